@@ -1,0 +1,80 @@
+/**
+ * Element types of tensors, and the conversions between their bits and JavaScript numbers.
+ *
+ * The codes are part of the native ABI (`tt_dtype` in native/include/tritune.h). Packed types (nf4, ternary) are not
+ * here: they are `QuantizedTensor`s made of u8 tensors.
+ */
+
+export type DType = 'f32' | 'bf16' | 'f16' | 'i32' | 'u8' | 'i8'
+export type FloatDType = 'f32' | 'bf16' | 'f16'
+
+/** A plain JavaScript array over the storage of a tensor; bf16 and f16 show their bits. */
+export type HostArray = Float32Array | Uint16Array | Int32Array | Uint8Array | Int8Array
+
+interface DTypeInfo {
+  /** Value of `tt_dtype` in the native ABI. */
+  readonly code: number
+  readonly bytes: number
+  /** Name in a safetensors header. */
+  readonly safetensors: string
+  readonly array: new (buffer: ArrayBufferLike, byteOffset: number, length: number) => HostArray
+}
+
+export const DTYPES: { readonly [D in DType]: DTypeInfo } = {
+  f32: { code: 0, bytes: 4, safetensors: 'F32', array: Float32Array },
+  bf16: { code: 1, bytes: 2, safetensors: 'BF16', array: Uint16Array },
+  f16: { code: 2, bytes: 2, safetensors: 'F16', array: Uint16Array },
+  i32: { code: 3, bytes: 4, safetensors: 'I32', array: Int32Array },
+  u8: { code: 4, bytes: 1, safetensors: 'U8', array: Uint8Array },
+  i8: { code: 5, bytes: 1, safetensors: 'I8', array: Int8Array },
+}
+
+export function isFloat(dtype: DType): dtype is FloatDType {
+  return dtype === 'f32' || dtype === 'bf16' || dtype === 'f16'
+}
+
+const f32 = new Float32Array(1)
+const u32 = new Uint32Array(f32.buffer)
+
+/** bf16 bits → number. */
+export function bf16ToNumber(bits: number): number {
+  u32[0] = bits << 16
+  return f32[0]
+}
+
+/** number → bf16 bits, round to nearest even, NaN stays a quiet NaN. */
+export function numberToBf16(value: number): number {
+  f32[0] = value
+  const bits = u32[0]
+  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x0040
+  return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff
+}
+
+const f16 = new Float16Array(1)
+const u16 = new Uint16Array(f16.buffer)
+
+/** f16 bits → number. */
+export function f16ToNumber(bits: number): number {
+  u16[0] = bits
+  return f16[0]
+}
+
+/** number → f16 bits, round to nearest even. */
+export function numberToF16(value: number): number {
+  f16[0] = value
+  return u16[0]
+}
+
+/** Reads element `index` of a host array as a number. */
+export function readElement(dtype: DType, array: HostArray, index: number): number {
+  if (dtype === 'bf16') return bf16ToNumber(array[index])
+  if (dtype === 'f16') return f16ToNumber(array[index])
+  return array[index]
+}
+
+/** Writes a number into element `index` of a host array, rounding to the dtype. */
+export function writeElement(dtype: DType, array: HostArray, index: number, value: number): void {
+  if (dtype === 'bf16') array[index] = numberToBf16(value)
+  else if (dtype === 'f16') array[index] = numberToF16(value)
+  else array[index] = value
+}
