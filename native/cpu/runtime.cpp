@@ -1,0 +1,223 @@
+// Errors, CPU features, the thread pool and scratch memory of libtritune_cpu.
+//
+// The pool spins for a short while between calls and then parks on a futex-backed condition variable, so that a training
+// step pays ~1 µs a call and an idle process burns nothing. Tiles are taken from an atomic counter: cores differ by up
+// to 4x in AMX throughput, and a static split would wait for the slow one.
+#include <cpuid.h>
+#include <immintrin.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "internal.h"
+
+namespace tt {
+
+// ---- errors -----------------------------------------------------------------------------------------------------
+
+static thread_local char error_message[1024] = "no error";
+
+tt_status fail(tt_status code, const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(error_message, sizeof error_message, format, arguments);
+  va_end(arguments);
+  return code;
+}
+
+// ---- CPU features -----------------------------------------------------------------------------------------------
+
+static bool os_saves(uint64_t mask) {
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (((uint64_t(high) << 32) | low) & mask) == mask;
+}
+
+/// 0 when not even AVX2 + FMA is there: the library then refuses to compute.
+static int best_isa() {
+  uint32_t a, b, c, d;
+  if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
+  bool fma = c & bit_FMA, osxsave = c & bit_OSXSAVE, f16c = c & bit_F16C;
+  if (!osxsave || !os_saves(0x6)) return 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+  if (!fma || !f16c || !(b & bit_AVX2) || !(b & bit_BMI2)) return 0;
+  bool avx512 = (b & bit_AVX512F) && (b & bit_AVX512BW) && (b & bit_AVX512DQ) && (b & bit_AVX512VL) && (b & bit_AVX512CD) && os_saves(0xe6);
+  if (!avx512) return ISA_AVX2;
+  bool amx = (d & (1u << 24)) && (d & (1u << 22)) && os_saves(0x60000);  // AMX-TILE, AMX-BF16
+  uint32_t a1, b1, c1, d1;
+  bool bf16 = __get_cpuid_count(7, 1, &a1, &b1, &c1, &d1) && (a1 & (1u << 5));
+  if (!amx || !bf16) return ISA_AVX512;
+  return syscall(SYS_arch_prctl, 0x1023, 18) == 0 ? ISA_AMX : ISA_AVX512;  // ARCH_REQ_XCOMP_PERM, XTILEDATA
+}
+
+// ---- thread pool ------------------------------------------------------------------------------------------------
+
+static constexpr int MAX_THREADS = 256;
+static constexpr int SPIN_NANOSECONDS = 50000;
+
+struct Pool {
+  int threads = 0;
+  pthread_t workers[MAX_THREADS];
+  std::atomic<uint32_t> generation{0};
+  std::atomic<int> running{0};
+  std::atomic<int> parked{0};
+  std::atomic<bool> stop{false};
+  std::atomic<size_t> next{0};
+  size_t tiles = 0;
+  void (*fn)(void*, size_t, int) = nullptr;
+  void* context = nullptr;
+  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+};
+
+static Pool pool;
+static pthread_mutex_t start_mutex = PTHREAD_MUTEX_INITIALIZER;
+static std::atomic<int> chosen_isa{0};
+static thread_local bool inside_pool = false;
+
+static int64_t nanoseconds() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return int64_t(t.tv_sec) * 1000000000 + t.tv_nsec;
+}
+
+static void work(int thread) {
+  inside_pool = true;
+  for (size_t tile; (tile = pool.next.fetch_add(1, std::memory_order_relaxed)) < pool.tiles;) pool.fn(pool.context, tile, thread);
+  inside_pool = false;
+}
+
+static void* worker(void* argument) {
+  int thread = int(intptr_t(argument));
+  uint32_t seen = 0;
+  for (;;) {
+    int64_t start = nanoseconds();
+    uint32_t now;
+    for (int spins = 0; (now = pool.generation.load(std::memory_order_acquire)) == seen; spins++) {
+      _mm_pause();
+      if ((spins & 63) == 63 && nanoseconds() - start > SPIN_NANOSECONDS) {
+        pthread_mutex_lock(&pool.mutex);
+        pool.parked.fetch_add(1);
+        while (pool.generation.load() == seen) pthread_cond_wait(&pool.wake, &pool.mutex);
+        pool.parked.fetch_sub(1);
+        pthread_mutex_unlock(&pool.mutex);
+      }
+    }
+    seen = now;
+    if (pool.stop.load()) return nullptr;
+    work(thread);
+    pool.running.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+static void announce() {
+  pool.generation.fetch_add(1);
+  if (pool.parked.load() > 0) {
+    pthread_mutex_lock(&pool.mutex);
+    pthread_cond_broadcast(&pool.wake);
+    pthread_mutex_unlock(&pool.mutex);
+  }
+}
+
+static void stop_workers() {
+  if (pool.threads <= 1) return;
+  pool.stop = true;
+  announce();
+  for (int i = 1; i < pool.threads; i++) pthread_join(pool.workers[i], nullptr);
+  pool.stop = false;
+  pool.threads = 0;
+}
+
+static int affinity_cores() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+static tt_status start(int threads, int wanted_isa) {
+  int best = best_isa();
+  if (best == 0) return fail(TT_UNSUPPORTED, "this CPU lacks AVX2, FMA, F16C or BMI2");
+  if (wanted_isa > best) return fail(TT_UNSUPPORTED, "instruction set %d asked for, this CPU reaches %d", wanted_isa, best);
+  pthread_mutex_lock(&start_mutex);
+  stop_workers();
+  chosen_isa = wanted_isa ? wanted_isa : best;
+  int wanted = threads ? threads : affinity_cores();
+  if (wanted > MAX_THREADS) wanted = MAX_THREADS;
+  pool.generation = 0;
+  pool.threads = 1;
+  for (int i = 1; i < wanted; i++) {
+    if (pthread_create(&pool.workers[i], nullptr, worker, reinterpret_cast<void*>(intptr_t(i))) != 0) break;
+    pool.threads = i + 1;
+  }
+  pthread_mutex_unlock(&start_mutex);
+  return TT_OK;
+}
+
+static void ensure_started() {
+  if (pool.threads == 0) start(0, 0);
+}
+
+int thread_count() {
+  ensure_started();
+  return pool.threads;
+}
+
+Isa isa() {
+  ensure_started();
+  return Isa(chosen_isa.load(std::memory_order_relaxed));
+}
+
+void run_tiles(size_t tiles, void (*fn)(void*, size_t, int), void* context) {
+  ensure_started();
+  if (tiles == 0) return;
+  if (pool.threads == 1 || tiles == 1 || inside_pool) {
+    for (size_t tile = 0; tile < tiles; tile++) fn(context, tile, 0);
+    return;
+  }
+  pool.tiles = tiles;
+  pool.fn = fn;
+  pool.context = context;
+  pool.next.store(0, std::memory_order_relaxed);
+  pool.running.store(pool.threads - 1, std::memory_order_relaxed);
+  announce();
+  work(0);
+  while (pool.running.load(std::memory_order_acquire) > 0) _mm_pause();
+}
+
+// ---- scratch ----------------------------------------------------------------------------------------------------
+
+struct Scratch { void* memory; size_t bytes; };
+static Scratch thread_buffers[MAX_THREADS][8], shared_buffers[8];
+
+static void* grow(Scratch& buffer, size_t bytes) {
+  if (bytes <= buffer.bytes) return buffer.memory;
+  free(buffer.memory);
+  size_t rounded = (bytes + (size_t(1) << 16)) & ~((size_t(1) << 16) - 1);
+  buffer.bytes = 0;
+  if (posix_memalign(&buffer.memory, 4096, rounded) != 0) return buffer.memory = nullptr;
+  buffer.bytes = rounded;
+  return buffer.memory;
+}
+
+void* thread_scratch(int thread, int slot, size_t bytes) { return grow(thread_buffers[thread][slot], bytes); }
+void* shared_scratch(int slot, size_t bytes) { return grow(shared_buffers[slot], bytes); }
+
+}  // namespace tt
+
+// ---- ABI --------------------------------------------------------------------------------------------------------
+
+extern "C" int32_t tt_abi_version(void) { return TT_ABI_VERSION; }
+extern "C" const char* tt_last_error(void) { return tt::error_message; }
+
+extern "C" tt_status tt_init(int32_t threads, int32_t isa) {
+  TT_REQUIRE(threads >= 0 && threads <= tt::MAX_THREADS, "tt_init: threads must be 0..%d, got %d", tt::MAX_THREADS, threads);
+  TT_REQUIRE(isa >= 0 && isa <= 3, "tt_init: isa must be 0..3, got %d", isa);
+  return tt::start(threads, isa);
+}

@@ -1,0 +1,176 @@
+/*
+ * tritune.h: the whole native ABI, implemented by libtritune_cpu and libtritune_cuda under the same names.
+ * The library that is open is the device. scripts/check-abi.ts generates core/native/symbols.ts from this file.
+ *
+ * Rules
+ *  - Every function that can fail returns tt_status: 0 or a negative code; tt_last_error() gives the message of the
+ *    last failure on the calling thread. Nothing is printed, nothing exits, no exception crosses the boundary.
+ *  - Arguments: outputs, saved-for-backward outputs, inputs (const), sizes, scalars, dtype, stream.
+ *  - Everything is validated here: null pointers, sizes, dtypes, indices out of range give an error code.
+ *  - Tensors are contiguous, row-major, 64-byte aligned when they come from tt_alloc; inputs may be less aligned
+ *    (mapped files). Pointers are borrowed for the call; the library keeps none.
+ *  - Gradients of activations are written; gradients of parameters (dw, dbias, dlora_*) are f32 and are ADDED to
+ *    what is there. `accumulate_dx` != 0 adds to dx as well.
+ *  - A pointer marked "or NULL" may be null: then that output is not computed, that input is not there.
+ *  - dtype is the type of activations and frozen weights: f32 or bf16 (accumulation is always f32). Statistics
+ *    (rstd, mean, lse, losses) are f32. LoRA factors are always f32.
+ *  - Same inputs, same thread count, same machine → the same bits.
+ *  - `stream` is a CUDA stream, ignored on the CPU (NULL).
+ *  - rng: uint32[6] = {seed_lo, seed_hi, step, site, offset_lo, offset_hi}. Element i draws word (offset+i)&3 of
+ *    philox4x32-10 with counter {lo((offset+i)>>2), hi((offset+i)>>2), site, step} and key {seed_lo, seed_hi};
+ *    dropout drops it when word < p·2^32, and multiplies what is kept by 1/(1−p).
+ *
+ * Letters: rows = tokens, C/cols = channels, H heads, D head size, V vocabulary, R rank.
+ */
+#ifndef TRITUNE_H
+#define TRITUNE_H
+#include <stddef.h>
+#include <stdint.h>
+
+#define TT_ABI_VERSION 1
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#define TT_API __attribute__((visibility("default")))
+
+typedef int32_t tt_status; /* TT_OK or one of the codes below */
+enum { TT_OK = 0, TT_FAILED = -1, TT_OUT_OF_MEMORY = -2, TT_BAD_ARGUMENT = -3, TT_UNSUPPORTED = -4, TT_DEVICE = -5, TT_IO = -6 };
+
+typedef int32_t tt_dtype;
+enum { TT_F32 = 0, TT_BF16 = 1, TT_F16 = 2, TT_I32 = 3, TT_U8 = 4, TT_I8 = 5 };
+
+typedef void* tt_stream;
+
+/* ---- library ---------------------------------------------------------------------------------------------- */
+
+/* TT_ABI_VERSION of the build; checked before anything else is called. */
+TT_API int32_t tt_abi_version(void);
+/* Message of the last failure on this thread; never NULL, valid until the next call on this thread. */
+TT_API const char* tt_last_error(void);
+/* Newline-separated names of the functions in this build. */
+TT_API const char* tt_symbols(void);
+/* JSON: {"device","sources" (hash of the sources),"compiler","isa","isas","threads"}. */
+TT_API const char* tt_build_info(void);
+/* threads: 0 = all cores of the affinity mask. isa: 0 best there is, 1 AVX2, 2 AVX-512, 3 AVX-512 + AMX. May be called again. */
+TT_API tt_status tt_init(int32_t threads, int32_t isa);
+
+/* ---- memory ----------------------------------------------------------------------------------------------- */
+
+/* 64-byte aligned, uninitialised, from a size-class pool. 0 bytes is allowed. */
+TT_API tt_status tt_alloc(void** out, size_t bytes);
+TT_API tt_status tt_free(void* pointer);
+/* out[4] = bytes live, bytes pooled (free, kept), peak of live, number of calls that reached the operating system. */
+TT_API tt_status tt_memory_stats(int64_t* out);
+TT_API tt_status tt_memory_reset_peak(void);
+/* Returns pooled blocks to the operating system. */
+TT_API tt_status tt_memory_trim(void);
+TT_API tt_status tt_copy(void* dst, const void* src, size_t bytes, tt_stream stream);
+TT_API tt_status tt_zero(void* dst, size_t bytes, tt_stream stream);
+/* Maps a file read-only; out[2] = address, bytes. */
+TT_API tt_status tt_file_map(int64_t* out, const char* path);
+TT_API tt_status tt_file_unmap(void* address, size_t bytes);
+
+/* ---- elementwise ------------------------------------------------------------------------------------------ */
+
+/* y = x converted; any of f32, bf16, f16 to any other, and i32/u8/i8 to f32. */
+TT_API tt_status tt_cast(void* y, const void* x, size_t n, tt_dtype y_dtype, tt_dtype x_dtype, tt_stream stream);
+/* y = value (rounded to the dtype). */
+TT_API tt_status tt_fill(void* y, size_t n, float value, tt_dtype dtype, tt_stream stream);
+/* y = scale·x + shift. In place allowed. */
+TT_API tt_status tt_affine(void* y, const void* x, size_t n, float scale, float shift, tt_dtype dtype, tt_stream stream);
+/* y += x, same shape; y_dtype f32 or bf16. */
+TT_API tt_status tt_add_to(void* y, const void* x, size_t n, tt_dtype y_dtype, tt_dtype x_dtype, tt_stream stream);
+enum { TT_ADD = 0, TT_SUB = 1, TT_MUL = 2, TT_DIV = 3, TT_MAX = 4, TT_MIN = 5, TT_POW = 6, TT_GREATER = 7, TT_EQUAL = 8 };
+/* y = a op b with broadcasting: dims[ndim][3] = {size, stride of a, stride of b} in elements (0 = broadcast), ndim ≤ 8; y is contiguous. */
+TT_API tt_status tt_binary(void* y, const void* a, const void* b, const int64_t* dims, int32_t ndim, int32_t op, tt_dtype dtype, tt_stream stream);
+enum { TT_NEG = 0, TT_EXP = 1, TT_LOG = 2, TT_SQRT = 3, TT_RSQRT = 4, TT_TANH = 5, TT_SIGMOID = 6, TT_RELU = 7, TT_ABS = 8, TT_SIN = 9, TT_COS = 10, TT_SQUARE = 11, TT_RECIPROCAL = 12, TT_SILU = 13, TT_GELU_TANH = 14, TT_GELU_ERF = 15 };
+TT_API tt_status tt_unary_forward(void* y, const void* x, size_t n, int32_t op, tt_dtype dtype, tt_stream stream);
+/* dx = dy · f'(x) */
+TT_API tt_status tt_unary_backward(void* dx, const void* dy, const void* x, size_t n, int32_t op, tt_dtype dtype, tt_stream stream);
+/* h = silu(gate)·up */
+TT_API tt_status tt_swiglu_forward(void* h, const void* gate, const void* up, size_t n, tt_dtype dtype, tt_stream stream);
+TT_API tt_status tt_swiglu_backward(void* dgate, void* dup, const void* dh, const void* gate, const void* up, size_t n, tt_dtype dtype, tt_stream stream);
+/* h = gelu(gate)·up; tanh_approximation 0: erf, 1: tanh */
+TT_API tt_status tt_geglu_forward(void* h, const void* gate, const void* up, size_t n, int32_t tanh_approximation, tt_dtype dtype, tt_stream stream);
+TT_API tt_status tt_geglu_backward(void* dgate, void* dup, const void* dh, const void* gate, const void* up, size_t n, int32_t tanh_approximation, tt_dtype dtype, tt_stream stream);
+/* Forward and backward are the same call: the mask comes from rng. */
+TT_API tt_status tt_dropout(void* y, const void* x, const uint32_t* rng, size_t n, float p, tt_dtype dtype, tt_stream stream);
+
+/* ---- reductions ------------------------------------------------------------------------------------------- */
+
+enum { TT_SUM = 0, TT_MEAN = 1, TT_AMAX = 2 };
+/* x (outer, n, inner) → y (outer, inner), f32 accumulation. */
+TT_API tt_status tt_reduce(void* y, const void* x, size_t outer, size_t n, size_t inner, int32_t op, tt_dtype dtype, tt_stream stream);
+TT_API tt_status tt_softmax_forward(void* y, const void* x, int32_t rows, int32_t cols, tt_dtype dtype, tt_stream stream);
+/* dx = y ∘ (dy − Σ dy∘y) */
+TT_API tt_status tt_softmax_backward(void* dx, const void* dy, const void* y, int32_t rows, int32_t cols, tt_dtype dtype, tt_stream stream);
+/* out[0] += Σ x², in f64, deterministic. */
+TT_API tt_status tt_sum_squares(double* out, const void* x, size_t n, tt_dtype dtype, tt_stream stream);
+/* out[0] = index of the first NaN or Inf, or −1. */
+TT_API tt_status tt_find_nonfinite(int64_t* out, const void* x, size_t n, tt_dtype dtype, tt_stream stream);
+
+/* ---- movement --------------------------------------------------------------------------------------------- */
+
+/* For all indices: y[Σ i·y_stride] = (accumulate ? y + : ) x[Σ i·x_stride]; dims[ndim][3] = {size, y stride, x stride} in elements, ndim ≤ 8.
+   Transpose, slice, expand (x stride 0), pad and their gradients. y strides must not overlap. Any dtype; accumulate needs f32 or bf16. */
+TT_API tt_status tt_strided_copy(void* y, const void* x, const int64_t* dims, int32_t ndim, int32_t accumulate, tt_dtype dtype, tt_stream stream);
+/* y[i,:] = table[index[i],:]; table (table_rows, cols) */
+TT_API tt_status tt_gather_rows(void* y, const void* table, const int32_t* index, int32_t rows, int32_t cols, int32_t table_rows, tt_dtype dtype, tt_stream stream);
+/* dtable[index[i],:] += dy[i,:]; dtable f32 */
+TT_API tt_status tt_scatter_add_rows(float* dtable, const void* dy, const int32_t* index, int32_t rows, int32_t cols, int32_t table_rows, tt_dtype dtype, tt_stream stream);
+
+/* ---- matrix products -------------------------------------------------------------------------------------- */
+
+/* c = alpha·op(a)·op(b) + beta·c, batched; op(a) (m,k), op(b) (k,n); a is stored (k,m) when trans_a, b (n,k) when trans_b.
+   stride_*: elements between batches (0 = the same matrix). a, b of `dtype`; c of c_dtype (f32, or the same as dtype). */
+TT_API tt_status tt_matmul(void* c, const void* a, const void* b, int32_t batch, int32_t m, int32_t n, int32_t k, size_t stride_c, size_t stride_a, size_t stride_b, int32_t trans_a, int32_t trans_b, float alpha, float beta, tt_dtype c_dtype, tt_dtype dtype, tt_stream stream);
+/* y (rows,out) = x·wᵀ + bias + lora_scale·(drop(x)·lora_aᵀ)·lora_bᵀ. x (rows,in), w (out,in), bias (out) or NULL (dtype of x), lora_a (rank,in) f32 or NULL,
+   lora_b (out,rank) f32 or NULL. xa (rows,rank) f32 = drop(x)·lora_aᵀ, saved (NULL when rank is 0). dropout acts on x before lora_a only; rng or NULL when p is 0. */
+TT_API tt_status tt_linear_forward(void* y, float* xa, const void* x, const void* w, const void* bias, const float* lora_a, const float* lora_b, const uint32_t* rng, int32_t rows, int32_t in, int32_t out, int32_t rank, float lora_scale, float dropout_p, tt_dtype dtype, tt_stream stream);
+/* dx (rows,in) or NULL; dw (out,in) f32 or NULL; dbias (out) f32 or NULL; dlora_a (rank,in), dlora_b (out,rank) f32 or NULL. */
+TT_API tt_status tt_linear_backward(void* dx, float* dw, float* dbias, float* dlora_a, float* dlora_b, const void* dy, const void* x, const float* xa, const void* w, const float* lora_a, const float* lora_b, const uint32_t* rng, int32_t rows, int32_t in, int32_t out, int32_t rank, float lora_scale, float dropout_p, int32_t accumulate_dx, tt_dtype dtype, tt_stream stream);
+/* loss[0] = scale·Σ nll over rows whose target ≥ 0 (target −100 = not trained); nll (rows) f32 or NULL (0 where not trained).
+   logits = softcap(h·wᵀ), never held for all rows: h (rows,C), w (V,C), softcap 0 = none.
+   dh (rows,C) or NULL and dw (V,C) f32 or NULL (added to) are the gradients of loss[0], computed in the same pass. */
+TT_API tt_status tt_linear_cross_entropy(float* loss, float* nll, void* dh, float* dw, const void* h, const void* w, const int32_t* targets, int32_t rows, int32_t cols, int32_t vocab, float scale, float softcap, tt_dtype dtype, tt_stream stream);
+
+/* ---- normalisation, positions, attention ------------------------------------------------------------------- */
+
+/* y = h·rstd·w with h = x (+ residual); rstd (rows) f32. residual and h_out: both or neither (fused residual add). w (cols) of dtype. */
+TT_API tt_status tt_rms_norm_forward(void* y, void* h_out, float* rstd, const void* x, const void* residual, const void* w, int32_t rows, int32_t cols, float eps, tt_dtype dtype, tt_stream stream);
+/* dx = d(norm)/dh·dy (+ dh): dh (rows,cols) or NULL is the gradient that reaches h directly (the residual stream). dw (cols) f32 or NULL. */
+TT_API tt_status tt_rms_norm_backward(void* dx, float* dw, const void* dy, const void* dh, const void* h, const void* w, const float* rstd, int32_t rows, int32_t cols, tt_dtype dtype, tt_stream stream);
+/* y = (h − mean)·rstd·w + b, h = x (+ residual); b or NULL. */
+TT_API tt_status tt_layer_norm_forward(void* y, void* h_out, float* mean, float* rstd, const void* x, const void* residual, const void* w, const void* b, int32_t rows, int32_t cols, float eps, tt_dtype dtype, tt_stream stream);
+TT_API tt_status tt_layer_norm_backward(void* dx, float* dw, float* db, const void* dy, const void* dh, const void* h, const void* w, const float* mean, const float* rstd, int32_t rows, int32_t cols, tt_dtype dtype, tt_stream stream);
+/* Rotate-half: x (tokens, H, D); the first rotary_dim channels of each head turn by angle table row positions[t]: cos, sin (table_rows, rotary_dim/2) f32.
+   inverse != 0 turns back (the gradient). */
+TT_API tt_status tt_rope(void* y, const void* x, const float* cos, const float* sin, const int32_t* positions, int32_t tokens, int32_t heads, int32_t head_dim, int32_t rotary_dim, int32_t table_rows, int32_t inverse, tt_dtype dtype, tt_stream stream);
+/* o (Tq,H,D), lse (H,Tq) f32 = log Σ exp of the scaled scores. q (Tq,H,D), k, v (Tk,Hkv,D), H % Hkv == 0, D ≤ 256.
+   Documents: offsets_q, offsets_k int32[documents+1], from 0 to Tq and Tk; document i of q sees document i of k only. Causal is aligned at the end: query
+   j of a document with nq queries and nk keys sees keys ≤ j + nk − nq. window > 0: only the last `window` of those keys. softcap > 0: s ← cap·tanh(s/cap)
+   after the scale. A query that sees nothing gives 0 and lse −Inf. Memory O(T). */
+TT_API tt_status tt_attention_forward(void* o, float* lse, const void* q, const void* k, const void* v, const int32_t* offsets_q, const int32_t* offsets_k, int32_t documents, int32_t heads, int32_t kv_heads, int32_t head_dim, float scale, int32_t causal, int32_t window, float softcap, tt_dtype dtype, tt_stream stream);
+TT_API tt_status tt_attention_backward(void* dq, void* dk, void* dv, const void* d_o, const void* o, const float* lse, const void* q, const void* k, const void* v, const int32_t* offsets_q, const int32_t* offsets_k, int32_t documents, int32_t heads, int32_t kv_heads, int32_t head_dim, float scale, int32_t causal, int32_t window, float softcap, tt_dtype dtype, tt_stream stream);
+
+/* ---- optimizer, sampling ------------------------------------------------------------------------------------ */
+
+/* AdamW as torch does it: g = grad_scale·grad; p −= lr·weight_decay·p; m, v updated; p −= lr·(m/bias1)/(√(v/bias2) + eps), bias_i = 1 − βᵢ^t.
+   w of w_dtype; master (n) f32 or NULL: with bf16 weights the f32 master is updated and w is its rounding. grad, m, v f32. */
+TT_API tt_status tt_adamw(void* w, float* master, float* m, float* v, const float* grad, size_t n, float lr, float beta1, float beta2, float eps, float weight_decay, float bias1, float bias2, float grad_scale, tt_dtype w_dtype, tt_stream stream);
+/* out[rows]: next token of each row of logits (rows, vocab). history (history_n) or NULL: tokens whose logit is divided (if > 0) or multiplied (if < 0) by
+   repetition_penalty. temperature 0: argmax (lowest index wins). top_k 0: off; top_p 1: off. Order: penalty, temperature, top-k, top-p (keeps the token that
+   crosses p). One uniform number a row from rng (element index = row; word·2^-32). */
+TT_API tt_status tt_sample(int32_t* out, const void* logits, const int32_t* history, const uint32_t* rng, int32_t rows, int32_t vocab, int32_t history_n, float temperature, int32_t top_k, float top_p, float repetition_penalty, tt_dtype dtype, tt_stream stream);
+
+/* ---- calibrators for benchmarks ------------------------------------------------------------------------------- */
+
+enum { TT_PEAK_FMA_F32 = 0, TT_PEAK_AMX_BF16_LOAD_FED = 1, TT_PEAK_MEMCPY = 2 };
+/* out[0] = operations/s (FLOP/s, or for memcpy bytes read + written per second over `bytes`) of all threads of the pool for about `seconds`. */
+TT_API tt_status tt_bench_peak(double* out, int32_t kind, size_t bytes, double seconds);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
