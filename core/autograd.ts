@@ -1,0 +1,237 @@
+/**
+ * The way back: `backward(loss)` walks the tape from a scalar to the leaves, and `checkpoint(fn)` trades memory for
+ * running `fn` again.
+ *
+ * Gradients of activations have the dtype of the activation; gradients of leaves are f32 sums in `leaf.grad`, so
+ * accumulation over micro-batches needs nothing more. No gradient is computed that nobody asked for.
+ */
+import { TrituneError } from './errors.ts'
+import { addTo } from './ops/accumulate.ts'
+import { scoped, tensorScope } from './scope.ts'
+import { formatShape } from './shape.ts'
+import {
+  type BackwardTools,
+  linksOf,
+  noGrad,
+  record,
+  type TapeLink,
+  type TapeNode,
+  withGradients,
+} from './tape.ts'
+import { empty, Tensor, zeros } from './tensor.ts'
+
+/**
+ * Adds d(loss)/d(leaf) to `leaf.grad` of every leaf that needs it. `loss` has one element; `gradient` (default 1)
+ * scales it. What the tape kept is freed on the way; a second call on the same graph is an error (E_SCOPE).
+ */
+export function backward(loss: Tensor, { gradient = 1 }: { readonly gradient?: number } = {}): void {
+  if (loss.size !== 1)
+    throw new TrituneError(
+      'E_SHAPE',
+      `backward() needs a loss with one element, got shape ${formatShape(loss.shape)}`,
+    )
+  if (!loss.needsGrad)
+    throw new TrituneError('E_SCOPE', 'backward(): nothing that the loss was computed from needs gradients')
+  using seed = noGrad(() => empty(loss.shape, { dtype: loss.dtype, device: loss.device }))
+  seed.set([gradient])
+  propagate([{ output: loss, gradient: seed }])
+}
+
+/**
+ * Runs `fn(...inputs)` keeping only its inputs; the backward pass runs it again. `fn` must be a pure function of its
+ * inputs and of leaves; random numbers repeat because they are keyed and not drawn.
+ */
+export function checkpoint<const T extends readonly Tensor[]>(
+  fn: (...inputs: T) => Tensor,
+  ...inputs: T
+): Tensor {
+  const output = noGrad(() => scoped(() => fn(...inputs)))
+  const named = Object.fromEntries(inputs.map((input, i) => [String(i), input]))
+  const links = linksOf(named) ?? new Map<string, TapeLink>()
+  const saved = inputs.map((input) => detached(input))
+  record(
+    {
+      name: 'checkpoint',
+      links,
+      backward({ output: arriving }) {
+        if (!arriving) return {}
+        const boundary = saved.map((input, i) =>
+          links.has(String(i)) ? boundaryTensor(input) : { tensor: input.view(), take: () => null },
+        )
+        const again = withGradients(true, () =>
+          fn(...(boundary.map(({ tensor }) => tensor) as unknown[] as [...T])),
+        )
+        if (again.source) propagate([{ output: again, gradient: arriving }])
+        return Object.fromEntries(boundary.map(({ take }, i) => [String(i), take()]))
+      },
+      release() {
+        for (const tensor of saved) tensor.dispose()
+      },
+    },
+    { output },
+  )
+  return output
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+interface Root {
+  readonly output: Tensor
+  readonly gradient: Tensor
+}
+
+/** Pushes gradients from `roots` down to the leaves and boundary nodes. */
+function propagate(roots: readonly Root[]): void {
+  noGrad(() => {
+    const pending = new Map<TapeNode, Map<string, Tensor>>()
+    for (const { output, gradient } of roots) {
+      if (output.source)
+        deliver(
+          pending,
+          {
+            leaf: null,
+            node: output.source as TapeNode,
+            output: output.sourceOutput,
+            shape: output.shape,
+            dtype: output.dtype,
+          },
+          gradient,
+        )
+      else addToLeaf(output, gradient)
+    }
+    try {
+      for (const node of inReverseOrder(roots)) {
+        const grads = pending.get(node)
+        pending.delete(node)
+        if (grads) backwardThrough(node, grads, pending)
+      }
+    } finally {
+      for (const grads of pending.values()) for (const gradient of grads.values()) gradient.dispose()
+    }
+  })
+}
+
+function backwardThrough(
+  node: TapeNode,
+  grads: Map<string, Tensor>,
+  pending: Map<TapeNode, Map<string, Tensor>>,
+): void {
+  using _scope = tensorScope()
+  const { links } = node
+  const fresh = new Map<string, Tensor>()
+  const tools: BackwardTools = {
+    accumulator(input) {
+      const link = linkOf(node, input)
+      const existing = link.leaf ? leafGradient(link.leaf) : fresh.get(input)
+      if (existing) return existing
+      const made = zeros(link.shape, { dtype: 'f32', device: [...grads.values()][0].device })
+      fresh.set(input, made)
+      return made
+    },
+    pending(input) {
+      const link = links.get(input)
+      const waiting = link?.node ? pending.get(link.node)?.get(link.output) : undefined
+      return waiting?.storage.exclusive ? waiting : null
+    },
+  }
+  const results = node.backward(Object.fromEntries(grads), tools)
+  for (const [input, gradient] of Object.entries(results)) {
+    const link = links.get(input)
+    if (gradient && link) deliver(pending, link, gradient)
+  }
+  node.release()
+  for (const gradient of grads.values()) gradient.dispose()
+}
+
+function deliver(pending: Map<TapeNode, Map<string, Tensor>>, link: TapeLink, gradient: Tensor): void {
+  if (link.leaf) {
+    if (gradient !== link.leaf.grad) addToLeaf(link.leaf, gradient)
+    return
+  }
+  if (!link.node) return
+  let waiting = pending.get(link.node)
+  if (!waiting) pending.set(link.node, (waiting = new Map()))
+  const before = waiting.get(link.output)
+  if (before === gradient) return
+  if (!before) waiting.set(link.output, owned(gradient.view()))
+  else if (before.storage.exclusive) addTo(before, gradient)
+  else {
+    const sum = owned(copyOf(before))
+    addTo(sum, gradient)
+    before.dispose()
+    waiting.set(link.output, sum)
+  }
+}
+
+function addToLeaf(leaf: Tensor, gradient: Tensor): void {
+  addTo(leafGradient(leaf), gradient)
+}
+
+function leafGradient(leaf: Tensor): Tensor {
+  leaf.grad ??= owned(zeros(leaf.shape, { dtype: 'f32', device: leaf.device }))
+  return leaf.grad
+}
+
+/** Every node that the roots depend on, latest first: recording order is a topological order. */
+function inReverseOrder(roots: readonly Root[]): TapeNode[] {
+  const seen = new Set<TapeNode>()
+  const stack: TapeNode[] = []
+  const visit = (node: TapeNode | null): void => {
+    if (!node || seen.has(node)) return
+    seen.add(node)
+    stack.push(node)
+  }
+  for (const { output } of roots) visit(output.source as TapeNode | null)
+  for (let node = stack.pop(); node; node = stack.pop())
+    for (const link of node.links.values()) visit(link.node)
+  return [...seen].sort((a, b) => b.id - a.id)
+}
+
+/** An input of a checkpointed function: looks like a result, so that its gradient stops here and can be taken. */
+function boundaryTensor(input: Tensor): { tensor: Tensor; take(): Tensor | null } {
+  const tensor = input.view()
+  let arrived: Tensor | null = null
+  record(
+    {
+      name: 'checkpoint input',
+      links: new Map(),
+      backward({ output }) {
+        arrived = output ? owned(output.view()) : null
+        return {}
+      },
+      release() {},
+    },
+    { output: tensor },
+  )
+  return {
+    tensor,
+    take() {
+      if (!arrived) return null
+      const gradient = arrived.view()
+      arrived.dispose()
+      return gradient
+    },
+  }
+}
+
+function linkOf(node: TapeNode, input: string): TapeLink {
+  const link = node.links.get(input)
+  if (!link) throw new TrituneError('E_SCOPE', `${node.name}: input ${input} needs no gradient`)
+  return link
+}
+
+function detached(input: Tensor): Tensor {
+  return owned(input.view())
+}
+
+/** Takes a tensor out of every scope: the caller disposes it. */
+function owned(tensor: Tensor): Tensor {
+  tensor.adopt(null)
+  return tensor
+}
+
+function copyOf(source: Tensor): Tensor {
+  const copy = zeros(source.shape, { dtype: source.dtype, device: source.device })
+  addTo(copy, source)
+  return copy
+}

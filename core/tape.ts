@@ -1,0 +1,96 @@
+/**
+ * The tape's data: nodes that remember how a tensor was made. Recording happens in op.ts, the way back in autograd.ts.
+ *
+ * A node keeps only what its gradient reads, and lets go of it as the backward pass goes by, or at the latest when the
+ * outermost scope closes.
+ */
+import type { DType } from './dtype.ts'
+import { TrituneError } from './errors.ts'
+import { currentScope, type Releasable } from './scope.ts'
+import type { Shape } from './shape.ts'
+import type { GradientSource, Tensor } from './tensor.ts'
+
+/** Where the gradient of one input goes: to a leaf, or to the node that made it. */
+export interface TapeLink {
+  readonly leaf: Tensor | null
+  readonly node: TapeNode | null
+  readonly output: string
+  readonly shape: Shape
+  readonly dtype: DType
+}
+
+/** What the backward pass offers to a node while it runs. */
+export interface BackwardTools {
+  /** The f32 buffer to which the gradient of this input is to be added: `.grad` of a leaf, or fresh zeros. */
+  accumulator(input: string): Tensor
+  /** What has reached this input so far and may be added to in place, or null. */
+  pending(input: string): Tensor | null
+}
+
+export interface TapeNode extends GradientSource, Releasable {
+  readonly name: string
+  readonly links: ReadonlyMap<string, TapeLink>
+  /** Gradients of the outputs, by output name → gradients of the linked inputs, by input name. */
+  backward(
+    grads: Readonly<Record<string, Tensor | undefined>>,
+    tools: BackwardTools,
+  ): Readonly<Record<string, Tensor | null | undefined>>
+}
+
+let enabled = true
+let nextId = 1
+
+export function gradientsEnabled(): boolean {
+  return enabled
+}
+
+/** Runs `fn` without recording. */
+export function noGrad<T>(fn: () => T): T {
+  return withGradients(false, fn)
+}
+
+/** Runs `fn` with recording on or off. */
+export function withGradients<T>(on: boolean, fn: () => T): T {
+  const before = enabled
+  enabled = on
+  try {
+    return fn()
+  } finally {
+    enabled = before
+  }
+}
+
+/** The links of those inputs that need gradients; null when there are none or recording is off. */
+export function linksOf(inputs: Readonly<Record<string, Tensor | undefined>>): Map<string, TapeLink> | null {
+  if (!enabled) return null
+  const links = new Map<string, TapeLink>()
+  for (const [name, input] of Object.entries(inputs)) {
+    if (!input?.needsGrad) continue
+    const { shape, dtype, source, sourceOutput } = input
+    links.set(name, {
+      leaf: source ? null : input,
+      node: source as TapeNode | null,
+      output: sourceOutput,
+      shape,
+      dtype,
+    })
+  }
+  return links.size > 0 ? links : null
+}
+
+/** Puts a node on the tape as the origin of `outputs`. E_SCOPE when no scope is open to own it. */
+export function record(node: Omit<TapeNode, 'id'>, outputs: Readonly<Record<string, Tensor | null>>): void {
+  const scope = currentScope()
+  if (!scope) {
+    throw new TrituneError('E_SCOPE', `${node.name}: gradients are recorded only under a scope`, {
+      remedy: 'open one with `using scope = tensorScope()`, or wrap inference in noGrad(() => …)',
+    })
+  }
+  const recorded: TapeNode = { ...node, id: nextId++ }
+  scope.attach(recorded)
+  for (const [name, output] of Object.entries(outputs)) {
+    if (!output) continue
+    output.source = recorded
+    output.sourceOutput = name
+  }
+}
