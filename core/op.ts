@@ -47,6 +47,8 @@ export interface GradientContext<I extends OpInputs, P, R extends OpOutputs> {
   pending(input: keyof I): Tensor | null
 }
 
+export type SavedNames<I, R> = readonly (keyof I | keyof R)[]
+
 export interface OpDefinition<I extends OpInputs, P, R extends OpOutputs> {
   readonly name: string
   /** Checks the inputs (E_SHAPE, E_DTYPE) and says what comes out; null: this output is not wanted. */
@@ -57,8 +59,8 @@ export interface OpDefinition<I extends OpInputs, P, R extends OpOutputs> {
   /** Outputs that are added to what is there, starting from zeros: gradients of parameters. */
   readonly accumulates?: readonly (keyof R)[]
   reference(args: ReferenceArguments<I, P, R>): void
-  /** What the gradient reads; everything else may die. */
-  readonly saves?: readonly (keyof I | keyof R)[]
+  /** What the gradient reads; everything else may die. A function where it depends on who needs gradients. */
+  readonly saves?: SavedNames<I, R> | ((inputs: I, params: P) => SavedNames<I, R>)
   gradient?(context: GradientContext<I, P, R>): { readonly [K in keyof I]?: Tensor | null }
 }
 
@@ -72,7 +74,7 @@ export interface Op<I extends OpInputs, P, R extends OpOutputs> extends OpKey {
   readonly accumulates: readonly string[]
   outputs(inputs: I, params: P): { readonly [K in keyof R]: TensorSpec | null }
   reference(args: ReferenceArguments<I, P, R>): void
-  readonly saves: readonly string[]
+  saves(inputs: I, params: P): readonly string[]
   gradient: ((context: GradientContext<I, P, R>) => { readonly [K in keyof I]?: Tensor | null }) | null
 }
 
@@ -86,7 +88,7 @@ export function defineOp<I extends OpInputs, P, R extends OpOutputs>(
     accumulates: accumulates.map(String),
     outputs: (inputs, params) => definition.outputs(inputs, params),
     reference: (args) => definition.reference(args),
-    saves: saves.map(String),
+    saves: (inputs, params) => (typeof saves === 'function' ? saves(inputs, params) : saves).map(String),
     gradient: gradient ? (context) => gradient(context) : null,
   }
 }
@@ -137,9 +139,9 @@ export function explain<I extends OpInputs, P, R extends OpOutputs>(
  */
 export function run<I extends OpInputs, P, R extends OpOutputs>(
   op: Op<I, P, R>,
-  inputs: I,
-  params: P,
-  into: { readonly [K in keyof R]?: Tensor | null } = {},
+  inputs: NoInfer<I>,
+  params: NoInfer<P>,
+  into: { readonly [K in keyof NoInfer<R>]?: Tensor | null } = {},
 ): R {
   const specs = op.outputs(inputs, params)
   const device = commonDevice(op.name, inputs)
@@ -172,7 +174,7 @@ function recordOp<I extends OpInputs, P, R extends OpOutputs>(
   const { gradient } = op
   if (!links || !gradient) return
   const saved: Record<string, Tensor | null | undefined> = {}
-  for (const name of op.saves) {
+  for (const name of op.saves(inputs, params)) {
     const kept = name in outputs ? outputs[name] : inputs[name]
     if (kept) {
       const alias = kept.view()

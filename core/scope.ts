@@ -32,9 +32,7 @@ export class Scope implements Disposable {
   }
 
   get root(): Scope {
-    let root: Scope = this
-    while (root.#parent) root = root.#parent
-    return root
+    return this.#parent?.root ?? this
   }
 
   /** Hands tensors to the enclosing scope, or to the caller when there is none; returns them. */
@@ -66,7 +64,7 @@ export class Scope implements Disposable {
       throw new TrituneError('E_SCOPE', 'scopes must close in the reverse order of opening')
     this.#open = false
     current = this.#parent
-    for (const tensor of [...this.#tensors]) tensor.dispose()
+    for (const tensor of this.#tensors) tensor.dispose()
     for (const releasable of this.#releasables) releasable.release()
     this.#releasables = []
   }

@@ -1,1 +1,2 @@
 export * from './accumulate.ts'
+export * from './rms-norm.ts'
