@@ -38,39 +38,35 @@ export function backward(loss: Tensor, { gradient = 1 }: { readonly gradient?: n
 }
 
 /**
- * Runs `fn(...inputs)` keeping only its inputs; the backward pass runs it again. `fn` must be a pure function of its
- * inputs and of leaves; random numbers repeat because they are keyed and not drawn.
+ * Runs `fn(...inputs)` keeping only its inputs and outputs; the backward pass runs it again. `fn` must be a pure
+ * function of its inputs and of leaves; random numbers repeat because they are keyed and not drawn.
  */
-export function checkpoint<const T extends readonly Tensor[]>(
-  fn: (...inputs: T) => Tensor,
-  ...inputs: T
-): Tensor {
-  const output = noGrad(() => scoped(() => fn(...inputs)))
-  const named = Object.fromEntries(inputs.map((input, i) => [String(i), input]))
-  const links = linksOf(named) ?? new Map<string, TapeLink>()
-  const saved = inputs.map((input) => detached(input))
+export function checkpoint<const T extends readonly Tensor[], R extends readonly Tensor[]>(fn: (...inputs: T) => R, ...inputs: T): R {
+  const outputs = noGrad(() => scoped(() => fn(...inputs)))
+  if (!gradientsEnabled()) return outputs
+  const links = linksOf(byIndex(inputs)) ?? new Map<string, TapeLink>()
+  const saved = inputs.map((input) => owned(input.view()))
   record(
     {
       name: 'checkpoint',
       links,
-      backward({ output: arriving }) {
-        if (!arriving) return {}
-        const boundary = saved.map((input, i) =>
-          links.has(String(i)) ? boundaryTensor(input) : { tensor: input.view(), take: () => null },
-        )
-        const again = withGradients(true, () =>
-          fn(...(boundary.map(({ tensor }) => tensor) as unknown[] as [...T])),
-        )
-        if (again.source) propagate([{ output: again, gradient: arriving }])
-        return Object.fromEntries(boundary.map(({ take }, i) => [String(i), take()]))
+      backward(arriving) {
+        const again = saved.map((input, i) => (links.has(String(i)) ? boundaryTensor(input) : { tensor: input.view(), take: () => null }))
+        const recomputed = withGradients(true, () => fn(...asTuple<T>(again.map(({ tensor }) => tensor))))
+        const roots = recomputed.flatMap((output, i) => {
+          const gradient = arriving[String(i)]
+          return gradient && output.needsGrad ? [{ output, gradient }] : []
+        })
+        propagate(roots)
+        return byIndex(again.map(({ take }) => take()))
       },
       release() {
         for (const tensor of saved) tensor.dispose()
       },
     },
-    { output },
+    byIndex(outputs),
   )
-  return output
+  return outputs
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -220,8 +216,13 @@ function linkOf(node: TapeNode, input: string): TapeLink {
   return link
 }
 
-function detached(input: Tensor): Tensor {
-  return owned(input.view())
+function byIndex<V>(values: readonly V[]): Record<string, V> {
+  return Object.fromEntries(values.map((value, i) => [String(i), value]))
+}
+
+/** The checkpointed function gets back as many tensors as it was called with. */
+function asTuple<T extends readonly Tensor[]>(tensors: readonly Tensor[]): T {
+  return tensors as T
 }
 
 /** Takes a tensor out of every scope: the caller disposes it. */
