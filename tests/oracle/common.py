@@ -7,6 +7,7 @@ read; they need torch, transformers, peft and safetensors, the tests need none o
 import json
 import os
 import platform
+import re
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -41,7 +42,9 @@ def versions() -> dict[str, str]:
 
 def write_json(path: Path, value) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    text = re.sub(r"\[([^\[\]{}\"]*)\]", lambda m: "[" + " ".join(m[1].split()) + "]", text)  # numbers on one line
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
