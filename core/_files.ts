@@ -138,6 +138,9 @@ const REASONS: Readonly<Record<string, { what: string; remedy?: string } | undef
   EROFS: { what: 'the disk is read-only', remedy: 'choose another folder' },
   EISDIR: { what: 'it is a folder, not a file' },
   ENOTDIR: { what: 'a part of the path is a file, not a folder' },
+  EEXIST: { what: 'something else has that name', remedy: 'remove it or choose another path' },
+  ENOTEMPTY: { what: 'the folder is not empty' },
+  ENAMETOOLONG: { what: 'the name is too long' },
   EMFILE: { what: 'too many open files', remedy: 'raise the limit with `ulimit -n`' },
   EIO: { what: 'the disk reported an input/output error', remedy: 'check the disk' },
 }
