@@ -14,7 +14,7 @@ import {
   syncTree,
   temporaryName,
   writeAll,
-} from './_files.ts'
+} from './files.ts'
 
 /**
  * Writes a file atomically; its folder is created when missing. A string is written as UTF-8.

@@ -5,7 +5,7 @@
 
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { fileError } from './_files.ts'
+import { fileError } from './files.ts'
 import { TrituneError } from './errors.ts'
 import type { TensorEntry } from './safetensors.ts'
 import { openSafetensors, readEntry } from './safetensors.ts'

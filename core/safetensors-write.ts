@@ -7,7 +7,7 @@
 
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { discard, fileError, syncPath, temporaryName } from './_files.ts'
+import { discard, fileError, syncPath, temporaryName } from './files.ts'
 import { writeFileAtomic, writeFileSynced, writeStreamAtomic } from './atomic.ts'
 import type { DType } from './dtype.ts'
 import { DTYPES } from './dtype.ts'

@@ -6,7 +6,7 @@
  */
 
 import { closeSync, fstatSync } from 'node:fs'
-import { fileError, openFile, readAll } from './_files.ts'
+import { fileError, openFile, readAll } from './files.ts'
 import type { DType } from './dtype.ts'
 import { DTYPES } from './dtype.ts'
 import { TrituneError } from './errors.ts'

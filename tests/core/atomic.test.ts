@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { writeAll } from '../../core/_files.ts'
+import { writeAll } from '../../core/files.ts'
 import {
   recoverFolder,
   writeFileAtomic,

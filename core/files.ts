@@ -1,5 +1,5 @@
 /**
- * Private file helpers: complete writes and reads, syncing to the disk, temporary names, and operating-system errors
+ * File helpers: complete writes and reads, syncing to the disk, temporary names, and operating-system errors
  * turned into tritune's. Not an abstraction over file systems; everything here is a thin layer over node:fs.
  */
 
