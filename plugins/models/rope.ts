@@ -133,7 +133,7 @@ function readScaling(parameters: Readonly<Record<string, unknown>>, config: Read
   const originalPositions = number(parameters.original_max_position_embeddings) ?? number(config.original_max_position_embeddings) ?? maxPositions
   switch (type) {
     case 'default':
-      return Array.isArray(parameters.factors) ? { type: 'factors', factors: parameters.factors.map(Number) } : { type: 'default' }
+      return Array.isArray(config.rope_freq_factors) ? { type: 'factors', factors: config.rope_freq_factors.map(Number) } : { type: 'default' }
     case 'linear':
       return { type: 'linear', factor }
     case 'llama3':
