@@ -62,18 +62,21 @@ function withTemplate(
   const before = lacks(bos) ? [bos] : []
   const after = lacks(eos) ? [eos] : []
   if (before.length + after.length === 0) return processor
-  if (isJson(processor) && processor['type'] === 'TemplateProcessing') return processor
-  const single = [
+  const template = isJson(processor) && processor['type'] === 'TemplateProcessing' ? processor : {}
+  const around = (items: unknown, fallback: 'A' | 'B'): unknown[] => [
     ...before.map(templateItem),
-    { Sequence: { id: 'A', type_id: 0 } },
+    ...(Array.isArray(items) ? items : [{ Sequence: { id: fallback, type_id: 0 } }]),
     ...after.map(templateItem),
   ]
   const tokens = [...before, ...after].map((id) => [id, { id, ids: [idOf(id)], tokens: [id] }])
   return {
     type: 'TemplateProcessing',
-    single,
-    pair: [...single, { Sequence: { id: 'B', type_id: 1 } }],
-    special_tokens: Object.fromEntries(tokens),
+    single: around(template['single'], 'A'),
+    pair: [...around(template['single'], 'A'), ...around(undefined, 'B')],
+    special_tokens: {
+      ...(isJson(template['special_tokens']) ? template['special_tokens'] : {}),
+      ...Object.fromEntries(tokens),
+    },
   }
 }
 

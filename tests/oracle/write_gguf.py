@@ -237,8 +237,9 @@ def write_sentencepiece():
     (OUT / "tokenizer-sentencepiece.json").write_text(json.dumps(cases) + "\n")
 
 
-write_types()
-write_models()
-for name in ("gpt-2", "smollm", "llama-bpe", "qwen2"):
-    write_byte_level(name)
-write_sentencepiece()
+if __name__ == "__main__":
+    write_types()
+    write_models()
+    for name in ("gpt-2", "smollm", "llama-bpe", "qwen2"):
+        write_byte_level(name)
+    write_sentencepiece()
