@@ -285,6 +285,11 @@ function* expectedShapes(config: GgufHfConfig): Generator<[name: string, shape: 
     yield [`${layer}.self_attn.k_proj.weight`, [kv, hidden]]
     yield [`${layer}.self_attn.v_proj.weight`, [kv, hidden]]
     yield [`${layer}.self_attn.o_proj.weight`, [hidden, q]]
+    if (config.attention_bias || config.model_type === 'qwen2') {
+      yield [`${layer}.self_attn.q_proj.bias`, [q]]
+      yield [`${layer}.self_attn.k_proj.bias`, [kv]]
+      yield [`${layer}.self_attn.v_proj.bias`, [kv]]
+    }
     if (config.model_type === 'qwen3') {
       yield [`${layer}.self_attn.q_norm.weight`, [headDim]]
       yield [`${layer}.self_attn.k_norm.weight`, [headDim]]

@@ -14,5 +14,6 @@ export {
   type GgufValue,
   openGguf,
 } from './read.ts'
+export { type GgufTokenizer, ggufTokenizer } from './tokenizer.ts'
 export { readGgufRows, readGgufTensor, type RowRange, rowElements } from './tensor.ts'
 export { GGML_TYPES, type GgmlType } from './types.ts'
