@@ -41,8 +41,7 @@ static bool os_saves(uint64_t mask) {
   return (((uint64_t(high) << 32) | low) & mask) == mask;
 }
 
-/// 0 when not even AVX2 + FMA is there: the library then refuses to compute.
-static int best_isa() {
+int best_isa() {
   uint32_t a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
   bool fma = c & bit_FMA, osxsave = c & bit_OSXSAVE, f16c = c & bit_F16C;
