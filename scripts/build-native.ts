@@ -22,7 +22,7 @@ const OUTPUT = 'native/prebuilt/linux-x64/libtritune_cpu.so'
 const COMMON: readonly string[] =
   '-std=c++17 -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections -fno-exceptions -fno-rtti \
   -fno-threadsafe-statics -fno-asynchronous-unwind-tables -fno-math-errno -fno-trapping-math -Wall -Wextra \
-  -Wno-psabi -Wno-unused-parameter'.split(/\s+/)
+  -Wno-psabi -Wno-maybe-uninitialized -Wno-unused-parameter'.split(/\s+/)
 const BASE = ['-O2', '-march=x86-64', '-mtune=generic']
 const AVX2 = ['-O3', '-march=x86-64-v3', '-DTT_ISA=avx2', '-DTT_AVX2=1']
 // avx512bf16 is not part of level 2: the first AVX-512 servers lack it.

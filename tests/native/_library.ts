@@ -23,6 +23,7 @@ const SIGNATURES: Readonly<Record<string, string>> = {
   tt_zero: 'pzp',
   tt_file_map: 'pp',
   tt_file_unmap: 'pz',
+  tt_matmul: 'pppiiiizzziiffiip',
 }
 const STRINGS: readonly string[] = ['tt_last_error', 'tt_symbols', 'tt_build_info']
 const TYPES: Readonly<Record<string, 'ptr' | 'i32' | 'f32' | 'f64' | 'u64'>> = {
