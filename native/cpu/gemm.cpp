@@ -10,8 +10,8 @@ namespace {
 
 constexpr int SMALL_M = 16;                        // up to here the weights are read once, unpacked
 constexpr size_t PACKED_B_LIMIT = size_t(24) << 20;  // columns are taken in groups whose packed b fits this
-constexpr int MAX_DEPTH = 8192;                    // deeper f32 results are summed in several passes over c
-constexpr int TILES_PER_THREAD = 4;                // enough for the queue to even out slow cores
+constexpr int MAX_DEPTH = 2048;                    // deeper f32 results are summed in several passes over c: a block of a must fit L2
+constexpr int UNITS_PER_THREAD = 4;                // enough for the queue to even out slow cores
 constexpr int MAX_THREADS = 256;
 
 /// Who works on a product: the whole pool, or one of its threads.
@@ -76,7 +76,7 @@ tt_status small_rows(const Gemm& g, Crew crew) {
   return TT_OK;
 }
 
-/// Block sizes: as large as the kernel likes, evened out, and small enough that every thread gets several tiles.
+/// A unit of work is `rows` × `columns` of c; the columns of b are packed in groups.
 struct Blocks { int rows, columns, group; };
 
 Blocks choose_blocks(const GemmKernel& kernel, const Gemm& g, int depth, Crew crew) {
@@ -84,10 +84,11 @@ Blocks choose_blocks(const GemmKernel& kernel, const Gemm& g, int depth, Crew cr
   int group = int(PACKED_B_LIMIT / column_bytes < size_t(g.n) ? PACKED_B_LIMIT / column_bytes : size_t(g.n));
   group = larger(group / kernel.n_block, 1) * kernel.n_block;
   if (group >= g.n) group = g.n;
-  int threads = crew.alone ? 1 : thread_count(), wanted = threads == 1 ? 1 : threads * TILES_PER_THREAD;
-  int across = divide_up(group, kernel.n_block), down = divide_up(g.m, kernel.m_block);
-  if (down * across < wanted) across = larger(across, smaller(divide_up(wanted, down), group / (2 * kernel.nr)));
-  if (down * across < wanted) down = larger(down, smaller(divide_up(wanted, across), g.m / (2 * kernel.mr)));
+  // Rows are divided first: threads that share a block of rows would each pack it.
+  int threads = crew.alone ? 1 : thread_count(), wanted = threads == 1 ? 1 : threads * UNITS_PER_THREAD;
+  int down = larger(divide_up(g.m, kernel.m_block), smaller(wanted, g.m / (4 * kernel.mr)));
+  int across = 1;
+  if (threads > 1 && down < 2 * threads) across = larger(1, smaller(divide_up(wanted, down), group / (2 * kernel.nr)));
   return {round_up(divide_up(g.m, down), kernel.mr), round_up(divide_up(group, across), kernel.nr), group};
 }
 
@@ -131,9 +132,12 @@ tt_status blocked(const Gemm& g, Crew crew) {
           pack_panel(packed_a + i / kernel.mr * a_panel, kernel, true, g.a, g.a2, row + i, smaller(kernel.mr, rows - i), g.k, g.k2);
         block_of_thread[thread] = block;
       }
-      char* c = static_cast<char*>(g.c) + (size_t(row) * g.ldc + group + column) * dtype_bytes(g.c_dtype);
-      kernel.tile({packed_a, packed_b + column / kernel.nr * b_panel, rows, smaller(blocks.columns, columns - column), depth, c, g.c_dtype,
-                   g.ldc, g.alpha, g.beta, bias ? bias + group + column : nullptr, static_cast<float*>(thread_scratch(thread, SLOT_TILE, 0))});
+      const int end = smaller(column + blocks.columns, columns);
+      for (int j = column; j < end; j += kernel.n_block) {
+        char* c = static_cast<char*>(g.c) + (size_t(row) * g.ldc + group + j) * dtype_bytes(g.c_dtype);
+        kernel.tile({packed_a, packed_b + j / kernel.nr * b_panel, rows, smaller(kernel.n_block, end - j), depth, c, g.c_dtype, g.ldc, g.alpha, g.beta,
+                     bias ? bias + group + j : nullptr, static_cast<float*>(thread_scratch(thread, SLOT_TILE, 0))});
+      }
     });
   }
   return TT_OK;

@@ -40,7 +40,7 @@ tt_status gemm_on_thread(const Gemm& g, int thread);
 
 // Scratch slots of the matrix products, linear layers and cross-entropy; the other kernels use the lower ones.
 enum ThreadSlot { SLOT_PACKED_A = 7, SLOT_TILE = 6, SLOT_PACKED_B_OWN = 5, SLOT_GEMM_SPARE = 4 };
-enum SharedSlot { SLOT_PACKED_B = 7, SLOT_BIAS = 6, SLOT_LINEAR = 5, SLOT_LINEAR_2 = 4, SLOT_LOGITS = 3 };
+enum SharedSlot { SLOT_PACKED_B = 7, SLOT_BIAS = 6, SLOT_LINEAR = 5, SLOT_LINEAR_2 = 4, SLOT_LOGITS = 3, SLOT_ROWS = 2 };
 
 // ---- between the driver (gemm.cpp) and the kernels ------------------------------------------------------------------
 

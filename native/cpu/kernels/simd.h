@@ -30,6 +30,16 @@ TT_INLINE V load_n(const float* p, int n) { return _mm512_maskz_loadu_ps(first(n
 TT_INLINE void store(float* p, V x) { _mm512_storeu_ps(p, x); }
 TT_INLINE void store_n(float* p, V x, int n) { _mm512_mask_storeu_ps(p, first(n), x); }
 TT_INLINE float sum(V x) { return _mm512_reduce_add_ps(x); }
+TT_INLINE float largest(V x) { return _mm512_reduce_max_ps(x); }
+TT_INLINE V sub(V a, V b) { return _mm512_sub_ps(a, b); }
+TT_INLINE V div(V a, V b) { return _mm512_div_ps(a, b); }
+// With a NaN in b the result is NaN: that is how the instruction breaks the tie, and it lets NaN through.
+TT_INLINE V max(V a, V b) { return _mm512_max_ps(a, b); }
+TT_INLINE V min(V a, V b) { return _mm512_min_ps(a, b); }
+TT_INLINE V round(V x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+TT_INLINE V times_power_of_2(V x, V n) { return _mm512_scalef_ps(x, n); }
+/// The first n lanes of x, the others `rest`.
+TT_INLINE V keep_n(V x, V rest, int n) { return _mm512_mask_mov_ps(rest, first(n), x); }
 
 TT_INLINE V widen(__m256i h) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16)); }
 /// Round to nearest even; NaN stays a (quiet) NaN.
@@ -92,6 +102,23 @@ TT_INLINE float sum(V x) {
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
+TT_INLINE float largest(V x) {
+  __m128 s = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+  s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+TT_INLINE V sub(V a, V b) { return _mm256_sub_ps(a, b); }
+TT_INLINE V div(V a, V b) { return _mm256_div_ps(a, b); }
+// With a NaN in b the result is NaN: that is how the instruction breaks the tie, and it lets NaN through.
+TT_INLINE V max(V a, V b) { return _mm256_max_ps(a, b); }
+TT_INLINE V min(V a, V b) { return _mm256_min_ps(a, b); }
+TT_INLINE V round(V x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+/// n in −126 … 127
+TT_INLINE V times_power_of_2(V x, V n) {
+  return _mm256_mul_ps(x, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23)));
+}
+/// The first n lanes of x, the others `rest`.
+TT_INLINE V keep_n(V x, V rest, int n) { return _mm256_blendv_ps(rest, x, _mm256_castsi256_ps(first(n))); }
 
 TT_INLINE V widen(__m128i h) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16)); }
 /// Round to nearest even; NaN stays a (quiet) NaN.
@@ -146,6 +173,29 @@ TT_INLINE V load_any(const float* p) { return load(p); }
 TT_INLINE V load_any(const uint16_t* p) { return load_bf16(p); }
 TT_INLINE void store_any_n(float* p, V x, int n) { store_n(p, x, n); }
 TT_INLINE void store_any_n(uint16_t* p, V x, int n) { store_bf16_n(p, x, n); }
+
+/// eˣ to about 1e-7, for x clamped to ±87; NaN stays NaN. (Range reduction by ln 2 in two parts, then Taylor to x⁷/7!.)
+TT_INLINE V exp(V x) {
+  x = max(set1(-87.0f), min(set1(87.0f), x));
+  V n = round(mul(x, set1(1.44269504f)));
+  V r = fma(n, set1(-0.693359375f), x);
+  r = fma(n, set1(2.12194440e-4f), r);
+  V y = set1(1.0f / 5040);
+  y = fma(y, r, set1(1.0f / 720));
+  y = fma(y, r, set1(1.0f / 120));
+  y = fma(y, r, set1(1.0f / 24));
+  y = fma(y, r, set1(1.0f / 6));
+  y = fma(y, r, set1(0.5f));
+  y = fma(y, r, set1(1.0f));
+  y = fma(y, r, set1(1.0f));
+  return times_power_of_2(y, n);
+}
+
+/// tanh by exp(2x): its error is about 1e-7 absolute, not relative to a small result.
+TT_INLINE V tanh(V x) {
+  V e = exp(add(x, x));
+  return sub(set1(1), div(set1(2), add(e, set1(1))));
+}
 
 }  // namespace TT_ISA
 }  // namespace tt
