@@ -21,25 +21,38 @@ export function isInstalled(): boolean {
   return existsSync(STAMP) && readFileSync(STAMP, 'utf8') === fingerprint()
 }
 
-/** Installs packages if needed; prints to stderr, and only when there is something to do. Throws E_LIBRARY. */
+/**
+ * Installs packages if needed; prints to stderr, and only when there is something to do. Throws E_HUB when that fails.
+ * Deno does not see packages that come after its start, so under Deno (and Node) missing ones are an E_USAGE.
+ */
 export async function ensureInstalled(): Promise<void> {
   if (isInstalled()) return
-  const args = 'Deno' in globalThis ? ['install', '--no-lock'] : ['install', '--frozen-lockfile']
-  if (!('Deno' in globalThis) && !('Bun' in globalThis)) {
-    throw new TrituneError('E_LIBRARY', 'tritune runs on Bun or Deno, not on Node', {
-      remedy: 'npx --yes --allow-scripts=bun bun@1.4.5 run <script>',
-    })
-  }
+  if (!('Bun' in globalThis)) return refuse()
   console.error('installing packages (once) …')
-  const { status, error, stdout, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' })
+  const command = ['install', '--frozen-lockfile']
+  const { status, error, stdout, stderr } = spawnSync(process.execPath, command, { cwd: ROOT, encoding: 'utf8' })
   if (error || status !== 0) {
-    const reason = error?.message ?? `${stdout}${stderr}`.trim()
-    throw new TrituneError('E_LIBRARY', `packages could not be installed: ${reason}`, {
+    const reason = error?.message ?? `${stdout}${stderr}`.trim().split('\n').slice(-5).join('\n')
+    throw new TrituneError('E_HUB', `packages could not be installed: ${reason}`, {
       place: ROOT,
       remedy: 'a package registry must be reachable the first time; then run the command again',
     })
   }
   writeFileSync(STAMP, fingerprint())
+}
+
+function refuse(): void {
+  if (!('Deno' in globalThis)) {
+    throw new TrituneError('E_USAGE', 'tritune runs on Bun or Deno, not on Node', {
+      remedy: 'npx --yes --allow-scripts=bun bun@1.4.5 run <script>',
+    })
+  }
+  if (!existsSync(`${ROOT}node_modules/valibot`)) {
+    throw new TrituneError('E_USAGE', 'packages are not installed', {
+      place: ROOT,
+      remedy: 'run `deno install --no-lock --prod` (or `bun install`) first',
+    })
+  }
 }
 
 function fingerprint(): string {
