@@ -30,7 +30,10 @@ export async function ensureInstalled(): Promise<void> {
   if (!('Bun' in globalThis)) return refuse()
   console.error('installing packages (once) …')
   const command = ['install', '--frozen-lockfile']
-  const { status, error, stdout, stderr } = spawnSync(process.execPath, command, { cwd: ROOT, encoding: 'utf8' })
+  const { status, error, stdout, stderr } = spawnSync(process.execPath, command, {
+    cwd: ROOT,
+    encoding: 'utf8',
+  })
   if (error || status !== 0) {
     const reason = error?.message ?? `${stdout}${stderr}`.trim().split('\n').slice(-5).join('\n')
     throw new TrituneError('E_HUB', `packages could not be installed: ${reason}`, {

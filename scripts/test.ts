@@ -14,7 +14,7 @@ export interface Tally {
 
 /** Reads the summary at the end of `bun test`. A run without one, or that failed without saying what, is one failure. */
 export function tallyBun(output: string, exitCode: number): Tally {
-  const plain = output.replaceAll(/\u001B\[[\d;]*m/g, '')
+  const plain = Bun.stripANSI(output)
   const count = (word: string): number =>
     Number(
       plain

@@ -18,7 +18,7 @@ const checks: Record<string, (device: Device) => void> = {
   'the CPU device describes itself'(device) {
     if (!/^cpu \(\w+, \d+ threads\)$/.test(device.description)) throw new Error(device.description)
   },
-  'rmsNorm() and its gradient agree with the reference'(device) {
+  'rmsNorm() and addRmsNorm() agree with the reference'(device) {
     const run = (on: Device): number[] => {
       using _ = tensorScope()
       const x = parameter(tensor(wave(64), { shape: [4, 16], device: on }))
