@@ -11,6 +11,7 @@ import { scoped, tensorScope } from './scope.ts'
 import { formatShape } from './shape.ts'
 import {
   type BackwardTools,
+  gradientsEnabled,
   linksOf,
   noGrad,
   record,

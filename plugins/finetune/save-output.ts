@@ -25,7 +25,7 @@ export function saveModel(model: Model, modelPath: string, folder: string, { max
   const { dtype: _new, torch_dtype: _old, rope_freq_factors: _gguf, ...config } = model.info.config
   writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify({ architectures: [model.info.architecture], ...config, torch_dtype: dtype }, null, 2)}\n`)
   if (modelPath.endsWith('.gguf')) {
-    const { tokenizer, config: tokenizerConfig } = ggufTokenizer(openGguf(modelPath))
+    const { tokenizer, tokenizerConfig } = ggufTokenizer(openGguf(modelPath))
     writeFileAtomic(join(folder, 'tokenizer.json'), `${JSON.stringify(tokenizer)}\n`)
     writeFileAtomic(join(folder, 'tokenizer_config.json'), `${JSON.stringify(tokenizerConfig, null, 2)}\n`)
     return

@@ -17,13 +17,13 @@ import {
   noGrad,
   type Shape,
   sizeOf,
-  Storage,
   tensor,
   Tensor,
   TrituneError,
   type WeightSource,
 } from '../../core/mod.ts'
-import { type GgufHfModel } from '../gguf/mod.ts'
+import { Storage } from '../../core/storage.ts'
+import type { GgufHfModel } from '../gguf/mod.ts'
 
 export interface SourceOptions {
   readonly device: Device
@@ -36,9 +36,9 @@ export interface SourceOptions {
 /** The dtype that most weights of a checkpoint have on disk: what `bf16: auto` goes by. */
 export function storedDType(path: string): FloatDType {
   const counts = new Map<string, number>()
-  for (const { dtype, bytes } of openCheckpoint(path).entries.values()) counts.set(dtype, (counts.get(dtype) ?? 0) + bytes)
-  const [most] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? ['F32']
-  return most === 'BF16' ? 'bf16' : most === 'F16' ? 'f16' : 'f32'
+  for (const { dtype = '', bytes } of openCheckpoint(path).entries.values()) counts.set(dtype, (counts.get(dtype) ?? 0) + bytes)
+  const [most] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? ['f32']
+  return most === 'bf16' || most === 'f16' ? most : 'f32'
 }
 
 /** `model.safetensors`, or shards under `model.safetensors.index.json`. */
