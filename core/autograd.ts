@@ -6,11 +6,15 @@
  * accumulation over micro-batches needs nothing more. No gradient is computed that nobody asked for.
  */
 import { TrituneError } from './errors.ts'
+import { currentNoise, withNoise } from './noise.ts'
+import { run } from './op.ts'
 import { addTo } from './ops/accumulate.ts'
+import { castOp } from './ops/cast.ts'
 import { scoped, tensorScope } from './scope.ts'
-import { formatShape } from './shape.ts'
+import { formatShape, sizeOf } from './shape.ts'
 import {
   type BackwardTools,
+  gradientsEnabled,
   linksOf,
   noGrad,
   record,
@@ -45,10 +49,14 @@ export function checkpoint<const T extends readonly Tensor[]>(
   fn: (...inputs: T) => Tensor,
   ...inputs: T
 ): Tensor {
-  const output = noGrad(() => scoped(() => fn(...inputs)))
+  if (!gradientsEnabled()) return scoped(() => fn(...inputs))
+  const result = noGrad(() => scoped(() => fn(...inputs)))
+  // What `fn` only passes on keeps its own origin on the tape.
+  const output = inputs.includes(result) || result.needsGrad ? result.view() : result
+  const noise = currentNoise()
   const named = Object.fromEntries(inputs.map((input, i) => [String(i), input]))
   const links = linksOf(named) ?? new Map<string, TapeLink>()
-  const saved = inputs.map((input) => detached(input))
+  const saved = inputs.map((input) => input.alias())
   record(
     {
       name: 'checkpoint',
@@ -58,8 +66,10 @@ export function checkpoint<const T extends readonly Tensor[]>(
         const boundary = saved.map((input, i) =>
           links.has(String(i)) ? boundaryTensor(input) : { tensor: input.view(), take: () => null },
         )
-        const again = withGradients(true, () =>
-          fn(...(boundary.map(({ tensor }) => tensor) as unknown[] as [...T])),
+        const again = withNoise(noise, () =>
+          withGradients(true, () =>
+            scoped(() => fn(...(boundary.map(({ tensor }) => tensor) as unknown[] as [...T]))),
+          ),
         )
         if (again.source) propagate([{ output: again, gradient: arriving }])
         return Object.fromEntries(boundary.map(({ take }, i) => [String(i), take()]))
@@ -116,6 +126,13 @@ function backwardThrough(
   grads: Map<string, Tensor>,
   pending: Map<TapeNode, Map<string, Tensor>>,
 ): void {
+  if (node.spent) {
+    for (const gradient of grads.values()) gradient.dispose()
+    throw new TrituneError('E_SCOPE', `backward() went through ${node.name} before`, {
+      remedy:
+        'a graph can be walked once: run the forward pass again, or add the losses and call backward() once',
+    })
+  }
   using _scope = tensorScope()
   const { links } = node
   const fresh = new Map<string, Tensor>()
@@ -134,33 +151,52 @@ function backwardThrough(
       return waiting?.storage.exclusive ? waiting : null
     },
   }
-  const results = node.backward(Object.fromEntries(grads), tools)
-  for (const [input, gradient] of Object.entries(results)) {
-    const link = links.get(input)
-    if (gradient && link) deliver(pending, link, gradient)
+  try {
+    const results = node.backward(Object.fromEntries(grads), tools)
+    for (const input in results) {
+      const gradient = results[input]
+      const link = links.get(input)
+      if (gradient && link) deliver(pending, link, gradient)
+    }
+  } finally {
+    node.spent = true
+    node.release()
+    for (const gradient of grads.values()) gradient.dispose()
   }
-  node.release()
-  for (const gradient of grads.values()) gradient.dispose()
 }
 
 function deliver(pending: Map<TapeNode, Map<string, Tensor>>, link: TapeLink, gradient: Tensor): void {
-  if (link.leaf) {
-    if (gradient !== link.leaf.grad) addToLeaf(link.leaf, gradient)
+  const { leaf, node, output } = link
+  if (leaf && gradient === leaf.grad) return
+  if (gradient.size !== sizeOf(link.shape)) {
+    throw new TrituneError(
+      'E_SHAPE',
+      `a gradient of shape ${formatShape(gradient.shape)} arrived for shape ${formatShape(link.shape)}`,
+      { place: node?.name },
+    )
+  }
+  if (leaf) {
+    addToLeaf(leaf, gradient)
     return
   }
-  if (!link.node) return
-  let waiting = pending.get(link.node)
-  if (!waiting) pending.set(link.node, (waiting = new Map()))
-  const before = waiting.get(link.output)
+  if (!node) return
+  let waiting = pending.get(node)
+  if (!waiting) pending.set(node, (waiting = new Map()))
+  const before = waiting.get(output)
   if (before === gradient) return
-  if (!before) waiting.set(link.output, owned(gradient.view()))
+  if (!before) waiting.set(output, inDTypeOf(link, gradient).alias())
   else if (before.storage.exclusive) addTo(before, gradient)
   else {
-    const sum = owned(copyOf(before))
+    const sum = copyOf(before).alias()
     addTo(sum, gradient)
     before.dispose()
-    waiting.set(link.output, sum)
+    waiting.set(output, sum)
   }
+}
+
+/** Sums of parameter gradients are f32; what goes on to a node has the dtype of its output. */
+function inDTypeOf({ dtype }: TapeLink, gradient: Tensor): Tensor {
+  return gradient.dtype === dtype ? gradient : run(castOp, { x: gradient }, { dtype }).y
 }
 
 function addToLeaf(leaf: Tensor, gradient: Tensor): void {
@@ -168,6 +204,11 @@ function addToLeaf(leaf: Tensor, gradient: Tensor): void {
 }
 
 function leafGradient(leaf: Tensor): Tensor {
+  if (leaf.disposed)
+    throw new TrituneError(
+      'E_DISPOSED',
+      `a parameter of shape ${formatShape(leaf.shape)} was disposed before backward()`,
+    )
   leaf.grad ??= owned(zeros(leaf.shape, { dtype: 'f32', device: leaf.device }))
   return leaf.grad
 }
@@ -196,7 +237,7 @@ function boundaryTensor(input: Tensor): { tensor: Tensor; take(): Tensor | null 
       name: 'checkpoint input',
       links: new Map(),
       backward({ output }) {
-        arrived = output ? owned(output.view()) : null
+        arrived = output ? output.alias() : null
         return {}
       },
       release() {},
@@ -218,10 +259,6 @@ function linkOf(node: TapeNode, input: string): TapeLink {
   const link = node.links.get(input)
   if (!link) throw new TrituneError('E_SCOPE', `${node.name}: input ${input} needs no gradient`)
   return link
-}
-
-function detached(input: Tensor): Tensor {
-  return owned(input.view())
 }
 
 /** Takes a tensor out of every scope: the caller disposes it. */
