@@ -42,45 +42,46 @@ export function backward(loss: Tensor, { gradient = 1 }: { readonly gradient?: n
 }
 
 /**
- * Runs `fn(...inputs)` keeping only its inputs; the backward pass runs it again. `fn` must be a pure function of its
- * inputs and of leaves; random numbers repeat because they are keyed and not drawn.
+ * Runs `fn(...inputs)` keeping only its inputs and outputs; the backward pass runs it again. `fn` must be a pure
+ * function of its inputs and of leaves; random numbers repeat because they are keyed and not drawn.
  */
-export function checkpoint<const T extends readonly Tensor[]>(
-  fn: (...inputs: T) => Tensor,
+export function checkpoint<const T extends readonly Tensor[], R extends readonly Tensor[]>(
+  fn: (...inputs: T) => R,
   ...inputs: T
-): Tensor {
+): R {
   if (!gradientsEnabled()) return scoped(() => fn(...inputs))
-  const result = noGrad(() => scoped(() => fn(...inputs)))
+  const results = noGrad(() => scoped(() => fn(...inputs)))
   // What `fn` only passes on keeps its own origin on the tape.
-  const output = inputs.includes(result) || result.needsGrad ? result.view() : result
+  const outputs = results.map((result) => (inputs.includes(result) || result.needsGrad ? result.view() : result))
   const noise = currentNoise()
-  const named = Object.fromEntries(inputs.map((input, i) => [String(i), input]))
-  const links = linksOf(named) ?? new Map<string, TapeLink>()
+  const links = linksOf(byIndex(inputs)) ?? new Map<string, TapeLink>()
   const saved = inputs.map((input) => input.alias())
   record(
     {
       name: 'checkpoint',
       links,
-      backward({ output: arriving }) {
-        if (!arriving) return {}
-        const boundary = saved.map((input, i) =>
+      backward(arriving) {
+        const again = saved.map((input, i) =>
           links.has(String(i)) ? boundaryTensor(input) : { tensor: input.view(), take: () => null },
         )
-        const again = withNoise(noise, () =>
-          withGradients(true, () =>
-            scoped(() => fn(...(boundary.map(({ tensor }) => tensor) as unknown[] as [...T]))),
-          ),
+        // The inner scope frees at once what the block did not save for its own way back.
+        const recomputed = withNoise(noise, () =>
+          withGradients(true, () => scoped(() => fn(...asTuple<T>(again.map(({ tensor }) => tensor))))),
         )
-        if (again.source) propagate([{ output: again, gradient: arriving }])
-        return Object.fromEntries(boundary.map(({ take }, i) => [String(i), take()]))
+        const roots = recomputed.flatMap((output, i) => {
+          const gradient = arriving[String(i)]
+          return gradient && output.needsGrad ? [{ output, gradient }] : []
+        })
+        propagate(roots)
+        return byIndex(again.map(({ take }) => take()))
       },
       release() {
         for (const tensor of saved) tensor.dispose()
       },
     },
-    { output },
+    byIndex(outputs),
   )
-  return output
+  return asTuple<R>(outputs)
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -259,6 +260,15 @@ function linkOf(node: TapeNode, input: string): TapeLink {
   const link = node.links.get(input)
   if (!link) throw new TrituneError('E_SCOPE', `${node.name}: input ${input} needs no gradient`)
   return link
+}
+
+function byIndex<V>(values: readonly V[]): Record<string, V> {
+  return Object.fromEntries(values.map((value, i) => [String(i), value]))
+}
+
+/** The checkpointed function gets, and gives, as many tensors as before. */
+function asTuple<T extends readonly Tensor[]>(tensors: readonly Tensor[]): T {
+  return tensors as T
 }
 
 /** Takes a tensor out of every scope: the caller disposes it. */

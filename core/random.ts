@@ -10,7 +10,7 @@ export type PhiloxKey = readonly [number, number]
 export type PhiloxCounter = readonly [number, number, number, number]
 
 /** Ten rounds over `counter` under `key` (all u32) → four u32. */
-export function philox4x32(key: PhiloxKey, counter: PhiloxCounter): Uint32Array {
+export function philox4x32(key: PhiloxKey, counter: PhiloxCounter): Uint32Array<ArrayBuffer> {
   let [k0, k1] = key
   let [c0, c1, c2, c3] = counter
   for (let round = 0; round < 10; round++) {
@@ -49,7 +49,7 @@ export function createRandom(seed: number, stream: number | string = 0): Random 
   const key: PhiloxKey = [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0]
   const [stream0, stream1] = streamWords(stream)
   let block = 0
-  let words: Uint32Array = new Uint32Array(0)
+  let words = new Uint32Array(0)
   let used = 0
   let spare: number | undefined
 

@@ -23,17 +23,27 @@ inline size_t dtype_bytes(tt_dtype dtype) { return dtype == TT_F32 || dtype == T
 
 enum Isa { ISA_AVX2 = 1, ISA_AVX512 = 2, ISA_AMX = 3 };
 
+/// The best Isa of this CPU and operating system; 0 when not even AVX2 + FMA is there: the library then refuses to compute.
+int best_isa();
 /// Threads of the pool, the caller included.
 int thread_count();
 /// The instruction set chosen at tt_init (or at the first call that needs it).
 Isa isa();
 
+// native/cpu/kernels/*.cpp are compiled twice, with TT_ISA = avx2 and avx512, and hold all their code in namespace
+// tt::TT_ISA. A kernel is declared for both with TT_KERNEL and called with TT_DISPATCH (AMX machines run the AVX-512 one).
+#define TT_KERNEL(result, name, ...) \
+  namespace avx2 { result name(__VA_ARGS__); } \
+  namespace avx512 { result name(__VA_ARGS__); }
+#define TT_DISPATCH(name, ...) (tt::isa() >= tt::ISA_AVX512 ? tt::avx512::name(__VA_ARGS__) : tt::avx2::name(__VA_ARGS__))
+
 /// Runs fn(context, tile, thread) for every tile in [0, tiles); tiles are taken from a shared counter, so which thread
 /// runs a tile is not fixed: a tile's result must not depend on it. Returns when all are done. Not re-entrant.
 void run_tiles(size_t tiles, void (*fn)(void* context, size_t tile, int thread), void* context);
 
-template <class F> inline void parallel(size_t tiles, F&& body) {
-  run_tiles(tiles, [](void* context, size_t tile, int thread) { (*static_cast<F*>(context))(tile, thread); }, &body);
+/// body(tile, thread), a lambda.
+template <class F> inline void parallel(size_t tiles, const F& body) {
+  run_tiles(tiles, [](void* context, size_t tile, int thread) { (*static_cast<const F*>(context))(tile, thread); }, const_cast<F*>(&body));
 }
 
 /// Scratch memory of one pool thread, at least `bytes`, 64-byte aligned, kept between calls; `slot` 0..7 tells several

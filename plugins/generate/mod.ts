@@ -1,0 +1,6 @@
+/**
+ * Generation. See README.md.
+ *
+ * @module
+ */
+export { generate, type GenerateOptions } from './generate.ts'

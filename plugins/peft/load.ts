@@ -1,0 +1,144 @@
+/**
+ * Reads an adapter that PEFT (or tritune) wrote and puts it on a model.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Checkpoint, openCheckpoint } from '../../core/checkpoint.ts'
+import { type TensorEntry, tensorDType } from '../../core/safetensors.ts'
+import { setTensorBytes } from '../../core/tensor-bytes.ts'
+import { type Adapter, cast, didYouMean, empty, expectShape, firstNonFinite, type Layer, type Model, noGrad, type Tensor, TrituneError } from '../../core/mod.ts'
+import { type AttachedAdapter, install } from './attach.ts'
+import { createLora, type LoraAdapter } from './lora.ts'
+import { CONFIG_FILE, PREFIX, WEIGHTS_FILE } from './save.ts'
+import { patternValue } from './targets.ts'
+
+/** Throws E_FILE, E_FORMAT, E_ADAPTER (does not fit the model) or E_UNSUPPORTED; the model is then unchanged. */
+export function loadAdapter(model: Model, folder: string, { dropout }: { readonly dropout?: number } = {}): AttachedAdapter {
+  const config = readAdapterConfig(folder)
+  const file = join(folder, WEIGHTS_FILE)
+  if (!existsSync(file)) throw new TrituneError('E_FILE', `the folder has no ${WEIGHTS_FILE}`, { place: folder, remedy: 'save the adapter again; adapter_model.bin is not supported' })
+  const checkpoint = openCheckpoint(file)
+  const factors = groupByModule(checkpoint, file)
+  const adapters = new Map<string, Adapter>()
+  try {
+    for (const layer of model.layers.values()) {
+      const pair = factors.get(layer.path)
+      if (!pair) continue
+      if (layer.adapter) throw new TrituneError('E_ADAPTER', `${layer.path} already has an adapter`)
+      adapters.set(layer.path, loadLora(layer, pair, config, checkpoint, { dropout, file }))
+    }
+    for (const path of factors.keys()) {
+      if (!adapters.has(path)) throw new TrituneError('E_ADAPTER', `the adapter has weights for ${path}, which the model lacks`, { place: file, remedy: didYouMean(path, model.layers.keys()) })
+    }
+  } catch (error) {
+    for (const adapter of adapters.values()) adapter[Symbol.dispose]()
+    throw error
+  }
+  const { base_model_name_or_path: _base, ...kept } = config
+  const matched = [...adapters.keys()]
+  return install(model, 'lora', { matched, counts: new Map([[file, matched.length]]) }, adapters, kept)
+}
+
+/** adapter_config.json of a folder, checked to be a LoRA that can be run. */
+export function readAdapterConfig(folder: string): Readonly<Record<string, unknown>> {
+  const place = join(folder, CONFIG_FILE)
+  if (!existsSync(place)) throw new TrituneError('E_FILE', `no adapter here: ${CONFIG_FILE} is missing`, { place: folder, remedy: 'name the folder that holds adapter_config.json' })
+  let config: Record<string, unknown>
+  try {
+    config = JSON.parse(readFileSync(place, 'utf8'))
+  } catch (cause) {
+    throw new TrituneError('E_FORMAT', `not valid JSON: ${cause instanceof Error ? cause.message : String(cause)}`, { place, cause })
+  }
+  if (config.peft_type !== 'LORA') throw new TrituneError('E_UNSUPPORTED', `adapters of type ${JSON.stringify(config.peft_type)} are not supported yet`, { place, remedy: 'supported: LORA' })
+  for (const [key, plain] of Object.entries(PLAIN)) {
+    const value = config[key] ?? null
+    if (!plain.some((allowed) => JSON.stringify(allowed) === JSON.stringify(value))) {
+      throw new TrituneError('E_UNSUPPORTED', `${key}: ${JSON.stringify(value)} is not supported yet`, { place })
+    }
+  }
+  return config
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Fields that change the forward pass, with the values that mean plain LoRA. */
+const PLAIN: Readonly<Record<string, readonly unknown[]>> = {
+  use_dora: [false, null],
+  lora_bias: [false, null],
+  use_qalora: [false, null],
+  use_bdlora: [false, null],
+  bias: ['none', null],
+  modules_to_save: [null, []],
+  layer_replication: [null],
+  alora_invocation_tokens: [null],
+  trainable_token_indices: [null],
+  target_parameters: [null, []],
+  init_lora_weights: [true, false, 'gaussian', 'orthogonal', 'eva', null],
+}
+
+interface Factors {
+  a: TensorEntry | null
+  b: TensorEntry | null
+}
+
+/** PEFT strips the adapter's name when it saves; older files have it. */
+const FACTOR = /^(?:base_model\.model\.)?(.+)\.lora_([AB])(?:\.[^.]+)?\.weight$/
+
+function groupByModule(checkpoint: Checkpoint, file: string): Map<string, Factors> {
+  const modules = new Map<string, Factors>()
+  for (const [name, entry] of checkpoint.entries) {
+    const [, path, which] = FACTOR.exec(name) ?? []
+    if (!path) throw new TrituneError('E_UNSUPPORTED', `tensor "${name}" is not part of a plain LoRA`, { place: file })
+    const pair = modules.get(path) ?? { a: null, b: null }
+    if (which === 'A') pair.a = entry
+    else pair.b = entry
+    modules.set(path, pair)
+  }
+  if (modules.size === 0) throw new TrituneError('E_ADAPTER', 'the adapter has no tensors', { place: file, remedy: 'it was not saved properly: train or save it again' })
+  return modules
+}
+
+interface Context {
+  readonly dropout: number | undefined
+  readonly file: string
+}
+
+function loadLora(layer: Layer, { a, b }: Factors, config: Readonly<Record<string, unknown>>, checkpoint: Checkpoint, { dropout, file }: Context): LoraAdapter {
+  if (!a || !b) throw new TrituneError('E_ADAPTER', `${PREFIX}${layer.path} has only one of lora_A and lora_B`, { place: file })
+  const rank = a.shape[0]
+  const [outputs, inputs] = layer.weight.shape
+  expectShape(`${file}: ${a.name}`, a.shape, [rank, inputs])
+  expectShape(`${file}: ${b.name}`, b.shape, [outputs, rank])
+  const expected = patternValue(layer.path, numbers(config.rank_pattern), Number(config.r ?? 8))
+  if (rank !== expected) throw new TrituneError('E_ADAPTER', `${layer.path}: the weights have rank ${rank}, adapter_config.json says ${expected}`, { place: file })
+  const adapter = createLora(
+    layer,
+    {
+      rank,
+      alpha: patternValue(layer.path, numbers(config.alpha_pattern), Number(config.lora_alpha ?? 8)),
+      dropout: dropout ?? Number(config.lora_dropout ?? 0),
+      rsLora: config.use_rslora === true,
+      init: true,
+    },
+    { seed: 0 },
+  )
+  fill(adapter.a, a, checkpoint, file)
+  fill(adapter.b, b, checkpoint, file)
+  return adapter
+}
+
+function fill(target: Tensor, entry: TensorEntry, checkpoint: Checkpoint, file: string): void {
+  const dtype = tensorDType(entry)
+  if (dtype === 'f32') setTensorBytes(target, checkpoint.read(entry))
+  else {
+    using stored = empty(entry.shape, { dtype, device: target.device })
+    setTensorBytes(stored, checkpoint.read(entry))
+    using wide = noGrad(() => cast(stored, 'f32'))
+    target.host().set(wide.host())
+  }
+  if (firstNonFinite(target) >= 0) throw new TrituneError('E_ADAPTER', `tensor "${entry.name}" has NaN or Inf`, { place: file })
+}
+
+function numbers(value: unknown): Readonly<Record<string, number>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, number>>) : {}
+}
