@@ -6,9 +6,12 @@
  * accumulation over micro-batches needs nothing more. No gradient is computed that nobody asked for.
  */
 import { TrituneError } from './errors.ts'
+import { currentNoise, withNoise } from './noise.ts'
+import { run } from './op.ts'
 import { addTo } from './ops/accumulate.ts'
+import { castOp } from './ops/cast.ts'
 import { scoped, tensorScope } from './scope.ts'
-import { formatShape } from './shape.ts'
+import { formatShape, sizeOf } from './shape.ts'
 import {
   type BackwardTools,
   gradientsEnabled,
@@ -42,18 +45,29 @@ export function backward(loss: Tensor, { gradient = 1 }: { readonly gradient?: n
  * Runs `fn(...inputs)` keeping only its inputs and outputs; the backward pass runs it again. `fn` must be a pure
  * function of its inputs and of leaves; random numbers repeat because they are keyed and not drawn.
  */
-export function checkpoint<const T extends readonly Tensor[], R extends readonly Tensor[]>(fn: (...inputs: T) => R, ...inputs: T): R {
-  const outputs = noGrad(() => scoped(() => fn(...inputs)))
-  if (!gradientsEnabled()) return outputs
+export function checkpoint<const T extends readonly Tensor[], R extends readonly Tensor[]>(
+  fn: (...inputs: T) => R,
+  ...inputs: T
+): R {
+  if (!gradientsEnabled()) return scoped(() => fn(...inputs))
+  const results = noGrad(() => scoped(() => fn(...inputs)))
+  // What `fn` only passes on keeps its own origin on the tape.
+  const outputs = results.map((result) => (inputs.includes(result) || result.needsGrad ? result.view() : result))
+  const noise = currentNoise()
   const links = linksOf(byIndex(inputs)) ?? new Map<string, TapeLink>()
-  const saved = inputs.map((input) => owned(input.view()))
+  const saved = inputs.map((input) => input.alias())
   record(
     {
       name: 'checkpoint',
       links,
       backward(arriving) {
-        const again = saved.map((input, i) => (links.has(String(i)) ? boundaryTensor(input) : { tensor: input.view(), take: () => null }))
-        const recomputed = withGradients(true, () => fn(...asTuple<T>(again.map(({ tensor }) => tensor))))
+        const again = saved.map((input, i) =>
+          links.has(String(i)) ? boundaryTensor(input) : { tensor: input.view(), take: () => null },
+        )
+        // The inner scope frees at once what the block did not save for its own way back.
+        const recomputed = withNoise(noise, () =>
+          withGradients(true, () => scoped(() => fn(...asTuple<T>(again.map(({ tensor }) => tensor))))),
+        )
         const roots = recomputed.flatMap((output, i) => {
           const gradient = arriving[String(i)]
           return gradient && output.needsGrad ? [{ output, gradient }] : []
@@ -67,7 +81,7 @@ export function checkpoint<const T extends readonly Tensor[], R extends readonly
     },
     byIndex(outputs),
   )
-  return outputs
+  return asTuple<R>(outputs)
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -113,6 +127,13 @@ function backwardThrough(
   grads: Map<string, Tensor>,
   pending: Map<TapeNode, Map<string, Tensor>>,
 ): void {
+  if (node.spent) {
+    for (const gradient of grads.values()) gradient.dispose()
+    throw new TrituneError('E_SCOPE', `backward() went through ${node.name} before`, {
+      remedy:
+        'a graph can be walked once: run the forward pass again, or add the losses and call backward() once',
+    })
+  }
   using _scope = tensorScope()
   const { links } = node
   const fresh = new Map<string, Tensor>()
@@ -131,33 +152,52 @@ function backwardThrough(
       return waiting?.storage.exclusive ? waiting : null
     },
   }
-  const results = node.backward(Object.fromEntries(grads), tools)
-  for (const [input, gradient] of Object.entries(results)) {
-    const link = links.get(input)
-    if (gradient && link) deliver(pending, link, gradient)
+  try {
+    const results = node.backward(Object.fromEntries(grads), tools)
+    for (const input in results) {
+      const gradient = results[input]
+      const link = links.get(input)
+      if (gradient && link) deliver(pending, link, gradient)
+    }
+  } finally {
+    node.spent = true
+    node.release()
+    for (const gradient of grads.values()) gradient.dispose()
   }
-  node.release()
-  for (const gradient of grads.values()) gradient.dispose()
 }
 
 function deliver(pending: Map<TapeNode, Map<string, Tensor>>, link: TapeLink, gradient: Tensor): void {
-  if (link.leaf) {
-    if (gradient !== link.leaf.grad) addToLeaf(link.leaf, gradient)
+  const { leaf, node, output } = link
+  if (leaf && gradient === leaf.grad) return
+  if (gradient.size !== sizeOf(link.shape)) {
+    throw new TrituneError(
+      'E_SHAPE',
+      `a gradient of shape ${formatShape(gradient.shape)} arrived for shape ${formatShape(link.shape)}`,
+      { place: node?.name },
+    )
+  }
+  if (leaf) {
+    addToLeaf(leaf, gradient)
     return
   }
-  if (!link.node) return
-  let waiting = pending.get(link.node)
-  if (!waiting) pending.set(link.node, (waiting = new Map()))
-  const before = waiting.get(link.output)
+  if (!node) return
+  let waiting = pending.get(node)
+  if (!waiting) pending.set(node, (waiting = new Map()))
+  const before = waiting.get(output)
   if (before === gradient) return
-  if (!before) waiting.set(link.output, owned(gradient.view()))
+  if (!before) waiting.set(output, inDTypeOf(link, gradient).alias())
   else if (before.storage.exclusive) addTo(before, gradient)
   else {
-    const sum = owned(copyOf(before))
+    const sum = copyOf(before).alias()
     addTo(sum, gradient)
     before.dispose()
-    waiting.set(link.output, sum)
+    waiting.set(output, sum)
   }
+}
+
+/** Sums of parameter gradients are f32; what goes on to a node has the dtype of its output. */
+function inDTypeOf({ dtype }: TapeLink, gradient: Tensor): Tensor {
+  return gradient.dtype === dtype ? gradient : run(castOp, { x: gradient }, { dtype }).y
 }
 
 function addToLeaf(leaf: Tensor, gradient: Tensor): void {
@@ -165,6 +205,11 @@ function addToLeaf(leaf: Tensor, gradient: Tensor): void {
 }
 
 function leafGradient(leaf: Tensor): Tensor {
+  if (leaf.disposed)
+    throw new TrituneError(
+      'E_DISPOSED',
+      `a parameter of shape ${formatShape(leaf.shape)} was disposed before backward()`,
+    )
   leaf.grad ??= owned(zeros(leaf.shape, { dtype: 'f32', device: leaf.device }))
   return leaf.grad
 }
@@ -193,7 +238,7 @@ function boundaryTensor(input: Tensor): { tensor: Tensor; take(): Tensor | null 
       name: 'checkpoint input',
       links: new Map(),
       backward({ output }) {
-        arrived = output ? owned(output.view()) : null
+        arrived = output ? output.alias() : null
         return {}
       },
       release() {},
@@ -221,7 +266,7 @@ function byIndex<V>(values: readonly V[]): Record<string, V> {
   return Object.fromEntries(values.map((value, i) => [String(i), value]))
 }
 
-/** The checkpointed function gets back as many tensors as it was called with. */
+/** The checkpointed function gets, and gives, as many tensors as before. */
 function asTuple<T extends readonly Tensor[]>(tensors: readonly Tensor[]): T {
   return tensors as T
 }

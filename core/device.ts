@@ -35,6 +35,8 @@ export interface Device {
   /** Copies into a tensor's memory when there is no host view. */
   write?(address: number, bytes: Uint8Array): void
   read?(address: number, bytes: number): Uint8Array
+  /** Sets memory to 0; without it the host view is used. */
+  zero?(address: number, bytes: number): void
   memory(): MemoryReport
   resetPeak(): void
 }

@@ -7,8 +7,8 @@
 import type { Device } from './device.ts'
 import { type DType, DTYPES, readElement, writeElement } from './dtype.ts'
 import { TrituneError } from './errors.ts'
-import type { Shape } from './shape.ts'
-import { linksOf, record } from './tape.ts'
+import { expectShape, sameShape, type Shape } from './shape.ts'
+import { gradientsEnabled, linksOf, record } from './tape.ts'
 import { empty, Tensor, zeros } from './tensor.ts'
 
 export type OpInputs = { readonly [name: string]: Tensor | undefined }
@@ -56,8 +56,11 @@ export interface OpDefinition<I extends OpInputs, P, R extends OpOutputs> {
     inputs: I,
     params: P,
   ): { readonly [K in keyof R]: R[K] extends Tensor ? TensorSpec : TensorSpec | null }
-  /** Outputs that are added to what is there, starting from zeros: gradients of parameters. */
-  readonly accumulates?: readonly (keyof R)[]
+  /**
+   * Outputs whose earlier content matters, zeros unless given by `into`: gradients of parameters, partial writes. A
+   * function where it depends on the parameters.
+   */
+  readonly accumulates?: readonly (keyof R)[] | ((params: P) => readonly (keyof R)[])
   reference(args: ReferenceArguments<I, P, R>): void
   /** What the gradient reads; everything else may die. A function where it depends on who needs gradients. */
   readonly saves?: SavedNames<I, R> | ((inputs: I, params: P) => SavedNames<I, R>)
@@ -71,7 +74,7 @@ export interface OpKey {
 
 /** An op after `defineOp`. */
 export interface Op<I extends OpInputs, P, R extends OpOutputs> extends OpKey {
-  readonly accumulates: readonly string[]
+  accumulates(params: P): readonly string[]
   outputs(inputs: I, params: P): { readonly [K in keyof R]: TensorSpec | null }
   reference(args: ReferenceArguments<I, P, R>): void
   saves(inputs: I, params: P): readonly string[]
@@ -85,12 +88,22 @@ export function defineOp<I extends OpInputs, P, R extends OpOutputs>(
   const { name, accumulates = [], saves = [], gradient } = definition
   return {
     name,
-    accumulates: accumulates.map(String),
+    accumulates:
+      typeof accumulates === 'function' ? (params) => names(accumulates(params)) : always(accumulates),
     outputs: (inputs, params) => definition.outputs(inputs, params),
     reference: (args) => definition.reference(args),
-    saves: (inputs, params) => (typeof saves === 'function' ? saves(inputs, params) : saves).map(String),
+    saves: typeof saves === 'function' ? (inputs, params) => names(saves(inputs, params)) : always(saves),
     gradient: gradient ? (context) => gradient(context) : null,
   }
+}
+
+function names(keys: readonly PropertyKey[]): readonly string[] {
+  return keys.map(String)
+}
+
+function always(keys: readonly PropertyKey[]): () => readonly string[] {
+  const list = names(keys)
+  return () => list
 }
 
 // ---- devices ----------------------------------------------------------------------------------------------------
@@ -110,7 +123,7 @@ export interface TypedImplementation<I extends OpInputs, P, R extends OpOutputs>
 /** A device's version of an op. The types are checked here, once; the registry holds them by op identity. */
 export function implement<I extends OpInputs, P, R extends OpOutputs>(
   op: Op<I, P, R>,
-  implementation: TypedImplementation<I, P, R>,
+  implementation: NoInfer<TypedImplementation<I, P, R>>,
 ): OpImplementation {
   return {
     op,
@@ -143,16 +156,17 @@ export function run<I extends OpInputs, P, R extends OpOutputs>(
   params: NoInfer<P>,
   into: { readonly [K in keyof NoInfer<R>]?: Tensor | null } = {},
 ): R {
-  const specs = op.outputs(inputs, params)
   const device = commonDevice(op.name, inputs)
+  const specs = op.outputs(inputs, params)
+  const accumulates = op.accumulates(params)
   const outputs: Record<string, Tensor | null> = {}
-  for (const name of Object.keys(specs)) {
+  for (const name in specs) {
     const spec = specs[name]
     const given = into[name]
-    if (given) outputs[name] = given
+    if (given) outputs[name] = expectFit(op.name, name, given, spec, device)
     else if (!spec) outputs[name] = null
     else
-      outputs[name] = op.accumulates.includes(name)
+      outputs[name] = accumulates.includes(name)
         ? zeros(spec.shape, { dtype: spec.dtype, device })
         : empty(spec.shape, { dtype: spec.dtype, device })
   }
@@ -160,8 +174,25 @@ export function run<I extends OpInputs, P, R extends OpOutputs>(
   if (implementation && implementation.supports(inputs, params) === true)
     implementation.run(inputs, outputs, params)
   else runReference(op, inputs, outputs, params)
-  if (op.gradient) recordOp(op, inputs, outputs, params)
+  if (op.gradient && gradientsEnabled()) recordOp(op, inputs, outputs, params)
   return outputs as R
+}
+
+function expectFit(op: string, name: string, given: Tensor, spec: TensorSpec | null, device: Device): Tensor {
+  if (given.device !== device) {
+    throw new TrituneError(
+      'E_DEVICE',
+      `${op}: inputs on ${device.name}, output ${name} on ${given.device.name}`,
+    )
+  }
+  if (spec && spec.dtype !== given.dtype)
+    throw new TrituneError(
+      'E_DTYPE',
+      `${op}: output ${name} is ${spec.dtype}, what takes it is ${given.dtype}`,
+    )
+  if (spec && !sameShape(spec.shape, given.shape))
+    expectShape(`${op} output ${name}`, given.shape, spec.shape)
+  return given
 }
 
 function recordOp<I extends OpInputs, P, R extends OpOutputs>(
@@ -176,11 +207,7 @@ function recordOp<I extends OpInputs, P, R extends OpOutputs>(
   const saved: Record<string, Tensor | null | undefined> = {}
   for (const name of op.saves(inputs, params)) {
     const kept = name in outputs ? outputs[name] : inputs[name]
-    if (kept) {
-      const alias = kept.view()
-      alias.adopt(null)
-      saved[name] = alias
-    } else saved[name] = kept
+    saved[name] = kept ? kept.alias() : kept
   }
   record(
     {
@@ -197,7 +224,7 @@ function recordOp<I extends OpInputs, P, R extends OpOutputs>(
         })
       },
       release() {
-        for (const tensor of Object.values(saved)) tensor?.dispose()
+        for (const name in saved) saved[name]?.dispose()
       },
     },
     outputs,
@@ -227,10 +254,11 @@ export function runReference<I extends OpInputs, P, R extends OpOutputs>(
   const wide: Record<string, ReferenceArray | undefined> = {}
   for (const [name, input] of Object.entries(inputs)) wide[name] = input && widen(input)
   const results: Record<string, ReferenceArray | null> = {}
+  const accumulates = op.accumulates(params)
   for (const [name, output] of Object.entries(outputs)) {
     if (!output) results[name] = null
     else
-      results[name] = op.accumulates.includes(name)
+      results[name] = accumulates.includes(name)
         ? widen(output)
         : { data: new Float64Array(output.size), shape: output.shape }
   }
@@ -261,7 +289,8 @@ function narrow(tensor: Tensor, data: Float64Array): void {
 
 function commonDevice(name: string, inputs: OpInputs): Device {
   let device: Device | null = null
-  for (const [input, tensor] of Object.entries(inputs)) {
+  for (const input in inputs) {
+    const tensor = inputs[input]
     if (!tensor) continue
     if (tensor.disposed) throw new TrituneError('E_DISPOSED', `${name}: input ${input} was disposed`)
     if (device && tensor.device !== device) {

@@ -29,6 +29,8 @@ export interface BackwardTools {
 
 export interface TapeNode extends GradientSource, Releasable {
   readonly name: string
+  /** The backward pass went by: what was kept is gone. */
+  spent: boolean
   readonly links: ReadonlyMap<string, TapeLink>
   /** Gradients of the outputs, by output name → gradients of the linked inputs, by input name. */
   backward(
@@ -63,10 +65,12 @@ export function withGradients<T>(on: boolean, fn: () => T): T {
 /** The links of those inputs that need gradients; null when there are none or recording is off. */
 export function linksOf(inputs: Readonly<Record<string, Tensor | undefined>>): Map<string, TapeLink> | null {
   if (!enabled) return null
-  const links = new Map<string, TapeLink>()
-  for (const [name, input] of Object.entries(inputs)) {
+  let links: Map<string, TapeLink> | null = null
+  for (const name in inputs) {
+    const input = inputs[name]
     if (!input?.needsGrad) continue
     const { shape, dtype, source, sourceOutput } = input
+    links ??= new Map()
     links.set(name, {
       leaf: source ? null : input,
       node: source as TapeNode | null,
@@ -75,20 +79,25 @@ export function linksOf(inputs: Readonly<Record<string, Tensor | undefined>>): M
       dtype,
     })
   }
-  return links.size > 0 ? links : null
+  return links
 }
 
+/** What `record()` takes. */
+export type RecordedNode = Omit<TapeNode, 'id' | 'spent'>
+
 /** Puts a node on the tape as the origin of `outputs`. E_SCOPE when no scope is open to own it. */
-export function record(node: Omit<TapeNode, 'id'>, outputs: Readonly<Record<string, Tensor | null>>): void {
+export function record(node: RecordedNode, outputs: Readonly<Record<string, Tensor | null>>): void {
   const scope = currentScope()
   if (!scope) {
     throw new TrituneError('E_SCOPE', `${node.name}: gradients are recorded only under a scope`, {
       remedy: 'open one with `using scope = tensorScope()`, or wrap inference in noGrad(() => …)',
     })
   }
-  const recorded: TapeNode = { ...node, id: nextId++ }
+  const { name, links, backward, release } = node
+  const recorded: TapeNode = { id: nextId++, name, links, spent: false, backward, release }
   scope.attach(recorded)
-  for (const [name, output] of Object.entries(outputs)) {
+  for (const name in outputs) {
+    const output = outputs[name]
     if (!output) continue
     output.source = recorded
     output.sourceOutput = name

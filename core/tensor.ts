@@ -41,12 +41,18 @@ export class Tensor implements Owned, Disposable {
   #scope: Scope | null
   #disposed = false
 
-  constructor(storage: Storage, shape: Shape, dtype: DType, offset = 0) {
+  constructor(
+    storage: Storage,
+    shape: Shape,
+    dtype: DType,
+    offset = 0,
+    scope: Scope | null = currentScope(),
+  ) {
     this.storage = storage
     this.shape = shape
     this.dtype = dtype
     this.offset = offset
-    this.#scope = currentScope()
+    this.#scope = scope
     this.#scope?.own(this)
     liveTensors++
   }
@@ -140,6 +146,12 @@ export class Tensor implements Owned, Disposable {
     )
   }
 
+  /** Another handle on the same memory that no scope owns: whoever asked disposes it. */
+  alias(): Tensor {
+    this.#check()
+    return new Tensor(this.storage.retain(), this.shape, this.dtype, this.offset, null)
+  }
+
   /** Used by Scope: changes the owner. */
   adopt(scope: Scope | null): void {
     this.#scope?.disown(this)
@@ -197,7 +209,8 @@ export function empty(shape: Shape, { dtype = 'f32', device = defaultDevice() }:
 /** All elements 0. */
 export function zeros(shape: Shape, options: TensorOptions = {}): Tensor {
   const tensor = empty(shape, options)
-  if (tensor.storage.host) new Uint8Array(tensor.storage.host, tensor.offset, tensor.bytes).fill(0)
+  if (tensor.device.zero) tensor.device.zero(tensor.address, tensor.bytes)
+  else if (tensor.storage.host) new Uint8Array(tensor.storage.host, tensor.offset, tensor.bytes).fill(0)
   else tensor.set(new Float32Array(tensor.size))
   return tensor
 }

@@ -120,7 +120,9 @@ export const rmsNormBackward: Op<
 
 /** x (…, C), weight (C) → (…, C). f32 or bf16. */
 export function rmsNorm(x: Tensor, weight: Tensor, { eps = 1e-6 }: { readonly eps?: number } = {}): Tensor {
-  return run(rmsNormForward, { x, residual: undefined, weight }, { eps }).y
+  const { y, rstd } = run(rmsNormForward, { x, residual: undefined, weight }, { eps })
+  rstd.dispose()
+  return y
 }
 
 /** h = x + residual and y = rmsNorm(h) in one pass; both (…, C). */
@@ -130,6 +132,7 @@ export function addRmsNorm(
   weight: Tensor,
   { eps = 1e-6 }: { readonly eps?: number } = {},
 ): { h: Tensor; y: Tensor } {
-  const { h, y } = run(rmsNormForward, { x, residual, weight }, { eps })
+  const { h, y, rstd } = run(rmsNormForward, { x, residual, weight }, { eps })
+  rstd.dispose()
   return { h: h ?? x, y }
 }

@@ -33,6 +33,7 @@ export function openCpu({ threads = 0, isa = 'auto' }: CpuOptions = {}): Device 
     kind: 'cpu',
     description: describe(library),
     allocate: (bytes) => allocate(library, bytes),
+    zero: (address, bytes) => library.call.tt_zero(address, bytes, 0),
     mapFile: (path) => mapFile(library, path),
     implementationOf: (op) => implementations.get(op),
     memory() {
@@ -48,15 +49,24 @@ export function openCpu({ threads = 0, isa = 'auto' }: CpuOptions = {}): Device 
 /** toArrayBuffer stops at 4 GiB; larger tensors have no host view. */
 const LARGEST_VIEW = 2 ** 32 - 1
 
+const out: BigInt64Array = new BigInt64Array(2)
+
 function allocate(library: NativeLibrary, bytes: number): Allocation {
-  const out = new BigInt64Array(1)
   library.call.tt_alloc(out, bytes)
   const address = Number(out[0])
-  return { address, host: hostView(library, address, bytes), free: () => library.call.tt_free(address) }
+  // Most buffers are never looked at from here, so the view waits until somebody asks.
+  let host: ArrayBuffer | null | undefined
+  return {
+    address,
+    get host() {
+      if (host === undefined) host = hostView(library, address, bytes)
+      return host
+    },
+    free: () => library.call.tt_free(address),
+  }
 }
 
 function mapFile(library: NativeLibrary, path: string): Allocation & { readonly bytes: number } {
-  const out = new BigInt64Array(2)
   library.call.tt_file_map(out, new TextEncoder().encode(`${path}\0`))
   const [address, bytes] = [Number(out[0]), Number(out[1])]
   return {

@@ -4,9 +4,25 @@
  */
 import type { OpImplementation } from '../../../core/mod.ts'
 import type { CheckedFunctions } from '../../../core/native/library.ts'
+import type { NativeFamily } from './_arguments.ts'
 import { accumulateOps } from './accumulate.ts'
+import { attentionOps } from './attention.ts'
+import { elementwiseOps } from './elementwise.ts'
+import { linearOps } from './linear.ts'
+import { movementOps } from './movement.ts'
 import { normOps } from './norm.ts'
+import { optimizerOps } from './optimizer.ts'
+import { reductionOps } from './reduction.ts'
 
 export function nativeOps(native: CheckedFunctions): readonly OpImplementation[] {
-  return [...accumulateOps(native), ...normOps(native)]
+  return [
+    accumulateOps,
+    attentionOps,
+    elementwiseOps,
+    linearOps,
+    movementOps,
+    normOps,
+    optimizerOps,
+    reductionOps,
+  ].flatMap((family: NativeFamily) => family(native))
 }
