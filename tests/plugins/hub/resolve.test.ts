@@ -10,6 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer } from 'node:net'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TrituneError } from '../../../core/errors.ts'
@@ -219,25 +220,22 @@ describe('a broken download', () => {
   })
 
   test('continues when the connection breaks in the middle', async () => {
+    const dying = createServer((socket) => {
+      socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${WEIGHTS.content.length}\r\n\r\n`)
+      socket.write(WEIGHTS.content.slice(0, 90_000), () => setTimeout(() => socket.destroy(), 20))
+    })
+    await new Promise<void>((resolve) => dying.listen(0, '127.0.0.1', resolve))
+    const address = dying.address()
     let broken = false
     hub.intercept = (path) => {
-      if (path !== 'model.safetensors' || broken) return undefined
+      if (path !== 'model.safetensors' || broken || typeof address !== 'object') return undefined
       broken = true
-      const pieces = [WEIGHTS.content.slice(0, 70_000), WEIGHTS.content.slice(70_000, 90_000)]
-      return new Response(
-        new ReadableStream({
-          async pull(controller) {
-            const piece = pieces.shift()
-            if (piece === undefined) controller.error(new Error('the server died'))
-            else controller.enqueue(piece)
-            await Bun.sleep(5)
-          },
-        }),
-      )
+      return new Response('', { status: 302, headers: { location: `http://127.0.0.1:${address?.port}/` } })
     }
     const folder = await resolveModel(REPO, options())
+    dying.close()
     expect(new Uint8Array(readFileSync(join(folder, 'model.safetensors')))).toEqual(WEIGHTS.content)
-    expect(contentRequests().length).toBe(2)
+    expect(contentRequests()).toEqual(['cdn/model.safetensors', 'cdn/model.safetensors bytes=90000-'])
   })
 
   test('is not blocked by the lock of a killed process', async () => {
