@@ -27,7 +27,8 @@ typedef uint16_t vh __attribute__((vector_size(W * 2)));  // W numbers of bf16 o
 struct bf16 { uint16_t bits; };
 struct f16 { uint16_t bits; };
 
-static inline vf set1(float x) { return vf{} + x; }
+// x − 0 is x for every x, −0 and NaN too, so this is only a broadcast.
+static inline vf set1(float x) { return x - vf{}; }
 static inline vi set1i(int32_t x) { return vi{} + x; }
 static inline vi lanes() {
 #ifdef TT_AVX512
@@ -166,12 +167,25 @@ template <> inline void store_n<float>(float* p, vf v, size_t n) { _mm512_mask_s
 
 /// Pairwise, always in the same order.
 static inline float sum_lanes(vf v) {
-  float a[W];
-  store(a, v);
-  for (int width = W / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; i++) a[i] += a[i + width];
-  return a[0];
+#ifdef TT_AVX512
+  return _mm512_reduce_add_ps(__m512(v));
+#else
+  __m128 m = _mm_add_ps(_mm256_castps256_ps128(__m256(v)), _mm256_extractf128_ps(__m256(v), 1));
+  m = _mm_add_ps(m, _mm_movehl_ps(m, m));
+  return _mm_cvtss_f32(_mm_add_ss(m, _mm_movehdup_ps(m)));
+#endif
 }
+/// For numbers that are not NaN.
+static inline float max_lanes_finite(vf v) {
+#ifdef TT_AVX512
+  return _mm512_reduce_max_ps(__m512(v));
+#else
+  __m128 m = _mm_max_ps(_mm256_castps256_ps128(__m256(v)), _mm256_extractf128_ps(__m256(v), 1));
+  m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+  return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+#endif
+}
+/// NaN when a lane is.
 static inline float max_lanes(vf v) {
   float a[W];
   store(a, v);

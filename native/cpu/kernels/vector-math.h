@@ -28,6 +28,17 @@ static inline vf exp_v(vf x) {
   return scale_by_power(p * r * r + r + 1.0f, n);
 }
 
+/// e^x for x ≤ 0, with 0 below −87 in place of denormals; NaN stays NaN.
+static inline vf exp_below_zero_v(vf x) {
+  vf n = round_even(x * 1.44269504088896341f);
+  vf r = x - n * 0.693359375f + n * 2.12194440e-4f;
+  vf p = horner(r, 5.0000001201e-1f, 1.6666665459e-1f, 4.1665795894e-2f, 8.3334519073e-3f, 1.3981999507e-3f, 1.9875691500e-4f);
+  p = p * r * r + r + 1.0f;
+  // −Inf makes p NaN, so the comparison decides on x.
+  vf y = vf(vi(p) + (to_int(n) << 23));
+  return x < -87.0f ? vf{} : y;
+}
+
 static inline vf log_v(vf x) {
   vi denormal = x < 1.17549435e-38f;
   vf y = denormal ? x * 8388608.0f : x;
