@@ -2,11 +2,11 @@
  * Loaded before the tests. They must give the same results on every machine, so the variables that change where files
  * and tokens come from are taken away, and `fetch` reaches this machine only.
  */
-const LOCAL = new Set(['localhost', '127.0.0.1', '[::1]'])
+const LOCAL: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
 
 for (const name of Object.keys(process.env)) if (/^(HF|HUGGING_?FACE)_/.test(name)) delete process.env[name]
 
-const realFetch = globalThis.fetch
+const realFetch: typeof fetch = globalThis.fetch
 const localFetch = (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
   const url = new URL(input instanceof Request ? input.url : input)
   if (/^https?:$/.test(url.protocol) && !LOCAL.has(url.hostname)) {
