@@ -41,7 +41,6 @@ export interface ModelDefinition {
   create(config: Readonly<Record<string, unknown>>, weights: WeightSource): Model
 }
 
-
 export interface TransformDefinition<O = unknown> {
   readonly name: string
   readonly options: ValidatableConfig<O>
@@ -79,7 +78,9 @@ export interface DeviceDefinition {
 }
 
 /** A definition whose options have been forgotten: what comes out of its own `options.validate` fits its `create`. */
-export type Erased<D extends { readonly options: unknown }> = Omit<D, 'options'> & { readonly options: ValidatableConfig<unknown> }
+export type Erased<D extends { readonly options: unknown }> = Omit<D, 'options'> & {
+  readonly options: ValidatableConfig<unknown>
+}
 
 export interface Capabilities {
   adapter: Erased<AdapterDefinition<never>>

@@ -12,7 +12,10 @@ export interface RunTokenizer extends TokenizerLike {
 }
 
 /** Throws E_TOKENIZER when there is none, or when a special token is not in its vocabulary. */
-export function openTokenizer(modelPath: string, config: Pick<FinetuneConfig, 'special_tokens' | 'chat_template' | 'chat_template_jinja'>): RunTokenizer {
+export function openTokenizer(
+  modelPath: string,
+  config: Pick<FinetuneConfig, 'special_tokens' | 'chat_template' | 'chat_template_jinja'>,
+): RunTokenizer {
   const files = readTokenizerFiles(modelPath)
   const inner = loadTokenizer(files)
   const template = chatTemplateSource(config) ?? undefined
@@ -20,10 +23,21 @@ export function openTokenizer(modelPath: string, config: Pick<FinetuneConfig, 's
     const token = config.special_tokens[key]
     if (token === null) return own ?? null
     const id = inner.idOf(token)
-    if (id === undefined) throw new TrituneError('E_TOKENIZER', `special_tokens.${key}: "${token}" is not in the vocabulary`, { remedy: 'new tokens are not supported yet' })
+    if (id === undefined)
+      throw new TrituneError('E_TOKENIZER', `special_tokens.${key}: "${token}" is not in the vocabulary`, {
+        remedy: 'new tokens are not supported yet',
+      })
     return id
   }
-  const hash = createHash('sha256').update(JSON.stringify([files.tokenizer, files.config, [...files.chatTemplates], template, config.special_tokens]))
+  const hash = createHash('sha256').update(
+    JSON.stringify([
+      files.tokenizer,
+      files.config,
+      [...files.chatTemplates],
+      template,
+      config.special_tokens,
+    ]),
+  )
   return {
     inner,
     id: hash.digest('hex'),
@@ -33,6 +47,7 @@ export function openTokenizer(modelPath: string, config: Pick<FinetuneConfig, 's
     encode: (text, { addSpecialTokens }) => inner.encode(text, { addSpecialTokens }),
     decode: (ids) => inner.decode(ids),
     tokenOf: (id) => inner.tokenOf(id) ?? `<${id}>`,
-    renderChat: (messages, { addGenerationPrompt }) => inner.renderChat(messages, { addGenerationPrompt, template }),
+    renderChat: (messages, { addGenerationPrompt }) =>
+      inner.renderChat(messages, { addGenerationPrompt, template }),
   }
 }
