@@ -103,6 +103,14 @@ describe('chatTemplate', () => {
     const value = { messages: [messages[1], { role: 'assistant', content: 'Hi ' }] }
     expect(trained(value, {}, { template, merges: ['  '] })).toEqual(['Hi  '])
     expect(trained(value, {}, { template, merges: [' ;'] })).toEqual(['Hi '])
+    const longer = template.replace(' ;', ';!!!')
+    expect(trained(value, {}, { template: longer, merges: ['Hi ;'] })).toEqual(['Hi ;'])
+  })
+
+  test('leaves an EOS that belongs to the next turn alone', () => {
+    const template = '{% for m in messages %}{{ m.content }}{% endfor %}'
+    const value = { messages: [messages[1], messages[2], { role: 'user', content: '<|im_end|>x' }] }
+    expect(trained(value, {}, { template })).toEqual(['Hello!'])
   })
 
   test('says when nothing ends the turns, and takes eot_tokens', () => {
