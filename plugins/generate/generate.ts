@@ -83,8 +83,7 @@ function lastLogits(model: Model, ids: readonly number[], cache: ReturnType<Mode
   const device = model.head.device
   const positions = Int32Array.from(ids, (_, i) => cache.length + i)
   const hidden = model.hidden(createBatch({ ids, positions }, device), { cache })
-  const width = model.info.hiddenSize
-  const last = hidden.view([1, width], (ids.length - 1) * width * (hidden.bytes / hidden.size))
+  const last = hidden.rowsView(ids.length - 1, 1)
   return linear(last, model.head)
 }
 

@@ -35,7 +35,6 @@ export function createCache(
   { layers, kvHeads, headDim, dtype, device }: CacheShape,
 ): LayerCache {
   const shape = [capacity, kvHeads, headDim]
-  const rowBytes = kvHeads * headDim * (dtype === 'f32' ? 4 : 2)
   const make = (): Tensor[] => Array.from({ length: layers }, () => owned(zeros(shape, { dtype, device })))
   let keys = make()
   let values = make()
@@ -50,9 +49,9 @@ export function createCache(
       )
     }
     // The rows are zero, so adding is writing.
-    using target = all.view([tokens, kvHeads, headDim], length * rowBytes)
+    using target = all.rowsView(length, tokens)
     addTo(target, rows)
-    return all.view([length + tokens, kvHeads, headDim], 0)
+    return all.rowsView(0, length + tokens)
   }
   const free = (): void => {
     for (const t of [...keys, ...values]) t.dispose()
