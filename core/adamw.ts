@@ -24,7 +24,13 @@ interface Moments {
   readonly master: Tensor | null
 }
 
-export function adamw({ beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0, decayVectors = true }: AdamWOptions = {}): GradientTransform {
+export function adamw({
+  beta1 = 0.9,
+  beta2 = 0.999,
+  eps = 1e-8,
+  weightDecay = 0,
+  decayVectors = true,
+}: AdamWOptions = {}): GradientTransform {
   return {
     name: 'adamw',
     init(parameters) {

@@ -52,7 +52,9 @@ export function checkpoint<const T extends readonly Tensor[], R extends readonly
   if (!gradientsEnabled()) return scoped(() => fn(...inputs))
   const results = noGrad(() => scoped(() => fn(...inputs)))
   // What `fn` only passes on keeps its own origin on the tape.
-  const outputs = results.map((result) => (inputs.includes(result) || result.needsGrad ? result.view() : result))
+  const outputs = results.map((result) =>
+    inputs.includes(result) || result.needsGrad ? result.view() : result,
+  )
   const noise = currentNoise()
   const links = linksOf(byIndex(inputs)) ?? new Map<string, TapeLink>()
   const saved = inputs.map((input) => input.alias())

@@ -41,7 +41,6 @@ export interface ModelDefinition {
   create(config: Readonly<Record<string, unknown>>, weights: WeightSource): Model
 }
 
-
 export interface TransformDefinition<O = unknown> {
   readonly name: string
   readonly options: ValidatableConfig<O>

@@ -17,7 +17,8 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransform {
           for (const parameter of parameters.values()) if (parameter.grad) grads.push(parameter.grad)
           const norm = Math.sqrt(sumSquaresOf(grads)) * step.gradScale
           step.metrics.grad_norm = norm
-          if (!Number.isFinite(norm)) throw new TrituneError('E_NAN', `the gradient norm of step ${step.step} is ${norm}`)
+          if (!Number.isFinite(norm))
+            throw new TrituneError('E_NAN', `the gradient norm of step ${step.step} is ${norm}`)
           if (maxNorm > 0) step.gradScale *= Math.min(1, maxNorm / (norm + 1e-6))
         },
         tensors: () => new Map(),

@@ -37,5 +37,8 @@ export interface ChatMessage {
 /** One `type:` of a dataset entry. `O` are the entry's options. */
 export interface DatasetDefinition<O = Readonly<Record<string, unknown>>> {
   readonly name: string
-  tokenize(record: Readonly<Record<string, unknown>>, context: { readonly tokenizer: TokenizerLike; readonly source: RecordSource; readonly options: O }): TokenizedExample
+  tokenize(
+    record: Readonly<Record<string, unknown>>,
+    context: { readonly tokenizer: TokenizerLike; readonly source: RecordSource; readonly options: O },
+  ): TokenizedExample
 }

@@ -20,7 +20,12 @@ export interface DispatchPaths<I, O> {
 }
 
 /** Builds a GpuDispatchable from its paths. Inputs on a GPU without a GPU path are an error, never a silent copy. */
-export function defineDispatch<I, O>({ name, deviceOf, cpu, gpu }: DispatchPaths<I, O>): GpuDispatchable<I, O> {
+export function defineDispatch<I, O>({
+  name,
+  deviceOf,
+  cpu,
+  gpu,
+}: DispatchPaths<I, O>): GpuDispatchable<I, O> {
   return {
     dispatchCpu: cpu,
     dispatchGpu: gpu,
@@ -28,7 +33,9 @@ export function defineDispatch<I, O>({ name, deviceOf, cpu, gpu }: DispatchPaths
       const device = deviceOf(input)
       if (!isGpu(device)) return cpu(input)
       if (gpu) return gpu(input, device)
-      throw new TrituneError('E_DEVICE', `${name} has no GPU path and its inputs are on ${device.name}`, { remedy: 'move them to the CPU' })
+      throw new TrituneError('E_DEVICE', `${name} has no GPU path and its inputs are on ${device.name}`, {
+        remedy: 'move them to the CPU',
+      })
     },
   }
 }

@@ -44,7 +44,8 @@ export function chain(...links: readonly GradientTransform[]): GradientTransform
         },
         tensors() {
           const all = new Map<string, Tensor>()
-          for (const [i, state] of states.entries()) for (const [name, value] of state.tensors()) all.set(`${links[i].name}.${name}`, value)
+          for (const [i, state] of states.entries())
+            for (const [name, value] of state.tensors()) all.set(`${links[i].name}.${name}`, value)
           return all
         },
         [Symbol.dispose]() {

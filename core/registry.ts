@@ -43,7 +43,12 @@ export function createHost<const L extends PluginList>({ plugins }: { readonly p
       for (const [name, value] of Object.entries(named ?? {})) {
         const id = `${kind}:${name}`
         const before = entries.get(id)
-        if (before) throw new TrituneError('E_PLUGIN', `${id} is provided by both ${before.plugin} and ${plugin.name}`, { remedy: 'leave one of them out' })
+        if (before)
+          throw new TrituneError(
+            'E_PLUGIN',
+            `${id} is provided by both ${before.plugin} and ${plugin.name}`,
+            { remedy: 'leave one of them out' },
+          )
         entries.set(id, { plugin: plugin.name, value })
       }
     }
@@ -51,13 +56,18 @@ export function createHost<const L extends PluginList>({ plugins }: { readonly p
   for (const plugin of used) {
     for (const id of plugin.requires ?? []) {
       if (!entries.has(id)) {
-        throw new TrituneError('E_PLUGIN', `plugin ${plugin.name} needs ${id}, which no plugin provides`, { remedy: `installed: ${used.map((p) => p.name).join(', ')}` })
+        throw new TrituneError('E_PLUGIN', `plugin ${plugin.name} needs ${id}, which no plugin provides`, {
+          remedy: `installed: ${used.map((p) => p.name).join(', ')}`,
+        })
       }
     }
   }
   const find = <K extends CapabilityKind>(kind: K, name: string): Capabilities[K] => {
     const entry = entries.get(`${kind}:${name}`)
-    if (!entry) throw new TrituneError('E_NAME', `there is no ${kind} "${name}"`, { remedy: didYouMean(name, names(kind)) })
+    if (!entry)
+      throw new TrituneError('E_NAME', `there is no ${kind} "${name}"`, {
+        remedy: didYouMean(name, names(kind)),
+      })
     return entry.value as Capabilities[K]
   }
   const names = (kind: CapabilityKind): string[] =>

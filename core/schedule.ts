@@ -27,7 +27,11 @@ export function linearSchedule({ warmupSteps = 0, totalSteps }: ScheduleOptions)
 }
 
 /** Half a cosine from 1 to `minRatio`. */
-export function cosineSchedule({ warmupSteps = 0, totalSteps, minRatio = 0 }: ScheduleOptions & { readonly minRatio?: number }): Schedule {
+export function cosineSchedule({
+  warmupSteps = 0,
+  totalSteps,
+  minRatio = 0,
+}: ScheduleOptions & { readonly minRatio?: number }): Schedule {
   return (step) => {
     if (step < warmupSteps) return warmup(step, warmupSteps)
     const progress = (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps)

@@ -21,7 +21,10 @@ export function* tensorBytes(tensor: Tensor): Generator<Uint8Array> {
 /** Fills a tensor from bytes in its own dtype; E_SHAPE when the length does not fit. */
 export function setTensorBytes(tensor: Tensor, bytes: Uint8Array): void {
   if (bytes.length !== tensor.bytes) {
-    throw new TrituneError('E_SHAPE', `${tensor.toString()} takes ${tensor.bytes} bytes (${DTYPES[tensor.dtype].bytes} an element), got ${bytes.length}`)
+    throw new TrituneError(
+      'E_SHAPE',
+      `${tensor.toString()} takes ${tensor.bytes} bytes (${DTYPES[tensor.dtype].bytes} an element), got ${bytes.length}`,
+    )
   }
   if (tensor.storage.host) new Uint8Array(tensor.storage.host, tensor.offset, tensor.bytes).set(bytes)
   else if (tensor.device.write) tensor.device.write(tensor.address, bytes)
