@@ -77,13 +77,18 @@ export interface DeviceDefinition {
   open(options: { readonly threads?: number }): Device
 }
 
+/** A definition whose options have been forgotten: what comes out of its own `options.validate` fits its `create`. */
+export type Erased<D extends { readonly options: unknown }> = Omit<D, 'options'> & {
+  readonly options: ValidatableConfig<unknown>
+}
+
 export interface Capabilities {
-  adapter: AdapterDefinition<never>
+  adapter: Erased<AdapterDefinition<never>>
   quantizer: QuantizerDefinition
   model: ModelDefinition
   dataset: DatasetDefinition
-  optimizer: TransformDefinition<never>
-  transform: TransformDefinition<never>
+  optimizer: Erased<TransformDefinition<never>>
+  transform: Erased<TransformDefinition<never>>
   strategy: StrategyDefinition
   monitor: MonitorDefinition
   device: DeviceDefinition

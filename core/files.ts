@@ -53,6 +53,16 @@ export function openFile(path: string, flags: 'r' | 'wx'): number {
   }
 }
 
+/** Creates a file for writing, or gives undefined when something has that name already. */
+export function openExclusive(path: string): number | undefined {
+  try {
+    return openSync(path, 'wx')
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return undefined
+    throw fileError(error, path, 'cannot create')
+  }
+}
+
 /** Flushes a file or a folder to the disk. Windows cannot sync folders; its renames are durable anyway. */
 export function syncPath(path: string): void {
   if (process.platform === 'win32' && statSync(path).isDirectory()) return
@@ -145,7 +155,8 @@ const REASONS: Readonly<Record<string, { what: string; remedy?: string } | undef
   EIO: { what: 'the disk reported an input/output error', remedy: 'check the disk' },
 }
 
-function isAlive(pid: number): boolean {
+/** Whether a process of this host is running. */
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true

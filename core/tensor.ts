@@ -136,14 +136,25 @@ export class Tensor implements Owned, Disposable {
   }
 
   /** Another handle on the same memory with another shape (one size may be −1). Not recorded on the tape: use reshape(). */
-  view(shape: Shape = this.shape, offset = 0): Tensor {
+  view(shape: Shape = this.shape): Tensor {
     this.#check()
-    return new Tensor(
-      this.storage.retain(),
-      offset === 0 && shape === this.shape ? shape : resolveView(this, shape, offset),
-      this.dtype,
-      this.offset + offset,
-    )
+    const resolved = shape === this.shape ? shape : resolveShape(this.shape, shape)
+    return new Tensor(this.storage.retain(), resolved, this.dtype, this.offset)
+  }
+
+  /** A handle on the elements from `start`, as many as `shape` has. Not recorded on the tape: use slice(). */
+  window(shape: Shape, start: number): Tensor {
+    this.#check()
+    if (start < 0 || start + sizeOf(shape) > this.size) {
+      throw new TrituneError('E_SHAPE', `a window of ${formatShape(shape)} at element ${start} leaves ${this.toString()}`)
+    }
+    return new Tensor(this.storage.retain(), shape, this.dtype, this.offset + start * DTYPES[this.dtype].bytes)
+  }
+
+  /** A handle on `count` consecutive rows (entries of the first axis) from `start`. */
+  rowsView(start: number, count: number): Tensor {
+    const row = this.shape.slice(1)
+    return this.window([count, ...row], start * sizeOf(row))
   }
 
   /** Another handle on the same memory that no scope owns: whoever asked disposes it. */
@@ -240,15 +251,4 @@ function fill(dtype: DType, target: HostArray, values: ArrayLike<number>): void 
   if (dtype === 'bf16' || dtype === 'f16')
     for (let i = 0; i < values.length; i++) writeElement(dtype, target, i, values[i])
   else target.set(values)
-}
-
-function resolveView(source: Tensor, shape: Shape, offset: number): Shape {
-  if (offset === 0) return resolveShape(source.shape, shape)
-  const end = offset + sizeOf(shape) * DTYPES[source.dtype].bytes
-  if (offset < 0 || end > source.bytes)
-    throw new TrituneError(
-      'E_SHAPE',
-      `a view of ${formatShape(shape)} at byte ${offset} leaves ${source.toString()}`,
-    )
-  return shape
 }

@@ -24,7 +24,7 @@ const LOCAL: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
 for (const name of Object.keys(process.env)) if (/^(HF|HUGGING_?FACE)_/.test(name)) delete process.env[name]
 
 const realFetch: typeof fetch = globalThis.fetch
-function localFetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+const localFetch = (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
   const url = new URL(input instanceof Request ? input.url : input)
   if (/^https?:$/.test(url.protocol) && !LOCAL.has(url.hostname)) {
     throw new Error(`a test asked for ${url.href}: tests use no network`)

@@ -2,7 +2,6 @@
  * Ops that change where elements are and not what they are. Gradients move back, into what already waits where there
  * is something.
  */
-import { DTYPES } from '../dtype.ts'
 import { TrituneError } from '../errors.ts'
 import {
   broadcastShapes,
@@ -70,7 +69,7 @@ export function slice(x: Tensor, { axis = 0, start = 0, end }: SliceOptions): Te
   const offset = start * strides[at]
   const y =
     sizeOf(from.slice(0, at)) === 1
-      ? x.view(shape, offset * DTYPES[x.dtype].bytes)
+      ? x.window(shape, offset)
       : stridedCopy(
           x,
           shape,

@@ -5,7 +5,7 @@
  *
  * Knows characters, not tokens; nothing here depends on any particular template.
  */
-import type { ChatMessage } from './tokenizer-like.ts'
+import type { ChatMessage } from '../../core/dataset.ts'
 
 /** Characters `[start, end)` of the rendered text. */
 export interface TextSpan {
@@ -22,10 +22,9 @@ export function locateContents(
   render: RenderChat,
 ): (TextSpan | undefined)[] {
   const all = new Set(messages.keys())
-  return (
-    alignMarks(messages, text, render(mark(messages, all))) ??
-    messages.map((_, i) => locateOne(messages, i, text, render))
-  )
+  const marked = renderIfPossible(mark(messages, all), render)
+  const spans = marked === undefined ? undefined : alignMarks(messages, text, marked)
+  return spans ?? messages.map((_, index) => locateOne(messages, index, text, render))
 }
 
 // Private-use characters: no template and no dataset writes them, and trimming leaves them alone.
@@ -84,9 +83,19 @@ function locateOne(
   text: string,
   render: RenderChat,
 ): TextSpan | undefined {
-  const [before, after, ...more] = render(mark(messages, new Set([index]))).split(markOf(index))
+  const marked = renderIfPossible(mark(messages, new Set([index])), render) ?? ''
+  const [before, after, ...more] = marked.split(markOf(index))
   if (after === undefined || more.length > 0) return undefined
   if (!text.startsWith(before) || !text.endsWith(after) || before.length + after.length > text.length)
     return undefined
   return { start: before.length, end: text.length - after.length }
+}
+
+/** A template may refuse a mark (one that parses the content, say) although it takes the real content. */
+function renderIfPossible(messages: readonly ChatMessage[], render: RenderChat): string | undefined {
+  try {
+    return render(messages)
+  } catch {
+    return undefined
+  }
 }

@@ -11,7 +11,7 @@ import type { TextSpan } from './chat-spans.ts'
 import { chatTurns } from './chat-turns.ts'
 import type { ChatTurn } from './chat-turns.ts'
 import type { TrainOnEos } from './dataset-options.ts'
-import { IGNORE, recordError } from './dataset-type.ts'
+import { IGNORE, placeOfRecord, recordError } from './dataset-type.ts'
 import type {
   DataRecord,
   DatasetType,
@@ -20,7 +20,7 @@ import type {
   TokenizedExample,
 } from './dataset-type.ts'
 import { tokenSpans } from './token-spans.ts'
-import type { ChatMessage, TokenizerLike } from './tokenizer-like.ts'
+import type { ChatMessage, TokenizerLike } from '../../core/dataset.ts'
 
 export const chatTemplate: DatasetType = {
   name: 'chat_template',
@@ -172,11 +172,15 @@ function renderOrThrow(
   try {
     return tokenizer.renderChat(messages, { addGenerationPrompt })
   } catch (cause) {
-    // An error of ours (no chat template at all) is not about this record.
-    if (cause instanceof TrituneError) throw cause
-    throw recordError(
-      source,
-      `the chat template failed: ${cause instanceof Error ? cause.message : String(cause)}`,
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    // A tokenizer without a template fails here too, and keeps its code.
+    throw new TrituneError(
+      cause instanceof TrituneError ? cause.code : 'E_DATA',
+      `the chat template failed: ${reason}`,
+      {
+        place: placeOfRecord(source),
+        cause,
+      },
     )
   }
 }

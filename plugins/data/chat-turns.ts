@@ -7,7 +7,7 @@ import { didYouMean } from '../../core/errors.ts'
 import type { DatasetOptions } from './dataset-options.ts'
 import { recordError } from './dataset-type.ts'
 import type { DataRecord, RecordSource } from './dataset-type.ts'
-import type { ChatMessage } from './tokenizer-like.ts'
+import type { ChatMessage } from '../../core/dataset.ts'
 
 export interface ChatTurn {
   readonly message: ChatMessage

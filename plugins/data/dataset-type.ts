@@ -4,30 +4,14 @@
  * A type is one file of this folder. It does not read files, cut long examples or know about batches.
  */
 import { showValue } from '../../core/config.ts'
+import type { DataRecord, DatasetDefinition, RecordSource, TokenizerLike } from '../../core/dataset.ts'
 import { didYouMean, TrituneError } from '../../core/errors.ts'
 import type { DatasetOptions } from './dataset-options.ts'
-import type { TokenizerLike } from './tokenizer-like.ts'
+
+export type { DataRecord, RecordSource, TokenizedExample } from '../../core/dataset.ts'
 
 /** Label of a token that is not trained. */
 export const IGNORE = -100
-
-/** Where a record stands; lines count from 1. */
-export interface RecordSource {
-  readonly file: string
-  readonly line: number
-}
-
-export interface DataRecord {
-  readonly value: Readonly<Record<string, unknown>>
-  readonly source: RecordSource
-}
-
-export interface TokenizedExample {
-  readonly ids: Int32Array
-  /** As long as `ids`: `labels[i]` is `ids[i]` where that token is to be learned, else `IGNORE` (not shifted). */
-  readonly labels: Int32Array
-  readonly source: RecordSource
-}
 
 export interface TokenizeContext {
   readonly tokenizer: TokenizerLike
@@ -39,13 +23,7 @@ export interface TokenizeContext {
   note(text: string): void
 }
 
-export interface DatasetType {
-  readonly name: string
-  /** Examples longer than `sequence_len` are cut into several instead of being dropped. */
-  readonly splitsLongText?: boolean
-  /** Throws E_DATA with `file:line` when the record does not fit the type. */
-  tokenize(record: DataRecord, context: TokenizeContext): TokenizedExample
-}
+export type DatasetType = DatasetDefinition<TokenizeContext>
 
 export function placeOfRecord({ file, line }: RecordSource): string {
   return `${file}:${line}`

@@ -18,7 +18,7 @@ import { recordSlice } from './record-slice.ts'
 import { splitValidation } from './split-validation.ts'
 import { cacheKey, cachePath, readCache, writeCache } from './tokenized-cache.ts'
 import type { CachedDataset } from './tokenized-cache.ts'
-import type { TokenizerLike } from './tokenizer-like.ts'
+import type { TokenizerLike } from '../../core/dataset.ts'
 
 /** The part of a fine-tuning configuration that concerns data. */
 export interface DataConfig {

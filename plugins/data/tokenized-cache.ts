@@ -13,6 +13,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  readSync,
   renameSync,
   rmSync,
   writeSync,
@@ -21,7 +22,7 @@ import { dirname, join } from 'node:path'
 import { TrituneError } from '../../core/errors.ts'
 import type { DatasetOptions } from './dataset-options.ts'
 import type { TokenizedExample } from './dataset-type.ts'
-import type { TokenizerLike } from './tokenizer-like.ts'
+import type { TokenizerLike } from '../../core/dataset.ts'
 
 /** Counts up whenever the same input would give other tokens or labels. */
 const VERSION = 1
@@ -46,8 +47,10 @@ export interface CacheKeyOptions {
 export function cacheKey({ files, options, trainOnInputs, eotTokens, tokenizer }: CacheKeyOptions): string {
   const { path: _path, data_files: _files, ...rest } = options
   const hash = createHash('sha256')
-  hash.update(JSON.stringify([VERSION, tokenizer.id, trainOnInputs, eotTokens, sortedEntries(rest)]))
-  for (const file of files) hash.update(createHash('sha256').update(read(file)).digest())
+  // The special tokens may be set by the configuration, beside what the tokenizer itself says.
+  const { id, bosId, eosId } = tokenizer
+  hash.update(JSON.stringify([VERSION, id, bosId, eosId, trainOnInputs, eotTokens, sortedEntries(rest)]))
+  for (const file of files) hash.update(hashFile(file))
   return hash.digest('hex')
 }
 
@@ -182,9 +185,20 @@ function readIfThere(path: string): Buffer | undefined {
   }
 }
 
-function read(path: string): Buffer {
+/** In pieces: a dataset may be larger than memory. */
+function hashFile(path: string): Uint8Array {
   try {
-    return readFileSync(path)
+    const file = openSync(path, 'r')
+    try {
+      const hash = createHash('sha256')
+      const chunk = new Uint8Array(1 << 20)
+      for (let size = readSync(file, chunk); size > 0; size = readSync(file, chunk)) {
+        hash.update(chunk.subarray(0, size))
+      }
+      return hash.digest()
+    } finally {
+      closeSync(file)
+    }
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new TrituneError('E_FILE', `cannot be read: ${reason}`, { place: path, cause })

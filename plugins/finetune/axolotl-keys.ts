@@ -37,10 +37,12 @@ const FROM_CONFIG = 'read from the files of the model'
 const NO_LOADER = 'there is no loader process to tune'
 const NO_TORCH = 'there is no PyTorch underneath'
 const ONE_DEVICE = 'one process, one device'
+const SAMPLES_OFF = 'it only matters to sample generation, which is off'
 const OUTPUT_ONLY = 'changes only what is printed or profiled'
 
 export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
   ...ignored(OWN_ATTENTION, [
+    'attention',
     'attn_implementation',
     'flash_attention',
     'sdp_attention',
@@ -161,6 +163,7 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
     'fsdp_version',
     'fsdp_final_state_dict_type',
   ]),
+  ...ignored(SAMPLES_OFF, ['eval_max_new_tokens', 'num_generation_samples', 'generation_max_new_tokens']),
   ...ignored(OUTPUT_ONLY, [
     'strict',
     'debug',
@@ -213,6 +216,7 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
     'model_quantization_config',
     'model_quantization_config_kwargs',
     'use_onebitllms',
+    'llmcompressor',
     'quantize_moe_experts',
   ]),
   peft_use_dora: { what: 'DoRA' },
@@ -353,15 +357,12 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
   ]),
   ...unsupported(EVALUATION, [
     'eval_table_size',
-    'eval_max_new_tokens',
     'do_causal_lm_eval',
     'eval_causal_lm_metrics',
     'do_bench_eval',
     'bench_dataset',
     'bench_split',
     'generate_samples',
-    'num_generation_samples',
-    'generation_max_new_tokens',
     'greater_is_better',
   ]),
   metric_for_best_model: { what: EVALUATION, harmless: ['eval_loss', 'loss'] },

@@ -13,7 +13,10 @@ export interface Estimate {
 
 export function estimateRun(run: Run): Estimate {
   const { model, config, parameters, plan, data, adapter } = run
-  const microTokens = Math.min(config.micro_batch_size * longestRow(run), Math.max(1, data.report.train.tokens))
+  const microTokens = Math.min(
+    config.micro_batch_size * longestRow(run),
+    Math.max(1, data.report.train.tokens),
+  )
   const epochTokens = data.report.train.tokens
   const matrices = linearParameters(model)
   // Forward and the gradient of the input always; the gradient of the weight only where it is trained.

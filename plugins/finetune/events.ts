@@ -3,7 +3,14 @@
  */
 export type RunEvent =
   | { readonly type: 'step'; readonly report: StepReport }
-  | { readonly type: 'eval'; readonly step: number; readonly loss: number; readonly perplexity: number; readonly tokens: number; readonly best: boolean }
+  | {
+      readonly type: 'eval'
+      readonly step: number
+      readonly loss: number
+      readonly perplexity: number
+      readonly tokens: number
+      readonly best: boolean
+    }
   | { readonly type: 'save'; readonly step: number; readonly folder: string }
   | { readonly type: 'note'; readonly text: string }
 

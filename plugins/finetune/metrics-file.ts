@@ -13,16 +13,27 @@ export interface MetricsFile {
 }
 
 /** Opens the file; a resumed run keeps the lines up to `keepSteps` and drops what came after, a new one starts empty. */
-export function openMetricsFile(path: string, { keepSteps = 0 }: { readonly keepSteps?: number } = {}): MetricsFile {
+export function openMetricsFile(
+  path: string,
+  { keepSteps = 0 }: { readonly keepSteps?: number } = {},
+): MetricsFile {
   mkdirSync(dirname(path), { recursive: true })
-  const kept = existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter((line) => stepOf(line) <= keepSteps) : []
+  const kept = existsSync(path)
+    ? readFileSync(path, 'utf8')
+        .split('\n')
+        .filter((line) => stepOf(line) <= keepSteps)
+    : []
   writeFileAtomic(path, kept.map((line) => `${line}\n`).join(''))
   return {
     append(line) {
       try {
         appendFileSync(path, `${JSON.stringify(line)}\n`)
       } catch (cause) {
-        throw new TrituneError('E_DISK', `cannot append: ${cause instanceof Error ? cause.message : String(cause)}`, { place: path, remedy: 'free some space and resume', cause })
+        throw new TrituneError(
+          'E_DISK',
+          `cannot append: ${cause instanceof Error ? cause.message : String(cause)}`,
+          { place: path, remedy: 'free some space and resume', cause },
+        )
       }
     },
   }
@@ -32,7 +43,8 @@ export function openMetricsFile(path: string, { keepSteps = 0 }: { readonly keep
 function stepOf(line: string): number {
   try {
     const parsed: unknown = JSON.parse(line)
-    if (typeof parsed === 'object' && parsed !== null && 'step' in parsed && typeof parsed.step === 'number') return parsed.step
+    if (typeof parsed === 'object' && parsed !== null && 'step' in parsed && typeof parsed.step === 'number')
+      return parsed.step
   } catch {
     return Infinity
   }

@@ -3,7 +3,13 @@
  *
  * @module
  */
-export { type FinetuneConfig, finetuneConfig, readFinetuneConfig, type ReadFinetuneOptions, warmupSteps } from './config.ts'
+export {
+  type FinetuneConfig,
+  finetuneConfig,
+  readFinetuneConfig,
+  type ReadFinetuneOptions,
+  warmupSteps,
+} from './config.ts'
 export { type Estimate, estimateRun } from './estimate.ts'
 export type { RunEvent, RunResult, StepReport } from './events.ts'
 export { findNonFinite } from './nonfinite.ts'
@@ -13,6 +19,6 @@ export { createProgress, type ProgressOptions } from './progress.ts'
 export { openTokenizer, type RunTokenizer } from './run-tokenizer.ts'
 export { saveModel, saveOutput } from './save-output.ts'
 export { formatBytes, formatCount, formatDuration, summarize } from './summary.ts'
-export { train, type TrainOptions } from './train.ts'
+export { type Resume, train, type TrainOptions } from './train.ts'
 export { evaluateLoss, type TrainContext, type TrainStep, trainStep } from './train-step.ts'
 export { listCheckpoints, settingsOf, type TrainingState } from './training-state.ts'

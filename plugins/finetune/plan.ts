@@ -1,7 +1,14 @@
 /**
  * The numbers of a run: how many steps, which learning rate at each, when to evaluate and to save.
  */
-import { constantSchedule, cosineSchedule, linearSchedule, type Schedule, TrituneError, wsdSchedule } from '../../core/mod.ts'
+import {
+  constantSchedule,
+  cosineSchedule,
+  linearSchedule,
+  type Schedule,
+  TrituneError,
+  wsdSchedule,
+} from '../../core/mod.ts'
 import { type Batches, createBatches, type TokenizedExample } from '../data/mod.ts'
 import { type FinetuneConfig, warmupSteps } from './config.ts'
 
@@ -47,7 +54,8 @@ export function createPlan(config: FinetuneConfig, train: readonly TokenizedExam
   const totalSteps = config.max_steps ?? wanted
   const warmup = warmupSteps(config, totalSteps)
   const schedule = scheduleOf(config, totalSteps, warmup)
-  const perEpoch = (times: number | null): number | null => (times === null ? null : Math.max(1, Math.round(stepsPerEpoch / times)))
+  const perEpoch = (times: number | null): number | null =>
+    times === null ? null : Math.max(1, Math.round(stepsPerEpoch / times))
   return {
     totalSteps,
     stepsPerEpoch,
@@ -82,7 +90,11 @@ function scheduleOf(config: FinetuneConfig, totalSteps: number, warmup: number):
       return constantSchedule(common)
     case 'warmup_stable_decay': {
       const { num_decay_steps, min_lr_ratio } = config.lr_scheduler_kwargs
-      return wsdSchedule({ ...common, decaySteps: num_decay_steps ?? Math.ceil(totalSteps / 10), minRatio: min_lr_ratio ?? 0 })
+      return wsdSchedule({
+        ...common,
+        decaySteps: num_decay_steps ?? Math.ceil(totalSteps / 10),
+        minRatio: min_lr_ratio ?? 0,
+      })
     }
     default:
       return config.lr_scheduler satisfies never

@@ -1,12 +1,31 @@
 /**
  * Everything a run needs, opened and checked before the first step: device, model, tokenizer, data, adapter, plan.
  */
-import { adamw, chain, clipByGlobalNorm, type Device, type DatasetDefinition, type FloatDType, type Host, type Model, type Parameters, type TokenizerLike, TrituneError, type TransformState } from '../../core/mod.ts'
+import {
+  adamw,
+  chain,
+  clipByGlobalNorm,
+  type Device,
+  type DatasetDefinition,
+  type FloatDType,
+  type Host,
+  type Model,
+  type Parameters,
+  type TokenizerLike,
+  TrituneError,
+  type TransformState,
+} from '../../core/mod.ts'
 import { openCpuOrReference } from '../cpu/mod.ts'
 import { type LoadedDataset, loadDataset } from '../data/mod.ts'
 import { resolveModel } from '../hub/mod.ts'
 import { loadModel, storedDType } from '../models/mod.ts'
-import { type AttachedAdapter, attachLora, DEFAULT_TARGETS, loadAdapter, trainAllWeights } from '../peft/mod.ts'
+import {
+  type AttachedAdapter,
+  attachLora,
+  DEFAULT_TARGETS,
+  loadAdapter,
+  trainAllWeights,
+} from '../peft/mod.ts'
 import type { FinetuneConfig } from './config.ts'
 import { createPlan, type Plan } from './plan.ts'
 import { openTokenizer, type RunTokenizer } from './run-tokenizer.ts'
@@ -33,13 +52,22 @@ export interface PrepareOptions {
   /** Names from plugins: adapters, models, dataset types. */
   readonly host?: Host
   readonly device?: Device
-  readonly onDownload?: (progress: { readonly file: string; readonly received: number; readonly total: number }) => void
+  readonly onDownload?: (progress: {
+    readonly file: string
+    readonly received: number
+    readonly total: number
+  }) => void
 }
 
 /** Opens everything; when something fails, what was opened before is closed and the error goes on. */
-export async function prepareRun(config: FinetuneConfig, { device: given, onDownload }: PrepareOptions = {}): Promise<Run> {
+export async function prepareRun(
+  config: FinetuneConfig,
+  { device: given, onDownload }: PrepareOptions = {},
+): Promise<Run> {
   using open = new DisposableStack()
-  const { device, note } = given ? { device: given, note: null } : openCpuOrReference({ threads: config.threads ?? 0 })
+  const { device, note } = given
+    ? { device: given, note: null }
+    : openCpuOrReference({ threads: config.threads ?? 0 })
   const modelPath = await resolveModel(config.base_model, {
     revision: config.revision_of_model ?? undefined,
     offline: config.offline,
@@ -51,14 +79,23 @@ export async function prepareRun(config: FinetuneConfig, { device: given, onDown
   const dtype = computeDType(config, modelPath)
   const model = open.use(loadModel(modelPath, { device, dtype, writable: config.adapter === null }))
   if (config.sequence_len > model.info.contextLength) {
-    throw new TrituneError('E_CONFIG', `sequence_len ${config.sequence_len} is longer than the ${model.info.contextLength} tokens that the model knows`, { remedy: `set sequence_len: ${model.info.contextLength}` })
+    throw new TrituneError(
+      'E_CONFIG',
+      `sequence_len ${config.sequence_len} is longer than the ${model.info.contextLength} tokens that the model knows`,
+      { remedy: `set sequence_len: ${model.info.contextLength}` },
+    )
   }
   const adapter = config.adapter === null ? null : open.use(openAdapter(config, model))
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
   const optimizer = open.use(
     chain(
       clipByGlobalNorm(config.max_grad_norm),
-      adamw({ beta1: config.adam_beta1, beta2: config.adam_beta2, eps: config.adam_epsilon, weightDecay: config.weight_decay }),
+      adamw({
+        beta1: config.adam_beta1,
+        beta2: config.adam_beta2,
+        eps: config.adam_epsilon,
+        weightDecay: config.weight_decay,
+      }),
     ).init(parameters),
   )
   const owned = open.move()
@@ -91,10 +128,14 @@ function computeDType(config: FinetuneConfig, modelPath: string): FloatDType {
 }
 
 function openAdapter(config: FinetuneConfig, model: Model): AttachedAdapter {
-  if (config.lora_model_dir !== null) return loadAdapter(model, config.lora_model_dir, { dropout: config.lora_dropout })
+  if (config.lora_model_dir !== null)
+    return loadAdapter(model, config.lora_model_dir, { dropout: config.lora_dropout })
   const named = config.lora_target_modules
   const targets = config.lora_target_linear ? 'all-linear' : (named ?? DEFAULT_TARGETS[model.info.type])
-  if (targets === undefined) throw new TrituneError('E_CONFIG', `there are no default targets for ${model.info.type}`, { remedy: 'set lora_target_modules, or lora_target_linear: true' })
+  if (targets === undefined)
+    throw new TrituneError('E_CONFIG', `there are no default targets for ${model.info.type}`, {
+      remedy: 'set lora_target_modules, or lora_target_linear: true',
+    })
   return attachLora(model, {
     rank: config.lora_r,
     alpha: config.lora_alpha,

@@ -11,7 +11,11 @@ export interface ProgressOptions {
 }
 
 /** Feeds on the events of `train()`. */
-export function createProgress({ loggingSteps, terminal, write }: ProgressOptions): (event: RunEvent) => void {
+export function createProgress({
+  loggingSteps,
+  terminal,
+  write,
+}: ProgressOptions): (event: RunEvent) => void {
   let open = false
   let rate = 0
   const line = (text: string): void => {
@@ -33,7 +37,9 @@ export function createProgress({ loggingSteps, terminal, write }: ProgressOption
         return
       }
       case 'eval':
-        line(`  evaluation at step ${event.step}: loss ${event.loss.toFixed(4)}, perplexity ${event.perplexity.toFixed(2)}${event.best ? ' (best)' : ''}`)
+        line(
+          `  evaluation at step ${event.step}: loss ${event.loss.toFixed(4)}, perplexity ${event.perplexity.toFixed(2)}${event.best ? ' (best)' : ''}`,
+        )
         return
       case 'save':
         line(`  saved ${event.folder}`)
@@ -47,7 +53,10 @@ export function createProgress({ loggingSteps, terminal, write }: ProgressOption
   }
 }
 
-function formatStep({ step, totalSteps, loss, learningRate, tokens, seconds }: StepReport, rate: number): string {
+function formatStep(
+  { step, totalSteps, loss, learningRate, tokens, seconds }: StepReport,
+  rate: number,
+): string {
   const width = String(totalSteps).length
   const left = (totalSteps - step) * rate
   return `step ${String(step).padStart(width)}/${totalSteps}  loss ${loss.toFixed(4)}  lr ${learningRate.toExponential(2)}  ${Math.round(tokens / seconds)} tokens/s  ${step === totalSteps ? 'done' : `${formatDuration(left)} left`}`

@@ -15,7 +15,11 @@ export function summarize(run: Run): string[] {
   return [
     `model      ${config.base_model} (${model.info.type}, ${formatCount(total)} parameters, ${dtype}) on ${device.description}`,
     `adapter    ${adapter ? `${adapter.kind} r ${config.lora_r} alpha ${config.lora_alpha}` : 'none, all weights are trained'}: ${formatCount(trainable)} trainable (${((100 * trainable) / all).toFixed(2)} % of ${formatCount(all)})`,
-    ...(adapter ? [`targets    ${[...adapter.match.counts].map(([pattern, count]) => `${pattern} ×${count}`).join(', ')}`] : []),
+    ...(adapter
+      ? [
+          `targets    ${[...adapter.match.counts].map(([pattern, count]) => `${pattern} ×${count}`).join(', ')}`,
+        ]
+      : []),
     `data       ${formatCount(train.examples)} examples, ${formatCount(train.tokens)} tokens, ${formatCount(train.trainedTokens)} trained; validation ${formatCount(validation.examples)}${dropped > 0 ? `; ${dropped} dropped by length` : ''}${data.report.truncated > 0 ? `; ${data.report.truncated} truncated` : ''}`,
     `steps      ${plan.totalSteps} (${plan.epochs.toFixed(plan.epochs % 1 === 0 ? 0 : 2)} epochs of ${plan.stepsPerEpoch}), micro-batch ${config.micro_batch_size} × ${config.gradient_accumulation_steps}, sequence ${config.sequence_len}${config.sample_packing ? ', packed' : ''}, warm-up ${plan.warmupSteps}`,
     `estimate   ${formatBytes(memory)} of memory, ${formatDuration(seconds)}`,
@@ -25,12 +29,22 @@ export function summarize(run: Run): string[] {
 
 /** 1234 → 1.23 k */
 export function formatCount(n: number): string {
-  for (const [unit, size] of [['G', 1e9], ['M', 1e6], ['k', 1e3]] as const) if (n >= 10 * size || (n >= size && unit !== 'k')) return `${(n / size).toPrecision(3)} ${unit}`
+  for (const [unit, size] of [
+    ['G', 1e9],
+    ['M', 1e6],
+    ['k', 1e3],
+  ] as const)
+    if (n >= 10 * size || (n >= size && unit !== 'k')) return `${(n / size).toPrecision(3)} ${unit}`
   return String(n)
 }
 
 export function formatBytes(n: number): string {
-  for (const [unit, size] of [['GiB', 2 ** 30], ['MiB', 2 ** 20], ['KiB', 2 ** 10]] as const) if (n >= size) return `${(n / size).toFixed(n >= 10 * size ? 0 : 1)} ${unit}`
+  for (const [unit, size] of [
+    ['GiB', 2 ** 30],
+    ['MiB', 2 ** 20],
+    ['KiB', 2 ** 10],
+  ] as const)
+    if (n >= size) return `${(n / size).toFixed(n >= 10 * size ? 0 : 1)} ${unit}`
   return `${n} B`
 }
 

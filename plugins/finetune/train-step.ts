@@ -40,15 +40,24 @@ export interface TrainStep {
 }
 
 /** Runs a step on the micro-batches of one window. Throws E_NAN naming the first part that gave NaN or Inf. */
-export function trainStep(context: TrainContext, window: readonly Batch[], { step, learningRate }: TrainStep): StepResult {
+export function trainStep(
+  context: TrainContext,
+  window: readonly Batch[],
+  { step, learningRate }: TrainStep,
+): StepResult {
   const { parameters, optimizer } = context
   const trained = window.reduce((sum, batch) => sum + batch.trainedTokens, 0)
-  if (trained === 0) throw new TrituneError('E_DATA', `step ${step + 1}: no token of this window is trained`, { remedy: 'check the masks with --dry-run' })
+  if (trained === 0)
+    throw new TrituneError('E_DATA', `step ${step + 1}: no token of this window is trained`, {
+      remedy: 'check the masks with --dry-run',
+    })
   clearGradients(parameters)
   let loss = 0
   let offset = 0
   for (const batch of window) {
-    loss += withNoise({ seed: context.seed, step, offset }, () => forwardBackward(context, batch, 1 / trained))
+    loss += withNoise({ seed: context.seed, step, offset }, () =>
+      forwardBackward(context, batch, 1 / trained),
+    )
     offset += batch.ids.length
   }
   if (!Number.isFinite(loss)) throw findNonFinite(context, window, `the loss of step ${step + 1} is ${loss}`)
@@ -56,14 +65,18 @@ export function trainStep(context: TrainContext, window: readonly Batch[], { ste
   try {
     noGrad(() => optimizer.apply(update))
   } catch (error) {
-    if (error instanceof TrituneError && error.code === 'E_NAN') throw findNonFinite(context, window, error.message)
+    if (error instanceof TrituneError && error.code === 'E_NAN')
+      throw findNonFinite(context, window, error.message)
     throw error
   }
   return { loss, metrics: update.metrics }
 }
 
 /** The mean loss over the trained tokens of some batches, in nats; nothing is recorded and nothing dropped. */
-export function evaluateLoss({ model, device }: Pick<TrainContext, 'model' | 'device'>, batches: Iterable<Batch>): { loss: number; tokens: number } {
+export function evaluateLoss(
+  { model, device }: Pick<TrainContext, 'model' | 'device'>,
+  batches: Iterable<Batch>,
+): { loss: number; tokens: number } {
   let sum = 0
   let tokens = 0
   for (const batch of batches) {
@@ -72,17 +85,28 @@ export function evaluateLoss({ model, device }: Pick<TrainContext, 'model' | 'de
     sum += noGrad(() => {
       using _scope = tensorScope()
       const hidden = model.hidden(createBatch(batch, device))
-      return linearCrossEntropy(hidden, model.head, tensor(batch.targets, { dtype: 'i32', device }), { scale: 1 }).item()
+      return linearCrossEntropy(hidden, model.head, tensor(batch.targets, { dtype: 'i32', device }), {
+        scale: 1,
+      }).item()
     })
   }
-  if (tokens === 0) throw new TrituneError('E_DATA', 'the evaluation set has no trained token', { remedy: 'check the masks with --dry-run' })
+  if (tokens === 0)
+    throw new TrituneError('E_DATA', 'the evaluation set has no trained token', {
+      remedy: 'check the masks with --dry-run',
+    })
   return { loss: sum / tokens, tokens }
 }
 
-function forwardBackward({ model, device, checkpointing }: TrainContext, batch: Batch, scale: number): number {
+function forwardBackward(
+  { model, device, checkpointing }: TrainContext,
+  batch: Batch,
+  scale: number,
+): number {
   using _scope = tensorScope()
   const hidden = model.hidden(createBatch(batch, device), { checkpointing })
-  const loss = linearCrossEntropy(hidden, model.head, tensor(batch.targets, { dtype: 'i32', device }), { scale })
+  const loss = linearCrossEntropy(hidden, model.head, tensor(batch.targets, { dtype: 'i32', device }), {
+    scale,
+  })
   const value = loss.item()
   if (Number.isFinite(value)) backward(loss)
   return value

@@ -8,20 +8,33 @@ import type { RunEvent, RunResult, StepReport } from './events.ts'
 import { openMetricsFile } from './metrics-file.ts'
 import type { Run } from './prepare.ts'
 import { saveOutput, trainedWeightsFile, weightsPrefix } from './save-output.ts'
-import { evaluateLoss, trainStep } from './train-step.ts'
-import { type BestEvaluation, listCheckpoints, loadTrainingState, pruneCheckpoints, readTrainingState, saveTrainingState, settingsOf } from './training-state.ts'
+import { evaluateLoss, type TrainContext, trainStep } from './train-step.ts'
+import {
+  type BestEvaluation,
+  listCheckpoints,
+  loadTrainingState,
+  pruneCheckpoints,
+  readTrainingState,
+  saveTrainingState,
+  settingsOf,
+} from './training-state.ts'
 
 export interface TrainOptions {
   onEvent?(event: RunEvent): void
   /** Asks for a clean stop after the current step. */
   readonly signal?: AbortSignal
-  /** Folder of a checkpoint, or true for the newest one of output_dir. */
-  readonly resume?: string | boolean
+  readonly resume?: Resume
 }
 
+/** Where to start: fresh, at the newest checkpoint of output_dir (E_RESUME when there is none, or fresh), or at this one. */
+export type Resume = false | 'newest' | 'newest-if-any' | { readonly folder: string }
+
 /** Trains a prepared run to its end. Throws E_NAN, E_DISK, E_RESUME…; checkpoints already written stay intact. */
-export async function train(run: Run, { onEvent = () => {}, signal, resume = false }: TrainOptions = {}): Promise<RunResult> {
-  const { config, plan, parameters, optimizer } = run
+export async function train(
+  run: Run,
+  { onEvent = () => {}, signal, resume = false }: TrainOptions = {},
+): Promise<RunResult> {
+  const { config, plan, optimizer } = run
   const outputDir = config.output_dir
   const start = restore(run, resume, onEvent)
   const metrics = openMetricsFile(join(outputDir, 'metrics.jsonl'), { keepSteps: start.step })
@@ -40,7 +53,11 @@ export async function train(run: Run, { onEvent = () => {}, signal, resume = fal
       optimizer: optimizer.tensors(),
       saveWeights: (temporary) => saveOutput(run, temporary),
     })
-    pruneCheckpoints(outputDir, config.save_total_limit, config.load_best_model_at_end ? (best?.step ?? null) : null)
+    pruneCheckpoints(
+      outputDir,
+      config.save_total_limit,
+      config.load_best_model_at_end ? (best?.step ?? null) : null,
+    )
     onEvent({ type: 'save', step, folder })
     checkpoint = folder
     return folder
@@ -88,7 +105,6 @@ export async function train(run: Run, { onEvent = () => {}, signal, resume = fal
     if (config.load_best_model_at_end && best && best.step !== step) reloadBest(run, best, onEvent)
     saveOutput(run, outputDir)
   }
-  void parameters
   return { steps: step, stopped, loss, best, outputDir, checkpoint }
 }
 
@@ -100,18 +116,27 @@ interface Start {
   readonly stale: number
 }
 
-function restore(run: Run, resume: string | boolean, onEvent: (event: RunEvent) => void): Start {
+function restore(run: Run, resume: Resume, onEvent: (event: RunEvent) => void): Start {
   const { config, parameters, optimizer } = run
-  if (resume === false) return { step: 0, best: null, stale: 0 }
-  const folder = resume === true ? listCheckpoints(config.output_dir).at(-1)?.folder : resume
-  if (!folder) throw new TrituneError('E_RESUME', 'there is no checkpoint to resume from', { place: config.output_dir, remedy: 'start without --resume' })
+  const fresh = { step: 0, best: null, stale: 0 }
+  if (resume === false) return fresh
+  const folder =
+    typeof resume === 'object' ? resume.folder : listCheckpoints(config.output_dir).at(-1)?.folder
+  if (!folder && resume === 'newest-if-any') return fresh
+  if (!folder)
+    throw new TrituneError('E_RESUME', 'there is no checkpoint to resume from', {
+      place: config.output_dir,
+      remedy: 'start without --resume',
+    })
   const { step, best, stale } = readTrainingState(folder, config)
-  loadTrainingState(folder, trainedWeightsFile(run), parameters, optimizer.tensors(), { prefix: weightsPrefix(run) })
+  loadTrainingState(folder, trainedWeightsFile(run), parameters, optimizer.tensors(), {
+    prefix: weightsPrefix(run),
+  })
   onEvent({ type: 'note', text: `resumed from ${folder} at step ${step}` })
   return { step, best, stale }
 }
 
-function oneStep(run: Run, context: Parameters<typeof trainStep>[0], step: number): StepReport {
+function oneStep(run: Run, context: TrainContext, step: number): StepReport {
   const { plan } = run
   const { epoch, window } = plan.locate(step)
   const batches = plan.batches(epoch)
@@ -133,11 +158,33 @@ function oneStep(run: Run, context: Parameters<typeof trainStep>[0], step: numbe
   }
 }
 
-function metricsLine({ step, epoch, loss, learningRate, gradNorm, tokens, trainedTokens, seconds }: StepReport): Record<string, number> {
-  return { step, epoch, loss, learning_rate: learningRate, grad_norm: gradNorm, tokens, trained_tokens: trainedTokens, seconds, tokens_per_second: tokens / seconds }
+function metricsLine({
+  step,
+  epoch,
+  loss,
+  learningRate,
+  gradNorm,
+  tokens,
+  trainedTokens,
+  seconds,
+}: StepReport): Record<string, number> {
+  return {
+    step,
+    epoch,
+    loss,
+    learning_rate: learningRate,
+    grad_norm: gradNorm,
+    tokens,
+    trained_tokens: trainedTokens,
+    seconds,
+    tokens_per_second: tokens / seconds,
+  }
 }
 
-function* validationBatches({ config, data }: Run): Generator<ReturnType<ReturnType<typeof createBatches>['get']>> {
+function* validationBatches({
+  config,
+  data,
+}: Run): Generator<ReturnType<ReturnType<typeof createBatches>['get']>> {
   const batches = createBatches({
     examples: data.validation,
     microBatchSize: config.eval_batch_size,
@@ -156,13 +203,22 @@ function createWatchdog(threshold: number | null, patience: number): (report: St
     if (threshold === null) return
     above = loss > threshold ? above + 1 : 0
     if (above >= patience) {
-      throw new TrituneError('E_NAN', `the loss has been above ${threshold} for ${above} steps (step ${step})`, { remedy: 'lower learning_rate, or raise loss_watchdog_threshold' })
+      throw new TrituneError(
+        'E_NAN',
+        `the loss has been above ${threshold} for ${above} steps (step ${step})`,
+        { remedy: 'lower learning_rate, or raise loss_watchdog_threshold' },
+      )
     }
   }
 }
 
 function reloadBest(run: Run, best: BestEvaluation, onEvent: (event: RunEvent) => void): void {
   const folder = join(run.config.output_dir, `checkpoint-${best.step}`)
-  loadTrainingState(folder, trainedWeightsFile(run), run.parameters, run.optimizer.tensors(), { prefix: weightsPrefix(run) })
-  onEvent({ type: 'note', text: `took the best weights: step ${best.step}, evaluation loss ${best.loss.toFixed(4)}` })
+  loadTrainingState(folder, trainedWeightsFile(run), run.parameters, run.optimizer.tensors(), {
+    prefix: weightsPrefix(run),
+  })
+  onEvent({
+    type: 'note',
+    text: `took the best weights: step ${best.step}, evaluation loss ${best.loss.toFixed(4)}`,
+  })
 }

@@ -37,10 +37,41 @@ const OPTIMIZER_FILE = 'optimizer.safetensors'
 
 /** Settings that change the numbers of a run, as far as the configuration knows. */
 const SETTINGS = [
-  'base_model', 'adapter', 'lora_r', 'lora_alpha', 'lora_dropout', 'lora_target_modules', 'lora_target_linear', 'lora_rank_pattern', 'lora_alpha_pattern',
-  'peft_use_rslora', 'peft_layers_to_transform', 'sequence_len', 'excess_length_strategy', 'min_sample_len', 'sample_packing', 'train_on_inputs', 'micro_batch_size',
-  'gradient_accumulation_steps', 'num_epochs', 'max_steps', 'learning_rate', 'adam_beta1', 'adam_beta2', 'adam_epsilon', 'weight_decay', 'lr_scheduler',
-  'lr_scheduler_kwargs', 'cosine_min_lr_ratio', 'warmup_steps', 'warmup_ratio', 'max_grad_norm', 'bf16', 'seed', 'datasets', 'val_set_size',
+  'base_model',
+  'adapter',
+  'lora_r',
+  'lora_alpha',
+  'lora_dropout',
+  'lora_target_modules',
+  'lora_target_linear',
+  'lora_rank_pattern',
+  'lora_alpha_pattern',
+  'peft_use_rslora',
+  'peft_layers_to_transform',
+  'sequence_len',
+  'excess_length_strategy',
+  'min_sample_len',
+  'sample_packing',
+  'train_on_inputs',
+  'micro_batch_size',
+  'gradient_accumulation_steps',
+  'num_epochs',
+  'max_steps',
+  'learning_rate',
+  'adam_beta1',
+  'adam_beta2',
+  'adam_epsilon',
+  'weight_decay',
+  'lr_scheduler',
+  'lr_scheduler_kwargs',
+  'cosine_min_lr_ratio',
+  'warmup_steps',
+  'warmup_ratio',
+  'max_grad_norm',
+  'bf16',
+  'seed',
+  'datasets',
+  'val_set_size',
 ] as const satisfies readonly (keyof FinetuneConfig)[]
 
 export function settingsOf(config: FinetuneConfig): Record<string, unknown> {
@@ -58,7 +89,15 @@ export interface SaveStateOptions {
 export function saveTrainingState({ folder, state, optimizer, saveWeights }: SaveStateOptions): void {
   writeFolderAtomicSync(folder, (temporary) => {
     saveWeights(temporary)
-    writeSafetensors(join(temporary, OPTIMIZER_FILE), [...optimizer].map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape, chunks: () => tensorBytes(t) })))
+    writeSafetensors(
+      join(temporary, OPTIMIZER_FILE),
+      [...optimizer].map(([name, t]) => ({
+        name,
+        dtype: t.dtype,
+        shape: t.shape,
+        chunks: () => tensorBytes(t),
+      })),
+    )
     writeFileAtomic(join(temporary, STATE_FILE), `${JSON.stringify(state, null, 2)}\n`)
   })
 }
@@ -67,13 +106,23 @@ export function saveTrainingState({ folder, state, optimizer, saveWeights }: Sav
 export function readTrainingState(folder: string, config: FinetuneConfig): TrainingState {
   recoverFolder(folder)
   const place = join(folder, STATE_FILE)
-  if (!existsSync(place)) throw new TrituneError('E_RESUME', `there is no checkpoint here: ${STATE_FILE} is missing`, { place: folder })
+  if (!existsSync(place))
+    throw new TrituneError('E_RESUME', `there is no checkpoint here: ${STATE_FILE} is missing`, {
+      place: folder,
+    })
   const state: TrainingState = JSON.parse(readFileSync(place, 'utf8'))
-  if (state.format !== 1) throw new TrituneError('E_RESUME', `the checkpoint has format ${String(state.format)}, expected 1`, { place })
+  if (state.format !== 1)
+    throw new TrituneError('E_RESUME', `the checkpoint has format ${String(state.format)}, expected 1`, {
+      place,
+    })
   const now = settingsOf(config)
-  const changed = Object.keys(now).filter((key) => JSON.stringify(now[key]) !== JSON.stringify(state.settings[key]))
+  const changed = Object.keys(now).filter(
+    (key) => JSON.stringify(now[key]) !== JSON.stringify(state.settings[key]),
+  )
   if (changed.length > 0) {
-    const list = changed.map((key) => `${key} (was ${JSON.stringify(state.settings[key])}, is ${JSON.stringify(now[key])})`).join(', ')
+    const list = changed
+      .map((key) => `${key} (was ${JSON.stringify(state.settings[key])}, is ${JSON.stringify(now[key])})`)
+      .join(', ')
     throw new TrituneError('E_RESUME', `these settings changed since the checkpoint: ${list}`, {
       place: folder,
       remedy: 'set them back, or start a new run from the adapter with lora_model_dir',
@@ -83,7 +132,13 @@ export function readTrainingState(folder: string, config: FinetuneConfig): Train
 }
 
 /** Puts the saved weights and optimizer state into the tensors of a run. E_RESUME when a name or shape does not fit. */
-export function loadTrainingState(folder: string, weightsFile: string, parameters: Parameters, optimizer: ReadonlyMap<string, Tensor>, { prefix = '' }: { readonly prefix?: string } = {}): void {
+export function loadTrainingState(
+  folder: string,
+  weightsFile: string,
+  parameters: Parameters,
+  optimizer: ReadonlyMap<string, Tensor>,
+  { prefix = '' }: { readonly prefix?: string } = {},
+): void {
   fillFrom(join(folder, weightsFile), parameters, prefix)
   fillFrom(join(folder, OPTIMIZER_FILE), optimizer, '')
 }
@@ -105,7 +160,8 @@ export function pruneCheckpoints(outputDir: string, limit: number | null, keep: 
   const all = listCheckpoints(outputDir)
   const removable = all.filter(({ step }) => step !== keep)
   const excess = all.length - Math.max(limit, 1)
-  for (const { folder } of removable.slice(0, Math.max(0, Math.min(excess, removable.length - 1)))) rmSync(folder, { recursive: true, force: true })
+  for (const { folder } of removable.slice(0, Math.max(0, Math.min(excess, removable.length - 1))))
+    rmSync(folder, { recursive: true, force: true })
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -114,9 +170,13 @@ function fillFrom(file: string, targets: ReadonlyMap<string, Tensor>, prefix: st
   const checkpoint = openCheckpoint(file)
   for (const [name, target] of targets) {
     const entry = checkpoint.entries.get(`${prefix}${name}`)
-    if (!entry) throw new TrituneError('E_RESUME', `the checkpoint has no tensor "${prefix}${name}"`, { place: file })
+    if (!entry)
+      throw new TrituneError('E_RESUME', `the checkpoint has no tensor "${prefix}${name}"`, { place: file })
     expectShape(`${file}: ${name}`, entry.shape, target.shape)
-    if (tensorDType(entry) !== target.dtype) throw new TrituneError('E_RESUME', `tensor "${name}" is ${entry.dtype}, the run has ${target.dtype}`, { place: file })
+    if (tensorDType(entry) !== target.dtype)
+      throw new TrituneError('E_RESUME', `tensor "${name}" is ${entry.dtype}, the run has ${target.dtype}`, {
+        place: file,
+      })
     setTensorBytes(target, checkpoint.read(entry))
   }
 }

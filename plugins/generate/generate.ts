@@ -1,7 +1,16 @@
 /**
  * Text from a model: prefill, then one token at a time through the KV cache.
  */
-import { linear, type Model, noGrad, sample, tensor, type Tensor, tensorScope, TrituneError } from '../../core/mod.ts'
+import {
+  linear,
+  type Model,
+  noGrad,
+  sample,
+  tensor,
+  type Tensor,
+  tensorScope,
+  TrituneError,
+} from '../../core/mod.ts'
 import { createBatch } from '../models/mod.ts'
 
 export interface GenerateOptions {
@@ -26,12 +35,25 @@ export interface GenerateOptions {
 export function* generate(
   model: Model,
   prompt: readonly number[],
-  { maxNewTokens = 128, temperature = 0, topK = 0, topP = 1, repetitionPenalty = 1, stopIds = [], seed = 0 }: GenerateOptions = {},
+  {
+    maxNewTokens = 128,
+    temperature = 0,
+    topK = 0,
+    topP = 1,
+    repetitionPenalty = 1,
+    stopIds = [],
+    seed = 0,
+  }: GenerateOptions = {},
 ): Generator<number> {
-  if (prompt.length === 0) throw new TrituneError('E_DATA', 'the prompt is empty', { remedy: 'give at least one token' })
+  if (prompt.length === 0)
+    throw new TrituneError('E_DATA', 'the prompt is empty', { remedy: 'give at least one token' })
   const { contextLength } = model.info
   if (prompt.length >= contextLength) {
-    throw new TrituneError('E_SHAPE', `the prompt has ${prompt.length} tokens, the model knows ${contextLength}`, { remedy: 'shorten the prompt' })
+    throw new TrituneError(
+      'E_SHAPE',
+      `the prompt has ${prompt.length} tokens, the model knows ${contextLength}`,
+      { remedy: 'shorten the prompt' },
+    )
   }
   const capacity = Math.min(contextLength, prompt.length + maxNewTokens)
   using cache = model.createCache(capacity)
@@ -41,7 +63,10 @@ export function* generate(
     const next = noGrad(() => {
       using _scope = tensorScope()
       const logits = lastLogits(model, input, cache)
-      const seen = repetitionPenalty === 1 ? null : tensor([...new Set(history)], { dtype: 'i32', device: logits.device })
+      const seen =
+        repetitionPenalty === 1
+          ? null
+          : tensor([...new Set(history)], { dtype: 'i32', device: logits.device })
       const key = Uint32Array.of(seed, seed / 2 ** 32, made, SAMPLING_SITE, 0, 0)
       return sample(logits, { temperature, topK, topP, repetitionPenalty, history: seen, key }).item()
     })
@@ -58,8 +83,7 @@ function lastLogits(model: Model, ids: readonly number[], cache: ReturnType<Mode
   const device = model.head.device
   const positions = Int32Array.from(ids, (_, i) => cache.length + i)
   const hidden = model.hidden(createBatch({ ids, positions }, device), { cache })
-  const width = model.info.hiddenSize
-  const last = hidden.view([1, width], (ids.length - 1) * width * (hidden.bytes / hidden.size))
+  const last = hidden.rowsView(ids.length - 1, 1)
   return linear(last, model.head)
 }
 

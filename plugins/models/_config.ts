@@ -9,7 +9,10 @@ export type ConfigJson = Readonly<Record<string, unknown>>
 export function integerField(config: ConfigJson, key: string, fallback?: number): number {
   const value = config[key] ?? fallback
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 1) {
-    throw new TrituneError('E_MODEL', `config.json: ${key}: expected a positive integer, got ${JSON.stringify(value)}`)
+    throw new TrituneError(
+      'E_MODEL',
+      `config.json: ${key}: expected a positive integer, got ${JSON.stringify(value)}`,
+    )
   }
   return value
 }
@@ -24,12 +27,17 @@ export function numberField(config: ConfigJson, key: string, fallback: number): 
 
 export function booleanField(config: ConfigJson, key: string, fallback: boolean): boolean {
   const value = config[key] ?? fallback
-  if (typeof value !== 'boolean') throw new TrituneError('E_MODEL', `config.json: ${key}: expected true or false, got ${JSON.stringify(value)}`)
+  if (typeof value !== 'boolean')
+    throw new TrituneError(
+      'E_MODEL',
+      `config.json: ${key}: expected true or false, got ${JSON.stringify(value)}`,
+    )
   return value
 }
 
 export function stringField(config: ConfigJson, key: string, fallback: string): string {
   const value = config[key] ?? fallback
-  if (typeof value !== 'string') throw new TrituneError('E_MODEL', `config.json: ${key}: expected a string, got ${JSON.stringify(value)}`)
+  if (typeof value !== 'string')
+    throw new TrituneError('E_MODEL', `config.json: ${key}: expected a string, got ${JSON.stringify(value)}`)
   return value
 }

@@ -76,16 +76,22 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
   const eps = numberField(config, 'rms_norm_eps', 1e-6)
   const tied = booleanField(config, 'tie_word_embeddings', false)
   const gated = gatedActivation(stringField(config, 'hidden_act', 'silu'))
-  if (heads % kvHeads !== 0) throw new TrituneError('E_MODEL', `config.json: ${heads} attention heads are not a multiple of ${kvHeads} key-value heads`)
+  if (heads % kvHeads !== 0)
+    throw new TrituneError(
+      'E_MODEL',
+      `config.json: ${heads} attention heads are not a multiple of ${kvHeads} key-value heads`,
+    )
 
-  const collector = collectWeights(source)
+  const angles = readRopeConfig(config, headDim)
+  using guard = new DisposableStack()
+  const collector = guard.use(collectWeights(source))
   const embed = collector.tensor('model.embed_tokens.weight', [vocabSize, hiddenSize])
   const blocks = Array.from({ length: layerCount }, (_, i) => loadBlock(collector, i))
   const finalNorm = collector.tensor('model.norm.weight', [hiddenSize])
   const head = tied ? embed : collector.tensor('lm_head.weight', [vocabSize, hiddenSize])
   const device: Device = embed.device
   const dtype = embed.dtype as FloatDType
-  const tables = createRopeTables(readRopeConfig(config, headDim), device)
+  const tables = createRopeTables(angles, device)
 
   function loadBlock(weights: WeightCollector, index: number): Block {
     const path = `model.layers.${index}`
@@ -106,7 +112,14 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
   }
 
   /** x (T, C) → (T, C): attention of one block, without the residual. */
-  function attend(block: Block, index: number, x: Tensor, batch: TokenBatch, angles: Angles, cache: LayerCache | null): Tensor {
+  function attend(
+    block: Block,
+    index: number,
+    x: Tensor,
+    batch: TokenBatch,
+    angles: Angles,
+    cache: LayerCache | null,
+  ): Tensor {
     const tokens = x.shape[0]
     const headsOf = (layer: Layer, count: number, norm: Tensor | null): Tensor => {
       const projected = reshape(forwardLayer(layer, x), [tokens, count, headDim])
@@ -127,9 +140,17 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
   }
 
   /** [h, delta] → [h, delta]: one block. There is no delta before the first one. */
-  function forwardBlock(index: number, [h, delta]: readonly Tensor[], batch: TokenBatch, angles: Angles, cache: LayerCache | null): [Tensor, Tensor] {
+  function forwardBlock(
+    index: number,
+    [h, delta]: readonly Tensor[],
+    batch: TokenBatch,
+    angles: Angles,
+    cache: LayerCache | null,
+  ): [Tensor, Tensor] {
     const block = blocks[index]
-    const first = delta ? addRmsNorm(delta, h, block.inputNorm, { eps }) : { h, y: rmsNorm(h, block.inputNorm, { eps }) }
+    const first = delta
+      ? addRmsNorm(delta, h, block.inputNorm, { eps })
+      : { h, y: rmsNorm(h, block.inputNorm, { eps }) }
     const attended = attend(block, index, first.y, batch, angles, cache)
     model.probe?.(`model.layers.${index}.self_attn`, attended)
     const second = addRmsNorm(attended, first.h, block.postNorm, { eps })
@@ -140,7 +161,15 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
   }
 
   const model: Model = {
-    info: { type: traits.type, architecture: traits.architecture, hiddenSize, layerCount, vocabSize, contextLength: integerField(config, 'max_position_embeddings', 2048), config },
+    info: {
+      type: traits.type,
+      architecture: traits.architecture,
+      hiddenSize,
+      layerCount,
+      vocabSize,
+      contextLength: integerField(config, 'max_position_embeddings', 2048),
+      config,
+    },
     layers: collector.layers,
     weights: collector.weights,
     head,
@@ -159,12 +188,14 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
       const [h, delta] = stream
       return addRmsNorm(delta, h, finalNorm, { eps }).y
     },
-    createCache: (capacity): KvCache => createCache(capacity, { layers: layerCount, kvHeads, headDim, dtype, device }),
+    createCache: (capacity): KvCache =>
+      createCache(capacity, { layers: layerCount, kvHeads, headDim, dtype, device }),
     [Symbol.dispose]() {
       tables[Symbol.dispose]()
-      collector[Symbol.dispose]()
+      owned.dispose()
     },
   }
+  const owned = guard.move()
   return model
 }
 
@@ -173,6 +204,9 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
 function gatedActivation(name: string): (gate: Tensor, up: Tensor) => Tensor {
   if (name === 'silu' || name === 'swish') return swiglu
   if (name === 'gelu') return (gate, up) => geglu(gate, up)
-  if (name === 'gelu_pytorch_tanh' || name === 'gelu_new') return (gate, up) => geglu(gate, up, { approximate: 'tanh' })
-  throw new TrituneError('E_UNSUPPORTED', `config.json: hidden_act "${name}" is not supported`, { remedy: 'supported: silu, gelu, gelu_pytorch_tanh' })
+  if (name === 'gelu_pytorch_tanh' || name === 'gelu_new')
+    return (gate, up) => geglu(gate, up, { approximate: 'tanh' })
+  throw new TrituneError('E_UNSUPPORTED', `config.json: hidden_act "${name}" is not supported`, {
+    remedy: 'supported: silu, gelu, gelu_pytorch_tanh',
+  })
 }

@@ -9,12 +9,20 @@ export interface WeightCollector {
   /** Loads `name` with this shape. */
   tensor(name: string, shape: Shape): Tensor
   /** Loads `${path}.weight` (out, in) and, when asked for, `${path}.bias` (out). `transposed`: the file holds (in, out). */
-  layer(path: string, input: number, output: number, options?: { readonly bias?: boolean; readonly transposed?: boolean }): Layer
+  layer(
+    path: string,
+    input: number,
+    output: number,
+    options?: { readonly bias?: boolean; readonly transposed?: boolean },
+  ): Layer
   [Symbol.dispose](): void
 }
 
 /** `prefix` is what the file leaves out of (or puts before) the names of the model. */
-export function collectWeights(source: WeightSource, { fileName = (name: string) => name }: { readonly fileName?: (name: string) => string } = {}): WeightCollector {
+export function collectWeights(
+  source: WeightSource,
+  { fileName = (name: string) => name }: { readonly fileName?: (name: string) => string } = {},
+): WeightCollector {
   const weights = new Map<string, Tensor>()
   const layers = new Map<string, Layer>()
   const keep = (name: string, loaded: Tensor): Tensor => {
@@ -30,7 +38,9 @@ export function collectWeights(source: WeightSource, { fileName = (name: string)
     layer(path, input, output, { bias = false, transposed = false } = {}) {
       const layer: Layer = {
         path,
-        weight: transposed ? keep(`${path}.weight`, loadTransposed(source, fileName(`${path}.weight`), input, output)) : tensor(`${path}.weight`, [output, input]),
+        weight: transposed
+          ? keep(`${path}.weight`, loadTransposed(source, fileName(`${path}.weight`), input, output))
+          : tensor(`${path}.weight`, [output, input]),
         bias: bias ? tensor(`${path}.bias`, [output]) : null,
         transposed,
         adapter: null,

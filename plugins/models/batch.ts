@@ -12,16 +12,25 @@ export interface BatchArrays {
 }
 
 /** Three i32 tensors on the device, owned by the current scope. */
-export function createBatch({ ids, offsets = [0, ids.length], positions }: BatchArrays, device: Device = defaultDevice()): TokenBatch {
+export function createBatch(
+  { ids, offsets = [0, ids.length], positions }: BatchArrays,
+  device: Device = defaultDevice(),
+): TokenBatch {
   const places = positions ?? positionsIn(offsets, ids.length)
   const options = { dtype: 'i32', device } as const
   let positionCount = 0
   for (let i = 0; i < places.length; i++) positionCount = Math.max(positionCount, places[i] + 1)
-  return { ids: tensor(ids, options), positions: tensor(places, options), offsets: tensor(offsets, options), positionCount }
+  return {
+    ids: tensor(ids, options),
+    positions: tensor(places, options),
+    offsets: tensor(offsets, options),
+    positionCount,
+  }
 }
 
 function positionsIn(offsets: ArrayLike<number>, tokens: number): Int32Array {
   const positions = new Int32Array(tokens)
-  for (let d = 0; d + 1 < offsets.length; d++) for (let i = offsets[d]; i < offsets[d + 1]; i++) positions[i] = i - offsets[d]
+  for (let d = 0; d + 1 < offsets.length; d++)
+    for (let i = offsets[d]; i < offsets[d + 1]; i++) positions[i] = i - offsets[d]
   return positions
 }

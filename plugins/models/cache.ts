@@ -1,7 +1,16 @@
 /**
  * Keys and values of past tokens of one document, for generation.
  */
-import { addTo, type Device, type FloatDType, type KvCache, tensor, type Tensor, TrituneError, zeros } from '../../core/mod.ts'
+import {
+  addTo,
+  type Device,
+  type FloatDType,
+  type KvCache,
+  tensor,
+  type Tensor,
+  TrituneError,
+  zeros,
+} from '../../core/mod.ts'
 
 export interface CacheShape {
   readonly layers: number
@@ -21,9 +30,11 @@ export interface LayerCache extends KvCache {
   clear(): void
 }
 
-export function createCache(capacity: number, { layers, kvHeads, headDim, dtype, device }: CacheShape): LayerCache {
+export function createCache(
+  capacity: number,
+  { layers, kvHeads, headDim, dtype, device }: CacheShape,
+): LayerCache {
   const shape = [capacity, kvHeads, headDim]
-  const rowBytes = kvHeads * headDim * (dtype === 'f32' ? 4 : 2)
   const make = (): Tensor[] => Array.from({ length: layers }, () => owned(zeros(shape, { dtype, device })))
   let keys = make()
   let values = make()
@@ -31,12 +42,16 @@ export function createCache(capacity: number, { layers, kvHeads, headDim, dtype,
   const append = (all: Tensor, rows: Tensor): Tensor => {
     const tokens = rows.shape[0]
     if (length + tokens > capacity) {
-      throw new TrituneError('E_SHAPE', `the KV cache holds ${capacity} tokens, ${length + tokens} are needed`, { remedy: 'ask for fewer new tokens' })
+      throw new TrituneError(
+        'E_SHAPE',
+        `the KV cache holds ${capacity} tokens, ${length + tokens} are needed`,
+        { remedy: 'ask for fewer new tokens' },
+      )
     }
     // The rows are zero, so adding is writing.
-    using target = all.view([tokens, kvHeads, headDim], length * rowBytes)
+    using target = all.rowsView(length, tokens)
     addTo(target, rows)
-    return all.view([length + tokens, kvHeads, headDim], 0)
+    return all.rowsView(0, length + tokens)
   }
   const free = (): void => {
     for (const t of [...keys, ...values]) t.dispose()
@@ -48,7 +63,11 @@ export function createCache(capacity: number, { layers, kvHeads, headDim, dtype,
     },
     extend(layer, k, v) {
       const total = length + k.shape[0]
-      return { k: append(keys[layer], k), v: append(values[layer], v), offsets: tensor([0, total], { dtype: 'i32', device }) }
+      return {
+        k: append(keys[layer], k),
+        v: append(values[layer], v),
+        offsets: tensor([0, total], { dtype: 'i32', device }),
+      }
     },
     advance(tokens) {
       length += tokens

@@ -57,9 +57,16 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
 
   // The original checkpoints leave the `transformer.` out.
   const bare = !source.has('transformer.wte.weight')
-  const collector = collectWeights(source, { fileName: (name) => (bare ? name.replace(/^transformer\./, '') : name) })
-  const norm = (path: string): Norm => ({ weight: collector.tensor(`${path}.weight`, [hiddenSize]), bias: collector.tensor(`${path}.bias`, [hiddenSize]) })
-  const conv = (path: string, input: number, output: number): Layer => collector.layer(path, input, output, { bias: true, transposed: true })
+  using guard = new DisposableStack()
+  const collector = guard.use(
+    collectWeights(source, { fileName: (name) => (bare ? name.replace(/^transformer\./, '') : name) }),
+  )
+  const norm = (path: string): Norm => ({
+    weight: collector.tensor(`${path}.weight`, [hiddenSize]),
+    bias: collector.tensor(`${path}.bias`, [hiddenSize]),
+  })
+  const conv = (path: string, input: number, output: number): Layer =>
+    collector.layer(path, input, output, { bias: true, transposed: true })
   const tokens = collector.tensor('transformer.wte.weight', [vocabSize, hiddenSize])
   const positions = collector.tensor('transformer.wpe.weight', [contextLength, hiddenSize])
   const blocks: Block[] = Array.from({ length: layerCount }, (_, i) => {
@@ -77,10 +84,21 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
   const tied = booleanField(config, 'tie_word_embeddings', true)
   const head = tied ? tokens : collector.tensor('lm_head.weight', [vocabSize, hiddenSize])
 
-  function attend(block: Block, index: number, x: Tensor, batch: TokenBatch, cache: LayerCache | null): Tensor {
+  function attend(
+    block: Block,
+    index: number,
+    x: Tensor,
+    batch: TokenBatch,
+    cache: LayerCache | null,
+  ): Tensor {
     const count = x.shape[0]
     const fused = forwardLayer(block.qkv, x)
-    const part = (i: number): Tensor => reshape(slice(fused, { axis: 1, start: i * hiddenSize, end: (i + 1) * hiddenSize }), [count, heads, headDim])
+    const part = (i: number): Tensor =>
+      reshape(slice(fused, { axis: 1, start: i * hiddenSize, end: (i + 1) * hiddenSize }), [
+        count,
+        heads,
+        headDim,
+      ])
     const [q, k, v] = [part(0), part(1), part(2)]
     const past = cache?.extend(index, k, v)
     const mixed = attention(q, past?.k ?? k, past?.v ?? v, {
@@ -92,10 +110,17 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
     return forwardLayer(block.output, reshape(mixed, [count, hiddenSize]))
   }
 
-  function forwardBlock(index: number, [h, delta]: readonly Tensor[], batch: TokenBatch, cache: LayerCache | null): [Tensor, Tensor] {
+  function forwardBlock(
+    index: number,
+    [h, delta]: readonly Tensor[],
+    batch: TokenBatch,
+    cache: LayerCache | null,
+  ): [Tensor, Tensor] {
     const block = blocks[index]
     const { norm1, norm2 } = block
-    const first = delta ? addLayerNorm(delta, h, norm1.weight, norm1.bias, { eps }) : { h, y: layerNorm(h, norm1.weight, norm1.bias, { eps }) }
+    const first = delta
+      ? addLayerNorm(delta, h, norm1.weight, norm1.bias, { eps })
+      : { h, y: layerNorm(h, norm1.weight, norm1.bias, { eps }) }
     const attended = attend(block, index, first.y, batch, cache)
     model.probe?.(`transformer.h.${index}.attn`, attended)
     const second = addLayerNorm(attended, first.h, norm2.weight, norm2.bias, { eps })
@@ -105,14 +130,26 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
   }
 
   const model: Model = {
-    info: { type: 'gpt2', architecture: 'GPT2LMHeadModel', hiddenSize, layerCount, vocabSize, contextLength, config },
+    info: {
+      type: 'gpt2',
+      architecture: 'GPT2LMHeadModel',
+      hiddenSize,
+      layerCount,
+      vocabSize,
+      contextLength,
+      config,
+    },
     layers: collector.layers,
     weights: collector.weights,
     head,
     probe: null,
     hidden(batch, { cache, checkpointing = false } = {}) {
       if (batch.positionCount > contextLength) {
-        throw new TrituneError('E_SHAPE', `gpt2 has ${contextLength} positions, the batch needs ${batch.positionCount}`, { remedy: `set sequence_len to at most ${contextLength}` })
+        throw new TrituneError(
+          'E_SHAPE',
+          `gpt2 has ${contextLength} positions, the batch needs ${batch.positionCount}`,
+          { remedy: `set sequence_len to at most ${contextLength}` },
+        )
       }
       const past = (cache ?? null) as LayerCache | null
       const embedded = add(embedding(tokens, batch.ids), embedding(positions, batch.positions))
@@ -126,14 +163,24 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
       const [h, delta] = stream
       return addLayerNorm(delta, h, finalNorm.weight, finalNorm.bias, { eps }).y
     },
-    createCache: (capacity) => createCache(capacity, { layers: layerCount, kvHeads: heads, headDim, dtype: tokens.dtype as FloatDType, device: tokens.device }),
-    [Symbol.dispose]: () => collector[Symbol.dispose](),
+    createCache: (capacity) =>
+      createCache(capacity, {
+        layers: layerCount,
+        kvHeads: heads,
+        headDim,
+        dtype: tokens.dtype as FloatDType,
+        device: tokens.device,
+      }),
+    [Symbol.dispose]: () => owned.dispose(),
   }
+  const owned = guard.move()
   return model
 }
 
 function activation(name: string): (x: Tensor) => Tensor {
   if (name === 'gelu_new' || name === 'gelu_pytorch_tanh') return (x) => gelu(x, { approximate: 'tanh' })
   if (name === 'gelu') return (x) => gelu(x)
-  throw new TrituneError('E_UNSUPPORTED', `config.json: activation_function "${name}" is not supported`, { remedy: 'supported: gelu_new, gelu' })
+  throw new TrituneError('E_UNSUPPORTED', `config.json: activation_function "${name}" is not supported`, {
+    remedy: 'supported: gelu_new, gelu',
+  })
 }

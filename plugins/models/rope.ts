@@ -16,7 +16,13 @@ export interface RopeConfig {
 export type RopeScaling =
   | { readonly type: 'default' }
   | { readonly type: 'linear'; readonly factor: number }
-  | { readonly type: 'llama3'; readonly factor: number; readonly lowFreqFactor: number; readonly highFreqFactor: number; readonly originalPositions: number }
+  | {
+      readonly type: 'llama3'
+      readonly factor: number
+      readonly lowFreqFactor: number
+      readonly highFreqFactor: number
+      readonly originalPositions: number
+    }
   | {
       readonly type: 'yarn'
       readonly factor: number
@@ -32,7 +38,10 @@ export type RopeScaling =
   | { readonly type: 'factors'; readonly factors: readonly number[] }
 
 /** Inverse frequencies (dim/2) and the factor on cos and sin. */
-export function ropeFrequencies({ theta, dim, scaling }: RopeConfig): { frequencies: number[]; attentionFactor: number } {
+export function ropeFrequencies({ theta, dim, scaling }: RopeConfig): {
+  frequencies: number[]
+  attentionFactor: number
+} {
   const half = dim / 2
   const base = Array.from({ length: half }, (_, i) => 1 / theta ** ((2 * i) / dim))
   switch (scaling.type) {
@@ -57,7 +66,12 @@ export function readRopeConfig(config: Readonly<Record<string, unknown>>, headDi
   const theta = number(parameters.rope_theta) ?? number(config.rope_theta) ?? 10000
   const partial = number(parameters.partial_rotary_factor) ?? number(config.partial_rotary_factor) ?? 1
   const maxPositions = number(config.max_position_embeddings) ?? 2048
-  return { theta, dim: Math.floor(headDim * partial), scaling: readScaling(parameters, config, maxPositions), maxPositions }
+  return {
+    theta,
+    dim: Math.floor(headDim * partial),
+    scaling: readScaling(parameters, config, maxPositions),
+    maxPositions,
+  }
 }
 
 /** The cos and sin tables of a model; they grow as longer documents come. */
@@ -89,18 +103,27 @@ export function createRopeTables(config: RopeConfig, device: Device): RopeTables
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-function table(rows: number, frequencies: readonly number[], device: Device, value: (angle: number) => number): Tensor {
+function table(
+  rows: number,
+  frequencies: readonly number[],
+  device: Device,
+  value: (angle: number) => number,
+): Tensor {
   const half = frequencies.length
   const values = new Float32Array(rows * half)
   // transformers computes the angles in f32; so do we, or long positions would differ in the last bits.
   const rounded = Float32Array.from(frequencies)
-  for (let p = 0; p < rows; p++) for (let i = 0; i < half; i++) values[p * half + i] = value(Math.fround(p * rounded[i]))
+  for (let p = 0; p < rows; p++)
+    for (let i = 0; i < half; i++) values[p * half + i] = value(Math.fround(p * rounded[i]))
   const made = tensor(values, { shape: [rows, half], dtype: 'f32' satisfies DType, device })
   made.adopt(null)
   return made
 }
 
-function llama3Frequency(f: number, { factor, lowFreqFactor, highFreqFactor, originalPositions }: Extract<RopeScaling, { type: 'llama3' }>): number {
+function llama3Frequency(
+  f: number,
+  { factor, lowFreqFactor, highFreqFactor, originalPositions }: Extract<RopeScaling, { type: 'llama3' }>,
+): number {
   const wavelength = (2 * Math.PI) / f
   if (wavelength < originalPositions / highFreqFactor) return f
   if (wavelength > originalPositions / lowFreqFactor) return f / factor
@@ -109,11 +132,18 @@ function llama3Frequency(f: number, { factor, lowFreqFactor, highFreqFactor, ori
 }
 
 /** YaRN (Peng et al. 2023, arXiv 2309.00071) as transformers computes it. */
-function yarn(base: readonly number[], theta: number, dim: number, scaling: Extract<RopeScaling, { type: 'yarn' }>): { frequencies: number[]; attentionFactor: number } {
+function yarn(
+  base: readonly number[],
+  theta: number,
+  dim: number,
+  scaling: Extract<RopeScaling, { type: 'yarn' }>,
+): { frequencies: number[]; attentionFactor: number } {
   const { factor, originalPositions, betaFast, betaSlow, mscale, mscaleAllDim, truncate } = scaling
   const scaleOf = (m: number): number => (factor <= 1 ? 1 : 0.1 * m * Math.log(factor) + 1)
-  const attentionFactor = scaling.attentionFactor ?? (mscale && mscaleAllDim ? scaleOf(mscale) / scaleOf(mscaleAllDim) : scaleOf(1))
-  const correctionDim = (rotations: number): number => (dim * Math.log(originalPositions / (rotations * 2 * Math.PI))) / (2 * Math.log(theta))
+  const attentionFactor =
+    scaling.attentionFactor ?? (mscale && mscaleAllDim ? scaleOf(mscale) / scaleOf(mscaleAllDim) : scaleOf(1))
+  const correctionDim = (rotations: number): number =>
+    (dim * Math.log(originalPositions / (rotations * 2 * Math.PI))) / (2 * Math.log(theta))
   let low = correctionDim(betaFast)
   let high = correctionDim(betaSlow)
   if (truncate) [low, high] = [Math.floor(low), Math.ceil(high)]
@@ -127,17 +157,32 @@ function yarn(base: readonly number[], theta: number, dim: number, scaling: Extr
   return { frequencies, attentionFactor }
 }
 
-function readScaling(parameters: Readonly<Record<string, unknown>>, config: Readonly<Record<string, unknown>>, maxPositions: number): RopeScaling {
+function readScaling(
+  parameters: Readonly<Record<string, unknown>>,
+  config: Readonly<Record<string, unknown>>,
+  maxPositions: number,
+): RopeScaling {
   const type: unknown = parameters.rope_type ?? parameters.type ?? 'default'
   const factor = number(parameters.factor) ?? 1
-  const originalPositions = number(parameters.original_max_position_embeddings) ?? number(config.original_max_position_embeddings) ?? maxPositions
+  const originalPositions =
+    number(parameters.original_max_position_embeddings) ??
+    number(config.original_max_position_embeddings) ??
+    maxPositions
   switch (type) {
     case 'default':
-      return Array.isArray(config.rope_freq_factors) ? { type: 'factors', factors: config.rope_freq_factors.map(Number) } : { type: 'default' }
+      return Array.isArray(config.rope_freq_factors)
+        ? { type: 'factors', factors: config.rope_freq_factors.map(Number) }
+        : { type: 'default' }
     case 'linear':
       return { type: 'linear', factor }
     case 'llama3':
-      return { type: 'llama3', factor, lowFreqFactor: number(parameters.low_freq_factor) ?? 1, highFreqFactor: number(parameters.high_freq_factor) ?? 4, originalPositions }
+      return {
+        type: 'llama3',
+        factor,
+        lowFreqFactor: number(parameters.low_freq_factor) ?? 1,
+        highFreqFactor: number(parameters.high_freq_factor) ?? 4,
+        originalPositions,
+      }
     case 'yarn':
       return {
         type: 'yarn',
@@ -163,5 +208,7 @@ function number(value: unknown): number | null {
 }
 
 function record(value: unknown): Readonly<Record<string, unknown>> | null {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Readonly<Record<string, unknown>>) : null
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Readonly<Record<string, unknown>>)
+    : null
 }

@@ -17,13 +17,13 @@ import {
   noGrad,
   type Shape,
   sizeOf,
-  Storage,
   tensor,
   Tensor,
   TrituneError,
   type WeightSource,
 } from '../../core/mod.ts'
-import { type GgufHfModel } from '../gguf/mod.ts'
+import { Storage } from '../../core/storage.ts'
+import type { GgufHfModel } from '../gguf/mod.ts'
 
 export interface SourceOptions {
   readonly device: Device
@@ -36,13 +36,17 @@ export interface SourceOptions {
 /** The dtype that most weights of a checkpoint have on disk: what `bf16: auto` goes by. */
 export function storedDType(path: string): FloatDType {
   const counts = new Map<string, number>()
-  for (const { dtype, bytes } of openCheckpoint(path).entries.values()) counts.set(dtype, (counts.get(dtype) ?? 0) + bytes)
-  const [most] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? ['F32']
-  return most === 'BF16' ? 'bf16' : most === 'F16' ? 'f16' : 'f32'
+  for (const { dtype = '', bytes } of openCheckpoint(path).entries.values())
+    counts.set(dtype, (counts.get(dtype) ?? 0) + bytes)
+  const [most] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? ['f32']
+  return most === 'bf16' || most === 'f16' ? most : 'f32'
 }
 
 /** `model.safetensors`, or shards under `model.safetensors.index.json`. */
-export function openSafetensorsSource(path: string, { device, dtype, writable }: SourceOptions): WeightSource & Disposable {
+export function openSafetensorsSource(
+  path: string,
+  { device, dtype, writable }: SourceOptions,
+): WeightSource & Disposable {
   const checkpoint = openCheckpoint(path)
   const maps = new Map<string, Storage>()
   const mapped = (file: string): Storage | null => {
@@ -72,7 +76,13 @@ export function openSafetensorsSource(path: string, { device, dtype, writable }:
       if (!entry) throw missing(path, name, checkpoint.entries.keys())
       const raw = stored(entry)
       try {
-        return finish(raw, { place: entry.file, name, shape, dtype, copy: writable && device.mapFile !== undefined })
+        return finish(raw, {
+          place: entry.file,
+          name,
+          shape,
+          dtype,
+          copy: writable && device.mapFile !== undefined,
+        })
       } finally {
         if (raw.dtype !== dtype || (writable && device.mapFile)) raw.dispose()
       }
@@ -85,7 +95,11 @@ export function openSafetensorsSource(path: string, { device, dtype, writable }:
 }
 
 /** Dequantizes a GGUF file that was opened as a Hugging Face model. */
-export function openGgufSource(path: string, model: GgufHfModel, { device, dtype }: SourceOptions): WeightSource & Disposable {
+export function openGgufSource(
+  path: string,
+  model: GgufHfModel,
+  { device, dtype }: SourceOptions,
+): WeightSource & Disposable {
   return {
     place: path,
     has: (name) => model.tensors.has(name),
@@ -117,14 +131,21 @@ interface Finish {
 /** Checks shape and values, converts; the result is `raw` itself when there is nothing to do. */
 function finish(raw: Tensor, { place, name, shape, dtype, copy }: Finish): Tensor {
   expectShape(`${place}: tensor "${name}"`, raw.shape, shape)
-  if (!isFloat(raw.dtype)) throw new TrituneError('E_DTYPE', `tensor "${name}" is ${raw.dtype}, expected f32, f16 or bf16`, { place })
+  if (!isFloat(raw.dtype))
+    throw new TrituneError('E_DTYPE', `tensor "${name}" is ${raw.dtype}, expected f32, f16 or bf16`, {
+      place,
+    })
   const converted = raw.dtype === dtype && !copy ? raw : noGrad(() => convert(raw, dtype))
   const bad = firstNonFinite(converted)
   if (bad >= 0) {
-    throw new TrituneError('E_MODEL', `tensor "${name}" has NaN or Inf (first at element ${bad} of ${sizeOf(shape)})`, {
-      place,
-      remedy: 'the checkpoint is damaged: download it again',
-    })
+    throw new TrituneError(
+      'E_MODEL',
+      `tensor "${name}" has NaN or Inf (first at element ${bad} of ${sizeOf(shape)})`,
+      {
+        place,
+        remedy: 'the checkpoint is damaged: download it again',
+      },
+    )
   }
   return converted
 }
@@ -137,5 +158,8 @@ function convert(raw: Tensor, dtype: FloatDType): Tensor {
 }
 
 function missing(path: string, name: string, known: Iterable<string>): TrituneError {
-  return new TrituneError('E_MODEL', `the checkpoint has no tensor "${name}"`, { place: path, remedy: didYouMean(name, known) })
+  return new TrituneError('E_MODEL', `the checkpoint has no tensor "${name}"`, {
+    place: path,
+    remedy: didYouMean(name, known),
+  })
 }

@@ -15,7 +15,17 @@ export interface LoraModelOptions extends TargetOptions, Partial<LoraOptions> {
 /** E_ADAPTER when a target or a pattern matches no layer. */
 export function attachLora(
   model: Model,
-  { rank = 8, alpha = 8, dropout = 0, rsLora = false, init = true, rankPattern = {}, alphaPattern = {}, seed = 0, ...targets }: LoraModelOptions,
+  {
+    rank = 8,
+    alpha = 8,
+    dropout = 0,
+    rsLora = false,
+    init = true,
+    rankPattern = {},
+    alphaPattern = {},
+    seed = 0,
+    ...targets
+  }: LoraModelOptions,
 ): AttachedAdapter {
   const { matched } = matchTargets(model.layers.keys(), targets)
   checkPatterns('rank_pattern', rankPattern, matched)
@@ -24,13 +34,20 @@ export function attachLora(
   return attachAdapter(model, lora, options, {
     ...targets,
     seed,
-    optionsFor: (path, shared) => ({ ...shared, rank: patternValue(path, rankPattern, shared.rank), alpha: patternValue(path, alphaPattern, shared.alpha) }),
+    optionsFor: (path, shared) => ({
+      ...shared,
+      rank: patternValue(path, rankPattern, shared.rank),
+      alpha: patternValue(path, alphaPattern, shared.alpha),
+    }),
     config: loraConfig(model, { ...options, ...targets, rankPattern, alphaPattern }),
   })
 }
 
 /** adapter_config.json of a LoRA as PEFT 0.19 and later write it (`LoraConfig`), without the fields that every adapter has. */
-function loraConfig(model: Model, o: LoraOptions & TargetOptions & { rankPattern: object; alphaPattern: object }): Record<string, unknown> {
+function loraConfig(
+  model: Model,
+  o: LoraOptions & TargetOptions & { rankPattern: object; alphaPattern: object },
+): Record<string, unknown> {
   return {
     alora_invocation_tokens: null,
     alpha_pattern: o.alphaPattern,

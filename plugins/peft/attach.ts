@@ -1,7 +1,14 @@
 /**
  * Puts an adapter on the layers of a model, and takes it off again.
  */
-import { type Adapter, type AdapterDefinition, type Model, type Parameters, type Tensor, TrituneError } from '../../core/mod.ts'
+import {
+  type Adapter,
+  type AdapterDefinition,
+  type Model,
+  type Parameters,
+  type Tensor,
+  TrituneError,
+} from '../../core/mod.ts'
 import { matchTargets, type TargetMatch, type TargetOptions } from './targets.ts'
 
 /** An adapter on a model. Disposing it takes it off and frees its tensors. */
@@ -35,7 +42,10 @@ export function attachAdapter<O>(
   try {
     for (const path of match.matched) {
       const layer = model.layers.get(path)
-      if (!layer || layer.adapter) throw new TrituneError('E_ADAPTER', `${path} already has an adapter`, { remedy: 'dispose the first one' })
+      if (!layer || layer.adapter)
+        throw new TrituneError('E_ADAPTER', `${path} already has an adapter`, {
+          remedy: 'dispose the first one',
+        })
       adapters.set(path, definition.create(layer, optionsFor(path, options), { seed }))
     }
   } catch (error) {
@@ -46,7 +56,13 @@ export function attachAdapter<O>(
 }
 
 /** Puts made adapters on their layers. */
-export function install(model: Model, kind: string, match: TargetMatch, adapters: ReadonlyMap<string, Adapter>, config: Readonly<Record<string, unknown>>): AttachedAdapter {
+export function install(
+  model: Model,
+  kind: string,
+  match: TargetMatch,
+  adapters: ReadonlyMap<string, Adapter>,
+  config: Readonly<Record<string, unknown>>,
+): AttachedAdapter {
   const parameters = new Map<string, Tensor>()
   for (const [path, adapter] of adapters) {
     const layer = model.layers.get(path)

@@ -6,17 +6,37 @@ import { join } from 'node:path'
 import { type Checkpoint, openCheckpoint } from '../../core/checkpoint.ts'
 import { type TensorEntry, tensorDType } from '../../core/safetensors.ts'
 import { setTensorBytes } from '../../core/tensor-bytes.ts'
-import { type Adapter, cast, didYouMean, empty, expectShape, firstNonFinite, type Layer, type Model, noGrad, type Tensor, TrituneError } from '../../core/mod.ts'
+import {
+  type Adapter,
+  cast,
+  didYouMean,
+  empty,
+  expectShape,
+  firstNonFinite,
+  type Layer,
+  type Model,
+  noGrad,
+  type Tensor,
+  TrituneError,
+} from '../../core/mod.ts'
 import { type AttachedAdapter, install } from './attach.ts'
 import { createLora, type LoraAdapter } from './lora.ts'
 import { CONFIG_FILE, PREFIX, WEIGHTS_FILE } from './save.ts'
 import { patternValue } from './targets.ts'
 
 /** Throws E_FILE, E_FORMAT, E_ADAPTER (does not fit the model) or E_UNSUPPORTED; the model is then unchanged. */
-export function loadAdapter(model: Model, folder: string, { dropout }: { readonly dropout?: number } = {}): AttachedAdapter {
+export function loadAdapter(
+  model: Model,
+  folder: string,
+  { dropout }: { readonly dropout?: number } = {},
+): AttachedAdapter {
   const config = readAdapterConfig(folder)
   const file = join(folder, WEIGHTS_FILE)
-  if (!existsSync(file)) throw new TrituneError('E_FILE', `the folder has no ${WEIGHTS_FILE}`, { place: folder, remedy: 'save the adapter again; adapter_model.bin is not supported' })
+  if (!existsSync(file))
+    throw new TrituneError('E_FILE', `the folder has no ${WEIGHTS_FILE}`, {
+      place: folder,
+      remedy: 'save the adapter again; adapter_model.bin is not supported',
+    })
   const checkpoint = openCheckpoint(file)
   const factors = groupByModule(checkpoint, file)
   const adapters = new Map<string, Adapter>()
@@ -28,7 +48,11 @@ export function loadAdapter(model: Model, folder: string, { dropout }: { readonl
       adapters.set(layer.path, loadLora(layer, pair, config, checkpoint, { dropout, file }))
     }
     for (const path of factors.keys()) {
-      if (!adapters.has(path)) throw new TrituneError('E_ADAPTER', `the adapter has weights for ${path}, which the model lacks`, { place: file, remedy: didYouMean(path, model.layers.keys()) })
+      if (!adapters.has(path))
+        throw new TrituneError('E_ADAPTER', `the adapter has weights for ${path}, which the model lacks`, {
+          place: file,
+          remedy: didYouMean(path, model.layers.keys()),
+        })
     }
   } catch (error) {
     for (const adapter of adapters.values()) adapter[Symbol.dispose]()
@@ -42,18 +66,33 @@ export function loadAdapter(model: Model, folder: string, { dropout }: { readonl
 /** adapter_config.json of a folder, checked to be a LoRA that can be run. */
 export function readAdapterConfig(folder: string): Readonly<Record<string, unknown>> {
   const place = join(folder, CONFIG_FILE)
-  if (!existsSync(place)) throw new TrituneError('E_FILE', `no adapter here: ${CONFIG_FILE} is missing`, { place: folder, remedy: 'name the folder that holds adapter_config.json' })
+  if (!existsSync(place))
+    throw new TrituneError('E_FILE', `no adapter here: ${CONFIG_FILE} is missing`, {
+      place: folder,
+      remedy: 'name the folder that holds adapter_config.json',
+    })
   let config: Record<string, unknown>
   try {
     config = JSON.parse(readFileSync(place, 'utf8'))
   } catch (cause) {
-    throw new TrituneError('E_FORMAT', `not valid JSON: ${cause instanceof Error ? cause.message : String(cause)}`, { place, cause })
+    throw new TrituneError(
+      'E_FORMAT',
+      `not valid JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { place, cause },
+    )
   }
-  if (config.peft_type !== 'LORA') throw new TrituneError('E_UNSUPPORTED', `adapters of type ${JSON.stringify(config.peft_type)} are not supported yet`, { place, remedy: 'supported: LORA' })
+  if (config.peft_type !== 'LORA')
+    throw new TrituneError(
+      'E_UNSUPPORTED',
+      `adapters of type ${JSON.stringify(config.peft_type)} are not supported yet`,
+      { place, remedy: 'supported: LORA' },
+    )
   for (const [key, plain] of Object.entries(PLAIN)) {
     const value = config[key] ?? null
     if (!plain.some((allowed) => JSON.stringify(allowed) === JSON.stringify(value))) {
-      throw new TrituneError('E_UNSUPPORTED', `${key}: ${JSON.stringify(value)} is not supported yet`, { place })
+      throw new TrituneError('E_UNSUPPORTED', `${key}: ${JSON.stringify(value)} is not supported yet`, {
+        place,
+      })
     }
   }
   return config
@@ -88,13 +127,18 @@ function groupByModule(checkpoint: Checkpoint, file: string): Map<string, Factor
   const modules = new Map<string, Factors>()
   for (const [name, entry] of checkpoint.entries) {
     const [, path, which] = FACTOR.exec(name) ?? []
-    if (!path) throw new TrituneError('E_UNSUPPORTED', `tensor "${name}" is not part of a plain LoRA`, { place: file })
+    if (!path)
+      throw new TrituneError('E_UNSUPPORTED', `tensor "${name}" is not part of a plain LoRA`, { place: file })
     const pair = modules.get(path) ?? { a: null, b: null }
     if (which === 'A') pair.a = entry
     else pair.b = entry
     modules.set(path, pair)
   }
-  if (modules.size === 0) throw new TrituneError('E_ADAPTER', 'the adapter has no tensors', { place: file, remedy: 'it was not saved properly: train or save it again' })
+  if (modules.size === 0)
+    throw new TrituneError('E_ADAPTER', 'the adapter has no tensors', {
+      place: file,
+      remedy: 'it was not saved properly: train or save it again',
+    })
   return modules
 }
 
@@ -103,14 +147,28 @@ interface Context {
   readonly file: string
 }
 
-function loadLora(layer: Layer, { a, b }: Factors, config: Readonly<Record<string, unknown>>, checkpoint: Checkpoint, { dropout, file }: Context): LoraAdapter {
-  if (!a || !b) throw new TrituneError('E_ADAPTER', `${PREFIX}${layer.path} has only one of lora_A and lora_B`, { place: file })
+function loadLora(
+  layer: Layer,
+  { a, b }: Factors,
+  config: Readonly<Record<string, unknown>>,
+  checkpoint: Checkpoint,
+  { dropout, file }: Context,
+): LoraAdapter {
+  if (!a || !b)
+    throw new TrituneError('E_ADAPTER', `${PREFIX}${layer.path} has only one of lora_A and lora_B`, {
+      place: file,
+    })
   const rank = a.shape[0]
   const [outputs, inputs] = layer.weight.shape
   expectShape(`${file}: ${a.name}`, a.shape, [rank, inputs])
   expectShape(`${file}: ${b.name}`, b.shape, [outputs, rank])
   const expected = patternValue(layer.path, numbers(config.rank_pattern), Number(config.r ?? 8))
-  if (rank !== expected) throw new TrituneError('E_ADAPTER', `${layer.path}: the weights have rank ${rank}, adapter_config.json says ${expected}`, { place: file })
+  if (rank !== expected)
+    throw new TrituneError(
+      'E_ADAPTER',
+      `${layer.path}: the weights have rank ${rank}, adapter_config.json says ${expected}`,
+      { place: file },
+    )
   const adapter = createLora(
     layer,
     {
@@ -136,7 +194,8 @@ function fill(target: Tensor, entry: TensorEntry, checkpoint: Checkpoint, file: 
     using wide = noGrad(() => cast(stored, 'f32'))
     target.host().set(wide.host())
   }
-  if (firstNonFinite(target) >= 0) throw new TrituneError('E_ADAPTER', `tensor "${entry.name}" has NaN or Inf`, { place: file })
+  if (firstNonFinite(target) >= 0)
+    throw new TrituneError('E_ADAPTER', `tensor "${entry.name}" has NaN or Inf`, { place: file })
 }
 
 function numbers(value: unknown): Readonly<Record<string, number>> {

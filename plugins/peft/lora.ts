@@ -72,18 +72,35 @@ export interface LoraAdapter extends Adapter {
   readonly scale: number
 }
 
-export function createLora(layer: Layer, options: LoraOptions, { seed }: { readonly seed: number }): LoraAdapter {
+export function createLora(
+  layer: Layer,
+  options: LoraOptions,
+  { seed }: { readonly seed: number },
+): LoraAdapter {
   const [outputs, inputs] = layer.weight.shape
   const { rank, alpha, dropout, rsLora, init } = options
   if (rank > Math.min(outputs, inputs)) {
-    throw new TrituneError('E_ADAPTER', `${layer.path}: rank ${rank} is larger than the layer (${outputs}, ${inputs})`, { remedy: 'lower lora_r' })
+    throw new TrituneError(
+      'E_ADAPTER',
+      `${layer.path}: rank ${rank} is larger than the layer (${outputs}, ${inputs})`,
+      { remedy: 'lower lora_r' },
+    )
   }
   const device = layer.weight.device
   const random = createRandom(seed, siteOf(layer.path))
   const bound = 1 / Math.sqrt(inputs) // kaiming_uniform(a = √5)
   const drawA = init === 'gaussian' ? () => random.normal() / rank : () => (2 * random.float() - 1) * bound
-  const a = leaf(tensor(Float32Array.from({ length: rank * inputs }, drawA), { shape: [rank, inputs], device }))
-  const b = leaf(init === false ? tensor(Float32Array.from({ length: outputs * rank }, () => (2 * random.float() - 1) / Math.sqrt(rank)), { shape: [outputs, rank], device }) : zeros([outputs, rank], { device }))
+  const a = leaf(
+    tensor(Float32Array.from({ length: rank * inputs }, drawA), { shape: [rank, inputs], device }),
+  )
+  const b = leaf(
+    init === false
+      ? tensor(
+          Float32Array.from({ length: outputs * rank }, () => (2 * random.float() - 1) / Math.sqrt(rank)),
+          { shape: [outputs, rank], device },
+        )
+      : zeros([outputs, rank], { device }),
+  )
   const scale = rsLora ? alpha / Math.sqrt(rank) : alpha / rank
   const site = siteOf(layer.path)
   return {
@@ -92,7 +109,11 @@ export function createLora(layer: Layer, options: LoraOptions, { seed }: { reado
     a,
     b,
     scale,
-    forward: (x, base) => linear(x, base.weight, { bias: base.bias ?? undefined, lora: { a, b, scale, dropout: currentNoise() ? dropout : 0, site } }),
+    forward: (x, base) =>
+      linear(x, base.weight, {
+        bias: base.bias ?? undefined,
+        lora: { a, b, scale, dropout: currentNoise() ? dropout : 0, site },
+      }),
     parameters: () => ({ 'lora_A.weight': a, 'lora_B.weight': b }),
     merge: (weight) => addDelta(weight, a, b, scale),
     unmerge: (weight) => addDelta(weight, a, b, -scale),
@@ -107,7 +128,9 @@ export function createLora(layer: Layer, options: LoraOptions, { seed }: { reado
 
 /** W + s·B·A, computed in f32, rounded once to the dtype of W. */
 function addDelta(weight: Tensor, a: Tensor, b: Tensor, scale: number): Tensor {
-  return noGrad(() => scoped(() => cast(add(cast(weight, 'f32'), affine(matmul(b, a), { scale })), weight.dtype as FloatDType)))
+  return noGrad(() =>
+    scoped(() => cast(add(cast(weight, 'f32'), affine(matmul(b, a), { scale })), weight.dtype as FloatDType)),
+  )
 }
 
 function leaf(made: Tensor): Tensor {

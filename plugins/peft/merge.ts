@@ -3,7 +3,16 @@
  */
 import { tensorBytes } from '../../core/tensor-bytes.ts'
 import type { TensorSource } from '../../core/safetensors-write.ts'
-import { firstNonFinite, type Layer, type Model, noGrad, scoped, type Tensor, transpose, TrituneError } from '../../core/mod.ts'
+import {
+  firstNonFinite,
+  type Layer,
+  type Model,
+  noGrad,
+  scoped,
+  type Tensor,
+  transpose,
+  TrituneError,
+} from '../../core/mod.ts'
 
 /** All weights of the model in the names and layout of its checkpoint, with the adapters merged. One at a time in memory. */
 export function* mergedSources(model: Model): Generator<TensorSource> {
@@ -36,7 +45,9 @@ function mergedWeight(name: string, layer: Layer, weight: Tensor): Tensor {
   )
   if (firstNonFinite(merged) >= 0) {
     merged.dispose()
-    throw new TrituneError('E_NAN', `merging gives NaN or Inf in ${name}`, { remedy: 'the adapter is damaged, or its training diverged' })
+    throw new TrituneError('E_NAN', `merging gives NaN or Inf in ${name}`, {
+      remedy: 'the adapter is damaged, or its training diverged',
+    })
   }
   return merged
 }

@@ -21,21 +21,43 @@ export interface SaveAdapterOptions {
 }
 
 /** Writes both files, each whole or not at all, and reads the header of the weights back. */
-export function saveAdapter(folder: string, adapter: AttachedAdapter, { baseModel }: SaveAdapterOptions): void {
+export function saveAdapter(
+  folder: string,
+  adapter: AttachedAdapter,
+  { baseModel }: SaveAdapterOptions,
+): void {
   const path = join(folder, WEIGHTS_FILE)
   writeSafetensors(
     path,
-    [...adapter.parameters].map(([name, tensor]) => ({ name: `${PREFIX}${name}`, dtype: tensor.dtype, shape: tensor.shape, chunks: () => tensorBytes(tensor) })),
+    [...adapter.parameters].map(([name, tensor]) => ({
+      name: `${PREFIX}${name}`,
+      dtype: tensor.dtype,
+      shape: tensor.shape,
+      chunks: () => tensorBytes(tensor),
+    })),
     { format: 'pt' },
   )
-  writeFileAtomic(join(folder, CONFIG_FILE), `${JSON.stringify(sorted({ ...COMMON, base_model_name_or_path: baseModel, ...adapter.config }), null, 2)}\n`)
+  writeFileAtomic(
+    join(folder, CONFIG_FILE),
+    `${JSON.stringify(sorted({ ...COMMON, base_model_name_or_path: baseModel, ...adapter.config }), null, 2)}\n`,
+  )
   const written = openSafetensors(path).entries.size
   if (written !== adapter.parameters.size || !existsSync(join(folder, CONFIG_FILE))) {
-    throw new TrituneError('E_FILE', `the saved adapter has ${written} tensors, expected ${adapter.parameters.size}`, { place: path })
+    throw new TrituneError(
+      'E_FILE',
+      `the saved adapter has ${written} tensors, expected ${adapter.parameters.size}`,
+      { place: path },
+    )
   }
 }
 
-const COMMON = { auto_mapping: null, inference_mode: true, peft_version: '0.19.1', revision: null, task_type: 'CAUSAL_LM' }
+const COMMON = {
+  auto_mapping: null,
+  inference_mode: true,
+  peft_version: '0.19.1',
+  revision: null,
+  task_type: 'CAUSAL_LM',
+}
 
 /** Keys in the order in which Python's `sort_keys` writes them, at every depth. */
 function sorted(value: unknown): unknown {

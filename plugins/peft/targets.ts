@@ -30,27 +30,44 @@ export const DEFAULT_TARGETS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Finds the targets among the paths of a model's linear layers (without the head). E_ADAPTER when a pattern fits none. */
-export function matchTargets(paths: Iterable<string>, { targetModules, excludeModules, layersToTransform }: TargetOptions): TargetMatch {
+export function matchTargets(
+  paths: Iterable<string>,
+  { targetModules, excludeModules, layersToTransform }: TargetOptions,
+): TargetMatch {
   const all = [...paths]
-  const excluded = excludeModules == null || excludeModules.length === 0 ? () => false : matcher(excludeModules, 'exclude_modules')
-  if (excludeModules != null && typeof excludeModules !== 'string') for (const name of excludeModules) requireMatch(name, all, 'exclude_modules')
+  const excluded =
+    excludeModules == null || excludeModules.length === 0
+      ? () => false
+      : matcher(excludeModules, 'exclude_modules')
+  if (excludeModules != null && typeof excludeModules !== 'string')
+    for (const name of excludeModules) requireMatch(name, all, 'exclude_modules')
   const candidates = all.filter((path) => !excluded(path) && inLayers(path, layersToTransform))
   const patterns = typeof targetModules === 'string' ? [targetModules] : targetModules
   const counts = new Map<string, number>()
   const matched = new Set<string>()
   for (const pattern of patterns) {
-    const fits = typeof targetModules === 'string' ? matcher(targetModules, 'target_modules') : matcher([pattern], 'target_modules')
+    const fits =
+      typeof targetModules === 'string'
+        ? matcher(targetModules, 'target_modules')
+        : matcher([pattern], 'target_modules')
     const hits = candidates.filter(fits)
     if (hits.length === 0) throw noMatch(pattern, all, 'target_modules')
     counts.set(pattern, hits.length)
     for (const path of hits) matched.add(path)
   }
-  if (matched.size === 0) throw new TrituneError('E_ADAPTER', 'target_modules is empty', { remedy: 'name modules, or use lora_target_linear: true' })
+  if (matched.size === 0)
+    throw new TrituneError('E_ADAPTER', 'target_modules is empty', {
+      remedy: 'name modules, or use lora_target_linear: true',
+    })
   return { matched: all.filter((path) => matched.has(path)), counts }
 }
 
 /** The value of the first pattern that fits the path, in the order that the file lists them; PEFT writes them sorted. */
-export function patternValue(path: string, patterns: Readonly<Record<string, number>>, fallback: number): number {
+export function patternValue(
+  path: string,
+  patterns: Readonly<Record<string, number>>,
+  fallback: number,
+): number {
   for (const [key, value] of Object.entries(patterns)) {
     if (regex(`(.*\\.)?(${key})$`, key, 'rank_pattern').test(path)) return value
   }
@@ -58,15 +75,25 @@ export function patternValue(path: string, patterns: Readonly<Record<string, num
 }
 
 /** E_ADAPTER when two keys of a pattern fit one module with different values: PEFT would read its own file differently. */
-export function checkPatterns(name: string, patterns: Readonly<Record<string, number>>, matched: readonly string[]): void {
+export function checkPatterns(
+  name: string,
+  patterns: Readonly<Record<string, number>>,
+  matched: readonly string[],
+): void {
   for (const key of Object.keys(patterns)) {
     const hits = matched.filter((path) => regex(`(.*\\.)?(${key})$`, key, name).test(path))
     if (hits.length === 0) throw noMatch(key, matched, name)
   }
   for (const path of matched) {
-    const values = new Set(Object.entries(patterns).flatMap(([key, value]) => (regex(`(.*\\.)?(${key})$`, key, name).test(path) ? [value] : [])))
+    const values = new Set(
+      Object.entries(patterns).flatMap(([key, value]) =>
+        regex(`(.*\\.)?(${key})$`, key, name).test(path) ? [value] : [],
+      ),
+    )
     if (values.size > 1) {
-      throw new TrituneError('E_ADAPTER', `${name}: several keys with different values fit ${path}`, { remedy: 'make the keys more specific' })
+      throw new TrituneError('E_ADAPTER', `${name}: several keys with different values fit ${path}`, {
+        remedy: 'make the keys more specific',
+      })
     }
   }
 }
@@ -86,7 +113,11 @@ function regex(source: string, shown: string, field: string): RegExp {
   try {
     return new RegExp(source.startsWith('^') ? source : `^${source}`, 'u')
   } catch (cause) {
-    throw new TrituneError('E_ADAPTER', `${field}: "${shown}" is not a regular expression: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    throw new TrituneError(
+      'E_ADAPTER',
+      `${field}: "${shown}" is not a regular expression: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    )
   }
 }
 
@@ -107,6 +138,9 @@ function noMatch(pattern: string, paths: readonly string[], field: string): Trit
   const endings = [...new Set(paths.map((path) => path.slice(path.lastIndexOf('.') + 1)))]
   const near = nearestNames(pattern, endings)
   return new TrituneError('E_ADAPTER', `${field}: "${pattern}" matches no linear layer`, {
-    remedy: near.length > 0 ? `did you mean ${near.map((n) => `"${n}"`).join(' or ')}? The model has: ${endings.join(', ')}` : `the model has: ${endings.join(', ')}`,
+    remedy:
+      near.length > 0
+        ? `did you mean ${near.map((n) => `"${n}"`).join(' or ')}? The model has: ${endings.join(', ')}`
+        : `the model has: ${endings.join(', ')}`,
   })
 }

@@ -59,6 +59,10 @@ describe('createRandom()', () => {
     for (let i = 0; i < 9000; i++) counts[random.int(3)]++
     for (const count of counts) expect(Math.abs(count - 3000)).toBeLessThan(200)
     expect(random.int(1)).toBe(0)
+    // A remainder without rejection would give the low third half of the values.
+    let low = 0
+    for (let i = 0; i < 3000; i++) if (random.int(3 * 2 ** 30) < 2 ** 30) low++
+    expect(Math.abs(low - 1000)).toBeLessThan(150)
     expect(() => random.int(0)).toThrow(RangeError)
   })
 

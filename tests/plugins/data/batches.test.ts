@@ -119,6 +119,13 @@ describe('createBatches()', () => {
     expect(batches.reduce((sum, { rows }) => sum + rows, 0)).toBe(packDocuments(LENGTHS, 8).length)
   })
 
+  test('mixes the packed rows, which come sorted by length', () => {
+    const many = Array.from({ length: 60 }, (_, i) => example(i, 1 + (i % 8)))
+    const batches = all(createBatches({ ...COMMON, examples: many, microBatchSize: 1, packing: true }))
+    const first = batches.map(({ offsets }) => offsets[1])
+    expect(first).not.toEqual(first.toSorted((a, b) => b - a))
+  })
+
   test('keeps the incomplete last batch and window', () => {
     const batches = createBatches({ ...COMMON, gradientAccumulationSteps: 4 })
     expect(batches.length).toBe(6)

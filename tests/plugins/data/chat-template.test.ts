@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { chatTemplate, sharegpt } from '../../../plugins/data/mod.ts'
 import type { TokenizedExample } from '../../../plugins/data/mod.ts'
+import { TrituneError } from '../../../core/errors.ts'
 import golden from '../../golden/data/chat.json' with { type: 'json' }
 import { context, errorOf, SOURCE } from './_options.ts'
 import type { ContextOptions } from './_options.ts'
@@ -102,6 +103,14 @@ describe('chatTemplate', () => {
     const value = { messages: [messages[1], { role: 'assistant', content: 'Hi ' }] }
     expect(trained(value, {}, { template, merges: ['  '] })).toEqual(['Hi  '])
     expect(trained(value, {}, { template, merges: [' ;'] })).toEqual(['Hi '])
+    const longer = template.replace(' ;', ';!!!')
+    expect(trained(value, {}, { template: longer, merges: ['Hi ;'] })).toEqual(['Hi ;'])
+  })
+
+  test('leaves an EOS that belongs to the next turn alone', () => {
+    const template = '{% for m in messages %}{{ m.content }}{% endfor %}'
+    const value = { messages: [messages[1], messages[2], { role: 'user', content: '<|im_end|>x' }] }
+    expect(trained(value, {}, { template })).toEqual(['Hello!'])
   })
 
   test('says when nothing ends the turns, and takes eot_tokens', () => {
@@ -159,6 +168,27 @@ describe('chatTemplate', () => {
     expect(errorOf(() => trained({ messages }, {}, { template })).message).toContain(
       'train.jsonl:17: the chat template failed',
     )
+    const refusing = {
+      ...tinyTokenizer(),
+      renderChat: () => {
+        throw new TrituneError('E_TOKENIZER', 'there is no chat template', { place: 'tokenizer_config.json' })
+      },
+    }
+    const error = errorOf(() =>
+      chatTemplate.tokenize({ value: { messages }, source: SOURCE }, context(refusing)),
+    )
+    expect(error.code).toBe('E_TOKENIZER')
+    expect(error.message).toBe(
+      'train.jsonl:17: the chat template failed: tokenizer_config.json: there is no chat template',
+    )
+  })
+
+  test('works with a template that refuses the marks of other messages', () => {
+    const template =
+      "{% for m in messages %}{% if m.role == 'user' and '?' not in m.content %}{{ raise_exception('no question') }}" +
+      "{% endif %}{{ m.role + ':' + m.content + '<|im_end|>' }}{% endfor %}"
+    const asked = [{ role: 'user', content: 'so?' }, messages[2]]
+    expect(trained({ messages: asked }, {}, { template })).toEqual(['Hello!<|im_end|>'])
   })
 
   test('maps fields and roles', () => {

@@ -1,0 +1,34 @@
+// Splitting n elements or rows over the pool, in pieces whose borders do not depend on the thread count.
+#pragma once
+#include "internal.h"
+
+namespace tt {
+
+/// Elements (or rows) of one piece: about 128 KB of traffic, a multiple of 64 elements where there are that many.
+inline size_t piece_size(size_t bytes_per_element) {
+  size_t count = (size_t(128) << 10) / (bytes_per_element ? bytes_per_element : 1);
+  return count >= 64 ? count & ~size_t(63) : count ? count : 1;
+}
+
+/// body(begin, end, thread) over [0, n). Small n stays on the calling thread: waking the others costs more.
+template <class F> inline void for_ranges(size_t n, size_t bytes_per_element, F&& body) {
+  size_t piece = piece_size(bytes_per_element);
+  if (n <= piece) {
+    if (n) body(size_t(0), n, 0);
+    return;
+  }
+  parallel((n + piece - 1) / piece, [&](size_t tile, int thread) {
+    size_t begin = tile * piece, end = begin + piece < n ? begin + piece : n;
+    body(begin, end, thread);
+  });
+}
+
+inline char* at(void* p, size_t index, tt_dtype dtype) { return static_cast<char*>(p) + index * dtype_bytes(dtype); }
+inline const char* at(const void* p, size_t index, tt_dtype dtype) { return static_cast<const char*>(p) + index * dtype_bytes(dtype); }
+
+/// The checks almost every function has.
+#define TT_REQUIRE_DTYPE(name, dtype) TT_REQUIRE(tt::is_compute_dtype(dtype), name ": dtype must be f32 (0) or bf16 (1), got %d", int(dtype))
+#define TT_REQUIRE_POINTER(name, pointer) TT_REQUIRE((pointer) != nullptr, name ": " #pointer " is null")
+#define TT_REQUIRE_SIZE(name, size) TT_REQUIRE((size) >= 0, name ": " #size " must not be negative, got %d", int(size))
+
+}  // namespace tt
