@@ -206,7 +206,7 @@ static void* grow(Scratch& buffer, size_t bytes) {
   if (bytes <= buffer.bytes) return buffer.memory;
   free(buffer.memory);
   // Large buffers in huge pages: packed panels are walked with strides that would miss the TLB in small ones.
-  size_t page = bytes >= (size_t(1) << 20) ? size_t(1) << 21 : size_t(1) << 16;
+  size_t page = bytes >= (size_t(1) << 17) ? size_t(1) << 21 : size_t(1) << 16;
   size_t rounded = (bytes + page) & ~(page - 1);
   buffer.bytes = 0;
   if (posix_memalign(&buffer.memory, page == size_t(1) << 21 ? page : 4096, rounded) != 0) return buffer.memory = nullptr;
