@@ -166,7 +166,7 @@ describe('tt_attention_backward', () => {
             [dq, grads?.dq],
           ] as const) {
             // Rounded probabilities err by their share of the largest sums.
-            const largest = (expected ?? []).reduce((m, x) => Math.max(m, Math.abs(x)), 1)
+            const largest = (expected ?? new Float64Array()).reduce((m, x) => Math.max(m, Math.abs(x)), 1)
             const { rel, abs } = BACKWARD[dtype]
             expectClose(unpack(actual ?? new Float32Array()), expected ?? [], { rel, abs: abs * largest })
           }

@@ -1,6 +1,6 @@
 // Small f32 matrix products for blocks that live in L1 and L2: C (m,n) = keep·C + A·B, B in panels of TILE columns.
 #pragma once
-#include "simd.h"
+#include "vectors.h"
 
 namespace tt::TT_ISA {
 
