@@ -41,8 +41,9 @@ Isa isa();
 /// runs a tile is not fixed: a tile's result must not depend on it. Returns when all are done. Not re-entrant.
 void run_tiles(size_t tiles, void (*fn)(void* context, size_t tile, int thread), void* context);
 
-template <class F> inline void parallel(size_t tiles, F&& body) {
-  run_tiles(tiles, [](void* context, size_t tile, int thread) { (*static_cast<F*>(context))(tile, thread); }, &body);
+/// body(tile, thread), a lambda.
+template <class F> inline void parallel(size_t tiles, const F& body) {
+  run_tiles(tiles, [](void* context, size_t tile, int thread) { (*static_cast<const F*>(context))(tile, thread); }, const_cast<F*>(&body));
 }
 
 /// Scratch memory of one pool thread, at least `bytes`, 64-byte aligned, kept between calls; `slot` 0..7 tells several

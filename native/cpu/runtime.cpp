@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -198,9 +199,12 @@ static Scratch thread_buffers[MAX_THREADS][8], shared_buffers[8];
 static void* grow(Scratch& buffer, size_t bytes) {
   if (bytes <= buffer.bytes) return buffer.memory;
   free(buffer.memory);
-  size_t rounded = (bytes + (size_t(1) << 16)) & ~((size_t(1) << 16) - 1);
+  // Large buffers in huge pages: packed panels are walked with strides that would miss the TLB in small ones.
+  size_t page = bytes >= (size_t(1) << 20) ? size_t(1) << 21 : size_t(1) << 16;
+  size_t rounded = (bytes + page) & ~(page - 1);
   buffer.bytes = 0;
-  if (posix_memalign(&buffer.memory, 4096, rounded) != 0) return buffer.memory = nullptr;
+  if (posix_memalign(&buffer.memory, page == size_t(1) << 21 ? page : 4096, rounded) != 0) return buffer.memory = nullptr;
+  if (page == size_t(1) << 21) madvise(buffer.memory, rounded, MADV_HUGEPAGE);
   buffer.bytes = rounded;
   return buffer.memory;
 }

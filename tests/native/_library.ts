@@ -23,6 +23,11 @@ const SIGNATURES: Readonly<Record<string, string>> = {
   tt_zero: 'pzp',
   tt_file_map: 'pp',
   tt_file_unmap: 'pz',
+  tt_matmul: 'pppiiiizzziiffiip',
+  tt_linear_forward: 'ppppppppiiiiffip',
+  tt_linear_backward: 'ppppppppppppiiiiffiip',
+  tt_linear_cross_entropy: 'pppppppiiiffip',
+  tt_bench_peak: 'pizd',
 }
 const STRINGS: readonly string[] = ['tt_last_error', 'tt_symbols', 'tt_build_info']
 const TYPES: Readonly<Record<string, 'ptr' | 'i32' | 'f32' | 'f64' | 'u64'>> = {

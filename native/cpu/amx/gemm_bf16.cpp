@@ -1,0 +1,275 @@
+// bf16 matrix product on AMX: packing into tiles, a 2×2-tile micro-kernel, and an epilogue hidden behind it.
+//
+// One step multiplies 32 rows × 32 (k) by 32 (k) × 32 columns: four tile loads for four tile products, the best ratio
+// that eight tiles allow. A slice of a b panel stays in L1, a panels stream from L2. Sums over several slices are kept in
+// f32 tiles in L2. In the last slice a finished 32×32 block goes through a small buffer in L1, and is scaled, rounded
+// and written while the tile unit works on the next block.
+#include <immintrin.h>
+#include <string.h>
+
+#include "../gemm.h"
+
+namespace tt {
+namespace amx {
+namespace {
+
+constexpr int M_BLOCK = 512, N_BLOCK = 256, K_SLICE = 384;
+constexpr int TILE = 512;       // elements of a packed tile: 16 rows of 32 bf16 (or 16 pairs of k × 16 columns)
+constexpr int BLOCK = 32 * 32;  // f32 of one block: four 16×16 tiles, one after the other
+
+struct alignas(64) TileConfig {
+  uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  uint16_t bytes_per_row[16] = {};
+  uint8_t rows[16] = {};
+};
+
+void configure_tiles() {
+  TileConfig config;
+  for (int i = 0; i < 8; i++) {
+    config.bytes_per_row[i] = 64;
+    config.rows[i] = 16;
+  }
+  // Not _tile_loadconfig: GCC 12 thinks that it reads 8 bytes only and drops the stores to the rest.
+  __asm__ volatile("ldtilecfg %0" : : "m"(config) : "memory");
+}
+
+inline __mmask16 first16(int n) { return n >= 16 ? 0xffff : n <= 0 ? 0 : __mmask16((1u << n) - 1); }
+inline __mmask32 first32(int n) { return n >= 32 ? 0xffffffffu : n <= 0 ? 0 : (1u << n) - 1; }
+
+// ---- packing ------------------------------------------------------------------------------------------------------
+
+/// 16×16 transpose of 32-bit elements.
+inline void transpose(__m512i* v) {
+  __m512i t[16];
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_epi32(v[i], v[i + 1]);
+    t[i + 1] = _mm512_unpackhi_epi32(v[i], v[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4) {
+    v[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+    v[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+    v[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+    v[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+  }
+  for (int i = 0; i < 4; i++) {
+    t[i] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0x88);
+    t[i + 4] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0xdd);
+    t[i + 8] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0x88);
+    t[i + 12] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0xdd);
+  }
+  for (int i = 0; i < 4; i++) {
+    v[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+    v[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+    v[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
+    v[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
+  }
+}
+
+/// 32 consecutive values, the first n of them real, as bf16 times scale.
+inline __m512i load32(const uint16_t* p, int n, float scale) {
+  __m512i x = _mm512_maskz_loadu_epi16(first32(n), p);
+  if (__builtin_expect(scale == 1, 1)) return x;
+  __m512 s = _mm512_set1_ps(scale);
+  __m512 low = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(x)), 16));
+  __m512 high = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(x, 1)), 16));
+  return (__m512i)_mm512_cvtne2ps_pbh(_mm512_mul_ps(high, s), _mm512_mul_ps(low, s));
+}
+inline __m512i load32(const float* p, int n, float scale) {
+  __m512 s = _mm512_set1_ps(scale);
+  __m512 low = _mm512_maskz_loadu_ps(first16(n), p), high = _mm512_setzero_ps();
+  if (n > 16) high = _mm512_maskz_loadu_ps(first16(n - 16), p + 16);
+  return (__m512i)_mm512_cvtne2ps_pbh(_mm512_mul_ps(high, s), _mm512_mul_ps(low, s));
+}
+
+/// 16 lanes × 32 of k from a lane-major source: v[lane] = its 32 values.
+template <class T> inline void load_lanes(__m512i* v, const T* source, size_t ld, int lanes, int k, float scale) {
+  for (int i = 0; i < 16; i++) v[i] = i < lanes ? load32(source + size_t(i) * ld, k, scale) : _mm512_setzero_si512();
+}
+
+/// 32 lanes × 32 of k from a k-major source: low[p] and high[p] hold the pairs (k = 2p, 2p+1) of lanes 0..15 and 16..31.
+template <class T> inline void load_pairs(__m512i* low, __m512i* high, const T* source, size_t ld, int lanes, int k, float scale) {
+  const __m512i low_index = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+  const __m512i high_index = _mm512_add_epi16(low_index, _mm512_set1_epi16(16));
+  for (int p = 0; p < 16; p++) {
+    __m512i even = 2 * p < k ? load32(source + size_t(2 * p) * ld, lanes, scale) : _mm512_setzero_si512();
+    __m512i odd = 2 * p + 1 < k ? load32(source + size_t(2 * p + 1) * ld, lanes, scale) : _mm512_setzero_si512();
+    low[p] = _mm512_permutex2var_epi16(even, low_index, odd);
+    high[p] = _mm512_permutex2var_epi16(even, high_index, odd);
+  }
+}
+
+inline void store_tile(uint16_t* out, const __m512i* v) {
+  for (int i = 0; i < 16; i++) _mm512_store_si512(out + i * 32, v[i]);
+}
+
+/// A panel: for every 32 of k two tiles, lanes 0..15 and 16..31. PAIRS: in the layout of the right operand, where a row
+/// of a tile holds the pair (2p, 2p+1) of 16 lanes; else a row of a tile is a lane.
+template <bool PAIRS, class T> void pack_panel(uint16_t* out, const T* source, bool k_major, size_t ld, int lanes, int k, float scale) {
+  __m512i low[16], high[16];
+  for (int p = 0; p < k; p += 32, out += 2 * TILE) {
+    if (k_major) {
+      load_pairs(low, high, source + size_t(p) * ld, ld, lanes, k - p, scale);
+    } else {
+      load_lanes(low, source + p, ld, lanes, k - p, scale);
+      load_lanes(high, source + 16 * ld + p, ld, lanes - 16, k - p, scale);
+    }
+    // Lanes and pairs are the transposes of each other, in units of 32 bits.
+    if (k_major != PAIRS) {
+      transpose(low);
+      transpose(high);
+    }
+    store_tile(out, low);
+    store_tile(out + TILE, high);
+  }
+}
+
+template <bool PAIRS> void pack(void* panel, const Operand& x, int lane, int lanes, int k) {
+  uint16_t* out = static_cast<uint16_t*>(panel);
+  size_t start = x.k_major ? size_t(lane) : size_t(lane) * x.ld;
+  if (x.dtype == TT_F32) pack_panel<PAIRS>(out, static_cast<const float*>(x.data) + start, x.k_major, x.ld, lanes, k, x.scale);
+  else pack_panel<PAIRS>(out, static_cast<const uint16_t*>(x.data) + start, x.k_major, x.ld, lanes, k, x.scale);
+}
+
+// ---- epilogue -----------------------------------------------------------------------------------------------------
+
+/// A finished block of up to 32×32 that still has to be written to c.
+struct Pending {
+  const float* block;
+  void* c;
+  size_t ldc;
+  int rows, columns;  // rows already written are counted in `row`
+  int row;
+  float alpha, beta;
+  const float* bias;
+};
+
+template <bool BF16_OUT> inline void write_row(Pending& p) {
+  const int row = p.row++;
+  const float* source = p.block + (row >> 4) * 512 + (row & 15) * 16;
+  __m512 alpha = _mm512_set1_ps(p.alpha);
+  __m512 x = _mm512_mul_ps(_mm512_load_ps(source), alpha), y = _mm512_mul_ps(_mm512_load_ps(source + 256), alpha);
+  const __mmask16 mx = first16(p.columns), my = first16(p.columns - 16);
+  if (p.bias) {
+    x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(mx, p.bias));
+    y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(my, p.bias + 16));
+  }
+  __m512 beta = _mm512_set1_ps(p.beta);
+  if (BF16_OUT) {
+    uint16_t* c = static_cast<uint16_t*>(p.c) + size_t(row) * p.ldc;
+    const __mmask32 mask = first32(p.columns);
+    if (p.beta != 0) {
+      __m512i old = _mm512_maskz_loadu_epi16(mask, c);
+      x = _mm512_fmadd_ps(beta, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(old)), 16)), x);
+      y = _mm512_fmadd_ps(beta, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(old, 1)), 16)), y);
+    }
+    _mm512_mask_storeu_epi16(c, mask, (__m512i)_mm512_cvtne2ps_pbh(y, x));
+  } else {
+    float* c = static_cast<float*>(p.c) + size_t(row) * p.ldc;
+    if (p.beta != 0) {
+      x = _mm512_fmadd_ps(beta, _mm512_maskz_loadu_ps(mx, c), x);
+      y = _mm512_fmadd_ps(beta, _mm512_maskz_loadu_ps(my, c + 16), y);
+    }
+    _mm512_mask_storeu_ps(c, mx, x);
+    _mm512_mask_storeu_ps(c + 16, my, y);
+  }
+}
+
+// ---- micro-kernel -------------------------------------------------------------------------------------------------
+
+inline void load_block(const float* c) {
+  if (c) {
+    _tile_loadd(0, c, 64);
+    _tile_loadd(1, c + 256, 64);
+    _tile_loadd(2, c + 512, 64);
+    _tile_loadd(3, c + 768, 64);
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
+}
+
+inline void store_block(float* c) {
+  _tile_stored(0, c, 64);
+  _tile_stored(1, c + 256, 64);
+  _tile_stored(2, c + 512, 64);
+  _tile_stored(3, c + 768, 64);
+}
+
+inline void step(const uint16_t* a, const uint16_t* b) {
+  _tile_loadd(4, a, 64);
+  _tile_loadd(6, b, 64);
+  _tile_dpbf16ps(0, 4, 6);
+  _tile_loadd(7, b + TILE, 64);
+  _tile_dpbf16ps(1, 4, 7);
+  _tile_loadd(5, a + TILE, 64);
+  _tile_dpbf16ps(2, 5, 6);
+  _tile_dpbf16ps(3, 5, 7);
+}
+
+/// A slice that is not the last: sum (NULL = nothing yet) + a·b → out, both f32 blocks.
+inline void multiply(int steps, const uint16_t* a, const uint16_t* b, const float* sum, float* out) {
+  load_block(sum);
+  for (int k = 0; k < steps; k++) step(a + k * 2 * TILE, b + k * 2 * TILE);
+  store_block(out);
+}
+
+/// The last slice: as multiply, while the rows of the block before are written between the steps.
+template <bool BF16_OUT> inline void multiply_last(int steps, const uint16_t* a, const uint16_t* b, const float* sum, float* out, Pending& before) {
+  load_block(sum);
+  const int rows_per_step = steps ? (before.rows + steps - 1) / steps : 0;
+  for (int k = 0; k < steps; k++) {
+    step(a + k * 2 * TILE, b + k * 2 * TILE);
+    for (int r = 0; r < rows_per_step && before.row < before.rows; r++) write_row<BF16_OUT>(before);
+  }
+  store_block(out);
+  while (before.row < before.rows) write_row<BF16_OUT>(before);
+}
+
+// ---- one tile of c ------------------------------------------------------------------------------------------------
+
+template <bool BF16_OUT> void run_tile(const GemmTile& t) {
+  const int all_steps = t.depth / 32;
+  const int slices = all_steps ? (t.depth + K_SLICE - 1) / K_SLICE : 1, slice = (all_steps + slices - 1) / slices;
+  const size_t panel = size_t(t.depth) * 32;
+  alignas(64) float buffer[2][BLOCK];
+  Pending pending = {};
+  int parity = 0;
+  for (int s = 0; s < slices; s++) {
+    const int first = s * slice, steps = all_steps - first < slice ? all_steps - first : slice;
+    const bool last = s == slices - 1;
+    for (int j = 0; j < t.n; j += 32) {
+      const uint16_t* b = static_cast<const uint16_t*>(t.b) + j / 32 * panel + size_t(first) * 2 * TILE;
+      for (int i = 0; i < t.m; i += 32) {
+        const uint16_t* a = static_cast<const uint16_t*>(t.a) + i / 32 * panel + size_t(first) * 2 * TILE;
+        float* sum = t.scratch + (size_t(j / 32) * (M_BLOCK / 32) + i / 32) * BLOCK;
+        if (!last) {
+          multiply(steps, a, b, s ? sum : nullptr, sum);
+          continue;
+        }
+        multiply_last<BF16_OUT>(steps, a, b, s ? sum : nullptr, buffer[parity], pending);
+        char* c = static_cast<char*>(t.c) + (size_t(i) * t.ldc + j) * (BF16_OUT ? 2 : 4);
+        pending = {buffer[parity], c, t.ldc, t.m - i < 32 ? t.m - i : 32, t.n - j < 32 ? t.n - j : 32, 0, t.alpha, t.beta, t.bias ? t.bias + j : nullptr};
+        parity ^= 1;
+      }
+    }
+  }
+  while (pending.row < pending.rows) write_row<BF16_OUT>(pending);
+}
+
+void tile(const GemmTile& t) {
+  configure_tiles();
+  t.c_dtype == TT_BF16 ? run_tile<true>(t) : run_tile<false>(t);
+  _tile_release();
+}
+
+}  // namespace
+
+const GemmKernel* gemm_kernel_bf16() {
+  static const GemmKernel kernel = {32, 32, 32, K_SLICE, M_BLOCK, N_BLOCK, sizeof(uint16_t), pack<false>, pack<true>, tile};
+  return &kernel;
+}
+
+}  // namespace amx
+}  // namespace tt

@@ -1,0 +1,50 @@
+// The AMX loop that bf16 matrix products are measured against.
+#include "../peak.h"
+
+#include <string.h>
+
+namespace tt {
+namespace amx {
+namespace {
+
+struct alignas(64) TileConfig {
+  uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  uint16_t bytes_per_row[16] = {};
+  uint8_t rows[16] = {};
+};
+
+// Small non-zero numbers: all-zero operands were seen to run at erratic speed.
+struct alignas(64) Operands {
+  uint16_t values[4 * 512];
+  Operands() {
+    for (int i = 0; i < 4 * 512; i++) values[i] = uint16_t(0x3a00 + (i * 37 & 0x7f));
+  }
+};
+
+}  // namespace
+
+double load_fed_loop(int64_t rounds) {
+  const Operands operands;
+  TileConfig config;
+  for (int i = 0; i < 8; i++) {
+    config.bytes_per_row[i] = 64;
+    config.rows[i] = 16;
+  }
+  __asm__ volatile("ldtilecfg %0" : : "m"(config) : "memory");
+  int64_t left = rounds;
+  __asm__ volatile(
+      "tilezero %%tmm0\ntilezero %%tmm1\ntilezero %%tmm2\ntilezero %%tmm3\n"
+      "1:\n"
+      "tileloadd 0(%1,%2,1), %%tmm4\ntileloadd 1024(%1,%2,1), %%tmm5\n"
+      "tileloadd 2048(%1,%2,1), %%tmm6\ntileloadd 3072(%1,%2,1), %%tmm7\n"
+      "tdpbf16ps %%tmm6, %%tmm4, %%tmm0\ntdpbf16ps %%tmm7, %%tmm4, %%tmm1\n"
+      "tdpbf16ps %%tmm6, %%tmm5, %%tmm2\ntdpbf16ps %%tmm7, %%tmm5, %%tmm3\n"
+      "dec %0\njnz 1b\ntilerelease\n"
+      : "+r"(left)
+      : "r"(operands.values), "r"(int64_t(64))
+      : "memory", "cc");
+  return double(rounds) * 4 * 2 * 16 * 16 * 32;
+}
+
+}  // namespace amx
+}  // namespace tt

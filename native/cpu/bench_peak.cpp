@@ -1,0 +1,74 @@
+// tt_bench_peak: what this machine reaches now, to express the speed of a kernel as a fraction of it.
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <atomic>
+
+#include "peak.h"
+
+namespace tt {
+namespace {
+
+double now() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
+}
+
+/// Every thread repeats `work` until the time is over; the rates of the threads are added.
+template <class F> double measure(double seconds, F work) {
+  constexpr int MAX_THREADS = 256;
+  static double rates[MAX_THREADS];
+  const int threads = thread_count();
+  // A thread could take two tiles while another is still waking up: it waits until all have one.
+  std::atomic<int> ready{0};
+  parallel(size_t(threads), [&](size_t tile, int) {
+    ready.fetch_add(1);
+    while (ready.load() < threads) __builtin_ia32_pause();
+    work(tile);  // warm up
+    double start = now(), done = 0, elapsed;
+    do {
+      done += work(tile);
+      elapsed = now() - start;
+    } while (elapsed < seconds);
+    rates[tile] = done / elapsed;
+  });
+  double total = 0;
+  for (int i = 0; i < threads; i++) total += rates[i];
+  return total;
+}
+
+}  // namespace
+}  // namespace tt
+
+using namespace tt;
+
+extern "C" tt_status tt_bench_peak(double* out, int32_t kind, size_t bytes, double seconds) {
+  TT_REQUIRE(out, "tt_bench_peak: out is NULL");
+  TT_REQUIRE(seconds >= 0 && seconds <= 60, "tt_bench_peak: seconds must be 0..60, got %g", seconds);
+  if (kind == TT_PEAK_FMA_F32) {
+    *out = measure(seconds, [](size_t) { return TT_DISPATCH(fma_loop, 1000); });
+    return TT_OK;
+  }
+  if (kind == TT_PEAK_AMX_BF16_LOAD_FED) {
+    if (isa() != ISA_AMX) return fail(TT_UNSUPPORTED, "tt_bench_peak: AMX is not there or not chosen");
+    *out = measure(seconds, [](size_t) { return amx::load_fed_loop(500); });
+    return TT_OK;
+  }
+  TT_REQUIRE(kind == TT_PEAK_MEMCPY, "tt_bench_peak: unknown kind %d", kind);
+  const size_t part = bytes / size_t(thread_count());
+  TT_REQUIRE(part >= 64, "tt_bench_peak: %zu bytes are too few for a copy by all threads", bytes);
+  void* memory = nullptr;
+  if (posix_memalign(&memory, 4096, 2 * bytes) != 0) return fail(TT_OUT_OF_MEMORY, "tt_bench_peak: no memory for two buffers of %zu bytes", bytes);
+  memset(memory, 1, 2 * bytes);
+  char* source = static_cast<char*>(memory);
+  char* target = source + bytes;
+  *out = measure(seconds, [=](size_t thread) {
+    memcpy(target + thread * part, source + thread * part, part);
+    __asm__ volatile("" : : "r"(target) : "memory");
+    return double(2 * part);
+  });
+  free(memory);
+  return TT_OK;
+}

@@ -1,0 +1,11 @@
+// Calibrator loops: each runs `rounds` rounds and returns the floating-point operations done.
+#pragma once
+#include "internal.h"
+
+namespace tt {
+
+TT_KERNEL(double, fma_loop, int64_t rounds)
+/// Four tile loads from L1 for every four tile products, the pattern that a matrix product cannot do without.
+namespace amx { double load_fed_loop(int64_t rounds); }
+
+}  // namespace tt

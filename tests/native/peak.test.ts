@@ -1,0 +1,26 @@
+import { expect, test } from 'bun:test'
+import { BAD_ARGUMENT, call, reachableIsas, run } from './_library.ts'
+
+const FMA = 0
+const AMX_LOAD_FED = 1
+const MEMCPY = 2
+
+test('tt_bench_peak() measures each kind the machine has', () => {
+  run('tt_init', 0, 0)
+  const out = new Float64Array(1)
+  const kinds = reachableIsas().includes(3) ? [FMA, AMX_LOAD_FED] : [FMA]
+  for (const kind of kinds) {
+    run('tt_bench_peak', out, kind, 0, 0.01)
+    expect(out[0]).toBeGreaterThan(1e9)
+    expect(out[0]).toBeLessThan(1e16)
+  }
+  run('tt_bench_peak', out, MEMCPY, 1 << 22, 0.01)
+  expect(out[0]).toBeGreaterThan(1e8)
+})
+
+test('tt_bench_peak() refuses what it does not know', () => {
+  const out = new Float64Array(1)
+  expect(call('tt_bench_peak', out, 9, 0, 0.01)).toBe(BAD_ARGUMENT)
+  expect(call('tt_bench_peak', out, MEMCPY, 1, 0.01)).toBe(BAD_ARGUMENT)
+  expect(call('tt_bench_peak', null, FMA, 0, 0.01)).toBe(BAD_ARGUMENT)
+})
