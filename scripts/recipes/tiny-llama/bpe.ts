@@ -36,10 +36,7 @@ interface Pairs {
 }
 
 /** @param counts words in the byte alphabet (`countWords`) */
-export function trainBpe(
-  counts: ReadonlyMap<string, number>,
-  { vocabSize, specialTokens }: BpeOptions,
-): Bpe {
+export function trainBpe(counts: ReadonlyMap<string, number>, { vocabSize, specialTokens }: BpeOptions): Bpe {
   const bytes = byteAlphabet().toSorted()
   const tokens = [...specialTokens, ...bytes]
   if (vocabSize < tokens.length || vocabSize > MAX_TOKENS) {
@@ -48,7 +45,10 @@ export function trainBpe(
     })
   }
   const idOf = new Map(bytes.map((character, i) => [character, specialTokens.length + i]))
-  const words = Array.from(counts, ([text, count]) => ({ ids: Array.from(text, (c) => byteId(idOf, c)), count }))
+  const words = Array.from(counts, ([text, count]) => ({
+    ids: Array.from(text, (c) => byteId(idOf, c)),
+    count,
+  }))
   const pairs = countPairs(words)
   const queue = createQueue()
   for (const [pair, count] of pairs.counts) queue.push(count, pair)
@@ -155,8 +155,7 @@ interface Queue {
 /** A binary heap: largest count first, then smallest pair. */
 function createQueue(): Queue {
   const heap: Entry[] = []
-  const before = (a: Entry, b: Entry): boolean =>
-    a.count === b.count ? a.pair < b.pair : a.count > b.count
+  const before = (a: Entry, b: Entry): boolean => (a.count === b.count ? a.pair < b.pair : a.count > b.count)
   const swap = (i: number, j: number): void => {
     const kept = heap[i]
     heap[i] = heap[j]
@@ -178,7 +177,7 @@ function createQueue(): Queue {
       if (top === undefined || last === undefined) return null
       if (heap.length === 0) return top
       heap[0] = last
-      for (let i = 0; ; ) {
+      for (let i = 0; ;) {
         const child = 2 * i + 1
         if (child >= heap.length) return top
         const best = child + 1 < heap.length && before(heap[child + 1], heap[child]) ? child + 1 : child

@@ -11,9 +11,7 @@ const WORDS: RegExp = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N
 /** `alphabet[byte]` is the character that stands for it: itself where printable, else one from U+0100 on. */
 export function byteAlphabet(): string[] {
   let next = 256
-  return Array.from({ length: 256 }, (_, byte) =>
-    String.fromCodePoint(isPrintable(byte) ? byte : next++),
-  )
+  return Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(isPrintable(byte) ? byte : next++))
 }
 
 /** How often each word, written in the byte alphabet, occurs in the texts. In order of first occurrence. */

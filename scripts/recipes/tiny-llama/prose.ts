@@ -64,4 +64,5 @@ export function countWordsOf(text: string): number {
   return text.split(' ').length
 }
 
-const ABBREVIATION: RegExp = /(?:^|[ ("'—])(?:Mr|Mrs|Ms|Dr|Drs|St|Messrs|Gen|Col|Capt|Lieut|Rev|Hon|No|Nos|vs|[A-Z])$/
+const ABBREVIATION: RegExp =
+  /(?:^|[ ("'—])(?:Mr|Mrs|Ms|Dr|Drs|St|Messrs|Gen|Col|Capt|Lieut|Rev|Hon|No|Nos|vs|[A-Z])$/
