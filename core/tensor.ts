@@ -135,14 +135,17 @@ export class Tensor implements Owned, Disposable {
     fill(this.dtype, this.host(), values)
   }
 
-  /** Another handle on the same memory with another shape (one size may be −1). Not recorded on the tape: use reshape(). */
-  view(shape: Shape = this.shape, offset = 0): Tensor {
+  /**
+   * Another handle on the same memory. Without `offset` a reshape (one size may be −1); with it, in bytes, a part of the
+   * tensor that may be smaller. Not recorded on the tape: use reshape().
+   */
+  view(shape: Shape = this.shape, offset?: number): Tensor {
     this.#check()
     return new Tensor(
       this.storage.retain(),
-      offset === 0 && shape === this.shape ? shape : resolveView(this, shape, offset),
+      offset === undefined ? resolveShape(this.shape, shape) : partOf(this, shape, offset),
       this.dtype,
-      this.offset + offset,
+      this.offset + (offset ?? 0),
     )
   }
 
@@ -242,8 +245,7 @@ function fill(dtype: DType, target: HostArray, values: ArrayLike<number>): void 
   else target.set(values)
 }
 
-function resolveView(source: Tensor, shape: Shape, offset: number): Shape {
-  if (offset === 0) return resolveShape(source.shape, shape)
+function partOf(source: Tensor, shape: Shape, offset: number): Shape {
   const end = offset + sizeOf(shape) * DTYPES[source.dtype].bytes
   if (offset < 0 || end > source.bytes)
     throw new TrituneError(
