@@ -62,10 +62,12 @@ function choose(scores: Float64Array, { temperature, topK, topP }: SampleParams,
   let mass = 0
   const enough = topP >= 1 ? Infinity : topP * whole
   while (kept < weights.length && (kept === 0 || mass < enough)) mass += weights[kept++]
+  // The draw walks the kept tokens in the order of their ids, so that no sort is needed to repeat it.
+  const walk = Array.from({ length: kept }, (_, i) => i).sort((a, b) => candidates[a] - candidates[b])
   let left = uniform * mass
-  for (let i = 0; i < kept; i++) {
+  for (const i of walk) {
     left -= weights[i]
     if (left < 0) return candidates[i]
   }
-  return candidates[kept - 1]
+  return candidates[walk[kept - 1]]
 }
