@@ -63,7 +63,7 @@ function choose(scores: Float64Array, { temperature, topK, topP }: SampleParams,
   const enough = topP >= 1 ? Infinity : topP * whole
   while (kept < weights.length && (kept === 0 || mass < enough)) mass += weights[kept++]
   // The draw walks the kept tokens in the order of their ids, so that no sort is needed to repeat it.
-  const walk = Array.from({ length: kept }, (_, i) => i).sort((a, b) => candidates[a] - candidates[b])
+  const walk = Array.from({ length: kept }, (_, i) => i).toSorted((a, b) => candidates[a] - candidates[b])
   let left = uniform * mass
   for (const i of walk) {
     left -= weights[i]

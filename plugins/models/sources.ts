@@ -38,7 +38,7 @@ export function storedDType(path: string): FloatDType {
   const counts = new Map<string, number>()
   for (const { dtype = '', bytes } of openCheckpoint(path).entries.values())
     counts.set(dtype, (counts.get(dtype) ?? 0) + bytes)
-  const [most] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? ['f32']
+  const [most] = [...counts].toSorted((a, b) => b[1] - a[1])[0] ?? ['f32']
   return most === 'bf16' || most === 'f16' ? most : 'f32'
 }
 
