@@ -32,7 +32,7 @@ export function cutPassages(
   let wanted = target()
   for (const sentence of splitSentences(text)) {
     sentences.push(sentence)
-    words += countWordsOf(sentence)
+    words += wordsIn(sentence)
     if (words < wanted) continue
     passages.push(sentences.join(' '))
     sentences = []
@@ -60,7 +60,7 @@ export function splitSentences(text: string): string[] {
   return sentences
 }
 
-export function countWordsOf(text: string): number {
+export function wordsIn(text: string): number {
   return text.split(' ').length
 }
 
