@@ -10,7 +10,7 @@ export function cleanProse(text: string): string {
     .replace(/[‘’]/g, "'")
     .replace(/[“”]/g, '"')
     .replace(/[\u2010\u2011]/g, '-')
-    .replace(/ ?(?:-{2,}|–|—) ?/g, '—')
+    .replace(/\s*(?:-{2,}|–|—)\s*/g, '—')
     .replace(/\[[^\]]{0,40}\]|[[(](?:applause|laughter)\.?[\])]/gi, ' ')
     .replace(/[*_@•\p{Cc}]+/gu, ' ')
     .replace(/\s+/g, ' ')
