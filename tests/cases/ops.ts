@@ -176,6 +176,7 @@ const movement: readonly OpCase[] = [
     name: 'slice',
     inputs: { x: { shape: [5, 6, 7] } },
     run: ({ x }) => [
+      t.slice(x, { end: 2 }),
       t.slice(x, { start: 1, end: 3 }),
       t.slice(x, { axis: 1, start: 2 }),
       t.slice(x, { axis: -1, start: 3, end: 4 }),
