@@ -384,6 +384,7 @@ const sequences: readonly OpCase[] = [
   attentionCase('of documents', documents),
   attentionCase('both ways', { ...documents, options: { causal: false } }),
   attentionCase('in a window', { ...documents, options: { window: 4 } }),
+  attentionCase('both ways, in a window', { ...longer, options: { causal: false, window: 3 } }),
   attentionCase('with softcap', { ...documents, options: { softcap: 1.5 } }),
   attentionCase('to more keys than queries', longer),
   attentionCase('to more keys, in a window', { ...longer, options: { window: 3 } }),
