@@ -44,7 +44,7 @@ async function main(): Promise<void> {
   const { stopped, best, outputDir } = await train(run, {
     onEvent,
     signal: stop.signal,
-    resume: values.resume,
+    resume: values.resume ? 'newest' : false,
   })
   if (stopped) return console.log('stopped; go on with --resume')
   for (const name of MODEL_FILES) copyFileSync(join(outputDir, name), join(MODEL, name))
