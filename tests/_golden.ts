@@ -200,7 +200,9 @@ export function measureModel(name: string, device: Device): ModelErrors {
   }
   const checkpointingEqual =
     loss === again &&
-    [...gradients].every(([weight, values]) => sameBytes(values, recomputed.get(weight) ?? new Float32Array()))
+    [...gradients].every(([weight, values]) =>
+      sameBytes(values, recomputed.get(weight) ?? new Float32Array()),
+    )
   return { logits, loss: Math.abs(loss - golden.loss), gradient, worst, checkpointingEqual }
 }
 

@@ -44,7 +44,7 @@ test.each(supported.map((one) => [one.name, one] as const))('the older spelling 
 
 test('there are cases of every supported scaling', () => {
   const types = new Set(supported.map(({ ropeParameters }) => ropeParameters.rope_type))
-  expect([...types].sort()).toEqual(['default', 'linear', 'llama3', 'yarn'])
+  expect([...types].toSorted()).toEqual(['default', 'linear', 'llama3', 'yarn'])
   expect(dynamic.length).toBeGreaterThan(0)
 })
 
