@@ -225,3 +225,32 @@ export function sameBytes(a: ArrayBufferView, b: ArrayBufferView): boolean {
 function transposedCopy(values: Float32Array, [rows, columns]: readonly number[]): Float32Array {
   return Float32Array.from(values, (_, i) => values[(i % rows) * columns + Math.floor(i / rows)])
 }
+
+// ---- adapters ---------------------------------------------------------------------------------------------------
+
+/** Adapters that PEFT wrote and that can be loaded; `dora` cannot yet. */
+export const ADAPTER_CASES: readonly string[] = ['b-nonzero', 'rslora', 'patterns', 'regex', 'gpt2']
+
+export interface GoldenAdapter {
+  readonly folder: string
+  /** Folder of its base model. */
+  readonly base: string
+  readonly info: { readonly base: string; readonly matched: readonly string[]; readonly effect: number }
+  readonly expected: Checkpoint
+  readonly sequences: Sequences
+  readonly logits: Float32Array
+}
+
+export function openGoldenAdapter(name: string): GoldenAdapter {
+  const folder = join(GOLDEN, 'peft-train', `adapter-${name}`)
+  const info = goldenJson<GoldenAdapter['info']>('peft-train', `adapter-${name}`, 'expected.json')
+  const expected = openCheckpoint(join(folder, 'expected.safetensors'))
+  return {
+    folder,
+    base: join(folder, info.base),
+    info,
+    expected,
+    sequences: readSequences(expected),
+    logits: readFloats(expected, 'logits'),
+  }
+}
