@@ -56,7 +56,10 @@ export function checkpoint<const T extends readonly Tensor[], R extends readonly
     inputs.includes(result) || result.needsGrad ? result.view() : result,
   )
   const noise = currentNoise()
-  const links = linksOf(byIndex(inputs)) ?? new Map<string, TapeLink>()
+  // Leaves are the same the second time: their gradients add up in place, as they do without checkpoint().
+  const leaves = inputs.map((input) => (input.requiresGrad && !input.source ? input : null))
+  const links =
+    linksOf(byIndex(inputs.map((input, i) => (leaves[i] ? undefined : input)))) ?? new Map<string, TapeLink>()
   const saved = inputs.map((input) => input.alias())
   record(
     {
@@ -64,7 +67,9 @@ export function checkpoint<const T extends readonly Tensor[], R extends readonly
       links,
       backward(arriving) {
         const again = saved.map((input, i) =>
-          links.has(String(i)) ? boundaryTensor(input) : { tensor: input.view(), take: () => null },
+          links.has(String(i))
+            ? boundaryTensor(input)
+            : { tensor: leaves[i] ?? input.view(), take: () => null },
         )
         // The inner scope frees at once what the block did not save for its own way back.
         const recomputed = withNoise(noise, () =>
@@ -228,7 +233,7 @@ function inReverseOrder(roots: readonly Root[]): TapeNode[] {
   for (const { output } of roots) visit(output.source as TapeNode | null)
   for (let node = stack.pop(); node; node = stack.pop())
     for (const link of node.links.values()) visit(link.node)
-  return [...seen].sort((a, b) => b.id - a.id)
+  return [...seen].toSorted((a, b) => b.id - a.id)
 }
 
 /** An input of a checkpointed function: looks like a result, so that its gradient stops here and can be taken. */

@@ -8,7 +8,7 @@ import type { Device } from './device.ts'
 import { type DType, DTYPES, readElement, writeElement } from './dtype.ts'
 import { TrituneError } from './errors.ts'
 import { expectShape, sameShape, type Shape } from './shape.ts'
-import { gradientsEnabled, linksOf, record } from './tape.ts'
+import { expectScope, linksOf, record, type TapeLink } from './tape.ts'
 import { empty, Tensor, zeros } from './tensor.ts'
 
 export type OpInputs = { readonly [name: string]: Tensor | undefined }
@@ -159,22 +159,29 @@ export function run<I extends OpInputs, P, R extends OpOutputs>(
   const device = commonDevice(op.name, inputs)
   const specs = op.outputs(inputs, params)
   const accumulates = op.accumulates(params)
+  const links = op.gradient ? linksOf(inputs) : null
+  if (links) expectScope(op.name)
   const outputs: Record<string, Tensor | null> = {}
-  for (const name in specs) {
-    const spec = specs[name]
-    const given = into[name]
-    if (given) outputs[name] = expectFit(op.name, name, given, spec, device)
-    else if (!spec) outputs[name] = null
-    else
-      outputs[name] = accumulates.includes(name)
-        ? zeros(spec.shape, { dtype: spec.dtype, device })
-        : empty(spec.shape, { dtype: spec.dtype, device })
+  try {
+    for (const name in specs) {
+      const spec = specs[name]
+      const given = into[name]
+      if (given) outputs[name] = expectFit(op.name, name, given, spec, device)
+      else if (!spec) outputs[name] = null
+      else
+        outputs[name] = accumulates.includes(name)
+          ? zeros(spec.shape, { dtype: spec.dtype, device })
+          : empty(spec.shape, { dtype: spec.dtype, device })
+    }
+    const implementation = device.implementationOf(op)
+    if (implementation && implementation.supports(inputs, params) === true)
+      implementation.run(inputs, outputs, params)
+    else runReference(op, inputs, outputs, params)
+  } catch (error) {
+    for (const name in outputs) if (!into[name]) outputs[name]?.dispose()
+    throw error
   }
-  const implementation = device.implementationOf(op)
-  if (implementation && implementation.supports(inputs, params) === true)
-    implementation.run(inputs, outputs, params)
-  else runReference(op, inputs, outputs, params)
-  if (op.gradient && gradientsEnabled()) recordOp(op, inputs, outputs, params)
+  if (links) recordOp(op, links, inputs, outputs, params)
   return outputs as R
 }
 
@@ -197,13 +204,13 @@ function expectFit(op: string, name: string, given: Tensor, spec: TensorSpec | n
 
 function recordOp<I extends OpInputs, P, R extends OpOutputs>(
   op: Op<I, P, R>,
+  links: ReadonlyMap<string, TapeLink>,
   inputs: I,
   outputs: Record<string, Tensor | null>,
   params: P,
 ): void {
-  const links = linksOf(inputs)
   const { gradient } = op
-  if (!links || !gradient) return
+  if (!gradient) return
   const saved: Record<string, Tensor | null | undefined> = {}
   for (const name of op.saves(inputs, params)) {
     const kept = name in outputs ? outputs[name] : inputs[name]

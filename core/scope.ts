@@ -68,10 +68,6 @@ export class Scope implements Disposable {
     for (const releasable of this.#releasables) releasable.release()
     this.#releasables = []
   }
-
-  get isOpen(): boolean {
-    return this.#open
-  }
 }
 
 let current: Scope | null = null
@@ -80,22 +76,30 @@ export function currentScope(): Scope | null {
   return current
 }
 
+/** Where the outermost scope was opened; and whether a look at it is due. */
+let opened: Error | null = null
+let watching = false
+
 /** Opens a scope; use it with `using`. */
 export function tensorScope(): Scope {
-  const scope = new Scope(current)
   if (!current) {
-    const opened = new Error('opened here')
-    queueMicrotask(() => {
-      if (scope.isOpen) {
-        throw new TrituneError('E_SCOPE', 'a tensor scope is open across an `await`', {
-          remedy: 'do asynchronous work outside of tensorScope()',
-          cause: opened,
-        })
-      }
+    opened = new Error('opened here')
+    // One look for all scopes until then: code that never awaits does not pile them up.
+    if (!watching) queueMicrotask(reportOpenScope)
+    watching = true
+  }
+  return (current = new Scope(current))
+}
+
+/** No scope may be open when other work gets its turn. */
+function reportOpenScope(): void {
+  watching = false
+  if (current) {
+    throw new TrituneError('E_SCOPE', 'a tensor scope is open across an `await`', {
+      remedy: 'do asynchronous work outside of tensorScope()',
+      cause: opened,
     })
   }
-  current = scope
-  return scope
 }
 
 /** Runs `fn` in a scope of its own and keeps only what it returns. */

@@ -6,7 +6,7 @@
  */
 import type { DType } from './dtype.ts'
 import { TrituneError } from './errors.ts'
-import { currentScope, type Releasable } from './scope.ts'
+import { currentScope, type Releasable, type Scope } from './scope.ts'
 import type { Shape } from './shape.ts'
 import type { GradientSource, Tensor } from './tensor.ts'
 
@@ -87,12 +87,7 @@ export type RecordedNode = Omit<TapeNode, 'id' | 'spent'>
 
 /** Puts a node on the tape as the origin of `outputs`. E_SCOPE when no scope is open to own it. */
 export function record(node: RecordedNode, outputs: Readonly<Record<string, Tensor | null>>): void {
-  const scope = currentScope()
-  if (!scope) {
-    throw new TrituneError('E_SCOPE', `${node.name}: gradients are recorded only under a scope`, {
-      remedy: 'open one with `using scope = tensorScope()`, or wrap inference in noGrad(() => …)',
-    })
-  }
+  const scope = expectScope(node.name)
   const { name, links, backward, release } = node
   const recorded: TapeNode = { id: nextId++, name, links, spent: false, backward, release }
   scope.attach(recorded)
@@ -102,4 +97,13 @@ export function record(node: RecordedNode, outputs: Readonly<Record<string, Tens
     output.source = recorded
     output.sourceOutput = name
   }
+}
+
+/** The open scope, which is to own what `name` records; E_SCOPE when there is none. */
+export function expectScope(name: string): Scope {
+  const scope = currentScope()
+  if (scope) return scope
+  throw new TrituneError('E_SCOPE', `${name}: gradients are recorded only under a scope`, {
+    remedy: 'open one with `using scope = tensorScope()`, or wrap inference in noGrad(() => …)',
+  })
 }

@@ -53,18 +53,21 @@ export function sample(
 }
 
 function choose(scores: Float64Array, { temperature, topK, topP }: SampleParams, uniform: number): number {
-  const order = Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a] || a - b)
+  const order = Array.from(scores.keys()).toSorted((a, b) => scores[b] - scores[a] || a - b)
   if (temperature === 0) return order[0]
   const candidates = topK > 0 ? order.slice(0, topK) : order
   const weights = candidates.map((token) => Math.exp((scores[token] - scores[order[0]]) / temperature))
   const whole = weights.reduce((a, b) => a + b, 0)
   let kept = 0
   let mass = 0
-  while (kept < weights.length && (kept === 0 || topP >= 1 || mass < topP * whole)) mass += weights[kept++]
+  const enough = topP >= 1 ? Infinity : topP * whole
+  while (kept < weights.length && (kept === 0 || mass < enough)) mass += weights[kept++]
+  // The draw walks the kept tokens in the order of their ids, so that no sort is needed to repeat it.
+  const walk = Array.from({ length: kept }, (_, i) => i).sort((a, b) => candidates[a] - candidates[b])
   let left = uniform * mass
-  for (let i = 0; i < kept; i++) {
+  for (const i of walk) {
     left -= weights[i]
     if (left < 0) return candidates[i]
   }
-  return candidates[kept - 1]
+  return candidates[walk[kept - 1]]
 }

@@ -26,7 +26,14 @@ export interface AttentionOutput {
 /** Calls visit with every query head's row of q and the keys it sees. */
 function eachRow(
   c: AttentionCase,
-  visit: (row: { token: number; head: number; q: number; first: number; last: number; kvHead: number }) => void,
+  visit: (row: {
+    token: number
+    head: number
+    q: number
+    first: number
+    last: number
+    kvHead: number
+  }) => void,
 ): void {
   for (let i = 0; i + 1 < c.offsetsQ.length; i++) {
     const [q0, q1] = [c.offsetsQ[i] ?? 0, c.offsetsQ[i + 1] ?? 0]
@@ -79,7 +86,11 @@ export interface AttentionGradients {
 }
 
 /** Gradients of Σ o∘dO. */
-export function attentionGradients(c: AttentionCase, inputs: AttentionInputs, dO: Float64Array): AttentionGradients {
+export function attentionGradients(
+  c: AttentionCase,
+  inputs: AttentionInputs,
+  dO: Float64Array,
+): AttentionGradients {
   const { q, k, v } = inputs
   const totalQ = c.offsetsQ.at(-1) ?? 0
   const { o, lse } = attention(c, inputs)

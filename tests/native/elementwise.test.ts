@@ -223,7 +223,7 @@ describe('tt_swiglu, tt_geglu', () => {
   ]
   for (const { name, act, extra } of kinds) {
     test(`tt_${name}_forward(${extra}) and its gradient agree with f64`, () => {
-      onEveryMachine((isa, threads) => {
+      onEveryMachine((_isa, threads) => {
         for (const dtype of DTYPES) {
           const n = threads === 3 ? 40_003 : 37
           const [gate, up, dh] = [normal(n, 1, dtype, 2), normal(n, 2, dtype), normal(n, 3, dtype)]
@@ -273,7 +273,7 @@ describe('tt_dropout', () => {
 
   test('tt_dropout() drops exactly the elements that Philox names', () => {
     const rng = Uint32Array.of(0xdeadbeef, 42, 7, 3, 0xfffffffd, 1)
-    onEveryMachine((isa, threads) => {
+    onEveryMachine((_isa, threads) => {
       for (const dtype of DTYPES) {
         const n = threads === 1 ? 37 : 300
         const x = normal(n, 9, dtype)
@@ -312,7 +312,7 @@ describe('tt_adamw', () => {
   const settings = { lr: 0.01, beta1: 0.9, beta2: 0.999, eps: 1e-8, decay: 0.1 }
 
   test('tt_adamw() follows torch.optim.AdamW for three steps', () => {
-    onEveryMachine((isa, threads) => {
+    onEveryMachine((_isa, threads) => {
       for (const [dtype, withMaster] of [
         [F32, false],
         [F32, true],

@@ -191,7 +191,7 @@ describe('tt_softmax', () => {
 
 describe('tt_rope', () => {
   test('tt_rope() turns by the table row of each token, and inverse turns back', () => {
-    onEveryMachine((isa, threads) => {
+    onEveryMachine((_isa, threads) => {
       for (const dtype of DTYPES) {
         for (const [heads, size, rotary] of [
           [1, 2, 2],

@@ -8,30 +8,15 @@
 #include <string.h>
 
 #include "../gemm.h"
+#include "tiles.h"
 
 namespace tt {
 namespace amx {
 namespace {
 
-constexpr int M_BLOCK = 512, N_BLOCK = 256, K_SLICE = 384;
+constexpr int M_BLOCK = 256, N_BLOCK = 256, K_SLICE = 640;
 constexpr int TILE = 512;       // elements of a packed tile: 16 rows of 32 bf16 (or 16 pairs of k × 16 columns)
 constexpr int BLOCK = 32 * 32;  // f32 of one block: four 16×16 tiles, one after the other
-
-struct alignas(64) TileConfig {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t bytes_per_row[16] = {};
-  uint8_t rows[16] = {};
-};
-
-void configure_tiles() {
-  TileConfig config;
-  for (int i = 0; i < 8; i++) {
-    config.bytes_per_row[i] = 64;
-    config.rows[i] = 16;
-  }
-  // Not _tile_loadconfig: GCC 12 thinks that it reads 8 bytes only and drops the stores to the rest.
-  __asm__ volatile("ldtilecfg %0" : : "m"(config) : "memory");
-}
 
 inline __mmask16 first16(int n) { return n >= 16 ? 0xffff : n <= 0 ? 0 : __mmask16((1u << n) - 1); }
 inline __mmask32 first32(int n) { return n >= 32 ? 0xffffffffu : n <= 0 ? 0 : (1u << n) - 1; }
@@ -141,6 +126,7 @@ struct Pending {
   int row;
   float alpha, beta;
   const float* bias;
+  bool stream;
 };
 
 template <bool BF16_OUT> inline void write_row(Pending& p) {
@@ -162,15 +148,22 @@ template <bool BF16_OUT> inline void write_row(Pending& p) {
       x = _mm512_fmadd_ps(beta, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(old)), 16)), x);
       y = _mm512_fmadd_ps(beta, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(old, 1)), 16)), y);
     }
-    _mm512_mask_storeu_epi16(c, mask, (__m512i)_mm512_cvtne2ps_pbh(y, x));
+    __m512i both = (__m512i)_mm512_cvtne2ps_pbh(y, x);
+    if (p.stream) _mm512_stream_si512(reinterpret_cast<__m512i*>(c), both);
+    else _mm512_mask_storeu_epi16(c, mask, both);
   } else {
     float* c = static_cast<float*>(p.c) + size_t(row) * p.ldc;
     if (p.beta != 0) {
       x = _mm512_fmadd_ps(beta, _mm512_maskz_loadu_ps(mx, c), x);
       y = _mm512_fmadd_ps(beta, _mm512_maskz_loadu_ps(my, c + 16), y);
     }
-    _mm512_mask_storeu_ps(c, mx, x);
-    _mm512_mask_storeu_ps(c + 16, my, y);
+    if (p.stream) {
+      _mm512_stream_ps(c, x);
+      _mm512_stream_ps(c + 16, y);
+    } else {
+      _mm512_mask_storeu_ps(c, mx, x);
+      _mm512_mask_storeu_ps(c + 16, my, y);
+    }
   }
 }
 
@@ -232,7 +225,10 @@ template <bool BF16_OUT> inline void multiply_last(int steps, const uint16_t* a,
 template <bool BF16_OUT> void run_tile(const GemmTile& t) {
   const int all_steps = t.depth / 32;
   const int slices = all_steps ? (t.depth + K_SLICE - 1) / K_SLICE : 1, slice = (all_steps + slices - 1) / slices;
-  const size_t panel = size_t(t.depth) * 32;
+  const size_t a_panel = size_t(t.a_depth) * 32, b_panel = size_t(t.b_depth) * 32;
+  // A line that is written whole and not read soon need not be fetched first. Ordinary stores of a large c were measured
+  // to cost up to 40 % of the product: the stores of the tiles queue up behind their misses.
+  const bool stream = t.stream && t.beta == 0 && reinterpret_cast<uintptr_t>(t.c) % 64 == 0 && t.ldc * (BF16_OUT ? 2 : 4) % 64 == 0;
   alignas(64) float buffer[2][BLOCK];
   Pending pending = {};
   int parity = 0;
@@ -240,9 +236,9 @@ template <bool BF16_OUT> void run_tile(const GemmTile& t) {
     const int first = s * slice, steps = all_steps - first < slice ? all_steps - first : slice;
     const bool last = s == slices - 1;
     for (int j = 0; j < t.n; j += 32) {
-      const uint16_t* b = static_cast<const uint16_t*>(t.b) + j / 32 * panel + size_t(first) * 2 * TILE;
+      const uint16_t* b = static_cast<const uint16_t*>(t.b) + j / 32 * b_panel + size_t(first) * 2 * TILE;
       for (int i = 0; i < t.m; i += 32) {
-        const uint16_t* a = static_cast<const uint16_t*>(t.a) + i / 32 * panel + size_t(first) * 2 * TILE;
+        const uint16_t* a = static_cast<const uint16_t*>(t.a) + i / 32 * a_panel + size_t(first) * 2 * TILE;
         float* sum = t.scratch + (size_t(j / 32) * (M_BLOCK / 32) + i / 32) * BLOCK;
         if (!last) {
           multiply(steps, a, b, s ? sum : nullptr, sum);
@@ -250,7 +246,8 @@ template <bool BF16_OUT> void run_tile(const GemmTile& t) {
         }
         multiply_last<BF16_OUT>(steps, a, b, s ? sum : nullptr, buffer[parity], pending);
         char* c = static_cast<char*>(t.c) + (size_t(i) * t.ldc + j) * (BF16_OUT ? 2 : 4);
-        pending = {buffer[parity], c, t.ldc, t.m - i < 32 ? t.m - i : 32, t.n - j < 32 ? t.n - j : 32, 0, t.alpha, t.beta, t.bias ? t.bias + j : nullptr};
+        const int rows = t.m - i < 32 ? t.m - i : 32, columns = t.n - j < 32 ? t.n - j : 32;
+        pending = {buffer[parity], c, t.ldc, rows, columns, 0, t.alpha, t.beta, t.bias ? t.bias + j : nullptr, stream && columns == 32};
         parity ^= 1;
       }
     }
@@ -261,6 +258,7 @@ template <bool BF16_OUT> void run_tile(const GemmTile& t) {
 void tile(const GemmTile& t) {
   configure_tiles();
   t.c_dtype == TT_BF16 ? run_tile<true>(t) : run_tile<false>(t);
+  if (t.stream) _mm_sfence();
   _tile_release();
 }
 

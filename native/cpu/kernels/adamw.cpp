@@ -1,6 +1,6 @@
 // AdamW (Loshchilov & Hutter, arXiv:1711.05101) in one pass over w, m, v and the gradient, in the order of torch.optim.AdamW.
 #include "../elementwise.h"
-#include "lanes.h"
+#include "vectors.h"
 
 namespace tt::TT_ISA {
 

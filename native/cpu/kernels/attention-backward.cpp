@@ -7,7 +7,10 @@
 namespace tt::TT_ISA {
 
 constexpr int KEYS = 128;             // keys of a block of scores
+constexpr int SCORE_ROW = KEYS + 16;  // not a power of two: the rows of a strip must not fall into the same cache sets
 constexpr int ROWS = 4 * STRIP;       // about so many query rows of it
+typedef Left<SCORE_ROW, false> LeftScores;
+typedef Left<SCORE_ROW, true> LeftScoresTransposed;
 
 /// Row-major f32 copy [row][padded] of one key head's rows of k or v, or of a group's rows of q or do; the columns from
 /// head_dim to padded are zeros.
@@ -22,7 +25,8 @@ template <class T> static void store_row(T* to, const float* from, size_t size) 
 
 struct Block {
   float *q, *d_o, *dq;              // [ROWS][padded]
-  float *s, *dp;                    // [ROWS][KEYS]: scores → probabilities, their gradients
+  float *q_strips, *d_o_strips;     // the same, as left sides
+  float *s, *dp;                    // [ROWS][SCORE_ROW]: scores → probabilities, their gradients
   float *k;                         // [keys][padded]
   float *kt, *vt;                   // panels [head_dim][TILE]
   float *dk, *dv;                   // [keys][padded]
@@ -54,6 +58,12 @@ static inline void gradient_row(float* s, float* dp, size_t n, size_t begin, siz
   }
 }
 
+/// Zeroes columns [0, from) and [to, n) of a row.
+static inline void clear(float* row, int from, int to, int n) {
+  for (int i = 0; i < from; i++) row[i] = 0;
+  for (int i = to; i < n; i++) row[i] = 0;
+}
+
 /// Rows [0, count) of a block of queries against keys [key, key + KEYS) (numbered from the task's first key).
 static void block_step(const Attention& a, const Block& b, int count, int key, int keys, int key_begin) {
   const size_t size = size_t(a.head_dim), padded = round_up(size, W);
@@ -66,17 +76,20 @@ static void block_step(const Attention& a, const Block& b, int count, int key, i
     const int left = clip(b.first[row]) / TILE * TILE, right = clip(b.last[row + m - 1]);
     if (right <= left) continue;
     const size_t n = round_up(size_t(right - left), W);
-    float* s = b.s + size_t(row) * KEYS + left;
-    float* dp = b.dp + size_t(row) * KEYS + left;
+    float* s = b.s + size_t(row) * SCORE_ROW + left;
+    float* dp = b.dp + size_t(row) * SCORE_ROW + left;
     const size_t panel = size_t(key + left) * size;
-    strip_matmul(s, KEYS, {b.q + size_t(row) * padded, padded}, {b.kt + panel, TILE, TILE * size}, m, n, size, nullptr);
-    strip_matmul(dp, KEYS, {b.d_o + size_t(row) * padded, padded}, {b.vt + panel, TILE, TILE * size}, m, n, size, nullptr);
+    strip_matmul(s, SCORE_ROW, LeftStrip{b.q_strips + size_t(row) * size}, {b.kt + panel, TILE, TILE * size}, m, n, size, nullptr);
+    strip_matmul(dp, SCORE_ROW, LeftStrip{b.d_o_strips + size_t(row) * size}, {b.vt + panel, TILE, TILE * size}, m, n, size, nullptr);
     for (int i = 0; i < m; i++) {
       int begin = clip(b.first[row + i]) - left, end = clip(b.last[row + i]) - left;
-      gradient_row(s + size_t(i) * KEYS, dp + size_t(i) * KEYS, n, size_t(begin < 0 ? 0 : begin), size_t(end < 0 ? 0 : end), b.lse[row + i],
+      gradient_row(s + size_t(i) * SCORE_ROW, dp + size_t(i) * SCORE_ROW, n, size_t(begin < 0 ? 0 : begin), size_t(end < 0 ? 0 : end), b.lse[row + i],
                    b.delta[row + i], a.softcap);
+      // What is not computed must read as zero in the transposed products.
+      clear(s + size_t(i) * SCORE_ROW - left, left, left + int(n), keys);
+      clear(dp + size_t(i) * SCORE_ROW - left, left, left + int(n), keys);
     }
-    strip_matmul(b.dq + size_t(row) * padded, padded, {dp, KEYS}, {b.k + size_t(key + left) * padded, padded, TILE}, m, padded,
+    strip_matmul(b.dq + size_t(row) * padded, padded, LeftScores{dp}, {b.k + size_t(key + left) * padded, padded, TILE}, m, padded,
                  size_t(right - left), ONES);
   }
   // dv += pᵀ·do and dk += dsᵀ·q: the strips are of keys now, the sum runs over the rows that see the strip. Rows are cut at
@@ -87,9 +100,9 @@ static void block_step(const Attention& a, const Block& b, int count, int key, i
     while (from < to && b.last[from] <= key_begin + key + i) from++;
     while (to > from && b.first[to - 1] >= key_begin + key + i + m) to--;
     if (from == to) continue;
-    const size_t at = size_t(from) * KEYS + size_t(i), row = size_t(from) * padded, key_row = size_t(key + i) * padded;
-    strip_matmul<true>(b.dv + key_row, padded, {b.s + at, KEYS}, {b.d_o + row, padded, TILE}, m, padded, size_t(to - from), ONES);
-    strip_matmul<true>(b.dk + key_row, padded, {b.dp + at, KEYS}, {b.q + row, padded, TILE}, m, padded, size_t(to - from), ONES);
+    const size_t at = size_t(from) * SCORE_ROW + size_t(i), row = size_t(from) * padded, key_row = size_t(key + i) * padded;
+    strip_matmul(b.dv + key_row, padded, LeftScoresTransposed{b.s + at}, {b.d_o + row, padded, TILE}, m, padded, size_t(to - from), ONES);
+    strip_matmul(b.dk + key_row, padded, LeftScoresTransposed{b.dp + at}, {b.q + row, padded, TILE}, m, padded, size_t(to - from), ONES);
   }
 }
 
@@ -99,13 +112,15 @@ template <class T> static bool backward_keys(const Attention& a, const Document&
   const size_t keys = size_t(key_end - key_begin), padded_keys = round_up(keys, KEY_STEP);
   const int per_block = a.group >= ROWS ? 1 : ROWS / a.group;
   const size_t most = size_t(per_block) * size_t(a.group), line = round_up(most, 16);
-  const size_t floats = 3 * most * padded + 2 * most * KEYS + 3 * padded_keys * padded + 2 * padded_keys * size + 4 * line;
+  const size_t strips = round_up(most, STRIP) * size;
+  const size_t floats = 3 * most * padded + 2 * strips + 2 * most * SCORE_ROW + 3 * padded_keys * padded + 2 * padded_keys * size + 4 * line;
   auto* memory = static_cast<float*>(thread_scratch(thread, 0, floats * sizeof(float)));
   if (!memory) return false;
   auto take = [&](size_t n) { float* p = memory; memory += n; return p; };
   Block b;
   b.q = take(most * padded), b.d_o = take(most * padded), b.dq = take(most * padded);
-  b.s = take(most * KEYS), b.dp = take(most * KEYS);
+  b.q_strips = take(strips), b.d_o_strips = take(strips);
+  b.s = take(most * SCORE_ROW), b.dp = take(most * SCORE_ROW);
   b.k = take(padded_keys * padded), b.dk = take(padded_keys * padded), b.dv = take(padded_keys * padded);
   b.kt = take(padded_keys * size), b.vt = take(padded_keys * size);
   b.lse = take(line), b.delta = take(line);
@@ -132,6 +147,8 @@ template <class T> static bool backward_keys(const Attention& a, const Document&
         const size_t head = size_t(kv_head * a.group + h), at = (token * size_t(a.heads) + head) * size;
         load_row(b.q + size_t(count) * padded, static_cast<const T*>(a.q) + at, size, padded, a.scale);
         load_row(b.d_o + size_t(count) * padded, static_cast<const T*>(g.d_o) + at, size, padded, 1);
+        load_into_strip(b.q_strips, size_t(count), static_cast<const T*>(a.q) + at, size, a.scale);
+        load_into_strip(b.d_o_strips, size_t(count), static_cast<const T*>(g.d_o) + at, size, 1);
         b.lse[count] = g.lse[head * g.total_q + token];
         b.delta[count] = g.delta[head * g.total_q + token];
         b.first[count] = d.first_key(a, query);
@@ -142,9 +159,6 @@ template <class T> static bool backward_keys(const Attention& a, const Document&
     for (size_t key = 0; key < keys; key += KEYS) {
       int some = keys - key < size_t(KEYS) ? int(keys - key) : KEYS;
       if (b.last[count - 1] <= key_begin + int(key) || b.first[0] >= key_begin + int(key) + some) continue;
-      // What no strip computes must read as zero in the transposed products.
-      memset(b.s, 0, size_t(count) * KEYS * sizeof(float));
-      memset(b.dp, 0, size_t(count) * KEYS * sizeof(float));
       block_step(a, b, count, int(key), some, key_begin);
     }
     for (int row = 0; row < count; row++)

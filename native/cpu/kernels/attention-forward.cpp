@@ -7,6 +7,8 @@
 namespace tt::TT_ISA {
 
 constexpr size_t KEY_BLOCK = 256;
+constexpr int SCORE_ROW = int(KEY_BLOCK) + 16;  // not a power of two: 14 rows must not fall into the same cache sets
+typedef Left<SCORE_ROW, false> LeftScores;
 
 template <class T> static void pack(const Attention& a, const Document& d, int kv_head, int begin, int end, float* kt, float* v, size_t v_rows) {
   const size_t size = size_t(a.head_dim), stride = size_t(a.kv_heads) * size;
@@ -31,13 +33,14 @@ void attention_pack(const Attention& a, const Document& d, int kv_head, int begi
   TT_BY_DTYPE(a.dtype, T, pack<T>(a, d, kv_head, begin, end, kt, v, v_rows));
 }
 
-/// Scaled queries of a block, [row][head_dim].
+/// Scaled queries of a block, in strips.
 template <class T> static void load_queries(float* to, const Attention& a, const Document& d, int kv_head, int q_begin, int q_end) {
   const size_t size = size_t(a.head_dim);
+  size_t row = 0;
   for (int j = q_begin; j < q_end; j++)
-    for (int g = 0; g < a.group; g++, to += size) {
+    for (int g = 0; g < a.group; g++, row++) {
       const T* from = static_cast<const T*>(a.q) + (size_t(d.q_begin + j) * size_t(a.heads) + size_t(kv_head * a.group + g)) * size;
-      map(to, from, size, [&](vf x) { return x * a.scale; });
+      load_into_strip(to, row, from, size, a.scale);
     }
 }
 
@@ -78,7 +81,7 @@ static inline float softmax_row(float* s, size_t n, size_t begin, size_t end, fl
 }
 
 struct Rows {
-  float *q, *o, *highest, *total;  // [row][head_dim], [row][padded], [row], [row]
+  float *q, *o, *highest, *total;  // strips, [row][padded], [row], [row]
 };
 
 /// One strip of rows against keys [key, key + KEY_BLOCK) ∩ [key_begin, key_end).
@@ -94,11 +97,11 @@ static void strip_step(const Attention& a, const Document& d, const Rows& rows, 
   const int left = clip(d.first_key(a, first_query)) / TILE * TILE, right = clip(d.last_key(a, last_query));
   if (right <= left) return;
   const size_t n = round_up(size_t(right - left), W);
-  strip_matmul(s, KEY_BLOCK, {rows.q + size_t(row) * size, size}, {kt + size_t(key + left) * size, TILE, TILE * size}, count, n, size, nullptr);
+  strip_matmul(s, SCORE_ROW, LeftStrip{rows.q + size_t(row) * size}, {kt + size_t(key + left) * size, TILE, TILE * size}, count, n, size, nullptr);
   if (a.softcap > 0) {
     const float cap = a.softcap, inverse = 1 / cap;
     for (int i = 0; i < count; i++) {
-      float* line = s + size_t(i) * KEY_BLOCK;
+      float* line = s + size_t(i) * SCORE_ROW;
       map(line, line, n, [=](vf x) { return cap * tanh_v(x * inverse); });
     }
   }
@@ -108,9 +111,9 @@ static void strip_step(const Attention& a, const Document& d, const Rows& rows, 
     int begin = clip(d.first_key(a, query)) - left, end = clip(d.last_key(a, query)) - left;
     if (begin < 0) begin = 0;
     if (end < begin) end = begin;
-    keep[i] = softmax_row(s + size_t(i) * KEY_BLOCK, n, size_t(begin), size_t(end), rows.highest[row + i], rows.total[row + i]);
+    keep[i] = softmax_row(s + size_t(i) * SCORE_ROW, n, size_t(begin), size_t(end), rows.highest[row + i], rows.total[row + i]);
   }
-  strip_matmul(rows.o + size_t(row) * padded, padded, {s, KEY_BLOCK}, {v + size_t(key + left) * TILE, TILE, v_rows * TILE}, count, padded,
+  strip_matmul(rows.o + size_t(row) * padded, padded, LeftScores{s}, {v + size_t(key + left) * TILE, TILE, v_rows * TILE}, count, padded,
                size_t(right - left), keep);
 }
 
@@ -127,11 +130,11 @@ template <class T> static void finish_row(const Attention& a, const Document& d,
 bool attention_forward_block(const Attention& a, const Document& d, int kv_head, int q_begin, int q_end, int key_begin, int key_end,
                              const float* kt, const float* v, size_t v_rows, const AttentionResult& result, int thread) {
   const size_t size = size_t(a.head_dim), padded = round_up(size, W), count = size_t(q_end - q_begin) * size_t(a.group);
-  const size_t q_floats = round_up(count * size, 16);
-  auto* memory = static_cast<float*>(thread_scratch(thread, 0, (q_floats + count * (padded + 2) + STRIP * KEY_BLOCK) * sizeof(float)));
+  const size_t q_floats = round_up(round_up(count, STRIP) * size, 16), s_floats = STRIP * SCORE_ROW;
+  auto* memory = static_cast<float*>(thread_scratch(thread, 0, (q_floats + count * (padded + 2) + s_floats) * sizeof(float)));
   if (!memory) return false;
   float* s = memory;
-  Rows rows{s + STRIP * KEY_BLOCK, s + STRIP * KEY_BLOCK + q_floats, nullptr, nullptr};
+  Rows rows{s + s_floats, s + s_floats + q_floats, nullptr, nullptr};
   rows.highest = rows.o + count * padded;
   rows.total = rows.highest + count;
   TT_BY_DTYPE(a.dtype, T, load_queries<T>(rows.q, a, d, kv_head, q_begin, q_end));

@@ -1,6 +1,6 @@
 // Small f32 matrix products for blocks that live in L1 and L2: C (m,n) = keep·C + A·B, B in panels of TILE columns.
 #pragma once
-#include "lanes.h"
+#include "vectors.h"
 
 namespace tt::TT_ISA {
 
@@ -11,13 +11,14 @@ constexpr int STRIP = 6;  // 12 accumulators of 16
 #endif
 constexpr int TILE = 2 * W;
 
-/// Row-major A: stride `row`, step 1 along k. Transposed A: step `row` along k.
-struct Left { const float* data; size_t row; };
+/// How A lies: element (i, k) at data[i·ROW + k] (a block of scores, with its row length fixed so that the compiler needs
+/// one pointer for all rows), or transposed at data[k·ROW + i].
+template <int ROW, bool TRANSPOSED> struct Left { const float* data; };
 /// Column j, row k at data[(j / TILE)·panel + k·row + j % TILE]: packed panels (row = TILE) or a plain matrix (panel = TILE).
 struct Right { const float* data; size_t row, panel; };
 
-template <int M, int NV, bool TRANSPOSED>
-static void tile(float* c, size_t c_row, const float* a, size_t a_row, const float* b, size_t b_row, size_t k, const float* keep) {
+template <int M, int NV, int ROW, bool TRANSPOSED>
+static void tile(float* c, size_t c_row, const float* a, const float* b, size_t b_row, size_t k, const float* keep) {
   vf sum[M][NV];
 #pragma GCC unroll 16
   for (int i = 0; i < M; i++)
@@ -29,7 +30,7 @@ static void tile(float* c, size_t c_row, const float* a, size_t a_row, const flo
     for (int v = 0; v < NV; v++) right[v] = load(b + p * b_row + v * W);
 #pragma GCC unroll 16
     for (int i = 0; i < M; i++) {
-      vf left = set1(TRANSPOSED ? a[p * a_row + i] : a[i * a_row + p]);
+      vf left = set1(TRANSPOSED ? a[p * ROW + i] : a[i * ROW + p]);
 #pragma GCC unroll 2
       for (int v = 0; v < NV; v++) sum[i][v] += left * right[v];
     }
@@ -40,21 +41,21 @@ static void tile(float* c, size_t c_row, const float* a, size_t a_row, const flo
     for (int v = 0; v < NV; v++) store(c + i * c_row + v * W, sum[i][v]);
 }
 
-template <int NV, bool TRANSPOSED, int M = STRIP>
-static inline void strip(int m, float* c, size_t c_row, const float* a, size_t a_row, const float* b, size_t b_row, size_t k, const float* keep) {
+template <int NV, int ROW, bool TRANSPOSED, int M = STRIP>
+static inline void strip(int m, float* c, size_t c_row, const float* a, const float* b, size_t b_row, size_t k, const float* keep) {
   if constexpr (M > 0) {
-    if (m == M) return tile<M, NV, TRANSPOSED>(c, c_row, a, a_row, b, b_row, k, keep);
-    return strip<NV, TRANSPOSED, M - 1>(m, c, c_row, a, a_row, b, b_row, k, keep);
+    if (m == M) return tile<M, NV, ROW, TRANSPOSED>(c, c_row, a, b, b_row, k, keep);
+    return strip<NV, ROW, TRANSPOSED, M - 1>(m, c, c_row, a, b, b_row, k, keep);
   }
 }
 
 /// keep: a factor for each row of what C holds, or NULL to overwrite C. n is a multiple of W, m ≤ STRIP.
-template <bool TRANSPOSED = false>
-static void strip_matmul(float* c, size_t c_row, Left a, Right b, int m, size_t n, size_t k, const float* keep) {
+template <int ROW, bool TRANSPOSED>
+static void strip_matmul(float* c, size_t c_row, Left<ROW, TRANSPOSED> a, Right b, int m, size_t n, size_t k, const float* keep) {
   for (size_t j = 0; j < n; j += TILE) {
     const float* panel = b.data + j / TILE * b.panel;
-    if (n - j >= size_t(TILE)) strip<2, TRANSPOSED>(m, c + j, c_row, a.data, a.row, panel, b.row, k, keep);
-    else strip<1, TRANSPOSED>(m, c + j, c_row, a.data, a.row, panel, b.row, k, keep);
+    if (n - j >= size_t(TILE)) strip<2, ROW, TRANSPOSED>(m, c + j, c_row, a.data, panel, b.row, k, keep);
+    else strip<1, ROW, TRANSPOSED>(m, c + j, c_row, a.data, panel, b.row, k, keep);
   }
 }
 
@@ -63,6 +64,17 @@ constexpr float ONES[STRIP] = {1, 1, 1, 1, 1, 1
                                , 1, 1, 1, 1, 1, 1, 1, 1
 #endif
 };
+
+/// Rows of queries as the left side of a product over their channels: strips of STRIP rows, [channel][row of the strip].
+typedef Left<STRIP, true> LeftStrip;
+template <class T> static inline void load_into_strip(float* strips, size_t row, const T* from, size_t size, float scale) {
+  float* to = strips + row / STRIP * STRIP * size + row % STRIP;
+  for (size_t c = 0; c < size; c += W) {
+    size_t some = size - c < size_t(W) ? size - c : size_t(W);
+    vf x = (some == size_t(W) ? load(from + c) : load_n(from + c, some)) * scale;
+    for (size_t i = 0; i < some; i++) to[(c + i) * STRIP] = x[i];
+  }
+}
 
 // ---- transposing ------------------------------------------------------------------------------------------------
 

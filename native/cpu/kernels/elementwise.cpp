@@ -1,6 +1,6 @@
 // Casts, scale + shift, accumulation, and y = a op b on contiguous or repeated operands.
 #include "../elementwise.h"
-#include "lanes.h"
+#include "vectors.h"
 
 namespace tt::TT_ISA {
 

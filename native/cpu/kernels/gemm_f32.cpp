@@ -121,9 +121,9 @@ void tile_f32(const GemmTile& t, float* c, size_t ldc, float alpha, float beta, 
   for (int k = 0; k < t.depth || k == 0; k += slice ? slice : 1) {
     int depth = t.depth - k < slice ? t.depth - k : slice;
     for (int j = 0; j < t.n; j += NR) {
-      const float* b = static_cast<const float*>(t.b) + size_t(j) * t.depth + size_t(k) * NR;
+      const float* b = static_cast<const float*>(t.b) + size_t(j) * t.b_depth + size_t(k) * NR;
       for (int i = 0; i < t.m; i += MR) {
-        const float* a = static_cast<const float*>(t.a) + size_t(i) * t.depth + size_t(k) * MR;
+        const float* a = static_cast<const float*>(t.a) + size_t(i) * t.a_depth + size_t(k) * MR;
         Output out = {c + size_t(i) * ldc + j, ldc, alpha, k ? 1.0f : beta, k || !bias ? nullptr : bias + j};
         micro_kernel(depth, a, b, out, t.m - i < MR ? t.m - i : MR, t.n - j < NR ? t.n - j : NR);
       }

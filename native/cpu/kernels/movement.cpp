@@ -1,6 +1,6 @@
 // Strided lines, transposed blocks and the scattered addition of rows.
 #include "../movement.h"
-#include "lanes.h"
+#include "vectors.h"
 
 namespace tt::TT_ISA {
 

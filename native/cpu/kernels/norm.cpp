@@ -1,7 +1,7 @@
 // RMSNorm and LayerNorm, forward (with the residual addition fused) and backward. One row at a time: its passes after the
 // first find it in L1.
 #include "../norm.h"
-#include "lanes.h"
+#include "vectors.h"
 
 namespace tt::TT_ISA {
 

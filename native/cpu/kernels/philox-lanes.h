@@ -1,7 +1,7 @@
 // Philox 4x32-10 on vectors: W blocks at a time, their 4·W words in element order. Bit-identical to ../philox.h.
 #pragma once
 #include "../philox.h"
-#include "lanes.h"
+#include "vectors.h"
 
 namespace tt::TT_ISA {
 

@@ -1,6 +1,6 @@
 // Sums, maxima, sums of squares, and the search for NaN and Inf.
 #include "../reduce.h"
-#include "lanes.h"
+#include "vectors.h"
 
 namespace tt::TT_ISA {
 

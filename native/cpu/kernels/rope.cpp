@@ -1,6 +1,6 @@
 // Rotary positions (Su et al., arXiv:2104.09864) in the rotate-half layout: channel i turns together with i + rotary/2.
 #include "../norm.h"
-#include "lanes.h"
+#include "vectors.h"
 
 namespace tt::TT_ISA {
 

@@ -3,7 +3,7 @@
 #pragma once
 #include <math.h>
 
-#include "lanes.h"
+#include "vectors.h"
 
 namespace tt::TT_ISA {
 
