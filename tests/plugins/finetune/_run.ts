@@ -17,14 +17,17 @@ import {
 import { temporaryFolder } from '../../_golden.ts'
 import { writeTinyModel } from '../../_tiny.ts'
 
+/** Keys of the YAML file. */
+export type Changes = Readonly<Record<string, unknown>>
+
 export const cpu: Device = openCpu()
 
 export interface Workspace extends Disposable {
   readonly path: string
   /** A small LoRA run; `changes` are keys of the YAML file. */
-  config(changes?: Readonly<Record<string, unknown>>): FinetuneConfig
+  config(changes?: Changes): FinetuneConfig
   /** Prepares and trains; the run is closed afterwards. */
-  train(changes?: Readonly<Record<string, unknown>>, options?: TrainOptions): Promise<Trained>
+  train(changes?: Changes, options?: TrainOptions): Promise<Trained>
 }
 
 export interface Trained {
@@ -41,7 +44,7 @@ export function workspace(model: Readonly<Record<string, unknown>> = {}): Worksp
   const { path } = temporary
   writeTinyModel(join(path, 'model'), model)
   writeFileSync(join(path, 'data.jsonl'), countingTexts(12))
-  const config = (changes: Readonly<Record<string, unknown>> = {}): FinetuneConfig =>
+  const config = (changes: Changes = {}): FinetuneConfig =>
     finetuneConfig.validate({
       base_model: join(path, 'model'),
       adapter: 'lora',

@@ -5,7 +5,7 @@ import { expect, test } from 'bun:test'
 import { openCheckpoint } from '../../../core/checkpoint.ts'
 import { join } from 'node:path'
 import { absoluteError, readFloats, relativeError } from '../../_golden.ts'
-import { fileBytes, type Trained, workspace } from './_run.ts'
+import { type Changes, fileBytes, type Trained, workspace } from './_run.ts'
 
 /** Largest difference of a weight of two saved adapters, relative to the largest weight. */
 function adapterError(a: Trained, b: Trained): number {
@@ -74,7 +74,7 @@ test.each([
 
 test('dropout does something, and another seed does something else', async () => {
   using space = workspace()
-  const losses = async (changes: object): Promise<readonly number[]> => (await space.train(changes)).losses
+  const losses = async (changes: Changes): Promise<readonly number[]> => (await space.train(changes)).losses
   const without = await losses({})
   const dropped = await losses({ lora_dropout: 0.4 })
   expect(dropped.slice(2)).not.toEqual(without.slice(2))
@@ -84,7 +84,7 @@ test('dropout does something, and another seed does something else', async () =>
 
 test('packing trains every token once per epoch, as without', async () => {
   using space = workspace()
-  const tokens = async (changes: object): Promise<number> => {
+  const tokens = async (changes: Changes): Promise<number> => {
     const { events } = await space.train({ ...changes, max_steps: undefined, num_epochs: 1 })
     return events.reduce((sum, e) => sum + (e.type === 'step' ? e.report.trainedTokens : 0), 0)
   }

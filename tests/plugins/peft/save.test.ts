@@ -43,10 +43,7 @@ function comparable(config: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(config)
       .filter(([key]) => key !== 'peft_version')
-      .map(([key, value]) => [
-        key,
-        sets.includes(key) && Array.isArray(value) ? value.toSorted() : value,
-      ]),
+      .map(([key, value]) => [key, sets.includes(key) && Array.isArray(value) ? value.toSorted() : value]),
   )
 }
 
