@@ -83,7 +83,7 @@ function complete(input: FinetuneInput, keyNotes: readonly string[]): FinetuneCo
   }
   return {
     ...rest,
-    adapter: input.adapter === 'lora' ? 'lora' : null,
+    adapter: input.adapter === 'none' ? null : input.adapter,
     gradient_accumulation_steps:
       input.gradient_accumulation_steps ?? (batch_size === null ? 1 : batch_size / input.micro_batch_size),
     eval_batch_size: input.eval_batch_size ?? input.micro_batch_size,

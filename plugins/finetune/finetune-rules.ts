@@ -4,7 +4,8 @@
  * Follows axolotl where it has a rule; being stricter than axolotl is left to the places that use a value.
  */
 import type { ConfigFailure, ConfigRule } from '../../core/config.ts'
-import type { FinetuneInput } from './finetune-schema.ts'
+import { nearestNames } from '../../core/errors.ts'
+import { type FinetuneInput, LATER_ADAPTERS } from './finetune-schema.ts'
 
 export const finetuneRules: readonly ConfigRule<FinetuneInput>[] = [
   ({ warmup_steps, warmup_ratio }) => both(warmup_steps, 'warmup_ratio', warmup_ratio, 'warmup_steps'),
@@ -31,6 +32,8 @@ export const finetuneRules: readonly ConfigRule<FinetuneInput>[] = [
   batchSize,
   validation,
   bestModel,
+  adapterName,
+  adapterOptions,
   lora,
   template,
   ({ lr_scheduler, lr_scheduler_kwargs: { num_decay_steps, min_lr_ratio } }) => {
@@ -137,6 +140,47 @@ function bestModel(input: FinetuneInput): ConfigFailure | undefined {
   if (evals % saves === 0) return undefined
   return { path, what: `needs evals_per_epoch (${evals}) to be a multiple of saves_per_epoch (${saves})` }
 }
+
+/** Names of plugins are looked up when the plugins are there; without any, only the built-in ones can be meant. */
+function adapterName({ adapter, plugins }: FinetuneInput): ConfigFailure | undefined {
+  if (adapter === null || BUILT_IN.includes(adapter) || plugins.length > 0) return undefined
+  const path = ['adapter']
+  const remedy = 'an adapter of your own comes from a module under plugins:'
+  if (LATER_ADAPTERS.includes(adapter)) {
+    return { path, what: `"${adapter}" is not supported yet; use one of ${BUILT_IN.join(', ')}`, remedy }
+  }
+  const [near] = nearestNames(adapter, BUILT_IN, 1)
+  const hint = near === undefined ? '' : ` (did you mean "${near}"?)`
+  return { path, what: `expected one of ${BUILT_IN.join(', ')}${hint}, got "${adapter}"`, remedy }
+}
+
+const BUILT_IN: readonly string[] = ['lora', 'none']
+
+/** Each adapter has its options in one place only, so that none is left aside in silence. */
+function adapterOptions(input: FinetuneInput): readonly ConfigFailure[] {
+  const { adapter, adapter_options } = input
+  if (adapter === null || BUILT_IN.includes(adapter)) {
+    if (Object.keys(adapter_options).length === 0) return []
+    const what = `is for adapters of plugins, not for ${adapter ?? 'none'}`
+    return [{ path: ['adapter_options'], what, remedy: 'the options of lora are the lora_* and peft_* keys' }]
+  }
+  return LORA_ONLY.filter(([key, fallback]) => JSON.stringify(input[key]) !== fallback).map(([key]) => ({
+    path: [key],
+    what: `is for adapter: lora, not for ${adapter}`,
+    remedy: `options of ${adapter} go under adapter_options:`,
+  }))
+}
+
+/** Keys with their defaults; which layers get the adapter (`lora_target_*` and the like) is asked of every adapter. */
+const LORA_ONLY: readonly (readonly [keyof FinetuneInput, string])[] = [
+  ['lora_r', '8'],
+  ['lora_alpha', '8'],
+  ['lora_dropout', '0'],
+  ['lora_rank_pattern', '{}'],
+  ['lora_alpha_pattern', '{}'],
+  ['peft_use_rslora', 'false'],
+  ['peft_init_lora_weights', 'true'],
+]
 
 function lora({ adapter, lora_modules_to_save, lora_model_dir }: FinetuneInput): ConfigFailure | undefined {
   if (lora_modules_to_save.length > 0) {

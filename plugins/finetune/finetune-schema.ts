@@ -46,8 +46,10 @@ export interface FinetuneOptions {
   /** Use only what is in the local cache. */
   readonly offline: boolean
 
-  /** null trains every parameter. */
-  readonly adapter: 'lora' | null
+  /** `lora`, or the name of an adapter that a plugin provides; null trains every parameter. */
+  readonly adapter: string | null
+  /** Options of a plugin's adapter; it checks them itself. The options of lora are the `lora_*` and `peft_*` keys. */
+  readonly adapter_options: Readonly<Record<string, unknown>>
   /** Start from this adapter instead of a fresh one. */
   readonly lora_model_dir: string | null
   readonly lora_r: number
@@ -142,11 +144,9 @@ export interface FinetuneInput extends Omit<
   | 'eval_sample_packing'
   | 'optimizer'
   | 'device'
-  | 'adapter'
   | 'lr_scheduler'
   | 'bf16'
 > {
-  readonly adapter: 'lora' | 'none' | null
   readonly lora_modules_to_save: readonly string[]
   readonly gradient_accumulation_steps: number | null
   readonly batch_size: number | null
@@ -160,7 +160,8 @@ export interface FinetuneInput extends Omit<
   readonly device: 'auto' | 'cpu'
 }
 
-const LATER_ADAPTERS = [
+/** Adapters that axolotl and PEFT know. */
+export const LATER_ADAPTERS: readonly string[] = [
   'qlora',
   'dora',
   'ia3',
@@ -321,7 +322,8 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
     revision_of_model: nullable(text()),
     offline: optional(flag(), false),
 
-    adapter: nullable(oneOf(['lora', 'none'], { later: LATER_ADAPTERS })),
+    adapter: nullable(text('the name of an adapter')),
+    adapter_options: optional<Record<string, unknown>>(mapOf(v.unknown()), {}),
     lora_model_dir: nullable(text('the folder of an adapter')),
     lora_r: optional(integer({ min: 1 }), 8),
     lora_alpha: optional(decimal({ above: 0 }), 8),

@@ -12,6 +12,7 @@ export {
 } from './config.ts'
 export { type Estimate, estimateRun } from './estimate.ts'
 export type { RunEvent, RunResult, StepReport } from './events.ts'
+export { loadPlugins, type LoadPluginsOptions } from './load-plugins.ts'
 export { findNonFinite } from './nonfinite.ts'
 export { createPlan, type Plan } from './plan.ts'
 export { prepareRun, type PrepareOptions, type Run } from './prepare.ts'

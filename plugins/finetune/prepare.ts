@@ -5,33 +5,34 @@ import {
   adamw,
   chain,
   clipByGlobalNorm,
+  createHost,
   type Device,
   type DatasetDefinition,
   type FloatDType,
   type Host,
   type Model,
+  type ModelDefinition,
   type Parameters,
+  type Plugin,
   type TokenizerLike,
-  TrituneError,
   type TransformState,
+  TrituneError,
 } from '../../core/mod.ts'
-import { openCpuOrReference } from '../cpu/mod.ts'
+import { cpu, openCpuOrReference } from '../cpu/mod.ts'
 import { type LoadedDataset, loadDataset } from '../data/mod.ts'
 import { resolveModel } from '../hub/mod.ts'
-import { loadModel, storedDType } from '../models/mod.ts'
-import {
-  type AttachedAdapter,
-  attachLora,
-  DEFAULT_TARGETS,
-  loadAdapter,
-  trainAllWeights,
-} from '../peft/mod.ts'
+import { loadModel, models, storedDType } from '../models/mod.ts'
+import { type AttachedAdapter, peft, trainAllWeights } from '../peft/mod.ts'
 import type { FinetuneConfig } from './config.ts'
+import { loadPlugins, unusedCapabilities } from './load-plugins.ts'
+import { chooseAdapter } from './open-adapter.ts'
 import { createPlan, type Plan } from './plan.ts'
 import { openTokenizer, type RunTokenizer } from './run-tokenizer.ts'
 
 export interface Run extends Disposable {
   readonly config: FinetuneConfig
+  /** The built-in plugins and those of the file. */
+  readonly host: Host
   readonly device: Device
   /** Local folder or .gguf file of the base model. */
   readonly modelPath: string
@@ -49,8 +50,8 @@ export interface Run extends Disposable {
 }
 
 export interface PrepareOptions {
-  /** Names from plugins: adapters, models, dataset types. */
-  readonly host?: Host
+  /** More plugins than the file names: their adapters and models can be asked for by name. */
+  readonly plugins?: readonly Plugin[]
   readonly device?: Device
   readonly onDownload?: (progress: {
     readonly file: string
@@ -62,9 +63,12 @@ export interface PrepareOptions {
 /** Opens everything; when something fails, what was opened before is closed and the error goes on. */
 export async function prepareRun(
   config: FinetuneConfig,
-  { device: given, onDownload }: PrepareOptions = {},
+  { plugins: more = [], device: given, onDownload }: PrepareOptions = {},
 ): Promise<Run> {
   using open = new DisposableStack()
+  const loaded = await loadPlugins(config.plugins)
+  const host: Host = open.use(createHost({ plugins: [cpu, models, peft, ...more, ...loaded] }))
+  const openAdapter = chooseAdapter(config, host)
   const { device, note } = given
     ? { device: given, note: null }
     : openCpuOrReference({ threads: config.threads ?? 0 })
@@ -77,7 +81,9 @@ export async function prepareRun(
   const data = loadDataset(config, tokenizer)
   const plan = createPlan(config, data.train)
   const dtype = computeDType(config, modelPath)
-  const model = open.use(loadModel(modelPath, { device, dtype, writable: config.adapter === null }))
+  const model = open.use(
+    loadModel(modelPath, { device, dtype, writable: config.adapter === null, models: modelsOf(host) }),
+  )
   if (config.sequence_len > model.info.contextLength) {
     throw new TrituneError(
       'E_CONFIG',
@@ -85,7 +91,7 @@ export async function prepareRun(
       { remedy: `set sequence_len: ${model.info.contextLength}` },
     )
   }
-  const adapter = config.adapter === null ? null : open.use(openAdapter(config, model))
+  const adapter = open.use(openAdapter(model))
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
   const optimizer = open.use(
     chain(
@@ -101,6 +107,7 @@ export async function prepareRun(
   const owned = open.move()
   return {
     config,
+    host,
     device,
     modelPath,
     model,
@@ -111,7 +118,7 @@ export async function prepareRun(
     parameters,
     optimizer,
     plan,
-    notes: [...(note ? [note] : []), ...config.notes],
+    notes: [...(note ? [note] : []), ...config.notes, ...unusedCapabilities(loaded)],
     [Symbol.dispose]: () => owned.dispose(),
   }
 }
@@ -127,26 +134,6 @@ function computeDType(config: FinetuneConfig, modelPath: string): FloatDType {
   return storedDType(modelPath) === 'f32' ? 'f32' : 'bf16'
 }
 
-function openAdapter(config: FinetuneConfig, model: Model): AttachedAdapter {
-  if (config.lora_model_dir !== null)
-    return loadAdapter(model, config.lora_model_dir, { dropout: config.lora_dropout })
-  const named = config.lora_target_modules
-  const targets = config.lora_target_linear ? 'all-linear' : (named ?? DEFAULT_TARGETS[model.info.type])
-  if (targets === undefined)
-    throw new TrituneError('E_CONFIG', `there are no default targets for ${model.info.type}`, {
-      remedy: 'set lora_target_modules, or lora_target_linear: true',
-    })
-  return attachLora(model, {
-    rank: config.lora_r,
-    alpha: config.lora_alpha,
-    dropout: config.lora_dropout,
-    rsLora: config.peft_use_rslora,
-    init: config.peft_init_lora_weights,
-    rankPattern: config.lora_rank_pattern,
-    alphaPattern: config.lora_alpha_pattern,
-    targetModules: targets,
-    excludeModules: config.lora_exclude_modules,
-    layersToTransform: config.peft_layers_to_transform,
-    seed: config.seed,
-  })
+function modelsOf(host: Host): Record<string, ModelDefinition> {
+  return Object.fromEntries(host.names('model').map((name) => [name, host.find('model', name)]))
 }

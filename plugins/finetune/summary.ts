@@ -2,6 +2,7 @@
  * The lines that a run prints before its first step.
  */
 import { estimateRun } from './estimate.ts'
+import { showValue } from '../../core/mod.ts'
 import type { Run } from './prepare.ts'
 
 export function summarize(run: Run): string[] {
@@ -14,7 +15,7 @@ export function summarize(run: Run): string[] {
   const dropped = data.report.tooLong + data.report.tooShort
   return [
     `model      ${config.base_model} (${model.info.type}, ${formatCount(total)} parameters, ${dtype}) on ${device.description}`,
-    `adapter    ${adapter ? `${adapter.kind} r ${config.lora_r} alpha ${config.lora_alpha}` : 'none, all weights are trained'}: ${formatCount(trainable)} trainable (${((100 * trainable) / all).toFixed(2)} % of ${formatCount(all)})`,
+    `adapter    ${describeAdapter(run)}: ${formatCount(trainable)} trainable (${((100 * trainable) / all).toFixed(2)} % of ${formatCount(all)})`,
     ...(adapter
       ? [
           `targets    ${[...adapter.match.counts].map(([pattern, count]) => `${pattern} ×${count}`).join(', ')}`,
@@ -25,6 +26,13 @@ export function summarize(run: Run): string[] {
     `estimate   ${formatBytes(memory)} of memory, ${formatDuration(seconds)}`,
     ...[...notes, ...data.report.notes].map((note) => `note       ${note}`),
   ]
+}
+
+function describeAdapter({ adapter, config }: Run): string {
+  if (!adapter) return 'none, all weights are trained'
+  if (adapter.kind === 'lora') return `lora r ${config.lora_r} alpha ${config.lora_alpha}`
+  const options = Object.entries(config.adapter_options).map(([key, value]) => ` ${key} ${showValue(value)}`)
+  return `${adapter.kind}${options.join('')}`
 }
 
 /** 1234 → 1.23 k */

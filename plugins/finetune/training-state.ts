@@ -44,6 +44,7 @@ const OPTIMIZER_FILE = 'optimizer.safetensors'
 const SETTINGS = [
   'base_model',
   'adapter',
+  'adapter_options',
   'lora_r',
   'lora_alpha',
   'lora_dropout',

@@ -9,6 +9,7 @@ import {
   type Tensor,
   TrituneError,
 } from '../../core/mod.ts'
+import { NAME_KEY, OPTIONS_KEY } from './load-community.ts'
 import { matchTargets, type TargetMatch, type TargetOptions } from './targets.ts'
 
 /** An adapter on a model. Disposing it takes it off and frees its tensors. */
@@ -27,6 +28,7 @@ export interface AttachOptions<O> extends TargetOptions {
   readonly seed?: number
   /** Options of one module, where they differ. */
   optionsFor?(path: string, options: O): O
+  /** For adapter_config.json; default: name and options of the definition, from which `loadAdapter` makes it again. */
   readonly config?: Readonly<Record<string, unknown>>
 }
 
@@ -35,7 +37,12 @@ export function attachAdapter<O>(
   model: Model,
   definition: AdapterDefinition<O>,
   options: O,
-  { seed = 0, optionsFor = (_path, shared) => shared, config = {}, ...targets }: AttachOptions<O>,
+  {
+    seed = 0,
+    optionsFor = (_path, shared) => shared,
+    config = { [NAME_KEY]: definition.name, [OPTIONS_KEY]: options },
+    ...targets
+  }: AttachOptions<O>,
 ): AttachedAdapter {
   const match = matchTargets(model.layers.keys(), targets)
   const adapters = new Map<string, Adapter>()

@@ -4,31 +4,34 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Checkpoint, openCheckpoint } from '../../core/checkpoint.ts'
-import { type TensorEntry, tensorDType } from '../../core/safetensors.ts'
-import { setTensorBytes } from '../../core/tensor-bytes.ts'
+import type { TensorEntry } from '../../core/safetensors.ts'
 import {
   type Adapter,
-  cast,
   didYouMean,
-  empty,
   expectShape,
-  firstNonFinite,
   type Layer,
   type Model,
-  noGrad,
-  type Tensor,
   TrituneError,
 } from '../../core/mod.ts'
 import { type AttachedAdapter, install } from './attach.ts'
+import { fillParameter } from './fill-parameter.ts'
+import { type AdapterDefinitions, loadCommunityAdapters, NAME_KEY } from './load-community.ts'
 import { createLora, type LoraAdapter } from './lora.ts'
 import { CONFIG_FILE, PREFIX, WEIGHTS_FILE } from './save.ts'
-import { patternValue } from './targets.ts'
+import { patternValue, type TargetMatch } from './targets.ts'
 
-/** Throws E_FILE, E_FORMAT, E_ADAPTER (does not fit the model) or E_UNSUPPORTED; the model is then unchanged. */
+export interface LoadAdapterOptions {
+  /** Of a LoRA: instead of what the file says. */
+  readonly dropout?: number
+  /** Adapters of plugins by name, for folders that were trained with them. */
+  readonly definitions?: AdapterDefinitions
+}
+
+/** Throws E_FILE, E_FORMAT, E_ADAPTER (does not fit the model), E_NAME or E_UNSUPPORTED; the model is then unchanged. */
 export function loadAdapter(
   model: Model,
   folder: string,
-  { dropout }: { readonly dropout?: number } = {},
+  { dropout, definitions = {} }: LoadAdapterOptions = {},
 ): AttachedAdapter {
   const config = readAdapterConfig(folder)
   const file = join(folder, WEIGHTS_FILE)
@@ -38,6 +41,13 @@ export function loadAdapter(
       remedy: 'save the adapter again; adapter_model.bin is not supported',
     })
   const checkpoint = openCheckpoint(file)
+  const { base_model_name_or_path: _base, ...kept } = config
+  if (typeof config[NAME_KEY] === 'string') {
+    const configFile = join(folder, CONFIG_FILE)
+    const files = { config, configFile, checkpoint, weightsFile: file, prefix: PREFIX }
+    const loaded = loadCommunityAdapters(model, files, definitions)
+    return install(model, config[NAME_KEY], matchOf(file, loaded), loaded, kept)
+  }
   const factors = groupByModule(checkpoint, file)
   const adapters = new Map<string, Adapter>()
   try {
@@ -58,12 +68,10 @@ export function loadAdapter(
     for (const adapter of adapters.values()) adapter[Symbol.dispose]()
     throw error
   }
-  const { base_model_name_or_path: _base, ...kept } = config
-  const matched = [...adapters.keys()]
-  return install(model, 'lora', { matched, counts: new Map([[file, matched.length]]) }, adapters, kept)
+  return install(model, 'lora', matchOf(file, adapters), adapters, kept)
 }
 
-/** adapter_config.json of a folder, checked to be a LoRA that can be run. */
+/** adapter_config.json of a folder, checked to be a LoRA that can be run, or the adapter of a plugin. */
 export function readAdapterConfig(folder: string): Readonly<Record<string, unknown>> {
   const place = join(folder, CONFIG_FILE)
   if (!existsSync(place))
@@ -83,6 +91,7 @@ export function readAdapterConfig(folder: string): Readonly<Record<string, unkno
   }
   if (!isRecord(parsed)) throw new TrituneError('E_FORMAT', 'expected a JSON object', { place })
   const config = parsed
+  if (typeof config[NAME_KEY] === 'string') return config
   if (config.peft_type !== 'LORA')
     throw new TrituneError(
       'E_UNSUPPORTED',
@@ -115,6 +124,11 @@ const PLAIN: Readonly<Record<string, readonly unknown[]>> = {
   trainable_token_indices: [null],
   target_parameters: [null, []],
   init_lora_weights: [true, false, 'gaussian', 'orthogonal', 'eva', null],
+}
+
+function matchOf(file: string, adapters: ReadonlyMap<string, Adapter>): TargetMatch {
+  const matched = [...adapters.keys()]
+  return { matched, counts: new Map([[file, matched.length]]) }
 }
 
 interface Factors {
@@ -184,26 +198,13 @@ function loadLora(
     { seed: 0 },
   )
   try {
-    fill(adapter.a, a, checkpoint, file)
-    fill(adapter.b, b, checkpoint, file)
+    fillParameter(adapter.a, a, checkpoint, file)
+    fillParameter(adapter.b, b, checkpoint, file)
   } catch (error) {
     adapter[Symbol.dispose]()
     throw error
   }
   return adapter
-}
-
-function fill(target: Tensor, entry: TensorEntry, checkpoint: Checkpoint, file: string): void {
-  const dtype = tensorDType(entry)
-  if (dtype === 'f32') setTensorBytes(target, checkpoint.read(entry))
-  else {
-    using stored = empty(entry.shape, { dtype, device: target.device })
-    setTensorBytes(stored, checkpoint.read(entry))
-    using wide = noGrad(() => cast(stored, 'f32'))
-    target.host().set(wide.host())
-  }
-  if (firstNonFinite(target) >= 0)
-    throw new TrituneError('E_ADAPTER', `tensor "${entry.name}" has NaN or Inf`, { place: file })
 }
 
 interface NumericSettings {

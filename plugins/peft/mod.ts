@@ -14,7 +14,8 @@ export {
   trainAllWeights,
 } from './attach.ts'
 export { attachLora, type LoraModelOptions } from './attach-lora.ts'
-export { loadAdapter, readAdapterConfig } from './load.ts'
+export { loadAdapter, type LoadAdapterOptions, readAdapterConfig } from './load.ts'
+export type { AdapterDefinitions } from './load-community.ts'
 export { createLora, lora, type LoraAdapter, type LoraOptions } from './lora.ts'
 export { mergedSources } from './merge.ts'
 export { saveAdapter, type SaveAdapterOptions } from './save.ts'

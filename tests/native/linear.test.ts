@@ -15,6 +15,8 @@ const SHAPES: readonly Shape[] = [
   { rows: 5, cols: 33, out: 70, rank: 3, p: 0 },
   { rows: 70, cols: 45, out: 37, rank: 8, p: 0 },
   { rows: 67, cols: 51, out: 65, rank: 16, p: 0.25 },
+  { rows: 300, cols: 130, out: 90, rank: 21, p: 0 },
+  { rows: 35, cols: 20, out: 100, rank: 70, p: 0 },
   { rows: 530, cols: 20, out: 12, rank: 2, p: 0.5 },
 ]
 const SCALE = 1.5
