@@ -9,7 +9,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Checkpoint, openCheckpoint } from '../core/checkpoint.ts'
 import {
+  adamw,
   backward,
+  chain,
+  clipByGlobalNorm,
   type Device,
   linear,
   linearCrossEntropy,
@@ -19,8 +22,10 @@ import {
   tensor,
   tensorScope,
 } from '../core/mod.ts'
+import { concatenate } from '../plugins/data/mod.ts'
+import { trainStep } from '../plugins/finetune/mod.ts'
 import { createBatch, loadModel, MODELS, openSafetensorsSource } from '../plugins/models/mod.ts'
-import { trainAllWeights } from '../plugins/peft/mod.ts'
+import { loadAdapter, trainAllWeights } from '../plugins/peft/mod.ts'
 
 export const GOLDEN: string = fileURLToPath(new URL('golden', import.meta.url))
 
@@ -253,4 +258,78 @@ export function openGoldenAdapter(name: string): GoldenAdapter {
     sequences: readSequences(expected),
     logits: readFloats(expected, 'logits'),
   }
+}
+
+// ---- training ---------------------------------------------------------------------------------------------------
+
+interface TrainingGolden {
+  readonly recipe: { readonly steps: number; readonly weightDecay: number; readonly maxGradNorm: number }
+  readonly history: readonly { readonly loss: number; readonly lr: number; readonly gradNorm: number }[]
+}
+
+interface TrainingData {
+  readonly documents: readonly { readonly inputIds: number[]; readonly labels: number[] }[]
+  /** steps[step][micro-batch] = indices of documents */
+  readonly steps: readonly number[][][]
+}
+
+export interface TrainingErrors {
+  /** Largest difference of a loss, in nats. */
+  readonly loss: number
+  readonly gradNorm: number
+  /** Largest difference of a trained weight. */
+  readonly weights: number
+  readonly losses: readonly number[]
+  readonly final: ReadonlyMap<string, Float32Array>
+}
+
+/** How the documents of a window are laid out: two packed in each micro-batch as in the golden run, or another way. */
+export type Layout = 'packed' | 'separate' | 'one'
+
+/** The 30 steps of tests/oracle/peft_train.py, by tritune. */
+export function measureTraining(
+  device: Device,
+  {
+    layout,
+    checkpointing = false,
+    steps = 30,
+  }: { readonly layout: Layout; readonly checkpointing?: boolean; readonly steps?: number },
+): TrainingErrors {
+  const root = join(GOLDEN, 'peft-train')
+  const { history, recipe } = goldenJson<TrainingGolden>('peft-train', 'expected.json')
+  const data = goldenJson<TrainingData>('peft-train', 'data.json')
+  const documents = data.documents.map(({ inputIds, labels }, line) => ({
+    ids: Int32Array.from(inputIds),
+    labels: Int32Array.from(labels),
+    source: { file: 'data.json', line },
+  }))
+  using model = loadModel(join(root, 'base'), { device })
+  using adapter = loadAdapter(model, join(root, 'adapter-init'))
+  const { parameters } = adapter
+  using optimizer = chain(
+    clipByGlobalNorm(recipe.maxGradNorm),
+    adamw({ weightDecay: recipe.weightDecay }),
+  ).init(parameters)
+  const context = { model, device, parameters, optimizer, checkpointing, seed: 0 }
+  let [loss, gradNorm] = [0, 0]
+  const losses = history.slice(0, steps).map((expected, step) => {
+    const micro = data.steps[step]
+    const groups = { packed: micro, separate: micro.flat().map((i) => [i]), one: [micro.flat()] }[layout]
+    const window = groups.map((group) => concatenate(group.map((i) => documents[i])))
+    const result = trainStep(context, window, { step, learningRate: expected.lr })
+    loss = worse(loss, Math.abs(result.loss - expected.loss))
+    gradNorm = worse(gradNorm, Math.abs(result.metrics.grad_norm - expected.gradNorm))
+    return result.loss
+  })
+  const expected = openCheckpoint(join(root, 'adapter-final', 'adapter_model.safetensors'))
+  const final = new Map([...parameters].map(([name, value]) => [name, value.toArray()]))
+  let weights = 0
+  for (const [name, values] of final)
+    weights = worse(weights, absoluteError(values, readFloats(expected, `base_model.model.${name}`)))
+  return { loss, gradNorm, weights, losses, final }
+}
+
+/** The larger one; NaN counts as the worst. */
+function worse(a: number, b: number): number {
+  return Number.isNaN(b) ? Infinity : Math.max(a, b)
 }

@@ -1,7 +1,9 @@
 /**
  * The training loop: steps, evaluations, checkpoints, stopping; resumable at any checkpoint to the same bits.
  */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { removeStaleIn } from '../../core/files.ts'
 import { TrituneError } from '../../core/mod.ts'
 import { createBatches } from '../data/mod.ts'
 import type { RunEvent, RunResult, StepReport } from './events.ts'
@@ -37,6 +39,7 @@ export async function train(
   const { config, plan, optimizer } = run
   const outputDir = config.output_dir
   const start = restore(run, resume, onEvent)
+  if (existsSync(outputDir)) removeStaleIn(outputDir)
   const metrics = openMetricsFile(join(outputDir, 'metrics.jsonl'), { keepSteps: start.step })
   const watchdog = createWatchdog(config.loss_watchdog_threshold, config.loss_watchdog_patience)
   const context = { ...run, checkpointing: config.gradient_checkpointing, seed: config.seed }

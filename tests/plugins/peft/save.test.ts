@@ -37,14 +37,13 @@ function readConfig(folder: string): Record<string, unknown> {
   return JSON.parse(readFileSync(join(folder, 'adapter_config.json'), 'utf8'))
 }
 
-/** Lists that PEFT keeps as sets have no order. */
-function comparable({ peft_version: _, ...config }: Record<string, unknown>): Record<string, unknown> {
+/** Without the version, and with lists that PEFT keeps as sets in one order. */
+function comparable(config: Record<string, unknown>): Record<string, unknown> {
   const sets = ['target_modules', 'exclude_modules']
   return Object.fromEntries(
-    Object.entries(config).map(([key, value]) => [
-      key,
-      sets.includes(key) && Array.isArray(value) ? value.toSorted() : value,
-    ]),
+    Object.entries(config)
+      .filter(([key]) => key !== 'peft_version')
+      .map(([key, value]) => [key, sets.includes(key) && Array.isArray(value) ? value.toSorted() : value]),
   )
 }
 
