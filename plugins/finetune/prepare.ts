@@ -11,7 +11,6 @@ import {
   type FloatDType,
   type Host,
   type Model,
-  type ModelDefinition,
   type Parameters,
   type Plugin,
   type TokenizerLike,
@@ -82,7 +81,7 @@ export async function prepareRun(
   const plan = createPlan(config, data.train)
   const dtype = computeDType(config, modelPath)
   const model = open.use(
-    loadModel(modelPath, { device, dtype, writable: config.adapter === null, models: modelsOf(host) }),
+    loadModel(modelPath, { device, dtype, writable: config.adapter === null, models: host.all('model') }),
   )
   if (config.sequence_len > model.info.contextLength) {
     throw new TrituneError(
@@ -132,8 +131,4 @@ function computeDType(config: FinetuneConfig, modelPath: string): FloatDType {
   if (config.bf16 === true) return 'bf16'
   if (config.bf16 === false || modelPath.endsWith('.gguf')) return 'f32'
   return storedDType(modelPath) === 'f32' ? 'f32' : 'bf16'
-}
-
-function modelsOf(host: Host): Record<string, ModelDefinition> {
-  return Object.fromEntries(host.names('model').map((name) => [name, host.find('model', name)]))
 }
