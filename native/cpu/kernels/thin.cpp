@@ -42,7 +42,7 @@ template <class T> TT_INLINE void block(const ThinPart& part, const T* x, int ra
     }
   }
   for (int i = 0; i < ranks; i++) {
-    float* out = part.partial + size_t(rank + i) * part.ld + column;
+    float* out = part.partial + size_t(rank + i) * thin_columns(part.n) + column;
     store(out, acc[i][0]);
     store(out + LANES, acc[i][1]);
   }
@@ -60,20 +60,21 @@ void thin_partial(const ThinPart& part) {
   part.dtype == TT_F32 ? all_blocks<float>(part) : all_blocks<uint16_t>(part);
 }
 
-void thin_reduce(float* dw, bool transposed, const float* partial, size_t stride, int parts, int rank, int n, int ld, int first, int last, float factor) {
-  V f = set1(factor);
-  for (int i = 0; i < rank; i++) {
+void thin_reduce(const ThinReduce& r, int first, int last) {
+  V f = set1(r.factor);
+  for (int i = 0; i < r.rank; i++) {
     for (int j = first; j < last; j += LANES) {
       const int lanes = last - j < LANES ? last - j : LANES;
+      const float* from = r.partial + j / 16 * r.layout.block + i * r.layout.row + j % 16;
       V sum = zero();
-      for (int p = 0; p < parts; p++) sum = add(sum, load(partial + p * stride + size_t(i) * ld + j));
-      if (!transposed) {
-        float* out = dw + size_t(i) * n + j;
+      for (int p = 0; p < r.parts; p++) sum = add(sum, load(from + p * r.stride));
+      if (!r.transposed) {
+        float* out = r.dw + size_t(i) * r.n + j;
         store_n(out, fma(f, sum, load_n(out, lanes)), lanes);
       } else {
         float values[LANES];
         store(values, mul(f, sum));
-        for (int l = 0; l < lanes; l++) dw[size_t(j + l) * rank + i] += values[l];
+        for (int l = 0; l < lanes; l++) r.dw[size_t(j + l) * r.rank + i] += values[l];
       }
     }
   }
