@@ -1,4 +1,5 @@
-// Thin products in f32: blocks of RANKS × two vectors of columns stay in registers over all rows of the part.
+// Thin products in f32: blocks of RANKS × two vectors of columns stay in registers over a band of rows. Bands are taken from
+// left to right, so that x is read as it lies in memory; the sums of all columns wait in L2.
 #include "../thin.h"
 #include "simd.h"
 
@@ -12,12 +13,20 @@ constexpr int RANKS = 8;
 constexpr int RANKS = 4;
 #endif
 
-template <class T> TT_INLINE void block(const ThinPart& part, const T* x, int rank, int ranks, int column) {
+constexpr int BAND = 64;
+
+template <class T> TT_INLINE void block(const ThinPart& part, const T* x, int row, int rows, int rank, int ranks, int column) {
   V acc[RANKS][2];
-  for (int i = 0; i < RANKS; i++) acc[i][0] = acc[i][1] = zero();
+  float* out = part.partial + size_t(rank) * thin_columns(part.n) + column;
+  const size_t ld = size_t(thin_columns(part.n));
+#pragma GCC unroll 8
+  for (int i = 0; i < RANKS; i++) {
+    acc[i][0] = row && i < ranks ? load(out + i * ld) : zero();
+    acc[i][1] = row && i < ranks ? load(out + i * ld + LANES) : zero();
+  }
   const int left = part.n - column, n0 = left < LANES ? left : LANES, n1 = left - n0 < LANES ? left - n0 : LANES;
-  const float* t = part.t + rank;
-  for (int row = 0; row < part.rows; row++, x += part.n, t += part.rank) {
+  const float* t = part.t + size_t(row) * part.rank + rank;
+  for (int r = 0; r < rows; r++, x += part.n, t += part.rank) {
     V x0, x1;
     if (n1 == LANES) {
       x0 = load_any(x);
@@ -34,24 +43,30 @@ template <class T> TT_INLINE void block(const ThinPart& part, const T* x, int ra
         acc[i][1] = fma(s, x1, acc[i][1]);
       }
     } else {
-      for (int i = 0; i < ranks; i++) {
-        V s = set1(t[i]);
+#pragma GCC unroll 8
+      for (int i = 0; i < RANKS; i++) {
+        V s = set1(i < ranks ? t[i] : 0);
         acc[i][0] = fma(s, x0, acc[i][0]);
         acc[i][1] = fma(s, x1, acc[i][1]);
       }
     }
   }
-  for (int i = 0; i < ranks; i++) {
-    float* out = part.partial + size_t(rank + i) * thin_columns(part.n) + column;
-    store(out, acc[i][0]);
-    store(out + LANES, acc[i][1]);
+#pragma GCC unroll 8
+  for (int i = 0; i < RANKS; i++) {
+    if (i >= ranks) break;
+    store(out + i * ld, acc[i][0]);
+    store(out + i * ld + LANES, acc[i][1]);
   }
 }
 
 template <class T> void all_blocks(const ThinPart& part) {
-  for (int column = 0; column < part.n; column += 2 * LANES)
-    for (int rank = 0; rank < part.rank; rank += RANKS)
-      block(part, static_cast<const T*>(part.x) + column, rank, part.rank - rank < RANKS ? part.rank - rank : RANKS, column);
+  for (int row = 0; row < part.rows; row += BAND) {
+    const int rows = part.rows - row < BAND ? part.rows - row : BAND;
+    for (int column = 0; column < part.n; column += 2 * LANES) {
+      const T* x = static_cast<const T*>(part.x) + size_t(row) * part.n + column;
+      for (int rank = 0; rank < part.rank; rank += RANKS) block(part, x, row, rows, rank, part.rank - rank < RANKS ? part.rank - rank : RANKS, column);
+    }
+  }
 }
 
 }  // namespace
