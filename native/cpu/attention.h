@@ -52,11 +52,12 @@ TT_KERNEL(bool, attention_forward_block, const Attention& a, const Document& d, 
 /// Joins the partial results of `parts` key ranges (stride: rows) into the output.
 TT_KERNEL(void, attention_join, const Attention& a, const Document& d, int kv_head, size_t parts, size_t rows, const AttentionResult& result)
 
-/// Packed and computed in bf16 on AMX (amx/): k and v tiles of `round_up(keys, KEY_STEP)·padded_dim` elements each.
+/// Packed and computed in bf16 on AMX (amx/): k and v tiles of `round_up(keys, KEY_STEP)·padded_dim` elements each, the first
+/// for key `begin` (key_begin when they are read), a multiple of KEY_STEP.
 namespace amx {
 void attention_pack(const Attention& a, const Document& d, int kv_head, int begin, int end, uint16_t* k_tiles, uint16_t* v_tiles);
-bool attention_forward_block(const Attention& a, const Document& d, int kv_head, int q_begin, int q_end, const uint16_t* k_tiles,
-                             const uint16_t* v_tiles, const AttentionResult& result, int thread);
+bool attention_forward_block(const Attention& a, const Document& d, int kv_head, int q_begin, int q_end, int key_begin, int key_end,
+                             const uint16_t* k_tiles, const uint16_t* v_tiles, const AttentionResult& result, int thread);
 }  // namespace amx
 
 struct AttentionGradients { void *dq, *dk, *dv; const void *d_o, *o; const float* lse; float* delta; size_t total_q; };

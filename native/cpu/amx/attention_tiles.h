@@ -1,4 +1,4 @@
-// What the two halves of bf16 attention on AMX share: tile instructions, packing into tiles, 2^x on vectors.
+// What the two halves of bf16 attention on AMX share: tile instructions and packing into tiles.
 //
 // Everything is computed transposed: a block of scores has a row for each key and a column for each query row (see
 // ../attention.h for query rows). Maxima and sums over keys are then plain vector operations, and the probabilities are
@@ -66,14 +66,6 @@ static inline void multiply(const uint16_t* a0, const uint16_t* a1, const uint16
 }
 
 static inline size_t tile_dim(int head_dim) { return round_up(size_t(head_dim), 32); }
-
-/// 2^x for x ≤ 0, relative error 3e-6: the result is rounded to bf16. Below −126, −Inf too, it is 2^−126; NaN stays NaN.
-static inline vf exp2_v(vf x) {
-  x = max_or_second(set1(-126), x);
-  vf n = round_even(x), f = x - n;
-  vf p = horner(f, 0.9999992847442627f, 0.6931217908859253f, 0.240247443318367f, 0.05591786280274391f, 0.009570102207362652f);
-  return vf(vi(p) + (to_int(n) << 23));
-}
 
 // ---- packing ------------------------------------------------------------------------------------------------------
 
