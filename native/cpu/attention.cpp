@@ -118,8 +118,10 @@ tt_status forward_few(const Call& c, void* o, float* lse) {
     bool done;
     if (on_tiles(a)) {
       auto *k = reinterpret_cast<uint16_t*>(packed), *v = k + SPLIT_KEYS * width;
-      amx::attention_pack(a, d, kv_head, begin, end, k, v);
-      done = amx::attention_forward_block(a, d, kv_head, 0, d.nq, begin, end, k, v, result, thread);
+      const bool in_place = amx::readable_in_place(a, begin, end);
+      amx::attention_pack(a, d, kv_head, begin, end, in_place ? nullptr : k, v);
+      amx::KeyTiles keys = in_place ? amx::tiles_in_place(a, d, kv_head, begin) : amx::packed_tiles(a, k);
+      done = amx::attention_forward_block(a, d, kv_head, 0, d.nq, begin, end, keys, v, result, thread);
     } else {
       // These kernels count keys from the document's start.
       const size_t tile = isa() >= ISA_AVX512 ? 32 : 16;
@@ -183,7 +185,8 @@ tt_status forward_many(const Call& c, void* o, float* lse) {
     int kv_head = int(within % size_t(a.kv_heads)), begin = int(within / size_t(a.kv_heads)) * per_block;
     int end = begin + per_block < d.nq ? begin + per_block : d.nq;
     char *k = k_of(i, kv_head), *v = v_of(i, kv_head);
-    bool done = tiles ? amx::attention_forward_block(a, d, kv_head, begin, end, 0, d.nk, as_bf16(k), as_bf16(v), result, thread)
+    bool done = tiles ? amx::attention_forward_block(a, d, kv_head, begin, end, 0, d.nk, amx::packed_tiles(a, as_bf16(k)), as_bf16(v), result,
+                                                     thread)
                       : TT_DISPATCH(attention_forward_block, a, d, kv_head, begin, end, 0, d.nk, as_f32(k), as_f32(v), padded_keys(i), result, thread);
     if (!done) failed.store(true);
   });

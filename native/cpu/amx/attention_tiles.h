@@ -54,11 +54,12 @@ static inline void store_sums(float* c, size_t row) {
   TILE_STORE(2, c + 16 * row, row * 4);
   TILE_STORE(3, c + 16 * row + 16, row * 4);
 }
-static inline void multiply(const uint16_t* a0, const uint16_t* a1, const uint16_t* b0, const uint16_t* b1) {
-  TILE_LOAD(4, a0, 64);
+/// a_row: bytes from row to row of the left tiles.
+static inline void multiply(const uint16_t* a0, const uint16_t* a1, const uint16_t* b0, const uint16_t* b1, size_t a_row = 64) {
+  TILE_LOAD(4, a0, a_row);
   TILE_LOAD(6, b0, 64);
   TILE_LOAD(7, b1, 64);
-  TILE_LOAD(5, a1, 64);
+  TILE_LOAD(5, a1, a_row);
   TILE_MULTIPLY(0, 4, 6);
   TILE_MULTIPLY(1, 4, 7);
   TILE_MULTIPLY(2, 5, 6);
