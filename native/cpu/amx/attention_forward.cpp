@@ -66,7 +66,7 @@ bool softmax(Group& g, float* s, uint16_t* p_tiles, int key, int keys, const Att
     base[t] = now == -INFINITY ? vf{} : now;
     keep[t] = old == now ? set1(1) : exp2_rough_v(old - base[t]);
     keep[t] = old == -INFINITY ? vf{} : keep[t];
-    for (int i = 0; i < W; i++) changed |= keep[t][i] != 1.0f;
+    changed |= _mm512_cmp_ps_mask(__m512(keep[t]), __m512(set1(1)), _CMP_NEQ_UQ) != 0;
     store(g.highest + t * W, now);
     sum[t] = vf{};
   }
