@@ -6,7 +6,7 @@
 
 namespace tt::TT_ISA {
 
-constexpr size_t KEY_BLOCK = 256;
+constexpr size_t KEY_BLOCK = 384;
 constexpr int SCORE_ROW = int(KEY_BLOCK) + 16;  // not a power of two: 14 rows must not fall into the same cache sets
 typedef Left<SCORE_ROW, false> LeftScores;
 
