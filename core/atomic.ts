@@ -92,6 +92,16 @@ export function recoverFolder(finalPath: string): boolean {
   return true
 }
 
+/** Removes a folder so that its name never shows a part of it: renamed first, then deleted. */
+export function removeFolderAtomic(path: string): void {
+  const target = resolve(path)
+  const aside = temporaryName(target)
+  guard(target, () => {
+    renameSync(target, aside)
+    rmSync(aside, { recursive: true, force: true })
+  })
+}
+
 function prepareFolder(target: string): string {
   const temporary = temporaryName(target)
   guard(target, () => {

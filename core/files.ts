@@ -92,12 +92,22 @@ export function temporaryName(path: string, kind: 'tmp' | 'old' = 'tmp'): string
 
 /** Removes what killed processes of this host left beside `path` under temporary names. */
 export function removeStale(path: string): void {
-  const prefix = `.${basename(path)}.tmp-${hostname()}-`
-  for (const name of readdirSync(dirname(path))) {
-    if (!name.startsWith(prefix)) continue
-    const pid = Number(name.slice(prefix.length).split('-')[0])
+  removeLeftovers(dirname(path), (name) => name.startsWith(`.${basename(path)}.tmp-`))
+}
+
+/** As `removeStale`, for everything directly in a folder. */
+export function removeStaleIn(folder: string): void {
+  removeLeftovers(folder, (name) => name.startsWith('.'))
+}
+
+function removeLeftovers(folder: string, isOurs: (name: string) => boolean): void {
+  const mark = `.tmp-${hostname()}-`
+  for (const name of readdirSync(folder)) {
+    const at = name.indexOf(mark)
+    if (at < 0 || !isOurs(name)) continue
+    const pid = Number(name.slice(at + mark.length).split('-')[0])
     if (Number.isInteger(pid) && pid > 0 && !isAlive(pid)) {
-      rmSync(join(dirname(path), name), { recursive: true, force: true })
+      rmSync(join(folder, name), { recursive: true, force: true })
     }
   }
 }

@@ -10,14 +10,19 @@ import type { Plugin } from './plugin.ts'
 type Falsy = false | null | undefined
 export type PluginList = readonly (Plugin | Falsy)[]
 
-/** Names of kind K that the plugins of list L provide. */
+/**
+ * Names of kind K that the plugins of list L provide. A plugin that is typed as `Plugin & { provides: … }` also has the
+ * index signature of Provides, under which every name is legal; only the names that are spelled out count.
+ */
 export type NamesOf<L extends PluginList, K extends CapabilityKind> = L[number] extends infer P
   ? P extends { readonly provides: infer S }
     ? K extends keyof S
-      ? keyof S[K] & string
+      ? SpelledOut<NonNullable<S[K]>>
       : never
     : never
   : never
+
+type SpelledOut<T> = keyof { [N in keyof T as string extends N ? never : N]: true } & string
 
 export interface Host<L extends PluginList = PluginList> extends Disposable {
   readonly plugins: readonly Plugin[]
@@ -36,7 +41,10 @@ interface Entry {
   readonly value: unknown
 }
 
-/** Checks duplicates and requirements (E_PLUGIN), then runs each `setup`. Falsy entries are skipped. */
+/**
+ * Checks duplicates and requirements (E_PLUGIN), then runs each `setup`; when one fails, what was started before is
+ * disposed. Falsy entries are skipped.
+ */
 export function createHost<const L extends PluginList>({ plugins }: { readonly plugins: L }): Host<L> {
   const used = plugins.filter((plugin): plugin is Plugin => Boolean(plugin))
   const entries = new Map<string, Entry>()
@@ -84,9 +92,14 @@ export function createHost<const L extends PluginList>({ plugins }: { readonly p
     explain,
     [Symbol.dispose]: () => live.dispose(),
   }
-  for (const plugin of used) {
-    const started = plugin.setup?.(host)
-    if (started) live.use(started)
+  try {
+    for (const plugin of used) {
+      const started = plugin.setup?.(host)
+      if (started) live.use(started)
+    }
+  } catch (error) {
+    live.dispose()
+    throw error
   }
   return host
 }

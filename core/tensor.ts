@@ -146,9 +146,17 @@ export class Tensor implements Owned, Disposable {
   window(shape: Shape, start: number): Tensor {
     this.#check()
     if (start < 0 || start + sizeOf(shape) > this.size) {
-      throw new TrituneError('E_SHAPE', `a window of ${formatShape(shape)} at element ${start} leaves ${this.toString()}`)
+      throw new TrituneError(
+        'E_SHAPE',
+        `a window of ${formatShape(shape)} at element ${start} leaves ${this.toString()}`,
+      )
     }
-    return new Tensor(this.storage.retain(), shape, this.dtype, this.offset + start * DTYPES[this.dtype].bytes)
+    return new Tensor(
+      this.storage.retain(),
+      shape,
+      this.dtype,
+      this.offset + start * DTYPES[this.dtype].bytes,
+    )
   }
 
   /** A handle on `count` consecutive rows (entries of the first axis) from `start`. */

@@ -6,27 +6,49 @@
  * falls by less than 30 %.
  */
 import { readFileSync } from 'node:fs'
+import { runCommand } from './_cli.ts'
 import { ensureInstalled, ROOT } from './_setup.ts'
+
+const HELP = `Fine-tune the bundled model on the bundled text: the settings are in quickstart/quickstart.yaml.
+
+  bun run quickstart [--set key=value]…
+`
 
 const CONFIG = 'quickstart/quickstart.yaml'
 const PROMPT = 'The captain stood'
 const SAMPLE = { maxNewTokens: 60, temperature: 0.7, topP: 0.9, repetitionPenalty: 1.1, seed: 1 } as const
 const NEEDED_FALL = 0.3
 
-async function main(): Promise<boolean> {
-  const began = performance.now()
-  await ensureInstalled()
-  const { createBatches } = await import('../plugins/data/mod.ts')
-  const finetune = await import('../plugins/finetune/mod.ts')
-  const { generate } = await import('../plugins/generate/mod.ts')
-  process.chdir(ROOT)
-  const config = finetune.readFinetuneConfig(readFileSync(CONFIG, 'utf8'), CONFIG)
-  using run = await finetune.prepareRun(config)
-  const { model, tokenizer, data } = run
+await runCommand({
+  help: HELP,
+  positionals: { min: 0, max: 0 },
+  options: { set: { type: 'string', multiple: true } },
+  async run({ values }) {
+    const began = performance.now()
+    await ensureInstalled()
+    process.chdir(ROOT)
+    const fall = await quickstart(values.set ?? [])
+    console.log(`time       ${((performance.now() - began) / 1000).toFixed(0)} s`)
+    if (fall >= NEEDED_FALL) return
+    console.error(`perplexity fell by ${percent(fall)}, expected at least ${percent(NEEDED_FALL)}`)
+    process.exitCode = 1
+  },
+})
 
-  const perplexity = (): number => {
+/** Runs it and prints; returns the part by which perplexity fell. */
+async function quickstart(overrides: readonly string[]): Promise<number> {
+  const { createBatches } = await import('../plugins/data/mod.ts')
+  const { streamText } = await import('../plugins/generate/mod.ts')
+  const { createProgress, evaluateLoss, prepareRun, readFinetuneConfig, summarize, train } =
+    await import('../plugins/finetune/mod.ts')
+  console.log('tritune quickstart: a model that knows only presidential speeches reads Moby-Dick\n')
+  const config = readFinetuneConfig(readFileSync(CONFIG, 'utf8'), CONFIG, { overrides })
+  using run = await prepareRun(config)
+  console.log(`${summarize(run).join('\n')}\n`)
+
+  const show = (when: string): number => {
     const batches = createBatches({
-      examples: data.validation,
+      examples: run.data.validation,
       microBatchSize: config.eval_batch_size,
       sequenceLength: config.sequence_len,
       packing: config.eval_sample_packing,
@@ -34,54 +56,38 @@ async function main(): Promise<boolean> {
       shuffle: false,
     })
     const all = Array.from({ length: batches.length }, (_, i) => batches.get(i))
-    return Math.exp(finetune.evaluateLoss(run, all).loss)
-  }
-  const sample = (): string => {
-    const prompt = tokenizer.encode(PROMPT, { addSpecialTokens: true })
-    const stopIds = tokenizer.eosId === null ? [] : [tokenizer.eosId]
-    return tokenizer.decode([...prompt, ...generate(model, prompt, { ...SAMPLE, stopIds })])
+    const perplexity = Math.exp(evaluateLoss(run, all).loss)
+    const text = [...streamText(run.model, run.tokenizer.inner, { prompt: PROMPT }, SAMPLE)].join('')
+    console.log(`${when.padEnd(10)} perplexity ${perplexity.toFixed(1)} on chapters that are not trained on`)
+    console.log(`${wrap(`${PROMPT}${text} …`)}\n`)
+    return perplexity
   }
 
-  console.log('tritune quickstart: a model that knows only presidential speeches learns Moby-Dick\n')
-  console.log(`${finetune.summarize(run).join('\n')}\n`)
-  const before = { perplexity: perplexity(), sample: sample() }
-  console.log(
-    `before     perplexity ${before.perplexity.toFixed(1)} on chapters that are kept out of training`,
-  )
-  console.log(`           ${indent(before.sample)}\n`)
-  const { outputDir } = await finetune.train(run, {
-    onEvent: finetune.createProgress({
+  const before = show('before')
+  await train(run, {
+    onEvent: createProgress({
       loggingSteps: config.logging_steps,
-      terminal: process.stdout.isTTY,
+      terminal: process.stdout.isTTY === true,
       write: (text) => process.stdout.write(text),
     }),
   })
-  const after = { perplexity: perplexity(), sample: sample() }
-  const fall = 1 - after.perplexity / before.perplexity
-  console.log(`\nafter      perplexity ${after.perplexity.toFixed(1)}: ${(100 * fall).toFixed(1)} % lower`)
-  console.log(`           ${indent(after.sample)}\n`)
-  console.log(`adapter    ${outputDir}`)
-  console.log(`time       ${finetune.formatDuration((performance.now() - began) / 1000)}`)
-  console.log(`next       bun run generate --model ${config.base_model} --adapter ${outputDir} "${PROMPT}"`)
-  console.log(`           bun run finetune ${CONFIG}    (edit a copy: your model, your data)`)
-  if (fall >= NEEDED_FALL) return true
-  console.error(`perplexity fell by ${(100 * fall).toFixed(1)} %, expected at least ${100 * NEEDED_FALL} %`)
-  return false
+  console.log()
+  const fall = 1 - show('after') / before
+  const { base_model: model, output_dir: adapter } = config
+  console.log(`perplexity fell by ${percent(fall)}; the adapter is in ${adapter}`)
+  console.log(`next       bun run generate ${model} --adapter ${adapter} --prompt "${PROMPT}"`)
+  console.log(`           bun run finetune ${CONFIG}   (copy and edit it: your model, your data)`)
+  return fall
 }
 
-/** Wraps at 100 columns under the first line. */
-function indent(text: string): string {
+function percent(part: number): string {
+  return `${(100 * part).toFixed(1)} %`
+}
+
+/** Lines of at most 100 columns, indented below the names of the rows. */
+function wrap(text: string): string {
   return text
     .replace(/\s+/g, ' ')
-    .replace(/(.{1,88})(?: |$)/g, '$1\n           ')
+    .replace(/(.{1,89})(?: |$)/g, '           $1\n')
     .trimEnd()
-}
-
-if (import.meta.main) {
-  try {
-    process.exitCode = (await main()) ? 0 : 1
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error)
-    process.exitCode = 1
-  }
 }

@@ -53,7 +53,7 @@ export const layerNormForward: Op<LayerNormInputs, { readonly eps: number }, Lay
     }
   },
   saves: ({ residual }) => [residual ? 'h' : 'x', 'weight', 'mean', 'rstd'],
-  gradient({ saved, grads, needs, accumulator }) {
+  gradient({ saved, grads, accumulator }) {
     const dw = accumulator('weight')
     const db = accumulator('bias')
     const dy = grads.y
@@ -67,12 +67,7 @@ export const layerNormForward: Op<LayerNormInputs, { readonly eps: number }, Lay
       mean: saved.mean,
       rstd: saved.rstd,
     }
-    const { dx } = run(
-      layerNormBackward,
-      inputs,
-      { wantsDx: needs('x') || needs('residual'), wantsDw: dw !== null, wantsDb: db !== null },
-      { dw, db },
-    )
+    const { dx } = run(layerNormBackward, inputs, { wantsDw: dw !== null, wantsDb: db !== null }, { dw, db })
     return { x: dx, residual: dx, weight: dw, bias: db }
   },
 })
@@ -91,12 +86,12 @@ export type LayerNormBackwardInputs = {
 /** g = w∘dy: dx = rstd·(g − mean(g) − n·mean(g∘n)) (+ dh);  dw += Σ dy∘n;  db += Σ dy */
 export const layerNormBackward: Op<
   LayerNormBackwardInputs,
-  { readonly wantsDx: boolean; readonly wantsDw: boolean; readonly wantsDb: boolean },
-  { readonly dx: Tensor | null; readonly dw: Tensor | null; readonly db: Tensor | null }
+  { readonly wantsDw: boolean; readonly wantsDb: boolean },
+  { readonly dx: Tensor; readonly dw: Tensor | null; readonly db: Tensor | null }
 > = defineOp({
   name: 'layer_norm_backward',
-  outputs: ({ h, weight }, { wantsDx, wantsDw, wantsDb }) => ({
-    dx: wantsDx ? { shape: h.shape, dtype: h.dtype } : null,
+  outputs: ({ h, weight }, { wantsDw, wantsDb }) => ({
+    dx: { shape: h.shape, dtype: h.dtype },
     dw: wantsDw ? { shape: weight.shape, dtype: 'f32' } : null,
     db: wantsDb ? { shape: weight.shape, dtype: 'f32' } : null,
   }),
@@ -115,9 +110,8 @@ export const layerNormBackward: Op<
       }
       for (let c = 0; c < cols; c++) {
         const i = row * cols + c
-        if (dx)
-          dx.data[i] =
-            r * (weight.data[c] * dy.data[i] - sum / cols - (normed(c) * dot) / cols) + (dh ? dh.data[i] : 0)
+        dx.data[i] =
+          r * (weight.data[c] * dy.data[i] - sum / cols - (normed(c) * dot) / cols) + (dh ? dh.data[i] : 0)
         if (dw) dw.data[c] += dy.data[i] * normed(c)
         if (db) db.data[c] += dy.data[i]
       }

@@ -50,7 +50,7 @@ export const rmsNormForward: Op<RmsNormInputs, { readonly eps: number }, RmsNorm
     }
   },
   saves: ({ residual }) => [residual ? 'h' : 'x', 'weight', 'rstd'],
-  gradient({ saved, grads, needs, accumulator }) {
+  gradient({ saved, grads, accumulator }) {
     const dw = accumulator('weight')
     const dy = grads.y
     // Only the residual stream has a gradient: it passes through unchanged.
@@ -62,12 +62,7 @@ export const rmsNormForward: Op<RmsNormInputs, { readonly eps: number }, RmsNorm
       weight: saved.weight,
       rstd: saved.rstd,
     }
-    const { dx } = run(
-      rmsNormBackward,
-      inputs,
-      { wantsDx: needs('x') || needs('residual'), wantsDw: dw !== null },
-      { dw },
-    )
+    const { dx } = run(rmsNormBackward, inputs, { wantsDw: dw !== null }, { dw })
     return { x: dx, residual: dx, weight: dw }
   },
 })
@@ -82,20 +77,15 @@ export type RmsNormBackwardInputs = {
   readonly rstd: Tensor
 }
 
-export interface Wants {
-  readonly wantsDx: boolean
-  readonly wantsDw: boolean
-}
-
 /** dx = rstd·(w∘dy − h·rstd²·mean(h∘w∘dy)) (+ dh);  dw += Σ dy∘h·rstd */
 export const rmsNormBackward: Op<
   RmsNormBackwardInputs,
-  Wants,
-  { readonly dx: Tensor | null; readonly dw: Tensor | null }
+  { readonly wantsDw: boolean },
+  { readonly dx: Tensor; readonly dw: Tensor | null }
 > = defineOp({
   name: 'rms_norm_backward',
-  outputs: ({ h, weight }, { wantsDx, wantsDw }) => ({
-    dx: wantsDx ? { shape: h.shape, dtype: h.dtype } : null,
+  outputs: ({ h, weight }, { wantsDw }) => ({
+    dx: { shape: h.shape, dtype: h.dtype },
     dw: wantsDw ? { shape: weight.shape, dtype: 'f32' } : null,
   }),
   accumulates: ['dw'],
@@ -107,9 +97,8 @@ export const rmsNormBackward: Op<
       for (let c = 0; c < cols; c++) dot += h.data[row * cols + c] * weight.data[c] * dy.data[row * cols + c]
       for (let c = 0; c < cols; c++) {
         const i = row * cols + c
-        if (dx)
-          dx.data[i] =
-            r * (weight.data[c] * dy.data[i] - (h.data[i] * r * r * dot) / cols) + (dh ? dh.data[i] : 0)
+        dx.data[i] =
+          r * (weight.data[c] * dy.data[i] - (h.data[i] * r * r * dot) / cols) + (dh ? dh.data[i] : 0)
         if (dw) dw.data[c] += dy.data[i] * h.data[i] * r
       }
     }

@@ -55,19 +55,33 @@ export function sample(
 function choose(scores: Float64Array, { temperature, topK, topP }: SampleParams, uniform: number): number {
   const order = Array.from(scores.keys()).toSorted((a, b) => scores[b] - scores[a] || a - b)
   if (temperature === 0) return order[0]
-  const candidates = topK > 0 ? order.slice(0, topK) : order
-  const weights = candidates.map((token) => Math.exp((scores[token] - scores[order[0]]) / temperature))
-  const whole = weights.reduce((a, b) => a + b, 0)
-  let kept = 0
-  let mass = 0
-  const enough = topP >= 1 ? Infinity : topP * whole
-  while (kept < weights.length && (kept === 0 || mass < enough)) mass += weights[kept++]
-  // The draw walks the kept tokens in the order of their ids, so that no sort is needed to repeat it.
-  const walk = Array.from({ length: kept }, (_, i) => i).sort((a, b) => candidates[a] - candidates[b])
-  let left = uniform * mass
-  for (const i of walk) {
-    left -= weights[i]
-    if (left < 0) return candidates[i]
+  const weights = scores.map((score) => Math.exp((score - scores[order[0]]) / temperature))
+  // Ties of the last of the k stay, as in transformers.
+  if (topK > 0 && topK < order.length) {
+    const least = weights[order[topK - 1]]
+    for (const token of order) if (weights[token] < least) weights[token] = 0
   }
-  return candidates[walk[kept - 1]]
+  if (topP < 1) {
+    const enough = topP * total(weights)
+    let mass = 0
+    for (const token of order) {
+      const needed = mass === 0 || mass < enough
+      mass += weights[token]
+      if (!needed) weights[token] = 0
+    }
+  }
+  const target = uniform * total(weights)
+  let mass = 0
+  let chosen = order[0]
+  for (const [token, weight] of weights.entries()) {
+    if (weight === 0) continue
+    mass += weight
+    chosen = token
+    if (mass > target) break
+  }
+  return chosen
+}
+
+function total(weights: Float64Array): number {
+  return weights.reduce((a, b) => a + b, 0)
 }

@@ -79,7 +79,13 @@ constexpr int SPLIT_KEYS = 256;   // keys of a task then
 constexpr int BLOCK_ROWS = 112;   // rows of a block of queries: eight strips
 constexpr size_t PACK_KEYS = 256;
 
-int queries_per_block(const Attention& a) { return a.group >= BLOCK_ROWS ? 1 : BLOCK_ROWS / a.group; }
+/// Tiles hold up to 128 rows of a group; the scores' maximum is taken before the scale, so that must not be negative.
+bool on_tiles(const Attention& a) { return isa() == ISA_AMX && a.dtype == TT_BF16 && a.group <= 128 && a.scale > 0; }
+
+int queries_per_block(const Attention& a) {
+  const int rows = on_tiles(a) ? 128 : BLOCK_ROWS;
+  return a.group >= rows ? 1 : rows / a.group;
+}
 
 tt_status out_of_memory(const char* name) { return fail(TT_OUT_OF_MEMORY, "%s: no memory for packed keys and values", name); }
 
@@ -132,7 +138,8 @@ tt_status forward_few(const Call& c, void* o, float* lse) {
 
 tt_status forward_many(const Call& c, void* o, float* lse) {
   const Attention& a = c.a;
-  const size_t size = size_t(a.head_dim), width = padded_dim(a.head_dim);
+  const bool tiles = on_tiles(a);
+  const size_t width = padded_dim(a.head_dim), k_width = tiles ? width : size_t(a.head_dim), bytes = tiles ? 2 : 4;
   TaskTable packs, blocks, keys_before;
   auto padded_keys = [&](int i) { return round_up(size_t(c.document(i).nk), KEY_STEP); };
   const int per_block = queries_per_block(a);
@@ -141,18 +148,22 @@ tt_status forward_many(const Call& c, void* o, float* lse) {
               make_table(keys_before, 2, c.documents, padded_keys);
   if (!made) return out_of_memory(c.name);
   const size_t keys = keys_before.count();
-  auto* packed_k = static_cast<float*>(shared_scratch(3, keys * size * size_t(a.kv_heads) * sizeof(float) + 64));
-  auto* packed_v = static_cast<float*>(shared_scratch(4, keys * width * size_t(a.kv_heads) * sizeof(float) + 64));
+  auto* packed_k = static_cast<char*>(shared_scratch(3, keys * k_width * size_t(a.kv_heads) * bytes + 64));
+  auto* packed_v = static_cast<char*>(shared_scratch(4, keys * width * size_t(a.kv_heads) * bytes + 64));
   if (!packed_k || !packed_v) return out_of_memory(c.name);
-  auto k_of = [&](int i, int kv_head) { return packed_k + (keys * size_t(kv_head) + keys_before.first[i]) * size; };
-  auto v_of = [&](int i, int kv_head) { return packed_v + (keys * size_t(kv_head) + keys_before.first[i]) * width; };
+  auto k_of = [&](int i, int kv_head) { return packed_k + (keys * size_t(kv_head) + keys_before.first[i]) * k_width * bytes; };
+  auto v_of = [&](int i, int kv_head) { return packed_v + (keys * size_t(kv_head) + keys_before.first[i]) * width * bytes; };
+  auto as_f32 = [](char* p) { return reinterpret_cast<float*>(p); };
+  auto as_bf16 = [](char* p) { return reinterpret_cast<uint16_t*>(p); };
   parallel(packs.count(), [&](size_t task, int) {
     int i = packs.find(task);
     Document d = c.document(i);
     size_t within = task - packs.first[i];
     int kv_head = int(within % size_t(a.kv_heads)), begin = int(within / size_t(a.kv_heads) * PACK_KEYS);
     int end = begin + int(PACK_KEYS) < d.nk ? begin + int(PACK_KEYS) : d.nk;
-    TT_DISPATCH(attention_pack, a, d, kv_head, begin, end, k_of(i, kv_head), v_of(i, kv_head), padded_keys(i));
+    char *k = k_of(i, kv_head), *v = v_of(i, kv_head);
+    if (tiles) amx::attention_pack(a, d, kv_head, begin, end, as_bf16(k), as_bf16(v));
+    else TT_DISPATCH(attention_pack, a, d, kv_head, begin, end, as_f32(k), as_f32(v), padded_keys(i));
   });
   std::atomic<bool> failed{false};
   AttentionResult result{o, lse, c.total_q(), nullptr, nullptr};
@@ -164,9 +175,10 @@ tt_status forward_many(const Call& c, void* o, float* lse) {
     size_t within = task - blocks.first[i];
     int kv_head = int(within % size_t(a.kv_heads)), begin = int(within / size_t(a.kv_heads)) * per_block;
     int end = begin + per_block < d.nq ? begin + per_block : d.nq;
-    if (!TT_DISPATCH(attention_forward_block, a, d, kv_head, begin, end, 0, d.nk, k_of(i, kv_head), v_of(i, kv_head), padded_keys(i), result,
-                     thread))
-      failed.store(true);
+    char *k = k_of(i, kv_head), *v = v_of(i, kv_head);
+    bool done = tiles ? amx::attention_forward_block(a, d, kv_head, begin, end, as_bf16(k), as_bf16(v), result, thread)
+                      : TT_DISPATCH(attention_forward_block, a, d, kv_head, begin, end, 0, d.nk, as_f32(k), as_f32(v), padded_keys(i), result, thread);
+    if (!done) failed.store(true);
   });
   return failed.load() ? out_of_memory(c.name) : TT_OK;
 }
@@ -228,9 +240,10 @@ static tt_status backward(const Call& c, const AttentionGradients& given) {
     size_t within = task - tasks.first[i];
     int parts = parts_of(d), kv_head = int(within / size_t(parts));
     Part p = part_of(a, d, int(within % size_t(parts)));
-    if (!TT_DISPATCH(attention_backward_keys, a, d, g, kv_head, p.key_begin, p.key_end, p.q_begin, p.q_end, partial + first_row[task] * width,
-                     thread))
-      failed.store(true);
+    float* dq = partial + first_row[task] * width;
+    bool done = on_tiles(a) ? amx::attention_backward_keys(a, d, g, kv_head, p.key_begin, p.key_end, p.q_begin, p.q_end, dq, thread)
+                            : TT_DISPATCH(attention_backward_keys, a, d, g, kv_head, p.key_begin, p.key_end, p.q_begin, p.q_end, dq, thread);
+    if (!done) failed.store(true);
   });
   if (failed.load()) return out_of_memory(c.name);
 

@@ -52,6 +52,13 @@ TT_KERNEL(bool, attention_forward_block, const Attention& a, const Document& d, 
 /// Joins the partial results of `parts` key ranges (stride: rows) into the output.
 TT_KERNEL(void, attention_join, const Attention& a, const Document& d, int kv_head, size_t parts, size_t rows, const AttentionResult& result)
 
+/// Packed and computed in bf16 on AMX (amx/): k and v tiles of `round_up(keys, KEY_STEP)·padded_dim` elements each.
+namespace amx {
+void attention_pack(const Attention& a, const Document& d, int kv_head, int begin, int end, uint16_t* k_tiles, uint16_t* v_tiles);
+bool attention_forward_block(const Attention& a, const Document& d, int kv_head, int q_begin, int q_end, const uint16_t* k_tiles,
+                             const uint16_t* v_tiles, const AttentionResult& result, int thread);
+}  // namespace amx
+
 struct AttentionGradients { void *dq, *dk, *dv; const void *d_o, *o; const float* lse; float* delta; size_t total_q; };
 /// delta[h·total_q + t] = Σ do∘o for tokens [begin, end).
 TT_KERNEL(void, attention_delta, const Attention& a, const AttentionGradients& g, size_t begin, size_t end)
@@ -59,6 +66,10 @@ TT_KERNEL(void, attention_delta, const Attention& a, const AttentionGradients& g
 /// queries [q_begin, q_end), which are all that see one of the keys. false: out of memory.
 TT_KERNEL(bool, attention_backward_keys, const Attention& a, const Document& d, const AttentionGradients& g, int kv_head, int key_begin,
           int key_end, int q_begin, int q_end, float* partial_dq, int thread)
+namespace amx {
+bool attention_backward_keys(const Attention& a, const Document& d, const AttentionGradients& g, int kv_head, int key_begin, int key_end,
+                             int q_begin, int q_end, float* partial_dq, int thread);
+}  // namespace amx
 /// One task's share of dq.
 struct PartialQuery { int q_begin, q_end; const float* rows; };
 /// dq of queries [q_begin, q_end) = scale·Σ parts, in order.

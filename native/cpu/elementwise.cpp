@@ -63,7 +63,7 @@ extern "C" tt_status tt_unary_forward(void* y, const void* x, size_t n, int32_t 
   TT_REQUIRE_POINTER("tt_unary_forward", y);
   TT_REQUIRE_POINTER("tt_unary_forward", x);
   for_ranges(n, 2 * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
-    TT_DISPATCH(unary_forward_range, at(y, begin, dtype), at(x, begin, dtype), end - begin, op, dtype);
+    TT_DISPATCH_BF16(unary_forward_range, at(y, begin, dtype), at(x, begin, dtype), end - begin, op, dtype);
   });
   return TT_OK;
 }
@@ -76,7 +76,7 @@ extern "C" tt_status tt_unary_backward(void* dx, const void* dy, const void* x, 
   TT_REQUIRE_POINTER("tt_unary_backward", dy);
   TT_REQUIRE_POINTER("tt_unary_backward", x);
   for_ranges(n, 3 * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
-    TT_DISPATCH(unary_backward_range, at(dx, begin, dtype), at(dy, begin, dtype), at(x, begin, dtype), end - begin, op, dtype);
+    TT_DISPATCH_BF16(unary_backward_range, at(dx, begin, dtype), at(dy, begin, dtype), at(x, begin, dtype), end - begin, op, dtype);
   });
   return TT_OK;
 }
@@ -86,7 +86,7 @@ static tt_status gated_forward(const char* name, void* h, const void* gate, cons
   if (n == 0) return TT_OK;
   TT_REQUIRE(h && gate && up, "%s: %s is null", name, !h ? "h" : !gate ? "gate" : "up");
   for_ranges(n, 3 * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
-    TT_DISPATCH(gated_forward_range, at(h, begin, dtype), at(gate, begin, dtype), at(up, begin, dtype), end - begin, kind, dtype);
+    TT_DISPATCH_BF16(gated_forward_range, at(h, begin, dtype), at(gate, begin, dtype), at(up, begin, dtype), end - begin, kind, dtype);
   });
   return TT_OK;
 }
@@ -98,7 +98,7 @@ static tt_status gated_backward(const char* name, void* dgate, void* dup, const 
   TT_REQUIRE(dgate && dup, "%s: %s is null", name, !dgate ? "dgate" : "dup");
   TT_REQUIRE(dh && gate && up, "%s: %s is null", name, !dh ? "dh" : !gate ? "gate" : "up");
   for_ranges(n, 5 * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
-    TT_DISPATCH(gated_backward_range, at(dgate, begin, dtype), at(dup, begin, dtype), at(dh, begin, dtype), at(gate, begin, dtype),
+    TT_DISPATCH_BF16(gated_backward_range, at(dgate, begin, dtype), at(dup, begin, dtype), at(dh, begin, dtype), at(gate, begin, dtype),
                 at(up, begin, dtype), end - begin, kind, dtype);
   });
   return TT_OK;
@@ -127,7 +127,7 @@ extern "C" tt_status tt_dropout(void* y, const void* x, const uint32_t* rng, siz
   TT_REQUIRE_POINTER("tt_dropout", rng);
   if (p == 1) return tt_fill(y, n, 0, dtype, nullptr);
   for_ranges(n, 2 * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
-    TT_DISPATCH(dropout_range, at(y, begin, dtype), at(x, begin, dtype), rng, begin, end - begin, p, dtype);
+    TT_DISPATCH_BF16(dropout_range, at(y, begin, dtype), at(x, begin, dtype), rng, begin, end - begin, p, dtype);
   });
   return TT_OK;
 }

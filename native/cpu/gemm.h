@@ -40,10 +40,6 @@ struct Gemm {
 /// On AMX the product runs in bf16 when a or b is bf16, else in f32.
 tt_status gemm(const Gemm& g);
 
-/// dw (+)= factor·tᵀ·x, with t (rows, rank) f32 and x (rows, n): rank × n, or n × rank when `transposed`. Meant for ranks
-/// up to a few dozen, where packing x would cost more than the product.
-tt_status add_thin_gradient(float* dw, bool transposed, const float* t, int rank, const void* x, tt_dtype dtype, int n, int rows, float factor);
-
 /// One thread of the pool does it all (for many small products, called inside `parallel`).
 tt_status gemm_on_thread(const Gemm& g, int thread);
 

@@ -26,7 +26,7 @@ static tt_status forward(const char* name, const NormForward& io, int32_t rows, 
       piece.h_out = at(io.h_out, first, dtype);
       piece.residual = at(io.residual, first, dtype);
     }
-    TT_DISPATCH(norm_forward_rows, piece, end - begin, size_t(cols), eps, dtype);
+    TT_DISPATCH_BF16(norm_forward_rows, piece, end - begin, size_t(cols), eps, dtype);
   });
   return TT_OK;
 }
@@ -56,7 +56,7 @@ static tt_status backward(const char* name, const NormBackward& io, int32_t rows
     if (io.mean) part.mean += begin;
     part.dw = io.dw ? partials + piece * 2 * n : nullptr;
     part.db = io.db ? partials + piece * 2 * n + n : nullptr;
-    TT_DISPATCH(norm_backward_rows, part, end - begin, n, dtype);
+    TT_DISPATCH_BF16(norm_backward_rows, part, end - begin, n, dtype);
   };
   if (size_t(rows) * n < 8192) {
     for (size_t piece = 0; piece < pieces; piece++) run_piece(piece, 0);
@@ -103,7 +103,7 @@ extern "C" tt_status tt_softmax_forward(void* y, const void* x, int32_t rows, in
   TT_REQUIRE(rows == 0 || (y && x), "tt_softmax_forward: %s is null", !y ? "y" : "x");
   size_t n = size_t(cols);
   for_ranges(size_t(rows), n * 2 * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
-    TT_DISPATCH(softmax_forward_rows, at(y, begin * n, dtype), at(x, begin * n, dtype), end - begin, n, dtype);
+    TT_DISPATCH_BF16(softmax_forward_rows, at(y, begin * n, dtype), at(x, begin * n, dtype), end - begin, n, dtype);
   });
   return TT_OK;
 }
@@ -113,7 +113,7 @@ extern "C" tt_status tt_softmax_backward(void* dx, const void* dy, const void* y
   TT_REQUIRE(rows == 0 || (dx && dy && y), "tt_softmax_backward: %s is null", !dx ? "dx" : !dy ? "dy" : "y");
   size_t n = size_t(cols);
   for_ranges(size_t(rows), n * 3 * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
-    TT_DISPATCH(softmax_backward_rows, at(dx, begin * n, dtype), at(dy, begin * n, dtype), at(y, begin * n, dtype), end - begin, n, dtype);
+    TT_DISPATCH_BF16(softmax_backward_rows, at(dx, begin * n, dtype), at(dy, begin * n, dtype), at(y, begin * n, dtype), end - begin, n, dtype);
   });
   return TT_OK;
 }
@@ -132,7 +132,7 @@ extern "C" tt_status tt_rope(void* y, const void* x, const float* cos, const flo
   Rope rope{cos, sin, heads, head_dim, rotary_dim, inverse != 0};
   size_t per_token = size_t(heads) * size_t(head_dim);
   for_ranges(size_t(tokens), per_token * 2 * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
-    TT_DISPATCH(rope_tokens, at(y, begin * per_token, dtype), at(x, begin * per_token, dtype), positions + begin, end - begin, rope, dtype);
+    TT_DISPATCH_BF16(rope_tokens, at(y, begin * per_token, dtype), at(x, begin * per_token, dtype), positions + begin, end - begin, rope, dtype);
   });
   return TT_OK;
 }

@@ -26,6 +26,12 @@ template <class F> inline void for_ranges(size_t n, size_t bytes_per_element, F&
 inline char* at(void* p, size_t index, tt_dtype dtype) { return static_cast<char*>(p) + index * dtype_bytes(dtype); }
 inline const char* at(const void* p, size_t index, tt_dtype dtype) { return static_cast<const char*>(p) + index * dtype_bytes(dtype); }
 
+// Kernels that also have a copy in amx/, where bf16 is rounded by one instruction.
+#define TT_KERNEL_BF16(result, name, ...) \
+  TT_KERNEL(result, name, __VA_ARGS__)    \
+  namespace amx { result name(__VA_ARGS__); }
+#define TT_DISPATCH_BF16(name, ...) (tt::isa() == tt::ISA_AMX ? tt::amx::name(__VA_ARGS__) : TT_DISPATCH(name, __VA_ARGS__))
+
 /// The checks almost every function has.
 #define TT_REQUIRE_DTYPE(name, dtype) TT_REQUIRE(tt::is_compute_dtype(dtype), name ": dtype must be f32 (0) or bf16 (1), got %d", int(dtype))
 #define TT_REQUIRE_POINTER(name, pointer) TT_REQUIRE((pointer) != nullptr, name ": " #pointer " is null")

@@ -105,7 +105,7 @@ int32_t sample_row(float* logits, const Settings& s, int row, Token* memory, uin
     float x = (logits[i] - highest) / s.temperature;
     logits[i] = x == x ? x : -INFINITY;
   }
-  TT_DISPATCH(unary_forward_range, logits, logits, size_t(s.vocab), TT_EXP, TT_F32);
+  TT_DISPATCH_BF16(unary_forward_range, logits, logits, size_t(s.vocab), TT_EXP, TT_F32);
   if (s.top_k > 0 && s.top_k < s.vocab) {
     float threshold = top_k_threshold(logits, s, memory);
     for (int32_t i = 0; i < s.vocab; i++)

@@ -1,8 +1,10 @@
 /**
  * The training loop: steps, evaluations, checkpoints, stopping; resumable at any checkpoint to the same bits.
  */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { TrituneError } from '../../core/mod.ts'
+import { removeStaleIn } from '../../core/files.ts'
+import { referenceFallbacks, TrituneError } from '../../core/mod.ts'
 import { createBatches } from '../data/mod.ts'
 import type { RunEvent, RunResult, StepReport } from './events.ts'
 import { openMetricsFile } from './metrics-file.ts'
@@ -37,6 +39,7 @@ export async function train(
   const { config, plan, optimizer } = run
   const outputDir = config.output_dir
   const start = restore(run, resume, onEvent)
+  if (existsSync(outputDir)) removeStaleIn(outputDir)
   const metrics = openMetricsFile(join(outputDir, 'metrics.jsonl'), { keepSteps: start.step })
   const watchdog = createWatchdog(config.loss_watchdog_threshold, config.loss_watchdog_patience)
   const context = { ...run, checkpointing: config.gradient_checkpointing, seed: config.seed }
@@ -82,6 +85,7 @@ export async function train(
     loss = report.loss
     metrics.append(metricsLine(report))
     onEvent({ type: 'step', report })
+    if (step === start.step + 1) noteFallbacks(onEvent)
     watchdog(report)
     const last = step === plan.totalSteps
     const evaluated = plan.evalEvery !== null && (step % plan.evalEvery === 0 || last)
@@ -194,6 +198,15 @@ function* validationBatches({
     shuffle: false,
   })
   for (let i = 0; i < batches.length; i++) yield batches.get(i)
+}
+
+function noteFallbacks(onEvent: (event: RunEvent) => void): void {
+  const slow = referenceFallbacks()
+  if (slow.length > 0)
+    onEvent({
+      type: 'note',
+      text: `these ops have no native implementation and run on the slow reference: ${slow.join(', ')}`,
+    })
 }
 
 /** Stops a run whose loss stays above a threshold. */

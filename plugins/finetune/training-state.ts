@@ -6,9 +6,14 @@
  *     optimizer.safetensors       state tensors by name, f32
  *     training_state.json         step, best evaluation, and the settings that the numbers depend on
  */
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { recoverFolder, writeFileAtomic, writeFolderAtomicSync } from '../../core/atomic.ts'
+import {
+  recoverFolder,
+  removeFolderAtomic,
+  writeFileAtomic,
+  writeFolderAtomicSync,
+} from '../../core/atomic.ts'
 import { openCheckpoint } from '../../core/checkpoint.ts'
 import { tensorDType } from '../../core/safetensors.ts'
 import { writeSafetensors } from '../../core/safetensors-write.ts'
@@ -45,6 +50,7 @@ const SETTINGS = [
   'lora_dropout',
   'lora_target_modules',
   'lora_target_linear',
+  'lora_exclude_modules',
   'lora_rank_pattern',
   'lora_alpha_pattern',
   'peft_use_rslora',
@@ -111,7 +117,7 @@ export function readTrainingState(folder: string, config: FinetuneConfig): Train
     throw new TrituneError('E_RESUME', `there is no checkpoint here: ${STATE_FILE} is missing`, {
       place: folder,
     })
-  const state: TrainingState = JSON.parse(readFileSync(place, 'utf8'))
+  const state = parseState(place)
   if (state.format !== 1)
     throw new TrituneError('E_RESUME', `the checkpoint has format ${String(state.format)}, expected 1`, {
       place,
@@ -152,7 +158,7 @@ export function listCheckpoints(outputDir: string): { readonly step: number; rea
       const step = /^checkpoint-(\d+)$/.exec(name)?.[1]
       return step === undefined ? [] : [{ step: Number(step), folder: join(outputDir, name) }]
     })
-    .sort((a, b) => a.step - b.step)
+    .toSorted((a, b) => a.step - b.step)
 }
 
 /** Deletes the oldest checkpoints beyond `limit`; the one of step `keep` (the best) stays. */
@@ -162,10 +168,23 @@ export function pruneCheckpoints(outputDir: string, limit: number | null, keep: 
   const removable = all.filter(({ step }) => step !== keep)
   const excess = all.length - Math.max(limit, 1)
   for (const { folder } of removable.slice(0, Math.max(0, Math.min(excess, removable.length - 1))))
-    rmSync(folder, { recursive: true, force: true })
+    removeFolderAtomic(folder)
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+function parseState(place: string): TrainingState {
+  try {
+    const state: unknown = JSON.parse(readFileSync(place, 'utf8'))
+    if (typeof state === 'object' && state !== null && 'settings' in state) return state as TrainingState
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause
+  }
+  throw new TrituneError('E_RESUME', 'the checkpoint is damaged: this is not the state of a run', {
+    place,
+    remedy: 'resume from an older checkpoint with resume_from_checkpoint',
+  })
+}
 
 function fillFrom(file: string, targets: ReadonlyMap<string, Tensor>, prefix: string): void {
   const checkpoint = openCheckpoint(file)

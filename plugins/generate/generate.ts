@@ -29,7 +29,7 @@ export interface GenerateOptions {
 }
 
 /**
- * Yields new token ids as they come. Throws E_DATA for an empty prompt, E_SHAPE when prompt and new tokens do not fit
+ * Yields new token ids as they come. Throws E_CONFIG for an option out of range, E_DATA for an empty prompt, E_SHAPE when prompt and new tokens do not fit
  * into the model's context. Breaking out of the loop frees the cache.
  */
 export function* generate(
@@ -45,6 +45,17 @@ export function* generate(
     seed = 0,
   }: GenerateOptions = {},
 ): Generator<number> {
+  checkOption(
+    'maxNewTokens',
+    maxNewTokens,
+    Number.isInteger(maxNewTokens) && maxNewTokens >= 0,
+    'an integer from 0',
+  )
+  checkOption('temperature', temperature, temperature >= 0 && temperature < Infinity, 'a number from 0')
+  checkOption('topK', topK, Number.isInteger(topK) && topK >= 0, 'an integer from 0')
+  checkOption('topP', topP, topP > 0 && topP <= 1, 'a number above 0 and at most 1')
+  checkOption('repetitionPenalty', repetitionPenalty, repetitionPenalty > 0, 'a number above 0')
+  checkOption('seed', seed, Number.isSafeInteger(seed) && seed >= 0, 'an integer from 0')
   if (prompt.length === 0)
     throw new TrituneError('E_DATA', 'the prompt is empty', { remedy: 'give at least one token' })
   const { contextLength } = model.info
@@ -85,6 +96,10 @@ function lastLogits(model: Model, ids: readonly number[], cache: ReturnType<Mode
   const hidden = model.hidden(createBatch({ ids, positions }, device), { cache })
   const last = hidden.rowsView(ids.length - 1, 1)
   return linear(last, model.head)
+}
+
+function checkOption(name: string, value: number, isGood: boolean, expected: string): void {
+  if (!isGood) throw new TrituneError('E_CONFIG', `${name}: expected ${expected}, got ${value}`)
 }
 
 /** Keeps sampling noise apart from dropout noise. */

@@ -90,13 +90,21 @@ export function* streamText(
       return
     }
     // The end of the text could be the beginning of a stop text.
-    const safe = pending.length - Math.max(0, hold)
+    const safe = wholeCharacters(pending, pending.length - Math.max(0, hold))
     if (safe > 0) {
       yield pending.slice(0, safe)
       pending = pending.slice(safe)
     }
   }
-  yield pending + decoder.end()
+  pending += decoder.end()
+  const cut = firstOf(pending, stop)
+  yield cut >= 0 ? pending.slice(0, cut) : pending
+}
+
+/** `length`, or one less where that would cut a UTF-16 pair. */
+function wholeCharacters(text: string, length: number): number {
+  const last = length > 0 ? text.charCodeAt(length - 1) : 0
+  return last >= 0xd800 && last <= 0xdbff ? length - 1 : length
 }
 
 function firstOf(text: string, stops: readonly string[]): number {

@@ -38,7 +38,7 @@ export function storedDType(path: string): FloatDType {
   const counts = new Map<string, number>()
   for (const { dtype = '', bytes } of openCheckpoint(path).entries.values())
     counts.set(dtype, (counts.get(dtype) ?? 0) + bytes)
-  const [most] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? ['f32']
+  const [most] = [...counts].toSorted((a, b) => b[1] - a[1])[0] ?? ['f32']
   return most === 'bf16' || most === 'f16' ? most : 'f32'
 }
 
@@ -74,18 +74,13 @@ export function openSafetensorsSource(
     load(name, shape) {
       const entry = checkpoint.entries.get(name)
       if (!entry) throw missing(path, name, checkpoint.entries.keys())
-      const raw = stored(entry)
-      try {
-        return finish(raw, {
-          place: entry.file,
-          name,
-          shape,
-          dtype,
-          copy: writable && device.mapFile !== undefined,
-        })
-      } finally {
-        if (raw.dtype !== dtype || (writable && device.mapFile)) raw.dispose()
-      }
+      return finish(stored(entry), {
+        place: entry.file,
+        name,
+        shape,
+        dtype,
+        copy: writable && device.mapFile !== undefined,
+      })
     },
     [Symbol.dispose]() {
       for (const storage of maps.values()) storage.release()
@@ -108,11 +103,7 @@ export function openGgufSource(
       const entry = model.tensors.get(name)
       if (!entry) throw missing(path, name, model.tensors.keys())
       const raw = tensor(entry.read(), { shape: entry.shape, dtype: 'f32', device })
-      try {
-        return finish(raw, { place: path, name, shape, dtype, copy: false })
-      } finally {
-        if (dtype !== 'f32') raw.dispose()
-      }
+      return finish(raw, { place: path, name, shape, dtype, copy: false })
     },
     [Symbol.dispose]() {},
   }
@@ -128,26 +119,31 @@ interface Finish {
   readonly copy: boolean
 }
 
-/** Checks shape and values, converts; the result is `raw` itself when there is nothing to do. */
+/** Takes over `raw`: checks shape and values, converts; the result is `raw` itself when there is nothing to do. */
 function finish(raw: Tensor, { place, name, shape, dtype, copy }: Finish): Tensor {
-  expectShape(`${place}: tensor "${name}"`, raw.shape, shape)
-  if (!isFloat(raw.dtype))
-    throw new TrituneError('E_DTYPE', `tensor "${name}" is ${raw.dtype}, expected f32, f16 or bf16`, {
-      place,
-    })
-  const converted = raw.dtype === dtype && !copy ? raw : noGrad(() => convert(raw, dtype))
-  const bad = firstNonFinite(converted)
-  if (bad >= 0) {
-    throw new TrituneError(
-      'E_MODEL',
-      `tensor "${name}" has NaN or Inf (first at element ${bad} of ${sizeOf(shape)})`,
-      {
+  let converted = raw
+  try {
+    expectShape(`${place}: tensor "${name}"`, raw.shape, shape)
+    if (!isFloat(raw.dtype))
+      throw new TrituneError('E_DTYPE', `tensor "${name}" is ${raw.dtype}, expected f32, f16 or bf16`, {
         place,
-        remedy: 'the checkpoint is damaged: download it again',
-      },
-    )
+      })
+    if (raw.dtype !== dtype || copy) converted = noGrad(() => convert(raw, dtype))
+    const bad = firstNonFinite(converted)
+    if (bad >= 0) {
+      throw new TrituneError(
+        'E_MODEL',
+        `tensor "${name}" has NaN or Inf (first at element ${bad} of ${sizeOf(shape)})`,
+        { place, remedy: 'the checkpoint is damaged: download it again' },
+      )
+    }
+    return converted
+  } catch (error) {
+    converted.dispose()
+    throw error
+  } finally {
+    if (converted !== raw) raw.dispose()
   }
-  return converted
 }
 
 function convert(raw: Tensor, dtype: FloatDType): Tensor {

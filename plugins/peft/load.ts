@@ -2,7 +2,7 @@
  * Reads an adapter that PEFT (or tritune) wrote and puts it on a model.
  */
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Checkpoint, openCheckpoint } from '../../core/checkpoint.ts'
 import type { TensorEntry } from '../../core/safetensors.ts'
 import {
@@ -79,9 +79,9 @@ export function readAdapterConfig(folder: string): Readonly<Record<string, unkno
       place: folder,
       remedy: 'name the folder that holds adapter_config.json',
     })
-  let config: Record<string, unknown>
+  let parsed: unknown
   try {
-    config = JSON.parse(readFileSync(place, 'utf8'))
+    parsed = JSON.parse(readFileSync(place, 'utf8'))
   } catch (cause) {
     throw new TrituneError(
       'E_FORMAT',
@@ -89,6 +89,8 @@ export function readAdapterConfig(folder: string): Readonly<Record<string, unkno
       { place, cause },
     )
   }
+  if (!isRecord(parsed)) throw new TrituneError('E_FORMAT', 'expected a JSON object', { place })
+  const config = parsed
   if (typeof config[NAME_KEY] === 'string') return config
   if (config.peft_type !== 'LORA')
     throw new TrituneError(
@@ -176,7 +178,8 @@ function loadLora(
   const [outputs, inputs] = layer.weight.shape
   expectShape(`${file}: ${a.name}`, a.shape, [rank, inputs])
   expectShape(`${file}: ${b.name}`, b.shape, [outputs, rank])
-  const expected = patternValue(layer.path, numbers(config.rank_pattern), Number(config.r ?? 8))
+  const settings = numericSettings(config, file)
+  const expected = patternValue(layer.path, settings.ranks, settings.rank)
   if (rank !== expected)
     throw new TrituneError(
       'E_ADAPTER',
@@ -187,18 +190,53 @@ function loadLora(
     layer,
     {
       rank,
-      alpha: patternValue(layer.path, numbers(config.alpha_pattern), Number(config.lora_alpha ?? 8)),
-      dropout: dropout ?? Number(config.lora_dropout ?? 0),
+      alpha: patternValue(layer.path, settings.alphas, settings.alpha),
+      dropout: dropout ?? settings.dropout,
       rsLora: config.use_rslora === true,
       init: true,
     },
     { seed: 0 },
   )
-  fillParameter(adapter.a, a, checkpoint, file)
-  fillParameter(adapter.b, b, checkpoint, file)
+  try {
+    fillParameter(adapter.a, a, checkpoint, file)
+    fillParameter(adapter.b, b, checkpoint, file)
+  } catch (error) {
+    adapter[Symbol.dispose]()
+    throw error
+  }
   return adapter
 }
 
-function numbers(value: unknown): Readonly<Record<string, number>> {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, number>>) : {}
+interface NumericSettings {
+  readonly rank: number
+  readonly alpha: number
+  readonly dropout: number
+  readonly ranks: Readonly<Record<string, number>>
+  readonly alphas: Readonly<Record<string, number>>
+}
+
+/** The numbers of adapter_config.json; a text among them would give an adapter that is NaN everywhere. */
+function numericSettings(config: Readonly<Record<string, unknown>>, file: string): NumericSettings {
+  const number = (key: string, value: unknown, fallback?: number): number => {
+    const given = value ?? fallback
+    if (typeof given === 'number' && Number.isFinite(given)) return given
+    throw new TrituneError('E_ADAPTER', `${key}: expected a number, got ${JSON.stringify(value)}`, {
+      place: join(dirname(file), CONFIG_FILE),
+    })
+  }
+  const pattern = (key: string): Record<string, number> =>
+    Object.fromEntries(
+      Object.entries(config[key] ?? {}).map(([name, value]) => [name, number(`${key}: ${name}`, value)]),
+    )
+  return {
+    rank: number('r', config.r, 8),
+    alpha: number('lora_alpha', config.lora_alpha, 8),
+    dropout: number('lora_dropout', config.lora_dropout, 0),
+    ranks: pattern('rank_pattern'),
+    alphas: pattern('alpha_pattern'),
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -11,12 +11,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
-import { adamw, chain, clipByGlobalNorm, createRandom } from '../../core/mod.ts'
+import { adamw, chain, clipByGlobalNorm } from '../../core/mod.ts'
 import { openCpu } from '../../plugins/cpu/device.ts'
-import type { Batch } from '../../plugins/data/mod.ts'
 import { trainStep } from '../../plugins/finetune/train-step.ts'
 import { loadModel } from '../../plugins/models/mod.ts'
 import { attachLora } from '../../plugins/peft/mod.ts'
+import { randomBatch } from './_random-step.ts'
 
 const LEARNING_RATE = 2e-4
 
@@ -62,16 +62,6 @@ function rss(field: 'VmRSS' | 'VmHWM'): number {
   return Number(found?.[1] ?? 0) * 1024
 }
 
-/** `batch` documents of `length` random tokens; every token but the last of each is trained. */
-function randomBatch(vocabSize: number, batch: number, length: number, seed: number): Batch {
-  const random = createRandom(seed, 'bench/tokens')
-  const ids = Int32Array.from({ length: batch * length }, () => random.int(vocabSize))
-  const positions = ids.map((_, i) => i % length)
-  const targets = ids.map((_, i) => (positions[i] === length - 1 ? -100 : ids[i + 1]))
-  const offsets = Int32Array.from({ length: batch + 1 }, (_, i) => i * length)
-  return { ids, positions, targets, offsets, trainedTokens: batch * (length - 1), rows: batch }
-}
-
 async function main(): Promise<void> {
   const say = (value: object): void => void process.stdout.write(`${JSON.stringify(value)}\n`)
   const { model: path, dtype, checkpointing, numbers } = readOptions()
@@ -84,7 +74,7 @@ async function main(): Promise<void> {
   const { parameters } = adapter
   const context = { model, device, parameters, optimizer, checkpointing, seed }
   const batches = Array.from({ length: steps }, (_, i) =>
-    randomBatch(model.info.vocabSize, batch, length, seed + i),
+    randomBatch(model.info.vocabSize, { batch, length, seed: seed + i }),
   )
 
   // What loading left behind goes back to the system, then the peak counts from here ("5" resets it; Linux only).

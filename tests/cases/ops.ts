@@ -176,6 +176,7 @@ const movement: readonly OpCase[] = [
     name: 'slice',
     inputs: { x: { shape: [5, 6, 7] } },
     run: ({ x }) => [
+      t.slice(x, { end: 2 }),
       t.slice(x, { start: 1, end: 3 }),
       t.slice(x, { axis: 1, start: 2 }),
       t.slice(x, { axis: -1, start: 3, end: 4 }),
@@ -237,6 +238,44 @@ const products: readonly OpCase[] = [
   linearCase('linear with lora', { rank: 4 }),
   linearCase('linear with bias, lora and dropout', { rank: 8, bias: true, dropout: 0.25 }),
   linearCase('linear 70 → 130, rank 16', { rows: [67], inner: 70, out: 130, rank: 16 }),
+  ...['x', 'weight', 'bias', 'a', 'b'].map((trained) => ({
+    name: `linear where only ${trained} trains`,
+    inputs: {
+      x: { shape: [19, 33], grad: trained === 'x' },
+      weight: { shape: [21, 33], grad: trained === 'weight' },
+      bias: { shape: [21], grad: trained === 'bias' },
+      a: { ...fixed([4, 33]), grad: trained === 'a' },
+      b: { ...fixed([21, 4]), grad: trained === 'b' },
+    },
+    run: ({ x, weight, bias, a, b }: Readonly<Record<string, t.Tensor>>) => [
+      t.linear(x, weight, { bias, lora: { a, b, scale: 2 } }),
+    ],
+  })),
+  {
+    name: 'linear layers of one tensor',
+    inputs: {
+      x: { shape: [33, 65] },
+      q: { shape: [37, 65] },
+      k: { shape: [17, 65] },
+      a: fixed([8, 65]),
+      b: fixed([17, 8]),
+    },
+    run({ x, q, k, a, b }) {
+      const h = t.silu(x)
+      return [t.linear(h, q), t.linear(h, k, { lora: { a, b, scale: 0.5 } }), t.linear(h, q)]
+    },
+  },
+  ...['h', 'weight'].map((trained) => ({
+    name: `linear_cross_entropy where only ${trained} trains`,
+    inputs: {
+      h: { shape: [3, 35], grad: trained === 'h' },
+      weight: { shape: [67, 35], grad: trained === 'weight' },
+      targets: i32([1, 66, -100]),
+    },
+    run: ({ h, weight, targets }: Readonly<Record<string, t.Tensor>>) => [
+      t.linearCrossEntropy(h, weight, targets, { scale: 1 }),
+    ],
+  })),
   ...[0, 2].map((softcap) => ({
     name: `linear_cross_entropy, softcap ${softcap}`,
     inputs: {
@@ -252,6 +291,18 @@ const products: readonly OpCase[] = [
 ]
 
 const norms: readonly OpCase[] = [
+  ...['x', 'weight', 'bias'].map((trained) => ({
+    name: `norms where only ${trained} trains`,
+    inputs: {
+      x: { shape: [5, 67], grad: trained === 'x' },
+      weight: { shape: [67], grad: trained === 'weight' },
+      bias: { shape: [67], grad: trained === 'bias' },
+    },
+    run: ({ x, weight, bias }: Readonly<Record<string, t.Tensor>>) => [
+      t.layerNorm(x, weight, bias),
+      ...(trained === 'bias' ? [] : [t.rmsNorm(x, weight)]),
+    ],
+  })),
   {
     name: 'rms_norm',
     inputs: { x: { shape: [3, 5, 67] }, weight: { shape: [67] } },
@@ -333,6 +384,7 @@ const sequences: readonly OpCase[] = [
   attentionCase('of documents', documents),
   attentionCase('both ways', { ...documents, options: { causal: false } }),
   attentionCase('in a window', { ...documents, options: { window: 4 } }),
+  attentionCase('both ways, in a window', { ...longer, options: { causal: false, window: 3 } }),
   attentionCase('with softcap', { ...documents, options: { softcap: 1.5 } }),
   attentionCase('to more keys than queries', longer),
   attentionCase('to more keys, in a window', { ...longer, options: { window: 3 } }),

@@ -49,9 +49,9 @@ describe('wordProblems()', () => {
       `${slash}home/someone/project`,
       `${slash}root/.cache`,
       `${slash}work/main/core`,
-      `https:${slash}/registry.example.com/x`,
+      `https:${slash}/registry.acme.dev/x`,
       `http:${slash}/10.0.0.7:4873/npm/`,
-      `https:${slash}/npm-mirror.example/x`,
+      `https:${slash}/npm-mirror.acme.dev/x`,
     ]) {
       expect(wordProblems('a.ts', `x = '${bad}'`)).not.toEqual([])
     }
@@ -59,6 +59,8 @@ describe('wordProblems()', () => {
   test('`wordProblems()` leaves ordinary text alone', () => {
     for (const good of [
       'https://huggingface.co/x',
+      'https://mirror.example/x',
+      'https://mirror/x',
       'http://127.0.0.1:8080/api',
       './work/main',
       'team/root/x',

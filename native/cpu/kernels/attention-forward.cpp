@@ -58,7 +58,10 @@ static inline float softmax_row(float* s, size_t n, size_t begin, size_t end, fl
   if (i < n) top0 = max_or_second(load(s + i), top0);
   const float now = max_lanes_finite(max_or_second(top0, top1));
   if (now == -INFINITY) {
-    for (size_t j = 0; j < n; j++) s[j] = s[j] == -INFINITY ? 0 : s[j];  // NaN stays
+    for (size_t j = 0; j < n; j++) {
+      s[j] = s[j] == -INFINITY ? 0 : s[j];  // NaN stays
+      total += s[j];
+    }
     return 1;
   }
   vf sum0{}, sum1{};

@@ -78,25 +78,6 @@ template <class T> static inline void load_into_strip(float* strips, size_t row,
 
 // ---- transposing ------------------------------------------------------------------------------------------------
 
-template <int STEP> static inline void exchange(vf* r) {
-  vi low = (lanes() & STEP) != 0 ? lanes() - STEP + W : lanes();
-  vi high = (lanes() & STEP) != 0 ? lanes() + W : lanes() + STEP;
-#pragma GCC unroll 16
-  for (int i = 0; i < W; i++) {
-    if (i & STEP) continue;
-    vf a = r[i], b = r[i + STEP];
-    r[i] = __builtin_shuffle(a, b, low);
-    r[i + STEP] = __builtin_shuffle(a, b, high);
-  }
-}
-/// W×W transpose in registers.
-static inline void transpose_square(vf* r) {
-  exchange<1>(r);
-  exchange<2>(r);
-  exchange<4>(r);
-  if constexpr (W == 16) exchange<8>(r);
-}
-
 /// to[c·TILE + r] = from[r·stride + c] for W rows (`rows` of them there, the rest zeros) and `cols` columns.
 template <class T> static inline void transpose_into_panel(float* to, const T* from, size_t stride, size_t rows, size_t cols) {
   for (size_t c = 0; c < cols; c += W) {

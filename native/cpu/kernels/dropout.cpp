@@ -13,6 +13,14 @@ template <class T> static void dropout(T* y, const T* x, const uint32_t* rng, si
   size_t used = size_t(start & 3);  // words of the first block that belong to earlier elements
   for (size_t i = 0; i < n; block += W, used = 0) {
     philox_words(words, rng, block);
+    if (used == 0 && n - i >= 4 * W) {
+      for (int j = 0; j < 4 * W; j += W) {
+        vf v = load(x + i + j) * scale;
+        store(y + i + j, load_bits<vu>(words + j) >= threshold ? v : vf{});
+      }
+      i += 4 * W;
+      continue;
+    }
     size_t count = n - i < 4 * W - used ? n - i : 4 * W - used;
     for (size_t j = 0; j < count; j += W) {
       size_t some = count - j < size_t(W) ? count - j : size_t(W);

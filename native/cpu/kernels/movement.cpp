@@ -28,16 +28,35 @@ void copy_line(void* y, const void* x, size_t n, Line steps, bool accumulate, tt
   }
 }
 
+// Elements as 32-bit lanes, for the transpose in registers.
+static inline vf lanes_of(const uint32_t* p) { return load_bits<vf>(p); }
+static inline vf lanes_of(const uint16_t* p) { return vf(__builtin_convertvector(load_bits<vh>(p), vu)); }
+static inline vf lanes_of(const uint8_t* p) {
+  typedef uint8_t vb __attribute__((vector_size(W)));
+  return vf(__builtin_convertvector(load_bits<vb>(p), vu));
+}
+static inline void put_lanes(uint32_t* p, vf v) { store_bits(p, v); }
+static inline void put_lanes(uint16_t* p, vf v) { store_bits(p, __builtin_convertvector(vu(v), vh)); }
+static inline void put_lanes(uint8_t* p, vf v) {
+  typedef uint8_t vb __attribute__((vector_size(W)));
+  store_bits(p, __builtin_convertvector(vu(v), vb));
+}
+
 template <class U> static void transpose(U* y, const U* x, size_t rows, size_t cols, int64_t y_step, int64_t x_step) {
-  // Through a small square, so that both sides are walked in whole cache lines.
-  constexpr size_t SIDE = 64 / sizeof(U);
-  U square[SIDE][SIDE];
-  for (size_t r = 0; r < rows; r += SIDE) {
-    for (size_t c = 0; c < cols; c += SIDE) {
-      size_t height = rows - r < SIDE ? rows - r : SIDE, width = cols - c < SIDE ? cols - c : SIDE;
-      for (size_t j = 0; j < width; j++)
-        for (size_t i = 0; i < height; i++) square[i][j] = x[int64_t(r + i) + int64_t(c + j) * x_step];
-      for (size_t i = 0; i < height; i++) memcpy(y + int64_t(c) + int64_t(r + i) * y_step, square[i], width * sizeof(U));
+  for (size_t r = 0; r < rows; r += W) {
+    for (size_t c = 0; c < cols; c += W) {
+      U* to = y + int64_t(c) + int64_t(r) * y_step;
+      const U* from = x + int64_t(r) + int64_t(c) * x_step;
+      if (rows - r >= size_t(W) && cols - c >= size_t(W)) {
+        vf square[W];
+        for (int64_t j = 0; j < W; j++) square[j] = lanes_of(from + j * x_step);
+        transpose_square(square);
+        for (int64_t i = 0; i < W; i++) put_lanes(to + i * y_step, square[i]);
+        continue;
+      }
+      size_t height = rows - r < size_t(W) ? rows - r : size_t(W), width = cols - c < size_t(W) ? cols - c : size_t(W);
+      for (size_t i = 0; i < height; i++)
+        for (size_t j = 0; j < width; j++) to[int64_t(j) + int64_t(i) * y_step] = from[int64_t(i) + int64_t(j) * x_step];
     }
   }
 }

@@ -32,7 +32,7 @@ template <class F> static inline float sum_row(size_t n, F term) {
   return sum_lanes((a + b) + (c + d));
 }
 
-template <class T> static void forward(const NormForward& io, size_t rows, size_t cols, float eps) {
+template <class T, bool CENTRED> static void forward(const NormForward& io, size_t rows, size_t cols, float eps) {
   auto* w = static_cast<const T*>(io.w);
   auto* b = static_cast<const T*>(io.b);
   for (size_t row = 0; row < rows; row++) {
@@ -46,18 +46,19 @@ template <class T> static void forward(const NormForward& io, size_t rows, size_
       h = sum;  // the rounded sum is normalised: it is what the backward sees
     }
     float mean = 0;
-    if (io.mean) {
+    if (CENTRED) {
       mean = sum_row(cols, [&](size_t i, size_t count) { return take(h + i, count); }) / float(cols);
       io.mean[row] = mean;
     }
     float squares = sum_row(cols, [&](size_t i, size_t count) {
-      vf v = take(h + i, count, mean) - mean;
+      vf v = CENTRED ? take(h + i, count, mean) - mean : take(h + i, count);
       return v * v;
     });
     float rstd = 1.0f / __builtin_sqrtf(squares / float(cols) + eps);
     io.rstd[row] = rstd;
     walk(cols, [&](size_t i, size_t count) {
-      vf v = (take(h + i, count) - mean) * rstd * take(w + i, count);
+      vf v = CENTRED ? take(h + i, count) - mean : take(h + i, count);
+      v = v * rstd * take(w + i, count);
       give(y + i, b ? v + take(b + i, count) : v, count);
     });
   }
@@ -75,13 +76,14 @@ template <class T, bool CENTRED> static void backward(const NormBackward& io, si
     const float rstd = io.rstd[row], mean = CENTRED ? io.mean[row] : 0;
     // With g = dy·w and n = (h − mean)·rstd: dx = rstd·(g − [mean of g] − n·[mean of g·n]).
     float g_n = sum_row(cols, [&](size_t i, size_t count) {
-      return take(dy + i, count) * take(w + i, count) * ((take(h + i, count) - mean) * rstd);
-    }) / float(cols);
+      vf n = CENTRED ? take(h + i, count) - mean : take(h + i, count);
+      return take(dy + i, count) * take(w + i, count) * n;
+    }) * rstd / float(cols);
     float g = 0;
     if (CENTRED) g = sum_row(cols, [&](size_t i, size_t count) { return take(dy + i, count) * take(w + i, count); }) / float(cols);
     walk(cols, [&](size_t i, size_t count) {
-      vf d = take(dy + i, count), n = (take(h + i, count) - mean) * rstd;
-      vf r = (d * take(w + i, count) - g - n * g_n) * rstd;
+      vf d = take(dy + i, count), n = (CENTRED ? take(h + i, count) - mean : take(h + i, count)) * rstd;
+      vf r = ((CENTRED ? d * take(w + i, count) - g : d * take(w + i, count)) - n * g_n) * rstd;
       if (dh) r += take(dh + i, count);
       give(dx + i, r, count);
       if (io.dw) give(io.dw + i, take(io.dw + i, count) + d * n, count);
@@ -91,7 +93,10 @@ template <class T, bool CENTRED> static void backward(const NormBackward& io, si
 }
 
 void norm_forward_rows(const NormForward& io, size_t rows, size_t cols, float eps, tt_dtype dtype) {
-  TT_BY_DTYPE(dtype, T, forward<T>(io, rows, cols, eps));
+  TT_BY_DTYPE(dtype, T, {
+    if (io.mean) forward<T, true>(io, rows, cols, eps);
+    else forward<T, false>(io, rows, cols, eps);
+  });
 }
 
 void norm_backward_rows(const NormBackward& io, size_t rows, size_t cols, tt_dtype dtype) {

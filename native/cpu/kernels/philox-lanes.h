@@ -24,7 +24,8 @@ static inline Product multiply_wide(vu a, uint32_t constant) {
 
 /// words[0 … 4·W) = the words of blocks `block` … `block + W − 1`.
 static inline void philox_words(uint32_t* words, const uint32_t* rng, uint64_t block) {
-  vu c0 = vu(lanes()) + uint32_t(block);
+  // Which block a lane computes is chosen so that interleaving the four words gives the order of the elements.
+  vu c0 = vu((lanes() & 3) * (W / 4) + (lanes() >> 2)) + uint32_t(block);
   vu c1 = vu{} + uint32_t(block >> 32);
   c1 -= vu(c0 < uint32_t(block));  // carry: a true lane is −1
   vu c2 = vu{} + rng[3], c3 = vu{} + rng[2];
@@ -39,13 +40,21 @@ static inline void philox_words(uint32_t* words, const uint32_t* rng, uint64_t b
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
   }
-  uint32_t by_word[4][W];
-  store_bits(by_word[0], c0);
-  store_bits(by_word[1], c1);
-  store_bits(by_word[2], c2);
-  store_bits(by_word[3], c3);
-  for (int i = 0; i < W; i++)
-    for (int word = 0; word < 4; word++) words[4 * i + word] = by_word[word][i];
+#ifdef TT_AVX512
+  __m512i low01 = _mm512_unpacklo_epi32(__m512i(c0), __m512i(c1)), high01 = _mm512_unpackhi_epi32(__m512i(c0), __m512i(c1));
+  __m512i low23 = _mm512_unpacklo_epi32(__m512i(c2), __m512i(c3)), high23 = _mm512_unpackhi_epi32(__m512i(c2), __m512i(c3));
+  _mm512_storeu_si512(words, _mm512_unpacklo_epi64(low01, low23));
+  _mm512_storeu_si512(words + W, _mm512_unpackhi_epi64(low01, low23));
+  _mm512_storeu_si512(words + 2 * W, _mm512_unpacklo_epi64(high01, high23));
+  _mm512_storeu_si512(words + 3 * W, _mm512_unpackhi_epi64(high01, high23));
+#else
+  __m256i low01 = _mm256_unpacklo_epi32(__m256i(c0), __m256i(c1)), high01 = _mm256_unpackhi_epi32(__m256i(c0), __m256i(c1));
+  __m256i low23 = _mm256_unpacklo_epi32(__m256i(c2), __m256i(c3)), high23 = _mm256_unpackhi_epi32(__m256i(c2), __m256i(c3));
+  store_bits(words, _mm256_unpacklo_epi64(low01, low23));
+  store_bits(words + W, _mm256_unpackhi_epi64(low01, low23));
+  store_bits(words + 2 * W, _mm256_unpacklo_epi64(high01, high23));
+  store_bits(words + 3 * W, _mm256_unpackhi_epi64(high01, high23));
+#endif
 }
 
 }  // namespace tt::TT_ISA

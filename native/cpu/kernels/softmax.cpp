@@ -11,11 +11,26 @@ template <class T> static void forward(T* y, const T* x, size_t cols) {
   if (rest) top = max_nan(load_n(x + whole, rest, -INFINITY), top);
   const float highest = max_lanes(top);
   vf total{};
-  for (size_t i = 0; i < whole; i += W) total += exp_v(load(x + i) - highest);
-  if (rest) total += exp_v(load_n(x + whole, rest, -INFINITY) - highest);
-  const float scale = 1.0f / sum_lanes(total);
-  // The exponential is computed again rather than kept: y may be bf16, and reading it back would round twice.
-  map(y, x, cols, [=](vf v) { return exp_v(v - highest) * scale; });
+  if constexpr (sizeof(T) == 4) {
+    for (size_t i = 0; i < whole; i += W) {
+      vf e = exp_v(load(x + i) - highest);
+      store(y + i, e);
+      total += e;
+    }
+    if (rest) {
+      vf e = exp_v(load_n(x + whole, rest, -INFINITY) - highest);
+      store_n(y + whole, e, rest);
+      total += e;
+    }
+    const float scale = 1.0f / sum_lanes(total);
+    map(y, y, cols, [=](vf v) { return v * scale; });
+  } else {
+    // The exponential is computed again rather than kept: reading it back from bf16 would round twice.
+    for (size_t i = 0; i < whole; i += W) total += exp_v(load(x + i) - highest);
+    if (rest) total += exp_v(load_n(x + whole, rest, -INFINITY) - highest);
+    const float scale = 1.0f / sum_lanes(total);
+    map(y, x, cols, [=](vf v) { return exp_v(v - highest) * scale; });
+  }
 }
 
 template <class T> static void backward(T* dx, const T* dy, const T* y, size_t cols) {

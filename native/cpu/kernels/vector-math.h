@@ -58,7 +58,11 @@ static inline vf log_v(vf x) {
   return x >= 0.0f ? r : set1(NAN);
 }
 
-static inline vf sigmoid_v(vf x) { return 1.0f / (1.0f + exp_v(-x)); }
+/// From e^−|x|, which cannot overflow; 0 below −87.
+static inline vf sigmoid_v(vf x) {
+  vf e = exp_below_zero_v(-abs_v(x)), r = reciprocal_v(1.0f + e);
+  return x >= 0.0f ? r : e * r;
+}
 
 static inline vf tanh_v(vf x) {
   vf a = abs_v(x), z = x * x;

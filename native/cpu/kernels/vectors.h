@@ -83,13 +83,27 @@ static inline vf abs_v(vf x) { return vf(vi(x) & 0x7fffffff); }
 static inline vi to_int(vf x) { return __builtin_convertvector(x, vi); }
 static inline vf to_float(vi x) { return __builtin_convertvector(x, vf); }
 
+/// 1/x to about 1 ulp, for x of moderate size.
+static inline vf reciprocal_v(vf x) {
+#ifdef TT_AVX512
+  // A wide division takes as long as 30 multiplications.
+  vf r = vf(_mm512_rcp14_ps(__m512(x)));
+  return fma_v(r, fma_v(-x, r, set1(1)), r);
+#else
+  return 1.0f / x;
+#endif
+}
+
 // ---- bf16, f16 --------------------------------------------------------------------------------------------------
 
 static inline vf widen(vh h) { return vf(__builtin_convertvector(h, vu) << 16); }
 
-/// Round to nearest even; NaN stays NaN. Done in integers: the AVX-512 instruction flushes denormals to zero, and the first
-/// AVX-512 servers lack it.
+/// Round to nearest even; NaN stays NaN. There is an instruction for it, which the first AVX-512 servers lack and which
+/// takes denormals for zero: the copies of the kernels in ../amx use it.
 static inline vh narrow(vf x) {
+#ifdef __AVX512BF16__
+  return vh(_mm512_cvtneps_pbh(__m512(x)));
+#endif
   vu u = vu(x);
   vu rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
   vu quiet = (u >> 16) | 0x40u;
@@ -192,6 +206,27 @@ static inline float max_lanes(vf v) {
   float m = a[0];
   for (int i = 1; i < W; i++) m = a[i] > m || a[i] != a[i] ? a[i] : m;
   return m;
+}
+
+// ---- transposing ------------------------------------------------------------------------------------------------
+
+template <int STEP> static inline void exchange(vf* r) {
+  vi low = (lanes() & STEP) != 0 ? lanes() - STEP + W : lanes();
+  vi high = (lanes() & STEP) != 0 ? lanes() + W : lanes() + STEP;
+#pragma GCC unroll 16
+  for (int i = 0; i < W; i++) {
+    if (i & STEP) continue;
+    vf a = r[i], b = r[i + STEP];
+    r[i] = __builtin_shuffle(a, b, low);
+    r[i + STEP] = __builtin_shuffle(a, b, high);
+  }
+}
+/// W×W transpose in registers.
+static inline void transpose_square(vf* r) {
+  exchange<1>(r);
+  exchange<2>(r);
+  exchange<4>(r);
+  if constexpr (W == 16) exchange<8>(r);
 }
 
 // ---- dtypes -----------------------------------------------------------------------------------------------------

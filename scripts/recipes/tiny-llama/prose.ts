@@ -10,7 +10,7 @@ export function cleanProse(text: string): string {
     .replace(/[‘’]/g, "'")
     .replace(/[“”]/g, '"')
     .replace(/[\u2010\u2011]/g, '-')
-    .replace(/ ?(?:-{2,}|–|—) ?/g, '—')
+    .replace(/\s*(?:-{2,}|–|—)\s*/g, '—')
     .replace(/\[[^\]]{0,40}\]|[[(](?:applause|laughter)\.?[\])]/gi, ' ')
     .replace(/[*_@•\p{Cc}]+/gu, ' ')
     .replace(/\s+/g, ' ')
@@ -32,7 +32,7 @@ export function cutPassages(
   let wanted = target()
   for (const sentence of splitSentences(text)) {
     sentences.push(sentence)
-    words += countWordsOf(sentence)
+    words += wordsIn(sentence)
     if (words < wanted) continue
     passages.push(sentences.join(' '))
     sentences = []
@@ -60,7 +60,7 @@ export function splitSentences(text: string): string[] {
   return sentences
 }
 
-export function countWordsOf(text: string): number {
+export function wordsIn(text: string): number {
   return text.split(' ').length
 }
 
