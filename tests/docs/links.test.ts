@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 const ROOT = join(import.meta.dir, '../..')
 const pages = [
   ...readdirSync(ROOT),
-  ...['docs', 'plugins'].flatMap((folder) =>
+  ...['docs', 'plugins', 'quickstart', 'scripts', 'tests'].flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file}`),
   ),
 ].filter((file) => file.endsWith('.md'))
