@@ -62,8 +62,7 @@ describe('wordProblems()', () => {
       'https://mirror.example/x',
       'https://mirror/x',
       'http://127.0.0.1:8080/api',
-      // Put together, so that this file passes its own check.
-      ['./work', 'main'].join('/'),
+      './work/bench',
       'team/root/x',
       'a framework/thing',
     ]) {
