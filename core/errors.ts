@@ -66,7 +66,7 @@ export function nearestNames(name: string, known: Iterable<string>, limit = 3): 
     .filter(
       ({ candidate, distance }) => distance <= cutoff || candidate.includes(name) || name.includes(candidate),
     )
-    .sort((a, b) => a.distance - b.distance || (a.candidate < b.candidate ? -1 : 1))
+    .toSorted((a, b) => a.distance - b.distance || (a.candidate < b.candidate ? -1 : 1))
     .slice(0, limit)
     .map(({ candidate }) => candidate)
 }

@@ -158,7 +158,7 @@ export function listCheckpoints(outputDir: string): { readonly step: number; rea
       const step = /^checkpoint-(\d+)$/.exec(name)?.[1]
       return step === undefined ? [] : [{ step: Number(step), folder: join(outputDir, name) }]
     })
-    .sort((a, b) => a.step - b.step)
+    .toSorted((a, b) => a.step - b.step)
 }
 
 /** Deletes the oldest checkpoints beyond `limit`; the one of step `keep` (the best) stays. */

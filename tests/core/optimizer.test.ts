@@ -48,8 +48,12 @@ test.each(DEVICES)('adamw() on %s equals torch.optim.AdamW', (_, device) => {
       state.apply(stepOf(i + 1, lr))
       weight.grad = null
       expect(relativeError(weight.toArray(), expected), `${name}, step ${i + 1}`).toBeLessThanOrEqual(1e-6)
-      expect(relativeError(state.tensors().get('m.w')?.toArray() ?? [], expAvg), name).toBeLessThanOrEqual(1e-6)
-      expect(relativeError(state.tensors().get('v.w')?.toArray() ?? [], expAvgSq), name).toBeLessThanOrEqual(1e-6)
+      expect(relativeError(state.tensors().get('m.w')?.toArray() ?? [], expAvg), name).toBeLessThanOrEqual(
+        1e-6,
+      )
+      expect(relativeError(state.tensors().get('v.w')?.toArray() ?? [], expAvgSq), name).toBeLessThanOrEqual(
+        1e-6,
+      )
     }
   }
 })
