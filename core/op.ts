@@ -173,9 +173,8 @@ export function run<I extends OpInputs, P, R extends OpOutputs>(
           ? zeros(spec.shape, { dtype: spec.dtype, device })
           : empty(spec.shape, { dtype: spec.dtype, device })
     }
-    const implementation = device.implementationOf(op)
-    if (implementation && implementation.supports(inputs, params) === true)
-      implementation.run(inputs, outputs, params)
+    const implementation = implementationFor(op, device, inputs, params)
+    if (implementation) implementation.run(inputs, outputs, params)
     else runReference(op, inputs, outputs, params)
   } catch (error) {
     for (const name in outputs) if (!into[name]) outputs[name]?.dispose()
@@ -183,6 +182,35 @@ export function run<I extends OpInputs, P, R extends OpOutputs>(
   }
   if (links) recordOp(op, links, inputs, outputs, params)
   return outputs as R
+}
+
+/**
+ * The device's implementation; null: the reference runs, because this is its device or because the op came with nothing
+ * else (an op of a community plugin). An op that the device has but refuses is E_UNSUPPORTED, not a slow surprise.
+ */
+function implementationFor(
+  op: OpKey,
+  device: Device,
+  inputs: OpInputs,
+  params: unknown,
+): OpImplementation | null {
+  const implementation = device.implementationOf(op)
+  if (!implementation) {
+    if (device.kind !== 'reference') fallbacks.add(op.name)
+    return null
+  }
+  const answer = implementation.supports(inputs, params)
+  if (answer === true) return implementation
+  throw new TrituneError('E_UNSUPPORTED', `${op.name} on ${device.name}: ${answer}`, {
+    remedy: 'use the reference device, which is slow but runs everything',
+  })
+}
+
+const fallbacks = new Set<string>()
+
+/** Names of ops that ran on the reference although their inputs were on another device; a run prints them. */
+export function referenceFallbacks(): readonly string[] {
+  return [...fallbacks]
 }
 
 function expectFit(op: string, name: string, given: Tensor, spec: TensorSpec | null, device: Device): Tensor {

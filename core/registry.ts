@@ -30,6 +30,8 @@ export interface Host<L extends PluginList = PluginList> extends Disposable {
   /** For names that come from files: E_NAME with the nearest names when nobody provides it. */
   find<K extends CapabilityKind>(kind: K, name: string): Capabilities[K]
   names(kind: CapabilityKind): string[]
+  /** Everything of a kind, by name. */
+  all<K extends CapabilityKind>(kind: K): Readonly<Record<string, Capabilities[K]>>
   /** Which device would run the op on these inputs, and why not another. */
   explain<I extends OpInputs, P, R extends OpOutputs>(op: Op<I, P, R>, inputs: I, params: P): string[]
 }
@@ -86,6 +88,7 @@ export function createHost<const L extends PluginList>({ plugins }: { readonly p
     get: find,
     find,
     names,
+    all: (kind) => Object.fromEntries(names(kind).map((name) => [name, find(kind, name)])),
     explain,
     [Symbol.dispose]: () => live.dispose(),
   }

@@ -68,7 +68,8 @@ function resumeOf(
 
 function tryCommand({ adapter, config }: Run): string {
   const model = adapter ? `${config.base_model} --adapter ${config.output_dir}` : config.output_dir
-  return `bun run scripts/generate.ts ${model} --prompt "Once upon a time"`
+  const plugins = config.plugins.map((module) => ` --plugin ${module}`).join('')
+  return `bun run scripts/generate.ts ${model}${plugins} --prompt "Once upon a time"`
 }
 
 function showExamples(run: Run, colour: boolean): void {

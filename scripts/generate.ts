@@ -11,6 +11,7 @@ const HELP = `Generate text.
 
   <model>                  a hub name, a folder or a .gguf file
   --adapter <folder>       a PEFT adapter to put on it
+  --plugin <module>        for an adapter or a model that a plugin provides; may be repeated
   --prompt <text>          the text to continue
   --chat                   the prompt is a message of the user, put into the model's chat template
   --system <text>          with --chat: the system message
@@ -31,6 +32,7 @@ await runCommand({
   positionals: { min: 1, max: 1 },
   options: {
     adapter: { type: 'string' },
+    plugin: { type: 'string', multiple: true },
     prompt: { type: 'string' },
     chat: { type: 'boolean' },
     system: { type: 'string' },
@@ -59,7 +61,13 @@ await runCommand({
     }
     await ensureInstalled()
     const { openGenerator } = await import('../plugins/generate/mod.ts')
-    using generator = await openGenerator(model, { adapter: values.adapter, dtype, offline: values.offline })
+    const { loadPlugins } = await import('../plugins/finetune/mod.ts')
+    using generator = await openGenerator(model, {
+      adapter: values.adapter,
+      dtype,
+      offline: values.offline,
+      plugins: await loadPlugins(values.plugin ?? []),
+    })
     const messages = [
       ...(values.system ? [{ role: 'system', content: values.system }] : []),
       { role: 'user', content: prompt },

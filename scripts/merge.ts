@@ -12,6 +12,7 @@ const HELP = `Merge an adapter into its base model.
 
   <model>             a hub name, a folder or a .gguf file
   <adapter>           folder of a PEFT adapter; "none" only converts the model
+  --plugin <module>   for an adapter or a model that a plugin provides; may be repeated
   --dtype <f32|bf16>  of the result; default: as the model is stored (f32 for .gguf)
   --max-shard <GB>    size of a file, default 50
   --offline           use the local cache of the hub only
@@ -21,8 +22,13 @@ const HELP = `Merge an adapter into its base model.
 await runCommand({
   help: HELP,
   positionals: { min: 3, max: 3 },
-  options: { dtype: { type: 'string' }, 'max-shard': { type: 'string' }, offline: { type: 'boolean' } },
-  async run({ positionals: [ref, adapter, output], values: { dtype, offline, ...values } }) {
+  options: {
+    plugin: { type: 'string', multiple: true },
+    dtype: { type: 'string' },
+    'max-shard': { type: 'string' },
+    offline: { type: 'boolean' },
+  },
+  async run({ positionals: [ref, adapter, output], values: { dtype, offline, plugin = [], ...values } }) {
     if (dtype !== undefined && dtype !== 'f32' && dtype !== 'bf16')
       throw new TrituneError('E_USAGE', `--dtype: expected f32 or bf16, got "${dtype}"`)
     if (existsSync(output))
@@ -33,6 +39,14 @@ await runCommand({
     const maxShardBytes = numberOption('max-shard', values['max-shard'], 50) * 1e9
     await ensureInstalled()
     const { mergeCommand } = await import('./_merge-command.ts')
-    await mergeCommand({ ref, adapter, output, dtype, maxShardBytes, offline: offline ?? false })
+    await mergeCommand({
+      ref,
+      adapter,
+      output,
+      plugins: plugin,
+      dtype,
+      maxShardBytes,
+      offline: offline ?? false,
+    })
   },
 })

@@ -17,6 +17,7 @@ import {
   linear,
   linearCrossEntropy,
   type Model,
+  type ModelDefinition,
   noGrad,
   type Parameters,
   tensor,
@@ -218,7 +219,8 @@ export function loadWithConfig(
   device: Device,
 ): Model {
   using source = openSafetensorsSource(folder, { device, dtype: 'f32', writable: false })
-  return MODELS[String(config.model_type)].create(config, source)
+  const models: Readonly<Record<string, ModelDefinition>> = MODELS
+  return models[String(config.model_type)].create(config, source)
 }
 
 export function sameBytes(a: ArrayBufferView, b: ArrayBufferView): boolean {

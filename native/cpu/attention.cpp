@@ -113,15 +113,23 @@ tt_status forward_few(const Call& c, void* o, float* lse) {
     int end = begin + SPLIT_KEYS < d.nk ? begin + SPLIT_KEYS : d.nk;
     auto* packed = static_cast<float*>(thread_scratch(thread, 1, SPLIT_KEYS * 2 * width * sizeof(float)));
     if (!packed) return failed.store(true);
-    // The kernels index keys from the document's start.
-    float* kt = packed - size_t(begin) * size_t(a.head_dim);
-    float* v = packed + SPLIT_KEYS * width;
     const size_t first_row = rows_before.first[i] + within * rows;
     AttentionResult result{o, lse, c.total_q(), partial + first_row * width, stats + first_row * 2};
-    const size_t tile = isa() >= ISA_AVX512 ? 32 : 16;
-    v -= size_t(begin) * tile;
-    TT_DISPATCH(attention_pack, a, d, kv_head, begin, end, kt, v, size_t(SPLIT_KEYS));
-    if (!TT_DISPATCH(attention_forward_block, a, d, kv_head, 0, d.nq, begin, end, kt, v, size_t(SPLIT_KEYS), result, thread)) failed.store(true);
+    bool done;
+    if (on_tiles(a)) {
+      auto *k = reinterpret_cast<uint16_t*>(packed), *v = k + SPLIT_KEYS * width;
+      const bool in_place = amx::readable_in_place(a, begin, end);
+      amx::attention_pack(a, d, kv_head, begin, end, in_place ? nullptr : k, v);
+      amx::KeyTiles keys = in_place ? amx::tiles_in_place(a, d, kv_head, begin) : amx::packed_tiles(a, k);
+      done = amx::attention_forward_block(a, d, kv_head, 0, d.nq, begin, end, keys, v, result, thread);
+    } else {
+      // These kernels count keys from the document's start.
+      const size_t tile = isa() >= ISA_AVX512 ? 32 : 16;
+      float *k = packed - size_t(begin) * size_t(a.head_dim), *v = packed + SPLIT_KEYS * width - size_t(begin) * tile;
+      TT_DISPATCH(attention_pack, a, d, kv_head, begin, end, k, v, size_t(SPLIT_KEYS));
+      done = TT_DISPATCH(attention_forward_block, a, d, kv_head, 0, d.nq, begin, end, k, v, size_t(SPLIT_KEYS), result, thread);
+    }
+    if (!done) failed.store(true);
   };
   parallel(tasks.count(), [&](size_t task, int thread) { split(task, thread); });
   if (failed.load()) return out_of_memory(c.name);
@@ -162,7 +170,8 @@ tt_status forward_many(const Call& c, void* o, float* lse) {
     int kv_head = int(within % size_t(a.kv_heads)), begin = int(within / size_t(a.kv_heads) * PACK_KEYS);
     int end = begin + int(PACK_KEYS) < d.nk ? begin + int(PACK_KEYS) : d.nk;
     char *k = k_of(i, kv_head), *v = v_of(i, kv_head);
-    if (tiles) amx::attention_pack(a, d, kv_head, begin, end, as_bf16(k), as_bf16(v));
+    const size_t skipped = size_t(begin) * width;
+    if (tiles) amx::attention_pack(a, d, kv_head, begin, end, as_bf16(k) + skipped, as_bf16(v) + skipped);
     else TT_DISPATCH(attention_pack, a, d, kv_head, begin, end, as_f32(k), as_f32(v), padded_keys(i));
   });
   std::atomic<bool> failed{false};
@@ -176,7 +185,8 @@ tt_status forward_many(const Call& c, void* o, float* lse) {
     int kv_head = int(within % size_t(a.kv_heads)), begin = int(within / size_t(a.kv_heads)) * per_block;
     int end = begin + per_block < d.nq ? begin + per_block : d.nq;
     char *k = k_of(i, kv_head), *v = v_of(i, kv_head);
-    bool done = tiles ? amx::attention_forward_block(a, d, kv_head, begin, end, as_bf16(k), as_bf16(v), result, thread)
+    bool done = tiles ? amx::attention_forward_block(a, d, kv_head, begin, end, 0, d.nk, amx::packed_tiles(a, as_bf16(k)), as_bf16(v), result,
+                                                     thread)
                       : TT_DISPATCH(attention_forward_block, a, d, kv_head, begin, end, 0, d.nk, as_f32(k), as_f32(v), padded_keys(i), result, thread);
     if (!done) failed.store(true);
   });

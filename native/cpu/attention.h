@@ -52,11 +52,19 @@ TT_KERNEL(bool, attention_forward_block, const Attention& a, const Document& d, 
 /// Joins the partial results of `parts` key ranges (stride: rows) into the output.
 TT_KERNEL(void, attention_join, const Attention& a, const Document& d, int kv_head, size_t parts, size_t rows, const AttentionResult& result)
 
-/// Packed and computed in bf16 on AMX (amx/): k and v tiles of `round_up(keys, KEY_STEP)·padded_dim` elements each.
+/// Packed and computed in bf16 on AMX (amx/): k and v tiles of `round_up(keys, KEY_STEP)·padded_dim` elements each, the first
+/// for key `begin` (key_begin when they are read), a multiple of KEY_STEP.
 namespace amx {
+/// Left tiles of 16 keys × 32 channels, which may also lie in the tensor itself. Distances in elements.
+struct KeyTiles { const uint16_t* data; size_t per_key_tile, per_channel_tile, row; };
+/// Whether keys [begin, end) can be read where they are.
+inline bool readable_in_place(const Attention& a, int begin, int end) { return a.head_dim % 32 == 0 && (end - begin) % int(KEY_STEP) == 0; }
+KeyTiles tiles_in_place(const Attention& a, const Document& d, int kv_head, int begin);
+KeyTiles packed_tiles(const Attention& a, const uint16_t* k_tiles);
+/// k_tiles may be NULL: then only v is packed.
 void attention_pack(const Attention& a, const Document& d, int kv_head, int begin, int end, uint16_t* k_tiles, uint16_t* v_tiles);
-bool attention_forward_block(const Attention& a, const Document& d, int kv_head, int q_begin, int q_end, const uint16_t* k_tiles,
-                             const uint16_t* v_tiles, const AttentionResult& result, int thread);
+bool attention_forward_block(const Attention& a, const Document& d, int kv_head, int q_begin, int q_end, int key_begin, int key_end,
+                             const KeyTiles& keys, const uint16_t* v_tiles, const AttentionResult& result, int thread);
 }  // namespace amx
 
 struct AttentionGradients { void *dq, *dk, *dv; const void *d_o, *o; const float* lse; float* delta; size_t total_q; };

@@ -7,7 +7,7 @@ namespace tt {
 namespace {
 
 constexpr int SMALL_M = 16;      // up to here the weights are read once, unpacked
-constexpr int MAX_DEPTH = 2048;  // deeper f32 results are summed in several passes over c: a packed block must fit L2
+constexpr int MAX_DEPTH = 1280;  // deeper f32 results are summed in several passes over c: a packed block must fit L2
 
 const char* lane_start(const Operand& x, size_t lane) {
   return static_cast<const char*>(x.data) + lane * (x.k_major ? 1 : x.ld) * dtype_bytes(x.dtype);
@@ -55,8 +55,9 @@ tt_status run(const Gemm& g, Crew crew) {
   if (g.m <= SMALL_M && rows_by_rows(g)) return small_rows(g, crew);
   if (g.k <= MAX_DEPTH || g.c_dtype != TT_F32 || g.a2_out) return gemm_blocked(g, crew);
   Gemm part = g;
-  for (int k = 0; k < g.k; k += MAX_DEPTH) {
-    part.k = smaller(MAX_DEPTH, g.k - k);
+  const int depth = round_up(divide_up(g.k, divide_up(g.k, MAX_DEPTH)), 32);
+  for (int k = 0; k < g.k; k += depth) {
+    part.k = smaller(depth, g.k - k);
     part.a.data = static_cast<const char*>(g.a.data) + size_t(k) * (g.a.k_major ? g.a.ld : 1) * dtype_bytes(g.a.dtype);
     part.b.data = static_cast<const char*>(g.b.data) + size_t(k) * (g.b.k_major ? g.b.ld : 1) * dtype_bytes(g.b.dtype);
     if (tt_status status = gemm_blocked(part, crew)) return status;

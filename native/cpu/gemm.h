@@ -56,9 +56,9 @@ struct GemmKernel {
   int k_slice;          // depth after which the micro-kernel goes to the next panel: what fits L1
   int m_block, n_block; // largest tile, multiples of mr and nr
   size_t element;       // bytes of a packed element
-  /// Packs `lanes` (≤ mr or nr) lanes from `lane` on and all of the depth [0, k), padded, into one panel.
-  void (*pack_a)(void* panel, const Operand& x, int lane, int lanes, int k);
-  void (*pack_b)(void* panel, const Operand& x, int lane, int lanes, int k);
+  /// Packs lanes [lane, lane + lanes) and all of the depth [0, k), padded, into panels `panel_bytes` apart.
+  void (*pack_a)(void* panels, size_t panel_bytes, const Operand& x, int lane, int lanes, int k);
+  void (*pack_b)(void* panels, size_t panel_bytes, const Operand& x, int lane, int lanes, int k);
   void (*tile)(const struct GemmTile& t);
 };
 

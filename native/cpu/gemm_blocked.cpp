@@ -12,6 +12,7 @@ namespace {
 constexpr size_t SHARED_LIMIT = size_t(24) << 20;  // the smaller operand is packed in groups of at most this
 constexpr size_t STRIP_BYTES = size_t(640) << 10;  // of a packed strip: a third of an L2 of 2 MiB
 constexpr size_t STREAM_FROM = size_t(1) << 20;    // results larger than this would not stay in L2 anyway
+constexpr int PANELS_AT_A_TIME = 4;                // packed by one thread: neighbours read runs of memory
 constexpr int STRIPS_PER_THREAD = 4;               // enough for the queue to even out slow cores
 
 /// One product on its way: everything the threads need to know.
@@ -52,40 +53,39 @@ void choose_blocks(Plan& plan) {
   plan.group = smaller(larger(plan.group / other_width, 1) * other_width, round_up(others, other_width));
 }
 
-/// Packs `lanes` lanes of op(a) from `row` on; with a2_out their second half is made on the way. `keep`: this caller is the
-/// one to write a2_out (others would write the same).
-void pack_a_panels(const Plan& plan, char* out, int row, int lanes, int thread, bool keep) {
+/// op(a2) of rows whose first half is packed: made from that, packed behind it, and kept in g.a2_out when this caller is
+/// the one to do so (others would write the same).
+void make_a2(const Plan& plan, char* panels, int row, int lanes, int thread, bool keep) {
   const Gemm& g = plan.g;
   const GemmKernel& kernel = plan.kernel;
+  float* scratch = static_cast<float*>(thread_scratch(thread, SLOT_TILE, 0));
+  float* made = scratch + size_t(kernel.m_block) * kernel.n_block;
+  const Operand a2 = {made, TT_F32, false, size_t(g.k2), 1};
   for (int i = 0; i < lanes; i += kernel.mr) {
-    char* panel = out + i / kernel.mr * plan.panel_bytes(true);
+    char* panel = panels + i / kernel.mr * plan.panel_bytes(true);
     const int count = smaller(kernel.mr, lanes - i);
-    if (g.k) kernel.pack_a(panel, g.a, row + i, count, g.k);
-    if (!g.k2) continue;
-    char* second = panel + size_t(plan.depth1) * kernel.mr * kernel.element;
-    if (!g.a2_out) {
-      kernel.pack_a(second, g.a2, row + i, count, g.k2);
-      continue;
-    }
-    float* scratch = static_cast<float*>(thread_scratch(thread, SLOT_TILE, 0));
-    float* made = scratch + size_t(kernel.m_block) * kernel.n_block;
     kernel.tile({panel, plan.down, count, g.k2, plan.depth1, plan.depth(), plan.depth1, made, TT_F32, size_t(g.k2), g.down_scale, 0, nullptr, scratch, false});
-    const Operand a2 = {made, TT_F32, false, size_t(g.k2), 1};
-    kernel.pack_a(second, a2, 0, count, g.k2);
+    kernel.pack_a(panel + size_t(plan.depth1) * kernel.mr * kernel.element, plan.panel_bytes(true), a2, 0, count, g.k2);
     if (keep)
       for (int r = 0; r < count * g.k2; r++) g.a2_out[size_t(row + i) * g.k2 + r] = made[r];
   }
 }
 
+void pack_a_panels(const Plan& plan, char* out, int row, int lanes, int thread, bool keep) {
+  const Gemm& g = plan.g;
+  const GemmKernel& kernel = plan.kernel;
+  const size_t bytes = plan.panel_bytes(true);
+  if (g.k) kernel.pack_a(out, bytes, g.a, row, lanes, g.k);
+  if (g.k2 && g.a2_out) make_a2(plan, out, row, lanes, thread, keep);
+  else if (g.k2) kernel.pack_a(out + size_t(plan.depth1) * kernel.mr * kernel.element, bytes, g.a2, row, lanes, g.k2);
+}
+
 void pack_b_panels(const Plan& plan, char* out, int column, int lanes) {
   const Gemm& g = plan.g;
   const GemmKernel& kernel = plan.kernel;
-  for (int j = 0; j < lanes; j += kernel.nr) {
-    char* panel = out + j / kernel.nr * plan.panel_bytes(false);
-    const int count = smaller(kernel.nr, lanes - j);
-    if (g.k) kernel.pack_b(panel, g.b, column + j, count, g.k);
-    if (g.k2) kernel.pack_b(panel + size_t(plan.depth1) * kernel.nr * kernel.element, g.b2, column + j, count, g.k2);
-  }
+  const size_t bytes = plan.panel_bytes(false);
+  if (g.k) kernel.pack_b(out, bytes, g.b, column, lanes, g.k);
+  if (g.k2) kernel.pack_b(out + size_t(plan.depth1) * kernel.nr * kernel.element, bytes, g.b2, column, lanes, g.k2);
 }
 
 /// c[row …, column …] from packed panels that begin at that row and that column.
@@ -110,7 +110,7 @@ tt_status pack_down(Plan& plan) {
   const size_t panel = size_t(kernel.nr) * plan.depth1 * kernel.element;
   plan.down = static_cast<char*>(crew_scratch(plan.crew, SLOT_DOWN_OWN, SLOT_DOWN, divide_up(g.k2, kernel.nr) * panel + 64));
   if (!plan.down) return no_gemm_scratch();
-  for (int j = 0; j < g.k2; j += kernel.nr) kernel.pack_b(plan.down + j / kernel.nr * panel, g.down, j, smaller(kernel.nr, g.k2 - j), g.k);
+  kernel.pack_b(plan.down, panel, g.down, 0, g.k2, g.k);
   return TT_OK;
 }
 
@@ -131,12 +131,12 @@ tt_status reserve(Plan& plan) {
 
 void run_strips_of_a(const Plan& plan) {
   const Gemm& g = plan.g;
-  const int nr = plan.kernel.nr;
+  const int step = PANELS_AT_A_TIME * plan.kernel.nr;
   for (int group = 0; group < g.n; group += plan.group) {
     const int columns = smaller(plan.group, g.n - group);
-    share(plan.crew, divide_up(columns, nr), [&](size_t panel, int) {
-      const int column = int(panel) * nr;
-      pack_b_panels(plan, plan.shared + panel * plan.panel_bytes(false), group + column, smaller(nr, columns - column));
+    share(plan.crew, divide_up(columns, step), [&](size_t index, int) {
+      const int column = int(index) * step;
+      pack_b_panels(plan, plan.shared + index * PANELS_AT_A_TIME * plan.panel_bytes(false), group + column, smaller(step, columns - column));
     });
     share(plan.crew, divide_up(g.m, plan.strip), [&](size_t index, int thread) {
       const int row = int(index) * plan.strip, rows = smaller(plan.strip, g.m - row);
@@ -149,12 +149,12 @@ void run_strips_of_a(const Plan& plan) {
 
 void run_strips_of_b(const Plan& plan) {
   const Gemm& g = plan.g;
-  const int mr = plan.kernel.mr;
+  const int step = PANELS_AT_A_TIME * plan.kernel.mr;
   for (int group = 0; group < g.m; group += plan.group) {
     const int rows = smaller(plan.group, g.m - group);
-    share(plan.crew, divide_up(rows, mr), [&](size_t panel, int thread) {
-      const int row = int(panel) * mr;
-      pack_a_panels(plan, plan.shared + panel * plan.panel_bytes(true), group + row, smaller(mr, rows - row), thread, true);
+    share(plan.crew, divide_up(rows, step), [&](size_t index, int thread) {
+      const int row = int(index) * step;
+      pack_a_panels(plan, plan.shared + index * PANELS_AT_A_TIME * plan.panel_bytes(true), group + row, smaller(step, rows - row), thread, true);
     });
     share(plan.crew, divide_up(g.n, plan.strip), [&](size_t index, int thread) {
       const int column = int(index) * plan.strip, columns = smaller(plan.strip, g.n - column);

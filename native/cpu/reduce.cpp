@@ -54,13 +54,16 @@ static void finish(void* y, size_t index, const float* values, size_t count, siz
 /// inner = 1: every output is the reduction of n consecutive numbers.
 static void reduce_rows(void* y, const void* x, size_t outer, size_t n, int op, tt_dtype dtype, float* partial, size_t block) {
   const size_t blocks = (n + block - 1) / block;
-  const size_t rows_at_once = blocks > 1 ? 1 : piece_size(n * dtype_bytes(dtype));
-  parallel((outer + rows_at_once - 1) / rows_at_once * blocks, [&](size_t tile, int) {
-    size_t row = tile / blocks * rows_at_once, begin = tile % blocks * block;
-    for (size_t last = row + rows_at_once; row < outer && row < last; row++) {
-      size_t count = n - begin < block ? n - begin : block;
-      partial[row * blocks + tile % blocks] = TT_DISPATCH(reduce_contiguous, at(x, row * n + begin, dtype), count, op, dtype);
-    }
+  if (blocks == 1) {
+    for_ranges(outer, n * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
+      for (size_t row = begin; row < end; row++) partial[row] = TT_DISPATCH(reduce_contiguous, at(x, row * n, dtype), n, op, dtype);
+      finish(y, begin, partial + begin, end - begin, n, op, dtype);
+    });
+    return;
+  }
+  parallel(outer * blocks, [&](size_t tile, int) {
+    size_t begin = tile % blocks * block, count = n - begin < block ? n - begin : block;
+    partial[tile] = TT_DISPATCH(reduce_contiguous, at(x, tile / blocks * n + begin, dtype), count, op, dtype);
   });
   for (size_t row = 0; row < outer; row++) {
     float value = TT_DISPATCH(reduce_contiguous, partial + row * blocks, blocks, op, TT_F32);
@@ -79,13 +82,13 @@ extern "C" tt_status tt_reduce(void* y, const void* x, size_t outer, size_t n, s
   // Blocks of n: enough of them to share a tall reduction out, each long enough to be worth a call.
   const size_t width = inner < 1024 ? inner : 1024, strips = (inner + width - 1) / width;
   const size_t block = inner == 1 ? 16384 : 32768 / width + 1, blocks = (n + block - 1) / block;
-  auto* partial = static_cast<float*>(shared_scratch(0, outer * inner * blocks * sizeof(float)));
+  auto* partial = static_cast<float*>(shared_scratch(0, (inner == 1 || blocks > 1 ? outer * inner * blocks : 1) * sizeof(float)));
   if (!partial) return fail(TT_OUT_OF_MEMORY, "tt_reduce: no memory for %zu partial results", outer * inner * blocks);
   if (inner == 1) {
     reduce_rows(y, x, outer, n, op, dtype, partial, block);
     return TT_OK;
   }
-  parallel(outer * strips * blocks, [&](size_t tile, int) {
+  if (blocks > 1) parallel(outer * strips * blocks, [&](size_t tile, int) {
     size_t i = tile % blocks, strip = tile / blocks % strips, row = tile / blocks / strips;
     size_t begin = i * block, count = n - begin < block ? n - begin : block;
     size_t column = strip * width, columns = inner - column < width ? inner - column : width;
@@ -96,7 +99,8 @@ extern "C" tt_status tt_reduce(void* y, const void* x, size_t outer, size_t n, s
     size_t strip = tile % strips, row = tile / strips;
     size_t column = strip * width, columns = inner - column < width ? inner - column : width;
     float values[1024];
-    TT_DISPATCH(reduce_columns, values, partial + row * blocks * inner + column, blocks, inner, columns, op, TT_F32);
+    if (blocks == 1) TT_DISPATCH(reduce_columns, values, at(x, row * n * inner + column, dtype), n, inner, columns, op, dtype);
+    else TT_DISPATCH(reduce_columns, values, partial + row * blocks * inner + column, blocks, inner, columns, op, TT_F32);
     finish(y, row * inner + column, values, columns, n, op, dtype);
   });
   return TT_OK;

@@ -12,8 +12,7 @@ int thin_limit(tt_dtype dtype) { return isa() == ISA_AMX && dtype == TT_BF16 ? 3
 
 tt_status add_thin_gradient(float* dw, bool transposed, const float* t, int rank, const void* x, tt_dtype dtype, int n, int rows, float factor) {
   const int even = (rows + MAX_PARTS - 1) / MAX_PARTS, step = even > MIN_ROWS ? even : MIN_ROWS, parts = (rows + step - 1) / step;
-  const int ld = (n + 31) / 32 * 32;
-  const size_t stride = size_t((rank + 15) / 16 * 16) * ld;
+  const size_t stride = size_t(thin_ranks(rank)) * thin_columns(n);
   float* partial = static_cast<float*>(shared_scratch(SLOT_PACKED_B, parts * stride * sizeof(float)));
   bool enough = partial != nullptr;
   for (int thread = 0; thread < thread_count(); thread++) enough = enough && thread_scratch(thread, SLOT_PACKED_A, size_t(step + 32) * THIN_SCRATCH);
@@ -22,13 +21,15 @@ tt_status add_thin_gradient(float* dw, bool transposed, const float* t, int rank
   parallel(size_t(parts), [&](size_t i, int thread) {
     const int row = int(i) * step;
     const ThinPart part = {t + size_t(row) * rank, rank, static_cast<const char*>(x) + size_t(row) * n * dtype_bytes(dtype), dtype, n,
-                           rows - row < step ? rows - row : step, partial + i * stride, ld, thread_scratch(thread, SLOT_PACKED_A, 0)};
+                           rows - row < step ? rows - row : step, partial + i * stride, thread_scratch(thread, SLOT_PACKED_A, 0)};
     if (on_amx) amx::thin_partial(part);
     else TT_DISPATCH(thin_partial, part);
   });
+  const ThinLayout layout = on_amx ? ThinLayout{size_t(thin_ranks(rank)) * 16, 16} : ThinLayout{16, size_t(thin_columns(n))};
+  const ThinReduce reduce = {dw, transposed, partial, stride, parts, rank, n, layout, factor};
   parallel(size_t(n + REDUCE_COLUMNS - 1) / REDUCE_COLUMNS, [&](size_t i, int) {
     const int first = int(i) * REDUCE_COLUMNS, last = first + REDUCE_COLUMNS < n ? first + REDUCE_COLUMNS : n;
-    TT_DISPATCH(thin_reduce, dw, transposed, partial, stride, parts, rank, n, ld, first, last, factor);
+    TT_DISPATCH(thin_reduce, reduce, first, last);
   });
   return TT_OK;
 }

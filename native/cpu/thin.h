@@ -20,15 +20,28 @@ struct ThinPart {
   const void* x;   // first row
   tt_dtype dtype;
   int n, rows;
-  float* partial;  // (rank rounded up to 16, ld), written
-  int ld;          // n rounded up to 32
+  float* partial;  // (rank rounded up to 16) × (n rounded up to 32), written in the kernel's layout
   void* scratch;   // THIN_SCRATCH bytes for each row
 };
 constexpr int THIN_SCRATCH = 64;
 
+/// Where a kernel puts element (i, j) of a partial sum: (j / 16)·block + i·row + j % 16.
+struct ThinLayout { size_t block, row; };
+inline int thin_ranks(int rank) { return (rank + 15) / 16 * 16; }
+inline int thin_columns(int n) { return (n + 31) / 32 * 32; }
+
 TT_KERNEL(void, thin_partial, const ThinPart& part)
 namespace amx { void thin_partial(const ThinPart& part); }
-/// dw (rank, n) or its transpose += factor·Σ of `parts` partial sums that lie `stride` floats apart; columns [first, last).
-TT_KERNEL(void, thin_reduce, float* dw, bool transposed, const float* partial, size_t stride, int parts, int rank, int n, int ld, int first, int last, float factor)
+struct ThinReduce {
+  float* dw;  // (rank, n) or its transpose, += factor·Σ of the partial sums
+  bool transposed;
+  const float* partial;
+  size_t stride;  // floats between partial sums
+  int parts, rank, n;
+  ThinLayout layout;
+  float factor;
+};
+/// Columns [first, last), first a multiple of 16.
+TT_KERNEL(void, thin_reduce, const ThinReduce& r, int first, int last)
 
 }  // namespace tt

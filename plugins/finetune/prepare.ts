@@ -12,7 +12,6 @@ import {
   type FloatDType,
   type Host,
   type Model,
-  type ModelDefinition,
   type Parameters,
   type Plugin,
   type TokenizerLike,
@@ -84,7 +83,7 @@ export async function prepareRun(
   const plan = createPlan(config, data.train)
   const dtype = computeDType(config, modelPath)
   const model = open.use(
-    loadModel(modelPath, { device, dtype, writable: config.adapter === null, models: modelsOf(host) }),
+    loadModel(modelPath, { device, dtype, writable: config.adapter === null, models: host.all('model') }),
   )
   checkTokenIds([...data.train, ...data.validation], model)
   if (config.sequence_len > model.info.contextLength) {
@@ -162,8 +161,4 @@ function computeDType(config: FinetuneConfig, modelPath: string): FloatDType {
   if (config.bf16 === true) return 'bf16'
   if (config.bf16 === false || modelPath.endsWith('.gguf')) return 'f32'
   return storedDType(modelPath) === 'f32' ? 'f32' : 'bf16'
-}
-
-function modelsOf(host: Host): Record<string, ModelDefinition> {
-  return Object.fromEntries(host.names('model').map((name) => [name, host.find('model', name)]))
 }

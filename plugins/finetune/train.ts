@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { removeStaleIn } from '../../core/files.ts'
-import { TrituneError } from '../../core/mod.ts'
+import { referenceFallbacks, TrituneError } from '../../core/mod.ts'
 import { createBatches } from '../data/mod.ts'
 import type { RunEvent, RunResult, StepReport } from './events.ts'
 import { openMetricsFile } from './metrics-file.ts'
@@ -85,6 +85,7 @@ export async function train(
     loss = report.loss
     metrics.append(metricsLine(report))
     onEvent({ type: 'step', report })
+    if (step === start.step + 1) noteFallbacks(onEvent)
     watchdog(report)
     const last = step === plan.totalSteps
     const evaluated = plan.evalEvery !== null && (step % plan.evalEvery === 0 || last)
@@ -197,6 +198,15 @@ function* validationBatches({
     shuffle: false,
   })
   for (let i = 0; i < batches.length; i++) yield batches.get(i)
+}
+
+function noteFallbacks(onEvent: (event: RunEvent) => void): void {
+  const slow = referenceFallbacks()
+  if (slow.length > 0)
+    onEvent({
+      type: 'note',
+      text: `these ops have no native implementation and run on the slow reference: ${slow.join(', ')}`,
+    })
 }
 
 /** Stops a run whose loss stays above a threshold. */

@@ -1,11 +1,20 @@
 /**
  * A model with its tokenizer and adapter, ready to write: the few lines that every script would repeat.
  */
-import { type ChatMessage, type Device, type FloatDType, type Model, TrituneError } from '../../core/mod.ts'
-import { openCpuOrReference } from '../cpu/mod.ts'
+import {
+  type ChatMessage,
+  createHost,
+  type Device,
+  type FloatDType,
+  type Host,
+  type Model,
+  type Plugin,
+  TrituneError,
+} from '../../core/mod.ts'
+import { cpu, openCpuOrReference } from '../cpu/mod.ts'
 import { resolveModel } from '../hub/mod.ts'
-import { loadModel } from '../models/mod.ts'
-import { loadAdapter } from '../peft/mod.ts'
+import { loadModel, models } from '../models/mod.ts'
+import { loadAdapter, peft } from '../peft/mod.ts'
 import { loadTokenizer, type Tokenizer } from '../tokenizer/mod.ts'
 import { generate, type GenerateOptions } from './generate.ts'
 
@@ -29,18 +38,23 @@ export interface OpenGeneratorOptions {
   readonly dtype?: FloatDType
   readonly offline?: boolean
   readonly device?: Device
+  /** For adapters and models that are not built in. */
+  readonly plugins?: readonly Plugin[]
 }
 
 /** `ref` is a hub name, a folder or a .gguf file. */
 export async function openGenerator(
   ref: string,
-  { adapter, dtype, offline = false, device }: OpenGeneratorOptions = {},
+  { adapter, dtype, offline = false, device, plugins = [] }: OpenGeneratorOptions = {},
 ): Promise<Generator> {
   const path = await resolveModel(ref, { offline })
   const tokenizer = loadTokenizer(path)
   using open = new DisposableStack()
-  const model = open.use(loadModel(path, { device: device ?? openCpuOrReference().device, dtype }))
-  if (adapter !== undefined) open.use(loadAdapter(model, adapter))
+  const host: Host = open.use(createHost({ plugins: [cpu, models, peft, ...plugins] }))
+  const model = open.use(
+    loadModel(path, { device: device ?? openCpuOrReference().device, dtype, models: host.all('model') }),
+  )
+  if (adapter !== undefined) open.use(loadAdapter(model, adapter, { definitions: host.all('adapter') }))
   const owned = open.move()
   return {
     model,

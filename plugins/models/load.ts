@@ -22,7 +22,13 @@ import { qwen3 } from './qwen3.ts'
 import { openGgufSource, openSafetensorsSource, storedDType } from './sources.ts'
 
 /** The built-in models by Hugging Face `model_type`. */
-export const MODELS: Readonly<Record<string, ModelDefinition>> = { llama, mistral, qwen2, qwen3, gpt2 }
+export const MODELS: Readonly<Record<'llama' | 'mistral' | 'qwen2' | 'qwen3' | 'gpt2', ModelDefinition>> = {
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+  gpt2,
+}
 
 export interface LoadModelOptions {
   readonly device?: Device

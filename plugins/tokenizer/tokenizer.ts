@@ -13,6 +13,7 @@ import type { Json, TokenizerFiles, TokenizerSource } from './files.ts'
 import { isJson, readTokenizerFiles } from './files.ts'
 import type { DecodeStream } from './stream.ts'
 import { createDecodeStream } from './stream.ts'
+import { rememberWords } from './word-cache.ts'
 
 export interface Tokenizer {
   /** One more than the largest id; the embedding of the model may have more rows. */
@@ -136,6 +137,7 @@ function createInner(files: TokenizerFiles): HfTokenizer {
   try {
     const inner = new HfTokenizer(compatibleTokenizer(tokenizer, special), { ...config })
     keepByteOrderMarks(inner.decoder)
+    if (inner.model?.config.type === 'BPE') rememberWords(inner.model)
     return inner
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)

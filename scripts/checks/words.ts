@@ -12,7 +12,7 @@ const ANYWHERE: readonly RegExp[] = [
   /(?<![\w.)\]}-])\/(?:root|work|workspace|mnt|opt\/pypi[\w-]*|opt\/wheels)\/[\w.-]+/,
   /\/tmp\/(?:bash|tmp\.)\w*/,
   /https?:\/\/(?:10|127|172\.(?:1[6-9]|2\d|3[01])|192\.168)\.[\d.]+(?::\d+)?\/(?:npm|pypi|simple|registry)/,
-  /https?:\/\/(?![\w.-]*\.(?:example|test|invalid)\b)[\w.-]*(?:artifactory|verdaccio|nexus|mirror|proxy)[\w.-]*/i,
+  /https?:\/\/(?![\w.-]*\.(?:example|test|invalid)\b)[\w.-]*(?:artifactory|verdaccio|nexus|mirror|proxy)[\w-]*(?:\.[\w.-]+|:\d+)/i,
   /https?:\/\/registry\.(?![\w.-]*\b(?:example|test|invalid)\b)[\w.-]+/i,
 ]
 

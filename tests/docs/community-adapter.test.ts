@@ -16,6 +16,7 @@ import { vectorScale, vectorScalePlugin } from '../../docs/examples/vector-scale
 import { openCpuOrReference } from '../../plugins/cpu/mod.ts'
 import { type Batch, concatenate } from '../../plugins/data/mod.ts'
 import { loadPlugins, prepareRun, readFinetuneConfig, train, trainStep } from '../../plugins/finetune/mod.ts'
+import { openGenerator } from '../../plugins/generate/mod.ts'
 import { createBatch, loadModel } from '../../plugins/models/mod.ts'
 import { attachAdapter, loadAdapter, mergedSources, saveAdapter } from '../../plugins/peft/mod.ts'
 
@@ -143,9 +144,9 @@ describe('plugins in the file of a run', () => {
     expect(losses.length).toBe(4)
     expect(losses[3]).toBeLessThan(losses[0])
     expect(await outcome(true)).toEqual(whole)
-    using model = loadModel(BASE, { device })
-    using _adapter = loadAdapter(model, output, { definitions: DEFINITIONS })
-    expect(logitsOf(model)).toEqual(whole)
+    const options = { adapter: output, plugins: [vectorScalePlugin], device }
+    using generator = await openGenerator(config.base_model, options)
+    expect(logitsOf(generator.model)).toEqual(whole)
   })
 
   test('an unknown name is an E_NAME with the nearest', async () => {

@@ -66,6 +66,20 @@ const CASES: Readonly<Record<string, AttentionCase>> = {
     kvHeads: 2,
   },
   'one query in a window': { ...BASE, offsetsQ: [0, 1], offsetsK: [0, 700], window: 300 },
+  'one key head for 40 heads': { ...BASE, heads: 40, size: 8, offsetsQ: [0, 19], offsetsK: [0, 19] },
+  'one key head for 130 heads': { ...BASE, heads: 130, size: 4, offsetsQ: [0, 6, 8], offsetsK: [0, 9, 11] },
+  'everything at once': {
+    ...BASE,
+    offsetsQ: [0, 31, 31, 75, 80],
+    offsetsK: [0, 140, 150, 194, 198],
+    heads: 6,
+    kvHeads: 2,
+    size: 40,
+    window: 50,
+    softcap: 3,
+  },
+  'a window without causality': { ...BASE, causal: false, window: 20 },
+  'a negative scale': { ...BASE, scale: -0.3 },
   'blocks of keys': { ...BASE, offsetsQ: [0, 330], offsetsK: [0, 330], heads: 1, size: 8 },
 }
 

@@ -19,7 +19,13 @@ interface Reference {
 }
 
 /** The definition, in f64. */
-function reference(h: Float64Array, w: Float64Array, targets: Int32Array, cols: number, softcap: number): Reference {
+function reference(
+  h: Float64Array,
+  w: Float64Array,
+  targets: Int32Array,
+  cols: number,
+  softcap: number,
+): Reference {
   const [rows, vocab] = [targets.length, w.length / cols]
   const [nll, dh, dw] = [new Float64Array(rows), new Float64Array(h.length), new Float64Array(w.length)]
   for (let row = 0; row < rows; row++) {
@@ -72,10 +78,23 @@ for (const isa of reachableIsas()) {
           for (const { rows, cols, vocab } of SHAPES) {
             run('tt_init', 1 + (rows % 3), isa)
             const [h, w] = [randomInput(rows * cols, 1, dtype), randomInput(vocab * cols, 2, dtype)]
-            const targets = Int32Array.from({ length: rows }, (_, i) => (i % 5 === 3 ? -100 : (i * 7919) % vocab))
+            const targets = Int32Array.from({ length: rows }, (_, i) =>
+              i % 5 === 3 ? -100 : (i * 7919) % vocab,
+            )
             const { loss, nll, dh, dw } = outputs(rows, cols, vocab, dtype)
             const sizes = [rows, cols, vocab, SCALE, softcap, dtype] as const
-            run('tt_linear_cross_entropy', loss.view, nll.view, dh.view, dw.view, h.view, w.view, targets, ...sizes, null)
+            run(
+              'tt_linear_cross_entropy',
+              loss.view,
+              nll.view,
+              dh.view,
+              dw.view,
+              h.view,
+              w.view,
+              targets,
+              ...sizes,
+              null,
+            )
             const want = reference(h.values(), w.values(), targets, cols, softcap)
             const flat = (n: number, value: number): Float64Array => new Float64Array(n).fill(value)
             // Products of exact bf16 values are summed in f32 on AMX too; only the gradient is rounded to bf16.
@@ -88,7 +107,13 @@ for (const isa of reachableIsas()) {
             expect(worstError(dw.values(), wantDw, flat(dw.length, largest(want.dw)))).toBeLessThan(limit)
             for (const buffer of [loss, nll, dh, dw]) expect(buffer.intact()).toBe(true)
             targets.forEach((target, i) => {
-              if (target < 0) expect(dh.values().subarray(i * cols, (i + 1) * cols).every((v) => v === 0)).toBe(true)
+              if (target < 0)
+                expect(
+                  dh
+                    .values()
+                    .subarray(i * cols, (i + 1) * cols)
+                    .every((v) => v === 0),
+                ).toBe(true)
             })
           }
         })
@@ -102,13 +127,35 @@ for (const isa of reachableIsas()) {
       const targets = Int32Array.from({ length: rows }, (_, i) => i * 1000)
       const { loss, nll, dh } = outputs(rows, cols, vocab, F32)
       const all = [rows, cols, vocab, SCALE, 0, F32] as const
-      run('tt_linear_cross_entropy', loss.view, nll.view, dh.view, null, h.view, w.view, targets, ...all, null)
+      run(
+        'tt_linear_cross_entropy',
+        loss.view,
+        nll.view,
+        dh.view,
+        null,
+        h.view,
+        w.view,
+        targets,
+        ...all,
+        null,
+      )
       for (const row of [0, 31, 71]) {
         const one = outputs(1, cols, vocab, F32)
         const input = h.view.subarray(row * cols, (row + 1) * cols)
         const single = [1, cols, vocab, SCALE, 0, F32] as const
         const target = targets.subarray(row, row + 1)
-        run('tt_linear_cross_entropy', one.loss.view, one.nll.view, one.dh.view, null, input, w.view, target, ...single, null)
+        run(
+          'tt_linear_cross_entropy',
+          one.loss.view,
+          one.nll.view,
+          one.dh.view,
+          null,
+          input,
+          w.view,
+          target,
+          ...single,
+          null,
+        )
         expect(nll.view[row]).toBeCloseTo(one.nll.view[0], 5)
         for (let c = 0; c < cols; c++) expect(dh.view[row * cols + c]).toBeCloseTo(one.dh.view[c], 6)
       }
@@ -126,8 +173,22 @@ for (const isa of reachableIsas()) {
         return out[0]
       }
       const [dh, dw] = [guarded(new Float64Array(rows * cols)), guarded(new Float64Array(vocab * cols))]
-      run('tt_linear_cross_entropy', new Float32Array(1), null, dh.view, dw.view, h.view, w.view, targets, ...sizes, null)
-      for (const [values, gradient] of [[h, dh], [w, dw]] as const) {
+      run(
+        'tt_linear_cross_entropy',
+        new Float32Array(1),
+        null,
+        dh.view,
+        dw.view,
+        h.view,
+        w.view,
+        targets,
+        ...sizes,
+        null,
+      )
+      for (const [values, gradient] of [
+        [h, dh],
+        [w, dw],
+      ] as const) {
         for (let i = 0; i < values.length; i += 3) {
           const value = values.view[i]
           values.view[i] = value + 2 ** -6
@@ -146,7 +207,23 @@ test('no trained row: loss 0, dh 0, dw unchanged', () => {
   const [h, w] = [randomInput(12, 1), randomInput(20, 2)]
   const { loss, nll, dh, dw } = outputs(3, 4, 5, F32)
   const targets = new Int32Array(3).fill(-100)
-  run('tt_linear_cross_entropy', loss.view, nll.view, dh.view, dw.view, h.view, w.view, targets, 3, 4, 5, 1, 0, F32, null)
+  run(
+    'tt_linear_cross_entropy',
+    loss.view,
+    nll.view,
+    dh.view,
+    dw.view,
+    h.view,
+    w.view,
+    targets,
+    3,
+    4,
+    5,
+    1,
+    0,
+    F32,
+    null,
+  )
   expect([...loss.values(), ...nll.values(), ...dh.values()].every((value) => value === 0)).toBe(true)
   expect(dw.values().every((value) => value === 0.5)).toBe(true)
 })
@@ -155,17 +232,53 @@ test('NaN in the input reaches the loss', () => {
   const h = guarded([Number.NaN, 0])
   const w = guarded([1, 2, 3, 4])
   const loss = new Float32Array(1)
-  run('tt_linear_cross_entropy', loss, null, null, null, h.view, w.view, new Int32Array([1]), 1, 2, 2, 1, 0, F32, null)
+  run(
+    'tt_linear_cross_entropy',
+    loss,
+    null,
+    null,
+    null,
+    h.view,
+    w.view,
+    new Int32Array([1]),
+    1,
+    2,
+    2,
+    1,
+    0,
+    F32,
+    null,
+  )
   expect(loss[0]).toBeNaN()
 })
 
 test('tt_linear_cross_entropy() refuses bad arguments and says which', () => {
   const f = new Float32Array(16)
   const withTarget = (target: number, dtype: number): number =>
-    call('tt_linear_cross_entropy', f, null, null, null, f, f, new Int32Array([target]), 1, 2, 4, 1, 0, dtype, null)
+    call(
+      'tt_linear_cross_entropy',
+      f,
+      null,
+      null,
+      null,
+      f,
+      f,
+      new Int32Array([target]),
+      1,
+      2,
+      4,
+      1,
+      0,
+      dtype,
+      null,
+    )
   expect(withTarget(4, F32)).toBe(BAD_ARGUMENT)
   expect(lastError()).toContain('target 4 of row 0')
   expect(withTarget(0, 5)).toBe(BAD_ARGUMENT)
-  expect(call('tt_linear_cross_entropy', null, null, null, null, f, f, f, 1, 2, 4, 1, 0, F32, null)).toBe(BAD_ARGUMENT)
-  expect(call('tt_linear_cross_entropy', f, null, null, null, f, f, f, 1, 2, 4, 1, -1, F32, null)).toBe(BAD_ARGUMENT)
+  expect(call('tt_linear_cross_entropy', null, null, null, null, f, f, f, 1, 2, 4, 1, 0, F32, null)).toBe(
+    BAD_ARGUMENT,
+  )
+  expect(call('tt_linear_cross_entropy', f, null, null, null, f, f, f, 1, 2, 4, 1, -1, F32, null)).toBe(
+    BAD_ARGUMENT,
+  )
 })

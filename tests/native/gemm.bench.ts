@@ -93,28 +93,106 @@ if (what === 'f32' || what === 'bf16') {
     const y = random(rows * n)
     const dw = random(n * k, F32)
     const work = 2 * rows * n * k
-    const product = (c: number, a: number, b: number, m: number, nn: number, kk: number, ta: number, tb: number, type: number): void =>
-      run('tt_matmul', c, a, b, 1, m, nn, kk, 0, 0, 0, ta, tb, 1, 0, type, dtype, null)
-    console.log(`${k}->${n}`.padEnd(12), 'NT', measure(work, kind, () => product(y, x, w, rows, n, k, 0, 1, dtype)))
-    console.log(''.padEnd(12), 'NN', measure(work, kind, () => product(x, y, w, rows, k, n, 0, 0, dtype)))
-    console.log(''.padEnd(12), 'TN', measure(work, kind, () => product(dw, y, x, n, k, rows, 1, 0, F32)))
+    const product = (
+      c: number,
+      a: number,
+      b: number,
+      m: number,
+      nn: number,
+      kk: number,
+      ta: number,
+      tb: number,
+      type: number,
+    ): void => run('tt_matmul', c, a, b, 1, m, nn, kk, 0, 0, 0, ta, tb, 1, 0, type, dtype, null)
+    console.log(
+      `${k}->${n}`.padEnd(12),
+      'NT',
+      measure(work, kind, () => product(y, x, w, rows, n, k, 0, 1, dtype)),
+    )
+    console.log(
+      ''.padEnd(12),
+      'NN',
+      measure(work, kind, () => product(x, y, w, rows, k, n, 0, 0, dtype)),
+    )
+    console.log(
+      ''.padEnd(12),
+      'TN',
+      measure(work, kind, () => product(dw, y, x, n, k, rows, 1, 0, F32)),
+    )
     for (const address of [x, w, y, dw]) run('tt_free', address)
   }
 }
 if (what === 'linear') {
   const rank = 16
   for (const [k, n] of SHAPES.slice(0, 4)) {
-    const [x, dx, w, y, dy] = [random(rows * k), random(rows * k), random(n * k), random(rows * n), random(rows * n)]
+    const [x, dx, w, y, dy] = [
+      random(rows * k),
+      random(rows * k),
+      random(n * k),
+      random(rows * n),
+      random(rows * n),
+    ]
     const [a, b, xa] = [random(rank * k, F32), random(n * rank, F32), random(rows * rank, F32)]
     const [da, db] = [random(rank * k, F32), random(n * rank, F32)]
     const plain = 2 * rows * n * k
     const pair = 2 * rows * rank * (n + k)
     for (const r of [0, rank]) {
       const [la, lb] = r ? [a, b] : [null, null]
-      console.log(`${k}->${n}`.padEnd(12), `forward rank ${r}`.padEnd(18), measure(plain + (r ? pair : 0), kind, () =>
-        run('tt_linear_forward', y, r ? xa : null, x, w, null, la, lb, null, rows, k, n, r, 1, 0, dtype, null)))
-      console.log(''.padEnd(12), `backward rank ${r}`.padEnd(18), measure(plain + (r ? 2 * pair : 0), kind, () =>
-        run('tt_linear_backward', dx, null, null, r ? da : null, r ? db : null, dy, x, r ? xa : null, w, la, lb, null, rows, k, n, r, 1, 0, 0, dtype, null)))
+      console.log(
+        `${k}->${n}`.padEnd(12),
+        `forward rank ${r}`.padEnd(18),
+        measure(plain + (r ? pair : 0), kind, () =>
+          run(
+            'tt_linear_forward',
+            y,
+            r ? xa : null,
+            x,
+            w,
+            null,
+            la,
+            lb,
+            null,
+            rows,
+            k,
+            n,
+            r,
+            1,
+            0,
+            dtype,
+            null,
+          ),
+        ),
+      )
+      console.log(
+        ''.padEnd(12),
+        `backward rank ${r}`.padEnd(18),
+        measure(plain + (r ? 2 * pair : 0), kind, () =>
+          run(
+            'tt_linear_backward',
+            dx,
+            null,
+            null,
+            r ? da : null,
+            r ? db : null,
+            dy,
+            x,
+            r ? xa : null,
+            w,
+            la,
+            lb,
+            null,
+            rows,
+            k,
+            n,
+            r,
+            1,
+            0,
+            0,
+            dtype,
+            null,
+          ),
+        ),
+      )
     }
   }
 }
@@ -125,9 +203,31 @@ if (what === 'ce') {
   const loss = new Float32Array(1)
   const one = 2 * rows * cols * vocab
   const ce = (gradient: number | null): void =>
-    run('tt_linear_cross_entropy', loss, null, gradient, null, h, w, targets, rows, cols, vocab, 1, 0, dtype, null)
-  console.log('loss only   ', measure(one, kind, () => ce(null)))
-  console.log('loss and dh ', measure(2 * one, kind, () => ce(dh)))
+    run(
+      'tt_linear_cross_entropy',
+      loss,
+      null,
+      gradient,
+      null,
+      h,
+      w,
+      targets,
+      rows,
+      cols,
+      vocab,
+      1,
+      0,
+      dtype,
+      null,
+    )
+  console.log(
+    'loss only   ',
+    measure(one, kind, () => ce(null)),
+  )
+  console.log(
+    'loss and dh ',
+    measure(2 * one, kind, () => ce(dh)),
+  )
 }
 if (what === 'small') {
   for (const type of [BF16, F32]) {
@@ -140,7 +240,9 @@ if (what === 'small') {
         run('tt_linear_forward', y, null, x, w, null, null, null, null, m, k, n, 0, 1, 0, type, null)
         best = Math.min(best, performance.now() - t)
       }
-      console.log(`rows ${m} dtype ${type}: ${best.toFixed(2)} ms, ${((n * k * (type === F32 ? 4 : 2)) / best / 1e6).toFixed(1)} GB/s of weights`)
+      console.log(
+        `rows ${m} dtype ${type}: ${best.toFixed(2)} ms, ${((n * k * (type === F32 ? 4 : 2)) / best / 1e6).toFixed(1)} GB/s of weights`,
+      )
     }
   }
 }

@@ -56,7 +56,8 @@ function makeCase(shape: Shape, dtype: number): Case {
 }
 
 const times = (a: Float64Array, b: Float64Array): Float64Array => a.map((x, i) => x * b[i])
-const plus = (a: Float64Array, b: Float64Array, factor = 1): Float64Array => a.map((x, i) => x + factor * b[i])
+const plus = (a: Float64Array, b: Float64Array, factor = 1): Float64Array =>
+  a.map((x, i) => x + factor * b[i])
 const ones = (n: number): Float64Array => new Float64Array(n).fill(1)
 const orNull = (on: boolean, buffer: Guarded): Guarded['view'] | null => (on ? buffer.view : null)
 
@@ -88,7 +89,13 @@ for (const isa of reachableIsas()) {
           const xa = guarded(new Float64Array(rows * rank))
           forward(c, y, xa)
           const base = referenceProduct(c.x.values(), c.w.values(), [rows, out, cols], false, true)
-          const down = referenceProduct(times(c.x.values(), c.mask), c.loraA.values(), [rows, rank, cols], false, true)
+          const down = referenceProduct(
+            times(c.x.values(), c.mask),
+            c.loraA.values(),
+            [rows, rank, cols],
+            false,
+            true,
+          )
           const up = referenceProduct(down.sum, c.loraB.values(), [rows, out, rank], false, true)
           const bias = c.bias.values()
           const want = plus(base.sum, up.sum, SCALE).map((v, i) => v + bias[i % out])
@@ -112,7 +119,13 @@ for (const isa of reachableIsas()) {
             const [dw, dbias] = [guarded(ones(out * cols)), guarded(ones(out))]
             const [dloraA, dloraB] = [guarded(ones(rank * cols)), guarded(ones(out * rank))]
             const before = dx.values().map((v) => v * accumulate)
-            const outputs = [dx.view, dw.view, dbias.view, orNull(lora, dloraA), orNull(lora, dloraB)] as const
+            const outputs = [
+              dx.view,
+              dw.view,
+              dbias.view,
+              orNull(lora, dloraA),
+              orNull(lora, dloraB),
+            ] as const
             const inputs = [c.dy.view, c.x.view, orNull(lora, xa), c.w.view] as const
             const factors = [orNull(lora, c.loraA), orNull(lora, c.loraB), c.p > 0 ? RNG : null] as const
             const sizes = [rows, cols, out, rank, SCALE, c.p, accumulate, dtype] as const
@@ -122,11 +135,22 @@ for (const isa of reachableIsas()) {
             const t = referenceProduct(dy, b, [rows, rank, out])
             const side = referenceProduct(t.sum, a, [rows, cols, rank])
             const wantDx = plus(plus(direct.sum, times(side.sum, c.mask), SCALE), before)
-            const dxScale = plus(plus(direct.magnitude, times(side.magnitude, c.mask), SCALE), before.map(Math.abs))
+            const dxScale = plus(
+              plus(direct.magnitude, times(side.magnitude, c.mask), SCALE),
+              before.map(Math.abs),
+            )
             expectClose(dx, wantDx, dxScale, tolerance(dtype))
 
-            const expectAdded = (got: Guarded, { sum, magnitude }: { sum: Float64Array; magnitude: Float64Array }): void =>
-              expectClose(got, sum.map((v) => v + 1), magnitude.map((v) => v + 1), tolerance(dtype))
+            const expectAdded = (
+              got: Guarded,
+              { sum, magnitude }: { sum: Float64Array; magnitude: Float64Array },
+            ): void =>
+              expectClose(
+                got,
+                sum.map((v) => v + 1),
+                magnitude.map((v) => v + 1),
+                tolerance(dtype),
+              )
             const scaled = ({ sum, magnitude }: { sum: Float64Array; magnitude: Float64Array }) => ({
               sum: sum.map((v) => v * SCALE),
               magnitude: magnitude.map((v) => v * SCALE),
@@ -157,7 +181,13 @@ for (const isa of reachableIsas()) {
       const inputs = [c.dy.view, c.x.view, xa.view, c.w.view, c.loraA.view, c.loraB.view, RNG] as const
       const sizes = [rows, cols, out, rank, SCALE, c.p, 0, F32] as const
       run('tt_linear_backward', dx.view, dw.view, dbias.view, da.view, db.view, ...inputs, ...sizes, null)
-      const pairs = [[c.x, dx], [c.w, dw], [c.bias, dbias], [c.loraA, da], [c.loraB, db]] as const
+      const pairs = [
+        [c.x, dx],
+        [c.w, dw],
+        [c.bias, dbias],
+        [c.loraA, da],
+        [c.loraB, db],
+      ] as const
       for (const [parameter, gradient] of pairs) {
         for (let i = 0; i < parameter.length; i += 5) {
           const value = parameter.view[i]
@@ -177,7 +207,23 @@ test('tt_linear_backward() computes only what is asked for', () => {
   const c = makeCase({ rows: 40, cols: 9, out: 7, rank: 0, p: 0 }, F32)
   const dbias = guarded(new Float64Array(7))
   const sizes = [40, 9, 7, 0, 1, 0, 0, F32] as const
-  run('tt_linear_backward', null, null, dbias.view, null, null, c.dy.view, null, null, null, null, null, null, ...sizes, null)
+  run(
+    'tt_linear_backward',
+    null,
+    null,
+    dbias.view,
+    null,
+    null,
+    c.dy.view,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    ...sizes,
+    null,
+  )
   const want = referenceProduct(c.dy.values(), ones(40), [7, 1, 40], true)
   expectClose(dbias, want.sum, want.magnitude, 1e-6)
 })
@@ -185,16 +231,38 @@ test('tt_linear_backward() computes only what is asked for', () => {
 test('tt_linear_*() refuse bad arguments and say which', () => {
   const f = new Float32Array(64)
   const forwardWith = (rank: number, p: number, dtype: number, rows: number): number =>
-    call('tt_linear_forward', f, f, f, f, null, rank ? f : null, null, null, rows, 2, 2, rank, 1, p, dtype, null)
+    call(
+      'tt_linear_forward',
+      f,
+      f,
+      f,
+      f,
+      null,
+      rank ? f : null,
+      null,
+      null,
+      rows,
+      2,
+      2,
+      rank,
+      1,
+      p,
+      dtype,
+      null,
+    )
   expect(forwardWith(2, 0, F32, 2)).toBe(BAD_ARGUMENT)
   expect(lastError()).toContain('without lora_a or lora_b')
   expect(forwardWith(0, 1, F32, 2)).toBe(BAD_ARGUMENT)
   expect(forwardWith(0, 0, 2, 2)).toBe(BAD_ARGUMENT)
   expect(forwardWith(0, 0, F32, -1)).toBe(BAD_ARGUMENT)
   expect(forwardWith(0, 0, F32, 0)).toBe(0)
-  expect(call('tt_linear_forward', f, f, f, f, null, f, f, null, 2, 2, 2, 2, 1, 0.5, F32, null)).toBe(BAD_ARGUMENT)
+  expect(call('tt_linear_forward', f, f, f, f, null, f, f, null, 2, 2, 2, 2, 1, 0.5, F32, null)).toBe(
+    BAD_ARGUMENT,
+  )
   expect(lastError()).toContain('rng')
   const sizes = [2, 2, 2, 0, 1, 0, 0, F32] as const
-  expect(call('tt_linear_backward', f, null, null, null, null, f, f, null, null, null, null, null, ...sizes, null)).toBe(BAD_ARGUMENT)
+  expect(
+    call('tt_linear_backward', f, null, null, null, null, f, f, null, null, null, null, null, ...sizes, null),
+  ).toBe(BAD_ARGUMENT)
   expect(lastError()).toContain('dx needs w')
 })

@@ -60,8 +60,9 @@ describe('wordProblems()', () => {
     for (const good of [
       'https://huggingface.co/x',
       'https://mirror.example/x',
+      'https://mirror/x',
       'http://127.0.0.1:8080/api',
-      './work/main',
+      './work/bench',
       'team/root/x',
       'a framework/thing',
     ]) {

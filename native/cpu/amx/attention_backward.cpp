@@ -61,7 +61,7 @@ inline Gradient gradient(const float* s, const float* dp, vf lse, vf delta, floa
     slope *= 1.0f - t * t;
     x = t * softcap;
   }
-  vf p = exp2_v(x * unit - lse);
+  vf p = exp2_rough_v(x * unit - lse);
   return {p, p * slope};
 }
 

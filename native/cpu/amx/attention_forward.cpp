@@ -8,14 +8,21 @@ constexpr int KEY_BLOCK = 128;
 
 void attention_pack(const Attention& a, const Document& d, int kv_head, int begin, int end, uint16_t* k_tiles, uint16_t* v_tiles) {
   const size_t size = size_t(a.head_dim), dim = tile_dim(a.head_dim), stride = size_t(a.kv_heads) * size;
-  const size_t count = round_up(size_t(end - begin), KEY_STEP), first = size_t(begin) * dim;
+  const size_t count = round_up(size_t(end - begin), KEY_STEP);
   auto rows_of = [&](const void* tensor) {
     const bf16* start = static_cast<const bf16*>(tensor) + size_t(d.k_begin + begin) * stride + size_t(kv_head) * size;
     return [=](size_t i) { return i < size_t(end - begin) ? start + i * stride : nullptr; };
   };
-  pack_rows(k_tiles + first, rows_of(a.k), count, size, dim);
-  pack_channels(v_tiles + first, rows_of(a.v), count, size, dim);
+  if (k_tiles) pack_rows(k_tiles, rows_of(a.k), count, size, dim);
+  pack_channels(v_tiles, rows_of(a.v), count, size, dim);
 }
+
+KeyTiles tiles_in_place(const Attention& a, const Document& d, int kv_head, int begin) {
+  const size_t size = size_t(a.head_dim), stride = size_t(a.kv_heads) * size;
+  auto* first = static_cast<const uint16_t*>(a.k) + size_t(d.k_begin + begin) * stride + size_t(kv_head) * size;
+  return {first, 16 * stride, 32, stride};
+}
+KeyTiles packed_tiles(const Attention& a, const uint16_t* k_tiles) { return {k_tiles, 16 * tile_dim(a.head_dim), TILE_ELEMENTS, 32}; }
 
 namespace {
 
@@ -24,6 +31,7 @@ struct Group {
   alignas(64) float highest[GROUP], total[GROUP];  // maximum in units of log 2
   alignas(64) int first[GROUP], last[GROUP];       // keys each row sees
   int first_key, last_key, all_from, all_to;       // any row sees [first_key, last_key); every row sees [all_from, all_to)
+  int tiles;                                       // 1 where the second tile of columns is empty
 };
 
 /// Scores of keys [key, key + keys) to probabilities, in pairs of keys. Returns whether earlier sums have to be rescaled by
@@ -36,7 +44,7 @@ bool softmax(Group& g, float* s, uint16_t* p_tiles, int key, int keys, const Att
     unit = LOG2_E;
   }
   if (key < g.all_from || key + keys > g.all_to) {
-    for (int t = 0; t < 2; t++) {
+    for (int t = 0; t < g.tiles; t++) {
       vi first = load_bits<vi>(g.first + t * W), last = load_bits<vi>(g.last + t * W);
       for (int i = 0; i < keys; i++) {
         float* at = s + i * GROUP + t * W;
@@ -47,30 +55,30 @@ bool softmax(Group& g, float* s, uint16_t* p_tiles, int key, int keys, const Att
   }
   vf top[2] = {set1(-INFINITY), set1(-INFINITY)}, more[2] = {top[0], top[0]};
   for (int i = 0; i < keys; i += 2)
-    for (int t = 0; t < 2; t++) {
+    for (int t = 0; t < g.tiles; t++) {
       top[t] = max_or_second(load(s + i * GROUP + t * W), top[t]);
       more[t] = max_or_second(load(s + (i + 1) * GROUP + t * W), more[t]);
     }
   bool changed = false;
-  vf base[2], sum[2];
-  for (int t = 0; t < 2; t++) {
+  vf base[2], sum[2];  // of both tiles
+  for (int t = 0; t < g.tiles; t++) {
     vf old = load(g.highest + t * W), now = max_or_second(max_or_second(top[t], more[t]) * unit, old);
     base[t] = now == -INFINITY ? vf{} : now;
-    keep[t] = old == now ? set1(1) : exp2_v(old - base[t]);
+    keep[t] = old == now ? set1(1) : exp2_rough_v(old - base[t]);
     keep[t] = old == -INFINITY ? vf{} : keep[t];
-    for (int i = 0; i < W; i++) changed |= keep[t][i] != 1.0f;
+    changed |= _mm512_cmp_ps_mask(__m512(keep[t]), __m512(set1(1)), _CMP_NEQ_UQ) != 0;
     store(g.highest + t * W, now);
     sum[t] = vf{};
   }
   for (int i = 0; i < keys; i += 2) {
     uint16_t* pair = p_tiles + (i / 32 * 2) * int(TILE_ELEMENTS) + i % 32 * 16;
-    for (int t = 0; t < 2; t++) {
-      vf p = exp2_v(load(s + i * GROUP + t * W) * unit - base[t]), q = exp2_v(load(s + (i + 1) * GROUP + t * W) * unit - base[t]);
+    for (int t = 0; t < g.tiles; t++) {
+      vf p = exp2_rough_v(load(s + i * GROUP + t * W) * unit - base[t]), q = exp2_rough_v(load(s + (i + 1) * GROUP + t * W) * unit - base[t]);
       sum[t] += p + q;
       _mm512_storeu_si512(pair + t * int(TILE_ELEMENTS), narrow_to_pairs(p, q));
     }
   }
-  for (int t = 0; t < 2; t++) store(g.total + t * W, load(g.total + t * W) * keep[t] + sum[t]);
+  for (int t = 0; t < g.tiles; t++) store(g.total + t * W, load(g.total + t * W) * keep[t] + sum[t]);
   return changed;
 }
 
@@ -102,10 +110,21 @@ void finish(const Group& g, const float* o, const QueryRows& rows, size_t first_
     }
 }
 
+/// The same without the division, for a range of keys.
+void leave_partial(const Group& g, const float* o, size_t first_row, size_t count, size_t dim, size_t width, const AttentionResult& result) {
+  for (size_t i = 0; i < GROUP && first_row + i < count; i++) {
+    const bool empty = g.highest[i] == -INFINITY && g.total[i] == g.total[i];
+    float* to = result.partial + (first_row + i) * width;
+    for (size_t c = 0; c < dim; c++) to[c] = empty ? 0 : o[c * GROUP + i];
+    result.stats[2 * (first_row + i)] = g.highest[i] * 0.69314718055994531f;
+    result.stats[2 * (first_row + i) + 1] = empty ? 0 : g.total[i];
+  }
+}
+
 }  // namespace
 
-bool attention_forward_block(const Attention& a, const Document& d, int kv_head, int q_begin, int q_end, const uint16_t* k_tiles,
-                             const uint16_t* v_tiles, const AttentionResult& result, int thread) {
+bool attention_forward_block(const Attention& a, const Document& d, int kv_head, int q_begin, int q_end, int key_begin, int key_end,
+                             const KeyTiles& keys_in, const uint16_t* v_tiles, const AttentionResult& result, int thread) {
   const size_t size = size_t(a.head_dim), dim = tile_dim(a.head_dim), steps = dim / 32, d_tiles = dim / 16;
   const size_t bytes = GROUP * dim * 2 + KEY_BLOCK * GROUP * (4 + 2) + GROUP * dim * 4;
   auto* memory = static_cast<char*>(thread_scratch(thread, 0, bytes));
@@ -118,6 +137,7 @@ bool attention_forward_block(const Attention& a, const Document& d, int kv_head,
   TileSession session;
   for (size_t row = 0; row < rows.count; row += GROUP) {
     Group g;
+    g.tiles = rows.count - row <= 16 ? 1 : 2;
     g.first_key = d.nk, g.last_key = 0, g.all_from = 0, g.all_to = d.nk;
     for (size_t i = 0; i < GROUP; i++) {
       const bool there = row + i < rows.count;
@@ -135,30 +155,35 @@ bool attention_forward_block(const Attention& a, const Document& d, int kv_head,
     }
     pack_columns(q, [&](size_t i) { return row + i < rows.count ? static_cast<const bf16*>(a.q) + rows.element(row + i) : nullptr; }, GROUP, size, dim);
     memset(o, 0, GROUP * dim * sizeof(float));
-    for (int key = g.first_key / 32 * 32; key < g.last_key; key += KEY_BLOCK) {
-      const int left = g.last_key - key, keys = left < KEY_BLOCK ? int(round_up(size_t(left), 32)) : KEY_BLOCK;
+    if (g.tiles == 1) memset(p, 0, KEY_BLOCK * GROUP * sizeof(uint16_t));
+    const int from = g.first_key / 32 * 32 > key_begin ? g.first_key / 32 * 32 : key_begin, to = g.last_key < key_end ? g.last_key : key_end;
+    for (int key = from; key < to; key += KEY_BLOCK) {
+      const int left = to - key, keys = left < KEY_BLOCK ? int(round_up(size_t(left), 32)) : KEY_BLOCK;
       for (int i = 0; i < keys; i += 32) {
         zero_sums();
-        const uint16_t* k = k_tiles + size_t(key + i) * dim;
-        for (size_t c = 0; c < steps; c++)
-          multiply(k + c * TILE_ELEMENTS, k + (steps + c) * TILE_ELEMENTS, q + c * TILE_ELEMENTS, q + (steps + c) * TILE_ELEMENTS);
+        const uint16_t* k = keys_in.data + size_t(key - key_begin + i) / 16 * keys_in.per_key_tile;
+        for (size_t c = 0; c < steps; c++) {
+          const uint16_t *left = k + c * keys_in.per_channel_tile, *right = q + c * TILE_ELEMENTS;
+          multiply(left, left + keys_in.per_key_tile, right, right + steps * TILE_ELEMENTS, keys_in.row * 2);
+        }
         store_sums(s + i * GROUP, GROUP);
       }
       vf keep[2];
       if (softmax(g, s, p, key, keys, a, keep))
         for (size_t c = 0; c < dim; c++)
-          for (int t = 0; t < 2; t++) store(o + c * GROUP + t * W, load(o + c * GROUP + t * W) * keep[t]);
+          for (int t = 0; t < g.tiles; t++) store(o + c * GROUP + t * W, load(o + c * GROUP + t * W) * keep[t]);
       for (size_t c = 0; c < d_tiles; c += 2) {
         load_sums(o + c * 16 * GROUP, GROUP);
         for (int i = 0; i < keys; i += 32) {
-          const uint16_t* v = v_tiles + size_t(key + i) * dim + c * TILE_ELEMENTS;
+          const uint16_t* v = v_tiles + size_t(key - key_begin + i) * dim + c * TILE_ELEMENTS;
           const uint16_t* pair = p + i * GROUP;
           multiply(v, v + TILE_ELEMENTS, pair, pair + TILE_ELEMENTS);
         }
         store_sums(o + c * 16 * GROUP, GROUP);
       }
     }
-    finish(g, o, rows, row, result);
+    if (result.partial) leave_partial(g, o, row, rows.count, dim, padded_dim(a.head_dim), result);
+    else finish(g, o, rows, row, result);
   }
   return true;
 }

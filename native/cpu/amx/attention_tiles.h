@@ -1,4 +1,4 @@
-// What the two halves of bf16 attention on AMX share: tile instructions, packing into tiles, 2^x on vectors.
+// What the two halves of bf16 attention on AMX share: tile instructions and packing into tiles.
 //
 // Everything is computed transposed: a block of scores has a row for each key and a column for each query row (see
 // ../attention.h for query rows). Maxima and sums over keys are then plain vector operations, and the probabilities are
@@ -54,11 +54,12 @@ static inline void store_sums(float* c, size_t row) {
   TILE_STORE(2, c + 16 * row, row * 4);
   TILE_STORE(3, c + 16 * row + 16, row * 4);
 }
-static inline void multiply(const uint16_t* a0, const uint16_t* a1, const uint16_t* b0, const uint16_t* b1) {
-  TILE_LOAD(4, a0, 64);
+/// a_row: bytes from row to row of the left tiles.
+static inline void multiply(const uint16_t* a0, const uint16_t* a1, const uint16_t* b0, const uint16_t* b1, size_t a_row = 64) {
+  TILE_LOAD(4, a0, a_row);
   TILE_LOAD(6, b0, 64);
   TILE_LOAD(7, b1, 64);
-  TILE_LOAD(5, a1, 64);
+  TILE_LOAD(5, a1, a_row);
   TILE_MULTIPLY(0, 4, 6);
   TILE_MULTIPLY(1, 4, 7);
   TILE_MULTIPLY(2, 5, 6);
@@ -66,14 +67,6 @@ static inline void multiply(const uint16_t* a0, const uint16_t* a1, const uint16
 }
 
 static inline size_t tile_dim(int head_dim) { return round_up(size_t(head_dim), 32); }
-
-/// 2^x for x ≤ 0, relative error 3e-6: the result is rounded to bf16. Below −126, −Inf too, it is 2^−126; NaN stays NaN.
-static inline vf exp2_v(vf x) {
-  x = max_or_second(set1(-126), x);
-  vf n = round_even(x), f = x - n;
-  vf p = horner(f, 0.9999992847442627f, 0.6931217908859253f, 0.240247443318367f, 0.05591786280274391f, 0.009570102207362652f);
-  return vf(vi(p) + (to_int(n) << 23));
-}
 
 // ---- packing ------------------------------------------------------------------------------------------------------
 

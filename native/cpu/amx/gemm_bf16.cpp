@@ -20,11 +20,11 @@ constexpr int BLOCK = 32 * 32;  // f32 of one block: four 16×16 tiles, one afte
 
 // ---- packing ------------------------------------------------------------------------------------------------------
 
-template <bool PAIRS> void pack(void* panel, const Operand& x, int lane, int lanes, int k) {
-  uint16_t* out = static_cast<uint16_t*>(panel);
-  size_t start = x.k_major ? size_t(lane) : size_t(lane) * x.ld;
-  if (x.dtype == TT_F32) pack_panel<PAIRS>(out, static_cast<const float*>(x.data) + start, x.k_major, x.ld, lanes, k, x.scale);
-  else pack_panel<PAIRS>(out, static_cast<const uint16_t*>(x.data) + start, x.k_major, x.ld, lanes, k, x.scale);
+template <bool PAIRS> void pack(void* panels, size_t panel_bytes, const Operand& x, int lane, int lanes, int k) {
+  uint16_t* out = static_cast<uint16_t*>(panels);
+  size_t start = x.k_major ? size_t(lane) : size_t(lane) * x.ld, elements = panel_bytes / sizeof(uint16_t);
+  if (x.dtype == TT_F32) pack_panels<PAIRS>(out, elements, static_cast<const float*>(x.data) + start, x.k_major, x.ld, lanes, k, x.scale);
+  else pack_panels<PAIRS>(out, elements, static_cast<const uint16_t*>(x.data) + start, x.k_major, x.ld, lanes, k, x.scale);
 }
 
 // ---- epilogue -----------------------------------------------------------------------------------------------------

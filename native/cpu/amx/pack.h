@@ -76,24 +76,34 @@ static inline void store_tile(uint16_t* out, const __m512i* v) {
   for (int i = 0; i < 16; i++) _mm512_store_si512(out + i * 32, v[i]);
 }
 
-/// A panel: for every 32 of k two tiles, lanes 0..15 and 16..31. PAIRS: in the layout of the right operand, where a row
-/// of a tile holds the pair (2p, 2p+1) of 16 lanes; else a row of a tile is a lane.
-template <bool PAIRS, class T> static void pack_panel(uint16_t* out, const T* source, bool k_major, size_t ld, int lanes, int k, float scale) {
+/// Panels: for every 32 of k two tiles, lanes 0..15 and 16..31 of the panel. PAIRS: in the layout of the right operand,
+/// where a row of a tile holds the pair (2p, 2p+1) of 16 lanes; else a row of a tile is a lane.
+template <bool PAIRS, class T>
+static void pack_panels(uint16_t* out, size_t panel_elements, const T* source, bool k_major, size_t ld, int lanes, int k, float scale) {
   __m512i low[16], high[16];
-  for (int p = 0; p < k; p += 32, out += 2 * TILE) {
+  auto pack = [&](int lane, int p) {
     if (k_major) {
-      load_pairs(low, high, source + size_t(p) * ld, ld, lanes, k - p, scale);
+      load_pairs(low, high, source + size_t(p) * ld + lane, ld, lanes - lane, k - p, scale);
     } else {
-      load_lanes(low, source + p, ld, lanes, k - p, scale);
-      load_lanes(high, source + 16 * ld + p, ld, lanes - 16, k - p, scale);
+      load_lanes(low, source + size_t(lane) * ld + p, ld, lanes - lane, k - p, scale);
+      load_lanes(high, source + size_t(lane + 16) * ld + p, ld, lanes - lane - 16, k - p, scale);
     }
     // Lanes and pairs are the transposes of each other, in units of 32 bits.
     if (k_major != PAIRS) {
       transpose(low);
       transpose(high);
     }
-    store_tile(out, low);
-    store_tile(out + TILE, high);
+    uint16_t* tile = out + lane / 32 * panel_elements + size_t(p) * 32;
+    store_tile(tile, low);
+    store_tile(tile + TILE, high);
+  };
+  // In the order of the source's memory, as far as that goes.
+  if (k_major) {
+    for (int p = 0; p < k; p += 32)
+      for (int lane = 0; lane < lanes; lane += 32) pack(lane, p);
+  } else {
+    for (int lane = 0; lane < lanes; lane += 32)
+      for (int p = 0; p < k; p += 32) pack(lane, p);
   }
 }
 

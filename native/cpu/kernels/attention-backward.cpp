@@ -112,7 +112,7 @@ template <class T> static bool backward_keys(const Attention& a, const Document&
   const size_t keys = size_t(key_end - key_begin), padded_keys = round_up(keys, KEY_STEP);
   const int per_block = a.group >= ROWS ? 1 : ROWS / a.group;
   const size_t most = size_t(per_block) * size_t(a.group), line = round_up(most, 16);
-  const size_t strips = round_up(most, STRIP) * size;
+  const size_t strips = round_up(round_up(most, STRIP) * size + W, 16);
   const size_t floats = 3 * most * padded + 2 * strips + 2 * most * SCORE_ROW + 3 * padded_keys * padded + 2 * padded_keys * size + 4 * line;
   auto* memory = static_cast<float*>(thread_scratch(thread, 0, floats * sizeof(float)));
   if (!memory) return false;
@@ -147,13 +147,16 @@ template <class T> static bool backward_keys(const Attention& a, const Document&
         const size_t head = size_t(kv_head * a.group + h), at = (token * size_t(a.heads) + head) * size;
         load_row(b.q + size_t(count) * padded, static_cast<const T*>(a.q) + at, size, padded, a.scale);
         load_row(b.d_o + size_t(count) * padded, static_cast<const T*>(g.d_o) + at, size, padded, 1);
-        load_into_strip(b.q_strips, size_t(count), static_cast<const T*>(a.q) + at, size, a.scale);
-        load_into_strip(b.d_o_strips, size_t(count), static_cast<const T*>(g.d_o) + at, size, 1);
         b.lse[count] = g.lse[head * g.total_q + token];
         b.delta[count] = g.delta[head * g.total_q + token];
         b.first[count] = d.first_key(a, query);
         b.last[count] = d.last_key(a, query);
       }
+    }
+    for (int row = 0; row < count; row += STRIP) {
+      const int m = count - row < STRIP ? count - row : STRIP;
+      load_strip(b.q_strips + size_t(row) * size, [&](int i) { return b.q + size_t(row + i) * padded; }, m, size, 1);
+      load_strip(b.d_o_strips + size_t(row) * size, [&](int i) { return b.d_o + size_t(row + i) * padded; }, m, size, 1);
     }
     memset(b.dq, 0, size_t(count) * padded * sizeof(float));
     for (size_t key = 0; key < keys; key += KEYS) {

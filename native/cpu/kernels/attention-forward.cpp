@@ -6,7 +6,7 @@
 
 namespace tt::TT_ISA {
 
-constexpr size_t KEY_BLOCK = 256;
+constexpr size_t KEY_BLOCK = 384;
 constexpr int SCORE_ROW = int(KEY_BLOCK) + 16;  // not a power of two: 14 rows must not fall into the same cache sets
 typedef Left<SCORE_ROW, false> LeftScores;
 
@@ -35,13 +35,12 @@ void attention_pack(const Attention& a, const Document& d, int kv_head, int begi
 
 /// Scaled queries of a block, in strips.
 template <class T> static void load_queries(float* to, const Attention& a, const Document& d, int kv_head, int q_begin, int q_end) {
-  const size_t size = size_t(a.head_dim);
-  size_t row = 0;
-  for (int j = q_begin; j < q_end; j++)
-    for (int g = 0; g < a.group; g++, row++) {
-      const T* from = static_cast<const T*>(a.q) + (size_t(d.q_begin + j) * size_t(a.heads) + size_t(kv_head * a.group + g)) * size;
-      load_into_strip(to, row, from, size, a.scale);
-    }
+  const int size = a.head_dim, count = (q_end - q_begin) * a.group;
+  auto* q = static_cast<const T*>(a.q) + (size_t(d.q_begin + q_begin) * size_t(a.heads) + size_t(kv_head * a.group)) * size_t(size);
+  for (int first = 0; first < count; first += STRIP) {
+    auto row = [&](int i) { return q + size_t((first + i) / a.group * a.heads + (first + i) % a.group) * size_t(size); };
+    load_strip(to + first * size, row, count - first < STRIP ? count - first : STRIP, size_t(size), a.scale);
+  }
 }
 
 /// One row of scores to probabilities, in place; columns outside of [begin, end) become 0. Returns what the row's earlier
@@ -133,7 +132,7 @@ template <class T> static void finish_row(const Attention& a, const Document& d,
 bool attention_forward_block(const Attention& a, const Document& d, int kv_head, int q_begin, int q_end, int key_begin, int key_end,
                              const float* kt, const float* v, size_t v_rows, const AttentionResult& result, int thread) {
   const size_t size = size_t(a.head_dim), padded = round_up(size, W), count = size_t(q_end - q_begin) * size_t(a.group);
-  const size_t q_floats = round_up(round_up(count, STRIP) * size, 16), s_floats = STRIP * SCORE_ROW;
+  const size_t q_floats = round_up(round_up(count, STRIP) * size + W, 16), s_floats = STRIP * SCORE_ROW;
   auto* memory = static_cast<float*>(thread_scratch(thread, 0, (q_floats + count * (padded + 2) + s_floats) * sizeof(float)));
   if (!memory) return false;
   float* s = memory;

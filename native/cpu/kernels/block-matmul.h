@@ -67,12 +67,15 @@ constexpr float ONES[STRIP] = {1, 1, 1, 1, 1, 1
 
 /// Rows of queries as the left side of a product over their channels: strips of STRIP rows, [channel][row of the strip].
 typedef Left<STRIP, true> LeftStrip;
-template <class T> static inline void load_into_strip(float* strips, size_t row, const T* from, size_t size, float scale) {
-  float* to = strips + row / STRIP * STRIP * size + row % STRIP;
+/// Loads one strip: row(i) is the pointer of row i < m. Writes up to W − STRIP floats past the strip's end, which the next
+/// strip overwrites; the last one needs that much room.
+template <class Row> static inline void load_strip(float* to, Row row, int m, size_t size, float scale) {
   for (size_t c = 0; c < size; c += W) {
-    size_t some = size - c < size_t(W) ? size - c : size_t(W);
-    vf x = (some == size_t(W) ? load(from + c) : load_n(from + c, some)) * scale;
-    for (size_t i = 0; i < some; i++) to[(c + i) * STRIP] = x[i];
+    const size_t some = size - c < size_t(W) ? size - c : size_t(W);
+    vf r[W];
+    for (int i = 0; i < W; i++) r[i] = i >= m ? vf{} : (some == size_t(W) ? load(row(i) + c) : load_n(row(i) + c, some)) * scale;
+    transpose_square(r);
+    for (size_t i = 0; i < some; i++) store(to + (c + i) * STRIP, r[i]);
   }
 }
 

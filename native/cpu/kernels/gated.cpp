@@ -6,9 +6,10 @@ namespace tt::TT_ISA {
 
 struct Activated { vf value, slope; };
 
-static inline Activated activate(vf x, int kind) {
+/// rough: the results are rounded to bf16.
+static inline Activated activate(vf x, int kind, bool rough) {
   if (kind == GATE_SILU) {
-    vf s = sigmoid_v(x), value = x * s;
+    vf s = rough ? sigmoid_rough_v(x) : sigmoid_v(x), value = x * s;
     return {value, value * (1.0f - s) + s};
   }
   if (kind == GATE_GELU_TANH) return {gelu_tanh_v(x), gelu_tanh_slope_v(x)};
@@ -16,21 +17,21 @@ static inline Activated activate(vf x, int kind) {
 }
 
 template <class T, int KIND> static void forward(T* h, const T* gate, const T* up, size_t n) {
-  map(h, gate, up, n, [](vf g, vf u) { return activate(g, KIND).value * u; });
+  map(h, gate, up, n, [](vf g, vf u) { return activate(g, KIND, sizeof(T) == 2).value * u; });
 }
 
 template <class T, int KIND> static void backward(T* dgate, T* dup, const T* dh, const T* gate, const T* up, size_t n) {
   size_t i = 0;
   for (; i + W <= n; i += W) {
     vf d = load(dh + i);
-    Activated a = activate(load(gate + i), KIND);
+    Activated a = activate(load(gate + i), KIND, sizeof(T) == 2);
     vf u = load(up + i);
     store(dup + i, d * a.value);
     store(dgate + i, d * u * a.slope);
   }
   if (i == n) return;
   vf d = load_n(dh + i, n - i);
-  Activated a = activate(load_n(gate + i, n - i), KIND);
+  Activated a = activate(load_n(gate + i, n - i), KIND, sizeof(T) == 2);
   vf u = load_n(up + i, n - i);
   store_n(dup + i, d * a.value, n - i);
   store_n(dgate + i, d * u * a.slope, n - i);

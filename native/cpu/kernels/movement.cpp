@@ -30,7 +30,7 @@ void copy_line(void* y, const void* x, size_t n, Line steps, bool accumulate, tt
 
 // Elements as 32-bit lanes, for the transpose in registers.
 static inline vf lanes_of(const uint32_t* p) { return load_bits<vf>(p); }
-static inline vf lanes_of(const uint16_t* p) { return vf(__builtin_convertvector(load_bits<vh>(p), vu)); }
+static inline vf lanes_of(const uint16_t* p) { return vf(widen_bits(load_bits<vh>(p))); }
 static inline vf lanes_of(const uint8_t* p) {
   typedef uint8_t vb __attribute__((vector_size(W)));
   return vf(__builtin_convertvector(load_bits<vb>(p), vu));

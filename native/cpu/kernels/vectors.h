@@ -96,7 +96,15 @@ static inline vf reciprocal_v(vf x) {
 
 // ---- bf16, f16 --------------------------------------------------------------------------------------------------
 
-static inline vf widen(vh h) { return vf(__builtin_convertvector(h, vu) << 16); }
+static inline vu widen_bits(vh h) {
+  // Not __builtin_convertvector: gcc 12 splits it in two.
+#ifdef TT_AVX512
+  return vu(_mm512_cvtepu16_epi32(__m256i(h)));
+#else
+  return vu(_mm256_cvtepu16_epi32(__m128i(h)));
+#endif
+}
+static inline vf widen(vh h) { return vf(widen_bits(h) << 16); }
 
 /// Round to nearest even; NaN stays NaN. There is an instruction for it, which the first AVX-512 servers lack and which
 /// takes denormals for zero: the copies of the kernels in ../amx use it.
