@@ -25,8 +25,15 @@ export function writeFileAtomic(path: string, data: string | Uint8Array): void {
   writeStreamAtomic(path, [bytes])
 }
 
-/** As `writeFileAtomic`, from chunks; an error thrown by the iterable removes the temporary file. */
-export function writeStreamAtomic(path: string, chunks: Iterable<Uint8Array>): void {
+/**
+ * As `writeFileAtomic`, from chunks; an error thrown by the iterable removes the temporary file. `beforeRename` runs
+ * when all bytes are on the disk and the old file is still there.
+ */
+export function writeStreamAtomic(
+  path: string,
+  chunks: Iterable<Uint8Array>,
+  { beforeRename = () => {} }: { readonly beforeRename?: () => void } = {},
+): void {
   const target = resolve(path)
   const temporary = temporaryName(target)
   guard(
@@ -34,6 +41,7 @@ export function writeStreamAtomic(path: string, chunks: Iterable<Uint8Array>): v
     () => {
       mkdirSync(dirname(target), { recursive: true })
       writeFileSynced(temporary, chunks)
+      beforeRename()
       renameSync(temporary, target)
       syncPath(dirname(target))
     },

@@ -121,6 +121,11 @@ export function discard(path: string): void {
   }
 }
 
+/** A path as people know it: without the temporary names of files and folders that are not there yet. */
+export function publicPath(path: string): string {
+  return path.replaceAll(/\.([^/\\]+)\.(?:tmp|old)-[^/\\]*-\d+-[a-z0-9]+(?=[/\\]|$)/g, '$1')
+}
+
 /** An operating-system error as a TrituneError: E_DISK when the disk is full, else E_FILE. Others pass unchanged. */
 export function fileError(error: unknown, path: string, doing: string): Error {
   if (error instanceof TrituneError) return error
@@ -134,12 +139,12 @@ export function fileError(error: unknown, path: string, doing: string): Error {
           ? 'the disk quota is used up'
           : 'the file is too large for this disk'
     const remedy = 'free some space or choose another output folder; nothing half-written was left behind'
-    return new TrituneError('E_DISK', `${doing}: ${what}`, { place: path, remedy, cause: error })
+    return new TrituneError('E_DISK', `${doing}: ${what}`, { place: publicPath(path), remedy, cause: error })
   }
   const reason = REASONS[code]
   if (reason === undefined) return error instanceof Error ? error : new Error(String(error))
   return new TrituneError('E_FILE', `${doing}: ${reason.what}`, {
-    place: path,
+    place: publicPath(path),
     remedy: reason.remedy,
     cause: error,
   })

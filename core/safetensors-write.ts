@@ -30,8 +30,9 @@ export function writeSafetensors(
   path: string,
   tensors: Iterable<TensorSource>,
   metadata?: Readonly<Record<string, string>>,
+  options: { readonly beforeRename?: () => void } = {},
 ): void {
-  writeStreamAtomic(path, safetensorsChunks(path, [...tensors], metadata))
+  writeStreamAtomic(path, safetensorsChunks(path, [...tensors], metadata), options)
 }
 
 /**

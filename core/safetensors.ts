@@ -208,6 +208,7 @@ function parseEntry(path: string, name: string, value: unknown, dataStart: numbe
     throw malformed(
       place,
       `shape [${shape.join(', ')}] of ${dtype} needs ${expected} bytes, the header gives it ${bytes}`,
+      'the file is damaged: download or copy it again',
     )
   }
   return {

@@ -186,7 +186,10 @@ function syntaxError(error: YAMLError, text: string, file: string, lines: LineCo
   if (error.code === 'MULTIPLE_DOCS') {
     return new TrituneError('E_YAML', 'a second document starts here; expected one', { place })
   }
-  return new TrituneError('E_YAML', `not valid YAML: ${firstLine(error.message)}`, { place })
+  return new TrituneError('E_YAML', `not valid YAML: ${firstLine(error.message)}`, {
+    place,
+    remedy: 'look at brackets, quotes and indentation there and just above',
+  })
 }
 
 function firstLine(message: string): string {

@@ -5,7 +5,7 @@
  * this build has; only then the rest, so that a library of another version is refused with both numbers instead of
  * crashing.
  */
-import { existsSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { TrituneError } from '../errors.ts'
 import { type FfiFunction, type FfiTable, type NativeModule, openModule } from './ffi.ts'
@@ -64,6 +64,7 @@ const BOOTSTRAP: FfiTable<Bootstrap> = {
 }
 
 function bind(path: string): NativeLibrary {
+  expectWhole(path)
   const bootstrap = open<Bootstrap>(path, BOOTSTRAP)
   const version = bootstrap.functions.tt_abi_version()
   if (version !== ABI_VERSION) {
@@ -88,6 +89,25 @@ function bind(path: string): NativeLibrary {
     view: (address, bytes) => module.view(address, bytes),
     has: (name) => present.has(name),
   }
+}
+
+/** Opening an ELF library that was cut off can end the process, so its length is looked at first. */
+function expectWhole(path: string): void {
+  const file = openSync(path, 'r')
+  const head = new DataView(new ArrayBuffer(64))
+  const size = fstatSync(file).size
+  const isElf64 =
+    readSync(file, head, 0, 64, 0) === 64 && head.getUint32(0) === 0x7f454c46 && head.getUint8(4) === 2
+  closeSync(file)
+  // The table of sections is the last thing in the file.
+  const end = isElf64
+    ? Number(head.getBigUint64(40, true)) + head.getUint16(58, true) * head.getUint16(60, true)
+    : 0
+  if (size >= end) return
+  throw new TrituneError('E_LIBRARY', `the library was cut off: it has ${size} bytes of ${end}`, {
+    place: path,
+    remedy: 'restore native/prebuilt from the repository, or run `bun run native`',
+  })
 }
 
 function open<F>(path: string, table: FfiTable<F>): NativeModule<F> {

@@ -106,7 +106,10 @@ function loadOne(
   const { examples, notes: found } = tokenizeCached(files, options, config, tokenizer, notes)
   for (const note of found) notes.add(note)
   if (examples.length === 0) {
-    throw new TrituneError('E_DATA', 'there are no records', { place: files.join(', ') })
+    throw new TrituneError('E_DATA', 'there are no records', {
+      place: files.join(', '),
+      remedy: 'write one JSON object on each line, or name another file',
+    })
   }
   const result = applyLengthPolicy(examples, {
     sequenceLen: config.sequence_len,

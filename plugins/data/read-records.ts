@@ -83,7 +83,9 @@ function toRecord(text: string, source: RecordSource): DataRecord {
     throw recordError(
       source,
       `not valid JSON: ${reason}`,
-      isPretty ? 'write each record on a line of its own, or all of them as one list' : undefined,
+      isPretty
+        ? 'write each record on a line of its own, or all of them as one list'
+        : 'correct the line or take it out',
     )
   }
   if (isMapping(value)) return { value, source }

@@ -1,6 +1,7 @@
 /**
  * Everything a run needs, opened and checked before the first step: device, model, tokenizer, data, adapter, plan.
  */
+import { existsSync, statSync } from 'node:fs'
 import {
   adamw,
   chain,
@@ -18,7 +19,7 @@ import {
   TrituneError,
 } from '../../core/mod.ts'
 import { cpu, openCpuOrReference } from '../cpu/mod.ts'
-import { type LoadedDataset, loadDataset } from '../data/mod.ts'
+import { IGNORE, type LoadedDataset, loadDataset, type TokenizedExample } from '../data/mod.ts'
 import { resolveModel } from '../hub/mod.ts'
 import { loadModel, models, storedDType } from '../models/mod.ts'
 import { type AttachedAdapter, peft, trainAllWeights } from '../peft/mod.ts'
@@ -65,6 +66,7 @@ export async function prepareRun(
   { plugins: more = [], device: given, onDownload }: PrepareOptions = {},
 ): Promise<Run> {
   using open = new DisposableStack()
+  checkOutputDir(config.output_dir)
   const loaded = await loadPlugins(config.plugins)
   const host: Host = open.use(createHost({ plugins: [cpu, models, peft, ...more, ...loaded] }))
   const openAdapter = chooseAdapter(config, host)
@@ -83,6 +85,7 @@ export async function prepareRun(
   const model = open.use(
     loadModel(modelPath, { device, dtype, writable: config.adapter === null, models: host.all('model') }),
   )
+  checkTokenIds([...data.train, ...data.validation], model)
   if (config.sequence_len > model.info.contextLength) {
     throw new TrituneError(
       'E_CONFIG',
@@ -125,6 +128,33 @@ export async function prepareRun(
 export type { DatasetDefinition, TokenizerLike }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Before the first download, and not when the first checkpoint is due. */
+function checkOutputDir(path: string): void {
+  if (!existsSync(path) || statSync(path).isDirectory()) return
+  throw new TrituneError('E_FILE', 'output_dir is a file, not a folder', {
+    place: path,
+    remedy: 'name another folder',
+  })
+}
+
+/** A tokenizer can have more tokens than the model, and tokenized data can come from any tokenizer. */
+function checkTokenIds(examples: readonly TokenizedExample[], { info: { vocabSize } }: Model): void {
+  for (const { ids, labels, source } of examples) {
+    const bad =
+      ids.find((id) => id < 0 || id >= vocabSize) ??
+      labels.find((id) => id !== IGNORE && (id < 0 || id >= vocabSize))
+    if (bad === undefined) continue
+    throw new TrituneError(
+      'E_DATA',
+      `token id ${bad} is not one of the model, which knows 0 to ${vocabSize - 1}`,
+      {
+        place: `${source.file}:${source.line}`,
+        remedy: 'use the tokenizer that belongs to the model',
+      },
+    )
+  }
+}
 
 /** `bf16: auto` computes as the checkpoint is stored (f16 and quantized ones in bf16 and f32). */
 function computeDType(config: FinetuneConfig, modelPath: string): FloatDType {

@@ -87,7 +87,7 @@ export function readConfig(folder: string): ConfigJson {
     throw new TrituneError(
       'E_FORMAT',
       `not valid JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { place: file, cause },
+      { place: file, remedy: 'the file is damaged: download or copy it again', cause },
     )
   }
   throw new TrituneError('E_FORMAT', 'expected a JSON object', { place: file })

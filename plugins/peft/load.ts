@@ -5,14 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Checkpoint, openCheckpoint } from '../../core/checkpoint.ts'
 import type { TensorEntry } from '../../core/safetensors.ts'
-import {
-  type Adapter,
-  didYouMean,
-  expectShape,
-  type Layer,
-  type Model,
-  TrituneError,
-} from '../../core/mod.ts'
+import { type Adapter, didYouMean, type Layer, type Model, TrituneError } from '../../core/mod.ts'
 import { type AttachedAdapter, install } from './attach.ts'
 import { fillParameter } from './fill-parameter.ts'
 import { type AdapterDefinitions, loadCommunityAdapters, NAME_KEY } from './load-community.ts'
@@ -86,7 +79,7 @@ export function readAdapterConfig(folder: string): Readonly<Record<string, unkno
     throw new TrituneError(
       'E_FORMAT',
       `not valid JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { place, cause },
+      { place, remedy: 'the file is damaged: save or copy the adapter again', cause },
     )
   }
   if (!isRecord(parsed)) throw new TrituneError('E_FORMAT', 'expected a JSON object', { place })
@@ -176,8 +169,8 @@ function loadLora(
     })
   const rank = a.shape[0]
   const [outputs, inputs] = layer.weight.shape
-  expectShape(`${file}: ${a.name}`, a.shape, [rank, inputs])
-  expectShape(`${file}: ${b.name}`, b.shape, [outputs, rank])
+  expectFactor(a, [rank, inputs], file)
+  expectFactor(b, [outputs, rank], file)
   const settings = numericSettings(config, file)
   const expected = patternValue(layer.path, settings.ranks, settings.rank)
   if (rank !== expected)
@@ -205,6 +198,15 @@ function loadLora(
     throw error
   }
   return adapter
+}
+
+function expectFactor({ name, shape }: TensorEntry, [rows, columns]: readonly number[], file: string): void {
+  if (shape.length === 2 && shape[0] === rows && shape[1] === columns) return
+  throw new TrituneError(
+    'E_ADAPTER',
+    `tensor "${name}" has shape (${shape.join(', ')}), this model needs (${rows}, ${columns})`,
+    { place: file, remedy: 'name the base model that the adapter was trained on' },
+  )
 }
 
 interface NumericSettings {

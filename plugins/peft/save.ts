@@ -1,10 +1,9 @@
 /**
  * Writes an adapter as PEFT does: adapter_config.json and adapter_model.safetensors in a folder.
  */
-import { existsSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../../core/atomic.ts'
-import { discard, fileError, temporaryName } from '../../core/files.ts'
 import { writeSafetensors } from '../../core/safetensors-write.ts'
 import { openSafetensors } from '../../core/safetensors.ts'
 import { tensorBytes } from '../../core/tensor-bytes.ts'
@@ -32,24 +31,17 @@ export function saveAdapter(
 ): void {
   const path = join(folder, WEIGHTS_FILE)
   const configPath = join(folder, CONFIG_FILE)
-  const staged = temporaryName(path)
-  try {
-    writeSafetensors(
-      staged,
-      [...adapter.parameters].map(([name, tensor]) => ({
-        name: `${PREFIX}${name}`,
-        dtype: tensor.dtype,
-        shape: tensor.shape,
-        chunks: () => tensorBytes(tensor),
-      })),
-      { format: 'pt' },
-    )
-    rmSync(configPath, { force: true })
-    renameSync(staged, path)
-  } catch (error) {
-    discard(staged)
-    throw fileError(error, path, 'cannot save the adapter')
-  }
+  writeSafetensors(
+    path,
+    [...adapter.parameters].map(([name, tensor]) => ({
+      name: `${PREFIX}${name}`,
+      dtype: tensor.dtype,
+      shape: tensor.shape,
+      chunks: () => tensorBytes(tensor),
+    })),
+    { format: 'pt' },
+    { beforeRename: () => rmSync(configPath, { force: true }) },
+  )
   const config = { ...COMMON, base_model_name_or_path: baseModel, ...adapter.config }
   writeFileAtomic(configPath, `${JSON.stringify(sorted(config), null, 2)}\n`)
   const written = openSafetensors(path).entries.size

@@ -120,7 +120,11 @@ function readJson(path: string): Json {
     value = JSON.parse(readFileSync(path, 'utf8'))
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw fileError(error, path, 'cannot read')
-    throw new TrituneError('E_FORMAT', `not valid JSON (${error.message})`, { place: path, cause: error })
+    throw new TrituneError('E_FORMAT', `not valid JSON (${error.message})`, {
+      place: path,
+      remedy: 'the file is damaged: download or copy it again',
+      cause: error,
+    })
   }
   if (!isJson(value)) throw new TrituneError('E_FORMAT', 'not a JSON object', { place: path })
   return value

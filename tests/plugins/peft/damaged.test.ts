@@ -54,7 +54,7 @@ test('factors that do not fit the layer', () => {
   const error = errorOf({
     tensor: (t) => (t.name === A ? { ...t, shape: [4, 31], values: t.values.slice(0, 124) } : t),
   })
-  expect(error.code).toBe('E_SHAPE')
+  expect(error.code).toBe('E_ADAPTER')
   expect(error.message).toContain(A)
 })
 

@@ -1,10 +1,10 @@
 /**
- * Adapters that do not fit, and disks that are full; part of tests/_bad-inputs.ts.
+ * Adapters that do not fit, and disks that are full; run by run.ts.
  */
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type BadInput, type BadSpace, type Invocation, NotHere } from './_bad-inputs.ts'
-import { GOLDEN } from './_golden.ts'
+import { type BadInput, type BadSpace, type Invocation, NotHere } from './case.ts'
+import { GOLDEN } from '../_golden.ts'
 
 const OTHER = join(GOLDEN, 'peft-train/adapter-b-nonzero')
 
@@ -46,7 +46,11 @@ export const BAD_ADAPTERS: readonly BadInput[] = [
   {
     name: 'a full disk while saving the adapter',
     prepare: (space) => fullDisk(space, ['finetune', 'config.yaml', '--set', 'lora_r=16']),
-    says: ['out', /no space left on the disk|too large for this disk/, 'nothing half-written was left behind'],
+    says: [
+      'out',
+      /no space left on the disk|too large for this disk/,
+      'nothing half-written was left behind',
+    ],
     leaves: ['out/metrics.jsonl'],
   },
   {

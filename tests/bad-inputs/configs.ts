@@ -1,9 +1,9 @@
 /**
- * Command lines and configurations that are wrong; part of tests/_bad-inputs.ts.
+ * Command lines and configurations that are wrong; run by run.ts.
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { BadInput } from './_bad-inputs.ts'
+import type { BadInput } from './case.ts'
 
 export const BAD_CONFIGS: readonly BadInput[] = [
   {
@@ -59,8 +59,7 @@ export const BAD_CONFIGS: readonly BadInput[] = [
   },
   {
     name: 'an unknown module in lora_target_modules',
-    prepare: (space) =>
-      space.set({ lora_target_linear: 'false', lora_target_modules: '[q_proj, v_porj]' }),
+    prepare: (space) => space.set({ lora_target_linear: 'false', lora_target_modules: '[q_proj, v_porj]' }),
     says: ['"v_porj" matches no linear layer', 'did you mean "v_proj"'],
   },
   {
@@ -78,7 +77,7 @@ export const BAD_CONFIGS: readonly BadInput[] = [
     prepare: (space) => {
       space.write('out', 'this is a file')
     },
-    says: ['out', 'not a folder'],
+    says: ['./out', 'a file, not a folder'],
   },
   {
     name: 'nothing to resume from',

@@ -1,7 +1,7 @@
 /**
- * Models, tokenizers and data that are broken or missing; part of tests/_bad-inputs.ts.
+ * Models, tokenizers and data that are broken or missing; run by run.ts.
  */
-import type { BadInput, BadSpace } from './_bad-inputs.ts'
+import type { BadInput, BadSpace } from './case.ts'
 
 const WEIGHTS = 'model/model.safetensors'
 
@@ -98,7 +98,8 @@ export const BAD_FILES: readonly BadInput[] = [
   },
   {
     name: 'a line that is no JSON',
-    prepare: (space) => space.write('data.jsonl', records(['{"text": "1 2 3"}', '{"text": "4 5', '{"text": "6"}'])),
+    prepare: (space) =>
+      space.write('data.jsonl', records(['{"text": "1 2 3"}', '{"text": "4 5', '{"text": "6"}'])),
     says: ['data.jsonl:2'],
   },
   {
@@ -130,8 +131,8 @@ export const BAD_FILES: readonly BadInput[] = [
   {
     name: 'data that is all longer than sequence_len',
     prepare: (space) => {
-      space.set({ sequence_len: '4' })
-      space.write('data.jsonl', records([JSON.stringify({ text: '1 2 3 4 5 6 7 8 9'.repeat(9) })]))
+      space.set({ sequence_len: '4', datasets: '\n  - path: data.jsonl' })
+      space.write('data.jsonl', records(['{"input_ids": [1, 2, 3, 4, 5, 6]}']))
     },
     says: ['sequence_len'],
   },

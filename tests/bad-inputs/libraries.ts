@@ -1,14 +1,12 @@
 /**
- * Native libraries that are missing or not the right ones; part of tests/_bad-inputs.ts.
+ * Native libraries that are missing or not the right ones; run by run.ts.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type BadInput, type BadSpace, type Invocation, NotHere } from './_bad-inputs.ts'
+import { type BadInput, type BadSpace, type Invocation, NotHere } from './case.ts'
 
-const LIBRARY = fileURLToPath(
-  new URL('../native/prebuilt/linux-x64/libtritune_cpu.so', import.meta.url),
-)
+const LIBRARY = fileURLToPath(new URL('../../native/prebuilt/linux-x64/libtritune_cpu.so', import.meta.url))
 
 /** A library of the next ABI version: the number that `tt_abi_version` returns is changed in its machine code. */
 function otherVersion(): Buffer {
