@@ -57,11 +57,16 @@ export class TrituneError extends Error {
 
 /** The `limit` names of `known` closest to `name` (Levenshtein distance), best first; far ones are left out. */
 export function nearestNames(name: string, known: Iterable<string>, limit = 3): string[] {
-  const scored = [...known].map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
+  const scored = [...known].map((candidate) => ({
+    candidate,
+    distance: editDistance(name.toLowerCase(), candidate.toLowerCase()),
+  }))
   const cutoff = Math.max(2, Math.ceil(name.length * 0.5))
   return scored
-    .filter(({ candidate, distance }) => distance <= cutoff || candidate.includes(name) || name.includes(candidate))
-    .sort((a, b) => a.distance - b.distance || (a.candidate < b.candidate ? -1 : 1))
+    .filter(
+      ({ candidate, distance }) => distance <= cutoff || candidate.includes(name) || name.includes(candidate),
+    )
+    .toSorted((a, b) => a.distance - b.distance || (a.candidate < b.candidate ? -1 : 1))
     .slice(0, limit)
     .map(({ candidate }) => candidate)
 }
@@ -71,7 +76,9 @@ export function didYouMean(name: string, known: Iterable<string>): string {
   const all = [...known]
   const near = nearestNames(name, all)
   if (near.length > 0) return `did you mean ${near.map((n) => `"${n}"`).join(' or ')}?`
-  return all.length === 0 ? 'there are none' : `known: ${all.slice(0, 20).join(', ')}${all.length > 20 ? ', …' : ''}`
+  return all.length === 0
+    ? 'there are none'
+    : `known: ${all.slice(0, 20).join(', ')}${all.length > 20 ? ', …' : ''}`
 }
 
 function editDistance(a: string, b: string): number {

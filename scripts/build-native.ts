@@ -26,7 +26,9 @@ const COMMON: readonly string[] =
 const BASE = ['-O2', '-march=x86-64', '-mtune=generic']
 const AVX2 = ['-O3', '-march=x86-64-v3', '-DTT_ISA=avx2', '-DTT_AVX2=1']
 // GCC 12 reports its own AVX-512 intrinsics as uninitialised.
-const V4 = '-O3 -march=x86-64-v4 -mprefer-vector-width=512 -Wno-uninitialized -Wno-maybe-uninitialized'.split(' ')
+const V4 = '-O3 -march=x86-64-v4 -mprefer-vector-width=512 -Wno-uninitialized -Wno-maybe-uninitialized'.split(
+  ' ',
+)
 // Without avx512bf16: the first AVX-512 servers lack it.
 const AVX512: readonly string[] = [...V4, '-DTT_ISA=avx512', '-DTT_AVX512=1']
 const AMX: readonly string[] = [...V4, '-mavx512bf16', '-mamx-tile', '-mamx-bf16']

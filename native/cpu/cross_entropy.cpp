@@ -122,7 +122,9 @@ extern "C" tt_status tt_linear_cross_entropy(float* loss, float* nll, void* dh, 
   if (nll) memset(nll, 0, size_t(rows) * sizeof(float));
   if (dh && trained < rows) tt_zero(dh, rows * ce.row_bytes(), nullptr);
   double total = 0;
-  for (int start = 0, step = chunk_rows(vocab); start < trained; start += step) {
+  // Chunks of even size: every chunk has to pack all of w.
+  const int chunks = (trained + chunk_rows(vocab) - 1) / chunk_rows(vocab), step = chunks ? (trained + chunks - 1) / chunks : 1;
+  for (int start = 0; start < trained; start += step) {
     const int count = trained - start < step ? trained - start : step;
     if (tt_status status = run_chunk(ce, list + start, count, losses + start)) return status;
   }

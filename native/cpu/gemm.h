@@ -29,6 +29,11 @@ struct Gemm {
   /// (n), added to every row; NULL = none.
   const void* bias = nullptr;
   tt_dtype bias_dtype = TT_F32;
+  /// Not NULL: op(a2) is first made here, (m,k2) f32 = down_scale·op(a)·op(down), from the packed a while it is in the
+  /// cache; a2 is then ignored. `down` has k2 lanes of depth k.
+  float* a2_out = nullptr;
+  Operand down;
+  float down_scale = 1;
 };
 
 /// All threads work on the product. Sizes of 0 are allowed (k = 0 gives beta·c + bias).
@@ -39,8 +44,8 @@ tt_status gemm(const Gemm& g);
 tt_status gemm_on_thread(const Gemm& g, int thread);
 
 // Scratch slots of the matrix products, linear layers and cross-entropy; the other kernels use the lower ones.
-enum ThreadSlot { SLOT_PACKED_A = 7, SLOT_TILE = 6, SLOT_PACKED_B_OWN = 5, SLOT_GEMM_SPARE = 4 };
-enum SharedSlot { SLOT_PACKED_B = 7, SLOT_BIAS = 6, SLOT_LINEAR = 5, SLOT_LINEAR_2 = 4, SLOT_LOGITS = 3, SLOT_ROWS = 2 };
+enum ThreadSlot { SLOT_PACKED_A = 7, SLOT_TILE = 6, SLOT_PACKED_B_OWN = 5, SLOT_GEMM_SPARE = 4, SLOT_DOWN_OWN = 3 };
+enum SharedSlot { SLOT_PACKED_B = 7, SLOT_BIAS = 6, SLOT_LINEAR = 5, SLOT_LINEAR_2 = 4, SLOT_LOGITS = 3, SLOT_ROWS = 2, SLOT_DOWN = 1 };
 
 // ---- between the driver (gemm.cpp) and the kernels ------------------------------------------------------------------
 
@@ -49,11 +54,11 @@ struct GemmKernel {
   int mr, nr;
   int k_align;          // depth of each product is padded with zeros to a multiple of this
   int k_slice;          // depth after which the micro-kernel goes to the next panel: what fits L1
-  int m_block, n_block; // largest tile, multiples of mr and nr; m_block × depth is what should stay in L2
+  int m_block, n_block; // largest tile, multiples of mr and nr
   size_t element;       // bytes of a packed element
-  /// Packs `lanes` (≤ mr or nr) lanes from `lane` on and all of the depth [0, k), padded, into one panel.
-  void (*pack_a)(void* panel, const Operand& x, int lane, int lanes, int k);
-  void (*pack_b)(void* panel, const Operand& x, int lane, int lanes, int k);
+  /// Packs lanes [lane, lane + lanes) and all of the depth [0, k), padded, into panels `panel_bytes` apart.
+  void (*pack_a)(void* panels, size_t panel_bytes, const Operand& x, int lane, int lanes, int k);
+  void (*pack_b)(void* panels, size_t panel_bytes, const Operand& x, int lane, int lanes, int k);
   void (*tile)(const struct GemmTile& t);
 };
 
@@ -61,13 +66,15 @@ struct GemmTile {
   const void* a;  // panels of the tile's rows
   const void* b;  // panels of the tile's columns
   int m, n;       // valid rows and columns
-  int depth;      // padded depth of both products together
+  int depth;      // padded depth to multiply over
+  int a_depth, b_depth;  // padded depth of the panels as they lie in memory, ≥ depth
   void* c;
   tt_dtype c_dtype;
   size_t ldc;
   float alpha, beta;
   const float* bias;  // of the tile's first column, or NULL
   float* scratch;     // m_block × n_block f32
+  bool stream;        // c is large: it may be written past the caches
 };
 
 TT_KERNEL(const GemmKernel*, gemm_kernel_f32, void)

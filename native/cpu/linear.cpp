@@ -4,6 +4,7 @@
 // `rank`. With dropout the masked input is made a few rows at a time.
 #include "linear.h"
 #include "philox.h"
+#include "thin.h"
 
 namespace tt {
 namespace {
@@ -84,8 +85,8 @@ tt_status lora_up_gradient(float* t, const Linear& l, const void* dy, const floa
   return gemm(g);
 }
 
-/// dx (+)= dy·w + scale·t·lora_a (∘ mask)
-tt_status input_gradient(void* dx, const Linear& l, const void* dy, const void* w, const float* t, const float* lora_a, bool accumulate) {
+/// dx (+)= dy·w + scale·t·lora_a (∘ mask), and t = dy·lora_b on the way.
+tt_status input_gradient(void* dx, float* t, const Linear& l, const void* dy, const void* w, const float* lora_a, const float* lora_b, bool accumulate) {
   Gemm g;
   g.m = l.rows;
   g.n = l.in;
@@ -98,11 +99,13 @@ tt_status input_gradient(void* dx, const Linear& l, const void* dy, const void* 
   g.beta = accumulate ? 1 : 0;
   if (l.rank && !l.dropout()) {
     g.k2 = l.rank;
-    g.a2 = {t, TT_F32, false, size_t(l.rank), 1};
+    g.a2_out = t;
+    g.down = {lora_b, TT_F32, true, size_t(l.rank), 1};
     g.b2 = {lora_a, TT_F32, true, size_t(l.in), l.scale};
   }
   if (tt_status status = gemm(g)) return status;
   if (!l.dropout()) return TT_OK;
+  if (tt_status status = lora_up_gradient(t, l, dy, lora_b)) return status;
   // The mask applies to the LoRA part alone, so that part is made apart, in f32.
   const uint32_t threshold = dropout_threshold(l.p);
   for (int row = 0; row < l.rows; row += rows_at_a_time(l)) {
@@ -127,7 +130,7 @@ tt_status input_gradient(void* dx, const Linear& l, const void* dy, const void* 
   return TT_OK;
 }
 
-/// dw += factor·gᵀ·x with g (rows, m) of g_dtype and x (rows, n) of x_dtype: the form of every parameter gradient.
+/// dw (m,n) += factor·gᵀ·x with g (rows, m) of g_dtype and x (rows, n) of x_dtype: the form of every parameter gradient.
 tt_status parameter_gradient(float* dw, const void* g_rows, tt_dtype g_dtype, int m, const void* x, tt_dtype x_dtype, int n, int rows, float factor) {
   Gemm g;
   g.m = m;
@@ -141,13 +144,20 @@ tt_status parameter_gradient(float* dw, const void* g_rows, tt_dtype g_dtype, in
   return gemm(g);
 }
 
+/// dw (rank, n), or (n, rank) when transposed, += factor·tᵀ·x
+tt_status factor_gradient(float* dw, bool transposed, const Linear& l, const float* t, const void* x, int n, int rows, float factor) {
+  if (l.rank <= thin_limit(l.dtype)) return add_thin_gradient(dw, transposed, t, l.rank, x, l.dtype, n, rows, factor);
+  if (transposed) return parameter_gradient(dw, x, l.dtype, n, t, TT_F32, l.rank, rows, factor);
+  return parameter_gradient(dw, t, TT_F32, l.rank, x, l.dtype, n, rows, factor);
+}
+
 tt_status lora_a_gradient(float* dlora_a, const Linear& l, const float* t, const void* x) {
   for (int row = 0; row < l.rows; row += rows_at_a_time(l)) {
     const int rows = rows_left(l, row);
     const void* input = masked_rows(l, x, row, rows);
     if (!input) return no_memory();
-    tt_status status = parameter_gradient(dlora_a, t + size_t(row) * l.rank, TT_F32, l.rank, input, l.dtype, l.in, rows, l.scale * l.keep_scale());
-    if (status) return status;
+    const float* part = t + size_t(row) * l.rank;
+    if (tt_status status = factor_gradient(dlora_a, false, l, part, input, l.in, rows, l.scale * l.keep_scale())) return status;
   }
   return TT_OK;
 }
@@ -177,10 +187,15 @@ extern "C" tt_status tt_linear_forward(void* y, float* xa, const void* x, const 
   g.bias = bias;
   g.bias_dtype = dtype;
   if (rank) {
-    if (tt_status status = lora_down(xa, l, x, lora_a)) return status;
     g.k2 = rank;
-    g.a2 = {xa, TT_F32, false, size_t(rank), 1};
     g.b2 = {lora_b, TT_F32, false, size_t(rank), lora_scale};
+    if (l.dropout()) {
+      if (tt_status status = lora_down(xa, l, x, lora_a)) return status;
+      g.a2 = {xa, TT_F32, false, size_t(rank), 1};
+    } else {
+      g.a2_out = xa;
+      g.down = {lora_a, TT_F32, false, size_t(in), 1};
+    }
   }
   return gemm(g);
 }
@@ -201,16 +216,18 @@ extern "C" tt_status tt_linear_backward(void* dx, float* dw, float* dbias, float
   if (rank && (dx || dlora_a)) {
     t = static_cast<float*>(shared_scratch(SLOT_LINEAR_2, size_t(rows) * rank * sizeof(float)));
     if (!t) return no_memory();
+  }
+  if (dx) {
+    if (tt_status status = input_gradient(dx, t, l, dy, w, lora_a, lora_b, accumulate_dx != 0)) return status;
+  } else if (t) {
     if (tt_status status = lora_up_gradient(t, l, dy, lora_b)) return status;
   }
-  if (dx)
-    if (tt_status status = input_gradient(dx, l, dy, w, t, lora_a, accumulate_dx != 0)) return status;
   if (dw)
     if (tt_status status = parameter_gradient(dw, dy, dtype, out, x, dtype, in, rows, 1)) return status;
   if (dlora_a)
     if (tt_status status = lora_a_gradient(dlora_a, l, t, x)) return status;
   if (dlora_b)
-    if (tt_status status = parameter_gradient(dlora_b, dy, dtype, out, xa, TT_F32, rank, rows, lora_scale)) return status;
+    if (tt_status status = factor_gradient(dlora_b, true, l, xa, dy, out, rows, lora_scale)) return status;
   if (dbias)
     parallel(size_t(out + COLUMN_CHUNK - 1) / COLUMN_CHUNK, [&](size_t i, int) {
       int first = int(i) * COLUMN_CHUNK, last = first + COLUMN_CHUNK < out ? first + COLUMN_CHUNK : out;

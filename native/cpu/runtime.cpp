@@ -62,6 +62,7 @@ int best_isa() {
 
 static constexpr int MAX_THREADS = 256;
 static constexpr int SPIN_NANOSECONDS = 50000;
+static constexpr int SPINS_BEFORE_YIELD = 2000;  // about 50 µs
 
 struct Pool {
   int threads = 0;
@@ -188,7 +189,12 @@ void run_tiles(size_t tiles, void (*fn)(void*, size_t, int), void* context) {
   pool.running.store(pool.threads - 1, std::memory_order_relaxed);
   announce();
   work(0);
-  while (pool.running.load(std::memory_order_acquire) > 0) _mm_pause();
+  // The last tiles take about as long as ours did; on a machine that others use, a worker may have lost its core, and
+  // giving ours away is then the quickest way to let it finish.
+  for (int spins = 0; pool.running.load(std::memory_order_acquire) > 0; spins++) {
+    if (spins < SPINS_BEFORE_YIELD) _mm_pause();
+    else sched_yield();
+  }
 }
 
 // ---- scratch ----------------------------------------------------------------------------------------------------
@@ -200,7 +206,7 @@ static void* grow(Scratch& buffer, size_t bytes) {
   if (bytes <= buffer.bytes) return buffer.memory;
   free(buffer.memory);
   // Large buffers in huge pages: packed panels are walked with strides that would miss the TLB in small ones.
-  size_t page = bytes >= (size_t(1) << 20) ? size_t(1) << 21 : size_t(1) << 16;
+  size_t page = bytes >= (size_t(1) << 17) ? size_t(1) << 21 : size_t(1) << 16;
   size_t rounded = (bytes + page) & ~(page - 1);
   buffer.bytes = 0;
   if (posix_memalign(&buffer.memory, page == size_t(1) << 21 ? page : 4096, rounded) != 0) return buffer.memory = nullptr;

@@ -8,126 +8,23 @@
 #include <string.h>
 
 #include "../gemm.h"
+#include "pack.h"
+#include "tiles.h"
 
 namespace tt {
 namespace amx {
 namespace {
 
-constexpr int M_BLOCK = 512, N_BLOCK = 256, K_SLICE = 384;
-constexpr int TILE = 512;       // elements of a packed tile: 16 rows of 32 bf16 (or 16 pairs of k × 16 columns)
+constexpr int M_BLOCK = 256, N_BLOCK = 256, K_SLICE = 640;
 constexpr int BLOCK = 32 * 32;  // f32 of one block: four 16×16 tiles, one after the other
-
-struct alignas(64) TileConfig {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t bytes_per_row[16] = {};
-  uint8_t rows[16] = {};
-};
-
-void configure_tiles() {
-  TileConfig config;
-  for (int i = 0; i < 8; i++) {
-    config.bytes_per_row[i] = 64;
-    config.rows[i] = 16;
-  }
-  // Not _tile_loadconfig: GCC 12 thinks that it reads 8 bytes only and drops the stores to the rest.
-  __asm__ volatile("ldtilecfg %0" : : "m"(config) : "memory");
-}
-
-inline __mmask16 first16(int n) { return n >= 16 ? 0xffff : n <= 0 ? 0 : __mmask16((1u << n) - 1); }
-inline __mmask32 first32(int n) { return n >= 32 ? 0xffffffffu : n <= 0 ? 0 : (1u << n) - 1; }
 
 // ---- packing ------------------------------------------------------------------------------------------------------
 
-/// 16×16 transpose of 32-bit elements.
-inline void transpose(__m512i* v) {
-  __m512i t[16];
-  for (int i = 0; i < 16; i += 2) {
-    t[i] = _mm512_unpacklo_epi32(v[i], v[i + 1]);
-    t[i + 1] = _mm512_unpackhi_epi32(v[i], v[i + 1]);
-  }
-  for (int i = 0; i < 16; i += 4) {
-    v[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
-    v[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
-    v[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
-    v[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
-  }
-  for (int i = 0; i < 4; i++) {
-    t[i] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0x88);
-    t[i + 4] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0xdd);
-    t[i + 8] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0x88);
-    t[i + 12] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0xdd);
-  }
-  for (int i = 0; i < 4; i++) {
-    v[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-    v[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
-    v[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
-    v[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
-  }
-}
-
-/// 32 consecutive values, the first n of them real, as bf16 times scale.
-inline __m512i load32(const uint16_t* p, int n, float scale) {
-  __m512i x = _mm512_maskz_loadu_epi16(first32(n), p);
-  if (__builtin_expect(scale == 1, 1)) return x;
-  __m512 s = _mm512_set1_ps(scale);
-  __m512 low = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(x)), 16));
-  __m512 high = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(x, 1)), 16));
-  return (__m512i)_mm512_cvtne2ps_pbh(_mm512_mul_ps(high, s), _mm512_mul_ps(low, s));
-}
-inline __m512i load32(const float* p, int n, float scale) {
-  __m512 s = _mm512_set1_ps(scale);
-  __m512 low = _mm512_maskz_loadu_ps(first16(n), p), high = _mm512_setzero_ps();
-  if (n > 16) high = _mm512_maskz_loadu_ps(first16(n - 16), p + 16);
-  return (__m512i)_mm512_cvtne2ps_pbh(_mm512_mul_ps(high, s), _mm512_mul_ps(low, s));
-}
-
-/// 16 lanes × 32 of k from a lane-major source: v[lane] = its 32 values.
-template <class T> inline void load_lanes(__m512i* v, const T* source, size_t ld, int lanes, int k, float scale) {
-  for (int i = 0; i < 16; i++) v[i] = i < lanes ? load32(source + size_t(i) * ld, k, scale) : _mm512_setzero_si512();
-}
-
-/// 32 lanes × 32 of k from a k-major source: low[p] and high[p] hold the pairs (k = 2p, 2p+1) of lanes 0..15 and 16..31.
-template <class T> inline void load_pairs(__m512i* low, __m512i* high, const T* source, size_t ld, int lanes, int k, float scale) {
-  const __m512i low_index = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
-  const __m512i high_index = _mm512_add_epi16(low_index, _mm512_set1_epi16(16));
-  for (int p = 0; p < 16; p++) {
-    __m512i even = 2 * p < k ? load32(source + size_t(2 * p) * ld, lanes, scale) : _mm512_setzero_si512();
-    __m512i odd = 2 * p + 1 < k ? load32(source + size_t(2 * p + 1) * ld, lanes, scale) : _mm512_setzero_si512();
-    low[p] = _mm512_permutex2var_epi16(even, low_index, odd);
-    high[p] = _mm512_permutex2var_epi16(even, high_index, odd);
-  }
-}
-
-inline void store_tile(uint16_t* out, const __m512i* v) {
-  for (int i = 0; i < 16; i++) _mm512_store_si512(out + i * 32, v[i]);
-}
-
-/// A panel: for every 32 of k two tiles, lanes 0..15 and 16..31. PAIRS: in the layout of the right operand, where a row
-/// of a tile holds the pair (2p, 2p+1) of 16 lanes; else a row of a tile is a lane.
-template <bool PAIRS, class T> void pack_panel(uint16_t* out, const T* source, bool k_major, size_t ld, int lanes, int k, float scale) {
-  __m512i low[16], high[16];
-  for (int p = 0; p < k; p += 32, out += 2 * TILE) {
-    if (k_major) {
-      load_pairs(low, high, source + size_t(p) * ld, ld, lanes, k - p, scale);
-    } else {
-      load_lanes(low, source + p, ld, lanes, k - p, scale);
-      load_lanes(high, source + 16 * ld + p, ld, lanes - 16, k - p, scale);
-    }
-    // Lanes and pairs are the transposes of each other, in units of 32 bits.
-    if (k_major != PAIRS) {
-      transpose(low);
-      transpose(high);
-    }
-    store_tile(out, low);
-    store_tile(out + TILE, high);
-  }
-}
-
-template <bool PAIRS> void pack(void* panel, const Operand& x, int lane, int lanes, int k) {
-  uint16_t* out = static_cast<uint16_t*>(panel);
-  size_t start = x.k_major ? size_t(lane) : size_t(lane) * x.ld;
-  if (x.dtype == TT_F32) pack_panel<PAIRS>(out, static_cast<const float*>(x.data) + start, x.k_major, x.ld, lanes, k, x.scale);
-  else pack_panel<PAIRS>(out, static_cast<const uint16_t*>(x.data) + start, x.k_major, x.ld, lanes, k, x.scale);
+template <bool PAIRS> void pack(void* panels, size_t panel_bytes, const Operand& x, int lane, int lanes, int k) {
+  uint16_t* out = static_cast<uint16_t*>(panels);
+  size_t start = x.k_major ? size_t(lane) : size_t(lane) * x.ld, elements = panel_bytes / sizeof(uint16_t);
+  if (x.dtype == TT_F32) pack_panels<PAIRS>(out, elements, static_cast<const float*>(x.data) + start, x.k_major, x.ld, lanes, k, x.scale);
+  else pack_panels<PAIRS>(out, elements, static_cast<const uint16_t*>(x.data) + start, x.k_major, x.ld, lanes, k, x.scale);
 }
 
 // ---- epilogue -----------------------------------------------------------------------------------------------------
@@ -141,6 +38,7 @@ struct Pending {
   int row;
   float alpha, beta;
   const float* bias;
+  bool stream;
 };
 
 template <bool BF16_OUT> inline void write_row(Pending& p) {
@@ -162,15 +60,22 @@ template <bool BF16_OUT> inline void write_row(Pending& p) {
       x = _mm512_fmadd_ps(beta, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(old)), 16)), x);
       y = _mm512_fmadd_ps(beta, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(old, 1)), 16)), y);
     }
-    _mm512_mask_storeu_epi16(c, mask, (__m512i)_mm512_cvtne2ps_pbh(y, x));
+    __m512i both = (__m512i)_mm512_cvtne2ps_pbh(y, x);
+    if (p.stream) _mm512_stream_si512(reinterpret_cast<__m512i*>(c), both);
+    else _mm512_mask_storeu_epi16(c, mask, both);
   } else {
     float* c = static_cast<float*>(p.c) + size_t(row) * p.ldc;
     if (p.beta != 0) {
       x = _mm512_fmadd_ps(beta, _mm512_maskz_loadu_ps(mx, c), x);
       y = _mm512_fmadd_ps(beta, _mm512_maskz_loadu_ps(my, c + 16), y);
     }
-    _mm512_mask_storeu_ps(c, mx, x);
-    _mm512_mask_storeu_ps(c + 16, my, y);
+    if (p.stream) {
+      _mm512_stream_ps(c, x);
+      _mm512_stream_ps(c + 16, y);
+    } else {
+      _mm512_mask_storeu_ps(c, mx, x);
+      _mm512_mask_storeu_ps(c + 16, my, y);
+    }
   }
 }
 
@@ -232,7 +137,10 @@ template <bool BF16_OUT> inline void multiply_last(int steps, const uint16_t* a,
 template <bool BF16_OUT> void run_tile(const GemmTile& t) {
   const int all_steps = t.depth / 32;
   const int slices = all_steps ? (t.depth + K_SLICE - 1) / K_SLICE : 1, slice = (all_steps + slices - 1) / slices;
-  const size_t panel = size_t(t.depth) * 32;
+  const size_t a_panel = size_t(t.a_depth) * 32, b_panel = size_t(t.b_depth) * 32;
+  // A line that is written whole and not read soon need not be fetched first. Ordinary stores of a large c were measured
+  // to cost up to 40 % of the product: the stores of the tiles queue up behind their misses.
+  const bool stream = t.stream && t.beta == 0 && reinterpret_cast<uintptr_t>(t.c) % 64 == 0 && t.ldc * (BF16_OUT ? 2 : 4) % 64 == 0;
   alignas(64) float buffer[2][BLOCK];
   Pending pending = {};
   int parity = 0;
@@ -240,9 +148,9 @@ template <bool BF16_OUT> void run_tile(const GemmTile& t) {
     const int first = s * slice, steps = all_steps - first < slice ? all_steps - first : slice;
     const bool last = s == slices - 1;
     for (int j = 0; j < t.n; j += 32) {
-      const uint16_t* b = static_cast<const uint16_t*>(t.b) + j / 32 * panel + size_t(first) * 2 * TILE;
+      const uint16_t* b = static_cast<const uint16_t*>(t.b) + j / 32 * b_panel + size_t(first) * 2 * TILE;
       for (int i = 0; i < t.m; i += 32) {
-        const uint16_t* a = static_cast<const uint16_t*>(t.a) + i / 32 * panel + size_t(first) * 2 * TILE;
+        const uint16_t* a = static_cast<const uint16_t*>(t.a) + i / 32 * a_panel + size_t(first) * 2 * TILE;
         float* sum = t.scratch + (size_t(j / 32) * (M_BLOCK / 32) + i / 32) * BLOCK;
         if (!last) {
           multiply(steps, a, b, s ? sum : nullptr, sum);
@@ -250,7 +158,8 @@ template <bool BF16_OUT> void run_tile(const GemmTile& t) {
         }
         multiply_last<BF16_OUT>(steps, a, b, s ? sum : nullptr, buffer[parity], pending);
         char* c = static_cast<char*>(t.c) + (size_t(i) * t.ldc + j) * (BF16_OUT ? 2 : 4);
-        pending = {buffer[parity], c, t.ldc, t.m - i < 32 ? t.m - i : 32, t.n - j < 32 ? t.n - j : 32, 0, t.alpha, t.beta, t.bias ? t.bias + j : nullptr};
+        const int rows = t.m - i < 32 ? t.m - i : 32, columns = t.n - j < 32 ? t.n - j : 32;
+        pending = {buffer[parity], c, t.ldc, rows, columns, 0, t.alpha, t.beta, t.bias ? t.bias + j : nullptr, stream && columns == 32};
         parity ^= 1;
       }
     }
@@ -261,6 +170,7 @@ template <bool BF16_OUT> void run_tile(const GemmTile& t) {
 void tile(const GemmTile& t) {
   configure_tiles();
   t.c_dtype == TT_BF16 ? run_tile<true>(t) : run_tile<false>(t);
+  if (t.stream) _mm_sfence();
   _tile_release();
 }
 

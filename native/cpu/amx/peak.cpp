@@ -1,17 +1,10 @@
 // The AMX loop that bf16 matrix products are measured against.
 #include "../peak.h"
-
-#include <string.h>
+#include "tiles.h"
 
 namespace tt {
 namespace amx {
 namespace {
-
-struct alignas(64) TileConfig {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t bytes_per_row[16] = {};
-  uint8_t rows[16] = {};
-};
 
 // Small non-zero numbers: all-zero operands were seen to run at erratic speed.
 struct alignas(64) Operands {
@@ -25,12 +18,7 @@ struct alignas(64) Operands {
 
 double load_fed_loop(int64_t rounds) {
   const Operands operands;
-  TileConfig config;
-  for (int i = 0; i < 8; i++) {
-    config.bytes_per_row[i] = 64;
-    config.rows[i] = 16;
-  }
-  __asm__ volatile("ldtilecfg %0" : : "m"(config) : "memory");
+  configure_tiles();
   int64_t left = rounds;
   __asm__ volatile(
       "tilezero %%tmm0\ntilezero %%tmm1\ntilezero %%tmm2\ntilezero %%tmm3\n"

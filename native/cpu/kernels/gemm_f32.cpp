@@ -48,16 +48,25 @@ template <int WIDTH, class T> void pack_lane_major(float* panel, const T* source
   }
 }
 
-template <int WIDTH> void pack(void* panel, const Operand& x, int lane, int lanes, int k) {
-  float* out = static_cast<float*>(panel);
-  size_t start = x.k_major ? size_t(lane) : size_t(lane) * x.ld;
-  if (x.dtype == TT_F32) {
-    const float* source = static_cast<const float*>(x.data) + start;
-    x.k_major ? pack_k_major<WIDTH>(out, source, x.ld, lanes, k, x.scale) : pack_lane_major<WIDTH>(out, source, x.ld, lanes, k, x.scale);
-  } else {
-    const uint16_t* source = static_cast<const uint16_t*>(x.data) + start;
-    x.k_major ? pack_k_major<WIDTH>(out, source, x.ld, lanes, k, x.scale) : pack_lane_major<WIDTH>(out, source, x.ld, lanes, k, x.scale);
+template <int WIDTH, class T> void pack_panels(float* out, size_t panel_elements, const T* source, const Operand& x, int lanes, int k) {
+  // Panel by panel in slices of the depth: k-major sources are then read in runs that the prefetcher follows.
+  const int step = x.k_major ? 64 : k;
+  for (int p = 0; p < k; p += step) {
+    const int depth = k - p < step ? k - p : step;
+    for (int lane = 0; lane < lanes; lane += WIDTH) {
+      float* panel = out + lane / WIDTH * panel_elements + size_t(p) * WIDTH;
+      const int count = lanes - lane < WIDTH ? lanes - lane : WIDTH;
+      if (x.k_major) pack_k_major<WIDTH>(panel, source + size_t(p) * x.ld + lane, x.ld, count, depth, x.scale);
+      else pack_lane_major<WIDTH>(panel, source + size_t(lane) * x.ld + p, x.ld, count, depth, x.scale);
+    }
   }
+}
+
+template <int WIDTH> void pack(void* panels, size_t panel_bytes, const Operand& x, int lane, int lanes, int k) {
+  float* out = static_cast<float*>(panels);
+  const size_t start = x.k_major ? size_t(lane) : size_t(lane) * x.ld, elements = panel_bytes / sizeof(float);
+  if (x.dtype == TT_F32) pack_panels<WIDTH>(out, elements, static_cast<const float*>(x.data) + start, x, lanes, k);
+  else pack_panels<WIDTH>(out, elements, static_cast<const uint16_t*>(x.data) + start, x, lanes, k);
 }
 
 // ---- micro-kernel -------------------------------------------------------------------------------------------------
@@ -121,9 +130,9 @@ void tile_f32(const GemmTile& t, float* c, size_t ldc, float alpha, float beta, 
   for (int k = 0; k < t.depth || k == 0; k += slice ? slice : 1) {
     int depth = t.depth - k < slice ? t.depth - k : slice;
     for (int j = 0; j < t.n; j += NR) {
-      const float* b = static_cast<const float*>(t.b) + size_t(j) * t.depth + size_t(k) * NR;
+      const float* b = static_cast<const float*>(t.b) + size_t(j) * t.b_depth + size_t(k) * NR;
       for (int i = 0; i < t.m; i += MR) {
-        const float* a = static_cast<const float*>(t.a) + size_t(i) * t.depth + size_t(k) * MR;
+        const float* a = static_cast<const float*>(t.a) + size_t(i) * t.a_depth + size_t(k) * MR;
         Output out = {c + size_t(i) * ldc + j, ldc, alpha, k ? 1.0f : beta, k || !bias ? nullptr : bias + j};
         micro_kernel(depth, a, b, out, t.m - i < MR ? t.m - i : MR, t.n - j < NR ? t.n - j : NR);
       }

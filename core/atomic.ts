@@ -1,0 +1,148 @@
+/**
+ * Files and folders that appear whole or not at all: written under a temporary name in the same folder, flushed to the
+ * disk, then renamed. Not a transaction over several paths: each call makes one file or one folder appear.
+ */
+
+import { closeSync, existsSync, fsyncSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import {
+  discard,
+  fileError,
+  openFile,
+  removeStale,
+  syncPath,
+  syncTree,
+  temporaryName,
+  writeAll,
+} from './files.ts'
+
+/**
+ * Writes a file atomically; its folder is created when missing. A string is written as UTF-8.
+ * @throws E_DISK when the disk is full, E_FILE when the path cannot be written. The old file stays as it was.
+ */
+export function writeFileAtomic(path: string, data: string | Uint8Array): void {
+  const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data
+  writeStreamAtomic(path, [bytes])
+}
+
+/** As `writeFileAtomic`, from chunks; an error thrown by the iterable removes the temporary file. */
+export function writeStreamAtomic(path: string, chunks: Iterable<Uint8Array>): void {
+  const target = resolve(path)
+  const temporary = temporaryName(target)
+  guard(
+    target,
+    () => {
+      mkdirSync(dirname(target), { recursive: true })
+      writeFileSynced(temporary, chunks)
+      renameSync(temporary, target)
+      syncPath(dirname(target))
+    },
+    temporary,
+  )
+}
+
+/** Fills a new file from chunks and flushes it; not atomic, the file must not exist. */
+export function writeFileSynced(path: string, chunks: Iterable<Uint8Array>): void {
+  const fd = openFile(path, 'wx')
+  try {
+    for (const chunk of chunks) writeAll(fd, chunk, path)
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/**
+ * Fills a temporary folder beside `finalPath` and gives it that name when `fill` has returned. An existing folder is
+ * moved aside first and removed last, so that the final name never shows a mixture or a half-written folder. When the
+ * process is killed exactly between the two renames, `recoverFolder` puts the old one back.
+ * @throws what `fill` throws (the temporary folder is removed), E_DISK, E_FILE
+ */
+export async function writeFolderAtomic(
+  finalPath: string,
+  fill: (temporaryPath: string) => void | Promise<void>,
+): Promise<void> {
+  const target = resolve(finalPath)
+  const temporary = prepareFolder(target)
+  try {
+    await fill(temporary)
+  } catch (error) {
+    discard(temporary)
+    throw fileError(error, target, 'cannot write the folder')
+  }
+  publishFolder(temporary, target)
+}
+
+/** As `writeFolderAtomic`, for a `fill` that does not wait. */
+export function writeFolderAtomicSync(finalPath: string, fill: (temporaryPath: string) => void): void {
+  const target = resolve(finalPath)
+  const temporary = prepareFolder(target)
+  guard(target, () => fill(temporary), temporary)
+  publishFolder(temporary, target)
+}
+
+/** Puts back a folder that a killed `writeFolderAtomic` had moved aside; true when there was one to put back. */
+export function recoverFolder(finalPath: string): boolean {
+  const target = resolve(finalPath)
+  if (existsSync(target) || !existsSync(dirname(target))) return false
+  const prefix = `.${basename(target)}.old-`
+  const aside = readdirSync(dirname(target)).find((name) => name.startsWith(prefix))
+  if (aside === undefined) return false
+  guard(target, () => renameSync(join(dirname(target), aside), target))
+  return true
+}
+
+/** Removes a folder so that its name never shows a part of it: renamed first, then deleted. */
+export function removeFolderAtomic(path: string): void {
+  const target = resolve(path)
+  const aside = temporaryName(target)
+  guard(target, () => {
+    renameSync(target, aside)
+    rmSync(aside, { recursive: true, force: true })
+  })
+}
+
+function prepareFolder(target: string): string {
+  const temporary = temporaryName(target)
+  guard(target, () => {
+    mkdirSync(dirname(target), { recursive: true })
+    removeStale(target)
+    mkdirSync(temporary)
+  })
+  return temporary
+}
+
+function publishFolder(temporary: string, target: string): void {
+  guard(
+    target,
+    () => {
+      syncTree(temporary)
+      if (!existsSync(target)) renameSync(temporary, target)
+      else swapFolder(temporary, target)
+      syncPath(dirname(target))
+    },
+    temporary,
+  )
+}
+
+function swapFolder(temporary: string, target: string): void {
+  const aside = temporaryName(target, 'old')
+  renameSync(target, aside)
+  try {
+    renameSync(temporary, target)
+  } catch (error) {
+    renameSync(aside, target)
+    throw error
+  }
+  rmSync(aside, { recursive: true, force: true })
+}
+
+/** Runs `work`; on failure removes `temporary` and rethrows operating-system errors as tritune's. */
+function guard(target: string, work: () => void, temporary?: string): void {
+  try {
+    work()
+  } catch (error) {
+    if (temporary !== undefined) discard(temporary)
+    throw fileError(error, target, 'cannot write')
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * Clipping by the global norm, as torch.nn.utils.clip_grad_norm_ does it: scale = min(1, max / (‖g‖ + 1e-6)).
+ */
+import { TrituneError } from './errors.ts'
+import type { GradientTransform } from './optim.ts'
+import { sumSquaresOf } from './ops/sum-squares.ts'
+import type { Tensor } from './tensor.ts'
+
+/** Reports `grad_norm` (before clipping). `maxNorm` 0 only measures. E_NAN when the norm is not finite: nothing is updated. */
+export function clipByGlobalNorm(maxNorm: number): GradientTransform {
+  return {
+    name: 'clip',
+    init(parameters) {
+      return {
+        apply(step) {
+          const grads: Tensor[] = []
+          for (const parameter of parameters.values()) if (parameter.grad) grads.push(parameter.grad)
+          const norm = Math.sqrt(sumSquaresOf(grads)) * step.gradScale
+          step.metrics.grad_norm = norm
+          if (!Number.isFinite(norm))
+            throw new TrituneError('E_NAN', `the gradient norm of step ${step.step} is ${norm}`)
+          if (maxNorm > 0) step.gradScale *= Math.min(1, maxNorm / (norm + 1e-6))
+        },
+        tensors: () => new Map(),
+        [Symbol.dispose]() {},
+      }
+    },
+  }
+}

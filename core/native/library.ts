@@ -1,0 +1,142 @@
+/**
+ * Finds, checks and opens a native library: libtritune_cpu or libtritune_cuda.
+ *
+ * Nothing is opened at import time. First four symbols are bound to ask for the ABI version and for the list of what
+ * this build has; only then the rest, so that a library of another version is refused with both numbers instead of
+ * crashing.
+ */
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { TrituneError } from '../errors.ts'
+import { type FfiFunction, type FfiTable, type NativeModule, openModule } from './ffi.ts'
+import { ABI_VERSION, type NativeFunctions, SYMBOLS } from './symbols.ts'
+
+export interface NativeLibrary {
+  readonly path: string
+  /** What `tt_build_info` says: device, compiler, instruction set, hash of the sources… */
+  readonly info: Readonly<Record<string, unknown>>
+  /** Every function that returns a status, wrapped: a negative status throws E_NATIVE with the library's message. */
+  readonly call: CheckedFunctions
+  view(address: number, bytes: number): ArrayBuffer
+  has(name: keyof NativeFunctions): boolean
+}
+
+export type CheckedFunctions = {
+  readonly [K in keyof NativeFunctions]: (...args: Parameters<NativeFunctions[K]>) => void
+}
+
+/** `linux-x64`, `darwin-arm64`, …: the folder name under native/prebuilt. */
+export const PLATFORM: string = `${process.platform}-${process.arch}`
+
+/** Where the library of a device is looked for: the environment variable, a local build, the bundled build. */
+export function libraryCandidates(device: 'cpu' | 'cuda'): string[] {
+  const file = `libtritune_${device}.so`
+  const override = process.env[`TRITUNE_${device.toUpperCase()}_LIBRARY`]
+  if (override) return [override]
+  return [fileURLToPath(new URL(`../../native/prebuilt/${PLATFORM}/${file}`, import.meta.url))]
+}
+
+/** Opens the library of a device, or throws E_LIBRARY saying what was looked for, where, and what to do. */
+export function openLibrary(device: 'cpu' | 'cuda'): NativeLibrary {
+  const candidates = libraryCandidates(device)
+  const path = candidates.find((candidate) => existsSync(candidate))
+  if (!path) {
+    throw new TrituneError(
+      'E_LIBRARY',
+      `libtritune_${device} is not there: looked for ${candidates.join(', ')}`,
+      {
+        remedy: 'restore native/prebuilt from the repository, or build it with `bun run native` (needs g++)',
+      },
+    )
+  }
+  return bind(path)
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+type Bootstrap = Pick<NativeFunctions, 'tt_abi_version' | 'tt_symbols' | 'tt_last_error' | 'tt_build_info'>
+
+const BOOTSTRAP: FfiTable<Bootstrap> = {
+  tt_abi_version: SYMBOLS.tt_abi_version,
+  tt_symbols: SYMBOLS.tt_symbols,
+  tt_last_error: SYMBOLS.tt_last_error,
+  tt_build_info: SYMBOLS.tt_build_info,
+}
+
+function bind(path: string): NativeLibrary {
+  const bootstrap = open<Bootstrap>(path, BOOTSTRAP)
+  const version = bootstrap.functions.tt_abi_version()
+  if (version !== ABI_VERSION) {
+    throw new TrituneError(
+      'E_LIBRARY',
+      `the library has ABI version ${version}, this tritune needs ${ABI_VERSION}`,
+      {
+        place: path,
+        remedy: 'restore native/prebuilt from the same commit, or rebuild it with `bun run native`',
+      },
+    )
+  }
+  const present = new Set(bootstrap.functions.tt_symbols().split('\n'))
+  const table: Partial<Record<keyof NativeFunctions, FfiFunction>> = {}
+  for (const name of symbolNames()) if (present.has(name)) table[name] = SYMBOLS[name]
+  const module = open<NativeFunctions>(path, table as FfiTable<NativeFunctions>)
+  const info: Record<string, unknown> = JSON.parse(bootstrap.functions.tt_build_info())
+  return {
+    path,
+    info,
+    call: checked(module.functions, path, () => bootstrap.functions.tt_last_error()),
+    view: (address, bytes) => module.view(address, bytes),
+    has: (name) => present.has(name),
+  }
+}
+
+function open<F>(path: string, table: FfiTable<F>): NativeModule<F> {
+  try {
+    return openModule<F>(path, table)
+  } catch (cause) {
+    if (cause instanceof TrituneError) throw cause
+    throw new TrituneError(
+      'E_LIBRARY',
+      `the library cannot be opened: ${cause instanceof Error ? cause.message : String(cause)}`,
+      {
+        place: path,
+        remedy:
+          'it may be damaged or built for another system: restore native/prebuilt from the repository, or run `bun run native`',
+        cause,
+      },
+    )
+  }
+}
+
+function checked(functions: NativeFunctions, path: string, lastError: () => string): CheckedFunctions {
+  const wrapped: Record<string, (...args: never[]) => void> = {}
+  for (const name of symbolNames()) {
+    const raw: ((...args: never[]) => number | string) | undefined = functions[name]
+    wrapped[name] = raw
+      ? (...args) => {
+          const status = raw(...args)
+          if (typeof status === 'number' && status < 0) throw nativeError(name, status, lastError())
+        }
+      : () => {
+          throw new TrituneError('E_LIBRARY', `this build has no ${name}`, {
+            place: path,
+            remedy: 'rebuild it with `bun run native`',
+          })
+        }
+  }
+  return wrapped as CheckedFunctions
+}
+
+const OUT_OF_MEMORY = -2
+
+function nativeError(name: string, status: number, message: string): TrituneError {
+  const remedy =
+    status === OUT_OF_MEMORY
+      ? 'lower micro_batch_size or sequence_len, or set gradient_checkpointing: true'
+      : undefined
+  return new TrituneError('E_NATIVE', `${name} failed (${status}): ${message}`, { remedy })
+}
+
+function symbolNames(): (keyof NativeFunctions)[] {
+  return Object.keys(SYMBOLS) as (keyof NativeFunctions)[]
+}

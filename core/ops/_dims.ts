@@ -1,0 +1,48 @@
+/**
+ * Index spaces of strided ops: rows of {size, stride, stride}, the `dims` argument of the native ABI.
+ */
+import { TrituneError } from '../errors.ts'
+
+/** size, stride of the first array, stride of the second, in elements */
+export type Dim = readonly [number, number, number]
+
+const MOST_DIMS = 8
+
+/** Drops sizes of 1 and joins neighbours that are one run in both arrays; never empty. */
+export function joinDims(name: string, dims: readonly Dim[]): Dim[] {
+  const joined: Dim[] = []
+  for (const dim of dims) {
+    const [size, first, second] = dim
+    if (size === 1) continue
+    const outer = joined.at(-1)
+    if (outer && outer[1] === first * size && outer[2] === second * size)
+      joined[joined.length - 1] = [outer[0] * size, first, second]
+    else joined.push(dim)
+  }
+  if (joined.length > MOST_DIMS) throw new TrituneError('E_SHAPE', `${name}: more than ${MOST_DIMS} axes`)
+  return joined.length > 0 ? joined : [[1, 1, 1]]
+}
+
+/** The dims as a native call takes them. */
+export function packDims(dims: readonly Dim[]): BigInt64Array {
+  const packed = new BigInt64Array(3 * dims.length)
+  for (let d = 0; d < dims.length; d++) for (let j = 0; j < 3; j++) packed[3 * d + j] = BigInt(dims[d][j])
+  return packed
+}
+
+/** Calls `visit(i, first, second)` for all indices in row-major order: i counts, the others are offsets. */
+export function forEachIndex(
+  dims: readonly Dim[],
+  visit: (index: number, first: number, second: number) => void,
+): void {
+  let index = 0
+  const walk = (axis: number, first: number, second: number): void => {
+    if (axis === dims.length) {
+      visit(index++, first, second)
+      return
+    }
+    const [size, a, b] = dims[axis]
+    for (let i = 0; i < size; i++) walk(axis + 1, first + i * a, second + i * b)
+  }
+  walk(0, 0, 0)
+}

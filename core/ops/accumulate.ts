@@ -1,0 +1,23 @@
+/**
+ * add_to: adds one tensor to another in place. Used by the tape and by gradient transforms; not differentiable.
+ */
+import { defineOp, type Op, run } from '../op.ts'
+import { expectShape } from '../shape.ts'
+import type { Tensor } from '../tensor.ts'
+
+/** y += x; y f32 or bf16, x f32 or bf16, same shape. */
+export const addToOp: Op<{ readonly x: Tensor }, { readonly dtype: 'f32' | 'bf16' }, { readonly y: Tensor }> =
+  defineOp({
+    name: 'add_to',
+    outputs: ({ x }, { dtype }) => ({ y: { shape: x.shape, dtype } }),
+    accumulates: ['y'],
+    reference({ inputs: { x }, outputs: { y } }) {
+      for (let i = 0; i < y.data.length; i++) y.data[i] += x.data[i]
+    },
+  })
+
+/** target += source, in place. */
+export function addTo(target: Tensor, source: Tensor): void {
+  expectShape('add_to', source.shape, target.shape)
+  run(addToOp, { x: source }, { dtype: target.dtype === 'bf16' ? 'bf16' : 'f32' }, { y: target })
+}

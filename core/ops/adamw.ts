@@ -1,0 +1,82 @@
+/**
+ * One AdamW step of one parameter, in place (Loshchilov & Hutter 2019, arXiv 1711.05101), in the order of torch.
+ *
+ *   w −= lr·weightDecay·w     m ← β₁m + (1−β₁)g     v ← β₂v + (1−β₂)g²     w −= lr·(m/bias1)/(√(v/bias2) + ε)
+ */
+import { defineOp, expectDType, type Op, run } from '../op.ts'
+import { expectShape } from '../shape.ts'
+import type { Tensor } from '../tensor.ts'
+
+export interface AdamwParams {
+  readonly lr: number
+  readonly beta1: number
+  readonly beta2: number
+  readonly eps: number
+  readonly weightDecay: number
+  /** 1 − β₁ᵗ */
+  readonly bias1: number
+  /** 1 − β₂ᵗ */
+  readonly bias2: number
+  /** Multiplies the gradient first: clipping, averaging. */
+  readonly gradScale: number
+}
+
+export type AdamwInputs = {
+  readonly weight: Tensor // f32 or bf16
+  readonly master: Tensor | undefined // f32; then weight is its rounding
+  readonly m: Tensor // f32
+  readonly v: Tensor // f32
+  readonly grad: Tensor // f32
+}
+
+export type AdamwOutputs = {
+  readonly weight: Tensor
+  readonly master: Tensor | null
+  readonly m: Tensor
+  readonly v: Tensor
+}
+
+/** Outputs are the inputs of the same name: run it with `into`. */
+export const adamwOp: Op<AdamwInputs, AdamwParams, AdamwOutputs> = defineOp({
+  name: 'adamw',
+  outputs({ weight, master, m, v, grad }) {
+    const { shape, dtype } = weight
+    expectDType('adamw', 'weight', weight, ['f32', 'bf16'])
+    for (const [name, state] of Object.entries({ master, m, v, grad })) {
+      if (!state) continue
+      expectDType('adamw', name, state, ['f32'])
+      expectShape(`adamw ${name}`, state.shape, shape)
+    }
+    const state = { shape, dtype: 'f32' } as const
+    return { weight: { shape, dtype }, master: master ? state : null, m: state, v: state }
+  },
+  reference({ inputs, params, outputs }) {
+    const { lr, beta1, beta2, eps, weightDecay, bias1, bias2, gradScale } = params
+    const before = inputs.master ?? inputs.weight
+    for (let i = 0; i < before.data.length; i++) {
+      const g = gradScale * inputs.grad.data[i]
+      const m = beta1 * inputs.m.data[i] + (1 - beta1) * g
+      const v = beta2 * inputs.v.data[i] + (1 - beta2) * g * g
+      const decayed = before.data[i] * (1 - lr * weightDecay)
+      const w = decayed - (lr * (m / bias1)) / (Math.sqrt(v / bias2) + eps)
+      outputs.m.data[i] = m
+      outputs.v.data[i] = v
+      outputs.weight.data[i] = w
+      if (outputs.master) outputs.master.data[i] = w
+    }
+  },
+})
+
+export interface AdamwState {
+  readonly weight: Tensor
+  /** f32 weights behind bf16 ones, or null. */
+  readonly master: Tensor | null
+  readonly m: Tensor
+  readonly v: Tensor
+  readonly grad: Tensor
+}
+
+/** Updates weight, master, m and v in place; all of one shape. */
+export function adamwStep({ weight, master, m, v, grad }: AdamwState, params: AdamwParams): void {
+  run(adamwOp, { weight, master: master ?? undefined, m, v, grad }, params, { weight, master, m, v })
+}

@@ -1,0 +1,213 @@
+/**
+ * Softmax attention over packed documents, in memory O(T) (FlashAttention, Dao 2023, arXiv 2307.08691): grouped heads,
+ * causal mask, sliding window and score softcap. The reference holds one row of scores at a time.
+ */
+import { TrituneError } from '../errors.ts'
+import { defineOp, expectDType, type Op, type ReferenceArray, run } from '../op.ts'
+import { expectShape } from '../shape.ts'
+import type { Tensor } from '../tensor.ts'
+
+// ---- forward ----------------------------------------------------------------------------------------------------
+
+export type AttentionInputs = {
+  readonly q: Tensor // (Tq, H, D)
+  readonly k: Tensor // (Tk, Hkv, D)
+  readonly v: Tensor // (Tk, Hkv, D)
+  readonly offsetsQ: Tensor // (documents + 1) i32, from 0 to Tq
+  readonly offsetsK: Tensor // (documents + 1) i32, from 0 to Tk
+}
+
+export interface AttentionParams {
+  readonly scale: number
+  /** Aligned at the end: query j of nq sees keys up to j + nk − nq. */
+  readonly causal: boolean
+  /** Only the last `window` of those keys; 0: all. */
+  readonly window: number
+  /** cap·tanh(score/cap) after the scale; 0: none. */
+  readonly softcap: number
+}
+
+export type AttentionOutputs = {
+  readonly o: Tensor // (Tq, H, D); 0 for a query that sees nothing
+  readonly lse: Tensor // (H, Tq) f32
+}
+
+export const attentionForward: Op<AttentionInputs, AttentionParams, AttentionOutputs> = defineOp({
+  name: 'attention',
+  outputs({ q, k, v, offsetsQ, offsetsK }) {
+    const [tokens, heads, size] = q.shape
+    const [keys, kvHeads] = k.shape
+    expectDType('attention', 'q', q, ['f32', 'bf16'])
+    expectDType('attention', 'k', k, [q.dtype])
+    expectDType('attention', 'v', v, [q.dtype])
+    expectDType('attention', 'offsetsQ', offsetsQ, ['i32'])
+    expectDType('attention', 'offsetsK', offsetsK, ['i32'])
+    expectShape('attention q', q.shape, [tokens, heads, size])
+    expectShape('attention k', k.shape, [keys, kvHeads, size])
+    expectShape('attention v', v.shape, k.shape)
+    expectShape('attention offsetsK', offsetsK.shape, [offsetsQ.size])
+    if (heads % kvHeads !== 0)
+      throw new TrituneError(
+        'E_SHAPE',
+        `attention: ${heads} query heads do not divide into ${kvHeads} key heads`,
+      )
+    return { o: { shape: q.shape, dtype: q.dtype }, lse: { shape: [heads, tokens], dtype: 'f32' } }
+  },
+  reference({ inputs, params, outputs: { o, lse } }) {
+    const { v } = inputs
+    forEachQuery(inputs, params, ({ query, head, kvHead, first, scores, heads, kvHeads, size, tokens }) => {
+      const at = (query * heads + head) * size
+      let largest = -Infinity
+      for (const score of scores) largest = Math.max(largest, score)
+      let sum = 0
+      for (const score of scores) sum += Math.exp(score - largest)
+      lse.data[head * tokens + query] = scores.length > 0 ? largest + Math.log(sum) : -Infinity
+      for (let j = 0; j < scores.length; j++) {
+        const p = Math.exp(scores[j] - largest) / sum
+        const value = ((first + j) * kvHeads + kvHead) * size
+        for (let d = 0; d < size; d++) o.data[at + d] += p * v.data[value + d]
+      }
+    })
+  },
+  saves: ['q', 'k', 'v', 'offsetsQ', 'offsetsK', 'o', 'lse'],
+  gradient({ saved: { q, k, v, offsetsQ, offsetsK, o, lse }, params, grads }) {
+    if (!grads.o) return {}
+    const inputs = { grad: grads.o, o, lse, q, k, v, offsetsQ, offsetsK }
+    const { dq, dk, dv } = run(attentionBackward, inputs, params)
+    return { q: dq, k: dk, v: dv }
+  },
+})
+
+// ---- backward ---------------------------------------------------------------------------------------------------
+
+export type AttentionBackwardInputs = AttentionInputs & {
+  readonly grad: Tensor // (Tq, H, D), of o
+  readonly o: Tensor
+  readonly lse: Tensor
+}
+
+/** p = exp(s − lse);  dv = pᵀ·do;  ds = p∘(do·vᵀ − Σ do∘o);  dq = ds·k·scale;  dk = dsᵀ·q·scale */
+export const attentionBackward: Op<
+  AttentionBackwardInputs,
+  AttentionParams,
+  { readonly dq: Tensor; readonly dk: Tensor; readonly dv: Tensor }
+> = defineOp({
+  name: 'attention_backward',
+  outputs: ({ q, k, v }) => ({
+    dq: { shape: q.shape, dtype: q.dtype },
+    dk: { shape: k.shape, dtype: k.dtype },
+    dv: { shape: v.shape, dtype: v.dtype },
+  }),
+  reference({ inputs, params, outputs: { dq, dk, dv } }) {
+    const { grad, o, lse, q, k, v } = inputs
+    const { scale, softcap } = params
+    forEachQuery(inputs, params, ({ query, head, kvHead, first, scores, heads, kvHeads, size, tokens }) => {
+      const at = (query * heads + head) * size
+      let meanGrad = 0
+      for (let d = 0; d < size; d++) meanGrad += grad.data[at + d] * o.data[at + d]
+      for (let j = 0; j < scores.length; j++) {
+        const key = ((first + j) * kvHeads + kvHead) * size
+        const p = Math.exp(scores[j] - lse.data[head * tokens + query])
+        let dp = 0
+        for (let d = 0; d < size; d++) {
+          dp += grad.data[at + d] * v.data[key + d]
+          dv.data[key + d] += p * grad.data[at + d]
+        }
+        const slope = softcap > 0 ? 1 - (scores[j] / softcap) ** 2 : 1
+        const ds = p * (dp - meanGrad) * slope * scale
+        for (let d = 0; d < size; d++) {
+          dq.data[at + d] += ds * k.data[key + d]
+          dk.data[key + d] += ds * q.data[at + d]
+        }
+      }
+    })
+  },
+})
+
+// ---- function ---------------------------------------------------------------------------------------------------
+
+export interface AttentionOptions {
+  readonly offsetsQ: Tensor // (documents + 1) i32
+  readonly offsetsK: Tensor // (documents + 1) i32
+  readonly scale: number
+  readonly causal?: boolean
+  readonly window?: number
+  readonly softcap?: number
+}
+
+/** q (Tq, H, D), k and v (Tk, Hkv, D) → (Tq, H, D). Document i of q sees document i of k only. */
+export function attention(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  { offsetsQ, offsetsK, scale, causal = true, window = 0, softcap = 0 }: AttentionOptions,
+): Tensor {
+  const inputs = { q, k, v, offsetsQ, offsetsK }
+  const { o, lse } = run(attentionForward, inputs, { scale, causal, window, softcap })
+  lse.dispose()
+  return o
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+interface QueryVisit {
+  readonly query: number
+  readonly head: number
+  readonly kvHead: number
+  /** Index of the first key that this query sees; scores[j] belongs to key first + j. */
+  readonly first: number
+  readonly scores: Float64Array
+  readonly heads: number
+  readonly kvHeads: number
+  readonly size: number
+  readonly tokens: number
+}
+
+interface ScoredArrays {
+  readonly q: ReferenceArray
+  readonly k: ReferenceArray
+  readonly offsetsQ: ReferenceArray
+  readonly offsetsK: ReferenceArray
+}
+
+function forEachQuery(
+  { q, k, offsetsQ, offsetsK }: ScoredArrays,
+  { scale, causal, window, softcap }: AttentionParams,
+  visit: (query: QueryVisit) => void,
+): void {
+  const [tokens, heads, size] = q.shape
+  const [keys, kvHeads] = k.shape
+  expectOffsets('offsetsQ', offsetsQ.data, tokens)
+  expectOffsets('offsetsK', offsetsK.data, keys)
+  for (let document = 0; document + 1 < offsetsQ.data.length; document++) {
+    const [firstQ, endQ] = offsetsQ.data.subarray(document, document + 2)
+    const [firstK, endK] = offsetsK.data.subarray(document, document + 2)
+    for (let query = firstQ; query < endQ; query++) {
+      // The position of this query among the keys.
+      const own = endK - (endQ - query)
+      const end = causal ? Math.min(endK, own + 1) : endK
+      const first = window > 0 ? Math.max(firstK, (causal ? own + 1 : endK) - window) : firstK
+      for (let head = 0; head < heads; head++) {
+        const kvHead = Math.floor(head / (heads / kvHeads))
+        const scores = new Float64Array(Math.max(0, end - first))
+        for (let j = 0; j < scores.length; j++) {
+          let dot = 0
+          for (let d = 0; d < size; d++)
+            dot +=
+              q.data[(query * heads + head) * size + d] * k.data[((first + j) * kvHeads + kvHead) * size + d]
+          scores[j] = softcap > 0 ? softcap * Math.tanh((dot * scale) / softcap) : dot * scale
+        }
+        visit({ query, head, kvHead, first, scores, heads, kvHeads, size, tokens })
+      }
+    }
+  }
+}
+
+function expectOffsets(name: string, offsets: Float64Array, end: number): void {
+  const sorted = offsets.every((offset, i) => i === 0 || offset >= offsets[i - 1])
+  if (offsets[0] !== 0 || offsets.at(-1) !== end || !sorted)
+    throw new TrituneError(
+      'E_SHAPE',
+      `attention: ${name} must rise from 0 to ${end}, got ${offsets.join(', ')}`,
+    )
+}

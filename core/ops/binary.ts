@@ -1,0 +1,155 @@
+/**
+ * Functions of two numbers with NumPy broadcasting; the gradient of a repeated input is summed back to its shape.
+ */
+import { TrituneError } from '../errors.ts'
+import { defineOp, expectDType, type Op, run } from '../op.ts'
+import { broadcastShapes, broadcastStrides, type Shape } from '../shape.ts'
+import { noGrad } from '../tape.ts'
+import { tensor, type Tensor } from '../tensor.ts'
+import { type Dim, forEachIndex, joinDims } from './_dims.ts'
+import { sumTo } from './reduce.ts'
+import { affine } from './unary.ts'
+
+export type BinaryFunction = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum' | 'greater' | 'equal'
+
+export type BinaryInputs = { readonly a: Tensor; readonly b: Tensor }
+
+export interface BinaryParams {
+  readonly f: BinaryFunction
+  readonly shape: Shape
+  /** size, stride of a, stride of b (0: repeated) */
+  readonly dims: readonly Dim[]
+  readonly shapeA: Shape
+  readonly shapeB: Shape
+}
+
+const FUNCTIONS: { readonly [F in BinaryFunction]: (a: number, b: number) => number } = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  div: (a, b) => a / b,
+  maximum: Math.max,
+  minimum: Math.min,
+  greater: (a, b) => (a > b ? 1 : 0),
+  equal: (a, b) => (a === b ? 1 : 0),
+}
+
+/** y = f(a, b) */
+export const binaryOp: Op<BinaryInputs, BinaryParams, { readonly y: Tensor }> = defineOp({
+  name: 'binary',
+  outputs({ a, b }, { f, shape }) {
+    expectDType(f, 'a', a, ['f32', 'bf16'])
+    expectDType(f, 'b', b, [a.dtype])
+    return { y: { shape, dtype: a.dtype } }
+  },
+  reference({ inputs: { a, b }, params: { f, dims }, outputs: { y } }) {
+    const value = FUNCTIONS[f]
+    forEachIndex(dims, (i, atA, atB) => {
+      y.data[i] = value(a.data[atA], b.data[atB])
+    })
+  },
+  saves: (_, { f }) => (f === 'add' || f === 'sub' ? [] : ['a', 'b']),
+  gradient({ saved, params: { f, shapeA, shapeB }, grads: { y: dy }, needs }) {
+    if (!dy) return {}
+    const { ofA, ofB } = SLOPES[f]
+    return {
+      a: needs('a') ? sumTo(ofA(dy, saved), shapeA) : null,
+      b: needs('b') ? sumTo(ofB(dy, saved), shapeB) : null,
+    }
+  },
+})
+
+interface Slopes {
+  readonly ofA: (dy: Tensor, saved: BinaryInputs) => Tensor
+  readonly ofB: (dy: Tensor, saved: BinaryInputs) => Tensor
+}
+
+const none: Slopes = { ofA: noSlope, ofB: noSlope }
+
+/** dy·∂f/∂a and dy·∂f/∂b; where maximum and minimum meet, each side gets half, as in torch. */
+const SLOPES: { readonly [F in BinaryFunction]: Slopes } = {
+  add: { ofA: (dy) => dy, ofB: (dy) => dy },
+  sub: { ofA: (dy) => dy, ofB: (dy) => affine(dy, { scale: -1 }) },
+  mul: { ofA: (dy, { b }) => mul(dy, b), ofB: (dy, { a }) => mul(dy, a) },
+  div: {
+    ofA: (dy, { b }) => div(dy, b),
+    ofB: (dy, { a, b }) => affine(div(mul(dy, a), mul(b, b)), { scale: -1 }),
+  },
+  maximum: {
+    ofA: (dy, { a, b }) => mul(dy, larger(a, b)),
+    ofB: (dy, { a, b }) => mul(dy, larger(b, a)),
+  },
+  minimum: {
+    ofA: (dy, { a, b }) => mul(dy, larger(b, a)),
+    ofB: (dy, { a, b }) => mul(dy, larger(a, b)),
+  },
+  greater: none,
+  equal: none,
+}
+
+// ---- functions: f32 or bf16, both the same; a number stands for a tensor of that number ----------------------------
+
+/** a + b */
+export function add(a: Tensor, b: Tensor | number): Tensor {
+  return typeof b === 'number' ? affine(a, { shift: b }) : binary('add', a, b)
+}
+
+/** a − b */
+export function sub(a: Tensor, b: Tensor | number): Tensor {
+  return typeof b === 'number' ? affine(a, { shift: -b }) : binary('sub', a, b)
+}
+
+/** a·b, element by element */
+export function mul(a: Tensor, b: Tensor | number): Tensor {
+  return typeof b === 'number' ? affine(a, { scale: b }) : binary('mul', a, b)
+}
+
+/** a/b */
+export function div(a: Tensor, b: Tensor | number): Tensor {
+  return typeof b === 'number' ? affine(a, { scale: 1 / b }) : binary('div', a, b)
+}
+
+/** The larger of both */
+export function maximum(a: Tensor, b: Tensor | number): Tensor {
+  return binary('maximum', a, b)
+}
+
+/** The smaller of both */
+export function minimum(a: Tensor, b: Tensor | number): Tensor {
+  return binary('minimum', a, b)
+}
+
+/** 1 where a > b, else 0. No gradient. */
+export function greater(a: Tensor, b: Tensor | number): Tensor {
+  return noGrad(() => binary('greater', a, b))
+}
+
+/** 1 where a = b, else 0. No gradient. */
+export function equal(a: Tensor, b: Tensor | number): Tensor {
+  return noGrad(() => binary('equal', a, b))
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function binary(f: BinaryFunction, a: Tensor, b: Tensor | number): Tensor {
+  if (typeof b === 'number') {
+    using constant = tensor([b], { shape: [], dtype: a.dtype, device: a.device })
+    return binary(f, a, constant)
+  }
+  const shape = broadcastShapes(a.shape, b.shape)
+  const [stridesA, stridesB] = [broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape)]
+  const dims = joinDims(
+    f,
+    shape.map((n, i) => [n, stridesA[i], stridesB[i]]),
+  )
+  return run(binaryOp, { a, b }, { f, shape, dims, shapeA: a.shape, shapeB: b.shape }).y
+}
+
+/** 1 where a > b, ½ where a = b, else 0 */
+function larger(a: Tensor, b: Tensor): Tensor {
+  return add(greater(a, b), affine(equal(a, b), { scale: 0.5 }))
+}
+
+function noSlope(): Tensor {
+  throw new TrituneError('E_UNSUPPORTED', 'comparisons have no gradient')
+}

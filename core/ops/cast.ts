@@ -1,0 +1,40 @@
+/**
+ * cast: the same numbers in another dtype. Not quantization: see plugins/quant.
+ */
+import type { DType } from '../dtype.ts'
+import { defineOp, expectDType, type Op, run } from '../op.ts'
+import type { Tensor } from '../tensor.ts'
+import { reshape } from './movement.ts'
+
+/** Any of f32, bf16, f16 to any other, and i32, u8, i8 to f32. */
+export const castOp: Op<{ readonly x: Tensor }, { readonly dtype: DType }, { readonly y: Tensor }> = defineOp(
+  {
+    name: 'cast',
+    outputs({ x }, { dtype }) {
+      expectDType('cast', `x (to ${dtype})`, x, SOURCES[dtype])
+      return { y: { shape: x.shape, dtype } }
+    },
+    reference({ inputs: { x }, outputs: { y } }) {
+      y.data.set(x.data)
+    },
+    // The tape converts what it delivers to the dtype of the input.
+    gradient: ({ grads }) => ({ x: grads.y }),
+  },
+)
+
+const FLOATS: readonly DType[] = ['f32', 'bf16', 'f16']
+
+const SOURCES: { readonly [D in DType]: readonly DType[] } = {
+  f32: ['f32', 'bf16', 'f16', 'i32', 'u8', 'i8'],
+  bf16: FLOATS,
+  f16: FLOATS,
+  i32: [],
+  u8: [],
+  i8: [],
+}
+
+/** x as `dtype` (f32, bf16, f16); another handle on the same memory when it is that already. */
+export function cast(x: Tensor, dtype: DType): Tensor {
+  if (x.dtype === dtype) return reshape(x, x.shape)
+  return run(castOp, { x }, { dtype }).y
+}

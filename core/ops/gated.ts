@@ -1,0 +1,73 @@
+/**
+ * Gated activations of MLPs (Shazeer 2020, arXiv 2002.05202): f(gate)·up with f = SiLU or GELU.
+ */
+import { defineOp, expectDType, type Op, run } from '../op.ts'
+import { expectShape } from '../shape.ts'
+import type { Tensor } from '../tensor.ts'
+import { type Curve, geluErf, geluTanh, silu } from './_activations.ts'
+import type { GeluOptions } from './unary.ts'
+
+export type GatedInputs = {
+  readonly gate: Tensor
+  readonly up: Tensor // as gate
+}
+
+export type GatedFunction = 'silu' | 'gelu_erf' | 'gelu_tanh'
+
+export interface GatedParams {
+  readonly f: GatedFunction
+}
+
+const CURVES: { readonly [F in GatedFunction]: Curve } = { silu, gelu_erf: geluErf, gelu_tanh: geluTanh }
+
+/** h = f(gate)·up */
+export const gatedForward: Op<GatedInputs, GatedParams, { readonly h: Tensor }> = defineOp({
+  name: 'gated',
+  outputs({ gate, up }) {
+    expectDType('gated', 'gate', gate, ['f32', 'bf16'])
+    expectDType('gated', 'up', up, [gate.dtype])
+    expectShape('gated up', up.shape, gate.shape)
+    return { h: { shape: gate.shape, dtype: gate.dtype } }
+  },
+  reference({ inputs: { gate, up }, params: { f }, outputs: { h } }) {
+    const { value } = CURVES[f]
+    for (let i = 0; i < h.data.length; i++) h.data[i] = value(gate.data[i]) * up.data[i]
+  },
+  saves: ['gate', 'up'],
+  gradient({ saved: { gate, up }, params, grads: { h: dh } }) {
+    if (!dh) return {}
+    const { dgate, dup } = run(gatedBackward, { dh, gate, up }, params)
+    return { gate: dgate, up: dup }
+  },
+})
+
+/** dgate = dh·up·f′(gate);  dup = dh·f(gate) */
+export const gatedBackward: Op<
+  GatedInputs & { readonly dh: Tensor },
+  GatedParams,
+  { readonly dgate: Tensor; readonly dup: Tensor }
+> = defineOp({
+  name: 'gated_backward',
+  outputs({ dh, gate }) {
+    expectShape('gated_backward dh', dh.shape, gate.shape)
+    const like = { shape: gate.shape, dtype: gate.dtype }
+    return { dgate: like, dup: like }
+  },
+  reference({ inputs: { dh, gate, up }, params: { f }, outputs: { dgate, dup } }) {
+    const { value, slope } = CURVES[f]
+    for (let i = 0; i < dh.data.length; i++) {
+      dgate.data[i] = dh.data[i] * up.data[i] * slope(gate.data[i])
+      dup.data[i] = dh.data[i] * value(gate.data[i])
+    }
+  },
+})
+
+/** silu(gate)·up; same shapes, f32 or bf16. */
+export function swiglu(gate: Tensor, up: Tensor): Tensor {
+  return run(gatedForward, { gate, up }, { f: 'silu' }).h
+}
+
+/** gelu(gate)·up; same shapes, f32 or bf16. */
+export function geglu(gate: Tensor, up: Tensor, { approximate = 'none' }: GeluOptions = {}): Tensor {
+  return run(gatedForward, { gate, up }, { f: approximate === 'tanh' ? 'gelu_tanh' : 'gelu_erf' }).h
+}

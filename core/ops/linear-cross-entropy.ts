@@ -1,0 +1,152 @@
+/**
+ * The language-model head and its loss in one op, so that logits (tokens × vocabulary) never exist as a whole
+ * (Wijmans et al. 2024, arXiv 2411.09009, in chunks). The gradients come out of the forward pass; backward scales them.
+ *
+ *   logits = softcap(h·Wᵀ)     nll = logΣexp(logits) − logits[target]     loss = scale·Σ nll
+ */
+import { TrituneError } from '../errors.ts'
+import { defineOp, expectDType, type Op, run } from '../op.ts'
+import { expectShape } from '../shape.ts'
+import { gradientsEnabled, noGrad } from '../tape.ts'
+import type { Tensor } from '../tensor.ts'
+import { addTo } from './accumulate.ts'
+import { scaleInPlace } from './unary.ts'
+
+/** Target of a token that is not trained. */
+export const IGNORED_TARGET = -100
+
+export type LinearCrossEntropyInputs = {
+  readonly h: Tensor // (rows, C)
+  readonly weight: Tensor // (V, C)
+  readonly targets: Tensor // (rows) i32; negative: not trained
+}
+
+export interface LinearCrossEntropyParams {
+  readonly scale: number
+  /** cap·tanh(logit/cap); 0: none. */
+  readonly softcap: number
+  readonly wantsNll: boolean
+  readonly wantsDh: boolean
+  readonly wantsDw: boolean
+}
+
+export type LinearCrossEntropyOutputs = {
+  readonly loss: Tensor // () f32
+  readonly nll: Tensor | null // (rows) f32
+  readonly dh: Tensor | null // (rows, C)
+  readonly dw: Tensor | null // (V, C) f32
+}
+
+export const linearCrossEntropyOp: Op<
+  LinearCrossEntropyInputs,
+  LinearCrossEntropyParams,
+  LinearCrossEntropyOutputs
+> = defineOp({
+  name: 'linear_cross_entropy',
+  outputs({ h, weight, targets }, { wantsNll, wantsDh, wantsDw }) {
+    const [rows, channels] = h.shape
+    expectDType('linear_cross_entropy', 'h', h, ['f32', 'bf16'])
+    expectDType('linear_cross_entropy', 'weight', weight, [h.dtype])
+    expectDType('linear_cross_entropy', 'targets', targets, ['i32'])
+    expectShape('linear_cross_entropy h', h.shape, [rows, channels])
+    expectShape('linear_cross_entropy weight', weight.shape, [weight.shape[0], channels])
+    expectShape('linear_cross_entropy targets', targets.shape, [rows])
+    return {
+      loss: { shape: [], dtype: 'f32' },
+      nll: wantsNll ? { shape: [rows], dtype: 'f32' } : null,
+      dh: wantsDh ? { shape: h.shape, dtype: h.dtype } : null,
+      dw: wantsDw ? { shape: weight.shape, dtype: 'f32' } : null,
+    }
+  },
+  accumulates: ['dw'],
+  reference({ inputs: { h, weight, targets }, params: { scale, softcap }, outputs: { loss, nll, dh, dw } }) {
+    const [vocabulary, channels] = weight.shape
+    const logits = new Float64Array(vocabulary)
+    for (let row = 0; row < targets.data.length; row++) {
+      const target = targets.data[row]
+      if (target < 0) continue
+      if (target >= vocabulary)
+        throw new TrituneError(
+          'E_SHAPE',
+          `linear_cross_entropy: target ${target} of row ${row} is not below ${vocabulary}`,
+        )
+      for (let v = 0; v < vocabulary; v++) {
+        let dot = 0
+        for (let c = 0; c < channels; c++) dot += h.data[row * channels + c] * weight.data[v * channels + c]
+        logits[v] = softcap > 0 ? softcap * Math.tanh(dot / softcap) : dot
+      }
+      const lse = logSumExp(logits)
+      loss.data[0] += scale * (lse - logits[target])
+      if (nll) nll.data[row] = lse - logits[target]
+      if (!dh && !dw) continue
+      for (let v = 0; v < vocabulary; v++) {
+        const slope = softcap > 0 ? 1 - (logits[v] / softcap) ** 2 : 1
+        const dz = scale * (Math.exp(logits[v] - lse) - (v === target ? 1 : 0)) * slope
+        for (let c = 0; c < channels; c++) {
+          if (dh) dh.data[row * channels + c] += dz * weight.data[v * channels + c]
+          if (dw) dw.data[v * channels + c] += dz * h.data[row * channels + c]
+        }
+      }
+    }
+  },
+  saves: (_, { wantsDh, wantsDw }) => {
+    const kept: (keyof LinearCrossEntropyOutputs)[] = []
+    if (wantsDh) kept.push('dh')
+    if (wantsDw) kept.push('dw')
+    return kept
+  },
+  gradient({ saved, grads, accumulator }) {
+    if (!grads.loss) return {}
+    const factor = grads.loss.item()
+    const dh = 'dh' in saved ? saved.dh : null
+    const dw = 'dw' in saved ? saved.dw : null
+    if (factor !== 1) for (const gradient of [dh, dw]) if (gradient) scaleInPlace(gradient, factor)
+    const sum = accumulator('weight')
+    if (sum && dw) addTo(sum, dw)
+    return { h: dh, weight: sum }
+  },
+})
+
+// ---- functions --------------------------------------------------------------------------------------------------
+
+/** h (rows, C), weight (V, C), targets (rows) i32 → scale·Σ nll, one f32. Negative targets are not trained. */
+export function linearCrossEntropy(
+  h: Tensor,
+  weight: Tensor,
+  targets: Tensor,
+  { scale, softcap = 0 }: { readonly scale: number; readonly softcap?: number },
+): Tensor {
+  const on = gradientsEnabled()
+  const { loss, dh, dw } = run(
+    linearCrossEntropyOp,
+    { h, weight, targets },
+    { scale, softcap, wantsNll: false, wantsDh: on && h.needsGrad, wantsDw: on && weight.needsGrad },
+  )
+  dh?.dispose()
+  dw?.dispose()
+  return loss
+}
+
+/** Negative log-likelihood of each target, (rows) f32, 0 where the target is negative. For evaluation: no gradient. */
+export function linearNll(
+  h: Tensor,
+  weight: Tensor,
+  targets: Tensor,
+  { softcap = 0 }: { readonly softcap?: number } = {},
+): Tensor {
+  return noGrad(() => {
+    const params = { scale: 1, softcap, wantsNll: true, wantsDh: false, wantsDw: false }
+    const { loss, nll } = run(linearCrossEntropyOp, { h, weight, targets }, params)
+    if (!nll) throw new TrituneError('E_NATIVE', 'linear_cross_entropy gave no nll')
+    loss.dispose()
+    return nll
+  })
+}
+
+function logSumExp(logits: Float64Array): number {
+  let largest = -Infinity
+  for (const logit of logits) largest = Math.max(largest, logit)
+  let sum = 0
+  for (const logit of logits) sum += Math.exp(logit - largest)
+  return largest + Math.log(sum)
+}

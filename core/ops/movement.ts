@@ -1,0 +1,170 @@
+/**
+ * Ops that change where elements are and not what they are. Gradients move back, into what already waits where there
+ * is something.
+ */
+import { TrituneError } from '../errors.ts'
+import {
+  broadcastShapes,
+  broadcastStrides,
+  expectShape,
+  formatShape,
+  resolveAxis,
+  type Shape,
+  sizeOf,
+  stridesOf,
+} from '../shape.ts'
+import { linksOf, record, type RecordedNode } from '../tape.ts'
+import { empty, type Tensor } from '../tensor.ts'
+import { sumTo } from './reduce.ts'
+import { stridedCopy } from './strided-copy.ts'
+
+/** The same elements under another shape (one size may be −1). No copy: both handles look at the same memory. */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  const from = x.shape
+  return recorded('reshape', { x }, x.view(shape), ({ y: dy }) => ({ x: dy?.view(from) }))
+}
+
+/** Axis i of the result is axis axes[i] of x. */
+export function permute(x: Tensor, axes: readonly number[]): Tensor {
+  const order = axes.map((axis) => resolveAxis(x.shape, axis))
+  if (new Set(order).size !== x.shape.length)
+    throw new TrituneError(
+      'E_SHAPE',
+      `permute: axes ${axes.join(', ')} are no order of ${formatShape(x.shape)}`,
+    )
+  const inverse = order.map((_, axis) => order.indexOf(axis))
+  return recorded('permute', { x }, permuted(x, order, null), ({ y: dy }, { pending }) => ({
+    x: dy && permuted(dy, inverse, pending('x')),
+  }))
+}
+
+/** Swaps two axes. */
+export function transpose(x: Tensor, a = -2, b = -1): Tensor {
+  const axes = x.shape.map((_, i) => i)
+  const [first, second] = [resolveAxis(x.shape, a), resolveAxis(x.shape, b)]
+  axes[first] = second
+  axes[second] = first
+  return permute(x, axes)
+}
+
+export interface SliceOptions {
+  readonly axis?: number
+  readonly start?: number
+  /** One past the last. */
+  readonly end?: number
+}
+
+/** Indices start ≤ i < end of one axis. No copy where the elements are one run of memory (axis 0). */
+export function slice(x: Tensor, { axis = 0, start = 0, end }: SliceOptions): Tensor {
+  const at = resolveAxis(x.shape, axis)
+  const stop = end ?? x.shape[at]
+  if (!Number.isInteger(start) || !Number.isInteger(stop) || start < 0 || start > stop || stop > x.shape[at])
+    throw new TrituneError(
+      'E_SHAPE',
+      `slice: ${start} to ${stop} is not in axis ${at} of ${formatShape(x.shape)}`,
+    )
+  const from = x.shape
+  const shape = from.with(at, stop - start)
+  const [strides, own] = [stridesOf(from), stridesOf(shape)]
+  const offset = start * strides[at]
+  const y =
+    sizeOf(from.slice(0, at)) === 1
+      ? x.window(shape, offset)
+      : stridedCopy(
+          x,
+          shape,
+          shape.map((n, i) => [n, own[i], strides[i]]),
+          { xOffset: offset },
+        )
+  return recorded('slice', { x }, y, ({ y: dy }, { pending }) => {
+    if (!dy) return {}
+    const into = pending('x')
+    const dims = shape.map((n, i) => [n, strides[i], own[i]] as const)
+    return {
+      x: stridedCopy(dy, from, dims, { yOffset: offset, accumulate: into !== null, partial: true, into }),
+    }
+  })
+}
+
+/** Joins tensors along one axis; all other sizes and the dtypes are equal. */
+export function concat(parts: readonly Tensor[], { axis = 0 }: { readonly axis?: number } = {}): Tensor {
+  if (parts.length === 0) throw new TrituneError('E_SHAPE', 'concat: no tensors')
+  const [{ shape: first, dtype, device }] = parts
+  const at = resolveAxis(first, axis)
+  for (const part of parts) expectShape('concat', part.shape, first.with(at, part.shape[at] ?? 0))
+  const total = parts.reduce((sum, part) => sum + part.shape[at], 0)
+  const shape = first.with(at, total)
+  const strides = stridesOf(shape)
+  const y = empty(shape, { dtype, device })
+  const offsets: number[] = []
+  let offset = 0
+  for (const x of parts) {
+    const own = stridesOf(x.shape)
+    const dims = x.shape.map((n, i) => [n, strides[i], own[i]] as const)
+    stridedCopy(x, shape, dims, { yOffset: offset, partial: true, into: y })
+    offsets.push(offset)
+    offset += x.shape[at] * strides[at]
+  }
+  return recorded('concat', Object.fromEntries(parts.entries()), y, ({ y: dy }, { pending, links }) => {
+    const gradients: Record<string, Tensor> = {}
+    for (const [name, { shape: part }] of links) {
+      if (!dy) continue
+      const own = stridesOf(part)
+      const into = pending(name)
+      const dims = part.map((n, i) => [n, own[i], strides[i]] as const)
+      const options = { xOffset: offsets[Number(name)], accumulate: into !== null, into }
+      gradients[name] = stridedCopy(dy, part, dims, options)
+    }
+    return gradients
+  })
+}
+
+/** x repeated to `shape` by the broadcasting rule; the gradient sums back. */
+export function expand(x: Tensor, shape: Shape): Tensor {
+  const from = x.shape
+  expectShape('expand', broadcastShapes(from, shape), shape)
+  const [own, strides] = [stridesOf(shape), broadcastStrides(from, shape)]
+  const y = stridedCopy(
+    x,
+    shape,
+    shape.map((n, i) => [n, own[i], strides[i]]),
+  )
+  return recorded('expand', { x }, y, ({ y: dy }) => ({ x: dy && sumTo(dy, from) }))
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+interface MovementTools {
+  pending(input: string): Tensor | null
+  readonly links: RecordedNode['links']
+}
+
+function recorded(
+  name: string,
+  inputs: Readonly<Record<string, Tensor>>,
+  y: Tensor,
+  backward: (
+    grads: { readonly y?: Tensor },
+    tools: MovementTools,
+  ) => Readonly<Record<string, Tensor | undefined>>,
+): Tensor {
+  const links = linksOf(inputs)
+  if (!links) return y
+  record(
+    {
+      name,
+      links,
+      backward: (grads, tools) => backward(grads, { pending: (input) => tools.pending(input), links }),
+      release() {},
+    },
+    { y },
+  )
+  return y
+}
+
+function permuted(x: Tensor, order: readonly number[], into: Tensor | null): Tensor {
+  const shape = order.map((axis) => x.shape[axis])
+  const [own, strides] = [stridesOf(shape), stridesOf(x.shape)]
+  const dims = order.map((axis, i) => [shape[i], own[i], strides[axis]] as const)
+  return stridedCopy(x, shape, dims, { accumulate: into !== null, into })
+}

@@ -1,0 +1,127 @@
+/**
+ * RMSNorm, optionally fused with the residual add in front of it (Zhang & Sennrich 2019, arXiv 1910.07467).
+ *
+ *   h = x (+ residual)     y = h · rstd · weight     rstd = 1/√(mean(h²) + ε)
+ */
+import { defineOp, expectDType, type Op, run } from '../op.ts'
+import { expectShape } from '../shape.ts'
+import type { Tensor } from '../tensor.ts'
+
+// ---- forward ----------------------------------------------------------------------------------------------------
+
+export type RmsNormInputs = {
+  readonly x: Tensor // (…, C)
+  readonly residual: Tensor | undefined // (…, C)
+  readonly weight: Tensor // (C)
+}
+
+export type RmsNormOutputs = {
+  readonly y: Tensor // (…, C)
+  readonly h: Tensor | null // (…, C), with a residual only
+  readonly rstd: Tensor // (rows) f32
+}
+
+export const rmsNormForward: Op<RmsNormInputs, { readonly eps: number }, RmsNormOutputs> = defineOp({
+  name: 'rms_norm',
+  outputs({ x, residual, weight }) {
+    expectDType('rms_norm', 'x', x, ['f32', 'bf16'])
+    expectDType('rms_norm', 'weight', weight, [x.dtype])
+    expectShape('rms_norm weight', weight.shape, [x.shape.at(-1) ?? 1])
+    if (residual) expectShape('rms_norm residual', residual.shape, x.shape)
+    const like = { shape: x.shape, dtype: x.dtype }
+    return { y: like, h: residual ? like : null, rstd: { shape: [x.rows], dtype: 'f32' } }
+  },
+  reference({ inputs: { x, residual, weight }, params: { eps }, outputs: { y, h, rstd } }) {
+    const cols = weight.data.length
+    for (let row = 0; row < rstd.data.length; row++) {
+      let squares = 0
+      for (let c = 0; c < cols; c++) {
+        const i = row * cols + c
+        const value = x.data[i] + (residual ? residual.data[i] : 0)
+        if (h) h.data[i] = value
+        squares += value * value
+      }
+      const r = 1 / Math.sqrt(squares / cols + eps)
+      rstd.data[row] = r
+      for (let c = 0; c < cols; c++) {
+        const i = row * cols + c
+        y.data[i] = (h ? h.data[i] : x.data[i]) * r * weight.data[c]
+      }
+    }
+  },
+  saves: ({ residual }) => [residual ? 'h' : 'x', 'weight', 'rstd'],
+  gradient({ saved, grads, accumulator }) {
+    const dw = accumulator('weight')
+    const dy = grads.y
+    // Only the residual stream has a gradient: it passes through unchanged.
+    if (!dy) return { x: grads.h, residual: grads.h }
+    const inputs = {
+      dy,
+      dh: grads.h,
+      h: ('h' in saved && saved.h) || saved.x,
+      weight: saved.weight,
+      rstd: saved.rstd,
+    }
+    const { dx } = run(rmsNormBackward, inputs, { wantsDw: dw !== null }, { dw })
+    return { x: dx, residual: dx, weight: dw }
+  },
+})
+
+// ---- backward ---------------------------------------------------------------------------------------------------
+
+export type RmsNormBackwardInputs = {
+  readonly dy: Tensor
+  readonly dh: Tensor | undefined
+  readonly h: Tensor
+  readonly weight: Tensor
+  readonly rstd: Tensor
+}
+
+/** dx = rstd·(w∘dy − h·rstd²·mean(h∘w∘dy)) (+ dh);  dw += Σ dy∘h·rstd */
+export const rmsNormBackward: Op<
+  RmsNormBackwardInputs,
+  { readonly wantsDw: boolean },
+  { readonly dx: Tensor; readonly dw: Tensor | null }
+> = defineOp({
+  name: 'rms_norm_backward',
+  outputs: ({ h, weight }, { wantsDw }) => ({
+    dx: { shape: h.shape, dtype: h.dtype },
+    dw: wantsDw ? { shape: weight.shape, dtype: 'f32' } : null,
+  }),
+  accumulates: ['dw'],
+  reference({ inputs: { dy, dh, h, weight, rstd }, outputs: { dx, dw } }) {
+    const cols = weight.data.length
+    for (let row = 0; row < rstd.data.length; row++) {
+      const r = rstd.data[row]
+      let dot = 0
+      for (let c = 0; c < cols; c++) dot += h.data[row * cols + c] * weight.data[c] * dy.data[row * cols + c]
+      for (let c = 0; c < cols; c++) {
+        const i = row * cols + c
+        dx.data[i] =
+          r * (weight.data[c] * dy.data[i] - (h.data[i] * r * r * dot) / cols) + (dh ? dh.data[i] : 0)
+        if (dw) dw.data[c] += dy.data[i] * h.data[i] * r
+      }
+    }
+  },
+})
+
+// ---- functions --------------------------------------------------------------------------------------------------
+
+/** x (…, C), weight (C) → (…, C). f32 or bf16. */
+export function rmsNorm(x: Tensor, weight: Tensor, { eps = 1e-6 }: { readonly eps?: number } = {}): Tensor {
+  const { y, rstd } = run(rmsNormForward, { x, residual: undefined, weight }, { eps })
+  rstd.dispose()
+  return y
+}
+
+/** h = x + residual and y = rmsNorm(h) in one pass; both (…, C). */
+export function addRmsNorm(
+  x: Tensor,
+  residual: Tensor,
+  weight: Tensor,
+  { eps = 1e-6 }: { readonly eps?: number } = {},
+): { h: Tensor; y: Tensor } {
+  const { h, y, rstd } = run(rmsNormForward, { x, residual, weight }, { eps })
+  rstd.dispose()
+  return { h: h ?? x, y }
+}

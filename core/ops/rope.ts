@@ -1,0 +1,80 @@
+/**
+ * Rotary position embedding, rotate-half form (Su et al. 2021, arXiv 2104.09864): channel i and i + rotary/2 of each
+ * head turn by the angle of (position, i). The angle tables, with their scaling rules, are made elsewhere.
+ */
+import { defineOp, expectDType, type Op, run } from '../op.ts'
+import { expectShape } from '../shape.ts'
+import type { Tensor } from '../tensor.ts'
+import { TrituneError } from '../errors.ts'
+
+export type RopeInputs = {
+  readonly x: Tensor // (T, H, D)
+  readonly cos: Tensor // (P, rotary/2) f32
+  readonly sin: Tensor // (P, rotary/2) f32
+  readonly positions: Tensor // (T) i32
+}
+
+export interface RopeParams {
+  /** Turns back: the gradient. */
+  readonly inverse: boolean
+}
+
+export const ropeOp: Op<RopeInputs, RopeParams, { readonly y: Tensor }> = defineOp({
+  name: 'rope',
+  outputs({ x, cos, sin, positions }) {
+    const [tokens, heads, size] = x.shape
+    expectDType('rope', 'x', x, ['f32', 'bf16'])
+    expectDType('rope', 'cos', cos, ['f32'])
+    expectDType('rope', 'sin', sin, ['f32'])
+    expectDType('rope', 'positions', positions, ['i32'])
+    expectShape('rope x', x.shape, [tokens, heads, size])
+    expectShape('rope positions', positions.shape, [tokens])
+    expectShape('rope sin', sin.shape, cos.shape)
+    const half = cos.shape[1]
+    if (cos.shape.length !== 2 || 2 * half > size) {
+      throw new TrituneError('E_SHAPE', `rope: tables of ${half} angles do not fit heads of ${size} channels`)
+    }
+    return { y: { shape: x.shape, dtype: x.dtype } }
+  },
+  reference({ inputs: { x, cos, sin, positions }, params: { inverse }, outputs: { y } }) {
+    const [tokens, heads, size] = x.shape
+    const [table, half] = cos.shape
+    y.data.set(x.data)
+    for (let t = 0; t < tokens; t++) {
+      const position = positions.data[t]
+      if (position < 0 || position >= table) {
+        throw new TrituneError(
+          'E_SHAPE',
+          `rope: position ${position} of token ${t} is not in a table of ${table}`,
+        )
+      }
+      for (let h = 0; h < heads; h++) {
+        const first = (t * heads + h) * size
+        for (let i = 0; i < half; i++) {
+          const c = cos.data[position * half + i]
+          const s = inverse ? -sin.data[position * half + i] : sin.data[position * half + i]
+          const a = x.data[first + i]
+          const b = x.data[first + i + half]
+          y.data[first + i] = a * c - b * s
+          y.data[first + i + half] = b * c + a * s
+        }
+      }
+    }
+  },
+  saves: ['cos', 'sin', 'positions'],
+  gradient({ saved: { cos, sin, positions }, params: { inverse }, grads: { y: dy } }) {
+    return dy ? { x: run(ropeOp, { x: dy, cos, sin, positions }, { inverse: !inverse }).y } : {}
+  },
+})
+
+export interface RopeTables {
+  readonly cos: Tensor // (P, rotary/2) f32
+  readonly sin: Tensor // (P, rotary/2) f32
+  /** (T) i32: the row of the tables for each token. */
+  readonly positions: Tensor
+}
+
+/** x (T, H, D) turned by its positions → (T, H, D); channels from 2·cos.shape[1] on stay as they are. */
+export function rope(x: Tensor, { cos, sin, positions }: RopeTables): Tensor {
+  return run(ropeOp, { x, cos, sin, positions }, { inverse: false }).y
+}

@@ -1,0 +1,87 @@
+/**
+ * The next token of each row of logits: repetition penalty, temperature, top-k, top-p, then one keyed random number.
+ */
+import { wordAt } from '../noise.ts'
+import { defineOp, expectDType, type Op, run } from '../op.ts'
+import { expectShape } from '../shape.ts'
+import type { Tensor } from '../tensor.ts'
+
+export type SampleInputs = {
+  readonly logits: Tensor // (rows, V)
+  readonly history: Tensor | undefined // (any) i32: tokens that the penalty meets
+}
+
+export interface SampleParams {
+  /** 0: the largest logit, the lowest index among equals. */
+  readonly temperature: number
+  /** 0: off */
+  readonly topK: number
+  /** 1: off. Keeps the token that crosses it. */
+  readonly topP: number
+  /** Divides positive and multiplies negative logits of tokens in `history`; 1: off. */
+  readonly repetitionPenalty: number
+  readonly key: Uint32Array<ArrayBuffer>
+}
+
+export const sampleOp: Op<SampleInputs, SampleParams, { readonly ids: Tensor }> = defineOp({
+  name: 'sample',
+  outputs({ logits, history }) {
+    expectDType('sample', 'logits', logits, ['f32', 'bf16'])
+    expectShape('sample logits', logits.shape, [logits.shape[0], logits.shape[1]])
+    if (history) expectDType('sample', 'history', history, ['i32'])
+    return { ids: { shape: [logits.shape[0]], dtype: 'i32' } }
+  },
+  reference({ inputs: { logits, history }, params, outputs: { ids } }) {
+    const vocabulary = logits.shape[1]
+    for (let row = 0; row < ids.data.length; row++) {
+      const scores = logits.data.slice(row * vocabulary, (row + 1) * vocabulary)
+      for (const token of new Set(history?.data)) {
+        const score = scores[token]
+        scores[token] = score > 0 ? score / params.repetitionPenalty : score * params.repetitionPenalty
+      }
+      ids.data[row] = choose(scores, params, wordAt(params.key, row) * 2 ** -32)
+    }
+  },
+})
+
+/** logits (rows, V), f32 or bf16 → (rows) i32. No gradient. */
+export function sample(
+  logits: Tensor,
+  { history, ...params }: SampleParams & { readonly history: Tensor | null },
+): Tensor {
+  return run(sampleOp, { logits, history: history ?? undefined }, params).ids
+}
+
+function choose(scores: Float64Array, { temperature, topK, topP }: SampleParams, uniform: number): number {
+  const order = Array.from(scores.keys()).toSorted((a, b) => scores[b] - scores[a] || a - b)
+  if (temperature === 0) return order[0]
+  const weights = scores.map((score) => Math.exp((score - scores[order[0]]) / temperature))
+  // Ties of the last of the k stay, as in transformers.
+  if (topK > 0 && topK < order.length) {
+    const least = weights[order[topK - 1]]
+    for (const token of order) if (weights[token] < least) weights[token] = 0
+  }
+  if (topP < 1) {
+    const enough = topP * total(weights)
+    let mass = 0
+    for (const token of order) {
+      const needed = mass === 0 || mass < enough
+      mass += weights[token]
+      if (!needed) weights[token] = 0
+    }
+  }
+  const target = uniform * total(weights)
+  let mass = 0
+  let chosen = order[0]
+  for (const [token, weight] of weights.entries()) {
+    if (weight === 0) continue
+    mass += weight
+    chosen = token
+    if (mass > target) break
+  }
+  return chosen
+}
+
+function total(weights: Float64Array): number {
+  return weights.reduce((a, b) => a + b, 0)
+}

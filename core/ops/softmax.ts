@@ -1,0 +1,48 @@
+/**
+ * softmax over the last axis. Attention has its own inside.
+ */
+import { defineOp, expectDType, type Op, run } from '../op.ts'
+import type { Tensor } from '../tensor.ts'
+
+/** y = exp(x − max) / Σ exp(x − max), per row */
+export const softmaxForward: Op<{ readonly x: Tensor }, null, { readonly y: Tensor }> = defineOp({
+  name: 'softmax',
+  outputs({ x }) {
+    expectDType('softmax', 'x', x, ['f32', 'bf16'])
+    return { y: { shape: x.shape, dtype: x.dtype } }
+  },
+  reference({ inputs: { x }, outputs: { y } }) {
+    const cols = x.shape.at(-1) ?? 1
+    for (let first = 0; first < x.data.length; first += cols) {
+      const row = x.data.subarray(first, first + cols)
+      const largest = row.reduce((a, b) => Math.max(a, b), -Infinity)
+      const powers = row.map((value) => Math.exp(value - largest))
+      const total = powers.reduce((a, b) => a + b, 0)
+      for (let c = 0; c < cols; c++) y.data[first + c] = powers[c] / total
+    }
+  },
+  saves: ['y'],
+  gradient({ saved: { y }, grads: { y: dy } }) {
+    return dy ? { x: run(softmaxBackward, { dy, y }, null).dx } : {}
+  },
+})
+
+/** dx = y∘(dy − Σ dy∘y) */
+export const softmaxBackward: Op<{ readonly dy: Tensor; readonly y: Tensor }, null, { readonly dx: Tensor }> =
+  defineOp({
+    name: 'softmax_backward',
+    outputs: ({ y }) => ({ dx: { shape: y.shape, dtype: y.dtype } }),
+    reference({ inputs: { dy, y }, outputs: { dx } }) {
+      const cols = y.shape.at(-1) ?? 1
+      for (let first = 0; first < y.data.length; first += cols) {
+        let dot = 0
+        for (let i = first; i < first + cols; i++) dot += dy.data[i] * y.data[i]
+        for (let i = first; i < first + cols; i++) dx.data[i] = y.data[i] * (dy.data[i] - dot)
+      }
+    },
+  })
+
+/** Softmax of every row (last axis); f32 or bf16. */
+export function softmax(x: Tensor): Tensor {
+  return run(softmaxForward, { x }, null).y
+}

@@ -1,0 +1,52 @@
+/**
+ * strided_copy: every op that only moves elements is one of these. Not differentiable by itself; movement.ts is.
+ */
+import { defineOp, type Op, run } from '../op.ts'
+import type { Shape } from '../shape.ts'
+import type { Tensor } from '../tensor.ts'
+import { type Dim, forEachIndex, joinDims } from './_dims.ts'
+
+export interface StridedCopyParams {
+  /** Of y. */
+  readonly shape: Shape
+  /** size, stride in y, stride in x */
+  readonly dims: readonly Dim[]
+  /** First element written in y, first element read in x. */
+  readonly yOffset: number
+  readonly xOffset: number
+  /** Adds instead of writing; f32 and bf16 only. */
+  readonly accumulate: boolean
+  /** What is not written stays (zeros in a new y). */
+  readonly partial: boolean
+}
+
+/** y[yOffset + Σ i·yStride] = x[xOffset + Σ i·xStride] */
+export const stridedCopyOp: Op<{ readonly x: Tensor }, StridedCopyParams, { readonly y: Tensor }> = defineOp({
+  name: 'strided_copy',
+  outputs: ({ x }, { shape }) => ({ y: { shape, dtype: x.dtype } }),
+  accumulates: ({ accumulate, partial }) => (accumulate || partial ? ['y'] : []),
+  reference({ inputs: { x }, params: { dims, yOffset, xOffset, accumulate }, outputs: { y } }) {
+    forEachIndex(dims, (_, to, from) => {
+      const value = x.data[xOffset + from]
+      y.data[yOffset + to] = accumulate ? y.data[yOffset + to] + value : value
+    })
+  },
+})
+
+/** Runs strided_copy; `into` takes the result and says what else of it stays. */
+export function stridedCopy(
+  x: Tensor,
+  shape: Shape,
+  dims: readonly Dim[],
+  options: {
+    readonly yOffset?: number
+    readonly xOffset?: number
+    readonly accumulate?: boolean
+    readonly partial?: boolean
+    readonly into?: Tensor | null
+  } = {},
+): Tensor {
+  const { yOffset = 0, xOffset = 0, accumulate = false, partial = false, into = null } = options
+  const params = { shape, dims: joinDims('strided_copy', dims), yOffset, xOffset, accumulate, partial }
+  return run(stridedCopyOp, { x }, params, { y: into }).y
+}

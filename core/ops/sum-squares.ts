@@ -1,0 +1,29 @@
+/**
+ * Σ x² over many tensors in f64: the gradient norm. One number comes back to the host, whatever the number of tensors.
+ */
+import { defineOp, expectDType, type Op, run } from '../op.ts'
+import { type Tensor, zeros } from '../tensor.ts'
+import { CELL_BYTES, float64Bytes, readFloat64 } from './_cell.ts'
+
+/** total (an f64 in 8 bytes of u8) += Σ x² */
+export const sumSquaresOp: Op<{ readonly x: Tensor }, null, { readonly total: Tensor }> = defineOp({
+  name: 'sum_squares',
+  outputs({ x }) {
+    expectDType('sum_squares', 'x', x, ['f32', 'bf16'])
+    return { total: { shape: [CELL_BYTES], dtype: 'u8' } }
+  },
+  accumulates: ['total'],
+  reference({ inputs: { x }, outputs: { total } }) {
+    let sum = readFloat64(total.data)
+    for (const value of x.data) sum += value * value
+    total.data.set(float64Bytes(sum))
+  },
+})
+
+/** Σ x² of all elements of all tensors (f32 or bf16, on one device); 0 for none. */
+export function sumSquaresOf(tensors: readonly Tensor[]): number {
+  if (tensors.length === 0) return 0
+  using total = zeros([CELL_BYTES], { dtype: 'u8', device: tensors[0].device })
+  for (const x of tensors) run(sumSquaresOp, { x }, null, { total })
+  return readFloat64(total.toArray())
+}

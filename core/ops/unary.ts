@@ -1,0 +1,156 @@
+/**
+ * Functions of one number, applied to every element, and the affine map. Their gradients read x alone.
+ */
+import { defineOp, expectDType, type Op, run } from '../op.ts'
+import { expectShape } from '../shape.ts'
+import { noGrad } from '../tape.ts'
+import type { Tensor } from '../tensor.ts'
+import { type Curve, geluErf, geluTanh, sigmoid as sigmoidOf, silu as siluCurve } from './_activations.ts'
+
+export type UnaryFunction =
+  | 'neg'
+  | 'exp'
+  | 'log'
+  | 'sqrt'
+  | 'rsqrt'
+  | 'tanh'
+  | 'sigmoid'
+  | 'relu'
+  | 'abs'
+  | 'sin'
+  | 'cos'
+  | 'square'
+  | 'reciprocal'
+  | 'silu'
+  | 'gelu_tanh'
+  | 'gelu_erf'
+
+const CURVES: { readonly [F in UnaryFunction]: Curve } = {
+  neg: { value: (x) => -x, slope: () => -1 },
+  exp: { value: Math.exp, slope: Math.exp },
+  log: { value: Math.log, slope: (x) => 1 / x },
+  sqrt: { value: Math.sqrt, slope: (x) => 0.5 / Math.sqrt(x) },
+  rsqrt: { value: (x) => 1 / Math.sqrt(x), slope: (x) => -0.5 / (x * Math.sqrt(x)) },
+  tanh: { value: Math.tanh, slope: (x) => 1 - Math.tanh(x) ** 2 },
+  sigmoid: { value: sigmoidOf, slope: (x) => sigmoidOf(x) * sigmoidOf(-x) },
+  relu: { value: (x) => (x > 0 ? x : 0), slope: (x) => (x > 0 ? 1 : 0) },
+  abs: { value: Math.abs, slope: Math.sign },
+  sin: { value: Math.sin, slope: Math.cos },
+  cos: { value: Math.cos, slope: (x) => -Math.sin(x) },
+  square: { value: (x) => x * x, slope: (x) => 2 * x },
+  reciprocal: { value: (x) => 1 / x, slope: (x) => -1 / (x * x) },
+  silu: siluCurve,
+  gelu_tanh: geluTanh,
+  gelu_erf: geluErf,
+}
+
+export interface UnaryParams {
+  readonly f: UnaryFunction
+}
+
+/** y = f(x) */
+export const unaryForward: Op<{ readonly x: Tensor }, UnaryParams, { readonly y: Tensor }> = defineOp({
+  name: 'unary',
+  outputs({ x }, { f }) {
+    expectDType(f, 'x', x, ['f32', 'bf16'])
+    return { y: { shape: x.shape, dtype: x.dtype } }
+  },
+  reference({ inputs: { x }, params: { f }, outputs: { y } }) {
+    const { value } = CURVES[f]
+    for (let i = 0; i < x.data.length; i++) y.data[i] = value(x.data[i])
+  },
+  saves: ['x'],
+  gradient({ saved: { x }, params, grads: { y: dy } }) {
+    return dy ? { x: run(unaryBackward, { dy, x }, params).dx } : {}
+  },
+})
+
+/** dx = dy·f′(x) */
+export const unaryBackward: Op<
+  { readonly dy: Tensor; readonly x: Tensor },
+  UnaryParams,
+  { readonly dx: Tensor }
+> = defineOp({
+  name: 'unary_backward',
+  outputs({ dy, x }) {
+    expectShape('unary_backward dy', dy.shape, x.shape)
+    return { dx: { shape: x.shape, dtype: x.dtype } }
+  },
+  reference({ inputs: { dy, x }, params: { f }, outputs: { dx } }) {
+    const { slope } = CURVES[f]
+    for (let i = 0; i < x.data.length; i++) dx.data[i] = dy.data[i] * slope(x.data[i])
+  },
+})
+
+export interface AffineParams {
+  readonly scale: number
+  readonly shift: number
+}
+
+/** y = scale·x + shift */
+export const affineOp: Op<{ readonly x: Tensor }, AffineParams, { readonly y: Tensor }> = defineOp({
+  name: 'affine',
+  outputs({ x }) {
+    expectDType('affine', 'x', x, ['f32', 'bf16'])
+    return { y: { shape: x.shape, dtype: x.dtype } }
+  },
+  reference({ inputs: { x }, params: { scale, shift }, outputs: { y } }) {
+    for (let i = 0; i < x.data.length; i++) y.data[i] = scale * x.data[i] + shift
+  },
+  gradient({ params: { scale }, grads: { y: dy } }) {
+    if (!dy || scale === 1) return { x: dy }
+    return { x: run(affineOp, { x: dy }, { scale, shift: 0 }).y }
+  },
+})
+
+// ---- functions: x of any shape, f32 or bf16 ------------------------------------------------------------------------
+
+/** scale·x + shift */
+export function affine(x: Tensor, { scale = 1, shift = 0 }: Partial<AffineParams> = {}): Tensor {
+  return run(affineOp, { x }, { scale, shift }).y
+}
+
+/** x ← factor·x. Not recorded: for gradients, statistics and weights, never for a result that the tape needs. */
+export function scaleInPlace(x: Tensor, factor: number): void {
+  noGrad(() => run(affineOp, { x }, { scale: factor, shift: 0 }, { y: x }))
+}
+
+/** −x */
+export const neg = (x: Tensor): Tensor => unary(x, 'neg')
+/** eˣ */
+export const exp = (x: Tensor): Tensor => unary(x, 'exp')
+/** Natural logarithm */
+export const log = (x: Tensor): Tensor => unary(x, 'log')
+/** √x */
+export const sqrt = (x: Tensor): Tensor => unary(x, 'sqrt')
+/** 1/√x */
+export const rsqrt = (x: Tensor): Tensor => unary(x, 'rsqrt')
+export const tanh = (x: Tensor): Tensor => unary(x, 'tanh')
+/** 1/(1 + e⁻ˣ) */
+export const sigmoid = (x: Tensor): Tensor => unary(x, 'sigmoid')
+/** max(x, 0); slope 0 at 0 */
+export const relu = (x: Tensor): Tensor => unary(x, 'relu')
+/** |x|; slope 0 at 0 */
+export const abs = (x: Tensor): Tensor => unary(x, 'abs')
+export const sin = (x: Tensor): Tensor => unary(x, 'sin')
+export const cos = (x: Tensor): Tensor => unary(x, 'cos')
+/** x² */
+export const square = (x: Tensor): Tensor => unary(x, 'square')
+/** 1/x */
+export const reciprocal = (x: Tensor): Tensor => unary(x, 'reciprocal')
+/** x·sigmoid(x) */
+export const silu = (x: Tensor): Tensor => unary(x, 'silu')
+
+/** How the normal distribution's Φ is computed: exactly, or by Hendrycks' tanh formula. */
+export interface GeluOptions {
+  readonly approximate?: 'none' | 'tanh'
+}
+
+/** x·Φ(x) */
+export function gelu(x: Tensor, { approximate = 'none' }: GeluOptions = {}): Tensor {
+  return unary(x, approximate === 'tanh' ? 'gelu_tanh' : 'gelu_erf')
+}
+
+function unary(x: Tensor, f: UnaryFunction): Tensor {
+  return run(unaryForward, { x }, { f }).y
+}

@@ -1,0 +1,57 @@
+/**
+ * Gradient transforms: what happens between `backward()` and the next step, as links of a chain.
+ *
+ *   chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.01 }))
+ *
+ * A transform is a description; `init(parameters)` makes its state. Links before the last change `parameter.grad` (or
+ * `step.gradScale`); the last one moves the weights. State is saved and loaded by name, so that a run resumes to the bit.
+ */
+import type { Tensor } from './tensor.ts'
+
+/** Trainable leaves by name; the order is the order of training and of files. */
+export type Parameters = ReadonlyMap<string, Tensor>
+
+export interface OptimizerStep {
+  /** 1-based number of this step. */
+  readonly step: number
+  readonly learningRate: number
+  /** Factor on all gradients, applied by the link that moves the weights. */
+  gradScale: number
+  /** What links report: `grad_norm`, … */
+  readonly metrics: Record<string, number>
+}
+
+export interface TransformState extends Disposable {
+  apply(step: OptimizerStep): void
+  /** Tensors to save for an exact resume, by name. */
+  tensors(): ReadonlyMap<string, Tensor>
+}
+
+export interface GradientTransform {
+  readonly name: string
+  init(parameters: Parameters): TransformState
+}
+
+/** Applies transforms in order; state names are prefixed with the transform's. */
+export function chain(...links: readonly GradientTransform[]): GradientTransform {
+  return {
+    name: 'chain',
+    init(parameters) {
+      const states = links.map((link) => link.init(parameters))
+      return {
+        apply(step) {
+          for (const state of states) state.apply(step)
+        },
+        tensors() {
+          const all = new Map<string, Tensor>()
+          for (const [i, state] of states.entries())
+            for (const [name, value] of state.tensors()) all.set(`${links[i].name}.${name}`, value)
+          return all
+        },
+        [Symbol.dispose]() {
+          for (const state of states) state[Symbol.dispose]()
+        },
+      }
+    },
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * Learning-rate schedules: pure functions from a 0-based step to a factor on the peak rate, equal to transformers'
+ * `get_*_schedule_with_warmup`.
+ */
+
+export type Schedule = (step: number) => number
+
+export interface ScheduleOptions {
+  readonly warmupSteps?: number
+  readonly totalSteps: number
+}
+
+/** 0 → 1 linearly over the warm-up. The first step of a warm-up of n has factor 0, as in transformers. */
+function warmup(step: number, warmupSteps: number): number {
+  return step / Math.max(1, warmupSteps)
+}
+
+export function constantSchedule({ warmupSteps = 0 }: Partial<ScheduleOptions> = {}): Schedule {
+  return (step) => (step < warmupSteps ? warmup(step, warmupSteps) : 1)
+}
+
+export function linearSchedule({ warmupSteps = 0, totalSteps }: ScheduleOptions): Schedule {
+  return (step) => {
+    if (step < warmupSteps) return warmup(step, warmupSteps)
+    return Math.max(0, (totalSteps - step) / Math.max(1, totalSteps - warmupSteps))
+  }
+}
+
+/** Half a cosine from 1 to `minRatio`. */
+export function cosineSchedule({
+  warmupSteps = 0,
+  totalSteps,
+  minRatio = 0,
+}: ScheduleOptions & { readonly minRatio?: number }): Schedule {
+  return (step) => {
+    if (step < warmupSteps) return warmup(step, warmupSteps)
+    const progress = (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps)
+    const factor = Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)))
+    return minRatio + (1 - minRatio) * factor
+  }
+}
+
+/** Warm-up (from `minRatio`, as transformers has it), stable, decay: a cosine to `minRatio` over the last `decaySteps`. */
+export function wsdSchedule({
+  warmupSteps = 0,
+  totalSteps,
+  decaySteps,
+  minRatio = 0,
+}: ScheduleOptions & { readonly decaySteps: number; readonly minRatio?: number }): Schedule {
+  const stableEnd = totalSteps - decaySteps
+  return (step) => {
+    if (step < warmupSteps) return minRatio + (1 - minRatio) * warmup(step, warmupSteps)
+    if (step < stableEnd) return 1
+    const progress = Math.min(1, (step - stableEnd) / Math.max(1, decaySteps))
+    return minRatio + (1 - minRatio) * Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)))
+  }
+}

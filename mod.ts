@@ -1,0 +1,33 @@
+/**
+ * tritune fine-tunes language models from TypeScript: this is everything at once, core and the built-in plugins.
+ *
+ * ```ts
+ * import { prepareRun, readFinetuneConfig, train } from 'tritune'
+ *
+ * const yaml = `
+ *   base_model: HuggingFaceTB/SmolLM2-135M-Instruct
+ *   adapter: lora
+ *   lora_target_linear: true
+ *   datasets: [{ path: my-data.jsonl, type: alpaca }]
+ *   learning_rate: 2e-4`
+ * using run = await prepareRun(readFinetuneConfig(yaml, 'inline.yaml'))
+ * const { loss, outputDir } = await train(run)
+ * ```
+ *
+ * Importing it opens nothing: no library is loaded and no file is read before something is called. Programs that need
+ * one part can import `tritune/core` or `tritune/plugins/<name>`.
+ *
+ * @module
+ */
+export * from './core/mod.ts'
+// Where a plugin has its own type of this name, core's is the one.
+export type { ChatMessage, RopeTables } from './core/mod.ts'
+export * from './plugins/cpu/mod.ts'
+export * from './plugins/data/mod.ts'
+export * from './plugins/finetune/mod.ts'
+export * from './plugins/generate/mod.ts'
+export * from './plugins/gguf/mod.ts'
+export * from './plugins/hub/mod.ts'
+export * from './plugins/models/mod.ts'
+export * from './plugins/peft/mod.ts'
+export * from './plugins/tokenizer/mod.ts'

@@ -1,0 +1,89 @@
+/**
+ * The CPU device: memory and ops of libtritune_cpu. Opened when asked for, never at import.
+ */
+import {
+  type Allocation,
+  type Device,
+  type OpImplementation,
+  type OpKey,
+  TrituneError,
+} from '../../core/mod.ts'
+import { type NativeLibrary, openLibrary } from '../../core/native/library.ts'
+import { nativeOps } from './ops/mod.ts'
+
+export type Isa = 'auto' | 'avx2' | 'avx512' | 'amx'
+
+export interface CpuOptions {
+  /** Threads of the pool; 0 = every core the process may use. */
+  readonly threads?: number
+  /** Instruction set; `auto` takes the best there is. */
+  readonly isa?: Isa
+}
+
+const ISA_CODES: { readonly [K in Isa]: number } = { auto: 0, avx2: 1, avx512: 2, amx: 3 }
+
+/** Opens libtritune_cpu and starts its threads. Throws E_LIBRARY when it is missing, damaged or of another version. */
+export function openCpu({ threads = 0, isa = 'auto' }: CpuOptions = {}): Device {
+  const library = openLibrary('cpu')
+  library.call.tt_init(threads, ISA_CODES[isa])
+  const implementations = new Map<OpKey, OpImplementation>(nativeOps(library.call).map((i) => [i.op, i]))
+  const stats = new BigInt64Array(4)
+  return {
+    name: 'cpu',
+    kind: 'cpu',
+    description: describe(library),
+    allocate: (bytes) => allocate(library, bytes),
+    zero: (address, bytes) => library.call.tt_zero(address, bytes, 0),
+    mapFile: (path) => mapFile(library, path),
+    implementationOf: (op) => implementations.get(op),
+    memory() {
+      library.call.tt_memory_stats(stats)
+      return { live: Number(stats[0]), pooled: Number(stats[1]), peak: Number(stats[2]) }
+    },
+    resetPeak: () => library.call.tt_memory_reset_peak(),
+  }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** toArrayBuffer stops at 4 GiB; larger tensors have no host view. */
+const LARGEST_VIEW = 2 ** 32 - 1
+
+const out: BigInt64Array = new BigInt64Array(2)
+
+function allocate(library: NativeLibrary, bytes: number): Allocation {
+  library.call.tt_alloc(out, bytes)
+  const address = Number(out[0])
+  // Most buffers are never looked at from here, so the view waits until somebody asks.
+  let host: ArrayBuffer | null | undefined
+  return {
+    address,
+    get host() {
+      if (host === undefined) host = hostView(library, address, bytes)
+      return host
+    },
+    free: () => library.call.tt_free(address),
+  }
+}
+
+function mapFile(library: NativeLibrary, path: string): Allocation & { readonly bytes: number } {
+  library.call.tt_file_map(out, new TextEncoder().encode(`${path}\0`))
+  const [address, bytes] = [Number(out[0]), Number(out[1])]
+  return {
+    address,
+    bytes,
+    host: hostView(library, address, bytes),
+    free: () => library.call.tt_file_unmap(address, bytes),
+  }
+}
+
+function hostView(library: NativeLibrary, address: number, bytes: number): ArrayBuffer | null {
+  return bytes <= LARGEST_VIEW ? library.view(address, bytes) : null
+}
+
+function describe(library: NativeLibrary): string {
+  const { isa, threads } = library.info
+  if (typeof isa !== 'string')
+    throw new TrituneError('E_LIBRARY', 'tt_build_info names no instruction set', { place: library.path })
+  return `cpu (${isa}, ${String(threads)} threads)`
+}

@@ -1,0 +1,44 @@
+/**
+ * The CPU device. See README.md.
+ *
+ * @module
+ */
+import {
+  definePlugin,
+  type Device,
+  type DeviceDefinition,
+  type Plugin,
+  referenceDevice,
+  TrituneError,
+} from '../../core/mod.ts'
+import { PLATFORM } from '../../core/native/library.ts'
+import { type CpuOptions, openCpu } from './device.ts'
+
+export { type CpuOptions, type Isa, openCpu } from './device.ts'
+export { nativeOps } from './ops/mod.ts'
+
+/** Platforms for which a library is bundled. */
+export const PLATFORMS: readonly string[] = ['linux-x64']
+
+/** The CPU device; on a platform that no library is made for, the reference device and a note that says so. */
+export function openCpuOrReference(options: CpuOptions = {}): {
+  readonly device: Device
+  readonly note: string | null
+} {
+  try {
+    return { device: openCpu(options), note: null }
+  } catch (error) {
+    if (PLATFORMS.includes(PLATFORM) || !(error instanceof TrituneError) || error.code !== 'E_LIBRARY')
+      throw error
+    return {
+      device: referenceDevice,
+      note: `no native library for ${PLATFORM} yet: running on the TypeScript reference, which is slow`,
+    }
+  }
+}
+
+export const cpu: Plugin & { readonly provides: { readonly device: { readonly cpu: DeviceDefinition } } } =
+  definePlugin({
+    name: 'cpu',
+    provides: { device: { cpu: { name: 'cpu', open: (options) => openCpu(options) } } },
+  })

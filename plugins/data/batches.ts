@@ -1,0 +1,135 @@
+/**
+ * The batches of one epoch: which examples meet in which micro-batch, and the flat arrays that the model takes.
+ *
+ * There is no padding: a batch is the tokens of its documents one after the other, and `offsets` tells attention where
+ * documents begin, packed or not. The order depends on (seed, epoch) only, and any batch can be built on its own, so a
+ * run resumes in the middle of an epoch. Incomplete ends are kept: the last micro-batch may have fewer rows, the last
+ * window fewer micro-batches, and every example is seen once per epoch.
+ */
+import { createRandom } from '../../core/random.ts'
+import { IGNORE } from './dataset-type.ts'
+import type { TokenizedExample } from './dataset-type.ts'
+import { packDocuments } from './pack-documents.ts'
+import { trainedTokens } from './trained-tokens.ts'
+
+export interface Batch {
+  /** (tokens) of all documents, one after the other. */
+  readonly ids: Int32Array
+  /** (tokens); starts again at 0 with each document. */
+  readonly positions: Int32Array
+  /** (tokens); `targets[i]` is the label of the next token of the same document, `IGNORE` where there is none. */
+  readonly targets: Int32Array
+  /** (documents + 1) first tokens of the documents, and the end. */
+  readonly offsets: Int32Array
+  readonly trainedTokens: number
+  /** Rows of `sequence_len` when packed, else documents. */
+  readonly rows: number
+}
+
+/** One optimizer step: the micro-batches `[start, end)`. */
+export interface Window {
+  readonly start: number
+  readonly end: number
+  /** What the loss of the step is averaged over. */
+  readonly trainedTokens: number
+}
+
+export interface Batches {
+  readonly length: number
+  readonly windows: readonly Window[]
+  /** Micro-batch `index`, built when asked for. */
+  get(index: number): Batch
+}
+
+export interface BatchesOptions {
+  readonly examples: readonly TokenizedExample[]
+  /** Rows of a micro-batch. */
+  readonly microBatchSize: number
+  /** Tokens of a packed row; no example may be longer. */
+  readonly sequenceLength: number
+  readonly packing: boolean
+  readonly seed: number
+  /** From 0. */
+  readonly epoch?: number
+  readonly gradientAccumulationSteps?: number
+  /** false keeps the examples in order, as evaluation wants it. */
+  readonly shuffle?: boolean
+}
+
+/** Deterministic per (seed, epoch). */
+export function createBatches({
+  examples,
+  microBatchSize,
+  sequenceLength,
+  packing,
+  seed,
+  epoch = 0,
+  gradientAccumulationSteps = 1,
+  shuffle = true,
+}: BatchesOptions): Batches {
+  const random = createRandom(seed, `batches of epoch ${epoch}`)
+  const order = Uint32Array.from(examples.keys())
+  if (shuffle) random.shuffle(order)
+  const rows = packing ? packRows(examples, order, sequenceLength) : Array.from(order, (index) => [index])
+  // Packing sorts by length; the rows have to be mixed again.
+  if (packing && shuffle) random.shuffle(rows)
+  const micro = chunks(rows, microBatchSize).map((group) => ({ rows: group.length, documents: group.flat() }))
+  const counts = micro.map(({ documents }) => sum(documents.map((index) => trainedTokens(examples[index]))))
+  const starts = Array.from(
+    { length: Math.ceil(micro.length / gradientAccumulationSteps) },
+    (_, window) => window * gradientAccumulationSteps,
+  )
+  return {
+    length: micro.length,
+    windows: starts.map((start) => {
+      const end = Math.min(start + gradientAccumulationSteps, micro.length)
+      return { start, end, trainedTokens: sum(counts.slice(start, end)) }
+    }),
+    get(index: number): Batch {
+      const batch = micro[index]
+      if (batch === undefined) throw new RangeError(`batch ${index} of ${micro.length}`)
+      return concatenate(
+        batch.documents.map((document) => examples[document]),
+        batch.rows,
+      )
+    },
+  }
+}
+
+/** The flat arrays of some documents, for whoever does not come from `createBatches()`. */
+export function concatenate(documents: readonly TokenizedExample[], rows: number = documents.length): Batch {
+  const offsets = new Int32Array(documents.length + 1)
+  documents.forEach(({ ids }, i) => (offsets[i + 1] = offsets[i] + ids.length))
+  const total = offsets[documents.length]
+  const ids = new Int32Array(total)
+  const positions = new Int32Array(total)
+  const targets = new Int32Array(total)
+  let trained = 0
+  documents.forEach((document, i) => {
+    const start = offsets[i]
+    const { length } = document.ids
+    ids.set(document.ids, start)
+    for (let j = 0; j < length; j++) positions[start + j] = j
+    if (length > 0) {
+      targets.set(document.labels.subarray(1), start)
+      targets[start + length - 1] = IGNORE
+    }
+    trained += trainedTokens(document)
+  })
+  return { ids, positions, targets, offsets, trainedTokens: trained, rows }
+}
+
+function packRows(examples: readonly TokenizedExample[], order: Uint32Array, capacity: number): number[][] {
+  const lengths = Array.from(order, (index) => examples[index].ids.length)
+  return packDocuments(lengths, capacity).map((row) => row.map((position) => order[position]))
+}
+
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  )
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}

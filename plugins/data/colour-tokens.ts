@@ -1,0 +1,35 @@
+/**
+ * An example as text that shows what is trained, for `--dry-run`: trained tokens green and the rest grey, or, without
+ * colours, trained tokens between « and ».
+ */
+import { IGNORE } from './dataset-type.ts'
+import type { TokenizedExample } from './dataset-type.ts'
+import type { TokenizerLike } from '../../core/dataset.ts'
+
+const GREEN = '\u001b[32m'
+const GREY = '\u001b[90m'
+const RESET = '\u001b[0m'
+
+export interface ColourOptions {
+  /** ANSI colours; off for pipes and files. */
+  readonly colour: boolean
+}
+
+export function colourTokens(
+  { ids, labels }: TokenizedExample,
+  tokenizer: TokenizerLike,
+  { colour }: ColourOptions,
+): string {
+  let text = ''
+  for (let start = 0; start < ids.length;) {
+    const isTrained = labels[start] !== IGNORE
+    let end = start + 1
+    while (end < ids.length && (labels[end] !== IGNORE) === isTrained) end++
+    // Decoding run by run keeps characters of several tokens together.
+    const run = tokenizer.decode([...ids.subarray(start, end)])
+    if (colour) text += `${isTrained ? GREEN : GREY}${run}${RESET}`
+    else text += isTrained ? `«${run}»` : run
+    start = end
+  }
+  return text
+}

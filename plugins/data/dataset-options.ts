@@ -1,0 +1,140 @@
+/**
+ * One entry of `datasets:` / `test_datasets:`: where the records are and how they become tokens.
+ *
+ * Key names and defaults are axolotl's (https://docs.axolotl.ai/docs/config-reference.html), plus `sample_by`, which is
+ * the option of that name of Hugging Face's text loader. Reading and tokenising happen elsewhere in this folder.
+ */
+import * as v from 'valibot'
+import { flag, listOf, mapOf, nullable, oneOf, optional, text } from '../../core/config-fields.ts'
+import type { Field } from '../../core/config-fields.ts'
+
+export type TrainOnEos = 'turn' | 'all' | 'last' | 'none'
+
+/** `type:` as a mapping: a prompt of one's own. `{instruction}`, `{input}`, `{system}` are replaced in the formats. */
+export interface UserDefinedType {
+  readonly system_prompt: string
+  readonly system_format: string
+  readonly field_system: string
+  readonly field_instruction: string
+  readonly field_input: string
+  readonly field_output: string
+  readonly format: string
+  readonly no_input_format: string | null
+}
+
+export const DATASET_TYPES = [
+  'alpaca',
+  'completion',
+  'chat_template',
+  'sharegpt',
+  'input_output',
+  'tokenized',
+] as const
+export type DatasetTypeName = (typeof DATASET_TYPES)[number]
+
+export interface DatasetOptions {
+  /** A file or a folder. */
+  readonly path: string
+  readonly type: DatasetTypeName | UserDefinedType
+  /** `train`, or a part of it: `train[:100]`, `train[10%:]`. */
+  readonly split: string | null
+  /** Files inside `path` when that is a folder, else relative to the working folder. */
+  readonly data_files: readonly string[]
+  /** Decides the reader where the file name does not. */
+  readonly ds_type: 'json' | 'text' | null
+  /** What one record of a text file is; `line` as in Hugging Face's text loader. */
+  readonly sample_by: 'line' | 'paragraph' | 'document'
+  /** completion: where the text is. */
+  readonly field: string
+  readonly field_messages: string | null
+  readonly field_system: string
+  readonly message_property_mappings: Readonly<Record<string, string>>
+  /** `{ target: [sources] }`; null takes the default map. */
+  readonly roles: Readonly<Record<string, readonly string[]>> | null
+  readonly roles_to_train: readonly string[]
+  readonly train_on_eos: TrainOnEos
+  /** null: as `train_on_eos`. */
+  readonly train_on_eot: TrainOnEos | null
+  /** Name of a boolean of each message that overrules `roles_to_train`. */
+  readonly message_field_training: string | null
+  readonly drop_system_message: boolean
+}
+
+const LATER_TYPES = [
+  'alpaca_chat.load_qa',
+  'alpaca_chat.load_concise',
+  'alpaca_w_system.load_open_orca',
+  'concisechoice.load',
+  'context_qa',
+  'context_qa.load_v2',
+  'context_qa.load_404',
+  'creative_acr.load_answer',
+  'creative_acr.load_critique',
+  'creative_acr.load_revise',
+  'explainchoice.load',
+  'gpteacher',
+  'jeopardy',
+  'metharme',
+  'oasst',
+  'orcamini',
+  'pretrain',
+  'pygmalion',
+  'reflection',
+  'summarizetldr',
+]
+
+const userDefinedType: Field<UserDefinedType> = v.strictObject(
+  {
+    system_prompt: optional(v.string('expected a text'), ''),
+    system_format: optional(text(), '{system}'),
+    field_system: optional(text(), 'system'),
+    field_instruction: optional(text(), 'instruction'),
+    field_input: optional(text(), 'input'),
+    field_output: optional(text(), 'output'),
+    format: text('a prompt such as "{instruction} {input}"'),
+    no_input_format: nullable(text()),
+  },
+  'expected the name of a dataset type or a mapping with "format"',
+)
+
+const typeField: Field<DatasetTypeName | UserDefinedType> = v.lazy((input) =>
+  typeof input === 'object' && input !== null
+    ? userDefinedType
+    : oneOf(DATASET_TYPES, { later: LATER_TYPES }),
+)
+
+const fileList: Field<readonly string[]> = v.pipe(
+  v.union([v.string(), v.array(v.string())], 'expected a file name or a list of file names'),
+  v.transform((files) => (typeof files === 'string' ? [files] : files)),
+)
+
+const eosField: Field<TrainOnEos> = oneOf(['turn', 'all', 'last', 'none'])
+const splitField: Field<string> = v.pipe(
+  text(),
+  v.regex(
+    /^train(\[(-?\d+%?)?:(-?\d+%?)?\])?$/,
+    'expected train, or a part of it such as train[:100] or train[:10%]',
+  ),
+)
+
+export const datasetOptions: Field<DatasetOptions> = v.strictObject(
+  {
+    path: text('a file or a folder'),
+    type: optional<DatasetTypeName | UserDefinedType>(typeField, 'tokenized'),
+    split: nullable(splitField),
+    data_files: optional(fileList, []),
+    ds_type: nullable(oneOf(['json', 'text'], { later: ['parquet', 'arrow', 'csv'] })),
+    sample_by: optional(oneOf(['line', 'paragraph', 'document']), 'line'),
+    field: optional(text(), 'text'),
+    field_messages: nullable(text()),
+    field_system: optional(text(), 'system'),
+    message_property_mappings: optional<Record<string, string>>(mapOf(text()), {}),
+    roles: nullable(mapOf(listOf(text()))),
+    roles_to_train: optional(listOf(text()), ['assistant']),
+    train_on_eos: optional(eosField, 'turn'),
+    train_on_eot: nullable(eosField),
+    message_field_training: nullable(text()),
+    drop_system_message: optional(flag(), false),
+  },
+  'expected a mapping with "path" and "type"',
+)

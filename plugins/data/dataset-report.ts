@@ -1,0 +1,58 @@
+/** What became of a dataset on its way to examples: counts, what was left out and why, notes. */
+import type { RecordSource, TokenizedExample } from './dataset-type.ts'
+import { listSources } from './length-policy.ts'
+import { trainedTokens } from './trained-tokens.ts'
+
+export interface SplitReport {
+  readonly examples: number
+  readonly tokens: number
+  /** Tokens that are predicted and scored. */
+  readonly trainedTokens: number
+  /** Tokens of the longest example. */
+  readonly longest: number
+}
+
+export interface DatasetReport {
+  readonly train: SplitReport
+  readonly validation: SplitReport
+  /** Records read from the files, before anything was left out. */
+  readonly records: number
+  readonly tooLong: number
+  readonly tooShort: number
+  readonly truncated: number
+  /** Long texts that were cut into several examples. */
+  readonly cut: number
+  /** Where the examples stand that had nothing to learn and were left out. */
+  readonly untrained: readonly RecordSource[]
+  readonly notes: readonly string[]
+}
+
+export function reportSplit(examples: readonly TokenizedExample[]): SplitReport {
+  let tokens = 0
+  let trained = 0
+  let longest = 0
+  for (const example of examples) {
+    tokens += example.ids.length
+    trained += trainedTokens(example)
+    longest = Math.max(longest, example.ids.length)
+  }
+  return { examples: examples.length, tokens, trainedTokens: trained, longest }
+}
+
+/** The report as lines for people. */
+export function formatReport(report: DatasetReport): string[] {
+  const { train, validation, tooLong, tooShort, truncated, cut, untrained, notes } = report
+  const lines = [`train: ${splitLine(train)}`]
+  if (validation.examples > 0) lines.push(`validation: ${splitLine(validation)}`)
+  if (tooLong > 0) lines.push(`dropped: ${tooLong} longer than sequence_len`)
+  if (tooShort > 0) lines.push(`dropped: ${tooShort} shorter than min_sample_len`)
+  if (truncated > 0) lines.push(`truncated: ${truncated} to sequence_len`)
+  if (cut > 0) lines.push(`cut: ${cut} long texts into pieces of sequence_len`)
+  if (untrained.length > 0)
+    lines.push(`dropped: ${untrained.length} with nothing to learn (${listSources(untrained)})`)
+  return [...lines, ...notes.map((note) => `note: ${note}`)]
+}
+
+function splitLine({ examples, tokens, trainedTokens: trained, longest }: SplitReport): string {
+  return `${examples} examples, ${tokens} tokens, ${trained} trained, longest ${longest}`
+}

@@ -1,0 +1,76 @@
+/**
+ * What happens to examples that are too long or too short for the run.
+ *
+ * Too long: dropped, cut at the end or refused (`excess_length_strategy`); texts of `completion` are cut into pieces
+ * instead. Too short (`min_sample_len`): dropped. Examples without a token to learn are taken out and listed.
+ */
+import { placeOfRecord, recordError } from './dataset-type.ts'
+import type { RecordSource, TokenizedExample } from './dataset-type.ts'
+import { trainedTokens } from './trained-tokens.ts'
+
+export interface LengthPolicy {
+  readonly sequenceLen: number
+  readonly strategy: 'drop' | 'truncate' | 'raise'
+  readonly minSampleLen: number
+  /** Cut long examples into pieces of `sequenceLen`, whatever the strategy. */
+  readonly splitsLongText: boolean
+}
+
+export interface LengthResult {
+  readonly examples: TokenizedExample[]
+  readonly tooLong: number
+  readonly tooShort: number
+  readonly truncated: number
+  /** Long texts that became several examples. */
+  readonly cut: number
+  /** Where the examples stand that had nothing to learn. */
+  readonly untrained: RecordSource[]
+}
+
+/** Throws E_DATA for the first long example when the strategy is `raise`. */
+export function applyLengthPolicy(
+  examples: readonly TokenizedExample[],
+  { sequenceLen, strategy, minSampleLen, splitsLongText }: LengthPolicy,
+): LengthResult {
+  const kept: TokenizedExample[] = []
+  const untrained: RecordSource[] = []
+  let tooLong = 0
+  let tooShort = 0
+  let truncated = 0
+  let cut = 0
+  const keep = (example: TokenizedExample): void => {
+    if (example.ids.length < minSampleLen) tooShort++
+    else if (trainedTokens(example) === 0) untrained.push(example.source)
+    else kept.push(example)
+  }
+  for (const example of examples) {
+    const { length } = example.ids
+    if (length <= sequenceLen) keep(example)
+    else if (splitsLongText) {
+      cut++
+      for (let start = 0; start < length; start += sequenceLen)
+        keep(slice(example, start, start + sequenceLen))
+    } else if (strategy === 'truncate') {
+      truncated++
+      keep(slice(example, 0, sequenceLen))
+    } else if (strategy === 'drop') tooLong++
+    else {
+      throw recordError(
+        example.source,
+        `the example has ${length} tokens, more than sequence_len (${sequenceLen})`,
+        'raise sequence_len, or set excess_length_strategy to drop or truncate',
+      )
+    }
+  }
+  return { examples: kept, tooLong, tooShort, truncated, cut, untrained }
+}
+
+/** `train.jsonl:3, train.jsonl:9 and 4 more` */
+export function listSources(sources: readonly RecordSource[], limit = 5): string {
+  const shown = sources.slice(0, limit).map(placeOfRecord).join(', ')
+  return sources.length > limit ? `${shown} and ${sources.length - limit} more` : shown
+}
+
+function slice({ ids, labels, source }: TokenizedExample, start: number, end: number): TokenizedExample {
+  return { ids: ids.subarray(start, end), labels: labels.subarray(start, end), source }
+}

@@ -1,0 +1,36 @@
+/** Datasets: files → records → token examples → batches. */
+export { alpaca, alpacaPrompt } from './alpaca.ts'
+export { concatenate, createBatches } from './batches.ts'
+export type { Batch, Batches, BatchesOptions, Window } from './batches.ts'
+export { chatTemplate } from './chat-template.ts'
+export { CHATML, chatTemplateSource } from './chat-template-source.ts'
+export type { ChatTemplateOptions } from './chat-template-source.ts'
+export { colourTokens } from './colour-tokens.ts'
+export type { ColourOptions } from './colour-tokens.ts'
+export { completion } from './completion.ts'
+export { datasetFiles } from './dataset-files.ts'
+export { DATASET_TYPES, datasetOptions } from './dataset-options.ts'
+export type { DatasetOptions, DatasetTypeName, TrainOnEos, UserDefinedType } from './dataset-options.ts'
+export { formatReport } from './dataset-report.ts'
+export type { DatasetReport, SplitReport } from './dataset-report.ts'
+export { IGNORE } from './dataset-type.ts'
+export type {
+  DataRecord,
+  DatasetType,
+  RecordSource,
+  TokenizeContext,
+  TokenizedExample,
+} from './dataset-type.ts'
+export { datasetTypeOf } from './dataset-types.ts'
+export { inputOutput } from './input-output.ts'
+export { loadDataset } from './load-dataset.ts'
+export type { DataConfig, LoadedDataset } from './load-dataset.ts'
+export { packDocuments } from './pack-documents.ts'
+export { tokenizePromptResponse } from './prompt-response.ts'
+export { readRecords } from './read-records.ts'
+export { sharegpt } from './sharegpt.ts'
+export { splitValidation } from './split-validation.ts'
+export { tokenized } from './tokenized.ts'
+export type { ChatMessage, TokenizerLike } from '../../core/dataset.ts'
+export { trainedTokens } from './trained-tokens.ts'
+export { userDefined } from './user-defined.ts'

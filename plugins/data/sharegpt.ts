@@ -1,0 +1,18 @@
+/**
+ * `type: sharegpt`: {conversations: [{from, value}]}, the old name for `chat_template` with these keys.
+ */
+import { tokenizeChat } from './chat-template.ts'
+import type { DatasetType } from './dataset-type.ts'
+
+export const sharegpt: DatasetType = {
+  name: 'sharegpt',
+  tokenize(record, context) {
+    const { options } = context
+    const mappings = { role: 'from', content: 'value', ...options.message_property_mappings }
+    return tokenizeChat(
+      record,
+      { ...context, options: { ...options, message_property_mappings: mappings } },
+      'conversations',
+    )
+  },
+}

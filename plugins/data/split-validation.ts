@@ -1,0 +1,30 @@
+/**
+ * Takes the validation examples out of the training set: a part (`val_set_size` below 1) or a number of them, chosen by
+ * the seed; both sets keep their order.
+ */
+import { TrituneError } from '../../core/errors.ts'
+import { createRandom } from '../../core/random.ts'
+
+export interface ValidationSplit<T> {
+  readonly train: T[]
+  readonly validation: T[]
+}
+
+/** A part is rounded up, as scikit-learn and Hugging Face do. Throws E_DATA when nothing would be left to train on. */
+export function splitValidation<T>(examples: readonly T[], size: number, seed: number): ValidationSplit<T> {
+  const count = size < 1 ? Math.ceil(size * examples.length) : size
+  if (count === 0) return { train: [...examples], validation: [] }
+  if (count >= examples.length) {
+    throw new TrituneError(
+      'E_DATA',
+      `val_set_size ${size} takes ${count} of the ${examples.length} examples and leaves none to train on`,
+      { place: 'val_set_size', remedy: 'lower val_set_size or add examples' },
+    )
+  }
+  const order = createRandom(seed, 'validation split').shuffle(Uint32Array.from(examples.keys()))
+  const chosen = new Set(order.subarray(0, count))
+  return {
+    train: examples.filter((_, index) => !chosen.has(index)),
+    validation: examples.filter((_, index) => chosen.has(index)),
+  }
+}

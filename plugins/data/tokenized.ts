@@ -1,0 +1,33 @@
+/**
+ * No `type`: the records are tokens already, {input_ids, labels?}. Without labels every token is trained.
+ */
+import { didYouMean } from '../../core/errors.ts'
+import { showValue } from '../../core/config.ts'
+import { DATASET_TYPES } from './dataset-options.ts'
+import { recordError } from './dataset-type.ts'
+import type { DatasetType, RecordSource } from './dataset-type.ts'
+
+export const tokenized: DatasetType = {
+  name: 'tokenized',
+  tokenize({ value, source }) {
+    if (value.input_ids === undefined) {
+      throw recordError(
+        source,
+        `there is no "input_ids" and the dataset has no type; ${didYouMean('', DATASET_TYPES)}`,
+        'set the type of the dataset, for example type: alpaca',
+      )
+    }
+    const ids = integers(value.input_ids, 'input_ids', source)
+    if (value.labels === undefined || value.labels === null) return { ids, labels: ids.slice(), source }
+    const labels = integers(value.labels, 'labels', source)
+    if (labels.length !== ids.length) {
+      throw recordError(source, `expected as many labels as input_ids (${ids.length}), got ${labels.length}`)
+    }
+    return { ids, labels, source }
+  },
+}
+
+function integers(value: unknown, key: string, source: RecordSource): Int32Array {
+  if (Array.isArray(value) && value.every((item) => Number.isInteger(item))) return Int32Array.from(value)
+  throw recordError(source, `expected "${key}" to be a list of integers, got ${showValue(value)}`)
+}

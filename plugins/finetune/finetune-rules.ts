@@ -1,0 +1,210 @@
+/**
+ * What does not go together in a fine-tuning configuration, although each field is right on its own.
+ *
+ * Follows axolotl where it has a rule; being stricter than axolotl is left to the places that use a value.
+ */
+import type { ConfigFailure, ConfigRule } from '../../core/config.ts'
+import { nearestNames } from '../../core/errors.ts'
+import { type FinetuneInput, LATER_ADAPTERS } from './finetune-schema.ts'
+
+export const finetuneRules: readonly ConfigRule<FinetuneInput>[] = [
+  ({ warmup_steps, warmup_ratio }) => both(warmup_steps, 'warmup_ratio', warmup_ratio, 'warmup_steps'),
+  ({ eval_steps, evals_per_epoch }) => both(eval_steps, 'evals_per_epoch', evals_per_epoch, 'eval_steps'),
+  ({ save_steps, saves_per_epoch }) => both(save_steps, 'saves_per_epoch', saves_per_epoch, 'save_steps'),
+  ({ eval_strategy, eval_steps, evals_per_epoch }) =>
+    strategyFailure(
+      'eval_strategy',
+      eval_strategy,
+      'eval_steps',
+      eval_steps,
+      'evals_per_epoch',
+      evals_per_epoch,
+    ),
+  ({ save_strategy, save_steps, saves_per_epoch }) =>
+    strategyFailure(
+      'save_strategy',
+      save_strategy,
+      'save_steps',
+      save_steps,
+      'saves_per_epoch',
+      saves_per_epoch,
+    ),
+  batchSize,
+  validation,
+  bestModel,
+  adapterName,
+  adapterOptions,
+  lora,
+  template,
+  ({ lr_scheduler, lr_scheduler_kwargs: { num_decay_steps, min_lr_ratio } }) => {
+    if (lr_scheduler === 'warmup_stable_decay' || lr_scheduler === 'wsd') return undefined
+    if (num_decay_steps === null && min_lr_ratio === null) return undefined
+    return { path: ['lr_scheduler_kwargs'], what: `is for warmup_stable_decay, not for ${lr_scheduler}` }
+  },
+  ({ min_sample_len, sequence_len }) =>
+    min_sample_len > sequence_len
+      ? {
+          path: ['min_sample_len'],
+          what: `expected at most sequence_len (${sequence_len}), got ${min_sample_len}`,
+        }
+      : undefined,
+]
+
+/** Validation examples come from `val_set_size` or from `test_datasets`. */
+export function hasValidation({ val_set_size, test_datasets }: FinetuneInput): boolean {
+  return val_set_size > 0 || test_datasets.length > 0
+}
+
+function both(
+  value: number | null,
+  other: string,
+  otherValue: number | null,
+  name: string,
+): ConfigFailure | undefined {
+  if (!value || !otherValue) return undefined
+  return { path: [other], what: `give either ${name} or ${other}, not both` }
+}
+
+function strategyFailure(
+  key: string,
+  strategy: string | null,
+  stepsKey: string,
+  steps: number | null,
+  perEpochKey: string,
+  perEpoch: number | null,
+): ConfigFailure | undefined {
+  if (strategy === 'steps' && !steps && !perEpoch) {
+    return { path: [key], what: `steps needs ${stepsKey} or ${perEpochKey}` }
+  }
+  if ((strategy === 'no' || strategy === 'epoch') && steps) {
+    return { path: [key], what: `is ${strategy}, but ${stepsKey} is ${steps}` }
+  }
+  if (strategy === 'no' && perEpoch) return { path: [key], what: `is no, but ${perEpochKey} is ${perEpoch}` }
+  return undefined
+}
+
+function batchSize(input: FinetuneInput): ConfigFailure | undefined {
+  const { batch_size, micro_batch_size, gradient_accumulation_steps } = input
+  if (batch_size === null) return undefined
+  if (gradient_accumulation_steps !== null) {
+    return { path: ['batch_size'], what: 'give either gradient_accumulation_steps or batch_size, not both' }
+  }
+  if (batch_size % micro_batch_size === 0) return undefined
+  return {
+    path: ['batch_size'],
+    what: `expected a multiple of micro_batch_size (${micro_batch_size}), got ${batch_size}`,
+  }
+}
+
+function validation(input: FinetuneInput): ConfigFailure | undefined {
+  const { val_set_size, test_datasets, eval_steps, eval_strategy } = input
+  if (val_set_size > 0 && test_datasets.length > 0) {
+    return { path: ['val_set_size'], what: 'give either val_set_size or test_datasets, not both' }
+  }
+  if (hasValidation(input)) return undefined
+  const remedy = 'set val_set_size, for example to 0.05, or give test_datasets'
+  if (eval_steps) return { path: ['eval_steps'], what: 'there is nothing to evaluate on', remedy }
+  if (eval_strategy !== null && eval_strategy !== 'no') {
+    return { path: ['eval_strategy'], what: 'there is nothing to evaluate on', remedy }
+  }
+  return undefined
+}
+
+/** The best model can only be kept when every save comes with an evaluation. */
+function bestModel(input: FinetuneInput): ConfigFailure | undefined {
+  const { load_best_model_at_end, early_stopping_patience, eval_strategy, evals_per_epoch, eval_steps } =
+    input
+  const isOff = eval_strategy === 'no' || evals_per_epoch === 0 || eval_steps === 0
+  const evaluates = hasValidation(input) && !isOff
+  const remedy = 'set val_set_size (or test_datasets) and eval_steps or evals_per_epoch'
+  if (early_stopping_patience !== null && !evaluates) {
+    return { path: ['early_stopping_patience'], what: 'needs evaluation', remedy }
+  }
+  if (!load_best_model_at_end) return undefined
+  const path = ['load_best_model_at_end']
+  if (!evaluates) return { path, what: 'needs evaluation', remedy }
+  const { save_steps, saves_per_epoch, save_strategy } = input
+  if (save_strategy === 'no' || saves_per_epoch === 0 || save_steps === 0) {
+    return { path, what: 'needs checkpoints, but saving is off' }
+  }
+  if (eval_steps && save_steps) {
+    return save_steps % eval_steps === 0
+      ? undefined
+      : { path, what: `needs save_steps (${save_steps}) to be a multiple of eval_steps (${eval_steps})` }
+  }
+  if (eval_steps || save_steps) {
+    return { path, what: 'needs saves and evaluations to be counted alike, both in steps or both per epoch' }
+  }
+  const evals = evals_per_epoch ?? 1
+  const saves = saves_per_epoch ?? 1
+  if (evals % saves === 0) return undefined
+  return { path, what: `needs evals_per_epoch (${evals}) to be a multiple of saves_per_epoch (${saves})` }
+}
+
+/** Names of plugins are looked up when the plugins are there; without any, only the built-in ones can be meant. */
+function adapterName({ adapter, plugins }: FinetuneInput): ConfigFailure | undefined {
+  if (adapter === null || BUILT_IN.includes(adapter) || plugins.length > 0) return undefined
+  const path = ['adapter']
+  const remedy = 'an adapter of your own comes from a module under plugins:'
+  if (LATER_ADAPTERS.includes(adapter)) {
+    return { path, what: `"${adapter}" is not supported yet; use one of ${BUILT_IN.join(', ')}`, remedy }
+  }
+  const [near] = nearestNames(adapter, BUILT_IN, 1)
+  const hint = near === undefined ? '' : ` (did you mean "${near}"?)`
+  return { path, what: `expected one of ${BUILT_IN.join(', ')}${hint}, got "${adapter}"`, remedy }
+}
+
+const BUILT_IN: readonly string[] = ['lora', 'none']
+
+/** Each adapter has its options in one place only, so that none is left aside in silence. */
+function adapterOptions(input: FinetuneInput): readonly ConfigFailure[] {
+  const { adapter, adapter_options } = input
+  if (adapter === null || BUILT_IN.includes(adapter)) {
+    if (Object.keys(adapter_options).length === 0) return []
+    const what = `is for adapters of plugins, not for ${adapter ?? 'none'}`
+    return [{ path: ['adapter_options'], what, remedy: 'the options of lora are the lora_* and peft_* keys' }]
+  }
+  return LORA_ONLY.filter(([key, fallback]) => JSON.stringify(input[key]) !== fallback).map(([key]) => ({
+    path: [key],
+    what: `is for adapter: lora, not for ${adapter}`,
+    remedy: `options of ${adapter} go under adapter_options:`,
+  }))
+}
+
+/** Keys with their defaults; which layers get the adapter (`lora_target_*` and the like) is asked of every adapter. */
+const LORA_ONLY: readonly (readonly [keyof FinetuneInput, string])[] = [
+  ['lora_r', '8'],
+  ['lora_alpha', '8'],
+  ['lora_dropout', '0'],
+  ['lora_rank_pattern', '{}'],
+  ['lora_alpha_pattern', '{}'],
+  ['peft_use_rslora', 'false'],
+  ['peft_init_lora_weights', 'true'],
+]
+
+function lora({ adapter, lora_modules_to_save, lora_model_dir }: FinetuneInput): ConfigFailure | undefined {
+  if (lora_modules_to_save.length > 0) {
+    return {
+      path: ['lora_modules_to_save'],
+      what: 'not supported yet (training whole modules); leave the key out or empty',
+      code: 'E_CONFIG_KEY',
+    }
+  }
+  if (lora_model_dir !== null && adapter !== 'lora') {
+    return { path: ['lora_model_dir'], what: 'needs adapter: lora' }
+  }
+  return undefined
+}
+
+function template({ chat_template, chat_template_jinja }: FinetuneInput): ConfigFailure | undefined {
+  if (chat_template === 'jinja' && chat_template_jinja === null) {
+    return { path: ['chat_template'], what: 'jinja needs chat_template_jinja' }
+  }
+  if (chat_template_jinja !== null && chat_template !== null && chat_template !== 'jinja') {
+    return {
+      path: ['chat_template_jinja'],
+      what: `chat_template is ${chat_template}; write jinja or leave it out`,
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,68 @@
+/**
+ * The adapter that a run's file asks for, on its model: lora by its own keys, or one that a plugin provides.
+ */
+import { ConfigError, type Host, type Model, TrituneError } from '../../core/mod.ts'
+import { attachAdapter, type AttachedAdapter, attachLora, DEFAULT_TARGETS, loadAdapter } from '../peft/mod.ts'
+import type { FinetuneConfig } from './config.ts'
+
+/** Puts the adapter on the model; null: `adapter: none`. E_ADAPTER when it does not fit. */
+export type OpenAdapter = (model: Model) => AttachedAdapter | null
+
+/** Looks up the name (E_NAME) and checks the options (E_CONFIG) before there is a model. */
+export function chooseAdapter(config: FinetuneConfig, host: Host): OpenAdapter {
+  const { adapter, seed } = config
+  if (adapter === null) return () => null
+  if (adapter === 'lora') return (model) => openLora(config, model)
+  const definition = host.find('adapter', adapter)
+  const options = underKey('adapter_options', () => definition.options.validate(config.adapter_options))
+  return (model) => attachAdapter(model, definition, options, { ...targetsOf(config, model), seed })
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function openLora(config: FinetuneConfig, model: Model): AttachedAdapter {
+  const { lora_model_dir, lora_dropout } = config
+  if (lora_model_dir !== null) return loadAdapter(model, lora_model_dir, { dropout: lora_dropout })
+  return attachLora(model, {
+    rank: config.lora_r,
+    alpha: config.lora_alpha,
+    dropout: lora_dropout,
+    rsLora: config.peft_use_rslora,
+    init: config.peft_init_lora_weights,
+    rankPattern: config.lora_rank_pattern,
+    alphaPattern: config.lora_alpha_pattern,
+    ...targetsOf(config, model),
+    seed: config.seed,
+  })
+}
+
+interface Targets {
+  readonly targetModules: readonly string[] | string
+  readonly excludeModules: readonly string[] | string | null
+  readonly layersToTransform: readonly number[] | null
+}
+
+/** The keys are named after LoRA, as in axolotl, and mean the same for every adapter. */
+function targetsOf(config: FinetuneConfig, model: Model): Targets {
+  const named = config.lora_target_modules ?? DEFAULT_TARGETS[model.info.type]
+  const targetModules = config.lora_target_linear ? 'all-linear' : named
+  if (targetModules === undefined)
+    throw new TrituneError('E_CONFIG', `there are no default targets for ${model.info.type}`, {
+      remedy: 'set lora_target_modules, or lora_target_linear: true',
+    })
+  return {
+    targetModules,
+    excludeModules: config.lora_exclude_modules,
+    layersToTransform: config.peft_layers_to_transform,
+  }
+}
+
+/** Says under which key of the file the options stand that a definition refuses. */
+function underKey<T>(key: string, validate: () => T): T {
+  try {
+    return validate()
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    throw new ConfigError(error.failures.map((failure) => ({ ...failure, path: [key, ...failure.path] })))
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * Everything a run needs, opened and checked before the first step: device, model, tokenizer, data, adapter, plan.
+ */
+import {
+  adamw,
+  chain,
+  clipByGlobalNorm,
+  createHost,
+  type Device,
+  type DatasetDefinition,
+  type FloatDType,
+  type Host,
+  type Model,
+  type Parameters,
+  type Plugin,
+  type TokenizerLike,
+  type TransformState,
+  TrituneError,
+} from '../../core/mod.ts'
+import { cpu, openCpuOrReference } from '../cpu/mod.ts'
+import { type LoadedDataset, loadDataset } from '../data/mod.ts'
+import { resolveModel } from '../hub/mod.ts'
+import { loadModel, models, storedDType } from '../models/mod.ts'
+import { type AttachedAdapter, peft, trainAllWeights } from '../peft/mod.ts'
+import type { FinetuneConfig } from './config.ts'
+import { loadPlugins, unusedCapabilities } from './load-plugins.ts'
+import { chooseAdapter } from './open-adapter.ts'
+import { createPlan, type Plan } from './plan.ts'
+import { openTokenizer, type RunTokenizer } from './run-tokenizer.ts'
+
+export interface Run extends Disposable {
+  readonly config: FinetuneConfig
+  /** The built-in plugins and those of the file. */
+  readonly host: Host
+  readonly device: Device
+  /** Local folder or .gguf file of the base model. */
+  readonly modelPath: string
+  readonly model: Model
+  readonly dtype: FloatDType
+  readonly tokenizer: RunTokenizer
+  readonly data: LoadedDataset
+  /** null: all weights are trained. */
+  readonly adapter: AttachedAdapter | null
+  readonly parameters: Parameters
+  readonly optimizer: TransformState
+  readonly plan: Plan
+  /** Things worth saying before the start. */
+  readonly notes: readonly string[]
+}
+
+export interface PrepareOptions {
+  /** More plugins than the file names: their adapters and models can be asked for by name. */
+  readonly plugins?: readonly Plugin[]
+  readonly device?: Device
+  readonly onDownload?: (progress: {
+    readonly file: string
+    readonly received: number
+    readonly total: number
+  }) => void
+}
+
+/** Opens everything; when something fails, what was opened before is closed and the error goes on. */
+export async function prepareRun(
+  config: FinetuneConfig,
+  { plugins: more = [], device: given, onDownload }: PrepareOptions = {},
+): Promise<Run> {
+  using open = new DisposableStack()
+  const loaded = await loadPlugins(config.plugins)
+  const host: Host = open.use(createHost({ plugins: [cpu, models, peft, ...more, ...loaded] }))
+  const openAdapter = chooseAdapter(config, host)
+  const { device, note } = given
+    ? { device: given, note: null }
+    : openCpuOrReference({ threads: config.threads ?? 0 })
+  const modelPath = await resolveModel(config.base_model, {
+    revision: config.revision_of_model ?? undefined,
+    offline: config.offline,
+    onProgress: onDownload,
+  })
+  const tokenizer = openTokenizer(modelPath, config)
+  const data = loadDataset(config, tokenizer)
+  const plan = createPlan(config, data.train)
+  const dtype = computeDType(config, modelPath)
+  const model = open.use(
+    loadModel(modelPath, { device, dtype, writable: config.adapter === null, models: host.all('model') }),
+  )
+  if (config.sequence_len > model.info.contextLength) {
+    throw new TrituneError(
+      'E_CONFIG',
+      `sequence_len ${config.sequence_len} is longer than the ${model.info.contextLength} tokens that the model knows`,
+      { remedy: `set sequence_len: ${model.info.contextLength}` },
+    )
+  }
+  const adapter = open.use(openAdapter(model))
+  const parameters = adapter ? adapter.parameters : trainAllWeights(model)
+  const optimizer = open.use(
+    chain(
+      clipByGlobalNorm(config.max_grad_norm),
+      adamw({
+        beta1: config.adam_beta1,
+        beta2: config.adam_beta2,
+        eps: config.adam_epsilon,
+        weightDecay: config.weight_decay,
+      }),
+    ).init(parameters),
+  )
+  const owned = open.move()
+  return {
+    config,
+    host,
+    device,
+    modelPath,
+    model,
+    dtype,
+    tokenizer,
+    data,
+    adapter,
+    parameters,
+    optimizer,
+    plan,
+    notes: [...(note ? [note] : []), ...config.notes, ...unusedCapabilities(loaded)],
+    [Symbol.dispose]: () => owned.dispose(),
+  }
+}
+
+export type { DatasetDefinition, TokenizerLike }
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** `bf16: auto` computes as the checkpoint is stored (f16 and quantized ones in bf16 and f32). */
+function computeDType(config: FinetuneConfig, modelPath: string): FloatDType {
+  if (config.bf16 === true) return 'bf16'
+  if (config.bf16 === false || modelPath.endsWith('.gguf')) return 'f32'
+  return storedDType(modelPath) === 'f32' ? 'f32' : 'bf16'
+}

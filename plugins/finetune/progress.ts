@@ -1,0 +1,63 @@
+/**
+ * The progress of a run on a terminal: one line that is rewritten, or plain lines when the output is a file or a pipe.
+ */
+import type { RunEvent, StepReport } from './events.ts'
+import { formatDuration } from './summary.ts'
+
+export interface ProgressOptions {
+  readonly loggingSteps: number
+  readonly terminal: boolean
+  write(text: string): void
+}
+
+/** Feeds on the events of `train()`. */
+export function createProgress({
+  loggingSteps,
+  terminal,
+  write,
+}: ProgressOptions): (event: RunEvent) => void {
+  let open = false
+  let rate = 0
+  const line = (text: string): void => {
+    write(`${open ? '\r\u001b[K' : ''}${text}\n`)
+    open = false
+  }
+  return (event) => {
+    switch (event.type) {
+      case 'step': {
+        const { report } = event
+        // Smoothed, so that one slow step does not shake the estimate.
+        rate = rate === 0 ? report.seconds : 0.9 * rate + 0.1 * report.seconds
+        const text = formatStep(report, rate)
+        const last = report.step === report.totalSteps
+        if (terminal && !last) {
+          write(`${open ? '\r\u001b[K' : ''}${text}`)
+          open = true
+        } else if (last || report.step === 1 || report.step % loggingSteps === 0) line(text)
+        return
+      }
+      case 'eval':
+        line(
+          `  evaluation at step ${event.step}: loss ${event.loss.toFixed(4)}, perplexity ${event.perplexity.toFixed(2)}${event.best ? ' (best)' : ''}`,
+        )
+        return
+      case 'save':
+        line(`  saved ${event.folder}`)
+        return
+      case 'note':
+        line(`  ${event.text}`)
+        return
+      default:
+        event satisfies never
+    }
+  }
+}
+
+function formatStep(
+  { step, totalSteps, loss, learningRate, tokens, seconds }: StepReport,
+  rate: number,
+): string {
+  const width = String(totalSteps).length
+  const left = (totalSteps - step) * rate
+  return `step ${String(step).padStart(width)}/${totalSteps}  loss ${loss.toFixed(4)}  lr ${learningRate.toExponential(2)}  ${Math.round(tokens / seconds)} tokens/s  ${step === totalSteps ? 'done' : `${formatDuration(left)} left`}`
+}

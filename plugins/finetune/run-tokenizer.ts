@@ -1,0 +1,53 @@
+/**
+ * The tokenizer of a run: the model's, with the special tokens and the chat template that the configuration sets.
+ */
+import { createHash } from 'node:crypto'
+import { TrituneError, type TokenizerLike } from '../../core/mod.ts'
+import { chatTemplateSource } from '../data/mod.ts'
+import { loadTokenizer, readTokenizerFiles, type Tokenizer } from '../tokenizer/mod.ts'
+import type { FinetuneConfig } from './config.ts'
+
+export interface RunTokenizer extends TokenizerLike {
+  readonly inner: Tokenizer
+}
+
+/** Throws E_TOKENIZER when there is none, or when a special token is not in its vocabulary. */
+export function openTokenizer(
+  modelPath: string,
+  config: Pick<FinetuneConfig, 'special_tokens' | 'chat_template' | 'chat_template_jinja'>,
+): RunTokenizer {
+  const files = readTokenizerFiles(modelPath)
+  const inner = loadTokenizer(files)
+  const template = chatTemplateSource(config) ?? undefined
+  const special = (key: 'bos_token' | 'eos_token' | 'pad_token', own: number | undefined): number | null => {
+    const token = config.special_tokens[key]
+    if (token === null) return own ?? null
+    const id = inner.idOf(token)
+    if (id === undefined)
+      throw new TrituneError('E_TOKENIZER', `special_tokens.${key}: "${token}" is not in the vocabulary`, {
+        remedy: 'new tokens are not supported yet',
+      })
+    return id
+  }
+  const hash = createHash('sha256').update(
+    JSON.stringify([
+      files.tokenizer,
+      files.config,
+      [...files.chatTemplates],
+      template,
+      config.special_tokens,
+    ]),
+  )
+  return {
+    inner,
+    id: hash.digest('hex'),
+    bosId: special('bos_token', inner.bosId),
+    eosId: special('eos_token', inner.eosId),
+    padId: special('pad_token', inner.padId),
+    encode: (text, { addSpecialTokens }) => inner.encode(text, { addSpecialTokens }),
+    decode: (ids) => inner.decode(ids),
+    tokenOf: (id) => inner.tokenOf(id) ?? `<${id}>`,
+    renderChat: (messages, { addGenerationPrompt }) =>
+      inner.renderChat(messages, { addGenerationPrompt, template }),
+  }
+}

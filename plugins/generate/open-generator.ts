@@ -1,0 +1,113 @@
+/**
+ * A model with its tokenizer and adapter, ready to write: the few lines that every script would repeat.
+ */
+import {
+  type ChatMessage,
+  createHost,
+  type Device,
+  type FloatDType,
+  type Host,
+  type Model,
+  type Plugin,
+  TrituneError,
+} from '../../core/mod.ts'
+import { cpu, openCpuOrReference } from '../cpu/mod.ts'
+import { resolveModel } from '../hub/mod.ts'
+import { loadModel, models } from '../models/mod.ts'
+import { loadAdapter, peft } from '../peft/mod.ts'
+import { loadTokenizer, type Tokenizer } from '../tokenizer/mod.ts'
+import { generate, type GenerateOptions } from './generate.ts'
+
+export interface Generator extends Disposable {
+  readonly model: Model
+  readonly tokenizer: Tokenizer
+  /** Text as it is made; never half a character. Ends at an end-of-text token or a stop text, which is not given. */
+  stream(input: GeneratorInput, options?: StreamOptions): Iterable<string>
+}
+
+export type GeneratorInput = { readonly prompt: string } | { readonly messages: readonly ChatMessage[] }
+
+export interface StreamOptions extends Omit<GenerateOptions, 'stopIds'> {
+  /** Texts that end the generation. */
+  readonly stop?: readonly string[]
+}
+
+export interface OpenGeneratorOptions {
+  /** Folder of a PEFT adapter. */
+  readonly adapter?: string
+  readonly dtype?: FloatDType
+  readonly offline?: boolean
+  readonly device?: Device
+  /** For adapters and models that are not built in. */
+  readonly plugins?: readonly Plugin[]
+}
+
+/** `ref` is a hub name, a folder or a .gguf file. */
+export async function openGenerator(
+  ref: string,
+  { adapter, dtype, offline = false, device, plugins = [] }: OpenGeneratorOptions = {},
+): Promise<Generator> {
+  const path = await resolveModel(ref, { offline })
+  const tokenizer = loadTokenizer(path)
+  using open = new DisposableStack()
+  const host: Host = open.use(createHost({ plugins: [cpu, models, peft, ...plugins] }))
+  const model = open.use(
+    loadModel(path, { device: device ?? openCpuOrReference().device, dtype, models: host.all('model') }),
+  )
+  if (adapter !== undefined) open.use(loadAdapter(model, adapter, { definitions: host.all('adapter') }))
+  const owned = open.move()
+  return {
+    model,
+    tokenizer,
+    stream: (input, options) => streamText(model, tokenizer, input, options),
+    [Symbol.dispose]: () => owned.dispose(),
+  }
+}
+
+/** Text of a model that is already open. */
+export function* streamText(
+  model: Model,
+  tokenizer: Tokenizer,
+  input: GeneratorInput,
+  { stop = [], ...options }: StreamOptions = {},
+): Iterable<string> {
+  const ids =
+    'prompt' in input
+      ? tokenizer.encode(input.prompt)
+      : tokenizer.encode(tokenizer.renderChat(input.messages, { addGenerationPrompt: true }), {
+          addSpecialTokens: false,
+        })
+  if (ids.length === 0)
+    throw new TrituneError('E_DATA', 'the prompt has no tokens', { remedy: 'give some text' })
+  const decoder = tokenizer.createDecodeStream({ skipSpecialTokens: true })
+  const hold = Math.max(0, ...stop.map((text) => text.length)) - 1
+  let pending = ''
+  for (const id of generate(model, ids, { ...options, stopIds: tokenizer.eosIds })) {
+    pending += decoder.push(id)
+    const cut = firstOf(pending, stop)
+    if (cut >= 0) {
+      yield pending.slice(0, cut)
+      return
+    }
+    // The end of the text could be the beginning of a stop text.
+    const safe = wholeCharacters(pending, pending.length - Math.max(0, hold))
+    if (safe > 0) {
+      yield pending.slice(0, safe)
+      pending = pending.slice(safe)
+    }
+  }
+  pending += decoder.end()
+  const cut = firstOf(pending, stop)
+  yield cut >= 0 ? pending.slice(0, cut) : pending
+}
+
+/** `length`, or one less where that would cut a UTF-16 pair. */
+function wholeCharacters(text: string, length: number): number {
+  const last = length > 0 ? text.charCodeAt(length - 1) : 0
+  return last >= 0xd800 && last <= 0xdbff ? length - 1 : length
+}
+
+function firstOf(text: string, stops: readonly string[]): number {
+  const found = stops.map((stop) => text.indexOf(stop)).filter((i) => i >= 0)
+  return found.length > 0 ? Math.min(...found) : -1
+}

@@ -1,0 +1,4 @@
+/** Models of the Hugging Face hub, downloaded into its standard cache. See README.md. */
+
+export { resolveModel } from './resolve.ts'
+export type { HubOptions, HubProgress } from './settings.ts'

@@ -1,0 +1,148 @@
+/**
+ * One GET to the hub: redirects followed by hand, so that the token never leaves the hub's own host; a time limit on
+ * silence; and failures as errors that say what to do. Retrying is done by `withRetries`.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TrituneError } from '../../core/errors.ts'
+import type { HubSettings } from './settings.ts'
+
+export interface HubResponse {
+  readonly response: Response
+  /** Call whenever data arrives; when nobody does for a minute the body fails. */
+  alive(): void
+  /** Call when the body is done with. */
+  close(): void
+}
+
+/** Wrapped around what may pass when tried again. */
+export class RetryableError extends Error {
+  readonly waitMs: number | undefined
+  readonly reported: TrituneError
+
+  constructor(reported: TrituneError, waitMs?: number) {
+    super(reported.message)
+    this.reported = reported
+    this.waitMs = waitMs
+  }
+}
+
+/**
+ * @throws RetryableError for network failures, 429 and 5xx; TrituneError E_HUB for other refusals, naming `what`
+ */
+export async function hubGet(
+  url: string,
+  settings: HubSettings,
+  { what, range }: { what: string; range?: string },
+): Promise<HubResponse> {
+  const controller = new AbortController()
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const close = (): void => clearTimeout(timer)
+  const alive = (): void => {
+    close()
+    timer = setTimeout(() => controller.abort(new Error('no data for a minute')), SILENCE_MS)
+  }
+  alive()
+  try {
+    const response = await follow(url, settings, range, controller.signal)
+    if (response.ok || response.status === 416) return { response, alive, close }
+    close()
+    await response.body?.cancel()
+    throw refusal(response, settings, what)
+  } catch (error) {
+    close()
+    if (error instanceof TrituneError || error instanceof RetryableError) throw error
+    throw new RetryableError(networkError(error, what, settings))
+  }
+}
+
+/** Repeats `work` while it fails with RetryableError, waiting longer each time. */
+export async function withRetries<T>(settings: HubSettings, work: () => Promise<T>): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof RetryableError)) throw error
+      if (attempt >= settings.retries) throw error.reported
+      await sleep(Math.min(error.waitMs ?? settings.retryDelayMs * 2 ** attempt, MAX_WAIT_MS))
+    }
+  }
+}
+
+export function networkError(error: unknown, what: string, settings: HubSettings): TrituneError {
+  const reason = error instanceof Error ? error.message : String(error)
+  return new TrituneError('E_HUB', `cannot reach ${settings.endpoint} (${reason})`, {
+    place: what,
+    remedy:
+      'check the network; `offline: true` or HF_HUB_OFFLINE=1 uses what is cached, HF_ENDPOINT names a mirror',
+    cause: error,
+  })
+}
+
+const SILENCE_MS = 60_000
+const MAX_WAIT_MS = 60_000
+const MAX_REDIRECTS = 8
+
+async function follow(
+  url: string,
+  { token, endpoint }: HubSettings,
+  range: string | undefined,
+  signal: AbortSignal,
+): Promise<Response> {
+  const own = new URL(endpoint).host
+  let next = new URL(url)
+  for (let hop = 0; hop < MAX_REDIRECTS; hop++) {
+    // Compressed bodies could neither be resumed nor counted.
+    const headers: Record<string, string> = { 'user-agent': 'tritune', 'accept-encoding': 'identity' }
+    if (token !== undefined && next.host === own) headers['authorization'] = `Bearer ${token}`
+    if (range !== undefined) headers['range'] = range
+    const response = await fetch(next, { headers, redirect: 'manual', signal })
+    const location = response.headers.get('location')
+    if (response.status < 300 || response.status >= 400 || location === null) return response
+    await response.body?.cancel()
+    next = new URL(location, next)
+  }
+  throw new Error(`more than ${MAX_REDIRECTS} redirects`)
+}
+
+function refusal(response: Response, { endpoint, token }: HubSettings, what: string): Error {
+  const { status } = response
+  const code = response.headers.get('x-error-code') ?? ''
+  const said = response.headers.get('x-error-message')
+  const error = (message: string, remedy: string): TrituneError =>
+    new TrituneError('E_HUB', `${message} (${status}${said === null ? '' : `: ${said}`})`, {
+      place: what,
+      remedy,
+    })
+  if (status === 429 || status >= 500) {
+    const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
+    const wait = Number.isFinite(seconds) ? seconds * 1000 : undefined
+    return new RetryableError(error('the hub cannot answer now', 'try again later'), wait)
+  }
+  const page = `${endpoint}/${what.split('/').slice(0, 2).join('/')}`
+  const setToken = 'set HF_TOKEN to a token of your account (Settings → Access Tokens)'
+  if (code === 'GatedRepo' || (status === 403 && code === '')) {
+    return error(
+      'the model is gated: its owner asks for consent',
+      `accept the licence at ${page}, then ${setToken}`,
+    )
+  }
+  if (status === 401 || status === 403) {
+    return token === undefined
+      ? error(
+          'there is no such model, or it is private or gated',
+          `check the name (no local folder has it either); if it exists, accept its licence and ${setToken}`,
+        )
+      : error(
+          'the access token was refused',
+          'check HF_TOKEN: it is wrong, expired, or may not read this model',
+        )
+  }
+  if (code === 'RevisionNotFound')
+    return error('there is no such revision', `see ${page}/tree/main for what there is`)
+  if (code === 'EntryNotFound')
+    return error('there is no such file', `see ${page}/tree/main for what there is`)
+  if (status === 404)
+    return error('there is no such model or file', 'check the name; no local folder has it either')
+  return error('the hub refused the request', `open ${page} in a browser`)
+}

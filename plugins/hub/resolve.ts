@@ -1,0 +1,134 @@
+/**
+ * From what a user wrote for a model to a path on this machine: local paths as they are, models of the Hugging Face hub
+ * through its cache. Reads only; uploading is not here.
+ */
+
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { TrituneError, didYouMean } from '../../core/errors.ts'
+import type { HubCommit, HubFile } from './api.ts'
+import { fetchCommit } from './api.ts'
+import type { RepoCache } from './cache.ts'
+import { isCommit, repoCache } from './cache.ts'
+import { downloadBlob } from './download.ts'
+import { withLock } from './lock.ts'
+import { SINGLE_WEIGHTS, WEIGHTS_INDEX, indexedShards, smallFiles, weightFiles } from './plan.ts'
+import type { HubReference } from './reference.ts'
+import { looksLikePath, parseReference } from './reference.ts'
+import type { HubOptions, HubSettings } from './settings.ts'
+import { hubSettings } from './settings.ts'
+
+/**
+ * @param reference an existing folder or file (returned as it is), `org/name[@revision]`, or `org/name/file.gguf`
+ * @returns the folder of the model, or the path of the one file
+ * @throws E_FILE for a path that does not exist; E_HUB when the model cannot be had, with what to do about it; E_DISK
+ */
+export async function resolveModel(reference: string, options: HubOptions = {}): Promise<string> {
+  if (existsSync(reference)) return reference
+  if (looksLikePath(reference)) {
+    throw new TrituneError('E_FILE', 'no such file or folder', { place: reference, remedy: 'check the path' })
+  }
+  const wanted = parseReference(reference, options.revision)
+  const settings = hubSettings(options, process.env)
+  const cache = repoCache(settings.cacheDir, wanted)
+  if (settings.offline) return fromCache(wanted, cache, settings)
+  if (isCommit(wanted.revision) && lacking(wanted, cache.snapshot(wanted.revision)) === undefined) {
+    return resultPath(wanted, cache.snapshot(wanted.revision))
+  }
+  return await fromHub(wanted, cache, settings)
+}
+
+const PARALLEL = 4
+
+function fromCache(wanted: HubReference, cache: RepoCache, { cacheDir }: HubSettings): string {
+  const what = describe(wanted)
+  const commit = cache.commitOf(wanted.revision)
+  const missing = commit === undefined ? 'everything' : lacking(wanted, cache.snapshot(commit))
+  if (commit !== undefined && missing === undefined) return resultPath(wanted, cache.snapshot(commit))
+  const message =
+    missing === 'everything'
+      ? 'it is not in the cache'
+      : `the cached copy is incomplete: ${missing} is missing`
+  throw new TrituneError('E_HUB', `${message}, and the hub is switched off (offline)`, {
+    place: what,
+    remedy: `unset HF_HUB_OFFLINE to download it, or name another cache than ${cacheDir} (HF_HUB_CACHE)`,
+  })
+}
+
+async function fromHub(wanted: HubReference, cache: RepoCache, settings: HubSettings): Promise<string> {
+  const what = describe(wanted)
+  const commit = await fetchCommit(wanted, settings)
+  const paths = commit.files.map((file) => file.path)
+  const snapshot = cache.snapshot(commit.sha)
+  const fetchAll = (names: readonly string[]): Promise<void> =>
+    inParallel(names, (name) => fetchFile(fileNamed(name, commit, what), { wanted, commit, cache, settings }))
+  if (wanted.file === undefined) {
+    await fetchAll(smallFiles(paths))
+    await fetchAll(weightFiles(paths, what, () => readFileSync(join(snapshot, WEIGHTS_INDEX), 'utf8')))
+  } else {
+    await fetchAll([wanted.file])
+  }
+  cache.saveRef(wanted.revision, commit.sha)
+  return resultPath(wanted, snapshot)
+}
+
+async function fetchFile(
+  file: HubFile,
+  {
+    wanted,
+    commit,
+    cache,
+    settings,
+  }: { wanted: HubReference; commit: HubCommit; cache: RepoCache; settings: HubSettings },
+): Promise<void> {
+  const path = file.path.split('/').map(encodeURIComponent).join('/')
+  const url = `${settings.endpoint}/${wanted.repo}/resolve/${commit.sha}/${path}`
+  const what = `${wanted.repo}/${file.path}`
+  await withLock(cache.lock(file), () => downloadBlob(url, cache.blob(file), file, { settings, what }))
+  cache.link(file, commit.sha)
+}
+
+function fileNamed(name: string, commit: HubCommit, what: string): HubFile {
+  const file = commit.files.find(({ path }) => path === name)
+  if (file !== undefined) return file
+  const extension = name.slice(name.lastIndexOf('.'))
+  const others = commit.files.map(({ path }) => path).filter((path) => path.endsWith(extension))
+  throw new TrituneError('E_HUB', `the repository has no file ${name}; ${didYouMean(name, others)}`, {
+    place: what,
+  })
+}
+
+/** The first file that a complete snapshot would have and this one lacks. */
+function lacking({ file }: HubReference, snapshot: string): string | undefined {
+  const has = (name: string): boolean => existsSync(join(snapshot, name))
+  if (!existsSync(snapshot)) return 'everything'
+  if (file !== undefined) return has(file) ? undefined : file
+  if (has('adapter_config.json') && has('adapter_model.safetensors')) return undefined
+  if (!has('config.json')) return 'config.json'
+  if (has(SINGLE_WEIGHTS)) return undefined
+  if (!has(WEIGHTS_INDEX)) return SINGLE_WEIGHTS
+  return indexedShards(readFileSync(join(snapshot, WEIGHTS_INDEX), 'utf8'), snapshot).find(
+    (shard) => !has(shard),
+  )
+}
+
+function resultPath({ file }: HubReference, snapshot: string): string {
+  return file === undefined ? snapshot : join(snapshot, file)
+}
+
+function describe({ repo, revision, file }: HubReference): string {
+  return `${repo}${file === undefined ? '' : `/${file}`}${revision === 'main' ? '' : `@${revision}`}`
+}
+
+/** Runs at most a few at a time; the first failure stops the rest from starting and is thrown when all have ended. */
+async function inParallel(names: readonly string[], work: (name: string) => Promise<void>): Promise<void> {
+  const queue = [...names]
+  const failures: unknown[] = []
+  async function worker(): Promise<void> {
+    for (let name = queue.shift(); name !== undefined && failures.length === 0; name = queue.shift()) {
+      await work(name).catch((error: unknown) => failures.push(error))
+    }
+  }
+  await Promise.all(Array.from({ length: PARALLEL }, worker))
+  if (failures.length > 0) throw failures[0]
+}

@@ -1,0 +1,212 @@
+/**
+ * The decoder that llama, mistral, qwen2 and qwen3 share: pre-norm blocks of rotary attention and a gated MLP.
+ *
+ * Residual adds are fused with the norm that follows them, so a block takes and gives the pair (h, delta): the stream so
+ * far and what the last part wants to add to it.
+ */
+import {
+  addRmsNorm,
+  attention,
+  checkpoint,
+  type Device,
+  embedding,
+  type FloatDType,
+  forwardLayer,
+  geglu,
+  type KvCache,
+  type Layer,
+  type Model,
+  reshape,
+  rmsNorm,
+  rope,
+  scoped,
+  swiglu,
+  type Tensor,
+  type TokenBatch,
+  TrituneError,
+  type WeightSource,
+} from '../../core/mod.ts'
+import { booleanField, type ConfigJson, integerField, numberField, stringField } from './_config.ts'
+import { collectWeights, type WeightCollector } from './_weights.ts'
+import { createCache, type LayerCache } from './cache.ts'
+import { createRopeTables, readRopeConfig } from './rope.ts'
+
+/** Where the family's members differ. */
+export interface DecoderTraits {
+  readonly type: string
+  readonly architecture: string
+  /** Biases on q, k, v; on o; in the MLP. */
+  readonly qkvBias: boolean
+  readonly outputBias: boolean
+  readonly mlpBias: boolean
+  /** RMSNorm of each head of q and k (qwen3). */
+  readonly qkNorm: boolean
+  /** Sliding window of a layer, 0 = none. */
+  window(layer: number): number
+}
+
+interface Angles {
+  readonly cos: Tensor
+  readonly sin: Tensor
+}
+
+interface Block {
+  readonly inputNorm: Tensor
+  readonly q: Layer
+  readonly k: Layer
+  readonly v: Layer
+  readonly o: Layer
+  readonly qNorm: Tensor | null
+  readonly kNorm: Tensor | null
+  readonly postNorm: Tensor
+  readonly gate: Layer
+  readonly up: Layer
+  readonly down: Layer
+}
+
+/** Builds the model; throws E_MODEL for a config or checkpoint that does not fit. */
+export function createDecoder(config: ConfigJson, source: WeightSource, traits: DecoderTraits): Model {
+  const hiddenSize = integerField(config, 'hidden_size')
+  const layerCount = integerField(config, 'num_hidden_layers')
+  const heads = integerField(config, 'num_attention_heads')
+  const kvHeads = integerField(config, 'num_key_value_heads', heads)
+  const headDim = integerField(config, 'head_dim', hiddenSize / heads)
+  const vocabSize = integerField(config, 'vocab_size')
+  const mlpSize = integerField(config, 'intermediate_size')
+  const eps = numberField(config, 'rms_norm_eps', 1e-6)
+  const tied = booleanField(config, 'tie_word_embeddings', false)
+  const gated = gatedActivation(stringField(config, 'hidden_act', 'silu'))
+  if (heads % kvHeads !== 0)
+    throw new TrituneError(
+      'E_MODEL',
+      `config.json: ${heads} attention heads are not a multiple of ${kvHeads} key-value heads`,
+    )
+
+  const angles = readRopeConfig(config, headDim)
+  using guard = new DisposableStack()
+  const collector = guard.use(collectWeights(source))
+  const embed = collector.tensor('model.embed_tokens.weight', [vocabSize, hiddenSize])
+  const blocks = Array.from({ length: layerCount }, (_, i) => loadBlock(collector, i))
+  const finalNorm = collector.tensor('model.norm.weight', [hiddenSize])
+  const head = tied ? embed : collector.tensor('lm_head.weight', [vocabSize, hiddenSize])
+  const device: Device = embed.device
+  const dtype = embed.dtype as FloatDType
+  const tables = createRopeTables(angles, device)
+
+  function loadBlock(weights: WeightCollector, index: number): Block {
+    const path = `model.layers.${index}`
+    const { qkvBias, outputBias, mlpBias, qkNorm } = traits
+    return {
+      inputNorm: weights.tensor(`${path}.input_layernorm.weight`, [hiddenSize]),
+      q: weights.layer(`${path}.self_attn.q_proj`, hiddenSize, heads * headDim, { bias: qkvBias }),
+      k: weights.layer(`${path}.self_attn.k_proj`, hiddenSize, kvHeads * headDim, { bias: qkvBias }),
+      v: weights.layer(`${path}.self_attn.v_proj`, hiddenSize, kvHeads * headDim, { bias: qkvBias }),
+      o: weights.layer(`${path}.self_attn.o_proj`, heads * headDim, hiddenSize, { bias: outputBias }),
+      qNorm: qkNorm ? weights.tensor(`${path}.self_attn.q_norm.weight`, [headDim]) : null,
+      kNorm: qkNorm ? weights.tensor(`${path}.self_attn.k_norm.weight`, [headDim]) : null,
+      postNorm: weights.tensor(`${path}.post_attention_layernorm.weight`, [hiddenSize]),
+      gate: weights.layer(`${path}.mlp.gate_proj`, hiddenSize, mlpSize, { bias: mlpBias }),
+      up: weights.layer(`${path}.mlp.up_proj`, hiddenSize, mlpSize, { bias: mlpBias }),
+      down: weights.layer(`${path}.mlp.down_proj`, mlpSize, hiddenSize, { bias: mlpBias }),
+    }
+  }
+
+  /** x (T, C) → (T, C): attention of one block, without the residual. */
+  function attend(
+    block: Block,
+    index: number,
+    x: Tensor,
+    batch: TokenBatch,
+    angles: Angles,
+    cache: LayerCache | null,
+  ): Tensor {
+    const tokens = x.shape[0]
+    const headsOf = (layer: Layer, count: number, norm: Tensor | null): Tensor => {
+      const projected = reshape(forwardLayer(layer, x), [tokens, count, headDim])
+      return norm ? rmsNorm(projected, norm, { eps }) : projected
+    }
+    const q = rope(headsOf(block.q, heads, block.qNorm), { ...angles, positions: batch.positions })
+    const k = rope(headsOf(block.k, kvHeads, block.kNorm), { ...angles, positions: batch.positions })
+    const v = headsOf(block.v, kvHeads, null)
+    const past = cache?.extend(index, k, v)
+    const mixed = attention(q, past?.k ?? k, past?.v ?? v, {
+      offsetsQ: batch.offsets,
+      offsetsK: past?.offsets ?? batch.offsets,
+      scale: 1 / Math.sqrt(headDim),
+      causal: true,
+      window: traits.window(index),
+    })
+    return forwardLayer(block.o, reshape(mixed, [tokens, heads * headDim]))
+  }
+
+  /** [h, delta] → [h, delta]: one block. There is no delta before the first one. */
+  function forwardBlock(
+    index: number,
+    [h, delta]: readonly Tensor[],
+    batch: TokenBatch,
+    angles: Angles,
+    cache: LayerCache | null,
+  ): [Tensor, Tensor] {
+    const block = blocks[index]
+    const first = delta
+      ? addRmsNorm(delta, h, block.inputNorm, { eps })
+      : { h, y: rmsNorm(h, block.inputNorm, { eps }) }
+    const attended = attend(block, index, first.y, batch, angles, cache)
+    model.probe?.(`model.layers.${index}.self_attn`, attended)
+    const second = addRmsNorm(attended, first.h, block.postNorm, { eps })
+    const inner = gated(forwardLayer(block.gate, second.y), forwardLayer(block.up, second.y))
+    const out = forwardLayer(block.down, inner)
+    model.probe?.(`model.layers.${index}.mlp`, out)
+    return [second.h, out]
+  }
+
+  const model: Model = {
+    info: {
+      type: traits.type,
+      architecture: traits.architecture,
+      hiddenSize,
+      layerCount,
+      vocabSize,
+      contextLength: integerField(config, 'max_position_embeddings', 2048),
+      config,
+    },
+    layers: collector.layers,
+    weights: collector.weights,
+    head,
+    probe: null,
+    hidden(batch, { cache, checkpointing = false } = {}) {
+      const past = (cache ?? null) as LayerCache | null
+      const angles = tables.at(batch.positionCount)
+      const embedded = embedding(embed, batch.ids)
+      model.probe?.('model.embed_tokens', embedded)
+      let stream: Tensor[] = [embedded]
+      for (let i = 0; i < layerCount; i++) {
+        const block = (...stream: Tensor[]): [Tensor, Tensor] => forwardBlock(i, stream, batch, angles, past)
+        stream = checkpointing ? checkpoint(block, ...stream) : scoped(() => block(...stream))
+      }
+      past?.advance(batch.ids.size)
+      const [h, delta] = stream
+      return addRmsNorm(delta, h, finalNorm, { eps }).y
+    },
+    createCache: (capacity): KvCache =>
+      createCache(capacity, { layers: layerCount, kvHeads, headDim, dtype, device }),
+    [Symbol.dispose]() {
+      tables[Symbol.dispose]()
+      owned.dispose()
+    },
+  }
+  const owned = guard.move()
+  return model
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function gatedActivation(name: string): (gate: Tensor, up: Tensor) => Tensor {
+  if (name === 'silu' || name === 'swish') return swiglu
+  if (name === 'gelu') return (gate, up) => geglu(gate, up)
+  if (name === 'gelu_pytorch_tanh' || name === 'gelu_new')
+    return (gate, up) => geglu(gate, up, { approximate: 'tanh' })
+  throw new TrituneError('E_UNSUPPORTED', `config.json: hidden_act "${name}" is not supported`, {
+    remedy: 'supported: silu, gelu, gelu_pytorch_tanh',
+  })
+}

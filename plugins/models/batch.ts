@@ -1,0 +1,36 @@
+/**
+ * Plain token arrays → the tensors that a model takes.
+ */
+import { defaultDevice, type Device, tensor, type TokenBatch } from '../../core/mod.ts'
+
+export interface BatchArrays {
+  readonly ids: ArrayLike<number>
+  /** Document starts, ending with the number of tokens; default: one document. */
+  readonly offsets?: ArrayLike<number>
+  /** Default: from 0 in each document. */
+  readonly positions?: ArrayLike<number>
+}
+
+/** Three i32 tensors on the device, owned by the current scope. */
+export function createBatch(
+  { ids, offsets = [0, ids.length], positions }: BatchArrays,
+  device: Device = defaultDevice(),
+): TokenBatch {
+  const places = positions ?? positionsIn(offsets, ids.length)
+  const options = { dtype: 'i32', device } as const
+  let positionCount = 0
+  for (let i = 0; i < places.length; i++) positionCount = Math.max(positionCount, places[i] + 1)
+  return {
+    ids: tensor(ids, options),
+    positions: tensor(places, options),
+    offsets: tensor(offsets, options),
+    positionCount,
+  }
+}
+
+function positionsIn(offsets: ArrayLike<number>, tokens: number): Int32Array {
+  const positions = new Int32Array(tokens)
+  for (let d = 0; d + 1 < offsets.length; d++)
+    for (let i = offsets[d]; i < offsets[d + 1]; i++) positions[i] = i - offsets[d]
+  return positions
+}

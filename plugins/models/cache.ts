@@ -1,0 +1,88 @@
+/**
+ * Keys and values of past tokens of one document, for generation.
+ */
+import {
+  addTo,
+  type Device,
+  type FloatDType,
+  type KvCache,
+  tensor,
+  type Tensor,
+  TrituneError,
+  zeros,
+} from '../../core/mod.ts'
+
+export interface CacheShape {
+  readonly layers: number
+  readonly kvHeads: number
+  readonly headDim: number
+  readonly dtype: FloatDType
+  readonly device: Device
+}
+
+/** The cache as the model code uses it. */
+export interface LayerCache extends KvCache {
+  /** Appends k and v (T, Hkv, D) of a layer and returns all of them so far, and their document offsets (2) i32. */
+  extend(layer: number, k: Tensor, v: Tensor): { k: Tensor; v: Tensor; offsets: Tensor }
+  /** Counts the tokens that every layer has now appended. */
+  advance(tokens: number): void
+  /** Forgets everything. */
+  clear(): void
+}
+
+export function createCache(
+  capacity: number,
+  { layers, kvHeads, headDim, dtype, device }: CacheShape,
+): LayerCache {
+  const shape = [capacity, kvHeads, headDim]
+  const make = (): Tensor[] => Array.from({ length: layers }, () => owned(zeros(shape, { dtype, device })))
+  let keys = make()
+  let values = make()
+  let length = 0
+  const append = (all: Tensor, rows: Tensor): Tensor => {
+    const tokens = rows.shape[0]
+    if (length + tokens > capacity) {
+      throw new TrituneError(
+        'E_SHAPE',
+        `the KV cache holds ${capacity} tokens, ${length + tokens} are needed`,
+        { remedy: 'ask for fewer new tokens' },
+      )
+    }
+    // The rows are zero, so adding is writing.
+    using target = all.rowsView(length, tokens)
+    addTo(target, rows)
+    return all.rowsView(0, length + tokens)
+  }
+  const free = (): void => {
+    for (const t of [...keys, ...values]) t.dispose()
+  }
+  return {
+    capacity,
+    get length() {
+      return length
+    },
+    extend(layer, k, v) {
+      const total = length + k.shape[0]
+      return {
+        k: append(keys[layer], k),
+        v: append(values[layer], v),
+        offsets: tensor([0, total], { dtype: 'i32', device }),
+      }
+    },
+    advance(tokens) {
+      length += tokens
+    },
+    clear() {
+      free()
+      keys = make()
+      values = make()
+      length = 0
+    },
+    [Symbol.dispose]: free,
+  }
+}
+
+function owned(made: Tensor): Tensor {
+  made.adopt(null)
+  return made
+}

@@ -1,0 +1,186 @@
+/**
+ * gpt2: learned positions, LayerNorm, one fused projection for q, k, v, weights stored as (in, out) (Radford et al. 2019).
+ */
+import {
+  add,
+  addLayerNorm,
+  attention,
+  checkpoint,
+  embedding,
+  type FloatDType,
+  forwardLayer,
+  gelu,
+  layerNorm,
+  type Layer,
+  type Model,
+  type ModelDefinition,
+  reshape,
+  scoped,
+  slice,
+  type Tensor,
+  type TokenBatch,
+  TrituneError,
+  type WeightSource,
+} from '../../core/mod.ts'
+import { booleanField, type ConfigJson, integerField, numberField, stringField } from './_config.ts'
+import { collectWeights } from './_weights.ts'
+import { createCache, type LayerCache } from './cache.ts'
+
+interface Norm {
+  readonly weight: Tensor
+  readonly bias: Tensor
+}
+
+interface Block {
+  readonly norm1: Norm
+  readonly qkv: Layer
+  readonly output: Layer
+  readonly norm2: Norm
+  readonly up: Layer
+  readonly down: Layer
+}
+
+export const gpt2: ModelDefinition = { name: 'gpt2', create: createGpt2 }
+
+function createGpt2(config: ConfigJson, source: WeightSource): Model {
+  const hiddenSize = integerField(config, 'n_embd')
+  const layerCount = integerField(config, 'n_layer')
+  const heads = integerField(config, 'n_head')
+  const vocabSize = integerField(config, 'vocab_size')
+  const contextLength = integerField(config, 'n_positions')
+  const mlpSize = integerField(config, 'n_inner', 4 * hiddenSize)
+  const eps = numberField(config, 'layer_norm_epsilon', 1e-5)
+  const headDim = hiddenSize / heads
+  const scaled = booleanField(config, 'scale_attn_weights', true)
+  const byLayer = booleanField(config, 'scale_attn_by_inverse_layer_idx', false)
+  const activate = activation(stringField(config, 'activation_function', 'gelu_new'))
+
+  // The original checkpoints leave the `transformer.` out.
+  const bare = !source.has('transformer.wte.weight')
+  using guard = new DisposableStack()
+  const collector = guard.use(
+    collectWeights(source, { fileName: (name) => (bare ? name.replace(/^transformer\./, '') : name) }),
+  )
+  const norm = (path: string): Norm => ({
+    weight: collector.tensor(`${path}.weight`, [hiddenSize]),
+    bias: collector.tensor(`${path}.bias`, [hiddenSize]),
+  })
+  const conv = (path: string, input: number, output: number): Layer =>
+    collector.layer(path, input, output, { bias: true, transposed: true })
+  const tokens = collector.tensor('transformer.wte.weight', [vocabSize, hiddenSize])
+  const positions = collector.tensor('transformer.wpe.weight', [contextLength, hiddenSize])
+  const blocks: Block[] = Array.from({ length: layerCount }, (_, i) => {
+    const path = `transformer.h.${i}`
+    return {
+      norm1: norm(`${path}.ln_1`),
+      qkv: conv(`${path}.attn.c_attn`, hiddenSize, 3 * hiddenSize),
+      output: conv(`${path}.attn.c_proj`, hiddenSize, hiddenSize),
+      norm2: norm(`${path}.ln_2`),
+      up: conv(`${path}.mlp.c_fc`, hiddenSize, mlpSize),
+      down: conv(`${path}.mlp.c_proj`, mlpSize, hiddenSize),
+    }
+  })
+  const finalNorm = norm('transformer.ln_f')
+  const tied = booleanField(config, 'tie_word_embeddings', true)
+  const head = tied ? tokens : collector.tensor('lm_head.weight', [vocabSize, hiddenSize])
+
+  function attend(
+    block: Block,
+    index: number,
+    x: Tensor,
+    batch: TokenBatch,
+    cache: LayerCache | null,
+  ): Tensor {
+    const count = x.shape[0]
+    const fused = forwardLayer(block.qkv, x)
+    const part = (i: number): Tensor =>
+      reshape(slice(fused, { axis: 1, start: i * hiddenSize, end: (i + 1) * hiddenSize }), [
+        count,
+        heads,
+        headDim,
+      ])
+    const [q, k, v] = [part(0), part(1), part(2)]
+    const past = cache?.extend(index, k, v)
+    const mixed = attention(q, past?.k ?? k, past?.v ?? v, {
+      offsetsQ: batch.offsets,
+      offsetsK: past?.offsets ?? batch.offsets,
+      scale: (scaled ? 1 / Math.sqrt(headDim) : 1) / (byLayer ? index + 1 : 1),
+      causal: true,
+    })
+    return forwardLayer(block.output, reshape(mixed, [count, hiddenSize]))
+  }
+
+  function forwardBlock(
+    index: number,
+    [h, delta]: readonly Tensor[],
+    batch: TokenBatch,
+    cache: LayerCache | null,
+  ): [Tensor, Tensor] {
+    const block = blocks[index]
+    const { norm1, norm2 } = block
+    const first = delta
+      ? addLayerNorm(delta, h, norm1.weight, norm1.bias, { eps })
+      : { h, y: layerNorm(h, norm1.weight, norm1.bias, { eps }) }
+    const attended = attend(block, index, first.y, batch, cache)
+    model.probe?.(`transformer.h.${index}.attn`, attended)
+    const second = addLayerNorm(attended, first.h, norm2.weight, norm2.bias, { eps })
+    const out = forwardLayer(block.down, activate(forwardLayer(block.up, second.y)))
+    model.probe?.(`transformer.h.${index}.mlp`, out)
+    return [second.h, out]
+  }
+
+  const model: Model = {
+    info: {
+      type: 'gpt2',
+      architecture: 'GPT2LMHeadModel',
+      hiddenSize,
+      layerCount,
+      vocabSize,
+      contextLength,
+      config,
+    },
+    layers: collector.layers,
+    weights: collector.weights,
+    head,
+    probe: null,
+    hidden(batch, { cache, checkpointing = false } = {}) {
+      if (batch.positionCount > contextLength) {
+        throw new TrituneError(
+          'E_SHAPE',
+          `gpt2 has ${contextLength} positions, the batch needs ${batch.positionCount}`,
+          { remedy: `set sequence_len to at most ${contextLength}` },
+        )
+      }
+      const past = (cache ?? null) as LayerCache | null
+      const embedded = add(embedding(tokens, batch.ids), embedding(positions, batch.positions))
+      model.probe?.('transformer.wte', embedded)
+      let stream: Tensor[] = [embedded]
+      for (let i = 0; i < layerCount; i++) {
+        const block = (...parts: Tensor[]): [Tensor, Tensor] => forwardBlock(i, parts, batch, past)
+        stream = checkpointing ? checkpoint(block, ...stream) : scoped(() => block(...stream))
+      }
+      past?.advance(batch.ids.size)
+      const [h, delta] = stream
+      return addLayerNorm(delta, h, finalNorm.weight, finalNorm.bias, { eps }).y
+    },
+    createCache: (capacity) =>
+      createCache(capacity, {
+        layers: layerCount,
+        kvHeads: heads,
+        headDim,
+        dtype: tokens.dtype as FloatDType,
+        device: tokens.device,
+      }),
+    [Symbol.dispose]: () => owned.dispose(),
+  }
+  const owned = guard.move()
+  return model
+}
+
+function activation(name: string): (x: Tensor) => Tensor {
+  if (name === 'gelu_new' || name === 'gelu_pytorch_tanh') return (x) => gelu(x, { approximate: 'tanh' })
+  if (name === 'gelu') return (x) => gelu(x)
+  throw new TrituneError('E_UNSUPPORTED', `config.json: activation_function "${name}" is not supported`, {
+    remedy: 'supported: gelu_new, gelu',
+  })
+}

@@ -1,0 +1,108 @@
+/**
+ * Opens a model from a local Hugging Face folder or a GGUF file. Names on the hub are resolved by plugins/hub first.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  defaultDevice,
+  type Device,
+  didYouMean,
+  type FloatDType,
+  type Model,
+  type ModelDefinition,
+  TrituneError,
+} from '../../core/mod.ts'
+import { ggufToHf, openGguf } from '../gguf/mod.ts'
+import type { ConfigJson } from './_config.ts'
+import { gpt2 } from './gpt2.ts'
+import { llama } from './llama.ts'
+import { mistral } from './mistral.ts'
+import { qwen2 } from './qwen2.ts'
+import { qwen3 } from './qwen3.ts'
+import { openGgufSource, openSafetensorsSource, storedDType } from './sources.ts'
+
+/** The built-in models by Hugging Face `model_type`. */
+export const MODELS: Readonly<Record<'llama' | 'mistral' | 'qwen2' | 'qwen3' | 'gpt2', ModelDefinition>> = {
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+  gpt2,
+}
+
+export interface LoadModelOptions {
+  readonly device?: Device
+  /** Compute dtype; default: as stored (f16 becomes bf16). */
+  readonly dtype?: FloatDType
+  /** Weights will be trained. */
+  readonly writable?: boolean
+  /** More models than the built-in ones. */
+  readonly models?: Readonly<Record<string, ModelDefinition>>
+}
+
+/** Throws E_FILE, E_FORMAT, E_MODEL or E_UNSUPPORTED; nothing stays open then. */
+export function loadModel(
+  path: string,
+  { device = defaultDevice(), dtype, writable = false, models = MODELS }: LoadModelOptions = {},
+): Model {
+  if (path.endsWith('.gguf')) {
+    const hf = ggufToHf(openGguf(path))
+    using source = openGgufSource(path, hf, { device, dtype: dtype ?? 'f32', writable })
+    return definitionOf(hf.config.model_type, models, path).create({ ...hf.config }, source)
+  }
+  const config = readConfig(path)
+  const type = config.model_type
+  if (typeof type !== 'string')
+    throw new TrituneError('E_MODEL', 'config.json has no model_type', { place: path })
+  if (config.quantization_config != null) {
+    throw new TrituneError('E_UNSUPPORTED', 'quantized checkpoints are not supported yet', {
+      place: path,
+      remedy: 'use the unquantized checkpoint',
+    })
+  }
+  const definition = definitionOf(type, models, path)
+  const stored = storedDType(path)
+  using source = openSafetensorsSource(path, {
+    device,
+    dtype: dtype ?? (stored === 'f16' ? 'bf16' : stored),
+    writable,
+  })
+  return definition.create(config, source)
+}
+
+/** Reads config.json of a model folder. */
+export function readConfig(folder: string): ConfigJson {
+  const file = join(folder, 'config.json')
+  if (!existsSync(folder))
+    throw new TrituneError('E_FILE', 'no such model folder', { place: folder, remedy: 'check base_model' })
+  if (!existsSync(file))
+    throw new TrituneError('E_FILE', 'the folder has no config.json', {
+      place: folder,
+      remedy: 'point base_model to a Hugging Face model folder or a .gguf file',
+    })
+  try {
+    const config: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    if (typeof config === 'object' && config !== null && !Array.isArray(config)) return config as ConfigJson
+  } catch (cause) {
+    throw new TrituneError(
+      'E_FORMAT',
+      `not valid JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { place: file, cause },
+    )
+  }
+  throw new TrituneError('E_FORMAT', 'expected a JSON object', { place: file })
+}
+
+function definitionOf(
+  type: string,
+  models: Readonly<Record<string, ModelDefinition>>,
+  place: string,
+): ModelDefinition {
+  const definition = Object.hasOwn(models, type) ? models[type] : undefined
+  if (!definition)
+    throw new TrituneError('E_UNSUPPORTED', `models of type "${type}" are not supported yet`, {
+      place,
+      remedy: didYouMean(type, Object.keys(models)),
+    })
+  return definition
+}

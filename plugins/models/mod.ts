@@ -1,0 +1,24 @@
+/**
+ * Models: llama, mistral, qwen2, qwen3, gpt2, from Hugging Face folders and GGUF files. See README.md.
+ *
+ * @module
+ */
+import { definePlugin, type Plugin } from '../../core/mod.ts'
+import { MODELS } from './load.ts'
+
+export { createBatch, type BatchArrays } from './batch.ts'
+export { loadModel, type LoadModelOptions, MODELS, readConfig } from './load.ts'
+export {
+  createRopeTables,
+  readRopeConfig,
+  type RopeConfig,
+  ropeFrequencies,
+  type RopeScaling,
+  type RopeTables,
+} from './rope.ts'
+export { openGgufSource, openSafetensorsSource, type SourceOptions, storedDType } from './sources.ts'
+
+export const models: Plugin & { readonly provides: { readonly model: typeof MODELS } } = definePlugin({
+  name: 'models',
+  provides: { model: MODELS },
+})

@@ -1,0 +1,161 @@
+/**
+ * Where weights come from: a Hugging Face checkpoint on disk, or a GGUF file.
+ *
+ * A tensor that is stored in the wanted dtype is not copied: it lives in the mapped file. Others are converted.
+ */
+import { openCheckpoint } from '../../core/checkpoint.ts'
+import { type TensorEntry, tensorDType } from '../../core/safetensors.ts'
+import {
+  cast,
+  type Device,
+  didYouMean,
+  empty,
+  expectShape,
+  firstNonFinite,
+  type FloatDType,
+  isFloat,
+  noGrad,
+  type Shape,
+  sizeOf,
+  tensor,
+  Tensor,
+  TrituneError,
+  type WeightSource,
+} from '../../core/mod.ts'
+import { Storage } from '../../core/storage.ts'
+import type { GgufHfModel } from '../gguf/mod.ts'
+
+export interface SourceOptions {
+  readonly device: Device
+  /** What the weights become; the compute dtype of the model. */
+  readonly dtype: FloatDType
+  /** True when weights will be trained: they are copied out of the mapped file. */
+  readonly writable: boolean
+}
+
+/** The dtype that most weights of a checkpoint have on disk: what `bf16: auto` goes by. */
+export function storedDType(path: string): FloatDType {
+  const counts = new Map<string, number>()
+  for (const { dtype = '', bytes } of openCheckpoint(path).entries.values())
+    counts.set(dtype, (counts.get(dtype) ?? 0) + bytes)
+  const [most] = [...counts].toSorted((a, b) => b[1] - a[1])[0] ?? ['f32']
+  return most === 'bf16' || most === 'f16' ? most : 'f32'
+}
+
+/** `model.safetensors`, or shards under `model.safetensors.index.json`. */
+export function openSafetensorsSource(
+  path: string,
+  { device, dtype, writable }: SourceOptions,
+): WeightSource & Disposable {
+  const checkpoint = openCheckpoint(path)
+  const maps = new Map<string, Storage>()
+  const mapped = (file: string): Storage | null => {
+    if (!device.mapFile) return null
+    let storage = maps.get(file)
+    if (!storage) {
+      const map = device.mapFile(file)
+      maps.set(file, (storage = new Storage(device, map.bytes, map)))
+    }
+    return storage
+  }
+  const stored = (entry: TensorEntry): Tensor => {
+    const file = mapped(entry.file)
+    const type = tensorDType(entry)
+    if (file) return new Tensor(file.retain(), entry.shape, type, entry.offset)
+    const read = empty(entry.shape, { dtype: type, device })
+    if (read.storage.host) new Uint8Array(read.storage.host).set(checkpoint.read(entry))
+    else device.write?.(read.address, checkpoint.read(entry))
+    return read
+  }
+  return {
+    place: path,
+    has: (name) => checkpoint.entries.has(name),
+    names: () => checkpoint.entries.keys(),
+    load(name, shape) {
+      const entry = checkpoint.entries.get(name)
+      if (!entry) throw missing(path, name, checkpoint.entries.keys())
+      return finish(stored(entry), {
+        place: entry.file,
+        name,
+        shape,
+        dtype,
+        copy: writable && device.mapFile !== undefined,
+      })
+    },
+    [Symbol.dispose]() {
+      for (const storage of maps.values()) storage.release()
+      maps.clear()
+    },
+  }
+}
+
+/** Dequantizes a GGUF file that was opened as a Hugging Face model. */
+export function openGgufSource(
+  path: string,
+  model: GgufHfModel,
+  { device, dtype }: SourceOptions,
+): WeightSource & Disposable {
+  return {
+    place: path,
+    has: (name) => model.tensors.has(name),
+    names: () => model.tensors.keys(),
+    load(name, shape) {
+      const entry = model.tensors.get(name)
+      if (!entry) throw missing(path, name, model.tensors.keys())
+      const raw = tensor(entry.read(), { shape: entry.shape, dtype: 'f32', device })
+      return finish(raw, { place: path, name, shape, dtype, copy: false })
+    },
+    [Symbol.dispose]() {},
+  }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+interface Finish {
+  readonly place: string
+  readonly name: string
+  readonly shape: Shape
+  readonly dtype: FloatDType
+  readonly copy: boolean
+}
+
+/** Takes over `raw`: checks shape and values, converts; the result is `raw` itself when there is nothing to do. */
+function finish(raw: Tensor, { place, name, shape, dtype, copy }: Finish): Tensor {
+  let converted = raw
+  try {
+    expectShape(`${place}: tensor "${name}"`, raw.shape, shape)
+    if (!isFloat(raw.dtype))
+      throw new TrituneError('E_DTYPE', `tensor "${name}" is ${raw.dtype}, expected f32, f16 or bf16`, {
+        place,
+      })
+    if (raw.dtype !== dtype || copy) converted = noGrad(() => convert(raw, dtype))
+    const bad = firstNonFinite(converted)
+    if (bad >= 0) {
+      throw new TrituneError(
+        'E_MODEL',
+        `tensor "${name}" has NaN or Inf (first at element ${bad} of ${sizeOf(shape)})`,
+        { place, remedy: 'the checkpoint is damaged: download it again' },
+      )
+    }
+    return converted
+  } catch (error) {
+    converted.dispose()
+    throw error
+  } finally {
+    if (converted !== raw) raw.dispose()
+  }
+}
+
+function convert(raw: Tensor, dtype: FloatDType): Tensor {
+  if (raw.dtype !== dtype) return cast(raw, dtype)
+  const copy = empty(raw.shape, { dtype, device: raw.device })
+  copy.host().set(raw.host())
+  return copy
+}
+
+function missing(path: string, name: string, known: Iterable<string>): TrituneError {
+  return new TrituneError('E_MODEL', `the checkpoint has no tensor "${name}"`, {
+    place: path,
+    remedy: didYouMean(name, known),
+  })
+}

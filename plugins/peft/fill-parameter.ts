@@ -1,0 +1,26 @@
+/**
+ * Puts a stored tensor into a parameter of an adapter, whatever float type the file has.
+ */
+import type { Checkpoint } from '../../core/checkpoint.ts'
+import { type TensorEntry, tensorDType } from '../../core/safetensors.ts'
+import { setTensorBytes } from '../../core/tensor-bytes.ts'
+import { cast, empty, firstNonFinite, noGrad, type Tensor, TrituneError } from '../../core/mod.ts'
+
+/** `target` is f32 and has the shape of `entry`. E_ADAPTER when the file has NaN or Inf there. */
+export function fillParameter(
+  target: Tensor,
+  entry: TensorEntry,
+  checkpoint: Checkpoint,
+  file: string,
+): void {
+  const dtype = tensorDType(entry)
+  if (dtype === 'f32') setTensorBytes(target, checkpoint.read(entry))
+  else {
+    using stored = empty(entry.shape, { dtype, device: target.device })
+    setTensorBytes(stored, checkpoint.read(entry))
+    using wide = noGrad(() => cast(stored, 'f32'))
+    target.host().set(wide.host())
+  }
+  if (firstNonFinite(target) >= 0)
+    throw new TrituneError('E_ADAPTER', `tensor "${entry.name}" has NaN or Inf`, { place: file })
+}

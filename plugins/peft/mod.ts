@@ -1,0 +1,35 @@
+/**
+ * Parameter-efficient fine-tuning: adapters on frozen models, in PEFT's files. See README.md.
+ *
+ * @module
+ */
+import { definePlugin, type Plugin } from '../../core/mod.ts'
+import { lora } from './lora.ts'
+
+export {
+  attachAdapter,
+  type AttachedAdapter,
+  type AttachOptions,
+  install,
+  trainAllWeights,
+} from './attach.ts'
+export { attachLora, type LoraModelOptions } from './attach-lora.ts'
+export { loadAdapter, type LoadAdapterOptions, readAdapterConfig } from './load.ts'
+export type { AdapterDefinitions } from './load-community.ts'
+export { createLora, lora, type LoraAdapter, type LoraOptions } from './lora.ts'
+export { mergedSources } from './merge.ts'
+export { saveAdapter, type SaveAdapterOptions } from './save.ts'
+export {
+  checkPatterns,
+  DEFAULT_TARGETS,
+  matchTargets,
+  patternValue,
+  type TargetMatch,
+  type TargetOptions,
+} from './targets.ts'
+
+export const peft: Plugin & { readonly provides: { readonly adapter: { readonly lora: typeof lora } } } =
+  definePlugin({
+    name: 'peft',
+    provides: { adapter: { lora } },
+  })

@@ -1,0 +1,82 @@
+/**
+ * Writes an adapter as PEFT does: adapter_config.json and adapter_model.safetensors in a folder.
+ */
+import { existsSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { writeFileAtomic } from '../../core/atomic.ts'
+import { discard, fileError, temporaryName } from '../../core/files.ts'
+import { writeSafetensors } from '../../core/safetensors-write.ts'
+import { openSafetensors } from '../../core/safetensors.ts'
+import { tensorBytes } from '../../core/tensor-bytes.ts'
+import { TrituneError } from '../../core/mod.ts'
+import type { AttachedAdapter } from './attach.ts'
+
+/** What PEFT puts before the module path. */
+export const PREFIX = 'base_model.model.'
+export const WEIGHTS_FILE = 'adapter_model.safetensors'
+export const CONFIG_FILE = 'adapter_config.json'
+
+export interface SaveAdapterOptions {
+  /** Path or hub id that `AutoPeftModel` will load; `base_model_name_or_path`. */
+  readonly baseModel: string | null
+}
+
+/**
+ * Writes both files, each whole or not at all, and reads the header of the weights back. adapter_config.json comes last
+ * and an old one goes first: a folder that has it has the weights that belong to it.
+ */
+export function saveAdapter(
+  folder: string,
+  adapter: AttachedAdapter,
+  { baseModel }: SaveAdapterOptions,
+): void {
+  const path = join(folder, WEIGHTS_FILE)
+  const configPath = join(folder, CONFIG_FILE)
+  const staged = temporaryName(path)
+  try {
+    writeSafetensors(
+      staged,
+      [...adapter.parameters].map(([name, tensor]) => ({
+        name: `${PREFIX}${name}`,
+        dtype: tensor.dtype,
+        shape: tensor.shape,
+        chunks: () => tensorBytes(tensor),
+      })),
+      { format: 'pt' },
+    )
+    rmSync(configPath, { force: true })
+    renameSync(staged, path)
+  } catch (error) {
+    discard(staged)
+    throw fileError(error, path, 'cannot save the adapter')
+  }
+  const config = { ...COMMON, base_model_name_or_path: baseModel, ...adapter.config }
+  writeFileAtomic(configPath, `${JSON.stringify(sorted(config), null, 2)}\n`)
+  const written = openSafetensors(path).entries.size
+  if (written !== adapter.parameters.size || !existsSync(configPath)) {
+    throw new TrituneError(
+      'E_FILE',
+      `the saved adapter has ${written} tensors, expected ${adapter.parameters.size}`,
+      { place: path },
+    )
+  }
+}
+
+const COMMON = {
+  auto_mapping: null,
+  inference_mode: true,
+  peft_version: '0.19.1',
+  revision: null,
+  task_type: 'CAUSAL_LM',
+}
+
+/** Keys in the order in which Python's `sort_keys` writes them, at every depth. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, sorted(inner)]),
+  )
+}

@@ -1,0 +1,146 @@
+/**
+ * Which layers an adapter goes on: PEFT's matching rules, but a pattern that matches nothing is an error.
+ *
+ * Rules: huggingface/peft `tuners/tuners_utils.py` (check_target_module_exists, _maybe_include_all_linear_layers).
+ */
+import { nearestNames, TrituneError } from '../../core/mod.ts'
+
+export interface TargetOptions {
+  /** Name endings, a regular expression on the whole path, or `all-linear`. */
+  readonly targetModules: readonly string[] | string
+  readonly excludeModules?: readonly string[] | string | null
+  /** Only layers with these indices. */
+  readonly layersToTransform?: readonly number[] | null
+}
+
+export interface TargetMatch {
+  /** Paths in the order of the model. */
+  readonly matched: readonly string[]
+  /** How many modules each pattern matched. */
+  readonly counts: ReadonlyMap<string, number>
+}
+
+/** PEFT's default targets where none are named. */
+export const DEFAULT_TARGETS: Readonly<Record<string, readonly string[]>> = {
+  llama: ['q_proj', 'v_proj'],
+  mistral: ['q_proj', 'v_proj'],
+  qwen2: ['q_proj', 'v_proj'],
+  qwen3: ['q_proj', 'v_proj'],
+  gpt2: ['c_attn'],
+}
+
+/** Finds the targets among the paths of a model's linear layers (without the head). E_ADAPTER when a pattern fits none. */
+export function matchTargets(
+  paths: Iterable<string>,
+  { targetModules, excludeModules, layersToTransform }: TargetOptions,
+): TargetMatch {
+  const all = [...paths]
+  const excluded =
+    excludeModules == null || excludeModules.length === 0
+      ? () => false
+      : matcher(excludeModules, 'exclude_modules')
+  if (excludeModules != null && typeof excludeModules !== 'string')
+    for (const name of excludeModules) requireMatch(name, all, 'exclude_modules')
+  const candidates = all.filter((path) => !excluded(path) && inLayers(path, layersToTransform))
+  const patterns = typeof targetModules === 'string' ? [targetModules] : targetModules
+  const counts = new Map<string, number>()
+  const matched = new Set<string>()
+  for (const pattern of patterns) {
+    const fits =
+      typeof targetModules === 'string'
+        ? matcher(targetModules, 'target_modules')
+        : matcher([pattern], 'target_modules')
+    const hits = candidates.filter(fits)
+    if (hits.length === 0) throw noMatch(pattern, all, 'target_modules')
+    counts.set(pattern, hits.length)
+    for (const path of hits) matched.add(path)
+  }
+  if (matched.size === 0)
+    throw new TrituneError('E_ADAPTER', 'target_modules is empty', {
+      remedy: 'name modules, or use lora_target_linear: true',
+    })
+  return { matched: all.filter((path) => matched.has(path)), counts }
+}
+
+/** The value of the first pattern that fits the path, in the order that the file lists them; PEFT writes them sorted. */
+export function patternValue(
+  path: string,
+  patterns: Readonly<Record<string, number>>,
+  fallback: number,
+): number {
+  for (const [key, value] of Object.entries(patterns)) {
+    if (regex(`(.*\\.)?(${key})$`, key, 'rank_pattern').test(path)) return value
+  }
+  return fallback
+}
+
+/** E_ADAPTER when two keys of a pattern fit one module with different values: PEFT would read its own file differently. */
+export function checkPatterns(
+  name: string,
+  patterns: Readonly<Record<string, number>>,
+  matched: readonly string[],
+): void {
+  for (const key of Object.keys(patterns)) {
+    const hits = matched.filter((path) => regex(`(.*\\.)?(${key})$`, key, name).test(path))
+    if (hits.length === 0) throw noMatch(key, matched, name)
+  }
+  for (const path of matched) {
+    const values = new Set(
+      Object.entries(patterns).flatMap(([key, value]) =>
+        regex(`(.*\\.)?(${key})$`, key, name).test(path) ? [value] : [],
+      ),
+    )
+    if (values.size > 1) {
+      throw new TrituneError('E_ADAPTER', `${name}: several keys with different values fit ${path}`, {
+        remedy: 'make the keys more specific',
+      })
+    }
+  }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function matcher(patterns: readonly string[] | string, field: string): (path: string) => boolean {
+  if (patterns === 'all-linear') return () => true
+  if (typeof patterns === 'string') {
+    const whole = regex(`^(?:${patterns})$`, patterns, field)
+    return (path) => whole.test(path)
+  }
+  return (path) => patterns.some((name) => path === name || path.endsWith(`.${name}`))
+}
+
+function regex(source: string, shown: string, field: string): RegExp {
+  try {
+    return new RegExp(source.startsWith('^') ? source : `^${source}`, 'u')
+  } catch (cause) {
+    throw new TrituneError(
+      'E_ADAPTER',
+      `${field}: "${shown}" is not a regular expression: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    )
+  }
+}
+
+/** PEFT finds the layer index by this expression. */
+const LAYER_INDEX = /^.*?\.[^.]*\.(\d+)\./
+
+function inLayers(path: string, layers: readonly number[] | null | undefined): boolean {
+  if (!layers || layers.length === 0) return true
+  const index = LAYER_INDEX.exec(path)?.[1]
+  return index !== undefined && layers.includes(Number(index))
+}
+
+function requireMatch(name: string, paths: readonly string[], field: string): void {
+  if (!paths.some((path) => path === name || path.endsWith(`.${name}`))) throw noMatch(name, paths, field)
+}
+
+function noMatch(pattern: string, paths: readonly string[], field: string): TrituneError {
+  const endings = [...new Set(paths.map((path) => path.slice(path.lastIndexOf('.') + 1)))]
+  const near = nearestNames(pattern, endings)
+  return new TrituneError('E_ADAPTER', `${field}: "${pattern}" matches no linear layer`, {
+    remedy:
+      near.length > 0
+        ? `did you mean ${near.map((n) => `"${n}"`).join(' or ')}? The model has: ${endings.join(', ')}`
+        : `the model has: ${endings.join(', ')}`,
+  })
+}

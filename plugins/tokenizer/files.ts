@@ -1,0 +1,153 @@
+/**
+ * The files that make a tokenizer, read from a Hugging Face folder or taken from a GGUF file. Only parses and locates;
+ * what the values mean is decided in tokenizer.ts.
+ */
+
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { TrituneError } from '../../core/errors.ts'
+import { fileError } from '../../core/files.ts'
+import type { GgufFile } from '../gguf/mod.ts'
+import { ggufTokenizer, openGguf } from '../gguf/mod.ts'
+
+export type Json = Readonly<Record<string, unknown>>
+
+export interface TokenizerFiles {
+  /** For error messages. */
+  readonly place: string
+  /** The content of tokenizer.json. */
+  readonly tokenizer: Json
+  /** The content of tokenizer_config.json, with the values of special_tokens_map.json where it has none. */
+  readonly config: Json
+  /** Chat templates by name; the usual one is `default`. */
+  readonly chatTemplates: ReadonlyMap<string, string>
+  /** Tokens that end generation, beside the end-of-sequence token. */
+  readonly stopIds: readonly number[]
+}
+
+/** A Hugging Face folder, a `.gguf` file, an opened GGUF file, or the files themselves. */
+export type TokenizerSource = string | GgufFile | TokenizerFiles
+
+/**
+ * @throws E_TOKENIZER when the folder has no tokenizer, naming what was looked for; E_FORMAT for bad JSON; for GGUF files
+ * what `ggufTokenizer` throws
+ */
+export function readTokenizerFiles(source: TokenizerSource): TokenizerFiles {
+  if (typeof source !== 'string') return 'chatTemplates' in source ? source : fromGguf(source)
+  if (source.endsWith('.gguf')) return fromGguf(openGguf(source))
+  return fromFolder(source)
+}
+
+function fromGguf(file: GgufFile): TokenizerFiles {
+  const { tokenizer, tokenizerConfig, eosIds } = ggufTokenizer(file)
+  const chatTemplates = templatesOf(file.path, tokenizerConfig['chat_template'])
+  return { place: file.path, tokenizer, config: tokenizerConfig, chatTemplates, stopIds: eosIds }
+}
+
+function fromFolder(folder: string): TokenizerFiles {
+  const tokenizerPath = join(folder, 'tokenizer.json')
+  if (!existsSync(tokenizerPath)) throw missing(folder)
+  const configPath = join(folder, 'tokenizer_config.json')
+  const mapPath = join(folder, 'special_tokens_map.json')
+  const generationPath = join(folder, 'generation_config.json')
+  const config = {
+    ...(existsSync(mapPath) ? readJson(mapPath) : {}),
+    ...(existsSync(configPath) ? readJson(configPath) : {}),
+  }
+  const generation = existsSync(generationPath) ? readJson(generationPath) : {}
+  return {
+    place: folder,
+    tokenizer: withAddedTokens(readJson(tokenizerPath), config['added_tokens_decoder']),
+    config,
+    chatTemplates: new Map([...templatesOf(configPath, config['chat_template']), ...templateFiles(folder)]),
+    stopIds: tokenIds(generationPath, generation['eos_token_id']),
+  }
+}
+
+/** Tokens that were added after tokenizer.json was written stand in the `added_tokens_decoder` of the config only. */
+function withAddedTokens(tokenizer: Json, decoder: unknown): Json {
+  if (!isJson(decoder)) return tokenizer
+  const listed: unknown[] = Array.isArray(tokenizer['added_tokens']) ? tokenizer['added_tokens'] : []
+  const known = new Set(listed.map((token) => (isJson(token) ? token['id'] : undefined)))
+  const more = Object.entries(decoder)
+    .filter(([id]) => !known.has(Number(id)))
+    .map(([id, token]) => ({ ...(isJson(token) ? token : {}), id: Number(id) }))
+  return more.length === 0 ? tokenizer : { ...tokenizer, added_tokens: [...listed, ...more] }
+}
+
+/** `chat_template` is one template, or a list of named ones. */
+function templatesOf(place: string, value: unknown): Map<string, string> {
+  if (value === undefined || value === null) return new Map()
+  if (typeof value === 'string') return new Map([['default', value]])
+  const templates = new Map<string, string>()
+  for (const item of Array.isArray(value) ? value : [value]) {
+    if (!isJson(item) || typeof item['name'] !== 'string' || typeof item['template'] !== 'string') {
+      throw new TrituneError(
+        'E_FORMAT',
+        'chat_template is neither a string nor a list of { name, template }',
+        { place },
+      )
+    }
+    templates.set(item['name'], item['template'])
+  }
+  return templates
+}
+
+/** chat_template.jinja and additional_chat_templates/NAME.jinja, which transformers prefers to the config. */
+function templateFiles(folder: string): Map<string, string> {
+  const templates = new Map<string, string>()
+  const main = join(folder, 'chat_template.jinja')
+  if (existsSync(main)) templates.set('default', readFileSync(main, 'utf8'))
+  const more = join(folder, 'additional_chat_templates')
+  if (existsSync(more)) {
+    for (const name of readdirSync(more).filter((item) => item.endsWith('.jinja'))) {
+      templates.set(name.slice(0, -'.jinja'.length), readFileSync(join(more, name), 'utf8'))
+    }
+  }
+  return templates
+}
+
+function tokenIds(place: string, value: unknown): number[] {
+  if (value === undefined || value === null) return []
+  const ids: unknown[] = Array.isArray(value) ? value : [value]
+  if (ids.every((id): id is number => Number.isInteger(id))) return ids
+  throw new TrituneError('E_FORMAT', `eos_token_id is ${JSON.stringify(value)}`, { place })
+}
+
+function readJson(path: string): Json {
+  let value: unknown
+  try {
+    value = JSON.parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw fileError(error, path, 'cannot read')
+    throw new TrituneError('E_FORMAT', `not valid JSON (${error.message})`, { place: path, cause: error })
+  }
+  if (!isJson(value)) throw new TrituneError('E_FORMAT', 'not a JSON object', { place: path })
+  return value
+}
+
+function missing(folder: string): TrituneError {
+  if (!existsSync(folder)) {
+    return new TrituneError('E_TOKENIZER', 'no tokenizer: there is no such folder', { place: folder })
+  }
+  if (!statSync(folder).isDirectory()) {
+    return new TrituneError('E_TOKENIZER', 'no tokenizer: it is neither a folder nor a .gguf file', {
+      place: folder,
+    })
+  }
+  const legacy = ['tokenizer.model', 'vocab.json', 'vocab.txt', 'spiece.model'].filter((name) =>
+    existsSync(join(folder, name)),
+  )
+  const found = legacy.length > 0 ? `; it has ${legacy.join(', ')}, which only Python reads` : ''
+  return new TrituneError('E_TOKENIZER', `no tokenizer: the folder has no tokenizer.json${found}`, {
+    place: folder,
+    remedy:
+      legacy.length > 0
+        ? 'in Python, AutoTokenizer.from_pretrained(folder).save_pretrained(folder) writes a tokenizer.json'
+        : "copy tokenizer.json and tokenizer_config.json of the base model into the folder, or name that model's folder",
+  })
+}
+
+export function isJson(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

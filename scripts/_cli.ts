@@ -1,0 +1,74 @@
+/**
+ * What the command-line scripts share: arguments, help, and errors as one message and exit code 1 (2 for wrong usage).
+ */
+import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
+import { didYouMean, TrituneError } from '../core/errors.ts'
+
+export interface Command<O extends ParseArgsOptionsConfig> {
+  /** The whole help text. */
+  readonly help: string
+  readonly options: O
+  /** How many positional arguments there must be. */
+  readonly positionals: { readonly min: number; readonly max: number }
+  run(arguments_: ParsedArguments<O>): Promise<void> | void
+}
+
+export type ParsedArguments<O extends ParseArgsOptionsConfig> = ReturnType<
+  typeof parseArgs<{ options: O; allowPositionals: true }>
+>
+
+/** Runs a command; returns when it is done. Sets the exit code instead of exiting, so that output is flushed. */
+export async function runCommand<const O extends ParseArgsOptionsConfig>(
+  command: Command<O>,
+  argv: readonly string[] = process.argv.slice(2),
+): Promise<void> {
+  if (argv.includes('--help') || argv.includes('-h')) {
+    process.stdout.write(command.help)
+    return
+  }
+  try {
+    await command.run(parse(command, argv))
+  } catch (error) {
+    if (!(error instanceof TrituneError)) throw error
+    process.stderr.write(`error: ${error.message}\n`)
+    process.exitCode = error.code === 'E_USAGE' ? 2 : 1
+  }
+}
+
+/** The value of a numeric option; E_USAGE when it is not one. */
+export function numberOption(name: string, value: string | undefined, fallback: number): number {
+  if (value === undefined) return fallback
+  const number = Number(value)
+  if (value.trim() === '' || !Number.isFinite(number))
+    throw new TrituneError('E_USAGE', `--${name}: expected a number, got "${value}"`)
+  return number
+}
+
+function parse<O extends ParseArgsOptionsConfig>(
+  command: Command<O>,
+  argv: readonly string[],
+): ParsedArguments<O> {
+  const usage = { remedy: 'run it with --help' }
+  let parsed: ParsedArguments<O>
+  try {
+    parsed = parseArgs({ args: [...argv], options: command.options, allowPositionals: true, strict: true })
+  } catch (cause) {
+    const unknown = argv.find(
+      (a) => a.startsWith('--') && !Object.hasOwn(command.options, a.slice(2).split('=')[0]),
+    )
+    if (unknown)
+      throw new TrituneError('E_USAGE', `unknown option ${unknown}`, {
+        remedy: didYouMean(unknown.slice(2), Object.keys(command.options)),
+      })
+    throw new TrituneError('E_USAGE', cause instanceof Error ? cause.message : String(cause), usage)
+  }
+  const { min, max } = command.positionals
+  const count = parsed.positionals.length
+  if (count < min || count > max)
+    throw new TrituneError(
+      'E_USAGE',
+      `expected ${min === max ? min : `${min} to ${max}`} arguments, got ${count}`,
+      usage,
+    )
+  return parsed
+}

@@ -1,0 +1,116 @@
+/**
+ * The body of finetune.ts, loaded only when there is something to do, so that --help is instant.
+ */
+import { colourTokens } from '../plugins/data/mod.ts'
+import {
+  createProgress,
+  type FinetuneConfig,
+  formatBytes,
+  prepareRun,
+  readFinetuneConfig,
+  type Resume,
+  type Run,
+  summarize,
+  train,
+} from '../plugins/finetune/mod.ts'
+
+export interface FinetuneCommand {
+  readonly file: string
+  readonly text: string
+  readonly overrides: readonly string[]
+  readonly resume: boolean
+  readonly dryRun: boolean
+}
+
+export async function finetuneCommand({
+  file,
+  text,
+  overrides,
+  resume,
+  dryRun,
+}: FinetuneCommand): Promise<void> {
+  const config = readFinetuneConfig(text, file, { overrides })
+  const write = (line: string): void => void process.stdout.write(line)
+  const terminal = process.stdout.isTTY === true
+  using run = await prepareRun(config, { onDownload: downloadProgress(terminal) })
+  for (const line of summarize(run)) write(`${line}\n`)
+  if (dryRun) {
+    showExamples(run, terminal)
+    return
+  }
+  const stop = stopOnSignals()
+  const result = await train(run, {
+    onEvent: createProgress({ loggingSteps: config.logging_steps, terminal, write }),
+    signal: stop.signal,
+    resume: resumeOf(config, resume),
+  })
+  stop[Symbol.dispose]()
+  if (result.stopped) {
+    write(`stopped at step ${result.steps}; resume with:\n  bun run scripts/finetune.ts ${file} --resume\n`)
+    process.exitCode = 130
+    return
+  }
+  write(
+    `${run.adapter ? 'adapter' : 'model'} in ${result.outputDir} (peak memory ${formatBytes(run.device.memory().peak)} of tensors)\ntry it:\n  ${tryCommand(run)}\n`,
+  )
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function resumeOf(
+  { resume_from_checkpoint, auto_resume_from_checkpoints }: FinetuneConfig,
+  asked: boolean,
+): Resume {
+  if (resume_from_checkpoint !== null) return { folder: resume_from_checkpoint }
+  if (asked) return 'newest'
+  return auto_resume_from_checkpoints ? 'newest-if-any' : false
+}
+
+function tryCommand({ adapter, config }: Run): string {
+  const model = adapter ? `${config.base_model} --adapter ${config.output_dir}` : config.output_dir
+  const plugins = config.plugins.map((module) => ` --plugin ${module}`).join('')
+  return `bun run scripts/generate.ts ${model}${plugins} --prompt "Once upon a time"`
+}
+
+function showExamples(run: Run, colour: boolean): void {
+  const examples = run.data.train.slice(0, 3)
+  process.stdout.write(
+    colour
+      ? '\nexamples: trained tokens are coloured, masked ones are grey\n'
+      : '\nexamples: trained tokens stand in [brackets]\n',
+  )
+  for (const example of examples) {
+    process.stdout.write(
+      `\n${example.source.file}:${example.source.line}\n${colourTokens(example, run.tokenizer, { colour })}\n`,
+    )
+  }
+}
+
+/** The first SIGINT or SIGTERM asks for a clean stop; the second one ends the process as usual. */
+function stopOnSignals(): { readonly signal: AbortSignal; [Symbol.dispose](): void } {
+  const controller = new AbortController()
+  const names = ['SIGINT', 'SIGTERM'] as const
+  const onSignal = (): void => {
+    process.stderr.write('\nstopping after this step; once more to stop at once\n')
+    controller.abort()
+    release()
+  }
+  const release = (): void => {
+    for (const name of names) process.off(name, onSignal)
+  }
+  for (const name of names) process.on(name, onSignal)
+  return { signal: controller.signal, [Symbol.dispose]: release }
+}
+
+function downloadProgress(
+  terminal: boolean,
+): (progress: { file: string; received: number; total: number }) => void {
+  let last = ''
+  return ({ file, received, total }) => {
+    const percent = total > 0 ? Math.floor((100 * received) / total) : 100
+    const text = `downloading ${file} ${terminal || percent === 100 ? `${percent} %` : ''}`
+    if (text === last || (!terminal && percent < 100)) return
+    last = text
+    process.stderr.write(terminal ? `\r\u001b[K${text}${percent === 100 ? '\n' : ''}` : `${text}\n`)
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * The body of merge.ts, loaded only when there is something to do.
+ */
+import { writeFolderAtomicSync } from '../core/atomic.ts'
+import { createHost, type FloatDType } from '../core/mod.ts'
+import { cpu, openCpuOrReference } from '../plugins/cpu/mod.ts'
+import { loadPlugins, saveModel } from '../plugins/finetune/mod.ts'
+import { resolveModel } from '../plugins/hub/mod.ts'
+import { loadModel, models } from '../plugins/models/mod.ts'
+import { loadAdapter, peft } from '../plugins/peft/mod.ts'
+
+export interface MergeCommand {
+  readonly ref: string
+  /** A folder, or `none`. */
+  readonly adapter: string
+  readonly output: string
+  /** Modules that provide the adapter or the model. */
+  readonly plugins: readonly string[]
+  readonly dtype: FloatDType | undefined
+  readonly maxShardBytes: number
+  readonly offline: boolean
+}
+
+export async function mergeCommand({
+  ref,
+  adapter,
+  output,
+  plugins,
+  dtype,
+  maxShardBytes,
+  offline,
+}: MergeCommand): Promise<void> {
+  const path = await resolveModel(ref, { offline })
+  const { device } = openCpuOrReference()
+  using host = createHost({ plugins: [cpu, models, peft, ...(await loadPlugins(plugins))] })
+  using model = loadModel(path, { device, dtype, models: host.all('model') })
+  using attached =
+    adapter === 'none' ? null : loadAdapter(model, adapter, { definitions: host.all('adapter') })
+  writeFolderAtomicSync(output, (temporary) => saveModel(model, path, temporary, { maxShardBytes }))
+  const merged = attached ? `${attached.adapters.size} layers merged` : 'nothing to merge'
+  process.stdout.write(
+    `${merged}; model in ${output}\ntry it:\n  bun run scripts/generate.ts ${output} --prompt "Once upon a time"\n`,
+  )
+}

@@ -1,0 +1,242 @@
+/**
+ * The ops that decide the speed of a step, on the shapes of SmolLM2-135M with 4 × 512 tokens: what they compute and
+ * how much that is. One table; the tensors are made when a case is opened.
+ */
+import {
+  adamwOp,
+  attentionBackward,
+  attentionForward,
+  createRandom,
+  type Device,
+  type FloatDType,
+  gatedForward,
+  linearBackward,
+  linearCrossEntropyOp,
+  linearForward,
+  type OpKey,
+  rmsNormForward,
+  ropeOp,
+  run,
+  type Shape,
+  type Tensor,
+  tensor,
+  tensorScope,
+} from '../../core/mod.ts'
+
+/** What limits an op, and so what it is compared with: tiles or multiply-adds, multiply-adds, copying. */
+export type Bound = 'matrix' | 'arithmetic' | 'memory'
+
+export interface KernelCase {
+  readonly name: string
+  readonly bound: Bound
+  /** FLOP, or bytes read and written, of one run. */
+  amount(dtype: FloatDType): number
+  /** Share of the machine's peak: lowest, hoped for. */
+  readonly limits: { readonly [D in 'f32' | 'bf16']: readonly [floor: number, goal: number] }
+  /** The same thing in kernels_peer.py; it must not be slower than that. */
+  readonly peer?: Readonly<Record<string, unknown>>
+  readonly ops: readonly OpKey[]
+  /** Makes the tensors; the result runs the op once. Runs within a scope of the caller. */
+  open(make: Maker): () => void
+}
+
+/** Makes tensors of the case's device. */
+export interface Maker {
+  readonly dtype: 'f32' | 'bf16'
+  random(shape: Shape, dtype?: FloatDType): Tensor
+  integers(values: ArrayLike<number>): Tensor
+}
+
+export function createMaker(device: Device, dtype: 'f32' | 'bf16'): Maker {
+  const random = createRandom(0, 'bench/kernels')
+  return {
+    dtype,
+    random(shape, of = dtype) {
+      const values = Float32Array.from(
+        { length: shape.reduce((a, b) => a * b, 1) },
+        () => random.float() - 0.5,
+      )
+      return tensor(values, { shape, dtype: of, device })
+    },
+    integers: (values) => tensor(values, { dtype: 'i32', device }),
+  }
+}
+
+const [DOCUMENTS, LENGTH, C, MLP, V, R, H, KV, D] = [4, 512, 576, 1536, 49152, 16, 9, 3, 64]
+const ROWS = DOCUMENTS * LENGTH
+const NO_DROPOUT = { dropout: 0, rng: null } as const
+const GEMM = { f32: [0.6, 0.85], bf16: [0.3, 0.5] } as const
+const STREAM = { f32: [0.4, 1], bf16: [0.4, 1] } as const
+const bytesOf = (dtype: FloatDType): number => (dtype === 'f32' ? 4 : 2)
+
+/** Query-key pairs that a causal mask leaves. */
+const PAIRS = (DOCUMENTS * H * LENGTH * (LENGTH + 1)) / 2
+
+export const KERNEL_CASES: readonly KernelCase[] = [
+  {
+    name: 'linear 576 → 1536',
+    bound: 'matrix',
+    amount: () => 2 * ROWS * C * MLP,
+    limits: GEMM,
+    ops: [linearForward],
+    open({ random }) {
+      const inputs = {
+        x: random([ROWS, C]),
+        weight: random([MLP, C]),
+        bias: undefined,
+        loraA: undefined,
+        loraB: undefined,
+      }
+      return () => void run(linearForward, inputs, { scale: 0, ...NO_DROPOUT })
+    },
+  },
+  {
+    name: 'linear + LoRA r16, both ways',
+    bound: 'matrix',
+    amount: () => 2 * ROWS * (2 * C * MLP + 3 * R * (C + MLP)),
+    limits: GEMM,
+    peer: { op: 'lora_linear', shape: { rows: ROWS, in: C, out: MLP, rank: R } },
+    ops: [linearForward, linearBackward],
+    open({ random }) {
+      const [x, weight, dy] = [random([ROWS, C]), random([MLP, C]), random([ROWS, MLP])]
+      const [loraA, loraB] = [random([R, C], 'f32'), random([MLP, R], 'f32')]
+      const wants = {
+        wantsDx: true,
+        wantsDw: false,
+        wantsDbias: false,
+        wantsDa: true,
+        wantsDb: true,
+        accumulateDx: false,
+      }
+      return () => {
+        const { xa } = run(
+          linearForward,
+          { x, weight, bias: undefined, loraA, loraB },
+          { scale: 2, ...NO_DROPOUT },
+        )
+        run(
+          linearBackward,
+          { dy, x, weight, loraA, loraB, xa: xa ?? undefined },
+          { scale: 2, ...NO_DROPOUT, ...wants },
+        )
+      }
+    },
+  },
+  {
+    name: 'linear_cross_entropy, both ways',
+    bound: 'matrix',
+    amount: () => 4 * ROWS * C * V,
+    limits: { f32: [0.45, 0.75], bf16: [0.3, 0.5] },
+    peer: { op: 'linear_cross_entropy', shape: { tokens: ROWS, hidden: C, vocab: V }, reps: 3, warmup: 1 },
+    ops: [linearCrossEntropyOp],
+    open({ random, integers }) {
+      const inputs = {
+        h: random([ROWS, C]),
+        weight: random([V, C]),
+        targets: integers(Array.from({ length: ROWS }, (_, i) => (i * 37) % V)),
+      }
+      const params = { scale: 1 / ROWS, softcap: 0, wantsNll: false, wantsDh: true, wantsDw: false }
+      return () => void run(linearCrossEntropyOp, inputs, params)
+    },
+  },
+  {
+    name: 'attention, both ways',
+    bound: 'arithmetic',
+    // Two products forward, five backward.
+    amount: () => 7 * 2 * PAIRS * D,
+    limits: { f32: [0.3, 0.6], bf16: [0.3, 0.9] },
+    peer: { op: 'sdpa', shape: { batch: DOCUMENTS, heads: H, kvHeads: KV, length: LENGTH, headDim: D } },
+    ops: [attentionForward, attentionBackward],
+    open({ random, integers }) {
+      const offsets = integers(Array.from({ length: DOCUMENTS + 1 }, (_, i) => i * LENGTH))
+      const [q, k, v, grad] = [
+        [ROWS, H, D],
+        [ROWS, KV, D],
+        [ROWS, KV, D],
+        [ROWS, H, D],
+      ].map((shape) => random(shape))
+      const inputs = { q, k, v, offsetsQ: offsets, offsetsK: offsets }
+      const params = { scale: 1 / Math.sqrt(D), causal: true, window: 0, softcap: 0 }
+      return () => {
+        const { o, lse } = run(attentionForward, inputs, params)
+        run(attentionBackward, { ...inputs, grad, o, lse }, params)
+      }
+    },
+  },
+  {
+    name: 'rms_norm',
+    bound: 'memory',
+    amount: (dtype) => 2 * ROWS * C * bytesOf(dtype),
+    limits: STREAM,
+    ops: [rmsNormForward],
+    open({ random }) {
+      const inputs = { x: random([ROWS, C]), residual: undefined, weight: random([C]) }
+      return () => void run(rmsNormForward, inputs, { eps: 1e-5 })
+    },
+  },
+  {
+    name: 'swiglu',
+    bound: 'memory',
+    amount: (dtype) => 3 * ROWS * MLP * bytesOf(dtype),
+    limits: STREAM,
+    ops: [gatedForward],
+    open({ random }) {
+      const inputs = { gate: random([ROWS, MLP]), up: random([ROWS, MLP]) }
+      return () => void run(gatedForward, inputs, { f: 'silu' })
+    },
+  },
+  {
+    name: 'rope',
+    bound: 'memory',
+    amount: (dtype) => 2 * ROWS * H * D * bytesOf(dtype),
+    limits: STREAM,
+    ops: [ropeOp],
+    open({ random, integers }) {
+      const positions = integers(Array.from({ length: ROWS }, (_, i) => i % LENGTH))
+      const inputs = {
+        x: random([ROWS, H, D]),
+        cos: random([LENGTH, D / 2], 'f32'),
+        sin: random([LENGTH, D / 2], 'f32'),
+        positions,
+      }
+      return () => void run(ropeOp, inputs, { inverse: false })
+    },
+  },
+  {
+    name: 'adamw, 4.9 M parameters',
+    bound: 'memory',
+    // Reads weight, m, v and gradient; writes the first three. f32 whatever the model is.
+    amount: () => 7 * 4 * 4_884_480,
+    limits: STREAM,
+    peer: { op: 'adamw', dtype: 'f32', shape: { numel: 4_884_480 } },
+    ops: [adamwOp],
+    open({ random }) {
+      const n = [4_884_480]
+      const state = {
+        weight: random(n, 'f32'),
+        m: random(n, 'f32'),
+        v: random(n, 'f32'),
+        grad: random(n, 'f32'),
+      }
+      state.v.set(state.v.toArray().map(Math.abs))
+      const params = {
+        lr: 1e-4,
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        weightDecay: 0.01,
+        bias1: 0.1,
+        bias2: 0.001,
+        gradScale: 1,
+      }
+      const { weight, m, v } = state
+      return () => void run(adamwOp, { ...state, master: undefined }, params, { weight, m, v })
+    },
+  },
+]
+
+/** Runs `body` once and frees what it made. */
+export function once(body: () => void): void {
+  using _scope = tensorScope()
+  body()
+}

@@ -1,0 +1,79 @@
+/**
+ * What a benchmark is: a topic gives rows, a row compares our number with somebody else's.
+ *
+ * A speed claim is a command, so a floor that is missed makes `bun run bench` fail; a goal is what we aim at.
+ */
+
+export interface Row {
+  readonly name: string
+  readonly ours: number
+  /** What `ours` is compared with: another program, or the peak of the machine. */
+  readonly peer: number | null
+  /** Of `ours` and `peer`: `tokens/s`, `MiB`, `ms`, `GFLOP/s`, `GB/s`. */
+  readonly unit: string
+  /** Median of ours / peer over pairs of runs taken in turn; null: nothing to compare with. */
+  readonly ratio: number | null
+  /** Limit on `ratio`, or on `ours` where there is no ratio; null: the row informs. */
+  readonly floor: number | null
+  readonly goal: number | null
+  /** Which side of floor and goal is good. */
+  readonly better: 'higher' | 'lower'
+  readonly note?: string
+}
+
+export interface BenchContext {
+  /** Fewer repetitions and fewer cases: does it work, roughly how fast. */
+  readonly quick: boolean
+  readonly threads: number
+  /** Python with torch, transformers and peft; null: not given. */
+  readonly python: string | null
+  /** A model folder or GGUF file; null: not given. */
+  readonly model: string | null
+  /** For people, on stderr: what runs now. */
+  progress(text: string): void
+}
+
+export interface Topic {
+  readonly name: string
+  run(context: BenchContext): Promise<Row[]>
+}
+
+/** `goal` reached, `ok` above the floor, `MISSED`, or empty where there is no floor. */
+export type Judgement = 'goal' | 'ok' | 'MISSED' | ''
+
+export function judge({ ours, ratio, floor, goal, better }: Row): Judgement {
+  const value = ratio ?? ours
+  const reaches = (limit: number): boolean => (better === 'higher' ? value >= limit : value <= limit)
+  if (goal !== null && reaches(goal)) return 'goal'
+  if (floor === null) return ''
+  return reaches(floor) ? 'ok' : 'MISSED'
+}
+
+/** A table for people: one line a row, numbers right-aligned. */
+export function formatRows(rows: readonly Row[]): string {
+  const limit = ({ better }: Row, value: number | null): string =>
+    value === null ? '' : `${better === 'higher' ? '≥' : '≤'} ${formatNumber(value)}`
+  const cells = rows.map((row) => [
+    row.name,
+    formatNumber(row.ours),
+    row.peer === null ? '' : formatNumber(row.peer),
+    row.unit,
+    row.ratio === null ? '' : row.ratio.toFixed(2),
+    limit(row, row.floor),
+    limit(row, row.goal),
+    judge(row),
+    row.note ?? '',
+  ])
+  const table = [['', 'ours', 'peer', '', 'ratio', 'floor', 'goal', '', ''], ...cells]
+  const widths = table[0].map((_, column) => Math.max(...table.map((line) => line[column].length)))
+  const numeric = new Set([1, 2, 4, 5, 6])
+  const pad = (text: string, column: number): string =>
+    numeric.has(column) ? text.padStart(widths[column]) : text.padEnd(widths[column])
+  return table.map((line) => line.map(pad).join('  ').trimEnd()).join('\n')
+}
+
+/** Three significant digits or so, without exponents. */
+export function formatNumber(value: number): string {
+  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : Math.abs(value) >= 0.1 ? 2 : 4
+  return value.toFixed(digits)
+}

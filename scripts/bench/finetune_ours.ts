@@ -1,0 +1,133 @@
+/**
+ * Our side of the end-to-end benchmark; scripts/bench/finetune_peer.py is the other. It writes no file.
+ *
+ *   bun scripts/bench/finetune_ours.ts --model <folder or .gguf> --dtype f32|bf16 --checkpointing 0|1
+ *       [--batch 4] [--length 512] [--rank 16] [--steps 20] [--threads 2] [--seed 0]
+ *
+ * LoRA (rank r, alpha 2 r, no dropout) on all linear layers, AdamW with decay 0.01, clipping at 1, the trainer's own
+ * step. Random token ids from a fixed seed. JSON lines, as the peer speaks them: {"ready": true} on start, then "step"
+ * → {"seconds", "loss", "gradNorm"}, "memory" → {"peakRssBytes", "trainPeakRssBytes", …}, "quit".
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { parseArgs } from 'node:util'
+import { adamw, chain, clipByGlobalNorm } from '../../core/mod.ts'
+import { openCpu } from '../../plugins/cpu/device.ts'
+import { trainStep } from '../../plugins/finetune/train-step.ts'
+import { loadModel } from '../../plugins/models/mod.ts'
+import { attachLora } from '../../plugins/peft/mod.ts'
+import { randomBatch } from './_random-step.ts'
+
+const LEARNING_RATE = 2e-4
+
+function readOptions(): {
+  model: string
+  dtype: 'f32' | 'bf16'
+  checkpointing: boolean
+  numbers: Record<string, number>
+} {
+  const number = (fallback: string): { type: 'string'; default: string } => ({
+    type: 'string',
+    default: fallback,
+  })
+  const { values } = parseArgs({
+    options: {
+      model: { type: 'string' },
+      dtype: { type: 'string', default: 'f32' },
+      checkpointing: number('0'),
+      batch: number('4'),
+      length: number('512'),
+      rank: number('16'),
+      steps: number('20'),
+      threads: number('2'),
+      seed: number('0'),
+    },
+  })
+  if (!values.model) throw new Error('--model is missing')
+  const { batch, length, rank, steps, threads, seed } = values
+  const numbers = Object.fromEntries(
+    Object.entries({ batch, length, rank, steps, threads, seed }).map(([k, v]) => [k, Number(v)]),
+  )
+  return {
+    model: values.model,
+    dtype: values.dtype === 'bf16' ? 'bf16' : 'f32',
+    checkpointing: values.checkpointing === '1',
+    numbers,
+  }
+}
+
+/** VmRSS (now) or VmHWM (peak) of this process, in bytes. Linux only. */
+function rss(field: 'VmRSS' | 'VmHWM'): number {
+  const found = new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(readFileSync('/proc/self/status', 'utf8'))
+  return Number(found?.[1] ?? 0) * 1024
+}
+
+async function main(): Promise<void> {
+  const say = (value: object): void => void process.stdout.write(`${JSON.stringify(value)}\n`)
+  const { model: path, dtype, checkpointing, numbers } = readOptions()
+  const { batch, length, rank, steps, threads, seed } = numbers
+  const baseRss = rss('VmRSS')
+  const device = openCpu({ threads })
+  using model = loadModel(path, { device, dtype })
+  using adapter = attachLora(model, { rank, alpha: 2 * rank, targetModules: 'all-linear', seed })
+  using optimizer = chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.01 })).init(adapter.parameters)
+  const { parameters } = adapter
+  const context = { model, device, parameters, optimizer, checkpointing, seed }
+  const batches = Array.from({ length: steps }, (_, i) =>
+    randomBatch(model.info.vocabSize, { batch, length, seed: seed + i }),
+  )
+
+  // What loading left behind goes back to the system, then the peak counts from here ("5" resets it; Linux only).
+  const loadPeakRss = rss('VmHWM')
+  Bun.gc(true)
+  try {
+    writeFileSync('/proc/self/clear_refs', '5')
+  } catch {
+    // Without it "trainPeakRssBytes" includes loading, which is the stricter number.
+  }
+  say({
+    ready: true,
+    dtype,
+    checkpointing,
+    device: device.description,
+    tokensPerStep: batch * length,
+    trainableParameters: [...parameters.values()].reduce((sum, { size }) => sum + size, 0),
+  })
+  const loadedRss = rss('VmRSS')
+
+  let done = 0
+  for await (const line of createInterface({ input: process.stdin })) {
+    const command = line.trim().replaceAll('"', '')
+    if (command === 'step') {
+      const started = performance.now()
+      const { loss, metrics } = trainStep(context, [batches[done % steps]], {
+        step: done,
+        learningRate: LEARNING_RATE,
+      })
+      say({ seconds: (performance.now() - started) / 1000, loss, gradNorm: metrics.grad_norm })
+      done++
+    } else if (command === 'memory') {
+      const trainPeakRssBytes = rss('VmHWM')
+      const peakRssBytes = Math.max(loadPeakRss, trainPeakRssBytes)
+      say({
+        peakRssBytes,
+        trainPeakRssBytes,
+        baseRssBytes: baseRss,
+        loadedRssBytes: loadedRss,
+        deviceBytes: device.memory(),
+      })
+    } else if (command === 'quit') return
+    else if (command !== '') say({ error: `unknown command "${command}": step, memory or quit` })
+  }
+}
+
+if (import.meta.main) {
+  try {
+    await main()
+  } catch (error) {
+    process.stdout.write(
+      `${JSON.stringify({ error: error instanceof Error ? error.message : String(error) })}\n`,
+    )
+    process.exitCode = 1
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * Ops against what the machine reaches now (multiply-adds, AMX tiles, copying memory), measured in turn in one process;
+ * and, where a Python is given, against torch.
+ */
+import { fileURLToPath } from 'node:url'
+import { type Device, noGrad, tensorScope, TrituneError } from '../../core/mod.ts'
+import { type NativeLibrary, openLibrary } from '../../core/native/library.ts'
+import { openCpu } from '../../plugins/cpu/device.ts'
+import { type Child, numberIn, startChild } from './_child.ts'
+import { createMaker, KERNEL_CASES, type KernelCase, once } from './_kernel-cases.ts'
+import { inTurn, median, medianRatio, seconds } from './_measure.ts'
+import type { BenchContext, Row, Topic } from './_topic.ts'
+
+// TT_PEAK_* of tritune.h
+const PEAK_FMA = 0
+const PEAK_AMX = 1
+const PEAK_MEMCPY = 2
+const PEAK_SECONDS = 0.01
+
+export const kernels: Topic = {
+  name: 'kernels',
+  async run(context) {
+    const device = openCpu({ threads: context.threads })
+    const library = openLibrary('cpu')
+    const rows: Row[] = []
+    for (const dtype of ['f32', 'bf16'] as const) {
+      for (const one of KERNEL_CASES) {
+        // AdamW is f32 only: once is enough.
+        if (dtype === 'bf16' && one.peer?.dtype === 'f32') continue
+        context.progress(`${one.name} ${dtype}`)
+        rows.push(...(await measure(one, { dtype, device, library, context })))
+      }
+    }
+    return rows
+  },
+}
+
+interface Setting {
+  readonly dtype: 'f32' | 'bf16'
+  readonly device: Device
+  readonly library: NativeLibrary
+  readonly context: BenchContext
+}
+
+async function measure(one: KernelCase, { dtype, device, library, context }: Setting): Promise<Row[]> {
+  for (const op of one.ops) {
+    if (!device.implementationOf(op))
+      throw new TrituneError('E_UNSUPPORTED', `the CPU device has no ${op.name}`, {
+        remedy: 'rebuild it with `bun run native`',
+      })
+  }
+  const maker = createMaker(device, dtype)
+  const { body, tensors } = noGrad(() => openCase(one, maker))
+  const amount = one.amount(dtype)
+  const time = (): number => noGrad(() => seconds(() => once(body)))
+  const calibrate = peakOf(device, library, one, dtype, amount)
+  const rates = await inTurn(
+    { ours: () => amount / time(), peak: () => calibrate.measure() },
+    { repeat: context.quick ? 5 : 15, warmup: 2, maxSeconds: context.quick ? 2 : 8 },
+  )
+  const [floor, goal] = one.limits[dtype]
+  const unit = one.bound === 'memory' ? 'GB/s' : 'GFLOP/s'
+  const rows: Row[] = [
+    {
+      name: `${one.name}, ${dtype}`,
+      ours: median(rates.ours) / 1e9,
+      peer: median(rates.peak) / 1e9,
+      unit,
+      ratio: medianRatio(rates.ours, rates.peak),
+      floor,
+      goal,
+      better: 'higher',
+      note: calibrate.name,
+    },
+  ]
+  if (context.python && one.peer)
+    rows.push(await againstTorch(one, dtype, time, { ...context, python: context.python }))
+  calibrate.free()
+  for (const tensor of tensors) tensor.dispose()
+  return rows
+}
+
+/** The tensors of a case must outlive its runs, and a scope must not be open across an `await`. */
+function openCase(
+  one: KernelCase,
+  maker: ReturnType<typeof createMaker>,
+): { body: () => void; tensors: { dispose(): void }[] } {
+  using scope = tensorScope()
+  const tensors: { dispose(): void }[] = []
+  const body = one.open({
+    dtype: maker.dtype,
+    random(shape, dtype) {
+      const made = scope.keep(maker.random(shape, dtype))
+      tensors.push(made)
+      return made
+    },
+    integers(values) {
+      const made = scope.keep(maker.integers(values))
+      tensors.push(made)
+      return made
+    },
+  })
+  return { body, tensors }
+}
+
+function peakOf(
+  device: Device,
+  library: NativeLibrary,
+  one: KernelCase,
+  dtype: 'f32' | 'bf16',
+  amount: number,
+): { name: string; measure(): number; free(): void } {
+  const cell = device.allocate(8)
+  const out = new Float64Array(cell.host ?? new ArrayBuffer(8))
+  const amx = dtype === 'bf16' && one.bound === 'matrix' && library.info.isa === 'amx'
+  const kind = one.bound === 'memory' ? PEAK_MEMCPY : amx ? PEAK_AMX : PEAK_FMA
+  // A copy that reads and writes as much as the op does.
+  const bytes = one.bound === 'memory' ? Math.ceil(amount / 2 / 4096) * 4096 : 0
+  return {
+    free: () => cell.free(),
+    name: one.bound === 'memory' ? 'of memcpy' : amx ? 'of AMX, fed from memory' : 'of FMA',
+    measure() {
+      library.call.tt_bench_peak(cell.address, kind, bytes, PEAK_SECONDS)
+      return out[0]
+    },
+  }
+}
+
+/** Seconds of torch and of our op, in turn. */
+async function againstTorch(
+  one: KernelCase,
+  dtype: string,
+  time: () => number,
+  { python, threads, quick }: BenchContext & { python: string },
+): Promise<Row> {
+  const command = [
+    python,
+    fileURLToPath(new URL('kernels_peer.py', import.meta.url)),
+    '--threads',
+    String(threads),
+  ]
+  await using torch: Child = await startChild('torch', command)
+  const request = JSON.stringify({ dtype, mode: 'both', reps: 5, maxSeconds: 4, ...one.peer })
+  const times = await inTurn(
+    {
+      ours: () => median([time(), time(), time()]),
+      peer: async () => numberIn(await torch.ask(request), 'seconds'),
+    },
+    { repeat: quick ? 2 : 5, warmup: 1, maxSeconds: quick ? 5 : 20 },
+  )
+  return {
+    name: `${one.name}, ${dtype}, torch`,
+    ours: median(times.ours) * 1000,
+    peer: median(times.peer) * 1000,
+    unit: 'ms',
+    ratio: medianRatio(times.peer, times.ours),
+    floor: 1,
+    goal: 1.5,
+    better: 'higher',
+    note: 'times faster',
+  }
+}

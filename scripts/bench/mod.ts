@@ -1,0 +1,84 @@
+/**
+ * `bun run bench <topic…> [--json] [--quick]`: measures, prints a table, and fails when a floor is missed.
+ *
+ *   finetune   a LoRA step of SmolLM2-135M against torch + PEFT        --model, --python
+ *   kernels    our ops against the peaks of the machine, and two against torch   (--python)
+ *   startup    from a command to its first step, and what the trainer costs beside the ops
+ */
+import { availableParallelism } from 'node:os'
+import { didYouMean, TrituneError } from '../../core/errors.ts'
+import { numberOption, runCommand } from '../_cli.ts'
+import { ensureInstalled } from '../_setup.ts'
+import { describeMachine, formatMachine } from './_machine.ts'
+import { type BenchContext, formatRows, judge, type Row, type Topic } from './_topic.ts'
+
+const HELP = `Measure tritune; the exit code is 1 when a floor is missed.
+
+  bun run bench <topic…> [options]
+
+  topics: finetune, kernels, startup
+
+  --model <path>    model folder or .gguf file (or TRITUNE_MODEL): finetune needs it
+  --python <path>   Python with torch, transformers and peft (or TRITUNE_PYTHON): finetune needs it, kernels uses it
+  --threads <n>     threads of both sides; default: all cores
+  --quick           fewer repetitions
+  --json            one JSON object on stdout instead of the table
+  --help            this text
+`
+
+const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
+  finetune: async () => (await import('./finetune.ts')).finetune,
+  kernels: async () => (await import('./kernels.ts')).kernels,
+  startup: async () => (await import('./startup.ts')).startup,
+}
+
+await runCommand({
+  help: HELP,
+  positionals: { min: 1, max: Object.keys(TOPICS).length },
+  options: {
+    model: { type: 'string' },
+    python: { type: 'string' },
+    threads: { type: 'string' },
+    quick: { type: 'boolean' },
+    json: { type: 'boolean' },
+  },
+  async run({ positionals, values }) {
+    for (const name of positionals) {
+      if (Object.hasOwn(TOPICS, name)) continue
+      throw new TrituneError('E_USAGE', `there is no benchmark "${name}"`, {
+        remedy: didYouMean(name, Object.keys(TOPICS)),
+      })
+    }
+    const threads = numberOption('threads', values.threads, availableParallelism())
+    if (!Number.isInteger(threads) || threads < 1)
+      throw new TrituneError('E_USAGE', '--threads: expected a whole number from 1')
+    await ensureInstalled()
+    const context: BenchContext = {
+      quick: values.quick ?? false,
+      threads,
+      python: values.python ?? process.env.TRITUNE_PYTHON ?? null,
+      model: values.model ?? process.env.TRITUNE_MODEL ?? null,
+      progress: (text) => void process.stderr.write(`${text}\n`),
+    }
+    if (!(await measure(positionals, context, values.json ?? false))) process.exitCode = 1
+  },
+})
+
+/** Runs the topics and prints; false when a floor was missed. */
+async function measure(names: readonly string[], context: BenchContext, json: boolean): Promise<boolean> {
+  const machine = describeMachine(`bun run bench ${process.argv.slice(2).join(' ')}`)
+  if (!json) console.log(formatMachine(machine))
+  const results: Record<string, Row[]> = {}
+  for (const name of names) {
+    const topic = await TOPICS[name]()
+    results[name] = await topic.run(context)
+    if (!json) console.log(`\n${name}\n${formatRows(results[name])}`)
+  }
+  const missed = Object.values(results)
+    .flat()
+    .filter((row) => judge(row) === 'MISSED')
+    .map((row) => row.name)
+  if (json) console.log(JSON.stringify({ machine, results, missed }, null, 2))
+  else if (missed.length > 0) console.log(`\n${missed.length} below the floor: ${missed.join('; ')}`)
+  return missed.length === 0
+}

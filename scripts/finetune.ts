@@ -1,0 +1,65 @@
+/**
+ * Fine-tunes a model as a YAML file says. Thin: reads arguments, calls plugins/finetune, prints.
+ */
+import { readFileSync } from 'node:fs'
+import { TrituneError } from '../core/errors.ts'
+import { runCommand } from './_cli.ts'
+import { ensureInstalled } from './_setup.ts'
+
+const HELP = `Fine-tune a language model.
+
+  bun run scripts/finetune.ts <config.yaml> [options]
+
+  --set key=value   change a setting of the file; may be repeated
+  --resume          continue from the newest checkpoint of output_dir
+  --dry-run         load everything, show the plan and three examples as tokens, and stop
+  --help            this text
+
+The keys of the file are axolotl's. The smallest one:
+
+  base_model: HuggingFaceTB/SmolLM2-135M-Instruct   # a hub name, a folder or a .gguf file
+  adapter: lora
+  lora_r: 16
+  lora_alpha: 32
+  lora_target_linear: true
+  datasets:
+    - path: my-data.jsonl
+      type: alpaca
+  sequence_len: 512
+  learning_rate: 2e-4
+  output_dir: ./my-adapter
+`
+
+await runCommand({
+  help: HELP,
+  positionals: { min: 1, max: 1 },
+  options: {
+    set: { type: 'string', multiple: true },
+    resume: { type: 'boolean' },
+    'dry-run': { type: 'boolean' },
+  },
+  async run({ positionals: [file], values }) {
+    const text = readConfigFile(file)
+    await ensureInstalled()
+    const { finetuneCommand } = await import('./_finetune-command.ts')
+    await finetuneCommand({
+      file,
+      text,
+      overrides: values.set ?? [],
+      resume: values.resume ?? false,
+      dryRun: values['dry-run'] ?? false,
+    })
+  },
+})
+
+function readConfigFile(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new TrituneError(
+      'E_FILE',
+      `cannot read the configuration: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { place: file, remedy: 'name a YAML file', cause },
+    )
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Writes text with a model, with or without an adapter. Thin: reads arguments, calls plugins/generate, prints.
+ */
+import { TrituneError } from '../core/errors.ts'
+import { numberOption, runCommand } from './_cli.ts'
+import { ensureInstalled } from './_setup.ts'
+
+const HELP = `Generate text.
+
+  bun run scripts/generate.ts <model> --prompt <text> [options]
+
+  <model>                  a hub name, a folder or a .gguf file
+  --adapter <folder>       a PEFT adapter to put on it
+  --plugin <module>        for an adapter or a model that a plugin provides; may be repeated
+  --prompt <text>          the text to continue
+  --chat                   the prompt is a message of the user, put into the model's chat template
+  --system <text>          with --chat: the system message
+  --max-new-tokens <n>     default 128
+  --temperature <t>        0 takes the most likely token each time (default)
+  --top-k <k>              only the k most likely tokens
+  --top-p <p>              only the most likely tokens with this much probability
+  --repetition-penalty <x> above 1 makes repetition less likely
+  --stop <text>            end at this text; may be repeated
+  --seed <n>               default 0
+  --dtype <f32|bf16>       default: as the model is stored
+  --offline                use the local cache of the hub only
+  --help                   this text
+`
+
+await runCommand({
+  help: HELP,
+  positionals: { min: 1, max: 1 },
+  options: {
+    adapter: { type: 'string' },
+    plugin: { type: 'string', multiple: true },
+    prompt: { type: 'string' },
+    chat: { type: 'boolean' },
+    system: { type: 'string' },
+    'max-new-tokens': { type: 'string' },
+    temperature: { type: 'string' },
+    'top-k': { type: 'string' },
+    'top-p': { type: 'string' },
+    'repetition-penalty': { type: 'string' },
+    stop: { type: 'string', multiple: true },
+    seed: { type: 'string' },
+    dtype: { type: 'string' },
+    offline: { type: 'boolean' },
+  },
+  async run({ positionals: [model], values }) {
+    const { prompt, dtype } = values
+    if (!prompt) throw new TrituneError('E_USAGE', '--prompt is missing', { remedy: 'run it with --help' })
+    if (dtype !== undefined && dtype !== 'f32' && dtype !== 'bf16')
+      throw new TrituneError('E_USAGE', `--dtype: expected f32 or bf16, got "${dtype}"`)
+    const sampling = {
+      maxNewTokens: numberOption('max-new-tokens', values['max-new-tokens'], 128),
+      temperature: numberOption('temperature', values.temperature, 0),
+      topK: numberOption('top-k', values['top-k'], 0),
+      topP: numberOption('top-p', values['top-p'], 1),
+      repetitionPenalty: numberOption('repetition-penalty', values['repetition-penalty'], 1),
+      seed: numberOption('seed', values.seed, 0),
+    }
+    await ensureInstalled()
+    const { openGenerator } = await import('../plugins/generate/mod.ts')
+    const { loadPlugins } = await import('../plugins/finetune/mod.ts')
+    using generator = await openGenerator(model, {
+      adapter: values.adapter,
+      dtype,
+      offline: values.offline,
+      plugins: await loadPlugins(values.plugin ?? []),
+    })
+    const messages = [
+      ...(values.system ? [{ role: 'system', content: values.system }] : []),
+      { role: 'user', content: prompt },
+    ]
+    for (const piece of generator.stream(values.chat ? { messages } : { prompt }, {
+      ...sampling,
+      stop: values.stop,
+    }))
+      process.stdout.write(piece)
+    process.stdout.write('\n')
+  },
+})

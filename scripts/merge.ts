@@ -1,0 +1,52 @@
+/**
+ * Folds an adapter into its base model and writes a folder that transformers loads. Thin: see plugins/peft.
+ */
+import { existsSync } from 'node:fs'
+import { TrituneError } from '../core/errors.ts'
+import { numberOption, runCommand } from './_cli.ts'
+import { ensureInstalled } from './_setup.ts'
+
+const HELP = `Merge an adapter into its base model.
+
+  bun run scripts/merge.ts <model> <adapter> <output folder> [options]
+
+  <model>             a hub name, a folder or a .gguf file
+  <adapter>           folder of a PEFT adapter; "none" only converts the model
+  --plugin <module>   for an adapter or a model that a plugin provides; may be repeated
+  --dtype <f32|bf16>  of the result; default: as the model is stored (f32 for .gguf)
+  --max-shard <GB>    size of a file, default 50
+  --offline           use the local cache of the hub only
+  --help              this text
+`
+
+await runCommand({
+  help: HELP,
+  positionals: { min: 3, max: 3 },
+  options: {
+    plugin: { type: 'string', multiple: true },
+    dtype: { type: 'string' },
+    'max-shard': { type: 'string' },
+    offline: { type: 'boolean' },
+  },
+  async run({ positionals: [ref, adapter, output], values: { dtype, offline, plugin = [], ...values } }) {
+    if (dtype !== undefined && dtype !== 'f32' && dtype !== 'bf16')
+      throw new TrituneError('E_USAGE', `--dtype: expected f32 or bf16, got "${dtype}"`)
+    if (existsSync(output))
+      throw new TrituneError('E_FILE', 'the output folder exists already', {
+        place: output,
+        remedy: 'name a new folder',
+      })
+    const maxShardBytes = numberOption('max-shard', values['max-shard'], 50) * 1e9
+    await ensureInstalled()
+    const { mergeCommand } = await import('./_merge-command.ts')
+    await mergeCommand({
+      ref,
+      adapter,
+      output,
+      plugins: plugin,
+      dtype,
+      maxShardBytes,
+      offline: offline ?? false,
+    })
+  },
+})

@@ -1,0 +1,120 @@
+import { describe, expect, test } from 'bun:test'
+import * as v from 'valibot'
+import { ConfigError, defineConfig, formatPath } from '../../core/config.ts'
+import type { ConfigRule } from '../../core/config.ts'
+import {
+  decimal,
+  decimalText,
+  flag,
+  integer,
+  listOf,
+  nullable,
+  oneOf,
+  optional,
+  text,
+} from '../../core/config-fields.ts'
+import type { Field } from '../../core/config-fields.ts'
+
+interface Demo {
+  rank: number
+  mode: 'fast' | 'slow'
+  parts: { name: string }[]
+}
+
+const schema: Field<Demo> = v.strictObject({
+  rank: integer({ min: 1 }),
+  mode: optional(oneOf(['fast', 'slow'], { later: ['wild'] }), 'fast'),
+  parts: optional(listOf(v.strictObject({ name: text() })), []),
+})
+const rule: ConfigRule<Demo> = ({ rank, mode }) =>
+  rank > 8 && mode === 'fast' ? { path: ['rank'], what: 'is too large for fast' } : undefined
+const demo = defineConfig(schema, [rule])
+
+function failure(input: unknown): ConfigError {
+  try {
+    demo.validate(input)
+  } catch (error) {
+    if (error instanceof ConfigError) return error
+    throw error
+  }
+  throw new Error('expected a failure')
+}
+
+describe('defineConfig()', () => {
+  test('`validate()` fills in defaults, also for null', () => {
+    expect(demo.validate({ rank: 2, mode: null })).toEqual({ rank: 2, mode: 'fast', parts: [] })
+  })
+
+  test('`validate()` names field, expectation and value', () => {
+    const error = failure({ rank: 'eight' })
+    expect(error.message).toBe('rank: expected an integer ≥ 1, got "eight"')
+    expect(error.code).toBe('E_CONFIG')
+    expect(failure({ rank: 0.5 }).message).toBe('rank: expected an integer ≥ 1, got 0.5')
+  })
+
+  test('`validate()` names every unknown key with the nearest known one', () => {
+    const error = failure({ rank: 1, rnk: 2, mod: 'fast' })
+    expect(error.code).toBe('E_CONFIG_KEY')
+    expect(error.failures.map(({ what }) => what)).toEqual([
+      'unknown key "rnk"; did you mean "rank"?',
+      'unknown key "mod"; did you mean "mode"?',
+    ])
+  })
+
+  test('`validate()` finds the known keys inside lists', () => {
+    expect(failure({ rank: 1, parts: [{ name: 'a' }, { nam: 'b', name: 'c' }] }).message).toBe(
+      'parts[1].nam: unknown key "nam"; did you mean "name"?',
+    )
+  })
+
+  test('`validate()` says which key is missing', () => {
+    expect(failure({}).message).toBe('rank: this key is required')
+  })
+
+  test('`validate()` tells an unsupported value from a mistyped one', () => {
+    expect(failure({ rank: 1, mode: 'wild' }).message).toBe(
+      'mode: "wild" is not supported yet; use one of fast, slow',
+    )
+    expect(failure({ rank: 1, mode: 'fats' }).message).toContain('did you mean "fast"?')
+  })
+
+  test('`validate()` runs the rules once the fields are right', () => {
+    expect(failure({ rank: 9 }).message).toBe('rank: is too large for fast')
+    expect(demo.validate({ rank: 9, mode: 'slow' }).rank).toBe(9)
+  })
+
+  test('`validate()` lists all failures', () => {
+    expect(failure({ rank: 0, mode: 3 }).message.split('\n')).toHaveLength(2)
+  })
+})
+
+describe('fields', () => {
+  test('`flag()` reads the words of YAML 1.1 and nothing else', () => {
+    expect(v.parse(flag(), 'yes')).toBe(true)
+    expect(v.parse(flag(), 'Off')).toBe(false)
+    expect(v.safeParse(flag(), 'perhaps').success).toBe(false)
+    expect(v.safeParse(flag(), 1).success).toBe(false)
+  })
+
+  test('`decimalText()` reads a number written as text', () => {
+    expect(v.parse(decimalText({ above: 0 }), '2e-4')).toBe(2e-4)
+    expect(v.safeParse(decimalText({ above: 0 }), 'fast').success).toBe(false)
+    expect(v.safeParse(decimalText(), '').success).toBe(false)
+  })
+
+  test('`decimal()` respects open and closed bounds and refuses NaN', () => {
+    const unit = decimal({ min: 0, below: 1 })
+    expect(v.safeParse(unit, 0).success).toBe(true)
+    expect(v.safeParse(unit, 1).success).toBe(false)
+    expect(v.safeParse(unit, NaN).success).toBe(false)
+    expect(v.safeParse(decimal(), Infinity).success).toBe(false)
+  })
+
+  test('`nullable()` turns "not given" into null', () => {
+    expect(v.parse(nullable(text()), undefined)).toBeNull()
+  })
+})
+
+test('`formatPath()` writes indices in brackets', () => {
+  expect(formatPath(['datasets', 0, 'path'])).toBe('datasets[0].path')
+})

@@ -1,0 +1,240 @@
+import { afterAll, beforeEach, describe, expect, test } from 'bun:test'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  chatTemplateSource,
+  colourTokens,
+  CHATML,
+  formatReport,
+  loadDataset,
+} from '../../../plugins/data/mod.ts'
+import type { DataConfig, LoadedDataset } from '../../../plugins/data/mod.ts'
+import { errorOf, options } from './_options.ts'
+import { tinyTokenizer } from './_tokenizer.ts'
+import type { TinyTokenizerOptions } from './_tokenizer.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'tritune-data-'))
+const cache = join(folder, 'cache')
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+beforeEach(() => rmSync(cache, { recursive: true, force: true }))
+
+function file(name: string, records: readonly unknown[]): string {
+  const path = join(folder, name)
+  writeFileSync(path, records.map((record) => `${JSON.stringify(record)}\n`).join(''))
+  return path
+}
+
+function config(dataset: object, given: Partial<DataConfig> = {}): DataConfig {
+  return {
+    datasets: [options(dataset)],
+    test_datasets: [],
+    sequence_len: 1000,
+    excess_length_strategy: 'drop',
+    min_sample_len: 2,
+    train_on_inputs: false,
+    eot_tokens: null,
+    val_set_size: 0,
+    shuffle_merged_datasets: true,
+    dataset_prepared_path: null,
+    seed: 42,
+    ...given,
+  }
+}
+
+const texts = file(
+  'texts.jsonl',
+  Array.from({ length: 10 }, (_, i) => ({ text: 'x'.repeat(i + 1) })),
+)
+const segments = (...parts: [boolean, string][]): object => ({
+  segments: parts.map(([label, text]) => ({ label, text })),
+})
+const mixed = file('mixed.jsonl', [
+  segments([false, 'a'], [true, 'b']),
+  segments([false, 'nothing to learn']),
+  segments([false, 'a'.repeat(30)], [true, 'b'.repeat(30)]),
+  segments([false, 'a'.repeat(60)], [true, 'b']),
+  segments([true, 'c']),
+  segments([true, 'only the first token'.slice(0, 1)], [false, 'd']),
+])
+const IO = { path: mixed, type: 'input_output' }
+
+function load(given: DataConfig, tokenizer: TinyTokenizerOptions = {}): LoadedDataset {
+  return loadDataset(given, tinyTokenizer(tokenizer))
+}
+
+describe('loadDataset()', () => {
+  test('counts examples, tokens and trained tokens', () => {
+    const { train, validation, report } = load(
+      config({ path: texts, type: 'completion' }, { val_set_size: 0.2 }),
+    )
+    expect([train.length, validation.length]).toEqual([8, 2])
+    expect(report.train.tokens + report.validation.tokens).toBe(55 + 10)
+    expect(report.train.trainedTokens).toBe(report.train.tokens - 8)
+    expect(report.records).toBe(10)
+  })
+
+  test('shuffles by the seed only', () => {
+    const lines = (seed: number, shuffle: boolean): number[] =>
+      load(config({ path: texts, type: 'completion' }, { seed, shuffle_merged_datasets: shuffle })).train.map(
+        ({ source }) => source.line,
+      )
+    expect(lines(1, true)).toEqual(lines(1, true))
+    expect(lines(1, true)).not.toEqual(lines(2, true))
+    expect(lines(1, false)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+  })
+
+  test('drops what is too long, too short or untrained, and says where', () => {
+    const { train, report } = load(config(IO, { sequence_len: 50 }))
+    expect(train.map(({ source }) => source.line)).toEqual([1])
+    expect(report).toMatchObject({ tooLong: 2, tooShort: 1, truncated: 0 })
+    expect(report.untrained.map(({ line }) => line)).toEqual([2, 6])
+    expect(formatReport(report)).toContain(`dropped: 2 with nothing to learn (${mixed}:2, ${mixed}:6)`)
+  })
+
+  test('truncates, and drops what has nothing left to learn', () => {
+    const { report } = load(config(IO, { sequence_len: 50, excess_length_strategy: 'truncate' }))
+    expect(report).toMatchObject({ tooLong: 0, truncated: 2 })
+    expect(report.train).toMatchObject({ examples: 2, longest: 50, trainedTokens: 1 + 20 })
+    expect(report.untrained.map(({ line }) => line)).toEqual([2, 4, 6])
+  })
+
+  test('raises with the place', () => {
+    const error = errorOf(() => load(config(IO, { sequence_len: 50, excess_length_strategy: 'raise' })))
+    expect(error.message).toStartWith(`${mixed}:3: the example has 60 tokens, more than sequence_len (50)`)
+  })
+
+  test('cuts long completions into pieces instead', () => {
+    const { report } = load(config({ path: texts, type: 'completion' }, { sequence_len: 4 }))
+    expect(report).toMatchObject({ tooLong: 0, cut: 7 })
+    expect(report.train.longest).toBe(4)
+    // 5 = 4 + 1 and 9 = 4 + 4 + 1 leave a single token each, which is too short.
+    expect(report.tooShort).toBe(2)
+    expect(report.train.tokens).toBe(65 - 2)
+  })
+
+  test('takes test_datasets for validation', () => {
+    const { train, validation } = load(
+      config({ path: texts, type: 'completion' }, { test_datasets: [options({ ...IO, path: mixed })] }),
+    )
+    expect([train.length, validation.length]).toEqual([10, 3])
+    const none = file('none.jsonl', [segments([false, 'ab'])])
+    const given = config(
+      { path: texts, type: 'completion' },
+      { test_datasets: [options({ ...IO, path: none })] },
+    )
+    expect(errorOf(() => load(given)).message).toStartWith(
+      'test_datasets: none of the 1 examples can be evaluated',
+    )
+  })
+
+  test('takes a part of the records', () => {
+    const { train } = load(config({ path: texts, type: 'completion', split: 'train[:30%]' }))
+    expect(train).toHaveLength(3)
+  })
+
+  test('says why nothing is left', () => {
+    expect(errorOf(() => load(config({ path: file('no.jsonl', []), type: 'completion' }))).code).toBe(
+      'E_DATA',
+    )
+    const error = errorOf(() =>
+      load(config({ path: file('n.jsonl', [segments([false, 'ab'])]), type: 'input_output' })),
+    )
+    expect(error.message).toContain('none of the 1 examples can be trained: 1 have nothing to learn')
+    expect(error.message).toContain('n.jsonl:1')
+    expect(errorOf(() => load(config(IO, { sequence_len: 1 }))).remedy).toContain('raise sequence_len')
+  })
+})
+
+describe('the cache', () => {
+  const given = config(IO, { dataset_prepared_path: cache })
+  const files = (): string[] => readdirSync(cache)
+
+  test('gives back what was tokenised, without asking the tokenizer', () => {
+    const fresh = load(given)
+    expect(files()).toHaveLength(1)
+    const silent = { ...tinyTokenizer(), encode: () => [] }
+    expect(loadDataset(given, silent)).toEqual(fresh)
+  })
+
+  test('changes its name with content, options and tokenizer, not with the place', () => {
+    load(given)
+    expect(files()).toHaveLength(1)
+    writeFileSync(join(folder, 'copy.jsonl'), readFileSync(mixed))
+    const copy = load(config({ ...IO, path: join(folder, 'copy.jsonl') }, { dataset_prepared_path: cache }))
+    expect(files()).toHaveLength(1)
+    expect(copy.train[0].source.file).toEndWith('copy.jsonl')
+    load(given, { id: 'other' })
+    expect(files()).toHaveLength(2)
+    load({ ...given, train_on_inputs: true })
+    expect(files()).toHaveLength(3)
+    load(given, { eosToken: '<|im_end|>' })
+    expect(files()).toHaveLength(4)
+    rmSync(join(cache, files()[0]))
+    load({ ...given, sequence_len: 50 })
+    expect(files()).toHaveLength(3)
+    writeFileSync(join(folder, 'copy.jsonl'), `${JSON.stringify(segments([true, 'new']))}\n`)
+    load(config({ ...IO, path: join(folder, 'copy.jsonl') }, { dataset_prepared_path: cache }))
+    expect(files()).toHaveLength(4)
+  })
+
+  test('is made anew when it is damaged', () => {
+    const fresh = load(given)
+    const [name] = files()
+    const path = join(cache, name)
+    const good = readFileSync(path)
+    const flipped = Uint8Array.from(good)
+    flipped[good.length - 50] ^= 1
+    for (const bad of [flipped, good.subarray(0, good.length - 7), good.subarray(0, 3), new Uint8Array(0)]) {
+      writeFileSync(path, bad)
+      const again = load(given)
+      expect(again.train).toEqual(fresh.train)
+      expect(again.report.notes.join()).toContain('was damaged')
+      expect(readFileSync(path).equals(good)).toBe(true)
+    }
+    expect(files()).toEqual([name])
+  })
+
+  test('remembers notes', () => {
+    const chat = file('chat.jsonl', [
+      {
+        messages: [
+          { role: 'user', content: 'a' },
+          { role: 'assistant', content: 'b' },
+        ],
+      },
+    ])
+    const chatConfig = config({ path: chat, type: 'chat_template' }, { dataset_prepared_path: cache })
+    const notes = load(chatConfig, { eosToken: '</s>' }).report.notes
+    expect(notes.join()).toContain('eot_tokens')
+    expect(load(chatConfig, { eosToken: '</s>' }).report.notes).toEqual(notes)
+  })
+
+  test('says so when it cannot be written', () => {
+    writeFileSync(join(folder, 'a-file'), '')
+    const error = errorOf(() => load(config(IO, { dataset_prepared_path: join(folder, 'a-file') })))
+    expect(['E_DISK', 'E_FILE']).toContain(error.code)
+  })
+})
+
+test('`colourTokens()` shows what is trained', () => {
+  const { train } = load(config(IO, { shuffle_merged_datasets: false }))
+  expect(colourTokens(train[0], tinyTokenizer(), { colour: false })).toBe('a«b»')
+  expect(colourTokens(train[0], tinyTokenizer(), { colour: true })).toBe(
+    '\u001b[90ma\u001b[0m\u001b[32mb\u001b[0m',
+  )
+})
+
+test('`chatTemplateSource()` picks the template', () => {
+  expect(chatTemplateSource({ chat_template: null, chat_template_jinja: null })).toBeNull()
+  expect(chatTemplateSource({ chat_template: 'tokenizer_default', chat_template_jinja: null })).toBeNull()
+  expect(chatTemplateSource({ chat_template: 'chatml', chat_template_jinja: null })).toBe(CHATML)
+  expect(chatTemplateSource({ chat_template: 'jinja', chat_template_jinja: '{{ x }}' })).toBe('{{ x }}')
+  const path = join(folder, 'template.jinja')
+  writeFileSync(path, '{{ y }}')
+  expect(chatTemplateSource({ chat_template: 'jinja', chat_template_jinja: path })).toBe('{{ y }}')
+  const messages = [{ role: 'user', content: 'a' }]
+  expect(tinyTokenizer({ template: CHATML }).renderChat(messages, { addGenerationPrompt: true })).toBe(
+    '<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n',
+  )
+})

@@ -1,0 +1,77 @@
+/**
+ * Every model family against what transformers computes: logits, loss, gradients, older configs, bf16.
+ */
+import { expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { countLiveTensors, referenceDevice, TrituneError } from '../../../core/mod.ts'
+import { openCpu } from '../../../plugins/cpu/mod.ts'
+import { loadModel } from '../../../plugins/models/mod.ts'
+import {
+  loadWithConfig,
+  logitsOf,
+  measureModel,
+  MODEL_CASES,
+  openGoldenModel,
+  relativeRms,
+  sameBytes,
+} from '../../_golden.ts'
+
+const cpu = openCpu()
+
+test.each([...MODEL_CASES])('%s on the CPU equals transformers', (name) => {
+  const errors = measureModel(name, cpu)
+  expect(errors.logits).toBeLessThanOrEqual(1e-5)
+  expect(errors.loss).toBeLessThanOrEqual(1e-5)
+  expect(errors.gradient, errors.worst).toBeLessThanOrEqual(1e-4)
+  expect(errors.checkpointingEqual).toBe(true)
+})
+
+test.each(['gpt2', 'llama', 'qwen2-sliding', 'qwen3'])(
+  '%s on the reference device equals transformers',
+  (name) => {
+    const errors = measureModel(name, referenceDevice)
+    expect(errors.logits).toBeLessThanOrEqual(1e-5)
+    expect(errors.gradient, errors.worst).toBeLessThanOrEqual(1e-4)
+    expect(errors.checkpointingEqual).toBe(true)
+  },
+)
+
+test.each(MODEL_CASES.filter((name) => name !== 'gpt2'))('%s reads an older config.json alike', (name) => {
+  const { folder, sequences } = openGoldenModel(name)
+  using model = loadModel(folder, { device: cpu })
+  const legacy = JSON.parse(readFileSync(join(folder, 'config.legacy.json'), 'utf8'))
+  using older = loadWithConfig(folder, legacy, cpu)
+  expect(sameBytes(logitsOf(older, sequences), logitsOf(model, sequences))).toBe(true)
+})
+
+// These weights are drawn wide, so rounding shows: transformers' own bf16 run is up to 5e-2 off.
+test.each([...MODEL_CASES])('%s in bf16 stays near f32', (name) => {
+  const { folder, sequences, logits } = openGoldenModel(name)
+  using model = loadModel(folder, { device: cpu, dtype: 'bf16' })
+  const error = relativeRms(logitsOf(model, sequences), logits)
+  expect(error).toBeLessThanOrEqual(4e-2)
+  expect(error).toBeGreaterThan(1e-3) // or it was not bf16
+})
+
+test.each(['config.json', 'config.legacy.json'])('dynamic rope scaling is refused (%s)', (file) => {
+  const { folder } = openGoldenModel('llama-rope-dynamic')
+  const config = JSON.parse(readFileSync(join(folder, file), 'utf8'))
+  const before = countLiveTensors()
+  const load = (): unknown => loadWithConfig(folder, config, cpu)
+  expect(load).toThrow('rope scaling "dynamic" is not supported')
+  try {
+    load()
+  } catch (error) {
+    expect(error instanceof TrituneError && error.code).toBe('E_UNSUPPORTED')
+  }
+  expect(countLiveTensors()).toBe(before)
+})
+
+test('a model gives back all its memory', () => {
+  const [tensors, live] = [countLiveTensors(), cpu.memory().live]
+  measureModel('llama', cpu)
+  measureModel('gpt2', cpu)
+  expect(countLiveTensors()).toBe(tensors)
+  expect(cpu.memory().live).toBe(live)
+})

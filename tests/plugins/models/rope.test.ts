@@ -1,0 +1,71 @@
+/**
+ * Rotary frequencies of every scaling against transformers' ROPE_INIT_FUNCTIONS.
+ */
+import { expect, test } from 'bun:test'
+import { referenceDevice } from '../../../core/mod.ts'
+import { createRopeTables, readRopeConfig, ropeFrequencies } from '../../../plugins/models/mod.ts'
+import { absoluteError, goldenJson } from '../../_golden.ts'
+
+interface RopeCase {
+  readonly name: string
+  readonly headDim: number
+  readonly maxPositionEmbeddings: number
+  readonly ropeParameters: Readonly<Record<string, unknown>>
+  readonly invFreq: readonly number[]
+  readonly attentionFactor: number
+}
+
+const { cases } = goldenJson<{ cases: readonly RopeCase[] }>('ops', 'rope.json')
+const dynamic = cases.filter(({ name }) => name.startsWith('dynamic'))
+const supported = cases.filter((one) => !dynamic.includes(one))
+
+function configOf({ maxPositionEmbeddings, ropeParameters }: RopeCase): Record<string, unknown> {
+  return { max_position_embeddings: maxPositionEmbeddings, rope_parameters: ropeParameters }
+}
+
+test.each(supported.map((one) => [one.name, one] as const))('frequencies of %s', (_, one) => {
+  const { frequencies, attentionFactor } = ropeFrequencies(readRopeConfig(configOf(one), one.headDim))
+  expect(frequencies).toHaveLength(one.headDim / 2)
+  for (const [i, frequency] of frequencies.entries())
+    expect(Math.abs(frequency - one.invFreq[i]) / one.invFreq[i]).toBeLessThanOrEqual(1e-6)
+  expect(attentionFactor).toBeCloseTo(one.attentionFactor, 6)
+})
+
+test.each(supported.map((one) => [one.name, one] as const))('the older spelling of %s', (_, one) => {
+  const { rope_theta, rope_type, ...scaling } = one.ropeParameters
+  const older = {
+    max_position_embeddings: one.maxPositionEmbeddings,
+    rope_theta,
+    rope_scaling: rope_type === 'default' ? null : { type: rope_type, ...scaling },
+  }
+  const { frequencies } = ropeFrequencies(readRopeConfig(older, one.headDim))
+  expect(absoluteError(frequencies, one.invFreq)).toBeLessThanOrEqual(1e-6)
+})
+
+test('there are cases of every supported scaling', () => {
+  const types = new Set(supported.map(({ ropeParameters }) => ropeParameters.rope_type))
+  expect([...types].toSorted()).toEqual(['default', 'linear', 'llama3', 'yarn'])
+  expect(dynamic.length).toBeGreaterThan(0)
+})
+
+test.each(dynamic.map((one) => [one.name, one] as const))('%s is refused', (_, one) => {
+  expect(() => readRopeConfig(configOf(one), one.headDim)).toThrow('supported: default, linear, llama3, yarn')
+})
+
+test('createRopeTables() holds cos and sin of position · frequency and grows', () => {
+  const config = readRopeConfig({ rope_theta: 100, max_position_embeddings: 64 }, 8)
+  using tables = createRopeTables(config, referenceDevice)
+  const { frequencies } = ropeFrequencies(config)
+  const { cos, sin } = tables.at(3)
+  expect(cos.shape[1]).toBe(4)
+  for (const position of [0, 1, 2]) {
+    for (const [i, frequency] of frequencies.entries()) {
+      expect(cos.toArray()[position * 4 + i]).toBeCloseTo(Math.cos(position * frequency), 6)
+      expect(sin.toArray()[position * 4 + i]).toBeCloseTo(Math.sin(position * frequency), 6)
+    }
+  }
+  const before = cos.toArray().slice(0, 12)
+  const grown = tables.at(1000)
+  expect(grown.cos.shape[0]).toBeGreaterThanOrEqual(1000)
+  expect(grown.cos.toArray().slice(0, 12)).toEqual(before)
+})

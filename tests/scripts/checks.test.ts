@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'bun:test'
+import { exportedSymbols } from '../../scripts/checks/_elf.ts'
+import { codeOnly } from '../../scripts/checks/_files.ts'
+import { layerProblems } from '../../scripts/checks/layers.ts'
+import { wordProblems } from '../../scripts/checks/words.ts'
+import { overlooked } from '../../scripts/size.ts'
+
+describe('layerProblems()', () => {
+  const problems = (file: string, specifier: string): string[] =>
+    layerProblems(file, `import { a } from '${specifier}'\n`)
+
+  test('`layerProblems()` lets core import core', () => {
+    expect(problems('core/ops/a.ts', '../op.ts')).toEqual([])
+    expect(problems('core/a.ts', 'node:fs')).toEqual([])
+  })
+  test('`layerProblems()` keeps plugins, scripts and bun: out of core', () => {
+    expect(problems('core/a.ts', '../plugins/peft/mod.ts')[0]).toContain('core imports core only')
+    expect(problems('core/ops/a.ts', '../../scripts/test.ts')[0]).toContain('core imports core only')
+    expect(problems('core/a.ts', 'bun:ffi')[0]).toContain('node: builtins')
+    expect(problems('core/a.ts', './b')[0]).toContain('ending')
+  })
+  test('`layerProblems()` lets plugins meet through mod.ts only', () => {
+    expect(problems('plugins/peft/lora.ts', '../models/mod.ts')).toEqual([])
+    expect(problems('plugins/peft/lora.ts', './targets.ts')).toEqual([])
+    expect(problems('plugins/peft/lora.ts', '../../core/mod.ts')).toEqual([])
+    expect(problems('plugins/peft/lora.ts', '../models/llama.ts')[0]).toContain('plugins/models/mod.ts')
+    expect(problems('plugins/peft/lora.ts', '../../scripts/test.ts')[0]).toContain('core and plugins only')
+  })
+  test('`layerProblems()` sees import(), export from and several lines', () => {
+    expect(layerProblems('core/a.ts', "const a = await import('../plugins/cpu/mod.ts')")).toHaveLength(1)
+    expect(layerProblems('core/a.ts', "export * from '../plugins/cpu/mod.ts'")).toHaveLength(1)
+    expect(layerProblems('core/a.ts', "\nimport {\n  a,\n} from '../plugins/cpu/mod.ts'")[0]).toStartWith(
+      'core/a.ts:4:',
+    )
+  })
+  test('`layerProblems()` does not look into comments', () => {
+    expect(layerProblems('core/a.ts', "// as in: import '../plugins/cpu/mod.ts', or Bun.file\n")).toEqual([])
+  })
+  test('`layerProblems()` refuses Bun.* and default exports', () => {
+    expect(layerProblems('plugins/a/b.ts', "const f = Bun.file('x')\nexport default f\n")).toHaveLength(2)
+  })
+})
+
+describe('wordProblems()', () => {
+  // Put together here, so that this file passes the check.
+  const slash = '/'
+  test('`wordProblems()` finds folders and hosts', () => {
+    for (const bad of [
+      `${slash}home/someone/project`,
+      `${slash}root/.cache`,
+      `${slash}work/main/core`,
+      `https:${slash}/registry.acme.dev/x`,
+      `http:${slash}/10.0.0.7:4873/npm/`,
+      `https:${slash}/npm-mirror.acme.dev/x`,
+    ]) {
+      expect(wordProblems('a.ts', `x = '${bad}'`)).not.toEqual([])
+    }
+  })
+  test('`wordProblems()` leaves ordinary text alone', () => {
+    for (const good of [
+      'https://huggingface.co/x',
+      'https://mirror.example/x',
+      'https://mirror/x',
+      'http://127.0.0.1:8080/api',
+      // Put together, so that this file passes its own check.
+      ['./work', 'main'].join('/'),
+      'team/root/x',
+      'a framework/thing',
+    ]) {
+      expect(wordProblems('a.ts', good)).toEqual([])
+    }
+  })
+  test('`wordProblems()` lets bun.lock name no host', () => {
+    expect(wordProblems('bun.lock', '"x": ["x@1", "https://example.com/x.tgz"]')).toHaveLength(1)
+  })
+})
+
+describe('overlooked()', () => {
+  test('`overlooked()` finds any, double casts and suppressions', () => {
+    expect(overlooked('a.ts', 'const a: any = 1')).toHaveLength(1)
+    expect(overlooked('a.ts', 'const a = b as any')).toHaveLength(1)
+    expect(overlooked('a.ts', 'const a: Map<string, any> = b')).toHaveLength(1)
+    expect(overlooked('a.ts', 'const a = b as unknown as C')).toHaveLength(1)
+    expect(overlooked('a.ts', `// ${'@ts'}-ignore`)).toHaveLength(1)
+  })
+  test('`overlooked()` allows expected errors in type tests, and the word in text', () => {
+    expect(overlooked('tests/types/a.ts', `// ${'@ts'}-expect-error`)).toEqual([])
+    expect(overlooked('core/a.ts', `// ${'@ts'}-expect-error`)).toHaveLength(1)
+    expect(overlooked('a.ts', "// any of them\nconst a = 'x: any'\nconst o = { any: 1 }")).toEqual([])
+  })
+})
+
+test('`codeOnly()` keeps places and removes comments and strings', () => {
+  expect(codeOnly("a /* b\nc */ 'd' // e\nf")).toBe('a     \n             \nf')
+})
+
+describe('exportedSymbols()', () => {
+  test('`exportedSymbols()` reads the names of a shared library', async () => {
+    const { fileURLToPath } = await import('node:url')
+    const path = fileURLToPath(new URL('../../native/prebuilt/linux-x64/libtritune_cpu.so', import.meta.url))
+    const names = exportedSymbols(await Bun.file(path).bytes(), path)
+    expect(names).toContain('tt_abi_version')
+    expect(names.filter((name) => !name.startsWith('tt_'))).toEqual([])
+  })
+  test('`exportedSymbols()` refuses other files', () => {
+    expect(() => exportedSymbols(new Uint8Array(64), 'a.so')).toThrow(/a\.so: not a 64-bit/)
+  })
+})
