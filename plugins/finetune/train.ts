@@ -123,7 +123,10 @@ interface Start {
 function restore(run: Run, resume: Resume, onEvent: (event: RunEvent) => void): Start {
   const { config, parameters, optimizer } = run
   const fresh = { step: 0, best: null, stale: 0 }
-  if (resume === false) return fresh
+  if (resume === false) {
+    noteOldCheckpoints(config.output_dir, onEvent)
+    return fresh
+  }
   const folder =
     typeof resume === 'object' ? resume.folder : listCheckpoints(config.output_dir).at(-1)?.folder
   if (!folder && resume === 'newest-if-any') return fresh
@@ -198,6 +201,15 @@ function* validationBatches({
     shuffle: false,
   })
   for (let i = 0; i < batches.length; i++) yield batches.get(i)
+}
+
+function noteOldCheckpoints(outputDir: string, onEvent: (event: RunEvent) => void): void {
+  const newest = listCheckpoints(outputDir).at(-1)
+  if (newest)
+    onEvent({
+      type: 'note',
+      text: `starting afresh although ${newest.folder} is there; remove old checkpoints before you --resume this run`,
+    })
 }
 
 function noteFallbacks(onEvent: (event: RunEvent) => void): void {

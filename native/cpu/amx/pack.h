@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "transpose.h"
+
 namespace tt {
 namespace amx {
 
@@ -11,33 +13,6 @@ constexpr int TILE = 512;  // elements of a packed tile: 16 rows of 32 bf16 (or 
 
 static inline __mmask16 first16(int n) { return n >= 16 ? 0xffff : n <= 0 ? 0 : __mmask16((1u << n) - 1); }
 static inline __mmask32 first32(int n) { return n >= 32 ? 0xffffffffu : n <= 0 ? 0 : (1u << n) - 1; }
-
-/// 16×16 transpose of 32-bit elements.
-static inline void transpose(__m512i* v) {
-  __m512i t[16];
-  for (int i = 0; i < 16; i += 2) {
-    t[i] = _mm512_unpacklo_epi32(v[i], v[i + 1]);
-    t[i + 1] = _mm512_unpackhi_epi32(v[i], v[i + 1]);
-  }
-  for (int i = 0; i < 16; i += 4) {
-    v[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
-    v[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
-    v[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
-    v[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
-  }
-  for (int i = 0; i < 4; i++) {
-    t[i] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0x88);
-    t[i + 4] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0xdd);
-    t[i + 8] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0x88);
-    t[i + 12] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0xdd);
-  }
-  for (int i = 0; i < 4; i++) {
-    v[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-    v[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
-    v[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
-    v[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
-  }
-}
 
 /// 32 consecutive values, the first n of them real, as bf16 times scale.
 static inline __m512i load32(const uint16_t* p, int n, float scale) {
@@ -90,8 +65,8 @@ static void pack_panels(uint16_t* out, size_t panel_elements, const T* source, b
     }
     // Lanes and pairs are the transposes of each other, in units of 32 bits.
     if (k_major != PAIRS) {
-      transpose(low);
-      transpose(high);
+      transpose16(low);
+      transpose16(high);
     }
     uint16_t* tile = out + lane / 32 * panel_elements + size_t(p) * 32;
     store_tile(tile, low);
