@@ -110,6 +110,20 @@ test.each([...ADAPTER_CASES])('%s: load, save and load again gives the same bits
   expect(sameBytes(logitsOf(model, golden.sequences), logits)).toBe(true)
 })
 
+test.each(['all-linear', String.raw`.*\.(q|v)_proj`])(
+  'layers of %s are saved as a list of modules: PEFT allows no expression there',
+  (targetModules) => {
+    using temporary = temporaryFolder()
+    using model = loadModel(openGoldenAdapter('rslora').base, { device: cpu })
+    using adapter = attachLora(model, { targetModules, layersToTransform: [1] })
+    saveAdapter(temporary.path, adapter, { baseModel: null })
+    const { target_modules, layers_to_transform } = readConfig(temporary.path)
+    expect(layers_to_transform).toEqual([1])
+    expect(target_modules).toEqual([...adapter.adapters.keys()])
+    expect(target_modules).toContain('model.layers.1.self_attn.q_proj')
+  },
+)
+
 test('a trained adapter with patterns, rsLoRA and odd values comes back bit by bit', () => {
   using temporary = temporaryFolder()
   const golden = openGoldenAdapter('patterns')
