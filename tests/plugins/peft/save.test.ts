@@ -124,6 +124,24 @@ test.each(['all-linear', String.raw`.*\.(q|v)_proj`])(
   },
 )
 
+test('a save that ends half-way leaves no adapter, never new weights under old settings', () => {
+  using temporary = temporaryFolder()
+  using model = loadModel(openGoldenAdapter('rslora').base, { device: cpu })
+  {
+    using old = attachLora(model, { targetModules: ['q_proj'], alpha: 2 })
+    saveAdapter(temporary.path, old, { baseModel: null })
+  }
+  using adapter = attachLora(model, { targetModules: ['q_proj'], alpha: 32 })
+  const unplugged = (): never => {
+    throw new Error('unplugged')
+  }
+  const dying = { ...adapter, config: { ...adapter.config, loftq_config: { toJSON: unplugged } } }
+  expect(() => saveAdapter(temporary.path, dying, { baseModel: null })).toThrow('unplugged')
+  expect(() => loadAdapter(model, temporary.path)).toThrow('adapter_config.json is missing')
+  saveAdapter(temporary.path, adapter, { baseModel: null })
+  expect(readConfig(temporary.path).lora_alpha).toBe(32)
+})
+
 test('a trained adapter with patterns, rsLoRA and odd values comes back bit by bit', () => {
   using temporary = temporaryFolder()
   const golden = openGoldenAdapter('patterns')
