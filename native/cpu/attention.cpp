@@ -109,11 +109,12 @@ tt_status forward_few(const Call& c, void* o, float* lse) {
     Document d = c.document(i);
     size_t within = task - tasks.first[i], parts = parts_of(i), rows = rows_of(i);
     if (rows == 0) return;
-    int kv_head = int(within / parts), begin = int(within % parts) * SPLIT_KEYS;
+    // Key heads of the same tokens follow each other: they share pages.
+    int kv_head = int(within % size_t(a.kv_heads)), part = int(within / size_t(a.kv_heads)), begin = part * SPLIT_KEYS;
     int end = begin + SPLIT_KEYS < d.nk ? begin + SPLIT_KEYS : d.nk;
     auto* packed = static_cast<float*>(thread_scratch(thread, 1, SPLIT_KEYS * 2 * width * sizeof(float)));
     if (!packed) return failed.store(true);
-    const size_t first_row = rows_before.first[i] + within * rows;
+    const size_t first_row = rows_before.first[i] + (size_t(kv_head) * parts + size_t(part)) * rows;
     AttentionResult result{o, lse, c.total_q(), partial + first_row * width, stats + first_row * 2};
     bool done;
     if (on_tiles(a)) {
@@ -124,10 +125,13 @@ tt_status forward_few(const Call& c, void* o, float* lse) {
       done = amx::attention_forward_block(a, d, kv_head, 0, d.nq, begin, end, keys, v, result, thread);
     } else {
       // These kernels count keys from the document's start.
-      const size_t tile = isa() >= ISA_AVX512 ? 32 : 16;
-      float *k = packed - size_t(begin) * size_t(a.head_dim), *v = packed + SPLIT_KEYS * width - size_t(begin) * tile;
-      TT_DISPATCH(attention_pack, a, d, kv_head, begin, end, k, v, size_t(SPLIT_KEYS));
-      done = TT_DISPATCH(attention_forward_block, a, d, kv_head, 0, d.nq, begin, end, k, v, size_t(SPLIT_KEYS), result, thread);
+      const size_t size = size_t(a.head_dim), stride = size_t(a.kv_heads) * size;
+      float *k = packed - size_t(begin) * size, *v = packed + SPLIT_KEYS * width - size_t(begin) * tile_width();
+      const bool in_place = a.dtype == TT_F32 && size % tile_width() == 0;
+      Values values = packed_values(v, SPLIT_KEYS);
+      if (in_place) values = {static_cast<const float*>(a.v) + size_t(d.k_begin) * stride + size_t(kv_head) * size, stride, tile_width()};
+      TT_DISPATCH(attention_pack, a, d, kv_head, begin, end, k, in_place ? nullptr : v, size_t(SPLIT_KEYS));
+      done = TT_DISPATCH(attention_forward_block, a, d, kv_head, 0, d.nq, begin, end, k, values, result, thread);
     }
     if (!done) failed.store(true);
   };
@@ -187,7 +191,8 @@ tt_status forward_many(const Call& c, void* o, float* lse) {
     char *k = k_of(i, kv_head), *v = v_of(i, kv_head);
     bool done = tiles ? amx::attention_forward_block(a, d, kv_head, begin, end, 0, d.nk, amx::packed_tiles(a, as_bf16(k)), as_bf16(v), result,
                                                      thread)
-                      : TT_DISPATCH(attention_forward_block, a, d, kv_head, begin, end, 0, d.nk, as_f32(k), as_f32(v), padded_keys(i), result, thread);
+                      : TT_DISPATCH(attention_forward_block, a, d, kv_head, begin, end, 0, d.nk, as_f32(k),
+                                    packed_values(as_f32(v), padded_keys(i)), result, thread);
     if (!done) failed.store(true);
   });
   return failed.load() ? out_of_memory(c.name) : TT_OK;

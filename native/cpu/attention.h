@@ -39,8 +39,14 @@ inline size_t padded_dim(int head_dim) { return round_up(size_t(head_dim), 32); 
 
 /// Packs keys [begin, end) of a document for one key head: kt as panels (key / tile)[head_dim][tile], v as panels
 /// (channel / tile)[v_rows][tile]. Both start at key 0 of the document; begin is a multiple of KEY_STEP; the keys up to
-/// the next multiple are filled with zeros.
+/// the next multiple are filled with zeros. v may be NULL.
 TT_KERNEL(void, attention_pack, const Attention& a, const Document& d, int kv_head, int begin, int end, float* kt, float* v, size_t v_rows)
+
+/// Columns of one tile of the f32 kernels.
+inline size_t tile_width() { return isa() >= ISA_AVX512 ? 32 : 16; }
+/// Key j's channel c at data[j·row + (c / tile)·panel + c % tile]: packed, or an f32 tensor as it is.
+struct Values { const float* data; size_t row, panel; };
+inline Values packed_values(const float* v, size_t v_rows) { return {v, tile_width(), v_rows * tile_width()}; }
 
 /// Where a block of queries leaves its result: the output itself, or (partial != NULL) unnormalised sums for rows
 /// [row][padded_dim] with their maximum and sum of exponentials in stats[row][2].
@@ -48,7 +54,7 @@ struct AttentionResult { void* o; float* lse; size_t total_q; float *partial, *s
 
 /// Queries [q_begin, q_end) of one key head against keys [key_begin, key_end). false: out of memory.
 TT_KERNEL(bool, attention_forward_block, const Attention& a, const Document& d, int kv_head, int q_begin, int q_end, int key_begin, int key_end,
-          const float* kt, const float* v, size_t v_rows, const AttentionResult& result, int thread)
+          const float* kt, const Values& v, const AttentionResult& result, int thread)
 /// Joins the partial results of `parts` key ranges (stride: rows) into the output.
 TT_KERNEL(void, attention_join, const Attention& a, const Document& d, int kv_head, size_t parts, size_t rows, const AttentionResult& result)
 

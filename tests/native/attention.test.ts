@@ -136,15 +136,37 @@ describe('tt_attention_forward', () => {
 
   test('tt_attention_forward() lets a NaN key reach the queries that see it, not those before', () => {
     onEveryMachine(() => {
-      const c = { ...BASE, heads: 1 }
-      const { stored, settings, o, lse } = forward(c, F32)
-      stored[1][40 * c.size] = Number.NaN
-      run('tt_attention_forward', o, lse, ...stored, ...settings)
-      const bad = [...o]
-        .map((x, i) => (Number.isNaN(x) ? Math.floor(i / c.size) : -1))
-        .filter((row) => row >= 0)
-      expect(Math.min(...bad)).toBe(40)
-      expect(new Set(bad).size).toBe(30)
+      for (const dtype of DTYPES) {
+        for (const queries of [70, 8]) {
+          const c = { ...BASE, heads: 1, offsetsQ: [0, queries] }
+          const { stored, settings, o, lse } = forward(c, dtype)
+          stored[1][(70 - queries + 4) * c.size] = dtype === F32 ? Number.NaN : 0x7fc0
+          run('tt_attention_forward', o, lse, ...stored, ...settings)
+          const values = unpack(o)
+          for (let row = 0; row < queries; row++) {
+            expect(Number.isNaN(values[row * c.size])).toBe(row >= 4)
+            expect(Number.isNaN(lse[row])).toBe(row >= 4)
+          }
+        }
+      }
+    })
+  })
+
+  test('tt_attention_forward() gives NaN for a query of NaN, and for it alone', () => {
+    onEveryMachine(() => {
+      for (const dtype of DTYPES) {
+        for (const queries of [70, 8]) {
+          const c = { ...BASE, heads: 1, offsetsQ: [0, queries] }
+          const { stored, settings, o, lse } = forward(c, dtype)
+          stored[0][3 * c.size + 1] = dtype === F32 ? Number.NaN : 0x7fc0
+          run('tt_attention_forward', o, lse, ...stored, ...settings)
+          const values = unpack(o)
+          for (let row = 0; row < queries; row++) {
+            expect(Number.isNaN(values[row * c.size])).toBe(row === 3)
+            expect(Number.isNaN(lse[row])).toBe(row === 3)
+          }
+        }
+      }
     })
   })
 })

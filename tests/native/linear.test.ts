@@ -203,6 +203,32 @@ for (const isa of reachableIsas()) {
   })
 }
 
+test('tt_linear_backward() and tt_linear_cross_entropy() give the same bits twice', () => {
+  for (const threads of [1, 2, 3]) {
+    run('tt_init', threads, 0)
+    for (const dtype of [F32, BF16]) {
+      const c = makeCase({ rows: 700, cols: 96, out: 80, rank: 8, p: 0.25 }, dtype)
+      const xa = randomInput(700 * 8, 9)
+      const targets = Int32Array.from({ length: 700 }, (_, i) => i % 80)
+      const results = [0, 1].map(() => {
+        const [dx, dh] = [
+          guarded(new Float64Array(700 * 96), dtype),
+          guarded(new Float64Array(700 * 96), dtype),
+        ]
+        const parts = [80 * 96, 80, 8 * 96, 80 * 8, 1].map((n) => guarded(new Float64Array(n)))
+        const [dw, dbias, da, db, loss] = parts
+        const inputs = [c.dy.view, c.x.view, xa.view, c.w.view, c.loraA.view, c.loraB.view, RNG] as const
+        const outputs = [dx.view, dw.view, dbias.view, da.view, db.view] as const
+        run('tt_linear_backward', ...outputs, ...inputs, 700, 96, 80, 8, SCALE, 0.25, 0, dtype, null)
+        const head = [loss.view, null, dh.view, dw.view, c.x.view, c.w.view, targets] as const
+        run('tt_linear_cross_entropy', ...head, 700, 96, 80, 1, 0, dtype, null)
+        return Buffer.concat([dx, dh, ...parts].map((part) => Buffer.from(part.view.buffer)))
+      })
+      expect(results[1].equals(results[0])).toBe(true)
+    }
+  }
+})
+
 test('tt_linear_backward() computes only what is asked for', () => {
   const c = makeCase({ rows: 40, cols: 9, out: 7, rank: 0, p: 0 }, F32)
   const dbias = guarded(new Float64Array(7))

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from 'bun:test'
+import { bf16ToNumber } from '../../core/dtype.ts'
 import { BAD_ARGUMENT, BF16, F32, call, lastError, reachableIsas, run } from './_library.ts'
 import { guarded, randomInput, randomNumbers, referenceProduct, worstError } from './_matrix.ts'
 
@@ -131,6 +132,48 @@ for (const isa of reachableIsas()) {
             magnitude,
           ),
         ).toBeLessThan(1e-6)
+      }
+    })
+
+    test('tt_matmul() of operands larger than what is packed at once', () => {
+      run('tt_init', 2, isa)
+      // 20000 deep: a few hundred lanes fill the shared buffer, so the rest comes in a second group.
+      const side = isa === 3 ? 650 : 330
+      const k = 20_000
+      const bits = Uint16Array.from({ length: 4096 }, (_, i) => 0x3e00 | ((i * 40503) & 0x80ff))
+      const operand = new Uint16Array((side + 1) * k + 4096)
+      for (let at = 0; at < operand.length; at += 4096) operand.set(bits.subarray(0, operand.length - at), at)
+      const rowOf = (start: number, i: number): Float64Array =>
+        Float64Array.from(operand.subarray(start + i * k, start + (i + 1) * k), bf16ToNumber)
+      const [a, b] = [operand, operand.subarray(1234)]
+      for (const [m, n] of [
+        [side + 1, side],
+        [side, side + 1],
+      ] as const) {
+        const c = guarded(new Float64Array(m * n), BF16)
+        run('tt_matmul', c.view, a, b, 1, m, n, k, 0, 0, 0, 0, 1, 1, 0, BF16, BF16, null)
+        const got = c.values()
+        for (let at = 0; at < m * n; at += 4999) {
+          const [i, j] = [Math.floor(at / n), at % n]
+          const { sum, magnitude } = referenceProduct(rowOf(0, i), rowOf(1234, j), [1, 1, k], false, true)
+          expect(Math.abs(got[at] - sum[0])).toBeLessThan(2 ** -8 * Math.abs(sum[0]) + 1e-6 * magnitude[0])
+        }
+        expect(c.intact()).toBe(true)
+      }
+    })
+
+    test('tt_matmul() with beta 0 does not read c', () => {
+      run('tt_init', 2, isa)
+      for (const [m, n, k] of [
+        [3, 40, 5],
+        [40, 35, 50],
+      ] as const) {
+        for (const dtype of [F32, BF16]) {
+          const [a, b] = [randomInput(m * k, 1, dtype), randomInput(k * n, 2, dtype)]
+          const c = guarded(new Float64Array(m * n).fill(Number.NaN), dtype)
+          run('tt_matmul', c.view, a.view, b.view, 1, m, n, k, 0, 0, 0, 0, 1, 1, 0, dtype, dtype, null)
+          expect(c.values().every((value) => Number.isFinite(value))).toBe(true)
+        }
       }
     })
 

@@ -19,7 +19,7 @@ template <class T> static void pack(const Attention& a, const Document& d, int k
     size_t there = key >= size_t(end) ? 0 : size_t(end) - key < size_t(W) ? size_t(end) - key : size_t(W);
     transpose_into_panel(kt + key / TILE * TILE * size + key % TILE, keys + key * stride, stride, there, size);
   }
-  for (size_t key = size_t(begin); key < last; key++) {
+  for (size_t key = size_t(begin); v && key < last; key++) {
     for (size_t c = 0; c < size; c += W) {
       size_t some = size - c < size_t(W) ? size - c : size_t(W);
       const T* from = values + key * stride + c;
@@ -88,7 +88,7 @@ struct Rows {
 
 /// One strip of rows against keys [key, key + KEY_BLOCK) ∩ [key_begin, key_end).
 static void strip_step(const Attention& a, const Document& d, const Rows& rows, int row, int count, int q_begin, int key, int key_begin,
-                       int key_end, const float* kt, const float* v, size_t v_rows, float* s) {
+                       int key_end, const float* kt, const Values& v, float* s) {
   const size_t size = size_t(a.head_dim), padded = round_up(size, W);
   const int first_query = q_begin + row / a.group, last_query = q_begin + (row + count - 1) / a.group;
   auto clip = [&](int x) {
@@ -115,7 +115,7 @@ static void strip_step(const Attention& a, const Document& d, const Rows& rows, 
     if (end < begin) end = begin;
     keep[i] = softmax_row(s + size_t(i) * SCORE_ROW, n, size_t(begin), size_t(end), rows.highest[row + i], rows.total[row + i]);
   }
-  strip_matmul(rows.o + size_t(row) * padded, padded, LeftScores{s}, {v + size_t(key + left) * TILE, TILE, v_rows * TILE}, count, padded,
+  strip_matmul(rows.o + size_t(row) * padded, padded, LeftScores{s}, {v.data + size_t(key + left) * v.row, v.row, v.panel}, count, padded,
                size_t(right - left), keep);
 }
 
@@ -130,7 +130,7 @@ template <class T> static void finish_row(const Attention& a, const Document& d,
 }
 
 bool attention_forward_block(const Attention& a, const Document& d, int kv_head, int q_begin, int q_end, int key_begin, int key_end,
-                             const float* kt, const float* v, size_t v_rows, const AttentionResult& result, int thread) {
+                             const float* kt, const Values& v, const AttentionResult& result, int thread) {
   const size_t size = size_t(a.head_dim), padded = round_up(size, W), count = size_t(q_end - q_begin) * size_t(a.group);
   const size_t q_floats = round_up(round_up(count, STRIP) * size + W, 16), s_floats = STRIP * SCORE_ROW;
   auto* memory = static_cast<float*>(thread_scratch(thread, 0, (q_floats + count * (padded + 2) + s_floats) * sizeof(float)));
@@ -147,7 +147,7 @@ bool attention_forward_block(const Attention& a, const Document& d, int kv_head,
   if (last > key_end) last = key_end;
   for (int key = first / int(KEY_BLOCK) * int(KEY_BLOCK); key < last; key += int(KEY_BLOCK))
     for (int row = 0; row < int(count); row += STRIP)
-      strip_step(a, d, rows, row, int(count) - row < STRIP ? int(count) - row : STRIP, q_begin, key, key_begin, key_end, kt, v, v_rows, s);
+      strip_step(a, d, rows, row, int(count) - row < STRIP ? int(count) - row : STRIP, q_begin, key, key_begin, key_end, kt, v, s);
   if (result.partial) {
     const size_t width = padded_dim(a.head_dim);
     for (size_t i = 0; i < count; i++) {
