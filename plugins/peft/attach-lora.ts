@@ -39,8 +39,22 @@ export function attachLora(
       rank: patternValue(path, rankPattern, shared.rank),
       alpha: patternValue(path, alphaPattern, shared.alpha),
     }),
-    config: loraConfig(model, { ...options, ...targets, rankPattern, alphaPattern }),
+    config: loraConfig(model, {
+      ...options,
+      ...targets,
+      targetModules: savedTargets(targets, matched),
+      rankPattern,
+      alphaPattern,
+    }),
   })
+}
+
+/** PEFT refuses `layers_to_transform` beside an expression, so the file then lists the modules that it matched. */
+function savedTargets(
+  { targetModules, layersToTransform }: TargetOptions,
+  matched: readonly string[],
+): readonly string[] | string {
+  return typeof targetModules === 'string' && layersToTransform?.length ? matched : targetModules
 }
 
 /** adapter_config.json of a LoRA as PEFT 0.19 and later write it (`LoraConfig`), without the fields that every adapter has. */

@@ -66,8 +66,7 @@ async function runAndKill(cwd: string): Promise<void> {
     killed = true
   }
   await child.exited
-  if (!killed)
-    throw new Error(`the run ended by itself: ${output}${await new Response(child.stderr).text()}`)
+  if (!killed) throw new Error(`the run ended by itself: ${output}${await new Response(child.stderr).text()}`)
 }
 
 function inspect(cwd: string, before: number): Death {

@@ -54,6 +54,25 @@ test.each<[string, Changes, number]>([
   expect(readdirSync(join(whole.outputDir, last))).toContain('optimizer.safetensors')
 })
 
+test('early stopping counts on where it was', async () => {
+  using space = workspace()
+  // Far too high a learning rate: evaluations get worse soon.
+  const changes = {
+    val_set_size: 4,
+    eval_steps: 1,
+    learning_rate: 3,
+    max_grad_norm: 0,
+    warmup_steps: 0,
+    max_steps: 30,
+    early_stopping_patience: 3,
+  }
+  const whole = await space.train({ ...changes, output_dir: join(space.path, 'whole') })
+  expect(whole.result.steps).toBe((whole.result.best?.step ?? 0) + 3)
+  const parts = await interrupted(space, changes, whole.result.steps - 1, 'newest')
+  expect(parts.result.steps).toBe(whole.result.steps)
+  expect(parts.result.best).toEqual(whole.result.best)
+})
+
 test('a resume from an older checkpoint drops the later lines of metrics.jsonl', async () => {
   using space = workspace()
   const changes = { save_strategy: undefined, save_steps: 2 }

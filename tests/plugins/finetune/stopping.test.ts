@@ -39,6 +39,20 @@ test('a NaN in a weight stops the run at once and names the layer where it shows
   expect(countLiveTensors() - before).toBeLessThanOrEqual(run.parameters.size) // gradients that were made
 })
 
+test('an activation that overflows is named by its place', async () => {
+  using space = workspace({ num_hidden_layers: 3 })
+  using run = await prepareRun(space.config(), { device: cpu })
+  for (const factor of ['A', 'B']) {
+    const planted = run.parameters.get(`model.layers.1.mlp.gate_proj.lora_${factor}.weight`)
+    planted?.set(Array.from({ length: planted.size }, () => 1e30))
+  }
+  const error = await train(run).then(
+    () => null,
+    (caught: unknown) => caught,
+  )
+  expect(String(error)).toContain('first in the output of model.layers.1.mlp')
+})
+
 test('a run that diverges stops, says where, and keeps its last checkpoint', async () => {
   using space = workspace()
   const error = await errorOf(space, {

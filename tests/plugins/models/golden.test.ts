@@ -45,6 +45,17 @@ test.each(MODEL_CASES.filter((name) => name !== 'gpt2'))('%s reads an older conf
   expect(sameBytes(logitsOf(older, sequences), logitsOf(model, sequences))).toBe(true)
 })
 
+test('qwen2 without layer_types slides from max_window_layers up', () => {
+  const { folder, sequences } = openGoldenModel('qwen2-sliding')
+  using model = loadModel(folder, { device: cpu })
+  const config: Record<string, unknown> = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'))
+  const { layer_types, ...older } = config
+  expect(layer_types).toEqual(['full_attention', 'sliding_attention'])
+  expect(older.max_window_layers).toBe(1)
+  using same = loadWithConfig(folder, older, cpu)
+  expect(sameBytes(logitsOf(same, sequences), logitsOf(model, sequences))).toBe(true)
+})
+
 // These weights are drawn wide, so rounding shows: transformers' own bf16 run is up to 5e-2 off.
 test.each([...MODEL_CASES])('%s in bf16 stays near f32', (name) => {
   const { folder, sequences, logits } = openGoldenModel(name)

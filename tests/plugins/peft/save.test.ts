@@ -110,6 +110,38 @@ test.each([...ADAPTER_CASES])('%s: load, save and load again gives the same bits
   expect(sameBytes(logitsOf(model, golden.sequences), logits)).toBe(true)
 })
 
+test.each(['all-linear', String.raw`.*\.(q|v)_proj`])(
+  'layers of %s are saved as a list of modules: PEFT allows no expression there',
+  (targetModules) => {
+    using temporary = temporaryFolder()
+    using model = loadModel(openGoldenAdapter('rslora').base, { device: cpu })
+    using adapter = attachLora(model, { targetModules, layersToTransform: [1] })
+    saveAdapter(temporary.path, adapter, { baseModel: null })
+    const { target_modules, layers_to_transform } = readConfig(temporary.path)
+    expect(layers_to_transform).toEqual([1])
+    expect(target_modules).toEqual([...adapter.adapters.keys()])
+    expect(target_modules).toContain('model.layers.1.self_attn.q_proj')
+  },
+)
+
+test('a save that ends half-way leaves no adapter, never new weights under old settings', () => {
+  using temporary = temporaryFolder()
+  using model = loadModel(openGoldenAdapter('rslora').base, { device: cpu })
+  {
+    using old = attachLora(model, { targetModules: ['q_proj'], alpha: 2 })
+    saveAdapter(temporary.path, old, { baseModel: null })
+  }
+  using adapter = attachLora(model, { targetModules: ['q_proj'], alpha: 32 })
+  const unplugged = (): never => {
+    throw new Error('unplugged')
+  }
+  const dying = { ...adapter, config: { ...adapter.config, loftq_config: { toJSON: unplugged } } }
+  expect(() => saveAdapter(temporary.path, dying, { baseModel: null })).toThrow('unplugged')
+  expect(() => loadAdapter(model, temporary.path)).toThrow('adapter_config.json is missing')
+  saveAdapter(temporary.path, adapter, { baseModel: null })
+  expect(readConfig(temporary.path).lora_alpha).toBe(32)
+})
+
 test('a trained adapter with patterns, rsLoRA and odd values comes back bit by bit', () => {
   using temporary = temporaryFolder()
   const golden = openGoldenAdapter('patterns')
