@@ -57,7 +57,7 @@ function savedTargets(
   return typeof targetModules === 'string' && layersToTransform?.length ? matched : targetModules
 }
 
-/** adapter_config.json of a LoRA as PEFT 0.19 and later write it (`LoraConfig`), without the fields that every adapter has. */
+/** adapter_config.json of a LoRA as PEFT 0.21 writes it (`LoraConfig`), without the fields that every adapter has. */
 function loraConfig(
   model: Model,
   o: LoraOptions & TargetOptions & { rankPattern: object; alphaPattern: object },
@@ -73,16 +73,19 @@ function loraConfig(
     exclude_modules: o.excludeModules == null || o.excludeModules.length === 0 ? null : o.excludeModules,
     fan_in_fan_out: [...model.layers.values()].some(({ transposed }) => transposed),
     init_lora_weights: o.init,
+    kasa_config: null,
     layer_replication: null,
     layers_pattern: null,
     layers_to_transform: o.layersToTransform?.length ? o.layersToTransform : null,
     loftq_config: {},
+    lora_ga_config: null,
     lora_alpha: o.alpha,
     lora_bias: false,
     lora_dropout: o.dropout,
     megatron_config: null,
     megatron_core: 'megatron.core',
     modules_to_save: null,
+    monteclora_config: null,
     peft_type: 'LORA',
     qalora_group_size: 16,
     r: o.rank,
@@ -90,8 +93,10 @@ function loraConfig(
     target_modules: o.targetModules,
     target_parameters: null,
     trainable_token_indices: null,
+    use_bdlora: null,
     use_dora: false,
     use_qalora: false,
     use_rslora: o.rsLora,
+    velora_config: null,
   }
 }

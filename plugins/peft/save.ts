@@ -57,7 +57,7 @@ export function saveAdapter(
 const COMMON = {
   auto_mapping: null,
   inference_mode: true,
-  peft_version: '0.19.1',
+  peft_version: '0.21.2',
   revision: null,
   task_type: 'CAUSAL_LM',
 }
