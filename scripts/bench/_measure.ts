@@ -12,15 +12,12 @@ export interface Turns {
 }
 
 /** Runs the programs in turn, each round in the reverse order of the one before; returns what each measured. */
-export async function inTurn<const K extends string>(
-  programs: Readonly<Record<K, () => number | Promise<number>>>,
+export async function inTurn<const K extends string, V>(
+  programs: Readonly<Record<K, () => V | Promise<V>>>,
   { repeat, warmup = 1, maxSeconds = Infinity }: Turns,
-): Promise<Record<K, number[]>> {
+): Promise<Record<K, V[]>> {
   const names = Object.keys(programs) as K[]
-  const results = Object.fromEntries(names.map((name): [string, number[]] => [name, []])) as Record<
-    K,
-    number[]
-  >
+  const results = Object.fromEntries(names.map((name): [string, V[]] => [name, []])) as Record<K, V[]>
   const started = performance.now()
   for (let round = -warmup; round < repeat; round++) {
     if (round >= 3 && (performance.now() - started) / 1000 > maxSeconds) break

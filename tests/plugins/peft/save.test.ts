@@ -15,7 +15,6 @@ const cpu = openCpu()
 
 /** Fields that came with PEFT 0.20 and later. An older PEFT warns about fields that it does not know. */
 
-
 /** What tests/oracle/peft_train.py gave to LoraConfig. */
 const OPTIONS: Readonly<Record<string, LoraModelOptions>> = {
   'b-nonzero': {
