@@ -9,12 +9,13 @@ namespace tt {
 namespace TT_ISA {
 namespace {
 
+// A slice of a b panel may be larger than L1: read in order it comes from L2 in time, and c is written less often.
 #if TT_AVX512
-constexpr int MR = 14, M_BLOCK = MR * 20;
+constexpr int MR = 14, M_BLOCK = MR * 20, K_SLICE = 640;
 #else
-constexpr int MR = 6, M_BLOCK = MR * 40;
+constexpr int MR = 6, M_BLOCK = MR * 40, K_SLICE = 384;
 #endif
-constexpr int NR = 2 * LANES, N_BLOCK = 512, K_SLICE = 384;
+constexpr int NR = 2 * LANES, N_BLOCK = 512;
 
 // ---- packing ------------------------------------------------------------------------------------------------------
 // A panel holds WIDTH lanes: panel[p·WIDTH + lane]. Lanes beyond the matrix are 0.
