@@ -6,6 +6,7 @@ import { defineOp, expectDType, type Op, run } from '../op.ts'
 import { broadcastShapes, formatShape, sameShape, type Shape, sizeOf } from '../shape.ts'
 import type { Tensor } from '../tensor.ts'
 import { addProduct } from './_reference.ts'
+import { cast } from './cast.ts'
 import { expand, reshape } from './movement.ts'
 import { sumTo } from './reduce.ts'
 
@@ -17,6 +18,8 @@ export type MatmulInputs = {
 export interface MatmulParams {
   readonly transposeA: boolean
   readonly transposeB: boolean
+  /** c is f32 whatever a and b are: the sums are, and this keeps them. */
+  readonly wide?: boolean
 }
 
 /** c = op(a)·op(b); the batches are equal, or one of the two is a single matrix. */
@@ -26,7 +29,7 @@ export const matmulOp: Op<MatmulInputs, MatmulParams, { readonly c: Tensor }> = 
     expectDType('matmul', 'a', a, ['f32', 'bf16'])
     expectDType('matmul', 'b', b, [a.dtype])
     const { batch, m, n } = matmulSizes(a.shape, b.shape, params)
-    return { c: { shape: [...batch, m, n], dtype: a.dtype } }
+    return { c: { shape: [...batch, m, n], dtype: params.wide ? 'f32' : a.dtype } }
   },
   reference({ inputs: { a, b }, params, outputs: { c } }) {
     const { batch, m, n, k, strideA, strideB } = matmulSizes(a.shape, b.shape, params)
@@ -40,8 +43,9 @@ export const matmulOp: Op<MatmulInputs, MatmulParams, { readonly c: Tensor }> = 
     }
   },
   saves: ['a', 'b'],
-  gradient({ saved: { a, b }, params: { transposeA, transposeB }, grads: { c: dc }, needs }) {
-    if (!dc) return {}
+  gradient({ saved: { a, b }, params: { transposeA, transposeB }, grads, needs }) {
+    if (!grads.c) return {}
+    const dc = cast(grads.c, a.dtype === 'bf16' ? 'bf16' : 'f32')
     const product = (x: Tensor, y: Tensor, tx: boolean, ty: boolean): Tensor =>
       run(matmulOp, { a: x, b: y }, { transposeA: tx, transposeB: ty }).c
     const da = (): Tensor =>
@@ -87,9 +91,9 @@ export function matmulSizes(
 export function matmul(
   a: Tensor,
   b: Tensor,
-  { transposeA = false, transposeB = false }: Partial<MatmulParams> = {},
+  { transposeA = false, transposeB = false, wide = false }: Partial<MatmulParams> = {},
 ): Tensor {
-  const params = { transposeA, transposeB }
+  const params = { transposeA, transposeB, wide }
   // Many matrices times one are one taller matrix.
   if (a.shape.length > 2 && b.shape.length === 2 && !transposeA) {
     const flat = run(matmulOp, { a: reshape(a, [-1, a.shape[a.shape.length - 1]]), b }, params).c

@@ -2,7 +2,7 @@
  * Text from a model: prefill, then one token at a time through the KV cache.
  */
 import {
-  linear,
+  matmul,
   type Model,
   noGrad,
   sample,
@@ -89,13 +89,13 @@ export function* generate(
   }
 }
 
-/** Logits (1, V) of the token after the last one of `ids`, which are appended to the cache. */
+/** Logits (1, V) f32 of the token after the last one of `ids`, which are appended to the cache. bf16 would tie them. */
 function lastLogits(model: Model, ids: readonly number[], cache: ReturnType<Model['createCache']>): Tensor {
   const device = model.head.device
   const positions = Int32Array.from(ids, (_, i) => cache.length + i)
   const hidden = model.hidden(createBatch({ ids, positions }, device), { cache })
   const last = hidden.rowsView(ids.length - 1, 1)
-  return linear(last, model.head)
+  return matmul(last, model.head, { transposeB: true, wide: true })
 }
 
 function checkOption(name: string, value: number, isGood: boolean, expected: string): void {

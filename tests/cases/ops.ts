@@ -232,6 +232,11 @@ const products: readonly OpCase[] = [
   ...matmulCases(5, 4, 3, [6], []),
   ...matmulCases(5, 4, 3, [], [6]),
   ...matmulCases(2, 3, 4, [2, 1], [1, 3]),
+  ...[1, 5].map((rows) => ({
+    name: `matmul of ${rows} rows with f32 results`,
+    inputs: { a: { shape: [rows, 40] }, b: { shape: [19, 40] } },
+    run: ({ a, b }: Readonly<Record<string, t.Tensor>>) => [t.matmul(a, b, { transposeB: true, wide: true })],
+  })),
   linearCase('linear', {}),
   linearCase('linear of one row', { rows: [1], bias: true }),
   linearCase('linear (2, 9, 65) with bias', { rows: [2, 9], bias: true }),
