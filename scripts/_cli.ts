@@ -26,6 +26,11 @@ export async function runCommand<const O extends ParseArgsOptionsConfig>(
     process.stdout.write(command.help)
     return
   }
+  // `… | head` closes the pipe when it has seen enough: that is no failure of ours.
+  process.stdout.on('error', (error: Error & { readonly code?: string }) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit(0)
+  })
   try {
     await command.run(parse(command, argv))
   } catch (error) {

@@ -1,7 +1,7 @@
 /**
  * The body of finetune.ts, loaded only when there is something to do, so that --help is instant.
  */
-import { colourTokens } from '../plugins/data/mod.ts'
+import { colourTokens, IGNORE } from '../plugins/data/mod.ts'
 import {
   createProgress,
   type FinetuneConfig,
@@ -46,7 +46,13 @@ export async function finetuneCommand({
   })
   stop[Symbol.dispose]()
   if (result.stopped) {
-    write(`stopped at step ${result.steps}; resume with:\n  bun run scripts/finetune.ts ${file} --resume\n`)
+    const again = [
+      'bun run finetune',
+      quoted(file),
+      ...overrides.map((set) => `--set ${quoted(set)}`),
+      '--resume',
+    ]
+    write(`stopped at step ${result.steps}; resume with:\n  ${again.join(' ')}\n`)
     process.exitCode = 130
     return
   }
@@ -66,10 +72,24 @@ function resumeOf(
   return auto_resume_from_checkpoints ? 'newest-if-any' : false
 }
 
-function tryCommand({ adapter, config }: Run): string {
-  const model = adapter ? `${config.base_model} --adapter ${config.output_dir}` : config.output_dir
-  const plugins = config.plugins.map((module) => ` --plugin ${module}`).join('')
-  return `bun run scripts/generate.ts ${model}${plugins} --prompt "Once upon a time"`
+/** A prompt in the form that was trained: a chat message, the masked part of the first example, or its first words. */
+function tryCommand({ adapter, config, data, tokenizer }: Run): string {
+  const model = adapter
+    ? `${quoted(config.base_model)} --adapter ${quoted(config.output_dir)}`
+    : quoted(config.output_dir)
+  const plugins = config.plugins.map((module) => ` --plugin ${quoted(module)}`).join('')
+  const chat = config.datasets.some(({ type }) => type === 'chat_template' || type === 'sharegpt')
+  const { ids, labels } = data.train[0]
+  const masked = labels.findIndex((label) => label !== IGNORE)
+  const opening = tokenizer.decode([...ids.subarray(0, masked > 0 ? masked : 8)])
+  return `bun run generate ${model}${plugins} ${chat ? '--chat --prompt "Hello"' : `--prompt ${quoted(opening)}`}`
+}
+
+/** As a shell reads it: `$'…'` where there are line breaks or quotes. */
+function quoted(text: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(text)) return text
+  if (!/[\n'\\]/.test(text)) return `'${text}'`
+  return `$'${text.replace(/[\\']/g, '\\$&').replaceAll('\n', '\\n')}'`
 }
 
 function showExamples(run: Run, colour: boolean): void {
@@ -77,7 +97,7 @@ function showExamples(run: Run, colour: boolean): void {
   process.stdout.write(
     colour
       ? '\nexamples: trained tokens are coloured, masked ones are grey\n'
-      : '\nexamples: trained tokens stand in [brackets]\n',
+      : '\nexamples: trained tokens stand in «…»\n',
   )
   for (const example of examples) {
     process.stdout.write(

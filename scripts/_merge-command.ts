@@ -39,6 +39,6 @@ export async function mergeCommand({
   writeFolderAtomicSync(output, (temporary) => saveModel(model, path, temporary, { maxShardBytes }))
   const merged = attached ? `${attached.adapters.size} layers merged` : 'nothing to merge'
   process.stdout.write(
-    `${merged}; model in ${output}\ntry it:\n  bun run scripts/generate.ts ${output} --prompt "Once upon a time"\n`,
+    `${merged}; model in ${output}\ntry it:\n  bun run generate ${output} --prompt "Once upon a time"\n`,
   )
 }

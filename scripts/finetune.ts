@@ -8,7 +8,7 @@ import { ensureInstalled } from './_setup.ts'
 
 const HELP = `Fine-tune a language model.
 
-  bun run scripts/finetune.ts <config.yaml> [options]
+  bun run finetune <config.yaml> [options]
 
   --set key=value   change a setting of the file; may be repeated
   --resume          continue from the newest checkpoint of output_dir

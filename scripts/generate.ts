@@ -7,7 +7,7 @@ import { ensureInstalled } from './_setup.ts'
 
 const HELP = `Generate text.
 
-  bun run scripts/generate.ts <model> --prompt <text> [options]
+  bun run generate <model> --prompt <text> [options]
 
   <model>                  a hub name, a folder or a .gguf file
   --adapter <folder>       a PEFT adapter to put on it

@@ -8,7 +8,7 @@ import { ensureInstalled } from './_setup.ts'
 
 const HELP = `Merge an adapter into its base model.
 
-  bun run scripts/merge.ts <model> <adapter> <output folder> [options]
+  bun run merge <model> <adapter> <output folder> [options]
 
   <model>             a hub name, a folder or a .gguf file
   <adapter>           folder of a PEFT adapter; "none" only converts the model

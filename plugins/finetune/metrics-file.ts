@@ -1,8 +1,7 @@
 /**
  * metrics.jsonl: one JSON object a line, appended as it happens; the contract between a run and whoever watches it.
  */
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { writeFileAtomic } from '../../core/atomic.ts'
 import { TrituneError } from '../../core/mod.ts'
 
@@ -17,7 +16,6 @@ export function openMetricsFile(
   path: string,
   { keepSteps = 0 }: { readonly keepSteps?: number } = {},
 ): MetricsFile {
-  mkdirSync(dirname(path), { recursive: true })
   const kept = existsSync(path)
     ? readFileSync(path, 'utf8')
         .split('\n')

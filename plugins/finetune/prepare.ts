@@ -1,7 +1,8 @@
 /**
  * Everything a run needs, opened and checked before the first step: device, model, tokenizer, data, adapter, plan.
  */
-import { existsSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import {
   adamw,
   chain,
@@ -78,6 +79,7 @@ export async function prepareRun(
     offline: config.offline,
     onProgress: onDownload,
   })
+  checkApart(config.output_dir, modelPath)
   const tokenizer = openTokenizer(modelPath, config)
   const data = loadDataset(config, tokenizer)
   const plan = createPlan(config, data.train)
@@ -131,10 +133,31 @@ export type { DatasetDefinition, TokenizerLike }
 
 /** Before the first download, and not when the first checkpoint is due. */
 function checkOutputDir(path: string): void {
-  if (!existsSync(path) || statSync(path).isDirectory()) return
-  throw new TrituneError('E_FILE', 'output_dir is a file, not a folder', {
-    place: path,
-    remedy: 'name another folder',
+  let folder = resolve(path)
+  while (!existsSync(folder)) folder = dirname(folder)
+  if (!statSync(folder).isDirectory()) {
+    throw new TrituneError('E_FILE', `output_dir needs a folder where ${folder} is a file`, {
+      place: path,
+      remedy: 'name another folder',
+    })
+  }
+  try {
+    accessSync(folder, constants.W_OK)
+  } catch (cause) {
+    throw new TrituneError('E_FILE', `output_dir: ${folder} cannot be written to`, {
+      place: path,
+      remedy: 'name another folder',
+      cause,
+    })
+  }
+}
+
+/** What a run writes must not land on what it was made from. */
+function checkApart(outputDir: string, modelPath: string): void {
+  if (!existsSync(outputDir) || realpathSync(outputDir) !== realpathSync(modelPath)) return
+  throw new TrituneError('E_CONFIG', 'output_dir is the folder of the base model', {
+    place: outputDir,
+    remedy: 'name another folder, or the base model would be overwritten',
   })
 }
 

@@ -2,7 +2,7 @@
  * The training loop: steps, evaluations, checkpoints, stopping; resumable at any checkpoint to the same bits.
  */
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { removeStaleIn } from '../../core/files.ts'
 import { referenceFallbacks, TrituneError } from '../../core/mod.ts'
 import { createBatches } from '../data/mod.ts'
@@ -38,7 +38,8 @@ export async function train(
 ): Promise<RunResult> {
   const { config, plan, optimizer } = run
   const outputDir = config.output_dir
-  const start = restore(run, resume, onEvent)
+  const settings = settingsOf(config, run.data)
+  const start = restore(run, resume, settings, onEvent)
   if (existsSync(outputDir)) removeStaleIn(outputDir)
   const metrics = openMetricsFile(join(outputDir, 'metrics.jsonl'), { keepSteps: start.step })
   const watchdog = createWatchdog(config.loss_watchdog_threshold, config.loss_watchdog_patience)
@@ -52,7 +53,7 @@ export async function train(
     const folder = join(outputDir, `checkpoint-${step}`)
     saveTrainingState({
       folder,
-      state: { format: 1, step, best, stale, settings: settingsOf(config) },
+      state: { format: 1, step, best, stale, settings },
       optimizer: optimizer.tensors(),
       saveWeights: (temporary) => saveOutput(run, temporary),
     })
@@ -120,11 +121,16 @@ interface Start {
   readonly stale: number
 }
 
-function restore(run: Run, resume: Resume, onEvent: (event: RunEvent) => void): Start {
+function restore(
+  run: Run,
+  resume: Resume,
+  settings: Readonly<Record<string, unknown>>,
+  onEvent: (event: RunEvent) => void,
+): Start {
   const { config, parameters, optimizer } = run
   const fresh = { step: 0, best: null, stale: 0 }
   if (resume === false) {
-    noteOldCheckpoints(config.output_dir, onEvent)
+    refuseOldCheckpoints(config.output_dir)
     return fresh
   }
   const folder =
@@ -135,7 +141,7 @@ function restore(run: Run, resume: Resume, onEvent: (event: RunEvent) => void): 
       place: config.output_dir,
       remedy: 'start without --resume',
     })
-  const { step, best, stale } = readTrainingState(folder, config)
+  const { step, best, stale } = readTrainingState(folder, settings)
   loadTrainingState(folder, trainedWeightsFile(run), parameters, optimizer.tensors(), {
     prefix: weightsPrefix(run),
   })
@@ -203,13 +209,14 @@ function* validationBatches({
   for (let i = 0; i < batches.length; i++) yield batches.get(i)
 }
 
-function noteOldCheckpoints(outputDir: string, onEvent: (event: RunEvent) => void): void {
+/** Checkpoints of two runs in one folder could be taken for each other, by --resume and by save_total_limit. */
+function refuseOldCheckpoints(outputDir: string): void {
   const newest = listCheckpoints(outputDir).at(-1)
-  if (newest)
-    onEvent({
-      type: 'note',
-      text: `starting afresh although ${newest.folder} is there; remove old checkpoints before you --resume this run`,
-    })
+  if (!newest) return
+  throw new TrituneError('E_RESUME', `an earlier run left ${basename(newest.folder)} here`, {
+    place: outputDir,
+    remedy: 'continue it with --resume, or remove its checkpoint folders, or set another output_dir',
+  })
 }
 
 function noteFallbacks(onEvent: (event: RunEvent) => void): void {

@@ -6,6 +6,7 @@
  *     optimizer.safetensors       state tensors by name, f32
  *     training_state.json         step, best evaluation, and the settings that the numbers depend on
  */
+import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
@@ -19,6 +20,7 @@ import { tensorDType } from '../../core/safetensors.ts'
 import { writeSafetensors } from '../../core/safetensors-write.ts'
 import { setTensorBytes, tensorBytes } from '../../core/tensor-bytes.ts'
 import { expectShape, type Parameters, type Tensor, TrituneError } from '../../core/mod.ts'
+import type { LoadedDataset } from '../data/mod.ts'
 import type { FinetuneConfig } from './config.ts'
 
 export interface TrainingState {
@@ -43,6 +45,8 @@ const OPTIMIZER_FILE = 'optimizer.safetensors'
 /** Settings that change the numbers of a run, as far as the configuration knows. */
 const SETTINGS = [
   'base_model',
+  'revision_of_model',
+  'plugins',
   'adapter',
   'adapter_options',
   'lora_r',
@@ -81,8 +85,18 @@ const SETTINGS = [
   'val_set_size',
 ] as const satisfies readonly (keyof FinetuneConfig)[]
 
-export function settingsOf(config: FinetuneConfig): Record<string, unknown> {
-  return Object.fromEntries(SETTINGS.map((key) => [key, config[key]]))
+/** The settings, and a hash of the examples: files, templates and tokenizers that change show up in it. */
+export function settingsOf(
+  config: FinetuneConfig,
+  { train, validation }: Pick<LoadedDataset, 'train' | 'validation'>,
+): Record<string, unknown> {
+  const hash = createHash('sha256')
+  for (const { ids, labels } of [...train, ...validation])
+    hash.update(Int32Array.of(ids.length)).update(ids).update(labels)
+  return {
+    ...Object.fromEntries(SETTINGS.map((key) => [key, config[key]])),
+    data: hash.digest('hex').slice(0, 16),
+  }
 }
 
 export interface SaveStateOptions {
@@ -110,7 +124,7 @@ export function saveTrainingState({ folder, state, optimizer, saveWeights }: Sav
 }
 
 /** Reads a checkpoint and checks that it belongs to this run: E_RESUME names the settings that differ. */
-export function readTrainingState(folder: string, config: FinetuneConfig): TrainingState {
+export function readTrainingState(folder: string, now: Readonly<Record<string, unknown>>): TrainingState {
   recoverFolder(folder)
   const place = join(folder, STATE_FILE)
   if (!existsSync(place))
@@ -122,7 +136,6 @@ export function readTrainingState(folder: string, config: FinetuneConfig): Train
     throw new TrituneError('E_RESUME', `the checkpoint has format ${String(state.format)}, expected 1`, {
       place,
     })
-  const now = settingsOf(config)
   const changed = Object.keys(now).filter(
     (key) => JSON.stringify(now[key]) !== JSON.stringify(state.settings[key]),
   )

@@ -30,11 +30,6 @@ export function dequantize(type: GgmlType, bytes: Uint8Array, out: Float32Array,
   decode(bytes, out)
 }
 
-/** True when `dequantize` has a decoder for the type. */
-export function canDequantize(type: GgmlType): boolean {
-  return type.name in DECODERS
-}
-
 const DECODERS: Readonly<Record<string, ((bytes: Uint8Array, out: Float32Array) => void) | undefined>> = {
   F32: decodeF32,
   F16: decodeF16,

@@ -1,6 +1,6 @@
 /** GGUF files: read, decoded, and seen as Hugging Face models. See README.md. */
+export { dequantize } from './dequantize.ts'
 
-export { canDequantize, dequantize } from './dequantize.ts'
 export { type GgufHfConfig, type GgufHfModel, type GgufHfTensor, ggufToHf } from './hf.ts'
 export {
   ggufBoolean,

@@ -21,7 +21,7 @@ export function verdict(summary: string, problems: readonly string[]): Verdict {
 
 /** Repository-relative paths, sorted. Links and folders are left out. Throws E_USAGE outside of a git checkout. */
 export function repositoryFiles(): string[] {
-  const args = ['ls-files', '-z', '--cached', '--others', '--exclude-standard']
+  const args = ['ls-files', '-z', '--cached']
   const { status, stdout, stderr, error } = spawnSync('git', args, { cwd: ROOT, encoding: 'utf8' })
   if (error || status !== 0) {
     throw new TrituneError('E_USAGE', `git cannot list the files: ${error?.message ?? stderr.trim()}`, {

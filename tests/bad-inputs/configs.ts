@@ -77,7 +77,7 @@ export const BAD_CONFIGS: readonly BadInput[] = [
     prepare: (space) => {
       space.write('out', 'this is a file')
     },
-    says: ['./out', 'a file, not a folder'],
+    says: ['./out', 'is a file', 'name another folder'],
   },
   {
     name: 'nothing to resume from',

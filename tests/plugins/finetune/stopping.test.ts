@@ -2,8 +2,9 @@
  * Ends of a run other than its last step, and which checkpoints are left.
  */
 import { expect, test } from 'bun:test'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { countLiveTensors, TrituneError } from '../../../core/mod.ts'
 import { listCheckpoints, prepareRun, train } from '../../../plugins/finetune/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
@@ -83,20 +84,35 @@ test('save_total_limit keeps the newest checkpoints', async () => {
   expect(stepsOf(outputDir)).toEqual([5, 6])
 })
 
-/** Evaluates after each step on data that gets worse, because the learning rate is far too high. */
-const WORSE = {
-  val_set_size: 4,
-  eval_steps: 1,
-  learning_rate: 3,
-  max_grad_norm: 0,
-  warmup_steps: 0,
-  max_steps: 8,
+/**
+ * A model that knows English learns nonsense, and is evaluated on English after each step: the first step has learning
+ * rate 0 and changes nothing, each one after it does damage.
+ */
+function gettingWorse(space: Workspace): Changes {
+  const write = (name: string, texts: readonly string[]): string => {
+    const path = join(space.path, name)
+    writeFileSync(path, texts.map((text) => JSON.stringify({ text })).join('\n'))
+    return path
+  }
+  const nonsense = ['zq xv zq xv zq xv zq xv', '## zx ## qv ## zx ## qv', 'qqq vvv xxx zzz qqq vvv']
+  const english = ['The people of the United States have been at peace with the nations of the world.']
+  return {
+    base_model: fileURLToPath(new URL('../../../quickstart/model', import.meta.url)),
+    datasets: [{ path: write('nonsense.jsonl', nonsense), type: 'completion' }],
+    test_datasets: [{ path: write('english.jsonl', english), type: 'completion' }],
+    gradient_accumulation_steps: 1,
+    eval_steps: 1,
+    learning_rate: 2e-2,
+    lr_scheduler: 'constant_with_warmup',
+    warmup_steps: 1,
+    max_steps: 5,
+  }
 }
 
 test('load_best_model_at_end keeps the best checkpoint and takes its weights', async () => {
   using space = workspace()
   const { result, outputDir, events } = await space.train({
-    ...WORSE,
+    ...gettingWorse(space),
     save_strategy: undefined,
     save_steps: 1,
     save_total_limit: 2,
@@ -104,9 +120,9 @@ test('load_best_model_at_end keeps the best checkpoint and takes its weights', a
   })
   const evaluations = events.flatMap((event) => (event.type === 'eval' ? [event] : []))
   const best = evaluations.toSorted((a, b) => a.loss - b.loss)[0]
-  expect(evaluations).toHaveLength(8)
-  expect(result.best).toEqual({ loss: best.loss, step: best.step })
-  expect(best.step).toBeLessThan(8)
+  expect(evaluations).toHaveLength(5)
+  expect(result.best).toEqual({ loss: best.loss, step: 1 })
+  expect(best.step).toBe(1)
   expect(stepsOf(outputDir)).toContain(best.step)
   expect(stepsOf(outputDir).length).toBeLessThanOrEqual(2)
   const file = 'adapter_model.safetensors'
@@ -116,13 +132,13 @@ test('load_best_model_at_end keeps the best checkpoint and takes its weights', a
 test('early stopping ends the run after as many evaluations without a better one', async () => {
   using space = workspace()
   const { result, events, outputDir } = await space.train({
-    ...WORSE,
+    ...gettingWorse(space),
     max_steps: 30,
     early_stopping_patience: 2,
   })
   expect(result.stopped).toBe(false)
-  expect(result.steps).toBe((result.best?.step ?? 0) + 2)
-  expect(result.steps).toBeLessThan(30)
+  expect(result.best?.step).toBe(1)
+  expect(result.steps).toBe(3)
   expect(events.some((event) => event.type === 'note' && event.text.includes('stopped early'))).toBe(true)
   expect(existsSync(join(outputDir, 'adapter_model.safetensors'))).toBe(true)
 })
