@@ -29,7 +29,7 @@ export function tallyBun(output: string, exitCode: number): Tally {
 
 /** Reads the `N passed, N failed` line of a script; without one the script counts as one failure. */
 export function tallyScript(output: string, exitCode: number): Tally {
-  const found = [...output.matchAll(/^(\d+) passed, (\d+) failed$/gm)].at(-1)
+  const found = [...output.matchAll(/(\d+) passed, (\d+) failed$/gm)].at(-1)
   if (!found) return { passed: 0, failed: 1 }
   const failed = Number(found[2])
   return { passed: Number(found[1]), failed: exitCode !== 0 && failed === 0 ? 1 : failed }

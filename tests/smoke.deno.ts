@@ -1,6 +1,6 @@
 /**
  * The smoke test of Deno: a plain script, because Deno has no `bun:test`. It opens the CPU library, compares a few ops
- * with their TypeScript reference and ends with `N passed, N failed`. Everything else is tested under Bun.
+ * with their TypeScript reference and ends with `… N passed, N failed`. Everything else is tested under Bun.
  */
 import { fileURLToPath } from 'node:url'
 import {
@@ -110,5 +110,5 @@ try {
   failed = names.length
   console.log(`not ok  open the CPU device: ${error instanceof Error ? error.message : String(error)}`)
 }
-console.log(`${names.length - failed} passed, ${failed} failed`)
+console.log(`checks under Deno — ${names.length - failed} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1
