@@ -5,7 +5,7 @@
  * also the oracle of every test: it works on plain Float64Arrays and knows nothing of devices.
  */
 import type { Device } from './device.ts'
-import { type DType, DTYPES, readElement, writeElement } from './dtype.ts'
+import { type DType, readElement, writeElement } from './dtype.ts'
 import { TrituneError } from './errors.ts'
 import { expectShape, sameShape, type Shape } from './shape.ts'
 import { expectScope, linksOf, record, type TapeLink } from './tape.ts'
@@ -344,9 +344,4 @@ export function expectDType(op: string, name: string, tensor: Tensor, allowed: r
   if (!allowed.includes(tensor.dtype)) {
     throw new TrituneError('E_DTYPE', `${op}: ${name} is ${tensor.dtype}, allowed: ${allowed.join(', ')}`)
   }
-}
-
-/** Bytes that an output of this spec takes. */
-export function specBytes(spec: TensorSpec): number {
-  return spec.shape.reduce((a, b) => a * b, 1) * DTYPES[spec.dtype].bytes
 }

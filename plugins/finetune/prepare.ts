@@ -9,13 +9,11 @@ import {
   clipByGlobalNorm,
   createHost,
   type Device,
-  type DatasetDefinition,
   type FloatDType,
   type Host,
   type Model,
   type Parameters,
   type Plugin,
-  type TokenizerLike,
   type TransformState,
   TrituneError,
 } from '../../core/mod.ts'
@@ -126,8 +124,6 @@ export async function prepareRun(
     [Symbol.dispose]: () => owned.dispose(),
   }
 }
-
-export type { DatasetDefinition, TokenizerLike }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@
 import {
   attentionBackward,
   type AttentionInputs,
+  type AttentionParams,
   attentionForward,
   implement,
   type OpImplementation,
@@ -39,7 +40,8 @@ export function attentionOps(native: CheckedFunctions): readonly OpImplementatio
     }),
     implement(attentionForward, {
       supports: headFits,
-      run({ q, k, v, offsetsQ, offsetsK }, { o, lse }, { scale, causal, window, softcap }) {
+      run(inputs, { o, lse }, params) {
+        const { q, k, v, offsetsQ, offsetsK } = inputs
         native.tt_attention_forward(
           at(o),
           at(lse),
@@ -48,22 +50,14 @@ export function attentionOps(native: CheckedFunctions): readonly OpImplementatio
           at(v),
           at(offsetsQ),
           at(offsetsK),
-          offsetsQ.size - 1,
-          q.shape[1],
-          k.shape[1],
-          q.shape[2],
-          scale,
-          Number(causal),
-          window,
-          softcap,
-          dtypeOf(q),
-          NO_STREAM,
+          ...shared(inputs, params),
         )
       },
     }),
     implement(attentionBackward, {
       supports: headFits,
-      run({ grad, o, lse, q, k, v, offsetsQ, offsetsK }, { dq, dk, dv }, { scale, causal, window, softcap }) {
+      run(inputs, { dq, dk, dv }, params) {
+        const { grad, o, lse, q, k, v, offsetsQ, offsetsK } = inputs
         native.tt_attention_backward(
           at(dq),
           at(dk),
@@ -76,20 +70,20 @@ export function attentionOps(native: CheckedFunctions): readonly OpImplementatio
           at(v),
           at(offsetsQ),
           at(offsetsK),
-          offsetsQ.size - 1,
-          q.shape[1],
-          k.shape[1],
-          q.shape[2],
-          scale,
-          Number(causal),
-          window,
-          softcap,
-          dtypeOf(q),
-          NO_STREAM,
+          ...shared(inputs, params),
         )
       },
     }),
   ]
+}
+
+/** What both passes take after their tensors: sizes, scalars, dtype, stream. */
+function shared(
+  { q, k, offsetsQ }: AttentionInputs,
+  { scale, causal, window, softcap }: AttentionParams,
+): [number, number, number, number, number, number, number, number, number, number] {
+  const [documents, heads, kvHeads, size] = [offsetsQ.size - 1, q.shape[1], k.shape[1], q.shape[2]]
+  return [documents, heads, kvHeads, size, scale, Number(causal), window, softcap, dtypeOf(q), NO_STREAM]
 }
 
 function headFits({ q }: AttentionInputs): true | string {
