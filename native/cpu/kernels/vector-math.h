@@ -35,7 +35,8 @@ static inline vf exp_below_zero_v(vf x) {
   vf p = horner(r, 5.0000001201e-1f, 1.6666665459e-1f, 4.1665795894e-2f, 8.3334519073e-3f, 1.3981999507e-3f, 1.9875691500e-4f);
   p = p * r * r + r + 1.0f;
   // −Inf makes p NaN, so the comparison decides on x.
-  vf y = vf(vi(p) + (to_int(n) << 23));
+  // Unsigned: lanes that the comparison below drops may wrap around.
+  vf y = vf(vu(p) + (vu(to_int(n)) << 23));
   return x < -87.0f ? vf{} : y;
 }
 
@@ -45,7 +46,7 @@ static inline vf exp2_rough_v(vf x) {
   x = max_or_second(set1(-126), x);
   vf n = round_even(x), f = x - n;
   vf p = horner(f, 0.9999992847442627f, 0.6931217908859253f, 0.240247443318367f, 0.05591786280274391f, 0.009570102207362652f);
-  return vf(vi(p) + (to_int(n) << 23));
+  return vf(vu(p) + (vu(to_int(n)) << 23));
 }
 
 static inline vf log_v(vf x) {
