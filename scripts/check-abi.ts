@@ -14,9 +14,17 @@ const symbols: URL = new URL('../core/native/symbols.ts', import.meta.url)
 const HOST_BUFFERS = new Set([
   'const uint32_t* rng',
   'const int64_t* dims',
+  'const int64_t* weight',
+  'const int64_t* table',
+  'double* seconds',
+  'double* rate',
   'int64_t* out',
   'void** out',
+  'const void* host',
+  'void* host',
   'const char* path',
+  'const char* name',
+  'const char* value',
 ])
 
 export function symbolTable(source: string): string {

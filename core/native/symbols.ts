@@ -3,7 +3,7 @@
  */
 import type { FfiBuffer, FfiFunction } from './ffi.ts'
 
-export const ABI_VERSION = 1
+export const ABI_VERSION = 2
 
 /** The C functions; addresses, sizes and numbers are `number`, host memory is a TypedArray. */
 export interface NativeFunctions {
@@ -11,13 +11,21 @@ export interface NativeFunctions {
   tt_last_error(): string
   tt_symbols(): string
   tt_build_info(): string
-  tt_init(threads: number, isa: number): number
+  tt_devices(): string
+  tt_init(device: number, threads: number, isa: number): number
+  tt_option_set(name: FfiBuffer, value: FfiBuffer): number
+  tt_options(): string
+  tt_synchronize(stream: number): number
+  tt_time_start(stream: number): number
+  tt_time_stop(seconds: FfiBuffer, stream: number): number
   tt_alloc(out: FfiBuffer, bytes: number): number
   tt_free(pointer: number): number
   tt_memory_stats(out: FfiBuffer): number
   tt_memory_reset_peak(): number
   tt_memory_trim(): number
   tt_copy(dst: number, src: number, bytes: number, stream: number): number
+  tt_upload(dst: number, host: FfiBuffer, bytes: number, stream: number): number
+  tt_download(host: FfiBuffer, src: number, bytes: number, stream: number): number
   tt_zero(dst: number, bytes: number, stream: number): number
   tt_file_map(out: FfiBuffer, path: FfiBuffer): number
   tt_file_unmap(address: number, bytes: number): number
@@ -50,11 +58,27 @@ export interface NativeFunctions {
   tt_layer_norm_forward(y: number, hOut: number, mean: number, rstd: number, x: number, residual: number, w: number, b: number, rows: number, cols: number, eps: number, dtype: number, stream: number): number
   tt_layer_norm_backward(dx: number, dw: number, db: number, dy: number, dh: number, h: number, w: number, mean: number, rstd: number, rows: number, cols: number, dtype: number, stream: number): number
   tt_rope(y: number, x: number, cos: number, sin: number, positions: number, tokens: number, heads: number, headDim: number, rotaryDim: number, tableRows: number, inverse: number, dtype: number, stream: number): number
-  tt_attention_forward(o: number, lse: number, q: number, k: number, v: number, offsetsQ: number, offsetsK: number, documents: number, heads: number, kvHeads: number, headDim: number, scale: number, causal: number, window: number, softcap: number, dtype: number, stream: number): number
-  tt_attention_backward(dq: number, dk: number, dv: number, dO: number, o: number, lse: number, q: number, k: number, v: number, offsetsQ: number, offsetsK: number, documents: number, heads: number, kvHeads: number, headDim: number, scale: number, causal: number, window: number, softcap: number, dtype: number, stream: number): number
+  tt_attention_forward(o: number, lse: number, q: number, k: number, v: number, offsetsQ: number, offsetsK: number, documents: number, tokensQ: number, tokensK: number, heads: number, kvHeads: number, headDim: number, scale: number, causal: number, window: number, softcap: number, dtype: number, stream: number): number
+  tt_attention_backward(dq: number, dk: number, dv: number, dO: number, o: number, lse: number, q: number, k: number, v: number, offsetsQ: number, offsetsK: number, documents: number, tokensQ: number, tokensK: number, heads: number, kvHeads: number, headDim: number, scale: number, causal: number, window: number, softcap: number, dtype: number, stream: number): number
+  tt_quantize_4bit(packed: number, absmax: number, x: number, n: number, block: number, kind: number, dtype: number, stream: number): number
+  tt_quantize_8bit(codes: number, absmax: number, x: number, n: number, block: number, isSigned: number, stream: number): number
+  tt_dequantize_8bit(y: number, codes: number, absmax: number, n: number, block: number, isSigned: number, stream: number): number
+  tt_quantize_int8(q: number, absmax: number, x: number, rows: number, cols: number, dtype: number, stream: number): number
+  tt_quantize_ternary(packed: number, scale: number, w: number, rows: number, cols: number, dtype: number, stream: number): number
+  tt_dequantize(y: number, weight: FfiBuffer, rows: number, cols: number, dtype: number, stream: number): number
+  tt_linear_quantized_forward(y: number, xa: number, x: number, weight: FfiBuffer, bias: number, loraA: number, loraB: number, rng: FfiBuffer, rows: number, input: number, out: number, rank: number, loraScale: number, dropoutP: number, threshold: number, dtype: number, stream: number): number
+  tt_linear_quantized_backward(dx: number, dbias: number, dloraA: number, dloraB: number, dy: number, x: number, xa: number, weight: FfiBuffer, loraA: number, loraB: number, rng: FfiBuffer, rows: number, input: number, out: number, rank: number, loraScale: number, dropoutP: number, accumulateDx: number, dtype: number, stream: number): number
+  tt_vsa_pack(y: number, x: number, rows: number, dims: number, stream: number): number
+  tt_vsa_unpack(y: number, x: number, rows: number, dims: number, stream: number): number
+  tt_vsa_bind(y: number, a: number, b: number, rows: number, bRows: number, dims: number, stream: number): number
+  tt_vsa_bundle(y: number, x: number, groups: number, count: number, dims: number, stream: number): number
+  tt_vsa_similarity(out: number, a: number, b: number, aRows: number, bRows: number, dims: number, stream: number): number
+  tt_vsa_permute(y: number, x: number, rows: number, dims: number, shift: number, stream: number): number
   tt_adamw(w: number, master: number, m: number, v: number, grad: number, n: number, lr: number, beta1: number, beta2: number, eps: number, weightDecay: number, bias1: number, bias2: number, gradScale: number, wDtype: number, stream: number): number
+  tt_adamw_list(table: FfiBuffer, count: number, lr: number, beta1: number, beta2: number, eps: number, weightDecay: number, bias1: number, bias2: number, gradScale: number, stream: number): number
+  tt_adamw_8bit(table: FfiBuffer, count: number, lr: number, beta1: number, beta2: number, eps: number, weightDecay: number, bias1: number, bias2: number, gradScale: number, stream: number): number
   tt_sample(out: number, logits: number, history: number, rng: FfiBuffer, rows: number, vocab: number, historyN: number, temperature: number, topK: number, topP: number, repetitionPenalty: number, dtype: number, stream: number): number
-  tt_bench_peak(out: number, kind: number, bytes: number, seconds: number): number
+  tt_bench_peak(rate: FfiBuffer, kind: number, bytes: number, seconds: number): number
 }
 
 export const SYMBOLS: { readonly [K in keyof NativeFunctions]: FfiFunction } = {
@@ -62,13 +86,21 @@ export const SYMBOLS: { readonly [K in keyof NativeFunctions]: FfiFunction } = {
   tt_last_error: { args: [], returns: 'cstr' },
   tt_symbols: { args: [], returns: 'cstr' },
   tt_build_info: { args: [], returns: 'cstr' },
-  tt_init: { args: ['i32', 'i32'], returns: 'i32' },
+  tt_devices: { args: [], returns: 'cstr' },
+  tt_init: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
+  tt_option_set: { args: ['buf', 'buf'], returns: 'i32' },
+  tt_options: { args: [], returns: 'cstr' },
+  tt_synchronize: { args: ['ptr'], returns: 'i32' },
+  tt_time_start: { args: ['ptr'], returns: 'i32' },
+  tt_time_stop: { args: ['buf', 'ptr'], returns: 'i32' },
   tt_alloc: { args: ['buf', 'size'], returns: 'i32' },
   tt_free: { args: ['ptr'], returns: 'i32' },
   tt_memory_stats: { args: ['buf'], returns: 'i32' },
   tt_memory_reset_peak: { args: [], returns: 'i32' },
   tt_memory_trim: { args: [], returns: 'i32' },
   tt_copy: { args: ['ptr', 'ptr', 'size', 'ptr'], returns: 'i32' },
+  tt_upload: { args: ['ptr', 'buf', 'size', 'ptr'], returns: 'i32' },
+  tt_download: { args: ['buf', 'ptr', 'size', 'ptr'], returns: 'i32' },
   tt_zero: { args: ['ptr', 'size', 'ptr'], returns: 'i32' },
   tt_file_map: { args: ['buf', 'buf'], returns: 'i32' },
   tt_file_unmap: { args: ['ptr', 'size'], returns: 'i32' },
@@ -101,9 +133,25 @@ export const SYMBOLS: { readonly [K in keyof NativeFunctions]: FfiFunction } = {
   tt_layer_norm_forward: { args: ['ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'i32', 'i32', 'f32', 'i32', 'ptr'], returns: 'i32' },
   tt_layer_norm_backward: { args: ['ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
   tt_rope: { args: ['ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
-  tt_attention_forward: { args: ['ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'i32', 'i32', 'i32', 'i32', 'f32', 'i32', 'i32', 'f32', 'i32', 'ptr'], returns: 'i32' },
-  tt_attention_backward: { args: ['ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'i32', 'i32', 'i32', 'i32', 'f32', 'i32', 'i32', 'f32', 'i32', 'ptr'], returns: 'i32' },
+  tt_attention_forward: { args: ['ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'f32', 'i32', 'i32', 'f32', 'i32', 'ptr'], returns: 'i32' },
+  tt_attention_backward: { args: ['ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'f32', 'i32', 'i32', 'f32', 'i32', 'ptr'], returns: 'i32' },
+  tt_quantize_4bit: { args: ['ptr', 'ptr', 'ptr', 'size', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
+  tt_quantize_8bit: { args: ['ptr', 'ptr', 'ptr', 'size', 'i32', 'i32', 'ptr'], returns: 'i32' },
+  tt_dequantize_8bit: { args: ['ptr', 'ptr', 'ptr', 'size', 'i32', 'i32', 'ptr'], returns: 'i32' },
+  tt_quantize_int8: { args: ['ptr', 'ptr', 'ptr', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
+  tt_quantize_ternary: { args: ['ptr', 'ptr', 'ptr', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
+  tt_dequantize: { args: ['ptr', 'buf', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
+  tt_linear_quantized_forward: { args: ['ptr', 'ptr', 'ptr', 'buf', 'ptr', 'ptr', 'ptr', 'buf', 'i32', 'i32', 'i32', 'i32', 'f32', 'f32', 'f32', 'i32', 'ptr'], returns: 'i32' },
+  tt_linear_quantized_backward: { args: ['ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'buf', 'ptr', 'ptr', 'buf', 'i32', 'i32', 'i32', 'i32', 'f32', 'f32', 'i32', 'i32', 'ptr'], returns: 'i32' },
+  tt_vsa_pack: { args: ['ptr', 'ptr', 'i32', 'i32', 'ptr'], returns: 'i32' },
+  tt_vsa_unpack: { args: ['ptr', 'ptr', 'i32', 'i32', 'ptr'], returns: 'i32' },
+  tt_vsa_bind: { args: ['ptr', 'ptr', 'ptr', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
+  tt_vsa_bundle: { args: ['ptr', 'ptr', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
+  tt_vsa_similarity: { args: ['ptr', 'ptr', 'ptr', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
+  tt_vsa_permute: { args: ['ptr', 'ptr', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
   tt_adamw: { args: ['ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'size', 'f32', 'f32', 'f32', 'f32', 'f32', 'f32', 'f32', 'f32', 'i32', 'ptr'], returns: 'i32' },
+  tt_adamw_list: { args: ['buf', 'i32', 'f32', 'f32', 'f32', 'f32', 'f32', 'f32', 'f32', 'f32', 'ptr'], returns: 'i32' },
+  tt_adamw_8bit: { args: ['buf', 'i32', 'f32', 'f32', 'f32', 'f32', 'f32', 'f32', 'f32', 'f32', 'ptr'], returns: 'i32' },
   tt_sample: { args: ['ptr', 'ptr', 'ptr', 'buf', 'i32', 'i32', 'i32', 'f32', 'i32', 'f32', 'f32', 'i32', 'ptr'], returns: 'i32' },
-  tt_bench_peak: { args: ['ptr', 'i32', 'size', 'f64'], returns: 'i32' },
+  tt_bench_peak: { args: ['buf', 'i32', 'size', 'f64'], returns: 'i32' },
 }

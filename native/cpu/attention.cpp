@@ -20,19 +20,20 @@ struct Call {
   const char* name;
   Attention a;
   const int32_t *offsets_q, *offsets_k;
-  int documents;
+  int documents, tokens_q, tokens_k;
   Document document(int i) const {
     return {offsets_q[i], offsets_q[i + 1] - offsets_q[i], offsets_k[i], offsets_k[i + 1] - offsets_k[i]};
   }
   size_t total_q() const { return size_t(offsets_q[documents]); }
 };
 
-tt_status check_offsets(const char* name, const char* which, const int32_t* offsets, int documents) {
+tt_status check_offsets(const char* name, const char* which, const int32_t* offsets, int documents, int tokens) {
   TT_REQUIRE(offsets, "%s: %s is null", name, which);
   TT_REQUIRE(offsets[0] == 0, "%s: %s[0] must be 0, got %d", name, which, offsets[0]);
   for (int i = 0; i < documents; i++)
     TT_REQUIRE(offsets[i + 1] >= offsets[i], "%s: %s must not fall, but [%d] is %d and [%d] is %d", name, which, i, offsets[i], i + 1,
                offsets[i + 1]);
+  TT_REQUIRE(offsets[documents] == tokens, "%s: %s ends at %d, there are %d tokens", name, which, offsets[documents], tokens);
   return TT_OK;
 }
 
@@ -46,8 +47,8 @@ tt_status check(const Call& c) {
   TT_REQUIRE(isfinite(a.scale), "%s: scale must be finite, got %g", c.name, double(a.scale));
   TT_REQUIRE(a.window >= 0, "%s: window must not be negative, got %d", c.name, a.window);
   TT_REQUIRE(a.softcap >= 0 && isfinite(a.softcap), "%s: softcap must be 0 or positive, got %g", c.name, double(a.softcap));
-  if (tt_status bad = check_offsets(c.name, "offsets_q", c.offsets_q, c.documents)) return bad;
-  return check_offsets(c.name, "offsets_k", c.offsets_k, c.documents);
+  if (tt_status bad = check_offsets(c.name, "offsets_q", c.offsets_q, c.documents, c.tokens_q)) return bad;
+  return check_offsets(c.name, "offsets_k", c.offsets_k, c.documents, c.tokens_k);
 }
 
 /// Tasks of all documents in one numbering: task i belongs to document find(i).
@@ -280,10 +281,10 @@ static tt_status backward(const Call& c, const AttentionGradients& given) {
 }
 
 extern "C" tt_status tt_attention_forward(void* o, float* lse, const void* q, const void* k, const void* v, const int32_t* offsets_q,
-                                          const int32_t* offsets_k, int32_t documents, int32_t heads, int32_t kv_heads, int32_t head_dim,
-                                          float scale, int32_t causal, int32_t window, float softcap, tt_dtype dtype, tt_stream) {
+                                          const int32_t* offsets_k, int32_t documents, int32_t tokens_q, int32_t tokens_k, int32_t heads, int32_t kv_heads,
+                                          int32_t head_dim, float scale, int32_t causal, int32_t window, float softcap, tt_dtype dtype, tt_stream) {
   Attention a{q, k, v, heads, kv_heads, head_dim, kv_heads > 0 ? heads / kv_heads : 0, scale, causal != 0, window, softcap, dtype};
-  Call c{"tt_attention_forward", a, offsets_q, offsets_k, documents};
+  Call c{"tt_attention_forward", a, offsets_q, offsets_k, documents, tokens_q, tokens_k};
   if (tt_status bad = check(c)) return bad;
   if (c.total_q() == 0) return TT_OK;
   TT_REQUIRE(o && lse && q, "%s: %s is null", c.name, !o ? "o" : !lse ? "lse" : "q");
@@ -296,10 +297,10 @@ extern "C" tt_status tt_attention_forward(void* o, float* lse, const void* q, co
 
 extern "C" tt_status tt_attention_backward(void* dq, void* dk, void* dv, const void* d_o, const void* o, const float* lse, const void* q,
                                            const void* k, const void* v, const int32_t* offsets_q, const int32_t* offsets_k, int32_t documents,
-                                           int32_t heads, int32_t kv_heads, int32_t head_dim, float scale, int32_t causal, int32_t window,
+                                           int32_t tokens_q, int32_t tokens_k, int32_t heads, int32_t kv_heads, int32_t head_dim, float scale, int32_t causal, int32_t window,
                                            float softcap, tt_dtype dtype, tt_stream) {
   Attention a{q, k, v, heads, kv_heads, head_dim, kv_heads > 0 ? heads / kv_heads : 0, scale, causal != 0, window, softcap, dtype};
-  Call c{"tt_attention_backward", a, offsets_q, offsets_k, documents};
+  Call c{"tt_attention_backward", a, offsets_q, offsets_k, documents, tokens_q, tokens_k};
   if (tt_status bad = check(c)) return bad;
   const bool queries = c.total_q() > 0, keys = offsets_k[documents] > 0;
   TT_REQUIRE(!queries || (dq && d_o && o && lse && q), "%s: %s is null", c.name,

@@ -44,16 +44,16 @@ template <class F> double measure(double seconds, F work) {
 
 using namespace tt;
 
-extern "C" tt_status tt_bench_peak(double* out, int32_t kind, size_t bytes, double seconds) {
-  TT_REQUIRE(out, "tt_bench_peak: out is NULL");
+extern "C" tt_status tt_bench_peak(double* rate, int32_t kind, size_t bytes, double seconds) {
+  TT_REQUIRE(rate, "tt_bench_peak: rate is NULL");
   TT_REQUIRE(seconds >= 0 && seconds <= 60, "tt_bench_peak: seconds must be 0..60, got %g", seconds);
   if (kind == TT_PEAK_FMA_F32) {
-    *out = measure(seconds, [](size_t) { return TT_DISPATCH(fma_loop, 1000); });
+    *rate = measure(seconds, [](size_t) { return TT_DISPATCH(fma_loop, 1000); });
     return TT_OK;
   }
   if (kind == TT_PEAK_AMX_BF16_LOAD_FED) {
     if (isa() != ISA_AMX) return fail(TT_UNSUPPORTED, "tt_bench_peak: AMX is not there or not chosen");
-    *out = measure(seconds, [](size_t) { return amx::load_fed_loop(500); });
+    *rate = measure(seconds, [](size_t) { return amx::load_fed_loop(500); });
     return TT_OK;
   }
   TT_REQUIRE(kind == TT_PEAK_MEMCPY, "tt_bench_peak: unknown kind %d", kind);
@@ -64,7 +64,7 @@ extern "C" tt_status tt_bench_peak(double* out, int32_t kind, size_t bytes, doub
   memset(memory, 1, 2 * bytes);
   char* source = static_cast<char*>(memory);
   char* target = source + bytes;
-  *out = measure(seconds, [=](size_t thread) {
+  *rate = measure(seconds, [=](size_t thread) {
     memcpy(target + thread * part, source + thread * part, part);
     __asm__ volatile("" : : "r"(target) : "memory");
     return double(2 * part);

@@ -225,7 +225,8 @@ void* shared_scratch(int slot, size_t bytes) { return grow(shared_buffers[slot],
 extern "C" int32_t tt_abi_version(void) { return TT_ABI_VERSION; }
 extern "C" const char* tt_last_error(void) { return tt::error_message; }
 
-extern "C" tt_status tt_init(int32_t threads, int32_t isa) {
+extern "C" tt_status tt_init(int32_t device, int32_t threads, int32_t isa) {
+  TT_REQUIRE(device == 0, "tt_init: the CPU is device 0, got %d", device);
   TT_REQUIRE(threads >= 0 && threads <= tt::MAX_THREADS, "tt_init: threads must be 0..%d, got %d", tt::MAX_THREADS, threads);
   TT_REQUIRE(isa >= 0 && isa <= 3, "tt_init: isa must be 0..3, got %d", isa);
   return tt::start(threads, isa);

@@ -15,7 +15,11 @@
  *  - dtype is the type of activations and frozen weights: f32 or bf16 (accumulation is always f32). Statistics
  *    (rstd, mean, lse, losses) are f32. LoRA factors are always f32.
  *  - Same inputs, same thread count, same machine → the same bits.
- *  - `stream` is a CUDA stream, ignored on the CPU (NULL).
+ *  - `stream` is a CUDA stream; NULL is the library's own compute stream. The CPU ignores it and has finished on return.
+ *  - On a GPU a call returns when the work is queued. tt_synchronize, tt_download and functions with host outputs wait for
+ *    it. What only the device can see (an index out of range, a fault) is reported by the next call that waits.
+ *  - Host memory: rng, dims, weight, table, names, `host`, and out of types int64_t*, double* and void**; every other
+ *    pointer is a device address.
  *  - rng: uint32[6] = {seed_lo, seed_hi, step, site, offset_lo, offset_hi}. Element i draws word (offset+i)&3 of
  *    philox4x32-10 with counter {lo((offset+i)>>2), hi((offset+i)>>2), site, step} and key {seed_lo, seed_hi};
  *    dropout drops it when word < p·2^32, and multiplies what is kept by 1/(1−p).
@@ -27,7 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TT_ABI_VERSION 1
+#define TT_ABI_VERSION 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -50,10 +54,24 @@ TT_API int32_t tt_abi_version(void);
 TT_API const char* tt_last_error(void);
 /* Newline-separated names of the functions in this build. */
 TT_API const char* tt_symbols(void);
-/* JSON: {"device","sources" (hash of the sources),"compiler","isa","isas","threads"}. */
+/* JSON: {"device","sources" (hash of the sources),"compiler"} and, on the CPU, "isa","isas","threads"; on CUDA "targets","runtime". */
 TT_API const char* tt_build_info(void);
-/* threads: 0 = all cores of the affinity mask. isa: 0 best there is, 1 AVX2, 2 AVX-512, 3 AVX-512 + AMX. May be called again. */
-TT_API tt_status tt_init(int32_t threads, int32_t isa);
+/* JSON: {"driver","runtime" (13000 = 13.0; 0: none),"problem" (why no device can be used, or null),"remedy","devices":[{"name",
+   "capability" (90 = 9.0),"multiprocessors","memory","free" (bytes)}]}. Needs no tt_init. The CPU lists itself. */
+TT_API const char* tt_devices(void);
+/* device: the GPU's number in tt_devices, 0 on the CPU; one device a process. threads (CPU): 0 = all cores of the affinity mask.
+   isa (CPU): 0 best there is, 1 AVX2, 2 AVX-512, 3 AVX-512 + AMX. May be called again for the same device. */
+TT_API tt_status tt_init(int32_t device, int32_t threads, int32_t isa);
+/* Changes how ops are done, not what they compute. CUDA: gemm = auto | own | mma | wgmma | cublaslt, attention_dq = deterministic | atomic,
+   synchronous = 0 | 1 (wait after every op, to find the one that fails). TT_BAD_ARGUMENT for a name or value that this build does not have. */
+TT_API tt_status tt_option_set(const char* name, const char* value);
+/* JSON object of the options and what `auto` became. */
+TT_API const char* tt_options(void);
+/* Waits for all work of the stream; reports what went wrong on the device meanwhile. */
+TT_API tt_status tt_synchronize(tt_stream stream);
+/* A stopwatch on the stream: tt_time_stop waits and gives the seconds since tt_time_start. */
+TT_API tt_status tt_time_start(tt_stream stream);
+TT_API tt_status tt_time_stop(double* seconds, tt_stream stream);
 
 /* ---- memory ----------------------------------------------------------------------------------------------- */
 
@@ -65,7 +83,12 @@ TT_API tt_status tt_memory_stats(int64_t* out);
 TT_API tt_status tt_memory_reset_peak(void);
 /* Returns pooled blocks to the operating system. */
 TT_API tt_status tt_memory_trim(void);
+/* Within the device; or from a file mapped by tt_file_map to the device, which waits until the pages were read. */
 TT_API tt_status tt_copy(void* dst, const void* src, size_t bytes, tt_stream stream);
+/* Host to device; `host` may be reused on return. */
+TT_API tt_status tt_upload(void* dst, const void* host, size_t bytes, tt_stream stream);
+/* Device to host; waits. */
+TT_API tt_status tt_download(void* host, const void* src, size_t bytes, tt_stream stream);
 TT_API tt_status tt_zero(void* dst, size_t bytes, tt_stream stream);
 /* Maps a file read-only; out[2] = address, bytes. */
 TT_API tt_status tt_file_map(int64_t* out, const char* path);
@@ -148,17 +171,63 @@ TT_API tt_status tt_layer_norm_backward(void* dx, float* dw, float* db, const vo
    inverse != 0 turns back (the gradient). */
 TT_API tt_status tt_rope(void* y, const void* x, const float* cos, const float* sin, const int32_t* positions, int32_t tokens, int32_t heads, int32_t head_dim, int32_t rotary_dim, int32_t table_rows, int32_t inverse, tt_dtype dtype, tt_stream stream);
 /* o (Tq,H,D), lse (H,Tq) f32 = log Σ exp of the scaled scores. q (Tq,H,D), k, v (Tk,Hkv,D), H % Hkv == 0, D ≤ 256.
-   Documents: offsets_q, offsets_k int32[documents+1], from 0 to Tq and Tk; document i of q sees document i of k only. Causal is aligned at the end: query
+   Documents: offsets_q, offsets_k int32[documents+1], from 0 to Tq (tokens_q) and Tk (tokens_k); document i of q sees document i of k only. Causal is aligned at the end: query
    j of a document with nq queries and nk keys sees keys ≤ j + nk − nq. window > 0: only the last `window` of those keys. softcap > 0: s ← cap·tanh(s/cap)
    after the scale. A query that sees nothing gives 0 and lse −Inf. Memory O(T). */
-TT_API tt_status tt_attention_forward(void* o, float* lse, const void* q, const void* k, const void* v, const int32_t* offsets_q, const int32_t* offsets_k, int32_t documents, int32_t heads, int32_t kv_heads, int32_t head_dim, float scale, int32_t causal, int32_t window, float softcap, tt_dtype dtype, tt_stream stream);
-TT_API tt_status tt_attention_backward(void* dq, void* dk, void* dv, const void* d_o, const void* o, const float* lse, const void* q, const void* k, const void* v, const int32_t* offsets_q, const int32_t* offsets_k, int32_t documents, int32_t heads, int32_t kv_heads, int32_t head_dim, float scale, int32_t causal, int32_t window, float softcap, tt_dtype dtype, tt_stream stream);
+TT_API tt_status tt_attention_forward(void* o, float* lse, const void* q, const void* k, const void* v, const int32_t* offsets_q, const int32_t* offsets_k, int32_t documents, int32_t tokens_q, int32_t tokens_k, int32_t heads, int32_t kv_heads, int32_t head_dim, float scale, int32_t causal, int32_t window, float softcap, tt_dtype dtype, tt_stream stream);
+TT_API tt_status tt_attention_backward(void* dq, void* dk, void* dv, const void* d_o, const void* o, const float* lse, const void* q, const void* k, const void* v, const int32_t* offsets_q, const int32_t* offsets_k, int32_t documents, int32_t tokens_q, int32_t tokens_k, int32_t heads, int32_t kv_heads, int32_t head_dim, float scale, int32_t causal, int32_t window, float softcap, tt_dtype dtype, tt_stream stream);
+
+/* ---- quantized weights ------------------------------------------------------------------------------------- */
+
+/* weight: int64[8] = {kind, data address, scale address, nested address or 0, block, bits of the f32 offset, 0, 0} describes w (out,in):
+    TT_NF4, TT_FP4  data u8 (out·in+1)/2, the even element in the high nibble; blocks of `block` (64 … 4096, a power of two) over the flat
+                    weight; scale f32 per block = absmax. With nested: scale is u8 codes of (absmax − offset) in blocks of 256, nested f32
+                    per 256 blocks: absmax[i] = dynamic_map[scale[i]]·nested[i/256] + offset (bitsandbytes' double quantization).
+    TT_INT8         data i8 (out,in), scale f32 (out) = absmax of the row: w = data·scale/127.
+    TT_TERNARY      data u8 (out/4,in), bits 2p..2p+1 of byte (i,k) hold w[i + p·out/4, k] + 1 (0, 1, 2); scale f32 (1): w = scale·{−1,0,1}; out % 4 == 0. */
+enum { TT_NF4 = 0, TT_FP4 = 1, TT_INT8 = 2, TT_TERNARY = 3 };
+/* packed, absmax as above (f32), from x of n elements. A block of zeros gives code 0 of both kinds (byte 0), as bitsandbytes does on GPUs. */
+TT_API tt_status tt_quantize_4bit(uint8_t* packed, float* absmax, const void* x, size_t n, int32_t block, int32_t kind, tt_dtype dtype, tt_stream stream);
+/* codes u8, absmax f32 per `block`: nearest value of bitsandbytes' dynamic map (is_signed: of −1…1, else 0…1) to x/absmax; x f32. */
+TT_API tt_status tt_quantize_8bit(uint8_t* codes, float* absmax, const float* x, size_t n, int32_t block, int32_t is_signed, tt_stream stream);
+TT_API tt_status tt_dequantize_8bit(float* y, const uint8_t* codes, const float* absmax, size_t n, int32_t block, int32_t is_signed, tt_stream stream);
+/* q (rows,cols) i8 = round(x·127/absmax) half to even, absmax (rows) f32 = max|x| of the row: AbsMax of activations and LLM.int8 weights. */
+TT_API tt_status tt_quantize_int8(int8_t* q, float* absmax, const void* x, int32_t rows, int32_t cols, tt_dtype dtype, tt_stream stream);
+/* AbsMean (BitNet b1.58): scale[0] = max(mean|w|, 1e-5), codes = clamp(round(w/scale), −1, 1), packed as TT_TERNARY; w (rows,cols), rows % 4 == 0. */
+TT_API tt_status tt_quantize_ternary(uint8_t* packed, float* scale, const void* w, int32_t rows, int32_t cols, tt_dtype dtype, tt_stream stream);
+/* y (rows,cols) = the weight as numbers of dtype (f32 product, one rounding). */
+TT_API tt_status tt_dequantize(void* y, const int64_t* weight, int32_t rows, int32_t cols, tt_dtype dtype, tt_stream stream);
+/* As tt_linear_forward with a quantized weight. TT_NF4, TT_FP4: x·dequantize(w)ᵀ. TT_INT8 (LLM.int8): columns of x with some |x| ≥ threshold (0: none)
+   in `dtype`, the rest as int8: x by rows (absmax over the kept columns), int32 sums. TT_TERNARY: x by rows as int8 (BitLinear). bias, LoRA as there. */
+TT_API tt_status tt_linear_quantized_forward(void* y, float* xa, const void* x, const int64_t* weight, const void* bias, const float* lora_a, const float* lora_b, const uint32_t* rng, int32_t rows, int32_t in, int32_t out, int32_t rank, float lora_scale, float dropout_p, float threshold, tt_dtype dtype, tt_stream stream);
+/* dx = dy·dequantize(w) (straight through the rounding of x) + LoRA's part; no gradient of the weight. */
+TT_API tt_status tt_linear_quantized_backward(void* dx, float* dbias, float* dlora_a, float* dlora_b, const void* dy, const void* x, const float* xa, const int64_t* weight, const float* lora_a, const float* lora_b, const uint32_t* rng, int32_t rows, int32_t in, int32_t out, int32_t rank, float lora_scale, float dropout_p, int32_t accumulate_dx, tt_dtype dtype, tt_stream stream);
+
+/* ---- ternary hypervectors on bit planes --------------------------------------------------------------------- */
+
+/* A batch of `rows` vectors of {−1,0,1} with `dims` dimensions: uint32 (rows, 2, words), words = ceil(dims/32); plane 0 marks +1, plane 1 marks −1;
+   dimension i is bit i%32 of word i/32; bits past dims are 0. All exact. */
+TT_API tt_status tt_vsa_pack(uint32_t* y, const int8_t* x, int32_t rows, int32_t dims, tt_stream stream);
+TT_API tt_status tt_vsa_unpack(int8_t* y, const uint32_t* x, int32_t rows, int32_t dims, tt_stream stream);
+/* y = a∘b (elementwise product; it is its own inverse on non-zeros). b_rows: rows, or 1 for one vector against all. */
+TT_API tt_status tt_vsa_bind(uint32_t* y, const uint32_t* a, const uint32_t* b, int32_t rows, int32_t b_rows, int32_t dims, tt_stream stream);
+/* y (groups) = sign of the sum over each group of `count` vectors of x (groups·count rows); ties give 0. count ≤ 255. */
+TT_API tt_status tt_vsa_bundle(uint32_t* y, const uint32_t* x, int32_t groups, int32_t count, int32_t dims, tt_stream stream);
+/* out (a_rows, b_rows) i32 = dot products. */
+TT_API tt_status tt_vsa_similarity(int32_t* out, const uint32_t* a, const uint32_t* b, int32_t a_rows, int32_t b_rows, int32_t dims, tt_stream stream);
+/* y[i] = x[(i − shift) mod dims]; any shift. */
+TT_API tt_status tt_vsa_permute(uint32_t* y, const uint32_t* x, int32_t rows, int32_t dims, int32_t shift, tt_stream stream);
 
 /* ---- optimizer, sampling ------------------------------------------------------------------------------------ */
 
 /* AdamW as torch does it: g = grad_scale·grad; p −= lr·weight_decay·p; m, v updated; p −= lr·(m/bias1)/(√(v/bias2) + eps), bias_i = 1 − βᵢ^t.
    w of w_dtype; master (n) f32 or NULL: with bf16 weights the f32 master is updated and w is its rounding. grad, m, v f32. */
 TT_API tt_status tt_adamw(void* w, float* master, float* m, float* v, const float* grad, size_t n, float lr, float beta1, float beta2, float eps, float weight_decay, float bias1, float bias2, float grad_scale, tt_dtype w_dtype, tt_stream stream);
+/* Many parameters in one launch, the same arithmetic: table int64[count][8] = {w, master or 0, m, v, grad, n, w_dtype, decay (0: no weight decay)}. */
+TT_API tt_status tt_adamw_list(const int64_t* table, int32_t count, float lr, float beta1, float beta2, float eps, float weight_decay, float bias1, float bias2, float grad_scale, tt_stream stream);
+/* AdamW with 8-bit states as bitsandbytes keeps them, blocks of 256: m8 codes of the signed dynamic map, v8 of the unsigned one, f32 absmax per block.
+   table int64[count][10] = {w, master or 0, m8, v8, m_absmax, v_absmax, grad, n, w_dtype, decay}. A NaN or Inf gradient leaves its element as it is. */
+TT_API tt_status tt_adamw_8bit(const int64_t* table, int32_t count, float lr, float beta1, float beta2, float eps, float weight_decay, float bias1, float bias2, float grad_scale, tt_stream stream);
 /* out[rows]: next token of each row of logits (rows, vocab). history (history_n) or NULL: tokens whose logit is divided (if > 0) or multiplied (if < 0) by
    repetition_penalty. temperature 0: argmax (lowest index wins). top_k 0: off; top_p 1: off. Order: penalty, temperature, top-k, top-p (keeps the token that
    crosses p). One uniform number a row from rng (element index = row; word·2^-32). */
@@ -166,9 +235,9 @@ TT_API tt_status tt_sample(int32_t* out, const void* logits, const int32_t* hist
 
 /* ---- calibrators for benchmarks ------------------------------------------------------------------------------- */
 
-enum { TT_PEAK_FMA_F32 = 0, TT_PEAK_AMX_BF16_LOAD_FED = 1, TT_PEAK_MEMCPY = 2 };
-/* out[0] = operations/s (FLOP/s, or for memcpy bytes read + written per second over `bytes`) of all threads of the pool for about `seconds`. */
-TT_API tt_status tt_bench_peak(double* out, int32_t kind, size_t bytes, double seconds);
+enum { TT_PEAK_FMA_F32 = 0, TT_PEAK_AMX_BF16_LOAD_FED = 1, TT_PEAK_MEMCPY = 2, TT_PEAK_MMA_BF16 = 3 };
+/* rate[0] = operations/s (FLOP/s, or for memcpy bytes read + written per second over `bytes`) of all threads of the pool for about `seconds`. */
+TT_API tt_status tt_bench_peak(double* rate, int32_t kind, size_t bytes, double seconds);
 
 #ifdef __cplusplus
 }

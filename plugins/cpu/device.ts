@@ -25,7 +25,7 @@ const ISA_CODES: { readonly [K in Isa]: number } = { auto: 0, avx2: 1, avx512: 2
 /** Opens libtritune_cpu and starts its threads. Throws E_LIBRARY when it is missing, damaged or of another version. */
 export function openCpu({ threads = 0, isa = 'auto' }: CpuOptions = {}): Device {
   const library = openLibrary('cpu')
-  library.call.tt_init(threads, ISA_CODES[isa])
+  library.call.tt_init(0, threads, ISA_CODES[isa])
   const implementations = new Map<OpKey, OpImplementation>(nativeOps(library.call).map((i) => [i.op, i]))
   const stats = new BigInt64Array(4)
   return {

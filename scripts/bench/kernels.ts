@@ -58,7 +58,7 @@ async function measure(one: KernelCase, { dtype, device, library, context }: Set
   const opened = Array.from({ length: copies }, () => noGrad(() => openCase(one, maker)))
   const time = (): number =>
     noGrad(() => seconds(() => once(() => opened.forEach(({ body }) => body())))) / copies
-  const calibrate = peakOf(device, library, one, dtype, amount * copies)
+  const calibrate = peakOf(library, one, dtype, amount * copies)
   const rates = undisturbed(
     await inTurn(
       { ours: () => timed(() => amount / time()), peak: () => timed(() => calibrate.measure()) },
@@ -82,7 +82,6 @@ async function measure(one: KernelCase, { dtype, device, library, context }: Set
   ]
   if (context.python && one.peer)
     rows.push(await againstTorch(one, dtype, time, { ...context, python: context.python }))
-  calibrate.free()
   for (const { tensors } of opened) for (const tensor of tensors) tensor.dispose()
   return rows
 }
@@ -132,24 +131,21 @@ function openCase(
 }
 
 function peakOf(
-  device: Device,
   library: NativeLibrary,
   one: KernelCase,
   dtype: 'f32' | 'bf16',
   amount: number,
-): { name: string; measure(): number; free(): void } {
-  const cell = device.allocate(8)
-  const out = new Float64Array(cell.host ?? new ArrayBuffer(8))
+): { name: string; measure(): number } {
+  const rate = new Float64Array(1)
   const amx = dtype === 'bf16' && one.bound === 'matrix' && library.info.isa === 'amx'
   const kind = one.bound === 'memory' ? PEAK_MEMCPY : amx ? PEAK_AMX : PEAK_FMA
   // A copy that reads and writes as much as the op does.
   const bytes = one.bound === 'memory' ? Math.ceil(amount / 2 / 4096) * 4096 : 0
   return {
-    free: () => cell.free(),
     name: one.bound === 'memory' ? 'of memcpy' : amx ? 'of AMX, fed from memory' : 'of FMA',
     measure() {
-      library.call.tt_bench_peak(cell.address, kind, bytes, PEAK_SECONDS)
-      return out[0]
+      library.call.tt_bench_peak(rate, kind, bytes, PEAK_SECONDS)
+      return rate[0]
     },
   }
 }

@@ -13,7 +13,7 @@ type Native = (...args: Argument[]) => number
 /** One letter an argument: p pointer, i int32, f float, d double, z size_t. */
 const SIGNATURES: Readonly<Record<string, string>> = {
   tt_abi_version: '',
-  tt_init: 'ii',
+  tt_init: 'iii',
   tt_alloc: 'pz',
   tt_free: 'p',
   tt_memory_stats: 'p',

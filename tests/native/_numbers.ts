@@ -95,12 +95,12 @@ export function onEveryMachine(body: (isa: number, threads: number) => void): vo
   try {
     for (const isa of reachableIsas()) {
       for (const threads of [1, 2, 3]) {
-        run('tt_init', threads, isa)
+        run('tt_init', 0, threads, isa)
         body(isa, threads)
       }
     }
   } finally {
-    run('tt_init', 0, 0)
+    run('tt_init', 0, 0, 0)
   }
 }
 

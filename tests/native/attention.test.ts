@@ -99,6 +99,8 @@ function forward(c: AttentionCase, dtype: Dtype): Forward {
     Int32Array.from(c.offsetsQ),
     Int32Array.from(c.offsetsK),
     c.offsetsQ.length - 1,
+    c.offsetsQ.at(-1) ?? 0,
+    c.offsetsK.at(-1) ?? 0,
     c.heads,
     c.kvHeads,
     c.size,
@@ -260,7 +262,8 @@ describe('arguments of attention', () => {
     window = 0,
     dtype = 0,
   ): number => {
-    const shape = [offsets, offsets, (offsets?.length ?? 1) - 1, heads, kvHeads, size]
+    const tokens = offsets?.at(-1) ?? 0
+    const shape = [offsets, offsets, (offsets?.length ?? 1) - 1, tokens, tokens, heads, kvHeads, size]
     return call('tt_attention_forward', a, a, a, a, a, ...shape, 1, 1, window, 0, dtype)
   }
   test('tt_attention_forward() names what is wrong', () => {

@@ -10,7 +10,7 @@ const SHAPES = [
 ] as const
 const SCALE = 0.125
 
-afterAll(() => run('tt_init', 0, 0))
+afterAll(() => run('tt_init', 0, 0, 0))
 
 interface Reference {
   readonly nll: Float64Array
@@ -76,7 +76,7 @@ for (const isa of reachableIsas()) {
       for (const softcap of [0, 3]) {
         test(`tt_linear_cross_entropy() is the f64 result, dtype ${dtype}, softcap ${softcap}`, () => {
           for (const { rows, cols, vocab } of SHAPES) {
-            run('tt_init', 1 + (rows % 3), isa)
+            run('tt_init', 0, 1 + (rows % 3), isa)
             const [h, w] = [randomInput(rows * cols, 1, dtype), randomInput(vocab * cols, 2, dtype)]
             const targets = Int32Array.from({ length: rows }, (_, i) =>
               i % 5 === 3 ? -100 : (i * 7919) % vocab,
@@ -121,7 +121,7 @@ for (const isa of reachableIsas()) {
     }
 
     test('a vocabulary so large that the rows come in several chunks gives the same as one row at a time', () => {
-      run('tt_init', 2, isa)
+      run('tt_init', 0, 2, isa)
       const [rows, cols, vocab] = [72, 4, 600_001]
       const [h, w] = [randomInput(rows * cols, 1), randomInput(vocab * cols, 2)]
       const targets = Int32Array.from({ length: rows }, (_, i) => i * 1000)
@@ -162,7 +162,7 @@ for (const isa of reachableIsas()) {
     })
 
     test('gradients agree with finite differences of the loss', () => {
-      run('tt_init', 2, isa)
+      run('tt_init', 0, 2, isa)
       const [rows, cols, vocab, softcap] = [20, 6, 11, 4]
       const [h, w] = [randomInput(rows * cols, 1), randomInput(vocab * cols, 2)]
       const targets = Int32Array.from({ length: rows }, (_, i) => (i * 3) % vocab)

@@ -140,7 +140,7 @@ function small(): void {
   }
 }
 
-run('tt_init', Number(threads), 0)
+run('tt_init', 0, Number(threads), 0)
 if (what === 'linear') linear()
 else if (what === 'ce') crossEntropy()
 else if (what === 'small') small()

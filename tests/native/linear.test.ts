@@ -22,7 +22,7 @@ const SHAPES: readonly Shape[] = [
 const SCALE = 1.5
 const RNG = new Uint32Array([7, 11, 3, 5, 2 ** 32 - 5, 1])
 
-afterAll(() => run('tt_init', 0, 0))
+afterAll(() => run('tt_init', 0, 0, 0))
 
 test('the mask is philox4x32-10 (known answer of Random123)', () => {
   const words = philox([0x243f6a88n, 0x85a308d3n, 0x13198a2en, 0x03707344n], [0xa4093822n, 0x299f31d0n])
@@ -82,7 +82,7 @@ for (const isa of reachableIsas()) {
       for (const shape of SHAPES) {
         const name = `rows ${shape.rows}, rank ${shape.rank}, dropout ${shape.p}, dtype ${dtype}`
         test(`tt_linear_forward() is the f64 result: ${name}`, () => {
-          run('tt_init', 1 + (shape.rows % 3), isa)
+          run('tt_init', 0, 1 + (shape.rows % 3), isa)
           const c = makeCase(shape, dtype)
           const { rows, cols, out, rank } = c
           const y = guarded(new Float64Array(rows * out), dtype)
@@ -105,7 +105,7 @@ for (const isa of reachableIsas()) {
         })
 
         test(`tt_linear_backward() is the f64 result: ${name}`, () => {
-          run('tt_init', 1 + (shape.rows % 3), isa)
+          run('tt_init', 0, 1 + (shape.rows % 3), isa)
           const c = makeCase(shape, dtype)
           const { rows, cols, out, rank } = c
           const lora = rank > 0
@@ -165,7 +165,7 @@ for (const isa of reachableIsas()) {
     }
 
     test('gradients agree with finite differences of the forward pass', () => {
-      run('tt_init', 2, isa)
+      run('tt_init', 0, 2, isa)
       const c = makeCase({ rows: 18, cols: 9, out: 7, rank: 4, p: 0.25 }, F32)
       const { rows, cols, out, rank } = c
       const xa = guarded(new Float64Array(rows * rank))
@@ -205,7 +205,7 @@ for (const isa of reachableIsas()) {
 
 test('tt_linear_backward() and tt_linear_cross_entropy() give the same bits twice', () => {
   for (const threads of [1, 2, 3]) {
-    run('tt_init', threads, 0)
+    run('tt_init', 0, threads, 0)
     for (const dtype of [F32, BF16]) {
       const c = makeCase({ rows: 700, cols: 96, out: 80, rank: 8, p: 0.25 }, dtype)
       const xa = randomInput(700 * 8, 9)

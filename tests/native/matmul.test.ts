@@ -20,7 +20,7 @@ const LAYOUTS = [
   ['TT', 1, 1],
 ] as const
 
-afterAll(() => run('tt_init', 0, 0))
+afterAll(() => run('tt_init', 0, 0, 0))
 
 /** Rounding of the output, relative to Σ|ab|. */
 function tolerance(outType: number): number {
@@ -36,7 +36,7 @@ for (const isa of reachableIsas()) {
         [BF16, BF16],
       ] as const) {
         test(`tt_matmul() ${layout}, dtype ${dtype} to ${outType}, is the f64 product for odd sizes`, () => {
-          run('tt_init', 2, isa)
+          run('tt_init', 0, 2, isa)
           for (const [m, n, k] of SIZES) {
             const a = randomInput(m * k, 1, dtype)
             const b = randomInput(k * n, 2, dtype)
@@ -81,7 +81,7 @@ for (const isa of reachableIsas()) {
     }
 
     test('tt_matmul() of a batch uses the strides, and 0 repeats a matrix', () => {
-      run('tt_init', 3, isa)
+      run('tt_init', 0, 3, isa)
       const [batch, m, n, k] = [5, 19, 23, 29]
       const a = randomInput(batch * m * k, 1)
       const b = randomInput(k * n, 2)
@@ -117,7 +117,7 @@ for (const isa of reachableIsas()) {
     })
 
     test('tt_matmul() deeper than one pass adds up', () => {
-      run('tt_init', 2, isa)
+      run('tt_init', 0, 2, isa)
       const [m, n, k] = [40, 3, 20_001]
       for (const dtype of [F32, BF16]) {
         const a = randomInput(m * k, 1, dtype)
@@ -136,7 +136,7 @@ for (const isa of reachableIsas()) {
     })
 
     test('tt_matmul() of operands larger than what is packed at once', () => {
-      run('tt_init', 2, isa)
+      run('tt_init', 0, 2, isa)
       // 20000 deep: a few hundred lanes fill the shared buffer, so the rest comes in a second group.
       const side = isa === 3 ? 650 : 330
       const k = 20_000
@@ -163,7 +163,7 @@ for (const isa of reachableIsas()) {
     })
 
     test('tt_matmul() with beta 0 does not read c', () => {
-      run('tt_init', 2, isa)
+      run('tt_init', 0, 2, isa)
       for (const [m, n, k] of [
         [3, 40, 5],
         [40, 35, 50],
@@ -179,7 +179,7 @@ for (const isa of reachableIsas()) {
 
     test('tt_matmul() gives the same bits twice', () => {
       for (const threads of [1, 2, 3]) {
-        run('tt_init', threads, isa)
+        run('tt_init', 0, threads, isa)
         const [m, n, k] = [333, 222, 111]
         for (const dtype of [F32, BF16]) {
           const a = randomInput(m * k, 1, dtype)

@@ -6,7 +6,7 @@ const AMX_LOAD_FED = 1
 const MEMCPY = 2
 
 test('tt_bench_peak() measures each kind the machine has', () => {
-  run('tt_init', 0, 0)
+  run('tt_init', 0, 0, 0)
   const out = new Float64Array(1)
   const kinds = reachableIsas().includes(3) ? [FMA, AMX_LOAD_FED] : [FMA]
   for (const kind of kinds) {

@@ -77,13 +77,43 @@ export function attentionOps(native: CheckedFunctions): readonly OpImplementatio
   ]
 }
 
+type SharedArguments = [
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+]
+
 /** What both passes take after their tensors: sizes, scalars, dtype, stream. */
 function shared(
   { q, k, offsetsQ }: AttentionInputs,
   { scale, causal, window, softcap }: AttentionParams,
-): [number, number, number, number, number, number, number, number, number, number] {
-  const [documents, heads, kvHeads, size] = [offsetsQ.size - 1, q.shape[1], k.shape[1], q.shape[2]]
-  return [documents, heads, kvHeads, size, scale, Number(causal), window, softcap, dtypeOf(q), NO_STREAM]
+): SharedArguments {
+  const documents = offsetsQ.size - 1
+  const [tokensQ, heads, size] = q.shape
+  const [tokensK, kvHeads] = k.shape
+  return [
+    documents,
+    tokensQ,
+    tokensK,
+    heads,
+    kvHeads,
+    size,
+    scale,
+    Number(causal),
+    window,
+    softcap,
+    dtypeOf(q),
+    NO_STREAM,
+  ]
 }
 
 function headFits({ q }: AttentionInputs): true | string {
