@@ -28,16 +28,21 @@ export type CheckedFunctions = {
 /** `linux-x64`, `darwin-arm64`, …: the folder name under native/prebuilt. */
 export const PLATFORM: string = `${process.platform}-${process.arch}`
 
+/** `cuda-emulated`: the CUDA kernels on the CPU, for tests. */
+export type LibraryDevice = 'cpu' | 'cuda' | 'cuda-emulated'
+
 /** Where the library of a device is looked for: the environment variable, a local build, the bundled build. */
-export function libraryCandidates(device: 'cpu' | 'cuda'): string[] {
-  const file = `libtritune_${device}.so`
-  const override = process.env[`TRITUNE_${device.toUpperCase()}_LIBRARY`]
+export function libraryCandidates(device: LibraryDevice): string[] {
+  const file = `libtritune_${device.replace('-', '_')}.so`
+  const override = process.env[`TRITUNE_${device.replace('-', '_').toUpperCase()}_LIBRARY`]
   if (override) return [override]
+  if (device === 'cuda-emulated')
+    return [fileURLToPath(new URL(`../../native/emulator/prebuilt/${PLATFORM}/${file}`, import.meta.url))]
   return [fileURLToPath(new URL(`../../native/prebuilt/${PLATFORM}/${file}`, import.meta.url))]
 }
 
 /** Opens the library of a device, or throws E_LIBRARY saying what was looked for, where, and what to do. */
-export function openLibrary(device: 'cpu' | 'cuda'): NativeLibrary {
+export function openLibrary(device: LibraryDevice): NativeLibrary {
   const candidates = libraryCandidates(device)
   const path = candidates.find((candidate) => existsSync(candidate))
   if (!path) {

@@ -1,0 +1,29 @@
+// The matrix product that every op of libtritune_cuda uses. Row-major throughout.
+#pragma once
+#include "internal.h"
+
+namespace tt {
+
+/// c = alpha·(op(a)·op(b) + u·op(l)) + bias + beta·c, `batch` times.
+struct Gemm {
+  int m = 0, n = 0, k = 0;
+  const void* a = nullptr;  // (m,k), or (k,m) when trans_a; `dtype`
+  const void* b = nullptr;  // (k,n), or (n,k) when trans_b; `dtype`
+  void* c = nullptr;        // (m,n) of c_dtype
+  size_t lda = 0, ldb = 0, ldc = 0;  // elements from row to row as stored
+  bool trans_a = false, trans_b = false;
+  tt_dtype dtype = TT_F32, c_dtype = TT_F32;
+  float alpha = 1, beta = 0;
+  const void* bias = nullptr;  // (n) of dtype, or null
+  // A second product of depth `rank`, the LoRA term: u (m,rank), l (rank,n), or (n,rank) when trans_b. Both of `dtype`, contiguous, not with trans_a.
+  const void* u = nullptr;
+  const void* l = nullptr;
+  int rank = 0;
+  int batch = 1;
+  size_t stride_a = 0, stride_b = 0, stride_c = 0;  // elements; 0: the same matrix for every batch
+};
+
+/// Queues the product. Takes cuBLASLt, the wgmma, the mma.sync or the plain kernels: what the options, the device, shapes and alignment allow.
+tt_status gemm(const char* op, const Gpu& gpu, const Gemm& g, cudaStream_t stream);
+
+}  // namespace tt

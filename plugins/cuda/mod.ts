@@ -1,0 +1,15 @@
+/**
+ * The CUDA devices. See README.md.
+ *
+ * @module
+ */
+import { definePlugin, type DeviceDefinition, type Plugin } from '../../core/mod.ts'
+import { openCuda } from './device.ts'
+
+export { type CudaOptions, openCuda } from './device.ts'
+
+export const cuda: Plugin & { readonly provides: { readonly device: { readonly cuda: DeviceDefinition } } } =
+  definePlugin({
+    name: 'cuda',
+    provides: { device: { cuda: { name: 'cuda', open: () => openCuda() } } },
+  })
