@@ -66,6 +66,7 @@ mkdirSync(join(ROOT, OUTPUT, '..'), { recursive: true })
 const sources = readdirSync(join(ROOT, 'native/cuda'))
   .filter((name) => name.endsWith('.cu'))
   .map((name) => `native/cuda/${name}`)
+sources.push('native/emulator/planted.cu')
 const queue = sources.filter((source) => !source.endsWith('/abi.cu'))
 const objects: string[] = []
 await Promise.all(
