@@ -382,7 +382,7 @@ function commonDevice(name: string, inputs: OpInputs): Device {
     if (tensor.disposed) throw new TrituneError('E_DISPOSED', `${name}: input ${input} was disposed`)
     if (device && tensor.device !== device) {
       throw new TrituneError('E_DEVICE', `${name}: inputs on ${device.name} and ${tensor.device.name}`, {
-        remedy: 'move them to one device',
+        remedy: `move one of them: ${input}.to(device)`,
       })
     }
     device = tensor.device
