@@ -150,6 +150,12 @@ extern "C" tt_status tt_option_set(const char* name, const char* value) {
     o.synchronous = value[0] == '1';
     return TT_OK;
   }
+#if !defined(__CUDACC__)
+  if (!strcmp(name, "schedule")) {
+    TT_REQUIRE(emu::parse_schedule(value, &emu::schedule()), "tt_option_set: schedule takes greedy, reverse and early, or round-robin, forward and late, got \"%s\"", value);
+    return TT_OK;
+  }
+#endif
   return fail(TT_BAD_ARGUMENT, "tt_option_set: there is no option \"%s\"; there are gemm, attention_dq, synchronous", name);
 }
 

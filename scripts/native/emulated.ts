@@ -14,6 +14,9 @@ export type EmulatedVariant = 'plain' | 'asan' | 'tsan'
 
 export const EMULATED_OUTPUT = 'native/emulator/prebuilt/linux-x64/libtritune_cuda_emulated.so'
 
+/** Kernels with mistakes that the emulator must catch. */
+const PLANTED = 'native/emulator/planted.cu'
+
 const COMMON: readonly string[] =
   '-std=c++17 -march=x86-64-v3 -ffp-contract=off -fPIC -fvisibility=hidden -Wall -Wextra -Wno-unused-parameter \
   -Wno-unknown-pragmas'.split(/\s+/)
@@ -47,7 +50,7 @@ export async function buildEmulated(variant: EmulatedVariant): Promise<EmulatedB
     command: ['g++', ...flags, '-x', 'c++', `-I${build}`],
     compiler,
   })
-  const sources = cudaSources()
+  const sources = [...cudaSources(), PLANTED]
   const onCompiled = ({ log }: Compiled): void => void process.stderr.write(log)
   const objects = await compileAll(sources.filter((source) => !source.endsWith('/abi.cu')).map(unit), {
     onCompiled,
