@@ -49,6 +49,12 @@ struct Context {
     tsan = nullptr;
 #endif
   }
+  /// It stops where it stands and begins anew: what ThreadSanitizer knows of it is lost, as only what has ended may be destroyed.
+  void abandon() {
+#ifdef EMU_TSAN
+    tsan = nullptr;
+#endif
+  }
   /// Makes the next switch to it begin in `entry`, which never returns.
   void prepare(void (*entry)()) {
     unpoison(stack, STACK_BYTES);
