@@ -17,7 +17,7 @@ import {
   type EmulatedVariant,
   sanitizerEnvironment,
 } from './native/emulated.ts'
-import { ROOT } from './native/process.ts'
+import { ROOT, run } from './native/process.ts'
 
 const SCHEDULES: readonly string[] = ['round-robin', 'greedy'].flatMap((turns) =>
   ['forward', 'reverse'].flatMap((order) => ['late', 'early'].map((copies) => `${turns},${order},${copies}`)),
@@ -67,16 +67,28 @@ async function schedules(tests: readonly string[]): Promise<boolean> {
   return good
 }
 
-/** Reports of a sanitizer that name a line of native/; what they find in the runtime itself is not ours. */
+const REPORT = /^(WARNING: ThreadSanitizer|==\d+==ERROR: AddressSanitizer|\S+: runtime error)/
+const OWN_FRAME = /native\/(cuda|emulator)\/|libtritune_cuda_emulated/
+
+/** Reports of a sanitizer about accesses in our library; what they find in the JavaScript runtime itself is not ours. */
 function ownReports(text: string): string[] {
   const blocks = text.split(
     /(?=^WARNING: ThreadSanitizer|^==\d+==ERROR: AddressSanitizer|^\S+: runtime error)/m,
   )
   return blocks.filter(
-    (block) =>
-      /^(WARNING: ThreadSanitizer|==\d+==ERROR: AddressSanitizer|\S+: runtime error)/.test(block) &&
-      /native\/(cuda|emulator)\//.test(block.split('Thread T')[0]),
+    (block) => REPORT.test(block) && OWN_FRAME.test(block.split(/^ *Thread T|^freed by/m)[0]),
   )
+}
+
+/** The report with the source lines of frames that the sanitizer could not name. */
+async function withLines(report: string, library: string): Promise<string> {
+  const lines = report.split('\n').slice(0, 24)
+  const offsets = lines.map((line) => /<null>.*libtritune_cuda_emulated\.so\+(0x[\da-f]+)/.exec(line)?.[1])
+  const known = offsets.filter((offset) => offset !== undefined)
+  if (known.length === 0) return lines.join('\n')
+  const { out } = await run(['addr2line', '-s', '-e', library, ...known])
+  const places = out.trim().split('\n')
+  return lines.map((line, i) => (offsets[i] ? `${line} ${places.shift()}` : line)).join('\n')
 }
 
 async function sanitized(variant: 'asan' | 'tsan', tests: readonly string[]): Promise<boolean> {
@@ -97,18 +109,22 @@ async function sanitized(variant: 'asan' | 'tsan', tests: readonly string[]): Pr
     const outcome = await runBun(tests, environment)
     const found = ownReports(`${outcome.text}\n${reports()}`)
     const good = say(outcome.code === 0 && found.length === 0, variant, tally(outcome))
-    for (const report of found.slice(0, 5)) console.log(report.split('\n').slice(0, 24).join('\n'))
+    for (const report of found.slice(0, 5)) console.log(await withLines(report, output))
     for (const name of readdirSync(folder)) rmSync(join(folder, name))
 
     const planted = variant === 'asan' ? 'static shared-memory overflow' : 'race on a word'
     const right = variant === 'asan' ? 'right reverse' : 'right word'
-    const run = async (which: string): Promise<string[]> => {
+    const runPlanted = async (which: string): Promise<string[]> => {
       for (const name of readdirSync(folder)) rmSync(join(folder, name))
       const { text } = await runBun(['tests/cuda/_planted.ts', which], environment)
       return ownReports(`${text}\n${reports()}`)
     }
-    const caught = say((await run(planted)).length > 0, `${variant}: planted`, `"${planted}" is reported`)
-    const quiet = say((await run(right)).length === 0, `${variant}: not planted`, `"${right}" is not`)
+    const caught = say(
+      (await runPlanted(planted)).length > 0,
+      `${variant}: planted`,
+      `"${planted}" is reported`,
+    )
+    const quiet = say((await runPlanted(right)).length === 0, `${variant}: not planted`, `"${right}" is not`)
     return good && caught && quiet
   } finally {
     rmSync(folder, { recursive: true, force: true })
