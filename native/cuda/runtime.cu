@@ -5,6 +5,11 @@
 
 #include "internal.h"
 
+// The newest GPU that this build has code for; the build names it (90 for CUDA 12, 120 for CUDA 13).
+#ifndef TT_NEWEST_GPU
+#define TT_NEWEST_GPU 120
+#endif
+
 namespace tt {
 namespace {
 
@@ -14,7 +19,7 @@ constexpr int REMEMBERED = 8;                  // ops named in the report of a f
 const char* recent_ops[REMEMBERED] = {};
 unsigned ops_launched = 0;
 
-Gpu current = {-1, 0, 0, 0, nullptr, nullptr, nullptr};
+Gpu current = {-1, 0, 0, 0, 0, nullptr, nullptr, nullptr};
 cudaEvent_t time_started = nullptr, time_stopped = nullptr;
 
 const char* fault_text(const Fault& fault, char* text, size_t size) {
@@ -94,6 +99,7 @@ static tt_status start(int device) {
   made.capability = properties.major * 10 + properties.minor;
   TT_REQUIRE(made.capability >= 80, "tt_init: GPU %d (%s) has compute capability %d.%d, 8.0 or newer is needed", device, properties.name,
              properties.major, properties.minor);
+  made.code = made.capability < TT_NEWEST_GPU ? made.capability : TT_NEWEST_GPU;
   made.multiprocessors = properties.multiProcessorCount;
   made.shared_per_block = properties.sharedMemPerBlockOptin;
   TT_CUDA("tt_init", cudaStreamCreateWithFlags(&made.stream, cudaStreamNonBlocking));
