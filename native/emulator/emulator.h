@@ -207,6 +207,7 @@ inline int __any_sync(uint32_t m,int p){ return __ballot_sync(m,p)!=0; }
 inline int __all_sync(uint32_t m,int p){ return __ballot_sync(m,p)==m; }
 inline int __popc(uint32_t x){ return __builtin_popcount(x); }
 inline int __ffs(int x){ return __builtin_ffs(x); }
+inline uint32_t __umulhi(uint32_t a, uint32_t b){ return uint32_t(uint64_t(a)*b>>32); }
 inline void __threadfence(){ std::atomic_thread_fence(std::memory_order_seq_cst); }
 inline void __threadfence_block(){}
 template<class T> T __ldg(const T*p){ return *p; }
