@@ -88,7 +88,7 @@ using namespace tt;
 extern "C" tt_status tt_binary(void* y, const void* a, const void* b, const int64_t* dims, int32_t ndim, int32_t op, tt_dtype dtype, tt_stream stream) {
   TT_REQUIRE_DTYPE("tt_binary", dtype);
   TT_REQUIRE(op >= TT_ADD && op <= TT_EQUAL, "tt_binary: op must be 0..%d, got %d", TT_EQUAL, op);
-  size_t elements;
+  size_t elements = 0;
   if (tt_status bad = check_dims("tt_binary", dims, ndim, &elements)) return bad;
   if (elements == 0) return TT_OK;
   TT_REQUIRE(y && a && b, "tt_binary: %s is null", !y ? "y" : !a ? "a" : "b");

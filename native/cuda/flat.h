@@ -18,6 +18,7 @@ template <int V> struct Floats { float at[V]; };
 
 /// V elements as floats; where V is 1 the pointer may have any alignment, else it is that of a Pack.
 template <int V, class T> TT_GPU Floats<V> load_floats(const T* p) {
+  static_assert(V == 1 || V % Pack<T>::size == 0, "whole packs");
   Floats<V> f;
   if constexpr (V == 1) {
     f.at[0] = to_float(*p);
@@ -33,6 +34,7 @@ template <int V, class T> TT_GPU Floats<V> load_floats(const T* p) {
 }
 
 template <int V, class T> TT_GPU void store_floats(T* p, const Floats<V>& f) {
+  static_assert(V == 1 || V % Pack<T>::size == 0, "whole packs");
   if constexpr (V == 1) {
     *p = from_float<T>(f.at[0]);
   } else if constexpr (sizeof(T) == 2) {
@@ -70,7 +72,7 @@ struct FlatRange {
 };
 
 /// V > 1: all pointers are on 16-byte boundaries after `head` elements. V = 1: they are not, everything goes one by one.
-template <int V, class F, class Y, class... X> __global__ void __launch_bounds__(FLAT_THREADS) flat_kernel(Y* y, FlatRange range, F f, const X*... x) {
+template <int V, class F, class Y, class... X> __global__ void __launch_bounds__(FLAT_THREADS, 4) flat_kernel(Y* y, FlatRange range, F f, const X*... x) {
   constexpr int ROUND = V == 1 ? 4 : V < 16 ? 16 / V : 1;
   const size_t thread = blockIdx.x * size_t(FLAT_THREADS * ROUND) + threadIdx.x, step = size_t(gridDim.x) * FLAT_THREADS * ROUND;
   for (size_t first = thread; first < range.packs; first += step) {
