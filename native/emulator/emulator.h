@@ -220,6 +220,7 @@ template<class T> T atomicCAS(T*p,T c,T v){ __atomic_compare_exchange_n(p,&c,v,f
 #define TT_DYNAMIC_SHARED(T,name) T* name=reinterpret_cast<T*>(emu::B->dynp)
 inline uint32_t __float_as_uint(float f){ uint32_t u; memcpy(&u,&f,4); return u; }
 inline float __uint_as_float(uint32_t u){ float f; memcpy(&f,&u,4); return f; }
+inline float __fmul_rn(float a,float b){ return a*b; } inline float __fadd_rn(float a,float b){ return a+b; }
 inline int __dp4a(int a,int b,int c){ for(int i=0;i<4;i++) c+=int(int8_t(a>>8*i))*int(int8_t(b>>8*i)); return c; }
 namespace tt {
 inline float bf2f_(uint16_t h){ return __uint_as_float(uint32_t(h)<<16); }
@@ -236,6 +237,12 @@ inline void op_mma(emu::Warp&W,uint32_t m){ if(m!=~0u) emu::die("mma needs a ful
   float D[16][8]; for(int i=0;i<16;i++) for(int j=0;j<8;j++){ float s=0; for(int k=0;k<16;k++) s+=A[i][k]*Bt[j][k]; D[i][j]=s; }
   for(int l=0;l<32;l++){ float*d=(float*)W.pd[l]; int g=l>>2,t=(l&3)*2; for(int i=0;i<4;i++) d[i]+=D[g+(i>>1)*8][t+(i&1)]; } }
 inline void mma_bf16(float (&d)[4],const uint32_t (&a)[4],const uint32_t (&b)[2]){ using namespace emu; Fiber*f=B->cur; Warp&W=B->w[f->lin>>5]; int l=f->lin&31; W.pa[l]=a; W.pb[l]=b; W.pd[l]=d; warp_bar(~0u,"mma",op_mma); }
+// warp-collective m16n8k32 of int8: A row = lane/4 (+8), k = 4*(lane%4) (+16); B col = lane/4; D as above
+inline void op_mma8(emu::Warp&W,uint32_t m){ if(m!=~0u) emu::die("mma needs a full warp"); int A[16][32],Bt[8][32];
+  for(int l=0;l<32;l++){ const uint32_t*a=(const uint32_t*)W.pa[l],*b=(const uint32_t*)W.pb[l]; int g=l>>2,t=(l&3)*4; for(int e=0;e<4;e++) for(int h=0;h<2;h++){ A[g][t+16*h+e]=int8_t(a[2*h]>>(8*e)); A[g+8][t+16*h+e]=int8_t(a[2*h+1]>>(8*e)); Bt[g][t+16*h+e]=int8_t(b[h]>>(8*e)); } }
+  int D[16][8]; for(int i=0;i<16;i++) for(int j=0;j<8;j++){ int s=0; for(int k=0;k<32;k++) s+=A[i][k]*Bt[j][k]; D[i][j]=s; }
+  for(int l=0;l<32;l++){ int*d=(int*)W.pd[l]; int g=l>>2,t=(l&3)*2; for(int i=0;i<4;i++) d[i]+=D[g+(i>>1)*8][t+(i&1)]; } }
+inline void mma_int8(int (&d)[4],const uint32_t (&a)[4],const uint32_t (&b)[2]){ using namespace emu; Fiber*f=B->cur; Warp&W=B->w[f->lin>>5]; int l=f->lin&31; W.pa[l]=a; W.pb[l]=b; W.pd[l]=d; warp_bar(~0u,"mma",op_mma8); }
 inline void op_ldm(emu::Warp&W,uint32_t m){ if(m!=~0u) emu::die("ldmatrix needs a full warp"); for(int l=0;l<32;l++){ uint32_t*r=(uint32_t*)W.pd[l]; for(int q=0;q<4;q++) memcpy(&r[q],(const char*)W.pa[q*8+(l>>2)]+4*(l&3),4); } }
 inline void op_ldmt(emu::Warp&W,uint32_t m){ if(m!=~0u) emu::die("ldmatrix needs a full warp"); for(int l=0;l<32;l++){ uint32_t*r=(uint32_t*)W.pd[l]; for(int q=0;q<4;q++) r[q]=((const uint16_t*)W.pa[q*8+2*(l&3)])[l>>2]|uint32_t(((const uint16_t*)W.pa[q*8+2*(l&3)+1])[l>>2])<<16; } }
 inline void ldm(uint32_t (&r)[4],const void*row,bool tr){ using namespace emu; Fiber*f=B->cur; Warp&W=B->w[f->lin>>5]; int l=f->lin&31; if((uintptr_t)row&15) die("ldmatrix row address not 16-byte aligned"); W.pa[l]=row; W.pd[l]=r; warp_bar(~0u,"ldmatrix",tr?op_ldmt:op_ldm); }
