@@ -53,9 +53,9 @@ TT_GPU float dynamic_map(int code, bool is_signed) {
   float bounds[2];
   TT_UNROLL
   for (int i = 0; i < 2; i++) {
-    // linspace counts from the nearer end, with one rounding: doubles, so that no compiler changes that.
+    // linspace counts from the nearer end, with one rounding.
     const int at = k + i;
-    bounds[i] = at < (steps + 1) >> 1 ? float(double(from) + double(step) * at) : float(1. - double(step) * (steps - at));
+    bounds[i] = at < (steps + 1) >> 1 ? fmaf(step, float(at), from) : fmaf(-step, float(steps - at), 1.f);
   }
   float power = 1e-6f;
   if (decade == 1) power = 1e-5f;

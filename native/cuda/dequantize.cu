@@ -96,7 +96,7 @@ TT_GPU bf16 scaled_trit(int trit, const float* scale, bf16) { return from_float<
 TT_GPU int8_t scaled_trit(int trit, const float*, int8_t) { return int8_t(trit); }
 
 /// A packed row holds four rows of the weight, a quarter of it apart. T int8: the trits themselves, scale is not read.
-template <class T> __global__ void __launch_bounds__(THREADS) expand_ternary_kernel(T* y, const uint8_t* packed, const float* scale, int quarter, int cols, bool aligned) {
+template <class T> __global__ void __launch_bounds__(THREADS) expand_ternary_kernel(T* y, int y_stride, const uint8_t* packed, const float* scale, int quarter, int cols, bool aligned) {
   for (int row = int(blockIdx.x); row < quarter; row += int(gridDim.x)) {
     for (int c = int(threadIdx.x) * GROUP; c < cols; c += THREADS * GROUP) {
       const uint2 words = load8_bytes(packed + size_t(row) * cols, size_t(c), size_t(cols), aligned);
@@ -105,9 +105,11 @@ template <class T> __global__ void __launch_bounds__(THREADS) expand_ternary_ker
         T values[GROUP];
         TT_UNROLL
         for (int e = 0; e < GROUP; e++) values[e] = scaled_trit(int(byte_of(words, e) >> (2 * p) & 3u) - 1, scale, T{});
-        store8(y + (size_t(row) + size_t(p) * quarter) * cols, size_t(c), size_t(cols), values, aligned);
+        store8(y + (size_t(row) + size_t(p) * quarter) * y_stride, size_t(c), size_t(cols), values, aligned);
       }
     }
+    for (int i = int(threadIdx.x); i < 4 * (y_stride - cols); i += THREADS)
+      y[(size_t(row) + size_t(i % 4) * quarter) * y_stride + cols + i / 4] = T{};
   }
 }
 
@@ -130,8 +132,8 @@ template <class T> void launch_dequantize(const Gpu& gpu, T* y, const QuantizedW
     TT_LAUNCH(kernel, dim3(grid_for(gpu, size_t(rows), 1)), dim3(THREADS), 0, stream, y, static_cast<const int8_t*>(w.data), scale, rows, cols, aligned);
   } else {
     auto kernel = expand_ternary_kernel<T>;
-    TT_LAUNCH(kernel, dim3(grid_for(gpu, size_t(rows / 4), 1)), dim3(THREADS), 0, stream, y, static_cast<const uint8_t*>(w.data), scale, rows / 4, cols,
-              aligned);
+    TT_LAUNCH(kernel, dim3(grid_for(gpu, size_t(rows / 4), 1)), dim3(THREADS), 0, stream, y, cols, static_cast<const uint8_t*>(w.data), scale, rows / 4,
+              cols, aligned);
   }
 }
 
@@ -167,9 +169,10 @@ tt_status dequantize(const char* op, const Gpu& gpu, void* y, const QuantizedWei
   return launched(op, stream);
 }
 
-tt_status expand_trits(const char* op, const Gpu& gpu, int8_t* q, const uint8_t* packed, int rows, int cols, cudaStream_t stream) {
+tt_status expand_trits(const char* op, const Gpu& gpu, int8_t* q, int q_stride, const uint8_t* packed, int rows, int cols, cudaStream_t stream) {
+  const bool aligned = aligned_for(packed, q, cols) && q_stride % GROUP == 0;
   auto kernel = expand_ternary_kernel<int8_t>;
-  TT_LAUNCH(kernel, dim3(grid_for(gpu, size_t(rows / 4), 1)), dim3(THREADS), 0, stream, q, packed, nullptr, rows / 4, cols, aligned_for(packed, q, cols));
+  TT_LAUNCH(kernel, dim3(grid_for(gpu, size_t(rows / 4), 1)), dim3(THREADS), 0, stream, q, q_stride, packed, nullptr, rows / 4, cols, aligned);
   return launched(op, stream);
 }
 

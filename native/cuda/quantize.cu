@@ -109,11 +109,11 @@ __global__ void __launch_bounds__(THREADS) dequantize_8bit_kernel(float* y, cons
 TT_GPU float larger(float a, float b) { return a > b || a != a ? a : b; }
 
 template <class T>
-__global__ void __launch_bounds__(THREADS) quantize_rows_kernel(int8_t* q, float* absmax, const T* x, const uint8_t* outlier, int cols, bool aligned) {
+__global__ void __launch_bounds__(THREADS) quantize_rows_kernel(int8_t* q, int q_stride, float* absmax, const T* x, const uint8_t* outlier, int cols, bool aligned) {
   __shared__ float reduce[THREADS / 32];
   const size_t row = blockIdx.x;
   const T* from = x + row * size_t(cols);
-  int8_t* to = q + row * size_t(cols);
+  int8_t* to = q + row * size_t(q_stride);
   float top = 0, values[PER_LANE];
   for (int c = int(threadIdx.x) * PER_LANE; c < cols; c += THREADS * PER_LANE) {
     load8(values, from, size_t(c), size_t(cols), aligned);
@@ -154,6 +154,7 @@ __global__ void __launch_bounds__(THREADS) quantize_rows_kernel(int8_t* q, float
         if (c + e < cols) to[c + e] = int8_t(words[e / 4] >> (8 * (e % 4)));
     }
   }
+  for (int c = cols + int(threadIdx.x); c < q_stride; c += THREADS) to[c] = 0;
 }
 
 int log2_of(int power) {
@@ -164,13 +165,13 @@ int log2_of(int power) {
 
 }  // namespace
 
-tt_status quantize_rows(const char* op, const Gpu&, int8_t* q, float* absmax, const void* x, const uint8_t* outlier, int rows, int cols, tt_dtype dtype,
-                        cudaStream_t stream) {
-  const bool aligned = aligned16(x) && (reinterpret_cast<uintptr_t>(q) & 7) == 0 && cols % PER_LANE == 0;
+tt_status quantize_rows(const char* op, const Gpu&, int8_t* q, int q_stride, float* absmax, const void* x, const uint8_t* outlier, int rows, int cols,
+                        tt_dtype dtype, cudaStream_t stream) {
+  const bool aligned = aligned16(x) && (reinterpret_cast<uintptr_t>(q) & 7) == 0 && cols % PER_LANE == 0 && q_stride % PER_LANE == 0;
   with_type(dtype, [&](auto zero) {
     using T = decltype(zero);
     auto kernel = quantize_rows_kernel<T>;
-    TT_LAUNCH(kernel, dim3(unsigned(rows)), dim3(THREADS), 0, stream, q, absmax, static_cast<const T*>(x), outlier, cols, aligned);
+    TT_LAUNCH(kernel, dim3(unsigned(rows)), dim3(THREADS), 0, stream, q, q_stride, absmax, static_cast<const T*>(x), outlier, cols, aligned);
   });
   return launched(op, stream);
 }
@@ -220,5 +221,5 @@ extern "C" tt_status tt_quantize_int8(int8_t* q, float* absmax, const void* x, i
   TT_REQUIRE(rows == 0 || (q && absmax && x), "tt_quantize_int8: q, absmax or x is NULL");
   TT_READY("tt_quantize_int8");
   if (rows == 0) return TT_OK;
-  return quantize_rows("tt_quantize_int8", gpu, q, absmax, x, nullptr, rows, cols, dtype, stream_of(gpu, stream));
+  return quantize_rows("tt_quantize_int8", gpu, q, cols, absmax, x, nullptr, rows, cols, dtype, stream_of(gpu, stream));
 }
