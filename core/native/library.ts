@@ -15,10 +15,35 @@ export interface NativeLibrary {
   readonly path: string
   /** What `tt_build_info` says: device, compiler, instruction set, hash of the sources… */
   readonly info: Readonly<Record<string, unknown>>
-  /** Every function that returns a status, wrapped: a negative status throws E_NATIVE with the library's message. */
+  /** Every function that returns a status, wrapped: a negative status throws E_NATIVE (E_MEMORY: no memory left) with the library's message. */
   readonly call: CheckedFunctions
+  /** The devices that the library can use, or why there are none. */
+  devices(): DeviceList
+  /** How ops are done (`tt_option_set`), and what `auto` became. */
+  options(): Readonly<Record<string, unknown>>
   view(address: number, bytes: number): ArrayBuffer
   has(name: keyof NativeFunctions): boolean
+}
+
+/** What `tt_devices` says. */
+export interface DeviceList {
+  /** Of CUDA, 13000 = 13.0; 0: none. */
+  readonly driver: number
+  readonly runtime: number
+  /** Why no device can be used, and what to do. */
+  readonly problem: string | null
+  readonly remedy: string | null
+  readonly devices: readonly DeviceFacts[]
+}
+
+export interface DeviceFacts {
+  readonly name: string
+  /** Compute capability, 90 = 9.0. */
+  readonly capability: number
+  readonly multiprocessors: number
+  /** Bytes; `free` is 0 for a GPU that is not in use by this process. */
+  readonly memory: number
+  readonly free: number
 }
 
 export type CheckedFunctions = {
@@ -91,6 +116,8 @@ function bind(path: string): NativeLibrary {
     path,
     info,
     call: checked(module.functions, path, () => bootstrap.functions.tt_last_error()),
+    devices: () => JSON.parse(module.functions.tt_devices()),
+    options: () => JSON.parse(module.functions.tt_options()),
     view: (address, bytes) => module.view(address, bytes),
     has: (name) => present.has(name),
   }
@@ -155,11 +182,9 @@ function checked(functions: NativeFunctions, path: string, lastError: () => stri
 const OUT_OF_MEMORY = -2
 
 function nativeError(name: string, status: number, message: string): TrituneError {
-  const remedy =
-    status === OUT_OF_MEMORY
-      ? 'lower micro_batch_size or sequence_len, or set gradient_checkpointing: true'
-      : undefined
-  return new TrituneError('E_NATIVE', `${name} failed (${status}): ${message}`, { remedy })
+  if (status !== OUT_OF_MEMORY) return new TrituneError('E_NATIVE', `${name} failed (${status}): ${message}`)
+  const remedy = 'lower micro_batch_size or sequence_len, or set gradient_checkpointing: true'
+  return new TrituneError('E_MEMORY', message, { remedy })
 }
 
 function symbolNames(): (keyof NativeFunctions)[] {
