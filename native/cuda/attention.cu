@@ -92,3 +92,43 @@ extern "C" tt_status tt_attention_forward(void* o, float* lse, const void* q, co
     if (tt_status bad = attention_join(name, gpu, a, s)) return bad;
   return launched(name, s);
 }
+
+extern "C" tt_status tt_attention_backward(void* dq, void* dk, void* dv, const void* d_o, const void* o, const float* lse, const void* q, const void* k,
+                                           const void* v, const int32_t* offsets_q, const int32_t* offsets_k, int32_t documents, int32_t tokens_q,
+                                           int32_t tokens_k, int32_t heads, int32_t kv_heads, int32_t head_dim, float scale, int32_t causal, int32_t window,
+                                           float softcap, tt_dtype dtype, tt_stream stream) {
+  const char* const name = "tt_attention_backward";
+  TT_READY(name);
+  Attention a = describe(gpu, q, k, v, offsets_q, offsets_k, documents, tokens_q, tokens_k, heads, kv_heads, head_dim, scale, causal, window, softcap, dtype);
+  a.o = const_cast<void*>(o), a.lse = const_cast<float*>(lse), a.d_o = d_o;
+  a.dq = dq, a.dk = dk, a.dv = dv;
+  if (tt_status bad = check(name, a, window, dtype)) return bad;
+  const bool queries = tokens_q > 0, keys = tokens_k > 0;
+  TT_REQUIRE(!queries || (dq && d_o && o && lse && q), "%s: %s is null", name, !dq ? "dq" : !d_o ? "d_o" : !o ? "o" : !lse ? "lse" : "q");
+  TT_REQUIRE(!keys || (dk && dv && k && v), "%s: %s is null", name, !dk ? "dk" : !dv ? "dv" : !k ? "k" : "v");
+  if (!queries && !keys) return TT_OK;
+
+  const cudaStream_t s = stream_of(gpu, stream);
+  const bool tensor_cores = on_tensor_cores(a), atomic = tensor_cores && keys && queries && options().atomic_dq && attention_has_atomic_dq(head_dim);
+  const size_t lines = size_t(tokens_q) * size_t(heads), sums = atomic ? lines * size_t(head_dim) : 0;
+  Scratch scratch(s);
+  if (queries) {
+    const size_t bytes = (lines + sums) * sizeof(float);
+    if (!scratch.reserve(bytes)) return no_memory(name, bytes);
+    a.delta = scratch.as<float>();
+    if (tt_status bad = attention_delta(name, gpu, a, s)) return bad;
+  }
+  if (!tensor_cores) {
+    if (tt_status bad = attention_backward_simt(name, gpu, a, s)) return bad;
+    return launched(name, s);
+  }
+  if (atomic) {
+    a.dq_sum = a.delta + lines;
+    TT_CUDA(name, cudaMemsetAsync(a.dq_sum, 0, sums * sizeof(float), s));
+  }
+  if (keys)
+    if (tt_status bad = attention_backward_keys(name, gpu, a, s)) return bad;
+  if (queries)
+    if (tt_status bad = atomic ? attention_round_dq(name, gpu, a, s) : attention_backward_queries(name, gpu, a, s)) return bad;
+  return launched(name, s);
+}

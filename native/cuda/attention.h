@@ -36,9 +36,12 @@ tt_status attention_forward_simt(const char* op, const Gpu& gpu, const Attention
 /// Few queries and many keys, a.splits > 1; joined by attention_join.
 tt_status attention_decode_mma(const char* op, const Gpu& gpu, const Attention& a, cudaStream_t stream);
 tt_status attention_join(const char* op, const Gpu& gpu, const Attention& a, cudaStream_t stream);
-/// delta, then dk, dv and dq.
 tt_status attention_delta(const char* op, const Gpu& gpu, const Attention& a, cudaStream_t stream);
-tt_status attention_backward_mma(const char* op, const Gpu& gpu, const Attention& a, cudaStream_t stream);
+/// dk and dv; and dq_sum when there is one.
+tt_status attention_backward_keys(const char* op, const Gpu& gpu, const Attention& a, cudaStream_t stream);
+tt_status attention_backward_queries(const char* op, const Gpu& gpu, const Attention& a, cudaStream_t stream);
+/// dq = dq_sum
+tt_status attention_round_dq(const char* op, const Gpu& gpu, const Attention& a, cudaStream_t stream);
 tt_status attention_backward_simt(const char* op, const Gpu& gpu, const Attention& a, cudaStream_t stream);
 /// The fused pass with atomic dq has an instance for this head size.
 bool attention_has_atomic_dq(int size);
