@@ -25,7 +25,9 @@ struct cudaDeviceProp { char name[256]; size_t totalGlobalMem, sharedMemPerBlock
 
 namespace emu {
 inline thread_local int last_err = 0;
-struct Memory { std::mutex mutex; std::unordered_map<void*, size_t> blocks; uint64_t used = 0, high = 0, limit = uint64_t(8) << 30; };
+// TRITUNE_EMULATED_MEMORY: bytes that the emulated GPU has, for tests that run out of them.
+inline uint64_t memory_limit() { const char* bytes = getenv("TRITUNE_EMULATED_MEMORY"); return bytes ? strtoull(bytes, nullptr, 10) : uint64_t(8) << 30; }
+struct Memory { std::mutex mutex; std::unordered_map<void*, size_t> blocks; uint64_t used = 0, high = 0, limit = memory_limit(); };
 inline Memory& memory() { static Memory m; return m; }
 inline double now() { timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return double(t.tv_sec) + 1e-9 * double(t.tv_nsec); }
 }  // namespace emu

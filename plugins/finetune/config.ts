@@ -9,7 +9,7 @@ import * as v from 'valibot'
 import { ConfigError, defineConfig } from '../../core/config.ts'
 import type { ConfigFailure, ValidatableConfig } from '../../core/config.ts'
 import type { Field } from '../../core/config-fields.ts'
-import { applyOverrides, parseYaml, validateYaml } from '../../core/yaml.ts'
+import { applyOverrides, parseYaml, placeFailures, validateYaml } from '../../core/yaml.ts'
 import { datasetOptions } from '../data/mod.ts'
 import { finetuneRules, hasValidation } from './finetune-rules.ts'
 import { finetuneSchema } from './finetune-schema.ts'
@@ -45,6 +45,18 @@ export function readFinetuneConfig(
   { overrides = [] }: ReadFinetuneOptions = {},
 ): FinetuneConfig {
   return validateYaml(finetuneConfig, applyOverrides(parseYaml(text, file), overrides))
+}
+
+/** What shows only when a run is prepared (no such device, options of a plugin's adapter), with its line in the file. */
+export function placeInConfig(
+  error: unknown,
+  text: string,
+  file: string,
+  { overrides = [] }: ReadFinetuneOptions = {},
+): unknown {
+  return error instanceof ConfigError
+    ? placeFailures(error, applyOverrides(parseYaml(text, file), overrides))
+    : error
 }
 
 /** Optimizer steps of warm-up in a run of `totalSteps`; without a setting 3 %, at most 100, as in axolotl. */

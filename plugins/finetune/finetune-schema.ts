@@ -18,6 +18,7 @@ import {
   text,
 } from '../../core/config-fields.ts'
 import type { Field } from '../../core/config-fields.ts'
+import { type DeviceName, isDeviceName } from '../cuda/mod.ts'
 import { datasetOptions } from '../data/mod.ts'
 import type { DatasetOptions } from '../data/mod.ts'
 
@@ -129,7 +130,8 @@ export interface FinetuneOptions {
   readonly resume_from_checkpoint: string | null
   readonly auto_resume_from_checkpoints: boolean
 
-  readonly device: 'auto' | 'cpu'
+  /** `auto`: a GPU if one can be used, else the CPU. */
+  readonly device: DeviceName
   /** null: as many as there are cores. */
   readonly threads: number | null
   /** Modules to load: `./mine.ts`, `tritune-plugin-foo`. */
@@ -143,7 +145,6 @@ export interface FinetuneInput extends Omit<
   | 'eval_batch_size'
   | 'eval_sample_packing'
   | 'optimizer'
-  | 'device'
   | 'lr_scheduler'
   | 'bf16'
 > {
@@ -157,7 +158,6 @@ export interface FinetuneInput extends Omit<
   readonly bf16: 'auto' | 'full' | boolean
   readonly eval_strategy: 'no' | 'steps' | 'epoch' | null
   readonly save_strategy: 'no' | 'steps' | 'epoch' | null
-  readonly device: 'auto' | 'cpu'
 }
 
 /** Adapters that axolotl and PEFT know. */
@@ -262,6 +262,10 @@ const patterns: Field<readonly string[] | string> = v.union(
 
 const bf16Field: Field<'auto' | 'full' | boolean> = v.lazy((input) =>
   input === 'auto' || input === 'full' ? v.picklist(['auto', 'full']) : flag(),
+)
+
+const deviceField: Field<DeviceName> = v.lazy((input) =>
+  isDeviceName(input) ? v.custom<DeviceName>(isDeviceName) : oneOf(['auto', 'cpu', 'cuda', 'cuda-emulated']),
 )
 
 const initField: Field<boolean | 'gaussian'> = v.lazy((input) =>
@@ -401,7 +405,7 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
     resume_from_checkpoint: nullable(text('the folder of a checkpoint')),
     auto_resume_from_checkpoints: optional(flag(), false),
 
-    device: optional(oneOf(['auto', 'cpu'], { later: ['cuda'] }), 'auto'),
+    device: optional<DeviceName>(deviceField, 'auto'),
     threads: nullable(integer({ min: 1 })),
     plugins: optional<readonly string[]>(listOf(text('the name or path of a module')), []),
   },
