@@ -36,6 +36,15 @@ struct Gpu {
   Fault* fault;           // pinned, seen by the device under the same address
 };
 
+/// Why no GPU can be used, and what to do; `what` is empty when one can. count: GPUs there are. (devices.cu)
+struct Problem {
+  char what[320], remedy[320];
+};
+Problem find_problem(int* count);
+
+/// The number of the GPU that tt_init opened, or -1.
+int used_device();
+
 /// The device of tt_init, or null and an error stored: every entry point starts with `TT_READY(name)`.
 const Gpu* gpu(const char* name);
 #define TT_READY(name) \

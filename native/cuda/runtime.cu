@@ -1,10 +1,6 @@
-// Errors, the device, streams, options and timing of libtritune_cuda.
-//
-// Nothing here needs a driver to load: the CUDA runtime is linked statically and opens libcuda on first use, and everything
-// that can be wrong with that is told by tt_devices() and tt_init().
+// Errors, the device, streams, options and timing of libtritune_cuda. Which devices there are: devices.cu.
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
@@ -20,42 +16,6 @@ unsigned ops_launched = 0;
 
 Gpu current = {-1, 0, 0, 0, nullptr, nullptr, nullptr};
 cudaEvent_t time_started = nullptr, time_stopped = nullptr;
-
-/// Driver version that a runtime needs; NVIDIA's table of CUDA and driver releases.
-const char* driver_needed(int runtime) { return runtime >= 13000 ? "580" : "525"; }
-
-struct Problem {
-  char what[256], remedy[256];
-};
-
-/// Why no device can be used; empty `what` when there is one.
-Problem find_problem(int* count) {
-  Problem problem = {};
-  int driver = 0, runtime = 0;
-  *count = 0;
-  cudaRuntimeGetVersion(&runtime);
-  cudaDriverGetVersion(&driver);
-  cudaError_t error = cudaGetDeviceCount(count);
-  cudaGetLastError();
-  if (error == cudaSuccess && *count > 0) return problem;
-  if (error == cudaErrorInsufficientDriver && driver == 0) {
-    snprintf(problem.what, sizeof problem.what, "no NVIDIA driver");
-    snprintf(problem.remedy, sizeof problem.remedy, "install the NVIDIA driver (%s or newer), or use device: cpu", driver_needed(runtime));
-  } else if (error == cudaErrorInsufficientDriver) {
-    snprintf(problem.what, sizeof problem.what, "the NVIDIA driver is too old: it supports CUDA %d.%d, this library needs %d.%d", driver / 1000,
-             driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
-    snprintf(problem.remedy, sizeof problem.remedy, "update the NVIDIA driver to %s or newer, or use device: cpu", driver_needed(runtime));
-  } else if (error == cudaErrorNoDevice || (error == cudaSuccess && *count == 0)) {
-    const char* visible = getenv("CUDA_VISIBLE_DEVICES");
-    snprintf(problem.what, sizeof problem.what, "the NVIDIA driver sees no GPU%s%.64s%s", visible ? " (CUDA_VISIBLE_DEVICES=\"" : "",
-             visible ? visible : "", visible ? "\")" : "");
-    snprintf(problem.remedy, sizeof problem.remedy, "check nvidia-smi%s, or use device: cpu", visible ? " and CUDA_VISIBLE_DEVICES" : "");
-  } else {
-    snprintf(problem.what, sizeof problem.what, "CUDA does not start: %s (%s)", cudaGetErrorString(error), cudaGetErrorName(error));
-    snprintf(problem.remedy, sizeof problem.remedy, "check nvidia-smi: the driver may be updating or the GPU in use exclusively; or use device: cpu");
-  }
-  return problem;
-}
 
 const char* fault_text(const Fault& fault, char* text, size_t size) {
   const char* what = fault.kind == FAULT_GATHER_INDEX    ? "a row index of gather_rows"
@@ -116,6 +76,8 @@ tt_status wait_for(const char* what, cudaStream_t stream) {
   return fail(TT_BAD_ARGUMENT, "%s", fault_text(fault, text, sizeof text));
 }
 
+int used_device() { return current.ordinal; }
+
 static tt_status start(int device) {
   int count;
   Problem problem = find_problem(&count);
@@ -163,30 +125,6 @@ extern "C" tt_status tt_init(int32_t device, int32_t threads, int32_t isa) {
   return start(device);
 }
 
-extern "C" const char* tt_devices(void) {
-  static thread_local char text[8192];
-  int count, driver = 0, runtime = 0;
-  Problem problem = find_problem(&count);
-  cudaRuntimeGetVersion(&runtime);
-  cudaDriverGetVersion(&driver);
-  // The texts hold no quotes but those around CUDA_VISIBLE_DEVICES, which JSON must not see.
-  for (char* c = problem.what; *c; c++) if (*c == '"' || *c == '\\' || (unsigned char)*c < 32) *c = '\'';
-  size_t n = size_t(snprintf(text, sizeof text, "{\"driver\":%d,\"runtime\":%d,\"problem\":%s%s%s,\"remedy\":%s%s%s,\"devices\":[", driver, runtime,
-                             problem.what[0] ? "\"" : "", problem.what[0] ? problem.what : "null", problem.what[0] ? "\"" : "",
-                             problem.what[0] ? "\"" : "", problem.what[0] ? problem.remedy : "null", problem.what[0] ? "\"" : ""));
-  for (int i = 0; i < count && n + 512 < sizeof text; i++) {
-    cudaDeviceProp properties;
-    if (cudaGetDeviceProperties(&properties, i) != cudaSuccess) continue;
-    // Asking for free memory makes a context, which costs memory on every GPU: only the one in use is asked.
-    size_t free_bytes = 0, total = properties.totalGlobalMem;
-    if (i == current.ordinal) cudaMemGetInfo(&free_bytes, &total);
-    n += size_t(snprintf(text + n, sizeof text - n, "%s{\"name\":\"%s\",\"capability\":%d,\"multiprocessors\":%d,\"memory\":%zu,\"free\":%zu}", i ? "," : "",
-                         properties.name, properties.major * 10 + properties.minor, properties.multiProcessorCount, total, free_bytes));
-  }
-  snprintf(text + n, sizeof text - n, "]}");
-  return text;
-}
-
 extern "C" tt_status tt_option_set(const char* name, const char* value) {
   TT_REQUIRE(name && value, "tt_option_set: %s is NULL", name ? "value" : "name");
   Options& o = options();
@@ -206,6 +144,12 @@ extern "C" tt_status tt_option_set(const char* name, const char* value) {
     o.synchronous = value[0] == '1';
     return TT_OK;
   }
+#if !defined(__CUDACC__)
+  if (!strcmp(name, "schedule")) {
+    TT_REQUIRE(emu::parse_schedule(value, &emu::schedule()), "tt_option_set: schedule takes greedy, reverse and early, or round-robin, forward and late, got \"%s\"", value);
+    return TT_OK;
+  }
+#endif
   return fail(TT_BAD_ARGUMENT, "tt_option_set: there is no option \"%s\"; there are gemm, attention_dq, synchronous", name);
 }
 

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { ROOT } from '../_setup.ts'
 import { symbolTable } from '../check-abi.ts'
-import { nativeSourceHash } from '../native-source-hash.ts'
+import { nativeSourceHash } from '../native/source-hash.ts'
 import { exportedSymbols } from './_elf.ts'
 import { readBytes, readText, type Verdict, verdict } from './_files.ts'
 
@@ -34,7 +34,7 @@ function libraryProblems(declared: readonly string[]): string[] {
   if (extra.length > 0)
     problems.push(`${LIBRARY}: exports ${extra.join(', ')}, which ${HEADER} does not declare`)
   // The hash is a string in the library; it is read without loading it, so any machine can check it.
-  if (!readBytes(LIBRARY).includes(nativeSourceHash())) {
+  if (!readBytes(LIBRARY).includes(nativeSourceHash('cpu'))) {
     problems.push(`${LIBRARY}: was built from other sources; run \`bun run native\``)
   }
   return problems
