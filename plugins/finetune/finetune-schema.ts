@@ -81,7 +81,7 @@ export interface FinetuneOptions {
   /** null: as many as the epochs take. */
   readonly max_steps: number | null
   readonly learning_rate: number
-  readonly optimizer: 'adamw'
+  readonly optimizer: 'adamw' | 'adamw_8bit'
   readonly adam_beta1: number
   readonly adam_beta2: number
   readonly adam_epsilon: number
@@ -153,7 +153,7 @@ export interface FinetuneInput extends Omit<
   readonly batch_size: number | null
   readonly eval_batch_size: number | null
   readonly eval_sample_packing: boolean | null
-  readonly optimizer: 'adamw_torch' | 'adamw_torch_fused' | 'adamw'
+  readonly optimizer: OptimizerName
   readonly lr_scheduler: LrScheduler | 'wsd'
   readonly bf16: 'auto' | 'full' | boolean
   readonly eval_strategy: 'no' | 'steps' | 'epoch' | null
@@ -173,15 +173,31 @@ export const LATER_ADAPTERS: readonly string[] = [
   'vera',
   'llama-adapter',
 ]
+
+export type OptimizerName =
+  | 'adamw_torch'
+  | 'adamw_torch_fused'
+  | 'adamw'
+  | 'paged_adamw_32bit'
+  | 'adamw_8bit'
+  | 'adamw_bnb_8bit'
+  | 'paged_adamw_8bit'
+
+/** Names of axolotl and transformers → what is trained with. */
+export const OPTIMIZERS: Readonly<Record<OptimizerName, FinetuneOptions['optimizer']>> = {
+  adamw_torch: 'adamw',
+  adamw_torch_fused: 'adamw',
+  adamw: 'adamw',
+  paged_adamw_32bit: 'adamw',
+  adamw_8bit: 'adamw_8bit',
+  adamw_bnb_8bit: 'adamw_8bit',
+  paged_adamw_8bit: 'adamw_8bit',
+}
 const LATER_OPTIMIZERS = [
   'adamw_torch_8bit',
   'adamw_torch_4bit',
-  'adamw_bnb_8bit',
-  'adamw_8bit',
   'adamw_apex_fused',
   'adamw_anyprecision',
-  'paged_adamw_32bit',
-  'paged_adamw_8bit',
   'paged_ademamix_32bit',
   'paged_ademamix_8bit',
   'paged_lion_32bit',
@@ -357,7 +373,7 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
     max_steps: nullable(integer({ min: 1 })),
     learning_rate: decimalText({ above: 0 }),
     optimizer: optional(
-      oneOf(['adamw_torch', 'adamw_torch_fused', 'adamw'], { later: LATER_OPTIMIZERS }),
+      oneOf(Object.keys(OPTIMIZERS) as OptimizerName[], { later: LATER_OPTIMIZERS }),
       'adamw_torch_fused',
     ),
     adam_beta1: optional(decimal({ min: 0, below: 1 }), 0.9),

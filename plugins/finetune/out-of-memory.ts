@@ -54,7 +54,8 @@ function whatHelps({ config, dtype }: Run): string {
     steps.push(`micro_batch_size: ${half} with gradient_accumulation_steps: ${more}, which trains the same`)
   }
   if (dtype === 'f32') steps.push('bf16: true')
-  if (config.adapter === null) steps.push('adapter: lora')
+  if (config.adapter === null)
+    steps.push('adapter: lora', ...(config.optimizer === 'adamw_8bit' ? [] : ['optimizer: adamw_8bit']))
   if (sequence_len > 128) steps.push(`a sequence_len below ${sequence_len}`)
   return `set one of these, in this order: ${[...steps, 'a smaller model'].join('; ')}`
 }

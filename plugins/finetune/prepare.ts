@@ -141,7 +141,8 @@ function openRunDevice({ device, threads }: FinetuneConfig): OpenedDevice {
 
 function createOptimizer(config: FinetuneConfig, parameters: Parameters): TransformState {
   const { adam_beta1: beta1, adam_beta2: beta2, adam_epsilon: eps, weight_decay: weightDecay } = config
-  const update = adamw({ beta1, beta2, eps, weightDecay })
+  const states = config.optimizer === 'adamw_8bit' ? '8bit' : 'f32'
+  const update = adamw({ beta1, beta2, eps, weightDecay, states })
   return chain(clipByGlobalNorm(config.max_grad_norm), update).init(parameters)
 }
 

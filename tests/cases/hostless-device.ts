@@ -2,7 +2,7 @@
  * A device like a GPU for the TypeScript side: its memory cannot be looked into from here, only copied, and it counts what
  * a GPU would have to be waited for. Underneath is the CPU, so every op is there and quick.
  */
-import type { Device, OpImplementation, OpKey } from '../../core/mod.ts'
+import { type Device, type OpImplementation, type OpKey, TrituneError } from '../../core/mod.ts'
 import { openCpu } from '../../plugins/cpu/mod.ts'
 
 export interface HostlessDevice extends Device {
@@ -13,8 +13,13 @@ export interface HostlessDevice extends Device {
 /** What every native library does by itself: its answer goes to the host. */
 const WAITING_OPS = new Set(['find_nonfinite'])
 
-export function createHostlessDevice(inner: Device = openCpu({ threads: 2 })): HostlessDevice {
+/** `limit`: bytes that it has. */
+export function createHostlessDevice(
+  inner: Device = openCpu({ threads: 2 }),
+  { limit = Infinity }: { readonly limit?: number } = {},
+): HostlessDevice {
   let waits = 0
+  let used = 0
   const counted = new Map<OpKey, OpImplementation | undefined>()
   const { mapFile, copy, read } = inner
   if (!copy || !read) throw new Error(`${inner.name} cannot copy`)
@@ -26,8 +31,17 @@ export function createHostlessDevice(inner: Device = openCpu({ threads: 2 })): H
       return waits
     },
     allocate(bytes) {
+      if (used + bytes > limit) throw new TrituneError('E_MEMORY', `no ${bytes} bytes on the GPU`)
       const { address, free } = inner.allocate(bytes)
-      return { address, host: null, free }
+      used += bytes
+      return {
+        address,
+        host: null,
+        free() {
+          used -= bytes
+          free()
+        },
+      }
     },
     mapFile: undefined,
     openFile:

@@ -173,6 +173,18 @@ describe('finetuneConfig', () => {
     expect(finetuneConfig.validate({ ...MINIMAL, fp16: false, lora_modules_to_save: [] }).notes).toEqual([])
   })
 
+  test('8-bit AdamW has the names of transformers; paging is noted to be left out', () => {
+    for (const optimizer of ['adamw_8bit', 'adamw_bnb_8bit'])
+      expect(finetuneConfig.validate({ ...MINIMAL, optimizer })).toMatchObject({
+        optimizer: 'adamw_8bit',
+        notes: [],
+      })
+    const paged = finetuneConfig.validate({ ...MINIMAL, optimizer: 'paged_adamw_8bit' })
+    expect(paged.optimizer).toBe('adamw_8bit')
+    expect(paged.notes.join()).toContain('not paged here')
+    expect(finetuneConfig.validate({ ...MINIMAL, optimizer: 'paged_adamw_32bit' }).optimizer).toBe('adamw')
+  })
+
   test('takes the names of devices, and no other', () => {
     for (const device of ['auto', 'cpu', 'cuda', 'cuda:1', 'cuda-emulated'])
       expect(String(finetuneConfig.validate({ ...MINIMAL, device }).device)).toBe(device)

@@ -2,15 +2,21 @@
  * Runs on a device whose memory the host cannot look into give what runs on the CPU give, and wait for it once a step.
  */
 import { describe, expect, test } from 'bun:test'
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { prepareRun, train, trainStep, type RunEvent } from '../../../plugins/finetune/mod.ts'
 import { generate } from '../../../plugins/generate/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
 import { loadAdapter } from '../../../plugins/peft/mod.ts'
-import type { Device } from '../../../core/mod.ts'
+import { type Device, TrituneError } from '../../../core/mod.ts'
 import { createHostlessDevice } from '../../cases/hostless-device.ts'
 import { cpu, type Changes, fileBytes, metricsOf, type Workspace, workspace } from './_run.ts'
+
+async function refusal(run: () => Promise<unknown>): Promise<TrituneError> {
+  const error: unknown = await run().catch((caught: unknown) => caught)
+  if (error instanceof TrituneError) return error
+  throw new Error(`expected an error, got ${String(error)}`)
+}
 
 async function runOn(
   device: Device,
@@ -31,6 +37,7 @@ describe('without a host view', () => {
   test.each([
     ['LoRA with dropout and accumulation', { lora_dropout: 0.1 }],
     ['LoRA in bf16 with checkpointing', { bf16: true, gradient_checkpointing: true }],
+    ['all weights, 8-bit AdamW', { adapter: 'none', bf16: true, optimizer: 'adamw_8bit' }],
     ['all weights', { adapter: 'none', val_set_size: 2, eval_steps: 3 }],
   ] as const)('%s: losses and files of the CPU, to the bit', async (_, changes) => {
     using space = workspace()
@@ -100,6 +107,32 @@ describe('without a host view', () => {
         expect([device.waits - before[0], device.memory().growth - before[1]]).toEqual([1, 0])
       }
     }
+  })
+
+  test('no memory left: one error with the plan and what helps, and nothing half-written', async () => {
+    using space = workspace({ hidden_size: 64, intermediate_size: 128 })
+    const config = space.config({ micro_batch_size: 4, save_strategy: undefined, save_steps: 1 })
+    const error = await refusal(async () => {
+      using run = await prepareRun(config, { device: createHostlessDevice(cpu, { limit: 900_000 }) })
+      await train(run)
+    })
+    expect(error.code).toBe('E_MEMORY')
+    expect(error.message).toMatch(
+      /^hostless has no memory left in the first step: no \d+ bytes on the GPU\n {2}model +\d+ KiB {2}llama, f32\n {2}adapter +[\d.]+ KiB {2}lora\n {2}gradients .*\n {2}optimizer .*\n {2}activations .* about, of 4 × 64 tokens\n {2}in use .*\n {2}→ set one of these, in this order: gradient_checkpointing: true; micro_batch_size: 2 with gradient_accumulation_steps: 4/,
+    )
+    expect(existsSync(config.output_dir) ? readdirSync(config.output_dir) : []).toEqual(['metrics.jsonl'])
+  })
+
+  test('no memory for the model: it says so before anything is written', async () => {
+    using space = workspace()
+    const config = space.config()
+    const error = await refusal(async () => {
+      using _run = await prepareRun(config, { device: createHostlessDevice(cpu, { limit: 90_000 }) })
+    })
+    expect(error.code).toBe('E_MEMORY')
+    expect(error.message).toContain('the model does not fit: no ')
+    expect(error.remedy).toContain('device: cpu')
+    expect(existsSync(config.output_dir)).toBe(false)
   })
 
   test('a NaN is found and named', async () => {
