@@ -99,6 +99,8 @@ inline bool aligned16(const void* p) { return (reinterpret_cast<uintptr_t>(p) & 
 enum GemmChoice { GEMM_AUTO = 0, GEMM_OWN = 1, GEMM_MMA = 2, GEMM_WGMMA = 3, GEMM_CUBLASLT = 4 };
 struct Options {
   GemmChoice gemm = GEMM_AUTO;
+  int gemm_tile = 0;    // an entry of GemmTile (gemm_task.h), 0: chosen by shape
+  int gemm_splits = 0;  // of the depth of a product; 0: chosen by shape
   bool atomic_dq = false;
   bool synchronous = false;
 };

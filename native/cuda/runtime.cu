@@ -19,6 +19,8 @@ constexpr int REMEMBERED = 8;                  // ops named in the report of a f
 const char* recent_ops[REMEMBERED] = {};
 unsigned ops_launched = 0;
 
+const char* const gemm_tile_names[] = {"auto", "plain", "rows", "thin", "64x64", "128x128", "128x256"};  // as GemmTile
+
 Gpu current = {-1, 0, 0, 0, 0, nullptr, nullptr, nullptr};
 cudaEvent_t time_started = nullptr, time_stopped = nullptr;
 
@@ -140,6 +142,17 @@ extern "C" tt_status tt_option_set(const char* name, const char* value) {
       if (!strcmp(value, names[i])) return o.gemm = GemmChoice(i), TT_OK;
     return fail(TT_BAD_ARGUMENT, "tt_option_set: gemm must be auto, own, mma, wgmma or cublaslt, got \"%s\"", value);
   }
+  if (!strcmp(name, "gemm_tile")) {  // for tests and measurements
+    for (int i = 0; i < int(sizeof gemm_tile_names / sizeof *gemm_tile_names); i++)
+      if (!strcmp(value, gemm_tile_names[i])) return o.gemm_tile = i, TT_OK;
+    return fail(TT_BAD_ARGUMENT, "tt_option_set: gemm_tile must be auto, plain, rows, thin, 64x64, 128x128 or 128x256, got \"%s\"", value);
+  }
+  if (!strcmp(name, "gemm_splits")) {  // likewise
+    const int splits = atoi(value);
+    TT_REQUIRE(splits >= 0 && splits <= 64, "tt_option_set: gemm_splits must be 0 (by shape) .. 64, got \"%s\"", value);
+    o.gemm_splits = splits;
+    return TT_OK;
+  }
   if (!strcmp(name, "attention_dq")) {
     TT_REQUIRE(!strcmp(value, "deterministic") || !strcmp(value, "atomic"), "tt_option_set: attention_dq must be deterministic or atomic, got \"%s\"", value);
     o.atomic_dq = value[0] == 'a';
@@ -156,14 +169,14 @@ extern "C" tt_status tt_option_set(const char* name, const char* value) {
     return TT_OK;
   }
 #endif
-  return fail(TT_BAD_ARGUMENT, "tt_option_set: there is no option \"%s\"; there are gemm, attention_dq, synchronous", name);
+  return fail(TT_BAD_ARGUMENT, "tt_option_set: there is no option \"%s\"; there are gemm, gemm_tile, gemm_splits, attention_dq, synchronous", name);
 }
 
 extern "C" const char* tt_options(void) {
   static thread_local char text[256];
   static const char* const names[] = {"auto", "own", "mma", "wgmma", "cublaslt"};
   const Options& o = options();
-  snprintf(text, sizeof text, "{\"gemm\":\"%s\",\"attention_dq\":\"%s\",\"synchronous\":%s}", names[o.gemm], o.atomic_dq ? "atomic" : "deterministic",
+  snprintf(text, sizeof text, "{\"gemm\":\"%s\",\"gemm_tile\":\"%s\",\"gemm_splits\":%d,\"attention_dq\":\"%s\",\"synchronous\":%s}", names[o.gemm], gemm_tile_names[o.gemm_tile], o.gemm_splits, o.atomic_dq ? "atomic" : "deterministic",
            o.synchronous ? "true" : "false");
   return text;
 }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <string>
 #include <vector>
@@ -53,7 +54,7 @@ struct Warp {
 struct Block {
   dim3 index, size, grid;
   int threads = 0, live = 0, arrived = 0, votes = 0, last_votes = 0;
-  std::vector<Fiber> fibers;
+  std::deque<Fiber> fibers;  // never moved: a fiber that waits holds the address of its own; never fewer
   std::vector<Warp> warps;
   int position = -1;  // of the thread that ran last, in the order of the schedule
   Fiber* running = nullptr;
@@ -227,8 +228,7 @@ inline bool run_block(const std::function<void()>& body, dim3 grid, dim3 size, d
   b.position = -1;
   b.failed = false;
   b.body = &body;
-  for (size_t i = size_t(threads); i < b.fibers.size(); i++) b.fibers[i].context.free();
-  b.fibers.resize(size_t(threads));
+  if (b.fibers.size() < size_t(threads)) b.fibers.resize(size_t(threads));
   b.warps.assign(size_t(threads + 31) / 32, Warp());
   const size_t rounded = (shared_bytes + 1023) & ~size_t(1023);
   b.shared = static_cast<char*>(aligned_alloc(1024, rounded + GUARD));
