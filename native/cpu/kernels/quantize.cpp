@@ -106,12 +106,13 @@ template <class T> static float row_codes(void* q, tt_dtype q_dtype, const T* x,
   vf most{};
   each(x, skip, n, [&](size_t, size_t, vf v) { most = max_nan(abs_v(v), most); });
   const float absmax = max_lanes(most);
-  const bool usable = absmax - absmax == 0;
+  const vi usable = vi{} - int(absmax - absmax == 0);
   const vf factor = set1(127.0f / absmax);
   each(x, skip, n, [&](size_t i, size_t count, vf v) {
-    vf code = min_or_second(max_or_second(round_even(v * factor), set1(-127)), set1(127));
-    // 0·Inf in a row of zeros
-    code = !usable || absmax == 0 ? vf{} : code;
+    vf code = round_even(v * factor);
+    // 0·Inf: the factor is Inf in rows of zeros and of the smallest denormals.
+    code = usable & (code == code) ? code : vf{};
+    code = min_or_second(max_or_second(code, set1(-127)), set1(127));
     if (q_dtype == TT_I8) {
       int32_t numbers[W];
       store_bits(numbers, to_int(code));
