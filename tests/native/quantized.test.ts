@@ -1,5 +1,6 @@
 /** Packed weights and codes of the native library: edges, exact bytes on every instruction set, what is refused. */
 import { describe, expect, test } from 'bun:test'
+import { dynamicMap, nearestCode } from '../../core/ops/_codebooks.ts'
 import { call, run } from './_header.ts'
 import { allocate, BAD_ARGUMENT, BF16, bytesAt, F32, lastError } from './_library.ts'
 import { DTYPES, expectClose, normal, onEveryMachine, pack, unpack } from './_numbers.ts'
@@ -113,6 +114,36 @@ describe('tt_quantize_8bit', () => {
           expectClose(y, input, { rel: 0, abs: (signed ? 0.0075 : 0.0036) * Math.max(...absmax) })
         })
       }
+    }
+  })
+})
+
+const bits = new DataView(new ArrayBuffer(4))
+
+/** The f32 that is `steps` representable numbers further from 0. */
+function neighbour(value: number, steps: number): number {
+  bits.setFloat32(0, value)
+  bits.setInt32(0, bits.getInt32(0) + steps)
+  return bits.getFloat32(0)
+}
+
+describe('8-bit codes', () => {
+  test('are those of the nearest value beside every midpoint, value and decade', () => {
+    for (const signed of [true, false]) {
+      const map = dynamicMap(signed)
+      const hard = map.flatMap((value, i) => [value, (value + (map[i + 1] ?? value)) / 2])
+      for (let decade = -9; decade < 0; decade++) hard.push(10 ** decade, -(10 ** decade))
+      const near = hard.flatMap((value) => [-2, -1, 0, 1, 2].map((steps) => neighbour(value, steps)))
+      const inside = [...near, 1e-45, -1e-45, -1].filter((value) => Math.abs(value) <= 1)
+      // Every block starts with 1: its absmax.
+      const x = inside.flatMap((value, i) => (i % 255 === 0 ? [1, value] : [value]))
+      const want = Uint8Array.from(x, (value) => nearestCode(map, value))
+      onEveryMachine(() => {
+        const codes = new Uint8Array(x.length)
+        const absmax = new Float32Array(Math.ceil(x.length / 256))
+        run('tt_quantize_8bit', codes, absmax, Float32Array.from(x), x.length, 256, Number(signed))
+        expect(codes).toEqual(want)
+      })
     }
   })
 })
