@@ -207,7 +207,6 @@ inline int __any_sync(uint32_t m,int p){ return __ballot_sync(m,p)!=0; }
 inline int __all_sync(uint32_t m,int p){ return __ballot_sync(m,p)==m; }
 inline int __popc(uint32_t x){ return __builtin_popcount(x); }
 inline int __ffs(int x){ return __builtin_ffs(x); }
-inline uint32_t __umulhi(uint32_t a, uint32_t b){ return uint32_t(uint64_t(a)*b>>32); }
 inline void __threadfence(){ std::atomic_thread_fence(std::memory_order_seq_cst); }
 inline void __threadfence_block(){}
 template<class T> T __ldg(const T*p){ return *p; }
@@ -216,7 +215,6 @@ template<class T> T atomicAdd(T*p,T v){ T o;
   if constexpr(sizeof(T)==4){ uint32_t e=__atomic_load_n((uint32_t*)p,__ATOMIC_RELAXED),d; do{ memcpy(&o,&e,4); T n=o+v; memcpy(&d,&n,4);}while(!__atomic_compare_exchange_n((uint32_t*)p,&e,d,false,__ATOMIC_RELAXED,__ATOMIC_RELAXED)); }
   else { uint64_t e=__atomic_load_n((uint64_t*)p,__ATOMIC_RELAXED),d; do{ memcpy(&o,&e,8); T n=o+v; memcpy(&d,&n,8);}while(!__atomic_compare_exchange_n((uint64_t*)p,&e,d,false,__ATOMIC_RELAXED,__ATOMIC_RELAXED)); } return o; }
 template<class T> T atomicMax(T*p,T v){ T o=__atomic_load_n(p,__ATOMIC_RELAXED); while(o<v&&!__atomic_compare_exchange_n(p,&o,v,false,__ATOMIC_RELAXED,__ATOMIC_RELAXED)); return o; }
-template<class T> T atomicMin(T*p,T v){ T o=__atomic_load_n(p,__ATOMIC_RELAXED); while(o>v&&!__atomic_compare_exchange_n(p,&o,v,false,__ATOMIC_RELAXED,__ATOMIC_RELAXED)); return o; }
 template<class T> T atomicCAS(T*p,T c,T v){ __atomic_compare_exchange_n(p,&c,v,false,__ATOMIC_SEQ_CST,__ATOMIC_SEQ_CST); return c; }
 #define TT_LAUNCH(kern,grid,block,smem,stream,...) ((void)(stream),emu::launch(kern,dim3(grid),dim3(block),size_t(smem),__VA_ARGS__))
 #define TT_DYNAMIC_SHARED(T,name) T* name=reinterpret_cast<T*>(emu::B->dynp)
