@@ -20,6 +20,16 @@ export interface MemoryReport {
   readonly pooled: number
   /** Highest `live` since the start or the last reset. */
   readonly peak: number
+  /** Rises when memory comes from the operating system or the driver, not from the pool. */
+  readonly growth: number
+}
+
+/** A file whose bytes reach the memory of a device without passing through JavaScript. */
+export interface DeviceFile {
+  readonly bytes: number
+  /** Copies `bytes` bytes from `offset` of the file to device memory. */
+  copyTo(address: number, offset: number, bytes: number): void
+  free(): void
 }
 
 export interface Device {
@@ -28,20 +38,29 @@ export interface Device {
   readonly kind: 'reference' | 'cpu' | 'cuda'
   /** One line for people: instruction set, threads, memory. */
   readonly description: string
+  /** Bytes of memory that it has, where that is a limit of its own. */
+  readonly capacity?: number
   allocate(bytes: number): Allocation
   /** Maps a file read-only for tensors to live in, or null where the device cannot. */
   mapFile?(path: string): Allocation & { readonly bytes: number }
+  /** Opens a file to copy tensors out of, where `mapFile` is not possible. */
+  openFile?(path: string): DeviceFile
   implementationOf(op: OpKey): OpImplementation | undefined
-  /** Copies into a tensor's memory when there is no host view. */
+  /** Copies into a tensor's memory when there is no host view; `bytes` may be changed on return. */
   write?(address: number, bytes: Uint8Array): void
+  /** Copies out of a tensor's memory when there is no host view; waits for the work that is queued. */
   read?(address: number, bytes: number): Uint8Array
+  /** Copies within the device. */
+  copy?(to: number, from: number, bytes: number): void
   /** Sets memory to 0; without it the host view is used. */
   zero?(address: number, bytes: number): void
+  /** Waits for the work that is queued; without it there is never any. Throws what went wrong meanwhile. */
+  synchronize?(): void
   memory(): MemoryReport
   resetPeak(): void
 }
 
-/** A device with GPU memory; the type that `GpuDispatchable.dispatchGpu` gets. */
+/** A device with GPU memory, or its emulation; the type that `GpuDispatchable.dispatchGpu` gets. */
 export interface GpuDevice extends Device {
   readonly kind: 'cuda'
 }
@@ -66,7 +85,7 @@ export const referenceDevice: Device = {
     }
   },
   implementationOf: () => undefined,
-  memory: () => ({ live, pooled: 0, peak }),
+  memory: () => ({ live, pooled: 0, peak, growth: 0 }),
   resetPeak() {
     peak = live
   },

@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'E_DISPOSED' // use of a tensor or owner after dispose
   | 'E_SCOPE' // misuse of scopes or of the tape
   | 'E_NATIVE' // a native call failed
+  | 'E_MEMORY' // a device has no memory left
   | 'E_LIBRARY' // the native library is missing, damaged or of another ABI version
   | 'E_PLUGIN' // duplicate names, missing requirements, a module that is not a plugin
   | 'E_NAME' // a name that nobody registered

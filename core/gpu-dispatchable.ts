@@ -34,7 +34,7 @@ export function defineDispatch<I, O>({
       if (!isGpu(device)) return cpu(input)
       if (gpu) return gpu(input, device)
       throw new TrituneError('E_DEVICE', `${name} has no GPU path and its inputs are on ${device.name}`, {
-        remedy: 'move them to the CPU',
+        remedy: 'move them to the CPU with to(device)',
       })
     },
   }

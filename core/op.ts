@@ -113,11 +113,21 @@ export interface OpImplementation {
   /** true, or the reason why not. */
   supports(inputs: OpInputs, params: unknown): true | string
   run(inputs: OpInputs, outputs: OpOutputs, params: unknown): void
+  /** Many calls as one, where that is faster: the same results. */
+  runMany?(calls: readonly OpArguments<OpInputs, unknown, OpOutputs>[]): void
+}
+
+/** What an implementation is called with. */
+export interface OpArguments<I extends OpInputs, P, R extends OpOutputs> {
+  readonly inputs: I
+  readonly outputs: R
+  readonly params: P
 }
 
 export interface TypedImplementation<I extends OpInputs, P, R extends OpOutputs> {
   supports?(inputs: I, params: P): true | string
   run(inputs: I, outputs: R, params: P): void
+  runMany?(calls: readonly OpArguments<I, P, R>[]): void
 }
 
 /** A device's version of an op. The types are checked here, once; the registry holds them by op identity. */
@@ -125,10 +135,12 @@ export function implement<I extends OpInputs, P, R extends OpOutputs>(
   op: Op<I, P, R>,
   implementation: NoInfer<TypedImplementation<I, P, R>>,
 ): OpImplementation {
+  const { runMany } = implementation
   return {
     op,
     supports: (inputs, params) => implementation.supports?.(inputs as I, params as P) ?? true,
     run: (inputs, outputs, params) => implementation.run(inputs as I, outputs as R, params as P),
+    runMany: runMany && ((calls) => runMany(calls as readonly OpArguments<I, P, R>[])),
   }
 }
 
@@ -182,6 +194,46 @@ export function run<I extends OpInputs, P, R extends OpOutputs>(
   }
   if (links) recordOp(op, links, inputs, outputs, params)
   return outputs as R
+}
+
+/** One call of an op that works in place: `into` takes every output. */
+export interface OpCall<I extends OpInputs, P, R extends OpOutputs> {
+  readonly inputs: I
+  readonly params: P
+  readonly into: R
+}
+
+/**
+ * Runs an op many times on independent tensors, as one call where the device can: an optimizer's step of all
+ * parameters. Nothing is recorded on the tape. Throws E_SHAPE, E_DTYPE, E_DEVICE before anything is done.
+ */
+export function runMany<I extends OpInputs, P, R extends OpOutputs>(
+  op: Op<I, P, R>,
+  calls: readonly OpCall<I, P, R>[],
+): void {
+  const ready = calls.map(({ inputs, params, into }) => {
+    const device = commonDevice(op.name, inputs)
+    const specs = op.outputs(inputs, params)
+    for (const name in specs) {
+      const given = into[name]
+      if (given) expectFit(op.name, name, given, specs[name], device)
+    }
+    return {
+      device,
+      implementation: implementationFor(op, device, inputs, params),
+      call: { inputs, outputs: into, params },
+    }
+  })
+  for (const [device, group] of Map.groupBy(ready, (one) => one.device)) {
+    const many = device.implementationOf(op)?.runMany
+    if (many) many(group.map(({ call }) => call))
+    else {
+      for (const { implementation, call } of group) {
+        if (implementation) implementation.run(call.inputs, call.outputs, call.params)
+        else runReference(op, call.inputs, call.outputs, call.params)
+      }
+    }
+  }
 }
 
 /**
@@ -330,7 +382,7 @@ function commonDevice(name: string, inputs: OpInputs): Device {
     if (tensor.disposed) throw new TrituneError('E_DISPOSED', `${name}: input ${input} was disposed`)
     if (device && tensor.device !== device) {
       throw new TrituneError('E_DEVICE', `${name}: inputs on ${device.name} and ${tensor.device.name}`, {
-        remedy: 'move them to one device',
+        remedy: `move one of them: ${input}.to(device)`,
       })
     }
     device = tensor.device

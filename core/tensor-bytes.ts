@@ -1,5 +1,5 @@
 /**
- * The bytes of a tensor, piece by piece, for files: no copy of the whole is made.
+ * The bytes of a tensor, piece by piece, for files and other devices: no copy of the whole is made.
  */
 import { TrituneError } from './errors.ts'
 import { DTYPES } from './dtype.ts'
@@ -26,7 +26,26 @@ export function setTensorBytes(tensor: Tensor, bytes: Uint8Array): void {
       `${tensor.toString()} takes ${tensor.bytes} bytes (${DTYPES[tensor.dtype].bytes} an element), got ${bytes.length}`,
     )
   }
-  if (tensor.storage.host) new Uint8Array(tensor.storage.host, tensor.offset, tensor.bytes).set(bytes)
-  else if (tensor.device.write) tensor.device.write(tensor.address, bytes)
-  else throw new TrituneError('E_DEVICE', `${tensor.device.name} cannot be written to`)
+  writeBytes(tensor, 0, bytes)
+}
+
+/** Copies the elements of `source` to `target`, from whatever device to whatever device; same dtype and size. */
+export function copyElements(target: Tensor, source: Tensor): void {
+  if (target.dtype !== source.dtype || target.bytes !== source.bytes)
+    throw new TrituneError('E_SHAPE', `${source.toString()} cannot be copied to ${target.toString()}`)
+  const { device } = target
+  if (device === source.device && device.copy) device.copy(target.address, source.address, target.bytes)
+  else {
+    let start = 0
+    for (const piece of tensorBytes(source)) {
+      writeBytes(target, start, piece)
+      start += piece.length
+    }
+  }
+}
+
+function writeBytes({ storage, device, offset, address }: Tensor, start: number, bytes: Uint8Array): void {
+  if (storage.host) new Uint8Array(storage.host, offset + start, bytes.length).set(bytes)
+  else if (device.write) device.write(address + start, bytes)
+  else throw new TrituneError('E_DEVICE', `${device.name} cannot be written to`)
 }

@@ -5,11 +5,13 @@
  * Maths lives in core/ops as functions; this file is memory, shape and access only.
  */
 import { type Device, defaultDevice } from './device.ts'
-import { type DType, DTYPES, type HostArray, readElement, writeElement } from './dtype.ts'
+import { type DType, DTYPES, type HostArray, numbersOf, writeElement } from './dtype.ts'
 import { TrituneError } from './errors.ts'
 import { currentScope, type Owned, type Scope } from './scope.ts'
 import { formatShape, resolveShape, type Shape, sizeOf } from './shape.ts'
 import { Storage } from './storage.ts'
+import { linksOf, record } from './tape.ts'
+import { copyElements } from './tensor-bytes.ts'
 
 export interface TensorOptions {
   readonly dtype?: DType
@@ -89,22 +91,16 @@ export class Tensor implements Owned, Disposable {
     this.#check()
     const buffer = this.storage.host
     if (!buffer)
-      throw new TrituneError(
-        'E_DEVICE',
-        `the memory of a tensor on ${this.device.name} has no host view; use toArray()`,
-      )
+      throw new TrituneError('E_DEVICE', `the memory of a tensor on ${this.device.name} has no host view`, {
+        remedy: 'use toArray(), which copies, or to(device)',
+      })
     return new DTYPES[this.dtype].array(buffer, this.offset, this.size)
   }
 
   /** A copy of the elements as numbers. */
   toArray(): Float32Array {
     this.#check()
-    const { size, dtype } = this
-    const source = this.storage.host ? this.host() : this.#download()
-    if (source instanceof Float32Array) return source.slice()
-    const copy = new Float32Array(size)
-    for (let i = 0; i < size; i++) copy[i] = readElement(dtype, source, i)
-    return copy
+    return numbersOf(this.dtype, this.storage.host ? this.host() : this.#download())
   }
 
   /** The only element of a one-element tensor. */
@@ -125,14 +121,28 @@ export class Tensor implements Owned, Disposable {
         `set() needs ${this.size} values for shape ${formatShape(this.shape)}, got ${values.length}`,
       )
     }
-    if (!this.storage.host && this.device.write) {
-      const { array } = DTYPES[this.dtype]
-      const staged = new array(new ArrayBuffer(this.bytes), 0, this.size)
-      fill(this.dtype, staged, values)
-      this.device.write(this.address, new Uint8Array(staged.buffer))
-      return
+    if (!this.storage.host && this.device.write) this.device.write(this.address, encoded(this.dtype, values))
+    else fill(this.dtype, this.host(), values)
+  }
+
+  /**
+   * The same numbers on another device; another handle on the same memory when they are there already. Recorded on the
+   * tape: gradients come back to this tensor's device. Of a parameter it gives a result, not a parameter.
+   */
+  to(device: Device): Tensor {
+    this.#check()
+    const links = linksOf({ x: this })
+    const from = this.device
+    const y = device === from ? this.view() : copyTo(this, device)
+    if (!links) return y
+    try {
+      const backward = ({ y: dy }: { readonly y?: Tensor }): { x?: Tensor } => ({ x: dy?.to(from) })
+      record({ name: 'to', links, backward, release() {} }, { y })
+      return y
+    } catch (error) {
+      y.dispose()
+      throw error
     }
-    fill(this.dtype, this.host(), values)
   }
 
   /** Another handle on the same memory with another shape (one size may be −1). Not recorded on the tape: use reshape(). */
@@ -228,10 +238,15 @@ export function empty(shape: Shape, { dtype = 'f32', device = defaultDevice() }:
 /** All elements 0. */
 export function zeros(shape: Shape, options: TensorOptions = {}): Tensor {
   const tensor = empty(shape, options)
+  clear(tensor)
+  return tensor
+}
+
+/** Sets every element to 0, whatever was there. Not recorded: for gradients and statistics. */
+export function clear(tensor: Tensor): void {
   if (tensor.device.zero) tensor.device.zero(tensor.address, tensor.bytes)
   else if (tensor.storage.host) new Uint8Array(tensor.storage.host, tensor.offset, tensor.bytes).fill(0)
   else tensor.set(new Float32Array(tensor.size))
-  return tensor
 }
 
 /** From numbers; the shape is (length) unless given. */
@@ -253,6 +268,28 @@ export function parameter(leaf: Tensor): Tensor {
 /** Number of tensors alive: tests compare it before and after. */
 export function countLiveTensors(): number {
   return liveTensors
+}
+
+function copyTo(source: Tensor, device: Device): Tensor {
+  const copy = empty(source.shape, { dtype: source.dtype, device })
+  try {
+    copyElements(copy, source)
+    return copy
+  } catch (error) {
+    copy.dispose()
+    throw error
+  }
+}
+
+/** Numbers as bytes of a dtype; no copy where they are that already. */
+function encoded(dtype: DType, values: ArrayLike<number>): Uint8Array {
+  const { array } = DTYPES[dtype]
+  const isReady =
+    (dtype === 'f32' && values instanceof Float32Array) || (dtype === 'i32' && values instanceof Int32Array)
+  if (isReady) return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+  const staged = new array(new ArrayBuffer(values.length * DTYPES[dtype].bytes), 0, values.length)
+  fill(dtype, staged, values)
+  return new Uint8Array(staged.buffer)
 }
 
 function fill(dtype: DType, target: HostArray, values: ArrayLike<number>): void {

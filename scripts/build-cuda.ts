@@ -1,104 +1,152 @@
 /**
- * `bun scripts/build-cuda.ts --emulator`: compiles native/cuda for the emulator with g++, into
- * native/emulator/prebuilt/linux-x64/libtritune_cuda_emulated.so.
+ * `bun run native:cuda`: compiles native/cuda with nvcc into native/prebuilt/linux-x64/libtritune_cuda.so (CUDA 13) and
+ * libtritune_cuda12.so, and with g++ into the emulated library of the tests.
+ *
+ *   (no option)            the emulated library and the CUDA libraries whose toolkit is there
+ *   --emulator             the emulated library only; with --variant=asan or tsan a sanitized one, in native/build
+ *   --cuda=13              one CUDA library only
+ *   --arch=90a             for development: some GPUs (80,90a) only, in native/build, no table of kernels
+ *   --only=gemm,linear     for development: compiles these sources and shows their kernels, links nothing
+ *
+ * CUDA13_HOME and CUDA12_HOME say where the toolkits are, if not in /usr/local. What ptxas reports of the kernels goes to
+ * native/cuda/kernels.json; a kernel that uses local memory fails the build.
  */
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
-import { basename, join } from 'node:path'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { buildCuda, GPUS, supportedGpus } from './native/cuda.ts'
+import { buildEmulated, type EmulatedVariant, sanitizerEnvironment } from './native/emulated.ts'
+import { type KernelBuild, KERNEL_TABLE, readKernelTable, writeKernelTable } from './native/kernel-table.ts'
+import { ROOT } from './native/process.ts'
+import { nativeSourceHash } from './native/source-hash.ts'
+import { findToolkit } from './native/toolkit.ts'
 
-const ROOT: string = join(import.meta.dir, '..')
-const BUILD = 'native/build/cuda/emulated'
-const OUTPUT = 'native/emulator/prebuilt/linux-x64/libtritune_cuda_emulated.so'
-const FLAGS: readonly string[] = [
-  '-std=c++17',
-  '-O2',
-  '-march=x86-64-v3',
-  '-ffp-contract=off',
-  '-fPIC',
-  '-fvisibility=hidden',
-  '-Wall',
-  '-Wextra',
-  '-Wno-unknown-pragmas',
-  `-I${BUILD}`,
-]
-
-async function run(command: readonly string[]): Promise<string> {
-  const child = Bun.spawn([...command], { cwd: ROOT, stdout: 'pipe', stderr: 'pipe' })
-  const [out, err, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ])
-  if (err !== '') process.stderr.write(err)
-  if (code !== 0) throw new Error(`${command[0]} failed on ${command.at(-1)}`)
-  return out
+/** Major version of CUDA and the library that is built with it; core/native/cuda-driver.ts chooses among them. */
+const LIBRARIES: Readonly<Record<string, string>> = {
+  13: 'native/prebuilt/linux-x64/libtritune_cuda.so',
+  12: 'native/prebuilt/linux-x64/libtritune_cuda12.so',
 }
 
-function fingerprint(object: string): string {
-  const dependencies = join(ROOT, `${object}.d`)
-  if (!existsSync(dependencies)) return ''
-  const hash = createHash('sha256').update(FLAGS.join('\0'))
-  const files = readFileSync(dependencies, 'utf8').replace(/^.*?:/, '').replaceAll('\\\n', ' ').trim()
-  for (const file of files.split(/\s+/)) {
-    if (!existsSync(join(ROOT, file))) return ''
-    hash.update(readFileSync(join(ROOT, file)))
+interface Options {
+  readonly emulator: boolean
+  readonly variant: EmulatedVariant
+  readonly cuda?: string
+  readonly arch?: readonly string[]
+  readonly only?: readonly string[]
+}
+
+export async function buildAll(options: Options): Promise<void> {
+  const { emulator, cuda, arch, only } = options
+  const isDevelopment = arch !== undefined || only !== undefined
+  if (emulator || (cuda === undefined && !isDevelopment)) await emulated(options.variant)
+  if (emulator) return
+  const majors = cuda ? [cuda] : isDevelopment ? ['13'] : ['13', '12']
+  const builds: KernelBuild[] = []
+  for (const major of majors) {
+    const built = await cudaLibrary(major, { arch, only, isRequired: cuda !== undefined })
+    if (built) builds.push(built)
   }
-  return hash.digest('hex')
+  if (builds.length > 0 && !isDevelopment) updateTable(builds)
 }
 
-async function compile(source: string): Promise<string> {
-  const object = `${BUILD}/${basename(source, '.cu')}.o`
-  const stamp = join(ROOT, `${object}.stamp`)
-  if (
-    existsSync(stamp) &&
-    existsSync(join(ROOT, object)) &&
-    readFileSync(stamp, 'utf8') === fingerprint(object)
-  )
-    return object
-  await run(['g++', ...FLAGS, '-x', 'c++', '-MMD', '-MF', `${object}.d`, '-o', object, '-c', source])
-  writeFileSync(stamp, fingerprint(object))
-  return object
+async function emulated(variant: EmulatedVariant): Promise<void> {
+  const started = performance.now()
+  const { output, compiled, sources } = await buildEmulated(variant)
+  console.log(`${output}: ${compiled} of ${sources} sources compiled in ${secondsSince(started)} s`)
+  const environment = Object.entries(await sanitizerEnvironment(variant, output))
+  if (environment.length > 0) {
+    const assignments = environment.map(([name, value]) => `${name}=${value}`).join(' ')
+    console.log(`to test with it: ${assignments} bun test tests/cuda`)
+  }
 }
 
-mkdirSync(join(ROOT, BUILD), { recursive: true })
-mkdirSync(join(ROOT, OUTPUT, '..'), { recursive: true })
-const sources = readdirSync(join(ROOT, 'native/cuda'))
-  .filter((name) => name.endsWith('.cu'))
-  .map((name) => `native/cuda/${name}`)
-const queue = sources.filter((source) => !source.endsWith('/abi.cu'))
-const objects: string[] = []
-await Promise.all(
-  Array.from({ length: availableParallelism() }, async () => {
-    for (let next = queue.shift(); next; next = queue.shift()) objects.push(await compile(next))
-  }),
-)
-const table = await run(['nm', '--defined-only', '--format=posix', ...objects])
-const names = new Set(['tt_symbols', 'tt_build_info'])
-for (const [, name] of table.matchAll(/^(tt_\w+) T/gm)) names.add(name)
-const generated = [
-  `#define TT_SYMBOL_NAMES "${[...names].toSorted().join('\\n')}"`,
-  '#define TT_SOURCE_HASH ""',
-  '#define TT_COMPILER "g++"',
-  '#define TT_TARGETS "emulated"',
-  '#define TT_DEVICE_KIND "cuda-emulated"',
-  '',
-].join('\n')
-const path = join(ROOT, BUILD, 'generated.h')
-if (!existsSync(path) || readFileSync(path, 'utf8') !== generated) writeFileSync(path, generated)
-objects.push(await compile('native/cuda/abi.cu'))
-writeFileSync(join(ROOT, BUILD, 'exports.map'), '{ global: tt_*; local: *; };\n')
-await run([
-  'g++',
-  '-shared',
-  '-s',
-  '-static-libstdc++',
-  '-static-libgcc',
-  `-Wl,--version-script=${BUILD}/exports.map`,
-  '-o',
-  `${OUTPUT}.new`,
-  ...objects,
-  '-lpthread',
-])
-renameSync(join(ROOT, `${OUTPUT}.new`), join(ROOT, OUTPUT))
-console.log(`${OUTPUT}: ${names.size} functions`)
+interface CudaOptions {
+  readonly arch?: readonly string[]
+  readonly only?: readonly string[]
+  readonly isRequired: boolean
+}
+
+async function cudaLibrary(
+  major: string,
+  { arch, only, isRequired }: CudaOptions,
+): Promise<KernelBuild | null> {
+  const place = LIBRARIES[major]
+  if (!place) throw new Error(`--cuda is ${Object.keys(LIBRARIES).join(' or ')}, got ${major}`)
+  const { toolkit, looked } = await findToolkit(Number(major))
+  if (!toolkit) {
+    const text = `no CUDA ${major} toolkit in ${looked.join(', ')}: set CUDA${major}_HOME to build ${place}`
+    if (isRequired) throw new Error(text)
+    console.log(`not built: ${text}`)
+    return null
+  }
+  const gpus = supportedGpus(toolkit, arch?.map((one) => `sm_${one}`) ?? GPUS)
+  if (gpus.length === 0) throw new Error(`nvcc ${toolkit.version} has no code for ${arch?.join(', ')}`)
+  const output = arch ? place.replace('native/prebuilt/linux-x64', 'native/build/cuda') : place
+  const started = performance.now()
+  console.log(`nvcc ${toolkit.version} for ${gpus.join(' ')}`)
+  const build = await buildCuda({ toolkit, output, gpus, only })
+  if (only) show(build)
+  else {
+    const megabytes = (statSync(join(ROOT, output)).size / 1e6).toFixed(2)
+    const { length } = build.kernels
+    console.log(`${output}: ${length} kernels, ${megabytes} MB, ${secondsSince(started)} s`)
+  }
+  return build
+}
+
+function show({ targets, kernels }: KernelBuild): void {
+  console.log(`registers for ${targets.join(' ')}; static shared memory; kernel`)
+  for (const { registers, shared, name } of kernels)
+    console.log(
+      `${registers.map((n) => String(n).padStart(4)).join('')} ${String(shared).padStart(6)}  ${name}`,
+    )
+}
+
+/** Replaces what was built; keeps what another toolkit made of the same sources. */
+function updateTable(builds: readonly KernelBuild[]): void {
+  const sources = nativeSourceHash('cuda')
+  const before = existsSync(join(ROOT, KERNEL_TABLE)) ? readKernelTable() : null
+  const kept = before?.sources === sources ? before.builds : []
+  const others = kept.filter(({ library }) => !builds.some((built) => built.library === library))
+  const all = [...builds, ...others].toSorted((a, b) => (a.library < b.library ? -1 : 1))
+  writeKernelTable({ sources, builds: all })
+  console.log(`${KERNEL_TABLE}: ${all.map(({ library }) => library).join(', ')}`)
+}
+
+function secondsSince(started: number): string {
+  return ((performance.now() - started) / 1000).toFixed(1)
+}
+
+function parseOptions(): Options {
+  const text = { type: 'string' } as const
+  const { values } = parseArgs({
+    options: {
+      emulator: { type: 'boolean', default: false },
+      variant: { type: 'string', default: 'plain' },
+      cuda: text,
+      arch: text,
+      only: text,
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    console.log(
+      /\/\*\*\n([\s\S]*?)\n \*\//.exec(readFileSync(import.meta.path, 'utf8'))?.[1].replace(/^ \* ?/gm, ''),
+    )
+    process.exit(0)
+  }
+  const { variant, emulator, cuda } = values
+  if (variant !== 'plain' && variant !== 'asan' && variant !== 'tsan')
+    throw new Error(`--variant is plain, asan or tsan, got ${variant}`)
+  if (variant !== 'plain' && !emulator) throw new Error('--variant goes with --emulator')
+  return { emulator, variant, cuda, arch: values.arch?.split(','), only: values.only?.split(',') }
+}
+
+if (import.meta.main) {
+  try {
+    await buildAll(parseOptions())
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    process.exit(1)
+  }
+}

@@ -6,8 +6,10 @@
  * crashing.
  */
 import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TrituneError } from '../errors.ts'
+import { cudaDriverVersion, cudaLibraryFiles } from './cuda-driver.ts'
 import { type FfiFunction, type FfiTable, type NativeModule, openModule } from './ffi.ts'
 import { ABI_VERSION, type NativeFunctions, SYMBOLS } from './symbols.ts'
 
@@ -15,10 +17,35 @@ export interface NativeLibrary {
   readonly path: string
   /** What `tt_build_info` says: device, compiler, instruction set, hash of the sources… */
   readonly info: Readonly<Record<string, unknown>>
-  /** Every function that returns a status, wrapped: a negative status throws E_NATIVE with the library's message. */
+  /** Every function that returns a status, wrapped: a negative status throws E_NATIVE (E_MEMORY: no memory left) with the library's message. */
   readonly call: CheckedFunctions
+  /** The devices that the library can use, or why there are none. */
+  devices(): DeviceList
+  /** How ops are done (`tt_option_set`), and what `auto` became. */
+  options(): Readonly<Record<string, unknown>>
   view(address: number, bytes: number): ArrayBuffer
   has(name: keyof NativeFunctions): boolean
+}
+
+/** What `tt_devices` says. */
+export interface DeviceList {
+  /** Of CUDA, 13000 = 13.0; 0: none. */
+  readonly driver: number
+  readonly runtime: number
+  /** Why no device can be used, and what to do. */
+  readonly problem: string | null
+  readonly remedy: string | null
+  readonly devices: readonly DeviceFacts[]
+}
+
+export interface DeviceFacts {
+  readonly name: string
+  /** Compute capability, 90 = 9.0. */
+  readonly capability: number
+  readonly multiprocessors: number
+  /** Bytes; `free` is 0 for a GPU that is not in use by this process. */
+  readonly memory: number
+  readonly free: number
 }
 
 export type CheckedFunctions = {
@@ -31,14 +58,16 @@ export const PLATFORM: string = `${process.platform}-${process.arch}`
 /** `cuda-emulated`: the CUDA kernels on the CPU, for tests. */
 export type LibraryDevice = 'cpu' | 'cuda' | 'cuda-emulated'
 
-/** Where the library of a device is looked for: the environment variable, a local build, the bundled build. */
+/** Where the library of a device is looked for: the environment variable, or the bundled builds, the best first. */
 export function libraryCandidates(device: LibraryDevice): string[] {
-  const file = `libtritune_${device.replace('-', '_')}.so`
-  const override = process.env[`TRITUNE_${device.replace('-', '_').toUpperCase()}_LIBRARY`]
+  const name = `tritune_${device.replace('-', '_')}`
+  const override = process.env[`${name.toUpperCase()}_LIBRARY`]
   if (override) return [override]
-  if (device === 'cuda-emulated')
-    return [fileURLToPath(new URL(`../../native/emulator/prebuilt/${PLATFORM}/${file}`, import.meta.url))]
-  return [fileURLToPath(new URL(`../../native/prebuilt/${PLATFORM}/${file}`, import.meta.url))]
+  const folder = device === 'cuda-emulated' ? 'emulator/prebuilt' : 'prebuilt'
+  const files = device === 'cuda' ? cudaLibraryFiles(cudaDriverVersion()) : [`lib${name}.so`]
+  return files.map((file) =>
+    fileURLToPath(new URL(`../../native/${folder}/${PLATFORM}/${file}`, import.meta.url)),
+  )
 }
 
 /** Opens the library of a device, or throws E_LIBRARY saying what was looked for, where, and what to do. */
@@ -50,7 +79,7 @@ export function openLibrary(device: LibraryDevice): NativeLibrary {
       'E_LIBRARY',
       `libtritune_${device} is not there: looked for ${candidates.join(', ')}`,
       {
-        remedy: 'restore native/prebuilt from the repository, or build it with `bun run native` (needs g++)',
+        remedy: `restore native/prebuilt from the repository, or build it with ${rebuild(candidates[0])}`,
       },
     )
   }
@@ -78,7 +107,7 @@ function bind(path: string): NativeLibrary {
       `the library has ABI version ${version}, this tritune needs ${ABI_VERSION}`,
       {
         place: path,
-        remedy: 'restore native/prebuilt from the same commit, or rebuild it with `bun run native`',
+        remedy: `restore native/prebuilt from the same commit, or rebuild it with ${rebuild(path)}`,
       },
     )
   }
@@ -91,9 +120,18 @@ function bind(path: string): NativeLibrary {
     path,
     info,
     call: checked(module.functions, path, () => bootstrap.functions.tt_last_error()),
+    devices: () => JSON.parse(module.functions.tt_devices()),
+    options: () => JSON.parse(module.functions.tt_options()),
     view: (address, bytes) => module.view(address, bytes),
     has: (name) => present.has(name),
   }
+}
+
+/** The command that makes a library again. */
+function rebuild(path: string): string {
+  return basename(path).includes('cuda')
+    ? '`bun run native:cuda` (needs nvcc)'
+    : '`bun run native` (needs g++)'
 }
 
 /** Opening an ELF library that was cut off can end the process, so its length is looked at first. */
@@ -111,7 +149,7 @@ function expectWhole(path: string): void {
   if (size >= end) return
   throw new TrituneError('E_LIBRARY', `the library was cut off: it has ${size} bytes of ${end}`, {
     place: path,
-    remedy: 'restore native/prebuilt from the repository, or run `bun run native`',
+    remedy: `restore native/prebuilt from the repository, or run ${rebuild(path)}`,
   })
 }
 
@@ -125,8 +163,7 @@ function open<F>(path: string, table: FfiTable<F>): NativeModule<F> {
       `the library cannot be opened: ${cause instanceof Error ? cause.message : String(cause)}`,
       {
         place: path,
-        remedy:
-          'it may be damaged or built for another system: restore native/prebuilt from the repository, or run `bun run native`',
+        remedy: `it may be damaged or built for another system: restore native/prebuilt from the repository, or run ${rebuild(path)}`,
         cause,
       },
     )
@@ -145,7 +182,7 @@ function checked(functions: NativeFunctions, path: string, lastError: () => stri
       : () => {
           throw new TrituneError('E_LIBRARY', `this build has no ${name}`, {
             place: path,
-            remedy: 'rebuild it with `bun run native`',
+            remedy: `rebuild it with ${rebuild(path)}`,
           })
         }
   }
@@ -155,11 +192,9 @@ function checked(functions: NativeFunctions, path: string, lastError: () => stri
 const OUT_OF_MEMORY = -2
 
 function nativeError(name: string, status: number, message: string): TrituneError {
-  const remedy =
-    status === OUT_OF_MEMORY
-      ? 'lower micro_batch_size or sequence_len, or set gradient_checkpointing: true'
-      : undefined
-  return new TrituneError('E_NATIVE', `${name} failed (${status}): ${message}`, { remedy })
+  if (status !== OUT_OF_MEMORY) return new TrituneError('E_NATIVE', `${name} failed (${status}): ${message}`)
+  const remedy = 'lower micro_batch_size or sequence_len, or set gradient_checkpointing: true'
+  return new TrituneError('E_MEMORY', message, { remedy })
 }
 
 function symbolNames(): (keyof NativeFunctions)[] {

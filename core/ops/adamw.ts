@@ -3,7 +3,7 @@
  *
  *   w −= lr·weightDecay·w     m ← β₁m + (1−β₁)g     v ← β₂v + (1−β₂)g²     w −= lr·(m/bias1)/(√(v/bias2) + ε)
  */
-import { defineOp, expectDType, type Op, run } from '../op.ts'
+import { defineOp, expectDType, type Op, type OpCall, run } from '../op.ts'
 import { expectShape } from '../shape.ts'
 import type { Tensor } from '../tensor.ts'
 
@@ -76,7 +76,20 @@ export interface AdamwState {
   readonly grad: Tensor
 }
 
+/** One step of one parameter as a call for `runMany(adamwOp, …)`: weight, master, m and v are updated in place. */
+export function adamwCall(
+  { weight, master, m, v, grad }: AdamwState,
+  params: AdamwParams,
+): OpCall<AdamwInputs, AdamwParams, AdamwOutputs> {
+  return {
+    inputs: { weight, master: master ?? undefined, m, v, grad },
+    params,
+    into: { weight, master, m, v },
+  }
+}
+
 /** Updates weight, master, m and v in place; all of one shape. */
-export function adamwStep({ weight, master, m, v, grad }: AdamwState, params: AdamwParams): void {
-  run(adamwOp, { weight, master: master ?? undefined, m, v, grad }, params, { weight, master, m, v })
+export function adamwStep(state: AdamwState, params: AdamwParams): void {
+  const { inputs, into } = adamwCall(state, params)
+  run(adamwOp, inputs, params, into)
 }

@@ -7,6 +7,7 @@ import { dropoutFactors, noiseKey } from '../noise.ts'
 import { defineOp, expectDType, type Op, run } from '../op.ts'
 import { expectShape, type Shape } from '../shape.ts'
 import type { Tensor } from '../tensor.ts'
+import { addBiasAndUpdate, multiplied } from './_lora-reference.ts'
 import { addProduct } from './_reference.ts'
 
 export type LinearInputs = {
@@ -50,18 +51,7 @@ export const linearForward: Op<LinearInputs, LinearParams, LinearOutputs> = defi
     const [outFeatures, inFeatures] = weight.shape
     const rows = x.data.length / inFeatures
     addProduct(y.data, x.data, weight.data, { m: rows, n: outFeatures, k: inFeatures, transposeB: true })
-    if (bias) for (let i = 0; i < y.data.length; i++) y.data[i] += bias.data[i % outFeatures]
-    if (!loraA || !loraB || !xa) return
-    const rank = loraA.shape[0]
-    const dropped = multiplied(x.data, dropoutFactors(params.rng, x.data.length, params.dropout))
-    addProduct(xa.data, dropped, loraA.data, { m: rows, n: rank, k: inFeatures, transposeB: true })
-    addProduct(y.data, xa.data, loraB.data, {
-      m: rows,
-      n: outFeatures,
-      k: rank,
-      transposeB: true,
-      scale: params.scale,
-    })
+    addBiasAndUpdate({ x, bias, loraA, loraB }, params, { y, xa })
   },
   saves({ weight, loraA, loraB }) {
     const kept: (keyof LinearInputs | keyof LinearOutputs)[] = ['weight']
@@ -213,13 +203,10 @@ export function linear(
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-function expectFactors(a: Tensor, b: Tensor, [outFeatures, inFeatures]: Shape): void {
+/** Throws unless a (rank, in) and b (out, rank) are f32 factors for a weight of this shape. */
+export function expectFactors(a: Tensor, b: Tensor, [outFeatures, inFeatures]: Shape): void {
   expectDType('linear', 'lora a', a, ['f32'])
   expectDType('linear', 'lora b', b, ['f32'])
   expectShape('linear lora a', a.shape, [a.shape[0], inFeatures])
   expectShape('linear lora b', b.shape, [outFeatures, a.shape[0]])
-}
-
-function multiplied(x: Float64Array, factors: Float64Array | null): Float64Array {
-  return factors ? x.map((value, i) => value * factors[i]) : x
 }

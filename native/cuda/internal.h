@@ -29,12 +29,23 @@ template <class F> inline auto with_type(tt_dtype dtype, const F& f) { return dt
 struct Gpu {
   int ordinal;
   int capability;         // 90 = 9.0
+  int code;               // whose code runs here: capability, or the newest GPU of this build when that is older (then PTX
+                          // of it was compiled by the driver). Chooses among kernels that are pruned by __CUDA_ARCH__.
   int multiprocessors;
   size_t shared_per_block;  // bytes a block can ask for
   cudaStream_t stream;    // where everything runs unless a call names another
   cudaMemPool_t pool;
   Fault* fault;           // pinned, seen by the device under the same address
 };
+
+/// Why no GPU can be used, and what to do; `what` is empty when one can. count: GPUs there are. (devices.cu)
+struct Problem {
+  char what[320], remedy[320];
+};
+Problem find_problem(int* count);
+
+/// The number of the GPU that tt_init opened, or -1.
+int used_device();
 
 /// The device of tt_init, or null and an error stored: every entry point starts with `TT_READY(name)`.
 const Gpu* gpu(const char* name);
@@ -88,6 +99,8 @@ inline bool aligned16(const void* p) { return (reinterpret_cast<uintptr_t>(p) & 
 enum GemmChoice { GEMM_AUTO = 0, GEMM_OWN = 1, GEMM_MMA = 2, GEMM_WGMMA = 3, GEMM_CUBLASLT = 4 };
 struct Options {
   GemmChoice gemm = GEMM_AUTO;
+  int gemm_tile = 0;    // an entry of GemmTile (gemm_task.h), 0: chosen by shape
+  int gemm_splits = 0;  // of the depth of a product; 0: chosen by shape
   bool atomic_dq = false;
   bool synchronous = false;
 };

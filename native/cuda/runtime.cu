@@ -1,13 +1,14 @@
-// Errors, the device, streams, options and timing of libtritune_cuda.
-//
-// Nothing here needs a driver to load: the CUDA runtime is linked statically and opens libcuda on first use, and everything
-// that can be wrong with that is told by tt_devices() and tt_init().
+// Errors, the device, streams, options and timing of libtritune_cuda. Which devices there are: devices.cu.
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
+
+// The newest GPU that this build has code for; the build names it (90 for CUDA 12, 120 for CUDA 13).
+#ifndef TT_NEWEST_GPU
+#define TT_NEWEST_GPU 120
+#endif
 
 namespace tt {
 namespace {
@@ -18,44 +19,10 @@ constexpr int REMEMBERED = 8;                  // ops named in the report of a f
 const char* recent_ops[REMEMBERED] = {};
 unsigned ops_launched = 0;
 
-Gpu current = {-1, 0, 0, 0, nullptr, nullptr, nullptr};
+const char* const gemm_tile_names[] = {"auto", "plain", "rows", "thin", "64x64", "128x128", "128x256"};  // as GemmTile
+
+Gpu current = {-1, 0, 0, 0, 0, nullptr, nullptr, nullptr};
 cudaEvent_t time_started = nullptr, time_stopped = nullptr;
-
-/// Driver version that a runtime needs; NVIDIA's table of CUDA and driver releases.
-const char* driver_needed(int runtime) { return runtime >= 13000 ? "580" : "525"; }
-
-struct Problem {
-  char what[256], remedy[256];
-};
-
-/// Why no device can be used; empty `what` when there is one.
-Problem find_problem(int* count) {
-  Problem problem = {};
-  int driver = 0, runtime = 0;
-  *count = 0;
-  cudaRuntimeGetVersion(&runtime);
-  cudaDriverGetVersion(&driver);
-  cudaError_t error = cudaGetDeviceCount(count);
-  cudaGetLastError();
-  if (error == cudaSuccess && *count > 0) return problem;
-  if (error == cudaErrorInsufficientDriver && driver == 0) {
-    snprintf(problem.what, sizeof problem.what, "no NVIDIA driver");
-    snprintf(problem.remedy, sizeof problem.remedy, "install the NVIDIA driver (%s or newer), or use device: cpu", driver_needed(runtime));
-  } else if (error == cudaErrorInsufficientDriver) {
-    snprintf(problem.what, sizeof problem.what, "the NVIDIA driver is too old: it supports CUDA %d.%d, this library needs %d.%d", driver / 1000,
-             driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
-    snprintf(problem.remedy, sizeof problem.remedy, "update the NVIDIA driver to %s or newer, or use device: cpu", driver_needed(runtime));
-  } else if (error == cudaErrorNoDevice || (error == cudaSuccess && *count == 0)) {
-    const char* visible = getenv("CUDA_VISIBLE_DEVICES");
-    snprintf(problem.what, sizeof problem.what, "the NVIDIA driver sees no GPU%s%.64s%s", visible ? " (CUDA_VISIBLE_DEVICES=\"" : "",
-             visible ? visible : "", visible ? "\")" : "");
-    snprintf(problem.remedy, sizeof problem.remedy, "check nvidia-smi%s, or use device: cpu", visible ? " and CUDA_VISIBLE_DEVICES" : "");
-  } else {
-    snprintf(problem.what, sizeof problem.what, "CUDA does not start: %s (%s)", cudaGetErrorString(error), cudaGetErrorName(error));
-    snprintf(problem.remedy, sizeof problem.remedy, "check nvidia-smi: the driver may be updating or the GPU in use exclusively; or use device: cpu");
-  }
-  return problem;
-}
 
 const char* fault_text(const Fault& fault, char* text, size_t size) {
   const char* what = fault.kind == FAULT_GATHER_INDEX    ? "a row index of gather_rows"
@@ -116,6 +83,8 @@ tt_status wait_for(const char* what, cudaStream_t stream) {
   return fail(TT_BAD_ARGUMENT, "%s", fault_text(fault, text, sizeof text));
 }
 
+int used_device() { return current.ordinal; }
+
 static tt_status start(int device) {
   int count;
   Problem problem = find_problem(&count);
@@ -132,6 +101,7 @@ static tt_status start(int device) {
   made.capability = properties.major * 10 + properties.minor;
   TT_REQUIRE(made.capability >= 80, "tt_init: GPU %d (%s) has compute capability %d.%d, 8.0 or newer is needed", device, properties.name,
              properties.major, properties.minor);
+  made.code = made.capability < TT_NEWEST_GPU ? made.capability : TT_NEWEST_GPU;
   made.multiprocessors = properties.multiProcessorCount;
   made.shared_per_block = properties.sharedMemPerBlockOptin;
   TT_CUDA("tt_init", cudaStreamCreateWithFlags(&made.stream, cudaStreamNonBlocking));
@@ -163,30 +133,6 @@ extern "C" tt_status tt_init(int32_t device, int32_t threads, int32_t isa) {
   return start(device);
 }
 
-extern "C" const char* tt_devices(void) {
-  static thread_local char text[8192];
-  int count, driver = 0, runtime = 0;
-  Problem problem = find_problem(&count);
-  cudaRuntimeGetVersion(&runtime);
-  cudaDriverGetVersion(&driver);
-  // The texts hold no quotes but those around CUDA_VISIBLE_DEVICES, which JSON must not see.
-  for (char* c = problem.what; *c; c++) if (*c == '"' || *c == '\\' || (unsigned char)*c < 32) *c = '\'';
-  size_t n = size_t(snprintf(text, sizeof text, "{\"driver\":%d,\"runtime\":%d,\"problem\":%s%s%s,\"remedy\":%s%s%s,\"devices\":[", driver, runtime,
-                             problem.what[0] ? "\"" : "", problem.what[0] ? problem.what : "null", problem.what[0] ? "\"" : "",
-                             problem.what[0] ? "\"" : "", problem.what[0] ? problem.remedy : "null", problem.what[0] ? "\"" : ""));
-  for (int i = 0; i < count && n + 512 < sizeof text; i++) {
-    cudaDeviceProp properties;
-    if (cudaGetDeviceProperties(&properties, i) != cudaSuccess) continue;
-    // Asking for free memory makes a context, which costs memory on every GPU: only the one in use is asked.
-    size_t free_bytes = 0, total = properties.totalGlobalMem;
-    if (i == current.ordinal) cudaMemGetInfo(&free_bytes, &total);
-    n += size_t(snprintf(text + n, sizeof text - n, "%s{\"name\":\"%s\",\"capability\":%d,\"multiprocessors\":%d,\"memory\":%zu,\"free\":%zu}", i ? "," : "",
-                         properties.name, properties.major * 10 + properties.minor, properties.multiProcessorCount, total, free_bytes));
-  }
-  snprintf(text + n, sizeof text - n, "]}");
-  return text;
-}
-
 extern "C" tt_status tt_option_set(const char* name, const char* value) {
   TT_REQUIRE(name && value, "tt_option_set: %s is NULL", name ? "value" : "name");
   Options& o = options();
@@ -195,6 +141,17 @@ extern "C" tt_status tt_option_set(const char* name, const char* value) {
     for (int i = 0; i < 5; i++)
       if (!strcmp(value, names[i])) return o.gemm = GemmChoice(i), TT_OK;
     return fail(TT_BAD_ARGUMENT, "tt_option_set: gemm must be auto, own, mma, wgmma or cublaslt, got \"%s\"", value);
+  }
+  if (!strcmp(name, "gemm_tile")) {  // for tests and measurements
+    for (int i = 0; i < int(sizeof gemm_tile_names / sizeof *gemm_tile_names); i++)
+      if (!strcmp(value, gemm_tile_names[i])) return o.gemm_tile = i, TT_OK;
+    return fail(TT_BAD_ARGUMENT, "tt_option_set: gemm_tile must be auto, plain, rows, thin, 64x64, 128x128 or 128x256, got \"%s\"", value);
+  }
+  if (!strcmp(name, "gemm_splits")) {  // likewise
+    const int splits = atoi(value);
+    TT_REQUIRE(splits >= 0 && splits <= 64, "tt_option_set: gemm_splits must be 0 (by shape) .. 64, got \"%s\"", value);
+    o.gemm_splits = splits;
+    return TT_OK;
   }
   if (!strcmp(name, "attention_dq")) {
     TT_REQUIRE(!strcmp(value, "deterministic") || !strcmp(value, "atomic"), "tt_option_set: attention_dq must be deterministic or atomic, got \"%s\"", value);
@@ -206,14 +163,20 @@ extern "C" tt_status tt_option_set(const char* name, const char* value) {
     o.synchronous = value[0] == '1';
     return TT_OK;
   }
-  return fail(TT_BAD_ARGUMENT, "tt_option_set: there is no option \"%s\"; there are gemm, attention_dq, synchronous", name);
+#if !defined(__CUDACC__)
+  if (!strcmp(name, "schedule")) {
+    TT_REQUIRE(emu::parse_schedule(value, &emu::schedule()), "tt_option_set: schedule takes greedy, reverse and early, or round-robin, forward and late, got \"%s\"", value);
+    return TT_OK;
+  }
+#endif
+  return fail(TT_BAD_ARGUMENT, "tt_option_set: there is no option \"%s\"; there are gemm, gemm_tile, gemm_splits, attention_dq, synchronous", name);
 }
 
 extern "C" const char* tt_options(void) {
   static thread_local char text[256];
   static const char* const names[] = {"auto", "own", "mma", "wgmma", "cublaslt"};
   const Options& o = options();
-  snprintf(text, sizeof text, "{\"gemm\":\"%s\",\"attention_dq\":\"%s\",\"synchronous\":%s}", names[o.gemm], o.atomic_dq ? "atomic" : "deterministic",
+  snprintf(text, sizeof text, "{\"gemm\":\"%s\",\"gemm_tile\":\"%s\",\"gemm_splits\":%d,\"attention_dq\":\"%s\",\"synchronous\":%s}", names[o.gemm], gemm_tile_names[o.gemm_tile], o.gemm_splits, o.atomic_dq ? "atomic" : "deterministic",
            o.synchronous ? "true" : "false");
   return text;
 }

@@ -34,11 +34,21 @@ export function openCpu({ threads = 0, isa = 'auto' }: CpuOptions = {}): Device 
     description: describe(library),
     allocate: (bytes) => allocate(library, bytes),
     zero: (address, bytes) => library.call.tt_zero(address, bytes, 0),
+    copy: (to, from, bytes) => library.call.tt_copy(to, from, bytes, 0),
+    // For tensors too large for a host view; pieces of them are not.
+    write: (address, bytes) => new Uint8Array(library.view(address, bytes.length)).set(bytes),
+    read: (address, bytes) => new Uint8Array(library.view(address, bytes)),
     mapFile: (path) => mapFile(library, path),
     implementationOf: (op) => implementations.get(op),
     memory() {
       library.call.tt_memory_stats(stats)
-      return { live: Number(stats[0]), pooled: Number(stats[1]), peak: Number(stats[2]) }
+      const [live, pooled, peak, growth] = stats
+      return {
+        live: Number(live),
+        pooled: Number(pooled),
+        peak: Number(peak),
+        growth: Number(growth),
+      }
     },
     resetPeak: () => library.call.tt_memory_reset_peak(),
   }

@@ -1,8 +1,15 @@
 /**
  * CUDA devices: memory and ops of libtritune_cuda, or of its emulated twin. Opened when asked for, never at import.
  */
-import { type Allocation, type GpuDevice, type OpImplementation, type OpKey } from '../../core/mod.ts'
-import { type NativeLibrary, openLibrary } from '../../core/native/library.ts'
+import {
+  type Allocation,
+  type DeviceFile,
+  type GpuDevice,
+  type OpImplementation,
+  type OpKey,
+  TrituneError,
+} from '../../core/mod.ts'
+import { type DeviceFacts, type NativeLibrary, openLibrary } from '../../core/native/library.ts'
 import { nativeOps } from '../cpu/mod.ts'
 
 export interface CudaOptions {
@@ -12,38 +19,62 @@ export interface CudaOptions {
   readonly emulated?: boolean
 }
 
-/** Opens a GPU. Throws E_LIBRARY when the library is missing or damaged, E_NATIVE saying why when no GPU can be used. */
+/** Opens a GPU. Throws E_LIBRARY when the library is missing or damaged, E_DEVICE saying why when no GPU can be used. */
 export function openCuda({ ordinal = 0, emulated = false }: CudaOptions = {}): GpuDevice {
   const library = openLibrary(emulated ? 'cuda-emulated' : 'cuda')
-  library.call.tt_init(ordinal, 0, 0)
-  const implementations = new Map<OpKey, OpImplementation>(nativeOps(library.call).map((i) => [i.op, i]))
+  const facts = usableGpu(library, ordinal)
+  const { call } = library
+  call.tt_init(ordinal, 0, 0)
+  const implementations = new Map<OpKey, OpImplementation>(nativeOps(call).map((i) => [i.op, i]))
   const stats = new BigInt64Array(4)
-  const report = (): BigInt64Array => {
-    library.call.tt_memory_stats(stats)
-    return stats
-  }
   return {
     name: emulated ? 'cuda-emulated' : `cuda:${ordinal}`,
     kind: 'cuda',
-    description: emulated ? 'CUDA kernels, emulated on the CPU' : `cuda:${ordinal}`,
+    description: emulated ? 'cuda-emulated (CUDA kernels on the CPU, for tests)' : describe(ordinal, facts),
+    capacity: facts.memory,
     allocate: (bytes) => allocate(library, bytes),
-    zero: (address, bytes) => library.call.tt_zero(address, bytes, 0),
-    write: (address, bytes) => library.call.tt_upload(address, bytes, bytes.length, 0),
+    openFile: (path) => openFile(library, path),
+    zero: (address, bytes) => call.tt_zero(address, bytes, 0),
+    copy: (to, from, bytes) => call.tt_copy(to, from, bytes, 0),
+    write: (address, bytes) => call.tt_upload(address, bytes, bytes.length, 0),
     read(address, bytes) {
       const copy = new Uint8Array(bytes)
-      library.call.tt_download(copy, address, bytes, 0)
+      call.tt_download(copy, address, bytes, 0)
       return copy
     },
+    synchronize: () => call.tt_synchronize(0),
     implementationOf: (op) => implementations.get(op),
     memory() {
-      const [live, pooled, peak] = report()
-      return { live: Number(live), pooled: Number(pooled), peak: Number(peak) }
+      call.tt_memory_stats(stats)
+      const [live, pooled, peak, growth] = stats
+      return {
+        live: Number(live),
+        pooled: Number(pooled),
+        peak: Number(peak),
+        growth: Number(growth),
+      }
     },
-    resetPeak: () => library.call.tt_memory_reset_peak(),
+    resetPeak: () => call.tt_memory_reset_peak(),
   }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+function usableGpu(library: NativeLibrary, ordinal: number): DeviceFacts {
+  const { problem, remedy, devices } = library.devices()
+  if (problem !== null) throw new TrituneError('E_DEVICE', problem, { remedy: remedy ?? undefined })
+  const facts = devices.at(ordinal)
+  if (facts && ordinal >= 0) return facts
+  throw new TrituneError('E_DEVICE', `there is no GPU ${ordinal}, this machine has ${devices.length}`, {
+    remedy: 'they count from 0: cuda:0; CUDA_VISIBLE_DEVICES hides some',
+  })
+}
+
+/** `cuda:0 (NVIDIA H100 80GB HBM3, compute capability 9.0, 79 GiB)` */
+function describe(ordinal: number, { name, capability, memory }: DeviceFacts): string {
+  const gibibytes = Math.round(memory / 2 ** 30)
+  return `cuda:${ordinal} (${name}, compute capability ${(capability / 10).toFixed(1)}, ${gibibytes} GiB)`
+}
 
 const out: BigInt64Array = new BigInt64Array(2)
 
@@ -51,4 +82,15 @@ function allocate(library: NativeLibrary, bytes: number): Allocation {
   library.call.tt_alloc(out, bytes)
   const address = Number(out[0])
   return { address, host: null, free: () => library.call.tt_free(address) }
+}
+
+/** The library reads the mapped pages into pinned memory and copies from there. */
+function openFile({ call }: NativeLibrary, path: string): DeviceFile {
+  call.tt_file_map(out, new TextEncoder().encode(`${path}\0`))
+  const [start, bytes] = [Number(out[0]), Number(out[1])]
+  return {
+    bytes,
+    copyTo: (address, offset, count) => call.tt_copy(address, start + offset, count, 0),
+    free: () => call.tt_file_unmap(start, bytes),
+  }
 }

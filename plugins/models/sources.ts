@@ -1,13 +1,15 @@
 /**
  * Where weights come from: a Hugging Face checkpoint on disk, or a GGUF file.
  *
- * A tensor that is stored in the wanted dtype is not copied: it lives in the mapped file. Others are converted.
+ * A tensor that is stored in the wanted dtype is not copied: it lives in the mapped file. On a GPU it is copied there as it
+ * is stored, past JavaScript. What is stored in another dtype is converted on the device.
  */
 import { openCheckpoint } from '../../core/checkpoint.ts'
 import { type TensorEntry, tensorDType } from '../../core/safetensors.ts'
 import {
   cast,
   type Device,
+  type DeviceFile,
   didYouMean,
   empty,
   expectShape,
@@ -23,6 +25,7 @@ import {
   type WeightSource,
 } from '../../core/mod.ts'
 import { Storage } from '../../core/storage.ts'
+import { copyElements, setTensorBytes } from '../../core/tensor-bytes.ts'
 import type { GgufHfModel } from '../gguf/mod.ts'
 
 export interface SourceOptions {
@@ -58,14 +61,26 @@ export function openSafetensorsSource(
     }
     return storage
   }
+  const files = new Map<string, DeviceFile>()
+  const opened = (file: string): DeviceFile | undefined => {
+    const open = files.get(file) ?? device.openFile?.(file)
+    if (open) files.set(file, open)
+    return open
+  }
   const stored = (entry: TensorEntry): Tensor => {
     const file = mapped(entry.file)
     const type = tensorDType(entry)
     if (file) return new Tensor(file.retain(), entry.shape, type, entry.offset)
     const read = empty(entry.shape, { dtype: type, device })
-    if (read.storage.host) new Uint8Array(read.storage.host).set(checkpoint.read(entry))
-    else device.write?.(read.address, checkpoint.read(entry))
-    return read
+    try {
+      const open = opened(entry.file)
+      if (open) open.copyTo(read.address, entry.offset, read.bytes)
+      else setTensorBytes(read, checkpoint.read(entry))
+      return read
+    } catch (error) {
+      read.dispose()
+      throw error
+    }
   }
   return {
     place: path,
@@ -85,6 +100,8 @@ export function openSafetensorsSource(
     [Symbol.dispose]() {
       for (const storage of maps.values()) storage.release()
       maps.clear()
+      for (const file of files.values()) file.free()
+      files.clear()
     },
   }
 }
@@ -149,7 +166,7 @@ function finish(raw: Tensor, { place, name, shape, dtype, copy }: Finish): Tenso
 function convert(raw: Tensor, dtype: FloatDType): Tensor {
   if (raw.dtype !== dtype) return cast(raw, dtype)
   const copy = empty(raw.shape, { dtype, device: raw.device })
-  copy.host().set(raw.host())
+  copyElements(copy, raw)
   return copy
 }
 

@@ -3,7 +3,7 @@
  */
 import type { Checkpoint } from '../../core/checkpoint.ts'
 import { type TensorEntry, tensorDType } from '../../core/safetensors.ts'
-import { setTensorBytes } from '../../core/tensor-bytes.ts'
+import { copyElements, setTensorBytes } from '../../core/tensor-bytes.ts'
 import { cast, empty, firstNonFinite, noGrad, type Tensor, TrituneError } from '../../core/mod.ts'
 
 /** `target` is f32 and has the shape of `entry`. E_ADAPTER when the file has NaN or Inf there. */
@@ -19,7 +19,7 @@ export function fillParameter(
     using stored = empty(entry.shape, { dtype, device: target.device })
     setTensorBytes(stored, checkpoint.read(entry))
     using wide = noGrad(() => cast(stored, 'f32'))
-    target.host().set(wide.host())
+    copyElements(target, wide)
   }
   if (firstNonFinite(target) >= 0)
     throw new TrituneError('E_ADAPTER', `tensor "${entry.name}" has NaN or Inf`, { place: file })

@@ -34,6 +34,8 @@ export interface OpCase {
   /** Runs the op; what it returns is compared. */
   run(inputs: Readonly<Record<string, Tensor>>): readonly Tensor[]
   readonly dtypes?: readonly ('f32' | 'bf16')[]
+  /** Inputs that are rounded on the way: their gradient is that of the identity and no slope. */
+  readonly straightThrough?: readonly string[]
   /** Largest error, as a share of the largest number of the tensor. */
   readonly tolerance?: { readonly f32?: number; readonly bf16?: number }
 }

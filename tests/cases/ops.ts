@@ -4,6 +4,7 @@
  */
 import * as t from '../../core/mod.ts'
 import type { InputSpec, OpCase } from './op-case.ts'
+import { QUANTIZED_CASES } from './quantized-ops.ts'
 
 const i32 = (values: readonly number[]): InputSpec => ({ shape: [values.length], dtype: 'i32', values })
 const fixed = (shape: t.Shape): InputSpec => ({ shape, dtype: 'f32' })
@@ -463,4 +464,5 @@ export const OP_CASES: readonly OpCase[] = [
   ...norms,
   ...sequences,
   ...updates,
+  ...QUANTIZED_CASES,
 ]

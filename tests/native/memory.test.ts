@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'bun:test'
 import { rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { nativeSourceHash } from '../../scripts/native-source-hash.ts'
+import { nativeSourceHash } from '../../scripts/native/source-hash.ts'
 import { BAD_ARGUMENT, IO, OK, allocate, bytesAt, call, cString, lastError, text } from './_library.ts'
 
 function stats(): { live: number; pooled: number; peak: number; calls: number } {
@@ -18,7 +18,7 @@ beforeEach(() => {
 
 test('the library was built from the sources in the tree', () => {
   const info = JSON.parse(text('tt_build_info')) as { sources: string }
-  expect(info.sources).toBe(nativeSourceHash())
+  expect(info.sources).toBe(nativeSourceHash('cpu'))
 })
 
 test('tt_symbols() lists what is exported, itself included', () => {

@@ -12,7 +12,9 @@ import { linearOps } from './linear.ts'
 import { movementOps } from './movement.ts'
 import { normOps } from './norm.ts'
 import { optimizerOps } from './optimizer.ts'
+import { quantizedOps } from './quantized.ts'
 import { reductionOps } from './reduction.ts'
+import { vsaOps } from './vsa.ts'
 
 export function nativeOps(native: CheckedFunctions): readonly OpImplementation[] {
   return [
@@ -23,6 +25,8 @@ export function nativeOps(native: CheckedFunctions): readonly OpImplementation[]
     movementOps,
     normOps,
     optimizerOps,
+    quantizedOps,
     reductionOps,
+    vsaOps,
   ].flatMap((family: NativeFamily) => family(native))
 }

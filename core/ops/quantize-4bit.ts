@@ -1,0 +1,86 @@
+/**
+ * 4-bit weights as bitsandbytes packs them: nf4 and fp4 in blocks, with double quantization of the scales (QLoRA,
+ * Dettmers et al. 2023, arXiv 2305.14314).
+ */
+import { defineOp, expectDType, type Op, run } from '../op.ts'
+import { expectBlock, NESTED_BLOCK, quantizedWeight, type QuantizedWeight } from '../quantized-weight.ts'
+import { scoped } from '../scope.ts'
+import { noGrad } from '../tape.ts'
+import type { Tensor } from '../tensor.ts'
+import { fp4Code, nf4Code } from './_codebooks.ts'
+import { affineOp } from './unary.ts'
+import { quantize8bit } from './quantize-8bit.ts'
+
+const { fround } = Math
+
+export interface Quantize4bitParams {
+  readonly kind: 'nf4' | 'fp4'
+  readonly block: number
+}
+
+export type Quantize4bitOutputs = {
+  readonly packed: Tensor // (⌈n/2⌉) u8, the even element in the high nibble
+  readonly absmax: Tensor // (⌈n/block⌉) f32
+}
+
+export const quantize4bitOp: Op<{ readonly x: Tensor }, Quantize4bitParams, Quantize4bitOutputs> = defineOp({
+  name: 'quantize_4bit',
+  outputs({ x }, { block }) {
+    expectDType('quantize_4bit', 'x', x, ['f32', 'bf16'])
+    expectBlock('quantize_4bit', block)
+    return {
+      packed: { shape: [Math.ceil(x.size / 2)], dtype: 'u8' },
+      absmax: { shape: [Math.ceil(x.size / block)], dtype: 'f32' },
+    }
+  },
+  reference({ inputs: { x }, params: { kind, block }, outputs: { packed, absmax } }) {
+    const codeOf = kind === 'nf4' ? nf4Code : fp4Code
+    for (const [i, value] of x.data.entries()) {
+      const b = Math.floor(i / block)
+      if (i % block === 0) absmax.data[b] = largestMagnitude(x.data.subarray(i, i + block))
+      // Of a block of zeros the factor is Inf and the product NaN, which has code 0 of both kinds.
+      const code = codeOf(fround(fround(value) * fround(1 / absmax.data[b])))
+      packed.data[i >> 1] += i % 2 === 0 ? code << 4 : code
+    }
+  },
+})
+
+export interface Quantize4bitOptions {
+  readonly kind?: 'nf4' | 'fp4'
+  /** 64, 128, … 4096 */
+  readonly block?: number
+  /** Double quantization: the scales as 8-bit codes. It waits for the device to know their mean. */
+  readonly doubleQuant?: boolean
+}
+
+/** weight (out, in) f32 or bf16 → packed. The weight is not changed and not kept. */
+export function quantize4bit(
+  weight: Tensor,
+  { kind = 'nf4', block = 64, doubleQuant = true }: Quantize4bitOptions = {},
+): QuantizedWeight {
+  let offset = 0
+  const parts = noGrad(() =>
+    scoped(() => {
+      const { packed, absmax } = run(quantize4bitOp, { x: weight }, { kind, block })
+      if (!doubleQuant) return { data: packed, scale: absmax, nested: undefined }
+      offset = mean(absmax.toArray())
+      const { y } = run(affineOp, { x: absmax }, { scale: 1, shift: -offset })
+      const { codes, absmax: nested } = quantize8bit(y, { block: NESTED_BLOCK })
+      return { data: packed, scale: codes, nested }
+    }),
+  )
+  return quantizedWeight({ kind, shape: weight.shape, parts, block, offset })
+}
+
+/** NaN does not count, as in bitsandbytes' kernel. */
+function largestMagnitude(values: Float64Array): number {
+  let largest = 0
+  for (const value of values) if (Math.abs(value) > largest) largest = Math.abs(value)
+  return largest
+}
+
+function mean(values: Float32Array): number {
+  let sum = 0
+  for (const value of values) sum += value
+  return fround(sum / Math.max(1, values.length))
+}

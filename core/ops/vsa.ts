@@ -1,0 +1,191 @@
+/**
+ * Ternary hypervectors on bit planes: the algebra of multiply-add-permute VSAs (Gayler 1998) with {−1, 0, 1}.
+ *
+ * A batch of vectors is i32 (rows, 2, ⌈dims/32⌉): plane 0 marks +1, plane 1 marks −1; dimension i is bit i % 32 of word
+ * ⌊i/32⌋, and bits past dims are 0. Everything is exact. Nothing here has a gradient.
+ */
+import { TrituneError } from '../errors.ts'
+import { defineOp, expectDType, type Op, type ReferenceArray, run, type TensorSpec } from '../op.ts'
+import { expectShape } from '../shape.ts'
+import type { Tensor } from '../tensor.ts'
+
+export interface VsaParams {
+  readonly dims: number
+}
+
+/** dims (trits) → words of a plane. */
+export function vsaWords(dims: number): number {
+  return Math.ceil(dims / 32)
+}
+
+/** x (rows, dims) i8; what is positive is +1, what is negative −1. */
+export const vsaPackOp: Op<{ readonly x: Tensor }, null, { readonly y: Tensor }> = defineOp({
+  name: 'vsa_pack',
+  outputs({ x }) {
+    const [rows, dims] = x.shape
+    expectDType('vsa_pack', 'x', x, ['i8'])
+    expectShape('vsa_pack x', x.shape, [rows, dims])
+    return { y: planes(rows, dims) }
+  },
+  reference({ inputs: { x }, outputs: { y } }) {
+    writeVectors(y, x.shape[1], (row, i) => x.data[row * x.shape[1] + i])
+  },
+})
+
+export const vsaUnpackOp: Op<{ readonly x: Tensor }, VsaParams, { readonly y: Tensor }> = defineOp({
+  name: 'vsa_unpack',
+  outputs({ x }, { dims }) {
+    expectPlanes('vsa_unpack x', x, dims)
+    return { y: { shape: [x.shape[0], dims], dtype: 'i8' } }
+  },
+  reference({ inputs: { x }, params: { dims }, outputs: { y } }) {
+    for (let i = 0; i < y.data.length; i++) y.data[i] = tritAt(x, Math.floor(i / dims), i % dims)
+  },
+})
+
+/** b has as many rows as a, or one for all. */
+export const vsaBindOp: Op<{ readonly a: Tensor; readonly b: Tensor }, VsaParams, { readonly y: Tensor }> =
+  defineOp({
+    name: 'vsa_bind',
+    outputs({ a, b }, { dims }) {
+      expectPlanes('vsa_bind a', a, dims)
+      expectPlanes('vsa_bind b', b, dims)
+      if (b.shape[0] !== 1) expectShape('vsa_bind b', b.shape, a.shape)
+      return { y: planes(a.shape[0], dims) }
+    },
+    reference({ inputs: { a, b }, params: { dims }, outputs: { y } }) {
+      const stride = b.shape[0] === 1 ? 0 : 1
+      writeVectors(y, dims, (row, i) => tritAt(a, row, i) * tritAt(b, row * stride, i))
+    },
+  })
+
+/** Sums of more vectors do not fit the counters of the kernels. */
+const LARGEST_BUNDLE = 255
+
+export const vsaBundleOp: Op<
+  { readonly x: Tensor },
+  VsaParams & { readonly count: number },
+  { readonly y: Tensor }
+> = defineOp({
+  name: 'vsa_bundle',
+  outputs({ x }, { dims, count }) {
+    expectPlanes('vsa_bundle x', x, dims)
+    if (!(Number.isInteger(count) && count >= 1 && count <= LARGEST_BUNDLE))
+      throw new TrituneError('E_SHAPE', `vsa_bundle: count must be 1 … ${LARGEST_BUNDLE}, got ${count}`)
+    if (x.shape[0] % count !== 0)
+      throw new TrituneError('E_SHAPE', `vsa_bundle: ${x.shape[0]} rows are not groups of ${count}`)
+    return { y: planes(x.shape[0] / count, dims) }
+  },
+  reference({ inputs: { x }, params: { dims, count }, outputs: { y } }) {
+    writeVectors(y, dims, (group, i) => {
+      let sum = 0
+      for (let j = 0; j < count; j++) sum += tritAt(x, group * count + j, i)
+      return sum
+    })
+  },
+})
+
+export const vsaSimilarityOp: Op<
+  { readonly a: Tensor; readonly b: Tensor },
+  VsaParams,
+  { readonly dots: Tensor }
+> = defineOp({
+  name: 'vsa_similarity',
+  outputs({ a, b }, { dims }) {
+    expectPlanes('vsa_similarity a', a, dims)
+    expectPlanes('vsa_similarity b', b, dims)
+    return { dots: { shape: [a.shape[0], b.shape[0]], dtype: 'i32' } }
+  },
+  reference({ inputs: { a, b }, params: { dims }, outputs: { dots } }) {
+    const rows = b.shape[0]
+    for (let pair = 0; pair < dots.data.length; pair++) {
+      for (let i = 0; i < dims; i++)
+        dots.data[pair] += tritAt(a, Math.floor(pair / rows), i) * tritAt(b, pair % rows, i)
+    }
+  },
+})
+
+export const vsaPermuteOp: Op<
+  { readonly x: Tensor },
+  VsaParams & { readonly shift: number },
+  { readonly y: Tensor }
+> = defineOp({
+  name: 'vsa_permute',
+  outputs({ x }, { dims }) {
+    expectPlanes('vsa_permute x', x, dims)
+    return { y: planes(x.shape[0], dims) }
+  },
+  reference({ inputs: { x }, params: { dims, shift }, outputs: { y } }) {
+    writeVectors(y, dims, (row, i) => tritAt(x, row, (((i - shift) % dims) + dims) % dims))
+  },
+})
+
+// ---- functions --------------------------------------------------------------------------------------------------
+
+/** x (rows, dims) i8 → bit planes. What is positive is +1, what is negative −1. */
+export function vsaPack(x: Tensor): Tensor {
+  return run(vsaPackOp, { x }, null).y
+}
+
+/** Bit planes → (rows, dims) i8. */
+export function vsaUnpack(x: Tensor, { dims }: VsaParams): Tensor {
+  return run(vsaUnpackOp, { x }, { dims }).y
+}
+
+/** a∘b, elementwise; bound twice with the same b gives a where b is not 0. b has as many rows as a, or one for all. */
+export function vsaBind(a: Tensor, b: Tensor, { dims }: VsaParams): Tensor {
+  return run(vsaBindOp, { a, b }, { dims }).y
+}
+
+/** Sign of the sum of each `count` (≤ 255) consecutive vectors, by default of all; ties give 0. */
+export function vsaBundle(
+  x: Tensor,
+  { dims, count = x.shape[0] }: VsaParams & { readonly count?: number },
+): Tensor {
+  return run(vsaBundleOp, { x }, { dims, count }).y
+}
+
+/** Dot products of all pairs: (rows of a, rows of b) i32. */
+export function vsaSimilarity(a: Tensor, b: Tensor, { dims }: VsaParams): Tensor {
+  return run(vsaSimilarityOp, { a, b }, { dims }).dots
+}
+
+/** y[i] = x[(i − shift) mod dims]; any whole shift. */
+export function vsaPermute(x: Tensor, { dims, shift = 1 }: VsaParams & { readonly shift?: number }): Tensor {
+  return run(vsaPermuteOp, { x }, { dims, shift }).y
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function planes(rows: number, dims: number): TensorSpec {
+  return { shape: [rows, 2, vsaWords(dims)], dtype: 'i32' }
+}
+
+function expectPlanes(name: string, x: Tensor, dims: number): void {
+  if (!(Number.isInteger(dims) && dims > 0))
+    throw new TrituneError('E_SHAPE', `${name}: dims must be a positive whole number, got ${dims}`)
+  expectDType(name, 'planes', x, ['i32'])
+  expectShape(name, x.shape, [x.shape[0], 2, vsaWords(dims)])
+}
+
+function tritAt({ data, shape }: ReferenceArray, row: number, i: number): number {
+  const words = shape[2]
+  const at = row * 2 * words + (i >> 5)
+  return ((data[at] >> (i & 31)) & 1) - ((data[at + words] >> (i & 31)) & 1)
+}
+
+/** y becomes the vectors whose element i of row r has the sign of `valueOf(r, i)`. */
+function writeVectors(
+  { data, shape }: ReferenceArray,
+  dims: number,
+  valueOf: (row: number, i: number) => number,
+): void {
+  const [rows, , words] = shape
+  for (let row = 0; row < rows; row++) {
+    for (let i = 0; i < dims; i++) {
+      const value = valueOf(row, i)
+      const at = (row * 2 + Number(value < 0)) * words + (i >> 5)
+      if (value !== 0) data[at] |= 1 << (i & 31)
+    }
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * What the native builds have in common at their end: the header with which a library describes itself, and the link.
+ */
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { ROOT, run } from './process.ts'
+
+/** Names of the tt_ functions that objects define, and of the two that need this list to be compiled. */
+export async function functionNames(objects: readonly string[]): Promise<string[]> {
+  const { out } = await run(['nm', '--defined-only', '--format=posix', ...objects])
+  const names = new Set(['tt_symbols', 'tt_build_info'])
+  for (const [, name] of out.matchAll(/^(tt_\w+) T/gm)) names.add(name)
+  return [...names].toSorted()
+}
+
+/** Writes C macros; an unchanged file keeps its time, so nothing that includes it is compiled again. */
+export function writeMacros(path: string, macros: Readonly<Record<string, string>>): void {
+  const lines = Object.entries(macros).map(([name, value]) => `#define ${name} "${value}"\n`)
+  const file = join(ROOT, path)
+  mkdirSync(dirname(file), { recursive: true })
+  if (!existsSync(file) || readFileSync(file, 'utf8') !== lines.join('')) writeFileSync(file, lines.join(''))
+}
+
+export interface LinkOptions {
+  /** `gcc` links nothing of libstdc++. */
+  readonly linker: 'gcc' | 'g++'
+  readonly output: string
+  readonly objects: readonly string[]
+  /** Libraries and more flags, after the objects. */
+  readonly last?: readonly string[]
+  /** Leaves undefined symbols to the process: the sanitizers' are in a preloaded library. */
+  readonly allowUndefined?: boolean
+}
+
+/** A stripped shared library that exports tt_* and nothing else. */
+export async function linkShared({
+  linker,
+  output,
+  objects,
+  last = [],
+  allowUndefined = false,
+}: LinkOptions): Promise<void> {
+  const script = `${dirname(objects[0])}/exports.map`
+  writeFileSync(join(ROOT, script), '{ global: tt_*; local: *; };\n')
+  mkdirSync(join(ROOT, dirname(output)), { recursive: true })
+  const flags = [
+    '-shared',
+    ...(allowUndefined ? [] : ['-s', '-Wl,-z,defs']),
+    '-Wl,--gc-sections',
+    '-Wl,--as-needed',
+    '-Wl,--build-id=none',
+    '-Wl,-z,noexecstack',
+    `-Wl,--version-script=${script}`,
+  ]
+  await run([linker, ...flags, '-o', `${output}.new`, ...objects, ...last])
+  // Renamed into place: the old file may be mapped by a running process.
+  renameSync(join(ROOT, `${output}.new`), join(ROOT, output))
+}
