@@ -1,4 +1,5 @@
 // gemm(): chooses the kernel of a matrix product, and adds up the parts of one that was split along its depth.
+#include "cublaslt.h"
 #include "gemm_task.h"
 
 namespace tt {
@@ -9,7 +10,7 @@ namespace {
 const char* not_built(const Gpu&) { return "this build does not have it"; }
 const GemmEngine engines[] = {
     {"wgmma", GEMM_WGMMA, not_built, nullptr, nullptr},
-    {"cublaslt", GEMM_CUBLASLT, not_built, nullptr, nullptr},
+    {"cublaslt", GEMM_CUBLASLT, cublaslt_unavailable, cublaslt_supports, gemm_cublaslt},
 };
 
 /// The engine that does this product, or null: our kernels do. Fails when one is asked for by name that cannot run at all.
