@@ -18,6 +18,7 @@ import {
   linksOf,
   noGrad,
   record,
+  rememberScalar,
   type TapeLink,
   type TapeNode,
   withGradients,
@@ -38,6 +39,7 @@ export function backward(loss: Tensor, { gradient = 1 }: { readonly gradient?: n
     throw new TrituneError('E_SCOPE', 'backward(): nothing that the loss was computed from needs gradients')
   using seed = noGrad(() => empty(loss.shape, { dtype: loss.dtype, device: loss.device }))
   seed.set([gradient])
+  rememberScalar(seed, gradient)
   propagate([{ output: loss, gradient: seed }])
 }
 

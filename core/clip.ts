@@ -3,7 +3,8 @@
  */
 import { TrituneError } from './errors.ts'
 import type { GradientTransform } from './optim.ts'
-import { sumSquaresOf } from './ops/sum-squares.ts'
+import type { Readback } from './readback.ts'
+import { readSumSquares, sumSquares } from './ops/sum-squares.ts'
 import type { Tensor } from './tensor.ts'
 
 /** Reports `grad_norm` (before clipping). `maxNorm` 0 only measures. E_NAN when the norm is not finite: nothing is updated. */
@@ -15,7 +16,7 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransform {
         apply(step) {
           const grads: Tensor[] = []
           for (const parameter of parameters.values()) if (parameter.grad) grads.push(parameter.grad)
-          const norm = Math.sqrt(sumSquaresOf(grads)) * step.gradScale
+          const norm = normOf(grads, step.readback) * step.gradScale
           step.metrics.grad_norm = norm
           if (!Number.isFinite(norm))
             throw new TrituneError('E_NAN', `the gradient norm of step ${step.step} is ${norm}`)
@@ -26,4 +27,11 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransform {
       }
     },
   }
+}
+
+function normOf(grads: readonly Tensor[], readback: Readback | undefined): number {
+  if (grads.length === 0) return 0
+  using total = sumSquares(grads)
+  const values = readback ? readback.later(total)() : total.toArray()
+  return Math.sqrt(readSumSquares(values))
 }

@@ -38,6 +38,8 @@ export interface Device {
   readonly kind: 'reference' | 'cpu' | 'cuda'
   /** One line for people: instruction set, threads, memory. */
   readonly description: string
+  /** Bytes of memory that it has, where that is a limit of its own. */
+  readonly capacity?: number
   allocate(bytes: number): Allocation
   /** Maps a file read-only for tensors to live in, or null where the device cannot. */
   mapFile?(path: string): Allocation & { readonly bytes: number }

@@ -72,6 +72,14 @@ export function readElement(dtype: DType, array: HostArray, index: number): numb
   return array[index]
 }
 
+/** A copy of a host array as numbers. */
+export function numbersOf(dtype: DType, array: HostArray): Float32Array<ArrayBuffer> {
+  if (array instanceof Float32Array) return new Float32Array(array)
+  const numbers = new Float32Array(array.length)
+  for (let i = 0; i < array.length; i++) numbers[i] = readElement(dtype, array, i)
+  return numbers
+}
+
 /** Writes a number into element `index` of a host array, rounding to the dtype. */
 export function writeElement(dtype: DType, array: HostArray, index: number, value: number): void {
   if (dtype === 'bf16') array[index] = numberToBf16(value)

@@ -6,6 +6,7 @@
  * A transform is a description; `init(parameters)` makes its state. Links before the last change `parameter.grad` (or
  * `step.gradScale`); the last one moves the weights. State is saved and loaded by name, so that a run resumes to the bit.
  */
+import type { Readback } from './readback.ts'
 import type { Tensor } from './tensor.ts'
 
 /** Trainable leaves by name; the order is the order of training and of files. */
@@ -17,6 +18,8 @@ export interface OptimizerStep {
   readonly learningRate: number
   /** Factor on all gradients, applied by the link that moves the weights. */
   gradScale: number
+  /** Numbers are read through this where it is given: together with the losses, which are checked then. */
+  readonly readback?: Readback
   /** What links report: `grad_norm`, … */
   readonly metrics: Record<string, number>
 }

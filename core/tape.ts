@@ -82,6 +82,19 @@ export function linksOf(inputs: Readonly<Record<string, Tensor | undefined>>): M
   return links
 }
 
+/** One-element gradients whose value the host knows (seeds of backward passes), by their storage. */
+const knownScalars = new WeakMap<object, number>()
+
+/** Says what is in a one-element tensor that nobody changes in place, so that `scalarOf` need not read it. */
+export function rememberScalar({ storage }: Tensor, value: number): void {
+  knownScalars.set(storage, value)
+}
+
+/** The value of a one-element tensor; waits for the device only where the host does not know it. */
+export function scalarOf(tensor: Tensor): number {
+  return knownScalars.get(tensor.storage) ?? tensor.item()
+}
+
 /** What `record()` takes. */
 export type RecordedNode = Omit<TapeNode, 'id' | 'spent'>
 

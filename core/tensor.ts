@@ -5,7 +5,7 @@
  * Maths lives in core/ops as functions; this file is memory, shape and access only.
  */
 import { type Device, defaultDevice } from './device.ts'
-import { type DType, DTYPES, type HostArray, readElement, writeElement } from './dtype.ts'
+import { type DType, DTYPES, type HostArray, numbersOf, writeElement } from './dtype.ts'
 import { TrituneError } from './errors.ts'
 import { currentScope, type Owned, type Scope } from './scope.ts'
 import { formatShape, resolveShape, type Shape, sizeOf } from './shape.ts'
@@ -100,12 +100,7 @@ export class Tensor implements Owned, Disposable {
   /** A copy of the elements as numbers. */
   toArray(): Float32Array {
     this.#check()
-    const { size, dtype } = this
-    const source = this.storage.host ? this.host() : this.#download()
-    if (source instanceof Float32Array) return source.slice()
-    const copy = new Float32Array(size)
-    for (let i = 0; i < size; i++) copy[i] = readElement(dtype, source, i)
-    return copy
+    return numbersOf(this.dtype, this.storage.host ? this.host() : this.#download())
   }
 
   /** The only element of a one-element tensor. */
@@ -243,10 +238,15 @@ export function empty(shape: Shape, { dtype = 'f32', device = defaultDevice() }:
 /** All elements 0. */
 export function zeros(shape: Shape, options: TensorOptions = {}): Tensor {
   const tensor = empty(shape, options)
+  clear(tensor)
+  return tensor
+}
+
+/** Sets every element to 0, whatever was there. Not recorded: for gradients and statistics. */
+export function clear(tensor: Tensor): void {
   if (tensor.device.zero) tensor.device.zero(tensor.address, tensor.bytes)
   else if (tensor.storage.host) new Uint8Array(tensor.storage.host, tensor.offset, tensor.bytes).fill(0)
   else tensor.set(new Float32Array(tensor.size))
-  return tensor
 }
 
 /** From numbers; the shape is (length) unless given. */

@@ -51,14 +51,19 @@ export function yamlValue({ document, file }: YamlSource): unknown {
   }
 }
 
+/** A ConfigError with the places of its failures in the file; any other error as it is. */
+export function placeFailures(error: unknown, source: YamlSource): unknown {
+  if (!(error instanceof ConfigError)) return error
+  return new ConfigError(error.failures, (failure) => placeOf(source, failure))
+}
+
 /** Checks the file; a failure reads `finetune.yaml:12:3 adapter.rank: expected an integer ≥ 1, got "eight"`. */
 export function validateYaml<T>(config: ValidatableConfig<T>, source: YamlSource): T {
   const value = yamlValue(source)
   try {
     return config.validate(value)
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    throw new ConfigError(error.failures, (failure) => placeOf(source, failure))
+    throw placeFailures(error, source)
   }
 }
 

@@ -3,6 +3,7 @@
  */
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
 import { didYouMean, TrituneError } from '../core/errors.ts'
+import type { DeviceName } from '../plugins/cuda/mod.ts'
 
 export interface Command<O extends ParseArgsOptionsConfig> {
   /** The whole help text. */
@@ -47,6 +48,17 @@ export function numberOption(name: string, value: string | undefined, fallback: 
   if (value.trim() === '' || !Number.isFinite(number))
     throw new TrituneError('E_USAGE', `--${name}: expected a number, got "${value}"`)
   return number
+}
+
+/** The value of --device; E_USAGE when it cannot be one. The names are those of plugins/cuda, which needs packages. */
+export function deviceOption(value: string | undefined, fallback: 'auto' | 'cpu'): DeviceName {
+  if (value === undefined) return fallback
+  if (isName(value)) return value
+  throw new TrituneError('E_USAGE', `--device: expected auto, cpu, cuda or cuda:<number>, got "${value}"`)
+}
+
+function isName(value: string): value is DeviceName {
+  return /^(auto|cpu|cuda(:\d{1,3})?|cuda-emulated)$/.test(value)
 }
 
 function parse<O extends ParseArgsOptionsConfig>(

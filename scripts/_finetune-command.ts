@@ -6,6 +6,7 @@ import {
   createProgress,
   type FinetuneConfig,
   formatBytes,
+  placeInConfig,
   prepareRun,
   readFinetuneConfig,
   type Resume,
@@ -32,7 +33,9 @@ export async function finetuneCommand({
   const config = readFinetuneConfig(text, file, { overrides })
   const write = (line: string): void => void process.stdout.write(line)
   const terminal = process.stdout.isTTY === true
-  using run = await prepareRun(config, { onDownload: downloadProgress(terminal) })
+  using run = await prepareRun(config, { onDownload: downloadProgress(terminal) }).catch((error: unknown) => {
+    throw placeInConfig(error, text, file, { overrides })
+  })
   for (const line of summarize(run)) write(`${line}\n`)
   if (dryRun) {
     showExamples(run, terminal)
@@ -57,11 +60,17 @@ export async function finetuneCommand({
     return
   }
   write(
-    `${run.adapter ? 'adapter' : 'model'} in ${result.outputDir} (peak memory ${formatBytes(run.device.memory().peak)} of tensors)\ntry it:\n  ${tryCommand(run)}\n`,
+    `${run.adapter ? 'adapter' : 'model'} in ${result.outputDir} (${describeMemory(run)})\ntry it:\n  ${tryCommand(run)}\n`,
   )
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+function describeMemory({ device }: Run): string {
+  const { live, pooled, peak } = device.memory()
+  if (device.kind !== 'cuda') return `peak memory ${formatBytes(peak)} of tensors`
+  return `GPU memory: peak ${formatBytes(peak)}, now ${formatBytes(live)} in use and ${formatBytes(pooled)} pooled`
+}
 
 function resumeOf(
   { resume_from_checkpoint, auto_resume_from_checkpoints }: FinetuneConfig,

@@ -3,7 +3,8 @@
  */
 import { writeFolderAtomicSync } from '../core/atomic.ts'
 import { createHost, type FloatDType } from '../core/mod.ts'
-import { cpu, openCpuOrReference } from '../plugins/cpu/mod.ts'
+import { cpu } from '../plugins/cpu/mod.ts'
+import { cuda, type DeviceName, openDevice } from '../plugins/cuda/mod.ts'
 import { loadPlugins, saveModel } from '../plugins/finetune/mod.ts'
 import { resolveModel } from '../plugins/hub/mod.ts'
 import { loadModel, models } from '../plugins/models/mod.ts'
@@ -17,6 +18,7 @@ export interface MergeCommand {
   /** Modules that provide the adapter or the model. */
   readonly plugins: readonly string[]
   readonly dtype: FloatDType | undefined
+  readonly device: DeviceName
   readonly maxShardBytes: number
   readonly offline: boolean
 }
@@ -27,12 +29,13 @@ export async function mergeCommand({
   output,
   plugins,
   dtype,
+  device: on,
   maxShardBytes,
   offline,
 }: MergeCommand): Promise<void> {
   const path = await resolveModel(ref, { offline })
-  const { device } = openCpuOrReference()
-  using host = createHost({ plugins: [cpu, models, peft, ...(await loadPlugins(plugins))] })
+  const { device } = openDevice(on)
+  using host = createHost({ plugins: [cpu, cuda, models, peft, ...(await loadPlugins(plugins))] })
   using model = loadModel(path, { device, dtype, models: host.all('model') })
   using attached =
     adapter === 'none' ? null : loadAdapter(model, adapter, { definitions: host.all('adapter') })

@@ -11,6 +11,7 @@ const HELP = `Fine-tune a language model.
   bun run finetune <config.yaml> [options]
 
   --set key=value   change a setting of the file; may be repeated
+  --device name     auto, cpu, cuda or cuda:<number>; as --set device=name
   --resume          continue from the newest checkpoint of output_dir
   --dry-run         load everything, show the plan and three examples as tokens, and stop
   --help            this text
@@ -35,6 +36,7 @@ await runCommand({
   positionals: { min: 1, max: 1 },
   options: {
     set: { type: 'string', multiple: true },
+    device: { type: 'string' },
     resume: { type: 'boolean' },
     'dry-run': { type: 'boolean' },
   },
@@ -45,7 +47,7 @@ await runCommand({
     await finetuneCommand({
       file,
       text,
-      overrides: values.set ?? [],
+      overrides: [...(values.set ?? []), ...(values.device === undefined ? [] : [`device=${values.device}`])],
       resume: values.resume ?? false,
       dryRun: values['dry-run'] ?? false,
     })

@@ -2,7 +2,7 @@
  * Writes text with a model, with or without an adapter. Thin: reads arguments, calls plugins/generate, prints.
  */
 import { TrituneError } from '../core/errors.ts'
-import { numberOption, runCommand } from './_cli.ts'
+import { deviceOption, numberOption, runCommand } from './_cli.ts'
 import { ensureInstalled } from './_setup.ts'
 
 const HELP = `Generate text.
@@ -23,6 +23,7 @@ const HELP = `Generate text.
   --stop <text>            end at this text; may be repeated
   --seed <n>               default 0
   --dtype <f32|bf16>       default: as the model is stored
+  --device <name>          auto (default: a GPU if one can be used), cpu, cuda, cuda:<number>
   --offline                use the local cache of the hub only
   --help                   this text
 `
@@ -44,6 +45,7 @@ await runCommand({
     stop: { type: 'string', multiple: true },
     seed: { type: 'string' },
     dtype: { type: 'string' },
+    device: { type: 'string' },
     offline: { type: 'boolean' },
   },
   async run({ positionals: [model], values }) {
@@ -59,12 +61,14 @@ await runCommand({
       repetitionPenalty: numberOption('repetition-penalty', values['repetition-penalty'], 1),
       seed: numberOption('seed', values.seed, 0),
     }
+    const device = deviceOption(values.device, 'auto')
     await ensureInstalled()
     const { openGenerator } = await import('../plugins/generate/mod.ts')
     const { loadPlugins } = await import('../plugins/finetune/mod.ts')
     using generator = await openGenerator(model, {
       adapter: values.adapter,
       dtype,
+      device,
       offline: values.offline,
       plugins: await loadPlugins(values.plugin ?? []),
     })

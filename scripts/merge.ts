@@ -3,7 +3,7 @@
  */
 import { existsSync } from 'node:fs'
 import { TrituneError } from '../core/errors.ts'
-import { numberOption, runCommand } from './_cli.ts'
+import { deviceOption, numberOption, runCommand } from './_cli.ts'
 import { ensureInstalled } from './_setup.ts'
 
 const HELP = `Merge an adapter into its base model.
@@ -14,6 +14,7 @@ const HELP = `Merge an adapter into its base model.
   <adapter>           folder of a PEFT adapter; "none" only converts the model
   --plugin <module>   for an adapter or a model that a plugin provides; may be repeated
   --dtype <f32|bf16>  of the result; default: as the model is stored (f32 for .gguf)
+  --device <name>     cpu (default), auto, cuda, cuda:<number>
   --max-shard <GB>    size of a file, default 50
   --offline           use the local cache of the hub only
   --help              this text
@@ -25,6 +26,7 @@ await runCommand({
   options: {
     plugin: { type: 'string', multiple: true },
     dtype: { type: 'string' },
+    device: { type: 'string' },
     'max-shard': { type: 'string' },
     offline: { type: 'boolean' },
   },
@@ -37,6 +39,7 @@ await runCommand({
         remedy: 'name a new folder',
       })
     const maxShardBytes = numberOption('max-shard', values['max-shard'], 50) * 1e9
+    const device = deviceOption(values.device, 'cpu')
     await ensureInstalled()
     const { mergeCommand } = await import('./_merge-command.ts')
     await mergeCommand({
@@ -45,6 +48,7 @@ await runCommand({
       output,
       plugins: plugin,
       dtype,
+      device,
       maxShardBytes,
       offline: offline ?? false,
     })

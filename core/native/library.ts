@@ -6,8 +6,10 @@
  * crashing.
  */
 import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TrituneError } from '../errors.ts'
+import { cudaDriverVersion, cudaLibraryFiles } from './cuda-driver.ts'
 import { type FfiFunction, type FfiTable, type NativeModule, openModule } from './ffi.ts'
 import { ABI_VERSION, type NativeFunctions, SYMBOLS } from './symbols.ts'
 
@@ -56,14 +58,16 @@ export const PLATFORM: string = `${process.platform}-${process.arch}`
 /** `cuda-emulated`: the CUDA kernels on the CPU, for tests. */
 export type LibraryDevice = 'cpu' | 'cuda' | 'cuda-emulated'
 
-/** Where the library of a device is looked for: the environment variable, a local build, the bundled build. */
+/** Where the library of a device is looked for: the environment variable, or the bundled builds, the best first. */
 export function libraryCandidates(device: LibraryDevice): string[] {
-  const file = `libtritune_${device.replace('-', '_')}.so`
-  const override = process.env[`TRITUNE_${device.replace('-', '_').toUpperCase()}_LIBRARY`]
+  const name = `tritune_${device.replace('-', '_')}`
+  const override = process.env[`${name.toUpperCase()}_LIBRARY`]
   if (override) return [override]
-  if (device === 'cuda-emulated')
-    return [fileURLToPath(new URL(`../../native/emulator/prebuilt/${PLATFORM}/${file}`, import.meta.url))]
-  return [fileURLToPath(new URL(`../../native/prebuilt/${PLATFORM}/${file}`, import.meta.url))]
+  const folder = device === 'cuda-emulated' ? 'emulator/prebuilt' : 'prebuilt'
+  const files = device === 'cuda' ? cudaLibraryFiles(cudaDriverVersion()) : [`lib${name}.so`]
+  return files.map((file) =>
+    fileURLToPath(new URL(`../../native/${folder}/${PLATFORM}/${file}`, import.meta.url)),
+  )
 }
 
 /** Opens the library of a device, or throws E_LIBRARY saying what was looked for, where, and what to do. */
@@ -75,7 +79,7 @@ export function openLibrary(device: LibraryDevice): NativeLibrary {
       'E_LIBRARY',
       `libtritune_${device} is not there: looked for ${candidates.join(', ')}`,
       {
-        remedy: 'restore native/prebuilt from the repository, or build it with `bun run native` (needs g++)',
+        remedy: `restore native/prebuilt from the repository, or build it with ${rebuild(candidates[0])}`,
       },
     )
   }
@@ -103,7 +107,7 @@ function bind(path: string): NativeLibrary {
       `the library has ABI version ${version}, this tritune needs ${ABI_VERSION}`,
       {
         place: path,
-        remedy: 'restore native/prebuilt from the same commit, or rebuild it with `bun run native`',
+        remedy: `restore native/prebuilt from the same commit, or rebuild it with ${rebuild(path)}`,
       },
     )
   }
@@ -123,6 +127,13 @@ function bind(path: string): NativeLibrary {
   }
 }
 
+/** The command that makes a library again. */
+function rebuild(path: string): string {
+  return basename(path).includes('cuda')
+    ? '`bun run native:cuda` (needs nvcc)'
+    : '`bun run native` (needs g++)'
+}
+
 /** Opening an ELF library that was cut off can end the process, so its length is looked at first. */
 function expectWhole(path: string): void {
   const file = openSync(path, 'r')
@@ -138,7 +149,7 @@ function expectWhole(path: string): void {
   if (size >= end) return
   throw new TrituneError('E_LIBRARY', `the library was cut off: it has ${size} bytes of ${end}`, {
     place: path,
-    remedy: 'restore native/prebuilt from the repository, or run `bun run native`',
+    remedy: `restore native/prebuilt from the repository, or run ${rebuild(path)}`,
   })
 }
 
@@ -152,8 +163,7 @@ function open<F>(path: string, table: FfiTable<F>): NativeModule<F> {
       `the library cannot be opened: ${cause instanceof Error ? cause.message : String(cause)}`,
       {
         place: path,
-        remedy:
-          'it may be damaged or built for another system: restore native/prebuilt from the repository, or run `bun run native`',
+        remedy: `it may be damaged or built for another system: restore native/prebuilt from the repository, or run ${rebuild(path)}`,
         cause,
       },
     )
@@ -172,7 +182,7 @@ function checked(functions: NativeFunctions, path: string, lastError: () => stri
       : () => {
           throw new TrituneError('E_LIBRARY', `this build has no ${name}`, {
             place: path,
-            remedy: 'rebuild it with `bun run native`',
+            remedy: `rebuild it with ${rebuild(path)}`,
           })
         }
   }

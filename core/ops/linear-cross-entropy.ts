@@ -7,7 +7,7 @@
 import { TrituneError } from '../errors.ts'
 import { defineOp, expectDType, type Op, run } from '../op.ts'
 import { expectShape } from '../shape.ts'
-import { gradientsEnabled, noGrad } from '../tape.ts'
+import { gradientsEnabled, noGrad, scalarOf } from '../tape.ts'
 import type { Tensor } from '../tensor.ts'
 import { addTo } from './accumulate.ts'
 import { scaleInPlace } from './unary.ts'
@@ -97,7 +97,7 @@ export const linearCrossEntropyOp: Op<
   },
   gradient({ saved, grads, accumulator }) {
     if (!grads.loss) return {}
-    const factor = grads.loss.item()
+    const factor = scalarOf(grads.loss)
     const dh = 'dh' in saved ? saved.dh : null
     const dw = 'dw' in saved ? saved.dw : null
     if (factor !== 1) for (const gradient of [dh, dw]) if (gradient) scaleInPlace(gradient, factor)

@@ -20,10 +20,26 @@ export const sumSquaresOp: Op<{ readonly x: Tensor }, null, { readonly total: Te
   },
 })
 
+/** Σ x² of all elements of all tensors (f32 or bf16, on one device): a cell for `readSumSquares`, which nobody waits for. */
+export function sumSquares(tensors: readonly Tensor[]): Tensor {
+  const total = zeros([CELL_BYTES], { dtype: 'u8', device: tensors[0].device })
+  try {
+    for (const x of tensors) run(sumSquaresOp, { x }, null, { total })
+    return total
+  } catch (error) {
+    total.dispose()
+    throw error
+  }
+}
+
+/** The number in the elements of such a cell. */
+export function readSumSquares(values: ArrayLike<number>): number {
+  return readFloat64(values)
+}
+
 /** Σ x² of all elements of all tensors (f32 or bf16, on one device); 0 for none. */
 export function sumSquaresOf(tensors: readonly Tensor[]): number {
   if (tensors.length === 0) return 0
-  using total = zeros([CELL_BYTES], { dtype: 'u8', device: tensors[0].device })
-  for (const x of tensors) run(sumSquaresOp, { x }, null, { total })
-  return readFloat64(total.toArray())
+  using total = sumSquares(tensors)
+  return readSumSquares(total.toArray())
 }

@@ -131,23 +131,3 @@ extern "C" tt_status tt_dropout(void* y, const void* x, const uint32_t* rng, siz
   });
   return TT_OK;
 }
-
-extern "C" tt_status tt_adamw(void* w, float* master, float* m, float* v, const float* grad, size_t n, float lr, float beta1, float beta2,
-                              float eps, float weight_decay, float bias1, float bias2, float grad_scale, tt_dtype w_dtype, tt_stream) {
-  TT_REQUIRE(is_compute_dtype(w_dtype), "tt_adamw: w_dtype must be f32 (0) or bf16 (1), got %d", w_dtype);
-  TT_REQUIRE(beta1 >= 0 && beta1 < 1, "tt_adamw: beta1 must be in 0..1, got %g", double(beta1));
-  TT_REQUIRE(beta2 >= 0 && beta2 < 1, "tt_adamw: beta2 must be in 0..1, got %g", double(beta2));
-  TT_REQUIRE(bias1 > 0 && bias1 <= 1, "tt_adamw: bias1 must be in 0..1, got %g", double(bias1));
-  TT_REQUIRE(bias2 > 0 && bias2 <= 1, "tt_adamw: bias2 must be in 0..1, got %g", double(bias2));
-  if (n == 0) return TT_OK;
-  TT_REQUIRE_POINTER("tt_adamw", w);
-  TT_REQUIRE_POINTER("tt_adamw", m);
-  TT_REQUIRE_POINTER("tt_adamw", v);
-  TT_REQUIRE_POINTER("tt_adamw", grad);
-  AdamW settings{lr, beta1, beta2, eps, weight_decay, bias1, bias2, grad_scale};
-  for_ranges(n, 28, [&](size_t begin, size_t end, int) {
-    TT_DISPATCH(adamw_range, at(w, begin, w_dtype), master ? master + begin : nullptr, m + begin, v + begin, grad + begin, end - begin,
-                settings, w_dtype);
-  });
-  return TT_OK;
-}

@@ -19,8 +19,5 @@ TT_KERNEL_BF16(void, gated_backward_range, void* dgate, void* dup, const void* d
 
 /// `first`: index of the range's first element in the whole tensor.
 TT_KERNEL_BF16(void, dropout_range, void* y, const void* x, const uint32_t* rng, size_t first, size_t n, float p, tt_dtype dtype)
-/// p −= …, see tt_adamw.
-struct AdamW { float lr, beta1, beta2, eps, weight_decay, bias1, bias2, grad_scale; };
-TT_KERNEL(void, adamw_range, void* w, float* master, float* m, float* v, const float* grad, size_t n, const AdamW& settings, tt_dtype w_dtype)
 
 }  // namespace tt

@@ -13,20 +13,11 @@ constexpr int ROWS_AT_A_TIME = 512;  // of masked input, or of the LoRA part of 
 constexpr size_t MASK_CHUNK = 16384;
 constexpr int COLUMN_CHUNK = 64;
 
-struct Linear {
-  int rows, in, out, rank;
-  float scale;
-  tt_dtype dtype;
-  const uint32_t* rng;
-  float p;
-  bool dropout() const { return rank > 0 && p > 0; }
-  /// What kept elements are multiplied by.
-  float keep_scale() const { return dropout() ? float(1 / (1 - double(p))) : 1; }
-};
-
 tt_status no_memory() { return fail(TT_OUT_OF_MEMORY, "no memory for the scratch of a linear layer"); }
 
-tt_status check(const char* name, const Linear& l, const void* lora_a, const void* lora_b) {
+}  // namespace
+
+tt_status check_linear(const char* name, const Linear& l, const void* lora_a, const void* lora_b) {
   TT_REQUIRE(is_compute_dtype(l.dtype), "%s: dtype must be f32 or bf16, got %d", name, l.dtype);
   TT_REQUIRE(l.rows >= 0 && l.in > 0 && l.out > 0 && l.rank >= 0, "%s: bad size (rows %d, in %d, out %d, rank %d)", name, l.rows, l.in, l.out, l.rank);
   TT_REQUIRE(l.rank == 0 || (lora_a && lora_b), "%s: rank %d without lora_a or lora_b", name, l.rank);
@@ -34,6 +25,8 @@ tt_status check(const char* name, const Linear& l, const void* lora_a, const voi
   TT_REQUIRE(!l.dropout() || l.rng, "%s: dropout needs rng", name);
   return TT_OK;
 }
+
+namespace {
 
 /// Rows [row, row + rows) of drop(x), not yet multiplied by keep_scale: x itself without dropout.
 const void* masked_rows(const Linear& l, const void* x, int row, int rows) {
@@ -53,7 +46,8 @@ const void* masked_rows(const Linear& l, const void* x, int row, int rows) {
 int rows_at_a_time(const Linear& l) { return l.dropout() ? ROWS_AT_A_TIME : l.rows; }
 int rows_left(const Linear& l, int row) { return l.rows - row < rows_at_a_time(l) ? l.rows - row : rows_at_a_time(l); }
 
-/// xa = drop(x)·lora_aᵀ
+}  // namespace
+
 tt_status lora_down(float* xa, const Linear& l, const void* x, const float* lora_a) {
   for (int row = 0; row < l.rows; row += rows_at_a_time(l)) {
     Gemm g;
@@ -72,7 +66,6 @@ tt_status lora_down(float* xa, const Linear& l, const void* x, const float* lora
   return TT_OK;
 }
 
-/// t = dy·lora_b, the gradient of scale·t with respect to xa.
 tt_status lora_up_gradient(float* t, const Linear& l, const void* dy, const float* lora_b) {
   Gemm g;
   g.m = l.rows;
@@ -85,27 +78,7 @@ tt_status lora_up_gradient(float* t, const Linear& l, const void* dy, const floa
   return gemm(g);
 }
 
-/// dx (+)= dy·w + scale·t·lora_a (∘ mask), and t = dy·lora_b on the way.
-tt_status input_gradient(void* dx, float* t, const Linear& l, const void* dy, const void* w, const float* lora_a, const float* lora_b, bool accumulate) {
-  Gemm g;
-  g.m = l.rows;
-  g.n = l.in;
-  g.k = l.out;
-  g.a = {dy, l.dtype, false, size_t(l.out), 1};
-  g.b = {w, l.dtype, true, size_t(l.in), 1};
-  g.c = dx;
-  g.c_dtype = l.dtype;
-  g.ldc = size_t(l.in);
-  g.beta = accumulate ? 1 : 0;
-  if (l.rank && !l.dropout()) {
-    g.k2 = l.rank;
-    g.a2_out = t;
-    g.down = {lora_b, TT_F32, true, size_t(l.rank), 1};
-    g.b2 = {lora_a, TT_F32, true, size_t(l.in), l.scale};
-  }
-  if (tt_status status = gemm(g)) return status;
-  if (!l.dropout()) return TT_OK;
-  if (tt_status status = lora_up_gradient(t, l, dy, lora_b)) return status;
+tt_status add_masked_update(void* dx, const Linear& l, const float* t, const float* lora_a) {
   // The mask applies to the LoRA part alone, so that part is made apart, in f32.
   const uint32_t threshold = dropout_threshold(l.p);
   for (int row = 0; row < l.rows; row += rows_at_a_time(l)) {
@@ -128,6 +101,32 @@ tt_status input_gradient(void* dx, float* t, const Linear& l, const void* dy, co
     });
   }
   return TT_OK;
+}
+
+namespace {
+
+/// dx (+)= dy·w + scale·t·lora_a (∘ mask), and t = dy·lora_b on the way.
+tt_status input_gradient(void* dx, float* t, const Linear& l, const void* dy, const void* w, const float* lora_a, const float* lora_b, bool accumulate) {
+  Gemm g;
+  g.m = l.rows;
+  g.n = l.in;
+  g.k = l.out;
+  g.a = {dy, l.dtype, false, size_t(l.out), 1};
+  g.b = {w, l.dtype, true, size_t(l.in), 1};
+  g.c = dx;
+  g.c_dtype = l.dtype;
+  g.ldc = size_t(l.in);
+  g.beta = accumulate ? 1 : 0;
+  if (l.rank && !l.dropout()) {
+    g.k2 = l.rank;
+    g.a2_out = t;
+    g.down = {lora_b, TT_F32, true, size_t(l.rank), 1};
+    g.b2 = {lora_a, TT_F32, true, size_t(l.in), l.scale};
+  }
+  if (tt_status status = gemm(g)) return status;
+  if (!l.dropout()) return TT_OK;
+  if (tt_status status = lora_up_gradient(t, l, dy, lora_b)) return status;
+  return add_masked_update(dx, l, t, lora_a);
 }
 
 /// dw (m,n) += factor·gᵀ·x with g (rows, m) of g_dtype and x (rows, n) of x_dtype: the form of every parameter gradient.
@@ -163,6 +162,20 @@ tt_status lora_a_gradient(float* dlora_a, const Linear& l, const float* t, const
 }
 
 }  // namespace
+
+tt_status linear_parameter_gradients(const LinearGradients& to, const Linear& l, const void* dy, const void* x, const float* xa, const float* t) {
+  if (to.dlora_a)
+    if (tt_status status = lora_a_gradient(to.dlora_a, l, t, x)) return status;
+  if (to.dlora_b)
+    if (tt_status status = factor_gradient(to.dlora_b, true, l, xa, dy, l.out, l.rows, l.scale)) return status;
+  if (to.dbias)
+    parallel(size_t(l.out + COLUMN_CHUNK - 1) / COLUMN_CHUNK, [&](size_t i, int) {
+      int first = int(i) * COLUMN_CHUNK, last = first + COLUMN_CHUNK < l.out ? first + COLUMN_CHUNK : l.out;
+      TT_DISPATCH(add_column_sums, to.dbias, dy, l.rows, l.out, first, last, l.dtype);
+    });
+  return TT_OK;
+}
+
 }  // namespace tt
 
 using namespace tt;
@@ -171,7 +184,7 @@ extern "C" tt_status tt_linear_forward(void* y, float* xa, const void* x, const 
                                        const uint32_t* rng, int32_t rows, int32_t in, int32_t out, int32_t rank, float lora_scale, float dropout_p,
                                        tt_dtype dtype, tt_stream) {
   const Linear l = {rows, in, out, rank, lora_scale, dtype, rng, dropout_p};
-  if (tt_status status = check("tt_linear_forward", l, lora_a, lora_b)) return status;
+  if (tt_status status = check_linear("tt_linear_forward", l, lora_a, lora_b)) return status;
   if (rows == 0) return TT_OK;
   TT_REQUIRE(y && x && w, "tt_linear_forward: y, x or w is NULL");
   TT_REQUIRE(rank == 0 || xa, "tt_linear_forward: rank %d without xa", rank);
@@ -204,7 +217,7 @@ extern "C" tt_status tt_linear_backward(void* dx, float* dw, float* dbias, float
                                         const void* w, const float* lora_a, const float* lora_b, const uint32_t* rng, int32_t rows, int32_t in,
                                         int32_t out, int32_t rank, float lora_scale, float dropout_p, int32_t accumulate_dx, tt_dtype dtype, tt_stream) {
   const Linear l = {rows, in, out, rank, lora_scale, dtype, rng, dropout_p};
-  if (tt_status status = check("tt_linear_backward", l, lora_a, lora_b)) return status;
+  if (tt_status status = check_linear("tt_linear_backward", l, lora_a, lora_b)) return status;
   TT_REQUIRE(rank > 0 || (!dlora_a && !dlora_b), "tt_linear_backward: LoRA gradients asked for with rank 0");
   if (rows == 0) return TT_OK;
   TT_REQUIRE(dy, "tt_linear_backward: dy is NULL");
@@ -224,14 +237,5 @@ extern "C" tt_status tt_linear_backward(void* dx, float* dw, float* dbias, float
   }
   if (dw)
     if (tt_status status = parameter_gradient(dw, dy, dtype, out, x, dtype, in, rows, 1)) return status;
-  if (dlora_a)
-    if (tt_status status = lora_a_gradient(dlora_a, l, t, x)) return status;
-  if (dlora_b)
-    if (tt_status status = factor_gradient(dlora_b, true, l, xa, dy, out, rows, lora_scale)) return status;
-  if (dbias)
-    parallel(size_t(out + COLUMN_CHUNK - 1) / COLUMN_CHUNK, [&](size_t i, int) {
-      int first = int(i) * COLUMN_CHUNK, last = first + COLUMN_CHUNK < out ? first + COLUMN_CHUNK : out;
-      TT_DISPATCH(add_column_sums, dbias, dy, rows, out, first, last, dtype);
-    });
-  return TT_OK;
+  return linear_parameter_gradients({dbias, dlora_a, dlora_b}, l, dy, x, xa, t);
 }

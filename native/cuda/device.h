@@ -121,6 +121,11 @@ template <class T> struct alignas(16) Pack {
 template <class T> TT_GPU Pack<T> load_pack(const T* p) { return *reinterpret_cast<const Pack<T>*>(p); }
 template <class T> TT_GPU void store_pack(T* p, const Pack<T>& pack) { *reinterpret_cast<Pack<T>*>(p) = pack; }
 
+/// Two elements of 16 bits, `low` in the low half.
+template <class T> TT_GPU uint32_t round_pair(float low, float high);
+template <> TT_GPU uint32_t round_pair<bf16>(float low, float high) { return pack_bf16(low, high); }
+template <> TT_GPU uint32_t round_pair<f16>(float low, float high) { return f32_to_f16(low) | uint32_t(f32_to_f16(high)) << 16; }
+
 // ---- reductions: every thread gets the result, always summed in the same order ------------------------------------
 
 TT_GPU float warp_sum(float v) {

@@ -1,31 +1,38 @@
-// tt_cast, tt_fill, tt_affine, tt_add_to: one read, one write, 16 bytes a thread at a time.
-#include "internal.h"
+// tt_cast, tt_fill, tt_affine, tt_add_to: one read, one write.
+#include "flat.h"
 
 namespace tt {
 namespace {
 
-constexpr int THREADS = 256;
-
-/// y[i] = f(x[i]) for all i < n.
-template <class Y, class X, class F> __global__ void map_kernel(Y* y, const X* x, size_t n, F f) {
-  for (size_t i = blockIdx.x * size_t(THREADS) + threadIdx.x; i < n; i += size_t(gridDim.x) * THREADS) y[i] = f(x[i]);
-}
-
-template <class Y> struct Convert {
-  template <class X> TT_GPU Y operator()(X x) const { return from_float<Y>(to_float(x)); }
+struct Same {
+  TT_GPU float operator()(float x) const { return x; }
+};
+struct Affine {
+  float scale, shift;
+  TT_GPU float operator()(float x) const { return fmaf(x, scale, shift); }
+};
+struct Add {
+  TT_GPU float operator()(float y, float x) const { return y + x; }
+};
+struct Constant {
+  float value;
+  TT_GPU float operator()() const { return value; }
 };
 
-template <class Y, class X, class F> void map(const Gpu& gpu, void* y, const void* x, size_t n, F f, cudaStream_t stream) {
-  auto kernel = map_kernel<Y, X, F>;
-  TT_LAUNCH(kernel, dim3(grid_for(gpu, n, THREADS)), dim3(THREADS), 0, stream, static_cast<Y*>(y), static_cast<const X*>(x), n, f);
+template <class Y> void cast_to(const Gpu& gpu, cudaStream_t stream, void* y, const void* x, size_t n, tt_dtype from) {
+  Y* to = static_cast<Y*>(y);
+  switch (from) {
+    case TT_F32: return flat(gpu, stream, to, n, Same{}, static_cast<const float*>(x));
+    case TT_BF16: return flat(gpu, stream, to, n, Same{}, static_cast<const bf16*>(x));
+    default: return flat(gpu, stream, to, n, Same{}, static_cast<const f16*>(x));
+  }
 }
 
-template <class Y> bool cast_to(const Gpu& gpu, void* y, const void* x, size_t n, tt_dtype from, cudaStream_t stream) {
+void cast_integers(const Gpu& gpu, cudaStream_t stream, float* y, const void* x, size_t n, tt_dtype from) {
   switch (from) {
-    case TT_F32: map<Y, float>(gpu, y, x, n, Convert<Y>{}, stream); return true;
-    case TT_BF16: map<Y, bf16>(gpu, y, x, n, Convert<Y>{}, stream); return true;
-    case TT_F16: map<Y, f16>(gpu, y, x, n, Convert<Y>{}, stream); return true;
-    default: return false;
+    case TT_I32: return flat(gpu, stream, y, n, Same{}, static_cast<const int32_t*>(x));
+    case TT_U8: return flat(gpu, stream, y, n, Same{}, static_cast<const uint8_t*>(x));
+    default: return flat(gpu, stream, y, n, Same{}, static_cast<const int8_t*>(x));
   }
 }
 
@@ -35,14 +42,60 @@ template <class Y> bool cast_to(const Gpu& gpu, void* y, const void* x, size_t n
 using namespace tt;
 
 extern "C" tt_status tt_cast(void* y, const void* x, size_t n, tt_dtype y_dtype, tt_dtype x_dtype, tt_stream stream) {
-  TT_REQUIRE(n == 0 || (y && x), "tt_cast: %s is NULL", y ? "x" : "y");
-  TT_READY("tt_cast");
+  auto is_float = [](tt_dtype dtype) { return dtype == TT_F32 || dtype == TT_BF16 || dtype == TT_F16; };
+  TT_REQUIRE(x_dtype >= TT_F32 && x_dtype <= TT_I8, "tt_cast: unknown x_dtype %d", x_dtype);
+  TT_REQUIRE(is_float(y_dtype), "tt_cast: y_dtype must be f32 (0), bf16 (1) or f16 (2), got %d", y_dtype);
+  TT_REQUIRE(is_float(x_dtype) || y_dtype == TT_F32, "tt_cast: integers convert to f32 only, y_dtype is %d", y_dtype);
   if (n == 0) return TT_OK;
+  TT_REQUIRE_POINTER("tt_cast", y);
+  TT_REQUIRE_POINTER("tt_cast", x);
+  TT_READY("tt_cast");
   cudaStream_t s = stream_of(gpu, stream);
-  bool known = y_dtype == TT_F32    ? cast_to<float>(gpu, y, x, n, x_dtype, s)
-               : y_dtype == TT_BF16 ? cast_to<bf16>(gpu, y, x, n, x_dtype, s)
-               : y_dtype == TT_F16  ? cast_to<f16>(gpu, y, x, n, x_dtype, s)
-                                    : false;
-  TT_REQUIRE(known, "tt_cast: cannot convert dtype %d to %d", x_dtype, y_dtype);
+  if (y_dtype == x_dtype) TT_CUDA("tt_cast", cudaMemcpyAsync(y, x, n * dtype_bytes(y_dtype), cudaMemcpyDeviceToDevice, s));
+  else if (!is_float(x_dtype)) cast_integers(gpu, s, static_cast<float*>(y), x, n, x_dtype);
+  else if (y_dtype == TT_F32) cast_to<float>(gpu, s, y, x, n, x_dtype);
+  else if (y_dtype == TT_BF16) cast_to<bf16>(gpu, s, y, x, n, x_dtype);
+  else cast_to<f16>(gpu, s, y, x, n, x_dtype);
   return launched("tt_cast", s);
+}
+
+extern "C" tt_status tt_fill(void* y, size_t n, float value, tt_dtype dtype, tt_stream stream) {
+  TT_REQUIRE_DTYPE("tt_fill", dtype);
+  if (n == 0) return TT_OK;
+  TT_REQUIRE_POINTER("tt_fill", y);
+  TT_READY("tt_fill");
+  cudaStream_t s = stream_of(gpu, stream);
+  with_type(dtype, [&](auto type) { flat(gpu, s, static_cast<decltype(type)*>(y), n, Constant{value}); });
+  return launched("tt_fill", s);
+}
+
+extern "C" tt_status tt_affine(void* y, const void* x, size_t n, float scale, float shift, tt_dtype dtype, tt_stream stream) {
+  TT_REQUIRE_DTYPE("tt_affine", dtype);
+  if (n == 0) return TT_OK;
+  TT_REQUIRE_POINTER("tt_affine", y);
+  TT_REQUIRE_POINTER("tt_affine", x);
+  TT_READY("tt_affine");
+  cudaStream_t s = stream_of(gpu, stream);
+  with_type(dtype, [&](auto type) {
+    using T = decltype(type);
+    flat(gpu, s, static_cast<T*>(y), n, Affine{scale, shift}, static_cast<const T*>(x));
+  });
+  return launched("tt_affine", s);
+}
+
+extern "C" tt_status tt_add_to(void* y, const void* x, size_t n, tt_dtype y_dtype, tt_dtype x_dtype, tt_stream stream) {
+  TT_REQUIRE_DTYPE("tt_add_to (y)", y_dtype);
+  TT_REQUIRE_DTYPE("tt_add_to (x)", x_dtype);
+  if (n == 0) return TT_OK;
+  TT_REQUIRE_POINTER("tt_add_to", y);
+  TT_REQUIRE_POINTER("tt_add_to", x);
+  TT_READY("tt_add_to");
+  cudaStream_t s = stream_of(gpu, stream);
+  with_type(y_dtype, [&](auto y_type) {
+    with_type(x_dtype, [&](auto x_type) {
+      using Y = decltype(y_type);
+      flat(gpu, s, static_cast<Y*>(y), n, Add{}, static_cast<const Y*>(y), static_cast<const decltype(x_type)*>(x));
+    });
+  });
+  return launched("tt_add_to", s);
 }

@@ -51,7 +51,7 @@ bool can_store_runs(const GemmTask& t) {
 }
 
 /// The same product as cᵀ = op(b)ᵀ·op(a)ᵀ. The kernels have no aᵀ·bᵀ, so a·b cannot be turned.
-bool can_swap(const Gemm& g) { return g.trans_a || g.trans_b; }
+bool can_swap(const Gemm& g) { return (g.trans_a || g.trans_b) && !g.drop_below; }
 GemmTask swapped(const Gemm& g) {
   GemmTask task;
   task.swapped = true;
@@ -99,6 +99,9 @@ int splits_for(const Gpu& gpu, int64_t tiles, int steps, int resident) {
   return splits > 64 ? 64 : splits < 1 ? 1 : int(splits);
 }
 
+bool can_do_rows(const Gemm& g) { return g.m <= ROWS_MOST && !g.trans_a && g.trans_b && !g.drop_below; }
+bool can_do_thin(const Gemm& g) { return g.dtype == TT_BF16 && (g.n <= THIN_MOST_COLUMNS || (g.m <= THIN_MOST_COLUMNS && can_swap(g))); }
+
 struct Choice {
   GemmTile tile = TILE_PLAIN;
   int splits = 1;
@@ -126,10 +129,11 @@ template <size_t N> Choice cheapest(const Gpu& gpu, const Gemm& g, const TileSha
 
 /// The kernel for a product whose operands `packs` says can be read 16 bytes at a time.
 Choice choose(const Gpu& gpu, const Gemm& g, bool packs) {
-  if (packs && g.m <= ROWS_MOST && !g.trans_a && g.trans_b) return {TILE_ROWS, 1};
+  if (g.drop_below && g.dtype == TT_F32) return {TILE_PLAIN, 1};
+  if (packs && can_do_rows(g)) return {TILE_ROWS, 1};
   if (g.dtype == TT_F32) return cheapest(gpu, g, F32_TILES, TILE_AUTO);
   if (!packs) return {TILE_PLAIN, 1};
-  if (g.n <= THIN_MOST_COLUMNS || (g.m <= THIN_MOST_COLUMNS && can_swap(g)))
+  if (can_do_thin(g))
     return {TILE_THIN, splits_for(gpu, int64_t(ceil_div(g.n <= THIN_MOST_COLUMNS ? g.m : g.n, THIN_ROWS)) * g.batch, ceil_div(g.k, MMA_DEPTH_64), 3)};
   return cheapest(gpu, g, MMA_TILES, TILE_AUTO);
 }
@@ -139,8 +143,9 @@ tt_status force(const char* op, const Gpu& gpu, const Gemm& g, bool packs, GemmT
   const bool f32 = g.dtype == TT_F32;
   const char* reason = nullptr;
   if (tile != TILE_PLAIN && !packs && (!f32 || tile == TILE_ROWS)) reason = "the operands cannot be read 16 bytes at a time";
-  else if (tile == TILE_ROWS && (g.m > ROWS_MOST || g.trans_a || !g.trans_b)) reason = "it is for at most 8 rows of a and a transposed b";
-  else if (tile == TILE_THIN && (f32 || !(g.n <= THIN_MOST_COLUMNS || (g.m <= THIN_MOST_COLUMNS && can_swap(g))))) reason = "it is for bf16 and at most 64 columns";
+  else if (tile != TILE_PLAIN && f32 && g.drop_below) reason = "masked f32 products are plain";
+  else if (tile == TILE_ROWS && !can_do_rows(g)) reason = "it is for at most 8 rows of a and a transposed b";
+  else if (tile == TILE_THIN && !can_do_thin(g)) reason = "it is for bf16 and at most 64 columns";
   else if (tile == TILE_256 && (f32 || gpu.shared_per_block < MMA_TILES[0].shared)) reason = "it is for bf16 and 144 KB of shared memory";
   if (reason) return fail(TT_UNSUPPORTED, "%s: the gemm_tile that is set cannot be used: %s", op, reason);
   *choice = tile <= TILE_THIN ? Choice{tile, 1} : f32 ? cheapest(gpu, g, F32_TILES, tile) : cheapest(gpu, g, MMA_TILES, tile);
@@ -158,7 +163,8 @@ __global__ void __launch_bounds__(ADD_THREADS) gemm_add_splits(const __grid_cons
   for (size_t i = blockIdx.x * size_t(ADD_THREADS) + threadIdx.x; i < size; i += step) {
     float sum = 0;
     for (int s = 0; s < splits; s++) sum += from[s * size + i];
-    gemm_write(g, int(blockIdx.z), int(i / size_t(g.n)), int(i % size_t(g.n)), sum);
+    const int row = int(i / size_t(g.n)), column = int(i % size_t(g.n));
+    gemm_write(g, int(blockIdx.z), row, column, gemm_masked(g, row, column, sum));
   }
 }
 

@@ -1,6 +1,7 @@
 // The matrix product that every op of libtritune_cuda uses. Row-major throughout.
 #pragma once
 #include "internal.h"
+#include "philox.h"
 
 namespace tt {
 
@@ -24,6 +25,9 @@ struct Gemm {
   /// The result once more, rounded to `dtype`, or null; batch 1 only.
   void* copy = nullptr;
   size_t ld_copy = 0;
+  /// Not 0: alpha·a·b is dropped (0) at row·n + column where the word of `rng` is below this; batch 1, no u·l, no bias.
+  uint32_t drop_below = 0;
+  Rng rng = {};
 };
 
 /// Queues the product. Takes cuBLASLt, the wgmma, the mma.sync or the plain kernels: what the options, the device, shapes and

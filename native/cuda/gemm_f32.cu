@@ -60,11 +60,10 @@ TT_GPU bool can_load_float4(const float* p, size_t ld) { return (reinterpret_cas
 
 /// SIDE 128: a thread has 2×2 squares of 4×4, 64 apart; SIDE 64: one.
 template <int SIDE, int DEPTH, bool A_K_MAJOR, bool B_K_MAJOR> __global__ void __launch_bounds__(THREADS, 2) gemm_f32_kernel(const __grid_constant__ GemmTask t) {
-  constexpr int RUNS = SIDE / 64, EDGE = 4 * RUNS, PITCH = SIDE + 4;
-  __shared__ float4 a_runs[2][DEPTH * PITCH / 4];
-  __shared__ float4 b_runs[2][DEPTH * PITCH / 4];
-  float* const a_shared[2] = {&a_runs[0][0].x, &a_runs[1][0].x};
-  float* const b_shared[2] = {&b_runs[0][0].x, &b_runs[1][0].x};
+  constexpr int RUNS = SIDE / 64, EDGE = 4 * RUNS, PITCH = SIDE + 4, SIZE = DEPTH * PITCH;
+  __shared__ float4 a_runs[2][SIZE / 4];
+  __shared__ float4 b_runs[2][SIZE / 4];
+  float *const a_shared = &a_runs[0][0].x, *const b_shared = &b_runs[0][0].x;
   const Gemm& g = t.g;
   const TilePlace place = banded_tile(int(blockIdx.x), (g.m + SIDE - 1) / SIDE, (g.n + SIDE - 1) / SIDE);
   const int m0 = place.row * SIDE, n0 = place.column * SIDE;
@@ -100,13 +99,13 @@ template <int SIDE, int DEPTH, bool A_K_MAJOR, bool B_K_MAJOR> __global__ void _
 
   if (total > 0) {
     load(0);
-    a_step.store(a_shared[0]);
-    b_step.store(b_shared[0]);
+    a_step.store(a_shared);
+    b_step.store(b_shared);
   }
   __syncthreads();
   for (int i = 0; i < total; i++) {
     if (i + 1 < total) load(i + 1);
-    const float *from_a = a_shared[i & 1], *from_b = b_shared[i & 1];
+    const float *from_a = a_shared + (i & 1) * SIZE, *from_b = b_shared + (i & 1) * SIZE;
     TT_UNROLL
     for (int k = 0; k < DEPTH; k++) {
       float4 x[RUNS], y[RUNS];
@@ -127,8 +126,8 @@ template <int SIDE, int DEPTH, bool A_K_MAJOR, bool B_K_MAJOR> __global__ void _
         }
     }
     if (i + 1 < total) {  // into the other buffer: everyone left it at the barrier before this step
-      a_step.store(a_shared[(i + 1) & 1]);
-      b_step.store(b_shared[(i + 1) & 1]);
+      a_step.store(a_shared + ((i + 1) & 1) * SIZE);
+      b_step.store(b_shared + ((i + 1) & 1) * SIZE);
     }
     __syncthreads();
   }

@@ -141,7 +141,9 @@ template <class Tile, bool A_K_MAJOR, bool B_K_MAJOR> __global__ void __launch_b
     // Neighbouring threads take neighbours in c: along a row, or down a column when c is turned.
     const int row = t.swapped ? i % BM : i / (BN / 4), run = t.swapped ? i / BM : i % (BN / 4);
     if (m0 + row >= g.m || n0 + run * 4 >= g.n) continue;
-    gemm_finish(t, batch, split, m0 + row, n0 + run * 4, *reinterpret_cast<const FloatRun*>(tile + staged_run<BN>(row, run)));
+    FloatRun sums = *reinterpret_cast<const FloatRun*>(tile + staged_run<BN>(row, run));
+    gemm_mask_run(t, m0 + row, n0 + run * 4, sums);
+    gemm_finish(t, batch, split, m0 + row, n0 + run * 4, sums);
   }
 }
 

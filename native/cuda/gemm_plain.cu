@@ -6,7 +6,7 @@ namespace {
 
 constexpr int TILE = 64, DEPTH = 16, PER_THREAD = 4, SIDE = TILE / PER_THREAD;
 
-template <class T> __global__ void __launch_bounds__(SIDE * SIDE) gemm_plain_kernel(const __grid_constant__ GemmTask t) {
+template <class T, bool MASKED> __global__ void __launch_bounds__(SIDE * SIDE) gemm_plain_kernel(const __grid_constant__ GemmTask t) {
   __shared__ float a[DEPTH][TILE + 1], b[DEPTH][TILE + 1];
   const Gemm& g = t.g;
   const int batch = int(blockIdx.z);
@@ -48,12 +48,12 @@ template <class T> __global__ void __launch_bounds__(SIDE * SIDE) gemm_plain_ker
     TT_UNROLL
     for (int j = 0; j < PER_THREAD; j++) {
       const int m = m0 + row + i * SIDE, n = n0 + column + j * SIDE;
-      if (m < g.m && n < g.n) gemm_write(g, batch, m, n, sum[i][j]);
+      if (m < g.m && n < g.n) gemm_write(g, batch, m, n, MASKED ? gemm_masked(g, m, n, sum[i][j]) : sum[i][j]);
     }
 }
 
 template <class T> void launch_plain(const GemmTask& task, cudaStream_t stream) {
-  auto kernel = gemm_plain_kernel<T>;
+  auto kernel = task.g.drop_below ? gemm_plain_kernel<T, true> : gemm_plain_kernel<T, false>;
   const dim3 grid(unsigned(ceil_div(task.g.n, TILE)) * unsigned(ceil_div(task.g.m, TILE)), 1, unsigned(task.g.batch));
   TT_LAUNCH(kernel, grid, dim3(SIDE * SIDE), 0, stream, task);
 }

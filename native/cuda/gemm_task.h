@@ -48,12 +48,31 @@ TT_GPU void gemm_write(const Gemm& g, int batch, int row, int column, float sum)
   if (g.copy) gemm_store(g.copy, size_t(row) * g.ld_copy + column, value, g.dtype);
 }
 
+/// The sum, or 0 where the mask drops it; row and column as c lies.
+TT_GPU float gemm_masked(const Gemm& g, int row, int column, float sum) {
+  if (!g.drop_below) return sum;
+  const uint64_t i = g.rng.offset + uint64_t(row) * uint64_t(g.n) + uint64_t(column);
+  const Philox4 four = philox_block(g.rng, i >> 2);
+  const uint32_t pick = uint32_t(i) & 3, word = pick == 0 ? four.word[0] : pick == 1 ? four.word[1] : pick == 2 ? four.word[2] : four.word[3];
+  return word < g.drop_below ? 0.f : sum;
+}
+
 /// One finished sum at (row, column) of the kernel's product.
 TT_GPU void gemm_finish_one(const GemmTask& t, int batch, int split, int row, int column, float sum) {
   const int r = t.swapped ? column : row, c = t.swapped ? row : column;
   if (!t.partial) return gemm_write(t.g, batch, r, c, sum);
   const size_t m = size_t(t.swapped ? t.g.n : t.g.m), n = size_t(t.swapped ? t.g.m : t.g.n);
   t.partial[((size_t(batch) * t.splits + split) * m + r) * n + c] = sum;
+}
+
+/// Drops of four finished sums those that the mask does not keep; a masked product is never turned.
+TT_GPU void gemm_mask_run(const GemmTask& t, int row, int column, FloatRun& sum) {
+  if (!t.g.drop_below || t.partial) return;
+  uint32_t words[4];
+  philox_words(words, t.g.rng, uint64_t(row) * uint64_t(t.g.n) + uint64_t(column));
+  TT_UNROLL
+  for (int i = 0; i < 4; i++)
+    if (words[i] < t.g.drop_below) sum.at[i] = 0;
 }
 
 /// Four finished sums from `column` (a multiple of 4), neighbours in a row of the kernel's product; those outside are dropped.
@@ -99,7 +118,7 @@ TT_GPU TilePlace banded_tile(int block, int tile_rows, int tile_columns) {
 
 // ---- the kernels ---------------------------------------------------------------------------------------------------
 
-/// Tiles of the output. f32 has ROWS, 64, 128 and PLAIN; bf16 has all.
+/// Tiles of the output. f32 has ROWS, 64, 128 and PLAIN; bf16 has all. Masked products: THIN, 64, 128, 256 of bf16, and PLAIN.
 enum GemmTile { TILE_AUTO, TILE_PLAIN, TILE_ROWS, TILE_THIN, TILE_64, TILE_128, TILE_256 };
 
 inline int ceil_div(int n, int d) { return (n + d - 1) / d; }

@@ -29,6 +29,8 @@ template <class F> inline auto with_type(tt_dtype dtype, const F& f) { return dt
 struct Gpu {
   int ordinal;
   int capability;         // 90 = 9.0
+  int code;               // whose code runs here: capability, or the newest GPU of this build when that is older (then PTX
+                          // of it was compiled by the driver). Chooses among kernels that are pruned by __CUDA_ARCH__.
   int multiprocessors;
   size_t shared_per_block;  // bytes a block can ask for
   cudaStream_t stream;    // where everything runs unless a call names another

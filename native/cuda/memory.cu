@@ -39,35 +39,49 @@ tt_status out_of_memory(const char* op, size_t bytes) {
 }
 
 // ---- staging: host memory reaches the device through two pinned buffers in turn -----------------------------------
+//
+// Copies are queued behind the kernels, so a buffer is in use until the device has come that far. Small uploads are put
+// behind each other into one buffer, and only a full one is waited for: a training step never waits to upload its tokens.
 
-constexpr size_t STAGE = size_t(16) << 20;
+constexpr size_t STAGE = size_t(16) << 20, STAGE_ALIGNMENT = 256;
 
 struct Stage {
-  void* memory = nullptr;
-  cudaEvent_t free_again = nullptr;
+  char* memory = nullptr;
+  size_t used = 0;
+  cudaStream_t stream = nullptr;      // where its copies are queued
+  cudaEvent_t copied = nullptr;       // after the last of them
 };
 Stage stages[2];
-int next_stage = 0;
+int current_stage = 0;
 
-tt_status ready_stage(Stage& stage) {
-  if (!stage.memory) {
-    TT_CUDA("tt_upload", cudaHostAlloc(&stage.memory, STAGE, cudaHostAllocDefault));
-    TT_CUDA("tt_upload", cudaEventCreateWithFlags(&stage.free_again, cudaEventDisableTiming));
-    return TT_OK;
+/// A buffer with room for `bytes` (at most STAGE) whose copies are queued on `stream`.
+tt_status stage_for(size_t bytes, cudaStream_t stream, Stage** out) {
+  Stage* stage = &stages[current_stage];
+  bool fits = stage->used + bytes <= STAGE && (stage->used == 0 || stage->stream == stream);
+  if (!fits) {
+    stage = &stages[current_stage ^= 1];
+    if (stage->memory) TT_CUDA("tt_upload", cudaEventSynchronize(stage->copied));
+    stage->used = 0;
   }
-  TT_CUDA("tt_upload", cudaEventSynchronize(stage.free_again));
+  if (!stage->memory) {
+    TT_CUDA("tt_upload", cudaEventCreateWithFlags(&stage->copied, cudaEventDisableTiming));
+    TT_CUDA("tt_upload", cudaHostAlloc(reinterpret_cast<void**>(&stage->memory), STAGE, cudaHostAllocDefault));
+  }
+  stage->stream = stream;
+  *out = stage;
   return TT_OK;
 }
 
 tt_status upload(void* dst, const void* host, size_t bytes, cudaStream_t stream) {
   for (size_t start = 0; start < bytes; start += STAGE) {
-    Stage& stage = stages[next_stage];
-    next_stage ^= 1;
-    if (tt_status bad = ready_stage(stage)) return bad;
     size_t count = bytes - start < STAGE ? bytes - start : STAGE;
-    memcpy(stage.memory, static_cast<const char*>(host) + start, count);
-    TT_CUDA("tt_upload", cudaMemcpyAsync(static_cast<char*>(dst) + start, stage.memory, count, cudaMemcpyHostToDevice, stream));
-    TT_CUDA("tt_upload", cudaEventRecord(stage.free_again, stream));
+    Stage* stage = nullptr;
+    if (tt_status bad = stage_for(count, stream, &stage)) return bad;
+    char* room = stage->memory + stage->used;
+    memcpy(room, static_cast<const char*>(host) + start, count);
+    TT_CUDA("tt_upload", cudaMemcpyAsync(static_cast<char*>(dst) + start, room, count, cudaMemcpyHostToDevice, stream));
+    TT_CUDA("tt_upload", cudaEventRecord(stage->copied, stream));
+    stage->used += (count + STAGE_ALIGNMENT - 1) / STAGE_ALIGNMENT * STAGE_ALIGNMENT;
   }
   return TT_OK;
 }

@@ -6,6 +6,11 @@
 #include "cublaslt.h"
 #include "internal.h"
 
+// The newest GPU that this build has code for; the build names it (90 for CUDA 12, 120 for CUDA 13).
+#ifndef TT_NEWEST_GPU
+#define TT_NEWEST_GPU 120
+#endif
+
 namespace tt {
 namespace {
 
@@ -17,7 +22,7 @@ unsigned ops_launched = 0;
 
 const char* const gemm_tile_names[] = {"auto", "plain", "rows", "thin", "64x64", "128x128", "128x256"};  // as GemmTile
 
-Gpu current = {-1, 0, 0, 0, nullptr, nullptr, nullptr};
+Gpu current = {-1, 0, 0, 0, 0, nullptr, nullptr, nullptr};
 cudaEvent_t time_started = nullptr, time_stopped = nullptr;
 
 const char* fault_text(const Fault& fault, char* text, size_t size) {
@@ -97,6 +102,7 @@ static tt_status start(int device) {
   made.capability = properties.major * 10 + properties.minor;
   TT_REQUIRE(made.capability >= 80, "tt_init: GPU %d (%s) has compute capability %d.%d, 8.0 or newer is needed", device, properties.name,
              properties.major, properties.minor);
+  made.code = made.capability < TT_NEWEST_GPU ? made.capability : TT_NEWEST_GPU;
   made.multiprocessors = properties.multiProcessorCount;
   made.shared_per_block = properties.sharedMemPerBlockOptin;
   TT_CUDA("tt_init", cudaStreamCreateWithFlags(&made.stream, cudaStreamNonBlocking));

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <string>
 #include <vector>
@@ -64,7 +65,7 @@ struct Warp {
 struct Block {
   dim3 index, size, grid;
   int threads = 0, live = 0, arrived = 0, votes = 0, last_votes = 0;
-  std::vector<Fiber> fibers;
+  std::deque<Fiber> fibers;  // never moved: a fiber that waits holds the address of its own; never fewer
   std::vector<Warp> warps;
   int position = -1;  // of the thread that ran last, in the order of the schedule
   Fiber* running = nullptr;
@@ -95,7 +96,7 @@ inline void fail_block(const char* format, ...) {
     if (f.state != DONE && f.place && listed++ < 4) text += "; thread " + std::to_string(f.index) + " waits at " + f.place;
   report_failure(text);
   b.failed = true;
-  for (Fiber& f : b.fibers) f.started = false;
+  for (Fiber& f : b.fibers) f.started = false, f.context.abandon();
   switch_context(b.running->context, b.caller);
 }
 
@@ -200,23 +201,28 @@ inline void fiber_loop() {
       body = current->body;
     }
     (*body)();
-    Quiet quiet;
-    Block& b = *current;
-    Fiber* me = b.running;
-    if (me->copies_pending()) fail_block("thread %d ends with cp.async under way that nobody waited for", me->index);
-    if (!me->product_groups.empty() || !me->open_products.empty()) fail_block("thread %d ends with a wgmma under way that nobody waited for", me->index);
-    if (b.live == 1 && !b.loads.empty()) fail_block("the block ends with tensor loads under way");
-    me->state = DONE;
-    Warp& w = b.warps[size_t(me->index) >> 5];
-    w.live &= ~(1u << (me->index & 31));
-    b.live--;
-    release(&b.end_tag);
-    if (b.live && b.arrived == b.live) open_block_barrier();
-    try_warp(w);
-    Fiber* next = b.live ? next_runnable() : nullptr;
-    if (b.live && !next) fail_block("deadlock: thread %d has left, others wait for it at a barrier", me->index);
-    b.running = next;
-    switch_context(me->context, next ? next->context : b.caller);
+    Context *mine, *to;
+    {
+      Quiet quiet;
+      Block& b = *current;
+      Fiber* me = b.running;
+      if (me->copies_pending()) fail_block("thread %d ends with cp.async under way that nobody waited for", me->index);
+      if (!me->product_groups.empty() || !me->open_products.empty()) fail_block("thread %d ends with a wgmma under way that nobody waited for", me->index);
+      if (b.live == 1 && !b.loads.empty()) fail_block("the block ends with tensor loads under way");
+      me->state = DONE;
+      Warp& w = b.warps[size_t(me->index) >> 5];
+      w.live &= ~(1u << (me->index & 31));
+      b.live--;
+      release(&b.end_tag);
+      if (b.live && b.arrived == b.live) open_block_barrier();
+      try_warp(w);
+      Fiber* next = b.live ? next_runnable() : nullptr;
+      if (b.live && !next) fail_block("deadlock: thread %d has left, others wait for it at a barrier", me->index);
+      b.running = next;
+      mine = &me->context, to = next ? &next->context : &b.caller;
+    }
+    // Outside of Quiet: a fiber that never runs again may not be destroyed while ThreadSanitizer looks away.
+    switch_context(*mine, *to);
   }
 }
 
@@ -237,8 +243,7 @@ inline bool run_block(const std::function<void()>& body, dim3 grid, dim3 size, d
   b.loads.clear();
   b.failed = false;
   b.body = &body;
-  for (size_t i = size_t(threads); i < b.fibers.size(); i++) b.fibers[i].context.free();
-  b.fibers.resize(size_t(threads));
+  if (b.fibers.size() < size_t(threads)) b.fibers.resize(size_t(threads));
   b.warps.assign(size_t(threads + 31) / 32, Warp());
   const size_t rounded = (shared_bytes + 1023) & ~size_t(1023);
   b.shared = static_cast<char*>(aligned_alloc(1024, rounded + GUARD));

@@ -31,6 +31,7 @@ export function openCuda({ ordinal = 0, emulated = false }: CudaOptions = {}): G
     name: emulated ? 'cuda-emulated' : `cuda:${ordinal}`,
     kind: 'cuda',
     description: emulated ? 'cuda-emulated (CUDA kernels on the CPU, for tests)' : describe(ordinal, facts),
+    capacity: facts.memory,
     allocate: (bytes) => allocate(library, bytes),
     openFile: (path) => openFile(library, path),
     zero: (address, bytes) => call.tt_zero(address, bytes, 0),

@@ -7,6 +7,13 @@ import { definePlugin, type DeviceDefinition, type Plugin } from '../../core/mod
 import { openCuda } from './device.ts'
 
 export { type CudaOptions, openCuda } from './device.ts'
+export {
+  type DeviceName,
+  isDeviceName,
+  openDevice,
+  type OpenDeviceOptions,
+  type OpenedDevice,
+} from './open-device.ts'
 
 export const cuda: Plugin & { readonly provides: { readonly device: { readonly cuda: DeviceDefinition } } } =
   definePlugin({

@@ -9,10 +9,10 @@ import * as v from 'valibot'
 import { ConfigError, defineConfig } from '../../core/config.ts'
 import type { ConfigFailure, ValidatableConfig } from '../../core/config.ts'
 import type { Field } from '../../core/config-fields.ts'
-import { applyOverrides, parseYaml, validateYaml } from '../../core/yaml.ts'
+import { applyOverrides, parseYaml, placeFailures, validateYaml } from '../../core/yaml.ts'
 import { datasetOptions } from '../data/mod.ts'
 import { finetuneRules, hasValidation } from './finetune-rules.ts'
-import { finetuneSchema } from './finetune-schema.ts'
+import { finetuneSchema, OPTIMIZERS } from './finetune-schema.ts'
 import type { FinetuneInput, FinetuneOptions } from './finetune-schema.ts'
 import { sortKeys } from './known-keys.ts'
 
@@ -45,6 +45,18 @@ export function readFinetuneConfig(
   { overrides = [] }: ReadFinetuneOptions = {},
 ): FinetuneConfig {
   return validateYaml(finetuneConfig, applyOverrides(parseYaml(text, file), overrides))
+}
+
+/** What shows only when a run is prepared (no such device, options of a plugin's adapter), with its line in the file. */
+export function placeInConfig(
+  error: unknown,
+  text: string,
+  file: string,
+  { overrides = [] }: ReadFinetuneOptions = {},
+): unknown {
+  return error instanceof ConfigError
+    ? placeFailures(error, applyOverrides(parseYaml(text, file), overrides))
+    : error
 }
 
 /** Optimizer steps of warm-up in a run of `totalSteps`; without a setting 3 %, at most 100, as in axolotl. */
@@ -81,6 +93,9 @@ function complete(input: FinetuneInput, keyNotes: readonly string[]): FinetuneCo
   if (input.cosine_min_lr_ratio !== null && input.lr_scheduler !== 'cosine') {
     notes.push(`cosine_min_lr_ratio is ignored: lr_scheduler is ${input.lr_scheduler}`)
   }
+  if (input.optimizer.startsWith('paged_')) {
+    notes.push(`optimizer: ${input.optimizer} is not paged here: its state stays on the device`)
+  }
   return {
     ...rest,
     adapter: input.adapter === 'none' ? null : input.adapter,
@@ -88,7 +103,7 @@ function complete(input: FinetuneInput, keyNotes: readonly string[]): FinetuneCo
       input.gradient_accumulation_steps ?? (batch_size === null ? 1 : batch_size / input.micro_batch_size),
     eval_batch_size: input.eval_batch_size ?? input.micro_batch_size,
     eval_sample_packing: input.eval_sample_packing ?? input.sample_packing,
-    optimizer: 'adamw',
+    optimizer: OPTIMIZERS[input.optimizer],
     lr_scheduler: input.lr_scheduler === 'wsd' ? 'warmup_stable_decay' : input.lr_scheduler,
     cosine_min_lr_ratio: input.lr_scheduler === 'cosine' ? input.cosine_min_lr_ratio : null,
     // warmup_steps: 0 beside a ratio means "not in steps", as in axolotl.

@@ -1,29 +1,59 @@
 /**
  * What a run will take, before it starts: memory from the shapes, time from a short measurement of the machine.
  */
-import { linear, type Model, noGrad, type Parameters, sizeOf, tensorScope, zeros } from '../../core/mod.ts'
+import { linear, type Model, noGrad, sizeOf, tensorScope, zeros } from '../../core/mod.ts'
 import type { Run } from './prepare.ts'
 
 export interface Estimate {
-  /** Bytes: weights, adapter with its gradients and optimizer state, activations of one micro-batch. */
+  /** Bytes of all that is below. */
   readonly memory: number
+  readonly parts: MemoryParts
   /** Seconds for all steps, evaluation and saving left out. */
   readonly seconds: number
 }
 
-export function estimateRun(run: Run): Estimate {
-  const { model, config, parameters, plan, data, adapter } = run
+/** Bytes on the device, by what they are for. */
+export interface MemoryParts {
+  /** The base model. */
+  readonly model: number
+  /** Weights of the adapter; 0 when the model itself is trained. */
+  readonly adapter: number
+  /** f32 gradients of what is trained. */
+  readonly gradients: number
+  /** Moments, and master copies of bf16 weights. */
+  readonly optimizer: number
+  /** Of one micro-batch. */
+  readonly activations: number
+}
+
+/** From shapes alone; nothing runs. */
+export function estimateMemory(run: Run): MemoryParts {
+  const { model, config, parameters, data, adapter } = run
   const microTokens = Math.min(
     config.micro_batch_size * longestRow(run),
     Math.max(1, data.report.train.tokens),
   )
+  const trained = [...parameters.values()]
+  return {
+    model: sum([...model.weights.values()].map(({ bytes }) => bytes)),
+    adapter: adapter ? sum(trained.map(({ bytes }) => bytes)) : 0,
+    gradients: sum(trained.map(({ size }) => 4 * size)),
+    optimizer: sum([...run.optimizer.tensors().values()].map(({ bytes }) => bytes)),
+    activations: activationBytes(run, microTokens),
+  }
+}
+
+export function estimateRun(run: Run): Estimate {
+  const { model, config, plan, data, adapter } = run
+  const parts = estimateMemory(run)
   const epochTokens = data.report.train.tokens
   const matrices = linearParameters(model)
   // Forward and the gradient of the input always; the gradient of the weight only where it is trained.
   const flopsPerToken = 2 * matrices * (adapter ? 2 : 3) + (config.gradient_checkpointing ? 2 * matrices : 0)
   const totalTokens = (epochTokens * plan.totalSteps) / plan.stepsPerEpoch
   return {
-    memory: weightBytes(model) + stateBytes(parameters) + activationBytes(run, microTokens),
+    memory: sum(Object.values(parts)),
+    parts,
     seconds: (flopsPerToken * totalTokens) / measuredFlops(run),
   }
 }
@@ -41,17 +71,8 @@ function linearParameters(model: Model): number {
   return total
 }
 
-function weightBytes(model: Model): number {
-  let total = 0
-  for (const weight of model.weights.values()) total += weight.bytes
-  return total
-}
-
-/** f32 gradient, two moments, and a master copy where the weight is bf16. */
-function stateBytes(parameters: Parameters): number {
-  let total = 0
-  for (const { size, dtype } of parameters.values()) total += size * (dtype === 'f32' ? 12 : 16) + size * 4
-  return total
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0)
 }
 
 /** What the tape keeps of each layer for each token: inputs of the linear layers, of the norms and of attention. */
@@ -75,8 +96,10 @@ function measuredFlops({ model, device }: Run): number {
     using _scope = tensorScope()
     const x = zeros([rows, inputs], { dtype: layer.weight.dtype, device })
     const once = (): number => {
+      device.synchronize?.()
       const began = performance.now()
       linear(x, layer.weight)
+      device.synchronize?.()
       return (performance.now() - began) / 1000
     }
     once()

@@ -1,6 +1,8 @@
 /**
  * What a run tells while it goes; scripts print it, monitors draw it.
  */
+import type { MemoryReport } from '../../core/mod.ts'
+
 export type RunEvent =
   | { readonly type: 'step'; readonly report: StepReport }
   | {
@@ -27,6 +29,8 @@ export interface StepReport {
   readonly tokens: number
   readonly trainedTokens: number
   readonly seconds: number
+  /** Of a GPU, after the step. */
+  readonly memory: MemoryReport | null
 }
 
 export interface RunResult {

@@ -18,6 +18,7 @@ import {
   text,
 } from '../../core/config-fields.ts'
 import type { Field } from '../../core/config-fields.ts'
+import { type DeviceName, isDeviceName } from '../cuda/mod.ts'
 import { datasetOptions } from '../data/mod.ts'
 import type { DatasetOptions } from '../data/mod.ts'
 
@@ -80,7 +81,7 @@ export interface FinetuneOptions {
   /** null: as many as the epochs take. */
   readonly max_steps: number | null
   readonly learning_rate: number
-  readonly optimizer: 'adamw'
+  readonly optimizer: 'adamw' | 'adamw_8bit'
   readonly adam_beta1: number
   readonly adam_beta2: number
   readonly adam_epsilon: number
@@ -129,7 +130,8 @@ export interface FinetuneOptions {
   readonly resume_from_checkpoint: string | null
   readonly auto_resume_from_checkpoints: boolean
 
-  readonly device: 'auto' | 'cpu'
+  /** `auto`: a GPU if one can be used, else the CPU. */
+  readonly device: DeviceName
   /** null: as many as there are cores. */
   readonly threads: number | null
   /** Modules to load: `./mine.ts`, `tritune-plugin-foo`. */
@@ -143,7 +145,6 @@ export interface FinetuneInput extends Omit<
   | 'eval_batch_size'
   | 'eval_sample_packing'
   | 'optimizer'
-  | 'device'
   | 'lr_scheduler'
   | 'bf16'
 > {
@@ -152,12 +153,11 @@ export interface FinetuneInput extends Omit<
   readonly batch_size: number | null
   readonly eval_batch_size: number | null
   readonly eval_sample_packing: boolean | null
-  readonly optimizer: 'adamw_torch' | 'adamw_torch_fused' | 'adamw'
+  readonly optimizer: OptimizerName
   readonly lr_scheduler: LrScheduler | 'wsd'
   readonly bf16: 'auto' | 'full' | boolean
   readonly eval_strategy: 'no' | 'steps' | 'epoch' | null
   readonly save_strategy: 'no' | 'steps' | 'epoch' | null
-  readonly device: 'auto' | 'cpu'
 }
 
 /** Adapters that axolotl and PEFT know. */
@@ -173,15 +173,31 @@ export const LATER_ADAPTERS: readonly string[] = [
   'vera',
   'llama-adapter',
 ]
+
+export type OptimizerName =
+  | 'adamw_torch'
+  | 'adamw_torch_fused'
+  | 'adamw'
+  | 'paged_adamw_32bit'
+  | 'adamw_8bit'
+  | 'adamw_bnb_8bit'
+  | 'paged_adamw_8bit'
+
+/** Names of axolotl and transformers → what is trained with. */
+export const OPTIMIZERS: Readonly<Record<OptimizerName, FinetuneOptions['optimizer']>> = {
+  adamw_torch: 'adamw',
+  adamw_torch_fused: 'adamw',
+  adamw: 'adamw',
+  paged_adamw_32bit: 'adamw',
+  adamw_8bit: 'adamw_8bit',
+  adamw_bnb_8bit: 'adamw_8bit',
+  paged_adamw_8bit: 'adamw_8bit',
+}
 const LATER_OPTIMIZERS = [
   'adamw_torch_8bit',
   'adamw_torch_4bit',
-  'adamw_bnb_8bit',
-  'adamw_8bit',
   'adamw_apex_fused',
   'adamw_anyprecision',
-  'paged_adamw_32bit',
-  'paged_adamw_8bit',
   'paged_ademamix_32bit',
   'paged_ademamix_8bit',
   'paged_lion_32bit',
@@ -262,6 +278,10 @@ const patterns: Field<readonly string[] | string> = v.union(
 
 const bf16Field: Field<'auto' | 'full' | boolean> = v.lazy((input) =>
   input === 'auto' || input === 'full' ? v.picklist(['auto', 'full']) : flag(),
+)
+
+const deviceField: Field<DeviceName> = v.lazy((input) =>
+  isDeviceName(input) ? v.custom<DeviceName>(isDeviceName) : oneOf(['auto', 'cpu', 'cuda', 'cuda-emulated']),
 )
 
 const initField: Field<boolean | 'gaussian'> = v.lazy((input) =>
@@ -353,7 +373,7 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
     max_steps: nullable(integer({ min: 1 })),
     learning_rate: decimalText({ above: 0 }),
     optimizer: optional(
-      oneOf(['adamw_torch', 'adamw_torch_fused', 'adamw'], { later: LATER_OPTIMIZERS }),
+      oneOf(Object.keys(OPTIMIZERS) as OptimizerName[], { later: LATER_OPTIMIZERS }),
       'adamw_torch_fused',
     ),
     adam_beta1: optional(decimal({ min: 0, below: 1 }), 0.9),
@@ -401,7 +421,7 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
     resume_from_checkpoint: nullable(text('the folder of a checkpoint')),
     auto_resume_from_checkpoints: optional(flag(), false),
 
-    device: optional(oneOf(['auto', 'cpu'], { later: ['cuda'] }), 'auto'),
+    device: optional<DeviceName>(deviceField, 'auto'),
     threads: nullable(integer({ min: 1 })),
     plugins: optional<readonly string[]>(listOf(text('the name or path of a module')), []),
   },

@@ -7,6 +7,7 @@ import {
   adamw,
   chain,
   clipByGlobalNorm,
+  ConfigError,
   createHost,
   type Device,
   type FloatDType,
@@ -17,7 +18,8 @@ import {
   type TransformState,
   TrituneError,
 } from '../../core/mod.ts'
-import { cpu, openCpuOrReference } from '../cpu/mod.ts'
+import { cpu } from '../cpu/mod.ts'
+import { cuda, openDevice, type OpenedDevice } from '../cuda/mod.ts'
 import { IGNORE, type LoadedDataset, loadDataset, type TokenizedExample } from '../data/mod.ts'
 import { resolveModel } from '../hub/mod.ts'
 import { loadModel, models, storedDType } from '../models/mod.ts'
@@ -26,6 +28,7 @@ import type { FinetuneConfig } from './config.ts'
 import { loadPlugins, unusedCapabilities } from './load-plugins.ts'
 import { chooseAdapter } from './open-adapter.ts'
 import { createPlan, type Plan } from './plan.ts'
+import { fitting } from './out-of-memory.ts'
 import { openTokenizer, type RunTokenizer } from './run-tokenizer.ts'
 
 export interface Run extends Disposable {
@@ -33,6 +36,8 @@ export interface Run extends Disposable {
   /** The built-in plugins and those of the file. */
   readonly host: Host
   readonly device: Device
+  /** Why `device: auto` took no GPU; else null. */
+  readonly noGpu: string | null
   /** Local folder or .gguf file of the base model. */
   readonly modelPath: string
   readonly model: Model
@@ -67,11 +72,9 @@ export async function prepareRun(
   using open = new DisposableStack()
   checkOutputDir(config.output_dir)
   const loaded = await loadPlugins(config.plugins)
-  const host: Host = open.use(createHost({ plugins: [cpu, models, peft, ...more, ...loaded] }))
+  const host: Host = open.use(createHost({ plugins: [cpu, cuda, models, peft, ...more, ...loaded] }))
   const openAdapter = chooseAdapter(config, host)
-  const { device, note } = given
-    ? { device: given, note: null }
-    : openCpuOrReference({ threads: config.threads ?? 0 })
+  const { device, reason, note } = given ? { device: given, reason: null, note: null } : openRunDevice(config)
   const modelPath = await resolveModel(config.base_model, {
     revision: config.revision_of_model ?? undefined,
     offline: config.offline,
@@ -83,7 +86,9 @@ export async function prepareRun(
   const plan = createPlan(config, data.train)
   const dtype = computeDType(config, modelPath)
   const model = open.use(
-    loadModel(modelPath, { device, dtype, writable: config.adapter === null, models: host.all('model') }),
+    fitting('the model', () =>
+      loadModel(modelPath, { device, dtype, writable: config.adapter === null, models: host.all('model') }),
+    ),
   )
   checkTokenIds([...data.train, ...data.validation], model)
   if (config.sequence_len > model.info.contextLength) {
@@ -93,24 +98,15 @@ export async function prepareRun(
       { remedy: `set sequence_len: ${model.info.contextLength}` },
     )
   }
-  const adapter = open.use(openAdapter(model))
+  const adapter = open.use(fitting('the adapter', () => openAdapter(model)))
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
-  const optimizer = open.use(
-    chain(
-      clipByGlobalNorm(config.max_grad_norm),
-      adamw({
-        beta1: config.adam_beta1,
-        beta2: config.adam_beta2,
-        eps: config.adam_epsilon,
-        weightDecay: config.weight_decay,
-      }),
-    ).init(parameters),
-  )
+  const optimizer = open.use(fitting('the state of the optimizer', () => createOptimizer(config, parameters)))
   const owned = open.move()
   return {
     config,
     host,
     device,
+    noGpu: reason,
     modelPath,
     model,
     dtype,
@@ -120,12 +116,35 @@ export async function prepareRun(
     parameters,
     optimizer,
     plan,
-    notes: [...(note ? [note] : []), ...config.notes, ...unusedCapabilities(loaded)],
+    notes: [
+      ...(note ? [note] : []),
+      ...slowDType(device, dtype),
+      ...config.notes,
+      ...unusedCapabilities(loaded),
+    ],
     [Symbol.dispose]: () => owned.dispose(),
   }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** A GPU that was asked for and cannot be used is a mistake in the line that asks for it. */
+function openRunDevice({ device, threads }: FinetuneConfig): OpenedDevice {
+  try {
+    return openDevice(device, { threads: threads ?? 0 })
+  } catch (error) {
+    if (!(error instanceof TrituneError) || !device.startsWith('cuda')) throw error
+    const [what] = error.message.split('\n')
+    throw new ConfigError([{ path: ['device'], what, remedy: error.remedy }])
+  }
+}
+
+function createOptimizer(config: FinetuneConfig, parameters: Parameters): TransformState {
+  const { adam_beta1: beta1, adam_beta2: beta2, adam_epsilon: eps, weight_decay: weightDecay } = config
+  const states = config.optimizer === 'adamw_8bit' ? '8bit' : 'f32'
+  const update = adamw({ beta1, beta2, eps, weightDecay, states })
+  return chain(clipByGlobalNorm(config.max_grad_norm), update).init(parameters)
+}
 
 /** Before the first download, and not when the first checkpoint is due. */
 function checkOutputDir(path: string): void {
@@ -173,6 +192,10 @@ function checkTokenIds(examples: readonly TokenizedExample[], { info: { vocabSiz
       },
     )
   }
+}
+
+function slowDType({ kind }: Device, dtype: FloatDType): string[] {
+  return kind === 'cuda' && dtype === 'f32' ? ['f32 on a GPU: bf16: true is several times faster'] : []
 }
 
 /** `bf16: auto` computes as the checkpoint is stored (f16 and quantized ones in bf16 and f32). */

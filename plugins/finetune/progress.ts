@@ -2,7 +2,7 @@
  * The progress of a run on a terminal: one line that is rewritten, or plain lines when the output is a file or a pipe.
  */
 import type { RunEvent, StepReport } from './events.ts'
-import { formatDuration } from './summary.ts'
+import { formatDuration } from './format.ts'
 
 export interface ProgressOptions {
   readonly loggingSteps: number

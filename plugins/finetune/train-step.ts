@@ -3,16 +3,20 @@
  *
  * The loss is the mean over all trained tokens of the window, whatever its split into micro-batches. Dropout is keyed
  * by (seed, step, position in the window), so the split does not change it either.
+ *
+ * A GPU is waited for once: the gradient norm and the losses of all micro-batches are read together, before the update.
  */
 import {
   backward,
+  clear,
+  createReadback,
   type Device,
   linearCrossEntropy,
   type Model,
   noGrad,
   type OptimizerStep,
   type Parameters,
-  scaleInPlace,
+  type Readback,
   type StepResult,
   tensor,
   tensorScope,
@@ -52,24 +56,26 @@ export function trainStep(
       remedy: 'check the masks with --dry-run',
     })
   clearGradients(parameters)
-  let loss = 0
+  using readback = createReadback()
+  const losses: (() => Float32Array)[] = []
   let offset = 0
   for (const batch of window) {
-    loss += withNoise({ seed: context.seed, step, offset }, () =>
-      forwardBackward(context, batch, 1 / trained),
+    const noise = { seed: context.seed, step, offset }
+    losses.push(
+      withNoise(noise, () => forwardBackward(context, batch, { scale: 1 / trained, step, readback })),
     )
     offset += batch.ids.length
   }
-  if (!Number.isFinite(loss)) throw findNonFinite(context, window, `the loss of step ${step + 1} is ${loss}`)
-  const update: OptimizerStep = { step: step + 1, learningRate, gradScale: 1, metrics: {} }
+  const update: OptimizerStep = { step: step + 1, learningRate, gradScale: 1, readback, metrics: {} }
   try {
     noGrad(() => optimizer.apply(update))
+    const loss = losses.reduce((sum, read) => sum + read()[0], 0)
+    return { loss, metrics: update.metrics }
   } catch (error) {
     if (error instanceof TrituneError && error.code === 'E_NAN')
       throw findNonFinite(context, window, error.message)
     throw error
   }
-  return { loss, metrics: update.metrics }
 }
 
 /** The mean loss over the trained tokens of some batches, in nats; nothing is recorded and nothing dropped. */
@@ -77,41 +83,49 @@ export function evaluateLoss(
   { model, device }: Pick<TrainContext, 'model' | 'device'>,
   batches: Iterable<Batch>,
 ): { loss: number; tokens: number } {
-  let sum = 0
+  using readback = createReadback()
+  const losses: (() => Float32Array)[] = []
   let tokens = 0
   for (const batch of batches) {
     if (batch.trainedTokens === 0) continue
     tokens += batch.trainedTokens
-    sum += noGrad(() => {
+    noGrad(() => {
       using _scope = tensorScope()
       const hidden = model.hidden(createBatch(batch, device))
-      return linearCrossEntropy(hidden, model.head, tensor(batch.targets, { dtype: 'i32', device }), {
-        scale: 1,
-      }).item()
+      const targets = tensor(batch.targets, { dtype: 'i32', device })
+      losses.push(readback.later(linearCrossEntropy(hidden, model.head, targets, { scale: 1 })))
     })
   }
   if (tokens === 0)
     throw new TrituneError('E_DATA', 'the evaluation set has no trained token', {
       remedy: 'check the masks with --dry-run',
     })
-  return { loss: sum / tokens, tokens }
+  return { loss: losses.reduce((sum, read) => sum + read()[0], 0) / tokens, tokens }
 }
 
+interface MicroStep extends Pick<TrainStep, 'step'> {
+  readonly scale: number
+  readonly readback: Readback
+}
+
+/** The loss, which is read later; E_NAN then when it is not finite. */
 function forwardBackward(
   { model, device, checkpointing }: TrainContext,
   batch: Batch,
-  scale: number,
-): number {
+  { scale, step, readback }: MicroStep,
+): () => Float32Array {
   using _scope = tensorScope()
   const hidden = model.hidden(createBatch(batch, device), { checkpointing })
   const loss = linearCrossEntropy(hidden, model.head, tensor(batch.targets, { dtype: 'i32', device }), {
     scale,
   })
-  const value = loss.item()
-  if (Number.isFinite(value)) backward(loss)
-  return value
+  backward(loss)
+  return readback.later(loss, ([value]) => {
+    if (!Number.isFinite(value)) throw new TrituneError('E_NAN', `the loss of step ${step + 1} is ${value}`)
+  })
 }
 
+/** By writing, not by multiplying: what a failed step left may be NaN. */
 function clearGradients(parameters: Parameters): void {
-  for (const { grad } of parameters.values()) if (grad) scaleInPlace(grad, 0)
+  for (const { grad } of parameters.values()) if (grad) clear(grad)
 }

@@ -8,6 +8,7 @@ import { referenceFallbacks, TrituneError } from '../../core/mod.ts'
 import { createBatches } from '../data/mod.ts'
 import type { RunEvent, RunResult, StepReport } from './events.ts'
 import { openMetricsFile } from './metrics-file.ts'
+import { explainOutOfMemory } from './out-of-memory.ts'
 import type { Run } from './prepare.ts'
 import { saveOutput, trainedWeightsFile, weightsPrefix } from './save-output.ts'
 import { evaluateLoss, type TrainContext, trainStep } from './train-step.ts'
@@ -31,10 +32,20 @@ export interface TrainOptions {
 /** Where to start: fresh, at the newest checkpoint of output_dir (E_RESUME when there is none, or fresh), or at this one. */
 export type Resume = false | 'newest' | 'newest-if-any' | { readonly folder: string }
 
-/** Trains a prepared run to its end. Throws E_NAN, E_DISK, E_RESUME…; checkpoints already written stay intact. */
-export async function train(
+/** Trains a prepared run to its end. Throws E_NAN, E_MEMORY, E_DISK, E_RESUME…; checkpoints already written stay intact. */
+export async function train(run: Run, options: TrainOptions = {}): Promise<RunResult> {
+  let done = 0
+  try {
+    return await trainSteps(run, options, (step) => (done = step))
+  } catch (error) {
+    throw explainOutOfMemory(error, run, done === 0 ? 'in the first step' : `after step ${done}`)
+  }
+}
+
+async function trainSteps(
   run: Run,
-  { onEvent = () => {}, signal, resume = false }: TrainOptions = {},
+  { onEvent = () => {}, signal, resume = false }: TrainOptions,
+  onStep: (step: number) => void,
 ): Promise<RunResult> {
   const { config, plan, optimizer } = run
   const outputDir = config.output_dir
@@ -84,6 +95,7 @@ export async function train(
     const report = oneStep(run, context, step)
     step = report.step
     loss = report.loss
+    onStep(step)
     metrics.append(metricsLine(report))
     onEvent({ type: 'step', report })
     if (step === start.step + 1) noteFallbacks(onEvent)
@@ -168,6 +180,7 @@ function oneStep(run: Run, context: TrainContext, step: number): StepReport {
     tokens: micro.reduce((sum, { ids }) => sum + ids.length, 0),
     trainedTokens,
     seconds: (performance.now() - began) / 1000,
+    memory: run.device.kind === 'cuda' ? run.device.memory() : null,
   }
 }
 
@@ -180,6 +193,7 @@ function metricsLine({
   tokens,
   trainedTokens,
   seconds,
+  memory,
 }: StepReport): Record<string, number> {
   return {
     step,
@@ -191,6 +205,7 @@ function metricsLine({
     trained_tokens: trainedTokens,
     seconds,
     tokens_per_second: tokens / seconds,
+    ...(memory && { memory_used: memory.live, memory_pooled: memory.pooled, memory_peak: memory.peak }),
   }
 }
 

@@ -69,6 +69,7 @@ const SETTINGS = [
   'num_epochs',
   'max_steps',
   'learning_rate',
+  'optimizer',
   'adam_beta1',
   'adam_beta2',
   'adam_epsilon',
@@ -137,7 +138,9 @@ export function readTrainingState(folder: string, now: Readonly<Record<string, u
       place,
     })
   const changed = Object.keys(now).filter(
-    (key) => JSON.stringify(now[key]) !== JSON.stringify(state.settings[key]),
+    (key) =>
+      // A checkpoint of an earlier version can lack a setting that there was no choice of then.
+      Object.hasOwn(state.settings, key) && JSON.stringify(now[key]) !== JSON.stringify(state.settings[key]),
   )
   if (changed.length > 0) {
     const list = changed

@@ -11,7 +11,8 @@ import {
   type Plugin,
   TrituneError,
 } from '../../core/mod.ts'
-import { cpu, openCpuOrReference } from '../cpu/mod.ts'
+import { cpu } from '../cpu/mod.ts'
+import { cuda, type DeviceName, openDevice } from '../cuda/mod.ts'
 import { resolveModel } from '../hub/mod.ts'
 import { loadModel, models } from '../models/mod.ts'
 import { loadAdapter, peft } from '../peft/mod.ts'
@@ -37,7 +38,8 @@ export interface OpenGeneratorOptions {
   readonly adapter?: string
   readonly dtype?: FloatDType
   readonly offline?: boolean
-  readonly device?: Device
+  /** Default: `auto`. */
+  readonly device?: Device | DeviceName
   /** For adapters and models that are not built in. */
   readonly plugins?: readonly Plugin[]
 }
@@ -45,15 +47,14 @@ export interface OpenGeneratorOptions {
 /** `ref` is a hub name, a folder or a .gguf file. */
 export async function openGenerator(
   ref: string,
-  { adapter, dtype, offline = false, device, plugins = [] }: OpenGeneratorOptions = {},
+  { adapter, dtype, offline = false, device = 'auto', plugins = [] }: OpenGeneratorOptions = {},
 ): Promise<Generator> {
+  const on = typeof device === 'string' ? openDevice(device).device : device
   const path = await resolveModel(ref, { offline })
   const tokenizer = loadTokenizer(path)
   using open = new DisposableStack()
-  const host: Host = open.use(createHost({ plugins: [cpu, models, peft, ...plugins] }))
-  const model = open.use(
-    loadModel(path, { device: device ?? openCpuOrReference().device, dtype, models: host.all('model') }),
-  )
+  const host: Host = open.use(createHost({ plugins: [cpu, cuda, models, peft, ...plugins] }))
+  const model = open.use(loadModel(path, { device: on, dtype, models: host.all('model') }))
   if (adapter !== undefined) open.use(loadAdapter(model, adapter, { definitions: host.all('adapter') }))
   const owned = open.move()
   return {

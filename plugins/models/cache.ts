@@ -53,6 +53,17 @@ export function createCache(
     addTo(target, rows)
     return all.rowsView(0, length + tokens)
   }
+  // The layers of one pass ask for the same ones: they are uploaded once.
+  let offsets = owned(tensor([0, 0], { dtype: 'i32', device }))
+  let offsetsEnd = 0
+  const offsetsTo = (end: number): Tensor => {
+    if (end !== offsetsEnd) {
+      offsets.dispose()
+      offsets = owned(tensor([0, end], { dtype: 'i32', device }))
+      offsetsEnd = end
+    }
+    return offsets
+  }
   const free = (): void => {
     for (const t of [...keys, ...values]) t.dispose()
   }
@@ -66,7 +77,7 @@ export function createCache(
       return {
         k: append(keys[layer], k),
         v: append(values[layer], v),
-        offsets: tensor([0, total], { dtype: 'i32', device }),
+        offsets: offsetsTo(total),
       }
     },
     advance(tokens) {
@@ -78,7 +89,10 @@ export function createCache(
       values = make()
       length = 0
     },
-    [Symbol.dispose]: free,
+    [Symbol.dispose]() {
+      free()
+      offsets.dispose()
+    },
   }
 }
 

@@ -64,6 +64,7 @@ export async function buildCuda({ toolkit, output, gpus, only }: CudaBuild): Pro
     ...flagsOfVersion(toolkit),
     '-Xptxas=-v',
     `-Xcompiler=${HOST.join(',')}`,
+    `-DTT_NEWEST_GPU=${ptx.replace('compute_', '')}`,
     `-I${build}`,
   ]
   const unit = (source: string): Unit => {

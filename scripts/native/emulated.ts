@@ -83,11 +83,12 @@ export async function sanitizerEnvironment(
   output: string,
 ): Promise<Readonly<Record<string, string>>> {
   if (variant === 'plain') return {}
-  const library = (await run(['g++', `-print-file-name=lib${variant}.so`])).out.trim()
-  // What JavaScript leaves behind is not ours.
   return {
-    LD_PRELOAD: library,
-    ASAN_OPTIONS: 'detect_leaks=0',
+    LD_PRELOAD: (await run(['g++', `-print-file-name=lib${variant}.so`])).out.trim(),
     TRITUNE_CUDA_EMULATED_LIBRARY: output,
+    // What JavaScript leaves behind, and the races that its engine knows of, are not ours.
+    ...(variant === 'asan'
+      ? { ASAN_OPTIONS: 'detect_leaks=0' }
+      : { TSAN_OPTIONS: 'ignore_noninstrumented_modules=1' }),
   }
 }

@@ -315,7 +315,7 @@ const updates: readonly OpCase[] = [
 
 // ---- bit planes -------------------------------------------------------------------------------------------------
 
-const hypervectors: readonly OpCase[] = [31, 32, 100, 1000].flatMap((dims) => [
+const hypervectors: readonly OpCase[] = [31, 32, 100, 1000].flatMap((dims): OpCase[] => [
   {
     name: `vsa of ${dims} dimensions: pack, unpack, bind, permute`,
     inputs: { a: trits([3, dims]), b: { ...trits([3, dims]), values: whole([3, dims], -1, 1).toReversed() } },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { exportedSymbols } from '../../scripts/checks/_elf.ts'
+import { readElf } from '../../scripts/checks/_elf.ts'
 import { codeOnly } from '../../scripts/checks/_files.ts'
 import { layerProblems } from '../../scripts/checks/layers.ts'
 import { wordProblems } from '../../scripts/checks/words.ts'
@@ -93,15 +93,17 @@ test('`codeOnly()` keeps places and removes comments and strings', () => {
   expect(codeOnly("a /* b\nc */ 'd' // e\nf")).toBe('a     \n             \nf')
 })
 
-describe('exportedSymbols()', () => {
-  test('`exportedSymbols()` reads the names of a shared library', async () => {
+describe('readElf()', () => {
+  test('`readElf()` reads what a shared library exports and needs', async () => {
     const { fileURLToPath } = await import('node:url')
     const path = fileURLToPath(new URL('../../native/prebuilt/linux-x64/libtritune_cpu.so', import.meta.url))
-    const names = exportedSymbols(await Bun.file(path).bytes(), path)
-    expect(names).toContain('tt_abi_version')
-    expect(names.filter((name) => !name.startsWith('tt_'))).toEqual([])
+    const { exports, needs, versions } = readElf(await Bun.file(path).bytes(), path)
+    expect(exports).toContain('tt_abi_version')
+    expect(exports.filter((name) => !name.startsWith('tt_'))).toEqual([])
+    expect(needs).toContain('libc.so.6')
+    expect(versions).toContain('GLIBC_2.2.5')
   })
-  test('`exportedSymbols()` refuses other files', () => {
-    expect(() => exportedSymbols(new Uint8Array(64), 'a.so')).toThrow(/a\.so: not a 64-bit/)
+  test('`readElf()` refuses other files', () => {
+    expect(() => readElf(new Uint8Array(64), 'a.so')).toThrow(/a\.so: not a 64-bit/)
   })
 })

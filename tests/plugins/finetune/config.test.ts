@@ -166,12 +166,32 @@ describe('finetuneConfig', () => {
     expect(errorOf({ adapter: 'qlora' }).message).toContain('"qlora" is not supported yet')
     expect(errorOf({ optimizer: 'lion_8bit' }).message).toContain('"lion_8bit" is not supported yet')
     expect(errorOf({ lr_scheduler: 'rex' }).message).toContain('"rex" is not supported yet')
-    expect(errorOf({ device: 'cuda' }).message).toContain('"cuda" is not supported yet')
     expect(errorOf({ peft_init_lora_weights: 'pissa' }).message).toContain('"pissa" is not supported yet')
     expect(errorOf({ gradient_checkpointing: 'offload' }).message).toContain('"offload" is not supported yet')
     expect(errorOf({ lora_modules_to_save: ['lm_head'] }).code).toBe('E_CONFIG_KEY')
     expect(errorOf({ fp16: true }).code).toBe('E_CONFIG_KEY')
     expect(finetuneConfig.validate({ ...MINIMAL, fp16: false, lora_modules_to_save: [] }).notes).toEqual([])
+  })
+
+  test('8-bit AdamW has the names of transformers; paging is noted to be left out', () => {
+    for (const optimizer of ['adamw_8bit', 'adamw_bnb_8bit'])
+      expect(finetuneConfig.validate({ ...MINIMAL, optimizer })).toMatchObject({
+        optimizer: 'adamw_8bit',
+        notes: [],
+      })
+    const paged = finetuneConfig.validate({ ...MINIMAL, optimizer: 'paged_adamw_8bit' })
+    expect(paged.optimizer).toBe('adamw_8bit')
+    expect(paged.notes.join()).toContain('not paged here')
+    expect(finetuneConfig.validate({ ...MINIMAL, optimizer: 'paged_adamw_32bit' }).optimizer).toBe('adamw')
+  })
+
+  test('takes the names of devices, and no other', () => {
+    for (const device of ['auto', 'cpu', 'cuda', 'cuda:1', 'cuda-emulated'])
+      expect(String(finetuneConfig.validate({ ...MINIMAL, device }).device)).toBe(device)
+    expect(errorOf({ device: 'gpu' }).message).toBe(
+      'device: expected one of auto, cpu, cuda, cuda-emulated (did you mean "cpu"?), got "gpu"',
+    )
+    for (const device of ['cuda:', 'cuda:-1', 'cuda:x', 1]) expect(errorOf({ device }).code).toBe('E_CONFIG')
   })
 
   test('refuses unknown keys and names the nearest one', () => {

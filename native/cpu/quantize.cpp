@@ -1,0 +1,133 @@
+// Entry points that quantize and dequantize; linear layers on packed weights are in linear_quantized.cpp.
+#include "quantize.h"
+
+using namespace tt;
+
+namespace tt {
+
+static bool is_block(int64_t block) { return block >= 64 && block <= 4096 && (block & (block - 1)) == 0; }
+
+tt_status read_weight(PackedWeight* out, const char* name, const int64_t* weight, int32_t rows, int32_t cols) {
+  TT_REQUIRE(weight, "%s: weight is null", name);
+  TT_REQUIRE(rows >= 0 && cols >= 0, "%s: rows and cols of the weight must not be negative, got %d and %d", name, rows, cols);
+  const int64_t kind = weight[0], block = weight[4];
+  TT_REQUIRE(kind >= TT_NF4 && kind <= TT_TERNARY, "%s: weight kind must be 0..3, got %lld", name, static_cast<long long>(kind));
+  const bool blockwise = kind == TT_NF4 || kind == TT_FP4;
+  TT_REQUIRE(!blockwise || is_block(block), "%s: block must be a power of two in 64..4096, got %lld", name, static_cast<long long>(block));
+  TT_REQUIRE(blockwise || weight[3] == 0, "%s: weight kind %lld has no nested scales", name, static_cast<long long>(kind));
+  TT_REQUIRE(kind != TT_TERNARY || rows % 4 == 0, "%s: a ternary weight needs a multiple of 4 rows, got %d", name, rows);
+  TT_REQUIRE(rows == 0 || cols == 0 || (weight[1] && weight[2]), "%s: %s of the weight is null", name, !weight[1] ? "data" : "scale");
+  *out = {int(kind),
+          reinterpret_cast<const uint8_t*>(weight[1]),
+          reinterpret_cast<const void*>(weight[2]),
+          reinterpret_cast<const float*>(weight[3]),
+          size_t(block),
+          __builtin_bit_cast(float, uint32_t(weight[5])),
+          rows,
+          cols};
+  return TT_OK;
+}
+
+void unpack_parallel(const PackedWeight& w, const Unpacked& part) {
+  const size_t bytes = dtype_bytes(part.dtype);
+  for_ranges(size_t(part.rows), size_t(part.cols) * (bytes + 1), [&](size_t begin, size_t end, int) {
+    Unpacked piece = part;
+    piece.to = static_cast<char*>(part.to) + begin * part.ld * bytes;
+    piece.row += int(begin);
+    piece.rows = int(end - begin);
+    TT_DISPATCH(unpack_weight, w, piece);
+  });
+}
+
+}  // namespace tt
+
+extern "C" tt_status tt_quantize_4bit(uint8_t* packed, float* absmax, const void* x, size_t n, int32_t block, int32_t kind, tt_dtype dtype, tt_stream) {
+  TT_REQUIRE_DTYPE("tt_quantize_4bit", dtype);
+  TT_REQUIRE(kind == TT_NF4 || kind == TT_FP4, "tt_quantize_4bit: kind must be nf4 (0) or fp4 (1), got %d", kind);
+  TT_REQUIRE(is_block(block), "tt_quantize_4bit: block must be a power of two in 64..4096, got %d", block);
+  if (n == 0) return TT_OK;
+  TT_REQUIRE_POINTER("tt_quantize_4bit", packed);
+  TT_REQUIRE_POINTER("tt_quantize_4bit", absmax);
+  TT_REQUIRE_POINTER("tt_quantize_4bit", x);
+  const size_t size = size_t(block);
+  for_ranges((n + size - 1) / size, size * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
+    TT_DISPATCH(quantize_4bit_blocks, packed, absmax, x, n, size, begin, end, kind, dtype);
+  });
+  return TT_OK;
+}
+
+extern "C" tt_status tt_quantize_8bit(uint8_t* codes, float* absmax, const float* x, size_t n, int32_t block, int32_t is_signed, tt_stream) {
+  TT_REQUIRE(block > 0, "tt_quantize_8bit: block must be positive, got %d", block);
+  if (n == 0) return TT_OK;
+  TT_REQUIRE_POINTER("tt_quantize_8bit", codes);
+  TT_REQUIRE_POINTER("tt_quantize_8bit", absmax);
+  TT_REQUIRE_POINTER("tt_quantize_8bit", x);
+  const size_t size = size_t(block);
+  for_ranges((n + size - 1) / size, size * 5, [&](size_t begin, size_t end, int) {
+    TT_DISPATCH(quantize_8bit_blocks, codes, absmax, x, n, size, begin, end, is_signed != 0);
+  });
+  return TT_OK;
+}
+
+extern "C" tt_status tt_dequantize_8bit(float* y, const uint8_t* codes, const float* absmax, size_t n, int32_t block, int32_t is_signed, tt_stream) {
+  TT_REQUIRE(block > 0, "tt_dequantize_8bit: block must be positive, got %d", block);
+  if (n == 0) return TT_OK;
+  TT_REQUIRE_POINTER("tt_dequantize_8bit", y);
+  TT_REQUIRE_POINTER("tt_dequantize_8bit", codes);
+  TT_REQUIRE_POINTER("tt_dequantize_8bit", absmax);
+  for_ranges(n, 5, [&](size_t begin, size_t end, int) {
+    TT_DISPATCH(dequantize_8bit_range, y, codes, absmax, begin, end, size_t(block), is_signed != 0);
+  });
+  return TT_OK;
+}
+
+extern "C" tt_status tt_quantize_int8(int8_t* q, float* absmax, const void* x, int32_t rows, int32_t cols, tt_dtype dtype, tt_stream) {
+  TT_REQUIRE_DTYPE("tt_quantize_int8", dtype);
+  TT_REQUIRE_SIZE("tt_quantize_int8", rows);
+  TT_REQUIRE_SIZE("tt_quantize_int8", cols);
+  if (rows == 0) return TT_OK;
+  TT_REQUIRE_POINTER("tt_quantize_int8", absmax);
+  TT_REQUIRE(cols == 0 || (q && x), "tt_quantize_int8: %s is null", !q ? "q" : "x");
+  const size_t n = size_t(cols);
+  for_ranges(size_t(rows), n * (dtype_bytes(dtype) + 1), [&](size_t begin, size_t end, int) {
+    for (size_t row = begin; row < end; row++)
+      absmax[row] = TT_DISPATCH(quantize_row, q + row * n, TT_I8, at(x, row * n, dtype), nullptr, n, dtype);
+  });
+  return TT_OK;
+}
+
+extern "C" tt_status tt_quantize_ternary(uint8_t* packed, float* scale, const void* w, int32_t rows, int32_t cols, tt_dtype dtype, tt_stream) {
+  TT_REQUIRE_DTYPE("tt_quantize_ternary", dtype);
+  TT_REQUIRE_SIZE("tt_quantize_ternary", rows);
+  TT_REQUIRE_SIZE("tt_quantize_ternary", cols);
+  TT_REQUIRE(rows % 4 == 0, "tt_quantize_ternary: rows must be a multiple of 4, got %d", rows);
+  TT_REQUIRE_POINTER("tt_quantize_ternary", scale);
+  const size_t n = size_t(rows) * size_t(cols), quarter = size_t(rows) / 4;
+  TT_REQUIRE(n == 0 || (packed && w), "tt_quantize_ternary: %s is null", !packed ? "packed" : "w");
+  // Partial sums of fixed pieces, added in order: the same mean whatever the thread count.
+  const size_t piece = piece_size(dtype_bytes(dtype)), pieces = (n + piece - 1) / piece;
+  double* sums = static_cast<double*>(shared_scratch(0, (pieces + 1) * sizeof(double)));
+  if (!sums) return fail(TT_OUT_OF_MEMORY, "tt_quantize_ternary: no memory for %zu partial sums", pieces);
+  for_ranges(n, dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
+    sums[begin / piece] = TT_DISPATCH(sum_magnitudes, at(w, begin, dtype), end - begin, dtype);
+  });
+  double total = 0;
+  for (size_t i = 0; i < pieces; i++) total += sums[i];
+  const float mean = float(total / double(n ? n : 1));
+  // NaN stays NaN.
+  *scale = mean < 1e-5f ? 1e-5f : mean;
+  for_ranges(quarter, 4 * size_t(cols) * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
+    TT_DISPATCH(pack_ternary_rows, packed, w, quarter, size_t(cols), begin, end, *scale, dtype);
+  });
+  return TT_OK;
+}
+
+extern "C" tt_status tt_dequantize(void* y, const int64_t* weight, int32_t rows, int32_t cols, tt_dtype dtype, tt_stream) {
+  TT_REQUIRE_DTYPE("tt_dequantize", dtype);
+  PackedWeight w;
+  if (tt_status bad = read_weight(&w, "tt_dequantize", weight, rows, cols)) return bad;
+  if (rows == 0 || cols == 0) return TT_OK;
+  TT_REQUIRE_POINTER("tt_dequantize", y);
+  unpack_parallel(w, {y, dtype, size_t(cols), 0, rows, 0, cols, true});
+  return TT_OK;
+}

@@ -1,0 +1,70 @@
+// tt_quantize_ternary: AbsMean (BitNet b1.58, arXiv 2402.17764) into the 2-bit packing of transformers' checkpoints.
+#include "quantized.h"
+
+namespace tt {
+namespace {
+
+constexpr int THREADS = 256;
+constexpr int PARTS = 512;  // partial sums: a fixed number, so that the order of the sum is the same on every device
+
+/// partial[b] = Σ|w| over part b of PARTS, in doubles: the mean is right to its last bit whatever the order.
+template <class T> __global__ void __launch_bounds__(THREADS) magnitude_sums_kernel(double* partial, const T* w, size_t n) {
+  __shared__ double reduce[THREADS / 32];
+  double sum = 0;
+  for (size_t i = blockIdx.x * size_t(THREADS) + threadIdx.x; i < n; i += size_t(PARTS) * THREADS) sum += double(fabsf(to_float(w[i])));
+  sum = block_sum(sum, reduce, THREADS);
+  if (threadIdx.x == 0) partial[blockIdx.x] = sum;
+}
+
+__global__ void __launch_bounds__(THREADS) mean_kernel(float* scale, const double* partial, size_t n) {
+  __shared__ double reduce[THREADS / 32];
+  double sum = 0;
+  for (int i = int(threadIdx.x); i < PARTS; i += THREADS) sum += partial[i];
+  sum = block_sum(sum, reduce, THREADS);
+  const float mean = float(sum / double(n));
+  if (threadIdx.x == 0) scale[0] = mean < 1e-5f ? 1e-5f : mean;  // NaN stays
+}
+
+template <class T> __global__ void __launch_bounds__(THREADS) pack_trits_kernel(uint8_t* packed, const T* w, const float* scale, size_t quarter) {
+  const float mean = scale[0];
+  for (size_t i = blockIdx.x * size_t(THREADS) + threadIdx.x; i < quarter; i += size_t(gridDim.x) * THREADS) {
+    uint32_t byte = 0;
+    TT_UNROLL
+    for (int p = 0; p < 4; p++) {
+      const float ratio = to_float(w[i + p * quarter]) / mean;
+      // Half rounds to even, which is 0; NaN is 0 too.
+      const uint32_t code = ratio > 0.5f ? 2u : ratio < -0.5f ? 0u : 1u;
+      byte |= code << (2 * p);
+    }
+    packed[i] = uint8_t(byte);
+  }
+}
+
+template <class T> void launch(const Gpu& gpu, uint8_t* packed, float* scale, double* partial, const T* w, size_t n, cudaStream_t stream) {
+  auto sums = magnitude_sums_kernel<T>;
+  TT_LAUNCH(sums, dim3(PARTS), dim3(THREADS), 0, stream, partial, w, n);
+  auto mean = mean_kernel;
+  TT_LAUNCH(mean, dim3(1), dim3(THREADS), 0, stream, scale, partial, n);
+  auto pack = pack_trits_kernel<T>;
+  TT_LAUNCH(pack, dim3(grid_for(gpu, n / 4, THREADS)), dim3(THREADS), 0, stream, packed, w, scale, n / 4);
+}
+
+}  // namespace
+}  // namespace tt
+
+using namespace tt;
+
+extern "C" tt_status tt_quantize_ternary(uint8_t* packed, float* scale, const void* w, int32_t rows, int32_t cols, tt_dtype dtype, tt_stream stream) {
+  TT_REQUIRE(is_compute_dtype(dtype), "tt_quantize_ternary: dtype must be f32 or bf16, got %d", dtype);
+  TT_REQUIRE(rows > 0 && cols > 0, "tt_quantize_ternary: bad size (rows %d, cols %d)", rows, cols);
+  TT_REQUIRE(rows % 4 == 0, "tt_quantize_ternary: rows must be a multiple of 4, got %d", rows);
+  TT_REQUIRE(packed && scale && w, "tt_quantize_ternary: packed, scale or w is NULL");
+  TT_READY("tt_quantize_ternary");
+  cudaStream_t s = stream_of(gpu, stream);
+  Scratch partial(s);
+  if (!partial.reserve(PARTS * sizeof(double))) return no_memory("tt_quantize_ternary", PARTS * sizeof(double));
+  const size_t n = size_t(rows) * size_t(cols);
+  if (dtype == TT_F32) launch(gpu, packed, scale, partial.as<double>(), static_cast<const float*>(w), n, s);
+  else launch(gpu, packed, scale, partial.as<double>(), static_cast<const bf16*>(w), n, s);
+  return launched("tt_quantize_ternary", s);
+}

@@ -1,0 +1,54 @@
+/**
+ * The device that a run is given by name: `auto`, `cpu`, `cuda`, `cuda:1`, `cuda-emulated`; and why it is that one.
+ */
+import { existsSync } from 'node:fs'
+import { type Device, TrituneError } from '../../core/mod.ts'
+import { libraryCandidates, PLATFORM } from '../../core/native/library.ts'
+import { openCpuOrReference } from '../cpu/mod.ts'
+import { openCuda } from './device.ts'
+
+/** `cuda` is `cuda:0`; `auto` is a GPU where one can be used, else the CPU. */
+export type DeviceName = 'auto' | 'cpu' | 'cuda' | `cuda:${number}` | 'cuda-emulated'
+
+export interface OpenedDevice {
+  readonly device: Device
+  /** Why it is not a GPU although `auto` would take one; else null. */
+  readonly reason: string | null
+  /** What else should be said: no native library, … */
+  readonly note: string | null
+}
+
+export interface OpenDeviceOptions {
+  /** Threads of the CPU; 0 = every core the process may use. */
+  readonly threads?: number
+}
+
+/** Whether `name` can be the name of a device. */
+export function isDeviceName(name: unknown): name is DeviceName {
+  return typeof name === 'string' && /^(auto|cpu|cuda(:\d{1,3})?|cuda-emulated)$/.test(name)
+}
+
+/** Throws E_DEVICE or E_LIBRARY, with the remedy, when the device that was asked for cannot be used. */
+export function openDevice(name: DeviceName, { threads = 0 }: OpenDeviceOptions = {}): OpenedDevice {
+  if (name === 'cpu') return { ...openCpuOrReference({ threads }), reason: null }
+  if (name !== 'auto') return { device: openByName(name), reason: null, note: null }
+  try {
+    return { device: openCuda(), reason: null, note: null }
+  } catch (error) {
+    if (!(error instanceof TrituneError)) throw error
+    return { ...openCpuOrReference({ threads }), reason: whyNot(error) }
+  }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function openByName(name: Exclude<DeviceName, 'auto' | 'cpu'>): Device {
+  if (name === 'cuda-emulated') return openCuda({ emulated: true })
+  return openCuda({ ordinal: Number(name.split(':')[1] ?? 0) })
+}
+
+/** One line, without the remedy: nobody asked for a GPU. */
+function whyNot({ message }: TrituneError): string {
+  if (!libraryCandidates('cuda').some((path) => existsSync(path))) return `no GPU library for ${PLATFORM}`
+  return message.split('\n')[0]
+}

@@ -1,0 +1,77 @@
+/**
+ * A diagnosis for people: one screen.
+ */
+import type { DeviceList } from '../../core/native/library.ts'
+import { ROOT } from '../_setup.ts'
+import type { Diagnosis } from './diagnose.ts'
+import type { LibraryState } from './libraries.ts'
+
+export function formatDiagnosis(d: Diagnosis): string[] {
+  const { cpu, gpu, hub, disk, shared } = d
+  const missing =
+    cpu.isa === null ? 'no native library' : `${cpu.isa} (of ${cpu.isas.join(', ')}), ${cpu.threads} threads`
+  return [
+    row(
+      'tritune',
+      `${d.tritune} on ${d.runtime}, ${d.platform}${d.packagesInstalled ? '' : ', packages not installed'}`,
+    ),
+    row('cpu', `${cpu.model}, ${cpu.cores} cores: ${missing}`),
+    row('memory', `${gibibytes(cpu.freeMemory)} free of ${gibibytes(cpu.memory)}`),
+    ...gpuRows(gpu),
+    row('driver', gpu === null ? 'not asked: no CUDA library' : cudaVersions(gpu)),
+    ...d.libraries.map((library) =>
+      row(library === d.libraries[0] ? 'libraries' : '', describeLibrary(library)),
+    ),
+    row('cuBLASLt', shared.cublaslt ?? 'not found (not needed)'),
+    row('NCCL', shared.nccl ?? 'not found (not needed)'),
+    row('gemm', d.gemm ?? 'no GPU is used'),
+    row(
+      'hub',
+      `${hub.endpoint}${hub.offline ? ' (offline)' : ''}, ${hub.hasToken ? 'with a token' : 'no token'}, cache ${hub.cache}${hub.exists ? '' : ' (not there yet)'}`,
+    ),
+    row('disk', `${gibibytes(disk.here)} free here, ${gibibytes(disk.cache)} in the cache`),
+    '',
+    ...d.problems.map(({ what }, i) => row(i === 0 ? 'missing' : '', what)),
+    row(d.works ? 'ready' : 'not ready', verdict(d)),
+  ]
+}
+
+function verdict({ works, problems, gpu }: Diagnosis): string {
+  const where = gpu && gpu.problem === null ? 'on the GPU' : 'on the CPU'
+  if (problems.length === 0) return `models are fine-tuned ${where}: bun run quickstart`
+  return `${works ? `models are fine-tuned ${where}; ` : ''}to mend it: ${problems[0].command}`
+}
+
+function gpuRows(gpu: DeviceList | null): string[] {
+  if (gpu === null) return [row('gpu', 'none')]
+  if (gpu.problem !== null) return [row('gpu', `none: ${gpu.problem}`)]
+  return gpu.devices.map(({ name, capability, memory, free }, i) =>
+    row(
+      i === 0 ? 'gpu' : '',
+      `cuda:${i} ${name}, compute capability ${(capability / 10).toFixed(1)}, ${free > 0 ? `${gibibytes(free)} free of ` : ''}${gibibytes(memory)}${capability < 80 ? ', too old: 8.0 is needed' : ''}`,
+    ),
+  )
+}
+
+function cudaVersions({ driver, runtime }: DeviceList): string {
+  return driver === 0
+    ? `none; the library was made with CUDA ${version(runtime)}`
+    : `CUDA ${version(driver)}; the library was made with ${version(runtime)}`
+}
+
+function version(cuda: number): string {
+  return `${Math.floor(cuda / 1000)}.${Math.floor((cuda % 1000) / 10)}`
+}
+
+function describeLibrary({ name, path, state, problem }: LibraryState): string {
+  const shown = path.startsWith(ROOT) ? path.slice(ROOT.length) : path
+  return `${name.padEnd(13)} ${state === 'damaged' ? `DAMAGED (${problem})` : state === 'missing' ? 'not there' : 'ok'}, ${shown}`
+}
+
+function gibibytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(bytes < 10 * 2 ** 30 ? 1 : 0)} GiB`
+}
+
+function row(name: string, text: string): string {
+  return `${name.padEnd(10)} ${text}`
+}
