@@ -1,15 +1,16 @@
 // gemm(): chooses the kernel of a matrix product, and adds up the parts of one that was split along its depth.
+#include "cublaslt.h"
 #include "gemm_task.h"
+#include "gemm_wgmma.h"
 
 namespace tt {
 namespace {
 
 // ---- other engines: a row each, asked in this order --------------------------------------------------------------------
 
-const char* not_built(const Gpu&) { return "this build does not have it"; }
 const GemmEngine engines[] = {
-    {"wgmma", GEMM_WGMMA, not_built, nullptr, nullptr},
-    {"cublaslt", GEMM_CUBLASLT, not_built, nullptr, nullptr},
+    {"wgmma", GEMM_WGMMA, wgmma_unavailable, wgmma_supports, gemm_wgmma},
+    {"cublaslt", GEMM_CUBLASLT, cublaslt_unavailable, cublaslt_supports, gemm_cublaslt},
 };
 
 /// The engine that does this product, or null: our kernels do. Fails when one is asked for by name that cannot run at all.
