@@ -84,7 +84,7 @@ inline void fail_block(const char* format, ...) {
     if (f.state != DONE && f.place && listed++ < 4) text += "; thread " + std::to_string(f.index) + " waits at " + f.place;
   report_failure(text);
   b.failed = true;
-  for (Fiber& f : b.fibers) f.started = false;
+  for (Fiber& f : b.fibers) f.started = false, f.context.abandon();
   switch_context(b.running->context, b.caller);
 }
 
@@ -189,21 +189,26 @@ inline void fiber_loop() {
       body = current->body;
     }
     (*body)();
-    Quiet quiet;
-    Block& b = *current;
-    Fiber* me = b.running;
-    if (me->copies_pending()) fail_block("thread %d ends with cp.async under way that nobody waited for", me->index);
-    me->state = DONE;
-    Warp& w = b.warps[size_t(me->index) >> 5];
-    w.live &= ~(1u << (me->index & 31));
-    b.live--;
-    release(&b.end_tag);
-    if (b.live && b.arrived == b.live) open_block_barrier();
-    try_warp(w);
-    Fiber* next = b.live ? next_runnable() : nullptr;
-    if (b.live && !next) fail_block("deadlock: thread %d has left, others wait for it at a barrier", me->index);
-    b.running = next;
-    switch_context(me->context, next ? next->context : b.caller);
+    Context *mine, *to;
+    {
+      Quiet quiet;
+      Block& b = *current;
+      Fiber* me = b.running;
+      if (me->copies_pending()) fail_block("thread %d ends with cp.async under way that nobody waited for", me->index);
+      me->state = DONE;
+      Warp& w = b.warps[size_t(me->index) >> 5];
+      w.live &= ~(1u << (me->index & 31));
+      b.live--;
+      release(&b.end_tag);
+      if (b.live && b.arrived == b.live) open_block_barrier();
+      try_warp(w);
+      Fiber* next = b.live ? next_runnable() : nullptr;
+      if (b.live && !next) fail_block("deadlock: thread %d has left, others wait for it at a barrier", me->index);
+      b.running = next;
+      mine = &me->context, to = next ? &next->context : &b.caller;
+    }
+    // Outside of Quiet: a fiber that never runs again may not be destroyed while ThreadSanitizer looks away.
+    switch_context(*mine, *to);
   }
 }
 

@@ -45,6 +45,12 @@ struct Context {
     if (stack) munmap(stack, STACK_BYTES);
     stack = nullptr;
   }
+  /// It stops where it stands and begins anew: what ThreadSanitizer knows of it is lost, as only what has ended may be destroyed.
+  void abandon() {
+#ifdef EMU_TSAN
+    tsan = nullptr;
+#endif
+  }
   /// Makes the next switch to it begin in `entry`, which never returns.
   void prepare(void (*entry)()) {
     unpoison(stack, STACK_BYTES);
