@@ -14,7 +14,7 @@ template <int D, int QUERIES, int KEYS, int WARPS> __global__ void __launch_boun
   TT_DYNAMIC_SHARED(unsigned char, shared);
   unsigned char *const q_tile = shared, *const k_tile = q_tile + QUERIES * D * 2, *const v_tile = k_tile + KEYS * D * 2;
   Tile tile;
-  if (!find_tile<QUERIES>(tile, a, TILED_QUERIES, int(blockIdx.x), a.causal)) return;
+  if (!find_tile(tile, a, TILED_QUERIES, QUERIES, int(blockIdx.x), a.causal)) return;
   const int lane = int(threadIdx.x) & 31, warp = int(threadIdx.x) >> 5, head = int(blockIdx.y), kv_head = head / a.group;
   const int q_stride = a.heads * a.size, k_stride = a.kv_heads * a.size;
   const int64_t q_at = int64_t(tile.q0 + tile.row) * q_stride + head * a.size, k_at = int64_t(tile.k0) * k_stride + kv_head * a.size;

@@ -83,10 +83,10 @@ template <int WIDTH, int M, int N, int K> TT_GPU void add_product(float (&c)[M][
 }
 
 /// A tile of ROWS rows from rows `from`, `from` + stride …, in the background; rows at or past `rows` and columns at or past `size` are zero.
-template <int ROWS, int WIDTH, int THREADS> TT_GPU void copy_rows(unsigned char* tile, const bf16* from, int stride, int rows, int size) {
+template <int ROWS, int WIDTH, int THREADS> TT_GPU void copy_rows(unsigned char* tile, const bf16* from, int stride, int rows, int size, int thread = int(threadIdx.x)) {
   constexpr int CHUNKS = WIDTH / 8;
   TT_UNROLL
-  for (int i = int(threadIdx.x); i < ROWS * CHUNKS; i += THREADS) {
+  for (int i = thread; i < ROWS * CHUNKS; i += THREADS) {
     const int row = i / CHUNKS, chunk = i % CHUNKS;
     copy_async16(tile + swizzle<CHUNKS>(row, chunk) * 2, from + row * stride + chunk * 8, row < rows && chunk * 8 < size);
   }
