@@ -6,11 +6,7 @@
 export const TOLERANCE = { f32: 3e-5, bf16: 2e-2 } as const
 
 /** The first element that is too far off, as text; null: none is. */
-export function firstDifference(
-  got: Float32Array,
-  expected: Float32Array,
-  tolerance: number,
-): string | null {
+export function firstDifference(got: Float32Array, expected: Float32Array, tolerance: number): string | null {
   if (got.length !== expected.length) return `has ${got.length} elements, expected ${expected.length}`
   let scale = 0
   for (const value of expected) if (Number.isFinite(value)) scale = Math.max(scale, Math.abs(value))

@@ -13,7 +13,10 @@ const out = new BigInt64Array(1)
 class Block {
   readonly address: number
   private readonly base: number
-  constructor(readonly host: Stored | Int32Array, shift = 0) {
+  constructor(
+    readonly host: Stored | Int32Array,
+    shift = 0,
+  ) {
     library.call.tt_alloc(out, host.byteLength + shift)
     this.base = Number(out[0])
     this.address = this.base + shift
@@ -67,7 +70,11 @@ export function runAttention(
   const tokens = [c.offsetsQ.at(-1) ?? 0, c.offsetsK.at(-1) ?? 0] as const
   using stack = new DisposableStack()
   const upload = (host: Stored | Int32Array, by = 0): Block => stack.use(new Block(host, by))
-  const [q, k, v] = [upload(pack(data.q, dtype), shift), upload(pack(data.k, dtype)), upload(pack(data.v, dtype))]
+  const [q, k, v] = [
+    upload(pack(data.q, dtype), shift),
+    upload(pack(data.k, dtype)),
+    upload(pack(data.v, dtype)),
+  ]
   const [offsetsQ, offsetsK] = [upload(Int32Array.from(c.offsetsQ)), upload(Int32Array.from(c.offsetsK))]
   const o = upload(blank(data.q.length, dtype))
   const lse = upload(new Float32Array(tokens[0] * c.heads).fill(Number.NaN))

@@ -50,7 +50,14 @@ const CASES: Readonly<Record<string, AttentionCase>> = {
   'head size 128': { ...BASE, ...packed, size: 128, heads: 3, softcap: 3, scale: 0.09 },
   'head size 128 in a window': { ...BASE, ...one(170, 190), size: 128, window: 50, scale: 0.09 },
   'head size 256': { ...BASE, ...one(100), size: 256, scale: 0.0625, softcap: 4 },
-  'head size 256 in documents': { ...BASE, offsetsQ: [0, 20, 70], offsetsK: [0, 90, 100], size: 256, window: 40, scale: 0.06 },
+  'head size 256 in documents': {
+    ...BASE,
+    offsetsQ: [0, 20, 70],
+    offsetsK: [0, 90, 100],
+    size: 256,
+    window: 40,
+    scale: 0.06,
+  },
   'head size 8, padded': { ...BASE, ...one(35), size: 8 },
   'head size 72, padded': { ...BASE, ...one(35), size: 72 },
   'head size 104, padded': { ...BASE, ...one(35), size: 104, window: 9 },
@@ -66,7 +73,13 @@ const CASES: Readonly<Record<string, AttentionCase>> = {
   'one query, head size 256': { ...BASE, ...one(1, 400), size: 256, softcap: 2, scale: 0.0625 },
   'one query, head size 80': { ...BASE, ...one(1, 300), size: 80, scale: 0.1 },
   'a few queries and many keys': { ...BASE, ...one(5, 611), heads: 6, kvHeads: 2, softcap: 2 },
-  'a batch of single queries': { ...BASE, offsetsQ: [0, 1, 2, 3], offsetsK: [0, 5, 5, 700], heads: 4, kvHeads: 2 },
+  'a batch of single queries': {
+    ...BASE,
+    offsetsQ: [0, 1, 2, 3],
+    offsetsK: [0, 5, 5, 700],
+    heads: 4,
+    kvHeads: 2,
+  },
   'one query of 20 heads on one': { ...BASE, ...one(1, 260), heads: 20 },
   '70 documents': {
     ...BASE,
@@ -132,7 +145,13 @@ describe('attention on CUDA', () => {
   test('dq by atomic additions agrees with f64', () => {
     option('attention_dq', 'atomic')
     try {
-      for (const name of ['documents', 'head size 96', 'head size 128', 'head size 80', 'everything at once']) {
+      for (const name of [
+        'documents',
+        'head size 96',
+        'head size 128',
+        'head size 80',
+        'everything at once',
+      ]) {
         const c = CASES[name]
         expectAsF64(c, BF16, runAttention(c, BF16, attentionData(c, BF16)))
       }
@@ -195,12 +214,12 @@ describe('arguments of attention on CUDA', () => {
       [-7, 3, 40],
     ]) {
       for (const dtype of DTYPES) {
-        expect(status({ ...BASE, offsetsQ: offsets, offsetsK: [0, ...offsets.slice(1).fill(40)] }, dtype)).toContain(
-          'an offset of attention is out of range',
-        )
-        expect(status({ ...BASE, offsetsQ: [0, ...offsets.slice(1).fill(40)], offsetsK: offsets }, dtype)).toContain(
-          'an offset of attention is out of range',
-        )
+        expect(
+          status({ ...BASE, offsetsQ: offsets, offsetsK: [0, ...offsets.slice(1).fill(40)] }, dtype),
+        ).toContain('an offset of attention is out of range')
+        expect(
+          status({ ...BASE, offsetsQ: [0, ...offsets.slice(1).fill(40)], offsetsK: offsets }, dtype),
+        ).toContain('an offset of attention is out of range')
       }
     }
   })

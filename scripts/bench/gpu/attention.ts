@@ -80,7 +80,11 @@ async function measure(rig: Rig, shape: AttentionShape, name: string): Promise<v
   backward(0)
   const errors = sampledErrors(sets[0], shape, options.seed)
   for (const [part, error] of Object.entries(errors))
-    report({ name: `${part}, ${name}`, ok: error < (part === 'o' ? 1e-2 : 2e-2), note: `error ${error.toExponential(1)}` })
+    report({
+      name: `${part}, ${name}`,
+      ok: error < (part === 'o' ? 1e-2 : 2e-2),
+      note: `error ${error.toExponential(1)}`,
+    })
 
   const request = { op: 'attention', shape: { ...shape } }
   const pairs = (tokens * (tokens + 1)) / 2
@@ -99,14 +103,18 @@ async function measure(rig: Rig, shape: AttentionShape, name: string): Promise<v
   const ahead = rig.time(forward)
   say('forward', ahead, torchForward, flops.forward)
   for (const dq of ['deterministic', 'atomic'] as const) {
-    await rig.part(`backward ${dq}, ${name}`, () => {
-      setOption(rig, 'attention_dq', dq)
-      const both = rig.time((i) => {
-        forward(i)
-        backward(i)
-      })
-      say(`forward + backward, ${dq} dq`, both, torchBoth, flops.forward + flops.backward)
-    }, { inner: true })
+    await rig.part(
+      `backward ${dq}, ${name}`,
+      () => {
+        setOption(rig, 'attention_dq', dq)
+        const both = rig.time((i) => {
+          forward(i)
+          backward(i)
+        })
+        say(`forward + backward, ${dq} dq`, both, torchBoth, flops.forward + flops.backward)
+      },
+      { inner: true },
+    )
     setOption(rig, 'attention_dq', 'deterministic')
   }
 }

@@ -17,15 +17,57 @@ export async function crossEntropy(rig: Rig): Promise<void> {
     const name = `${tokens} tokens, ${hidden} → ${vocab}`
     await rig.part(name, async () => {
       const { call, report } = rig
-      const [h, w] = [rig.random([tokens, hidden]), rig.random([vocab, hidden], 'bf16', 1 / Math.sqrt(hidden))]
+      const [h, w] = [
+        rig.random([tokens, hidden]),
+        rig.random([vocab, hidden], 'bf16', 1 / Math.sqrt(hidden)),
+      ]
       const targets = Int32Array.from({ length: tokens }, (_, i) => (i % 5 === 4 ? -100 : (i * 7919) % vocab))
       const [t, loss, dh] = [rig.integers(targets), rig.empty([1], 'f32'), rig.empty([tokens, hidden])]
       const nll = rig.empty([tokens], 'f32')
       const scale = 1 / tokens
       const body = (): void =>
-        call.tt_linear_cross_entropy(loss.address, 0, dh.address, 0, h.address, w.address, t.address, tokens, hidden, vocab, scale, 0, 1, 0)
-      call.tt_linear_cross_entropy(loss.address, nll.address, dh.address, 0, h.address, w.address, t.address, tokens, hidden, vocab, scale, 0, 1, 0)
-      checkRow(rig, name, { h: numbersIn(h), w: numbersIn(w), nll: numbersIn(nll), dh: numbersIn(dh), targets, hidden, vocab, scale })
+        call.tt_linear_cross_entropy(
+          loss.address,
+          0,
+          dh.address,
+          0,
+          h.address,
+          w.address,
+          t.address,
+          tokens,
+          hidden,
+          vocab,
+          scale,
+          0,
+          1,
+          0,
+        )
+      call.tt_linear_cross_entropy(
+        loss.address,
+        nll.address,
+        dh.address,
+        0,
+        h.address,
+        w.address,
+        t.address,
+        tokens,
+        hidden,
+        vocab,
+        scale,
+        0,
+        1,
+        0,
+      )
+      checkRow(rig, name, {
+        h: numbersIn(h),
+        w: numbersIn(w),
+        nll: numbersIn(nll),
+        dh: numbersIn(dh),
+        targets,
+        hidden,
+        vocab,
+        scale,
+      })
       const memory = rig.peak(body)
       const seconds = rig.time(body)
       const torch = await rig.torch({ op: 'linear_cross_entropy', shape })
@@ -60,7 +102,11 @@ interface Row {
 }
 
 /** One row of nll and of dh in f64. */
-function checkRow({ report }: Rig, name: string, { h, w, nll, dh, targets, hidden, vocab, scale }: Row): void {
+function checkRow(
+  { report }: Rig,
+  name: string,
+  { h, w, nll, dh, targets, hidden, vocab, scale }: Row,
+): void {
   const row = Math.max(0, targets.length - 3)
   const logits = new Float64Array(vocab)
   for (let v = 0; v < vocab; v++) {
@@ -72,7 +118,7 @@ function checkRow({ report }: Rig, name: string, { h, w, nll, dh, targets, hidde
   const lse = top + Math.log(logits.reduce((sum, x) => sum + Math.exp(x - top), 0))
   const expected = new Float64Array(hidden)
   const trained = targets[row] >= 0
-  for (let v = 0; trained && v < vocab; v++) {
+  for (let v = 0; v < (trained ? vocab : 0); v++) {
     const dz = scale * (Math.exp(logits[v] - lse) - Number(v === targets[row]))
     for (let c = 0; c < hidden; c++) expected[c] += dz * w[v * hidden + c]
   }

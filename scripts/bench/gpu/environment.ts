@@ -7,7 +7,14 @@ import type { Rig } from './rig.ts'
 
 export async function environment(rig: Rig): Promise<void> {
   const { library, report, call, size } = rig
-  const smi = spawnSync('nvidia-smi', ['--query-gpu=name,driver_version,memory.total,clocks.sm,clocks.mem,temperature.gpu', '--format=csv,noheader'], { encoding: 'utf8' })
+  const smi = spawnSync(
+    'nvidia-smi',
+    [
+      '--query-gpu=name,driver_version,memory.total,clocks.sm,clocks.mem,temperature.gpu',
+      '--format=csv,noheader',
+    ],
+    { encoding: 'utf8' },
+  )
   report({ name: 'nvidia-smi', note: smi.stdout?.trim() || 'not there' })
   report({ name: 'tt_devices', note: JSON.stringify(library.devices()) })
   report({ name: 'tt_build_info', note: JSON.stringify(library.info) })
@@ -17,7 +24,13 @@ export async function environment(rig: Rig): Promise<void> {
     const bandwidth = copyBandwidth(rig)
     const torch = await rig.torch({ op: 'copy', shape: { bytes: size(2 ** 31, 2 ** 16) } })
     const theirs = torch ? (2 * size(2 ** 31, 2 ** 16)) / Number(torch.seconds) / 1e9 : null
-    report({ name: 'copy within the device', ours: bandwidth / 1e9, theirs, unit: 'GB/s', ratio: theirs && bandwidth / 1e9 / theirs })
+    report({
+      name: 'copy within the device',
+      ours: bandwidth / 1e9,
+      theirs,
+      unit: 'GB/s',
+      ratio: theirs && bandwidth / 1e9 / theirs,
+    })
   })
   await rig.part('upload and download', () => {
     const host = new Uint8Array(size(2 ** 28, 2 ** 16))
@@ -36,11 +49,19 @@ export async function environment(rig: Rig): Promise<void> {
   })
   await rig.part('launches', () => {
     const x = rig.empty([64], 'f32')
-    report({ name: 'an op of 64 numbers, one after the other', ours: 1e6 * rig.time(() => call.tt_fill(x.address, 64, 1, 0, 0)), unit: 'µs' })
+    report({
+      name: 'an op of 64 numbers, one after the other',
+      ours: 1e6 * rig.time(() => call.tt_fill(x.address, 64, 1, 0, 0)),
+      unit: 'µs',
+    })
     const began = performance.now()
     const calls = size(2000, 20)
     for (let i = 0; i < calls; i++) call.tt_fill(x.address, 64, 1, 0, 0)
-    report({ name: 'queueing one from JavaScript', ours: ((performance.now() - began) * 1000) / calls, unit: 'µs' })
+    report({
+      name: 'queueing one from JavaScript',
+      ours: ((performance.now() - began) * 1000) / calls,
+      unit: 'µs',
+    })
     call.tt_synchronize(0)
   })
   await rig.part('torch', async () => {
@@ -48,12 +69,21 @@ export async function environment(rig: Rig): Promise<void> {
     if (torch) report({ name: 'torch', note: JSON.stringify(torch.facts) })
     const n = size(8192, 64)
     const product = await rig.torch({ op: 'matmul', shape: { m: n, n, k: n } })
-    if (product) report({ name: `torch bf16 ${n}³`, theirs: (2 * n ** 3) / Number(product.seconds) / 1e12, unit: 'TFLOP/s' })
+    if (product)
+      report({
+        name: `torch bf16 ${n}³`,
+        theirs: (2 * n ** 3) / Number(product.seconds) / 1e12,
+        unit: 'TFLOP/s',
+      })
   })
   if (library.has('tt_bench_peak'))
     await rig.part('tt_bench_peak', () => {
       const rate = new Float64Array(1)
-      for (const [name, kind, unit, scale] of [['fma f32', 0, 'TFLOP/s', 1e12], ['mma bf16', 3, 'TFLOP/s', 1e12], ['memcpy', 2, 'GB/s', 1e9]] as const) {
+      for (const [name, kind, unit, scale] of [
+        ['fma f32', 0, 'TFLOP/s', 1e12],
+        ['mma bf16', 3, 'TFLOP/s', 1e12],
+        ['memcpy', 2, 'GB/s', 1e9],
+      ] as const) {
         call.tt_bench_peak(rate, kind, kind === 2 ? size(2 ** 30, 2 ** 16) : 0, size(0.05, 0.001))
         report({ name: `peak of ${name}`, ours: rate[0] / scale, unit, note: formatNumber(rate[0]) })
       }
@@ -65,5 +95,10 @@ export function copyBandwidth({ call, empty, size, time }: Rig): number {
   const bytes = size(2 ** 30, 2 ** 16)
   const [a, b] = [empty([bytes], 'u8'), empty([bytes], 'u8')]
   call.tt_zero(a.address, bytes, 0)
-  return (2 * bytes) / time((i) => (i % 2 ? call.tt_copy(a.address, b.address, bytes, 0) : call.tt_copy(b.address, a.address, bytes, 0)))
+  return (
+    (2 * bytes) /
+    time((i) =>
+      i % 2 ? call.tt_copy(a.address, b.address, bytes, 0) : call.tt_copy(b.address, a.address, bytes, 0),
+    )
+  )
 }

@@ -43,13 +43,39 @@ export async function gemm(rig: Rig): Promise<void> {
             setOption(rig, 'gemm', choice)
             const body = (i: number): void => {
               const { a, b, c } = sets[i % sets.length]
-              call.tt_matmul(c.address, a.address, b.address, 1, m, n, k, m * n, m * k, n * k, flavour.transA, flavour.transB, 1, 0, 1, 1, 0)
+              call.tt_matmul(
+                c.address,
+                a.address,
+                b.address,
+                1,
+                m,
+                n,
+                k,
+                m * n,
+                m * k,
+                n * k,
+                flavour.transA,
+                flavour.transB,
+                1,
+                0,
+                1,
+                1,
+                0,
+              )
             }
             body(0)
             const error = sampledError(sets[0], { m, n, k, ...flavour }, options.seed)
             const ours = flops / rig.time(body) / 1e12
             const theirs = torch ? flops / Number(torch.seconds) / 1e12 : null
-            report({ name, ok: error < 1e-2, ours, theirs, unit: 'TFLOP/s', ratio: theirs && ours / theirs, note: `error ${error.toExponential(1)}` })
+            report({
+              name,
+              ok: error < 1e-2,
+              ours,
+              theirs,
+              unit: 'TFLOP/s',
+              ratio: theirs && ours / theirs,
+              note: `error ${error.toExponential(1)}`,
+            })
           } catch (error) {
             report({ name, ok: false, note: messageOf(error) })
           }

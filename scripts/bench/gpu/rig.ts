@@ -3,7 +3,16 @@
  * beside it, and a place for results.
  */
 import { fileURLToPath } from 'node:url'
-import { createRandom, type DType, DTYPES, empty, type GpuDevice, type Shape, tensor, type Tensor } from '../../../core/mod.ts'
+import {
+  createRandom,
+  type DType,
+  DTYPES,
+  empty,
+  type GpuDevice,
+  type Shape,
+  tensor,
+  type Tensor,
+} from '../../../core/mod.ts'
 import { type CheckedFunctions, type NativeLibrary, openLibrary } from '../../../core/native/library.ts'
 import { openCuda } from '../../../plugins/cuda/mod.ts'
 import { type Answer, type Child, startChild } from '../_child.ts'

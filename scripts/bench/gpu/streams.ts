@@ -53,7 +53,12 @@ function streamsOf(rig: Rig): Stream[] {
       bytes: 2 * 2 * rows * cols,
       peer: { op: 'rms_norm', mode: 'forward', shape: { rows, cols } },
       open() {
-        const [y, x, w, rstd] = [empty([rows, cols]), random([rows, cols]), random([cols]), empty([rows], 'f32')]
+        const [y, x, w, rstd] = [
+          empty([rows, cols]),
+          random([rows, cols]),
+          random([cols]),
+          empty([rows], 'f32'),
+        ]
         return () => call.tt_rms_norm_forward(at(y), 0, at(rstd), at(x), 0, at(w), rows, cols, 1e-5, BF16, 0)
       },
     },
@@ -61,9 +66,15 @@ function streamsOf(rig: Rig): Stream[] {
       name: `residual + rms_norm ${rows}×${cols}`,
       bytes: 4 * 2 * rows * cols,
       open() {
-        const [y, h, x, r] = [empty([rows, cols]), empty([rows, cols]), random([rows, cols]), random([rows, cols])]
+        const [y, h, x, r] = [
+          empty([rows, cols]),
+          empty([rows, cols]),
+          random([rows, cols]),
+          random([rows, cols]),
+        ]
         const [w, rstd] = [random([cols]), empty([rows], 'f32')]
-        return () => call.tt_rms_norm_forward(at(y), at(h), at(rstd), at(x), at(r), at(w), rows, cols, 1e-5, BF16, 0)
+        return () =>
+          call.tt_rms_norm_forward(at(y), at(h), at(rstd), at(x), at(r), at(w), rows, cols, 1e-5, BF16, 0)
       },
     },
     {
@@ -71,9 +82,15 @@ function streamsOf(rig: Rig): Stream[] {
       bytes: 4 * 2 * rows * cols,
       peer: { op: 'rms_norm', mode: 'backward', shape: { rows, cols } },
       open() {
-        const [dx, dy, dh, h] = [empty([rows, cols]), random([rows, cols]), random([rows, cols]), random([rows, cols])]
+        const [dx, dy, dh, h] = [
+          empty([rows, cols]),
+          random([rows, cols]),
+          random([rows, cols]),
+          random([rows, cols]),
+        ]
         const [w, rstd] = [random([cols]), random([rows], 'f32')]
-        return () => call.tt_rms_norm_backward(at(dx), 0, at(dy), at(dh), at(h), at(w), at(rstd), rows, cols, BF16, 0)
+        return () =>
+          call.tt_rms_norm_backward(at(dx), 0, at(dy), at(dh), at(h), at(w), at(rstd), rows, cols, BF16, 0)
       },
     },
     {
@@ -84,7 +101,8 @@ function streamsOf(rig: Rig): Stream[] {
         const [y, x] = [empty([rows, heads, 128]), random([rows, heads, 128])]
         const [cos, sin] = [random([rows, 64], 'f32'), random([rows, 64], 'f32')]
         const positions = integers(Int32Array.from({ length: rows }, (_, i) => i))
-        return () => call.tt_rope(at(y), at(x), at(cos), at(sin), at(positions), rows, heads, 128, 128, rows, 0, BF16, 0)
+        return () =>
+          call.tt_rope(at(y), at(x), at(cos), at(sin), at(positions), rows, heads, 128, 128, rows, 0, BF16, 0)
       },
     },
     {
@@ -102,8 +120,15 @@ function streamsOf(rig: Rig): Stream[] {
       peer: { op: 'swiglu', mode: 'backward', shape: { rows, cols: 2 * cols } },
       open() {
         const shape = [rows, 2 * cols]
-        const [dgate, dup, dh, gate, up] = [empty(shape), empty(shape), random(shape), random(shape), random(shape)]
-        return () => call.tt_swiglu_backward(at(dgate), at(dup), at(dh), at(gate), at(up), rows * 2 * cols, BF16, 0)
+        const [dgate, dup, dh, gate, up] = [
+          empty(shape),
+          empty(shape),
+          random(shape),
+          random(shape),
+          random(shape),
+        ]
+        return () =>
+          call.tt_swiglu_backward(at(dgate), at(dup), at(dh), at(gate), at(up), rows * 2 * cols, BF16, 0)
       },
     },
     {
@@ -136,19 +161,33 @@ function streamsOf(rig: Rig): Stream[] {
       bytes: 28 * n,
       peer: { op: 'adamw', shape: { numel: n } },
       open() {
-        const [w, m, v, g] = [random([n], 'f32'), random([n], 'f32', 1e-3), random([n], 'f32', 1e-4), random([n], 'f32', 1e-2)]
+        const [w, m, v, g] = [
+          random([n], 'f32'),
+          random([n], 'f32', 1e-3),
+          random([n], 'f32', 1e-4),
+          random([n], 'f32', 1e-2),
+        ]
         call.tt_unary_forward(at(v), at(v), n, 11, 0, 0)
-        return () => call.tt_adamw(at(w), 0, at(m), at(v), at(g), n, 1e-4, 0.9, 0.999, 1e-8, 0.01, 0.1, 0.001, 1, 0, 0)
+        return () =>
+          call.tt_adamw(at(w), 0, at(m), at(v), at(g), n, 1e-4, 0.9, 0.999, 1e-8, 0.01, 0.1, 0.001, 1, 0, 0)
       },
     },
     {
       name: `adamw_8bit, ${n / 2 ** 20} M parameters`,
       bytes: 16 * n,
       open() {
-        const [w, m8, v8, g] = [random([n], 'f32'), empty([n], 'u8'), empty([n], 'u8'), random([n], 'f32', 1e-2)]
+        const [w, m8, v8, g] = [
+          random([n], 'f32'),
+          empty([n], 'u8'),
+          empty([n], 'u8'),
+          random([n], 'f32', 1e-2),
+        ]
         const [mMax, vMax] = [empty([n / 256], 'f32'), empty([n / 256], 'f32')]
         for (const state of [m8, v8, mMax, vMax]) call.tt_zero(at(state), state.bytes, 0)
-        const table = BigInt64Array.from([at(w), 0, at(m8), at(v8), at(mMax), at(vMax), at(g), n, 0, 1], BigInt)
+        const table = BigInt64Array.from(
+          [at(w), 0, at(m8), at(v8), at(mMax), at(vMax), at(g), n, 0, 1],
+          BigInt,
+        )
         return () => call.tt_adamw_8bit(table, 1, 1e-4, 0.9, 0.999, 1e-8, 0.01, 0.1, 0.001, 1, 0)
       },
     },
