@@ -46,8 +46,8 @@ Attention describe(const Gpu& gpu, const void* q, const void* k, const void* v, 
 /// 16-byte rows; and softmax takes its maximum before the scale, which must keep the order.
 bool on_tensor_cores(const Attention& a) {
   bool aligned = a.size % 8 == 0;
-  for (const void* p : {a.q, a.k, a.v, static_cast<const void*>(a.o), a.d_o, static_cast<const void*>(a.dq), static_cast<const void*>(a.dk), static_cast<const void*>(a.dv)})
-    aligned = aligned && aligned16(p);
+  const void* const tensors[] = {a.q, a.k, a.v, a.o, a.d_o, a.dq, a.dk, a.dv};
+  for (const void* p : tensors) aligned = aligned && aligned16(p);
   return a.is_bf16 && aligned && a.scale > 0;
 }
 

@@ -13,7 +13,7 @@ template <int D, int QUERIES> constexpr int STAGE_BYTES = QUERIES * D * 4 + QUER
 
 /// SPLIT warps share 16 keys and each has its part of the columns of dk and dv: for heads whose accumulators do not fit one warp.
 /// `stages` 2: the next queries arrive while these are worked on; 1 where shared memory is small.
-template <int D, int QUERIES, int KEYS, int WARPS, int SPLIT, bool ATOMIC> __global__ void __launch_bounds__(WARPS * 32, 1) keys_kernel(Attention a, int stages) {
+template <int D, int QUERIES, int KEYS, int WARPS, int SPLIT, bool ATOMIC> TT_GPU void keys_tile(const Attention& a, int stages) {
   constexpr int THREADS = WARPS * 32, N = QUERIES / 8, C = D / 8 / SPLIT;
   static_assert(KEYS == 16 * WARPS / SPLIT, "a warp has 16 keys");
   TT_DYNAMIC_SHARED(unsigned char, shared);
@@ -166,9 +166,16 @@ template <int D, int QUERIES, int KEYS, int WARPS, int SPLIT, bool ATOMIC> __glo
   store_rows<16, D, C>(static_cast<bf16*>(a.dv) + to, k_stride, v_tile, own_row, own_chunk, keys - own_row, a.size, lane);
 }
 
-template <int D, int QUERIES, int KEYS, int SPLIT, bool ATOMIC> tt_status launch(const char* op, const Gpu& gpu, const Attention& a, cudaStream_t stream) {
+template <int D, int QUERIES, int KEYS, int WARPS, int SPLIT, bool ATOMIC, Generation GPUS>
+__global__ void __launch_bounds__(WARPS * 32, 1) keys_kernel(const __grid_constant__ Attention a, int stages) {
+  if constexpr (!compiled_here<GPUS>()) never_launched();
+  else keys_tile<D, QUERIES, KEYS, WARPS, SPLIT, ATOMIC>(a, stages);
+}
+
+template <int D, int QUERIES, int KEYS, int SPLIT, bool ATOMIC, Generation GPUS = EVERY_GPU>
+tt_status launch(const char* op, const Gpu& gpu, const Attention& a, cudaStream_t stream) {
   constexpr int WARPS = 8;
-  auto kernel = keys_kernel<D, QUERIES, KEYS, WARPS, SPLIT, ATOMIC>;
+  auto kernel = keys_kernel<D, QUERIES, KEYS, WARPS, SPLIT, ATOMIC, GPUS>;
   constexpr size_t fixed = size_t(KEYS) * D * 4 + (ATOMIC ? KEYS * QUERIES * 2 : 0), stage = STAGE_BYTES<D, QUERIES>;
   const int stages = fixed + 2 * stage <= gpu.shared_per_block ? 2 : 1;
   if (tt_status bad = allow_shared(op, kernel, fixed + size_t(stages) * stage)) return bad;
@@ -179,14 +186,14 @@ template <int D, int QUERIES, int KEYS, int SPLIT, bool ATOMIC> tt_status launch
 }  // namespace
 }  // namespace attention
 
-bool attention_has_atomic_dq(int size) { return size <= 64 || (size > 80 && size <= 128); }
+bool attention_has_atomic_dq(int size) { return size <= 64 || (size > 96 && size <= 128); }
 
 tt_status attention_backward_keys(const char* op, const Gpu& gpu, const Attention& a, cudaStream_t stream) {
   using namespace attention;
   if (a.dq_sum) {
-    if (a.size <= 64) return launch<64, 64, 128, 1, true>(op, gpu, a, stream);
-    if (a.size <= 96) return launch<96, 64, 128, 1, true>(op, gpu, a, stream);
-    return launch<128, 32, 128, 1, true>(op, gpu, a, stream);
+    if (a.size > 64) return launch<128, 32, 128, 1, true>(op, gpu, a, stream);
+    if (gpu.capability >= 100) return launch<64, 32, 128, 1, true, BLACKWELL>(op, gpu, a, stream);  // 64 queries spill registers there
+    return launch<64, 64, 128, 1, true, BEFORE_BLACKWELL>(op, gpu, a, stream);
   }
   if (a.size <= 64) return launch<64, 64, 128, 1, false>(op, gpu, a, stream);
   if (a.size <= 80) return launch<80, 64, 128, 1, false>(op, gpu, a, stream);

@@ -7,7 +7,7 @@ namespace attention {
 namespace {
 
 /// `stages` 2: the next keys and values arrive while these are worked on; 1 where shared memory is small.
-template <int D, int QUERIES, int KEYS, int WARPS> __global__ void __launch_bounds__(WARPS * 32) queries_kernel(Attention a, int stages) {
+template <int D, int QUERIES, int KEYS, int WARPS> __global__ void __launch_bounds__(WARPS * 32) queries_kernel(const __grid_constant__ Attention a, int stages) {
   constexpr int THREADS = WARPS * 32, N = KEYS / 8, STAGE = KEYS * D * 4;
   static_assert(QUERIES == 16 * WARPS, "a warp has 16 queries");
   TT_DYNAMIC_SHARED(unsigned char, shared);

@@ -16,7 +16,7 @@ TT_HOST_DEVICE int heads_per_block(const Attention& a) { return a.group < ROWS ?
 TT_HOST_DEVICE int queries_per_block(const Attention& a) { return ROWS / heads_per_block(a); }
 TT_HOST_DEVICE int blocks_per_group(const Attention& a) { return (a.group + ROWS - 1) / ROWS; }
 
-template <int D, int WARPS> __global__ void __launch_bounds__(WARPS * 32) decode_kernel(Attention a) {
+template <int D, int WARPS> __global__ void __launch_bounds__(WARPS * 32) decode_kernel(const __grid_constant__ Attention a) {
   constexpr int THREADS = WARPS * 32, TILE = ROWS * D * 2;  // bytes; keys and values have as many rows
   static_assert(KEYS == ROWS, "one size of tiles");
   TT_DYNAMIC_SHARED(unsigned char, shared);
