@@ -9,8 +9,9 @@
 namespace tt {
 
 /// WM×WN = 64×64 wherever it fits: smaller warp tiles read more shared memory per product than the tensor cores can hide.
-template <int BM_, int BN_, int BK_, int STAGES_, int WM_, int WN_> struct MmaTile {
-  static constexpr int BM = BM_, BN = BN_, BK = BK_, STAGES = STAGES_, WM = WM_, WN = WN_;
+/// RESIDENT: blocks a multiprocessor is to hold at a time, which bounds the registers.
+template <int BM_, int BN_, int BK_, int STAGES_, int WM_, int WN_, int RESIDENT_> struct MmaTile {
+  static constexpr int BM = BM_, BN = BN_, BK = BK_, STAGES = STAGES_, WM = WM_, WN = WN_, RESIDENT = RESIDENT_;
   static constexpr int WARPS_N = BN / WN, THREADS = (BM / WM) * WARPS_N * 32;
   static constexpr int A_SIZE = BM * BK, B_SIZE = BN * BK;  // elements of a stage
   static constexpr int SHARED = STAGES * (A_SIZE + B_SIZE) * 2;
@@ -39,7 +40,8 @@ TT_GPU void copy_operand(uint16_t* tile, const uint16_t* source, size_t ld, int 
 /// the banks.
 template <int BN> TT_GPU int staged_run(int row, int run) { return row * BN + (run ^ (BN >= 32 ? 2 * (row & 3) : row & 2)) * 4; }
 
-template <class Tile, bool A_K_MAJOR, bool B_K_MAJOR> __global__ void __launch_bounds__(Tile::THREADS) gemm_mma_kernel(const __grid_constant__ GemmTask t) {
+template <class Tile, bool A_K_MAJOR, bool B_K_MAJOR>
+__global__ void __launch_bounds__(Tile::THREADS, Tile::RESIDENT) gemm_mma_kernel(const __grid_constant__ GemmTask t) {
   constexpr int BM = Tile::BM, BN = Tile::BN, BK = Tile::BK, STAGES = Tile::STAGES;
   constexpr int M_FRAGMENTS = Tile::WM / 16, N_FRAGMENTS = Tile::WN / 8, K_STEPS = BK / 16;
   constexpr int A_CHUNKS = (A_K_MAJOR ? BM : BK) / 8, B_CHUNKS = (B_K_MAJOR ? BN : BK) / 8;

@@ -226,6 +226,12 @@ describe('the choice', () => {
     expect(text('tt_last_error')).toContain('tt_matmul: the gemm_tile that is set cannot be used')
     setOption('gemm_tile', '128x256')
     expect(product()).toBe(UNSUPPORTED)
+    setOption('gemm_tile', 'auto')
+    for (const engine of ['wgmma', 'cublaslt']) {
+      setOption('gemm', engine)
+      expect(product()).toBe(UNSUPPORTED)
+      expect(text('tt_last_error')).toContain(`gemm=${engine} cannot be used: `)
+    }
     expect(trySetOption('gemm_tile', '1x1')).toBe(BAD_ARGUMENT)
     expect(trySetOption('gemm_splits', '65')).toBe(BAD_ARGUMENT)
   })
