@@ -108,6 +108,7 @@ template <class T> __global__ void __launch_bounds__(THREADS) expand_ternary_ker
         store8(y + (size_t(row) + size_t(p) * quarter) * y_stride, size_t(c), size_t(cols), values, aligned);
       }
     }
+    _Pragma("unroll 1")  // a few elements of padding; unrolled it spills registers for sm_90a
     for (int i = int(threadIdx.x); i < 4 * (y_stride - cols); i += THREADS)
       y[(size_t(row) + size_t(i % 4) * quarter) * y_stride + cols + i / 4] = T{};
   }
