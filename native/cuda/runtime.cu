@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cublaslt.h"
 #include "internal.h"
 
 // The newest GPU that this build has code for; the build names it (90 for CUDA 12, 120 for CUDA 13).
@@ -175,11 +176,11 @@ extern "C" tt_status tt_option_set(const char* name, const char* value) {
 }
 
 extern "C" const char* tt_options(void) {
-  static thread_local char text[256];
+  static thread_local char text[2560];
   static const char* const names[] = {"auto", "own", "mma", "wgmma", "cublaslt"};
   const Options& o = options();
-  snprintf(text, sizeof text, "{\"gemm\":\"%s\",\"gemm_tile\":\"%s\",\"gemm_splits\":%d,\"attention_dq\":\"%s\",\"synchronous\":%s}", names[o.gemm], gemm_tile_names[o.gemm_tile], o.gemm_splits, o.atomic_dq ? "atomic" : "deterministic",
-           o.synchronous ? "true" : "false");
+  snprintf(text, sizeof text, "{\"gemm\":\"%s\",\"gemm_tile\":\"%s\",\"gemm_splits\":%d,\"attention_dq\":\"%s\",\"synchronous\":%s,\"cublaslt\":%s}", names[o.gemm],
+           gemm_tile_names[o.gemm_tile], o.gemm_splits, o.atomic_dq ? "atomic" : "deterministic", o.synchronous ? "true" : "false", cublaslt_report());
   return text;
 }
 
