@@ -96,7 +96,7 @@ TT_GPU bf16 scaled_trit(int trit, const float* scale, bf16) { return from_float<
 TT_GPU int8_t scaled_trit(int trit, const float*, int8_t) { return int8_t(trit); }
 
 /// A packed row holds four rows of the weight, a quarter of it apart. T int8: the trits themselves, scale is not read.
-template <class T> __global__ void __launch_bounds__(THREADS) expand_ternary_kernel(T* y, int y_stride, const uint8_t* packed, const float* scale, int quarter, int cols, bool aligned) {
+template <class T> __global__ void __launch_bounds__(THREADS, 4) expand_ternary_kernel(T* y, int y_stride, const uint8_t* packed, const float* scale, int quarter, int cols, bool aligned) {
   for (int row = int(blockIdx.x); row < quarter; row += int(gridDim.x)) {
     for (int c = int(threadIdx.x) * GROUP; c < cols; c += THREADS * GROUP) {
       const uint2 words = load8_bytes(packed + size_t(row) * cols, size_t(c), size_t(cols), aligned);
