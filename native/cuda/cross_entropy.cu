@@ -151,14 +151,23 @@ tt_status run_chunk(const char* op, const Gpu& gpu, const CrossEntropy& ce, floa
     Gemm g;
     g.m = rows;
     g.n = ce.cols;
-    g.k = ce.vocab;
+    g.k = ce.vocab / 8 * 8;
     g.a = logits;
     g.b = ce.w;
     g.c = static_cast<char*>(ce.dh) + size_t(first) * ce.row_bytes();
     g.lda = ce.ld();
     g.ldb = g.ldc = size_t(ce.cols);
     g.dtype = g.c_dtype = ce.dtype;
-    if (tt_status bad = gemm(op, gpu, g, stream)) return bad;
+    if (g.k)
+      if (tt_status bad = gemm(op, gpu, g, stream)) return bad;
+    if (g.k < ce.vocab) {  // the tensor cores want a depth that is a multiple of 8
+      const size_t done = size_t(g.k) * dtype_bytes(ce.dtype);
+      g.beta = g.k ? 1.f : 0.f;
+      g.k = ce.vocab - g.k;
+      g.a = static_cast<const char*>(logits) + done;
+      g.b = ce.w + done * size_t(ce.cols);
+      if (tt_status bad = gemm(op, gpu, g, stream)) return bad;
+    }
   }
   if (!ce.dw) return TT_OK;
   Gemm g;  // dw += dlogitsᵀ·h

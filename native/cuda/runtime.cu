@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cublaslt.h"
 #include "internal.h"
 
 // The newest GPU that this build has code for; the build names it (90 for CUDA 12, 120 for CUDA 13).
@@ -31,7 +32,9 @@ const char* fault_text(const Fault& fault, char* text, size_t size) {
                      : fault.kind == FAULT_POSITION      ? "a position of rope"
                      : fault.kind == FAULT_HISTORY       ? "a history token of sample"
                                                          : "an offset of attention";
-  snprintf(text, size, "%s is out of range: %lld, allowed 0..%lld", what, (long long)fault.value, (long long)fault.limit - 1);
+  if (fault.kind == FAULT_LOGITS)
+    snprintf(text, size, "tt_sample: row %lld of the logits has no number above -Inf (all NaN or -Inf)", (long long)fault.value);
+  else snprintf(text, size, "%s is out of range: %lld, allowed 0..%lld", what, (long long)fault.value, (long long)fault.limit - 1);
   return text;
 }
 
@@ -80,7 +83,7 @@ tt_status wait_for(const char* what, cudaStream_t stream) {
   if (fault.kind == FAULT_NONE) return TT_OK;
   *current.fault = {};
   char text[128];
-  return fail(TT_BAD_ARGUMENT, "%s", fault_text(fault, text, sizeof text));
+  return fail(fault.kind == FAULT_LOGITS ? TT_FAILED : TT_BAD_ARGUMENT, "%s", fault_text(fault, text, sizeof text));
 }
 
 int used_device() { return current.ordinal; }
@@ -173,11 +176,11 @@ extern "C" tt_status tt_option_set(const char* name, const char* value) {
 }
 
 extern "C" const char* tt_options(void) {
-  static thread_local char text[256];
+  static thread_local char text[2560];
   static const char* const names[] = {"auto", "own", "mma", "wgmma", "cublaslt"};
   const Options& o = options();
-  snprintf(text, sizeof text, "{\"gemm\":\"%s\",\"gemm_tile\":\"%s\",\"gemm_splits\":%d,\"attention_dq\":\"%s\",\"synchronous\":%s}", names[o.gemm], gemm_tile_names[o.gemm_tile], o.gemm_splits, o.atomic_dq ? "atomic" : "deterministic",
-           o.synchronous ? "true" : "false");
+  snprintf(text, sizeof text, "{\"gemm\":\"%s\",\"gemm_tile\":\"%s\",\"gemm_splits\":%d,\"attention_dq\":\"%s\",\"synchronous\":%s,\"cublaslt\":%s}", names[o.gemm],
+           gemm_tile_names[o.gemm_tile], o.gemm_splits, o.atomic_dq ? "atomic" : "deterministic", o.synchronous ? "true" : "false", cublaslt_report());
   return text;
 }
 

@@ -18,11 +18,18 @@
 #include "schedule.h"
 #include "types.h"
 
+namespace tt { struct Barrier; }
+
 namespace emu {
 
 enum State : uint8_t { RUNNABLE, WAITS_FOR_WARP, WAITS_FOR_BLOCK, WAITS_FOR_BARRIER, DONE };
 
 struct AsyncCopy { void* to; const void* from; bool in_range; };
+
+// Of hopper.h: a row-major matrix of 16-bit elements with the box that a load takes of it, a load, and one wgmma of a thread.
+struct TensorMap { const uint16_t* base; size_t rows, cols, ld; int box_rows; };
+struct TensorLoad { char* to; TensorMap map; tt::Barrier* barrier; int x, y; };
+struct WarpgroupProduct { float* d; uint64_t a, b; int columns; bool trans_a, trans_b, keep; };
 
 struct Fiber {
   Context context;
@@ -34,6 +41,10 @@ struct Fiber {
   std::vector<AsyncCopy> open;  // cp.async not committed yet
   std::vector<std::vector<AsyncCopy>> groups;
   size_t first_group = 0;       // groups before it have landed
+  const void* awaited = nullptr;  // the mbarrier it waits for
+  bool fenced = false;          // wgmma may touch the accumulators
+  std::vector<WarpgroupProduct> open_products;
+  std::vector<std::vector<WarpgroupProduct>> product_groups;  // committed, not done yet
   bool copies_pending() const {
     for (size_t i = first_group; i < groups.size(); i++) if (!groups[i].empty()) return true;
     return !open.empty();
@@ -61,6 +72,7 @@ struct Block {
   Context caller;
   char* shared = nullptr;  // dynamic shared memory
   const std::function<void()>* body = nullptr;
+  std::vector<TensorLoad> loads;  // issued, not landed yet
   bool failed = false;
   char barrier_tag = 0, start_tag = 0, end_tag = 0;  // for the race detector
   ~Block() { for (Fiber& f : fibers) f.context.free(); }
@@ -195,6 +207,8 @@ inline void fiber_loop() {
       Block& b = *current;
       Fiber* me = b.running;
       if (me->copies_pending()) fail_block("thread %d ends with cp.async under way that nobody waited for", me->index);
+      if (!me->product_groups.empty() || !me->open_products.empty()) fail_block("thread %d ends with a wgmma under way that nobody waited for", me->index);
+      if (b.live == 1 && !b.loads.empty()) fail_block("the block ends with tensor loads under way");
       me->state = DONE;
       Warp& w = b.warps[size_t(me->index) >> 5];
       w.live &= ~(1u << (me->index & 31));
@@ -226,6 +240,7 @@ inline bool run_block(const std::function<void()>& body, dim3 grid, dim3 size, d
   b.threads = b.live = threads;
   b.arrived = b.votes = 0;
   b.position = -1;
+  b.loads.clear();
   b.failed = false;
   b.body = &body;
   if (b.fibers.size() < size_t(threads)) b.fibers.resize(size_t(threads));
@@ -247,6 +262,10 @@ inline bool run_block(const std::function<void()>& body, dim3 grid, dim3 size, d
     f.open.clear();
     f.groups.clear();
     f.first_group = 0;
+    f.awaited = nullptr;
+    f.fenced = false;
+    f.open_products.clear();
+    f.product_groups.clear();
     if (!f.started) {
       f.context.allocate();
       f.context.prepare(fiber_loop);

@@ -5,6 +5,8 @@
 //   fiber.h, sanitizers.h   stacks; what ASan and TSan must know
 //   block.h         barriers, the scheduler, launches, failures
 //   intrinsics.h    built-in variables, shuffles, atomics  instructions.h  mma, ldmatrix, cp.async
+//   hopper.h        mbarriers, tensor maps, wgmma
+//   cublaslt.h      the calls of cuBLASLt
 //
 // It finds wrong indices, missing barriers and waits, races (under TSan), and memory errors (under ASan). It knows nothing of
 // bank conflicts, occupancy, the weak order of a GPU's memory, and of how tensor cores round.

@@ -5,6 +5,8 @@
 
 #include <thread>
 
+#include "types.h"  // EMU_SERIAL
+
 namespace emu {
 
 struct Schedule {
