@@ -65,8 +65,11 @@ function isOperand(argument: TwinArgument): argument is Operand {
 export function onCuda(name: keyof CheckedFunctions, ...given: readonly TwinArgument[]): Operand[] {
   const { call } = cudaLibrary()
   const out = new BigInt64Array(1)
-  const arrays: { readonly start: number; readonly bytes: Uint8Array<ArrayBuffer>; readonly from: Operand }[] =
-    []
+  const arrays: {
+    readonly start: number
+    readonly bytes: Uint8Array<ArrayBuffer>
+    readonly from: Operand
+  }[] = []
   const args = given.map((argument) => {
     if (!isOperand(argument)) return argument ?? 0
     const { bits, shift } = argument
@@ -129,12 +132,7 @@ export function expectTwins(
   return got
 }
 
-export function expectClose(
-  what: string,
-  got: Float64Array,
-  expected: Float64Array,
-  allowed: number,
-): void {
+export function expectClose(what: string, got: Float64Array, expected: Float64Array, allowed: number): void {
   let largest = 0
   for (const value of expected) if (Number.isFinite(value)) largest = Math.max(largest, Math.abs(value))
   for (const [i, value] of expected.entries()) {
@@ -149,7 +147,9 @@ export function refusals(name: keyof CheckedFunctions, ...given: readonly TwinAr
     try {
       f()
     } catch (error) {
-      return String(error).replace(/^.*?(?=tt_)/, '').replace(/^\w+ returned -\d+: /, '')
+      return String(error)
+        .replace(/^.*?(?=tt_)/, '')
+        .replace(/^\w+ returned -\d+: /, '')
     }
     return ''
   }

@@ -1,6 +1,17 @@
 /** Elementwise and broadcasting kernels, emulated, against the CPU library: tails, unaligned pointers, more than one grid. */
 import { describe, expect, test } from 'bun:test'
-import { BF16, expectClose, expectTwins, F32, numbersOf, onCuda, operand, random, raw, refusals } from './_twins.ts'
+import {
+  BF16,
+  expectClose,
+  expectTwins,
+  F32,
+  numbersOf,
+  onCuda,
+  operand,
+  random,
+  raw,
+  refusals,
+} from './_twins.ts'
 
 const DTYPES = [F32, BF16] as const
 const F16 = 2
@@ -14,9 +25,14 @@ const CASES: readonly (readonly [number, number, number])[] = [
 ]
 /** More than 64 blocks of 256 threads with 64 bytes each: blocks come round again. */
 const SEVERAL_GRIDS = 540_001
-const blank = (n: number, dtype: number, shift = 0) => operand(new Float64Array(n).fill(Number.NaN), dtype, shift)
+const blank = (n: number, dtype: number, shift = 0) =>
+  operand(new Float64Array(n).fill(Number.NaN), dtype, shift)
 const positive = (n: number, seed: number, dtype: number, shift: number) =>
-  operand(numbersOf(random(n, seed)).map((x) => Math.abs(x) + 0.1), dtype, shift)
+  operand(
+    numbersOf(random(n, seed)).map((x) => Math.abs(x) + 0.1),
+    dtype,
+    shift,
+  )
 
 describe('flat kernels give what the CPU gives', () => {
   for (const [n, ys, xs] of CASES) {
@@ -77,8 +93,21 @@ describe('flat kernels give what the CPU gives', () => {
     const n = SEVERAL_GRIDS
     expectTwins('tt_affine', [blank(n, BF16), random(n, 1, BF16), n, 2, 1, BF16])
     expectTwins('tt_affine', [blank(n, F32, 1), random(n, 1, F32, 2), n, 2, 1, F32])
-    expectTwins('tt_swiglu_backward', [blank(n, F32), blank(n, F32), ...[1, 2, 3].map((s) => random(n, s)), n, F32])
-    expectTwins('tt_dropout', [blank(n, BF16), random(n, 1, BF16), Uint32Array.of(1, 2, 3, 4, 5, 0), n, 0.5, BF16])
+    expectTwins('tt_swiglu_backward', [
+      blank(n, F32),
+      blank(n, F32),
+      ...[1, 2, 3].map((s) => random(n, s)),
+      n,
+      F32,
+    ])
+    expectTwins('tt_dropout', [
+      blank(n, BF16),
+      random(n, 1, BF16),
+      Uint32Array.of(1, 2, 3, 4, 5, 0),
+      n,
+      0.5,
+      BF16,
+    ])
   })
 
   test('infinities and NaN', () => {
@@ -86,7 +115,10 @@ describe('flat kernels give what the CPU gives', () => {
     for (const dtype of DTYPES) {
       for (let op = 0; op < 16; op++) {
         // The reciprocals of what bf16 and f32 keep of a denormal differ: the CPU of some machines takes it for 0.
-        const x = operand(op === 2 || op === 4 || op === 12 ? special.filter((v) => v !== 1e-40) : special, dtype)
+        const x = operand(
+          op === 2 || op === 4 || op === 12 ? special.filter((v) => v !== 1e-40) : special,
+          dtype,
+        )
         const n = x.bits.length
         expectTwins('tt_unary_forward', [blank(n, dtype), x, n, op, dtype])
       }
@@ -94,7 +126,20 @@ describe('flat kernels give what the CPU gives', () => {
   })
 
   test('sine and cosine of large angles', () => {
-    const angles = [8192.5, -8193, 1e5, -123456.789, 6.0221e10, 3e38, -1.7e30, 16777216, 355, 2 ** 100, 105414.35, 1e22]
+    const angles = [
+      8192.5,
+      -8193,
+      1e5,
+      -123456.789,
+      6.0221e10,
+      3e38,
+      -1.7e30,
+      16777216,
+      355,
+      2 ** 100,
+      105414.35,
+      1e22,
+    ]
     const x = operand(angles)
     const [n, exact] = [angles.length, numbersOf(x)]
     const [sines] = onCuda('tt_unary_forward', blank(n, F32), x, n, 9, F32)
@@ -106,16 +151,75 @@ describe('flat kernels give what the CPU gives', () => {
 
 describe('tt_binary', () => {
   /** [dims, elements of a, of b] */
-  const SHAPES: readonly (readonly [string, readonly (readonly [number, number, number])[], number, number])[] = [
+  const SHAPES: readonly (readonly [
+    string,
+    readonly (readonly [number, number, number])[],
+    number,
+    number,
+  ])[] = [
     ['a scalar pair', [], 1, 1],
-    ['rows and a vector', [[37, 64, 0], [64, 1, 1]], 37 * 64, 64],
-    ['rows and a column', [[37, 64, 1], [64, 1, 0]], 37 * 64, 37],
-    ['a vector and a column', [[9, 0, 1], [72, 1, 0]], 72, 9],
-    ['odd rows and a vector', [[5, 33, 0], [33, 1, 1]], 5 * 33, 33],
-    ['a transposed operand', [[24, 1, 40], [40, 24, 1]], 960, 960],
+    [
+      'rows and a vector',
+      [
+        [37, 64, 0],
+        [64, 1, 1],
+      ],
+      37 * 64,
+      64,
+    ],
+    [
+      'rows and a column',
+      [
+        [37, 64, 1],
+        [64, 1, 0],
+      ],
+      37 * 64,
+      37,
+    ],
+    [
+      'a vector and a column',
+      [
+        [9, 0, 1],
+        [72, 1, 0],
+      ],
+      72,
+      9,
+    ],
+    [
+      'odd rows and a vector',
+      [
+        [5, 33, 0],
+        [33, 1, 1],
+      ],
+      5 * 33,
+      33,
+    ],
+    [
+      'a transposed operand',
+      [
+        [24, 1, 40],
+        [40, 24, 1],
+      ],
+      960,
+      960,
+    ],
     ['one number and an array', [[1000, 0, 1]], 1, 1000],
     ['both repeated', [[16, 0, 0]], 1, 1],
-    ['eight dimensions', [[2, 0, 8], [2, 1, 0], [1, 5, 5], [2, 2, 4], [2, 0, 0], [3, 4, 1], [2, 0, 2], [2, 12, 0]], 32, 32],
+    [
+      'eight dimensions',
+      [
+        [2, 0, 8],
+        [2, 1, 0],
+        [1, 5, 5],
+        [2, 2, 4],
+        [2, 0, 0],
+        [3, 4, 1],
+        [2, 0, 2],
+        [2, 12, 0],
+      ],
+      32,
+      32,
+    ],
     ['a walk backwards', [[50, -1, 1]], 50, 50],
   ]
   for (const [name, dims, as, bs] of SHAPES) {
@@ -123,7 +227,10 @@ describe('tt_binary', () => {
       const n = dims.reduce((all, [size]) => all * size, 1)
       const flat = BigInt64Array.from(dims.flat(), BigInt)
       for (const dtype of DTYPES) {
-        for (const [ys, shift] of [[0, 0], [1, 2]]) {
+        for (const [ys, shift] of [
+          [0, 0],
+          [1, 2],
+        ]) {
           for (let op = 0; op <= 8; op++) {
             // A negative stride starts at the last element: the pointer is not the array's, so a is repeated instead.
             const table = name === 'a walk backwards' ? BigInt64Array.of(50n, 0n, 1n) : flat
@@ -139,13 +246,30 @@ describe('tt_binary', () => {
   test('more elements than one grid holds, broadcast', () => {
     const [rows, cols] = [500, 264]
     const dims = BigInt64Array.of(BigInt(rows), BigInt(cols), 0n, BigInt(cols), 1n, 1n)
-    expectTwins('tt_binary', [blank(rows * cols, F32), random(rows * cols, 1), random(cols, 2), dims, 2, 0, F32])
+    expectTwins('tt_binary', [
+      blank(rows * cols, F32),
+      random(rows * cols, 1),
+      random(cols, 2),
+      dims,
+      2,
+      0,
+      F32,
+    ])
   })
 
   test('maximum and minimum pass NaN on', () => {
     const dims = BigInt64Array.of(3n, 1n, 1n)
     for (const op of [4, 5]) {
-      const [y] = onCuda('tt_binary', blank(3, F32), operand([Number.NaN, 1, 2]), operand([0, Number.NaN, 3]), dims, 1, op, F32)
+      const [y] = onCuda(
+        'tt_binary',
+        blank(3, F32),
+        operand([Number.NaN, 1, 2]),
+        operand([0, Number.NaN, 3]),
+        dims,
+        1,
+        op,
+        F32,
+      )
       expect([...numbersOf(y)]).toEqual([Number.NaN, Number.NaN, op === 4 ? 3 : 2])
     }
   })
@@ -183,7 +307,19 @@ describe('calls that are refused say what the CPU says', () => {
     ['tt_scatter_add_rows', x, x, x, -1, 1, 1, 0],
     ['tt_adamw', x, null, x, x, x, 4, 1, 1, 0.9, 1, 1, 1, 1, 1, 0],
     ['tt_adamw_list', BigInt64Array.of(1n, 0n, 1n, 1n, 0n, 4n, 0n, 0n), 1, 1, 0.9, 0.9, 1, 1, 1, 1, 1],
-    ['tt_adamw_8bit', BigInt64Array.of(1n, 0n, 1n, 1n, 1n, 1n, 1n, 4n, 7n, 0n), 1, 1, 0.9, 0.9, 1, 1, 1, 1, 1],
+    [
+      'tt_adamw_8bit',
+      BigInt64Array.of(1n, 0n, 1n, 1n, 1n, 1n, 1n, 4n, 7n, 0n),
+      1,
+      1,
+      0.9,
+      0.9,
+      1,
+      1,
+      1,
+      1,
+      1,
+    ],
     ['tt_sample', raw(new Int32Array(1)), x, null, null, 1, 4, 0, 1, 0, 1, 1, 0],
     ['tt_sample', raw(new Int32Array(1)), x, null, null, 1, 0, 0, 0, 0, 1, 1, 0],
   ]

@@ -2,21 +2,12 @@
 import { describe, expect, test } from 'bun:test'
 import { randomNumbers } from '../native/_matrix.ts'
 import { cudaLibrary, integersOnDevice, onDevice } from './_device.ts'
-import {
-  BF16,
-  expectClose,
-  expectTwins,
-  F32,
-  numbersOf,
-  onCuda,
-  operand,
-  random,
-  raw,
-} from './_twins.ts'
+import { BF16, expectClose, expectTwins, F32, numbersOf, onCuda, operand, random, raw } from './_twins.ts'
 
 const DTYPES = [F32, BF16] as const
 const [U8, I32] = [4, 3]
-const blank = (n: number, dtype: number, shift = 0) => operand(new Float64Array(n).fill(Number.NaN), dtype, shift)
+const blank = (n: number, dtype: number, shift = 0) =>
+  operand(new Float64Array(n).fill(Number.NaN), dtype, shift)
 type Dims = readonly (readonly [number, number, number])[]
 const tableOf = (dims: Dims) => BigInt64Array.from(dims.flat(), BigInt)
 const size = (dims: Dims) => dims.reduce((n, [count]) => n * count, 1)
@@ -26,20 +17,121 @@ describe('tt_strided_copy gives what the CPU gives', () => {
   const COPIES: readonly (readonly [string, Dims, number, number])[] = [
     ['one element', [], 1, 1],
     ['all of it', [[1000, 1, 1]], 1000, 1000],
-    ['a transpose, words in tiles', [[130, 1, 68], [68, 130, 1]], 130 * 68, 130 * 68],
-    ['a transpose of odd sizes', [[67, 1, 131], [131, 67, 1]], 67 * 131, 67 * 131],
-    ['batches of transposes', [[3, 64 * 20, 64 * 20], [64, 1, 20], [20, 64, 1]], 3 * 64 * 20, 3 * 64 * 20],
-    ['heads before tokens, in packs', [[3, 5 * 64, 64], [5, 64, 3 * 64], [64, 1, 1]], 960, 960],
-    ['a slice of rows', [[9, 40, 72], [40, 1, 1]], 360, 648],
-    ['a slice of odd rows', [[9, 13, 29], [13, 1, 1]], 117, 261],
-    ['into padded rows', [[9, 72, 40], [40, 1, 1]], 648, 360],
-    ['a column repeated', [[21, 64, 1], [64, 1, 0]], 1344, 21],
-    ['a column repeated, odd', [[21, 33, 1], [33, 1, 0]], 693, 21],
+    [
+      'a transpose, words in tiles',
+      [
+        [130, 1, 68],
+        [68, 130, 1],
+      ],
+      130 * 68,
+      130 * 68,
+    ],
+    [
+      'a transpose of odd sizes',
+      [
+        [67, 1, 131],
+        [131, 67, 1],
+      ],
+      67 * 131,
+      67 * 131,
+    ],
+    [
+      'batches of transposes',
+      [
+        [3, 64 * 20, 64 * 20],
+        [64, 1, 20],
+        [20, 64, 1],
+      ],
+      3 * 64 * 20,
+      3 * 64 * 20,
+    ],
+    [
+      'heads before tokens, in packs',
+      [
+        [3, 5 * 64, 64],
+        [5, 64, 3 * 64],
+        [64, 1, 1],
+      ],
+      960,
+      960,
+    ],
+    [
+      'a slice of rows',
+      [
+        [9, 40, 72],
+        [40, 1, 1],
+      ],
+      360,
+      648,
+    ],
+    [
+      'a slice of odd rows',
+      [
+        [9, 13, 29],
+        [13, 1, 1],
+      ],
+      117,
+      261,
+    ],
+    [
+      'into padded rows',
+      [
+        [9, 72, 40],
+        [40, 1, 1],
+      ],
+      648,
+      360,
+    ],
+    [
+      'a column repeated',
+      [
+        [21, 64, 1],
+        [64, 1, 0],
+      ],
+      1344,
+      21,
+    ],
+    [
+      'a column repeated, odd',
+      [
+        [21, 33, 1],
+        [33, 1, 0],
+      ],
+      693,
+      21,
+    ],
     ['a number repeated', [[777, 1, 0]], 777, 1],
-    ['a vector repeated', [[17, 48, 0], [48, 1, 1]], 816, 48],
+    [
+      'a vector repeated',
+      [
+        [17, 48, 0],
+        [48, 1, 1],
+      ],
+      816,
+      48,
+    ],
     ['every other element', [[50, 2, 2]], 100, 100],
-    ['a narrow transpose', [[100, 1, 4], [4, 100, 1]], 400, 400],
-    ['five dimensions', [[2, 60, 1], [3, 20, 2], [2, 10, 60], [5, 2, 6], [2, 1, 30]], 120, 120],
+    [
+      'a narrow transpose',
+      [
+        [100, 1, 4],
+        [4, 100, 1],
+      ],
+      400,
+      400,
+    ],
+    [
+      'five dimensions',
+      [
+        [2, 60, 1],
+        [3, 20, 2],
+        [2, 10, 60],
+        [5, 2, 6],
+        [2, 1, 30],
+      ],
+      120,
+      120,
+    ],
   ]
   for (const [name, dims, ys, xs] of COPIES) {
     test(name, () => {
@@ -47,12 +139,23 @@ describe('tt_strided_copy gives what the CPU gives', () => {
       for (const shift of [0, 1]) {
         for (const dtype of DTYPES) {
           const y = random(ys, 1, dtype)
-          expectTwins('tt_strided_copy', [y, random(xs, 2, dtype, shift), table, dims.length, 0, dtype], { f32: 0, bf16: 0 })
+          expectTwins('tt_strided_copy', [y, random(xs, 2, dtype, shift), table, dims.length, 0, dtype], {
+            f32: 0,
+            bf16: 0,
+          })
           expectTwins('tt_strided_copy', [y, random(xs, 2, dtype, shift), table, dims.length, 1, dtype])
         }
-        const bytes = (n: number, k: number) => raw(Uint8Array.from({ length: n }, (_, i) => (i * k) & 255), shift)
+        const bytes = (n: number, k: number) =>
+          raw(
+            Uint8Array.from({ length: n }, (_, i) => (i * k) & 255),
+            shift,
+          )
         expectTwins('tt_strided_copy', [bytes(ys, 7), bytes(xs, 31), table, dims.length, 0, U8])
-        const ids = (n: number, k: number) => raw(Int32Array.from({ length: n }, (_, i) => i * k - 99), shift)
+        const ids = (n: number, k: number) =>
+          raw(
+            Int32Array.from({ length: n }, (_, i) => i * k - 99),
+            shift,
+          )
         expectTwins('tt_strided_copy', [ids(ys, 7), ids(xs, 31), table, dims.length, 0, I32])
       }
     })
@@ -60,22 +163,46 @@ describe('tt_strided_copy gives what the CPU gives', () => {
 
   test('more tiles and units than one grid', () => {
     const [rows, cols] = [1000, 520]
-    const dims = tableOf([[rows, 1, cols], [cols, rows, 1]])
-    expectTwins('tt_strided_copy', [blank(rows * cols, BF16), random(rows * cols, 3, BF16), dims, 2, 0, BF16], { bf16: 0 })
-    const slices = tableOf([[rows, 300, cols], [300, 1, 1]])
-    expectTwins('tt_strided_copy', [blank(rows * 300, F32), random(rows * cols, 4), slices, 2, 0, F32], { f32: 0 })
+    const dims = tableOf([
+      [rows, 1, cols],
+      [cols, rows, 1],
+    ])
+    expectTwins(
+      'tt_strided_copy',
+      [blank(rows * cols, BF16), random(rows * cols, 3, BF16), dims, 2, 0, BF16],
+      { bf16: 0 },
+    )
+    const slices = tableOf([
+      [rows, 300, cols],
+      [300, 1, 1],
+    ])
+    expectTwins('tt_strided_copy', [blank(rows * 300, F32), random(rows * cols, 4), slices, 2, 0, F32], {
+      f32: 0,
+    })
   })
 })
 
 describe('tt_gather_rows', () => {
-  for (const [cols, shift] of [[64, 0], [37, 0], [6, 1], [1, 0]]) {
+  for (const [cols, shift] of [
+    [64, 0],
+    [37, 0],
+    [6, 1],
+    [1, 0],
+  ]) {
     test(`rows of ${cols}, shifted by ${shift}`, () => {
       const index = Int32Array.from({ length: 41 }, (_, i) => (i * 13) % 17)
       for (const dtype of DTYPES) {
         const table = random(17 * cols, 5, dtype, shift)
-        expectTwins('tt_gather_rows', [blank(41 * cols, dtype, shift), table, raw(index), 41, cols, 17, dtype], { f32: 0, bf16: 0 })
+        expectTwins(
+          'tt_gather_rows',
+          [blank(41 * cols, dtype, shift), table, raw(index), 41, cols, 17, dtype],
+          { f32: 0, bf16: 0 },
+        )
       }
-      const bytes = raw(Uint8Array.from({ length: 17 * cols }, (_, i) => i & 255), shift)
+      const bytes = raw(
+        Uint8Array.from({ length: 17 * cols }, (_, i) => i & 255),
+        shift,
+      )
       expectTwins('tt_gather_rows', [raw(new Uint8Array(41 * cols)), bytes, raw(index), 41, cols, 17, U8])
     })
   }
@@ -117,7 +244,8 @@ describe('tt_scatter_add_rows', () => {
       for (const dtype of DTYPES) {
         const table = random(tableRows * cols, 6, F32, shift)
         const dy = random(rows * cols, 7, dtype, shift)
-        const run = () => onCuda('tt_scatter_add_rows', table, dy, raw(index), rows, cols, tableRows, dtype)[0]
+        const run = () =>
+          onCuda('tt_scatter_add_rows', table, dy, raw(index), rows, cols, tableRows, dtype)[0]
         const sums = run()
         expectClose('table', numbersOf(sums), reference(numbersOf(table), numbersOf(dy), index, cols), 2e-6)
         expect(run().bits).toEqual(sums.bits)
@@ -188,19 +316,59 @@ describe('tt_reduce', () => {
 
 describe('tt_softmax', () => {
   /** [rows, cols, shift]: held in registers, read again, one by one. */
-  for (const [rows, cols, shift] of [[3, 64, 0], [2, 9216, 0], [4, 37, 0], [2, 1500, 1], [1, 1, 0]]) {
+  for (const [rows, cols, shift] of [
+    [3, 64, 0],
+    [2, 9216, 0],
+    [4, 37, 0],
+    [2, 1500, 1],
+    [1, 1, 0],
+  ]) {
     test(`${rows} rows of ${cols}, shifted by ${shift}`, () => {
       for (const dtype of DTYPES) {
-        const x = operand(randomNumbers(rows * cols, 4).map((v) => v * 9), dtype, shift)
-        const [y] = expectTwins('tt_softmax_forward', [blank(rows * cols, dtype, shift), x, rows, cols, dtype])
+        const x = operand(
+          randomNumbers(rows * cols, 4).map((v) => v * 9),
+          dtype,
+          shift,
+        )
+        const [y] = expectTwins('tt_softmax_forward', [
+          blank(rows * cols, dtype, shift),
+          x,
+          rows,
+          cols,
+          dtype,
+        ])
         const dy = random(rows * cols, 5, dtype, shift)
-        expectTwins('tt_softmax_backward', [blank(rows * cols, dtype, shift), dy, { ...y, shift }, rows, cols, dtype])
+        expectTwins('tt_softmax_backward', [
+          blank(rows * cols, dtype, shift),
+          dy,
+          { ...y, shift },
+          rows,
+          cols,
+          dtype,
+        ])
       }
     })
   }
 
   test('masked and broken rows', () => {
-    const rows = [1, -Infinity, 2, 3, Number.NaN, 1, 2, 3, Infinity, 1, 2, 3, -Infinity, -Infinity, -Infinity, -Infinity]
+    const rows = [
+      1,
+      -Infinity,
+      2,
+      3,
+      Number.NaN,
+      1,
+      2,
+      3,
+      Infinity,
+      1,
+      2,
+      3,
+      -Infinity,
+      -Infinity,
+      -Infinity,
+      -Infinity,
+    ]
     expectTwins('tt_softmax_forward', [blank(16, F32), operand(rows), 4, 4, F32])
   })
 })
@@ -234,7 +402,13 @@ describe('sums of squares and the search for NaN and Inf', () => {
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-function reduced(x: Float64Array, outer: number, n: number, inner: number, op: number): [Float64Array, number] {
+function reduced(
+  x: Float64Array,
+  outer: number,
+  n: number,
+  inner: number,
+  op: number,
+): [Float64Array, number] {
   const y = new Float64Array(outer * inner)
   let largest = 0
   for (let o = 0; o < outer; o++) {

@@ -3,16 +3,38 @@ import { describe, expect, test } from 'bun:test'
 import { run as runOnCpu } from '../native/_header.ts'
 import { randomNumbers } from '../native/_matrix.ts'
 import { cudaLibrary, type DeviceArray, onDevice } from './_device.ts'
-import { BF16, bitsOf, expectTwins, F32, numbersOf, onCpu, onCuda, type Operand, operand, random, raw } from './_twins.ts'
+import {
+  BF16,
+  bitsOf,
+  expectTwins,
+  F32,
+  numbersOf,
+  onCpu,
+  onCuda,
+  type Operand,
+  operand,
+  random,
+  raw,
+} from './_twins.ts'
 
 const DTYPES = [F32, BF16] as const
 /** lr, beta1, beta2, eps, weight decay, bias1, bias2, gradient scale */
 const RATES = [0.01, 0.9, 0.999, 1e-8, 0.1, 0.1, 0.001, 0.5] as const
 const squares = (n: number, seed: number, shift = 0) =>
-  operand(randomNumbers(n, seed).map((x) => x * x * 1e-3), F32, shift)
+  operand(
+    randomNumbers(n, seed).map((x) => x * x * 1e-3),
+    F32,
+    shift,
+  )
 
 describe('tt_adamw gives what the CPU gives', () => {
-  for (const [n, shift] of [[1, 0], [4099, 0], [4096, 0], [4099, 1], [9000, 0]]) {
+  for (const [n, shift] of [
+    [1, 0],
+    [4099, 0],
+    [4096, 0],
+    [4099, 1],
+    [9000, 0],
+  ]) {
     for (const dtype of DTYPES) {
       test(`${n} elements of dtype ${dtype}, shifted by ${shift}`, () => {
         const state = [random(n, 2, F32, shift), squares(n, 3, shift), random(n, 4, F32, shift)]
@@ -43,7 +65,11 @@ function parameters(count: number, seed: number): Parameter[] {
       onDevice(numbers(0), dtype, options),
       i % 3 === 0 ? onDevice(numbers(0), F32, options) : null,
       onDevice(numbers(1), F32, options),
-      onDevice(numbers(2).map((x) => x * x), F32, options),
+      onDevice(
+        numbers(2).map((x) => x * x),
+        F32,
+        options,
+      ),
       onDevice(numbers(3), F32, options),
     ]
     return { arrays, n, dtype, decays: i % 4 !== 1 }
@@ -78,8 +104,16 @@ describe('tt_adamw_8bit gives what the CPU gives', () => {
   /** Bytes and floats of one parameter; null master. */
   function state(n: number, dtype: number, shift: number, hasMaster: boolean): Operand[] {
     const blocks = Math.ceil(n / 256)
-    const codes = (k: number) => raw(Uint8Array.from({ length: n }, (_, i) => (i * k + (i >> 4)) & 255), shift)
-    const absmax = (k: number) => operand(randomNumbers(blocks, k).map((x) => Math.abs(x) * 0.1 + 1e-3), F32)
+    const codes = (k: number) =>
+      raw(
+        Uint8Array.from({ length: n }, (_, i) => (i * k + (i >> 4)) & 255),
+        shift,
+      )
+    const absmax = (k: number) =>
+      operand(
+        randomNumbers(blocks, k).map((x) => Math.abs(x) * 0.1 + 1e-3),
+        F32,
+      )
     const grad = random(n, 3, F32, shift)
     if (n > 300) {
       grad.bits[7] = Number.NaN
@@ -96,7 +130,13 @@ describe('tt_adamw_8bit gives what the CPU gives', () => {
     return [w, ...(hasMaster ? [random(n, 1, F32, shift)] : []), m, v, absmax(5), absmax(6), grad]
   }
 
-  for (const [n, shift] of [[1, 0], [256, 0], [4000, 0], [20_011, 0], [1500, 1]]) {
+  for (const [n, shift] of [
+    [1, 0],
+    [256, 0],
+    [4000, 0],
+    [20_011, 0],
+    [1500, 1],
+  ]) {
     for (const dtype of DTYPES) {
       test(`${n} elements of dtype ${dtype}, shifted by ${shift}`, () => {
         for (const hasMaster of [false, true]) {
@@ -118,7 +158,8 @@ describe('tt_adamw_8bit gives what the CPU gives', () => {
               const allowed = array.dtype === BF16 ? 2 ** -8 : 1e-6
               for (const [i, value] of numbersOf(array).entries()) {
                 const other = numbersOf(got[k])[i]
-                if (!Object.is(other, value)) expect(Math.abs(other - value)).toBeLessThanOrEqual(allowed * (Math.abs(value) + 1e-3))
+                if (!Object.is(other, value))
+                  expect(Math.abs(other - value)).toBeLessThanOrEqual(allowed * (Math.abs(value) + 1e-3))
               }
             }
           }
@@ -134,7 +175,14 @@ describe('tt_adamw_8bit gives what the CPU gives', () => {
       return { n, arrays: state(n, F32, 0, false) }
     })
     const uploaded = all.map(({ arrays }) => arrays.map(upload))
-    const table = all.flatMap(({ n }, i) => rowOf(uploaded[i].map(({ address }) => address), n, F32, false))
+    const table = all.flatMap(({ n }, i) =>
+      rowOf(
+        uploaded[i].map(({ address }) => address),
+        n,
+        F32,
+        false,
+      ),
+    )
     call.tt_adamw_8bit(BigInt64Array.from(table, BigInt), all.length, ...RATES, 0)
     for (const [i, { n, arrays }] of all.entries()) {
       const alone = steppedOnCuda(arrays, n, F32, false)
@@ -169,10 +217,20 @@ describe('tt_adamw_8bit gives what the CPU gives', () => {
     }
   }
 
-  function steppedOnCuda(arrays: readonly Operand[], n: number, dtype: number, hasMaster: boolean): Operand[] {
+  function steppedOnCuda(
+    arrays: readonly Operand[],
+    n: number,
+    dtype: number,
+    hasMaster: boolean,
+  ): Operand[] {
     const { call } = cudaLibrary()
     const uploaded = arrays.map(upload)
-    const row = rowOf(uploaded.map(({ address }) => address), n, dtype, hasMaster)
+    const row = rowOf(
+      uploaded.map(({ address }) => address),
+      n,
+      dtype,
+      hasMaster,
+    )
     call.tt_adamw_8bit(BigInt64Array.from(row, BigInt), 1, ...RATES, 0)
     return arrays.map((array, k) => {
       const copy = { ...array, bits: array.bits.slice() }
@@ -211,7 +269,15 @@ describe('tt_sample draws what the CPU draws', () => {
     readonly dtype?: number
   }
   function expectSame(logits: ArrayLike<number>, rows: number, options: Options = {}): Int32Array {
-    const { temperature = 1, topK = 0, topP = 1, penalty = 1, history = null, seed = 1, dtype = F32 } = options
+    const {
+      temperature = 1,
+      topK = 0,
+      topP = 1,
+      penalty = 1,
+      history = null,
+      seed = 1,
+      dtype = F32,
+    } = options
     const given = [
       raw(new Int32Array(rows)),
       operand(logits, dtype),
@@ -231,7 +297,8 @@ describe('tt_sample draws what the CPU draws', () => {
     expect([...got.bits]).toEqual([...expected.bits])
     return Int32Array.from(got.bits)
   }
-  const normal = (n: number, seed: number, scale: number) => randomNumbers(n, seed).map((x) => scale * Math.atanh(x * 0.999))
+  const normal = (n: number, seed: number, scale: number) =>
+    randomNumbers(n, seed).map((x) => scale * Math.atanh(x * 0.999))
 
   for (const vocab of [1, 7, 257, 1000, 5003]) {
     test(`a vocabulary of ${vocab}, many settings and seeds`, () => {
@@ -276,8 +343,24 @@ describe('tt_sample draws what the CPU draws', () => {
 
   test('what only the device can see is reported when it is waited for', () => {
     const draw = (logits: number[], history: number[]) =>
-      onCuda('tt_sample', raw(new Int32Array(1)), operand(logits), raw(Int32Array.from(history)), Uint32Array.of(1, 2, 3, 4, 5, 6), 1, 3, history.length, 1, 0, 1, 1.1, F32)
-    expect(() => draw([1, 2, 3], [0, 3])).toThrow('a history token of sample is out of range: 3, allowed 0..2')
+      onCuda(
+        'tt_sample',
+        raw(new Int32Array(1)),
+        operand(logits),
+        raw(Int32Array.from(history)),
+        Uint32Array.of(1, 2, 3, 4, 5, 6),
+        1,
+        3,
+        history.length,
+        1,
+        0,
+        1,
+        1.1,
+        F32,
+      )
+    expect(() => draw([1, 2, 3], [0, 3])).toThrow(
+      'a history token of sample is out of range: 3, allowed 0..2',
+    )
     expect(() => draw([-Infinity, Number.NaN, -Infinity], [0])).toThrow(
       'tt_sample: row 0 of the logits has no number above -Inf (all NaN or -Inf)',
     )
