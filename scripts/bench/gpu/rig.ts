@@ -71,6 +71,7 @@ export function openRig(options: GpuOptions, onResult: (result: GpuResult) => vo
   const library = openLibrary(emulated ? 'cuda-emulated' : 'cuda')
   const { call } = library
   const made: Tensor[] = []
+  const fill = randomFiller({ call, device, seed })
   let torch: Child | null | undefined
   const keep = (one: Tensor): Tensor => {
     one.adopt(null)
@@ -96,7 +97,7 @@ export function openRig(options: GpuOptions, onResult: (result: GpuResult) => vo
     call,
     random(shape, dtype = 'bf16', spread = 1) {
       const made = keep(empty(shape, { dtype, device }))
-      fillRandom(call, made, spread, seed + made.size)
+      fill(made, spread)
       return made
     },
     integers: (values) => keep(tensor(values, { dtype: 'i32', device })),
@@ -166,17 +167,39 @@ export function numbersIn(tensor: Tensor): Float32Array {
 /** Not a power of two, so that neighbours in a matrix differ. */
 const BLOCK = 1_000_003
 
-/** Uploads a block of random numbers and doubles what is there until the tensor is full. */
-function fillRandom(call: CheckedFunctions, target: Tensor, spread: number, seed: number): void {
-  const random = createRandom(seed, 'bench/gpu')
-  const count = Math.min(target.size, BLOCK)
-  const scale = spread * Math.sqrt(12)
-  const values = Float32Array.from({ length: count }, () => (random.float() - 0.5) * scale)
-  using block = tensor(values, { shape: [count], device: target.device })
-  const { code, bytes } = DTYPES[target.dtype]
-  call.tt_cast(target.address, block.address, count, code, DTYPES.f32.code, 0)
-  for (let filled = count; filled < target.size; filled *= 2) {
-    const more = Math.min(filled, target.size - filled)
-    call.tt_copy(target.address + filled * bytes, target.address, more * bytes, 0)
+/** Fills tensors with numbers of one random block, from another place of it each time, over and over. */
+function randomFiller({
+  call,
+  device,
+  seed,
+}: Pick<Rig, 'call' | 'device'> & { readonly seed: number }): (target: Tensor, spread: number) => void {
+  let block: Tensor | null = null
+  let used = 0
+  return (target, spread) => {
+    if (!block) {
+      const random = createRandom(seed, 'bench/gpu')
+      const unit = Math.sqrt(12)
+      const values = Float32Array.from({ length: BLOCK }, () => (random.float() - 0.5) * unit)
+      block = tensor(values, { device })
+      block.adopt(null)
+    }
+    const start = (used++ * 7919) % (BLOCK / 2)
+    const count = Math.min(target.size, Math.floor(BLOCK - start))
+    const { code, bytes } = DTYPES[target.dtype]
+    using scaled = empty([count], { device })
+    call.tt_affine(
+      scaled.address,
+      block.address + 4 * Math.floor(start),
+      count,
+      spread,
+      0,
+      DTYPES.f32.code,
+      0,
+    )
+    call.tt_cast(target.address, scaled.address, count, code, DTYPES.f32.code, 0)
+    for (let filled = count; filled < target.size; filled *= 2) {
+      const more = Math.min(filled, target.size - filled)
+      call.tt_copy(target.address + filled * bytes, target.address, more * bytes, 0)
+    }
   }
 }
