@@ -192,7 +192,7 @@ tt_status attention_backward_keys(const char* op, const Gpu& gpu, const Attentio
   using namespace attention;
   if (a.dq_sum) {
     if (a.size > 64) return launch<128, 32, 128, 1, true>(op, gpu, a, stream);
-    if (gpu.capability >= 100) return launch<64, 32, 128, 1, true, BLACKWELL>(op, gpu, a, stream);  // 64 queries spill registers there
+    if (gpu.code >= 100) return launch<64, 32, 128, 1, true, BLACKWELL>(op, gpu, a, stream);  // 64 queries spill registers there
     return launch<64, 64, 128, 1, true, BEFORE_BLACKWELL>(op, gpu, a, stream);
   }
   if (a.size <= 64) return launch<64, 64, 128, 1, false>(op, gpu, a, stream);

@@ -135,7 +135,7 @@ tt_status attention_forward_mma(const char* op, const Gpu& gpu, const Attention&
   using namespace attention;
   if (a.size <= 64) return launch<64, 128, 64, 4>(op, a, stream);
   if (a.size <= 80) return launch<80, 128, 64, 4>(op, a, stream);
-  if (a.size <= 96 && gpu.capability >= 100) return launch<96, 128, 32, 4, BLACKWELL>(op, a, stream);  // 48 keys spill registers there
+  if (a.size <= 96 && gpu.code >= 100) return launch<96, 128, 32, 4, BLACKWELL>(op, a, stream);  // 48 keys spill registers there
   if (a.size <= 96) return launch<96, 128, 48, 4, BEFORE_BLACKWELL>(op, a, stream);
   if (a.size <= 128) return launch<128, 128, 32, 4>(op, a, stream);
   return launch<256, 64, 32, 4>(op, a, stream);

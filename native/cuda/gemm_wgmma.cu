@@ -13,8 +13,9 @@ namespace tt {
 namespace {
 
 constexpr int BM = 128, BK = 64, GROUP = 128, THREADS = 3 * GROUP, CONSUMER_WARPS = 8;
-constexpr int BOX = 64 * BK * 2;            // bytes of 64 × 64
-constexpr int SLAB_COLUMNS = 32, SLAB_STRIDE = 40, SLAB = 16 * SLAB_STRIDE;  // floats; this stride spares bank conflicts
+[[maybe_unused]] constexpr int BOX = 64 * BK * 2;            // bytes of 64 × 64
+[[maybe_unused]] constexpr int SLAB_COLUMNS = 32;
+constexpr int SLAB_STRIDE = 40, SLAB = 16 * SLAB_STRIDE;  // floats; this stride spares bank conflicts
 
 template <int BN> struct Ring {
   static constexpr int STAGES = BN == 256 ? 4 : 6, A_BYTES = BM * BK * 2, B_BYTES = BN * BK * 2, STAGE = A_BYTES + B_BYTES;
@@ -79,7 +80,10 @@ __global__ void __launch_bounds__(THREADS, 1) gemm_wgmma_kernel(const __grid_con
     float* const slab = slabs + warp * SLAB;
     for (int tile = int(blockIdx.x); tile < tile_rows * tile_columns; tile += int(gridDim.x)) {
       const TilePlace place = banded_tile(tile, tile_rows, tile_columns);
+      // Cleared here, not by the first wgmma: with its predicate CUDA 12's ptxas would make every wgmma wait for the one before.
       float d[BN / 2];
+      TT_UNROLL
+      for (int i = 0; i < BN / 2; i++) d[i] = 0;
       int last = -1;
       for (int step = 0; step < steps; step++) {
         barrier_wait(full + stage, phase);
@@ -88,7 +92,7 @@ __global__ void __launch_bounds__(THREADS, 1) gemm_wgmma_kernel(const __grid_con
         const uint64_t a = operand_descriptor(from + (group - 1) * BOX, BOX), b = operand_descriptor(from + R::A_BYTES, BOX);
         wgmma_fence();
         TT_UNROLL
-        for (int k = 0; k < BK / 16; k++) wgmma<TRANS_A, TRANS_B>(d, operand_step<!TRANS_A>(a, k), operand_step<TRANS_B>(b, k), (step | k) != 0);
+        for (int k = 0; k < BK / 16; k++) wgmma<TRANS_A, TRANS_B>(d, operand_step<!TRANS_A>(a, k), operand_step<TRANS_B>(b, k), true);
         wgmma_commit();
         wgmma_wait<1>();  // the step before is done: its stage may be filled again
         if (last >= 0 && lane == 0) barrier_arrive(empty + last);

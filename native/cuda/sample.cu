@@ -10,7 +10,7 @@
 namespace tt {
 namespace {
 
-constexpr int THREADS = 1024, WARPS = THREADS / 32;
+constexpr int THREADS = 512, WARPS = THREADS / 32;
 
 struct Settings {
   int vocab, history_n, top_k;
@@ -181,8 +181,10 @@ TT_GPU Cut top_p_cut(const Row& row, uint32_t floor, const Settings& s, double* 
       if (bars[b] <= high && double(total) >= needed) reached = b + 1;
     }
     __syncthreads();
-    if (reached < 3 && bars[reached] <= high) high = bars[reached] - 1;
-    if (reached > 0) low = bars[reached - 1];
+    // Not bars[reached]: an array with a run-time index would live in memory.
+    const uint32_t next = low + uint32_t(reached + 1) * quarter;
+    low += uint32_t(reached) * quarter;
+    if (reached < 3 && next <= high) high = next - 1;
   }
   const double above = mass_above(row, low, shared), one = double(__uint_as_float(low));
   double ties = ceil((enough - above) / one);
@@ -261,7 +263,7 @@ TT_GPU int draw(const Row& row, const Cut& cut, double uniform) {
   return chosen;
 }
 
-template <class T> __global__ void __launch_bounds__(THREADS) sample_kernel(int32_t* out, const T* logits, float* memory, Settings s) {
+template <class T> __global__ void __launch_bounds__(THREADS, 1) sample_kernel(int32_t* out, const T* logits, float* memory, Settings s) {
   __shared__ Best bests[WARPS];
   __shared__ double sums[WARPS];
   const int packs = (s.vocab + 3) / 4;

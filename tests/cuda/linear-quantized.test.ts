@@ -156,10 +156,24 @@ function expectForward(kind: WeightKind, dtype: Kind, c: Case): void {
   const y = device.space(rows * out * 4)
   const xa = device.space(rows * rank * 4)
   call.tt_linear_quantized_forward(
-    y, xa, device.put(x.array), weight.descriptor, c.bias ? device.put(bias.array) : 0,
-    rank ? device.put(a) : 0, rank ? device.put(b) : 0, null,
-    rows, input, out, rank, 0.5, 0, threshold, DTYPE[dtype], 0,
-  ) // oxfmt-ignore
+    y,
+    xa,
+    device.put(x.array),
+    weight.descriptor,
+    c.bias ? device.put(bias.array) : 0,
+    rank ? device.put(a) : 0,
+    rank ? device.put(b) : 0,
+    null,
+    rows,
+    input,
+    out,
+    rank,
+    0.5,
+    0,
+    threshold,
+    DTYPE[dtype],
+    0,
+  )
   const seen = weight.rounds ? roundRows(x.values, input, threshold) : x.values
   const expected = product(seen, weight.values, rows, out, input)
   if (rank) {
@@ -210,6 +224,17 @@ describe('tt_linear_quantized_forward', () => {
         expectForward('int8', dtype, { ...sizes, threshold: 1e-30 }) // all
       })
   }
+
+  for (const dtype of DTYPES)
+    for (const [kind, rows, rank] of [
+      ['nf4', 5, 3],
+      ['nested', 20, 5],
+      ['int8', 40, 20],
+      ['ternary', 4, 9],
+      ['ternary', 33, 17],
+    ] as const)
+      test(`${kind}, ${rows} rows in ${dtype} with LoRA of rank ${rank}`, () =>
+        expectForward(kind, dtype, { rows, out: 36, input: 128, bias: true, rank }))
 
   test('int8 of more than 1024 columns lists outliers in order', () =>
     expectForward('int8', 'f32', {

@@ -10,7 +10,6 @@ const blank = (n: number, dtype: number, shift = 0) =>
   operand(new Float64Array(n).fill(Number.NaN), dtype, shift)
 type Dims = readonly (readonly [number, number, number])[]
 const tableOf = (dims: Dims) => BigInt64Array.from(dims.flat(), BigInt)
-const size = (dims: Dims) => dims.reduce((n, [count]) => n * count, 1)
 
 describe('tt_strided_copy gives what the CPU gives', () => {
   /** [name, dims, elements of y, of x]: which way a copy takes stands beside it. */
