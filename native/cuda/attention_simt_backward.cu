@@ -46,7 +46,7 @@ template <int WIDTH> struct Shared {
         lse(ds + S::P_TILE), delta(lse + S::ROWS) {}
 };
 
-template <int WIDTH> __global__ void __launch_bounds__(Simt<WIDTH>::THREADS) simt_keys(Attention a) {
+template <int WIDTH> __global__ void __launch_bounds__(Simt<WIDTH>::THREADS, 2) simt_keys(const __grid_constant__ Attention a) {
   using S = Simt<WIDTH>;
   TT_DYNAMIC_SHARED(float, memory);
   const Shared<WIDTH> shared(memory);
@@ -88,7 +88,7 @@ template <int WIDTH> __global__ void __launch_bounds__(Simt<WIDTH>::THREADS) sim
   }
 }
 
-template <int WIDTH> __global__ void __launch_bounds__(Simt<WIDTH>::THREADS) simt_queries(Attention a) {
+template <int WIDTH> __global__ void __launch_bounds__(Simt<WIDTH>::THREADS, 2) simt_queries(const __grid_constant__ Attention a) {
   using S = Simt<WIDTH>;
   TT_DYNAMIC_SHARED(float, memory);
   const Shared<WIDTH> shared(memory);

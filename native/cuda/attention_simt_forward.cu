@@ -6,7 +6,7 @@ namespace tt {
 namespace attention {
 namespace {
 
-template <int WIDTH> __global__ void __launch_bounds__(Simt<WIDTH>::THREADS) simt_forward(Attention a) {
+template <int WIDTH> __global__ void __launch_bounds__(Simt<WIDTH>::THREADS, 2) simt_forward(const __grid_constant__ Attention a) {
   using S = Simt<WIDTH>;
   constexpr int M = S::M, N = S::N, ROWS = S::ROWS;
   TT_DYNAMIC_SHARED(float, shared);
@@ -96,7 +96,7 @@ template <int WIDTH> tt_status launch(const char* op, const Attention& a, cudaSt
 constexpr int JOIN_WARPS = 4;
 
 /// A warp has one query of one head and adds the splits in their order.
-__global__ void __launch_bounds__(JOIN_WARPS * 32) join_kernel(Attention a) {
+__global__ void __launch_bounds__(JOIN_WARPS * 32, 8) join_kernel(const __grid_constant__ Attention a) {
   const int lane = int(threadIdx.x) & 31;
   const int64_t line = int64_t(blockIdx.x) * JOIN_WARPS + (threadIdx.x >> 5), lines = int64_t(a.tokens_q) * a.heads;
   if (line >= lines) return;
