@@ -5,7 +5,7 @@
  * seconds). No general build system: no rules, no targets.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { ROOT, run } from './process.ts'
@@ -59,33 +59,35 @@ async function compile(unit: Unit): Promise<Compiled> {
   const [stamp, log] = [`${object}.stamp`, `${object}.log`]
   if (existsSync(object) && existsSync(stamp) && existsSync(log)) {
     const [print] = readFileSync(stamp, 'utf8').split('\n')
-    if (print === fingerprint(unit))
+    if (print !== '' && print === fingerprint(unit))
       return { unit, fresh: false, seconds: lastSeconds(unit), log: readFileSync(log, 'utf8') }
   }
   mkdirSync(dirname(object), { recursive: true })
+  const started = Date.now()
   const dependencies = ['-MMD', '-MF', `${unit.object}.d`]
   const { err, seconds } = await run([...unit.command, ...dependencies, '-o', unit.object, '-c', unit.source])
   writeFileSync(log, err)
-  writeFileSync(stamp, `${fingerprint(unit)}\n${seconds.toFixed(1)}\n`)
+  // A file that was edited meanwhile: nobody knows what the compiler saw of it.
+  const print = dependenciesOf(unit).some((path) => statSync(path).mtimeMs > started) ? '' : fingerprint(unit)
+  writeFileSync(stamp, `${print}\n${seconds.toFixed(1)}\n`)
   return { unit, fresh: true, seconds, log: err }
 }
 
 /** Digest of the command and of every file the object was made from; '' when the object was never built. */
-function fingerprint({ object, command, compiler = '' }: Unit): string {
-  const dependencies = join(ROOT, `${object}.d`)
-  if (!existsSync(dependencies)) return ''
-  const hash = createHash('sha256').update([...command, compiler].join('\0'))
-  const files = readFileSync(dependencies, 'utf8')
-    .replace(/^.*?:/, '')
-    .replaceAll('\\\n', ' ')
-    .trim()
-    .split(/\s+/)
-  for (const file of files) {
-    const path = resolve(ROOT, file)
-    if (!existsSync(path)) return ''
-    hash.update(readFileSync(path))
-  }
+function fingerprint(unit: Unit): string {
+  const files = dependenciesOf(unit)
+  if (files.length === 0 || !files.every((path) => existsSync(path))) return ''
+  const hash = createHash('sha256').update([...unit.command, unit.compiler ?? ''].join('\0'))
+  for (const path of files) hash.update(readFileSync(path))
   return hash.digest('hex')
+}
+
+/** The files that the compiler read, as it wrote them down. */
+function dependenciesOf({ object }: Unit): string[] {
+  const dependencies = join(ROOT, `${object}.d`)
+  if (!existsSync(dependencies)) return []
+  const files = readFileSync(dependencies, 'utf8').replace(/^.*?:/, '').replaceAll('\\\n', ' ').trim()
+  return files.split(/\s+/).map((file) => resolve(ROOT, file))
 }
 
 /** 0 … of the last compilation; one that was never made comes first. */
