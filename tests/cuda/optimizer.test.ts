@@ -315,7 +315,7 @@ describe('tt_sample draws what the CPU draws', () => {
   test('equal weights: ties of top-k stay, top-p keeps the first ones', () => {
     const equal = new Float64Array(64)
     const steps = Float64Array.from({ length: 300 }, (_, i) => -(i % 5))
-    for (let seed = 0; seed < 3; seed++) {
+    for (let seed = 0; seed < 2; seed++) {
       for (const topP of [1, 0.5, 0.25, 0.015625, 0.99]) {
         expectSame(equal, 1, { seed, topP })
         expectSame(equal, 1, { seed, topP, topK: 3 })
@@ -323,7 +323,7 @@ describe('tt_sample draws what the CPU draws', () => {
       }
     }
     expect(expectSame(equal, 1, { topP: 0.01 })[0]).toBe(0)
-  })
+  }, 60_000)
 
   test('masked, extreme and missing logits', () => {
     const rows = [
@@ -335,7 +335,7 @@ describe('tt_sample draws what the CPU draws', () => {
     for (const seed of [1, 2])
       for (const options of [{}, { topK: 2 }, { topP: 0.6 }, { temperature: 0 }, { temperature: 1e-3 }])
         expectSame(rows.flat(), 4, { ...options, seed })
-  })
+  }, 60_000)
 
   test('what only the device can see is reported when it is waited for', () => {
     const draw = (logits: number[], history: number[]) =>
