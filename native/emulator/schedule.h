@@ -5,6 +5,8 @@
 
 #include <thread>
 
+#include "types.h"
+
 namespace emu {
 
 struct Schedule {
