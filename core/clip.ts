@@ -16,7 +16,7 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransform {
         apply(step) {
           const grads: Tensor[] = []
           for (const parameter of parameters.values()) if (parameter.grad) grads.push(parameter.grad)
-          const norm = normOf(grads, step.readback) * step.gradScale
+          const norm = normOf(together(grads, step.gradients), step.readback) * step.gradScale
           step.metrics.grad_norm = norm
           if (!Number.isFinite(norm))
             throw new TrituneError('E_NAN', `the gradient norm of step ${step.step} is ${norm}`)
@@ -27,6 +27,11 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransform {
       }
     },
   }
+}
+
+/** One tensor for all of them, unless an earlier link has put other gradients in their place. */
+function together(grads: readonly Tensor[], all: Tensor | undefined): readonly Tensor[] {
+  return all && grads.every(({ storage }) => storage === all.storage) ? [all] : grads
 }
 
 function normOf(grads: readonly Tensor[], readback: Readback | undefined): number {

@@ -18,6 +18,8 @@ export interface OptimizerStep {
   readonly learningRate: number
   /** Factor on all gradients, applied by the link that moves the weights. */
   gradScale: number
+  /** All gradients in one tensor (`flatGradients`), where they are: one call instead of one for each. */
+  readonly gradients?: Tensor
   /** Numbers are read through this where it is given: together with the losses, which are checked then. */
   readonly readback?: Readback
   /** What links report: `grad_norm`, … */

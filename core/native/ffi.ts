@@ -17,6 +17,7 @@ export interface FfiFunction {
 
 export type FfiBuffer =
   | Uint8Array
+  | Uint16Array
   | Uint32Array
   | Int32Array
   | BigInt64Array

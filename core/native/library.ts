@@ -193,7 +193,7 @@ const OUT_OF_MEMORY = -2
 
 function nativeError(name: string, status: number, message: string): TrituneError {
   if (status !== OUT_OF_MEMORY) return new TrituneError('E_NATIVE', `${name} failed (${status}): ${message}`)
-  const remedy = 'lower micro_batch_size or sequence_len, or set gradient_checkpointing: true'
+  const remedy = 'a smaller model or batch needs less, and the CPU may have more'
   return new TrituneError('E_MEMORY', message, { remedy })
 }
 

@@ -46,18 +46,20 @@ Attention describe(const Gpu& gpu, const void* q, const void* k, const void* v, 
 /// 16-byte rows; and softmax takes its maximum before the scale, which must keep the order.
 bool on_tensor_cores(const Attention& a) {
   bool aligned = a.size % 8 == 0;
-  for (const void* p : {a.q, a.k, a.v, static_cast<const void*>(a.o), a.d_o, static_cast<const void*>(a.dq), static_cast<const void*>(a.dk), static_cast<const void*>(a.dv)})
-    aligned = aligned && aligned16(p);
+  const void* const tensors[] = {a.q, a.k, a.v, a.o, a.d_o, a.dq, a.dk, a.dv};
+  for (const void* p : tensors) aligned = aligned && aligned16(p);
   return a.is_bf16 && aligned && a.scale > 0;
 }
 
-/// Parts that the keys of a document are cut into when there are few queries (generation): one block a head would leave most of the
-/// device idle. A function of the shapes alone, not of the offsets.
-int splits_for(const Gpu& gpu, const Attention& a) {
-  constexpr int FEW_ROWS = 16, LEAST_KEYS = 128, MOST_SPLITS = 64;
-  if (int64_t(a.tokens_q) * a.group > int64_t(FEW_ROWS) * a.documents) return 1;
-  const int64_t keys = a.window < a.tokens_k / a.documents ? a.window : a.tokens_k / a.documents;  // of a document, on average
-  const int64_t blocks = int64_t(a.documents) * a.heads, wanted = (2 * int64_t(gpu.multiprocessors) + blocks - 1) / blocks, most = keys / LEAST_KEYS;
+/// Generation: on average so few rows a key head and document that they fill one tile of the tensor cores.
+bool has_few_queries(const Attention& a) { return int64_t(a.tokens_q) * a.group <= int64_t(16) * a.documents; }
+
+/// Parts that the keys of a document are cut into when there are few queries: one block a head would leave most of the device idle.
+/// A function of the shapes alone, as the host does not know the offsets.
+int splits_for(const Gpu& gpu, const Attention& a, int heads_in_grid) {
+  constexpr int LEAST_KEYS = 128, MOST_SPLITS = 64;
+  const int64_t average = a.tokens_k / a.documents, most = (a.window < average ? a.window : average) / LEAST_KEYS;
+  const int64_t blocks = int64_t(a.documents) * heads_in_grid, wanted = (2 * int64_t(gpu.multiprocessors) + blocks - 1) / blocks;
   const int64_t splits = wanted < most ? wanted : most;
   return splits < 1 ? 1 : splits < MOST_SPLITS ? int(splits) : MOST_SPLITS;
 }
@@ -79,15 +81,16 @@ extern "C" tt_status tt_attention_forward(void* o, float* lse, const void* q, co
   TT_REQUIRE(o && lse && q, "%s: %s is null", name, !o ? "o" : !lse ? "lse" : "q");
   TT_REQUIRE((k && v) || tokens_k == 0, "%s: %s is null", name, !k ? "k" : "v");
   const cudaStream_t s = stream_of(gpu, stream);
-  a.splits = splits_for(gpu, a);
+  const bool tensor_cores = on_tensor_cores(a), few = has_few_queries(a);
+  if (few) a.splits = splits_for(gpu, a, tensor_cores ? kv_heads : heads);
   Scratch scratch(s);
   if (a.splits > 1) {
     const size_t lines = size_t(a.splits) * size_t(tokens_q) * size_t(heads), bytes = lines * size_t(head_dim + 2) * sizeof(float);
     if (!scratch.reserve(bytes)) return no_memory(name, bytes);
     a.partial = scratch.as<float>(), a.stats = a.partial + lines * size_t(head_dim);
   }
-  const bool tensor_cores = on_tensor_cores(a) && a.splits == 1;
-  if (tt_status bad = tensor_cores ? attention_forward_mma(name, gpu, a, s) : attention_forward_simt(name, gpu, a, s)) return bad;
+  const auto forward = !tensor_cores ? attention_forward_simt : few ? attention_decode_mma : attention_forward_mma;
+  if (tt_status bad = forward(name, gpu, a, s)) return bad;
   if (a.splits > 1)
     if (tt_status bad = attention_join(name, gpu, a, s)) return bad;
   return launched(name, s);

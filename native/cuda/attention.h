@@ -33,7 +33,7 @@ inline unsigned most_tiles(int tokens, int documents, int rows) { return unsigne
 // Each queues its kernels and does not call launched(): the entry point does.
 tt_status attention_forward_mma(const char* op, const Gpu& gpu, const Attention& a, cudaStream_t stream);
 tt_status attention_forward_simt(const char* op, const Gpu& gpu, const Attention& a, cudaStream_t stream);
-/// Few queries and many keys, a.splits > 1; joined by attention_join.
+/// For few queries and many keys. With a.splits > 1 this and the plain kernel leave partial results that attention_join joins.
 tt_status attention_decode_mma(const char* op, const Gpu& gpu, const Attention& a, cudaStream_t stream);
 tt_status attention_join(const char* op, const Gpu& gpu, const Attention& a, cudaStream_t stream);
 tt_status attention_delta(const char* op, const Gpu& gpu, const Attention& a, cudaStream_t stream);

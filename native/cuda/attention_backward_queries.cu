@@ -7,13 +7,13 @@ namespace attention {
 namespace {
 
 /// `stages` 2: the next keys and values arrive while these are worked on; 1 where shared memory is small.
-template <int D, int QUERIES, int KEYS, int WARPS> __global__ void __launch_bounds__(WARPS * 32) queries_kernel(Attention a, int stages) {
+template <int D, int QUERIES, int KEYS, int WARPS> __global__ void __launch_bounds__(WARPS * 32) queries_kernel(const __grid_constant__ Attention a, int stages) {
   constexpr int THREADS = WARPS * 32, N = KEYS / 8, STAGE = KEYS * D * 4;
   static_assert(QUERIES == 16 * WARPS, "a warp has 16 queries");
   TT_DYNAMIC_SHARED(unsigned char, shared);
   unsigned char *const q_tile = shared, *const do_tile = q_tile + QUERIES * D * 2, *const pipeline = do_tile + QUERIES * D * 2;
   Tile tile;
-  if (!find_tile<QUERIES>(tile, a, TILED_QUERIES, int(blockIdx.x), a.causal)) return;
+  if (!find_tile(tile, a, TILED_QUERIES, QUERIES, int(blockIdx.x), a.causal)) return;
   const int lane = int(threadIdx.x) & 31, own_row = (int(threadIdx.x) >> 5) * 16, head = int(blockIdx.y), kv_head = head / a.group;
   const int q_stride = a.heads * a.size, k_stride = a.kv_heads * a.size;
   const int64_t q_at = int64_t(tile.q0 + tile.row) * q_stride + head * a.size, k_at = int64_t(tile.k0) * k_stride + kv_head * a.size;

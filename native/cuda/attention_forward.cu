@@ -9,12 +9,12 @@ namespace tt {
 namespace attention {
 namespace {
 
-template <int D, int QUERIES, int KEYS, int WARPS> __global__ void __launch_bounds__(WARPS * 32) forward_kernel(Attention a) {
+template <int D, int QUERIES, int KEYS, int WARPS> TT_GPU void forward_tile(const Attention& a) {
   constexpr int THREADS = WARPS * 32, ROWS = QUERIES / WARPS, M = ROWS / 16, N = KEYS / 8;
   TT_DYNAMIC_SHARED(unsigned char, shared);
   unsigned char *const q_tile = shared, *const k_tile = q_tile + QUERIES * D * 2, *const v_tile = k_tile + KEYS * D * 2;
   Tile tile;
-  if (!find_tile<QUERIES>(tile, a, TILED_QUERIES, int(blockIdx.x), a.causal)) return;
+  if (!find_tile(tile, a, TILED_QUERIES, QUERIES, int(blockIdx.x), a.causal)) return;
   const int lane = int(threadIdx.x) & 31, warp = int(threadIdx.x) >> 5, head = int(blockIdx.y), kv_head = head / a.group;
   const int q_stride = a.heads * a.size, k_stride = a.kv_heads * a.size;
   const int64_t q_at = int64_t(tile.q0 + tile.row) * q_stride + head * a.size, k_at = int64_t(tile.k0) * k_stride + kv_head * a.size;
@@ -115,8 +115,13 @@ template <int D, int QUERIES, int KEYS, int WARPS> __global__ void __launch_boun
   store_rows<ROWS, D, D / 8>(static_cast<bf16*>(a.o) + q_at + row * q_stride, q_stride, q_tile, row, 0, rows - row, a.size, lane);
 }
 
-template <int D, int QUERIES, int KEYS, int WARPS> tt_status launch(const char* op, const Attention& a, cudaStream_t stream) {
-  auto kernel = forward_kernel<D, QUERIES, KEYS, WARPS>;
+template <int D, int QUERIES, int KEYS, int WARPS, Generation GPUS> __global__ void __launch_bounds__(WARPS * 32) forward_kernel(const __grid_constant__ Attention a) {
+  if constexpr (!compiled_here<GPUS>()) never_launched();
+  else forward_tile<D, QUERIES, KEYS, WARPS>(a);
+}
+
+template <int D, int QUERIES, int KEYS, int WARPS, Generation GPUS = EVERY_GPU> tt_status launch(const char* op, const Attention& a, cudaStream_t stream) {
+  auto kernel = forward_kernel<D, QUERIES, KEYS, WARPS, GPUS>;
   constexpr size_t bytes = size_t(QUERIES + 2 * KEYS) * D * 2;
   if (tt_status bad = allow_shared(op, kernel, bytes)) return bad;
   TT_LAUNCH(kernel, dim3(most_tiles(a.tokens_q, a.documents, QUERIES), unsigned(a.heads)), dim3(WARPS * 32), bytes, stream, a);
@@ -126,11 +131,12 @@ template <int D, int QUERIES, int KEYS, int WARPS> tt_status launch(const char* 
 }  // namespace
 }  // namespace attention
 
-tt_status attention_forward_mma(const char* op, const Gpu&, const Attention& a, cudaStream_t stream) {
+tt_status attention_forward_mma(const char* op, const Gpu& gpu, const Attention& a, cudaStream_t stream) {
   using namespace attention;
   if (a.size <= 64) return launch<64, 128, 64, 4>(op, a, stream);
   if (a.size <= 80) return launch<80, 128, 64, 4>(op, a, stream);
-  if (a.size <= 96) return launch<96, 128, 48, 4>(op, a, stream);
+  if (a.size <= 96 && gpu.code >= 100) return launch<96, 128, 32, 4, BLACKWELL>(op, a, stream);  // 48 keys spill registers there
+  if (a.size <= 96) return launch<96, 128, 48, 4, BEFORE_BLACKWELL>(op, a, stream);
   if (a.size <= 128) return launch<128, 128, 32, 4>(op, a, stream);
   return launch<256, 64, 32, 4>(op, a, stream);
 }

@@ -6,6 +6,22 @@
 namespace tt {
 namespace attention {
 
+/// Which GPUs launch an instance of a kernel: where it is never launched its code is left out.
+enum Generation { EVERY_GPU, BEFORE_BLACKWELL, BLACKWELL };
+template <Generation GPUS> TT_HOST_DEVICE constexpr bool compiled_here() {
+#if defined(__CUDA_ARCH__)
+  return GPUS == EVERY_GPU || (GPUS == BLACKWELL) == (__CUDA_ARCH__ >= 1000);
+#else
+  return true;
+#endif
+}
+
+TT_GPU void never_launched() {
+#if defined(__CUDA_ARCH__)
+  __trap();
+#endif
+}
+
 /// Where a lane reads with ldmatrix in a swizzled tile whose rows are WIDTH elements: byte offsets. Rows go in steps of 8, chunks
 /// (8 elements) in steps of 2, so the swizzle of the lane's own row is a constant and a step is one xor and an immediate.
 template <int WIDTH> struct LaneAt {
@@ -55,7 +71,8 @@ template <int WIDTH, int M, int N> TT_GPU void add_product_transposed(float (&c)
 }
 
 /// c (16M, 8N) += a·b for one step of 16: b stored [k][n] from row `row`, columns from `chunk`.
-template <int WIDTH, int M, int N> TT_GPU void add_step(float (&c)[M][N][4], const uint32_t (&a)[M][4], const unsigned char* b, int row, int chunk, const LaneAt<WIDTH>& at) {
+template <int WIDTH, int M, int N>
+TT_GPU void add_step(float (&c)[M][N][4], const uint32_t (&a)[M][4], const unsigned char* b, int row, int chunk, const LaneAt<WIDTH>& at) {
   static_assert(N % 2 == 0, "column tiles are loaded in pairs");
   TT_UNROLL
   for (int j = 0; j < N; j += 2) {
@@ -66,7 +83,8 @@ template <int WIDTH, int M, int N> TT_GPU void add_step(float (&c)[M][N][4], con
 }
 
 /// c (16M, 8N) += bf16(p)·b with p (16M, 8K) in accumulators, rounded step by step: never a whole array.
-template <int WIDTH, int M, int N, int K> TT_GPU void add_product(float (&c)[M][N][4], const float (&p)[M][K][4], const unsigned char* b, int chunk, const LaneAt<WIDTH>& at) {
+template <int WIDTH, int M, int N, int K>
+TT_GPU void add_product(float (&c)[M][N][4], const float (&p)[M][K][4], const unsigned char* b, int chunk, const LaneAt<WIDTH>& at) {
   static_assert(K % 2 == 0, "a step is 16 deep");
   TT_UNROLL
   for (int k = 0; k < K; k += 2) {
@@ -83,10 +101,10 @@ template <int WIDTH, int M, int N, int K> TT_GPU void add_product(float (&c)[M][
 }
 
 /// A tile of ROWS rows from rows `from`, `from` + stride …, in the background; rows at or past `rows` and columns at or past `size` are zero.
-template <int ROWS, int WIDTH, int THREADS> TT_GPU void copy_rows(unsigned char* tile, const bf16* from, int stride, int rows, int size) {
+template <int ROWS, int WIDTH, int THREADS> TT_GPU void copy_rows(unsigned char* tile, const bf16* from, int stride, int rows, int size, int thread = int(threadIdx.x)) {
   constexpr int CHUNKS = WIDTH / 8;
   TT_UNROLL
-  for (int i = int(threadIdx.x); i < ROWS * CHUNKS; i += THREADS) {
+  for (int i = thread; i < ROWS * CHUNKS; i += THREADS) {
     const int row = i / CHUNKS, chunk = i % CHUNKS;
     copy_async16(tile + swizzle<CHUNKS>(row, chunk) * 2, from + row * stride + chunk * 8, row < rows && chunk * 8 < size);
   }

@@ -12,7 +12,7 @@ template <int WIDTH> __global__ void __launch_bounds__(Simt<WIDTH>::THREADS) sim
   TT_DYNAMIC_SHARED(float, shared);
   float *const queries = shared, *const keys = queries + S::TILE, *const p = keys + S::TILE;  // the values take the keys' place
   Tile tile;
-  if (!find_tile<ROWS>(tile, a, TILED_QUERIES, int(blockIdx.x), a.causal)) return;
+  if (!find_tile(tile, a, TILED_QUERIES, ROWS, int(blockIdx.x), a.causal)) return;
   const int row = int(threadIdx.x) / S::SHARE, part = int(threadIdx.x) % S::SHARE, head = int(blockIdx.y), kv_head = head / a.group;
   const int64_t q_stride = int64_t(a.heads) * a.size, k_stride = int64_t(a.kv_heads) * a.size;
   const int64_t q_at = int64_t(tile.q0 + tile.row) * q_stride + int64_t(head) * a.size, k_at = int64_t(tile.k0) * k_stride + int64_t(kv_head) * a.size;

@@ -12,10 +12,10 @@ struct Tile {
 
 enum TiledAxis { TILED_QUERIES, TILED_KEYS };
 
-/// Tile `index` of all documents, each cut into tiles of ROWS queries or keys; within a document from the last when `last_first`.
+/// Tile `index` of all documents, each cut into tiles of `rows` queries or keys; within a document from the last when `last_first`.
 /// False when there is no such tile, or when an offset is wrong, which is reported. Whatever the offsets hold, a tile lies within
 /// the tokens: every offset up to its own was checked. Called by whole warps; each warp searches for itself, which needs no barrier.
-template <int ROWS> TT_GPU bool find_tile(Tile& tile, const Attention& a, TiledAxis axis, int index, bool last_first) {
+TT_GPU bool find_tile(Tile& tile, const Attention& a, TiledAxis axis, int rows, int index, bool last_first) {
   const int lane = int(threadIdx.x) & 31;
   int before = 0;
   for (int first = 0; first < a.documents; first += 32) {
@@ -31,7 +31,7 @@ template <int ROWS> TT_GPU bool find_tile(Tile& tile, const Attention& a, TiledA
       else if (bad_k) report_fault(a.fault, FAULT_OFFSETS, d == 0 && k0 != 0 ? k0 : k1, int64_t(a.tokens_k) + 1);
       return false;
     }
-    const int own = ((axis == TILED_QUERIES ? q1 - q0 : k1 - k0) + ROWS - 1) / ROWS;
+    const int own = ((axis == TILED_QUERIES ? q1 - q0 : k1 - k0) + rows - 1) / rows;
     int through = own;  // tiles of this lane's document and those before it in the warp
     TT_UNROLL
     for (int o = 1; o < 32; o *= 2) {
@@ -46,7 +46,7 @@ template <int ROWS> TT_GPU bool find_tile(Tile& tile, const Attention& a, TiledA
       tile.nq = __shfl_sync(0xffffffffu, q1, owner) - tile.q0;
       tile.k0 = __shfl_sync(0xffffffffu, k0, owner);
       tile.nk = __shfl_sync(0xffffffffu, k1, owner) - tile.k0;
-      tile.row = (last_first ? tiles - 1 - place : place) * ROWS;
+      tile.row = (last_first ? tiles - 1 - place : place) * rows;
       return true;
     }
     before += __shfl_sync(0xffffffffu, through, 31);

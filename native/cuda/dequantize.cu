@@ -96,7 +96,7 @@ TT_GPU bf16 scaled_trit(int trit, const float* scale, bf16) { return from_float<
 TT_GPU int8_t scaled_trit(int trit, const float*, int8_t) { return int8_t(trit); }
 
 /// A packed row holds four rows of the weight, a quarter of it apart. T int8: the trits themselves, scale is not read.
-template <class T> __global__ void __launch_bounds__(THREADS) expand_ternary_kernel(T* y, int y_stride, const uint8_t* packed, const float* scale, int quarter, int cols, bool aligned) {
+template <class T> __global__ void __launch_bounds__(THREADS, 4) expand_ternary_kernel(T* y, int y_stride, const uint8_t* packed, const float* scale, int quarter, int cols, bool aligned) {
   for (int row = int(blockIdx.x); row < quarter; row += int(gridDim.x)) {
     for (int c = int(threadIdx.x) * GROUP; c < cols; c += THREADS * GROUP) {
       const uint2 words = load8_bytes(packed + size_t(row) * cols, size_t(c), size_t(cols), aligned);
@@ -108,6 +108,7 @@ template <class T> __global__ void __launch_bounds__(THREADS) expand_ternary_ker
         store8(y + (size_t(row) + size_t(p) * quarter) * y_stride, size_t(c), size_t(cols), values, aligned);
       }
     }
+    _Pragma("unroll 1")  // a few elements of padding; unrolled it spills registers for sm_90a
     for (int i = int(threadIdx.x); i < 4 * (y_stride - cols); i += THREADS)
       y[(size_t(row) + size_t(i % 4) * quarter) * y_stride + cols + i / 4] = T{};
   }

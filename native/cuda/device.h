@@ -173,7 +173,7 @@ struct Fault {
   int reserved;
   int64_t value, limit;
 };
-enum FaultKind { FAULT_NONE = 0, FAULT_GATHER_INDEX = 1, FAULT_SCATTER_INDEX = 2, FAULT_TARGET = 3, FAULT_POSITION = 4, FAULT_OFFSETS = 5, FAULT_HISTORY = 6 };
+enum FaultKind { FAULT_NONE = 0, FAULT_GATHER_INDEX = 1, FAULT_SCATTER_INDEX = 2, FAULT_TARGET = 3, FAULT_POSITION = 4, FAULT_OFFSETS = 5, FAULT_HISTORY = 6, FAULT_LOGITS = 7 };
 
 TT_GPU void report_fault(Fault* fault, int kind, int64_t value, int64_t limit) {
   if (atomicCAS(&fault->kind, 0, kind) == 0) {

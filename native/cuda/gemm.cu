@@ -78,18 +78,25 @@ struct TileShape {
   GemmTile tile;
   int rows, columns, depth;
   size_t shared;   // bytes a block needs
-  int resident;    // blocks that share a multiprocessor
+  int resident;    // blocks that share a multiprocessor, if there is as much shared memory
   double speed;    // of the multiply-adds, relative
 };
 constexpr TileShape MMA_TILES[] = {
     {TILE_256, 128, 256, MMA_DEPTH_256, 147456, 1, 1.0},
-    {TILE_128, 128, 128, MMA_DEPTH_128, 65536, 2, 0.9},
-    {TILE_64, 64, 64, MMA_DEPTH_64, 65536, 3, 0.55},
+    {TILE_128, 128, 128, MMA_DEPTH_128, 49152, 2, 0.9},
+    {TILE_64, 64, 64, MMA_DEPTH_64, 49152, 4, 0.55},
 };
 constexpr TileShape F32_TILES[] = {
     {TILE_128, 128, 128, F32_DEPTH_128, 0, 2, 1.0},
     {TILE_64, 64, 64, F32_DEPTH_64, 0, 4, 0.7},
 };
+
+constexpr TileShape THIN_TILE = {TILE_THIN, THIN_ROWS, THIN_MOST_COLUMNS, MMA_DEPTH_64, 73728, 3, 1.0};
+
+int resident_on(const Gpu& gpu, const TileShape& shape) {
+  const int fit = shape.shared ? int(gpu.shared_per_block / shape.shared) : shape.resident;
+  return fit < 1 ? 1 : fit < shape.resident ? fit : shape.resident;
+}
 
 /// Into how many parts the depth goes so that every multiprocessor has work; each part keeps at least 4 steps.
 int splits_for(const Gpu& gpu, int64_t tiles, int steps, int resident) {
@@ -114,17 +121,23 @@ template <size_t N> Choice cheapest(const Gpu& gpu, const Gemm& g, const TileSha
   for (const TileShape& shape : shapes) {
     if (shape.shared > gpu.shared_per_block || (forced != TILE_AUTO && forced != shape.tile)) continue;
     const int64_t tiles = int64_t(ceil_div(g.m, shape.rows)) * ceil_div(g.n, shape.columns) * g.batch;
-    const int steps = ceil_div(g.k, shape.depth), splits = splits_for(gpu, tiles, steps, shape.resident);
-    const double at_once = double(gpu.multiprocessors) * shape.resident, waves = ceil(double(tiles * splits) / at_once);
+    const int resident = resident_on(gpu, shape), steps = ceil_div(g.k, shape.depth), splits = splits_for(gpu, tiles, steps, resident);
+    const double at_once = double(gpu.multiprocessors) * resident, waves = ceil(double(tiles * splits) / at_once);
     // A block also pays for filling its pipeline and for storing, about 128 of depth; a split product is read and written once more.
     const double depth = double(ceil_div(steps, splits)) * shape.depth + g.rank + 128 + (splits > 1 ? 64 : 0);
-    const double cost = waves * shape.resident * shape.rows * shape.columns * depth / shape.speed;
+    const double cost = waves * resident * shape.rows * shape.columns * depth / shape.speed;
     if (best.tile == TILE_PLAIN || cost < best_cost) {
       best = {shape.tile, splits};
       best_cost = cost;
     }
   }
   return best;
+}
+
+/// Thin products read one wide operand once: as many blocks as the device holds share it.
+Choice thin(const Gpu& gpu, const Gemm& g) {
+  const int64_t tiles = int64_t(ceil_div(g.n <= THIN_MOST_COLUMNS ? g.m : g.n, THIN_ROWS)) * g.batch;
+  return {TILE_THIN, splits_for(gpu, tiles, ceil_div(g.k, MMA_DEPTH_64), resident_on(gpu, THIN_TILE))};
 }
 
 /// The kernel for a product whose operands `packs` says can be read 16 bytes at a time.
@@ -134,7 +147,7 @@ Choice choose(const Gpu& gpu, const Gemm& g, bool packs) {
   if (g.dtype == TT_F32) return cheapest(gpu, g, F32_TILES, TILE_AUTO);
   if (!packs) return {TILE_PLAIN, 1};
   if (can_do_thin(g))
-    return {TILE_THIN, splits_for(gpu, int64_t(ceil_div(g.n <= THIN_MOST_COLUMNS ? g.m : g.n, THIN_ROWS)) * g.batch, ceil_div(g.k, MMA_DEPTH_64), 3)};
+    return thin(gpu, g);
   return cheapest(gpu, g, MMA_TILES, TILE_AUTO);
 }
 
@@ -148,7 +161,7 @@ tt_status force(const char* op, const Gpu& gpu, const Gemm& g, bool packs, GemmT
   else if (tile == TILE_THIN && !can_do_thin(g)) reason = "it is for bf16 and at most 64 columns";
   else if (tile == TILE_256 && (f32 || gpu.shared_per_block < MMA_TILES[0].shared)) reason = "it is for bf16 and 144 KB of shared memory";
   if (reason) return fail(TT_UNSUPPORTED, "%s: the gemm_tile that is set cannot be used: %s", op, reason);
-  *choice = tile <= TILE_THIN ? Choice{tile, 1} : f32 ? cheapest(gpu, g, F32_TILES, tile) : cheapest(gpu, g, MMA_TILES, tile);
+  *choice = tile == TILE_THIN ? thin(gpu, g) : tile < TILE_THIN ? Choice{tile, 1} : f32 ? cheapest(gpu, g, F32_TILES, tile) : cheapest(gpu, g, MMA_TILES, tile);
   return TT_OK;
 }
 
@@ -206,6 +219,7 @@ tt_status run_own(const char* op, const Gpu& gpu, const Gemm& g, cudaStream_t st
 
 tt_status gemm(const char* op, const Gpu& gpu, const Gemm& g, cudaStream_t stream) {
   if (g.m == 0 || g.n == 0 || g.batch == 0) return TT_OK;
+  if (g.rank && (g.trans_a || g.batch != 1)) return fail(TT_UNSUPPORTED, "%s: a second product goes with one product of a as it lies", op);
   const GemmEngine* engine;
   if (tt_status bad = choose_engine(op, gpu, g, &engine)) return bad;
   if (engine) {

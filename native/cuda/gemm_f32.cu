@@ -21,7 +21,8 @@ template <int SIDE, int DEPTH, bool K_MAJOR> struct Step {
   static TT_GPU int row_of(int i) { return (i * THREADS + int(threadIdx.x)) / PER_ROW; }
   static TT_GPU int column_of(int i) { return (i * THREADS + int(threadIdx.x)) % PER_ROW * 4; }
 
-  TT_GPU void load(const float* source, size_t ld, bool aligned, int lane0, int lanes, int k0, int depth) {
+  TT_GPU void load(const float* source, size_t ld, int lane0, int lanes, int k0, int depth) {
+    const bool aligned = (reinterpret_cast<size_t>(source) & 15) == 0 && ld % 4 == 0;
     const int row0 = K_MAJOR ? k0 : lane0, rows = K_MAJOR ? depth : lanes;
     const int column0 = K_MAJOR ? lane0 : k0, columns = K_MAJOR ? lanes : depth;
     TT_UNROLL
@@ -56,22 +57,20 @@ template <int SIDE, int DEPTH, bool K_MAJOR> struct Step {
   }
 };
 
-TT_GPU bool can_load_float4(const float* p, size_t ld) { return (reinterpret_cast<size_t>(p) & 15) == 0 && ld % 4 == 0; }
-
 /// SIDE 128: a thread has 2×2 squares of 4×4, 64 apart; SIDE 64: one.
 template <int SIDE, int DEPTH, bool A_K_MAJOR, bool B_K_MAJOR> __global__ void __launch_bounds__(THREADS, 2) gemm_f32_kernel(const __grid_constant__ GemmTask t) {
   constexpr int RUNS = SIDE / 64, EDGE = 4 * RUNS, PITCH = SIDE + 4, SIZE = DEPTH * PITCH;
-  __shared__ float4 a_runs[2][SIZE / 4];
-  __shared__ float4 b_runs[2][SIZE / 4];
-  float *const a_shared = &a_runs[0][0].x, *const b_shared = &b_runs[0][0].x;
+  static_assert(4 * SIZE >= 32 * SIDE, "32 rows of the finished tile pass through");
+  __shared__ float4 shared_runs[SIZE];
+  float *const shared = &shared_runs[0].x, *const a_shared = shared, *const b_shared = shared + 2 * SIZE;
+  // Depth unrolled: the large tile has no registers left to read ahead with, two blocks a multiprocessor.
+  constexpr int AT_ONCE = SIDE == 128 ? 1 : 4;
   const Gemm& g = t.g;
   const TilePlace place = banded_tile(int(blockIdx.x), (g.m + SIDE - 1) / SIDE, (g.n + SIDE - 1) / SIDE);
   const int m0 = place.row * SIDE, n0 = place.column * SIDE;
   const int batch = int(blockIdx.z) / t.splits, split = int(blockIdx.z) % t.splits;
   const float* const a = static_cast<const float*>(g.a) + batch * g.stride_a;
   const float* const b = static_cast<const float*>(g.b) + batch * g.stride_b;
-  const float *const u = static_cast<const float*>(g.u), *const l = static_cast<const float*>(g.l);
-  const bool a_aligned = can_load_float4(a, g.lda), b_aligned = can_load_float4(b, g.ldb);
 
   const int steps = (g.k + DEPTH - 1) / DEPTH, share = (steps + t.splits - 1) / t.splits, first = split * share;
   const int own = first >= steps ? 0 : steps - first < share ? steps - first : share;
@@ -80,14 +79,11 @@ template <int SIDE, int DEPTH, bool A_K_MAJOR, bool B_K_MAJOR> __global__ void _
   Step<SIDE, DEPTH, A_K_MAJOR> a_step;
   Step<SIDE, DEPTH, B_K_MAJOR> b_step;
   auto load = [&](int i) {
-    if (i < own) {
-      a_step.load(a, g.lda, a_aligned, m0, g.m, (first + i) * DEPTH, g.k);
-      b_step.load(b, g.ldb, b_aligned, n0, g.n, (first + i) * DEPTH, g.k);
-    } else if (!A_K_MAJOR) {
-      const size_t ldl = size_t(B_K_MAJOR ? g.n : g.rank);
-      a_step.load(u, size_t(g.rank), can_load_float4(u, size_t(g.rank)), m0, g.m, (i - own) * DEPTH, g.rank);
-      b_step.load(l, ldl, can_load_float4(l, ldl), n0, g.n, (i - own) * DEPTH, g.rank);
-    }
+    const bool second = !A_K_MAJOR && i >= own;
+    const int k0 = (second ? i - own : first + i) * DEPTH, depth = second ? g.rank : g.k;
+    const size_t lda = second ? size_t(g.rank) : g.lda, ldb = second ? size_t(B_K_MAJOR ? g.n : g.rank) : g.ldb;
+    a_step.load(second ? static_cast<const float*>(g.u) : a, lda, m0, g.m, k0, depth);
+    b_step.load(second ? static_cast<const float*>(g.l) : b, ldb, n0, g.n, k0, depth);
   };
 
   float sum[EDGE][EDGE];
@@ -106,7 +102,7 @@ template <int SIDE, int DEPTH, bool A_K_MAJOR, bool B_K_MAJOR> __global__ void _
   for (int i = 0; i < total; i++) {
     if (i + 1 < total) load(i + 1);
     const float *from_a = a_shared + (i & 1) * SIZE, *from_b = b_shared + (i & 1) * SIZE;
-    TT_UNROLL
+#pragma unroll AT_ONCE
     for (int k = 0; k < DEPTH; k++) {
       float4 x[RUNS], y[RUNS];
       TT_UNROLL
@@ -132,13 +128,25 @@ template <int SIDE, int DEPTH, bool A_K_MAJOR, bool B_K_MAJOR> __global__ void _
     __syncthreads();
   }
 
-  TT_UNROLL
-  for (int i = 0; i < EDGE; i++)
+  // The sums pass through shared memory, 32 rows at a time, so that the code that stores them is there once.
+  float* const staged = shared;
+#pragma unroll 1
+  for (int group = 0; group < SIDE / 32; group++) {
     TT_UNROLL
-    for (int c = 0; c < RUNS; c++) {
-      const FloatRun four = {{sum[i][c * 4], sum[i][c * 4 + 1], sum[i][c * 4 + 2], sum[i][c * 4 + 3]}};
-      gemm_finish(t, batch, split, m0 + row + i / 4 * 64 + i % 4, n0 + column + c * 64, four);
+    for (int i = 0; i < EDGE; i++)
+      TT_UNROLL
+      for (int c = 0; c < RUNS; c++) {
+        const int r = row + i / 4 * 64 + i % 4 - group * 32;
+        if (r >= 0 && r < 32) *reinterpret_cast<FloatRun*>(staged + r * SIDE + column + c * 64) = FloatRun{{sum[i][c * 4], sum[i][c * 4 + 1], sum[i][c * 4 + 2], sum[i][c * 4 + 3]}};
+      }
+    __syncthreads();
+#pragma unroll 1
+    for (int i = int(threadIdx.x); i < 32 * SIDE / 4; i += THREADS) {
+      const int r = i / (SIDE / 4), c = i % (SIDE / 4) * 4;
+      gemm_finish(t, batch, split, m0 + group * 32 + r, n0 + c, *reinterpret_cast<const FloatRun*>(staged + r * SIDE + c));
     }
+    __syncthreads();
+  }
 }
 
 template <int SIDE, int DEPTH, bool A_K_MAJOR, bool B_K_MAJOR> void launch_f32(const GemmTask& task, cudaStream_t stream) {

@@ -9,12 +9,13 @@
 namespace tt {
 
 /// WM×WN = 64×64 wherever it fits: smaller warp tiles read more shared memory per product than the tensor cores can hide.
-template <int BM_, int BN_, int BK_, int STAGES_, int WM_, int WN_> struct MmaTile {
-  static constexpr int BM = BM_, BN = BN_, BK = BK_, STAGES = STAGES_, WM = WM_, WN = WN_;
+/// RESIDENT: blocks a multiprocessor is to hold at a time, which bounds the registers.
+template <int BM_, int BN_, int BK_, int STAGES_, int WM_, int WN_, int RESIDENT_> struct MmaTile {
+  static constexpr int BM = BM_, BN = BN_, BK = BK_, STAGES = STAGES_, WM = WM_, WN = WN_, RESIDENT = RESIDENT_;
   static constexpr int WARPS_N = BN / WN, THREADS = (BM / WM) * WARPS_N * 32;
   static constexpr int A_SIZE = BM * BK, B_SIZE = BN * BK;  // elements of a stage
   static constexpr int SHARED = STAGES * (A_SIZE + B_SIZE) * 2;
-  static_assert(SHARED >= BM * BN * 4, "the finished tile passes through the stages");
+  static_assert(SHARED >= WM * BN * 4, "the finished tile passes through the stages");
   static_assert(BM % WM == 0 && BN % WN == 0 && WM % 16 == 0 && WN % 16 == 0 && BK % 16 == 0, "whole fragments");
 };
 
@@ -39,7 +40,8 @@ TT_GPU void copy_operand(uint16_t* tile, const uint16_t* source, size_t ld, int 
 /// the banks.
 template <int BN> TT_GPU int staged_run(int row, int run) { return row * BN + (run ^ (BN >= 32 ? 2 * (row & 3) : row & 2)) * 4; }
 
-template <class Tile, bool A_K_MAJOR, bool B_K_MAJOR> __global__ void __launch_bounds__(Tile::THREADS) gemm_mma_kernel(const __grid_constant__ GemmTask t) {
+template <class Tile, bool A_K_MAJOR, bool B_K_MAJOR>
+__global__ void __launch_bounds__(Tile::THREADS, Tile::RESIDENT) gemm_mma_kernel(const __grid_constant__ GemmTask t) {
   constexpr int BM = Tile::BM, BN = Tile::BN, BK = Tile::BK, STAGES = Tile::STAGES;
   constexpr int M_FRAGMENTS = Tile::WM / 16, N_FRAGMENTS = Tile::WN / 8, K_STEPS = BK / 16;
   constexpr int A_CHUNKS = (A_K_MAJOR ? BM : BK) / 8, B_CHUNKS = (B_K_MAJOR ? BN : BK) / 8;
@@ -124,26 +126,33 @@ template <class Tile, bool A_K_MAJOR, bool B_K_MAJOR> __global__ void __launch_b
   copy_async_wait<0>();
   __syncthreads();  // the stages are free: the sums pass through them, so that c is read and written 16 bytes at a time
 
-  // A lane has rows lane/4 and lane/4 + 8, columns 2·(lane%4) and the next, of every 16×8 piece.
+  // One row of warps at a time. A lane has rows lane/4 and lane/4 + 8, columns 2·(lane%4) and the next, of every 16×8 piece.
+  constexpr int ROWS = Tile::WM;
   float* const tile = reinterpret_cast<float*>(shared);
-  TT_UNROLL
-  for (int i = 0; i < M_FRAGMENTS; i++)
-    TT_UNROLL
-    for (int half = 0; half < 2; half++)
-      TT_UNROLL
-      for (int j = 0; j < N_FRAGMENTS; j++) {
-        const int row = warp_m + i * 16 + half * 8 + (lane >> 2), column = warp_n + j * 8 + (lane & 3) * 2;
-        *reinterpret_cast<float2*>(tile + staged_run<BN>(row, column / 4) + column % 4) = float2{sum[i][j][half * 2], sum[i][j][half * 2 + 1]};
-      }
-  __syncthreads();
 #pragma unroll 1
-  for (int i = int(threadIdx.x); i < BM * BN / 4; i += Tile::THREADS) {
-    // Neighbouring threads take neighbours in c: along a row, or down a column when c is turned.
-    const int row = t.swapped ? i % BM : i / (BN / 4), run = t.swapped ? i / BM : i % (BN / 4);
-    if (m0 + row >= g.m || n0 + run * 4 >= g.n) continue;
-    FloatRun sums = *reinterpret_cast<const FloatRun*>(tile + staged_run<BN>(row, run));
-    gemm_mask_run(t, m0 + row, n0 + run * 4, sums);
-    gemm_finish(t, batch, split, m0 + row, n0 + run * 4, sums);
+  for (int first_row = 0; first_row < BM; first_row += ROWS) {
+    if (warp_m == first_row) {
+      TT_UNROLL
+      for (int i = 0; i < M_FRAGMENTS; i++)
+        TT_UNROLL
+        for (int half = 0; half < 2; half++)
+          TT_UNROLL
+          for (int j = 0; j < N_FRAGMENTS; j++) {
+            const int row = i * 16 + half * 8 + (lane >> 2), column = warp_n + j * 8 + (lane & 3) * 2;
+            *reinterpret_cast<float2*>(tile + staged_run<BN>(row, column / 4) + column % 4) = float2{sum[i][j][half * 2], sum[i][j][half * 2 + 1]};
+          }
+    }
+    __syncthreads();
+#pragma unroll 1
+    for (int i = int(threadIdx.x); i < ROWS * BN / 4; i += Tile::THREADS) {
+      // Neighbouring threads take neighbours in c: along a row, or down a column when c is turned.
+      const int row = t.swapped ? i % ROWS : i / (BN / 4), run = t.swapped ? i / ROWS : i % (BN / 4), m = m0 + first_row + row;
+      if (m >= g.m || n0 + run * 4 >= g.n) continue;
+      FloatRun sums = *reinterpret_cast<const FloatRun*>(tile + staged_run<BN>(row, run));
+      gemm_mask_run(t, m, n0 + run * 4, sums);
+      gemm_finish(t, batch, split, m, n0 + run * 4, sums);
+    }
+    __syncthreads();
   }
 }
 

@@ -51,10 +51,11 @@ template <class T, int ROWS, int OUTPUTS> __global__ void __launch_bounds__(WARP
 }
 
 template <class T, int ROWS> void launch_rows(const Gpu& gpu, const GemmTask& task, cudaStream_t stream) {
-  // Four columns a warp reuse the rows of a; narrow weights would then leave multiprocessors idle.
-  const bool narrow = ceil_div(task.g.n, WARPS * 4) * task.g.batch < 2 * gpu.multiprocessors;
-  auto kernel = narrow ? gemm_rows_kernel<T, ROWS, 1> : gemm_rows_kernel<T, ROWS, 4>;
-  TT_LAUNCH(kernel, dim3(unsigned(ceil_div(task.g.n, WARPS * (narrow ? 1 : 4))), 1, unsigned(task.g.batch)), dim3(WARPS * 32), 0, stream, task);
+  // Several columns a warp reuse the rows of a; narrow weights would then leave multiprocessors idle.
+  constexpr int MOST = ROWS == ROWS_MOST ? 2 : 4;
+  const bool narrow = ceil_div(task.g.n, WARPS * MOST) * task.g.batch < 2 * gpu.multiprocessors;
+  auto kernel = narrow ? gemm_rows_kernel<T, ROWS, 1> : gemm_rows_kernel<T, ROWS, MOST>;
+  TT_LAUNCH(kernel, dim3(unsigned(ceil_div(task.g.n, WARPS * (narrow ? 1 : MOST))), 1, unsigned(task.g.batch)), dim3(WARPS * 32), 0, stream, task);
 }
 
 template <class T> void launch_rows(const Gpu& gpu, const GemmTask& task, cudaStream_t stream) {

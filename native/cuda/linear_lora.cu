@@ -18,7 +18,7 @@ constexpr int MOST_COPIES = 3;
 struct FactorCopies { FactorCopy at[MOST_COPIES]; };
 
 /// One copy a row of blocks.
-template <class T> __global__ void __launch_bounds__(THREADS) copy_factors_kernel(FactorCopies copies) {
+template <class T> __global__ void __launch_bounds__(THREADS) copy_factors_kernel(const __grid_constant__ FactorCopies copies) {
   const FactorCopy& c = copies.at[blockIdx.y];
   const size_t n = size_t(c.padded_rows) * c.padded_columns;
   for (size_t i = blockIdx.x * size_t(THREADS) + threadIdx.x; i < n; i += size_t(gridDim.x) * THREADS) {

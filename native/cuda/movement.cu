@@ -38,7 +38,6 @@ struct Accumulate {
 };
 /// The number at x, as often as it fits.
 template <class T> struct Repeat {
-  static constexpr int count = 16 / int(sizeof(T));
   TT_GPU uint4 operator()(const T* x, const uint4*) const {
     const uint32_t one = *x, word = sizeof(T) == 1 ? one * 0x01010101u : sizeof(T) == 2 ? one * 0x00010001u : one;
     uint4 all;

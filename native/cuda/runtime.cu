@@ -32,7 +32,9 @@ const char* fault_text(const Fault& fault, char* text, size_t size) {
                      : fault.kind == FAULT_POSITION      ? "a position of rope"
                      : fault.kind == FAULT_HISTORY       ? "a history token of sample"
                                                          : "an offset of attention";
-  snprintf(text, size, "%s is out of range: %lld, allowed 0..%lld", what, (long long)fault.value, (long long)fault.limit - 1);
+  if (fault.kind == FAULT_LOGITS)
+    snprintf(text, size, "tt_sample: row %lld of the logits has no number above -Inf (all NaN or -Inf)", (long long)fault.value);
+  else snprintf(text, size, "%s is out of range: %lld, allowed 0..%lld", what, (long long)fault.value, (long long)fault.limit - 1);
   return text;
 }
 
@@ -81,7 +83,7 @@ tt_status wait_for(const char* what, cudaStream_t stream) {
   if (fault.kind == FAULT_NONE) return TT_OK;
   *current.fault = {};
   char text[128];
-  return fail(TT_BAD_ARGUMENT, "%s", fault_text(fault, text, sizeof text));
+  return fail(fault.kind == FAULT_LOGITS ? TT_FAILED : TT_BAD_ARGUMENT, "%s", fault_text(fault, text, sizeof text));
 }
 
 int used_device() { return current.ordinal; }

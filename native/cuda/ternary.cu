@@ -5,21 +5,28 @@ namespace tt {
 namespace {
 
 constexpr int THREADS = 256;
-constexpr int PARTS = 512;  // partial sums: a fixed number, so that the order of the sum is the same on every device
+constexpr size_t PART = 4096;   // elements, at least
+constexpr int MOST_PARTS = 512;  // of the sum
 
-/// partial[b] = Σ|w| over part b of PARTS, in doubles: the mean is right to its last bit whatever the order.
+/// Partial sums: their number comes from n alone, so that the order of the sum is the same on every device.
+int parts_of(size_t n) {
+  const size_t parts = (n + PART - 1) / PART;
+  return parts < size_t(MOST_PARTS) ? int(parts) : MOST_PARTS;
+}
+
+/// partial[b] = Σ|w| over part b, in doubles: the mean is right to its last bit whatever the order.
 template <class T> __global__ void __launch_bounds__(THREADS) magnitude_sums_kernel(double* partial, const T* w, size_t n) {
   __shared__ double reduce[THREADS / 32];
   double sum = 0;
-  for (size_t i = blockIdx.x * size_t(THREADS) + threadIdx.x; i < n; i += size_t(PARTS) * THREADS) sum += double(fabsf(to_float(w[i])));
+  for (size_t i = blockIdx.x * size_t(THREADS) + threadIdx.x; i < n; i += size_t(gridDim.x) * THREADS) sum += double(fabsf(to_float(w[i])));
   sum = block_sum(sum, reduce, THREADS);
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
 
-__global__ void __launch_bounds__(THREADS) mean_kernel(float* scale, const double* partial, size_t n) {
+__global__ void __launch_bounds__(THREADS) mean_kernel(float* scale, const double* partial, int parts, size_t n) {
   __shared__ double reduce[THREADS / 32];
   double sum = 0;
-  for (int i = int(threadIdx.x); i < PARTS; i += THREADS) sum += partial[i];
+  for (int i = int(threadIdx.x); i < parts; i += THREADS) sum += partial[i];
   sum = block_sum(sum, reduce, THREADS);
   const float mean = float(sum / double(n));
   if (threadIdx.x == 0) scale[0] = mean < 1e-5f ? 1e-5f : mean;  // NaN stays
@@ -41,10 +48,11 @@ template <class T> __global__ void __launch_bounds__(THREADS) pack_trits_kernel(
 }
 
 template <class T> void launch(const Gpu& gpu, uint8_t* packed, float* scale, double* partial, const T* w, size_t n, cudaStream_t stream) {
+  const int parts = parts_of(n);
   auto sums = magnitude_sums_kernel<T>;
-  TT_LAUNCH(sums, dim3(PARTS), dim3(THREADS), 0, stream, partial, w, n);
+  TT_LAUNCH(sums, dim3(unsigned(parts)), dim3(THREADS), 0, stream, partial, w, n);
   auto mean = mean_kernel;
-  TT_LAUNCH(mean, dim3(1), dim3(THREADS), 0, stream, scale, partial, n);
+  TT_LAUNCH(mean, dim3(1), dim3(THREADS), 0, stream, scale, partial, parts, n);
   auto pack = pack_trits_kernel<T>;
   TT_LAUNCH(pack, dim3(grid_for(gpu, n / 4, THREADS)), dim3(THREADS), 0, stream, packed, w, scale, n / 4);
 }
@@ -62,8 +70,8 @@ extern "C" tt_status tt_quantize_ternary(uint8_t* packed, float* scale, const vo
   TT_READY("tt_quantize_ternary");
   cudaStream_t s = stream_of(gpu, stream);
   Scratch partial(s);
-  if (!partial.reserve(PARTS * sizeof(double))) return no_memory("tt_quantize_ternary", PARTS * sizeof(double));
-  const size_t n = size_t(rows) * size_t(cols);
+  const size_t n = size_t(rows) * size_t(cols), bytes = parts_of(n) * sizeof(double);
+  if (!partial.reserve(bytes)) return no_memory("tt_quantize_ternary", bytes);
   if (dtype == TT_F32) launch(gpu, packed, scale, partial.as<double>(), static_cast<const float*>(w), n, s);
   else launch(gpu, packed, scale, partial.as<double>(), static_cast<const bf16*>(w), n, s);
   return launched("tt_quantize_ternary", s);

@@ -5,7 +5,7 @@
 
 #include <thread>
 
-#include "types.h"
+#include "types.h"  // EMU_SERIAL
 
 namespace emu {
 

@@ -60,10 +60,21 @@ export function openCuda({ ordinal = 0, emulated = false }: CudaOptions = {}): G
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
+/** Compute capability that the kernels are made for: Ampere. */
+const OLDEST = 80
+
 function usableGpu(library: NativeLibrary, ordinal: number): DeviceFacts {
   const { problem, remedy, devices } = library.devices()
   if (problem !== null) throw new TrituneError('E_DEVICE', problem, { remedy: remedy ?? undefined })
   const facts = devices.at(ordinal)
+  if (facts && facts.capability < OLDEST) {
+    const { name, capability } = facts
+    throw new TrituneError(
+      'E_DEVICE',
+      `GPU ${ordinal} (${name}) has compute capability ${(capability / 10).toFixed(1)}, 8.0 or newer is needed`,
+      { remedy: 'use device: cpu, or another GPU' },
+    )
+  }
   if (facts && ordinal >= 0) return facts
   throw new TrituneError('E_DEVICE', `there is no GPU ${ordinal}, this machine has ${devices.length}`, {
     remedy: 'they count from 0: cuda:0; CUDA_VISIBLE_DEVICES hides some',

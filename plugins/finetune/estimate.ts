@@ -28,11 +28,8 @@ export interface MemoryParts {
 
 /** From shapes alone; nothing runs. */
 export function estimateMemory(run: Run): MemoryParts {
-  const { model, config, parameters, data, adapter } = run
-  const microTokens = Math.min(
-    config.micro_batch_size * longestRow(run),
-    Math.max(1, data.report.train.tokens),
-  )
+  const { model, parameters, adapter } = run
+  const microTokens = microTokensOf(run)
   const trained = [...parameters.values()]
   return {
     model: sum([...model.weights.values()].map(({ bytes }) => bytes)),
@@ -54,11 +51,16 @@ export function estimateRun(run: Run): Estimate {
   return {
     memory: sum(Object.values(parts)),
     parts,
-    seconds: (flopsPerToken * totalTokens) / measuredFlops(run),
+    seconds: (flopsPerToken * totalTokens) / measuredFlops(run, microTokensOf(run)),
   }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+function microTokensOf(run: Run): number {
+  const { config, data } = run
+  return Math.min(config.micro_batch_size * longestRow(run), Math.max(1, data.report.train.tokens))
+}
 
 function longestRow({ config, data }: Run): number {
   if (config.sample_packing) return config.sequence_len
@@ -88,10 +90,11 @@ function activationBytes({ model, config, dtype }: Run, tokens: number): number 
 }
 
 /** Floating-point operations a second of a linear layer of this model, measured for some milliseconds. */
-function measuredFlops({ model, device }: Run): number {
+function measuredFlops({ model, device }: Run, microTokens: number): number {
   const layer = [...model.layers.values()].reduce((a, b) => (b.weight.size > a.weight.size ? b : a))
   const [outputs, inputs] = layer.weight.shape
-  const rows = 256
+  // A GPU is not filled by few rows; a CPU should not be kept busy for long.
+  const rows = device.kind === 'cuda' ? Math.min(4096, Math.max(256, microTokens)) : 256
   return noGrad(() => {
     using _scope = tensorScope()
     const x = zeros([rows, inputs], { dtype: layer.weight.dtype, device })

@@ -44,7 +44,7 @@ export function fitting<T>(subject: string, open: () => T): T {
 }
 
 /** Settings that need less memory than now, those that cost nothing first. */
-function whatHelps({ config, dtype }: Run): string {
+export function whatHelps({ config, dtype }: Run): string {
   const { micro_batch_size, gradient_accumulation_steps, sequence_len, gradient_checkpointing } = config
   const steps: string[] = []
   if (!gradient_checkpointing) steps.push('gradient_checkpointing: true')

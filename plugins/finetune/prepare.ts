@@ -10,6 +10,8 @@ import {
   ConfigError,
   createHost,
   type Device,
+  type FlatGradients,
+  flatGradients,
   type FloatDType,
   type Host,
   type Model,
@@ -48,6 +50,7 @@ export interface Run extends Disposable {
   readonly adapter: AttachedAdapter | null
   readonly parameters: Parameters
   readonly optimizer: TransformState
+  readonly gradients: FlatGradients | null
   readonly plan: Plan
   /** Things worth saying before the start. */
   readonly notes: readonly string[]
@@ -100,6 +103,7 @@ export async function prepareRun(
   }
   const adapter = open.use(fitting('the adapter', () => openAdapter(model)))
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
+  const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
   const optimizer = open.use(fitting('the state of the optimizer', () => createOptimizer(config, parameters)))
   const owned = open.move()
   return {
@@ -115,6 +119,7 @@ export async function prepareRun(
     adapter,
     parameters,
     optimizer,
+    gradients,
     plan,
     notes: [
       ...(note ? [note] : []),

@@ -4,6 +4,7 @@
 import { estimateRun, type MemoryParts } from './estimate.ts'
 import { showValue } from '../../core/mod.ts'
 import { formatBytes, formatCount, formatDuration } from './format.ts'
+import { whatHelps } from './out-of-memory.ts'
 import type { Run } from './prepare.ts'
 
 export function summarize(run: Run): string[] {
@@ -26,8 +27,15 @@ export function summarize(run: Run): string[] {
     `data       ${formatCount(train.examples)} examples, ${formatCount(train.tokens)} tokens, ${formatCount(train.trainedTokens)} trained; validation ${formatCount(validation.examples)}${dropped > 0 ? `; ${dropped} dropped by length` : ''}${data.report.truncated > 0 ? `; ${data.report.truncated} truncated` : ''}`,
     `steps      ${plan.totalSteps} (${plan.epochs.toFixed(plan.epochs % 1 === 0 ? 0 : 2)} epoch${plan.epochs === 1 ? '' : 's'} of ${plan.stepsPerEpoch}), micro-batch ${config.micro_batch_size} × ${config.gradient_accumulation_steps}, sequence ${config.sequence_len}${config.sample_packing ? ', packed' : ''}, warm-up ${plan.warmupSteps}`,
     `estimate   ${formatBytes(memory)} of memory${device.capacity ? ` of ${formatBytes(device.capacity)}` : ''} (${describeParts(parts)}), ${formatDuration(seconds)}`,
-    ...[...notes, ...data.report.notes].map((note) => `note       ${note}`),
+    ...[...notes, ...tooLarge(run, memory), ...data.report.notes].map((note) => `note       ${note}`),
   ]
+}
+
+function tooLarge(run: Run, memory: number): string[] {
+  const { capacity } = run.device
+  return capacity === undefined || memory <= capacity
+    ? []
+    : [`that is more than ${run.device.name} has: ${whatHelps(run)}`]
 }
 
 function describeParts({ model, adapter, gradients, optimizer, activations }: MemoryParts): string {

@@ -11,6 +11,7 @@ import {
   clear,
   createReadback,
   type Device,
+  type FlatGradients,
   linearCrossEntropy,
   type Model,
   noGrad,
@@ -33,6 +34,8 @@ export interface TrainContext {
   readonly device: Device
   readonly parameters: Parameters
   readonly optimizer: TransformState
+  /** Where the gradients lie; without it they are made as they come. */
+  readonly gradients?: FlatGradients | null
   readonly checkpointing: boolean
   readonly seed: number
 }
@@ -55,7 +58,8 @@ export function trainStep(
     throw new TrituneError('E_DATA', `step ${step + 1}: no token of this window is trained`, {
       remedy: 'check the masks with --dry-run',
     })
-  clearGradients(parameters)
+  if (context.gradients) context.gradients.clear()
+  else clearGradients(parameters)
   using readback = createReadback()
   const losses: (() => Float32Array)[] = []
   let offset = 0
@@ -66,7 +70,14 @@ export function trainStep(
     )
     offset += batch.ids.length
   }
-  const update: OptimizerStep = { step: step + 1, learningRate, gradScale: 1, readback, metrics: {} }
+  const update: OptimizerStep = {
+    step: step + 1,
+    learningRate,
+    gradScale: 1,
+    gradients: context.gradients?.all,
+    readback,
+    metrics: {},
+  }
   try {
     noGrad(() => optimizer.apply(update))
     const loss = losses.reduce((sum, read) => sum + read()[0], 0)

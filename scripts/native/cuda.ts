@@ -5,7 +5,7 @@
  */
 import { readdirSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { type KernelBuild, kernelRows } from './kernel-table.ts'
+import { type KernelBuild, kernelRows, readableName } from './kernel-table.ts'
 import { functionNames, linkShared, writeMacros } from './library.ts'
 import { compileAll, type Compiled, type Unit } from './objects.ts'
 import { ROOT, run } from './process.ts'
@@ -86,7 +86,13 @@ export async function buildCuda({ toolkit, output, gpus, only }: CudaBuild): Pro
   }
   const kernels = await kernelsOf(objects)
   const offenders = Object.values(kernels).flatMap((uses) => spillProblems(uses))
-  if (offenders.length > 0) throw new Error(`kernels use local memory:\n${offenders.join('\n')}`)
+  if (offenders.length > 0) {
+    const names = await demangle(kernels)
+    const readable = offenders.map((line) =>
+      line.replace(/^\S+/, (name) => readableName(names.get(name) ?? name)),
+    )
+    throw new Error(`kernels use local memory:\n${readable.join('\n')}`)
+  }
   if (!only) {
     // gcc, not nvcc: nvcc would link libstdc++ and libgcc.
     await linkShared({
@@ -143,6 +149,7 @@ function tell({ unit, seconds, log }: Compiled): void {
   const { kernels, others } = parsePtxas(log)
   const count = new Set(kernels.map(({ name }) => name)).size
   const size = (statSync(join(ROOT, unit.object)).size / 1e6).toFixed(2)
-  console.log(`  ${unit.source}: ${count} kernels, ${size} MB, ${seconds.toFixed(0)} s`)
-  if (others !== '') process.stderr.write(`${others}\n`)
+  console.log(`  ${unit.source}: ${count} kernels, ${size} MB, ${seconds.toFixed(0)} s of CPU`)
+  const problems = [...spillProblems(kernels), others].filter((line) => line !== '')
+  if (problems.length > 0) process.stderr.write(`${problems.join('\n')}\n`)
 }

@@ -23,7 +23,7 @@ export interface Compiled {
   readonly unit: Unit
   /** False: the object was there already. */
   readonly fresh: boolean
-  /** Of the compilation that made the object. */
+  /** Of the processor, for the compilation that made the object. */
   readonly seconds: number
   /** What the compiler wrote to stderr then. */
   readonly log: string
@@ -63,10 +63,8 @@ async function compile(unit: Unit): Promise<Compiled> {
       return { unit, fresh: false, seconds: lastSeconds(unit), log: readFileSync(log, 'utf8') }
   }
   mkdirSync(dirname(object), { recursive: true })
-  const started = performance.now()
   const dependencies = ['-MMD', '-MF', `${unit.object}.d`]
-  const { err } = await run([...unit.command, ...dependencies, '-o', unit.object, '-c', unit.source])
-  const seconds = (performance.now() - started) / 1000
+  const { err, seconds } = await run([...unit.command, ...dependencies, '-o', unit.object, '-c', unit.source])
   writeFileSync(log, err)
   writeFileSync(stamp, `${fingerprint(unit)}\n${seconds.toFixed(1)}\n`)
   return { unit, fresh: true, seconds, log: err }

@@ -9,6 +9,8 @@ export const ROOT: string = fileURLToPath(new URL('../..', import.meta.url)).rep
 export interface Ran {
   readonly out: string
   readonly err: string
+  /** Of the processor, with those of all processes it started. */
+  readonly seconds: number
 }
 
 /** Throws with everything the command printed when it fails. */
@@ -20,7 +22,7 @@ export async function run(command: readonly string[]): Promise<Ran> {
     child.exited,
   ])
   if (code !== 0) throw new Error(`${err}${command[0]} failed on ${command.at(-1)}`)
-  return { out, err }
+  return { out, err, seconds: Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1e6 }
 }
 
 /** True when a command can be started at all. */

@@ -21,7 +21,7 @@ export type NativeKind = keyof typeof FOLDERS
 export function nativeSources(kind: NativeKind): string[] {
   const files = FOLDERS[kind].flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-      .filter((name) => /\.(cpp|cu|h)$/.test(name))
+      .filter((name) => /\.(cpp|cuh?|h)$/.test(name))
       .map((name) => `${folder}/${name.replaceAll('\\', '/')}`),
   )
   return ['native/include/tritune.h', ...files].toSorted()

@@ -3,7 +3,8 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { BadInput } from './case.ts'
+import { openDevice } from '../../plugins/cuda/mod.ts'
+import { type BadInput, NotHere } from './case.ts'
 
 export const BAD_CONFIGS: readonly BadInput[] = [
   {
@@ -35,6 +36,20 @@ export const BAD_CONFIGS: readonly BadInput[] = [
     name: 'a text where a number belongs',
     prepare: (space) => space.set({ lora_r: 'sixteen' }),
     says: [/config\.yaml:3:\d+/, 'lora_r', 'sixteen'],
+  },
+  {
+    name: 'a GPU where none can be used',
+    prepare(space) {
+      if (openDevice('auto').device.kind === 'cuda') throw new NotHere('there is a GPU')
+      space.set({ device: 'cuda' })
+    },
+    says: [/config\.yaml:\d+:\d+ device/, /no NVIDIA driver|sees no GPU|is not there|too old/],
+  },
+  {
+    name: 'a device that there is not',
+    prepare: () => 'generate model --prompt x --device gpu',
+    says: ['--device', 'gpu'],
+    exitCode: 2,
   },
   {
     name: 'a number out of range',

@@ -3,9 +3,8 @@
  */
 import { expect } from 'bun:test'
 import { type Device, referenceDevice, tensorScope, useDevice } from '../../core/mod.ts'
+import { firstDifference, TOLERANCE } from './difference.ts'
 import { caseInputs, type OpCase, runCase } from './op-case.ts'
-
-const TOLERANCE = { f32: 3e-5, bf16: 2e-2 } as const
 
 /** Every output and gradient of a case on a device, as numbers. */
 export function resultsOn(device: Device, op: OpCase, dtype: 'f32' | 'bf16'): Record<string, Float32Array> {
@@ -21,13 +20,8 @@ export function resultsOn(device: Device, op: OpCase, dtype: 'f32' | 'bf16'): Re
 }
 
 function expectClose(subject: string, got: Float32Array, expected: Float32Array, tolerance: number): void {
-  expect(got.length).toBe(expected.length)
-  let scale = 0
-  for (const value of expected) if (Number.isFinite(value)) scale = Math.max(scale, Math.abs(value))
-  for (let i = 0; i < expected.length; i++) {
-    const same = Object.is(got[i], expected[i]) || Math.abs(got[i] - expected[i]) <= tolerance * scale
-    if (!same) throw new Error(`${subject}[${i}]: got ${got[i]}, expected ${expected[i]} (largest ${scale})`)
-  }
+  const difference = firstDifference(got, expected, tolerance)
+  if (difference !== null) throw new Error(`${subject}${difference}`)
 }
 
 /** Throws when an output or gradient of `op` on `device` is not what the reference gives. */

@@ -47,10 +47,10 @@ export interface CaseResult {
 }
 
 /** The numbers of every input, rounded to its dtype by whoever makes tensors of them. */
-export function caseValues({ name, inputs }: OpCase): Record<string, Float64Array> {
+export function caseValues({ name, inputs }: OpCase, seed = 7): Record<string, Float64Array> {
   const values: Record<string, Float64Array> = {}
   for (const [input, spec] of Object.entries(inputs)) {
-    const random = createRandom(7, `${name}/${input}`)
+    const random = createRandom(seed, `${name}/${input}`)
     const { below, values: kind = 'normal' } = spec
     values[input] = Float64Array.from({ length: sizeOf(spec.shape) }, (_, i) => {
       if (typeof kind !== 'string') return kind[i]
@@ -65,11 +65,13 @@ export function caseValues({ name, inputs }: OpCase): Record<string, Float64Arra
 export interface MakeOptions {
   readonly dtype: 'f32' | 'bf16'
   readonly device: Device
+  /** Of the random numbers. */
+  readonly seed?: number
 }
 
 /** Tensors of a case; leaves where gradients are wanted. */
-export function caseInputs(op: OpCase, { dtype, device }: MakeOptions): Record<string, Tensor> {
-  const values = caseValues(op)
+export function caseInputs(op: OpCase, { dtype, device, seed }: MakeOptions): Record<string, Tensor> {
+  const values = caseValues(op, seed)
   return Object.fromEntries(
     Object.entries(op.inputs).map(([name, spec]) => {
       const made = tensor(values[name], { shape: spec.shape, dtype: dtypeOf(spec, dtype), device })

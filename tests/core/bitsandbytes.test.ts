@@ -8,6 +8,7 @@ import {
   dequantize8bit,
   dequantizeWeight,
   type Device,
+  type HostArray,
   parameter,
   quantize4bit,
   quantize4bitOp,
@@ -53,7 +54,7 @@ function oneZero(packed: Tensor, kind: Kind): Tensor {
   return tensor(bytes, { dtype: 'u8' })
 }
 
-function digest(values: ArrayBufferView): string {
+function digest(values: HostArray): string {
   return createHash('sha256').update(values).digest('hex')
 }
 

@@ -2,27 +2,33 @@
 import { type NativeLibrary, openLibrary } from '../../core/native/library.ts'
 import type { AttentionCase } from '../native/_attention.ts'
 import { BF16, F32 } from '../native/_library.ts'
-import { type Dtype, type Stored, blank, normal, pack } from '../native/_numbers.ts'
+import { type Dtype, type Stored, type Tolerance, blank, normal, pack } from '../native/_numbers.ts'
 
 export const library: NativeLibrary = openLibrary('cuda-emulated')
 library.call.tt_init(0, 0, 0)
 
 const out = new BigInt64Array(1)
 
+const bytesOf = (array: Stored | Int32Array): Uint8Array =>
+  new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
+
 /** Device memory with the array in it, `shift` bytes behind an aligned address. */
 class Block {
   readonly address: number
   private readonly base: number
-  constructor(readonly host: Stored | Int32Array, shift = 0) {
+  constructor(
+    readonly host: Stored | Int32Array,
+    shift = 0,
+  ) {
     library.call.tt_alloc(out, host.byteLength + shift)
     this.base = Number(out[0])
     this.address = this.base + shift
-    library.call.tt_upload(this.address, host, host.byteLength, 0)
+    library.call.tt_upload(this.address, bytesOf(host), host.byteLength, 0)
   }
   /** Copies back what the device wrote. */
-  read<T extends Stored | Int32Array>(this: Block & { readonly host: T }): T {
-    const copy = this.host.slice() as T
-    library.call.tt_download(copy, this.address, copy.byteLength, 0)
+  read(): Stored | Int32Array {
+    const copy = this.host.slice()
+    library.call.tt_download(bytesOf(copy), this.address, copy.byteLength, 0)
     return copy
   }
   [Symbol.dispose](): void {
@@ -67,7 +73,11 @@ export function runAttention(
   const tokens = [c.offsetsQ.at(-1) ?? 0, c.offsetsK.at(-1) ?? 0] as const
   using stack = new DisposableStack()
   const upload = (host: Stored | Int32Array, by = 0): Block => stack.use(new Block(host, by))
-  const [q, k, v] = [upload(pack(data.q, dtype), shift), upload(pack(data.k, dtype)), upload(pack(data.v, dtype))]
+  const [q, k, v] = [
+    upload(pack(data.q, dtype), shift),
+    upload(pack(data.k, dtype)),
+    upload(pack(data.v, dtype)),
+  ]
   const [offsetsQ, offsetsK] = [upload(Int32Array.from(c.offsetsQ)), upload(Int32Array.from(c.offsetsK))]
   const o = upload(blank(data.q.length, dtype))
   const lse = upload(new Float32Array(tokens[0] * c.heads).fill(Number.NaN))
@@ -87,7 +97,7 @@ export function runAttention(
   ] as const
   library.call.tt_attention_forward(o.address, lse.address, ...inputs, ...settings)
   const [dq, dk, dv] = [data.q, data.k, data.v].map((x) => upload(blank(x.length, dtype)))
-  if (backward && library.has('tt_attention_backward')) {
+  if (backward) {
     const dO = upload(pack(data.dO, dtype))
     library.call.tt_attention_backward(
       dq.address,
@@ -106,6 +116,15 @@ export function runAttention(
 }
 
 // bf16 rounds the probabilities on the way into the tile multiplications, beside the rounding of the result.
-export const FORWARD = { [F32]: { rel: 1e-5, abs: 2e-6 }, [BF16]: { rel: 8e-3, abs: 8e-3 } } as const
-export const LSE = { [F32]: { rel: 1e-6, abs: 3e-6 }, [BF16]: { rel: 1e-5, abs: 1e-5 } } as const
-export const BACKWARD = { [F32]: { rel: 2e-5, abs: 1e-5 }, [BF16]: { rel: 1.2e-2, abs: 3e-2 } } as const
+export const FORWARD: Readonly<Record<Dtype, Tolerance>> = {
+  [F32]: { rel: 1e-5, abs: 2e-6 },
+  [BF16]: { rel: 8e-3, abs: 8e-3 },
+}
+export const LSE: Readonly<Record<Dtype, Tolerance>> = {
+  [F32]: { rel: 1e-6, abs: 3e-6 },
+  [BF16]: { rel: 1e-5, abs: 1e-5 },
+}
+export const BACKWARD: Readonly<Record<Dtype, Tolerance>> = {
+  [F32]: { rel: 2e-5, abs: 1e-5 },
+  [BF16]: { rel: 1.2e-2, abs: 3e-2 },
+}

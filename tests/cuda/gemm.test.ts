@@ -184,7 +184,7 @@ describe('the choice', () => {
         [1, 7, 0],
         [65, 33, 17],
         [8, 8, 8],
-        [40, 72, 520],
+        [40, 72, 264],
         [136, 16, 264],
         [16, 136, 264],
         [130, 130, 130],
@@ -215,7 +215,7 @@ describe('the choice', () => {
   })
 
   test('a batch larger than one launch', () => {
-    expectProduct({ m: 2, n: 3, k: 2, batch: 1030, dtype: F32 })
+    expectProduct({ m: 1, n: 1, k: 4, transB: true, batch: 1030, dtype: F32 })
   })
 
   test('a tile that cannot do the product, and an engine that is not there, are refused', () => {
@@ -226,6 +226,12 @@ describe('the choice', () => {
     expect(text('tt_last_error')).toContain('tt_matmul: the gemm_tile that is set cannot be used')
     setOption('gemm_tile', '128x256')
     expect(product()).toBe(UNSUPPORTED)
+    setOption('gemm_tile', 'auto')
+    for (const engine of ['wgmma', 'cublaslt']) {
+      setOption('gemm', engine)
+      expect(product()).toBe(UNSUPPORTED)
+      expect(text('tt_last_error')).toContain(`gemm=${engine} cannot be used: `)
+    }
     expect(trySetOption('gemm_tile', '1x1')).toBe(BAD_ARGUMENT)
     expect(trySetOption('gemm_splits', '65')).toBe(BAD_ARGUMENT)
   })

@@ -47,7 +47,11 @@ function makeWeight(kind: WeightKind, out: number, input: number, block = 64): W
       values[i] = trit * 0.75
       data[i % quarter] |= (trit + 1) << (2 * Math.floor(i / quarter))
     }
-    return { descriptor: describeWeight(3, device.put(data), device.put(Float32Array.of(0.75))), values, rounds: true }
+    return {
+      descriptor: describeWeight(3, device.put(data), device.put(Float32Array.of(0.75))),
+      values,
+      rounds: true,
+    }
   }
   const blocks = Math.ceil(n / block)
   const codes = bytes.map((byte) => byte & 15)
@@ -56,7 +60,11 @@ function makeWeight(kind: WeightKind, out: number, input: number, block = 64): W
   if (kind === 'nf4') {
     const absmax = noise(blocks, 6).map((v) => 0.2 + Math.abs(v))
     for (let i = 0; i < n; i++) values[i] = fround(fround(NF4[codes[i]]) * absmax[Math.floor(i / block)])
-    return { descriptor: describeWeight(0, device.put(packed), device.put(absmax), block), values, rounds: false }
+    return {
+      descriptor: describeWeight(0, device.put(packed), device.put(absmax), block),
+      values,
+      rounds: false,
+    }
   }
   // 127 and 255 are the codes of 0 and 1.
   const scale = Uint8Array.from({ length: blocks }, (_, b) => (b % 3 ? 255 : 127))
@@ -148,10 +156,24 @@ function expectForward(kind: WeightKind, dtype: Kind, c: Case): void {
   const y = device.space(rows * out * 4)
   const xa = device.space(rows * rank * 4)
   call.tt_linear_quantized_forward(
-    y, xa, device.put(x.array), weight.descriptor, c.bias ? device.put(bias.array) : 0,
-    rank ? device.put(a) : 0, rank ? device.put(b) : 0, null,
-    rows, input, out, rank, 0.5, 0, threshold, DTYPE[dtype], 0,
-  ) // oxfmt-ignore
+    y,
+    xa,
+    device.put(x.array),
+    weight.descriptor,
+    c.bias ? device.put(bias.array) : 0,
+    rank ? device.put(a) : 0,
+    rank ? device.put(b) : 0,
+    null,
+    rows,
+    input,
+    out,
+    rank,
+    0.5,
+    0,
+    threshold,
+    DTYPE[dtype],
+    0,
+  )
   const seen = weight.rounds ? roundRows(x.values, input, threshold) : x.values
   const expected = product(seen, weight.values, rows, out, input)
   if (rank) {
@@ -190,7 +212,8 @@ describe('tt_linear_quantized_forward', () => {
   for (const dtype of DTYPES) {
     for (const kind of ['int8', 'ternary'] as const)
       for (const c of INT8)
-        test(`${kind}, ${c.rows} rows of ${c.input} to ${c.out} in ${dtype}`, () => expectForward(kind, dtype, c))
+        test(`${kind}, ${c.rows} rows of ${c.input} to ${c.out} in ${dtype}`, () =>
+          expectForward(kind, dtype, c))
 
     for (const rows of [6, 40])
       test(`int8, outlier columns of ${rows} rows in ${dtype}`, () => {
@@ -202,8 +225,25 @@ describe('tt_linear_quantized_forward', () => {
       })
   }
 
+  for (const dtype of DTYPES)
+    for (const [kind, rows, rank] of [
+      ['nf4', 5, 3],
+      ['nested', 20, 5],
+      ['int8', 40, 20],
+      ['ternary', 4, 9],
+      ['ternary', 33, 17],
+    ] as const)
+      test(`${kind}, ${rows} rows in ${dtype} with LoRA of rank ${rank}`, () =>
+        expectForward(kind, dtype, { rows, out: 36, input: 128, bias: true, rank }))
+
   test('int8 of more than 1024 columns lists outliers in order', () =>
-    expectForward('int8', 'f32', { rows: 2, out: 8, input: 2064, threshold: 6, large: [5, 1023, 1024, 2063] }))
+    expectForward('int8', 'f32', {
+      rows: 2,
+      out: 8,
+      input: 2064,
+      threshold: 6,
+      large: [5, 1023, 1024, 2063],
+    }))
 
   test('int8 of a row with NaN or Inf is NaN, other rows are not', () => {
     const weight = makeWeight('int8', 16, 32)
@@ -211,7 +251,25 @@ describe('tt_linear_quantized_forward', () => {
     x[3] = NaN
     x[40] = Infinity
     const y = device.space(3 * 16 * 4)
-    call.tt_linear_quantized_forward(y, 0, device.put(x), weight.descriptor, 0, 0, 0, null, 3, 32, 16, 0, 0, 0, 0, 0, 0)
+    call.tt_linear_quantized_forward(
+      y,
+      0,
+      device.put(x),
+      weight.descriptor,
+      0,
+      0,
+      0,
+      null,
+      3,
+      32,
+      16,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+    )
     const got = [...device.get(new Float32Array(48), y)]
     expect(got.slice(0, 32).every(Number.isNaN)).toBe(true)
     expect(got.slice(32).every(Number.isFinite)).toBe(true)

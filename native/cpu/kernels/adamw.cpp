@@ -63,22 +63,29 @@ template <class T> static void adamw_block(T* w, float* master, uint8_t* m8, uin
   vf m_most{}, v_most{};
   for (size_t i = 0; i < n; i += W) {
     const size_t count = n - i < W ? n - i : W;
-    vf g = load_n(grad + i, count), p = master ? load_n(master + i, count) : load_n(w + i, count);
-    vf first = gather(SIGNED_MAP.value, load_codes_n(m8 + i, count)) * *m_absmax;
-    vf second = gather(UNSIGNED_MAP.value, load_codes_n(v8 + i, count)) * *v_absmax;
+    const bool full = count == W;
+    vf g = full ? load(grad + i) : load_n(grad + i, count);
+    vf p = master ? full ? load(master + i) : load_n(master + i, count) : full ? load(w + i) : load_n(w + i, count);
+    vf first = gather(SIGNED_MAP.value, full ? load_codes(m8 + i) : load_codes_n(m8 + i, count)) * *m_absmax;
+    vf second = gather(UNSIGNED_MAP.value, full ? load_codes(v8 + i) : load_codes_n(v8 + i, count)) * *v_absmax;
     vf new_p = p, new_first = first, new_second = second;
     update(new_p, new_first, new_second, g);
     const vi usable = g - g == 0;
     p = usable ? new_p : p;
     first = usable ? new_first : first;
     second = usable ? new_second : second;
-    if (count < W) {
+    if (!full) {
       // Lanes past the end decoded code 0, which is not 0 in the signed map.
       first = lanes() < int32_t(count) ? first : vf{};
       second = lanes() < int32_t(count) ? second : vf{};
     }
-    if (master) store_n(master + i, p, count);
-    store_n(w + i, p, count);
+    if (full) {
+      if (master) store(master + i, p);
+      store(w + i, p);
+    } else {
+      if (master) store_n(master + i, p, count);
+      store_n(w + i, p, count);
+    }
     store(m + i, first);
     store(v + i, second);
     m_most = max_or_second(abs_v(first), m_most);
@@ -89,11 +96,11 @@ template <class T> static void adamw_block(T* w, float* master, uint8_t* m8, uin
   for (size_t i = 0; i < n; i += W) {
     const size_t count = n - i < W ? n - i : W;
     const vf first = load(m + i);
-    vi code = nearest(SIGNED_MAP, first / *m_absmax);
+    vi code = nearest<true>(SIGNED_MAP, first / *m_absmax);
     // A negative moment stays negative, as in bitsandbytes.
     code += (first < 0) & (code >= SIGNED_ZERO);
     store_codes(m8 + i, code, count);
-    store_codes(v8 + i, nearest(UNSIGNED_MAP, load(v + i) / *v_absmax), count);
+    store_codes(v8 + i, nearest<false>(UNSIGNED_MAP, load(v + i) / *v_absmax), count);
   }
 }
 

@@ -36,14 +36,6 @@ static inline void store_codes(uint8_t* p, vi codes, size_t n) {
   for (size_t j = 0; j < n; j++) p[j] = uint8_t(buffer[j]);
 }
 
-/// The number of midpoints below x: the nearest value, the lower one between two, 0 for NaN.
-static inline vi nearest(const DynamicMap& map, vf x) {
-  vi code{};
-#pragma GCC unroll 8
-  for (int step = 128; step > 0; step >>= 1) code += (x > gather(map.middle - 1 + step, code)) & step;
-  return code;
-}
-
 /// table[index] for index 0 … 15.
 static inline vf look_up16(const float* table, vi index) {
 #ifdef TT_AVX512
@@ -55,7 +47,23 @@ static inline vf look_up16(const float* table, vi index) {
 #endif
 }
 
-/// 2·W nibbles' worth of pairs: the W codes of W/2 bytes, the high nibble first.
+/// The code of the nearest value: the number of midpoints below x, so the lower one between two and 0 for NaN; |x| ≤ 1.
+/// The guess from the decade's even steps is at most one off, because only the steps across its borders are uneven.
+template <bool SIGNED> static inline vi nearest(const DynamicMap& map, vf x) {
+  vf magnitude = SIGNED ? abs_v(x) : max_or_second(x, vf{});
+  vi decade = vi{} - (magnitude > 1e-6f) - (magnitude > 1e-5f) - (magnitude > 1e-4f) - (magnitude > 1e-3f) - (magnitude > 1e-2f) - (magnitude > 1e-1f);
+  vf place = magnitude * look_up16(map.slope, decade) - look_up16(map.shift, decade);
+  vi step = to_int(min_or_second(max_or_second(place, vf{}), look_up16(map.last, decade)));
+  vi above = step + to_int(look_up16(map.first, decade));
+  vi code = SIGNED ? (x < 0 ? SIGNED_ZERO - 1 - above : SIGNED_ZERO + 1 + above) : above + 1;
+  vi below = code - 1;
+  below = below < 0 ? vi{} : below;
+  vi up = x > gather(map.middle, code);
+  vi down = (x <= gather(map.middle, below)) & (code > 0);
+  return x == x ? code - up + down : vi{};
+}
+
+/// The W codes in W/2 bytes, the high nibble first.
 static inline vi load_nibbles(const uint8_t* p) {
 #ifdef TT_AVX512
   __m128i bytes = _mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));

@@ -62,8 +62,7 @@ void quantize_4bit_blocks(uint8_t* packed, float* absmax, const void* x, size_t 
 
 // ---- 8 bits -------------------------------------------------------------------------------------------------------
 
-void quantize_8bit_blocks(uint8_t* codes, float* absmax, const float* x, size_t n, size_t block, size_t first, size_t last, bool is_signed) {
-  const DynamicMap& map = is_signed ? SIGNED_MAP : UNSIGNED_MAP;
+template <bool SIGNED> static void quantize_8bit(uint8_t* codes, float* absmax, const float* x, size_t n, size_t block, size_t first, size_t last) {
   for (size_t b = first; b < last; b++) {
     const size_t begin = b * block, count = n - begin < block ? n - begin : block;
     absmax[b] = largest(x + begin, count);
@@ -71,9 +70,14 @@ void quantize_8bit_blocks(uint8_t* codes, float* absmax, const float* x, size_t 
     for (size_t i = 0; i < count; i += W) {
       const size_t lanes = count - i < W ? count - i : W;
       vf v = (lanes == W ? load(x + begin + i) : load_n(x + begin + i, lanes)) / most;
-      store_codes(codes + begin + i, nearest(map, v), lanes);
+      store_codes(codes + begin + i, nearest<SIGNED>(SIGNED ? SIGNED_MAP : UNSIGNED_MAP, v), lanes);
     }
   }
+}
+
+void quantize_8bit_blocks(uint8_t* codes, float* absmax, const float* x, size_t n, size_t block, size_t first, size_t last, bool is_signed) {
+  if (is_signed) quantize_8bit<true>(codes, absmax, x, n, block, first, last);
+  else quantize_8bit<false>(codes, absmax, x, n, block, first, last);
 }
 
 void dequantize_8bit_range(float* y, const uint8_t* codes, const float* absmax, size_t begin, size_t end, size_t block, bool is_signed) {
@@ -106,12 +110,13 @@ template <class T> static float row_codes(void* q, tt_dtype q_dtype, const T* x,
   vf most{};
   each(x, skip, n, [&](size_t, size_t, vf v) { most = max_nan(abs_v(v), most); });
   const float absmax = max_lanes(most);
-  const bool usable = absmax - absmax == 0;
+  const vi usable = vi{} - int(absmax - absmax == 0);
   const vf factor = set1(127.0f / absmax);
   each(x, skip, n, [&](size_t i, size_t count, vf v) {
-    vf code = min_or_second(max_or_second(round_even(v * factor), set1(-127)), set1(127));
-    // 0·Inf in a row of zeros
-    code = !usable || absmax == 0 ? vf{} : code;
+    vf code = round_even(v * factor);
+    // 0·Inf: the factor is Inf in rows of zeros and of the smallest denormals.
+    code = usable & (code == code) ? code : vf{};
+    code = min_or_second(max_or_second(code, set1(-127)), set1(127));
     if (q_dtype == TT_I8) {
       int32_t numbers[W];
       store_bits(numbers, to_int(code));

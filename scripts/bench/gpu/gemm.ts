@@ -1,0 +1,151 @@
+/**
+ * Matrix products of each implementation (own tensor-core kernels, wgmma, cuBLASLt) against torch: right at sampled
+ * elements in f64, and how fast.
+ */
+import { bf16ToNumber, type Tensor } from '../../../core/mod.ts'
+import { messageOf, type Rig, setsFor } from './rig.ts'
+
+/** tokens × in × out: of Llama-3.2-1B and of a square. */
+const SHAPES: readonly (readonly [m: number, n: number, k: number])[] = [
+  [8192, 8192, 8192],
+  [4096, 4096, 4096],
+  [8192, 2048, 2048],
+  [8192, 8192, 2048],
+  [8192, 2048, 8192],
+  [2048, 512, 2048],
+  [512, 4096, 4096],
+]
+const TINY: typeof SHAPES = [[48, 72, 40]]
+
+/** As `tt_matmul` is called by a linear layer: forward x·Wᵀ, and the gradients of x and of W. */
+const FLAVOURS = [
+  { name: 'x·Wᵀ', transA: 0, transB: 1 },
+  { name: 'dy·W', transA: 0, transB: 0 },
+  { name: 'dyᵀ·x', transA: 1, transB: 0 },
+] as const
+
+export async function gemm(rig: Rig): Promise<void> {
+  const { call, report, size, options } = rig
+  for (const [m, n, k] of size(SHAPES, TINY)) {
+    await rig.part(`${m}×${n}×${k}`, async () => {
+      const bytes = 2 * (m * k + n * k + m * n)
+      const sets = Array.from({ length: setsFor(bytes) }, () => ({
+        a: rig.random([m * k]),
+        b: rig.random([n * k], 'bf16', 1 / Math.sqrt(k)),
+        c: rig.empty([m * n]),
+      }))
+      const torch = await rig.torch({ op: 'matmul', shape: { m, n, k } })
+      const flops = 2 * m * n * k
+      for (const choice of choicesOf(rig)) {
+        for (const flavour of m === n && n === k && !options.quick ? FLAVOURS : FLAVOURS.slice(0, 1)) {
+          const name = `${choice} ${m}×${n}×${k} ${flavour.name}`
+          try {
+            setOption(rig, 'gemm', choice)
+            const body = (i: number): void => {
+              const { a, b, c } = sets[i % sets.length]
+              call.tt_matmul(
+                c.address,
+                a.address,
+                b.address,
+                1,
+                m,
+                n,
+                k,
+                m * n,
+                m * k,
+                n * k,
+                flavour.transA,
+                flavour.transB,
+                1,
+                0,
+                1,
+                1,
+                0,
+              )
+            }
+            body(0)
+            const error = sampledError(sets[0], { m, n, k, ...flavour }, options.seed)
+            const ours = flops / rig.time(body) / 1e12
+            const theirs = torch ? flops / Number(torch.seconds) / 1e12 : null
+            report({
+              name,
+              ok: error < 1e-2,
+              ours,
+              theirs,
+              unit: 'TFLOP/s',
+              ratio: theirs && ours / theirs,
+              note: `error ${error.toExponential(1)}`,
+            })
+          } catch (error) {
+            // What a build or a GPU does not have is no failure.
+            const isAbsent = messageOf(error).includes('cannot be used')
+            report({ name, ok: isAbsent ? null : false, note: messageOf(error).split('\n')[0] })
+          }
+        }
+      }
+      setOption(rig, 'gemm', 'auto')
+    })
+  }
+}
+
+/** Those that this build and this GPU have; the library refuses the others by name. */
+export function choicesOf(rig: Rig): string[] {
+  const all = ['own', 'mma', 'wgmma', 'cublaslt', 'auto']
+  return all.filter((choice) => {
+    try {
+      setOption(rig, 'gemm', choice)
+      return true
+    } catch (error) {
+      rig.report({ name: `gemm = ${choice}`, note: messageOf(error).split('\n')[0] })
+      return false
+    } finally {
+      setOption(rig, 'gemm', 'auto')
+    }
+  })
+}
+
+export function setOption({ call }: Rig, name: string, value: string): void {
+  const text = new TextEncoder()
+  call.tt_option_set(text.encode(`${name}\0`), text.encode(`${value}\0`))
+}
+
+interface Product {
+  readonly m: number
+  readonly n: number
+  readonly k: number
+  readonly transA: number
+  readonly transB: number
+}
+
+/** Largest error of sampled elements in f64, in units of the typical size of an element. */
+function sampledError(
+  { a, b, c }: { readonly a: Tensor; readonly b: Tensor; readonly c: Tensor },
+  { m, n, k, transA, transB }: Product,
+  seed: number,
+): number {
+  const [da, db, dc] = [bitsOf(a), bitsOf(b), bitsOf(c)]
+  let worst = 0
+  let squares = 0
+  const count = 64
+  for (let s = 0; s < count; s++) {
+    // The corners, then all over.
+    const i = s < 4 ? (s & 1) * (m - 1) : (s * 7919 + seed) % m
+    const j = s < 4 ? (s >> 1) * (n - 1) : (s * 104729 + seed) % n
+    let sum = 0
+    for (let p = 0; p < k; p++) {
+      const x = da[transA ? p * m + i : i * k + p]
+      const w = db[transB ? j * k + p : p * n + j]
+      sum += bf16ToNumber(x) * bf16ToNumber(w)
+    }
+    const got = bf16ToNumber(dc[i * n + j])
+    if (!Number.isFinite(got)) return Infinity
+    worst = Math.max(worst, Math.abs(got - sum))
+    squares += sum * sum
+  }
+  return worst / Math.sqrt(squares / count)
+}
+
+function bitsOf(tensor: Tensor): Uint16Array {
+  const bytes = tensor.device.read?.(tensor.address, tensor.bytes) ?? new Uint8Array()
+  return new Uint16Array(bytes.buffer, bytes.byteOffset, tensor.size)
+}
