@@ -385,8 +385,8 @@ template <class T> tt_status backward_of(const char* name, const Gpu& gpu, const
   }
   if (io.mean) launch_backward<T, true>(plan, typed, rows, cols, stream);
   else launch_backward<T, false>(plan, typed, rows, cols, stream);
-  if (tt_status bad = add_column_sums(name, io.dw, typed.dw, plan.teams(), size_t(cols), cols, stream)) return bad;
-  if (tt_status bad = add_column_sums(name, io.db, typed.db, plan.teams(), size_t(cols), cols, stream)) return bad;
+  if (tt_status bad = add_partial_rows(name, io.dw, typed.dw, plan.teams(), size_t(cols), cols, stream)) return bad;
+  if (tt_status bad = add_partial_rows(name, io.db, typed.db, plan.teams(), size_t(cols), cols, stream)) return bad;
   return launched(name, stream);
 }
 
@@ -402,7 +402,7 @@ tt_status backward(const char* name, const AnyBackward& io, int32_t rows, int32_
 
 }  // namespace
 
-tt_status add_column_sums(const char* op, float* out, const float* partials, int rows, size_t stride, int cols, cudaStream_t stream) {
+tt_status add_partial_rows(const char* op, float* out, const float* partials, int rows, size_t stride, int cols, cudaStream_t stream) {
   if (!out) return TT_OK;
   TT_LAUNCH(column_sums, dim3(unsigned(cols + COLUMNS - 1) / COLUMNS), dim3(COLUMNS, SUMMERS), 0, stream, out, partials, rows, stride, cols);
   TT_CUDA(op, cudaGetLastError());

@@ -46,6 +46,6 @@ template <int N, class T> TT_GPU void write(T* p, const float (&v)[N]) {
 }
 
 /// out[c] += Σ partials[r·stride + c] over `rows` rows, always in the same order. Null `out`: nothing.
-tt_status add_column_sums(const char* op, float* out, const float* partials, int rows, size_t stride, int cols, cudaStream_t stream);
+tt_status add_partial_rows(const char* op, float* out, const float* partials, int rows, size_t stride, int cols, cudaStream_t stream);
 
 }  // namespace tt

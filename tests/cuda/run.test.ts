@@ -180,7 +180,10 @@ describe.if(emulatedHas(...NEEDED))('a run on the CUDA kernels', () => {
       expect(there.tokens).toEqual(here.tokens)
       expect([...there.merged.keys()]).toEqual([...here.merged.keys()])
       for (const [name, values] of here.merged)
-        expect([name, firstDifference(there.merged.get(name) ?? new Float32Array(), values, 1e-6)]).toEqual([name, null])
+        expect([name, firstDifference(there.merged.get(name) ?? new Float32Array(), values, 1e-6)]).toEqual([
+          name,
+          null,
+        ])
     },
     MINUTES,
   )
