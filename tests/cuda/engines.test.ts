@@ -38,7 +38,9 @@ describe('cuBLASLt', () => {
   })
 
   test('tt_options() says which library was found', () => {
-    const { cublaslt } = JSON.parse(text('tt_options')) as { cublaslt: { path: string; version: number; problem: string | null } }
+    const { cublaslt } = JSON.parse(text('tt_options')) as {
+      cublaslt: { path: string; version: number; problem: string | null }
+    }
     expect(cublaslt).toEqual({ path: 'emulated', version: 130101, problem: null })
   })
 })
