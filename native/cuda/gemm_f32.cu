@@ -63,6 +63,8 @@ template <int SIDE, int DEPTH, bool A_K_MAJOR, bool B_K_MAJOR> __global__ void _
   static_assert(4 * SIZE >= 32 * SIDE, "32 rows of the finished tile pass through");
   __shared__ float4 shared_runs[SIZE];
   float *const shared = &shared_runs[0].x, *const a_shared = shared, *const b_shared = shared + 2 * SIZE;
+  // Depth unrolled: the large tile has no registers left to read ahead with, two blocks a multiprocessor.
+  constexpr int AT_ONCE = SIDE == 128 ? 1 : 4;
   const Gemm& g = t.g;
   const TilePlace place = banded_tile(int(blockIdx.x), (g.m + SIDE - 1) / SIDE, (g.n + SIDE - 1) / SIDE);
   const int m0 = place.row * SIDE, n0 = place.column * SIDE;
@@ -100,7 +102,7 @@ template <int SIDE, int DEPTH, bool A_K_MAJOR, bool B_K_MAJOR> __global__ void _
   for (int i = 0; i < total; i++) {
     if (i + 1 < total) load(i + 1);
     const float *from_a = a_shared + (i & 1) * SIZE, *from_b = b_shared + (i & 1) * SIZE;
-#pragma unroll 2  // wholly unrolled, loads run far ahead and the registers do not suffice for two blocks a multiprocessor
+#pragma unroll AT_ONCE
     for (int k = 0; k < DEPTH; k++) {
       float4 x[RUNS], y[RUNS];
       TT_UNROLL
