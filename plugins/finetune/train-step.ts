@@ -52,7 +52,7 @@ export function trainStep(
   window: readonly Batch[],
   { step, learningRate }: TrainStep,
 ): StepResult {
-  const { parameters, optimizer } = context
+  const { optimizer } = context
   const trained = window.reduce((sum, batch) => sum + batch.trainedTokens, 0)
   if (trained === 0)
     throw new TrituneError('E_DATA', `step ${step + 1}: no token of this window is trained`, {
