@@ -109,9 +109,11 @@ export function openRig(options: GpuOptions, onResult: (result: GpuResult) => vo
     size: (full, tiny) => (emulated ? tiny : full),
     time(body) {
       if (emulated) return group(body, 0, 1)
-      const once = group(body, 0, 2)
+      // The first calls load kernels and fill the pool.
+      group(body, 0, 3)
+      const once = group(body, 3, 3)
       const count = Math.max(1, Math.min(200, Math.ceil(0.01 / once)))
-      group(body, 2, Math.min(count, 10))
+      group(body, 6, Math.min(count, 10))
       return median(Array.from({ length: quick ? 3 : 9 }, (_, i) => group(body, i * count, count)))
     },
     peak(body) {
