@@ -22,6 +22,7 @@ import {
   tensorScope,
 } from '../core/mod.ts'
 import { openCpu } from '../plugins/cpu/mod.ts'
+import { openCuda } from '../plugins/cuda/mod.ts'
 import { trainStep } from '../plugins/finetune/train-step.ts'
 import { loadModel } from '../plugins/models/mod.ts'
 import { attachLora } from '../plugins/peft/mod.ts'
@@ -37,6 +38,10 @@ const checks: Record<string, (device: Device) => void> = {
     const losses = loraLosses(device)
     expectClose(losses, loraLosses(referenceDevice))
     if (!(losses[2] < losses[0])) throw new Error(`losses ${losses.join(', ')}`)
+  },
+  'the emulated GPU agrees with the reference'() {
+    const gpu = openCuda({ emulated: true })
+    expectClose(someOps(gpu), someOps(referenceDevice))
   },
   'no tensor is left behind'() {
     if (countLiveTensors() !== 0) throw new Error(`${countLiveTensors()} tensors are alive`)

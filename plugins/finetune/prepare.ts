@@ -140,7 +140,8 @@ function openRunDevice({ device, threads }: FinetuneConfig): OpenedDevice {
   } catch (error) {
     if (!(error instanceof TrituneError) || !device.startsWith('cuda')) throw error
     const [what] = error.message.split('\n')
-    throw new ConfigError([{ path: ['device'], what, remedy: error.remedy }])
+    const remedy = `${error.remedy ?? 'see bun run doctor'}; or set device: cpu`
+    throw new ConfigError([{ path: ['device'], what, remedy }])
   }
 }
 

@@ -52,14 +52,13 @@ export function trainStep(
   window: readonly Batch[],
   { step, learningRate }: TrainStep,
 ): StepResult {
-  const { parameters, optimizer } = context
+  const { optimizer } = context
   const trained = window.reduce((sum, batch) => sum + batch.trainedTokens, 0)
   if (trained === 0)
     throw new TrituneError('E_DATA', `step ${step + 1}: no token of this window is trained`, {
       remedy: 'check the masks with --dry-run',
     })
-  if (context.gradients) context.gradients.clear()
-  else clearGradients(parameters)
+  clearGradients(context)
   using readback = createReadback()
   const losses: (() => Float32Array)[] = []
   let offset = 0
@@ -137,6 +136,8 @@ function forwardBackward(
 }
 
 /** By writing, not by multiplying: what a failed step left may be NaN. */
-function clearGradients(parameters: Parameters): void {
-  for (const { grad } of parameters.values()) if (grad) clear(grad)
+function clearGradients({ parameters, gradients }: TrainContext): void {
+  gradients?.clear()
+  // A gradient transform can have put others in their place.
+  for (const { grad } of parameters.values()) if (grad && grad.storage !== gradients?.all.storage) clear(grad)
 }

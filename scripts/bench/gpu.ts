@@ -18,10 +18,11 @@ const HELP = `Check and measure a GPU.
 
   bun scripts/bench/gpu.ts [options]
 
-  --only <a,b>      these sections only: environment, ops, losses, gemm, attention, cross-entropy, streams, packed,
+  --only <a,b>      these sections only: environment, wgmma, ops, losses, gemm, attention, cross-entropy, streams, packed,
                     lora, vsa, end-to-end
   --python <path>   Python with torch (and for losses and end-to-end transformers and peft); default: TRITUNE_PYTHON
   --out <folder>    for gpu.json and gpu.md; default: OUT, then gpu-results
+  --gemm <name>     auto, own, mma, wgmma or cublaslt in all sections; default: auto, or mma when wgmma fails
   --seed <n>        of the random inputs; default: a new one each time
   --limit <s>       seconds for all sections together, default 540
   --quick           fewer repetitions
@@ -32,6 +33,7 @@ const HELP = `Check and measure a GPU.
 /** Seconds that a section may take; one that hangs is ended. */
 const SECTIONS: Readonly<Record<string, number>> = {
   environment: 90,
+  wgmma: 90,
   ops: 120,
   losses: 150,
   gemm: 150,
@@ -51,6 +53,7 @@ await runCommand({
     only: { type: 'string' },
     python: { type: 'string' },
     out: { type: 'string' },
+    gemm: { type: 'string' },
     seed: { type: 'string' },
     limit: { type: 'string' },
     quick: { type: 'boolean' },
@@ -76,6 +79,7 @@ await runCommand({
       results.push(result)
       console.log(formatLine(result))
     }
+    let gemm = values.gemm ?? null
     for (const section of wanted) {
       console.log(`\n== ${section}`)
       const began = performance.now()
@@ -85,10 +89,15 @@ await runCommand({
         folder,
         emulated: values.emulated ?? false,
         quick: values.quick ?? false,
+        gemm,
       }
       const python = values.python ?? process.env.TRITUNE_PYTHON ?? null
       if (left() < 10) keep(resultOf(section, { name: 'the section', ok: false, note: 'no time left' }))
       else await runSection({ ...options, python }, Math.min(SECTIONS[section], left()), keep)
+      if (section === 'wgmma' && results.some(({ ok }) => ok === false)) {
+        gemm ??= 'mma'
+        keep(resultOf(section, { name: `from here on gemm = ${gemm}` }))
+      }
       const seconds = (performance.now() - began) / 1000
       keep(resultOf(section, { name: 'time of the section', ours: seconds, unit: 's' }))
       const head = [

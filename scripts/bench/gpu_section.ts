@@ -8,7 +8,7 @@ import { attention } from './gpu/attention.ts'
 import { crossEntropy } from './gpu/cross-entropy.ts'
 import { endToEnd } from './gpu/end-to-end.ts'
 import { environment } from './gpu/environment.ts'
-import { gemm } from './gpu/gemm.ts'
+import { gemm, wgmma } from './gpu/gemm.ts'
 import { losses } from './gpu/losses.ts'
 import { ops } from './gpu/ops.ts'
 import { lora, packed, vsa } from './gpu/packed.ts'
@@ -18,6 +18,7 @@ import { streams } from './gpu/streams.ts'
 
 const SECTIONS: Readonly<Record<string, (rig: Rig) => void | Promise<void>>> = {
   environment,
+  wgmma,
   ops,
   losses,
   attention,

@@ -4,6 +4,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { openDevice } from '../../plugins/cuda/mod.ts'
+import { HAS_EMULATOR } from '../cuda/_emulated.ts'
 import { type BadInput, NotHere } from './case.ts'
 
 export const BAD_CONFIGS: readonly BadInput[] = [
@@ -44,6 +45,23 @@ export const BAD_CONFIGS: readonly BadInput[] = [
       space.set({ device: 'cuda' })
     },
     says: [/config\.yaml:\d+:\d+ device/, /no NVIDIA driver|sees no GPU|is not there|too old/],
+  },
+  {
+    name: 'a GPU with too little memory for a step',
+    prepare(space) {
+      if (!HAS_EMULATOR) throw new NotHere('there is no emulated GPU')
+      const text = Array.from({ length: 25 }, (_, i) => i % 10).join(' ')
+      space.write('data.jsonl', `${JSON.stringify({ text })}\n`.repeat(16))
+      space.set({ device: 'cuda-emulated', micro_batch_size: '8' })
+      return { command: ['finetune', 'config.yaml'], env: { TRITUNE_EMULATED_MEMORY: '1' } }
+    },
+    says: [
+      'cuda-emulated has no memory left in the first step',
+      /model +\d+ KiB +llama, f32/,
+      'activations',
+      'set one of these, in this order: gradient_checkpointing: true; micro_batch_size: 4',
+    ],
+    leaves: ['out/metrics.jsonl'],
   },
   {
     name: 'a device that there is not',

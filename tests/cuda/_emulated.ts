@@ -1,18 +1,12 @@
 /**
- * The emulated GPU for tests, and whether its build has what a test needs.
+ * The emulated GPU for tests. Its library is bundled where the CPU library is, so nothing is skipped there.
  */
-import { existsSync } from 'node:fs'
 import type { GpuDevice } from '../../core/mod.ts'
-import { libraryCandidates, openLibrary } from '../../core/native/library.ts'
-import type { NativeFunctions } from '../../core/native/symbols.ts'
+import { PLATFORM } from '../../core/native/library.ts'
+import { PLATFORMS } from '../../plugins/cpu/mod.ts'
 import { openCuda } from '../../plugins/cuda/mod.ts'
 
-/** TEMPORARY, until all kernels are there: false when the emulated library or one of these functions is missing. */
-export function emulatedHas(...names: readonly (keyof NativeFunctions)[]): boolean {
-  if (!existsSync(libraryCandidates('cuda-emulated')[0])) return false
-  const library = openLibrary('cuda-emulated')
-  return names.every((name) => library.has(name))
-}
+export const HAS_EMULATOR: boolean = PLATFORMS.includes(PLATFORM)
 
 export function openEmulated(): GpuDevice {
   return openCuda({ emulated: true })

@@ -5,8 +5,8 @@ import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { formatLine, formatMarkdown, type GpuResult, resultOf } from '../../scripts/bench/gpu/result.ts'
-import { libraryCandidates } from '../../core/native/library.ts'
 import { temporaryFolder } from '../_golden.ts'
+import { HAS_EMULATOR } from '../cuda/_emulated.ts'
 
 const ROOT = join(import.meta.dir, '../..')
 
@@ -28,7 +28,7 @@ function bench(
   }
 }
 
-describe.if(existsSync(libraryCandidates('cuda-emulated')[0]))('bench/gpu', () => {
+describe.if(HAS_EMULATOR)('bench/gpu', () => {
   test('a section runs on the emulated GPU and leaves a table', () => {
     const { exitCode, results, table, text } = bench(['--only', 'vsa', '--seed', '5'])
     expect(text).toContain('== vsa')

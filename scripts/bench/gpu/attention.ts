@@ -3,8 +3,7 @@
  * scaled_dot_product_attention.
  */
 import type { Tensor } from '../../../core/mod.ts'
-import { setOption } from './gemm.ts'
-import { numbersIn, type Rig, setsFor } from './rig.ts'
+import { numbersIn, type Rig, setOption, setsFor } from './rig.ts'
 
 interface AttentionShape {
   readonly tokens: number
@@ -106,7 +105,7 @@ async function measure(rig: Rig, shape: AttentionShape, name: string): Promise<v
     await rig.part(
       `backward ${dq}, ${name}`,
       () => {
-        setOption(rig, 'attention_dq', dq)
+        setOption(call, 'attention_dq', dq)
         const both = rig.time((i) => {
           forward(i)
           backward(i)
@@ -115,7 +114,7 @@ async function measure(rig: Rig, shape: AttentionShape, name: string): Promise<v
       },
       { inner: true },
     )
-    setOption(rig, 'attention_dq', 'deterministic')
+    setOption(call, 'attention_dq', 'deterministic')
   }
 }
 

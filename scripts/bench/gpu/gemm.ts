@@ -3,7 +3,7 @@
  * elements in f64, and how fast.
  */
 import { bf16ToNumber, type Tensor } from '../../../core/mod.ts'
-import { messageOf, type Rig, setsFor } from './rig.ts'
+import { messageOf, type Rig, setOption, setsFor } from './rig.ts'
 
 /** tokens × in × out: of Llama-3.2-1B and of a square. */
 const SHAPES: readonly (readonly [m: number, n: number, k: number])[] = [
@@ -25,6 +25,15 @@ const FLAVOURS = [
 ] as const
 
 export async function gemm(rig: Rig): Promise<void> {
+  await products(rig, ['own', 'mma', 'cublaslt'])
+}
+
+/** Apart from the others, because a mistake in its barriers hangs the GPU: what comes after is told to do without it. */
+export async function wgmma(rig: Rig): Promise<void> {
+  await products(rig, ['wgmma', 'auto'])
+}
+
+async function products(rig: Rig, choices: readonly string[]): Promise<void> {
   const { call, report, size, options } = rig
   for (const [m, n, k] of size(SHAPES, TINY)) {
     await rig.part(`${m}×${n}×${k}`, async () => {
@@ -36,11 +45,11 @@ export async function gemm(rig: Rig): Promise<void> {
       }))
       const torch = await rig.torch({ op: 'matmul', shape: { m, n, k } })
       const flops = 2 * m * n * k
-      for (const choice of choicesOf(rig)) {
+      for (const choice of choicesOf(rig, choices)) {
         for (const flavour of m === n && n === k && !options.quick ? FLAVOURS : FLAVOURS.slice(0, 1)) {
           const name = `${choice} ${m}×${n}×${k} ${flavour.name}`
           try {
-            setOption(rig, 'gemm', choice)
+            setOption(rig.call, 'gemm', choice)
             const body = (i: number): void => {
               const { a, b, c } = sets[i % sets.length]
               call.tt_matmul(
@@ -83,30 +92,24 @@ export async function gemm(rig: Rig): Promise<void> {
           }
         }
       }
-      setOption(rig, 'gemm', 'auto')
+      setOption(rig.call, 'gemm', options.gemm ?? 'auto')
     })
   }
 }
 
-/** Those that this build and this GPU have; the library refuses the others by name. */
-export function choicesOf(rig: Rig): string[] {
-  const all = ['own', 'mma', 'wgmma', 'cublaslt', 'auto']
+/** Those that this build knows. */
+function choicesOf(rig: Rig, all: readonly string[]): string[] {
   return all.filter((choice) => {
     try {
-      setOption(rig, 'gemm', choice)
+      setOption(rig.call, 'gemm', choice)
       return true
     } catch (error) {
       rig.report({ name: `gemm = ${choice}`, note: messageOf(error).split('\n')[0] })
       return false
     } finally {
-      setOption(rig, 'gemm', 'auto')
+      setOption(rig.call, 'gemm', 'auto')
     }
   })
-}
-
-export function setOption({ call }: Rig, name: string, value: string): void {
-  const text = new TextEncoder()
-  call.tt_option_set(text.encode(`${name}\0`), text.encode(`${value}\0`))
 }
 
 interface Product {
