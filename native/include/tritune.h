@@ -236,8 +236,7 @@ TT_API tt_status tt_sample(int32_t* out, const void* logits, const int32_t* hist
 /* ---- calibrators for benchmarks ------------------------------------------------------------------------------- */
 
 enum { TT_PEAK_FMA_F32 = 0, TT_PEAK_AMX_BF16_LOAD_FED = 1, TT_PEAK_MEMCPY = 2, TT_PEAK_MMA_BF16 = 3 };
-/* rate[0] = operations/s (FLOP/s, or for memcpy bytes read + written per second over `bytes`) of all threads of the pool, or of the GPU,
-   for about `seconds`. Registers to registers, but for the copy and AMX. */
+/* rate[0] = operations/s (FLOP/s, or for memcpy bytes read + written per second over `bytes`) of all threads of the pool for about `seconds`. */
 TT_API tt_status tt_bench_peak(double* rate, int32_t kind, size_t bytes, double seconds);
 
 #ifdef __cplusplus
