@@ -14,7 +14,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { buildCuda, GPUS, supportedGpus } from './native/cuda.ts'
+import { buildCuda, GPUS, GPUS_CUDA12, supportedGpus } from './native/cuda.ts'
 import { buildEmulated, type EmulatedVariant, sanitizerEnvironment } from './native/emulated.ts'
 import { type KernelBuild, KERNEL_TABLE, readKernelTable, writeKernelTable } from './native/kernel-table.ts'
 import { ROOT } from './native/process.ts'
@@ -79,7 +79,10 @@ async function cudaLibrary(
     console.log(`not built: ${text}`)
     return null
   }
-  const gpus = supportedGpus(toolkit, arch?.map((one) => `sm_${one}`) ?? GPUS)
+  const gpus = supportedGpus(
+    toolkit,
+    arch?.map((one) => `sm_${one}`) ?? (major === '12' ? GPUS_CUDA12 : GPUS),
+  )
   if (gpus.length === 0) throw new Error(`nvcc ${toolkit.version} has no code for ${arch?.join(', ')}`)
   const output = arch ? place.replace('native/prebuilt/linux-x64', 'native/build/cuda') : place
   const started = performance.now()

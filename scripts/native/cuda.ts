@@ -16,6 +16,9 @@ import type { Toolkit } from './toolkit.ts'
 /** A100; RTX 30; RTX 40 and L4; H100 and H200 (with wgmma, hence the a); B200; RTX 50. */
 export const GPUS: readonly string[] = ['sm_80', 'sm_86', 'sm_89', 'sm_90a', 'sm_100', 'sm_120']
 
+/** For older drivers: A100, whose code RTX 30, RTX 40 and L4 run too, and H100. Fewer, to keep the repository small. */
+export const GPUS_CUDA12: readonly string[] = ['sm_80', 'sm_90a']
+
 export const CUDA_SOURCES = 'native/cuda'
 
 // No C++ run-time library may be needed, as in the CPU library: the host code has no exceptions, no RTTI, no guards.
