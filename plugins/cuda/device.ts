@@ -17,14 +17,22 @@ export interface CudaOptions {
   readonly ordinal?: number
   /** Runs the same kernels on the CPU: for tests, a million times slower. */
   readonly emulated?: boolean
+  /** Who does matrix products: `auto` is cuBLASLt where it is found, else our own kernels. Or TRITUNE_GEMM. */
+  readonly gemm?: 'auto' | 'own' | 'mma' | 'wgmma' | 'cublaslt'
+  /** `atomic`: a faster attention backward whose sums change from run to run. Or TRITUNE_ATTENTION_DQ. */
+  readonly attentionDq?: 'deterministic' | 'atomic'
+  /** Waits after every op, so that an error names the op that failed. Or TRITUNE_CUDA_SYNC=1. */
+  readonly synchronous?: boolean
 }
 
 /** Opens a GPU. Throws E_LIBRARY when the library is missing or damaged, E_DEVICE saying why when no GPU can be used. */
-export function openCuda({ ordinal = 0, emulated = false }: CudaOptions = {}): GpuDevice {
+export function openCuda(options: CudaOptions = {}): GpuDevice {
+  const { ordinal = 0, emulated = false } = options
   const library = openLibrary(emulated ? 'cuda-emulated' : 'cuda')
   const facts = usableGpu(library, ordinal)
   const { call } = library
   call.tt_init(ordinal, 0, 0)
+  setOptions(library, options)
   const implementations = new Map<OpKey, OpImplementation>(nativeOps(call).map((i) => [i.op, i]))
   const stats = new BigInt64Array(4)
   return {
@@ -59,6 +67,19 @@ export function openCuda({ ordinal = 0, emulated = false }: CudaOptions = {}): G
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** What the caller says goes before the environment; a value that is not known is an error that lists those that are. */
+function setOptions({ call }: NativeLibrary, { gemm, attentionDq, synchronous }: CudaOptions): void {
+  const { TRITUNE_GEMM, TRITUNE_ATTENTION_DQ, TRITUNE_CUDA_SYNC } = process.env
+  const chosen = {
+    gemm: gemm ?? TRITUNE_GEMM,
+    attention_dq: attentionDq ?? TRITUNE_ATTENTION_DQ,
+    synchronous: synchronous === undefined ? TRITUNE_CUDA_SYNC : String(Number(synchronous)),
+  }
+  const text = (value: string): Uint8Array => new TextEncoder().encode(`${value}\0`)
+  for (const [name, value] of Object.entries(chosen))
+    if (value !== undefined) call.tt_option_set(text(name), text(value))
+}
 
 /** Compute capability that the kernels are made for: Ampere. */
 const OLDEST = 80
