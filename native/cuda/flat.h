@@ -33,6 +33,16 @@ template <int V, class T> TT_GPU Floats<V> load_floats(const T* p) {
   return f;
 }
 
+/// 16 bytes to global memory by one instruction. An assignment may be taken apart into four of 4 bytes, each of which fills
+/// a quarter of every sector that it writes.
+TT_GPU void store_words(void* p, const uint4& words) {
+#if defined(__CUDACC__)
+  __stwb(static_cast<uint4*>(p), words);
+#else
+  *static_cast<uint4*>(p) = words;
+#endif
+}
+
 template <int V, class T> TT_GPU void store_floats(T* p, const Floats<V>& f) {
   static_assert(V == 1 || V % Pack<T>::size == 0, "whole packs");
   if constexpr (V == 1) {
@@ -45,15 +55,18 @@ template <int V, class T> TT_GPU void store_floats(T* p, const Floats<V>& f) {
       packed.y = round_pair<T>(f.at[i + 2], f.at[i + 3]);
       packed.z = round_pair<T>(f.at[i + 4], f.at[i + 5]);
       packed.w = round_pair<T>(f.at[i + 6], f.at[i + 7]);
-      *reinterpret_cast<uint4*>(p + i) = packed;
+      store_words(p + i, packed);
     }
   } else {
     TT_UNROLL
     for (int i = 0; i < V; i += Pack<T>::size) {
-      Pack<T> pack;
-      TT_UNROLL
-      for (int j = 0; j < Pack<T>::size; j++) pack.at[j] = from_float<T>(f.at[i + j]);
-      store_pack(p + i, pack);
+      static_assert(sizeof(T) == 4, "a word each");
+      uint4 words;
+      words.x = __float_as_uint(f.at[i]);
+      words.y = __float_as_uint(f.at[i + 1]);
+      words.z = __float_as_uint(f.at[i + 2]);
+      words.w = __float_as_uint(f.at[i + 3]);
+      store_words(p + i, words);
     }
   }
 }

@@ -17,7 +17,7 @@ const GemmEngine engines[] = {
 tt_status choose_engine(const char* op, const Gpu& gpu, const Gemm& g, const GemmEngine** chosen) {
   const GemmChoice wanted = options().gemm;
   *chosen = nullptr;
-  if (wanted == GEMM_MMA || options().gemm_tile != TILE_AUTO) return TT_OK;
+  if (wanted == GEMM_MMA || options().gemm_tile != TILE_AUTO || g.drop_below) return TT_OK;  // no engine can mask what it adds
   for (const GemmEngine& engine : engines) {
     if (wanted == GEMM_OWN && engine.choice == GEMM_CUBLASLT) continue;
     if (wanted != GEMM_AUTO && wanted != GEMM_OWN && wanted != engine.choice) continue;

@@ -6,6 +6,7 @@
  *
  * Prints a line per result, writes gpu.json and gpu.md after every section, and goes on after every failure.
  */
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -22,7 +23,7 @@ const HELP = `Check and measure a GPU.
                     lora, vsa, end-to-end
   --python <path>   Python with torch (and for losses and end-to-end transformers and peft); default: TRITUNE_PYTHON
   --out <folder>    for gpu.json and gpu.md; default: OUT, then gpu-results
-  --gemm <name>     auto, own, mma, wgmma or cublaslt in all sections; default: auto, or mma when wgmma fails
+  --gemm <name>     auto, own, mma, wgmma or cublaslt in all sections; default: auto, or mma when auto fails
   --seed <n>        of the random inputs; default: a new one each time
   --limit <s>       seconds for all sections together, default 540
   --quick           fewer repetitions
@@ -94,7 +95,8 @@ await runCommand({
       const python = values.python ?? process.env.TRITUNE_PYTHON ?? null
       if (left() < 10) keep(resultOf(section, { name: 'the section', ok: false, note: 'no time left' }))
       else await runSection({ ...options, python }, Math.min(SECTIONS[section], left()), keep)
-      if (section === 'wgmma' && results.some(({ ok }) => ok === false)) {
+      // `auto` does not take wgmma: what comes after does without cuBLASLt only where `auto` itself failed.
+      if (section === 'wgmma' && results.some(({ ok, name }) => ok === false && name.startsWith('auto'))) {
         gemm ??= 'mma'
         keep(resultOf(section, { name: `from here on gemm = ${gemm}` }))
       }
@@ -120,12 +122,13 @@ await runCommand({
 
 /** Runs a section in a child process and hands on its lines; what it does not live to say is a failure. */
 async function runSection(
-  options: Readonly<Record<string, unknown>> & { readonly section: string },
+  options: Readonly<Record<string, unknown>> & { readonly section: string; readonly python: string | null },
   limit: number,
   keep: (result: GpuResult) => void,
 ): Promise<void> {
   const script = fileURLToPath(new URL('gpu_section.ts', import.meta.url))
   const child = Bun.spawn([process.execPath, script, JSON.stringify(options)], {
+    env: { ...process.env, ...environmentOf(options.python) },
     stdout: 'pipe',
     stderr: 'pipe',
     timeout: limit * 1000,
@@ -147,4 +150,12 @@ async function runSection(
       ? `exit code ${exitCode}`
       : `ended by ${child.signalCode} (limit ${limit.toFixed(0)} s)`
   keep(resultOf(options.section, { name: 'the section', ok: false, note: `${how}: ${why}` }))
+}
+
+/** As if the environment of torch's Python were active: cuBLASLt is looked for there, and both sides use the same one. */
+function environmentOf(python: string | null): Readonly<Record<string, string>> {
+  if (python === null || process.env.VIRTUAL_ENV !== undefined) return {}
+  const { stdout } = spawnSync(python, ['-c', 'import sys; print(sys.prefix)'], { encoding: 'utf8' })
+  const prefix = stdout?.trim() ?? ''
+  return prefix === '' ? {} : { VIRTUAL_ENV: prefix }
 }
