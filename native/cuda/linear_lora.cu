@@ -55,12 +55,21 @@ class FactorList {
 
 // ---- masked input ----------------------------------------------------------------------------------------------------------
 
-/// y = x where the mask keeps the element, else 0; not scaled. Four elements a thread: one block of the generator.
-template <class T> __global__ void __launch_bounds__(THREADS) mask_kernel(T* y, const T* x, size_t n, Rng rng, uint32_t drop_below) {
+/// y = x where the mask keeps the element, else 0; not scaled. Four elements a thread: one block of the generator. aligned: four
+/// elements of x and y can be moved at once.
+template <class T> __global__ void __launch_bounds__(THREADS) mask_kernel(T* y, const T* x, size_t n, Rng rng, uint32_t drop_below, bool aligned) {
+  struct alignas(4 * sizeof(T)) Four { T at[4]; };
   const size_t runs = (n + 3) / 4;
   for (size_t run = blockIdx.x * size_t(THREADS) + threadIdx.x; run < runs; run += size_t(gridDim.x) * THREADS) {
     uint32_t words[4];
     philox_words(words, rng, run * 4);
+    if (aligned && run * 4 + 4 <= n) {
+      Four four = *reinterpret_cast<const Four*>(x + run * 4);
+      TT_UNROLL
+      for (int i = 0; i < 4; i++) four.at[i] = words[i] < drop_below ? T{} : four.at[i];
+      *reinterpret_cast<Four*>(y + run * 4) = four;
+      continue;
+    }
     TT_UNROLL
     for (int i = 0; i < 4; i++)
       if (run * 4 + i < n) y[run * 4 + i] = words[i] < drop_below ? T{} : x[run * 4 + i];
@@ -74,7 +83,7 @@ void mask_input(const Gpu& gpu, const LinearShape& l, void* masked, const void* 
     using T = decltype(zero);
     auto kernel = mask_kernel<T>;
     TT_LAUNCH(kernel, dim3(grid_for(gpu, (n + 3) / 4, THREADS)), dim3(THREADS), 0, stream, static_cast<T*>(masked), static_cast<const T*>(x), n,
-              rng_from(l.rng), dropout_threshold(l.p));
+              rng_from(l.rng), dropout_threshold(l.p), aligned16(masked) && aligned16(x));
   });
 }
 
