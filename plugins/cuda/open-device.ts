@@ -6,6 +6,7 @@ import { type Device, TrituneError } from '../../core/mod.ts'
 import { libraryCandidates, PLATFORM } from '../../core/native/library.ts'
 import { openCpuOrReference } from '../cpu/mod.ts'
 import { openCuda } from './device.ts'
+import { selfCheck } from './self-check.ts'
 
 /** `cuda` is `cuda:0`; `auto` is a GPU where one can be used, else the CPU. */
 export type DeviceName = 'auto' | 'cpu' | 'cuda' | `cuda:${number}` | 'cuda-emulated'
@@ -33,7 +34,7 @@ export function openDevice(name: DeviceName, { threads = 0 }: OpenDeviceOptions 
   if (name === 'cpu') return { ...openCpuOrReference({ threads }), reason: null }
   if (name !== 'auto') return { device: openByName(name), reason: null, note: null }
   try {
-    return { device: openCuda(), reason: null, note: null }
+    return { device: openGpu(0), reason: null, note: null }
   } catch (error) {
     if (!(error instanceof TrituneError)) throw error
     return { ...openCpuOrReference({ threads }), reason: whyNot(error) }
@@ -44,7 +45,13 @@ export function openDevice(name: DeviceName, { threads = 0 }: OpenDeviceOptions 
 
 function openByName(name: Exclude<DeviceName, 'auto' | 'cpu'>): Device {
   if (name === 'cuda-emulated') return openCuda({ emulated: true })
-  return openCuda({ ordinal: Number(name.split(':')[1] ?? 0) })
+  return openGpu(Number(name.split(':')[1] ?? 0))
+}
+
+function openGpu(ordinal: number): Device {
+  const device = openCuda({ ordinal })
+  selfCheck(device)
+  return device
 }
 
 /** One line, without the remedy: nobody asked for a GPU. */
