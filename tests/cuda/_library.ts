@@ -6,15 +6,13 @@
 import { CString, type FFIFunction, type Pointer, dlopen } from 'bun:ffi'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { libraryCandidates } from '../../core/native/library.ts'
 
 /** An address, a typed array (its memory), NULL, or a scalar. The stream argument may be left out. */
 export type Argument = number | bigint | NodeJS.TypedArray | null
 type Native = (...args: Argument[]) => number
 
-const PATH: string = join(
-  import.meta.dir,
-  '../../native/emulator/prebuilt/linux-x64/libtritune_cuda_emulated.so',
-)
+const [PATH]: string[] = libraryCandidates('cuda-emulated')
 const SCALARS: Readonly<Record<string, 'i32' | 'f32' | 'f64' | 'u64' | 'ptr'>> = {
   int32_t: 'i32',
   tt_dtype: 'i32',
