@@ -106,7 +106,11 @@ async function sanitized(variant: 'asan' | 'tsan', tests: readonly string[]): Pr
       ASAN_OPTIONS: `detect_leaks=0:log_path=${folder}/asan`,
       TSAN_OPTIONS: `exitcode=0:log_path=${folder}/tsan`,
     }
-    const outcome = await runBun(tests, environment)
+    // Its planted mistakes would be reported, as they should be.
+    const outcome = await runBun(
+      tests.filter((file) => !file.endsWith('/emulator.test.ts')),
+      environment,
+    )
     const found = ownReports(`${outcome.text}\n${reports()}`)
     const good = say(outcome.code === 0 && found.length === 0, variant, tally(outcome))
     for (const report of found.slice(0, 5)) console.log(await withLines(report, output))
