@@ -1,7 +1,7 @@
 /**
  * The body of merge.ts, loaded only when there is something to do.
  */
-import { writeFolderAtomicSync } from '../core/atomic.ts'
+import { writeFolderAtomicSync } from '../core/files/atomic.ts'
 import { createHost, type FloatDType } from '../core/mod.ts'
 import { cpu } from '../plugins/cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../plugins/cuda/mod.ts'

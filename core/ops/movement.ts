@@ -12,9 +12,9 @@ import {
   type Shape,
   sizeOf,
   stridesOf,
-} from '../shape.ts'
-import { linksOf, record, type RecordedNode } from '../tape.ts'
-import { empty, type Tensor } from '../tensor.ts'
+} from '../tensor/shape.ts'
+import { linksOf, record, type RecordedNode } from '../tensor/tape.ts'
+import { empty, type Tensor } from '../tensor/tensor.ts'
 import { sumTo } from './reduce.ts'
 import { stridedCopy } from './strided-copy.ts'
 

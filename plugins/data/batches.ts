@@ -6,7 +6,7 @@
  * run resumes in the middle of an epoch. Incomplete ends are kept: the last micro-batch may have fewer rows, the last
  * window fewer micro-batches, and every example is seen once per epoch.
  */
-import { createRandom } from '../../core/random.ts'
+import { createRandom } from '../../core/tensor/random.ts'
 import { IGNORE } from './dataset-type.ts'
 import type { TokenizedExample } from './dataset-type.ts'
 import { packDocuments } from './pack-documents.ts'

@@ -5,8 +5,8 @@
  * the option of that name of Hugging Face's text loader. Reading and tokenising happen elsewhere in this folder.
  */
 import * as v from 'valibot'
-import { flag, listOf, mapOf, nullable, oneOf, optional, text } from '../../core/config-fields.ts'
-import type { Field } from '../../core/config-fields.ts'
+import { flag, listOf, mapOf, nullable, oneOf, optional, text } from '../../core/contracts/config-fields.ts'
+import type { Field } from '../../core/contracts/config-fields.ts'
 
 export type TrainOnEos = 'turn' | 'all' | 'last' | 'none'
 

@@ -4,7 +4,7 @@
  * Reads local files only. Batches are made of the examples by `batches.ts`.
  */
 import { TrituneError } from '../../core/errors.ts'
-import { createRandom } from '../../core/random.ts'
+import { createRandom } from '../../core/tensor/random.ts'
 import { datasetFiles } from './dataset-files.ts'
 import type { DatasetOptions } from './dataset-options.ts'
 import { reportSplit } from './dataset-report.ts'
@@ -18,7 +18,7 @@ import { recordSlice } from './record-slice.ts'
 import { splitValidation } from './split-validation.ts'
 import { cacheKey, cachePath, readCache, writeCache } from './tokenized-cache.ts'
 import type { CachedDataset } from './tokenized-cache.ts'
-import type { TokenizerLike } from '../../core/dataset.ts'
+import type { TokenizerLike } from '../../core/contracts/dataset.ts'
 
 /** The part of a fine-tuning configuration that concerns data. */
 export interface DataConfig {

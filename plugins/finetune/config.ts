@@ -6,10 +6,10 @@
  * checked by whoever opens them.
  */
 import * as v from 'valibot'
-import { ConfigError, defineConfig } from '../../core/config.ts'
-import type { ConfigFailure, ValidatableConfig } from '../../core/config.ts'
-import type { Field } from '../../core/config-fields.ts'
-import { applyOverrides, parseYaml, placeFailures, validateYaml } from '../../core/yaml.ts'
+import { ConfigError, defineConfig } from '../../core/contracts/config.ts'
+import type { ConfigFailure, ValidatableConfig } from '../../core/contracts/config.ts'
+import type { Field } from '../../core/contracts/config-fields.ts'
+import { applyOverrides, parseYaml, placeFailures, validateYaml } from '../../core/files/yaml.ts'
 import { datasetOptions } from '../data/mod.ts'
 import { finetuneRules, hasValidation } from './finetune-rules.ts'
 import { finetuneSchema, OPTIMIZERS } from './finetune-schema.ts'

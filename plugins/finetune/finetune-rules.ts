@@ -3,7 +3,7 @@
  *
  * Follows axolotl where it has a rule; being stricter than axolotl is left to the places that use a value.
  */
-import type { ConfigFailure, ConfigRule } from '../../core/config.ts'
+import type { ConfigFailure, ConfigRule } from '../../core/contracts/config.ts'
 import { nearestNames } from '../../core/errors.ts'
 import { type FinetuneInput, LATER_ADAPTERS } from './finetune-schema.ts'
 

@@ -16,8 +16,8 @@ import {
   oneOf,
   optional,
   text,
-} from '../../core/config-fields.ts'
-import type { Field } from '../../core/config-fields.ts'
+} from '../../core/contracts/config-fields.ts'
+import type { Field } from '../../core/contracts/config-fields.ts'
 import { type DeviceName, isDeviceName } from '../cuda/mod.ts'
 import { datasetOptions } from '../data/mod.ts'
 import type { DatasetOptions } from '../data/mod.ts'

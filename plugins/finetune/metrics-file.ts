@@ -2,7 +2,7 @@
  * metrics.jsonl: one JSON object a line, appended as it happens; the contract between a run and whoever watches it.
  */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
-import { writeFileAtomic } from '../../core/atomic.ts'
+import { writeFileAtomic } from '../../core/files/atomic.ts'
 import { TrituneError } from '../../core/mod.ts'
 
 export type MetricsLine = Readonly<Record<string, number | string | null>>

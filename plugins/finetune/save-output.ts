@@ -3,8 +3,8 @@
  */
 import { copyFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeFileAtomic } from '../../core/atomic.ts'
-import { writeSharded } from '../../core/safetensors-write.ts'
+import { writeFileAtomic } from '../../core/files/atomic.ts'
+import { writeSharded } from '../../core/files/safetensors-write.ts'
 import type { Model } from '../../core/mod.ts'
 import { ggufTokenizer, openGguf } from '../gguf/mod.ts'
 import { mergedSources, saveAdapter } from '../peft/mod.ts'

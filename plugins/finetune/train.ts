@@ -3,7 +3,7 @@
  */
 import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { removeStaleIn } from '../../core/files.ts'
+import { removeStaleIn } from '../../core/files/files.ts'
 import { referenceFallbacks, TrituneError } from '../../core/mod.ts'
 import { createBatches } from '../data/mod.ts'
 import type { RunEvent, RunResult, StepReport } from './events.ts'

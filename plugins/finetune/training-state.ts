@@ -14,11 +14,11 @@ import {
   removeFolderAtomic,
   writeFileAtomic,
   writeFolderAtomicSync,
-} from '../../core/atomic.ts'
-import { openCheckpoint } from '../../core/checkpoint.ts'
-import { tensorDType } from '../../core/safetensors.ts'
-import { writeSafetensors } from '../../core/safetensors-write.ts'
-import { setTensorBytes, tensorBytes } from '../../core/tensor-bytes.ts'
+} from '../../core/files/atomic.ts'
+import { openCheckpoint } from '../../core/files/checkpoint.ts'
+import { tensorDType } from '../../core/files/safetensors.ts'
+import { writeSafetensors } from '../../core/files/safetensors-write.ts'
+import { setTensorBytes, tensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import { expectShape, type Parameters, type Tensor, TrituneError } from '../../core/mod.ts'
 import type { LoadedDataset } from '../data/mod.ts'
 import type { FinetuneConfig } from './config.ts'

@@ -4,7 +4,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { openSafetensors } from '../../core/safetensors.ts'
+import { openSafetensors } from '../../core/files/safetensors.ts'
 import { TrituneError } from '../../core/errors.ts'
 import { openCpu } from '../../plugins/cpu/mod.ts'
 import { listCheckpoints } from '../../plugins/finetune/mod.ts'

@@ -18,7 +18,7 @@ import {
   type Tensor,
   writeElement,
 } from '../../core/mod.ts'
-import type { Storage } from '../../core/storage.ts'
+import type { Storage } from '../../core/tensor/storage.ts'
 
 export interface WideDevice extends Device {
   /** A tensor that is exactly these numbers. */

@@ -2,7 +2,7 @@
  * Settings that change how a step is computed must not change what it computes.
  */
 import { expect, test } from 'bun:test'
-import { openCheckpoint } from '../../../core/checkpoint.ts'
+import { openCheckpoint } from '../../../core/files/checkpoint.ts'
 import { join } from 'node:path'
 import { absoluteError, readFloats, relativeError } from '../../_golden.ts'
 import { type Changes, fileBytes, type Trained, workspace } from './_run.ts'

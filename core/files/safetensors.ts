@@ -7,9 +7,9 @@
 
 import { closeSync, fstatSync } from 'node:fs'
 import { fileError, openFile, readAll } from './files.ts'
-import type { DType } from './dtype.ts'
-import { DTYPES } from './dtype.ts'
-import { TrituneError } from './errors.ts'
+import type { DType } from '../tensor/dtype.ts'
+import { DTYPES } from '../tensor/dtype.ts'
+import { TrituneError } from '../errors.ts'
 
 /** Where one tensor is, and what it is. */
 export interface TensorEntry {

@@ -2,7 +2,7 @@
  * What a causal language model is to the trainer, the adapters and the generator.
  */
 import type { Layer } from './layer.ts'
-import type { Tensor } from './tensor.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 /** A flat list of tokens: documents stand one after the other, there is no padding. */
 export interface TokenBatch {

@@ -1,7 +1,7 @@
 /**
  * The bytes of a tensor, piece by piece, for files and other devices: no copy of the whole is made.
  */
-import { TrituneError } from './errors.ts'
+import { TrituneError } from '../errors.ts'
 import { DTYPES } from './dtype.ts'
 import type { Tensor } from './tensor.ts'
 

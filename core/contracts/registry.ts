@@ -3,8 +3,8 @@
  * `host.get('adapter', 'lorra')` does not compile, and from YAML it is an E_NAME that offers the nearest.
  */
 import type { Capabilities, CapabilityKind } from './capability.ts'
-import { didYouMean, TrituneError } from './errors.ts'
-import { explain, type Op, type OpInputs, type OpOutputs } from './op.ts'
+import { didYouMean, TrituneError } from '../errors.ts'
+import { explain, type Op, type OpInputs, type OpOutputs } from '../tensor/op.ts'
 import type { Plugin } from './plugin.ts'
 
 type Falsy = false | null | undefined

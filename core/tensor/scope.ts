@@ -4,7 +4,7 @@
  * `scope.keep(x)` is the one way out. Scopes nest; ops never consume their inputs. A scope must not be open across an
  * `await` (another task would put its tensors into it): that is reported as E_SCOPE with the place where it was opened.
  */
-import { TrituneError } from './errors.ts'
+import { TrituneError } from '../errors.ts'
 
 /** What a scope owns: a Tensor. */
 export interface Owned {

@@ -5,13 +5,13 @@
  * an f32 master copy, which is what is trained; the weight is its rounding. All parameters are one call where the device
  * has one.
  */
-import { runMany } from './op.ts'
-import { ADAMW_8BIT_BLOCK, adamw8bitCall, adamw8bitOp } from './ops/adamw-8bit.ts'
-import { adamwCall, adamwOp, type AdamwParams } from './ops/adamw.ts'
-import { cast } from './ops/cast.ts'
-import type { GradientTransform } from './optim.ts'
-import { noGrad } from './tape.ts'
-import { type Tensor, zeros } from './tensor.ts'
+import { runMany } from '../tensor/op.ts'
+import { ADAMW_8BIT_BLOCK, adamw8bitCall, adamw8bitOp } from '../ops/adamw-8bit.ts'
+import { adamwCall, adamwOp, type AdamwParams } from '../ops/adamw.ts'
+import { cast } from '../ops/cast.ts'
+import type { GradientTransform } from './transform.ts'
+import { noGrad } from '../tensor/tape.ts'
+import { type Tensor, zeros } from '../tensor/tensor.ts'
 
 export interface AdamWOptions {
   readonly beta1?: number

@@ -1,9 +1,9 @@
 /**
  * Quantize and Dequantize: from tensors to packed forms and back.
  */
-import type { FloatDType } from './dtype.ts'
-import type { Shape } from './shape.ts'
-import type { Tensor } from './tensor.ts'
+import type { FloatDType } from '../tensor/dtype.ts'
+import type { Shape } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 /** A packed tensor: u8 data and what is needed to read it. Owns its parts. */
 export interface QuantizedTensor extends Disposable {

@@ -1,13 +1,13 @@
 /**
  * Configurations that know how to check themselves: a valibot schema plus rules that look at several fields at once.
  *
- * A failure says which field, what it holds and what was expected; `core/yaml.ts` adds where that stands in the file.
+ * A failure says which field, what it holds and what was expected; `core/files/yaml.ts` adds where that stands in the file.
  * Reading files is not done here, and nothing here knows the key of any particular configuration.
  */
 import { safeParse } from 'valibot'
 import type { BaseIssue, GenericSchema } from 'valibot'
-import { didYouMean, TrituneError } from './errors.ts'
-import type { ErrorCode } from './errors.ts'
+import { didYouMean, TrituneError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
 
 export type ConfigPath = readonly (string | number)[]
 

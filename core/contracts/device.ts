@@ -3,7 +3,7 @@
  * plugins/cpu and plugins/cuda provide the native ones. The reference device is the TypeScript oracle: it runs
  * everywhere and is slow.
  */
-import type { OpImplementation, OpKey } from './op.ts'
+import type { OpImplementation, OpKey } from '../tensor/op.ts'
 
 export interface Allocation {
   /** Address for native calls; 0 on the reference device. */

@@ -6,7 +6,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileError } from './files.ts'
-import { TrituneError } from './errors.ts'
+import { TrituneError } from '../errors.ts'
 import type { TensorEntry } from './safetensors.ts'
 import { openSafetensors, readEntry } from './safetensors.ts'
 

@@ -1,7 +1,7 @@
 /**
  * Shapes: pure functions on lists of sizes. All tensors are contiguous and row-major, so a shape says it all.
  */
-import { TrituneError } from './errors.ts'
+import { TrituneError } from '../errors.ts'
 
 export type Shape = readonly number[]
 

@@ -2,9 +2,9 @@
  * Noise that is keyed and not drawn: dropout masks depend on (seed, step, site, element) only, so a checkpointed block
  * that runs again, another split into micro-batches and a resumed run all see the same bits.
  *
- * The layout of a key is `rng` of native/include/tritune.h; the generator is core/random.ts.
+ * The layout of a key is `rng` of native/include/tritune.h; the generator is core/tensor/random.ts.
  */
-import { TrituneError } from './errors.ts'
+import { TrituneError } from '../errors.ts'
 import { philox4x32 } from './random.ts'
 
 export interface NoiseStream {

@@ -2,7 +2,7 @@
  * One buffer on one device, shared by the tensors that look into it and by what the tape saved; freed with the last.
  * Users never see it: a Tensor is a handle on a Storage.
  */
-import type { Allocation, Device } from './device.ts'
+import type { Allocation, Device } from '../contracts/device.ts'
 
 export class Storage {
   readonly device: Device

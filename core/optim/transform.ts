@@ -6,8 +6,8 @@
  * A transform is a description; `init(parameters)` makes its state. Links before the last change `parameter.grad` (or
  * `step.gradScale`); the last one moves the weights. State is saved and loaded by name, so that a run resumes to the bit.
  */
-import type { Readback } from './readback.ts'
-import type { Tensor } from './tensor.ts'
+import type { Readback } from '../tensor/readback.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 /** Trainable leaves by name; the order is the order of training and of files. */
 export type Parameters = ReadonlyMap<string, Tensor>

@@ -2,7 +2,7 @@
  * The gradients of all parameters side by side in one buffer: cleared by one call and measured by one, instead of one for
  * each of hundreds of small tensors.
  */
-import type { Parameters } from './optim.ts'
+import type { Parameters } from '../optim/transform.ts'
 import { Storage } from './storage.ts'
 import { clear, Tensor } from './tensor.ts'
 

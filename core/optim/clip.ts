@@ -1,11 +1,11 @@
 /**
  * Clipping by the global norm, as torch.nn.utils.clip_grad_norm_ does it: scale = min(1, max / (‖g‖ + 1e-6)).
  */
-import { TrituneError } from './errors.ts'
-import type { GradientTransform } from './optim.ts'
-import type { Readback } from './readback.ts'
-import { readSumSquares, sumSquares } from './ops/sum-squares.ts'
-import type { Tensor } from './tensor.ts'
+import { TrituneError } from '../errors.ts'
+import type { GradientTransform } from './transform.ts'
+import type { Readback } from '../tensor/readback.ts'
+import { readSumSquares, sumSquares } from '../ops/sum-squares.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 /** Reports `grad_norm` (before clipping). `maxNorm` 0 only measures. E_NAN when the norm is not finite: nothing is updated. */
 export function clipByGlobalNorm(maxNorm: number): GradientTransform {

@@ -2,7 +2,7 @@
  * GpuDispatchable: work that runs on whichever device its inputs live on. The CPU path always exists.
  */
 import type { Device, GpuDevice } from './device.ts'
-import { TrituneError } from './errors.ts'
+import { TrituneError } from '../errors.ts'
 
 export interface GpuDispatchable<I, O> {
   dispatchCpu(input: I): O

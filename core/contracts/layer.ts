@@ -2,8 +2,8 @@
  * Layer: one linear map of a model under the name that its checkpoint gives it; the place where adapters attach.
  */
 import type { Adapter } from './adapter.ts'
-import { linear } from './ops/linear.ts'
-import type { Tensor } from './tensor.ts'
+import { linear } from '../ops/linear.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 export interface Layer {
   /** Module path in the Hugging Face model: `model.layers.0.self_attn.q_proj`. */

@@ -5,8 +5,8 @@
  * packing of BitNet checkpoints. It owns its parts; nothing here computes.
  */
 import type { DType } from './dtype.ts'
-import { TrituneError } from './errors.ts'
-import type { QuantizedTensor } from './quantize.ts'
+import { TrituneError } from '../errors.ts'
+import type { QuantizedTensor } from '../contracts/quantize.ts'
 import { expectShape, formatShape, type Shape } from './shape.ts'
 import type { Tensor } from './tensor.ts'
 

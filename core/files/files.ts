@@ -6,7 +6,7 @@
 import { closeSync, fsyncSync, openSync, readdirSync, readSync, rmSync, statSync, writeSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import { TrituneError } from './errors.ts'
+import { TrituneError } from '../errors.ts'
 
 /** No single read or write is larger: some systems cut calls at 2 GiB. */
 const CALL_BYTES = 64 * 1024 * 1024

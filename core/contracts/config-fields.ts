@@ -6,7 +6,7 @@
  */
 import * as v from 'valibot'
 import type { GenericSchema } from 'valibot'
-import { nearestNames } from './errors.ts'
+import { nearestNames } from '../errors.ts'
 
 export type Field<T> = GenericSchema<unknown, T>
 

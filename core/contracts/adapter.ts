@@ -2,7 +2,7 @@
  * Adapter: a parameter-efficient change to one frozen layer.
  */
 import type { Layer } from './layer.ts'
-import type { Tensor } from './tensor.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 export interface Adapter extends Disposable {
   /** `lora`, … */

@@ -5,7 +5,7 @@
  * outermost scope closes.
  */
 import type { DType } from './dtype.ts'
-import { TrituneError } from './errors.ts'
+import { TrituneError } from '../errors.ts'
 import { currentScope, type Releasable, type Scope } from './scope.ts'
 import type { Shape } from './shape.ts'
 import type { GradientSource, Tensor } from './tensor.ts'

@@ -4,9 +4,9 @@
  * `run()` checks, chooses the device's implementation or, last, the reference, and records the tape. The reference is
  * also the oracle of every test: it works on plain Float64Arrays and knows nothing of devices.
  */
-import type { Device } from './device.ts'
+import type { Device } from '../contracts/device.ts'
 import { type DType, readElement, writeElement } from './dtype.ts'
-import { TrituneError } from './errors.ts'
+import { TrituneError } from '../errors.ts'
 import { expectShape, sameShape, type Shape } from './shape.ts'
 import { expectScope, linksOf, record, type TapeLink } from './tape.ts'
 import { empty, Tensor, zeros } from './tensor.ts'

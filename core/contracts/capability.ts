@@ -6,11 +6,11 @@ import type { ValidatableConfig } from './config.ts'
 import type { Device } from './device.ts'
 import type { Layer } from './layer.ts'
 import type { Model } from './model.ts'
-import type { GradientTransform } from './optim.ts'
+import type { GradientTransform } from '../optim/transform.ts'
 import type { DatasetDefinition } from './dataset.ts'
 import type { Dequantize, Quantize, QuantizedTensor } from './quantize.ts'
-import type { Shape } from './shape.ts'
-import type { Tensor } from './tensor.ts'
+import type { Shape } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 /** Options come as plain data from YAML, or typed from TypeScript through the function that made the definition. */
 export interface AdapterDefinition<O = unknown> {

@@ -4,9 +4,9 @@
  * Made under a `tensorScope()` it dies with the scope; made outside it is yours (`using t = …` or `t.dispose()`).
  * Maths lives in core/ops as functions; this file is memory, shape and access only.
  */
-import { type Device, defaultDevice } from './device.ts'
+import { type Device, defaultDevice } from '../contracts/device.ts'
 import { type DType, DTYPES, type HostArray, numbersOf, writeElement } from './dtype.ts'
-import { TrituneError } from './errors.ts'
+import { TrituneError } from '../errors.ts'
 import { currentScope, type Owned, type Scope } from './scope.ts'
 import { formatShape, resolveShape, type Shape, sizeOf } from './shape.ts'
 import { Storage } from './storage.ts'

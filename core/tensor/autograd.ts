@@ -5,11 +5,11 @@
  * Gradients of activations have the dtype of the activation; gradients of leaves are f32 sums in `leaf.grad`, so
  * accumulation over micro-batches needs nothing more. No gradient is computed that nobody asked for.
  */
-import { TrituneError } from './errors.ts'
+import { TrituneError } from '../errors.ts'
 import { currentNoise, withNoise } from './noise.ts'
 import { run } from './op.ts'
-import { addTo } from './ops/accumulate.ts'
-import { castOp } from './ops/cast.ts'
+import { addTo } from '../ops/accumulate.ts'
+import { castOp } from '../ops/cast.ts'
 import { scoped, tensorScope } from './scope.ts'
 import { formatShape, sizeOf } from './shape.ts'
 import {

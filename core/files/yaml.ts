@@ -2,13 +2,13 @@
  * YAML with positions: every failure of a configuration says `file:line:column`.
  *
  * YAML 1.2 (https://yaml.org/spec/1.2.2) by the npm package `yaml`, with merge keys (`<<`). Duplicate keys, several
- * documents in one file and an empty file are errors. What the keys mean is decided elsewhere (`core/config.ts`).
+ * documents in one file and an empty file are errors. What the keys mean is decided elsewhere (`core/contracts/config.ts`).
  */
 import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
 import type { Document, Node, YAMLError, YAMLMap } from 'yaml'
-import { ConfigError, formatPath } from './config.ts'
-import type { ConfigFailure, ConfigPath, ValidatableConfig } from './config.ts'
-import { TrituneError } from './errors.ts'
+import { ConfigError, formatPath } from '../contracts/config.ts'
+import type { ConfigFailure, ConfigPath, ValidatableConfig } from '../contracts/config.ts'
+import { TrituneError } from '../errors.ts'
 
 /** A parsed file, still knowing where everything stands in it. */
 export interface YamlSource {

@@ -9,9 +9,9 @@ import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { discard, fileError, syncPath, temporaryName } from './files.ts'
 import { writeFileAtomic, writeFileSynced, writeStreamAtomic } from './atomic.ts'
-import type { DType } from './dtype.ts'
-import { DTYPES } from './dtype.ts'
-import { TrituneError } from './errors.ts'
+import type { DType } from '../tensor/dtype.ts'
+import { DTYPES } from '../tensor/dtype.ts'
+import { TrituneError } from '../errors.ts'
 import { SAFETENSORS_BITS } from './safetensors.ts'
 
 /** A tensor to be written; `chunks` is called once, when its turn comes, and gives its bytes in row-major order. */
