@@ -3,6 +3,7 @@
  * plugins/cpu and plugins/cuda provide the native ones. The reference device is the TypeScript oracle: it runs
  * everywhere and is slow.
  */
+import { TrituneError } from '../errors.ts'
 import type { OpImplementation, OpKey } from '../tensor/op.ts'
 
 export interface Allocation {
@@ -74,11 +75,12 @@ export const referenceDevice: Device = {
   kind: 'reference',
   description: 'TypeScript reference (slow; for tests and platforms without a native library)',
   allocate(bytes) {
+    const host = bufferOf(bytes)
     live += bytes
     peak = Math.max(peak, live)
     return {
       address: 0,
-      host: new ArrayBuffer(bytes),
+      host,
       free() {
         live -= bytes
       },
@@ -89,6 +91,14 @@ export const referenceDevice: Device = {
   resetPeak() {
     peak = live
   },
+}
+
+function bufferOf(bytes: number): ArrayBuffer {
+  try {
+    return new ArrayBuffer(bytes)
+  } catch (cause) {
+    throw new TrituneError('E_MEMORY', `JavaScript has no buffer of ${bytes} bytes`, { cause })
+  }
 }
 
 let current: Device = referenceDevice

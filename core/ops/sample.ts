@@ -2,6 +2,7 @@
  * The next token of each row of logits: repetition penalty, temperature, top-k, top-p, then one keyed random number.
  */
 import { wordAt } from '../tensor/noise.ts'
+import { expectInteger, expectKey, expectNumber } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -25,7 +26,12 @@ export interface SampleParams {
 
 export const sampleOp: Op<SampleInputs, SampleParams, { readonly ids: Tensor }> = defineOp({
   name: 'sample',
-  outputs({ logits, history }) {
+  outputs({ logits, history }, { temperature, topK, topP, repetitionPenalty, key }) {
+    expectNumber('sample', 'temperature', temperature, { min: 0 })
+    expectInteger('sample', 'topK', topK)
+    expectNumber('sample', 'topP', topP, { min: 0, max: 1, above: true })
+    expectNumber('sample', 'repetitionPenalty', repetitionPenalty, { min: 0, above: true })
+    expectKey('sample', key)
     expectDType('sample', 'logits', logits, ['f32', 'bf16'])
     expectShape('sample logits', logits.shape, [logits.shape[0], logits.shape[1]])
     if (history) expectDType('sample', 'history', history, ['i32'])
