@@ -8,6 +8,9 @@ import { formatShape, type Shape } from './shape.ts'
 /** Sizes, offsets and products of them are exact up to here. */
 const LARGEST = Number.MAX_SAFE_INTEGER
 
+/** Numbers reach kernels as f32. */
+const LARGEST_FLOAT = 3.4028234663852886e38
+
 const LARGEST_INT32 = 2 ** 31 - 1
 
 /** Throws E_SHAPE unless all sizes are whole numbers from 0 and so many elements of `bytes` bytes can be counted. */
@@ -44,13 +47,13 @@ export function expectNumber(
   op: string,
   name: string,
   value: number,
-  { min = -Number.MAX_VALUE, max = Number.MAX_VALUE, below = false, above = false }: NumberRange = {},
+  { min = -LARGEST_FLOAT, max = LARGEST_FLOAT, below = false, above = false }: NumberRange = {},
 ): void {
   const fits =
     Number.isFinite(value) && (above ? value > min : value >= min) && (below ? value < max : value <= max)
   if (fits) return
-  const low = min === -Number.MAX_VALUE ? '' : `${above ? 'above' : 'from'} ${min}`
-  const high = max === Number.MAX_VALUE ? '' : `${below ? 'below' : 'up to'} ${max}`
+  const low = min === -LARGEST_FLOAT ? '' : `${above ? 'above' : 'from'} ${min}`
+  const high = max === LARGEST_FLOAT ? '' : `${below ? 'below' : 'up to'} ${max}`
   const range = [low, high].filter(Boolean).join(', ')
   throw new TrituneError(
     'E_VALUE',
@@ -127,6 +130,7 @@ export function expectInside(
 
 /** Throws E_SHAPE where two steps of a walk may meet in one element. */
 export function expectApart(subject: string, axes: readonly WalkedAxis[]): void {
+  if (axes.some(({ size }) => size === 0)) return
   let reach = 0
   for (const { size, stride } of axes.toSorted((a, b) => a.stride - b.stride)) {
     if (size <= 1) continue
