@@ -46,11 +46,15 @@ function kindOf(path: string): SourceKind {
   return path.endsWith('.amx.cpp') ? 'amx' : 'base'
 }
 
+function sanitizerOf(variant: CpuVariant): readonly string[] {
+  return variant === 'plain' ? [] : SANITIZERS[variant]
+}
+
 type MakeUnit = (source: string, isa: string, flags: readonly string[]) => Unit
 
 function unitsOf(variant: CpuVariant): MakeUnit {
   const folder = variant === 'plain' ? BUILD : `${BUILD}/cpu-${variant}`
-  const sanitizer = variant === 'plain' ? [] : SANITIZERS[variant]
+  const sanitizer = sanitizerOf(variant)
   return (source, isa, flags) => {
     const extra =
       /^\/\/ build-flags: (.+)$/m.exec(readFileSync(join(ROOT, source), 'utf8'))?.[1]?.split(/\s+/) ?? []
@@ -93,7 +97,7 @@ export async function buildNative(variant: CpuVariant = 'plain'): Promise<string
     linker: 'gcc',
     output,
     objects: all.map((one) => one.object),
-    last: ['-lm'],
+    last: [...sanitizerOf(variant).filter((flag) => flag.startsWith('-fsanitize')), '-lm'],
     allowUndefined: variant !== 'plain',
   })
   const compiled = objects.filter(({ fresh }) => fresh).length

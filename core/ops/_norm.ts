@@ -1,6 +1,7 @@
 /**
  * What the gradients of both norms ask of their inputs.
  */
+import { expectRows } from '../tensor/expect.ts'
 import { expectDType } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -18,6 +19,7 @@ export function expectNormGradient(
   { dy, dh, h, weight }: NormGradientInputs,
   statistics: Readonly<Record<string, Tensor>>,
 ): void {
+  expectRows(`${op} h`, h.shape)
   expectDType(op, 'h', h, ['f32', 'bf16'])
   for (const [name, one] of Object.entries({ dy, dh, weight })) if (one) expectDType(op, name, one, [h.dtype])
   for (const [name, one] of Object.entries({ dy, dh }))

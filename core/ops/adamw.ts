@@ -42,7 +42,7 @@ export function expectAdamwParams(op: string, params: AdamwParams): void {
   const { lr, beta1, beta2, eps, weightDecay, bias1, bias2, gradScale } = params
   for (const [name, value] of Object.entries({ lr, weightDecay, gradScale })) expectNumber(op, name, value)
   for (const [name, value] of Object.entries({ beta1, beta2 }))
-    expectNumber(op, name, value, { min: 0, max: 1 })
+    expectNumber(op, name, value, { min: 0, max: 1, below: true })
   for (const [name, value] of Object.entries({ bias1, bias2 }))
     expectNumber(op, name, value, { min: 0, max: 1, above: true })
   expectNumber(op, 'eps', eps, { min: 0 })

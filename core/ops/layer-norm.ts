@@ -3,7 +3,7 @@
  *
  *   h = x (+ residual)     n = (h − mean)·rstd     y = n·weight + bias     rstd = 1/√(var(h) + ε)
  */
-import { expectNumber } from '../tensor/expect.ts'
+import { expectNumber, expectRows } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -29,6 +29,7 @@ export const layerNormForward: Op<LayerNormInputs, { readonly eps: number }, Lay
   name: 'layer_norm',
   outputs({ x, residual, weight, bias }, { eps }) {
     expectNumber('layer_norm', 'eps', eps, { min: 0 })
+    expectRows('layer_norm x', x.shape)
     expectDType('layer_norm', 'x', x, ['f32', 'bf16'])
     expectDType('layer_norm', 'weight', weight, [x.dtype])
     expectShape('layer_norm weight', weight.shape, [x.shape.at(-1) ?? 1])

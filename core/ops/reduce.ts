@@ -29,6 +29,8 @@ export const reduceOp: Op<{ readonly x: Tensor }, ReduceParams, { readonly y: Te
     expectDType(f, 'x', x, ['f32', 'bf16'])
     expectShape(`${f} x`, x.shape, from)
     expectSizes(`${f} (outer, n, inner)`, [outer, n, inner])
+    if (n === 0 && f !== 'sum' && outer * inner > 0)
+      throw new TrituneError('E_SHAPE', `${f}: of no numbers, x is ${formatShape(from)}`)
     if (outer * n * inner !== x.size || outer * inner !== sizeOf(shape))
       throw new TrituneError(
         'E_SHAPE',

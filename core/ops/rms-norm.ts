@@ -3,7 +3,7 @@
  *
  *   h = x (+ residual)     y = h · rstd · weight     rstd = 1/√(mean(h²) + ε)
  */
-import { expectNumber } from '../tensor/expect.ts'
+import { expectNumber, expectRows } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -27,6 +27,7 @@ export const rmsNormForward: Op<RmsNormInputs, { readonly eps: number }, RmsNorm
   name: 'rms_norm',
   outputs({ x, residual, weight }, { eps }) {
     expectNumber('rms_norm', 'eps', eps, { min: 0 })
+    expectRows('rms_norm x', x.shape)
     expectDType('rms_norm', 'x', x, ['f32', 'bf16'])
     expectDType('rms_norm', 'weight', weight, [x.dtype])
     expectShape('rms_norm weight', weight.shape, [x.shape.at(-1) ?? 1])

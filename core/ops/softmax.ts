@@ -1,6 +1,7 @@
 /**
  * softmax over the last axis. Attention has its own inside.
  */
+import { expectRows } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -10,6 +11,7 @@ export const softmaxForward: Op<{ readonly x: Tensor }, null, { readonly y: Tens
   name: 'softmax',
   outputs({ x }) {
     expectDType('softmax', 'x', x, ['f32', 'bf16'])
+    expectRows('softmax x', x.shape)
     return { y: { shape: x.shape, dtype: x.dtype } }
   },
   reference({ inputs: { x }, outputs: { y } }) {
@@ -33,6 +35,7 @@ export const softmaxBackward: Op<{ readonly dy: Tensor; readonly y: Tensor }, nu
   defineOp({
     name: 'softmax_backward',
     outputs({ dy, y }) {
+      expectRows('softmax_backward y', y.shape)
       expectDType('softmax_backward', 'y', y, ['f32', 'bf16'])
       expectDType('softmax_backward', 'dy', dy, [y.dtype])
       expectShape('softmax_backward dy', dy.shape, y.shape)

@@ -5,7 +5,7 @@
  * ⌊i/32⌋, and bits past dims are 0. Everything is exact. Nothing here has a gradient.
  */
 import { TrituneError } from '../errors.ts'
-import { expectInteger } from '../tensor/expect.ts'
+import { expectInteger, expectRows } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, type ReferenceArray, run, type TensorSpec } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -26,6 +26,7 @@ export const vsaPackOp: Op<{ readonly x: Tensor }, null, { readonly y: Tensor }>
     const [rows, dims] = x.shape
     expectDType('vsa_pack', 'x', x, ['i8'])
     expectShape('vsa_pack x', x.shape, [rows, dims])
+    expectRows('vsa_pack x', x.shape)
     return { y: planes(rows, dims) }
   },
   reference({ inputs: { x }, outputs: { y } }) {

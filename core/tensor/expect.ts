@@ -33,6 +33,12 @@ export function expectRank(subject: string, shape: Shape, rank: number): void {
     throw new TrituneError('E_SHAPE', `${subject}: expected ${rank} axes, got shape ${formatShape(shape)}`)
 }
 
+/** Throws E_SHAPE where rows are empty: there is no mean, no norm and no softmax of nothing. */
+export function expectRows(subject: string, shape: Shape): void {
+  if (shape.at(-1) === 0)
+    throw new TrituneError('E_SHAPE', `${subject}: rows of ${formatShape(shape)} are empty`)
+}
+
 export interface NumberRange {
   readonly min?: number
   readonly max?: number
@@ -88,7 +94,10 @@ const KEY_WORDS = 6
 
 /** Throws E_VALUE unless `key` is a key of noise: 6 words, as `noiseKey` makes them. */
 export function expectKey(op: string, key: Uint32Array | null | undefined): void {
-  if (key instanceof Uint32Array && key.length === KEY_WORDS) return
+  if (key instanceof Uint32Array && key.length === KEY_WORDS) {
+    if (key[5] < 2 ** 21) return
+    throw new TrituneError('E_VALUE', `${op}: the offset of a key of noise must be below 2⁵³`)
+  }
   const got = key instanceof Uint32Array ? `${key.length} words` : String(key)
   throw new TrituneError('E_VALUE', `${op}: a key of noise has ${KEY_WORDS} words, got ${got}`)
 }

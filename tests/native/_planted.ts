@@ -7,7 +7,7 @@ import { isMainThread, Worker, workerData } from 'node:worker_threads'
 import { openLibrary } from '../../core/native/library.ts'
 
 const { call } = openLibrary('cpu')
-const { tt_alloc, tt_memory_stats, tt_zero } = call
+const { tt_alloc, tt_fill, tt_memory_stats, tt_zero } = call
 const BYTES = 4096
 
 function allocate(): number {
@@ -16,16 +16,17 @@ function allocate(): number {
   return Number(out[0])
 }
 
-function clear(address: number): void {
-  for (let i = 0; i < 20_000; i++) tt_zero(address, BYTES, 0)
+function clear(address: number, seconds: number): void {
+  for (const end = performance.now() + 1000 * seconds; performance.now() < end;) tt_fill(address, BYTES / 4, 1, 0, 0)
 }
 
-if (!isMainThread) clear(Number(workerData))
+if (!isMainThread) clear(Number(workerData), 2)
 else if (process.argv[2] === 'asan') tt_zero(allocate(), BYTES + 4, 0)
 else if (process.argv[2] === 'ubsan') tt_memory_stats(new Uint8Array(new ArrayBuffer(64), 1))
 else {
   const address = allocate()
   const worker = new Worker(new URL(import.meta.url), { workerData: address })
-  clear(address)
+  await new Promise((begun) => worker.once('online', begun))
+  clear(address, 1)
   await new Promise((done) => worker.once('exit', done))
 }

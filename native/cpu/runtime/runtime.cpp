@@ -215,7 +215,8 @@ static void* grow(Scratch& buffer, size_t bytes) {
     if (page == size_t(1) << 21) madvise(buffer.memory, rounded, MADV_HUGEPAGE);
     buffer.bytes = rounded;
   }
-  poison_rest(buffer.memory, bytes, buffer.bytes);
+  // 0 bytes: what was asked for before.
+  if (bytes > 0) poison_rest(buffer.memory, bytes, buffer.bytes);
   return buffer.memory;
 }
 
