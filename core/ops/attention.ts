@@ -3,7 +3,7 @@
  * causal mask, sliding window and score softcap. The reference holds one row of scores at a time.
  */
 import { TrituneError } from '../errors.ts'
-import { expectInteger, expectNumber, expectRank } from '../tensor/expect.ts'
+import { expectInteger, expectNumber, expectRank, LARGEST_SOFTCAP } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, type ReferenceArray, run } from '../tensor/op.ts'
 import { expectShape, formatShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -175,7 +175,7 @@ function expectAttention(
     throw new TrituneError('E_SHAPE', `${op}: ${heads} query heads do not divide into ${kvHeads} key heads`)
   expectNumber(op, 'scale', scale)
   expectInteger(op, 'window', window)
-  expectNumber(op, 'softcap', softcap, { min: 0 })
+  expectNumber(op, 'softcap', softcap, { min: 0, max: LARGEST_SOFTCAP })
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@
  *   logits = softcap(h·Wᵀ)     nll = logΣexp(logits) − logits[target]     loss = scale·Σ nll
  */
 import { TrituneError } from '../errors.ts'
-import { expectNumber } from '../tensor/expect.ts'
+import { expectNumber, LARGEST_SOFTCAP } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import { gradientsEnabled, noGrad, scalarOf } from '../tensor/tape.ts'
@@ -46,7 +46,7 @@ export const linearCrossEntropyOp: Op<
   name: 'linear_cross_entropy',
   outputs({ h, weight, targets }, { scale, softcap, wantsNll, wantsDh, wantsDw }) {
     expectNumber('linear_cross_entropy', 'scale', scale)
-    expectNumber('linear_cross_entropy', 'softcap', softcap, { min: 0 })
+    expectNumber('linear_cross_entropy', 'softcap', softcap, { min: 0, max: LARGEST_SOFTCAP })
     const [rows, channels] = h.shape
     expectDType('linear_cross_entropy', 'h', h, ['f32', 'bf16'])
     expectDType('linear_cross_entropy', 'weight', weight, [h.dtype])

@@ -39,6 +39,9 @@ export function expectRows(subject: string, shape: Shape): void {
     throw new TrituneError('E_SHAPE', `${subject}: rows of ${formatShape(shape)} are empty`)
 }
 
+/** Of cap·tanh(x/cap): above it x/cap is so small that f32 would lose x. */
+export const LARGEST_SOFTCAP = 1e4
+
 export interface NumberRange {
   readonly min?: number
   readonly max?: number

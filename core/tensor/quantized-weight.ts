@@ -90,6 +90,8 @@ export function expectParts(
   expectSizes(name, shape)
   expectShape(name, shape, [rows, cols])
   if (nested && !isBlockwise(kind)) throw new TrituneError('E_DTYPE', `${name}: ${kind} has no nested scales`)
+  if (!isBlockwise(kind) && block !== 0)
+    throw new TrituneError('E_SHAPE', `${name}: ${kind} has no blocks, got ${block}`)
   if (isBlockwise(kind)) {
     expectBlock(name, block)
     const blocks = Math.ceil((rows * cols) / block)

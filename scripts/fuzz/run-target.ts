@@ -93,7 +93,12 @@ async function runChild(
   }
   clearTimeout(watchdog)
   await child.exited
-  const said = await errors
+  // Lines with a # say what was done; the last one is what it died of.
+  const lines = (await errors).split('\n')
+  const said = [
+    lines.findLast((line) => line.startsWith('#')) ?? '',
+    ...lines.filter((line) => !line.startsWith('#')),
+  ].join('\n')
   if (hung) found({ seed: reached, what: `no answer within ${patience} s` })
   else if (!isDone) {
     const how = child.signalCode ? `ended by ${child.signalCode}` : `ended with ${child.exitCode}`

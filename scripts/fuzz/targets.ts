@@ -5,6 +5,7 @@ import type { Fuzzer } from './fuzzer.ts'
 
 export const TARGETS: Readonly<Record<string, () => Promise<Fuzzer>>> = {
   ops: async () => (await import('./ops/mod.ts')).opsFuzzer(),
+  native: async () => (await import('./native/mod.ts')).nativeFuzzer(),
 }
 
 /** Those that call native code. */

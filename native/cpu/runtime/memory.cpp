@@ -232,6 +232,7 @@ extern "C" tt_status tt_memory_trim(void) {
 
 extern "C" tt_status tt_copy(void* dst, const void* src, size_t bytes, tt_stream) {
   TT_REQUIRE(bytes == 0 || (dst && src), "tt_copy: NULL pointer with %zu bytes", bytes);
+  TT_REQUIRE_HOLD("tt_copy", bytes);
   char* to = static_cast<char*>(dst);
   const char* from = static_cast<const char*>(src);
   bool overlap = uintptr_t(to) < uintptr_t(from) + bytes && uintptr_t(from) < uintptr_t(to) + bytes;
@@ -248,6 +249,7 @@ extern "C" tt_status tt_copy(void* dst, const void* src, size_t bytes, tt_stream
 
 extern "C" tt_status tt_zero(void* dst, size_t bytes, tt_stream) {
   TT_REQUIRE(bytes == 0 || dst, "tt_zero: NULL pointer with %zu bytes", bytes);
+  TT_REQUIRE_HOLD("tt_zero", bytes);
   char* to = static_cast<char*>(dst);
   if (bytes < PARALLEL_COPY) {
     if (bytes) memset(to, 0, bytes);

@@ -6,8 +6,8 @@ import { type Dice, HOSTILE_NUMBERS } from '../random.ts'
 import type { Arguments, InputPlan, InputPlans } from './row.ts'
 
 /** Half of the cases stay as they are. */
-export function corrupt(dice: Dice, { inputs, params }: Arguments<unknown>): Arguments<unknown> {
-  let broken: Arguments<unknown> = { inputs, params }
+export function corrupt(dice: Dice, whole: Arguments<unknown>): Arguments<unknown> {
+  let broken = whole
   if (dice.chance(0.5)) return broken
   for (let n = dice.pick([1, 1, 1, 2, 3]); n > 0; n--) {
     broken =

@@ -26,7 +26,8 @@ type Outcome = { readonly values: readonly Float64Array[] } | { readonly error: 
 const DEVICE_LIMITS: ReadonlySet<string> = new Set(['E_UNSUPPORTED', 'E_MEMORY'])
 
 export function runRow(row: Row, device: Device, dice: Dice): void {
-  const args = corrupt(dice, row.plan(dice))
+  const planned = row.plan(dice)
+  const args = corrupt(dice, planned)
   const seed = dice.uint32()
   const isWild = dice.chance(0.1)
   const expected = outcomeOn(REFERENCE, row, args, { seed, isWild })
@@ -37,11 +38,20 @@ export function runRow(row: Row, device: Device, dice: Dice): void {
     const say = (outcome: Outcome): string => ('error' in outcome ? outcome.error.message : 'has an answer')
     throw new Finding(`${text()}: the reference ${say(expected)}, ${device.name} ${say(got)}`)
   }
-  if ('error' in expected || 'error' in got || isWild || row.loose) return
+  if ('error' in expected || 'error' in got || isWild || row.loose || isExtreme(args.params)) return
+  // Other sizes make bits past the end of planes, which stand for nothing.
+  if (args !== planned && row.name.startsWith('vsa')) return
   for (const [i, values] of expected.values.entries()) {
     const difference = compare(got.values[i], values, args)
     if (difference) throw new Finding(`${text()}: output ${i}${difference}`)
   }
+}
+
+/** Numbers among the parameters with which f32 and f64 part. */
+function isExtreme(value: unknown): boolean {
+  if (typeof value === 'number') return Math.abs(value) > 1e4 || (value !== 0 && Math.abs(value) < 1e-9)
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false
+  return Object.values(value).some(isExtreme)
 }
 
 interface RunOptions {
