@@ -20,10 +20,10 @@ export const TRAVELS: readonly string[] = [
 export const STORE = '.cache/gpu-kit'
 
 /** Bun and the packages, packed: the one ignored file that travels. */
-export const ARCHIVE = `${STORE}/kit.tar.xz`
+export const ARCHIVE: string = `${STORE}/kit.tar.xz`
 
 /** Bun in the archive, from the root of the tree. */
-export const BUN = `${STORE}/bin/bun`
+export const BUN: string = `${STORE}/bin/bun`
 
 /** What may travel in all. */
 export const LIMIT: number = 60 * 2 ** 20

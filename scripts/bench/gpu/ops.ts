@@ -5,12 +5,12 @@ import { createRandom, referenceDevice, tensorScope, useDevice, type Device } fr
 import { firstDifference, TOLERANCE } from '../../../tests/cases/difference.ts'
 import { caseInputs, type OpCase, runCase } from '../../../tests/cases/op-case.ts'
 import { OP_CASES } from '../../../tests/cases/ops.ts'
-import { messageOf, type Rig } from './rig.ts'
+import { type GpuOptions, messageOf, type Rig } from './rig.ts'
 
 export function ops({ device, options, report }: Rig): void {
-  const { seed, quick, emulated } = options
+  const { seed } = options
   report({ name: `seed ${seed}` })
-  const cases = quick && emulated ? OP_CASES.filter((_, i) => i % 10 === 0) : OP_CASES
+  const cases = casesFor(options)
   let passed = 0
   for (const op of cases) {
     for (const dtype of op.dtypes ?? (['f32', 'bf16'] as const)) {
@@ -26,7 +26,7 @@ export function ops({ device, options, report }: Rig): void {
 export function opsOnly({ device, options, report }: Rig): void {
   const { seed, seconds = Infinity } = options
   const until = performance.now() + seconds * 1000
-  const all = OP_CASES.flatMap((op) =>
+  const all = casesFor(options).flatMap((op) =>
     (op.dtypes ?? (['f32', 'bf16'] as const)).map((dtype) => ({ op, dtype })),
   )
   const failures: string[] = []
@@ -51,6 +51,11 @@ export function opsOnly({ device, options, report }: Rig): void {
 
 /** The result of `opsOnly`: how many cases ran, and how many there are. */
 export const OPS_ONLY = 'cases'
+
+/** The emulator takes minutes for all of them. */
+function casesFor({ quick, emulated }: GpuOptions): readonly OpCase[] {
+  return quick && emulated ? OP_CASES.filter((_, i) => i % 10 === 0) : OP_CASES
+}
 
 function problemOf(device: Device, op: OpCase, dtype: 'f32' | 'bf16', seed: number): string | null {
   try {
