@@ -21,6 +21,7 @@ import type { Field } from '../../core/contracts/config-fields.ts'
 import { type DeviceName, isDeviceName } from '../cuda/mod.ts'
 import { datasetOptions } from '../data/mod.ts'
 import type { DatasetOptions } from '../data/mod.ts'
+import { type Named, named, namedList } from './named.ts'
 
 export type LrScheduler = 'cosine' | 'linear' | 'constant' | 'constant_with_warmup' | 'warmup_stable_decay'
 
@@ -81,7 +82,21 @@ export interface FinetuneOptions {
   /** null: as many as the epochs take. */
   readonly max_steps: number | null
   readonly learning_rate: number
-  readonly optimizer: 'adamw' | 'adamw_8bit'
+  /** `adamw`, `adamw_8bit`, or the name of an optimizer that a plugin provides. */
+  readonly optimizer: string
+  /** Options of a plugin's optimizer; those of the built-in ones are the `adam_*` keys. */
+  readonly optim_args: Readonly<Record<string, unknown>>
+  /** What happens to the gradients before they are clipped. */
+  readonly transforms: readonly Named[]
+  /** What wraps the training step, outermost first. */
+  readonly strategy: readonly Named[]
+  readonly objective: Named
+  /** Who watches the run, besides metrics.jsonl and the lines on the terminal. */
+  readonly monitors: readonly Named[]
+  /** The order of the examples; null: a shuffle. */
+  readonly sampler: Named | null
+  /** How the frozen base weights are packed; null: not at all. */
+  readonly quantizer: Named | null
   readonly adam_beta1: number
   readonly adam_beta2: number
   readonly adam_epsilon: number
@@ -141,19 +156,13 @@ export interface FinetuneOptions {
 /** The file as written: what `finetune-rules.ts` turns into `FinetuneOptions`. */
 export interface FinetuneInput extends Omit<
   FinetuneOptions,
-  | 'gradient_accumulation_steps'
-  | 'eval_batch_size'
-  | 'eval_sample_packing'
-  | 'optimizer'
-  | 'lr_scheduler'
-  | 'bf16'
+  'gradient_accumulation_steps' | 'eval_batch_size' | 'eval_sample_packing' | 'lr_scheduler' | 'bf16'
 > {
   readonly lora_modules_to_save: readonly string[]
   readonly gradient_accumulation_steps: number | null
   readonly batch_size: number | null
   readonly eval_batch_size: number | null
   readonly eval_sample_packing: boolean | null
-  readonly optimizer: OptimizerName
   readonly lr_scheduler: LrScheduler | 'wsd'
   readonly bf16: 'auto' | 'full' | boolean
   readonly eval_strategy: 'no' | 'steps' | 'epoch' | null
@@ -174,17 +183,8 @@ export const LATER_ADAPTERS: readonly string[] = [
   'llama-adapter',
 ]
 
-export type OptimizerName =
-  | 'adamw_torch'
-  | 'adamw_torch_fused'
-  | 'adamw'
-  | 'paged_adamw_32bit'
-  | 'adamw_8bit'
-  | 'adamw_bnb_8bit'
-  | 'paged_adamw_8bit'
-
 /** Names of axolotl and transformers → what is trained with. */
-export const OPTIMIZERS: Readonly<Record<OptimizerName, FinetuneOptions['optimizer']>> = {
+export const OPTIMIZERS: Readonly<Record<string, string>> = {
   adamw_torch: 'adamw',
   adamw_torch_fused: 'adamw',
   adamw: 'adamw',
@@ -284,6 +284,13 @@ const deviceField: Field<DeviceName> = v.lazy((input) =>
   isDeviceName(input) ? v.custom<DeviceName>(isDeviceName) : oneOf(['auto', 'cpu', 'cuda', 'cuda-emulated']),
 )
 
+/** A name that is not known may be a plugin's; one that other tools know is not here yet. */
+const optimizerField: Field<string> = v.lazy((input) =>
+  typeof input === 'string' && LATER_OPTIMIZERS.includes(input)
+    ? oneOf(Object.keys(OPTIMIZERS), { later: LATER_OPTIMIZERS })
+    : text('the name of an optimizer'),
+)
+
 const initField: Field<boolean | 'gaussian'> = v.lazy((input) =>
   typeof input === 'string'
     ? oneOf(['gaussian'], {
@@ -372,10 +379,14 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
     num_epochs: optional(decimal({ above: 0 }), 1),
     max_steps: nullable(integer({ min: 1 })),
     learning_rate: decimalText({ above: 0 }),
-    optimizer: optional(
-      oneOf(Object.keys(OPTIMIZERS) as OptimizerName[], { later: LATER_OPTIMIZERS }),
-      'adamw_torch_fused',
-    ),
+    optimizer: optional(optimizerField, 'adamw_torch_fused'),
+    optim_args: optional<Record<string, unknown>>(mapOf(v.unknown()), {}),
+    transforms: optional<readonly Named[]>(namedList, []),
+    strategy: optional<readonly Named[]>(namedList, []),
+    objective: v.nullish(named, 'cross_entropy'),
+    monitors: optional<readonly Named[]>(namedList, []),
+    sampler: nullable(named),
+    quantizer: nullable(named),
     adam_beta1: optional(decimal({ min: 0, below: 1 }), 0.9),
     adam_beta2: optional(decimal({ min: 0, below: 1 }), 0.999),
     adam_epsilon: optional(decimalText({ above: 0 }), 1e-8),
