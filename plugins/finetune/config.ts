@@ -12,9 +12,10 @@ import type { Field } from '../../core/contracts/config-fields.ts'
 import { applyOverrides, parseYaml, placeFailures, validateYaml } from '../../core/files/yaml.ts'
 import { datasetOptions } from '../data/mod.ts'
 import { finetuneRules, hasValidation } from './finetune-rules.ts'
-import { finetuneSchema, OPTIMIZERS } from './finetune-schema.ts'
-import type { FinetuneInput, FinetuneOptions } from './finetune-schema.ts'
+import type { FinetuneInput, FinetuneOptions } from './finetune-options.ts'
+import { finetuneSchema } from './finetune-schema.ts'
 import { sortKeys } from './known-keys.ts'
+import { OPTIMIZERS } from './optimizer-names.ts'
 
 export interface FinetuneConfig extends FinetuneOptions {
   /** What the file asked for and was left aside because it changes nothing. */
