@@ -1,7 +1,12 @@
 /**
  * The objective `cross_entropy`: the negative log-likelihood of the next token, by the op that never holds tokens × vocabulary.
  */
-import { defineOptions, linearCrossEntropy, type Objective, type ObjectiveDefinition } from '../../core/mod.ts'
+import {
+  defineOptions,
+  linearCrossEntropy,
+  type Objective,
+  type ObjectiveDefinition,
+} from '../../core/mod.ts'
 
 export const crossEntropyObjective: Objective = {
   name: 'cross_entropy',
