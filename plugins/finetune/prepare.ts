@@ -104,7 +104,7 @@ export async function prepareRun(
   const adapter = open.use(fitting('the adapter', () => openAdapter(model)))
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
-  const optimizer = open.use(fitting('the state of the optimizer', () => createOptimizer(config, parameters)))
+  const optimizer = open.use(fitting('the state of the optimizer', () => createOptimizer(config, parameters, adapter)))
   const owned = open.move()
   return {
     config,
@@ -145,11 +145,16 @@ function openRunDevice({ device, threads }: FinetuneConfig): OpenedDevice {
   }
 }
 
-function createOptimizer(config: FinetuneConfig, parameters: Parameters): TransformState {
+function createOptimizer(
+  config: FinetuneConfig,
+  parameters: Parameters,
+  adapter: AttachedAdapter | null,
+): TransformState {
   const { adam_beta1: beta1, adam_beta2: beta2, adam_epsilon: eps, weight_decay: weightDecay } = config
   const states = config.optimizer === 'adamw_8bit' ? '8bit' : 'f32'
   const update = adamw({ beta1, beta2, eps, weightDecay, states })
-  return chain(clipByGlobalNorm(config.max_grad_norm), update).init(parameters)
+  const links = chain(clipByGlobalNorm(config.max_grad_norm), update)
+  return (adapter ? adapter.around(links) : links).init(parameters)
 }
 
 /** Before the first download, and not when the first checkpoint is due. */

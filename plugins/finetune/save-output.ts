@@ -7,7 +7,7 @@ import { writeFileAtomic } from '../../core/files/atomic.ts'
 import { writeSharded } from '../../core/files/safetensors-write.ts'
 import type { Model } from '../../core/mod.ts'
 import { ggufTokenizer, openGguf } from '../gguf/mod.ts'
-import { mergedSources, saveAdapter } from '../peft/mod.ts'
+import { mergedConfig, mergedSources, saveAdapter } from '../peft/mod.ts'
 import type { Run } from './prepare.ts'
 
 /** Files of a model folder that go along with the weights. */
@@ -38,7 +38,7 @@ export function saveModel(
 ): void {
   writeSharded(folder, mergedSources(model), maxShardBytes === undefined ? {} : { maxShardBytes })
   const dtype = [...model.weights.values()][0]?.dtype === 'bf16' ? 'bfloat16' : 'float32'
-  const { dtype: _new, torch_dtype: _old, rope_freq_factors: _gguf, ...config } = model.info.config
+  const { dtype: _new, torch_dtype: _old, rope_freq_factors: _gguf, ...config } = mergedConfig(model)
   writeFileAtomic(
     join(folder, 'config.json'),
     `${JSON.stringify({ architectures: [model.info.architecture], ...config, torch_dtype: dtype }, null, 2)}\n`,

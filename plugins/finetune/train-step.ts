@@ -12,7 +12,7 @@ import {
   createReadback,
   type Device,
   type FlatGradients,
-  linearCrossEntropy,
+  headCrossEntropy,
   type Model,
   noGrad,
   type OptimizerStep,
@@ -103,7 +103,7 @@ export function evaluateLoss(
       using _scope = tensorScope()
       const hidden = model.hidden(createBatch(batch, device))
       const targets = tensor(batch.targets, { dtype: 'i32', device })
-      losses.push(readback.later(linearCrossEntropy(hidden, model.head, targets, { scale: 1 })))
+      losses.push(readback.later(headCrossEntropy(model.head, hidden, targets, { scale: 1 })))
     })
   }
   if (tokens === 0)
@@ -126,7 +126,7 @@ function forwardBackward(
 ): () => Float32Array {
   using _scope = tensorScope()
   const hidden = model.hidden(createBatch(batch, device), { checkpointing })
-  const loss = linearCrossEntropy(hidden, model.head, tensor(batch.targets, { dtype: 'i32', device }), {
+  const loss = headCrossEntropy(model.head, hidden, tensor(batch.targets, { dtype: 'i32', device }), {
     scale,
   })
   backward(loss)
