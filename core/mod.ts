@@ -14,8 +14,14 @@ export * from './contracts/device.ts'
 export * from './contracts/gpu-dispatchable.ts'
 export * from './contracts/layer.ts'
 export * from './contracts/model.ts'
+export * from './contracts/monitor.ts'
+export * from './contracts/objective.ts'
 export * from './contracts/plugin.ts'
 export * from './contracts/quantize.ts'
+export * from './contracts/run-event.ts'
+export * from './contracts/sampler.ts'
+export * from './contracts/stateful.ts'
+export * from './contracts/strategy.ts'
 // Errors and the host of plugins
 export * from './errors.ts'
 export * from './registry.ts'
@@ -32,7 +38,14 @@ export * from './tensor/readback.ts'
 export * from './tensor/reference-device.ts'
 export * from './tensor/scope.ts'
 export * from './tensor/shape.ts'
-export { type GradientSource, gradientsEnabled, linksOf, noGrad, record, withGradients } from './tensor/tape.ts'
+export {
+  type GradientSource,
+  gradientsEnabled,
+  linksOf,
+  noGrad,
+  record,
+  withGradients,
+} from './tensor/tape.ts'
 export * from './tensor/tensor.ts'
 // Ops
 export * from './ops/mod.ts'

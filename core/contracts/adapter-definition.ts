@@ -7,6 +7,7 @@ import type { Adapter, ModelAdapter } from './adapter.ts'
 import type { BaseLayer, LayerKind } from './base-layer.ts'
 import type { ValidatableConfig } from './config.ts'
 import type { ModelInfo } from './model.ts'
+import type { Stateful } from './stateful.ts'
 
 /** Options come as plain data from YAML, or typed from TypeScript through the function that made the definition. */
 export type AdapterDefinition<O = unknown> =
@@ -61,8 +62,8 @@ export interface ModelShape {
   readonly embedding: BaseLayer
 }
 
-/** Adapters that share something; disposing it frees what they share, they are disposed each. */
-export interface SharedAdapter extends Disposable {
+/** Adapters that share something. Disposing it frees what they share; they are disposed each. Its state lives beside that of the optimizer. */
+export interface SharedAdapter extends Stateful, Disposable {
   /** One for each of the layers, in their order. */
   readonly adapters: readonly Adapter[]
   /** Tensors of the file that belong to no layer: `vera_A`. `parameter()`s among them are trained, the others kept. */
@@ -71,8 +72,6 @@ export interface SharedAdapter extends Disposable {
   penalty?(): Tensor
   /** After the weights have moved; the gradients are still there. */
   afterStep?(step: OptimizerStep): void
-  /** What it keeps between steps besides its parameters, so that a run resumes to the bit. */
-  tensors?(): ReadonlyMap<string, Tensor>
 }
 
 /** A method as adapter_config.json has it. */

@@ -12,6 +12,8 @@ export type Provides = { readonly [K in CapabilityKind]?: Readonly<Record<string
 
 export interface Plugin {
   readonly name: string
+  /** Default: that of the package.json above its module. */
+  readonly version?: string
   /** Capabilities that another plugin of the host must provide. */
   readonly requires?: readonly CapabilityId[]
   readonly provides?: Provides

@@ -52,7 +52,10 @@ export function headCrossEntropy(
     // A chunk must not see the dropout of the rows before it.
     const shifted = noise && { ...noise, offset: (noise.offset ?? 0) + start }
     const [loss] = withNoise(shifted, () =>
-      checkpoint((h) => [rowsLoss(forwardLayer(head, h), part, { scale, softcap })], slice(hidden, { start, end })),
+      checkpoint(
+        (h) => [rowsLoss(forwardLayer(head, h), part, { scale, softcap })],
+        slice(hidden, { start, end }),
+      ),
     )
     total = total ? add(total, loss) : loss
   }
@@ -70,7 +73,10 @@ function rowsLoss(logits: Tensor, targets: Tensor, { scale, softcap }: Required<
   const z = softcap > 0 ? affine(tanh(affine(wide, { scale: 1 / softcap })), { scale: softcap }) : wide
   const [picked, trained, largest] = noGrad(() => {
     const column = reshape(cast(targets, 'f32'), [rows, 1])
-    const ids = tensor(Float32Array.from({ length: vocabulary }, (_, i) => i), { shape: [1, vocabulary], device })
+    const ids = tensor(
+      Float32Array.from({ length: vocabulary }, (_, i) => i),
+      { shape: [1, vocabulary], device },
+    )
     return [equal(ids, column), greater(column, -0.5), amax(z, { axis: 1, keepDims: true })]
   })
   const shifted = sub(z, largest)

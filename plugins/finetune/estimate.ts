@@ -1,8 +1,16 @@
 /**
  * What a run will take, before it starts: memory from the shapes, time from a short measurement of the machine.
  */
-import { baseForward, isQuantized, type Layer, type Model, noGrad, tensorScope, zeros } from '../../core/mod.ts'
-import type { Run } from './prepare.ts'
+import {
+  baseForward,
+  isQuantized,
+  type Layer,
+  type Model,
+  noGrad,
+  tensorScope,
+  zeros,
+} from '../../core/mod.ts'
+import type { Run } from './run.ts'
 
 export interface Estimate {
   /** Bytes of all that is below. */

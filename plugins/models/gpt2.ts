@@ -157,10 +157,7 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
           { remedy: `set sequence_len to at most ${contextLength}` },
         )
       }
-      const embedded = add(
-        expand(forwardLayer(words, tokens.ids)),
-        forwardLayer(places, batch.positions),
-      )
+      const embedded = add(expand(forwardLayer(words, tokens.ids)), forwardLayer(places, batch.positions))
       model.probe?.('transformer.wte', embedded)
       let stream: Tensor[] = [embedded]
       for (let i = 0; i < layerCount; i++) {

@@ -73,7 +73,11 @@ export function attachAdapter<O>(
     if (targetModules !== undefined)
       throw new TrituneError('E_ADAPTER', `${definition.name} is of the whole model and takes no targets`)
     const made = makeForModel(model, definition, options, seed)
-    return install(model, made, { name, match: NO_MATCH, config: { ...configOf(definition, options, []), ...fields } })
+    return install(model, made, {
+      name,
+      match: NO_MATCH,
+      config: { ...configOf(definition, options, []), ...fields },
+    })
   }
   if (targetModules === undefined)
     throw new TrituneError('E_ADAPTER', `${definition.name} goes on layers: targetModules is missing`, {

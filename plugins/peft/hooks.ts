@@ -4,6 +4,7 @@
 import {
   backward,
   type GradientTransform,
+  jsonField,
   type SharedAdapter,
   tensorScope,
   withGradients,
@@ -11,7 +12,8 @@ import {
 
 /** State of the adapter is saved beside that of the chain, under `adapter.`. */
 export function hooked(shared: SharedAdapter, inner: GradientTransform): GradientTransform {
-  if (!shared.penalty && !shared.afterStep && !shared.tensors) return inner
+  const { penalty, afterStep, tensors, saveState } = shared
+  if (!penalty && !afterStep && !tensors && !saveState) return inner
   return {
     name: inner.name,
     init(parameters) {
@@ -36,6 +38,11 @@ export function hooked(shared: SharedAdapter, inner: GradientTransform): Gradien
           const all = new Map(state.tensors())
           for (const [name, tensor] of shared.tensors?.() ?? []) all.set(`adapter.${name}`, tensor)
           return all
+        },
+        saveState: () => ({ chain: state.saveState?.() ?? null, adapter: shared.saveState?.() ?? null }),
+        loadState(saved) {
+          state.loadState?.(jsonField(saved, 'chain'))
+          shared.loadState?.(jsonField(saved, 'adapter'))
         },
         [Symbol.dispose]: () => state[Symbol.dispose](),
       }

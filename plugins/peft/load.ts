@@ -8,7 +8,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Checkpoint, openCheckpoint } from '../../core/files/checkpoint.ts'
 import type { TensorEntry } from '../../core/files/safetensors.ts'
-import { type AnyAdapterDefinition, didYouMean, formatShape, type Model, TrituneError } from '../../core/mod.ts'
+import {
+  type AnyAdapterDefinition,
+  didYouMean,
+  formatShape,
+  type Model,
+  TrituneError,
+} from '../../core/mod.ts'
 import {
   type AttachedAdapter,
   DEFAULT_NAME,

@@ -52,7 +52,9 @@ function* sources(model: Model): Generator<TensorSource> {
   }
   for (const [name, weight] of model.weights) {
     const found = parts.get(name)
-    yield found ? layerSource(name, found.layer, found.part, dtype) : source(name, weight.dtype, weight.shape, weight)
+    yield found
+      ? layerSource(name, found.layer, found.part, dtype)
+      : source(name, weight.dtype, weight.shape, weight)
   }
   for (const [name, { layer, part }] of parts) {
     const exists = part === 'weight' && !model.weights.has(name)

@@ -26,7 +26,8 @@ export function layerTensors({ adapters, shared, whole }: Omit<MadeAdapter, 'kin
       all.push({ name: `${path}.${key}`, file: `${PREFIX}${path}.${key}`, tensor })
   for (const [name, tensor] of Object.entries(shared?.parameters?.() ?? {}))
     all.push({ name, file: `${SHARED_PREFIX}${name}`, tensor })
-  for (const [name, tensor] of Object.entries(whole?.parameters() ?? {})) all.push({ name, file: name, tensor })
+  for (const [name, tensor] of Object.entries(whole?.parameters() ?? {}))
+    all.push({ name, file: name, tensor })
   return all
 }
 
