@@ -74,12 +74,18 @@ export interface SharedAdapter extends Stateful, Disposable {
   afterStep?(step: OptimizerStep): void
 }
 
+/** What an adapter is on: the layers, or none when it is of the whole model. */
+export interface PeftTarget {
+  readonly layers: readonly BaseLayer[]
+  readonly info: ModelInfo
+}
+
 /** A method as adapter_config.json has it. */
 export interface PeftFormat<O> {
   /** `peft_type`: `LORA`, `IA3`, … */
   readonly type: string
-  /** The fields besides those that every method has, targets included. */
-  write(options: O, layers: readonly BaseLayer[]): Readonly<Record<string, unknown>>
+  /** The fields besides those that every method has, and its targets. */
+  write(options: O, on: PeftTarget): Readonly<Record<string, unknown>>
   /** The options of one layer. Throws E_ADAPTER, and E_UNSUPPORTED for what would give another model. */
   read(fields: Readonly<Record<string, unknown>>, path: string): O
 }

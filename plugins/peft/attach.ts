@@ -11,6 +11,7 @@ import {
   type Model,
   type ModelAdapter,
   type Parameters,
+  type PeftTarget,
   type SharedAdapter,
   TrituneError,
 } from '../../core/mod.ts'
@@ -76,7 +77,7 @@ export function attachAdapter<O>(
     return install(model, made, {
       name,
       match: NO_MATCH,
-      config: { ...configOf(definition, options, []), ...fields },
+      config: { ...configOf(definition, options, { layers: [], info: model.info }), ...fields },
     })
   }
   if (targetModules === undefined)
@@ -88,7 +89,7 @@ export function attachAdapter<O>(
   const layers = match.matched.flatMap((path) => model.layers.get(path) ?? [])
   const made = makeForLayers(definition, layers, { seed, optionsFor: (path) => optionsFor(path, options) })
   const config = {
-    ...configOf(definition, options, layers),
+    ...configOf(definition, options, { layers, info: model.info }),
     ...(definition.peft ? targetFields(targets, match.matched) : {}),
     ...fields,
   }
@@ -208,10 +209,10 @@ export function expectFree(model: Model, name: string): void {
 function configOf<O>(
   { name, peft }: AdapterDefinition<O>,
   options: O,
-  layers: readonly Layer[],
+  on: PeftTarget,
 ): Record<string, unknown> {
   return peft
-    ? { ...peft.write(options, layers), peft_type: peft.type }
+    ? { ...peft.write(options, on), peft_type: peft.type }
     : { [NAME_KEY]: name, [OPTIONS_KEY]: options }
 }
 

@@ -7,7 +7,7 @@ import { patternValue } from './targets.ts'
 
 export const loraFormat: PeftFormat<LoraOptions> = {
   type: 'LORA',
-  write: (options, layers) => ({ ...DEFAULTS, ...fieldsOf(options, layers) }),
+  write: (options, { layers }) => ({ ...DEFAULTS, ...fieldsOf(options, layers) }),
   read(fields, path) {
     for (const [key, plain] of Object.entries(PLAIN)) {
       const value = fields[key] ?? null
