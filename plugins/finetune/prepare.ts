@@ -10,6 +10,7 @@ import {
   flatGradients,
   type FloatDType,
   type Host,
+  leadLength,
   type Model,
   type Plugin,
   TrituneError,
@@ -82,10 +83,19 @@ export async function prepareRun(
     )
   }
   const adapter = open.use(fitting('the adapter', () => openAdapter(model)))
+  const lead = leadLength(model)
+  if (lead > 0 && config.sequence_len + lead > model.info.contextLength) {
+    throw new TrituneError(
+      'E_CONFIG',
+      `sequence_len ${config.sequence_len} and the ${lead} positions of the adapter are more than the ${model.info.contextLength} that the model knows`,
+      { remedy: `set sequence_len: ${model.info.contextLength - lead}` },
+    )
+  }
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
   const objective = disposing(open, parts.objective())
-  const chained = parts.optimizer({ weightDecay: config.weight_decay, decays: () => true })
+  const links = parts.optimizer({ weightDecay: config.weight_decay, decays: () => true })
+  const chained = adapter ? adapter.around(links) : links
   const optimizer = open.use(fitting('the state of the optimizer', () => chained.init(parameters)))
   const { seed } = config
   const strategies = parts.strategies({ model, parameters, totalSteps: plan.totalSteps, seed })

@@ -28,7 +28,7 @@ export function summarize(run: Run): string[] {
     `model      ${config.base_model} (${model.info.type}, ${formatCount(total)} parameters, ${dtype})`,
     `device     ${device.description}${noGpu === null ? '' : `; no GPU: ${noGpu}`}`,
     `adapter    ${describeAdapter(run)}: ${formatCount(trainable)} trainable (${((100 * trainable) / all).toFixed(2)} % of ${formatCount(all)})`,
-    ...(adapter
+    ...(adapter && adapter.match.matched.length > 0
       ? [
           `targets    ${[...adapter.match.counts].map(([pattern, count]) => `${pattern} ×${count}`).join(', ')}`,
         ]
