@@ -1,13 +1,17 @@
 /**
  * Collects the tensors and layers of a model while it is built, under their names in the checkpoint.
  */
-import { type Layer, type Shape, type Tensor, transpose, type WeightSource } from '../../core/mod.ts'
+import { type Layer, type Shape, Tensor, transpose, type WeightSource } from '../../core/mod.ts'
 
 export interface WeightCollector {
   readonly weights: Map<string, Tensor>
   readonly layers: Map<string, Layer>
   /** Loads `name` with this shape. */
   tensor(name: string, shape: Shape): Tensor
+  /** Loads `${path}.weight` (rows, channels) as a table of rows. */
+  embedding(path: string, rows: number, channels: number): Layer
+  /** The output head: a weight of its own (V, C), or that of the embedding it is tied to. */
+  head(path: string, embedding: Layer, tied: boolean): Layer
   /** Loads `${path}.weight` (out, in) and, when asked for, `${path}.bias` (out). `transposed`: the file holds (in, out). */
   layer(
     path: string,
@@ -31,25 +35,54 @@ export function collectWeights(
     return loaded
   }
   const tensor = (name: string, shape: Shape): Tensor => keep(name, source.load(fileName(name), shape))
+  const add = (layer: Omit<Layer, 'adapters' | 'device'> & { weight: Tensor }): Layer => {
+    const made: Layer = { ...layer, device: layer.weight.device, adapters: [] }
+    layers.set(layer.path, made)
+    return made
+  }
+  const plain = { bias: null, transposed: false, tiedTo: null }
   return {
     weights,
     layers,
     tensor,
     layer(path, input, output, { bias = false, transposed = false } = {}) {
-      const layer: Layer = {
+      return add({
         path,
+        kind: 'linear',
+        inputs: input,
+        outputs: output,
         weight: transposed
           ? keep(`${path}.weight`, loadTransposed(source, fileName(`${path}.weight`), input, output))
           : tensor(`${path}.weight`, [output, input]),
         bias: bias ? tensor(`${path}.bias`, [output]) : null,
         transposed,
-        adapter: null,
-      }
-      layers.set(path, layer)
-      return layer
+        tiedTo: null,
+      })
+    },
+    embedding: (path, rows, channels) =>
+      add({
+        ...plain,
+        path,
+        kind: 'embedding',
+        inputs: rows,
+        outputs: channels,
+        weight: tensor(`${path}.weight`, [rows, channels]),
+      }),
+    head(path, { path: table, inputs: ids, outputs: channels, weight: shared }, tied) {
+      const weight = tied && shared instanceof Tensor ? shared : tensor(`${path}.weight`, [ids, channels])
+      return add({
+        ...plain,
+        path,
+        kind: 'head',
+        inputs: channels,
+        outputs: ids,
+        weight,
+        tiedTo: tied ? table : null,
+      })
     },
     [Symbol.dispose]() {
-      for (const layer of layers.values()) layer.adapter?.[Symbol.dispose]()
+      for (const { adapters } of layers.values())
+        for (const { adapter } of adapters) adapter[Symbol.dispose]()
       for (const weight of weights.values()) weight.dispose()
     },
   }
