@@ -90,7 +90,7 @@ class Maker {
     return 'host' in argument ? this.#host(argument) : this.#buffer(argument)
   }
 
-  #buffer({ bytes, content, end = 0 }: BufferArgument): number {
+  #buffer({ bytes, content, end = 0, before = 0 }: BufferArgument): number {
     const dice = this.#dice
     const { address, view } = this.#slots[this.#used++].place(
       this.#isImpossible ? 0 : bytes,
@@ -108,12 +108,13 @@ class Maker {
       if (numbers.length > 0 && dice.chance(0.1))
         numbers[dice.int(numbers.length)] = dice.pick([-1, most, most + 1, 2 ** 31 - 1, -(2 ** 31), -100])
     }
-    return address
+    return this.#isImpossible ? address : address + before
   }
 
   #host({ host, values }: HostArgument): Value {
-    const numbers = values.map((value) =>
-      typeof value === 'number' ? value : this.#dice.chance(0.02) ? 0 : this.#buffer(value),
+    // Without its nested scales a weight has another form: column 3 is never left out.
+    const numbers = values.map((value, i) =>
+      typeof value === 'number' ? value : i !== 3 && this.#dice.chance(0.02) ? 0 : this.#buffer(value),
     )
     if (host === 'u32') return Uint32Array.from(numbers)
     if (host === 'f64') return Float64Array.from(numbers)

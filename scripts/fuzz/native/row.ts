@@ -10,6 +10,8 @@ export type Content = 'bytes' | 'floats' | 'offsets' | { readonly below: number 
 export interface BufferArgument {
   readonly bytes: number
   readonly content: Content
+  /** Bytes of them that lie before the address. */
+  readonly before?: number
   /** Of offsets: where they end. */
   readonly end?: number
 }
@@ -36,7 +38,7 @@ export function dtypeBytes(dtype: number): number {
   return DTYPE_BYTES[dtype] ?? 0
 }
 
-export const floats = (n: number): BufferArgument => ({ bytes: 4 * n, content: 'floats' })
+export const floats = (n: number): BufferArgument => ({ bytes: 4 * Math.ceil(n), content: 'floats' })
 export const of = (dtype: number, n: number): BufferArgument => ({
   bytes: dtypeBytes(dtype) * n,
   content: dtype === 0 ? 'floats' : 'bytes',

@@ -15,6 +15,8 @@ import {
   rng,
   type Sizes,
   STREAM,
+  type BufferArgument,
+  dtypeBytes,
 } from './row.ts'
 
 const compute = (d: Dice): number => d.int(2)
@@ -46,17 +48,24 @@ const flat = (
   ],
 })
 
-/** A walk over dims: how many elements a pointer must have. */
-function reach(dims: readonly number[], column: 1 | 2): number {
-  let last = 0
+/** What a pointer must have around it for a walk over dims; strides may be negative. */
+function walked(dtype: number, dims: readonly number[], column: 1 | 2): BufferArgument {
+  let [below, above] = [0, 0]
   for (let d = 0; d < dims.length; d += 3) {
-    if (dims[d] === 0) return 0
-    last += (dims[d] - 1) * dims[d + column]
+    if (dims[d] === 0) return of(dtype, 0)
+    const far = (dims[d] - 1) * dims[d + column]
+    if (far < 0) below -= far
+    else above += far
   }
-  return last + 1
+  const before = below * dtypeBytes(dtype)
+  return { ...of(dtype, below + above + 1), before }
 }
 
-const dimsOf = ({ n0, n1, a0, a1, b0, b1 }: Sizes): number[] => [n0, a0, b0, n1, a1, b1]
+const dimsOf = ({ n0, n1, a0, a1, b0, b1, ndim }: Sizes): number[] =>
+  [n0, a0, b0, n1, a1, b1].slice(0, 3 * Math.max(0, ndim))
+
+const elementsOf = (dims: readonly number[]): number =>
+  dims.reduce((n, size, i) => (i % 3 === 0 ? n * size : n), 1)
 
 function dimSizes(d: Dice): Sizes {
   const [n0, n1] = [small(d), small(d)]
@@ -187,9 +196,9 @@ export const NATIVE_ROWS: Readonly<Record<string, NativeRow>> = {
     (s) => {
       const dims = dimsOf(s)
       return [
-        of(s.dtype, s.n0 * s.n1),
-        of(s.dtype, reach(dims, 1)),
-        of(s.dtype, reach(dims, 2)),
+        of(s.dtype, elementsOf(dims)),
+        walked(s.dtype, dims, 1),
+        walked(s.dtype, dims, 2),
         host(dims),
         s.ndim,
         s.op,
@@ -268,8 +277,8 @@ export const NATIVE_ROWS: Readonly<Record<string, NativeRow>> = {
     (s) => {
       const dims = dimsOf(s)
       return [
-        of(s.dtype, reach(dims, 1)),
-        of(s.dtype, reach(dims, 2)),
+        walked(s.dtype, dims, 1),
+        walked(s.dtype, dims, 2),
         host(dims),
         s.ndim,
         s.accumulate,
