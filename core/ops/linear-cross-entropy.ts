@@ -5,7 +5,7 @@
  *   logits = softcap(h·Wᵀ)     nll = logΣexp(logits) − logits[target]     loss = scale·Σ nll
  */
 import { TrituneError } from '../errors.ts'
-import { expectNumber, LARGEST_SOFTCAP } from '../tensor/expect.ts'
+import { expectFeatures, expectNumber, LARGEST_SOFTCAP } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import { gradientsEnabled, noGrad, scalarOf } from '../tensor/tape.ts'
@@ -53,6 +53,7 @@ export const linearCrossEntropyOp: Op<
     expectDType('linear_cross_entropy', 'targets', targets, ['i32'])
     expectShape('linear_cross_entropy h', h.shape, [rows, channels])
     expectShape('linear_cross_entropy weight', weight.shape, [weight.shape[0], channels])
+    expectFeatures('linear_cross_entropy weight', weight.shape)
     expectShape('linear_cross_entropy targets', targets.shape, [rows])
     return {
       loss: { shape: [], dtype: 'f32' },

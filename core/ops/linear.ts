@@ -4,7 +4,7 @@
  *   y = x·Wᵀ + bias + scale·(drop(x)·Aᵀ)·Bᵀ
  */
 import { dropoutFactors, noiseKey } from '../tensor/noise.ts'
-import { expectDropout, expectNumber, expectRank } from '../tensor/expect.ts'
+import { expectDropout, expectFeatures, expectNumber, expectRank } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -43,6 +43,7 @@ export const linearForward: Op<LinearInputs, LinearParams, LinearOutputs> = defi
     expectDType('linear', 'x', x, ['f32', 'bf16'])
     expectDType('linear', 'weight', weight, [x.dtype])
     expectShape('linear weight', weight.shape, [outFeatures, x.shape.at(-1) ?? 1])
+    expectFeatures('linear weight', weight.shape)
     if (bias) {
       expectDType('linear', 'bias', bias, [x.dtype])
       expectShape('linear bias', bias.shape, [outFeatures])
@@ -137,6 +138,7 @@ export const linearBackward: Op<LinearBackwardInputs, LinearBackwardParams, Line
       const { wantsDx, wantsDw, wantsDbias, wantsDa, wantsDb } = params
       expectDType('linear_backward', 'weight', weight, [dy.dtype])
       expectRank('linear_backward weight', weight.shape, 2)
+      expectFeatures('linear_backward weight', weight.shape)
       expectLinearGradient('linear_backward', inputs, weight.shape, params)
       const [outFeatures, inFeatures] = weight.shape
       return {

@@ -39,6 +39,11 @@ export function expectRows(subject: string, shape: Shape): void {
     throw new TrituneError('E_SHAPE', `${subject}: rows of ${formatShape(shape)} are empty`)
 }
 
+/** Throws E_SHAPE where a matrix of weights has no rows or no columns. */
+export function expectFeatures(subject: string, shape: Shape): void {
+  if (shape.includes(0)) throw new TrituneError('E_SHAPE', `${subject}: ${formatShape(shape)} is empty`)
+}
+
 /** Of cap·tanh(x/cap): above it x/cap is so small that f32 would lose x. */
 export const LARGEST_SOFTCAP = 1e4
 

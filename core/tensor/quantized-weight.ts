@@ -89,6 +89,7 @@ export function expectParts(
   expectKnown(name, 'kind', kind, KINDS)
   expectSizes(name, shape)
   expectShape(name, shape, [rows, cols])
+  if (rows === 0 || cols === 0) throw new TrituneError('E_SHAPE', `${name}: ${formatShape(shape)} is empty`)
   if (nested && !isBlockwise(kind)) throw new TrituneError('E_DTYPE', `${name}: ${kind} has no nested scales`)
   if (!isBlockwise(kind) && block !== 0)
     throw new TrituneError('E_SHAPE', `${name}: ${kind} has no blocks, got ${block}`)

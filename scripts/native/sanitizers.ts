@@ -33,7 +33,8 @@ export const SANITIZERS: { readonly [S in Sanitizer]: readonly string[] } = {
 export async function preloadOf(sanitizer: Sanitizer): Promise<Readonly<Record<string, string>>> {
   return {
     LD_PRELOAD: (await run(['g++', `-print-file-name=lib${sanitizer}.so`])).out.trim(),
-    ASAN_OPTIONS: 'detect_leaks=0',
+    // Memory that is not there is an error code, as it is without a sanitizer.
+    ASAN_OPTIONS: 'detect_leaks=0:allocator_may_return_null=1',
     UBSAN_OPTIONS: 'print_stacktrace=1',
     // The races that the JavaScript engine knows of are not ours.
     TSAN_OPTIONS: 'ignore_noninstrumented_modules=1',

@@ -104,7 +104,7 @@ class Maker {
       const numbers = new Int32Array(view.buffer, view.byteOffset, view.byteLength >> 2)
       const most = content === 'offsets' ? end + 1 : content.below
       for (let i = 0; i < numbers.length; i++) numbers[i] = dice.int(Math.max(1, Math.min(2 ** 31, most)))
-      if (content === 'offsets') numbers.sort().fill(0, 0, 1).fill(end, -1)
+      if (content === 'offsets') numbers.set(numbers.toSorted().fill(0, 0, 1).fill(end, -1))
       if (numbers.length > 0 && dice.chance(0.1))
         numbers[dice.int(numbers.length)] = dice.pick([-1, most, most + 1, 2 ** 31 - 1, -(2 ** 31), -100])
     }

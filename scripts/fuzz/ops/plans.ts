@@ -282,7 +282,7 @@ export const PLANS: Readonly<Record<string, Plan>> = {
     )
   },
   dequantize: (dice) => {
-    const { format, parts } = packed(dice, [size(dice, 40), size(dice, 90)])
+    const { format, parts } = packed(dice, [dice.between(1, 40), dice.between(1, 90)])
     return of(parts, { ...format, dtype: computed(dice) })
   },
   dequantize_8bit: (dice) => {
