@@ -29,7 +29,6 @@ test('every function of the ABI has a row, or a reason', () => {
 })
 
 test.skipIf(note !== null)('a device that answers otherwise is a finding', () => {
-  const plan = (): { inputs: object; params: null } => ({ inputs: {}, params: null })
   const here = functionRow(
     'where',
     () => ({ inputs: {}, params: null }),
@@ -50,7 +49,6 @@ test.skipIf(note !== null)('a device that answers otherwise is a finding', () =>
       throw new TypeError('undefined is not a function')
     },
   )
-  expect(plan().params).toBeNull()
   for (const row of [here, one, broken]) expect(() => runRow(row, cpu, createDice(1))).toThrow(Finding)
   expect(() => runRow(here, referenceDevice, createDice(1))).not.toThrow()
 })
@@ -63,9 +61,10 @@ test('another error, a long message and a slow answer are findings', () => {
   expect(() => expectAnswer('x', 1, refuse(200_000))).toThrow('a message of')
   expect(() => expectAnswer('x', 1, () => JSON.parse('{'))).toThrow(Finding)
   const square = (text: string): void => {
-    for (let i = 0, sum = 0; i < text.length; i++) for (let j = 0; j < text.length; j++) sum += i ^ j
+    const end = performance.now() + (text.length / 500) ** 2
+    while (performance.now() < end);
   }
-  expect(() => expectLinear('square', (n) => 'x'.repeat(4 * n), square)).toThrow('times as long')
+  expect(() => expectLinear('square', (n) => 'x'.repeat(n), square)).toThrow('times as long')
 })
 
 test('a child that dies or hangs is a finding with its seed', async () => {
