@@ -7,7 +7,6 @@
 import * as v from 'valibot'
 import {
   decimal,
-  decimalText,
   flag,
   integer,
   listOf,
@@ -125,15 +124,15 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
     eval_batch_size: nullable(integer({ min: 1 })),
     num_epochs: optional(decimal({ above: 0 }), 1),
     max_steps: nullable(integer({ min: 1 })),
-    learning_rate: decimalText({ above: 0 }),
+    learning_rate: decimal({ above: 0 }),
     optimizer: optional(
       oneOf(Object.keys(OPTIMIZERS) as OptimizerName[], { later: LATER_OPTIMIZERS }),
       'adamw_torch_fused',
     ),
     adam_beta1: optional(decimal({ min: 0, below: 1 }), 0.9),
     adam_beta2: optional(decimal({ min: 0, below: 1 }), 0.999),
-    adam_epsilon: optional(decimalText({ above: 0 }), 1e-8),
-    weight_decay: optional(decimalText({ min: 0 }), 0),
+    adam_epsilon: optional(decimal({ above: 0 }), 1e-8),
+    weight_decay: optional(decimal({ min: 0 }), 0),
     lr_scheduler: optional(
       oneOf(['cosine', 'linear', 'constant', 'constant_with_warmup', 'warmup_stable_decay', 'wsd'], {
         later: LATER_SCHEDULERS,

@@ -4,7 +4,6 @@ import { ConfigError, defineConfig, formatPath } from '../../core/contracts/conf
 import type { ConfigRule } from '../../core/contracts/config.ts'
 import {
   decimal,
-  decimalText,
   flag,
   integer,
   listOf,
@@ -89,17 +88,18 @@ describe('defineConfig()', () => {
 })
 
 describe('fields', () => {
-  test('`flag()` reads the words of YAML 1.1 and nothing else', () => {
-    expect(v.parse(flag(), 'yes')).toBe(true)
-    expect(v.parse(flag(), 'Off')).toBe(false)
-    expect(v.safeParse(flag(), 'perhaps').success).toBe(false)
-    expect(v.safeParse(flag(), 1).success).toBe(false)
+  test('`flag()` reads the words of YAML 1.1, 1 and 0, and nothing else', () => {
+    for (const yes of ['yes', 'ON', 'true', true, 1]) expect(v.parse(flag(), yes)).toBe(true)
+    for (const no of ['Off', 'no', false, 0]) expect(v.parse(flag(), no)).toBe(false)
+    for (const other of ['perhaps', '', 2, null, 'y']) expect(v.safeParse(flag(), other).success).toBe(false)
   })
 
-  test('`decimalText()` reads a number written as text', () => {
-    expect(v.parse(decimalText({ above: 0 }), '2e-4')).toBe(2e-4)
-    expect(v.safeParse(decimalText({ above: 0 }), 'fast').success).toBe(false)
-    expect(v.safeParse(decimalText(), '').success).toBe(false)
+  test('numbers may be written as text, and then are numbers', () => {
+    expect(v.parse(decimal({ above: 0 }), '2e-4')).toBe(2e-4)
+    expect(v.parse(integer({ min: 1 }), '16')).toBe(16)
+    for (const wrong of ['fast', '', ' ', '1 2', '0x10', 'Infinity', '1e', '.'])
+      expect([wrong, v.safeParse(decimal(), wrong).success]).toEqual([wrong, false])
+    expect(v.safeParse(integer(), '1.5').success).toBe(false)
   })
 
   test('`decimal()` respects open and closed bounds and refuses NaN', () => {
