@@ -56,6 +56,13 @@ export function hasValidation({ val_set_size, test_datasets }: FinetuneInput): b
   return val_set_size > 0 || test_datasets.length > 0
 }
 
+/** Whether there will be an evaluation. */
+export function evaluates(input: FinetuneInput): boolean {
+  const { eval_strategy, evals_per_epoch, eval_steps } = input
+  if (!hasValidation(input) || eval_strategy === 'no') return false
+  return Boolean(eval_steps) || Boolean(evals_per_epoch) || (eval_steps === null && evals_per_epoch === null)
+}
+
 function both(
   value: number | null,
   other: string,
@@ -79,6 +86,9 @@ function strategyFailure(
   }
   if ((strategy === 'no' || strategy === 'epoch') && steps) {
     return { path: [key], what: `is ${strategy}, but ${stepsKey} is ${steps}` }
+  }
+  if (strategy === 'epoch' && perEpoch !== null && perEpoch !== 1) {
+    return { path: [key], what: `is epoch, but ${perEpochKey} is ${perEpoch}` }
   }
   if (strategy === 'no' && perEpoch) return { path: [key], what: `is no, but ${perEpochKey} is ${perEpoch}` }
   return undefined
@@ -111,35 +121,21 @@ function validation(input: FinetuneInput): ConfigFailure | undefined {
   return undefined
 }
 
-/** The best model can only be kept when every save comes with an evaluation. */
+/** The best weights are those of a checkpoint, which an evaluation that is the best so far is always followed by. */
 function bestModel(input: FinetuneInput): ConfigFailure | undefined {
-  const { load_best_model_at_end, early_stopping_patience, eval_strategy, evals_per_epoch, eval_steps } =
-    input
-  const isOff = eval_strategy === 'no' || evals_per_epoch === 0 || eval_steps === 0
-  const evaluates = hasValidation(input) && !isOff
-  const remedy = 'set val_set_size (or test_datasets) and eval_steps or evals_per_epoch'
-  if (early_stopping_patience !== null && !evaluates) {
-    return { path: ['early_stopping_patience'], what: 'needs evaluation', remedy }
+  const { load_best_model_at_end, early_stopping_patience } = input
+  const asked = load_best_model_at_end ? 'load_best_model_at_end' : 'early_stopping_patience'
+  if (!load_best_model_at_end && early_stopping_patience === null) return undefined
+  if (!evaluates(input)) {
+    const remedy = 'set val_set_size (or test_datasets), and eval_steps or evals_per_epoch if they are 0'
+    return { path: [asked], what: 'needs evaluation', remedy }
   }
   if (!load_best_model_at_end) return undefined
-  const path = ['load_best_model_at_end']
-  if (!evaluates) return { path, what: 'needs evaluation', remedy }
   const { save_steps, saves_per_epoch, save_strategy } = input
   if (save_strategy === 'no' || saves_per_epoch === 0 || save_steps === 0) {
-    return { path, what: 'needs checkpoints, but saving is off' }
+    return { path: [asked], what: 'needs checkpoints, but saving is off' }
   }
-  if (eval_steps && save_steps) {
-    return save_steps % eval_steps === 0
-      ? undefined
-      : { path, what: `needs save_steps (${save_steps}) to be a multiple of eval_steps (${eval_steps})` }
-  }
-  if (eval_steps || save_steps) {
-    return { path, what: 'needs saves and evaluations to be counted alike, both in steps or both per epoch' }
-  }
-  const evals = evals_per_epoch ?? 1
-  const saves = saves_per_epoch ?? 1
-  if (evals % saves === 0) return undefined
-  return { path, what: `needs evals_per_epoch (${evals}) to be a multiple of saves_per_epoch (${saves})` }
+  return undefined
 }
 
 /** Names of plugins are looked up when the plugins are there; without any, only the built-in ones can be meant. */
@@ -160,6 +156,7 @@ const BUILT_IN: readonly string[] = ['lora', 'none']
 /** Each adapter has its options in one place only, so that none is left aside in silence. */
 function adapterOptions(input: FinetuneInput): readonly ConfigFailure[] {
   const { adapter, adapter_options } = input
+  if (adapterName(input)) return []
   if (adapter === null || BUILT_IN.includes(adapter)) {
     if (Object.keys(adapter_options).length === 0) return []
     const what = `is for adapters of plugins, not for ${adapter ?? 'none'}`

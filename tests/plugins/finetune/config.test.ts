@@ -1,13 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { TrituneError } from '../../../core/errors.ts'
-import {
-  IGNORED_DATASET_KEYS,
-  IGNORED_KEYS,
-  UNSUPPORTED_DATASET_KEYS,
-  UNSUPPORTED_KEYS,
-} from '../../../plugins/finetune/axolotl-keys.ts'
+import { IGNORED_DATASET_KEYS, IGNORED_KEYS } from '../../../plugins/finetune/axolotl-keys.ts'
 import { finetuneConfig, readFinetuneConfig, warmupSteps } from '../../../plugins/finetune/config.ts'
 import { finetuneSchema } from '../../../plugins/finetune/finetune-schema.ts'
+import { UNSUPPORTED_DATASET_KEYS, UNSUPPORTED_KEYS } from '../../../plugins/finetune/unsupported-keys.ts'
 
 /** Shaped like the LoRA example that axolotl users start from. */
 const LORA_YAML = `base_model: NousResearch/Llama-3.2-1B

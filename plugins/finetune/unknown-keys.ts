@@ -1,0 +1,55 @@
+/**
+ * Keys that nobody here knows: the nearest that is known, or, in a file of another tool, what the key is called here.
+ */
+import type { ConfigFailure, ConfigPath } from '../../core/contracts/config.ts'
+import { shortText } from '../../core/contracts/show-value.ts'
+import { didYouMean } from '../../core/errors.ts'
+import { type ForeignTool, foreignToolOf } from './foreign-keys.ts'
+
+export interface UnknownKeys {
+  readonly failures: readonly ConfigFailure[]
+  /** Keys that need not be asked for: they are given under another tool's name. */
+  readonly answered: readonly string[]
+}
+
+export interface KeyContext {
+  /** The keys beside them that are known. */
+  readonly given: Readonly<Record<string, unknown>>
+  /** All names that could have been meant. */
+  readonly known: readonly string[]
+  readonly path: ConfigPath
+}
+
+/** Finding the nearest name takes time; nobody reads more of them. */
+const SUGGESTED = 20
+
+export function unknownKeyFailures(names: readonly string[], context: KeyContext): UnknownKeys {
+  const { given, known, path } = context
+  const tool = path.length === 0 ? foreignToolOf(names) : undefined
+  let suggested = 0
+  const failures = names.map((name): ConfigFailure => {
+    const hint = foreignHint(tool, name) ?? (suggested++ < SUGGESTED ? `; ${didYouMean(name, known)}` : '')
+    return { path: [...path, name], what: `unknown key "${shortText(name)}"${hint}`, code: 'E_CONFIG_KEY' }
+  })
+  if (tool === undefined) return { failures, answered: [] }
+  const differing = Object.entries(tool.differs ?? {})
+    .filter(([key]) => Object.hasOwn(given, key))
+    .map(([key, here]): ConfigFailure => ({
+      path: [key],
+      what: `this looks like a file of ${tool.name}, where it means what is ${here} here`,
+      code: 'E_CONFIG_KEY',
+    }))
+  const answered = names
+    .filter((name) => Object.hasOwn(tool.keys, name))
+    .map((name) => tool.keys[name].match(/^\w+/)?.[0] ?? '')
+  return { failures: [...failures, ...differing], answered }
+}
+
+function foreignHint(tool: ForeignTool | undefined, name: string): string | undefined {
+  if (tool === undefined || !Object.hasOwn(tool.keys, name)) return undefined
+  const here = tool.keys[name]
+  const advice = here.startsWith('nothing')
+    ? here.replace(/^nothing/, 'leave it out here')
+    : `here the key is ${here}`
+  return `: this looks like a file of ${tool.name}; ${advice}`
+}
