@@ -28,8 +28,8 @@ export interface FinetuneOptions {
   /** A folder or a name on the Hub. */
   readonly base_model: string
   readonly revision_of_model: string | null
-  /** Use only what is in the local cache. */
-  readonly offline: boolean
+  /** Use only what is in the local cache; null: as HF_HUB_OFFLINE says. */
+  readonly offline: boolean | null
 
   /** `lora`, or the name of an adapter that a plugin provides; null trains every parameter. */
   readonly adapter: string | null

@@ -117,7 +117,7 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
       'base_model: HuggingFaceTB/SmolLM2-135M-Instruct',
     ),
     revision_of_model: nullable(text()),
-    offline: optional(flag(), false),
+    offline: nullable(flag()),
 
     adapter: nullable(text('the name of an adapter')),
     adapter_options: optional<Record<string, unknown>>(mapOf(v.unknown()), {}),

@@ -17,6 +17,7 @@ import {
   type Model,
   type Parameters,
   type Plugin,
+  type Tensor,
   type TransformState,
   TrituneError,
 } from '../../core/mod.ts'
@@ -32,6 +33,7 @@ import { chooseAdapter } from './open-adapter.ts'
 import { createPlan, type Plan } from './plan.ts'
 import { fitting } from './out-of-memory.ts'
 import { openTokenizer, type RunTokenizer } from './run-tokenizer.ts'
+import { weightDecays } from './weight-decay.ts'
 
 export interface Run extends Disposable {
   readonly config: FinetuneConfig
@@ -80,7 +82,7 @@ export async function prepareRun(
   const { device, reason, note } = given ? { device: given, reason: null, note: null } : openRunDevice(config)
   const modelPath = await resolveModel(config.base_model, {
     revision: config.revision_of_model ?? undefined,
-    offline: config.offline,
+    offline: config.offline ?? undefined,
     onProgress: onDownload,
   })
   checkApart(config.output_dir, modelPath)
@@ -125,6 +127,7 @@ export async function prepareRun(
       ...(note ? [note] : []),
       ...slowDType(device, dtype),
       ...config.notes,
+      ...plan.notes,
       ...unusedCapabilities(loaded),
     ],
     [Symbol.dispose]: () => owned.dispose(),
@@ -148,7 +151,9 @@ function openRunDevice({ device, threads }: FinetuneConfig): OpenedDevice {
 function createOptimizer(config: FinetuneConfig, parameters: Parameters): TransformState {
   const { adam_beta1: beta1, adam_beta2: beta2, adam_epsilon: eps, weight_decay: weightDecay } = config
   const states = config.optimizer === 'adamw_8bit' ? '8bit' : 'f32'
-  const update = adamw({ beta1, beta2, eps, weightDecay, states })
+  const decays = (name: string, weight: Tensor): boolean =>
+    weightDecays(name, weight, config.adapter !== null)
+  const update = adamw({ beta1, beta2, eps, weightDecay, decays, states })
   return chain(clipByGlobalNorm(config.max_grad_norm), update).init(parameters)
 }
 

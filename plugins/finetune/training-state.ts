@@ -64,6 +64,8 @@ const SETTINGS = [
   'min_sample_len',
   'sample_packing',
   'train_on_inputs',
+  'group_by_length',
+  'dataloader_drop_last',
   'micro_batch_size',
   'gradient_accumulation_steps',
   'num_epochs',

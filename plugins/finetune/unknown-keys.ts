@@ -26,9 +26,11 @@ const SUGGESTED = 20
 export function unknownKeyFailures(names: readonly string[], context: KeyContext): UnknownKeys {
   const { given, known, path } = context
   const tool = path.length === 0 ? foreignToolOf(names) : undefined
+  const many = tool !== undefined && names.filter((name) => Object.hasOwn(tool.keys, name)).length > 1
   let suggested = 0
   const failures = names.map((name): ConfigFailure => {
-    const hint = foreignHint(tool, name) ?? (suggested++ < SUGGESTED ? `; ${didYouMean(name, known)}` : '')
+    const hint =
+      foreignHint(tool, name, many) ?? (suggested++ < SUGGESTED ? `; ${didYouMean(name, known)}` : '')
     return { path: [...path, name], what: `unknown key "${shortText(name)}"${hint}`, code: 'E_CONFIG_KEY' }
   })
   if (tool === undefined) return { failures, answered: [] }
@@ -45,11 +47,10 @@ export function unknownKeyFailures(names: readonly string[], context: KeyContext
   return { failures: [...failures, ...differing], answered }
 }
 
-function foreignHint(tool: ForeignTool | undefined, name: string): string | undefined {
+/** One key alone can have come from anywhere. */
+function foreignHint(tool: ForeignTool | undefined, name: string, many: boolean): string | undefined {
   if (tool === undefined || !Object.hasOwn(tool.keys, name)) return undefined
   const here = tool.keys[name]
-  const advice = here.startsWith('nothing')
-    ? here.replace(/^nothing/, 'leave it out here')
-    : `here the key is ${here}`
-  return `: this looks like a file of ${tool.name}; ${advice}`
+  const file = many ? `this looks like a file of ${tool.name}` : `it is one of ${tool.name}`
+  return `: ${file}; ${here.startsWith('nothing') ? here.replace(/^nothing/, 'leave it out here') : `here the key is ${here}`}`
 }
