@@ -19,8 +19,9 @@ export interface AdamWOptions {
   readonly eps?: number
   /** Decoupled decay. */
   readonly weightDecay?: number
-  /** Which parameters decay; default all. */
-  readonly decays?: (name: string, weight: Tensor) => boolean
+  readonly decayVectors?: boolean
+  /** Which parameters decay, by name; default: all (that `decayVectors` lets). */
+  readonly decays?: (name: string) => boolean
   /** Moments of 4 or of about 1 byte an element. */
   readonly states?: 'f32' | '8bit'
   /** With 8-bit states: smaller parameters keep f32 ones, as in bitsandbytes. */
@@ -48,6 +49,7 @@ export function adamw({
   beta2 = 0.999,
   eps = 1e-8,
   weightDecay = 0,
+  decayVectors = true,
   decays = () => true,
   states = 'f32',
   smallest8bit = 4096,
@@ -73,7 +75,7 @@ export function adamw({
               beta1,
               beta2,
               eps,
-              weightDecay: decays(name, weight) ? weightDecay : 0,
+              weightDecay: decays(name) && (decayVectors || weight.shape.length > 1) ? weightDecay : 0,
               bias1: 1 - beta1 ** step,
               bias2: 1 - beta2 ** step,
               gradScale,

@@ -64,6 +64,8 @@ export interface BatchesOptions {
   readonly groupByLength?: boolean
   /** Leaves out the rows that do not fill a window: other ones in each epoch. */
   readonly dropLast?: boolean
+  /** A permutation of the examples instead of the shuffle. Packed rows keep to it no further than packing lets them. */
+  readonly order?: Int32Array
 }
 
 /** Deterministic per (seed, epoch). */
@@ -75,12 +77,13 @@ export function createBatches({
   seed,
   epoch = 0,
   gradientAccumulationSteps = 1,
-  shuffle = true,
+  order: given,
+  shuffle = given === undefined,
   groupByLength: byLength = false,
   dropLast = false,
 }: BatchesOptions): Batches {
   const random = createRandom(seed, `batches of epoch ${epoch}`)
-  const order = Uint32Array.from(examples.keys())
+  const order = Uint32Array.from(given ?? examples.keys())
   if (shuffle) random.shuffle(order)
   const windowRows = microBatchSize * gradientAccumulationSteps
   const lengths = (): number[] => examples.map(({ ids }) => ids.length)

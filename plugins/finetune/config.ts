@@ -104,7 +104,7 @@ function complete(input: FinetuneInput, keyNotes: readonly string[], written: un
     eval_batch_size: input.eval_batch_size ?? input.micro_batch_size,
     eval_sample_packing: input.eval_sample_packing ?? input.sample_packing,
     group_by_length: input.group_by_length && !input.sample_packing,
-    optimizer: OPTIMIZERS[input.optimizer],
+    optimizer: OPTIMIZERS[input.optimizer] ?? input.optimizer,
     lr_scheduler: input.lr_scheduler === 'wsd' ? 'warmup_stable_decay' : input.lr_scheduler,
     cosine_min_lr_ratio: input.lr_scheduler === 'cosine' ? input.cosine_min_lr_ratio : null,
     bf16: input.bf16 === 'full' ? true : input.bf16,

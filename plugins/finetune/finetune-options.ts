@@ -4,7 +4,7 @@
  */
 import type { DeviceName } from '../cuda/mod.ts'
 import type { DatasetOptions } from '../data/mod.ts'
-import type { OptimizerName } from './optimizer-names.ts'
+import type { Named } from './named.ts'
 
 export type LrScheduler = 'cosine' | 'linear' | 'constant' | 'constant_with_warmup' | 'warmup_stable_decay'
 
@@ -69,7 +69,21 @@ export interface FinetuneOptions {
   /** null: as many as the epochs take. */
   readonly max_steps: number | null
   readonly learning_rate: number
-  readonly optimizer: 'adamw' | 'adamw_8bit'
+  /** `adamw`, `adamw_8bit`, or the name of an optimizer that a plugin provides. */
+  readonly optimizer: string
+  /** Options of a plugin's optimizer; those of the built-in ones are the `adam_*` keys. */
+  readonly optim_args: Readonly<Record<string, unknown>>
+  /** What happens to the gradients before they are clipped. */
+  readonly transforms: readonly Named[]
+  /** What wraps the training step, outermost first. */
+  readonly strategy: readonly Named[]
+  readonly objective: Named
+  /** Who watches the run, besides metrics.jsonl and the lines on the terminal. */
+  readonly monitors: readonly Named[]
+  /** The order of the examples; null: a shuffle. */
+  readonly sampler: Named | null
+  /** How the frozen base weights are packed; null: not at all. */
+  readonly quantizer: Named | null
   readonly adam_beta1: number
   readonly adam_beta2: number
   readonly adam_epsilon: number
@@ -136,7 +150,6 @@ export interface FinetuneInput extends Omit<
   | 'gradient_accumulation_steps'
   | 'eval_batch_size'
   | 'eval_sample_packing'
-  | 'optimizer'
   | 'lr_scheduler'
   | 'bf16'
   | 'eval_strategy'
@@ -148,7 +161,6 @@ export interface FinetuneInput extends Omit<
   readonly batch_size: number | null
   readonly eval_batch_size: number | null
   readonly eval_sample_packing: boolean | null
-  readonly optimizer: OptimizerName
   readonly lr_scheduler: LrScheduler | 'wsd'
   readonly bf16: 'auto' | 'full' | boolean
   readonly eval_strategy: 'no' | 'steps' | 'epoch' | null

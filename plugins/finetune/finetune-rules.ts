@@ -7,6 +7,7 @@ import type { ConfigFailure, ConfigRule } from '../../core/contracts/config.ts'
 import { nearestNames } from '../../core/errors.ts'
 import type { FinetuneInput } from './finetune-options.ts'
 import { LATER_ADAPTERS } from './later-names.ts'
+import { OPTIMIZERS } from './optimizer-names.ts'
 
 export const finetuneRules: readonly ConfigRule<FinetuneInput>[] = [
   ({ warmup_steps, warmup_ratio }) => both(warmup_steps, 'warmup_ratio', warmup_ratio, 'warmup_steps'),
@@ -35,6 +36,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneInput>[] = [
   bestModel,
   adapterName,
   adapterOptions,
+  optimizerOptions,
   lora,
   template,
   ({ lr_scheduler, lr_scheduler_kwargs: { num_decay_steps, min_lr_ratio } }) => {
@@ -138,7 +140,7 @@ function bestModel(input: FinetuneInput): ConfigFailure | undefined {
   return undefined
 }
 
-/** Names of plugins are looked up when the plugins are there; without any, only the built-in ones can be meant. */
+/** Names of plugins are looked up when the plugins are there; without any in the file, a slip of the pen is told now. */
 function adapterName({ adapter, plugins }: FinetuneInput): ConfigFailure | undefined {
   if (adapter === null || BUILT_IN.includes(adapter) || plugins.length > 0) return undefined
   const path = ['adapter']
@@ -147,8 +149,22 @@ function adapterName({ adapter, plugins }: FinetuneInput): ConfigFailure | undef
     return { path, what: `"${adapter}" is not supported yet; use one of ${BUILT_IN.join(', ')}`, remedy }
   }
   const [near] = nearestNames(adapter, BUILT_IN, 1)
-  const hint = near === undefined ? '' : ` (did you mean "${near}"?)`
-  return { path, what: `expected one of ${BUILT_IN.join(', ')}${hint}, got "${adapter}"`, remedy }
+  if (near === undefined || adapter.includes(near)) return undefined
+  return {
+    path,
+    what: `expected one of ${BUILT_IN.join(', ')} (did you mean "${near}"?), got "${adapter}"`,
+    remedy,
+  }
+}
+
+/** Other names are those of plugins, which are looked up when the plugins are there. */
+function optimizerOptions({ optimizer, optim_args }: FinetuneInput): ConfigFailure | undefined {
+  if (!Object.hasOwn(OPTIMIZERS, optimizer) || Object.keys(optim_args).length === 0) return undefined
+  return {
+    path: ['optim_args'],
+    what: `is for optimizers of plugins, not for ${optimizer}`,
+    remedy: 'the options of the built-in optimizers are the adam_* keys and weight_decay',
+  }
 }
 
 const BUILT_IN: readonly string[] = ['lora', 'none']

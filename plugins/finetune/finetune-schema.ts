@@ -23,7 +23,8 @@ import { datasetOptions } from '../data/mod.ts'
 import type { DatasetOptions } from '../data/mod.ts'
 import type { FinetuneInput, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
 import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
-import { type OptimizerName, OPTIMIZERS } from './optimizer-names.ts'
+import { type Named, named, namedList } from './named.ts'
+import { OPTIMIZERS } from './optimizer-names.ts'
 
 const patterns: Field<readonly string[] | string> = v.union(
   [v.pipe(v.string(), v.minLength(1)), v.pipe(v.array(v.string()), v.minLength(1))],
@@ -36,6 +37,13 @@ const bf16Field: Field<'auto' | 'full' | boolean> = v.lazy((input) =>
 
 const deviceField: Field<DeviceName> = v.lazy((input) =>
   isDeviceName(input) ? v.custom<DeviceName>(isDeviceName) : oneOf(['auto', 'cpu', 'cuda', 'cuda-emulated']),
+)
+
+/** A name that is not known may be a plugin's; one that other tools know is not here yet. */
+const optimizerField: Field<string> = v.lazy((input) =>
+  typeof input === 'string' && LATER_OPTIMIZERS.includes(input)
+    ? oneOf(Object.keys(OPTIMIZERS), { later: LATER_OPTIMIZERS })
+    : text('the name of an optimizer'),
 )
 
 const initField: Field<boolean | 'gaussian'> = v.lazy((input) =>
@@ -151,10 +159,14 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
     num_epochs: optional(decimal({ above: 0 }), 1),
     max_steps: nullable(stepCount),
     learning_rate: withExample(decimal({ above: 0 }), 'learning_rate: 2e-4'),
-    optimizer: optional(
-      oneOf(Object.keys(OPTIMIZERS) as OptimizerName[], { later: LATER_OPTIMIZERS }),
-      'adamw_torch_fused',
-    ),
+    optimizer: optional(optimizerField, 'adamw_torch_fused'),
+    optim_args: optional<Record<string, unknown>>(mapOf(v.unknown()), {}),
+    transforms: optional<readonly Named[]>(namedList, []),
+    strategy: optional<readonly Named[]>(namedList, []),
+    objective: v.nullish(named, 'cross_entropy'),
+    monitors: optional<readonly Named[]>(namedList, []),
+    sampler: nullable(named),
+    quantizer: nullable(named),
     adam_beta1: optional(decimal({ min: 0, below: 1 }), 0.9),
     adam_beta2: optional(decimal({ min: 0, below: 1 }), 0.999),
     adam_epsilon: optional(decimal({ above: 0 }), 1e-8),

@@ -1,17 +1,7 @@
-/** The optimizers that `optimizer:` can name, and what each is here. */
-import type { FinetuneOptions } from './finetune-options.ts'
-
-export type OptimizerName =
-  | 'adamw_torch'
-  | 'adamw_torch_fused'
-  | 'adamw'
-  | 'paged_adamw_32bit'
-  | 'adamw_8bit'
-  | 'adamw_bnb_8bit'
-  | 'paged_adamw_8bit'
+/** The optimizers that are built in, and what each is here; another name may be that of a plugin's. */
 
 /** Names of axolotl and transformers → what is trained with. */
-export const OPTIMIZERS: Readonly<Record<OptimizerName, FinetuneOptions['optimizer']>> = {
+export const OPTIMIZERS: Readonly<Record<string, 'adamw' | 'adamw_8bit'>> = {
   adamw_torch: 'adamw',
   adamw_torch_fused: 'adamw',
   adamw: 'adamw',

@@ -5,6 +5,7 @@ import {
   constantSchedule,
   cosineSchedule,
   linearSchedule,
+  type Sampler,
   type Schedule,
   TrituneError,
   wsdSchedule,
@@ -30,7 +31,11 @@ export interface Plan {
 }
 
 /** Throws E_DATA when there is nothing to train on. */
-export function createPlan(config: FinetuneConfig, train: readonly TokenizedExample[]): Plan {
+export function createPlan(
+  config: FinetuneConfig,
+  train: readonly TokenizedExample[],
+  sampler: Sampler | null = null,
+): Plan {
   const cache = new Map<number, Batches>()
   const batches = (epoch: number): Batches => {
     let found = cache.get(epoch)
@@ -42,6 +47,7 @@ export function createPlan(config: FinetuneConfig, train: readonly TokenizedExam
         packing: config.sample_packing,
         seed: config.seed,
         epoch,
+        order: sampler ? checkedOrder(sampler.order(epoch), train.length) : undefined,
         gradientAccumulationSteps: config.gradient_accumulation_steps,
         groupByLength: config.group_by_length,
         dropLast: config.dataloader_drop_last,
@@ -125,6 +131,16 @@ function nothingToTrain(config: FinetuneConfig, examples: number): TrituneError 
     `there are fewer than the ${size * accumulation} rows of a step, and dataloader_drop_last leaves out what does not fill one`,
     { place: 'dataloader_drop_last', remedy: 'set dataloader_drop_last: false, or smaller steps' },
   )
+}
+
+/** E_PLUGIN unless each example comes once. */
+function checkedOrder(order: Int32Array, examples: number): Int32Array {
+  const isThere = new Uint8Array(examples)
+  for (const index of order) if (index >= 0 && index < examples) isThere[index] = 1
+  if (order.length === examples && isThere.every((seen) => seen === 1)) return order
+  throw new TrituneError('E_PLUGIN', `the sampler gave no permutation of the ${examples} examples`, {
+    remedy: 'order(epoch) returns an Int32Array in which each of 0 … n − 1 stands once',
+  })
 }
 
 function scheduleOf(config: FinetuneConfig, totalSteps: number, warmup: number): Schedule {

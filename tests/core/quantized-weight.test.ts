@@ -149,7 +149,7 @@ for (const device of DEVICES) {
           weight.grad = owned.use(normal(shape, `g${i}`))
           return [`w${i}`, weight] as const
         })
-        const options = { weightDecay: 0.1, decays: (name: string) => name !== 'w1' }
+        const options = { weightDecay: 0.1, decayVectors: false }
         const groups = group ? [weights] : weights.map((one) => [one])
         for (const list of groups) {
           using state = adamw(options).init(new Map(list))
