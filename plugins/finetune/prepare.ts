@@ -1,10 +1,11 @@
 /**
  * Everything a run needs, opened and checked before the first step: device, model, tokenizer, data, adapter, plan.
  */
-import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import {
   ConfigError,
+  type ConfigFailure,
   createHost,
   type Device,
   flatGradients,
@@ -16,10 +17,11 @@ import {
 } from '../../core/mod.ts'
 import { cpu } from '../cpu/mod.ts'
 import { cuda, openDevice, type OpenedDevice } from '../cuda/mod.ts'
-import { IGNORE, loadDataset, type TokenizedExample } from '../data/mod.ts'
-import { resolveModel } from '../hub/mod.ts'
+import { datasetFiles, IGNORE, loadDataset, type TokenizedExample } from '../data/mod.ts'
 import { loadModel, models, storedDType } from '../models/mod.ts'
 import { peft, trainAllWeights } from '../peft/mod.ts'
+import { atKey, atNamedKey, failuresAtKey } from './at-key.ts'
+import { baseModelFiles } from './base-model-files.ts'
 import { training } from './built-in.ts'
 import type { FinetuneConfig } from './config.ts'
 import { loadPlugins, unusedCapabilities } from './load-plugins.ts'
@@ -48,7 +50,7 @@ export async function prepareRun(
   { plugins: more = [], device: given, onDownload }: PrepareOptions = {},
 ): Promise<Run> {
   using open = new DisposableStack()
-  checkOutputDir(config.output_dir)
+  atKey(['output_dir'], () => checkOutputDir(config.output_dir))
   const loaded = await loadPlugins(config.plugins)
   const fromFile = loaded.map(({ plugin }) => plugin)
   const host: Host = open.use(
@@ -56,18 +58,16 @@ export async function prepareRun(
   )
   const parts = findParts(config, host)
   const openAdapter = chooseAdapter(config, host)
+  checkDatasetFiles(config)
   const { device, reason, note } = given ? { device: given, reason: null, note: null } : openRunDevice(config)
-  const modelPath = await resolveModel(config.base_model, {
-    revision: config.revision_of_model ?? undefined,
-    offline: config.offline ?? undefined,
-    onProgress: onDownload,
-  })
-  checkApart(config.output_dir, modelPath)
-  const tokenizer = openTokenizer(modelPath, config)
-  const data = loadDataset(config, tokenizer, host.all('dataset'))
+  const base = baseModelFiles(config, host, onDownload)
+  const modelPath = await base.small()
+  const tokenizer = atKey(['base_model'], () => openTokenizer(modelPath, config))
+  const data = atNamedKey(() => loadDataset(config, tokenizer, host.all('dataset')))
   const lengths = data.train.map(({ ids }) => ids.length)
   const sampler = disposing(open, parts.sampler({ lengths, seed: config.seed }))
-  const plan = createPlan(config, data.train, sampler)
+  const plan = atNamedKey(() => createPlan(config, data.train, sampler))
+  await base.whole()
   const dtype = computeDType(config, modelPath)
   const model = open.use(
     fitting('the model', () =>
@@ -75,13 +75,7 @@ export async function prepareRun(
     ),
   )
   checkTokenIds([...data.train, ...data.validation], model)
-  if (config.sequence_len > model.info.contextLength) {
-    throw new TrituneError(
-      'E_CONFIG',
-      `sequence_len ${config.sequence_len} is longer than the ${model.info.contextLength} tokens that the model knows`,
-      { remedy: `set sequence_len: ${model.info.contextLength}` },
-    )
-  }
+  checkContext(config, model)
   const adapter = open.use(fitting('the adapter', () => openAdapter(model)))
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
@@ -168,13 +162,31 @@ function checkOutputDir(path: string): void {
   }
 }
 
-/** What a run writes must not land on what it was made from. */
-function checkApart(outputDir: string, modelPath: string): void {
-  if (!existsSync(outputDir) || realpathSync(outputDir) !== realpathSync(modelPath)) return
-  throw new TrituneError('E_CONFIG', 'output_dir is the folder of the base model', {
-    place: outputDir,
-    remedy: 'name another folder, or the base model would be overwritten',
-  })
+/** All of them, before anything is downloaded. */
+function checkDatasetFiles(config: FinetuneConfig): void {
+  const failures: ConfigFailure[] = []
+  for (const key of ['datasets', 'test_datasets'] as const) {
+    config[key].forEach((options, index) => {
+      try {
+        datasetFiles(options)
+      } catch (error) {
+        const field = error instanceof TrituneError && error.place === 'data_files' ? 'data_files' : 'path'
+        failures.push(...failuresAtKey([key, index, field], error))
+      }
+    })
+  }
+  if (failures.length > 0) throw new ConfigError(failures)
+}
+
+function checkContext({ sequence_len }: FinetuneConfig, { info: { contextLength } }: Model): void {
+  if (sequence_len <= contextLength) return
+  throw new ConfigError([
+    {
+      path: ['sequence_len'],
+      what: `sequence_len ${sequence_len} is longer than the ${contextLength} tokens that the model knows`,
+      remedy: `set sequence_len: ${contextLength}`,
+    },
+  ])
 }
 
 /** A tokenizer can have more tokens than the model, and tokenized data can come from any tokenizer. */
