@@ -43,6 +43,8 @@ export interface Window {
 export interface Batches {
   readonly length: number
   readonly windows: readonly Window[]
+  /** Rows that `dropLast` left out. */
+  readonly leftOut: number
   /** Micro-batch `index`, built when asked for. */
   get(index: number): Batch
 }
@@ -104,6 +106,7 @@ export function createBatches({
   return {
     length: micro.length,
     windows,
+    leftOut: rows.length - kept.length,
     get(index: number): Batch {
       const batch = micro[index]
       if (batch === undefined) throw new RangeError(`batch ${index} of ${micro.length}`)

@@ -38,6 +38,10 @@ export const finetuneRules: readonly ConfigRule<FinetuneInput>[] = [
   adapterOptions,
   optimizerOptions,
   lora,
+  ({ group_by_length, sampler }) =>
+    group_by_length && sampler !== null
+      ? { path: ['group_by_length'], what: 'give either group_by_length or sampler, not both' }
+      : undefined,
   template,
   ({ lr_scheduler, lr_scheduler_kwargs: { num_decay_steps, min_lr_ratio } }) => {
     if (lr_scheduler === 'warmup_stable_decay' || lr_scheduler === 'wsd') return undefined

@@ -74,7 +74,7 @@ export function createPlan(
     epochs: totalSteps / stepsPerEpoch,
     evalEvery: interval(eval_strategy, eval_steps, evals_per_epoch, run),
     saveEvery: interval(save_strategy, save_steps, saves_per_epoch, run),
-    notes: unevenSteps(config, windows),
+    notes: unevenSteps(config, batches(0)),
     learningRate: (step) => config.learning_rate * schedule(step),
     batches,
     locate: (step) => ({ epoch: Math.floor(step / stepsPerEpoch), window: step % stepsPerEpoch }),
@@ -109,11 +109,16 @@ function wholeSteps(steps: number): number {
   return Math.abs(steps - nearest) < 1e-9 * Math.max(1, steps) ? nearest : Math.ceil(steps)
 }
 
-function unevenSteps(config: FinetuneConfig, windows: Batches['windows']): string[] {
+function unevenSteps(config: FinetuneConfig, { windows, leftOut }: Batches): string[] {
   const most = config.micro_batch_size * config.gradient_accumulation_steps
   const rows = windows.reduce((sum, window) => sum + window.rows, 0)
-  if (rows % most === 0) return []
   const what = config.sample_packing ? 'packed rows' : 'examples'
+  if (leftOut > 0) {
+    return [
+      `${leftOut} of ${rows + leftOut} ${what} are left out of each epoch: they do not fill a step of ${most} (dataloader_drop_last)`,
+    ]
+  }
+  if (rows % most === 0) return []
   const least = Math.floor(rows / windows.length)
   const each = rows % windows.length === 0 ? `${least}` : `${least} or ${least + 1}`
   return [

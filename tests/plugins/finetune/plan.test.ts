@@ -76,7 +76,8 @@ describe('rows that do not fill the steps', () => {
 
   test('are left out with dataloader_drop_last', () => {
     const found = plan(7, { gradient_accumulation_steps: 4, dataloader_drop_last: true })
-    expect([found.totalSteps, found.notes]).toEqual([1, []])
+    expect(found.totalSteps).toBe(1)
+    expect(found.notes.join()).toStartWith('3 of 7 examples are left out of each epoch')
     let error: unknown
     try {
       plan(3, { gradient_accumulation_steps: 4, dataloader_drop_last: true })
