@@ -7,6 +7,9 @@ import { didYouMean } from '../errors.ts'
 import type { ConfigFailure, ConfigPath } from './config-failure.ts'
 import { shortText, showValue } from './show-value.ts'
 
+/** What is said of a key that is not there. */
+export const MISSING = 'this key is required'
+
 export type Issue = BaseIssue<unknown>
 
 /** Thrown when something reads a field of a `validPart()` that is not right. */
@@ -53,7 +56,7 @@ export function validPart<T>(schema: GenericSchema<unknown, T>, input: unknown):
 function failureOf(schema: GenericSchema, issue: Issue): ConfigFailure {
   const path = pathOf(issue)
   const field = schemaAt(schema, path, issue.path?.at(-1)?.input)
-  if (issue.path?.at(-1)?.origin === 'key') return { path, what: 'this key is required', ...exampleOf(field) }
+  if (issue.path?.at(-1)?.origin === 'key') return { path, what: MISSING, ...exampleOf(field) }
   const expected = issue.message.startsWith('Invalid')
     ? `expected ${issue.expected ?? 'something else'}`
     : issue.message

@@ -13,6 +13,7 @@ import { failuresOf, validPart, WrongField } from './config-issues.ts'
 
 export type { ConfigFailure, ConfigPath } from './config-failure.ts'
 export { formatPath } from './config-failure.ts'
+export { MISSING } from './config-issues.ts'
 export { showValue } from './show-value.ts'
 
 /** A schema with cross-field rules; a failure names the field, the value, what was expected and where it stands. */

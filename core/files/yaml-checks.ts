@@ -22,19 +22,22 @@ export function findYamlFault(document: Document): YamlFault | undefined {
     return { what: 'this tag is not known', offset: warning.pos[0], remedy: 'leave it out' }
   }
   let aliases = 0
-  /** Anchors of the nodes that are being looked into. */
+  const anchors = new Set<string>()
+  /** Those of the nodes that are being looked into. */
   const open = new Set<string>()
 
   const visit = (node: unknown, depth: number): YamlFault | undefined => {
     if (isAlias(node)) {
       aliases++
       if (aliases > MOST_ALIASES) return fault(node, `there are more than ${MOST_ALIASES} aliases`)
+      if (!anchors.has(node.source)) return fault(node, `there is no &${node.source} before it`)
       return open.has(node.source) ? fault(node, `*${node.source} stands inside itself`) : undefined
     }
-    if (isScalar(node)) return ambiguousNumber(node)
-    if (!isMap(node) && !isSeq(node)) return undefined
-    if (depth > DEEPEST) return fault(node, `nested more than ${DEEPEST} levels deep`)
+    if (!isScalar(node) && !isMap(node) && !isSeq(node)) return undefined
     const { anchor } = node
+    if (anchor !== undefined) anchors.add(anchor)
+    if (isScalar(node)) return ambiguousNumber(node)
+    if (depth > DEEPEST) return fault(node, `nested more than ${DEEPEST} levels deep`)
     if (anchor !== undefined) open.add(anchor)
     const found = isMap(node) ? visitMap(node, depth) : firstOf(node.items, (item) => visit(item, depth + 1))
     if (anchor !== undefined) open.delete(anchor)

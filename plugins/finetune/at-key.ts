@@ -53,7 +53,7 @@ function errorAtKey(path: ConfigPath, error: unknown): unknown {
 function whatOf({ message, remedy, place }: TrituneError, path: ConfigPath): string {
   const end = remedy === undefined ? '' : `\n  → ${remedy}`
   const text = message.endsWith(end) ? message.slice(0, message.length - end.length) : message
-  const said = place !== undefined && path.some((key) => key === place) ? `${place}: ` : ''
+  const said = place !== undefined && path.includes(place) ? `${place}: ` : ''
   return text.startsWith(said) ? text.slice(said.length) : text
 }
 

@@ -6,7 +6,7 @@
  * checked by whoever opens them.
  */
 import * as v from 'valibot'
-import { ConfigError, defineConfig } from '../../core/contracts/config.ts'
+import { ConfigError, defineConfig, formatPath, MISSING } from '../../core/contracts/config.ts'
 import type { ConfigFailure, ValidatableConfig } from '../../core/contracts/config.ts'
 import type { Field } from '../../core/contracts/config-fields.ts'
 import { applyOverrides, parseYaml, placeFailures, validateYaml } from '../../core/files/yaml.ts'
@@ -83,11 +83,9 @@ function validateFields({ kept, failures, answered, covered }: SortedKeys): Fine
     if (!(error instanceof ConfigError)) throw error
     all.push(...error.failures)
   }
-  const given = isMapping(kept) ? kept : {}
-  const own = all.filter(({ path: [key, ...rest] }) => {
-    if (typeof key !== 'string') return true
-    if (covered.has(key)) return false
-    return rest.length > 0 || !answered.has(key) || Object.hasOwn(given, key)
+  const own = all.filter(({ path, what }) => {
+    if (covered.has(String(path[0]))) return false
+    return what !== MISSING || !answered.has(formatPath(path))
   })
   if (own.length > 0 || input === undefined) throw new ConfigError(own.length > 0 ? own : all)
   return input

@@ -24,7 +24,7 @@ export interface SortedKeys {
   readonly kept: unknown
   readonly notes: readonly string[]
   readonly failures: readonly ConfigFailure[]
-  /** Keys that need not be asked for: what would give them was refused under another name. */
+  /** Paths of keys that need not be asked for: what would give them was refused under another name. */
   readonly answered: ReadonlySet<string>
   /** Keys whose failures follow from one that was refused. */
   readonly covered: ReadonlySet<string>
@@ -61,13 +61,17 @@ export function sortKeys(
     unsupported: UNSUPPORTED_DATASET_KEYS,
   }
   const { renamed, writtenAs } = renameKeys(input, found)
-  const { kept, answered, covered } = sortMapping(readOldSpellings(renamed, found), tables, [], found)
+  const { kept, answered: asked, covered } = sortMapping(readOldSpellings(renamed, found), tables, [], found)
+  const answered = new Set(asked)
   for (const name of ['datasets', 'test_datasets']) {
     const list = kept[name]
     if (!Array.isArray(list)) continue
-    kept[name] = list.map((entry: unknown, index) =>
-      isMapping(entry) ? sortMapping(entry, datasetTables, [name, index], found).kept : entry,
-    )
+    kept[name] = list.map((entry: unknown, index) => {
+      if (!isMapping(entry)) return entry
+      const sorted = sortMapping(entry, datasetTables, [name, index], found)
+      for (const path of sorted.answered) answered.add(path)
+      return sorted.kept
+    })
   }
   if (Array.isArray(kept.plugins)) kept.plugins = sortPlugins(kept.plugins, found)
   return {

@@ -6,6 +6,7 @@ import { dirname, resolve } from 'node:path'
 import {
   ConfigError,
   type ConfigFailure,
+  type ConfigPath,
   createHost,
   type Device,
   flatGradients,
@@ -17,7 +18,14 @@ import {
 } from '../../core/mod.ts'
 import { cpu } from '../cpu/mod.ts'
 import { cuda, openDevice, type OpenedDevice } from '../cuda/mod.ts'
-import { datasetFiles, IGNORE, loadDataset, type TokenizedExample } from '../data/mod.ts'
+import {
+  checkChatTemplate,
+  datasetFiles,
+  datasetTypeOf,
+  IGNORE,
+  loadDataset,
+  type TokenizedExample,
+} from '../data/mod.ts'
 import { loadModel, models, storedDType } from '../models/mod.ts'
 import { peft, trainAllWeights } from '../peft/mod.ts'
 import { atKey, atNamedKey, failuresAtKey } from './at-key.ts'
@@ -58,7 +66,8 @@ export async function prepareRun(
   )
   const parts = findParts(config, host)
   const openAdapter = chooseAdapter(config, host)
-  checkDatasetFiles(config)
+  checkDatasets(config, host)
+  atKey(['chat_template_jinja'], () => checkChatTemplate(config))
   const { device, reason, note } = given ? { device: given, reason: null, note: null } : openRunDevice(config)
   const base = baseModelFiles(config, host, onDownload)
   const modelPath = await base.small()
@@ -162,17 +171,21 @@ function checkOutputDir(path: string): void {
   }
 }
 
-/** All of them, before anything is downloaded. */
-function checkDatasetFiles(config: FinetuneConfig): void {
+/** Types and files of all of them, before anything is downloaded. */
+function checkDatasets(config: FinetuneConfig, host: Host): void {
   const failures: ConfigFailure[] = []
+  const check = (path: ConfigPath, run: () => unknown): void => {
+    try {
+      run()
+    } catch (error) {
+      failures.push(...failuresAtKey(path, error))
+    }
+  }
   for (const key of ['datasets', 'test_datasets'] as const) {
     config[key].forEach((options, index) => {
-      try {
-        datasetFiles(options)
-      } catch (error) {
-        const field = error instanceof TrituneError && error.place === 'data_files' ? 'data_files' : 'path'
-        failures.push(...failuresAtKey([key, index, field], error))
-      }
+      check([key, index], () => datasetTypeOf(options, host.all('dataset')))
+      const files = options.data_files.length > 0 ? 'data_files' : 'path'
+      check([key, index, files], () => datasetFiles(options))
     })
   }
   if (failures.length > 0) throw new ConfigError(failures)

@@ -1,14 +1,14 @@
 /**
  * Keys that nobody here knows: the nearest that is known, or, in a file of another tool, what the key is called here.
  */
-import type { ConfigFailure, ConfigPath } from '../../core/contracts/config.ts'
+import { type ConfigFailure, type ConfigPath, formatPath } from '../../core/contracts/config.ts'
 import { shortText } from '../../core/contracts/show-value.ts'
-import { didYouMean } from '../../core/errors.ts'
+import { didYouMean, nearestNames } from '../../core/errors.ts'
 import { type ForeignTool, foreignToolOf } from './foreign-keys.ts'
 
 export interface UnknownKeys {
   readonly failures: readonly ConfigFailure[]
-  /** Keys that need not be asked for: they are given under another tool's name. */
+  /** Paths of keys that need not be asked for: they are given under another tool's name, or misspelt. */
   readonly answered: readonly string[]
 }
 
@@ -28,12 +28,15 @@ export function unknownKeyFailures(names: readonly string[], context: KeyContext
   const tool = path.length === 0 ? foreignToolOf(names) : undefined
   const many = tool !== undefined && names.filter((name) => Object.hasOwn(tool.keys, name)).length > 1
   let suggested = 0
+  const answered: string[] = []
   const failures = names.map((name): ConfigFailure => {
+    if (suggested < SUGGESTED) answered.push(...nearestNames(name, known, 1))
     const hint =
       foreignHint(tool, name, many) ?? (suggested++ < SUGGESTED ? `; ${didYouMean(name, known)}` : '')
     return { path: [...path, name], what: `unknown key "${shortText(name)}"${hint}`, code: 'E_CONFIG_KEY' }
   })
-  if (tool === undefined) return { failures, answered: [] }
+  const paths = (keys: readonly string[]): string[] => keys.map((key) => formatPath([...path, key]))
+  if (tool === undefined) return { failures, answered: paths(answered) }
   const differing = Object.entries(tool.differs ?? {})
     .filter(([key]) => Object.hasOwn(given, key))
     .map(([key, here]): ConfigFailure => ({
@@ -41,10 +44,10 @@ export function unknownKeyFailures(names: readonly string[], context: KeyContext
       what: `this looks like a file of ${tool.name}, where it means what is ${here} here`,
       code: 'E_CONFIG_KEY',
     }))
-  const answered = names
+  const translated = names
     .filter((name) => Object.hasOwn(tool.keys, name))
-    .map((name) => tool.keys[name].match(/^\w+/)?.[0] ?? '')
-  return { failures: [...failures, ...differing], answered }
+    .flatMap((name) => tool.keys[name].match(/^\w+/) ?? [])
+  return { failures: [...failures, ...differing], answered: paths([...answered, ...translated]) }
 }
 
 /** One key alone can have come from anywhere. */

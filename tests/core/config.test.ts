@@ -85,6 +85,38 @@ describe('defineConfig()', () => {
   test('`validate()` lists all failures', () => {
     expect(failure({ rank: 0, mode: 3 }).message.split('\n')).toHaveLength(2)
   })
+
+  test('`validate()` runs the rules that read only fields that are right', () => {
+    const both = defineConfig(schema, [
+      rule,
+      ({ mode }) => (mode === 'slow' ? { path: ['mode'], what: 'is too slow' } : undefined),
+    ])
+    const messages = (input: unknown): string[] => {
+      try {
+        both.validate(input)
+      } catch (error) {
+        if (error instanceof ConfigError) return error.message.split('\n')
+        throw error
+      }
+      return []
+    }
+    expect(messages({ mode: 'slow', rank: 'x', other: 1 })).toEqual([
+      'rank: expected an integer ≥ 1, got "x"',
+      'other: unknown key "other"; known: rank, mode, parts',
+      'mode: is too slow',
+    ])
+    expect(messages({ rank: 9, mode: 'wild' })).toHaveLength(1)
+    expect(messages('text')).toHaveLength(1)
+  })
+
+  test('an error in a rule is not taken for a fault of the input', () => {
+    const broken = defineConfig(schema, [
+      () => {
+        throw new RangeError('a bug')
+      },
+    ])
+    expect(() => broken.validate({ rank: 'x' })).toThrow(RangeError)
+  })
 })
 
 describe('fields', () => {
