@@ -51,6 +51,7 @@ export function findYamlFault(document: Document): YamlFault | undefined {
       const name = keyName(key)
       if (seen.has(name) && name !== '<<') return fault(key, `the key "${name}" stands here a second time`)
       seen.add(name)
+      if (isScalar(key) && key.anchor !== undefined) anchors.add(key.anchor)
       return visit(value, depth + 1)
     })
   }
