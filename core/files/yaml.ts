@@ -135,6 +135,8 @@ function offsetAt({ document }: YamlSource, path: ConfigPath): number | undefine
   let node = resolve(document, document.contents)
   let offset: number | undefined
   for (const key of path) {
+    // A value that stands alone where a list is taken too is the first of that list.
+    if (key === 0 && !isSeq(node)) continue
     const step = stepInto(document, node, key)
     if (!step) break
     node = resolve(document, step.value)

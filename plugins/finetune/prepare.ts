@@ -12,6 +12,7 @@ import {
   flatGradients,
   type FloatDType,
   type Host,
+  leadLength,
   type Model,
   type Plugin,
   TrituneError,
@@ -37,6 +38,7 @@ import { chooseAdapter } from './open-adapter.ts'
 import { findParts } from './parts.ts'
 import { createPlan } from './plan.ts'
 import { fitting } from './out-of-memory.ts'
+import { packLayers } from './quantizers.ts'
 import type { Run } from './run.ts'
 import { openTokenizer } from './run-tokenizer.ts'
 import { weightDecays } from './weight-decay.ts'
@@ -78,20 +80,29 @@ export async function prepareRun(
   const plan = atNamedKey(() => createPlan(config, data.train, sampler))
   await base.whole()
   const dtype = computeDType(config, modelPath)
+  const quantizer = parts.quantizer()
   const model = open.use(
     fitting('the model', () =>
-      loadModel(modelPath, { device, dtype, writable: config.adapter === null, models: host.all('model') }),
+      loadModel(modelPath, {
+        device,
+        dtype,
+        writable: config.adapter === null,
+        models: host.all('model'),
+        pack: quantizer ? packLayers(quantizer, dtype) : undefined,
+      }),
     ),
   )
   checkTokenIds([...data.train, ...data.validation], model)
   checkContext(config, model)
   const adapter = open.use(fitting('the adapter', () => openAdapter(model)))
+  checkContext(config, model)
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
   const objective = disposing(open, parts.objective())
   const decays = (name: string): boolean =>
     weightDecays(name, parameters.get(name)?.shape.length ?? 0, config.adapter !== null)
-  const chained = parts.optimizer({ weightDecay: config.weight_decay, decays })
+  const links = parts.optimizer({ weightDecay: config.weight_decay, decays })
+  const chained = adapter ? adapter.around(links) : links
   const optimizer = open.use(fitting('the state of the optimizer', () => chained.init(parameters)))
   const { seed } = config
   const strategies = parts.strategies({ model, parameters, totalSteps: plan.totalSteps, seed })
@@ -191,14 +202,17 @@ function checkDatasets(config: FinetuneConfig, host: Host): void {
   if (failures.length > 0) throw new ConfigError(failures)
 }
 
-function checkContext({ sequence_len }: FinetuneConfig, { info: { contextLength } }: Model): void {
-  if (sequence_len <= contextLength) return
+/** Asked again when an adapter has put positions before the tokens. */
+function checkContext({ sequence_len }: FinetuneConfig, model: Model): void {
+  const { contextLength } = model.info
+  const lead = leadLength(model)
+  if (sequence_len + lead <= contextLength) return
+  const what =
+    lead === 0
+      ? `sequence_len ${sequence_len} is longer than the ${contextLength} tokens that the model knows`
+      : `sequence_len ${sequence_len} and the ${lead} positions of the adapter are more than the ${contextLength} that the model knows`
   throw new ConfigError([
-    {
-      path: ['sequence_len'],
-      what: `sequence_len ${sequence_len} is longer than the ${contextLength} tokens that the model knows`,
-      remedy: `set sequence_len: ${contextLength}`,
-    },
+    { path: ['sequence_len'], what, remedy: `set sequence_len: ${contextLength - lead}` },
   ])
 }
 

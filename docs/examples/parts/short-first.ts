@@ -9,7 +9,7 @@ const shortFirst: SamplerDefinition<object> = {
   create: (_options, { lengths }) => ({
     order(epoch) {
       const order = Int32Array.from(lengths.keys())
-      return epoch > 0 ? order : order.sort((a, b) => lengths[a] - lengths[b] || a - b)
+      return epoch > 0 ? order : order.toSorted((a, b) => lengths[a] - lengths[b] || a - b)
     },
   }),
 }
