@@ -181,7 +181,7 @@ describe('createBatches()', () => {
         [2, 2],
       ])
       const seen = new Set(
-        all(batches).flatMap(({ ids, offsets }) => [...offsets.slice(0, -1)].map((o) => ids[o])),
+        all(batches).flatMap(({ ids, offsets }) => Array.from(offsets.slice(0, -1), (o) => ids[o])),
       )
       return examples.map(({ ids }) => ids[0]).filter((id) => !seen.has(id))
     }
@@ -197,7 +197,7 @@ describe('createBatches()', () => {
     const spreadOf = (groupByLength: boolean): number => {
       const batches = createBatches({ ...options, groupByLength })
       return all(batches).reduce((total, { offsets }) => {
-        const lengths = [...offsets.slice(1)].map((end, i) => end - offsets[i])
+        const lengths = Array.from(offsets.slice(1), (end, i) => end - offsets[i])
         return total + Math.max(...lengths) - Math.min(...lengths)
       }, 0)
     }
