@@ -15,8 +15,8 @@ import {
   type SharedAdapter,
   TrituneError,
 } from '../../core/mod.ts'
-import { hooked } from './hooks.ts'
-import { layerTensors, trainedOf } from './names.ts'
+import { hooked } from './hooked.ts'
+import { layerTensors, trainedOf } from './tensor-names.ts'
 import { matchLayers, targetFields, type TargetMatch, type TargetOptions } from './targets.ts'
 
 /** Under these keys of adapter_config.json stand the name of a definition and its options, where PEFT has no such method. */

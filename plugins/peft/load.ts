@@ -29,7 +29,7 @@ import {
 } from './attach.ts'
 import { fillParameter } from './fill-parameter.ts'
 import { lora } from './lora.ts'
-import { layerTensors, PREFIX, withoutAdapterName } from './names.ts'
+import { layerTensors, PREFIX, withoutAdapterName } from './tensor-names.ts'
 import { CONFIG_FILE, WEIGHTS_FILE } from './save.ts'
 
 /** Definitions by name: `host.all('adapter')`, or `{ [mine.name]: mine }`. */
