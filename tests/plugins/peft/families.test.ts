@@ -127,7 +127,7 @@ describe.each(['prompt', 'prompt-gpt2', 'prefix', 'prefix-gpt2'])('%s', (name) =
   test('the tokens that PEFT generates, through the cache', () => {
     using model = loadModel(golden.base, { device: cpu })
     using _adapter = loadAdapter(model, golden.folder, { definitions: DEFINITIONS })
-    const prompt = [...golden.ids.slice(0, LENGTH)]
+    const prompt = Array.from(golden.ids.slice(0, LENGTH))
     expect([...generate(model, prompt, { maxNewTokens: 8 })]).toEqual([...golden.greedy])
     activateAdapters(model, [])
     expect([...generate(model, prompt, { maxNewTokens: 8 })]).not.toEqual([...golden.greedy])
