@@ -28,6 +28,7 @@ import { chooseAdapter } from './open-adapter.ts'
 import { findParts } from './parts.ts'
 import { createPlan } from './plan.ts'
 import { fitting } from './out-of-memory.ts'
+import { packLayers } from './quantizers.ts'
 import type { Run } from './run.ts'
 import { openTokenizer } from './run-tokenizer.ts'
 
@@ -69,9 +70,16 @@ export async function prepareRun(
   const sampler = disposing(open, parts.sampler({ lengths, seed: config.seed }))
   const plan = createPlan(config, data.train, sampler)
   const dtype = computeDType(config, modelPath)
+  const quantizer = parts.quantizer()
   const model = open.use(
     fitting('the model', () =>
-      loadModel(modelPath, { device, dtype, writable: config.adapter === null, models: host.all('model') }),
+      loadModel(modelPath, {
+        device,
+        dtype,
+        writable: config.adapter === null,
+        models: host.all('model'),
+        pack: quantizer ? packLayers(quantizer, dtype) : undefined,
+      }),
     ),
   )
   checkTokenIds([...data.train, ...data.validation], model)
