@@ -47,7 +47,10 @@ export class ConfigError extends TrituneError {
       .map((failure) => `${placeOf(failure)}: ${failure.what}${remedyLine(failure)}`)
     if (failures.length > LISTED) lines.push(`… and ${failures.length - LISTED} more`)
     const code: ErrorCode = first?.code ?? 'E_CONFIG'
-    super(code, [`${first.what}${remedyLine(first)}`, ...lines].join('\n'), { place: placeOf(first) })
+    const place = placeOf(first)
+    // The remedy of one fault is that of the error; those of several stand at their lines.
+    if (failures.length === 1) super(code, first.what, { place, remedy: first.remedy })
+    else super(code, [`${first.what}${remedyLine(first)}`, ...lines].join('\n'), { place })
     this.failures = failures
   }
 }

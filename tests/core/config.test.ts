@@ -82,6 +82,17 @@ describe('defineConfig()', () => {
     expect(demo.validate({ rank: 9, mode: 'slow' }).rank).toBe(9)
   })
 
+  test('the remedy of one failure is that of the error', () => {
+    const failures = [{ path: ['a'], what: 'is wrong', remedy: 'mend it' }]
+    expect(new ConfigError(failures)).toMatchObject({
+      remedy: 'mend it',
+      message: 'a: is wrong\n  → mend it',
+    })
+    const two = new ConfigError([...failures, { path: ['b'], what: 'too' }])
+    expect(two.message).toBe('a: is wrong\n  → mend it\nb: too')
+    expect(two.remedy).toBeUndefined()
+  })
+
   test('`validate()` lists all failures', () => {
     expect(failure({ rank: 0, mode: 3 }).message.split('\n')).toHaveLength(2)
   })
