@@ -12,6 +12,7 @@ import type { ObjectiveDefinition } from './objective.ts'
 import type { SamplerDefinition } from './sampler.ts'
 import type { StrategyDefinition } from './strategy.ts'
 import type { Dequantize, Quantize, QuantizedTensor } from './quantize.ts'
+import type { QuantizedWeight } from '../tensor/quantized-weight.ts'
 import type { Shape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
@@ -28,6 +29,8 @@ export interface WeightSource {
   names(): Iterable<string>
   /** Loads a tensor with the expected shape, converted to the dtype; E_MODEL when missing, E_SHAPE when it does not fit. */
   load(name: string, shape: Shape): Tensor
+  /** Packs the weight (out, in) of a linear layer as it comes in; what it was is not kept. Null: the layer keeps it. */
+  pack?(path: string, weight: Tensor): Tensor | QuantizedWeight | null
 }
 
 export interface ModelDefinition {

@@ -29,6 +29,8 @@ export interface HeadLossOptions {
   readonly scale: number
   /** cap·tanh(logit/cap); 0: none. */
   readonly softcap?: number
+  /** Rows that go through adapters of the head at once; default: so many as make eight million logits. */
+  readonly rowsAtOnce?: number
 }
 
 /** hidden (rows, C), targets (rows) i32 → scale·Σ nll, one f32. Negative targets are not trained. */
@@ -36,18 +38,17 @@ export function headCrossEntropy(
   head: Layer,
   hidden: Tensor,
   targets: Tensor,
-  { scale, softcap = 0 }: HeadLossOptions,
+  { scale, softcap = 0, rowsAtOnce = Math.max(1, Math.floor(2 ** 23 / head.outputs)) }: HeadLossOptions,
 ): Tensor {
   const { weight, bias } = head
   if (activeOn(head).length === 0 && !isQuantized(weight) && !bias)
     return linearCrossEntropy(hidden, weight, targets, { scale, softcap })
   const rows = targets.size
   if (rows === 0) throw new TrituneError('E_SHAPE', 'the loss of no tokens was asked for')
-  const chunk = Math.max(1, Math.floor(CHUNK / head.outputs))
   const noise = currentNoise()
   let total: Tensor | null = null
-  for (let start = 0; start < rows; start += chunk) {
-    const end = Math.min(rows, start + chunk)
+  for (let start = 0; start < rows; start += rowsAtOnce) {
+    const end = Math.min(rows, start + rowsAtOnce)
     const part = targets.rowsView(start, end - start)
     // A chunk must not see the dropout of the rows before it.
     const shifted = noise && { ...noise, offset: (noise.offset ?? 0) + start }
@@ -62,11 +63,12 @@ export function headCrossEntropy(
   return total ?? tensor([0], { device: hidden.device })
 }
 
-/** Logits that are held at once. */
-const CHUNK = 2 ** 23
-
 /** scale·Σ (logΣexp(z) − z[target]) of logits (rows, V) in their dtype. */
-function rowsLoss(logits: Tensor, targets: Tensor, { scale, softcap }: Required<HeadLossOptions>): Tensor {
+function rowsLoss(
+  logits: Tensor,
+  targets: Tensor,
+  { scale, softcap }: { readonly scale: number; readonly softcap: number },
+): Tensor {
   const [rows, vocabulary] = logits.shape
   const { device } = logits
   const wide = cast(logits, 'f32')

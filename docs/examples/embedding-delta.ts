@@ -8,15 +8,18 @@ import {
   baseForward,
   cast,
   createRandom,
-  defineConfig,
+  decimal,
+  defineOptions,
   definePlugin,
   embedding,
   type FloatDType,
+  integer,
   type LayerAdapterDefinition,
   linear,
   matmul,
   mul,
   noGrad,
+  optional,
   parameter,
   type Plugin,
   scoped,
@@ -26,7 +29,6 @@ import {
   transpose,
   zeros,
 } from 'tritune/core'
-import * as v from 'valibot'
 
 export interface EmbeddingDeltaOptions {
   readonly rank: number
@@ -35,12 +37,10 @@ export interface EmbeddingDeltaOptions {
 
 export const embeddingDelta: LayerAdapterDefinition<EmbeddingDeltaOptions> = {
   name: 'embedding-delta',
-  options: defineConfig(
-    v.strictObject({
-      rank: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 4),
-      alpha: v.optional(v.number(), 8),
-    }),
-  ),
+  options: defineOptions({
+    rank: optional(integer({ min: 1 }), 4),
+    alpha: optional(decimal({ above: 0 }), 8),
+  }),
   kinds: ['embedding'],
   create({ path, inputs, outputs, device }, { rank, alpha }, { seed }) {
     const random = createRandom(seed, siteOf(path))

@@ -6,9 +6,11 @@
  */
 import {
   createRandom,
-  defineConfig,
+  defineOptions,
   definePlugin,
+  integer,
   type ModelAdapterDefinition,
+  optional,
   parameter,
   type Plugin,
   reshape,
@@ -17,7 +19,6 @@ import {
   tensor,
   TrituneError,
 } from 'tritune/core'
-import * as v from 'valibot'
 
 export interface KeyValuePrefixOptions {
   readonly tokens: number
@@ -25,9 +26,7 @@ export interface KeyValuePrefixOptions {
 
 export const keyValuePrefix: ModelAdapterDefinition<KeyValuePrefixOptions> = {
   name: 'key-value-prefix',
-  options: defineConfig(
-    v.strictObject({ tokens: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 8) }),
-  ),
+  options: defineOptions({ tokens: optional(integer({ min: 1 }), 8) }),
   createForModel({ info, embedding: { device } }, { tokens }, { seed }) {
     const { layerCount, kvHeads, headSize } = info
     const width = kvHeads * headSize

@@ -10,13 +10,15 @@ import {
   baseForward,
   cast,
   createRandom,
-  defineConfig,
+  defineOptions,
   definePlugin,
   type FloatDType,
+  integer,
   type LayerAdapterDefinition,
   linear,
   matmul,
   noGrad,
+  optional,
   parameter,
   type Plugin,
   scoped,
@@ -26,7 +28,6 @@ import {
   tensor,
   zeros,
 } from 'tritune/core'
-import * as v from 'valibot'
 
 export interface LowRankOptions {
   readonly rank: number
@@ -34,7 +35,7 @@ export interface LowRankOptions {
 
 export const lowRank: LayerAdapterDefinition<LowRankOptions> = {
   name: 'low-rank',
-  options: defineConfig(v.strictObject({ rank: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 4) })),
+  options: defineOptions({ rank: optional(integer({ min: 1 }), 4) }),
   kinds: ['linear', 'head'],
   create({ path, inputs, outputs, device }, { rank }, { seed }) {
     const random = createRandom(seed, siteOf(path))

@@ -6,15 +6,16 @@
  */
 import {
   createRandom,
-  defineConfig,
+  defineOptions,
   definePlugin,
+  integer,
   type ModelAdapterDefinition,
+  optional,
   parameter,
   type Plugin,
   tensor,
   TrituneError,
 } from 'tritune/core'
-import * as v from 'valibot'
 
 export interface PromptTokensOptions {
   readonly tokens: number
@@ -22,9 +23,7 @@ export interface PromptTokensOptions {
 
 export const promptTokens: ModelAdapterDefinition<PromptTokensOptions> = {
   name: 'prompt-tokens',
-  options: defineConfig(
-    v.strictObject({ tokens: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 8) }),
-  ),
+  options: defineOptions({ tokens: optional(integer({ min: 1 }), 8) }),
   createForModel({ info: { hiddenSize }, embedding: { device } }, { tokens }, { seed }) {
     const random = createRandom(seed, 'prompt-tokens')
     const values = Float32Array.from({ length: tokens * hiddenSize }, () => 0.1 * random.normal())

@@ -10,7 +10,7 @@ import {
   baseForward,
   cast,
   createRandom,
-  defineConfig,
+  defineOptions,
   definePlugin,
   div,
   type FloatDType,
@@ -27,11 +27,10 @@ import {
   type Tensor,
   tensor,
 } from 'tritune/core'
-import * as v from 'valibot'
 
 export const reflection: LayerAdapterDefinition<object> = {
   name: 'reflection',
-  options: defineConfig(v.strictObject({})),
+  options: defineOptions({}),
   create({ path, inputs, device }, _options, { seed }) {
     const random = createRandom(seed, siteOf(path))
     const values = Float32Array.from({ length: inputs }, () => random.normal())

@@ -13,13 +13,16 @@ import {
   type BaseLayer,
   cast,
   createRandom,
-  defineConfig,
+  decimal,
+  defineOptions,
   definePlugin,
   type FloatDType,
+  integer,
   linear,
   matmul,
   mul,
   noGrad,
+  optional,
   parameter,
   type Plugin,
   reshape,
@@ -33,7 +36,6 @@ import {
   tensor,
   zeros,
 } from 'tritune/core'
-import * as v from 'valibot'
 
 export interface SharedBasisOptions {
   readonly rank: number
@@ -45,19 +47,14 @@ export interface SharedBasisOptions {
   readonly penalty: number
 }
 
-const count = v.pipe(v.number(), v.integer(), v.minValue(1))
-const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1))
-
 export const sharedBasis: SharedAdapterDefinition<SharedBasisOptions> = {
   name: 'shared-basis',
-  options: defineConfig(
-    v.strictObject({
-      rank: v.optional(count, 8),
-      keep: v.optional(share, 0.5),
-      every: v.optional(count, 2),
-      penalty: v.optional(share, 1e-3),
-    }),
-  ),
+  options: defineOptions({
+    rank: optional(integer({ min: 1 }), 8),
+    keep: optional(decimal({ above: 0, max: 1 }), 0.5),
+    every: optional(integer({ min: 1 }), 2),
+    penalty: optional(decimal({ min: 0 }), 1e-3),
+  }),
   createShared(layers, { rank, keep, every, penalty }, { seed }) {
     const [{ device }] = layers
     const random = createRandom(seed, 'shared-basis')

@@ -44,6 +44,7 @@ export function summarize(run: Run): string[] {
 /** What the file asks for by name, where it is not what every run has; and the plugins that it loaded. */
 function partsLines({ plugins, objective, strategies, monitors, config }: Run): string[] {
   const lines: [string, readonly string[]][] = [
+    ['quantizer', config.quantizer ? [config.quantizer.name] : []],
     ['objective', objective.name === 'cross_entropy' ? [] : [objective.name]],
     ['optimizer', config.optimizer.startsWith('adamw') ? [] : [config.optimizer]],
     ['transforms', config.transforms.map(({ name }) => name)],

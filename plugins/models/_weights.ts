@@ -1,7 +1,14 @@
 /**
  * Collects the tensors and layers of a model while it is built, under their names in the checkpoint.
  */
-import { type Layer, type Shape, Tensor, transpose, type WeightSource } from '../../core/mod.ts'
+import {
+  type Layer,
+  type QuantizedWeight,
+  type Shape,
+  Tensor,
+  transpose,
+  type WeightSource,
+} from '../../core/mod.ts'
 
 export interface WeightCollector {
   readonly weights: Map<string, Tensor>
@@ -35,8 +42,10 @@ export function collectWeights(
     return loaded
   }
   const tensor = (name: string, shape: Shape): Tensor => keep(name, source.load(fileName(name), shape))
-  const add = (layer: Omit<Layer, 'adapters' | 'device'> & { weight: Tensor }): Layer => {
-    const made: Layer = { ...layer, device: layer.weight.device, adapters: [] }
+  const add = (layer: Omit<Layer, 'adapters' | 'device'>): Layer => {
+    const { weight } = layer
+    const device = weight instanceof Tensor ? weight.device : weight.parts.data.device
+    const made: Layer = { ...layer, device, adapters: [] }
     layers.set(layer.path, made)
     return made
   }
@@ -46,14 +55,17 @@ export function collectWeights(
     layers,
     tensor,
     layer(path, input, output, { bias = false, transposed = false } = {}) {
+      const name = `${path}.weight`
+      const loaded = transposed
+        ? loadTransposed(source, fileName(name), input, output)
+        : source.load(fileName(name), [output, input])
+      const packed = packedBy(source, path, loaded)
       return add({
         path,
         kind: 'linear',
         inputs: input,
         outputs: output,
-        weight: transposed
-          ? keep(`${path}.weight`, loadTransposed(source, fileName(`${path}.weight`), input, output))
-          : tensor(`${path}.weight`, [output, input]),
+        weight: packed instanceof Tensor ? keep(name, packed) : packed,
         bias: bias ? tensor(`${path}.bias`, [output]) : null,
         transposed,
         tiedTo: null,
@@ -84,7 +96,22 @@ export function collectWeights(
       for (const { adapters } of layers.values())
         for (const { adapter } of adapters) adapter[Symbol.dispose]()
       for (const weight of weights.values()) weight.dispose()
+      for (const { weight } of layers.values()) if (!(weight instanceof Tensor)) weight[Symbol.dispose]()
     },
+  }
+}
+
+/** What the source makes of a weight; the tensor itself then goes. */
+function packedBy(source: WeightSource, path: string, loaded: Tensor): Tensor | QuantizedWeight {
+  if (!source.pack) return loaded
+  try {
+    const packed = source.pack(path, loaded)
+    if (packed === null || packed === loaded) return loaded
+    loaded.dispose()
+    return packed
+  } catch (error) {
+    loaded.dispose()
+    throw error
   }
 }
 

@@ -3,7 +3,8 @@
  */
 import type { Model } from '../../core/mod.ts'
 import { attachAdapter, type AttachedAdapter } from './attach.ts'
-import { lora, type LoraOptions } from './lora.ts'
+import type { LoraOptions } from './lora-options.ts'
+import { lora } from './lora.ts'
 import { checkPatterns, matchLayers, patternValue, type TargetOptions } from './targets.ts'
 
 export interface LoraModelOptions extends TargetOptions, Partial<LoraOptions> {

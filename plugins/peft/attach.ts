@@ -9,14 +9,13 @@ import {
   type Layer,
   type LayerKind,
   type Model,
-  type ModelAdapter,
   type Parameters,
   type PeftTarget,
-  type SharedAdapter,
   TrituneError,
 } from '../../core/mod.ts'
-import { hooked } from './hooks.ts'
-import { layerTensors, trainedOf } from './names.ts'
+import { hooked } from './hooked.ts'
+import { disposeMade, type MadeAdapter } from './made-adapter.ts'
+import { layerTensors, trainedOf } from './tensor-names.ts'
 import { matchLayers, targetFields, type TargetMatch, type TargetOptions } from './targets.ts'
 
 /** Under these keys of adapter_config.json stand the name of a definition and its options, where PEFT has no such method. */
@@ -96,14 +95,6 @@ export function attachAdapter<O>(
   return install(model, made, { name, match, config })
 }
 
-/** What was made from a definition, before it is on the model. */
-export interface MadeAdapter {
-  readonly kind: string
-  readonly adapters: ReadonlyMap<string, Adapter>
-  readonly shared: SharedAdapter | null
-  readonly whole: ModelAdapter | null
-}
-
 /** E_ADAPTER when a layer is of a kind that the definition does not take; nothing is left then. */
 export function makeForLayers<O>(
   definition: Exclude<AdapterDefinition<O>, { createForModel: unknown }>,
@@ -145,12 +136,6 @@ export function makeForModel<O>(
     )
   }
   return { kind: definition.name, adapters: new Map(), shared: null, whole }
-}
-
-export function disposeMade({ adapters, shared, whole }: MadeAdapter): void {
-  for (const adapter of adapters.values()) adapter[Symbol.dispose]()
-  shared?.[Symbol.dispose]()
-  whole?.[Symbol.dispose]()
 }
 
 export interface Installation {

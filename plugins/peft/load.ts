@@ -18,10 +18,8 @@ import {
 import {
   type AttachedAdapter,
   DEFAULT_NAME,
-  disposeMade,
   expectFree,
   install,
-  type MadeAdapter,
   makeForLayers,
   makeForModel,
   NAME_KEY,
@@ -29,7 +27,8 @@ import {
 } from './attach.ts'
 import { fillParameter } from './fill-parameter.ts'
 import { lora } from './lora.ts'
-import { layerTensors, PREFIX, withoutAdapterName } from './names.ts'
+import { disposeMade, type MadeAdapter } from './made-adapter.ts'
+import { layerTensors, PREFIX, withoutAdapterName } from './tensor-names.ts'
 import { CONFIG_FILE, WEIGHTS_FILE } from './save.ts'
 
 /** Definitions by name: `host.all('adapter')`, or `{ [mine.name]: mine }`. */

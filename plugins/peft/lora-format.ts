@@ -2,7 +2,7 @@
  * LoRA as PEFT's adapter_config.json has it (`LoraConfig` of 0.21).
  */
 import { type BaseLayer, type PeftFormat, TrituneError } from '../../core/mod.ts'
-import type { LoraOptions } from './lora.ts'
+import type { LoraOptions } from './lora-options.ts'
 import { patternValue } from './targets.ts'
 
 export const loraFormat: PeftFormat<LoraOptions> = {

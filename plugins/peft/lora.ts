@@ -14,7 +14,6 @@ import {
   type Adapter,
   baseForward,
   type BaseLayer,
-  defineConfig,
   dropout as dropped,
   type FloatDType,
   type LayerAdapterDefinition,
@@ -29,36 +28,15 @@ import {
   TrituneError,
   zeros,
 } from '../../core/mod.ts'
-import * as v from 'valibot'
 import { loraFormat } from './lora-format.ts'
-import { decimal, flag, integer, optional } from '../../core/contracts/config-fields.ts'
-
-// ---- options ----------------------------------------------------------------------------------------------------
-
-export interface LoraOptions {
-  readonly rank: number
-  readonly alpha: number
-  /** Chance to drop an input of A, in [0, 1). */
-  readonly dropout: number
-  readonly rsLora: boolean
-  /** true: A kaiming-uniform, B zero (PEFT's default); gaussian: A ~ N(0, 1/r²), B zero; false: both random (for tests). */
-  readonly init: boolean | 'gaussian'
-}
-
-const schema: v.GenericSchema<unknown, LoraOptions> = v.strictObject({
-  rank: optional(integer({ min: 1 }), 8),
-  alpha: optional(decimal({ above: 0 }), 8),
-  dropout: optional(decimal({ min: 0, below: 1 }), 0),
-  rsLora: optional(flag(), false),
-  init: optional(v.union([v.boolean(), v.literal('gaussian')], 'expected true, false or gaussian'), true),
-})
+import { type LoraOptions, loraOptions } from './lora-options.ts'
 
 // ---- definition -------------------------------------------------------------------------------------------------
 
 /** The definition for plugins and YAML. In TypeScript: `lora.create(layer, { rank: 8, … }, { seed })`. */
 export const lora: LayerAdapterDefinition<LoraOptions> = {
   name: 'lora',
-  options: defineConfig(schema),
+  options: loraOptions,
   kinds: ['linear', 'head'],
   peft: loraFormat,
   create: createLora,

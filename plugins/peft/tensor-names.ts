@@ -6,7 +6,7 @@
  *   of a model   prompt_embeddings                          prompt_embeddings
  */
 import type { Parameters, Tensor } from '../../core/mod.ts'
-import type { MadeAdapter } from './attach.ts'
+import type { MadeAdapter } from './made-adapter.ts'
 
 /** What PEFT puts before the module path. */
 export const PREFIX = 'base_model.model.'
