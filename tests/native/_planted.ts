@@ -17,7 +17,8 @@ function allocate(): number {
 }
 
 function clear(address: number, seconds: number): void {
-  for (const end = performance.now() + 1000 * seconds; performance.now() < end;) tt_fill(address, BYTES / 4, 1, 0, 0)
+  for (const end = performance.now() + 1000 * seconds; performance.now() < end;)
+    tt_fill(address, BYTES / 4, 1, 0, 0)
 }
 
 if (!isMainThread) clear(Number(workerData), 2)
