@@ -1,0 +1,121 @@
+/**
+ * The values of a template, with Python's meaning: `null` is None, a `number` is an int (a `bigint` beyond 2^53), `Float`
+ * is a float, a JavaScript array is a list. Only shapes; what can be done with them is in operators.ts, access.ts and the
+ * files of methods and filters.
+ */
+import type { Dict } from './dict.ts'
+import type { Run } from './run.ts'
+
+export type Value =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Value[]
+  | Dict
+  | DictView
+  | Float
+  | Instance
+  | Markup
+  | Namespace
+  | Range
+  | Stream
+  | Tuple
+  | Undefined
+
+export type Kwargs = ReadonlyMap<string, Value>
+
+/** What a template calls: a method, a macro, a function of the environment. */
+export type Call = (run: Run, args: readonly Value[], kwargs: Kwargs) => Value
+
+export class Float {
+  constructor(readonly value: number) {}
+}
+
+/** Text marked as HTML (`safe`, `escape`): what is joined to it is escaped. */
+export class Markup {
+  constructor(readonly text: string) {}
+}
+
+/** `names` are the attributes of a named tuple, such as the groups of `groupby`. */
+export class Tuple {
+  constructor(
+    readonly items: Value[],
+    readonly names: readonly string[] = [],
+  ) {}
+}
+
+/** A name, attribute or item that is not there; `message` is said when it is used. */
+export class Undefined {
+  constructor(readonly message: string) {}
+}
+
+export class Range {
+  readonly length: number
+  constructor(
+    readonly start: number,
+    readonly stop: number,
+    readonly step: number,
+  ) {
+    this.length = Math.max(0, Math.ceil((stop - start) / step))
+  }
+}
+
+/** A generator: gives each value once. */
+export class Stream {
+  constructor(
+    readonly iterator: Iterator<Value>,
+    readonly typeName: string = 'generator',
+  ) {}
+}
+
+export class DictView {
+  constructor(
+    readonly dict: Dict,
+    readonly kind: 'keys' | 'values' | 'items',
+  ) {}
+}
+
+export class Namespace {
+  constructor(readonly attributes: Map<string, Value>) {}
+}
+
+export interface InstanceParts {
+  readonly call?: Call
+  attribute?(name: string): Value | undefined
+  /** `str()` of it; without one it cannot be printed, since Python prints an address. */
+  readonly text?: string
+  length?(): number
+}
+
+/** Everything else: macros, `loop`, methods, functions. */
+export class Instance {
+  constructor(
+    readonly typeName: string,
+    readonly parts: InstanceParts,
+  ) {}
+}
+
+export function typeName(value: Value): string {
+  if (value === null) return 'NoneType'
+  if (typeof value === 'boolean') return 'bool'
+  if (typeof value === 'number' || typeof value === 'bigint') return 'int'
+  if (typeof value === 'string') return 'str'
+  if (Array.isArray(value)) return 'list'
+  if (value instanceof Float) return 'float'
+  if (value instanceof Markup) return 'Markup'
+  if (value instanceof Tuple) return 'tuple'
+  if (value instanceof Undefined) return 'Undefined'
+  if (value instanceof Range) return 'range'
+  if (value instanceof Stream || value instanceof Instance) return value.typeName
+  if (value instanceof DictView) return `dict_${value.kind}`
+  if (value instanceof Namespace) return 'Namespace'
+  return 'dict'
+}
+
+/** The text of a string, marked or not. */
+export function textOf(value: Value): string | undefined {
+  if (typeof value === 'string') return value
+  return value instanceof Markup ? value.text : undefined
+}
