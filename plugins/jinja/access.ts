@@ -17,6 +17,7 @@ import {
   Instance,
   Markup,
   Namespace,
+  orElse,
   Range,
   textOf,
   Tuple,
@@ -27,20 +28,21 @@ import {
 
 /** `value.name` */
 export function attributeOf(run: Run, value: Value, name: string): Value {
-  return ownAttribute(value, name) ?? item(run, value, name) ?? missing(value, name)
+  const own = ownAttribute(value, name)
+  return orElse(own, () => orElse(item(run, value, name), () => missing(value, name)))
 }
 
 /** `value[key]` */
 export function itemOf(run: Run, value: Value, key: Value): Value {
-  const found = item(run, value, key)
-  if (found !== undefined) return found
-  const name = textOf(key)
-  return (name === undefined ? undefined : ownAttribute(value, name)) ?? missing(value, key)
+  return orElse(item(run, value, key), () => {
+    const name = textOf(key)
+    return orElse(name === undefined ? undefined : ownAttribute(value, name), () => missing(value, key))
+  })
 }
 
 /** `value.name` without the items (the `attr` filter). */
-export function attributeOnly(run: Run, value: Value, name: string): Value {
-  return ownAttribute(value, name) ?? missing(value, name)
+export function attributeOnly(value: Value, name: string): Value {
+  return orElse(ownAttribute(value, name), () => missing(value, name))
 }
 
 /** `value[start:stop:step]`; unlike items, a wrong type is an error here. */

@@ -15,7 +15,7 @@ import type { Statement } from './nodes.ts'
 import { captured, childOf, compileTarget, type Scope } from './scope.ts'
 import { str } from './show.ts'
 import { Stream, type Value } from './values.ts'
-import { usesName } from './uses-name.ts'
+import { assignsName, usesName } from './uses-name.ts'
 
 /** How a body ended. */
 export type Signal = undefined | 'break' | 'continue'
@@ -123,6 +123,9 @@ function compileFor(node: Statement & { kind: 'for' }, context: CompileContext):
   const test = node.test && compileExpression(node.test, context)
   const body = compileBody(node.body, { ...context, isInLoop: true })
   const otherwise = compileBody(node.otherwise, context)
+  if (assignsName(node, 'loop')) {
+    throw templateError("can't assign to the special loop variable in a for-loop", node.line)
+  }
   const hasLoop = node.isRecursive || usesName(node.body, 'loop')
 
   function* filtered(outer: Scope, source: Iterator<Value>, keeps: Evaluate): Generator<Value> {

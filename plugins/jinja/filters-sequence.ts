@@ -8,7 +8,7 @@ import { each, isReversible, listOf, requireIterator, requireSize, stream, truth
 import { equals, order, sorted, sum } from './operators.ts'
 import { str } from './show.ts'
 import { codePoints } from './text.ts'
-import { type Kwargs, Markup, textOf, Tuple, Undefined, type Value } from './values.ts'
+import { type Kwargs, Markup, orElse, textOf, Tuple, Undefined, type Value } from './values.ts'
 
 /** A filter with named parameters. */
 function filter(
@@ -31,7 +31,7 @@ export const SEQUENCE_FILTERS: Readonly<Record<string, Filter>> = {
   }),
   last: filter('last', [], ({ run }, value) => {
     if (!isReversible(value)) throw templateError('last needs a sequence; put `list` before it')
-    return listOf(run, value).at(-1) ?? new Undefined('No last item, sequence was empty.')
+    return orElse(listOf(run, value).at(-1), () => new Undefined('No last item, sequence was empty.'))
   }),
   random: filter('random', [], () => {
     throw templateError('the filter random would make a training run irreproducible')

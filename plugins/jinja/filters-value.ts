@@ -32,9 +32,7 @@ export const VALUE_FILTERS: Readonly<Record<string, Filter>> = {
     const number = requireNumber('abs', value)
     return compareNumbers(number, 0) < 0 ? negated('-', number) : number
   }),
-  attr: filter('attr', ['name!'], ({ run }, value, [name]) =>
-    attributeOnly(run, value, requireText('name', name)),
-  ),
+  attr: filter('attr', ['name!'], (_use, value, [name]) => attributeOnly(value, requireText('name', name))),
   int: filter(
     'int',
     ['default', 'base'],

@@ -33,7 +33,6 @@ function named(name: string, call: Call): Instance {
   return new Instance('function', {
     call,
     attribute: () => undefined,
-    text: name === 'range' ? '<function safe_range>' : undefined,
   })
 }
 

@@ -66,6 +66,8 @@ export function tokenize(template: string): Token[] {
       if (found !== undefined)
         return { start: i, sign: found[1], end: afterTag(i + found[0].length, found[2], true) }
     }
+    // As in Jinja, an open tag is a fault only when something follows it.
+    if (at === source.length) return { start: at, sign: '', end: at }
     throw templateError('Missing end of raw directive', line)
   }
 
@@ -149,7 +151,9 @@ export function tokenize(template: string): Token[] {
       move(end.end)
     } else if (kind === '#') {
       const close = source.indexOf('#}', start + 2 + sign.length)
-      if (close < 0) throw templateError('Missing end of comment tag', line)
+      if (close < 0 && start + 2 + sign.length < source.length)
+        throw templateError('Missing end of comment tag', line)
+      if (close < 0) break
       const before = source[close - 1]
       // `{#-#}` has one sign, which belongs to its beginning.
       const isSigned = close > start + 2 + sign.length && (before === '-' || before === '+')

@@ -2,7 +2,7 @@
 import { templateError } from './errors.ts'
 import { sizeOf } from './iterate.ts'
 import { equals } from './operators.ts'
-import { type Call, Instance, Tuple, Undefined, type Value } from './values.ts'
+import { type Call, Instance, orElse, Tuple, Undefined, type Value } from './values.ts'
 
 export interface Loop {
   readonly value: Instance
@@ -69,7 +69,7 @@ export function createLoop(
     depth0: () => depth,
     previtem: () =>
       index === 0 || before === undefined ? new Undefined('there is no previous item') : before,
-    nextitem: () => peek() ?? new Undefined('there is no next item'),
+    nextitem: () => orElse(peek(), () => new Undefined('there is no next item')),
     cycle: () => new Instance('method', { call: cycle }),
     changed: () => new Instance('method', { call: changed }),
   }
@@ -77,6 +77,7 @@ export function createLoop(
     value: new Instance('LoopContext', {
       attribute: (name) => (Object.hasOwn(attributes, name) ? attributes[name]() : undefined),
       length: lengthOf,
+      text: () => `<LoopContext ${index + 1}/${lengthOf()}>`,
       call(_run, args) {
         if (recurse === undefined)
           throw templateError("the loop must have the 'recursive' marker to be called")

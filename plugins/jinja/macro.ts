@@ -4,7 +4,7 @@ import { templateError } from './errors.ts'
 import type { Parameter, Statement } from './nodes.ts'
 import { captured, childOf, type Scope } from './scope.ts'
 import { Dict } from './dict.ts'
-import { Instance, Tuple, Undefined, type Kwargs, type Value } from './values.ts'
+import { Instance, orElse, Tuple, Undefined, type Kwargs, type Value } from './values.ts'
 import { usesName } from './uses-name.ts'
 
 export interface MacroNode {
@@ -65,7 +65,7 @@ export function compileMacro(
   }
   return (outer) =>
     new Instance('Macro', {
-      text: `<Macro ${label}>`,
+      text: () => `<Macro ${label}>`,
       attribute: (key) => (Object.hasOwn(about, key) ? about[key] : undefined),
       call(run, args, kwargs) {
         run.enter()
@@ -74,7 +74,10 @@ export function compileMacro(
           if (scope.names.has(parameter.name)) return
           scope.names.set(
             parameter.name,
-            fallbacks[i]?.(scope) ?? new Undefined(`parameter '${parameter.name}' was not provided`),
+            orElse(
+              fallbacks[i]?.(scope),
+              () => new Undefined(`parameter '${parameter.name}' was not provided`),
+            ),
           )
         })
         const text = captured(run, () => execute(scope))

@@ -6,7 +6,18 @@ import { each, sizeOf } from './iterate.ts'
 import { type Int, numberOf, toFloat } from './numbers.ts'
 import { equals } from './operators.ts'
 import { stringMethod } from './string-methods.ts'
-import { type Call, DictView, Float, Instance, Range, textOf, Tuple, typeName, type Value } from './values.ts'
+import {
+  type Call,
+  DictView,
+  Float,
+  Instance,
+  orElse,
+  Range,
+  textOf,
+  Tuple,
+  typeName,
+  type Value,
+} from './values.ts'
 
 /** undefined when there is none; `unsafe` for one that the sandbox refuses. */
 export function methodOf(value: Value, name: string): Value | 'unsafe' | undefined {
@@ -16,7 +27,7 @@ export function methodOf(value: Value, name: string): Value | 'unsafe' | undefin
   if (value instanceof Tuple) return name === 'copy' ? undefined : bound(listMethod(value, name))
   if (value instanceof Range) return rangeAttribute(value, name)
   const number = numberOf(value)
-  return number === undefined ? undefined : numberAttribute(number, value, name)
+  return number === undefined ? undefined : numberAttribute(number, name)
 }
 
 function bound(call: Call | undefined): Instance | undefined {
@@ -38,7 +49,7 @@ function dictMethod(dict: Dict, name: string): Call | undefined {
     case 'get':
       return (_run, args, kwargs) => {
         const [key = null, fallback = null] = positional('get', 1, 2, args, kwargs)
-        return dict.get(key) ?? fallback
+        return orElse(dict.get(key), () => fallback)
       }
     case 'copy':
       return () => dict.copy()
@@ -90,7 +101,7 @@ function rangeAttribute(range: Range, name: string): Value | undefined {
   return bound(listMethod(items, name))
 }
 
-function numberAttribute(number: Int | Float, value: Value, name: string): Value | undefined {
+function numberAttribute(number: Int | Float, name: string): Value | undefined {
   const whole = number instanceof Float ? undefined : number
   switch (name) {
     case 'real':

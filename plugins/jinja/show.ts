@@ -36,7 +36,7 @@ export function repr(run: Run, value: Value): string {
   if (value instanceof Range) {
     return `range(${value.start}, ${value.stop}${value.step === 1 ? '' : `, ${value.step}`})`
   }
-  if (value instanceof Instance && value.parts.text !== undefined) return value.parts.text
+  if (value instanceof Instance && value.parts.text !== undefined) return value.parts.text()
   if (value instanceof Instance || value instanceof Stream) {
     throw templateError(`a ${typeName(value)} cannot be written (Python would write its address)`)
   }

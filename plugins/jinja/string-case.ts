@@ -11,6 +11,7 @@ const TITLE: Readonly<Record<string, string>> = {
   ǌ: 'ǋ',
   Ǳ: 'ǲ',
   ǳ: 'ǲ',
+  ŉ: 'ʼN',
 }
 
 /** The first character as in a title, the others small. */

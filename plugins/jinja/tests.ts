@@ -24,10 +24,10 @@ function comparison(operator: Comparison): Test {
   }
 }
 
-function remainder(divisor: Value | undefined, wanted: number): Test {
+function remainder(divisor: number, wanted: number): Test {
   return ({ run }, value, args, kwargs) => {
-    const [by = null] = divisor === undefined ? positional('divisibleby', 1, 1, args, kwargs) : [divisor]
-    return equals(run, binary(run, '%', value, by), wanted)
+    positional('the test', 0, 0, args, kwargs)
+    return equals(run, binary(run, '%', value, divisor), wanted)
   }
 }
 
@@ -54,7 +54,10 @@ export const TESTS: Readonly<Record<string, Test>> = {
   upper: ({ run }, value) => QUESTIONS.isupper(str(run, value)),
   odd: remainder(2, 1),
   even: remainder(2, 0),
-  divisibleby: remainder(undefined, 0),
+  divisibleby: ({ run }, value, args, kwargs) => {
+    const [by = null] = positional('divisibleby', 1, 1, args, kwargs)
+    return equals(run, binary(run, '%', value, by), 0)
+  },
   filter: ({ environment }, value) => environment.filters.has(textOf(value) ?? ''),
   test: ({ environment }, value) => environment.tests.has(textOf(value) ?? ''),
   sameas: (_use, value, args, kwargs) => isSame(value, positional('sameas', 1, 1, args, kwargs)[0] ?? null),

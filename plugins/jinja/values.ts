@@ -85,7 +85,7 @@ export interface InstanceParts {
   readonly call?: Call
   attribute?(name: string): Value | undefined
   /** `str()` of it; without one it cannot be printed, since Python prints an address. */
-  readonly text?: string
+  text?(): string
   length?(): number
 }
 
@@ -95,6 +95,11 @@ export class Instance {
     readonly typeName: string,
     readonly parts: InstanceParts,
   ) {}
+}
+
+/** `??` would take None for something that is missing. */
+export function orElse(value: Value | undefined, fallback: () => Value): Value {
+  return value === undefined ? fallback() : value
 }
 
 export function typeName(value: Value): string {
