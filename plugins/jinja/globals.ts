@@ -29,7 +29,7 @@ export const GLOBALS: ReadonlyMap<string, Value> = new Map([
   ],
 ])
 
-function named(name: string, call: Call): Instance {
+function named(_name: string, call: Call): Instance {
   return new Instance('function', {
     call,
     attribute: () => undefined,
