@@ -1,7 +1,7 @@
 /**
  * The body of merge.ts, loaded only when there is something to do.
  */
-import { writeFolderAtomicSync } from '../core/atomic.ts'
+import { writeFolderAtomicSync } from '../core/files/atomic.ts'
 import { createHost, type FloatDType } from '../core/mod.ts'
 import { cpu } from '../plugins/cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../plugins/cuda/mod.ts'
@@ -35,7 +35,9 @@ export async function mergeCommand({
 }: MergeCommand): Promise<void> {
   const path = await resolveModel(ref, { offline })
   const { device } = openDevice(on)
-  using host = createHost({ plugins: [cpu, cuda, models, peft, ...(await loadPlugins(plugins))] })
+  using host = createHost({
+    plugins: [cpu, cuda, models, peft, ...(await loadPlugins(plugins)).map(({ plugin }) => plugin)],
+  })
   using model = loadModel(path, { device, dtype, models: host.all('model') })
   using attached =
     adapter === 'none' ? null : loadAdapter(model, adapter, { definitions: host.all('adapter') })

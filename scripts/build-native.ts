@@ -1,19 +1,19 @@
 /**
  * `bun run native`: compiles native/cpu into native/prebuilt/linux-x64/libtritune_cpu.so with g++ (12 or newer).
  *
- * Three kinds of sources, told apart by their folder:
- *  - native/cpu/*.cpp           once, for any x86-64: entry points, validation, dispatch, threads, memory
- *  - native/cpu/kernels/*.cpp   twice, for AVX2 and for AVX-512, all their code in `namespace tt::TT_ISA`
- *  - native/cpu/amx/*.cpp       once, for AVX-512 + AMX
+ * Three kinds of sources in the rooms of native/cpu, told apart by how their names end:
+ *  - *.cpp          once, for any x86-64: entry points, validation, dispatch, threads, memory
+ *  - *.kernel.cpp   twice, for AVX2 and for AVX-512, all their code in `namespace tt::TT_ISA`
+ *  - *.amx.cpp      once, for AVX-512 + AMX
  * A source may ask for more flags with a line `// build-flags: -f…`. An object is rebuilt when its flags or the content
  * of a file it includes changed. This is no general build system: one library, one compiler.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { functionNames, linkShared, writeMacros } from './native/library.ts'
 import { compileAll, type Compiled, type Unit } from './native/objects.ts'
 import { ROOT, run } from './native/process.ts'
-import { nativeSourceHash } from './native/source-hash.ts'
+import { nativeSourceHash, nativeSources } from './native/source-hash.ts'
 
 const BUILD = 'native/build'
 const OUTPUT = 'native/prebuilt/linux-x64/libtritune_cpu.so'
@@ -33,10 +33,15 @@ const V4 = '-O3 -march=x86-64-v4 -mprefer-vector-width=512 -Wno-uninitialized -W
 const AVX512: readonly string[] = [...V4, '-DTT_ISA=avx512', '-DTT_AVX512=1']
 const AMX: readonly string[] = [...V4, '-mavx512bf16', '-mamx-tile', '-mamx-bf16']
 
-function sourcesIn(folder: string): string[] {
-  if (!existsSync(join(ROOT, folder))) return []
-  const names = readdirSync(join(ROOT, folder)).filter((name) => name.endsWith('.cpp'))
-  return names.toSorted().map((name) => `${folder}/${name}`)
+type SourceKind = 'base' | 'kernel' | 'amx'
+
+function sourcesOf(kind: SourceKind): string[] {
+  return nativeSources('cpu').filter((path) => path.endsWith('.cpp') && kindOf(path) === kind)
+}
+
+function kindOf(path: string): SourceKind {
+  if (path.endsWith('.kernel.cpp')) return 'kernel'
+  return path.endsWith('.amx.cpp') ? 'amx' : 'base'
 }
 
 function unit(source: string, variant: string, flags: readonly string[]): Unit {
@@ -59,12 +64,12 @@ async function writeGenerated(objects: readonly string[]): Promise<void> {
 export async function buildNative(): Promise<void> {
   mkdirSync(join(ROOT, BUILD), { recursive: true })
   const started = performance.now()
-  const base = sourcesIn('native/cpu').map((source) => unit(source, 'base', BASE))
-  const kernels = sourcesIn('native/cpu/kernels').flatMap((source) => [
+  const base = sourcesOf('base').map((source) => unit(source, 'base', BASE))
+  const kernels = sourcesOf('kernel').flatMap((source) => [
     unit(source, 'avx2', AVX2),
     unit(source, 'avx512', AVX512),
   ])
-  const amx = sourcesIn('native/cpu/amx').map((source) => unit(source, 'amx', AMX))
+  const amx = sourcesOf('amx').map((source) => unit(source, 'amx', AMX))
   const all = [...amx, ...kernels, ...base]
   const last = all.filter((one) => one.source.endsWith('/abi.cpp'))
   const first = all.filter((one) => !last.includes(one))

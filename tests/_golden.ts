@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Checkpoint, openCheckpoint } from '../core/checkpoint.ts'
+import { type Checkpoint, openCheckpoint } from '../core/files/checkpoint.ts'
 import {
   adamw,
   backward,

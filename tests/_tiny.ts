@@ -3,10 +3,10 @@
  */
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Checkpoint, openCheckpoint } from '../core/checkpoint.ts'
-import { createRandom } from '../core/random.ts'
-import { tensorDType } from '../core/safetensors.ts'
-import { type TensorSource, writeSafetensors } from '../core/safetensors-write.ts'
+import { type Checkpoint, openCheckpoint } from '../core/files/checkpoint.ts'
+import { createRandom } from '../core/tensor/random.ts'
+import { tensorDType } from '../core/files/safetensors.ts'
+import { type TensorSource, writeSafetensors } from '../core/files/safetensors-write.ts'
 import { GOLDEN } from './_golden.ts'
 
 type ConfigJson = Readonly<Record<string, unknown>>

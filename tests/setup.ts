@@ -4,8 +4,8 @@
  * as many tensors as it found.
  */
 import { afterEach, beforeEach } from 'bun:test'
-import { currentScope } from '../core/scope.ts'
-import { countLiveTensors } from '../core/tensor.ts'
+import { currentScope } from '../core/tensor/scope.ts'
+import { countLiveTensors } from '../core/tensor/tensor.ts'
 
 let liveBefore = 0
 

@@ -2,7 +2,7 @@
  * Cells: 8-byte u8 tensors that hold one f64 or i64, types that tensors do not have. Ops write them on the device;
  * reading one waits for it.
  */
-import type { Tensor } from '../tensor.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 export const CELL_BYTES = 8
 

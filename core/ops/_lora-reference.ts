@@ -1,8 +1,8 @@
 /**
  * The bias and the LoRA update of a linear layer in f64, shared by the references of `linear` and `linearQuantized`.
  */
-import { dropoutFactors } from '../noise.ts'
-import type { ReferenceArray } from '../op.ts'
+import { dropoutFactors } from '../tensor/noise.ts'
+import type { ReferenceArray } from '../tensor/op.ts'
 import { addProduct } from './_reference.ts'
 
 export interface UpdateArrays {

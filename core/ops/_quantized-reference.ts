@@ -1,8 +1,8 @@
 /**
  * What a packed weight stands for, and the rounding of activations to int8, as numbers: for references.
  */
-import type { ReferenceArray } from '../op.ts'
-import { isBlockwise, NESTED_BLOCK, type QuantizedFormat } from '../quantized-weight.ts'
+import type { ReferenceArray } from '../tensor/op.ts'
+import { isBlockwise, NESTED_BLOCK, type QuantizedFormat } from '../tensor/quantized-weight.ts'
 import { dynamicMap, FP4, NF4, roundHalfEven } from './_codebooks.ts'
 
 const { fround } = Math

@@ -1,9 +1,9 @@
 /**
  * add_to: adds one tensor to another in place. Used by the tape and by gradient transforms; not differentiable.
  */
-import { defineOp, type Op, run } from '../op.ts'
-import { expectShape } from '../shape.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, type Op, run } from '../tensor/op.ts'
+import { expectShape } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 /** y += x; y f32 or bf16, x f32 or bf16, same shape. */
 export const addToOp: Op<{ readonly x: Tensor }, { readonly dtype: 'f32' | 'bf16' }, { readonly y: Tensor }> =

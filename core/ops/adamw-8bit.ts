@@ -2,9 +2,9 @@
  * AdamW with moments of 8 bits (Dettmers et al. 2022, arXiv 2110.02861): blocks of 256 codes of bitsandbytes' dynamic
  * maps, the first moment signed, the second not. The arithmetic between decoding and coding is that of `adamw`.
  */
-import { defineOp, expectDType, type Op, type OpCall, runMany } from '../op.ts'
-import { expectShape } from '../shape.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, expectDType, type Op, type OpCall, runMany } from '../tensor/op.ts'
+import { expectShape } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { dynamicMap } from './_codebooks.ts'
 import type { AdamwParams } from './adamw.ts'
 import { quantizeBlock8bit } from './quantize-8bit.ts'

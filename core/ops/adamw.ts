@@ -3,9 +3,9 @@
  *
  *   w −= lr·weightDecay·w     m ← β₁m + (1−β₁)g     v ← β₂v + (1−β₂)g²     w −= lr·(m/bias1)/(√(v/bias2) + ε)
  */
-import { defineOp, expectDType, type Op, type OpCall, run } from '../op.ts'
-import { expectShape } from '../shape.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, expectDType, type Op, type OpCall, run } from '../tensor/op.ts'
+import { expectShape } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 export interface AdamwParams {
   readonly lr: number

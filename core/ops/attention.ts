@@ -3,9 +3,9 @@
  * causal mask, sliding window and score softcap. The reference holds one row of scores at a time.
  */
 import { TrituneError } from '../errors.ts'
-import { defineOp, expectDType, type Op, type ReferenceArray, run } from '../op.ts'
-import { expectShape } from '../shape.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, expectDType, type Op, type ReferenceArray, run } from '../tensor/op.ts'
+import { expectShape } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 // ---- forward ----------------------------------------------------------------------------------------------------
 

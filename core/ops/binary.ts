@@ -2,10 +2,10 @@
  * Functions of two numbers with NumPy broadcasting; the gradient of a repeated input is summed back to its shape.
  */
 import { TrituneError } from '../errors.ts'
-import { defineOp, expectDType, type Op, run } from '../op.ts'
-import { broadcastShapes, broadcastStrides, type Shape } from '../shape.ts'
-import { noGrad } from '../tape.ts'
-import { tensor, type Tensor } from '../tensor.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { broadcastShapes, broadcastStrides, type Shape } from '../tensor/shape.ts'
+import { noGrad } from '../tensor/tape.ts'
+import { tensor, type Tensor } from '../tensor/tensor.ts'
 import { type Dim, forEachIndex, joinDims } from './_dims.ts'
 import { sumTo } from './reduce.ts'
 import { affine } from './unary.ts'

@@ -1,9 +1,9 @@
 /**
  * cast: the same numbers in another dtype. Not quantization: see plugins/quant.
  */
-import type { DType } from '../dtype.ts'
-import { defineOp, expectDType, type Op, run } from '../op.ts'
-import type { Tensor } from '../tensor.ts'
+import type { DType } from '../tensor/dtype.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { reshape } from './movement.ts'
 
 /** Any of f32, bf16, f16 to any other, and i32, u8, i8 to f32. */

@@ -2,14 +2,14 @@
  * dequantizeWeight: a packed weight as numbers again. One f32 product and one rounding to the dtype for each number, so a bf16
  * result is what bitsandbytes gives.
  */
-import { defineOp, type Op, run } from '../op.ts'
+import { defineOp, type Op, run } from '../tensor/op.ts'
 import {
   expectParts,
   type QuantizedFormat,
   type QuantizedParts,
   type QuantizedWeight,
-} from '../quantized-weight.ts'
-import type { Tensor } from '../tensor.ts'
+} from '../tensor/quantized-weight.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { unpackWeight } from './_quantized-reference.ts'
 
 export interface DequantizeParams extends QuantizedFormat {

@@ -1,9 +1,9 @@
 /**
  * dropout (Srivastava et al. 2014) keyed by (seed, step, site, element): no mask is stored, the gradient makes it again.
  */
-import { dropoutFactors, noiseKey } from '../noise.ts'
-import { defineOp, expectDType, type Op, run } from '../op.ts'
-import type { Tensor } from '../tensor.ts'
+import { dropoutFactors, noiseKey } from '../tensor/noise.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { reshape } from './movement.ts'
 
 export interface DropoutParams {

@@ -2,9 +2,9 @@
  * embedding: rows of a table by index; its gradient adds rows up.
  */
 import { TrituneError } from '../errors.ts'
-import { defineOp, expectDType, type Op, type ReferenceArray, run } from '../op.ts'
-import { expectShape } from '../shape.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, expectDType, type Op, type ReferenceArray, run } from '../tensor/op.ts'
+import { expectShape } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 export type EmbeddingInputs = {
   readonly table: Tensor // (V, C)

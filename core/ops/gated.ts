@@ -1,9 +1,9 @@
 /**
  * Gated activations of MLPs (Shazeer 2020, arXiv 2002.05202): f(gate)·up with f = SiLU or GELU.
  */
-import { defineOp, expectDType, type Op, run } from '../op.ts'
-import { expectShape } from '../shape.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { expectShape } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { type Curve, geluErf, geluTanh, silu } from './_activations.ts'
 import type { GeluOptions } from './unary.ts'
 

@@ -3,9 +3,9 @@
  *
  *   h = x (+ residual)     n = (h − mean)·rstd     y = n·weight + bias     rstd = 1/√(var(h) + ε)
  */
-import { defineOp, expectDType, type Op, run } from '../op.ts'
-import { expectShape } from '../shape.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { expectShape } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 // ---- forward ----------------------------------------------------------------------------------------------------
 

@@ -5,10 +5,10 @@
  *   logits = softcap(h·Wᵀ)     nll = logΣexp(logits) − logits[target]     loss = scale·Σ nll
  */
 import { TrituneError } from '../errors.ts'
-import { defineOp, expectDType, type Op, run } from '../op.ts'
-import { expectShape } from '../shape.ts'
-import { gradientsEnabled, noGrad, scalarOf } from '../tape.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { expectShape } from '../tensor/shape.ts'
+import { gradientsEnabled, noGrad, scalarOf } from '../tensor/tape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { addTo } from './accumulate.ts'
 import { scaleInPlace } from './unary.ts'
 

@@ -7,17 +7,17 @@
  *
  * The rounding of x counts as the identity on the way back, and W has no gradient.
  */
-import { noiseKey } from '../noise.ts'
-import { defineOp, expectDType, type Op, run } from '../op.ts'
+import { noiseKey } from '../tensor/noise.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import {
   expectParts,
   isBlockwise,
   type QuantizedFormat,
   type QuantizedParts,
   type QuantizedWeight,
-} from '../quantized-weight.ts'
-import { expectShape } from '../shape.ts'
-import type { Tensor } from '../tensor.ts'
+} from '../tensor/quantized-weight.ts'
+import { expectShape } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { addBiasAndUpdate } from './_lora-reference.ts'
 import { roundActivations, unpackWeight } from './_quantized-reference.ts'
 import { addProduct } from './_reference.ts'

@@ -3,10 +3,10 @@
  *
  *   y = x·Wᵀ + bias + scale·(drop(x)·Aᵀ)·Bᵀ
  */
-import { dropoutFactors, noiseKey } from '../noise.ts'
-import { defineOp, expectDType, type Op, run } from '../op.ts'
-import { expectShape, type Shape } from '../shape.ts'
-import type { Tensor } from '../tensor.ts'
+import { dropoutFactors, noiseKey } from '../tensor/noise.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { expectShape, type Shape } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { addBiasAndUpdate, multiplied } from './_lora-reference.ts'
 import { addProduct } from './_reference.ts'
 

@@ -2,9 +2,9 @@
  * matmul of two tensors, of one matrix each or in batches. Layers use linear(), whose gradients of weights are f32.
  */
 import { TrituneError } from '../errors.ts'
-import { defineOp, expectDType, type Op, run } from '../op.ts'
-import { broadcastShapes, formatShape, sameShape, type Shape, sizeOf } from '../shape.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { broadcastShapes, formatShape, sameShape, type Shape, sizeOf } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { addProduct } from './_reference.ts'
 import { cast } from './cast.ts'
 import { expand, reshape } from './movement.ts'

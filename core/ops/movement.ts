@@ -12,9 +12,9 @@ import {
   type Shape,
   sizeOf,
   stridesOf,
-} from '../shape.ts'
-import { linksOf, record, type RecordedNode } from '../tape.ts'
-import { empty, type Tensor } from '../tensor.ts'
+} from '../tensor/shape.ts'
+import { linksOf, record, type RecordedNode } from '../tensor/tape.ts'
+import { empty, type Tensor } from '../tensor/tensor.ts'
 import { sumTo } from './reduce.ts'
 import { stridedCopy } from './strided-copy.ts'
 
@@ -136,7 +136,7 @@ export function expand(x: Tensor, shape: Shape): Tensor {
 
 interface MovementTools {
   pending(input: string): Tensor | null
-  readonly links: RecordedNode['links']
+  readonly links: RecordedNode<Tensor>['links']
 }
 
 function recorded(

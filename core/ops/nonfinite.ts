@@ -1,8 +1,8 @@
 /**
  * Where the first NaN or infinity is: the question after a loss that is not finite.
  */
-import { defineOp, expectDType, type Op, run } from '../op.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { CELL_BYTES, int64Bytes, readInt64 } from './_cell.ts'
 
 /** index (an i64 in 8 bytes of u8) of the first element that is not finite, −1 for none */

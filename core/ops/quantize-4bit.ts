@@ -2,11 +2,16 @@
  * 4-bit weights as bitsandbytes packs them: nf4 and fp4 in blocks, with double quantization of the scales (QLoRA,
  * Dettmers et al. 2023, arXiv 2305.14314).
  */
-import { defineOp, expectDType, type Op, run } from '../op.ts'
-import { expectBlock, NESTED_BLOCK, quantizedWeight, type QuantizedWeight } from '../quantized-weight.ts'
-import { scoped } from '../scope.ts'
-import { noGrad } from '../tape.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import {
+  expectBlock,
+  NESTED_BLOCK,
+  quantizedWeight,
+  type QuantizedWeight,
+} from '../tensor/quantized-weight.ts'
+import { scoped } from '../tensor/scope.ts'
+import { noGrad } from '../tensor/tape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { fp4Code, nf4Code } from './_codebooks.ts'
 import { affineOp } from './unary.ts'
 import { quantize8bit } from './quantize-8bit.ts'

@@ -2,10 +2,10 @@
  * Blockwise 8-bit codes of bitsandbytes (Dettmers et al. 2022, arXiv 2110.02861): each block is divided by its largest
  * magnitude and every number becomes the nearest value of a dynamic map.
  */
-import { defineOp, expectDType, type Op, run } from '../op.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { TrituneError } from '../errors.ts'
-import { expectShape } from '../shape.ts'
-import type { Tensor } from '../tensor.ts'
+import { expectShape } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { dynamicMap, nearestCode } from './_codebooks.ts'
 
 const { fround } = Math

@@ -2,10 +2,10 @@
  * AbsMax: rows of int8, each with the scale of its largest magnitude. Weights of LLM.int8 (Dettmers et al. 2022, arXiv
  * 2208.07339) and activations of BitLinear.
  */
-import { defineOp, expectDType, type Op, run } from '../op.ts'
-import { quantizedWeight, type QuantizedWeight } from '../quantized-weight.ts'
-import { noGrad } from '../tape.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { quantizedWeight, type QuantizedWeight } from '../tensor/quantized-weight.ts'
+import { noGrad } from '../tensor/tape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { quantizeRow } from './_quantized-reference.ts'
 
 export type QuantizeInt8Outputs = {

@@ -3,11 +3,11 @@
  * the 2-bit packing of transformers' BitNet checkpoints.
  */
 import { TrituneError } from '../errors.ts'
-import { defineOp, expectDType, type Op, run } from '../op.ts'
-import { quantizedWeight, type QuantizedWeight } from '../quantized-weight.ts'
-import { expectShape, formatShape } from '../shape.ts'
-import { noGrad } from '../tape.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { quantizedWeight, type QuantizedWeight } from '../tensor/quantized-weight.ts'
+import { expectShape, formatShape } from '../tensor/shape.ts'
+import { noGrad } from '../tensor/tape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 const { fround } = Math
 

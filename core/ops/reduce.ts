@@ -1,10 +1,10 @@
 /**
  * Sums, means and maxima along one axis or over everything; accumulation in f32.
  */
-import { defineOp, expectDType, type Op, run } from '../op.ts'
-import { resolveAxis, sameShape, type Shape, sizeOf } from '../shape.ts'
-import { noGrad } from '../tape.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { resolveAxis, sameShape, type Shape, sizeOf } from '../tensor/shape.ts'
+import { noGrad } from '../tensor/tape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { stridedCopy } from './strided-copy.ts'
 import { affine } from './unary.ts'
 

@@ -3,9 +3,9 @@
  *
  *   h = x (+ residual)     y = h · rstd · weight     rstd = 1/√(mean(h²) + ε)
  */
-import { defineOp, expectDType, type Op, run } from '../op.ts'
-import { expectShape } from '../shape.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { expectShape } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 // ---- forward ----------------------------------------------------------------------------------------------------
 

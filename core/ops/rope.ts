@@ -2,9 +2,9 @@
  * Rotary position embedding, rotate-half form (Su et al. 2021, arXiv 2104.09864): channel i and i + rotary/2 of each
  * head turn by the angle of (position, i). The angle tables, with their scaling rules, are made elsewhere.
  */
-import { defineOp, expectDType, type Op, run } from '../op.ts'
-import { expectShape } from '../shape.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { expectShape } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { TrituneError } from '../errors.ts'
 
 export type RopeInputs = {

@@ -1,10 +1,10 @@
 /**
  * The next token of each row of logits: repetition penalty, temperature, top-k, top-p, then one keyed random number.
  */
-import { wordAt } from '../noise.ts'
-import { defineOp, expectDType, type Op, run } from '../op.ts'
-import { expectShape } from '../shape.ts'
-import type { Tensor } from '../tensor.ts'
+import { wordAt } from '../tensor/noise.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { expectShape } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 export type SampleInputs = {
   readonly logits: Tensor // (rows, V)

@@ -1,8 +1,8 @@
 /**
  * softmax over the last axis. Attention has its own inside.
  */
-import { defineOp, expectDType, type Op, run } from '../op.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 /** y = exp(x − max) / Σ exp(x − max), per row */
 export const softmaxForward: Op<{ readonly x: Tensor }, null, { readonly y: Tensor }> = defineOp({

@@ -1,9 +1,9 @@
 /**
  * strided_copy: every op that only moves elements is one of these. Not differentiable by itself; movement.ts is.
  */
-import { defineOp, type Op, run } from '../op.ts'
-import type { Shape } from '../shape.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, type Op, run } from '../tensor/op.ts'
+import type { Shape } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { type Dim, forEachIndex, joinDims } from './_dims.ts'
 
 export interface StridedCopyParams {

@@ -1,8 +1,8 @@
 /**
  * Σ x² over many tensors in f64: the gradient norm. One number comes back to the host, whatever the number of tensors.
  */
-import { defineOp, expectDType, type Op, run } from '../op.ts'
-import { type Tensor, zeros } from '../tensor.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { type Tensor, zeros } from '../tensor/tensor.ts'
 import { CELL_BYTES, float64Bytes, readFloat64 } from './_cell.ts'
 
 /** total (an f64 in 8 bytes of u8) += Σ x² */

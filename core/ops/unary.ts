@@ -1,10 +1,10 @@
 /**
  * Functions of one number, applied to every element, and the affine map. Their gradients read x alone.
  */
-import { defineOp, expectDType, type Op, run } from '../op.ts'
-import { expectShape } from '../shape.ts'
-import { noGrad } from '../tape.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { expectShape } from '../tensor/shape.ts'
+import { noGrad } from '../tensor/tape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { type Curve, geluErf, geluTanh, sigmoid as sigmoidOf, silu as siluCurve } from './_activations.ts'
 
 export type UnaryFunction =

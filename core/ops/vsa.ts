@@ -5,9 +5,9 @@
  * ⌊i/32⌋, and bits past dims are 0. Everything is exact. Nothing here has a gradient.
  */
 import { TrituneError } from '../errors.ts'
-import { defineOp, expectDType, type Op, type ReferenceArray, run, type TensorSpec } from '../op.ts'
-import { expectShape } from '../shape.ts'
-import type { Tensor } from '../tensor.ts'
+import { defineOp, expectDType, type Op, type ReferenceArray, run, type TensorSpec } from '../tensor/op.ts'
+import { expectShape } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 export interface VsaParams {
   readonly dims: number

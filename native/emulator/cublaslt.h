@@ -3,7 +3,7 @@
 #pragma once
 #include <math.h>
 
-#include "../cuda/cublaslt_api.h"
+#include "../cuda/gemm/cublaslt_api.h"
 
 namespace emu {
 namespace lt_twin {

@@ -1,4 +1,4 @@
-// The twins of native/cuda/hopper.h: mbarriers with phases, tensor-map loads, wgmma. What is asynchronous on a GPU happens as early or
+// The twins of native/cuda/runtime/hopper.h: mbarriers with phases, tensor-map loads, wgmma. What is asynchronous on a GPU happens as early or
 // as late as the schedule says: a load lands when it is issued, or when somebody waits for its barrier; a wgmma reads shared memory
 // when it is issued, or at the wait that asks for its result.
 #pragma once
@@ -75,7 +75,7 @@ inline void land_all(const tt::Barrier* b) {
 
 // ---- wgmma ----------------------------------------------------------------------------------------------------------------------
 
-/// Element (lane, k) of an operand, as the descriptor says: see operand_descriptor in native/cuda/hopper.h.
+/// Element (lane, k) of an operand, as the descriptor says: see operand_descriptor in native/cuda/runtime/hopper.h.
 inline float operand(uint64_t descriptor, bool rows_of_k, int lane, int k) {
   const int start = int(descriptor & 0x3fff) << 4, next_64 = int(descriptor >> 16 & 0x3fff) << 4, next_8 = int(descriptor >> 32 & 0x3fff) << 4;
   const int offset = rows_of_k ? start + lane / 8 * next_8 + lane % 8 * 128 + k * 2 : start + lane / 64 * next_64 + k / 8 * next_8 + k % 8 * 128 + lane % 64 * 2;

@@ -1,4 +1,4 @@
-// The twins of native/cuda/device.h's PTX wrappers: what one instruction does to a whole warp, from the PTX ISA's tables.
+// The twins of native/cuda/runtime/device.h's PTX wrappers: what one instruction does to a whole warp, from the PTX ISA's tables.
 #pragma once
 #include "intrinsics.h"
 

@@ -1,5 +1,5 @@
 // Kernels with one mistake each, and their right twins: what the emulator must catch. Part of the emulated build only.
-#include "../cuda/internal.h"
+#include "../cuda/runtime/internal.h"
 
 namespace tt {
 namespace {

@@ -5,7 +5,7 @@
  *
  * Knows characters, not tokens; nothing here depends on any particular template.
  */
-import type { ChatMessage } from '../../core/dataset.ts'
+import type { ChatMessage } from '../../core/contracts/dataset.ts'
 
 /** Characters `[start, end)` of the rendered text. */
 export interface TextSpan {

@@ -20,7 +20,7 @@ import type {
   TokenizedExample,
 } from './dataset-type.ts'
 import { tokenSpans } from './token-spans.ts'
-import type { ChatMessage, TokenizerLike } from '../../core/dataset.ts'
+import type { ChatMessage, TokenizerLike } from '../../core/contracts/dataset.ts'
 
 export const chatTemplate: DatasetType = {
   name: 'chat_template',

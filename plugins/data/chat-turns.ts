@@ -2,12 +2,12 @@
  * A record of a chat dataset → the messages that the template sees, with the roles mapped and, for each, whether it is
  * trained. axolotl's names and rules; rendering and masks are in `chat-template.ts`.
  */
-import { showValue } from '../../core/config.ts'
+import { showValue } from '../../core/contracts/config.ts'
 import { didYouMean } from '../../core/errors.ts'
 import type { DatasetOptions } from './dataset-options.ts'
 import { recordError } from './dataset-type.ts'
 import type { DataRecord, RecordSource } from './dataset-type.ts'
-import type { ChatMessage } from '../../core/dataset.ts'
+import type { ChatMessage } from '../../core/contracts/dataset.ts'
 
 export interface ChatTurn {
   readonly message: ChatMessage

@@ -4,7 +4,7 @@
  */
 import { IGNORE } from './dataset-type.ts'
 import type { TokenizedExample } from './dataset-type.ts'
-import type { TokenizerLike } from '../../core/dataset.ts'
+import type { TokenizerLike } from '../../core/contracts/dataset.ts'
 
 const GREEN = '\u001b[32m'
 const GREY = '\u001b[90m'

@@ -3,24 +3,26 @@
  *
  * A type is one file of this folder. It does not read files, cut long examples or know about batches.
  */
-import { showValue } from '../../core/config.ts'
-import type { DataRecord, DatasetDefinition, RecordSource, TokenizerLike } from '../../core/dataset.ts'
+import { showValue } from '../../core/contracts/config.ts'
+import type {
+  DataRecord,
+  DatasetContext,
+  DatasetDefinition,
+  RecordSource,
+  TokenizerLike,
+} from '../../core/contracts/dataset.ts'
 import { didYouMean, TrituneError } from '../../core/errors.ts'
 import type { DatasetOptions } from './dataset-options.ts'
 
-export type { DataRecord, RecordSource, TokenizedExample } from '../../core/dataset.ts'
+export type { DataRecord, RecordSource, TokenizedExample } from '../../core/contracts/dataset.ts'
 
 /** Label of a token that is not trained. */
 export const IGNORE = -100
 
-export interface TokenizeContext {
-  readonly tokenizer: TokenizerLike
+export interface TokenizeContext extends DatasetContext {
   readonly options: DatasetOptions
-  readonly trainOnInputs: boolean
   /** Tokens that end a turn; null: the EOS token. */
   readonly eotTokens: readonly string[] | null
-  /** Something the user should know, said once however many records it concerns. */
-  note(text: string): void
 }
 
 export type DatasetType = DatasetDefinition<TokenizeContext>

@@ -3,7 +3,7 @@
  *
  * No template, no BOS, no EOS: whatever the model shall see and learn stands in the segments.
  */
-import { showValue } from '../../core/config.ts'
+import { showValue } from '../../core/contracts/config.ts'
 import { IGNORE, recordError } from './dataset-type.ts'
 import type { DatasetType } from './dataset-type.ts'
 

@@ -6,7 +6,7 @@
  */
 import { IGNORE, requireEos } from './dataset-type.ts'
 import type { RecordSource, TokenizeContext, TokenizedExample } from './dataset-type.ts'
-import type { TokenizerLike } from '../../core/dataset.ts'
+import type { TokenizerLike } from '../../core/contracts/dataset.ts'
 
 export function tokenizePromptResponse(
   prompt: string,

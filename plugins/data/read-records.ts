@@ -6,7 +6,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { extname } from 'node:path'
-import { showValue } from '../../core/config.ts'
+import { showValue } from '../../core/contracts/config.ts'
 import { TrituneError } from '../../core/errors.ts'
 import type { DatasetOptions } from './dataset-options.ts'
 import type { DataRecord, RecordSource } from './dataset-type.ts'

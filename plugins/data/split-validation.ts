@@ -3,7 +3,7 @@
  * the seed; both sets keep their order.
  */
 import { TrituneError } from '../../core/errors.ts'
-import { createRandom } from '../../core/random.ts'
+import { createRandom } from '../../core/tensor/random.ts'
 
 export interface ValidationSplit<T> {
   readonly train: T[]

@@ -22,7 +22,7 @@ import { dirname, join } from 'node:path'
 import { TrituneError } from '../../core/errors.ts'
 import type { DatasetOptions } from './dataset-options.ts'
 import type { TokenizedExample } from './dataset-type.ts'
-import type { TokenizerLike } from '../../core/dataset.ts'
+import type { TokenizerLike } from '../../core/contracts/dataset.ts'
 
 /** Counts up whenever the same input would give other tokens or labels. */
 const VERSION = 1

@@ -2,7 +2,7 @@
  * No `type`: the records are tokens already, {input_ids, labels?}. Without labels every token is trained.
  */
 import { didYouMean } from '../../core/errors.ts'
-import { showValue } from '../../core/config.ts'
+import { showValue } from '../../core/contracts/config.ts'
 import { DATASET_TYPES } from './dataset-options.ts'
 import { recordError } from './dataset-type.ts'
 import type { DatasetType, RecordSource } from './dataset-type.ts'

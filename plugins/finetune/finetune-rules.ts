@@ -3,9 +3,10 @@
  *
  * Follows axolotl where it has a rule; being stricter than axolotl is left to the places that use a value.
  */
-import type { ConfigFailure, ConfigRule } from '../../core/config.ts'
+import type { ConfigFailure, ConfigRule } from '../../core/contracts/config.ts'
 import { nearestNames } from '../../core/errors.ts'
-import { type FinetuneInput, LATER_ADAPTERS } from './finetune-schema.ts'
+import type { FinetuneInput } from './finetune-options.ts'
+import { LATER_ADAPTERS } from './later-names.ts'
 
 export const finetuneRules: readonly ConfigRule<FinetuneInput>[] = [
   ({ warmup_steps, warmup_ratio }) => both(warmup_steps, 'warmup_ratio', warmup_ratio, 'warmup_steps'),

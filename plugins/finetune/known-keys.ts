@@ -5,8 +5,8 @@
  * The tables are in `axolotl-keys.ts`; keys in neither table go on to the schema, which knows the rest.
  */
 import { didYouMean } from '../../core/errors.ts'
-import { showValue } from '../../core/config.ts'
-import type { ConfigFailure, ConfigPath } from '../../core/config.ts'
+import { showValue } from '../../core/contracts/config.ts'
+import type { ConfigFailure, ConfigPath } from '../../core/contracts/config.ts'
 import {
   IGNORED_DATASET_KEYS,
   IGNORED_KEYS,

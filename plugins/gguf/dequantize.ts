@@ -4,7 +4,7 @@
  * Layouts: ggml-common.h (`block_q8_0`, `block_q4_0`, `block_q4_1`).
  */
 
-import { f16ToNumber } from '../../core/dtype.ts'
+import { f16ToNumber } from '../../core/tensor/dtype.ts'
 import { TrituneError } from '../../core/errors.ts'
 import type { GgmlType } from './types.ts'
 

@@ -6,7 +6,7 @@
 
 import { closeSync, fstatSync } from 'node:fs'
 import { TrituneError } from '../../core/errors.ts'
-import { fileError, openFile, readAll } from '../../core/files.ts'
+import { fileError, openFile, readAll } from '../../core/files/files.ts'
 import type { GgmlType } from './types.ts'
 import { GGML_TYPES } from './types.ts'
 

@@ -5,7 +5,7 @@
 
 import { closeSync } from 'node:fs'
 import { TrituneError } from '../../core/errors.ts'
-import { openFile, readAll } from '../../core/files.ts'
+import { openFile, readAll } from '../../core/files/files.ts'
 import { dequantize } from './dequantize.ts'
 import type { GgufFile, GgufTensor } from './read.ts'
 

@@ -5,8 +5,8 @@
 
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import { writeFileAtomic } from '../../core/atomic.ts'
-import { errorCode, fileError, temporaryName } from '../../core/files.ts'
+import { writeFileAtomic } from '../../core/files/atomic.ts'
+import { errorCode, fileError, temporaryName } from '../../core/files/files.ts'
 import type { HubFile } from './api.ts'
 import type { HubReference } from './reference.ts'
 

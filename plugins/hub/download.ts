@@ -18,7 +18,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { TrituneError } from '../../core/errors.ts'
-import { fileError, writeAll } from '../../core/files.ts'
+import { fileError, writeAll } from '../../core/files/files.ts'
 import type { HubFile } from './api.ts'
 import { RetryableError, hubGet, networkError, withRetries } from './request.ts'
 import type { HubSettings } from './settings.ts'

@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { errorCode, isAlive, openExclusive, writeAll } from '../../core/files.ts'
+import { errorCode, isAlive, openExclusive, writeAll } from '../../core/files/files.ts'
 
 /** Runs `work` while holding the lock at `path`; waits as long as another living process holds it. */
 export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {

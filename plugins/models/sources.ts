@@ -4,8 +4,8 @@
  * A tensor that is stored in the wanted dtype is not copied: it lives in the mapped file. On a GPU it is copied there as it
  * is stored, past JavaScript. What is stored in another dtype is converted on the device.
  */
-import { openCheckpoint } from '../../core/checkpoint.ts'
-import { type TensorEntry, tensorDType } from '../../core/safetensors.ts'
+import { openCheckpoint } from '../../core/files/checkpoint.ts'
+import { type TensorEntry, tensorDType } from '../../core/files/safetensors.ts'
 import {
   cast,
   type Device,
@@ -24,8 +24,8 @@ import {
   TrituneError,
   type WeightSource,
 } from '../../core/mod.ts'
-import { Storage } from '../../core/storage.ts'
-import { copyElements, setTensorBytes } from '../../core/tensor-bytes.ts'
+import { Storage } from '../../core/tensor/storage.ts'
+import { copyElements, setTensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import type { GgufHfModel } from '../gguf/mod.ts'
 
 export interface SourceOptions {

@@ -1,9 +1,9 @@
 /**
  * Puts a stored tensor into a parameter of an adapter, whatever float type the file has.
  */
-import type { Checkpoint } from '../../core/checkpoint.ts'
-import { type TensorEntry, tensorDType } from '../../core/safetensors.ts'
-import { copyElements, setTensorBytes } from '../../core/tensor-bytes.ts'
+import type { Checkpoint } from '../../core/files/checkpoint.ts'
+import { type TensorEntry, tensorDType } from '../../core/files/safetensors.ts'
+import { copyElements, setTensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import { cast, empty, firstNonFinite, noGrad, type Tensor, TrituneError } from '../../core/mod.ts'
 
 /** `target` is f32 and has the shape of `entry`. E_ADAPTER when the file has NaN or Inf there. */

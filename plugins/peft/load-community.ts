@@ -3,7 +3,7 @@
  *
  * The tensors are those that the adapter itself names in `parameters()`. PEFT's own methods are read by `load.ts`.
  */
-import type { Checkpoint } from '../../core/checkpoint.ts'
+import type { Checkpoint } from '../../core/files/checkpoint.ts'
 import {
   type Adapter,
   type AdapterDefinition,

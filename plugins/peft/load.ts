@@ -3,8 +3,8 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { type Checkpoint, openCheckpoint } from '../../core/checkpoint.ts'
-import type { TensorEntry } from '../../core/safetensors.ts'
+import { type Checkpoint, openCheckpoint } from '../../core/files/checkpoint.ts'
+import type { TensorEntry } from '../../core/files/safetensors.ts'
 import { type Adapter, didYouMean, type Layer, type Model, TrituneError } from '../../core/mod.ts'
 import { type AttachedAdapter, install } from './attach.ts'
 import { fillParameter } from './fill-parameter.ts'

@@ -28,7 +28,7 @@ import {
   zeros,
 } from '../../core/mod.ts'
 import * as v from 'valibot'
-import { decimal, flag, integer, optional } from '../../core/config-fields.ts'
+import { decimal, flag, integer, optional } from '../../core/contracts/config-fields.ts'
 
 // ---- options ----------------------------------------------------------------------------------------------------
 

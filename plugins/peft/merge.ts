@@ -1,8 +1,8 @@
 /**
  * Folds adapters into the weights: what a merged checkpoint consists of, tensor by tensor.
  */
-import { tensorBytes } from '../../core/tensor-bytes.ts'
-import type { TensorSource } from '../../core/safetensors-write.ts'
+import { tensorBytes } from '../../core/tensor/tensor-bytes.ts'
+import type { TensorSource } from '../../core/files/safetensors-write.ts'
 import {
   firstNonFinite,
   type Layer,

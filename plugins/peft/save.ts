@@ -3,10 +3,10 @@
  */
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeFileAtomic } from '../../core/atomic.ts'
-import { writeSafetensors } from '../../core/safetensors-write.ts'
-import { openSafetensors } from '../../core/safetensors.ts'
-import { tensorBytes } from '../../core/tensor-bytes.ts'
+import { writeFileAtomic } from '../../core/files/atomic.ts'
+import { writeSafetensors } from '../../core/files/safetensors-write.ts'
+import { openSafetensors } from '../../core/files/safetensors.ts'
+import { tensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import { TrituneError } from '../../core/mod.ts'
 import type { AttachedAdapter } from './attach.ts'
 

@@ -6,7 +6,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrituneError } from '../../core/errors.ts'
-import { fileError } from '../../core/files.ts'
+import { fileError } from '../../core/files/files.ts'
 import type { GgufFile } from '../gguf/mod.ts'
 import { ggufTokenizer, openGguf } from '../gguf/mod.ts'
 

@@ -1,16 +1,16 @@
 /**
- * Builds libtritune_cuda with nvcc: every native/cuda/*.cu for every GPU into one library that needs libc only.
+ * Builds libtritune_cuda with nvcc: every .cu of native/cuda for every GPU into one library that needs libc only.
  *
  * Two of them are bundled, from the same sources: CUDA 13 for drivers R580 and newer, CUDA 12 for drivers from R525.
  */
-import { readdirSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { type KernelBuild, kernelRows, readableName } from './kernel-table.ts'
 import { functionNames, linkShared, writeMacros } from './library.ts'
 import { compileAll, type Compiled, type Unit } from './objects.ts'
 import { ROOT, run } from './process.ts'
 import { type KernelUse, parsePtxas, spillProblems } from './ptxas.ts'
-import { nativeSourceHash } from './source-hash.ts'
+import { nativeSourceHash, nativeSources } from './source-hash.ts'
 import type { Toolkit } from './toolkit.ts'
 
 /** A100; RTX 30; RTX 40 and L4; H100 and H200 (with wgmma, hence the a); B200; RTX 50. */
@@ -85,7 +85,7 @@ export async function buildCuda({ toolkit, output, gpus, only }: CudaBuild): Pro
       TT_TARGETS: [...gpus, ptx].join(' '),
       TT_DEVICE_KIND: 'cuda',
     })
-    objects.push(...(await compileAll([unit(`${CUDA_SOURCES}/abi.cu`)], { onCompiled: tell })))
+    objects.push(...(await compileAll([unit(`${CUDA_SOURCES}/runtime/abi.cu`)], { onCompiled: tell })))
   }
   const kernels = await kernelsOf(objects)
   const offenders = Object.values(kernels).flatMap((uses) => spillProblems(uses))
@@ -115,11 +115,10 @@ export async function buildCuda({ toolkit, output, gpus, only }: CudaBuild): Pro
 
 /** Paths of the CUDA sources; of those with the names in `only` when it is given. */
 export function cudaSources(only?: readonly string[]): string[] {
-  const all = readdirSync(join(ROOT, CUDA_SOURCES)).filter((name) => name.endsWith('.cu'))
-  const unknown = only?.find((name) => !all.includes(`${name}.cu`))
-  if (unknown) throw new Error(`there is no ${CUDA_SOURCES}/${unknown}.cu`)
-  const chosen = all.filter((name) => !only || only.includes(basename(name, '.cu')))
-  return chosen.toSorted().map((name) => `${CUDA_SOURCES}/${name}`)
+  const all = nativeSources('cuda').filter((path) => path.endsWith('.cu'))
+  const unknown = only?.find((name) => !all.some((path) => basename(path, '.cu') === name))
+  if (unknown) throw new Error(`there is no ${unknown}.cu in ${CUDA_SOURCES}`)
+  return all.filter((path) => !only || only.includes(basename(path, '.cu')))
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

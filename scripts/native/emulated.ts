@@ -1,5 +1,5 @@
 /**
- * Builds libtritune_cuda_emulated: the same native/cuda/*.cu, compiled by g++ against native/emulator, for tests on machines
+ * Builds libtritune_cuda_emulated: the same .cu of native/cuda, compiled by g++ against native/emulator, for tests on machines
  * without a GPU. Plain, or with a sanitizer.
  */
 import { basename } from 'node:path'
@@ -62,7 +62,7 @@ export async function buildEmulated(variant: EmulatedVariant): Promise<EmulatedB
     TT_TARGETS: 'emulated',
     TT_DEVICE_KIND: 'cuda-emulated',
   })
-  objects.push(...(await compileAll([unit(`${CUDA_SOURCES}/abi.cu`)], { onCompiled })))
+  objects.push(...(await compileAll([unit(`${CUDA_SOURCES}/runtime/abi.cu`)], { onCompiled })))
   const sanitizer = VARIANTS[variant].filter((flag) => flag.startsWith('-fsanitize'))
   await linkShared({
     linker: 'g++',

@@ -4,7 +4,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { openSafetensors } from '../../core/safetensors.ts'
+import { openSafetensors } from '../../core/files/safetensors.ts'
 import { TrituneError } from '../../core/errors.ts'
 import { openCpu } from '../../plugins/cpu/mod.ts'
 import { listCheckpoints } from '../../plugins/finetune/mod.ts'
@@ -77,7 +77,7 @@ function inspect(cwd: string, before: number): Death {
   for (const { folder, step } of checkpoints) {
     try {
       using adapter = loadAdapter(model, folder)
-      const { entries } = openSafetensors(join(folder, 'optimizer.safetensors'))
+      const { entries } = openSafetensors(join(folder, 'state.safetensors'))
       if (entries.size !== 2 * adapter.parameters.size) problems.push(`${folder}: ${entries.size} moments`)
       const state: { step: number } = JSON.parse(readFileSync(join(folder, 'training_state.json'), 'utf8'))
       if (state.step !== step) problems.push(`${folder}: says step ${state.step}`)

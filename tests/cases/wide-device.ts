@@ -6,6 +6,7 @@ import {
   type Device,
   DTYPES,
   empty,
+  implement,
   type Op,
   type OpInputs,
   type OpKey,
@@ -18,7 +19,7 @@ import {
   type Tensor,
   writeElement,
 } from '../../core/mod.ts'
-import type { Storage } from '../../core/storage.ts'
+import type { Storage } from '../../core/tensor/storage.ts'
 
 export interface WideDevice extends Device {
   /** A tensor that is exactly these numbers. */
@@ -82,11 +83,7 @@ export function createWideDevice(): WideDevice {
     name: 'wide',
     implementationOf: (key) =>
       isOp(key)
-        ? {
-            op: key,
-            supports: () => true,
-            run: (inputs, outputs, params) => run(key, inputs, outputs, params),
-          }
+        ? implement(key, { run: (inputs, outputs, params) => run(key, inputs, outputs, params) })
         : undefined,
     tensor(values, shape) {
       const made = empty(shape, { device })

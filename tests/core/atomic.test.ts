@@ -13,14 +13,14 @@ import {
 } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { writeAll } from '../../core/files.ts'
+import { writeAll } from '../../core/files/files.ts'
 import {
   recoverFolder,
   writeFileAtomic,
   writeFolderAtomic,
   writeFolderAtomicSync,
   writeStreamAtomic,
-} from '../../core/atomic.ts'
+} from '../../core/files/atomic.ts'
 import { TrituneError } from '../../core/errors.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'tritune-atomic-'))

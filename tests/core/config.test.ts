@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import * as v from 'valibot'
-import { ConfigError, defineConfig, formatPath } from '../../core/config.ts'
-import type { ConfigRule } from '../../core/config.ts'
+import { ConfigError, defineConfig, formatPath } from '../../core/contracts/config.ts'
+import type { ConfigRule } from '../../core/contracts/config.ts'
 import {
   decimal,
   decimalText,
@@ -12,8 +12,8 @@ import {
   oneOf,
   optional,
   text,
-} from '../../core/config-fields.ts'
-import type { Field } from '../../core/config-fields.ts'
+} from '../../core/contracts/config-fields.ts'
+import type { Field } from '../../core/contracts/config-fields.ts'
 
 interface Demo {
   rank: number

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { createRandom, philox4x32 } from '../../core/random.ts'
+import { createRandom, philox4x32 } from '../../core/tensor/random.ts'
 
 function hex(words: Uint32Array): string {
   return [...words].map((word) => word.toString(16).padStart(8, '0')).join(' ')

@@ -12,11 +12,11 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openCheckpoint } from '../../core/checkpoint.ts'
+import { openCheckpoint } from '../../core/files/checkpoint.ts'
 import { TrituneError } from '../../core/errors.ts'
-import { openSafetensors, readEntry, tensorDType } from '../../core/safetensors.ts'
-import type { TensorSource } from '../../core/safetensors-write.ts'
-import { writeSafetensors, writeSharded } from '../../core/safetensors-write.ts'
+import { openSafetensors, readEntry, tensorDType } from '../../core/files/safetensors.ts'
+import type { TensorSource } from '../../core/files/safetensors-write.ts'
+import { writeSafetensors, writeSharded } from '../../core/files/safetensors-write.ts'
 
 const golden = join(import.meta.dir, '../golden/safetensors')
 const folder = mkdtempSync(join(tmpdir(), 'tritune-safetensors-'))

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import * as v from 'valibot'
-import { defineConfig } from '../../core/config.ts'
-import { integer, listOf, optional, text } from '../../core/config-fields.ts'
+import { defineConfig } from '../../core/contracts/config.ts'
+import { integer, listOf, optional, text } from '../../core/contracts/config-fields.ts'
 import { TrituneError } from '../../core/errors.ts'
-import { applyOverrides, parseYaml, positionOf, validateYaml, yamlValue } from '../../core/yaml.ts'
+import { applyOverrides, parseYaml, positionOf, validateYaml, yamlValue } from '../../core/files/yaml.ts'
 
 const config = defineConfig(
   v.strictObject({

@@ -1,7 +1,7 @@
 /**
  * The emulated CUDA library by its raw functions: arrays in, arrays out. For tests of single kernels.
  */
-import { bf16ToNumber, numberToBf16 } from '../../core/dtype.ts'
+import { bf16ToNumber, numberToBf16 } from '../../core/tensor/dtype.ts'
 import { type CheckedFunctions, openLibrary } from '../../core/native/library.ts'
 
 export type HostArray =

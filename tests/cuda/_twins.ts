@@ -4,7 +4,7 @@
  * Device arrays lie between margins that must stay as they were, `shift` elements behind a 64-byte boundary.
  */
 import { expect } from 'bun:test'
-import { bf16ToNumber, numberToBf16 } from '../../core/dtype.ts'
+import { bf16ToNumber, numberToBf16 } from '../../core/tensor/dtype.ts'
 import type { CheckedFunctions } from '../../core/native/library.ts'
 import { type Argument, run as runOnCpu } from '../native/_header.ts'
 import { randomNumbers } from '../native/_matrix.ts'

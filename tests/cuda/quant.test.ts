@@ -2,7 +2,7 @@
  * Quantization on the emulated CUDA kernels, byte for byte against plain rules: sizes and values that the op table has not.
  */
 import { afterEach, describe, expect, test } from 'bun:test'
-import { numberToBf16 } from '../../core/dtype.ts'
+import { numberToBf16 } from '../../core/tensor/dtype.ts'
 import { as, DTYPE, type Kind, noise, openRaw, type RawDevice, read } from './_raw.ts'
 
 const { fround } = Math

@@ -4,7 +4,7 @@
  * A guarded buffer lies between margins of NaN (inputs: a value read out of bounds poisons the result) that must be
  * unchanged afterwards (outputs: nothing was written out of bounds).
  */
-import { bf16ToNumber, numberToBf16 } from '../../core/dtype.ts'
+import { bf16ToNumber, numberToBf16 } from '../../core/tensor/dtype.ts'
 import { BF16, F32 } from './_library.ts'
 
 const MARGIN = 96

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'bun:test'
-import { bf16ToNumber } from '../../core/dtype.ts'
+import { bf16ToNumber } from '../../core/tensor/dtype.ts'
 import { BAD_ARGUMENT, BF16, F32, call, lastError, reachableIsas, run } from './_library.ts'
 import { guarded, randomInput, randomNumbers, referenceProduct, worstError } from './_matrix.ts'
 

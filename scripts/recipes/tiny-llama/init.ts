@@ -6,10 +6,10 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeFileAtomic } from '../../../core/atomic.ts'
-import { numberToBf16 } from '../../../core/dtype.ts'
-import { createRandom } from '../../../core/random.ts'
-import { type TensorSource, writeSharded } from '../../../core/safetensors-write.ts'
+import { writeFileAtomic } from '../../../core/files/atomic.ts'
+import { numberToBf16 } from '../../../core/tensor/dtype.ts'
+import { createRandom } from '../../../core/tensor/random.ts'
+import { type TensorSource, writeSharded } from '../../../core/files/safetensors-write.ts'
 
 export interface LlamaSize {
   readonly vocabSize: number

@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeFileAtomic } from '../../../core/atomic.ts'
+import { writeFileAtomic } from '../../../core/files/atomic.ts'
 import type { Bpe } from './bpe.ts'
 
 /** Opens nothing, ends every document; also the unknown-free tokenizer's only control token besides padding. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { createRandom } from '../../../core/random.ts'
+import { createRandom } from '../../../core/tensor/random.ts'
 import { createBatches, packDocuments, splitValidation } from '../../../plugins/data/mod.ts'
 import type { Batch, Batches, TokenizedExample } from '../../../plugins/data/mod.ts'
 

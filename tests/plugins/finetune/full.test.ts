@@ -3,7 +3,7 @@
  */
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { openCheckpoint } from '../../../core/checkpoint.ts'
+import { openCheckpoint } from '../../../core/files/checkpoint.ts'
 import { countLiveTensors } from '../../../core/mod.ts'
 import { estimateRun, prepareRun, summarize, train } from '../../../plugins/finetune/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'

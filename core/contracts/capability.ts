@@ -1,0 +1,90 @@
+/**
+ * The closed list of things a plugin can provide. A new kind of thing is a change of core, made on purpose.
+ */
+import type { Adapter } from './adapter.ts'
+import type { ValidatableConfig } from './config.ts'
+import type { Device } from './device.ts'
+import type { Layer } from './layer.ts'
+import type { Model } from './model.ts'
+import type { GradientTransform } from '../optim/transform.ts'
+import type { DatasetDefinition } from './dataset.ts'
+import type { MonitorDefinition } from './monitor.ts'
+import type { ObjectiveDefinition } from './objective.ts'
+import type { SamplerDefinition } from './sampler.ts'
+import type { StrategyDefinition } from './strategy.ts'
+import type { Dequantize, Quantize, QuantizedTensor } from './quantize.ts'
+import type { Shape } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+
+/** Options come as plain data from YAML, or typed from TypeScript through the function that made the definition. */
+export interface AdapterDefinition<O = unknown> {
+  readonly name: string
+  /** The schema of the options: for YAML, help texts and validation. */
+  readonly options: ValidatableConfig<O>
+  /** Puts the adapter on one layer. `seed` makes its initial values. */
+  create(layer: Layer, options: O, context: { readonly seed: number }): Adapter
+}
+
+export interface QuantizerDefinition<O = unknown> {
+  readonly name: string
+  readonly options: ValidatableConfig<O>
+  create(options: O): Quantize<QuantizedTensor> & Dequantize<QuantizedTensor>
+}
+
+/** Where weights come from: a checkpoint folder, a GGUF file, memory. */
+export interface WeightSource {
+  readonly place: string
+  has(name: string): boolean
+  names(): Iterable<string>
+  /** Loads a tensor with the expected shape, converted to the dtype; E_MODEL when missing, E_SHAPE when it does not fit. */
+  load(name: string, shape: Shape): Tensor
+}
+
+export interface ModelDefinition {
+  /** Hugging Face `model_type`. */
+  readonly name: string
+  create(config: Readonly<Record<string, unknown>>, weights: WeightSource): Model
+}
+
+/** What a link of the gradient chain may need to know besides its own options. */
+export interface TransformContext {
+  /** `weight_decay` of the run, and on which parameters it acts. */
+  readonly weightDecay: number
+  decays(name: string): boolean
+}
+
+/** An optimizer or a gradient transform. */
+export interface TransformDefinition<O = unknown> {
+  readonly name: string
+  readonly options: ValidatableConfig<O>
+  create(options: O, context: TransformContext): GradientTransform
+}
+
+export interface DeviceDefinition {
+  readonly name: string
+  /** Opens the device or throws E_DEVICE / E_LIBRARY with the reason. */
+  open(options: { readonly threads?: number }): Device
+}
+
+/** A definition whose options have been forgotten: what comes out of its own `options.validate` fits its `create`. */
+export type Erased<D extends { readonly options: unknown }> = Omit<D, 'options'> & {
+  readonly options: ValidatableConfig<unknown>
+}
+
+export interface Capabilities {
+  adapter: Erased<AdapterDefinition<never>>
+  quantizer: Erased<QuantizerDefinition<never>>
+  model: ModelDefinition
+  dataset: DatasetDefinition
+  sampler: Erased<SamplerDefinition<never>>
+  objective: Erased<ObjectiveDefinition<never>>
+  optimizer: Erased<TransformDefinition<never>>
+  transform: Erased<TransformDefinition<never>>
+  strategy: Erased<StrategyDefinition<never>>
+  monitor: Erased<MonitorDefinition<never>>
+  device: DeviceDefinition
+}
+
+export type CapabilityKind = keyof Capabilities
+/** `adapter:lora` */
+export type CapabilityId = `${CapabilityKind}:${string}`

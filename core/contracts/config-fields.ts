@@ -1,0 +1,128 @@
+/**
+ * The fields that configurations are made of, as valibot schemas with messages for people:
+ * `integer({ min: 1 })`, `decimal({ above: 0 })`, `oneOf([...])`, `optional(field, fallback)` and the like.
+ *
+ * In YAML an empty value is null; `optional()` and `nullable()` therefore take null for "not given".
+ */
+import * as v from 'valibot'
+import type { GenericSchema } from 'valibot'
+import { nearestNames } from '../errors.ts'
+
+export type Field<T> = GenericSchema<unknown, T>
+
+export interface NumberRange {
+  /** Inclusive bounds. */
+  readonly min?: number
+  readonly max?: number
+  /** Exclusive bounds. */
+  readonly above?: number
+  readonly below?: number
+}
+
+export function integer(range: NumberRange = {}): Field<number> {
+  const message = `expected an integer${rangeText(range)}`
+  return v.pipe(
+    v.number(message),
+    v.check((x) => Number.isSafeInteger(x) && inRange(x, range), message),
+  )
+}
+
+export function decimal(range: NumberRange = {}): Field<number> {
+  const message = `expected a number${rangeText(range)}`
+  return v.pipe(
+    v.number(message),
+    v.check((x) => Number.isFinite(x) && inRange(x, range), message),
+  )
+}
+
+/** Like `decimal()`, but `"2e-4"` is a number too: YAML 1.1 readers take `2e-4` (without a dot) for text. */
+export function decimalText(range: NumberRange = {}): Field<number> {
+  const message = `expected a number${rangeText(range)}`
+  return v.pipe(
+    v.union([v.number(), v.string()], message),
+    v.check((x) => `${x}`.trim() !== '' && Number.isFinite(Number(x)) && inRange(Number(x), range), message),
+    v.transform(Number),
+  )
+}
+
+const WORDS = new Map([
+  ['yes', true],
+  ['on', true],
+  ['true', true],
+  ['no', false],
+  ['off', false],
+  ['false', false],
+])
+
+/** true or false; the words yes, no, on, off of YAML 1.1 count. */
+export function flag(): Field<boolean> {
+  const message = 'expected true or false'
+  return v.pipe(
+    v.union([v.boolean(), v.string()], message),
+    v.check((x) => typeof x === 'boolean' || WORDS.has(x.toLowerCase()), message),
+    v.transform((x) => (typeof x === 'boolean' ? x : WORDS.get(x.toLowerCase()) === true)),
+  )
+}
+
+/** A text that is not empty; `what` completes "expected …". */
+export function text(what = 'a text that is not empty'): Field<string> {
+  const message = `expected ${what}`
+  return v.pipe(
+    v.string(message),
+    v.check((x) => x.trim() !== '', message),
+  )
+}
+
+export interface OneOfOptions {
+  /** Values that exist elsewhere and are understood, but cannot be used yet. */
+  readonly later?: readonly string[]
+}
+
+export function oneOf<const T extends string>(
+  values: readonly T[],
+  { later = [] }: OneOfOptions = {},
+): Field<T> {
+  const names = values.join(', ')
+  return v.picklist(values, ({ input }) => {
+    if (typeof input === 'string' && later.includes(input)) {
+      return `"${input}" is not supported yet; use one of ${names}`
+    }
+    const near = typeof input === 'string' ? nearestNames(input, values, 1) : []
+    return `expected one of ${names}${near.length > 0 ? ` (did you mean "${near[0]}"?)` : ''}`
+  })
+}
+
+export function listOf<T>(item: Field<T>, what = 'a list'): Field<T[]> {
+  return v.array(item, `expected ${what}`)
+}
+
+/** A mapping whose keys are free. */
+export function mapOf<T>(value: Field<T>, what = 'a mapping'): Field<Record<string, T>> {
+  return v.record(v.string(), value, `expected ${what}`)
+}
+
+/** Not given or null → `fallback`. */
+export function optional<T>(field: Field<T>, fallback: T): Field<T> {
+  return v.nullish(field, () => fallback)
+}
+
+/** Not given → null. */
+export function nullable<T>(field: Field<T>): Field<T | null> {
+  return optional<T | null>(field, null)
+}
+
+function inRange(x: number, { min, max, above, below }: NumberRange): boolean {
+  if (min !== undefined && x < min) return false
+  if (max !== undefined && x > max) return false
+  if (above !== undefined && x <= above) return false
+  return below === undefined || x < below
+}
+
+function rangeText({ min, max, above, below }: NumberRange): string {
+  const parts: string[] = []
+  if (min !== undefined) parts.push(`≥ ${min}`)
+  if (above !== undefined) parts.push(`> ${above}`)
+  if (max !== undefined) parts.push(`≤ ${max}`)
+  if (below !== undefined) parts.push(`< ${below}`)
+  return parts.length === 0 ? '' : ` ${parts.join(' and ')}`
+}

@@ -1,0 +1,66 @@
+/**
+ * Dataset types: how one record of a file becomes tokens and labels. The built-in ones are in plugins/data.
+ */
+
+import type { ValidatableConfig } from './config.ts'
+
+/** Where a record stands; lines count from 1. */
+export interface RecordSource {
+  readonly file: string
+  readonly line: number
+}
+
+export interface DataRecord {
+  readonly value: Readonly<Record<string, unknown>>
+  readonly source: RecordSource
+}
+
+export interface TokenizedExample {
+  readonly ids: Int32Array
+  /** As long as `ids`: `labels[i]` is `ids[i]` where that token is to be learned, else −100 (not shifted). */
+  readonly labels: Int32Array
+  readonly source: RecordSource
+}
+
+export interface ChatMessage {
+  readonly role: string
+  readonly content: string
+  /** Whatever else the chat template looks at. */
+  readonly [property: string]: unknown
+}
+
+/** What dataset types need of a tokenizer. */
+export interface TokenizerLike {
+  /** `addSpecialTokens` puts BOS (and whatever the tokenizer is set to) around the text. */
+  encode(text: string, options: { readonly addSpecialTokens: boolean }): number[]
+  decode(ids: readonly number[]): string
+  /** The entry of the vocabulary, for display. */
+  tokenOf(id: number): string
+  readonly bosId: number | null
+  readonly eosId: number | null
+  readonly padId: number | null
+  /** The text of a conversation. Throws when there is no chat template. */
+  renderChat(messages: readonly ChatMessage[], options: { readonly addGenerationPrompt: boolean }): string
+  /** Hash of everything that decides the ids: vocabulary, merges, added tokens, chat template. */
+  readonly id: string
+}
+
+/** What a dataset type is given besides the record; `O` are its own options, checked. */
+export interface DatasetContext<O = unknown> {
+  readonly tokenizer: TokenizerLike
+  readonly typeOptions: O
+  readonly trainOnInputs: boolean
+  /** Something the user should know, said once however many records it concerns. */
+  note(text: string): void
+}
+
+/** One `type:` of a dataset entry; `C` is what it is given besides the record. */
+export interface DatasetDefinition<C = never> {
+  readonly name: string
+  /** The schema of `type_options` of the dataset entry; without it there are none. */
+  readonly options?: ValidatableConfig<unknown>
+  /** Examples longer than `sequence_len` are cut into several instead of being dropped. */
+  readonly splitsLongText?: boolean
+  /** Throws E_DATA with `file:line` when the record does not fit the type. */
+  tokenize(record: DataRecord, context: C): TokenizedExample
+}

@@ -1,0 +1,181 @@
+/**
+ * File helpers: complete writes and reads, syncing to the disk, temporary names, and operating-system errors
+ * turned into tritune's. Not an abstraction over file systems; everything here is a thin layer over node:fs.
+ */
+
+import { closeSync, fsyncSync, openSync, readdirSync, readSync, rmSync, statSync, writeSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { TrituneError } from '../errors.ts'
+
+/** No single read or write is larger: some systems cut calls at 2 GiB. */
+const CALL_BYTES = 64 * 1024 * 1024
+
+/** Writes all bytes at the current position of `fd`. */
+export function writeAll(fd: number, bytes: Uint8Array, path: string): void {
+  let done = 0
+  while (done < bytes.length) {
+    try {
+      done += writeSync(fd, bytes, done, Math.min(CALL_BYTES, bytes.length - done))
+    } catch (error) {
+      throw fileError(error, path, 'cannot write')
+    }
+  }
+}
+
+/** Fills `target` from byte `position` of `fd`; a file that ends early is an E_FORMAT error. */
+export function readAll(fd: number, target: Uint8Array, position: number, path: string): void {
+  let done = 0
+  while (done < target.length) {
+    let got: number
+    try {
+      got = readSync(fd, target, done, Math.min(CALL_BYTES, target.length - done), position + done)
+    } catch (error) {
+      throw fileError(error, path, 'cannot read')
+    }
+    if (got === 0) {
+      throw new TrituneError(
+        'E_FORMAT',
+        `the file ends at byte ${position + done}, ${target.length - done} bytes too early`,
+        { place: path, remedy: 'the file is truncated or still being written: download or copy it again' },
+      )
+    }
+    done += got
+  }
+}
+
+/** Opens a file, with E_FILE when that fails. */
+export function openFile(path: string, flags: 'r' | 'wx'): number {
+  try {
+    return openSync(path, flags)
+  } catch (error) {
+    throw fileError(error, path, flags === 'r' ? 'cannot open' : 'cannot create')
+  }
+}
+
+/** Creates a file for writing, or gives undefined when something has that name already. */
+export function openExclusive(path: string): number | undefined {
+  try {
+    return openSync(path, 'wx')
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return undefined
+    throw fileError(error, path, 'cannot create')
+  }
+}
+
+/** Flushes a file or a folder to the disk. Windows cannot sync folders; its renames are durable anyway. */
+export function syncPath(path: string): void {
+  if (process.platform === 'win32' && statSync(path).isDirectory()) return
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Flushes every file and folder below `folder`, and the folder itself. */
+export function syncTree(folder: string): void {
+  for (const item of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, item.name)
+    if (item.isDirectory()) syncTree(path)
+    else if (item.isFile()) syncPath(path)
+  }
+  syncPath(folder)
+}
+
+/** A hidden name beside `path`, on the same disk, that tells who made it: `.name.tmp-host-pid-random`. */
+export function temporaryName(path: string, kind: 'tmp' | 'old' = 'tmp'): string {
+  const random = Math.random().toString(36).slice(2, 10)
+  return join(dirname(path), `.${basename(path)}.${kind}-${hostname()}-${process.pid}-${random}`)
+}
+
+/** Removes what killed processes of this host left beside `path` under temporary names. */
+export function removeStale(path: string): void {
+  removeLeftovers(dirname(path), (name) => name.startsWith(`.${basename(path)}.tmp-`))
+}
+
+/** As `removeStale`, for everything directly in a folder. */
+export function removeStaleIn(folder: string): void {
+  removeLeftovers(folder, (name) => name.startsWith('.'))
+}
+
+function removeLeftovers(folder: string, isOurs: (name: string) => boolean): void {
+  const mark = `.tmp-${hostname()}-`
+  for (const name of readdirSync(folder)) {
+    const at = name.indexOf(mark)
+    if (at < 0 || !isOurs(name)) continue
+    const pid = Number(name.slice(at + mark.length).split('-')[0])
+    if (Number.isInteger(pid) && pid > 0 && !isAlive(pid)) {
+      rmSync(join(folder, name), { recursive: true, force: true })
+    }
+  }
+}
+
+/** Removes a temporary file or folder after a failure, which stays the error that is reported. */
+export function discard(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true })
+  } catch {
+    // The first error says more; the leftover has a temporary name and `removeStale` gets it later.
+  }
+}
+
+/** A path as people know it: without the temporary names of files and folders that are not there yet. */
+export function publicPath(path: string): string {
+  return path.replaceAll(/\.([^/\\]+)\.(?:tmp|old)-[^/\\]*-\d+-[a-z0-9]+(?=[/\\]|$)/g, '$1')
+}
+
+/** An operating-system error as a TrituneError: E_DISK when the disk is full, else E_FILE. Others pass unchanged. */
+export function fileError(error: unknown, path: string, doing: string): Error {
+  if (error instanceof TrituneError) return error
+  const code = errorCode(error)
+  if (code === undefined) return error instanceof Error ? error : new Error(String(error))
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
+    const what =
+      code === 'ENOSPC'
+        ? 'no space left on the disk'
+        : code === 'EDQUOT'
+          ? 'the disk quota is used up'
+          : 'the file is too large for this disk'
+    const remedy = 'free some space or choose another output folder; nothing half-written was left behind'
+    return new TrituneError('E_DISK', `${doing}: ${what}`, { place: publicPath(path), remedy, cause: error })
+  }
+  const reason = REASONS[code]
+  if (reason === undefined) return error instanceof Error ? error : new Error(String(error))
+  return new TrituneError('E_FILE', `${doing}: ${reason.what}`, {
+    place: publicPath(path),
+    remedy: reason.remedy,
+    cause: error,
+  })
+}
+
+/** The `code` of a node:fs error (`ENOENT`…), or undefined. */
+export function errorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}
+
+const REASONS: Readonly<Record<string, { what: string; remedy?: string } | undefined>> = {
+  ENOENT: { what: 'no such file or folder', remedy: 'check the path' },
+  EACCES: { what: 'permission denied', remedy: 'check who owns the path and its permissions' },
+  EPERM: { what: 'permission denied', remedy: 'check who owns the path and its permissions' },
+  EROFS: { what: 'the disk is read-only', remedy: 'choose another folder' },
+  EISDIR: { what: 'it is a folder, not a file' },
+  ENOTDIR: { what: 'a part of the path is a file, not a folder' },
+  EEXIST: { what: 'something else has that name', remedy: 'remove it or choose another path' },
+  ENOTEMPTY: { what: 'the folder is not empty' },
+  ENAMETOOLONG: { what: 'the name is too long' },
+  EMFILE: { what: 'too many open files', remedy: 'raise the limit with `ulimit -n`' },
+  EIO: { what: 'the disk reported an input/output error', remedy: 'check the disk' },
+}
+
+/** Whether a process of this host is running. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return errorCode(error) !== 'ESRCH'
+  }
+}

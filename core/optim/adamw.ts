@@ -1,0 +1,154 @@
+/**
+ * AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101), as torch.optim.AdamW computes it.
+ *
+ * State is f32, or 8-bit codes as bitsandbytes keeps them (Dettmers et al. 2022, arXiv 2110.02861). A bf16 weight gets
+ * an f32 master copy, which is what is trained; the weight is its rounding. All parameters are one call where the device
+ * has one.
+ */
+import { runMany } from '../tensor/op.ts'
+import { ADAMW_8BIT_BLOCK, adamw8bitCall, adamw8bitOp } from '../ops/adamw-8bit.ts'
+import { adamwCall, adamwOp, type AdamwParams } from '../ops/adamw.ts'
+import { cast } from '../ops/cast.ts'
+import type { GradientTransform } from './transform.ts'
+import { noGrad } from '../tensor/tape.ts'
+import { type Tensor, zeros } from '../tensor/tensor.ts'
+
+export interface AdamWOptions {
+  readonly beta1?: number
+  readonly beta2?: number
+  readonly eps?: number
+  /** Decoupled decay; applied to tensors with two or more axes when `decayVectors` is false. */
+  readonly weightDecay?: number
+  readonly decayVectors?: boolean
+  /** Which parameters decay, by name; default: all (that `decayVectors` lets). */
+  readonly decays?: (name: string) => boolean
+  /** Moments of 4 or of about 1 byte an element. */
+  readonly states?: 'f32' | '8bit'
+  /** With 8-bit states: smaller parameters keep f32 ones, as in bitsandbytes. */
+  readonly smallest8bit?: number
+}
+
+interface Moments {
+  readonly kind: 'f32'
+  readonly m: Tensor
+  readonly v: Tensor
+  readonly master: Tensor | null
+}
+
+interface Moments8bit {
+  readonly kind: '8bit'
+  readonly m8: Tensor
+  readonly v8: Tensor
+  readonly mAbsmax: Tensor
+  readonly vAbsmax: Tensor
+  readonly master: Tensor | null
+}
+
+export function adamw({
+  beta1 = 0.9,
+  beta2 = 0.999,
+  eps = 1e-8,
+  weightDecay = 0,
+  decayVectors = true,
+  decays = () => true,
+  states = 'f32',
+  smallest8bit = 4096,
+}: AdamWOptions = {}): GradientTransform {
+  return {
+    name: 'adamw',
+    init(parameters) {
+      const moments = new Map<string, Moments | Moments8bit>()
+      for (const [name, weight] of parameters) {
+        const small = states === 'f32' || weight.size < smallest8bit
+        moments.set(name, small ? createMoments(weight) : createMoments8bit(weight))
+      }
+      return {
+        apply({ step, learningRate, gradScale }) {
+          const calls: ReturnType<typeof adamwCall>[] = []
+          const calls8bit: ReturnType<typeof adamw8bitCall>[] = []
+          for (const [name, weight] of parameters) {
+            const state = moments.get(name)
+            const { grad } = weight
+            if (!grad || !state) continue
+            const params: AdamwParams = {
+              lr: learningRate,
+              beta1,
+              beta2,
+              eps,
+              weightDecay: decays(name) && (decayVectors || weight.shape.length > 1) ? weightDecay : 0,
+              bias1: 1 - beta1 ** step,
+              bias2: 1 - beta2 ** step,
+              gradScale,
+            }
+            if (state.kind === 'f32') calls.push(adamwCall({ ...state, weight, grad }, params))
+            else calls8bit.push(adamw8bitCall({ ...state, weight, grad }, params))
+          }
+          runMany(adamwOp, calls)
+          runMany(adamw8bitOp, calls8bit)
+        },
+        tensors() {
+          const all = new Map<string, Tensor>()
+          for (const [name, state] of moments)
+            for (const [part, tensor] of partsOf(state)) all.set(`${part}.${name}`, tensor)
+          return all
+        },
+        [Symbol.dispose]() {
+          for (const state of moments.values()) for (const [, tensor] of partsOf(state)) tensor.dispose()
+        },
+      }
+    },
+  }
+}
+
+/** AdamW with 8-bit moments: `adamw({ states: '8bit' })`. */
+export function adamw8bit(options: Omit<AdamWOptions, 'states'> = {}): GradientTransform {
+  return adamw({ ...options, states: '8bit' })
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Under the names in files. */
+function partsOf(state: Moments | Moments8bit): [string, Tensor][] {
+  const { master } = state
+  const parts: [string, Tensor | null][] =
+    state.kind === 'f32'
+      ? [
+          ['m', state.m],
+          ['v', state.v],
+        ]
+      : [
+          ['m8', state.m8],
+          ['v8', state.v8],
+          ['m_absmax', state.mAbsmax],
+          ['v_absmax', state.vAbsmax],
+        ]
+  return [...parts, ['master', master] as const].flatMap(([name, tensor]) => (tensor ? [[name, tensor]] : []))
+}
+
+function createMoments(weight: Tensor): Moments {
+  const options = { dtype: 'f32', device: weight.device } as const
+  return {
+    kind: 'f32',
+    m: zeros(weight.shape, options),
+    v: zeros(weight.shape, options),
+    master: createMaster(weight),
+  }
+}
+
+/** Zeros: whatever the codes are, the absmax of every block is 0. */
+function createMoments8bit(weight: Tensor): Moments8bit {
+  const { shape, device } = weight
+  const blocks = [Math.ceil(weight.size / ADAMW_8BIT_BLOCK)]
+  return {
+    kind: '8bit',
+    m8: zeros(shape, { dtype: 'u8', device }),
+    v8: zeros(shape, { dtype: 'u8', device }),
+    mAbsmax: zeros(blocks, { device }),
+    vAbsmax: zeros(blocks, { device }),
+    master: createMaster(weight),
+  }
+}
+
+function createMaster(weight: Tensor): Tensor | null {
+  return weight.dtype === 'f32' ? null : noGrad(() => cast(weight, 'f32'))
+}

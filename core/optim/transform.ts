@@ -1,0 +1,74 @@
+/**
+ * Gradient transforms: what happens between `backward()` and the next step, as links of a chain.
+ *
+ *   chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.01 }))
+ *
+ * A transform is a description; `init(parameters)` makes its state. Links before the last change `parameter.grad` (or
+ * `step.gradScale`); the last one moves the weights. State is saved and loaded by name, so that a run resumes to the bit.
+ */
+import { jsonField, type Stateful } from '../contracts/stateful.ts'
+import type { Readback } from '../tensor/readback.ts'
+import { TrituneError } from '../errors.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+
+/** Trainable leaves by name; the order is the order of training and of files. */
+export type Parameters = ReadonlyMap<string, Tensor>
+
+export interface OptimizerStep {
+  /** 1-based number of this step. */
+  readonly step: number
+  readonly learningRate: number
+  /** Factor on all gradients, applied by the link that moves the weights. */
+  gradScale: number
+  /** All gradients in one tensor (`flatGradients`), where they are: one call instead of one for each. */
+  readonly gradients?: Tensor
+  /** Numbers are read through this where it is given: together with the losses, which are checked then. */
+  readonly readback?: Readback
+  /** What links report: `grad_norm`, … */
+  readonly metrics: Record<string, number>
+}
+
+export interface TransformState extends Stateful, Disposable {
+  apply(step: OptimizerStep): void
+  /** Tensors to save for an exact resume, by name. */
+  tensors(): ReadonlyMap<string, Tensor>
+}
+
+export interface GradientTransform {
+  readonly name: string
+  init(parameters: Parameters): TransformState
+}
+
+/** Applies transforms in order; state names are prefixed with the transform's, so two of one name are an E_NAME. */
+export function chain(...links: readonly GradientTransform[]): GradientTransform {
+  const twice = links.find(({ name }, i) => links.findIndex((link) => link.name === name) !== i)
+  if (twice) throw new TrituneError('E_NAME', `the chain has two links of the name "${twice.name}"`)
+  return {
+    name: 'chain',
+    init(parameters) {
+      const states = links.map((link) => link.init(parameters))
+      return {
+        apply(step) {
+          for (const state of states) state.apply(step)
+        },
+        tensors() {
+          const all = new Map<string, Tensor>()
+          for (const [i, state] of states.entries())
+            for (const [name, value] of state.tensors()) all.set(`${links[i].name}.${name}`, value)
+          return all
+        },
+        saveState() {
+          return Object.fromEntries(
+            states.flatMap((state, i) => (state.saveState ? [[links[i].name, state.saveState()]] : [])),
+          )
+        },
+        loadState(saved) {
+          for (const [i, state] of states.entries()) state.loadState?.(jsonField(saved, links[i].name))
+        },
+        [Symbol.dispose]() {
+          for (const state of states) state[Symbol.dispose]()
+        },
+      }
+    },
+  }
+}

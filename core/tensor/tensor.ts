@@ -1,0 +1,294 @@
+/**
+ * Tensor: a contiguous, row-major array on one device. A handle: the memory belongs to a Storage that views share.
+ *
+ * Made under a `tensorScope()` it dies with the scope; made outside it is yours (`using t = …` or `t.dispose()`).
+ * Maths lives in core/ops as functions; this file is memory, shape and access only.
+ */
+import type { ArrayView, Device } from '../contracts/device.ts'
+import { defaultDevice } from './default-device.ts'
+import { type DType, DTYPES, type HostArray, numbersOf, writeElement } from './dtype.ts'
+import { TrituneError } from '../errors.ts'
+import { currentScope, type Owned, type Scope } from './scope.ts'
+import { formatShape, resolveShape, type Shape, sizeOf } from './shape.ts'
+import { Storage } from './storage.ts'
+import { type GradientSource, linksOf, record, type Taped } from './tape.ts'
+import { copyElements } from './tensor-bytes.ts'
+
+export interface TensorOptions {
+  readonly dtype?: DType
+  readonly device?: Device
+}
+
+let liveTensors = 0
+
+export class Tensor implements ArrayView, Taped, Owned, Disposable {
+  readonly shape: Shape
+  readonly dtype: DType
+  readonly storage: Storage
+  /** Byte offset into the storage. */
+  readonly offset: number
+  /** A leaf that asks for gradients. Set with `parameter()`; results of ops carry `source` instead. */
+  requiresGrad = false
+  /** Of a leaf: the f32 sum of gradients since it was last cleared; same shape. */
+  grad: Tensor | null = null
+  /** Of a result: the node that made it, and under which output name. */
+  source: GradientSource | null = null
+  sourceOutput = ''
+
+  #scope: Scope | null
+  #disposed = false
+
+  constructor(
+    storage: Storage,
+    shape: Shape,
+    dtype: DType,
+    offset = 0,
+    scope: Scope | null = currentScope(),
+  ) {
+    this.storage = storage
+    this.shape = shape
+    this.dtype = dtype
+    this.offset = offset
+    this.#scope = scope
+    this.#scope?.own(this)
+    liveTensors++
+  }
+
+  get device(): Device {
+    return this.storage.device
+  }
+
+  get size(): number {
+    return sizeOf(this.shape)
+  }
+
+  get bytes(): number {
+    return this.size * DTYPES[this.dtype].bytes
+  }
+
+  /** Number of rows when the last axis is a row: size / last. */
+  get rows(): number {
+    return this.shape.length === 0 ? 1 : this.size / (this.shape.at(-1) || 1)
+  }
+
+  /** Address for native calls. */
+  get address(): number {
+    this.#check()
+    return this.storage.address + this.offset
+  }
+
+  get needsGrad(): boolean {
+    return this.requiresGrad || this.source !== null
+  }
+
+  /** Zero-copy view of the elements (bf16 and f16 as bits). Valid until the memory is freed. E_DEVICE on a GPU. */
+  host(): HostArray {
+    this.#check()
+    const buffer = this.storage.host
+    if (!buffer)
+      throw new TrituneError('E_DEVICE', `the memory of a tensor on ${this.device.name} has no host view`, {
+        remedy: 'use toArray(), which copies, or to(device)',
+      })
+    return new DTYPES[this.dtype].array(buffer, this.offset, this.size)
+  }
+
+  /** A copy of the elements as numbers. */
+  toArray(): Float32Array {
+    this.#check()
+    return numbersOf(this.dtype, this.storage.host ? this.host() : this.#download())
+  }
+
+  /** The only element of a one-element tensor. */
+  item(): number {
+    if (this.size !== 1)
+      throw new TrituneError(
+        'E_SHAPE',
+        `item() needs one element, this tensor has shape ${formatShape(this.shape)}`,
+      )
+    return this.toArray()[0]
+  }
+
+  /** Overwrites the elements; numbers are rounded to the dtype. */
+  set(values: ArrayLike<number>): void {
+    if (values.length !== this.size) {
+      throw new TrituneError(
+        'E_SHAPE',
+        `set() needs ${this.size} values for shape ${formatShape(this.shape)}, got ${values.length}`,
+      )
+    }
+    if (!this.storage.host && this.device.write) this.device.write(this.address, encoded(this.dtype, values))
+    else fill(this.dtype, this.host(), values)
+  }
+
+  /**
+   * The same numbers on another device; another handle on the same memory when they are there already. Recorded on the
+   * tape: gradients come back to this tensor's device. Of a parameter it gives a result, not a parameter.
+   */
+  to(device: Device): Tensor {
+    this.#check()
+    const links = linksOf<Tensor>({ x: this })
+    const from = this.device
+    const y = device === from ? this.view() : copyTo(this, device)
+    if (!links) return y
+    try {
+      const backward = ({ y: dy }: { readonly y?: Tensor }): { x?: Tensor } => ({ x: dy?.to(from) })
+      record({ name: 'to', links, backward, release() {} }, { y })
+      return y
+    } catch (error) {
+      y.dispose()
+      throw error
+    }
+  }
+
+  /** Another handle on the same memory with another shape (one size may be −1). Not recorded on the tape: use reshape(). */
+  view(shape: Shape = this.shape): Tensor {
+    this.#check()
+    const resolved = shape === this.shape ? shape : resolveShape(this.shape, shape)
+    return new Tensor(this.storage.retain(), resolved, this.dtype, this.offset)
+  }
+
+  /** A handle on the elements from `start`, as many as `shape` has. Not recorded on the tape: use slice(). */
+  window(shape: Shape, start: number): Tensor {
+    this.#check()
+    if (start < 0 || start + sizeOf(shape) > this.size) {
+      throw new TrituneError(
+        'E_SHAPE',
+        `a window of ${formatShape(shape)} at element ${start} leaves ${this.toString()}`,
+      )
+    }
+    return new Tensor(
+      this.storage.retain(),
+      shape,
+      this.dtype,
+      this.offset + start * DTYPES[this.dtype].bytes,
+    )
+  }
+
+  /** A handle on `count` consecutive rows (entries of the first axis) from `start`. */
+  rowsView(start: number, count: number): Tensor {
+    const row = this.shape.slice(1)
+    return this.window([count, ...row], start * sizeOf(row))
+  }
+
+  /** Another handle on the same memory that no scope owns: whoever asked disposes it. */
+  alias(): Tensor {
+    this.#check()
+    return new Tensor(this.storage.retain(), this.shape, this.dtype, this.offset, null)
+  }
+
+  /** Used by Scope: changes the owner. */
+  adopt(scope: Scope | null): void {
+    this.#scope?.disown(this)
+    this.#scope = scope
+    scope?.own(this)
+  }
+
+  get disposed(): boolean {
+    return this.#disposed
+  }
+
+  dispose(): void {
+    if (this.#disposed) return
+    this.#disposed = true
+    this.#scope?.disown(this)
+    this.#scope = null
+    this.grad?.dispose()
+    this.grad = null
+    this.storage.release()
+    liveTensors--
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  toString(): string {
+    return `Tensor${formatShape(this.shape)} ${this.dtype} on ${this.device.name}`
+  }
+
+  #check(): void {
+    if (this.#disposed) {
+      throw new TrituneError(
+        'E_DISPOSED',
+        `a tensor of shape ${formatShape(this.shape)} was used after it was disposed`,
+        {
+          remedy: 'return it through scope.keep(…) if it has to outlive its scope',
+        },
+      )
+    }
+  }
+
+  #download(): HostArray {
+    const bytes = this.device.read?.(this.address, this.bytes)
+    if (!bytes) throw new TrituneError('E_DEVICE', `${this.device.name} cannot read its memory back`)
+    return new DTYPES[this.dtype].array(bytes.buffer, bytes.byteOffset, this.size)
+  }
+}
+
+/** Uninitialised memory. */
+export function empty(shape: Shape, { dtype = 'f32', device = defaultDevice() }: TensorOptions = {}): Tensor {
+  return new Tensor(new Storage(device, sizeOf(shape) * DTYPES[dtype].bytes), [...shape], dtype)
+}
+
+/** All elements 0. */
+export function zeros(shape: Shape, options: TensorOptions = {}): Tensor {
+  const tensor = empty(shape, options)
+  clear(tensor)
+  return tensor
+}
+
+/** Sets every element to 0, whatever was there. Not recorded: for gradients and statistics. */
+export function clear(tensor: Tensor): void {
+  if (tensor.device.zero) tensor.device.zero(tensor.address, tensor.bytes)
+  else if (tensor.storage.host) new Uint8Array(tensor.storage.host, tensor.offset, tensor.bytes).fill(0)
+  else tensor.set(new Float32Array(tensor.size))
+}
+
+/** From numbers; the shape is (length) unless given. */
+export function tensor(
+  values: ArrayLike<number>,
+  { shape = [values.length], ...options }: TensorOptions & { readonly shape?: Shape } = {},
+): Tensor {
+  const made = empty(shape, options)
+  made.set(values)
+  return made
+}
+
+/** Marks a tensor as a leaf whose gradient is wanted; returns it. */
+export function parameter(leaf: Tensor): Tensor {
+  leaf.requiresGrad = true
+  return leaf
+}
+
+/** Number of tensors alive: tests compare it before and after. */
+export function countLiveTensors(): number {
+  return liveTensors
+}
+
+function copyTo(source: Tensor, device: Device): Tensor {
+  const copy = empty(source.shape, { dtype: source.dtype, device })
+  try {
+    copyElements(copy, source)
+    return copy
+  } catch (error) {
+    copy.dispose()
+    throw error
+  }
+}
+
+/** Numbers as bytes of a dtype; no copy where they are that already. */
+function encoded(dtype: DType, values: ArrayLike<number>): Uint8Array {
+  const { array } = DTYPES[dtype]
+  const isReady =
+    (dtype === 'f32' && values instanceof Float32Array) || (dtype === 'i32' && values instanceof Int32Array)
+  if (isReady) return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+  const staged = new array(new ArrayBuffer(values.length * DTYPES[dtype].bytes), 0, values.length)
+  fill(dtype, staged, values)
+  return new Uint8Array(staged.buffer)
+}
+
+function fill(dtype: DType, target: HostArray, values: ArrayLike<number>): void {
+  if (dtype === 'bf16' || dtype === 'f16')
+    for (let i = 0; i < values.length; i++) writeElement(dtype, target, i, values[i])
+  else target.set(values)
+}

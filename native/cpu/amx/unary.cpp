@@ -1,4 +1,0 @@
-// The kernels of the unary functions once more, for CPUs with AMX: they have the instruction that rounds to bf16.
-#define TT_ISA amx
-#define TT_AVX512 1
-#include "../kernels/unary.cpp"

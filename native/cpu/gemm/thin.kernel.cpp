@@ -1,0 +1,99 @@
+// Thin products in f32: blocks of RANKS × two vectors of columns stay in registers over a band of rows. Bands are taken from
+// left to right, so that x is read as it lies in memory; the sums of all columns wait in L2.
+#include "thin.h"
+#include "../vectors/simd.h"
+
+namespace tt {
+namespace TT_ISA {
+namespace {
+
+#if TT_AVX512
+constexpr int RANKS = 8;
+#else
+constexpr int RANKS = 4;
+#endif
+
+constexpr int BAND = 64;
+
+template <class T> TT_INLINE void block(const ThinPart& part, const T* x, int row, int rows, int rank, int ranks, int column) {
+  V acc[RANKS][2];
+  float* out = part.partial + size_t(rank) * thin_columns(part.n) + column;
+  const size_t ld = size_t(thin_columns(part.n));
+#pragma GCC unroll 8
+  for (int i = 0; i < RANKS; i++) {
+    acc[i][0] = row && i < ranks ? load(out + i * ld) : zero();
+    acc[i][1] = row && i < ranks ? load(out + i * ld + LANES) : zero();
+  }
+  const int left = part.n - column, n0 = left < LANES ? left : LANES, n1 = left - n0 < LANES ? left - n0 : LANES;
+  const float* t = part.t + size_t(row) * part.rank + rank;
+  for (int r = 0; r < rows; r++, x += part.n, t += part.rank) {
+    V x0, x1;
+    if (n1 == LANES) {
+      x0 = load_any(x);
+      x1 = load_any(x + LANES);
+    } else {
+      x0 = load_any_n(x, n0);
+      x1 = n1 > 0 ? load_any_n(x + LANES, n1) : zero();
+    }
+    if (ranks == RANKS) {
+#pragma GCC unroll 8
+      for (int i = 0; i < RANKS; i++) {
+        V s = set1(t[i]);
+        acc[i][0] = fma(s, x0, acc[i][0]);
+        acc[i][1] = fma(s, x1, acc[i][1]);
+      }
+    } else {
+#pragma GCC unroll 8
+      for (int i = 0; i < RANKS; i++) {
+        V s = set1(i < ranks ? t[i] : 0);
+        acc[i][0] = fma(s, x0, acc[i][0]);
+        acc[i][1] = fma(s, x1, acc[i][1]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < RANKS; i++) {
+    if (i >= ranks) break;
+    store(out + i * ld, acc[i][0]);
+    store(out + i * ld + LANES, acc[i][1]);
+  }
+}
+
+template <class T> void all_blocks(const ThinPart& part) {
+  for (int row = 0; row < part.rows; row += BAND) {
+    const int rows = part.rows - row < BAND ? part.rows - row : BAND;
+    for (int column = 0; column < part.n; column += 2 * LANES) {
+      const T* x = static_cast<const T*>(part.x) + size_t(row) * part.n + column;
+      for (int rank = 0; rank < part.rank; rank += RANKS) block(part, x, row, rows, rank, part.rank - rank < RANKS ? part.rank - rank : RANKS, column);
+    }
+  }
+}
+
+}  // namespace
+
+void thin_partial(const ThinPart& part) {
+  part.dtype == TT_F32 ? all_blocks<float>(part) : all_blocks<uint16_t>(part);
+}
+
+void thin_reduce(const ThinReduce& r, int first, int last) {
+  V f = set1(r.factor);
+  for (int i = 0; i < r.rank; i++) {
+    for (int j = first; j < last; j += LANES) {
+      const int lanes = last - j < LANES ? last - j : LANES;
+      const float* from = r.partial + j / 16 * r.layout.block + i * r.layout.row + j % 16;
+      V sum = zero();
+      for (int p = 0; p < r.parts; p++) sum = add(sum, load(from + p * r.stride));
+      if (!r.transposed) {
+        float* out = r.dw + size_t(i) * r.n + j;
+        store_n(out, fma(f, sum, load_n(out, lanes)), lanes);
+      } else {
+        float values[LANES];
+        store(values, mul(f, sum));
+        for (int l = 0; l < lanes; l++) r.dw[size_t(j + l) * r.rank + i] += values[l];
+      }
+    }
+  }
+}
+
+}  // namespace TT_ISA
+}  // namespace tt

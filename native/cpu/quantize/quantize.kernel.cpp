@@ -1,0 +1,199 @@
+// Numbers to codes: 4-bit blocks, 8-bit blocks of the dynamic maps, int8 rows, ternary weights.
+//
+// Codes are compared byte by byte with other devices and with bitsandbytes, so no product may be fused with a sum here.
+// build-flags: -ffp-contract=off
+#include "quantize.h"
+
+#include "codes.h"
+
+namespace tt::TT_ISA {
+
+/// Largest magnitude of n numbers; NaN does not count.
+template <class T> static float largest(const T* x, size_t n) {
+  vf most{};
+  size_t i = 0;
+  for (; i + W <= n; i += W) most = max_or_second(abs_v(load(x + i)), most);
+  if (i < n) most = max_or_second(abs_v(load_n(x + i, n - i)), most);
+  return max_lanes_finite(most);
+}
+
+// ---- 4 bits -------------------------------------------------------------------------------------------------------
+
+static inline vi nf4_codes(vf x) {
+  vi code{};
+#pragma GCC unroll 15
+  for (int k = 0; k < 15; k++) code -= x > NF4_THRESHOLDS[k];
+  return code;
+}
+static inline vi fp4_codes(vf x) {
+  vf magnitude = abs_v(x);
+  vi place{};
+#pragma GCC unroll 7
+  for (int k = 0; k < 7; k++) place -= magnitude > FP4_THRESHOLDS[k];
+  // FP4_ORDER: 0, 1, 6, 7, 4, 5, 2, 3.
+  vi code = place < 2 ? place : place >= 6 ? place - 4 : place >= 4 ? place : place + 4;
+  return code | ((x < 0) & 8);
+}
+
+template <class T, int KIND> static void quantize_block(uint8_t* packed, float* absmax, const T* x, size_t n) {
+  *absmax = largest(x, n);
+  // A block of zeros: 1/0 is Inf and 0·Inf is NaN, which is above no threshold.
+  const float inverse = 1.0f / *absmax;
+  for (size_t i = 0; i < n; i += W) {
+    const size_t count = n - i < W ? n - i : W;
+    int32_t codes[W] = {};
+    vf v = (count == W ? load(x + i) : load_n(x + i, count)) * inverse;
+    store_bits(codes, KIND == TT_NF4 ? nf4_codes(v) : fp4_codes(v));
+    if (count & 1) codes[count] = 0;
+    for (size_t j = 0; j < (count + 1) / 2; j++) packed[i / 2 + j] = uint8_t(codes[2 * j] << 4 | codes[2 * j + 1]);
+  }
+}
+
+void quantize_4bit_blocks(uint8_t* packed, float* absmax, const void* x, size_t n, size_t block, size_t first, size_t last, int kind, tt_dtype dtype) {
+  for (size_t b = first; b < last; b++) {
+    const size_t begin = b * block, count = n - begin < block ? n - begin : block;
+    TT_BY_DTYPE(dtype, T, {
+      auto* from = static_cast<const T*>(x) + begin;
+      if (kind == TT_NF4) quantize_block<T, TT_NF4>(packed + begin / 2, absmax + b, from, count);
+      else quantize_block<T, TT_FP4>(packed + begin / 2, absmax + b, from, count);
+    });
+  }
+}
+
+// ---- 8 bits -------------------------------------------------------------------------------------------------------
+
+template <bool SIGNED> static void quantize_8bit(uint8_t* codes, float* absmax, const float* x, size_t n, size_t block, size_t first, size_t last) {
+  for (size_t b = first; b < last; b++) {
+    const size_t begin = b * block, count = n - begin < block ? n - begin : block;
+    absmax[b] = largest(x + begin, count);
+    const vf most = set1(absmax[b]);
+    for (size_t i = 0; i < count; i += W) {
+      const size_t lanes = count - i < W ? count - i : W;
+      vf v = (lanes == W ? load(x + begin + i) : load_n(x + begin + i, lanes)) / most;
+      store_codes(codes + begin + i, nearest<SIGNED>(SIGNED ? SIGNED_MAP : UNSIGNED_MAP, v), lanes);
+    }
+  }
+}
+
+void quantize_8bit_blocks(uint8_t* codes, float* absmax, const float* x, size_t n, size_t block, size_t first, size_t last, bool is_signed) {
+  if (is_signed) quantize_8bit<true>(codes, absmax, x, n, block, first, last);
+  else quantize_8bit<false>(codes, absmax, x, n, block, first, last);
+}
+
+void dequantize_8bit_range(float* y, const uint8_t* codes, const float* absmax, size_t begin, size_t end, size_t block, bool is_signed) {
+  const DynamicMap& map = is_signed ? SIGNED_MAP : UNSIGNED_MAP;
+  for (size_t i = begin; i < end;) {
+    const size_t b = i / block, next = (b + 1) * block, stop = next < end ? next : end;
+    const float scale = absmax[b];
+    for (; i < stop; i++) y[i] = map.value[codes[i]] * scale;
+  }
+}
+
+// ---- rows of int8 -------------------------------------------------------------------------------------------------
+
+static inline vf unskipped(vf x, const uint8_t* skip, size_t count) {
+  if (!skip) return x;
+  int32_t flags[W] = {};
+  for (size_t j = 0; j < count; j++) flags[j] = skip[j];
+  return load_bits<vi>(flags) != 0 ? vf{} : x;
+}
+
+template <class T, class F> static void each(const T* x, const uint8_t* skip, size_t n, F f) {
+  for (size_t i = 0; i < n; i += W) {
+    const size_t count = n - i < W ? n - i : W;
+    vf v = count == W ? load(x + i) : load_n(x + i, count);
+    f(i, count, unskipped(v, skip ? skip + i : nullptr, count));
+  }
+}
+
+template <class T> static float row_codes(void* q, tt_dtype q_dtype, const T* x, const uint8_t* skip, size_t n) {
+  vf most{};
+  each(x, skip, n, [&](size_t, size_t, vf v) { most = max_nan(abs_v(v), most); });
+  const float absmax = max_lanes(most);
+  const vi usable = vi{} - int(absmax - absmax == 0);
+  const vf factor = set1(127.0f / absmax);
+  each(x, skip, n, [&](size_t i, size_t count, vf v) {
+    vf code = round_even(v * factor);
+    // 0·Inf: the factor is Inf in rows of zeros and of the smallest denormals.
+    code = usable & (code == code) ? code : vf{};
+    code = min_or_second(max_or_second(code, set1(-127)), set1(127));
+    if (q_dtype == TT_I8) {
+      int32_t numbers[W];
+      store_bits(numbers, to_int(code));
+      for (size_t j = 0; j < count; j++) static_cast<int8_t*>(q)[i + j] = int8_t(numbers[j]);
+    } else if (q_dtype == TT_BF16) {
+      store_n(static_cast<bf16*>(q) + i, code, count);
+    } else {
+      store_n(static_cast<float*>(q) + i, code, count);
+    }
+  });
+  return absmax;
+}
+
+float quantize_row(void* q, tt_dtype q_dtype, const void* x, const uint8_t* skip, size_t n, tt_dtype dtype) {
+  TT_BY_DTYPE(dtype, T, return row_codes(q, q_dtype, static_cast<const T*>(x), skip, n));
+}
+
+void mark_outliers(uint8_t* flags, const void* x, size_t rows, size_t stride, size_t cols, float threshold, tt_dtype dtype) {
+  for (size_t i = 0; i < cols; i += W) {
+    const size_t count = cols - i < W ? cols - i : W;
+    vi over{};
+    for (size_t row = 0; row < rows; row++)
+      TT_BY_DTYPE(dtype, T, over |= abs_v(load_n(static_cast<const T*>(x) + row * stride + i, count)) >= threshold);
+    store_codes(flags + i, over & 1, count);
+  }
+}
+
+void take_columns(void* to, const void* from, const int32_t* index, size_t n, tt_dtype dtype) {
+  for (size_t i = 0; i < n; i++) TT_BY_DTYPE(dtype, T, static_cast<T*>(to)[i] = static_cast<const T*>(from)[index[i]]);
+}
+
+void take_int8_columns(void* to, const int8_t* from, const int32_t* index, size_t n, float scale, tt_dtype dtype) {
+  for (size_t i = 0; i < n; i++) TT_BY_DTYPE(dtype, T, put(static_cast<T*>(to) + i, float(from[index[i]]) * scale));
+}
+
+// ---- ternary ------------------------------------------------------------------------------------------------------
+
+double sum_magnitudes(const void* x, size_t n, tt_dtype dtype) {
+  double sums[W] = {};
+  for (size_t i = 0; i < n; i += W) {
+    float part[W];
+    TT_BY_DTYPE(dtype, T, store(part, abs_v(load_n(static_cast<const T*>(x) + i, n - i < W ? n - i : W))));
+    for (int j = 0; j < W; j++) sums[j] += double(part[j]);
+  }
+  double total = 0;
+  for (double sum : sums) total += sum;
+  return total;
+}
+
+template <class T> static vi trits(const T* w, size_t count, float scale) {
+  vf ratio = (count == W ? load(w) : load_n(w, count)) / scale;
+  // Halves round to even: to 0.
+  return 1 - (ratio > 0.5f) + (ratio < -0.5f);
+}
+
+void pack_ternary_rows(uint8_t* packed, const void* w, size_t quarter, size_t cols, size_t first, size_t last, float scale, tt_dtype dtype) {
+  for (size_t row = first; row < last; row++)
+    for (size_t i = 0; i < cols; i += W) {
+      const size_t count = cols - i < W ? cols - i : W;
+      vi byte{};
+      TT_BY_DTYPE(dtype, T, {
+        for (size_t p = 0; p < 4; p++) byte |= trits(static_cast<const T*>(w) + (row + p * quarter) * cols + i, count, scale) << int(2 * p);
+      });
+      store_codes(packed + row * cols + i, byte, count);
+    }
+}
+
+// ---- sums of codes ------------------------------------------------------------------------------------------------
+
+void scale_sums(void* y, const float* sums, const float* column_scale, const void* bias, float row_scale, size_t n, tt_dtype y_dtype, tt_dtype bias_dtype) {
+  for (size_t i = 0; i < n; i += W) {
+    const size_t count = n - i < W ? n - i : W;
+    vf v = load_n(sums + i, count) * row_scale;
+    if (column_scale) v *= load_n(column_scale + i, count);
+    if (bias) TT_BY_DTYPE(bias_dtype, T, v += load_n(static_cast<const T*>(bias) + i, count));
+    TT_BY_DTYPE(y_dtype, T, store_n(static_cast<T*>(y) + i, v, count));
+  }
+}
+
+}  // namespace tt::TT_ISA

@@ -1,0 +1,60 @@
+// Packed weights to numbers: one f32 product and one rounding for each, as bitsandbytes dequantizes.
+// build-flags: -ffp-contract=off
+#include "quantize.h"
+
+#include "codes.h"
+
+namespace tt::TT_ISA {
+
+static inline float block_scale(const PackedWeight& w, size_t b) {
+  if (!w.nested) return static_cast<const float*>(w.scale)[b];
+  return SIGNED_MAP.value[static_cast<const uint8_t*>(w.scale)[b]] * w.nested[b / 256] + w.offset;
+}
+
+/// Elements [begin, end) of the flat weight.
+template <class T> static void unpack_4bit(T* to, const PackedWeight& w, size_t begin, size_t end) {
+  const float* values = w.kind == TT_NF4 ? NF4_VALUES : FP4_VALUES;
+  auto one = [&](size_t i, float scale) {
+    const uint8_t byte = w.data[i / 2];
+    put(to++, values[i % 2 ? byte & 15 : byte >> 4] * scale);
+  };
+  for (size_t i = begin; i < end;) {
+    const size_t b = i / w.block, next = (b + 1) * w.block, stop = next < end ? next : end;
+    const float scale = block_scale(w, b);
+    if (i % 2) one(i++, scale);
+    for (; i + W <= stop; i += W, to += W) store(to, look_up16(values, load_nibbles(w.data + i / 2)) * scale);
+    while (i < stop) one(i++, scale);
+  }
+}
+
+template <class T> static void unpack_int8(T* to, const int8_t* from, size_t n, float scale) {
+  size_t i = 0;
+  for (; i + W <= n; i += W) store(to + i, to_float(load_codes(reinterpret_cast<const uint8_t*>(from + i)) << 24 >> 24) * scale);
+  for (; i < n; i++) put(to + i, float(from[i]) * scale);
+}
+
+template <class T> static void unpack_ternary(T* to, const uint8_t* from, size_t n, int shift, float scale) {
+  size_t i = 0;
+  for (; i + W <= n; i += W) store(to + i, to_float((load_codes(from + i) >> shift & 3) - 1) * scale);
+  for (; i < n; i++) put(to + i, float((from[i] >> shift & 3) - 1) * scale);
+}
+
+template <class T> static void unpack(const PackedWeight& w, const Unpacked& part) {
+  const size_t cols = size_t(w.cols), n = size_t(part.cols), quarter = size_t(w.rows) / 4;
+  for (int r = 0; r < part.rows; r++) {
+    const size_t row = size_t(part.row + r), first = row * cols + size_t(part.col);
+    T* to = static_cast<T*>(part.to) + size_t(r) * part.ld;
+    if (w.blockwise()) unpack_4bit(to, w, first, first + n);
+    else if (w.kind == TT_INT8) {
+      const float scale = part.scaled ? static_cast<const float*>(w.scale)[row] / 127.0f : 1.0f;
+      unpack_int8(to, reinterpret_cast<const int8_t*>(w.data) + first, n, scale);
+    } else {
+      const float scale = part.scaled ? *static_cast<const float*>(w.scale) : 1.0f;
+      unpack_ternary(to, w.data + row % quarter * cols + size_t(part.col), n, int(2 * (row / quarter)), scale);
+    }
+  }
+}
+
+void unpack_weight(const PackedWeight& w, const Unpacked& part) { TT_BY_DTYPE(part.dtype, T, unpack<T>(w, part)); }
+
+}  // namespace tt::TT_ISA

@@ -1,0 +1,55 @@
+// What every source of libtritune_cpu shares: errors, the thread pool, per-thread scratch memory, the kernel tables.
+// Not part of the ABI.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../include/tritune.h"
+
+namespace tt {
+
+// ---- errors -----------------------------------------------------------------------------------------------------
+
+/// Stores the message for tt_last_error() of this thread and returns `code`.
+tt_status fail(tt_status code, const char* format, ...) __attribute__((format(printf, 2, 3)));
+
+#define TT_REQUIRE(condition, ...) \
+  do { if (!(condition)) return tt::fail(TT_BAD_ARGUMENT, __VA_ARGS__); } while (0)
+
+inline bool is_compute_dtype(tt_dtype dtype) { return dtype == TT_F32 || dtype == TT_BF16; }
+inline size_t dtype_bytes(tt_dtype dtype) { return dtype == TT_F32 || dtype == TT_I32 ? 4 : dtype == TT_BF16 || dtype == TT_F16 ? 2 : 1; }
+
+// ---- threads ----------------------------------------------------------------------------------------------------
+
+enum Isa { ISA_AVX2 = 1, ISA_AVX512 = 2, ISA_AMX = 3 };
+
+/// The best Isa of this CPU and operating system; 0 when not even AVX2 + FMA is there: the library then refuses to compute.
+int best_isa();
+/// Threads of the pool, the caller included.
+int thread_count();
+/// The instruction set chosen at tt_init (or at the first call that needs it).
+Isa isa();
+
+// *.kernel.cpp are compiled twice, with TT_ISA = avx2 and avx512, and hold all their code in namespace
+// tt::TT_ISA. A kernel is declared for both with TT_KERNEL and called with TT_DISPATCH (AMX machines run the AVX-512 one).
+#define TT_KERNEL(result, name, ...) \
+  namespace avx2 { result name(__VA_ARGS__); } \
+  namespace avx512 { result name(__VA_ARGS__); }
+#define TT_DISPATCH(name, ...) (tt::isa() >= tt::ISA_AVX512 ? tt::avx512::name(__VA_ARGS__) : tt::avx2::name(__VA_ARGS__))
+
+/// Runs fn(context, tile, thread) for every tile in [0, tiles); tiles are taken from a shared counter, so which thread
+/// runs a tile is not fixed: a tile's result must not depend on it. Returns when all are done. Not re-entrant.
+void run_tiles(size_t tiles, void (*fn)(void* context, size_t tile, int thread), void* context);
+
+/// body(tile, thread), a lambda.
+template <class F> inline void parallel(size_t tiles, const F& body) {
+  run_tiles(tiles, [](void* context, size_t tile, int thread) { (*static_cast<const F*>(context))(tile, thread); }, const_cast<F*>(&body));
+}
+
+/// Scratch memory of one pool thread, at least `bytes`, 64-byte aligned, kept between calls; `slot` 0..7 tells several
+/// buffers of one thread apart. NULL when out of memory.
+void* thread_scratch(int thread, int slot, size_t bytes);
+/// Scratch shared by the whole call (taken by the calling thread), slots 0..7.
+void* shared_scratch(int slot, size_t bytes);
+
+}  // namespace tt
