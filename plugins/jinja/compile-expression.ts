@@ -143,7 +143,7 @@ function compileComparison(
 function compileIf(node: Expression & { kind: 'if' }, context: CompileContext): Evaluate {
   const [test, value] = [node.test, node.value].map((part) => compileExpression(part, context))
   const otherwise = node.otherwise && compileExpression(node.otherwise, context)
-  const missing = `line ${node.line}: the inline if-expression evaluated to false and no else section was defined`
+  const missing = `the inline if-expression evaluated to false and no else section was defined (line ${node.line})`
   return (scope) => {
     if (truth(test(scope))) return value(scope)
     return otherwise === undefined ? new Undefined(missing) : otherwise(scope)

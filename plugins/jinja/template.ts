@@ -82,7 +82,7 @@ function guarded<T>(work: () => T, line?: () => number): T {
   } catch (error) {
     if (error instanceof RangeError)
       throw templateError('the template or its data is nested too deeply', line?.())
-    if (!(error instanceof TrituneError) || line === undefined || /^line \d+: /.test(error.message))
+    if (!(error instanceof TrituneError) || line === undefined || / \(line \d+\)$/.test(error.message))
       throw error
     throw templateError(error.message, line())
   }
