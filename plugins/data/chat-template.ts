@@ -70,7 +70,9 @@ function label(
   const labels = new Int32Array(ids.length).fill(IGNORE)
   const located = turns.flatMap(({ isTrained }, i) => {
     const span = places[i].span
-    return span === undefined ? [] : [{ isTrained, span }]
+    // As in axolotl, an empty turn teaches nothing, not even to stop.
+    if (span === undefined || isEmpty(span)) return []
+    return [{ isTrained, span }]
   })
   const inOrder = located.toSorted((a, b) => a.span.start - b.span.start)
   const turnTokens = tokenSpans(
@@ -126,7 +128,15 @@ function textIfAny(
 
 function checkPlaces(turns: readonly ChatTurn[], places: readonly TurnPlace[], source: RecordSource): void {
   turns.forEach(({ message }, i) => {
-    if (!places[i].isDropped || hasToolCalls(message)) return
+    const { span, isDropped } = places[i]
+    if (hasToolCalls(message) && span !== undefined && isEmpty(span)) {
+      throw recordError(
+        source,
+        `the chat template leaves out the tool calls of message ${i + 1}, and nothing else is in it`,
+        'use a chat_template_jinja that writes tool_calls',
+      )
+    }
+    if (!isDropped || hasToolCalls(message)) return
     throw recordError(
       source,
       `the chat template leaves out message ${i + 1}, whose role is "${message.role}"`,
@@ -141,7 +151,9 @@ function noteChanges(
   text: string,
   { note }: TokenizeContext,
 ): void {
-  if (span === undefined || typeof message.content !== 'string') return
+  if (span !== undefined && isEmpty(span))
+    note('some of the turns to train are empty; nothing is learned from them')
+  if (span === undefined || isEmpty(span) || typeof message.content !== 'string') return
   const written = text.slice(span.start, span.end)
   if (Object.keys(message).length === 2 && written.trim() !== message.content.trim()) {
     note('the chat template changes the contents of trained turns; what it writes is what is trained')
@@ -150,6 +162,10 @@ function noteChanges(
   if (typeof reasoning === 'string' && !written.includes(reasoning.trim())) {
     note('the chat template leaves out the reasoning of some trained turns; it is not learned there')
   }
+}
+
+function isEmpty({ start, end }: CharSpan): boolean {
+  return start === end
 }
 
 function notFound({ message }: ChatTurn, index: number, source: RecordSource): TrituneError {
