@@ -5,7 +5,8 @@ import type { ChatTurn } from './chat-turns.ts'
 
 /**
  * Spans per turn; undefined where nothing tells. `generations`: the `{% generation %}` blocks of the template. A block
- * belongs to the turn of the assistant that it overlaps; when there are as many blocks as such turns, they belong in order.
+ * belongs to the last turn that begins before the block ends; when a turn was not found and there are as many blocks as
+ * turns of the assistant, they belong in order.
  */
 export function assignGenerations(
   turns: readonly ChatTurn[],
@@ -13,15 +14,18 @@ export function assignGenerations(
   generations: readonly CharSpan[] | undefined,
 ): (readonly CharSpan[] | undefined)[] {
   const blocks = (generations ?? []).filter(({ start, end }) => end > start)
+  const owners = blocks.map(({ end }) =>
+    places.findLastIndex(({ spans }) => spans.length > 0 && spans[0].start <= end),
+  )
   const speakers = turns.flatMap(({ message }, i) => (message.role === 'assistant' ? [i] : []))
   return turns.map(({ message }, i) => {
-    const { span } = places[i]
-    const own = span && [span]
+    const { spans } = places[i]
+    const own = spans.length === 0 ? undefined : spans
     if (blocks.length === 0 || message.role !== 'assistant') return own
-    if (span !== undefined) {
-      const overlapping = blocks.filter(({ start, end }) => start <= span.end && end >= span.start)
-      return overlapping.length === 0 ? own : overlapping
+    if (own === undefined) {
+      return blocks.length === speakers.length ? [blocks[speakers.indexOf(i)]] : undefined
     }
-    return blocks.length === speakers.length ? [blocks[speakers.indexOf(i)]] : undefined
+    const marked = blocks.filter((_, b) => owners[b] === i)
+    return marked.length === 0 ? own : marked
   })
 }

@@ -13,8 +13,11 @@ import { alignContents } from './chat-alignment.ts'
 export type RenderChat = (messages: readonly ChatMessage[]) => string
 
 export interface TurnPlace {
-  /** undefined when no rendering tells where the turn stands. An empty turn has an empty span. */
-  readonly span: CharSpan | undefined
+  /**
+   * In order; several where the template writes something of others in between (results of tools). None when no rendering
+   * tells where the turn stands. An empty turn has an empty span.
+   */
+  readonly spans: readonly CharSpan[]
   /** Nothing of the turn is in the text, although it has words. */
   readonly isDropped: boolean
 }
@@ -81,17 +84,21 @@ export function locateTurns(
     const inPlace = differing(messages, text, index, dummy)
     const isEmpty = inPlace !== undefined && inPlace.span.start === inPlace.span.end
     if (inPlace !== undefined && inPlace.isAbsent && isEmpty) {
-      return { span: undefined, isDropped: hasWords(messages[index]) }
+      return { spans: [], isDropped: hasWords(messages[index]) }
     }
     if (inPlace !== undefined && !isContaminated(index, inPlace.span))
-      return { span: inPlace.span, isDropped: false }
-    const span = inPrefix(index, dummy) ?? partsOf(index)
-    return { span, isDropped: false }
+      return { spans: [inPlace.span], isDropped: false }
+    const atEnd = inPrefix(index, messages[index], dummy)
+    return { spans: atEnd === undefined ? partsOf(index, dummy) : [atEnd], isDropped: false }
   }
 
-  /** The turn as the last one of a shorter conversation, where nothing can depend on it. */
-  function inPrefix(index: number, dummy: (word: string) => ChatMessage): CharSpan | undefined {
-    const list = messages.slice(0, index + 1)
+  /** A turn as the last one of a shorter conversation, where nothing can depend on it. */
+  function inPrefix(
+    index: number,
+    turn: ChatMessage,
+    dummy: (word: string) => ChatMessage,
+  ): CharSpan | undefined {
+    const list = [...messages.slice(0, index), turn]
     const whole = attempt(list)
     if (whole === undefined) return undefined
     const found = differing(list, whole, index, dummy)
@@ -99,30 +106,26 @@ export function locateTurns(
     return text.startsWith(whole.slice(0, found.span.end)) ? found.span : undefined
   }
 
-  /** Content and reasoning, each on its own; only for turns that have nothing else. */
-  function partsOf(index: number): CharSpan | undefined {
-    const message = messages[index]
-    if (hasToolCalls(message)) return undefined
-    const spans = Object.keys(message)
-      .filter((key) => key !== 'role' && typeof message[key] === 'string' && message[key] !== '')
-      .map((key) => differing(messages, text, index, (word) => ({ ...message, [key]: word })))
-      .filter((found) => found !== undefined && !found.isAbsent)
-      .map((found) => found?.span)
-      .filter((span) => span !== undefined)
-    if (spans.length === 0) return undefined
-    const hull = {
-      start: Math.min(...spans.map(({ start }) => start)),
-      end: Math.max(...spans.map(({ end }) => end)),
-    }
-    return isContaminated(index, hull) ? undefined : hull
+  /** What is written before the content, and the content, each on its own. */
+  function partsOf(index: number, dummy: (word: string) => ChatMessage): readonly CharSpan[] {
+    const { content: _content, ...bare } = messages[index]
+    const content = contentSpan(index)
+    const before = Object.keys(bare).length > 1 ? inPrefix(index, { ...bare, content: '' }, dummy) : undefined
+    if (Object.keys(bare).length > 1 && before === undefined) return []
+    const parts = [before, content].filter((span) => span !== undefined)
+    const isSound = parts.every(
+      (span, i) => !isContaminated(index, span) && (i === 0 || parts[i - 1].end <= span.start),
+    )
+    return isSound ? parts : []
   }
 
   return messages.map((message, index) => {
     const found = quick?.get(index)
     if (found !== undefined && (isPlain(message) || !needsAll(index)))
-      return { span: found, isDropped: false }
+      return { spans: [found], isDropped: false }
     if (needsAll(index) || hasWords(message)) return wholeTurn(index)
-    return { span: contentSpan(index), isDropped: false }
+    const content = contentSpan(index)
+    return { spans: content === undefined ? [] : [content], isDropped: false }
   })
 }
 

@@ -51,7 +51,7 @@ export function tokenizeChat(
   const trained = assignGenerations(turns, places, generations)
   turns.forEach((turn, i) => {
     if (turn.isTrained && trained[i] === undefined) throw notFound(turn, i, source)
-    if (turn.isTrained) noteChanges(messages[i], places[i].span, text, context)
+    if (turn.isTrained) noteChanges(messages[i], places[i].spans, text, context)
   })
   return label(text, turns, places, trained, context, source)
 }
@@ -69,10 +69,8 @@ function label(
   const ids = encode(text)
   const labels = new Int32Array(ids.length).fill(IGNORE)
   const located = turns.flatMap(({ isTrained }, i) => {
-    const span = places[i].span
     // As in axolotl, an empty turn teaches nothing, not even to stop.
-    if (span === undefined || isEmpty(span)) return []
-    return [{ isTrained, span }]
+    return places[i].spans.filter((span) => !isEmpty(span)).map((span) => ({ isTrained, span }))
   })
   const inOrder = located.toSorted((a, b) => a.span.start - b.span.start)
   const turnTokens = tokenSpans(
@@ -128,8 +126,8 @@ function textIfAny(
 
 function checkPlaces(turns: readonly ChatTurn[], places: readonly TurnPlace[], source: RecordSource): void {
   turns.forEach(({ message }, i) => {
-    const { span, isDropped } = places[i]
-    if (hasToolCalls(message) && span !== undefined && isEmpty(span)) {
+    const { spans, isDropped } = places[i]
+    if (hasToolCalls(message) && spans.length > 0 && spans.every(isEmpty)) {
       throw recordError(
         source,
         `the chat template leaves out the tool calls of message ${i + 1}, and nothing else is in it`,
@@ -147,18 +145,16 @@ function checkPlaces(turns: readonly ChatTurn[], places: readonly TurnPlace[], s
 
 function noteChanges(
   message: ChatMessage,
-  span: CharSpan | undefined,
+  spans: readonly CharSpan[],
   text: string,
   { note }: TokenizeContext,
 ): void {
-  if (span !== undefined && isEmpty(span))
-    note('some of the turns to train are empty; nothing is learned from them')
-  if (span === undefined || isEmpty(span) || typeof message.content !== 'string') return
-  const written = text.slice(span.start, span.end)
-  if (Object.keys(message).length === 2 && written.trim() !== message.content.trim()) {
+  if (spans.every(isEmpty)) return note('some of the turns to train are empty; nothing is learned from them')
+  const written = spans.map(({ start, end }) => text.slice(start, end)).join('')
+  const { content, reasoning_content: reasoning = message['thinking'] } = message
+  if (typeof content === 'string' && Object.keys(message).length === 2 && written.trim() !== content.trim()) {
     note('the chat template changes the contents of trained turns; what it writes is what is trained')
   }
-  const reasoning = message['reasoning_content'] ?? message['thinking']
   if (typeof reasoning === 'string' && !written.includes(reasoning.trim())) {
     note('the chat template leaves out the reasoning of some trained turns; it is not learned there')
   }

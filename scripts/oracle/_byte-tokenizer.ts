@@ -13,7 +13,8 @@ export function byteTokenizer(special: readonly string[], eos: string, render: C
       .map((token) => token.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
       .join('|')})`,
   )
-  const bytesOf = (id: number): Uint8Array => (id < 256 ? Uint8Array.of(id) : new TextEncoder().encode(special[id - 256]))
+  const bytesOf = (id: number): Uint8Array =>
+    id < 256 ? Uint8Array.of(id) : new TextEncoder().encode(special[id - 256])
   const decode = (tokens: readonly number[]): string =>
     new TextDecoder().decode(Uint8Array.from(tokens.flatMap((id) => [...bytesOf(id)])))
   return {

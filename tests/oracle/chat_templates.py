@@ -73,7 +73,7 @@ class Stub(types.ModuleType):
 class StubFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Comes last, so it is asked only for what is not installed."""
 
-    ABSENT = {"addict", "colorama", "datasets", "torch", "accelerate", "peft", "trl", "numpy", "huggingface_hub", "fire", "omegaconf", "art"}
+    ABSENT = {"addict", "colorama", "datasets", "torch", "accelerate", "peft", "trl", "numpy", "huggingface_hub", "fire", "omegaconf", "pydantic"}
 
     def find_spec(self, name, path=None, target=None):
         return importlib.machinery.ModuleSpec(name, self, is_package=True) if name.split(".")[0] in self.ABSENT else None
