@@ -56,7 +56,8 @@ export function sliceOf(run: Run, value: Value, bounds: readonly (Value | undefi
   const source = text === undefined ? sequenceItems(value) : codePoints(text)
   if (source === undefined) throw templateError(`'${typeName(value)}' object cannot be sliced`)
   const { first, count } = sliceIndices(source.length, start, stop, step)
-  run.charge(text?.length ?? count)
+  if (text === undefined) run.chargeItems(count)
+  else run.charge(text.length)
   if (value instanceof Range) {
     const from = value.start + first * value.step
     return new Range(from, from + count * step * value.step, value.step * step)
@@ -147,13 +148,13 @@ function item(run: Run, value: Value, key: Value): Value | undefined {
   if (typeof number !== 'number' && typeof number !== 'bigint') return undefined
   const index = clamped(number)
   const text = textOf(value)
+  if (text !== undefined) run.charge(text.length)
   if (value instanceof Range) {
     const at = index < 0 ? index + value.length : index
     return at >= 0 && at < value.length ? value.start + at * value.step : undefined
   }
   const source = text === undefined ? sequenceItems(value) : codePoints(text)
   if (source === undefined) return undefined
-  if (text !== undefined && typeof source !== 'string') run.charge(text.length)
   const found: Value | undefined = source[index < 0 ? index + source.length : index]
   return text !== undefined && typeof found === 'string' ? likeText(value, found) : found
 }

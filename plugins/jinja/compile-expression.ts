@@ -211,6 +211,7 @@ export function compileArguments(args: Arguments, context: CompileContext): (sco
     if (moreNamed !== undefined) {
       const dict = moreNamed(scope)
       if (!(dict instanceof Dict)) throw templateError('argument after ** must be a mapping')
+      scope.run.chargeItems(dict.size)
       for (const { key, value } of dict.entries.values()) {
         const name = textOf(key)
         if (name === undefined) throw templateError('keywords must be strings')

@@ -47,10 +47,15 @@ export function hashKey(value: Value): unknown {
     return Number.isInteger(number) && !Number.isSafeInteger(number) ? BigInt(number) : number
   }
   if (value instanceof Undefined) return Undefined
+  if (value instanceof Tuple && value.items.length > MAX_KEY)
+    throw templateError('a tuple too long to be a key')
   if (value instanceof Tuple) return `\0tuple:${JSON.stringify(value.items.map(described))}`
   if (!isHashable(value)) throw templateError(`unhashable type: '${typeName(value)}'`)
   return value
 }
+
+/** Items of a tuple that is a key; a longer one would make each look-up slow. */
+const MAX_KEY = 1000
 
 function described(value: Value): [string, string] {
   const hashed = hashKey(value)

@@ -19,7 +19,10 @@ function filter(
   return (use, value, args, kwargs) => body(use, value, bind(name, parameters, args, kwargs))
 }
 
-const length: Filter = filter('length', [], (_use, value) => requireSize(value))
+const length: Filter = filter('length', [], ({ run }, value) => {
+  run.charge(textOf(value)?.length ?? 0)
+  return requireSize(value)
+})
 
 export const SEQUENCE_FILTERS: Readonly<Record<string, Filter>> = {
   length,
@@ -175,7 +178,7 @@ function* batch({ run }: Use, value: Value, count: number, fill: Value): Generat
   }
   if (row.length === 0) return
   if (fill !== null && row.length < count) {
-    run.charge(count)
+    run.chargeItems(count)
     while (row.length < count) row.push(fill)
   }
   yield row

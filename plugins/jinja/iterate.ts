@@ -19,7 +19,8 @@ import {
 
 export function truth(value: Value): boolean {
   if (typeof value === 'boolean') return value
-  if (value === null || value === 0 || value === '' || value === 0n) return false
+  if (typeof value === 'string') return value !== ''
+  if (value === null || value === 0 || value === 0n) return false
   if (value instanceof Float) return value.value !== 0
   return sizeOf(value) !== 0
 }
@@ -73,7 +74,7 @@ export function* each(run: Run, value: Value): Generator<Value> {
 /** A new list. */
 export function listOf(run: Run, value: Value): Value[] {
   if (Array.isArray(value)) {
-    run.charge(value.length)
+    run.chargeItems(value.length)
     return value.slice()
   }
   return [...each(run, value)]

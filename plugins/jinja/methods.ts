@@ -52,7 +52,10 @@ function dictMethod(dict: Dict, name: string): Call | undefined {
         return orElse(dict.get(key), () => fallback)
       }
     case 'copy':
-      return () => dict.copy()
+      return (run) => {
+        run.chargeItems(dict.size)
+        return dict.copy()
+      }
     case 'fromkeys':
       return dictFromKeys
     default:
@@ -88,7 +91,10 @@ function listMethod(list: Value[] | Tuple, name: string): Call | undefined {
         return items.filter((item) => equals(run, item, wanted)).length
       }
     case 'copy':
-      return () => items.slice()
+      return (run) => {
+        run.chargeItems(items.length)
+        return items.slice()
+      }
     default:
       return undefined
   }
@@ -97,8 +103,10 @@ function listMethod(list: Value[] | Tuple, name: string): Call | undefined {
 function rangeAttribute(range: Range, name: string): Value | undefined {
   if (name === 'start' || name === 'stop' || name === 'step') return range[name]
   if (name !== 'index' && name !== 'count') return undefined
-  const items = Array.from({ length: range.length }, (_, i) => range.start + i * range.step)
-  return bound(listMethod(items, name))
+  return bound((run, args, kwargs) => {
+    const method = listMethod([...each(run, range)], name)
+    return method === undefined ? null : method(run, args, kwargs)
+  })
 }
 
 function numberAttribute(number: Int | Float, name: string): Value | undefined {
@@ -128,6 +136,7 @@ function numberAttribute(number: Int | Float, name: string): Value | undefined {
 export const makeDict: Call = (run, args, kwargs) => {
   const [source] = bind('dict', ['source'], args, new Map())
   const dict = new Dict()
+  run.chargeItems(kwargs.size + (source instanceof Dict ? source.size : 0))
   if (source instanceof Dict) for (const { key, value } of source.entries.values()) dict.set(key, value)
   else if (source !== undefined) {
     for (const pair of each(run, source)) {

@@ -69,11 +69,11 @@ function join(run: Run, a: Value, b: Value): Value | undefined {
     return new Markup(escapeHtml(run, a) + escapeHtml(run, b))
   }
   if (Array.isArray(a) && Array.isArray(b)) {
-    run.charge(a.length + b.length)
+    run.chargeItems(a.length + b.length)
     return [...a, ...b]
   }
   if (a instanceof Tuple && b instanceof Tuple) {
-    run.charge(a.items.length + b.items.length)
+    run.chargeItems(a.items.length + b.items.length)
     return new Tuple([...a.items, ...b.items])
   }
   return undefined
@@ -91,7 +91,7 @@ function repeat(run: Run, sequence: Value, times: Value): Value | undefined {
   }
   const items = Array.isArray(sequence) ? sequence : sequence instanceof Tuple ? sequence.items : undefined
   if (items === undefined) return undefined
-  run.charge(items.length * count)
+  run.chargeItems(items.length * count)
   const all =
     items.length === 0 ? [] : Array.from({ length: items.length * count }, (_, i) => items[i % items.length])
   return Array.isArray(sequence) ? all : new Tuple(all)
@@ -122,6 +122,7 @@ export function compare(run: Run, operator: Comparison, a: Value, b: Value): boo
 
 export function equals(run: Run, a: Value, b: Value): boolean {
   run.tick()
+  if (typeof a === 'string' && typeof b === 'string' && a.length === b.length) run.charge(a.length)
   if (a === b) return true
   if (typeof a === 'string' && typeof b === 'string') return false
   const [left, right] = [numberOf(a), numberOf(b)]

@@ -5,15 +5,17 @@
 import { templateError } from './errors.ts'
 
 export interface Budget {
-  /** Evaluated nodes, loop turns, and 1 for each 256 characters that are written or read in between. */
+  /** Evaluated nodes, loop turns, 1 for every 32 characters that are read or written, 1 for every 4 items of a new list. */
   readonly steps: number
-  /** Characters of one text, or items of one list. */
-  readonly size: number
+  /** Characters of one text. */
+  readonly text: number
+  /** Items of one list. */
+  readonly items: number
   /** Macros, recursive loops and nested values. */
   readonly depth: number
 }
 
-export const DEFAULT_BUDGET: Budget = { steps: 20_000_000, size: 1 << 26, depth: 200 }
+export const DEFAULT_BUDGET: Budget = { steps: 5_000_000, text: 1 << 24, items: 1 << 20, depth: 200 }
 
 export interface Run {
   /** What is being written; a block that captures its text swaps it. */
@@ -25,8 +27,10 @@ export interface Run {
   generations: { start: number; end: number }[] | undefined
   readonly now: () => Date
   tick(): void
-  /** Counts work on `length` characters or items, and refuses too many at once. */
+  /** Counts work on a text of `length` characters, and refuses too long ones. */
   charge(length: number): void
+  /** Counts work on a list. */
+  chargeItems(count: number): void
   write(text: string): void
   enter(): void
   leave(): void
@@ -49,13 +53,17 @@ export function createRun(budget: Budget, now: () => Date): Run {
       if (--steps < 0) spend(0)
     },
     charge(length) {
-      if (!(length <= budget.size)) {
-        throw templateError(`the template makes a text or list longer than ${budget.size}`)
-      }
-      spend(length / 256)
+      if (!(length <= budget.text))
+        throw templateError(`the template makes a text longer than ${budget.text}`)
+      spend(length / 32)
+    },
+    chargeItems(count) {
+      if (!(count <= budget.items))
+        throw templateError(`the template makes a list longer than ${budget.items}`)
+      spend(count / 4)
     },
     write(text) {
-      this.charge(this.out.length + text.length > budget.size ? Infinity : text.length)
+      this.charge(this.out.length + text.length > budget.text ? Infinity : text.length)
       this.out += text
     },
     enter() {

@@ -20,7 +20,7 @@ export function splitMethod(text: string, name: string, wrap: Wrap): Call | unde
           separator === undefined || separator === null
             ? words(text, most, name === 'rsplit')
             : pieces(text, requireText('sep', separator), most, name === 'rsplit')
-        run.charge(parts.length)
+        run.chargeItems(parts.length)
         return parts.map(wrap)
       }
     case 'splitlines':
