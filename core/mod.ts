@@ -4,10 +4,12 @@
  * @module
  */
 // Contracts
+export * from './contracts/adapter-definition.ts'
 export * from './contracts/adapter.ts'
 export * from './contracts/base-layer.ts'
 export * from './contracts/capability.ts'
 export * from './contracts/config.ts'
+export * from './contracts/config-fields.ts'
 export * from './contracts/dataset.ts'
 export * from './contracts/device.ts'
 export * from './contracts/gpu-dispatchable.ts'
@@ -15,6 +17,7 @@ export * from './contracts/layer.ts'
 export * from './contracts/model.ts'
 export * from './contracts/monitor.ts'
 export * from './contracts/objective.ts'
+export * from './contracts/options.ts'
 export * from './contracts/plugin.ts'
 export * from './contracts/quantize.ts'
 export * from './contracts/run-event.ts'
@@ -37,12 +40,19 @@ export * from './tensor/readback.ts'
 export * from './tensor/reference-device.ts'
 export * from './tensor/scope.ts'
 export * from './tensor/shape.ts'
-export { type GradientSource, gradientsEnabled, linksOf, noGrad, record } from './tensor/tape.ts'
+export {
+  type GradientSource,
+  gradientsEnabled,
+  linksOf,
+  noGrad,
+  record,
+  withGradients,
+} from './tensor/tape.ts'
 export * from './tensor/tensor.ts'
 // Ops
 export * from './ops/mod.ts'
 // Layers
-export * from './layers/forward-layer.ts'
+export * from './layers/mod.ts'
 // Optimizers
 export * from './optim/adamw.ts'
 export * from './optim/clip.ts'

@@ -15,6 +15,10 @@ export function chooseAdapter(config: FinetuneConfig, host: Host): OpenAdapter {
   if (adapter === 'lora') return (model) => openLora(config, model)
   const definition = host.find('adapter', adapter)
   const options = underKey('adapter_options', () => definition.options.validate(config.adapter_options))
+  if ('createForModel' in definition) {
+    refuseTargets(config, adapter)
+    return (model) => attachAdapter(model, definition, options, { seed })
+  }
   return (model) => attachAdapter(model, definition, options, { ...targetsOf(config, model), seed })
 }
 
@@ -34,6 +38,20 @@ function openLora(config: FinetuneConfig, model: Model): AttachedAdapter {
     ...targetsOf(config, model),
     seed: config.seed,
   })
+}
+
+/** An adapter of the whole model has no use for them. */
+function refuseTargets(config: FinetuneConfig, adapter: string): void {
+  const given = [
+    ['lora_target_modules', config.lora_target_modules !== null],
+    ['lora_target_linear', config.lora_target_linear],
+    ['lora_exclude_modules', config.lora_exclude_modules !== null],
+    ['peft_layers_to_transform', config.peft_layers_to_transform !== null],
+  ] as const
+  const failures = given.flatMap(([key, isGiven]) =>
+    isGiven ? [{ path: [key], what: `${adapter} is of the whole model and takes no targets` }] : [],
+  )
+  if (failures.length > 0) throw new ConfigError(failures)
 }
 
 interface Targets {

@@ -10,6 +10,7 @@ import {
   flatGradients,
   type FloatDType,
   type Host,
+  leadLength,
   type Model,
   type Plugin,
   TrituneError,
@@ -27,6 +28,7 @@ import { chooseAdapter } from './open-adapter.ts'
 import { findParts } from './parts.ts'
 import { createPlan } from './plan.ts'
 import { fitting } from './out-of-memory.ts'
+import { packLayers } from './quantizers.ts'
 import type { Run } from './run.ts'
 import { openTokenizer } from './run-tokenizer.ts'
 
@@ -68,9 +70,16 @@ export async function prepareRun(
   const sampler = disposing(open, parts.sampler({ lengths, seed: config.seed }))
   const plan = createPlan(config, data.train, sampler)
   const dtype = computeDType(config, modelPath)
+  const quantizer = parts.quantizer()
   const model = open.use(
     fitting('the model', () =>
-      loadModel(modelPath, { device, dtype, writable: config.adapter === null, models: host.all('model') }),
+      loadModel(modelPath, {
+        device,
+        dtype,
+        writable: config.adapter === null,
+        models: host.all('model'),
+        pack: quantizer ? packLayers(quantizer, dtype) : undefined,
+      }),
     ),
   )
   checkTokenIds([...data.train, ...data.validation], model)
@@ -82,10 +91,19 @@ export async function prepareRun(
     )
   }
   const adapter = open.use(fitting('the adapter', () => openAdapter(model)))
+  const lead = leadLength(model)
+  if (lead > 0 && config.sequence_len + lead > model.info.contextLength) {
+    throw new TrituneError(
+      'E_CONFIG',
+      `sequence_len ${config.sequence_len} and the ${lead} positions of the adapter are more than the ${model.info.contextLength} that the model knows`,
+      { remedy: `set sequence_len: ${model.info.contextLength - lead}` },
+    )
+  }
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
   const objective = disposing(open, parts.objective())
-  const chained = parts.optimizer({ weightDecay: config.weight_decay, decays: () => true })
+  const links = parts.optimizer({ weightDecay: config.weight_decay, decays: () => true })
+  const chained = adapter ? adapter.around(links) : links
   const optimizer = open.use(fitting('the state of the optimizer', () => chained.init(parameters)))
   const { seed } = config
   const strategies = parts.strategies({ model, parameters, totalSteps: plan.totalSteps, seed })
