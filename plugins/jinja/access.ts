@@ -2,7 +2,6 @@
  * Attributes, items and slices, as the immutable sandbox of Jinja gives them: `a.b` is the attribute, else the item;
  * `a['b']` the item, else the attribute. Methods that would change a list or a dict are not there.
  */
-import { Dict, isHashable } from './dict.ts'
 import { templateError } from './errors.ts'
 import { requireInt } from './arguments.ts'
 import { formatBraces } from './format-braces.ts'
@@ -13,8 +12,10 @@ import { clamped } from './numbers.ts'
 import type { Run } from './run.ts'
 import { codePoints, sliceIndices } from './text.ts'
 import {
+  Dict,
   Float,
   Instance,
+  isHashable,
   Markup,
   Namespace,
   orElse,

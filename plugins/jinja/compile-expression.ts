@@ -1,6 +1,5 @@
 /** Expressions → functions of a scope. */
 import { attributeOf, itemOf, sliceOf } from './access.ts'
-import { Dict } from './dict.ts'
 import { type Environment, filterNamed, testNamed } from './environment.ts'
 import { templateError } from './errors.ts'
 import { truth } from './iterate.ts'
@@ -8,7 +7,7 @@ import { listOf } from './iterate.ts'
 import type { Arguments, Expression } from './nodes.ts'
 import { binary, compare, concat, negated } from './operators.ts'
 import { lookup, type Scope } from './scope.ts'
-import { Instance, textOf, Tuple, typeName, Undefined, type Kwargs, type Value } from './values.ts'
+import { Dict, Instance, type Kwargs, textOf, Tuple, typeName, Undefined, type Value } from './values.ts'
 
 export type Evaluate = (scope: Scope) => Value
 

@@ -1,8 +1,8 @@
 /** Values of JavaScript → values of templates. */
-import { Dict } from './dict.ts'
 import { templateError } from './errors.ts'
 import { int } from './numbers.ts'
 import {
+  Dict,
   DictView,
   Float,
   Instance,

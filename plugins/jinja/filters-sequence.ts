@@ -1,6 +1,5 @@
 /** Jinja's filters on lists, dicts and other iterables. */
 import { bind, requireInt, requireText } from './arguments.ts'
-import { Dict, hashKey } from './dict.ts'
 import { type Environment, type Filter, filterNamed, type Test, testNamed, type Use } from './environment.ts'
 import { templateError } from './errors.ts'
 import { attributeGetter, ignoreCase, multiGetter } from './filter-keys.ts'
@@ -8,7 +7,7 @@ import { each, isReversible, listOf, requireIterator, requireSize, stream, truth
 import { equals, order, sorted, sum } from './operators.ts'
 import { str } from './show.ts'
 import { codePoints } from './text.ts'
-import { type Kwargs, Markup, orElse, textOf, Tuple, Undefined, type Value } from './values.ts'
+import { Dict, hashKey, type Kwargs, Markup, orElse, textOf, Tuple, Undefined, type Value } from './values.ts'
 
 /** A filter with named parameters. */
 function filter(

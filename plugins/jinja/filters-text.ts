@@ -1,6 +1,5 @@
 /** Jinja's filters on texts. */
 import { bind, optionalInt, requireInt, requireText } from './arguments.ts'
-import { Dict } from './dict.ts'
 import type { Filter, Use } from './environment.ts'
 import { templateError } from './errors.ts'
 import { formatPercent } from './format-percent.ts'
@@ -13,7 +12,7 @@ import { replaceText, stringMethod } from './string-methods.ts'
 import { splitLines } from './string-split.ts'
 import { codePoints, isSpace, lengthOf, stripped } from './text.ts'
 import { toJson } from './to-json.ts'
-import { Markup, textOf, Tuple, typeName, Undefined, type Value } from './values.ts'
+import { Dict, Markup, textOf, Tuple, typeName, Undefined, type Value } from './values.ts'
 
 function filter(
   name: string,

@@ -1,5 +1,4 @@
 /** `text % values`: printf-style formatting (https://docs.python.org/3/library/stdtypes.html#printf-style-string-formatting). */
-import { Dict } from './dict.ts'
 import { templateError } from './errors.ts'
 import { exponential, fixed, general } from './format-number.ts'
 import { floatText, numberOf, toFloat } from './numbers.ts'
@@ -7,7 +6,7 @@ import { requireInt } from './arguments.ts'
 import type { Run } from './run.ts'
 import { ascii, repr } from './show.ts'
 import { codePoints, lengthOf } from './text.ts'
-import { Float, textOf, Tuple, typeName, type Value } from './values.ts'
+import { Dict, Float, textOf, Tuple, typeName, type Value } from './values.ts'
 
 const DIRECTIVE = /%(?:\(([^)]*)\))?([-+ #0]*)(\*|\d+)?(?:\.(\*|\d*))?[hlL]?(.)?/gsu
 

@@ -7,8 +7,7 @@ import { templateError } from './errors.ts'
 import { dictFromKeys, makeDict } from './methods.ts'
 import { str } from './show.ts'
 import { strftime } from './strftime.ts'
-import { Dict } from './dict.ts'
-import { type Call, Instance, Namespace, Range, textOf, type Value } from './values.ts'
+import { type Call, Dict, Instance, Namespace, Range, textOf, type Value } from './values.ts'
 
 /** As in Jinja's sandbox. */
 const MAX_RANGE = 100_000

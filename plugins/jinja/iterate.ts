@@ -1,9 +1,9 @@
 /** Truth, length and iteration of values. */
-import { Dict } from './dict.ts'
 import { templateError } from './errors.ts'
 import type { Run } from './run.ts'
 import { lengthOf } from './text.ts'
 import {
+  Dict,
   DictView,
   Float,
   Instance,

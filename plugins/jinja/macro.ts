@@ -3,8 +3,7 @@ import { compileExpression, type CompileContext } from './compile-expression.ts'
 import { templateError } from './errors.ts'
 import type { Parameter, Statement } from './nodes.ts'
 import { captured, childOf, type Scope } from './scope.ts'
-import { Dict } from './dict.ts'
-import { Instance, orElse, Tuple, Undefined, type Kwargs, type Value } from './values.ts'
+import { Dict, Instance, type Kwargs, orElse, Tuple, Undefined, type Value } from './values.ts'
 import { usesName } from './uses-name.ts'
 
 export interface MacroNode {

@@ -1,6 +1,5 @@
 /** The methods and attributes of lists, tuples, dicts, ranges and numbers; those of texts are in string-methods.ts. */
 import { bind, positional, requireInt } from './arguments.ts'
-import { Dict } from './dict.ts'
 import { templateError } from './errors.ts'
 import { each, sizeOf } from './iterate.ts'
 import { type Int, numberOf, toFloat } from './numbers.ts'
@@ -8,6 +7,7 @@ import { equals } from './operators.ts'
 import { stringMethod } from './string-methods.ts'
 import {
   type Call,
+  Dict,
   DictView,
   Float,
   Instance,

@@ -1,5 +1,4 @@
 /** The operators of expressions: arithmetic, joining, comparison, membership. */
-import { Dict, isHashable } from './dict.ts'
 import { templateError } from './errors.ts'
 import { escapeHtml } from './html.ts'
 import { each, iterator, sizeOf } from './iterate.ts'
@@ -9,8 +8,10 @@ import type { Run } from './run.ts'
 import { str } from './show.ts'
 import { compareText } from './text.ts'
 import {
+  Dict,
   DictView,
   Instance,
+  isHashable,
   Markup,
   Range,
   textOf,

@@ -1,9 +1,9 @@
 /** `str()` and `repr()` of values. */
-import { Dict } from './dict.ts'
 import { templateError } from './errors.ts'
 import { floatText } from './numbers.ts'
 import type { Run } from './run.ts'
 import {
+  Dict,
   DictView,
   Float,
   Instance,

@@ -1,13 +1,22 @@
 /** Jinja's tests: `x is …`. */
 import { positional } from './arguments.ts'
-import { Dict } from './dict.ts'
 import type { Test } from './environment.ts'
 import { iterator, truth } from './iterate.ts'
 import { numberOf } from './numbers.ts'
 import { binary, compare, type Comparison, equals, hasItems } from './operators.ts'
 import { str } from './show.ts'
 import { QUESTIONS } from './string-case.ts'
-import { DictView, Float, Instance, Markup, Namespace, textOf, Undefined, type Value } from './values.ts'
+import {
+  Dict,
+  DictView,
+  Float,
+  Instance,
+  Markup,
+  Namespace,
+  textOf,
+  Undefined,
+  type Value,
+} from './values.ts'
 
 /** A test of the value alone. */
 function test(name: string, body: (value: Value) => boolean): Test {

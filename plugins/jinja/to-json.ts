@@ -1,9 +1,8 @@
 /** The `tojson` filter of transformers: Python's `json.dumps`, with its separators, and nothing escaped for HTML. */
-import { Dict } from './dict.ts'
 import { templateError } from './errors.ts'
 import { truth } from './iterate.ts'
 import { bind } from './arguments.ts'
-import { Float, type Kwargs, textOf, Tuple, typeName, type Value } from './values.ts'
+import { Dict, Float, type Kwargs, textOf, Tuple, typeName, type Value } from './values.ts'
 import { sorted } from './operators.ts'
 import { floatText, numberOf } from './numbers.ts'
 import { listOf } from './iterate.ts'

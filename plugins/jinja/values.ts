@@ -1,9 +1,9 @@
 /**
  * The values of a template, with Python's meaning: `null` is None, a `number` is an int (a `bigint` beyond 2^53), `Float`
  * is a float, a JavaScript array is a list. Only shapes; what can be done with them is in operators.ts, access.ts and the
- * files of methods and filters.
+ * files of methods and filters. A dict is ordered, with keys that are equal where Python's are (1, 1.0 and True are one key).
  */
-import type { Dict } from './dict.ts'
+import { templateError } from './errors.ts'
 import type { Run } from './run.ts'
 
 export type Value =
@@ -123,4 +123,67 @@ export function typeName(value: Value): string {
 export function textOf(value: Value): string | undefined {
   if (typeof value === 'string') return value
   return value instanceof Markup ? value.text : undefined
+}
+
+// ---- dict ----------------------------------------------------------------------------------------------------------
+
+interface Entry {
+  readonly key: Value
+  readonly value: Value
+}
+
+export class Dict {
+  readonly entries: Map<unknown, Entry> = new Map()
+
+  get size(): number {
+    return this.entries.size
+  }
+
+  /** Throws when the key is a list or a dict. */
+  get(key: Value): Value | undefined {
+    return this.entries.get(hashKey(key))?.value
+  }
+
+  set(key: Value, value: Value): void {
+    const hashed = hashKey(key)
+    const old = this.entries.get(hashed)
+    this.entries.set(hashed, { key: old === undefined ? key : old.key, value })
+  }
+
+  copy(): Dict {
+    const copy = new Dict()
+    for (const [hashed, entry] of this.entries) copy.entries.set(hashed, entry)
+    return copy
+  }
+}
+
+export function isHashable(value: Value): boolean {
+  if (Array.isArray(value) || value instanceof Dict) return false
+  return !(value instanceof Tuple) || value.items.every(isHashable)
+}
+
+/** Equal for values that are equal, as a key of a Map. */
+export function hashKey(value: Value): unknown {
+  if (typeof value === 'string') return value
+  if (typeof value === 'boolean') return Number(value)
+  if (value instanceof Markup) return value.text
+  if (value instanceof Float) {
+    const number = value.value
+    return Number.isInteger(number) && !Number.isSafeInteger(number) ? BigInt(number) : number
+  }
+  if (value instanceof Undefined) return Undefined
+  if (value instanceof Tuple && value.items.length > MAX_KEY)
+    throw templateError('a tuple too long to be a key')
+  if (value instanceof Tuple) return `\0tuple:${JSON.stringify(value.items.map(described))}`
+  if (!isHashable(value)) throw templateError(`unhashable type: '${typeName(value)}'`)
+  return value
+}
+
+/** Items of a tuple that is a key; a longer one would make each look-up slow. */
+const MAX_KEY = 1000
+
+function described(value: Value): [string, string] {
+  const hashed = hashKey(value)
+  if (hashed instanceof Instance) throw templateError(`a ${hashed.typeName} cannot be part of a key`)
+  return [typeof hashed, String(hashed)]
 }
