@@ -13,6 +13,8 @@ export interface RecordSource {
 export interface DataRecord {
   readonly value: Readonly<Record<string, unknown>>
   readonly source: RecordSource
+  /** The JSON that `value` was parsed from, for what parsing loses (1.0 and 1 are one number in JavaScript). */
+  readonly json?: string
 }
 
 export interface TokenizedExample {

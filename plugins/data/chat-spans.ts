@@ -43,7 +43,7 @@ export function locateTurns(
   /** The content alone, the rest of the message kept. */
   function contentSpan(index: number): CharSpan | undefined {
     const found = quick?.get(index)
-    if (found !== undefined) return found
+    if (found !== undefined || !hasWords(messages[index])) return found
     if (!contents.has(index)) {
       const other = differing(messages, text, index, (word) => ({ ...messages[index], content: word }))
       contents.set(index, other === undefined || other.isAbsent ? undefined : other.span)
@@ -108,10 +108,15 @@ export function locateTurns(
 
   /** What is written before the content, and the content, each on its own. */
   function partsOf(index: number, dummy: (word: string) => ChatMessage): readonly CharSpan[] {
-    const { content: _content, ...bare } = messages[index]
+    const { role, content: _content, tool_calls: calls, ...rest } = messages[index]
     const content = contentSpan(index)
-    const before = Object.keys(bare).length > 1 ? inPrefix(index, { ...bare, content: '' }, dummy) : undefined
-    if (Object.keys(bare).length > 1 && before === undefined) return []
+    const isMore = calls !== undefined || Object.keys(rest).length > 0
+    // Reasoning may be written for the last turn only, so what comes before the content is looked for without it too.
+    const before = isMore
+      ? (inPrefix(index, { ...rest, role, content: '', tool_calls: calls ?? null }, dummy) ??
+        inPrefix(index, { role, content: '', tool_calls: calls ?? null }, dummy))
+      : undefined
+    if (isMore && before === undefined) return []
     const parts = [before, content].filter((span) => span !== undefined)
     const isSound = parts.every(
       (span, i) => !isContaminated(index, span) && (i === 0 || parts[i - 1].end <= span.start),
@@ -131,19 +136,22 @@ export function locateTurns(
 
 /** Two words that no message has, with no character in common at their ends. */
 function sentinels(messages: readonly ChatMessage[]): [string, string] {
-  const all = JSON.stringify(messages)
+  const all = JSON.stringify(messages, (_key, value: unknown) => (typeof value === 'bigint' ? '' : value))
   let nonce = ''
   while (all.includes(`[[dummy${nonce}message]]`) || all.includes(`zzdummy${nonce}messagezz`)) nonce += 'q'
   return [`[[dummy${nonce}message]]`, `zzdummy${nonce}messagezz`]
 }
 
-/** What of `whole` is not in `other`: all but the longest common beginning and end. */
+/**
+ * What of `whole` is not in `other`: all but the longest common beginning and end, each for itself. Of two words without a
+ * common character at their ends one gives the true beginning, and one the true end.
+ */
 function difference(whole: string, other: string): CharSpan {
   const limit = Math.min(whole.length, other.length)
   let start = 0
   while (start < limit && whole[start] === other[start]) start++
   let tail = 0
-  while (tail < limit - start && whole[whole.length - 1 - tail] === other[other.length - 1 - tail]) tail++
+  while (tail < limit && whole[whole.length - 1 - tail] === other[other.length - 1 - tail]) tail++
   return { start, end: whole.length - tail }
 }
 

@@ -3,6 +3,7 @@
  * texts become data, as axolotl has it.
  */
 import { showValue } from '../../core/mod.ts'
+import { parseExactJson } from '../jinja/mod.ts'
 import { recordError } from './dataset-type.ts'
 import type { RecordSource } from './dataset-type.ts'
 
@@ -63,8 +64,7 @@ export function readFunctionCall(
 /** Throws E_DATA with the place of the text in the record. */
 export function parseJson(text: string, place: string, source: RecordSource): unknown {
   try {
-    const value: unknown = JSON.parse(text)
-    return value
+    return parseExactJson(text)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw recordError(source, `${place} is a text that is not valid JSON: ${reason}`)

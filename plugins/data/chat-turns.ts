@@ -4,6 +4,7 @@
  */
 import { didYouMean, showValue } from '../../core/mod.ts'
 import type { ChatMessage } from '../../core/mod.ts'
+import { parseExactJson } from '../jinja/mod.ts'
 import { readContent, splitThinking } from './chat-content.ts'
 import { isMapping, parseJson, readFunctionCall, readToolCalls, readTools } from './chat-tools.ts'
 import type { DatasetOptions } from './dataset-options.ts'
@@ -39,10 +40,12 @@ export interface ChatTurnOptions {
 
 /** Throws E_DATA with the record and the message that do not fit. */
 export function readConversation(
-  { value, source }: DataRecord,
+  record: DataRecord,
   options: DatasetOptions,
   { trainOnInputs, fieldMessages }: ChatTurnOptions,
 ): Conversation {
+  const { source } = record
+  const value = exactValue(record)
   const key = options.field_messages ?? fieldMessages
   const messages = readMessages(value, key, source)
   const roles = roleMap(options.roles ?? DEFAULT_ROLES)
@@ -64,6 +67,12 @@ export function readConversation(
     turns: isWithoutSystem ? turns.slice(1) : turns,
     tools: readTools(value[options.field_tools], options.field_tools, source),
   }
+}
+
+/** The record with its numbers as they are written: templates show 1.0 and 1 differently. */
+function exactValue({ value, json }: DataRecord): Readonly<Record<string, unknown>> {
+  const exact = json === undefined ? value : parseExactJson(json)
+  return isMapping(exact) ? exact : value
 }
 
 function readMessages(

@@ -32,9 +32,22 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     by: 'axolotl',
     kind: 'differs',
-    templates: /gemma[-_]?4|diffusion_gemma|command_a|muse_glimmer|cohere/,
+    templates: /gemma[-_]?4|diffusion_gemma|command_a|muse_glimmer|cohere|deepseek/,
     reason:
       'without the tool calls the template writes the tool results elsewhere, so axolotl takes them for a part of the turn',
+  },
+  {
+    by: 'axolotl',
+    kind: 'differs',
+    templates: /zephyr|dots_ocr|olmo/,
+    reason: 'axolotl puts an empty turn at −1, and trains an EOS that is among the first tokens of the text',
+  },
+  {
+    by: 'axolotl',
+    kind: 'differs',
+    templates: /minimax2|exaone|breeze/,
+    reason:
+      'an empty turn, or one of one character, before text that begins as the placeholder of axolotl: it takes that character for the turn',
   },
   { by: 'transformers', kind: 'refused here', error: /leaves out message \d+, whose role/, reason: LEFT_OUT },
   {

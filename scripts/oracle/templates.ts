@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { TrituneError, type TokenizerLike } from '../../core/mod.ts'
 import { chatTemplate, datasetOptions, IGNORE, type DatasetOptions } from '../../plugins/data/mod.ts'
+import { parseExactJson } from '../../plugins/jinja/mod.ts'
 import { createChatRenderer, type ChatMessage } from '../../plugins/tokenizer/mod.ts'
 import * as v from 'valibot'
 import { temporaryFolder } from '../../tests/_golden.ts'
@@ -64,15 +65,30 @@ export async function runTemplateOracle({ python, count, cache }: TemplateOracle
   using space = temporaryFolder()
   const out = join(space.path, 'cases.jsonl')
   runPython(python, ['run', folder, out, String(count)])
+  return judgeFile(out)
+}
+
+/** Judges what `chat_templates.py run` wrote, and prints the tally. True when every difference is a listed one. */
+export async function judgeFile(path: string): Promise<boolean> {
   const tally: Tally = { texts: 0, refusals: 0, masks: 0, marked: 0, listed: new Map(), failures: [] }
   let templates = 0
-  for await (const line of createInterface({ input: createReadStream(out, 'utf8') })) {
-    const cases: TemplateCases = JSON.parse(line)
-    judgeTemplate(cases, tally)
+  for await (const line of createInterface({ input: createReadStream(path, 'utf8') })) {
+    judgeTemplate(readCases(line), tally)
     templates++
   }
   report(templates, tally)
   return tally.failures.length === 0 && templates >= 30
+}
+
+/** Numbers as Python wrote them: 1.0 is not 1 in a template. */
+function readCases(line: string): TemplateCases {
+  const cases = parseExactJson(line)
+  if (isCases(cases)) return cases
+  throw new TrituneError('E_FORMAT', `not the cases of a template: ${line.slice(0, 80)}`)
+}
+
+function isCases(value: unknown): value is TemplateCases {
+  return typeof value === 'object' && value !== null && 'cases' in value && 'template' in value
 }
 
 function runPython(python: string, args: readonly string[]): void {

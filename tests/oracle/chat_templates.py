@@ -176,7 +176,7 @@ TOOLS = [
     {"type": "function", "function": {"name": "search", "description": "Search <the> web & more", "parameters": {"type": "object", "properties": {"query": {"type": "string"}, "filters": {"type": "array", "items": {"type": "string"}}, "options": {"type": "object", "properties": {"deep": {"type": "boolean", "default": False}}}}, "required": ["query"]}}},
     {"type": "function", "function": {"name": "now", "description": "", "parameters": {"type": "object", "properties": {}}}},
 ]
-ARGUMENTS = [{"city": "Köln", "days": 3}, {"query": "a \"b\" <c>", "filters": ["x", "y"]}, {}, {"city": "日本", "nested": {"a": [1, 2.5, None, True]}}]
+ARGUMENTS = [{"city": "Köln", "days": 3}, {"query": "a \"b\" <c>", "filters": ["x", "y"]}, {}, {"city": "日本", "nested": {"a": [1, 2.5, None, True]}}, {"x": 1.0, "big": 2**60, "e": 1e20, "z": -0.0, "s": "1.0"}]
 
 
 def phrase(rng: random.Random) -> str:

@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'bun:test'
-import { chatTemplate, sharegpt } from '../../../plugins/data/mod.ts'
+import { rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { chatTemplate, readRecords, sharegpt } from '../../../plugins/data/mod.ts'
 import golden from '../../golden/data/chat-masks.json' with { type: 'json' }
-import { context, errorOf, SOURCE } from './_options.ts'
+import { context, errorOf, options, SOURCE } from './_options.ts'
 import type { ContextOptions } from './_options.ts'
 import { tinyTokenizer, trainedText } from './_tokenizer.ts'
 
@@ -124,6 +127,25 @@ describe('chatTemplate', () => {
     const dataset = { message_field_training: 'learn', train_on_eos: 'none' }
     expect(read(value, template, { dataset }).trained).toEqual(['<a>Yes</a>'])
   })
+})
+
+test('numbers are written as they stand in the file', () => {
+  const args = '{"x": 1.0, "y": 1, "e": 1e3, "big": 12345678901234567890, "half": 0.5, "s": "1.0"}'
+  const turn = `{"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f", "arguments": ${args}}}]}`
+  const json = `{"messages": [{"role": "user", "content": "Hi"}, ${turn}]}`
+  const wanted = `\n<tool_call>{"name": "f", "arguments": ${args.replace('1e3', '1000.0')}}</tool_call><|im_end|>`
+  const tokenizer = tinyTokenizer({ eosToken: EOS, template: tools })
+  const path = join(tmpdir(), `tritune-numbers-${process.pid}.jsonl`)
+  const asText = {
+    messages: [user, { role: 'assistant', tool_calls: [{ function: { name: 'f', arguments: args } }] }],
+  }
+  writeFileSync(path, `${json}\n${JSON.stringify(asText)}\n`)
+  const records = [...readRecords(path, options({}))]
+  rmSync(path)
+  const texts = records.map((record) =>
+    trainedText(chatTemplate.tokenize(record, context(tokenizer)), tokenizer),
+  )
+  expect(texts).toEqual([[wanted], [wanted]])
 })
 
 test("`sharegpt` knows LLaMA-Factory's roles for tools", () => {
