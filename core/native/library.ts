@@ -9,13 +9,14 @@ import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TrituneError } from '../errors.ts'
+import { expectArguments } from './arguments.ts'
 import { cudaDriverVersion, cudaLibraryFiles } from './cuda-driver.ts'
 import { type FfiFunction, type FfiTable, type NativeModule, openModule } from './ffi.ts'
 import { ABI_VERSION, type NativeFunctions, SYMBOLS } from './symbols.ts'
 
 export interface NativeLibrary {
   readonly path: string
-  /** What `tt_build_info` says: device, compiler, instruction set, hash of the sources… */
+  /** What `tt_build_info` says now: device, compiler, instruction set, threads, hash of the sources… */
   readonly info: Readonly<Record<string, unknown>>
   /** Every function that returns a status, wrapped: a negative status throws E_NATIVE (E_MEMORY: no memory left) with the library's message. */
   readonly call: CheckedFunctions
@@ -115,10 +116,12 @@ function bind(path: string): NativeLibrary {
   const table: Partial<Record<keyof NativeFunctions, FfiFunction>> = {}
   for (const name of symbolNames()) if (present.has(name)) table[name] = SYMBOLS[name]
   const module = open<NativeFunctions>(path, table as FfiTable<NativeFunctions>)
-  const info: Record<string, unknown> = JSON.parse(bootstrap.functions.tt_build_info())
   return {
     path,
-    info,
+    get info() {
+      const info: Record<string, unknown> = JSON.parse(bootstrap.functions.tt_build_info())
+      return info
+    },
     call: checked(module.functions, path, () => bootstrap.functions.tt_last_error()),
     devices: () => JSON.parse(module.functions.tt_devices()),
     options: () => JSON.parse(module.functions.tt_options()),
@@ -176,6 +179,7 @@ function checked(functions: NativeFunctions, path: string, lastError: () => stri
     const raw: ((...args: never[]) => number | string) | undefined = functions[name]
     wrapped[name] = raw
       ? (...args) => {
+          expectArguments(name, SYMBOLS[name], args)
           const status = raw(...args)
           if (typeof status === 'number' && status < 0) throw nativeError(name, status, lastError())
         }

@@ -54,16 +54,7 @@ export function loadModel(
     return definitionOf(hf.config.model_type, models, path).create({ ...hf.config }, packing(source, pack))
   }
   const config = readConfig(path)
-  const type = config.model_type
-  if (typeof type !== 'string')
-    throw new TrituneError('E_MODEL', 'config.json has no model_type', { place: path })
-  if (config.quantization_config != null) {
-    throw new TrituneError('E_UNSUPPORTED', 'quantized checkpoints are not supported yet', {
-      place: path,
-      remedy: 'use the unquantized checkpoint',
-    })
-  }
-  const definition = definitionOf(type, models, path)
+  const definition = modelDefinition(path, models)
   const stored = storedDType(path)
   using source = openSafetensorsSource(path, {
     device,
@@ -83,6 +74,27 @@ function packing(source: WeightSource, pack: WeightSource['pack']): WeightSource
     load: (name, shape) => source.load(name, shape),
     pack,
   }
+}
+
+/**
+ * The definition that a model folder asks for, from its config.json alone: the weights need not be there yet.
+ * Throws E_FILE, E_FORMAT, E_MODEL or E_UNSUPPORTED.
+ */
+export function modelDefinition(
+  folder: string,
+  models: Readonly<Record<string, ModelDefinition>> = MODELS,
+): ModelDefinition {
+  const config = readConfig(folder)
+  const type = config.model_type
+  if (typeof type !== 'string')
+    throw new TrituneError('E_MODEL', 'config.json has no model_type', { place: folder })
+  if (config.quantization_config != null) {
+    throw new TrituneError('E_UNSUPPORTED', 'quantized checkpoints are not supported yet', {
+      place: folder,
+      remedy: 'use the unquantized checkpoint',
+    })
+  }
+  return definitionOf(type, models, folder)
 }
 
 /** Reads config.json of a model folder. */
