@@ -1,0 +1,141 @@
+/**
+ * `normalizer` of tokenizer.json: text to text, before tokens are looked for.
+ */
+import { type Part, byType } from './part.ts'
+import { findPattern } from './patterns.ts'
+import { precompiled } from './precompiled.ts'
+import { spellBytes } from './byte-level.ts'
+import { newerThan, normalizeAsOfUnicode9 } from './unicode-age.ts'
+
+/** A stretch of text between added tokens. */
+export interface Stretch {
+  readonly text: string
+  /** Whether its first character comes from the first one of the whole input. */
+  readonly isStart: boolean
+}
+
+export type Normalizer = (stretch: Stretch) => Stretch
+
+export function createNormalizer(part: Part): Normalizer {
+  return byType(part, KINDS)
+}
+
+const KINDS: Readonly<Record<string, (part: Part) => Normalizer>> = {
+  Sequence(part) {
+    const all = part.parts('normalizers').map(createNormalizer)
+    return (stretch) => all.reduce((before, normalizer) => normalizer(before), stretch)
+  },
+  NFC: () => keepsStart((text) => normalizeAsOfUnicode9(text, 'NFC')),
+  NFD: () => keepsStart((text) => normalizeAsOfUnicode9(text, 'NFD')),
+  NFKC: () => keepsStart((text) => normalizeAsOfUnicode9(text, 'NFKC')),
+  NFKD: () => keepsStart((text) => normalizeAsOfUnicode9(text, 'NFKD')),
+  Lowercase: () => keepsStart(lowercase),
+  ByteLevel: () => keepsStart(spellBytes),
+  Precompiled: (part) => keepsStart(precompiled(part)),
+  StripAccents: () => removing(COMBINING),
+  Nmt() {
+    const remove = removing(NMT_REMOVED)
+    return (stretch) => {
+      const { text, isStart } = remove(stretch)
+      return { text: text.replaceAll(NMT_SPACES, ' '), isStart }
+    }
+  },
+  Prepend(part) {
+    const prefix = part.text('prepend')
+    return keepsStart((text) => (text === '' ? text : prefix + text))
+  },
+  Strip(part) {
+    const [left, right] = [part.flag('strip_left'), part.flag('strip_right')]
+    return ({ text, isStart }) => {
+      const start = left ? spacesAtStart(text) : 0
+      const end = right ? Math.max(start, spacesAtEnd(text)) : text.length
+      return { text: text.slice(start, end), isStart: isStart && start === 0 }
+    }
+  },
+  Replace(part) {
+    const [find, content] = [findPattern(part), part.text('content')]
+    return ({ text, isStart }) => {
+      const places = find(text)
+      if (places.length === 0) return { text, isStart }
+      let replaced = ''
+      let end = 0
+      for (let i = 0; i < places.length; i += 2) {
+        replaced += text.slice(end, places[i]) + content
+        end = places[i + 1]
+      }
+      // A replacement stands for the last character of what it replaces.
+      const keeps = places[0] > 0 || (content !== '' && places[1] <= firstLength(text))
+      return { text: replaced + text.slice(end), isStart: isStart && keeps }
+    }
+  },
+  BertNormalizer(part) {
+    const lower = part.flag('lowercase')
+    const accents = part.get('strip_accents') ?? null
+    if (accents !== null && typeof accents !== 'boolean')
+      throw part.wrong('strip_accents', 'true, false or null')
+    const [clean, chinese] = [part.flag('clean_text'), part.flag('handle_chinese_chars')]
+    const steps: Normalizer[] = []
+    if (clean)
+      steps.push(
+        removing(BERT_REMOVED),
+        keepsStart((text) => text.replaceAll(/\p{White_Space}/gu, ' ')),
+      )
+    if (chinese) steps.push(keepsStart((text) => text.replaceAll(CHINESE, ' $& ')))
+    if (accents ?? lower) {
+      steps.push(
+        keepsStart((text) => normalizeAsOfUnicode9(text, 'NFD')),
+        removing(NONSPACING),
+      )
+    }
+    if (lower) steps.push(keepsStart(lowercase))
+    return (stretch) => steps.reduce((before, step) => step(before), stretch)
+  },
+}
+
+const COMBINING = new RegExp(String.raw`[\p{M}--[${newerThan(9)}]]+`, 'gv')
+const NONSPACING = new RegExp(String.raw`[\p{Mn}--[${newerThan(8)}]]+`, 'gv')
+const BERT_REMOVED = new RegExp(
+  String.raw`[[\0\uFFFD\p{Cc}\p{Cf}\p{Co}]--[\t\n\r]--[${newerThan(8)}]]+`,
+  'gv',
+)
+const NMT_REMOVED = new RegExp(String.raw`[\x01-\x08\v\x0e-\x1f\x7f\x8f\x9f]+`, 'g')
+const NMT_SPACES = /[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]/g
+const CHINESE =
+  /[\u4e00-\u9fff\u3400-\u4dbf\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\uf900-\ufaff\u{2f800}-\u{2fa1f}]/gu
+
+/** Character by character: a sigma at the end of a word is like any other. */
+function lowercase(text: string): string {
+  return text.replaceAll('Σ', 'σ').toLowerCase()
+}
+
+function keepsStart(change: (text: string) => string): Normalizer {
+  return ({ text, isStart }) => ({ text: change(text), isStart })
+}
+
+/** `pattern` is global. */
+function removing(pattern: RegExp): Normalizer {
+  return ({ text, isStart }) => {
+    const startsWith = text.search(pattern) === 0
+    return { text: text.replaceAll(pattern, ''), isStart: isStart && !startsWith }
+  }
+}
+
+function firstLength(text: string): number {
+  return (text.codePointAt(0) ?? 0) > 0xffff ? 2 : 1
+}
+
+const SPACE = /\p{White_Space}/u
+
+/** How many code units of white space `text` starts with (all of it is in the basic plane). */
+export function spacesAtStart(text: string, from = 0): number {
+  let end = from
+  while (end < text.length && SPACE.test(text[end])) end++
+  return end - from
+}
+
+/** Where the white space at the end of `text`, or of its first `to` units, starts. */
+export function spacesAtEnd(text: string, to: number = text.length): number {
+  let start = to
+  while (start > 0 && SPACE.test(text[start - 1])) start--
+  return start
+}
