@@ -2,7 +2,6 @@
  * `added_tokens` of tokenizer.json: tokens that are taken out of a text before the model sees it. First those that match
  * the text as it is, then, in what is left and normalised, the `normalized` ones; leftmost, the longest of them.
  */
-import { TrituneError } from '../../core/mod.ts'
 import type { Vocabulary } from './models/vocabulary.ts'
 import { type Normalizer, type Stretch, spacesAtEnd, spacesAtStart } from './normalizers.ts'
 import type { Part } from './part.ts'
@@ -65,11 +64,9 @@ export function createAddedTokens(
   const tokens = [...byId.values()]
   const inText = createMatcher(
     tokens.filter(({ normalized }) => !normalized),
-    file,
   )
   const inNormalized = createMatcher(
     tokens.filter(({ normalized }) => normalized),
-    file,
   )
   return {
     byContent,
@@ -89,11 +86,17 @@ function cut({ text, isStart }: Stretch, matcher: Matcher | undefined): (Stretch
   let done = 0
   matcher(text, (token, from, to) => {
     if (token.singleWord && (isWord(before(text, from)) || isWord(after(text, to)))) return
-    // White space that the token before has taken is gone.
+    // White space that the token before has taken is gone; a token that is nothing else is gone too.
     const start = token.lstrip ? Math.max(spacesAtEnd(text, from), done) : from
+    const end = token.rstrip ? to + spacesAtStart(text, to) : to
+    if (start >= end) {
+      done = Math.max(done, end)
+      return
+    }
     if (done < start) parts.push({ text: text.slice(done, start), isStart: isStart && done === 0 })
     parts.push(token.id)
-    done = token.rstrip ? to + spacesAtStart(text, to) : to
+    // A token of white space may lie in what the one before has taken: as in the Rust library both count.
+    done = end
   })
   if (done < text.length) parts.push({ text: text.slice(done), isStart: isStart && done === 0 })
   return parts
@@ -134,7 +137,7 @@ interface Node {
  * Leftmost-longest matches that do not overlap. Time is proportional to the text times the longest run of characters
  * that begins a token.
  */
-function createMatcher(tokens: readonly AddedToken[], file: Part): Matcher | undefined {
+function createMatcher(tokens: readonly AddedToken[]): Matcher | undefined {
   if (tokens.length === 0) return undefined
   const root: Node = { next: new Map() }
   for (const token of tokens) {
@@ -144,8 +147,8 @@ function createMatcher(tokens: readonly AddedToken[], file: Part): Matcher | und
       const known = node.next.get(unit)
       node.next.set(unit, (node = known ?? { next: new Map() }))
     }
-    if (node === root || node.token) throw clash(token, node.token, file)
-    node.token = token
+    // Of tokens that are the same when normalised the first counts; the Rust library takes any of them.
+    if (node !== root) node.token ??= token
   }
   return (text, visit) => {
     for (let start = 0; start < text.length;) {
@@ -165,11 +168,4 @@ function longest(root: Node, text: string, start: number): AddedToken | undefine
     node = node.next.get(text.charCodeAt(i))
   }
   return found
-}
-
-function clash({ content }: AddedToken, other: AddedToken | undefined, file: Part): TrituneError {
-  const what = other
-    ? `the added tokens ${JSON.stringify(other.content)} and ${JSON.stringify(content)} are the same when normalised`
-    : `the added token ${JSON.stringify(content)} is nothing when normalised`
-  return file.error(what, 'set "normalized": false for it')
 }

@@ -18,6 +18,8 @@ export interface Pipeline {
   readonly decoder: Decoder
   /** Ids of added tokens that are special. */
   readonly specialIds: readonly number[]
+  /** Ids that a decode without special tokens leaves out: not those that decoders see spelled in another way. */
+  readonly hiddenIds: readonly number[]
   /** The ids of the text alone. */
   encode(text: string): number[]
   /** Adds the special tokens of the post-processor. */
@@ -46,10 +48,14 @@ export function createPipeline(json: unknown, place: string): Pipeline {
   for (const id of vocabulary.ids.values()) largest = Math.max(largest, id)
   for (const id of added.byId.keys()) largest = Math.max(largest, id)
 
+  const special = [...added.byId.values()].filter((token) => token.special)
+  const specialContents = new Set(special.map(({ content }) => content))
+
   return {
     vocabSize: largest + 1,
     decoder,
-    specialIds: [...added.byId.values()].flatMap(({ id, special }) => (special ? [id] : [])),
+    specialIds: special.map(({ id }) => id),
+    hiddenIds: special.flatMap(({ id, spelling }) => (specialContents.has(spelling) ? [id] : [])),
     encode(text) {
       if (!text.isWellFormed()) throw halfCharacter(text, place)
       const ids: number[] = []

@@ -58,10 +58,9 @@ export function loadTokenizer(source: TokenizerSource): Tokenizer {
     const token = specialToken(config, key)
     return token === undefined ? undefined : pipeline.idOf(token)
   }
-  const specialIds = new Set([
-    ...pipeline.specialIds,
-    ...SPECIAL_KEYS.map(named).filter((id) => id !== undefined),
-  ])
+  const namedIds = SPECIAL_KEYS.map(named).filter((id) => id !== undefined)
+  const specialIds = new Set([...pipeline.specialIds, ...namedIds])
+  const hiddenIds = new Set([...pipeline.hiddenIds, ...namedIds])
   const ownEos = named('eos_token')
   const eosIds = [...new Set([...(ownEos === undefined ? [] : [ownEos]), ...files.stopIds])]
   const around = decidesEnds(config)
@@ -74,7 +73,7 @@ export function loadTokenizer(source: TokenizerSource): Tokenizer {
   const spelling =
     ({ skipSpecialTokens = false }: { skipSpecialTokens?: boolean }) =>
     (id: number): string | undefined =>
-      skipSpecialTokens && specialIds.has(id) ? undefined : pipeline.spellingOf(id)
+      skipSpecialTokens && hiddenIds.has(id) ? undefined : pipeline.spellingOf(id)
 
   return {
     vocabSize: pipeline.vocabSize,
