@@ -51,7 +51,7 @@ export function createAddedTokens(
     const token = {
       content,
       id,
-      spelling: normalized ? normalize({ text: content, isStart: true }).text : content,
+      spelling: normalized ? normalize({ text: content, start: 0 }).text : content,
       singleWord: part.flag('single_word', false),
       lstrip: part.flag('lstrip', false),
       rstrip: part.flag('rstrip', false),
@@ -62,27 +62,27 @@ export function createAddedTokens(
     byId.set(id, token)
   }
   const tokens = [...byId.values()]
-  const inText = createMatcher(
-    tokens.filter(({ normalized }) => !normalized),
-  )
-  const inNormalized = createMatcher(
-    tokens.filter(({ normalized }) => normalized),
-  )
+  const inText = createMatcher(tokens.filter(({ normalized }) => !normalized))
+  const inNormalized = createMatcher(tokens.filter(({ normalized }) => normalized))
   return {
     byContent,
     byId,
     split: (text) =>
-      cut({ text, isStart: true }, inText).flatMap((stretch) =>
+      cut({ text, start: text === '' ? 0 : after(text, 0).length }, inText).flatMap((stretch) =>
         typeof stretch === 'number' ? [stretch] : cut(normalize(stretch), inNormalized),
       ),
   }
 }
 
 /** The added tokens of `stretch` and what is between them. */
-function cut({ text, isStart }: Stretch, matcher: Matcher | undefined): (Stretch | number)[] {
+function cut({ text, start: inputStart }: Stretch, matcher: Matcher | undefined): (Stretch | number)[] {
   if (text === '') return []
-  if (!matcher) return [{ text, isStart }]
+  if (!matcher) return [{ text, start: inputStart }]
   const parts: (Stretch | number)[] = []
+  const stretch = (from: number, to: number): Stretch => ({
+    text: text.slice(from, to),
+    start: Math.max(0, Math.min(inputStart, to) - from),
+  })
   let done = 0
   matcher(text, (token, from, to) => {
     if (token.singleWord && (isWord(before(text, from)) || isWord(after(text, to)))) return
@@ -93,12 +93,12 @@ function cut({ text, isStart }: Stretch, matcher: Matcher | undefined): (Stretch
       done = Math.max(done, end)
       return
     }
-    if (done < start) parts.push({ text: text.slice(done, start), isStart: isStart && done === 0 })
+    if (done < start) parts.push(stretch(done, start))
     parts.push(token.id)
     // A token of white space may lie in what the one before has taken: as in the Rust library both count.
     done = end
   })
-  if (done < text.length) parts.push({ text: text.slice(done), isStart: isStart && done === 0 })
+  if (done < text.length) parts.push(stretch(done, text.length))
   return parts
 }
 

@@ -10,8 +10,8 @@ import { newerThan, normalizeAsOfUnicode9 } from './unicode-age.ts'
 /** A stretch of text between added tokens. */
 export interface Stretch {
   readonly text: string
-  /** Whether its first character comes from the first one of the whole input. */
-  readonly isStart: boolean
+  /** How many of its first code units come from the first character of the whole input. */
+  readonly start: number
 }
 
 export type Normalizer = (stretch: Stretch) => Stretch
@@ -31,13 +31,20 @@ const KINDS: Readonly<Record<string, (part: Part) => Normalizer>> = {
   NFKD: () => keepsStart((text) => normalizeAsOfUnicode9(text, 'NFKD')),
   Lowercase: () => keepsStart(lowercase),
   ByteLevel: () => keepsStart(spellBytes),
-  Precompiled: (part) => keepsStart(precompiled(part)),
+  Precompiled(part) {
+    const normalize = keepsStart(precompiled(part))
+    // What the rules remove at the very start leaves no gap there.
+    return (stretch) => {
+      const { text, start } = normalize(stretch)
+      return { text, start: stretch.start > 0 && text !== '' ? Math.max(1, start) : start }
+    }
+  },
   StripAccents: () => removing(COMBINING),
   Nmt() {
     const remove = removing(NMT_REMOVED)
     return (stretch) => {
-      const { text, isStart } = remove(stretch)
-      return { text: text.replaceAll(NMT_SPACES, ' '), isStart }
+      const { text, start } = remove(stretch)
+      return { text: text.replaceAll(NMT_SPACES, ' '), start }
     }
   },
   Prepend(part) {
@@ -46,27 +53,15 @@ const KINDS: Readonly<Record<string, (part: Part) => Normalizer>> = {
   },
   Strip(part) {
     const [left, right] = [part.flag('strip_left'), part.flag('strip_right')]
-    return ({ text, isStart }) => {
-      const start = left ? spacesAtStart(text) : 0
-      const end = right ? Math.max(start, spacesAtEnd(text)) : text.length
-      return { text: text.slice(start, end), isStart: isStart && start === 0 }
+    return ({ text, start }) => {
+      const from = left ? spacesAtStart(text) : 0
+      const to = right ? Math.max(from, spacesAtEnd(text)) : text.length
+      return { text: text.slice(from, to), start: Math.max(0, Math.min(start, to) - from) }
     }
   },
   Replace(part) {
     const [find, content] = [findPattern(part), part.text('content')]
-    return ({ text, isStart }) => {
-      const places = find(text)
-      if (places.length === 0) return { text, isStart }
-      let replaced = ''
-      let end = 0
-      for (let i = 0; i < places.length; i += 2) {
-        replaced += text.slice(end, places[i]) + content
-        end = places[i + 1]
-      }
-      // A replacement stands for the last character of what it replaces.
-      const keeps = places[0] > 0 || (content !== '' && places[1] <= firstLength(text))
-      return { text: replaced + text.slice(end), isStart: isStart && keeps }
-    }
+    return (stretch) => replacePlaces(stretch, find(stretch.text), content)
   },
   BertNormalizer(part) {
     const lower = part.flag('lowercase')
@@ -108,20 +103,32 @@ function lowercase(text: string): string {
   return text.replaceAll('Σ', 'σ').toLowerCase()
 }
 
+/** For changes of one character after the other. */
 function keepsStart(change: (text: string) => string): Normalizer {
-  return ({ text, isStart }) => ({ text: change(text), isStart })
+  return ({ text, start }) => ({
+    text: change(text),
+    start: start === 0 ? 0 : change(text.slice(0, start)).length,
+  })
 }
 
 /** `pattern` is global. */
 function removing(pattern: RegExp): Normalizer {
-  return ({ text, isStart }) => {
-    const startsWith = text.search(pattern) === 0
-    return { text: text.replaceAll(pattern, ''), isStart: isStart && !startsWith }
-  }
+  return keepsStart((text) => text.replaceAll(pattern, ''))
 }
 
-function firstLength(text: string): number {
-  return (text.codePointAt(0) ?? 0) > 0xffff ? 2 : 1
+/** What is put in comes from the last character of what it replaces. */
+function replacePlaces({ text, start }: Stretch, places: readonly number[], content: string): Stretch {
+  let replaced = ''
+  let newStart = 0
+  let end = 0
+  for (let i = 0; i < places.length; i += 2) {
+    newStart += Math.max(0, Math.min(start, places[i]) - end)
+    if (places[i + 1] <= start) newStart += content.length
+    else if (places[i] < start) start = places[i]
+    replaced += text.slice(end, places[i]) + content
+    end = places[i + 1]
+  }
+  return { text: replaced + text.slice(end), start: newStart + Math.max(0, start - end) }
 }
 
 const SPACE = /\p{White_Space}/u

@@ -18,7 +18,7 @@ export interface Pipeline {
   readonly decoder: Decoder
   /** Ids of added tokens that are special. */
   readonly specialIds: readonly number[]
-  /** Ids that a decode without special tokens leaves out: not those that decoders see spelled in another way. */
+  /** Ids that a decode without special tokens leaves out: added tokens that decoders see spelled as a special one. */
   readonly hiddenIds: readonly number[]
   /** The ids of the text alone. */
   encode(text: string): number[]
@@ -48,14 +48,14 @@ export function createPipeline(json: unknown, place: string): Pipeline {
   for (const id of vocabulary.ids.values()) largest = Math.max(largest, id)
   for (const id of added.byId.keys()) largest = Math.max(largest, id)
 
-  const special = [...added.byId.values()].filter((token) => token.special)
-  const specialContents = new Set(special.map(({ content }) => content))
+  const tokens = [...added.byId.values()]
+  const specialContents = new Set(tokens.flatMap(({ content, special }) => (special ? [content] : [])))
 
   return {
     vocabSize: largest + 1,
     decoder,
-    specialIds: special.map(({ id }) => id),
-    hiddenIds: special.flatMap(({ id, spelling }) => (specialContents.has(spelling) ? [id] : [])),
+    specialIds: tokens.flatMap(({ id, special }) => (special ? [id] : [])),
+    hiddenIds: tokens.flatMap(({ id, spelling }) => (specialContents.has(spelling) ? [id] : [])),
     encode(text) {
       if (!text.isWellFormed()) throw halfCharacter(text, place)
       const ids: number[] = []

@@ -22,8 +22,8 @@ export function createPreTokenizer(part: Part): PreTokenizer {
 }
 
 /** The whole stretch as one piece. */
-export function wholePiece({ text, isStart }: Stretch): Pieces {
-  return { texts: text === '' ? [] : [text], isStart }
+export function wholePiece({ text, start }: Stretch): Pieces {
+  return { texts: text === '' ? [] : [text], isStart: start > 0 }
 }
 
 /** The pattern of GPT-2, which `ByteLevel` has built in. */

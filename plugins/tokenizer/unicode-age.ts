@@ -4,6 +4,8 @@
  * not have is unassigned there. Ranges may run over unassigned code points: those are in no class anyway.
  */
 
+export type UnicodeVersion = 8 | 9 | 16
+
 const AFTER_8 =
   '8b6-8bd 8d4-8e2 c80 d4f-d56 d58-d5e d76-d78 1c80-1c88 1dfb 23fb-23fe 2e43-2e44 a7ae a8c5 1018d-1018e 104b0-104fb ' +
   '1123e 11400-11459 1145b-1145d 11660-1166c 11c00-11cb6 16fe0 17000-187ec 18800-18af2 1e000-1e02a 1e900-1e94a ' +
@@ -30,13 +32,11 @@ const AFTER_16 =
   '11b60-11b67 11db0-11de9 16ea0-16ed3 16ff2-16ff6 187f8-187ff 18d09-18df2 1ccfa-1ccfc 1ceba-1cef0 1e6c0-1e6ff 1f6d8 ' +
   '1f777-1f77a 1f8d0-1f8d8 1fa54-1fa57 1fa8a-1fa8e 1fac8-1facd 1faea-1faef 1fbfa 2b73a-2b73f 2cea2-2cead 323b0-33479'
 
-const RANGES = {
+const RANGES: { readonly [V in UnicodeVersion]: readonly string[] } = {
   8: [AFTER_8, AFTER_9, AFTER_16],
   9: [AFTER_9, AFTER_16],
   16: [AFTER_16],
-} as const
-
-export type UnicodeVersion = keyof typeof RANGES
+}
 
 /** The inside of a character class: what is newer than `version`. */
 export function newerThan(version: UnicodeVersion): string {
