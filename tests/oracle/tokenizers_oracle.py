@@ -2,9 +2,11 @@
 
     python tests/oracle/tokenizers_oracle.py train <folder> <corpus.txt> [--vocabulary 1500] [--variants 4] [--seed 1]
     python tests/oracle/tokenizers_oracle.py cases <folder> [--texts 2000] [--seed 1]
+    python tests/oracle/tokenizers_oracle.py golden tests/golden/tokenizer/families <corpus.txt>
 
 `train` writes <family>/<name>.json, each a tokenizer.json; `cases` writes, beside every such file, <name>.cases with
 one JSON line per text: {"text", "ids", "bare", "decoded", "visible"}, where `visible` leaves special tokens out.
+`golden` writes small ones for the tests: <family>.json with a list of {"tokenizer", "cases"}.
 Needs tokenizers; with sentencepiece the Unigram family has SentencePiece's own normalisation rules.
 """
 
@@ -12,6 +14,7 @@ import argparse
 import itertools
 import json
 import random
+import tempfile
 import unicodedata
 from pathlib import Path
 
@@ -110,8 +113,10 @@ def sentencepiece_bpe(corpus, size, variant):
     return tokenizer
 
 
-def charsmap(folder, variant):
+def charsmap(folder, variant, size):
     """SentencePiece's compiled rules, or None without the package. Odd variants: rules of a small table."""
+    if size < SMALL and variant % 2 == 0:
+        return None
     try:
         import sentencepiece
         from sentencepiece import sentencepiece_model_pb2 as proto
@@ -131,7 +136,7 @@ def charsmap(folder, variant):
 
 
 def unigram(corpus, size, variant, folder):
-    rules = charsmap(folder, variant)
+    rules = charsmap(folder, variant, size)
     first = normalizers.Precompiled(rules) if rules else normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC()])
     steps = [first, normalizers.Replace(Regex(" {2,}"), " ")]
     if variant % 4 >= 2:
@@ -208,6 +213,8 @@ FAMILIES = {
     "digits split (SmolLM2), affixes": ("digits", digits),
 }
 
+# Below it files are for tests, and leave SentencePiece's large table of rules out.
+SMALL = 500
 OPTIONS = list(itertools.product([False, True], repeat=5))
 CONTENTS = ["word", "<x>", "Whale", "é", "e\u0301", "[A B]", "##", "n't", "▁", "sea ", " the", "A", "\t", "汉字", "٣", "_", "ﬁ", "ſ", "İ", "ΑΣ", "🦀", "...", "<0x41>", "\n\n", "x1", "Ġ", "co-op", "Å", "\u00a0", "12", "<|im_end|>", "-"]  # fmt: skip
 
@@ -305,9 +312,23 @@ def cases(folder, count, seed):
                 file.write(json.dumps(record) + "\n")
 
 
+def golden(folder, corpus, seed):
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary)
+        train(place, corpus, 380, 4, seed)
+        cases(place, 30, seed)
+        for directory, _ in FAMILIES.values():
+            records = []
+            for path in sorted((place / directory).glob("*.cases")):
+                lines = [json.loads(line) for line in path.read_text().splitlines()]
+                records.append({"tokenizer": json.loads(path.with_suffix(".json").read_text()), "cases": lines})
+            (folder / f"{directory}.json").write_text(json.dumps(records, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["train", "cases"])
+    parser.add_argument("command", choices=["train", "cases", "golden"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("corpus", type=Path, nargs="?")
     parser.add_argument("--vocabulary", type=int, default=1500)
@@ -315,8 +336,10 @@ def main():
     parser.add_argument("--texts", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    if options.command == "train":
-        corpus = options.corpus.read_text().splitlines()
+    corpus = options.corpus.read_text().splitlines() if options.corpus else []
+    if options.command == "golden":
+        golden(options.folder, corpus, options.seed)
+    elif options.command == "train":
         train(options.folder, corpus, options.vocabulary, options.variants, options.seed)
     else:
         cases(options.folder, options.texts, options.seed)
