@@ -84,11 +84,17 @@ function cut({ text, start: inputStart }: Stretch, matcher: Matcher | undefined)
     start: Math.max(0, Math.min(inputStart, to) - from),
   })
   let done = 0
+  /** Where the white space at a place ends; tokens of white space would ask for the same stretch again and again. */
+  let [spacesFrom, spacesTo] = [0, 0]
+  const spaces = (at: number): number => {
+    if (at < spacesFrom || at > spacesTo) [spacesFrom, spacesTo] = [at, at + spacesAtStart(text, at)]
+    return spacesTo
+  }
   matcher(text, (token, from, to) => {
     if (token.singleWord && (isWord(before(text, from)) || isWord(after(text, to)))) return
     // White space that the token before has taken is gone; a token that is nothing else is gone too.
-    const start = token.lstrip ? Math.max(spacesAtEnd(text, from), done) : from
-    const end = token.rstrip ? to + spacesAtStart(text, to) : to
+    const start = token.lstrip ? Math.max(spacesAtEnd(text, done, from), done) : from
+    const end = token.rstrip ? spaces(to) : to
     if (start >= end) {
       done = Math.max(done, end)
       return

@@ -61,6 +61,7 @@ const KINDS: Readonly<Record<string, (part: Part) => Decoder>> = {
   },
   Strip(part) {
     const content = part.text('content')
+    if (Array.from(content).length !== 1) throw part.wrong('content', 'one character')
     const [start, stop] = [part.integer('start'), part.integer('stop')]
     return each((token) => strip(token, content, start, stop))
   },
@@ -162,14 +163,14 @@ function byteFallback(tokens: readonly string[]): string[] {
   return texts
 }
 
+/** `content` is one character. */
 function strip(token: string, content: string, start: number, stop: number): string {
+  const { length } = content
   let from = 0
-  for (let i = 0; i < start && content !== '' && token.startsWith(content, from); i++) from += content.length
+  while (from < start * length && token.startsWith(content, from)) from += length
   let to = token.length
-  for (let i = 0; i < stop && content !== '' && to > from && token.endsWith(content); i++) {
-    if (token.slice(to - content.length, to) !== content) break
-    to -= content.length
-  }
+  const least = Math.max(from, to - stop * length)
+  while (to - length >= least && token.startsWith(content, to - length)) to -= length
   return token.slice(from, to)
 }
 

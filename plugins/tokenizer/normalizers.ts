@@ -140,9 +140,9 @@ export function spacesAtStart(text: string, from = 0): number {
   return end - from
 }
 
-/** Where the white space at the end of `text`, or of its first `to` units, starts. */
-export function spacesAtEnd(text: string, to: number = text.length): number {
+/** Where the white space at the end of `text`, or of `[from, to)` in it, starts. */
+export function spacesAtEnd(text: string, from = 0, to: number = text.length): number {
   let start = to
-  while (start > 0 && SPACE.test(text[start - 1])) start--
+  while (start > from && SPACE.test(text[start - 1])) start--
   return start
 }

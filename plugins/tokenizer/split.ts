@@ -81,7 +81,7 @@ function mergeNext(spans: readonly number[], isMatch: readonly boolean[]): numbe
     else backwards.push(spans[2 * i + 1], spans[2 * i])
     previous = isMatch[i]
   }
-  return backwards.reverse()
+  return backwards.toReversed()
 }
 
 function withoutEmpty(spans: number[]): number[] {

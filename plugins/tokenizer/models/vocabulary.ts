@@ -16,7 +16,8 @@ export function readVocabulary(part: Part): Vocabulary {
   const vocab = part.get('vocab')
   if (!isJson(vocab)) throw part.wrong('vocab', 'a mapping from tokens to ids')
   const ids = new Map<string, number>()
-  for (const [token, id] of Object.entries(vocab)) {
+  for (const token of Object.keys(vocab)) {
+    const id = vocab[token]
     if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= 2 ** 31)
       throw part.error(`expected the id of ${JSON.stringify(token)} in "vocab" to be an integer of 0 or more`)
     ids.set(token, id)
@@ -25,9 +26,14 @@ export function readVocabulary(part: Part): Vocabulary {
 }
 
 export function vocabularyOf(ids: ReadonlyMap<string, number>): Vocabulary {
-  const tokens = new Map<number, string>()
-  for (const [token, id] of ids) tokens.set(id, token)
-  return { size: ids.size, ids, tokenOf: (id) => tokens.get(id) }
+  // Made when the first id is turned into text.
+  let tokens: Map<number, string> | undefined
+  const reversed = (): Map<number, string> => {
+    const map = new Map<number, string>()
+    for (const [token, id] of ids) map.set(id, token)
+    return map
+  }
+  return { size: ids.size, ids, tokenOf: (id) => (tokens ??= reversed()).get(id) }
 }
 
 /** The ids of the tokens `<0x00>` to `<0xFF>` for the bytes of `text`, or undefined when one is not there. */
