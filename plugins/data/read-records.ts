@@ -22,12 +22,13 @@ export function readRecords(
   path: string,
   { ds_type, sample_by, field }: Pick<DatasetOptions, 'ds_type' | 'sample_by' | 'field'>,
 ): Generator<DataRecord> {
-  const kind = ds_type ?? kindOf(path)
+  const kind = ds_type ?? readerOf(path)
   if (kind === 'text') return readText(path, sample_by, field)
   return startsWithList(path) ? readJsonArray(path) : readJsonLines(path)
 }
 
-function kindOf(path: string): 'json' | 'text' {
+/** How a file is read, by its name. Throws E_DATA when the name does not tell. */
+export function readerOf(path: string): 'json' | 'text' {
   const extension = extname(path).toLowerCase()
   if (extension === '.txt' || extension === '.text' || extension === '.md') return 'text'
   if (extension === '.jsonl' || extension === '.ndjson' || extension === '.json') return 'json'
@@ -93,10 +94,13 @@ function toRecord(text: string, source: RecordSource): DataRecord {
 }
 
 function readUtf8(path: string): string {
+  const bytes = readFileSync(path)
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path))
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
-    throw new TrituneError('E_DATA', 'not valid UTF-8', { place: path, cause })
+    // The lines say which one it is.
+    for (const _ of readLines(path));
+    throw new TrituneError('E_DATA', 'cannot be read as one text', { place: path, cause })
   }
 }
 
