@@ -4,20 +4,20 @@
  * Reads local files only. Batches are made of the examples by `batches.ts`.
  */
 import { ConfigError } from '../../core/contracts/config.ts'
-import type { ConfigFailure, ConfigPath } from '../../core/contracts/config.ts'
+import type { ConfigPath } from '../../core/contracts/config.ts'
 import { TrituneError } from '../../core/errors.ts'
 import { createRandom } from '../../core/tensor/random.ts'
 import { datasetFiles, filesInNoSplit } from './dataset-files.ts'
 import type { DatasetOptions } from './dataset-options.ts'
-import { reportSplit, untrainedLines } from './dataset-report.ts'
+import { reportSplit } from './dataset-report.ts'
 import type { DatasetReport } from './dataset-report.ts'
-import { placeOfRecord, recordError } from './dataset-type.ts'
 import type { DataRecord, TokenizedExample } from './dataset-type.ts'
 import { atKey, datasetTypeOf, type DatasetTypes, under, untrainedReason } from './dataset-types.ts'
 import { applyLengthPolicy, listSources } from './length-policy.ts'
 import type { LengthResult } from './length-policy.ts'
 import { readRecords } from './read-records.ts'
 import { isPart, recordSlice } from './record-slice.ts'
+import { checkSkipped, refusePreferences } from './skipped-records.ts'
 import { splitValidation } from './split-validation.ts'
 import { cacheKey, cachePath, readCache, writeCache } from './tokenized-cache.ts'
 import type { CachedDataset } from './tokenized-cache.ts'
@@ -63,8 +63,8 @@ export function loadDataset(
   if (config.test_datasets.length > 0 && test.examples.length === 0) {
     throw nothingLeft('test_datasets', 'evaluated', test, config)
   }
-  checkSkipped('datasets', main, config)
-  checkSkipped('test_datasets', test, config)
+  checkSkipped('datasets', main.entries, config.max_skipped_share)
+  checkSkipped('test_datasets', test.entries, config.max_skipped_share)
   const { train, validation: held } = splitValidation(merged, config.val_set_size)
   const validation = [...held, ...test.examples]
   return {
@@ -137,11 +137,14 @@ function loadOne(
   const { examples, notes: found } = tokenizeCached(path, files, options, type, config, tokenizer, notes)
   for (const note of found) notes.add(note)
   if (examples.length === 0) {
-    throw atKey([...path, filesKey], () => {
-      throw new TrituneError('E_DATA', `there are no records in ${files.join(', ')}`, {
+    throw new ConfigError([
+      {
+        code: 'E_DATA',
+        path: [...path, filesKey],
+        what: `there are no records in ${files.join(', ')}`,
         remedy: 'write one JSON object on each line, or name another file',
-      })
-    })
+      },
+    ])
   }
   const result = applyLengthPolicy(examples, {
     sequenceLen: config.sequence_len,
@@ -200,7 +203,7 @@ function tokenizeFiles(
   }
   const examples: TokenizedExample[] = []
   const tokenize = (record: DataRecord): void => {
-    if (READS_ANSWERS.has(type.name)) refusePreferences(record, type.name)
+    refusePreferences(record, type.name)
     examples.push(type.tokenize(record, context))
   }
   if (isPart(options.split)) {
@@ -211,37 +214,6 @@ function tokenizeFiles(
     for (const file of files) for (const record of readRecords(file, options)) tokenize(record)
   }
   return { examples, notes: [...notes] }
-}
-
-/** Types that would leave the two answers of a pair aside. */
-const READS_ANSWERS = new Set(['alpaca', 'chat_template', 'sharegpt'])
-
-function refusePreferences({ value, source }: DataRecord, type: string): void {
-  if (value['chosen'] === undefined || value['rejected'] === undefined) return
-  throw recordError(
-    source,
-    `the record is a pair of answers ("chosen" and "rejected"), which type: ${type} does not train`,
-    'preference training is not supported yet; write the chosen answer where the type expects one, without these keys',
-  )
-}
-
-function checkSkipped(key: 'datasets' | 'test_datasets', { entries }: AllLoaded, config: DataConfig): void {
-  const limit = config.max_skipped_share
-  const failures = entries.flatMap(({ untrained, records }, i): ConfigFailure[] => {
-    // Pieces of one record count once.
-    const skipped = new Set(untrained.map(placeOfRecord)).size
-    if (skipped <= limit * records) return []
-    const share = `${((100 * skipped) / records).toFixed(1)} %`
-    return [
-      {
-        code: 'E_DATA',
-        path: [key, i],
-        what: `${skipped} of ${records} records (${share}) have nothing to learn: ${untrainedLines(untrained).join('; ')}`,
-        remedy: `check type and the fields of the dataset, or allow it with max_skipped_share: ${Math.ceil((100 * skipped) / records) / 100}`,
-      },
-    ]
-  })
-  if (failures.length > 0) throw new ConfigError(failures)
 }
 
 function nothingLeft(

@@ -79,6 +79,8 @@ function toRecord(text: string, source: RecordSource): DataRecord {
   try {
     value = JSON.parse(text)
   } catch (cause) {
+    // Not every engine can read what is nested without end.
+    if (cause instanceof RangeError) throw tooDeep(source)
     const reason = cause instanceof Error ? cause.message.replace(/^JSON Parse error: /, '') : String(cause)
     const isPretty = text.trim() === '{' || text.trim() === '['
     throw recordError(
@@ -89,8 +91,33 @@ function toRecord(text: string, source: RecordSource): DataRecord {
         : 'correct the line or take it out',
     )
   }
+  if (isDeeperThan(value, DEEPEST)) throw tooDeep(source)
   if (isMapping(value)) return { value, source }
   throw recordError(source, `expected a record such as {"text": "…"}, got ${showValue(value)}`)
+}
+
+/** Whoever walks over a record may do it by recursion. */
+const DEEPEST = 256
+
+function tooDeep(source: RecordSource): TrituneError {
+  return recordError(
+    source,
+    `the record is nested more than ${DEEPEST} deep`,
+    'correct the line or take it out',
+  )
+}
+
+function isDeeperThan(value: unknown, depth: number): boolean {
+  let level: unknown[] = [value]
+  for (let left = depth; level.length > 0; left--) {
+    if (left < 0) return true
+    level = level.flatMap((item): unknown[] =>
+      typeof item === 'object' && item !== null
+        ? Object.values(item).filter((inner) => typeof inner === 'object')
+        : [],
+    )
+  }
+  return false
 }
 
 function readUtf8(path: string): string {
