@@ -27,7 +27,7 @@ export function userDefined(options: UserDefinedType): DatasetType {
         system: systemOf(record, options),
       }
       const isOpened = values.system !== '' && !format.uses('system')
-      const prompt = (isOpened ? opening.fill(values) : '') + format.fill(values)
+      const prompt = (isOpened ? opening.write(values) : '') + format.write(values)
       return tokenizePromptResponse(prompt, textField(record, options.field_output), record.source, context)
     },
   }
@@ -41,7 +41,7 @@ function systemOf(record: DataRecord, { field_system, system_prompt }: UserDefin
 interface Format {
   uses(field: string): boolean
   /** One pass: braces inside the values stay as they are. */
-  fill(values: Readonly<Record<string, string>>): string
+  write(values: Readonly<Record<string, string>>): string
 }
 
 function parseFormat(key: string, format: string, fields: readonly string[]): Format {
@@ -66,6 +66,6 @@ function parseFormat(key: string, format: string, fields: readonly string[]): Fo
   }
   return {
     uses: (field) => parts.some((part, i) => i % 2 === 1 && part === field),
-    fill: (values) => parts.map((part, i) => (i % 2 === 1 ? values[part] : part)).join(''),
+    write: (values) => parts.map((part, i) => (i % 2 === 1 ? values[part] : part)).join(''),
   }
 }
