@@ -11,8 +11,9 @@ import { ensureInstalled } from './_setup.ts'
 
 const HELP = `Compare tritune with torch, transformers and PEFT.
 
-  bun run oracle [options]             models, adapters, training, files
-  bun run oracle templates [options]   chat templates of other tools: texts and masks
+  bun run oracle [options]              models, adapters, training, files
+  bun run oracle templates [options]    chat templates of other tools: texts and masks
+  bun run oracle tokenizers [options]   seven families of tokenizers beside the Rust library (needs tokenizers only)
 
   --python <path>    a Python with torch, transformers, peft, safetensors and gguf
                      (default: the environment variable TRITUNE_PYTHON, else python3)
@@ -24,6 +25,21 @@ const HELP = `Compare tritune with torch, transformers and PEFT.
   --help             this text
 `
 
+interface OracleOptions {
+  readonly python: string
+  readonly smollm2: string | undefined
+  readonly count: number
+  readonly cache: string | undefined
+}
+
+/** The parts that can be asked for by name. True when everything is within its tolerance. */
+const PARTS: Readonly<Record<string, (options: OracleOptions) => Promise<boolean>>> = {
+  all: async ({ python, smollm2 }) => (await import('./oracle/run.ts')).runOracle(python, smollm2),
+  templates: async (options) => (await import('./oracle/templates.ts')).runTemplateOracle(options),
+  tokenizers: async ({ python, smollm2 }) =>
+    (await import('./oracle/tokenizers.ts')).runTokenizers(python, smollm2),
+}
+
 await runCommand({
   help: HELP,
   positionals: { min: 0, max: 1 },
@@ -33,19 +49,12 @@ await runCommand({
     count: { type: 'string' },
     cache: { type: 'string' },
   },
-  async run({ values, positionals: [part] }) {
+  async run({ values, positionals: [part = 'all'] }) {
     const { python = process.env.TRITUNE_PYTHON ?? 'python3', smollm2, cache } = values
     const count = numberOption('count', values.count, 200)
     await ensureInstalled()
-    if (part === 'templates') {
-      const { runTemplateOracle } = await import('./oracle/templates.ts')
-      if (!(await runTemplateOracle({ python, count, cache }))) process.exitCode = 1
-      return
-    }
-    if (part !== undefined) {
-      throw new TrituneError('E_USAGE', `unknown part "${part}"`, { remedy: didYouMean(part, ['templates']) })
-    }
-    const { runOracle } = await import('./oracle/run.ts')
-    if (!(await runOracle(python, smollm2))) process.exitCode = 1
+    if (!Object.hasOwn(PARTS, part))
+      throw new TrituneError('E_USAGE', `there is no part "${part}"; ${didYouMean(part, Object.keys(PARTS))}`)
+    if (!(await PARTS[part]({ python, smollm2, count, cache }))) process.exitCode = 1
   },
 })

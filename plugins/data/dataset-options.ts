@@ -17,6 +17,8 @@ import {
 } from '../../core/contracts/config-fields.ts'
 import type { Field } from '../../core/contracts/config-fields.ts'
 
+import { SPLIT } from './record-slice.ts'
+
 export type TrainOnEos = 'turn' | 'all' | 'last' | 'none'
 
 /** `type:` as a mapping: a prompt of one's own. `{instruction}`, `{input}`, `{system}` are replaced in the formats. */
@@ -28,7 +30,7 @@ export interface UserDefinedType {
   readonly field_input: string
   readonly field_output: string
   readonly format: string
-  readonly no_input_format: string | null
+  readonly no_input_format: string
 }
 
 export const DATASET_TYPES = [
@@ -48,7 +50,7 @@ export interface DatasetOptions {
   readonly type: string | UserDefinedType
   /** Options of a plugin's type; it checks them itself. */
   readonly type_options: Readonly<Record<string, unknown>>
-  /** `train`, or a part of it: `train[:100]`, `train[10%:]`. */
+  /** A split that the names of the files tell, or a part of it: `test`, `train[:100]`, `train[10%:]`; null: `train`. */
   readonly split: string | null
   /** Files inside `path` when that is a folder, else relative to the working folder. */
   readonly data_files: readonly string[]
@@ -110,8 +112,8 @@ const userDefinedType: Field<UserDefinedType> = v.strictObject(
     field_instruction: optional(text(), 'instruction'),
     field_input: optional(text(), 'input'),
     field_output: optional(text(), 'output'),
-    format: text('a prompt such as "{instruction} {input}"'),
-    no_input_format: nullable(text()),
+    format: optional(text('a prompt such as "{instruction} {input}"'), '{instruction} {input} '),
+    no_input_format: optional(text(), '{instruction} '),
   },
   'expected the name of a dataset type or a mapping with "format"',
 )
@@ -133,8 +135,8 @@ const eosField: Field<TrainOnEos> = oneOf(['turn', 'all', 'last', 'none'])
 const splitField: Field<string> = v.pipe(
   text(),
   v.regex(
-    /^train(\[(-?\d+%?)?:(-?\d+%?)?\])?$/,
-    'expected train, or a part of it such as train[:100] or train[:10%]',
+    SPLIT,
+    'expected a split such as train or test, or a part of one such as train[:100] or train[:10%]',
   ),
 )
 

@@ -1,6 +1,6 @@
 /** What became of a dataset on its way to examples: counts, what was left out and why, notes. */
-import type { RecordSource, TokenizedExample } from './dataset-type.ts'
-import { listSources } from './length-policy.ts'
+import type { TokenizedExample } from './dataset-type.ts'
+import { listSources, type UntrainedExample } from './length-policy.ts'
 import { trainedTokens } from './trained-tokens.ts'
 
 export interface SplitReport {
@@ -22,8 +22,8 @@ export interface DatasetReport {
   readonly truncated: number
   /** Long texts that were cut into several examples. */
   readonly cut: number
-  /** Where the examples stand that had nothing to learn and were left out. */
-  readonly untrained: readonly RecordSource[]
+  /** The examples that had nothing to learn and were left out. */
+  readonly untrained: readonly UntrainedExample[]
   readonly notes: readonly string[]
 }
 
@@ -48,9 +48,15 @@ export function formatReport(report: DatasetReport): string[] {
   if (tooShort > 0) lines.push(`dropped: ${tooShort} shorter than min_sample_len`)
   if (truncated > 0) lines.push(`truncated: ${truncated} to sequence_len`)
   if (cut > 0) lines.push(`cut: ${cut} long texts into pieces of sequence_len`)
-  if (untrained.length > 0)
-    lines.push(`dropped: ${untrained.length} with nothing to learn (${listSources(untrained)})`)
-  return [...lines, ...notes.map((note) => `note: ${note}`)]
+  return [...lines, ...untrainedLines(untrained), ...notes.map((note) => `note: ${note}`)]
+}
+
+/** One line for each reason. */
+export function untrainedLines(untrained: readonly UntrainedExample[]): string[] {
+  const reasons = Map.groupBy(untrained, ({ reason }) => reason)
+  return [...reasons].map(
+    ([reason, examples]) => `nothing to learn in ${examples.length}: ${reason} (${listSources(examples)})`,
+  )
 }
 
 function splitLine({ examples, tokens, trainedTokens: trained, longest }: SplitReport): string {

@@ -1,7 +1,8 @@
 /** Names of dataset types → the types: the built-in ones, and those of plugins. */
 import { ConfigError } from '../../core/contracts/config.ts'
 import type { DatasetDefinition } from '../../core/contracts/dataset.ts'
-import { didYouMean } from '../../core/errors.ts'
+import type { ConfigPath } from '../../core/contracts/config.ts'
+import { didYouMean, TrituneError } from '../../core/errors.ts'
 import { alpaca } from './alpaca.ts'
 import { chatTemplate } from './chat-template.ts'
 import { completion } from './completion.ts'
@@ -19,6 +20,20 @@ const TYPES: { readonly [N in DatasetTypeName]: DatasetType } = {
   sharegpt,
   input_output: inputOutput,
   tokenized,
+}
+
+const UNTRAINED: Readonly<Record<string, string>> = {
+  alpaca: 'the output is empty',
+  user_defined: 'the output is empty',
+  completion: 'the text has one token',
+  chat_template: 'no turn of roles_to_train has content',
+  sharegpt: 'no turn of roles_to_train has content',
+  input_output: 'no segment after the first token has label: true',
+}
+
+/** Why an example of this type can have nothing to learn. */
+export function untrainedReason({ name }: Pick<DatasetType, 'name'>): string {
+  return Object.hasOwn(UNTRAINED, name) ? UNTRAINED[name] : 'every label is -100'
 }
 
 /** Types that plugins provide, by name. */
@@ -55,6 +70,21 @@ export function datasetTypeOf(
 
 function isTypeName(name: string): name is DatasetTypeName {
   return Object.hasOwn(TYPES, name)
+}
+
+/** Makes an error of the key at `path` of it; one that names a line of the data stays as it is. */
+export function atKey<T>(path: ConfigPath, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof ConfigError || !(error instanceof TrituneError)) throw error
+    const { code, remedy, place } = error
+    const [what] = error.message.split('\n')
+    const said = place === undefined ? '' : `${place}: `
+    throw new ConfigError([
+      { path, code, remedy, what: what.startsWith(said) ? what.slice(said.length) : what },
+    ])
+  }
 }
 
 /** Says under which keys the options stand that are refused. */

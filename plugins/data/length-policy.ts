@@ -14,6 +14,13 @@ export interface LengthPolicy {
   readonly minSampleLen: number
   /** Cut long examples into pieces of `sequenceLen`, whatever the strategy. */
   readonly splitsLongText: boolean
+  /** Why an example can have nothing to learn. */
+  readonly untrainedReason: string
+}
+
+/** An example that had nothing to learn. */
+export interface UntrainedExample extends RecordSource {
+  readonly reason: string
 }
 
 export interface LengthResult {
@@ -23,24 +30,24 @@ export interface LengthResult {
   readonly truncated: number
   /** Long texts that became several examples. */
   readonly cut: number
-  /** Where the examples stand that had nothing to learn. */
-  readonly untrained: RecordSource[]
+  /** The examples that had nothing to learn. */
+  readonly untrained: UntrainedExample[]
 }
 
 /** Throws E_DATA for the first long example when the strategy is `raise`. */
 export function applyLengthPolicy(
   examples: readonly TokenizedExample[],
-  { sequenceLen, strategy, minSampleLen, splitsLongText }: LengthPolicy,
+  { sequenceLen, strategy, minSampleLen, splitsLongText, untrainedReason }: LengthPolicy,
 ): LengthResult {
   const kept: TokenizedExample[] = []
-  const untrained: RecordSource[] = []
+  const untrained: UntrainedExample[] = []
   let tooLong = 0
   let tooShort = 0
   let truncated = 0
   let cut = 0
-  const keep = (example: TokenizedExample): void => {
+  const keep = (example: TokenizedExample, reason = untrainedReason): void => {
     if (example.ids.length < minSampleLen) tooShort++
-    else if (trainedTokens(example) === 0) untrained.push(example.source)
+    else if (trainedTokens(example) === 0) untrained.push({ ...example.source, reason })
     else kept.push(example)
   }
   for (const example of examples) {
@@ -49,10 +56,10 @@ export function applyLengthPolicy(
     else if (splitsLongText) {
       cut++
       for (let start = 0; start < length; start += sequenceLen)
-        keep(slice(example, start, start + sequenceLen))
+        keep(slice(example, start, start + sequenceLen), BEYOND)
     } else if (strategy === 'truncate') {
       truncated++
-      keep(slice(example, 0, sequenceLen))
+      keep(slice(example, 0, sequenceLen), trainedTokens(example) > 0 ? BEYOND : untrainedReason)
     } else if (strategy === 'drop') tooLong++
     else {
       throw recordError(
@@ -64,6 +71,8 @@ export function applyLengthPolicy(
   }
   return { examples: kept, tooLong, tooShort, truncated, cut, untrained }
 }
+
+const BEYOND = 'what is trained lies beyond sequence_len'
 
 /** `train.jsonl:3, train.jsonl:9 and 4 more` */
 export function listSources(sources: readonly RecordSource[], limit = 5): string {

@@ -3,18 +3,21 @@
  *
  * Reads local files only. Batches are made of the examples by `batches.ts`.
  */
+import { ConfigError } from '../../core/contracts/config.ts'
+import type { ConfigPath } from '../../core/contracts/config.ts'
 import { TrituneError } from '../../core/errors.ts'
 import { createRandom } from '../../core/tensor/random.ts'
-import { datasetFiles } from './dataset-files.ts'
+import { datasetFiles, filesInNoSplit } from './dataset-files.ts'
 import type { DatasetOptions } from './dataset-options.ts'
 import { reportSplit } from './dataset-report.ts'
 import type { DatasetReport } from './dataset-report.ts'
-import type { TokenizedExample } from './dataset-type.ts'
-import { datasetTypeOf, type DatasetTypes, under } from './dataset-types.ts'
+import type { DataRecord, TokenizedExample } from './dataset-type.ts'
+import { atKey, datasetTypeOf, type DatasetTypes, under, untrainedReason } from './dataset-types.ts'
 import { applyLengthPolicy, listSources } from './length-policy.ts'
 import type { LengthResult } from './length-policy.ts'
 import { readRecords } from './read-records.ts'
-import { recordSlice } from './record-slice.ts'
+import { isPart, recordSlice } from './record-slice.ts'
+import { checkSkipped, refusePreferences } from './skipped-records.ts'
 import { splitValidation } from './split-validation.ts'
 import { cacheKey, cachePath, readCache, writeCache } from './tokenized-cache.ts'
 import type { CachedDataset } from './tokenized-cache.ts'
@@ -29,6 +32,8 @@ export interface DataConfig {
   readonly min_sample_len: number
   readonly train_on_inputs: boolean
   readonly eot_tokens: readonly string[] | null
+  /** The largest part of the records of an entry that may have nothing to learn. */
+  readonly max_skipped_share: number
   /** Below 1 a part of the examples, from 1 a number of them. */
   readonly val_set_size: number
   readonly shuffle_merged_datasets: boolean
@@ -58,7 +63,9 @@ export function loadDataset(
   if (config.test_datasets.length > 0 && test.examples.length === 0) {
     throw nothingLeft('test_datasets', 'evaluated', test, config)
   }
-  const { train, validation: held } = splitValidation(merged, config.val_set_size, config.seed)
+  checkSkipped('datasets', main.entries, config.max_skipped_share)
+  checkSkipped('test_datasets', test.entries, config.max_skipped_share)
+  const { train, validation: held } = splitValidation(merged, config.val_set_size)
   const validation = [...held, ...test.examples]
   return {
     train,
@@ -83,18 +90,25 @@ interface Loaded extends LengthResult {
   readonly records: number
 }
 
+interface AllLoaded extends Loaded {
+  readonly entries: readonly Loaded[]
+}
+
 function loadAll(
   key: 'datasets' | 'test_datasets',
   config: DataConfig,
   tokenizer: TokenizerLike,
   notes: Set<string>,
   types: DatasetTypes,
-): Loaded {
+): AllLoaded {
   // All entries are checked before the first is read.
   const found = config[key].map((options, i) => under(key, () => datasetTypeOf(options, types), i))
-  const parts = config[key].map((options, i) => loadOne(options, found[i], config, tokenizer, notes))
+  const parts = config[key].map((options, i) =>
+    loadOne([key, i], options, found[i], config, tokenizer, notes),
+  )
   const total = (count: (part: Loaded) => number): number => parts.reduce((sum, part) => sum + count(part), 0)
   return {
+    entries: parts,
     examples: parts.flatMap(({ examples }) => examples),
     untrained: parts.flatMap(({ untrained }) => untrained),
     records: total(({ records }) => records),
@@ -106,31 +120,44 @@ function loadAll(
 }
 
 function loadOne(
+  path: ConfigPath,
   options: DatasetOptions,
   type: FoundType,
   config: DataConfig,
   tokenizer: TokenizerLike,
   notes: Set<string>,
 ): Loaded {
-  const files = datasetFiles(options)
-  const { examples, notes: found } = tokenizeCached(files, options, type, config, tokenizer, notes)
+  const filesKey = options.data_files.length > 0 ? 'data_files' : 'path'
+  const files = atKey([...path, filesKey], () => datasetFiles(options))
+  const others = filesInNoSplit(options)
+  if (others.length > 0)
+    notes.add(
+      `${options.path}: ${others.length} files are in no split and are left out (${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''})`,
+    )
+  const { examples, notes: found } = tokenizeCached(path, files, options, type, config, tokenizer, notes)
   for (const note of found) notes.add(note)
   if (examples.length === 0) {
-    throw new TrituneError('E_DATA', 'there are no records', {
-      place: files.join(', '),
-      remedy: 'write one JSON object on each line, or name another file',
-    })
+    throw new ConfigError([
+      {
+        code: 'E_DATA',
+        path: [...path, filesKey],
+        what: `there are no records in ${files.join(', ')}`,
+        remedy: 'write one JSON object on each line, or name another file',
+      },
+    ])
   }
   const result = applyLengthPolicy(examples, {
     sequenceLen: config.sequence_len,
     strategy: config.excess_length_strategy,
     minSampleLen: config.min_sample_len,
     splitsLongText: type.type.splitsLongText ?? false,
+    untrainedReason: untrainedReason(type.type),
   })
   return { ...result, records: examples.length }
 }
 
 function tokenizeCached(
+  path: ConfigPath,
   files: readonly string[],
   options: DatasetOptions,
   type: FoundType,
@@ -140,7 +167,7 @@ function tokenizeCached(
 ): CachedDataset {
   const folder = config.dataset_prepared_path
   // What a plugin's type does can change without a sign in the key.
-  if (folder === null || !type.isBuiltIn) return tokenizeFiles(files, options, type, config, tokenizer)
+  if (folder === null || !type.isBuiltIn) return tokenizeFiles(path, files, options, type, config, tokenizer)
   const key = cacheKey({
     files,
     options,
@@ -148,16 +175,17 @@ function tokenizeCached(
     eotTokens: config.eot_tokens,
     tokenizer,
   })
-  const path = cachePath(folder, key)
-  const cached = readCache(path, key, files)
-  if (cached === 'damaged') notes.add(`${path} was damaged and has been made anew`)
+  const file = cachePath(folder, key)
+  const cached = readCache(file, key, files)
+  if (cached === 'damaged') notes.add(`${file} was damaged and has been made anew`)
   else if (cached !== undefined) return cached
-  const fresh = tokenizeFiles(files, options, type, config, tokenizer)
-  writeCache(path, key, files, fresh)
+  const fresh = tokenizeFiles(path, files, options, type, config, tokenizer)
+  writeCache(file, key, files, fresh)
   return fresh
 }
 
 function tokenizeFiles(
+  path: ConfigPath,
   files: readonly string[],
   options: DatasetOptions,
   { type, typeOptions }: FoundType,
@@ -173,16 +201,17 @@ function tokenizeFiles(
     eotTokens: config.eot_tokens,
     note: (text: string) => void notes.add(text),
   }
-  const takesAll = options.split === null || options.split === 'train'
   const examples: TokenizedExample[] = []
-  if (takesAll) {
-    for (const file of files) {
-      for (const record of readRecords(file, options)) examples.push(type.tokenize(record, context))
-    }
-  } else {
+  const tokenize = (record: DataRecord): void => {
+    refusePreferences(record, type.name)
+    examples.push(type.tokenize(record, context))
+  }
+  if (isPart(options.split)) {
     const records = files.flatMap((file) => [...readRecords(file, options)])
-    const { start, end } = recordSlice(options.split, records.length)
-    for (const record of records.slice(start, end)) examples.push(type.tokenize(record, context))
+    const { start, end } = atKey([...path, 'split'], () => recordSlice(options.split, records.length))
+    records.slice(start, end).forEach(tokenize)
+  } else {
+    for (const file of files) for (const record of readRecords(file, options)) tokenize(record)
   }
   return { examples, notes: [...notes] }
 }
@@ -196,7 +225,9 @@ function nothingLeft(
   const reasons = [
     tooLong > 0 ? `${tooLong} are longer than sequence_len (${config.sequence_len})` : '',
     tooShort > 0 ? `${tooShort} are shorter than min_sample_len (${config.min_sample_len})` : '',
-    untrained.length > 0 ? `${untrained.length} have nothing to learn (${listSources(untrained)})` : '',
+    untrained.length > 0
+      ? `${untrained.length} have nothing to learn (${[...new Set(untrained.map(({ reason }) => reason))].join('; ')}: ${listSources(untrained)})`
+      : '',
   ].filter((reason) => reason !== '')
   return new TrituneError('E_DATA', `none of the ${records} examples can be ${verb}: ${reasons.join('; ')}`, {
     place,

@@ -11,7 +11,7 @@ export { completion } from './completion.ts'
 export { datasetFiles } from './dataset-files.ts'
 export { DATASET_TYPES, datasetOptions } from './dataset-options.ts'
 export type { DatasetOptions, DatasetTypeName, TrainOnEos, UserDefinedType } from './dataset-options.ts'
-export { formatReport } from './dataset-report.ts'
+export { formatReport, untrainedLines } from './dataset-report.ts'
 export type { DatasetReport, SplitReport } from './dataset-report.ts'
 export { IGNORE } from './dataset-type.ts'
 export type {

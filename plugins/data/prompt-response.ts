@@ -15,7 +15,9 @@ export function tokenizePromptResponse(
   { tokenizer, trainOnInputs }: TokenizeContext,
 ): TokenizedExample {
   const promptIds = encodeOpening(tokenizer, prompt)
-  const responseIds = withEos(tokenizer, tokenizer.encode(response, { addSpecialTokens: false }))
+  // An empty response teaches nothing, not even to stop.
+  const responseIds =
+    response === '' ? [] : withEos(tokenizer, tokenizer.encode(response, { addSpecialTokens: false }))
   const ids = Int32Array.from([...promptIds, ...responseIds])
   const labels = ids.slice()
   if (!trainOnInputs) labels.fill(IGNORE, 0, promptIds.length)

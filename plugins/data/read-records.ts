@@ -22,12 +22,13 @@ export function readRecords(
   path: string,
   { ds_type, sample_by, field }: Pick<DatasetOptions, 'ds_type' | 'sample_by' | 'field'>,
 ): Generator<DataRecord> {
-  const kind = ds_type ?? kindOf(path)
+  const kind = ds_type ?? readerOf(path)
   if (kind === 'text') return readText(path, sample_by, field)
   return startsWithList(path) ? readJsonArray(path) : readJsonLines(path)
 }
 
-function kindOf(path: string): 'json' | 'text' {
+/** How a file is read, by its name. Throws E_DATA when the name does not tell. */
+export function readerOf(path: string): 'json' | 'text' {
   const extension = extname(path).toLowerCase()
   if (extension === '.txt' || extension === '.text' || extension === '.md') return 'text'
   if (extension === '.jsonl' || extension === '.ndjson' || extension === '.json') return 'json'
@@ -78,6 +79,8 @@ function toRecord(text: string, source: RecordSource): DataRecord {
   try {
     value = JSON.parse(text)
   } catch (cause) {
+    // Not every engine can read what is nested without end.
+    if (cause instanceof RangeError) throw tooDeep(source)
     const reason = cause instanceof Error ? cause.message.replace(/^JSON Parse error: /, '') : String(cause)
     const isPretty = text.trim() === '{' || text.trim() === '['
     throw recordError(
@@ -88,15 +91,43 @@ function toRecord(text: string, source: RecordSource): DataRecord {
         : 'correct the line or take it out',
     )
   }
+  if (isDeeperThan(value, DEEPEST)) throw tooDeep(source)
   if (isMapping(value)) return { value, source, json: text }
   throw recordError(source, `expected a record such as {"text": "…"}, got ${showValue(value)}`)
 }
 
+/** Whoever walks over a record may do it by recursion. */
+const DEEPEST = 256
+
+function tooDeep(source: RecordSource): TrituneError {
+  return recordError(
+    source,
+    `the record is nested more than ${DEEPEST} deep`,
+    'correct the line or take it out',
+  )
+}
+
+function isDeeperThan(value: unknown, depth: number): boolean {
+  let level: unknown[] = [value]
+  for (let left = depth; level.length > 0; left--) {
+    if (left < 0) return true
+    level = level.flatMap((item): unknown[] =>
+      typeof item === 'object' && item !== null
+        ? Object.values(item).filter((inner) => typeof inner === 'object')
+        : [],
+    )
+  }
+  return false
+}
+
 function readUtf8(path: string): string {
+  const bytes = readFileSync(path)
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path))
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
-    throw new TrituneError('E_DATA', 'not valid UTF-8', { place: path, cause })
+    // The lines say which one it is.
+    for (const _ of readLines(path));
+    throw new TrituneError('E_DATA', 'cannot be read as one text', { place: path, cause })
   }
 }
 

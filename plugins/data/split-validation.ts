@@ -1,9 +1,8 @@
 /**
- * Takes the validation examples out of the training set: a part (`val_set_size` below 1) or a number of them, chosen by
- * the seed; both sets keep their order.
+ * Takes the validation examples out of the training set: a part (`val_set_size` below 1) or a number of them, from its end,
+ * as axolotl does. The examples are shuffled before, or not, as `shuffle_merged_datasets` says.
  */
 import { TrituneError } from '../../core/errors.ts'
-import { createRandom } from '../../core/tensor/random.ts'
 
 export interface ValidationSplit<T> {
   readonly train: T[]
@@ -11,7 +10,7 @@ export interface ValidationSplit<T> {
 }
 
 /** A part is rounded up, as scikit-learn and Hugging Face do. Throws E_DATA when nothing would be left to train on. */
-export function splitValidation<T>(examples: readonly T[], size: number, seed: number): ValidationSplit<T> {
+export function splitValidation<T>(examples: readonly T[], size: number): ValidationSplit<T> {
   const count = size < 1 ? Math.ceil(size * examples.length) : size
   if (count === 0) return { train: [...examples], validation: [] }
   if (count >= examples.length) {
@@ -21,10 +20,6 @@ export function splitValidation<T>(examples: readonly T[], size: number, seed: n
       { place: 'val_set_size', remedy: 'lower val_set_size or add examples' },
     )
   }
-  const order = createRandom(seed, 'validation split').shuffle(Uint32Array.from(examples.keys()))
-  const chosen = new Set(order.subarray(0, count))
-  return {
-    train: examples.filter((_, index) => !chosen.has(index)),
-    validation: examples.filter((_, index) => chosen.has(index)),
-  }
+  const end = examples.length - count
+  return { train: examples.slice(0, end), validation: examples.slice(end) }
 }

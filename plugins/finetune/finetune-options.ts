@@ -104,6 +104,8 @@ export interface FinetuneOptions {
   readonly datasets: readonly DatasetOptions[]
   readonly test_datasets: readonly DatasetOptions[]
   readonly dataset_prepared_path: string | null
+  /** The largest part of the records of a dataset that may have nothing to learn. */
+  readonly max_skipped_share: number
   /** Below 1 a part of the examples, from 1 a number of examples. */
   readonly val_set_size: number
   readonly shuffle_merged_datasets: boolean

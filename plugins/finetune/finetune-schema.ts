@@ -192,6 +192,7 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
     ),
     test_datasets: optional<readonly DatasetOptions[]>(datasetList, []),
     dataset_prepared_path: nullable(text('a folder')),
+    max_skipped_share: optional(decimal({ min: 0, max: 1 }), 0.1),
     val_set_size: optional(validationSize, 0),
     shuffle_merged_datasets: optional(flag(), true),
     chat_template: nullable(oneOf(['tokenizer_default', 'jinja', 'chatml'], { later: LATER_TEMPLATES })),

@@ -6,6 +6,7 @@ import { type Monitor, showValue } from '../../core/mod.ts'
 import { formatBytes, formatCount, formatDuration } from './format.ts'
 import { whatHelps } from './out-of-memory.ts'
 import type { Run } from './run.ts'
+import { untrainedLines } from '../data/mod.ts'
 
 /** Writes the summary when the run starts: a monitor. */
 export function createSummary({ write }: { write(text: string): void }): Monitor {
@@ -37,7 +38,12 @@ export function summarize(run: Run): string[] {
     `data       ${formatCount(train.examples)} examples, ${formatCount(train.tokens)} tokens, ${formatCount(train.trainedTokens)} trained; validation ${formatCount(validation.examples)}${dropped > 0 ? `; ${dropped} dropped by length` : ''}${data.report.truncated > 0 ? `; ${data.report.truncated} truncated` : ''}`,
     `steps      ${plan.totalSteps} (${plan.epochs.toFixed(plan.epochs % 1 === 0 ? 0 : 2)} epoch${plan.epochs === 1 ? '' : 's'} of ${plan.stepsPerEpoch}), micro-batch ${config.micro_batch_size} × ${config.gradient_accumulation_steps}, sequence ${config.sequence_len}${config.sample_packing ? ', packed' : ''}, warm-up ${plan.warmupSteps}`,
     `estimate   ${formatBytes(memory)} of memory${device.capacity ? ` of ${formatBytes(device.capacity)}` : ''} (${describeParts(parts)}), ${formatDuration(seconds)}`,
-    ...[...notes, ...tooLarge(run, memory), ...data.report.notes].map((note) => `note       ${note}`),
+    ...[
+      ...notes,
+      ...tooLarge(run, memory),
+      ...untrainedLines(data.report.untrained),
+      ...data.report.notes,
+    ].map((note) => `note       ${note}`),
   ]
 }
 

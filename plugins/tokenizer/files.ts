@@ -57,22 +57,11 @@ function fromFolder(folder: string): TokenizerFiles {
   const generation = existsSync(generationPath) ? readJson(generationPath) : {}
   return {
     place: folder,
-    tokenizer: withAddedTokens(readJson(tokenizerPath), config['added_tokens_decoder']),
+    tokenizer: readJson(tokenizerPath),
     config,
     chatTemplates: new Map([...templatesOf(configPath, config['chat_template']), ...templateFiles(folder)]),
     stopIds: tokenIds(generationPath, generation['eos_token_id']),
   }
-}
-
-/** Tokens that were added after tokenizer.json was written stand in the `added_tokens_decoder` of the config only. */
-function withAddedTokens(tokenizer: Json, decoder: unknown): Json {
-  if (!isJson(decoder)) return tokenizer
-  const listed: unknown[] = Array.isArray(tokenizer['added_tokens']) ? tokenizer['added_tokens'] : []
-  const known = new Set(listed.map((token) => (isJson(token) ? token['id'] : undefined)))
-  const more = Object.entries(decoder)
-    .filter(([id]) => !known.has(Number(id)))
-    .map(([id, token]) => ({ ...(isJson(token) ? token : {}), id: Number(id) }))
-  return more.length === 0 ? tokenizer : { ...tokenizer, added_tokens: [...listed, ...more] }
 }
 
 /** `chat_template` is one template, or a list of named ones. */
@@ -119,7 +108,9 @@ function readJson(path: string): Json {
   try {
     value = JSON.parse(readFileSync(path, 'utf8'))
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw fileError(error, path, 'cannot read')
+    // Too deep a nesting ends in a RangeError.
+    if (!(error instanceof SyntaxError || error instanceof RangeError))
+      throw fileError(error, path, 'cannot read')
     throw new TrituneError('E_FORMAT', `not valid JSON (${error.message})`, {
       place: path,
       remedy: 'the file is damaged: download or copy it again',

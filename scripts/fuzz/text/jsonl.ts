@@ -94,6 +94,7 @@ function configOf(datasets: DataConfig['datasets']): DataConfig {
     min_sample_len: 1,
     train_on_inputs: false,
     eot_tokens: null,
+    max_skipped_share: 1,
     val_set_size: 0,
     shuffle_merged_datasets: false,
     dataset_prepared_path: null,

@@ -2,7 +2,7 @@
  * Byte-level pre-tokenisation as in GPT-2 (Radford et al. 2019): text is cut into words by a regular expression and the
  * UTF-8 bytes of each word are written as printable characters, so that every text has tokens.
  *
- * Not an encoder: `@huggingface/tokenizers` encodes, from the tokenizer.json that the trainer writes.
+ * Not an encoder: plugins/tokenizer encodes, from the tokenizer.json that the trainer writes.
  */
 
 /** The expression that the `ByteLevel` pre-tokenizer of Hugging Face's tokenizers uses. */

@@ -1,5 +1,5 @@
 /**
- * A trained BPE as files that `@huggingface/tokenizers`, transformers and Python's tokenizers load: tokenizer.json and
+ * A trained BPE as files that tritune, transformers and Python's tokenizers load: tokenizer.json and
  * tokenizer_config.json. Byte-level BPE without special tokens around the text, as SmolLM2 and GPT-2 have it.
  */
 import { mkdirSync } from 'node:fs'

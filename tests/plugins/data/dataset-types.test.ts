@@ -117,12 +117,31 @@ describe('tokenized', () => {
       tokenized.tokenize({ value, source: SOURCE }, context(tinyTokenizer()))
     expect(errorOf(run({ instruction: 'a' })).remedy).toContain('type: alpaca')
     expect(errorOf(run({ input_ids: [1, 2], labels: [1] })).message).toContain('as many labels')
-    expect(errorOf(run({ input_ids: [1, 'x'] })).message).toContain('a list of integers')
+    expect(errorOf(run({ input_ids: [1, 'x'] })).message).toContain(
+      'train.jsonl:17: expected "input_ids" to be token ids, got "x" at [1]',
+    )
   })
+
+  test.each([4294967297, 1e300, -1, 1.5, null, 'x', true, 2 ** 31])(
+    'refuses the id %p instead of wrapping it',
+    (id) => {
+      const run = (value: Record<string, unknown>) => (): unknown =>
+        tokenized.tokenize({ value, source: SOURCE }, context(tinyTokenizer()))
+      expect(errorOf(run({ input_ids: [1, id] })).code).toBe('E_DATA')
+      expect(errorOf(run({ input_ids: [1, 2], labels: [-100, id] })).message).toContain('token ids or -100')
+    },
+  )
 })
 
-test('a user-defined type fills its formats, once', () => {
+describe('a user-defined type', () => {
   const tokenizer = tinyTokenizer()
+  const run = (type: object, value: Record<string, unknown>): string => {
+    const example = datasetTypeOf(options({ type })).type.tokenize(
+      { value, source: SOURCE },
+      context(tokenizer),
+    )
+    return tokenizer.decode([...example.ids])
+  }
   const type = {
     system_prompt: 'Be {input}.',
     system_format: '<<{system}>>',
@@ -130,14 +149,45 @@ test('a user-defined type fills its formats, once', () => {
     no_input_format: '{instruction}!',
     field_output: 'reply',
   }
-  const run = (value: Record<string, unknown>): string => {
+
+  test('fills its formats, once', () => {
+    expect(run(type, { instruction: '{input}', input: 'x', reply: 'ok' })).toBe(
+      '<<Be {input}.>>{input}|x|ok</s>',
+    )
+    expect(run(type, { instruction: 'do', reply: 'ok' })).toBe('<<Be {input}.>>do!ok</s>')
     const example = datasetTypeOf(options({ type })).type.tokenize(
-      { value, source: SOURCE },
+      { value: { instruction: 'do', reply: 'ok' }, source: SOURCE },
       context(tokenizer),
     )
     expect(trainedText(example, tokenizer)).toEqual(['ok</s>'])
-    return tokenizer.decode([...example.ids])
-  }
-  expect(run({ instruction: '{input}', input: 'x', reply: 'ok' })).toBe('<<Be {input}.>>{input}|x|ok</s>')
-  expect(run({ instruction: 'do', reply: 'ok' })).toBe('<<Be {input}.>>do!ok</s>')
+  })
+
+  // What axolotl's prompter gives for the same records.
+  test.each<[object, Record<string, unknown>, string]>([
+    [{}, { instruction: 'do', input: 'x', output: 'ok' }, 'do x ok</s>'],
+    [{}, { instruction: 'do', output: 'ok' }, 'do ok</s>'],
+    [{ format: 'Q: {instruction} A: ' }, { instruction: 'do', output: 'ok' }, 'do ok</s>'],
+    [{ format: '{instruction}', no_input_format: null }, { instruction: 'do', output: 'ok' }, 'do ok</s>'],
+    [{ no_input_format: '{{{instruction}}}: {{}}' }, { instruction: 'do', output: 'ok' }, '{do}: {}ok</s>'],
+    [{ system_prompt: 'S ' }, { instruction: 'do', output: 'ok' }, 'S do ok</s>'],
+    [{ system_prompt: 'S ' }, { instruction: 'do', system: 'R ', output: 'ok' }, 'R do ok</s>'],
+    [{ system_prompt: 'S ' }, { instruction: 'do', system: '', output: 'ok' }, 'do ok</s>'],
+  ])("%j has axolotl's defaults", (given, record, text) => {
+    expect(run(given, record)).toBe(text)
+  })
+
+  test('refuses formats that cannot be filled, at their key', () => {
+    const error = (given: object): string => errorOf(() => datasetTypeOf(options({ type: given }))).message
+    expect(error({ format: '{instruction} {inputs}' })).toStartWith(
+      'type.format: there is no field "{inputs}" in "{instruction} {inputs}"',
+    )
+    expect(error({ no_input_format: '{input}' })).toStartWith(
+      'type.no_input_format: there is no field "{input}"',
+    )
+    expect(error({ system_format: '{system} }' })).toStartWith('type.system_format: there is a single "}"')
+    expect(error({ format: '{instruction!r}' })).toContain('no field')
+    expect(errorOf(() => run(type, { input: 'x', reply: 'ok' })).message).toContain(
+      'there is no "instruction"',
+    )
+  })
 })

@@ -1,5 +1,5 @@
 import { afterAll, beforeEach, describe, expect, test } from 'bun:test'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -34,6 +34,7 @@ function config(dataset: object, given: Partial<DataConfig> = {}): DataConfig {
     min_sample_len: 2,
     train_on_inputs: false,
     eot_tokens: null,
+    max_skipped_share: 1,
     val_set_size: 0,
     shuffle_merged_datasets: true,
     dataset_prepared_path: null,
@@ -89,7 +90,9 @@ describe('loadDataset()', () => {
     expect(train.map(({ source }) => source.line)).toEqual([1])
     expect(report).toMatchObject({ tooLong: 2, tooShort: 1, truncated: 0 })
     expect(report.untrained.map(({ line }) => line)).toEqual([2, 6])
-    expect(formatReport(report)).toContain(`dropped: 2 with nothing to learn (${mixed}:2, ${mixed}:6)`)
+    expect(formatReport(report)).toContain(
+      `nothing to learn in 2: no segment after the first token has label: true (${mixed}:2, ${mixed}:6)`,
+    )
   })
 
   test('truncates, and drops what has nothing left to learn', () => {
@@ -97,6 +100,7 @@ describe('loadDataset()', () => {
     expect(report).toMatchObject({ tooLong: 0, truncated: 2 })
     expect(report.train).toMatchObject({ examples: 2, longest: 50, trainedTokens: 1 + 20 })
     expect(report.untrained.map(({ line }) => line)).toEqual([2, 4, 6])
+    expect(report.untrained[1].reason).toBe('what is trained lies beyond sequence_len')
   })
 
   test('raises with the place', () => {
@@ -131,6 +135,79 @@ describe('loadDataset()', () => {
   test('takes a part of the records', () => {
     const { train } = load(config({ path: texts, type: 'completion', split: 'train[:30%]' }))
     expect(train).toHaveLength(3)
+  })
+
+  test('takes validation from the end when nothing is shuffled', () => {
+    const given = config(
+      { path: texts, type: 'completion' },
+      { val_set_size: 4, shuffle_merged_datasets: false },
+    )
+    expect(load(given).validation.map(({ source }) => source.line)).toEqual([7, 8, 9, 10])
+  })
+
+  test('reads the splits of a folder', () => {
+    const path = join(folder, 'splits')
+    mkdirSync(path)
+    const split = (name: string, count: number): string =>
+      file(
+        `splits/${name}.jsonl`,
+        Array.from({ length: count }, () => ({ text: 'some text' })),
+      )
+    split('train', 10)
+    split('valid', 4)
+    split('test', 3)
+    split('readme', 2)
+    const counts = (train: object, test: object): number[] => {
+      const { train: a, validation: b } = load(
+        config(
+          { path, type: 'completion', ...train },
+          {
+            test_datasets: [options({ path, type: 'completion', ...test })],
+          },
+        ),
+      )
+      return [a.length, b.length]
+    }
+    expect(counts({}, { split: 'validation' })).toEqual([10, 4])
+    expect(counts({ split: 'train' }, { split: 'test' })).toEqual([10, 3])
+    expect(counts({ split: 'train[:50%]' }, { split: 'test[1:]' })).toEqual([5, 2])
+    expect(load(config({ path, type: 'completion' })).report.notes.join()).toContain(
+      '1 files are in no split and are left out (readme.jsonl)',
+    )
+    const error = errorOf(() => counts({ split: 'dev' }, {}))
+    expect(error.message).toContain('datasets[0].path: there is no split "dev"; by the names of its files')
+    expect(errorOf(() => counts({ split: 'train[50:]' }, {})).message).toContain(
+      'datasets[0].split: the split "train[50:]": it takes none of the 10 records',
+    )
+  })
+
+  test('an empty output teaches nothing, and is counted with its reason', () => {
+    const path = file('outputs.jsonl', [
+      { instruction: 'a', output: 'b' },
+      { instruction: 'a', output: '' },
+      { instruction: 'a', output: '' },
+    ])
+    const { report } = load(config({ path, type: 'alpaca' }))
+    expect(report.train.examples).toBe(1)
+    expect(formatReport(report)).toContain(
+      `nothing to learn in 2: the output is empty (${path}:2, ${path}:3)`,
+    )
+  })
+
+  test('stops when too many records have nothing to learn, at the entry', () => {
+    const given = (limit: number): DataConfig => config(IO, { max_skipped_share: limit })
+    const error = errorOf(() => load(given(0.1)))
+    expect(error.message).toStartWith('datasets[0]: 2 of 6 records (33.3 %) have nothing to learn: ')
+    expect(error.remedy ?? error.message).toContain('max_skipped_share: 0.34')
+    expect(load(given(0.34)).train).toHaveLength(4 - 1)
+    expect(error.code).toBe('E_DATA')
+  })
+
+  test('refuses pairs of answers where one is trained', () => {
+    const conversations = [{ from: 'human', value: 'a' }]
+    const path = file('pairs.jsonl', [{ conversations, chosen: { value: 'b' }, rejected: { value: 'c' } }])
+    const error = errorOf(() => load(config({ path, type: 'sharegpt' })))
+    expect(error.message).toContain('pairs.jsonl:1: the record is a pair of answers')
   })
 
   test('says why nothing is left', () => {

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { datasetFiles, readRecords } from '../../../plugins/data/mod.ts'
 import { readLines } from '../../../plugins/data/read-lines.ts'
+import { splitFiles } from '../../../plugins/data/dataset-splits.ts'
 import { recordSlice } from '../../../plugins/data/record-slice.ts'
+import { goldenJson } from '../../_golden.ts'
 import { errorOf, options } from './_options.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'tritune-read-'))
@@ -87,6 +89,42 @@ describe('readRecords()', () => {
   })
 })
 
+describe('odd records', () => {
+  test('nested without end are refused with their line, in lines and in lists', () => {
+    for (const depth of [300, 5000, 500_000]) {
+      const deep = `{"a": ${'['.repeat(depth)}${']'.repeat(depth)}}`
+      expect(errorOf(() => read(file('deep.jsonl', `{}\n${deep}\n`))).message).toContain(
+        'deep.jsonl:2: the record is nested more than 256 deep',
+      )
+      expect(errorOf(() => read(file('deep.json', `[\n{},\n${deep}]`))).message).toContain('deep.json:3: ')
+    }
+    expect(read(file('flat.jsonl', `{"a": ${'['.repeat(200)}${']'.repeat(200)}}`))).toHaveLength(1)
+  })
+
+  test('keep keys that objects have, and the last of equal keys', () => {
+    const [[value]] = read(file('keys.jsonl', '{"__proto__": {"x": 1}, "constructor": 2, "a": 1, "a": 3}\n'))
+    expect(Object.keys(Object(value))).toEqual(['__proto__', 'constructor', 'a'])
+    expect(Reflect.get(Object(value), 'a')).toBe(3)
+    expect(Reflect.get({}, 'x')).toBeUndefined()
+  })
+
+  test('that are no UTF-8 name the line, in lists too', () => {
+    const bytes = new TextEncoder().encode('[\n{"a": 1},\n{"a": "?"}]')
+    bytes[bytes.lastIndexOf(63)] = 0xff
+    expect(errorOf(() => read(file('bad.json', bytes))).message).toContain('bad.json:3: not valid UTF-8')
+    const utf16 = Uint8Array.of(0xff, 0xfe, 0x7b, 0, 0x7d, 0)
+    expect(errorOf(() => read(file('utf16.jsonl', utf16))).message).toContain(
+      'utf16.jsonl:1: not valid UTF-8',
+    )
+  })
+
+  test('may be one line of tens of megabytes', () => {
+    const text = 'word '.repeat(6_000_000)
+    const [[value]] = read(file('long.jsonl', JSON.stringify({ text })))
+    expect(Reflect.get(Object(value), 'text') === text).toBe(true)
+  })
+})
+
 test('`readLines()` joins lines that reach over a chunk', () => {
   const lines = ['a'.repeat((1 << 20) - 1), 'b'.repeat(3 << 20), 'ü'.repeat(1 << 19), 'end']
   const path = file('long.txt', lines.join('\n'))
@@ -104,12 +142,16 @@ describe('datasetFiles()', () => {
     writeFileSync(join(data, name), '{}')
 
   test('takes a file, or the readable files of a folder by name', () => {
-    expect(datasetFiles(options({ path: join(data, 'c.bin') }))).toEqual([join(data, 'c.bin')])
+    expect(datasetFiles(options({ path: join(data, 'c.bin'), ds_type: 'json' }))).toEqual([
+      join(data, 'c.bin'),
+    ])
     expect(datasetFiles(options({ path: data }))).toEqual([join(data, 'a.json'), join(data, 'b.jsonl')])
   })
 
   test('takes data_files inside the folder or on their own', () => {
-    expect(datasetFiles(options({ path: data, data_files: 'c.bin' }))).toEqual([join(data, 'c.bin')])
+    expect(datasetFiles(options({ path: data, data_files: 'c.bin', ds_type: 'json' }))).toEqual([
+      join(data, 'c.bin'),
+    ])
     const alone = join(data, 'b.jsonl')
     expect(datasetFiles(options({ path: 'json', data_files: [alone] }))).toEqual([alone])
   })
@@ -127,11 +169,47 @@ describe('datasetFiles()', () => {
   })
 })
 
-test('`recordSlice()` counts records and percent, from either end', () => {
-  expect(recordSlice(null, 10)).toEqual({ start: 0, end: 10 })
-  expect(recordSlice('train', 10)).toEqual({ start: 0, end: 10 })
-  expect(recordSlice('train[:3]', 10)).toEqual({ start: 0, end: 3 })
-  expect(recordSlice('train[20%:-1]', 10)).toEqual({ start: 2, end: 9 })
-  expect(recordSlice('train[8:99]', 10)).toEqual({ start: 8, end: 10 })
-  expect(recordSlice('train[5:2]', 10)).toEqual({ start: 5, end: 5 })
+describe('splits', () => {
+  const { folders, slices } = goldenJson<{
+    folders: { files: string[]; splits: Record<string, string[]> }[]
+    slices: { split: string; records?: number[]; error?: string }[]
+  }>('data', 'splits.json')
+
+  test('`splitFiles()` reads names as datasets does', () => {
+    for (const { files, splits } of folders)
+      expect({ files, splits: Object.fromEntries(splitFiles(files)) }).toEqual({ files, splits })
+  })
+
+  test('slices take the records that datasets takes, and refuse what it refuses', () => {
+    const place = join(folder, 'slices')
+    mkdirSync(place, { recursive: true })
+    const lines = (count: number): string =>
+      Array.from({ length: count }, (_, i) => `${JSON.stringify({ i })}\n`).join('')
+    writeFileSync(join(place, 'train.jsonl'), lines(7))
+    writeFileSync(join(place, 'test.jsonl'), lines(5))
+    for (const { split, records } of slices) {
+      const take = (): unknown[] => {
+        const given = options({ path: place, split })
+        const all = datasetFiles(given).flatMap((path) => [...readRecords(path, given)])
+        const { start, end } = recordSlice(split, all.length)
+        return all.slice(start, end).map(({ value }) => value.i)
+      }
+      // Nothing at all is refused here in every case.
+      if (records === undefined || records.length === 0) expect(() => take()).toThrow()
+      else expect({ split, records: take() }).toEqual({ split, records })
+    }
+  })
+
+  test('a folder without the split that is wanted says which it has', () => {
+    const place = join(folder, 'two')
+    mkdirSync(place, { recursive: true })
+    for (const name of ['dev.jsonl', 'test.jsonl']) writeFileSync(join(place, name), '{}\n')
+    expect(errorOf(() => datasetFiles(options({ path: place }))).message).toContain(
+      'there is no split "train"; by the names of its files the folder has validation, test',
+    )
+    expect(datasetFiles(options({ path: place, split: 'test[:1]' }))).toEqual([join(place, 'test.jsonl')])
+    expect(
+      errorOf(() => datasetFiles(options({ path: join(place, 'dev.jsonl'), split: 'test' }))).message,
+    ).toContain('there is no split "test": a file')
+  })
 })

@@ -47,7 +47,7 @@ test('the steps of a run are the windows of its plan, none of them a rest', asyn
 
 test('early stopping leaves the best weights behind', async () => {
   using space = workspace()
-  const keys = { val_set_size: 4, eval_steps: 1, max_steps: 30, learning_rate: 0.5, warmup_steps: 0 }
+  const keys = { val_set_size: 4, eval_steps: 1, max_steps: 30, learning_rate: 5, warmup_steps: 0 }
   const { result, events } = await space.train({
     ...keys,
     early_stopping_patience: 3,

@@ -154,7 +154,7 @@ describe('loadTokenizer()', () => {
       normalizer: { type: 'Odd' },
     }
     expect(failure(() => loadTokenizer(variant({ 'tokenizer.json': unknown }))).message).toMatch(
-      /cannot be used/,
+      /tokenizer.json: normalizer: the type "Odd" is not known/,
     )
   })
 })

@@ -1,0 +1,21 @@
+/**
+ * Remembers how pieces were split: texts repeat their words, so the second occurrence costs one look-up.
+ */
+
+/** Pieces remembered before the cache starts afresh: some tens of megabytes at most. */
+const CAPACITY = 200_000
+/** Longer ones hardly repeat. */
+const LONGEST = 256
+
+export function rememberPieces(encode: (piece: string) => number[]): (piece: string) => readonly number[] {
+  let known = new Map<string, readonly number[]>()
+  return (piece) => {
+    const found = known.get(piece)
+    if (found) return found
+    const ids = encode(piece)
+    if (piece.length > LONGEST) return ids
+    if (known.size >= CAPACITY) known = new Map()
+    known.set(piece, ids)
+    return ids
+  }
+}
