@@ -13,6 +13,7 @@ const HELP = `Fine-tune a language model.
   --set key=value   change a setting of the file; may be repeated
   --device name     auto, cpu, cuda or cuda:<number>; as --set device=name
   --resume          continue from the newest checkpoint of output_dir
+  --overwrite       remove an earlier run of output_dir, then start
   --dry-run         load everything, show the plan and three examples as tokens, and stop
   --help            this text
 
@@ -34,10 +35,12 @@ The keys of the file are axolotl's. The smallest one:
 await runCommand({
   help: HELP,
   positionals: { min: 1, max: 1 },
+  output: process.argv.includes('--dry-run') ? 'result' : 'report',
   options: {
     set: { type: 'string', multiple: true },
     device: { type: 'string' },
     resume: { type: 'boolean' },
+    overwrite: { type: 'boolean' },
     'dry-run': { type: 'boolean' },
   },
   async run({ positionals: [file], values }) {
@@ -49,6 +52,7 @@ await runCommand({
       text,
       overrides: [...(values.set ?? []), ...(values.device === undefined ? [] : [`device=${values.device}`])],
       resume: values.resume ?? false,
+      overwrite: values.overwrite ?? false,
       dryRun: values['dry-run'] ?? false,
     })
   },
@@ -61,7 +65,7 @@ function readConfigFile(file: string): string {
     throw new TrituneError(
       'E_FILE',
       `cannot read the configuration: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { place: file, remedy: 'name a YAML file', cause },
+      { place: file, remedy: `name a YAML file; paths start at ${process.cwd()}`, cause },
     )
   }
 }

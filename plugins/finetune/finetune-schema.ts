@@ -44,8 +44,8 @@ export interface FinetuneOptions {
   /** A folder or a name on the Hub. */
   readonly base_model: string
   readonly revision_of_model: string | null
-  /** Use only what is in the local cache. */
-  readonly offline: boolean
+  /** Use only what is in the local cache; null: HF_HUB_OFFLINE decides. */
+  readonly offline: boolean | null
 
   /** `lora`, or the name of an adapter that a plugin provides; null trains every parameter. */
   readonly adapter: string | null
@@ -340,7 +340,7 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
   {
     base_model: text('the folder or Hub name of a model'),
     revision_of_model: nullable(text()),
-    offline: optional(flag(), false),
+    offline: optional(flag(), null),
 
     adapter: nullable(text('the name of an adapter')),
     adapter_options: optional<Record<string, unknown>>(mapOf(v.unknown()), {}),

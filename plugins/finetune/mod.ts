@@ -11,11 +11,13 @@ export {
   type ReadFinetuneOptions,
   warmupSteps,
 } from './config.ts'
+export { type EarlierRun, findEarlierRun, refuseEarlierRun, removeEarlierRun } from './earlier-run.ts'
 export { type Estimate, estimateMemory, estimateRun, type MemoryParts } from './estimate.ts'
 export type { RunEvent, RunResult, StepReport } from './events.ts'
 export { loadPlugins, type LoadPluginsOptions } from './load-plugins.ts'
-export { formatBytes, formatCount, formatDuration } from './format.ts'
+export { fitLine, formatBytes, formatCount, formatDuration } from './format.ts'
 export { findNonFinite } from './nonfinite.ts'
+export { lockOutputDir } from './output-dir.ts'
 export { createPlan, type Plan } from './plan.ts'
 export { prepareRun, type PrepareOptions, type Run } from './prepare.ts'
 export { createProgress, type ProgressOptions } from './progress.ts'

@@ -1,8 +1,7 @@
 /**
  * Everything a run needs, opened and checked before the first step: device, model, tokenizer, data, adapter, plan.
  */
-import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { existsSync, realpathSync } from 'node:fs'
 import {
   adamw,
   chain,
@@ -31,6 +30,7 @@ import { loadPlugins, unusedCapabilities } from './load-plugins.ts'
 import { chooseAdapter } from './open-adapter.ts'
 import { createPlan, type Plan } from './plan.ts'
 import { fitting } from './out-of-memory.ts'
+import { checkOutputDir } from './output-dir.ts'
 import { openTokenizer, type RunTokenizer } from './run-tokenizer.ts'
 
 export interface Run extends Disposable {
@@ -65,12 +65,14 @@ export interface PrepareOptions {
     readonly received: number
     readonly total: number
   }) => void
+  /** Told what takes time while the model is found: who is waited for, what is checked. */
+  readonly onNote?: (text: string) => void
 }
 
 /** Opens everything; when something fails, what was opened before is closed and the error goes on. */
 export async function prepareRun(
   config: FinetuneConfig,
-  { plugins: more = [], device: given, onDownload }: PrepareOptions = {},
+  { plugins: more = [], device: given, onDownload, onNote }: PrepareOptions = {},
 ): Promise<Run> {
   using open = new DisposableStack()
   checkOutputDir(config.output_dir)
@@ -80,8 +82,9 @@ export async function prepareRun(
   const { device, reason, note } = given ? { device: given, reason: null, note: null } : openRunDevice(config)
   const modelPath = await resolveModel(config.base_model, {
     revision: config.revision_of_model ?? undefined,
-    offline: config.offline,
+    offline: config.offline ?? undefined,
     onProgress: onDownload,
+    onNote,
   })
   checkApart(config.output_dir, modelPath)
   const tokenizer = openTokenizer(modelPath, config)
@@ -150,27 +153,6 @@ function createOptimizer(config: FinetuneConfig, parameters: Parameters): Transf
   const states = config.optimizer === 'adamw_8bit' ? '8bit' : 'f32'
   const update = adamw({ beta1, beta2, eps, weightDecay, states })
   return chain(clipByGlobalNorm(config.max_grad_norm), update).init(parameters)
-}
-
-/** Before the first download, and not when the first checkpoint is due. */
-function checkOutputDir(path: string): void {
-  let folder = resolve(path)
-  while (!existsSync(folder)) folder = dirname(folder)
-  if (!statSync(folder).isDirectory()) {
-    throw new TrituneError('E_FILE', `output_dir needs a folder where ${folder} is a file`, {
-      place: path,
-      remedy: 'name another folder',
-    })
-  }
-  try {
-    accessSync(folder, constants.W_OK)
-  } catch (cause) {
-    throw new TrituneError('E_FILE', `output_dir: ${folder} cannot be written to`, {
-      place: path,
-      remedy: 'name another folder',
-      cause,
-    })
-  }
 }
 
 /** What a run writes must not land on what it was made from. */

@@ -6,9 +6,11 @@ import { basename, join } from 'node:path'
 import { removeStaleIn } from '../../core/files/files.ts'
 import { referenceFallbacks, TrituneError } from '../../core/mod.ts'
 import { createBatches } from '../data/mod.ts'
+import { markFinished, unmarkFinished } from './earlier-run.ts'
 import type { RunEvent, RunResult, StepReport } from './events.ts'
 import { openMetricsFile } from './metrics-file.ts'
 import { explainOutOfMemory } from './out-of-memory.ts'
+import { lockOutputDir } from './output-dir.ts'
 import type { Run } from './prepare.ts'
 import { saveOutput, trainedWeightsFile, weightsPrefix } from './save-output.ts'
 import { evaluateLoss, type TrainContext, trainStep } from './train-step.ts'
@@ -27,6 +29,8 @@ export interface TrainOptions {
   /** Asks for a clean stop after the current step. */
   readonly signal?: AbortSignal
   readonly resume?: Resume
+  /** From `lockOutputDir()`, where the caller took it before; else it is taken for the time of the training. */
+  readonly lock?: Disposable
 }
 
 /** Where to start: fresh, at the newest checkpoint of output_dir (E_RESUME when there is none, or fresh), or at this one. */
@@ -35,6 +39,7 @@ export type Resume = false | 'newest' | 'newest-if-any' | { readonly folder: str
 /** Trains a prepared run to its end. Throws E_NAN, E_MEMORY, E_DISK, E_RESUME…; checkpoints already written stay intact. */
 export async function train(run: Run, options: TrainOptions = {}): Promise<RunResult> {
   let done = 0
+  using _lock = options.lock ? null : await lockOutputDir(run.config.output_dir)
   try {
     return await trainSteps(run, options, (step) => (done = step))
   } catch (error) {
@@ -52,6 +57,7 @@ async function trainSteps(
   const settings = settingsOf(config, run.data)
   const start = restore(run, resume, settings, onEvent)
   if (existsSync(outputDir)) removeStaleIn(outputDir)
+  unmarkFinished(outputDir)
   const metrics = openMetricsFile(join(outputDir, 'metrics.jsonl'), { keepSteps: start.step })
   const watchdog = createWatchdog(config.loss_watchdog_threshold, config.loss_watchdog_patience)
   const context = { ...run, checkpointing: config.gradient_checkpointing, seed: config.seed }
@@ -121,6 +127,7 @@ async function trainSteps(
   if (!stopped) {
     if (config.load_best_model_at_end && best && best.step !== step) reloadBest(run, best, onEvent)
     saveOutput(run, outputDir)
+    markFinished(outputDir, { steps: step })
   }
   return { steps: step, stopped, loss, best, outputDir, checkpoint }
 }

@@ -1,0 +1,84 @@
+/**
+ * Signals that stop a training run: the first SIGINT, SIGTERM or SIGHUP asks for a clean stop after the step, a second
+ * SIGINT or SIGTERM ends the process at once, also within a step. A terminal that closes may send SIGHUP twice, so that
+ * one never ends it; and it stays ignored where the process was started so (`nohup`).
+ */
+import { Worker } from 'node:worker_threads'
+import { DEFAULT_HANDLER, IGNORE, setSignalHandler, signalHandler, SIGNALS } from '../core/native/signals.ts'
+import { err } from './_streams.ts'
+import type { WatcherData } from './_signal-watcher.ts'
+
+export interface StopSignals extends Disposable {
+  readonly signal: AbortSignal
+  /** Takes in what came while the main thread was busy; for between the steps. */
+  check(): void
+  /** 128 + the number of the signal that asked for the stop: what shells report. */
+  exitCode(): number
+}
+
+export async function stopOnSignals(): Promise<StopSignals> {
+  const controller = new AbortController()
+  const seen = new Int32Array(new SharedArrayBuffer(4))
+  const check = (): void => {
+    if (Atomics.load(seen, 0) !== 0) controller.abort()
+  }
+  const ask = (number: number): void => {
+    Atomics.compareExchange(seen, 0, 0, number)
+    check()
+  }
+  using parts = new DisposableStack()
+  if (signalHandler(SIGNALS.SIGHUP) !== IGNORE) parts.use(onSignal('SIGHUP', () => ask(SIGNALS.SIGHUP)))
+  parts.use((await watchFromThread(seen, check)) ?? listen(ask))
+  const owned = parts.move()
+  return {
+    signal: controller.signal,
+    check,
+    exitCode: () => 128 + (Atomics.load(seen, 0) || SIGNALS.SIGINT),
+    [Symbol.dispose]: () => owned.dispose(),
+  }
+}
+
+/** Undefined where there is no C library to ask. */
+async function watchFromThread(
+  seen: WatcherData['seen'],
+  onStop: () => void,
+): Promise<Disposable | undefined> {
+  if (signalHandler(SIGNALS.SIGINT) === undefined) return undefined
+  const worker = new Worker(new URL('_signal-watcher.ts', import.meta.url), { workerData: { seen } })
+  const answer = await new Promise<unknown>((resolve, reject) => {
+    worker.once('message', resolve)
+    worker.once('error', reject)
+  })
+  if (answer === 'none') {
+    await worker.terminate()
+    return undefined
+  }
+  worker.on('message', onStop)
+  worker.unref()
+  return {
+    [Symbol.dispose]() {
+      for (const name of ['SIGINT', 'SIGTERM', 'SIGALRM'] as const)
+        setSignalHandler(SIGNALS[name], name === 'SIGALRM' ? IGNORE : DEFAULT_HANDLER)
+      void worker.terminate()
+    },
+  }
+}
+
+/** Without the thread: a handler runs between steps, so a second signal is not faster than the first. */
+function listen(ask: (number: number) => void): Disposable {
+  const parts = new DisposableStack()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    const handler = (): void => {
+      err.write('\nstopping after this step\n')
+      ask(SIGNALS[name])
+      parts.dispose()
+    }
+    parts.use(onSignal(name, handler))
+  }
+  return parts
+}
+
+function onSignal(name: NodeJS.Signals, handler: () => void): Disposable {
+  process.on(name, handler)
+  return { [Symbol.dispose]: () => void process.off(name, handler) }
+}
