@@ -4,6 +4,7 @@
 import { colourTokens, IGNORE } from '../plugins/data/mod.ts'
 import {
   createProgress,
+  createSummary,
   type FinetuneConfig,
   findEarlierRun,
   fitLine,
@@ -47,8 +48,8 @@ export async function finetuneCommand(command: FinetuneCommand): Promise<void> {
   using run = await prepareRun(config, { onDownload: downloadProgress(), onNote }).catch((error: unknown) => {
     throw inFile(error)
   })
-  for (const line of summarize(run)) out.write(`${line}\n`)
   if (!lock) {
+    for (const line of summarize(run)) out.write(`${line}\n`)
     showExamples(run)
     return
   }
@@ -62,18 +63,12 @@ interface Training extends Pick<FinetuneCommand, 'file' | 'overrides'> {
 }
 
 async function trainAndTell(run: Run, { file, overrides, resume, lock }: Training): Promise<void> {
-  const progress = createProgress({
-    loggingSteps: run.config.logging_steps,
-    terminal: out.terminal,
-    columns: out.columns,
-    write: out.write,
-  })
+  const { write, terminal, columns } = out
+  const { logging_steps: loggingSteps } = run.config
   using stop = await stopOnSignals()
   const result = await train(run, {
-    onEvent(event) {
-      progress(event)
-      stop.check()
-    },
+    monitors: [createSummary({ write }), createProgress({ loggingSteps, terminal, columns, write })],
+    onEvent: stop.check,
     signal: stop.signal,
     resume,
     lock,

@@ -37,7 +37,9 @@ export async function mergeCommand({
 }: MergeCommand): Promise<void> {
   const path = await resolveModel(ref, { offline, onNote: (text) => err.write(`${text}\n`) })
   const { device } = openDevice(on)
-  using host = createHost({ plugins: [cpu, cuda, models, peft, ...(await loadPlugins(plugins))] })
+  using host = createHost({
+    plugins: [cpu, cuda, models, peft, ...(await loadPlugins(plugins)).map(({ plugin }) => plugin)],
+  })
   using model = loadModel(path, { device, dtype, models: host.all('model') })
   using attached =
     adapter === 'none' ? null : loadAdapter(model, adapter, { definitions: host.all('adapter') })

@@ -72,7 +72,7 @@ await runCommand({
       device,
       offline: values.offline,
       onNote: (text) => err.write(`${text}\n`),
-      plugins: await loadPlugins(values.plugin ?? []),
+      plugins: (await loadPlugins(values.plugin ?? [])).map(({ plugin }) => plugin),
     })
     const messages = [
       ...(values.system ? [{ role: 'system', content: values.system }] : []),

@@ -67,12 +67,14 @@ async function quickstart(overrides: readonly string[]): Promise<number> {
 
   const before = show('before')
   await train(run, {
-    onEvent: createProgress({
-      loggingSteps: config.logging_steps,
-      terminal: out.terminal,
-      columns: out.columns,
-      write: out.write,
-    }),
+    monitors: [
+      createProgress({
+        loggingSteps: config.logging_steps,
+        terminal: out.terminal,
+        columns: out.columns,
+        write: out.write,
+      }),
+    ],
   })
   console.log()
   const fall = 1 - show('after') / before

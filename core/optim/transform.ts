@@ -6,7 +6,9 @@
  * A transform is a description; `init(parameters)` makes its state. Links before the last change `parameter.grad` (or
  * `step.gradScale`); the last one moves the weights. State is saved and loaded by name, so that a run resumes to the bit.
  */
+import { jsonField, type Stateful } from '../contracts/stateful.ts'
 import type { Readback } from '../tensor/readback.ts'
+import { TrituneError } from '../errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
 /** Trainable leaves by name; the order is the order of training and of files. */
@@ -26,7 +28,7 @@ export interface OptimizerStep {
   readonly metrics: Record<string, number>
 }
 
-export interface TransformState extends Disposable {
+export interface TransformState extends Stateful, Disposable {
   apply(step: OptimizerStep): void
   /** Tensors to save for an exact resume, by name. */
   tensors(): ReadonlyMap<string, Tensor>
@@ -37,8 +39,10 @@ export interface GradientTransform {
   init(parameters: Parameters): TransformState
 }
 
-/** Applies transforms in order; state names are prefixed with the transform's. */
+/** Applies transforms in order; state names are prefixed with the transform's, so two of one name are an E_NAME. */
 export function chain(...links: readonly GradientTransform[]): GradientTransform {
+  const twice = links.find(({ name }, i) => links.findIndex((link) => link.name === name) !== i)
+  if (twice) throw new TrituneError('E_NAME', `the chain has two links of the name "${twice.name}"`)
   return {
     name: 'chain',
     init(parameters) {
@@ -52,6 +56,14 @@ export function chain(...links: readonly GradientTransform[]): GradientTransform
           for (const [i, state] of states.entries())
             for (const [name, value] of state.tensors()) all.set(`${links[i].name}.${name}`, value)
           return all
+        },
+        saveState() {
+          return Object.fromEntries(
+            states.flatMap((state, i) => (state.saveState ? [[links[i].name, state.saveState()]] : [])),
+          )
+        },
+        loadState(saved) {
+          for (const [i, state] of states.entries()) state.loadState?.(jsonField(saved, links[i].name))
         },
         [Symbol.dispose]() {
           for (const state of states) state[Symbol.dispose]()

@@ -4,7 +4,7 @@
  * `run()` checks, chooses the device's implementation or, last, the reference, and records the tape. The reference is
  * also the oracle of every test: it works on plain Float64Arrays and knows nothing of devices.
  */
-import type { Device } from '../contracts/device.ts'
+import type { Device, OpArguments, OpImplementation, OpKey } from '../contracts/device.ts'
 import { type DType, readElement, writeElement } from './dtype.ts'
 import { TrituneError } from '../errors.ts'
 import { expectShape, sameShape, type Shape } from './shape.ts'
@@ -67,11 +67,6 @@ export interface OpDefinition<I extends OpInputs, P, R extends OpOutputs> {
   gradient?(context: GradientContext<I, P, R>): { readonly [K in keyof I]?: Tensor | null }
 }
 
-/** An op as the registry of a device knows it: by identity. */
-export interface OpKey {
-  readonly name: string
-}
-
 /** An op after `defineOp`. */
 export interface Op<I extends OpInputs, P, R extends OpOutputs> extends OpKey {
   accumulates(params: P): readonly string[]
@@ -107,22 +102,6 @@ function always(keys: readonly PropertyKey[]): () => readonly string[] {
 }
 
 // ---- devices ----------------------------------------------------------------------------------------------------
-
-export interface OpImplementation {
-  readonly op: OpKey
-  /** true, or the reason why not. */
-  supports(inputs: OpInputs, params: unknown): true | string
-  run(inputs: OpInputs, outputs: OpOutputs, params: unknown): void
-  /** Many calls as one, where that is faster: the same results. */
-  runMany?(calls: readonly OpArguments<OpInputs, unknown, OpOutputs>[]): void
-}
-
-/** What an implementation is called with. */
-export interface OpArguments<I extends OpInputs, P, R extends OpOutputs> {
-  readonly inputs: I
-  readonly outputs: R
-  readonly params: P
-}
 
 export interface TypedImplementation<I extends OpInputs, P, R extends OpOutputs> {
   supports?(inputs: I, params: P): true | string
@@ -171,7 +150,7 @@ export function run<I extends OpInputs, P, R extends OpOutputs>(
   const device = commonDevice(op.name, inputs)
   const specs = op.outputs(inputs, params)
   const accumulates = op.accumulates(params)
-  const links = op.gradient ? linksOf(inputs) : null
+  const links = op.gradient ? linksOf<Tensor>(inputs) : null
   if (links) expectScope(op.name)
   const outputs: Record<string, Tensor | null> = {}
   try {
@@ -284,7 +263,7 @@ function expectFit(op: string, name: string, given: Tensor, spec: TensorSpec | n
 
 function recordOp<I extends OpInputs, P, R extends OpOutputs>(
   op: Op<I, P, R>,
-  links: ReadonlyMap<string, TapeLink>,
+  links: ReadonlyMap<string, TapeLink<Tensor>>,
   inputs: I,
   outputs: Record<string, Tensor | null>,
   params: P,

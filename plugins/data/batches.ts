@@ -54,6 +54,8 @@ export interface BatchesOptions {
   readonly gradientAccumulationSteps?: number
   /** false keeps the examples in order, as evaluation wants it. */
   readonly shuffle?: boolean
+  /** A permutation of the examples instead of the shuffle. Packed rows keep to it no further than packing lets them. */
+  readonly order?: Int32Array
 }
 
 /** Deterministic per (seed, epoch). */
@@ -65,10 +67,11 @@ export function createBatches({
   seed,
   epoch = 0,
   gradientAccumulationSteps = 1,
-  shuffle = true,
+  order: given,
+  shuffle = given === undefined,
 }: BatchesOptions): Batches {
   const random = createRandom(seed, `batches of epoch ${epoch}`)
-  const order = Uint32Array.from(examples.keys())
+  const order = Uint32Array.from(given ?? examples.keys())
   if (shuffle) random.shuffle(order)
   const rows = packing ? packRows(examples, order, sequenceLength) : Array.from(order, (index) => [index])
   // Packing sorts by length; the rows have to be mixed again.

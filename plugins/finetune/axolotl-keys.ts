@@ -330,7 +330,6 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
     'max_packed_sequence_len',
   ]),
   ...unsupported(OPTIMIZER, [
-    'optim_args',
     'optim_target_modules',
     'embedding_lr',
     'embedding_lr_scale',

@@ -12,9 +12,10 @@ import type { Field } from '../../core/contracts/config-fields.ts'
 import { applyOverrides, parseYaml, placeFailures, validateYaml } from '../../core/files/yaml.ts'
 import { datasetOptions } from '../data/mod.ts'
 import { finetuneRules, hasValidation } from './finetune-rules.ts'
-import { finetuneSchema, OPTIMIZERS } from './finetune-schema.ts'
-import type { FinetuneInput, FinetuneOptions } from './finetune-schema.ts'
+import type { FinetuneInput, FinetuneOptions } from './finetune-options.ts'
+import { finetuneSchema } from './finetune-schema.ts'
 import { sortKeys } from './known-keys.ts'
+import { OPTIMIZERS } from './optimizer-names.ts'
 
 export interface FinetuneConfig extends FinetuneOptions {
   /** What the file asked for and was left aside because it changes nothing. */
@@ -103,7 +104,7 @@ function complete(input: FinetuneInput, keyNotes: readonly string[]): FinetuneCo
       input.gradient_accumulation_steps ?? (batch_size === null ? 1 : batch_size / input.micro_batch_size),
     eval_batch_size: input.eval_batch_size ?? input.micro_batch_size,
     eval_sample_packing: input.eval_sample_packing ?? input.sample_packing,
-    optimizer: OPTIMIZERS[input.optimizer],
+    optimizer: OPTIMIZERS[input.optimizer] ?? input.optimizer,
     lr_scheduler: input.lr_scheduler === 'wsd' ? 'warmup_stable_decay' : input.lr_scheduler,
     cosine_min_lr_ratio: input.lr_scheduler === 'cosine' ? input.cosine_min_lr_ratio : null,
     // warmup_steps: 0 beside a ratio means "not in steps", as in axolotl.

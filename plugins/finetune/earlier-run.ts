@@ -8,7 +8,7 @@ import { basename, join } from 'node:path'
 import { removeFolderAtomic, writeFileAtomic } from '../../core/files/atomic.ts'
 import { fileError } from '../../core/files/files.ts'
 import { TrituneError } from '../../core/mod.ts'
-import { listCheckpoints } from './training-state.ts'
+import { listCheckpoints } from './checkpoints.ts'
 
 export const FINISHED_FILE = 'finished.json'
 

@@ -2,7 +2,7 @@
  * What a run will take, before it starts: memory from the shapes, time from a short measurement of the machine.
  */
 import { linear, type Model, noGrad, sizeOf, tensorScope, zeros } from '../../core/mod.ts'
-import type { Run } from './prepare.ts'
+import type { Run } from './run.ts'
 
 export interface Estimate {
   /** Bytes of all that is below. */

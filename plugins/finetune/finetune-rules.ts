@@ -5,7 +5,8 @@
  */
 import type { ConfigFailure, ConfigRule } from '../../core/contracts/config.ts'
 import { nearestNames } from '../../core/errors.ts'
-import { type FinetuneInput, LATER_ADAPTERS } from './finetune-schema.ts'
+import type { FinetuneInput } from './finetune-options.ts'
+import { LATER_ADAPTERS } from './later-names.ts'
 
 export const finetuneRules: readonly ConfigRule<FinetuneInput>[] = [
   ({ warmup_steps, warmup_ratio }) => both(warmup_steps, 'warmup_ratio', warmup_ratio, 'warmup_steps'),

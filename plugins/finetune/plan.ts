@@ -5,6 +5,7 @@ import {
   constantSchedule,
   cosineSchedule,
   linearSchedule,
+  type Sampler,
   type Schedule,
   TrituneError,
   wsdSchedule,
@@ -28,7 +29,11 @@ export interface Plan {
 }
 
 /** Throws E_DATA when there is nothing to train on. */
-export function createPlan(config: FinetuneConfig, train: readonly TokenizedExample[]): Plan {
+export function createPlan(
+  config: FinetuneConfig,
+  train: readonly TokenizedExample[],
+  sampler: Sampler | null = null,
+): Plan {
   const cache = new Map<number, Batches>()
   const batches = (epoch: number): Batches => {
     let found = cache.get(epoch)
@@ -40,6 +45,7 @@ export function createPlan(config: FinetuneConfig, train: readonly TokenizedExam
         packing: config.sample_packing,
         seed: config.seed,
         epoch,
+        order: sampler ? checkedOrder(sampler.order(epoch), train.length) : undefined,
         gradientAccumulationSteps: config.gradient_accumulation_steps,
       })
       if (cache.size > 1) cache.delete([...cache.keys()][0])
@@ -70,6 +76,16 @@ export function createPlan(config: FinetuneConfig, train: readonly TokenizedExam
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** E_PLUGIN unless each example comes once. */
+function checkedOrder(order: Int32Array, examples: number): Int32Array {
+  const isThere = new Uint8Array(examples)
+  for (const index of order) if (index >= 0 && index < examples) isThere[index] = 1
+  if (order.length === examples && isThere.every((seen) => seen === 1)) return order
+  throw new TrituneError('E_PLUGIN', `the sampler gave no permutation of the ${examples} examples`, {
+    remedy: 'order(epoch) returns an Int32Array in which each of 0 … n − 1 stands once',
+  })
+}
 
 /** Below 1, a part of all steps. */
 function interval(steps: number | null, totalSteps: number): number | null {

@@ -3,58 +3,32 @@
  */
 import { existsSync, realpathSync } from 'node:fs'
 import {
-  adamw,
-  chain,
-  clipByGlobalNorm,
   ConfigError,
   createHost,
   type Device,
-  type FlatGradients,
   flatGradients,
   type FloatDType,
   type Host,
   type Model,
-  type Parameters,
   type Plugin,
-  type TransformState,
   TrituneError,
 } from '../../core/mod.ts'
 import { cpu } from '../cpu/mod.ts'
 import { cuda, openDevice, type OpenedDevice } from '../cuda/mod.ts'
-import { IGNORE, type LoadedDataset, loadDataset, type TokenizedExample } from '../data/mod.ts'
+import { IGNORE, loadDataset, type TokenizedExample } from '../data/mod.ts'
 import { resolveModel } from '../hub/mod.ts'
 import { loadModel, models, storedDType } from '../models/mod.ts'
-import { type AttachedAdapter, peft, trainAllWeights } from '../peft/mod.ts'
+import { peft, trainAllWeights } from '../peft/mod.ts'
+import { training } from './built-in.ts'
 import type { FinetuneConfig } from './config.ts'
 import { loadPlugins, unusedCapabilities } from './load-plugins.ts'
 import { chooseAdapter } from './open-adapter.ts'
-import { createPlan, type Plan } from './plan.ts'
+import { findParts } from './parts.ts'
+import { createPlan } from './plan.ts'
 import { fitting } from './out-of-memory.ts'
 import { checkOutputDir } from './output-dir.ts'
-import { openTokenizer, type RunTokenizer } from './run-tokenizer.ts'
-
-export interface Run extends Disposable {
-  readonly config: FinetuneConfig
-  /** The built-in plugins and those of the file. */
-  readonly host: Host
-  readonly device: Device
-  /** Why `device: auto` took no GPU; else null. */
-  readonly noGpu: string | null
-  /** Local folder or .gguf file of the base model. */
-  readonly modelPath: string
-  readonly model: Model
-  readonly dtype: FloatDType
-  readonly tokenizer: RunTokenizer
-  readonly data: LoadedDataset
-  /** null: all weights are trained. */
-  readonly adapter: AttachedAdapter | null
-  readonly parameters: Parameters
-  readonly optimizer: TransformState
-  readonly gradients: FlatGradients | null
-  readonly plan: Plan
-  /** Things worth saying before the start. */
-  readonly notes: readonly string[]
-}
+import type { Run } from './run.ts'
+import { openTokenizer } from './run-tokenizer.ts'
 
 export interface PrepareOptions {
   /** More plugins than the file names: their adapters and models can be asked for by name. */
@@ -77,7 +51,11 @@ export async function prepareRun(
   using open = new DisposableStack()
   checkOutputDir(config.output_dir)
   const loaded = await loadPlugins(config.plugins)
-  const host: Host = open.use(createHost({ plugins: [cpu, cuda, models, peft, ...more, ...loaded] }))
+  const fromFile = loaded.map(({ plugin }) => plugin)
+  const host: Host = open.use(
+    createHost({ plugins: [cpu, cuda, models, peft, training, ...more, ...fromFile] }),
+  )
+  const parts = findParts(config, host)
   const openAdapter = chooseAdapter(config, host)
   const { device, reason, note } = given ? { device: given, reason: null, note: null } : openRunDevice(config)
   const modelPath = await resolveModel(config.base_model, {
@@ -88,8 +66,10 @@ export async function prepareRun(
   })
   checkApart(config.output_dir, modelPath)
   const tokenizer = openTokenizer(modelPath, config)
-  const data = loadDataset(config, tokenizer)
-  const plan = createPlan(config, data.train)
+  const data = loadDataset(config, tokenizer, host.all('dataset'))
+  const lengths = data.train.map(({ ids }) => ids.length)
+  const sampler = disposing(open, parts.sampler({ lengths, seed: config.seed }))
+  const plan = createPlan(config, data.train, sampler)
   const dtype = computeDType(config, modelPath)
   const model = open.use(
     fitting('the model', () =>
@@ -107,11 +87,19 @@ export async function prepareRun(
   const adapter = open.use(fitting('the adapter', () => openAdapter(model)))
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
-  const optimizer = open.use(fitting('the state of the optimizer', () => createOptimizer(config, parameters)))
+  const objective = disposing(open, parts.objective())
+  const chained = parts.optimizer({ weightDecay: config.weight_decay, decays: () => true })
+  const optimizer = open.use(fitting('the state of the optimizer', () => chained.init(parameters)))
+  const { seed } = config
+  const strategies = parts.strategies({ model, parameters, totalSteps: plan.totalSteps, seed })
+  for (const { part } of strategies) disposing(open, part)
+  const monitors = parts.monitors({ outputDir: config.output_dir, loggingSteps: config.logging_steps })
+  for (const { part } of monitors) disposing(open, part)
   const owned = open.move()
   return {
     config,
     host,
+    plugins: loaded,
     device,
     noGpu: reason,
     modelPath,
@@ -121,14 +109,18 @@ export async function prepareRun(
     data,
     adapter,
     parameters,
+    objective,
     optimizer,
     gradients,
+    strategies,
+    monitors,
+    sampler,
     plan,
     notes: [
       ...(note ? [note] : []),
       ...slowDType(device, dtype),
       ...config.notes,
-      ...unusedCapabilities(loaded),
+      ...unusedCapabilities(fromFile),
     ],
     [Symbol.dispose]: () => owned.dispose(),
   }
@@ -148,11 +140,10 @@ function openRunDevice({ device, threads }: FinetuneConfig): OpenedDevice {
   }
 }
 
-function createOptimizer(config: FinetuneConfig, parameters: Parameters): TransformState {
-  const { adam_beta1: beta1, adam_beta2: beta2, adam_epsilon: eps, weight_decay: weightDecay } = config
-  const states = config.optimizer === 'adamw_8bit' ? '8bit' : 'f32'
-  const update = adamw({ beta1, beta2, eps, weightDecay, states })
-  return chain(clipByGlobalNorm(config.max_grad_norm), update).init(parameters)
+/** Keeps a part that wants to be disposed until the run is closed. */
+function disposing<T extends Partial<Disposable> | null>(stack: DisposableStack, part: T): T {
+  if (part?.[Symbol.dispose]) stack.defer(() => part[Symbol.dispose]?.())
+  return part
 }
 
 /** What a run writes must not land on what it was made from. */

@@ -8,7 +8,7 @@ import { writeSharded } from '../../core/files/safetensors-write.ts'
 import type { Model } from '../../core/mod.ts'
 import { ggufTokenizer, openGguf } from '../gguf/mod.ts'
 import { mergedSources, saveAdapter } from '../peft/mod.ts'
-import type { Run } from './prepare.ts'
+import type { Run } from './run.ts'
 
 /** Files of a model folder that go along with the weights. */
 const SIDE_FILES = [
@@ -53,9 +53,9 @@ export function saveModel(
     if (existsSync(join(modelPath, name))) copyFileSync(join(modelPath, name), join(folder, name))
 }
 
-/** The file of a checkpoint that holds the trained weights. */
+/** Where in a checkpoint the trained weights are: a file, or the folder itself for a model, which may have several. */
 export function trainedWeightsFile({ adapter }: Pick<Run, 'adapter'>): string {
-  return adapter ? 'adapter_model.safetensors' : 'model.safetensors'
+  return adapter ? 'adapter_model.safetensors' : '.'
 }
 
 /** What stands before the parameter names in that file. */

@@ -179,8 +179,10 @@ describe('plugins in the file of a run', () => {
   })
 
   test('loadPlugins() takes paths from the given folder and every plugin of a module once', async () => {
-    const [plugin, ...others] = await loadPlugins([EXAMPLE, EXAMPLE], { cwd: ROOT })
-    expect(plugin).toBe(vectorScalePlugin)
+    const [loaded, ...others] = await loadPlugins([EXAMPLE, EXAMPLE], { cwd: ROOT })
+    expect(loaded.plugin).toBe(vectorScalePlugin)
+    expect(loaded.place).toBe(join(ROOT, EXAMPLE))
+    expect(loaded.version).toMatch(/^\d+\.\d+\.\d+$/)
     expect(others).toEqual([])
   })
 

@@ -51,7 +51,7 @@ test.each<[string, Changes, number]>([
       fileBytes(outputDir, last, name).equals(fileBytes(whole.outputDir, last, name)),
       `${last}/${name}`,
     ).toBe(true)
-  expect(readdirSync(join(whole.outputDir, last))).toContain('optimizer.safetensors')
+  expect(readdirSync(join(whole.outputDir, last))).toContain('state.safetensors')
 })
 
 test('early stopping counts on where it was', async () => {
@@ -129,7 +129,7 @@ test('a checkpoint that is damaged or of another shape is an error that names th
   const saving = { save_strategy: undefined, save_steps: 3, max_steps: 3 }
   const { outputDir } = await space.train(saving)
   const folder = join(outputDir, 'checkpoint-3')
-  const optimizer = join(folder, 'optimizer.safetensors')
+  const optimizer = join(folder, 'state.safetensors')
   const whole = fileBytes(optimizer)
   writeFileSync(optimizer, whole.subarray(0, whole.length - 8))
   expect((await resumeError(space, saving, 'newest')).message).toContain(optimizer)

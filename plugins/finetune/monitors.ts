@@ -1,0 +1,28 @@
+/**
+ * Monitors of a run: each gets every event. One that throws is reported to the others and gets nothing more.
+ */
+import type { Monitor, RunEvent } from '../../core/mod.ts'
+import type { NamedPart } from './run.ts'
+
+/** Where the trainer puts its events; never throws. */
+export type Emit = (event: RunEvent) => void
+
+export function createEmitter(monitors: readonly NamedPart<Monitor>[]): Emit {
+  const live = new Set(monitors)
+  const fail = (monitor: NamedPart<Monitor>, error: unknown): void => {
+    if (!live.delete(monitor)) return
+    const reason = error instanceof Error ? error.message : String(error)
+    emit({ type: 'note', text: `the monitor ${monitor.name} is switched off, it failed: ${reason}` })
+  }
+  const emit: Emit = (event) => {
+    for (const monitor of live) {
+      try {
+        const waiting = monitor.part.onEvent(event)
+        if (waiting instanceof Promise) waiting.catch((error: unknown) => fail(monitor, error))
+      } catch (error) {
+        fail(monitor, error)
+      }
+    }
+  }
+  return emit
+}
