@@ -28,6 +28,16 @@ export function isInstalled(): boolean {
 export async function ensureInstalled(): Promise<void> {
   if (isInstalled()) return
   if (!('Bun' in globalThis)) return refuse()
+  // Only now: a command that finds everything in place must not wait for these files.
+  const { describeHolder, withLock } = await import('../core/files/lock.ts')
+  await withLock(`${ROOT}node_modules/.tritune-install.lock`, async () => install(), {
+    onWait: (holder) => console.error(`waiting: ${describeHolder(holder)} installs packages`),
+  })
+}
+
+/** Two first commands at once install one after the other; the second one finds it done. */
+function install(): void {
+  if (isInstalled()) return
   console.error('installing packages (once) …')
   const command = ['install', '--frozen-lockfile']
   const { status, error, stdout, stderr } = spawnSync(process.execPath, command, {
