@@ -30,7 +30,8 @@ export async function ensureInstalled(): Promise<void> {
   if (!('Bun' in globalThis)) return refuse()
   // Only now: a command that finds everything in place must not wait for these files.
   const { describeHolder, withLock } = await import('../core/files/lock.ts')
-  await withLock(`${ROOT}node_modules/.tritune-install.lock`, async () => install(), {
+  await withLock(`${ROOT}.install.lock`, async () => install(), {
+    remove: true,
     onWait: (holder) => console.error(`waiting: ${describeHolder(holder)} installs packages`),
   })
 }
