@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { TrituneError } from '../core/errors.ts'
+import { describeHolder, withLock } from '../core/files/lock.ts'
 
 /** The folder of the repository, with a slash at its end. */
 export const ROOT: string = fileURLToPath(new URL('../', import.meta.url))
@@ -29,7 +30,7 @@ export async function ensureInstalled(): Promise<void> {
   if (isInstalled()) return
   if (!('Bun' in globalThis)) return refuse()
   // Only now: a command that finds everything in place must not wait for these files.
-  const { describeHolder, withLock } = await import('../core/files/lock.ts')
+
   await withLock(`${ROOT}.install.lock`, async () => install(), {
     remove: true,
     onWait: (holder) => console.error(`waiting: ${describeHolder(holder)} installs packages`),
