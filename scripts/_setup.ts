@@ -31,8 +31,6 @@ export function isInstalled(): boolean {
 export async function ensureInstalled(): Promise<void> {
   if (isInstalled()) return
   if (!('Bun' in globalThis)) return refuse()
-  // Only now: a command that finds everything in place must not wait for these files.
-
   await withLock(`${ROOT}.install.lock`, async () => install(), {
     remove: true,
     onWait: (holder) => console.error(`waiting: ${describeHolder(holder)} installs packages`),
