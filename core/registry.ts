@@ -3,6 +3,7 @@
  */
 import type { Capabilities, CapabilityKind } from './contracts/capability.ts'
 import type { Host, Plugin, PluginList } from './contracts/plugin.ts'
+import { expectSameCore } from './copies.ts'
 import { didYouMean, TrituneError } from './errors.ts'
 import { explain } from './tensor/op.ts'
 
@@ -18,6 +19,7 @@ interface Entry {
 export function createHost<const L extends PluginList>({ plugins }: { readonly plugins: L }): Host<L> {
   const used = plugins.filter((plugin): plugin is Plugin => Boolean(plugin))
   const entries = new Map<string, Entry>()
+  for (const plugin of used) expectSameCore(`the plugin ${plugin.name}`, plugin)
   for (const plugin of used) {
     for (const [kind, named] of Object.entries(plugin.provides ?? {})) {
       for (const [name, value] of Object.entries(named ?? {})) {

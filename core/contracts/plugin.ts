@@ -6,6 +6,7 @@
  * `createHost` is in core/registry.ts.
  */
 import type { Capabilities, CapabilityId, CapabilityKind } from './capability.ts'
+import { markCore } from '../copies.ts'
 import type { Op, OpInputs, OpOutputs } from '../tensor/op.ts'
 
 export type Provides = { readonly [K in CapabilityKind]?: Readonly<Record<string, Capabilities[K]>> }
@@ -21,8 +22,9 @@ export interface Plugin {
   setup?(host: Host): Disposable | undefined
 }
 
-/** Identity: checks the type and keeps the names literal. */
+/** Identity: checks the type and keeps the names literal. It notes which copy of tritune the plugin was written with. */
 export function definePlugin<const P extends Plugin>(plugin: P): P {
+  markCore(plugin)
   return plugin
 }
 

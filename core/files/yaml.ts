@@ -102,6 +102,8 @@ export function positionOf({ document, lines }: YamlSource, path: ConfigPath): s
   let node = resolve(document, document.contents)
   let offset: number | undefined
   for (const key of path) {
+    // A value that stands alone where a list is taken too is the first of that list.
+    if (key === 0 && !isSeq(node)) continue
     const step = stepInto(document, node, key)
     if (!step) break
     node = resolve(document, step.value)

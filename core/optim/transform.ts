@@ -8,7 +8,6 @@
  */
 import { jsonField, type Stateful } from '../contracts/stateful.ts'
 import type { Readback } from '../tensor/readback.ts'
-import { TrituneError } from '../errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
 /** Trainable leaves by name; the order is the order of training and of files. */
@@ -39,10 +38,12 @@ export interface GradientTransform {
   init(parameters: Parameters): TransformState
 }
 
-/** Applies transforms in order; state names are prefixed with the transform's, so two of one name are an E_NAME. */
+/** Applies transforms in order; state names are prefixed with the transform's (`clip`, and `clip#1` where it comes again). */
 export function chain(...links: readonly GradientTransform[]): GradientTransform {
-  const twice = links.find(({ name }, i) => links.findIndex((link) => link.name === name) !== i)
-  if (twice) throw new TrituneError('E_NAME', `the chain has two links of the name "${twice.name}"`)
+  const labels = links.map(({ name }, i) => {
+    const before = links.slice(0, i).filter((link) => link.name === name).length
+    return before === 0 ? name : `${name}#${before}`
+  })
   return {
     name: 'chain',
     init(parameters) {
@@ -54,16 +55,16 @@ export function chain(...links: readonly GradientTransform[]): GradientTransform
         tensors() {
           const all = new Map<string, Tensor>()
           for (const [i, state] of states.entries())
-            for (const [name, value] of state.tensors()) all.set(`${links[i].name}.${name}`, value)
+            for (const [name, value] of state.tensors()) all.set(`${labels[i]}.${name}`, value)
           return all
         },
         saveState() {
           return Object.fromEntries(
-            states.flatMap((state, i) => (state.saveState ? [[links[i].name, state.saveState()]] : [])),
+            states.flatMap((state, i) => (state.saveState ? [[labels[i], state.saveState()]] : [])),
           )
         },
         loadState(saved) {
-          for (const [i, state] of states.entries()) state.loadState?.(jsonField(saved, links[i].name))
+          for (const [i, state] of states.entries()) state.loadState?.(jsonField(saved, labels[i]))
         },
         [Symbol.dispose]() {
           for (const state of states) state[Symbol.dispose]()

@@ -6,6 +6,7 @@
  */
 import type { Device, OpArguments, OpImplementation, OpKey } from '../contracts/device.ts'
 import { type DType, readElement, writeElement } from './dtype.ts'
+import { expectSameCore } from '../copies.ts'
 import { TrituneError } from '../errors.ts'
 import { expectShape, sameShape, type Shape } from './shape.ts'
 import { expectScope, linksOf, record, type TapeLink } from './tape.ts'
@@ -358,6 +359,7 @@ function commonDevice(name: string, inputs: OpInputs): Device {
   for (const input in inputs) {
     const tensor = inputs[input]
     if (!tensor) continue
+    if (!(tensor instanceof Tensor)) throw foreign(name, input, tensor)
     if (tensor.disposed) throw new TrituneError('E_DISPOSED', `${name}: input ${input} was disposed`)
     if (device && tensor.device !== device) {
       throw new TrituneError('E_DEVICE', `${name}: inputs on ${device.name} and ${tensor.device.name}`, {
@@ -368,6 +370,12 @@ function commonDevice(name: string, inputs: OpInputs): Device {
   }
   if (!device) throw new TrituneError('E_SHAPE', `${name}: no inputs`)
   return device
+}
+
+/** A tensor of another copy of tritune, or something that is no tensor at all. */
+function foreign(op: string, input: string, value: object): TrituneError {
+  expectSameCore(`${op}: input ${input}`, value)
+  return new TrituneError('E_SHAPE', `${op}: input ${input} is not a tensor`)
 }
 
 /** Throws E_DTYPE unless the dtype of `tensor` is one of `allowed`. */

@@ -7,6 +7,7 @@
 import type { ArrayView, Device } from '../contracts/device.ts'
 import { defaultDevice } from './default-device.ts'
 import { type DType, DTYPES, type HostArray, numbersOf, writeElement } from './dtype.ts'
+import { markCore } from '../copies.ts'
 import { TrituneError } from '../errors.ts'
 import { currentScope, type Owned, type Scope } from './scope.ts'
 import { formatShape, resolveShape, type Shape, sizeOf } from './shape.ts'
@@ -224,6 +225,8 @@ export class Tensor implements ArrayView, Taped, Owned, Disposable {
     return new DTYPES[this.dtype].array(bytes.buffer, bytes.byteOffset, this.size)
   }
 }
+
+markCore(Tensor.prototype)
 
 /** Uninitialised memory. */
 export function empty(shape: Shape, { dtype = 'f32', device = defaultDevice() }: TensorOptions = {}): Tensor {

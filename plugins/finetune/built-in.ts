@@ -1,15 +1,15 @@
 /**
  * What the trainer provides itself, under the same kinds of names as a plugin does: optimizers, transforms, objectives, quantizers.
  */
-import * as v from 'valibot'
-import { decimal, optional } from '../../core/contracts/config-fields.ts'
 import {
   adamw,
   type AdamWOptions,
   type Capabilities,
   clipByGlobalNorm,
-  defineConfig,
+  decimal,
+  defineOptions,
   definePlugin,
+  optional,
   type Plugin,
   type TransformDefinition,
   type ValidatableConfig,
@@ -22,13 +22,11 @@ interface AdamwFields {
   readonly eps: number
 }
 
-const adamwOptions: ValidatableConfig<AdamwFields> = defineConfig(
-  v.strictObject({
-    beta1: optional(decimal({ min: 0, below: 1 }), 0.9),
-    beta2: optional(decimal({ min: 0, below: 1 }), 0.999),
-    eps: optional(decimal({ above: 0 }), 1e-8),
-  }),
-)
+const adamwOptions: ValidatableConfig<AdamwFields> = defineOptions({
+  beta1: optional(decimal({ min: 0, below: 1 }), 0.9),
+  beta2: optional(decimal({ min: 0, below: 1 }), 0.999),
+  eps: optional(decimal({ above: 0 }), 1e-8),
+})
 
 function adamwDefinition(name: string, states: AdamWOptions['states']): TransformDefinition<AdamwFields> {
   return {
@@ -40,7 +38,7 @@ function adamwDefinition(name: string, states: AdamWOptions['states']): Transfor
 
 const clip: TransformDefinition<{ readonly max_norm: number }> = {
   name: 'clip',
-  options: defineConfig(v.strictObject({ max_norm: optional(decimal({ min: 0 }), 1) })),
+  options: defineOptions({ max_norm: optional(decimal({ min: 0 }), 1) }),
   create: ({ max_norm }) => clipByGlobalNorm(max_norm),
 }
 

@@ -1,8 +1,12 @@
 /**
  * The objective `cross_entropy`: the negative log-likelihood of the next token, by the op that never holds tokens × vocabulary.
  */
-import { defineConfig, linearCrossEntropy, type Objective, type ObjectiveDefinition } from '../../core/mod.ts'
-import { strictObject } from 'valibot'
+import {
+  defineOptions,
+  linearCrossEntropy,
+  type Objective,
+  type ObjectiveDefinition,
+} from '../../core/mod.ts'
 
 export const crossEntropyObjective: Objective = {
   name: 'cross_entropy',
@@ -14,6 +18,6 @@ export const crossEntropyObjective: Objective = {
 
 export const crossEntropy: ObjectiveDefinition<object> = {
   name: 'cross_entropy',
-  options: defineConfig(strictObject({})),
+  options: defineOptions({}),
   create: () => crossEntropyObjective,
 }

@@ -115,11 +115,7 @@ function emitterOf(run: Run, { monitors = [], onEvent }: TrainOptions): Emit {
     ...run.monitors,
     ...monitors.map((part, i) => ({ name: `monitors[${i}]`, part })),
   ]
-  const emit = createEmitter(parts)
-  return (event) => {
-    emit(event)
-    onEvent?.(event)
-  }
+  return createEmitter(parts, onEvent)
 }
 
 function oneStep(run: Run, context: TrainContext, step: number): StepReport {

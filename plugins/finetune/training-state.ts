@@ -141,14 +141,22 @@ export function loadStateTensors(folder: string, tensors: ReadonlyMap<string, Te
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
-const hashes = v.record(v.string(), v.pipe(v.string(), v.regex(/^[\da-f]{64}$/)))
+/** A mapping; valibot takes a list for one too. */
+function mappingOf<T>(value: v.GenericSchema<unknown, T>): v.GenericSchema<unknown, Record<string, T>> {
+  return v.pipe(
+    v.custom<object>((input) => !Array.isArray(input), 'expected a mapping'),
+    v.record(v.string(), value),
+  )
+}
+
+const hashes = mappingOf(v.pipe(v.string(), v.regex(/^[\da-f]{64}$/)))
 const schema = v.object({
   format: v.literal(2),
   step: v.pipe(count, v.minValue(1)),
   best: v.nullable(v.object({ loss: v.pipe(v.number(), v.finite()), step: count })),
   stale: count,
   watchdog: count,
-  settings: v.record(v.string(), v.unknown()),
+  settings: mappingOf(v.unknown()),
   parts: v.record(
     v.string(),
     v.custom<JsonValue>(() => true),
