@@ -9,12 +9,14 @@ import {
   fsyncSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import {
+  createFolder,
   discard,
   fileError,
   openFile,
@@ -34,6 +36,17 @@ export function writeFileAtomic(path: string, data: string | Uint8Array): void {
   writeStreamAtomic(path, [bytes])
 }
 
+/** Copies a file of moderate size, whole or not at all. Throws E_FILE for what cannot be read or written, E_DISK. */
+export function copyFileAtomic(from: string, to: string): void {
+  let bytes: Uint8Array
+  try {
+    bytes = readFileSync(from)
+  } catch (error) {
+    throw fileError(error, from, 'cannot read')
+  }
+  writeFileAtomic(to, bytes)
+}
+
 /**
  * As `writeFileAtomic`, from chunks; an error thrown by the iterable removes the temporary file. `beforeRename` runs
  * when all bytes are on the disk and the old file is still there.
@@ -48,7 +61,7 @@ export function writeStreamAtomic(
   guard(
     target,
     () => {
-      mkdirSync(dirname(target), { recursive: true })
+      createFolder(dirname(target))
       writeFileSynced(temporary, chunks)
       beforeRename()
       renameSync(temporary, target)
@@ -128,7 +141,7 @@ export function removeFolderAtomic(path: string, as: string = path): void {
 function prepareFolder(target: string): string {
   const temporary = temporaryName(target)
   guard(target, () => {
-    mkdirSync(dirname(target), { recursive: true })
+    createFolder(dirname(target))
     removeStale(target)
     mkdirSync(temporary)
   })

@@ -3,7 +3,17 @@
  * turned into tritune's. Not an abstraction over file systems; everything here is a thin layer over node:fs.
  */
 
-import { closeSync, fsyncSync, openSync, readdirSync, readSync, rmSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { TrituneError } from '../errors.ts'
@@ -60,6 +70,17 @@ export function openExclusive(path: string): number | undefined {
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return undefined
     throw fileError(error, path, 'cannot create')
+  }
+}
+
+/** Creates a folder and those above it. E_FILE names the part that is a file, which the system calls "exists". */
+export function createFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true })
+  } catch (error) {
+    const isFile = errorCode(error) === 'EEXIST' && !statSync(path, { throwIfNoEntry: false })?.isDirectory()
+    const cause = isFile ? Object.assign(new Error('a file is in the way'), { code: 'ENOTDIR' }) : error
+    throw fileError(cause, path, 'cannot create the folder')
   }
 }
 

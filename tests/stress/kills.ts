@@ -96,6 +96,10 @@ async function oneRound(space: Space, setting: Setting): Promise<KillRound> {
     death.strike(child, out)
     const end = await child.ended
     death.mend?.(out)
+    if (saved === 0 && NOTHING_YET.test(end.output)) {
+      options = []
+      continue
+    }
     problems.push(...judgeEnd(death, end), ...judgeStart(options, end.output, saved))
     saved = Math.max(saved, lastNumber(end.output, /saved \S*checkpoint-(\d+)/g))
     const from = /resumed from \S+ at step (\d+)/.exec(end.output)?.[1]
@@ -117,6 +121,9 @@ async function oneRound(space: Space, setting: Setting): Promise<KillRound> {
   )
   return { ...round, deaths: Math.max(deaths, 1), resumedAt, problems }
 }
+
+/** What a resume says when the runs before were disturbed too early to save anything. */
+const NOTHING_YET = /^error: \.\/out: there is no checkpoint to resume from$/m
 
 /** A quarter of the moments anywhere, the others while it trains and saves. */
 async function moment(
@@ -147,7 +154,7 @@ async function finish(
   const { code, output } = await space.start(run, 'out', ['--resume']).ended
   const problems = judgeStart(['--resume'], output, saved)
   if (code === 0) return { problems, resumedAt: [lastNumber(output, /resumed from \S+ at step (\d+)/g)] }
-  if (saved > 0 || !output.includes('there is no checkpoint to resume from'))
+  if (saved > 0 || !NOTHING_YET.test(output))
     return { problems: [...problems, `the resume failed: ${output.slice(-600)}`], resumedAt: [] }
   const again = await space.start(run, 'out').ended
   if (again.code !== 0) problems.push(`the new start failed: ${again.output.slice(-600)}`)

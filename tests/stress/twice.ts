@@ -25,7 +25,7 @@ export interface TwiceOptions {
 export async function twiceRounds({
   rounds,
   seed = 1,
-  steps = 400,
+  steps = 120,
   onRound = () => {},
 }: TwiceOptions): Promise<TwiceRound[]> {
   using space = createSpace({ steps })
