@@ -4,6 +4,7 @@
  * @module
  */
 // Contracts
+export * from './contracts/adapter-definition.ts'
 export * from './contracts/adapter.ts'
 export * from './contracts/base-layer.ts'
 export * from './contracts/capability.ts'
@@ -39,12 +40,19 @@ export * from './tensor/readback.ts'
 export * from './tensor/reference-device.ts'
 export * from './tensor/scope.ts'
 export * from './tensor/shape.ts'
-export { type GradientSource, gradientsEnabled, linksOf, noGrad, record } from './tensor/tape.ts'
+export {
+  type GradientSource,
+  gradientsEnabled,
+  linksOf,
+  noGrad,
+  record,
+  withGradients,
+} from './tensor/tape.ts'
 export * from './tensor/tensor.ts'
 // Ops
 export * from './ops/mod.ts'
 // Layers
-export * from './layers/forward-layer.ts'
+export * from './layers/mod.ts'
 // Optimizers
 export * from './optim/adamw.ts'
 export * from './optim/clip.ts'

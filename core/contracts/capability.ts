@@ -1,10 +1,9 @@
 /**
  * The closed list of things a plugin can provide. A new kind of thing is a change of core, made on purpose.
  */
-import type { Adapter } from './adapter.ts'
+import type { AnyAdapterDefinition } from './adapter-definition.ts'
 import type { ValidatableConfig } from './config.ts'
 import type { Device } from './device.ts'
-import type { Layer } from './layer.ts'
 import type { Model } from './model.ts'
 import type { GradientTransform } from '../optim/transform.ts'
 import type { DatasetDefinition } from './dataset.ts'
@@ -13,17 +12,9 @@ import type { ObjectiveDefinition } from './objective.ts'
 import type { SamplerDefinition } from './sampler.ts'
 import type { StrategyDefinition } from './strategy.ts'
 import type { Dequantize, Quantize, QuantizedTensor } from './quantize.ts'
+import type { QuantizedWeight } from '../tensor/quantized-weight.ts'
 import type { Shape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-
-/** Options come as plain data from YAML, or typed from TypeScript through the function that made the definition. */
-export interface AdapterDefinition<O = unknown> {
-  readonly name: string
-  /** The schema of the options: for YAML, help texts and validation. */
-  readonly options: ValidatableConfig<O>
-  /** Puts the adapter on one layer. `seed` makes its initial values. */
-  create(layer: Layer, options: O, context: { readonly seed: number }): Adapter
-}
 
 export interface QuantizerDefinition<O = unknown> {
   readonly name: string
@@ -38,6 +29,8 @@ export interface WeightSource {
   names(): Iterable<string>
   /** Loads a tensor with the expected shape, converted to the dtype; E_MODEL when missing, E_SHAPE when it does not fit. */
   load(name: string, shape: Shape): Tensor
+  /** Packs the weight (out, in) of a linear layer as it comes in; what it was is not kept. Null: the layer keeps it. */
+  pack?(path: string, weight: Tensor): Tensor | QuantizedWeight | null
 }
 
 export interface ModelDefinition {
@@ -72,7 +65,7 @@ export type Erased<D extends { readonly options: unknown }> = Omit<D, 'options'>
 }
 
 export interface Capabilities {
-  adapter: Erased<AdapterDefinition<never>>
+  adapter: AnyAdapterDefinition
   quantizer: Erased<QuantizerDefinition<never>>
   model: ModelDefinition
   dataset: DatasetDefinition

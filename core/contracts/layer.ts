@@ -1,10 +1,10 @@
 /**
- * Layer: one linear map of a model under the name that its checkpoint gives it; the place where adapters attach.
+ * Layer: one map of a model under the name that its checkpoint gives it, and the adapters that are on it.
  */
-import type { Adapter } from './adapter.ts'
+import type { Adapter, AdapterSlot } from './adapter.ts'
 import type { BaseLayer } from './base-layer.ts'
 
 export interface Layer extends BaseLayer {
-  /** The change that is on this layer, if any. */
-  adapter: Adapter | null
+  /** In the order in which they came. Those with a weight are active; they add up: core/layers/forward-layer.ts. */
+  readonly adapters: AdapterSlot<Adapter>[]
 }

@@ -17,7 +17,7 @@ export interface AdamWOptions {
   readonly beta1?: number
   readonly beta2?: number
   readonly eps?: number
-  /** Decoupled decay; applied to tensors with two or more axes when `decayVectors` is false. */
+  /** Decoupled decay. */
   readonly weightDecay?: number
   readonly decayVectors?: boolean
   /** Which parameters decay, by name; default: all (that `decayVectors` lets). */

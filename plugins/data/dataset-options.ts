@@ -5,7 +5,16 @@
  * the option of that name of Hugging Face's text loader. Reading and tokenising happen elsewhere in this folder.
  */
 import * as v from 'valibot'
-import { flag, listOf, mapOf, nullable, oneOf, optional, text } from '../../core/contracts/config-fields.ts'
+import {
+  flag,
+  listOf,
+  mapOf,
+  nullable,
+  oneOf,
+  optional,
+  text,
+  withExample,
+} from '../../core/contracts/config-fields.ts'
 import type { Field } from '../../core/contracts/config-fields.ts'
 
 export type TrainOnEos = 'turn' | 'all' | 'last' | 'none'
@@ -124,7 +133,7 @@ const splitField: Field<string> = v.pipe(
 
 export const datasetOptions: Field<DatasetOptions> = v.strictObject(
   {
-    path: text('a file or a folder'),
+    path: withExample(text('a file or a folder'), 'path: my-data.jsonl'),
     type: optional<string | UserDefinedType>(typeField, 'tokenized'),
     type_options: optional<Record<string, unknown>>(mapOf(v.unknown()), {}),
     split: nullable(splitField),

@@ -15,6 +15,7 @@ import {
   type ValidatableConfig,
 } from '../../core/mod.ts'
 import { crossEntropy } from './cross-entropy.ts'
+import { fp4, int8, nf4, ternary } from './quantizers.ts'
 
 interface AdamwFields {
   readonly beta1: number
@@ -52,8 +53,14 @@ export const training: Plugin & {
     readonly optimizer: Readonly<Record<'adamw' | 'adamw_8bit', Capabilities['optimizer']>>
     readonly transform: { readonly clip: Capabilities['transform'] }
     readonly objective: { readonly cross_entropy: Capabilities['objective'] }
+    readonly quantizer: Readonly<Record<'nf4' | 'fp4' | 'int8' | 'ternary', Capabilities['quantizer']>>
   }
 } = definePlugin({
   name: 'training',
-  provides: { optimizer: optimizers, transform: { clip }, objective: { cross_entropy: crossEntropy } },
+  provides: {
+    optimizer: optimizers,
+    transform: { clip },
+    objective: { cross_entropy: crossEntropy },
+    quantizer: { nf4, fp4, int8, ternary },
+  },
 })

@@ -28,7 +28,7 @@ export interface FinetuneOptions {
   /** A folder or a name on the Hub. */
   readonly base_model: string
   readonly revision_of_model: string | null
-  /** Use only what is in the local cache; null: HF_HUB_OFFLINE decides. */
+  /** Use only what is in the local cache; null: as HF_HUB_OFFLINE says. */
   readonly offline: boolean | null
 
   /** `lora`, or the name of an adapter that a plugin provides; null trains every parameter. */
@@ -57,6 +57,10 @@ export interface FinetuneOptions {
   readonly sample_packing: boolean
   readonly eval_sample_packing: boolean
   readonly train_on_inputs: boolean
+  /** Examples of like length meet in a step, as transformers groups them; not for packed rows. */
+  readonly group_by_length: boolean
+  /** Leave out of each epoch the rows that do not fill a step; else they are spread over its steps. */
+  readonly dataloader_drop_last: boolean
 
   readonly micro_batch_size: number
   readonly gradient_accumulation_steps: number
@@ -110,16 +114,20 @@ export interface FinetuneOptions {
   readonly eot_tokens: readonly string[] | null
   readonly special_tokens: SpecialTokens
 
-  /** `eval_steps` and `evals_per_epoch` both null: no evaluation. */
+  /** `epoch`: at the end of each epoch; `steps`: `eval_steps` or `evals_per_epoch`, of which one is not null. */
+  readonly eval_strategy: 'no' | 'steps' | 'epoch'
+  /** Below 1 a part of all steps of the run. */
   readonly eval_steps: number | null
   readonly evals_per_epoch: number | null
-  /** `save_steps` and `saves_per_epoch` both null: saved only at the end. */
+  /** As `eval_strategy`; what is trained is saved at the end in any case. */
+  readonly save_strategy: 'no' | 'steps' | 'epoch'
   readonly save_steps: number | null
   readonly saves_per_epoch: number | null
-  /** null keeps every checkpoint. */
-  readonly save_total_limit: number | null
+  /** The newest checkpoints that are kept. */
+  readonly save_total_limit: number
   readonly logging_steps: number
   readonly early_stopping_patience: number | null
+  /** Also true with `early_stopping_patience`, unless the file says false. */
   readonly load_best_model_at_end: boolean
   /** Stop when the loss stays above this for `loss_watchdog_patience` steps. */
   readonly loss_watchdog_threshold: number | null
@@ -139,7 +147,14 @@ export interface FinetuneOptions {
 /** The file as written: what `finetune-rules.ts` turns into `FinetuneOptions`. */
 export interface FinetuneInput extends Omit<
   FinetuneOptions,
-  'gradient_accumulation_steps' | 'eval_batch_size' | 'eval_sample_packing' | 'lr_scheduler' | 'bf16'
+  | 'gradient_accumulation_steps'
+  | 'eval_batch_size'
+  | 'eval_sample_packing'
+  | 'lr_scheduler'
+  | 'bf16'
+  | 'eval_strategy'
+  | 'save_strategy'
+  | 'load_best_model_at_end'
 > {
   readonly lora_modules_to_save: readonly string[]
   readonly gradient_accumulation_steps: number | null
@@ -150,4 +165,5 @@ export interface FinetuneInput extends Omit<
   readonly bf16: 'auto' | 'full' | boolean
   readonly eval_strategy: 'no' | 'steps' | 'epoch' | null
   readonly save_strategy: 'no' | 'steps' | 'epoch' | null
+  readonly load_best_model_at_end: boolean | null
 }

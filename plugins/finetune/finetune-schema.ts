@@ -7,7 +7,6 @@
 import * as v from 'valibot'
 import {
   decimal,
-  decimalText,
   flag,
   integer,
   listOf,
@@ -16,6 +15,7 @@ import {
   oneOf,
   optional,
   text,
+  withExample,
 } from '../../core/contracts/config-fields.ts'
 import type { Field } from '../../core/contracts/config-fields.ts'
 import { type DeviceName, isDeviceName } from '../cuda/mod.ts'
@@ -54,6 +54,9 @@ const initField: Field<boolean | 'gaussian'> = v.lazy((input) =>
     : flag(),
 )
 
+/** Where activations go in the meantime; here they stay on the device. */
+export const OFFLOADING = ['offload', 'offload_disk', 'unsloth'] as const
+
 /** Old files write one dataset file as `data_files: x`; one layer number as `7`. */
 const layers: Field<readonly number[]> = v.lazy((input) =>
   Array.isArray(input)
@@ -65,8 +68,11 @@ const layers: Field<readonly number[]> = v.lazy((input) =>
 )
 
 const checkpointing: Field<boolean> = v.lazy((input) =>
-  input === 'unsloth' || input === 'offload' || input === 'offload_disk'
-    ? v.custom<boolean>(() => false, `"${input}" is not supported yet; use true or false`)
+  OFFLOADING.some((name) => name === input)
+    ? v.pipe(
+        v.picklist(OFFLOADING),
+        v.transform(() => true),
+      )
     : flag(),
 )
 
@@ -93,6 +99,20 @@ const validationSize: Field<number> = v.pipe(
   v.check((x) => x < 1 || Number.isInteger(x), 'expected a part below 1 or a whole number of examples'),
 )
 
+/** 0 and -1 say in the files of others that the epochs decide. */
+const stepCount: Field<number | null> = v.pipe(
+  integer({ min: -1 }),
+  v.transform((steps) => (steps > 0 ? steps : null)),
+)
+
+const stepsOrPart: Field<number> = v.pipe(
+  decimal({ min: 0 }),
+  v.check(
+    (x) => x < 1 || Number.isInteger(x),
+    'expected a whole number of steps, or a part of all steps below 1',
+  ),
+)
+
 const datasetList: Field<readonly DatasetOptions[]> = listOf(datasetOptions, 'a list of datasets')
 const strategy: Field<'no' | 'steps' | 'epoch'> = oneOf(['no', 'steps', 'epoch'], { later: ['best'] })
 const noTokens: SpecialTokens = { bos_token: null, eos_token: null, pad_token: null, unk_token: null }
@@ -100,9 +120,12 @@ const noSchedulerOptions: LrSchedulerOptions = { num_decay_steps: null, min_lr_r
 
 export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
   {
-    base_model: text('the folder or Hub name of a model'),
+    base_model: withExample(
+      text('the folder or Hub name of a model'),
+      'base_model: HuggingFaceTB/SmolLM2-135M-Instruct',
+    ),
     revision_of_model: nullable(text()),
-    offline: optional(flag(), null),
+    offline: nullable(flag()),
 
     adapter: nullable(text('the name of an adapter')),
     adapter_options: optional<Record<string, unknown>>(mapOf(v.unknown()), {}),
@@ -126,14 +149,16 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
     sample_packing: optional(flag(), false),
     eval_sample_packing: nullable(flag()),
     train_on_inputs: optional(flag(), false),
+    group_by_length: optional(flag(), false),
+    dataloader_drop_last: optional(flag(), false),
 
     micro_batch_size: optional(integer({ min: 1 }), 1),
     gradient_accumulation_steps: nullable(integer({ min: 1 })),
     batch_size: nullable(integer({ min: 1 })),
     eval_batch_size: nullable(integer({ min: 1 })),
     num_epochs: optional(decimal({ above: 0 }), 1),
-    max_steps: nullable(integer({ min: 1 })),
-    learning_rate: decimalText({ above: 0 }),
+    max_steps: nullable(stepCount),
+    learning_rate: withExample(decimal({ above: 0 }), 'learning_rate: 2e-4'),
     optimizer: optional(optimizerField, 'adamw_torch_fused'),
     optim_args: optional<Record<string, unknown>>(mapOf(v.unknown()), {}),
     transforms: optional<readonly Named[]>(namedList, []),
@@ -144,8 +169,8 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
     quantizer: nullable(named),
     adam_beta1: optional(decimal({ min: 0, below: 1 }), 0.9),
     adam_beta2: optional(decimal({ min: 0, below: 1 }), 0.999),
-    adam_epsilon: optional(decimalText({ above: 0 }), 1e-8),
-    weight_decay: optional(decimalText({ min: 0 }), 0),
+    adam_epsilon: optional(decimal({ above: 0 }), 1e-8),
+    weight_decay: optional(decimal({ min: 0 }), 0),
     lr_scheduler: optional(
       oneOf(['cosine', 'linear', 'constant', 'constant_with_warmup', 'warmup_stable_decay', 'wsd'], {
         later: LATER_SCHEDULERS,
@@ -161,7 +186,10 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
     gradient_checkpointing: optional(checkpointing, false),
     seed: optional(integer({ min: 0 }), 42),
 
-    datasets: v.pipe(datasetList, v.minLength(1, 'expected at least one dataset')),
+    datasets: withExample(
+      v.pipe(datasetList, v.minLength(1, 'expected at least one dataset')),
+      'datasets: [{ path: my-data.jsonl, type: alpaca }]',
+    ),
     test_datasets: optional<readonly DatasetOptions[]>(datasetList, []),
     dataset_prepared_path: nullable(text('a folder')),
     val_set_size: optional(validationSize, 0),
@@ -172,15 +200,15 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
     special_tokens: optional(specialTokens, noTokens),
 
     eval_strategy: nullable(strategy),
-    eval_steps: nullable(integer({ min: 0 })),
+    eval_steps: nullable(stepsOrPart),
     evals_per_epoch: nullable(integer({ min: 0 })),
     save_strategy: nullable(strategy),
-    save_steps: nullable(integer({ min: 0 })),
+    save_steps: nullable(stepsOrPart),
     saves_per_epoch: nullable(integer({ min: 0 })),
-    save_total_limit: nullable(integer({ min: 1 })),
+    save_total_limit: optional(integer({ min: 1 }), 4),
     logging_steps: optional(integer({ min: 1 }), 1),
     early_stopping_patience: nullable(integer({ min: 1 })),
-    load_best_model_at_end: optional(flag(), false),
+    load_best_model_at_end: nullable(flag()),
     loss_watchdog_threshold: nullable(decimal({ above: 0 })),
     loss_watchdog_patience: optional(integer({ min: 1 }), 3),
     output_dir: optional(text('a folder'), './model-out'),

@@ -24,6 +24,7 @@ import {
 } from '../../core/mod.ts'
 import type { FinetuneConfig } from './config.ts'
 import type { Named } from './named.ts'
+import type { Quantizer } from './quantizers.ts'
 import type { NamedPart } from './run.ts'
 
 export interface Parts {
@@ -33,6 +34,8 @@ export interface Parts {
   strategies(run: StrategyRun): NamedPart<Strategy>[]
   monitors(context: MonitorContext): NamedPart<Monitor>[]
   sampler(context: SamplerContext): Sampler | null
+  /** Packs the frozen weights; null: they stay as they are. */
+  quantizer(): Quantizer | null
 }
 
 /** Throws a `ConfigError` with every name that nobody provides and every option that is refused. */
@@ -67,6 +70,15 @@ export function findParts(config: FinetuneConfig, host: Host): Parts {
   const sampler =
     config.sampler &&
     find<SamplerContext, Sampler>((name) => host.find('sampler', name), config.sampler, ['sampler'])
+  const quantizer =
+    config.quantizer &&
+    find<undefined, Quantizer>((name) => host.find('quantizer', name), config.quantizer, ['quantizer'])
+  if (quantizer && config.adapter === null)
+    failures.push({
+      path: ['quantizer'],
+      what: 'packed weights cannot be trained, and without an adapter all are',
+      remedy: 'set adapter: lora',
+    })
   if (failures.length > 0) throw new ConfigError(failures)
 
   return {
@@ -80,6 +92,7 @@ export function findParts(config: FinetuneConfig, host: Host): Parts {
     strategies: (run) => strategies.map(({ name, make }) => ({ name, part: make(run) })),
     monitors: (context) => monitors.map(({ name, make }) => ({ name, part: make(context) })),
     sampler: (context) => (sampler ? sampler.make(context) : null),
+    quantizer: () => (quantizer ? quantizer.make(undefined) : null),
   }
 }
 

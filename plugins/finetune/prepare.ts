@@ -1,24 +1,34 @@
 /**
  * Everything a run needs, opened and checked before the first step: device, model, tokenizer, data, adapter, plan.
  */
-import { existsSync, realpathSync } from 'node:fs'
 import {
   ConfigError,
+  type ConfigFailure,
+  type ConfigPath,
   createHost,
   type Device,
   flatGradients,
   type FloatDType,
   type Host,
+  leadLength,
   type Model,
   type Plugin,
   TrituneError,
 } from '../../core/mod.ts'
 import { cpu } from '../cpu/mod.ts'
 import { cuda, openDevice, type OpenedDevice } from '../cuda/mod.ts'
-import { IGNORE, loadDataset, type TokenizedExample } from '../data/mod.ts'
-import { resolveModel } from '../hub/mod.ts'
+import {
+  checkChatTemplate,
+  datasetFiles,
+  datasetTypeOf,
+  IGNORE,
+  loadDataset,
+  type TokenizedExample,
+} from '../data/mod.ts'
 import { loadModel, models, storedDType } from '../models/mod.ts'
 import { peft, trainAllWeights } from '../peft/mod.ts'
+import { atKey, atNamedKey, failuresAtKey } from './at-key.ts'
+import { baseModelFiles } from './base-model-files.ts'
 import { training } from './built-in.ts'
 import type { FinetuneConfig } from './config.ts'
 import { loadPlugins, unusedCapabilities } from './load-plugins.ts'
@@ -27,8 +37,10 @@ import { findParts } from './parts.ts'
 import { createPlan } from './plan.ts'
 import { fitting } from './out-of-memory.ts'
 import { checkOutputDir } from './output-dir.ts'
+import { packLayers } from './quantizers.ts'
 import type { Run } from './run.ts'
 import { openTokenizer } from './run-tokenizer.ts'
+import { weightDecays } from './weight-decay.ts'
 
 export interface PrepareOptions {
   /** More plugins than the file names: their adapters and models can be asked for by name. */
@@ -49,7 +61,7 @@ export async function prepareRun(
   { plugins: more = [], device: given, onDownload, onNote }: PrepareOptions = {},
 ): Promise<Run> {
   using open = new DisposableStack()
-  checkOutputDir(config.output_dir)
+  atKey(['output_dir'], () => checkOutputDir(config.output_dir))
   const loaded = await loadPlugins(config.plugins)
   const fromFile = loaded.map(({ plugin }) => plugin)
   const host: Host = open.use(
@@ -57,38 +69,41 @@ export async function prepareRun(
   )
   const parts = findParts(config, host)
   const openAdapter = chooseAdapter(config, host)
+  checkDatasets(config, host)
+  atKey(['chat_template_jinja'], () => checkChatTemplate(config))
   const { device, reason, note } = given ? { device: given, reason: null, note: null } : openRunDevice(config)
-  const modelPath = await resolveModel(config.base_model, {
-    revision: config.revision_of_model ?? undefined,
-    offline: config.offline ?? undefined,
-    onProgress: onDownload,
-    onNote,
-  })
-  checkApart(config.output_dir, modelPath)
-  const tokenizer = openTokenizer(modelPath, config)
-  const data = loadDataset(config, tokenizer, host.all('dataset'))
+  const base = baseModelFiles(config, host, { onProgress: onDownload, onNote })
+  const modelPath = await base.small()
+  const tokenizer = atKey(['base_model'], () => openTokenizer(modelPath, config))
+  const data = atNamedKey(() => loadDataset(config, tokenizer, host.all('dataset')))
   const lengths = data.train.map(({ ids }) => ids.length)
   const sampler = disposing(open, parts.sampler({ lengths, seed: config.seed }))
-  const plan = createPlan(config, data.train, sampler)
+  const plan = atNamedKey(() => createPlan(config, data.train, sampler))
+  await base.whole()
   const dtype = computeDType(config, modelPath)
+  const quantizer = parts.quantizer()
   const model = open.use(
     fitting('the model', () =>
-      loadModel(modelPath, { device, dtype, writable: config.adapter === null, models: host.all('model') }),
+      loadModel(modelPath, {
+        device,
+        dtype,
+        writable: config.adapter === null,
+        models: host.all('model'),
+        pack: quantizer ? packLayers(quantizer, dtype) : undefined,
+      }),
     ),
   )
   checkTokenIds([...data.train, ...data.validation], model)
-  if (config.sequence_len > model.info.contextLength) {
-    throw new TrituneError(
-      'E_CONFIG',
-      `sequence_len ${config.sequence_len} is longer than the ${model.info.contextLength} tokens that the model knows`,
-      { remedy: `set sequence_len: ${model.info.contextLength}` },
-    )
-  }
+  checkContext(config, model)
   const adapter = open.use(fitting('the adapter', () => openAdapter(model)))
+  checkContext(config, model)
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
   const objective = disposing(open, parts.objective())
-  const chained = parts.optimizer({ weightDecay: config.weight_decay, decays: () => true })
+  const decays = (name: string): boolean =>
+    weightDecays(name, parameters.get(name)?.shape.length ?? 0, config.adapter !== null)
+  const links = parts.optimizer({ weightDecay: config.weight_decay, decays })
+  const chained = adapter ? adapter.around(links) : links
   const optimizer = open.use(fitting('the state of the optimizer', () => chained.init(parameters)))
   const { seed } = config
   const strategies = parts.strategies({ model, parameters, totalSteps: plan.totalSteps, seed })
@@ -120,6 +135,7 @@ export async function prepareRun(
       ...(note ? [note] : []),
       ...slowDType(device, dtype),
       ...config.notes,
+      ...plan.notes,
       ...unusedCapabilities(fromFile),
     ],
     [Symbol.dispose]: () => owned.dispose(),
@@ -146,13 +162,38 @@ function disposing<T extends Partial<Disposable> | null>(stack: DisposableStack,
   return part
 }
 
-/** What a run writes must not land on what it was made from. */
-function checkApart(outputDir: string, modelPath: string): void {
-  if (!existsSync(outputDir) || realpathSync(outputDir) !== realpathSync(modelPath)) return
-  throw new TrituneError('E_CONFIG', 'output_dir is the folder of the base model', {
-    place: outputDir,
-    remedy: 'name another folder, or the base model would be overwritten',
-  })
+/** Types and files of all of them, before anything is downloaded. */
+function checkDatasets(config: FinetuneConfig, host: Host): void {
+  const failures: ConfigFailure[] = []
+  const check = (path: ConfigPath, run: () => unknown): void => {
+    try {
+      run()
+    } catch (error) {
+      failures.push(...failuresAtKey(path, error))
+    }
+  }
+  for (const key of ['datasets', 'test_datasets'] as const) {
+    config[key].forEach((options, index) => {
+      check([key, index], () => datasetTypeOf(options, host.all('dataset')))
+      const files = options.data_files.length > 0 ? 'data_files' : 'path'
+      check([key, index, files], () => datasetFiles(options))
+    })
+  }
+  if (failures.length > 0) throw new ConfigError(failures)
+}
+
+/** Asked again when an adapter has put positions before the tokens. */
+function checkContext({ sequence_len }: FinetuneConfig, model: Model): void {
+  const { contextLength } = model.info
+  const lead = leadLength(model)
+  if (sequence_len + lead <= contextLength) return
+  const what =
+    lead === 0
+      ? `sequence_len ${sequence_len} is longer than the ${contextLength} tokens that the model knows`
+      : `sequence_len ${sequence_len} and the ${lead} positions of the adapter are more than the ${contextLength} that the model knows`
+  throw new ConfigError([
+    { path: ['sequence_len'], what, remedy: `set sequence_len: ${contextLength - lead}` },
+  ])
 }
 
 /** A tokenizer can have more tokens than the model, and tokenized data can come from any tokenizer. */

@@ -11,7 +11,7 @@ import type { Emit } from './monitors.ts'
 import type { Run } from './run.ts'
 import { settingsOf } from './run-settings.ts'
 import { runState } from './run-state.ts'
-import { saveOutput, trainedWeightsFile, weightsPrefix } from './save-output.ts'
+import { saveOutput, trainedTensors, trainedWeightsFile } from './save-output.ts'
 import { fillFrom, loadStateTensors, readTrainingState, saveTrainingState } from './training-state.ts'
 
 /** Where to start: fresh, at the newest checkpoint of output_dir (E_RESUME when there is none, or fresh), or at this one. */
@@ -44,7 +44,7 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
   let checkpoint: string | null = null
 
   const loadFrom = (folder: string): void => {
-    fillFrom(join(folder, trainedWeightsFile(run)), run.parameters, weightsPrefix(run))
+    fillFrom(join(folder, trainedWeightsFile(run)), trainedTensors(run), '')
     loadStateTensors(folder, state.tensors())
   }
 

@@ -28,6 +28,8 @@ const SETTINGS = [
   'min_sample_len',
   'sample_packing',
   'train_on_inputs',
+  'group_by_length',
+  'dataloader_drop_last',
   'sampler',
   'micro_batch_size',
   'gradient_accumulation_steps',

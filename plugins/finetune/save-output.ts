@@ -4,9 +4,9 @@
 import { join } from 'node:path'
 import { writeFileAtomic } from '../../core/files/atomic.ts'
 import { writeSharded } from '../../core/files/safetensors-write.ts'
-import type { Model } from '../../core/mod.ts'
+import type { Model, Parameters } from '../../core/mod.ts'
 import { chatTemplateSource } from '../data/mod.ts'
-import { mergedSources, saveAdapter } from '../peft/mod.ts'
+import { mergedConfig, mergedSources, saveAdapter } from '../peft/mod.ts'
 import type { Run } from './run.ts'
 import { copyIfThere, saveTokenizer, type TokenizerChanges } from './save-tokenizer.ts'
 
@@ -37,7 +37,7 @@ export function saveModel(
 ): void {
   writeSharded(folder, mergedSources(model), maxShardBytes === undefined ? {} : { maxShardBytes })
   const dtype = [...model.weights.values()][0]?.dtype === 'bf16' ? 'bfloat16' : 'float32'
-  const { dtype: _new, torch_dtype: _old, rope_freq_factors: _gguf, ...config } = model.info.config
+  const { dtype: _new, torch_dtype: _old, rope_freq_factors: _gguf, ...config } = mergedConfig(model)
   writeFileAtomic(
     join(folder, 'config.json'),
     `${JSON.stringify({ architectures: [model.info.architecture], ...config, torch_dtype: dtype }, null, 2)}\n`,
@@ -51,7 +51,7 @@ export function trainedWeightsFile({ adapter }: Pick<Run, 'adapter'>): string {
   return adapter ? 'adapter_model.safetensors' : '.'
 }
 
-/** What stands before the parameter names in that file. */
-export function weightsPrefix({ adapter }: Pick<Run, 'adapter'>): string {
-  return adapter ? 'base_model.model.' : ''
+/** What is in that file, by the names that it has there. */
+export function trainedTensors({ adapter, parameters }: Pick<Run, 'adapter' | 'parameters'>): Parameters {
+  return adapter ? adapter.tensors : parameters
 }

@@ -28,7 +28,7 @@ export function summarize(run: Run): string[] {
     `model      ${config.base_model} (${model.info.type}, ${formatCount(total)} parameters, ${dtype})`,
     `device     ${device.description}${noGpu === null ? '' : `; no GPU: ${noGpu}`}`,
     `adapter    ${describeAdapter(run)}: ${formatCount(trainable)} trainable (${((100 * trainable) / all).toFixed(2)} % of ${formatCount(all)})`,
-    ...(adapter
+    ...(adapter && adapter.match.matched.length > 0
       ? [
           `targets    ${[...adapter.match.counts].map(([pattern, count]) => `${pattern} ×${count}`).join(', ')}`,
         ]
@@ -44,6 +44,7 @@ export function summarize(run: Run): string[] {
 /** What the file asks for by name, where it is not what every run has; and the plugins that it loaded. */
 function partsLines({ plugins, objective, strategies, monitors, config }: Run): string[] {
   const lines: [string, readonly string[]][] = [
+    ['quantizer', config.quantizer ? [config.quantizer.name] : []],
     ['objective', objective.name === 'cross_entropy' ? [] : [objective.name]],
     ['optimizer', config.optimizer.startsWith('adamw') ? [] : [config.optimizer]],
     ['transforms', config.transforms.map(({ name }) => name)],

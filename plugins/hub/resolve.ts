@@ -38,7 +38,7 @@ export async function resolveModel(reference: string, options: HubOptions = {}):
     if (lacking(wanted, snapshot) === undefined && damaged(wanted, snapshot, settings) === undefined)
       return resultPath(wanted, snapshot)
   }
-  return await fromHub(wanted, cache, settings)
+  return await fromHub(wanted, cache, settings, options.only)
 }
 
 const PARALLEL = 4
@@ -66,7 +66,12 @@ function fromCache(wanted: HubReference, cache: RepoCache, settings: HubSettings
   })
 }
 
-async function fromHub(wanted: HubReference, cache: RepoCache, settings: HubSettings): Promise<string> {
+async function fromHub(
+  wanted: HubReference,
+  cache: RepoCache,
+  settings: HubSettings,
+  only: HubOptions['only'],
+): Promise<string> {
   const what = describe(wanted)
   const commit = await fetchCommit(wanted, settings)
   const paths = commit.files.map((file) => file.path)
@@ -74,8 +79,12 @@ async function fromHub(wanted: HubReference, cache: RepoCache, settings: HubSett
   const fetchAll = (names: readonly string[]): Promise<void> =>
     inParallel(names, (name) => fetchFile(fileNamed(name, commit, what), { wanted, commit, cache, settings }))
   if (wanted.file === undefined) {
-    await fetchAll(smallFiles(paths))
-    await fetchAll(weightFiles(paths, what, () => readFileSync(join(snapshot, WEIGHTS_INDEX), 'utf8')))
+    const small = smallFiles(paths)
+    await fetchAll(only === 'config' ? small.filter((name) => name === 'config.json') : small)
+    if (only === 'config') return snapshot
+    const weights = weightFiles(paths, what, () => readFileSync(join(snapshot, WEIGHTS_INDEX), 'utf8'))
+    if (only === 'small') return snapshot
+    await fetchAll(weights)
   } else {
     await fetchAll([wanted.file])
   }

@@ -31,6 +31,8 @@ export interface HubOptions {
   readonly onProgress?: (progress: HubProgress) => void
   /** Told what takes time: who is waited for, what is checked, when the hub is asked again. */
   readonly onNote?: (text: string) => void
+  /** Download only config.json, or only the small files; see `resolveModelPart()`. */
+  readonly only?: 'config' | 'small'
   /** Further attempts after a failure that may pass (network, 429, 5xx, broken bodies); default 5. */
   readonly retries?: number
   /** Wait before the first further attempt, doubled each time; default 500. */

@@ -94,6 +94,6 @@ describe('the YAML of README.md and docs/plugins.md', () => {
   })
 
   test('there are some', () => {
-    expect(blocks.length).toBe(3)
+    expect(blocks.length).toBe(4)
   })
 })

@@ -6,8 +6,8 @@ import {
   decimal,
   defineOptions,
   definePlugin,
+  headCrossEntropy,
   type Plugin,
-  linearCrossEntropy,
   mean,
   mul,
   type ObjectiveDefinition,
@@ -22,7 +22,7 @@ const smallActivations: ObjectiveDefinition<{ readonly weight: number }> = {
     name: 'small-activations',
     loss(model, { tokens, targets, trainedTokens }, { scale, checkpointing }) {
       const hidden = model.hidden(tokens, { checkpointing })
-      const likelihood = linearCrossEntropy(hidden, model.head, targets, { scale })
+      const likelihood = headCrossEntropy(model.head, hidden, targets, { scale })
       const wide = cast(hidden, 'f32')
       // A sum over tokens times scale, like the likelihood: the same whatever the split into micro-batches.
       const penalty = mul(mean(mul(wide, wide)), weight * trainedTokens * scale)
