@@ -3,6 +3,8 @@
  */
 import { colourTokens, IGNORE } from '../plugins/data/mod.ts'
 import {
+  atKey,
+  checkOutputDir,
   createProgress,
   createSummary,
   type FinetuneConfig,
@@ -40,9 +42,7 @@ export async function finetuneCommand(command: FinetuneCommand): Promise<void> {
   const inFile = (error: unknown): unknown => placeInConfig(error, text, file, { overrides })
   using lock = dryRun
     ? null
-    : await lockOutputDir(config.output_dir).catch((error: unknown) => {
-        throw inFile(error)
-      })
+    : await takeOutputDir(config).catch((error: unknown) => Promise.reject(inFile(error)))
   const resume = lock ? startOf(config, command) : false
   if (resume === 'finished') return
   using run = await prepareRun(config, { onDownload: downloadProgress(), onNote }).catch((error: unknown) => {
@@ -95,6 +95,11 @@ function describeMemory({ device }: Run): string {
   const { live, pooled, peak } = device.memory()
   if (device.kind !== 'cuda') return `peak memory ${formatBytes(peak)} of tensors`
   return `GPU memory: peak ${formatBytes(peak)}, now ${formatBytes(live)} in use and ${formatBytes(pooled)} pooled`
+}
+
+async function takeOutputDir({ output_dir: outputDir }: FinetuneConfig): Promise<Disposable> {
+  atKey(['output_dir'], () => checkOutputDir(outputDir))
+  return await lockOutputDir(outputDir)
 }
 
 /** How to start, decided before anything is loaded. `finished`: there is nothing to continue, which was told. */

@@ -11,6 +11,7 @@ export {
   type ReadFinetuneOptions,
   warmupSteps,
 } from './config.ts'
+export { atKey } from './at-key.ts'
 export { type EarlierRun, findEarlierRun, refuseEarlierRun, removeEarlierRun } from './earlier-run.ts'
 export { type Estimate, estimateMemory, estimateRun, type MemoryParts } from './estimate.ts'
 export { evaluateLoss, type EvaluationContext } from './evaluate.ts'
@@ -21,7 +22,7 @@ export type { Run } from './run.ts'
 export { type LoadedPlugin, loadPlugins, type LoadPluginsOptions } from './load-plugins.ts'
 export { fitLine, formatBytes, formatCount, formatDuration } from './format.ts'
 export { findNonFinite } from './nonfinite.ts'
-export { lockOutputDir } from './output-dir.ts'
+export { checkOutputDir, lockOutputDir } from './output-dir.ts'
 export { createPlan, type Plan } from './plan.ts'
 export { prepareRun, type PrepareOptions } from './prepare.ts'
 export { createProgress, type ProgressOptions } from './progress.ts'
