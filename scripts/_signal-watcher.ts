@@ -8,20 +8,28 @@
  * Ctrl-C can arrive twice at the same moment: `bun run` passes on what the terminal has sent to both.
  */
 import { writeSync } from 'node:fs'
-import { parentPort, workerData } from 'node:worker_threads'
+import { isMainThread, workerData } from 'node:worker_threads'
 import { libc, type Libc, libcAddress } from '../core/native/libc.ts'
 import { DEFAULT_HANDLER, setSignalHandler, SIGNALS } from '../core/native/signals.ts'
 
 export interface WatcherData {
-  /** The number of the signal that asked for the stop; 0: none. */
-  readonly seen: Int32Array<SharedArrayBuffer>
+  /** At SEEN and STATE. */
+  readonly shared: Int32Array<SharedArrayBuffer>
 }
+
+/** The number of the signal that asked for the stop; 0: none. */
+export const SEEN = 0
+/** 0 while the thread starts, then one of these. */
+export const STATE = 1
+export const WATCHING = 1
+/** There is no C library to ask. */
+export const UNABLE = 2
 
 const POLL_MS = 40
 /** Signals closer together come from one press of the keys. */
 const ONE_PRESS_MS = 400
 
-function watch(c: Libc, alarm: number, { seen }: WatcherData): void {
+function watch(c: Libc, alarm: number, { shared }: WatcherData): void {
   const { SIGALRM, SIGINT, SIGTERM } = SIGNALS
   for (const signal of [SIGALRM, SIGINT, SIGTERM]) setSignalHandler(signal, alarm)
   let first = 0
@@ -32,8 +40,7 @@ function watch(c: Libc, alarm: number, { seen }: WatcherData): void {
     const now = performance.now()
     if (first === 0) {
       first = now
-      Atomics.compareExchange(seen, 0, 0, signal)
-      parentPort?.postMessage('stop')
+      Atomics.compareExchange(shared, SEEN, 0, signal)
       say('\nstopping after this step; once more to stop at once\n')
     } else if (now - first > ONE_PRESS_MS) {
       say('\nstopped at once\n')
@@ -41,7 +48,7 @@ function watch(c: Libc, alarm: number, { seen }: WatcherData): void {
       process.kill(process.pid, signal)
     }
   }, POLL_MS)
-  parentPort?.postMessage('ready')
+  Atomics.store(shared, STATE, WATCHING)
 }
 
 function say(text: string): void {
@@ -52,7 +59,10 @@ function say(text: string): void {
   }
 }
 
-const c = libc()
-const alarm = libcAddress('alarm')
-if (c !== null && alarm !== null) watch(c, alarm, workerData)
-else parentPort?.postMessage('none')
+if (!isMainThread) {
+  const c = libc()
+  const alarm = libcAddress('alarm')
+  const data: WatcherData = workerData
+  if (c !== null && alarm !== null) watch(c, alarm, data)
+  else Atomics.store(data.shared, STATE, UNABLE)
+}

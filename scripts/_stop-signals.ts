@@ -3,10 +3,11 @@
  * SIGINT or SIGTERM ends the process at once, also within a step. A terminal that closes may send SIGHUP twice, so that
  * one never ends it; and it stays ignored where the process was started so (`nohup`).
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { DEFAULT_HANDLER, IGNORE, setSignalHandler, signalHandler, SIGNALS } from '../core/native/signals.ts'
 import { err } from './_streams.ts'
-import type { WatcherData } from './_signal-watcher.ts'
+import { SEEN, STATE, UNABLE, type WatcherData } from './_signal-watcher.ts'
 
 export interface StopSignals extends Disposable {
   readonly signal: AbortSignal
@@ -18,42 +19,37 @@ export interface StopSignals extends Disposable {
 
 export async function stopOnSignals(): Promise<StopSignals> {
   const controller = new AbortController()
-  const seen = new Int32Array(new SharedArrayBuffer(4))
+  const shared = new Int32Array(new SharedArrayBuffer(8))
   const check = (): void => {
-    if (Atomics.load(seen, 0) !== 0) controller.abort()
+    if (Atomics.load(shared, SEEN) !== 0) controller.abort()
   }
   const ask = (number: number): void => {
-    Atomics.compareExchange(seen, 0, 0, number)
+    Atomics.compareExchange(shared, SEEN, 0, number)
     check()
   }
   using parts = new DisposableStack()
   if (signalHandler(SIGNALS.SIGHUP) !== IGNORE) parts.use(onSignal('SIGHUP', () => ask(SIGNALS.SIGHUP)))
-  parts.use((await watchFromThread(seen, check)) ?? listen(ask))
+  parts.use((await watchFromThread(shared)) ?? listen(ask))
   const owned = parts.move()
   return {
     signal: controller.signal,
     check,
-    exitCode: () => 128 + (Atomics.load(seen, 0) || SIGNALS.SIGINT),
+    exitCode: () => 128 + (Atomics.load(shared, SEEN) || SIGNALS.SIGINT),
     [Symbol.dispose]: () => owned.dispose(),
   }
 }
 
 /** Undefined where there is no C library to ask. */
-async function watchFromThread(
-  seen: WatcherData['seen'],
-  onStop: () => void,
-): Promise<Disposable | undefined> {
+async function watchFromThread(shared: WatcherData['shared']): Promise<Disposable | undefined> {
   if (signalHandler(SIGNALS.SIGINT) === undefined) return undefined
-  const worker = new Worker(new URL('_signal-watcher.ts', import.meta.url), { workerData: { seen } })
-  const answer = await new Promise<unknown>((resolve, reject) => {
-    worker.once('message', resolve)
-    worker.once('error', reject)
-  })
-  if (answer === 'none') {
+  const data: WatcherData = { shared }
+  const worker = new Worker(new URL('_signal-watcher.ts', import.meta.url), { workerData: data })
+  const failed = new Promise<never>((_, reject) => worker.once('error', reject))
+  while (Atomics.load(shared, STATE) === 0) await Promise.race([sleep(2), failed])
+  if (Atomics.load(shared, STATE) === UNABLE) {
     await worker.terminate()
     return undefined
   }
-  worker.on('message', onStop)
   worker.unref()
   return {
     [Symbol.dispose]() {

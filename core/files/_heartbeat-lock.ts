@@ -28,15 +28,24 @@ export async function heartbeatLock(
       return beating(path, beatMs)
     }
     const first = pulse(path)
-    for (const until = performance.now() + deadMs; pulse(path) === first && first !== null;) {
-      if (performance.now() >= until) {
-        discard(path)
-        break
-      }
-      await sleep(beatMs / 2)
-    }
+    if (first === null) continue
+    const now = await nextPulse(path, first, { beatMs, deadMs })
+    if (now === first) discard(path)
+    else if (now !== null) return null
+  }
+}
+
+/** What the pulse is when it changes, or what it was when it never does. */
+async function nextPulse(
+  path: string,
+  first: string,
+  { beatMs, deadMs }: Required<HeartbeatOptions>,
+): Promise<string | null> {
+  const until = performance.now() + deadMs
+  for (;;) {
     const now = pulse(path)
-    if (now !== null && now !== first) return null
+    if (now !== first || performance.now() >= until) return now
+    await sleep(beatMs / 2)
   }
 }
 

@@ -1,8 +1,7 @@
 /** The two questions asked of the hub: which commit is a revision, and which files does it have. */
 
 import { TrituneError } from '../../core/errors.ts'
-import type { HubReference } from './reference.ts'
-import { isCommit } from './cache.ts'
+import { type HubReference, isCommit } from './reference.ts'
 import { type HubResponse, RetryableError, hubGet, networkError, redirected, withRetries } from './request.ts'
 import type { HubSettings } from './settings.ts'
 

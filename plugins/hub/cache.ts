@@ -8,7 +8,7 @@ import { dirname, join, relative } from 'node:path'
 import { writeFileAtomic } from '../../core/files/atomic.ts'
 import { discard, errorCode, fileError, temporaryName } from '../../core/files/files.ts'
 import type { HubFile } from './api.ts'
-import type { HubReference } from './reference.ts'
+import { type HubReference, isCommit } from './reference.ts'
 import type { HubSettings } from './settings.ts'
 
 export interface RepoCache {
@@ -57,10 +57,6 @@ export function repoCache(
       if (!existsSync(path)) place(blob(file), path, symlinks)
     },
   }
-}
-
-export function isCommit(revision: string): boolean {
-  return /^[0-9a-f]{40}$/.test(revision)
 }
 
 /** A relative link, or a copy where links are not allowed; a dangling link is replaced. */
