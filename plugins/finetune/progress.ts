@@ -42,7 +42,8 @@ function progressLines({
           // A line that the terminal breaks could not be rewritten: one row a step would be left.
           write(`${open ? '\r\u001b[K' : ''}${fitLine(parts, columns(), { drop: LESS_WANTED })}`)
           open = true
-        } else if (last || report.step === 1 || report.step % loggingSteps === 0) line(parts.join('  '))
+        } else if (terminal) line(fitLine(parts, columns(), { drop: LESS_WANTED }))
+        else if (last || report.step === 1 || report.step % loggingSteps === 0) line(parts.join('  '))
         return
       }
       case 'eval':
