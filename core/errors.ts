@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'E_CONFIG_KEY' // an unknown or not yet supported key
   | 'E_YAML' // the file is not valid YAML
   | 'E_FILE' // a file is missing, unreadable or cannot be written
+  | 'E_BUSY' // another process is at work there
   | 'E_DISK' // no space, or the write failed half-way
   | 'E_FORMAT' // a file does not follow its format (safetensors, GGUF, JSON…)
   | 'E_DATA' // a dataset is empty, malformed or trains nothing

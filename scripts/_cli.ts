@@ -1,9 +1,13 @@
 /**
  * What the command-line scripts share: arguments, help, and errors as one message and exit code 1 (2 for wrong usage).
  */
+import { existsSync } from 'node:fs'
+import { relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
 import { didYouMean, TrituneError } from '../core/errors.ts'
 import type { DeviceName } from '../plugins/cuda/mod.ts'
+import { err, type Output, out, survive } from './_streams.ts'
 
 export interface Command<O extends ParseArgsOptionsConfig> {
   /** The whole help text. */
@@ -11,6 +15,8 @@ export interface Command<O extends ParseArgsOptionsConfig> {
   readonly options: O
   /** How many positional arguments there must be. */
   readonly positionals: { readonly min: number; readonly max: number }
+  /** What its output is; default `result`. */
+  readonly output?: Output
   run(arguments_: ParsedArguments<O>): Promise<void> | void
 }
 
@@ -23,22 +29,37 @@ export async function runCommand<const O extends ParseArgsOptionsConfig>(
   command: Command<O>,
   argv: readonly string[] = process.argv.slice(2),
 ): Promise<void> {
+  survive(command.output ?? 'result')
   if (argv.includes('--help') || argv.includes('-h')) {
-    process.stdout.write(command.help)
+    out.write(command.help)
     return
   }
-  // `… | head` closes the pipe when it has seen enough: that is no failure of ours.
-  process.stdout.on('error', (error: Error & { readonly code?: string }) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit(0)
-  })
+  const folder = callersFolder(process.env, process.cwd())
+  if (folder !== process.cwd()) process.chdir(folder)
   try {
     await command.run(parse(command, argv))
   } catch (error) {
     if (!(error instanceof TrituneError)) throw error
-    process.stderr.write(`error: ${error.message}\n`)
+    err.write(`error: ${error.message}\n`)
     process.exitCode = error.code === 'E_USAGE' ? 2 : 1
   }
+}
+
+/**
+ * Where the person stands. `bun run` and `npm run` start a script in the folder of package.json; Bun leaves the folder
+ * before in npm_config_local_prefix, npm in INIT_CWD. Values from outside of this repository are not believed: they
+ * come from a script around that changed the folder itself.
+ */
+export function callersFolder(env: Readonly<Record<string, string | undefined>>, cwd: string): string {
+  const root = fileURLToPath(new URL('..', import.meta.url))
+  if (resolve(cwd) !== resolve(root) || resolve(env['npm_package_json'] ?? '/', '..') !== resolve(root))
+    return cwd
+  const inside = (folder: string | undefined): folder is string =>
+    folder !== undefined &&
+    resolve(folder) !== resolve(root) &&
+    !/^\.\.(\/|\\|$)/.test(relative(root, folder))
+  const folder = [env['npm_config_local_prefix'], env['INIT_CWD']].find(inside)
+  return folder !== undefined && existsSync(folder) ? folder : cwd
 }
 
 /** The value of a numeric option; E_USAGE when it is not one. */

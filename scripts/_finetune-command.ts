@@ -3,55 +3,76 @@
  */
 import { colourTokens, IGNORE } from '../plugins/data/mod.ts'
 import {
+  atKey,
+  checkOutputDir,
   createProgress,
   createSummary,
   type FinetuneConfig,
+  findEarlierRun,
+  fitLine,
   formatBytes,
+  lockOutputDir,
   placeInConfig,
   prepareRun,
   readFinetuneConfig,
+  refuseEarlierRun,
+  removeEarlierRun,
   type Resume,
   type Run,
   summarize,
   train,
 } from '../plugins/finetune/mod.ts'
+import { TrituneError } from '../core/errors.ts'
+import { stopOnSignals } from './_stop-signals.ts'
+import { err, out } from './_streams.ts'
 
 export interface FinetuneCommand {
   readonly file: string
   readonly text: string
   readonly overrides: readonly string[]
   readonly resume: boolean
+  /** Removes an earlier run of `output_dir` before the first step. */
+  readonly overwrite: boolean
   readonly dryRun: boolean
 }
 
-export async function finetuneCommand({
-  file,
-  text,
-  overrides,
-  resume,
-  dryRun,
-}: FinetuneCommand): Promise<void> {
+export async function finetuneCommand(command: FinetuneCommand): Promise<void> {
+  const { file, text, overrides, dryRun } = command
   const config = readFinetuneConfig(text, file, { overrides })
-  const write = (line: string): void => void process.stdout.write(line)
-  const terminal = process.stdout.isTTY === true
-  using run = await prepareRun(config, { onDownload: downloadProgress(terminal) }).catch((error: unknown) => {
-    throw placeInConfig(error, text, file, { overrides })
+  const inFile = (error: unknown): unknown => placeInConfig(error, text, file, { overrides })
+  using lock = dryRun
+    ? null
+    : await takeOutputDir(config).catch((error: unknown) => Promise.reject(inFile(error)))
+  const resume = lock ? startOf(config, command) : false
+  if (resume === 'finished') return
+  using run = await prepareRun(config, { onDownload: downloadProgress(), onNote }).catch((error: unknown) => {
+    throw inFile(error)
   })
-  if (dryRun) {
-    for (const line of summarize(run)) write(`${line}\n`)
-    showExamples(run, terminal)
+  if (!lock) {
+    for (const line of summarize(run)) out.write(`${line}\n`)
+    showExamples(run)
     return
   }
-  const stop = stopOnSignals()
+  if (command.overwrite) removeEarlierRun(config.output_dir)
+  await trainAndTell(run, { ...command, resume, lock })
+}
+
+interface Training extends Pick<FinetuneCommand, 'file' | 'overrides'> {
+  readonly resume: Resume
+  readonly lock: Disposable
+}
+
+async function trainAndTell(run: Run, { file, overrides, resume, lock }: Training): Promise<void> {
+  const { write, terminal, columns } = out
+  const { logging_steps: loggingSteps } = run.config
+  using stop = await stopOnSignals()
   const result = await train(run, {
-    monitors: [
-      createSummary({ write }),
-      createProgress({ loggingSteps: config.logging_steps, terminal, write }),
-    ],
+    monitors: [createSummary({ write }), createProgress({ loggingSteps, terminal, columns, write })],
+    onEvent: stop.check,
     signal: stop.signal,
-    resume: resumeOf(config, resume),
+    resume,
+    lock,
   })
-  stop[Symbol.dispose]()
   if (result.stopped) {
     const again = [
       'bun run finetune',
@@ -59,11 +80,11 @@ export async function finetuneCommand({
       ...overrides.map((set) => `--set ${quoted(set)}`),
       '--resume',
     ]
-    write(`stopped at step ${result.steps}; resume with:\n  ${again.join(' ')}\n`)
-    process.exitCode = 130
+    out.write(`stopped at step ${result.steps}; resume with:\n  ${again.join(' ')}\n`)
+    process.exitCode = stop.exitCode()
     return
   }
-  write(
+  out.write(
     `${run.adapter ? 'adapter' : 'model'} in ${result.outputDir} (${describeMemory(run)})\ntry it:\n  ${tryCommand(run)}\n`,
   )
 }
@@ -76,13 +97,43 @@ function describeMemory({ device }: Run): string {
   return `GPU memory: peak ${formatBytes(peak)}, now ${formatBytes(live)} in use and ${formatBytes(pooled)} pooled`
 }
 
-function resumeOf(
-  { resume_from_checkpoint, auto_resume_from_checkpoints }: FinetuneConfig,
-  asked: boolean,
-): Resume {
-  if (resume_from_checkpoint !== null) return { folder: resume_from_checkpoint }
-  if (asked) return 'newest'
-  return auto_resume_from_checkpoints ? 'newest-if-any' : false
+async function takeOutputDir({ output_dir: outputDir }: FinetuneConfig): Promise<Disposable> {
+  atKey(['output_dir'], () => checkOutputDir(outputDir))
+  return await lockOutputDir(outputDir)
+}
+
+/** How to start, decided before anything is loaded. `finished`: there is nothing to continue, which was told. */
+function startOf(config: FinetuneConfig, { resume: asked, overwrite }: FinetuneCommand): Resume | 'finished' {
+  const { output_dir: outputDir, resume_from_checkpoint: folder, auto_resume_from_checkpoints: auto } = config
+  if (overwrite) {
+    if (!asked && folder === null) return false
+    throw new TrituneError('E_USAGE', '--overwrite starts anew, and the run is asked to resume', {
+      remedy: 'leave out one of them',
+    })
+  }
+  if (folder !== null) return { folder }
+  const resume: Resume = asked ? 'newest' : auto ? 'newest-if-any' : false
+  if (resume === false) {
+    refuseEarlierRun(outputDir)
+    return false
+  }
+  const { finished, steps, newest, started } = findEarlierRun(outputDir)
+  if (finished) {
+    const after = steps === null ? '' : ` after ${steps} steps`
+    out.write(`the run in ${outputDir} is finished${after}: nothing to resume; --overwrite trains it again\n`)
+    return 'finished'
+  }
+  if (newest === null && resume === 'newest') {
+    throw new TrituneError('E_RESUME', 'there is no checkpoint to resume from', {
+      place: outputDir,
+      remedy: 'start without --resume',
+    })
+  }
+  if (newest === null)
+    out.write(
+      `no checkpoint in ${outputDir}: ${started ? 'an earlier run saved none; ' : ''}starting at step 0\n`,
+    )
+  return resume
 }
 
 /** A prompt in the form that was trained: a chat message, the masked part of the first example, or its first words. */
@@ -105,45 +156,34 @@ function quoted(text: string): string {
   return `$'${text.replace(/[\\']/g, '\\$&').replaceAll('\n', '\\n')}'`
 }
 
-function showExamples(run: Run, colour: boolean): void {
+function showExamples(run: Run): void {
   const examples = run.data.train.slice(0, 3)
-  process.stdout.write(
+  const { colour } = out
+  out.write(
     colour
       ? '\nexamples: trained tokens are coloured, masked ones are grey\n'
       : '\nexamples: trained tokens stand in «…»\n',
   )
   for (const example of examples) {
-    process.stdout.write(
+    out.write(
       `\n${example.source.file}:${example.source.line}\n${colourTokens(example, run.tokenizer, { colour })}\n`,
     )
   }
 }
 
-/** The first SIGINT or SIGTERM asks for a clean stop; the second one ends the process as usual. */
-function stopOnSignals(): { readonly signal: AbortSignal; [Symbol.dispose](): void } {
-  const controller = new AbortController()
-  const names = ['SIGINT', 'SIGTERM'] as const
-  const onSignal = (): void => {
-    process.stderr.write('\nstopping after this step; once more to stop at once\n')
-    controller.abort()
-    release()
-  }
-  const release = (): void => {
-    for (const name of names) process.off(name, onSignal)
-  }
-  for (const name of names) process.on(name, onSignal)
-  return { signal: controller.signal, [Symbol.dispose]: release }
+function onNote(text: string): void {
+  err.write(`${text}\n`)
 }
 
-function downloadProgress(
-  terminal: boolean,
-): (progress: { file: string; received: number; total: number }) => void {
+function downloadProgress(): (progress: { file: string; received: number; total: number }) => void {
   let last = ''
   return ({ file, received, total }) => {
     const percent = total > 0 ? Math.floor((100 * received) / total) : 100
+    const { terminal } = err
     const text = `downloading ${file} ${terminal || percent === 100 ? `${percent} %` : ''}`
     if (text === last || (!terminal && percent < 100)) return
     last = text
-    process.stderr.write(terminal ? `\r\u001b[K${text}${percent === 100 ? '\n' : ''}` : `${text}\n`)
+    const line = fitLine(['downloading', file, `${percent} %`], err.columns(), { elide: 1 })
+    err.write(terminal ? `\r\u001b[K${line}${percent === 100 ? '\n' : ''}` : `${text}\n`)
   }
 }

@@ -9,6 +9,7 @@ import { hasTokenizer, loadPlugins, saveModel } from '../plugins/finetune/mod.ts
 import { resolveModel } from '../plugins/hub/mod.ts'
 import { loadModel, models } from '../plugins/models/mod.ts'
 import { loadAdapter, peft } from '../plugins/peft/mod.ts'
+import { err, out } from './_streams.ts'
 
 export interface MergeCommand {
   readonly ref: string
@@ -20,7 +21,8 @@ export interface MergeCommand {
   readonly dtype: FloatDType | undefined
   readonly device: DeviceName
   readonly maxShardBytes: number
-  readonly offline: boolean
+  /** Not given: the environment decides. */
+  readonly offline: boolean | undefined
 }
 
 export async function mergeCommand({
@@ -33,7 +35,7 @@ export async function mergeCommand({
   maxShardBytes,
   offline,
 }: MergeCommand): Promise<void> {
-  const path = await resolveModel(ref, { offline })
+  const path = await resolveModel(ref, { offline, onNote: (text) => err.write(`${text}\n`) })
   const { device } = openDevice(on)
   using host = createHost({
     plugins: [cpu, cuda, models, peft, ...(await loadPlugins(plugins)).map(({ plugin }) => plugin)],
@@ -46,7 +48,7 @@ export async function mergeCommand({
     saveModel(model, path, temporary, { maxShardBytes, tokenizerPath }),
   )
   const merged = attached ? `${attached.adapters.size} layers merged` : 'nothing to merge'
-  process.stdout.write(
+  out.write(
     `${merged}; model in ${output}\ntry it:\n  bun run generate ${output} --prompt "Once upon a time"\n`,
   )
 }

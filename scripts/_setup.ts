@@ -4,11 +4,13 @@
  * Scripts call `await ensureInstalled()` first and import whatever needs packages afterwards, with `await import()`.
  * So this file imports nothing from node_modules, directly or not.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { constants } from 'node:os'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { TrituneError } from '../core/errors.ts'
+import { describeHolder, withLock } from '../core/files/lock.ts'
 
 /** The folder of the repository, with a slash at its end. */
 export const ROOT: string = fileURLToPath(new URL('../', import.meta.url))
@@ -22,12 +24,37 @@ export function isInstalled(): boolean {
 }
 
 /**
- * Installs packages if needed; prints to stderr, and only when there is something to do. Throws E_HUB when that fails.
+ * Installs packages if needed, then starts the command again; prints to stderr, and only when there is something to do.
+ * Throws E_HUB when that fails.
  * Deno does not see packages that come after its start, so under Deno (and Node) missing ones are an E_USAGE.
  */
 export async function ensureInstalled(): Promise<void> {
   if (isInstalled()) return
   if (!('Bun' in globalThis)) return refuse()
+  await withLock(`${ROOT}.install.lock`, async () => install(), {
+    remove: true,
+    onWait: (holder) => console.error(`waiting: ${describeHolder(holder)} installs packages`),
+  })
+  await startAgain()
+}
+
+/**
+ * Runs this command in a new process and ends as that one does. This one has looked for packages and remembers where
+ * there were none: with a folder of packages further up it would look there only.
+ */
+async function startAgain(): Promise<never> {
+  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], { stdio: 'inherit' })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal))
+  const code = await new Promise<number>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (exit, signal) => resolve(exit ?? 128 + (signal ? constants.signals[signal] : 0)))
+  })
+  process.exit(code)
+}
+
+/** Two first commands at once install one after the other; the second one finds it done. */
+function install(): void {
+  if (isInstalled()) return
   console.error('installing packages (once) …')
   const command = ['install', '--frozen-lockfile']
   const { status, error, stdout, stderr } = spawnSync(process.execPath, command, {

@@ -12,6 +12,7 @@ const HELP = `Fine-tune a language model.
   --set key=value   change a setting of the file; may be repeated
   --device name     auto, cpu, cuda or cuda:<number>; as --set device=name
   --resume          continue from the newest checkpoint of output_dir
+  --overwrite       remove an earlier run of output_dir, then start
   --dry-run         load everything, show the plan and three examples as tokens, and stop
   --help            this text
 
@@ -33,14 +34,19 @@ The keys of the file are axolotl's. The smallest one:
 await runCommand({
   help: HELP,
   positionals: { min: 1, max: 1 },
+  output: process.argv.includes('--dry-run') ? 'result' : 'report',
   options: {
     set: { type: 'string', multiple: true },
     device: { type: 'string' },
     resume: { type: 'boolean' },
+    overwrite: { type: 'boolean' },
     'dry-run': { type: 'boolean' },
   },
   async run({ positionals: [file], values }) {
-    const text = readTextFile(file, { what: 'the configuration', remedy: 'name a YAML file' })
+    const text = readTextFile(file, {
+      what: 'the configuration',
+      remedy: `name a YAML file; paths start at ${process.cwd()}`,
+    })
     await ensureInstalled()
     const { finetuneCommand } = await import('./_finetune-command.ts')
     await finetuneCommand({
@@ -48,6 +54,7 @@ await runCommand({
       text,
       overrides: [...(values.set ?? []), ...(values.device === undefined ? [] : [`device=${values.device}`])],
       resume: values.resume ?? false,
+      overwrite: values.overwrite ?? false,
       dryRun: values['dry-run'] ?? false,
     })
   },

@@ -4,6 +4,7 @@
 import { TrituneError } from '../core/errors.ts'
 import { deviceOption, numberOption, runCommand } from './_cli.ts'
 import { ensureInstalled } from './_setup.ts'
+import { err, out } from './_streams.ts'
 
 const HELP = `Generate text.
 
@@ -70,6 +71,7 @@ await runCommand({
       dtype,
       device,
       offline: values.offline,
+      onNote: (text) => err.write(`${text}\n`),
       plugins: (await loadPlugins(values.plugin ?? [])).map(({ plugin }) => plugin),
     })
     const messages = [
@@ -80,7 +82,7 @@ await runCommand({
       ...sampling,
       stop: values.stop,
     }))
-      process.stdout.write(piece)
-    process.stdout.write('\n')
+      out.write(piece)
+    out.write('\n')
   },
 })

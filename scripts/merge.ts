@@ -23,6 +23,7 @@ const HELP = `Merge an adapter into its base model.
 await runCommand({
   help: HELP,
   positionals: { min: 3, max: 3 },
+  output: 'report',
   options: {
     plugin: { type: 'string', multiple: true },
     dtype: { type: 'string' },
@@ -50,7 +51,7 @@ await runCommand({
       dtype,
       device,
       maxShardBytes,
-      offline: offline ?? false,
+      offline,
     })
   },
 })

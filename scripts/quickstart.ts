@@ -8,6 +8,7 @@
 import { readFileSync } from 'node:fs'
 import { runCommand } from './_cli.ts'
 import { ensureInstalled, ROOT } from './_setup.ts'
+import { out } from './_streams.ts'
 
 const HELP = `Fine-tune the bundled model on the bundled text: the settings are in quickstart/quickstart.yaml.
 
@@ -22,6 +23,7 @@ const NEEDED_FALL = 0.3
 await runCommand({
   help: HELP,
   positionals: { min: 0, max: 0 },
+  output: 'report',
   options: { set: { type: 'string', multiple: true } },
   async run({ values }) {
     const began = performance.now()
@@ -68,8 +70,9 @@ async function quickstart(overrides: readonly string[]): Promise<number> {
     monitors: [
       createProgress({
         loggingSteps: config.logging_steps,
-        terminal: process.stdout.isTTY === true,
-        write: (text) => process.stdout.write(text),
+        terminal: out.terminal,
+        columns: out.columns,
+        write: out.write,
       }),
     ],
   })

@@ -3,9 +3,20 @@
  * disk, then renamed. Not a transaction over several paths: each call makes one file or one folder appear.
  */
 
-import { closeSync, existsSync, fsyncSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import {
+  createFolder,
   discard,
   fileError,
   openFile,
@@ -25,6 +36,17 @@ export function writeFileAtomic(path: string, data: string | Uint8Array): void {
   writeStreamAtomic(path, [bytes])
 }
 
+/** Copies a file of moderate size, whole or not at all. Throws E_FILE for what cannot be read or written, E_DISK. */
+export function copyFileAtomic(from: string, to: string): void {
+  let bytes: Uint8Array
+  try {
+    bytes = readFileSync(from)
+  } catch (error) {
+    throw fileError(error, from, 'cannot read')
+  }
+  writeFileAtomic(to, bytes)
+}
+
 /**
  * As `writeFileAtomic`, from chunks; an error thrown by the iterable removes the temporary file. `beforeRename` runs
  * when all bytes are on the disk and the old file is still there.
@@ -39,7 +61,7 @@ export function writeStreamAtomic(
   guard(
     target,
     () => {
-      mkdirSync(dirname(target), { recursive: true })
+      createFolder(dirname(target))
       writeFileSynced(temporary, chunks)
       beforeRename()
       renameSync(temporary, target)
@@ -92,18 +114,24 @@ export function writeFolderAtomicSync(finalPath: string, fill: (temporaryPath: s
 /** Puts back a folder that a killed `writeFolderAtomic` had moved aside; true when there was one to put back. */
 export function recoverFolder(finalPath: string): boolean {
   const target = resolve(finalPath)
-  if (existsSync(target) || !existsSync(dirname(target))) return false
+  const parent = dirname(target)
+  if (existsSync(target) || !existsSync(parent)) return false
   const prefix = `.${basename(target)}.old-`
-  const aside = readdirSync(dirname(target)).find((name) => name.startsWith(prefix))
+  // Of several the one that was moved last.
+  const aside = readdirSync(parent)
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => ({ path: join(parent, name), time: statSync(join(parent, name)).ctimeMs }))
+    .toSorted((a, b) => b.time - a.time)
+    .at(0)
   if (aside === undefined) return false
-  guard(target, () => renameSync(join(dirname(target), aside), target))
+  guard(target, () => renameSync(aside.path, target))
   return true
 }
 
-/** Removes a folder so that its name never shows a part of it: renamed first, then deleted. */
-export function removeFolderAtomic(path: string): void {
+/** Removes a folder so that its name never shows a part of it: renamed first (as a leftover of `as`), then deleted. */
+export function removeFolderAtomic(path: string, as: string = path): void {
   const target = resolve(path)
-  const aside = temporaryName(target)
+  const aside = temporaryName(resolve(as))
   guard(target, () => {
     renameSync(target, aside)
     rmSync(aside, { recursive: true, force: true })
@@ -113,7 +141,7 @@ export function removeFolderAtomic(path: string): void {
 function prepareFolder(target: string): string {
   const temporary = temporaryName(target)
   guard(target, () => {
-    mkdirSync(dirname(target), { recursive: true })
+    createFolder(dirname(target))
     removeStale(target)
     mkdirSync(temporary)
   })
@@ -142,7 +170,8 @@ function swapFolder(temporary: string, target: string): void {
     renameSync(aside, target)
     throw error
   }
-  rmSync(aside, { recursive: true, force: true })
+  // What is named old is whole, always: it is renamed before it is taken apart.
+  removeFolderAtomic(aside, target)
 }
 
 /** Runs `work`; on failure removes `temporary` and rethrows operating-system errors as tritune's. */

@@ -3,7 +3,17 @@
  * turned into tritune's. Not an abstraction over file systems; everything here is a thin layer over node:fs.
  */
 
-import { closeSync, fsyncSync, openSync, readdirSync, readSync, rmSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { TrituneError } from '../errors.ts'
@@ -60,6 +70,17 @@ export function openExclusive(path: string): number | undefined {
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return undefined
     throw fileError(error, path, 'cannot create')
+  }
+}
+
+/** Creates a folder and those above it. E_FILE names the part that is a file, which the system calls "exists". */
+export function createFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true })
+  } catch (error) {
+    const isFile = errorCode(error) === 'EEXIST' && !statSync(path, { throwIfNoEntry: false })?.isDirectory()
+    const cause = isFile ? Object.assign(new Error('a file is in the way'), { code: 'ENOTDIR' }) : error
+    throw fileError(cause, path, 'cannot create the folder')
   }
 }
 
@@ -126,34 +147,40 @@ export function publicPath(path: string): string {
   return path.replaceAll(/\.([^/\\]+)\.(?:tmp|old)-[^/\\]*-\d+-[a-z0-9]+(?=[/\\]|$)/g, '$1')
 }
 
-/** An operating-system error as a TrituneError: E_DISK when the disk is full, else E_FILE. Others pass unchanged. */
+/**
+ * An operating-system error as a TrituneError that says its true reason: E_DISK when the disk is full, else E_FILE. A
+ * path that cannot be one is E_FILE, too. Others pass unchanged.
+ */
 export function fileError(error: unknown, path: string, doing: string): Error {
   if (error instanceof TrituneError) return error
   const code = errorCode(error)
-  if (code === undefined) return error instanceof Error ? error : new Error(String(error))
-  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
-    const what =
-      code === 'ENOSPC'
-        ? 'no space left on the disk'
-        : code === 'EDQUOT'
-          ? 'the disk quota is used up'
-          : 'the file is too large for this disk'
-    const remedy = 'free some space or choose another output folder; nothing half-written was left behind'
-    return new TrituneError('E_DISK', `${doing}: ${what}`, { place: publicPath(path), remedy, cause: error })
+  if (!(error instanceof Error) || code === undefined)
+    return error instanceof Error ? error : new Error(String(error))
+  const place = publicPath(path).replaceAll('\0', '\\0')
+  if (code.startsWith('ERR_')) {
+    if (!path.includes('\0')) return error
+    const details = { place, remedy: 'name another path', cause: error }
+    return new TrituneError('E_FILE', `${doing}: the path has a NUL character in it`, details)
   }
-  const reason = REASONS[code]
-  if (reason === undefined) return error instanceof Error ? error : new Error(String(error))
-  return new TrituneError('E_FILE', `${doing}: ${reason.what}`, {
-    place: publicPath(path),
-    remedy: reason.remedy,
-    cause: error,
-  })
+  const full = FULL[code]
+  if (full !== undefined) {
+    const remedy = 'free some space or choose another output folder; nothing half-written was left behind'
+    return new TrituneError('E_DISK', `${doing}: ${full}`, { place, remedy, cause: error })
+  }
+  const { what, remedy } = REASONS[code] ?? { what: systemReason(error, code) }
+  return new TrituneError('E_FILE', `${doing}: ${what}`, { place, remedy, cause: error })
 }
 
 /** The `code` of a node:fs error (`ENOENT`…), or undefined. */
 export function errorCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined
   return typeof error.code === 'string' ? error.code : undefined
+}
+
+const FULL: Readonly<Record<string, string | undefined>> = {
+  ENOSPC: 'no space left on the disk',
+  EDQUOT: 'the disk quota is used up',
+  EFBIG: 'the file is too large for this disk',
 }
 
 const REASONS: Readonly<Record<string, { what: string; remedy?: string } | undefined>> = {
@@ -165,9 +192,20 @@ const REASONS: Readonly<Record<string, { what: string; remedy?: string } | undef
   ENOTDIR: { what: 'a part of the path is a file, not a folder' },
   EEXIST: { what: 'something else has that name', remedy: 'remove it or choose another path' },
   ENOTEMPTY: { what: 'the folder is not empty' },
-  ENAMETOOLONG: { what: 'the name is too long' },
+  ENAMETOOLONG: { what: 'the name is too long', remedy: 'choose a shorter one' },
+  ELOOP: { what: 'its links go in a circle', remedy: 'check where the links point' },
   EMFILE: { what: 'too many open files', remedy: 'raise the limit with `ulimit -n`' },
+  ENFILE: { what: 'too many open files on this machine', remedy: 'close other programs' },
+  EBUSY: { what: 'something else uses it', remedy: 'check what is mounted or running there' },
+  ETXTBSY: { what: 'it is a program that runs' },
+  ESTALE: { what: 'the network folder went away', remedy: 'mount it again' },
   EIO: { what: 'the disk reported an input/output error', remedy: 'check the disk' },
+}
+
+/** What the system says: `EXDEV: cross-device link not permitted, rename 'a' -> 'b'` without the paths. */
+function systemReason({ message }: Error, code: string): string {
+  const reason = /^E[A-Z0-9]+: (.*?)(, \w+( '.*)?)?$/.exec(message)?.[1]
+  return reason === undefined ? code : `${reason} (${code})`
 }
 
 /** Whether a process of this host is running. */

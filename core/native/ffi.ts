@@ -7,12 +7,12 @@
 import { createRequire } from 'node:module'
 import { TrituneError } from '../errors.ts'
 
-/** ptr: address; buf: TypedArray (or null) borrowed for the call; cstr: NUL-terminated UTF-8 (result only). */
+/** ptr: address, as a number also under Deno; buf: TypedArray (or null) borrowed for the call; cstr: NUL-terminated UTF-8 (result only). */
 export type FfiType = 'i32' | 'f32' | 'f64' | 'ptr' | 'buf' | 'size' | 'cstr'
 
 export interface FfiFunction {
   readonly args: readonly FfiType[]
-  readonly returns: 'i32' | 'cstr'
+  readonly returns: 'i32' | 'ptr' | 'cstr'
 }
 
 export type FfiBuffer =
@@ -79,7 +79,9 @@ function openWithBun<F>(path: string, table: FfiTable<F>): NativeModule<F> {
   const functions: Record<string, Raw> = {}
   for (const [name, f] of Object.entries<FfiFunction>(table)) {
     const raw = library.symbols[name]
-    functions[name] = f.returns === 'cstr' ? (...args) => String(raw(...args)) : raw
+    if (f.returns === 'cstr') functions[name] = (...args) => String(raw(...args))
+    // A null pointer is null there.
+    else functions[name] = f.returns === 'ptr' ? (...args) => Number(raw(...args) ?? 0) : raw
   }
   return {
     functions: functions as F,
@@ -126,8 +128,8 @@ function openWithDeno<F>(path: string, table: FfiTable<F>): NativeModule<F> {
     const raw = library.symbols[name]
     const wide = f.args.map((a) => a === 'ptr' || a === 'size')
     const call: Raw = (...args) => raw(...args.map((a, i) => (wide[i] ? BigInt(a as number) : a)))
-    functions[name] =
-      f.returns === 'cstr' ? (...args) => deno.UnsafePointerView.getCString(call(...args)) : call
+    if (f.returns === 'cstr') functions[name] = (...args) => deno.UnsafePointerView.getCString(call(...args))
+    else functions[name] = f.returns === 'ptr' ? (...args) => Number(call(...args)) : call
   }
   return {
     functions: functions as F,

@@ -2,16 +2,13 @@
  * An example as text that shows what is trained, for `--dry-run`: trained tokens green and the rest grey, or, without
  * colours, trained tokens between « and ».
  */
+import { styleText } from 'node:util'
 import { IGNORE } from './dataset-type.ts'
 import type { TokenizedExample } from './dataset-type.ts'
 import type { TokenizerLike } from '../../core/contracts/dataset.ts'
 
-const GREEN = '\u001b[32m'
-const GREY = '\u001b[90m'
-const RESET = '\u001b[0m'
-
 export interface ColourOptions {
-  /** ANSI colours; off for pipes and files. */
+  /** Whether to colour; the caller knows where it is shown. */
   readonly colour: boolean
 }
 
@@ -27,7 +24,7 @@ export function colourTokens(
     while (end < ids.length && (labels[end] !== IGNORE) === isTrained) end++
     // Decoding run by run keeps characters of several tokens together.
     const run = tokenizer.decode([...ids.subarray(start, end)])
-    if (colour) text += `${isTrained ? GREEN : GREY}${run}${RESET}`
+    if (colour) text += styleText(isTrained ? 'green' : 'gray', run, { validateStream: false })
     else text += isTrained ? `«${run}»` : run
     start = end
   }

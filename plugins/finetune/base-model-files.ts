@@ -20,9 +20,9 @@ export interface BaseModelFiles {
 export function baseModelFiles(
   { base_model, revision_of_model, offline, output_dir }: FinetuneConfig,
   host: Host,
-  onProgress: HubOptions['onProgress'],
+  tell: Pick<HubOptions, 'onProgress' | 'onNote'>,
 ): BaseModelFiles {
-  const options = { revision: revision_of_model ?? undefined, offline: offline ?? undefined, onProgress }
+  const options = { revision: revision_of_model ?? undefined, offline: offline ?? undefined, ...tell }
   let folder: string | null = null
 
   const checked = (path: string): string => {

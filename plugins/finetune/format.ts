@@ -29,3 +29,34 @@ export function formatDuration(seconds: number): string {
   const minutes = Math.round(seconds / 60)
   return minutes < 90 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
+
+export interface FitOptions {
+  /** Positions of parts that may be left out, in this order. */
+  readonly drop?: readonly number[]
+  /** Position of the part that loses its middle when that is not enough; default: the first. */
+  readonly elide?: number
+}
+
+/** The parts as one line that a terminal of so many columns does not break; the last column stays free. */
+export function fitLine(
+  parts: readonly string[],
+  columns: number,
+  { drop = [], elide = 0 }: FitOptions = {},
+): string {
+  const room = Math.max(1, columns - 1)
+  const left = new Set<number>()
+  const line = (middle?: string): string =>
+    parts.flatMap((part, i) => (left.has(i) ? [] : [i === elide ? (middle ?? part) : part])).join('  ')
+  for (const position of drop) {
+    if (line().length <= room) break
+    left.add(position)
+  }
+  const excess = line().length - room
+  if (excess <= 0) return line()
+  return line(withoutMiddle(parts[elide], Math.max(1, parts[elide].length - excess))).slice(0, room)
+}
+
+function withoutMiddle(text: string, room: number): string {
+  const head = Math.ceil((room - 1) / 2)
+  return `${text.slice(0, head)}…${text.slice(text.length - (room - 1 - head))}`
+}

@@ -1,8 +1,6 @@
 /**
  * Everything a run needs, opened and checked before the first step: device, model, tokenizer, data, adapter, plan.
  */
-import { accessSync, constants, existsSync, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
 import {
   ConfigError,
   type ConfigFailure,
@@ -38,6 +36,7 @@ import { chooseAdapter } from './open-adapter.ts'
 import { findParts } from './parts.ts'
 import { createPlan } from './plan.ts'
 import { fitting } from './out-of-memory.ts'
+import { checkOutputDir } from './output-dir.ts'
 import { packLayers } from './quantizers.ts'
 import type { Run } from './run.ts'
 import { openTokenizer } from './run-tokenizer.ts'
@@ -52,12 +51,14 @@ export interface PrepareOptions {
     readonly received: number
     readonly total: number
   }) => void
+  /** Told what takes time while the model is found: who is waited for, what is checked. */
+  readonly onNote?: (text: string) => void
 }
 
 /** Opens everything; when something fails, what was opened before is closed and the error goes on. */
 export async function prepareRun(
   config: FinetuneConfig,
-  { plugins: more = [], device: given, onDownload }: PrepareOptions = {},
+  { plugins: more = [], device: given, onDownload, onNote }: PrepareOptions = {},
 ): Promise<Run> {
   using open = new DisposableStack()
   atKey(['output_dir'], () => checkOutputDir(config.output_dir))
@@ -71,7 +72,7 @@ export async function prepareRun(
   checkDatasets(config, host)
   atKey(['chat_template_jinja'], () => checkChatTemplate(config))
   const { device, reason, note } = given ? { device: given, reason: null, note: null } : openRunDevice(config)
-  const base = baseModelFiles(config, host, onDownload)
+  const base = baseModelFiles(config, host, { onProgress: onDownload, onNote })
   const modelPath = await base.small()
   const tokenizer = atKey(['base_model'], () => openTokenizer(modelPath, config))
   const data = atNamedKey(() => loadDataset(config, tokenizer, host.all('dataset')))
@@ -159,27 +160,6 @@ function openRunDevice({ device, threads }: FinetuneConfig): OpenedDevice {
 function disposing<T extends Partial<Disposable> | null>(stack: DisposableStack, part: T): T {
   if (part?.[Symbol.dispose]) stack.defer(() => part[Symbol.dispose]?.())
   return part
-}
-
-/** Before the first download, and not when the first checkpoint is due. */
-function checkOutputDir(path: string): void {
-  let folder = resolve(path)
-  while (!existsSync(folder)) folder = dirname(folder)
-  if (!statSync(folder).isDirectory()) {
-    throw new TrituneError('E_FILE', `output_dir needs a folder where ${folder} is a file`, {
-      place: path,
-      remedy: 'name another folder',
-    })
-  }
-  try {
-    accessSync(folder, constants.W_OK)
-  } catch (cause) {
-    throw new TrituneError('E_FILE', `output_dir: ${folder} cannot be written to`, {
-      place: path,
-      remedy: 'name another folder',
-      cause,
-    })
-  }
 }
 
 /** Types and files of all of them, before anything is downloaded. */

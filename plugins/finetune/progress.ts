@@ -2,11 +2,14 @@
  * The progress of a run on a terminal: one line that is rewritten, or plain lines when the output is a file or a pipe.
  */
 import type { Monitor, RunEvent, StepReport } from '../../core/mod.ts'
-import { formatDuration } from './format.ts'
+import { fitLine, formatDuration } from './format.ts'
 
 export interface ProgressOptions {
   readonly loggingSteps: number
+  /** A terminal, on which the line is rewritten. */
   readonly terminal: boolean
+  /** Its width now; default 80. */
+  columns?(): number
   write(text: string): void
 }
 
@@ -15,7 +18,12 @@ export function createProgress(options: ProgressOptions): Monitor {
   return { onEvent: progressLines(options) }
 }
 
-function progressLines({ loggingSteps, terminal, write }: ProgressOptions): (event: RunEvent) => void {
+function progressLines({
+  loggingSteps,
+  terminal,
+  columns = () => 80,
+  write,
+}: ProgressOptions): (event: RunEvent) => void {
   let open = false
   let rate = 0
   const line = (text: string): void => {
@@ -28,12 +36,14 @@ function progressLines({ loggingSteps, terminal, write }: ProgressOptions): (eve
         const { report } = event
         // Smoothed, so that one slow step does not shake the estimate.
         rate = rate === 0 ? report.seconds : 0.9 * rate + 0.1 * report.seconds
-        const text = formatStep(report, rate)
+        const parts = stepParts(report, rate)
         const last = report.step === report.totalSteps
         if (terminal && !last) {
-          write(`${open ? '\r\u001b[K' : ''}${text}`)
+          // A line that the terminal breaks could not be rewritten: one row a step would be left.
+          write(`${open ? '\r\u001b[K' : ''}${fitLine(parts, columns(), { drop: LESS_WANTED })}`)
           open = true
-        } else if (last || report.step === 1 || report.step % loggingSteps === 0) line(text)
+        } else if (terminal) line(fitLine(parts, columns(), { drop: LESS_WANTED }))
+        else if (last || report.step === 1 || report.step % loggingSteps === 0) line(parts.join('  '))
         return
       }
       case 'eval':
@@ -57,11 +67,20 @@ function progressLines({ loggingSteps, terminal, write }: ProgressOptions): (eve
   }
 }
 
-function formatStep(
+/** Positions in `stepParts()` that a narrow terminal leaves out: learning rate, speed, time left. */
+const LESS_WANTED = [2, 3, 4]
+
+function stepParts(
   { step, totalSteps, loss, learningRate, tokens, seconds }: StepReport,
   rate: number,
-): string {
+): string[] {
   const width = String(totalSteps).length
   const left = (totalSteps - step) * rate
-  return `step ${String(step).padStart(width)}/${totalSteps}  loss ${loss.toFixed(4)}  lr ${learningRate.toExponential(2)}  ${Math.round(tokens / seconds)} tokens/s  ${step === totalSteps ? 'done' : `${formatDuration(left)} left`}`
+  return [
+    `step ${String(step).padStart(width)}/${totalSteps}`,
+    `loss ${loss.toFixed(4)}`,
+    `lr ${learningRate.toExponential(2)}`,
+    `${Math.round(tokens / seconds)} tokens/s`,
+    step === totalSteps ? 'done' : `${formatDuration(left)} left`,
+  ]
 }

@@ -3,9 +3,9 @@
  *
  * Whoever loads the folder then renders a conversation as it was trained. Tokens and ids are never changed here.
  */
-import { copyFileSync, cpSync, existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeFileAtomic } from '../../core/files/atomic.ts'
+import { copyFileAtomic, writeFileAtomic } from '../../core/files/atomic.ts'
 import { ggufTokenizer, openGguf } from '../gguf/mod.ts'
 import type { SpecialTokens } from './finetune-options.ts'
 
@@ -49,10 +49,8 @@ export function saveTokenizer(
     if (chatTemplate === null) {
       copyIfThere(modelPath, folder, TEMPLATE)
       if (has(MORE_TEMPLATES))
-        cpSync(join(modelPath, MORE_TEMPLATES), join(folder, MORE_TEMPLATES), {
-          recursive: true,
-          dereference: true,
-        })
+        for (const name of readdirSync(join(modelPath, MORE_TEMPLATES)))
+          copyIfThere(join(modelPath, MORE_TEMPLATES), join(folder, MORE_TEMPLATES), name)
     }
   }
   // transformers prefers this file to the field of the config.
@@ -65,7 +63,7 @@ export function hasTokenizer(folder: string): boolean {
 }
 
 export function copyIfThere(from: string, to: string, name: string): void {
-  if (existsSync(join(from, name))) copyFileSync(join(from, name), join(to, name))
+  if (existsSync(join(from, name))) copyFileAtomic(join(from, name), join(to, name))
 }
 
 // The tokenizer was read from these files before, so they are objects.

@@ -3,8 +3,6 @@
  *
  * It knows the order of things and nothing else: what a step is, what is kept and who is told are parts of the run.
  */
-import { existsSync } from 'node:fs'
-import { removeStaleIn } from '../../core/files/files.ts'
 import {
   type Monitor,
   referenceFallbacks,
@@ -13,9 +11,11 @@ import {
   type StepReport,
   TrituneError,
 } from '../../core/mod.ts'
+import { markFinished, unmarkFinished } from './earlier-run.ts'
 import { createMetricsFile } from './metrics-file.ts'
 import { createEmitter, type Emit } from './monitors.ts'
 import { explainOutOfMemory } from './out-of-memory.ts'
+import { lockOutputDir } from './output-dir.ts'
 import type { NamedPart, Run } from './run.ts'
 import { createProgressKeeper, type ProgressKeeper, type Resume } from './run-progress.ts'
 import { saveOutput } from './save-output.ts'
@@ -31,12 +31,15 @@ export interface TrainOptions {
   /** Asks for a clean stop after the current step. */
   readonly signal?: AbortSignal
   readonly resume?: Resume
+  /** From `lockOutputDir()`, where the caller took it before; else it is taken for the time of the training. */
+  readonly lock?: Disposable
 }
 
 /** Trains a prepared run to its end. Throws E_NAN, E_MEMORY, E_DISK, E_RESUME…; checkpoints already written stay intact. */
 export async function train(run: Run, options: TrainOptions = {}): Promise<RunResult> {
   const emit = emitterOf(run, options)
   let done = 0
+  using _lock = options.lock ? null : await lockOutputDir(run.config.output_dir)
   try {
     const result = await trainSteps(run, emit, options, (step) => (done = step))
     emit({ type: 'end', result })
@@ -59,7 +62,7 @@ async function trainSteps(
   const keeper = createProgressKeeper(run, emit)
   keeper.restore(resume)
   const started = keeper.step
-  if (existsSync(config.output_dir)) removeStaleIn(config.output_dir)
+  unmarkFinished(config.output_dir)
   emit({
     type: 'start',
     step: started,
@@ -99,6 +102,7 @@ function finish(run: Run, keeper: ProgressKeeper, stopped: boolean): RunResult {
   if (!stopped) {
     keeper.takeBest()
     saveOutput(run, outputDir)
+    markFinished(outputDir, { steps: keeper.step })
   }
   const { step: steps, loss, best, checkpoint } = keeper
   return { steps, stopped, loss, best, outputDir, checkpoint }

@@ -39,7 +39,10 @@ export interface OpenGeneratorOptions {
   /** Folder of a PEFT adapter. */
   readonly adapter?: string
   readonly dtype?: FloatDType
+  /** Default: HF_HUB_OFFLINE. */
   readonly offline?: boolean
+  /** Told what takes time while the model is found: who is waited for, what is checked. */
+  readonly onNote?: (text: string) => void
   /** Default: `auto`. */
   readonly device?: Device | DeviceName
   /** For adapters and models that are not built in. */
@@ -49,10 +52,10 @@ export interface OpenGeneratorOptions {
 /** `ref` is a hub name, a folder or a .gguf file. */
 export async function openGenerator(
   ref: string,
-  { adapter, dtype, offline = false, device = 'auto', plugins = [] }: OpenGeneratorOptions = {},
+  { adapter, dtype, offline, onNote, device = 'auto', plugins = [] }: OpenGeneratorOptions = {},
 ): Promise<Generator> {
   const on = typeof device === 'string' ? openDevice(device).device : device
-  const path = await resolveModel(ref, { offline })
+  const path = await resolveModel(ref, { offline, onNote })
   const tokenizer = loadTokenizer(tokenizerFiles(path, adapter))
   using open = new DisposableStack()
   const host: Host = open.use(createHost({ plugins: [cpu, cuda, models, peft, ...plugins] }))

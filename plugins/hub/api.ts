@@ -1,8 +1,8 @@
 /** The two questions asked of the hub: which commit is a revision, and which files does it have. */
 
 import { TrituneError } from '../../core/errors.ts'
-import type { HubReference } from './reference.ts'
-import { RetryableError, hubGet, networkError, withRetries } from './request.ts'
+import { type HubReference, isCommit } from './reference.ts'
+import { type HubResponse, RetryableError, hubGet, networkError, redirected, withRetries } from './request.ts'
 import type { HubSettings } from './settings.ts'
 
 export interface HubFile {
@@ -20,6 +20,10 @@ export interface HubCommit {
   readonly files: readonly HubFile[]
 }
 
+/** Of up to 1000 files each. */
+const MAX_PAGES = 1000
+const MAX_JSON_BYTES = 64 * 2 ** 20
+
 /** @throws E_HUB when the model, the revision or the network is not there, or the answer makes no sense */
 export async function fetchCommit(
   { repo, revision }: HubReference,
@@ -30,9 +34,13 @@ export async function fetchCommit(
   const info = await fetchJson(`${base}/revision/${encodeURIComponent(revision)}`, settings, what)
   const sha = isObject(info.value) ? info.value['sha'] : undefined
   if (typeof sha !== 'string' || !/^[0-9a-f]{40}$/.test(sha)) throw nonsense(what, 'it names no commit')
+  if (isCommit(revision) && sha !== revision) throw nonsense(what, `it names another commit, ${sha}`)
   const files: HubFile[] = []
+  const asked = new Set<string>()
   let next: string | undefined = `${base}/tree/${sha}?recursive=true`
   while (next !== undefined) {
+    if (asked.has(next) || asked.size >= MAX_PAGES) throw nonsense(what, 'its list of files does not end')
+    asked.add(next)
     const page: { value: unknown; next: string | undefined } = await fetchJson(next, settings, what)
     if (!Array.isArray(page.value)) throw nonsense(what, 'the list of files is no list')
     for (const item of page.value) {
@@ -66,17 +74,40 @@ async function fetchJson(
   what: string,
 ): Promise<{ value: unknown; next: string | undefined }> {
   return await withRetries(settings, async () => {
-    const { response, close } = await hubGet(url, settings, { what })
+    const answer = await hubGet(url, settings, { what })
+    const { response, close } = answer
     try {
       const link = /<([^>]+)>;\s*rel="next"/.exec(response.headers.get('link') ?? '')?.[1]
-      return { value: (await response.json()) as unknown, next: link && new URL(link, url).href }
+      const next = link === undefined ? undefined : redirected(new URL(url), link, what)
+      if (next !== undefined && next.origin !== new URL(url).origin)
+        throw nonsense(what, `its list of files goes on at ${next.origin}`)
+      return { value: JSON.parse(await readText(answer, what)) as unknown, next: next?.href }
     } catch (error) {
-      if (error instanceof SyntaxError) throw nonsense(what, 'it is no JSON')
+      if (error instanceof TrituneError) throw error
+      // Nested too deeply for the parser is no JSON of a hub either.
+      if (error instanceof SyntaxError || error instanceof RangeError) throw nonsense(what, 'it is no JSON')
       throw new RetryableError(networkError(error, what, settings))
     } finally {
       close()
     }
   })
+}
+
+/** The body as text, as long as it is no larger than an answer can be. */
+async function readText({ response }: HubResponse, what: string): Promise<string> {
+  const decoder = new TextDecoder()
+  const reader = response.body?.getReader()
+  let text = ''
+  let bytes = 0
+  for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
+    bytes += part.value.length
+    if (bytes > MAX_JSON_BYTES) {
+      await reader?.cancel()
+      throw nonsense(what, 'it has no end')
+    }
+    text += decoder.decode(part.value, { stream: true })
+  }
+  return text + decoder.decode()
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

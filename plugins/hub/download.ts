@@ -3,25 +3,15 @@
  * only when both are right. Partial files are `<etag>.incomplete`, as huggingface_hub names them.
  */
 
-import { createHash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { TrituneError } from '../../core/errors.ts'
 import { fileError, writeAll } from '../../core/files/files.ts'
 import type { HubFile } from './api.ts'
 import { RetryableError, hubGet, networkError, withRetries } from './request.ts'
 import type { HubSettings } from './settings.ts'
+import { hashFile, hashOf, isRightBlob, remember } from './verify.ts'
 
 /**
  * Downloads `url` to `blob` unless it is there.
@@ -33,12 +23,17 @@ export async function downloadBlob(
   file: HubFile,
   { settings, what }: { settings: HubSettings; what: string },
 ): Promise<void> {
-  if (existsSync(blob) && statSync(blob).size === file.bytes) return
   try {
+    if (existsSync(blob)) {
+      if (statSync(blob).size === file.bytes && isRightBlob(blob, settings)) return
+      settings.onNote(`the cached ${what} is damaged: downloading it again`)
+      rmSync(blob)
+    }
     mkdirSync(dirname(blob), { recursive: true })
     const partial = `${blob}.incomplete`
     await withRetries(settings, () => attempt(url, partial, file, settings, what))
     renameSync(partial, blob)
+    remember(blob)
   } catch (error) {
     throw fileError(error, blob, 'cannot write')
   }
@@ -56,7 +51,9 @@ async function attempt(
     rmSync(partial)
     start = 0
   }
-  const hash = contentHash(file)
+  const hash = hashOf(file.etag, file.bytes)
+  if (hash === undefined)
+    throw new TrituneError('E_HUB', 'the hub names no hash that tritune knows', { place: what })
   if (start < file.bytes || file.bytes === 0) {
     const range = start > 0 ? `bytes=${start}-` : undefined
     const { response, alive, close } = await hubGet(url, settings, { what, range })
@@ -147,24 +144,4 @@ function discardPartial(partial: string, what: string, message: string): Retryab
   rmSync(partial, { force: true })
   const remedy = 'run it again; if it happens again, a proxy or mirror alters the file'
   return new RetryableError(new TrituneError('E_HUB', message, { place: what, remedy }))
-}
-
-/** sha256 of the content, or git's blob id. */
-function contentHash(file: HubFile): Hash {
-  return file.large ? createHash('sha256') : createHash('sha1').update(`blob ${file.bytes}\0`)
-}
-
-function hashFile(path: string, hash: Hash, bytes: number): void {
-  const fd = openSync(path, 'r')
-  const buffer = new Uint8Array(1 << 20)
-  try {
-    for (let done = 0; done < bytes;) {
-      const got = readSync(fd, buffer, 0, Math.min(buffer.length, bytes - done), done)
-      if (got === 0) break
-      hash.update(buffer.subarray(0, got))
-      done += got
-    }
-  } finally {
-    closeSync(fd)
-  }
 }

@@ -23,6 +23,11 @@ const SMALL: ReadonlySet<string> = new Set([
   'adapter_config.json',
 ])
 
+/** Whether a file at the top of a snapshot is read by anything here. */
+export function isNeeded(name: string): boolean {
+  return SMALL.has(name) || name === WEIGHTS_INDEX || name.endsWith('.safetensors')
+}
+
 /** Config and tokenizer, and the index of sharded weights. */
 export function smallFiles(paths: readonly string[]): string[] {
   const index = paths.includes(SINGLE_WEIGHTS) ? [] : [WEIGHTS_INDEX]

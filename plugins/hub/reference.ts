@@ -19,6 +19,11 @@ export function looksLikePath(reference: string): boolean {
   return /^(\.{0,2}[/\\]|\.{1,2}$|~|[A-Za-z]:[/\\])/.test(reference)
 }
 
+/** A whole commit id. */
+export function isCommit(revision: string): boolean {
+  return /^[0-9a-f]{40}$/.test(revision)
+}
+
 /** @throws E_HUB when it is no valid name of a model */
 export function parseReference(reference: string, revision?: string): HubReference {
   const match = /^(?<path>[^@]+)(@(?<tag>.+))?$/.exec(reference)

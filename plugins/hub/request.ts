@@ -1,6 +1,7 @@
 /**
- * One GET to the hub: redirects followed by hand, so that the token never leaves the hub's own host; a time limit on
- * silence; and failures as errors that say what to do. Retrying is done by `withRetries`.
+ * One GET to the hub: redirects followed by hand, so that the token is sent to the hub's own origin only and nothing
+ * goes from https to http; a time limit on silence; and failures as errors that say what to do. Retrying is done by
+ * `withRetries`.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,7 +10,7 @@ import type { HubSettings } from './settings.ts'
 
 export interface HubResponse {
   readonly response: Response
-  /** Call whenever data arrives; when nobody does for a minute the body fails. */
+  /** Call whenever data arrives; when nobody does for `silenceMs` the body fails. */
   alive(): void
   /** Call when the body is done with. */
   close(): void
@@ -40,11 +41,14 @@ export async function hubGet(
   const close = (): void => clearTimeout(timer)
   const alive = (): void => {
     close()
-    timer = setTimeout(() => controller.abort(new Error('no data for a minute')), SILENCE_MS)
+    timer = setTimeout(
+      () => controller.abort(new Error(`no data for ${settings.silenceMs / 1000} s`)),
+      settings.silenceMs,
+    )
   }
   alive()
   try {
-    const response = await follow(url, settings, range, controller.signal)
+    const response = await follow(url, settings, { what, range, signal: controller.signal })
     if (response.ok || response.status === 416) return { response, alive, close }
     close()
     await response.body?.cancel()
@@ -64,7 +68,12 @@ export async function withRetries<T>(settings: HubSettings, work: () => Promise<
     } catch (error) {
       if (!(error instanceof RetryableError)) throw error
       if (attempt >= settings.retries) throw error.reported
-      await sleep(Math.min(error.waitMs ?? settings.retryDelayMs * 2 ** attempt, MAX_WAIT_MS))
+      const wait = error.waitMs ?? Math.min(settings.retryDelayMs * 2 ** attempt, MAX_DELAY_MS)
+      if (wait >= WORTH_TELLING_MS)
+        settings.onNote(
+          `${error.reported.message.split('\n')[0]}; trying again in ${Math.ceil(wait / 1000)} s`,
+        )
+      await sleep(wait)
     }
   }
 }
@@ -79,30 +88,59 @@ export function networkError(error: unknown, what: string, settings: HubSettings
   })
 }
 
-const SILENCE_MS = 60_000
-const MAX_WAIT_MS = 60_000
+const MAX_DELAY_MS = 60_000
+/** The hub counts requests in windows of five minutes; who asks for more is not waited for. */
+const MAX_WAIT_MS = 300_000
+const WORTH_TELLING_MS = 5000
 const MAX_REDIRECTS = 8
 
 async function follow(
   url: string,
   { token, endpoint }: HubSettings,
-  range: string | undefined,
-  signal: AbortSignal,
+  { what, range, signal }: { what: string; range: string | undefined; signal: AbortSignal },
 ): Promise<Response> {
-  const own = new URL(endpoint).host
+  const own = new URL(endpoint).origin
   let next = new URL(url)
   for (let hop = 0; hop < MAX_REDIRECTS; hop++) {
     // Compressed bodies could neither be resumed nor counted.
     const headers: Record<string, string> = { 'user-agent': 'tritune', 'accept-encoding': 'identity' }
-    if (token !== undefined && next.host === own) headers['authorization'] = `Bearer ${token}`
+    if (token !== undefined && next.origin === own) headers['authorization'] = `Bearer ${token}`
     if (range !== undefined) headers['range'] = range
     const response = await fetch(next, { headers, redirect: 'manual', signal })
     const location = response.headers.get('location')
     if (response.status < 300 || response.status >= 400 || location === null) return response
     await response.body?.cancel()
-    next = new URL(location, next)
+    next = redirected(next, location, what)
   }
-  throw new Error(`more than ${MAX_REDIRECTS} redirects`)
+  throw unsafe(what, `it sends from one address to the next, more than ${MAX_REDIRECTS} times`)
+}
+
+/** Where a redirect or a link leads; http and https only, and never from https to http. E_HUB */
+export function redirected(from: URL, location: string, what: string): URL {
+  if (!URL.canParse(location, from.href)) throw unsafe(what, `it sends to ${JSON.stringify(location)}`)
+  const to = new URL(location, from)
+  if (to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:')) return to
+  throw unsafe(
+    what,
+    `it sends to ${to.protocol}//${to.host}, which is not as safe as ${from.protocol}//${from.host}`,
+  )
+}
+
+function unsafe(what: string, why: string): TrituneError {
+  return new TrituneError('E_HUB', `the answer of the hub is not followed: ${why}`, {
+    place: what,
+    remedy: 'check HF_ENDPOINT, and whether a proxy answers instead of the hub',
+  })
+}
+
+/** What Retry-After (seconds or a date) or the hub's own header asks to wait. */
+function askedWait(headers: Headers, now: number): number | undefined {
+  const asked = headers.get('retry-after')?.trim() ?? ''
+  if (/^\d+$/.test(asked)) return Number(asked) * 1000
+  const date = asked === '' ? Number.NaN : Date.parse(asked)
+  if (!Number.isNaN(date)) return Math.max(0, date - now)
+  const reset = /;\s*r\s*=\s*0\s*;\s*t\s*=\s*(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]
+  return reset === undefined ? undefined : Number(reset) * 1000
 }
 
 function refusal(response: Response, { endpoint, token }: HubSettings, what: string): Error {
@@ -115,8 +153,9 @@ function refusal(response: Response, { endpoint, token }: HubSettings, what: str
       remedy,
     })
   if (status === 429 || status >= 500) {
-    const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
-    const wait = Number.isFinite(seconds) ? seconds * 1000 : undefined
+    const wait = askedWait(response.headers, Date.now())
+    if (wait !== undefined && wait > MAX_WAIT_MS)
+      return error(`the hub asks to wait ${Math.ceil(wait / 60_000)} minutes`, 'try again then')
     return new RetryableError(error('the hub cannot answer now', 'try again later'), wait)
   }
   const page = `${endpoint}/${what.split('/').slice(0, 2).join('/')}`

@@ -3,20 +3,21 @@
  * through its cache. Reads only; uploading is not here.
  */
 
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrituneError, didYouMean } from '../../core/errors.ts'
+import { describeHolder, withLock } from '../../core/files/lock.ts'
 import type { HubCommit, HubFile } from './api.ts'
 import { fetchCommit } from './api.ts'
 import type { RepoCache } from './cache.ts'
-import { isCommit, repoCache } from './cache.ts'
+import { repoCache } from './cache.ts'
 import { downloadBlob } from './download.ts'
-import { withLock } from './lock.ts'
-import { SINGLE_WEIGHTS, WEIGHTS_INDEX, indexedShards, smallFiles, weightFiles } from './plan.ts'
+import { SINGLE_WEIGHTS, WEIGHTS_INDEX, indexedShards, isNeeded, smallFiles, weightFiles } from './plan.ts'
 import type { HubReference } from './reference.ts'
-import { looksLikePath, parseReference } from './reference.ts'
+import { isCommit, looksLikePath, parseReference } from './reference.ts'
 import type { HubOptions, HubSettings } from './settings.ts'
 import { hubSettings } from './settings.ts'
+import { blobOf, isRightBlob } from './verify.ts'
 
 /**
  * @param reference an existing folder or file (returned as it is), `org/name[@revision]`, or `org/name/file.gguf`
@@ -30,21 +31,31 @@ export async function resolveModel(reference: string, options: HubOptions = {}):
   }
   const wanted = parseReference(reference, options.revision)
   const settings = hubSettings(options, process.env)
-  const cache = repoCache(settings.cacheDir, wanted)
+  const cache = repoCache(settings, wanted)
   if (settings.offline) return fromCache(wanted, cache, settings)
-  if (isCommit(wanted.revision) && lacking(wanted, cache.snapshot(wanted.revision)) === undefined) {
-    return resultPath(wanted, cache.snapshot(wanted.revision))
+  if (isCommit(wanted.revision)) {
+    const snapshot = cache.snapshot(wanted.revision)
+    if (lacking(wanted, snapshot) === undefined && damaged(wanted, snapshot, settings) === undefined)
+      return resultPath(wanted, snapshot)
   }
   return await fromHub(wanted, cache, settings, options.only)
 }
 
 const PARALLEL = 4
 
-function fromCache(wanted: HubReference, cache: RepoCache, { cacheDir }: HubSettings): string {
+function fromCache(wanted: HubReference, cache: RepoCache, settings: HubSettings): string {
+  const { cacheDir } = settings
   const what = describe(wanted)
   const commit = cache.commitOf(wanted.revision)
   const missing = commit === undefined ? 'everything' : lacking(wanted, cache.snapshot(commit))
-  if (commit !== undefined && missing === undefined) return resultPath(wanted, cache.snapshot(commit))
+  if (commit !== undefined && missing === undefined) {
+    const bad = damaged(wanted, cache.snapshot(commit), settings)
+    if (bad === undefined) return resultPath(wanted, cache.snapshot(commit))
+    throw new TrituneError('E_HUB', `the cached ${bad} is damaged: its content is not that of its name`, {
+      place: what,
+      remedy: 'run it once without offline (HF_HUB_OFFLINE): it is downloaded again',
+    })
+  }
   const message =
     missing === 'everything'
       ? 'it is not in the cache'
@@ -93,7 +104,9 @@ async function fetchFile(
   const path = file.path.split('/').map(encodeURIComponent).join('/')
   const url = `${settings.endpoint}/${wanted.repo}/resolve/${commit.sha}/${path}`
   const what = `${wanted.repo}/${file.path}`
-  await withLock(cache.lock(file), () => downloadBlob(url, cache.blob(file), file, { settings, what }))
+  await withLock(cache.lock(file), () => downloadBlob(url, cache.blob(file), file, { settings, what }), {
+    onWait: (holder) => settings.onNote(`waiting for ${what}: ${describeHolder(holder)} downloads it`),
+  })
   cache.link(file, commit.sha)
 }
 
@@ -119,6 +132,15 @@ function lacking({ file }: HubReference, snapshot: string): string | undefined {
   return indexedShards(readFileSync(join(snapshot, WEIGHTS_INDEX), 'utf8'), snapshot).find(
     (shard) => !has(shard),
   )
+}
+
+/** The first file that is wanted and has another content than its name says. */
+function damaged({ file }: HubReference, snapshot: string, settings: HubSettings): string | undefined {
+  const names = file === undefined ? readdirSync(snapshot).filter((name) => isNeeded(name)) : [file]
+  return names.find((name) => {
+    const blob = blobOf(join(snapshot, name))
+    return blob !== undefined && !isRightBlob(blob, settings)
+  })
 }
 
 function resultPath({ file }: HubReference, snapshot: string): string {

@@ -3,9 +3,11 @@
  * then its defaults. https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables
  */
 
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { TrituneError } from '../../core/errors.ts'
+import { errorCode, fileError } from '../../core/files/files.ts'
 
 export interface HubProgress {
   /** Path in the repository. */
@@ -18,15 +20,17 @@ export interface HubProgress {
 export interface HubOptions {
   /** Branch, tag or commit; default `main`. */
   readonly revision?: string
-  /** Access token; `false` sends none. Default: HF_TOKEN, then the file that `hf auth login` wrote. */
+  /** Access token; `false` sends none. Default: HF_TOKEN, then the file that `hf auth login` wrote; none with HF_HUB_DISABLE_IMPLICIT_TOKEN. */
   readonly token?: string | false
-  /** Use only what is cached. Default: HF_HUB_OFFLINE. */
+  /** Use only what is cached. Default: HF_HUB_OFFLINE, then TRANSFORMERS_OFFLINE. */
   readonly offline?: boolean
   /** Default: HF_HUB_CACHE, then HF_HOME/hub, then ~/.cache/huggingface/hub. */
   readonly cacheDir?: string
   /** Default: HF_ENDPOINT, then https://huggingface.co. */
   readonly endpoint?: string
   readonly onProgress?: (progress: HubProgress) => void
+  /** Told what takes time: who is waited for, what is checked, when the hub is asked again. */
+  readonly onNote?: (text: string) => void
   /** Download only config.json, or only the small files; see `resolveModelPart()`. */
   readonly only?: 'config' | 'small'
   /** Further attempts after a failure that may pass (network, 429, 5xx, broken bodies); default 5. */
@@ -41,30 +45,88 @@ export interface HubSettings {
   readonly cacheDir: string
   readonly endpoint: string
   readonly onProgress: (progress: HubProgress) => void
+  readonly onNote: (text: string) => void
+  /** Links in the cache, as they are usual; HF_HUB_DISABLE_SYMLINKS makes copies. */
+  readonly symlinks: boolean
+  /** A connection without data for so long is given up; HF_HUB_DOWNLOAD_TIMEOUT. */
+  readonly silenceMs: number
   readonly retries: number
   readonly retryDelayMs: number
 }
 
-export function hubSettings(
-  options: HubOptions,
-  env: Readonly<Record<string, string | undefined>>,
-): HubSettings {
-  const home = env['HF_HOME'] ?? join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'huggingface')
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** @throws E_HUB for an endpoint or a token that cannot be one; E_FILE when the token's file cannot be read */
+export function hubSettings(options: HubOptions, env: Environment): HubSettings {
+  const home = expand(
+    env['HF_HOME'] || join(env['XDG_CACHE_HOME'] || join(homeOf(env), '.cache'), 'huggingface'),
+    env,
+  )
+  const silent = isTrue(env['HF_HUB_DISABLE_PROGRESS_BARS'])
+  const cacheDir = env['HF_HUB_CACHE'] || env['HUGGINGFACE_HUB_CACHE']
   return {
-    token: options.token === false ? undefined : (options.token ?? findToken(env, home)),
-    offline: options.offline ?? /^(1|true|yes|on)$/i.test(env['HF_HUB_OFFLINE'] ?? ''),
-    cacheDir: options.cacheDir ?? env['HF_HUB_CACHE'] ?? env['HUGGINGFACE_HUB_CACHE'] ?? join(home, 'hub'),
-    endpoint: (options.endpoint ?? env['HF_ENDPOINT'] ?? 'https://huggingface.co').replace(/\/+$/, ''),
-    onProgress: options.onProgress ?? (() => {}),
+    token: options.token === false ? undefined : checkedToken(options.token ?? findToken(env, home)),
+    offline: options.offline ?? isTrue(env['HF_HUB_OFFLINE'] || env['TRANSFORMERS_OFFLINE']),
+    cacheDir: options.cacheDir ?? (cacheDir ? expand(cacheDir, env) : join(home, 'hub')),
+    endpoint: checkedEndpoint(options.endpoint ?? (env['HF_ENDPOINT'] || 'https://huggingface.co')),
+    onProgress: (!silent && options.onProgress) || (() => {}),
+    onNote: options.onNote ?? (() => {}),
+    symlinks: !isTrue(env['HF_HUB_DISABLE_SYMLINKS']),
+    silenceMs: (Number(env['HF_HUB_DOWNLOAD_TIMEOUT']) || 60) * 1000,
     retries: options.retries ?? 5,
     retryDelayMs: options.retryDelayMs ?? 500,
   }
 }
 
-function findToken(env: Readonly<Record<string, string | undefined>>, home: string): string | undefined {
-  const named = env['HF_TOKEN'] ?? env['HUGGING_FACE_HUB_TOKEN']
-  if (named !== undefined && named.trim() !== '') return named.trim()
-  const path = env['HF_TOKEN_PATH'] ?? join(home, 'token')
-  const stored = existsSync(path) ? readFileSync(path, 'utf8').trim() : ''
-  return stored === '' ? undefined : stored
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function isTrue(value: string | undefined): boolean {
+  return /^(1|true|yes|on)$/i.test(value ?? '')
+}
+
+function homeOf(env: Environment): string {
+  return env['HOME'] || homedir()
+}
+
+/** `~`, `$NAME` and `${NAME}`, as Python's expanduser and expandvars. */
+function expand(path: string, env: Environment): string {
+  return path
+    .replace(/^~(?=\/|\\|$)/, () => homeOf(env))
+    .replace(
+      /\$(?:(\w+)|\{([^}]*)\})/g,
+      (whole, bare?: string, braced?: string) => env[bare ?? braced ?? ''] ?? whole,
+    )
+}
+
+function checkedEndpoint(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url?.protocol === 'https:' || url?.protocol === 'http:') return text.replace(/\/+$/, '')
+  throw new TrituneError('E_HUB', `"${text}" is no address of a hub`, {
+    place: 'HF_ENDPOINT',
+    remedy: 'write it as https://huggingface.co',
+  })
+}
+
+function findToken(env: Environment, home: string): string | undefined {
+  if (isTrue(env['HF_HUB_DISABLE_IMPLICIT_TOKEN'])) return undefined
+  const named = (env['HF_TOKEN'] || env['HUGGING_FACE_HUB_TOKEN'] || '').trim()
+  return named || storedToken(env['HF_TOKEN_PATH'] ? expand(env['HF_TOKEN_PATH'], env) : join(home, 'token'))
+}
+
+function storedToken(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim() || undefined
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw fileError(error, path, 'cannot read the access token')
+  }
+}
+
+/** What no header can carry would be reported as a failure of the network. */
+function checkedToken(token: string | undefined): string | undefined {
+  if (token === undefined || /^[\x21-\x7e]+$/.test(token)) return token
+  throw new TrituneError('E_HUB', 'the access token has spaces or characters that no token has', {
+    place: 'HF_TOKEN, or the file that `hf auth login` wrote',
+    remedy: 'copy it again from the settings of your account',
+  })
 }

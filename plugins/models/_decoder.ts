@@ -25,7 +25,14 @@ import {
   TrituneError,
   type WeightSource,
 } from '../../core/mod.ts'
-import { booleanField, type ConfigJson, integerField, numberField, stringField } from './_config.ts'
+import {
+  booleanField,
+  type ConfigJson,
+  integerField,
+  MOST_LAYERS,
+  numberField,
+  stringField,
+} from './_config.ts'
 import { collectWeights, type WeightCollector } from './_weights.ts'
 import { createLeadCache, openLead } from './_lead.ts'
 import type { LayerCache } from './cache.ts'
@@ -67,7 +74,7 @@ interface Block {
 /** Builds the model; throws E_MODEL for a config or checkpoint that does not fit. */
 export function createDecoder(config: ConfigJson, source: WeightSource, traits: DecoderTraits): Model {
   const hiddenSize = integerField(config, 'hidden_size')
-  const layerCount = integerField(config, 'num_hidden_layers')
+  const layerCount = integerField(config, 'num_hidden_layers', undefined, { max: MOST_LAYERS })
   const heads = integerField(config, 'num_attention_heads')
   const kvHeads = integerField(config, 'num_key_value_heads', heads)
   const headDim = integerField(config, 'head_dim', hiddenSize / heads)

@@ -21,7 +21,14 @@ import {
   TrituneError,
   type WeightSource,
 } from '../../core/mod.ts'
-import { booleanField, type ConfigJson, integerField, numberField, stringField } from './_config.ts'
+import {
+  booleanField,
+  type ConfigJson,
+  integerField,
+  MOST_LAYERS,
+  numberField,
+  stringField,
+} from './_config.ts'
 import { collectWeights } from './_weights.ts'
 import { createLeadCache, openLead } from './_lead.ts'
 import type { LayerCache } from './cache.ts'
@@ -44,7 +51,7 @@ export const gpt2: ModelDefinition = { name: 'gpt2', create: createGpt2 }
 
 function createGpt2(config: ConfigJson, source: WeightSource): Model {
   const hiddenSize = integerField(config, 'n_embd')
-  const layerCount = integerField(config, 'n_layer')
+  const layerCount = integerField(config, 'n_layer', undefined, { max: MOST_LAYERS })
   const heads = integerField(config, 'n_head')
   const vocabSize = integerField(config, 'vocab_size')
   const contextLength = integerField(config, 'n_positions')

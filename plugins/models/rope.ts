@@ -2,7 +2,8 @@
  * Rotary position tables: inverse frequencies with every scaling of transformers' ROPE_INIT_FUNCTIONS (default, linear,
  * llama3, yarn), and the cos/sin tables that the rope op reads.
  */
-import { type Device, type DType, tensor, type Tensor, TrituneError } from '../../core/mod.ts'
+import { type Device, type DType, showValue, tensor, type Tensor, TrituneError } from '../../core/mod.ts'
+import type { ConfigJson } from './_config.ts'
 
 export interface RopeConfig {
   readonly theta: number
@@ -60,12 +61,17 @@ export function ropeFrequencies({ theta, dim, scaling }: RopeConfig): {
   }
 }
 
-/** Reads `rope_scaling` / `rope_parameters` and friends of a Hugging Face config.json. E_UNSUPPORTED for other types. */
-export function readRopeConfig(config: Readonly<Record<string, unknown>>, headDim: number): RopeConfig {
-  const parameters = record(config.rope_parameters) ?? record(config.rope_scaling) ?? {}
-  const theta = number(parameters.rope_theta) ?? number(config.rope_theta) ?? 10000
-  const partial = number(parameters.partial_rotary_factor) ?? number(config.partial_rotary_factor) ?? 1
-  const maxPositions = number(config.max_position_embeddings) ?? 2048
+/**
+ * Reads `rope_scaling` / `rope_parameters` and friends of a Hugging Face config.json. E_UNSUPPORTED for other types, E_MODEL for
+ * values that cannot be meant.
+ */
+export function readRopeConfig(config: ConfigJson, headDim: number): RopeConfig {
+  const parameters = record(config, 'rope_parameters') ?? record(config, 'rope_scaling') ?? {}
+  const theta = positive(parameters, 'rope_theta') ?? positive(config, 'rope_theta') ?? 10000
+  const partial =
+    positive(parameters, 'partial_rotary_factor') ?? positive(config, 'partial_rotary_factor') ?? 1
+  if (partial > 1) throw wrong('partial_rotary_factor', 'a number up to 1', partial)
+  const maxPositions = positive(config, 'max_position_embeddings') ?? 2048
   return {
     theta,
     dim: Math.floor(headDim * partial),
@@ -157,16 +163,12 @@ function yarn(
   return { frequencies, attentionFactor }
 }
 
-function readScaling(
-  parameters: Readonly<Record<string, unknown>>,
-  config: Readonly<Record<string, unknown>>,
-  maxPositions: number,
-): RopeScaling {
+function readScaling(parameters: ConfigJson, config: ConfigJson, maxPositions: number): RopeScaling {
   const type: unknown = parameters.rope_type ?? parameters.type ?? 'default'
-  const factor = number(parameters.factor) ?? 1
+  const factor = positive(parameters, 'factor') ?? 1
   const originalPositions =
-    number(parameters.original_max_position_embeddings) ??
-    number(config.original_max_position_embeddings) ??
+    positive(parameters, 'original_max_position_embeddings') ??
+    positive(config, 'original_max_position_embeddings') ??
     maxPositions
   switch (type) {
     case 'default':
@@ -179,8 +181,8 @@ function readScaling(
       return {
         type: 'llama3',
         factor,
-        lowFreqFactor: number(parameters.low_freq_factor) ?? 1,
-        highFreqFactor: number(parameters.high_freq_factor) ?? 4,
+        lowFreqFactor: positive(parameters, 'low_freq_factor') ?? 1,
+        highFreqFactor: positive(parameters, 'high_freq_factor') ?? 4,
         originalPositions,
       }
     case 'yarn':
@@ -188,11 +190,11 @@ function readScaling(
         type: 'yarn',
         factor,
         originalPositions,
-        betaFast: number(parameters.beta_fast) ?? 32,
-        betaSlow: number(parameters.beta_slow) ?? 1,
-        attentionFactor: number(parameters.attention_factor),
-        mscale: number(parameters.mscale),
-        mscaleAllDim: number(parameters.mscale_all_dim),
+        betaFast: positive(parameters, 'beta_fast') ?? 32,
+        betaSlow: positive(parameters, 'beta_slow') ?? 1,
+        attentionFactor: positive(parameters, 'attention_factor'),
+        mscale: positive(parameters, 'mscale', { orZero: true }),
+        mscaleAllDim: positive(parameters, 'mscale_all_dim', { orZero: true }),
         truncate: parameters.truncate !== false,
       }
     default:
@@ -203,12 +205,28 @@ function readScaling(
   }
 }
 
-function number(value: unknown): number | null {
-  return typeof value === 'number' && Number.isFinite(value) ? value : null
+/** A number above 0, or null when the key is absent or null. */
+function positive(
+  fields: ConfigJson,
+  key: string,
+  { orZero = false }: { readonly orZero?: boolean } = {},
+): number | null {
+  const value = fields[key] ?? null
+  if (value === null) return null
+  if (typeof value === 'number' && Number.isFinite(value) && (value > 0 || (orZero && value === 0)))
+    return value
+  throw wrong(key, orZero ? 'a number of at least 0' : 'a number above 0', value)
 }
 
-function record(value: unknown): Readonly<Record<string, unknown>> | null {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Readonly<Record<string, unknown>>)
-    : null
+function record(config: ConfigJson, key: string): ConfigJson | null {
+  const value = config[key] ?? null
+  if (value === null || (typeof value === 'object' && !Array.isArray(value)))
+    return value as ConfigJson | null
+  throw wrong(key, 'a mapping', value)
+}
+
+function wrong(key: string, expected: string, value: unknown): TrituneError {
+  return new TrituneError('E_MODEL', `config.json: ${key}: expected ${expected}, got ${showValue(value)}`, {
+    remedy: 'check the file against the one of the original model',
+  })
 }

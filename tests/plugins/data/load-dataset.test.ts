@@ -299,7 +299,7 @@ test('`colourTokens()` shows what is trained', () => {
   const { train } = load(config(IO, { shuffle_merged_datasets: false }))
   expect(colourTokens(train[0], tinyTokenizer(), { colour: false })).toBe('a«b»')
   expect(colourTokens(train[0], tinyTokenizer(), { colour: true })).toBe(
-    '\u001b[90ma\u001b[0m\u001b[32mb\u001b[0m',
+    '\u001b[90ma\u001b[39m\u001b[32mb\u001b[39m',
   )
 })
 

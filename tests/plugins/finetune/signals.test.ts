@@ -55,16 +55,20 @@ async function until(
   return { rest: rest() }
 }
 
-test.each(['SIGINT', 'SIGTERM'] as const)(
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const)(
   '%s stops after the step; --resume ends as an undisturbed run',
-  async (signal) => {
+  async (signal, exit) => {
     using space = workspace()
     const more = 'max_steps: 150\nsave_strategy: no\nlogging_steps: 1\n'
     const child = start([writeConfig(space, 'stopped', more)])
     const { rest } = await until(child, 'step   3/150')
     child.kill(signal)
     const output = await rest
-    expect(await child.exited).toBe(130)
+    expect(await child.exited).toBe(exit)
     expect(output).toMatch(/stopped at step \d+; resume with:\n.*--resume/)
     const [{ step }] = listCheckpoints(join(space.path, 'stopped'))
     expect(step).toBeGreaterThanOrEqual(3)
@@ -82,16 +86,6 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
   30_000,
 )
 
-test('a second SIGINT ends the process at once', async () => {
-  using space = workspace()
-  const child = start([writeConfig(space, 'out', 'max_steps: 100000\nlogging_steps: 1\n')])
-  const { rest } = await until(child, 'step      1/')
-  child.kill('SIGINT')
-  child.kill('SIGINT')
-  await rest
-  expect(await child.exited).not.toBe(0)
-}, 20_000)
-
 test('whatever a SIGKILL leaves under output_dir loads, and the next run goes on from it', async () => {
   for (const { steps, problems } of await killWhileSaving(5)) {
     expect(problems).toEqual([])
@@ -101,11 +95,15 @@ test('whatever a SIGKILL leaves under output_dir loads, and the next run goes on
 
 test('what killed runs left half-written is taken away by the next one', async () => {
   using space = workspace()
-  const dead = Bun.spawnSync(['true']).pid
-  const leftover = join(space.path, 'out', `.checkpoint-7.tmp-${hostname()}-${dead}-abc`)
-  const living = join(space.path, 'out', `.checkpoint-8.tmp-${hostname()}-${process.ppid}-abc`)
-  for (const folder of [leftover, living]) mkdirSync(folder, { recursive: true })
+  const own = [
+    `.checkpoint-7.tmp-${hostname()}-${Bun.spawnSync(['true']).pid}-abc`,
+    // The lock is ours, so nobody writes there, whatever has that number now.
+    `.checkpoint-8.tmp-${hostname()}-${process.ppid}-abc`,
+    `.checkpoint-9.tmp-another.host-1-abc`,
+  ].map((name) => join(space.path, 'out', name))
+  const other = join(space.path, 'out', `.merged.tmp-${hostname()}-${process.ppid}-abc`)
+  for (const folder of [...own, other]) mkdirSync(folder, { recursive: true })
   await space.train({ max_steps: 1 })
-  expect(existsSync(leftover)).toBe(false)
-  expect(existsSync(living)).toBe(true)
+  expect(own.filter((folder) => existsSync(folder))).toEqual([])
+  expect(existsSync(other)).toBe(true)
 })

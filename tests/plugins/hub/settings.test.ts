@@ -1,41 +1,98 @@
-import { afterAll, describe, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
-import { join } from 'node:path'
+/**
+ * Where the hub's settings come from: options, then the environment as huggingface_hub reads it.
+ */
+import { describe, expect, test } from 'bun:test'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { TrituneError } from '../../../core/errors.ts'
 import { hubSettings } from '../../../plugins/hub/settings.ts'
+import { goldenJson, temporaryFolder } from '../../_golden.ts'
 
-const home = mkdtempSync(join(tmpdir(), 'tritune-hf-home-'))
-afterAll(() => rmSync(home, { recursive: true, force: true }))
+interface Case {
+  /** `FILE token`: the content of a file in ~/.cache/huggingface. */
+  readonly env: Readonly<Record<string, string>>
+  readonly expected: Readonly<Record<string, string | boolean | null>>
+}
 
-function cache(env: Record<string, string>, cacheDir?: string): string {
-  return hubSettings({ cacheDir }, env).cacheDir
+const { cases } = goldenJson<{ readonly cases: readonly Case[] }>('hub/environment.json')
+
+test.each(cases.map(({ env, expected }) => [JSON.stringify(env), env, expected] as const))(
+  'hubSettings() of %s is as in huggingface_hub',
+  (_, given, expected) => {
+    using home = temporaryFolder()
+    const env: Record<string, string> = { HOME: home.path }
+    for (const [name, value] of Object.entries(given)) {
+      const file = join(home.path, '.cache/huggingface', name.replace('FILE ', ''))
+      if (!name.startsWith('FILE ')) env[name] = value.replace('<HOME>', home.path)
+      else {
+        mkdirSync(dirname(file), { recursive: true })
+        writeFileSync(file, value)
+      }
+    }
+    const { cacheDir, endpoint, offline, token, symlinks } = hubSettings({}, env)
+    const got = { cacheDir, endpoint, offline, token: token ?? null, symlinks }
+    expect(JSON.parse(JSON.stringify(got).replaceAll(home.path, '<HOME>'))).toEqual(expected)
+  },
+)
+
+function failure(env: Readonly<Record<string, string>>): TrituneError {
+  try {
+    hubSettings({}, env)
+  } catch (error) {
+    if (error instanceof TrituneError) return error
+    throw error
+  }
+  throw new Error('it did not fail')
 }
 
 describe('hubSettings()', () => {
-  test('finds the cache as huggingface_hub does', () => {
-    expect(cache({})).toBe(join(homedir(), '.cache/huggingface/hub'))
-    expect(cache({ XDG_CACHE_HOME: '/x' })).toBe('/x/huggingface/hub')
-    expect(cache({ HF_HOME: '/h', XDG_CACHE_HOME: '/x' })).toBe('/h/hub')
-    expect(cache({ HF_HOME: '/h', HF_HUB_CACHE: '/c' })).toBe('/c')
-    expect(cache({ HF_HUB_CACHE: '/c' }, '/o')).toBe('/o')
+  test('options win over the environment', () => {
+    const env = { HF_HUB_OFFLINE: '1', HF_HUB_CACHE: '/c', HF_TOKEN: 'hf_env', HF_ENDPOINT: 'https://mirror' }
+    const options = { offline: false, cacheDir: '/o', token: 'hf_option', endpoint: 'http://localhost:1/' }
+    expect(hubSettings(options, env)).toMatchObject({ ...options, endpoint: 'http://localhost:1' })
+    expect(hubSettings({ token: false }, env).token).toBeUndefined()
+    const implicit = { ...env, HF_HUB_DISABLE_IMPLICIT_TOKEN: '1' }
+    expect(hubSettings({ token: 'hf_option' }, implicit).token).toBe('hf_option')
   })
 
-  test('finds the token in options, environment and file, in this order', () => {
-    writeFileSync(join(home, 'token'), 'hf_file\n')
-    expect(hubSettings({}, { HF_HOME: home }).token).toBe('hf_file')
-    expect(hubSettings({}, { HF_HOME: home, HF_TOKEN: ' hf_env ' }).token).toBe('hf_env')
-    expect(hubSettings({ token: 'hf_option' }, { HF_HOME: home, HF_TOKEN: 'hf_env' }).token).toBe('hf_option')
-    expect(hubSettings({ token: false }, { HF_HOME: home, HF_TOKEN: 'hf_env' }).token).toBeUndefined()
-    expect(hubSettings({}, { HF_HOME: '/nothing' }).token).toBeUndefined()
-  })
-
-  test('reads endpoint and offline', () => {
-    expect(hubSettings({}, {})).toMatchObject({ endpoint: 'https://huggingface.co', offline: false })
-    expect(hubSettings({}, { HF_ENDPOINT: 'https://mirror/', HF_HUB_OFFLINE: '1' })).toMatchObject({
-      endpoint: 'https://mirror',
-      offline: true,
+  test('an empty variable is none', () => {
+    const env = { HOME: '/p', HF_HOME: '', HF_HUB_CACHE: '', HF_ENDPOINT: '', XDG_CACHE_HOME: '' }
+    expect(hubSettings({}, env)).toMatchObject({
+      cacheDir: '/p/.cache/huggingface/hub',
+      endpoint: 'https://huggingface.co',
     })
-    expect(hubSettings({ offline: false }, { HF_HUB_OFFLINE: 'true' }).offline).toBe(false)
-    expect(hubSettings({}, { HF_HUB_OFFLINE: '0' }).offline).toBe(false)
+  })
+
+  test('progress is silent, and silence is short, where the environment says so', () => {
+    const told: number[] = []
+    const onProgress = ({ received }: { received: number }): unknown => told.push(received)
+    for (const HF_HUB_DISABLE_PROGRESS_BARS of ['1', '0'])
+      hubSettings({ onProgress }, { HF_HUB_DISABLE_PROGRESS_BARS }).onProgress({
+        file: 'x',
+        received: 1,
+        total: 2,
+      })
+    expect(told).toEqual([1])
+    expect(hubSettings({}, { HF_HUB_DOWNLOAD_TIMEOUT: '7' }).silenceMs).toBe(7000)
+    expect(hubSettings({}, { HF_HUB_DOWNLOAD_TIMEOUT: 'x' }).silenceMs).toBe(60_000)
+  })
+
+  test('a token file that is a folder is an error that names it', () => {
+    using home = temporaryFolder()
+    const error = failure({ HF_TOKEN_PATH: home.path })
+    expect(error.code).toBe('E_FILE')
+    expect(error.message).toBe(`${home.path}: cannot read the access token: it is a folder, not a file`)
+  })
+
+  test.each(['not an address', 'ftp://hub', 'file:///hub', 'huggingface.co'])(
+    '%s is no endpoint',
+    (HF_ENDPOINT) => {
+      expect(failure({ HF_ENDPOINT }).message).toMatch(/^HF_ENDPOINT: .* is no address of a hub\n/)
+    },
+  )
+
+  test('what cannot be a token is said before anything is sent', () => {
+    expect(failure({ HF_TOKEN: 'hf_a b' }).message).toContain('has spaces or characters that no token has')
+    expect(failure({ HF_TOKEN: 'hf_ä' }).message).toContain('HF_TOKEN')
   })
 })

@@ -1,0 +1,64 @@
+/**
+ * The few functions of the C library that `node:` has no name for: locks on open files, and what a signal does. Not a
+ * library of tritune's; where it cannot be opened (Windows, Deno without --allow-ffi) there is none, and callers say
+ * what they do then.
+ */
+import { openModule } from './ffi.ts'
+
+export interface Libc {
+  /** flock(2): 0, or -1 when the file is locked by another open of it, or the file system has no such locks. */
+  flock(fd: number, operation: number): number
+  /** sigaction(2) on raw structs; `null` leaves one out. */
+  sigaction(signal: number, action: Uint8Array | null, old: Uint8Array | null): number
+  /** alarm(2): seconds that the timer before had left. */
+  alarm(seconds: number): number
+}
+
+/** LOCK_EX | LOCK_NB */
+export const LOCK_EXCLUSIVE_NOW: number = 2 | 4
+
+let opened: Libc | null | undefined
+
+/** The C library of this process, opened once; null where there is none. */
+export function libc(): Libc | null {
+  opened ??= open()
+  return opened
+}
+
+/** Address of a function of the C library, for handing it to the C library. */
+export function libcAddress(name: string): number | null {
+  for (const path of PATHS[process.platform] ?? []) {
+    try {
+      const library = openModule<{ dlsym(handle: number, name: Uint8Array): number }>(path, DLSYM)
+      const address = library.functions.dlsym(0, new TextEncoder().encode(`${name}\0`))
+      if (address !== 0) return address
+    } catch {
+      // The next name.
+    }
+  }
+  return null
+}
+
+const PATHS: Readonly<Record<string, readonly string[] | undefined>> = {
+  linux: ['libc.so.6', 'libc.so', `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`],
+  darwin: ['/usr/lib/libSystem.B.dylib'],
+}
+
+const TABLE = {
+  flock: { args: ['i32', 'i32'], returns: 'i32' },
+  sigaction: { args: ['i32', 'buf', 'buf'], returns: 'i32' },
+  alarm: { args: ['i32'], returns: 'i32' },
+} as const
+
+const DLSYM = { dlsym: { args: ['ptr', 'buf'], returns: 'ptr' } } as const
+
+function open(): Libc | null {
+  for (const path of PATHS[process.platform] ?? []) {
+    try {
+      return openModule<Libc>(path, TABLE).functions
+    } catch {
+      // The next name; null when there is none.
+    }
+  }
+  return null
+}
