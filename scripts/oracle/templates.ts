@@ -65,7 +65,8 @@ export async function runTemplateOracle({ python, count, cache }: TemplateOracle
   using space = temporaryFolder()
   const out = join(space.path, 'cases.jsonl')
   runPython(python, ['run', folder, out, String(count)])
-  return judgeFile(out)
+  // Awaited here: the folder goes away at the end of this function.
+  return await judgeFile(out)
 }
 
 /** Judges what `chat_templates.py run` wrote, and prints the tally. True when every difference is a listed one. */
