@@ -28,6 +28,7 @@ export const kernels: Topic = {
       for (const one of KERNEL_CASES) {
         // AdamW is f32 only: once is enough.
         if (dtype === 'bf16' && one.peer?.dtype === 'f32') continue
+        if (context.only !== null && !`${one.name}, ${dtype}`.includes(context.only)) continue
         context.progress(`${one.name} ${dtype}`)
         rows.push(...(await measure(one, { dtype, device, library, context })))
       }
