@@ -14,7 +14,7 @@ const char* lane_start(const Operand& x, size_t lane) {
 }
 
 bool rows_by_rows(const Gemm& g) {
-  if (g.a.k_major || g.b.k_major) return false;
+  if (g.a.k_major || g.b.k_major || g.a.lane_scales) return false;
   return g.k2 == 0 || (!g.b2.k_major && (g.a2_out ? !g.down.k_major : !g.a2.k_major));
 }
 
@@ -52,7 +52,9 @@ tt_status small_rows(const Gemm& g, Crew crew) {
 
 tt_status run(const Gemm& g, Crew crew) {
   if (g.m == 0 || g.n == 0) return TT_OK;
+  if (g.taker) return gemm_blocked(g, crew);
   if (g.m <= SMALL_M && rows_by_rows(g)) return small_rows(g, crew);
+  if (!crew.alone && gemm_is_deep(g)) return gemm_deep(g);
   if (g.k <= MAX_DEPTH || g.c_dtype != TT_F32 || g.a2_out) return gemm_blocked(g, crew);
   Gemm part = g;
   const int depth = round_up(divide_up(g.k, divide_up(g.k, MAX_DEPTH)), 32);
@@ -60,6 +62,7 @@ tt_status run(const Gemm& g, Crew crew) {
     part.k = smaller(depth, g.k - k);
     part.a.data = static_cast<const char*>(g.a.data) + size_t(k) * (g.a.k_major ? g.a.ld : 1) * dtype_bytes(g.a.dtype);
     part.b.data = static_cast<const char*>(g.b.data) + size_t(k) * (g.b.k_major ? g.b.ld : 1) * dtype_bytes(g.b.dtype);
+    part.a.first = g.a.first + k;
     if (tt_status status = gemm_blocked(part, crew)) return status;
     part.beta = 1;
     part.bias = nullptr;

@@ -20,19 +20,24 @@ constexpr int NR = 2 * LANES, N_BLOCK = 512;
 // ---- packing ------------------------------------------------------------------------------------------------------
 // A panel holds WIDTH lanes: panel[p·WIDTH + lane]. Lanes beyond the matrix are 0.
 
+static_assert(NR % LANES == 0 && MR < LANES, "a whole vector reaches into the next row of an a panel, never past it");
+
 template <int WIDTH, class T> void pack_k_major(float* panel, const T* source, size_t ld, int lanes, int k, float scale) {
   V s = set1(scale);
   for (int p = 0; p < k; p++, source += ld, panel += WIDTH) {
     for (int lane = 0; lane < WIDTH; lane += LANES) {
       int want = WIDTH - lane < LANES ? WIDTH - lane : LANES;
       int have = lanes - lane < 0 ? 0 : lanes - lane < LANES ? lanes - lane : LANES;
-      V x = have > 0 ? load_any_n(source + lane, have) : zero();
-      store_n(panel + lane, mul(x, s), want);
+      V x = have == LANES ? load_any(source + lane) : have > 0 ? load_any_n(source + lane, have) : zero();
+      // A whole vector where the next row overwrites what it writes too much: masked stores are slow.
+      if (want == LANES || p + 1 < k) store(panel + lane, mul(x, s));
+      else store_n(panel + lane, mul(x, s), want);
     }
   }
 }
 
-template <int WIDTH, class T> void pack_lane_major(float* panel, const T* source, size_t ld, int lanes, int k, float scale) {
+/// scales: NULL, or those of the first lane (see Operand::lane_scales) with the depth counted from `first`.
+template <int WIDTH, class T> void pack_lane_major(float* panel, const T* source, size_t ld, int lanes, int k, float scale, const float* scales, size_t scales_ld, int first) {
   V s = set1(scale), block[LANES];
   for (int lane = 0; lane < WIDTH; lane += LANES) {
     int want = WIDTH - lane < LANES ? WIDTH - lane : LANES;
@@ -42,14 +47,21 @@ template <int WIDTH, class T> void pack_lane_major(float* panel, const T* source
         const T* row = source + size_t(lane + i) * ld + p;
         block[i] = lane + i < lanes ? (depth == LANES ? load_any(row) : load_any_n(row, depth)) : zero();
       }
+      if (scales) {
+        const float* of_lanes = scales + (first + p) / GEMM_PIECE + lane * scales_ld;
+        for (int i = 0; i < LANES && lane + i < lanes; i++) block[i] = mul(block[i], set1(of_lanes[i * scales_ld]));
+      }
       transpose(block);
       float* out = panel + size_t(p) * WIDTH + lane;
-      for (int i = 0; i < depth; i++, out += WIDTH) store_n(out, mul(block[i], s), want);
+      const int whole = want == LANES ? depth : depth - 1;
+      int i = 0;
+      for (; i < whole; i++, out += WIDTH) store(out, mul(block[i], s));
+      for (; i < depth; i++, out += WIDTH) store_n(out, mul(block[i], s), want);
     }
   }
 }
 
-template <int WIDTH, class T> void pack_panels(float* out, size_t panel_elements, const T* source, const Operand& x, int lanes, int k) {
+template <int WIDTH, class T> void pack_panels(float* out, size_t panel_elements, const T* source, const Operand& x, int first_lane, int lanes, int k) {
   // Panel by panel in slices of the depth: k-major sources are then read in runs that the prefetcher follows.
   const int step = x.k_major ? 64 : k;
   for (int p = 0; p < k; p += step) {
@@ -58,7 +70,8 @@ template <int WIDTH, class T> void pack_panels(float* out, size_t panel_elements
       float* panel = out + lane / WIDTH * panel_elements + size_t(p) * WIDTH;
       const int count = lanes - lane < WIDTH ? lanes - lane : WIDTH;
       if (x.k_major) pack_k_major<WIDTH>(panel, source + size_t(p) * x.ld + lane, x.ld, count, depth, x.scale);
-      else pack_lane_major<WIDTH>(panel, source + size_t(lane) * x.ld + p, x.ld, count, depth, x.scale);
+      else pack_lane_major<WIDTH>(panel, source + size_t(lane) * x.ld + p, x.ld, count, depth, x.scale,
+                                  x.lane_scales ? x.lane_scales + (first_lane + lane) * x.lane_scales_ld : nullptr, x.lane_scales_ld, x.first + p);
     }
   }
 }
@@ -66,8 +79,8 @@ template <int WIDTH, class T> void pack_panels(float* out, size_t panel_elements
 template <int WIDTH> void pack(void* panels, size_t panel_bytes, const Operand& x, int lane, int lanes, int k) {
   float* out = static_cast<float*>(panels);
   const size_t start = x.k_major ? size_t(lane) : size_t(lane) * x.ld, elements = panel_bytes / sizeof(float);
-  if (x.dtype == TT_F32) pack_panels<WIDTH>(out, elements, static_cast<const float*>(x.data) + start, x, lanes, k);
-  else pack_panels<WIDTH>(out, elements, static_cast<const uint16_t*>(x.data) + start, x, lanes, k);
+  if (x.dtype == TT_F32) pack_panels<WIDTH>(out, elements, static_cast<const float*>(x.data) + start, x, lane, lanes, k);
+  else pack_panels<WIDTH>(out, elements, static_cast<const uint16_t*>(x.data) + start, x, lane, lanes, k);
 }
 
 // ---- micro-kernel -------------------------------------------------------------------------------------------------
@@ -79,46 +92,69 @@ struct Output {
   const float* bias;
 };
 
-TT_INLINE V finish(V acc, V alpha, float beta, const float* c, const float* bias, int n) {
-  V x = mul(acc, alpha);
-  if (bias) x = add(x, load_n(bias, n));
-  if (beta != 0) x = fma(set1(beta), load_n(c, n), x);
-  return x;
-}
-
-/// c (rows ≤ MR, columns ≤ NR) = alpha·a·b + beta·c + bias over `depth` packed elements.
-TT_INLINE void micro_kernel(int depth, const float* __restrict a, const float* __restrict b, const Output& out, int rows, int columns) {
-  V acc[MR][2];
-#pragma GCC unroll 14
-  for (int i = 0; i < MR; i++) {
-    acc[i][0] = zero();
-    acc[i][1] = zero();
-    const float* c = out.c + size_t(i < rows ? i : 0) * out.ldc;
-    _mm_prefetch(reinterpret_cast<const char*>(c), _MM_HINT_T0);
-    _mm_prefetch(reinterpret_cast<const char*>(c + 16), _MM_HINT_T0);
-  }
+/// VECTORS of columns are computed; all MR rows are, and `rows` of them written.
+template <int VECTORS> TT_INLINE void products(V (&acc)[MR][VECTORS], int depth, const float* __restrict a, const float* __restrict b) {
   for (int p = 0; p < depth; p++) {
-    V b0 = load(b), b1 = load(b + LANES);
+    V right[VECTORS];
+#pragma GCC unroll 2
+    for (int v = 0; v < VECTORS; v++) {
+      right[v] = load(b + v * LANES);
+      _mm_prefetch(reinterpret_cast<const char*>(b + NR * 9 + v * LANES), _MM_HINT_T0);
+    }
     b += NR;
-    _mm_prefetch(reinterpret_cast<const char*>(b + NR * 8), _MM_HINT_T0);
-    if (LANES == 16) _mm_prefetch(reinterpret_cast<const char*>(b + NR * 8 + 16), _MM_HINT_T0);
 #pragma GCC unroll 14
     for (int i = 0; i < MR; i++) {
       V x = set1(a[i]);
-      acc[i][0] = fma(x, b0, acc[i][0]);
-      acc[i][1] = fma(x, b1, acc[i][1]);
+#pragma GCC unroll 2
+      for (int v = 0; v < VECTORS; v++) acc[i][v] = fma(x, right[v], acc[i][v]);
     }
     a += MR;
   }
-  V alpha = set1(out.alpha);
-  int n0 = columns < LANES ? columns : LANES, n1 = columns - n0;
-  const float* bias1 = out.bias ? out.bias + LANES : nullptr;
+}
+
+/// c (rows ≤ MR, columns ≤ VECTORS·LANES) = alpha·a·b + beta·c + bias over `depth` packed elements.
+template <int VECTORS> TT_INLINE void micro_kernel(int depth, const float* __restrict a, const float* __restrict b, const Output& out, int rows, int columns) {
+  V acc[MR][VECTORS];
 #pragma GCC unroll 14
   for (int i = 0; i < MR; i++) {
-    if (i < rows) {
+    const float* c = out.c + size_t(i < rows ? i : 0) * out.ldc;
+#pragma GCC unroll 2
+    for (int v = 0; v < VECTORS; v++) {
+      acc[i][v] = zero();
+      _mm_prefetch(reinterpret_cast<const char*>(c + v * LANES), _MM_HINT_T0);
+    }
+  }
+  products(acc, depth, a, b);
+  const V alpha = set1(out.alpha), beta = set1(out.beta);
+  if (columns == VECTORS * LANES) {
+    V bias[VECTORS];
+#pragma GCC unroll 2
+    for (int v = 0; v < VECTORS; v++) bias[v] = out.bias ? load(out.bias + v * LANES) : zero();
+#pragma GCC unroll 14
+    for (int i = 0; i < MR; i++) {
+      if (i >= rows) break;
       float* c = out.c + size_t(i) * out.ldc;
-      store_n(c, finish(acc[i][0], alpha, out.beta, c, out.bias, n0), n0);
-      if (n1 > 0) store_n(c + LANES, finish(acc[i][1], alpha, out.beta, c + LANES, bias1, n1), n1);
+#pragma GCC unroll 2
+      for (int v = 0; v < VECTORS; v++) {
+        V x = add(mul(acc[i][v], alpha), bias[v]);
+        if (out.beta != 0) x = fma(beta, load(c + v * LANES), x);
+        store(c + v * LANES, x);
+      }
+    }
+    return;
+  }
+#pragma GCC unroll 14
+  for (int i = 0; i < MR; i++) {
+    if (i >= rows) break;
+#pragma GCC unroll 2
+    for (int v = 0; v < VECTORS; v++) {
+      const int left = columns - v * LANES, n = left < LANES ? left : LANES;
+      if (n <= 0) break;
+      float* c = out.c + size_t(i) * out.ldc + v * LANES;
+      V x = mul(acc[i][v], alpha);
+      if (out.bias) x = add(x, load_n(out.bias + v * LANES, n));
+      if (out.beta != 0) x = fma(beta, load_n(c, n), x);
+      store_n(c, x, n);
     }
   }
 }
@@ -135,7 +171,9 @@ void tile_f32(const GemmTile& t, float* c, size_t ldc, float alpha, float beta, 
       for (int i = 0; i < t.m; i += MR) {
         const float* a = static_cast<const float*>(t.a) + size_t(i) * t.a_depth + size_t(k) * MR;
         Output out = {c + size_t(i) * ldc + j, ldc, alpha, k ? 1.0f : beta, k || !bias ? nullptr : bias + j};
-        micro_kernel(depth, a, b, out, t.m - i < MR ? t.m - i : MR, t.n - j < NR ? t.n - j : NR);
+        const int rows = t.m - i < MR ? t.m - i : MR, columns = t.n - j < NR ? t.n - j : NR;
+        if (columns <= LANES) micro_kernel<1>(depth, a, b, out, rows, columns);
+        else micro_kernel<2>(depth, a, b, out, rows, columns);
       }
     }
   }
