@@ -20,11 +20,14 @@ constexpr int NR = 2 * LANES, N_BLOCK = 512;
 // ---- packing ------------------------------------------------------------------------------------------------------
 // A panel holds WIDTH lanes: panel[p·WIDTH + lane]. Lanes beyond the matrix are 0.
 
+constexpr int K_MAJOR_AHEAD = 24;
 static_assert(NR % LANES == 0 && MR < LANES, "a whole vector reaches into the next row of an a panel, never past it");
 
 template <int WIDTH, class T> void pack_k_major(float* panel, const T* source, size_t ld, int lanes, int k, float scale) {
   V s = set1(scale);
   for (int p = 0; p < k; p++, source += ld, panel += WIDTH) {
+    for (int lane = 0; lane < WIDTH; lane += 64 / int(sizeof(T)))
+      _mm_prefetch(reinterpret_cast<const char*>(source + K_MAJOR_AHEAD * ld + lane), _MM_HINT_T1);
     for (int lane = 0; lane < WIDTH; lane += LANES) {
       int want = WIDTH - lane < LANES ? WIDTH - lane : LANES;
       int have = lanes - lane < 0 ? 0 : lanes - lane < LANES ? lanes - lane : LANES;
@@ -45,6 +48,8 @@ template <int WIDTH, class T> void pack_lane_major(float* panel, const T* source
       int depth = k - p < LANES ? k - p : LANES;
       for (int i = 0; i < LANES; i++) {
         const T* row = source + size_t(lane + i) * ld + p;
+        // The panel after this one: rows are too many for the prefetcher of the CPU.
+        _mm_prefetch(reinterpret_cast<const char*>(row + WIDTH * ld), _MM_HINT_T1);
         block[i] = lane + i < lanes ? (depth == LANES ? load_any(row) : load_any_n(row, depth)) : zero();
       }
       if (scales) {
@@ -112,12 +117,48 @@ template <int VECTORS> TT_INLINE void products(V (&acc)[MR][VECTORS], int depth,
   }
 }
 
-/// c (rows ≤ MR, columns ≤ VECTORS·LANES) = alpha·a·b + beta·c + bias over `depth` packed elements.
-template <int VECTORS> TT_INLINE void micro_kernel(int depth, const float* __restrict a, const float* __restrict b, const Output& out, int rows, int columns) {
-  V acc[MR][VECTORS];
+/// Rows and columns of c that are there.
+struct Extent { int rows, columns; };
+
+/// acc·alpha + beta·c + bias → c for a whole tile.
+template <int VECTORS, bool ADD> TT_INLINE void write_whole(V (&acc)[MR][VECTORS], const Output& out) {
+  const V alpha = set1(out.alpha), beta = set1(out.beta);
+  V bias[VECTORS];
+#pragma GCC unroll 2
+  for (int v = 0; v < VECTORS; v++) bias[v] = out.bias ? load(out.bias + v * LANES) : zero();
+  float* c = out.c;
 #pragma GCC unroll 14
-  for (int i = 0; i < MR; i++) {
-    const float* c = out.c + size_t(i < rows ? i : 0) * out.ldc;
+  for (int i = 0; i < MR; i++, c += out.ldc) {
+#pragma GCC unroll 2
+    for (int v = 0; v < VECTORS; v++) {
+      V x = add(mul(acc[i][v], alpha), bias[v]);
+      if (ADD) x = fma(beta, load(c + v * LANES), x);
+      store(c + v * LANES, x);
+    }
+  }
+}
+
+/// The same at the borders of the matrix.
+template <int VECTORS> __attribute__((noinline)) void write_part(const V (&acc)[MR][VECTORS], const Output& out, const Extent& there) {
+  for (int i = 0; i < there.rows; i++) {
+    for (int v = 0; v < VECTORS; v++) {
+      const int left = there.columns - v * LANES, n = left < LANES ? left : LANES;
+      if (n <= 0) break;
+      float* c = out.c + size_t(i) * out.ldc + v * LANES;
+      V x = mul(acc[i][v], set1(out.alpha));
+      if (out.bias) x = add(x, load_n(out.bias + v * LANES, n));
+      if (out.beta != 0) x = fma(set1(out.beta), load_n(c, n), x);
+      store_n(c, x, n);
+    }
+  }
+}
+
+/// c (rows ≤ MR, columns ≤ VECTORS·LANES) = alpha·a·b + beta·c + bias over `depth` packed elements.
+template <int VECTORS> TT_INLINE void micro_kernel(int depth, const float* __restrict a, const float* __restrict b, const Output& out, const Extent& there) {
+  V acc[MR][VECTORS];
+  const float* c = out.c;
+#pragma GCC unroll 14
+  for (int i = 0; i < MR; i++, c += out.ldc) {
 #pragma GCC unroll 2
     for (int v = 0; v < VECTORS; v++) {
       acc[i][v] = zero();
@@ -125,38 +166,17 @@ template <int VECTORS> TT_INLINE void micro_kernel(int depth, const float* __res
     }
   }
   products(acc, depth, a, b);
-  const V alpha = set1(out.alpha), beta = set1(out.beta);
-  if (columns == VECTORS * LANES) {
-    V bias[VECTORS];
-#pragma GCC unroll 2
-    for (int v = 0; v < VECTORS; v++) bias[v] = out.bias ? load(out.bias + v * LANES) : zero();
+  if (there.rows < MR || there.columns < VECTORS * LANES) {
+    // A copy, so that acc itself can stay in registers.
+    V spilled[MR][VECTORS];
 #pragma GCC unroll 14
-    for (int i = 0; i < MR; i++) {
-      if (i >= rows) break;
-      float* c = out.c + size_t(i) * out.ldc;
+    for (int i = 0; i < MR; i++)
 #pragma GCC unroll 2
-      for (int v = 0; v < VECTORS; v++) {
-        V x = add(mul(acc[i][v], alpha), bias[v]);
-        if (out.beta != 0) x = fma(beta, load(c + v * LANES), x);
-        store(c + v * LANES, x);
-      }
-    }
-    return;
+      for (int v = 0; v < VECTORS; v++) spilled[i][v] = acc[i][v];
+    return write_part<VECTORS>(spilled, out, there);
   }
-#pragma GCC unroll 14
-  for (int i = 0; i < MR; i++) {
-    if (i >= rows) break;
-#pragma GCC unroll 2
-    for (int v = 0; v < VECTORS; v++) {
-      const int left = columns - v * LANES, n = left < LANES ? left : LANES;
-      if (n <= 0) break;
-      float* c = out.c + size_t(i) * out.ldc + v * LANES;
-      V x = mul(acc[i][v], alpha);
-      if (out.bias) x = add(x, load_n(out.bias + v * LANES, n));
-      if (out.beta != 0) x = fma(beta, load_n(c, n), x);
-      store_n(c, x, n);
-    }
-  }
+  if (out.beta != 0) write_whole<VECTORS, true>(acc, out);
+  else write_whole<VECTORS, false>(acc, out);
 }
 
 // ---- one tile -----------------------------------------------------------------------------------------------------
@@ -171,9 +191,9 @@ void tile_f32(const GemmTile& t, float* c, size_t ldc, float alpha, float beta, 
       for (int i = 0; i < t.m; i += MR) {
         const float* a = static_cast<const float*>(t.a) + size_t(i) * t.a_depth + size_t(k) * MR;
         Output out = {c + size_t(i) * ldc + j, ldc, alpha, k ? 1.0f : beta, k || !bias ? nullptr : bias + j};
-        const int rows = t.m - i < MR ? t.m - i : MR, columns = t.n - j < NR ? t.n - j : NR;
-        if (columns <= LANES) micro_kernel<1>(depth, a, b, out, rows, columns);
-        else micro_kernel<2>(depth, a, b, out, rows, columns);
+        const Extent there = {t.m - i < MR ? t.m - i : MR, t.n - j < NR ? t.n - j : NR};
+        if (there.columns <= LANES) micro_kernel<1>(depth, a, b, out, there);
+        else micro_kernel<2>(depth, a, b, out, there);
       }
     }
   }
