@@ -7,7 +7,7 @@ namespace tt {
 namespace {
 
 constexpr int SMALL_M = 16;      // up to here the weights are read once, unpacked
-constexpr int MAX_DEPTH = 1280;  // deeper f32 results are summed in several passes over c: a packed block must fit L2
+constexpr int MAX_DEPTH = 2048;  // deeper f32 results are summed in several passes over c: a packed block must fit L2
 
 const char* lane_start(const Operand& x, size_t lane) {
   return static_cast<const char*>(x.data) + lane * (x.k_major ? 1 : x.ld) * dtype_bytes(x.dtype);

@@ -11,7 +11,7 @@ namespace {
 
 // A slice of a b panel may be larger than L1: read in order it comes from L2 in time, and c is written less often.
 #if TT_AVX512
-constexpr int MR = 14, M_BLOCK = MR * 20, K_SLICE = 640;
+constexpr int MR = 14, M_BLOCK = MR * 20, K_SLICE = 2048;
 #else
 constexpr int MR = 6, M_BLOCK = MR * 40, K_SLICE = 384;
 #endif
@@ -90,11 +90,13 @@ template <int WIDTH> void pack(void* panels, size_t panel_bytes, const Operand& 
 
 // ---- micro-kernel -------------------------------------------------------------------------------------------------
 
-struct Output {
-  float* c;
+/// Where a tile goes; T is float or uint16_t for bf16.
+template <class T> struct Output {
+  T* c;
   size_t ldc;
   float alpha, beta;
   const float* bias;
+  bool stream;  // whole vectors of c are aligned, and nobody reads them soon
 };
 
 /// VECTORS of columns are computed; all MR rows are, and `rows` of them written.
@@ -121,48 +123,50 @@ template <int VECTORS> TT_INLINE void products(V (&acc)[MR][VECTORS], int depth,
 struct Extent { int rows, columns; };
 
 /// acc·alpha + beta·c + bias → c for a whole tile.
-template <int VECTORS, bool ADD> TT_INLINE void write_whole(V (&acc)[MR][VECTORS], const Output& out) {
+enum class Write { STORE, STREAM, ADD };
+template <int VECTORS, Write WRITE, class T> TT_INLINE void write_whole(V (&acc)[MR][VECTORS], const Output<T>& out) {
   const V alpha = set1(out.alpha), beta = set1(out.beta);
   V bias[VECTORS];
 #pragma GCC unroll 2
   for (int v = 0; v < VECTORS; v++) bias[v] = out.bias ? load(out.bias + v * LANES) : zero();
-  float* c = out.c;
+  T* c = out.c;
 #pragma GCC unroll 14
   for (int i = 0; i < MR; i++, c += out.ldc) {
 #pragma GCC unroll 2
     for (int v = 0; v < VECTORS; v++) {
       V x = add(mul(acc[i][v], alpha), bias[v]);
-      if (ADD) x = fma(beta, load(c + v * LANES), x);
-      store(c + v * LANES, x);
+      if (WRITE == Write::ADD) x = fma(beta, load_any(c + v * LANES), x);
+      if (WRITE == Write::STREAM) stream(c + v * LANES, x);
+      else store_any_n(c + v * LANES, x, LANES);
     }
   }
 }
 
 /// The same at the borders of the matrix.
-template <int VECTORS> __attribute__((noinline)) void write_part(const V (&acc)[MR][VECTORS], const Output& out, const Extent& there) {
+template <int VECTORS, class T> __attribute__((noinline)) void write_part(const V (&acc)[MR][VECTORS], const Output<T>& out, const Extent& there) {
   for (int i = 0; i < there.rows; i++) {
     for (int v = 0; v < VECTORS; v++) {
       const int left = there.columns - v * LANES, n = left < LANES ? left : LANES;
       if (n <= 0) break;
-      float* c = out.c + size_t(i) * out.ldc + v * LANES;
+      T* c = out.c + size_t(i) * out.ldc + v * LANES;
       V x = mul(acc[i][v], set1(out.alpha));
       if (out.bias) x = add(x, load_n(out.bias + v * LANES, n));
-      if (out.beta != 0) x = fma(set1(out.beta), load_n(c, n), x);
-      store_n(c, x, n);
+      if (out.beta != 0) x = fma(set1(out.beta), load_any_n(c, n), x);
+      store_any_n(c, x, n);
     }
   }
 }
 
 /// c (rows ≤ MR, columns ≤ VECTORS·LANES) = alpha·a·b + beta·c + bias over `depth` packed elements.
-template <int VECTORS> TT_INLINE void micro_kernel(int depth, const float* __restrict a, const float* __restrict b, const Output& out, const Extent& there) {
+template <int VECTORS, class T> TT_INLINE void micro_kernel(int depth, const float* __restrict a, const float* __restrict b, const Output<T>& out, const Extent& there) {
   V acc[MR][VECTORS];
-  const float* c = out.c;
+  const T* c = out.c;
 #pragma GCC unroll 14
   for (int i = 0; i < MR; i++, c += out.ldc) {
 #pragma GCC unroll 2
     for (int v = 0; v < VECTORS; v++) {
       acc[i][v] = zero();
-      _mm_prefetch(reinterpret_cast<const char*>(c + v * LANES), _MM_HINT_T0);
+      if (!out.stream) _mm_prefetch(reinterpret_cast<const char*>(c + v * LANES), _MM_HINT_T0);
     }
   }
   products(acc, depth, a, b);
@@ -173,16 +177,20 @@ template <int VECTORS> TT_INLINE void micro_kernel(int depth, const float* __res
     for (int i = 0; i < MR; i++)
 #pragma GCC unroll 2
       for (int v = 0; v < VECTORS; v++) spilled[i][v] = acc[i][v];
-    return write_part<VECTORS>(spilled, out, there);
+    return write_part(spilled, out, there);
   }
-  if (out.beta != 0) write_whole<VECTORS, true>(acc, out);
-  else write_whole<VECTORS, false>(acc, out);
+  if (out.beta != 0) write_whole<VECTORS, Write::ADD>(acc, out);
+  else if (out.stream) write_whole<VECTORS, Write::STREAM>(acc, out);
+  else write_whole<VECTORS, Write::STORE>(acc, out);
 }
 
 // ---- one tile -----------------------------------------------------------------------------------------------------
 
-void tile_f32(const GemmTile& t, float* c, size_t ldc, float alpha, float beta, const float* bias) {
-  int slices = (t.depth + K_SLICE - 1) / K_SLICE, slice = slices ? (t.depth + slices - 1) / slices : 0;
+int slices_of(int depth) { return (depth + K_SLICE - 1) / K_SLICE; }
+
+template <class T> void tile_to(const GemmTile& t, T* c, size_t ldc, float beta) {
+  const int slices = slices_of(t.depth), slice = slices ? (t.depth + slices - 1) / slices : 0;
+  const bool stream = t.stream && slices == 1 && beta == 0 && reinterpret_cast<uintptr_t>(c) % 64 == 0 && ldc * sizeof(T) % 64 == 0;
   // Depth 0 still has to write beta·c + bias: one pass over an empty slice does.
   for (int k = 0; k < t.depth || k == 0; k += slice ? slice : 1) {
     int depth = t.depth - k < slice ? t.depth - k : slice;
@@ -190,19 +198,21 @@ void tile_f32(const GemmTile& t, float* c, size_t ldc, float alpha, float beta, 
       const float* b = static_cast<const float*>(t.b) + size_t(j) * t.b_depth + size_t(k) * NR;
       for (int i = 0; i < t.m; i += MR) {
         const float* a = static_cast<const float*>(t.a) + size_t(i) * t.a_depth + size_t(k) * MR;
-        Output out = {c + size_t(i) * ldc + j, ldc, alpha, k ? 1.0f : beta, k || !bias ? nullptr : bias + j};
+        const Output<T> out = {c + size_t(i) * ldc + j, ldc, t.alpha, k ? 1.0f : beta, k || !t.bias ? nullptr : t.bias + j, stream};
         const Extent there = {t.m - i < MR ? t.m - i : MR, t.n - j < NR ? t.n - j : NR};
         if (there.columns <= LANES) micro_kernel<1>(depth, a, b, out, there);
         else micro_kernel<2>(depth, a, b, out, there);
       }
     }
   }
+  if (stream) _mm_sfence();
 }
 
 void tile(const GemmTile& t) {
-  if (t.c_dtype == TT_F32) return tile_f32(t, static_cast<float*>(t.c), t.ldc, t.alpha, t.beta, t.bias);
+  if (t.c_dtype == TT_F32) return tile_to(t, static_cast<float*>(t.c), t.ldc, t.beta);
+  if (slices_of(t.depth) <= 1) return tile_to(t, static_cast<uint16_t*>(t.c), t.ldc, t.beta);
   // bf16 output: the sum over all slices is rounded once, so it is made in f32 first.
-  tile_f32(t, t.scratch, N_BLOCK, t.alpha, 0, t.bias);
+  tile_to(t, t.scratch, N_BLOCK, 0);
   V beta = set1(t.beta);
   for (int i = 0; i < t.m; i++) {
     uint16_t* c = static_cast<uint16_t*>(t.c) + size_t(i) * t.ldc;
