@@ -21,6 +21,7 @@ static tt_status forward(const char* name, const NormForward& io, int32_t rows, 
     piece.y = at(io.y, first, dtype);
     piece.x = at(io.x, first, dtype);
     piece.rstd += begin;
+    piece.stream = worth_streaming(size_t(rows) * size_t(cols) * dtype_bytes(dtype));
     if (io.mean) piece.mean += begin;
     if (io.residual) {
       piece.h_out = at(io.h_out, first, dtype);
@@ -75,7 +76,7 @@ static tt_status backward(const char* name, const NormBackward& io, int32_t rows
 extern "C" tt_status tt_rms_norm_forward(void* y, void* h_out, float* rstd, const void* x, const void* residual, const void* w, int32_t rows,
                                          int32_t cols, float eps, tt_dtype dtype, tt_stream) {
   if (tt_status bad = check_norm("tt_rms_norm_forward", rows, cols, dtype)) return bad;
-  return forward("tt_rms_norm_forward", {y, h_out, nullptr, rstd, x, residual, w, nullptr}, rows, cols, eps, dtype);
+  return forward("tt_rms_norm_forward", {y, h_out, nullptr, rstd, x, residual, w, nullptr, false}, rows, cols, eps, dtype);
 }
 
 extern "C" tt_status tt_rms_norm_backward(void* dx, float* dw, const void* dy, const void* dh, const void* h, const void* w, const float* rstd,
@@ -88,7 +89,7 @@ extern "C" tt_status tt_layer_norm_forward(void* y, void* h_out, float* mean, fl
                                            const void* b, int32_t rows, int32_t cols, float eps, tt_dtype dtype, tt_stream) {
   if (tt_status bad = check_norm("tt_layer_norm_forward", rows, cols, dtype)) return bad;
   TT_REQUIRE_POINTER("tt_layer_norm_forward", mean);
-  return forward("tt_layer_norm_forward", {y, h_out, mean, rstd, x, residual, w, b}, rows, cols, eps, dtype);
+  return forward("tt_layer_norm_forward", {y, h_out, mean, rstd, x, residual, w, b, false}, rows, cols, eps, dtype);
 }
 
 extern "C" tt_status tt_layer_norm_backward(void* dx, float* dw, float* db, const void* dy, const void* dh, const void* h, const void* w,
