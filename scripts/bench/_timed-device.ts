@@ -54,7 +54,10 @@ export function timeDevice(inner: Device): TimedDevice {
       },
     },
     reference,
-    take: () => takeByOp().values().reduce((sum, seconds) => sum + seconds, 0),
+    take: () =>
+      takeByOp()
+        .values()
+        .reduce((sum, seconds) => sum + seconds, 0),
     takeByOp,
   }
 }
