@@ -42,8 +42,6 @@ struct Plan {
   int strip_lanes(int i) const { return smaller(i < heads ? strip : tail, lanes() - strip_start(i)); }
 };
 
-const GemmKernel* choose_kernel(bool on_amx) { return on_amx ? amx::gemm_kernel_bf16() : TT_DISPATCH(gemm_kernel_f32); }
-
 /// Whole pieces as strips of b: a piece is made while one strip is in the cache.
 void choose_pieces(Plan& plan) {
   plan.strips_of_a = false;
@@ -197,11 +195,8 @@ void run_strips_of_b(const Plan& plan) {
 
 }  // namespace
 
-bool gemm_on_amx(tt_dtype dtype) { return isa() == ISA_AMX && dtype == TT_BF16; }
-int gemm_row_step(tt_dtype dtype) { return choose_kernel(gemm_on_amx(dtype))->mr; }
-
 tt_status gemm_blocked(const Gemm& g, Crew crew) {
-  const GemmKernel& kernel = *choose_kernel(gemm_on_amx(g.a.dtype) || gemm_on_amx(g.b.dtype));
+  const GemmKernel& kernel = *gemm_kernel(g.a.dtype, g.b.dtype);
   const bool stream = size_t(g.m) * g.n * dtype_bytes(g.c_dtype) > STREAM_FROM;
   Plan plan = {g, kernel, crew, round_up(g.k, kernel.k_align), round_up(g.k2, kernel.k_align), nullptr, stream, true, 0, 0, 0, 0, nullptr, nullptr};
   if (tt_status status = widen_bias(&plan.bias, g, crew)) return status;

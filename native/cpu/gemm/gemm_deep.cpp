@@ -32,14 +32,14 @@ bool gemm_is_deep(const Gemm& g) {
 }
 
 tt_status gemm_deep(const Gemm& g) {
-  const GemmKernel& kernel = *TT_DISPATCH(gemm_kernel_f32);
+  const GemmKernel& kernel = *gemm_kernel(g.a.dtype, g.b.dtype);
   const int parts = part_count(), depth = round_up(divide_up(g.k, parts), SLICE);
   const size_t result = size_t(g.m) * g.n;
   float* partial = static_cast<float*>(shared_scratch(SLOT_PACKED_B, size_t(parts) * result * sizeof(float)));
   const float* bias;
   if (!partial) return no_gemm_scratch();
   if (tt_status status = widen_bias(&bias, g, {false, 0})) return status;
-  const size_t a_bytes = size_t(round_up(g.m, kernel.mr)) * SLICE * sizeof(float), b_bytes = size_t(round_up(g.n, kernel.nr)) * SLICE * sizeof(float);
+  const size_t a_bytes = round_up(g.m, kernel.mr) * SLICE * kernel.element, b_bytes = round_up(g.n, kernel.nr) * SLICE * kernel.element;
   for (int t = 0; t < thread_count(); t++)
     if (!thread_scratch(t, SLOT_PACKED_A, a_bytes + 64) || !thread_scratch(t, SLOT_PACKED_B_OWN, b_bytes + 64)) return no_gemm_scratch();
   const int used = divide_up(g.k, depth);
@@ -51,10 +51,11 @@ tt_status gemm_deep(const Gemm& g) {
     float* c = part ? partial + part * result : static_cast<float*>(g.c);
     for (int k = begin; k < end; k += SLICE) {
       const int some = smaller(SLICE, end - k);
-      kernel.pack_a(a, size_t(kernel.mr) * some * sizeof(float), from_depth(g.a, k), 0, g.m, some);
-      kernel.pack_b(b, size_t(kernel.nr) * some * sizeof(float), from_depth(g.b, k), 0, g.n, some);
+      const int padded = round_up(some, kernel.k_align);
+      kernel.pack_a(a, kernel.mr * padded * kernel.element, from_depth(g.a, k), 0, g.m, some);
+      kernel.pack_b(b, kernel.nr * padded * kernel.element, from_depth(g.b, k), 0, g.n, some);
       const float beta = k > begin ? 1 : part ? 0 : g.beta;
-      kernel.tile({a, b, g.m, g.n, some, some, some, c, TT_F32, g.ldc, g.alpha, beta, k == 0 ? bias : nullptr, nullptr, false});
+      kernel.tile({a, b, g.m, g.n, padded, padded, padded, c, TT_F32, g.ldc, g.alpha, beta, k == 0 ? bias : nullptr, nullptr, false});
     }
   });
   for_ranges(result, size_t(used) * sizeof(float), [&](size_t begin, size_t end, int) {
