@@ -56,14 +56,16 @@ export class TrituneError extends Error {
   }
 }
 
+/** Longer names are no slips of somebody who types one. */
+const LONGEST_NAME = 100
+
 /** The `limit` names of `known` closest to `name` (Levenshtein distance), best first; far ones are left out. */
 export function nearestNames(name: string, known: Iterable<string>, limit = 3): string[] {
-  const scored = [...known].map((candidate) => ({
-    candidate,
-    distance: editDistance(name.toLowerCase(), candidate.toLowerCase()),
-  }))
+  if (name.length > LONGEST_NAME) return []
   const cutoff = Math.max(2, Math.ceil(name.length * 0.5))
-  return scored
+  const lower = name.toLowerCase()
+  return [...known]
+    .map((candidate) => ({ candidate, distance: distanceTo(candidate, lower, cutoff) }))
     .filter(
       ({ candidate, distance }) => distance <= cutoff || candidate.includes(name) || name.includes(candidate),
     )
@@ -80,6 +82,12 @@ export function didYouMean(name: string, known: Iterable<string>): string {
   return all.length === 0
     ? 'there are none'
     : `known: ${all.slice(0, 20).join(', ')}${all.length > 20 ? ', …' : ''}`
+}
+
+/** The length alone can tell that it is too far; then the difference of lengths, which is at most the distance. */
+function distanceTo(candidate: string, lower: string, cutoff: number): number {
+  const difference = Math.abs(candidate.length - lower.length)
+  return difference > cutoff ? difference : editDistance(lower, candidate.toLowerCase())
 }
 
 function editDistance(a: string, b: string): number {

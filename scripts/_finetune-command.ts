@@ -4,6 +4,7 @@
 import { colourTokens, IGNORE } from '../plugins/data/mod.ts'
 import {
   createProgress,
+  createSummary,
   type FinetuneConfig,
   formatBytes,
   placeInConfig,
@@ -36,14 +37,17 @@ export async function finetuneCommand({
   using run = await prepareRun(config, { onDownload: downloadProgress(terminal) }).catch((error: unknown) => {
     throw placeInConfig(error, text, file, { overrides })
   })
-  for (const line of summarize(run)) write(`${line}\n`)
   if (dryRun) {
+    for (const line of summarize(run)) write(`${line}\n`)
     showExamples(run, terminal)
     return
   }
   const stop = stopOnSignals()
   const result = await train(run, {
-    onEvent: createProgress({ loggingSteps: config.logging_steps, terminal, write }),
+    monitors: [
+      createSummary({ write }),
+      createProgress({ loggingSteps: config.logging_steps, terminal, write }),
+    ],
     signal: stop.signal,
     resume: resumeOf(config, resume),
   })

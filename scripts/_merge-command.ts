@@ -5,7 +5,7 @@ import { writeFolderAtomicSync } from '../core/files/atomic.ts'
 import { createHost, type FloatDType } from '../core/mod.ts'
 import { cpu } from '../plugins/cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../plugins/cuda/mod.ts'
-import { loadPlugins, saveModel } from '../plugins/finetune/mod.ts'
+import { hasTokenizer, loadPlugins, saveModel } from '../plugins/finetune/mod.ts'
 import { resolveModel } from '../plugins/hub/mod.ts'
 import { loadModel, models } from '../plugins/models/mod.ts'
 import { loadAdapter, peft } from '../plugins/peft/mod.ts'
@@ -35,11 +35,16 @@ export async function mergeCommand({
 }: MergeCommand): Promise<void> {
   const path = await resolveModel(ref, { offline })
   const { device } = openDevice(on)
-  using host = createHost({ plugins: [cpu, cuda, models, peft, ...(await loadPlugins(plugins))] })
+  using host = createHost({
+    plugins: [cpu, cuda, models, peft, ...(await loadPlugins(plugins)).map(({ plugin }) => plugin)],
+  })
   using model = loadModel(path, { device, dtype, models: host.all('model') })
   using attached =
     adapter === 'none' ? null : loadAdapter(model, adapter, { definitions: host.all('adapter') })
-  writeFolderAtomicSync(output, (temporary) => saveModel(model, path, temporary, { maxShardBytes }))
+  const tokenizerPath = adapter !== 'none' && hasTokenizer(adapter) ? adapter : path
+  writeFolderAtomicSync(output, (temporary) =>
+    saveModel(model, path, temporary, { maxShardBytes, tokenizerPath }),
+  )
   const merged = attached ? `${attached.adapters.size} layers merged` : 'nothing to merge'
   process.stdout.write(
     `${merged}; model in ${output}\ntry it:\n  bun run generate ${output} --prompt "Once upon a time"\n`,

@@ -1,8 +1,7 @@
 /**
  * Fine-tunes a model as a YAML file says. Thin: reads arguments, calls plugins/finetune, prints.
  */
-import { readFileSync } from 'node:fs'
-import { TrituneError } from '../core/errors.ts'
+import { readTextFile } from '../core/files/text-file.ts'
 import { runCommand } from './_cli.ts'
 import { ensureInstalled } from './_setup.ts'
 
@@ -41,7 +40,7 @@ await runCommand({
     'dry-run': { type: 'boolean' },
   },
   async run({ positionals: [file], values }) {
-    const text = readConfigFile(file)
+    const text = readTextFile(file, { what: 'the configuration', remedy: 'name a YAML file' })
     await ensureInstalled()
     const { finetuneCommand } = await import('./_finetune-command.ts')
     await finetuneCommand({
@@ -53,15 +52,3 @@ await runCommand({
     })
   },
 })
-
-function readConfigFile(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new TrituneError(
-      'E_FILE',
-      `cannot read the configuration: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { place: file, remedy: 'name a YAML file', cause },
-    )
-  }
-}

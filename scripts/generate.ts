@@ -70,7 +70,7 @@ await runCommand({
       dtype,
       device,
       offline: values.offline,
-      plugins: await loadPlugins(values.plugin ?? []),
+      plugins: (await loadPlugins(values.plugin ?? [])).map(({ plugin }) => plugin),
     })
     const messages = [
       ...(values.system ? [{ role: 'system', content: values.system }] : []),

@@ -65,11 +65,13 @@ async function quickstart(overrides: readonly string[]): Promise<number> {
 
   const before = show('before')
   await train(run, {
-    onEvent: createProgress({
-      loggingSteps: config.logging_steps,
-      terminal: process.stdout.isTTY === true,
-      write: (text) => process.stdout.write(text),
-    }),
+    monitors: [
+      createProgress({
+        loggingSteps: config.logging_steps,
+        terminal: process.stdout.isTTY === true,
+        write: (text) => process.stdout.write(text),
+      }),
+    ],
   })
   console.log()
   const fall = 1 - show('after') / before

@@ -7,6 +7,9 @@
 import { denoCommand } from './_deno.ts'
 import { ensureInstalled, ROOT } from './_setup.ts'
 
+/** Milliseconds for a test that names no limit: a hang ends, a slow or busy machine is no fault. */
+const TIME_LIMIT = 120_000
+
 export interface Tally {
   readonly passed: number
   readonly failed: number
@@ -65,7 +68,7 @@ async function stream(command: readonly string[]): Promise<{ output: string; exi
 
 async function main(filters: readonly string[]): Promise<number> {
   await ensureInstalled()
-  const bun = await stream([process.execPath, 'test', ...filters])
+  const bun = await stream([process.execPath, 'test', '--timeout', String(TIME_LIMIT), ...filters])
   const tallies = [tallyBun(bun.output, bun.exitCode)]
   if (filters.length === 0) {
     console.log('\nsmoke test under Deno:')

@@ -14,8 +14,8 @@ import {
   chain,
   clipByGlobalNorm,
   type Device,
-  linear,
-  linearCrossEntropy,
+  headCrossEntropy,
+  headLogits,
   type Model,
   type ModelDefinition,
   noGrad,
@@ -119,7 +119,7 @@ export function logitsOf(model: Model, { ids, rows, length }: Sequences): Float3
   const offsets = Array.from({ length: rows + 1 }, (_, i) => i * length)
   using _scope = tensorScope()
   return noGrad(() =>
-    linear(model.hidden(createBatch({ ids, offsets }, model.head.device)), model.head),
+    headLogits(model.head, model.hidden(createBatch({ ids, offsets }, model.head.device))),
   ).toArray()
 }
 
@@ -154,7 +154,7 @@ export function lossAndGradients(
   const targets = Int32Array.from(ids, (_, i) => ((i + 1) % length === 0 ? -100 : ids[i + 1]))
   using _scope = tensorScope()
   const hidden = model.hidden(createBatch({ ids, offsets }, device), { checkpointing })
-  const loss = linearCrossEntropy(hidden, model.head, tensor(targets, { dtype: 'i32', device }), {
+  const loss = headCrossEntropy(model.head, hidden, tensor(targets, { dtype: 'i32', device }), {
     scale: 1 / (rows * (length - 1)),
   })
   backward(loss)

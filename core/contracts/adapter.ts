@@ -1,18 +1,56 @@
 /**
- * Adapter: a parameter-efficient change to one frozen layer.
+ * Adapter: a parameter-efficient change to one frozen layer. ModelAdapter: one to a whole model, which stands before the text.
  */
-import type { Layer } from './layer.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import type { BaseLayer } from './base-layer.ts'
 
 export interface Adapter extends Disposable {
   /** `lora`, … */
   readonly kind: string
-  /** x (…, in) → (…, out): the base layer and the change together, so that they can be fused. */
-  forward(x: Tensor, base: Layer): Tensor
-  /** Trainable tensors (leaves, f32), named as PEFT names them on disk after the module path: `lora_A.weight`. */
+  /**
+   * What the layer and the change give together, so that they can be fused: x (…, in) → (…, out); of an embedding
+   * ids (T) i32 → (T, out).
+   */
+  forward(x: Tensor, base: BaseLayer): Tensor
+  /**
+   * What forward adds to the base layer alone, where that can be had without it. Only for several adapters on one layer:
+   * a small change survives bf16 then.
+   */
+  delta?(x: Tensor, base: BaseLayer): Tensor
+  /** Tensors of its file (f32), named as PEFT names them after the module path: `lora_A.weight`. `parameter()`s are trained. */
   parameters(): Readonly<Record<string, Tensor>>
-  /** (out, in) → a new (out, in) with the change folded in. */
-  merge(weight: Tensor): Tensor
+  /** A new weight, of the shape and dtype of `weight`, with the change folded in. Without it the adapter cannot be merged. */
+  merge?(weight: Tensor): Tensor
   /** The inverse of merge. */
-  unmerge(weight: Tensor): Tensor
+  unmerge?(weight: Tensor): Tensor
+  /** Where the change reaches the bias: a new one. */
+  mergeBias?(bias: Tensor): Tensor
+}
+
+export interface ModelAdapter extends Disposable {
+  readonly kind: string
+  /** Positions that it takes before every document. */
+  readonly length: number
+  /** As of an Adapter; their names stand alone in the file: `prompt_embeddings`. */
+  parameters(): Readonly<Record<string, Tensor>>
+  /** (length, hidden): stand before every document as if they were embeddings of its first tokens. */
+  virtualTokens?(): Tensor
+  /**
+   * Keys and values that stand before those of every document in block `block`, (length, key-value heads, head size) each.
+   * Asked for inside of each block, and again in the backward pass when that recomputes.
+   */
+  prefix?(block: number): KeyValuePrefix
+}
+
+export interface KeyValuePrefix {
+  readonly k: Tensor
+  readonly v: Tensor
+}
+
+/** An adapter under its name, and how much of it counts. */
+export interface AdapterSlot<A extends Adapter | ModelAdapter> {
+  readonly name: string
+  readonly adapter: A
+  /** 0: off; 1: on; anything else scales the change. */
+  weight: number
 }

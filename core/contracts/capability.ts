@@ -1,29 +1,25 @@
 /**
  * The closed list of things a plugin can provide. A new kind of thing is a change of core, made on purpose.
  */
-import type { Adapter } from './adapter.ts'
+import type { AnyAdapterDefinition } from './adapter-definition.ts'
 import type { ValidatableConfig } from './config.ts'
 import type { Device } from './device.ts'
-import type { Layer } from './layer.ts'
 import type { Model } from './model.ts'
 import type { GradientTransform } from '../optim/transform.ts'
 import type { DatasetDefinition } from './dataset.ts'
+import type { MonitorDefinition } from './monitor.ts'
+import type { ObjectiveDefinition } from './objective.ts'
+import type { SamplerDefinition } from './sampler.ts'
+import type { StrategyDefinition } from './strategy.ts'
 import type { Dequantize, Quantize, QuantizedTensor } from './quantize.ts'
+import type { QuantizedWeight } from '../tensor/quantized-weight.ts'
 import type { Shape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
-/** Options come as plain data from YAML, or typed from TypeScript through the function that made the definition. */
-export interface AdapterDefinition<O = unknown> {
+export interface QuantizerDefinition<O = unknown> {
   readonly name: string
-  /** The schema of the options: for YAML, help texts and validation. */
   readonly options: ValidatableConfig<O>
-  /** Puts the adapter on one layer. `seed` makes its initial values. */
-  create(layer: Layer, options: O, context: { readonly seed: number }): Adapter
-}
-
-export interface QuantizerDefinition {
-  readonly name: string
-  readonly quantizer: Quantize<QuantizedTensor> & Dequantize<QuantizedTensor>
+  create(options: O): Quantize<QuantizedTensor> & Dequantize<QuantizedTensor>
 }
 
 /** Where weights come from: a checkpoint folder, a GGUF file, memory. */
@@ -33,6 +29,8 @@ export interface WeightSource {
   names(): Iterable<string>
   /** Loads a tensor with the expected shape, converted to the dtype; E_MODEL when missing, E_SHAPE when it does not fit. */
   load(name: string, shape: Shape): Tensor
+  /** Packs the weight (out, in) of a linear layer as it comes in; what it was is not kept. Null: the layer keeps it. */
+  pack?(path: string, weight: Tensor): Tensor | QuantizedWeight | null
 }
 
 export interface ModelDefinition {
@@ -41,34 +39,18 @@ export interface ModelDefinition {
   create(config: Readonly<Record<string, unknown>>, weights: WeightSource): Model
 }
 
+/** What a link of the gradient chain may need to know besides its own options. */
+export interface TransformContext {
+  /** `weight_decay` of the run, and on which parameters it acts. */
+  readonly weightDecay: number
+  decays(name: string): boolean
+}
+
+/** An optimizer or a gradient transform. */
 export interface TransformDefinition<O = unknown> {
   readonly name: string
   readonly options: ValidatableConfig<O>
-  create(options: O): GradientTransform
-}
-
-/** Wraps a training step: calls `next()` for a full step, or returns a result of its own. Synchronous. */
-export interface StrategyDefinition {
-  readonly name: string
-  wrap(step: StepContext, next: () => StepResult): StepResult
-}
-
-export interface StepContext {
-  /** 0-based number of the step. */
-  readonly step: number
-  readonly learningRate: number
-}
-
-export interface StepResult {
-  /** Mean loss over the trained tokens of the window, in nats. */
-  readonly loss: number
-  readonly metrics: Readonly<Record<string, number>>
-}
-
-export interface MonitorDefinition {
-  readonly name: string
-  /** Called with each line of metrics. */
-  onMetrics(metrics: Readonly<Record<string, unknown>>): void
+  create(options: O, context: TransformContext): GradientTransform
 }
 
 export interface DeviceDefinition {
@@ -83,14 +65,16 @@ export type Erased<D extends { readonly options: unknown }> = Omit<D, 'options'>
 }
 
 export interface Capabilities {
-  adapter: Erased<AdapterDefinition<never>>
-  quantizer: QuantizerDefinition
+  adapter: AnyAdapterDefinition
+  quantizer: Erased<QuantizerDefinition<never>>
   model: ModelDefinition
   dataset: DatasetDefinition
+  sampler: Erased<SamplerDefinition<never>>
+  objective: Erased<ObjectiveDefinition<never>>
   optimizer: Erased<TransformDefinition<never>>
   transform: Erased<TransformDefinition<never>>
-  strategy: StrategyDefinition
-  monitor: MonitorDefinition
+  strategy: Erased<StrategyDefinition<never>>
+  monitor: Erased<MonitorDefinition<never>>
   device: DeviceDefinition
 }
 

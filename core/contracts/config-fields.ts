@@ -20,29 +20,31 @@ export interface NumberRange {
 }
 
 export function integer(range: NumberRange = {}): Field<number> {
-  const message = `expected an integer${rangeText(range)}`
-  return v.pipe(
-    v.number(message),
-    v.check((x) => Number.isSafeInteger(x) && inRange(x, range), message),
-  )
+  return number(`expected an integer${rangeText(range)}`, (x) => Number.isSafeInteger(x) && inRange(x, range))
 }
 
 export function decimal(range: NumberRange = {}): Field<number> {
-  const message = `expected a number${rangeText(range)}`
+  return number(`expected a number${rangeText(range)}`, (x) => Number.isFinite(x) && inRange(x, range))
+}
+
+/** A number, or one written as text: YAML 1.1 readers take `2e-4` (without a dot) for text, and people quote numbers. */
+function number(message: string, check: (x: number) => boolean): Field<number> {
   return v.pipe(
-    v.number(message),
-    v.check((x) => Number.isFinite(x) && inRange(x, range), message),
+    v.union([v.number(), v.string()], message),
+    v.check((x) => check(numberOf(x)), message),
+    v.transform(numberOf),
   )
 }
 
-/** Like `decimal()`, but `"2e-4"` is a number too: YAML 1.1 readers take `2e-4` (without a dot) for text. */
-export function decimalText(range: NumberRange = {}): Field<number> {
-  const message = `expected a number${rangeText(range)}`
-  return v.pipe(
-    v.union([v.number(), v.string()], message),
-    v.check((x) => `${x}`.trim() !== '' && Number.isFinite(Number(x)) && inRange(Number(x), range), message),
-    v.transform(Number),
-  )
+/** NaN for a text that is no number. */
+function numberOf(value: number | string): number {
+  if (typeof value === 'number') return value
+  return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(value.trim()) ? Number(value) : Number.NaN
+}
+
+/** Adds the line that shows how a required key is written, for the message when it is missing. */
+export function withExample<T>(field: Field<T>, example: string): Field<T> {
+  return v.pipe(field, v.metadata({ example }))
 }
 
 const WORDS = new Map([
@@ -54,14 +56,20 @@ const WORDS = new Map([
   ['false', false],
 ])
 
-/** true or false; the words yes, no, on, off of YAML 1.1 count. */
+/** true or false; the words yes, no, on, off of YAML 1.1 count, and 1 and 0. */
 export function flag(): Field<boolean> {
   const message = 'expected true or false'
   return v.pipe(
-    v.union([v.boolean(), v.string()], message),
-    v.check((x) => typeof x === 'boolean' || WORDS.has(x.toLowerCase()), message),
-    v.transform((x) => (typeof x === 'boolean' ? x : WORDS.get(x.toLowerCase()) === true)),
+    v.union([v.boolean(), v.string(), v.number()], message),
+    v.check((x) => flagOf(x) !== undefined, message),
+    v.transform((x) => flagOf(x) === true),
   )
+}
+
+function flagOf(value: boolean | string | number): boolean | undefined {
+  if (typeof value === 'boolean') return value
+  if (typeof value === 'string') return WORDS.get(value.toLowerCase())
+  return value === 1 ? true : value === 0 ? false : undefined
 }
 
 /** A text that is not empty; `what` completes "expected …". */

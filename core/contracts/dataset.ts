@@ -2,6 +2,8 @@
  * Dataset types: how one record of a file becomes tokens and labels. The built-in ones are in plugins/data.
  */
 
+import type { ValidatableConfig } from './config.ts'
+
 /** Where a record stands; lines count from 1. */
 export interface RecordSource {
   readonly file: string
@@ -43,9 +45,20 @@ export interface TokenizerLike {
   readonly id: string
 }
 
+/** What a dataset type is given besides the record; `O` are its own options, checked. */
+export interface DatasetContext<O = unknown> {
+  readonly tokenizer: TokenizerLike
+  readonly typeOptions: O
+  readonly trainOnInputs: boolean
+  /** Something the user should know, said once however many records it concerns. */
+  note(text: string): void
+}
+
 /** One `type:` of a dataset entry; `C` is what it is given besides the record. */
 export interface DatasetDefinition<C = never> {
   readonly name: string
+  /** The schema of `type_options` of the dataset entry; without it there are none. */
+  readonly options?: ValidatableConfig<unknown>
   /** Examples longer than `sequence_len` are cut into several instead of being dropped. */
   readonly splitsLongText?: boolean
   /** Throws E_DATA with `file:line` when the record does not fit the type. */

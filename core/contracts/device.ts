@@ -1,9 +1,47 @@
 /**
  * What a device is to core: memory and implementations of ops. Devices are connectors without behaviour of their own;
- * plugins/cpu and plugins/cuda provide the native ones. The reference device is the TypeScript oracle: it runs
- * everywhere and is slow.
+ * plugins/cpu and plugins/cuda provide the native ones, core/tensor/reference-device.ts is the TypeScript oracle.
+ *
+ * A device sees arrays, not tensors: nothing here knows of tapes or lifetimes.
  */
-import type { OpImplementation, OpKey } from '../tensor/op.ts'
+import type { DType } from '../tensor/dtype.ts'
+import type { Shape } from '../tensor/shape.ts'
+
+/** An array in the memory of a device, contiguous and row-major. A Tensor is one. */
+export interface ArrayView {
+  readonly shape: Shape
+  readonly dtype: DType
+  readonly size: number
+  readonly bytes: number
+  /** Address for native calls; 0 on the reference device. */
+  readonly address: number
+}
+
+export type ArrayInputs = { readonly [name: string]: ArrayView | undefined }
+/** null: this output is not wanted. */
+export type ArrayOutputs = { readonly [name: string]: ArrayView | null }
+
+/** An op as the registry of a device knows it: by identity. */
+export interface OpKey {
+  readonly name: string
+}
+
+/** What an implementation is called with. */
+export interface OpArguments<I extends ArrayInputs, P, R extends ArrayOutputs> {
+  readonly inputs: I
+  readonly outputs: R
+  readonly params: P
+}
+
+/** A device's version of an op; `implement()` of core/tensor/op.ts makes it from a typed one. */
+export interface OpImplementation {
+  readonly op: OpKey
+  /** true, or the reason why not. */
+  supports(inputs: ArrayInputs, params: unknown): true | string
+  run(inputs: ArrayInputs, outputs: ArrayOutputs, params: unknown): void
+  /** Many calls as one, where that is faster: the same results. */
+  runMany?(calls: readonly OpArguments<ArrayInputs, unknown, ArrayOutputs>[]): void
+}
 
 export interface Allocation {
   /** Address for native calls; 0 on the reference device. */
@@ -63,48 +101,4 @@ export interface Device {
 /** A device with GPU memory, or its emulation; the type that `GpuDispatchable.dispatchGpu` gets. */
 export interface GpuDevice extends Device {
   readonly kind: 'cuda'
-}
-
-let live = 0
-let peak = 0
-
-/** TypeScript only: tensors in ArrayBuffers, ops by their f64 reference. */
-export const referenceDevice: Device = {
-  name: 'reference',
-  kind: 'reference',
-  description: 'TypeScript reference (slow; for tests and platforms without a native library)',
-  allocate(bytes) {
-    live += bytes
-    peak = Math.max(peak, live)
-    return {
-      address: 0,
-      host: new ArrayBuffer(bytes),
-      free() {
-        live -= bytes
-      },
-    }
-  },
-  implementationOf: () => undefined,
-  memory: () => ({ live, pooled: 0, peak, growth: 0 }),
-  resetPeak() {
-    peak = live
-  },
-}
-
-let current: Device = referenceDevice
-
-/** The device on which new tensors are made when none is named. */
-export function defaultDevice(): Device {
-  return current
-}
-
-/** Changes the default device; returns a Disposable that changes it back. */
-export function useDevice(device: Device): Disposable {
-  const previous = current
-  current = device
-  return {
-    [Symbol.dispose]() {
-      current = previous
-    },
-  }
 }

@@ -1,6 +1,7 @@
 /**
  * What a causal language model is to the trainer, the adapters and the generator.
  */
+import type { AdapterSlot, ModelAdapter } from './adapter.ts'
 import type { Layer } from './layer.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
@@ -14,12 +15,15 @@ export interface TokenBatch {
   readonly offsets: Tensor
   /** One more than the largest position. */
   readonly positionCount: number
+  /** Positions and offsets again, for the host. */
+  readonly host: { readonly positions: ArrayLike<number>; readonly offsets: ArrayLike<number> }
 }
 
 /** Keys and values of past tokens of one document. */
 export interface KvCache extends Disposable {
-  /** Tokens held. */
+  /** Positions held, those of whole-model adapters included: where the next token stands. */
   readonly length: number
+  /** Positions that there is room for. */
   readonly capacity: number
 }
 
@@ -30,6 +34,9 @@ export interface ModelInfo {
   readonly architecture: string
   readonly hiddenSize: number
   readonly layerCount: number
+  /** Of attention: heads of the keys and values, and the size of each. */
+  readonly kvHeads: number
+  readonly headSize: number
   readonly vocabSize: number
   /** Longest sequence the model was made for. */
   readonly contextLength: number
@@ -39,14 +46,18 @@ export interface ModelInfo {
 
 export interface Model extends Disposable {
   readonly info: ModelInfo
-  /** Linear layers by module path: where adapters attach. The output head is in `head`, not here. */
+  /** Every layer by module path, embeddings and the head included: where adapters attach. */
   readonly layers: ReadonlyMap<string, Layer>
-  /** All weights by their names in the checkpoint; tied weights once. */
+  /** The token embedding and the output head; with one weight in common when they are tied. */
+  readonly embedding: Layer
+  readonly head: Layer
+  /** Adapters of the whole model. */
+  readonly adapters: AdapterSlot<ModelAdapter>[]
+  /** All weights that are tensors by their names in the checkpoint; tied weights once. Packed ones are in their layers. */
   readonly weights: ReadonlyMap<string, Tensor>
-  /** (V, C): the output projection (the embedding when tied), and the checkpoint path `lm_head`. */
-  readonly head: Tensor
   /** Hidden states after the last norm: (T, C). `checkpointing` recomputes each block in the backward pass. */
   hidden(batch: TokenBatch, options?: { readonly cache?: KvCache; readonly checkpointing?: boolean }): Tensor
+  /** With room for so many tokens, and what whole-model adapters that are active put before them. */
   createCache(capacity: number): KvCache
   /** Names of the parts in order, to say which layer first gave NaN: called with each hidden state when set. */
   probe: ((path: string, value: Tensor) => void) | null

@@ -1,13 +1,20 @@
 /**
  * A plugin is a plain object: what it provides is data, `setup` is only for live things. Importing one has no effect.
+ *
+ * A host is the set of plugins in use and the names that they provide. Names are typed from the list of plugins:
+ * `host.get('adapter', 'lorra')` does not compile, and from YAML it is an E_NAME that offers the nearest.
+ * `createHost` is in core/registry.ts.
  */
 import type { Capabilities, CapabilityId, CapabilityKind } from './capability.ts'
-import type { Host } from './registry.ts'
+import { markCore } from '../copies.ts'
+import type { Op, OpInputs, OpOutputs } from '../tensor/op.ts'
 
 export type Provides = { readonly [K in CapabilityKind]?: Readonly<Record<string, Capabilities[K]>> }
 
 export interface Plugin {
   readonly name: string
+  /** Default: that of the package.json above its module. */
+  readonly version?: string
   /** Capabilities that another plugin of the host must provide. */
   readonly requires?: readonly CapabilityId[]
   readonly provides?: Provides
@@ -15,7 +22,37 @@ export interface Plugin {
   setup?(host: Host): Disposable | undefined
 }
 
-/** Identity: checks the type and keeps the names literal. */
+/** Identity: checks the type and keeps the names literal. It notes which copy of tritune the plugin was written with. */
 export function definePlugin<const P extends Plugin>(plugin: P): P {
+  markCore(plugin)
   return plugin
+}
+
+type Falsy = false | null | undefined
+export type PluginList = readonly (Plugin | Falsy)[]
+
+/**
+ * Names of kind K that the plugins of list L provide. A plugin that is typed as `Plugin & { provides: … }` also has the
+ * index signature of Provides, under which every name is legal; only the names that are spelled out count.
+ */
+export type NamesOf<L extends PluginList, K extends CapabilityKind> = L[number] extends infer P
+  ? P extends { readonly provides: infer S }
+    ? K extends keyof S
+      ? SpelledOut<NonNullable<S[K]>>
+      : never
+    : never
+  : never
+
+type SpelledOut<T> = keyof { [N in keyof T as string extends N ? never : N]: true } & string
+
+export interface Host<L extends PluginList = PluginList> extends Disposable {
+  readonly plugins: readonly Plugin[]
+  get<K extends CapabilityKind>(kind: K, name: NamesOf<L, K>): Capabilities[K]
+  /** For names that come from files: E_NAME with the nearest names when nobody provides it. */
+  find<K extends CapabilityKind>(kind: K, name: string): Capabilities[K]
+  names(kind: CapabilityKind): string[]
+  /** Everything of a kind, by name. */
+  all<K extends CapabilityKind>(kind: K): Readonly<Record<string, Capabilities[K]>>
+  /** Which device would run the op on these inputs, and why not another. */
+  explain<I extends OpInputs, P, R extends OpOutputs>(op: Op<I, P, R>, inputs: I, params: P): string[]
 }

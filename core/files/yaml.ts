@@ -4,11 +4,13 @@
  * YAML 1.2 (https://yaml.org/spec/1.2.2) by the npm package `yaml`, with merge keys (`<<`). Duplicate keys, several
  * documents in one file and an empty file are errors. What the keys mean is decided elsewhere (`core/contracts/config.ts`).
  */
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
-import type { Document, Node, YAMLError, YAMLMap } from 'yaml'
+import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
+import type { Document, Pair, ParseOptions, SchemaOptions, YAMLError, YAMLMap } from 'yaml'
 import { ConfigError, formatPath } from '../contracts/config.ts'
 import type { ConfigFailure, ConfigPath, ValidatableConfig } from '../contracts/config.ts'
 import { TrituneError } from '../errors.ts'
+import { findYamlFault, keyName, offsetOf } from './yaml-checks.ts'
+import { UNDERSCORED_NUMBERS } from './yaml-numbers.ts'
 
 /** A parsed file, still knowing where everything stands in it. */
 export interface YamlSource {
@@ -19,15 +21,32 @@ export interface YamlSource {
   readonly overrides: ReadonlySet<string>
 }
 
-const PARSE = { merge: true, uniqueKeys: true, strict: true, prettyErrors: false } as const
+/** `uniqueKeys` of the package takes quadratic time. */
+const PARSE: ParseOptions & SchemaOptions & { readonly logLevel: 'error' } = {
+  merge: true,
+  uniqueKeys: false,
+  strict: true,
+  prettyErrors: false,
+  logLevel: 'error',
+  customTags: [...UNDERSCORED_NUMBERS],
+}
+
+/** A file of settings is never this long. */
+const LONGEST = 4 << 20
 
 /** Parses one document. Throws E_YAML with line and column. */
 export function parseYaml(text: string, file: string): YamlSource {
   const lines = new LineCounter()
   const body = text.replace(/^\uFEFF/, '')
+  checkText(body, file)
   const document = parseDocument(body, { ...PARSE, lineCounter: lines })
   const [error] = document.errors
-  if (error) throw syntaxError(error, body, file, lines)
+  if (error) throw syntaxError(error, file, lines)
+  const fault = findYamlFault(document)
+  if (fault) {
+    const { what, offset, remedy } = fault
+    throw new TrituneError('E_YAML', what, { place: placeAt(file, lines, offset), remedy })
+  }
   if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) {
     throw new TrituneError('E_YAML', 'the file is empty', {
       place: file,
@@ -36,7 +55,7 @@ export function parseYaml(text: string, file: string): YamlSource {
   }
   if (!isMap(document.contents)) {
     throw new TrituneError('E_YAML', 'expected a mapping of "key: value" lines', {
-      place: placeAt(file, lines, rangeStart(document.contents)),
+      place: placeAt(file, lines, offsetOf(document.contents)),
     })
   }
   return { file, document, lines, overrides: new Set() }
@@ -51,10 +70,16 @@ export function yamlValue({ document, file }: YamlSource): unknown {
   }
 }
 
-/** A ConfigError with the places of its failures in the file; any other error as it is. */
+/** A ConfigError with the places of its failures in the file, in its order; any other error as it is. */
 export function placeFailures(error: unknown, source: YamlSource): unknown {
   if (!(error instanceof ConfigError)) return error
-  return new ConfigError(error.failures, (failure) => placeOf(source, failure))
+  const sorted = error.failures
+    .map((failure) => ({ failure, offset: offsetAt(source, failure.path) ?? -1 }))
+    .toSorted((a, b) => a.offset - b.offset)
+  return new ConfigError(
+    sorted.map(({ failure }) => failure),
+    (failure) => placeOf(source, failure),
+  )
 }
 
 /** Checks the file; a failure reads `finetune.yaml:12:3 adapter.rank: expected an integer ≥ 1, got "eight"`. */
@@ -82,8 +107,9 @@ export function applyOverrides(source: YamlSource, assignments: readonly string[
     }
     const path = name.split('.').map((key) => (/^\d+$/.test(key) ? Number(key) : key))
     const value = parseDocument(assignment.slice(equals + 1), PARSE)
-    if (value.errors.length > 0) {
-      throw new TrituneError('E_USAGE', `the value is not YAML: ${firstLine(value.errors[0].message)}`, {
+    const wrong = value.errors.at(0)?.message ?? findYamlFault(value)?.what
+    if (wrong !== undefined) {
+      throw new TrituneError('E_USAGE', `the value is not YAML: ${firstLine(wrong)}`, {
         place: `--set ${name}`,
       })
     }
@@ -98,18 +124,25 @@ export function applyOverrides(source: YamlSource, assignments: readonly string[
 }
 
 /** `line:column` (from 1) of the key or list item at `path`; of the nearest holder when it is not in the file. */
-export function positionOf({ document, lines }: YamlSource, path: ConfigPath): string | undefined {
+export function positionOf(source: YamlSource, path: ConfigPath): string | undefined {
+  const offset = offsetAt(source, path)
+  if (offset === undefined) return undefined
+  const { line, col } = source.lines.linePos(offset)
+  return `${line}:${col}`
+}
+
+function offsetAt({ document }: YamlSource, path: ConfigPath): number | undefined {
   let node = resolve(document, document.contents)
   let offset: number | undefined
   for (const key of path) {
+    // A value that stands alone where a list is taken too is the first of that list.
+    if (key === 0 && !isSeq(node)) continue
     const step = stepInto(document, node, key)
     if (!step) break
     node = resolve(document, step.value)
     offset = step.offset ?? offset
   }
-  if (offset === undefined) return undefined
-  const { line, col } = lines.linePos(offset)
-  return `${line}:${col}`
+  return offset
 }
 
 function placeOf(source: YamlSource, { path }: ConfigFailure): string {
@@ -130,12 +163,27 @@ interface Step {
 function stepInto(document: Document, node: unknown, key: string | number): Step | undefined {
   if (isSeq(node)) {
     const item = typeof key === 'number' ? node.items[key] : undefined
-    return item === undefined ? undefined : { value: item, offset: rangeStart(item) }
+    return item === undefined ? undefined : { value: item, offset: offsetOf(item) }
   }
   if (!isMap(node)) return undefined
-  const pair = node.items.find((item) => keyName(item.key) === String(key))
-  if (pair) return { value: pair.value, offset: rangeStart(pair.key) }
+  const pair = pairsOf(node).get(String(key))
+  if (pair) return { value: pair.value, offset: offsetOf(pair.key) }
   return stepIntoMerges(document, node, key)
+}
+
+const pairsOfMaps = new WeakMap<
+  YAMLMap,
+  { readonly count: number; readonly pairs: ReadonlyMap<string, Pair> }
+>()
+
+/** By name; found again in constant time, as long as nothing was added. */
+function pairsOf(map: YAMLMap): ReadonlyMap<string, Pair> {
+  const known = pairsOfMaps.get(map)
+  const count = map.items.length
+  if (known?.count === count) return known.pairs
+  const pairs = new Map(map.items.filter(isPair).map((pair) => [keyName(pair.key), pair]))
+  pairsOfMaps.set(map, { count, pairs })
+  return pairs
 }
 
 function stepIntoMerges(document: Document, node: YAMLMap, key: string | number): Step | undefined {
@@ -164,32 +212,37 @@ function resolve(document: Document, node: unknown): unknown {
   return isAlias(node) ? node.resolve(document) : node
 }
 
-function keyName(key: unknown): string {
-  if (!isScalar(key)) return String(key)
-  return typeof key.value === 'symbol' ? (key.value.description ?? '') : String(key.value)
-}
-
-function rangeStart(node: unknown): number | undefined {
-  return isNode(node) ? (node as Node).range?.[0] : undefined
-}
-
 function placeAt(file: string, lines: LineCounter, offset: number | undefined): string {
   if (offset === undefined) return file
   const { line, col } = lines.linePos(offset)
   return `${file}:${line}:${col}`
 }
 
-function syntaxError(error: YAMLError, text: string, file: string, lines: LineCounter): TrituneError {
-  const place = placeAt(file, lines, error.pos[0])
-  if (error.code === 'DUPLICATE_KEY') {
-    const key = text
-      .slice(error.pos[0])
-      .match(/^[^:\n]*/)?.[0]
-      .trim()
-    return new TrituneError('E_YAML', `the key "${key}" stands here a second time`, { place })
+/** Files that are no text at all would give the strangest of syntax errors. */
+function checkText(text: string, file: string): void {
+  if (text.length > LONGEST) {
+    throw new TrituneError('E_YAML', `the file has ${text.length} characters: this is no configuration`, {
+      place: file,
+      remedy: 'name a YAML file',
+    })
   }
+  const control = /(?![\t\n\r\u0085])\p{Cc}/u.exec(text)
+  if (!control) return
+  const code = control[0].charCodeAt(0).toString(16).padStart(4, '0').toUpperCase()
+  const line = text.slice(0, control.index).split('\n').length
+  throw new TrituneError('E_YAML', `the character U+${code} stands here: this is no text`, {
+    place: `${file}:${line}`,
+    remedy: 'name a YAML file, in UTF-8',
+  })
+}
+
+function syntaxError(error: YAMLError, file: string, lines: LineCounter): TrituneError {
+  const place = placeAt(file, lines, error.pos[0])
   if (error.code === 'MULTIPLE_DOCS') {
     return new TrituneError('E_YAML', 'a second document starts here; expected one', { place })
+  }
+  if (error.message.startsWith('Maximum call stack')) {
+    return new TrituneError('E_YAML', 'nested too deeply', { place })
   }
   return new TrituneError('E_YAML', `not valid YAML: ${firstLine(error.message)}`, {
     place,

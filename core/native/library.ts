@@ -15,7 +15,7 @@ import { ABI_VERSION, type NativeFunctions, SYMBOLS } from './symbols.ts'
 
 export interface NativeLibrary {
   readonly path: string
-  /** What `tt_build_info` says: device, compiler, instruction set, hash of the sources… */
+  /** What `tt_build_info` says now: device, compiler, instruction set, threads, hash of the sources… */
   readonly info: Readonly<Record<string, unknown>>
   /** Every function that returns a status, wrapped: a negative status throws E_NATIVE (E_MEMORY: no memory left) with the library's message. */
   readonly call: CheckedFunctions
@@ -115,10 +115,12 @@ function bind(path: string): NativeLibrary {
   const table: Partial<Record<keyof NativeFunctions, FfiFunction>> = {}
   for (const name of symbolNames()) if (present.has(name)) table[name] = SYMBOLS[name]
   const module = open<NativeFunctions>(path, table as FfiTable<NativeFunctions>)
-  const info: Record<string, unknown> = JSON.parse(bootstrap.functions.tt_build_info())
   return {
     path,
-    info,
+    get info() {
+      const info: Record<string, unknown> = JSON.parse(bootstrap.functions.tt_build_info())
+      return info
+    },
     call: checked(module.functions, path, () => bootstrap.functions.tt_last_error()),
     devices: () => JSON.parse(module.functions.tt_devices()),
     options: () => JSON.parse(module.functions.tt_options()),

@@ -136,7 +136,7 @@ export function expand(x: Tensor, shape: Shape): Tensor {
 
 interface MovementTools {
   pending(input: string): Tensor | null
-  readonly links: RecordedNode['links']
+  readonly links: RecordedNode<Tensor>['links']
 }
 
 function recorded(

@@ -17,9 +17,11 @@ export interface AdamWOptions {
   readonly beta1?: number
   readonly beta2?: number
   readonly eps?: number
-  /** Decoupled decay; applied to tensors with two or more axes when `decayVectors` is false. */
+  /** Decoupled decay. */
   readonly weightDecay?: number
   readonly decayVectors?: boolean
+  /** Which parameters decay, by name; default: all (that `decayVectors` lets). */
+  readonly decays?: (name: string) => boolean
   /** Moments of 4 or of about 1 byte an element. */
   readonly states?: 'f32' | '8bit'
   /** With 8-bit states: smaller parameters keep f32 ones, as in bitsandbytes. */
@@ -48,6 +50,7 @@ export function adamw({
   eps = 1e-8,
   weightDecay = 0,
   decayVectors = true,
+  decays = () => true,
   states = 'f32',
   smallest8bit = 4096,
 }: AdamWOptions = {}): GradientTransform {
@@ -72,7 +75,7 @@ export function adamw({
               beta1,
               beta2,
               eps,
-              weightDecay: decayVectors || weight.shape.length > 1 ? weightDecay : 0,
+              weightDecay: decays(name) && (decayVectors || weight.shape.length > 1) ? weightDecay : 0,
               bias1: 1 - beta1 ** step,
               bias2: 1 - beta2 ** step,
               gradScale,

@@ -6,6 +6,7 @@
  * A transform is a description; `init(parameters)` makes its state. Links before the last change `parameter.grad` (or
  * `step.gradScale`); the last one moves the weights. State is saved and loaded by name, so that a run resumes to the bit.
  */
+import { jsonField, type Stateful } from '../contracts/stateful.ts'
 import type { Readback } from '../tensor/readback.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
@@ -26,7 +27,7 @@ export interface OptimizerStep {
   readonly metrics: Record<string, number>
 }
 
-export interface TransformState extends Disposable {
+export interface TransformState extends Stateful, Disposable {
   apply(step: OptimizerStep): void
   /** Tensors to save for an exact resume, by name. */
   tensors(): ReadonlyMap<string, Tensor>
@@ -37,8 +38,12 @@ export interface GradientTransform {
   init(parameters: Parameters): TransformState
 }
 
-/** Applies transforms in order; state names are prefixed with the transform's. */
+/** Applies transforms in order; state names are prefixed with the transform's (`clip`, and `clip#1` where it comes again). */
 export function chain(...links: readonly GradientTransform[]): GradientTransform {
+  const labels = links.map(({ name }, i) => {
+    const before = links.slice(0, i).filter((link) => link.name === name).length
+    return before === 0 ? name : `${name}#${before}`
+  })
   return {
     name: 'chain',
     init(parameters) {
@@ -50,8 +55,16 @@ export function chain(...links: readonly GradientTransform[]): GradientTransform
         tensors() {
           const all = new Map<string, Tensor>()
           for (const [i, state] of states.entries())
-            for (const [name, value] of state.tensors()) all.set(`${links[i].name}.${name}`, value)
+            for (const [name, value] of state.tensors()) all.set(`${labels[i]}.${name}`, value)
           return all
+        },
+        saveState() {
+          return Object.fromEntries(
+            states.flatMap((state, i) => (state.saveState ? [[labels[i], state.saveState()]] : [])),
+          )
+        },
+        loadState(saved) {
+          for (const [i, state] of states.entries()) state.loadState?.(jsonField(saved, labels[i]))
         },
         [Symbol.dispose]() {
           for (const state of states) state[Symbol.dispose]()

@@ -61,7 +61,8 @@ export function checkpoint<const T extends readonly Tensor[], R extends readonly
   // Leaves are the same the second time: their gradients add up in place, as they do without checkpoint().
   const leaves = inputs.map((input) => (input.requiresGrad && !input.source ? input : null))
   const links =
-    linksOf(byIndex(inputs.map((input, i) => (leaves[i] ? undefined : input)))) ?? new Map<string, TapeLink>()
+    linksOf(byIndex(inputs.map((input, i) => (leaves[i] ? undefined : input)))) ??
+    new Map<string, TapeLink<Tensor>>()
   const saved = inputs.map((input) => input.alias())
   record(
     {
@@ -103,14 +104,14 @@ interface Root {
 /** Pushes gradients from `roots` down to the leaves and boundary nodes. */
 function propagate(roots: readonly Root[]): void {
   noGrad(() => {
-    const pending = new Map<TapeNode, Map<string, Tensor>>()
+    const pending = new Map<TapeNode<Tensor>, Map<string, Tensor>>()
     for (const { output, gradient } of roots) {
       if (output.source)
         deliver(
           pending,
           {
             leaf: null,
-            node: output.source as TapeNode,
+            node: output.source as TapeNode<Tensor>,
             output: output.sourceOutput,
             shape: output.shape,
             dtype: output.dtype,
@@ -132,9 +133,9 @@ function propagate(roots: readonly Root[]): void {
 }
 
 function backwardThrough(
-  node: TapeNode,
+  node: TapeNode<Tensor>,
   grads: Map<string, Tensor>,
-  pending: Map<TapeNode, Map<string, Tensor>>,
+  pending: Map<TapeNode<Tensor>, Map<string, Tensor>>,
 ): void {
   if (node.spent) {
     for (const gradient of grads.values()) gradient.dispose()
@@ -146,7 +147,7 @@ function backwardThrough(
   using _scope = tensorScope()
   const { links } = node
   const fresh = new Map<string, Tensor>()
-  const tools: BackwardTools = {
+  const tools: BackwardTools<Tensor> = {
     accumulator(input) {
       const link = linkOf(node, input)
       const existing = link.leaf ? leafGradient(link.leaf) : fresh.get(input)
@@ -175,7 +176,11 @@ function backwardThrough(
   }
 }
 
-function deliver(pending: Map<TapeNode, Map<string, Tensor>>, link: TapeLink, gradient: Tensor): void {
+function deliver(
+  pending: Map<TapeNode<Tensor>, Map<string, Tensor>>,
+  link: TapeLink<Tensor>,
+  gradient: Tensor,
+): void {
   const { leaf, node, output } = link
   if (leaf && gradient === leaf.grad) return
   if (gradient.size !== sizeOf(link.shape)) {
@@ -205,7 +210,7 @@ function deliver(pending: Map<TapeNode, Map<string, Tensor>>, link: TapeLink, gr
 }
 
 /** Sums of parameter gradients are f32; what goes on to a node has the dtype of its output. */
-function inDTypeOf({ dtype }: TapeLink, gradient: Tensor): Tensor {
+function inDTypeOf({ dtype }: TapeLink<Tensor>, gradient: Tensor): Tensor {
   return gradient.dtype === dtype ? gradient : run(castOp, { x: gradient }, { dtype }).y
 }
 
@@ -224,15 +229,15 @@ function leafGradient(leaf: Tensor): Tensor {
 }
 
 /** Every node that the roots depend on, latest first: recording order is a topological order. */
-function inReverseOrder(roots: readonly Root[]): TapeNode[] {
-  const seen = new Set<TapeNode>()
-  const stack: TapeNode[] = []
-  const visit = (node: TapeNode | null): void => {
+function inReverseOrder(roots: readonly Root[]): TapeNode<Tensor>[] {
+  const seen = new Set<TapeNode<Tensor>>()
+  const stack: TapeNode<Tensor>[] = []
+  const visit = (node: TapeNode<Tensor> | null): void => {
     if (!node || seen.has(node)) return
     seen.add(node)
     stack.push(node)
   }
-  for (const { output } of roots) visit(output.source as TapeNode | null)
+  for (const { output } of roots) visit(output.source as TapeNode<Tensor> | null)
   for (let node = stack.pop(); node; node = stack.pop())
     for (const link of node.links.values()) visit(link.node)
   return [...seen].toSorted((a, b) => b.id - a.id)
@@ -265,7 +270,7 @@ function boundaryTensor(input: Tensor): { tensor: Tensor; take(): Tensor | null 
   }
 }
 
-function linkOf(node: TapeNode, input: string): TapeLink {
+function linkOf(node: TapeNode<Tensor>, input: string): TapeLink<Tensor> {
   const link = node.links.get(input)
   if (!link) throw new TrituneError('E_SCOPE', `${node.name}: input ${input} needs no gradient`)
   return link

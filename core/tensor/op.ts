@@ -4,8 +4,9 @@
  * `run()` checks, chooses the device's implementation or, last, the reference, and records the tape. The reference is
  * also the oracle of every test: it works on plain Float64Arrays and knows nothing of devices.
  */
-import type { Device } from '../contracts/device.ts'
+import type { Device, OpArguments, OpImplementation, OpKey } from '../contracts/device.ts'
 import { type DType, readElement, writeElement } from './dtype.ts'
+import { expectSameCore } from '../copies.ts'
 import { TrituneError } from '../errors.ts'
 import { expectShape, sameShape, type Shape } from './shape.ts'
 import { expectScope, linksOf, record, type TapeLink } from './tape.ts'
@@ -67,11 +68,6 @@ export interface OpDefinition<I extends OpInputs, P, R extends OpOutputs> {
   gradient?(context: GradientContext<I, P, R>): { readonly [K in keyof I]?: Tensor | null }
 }
 
-/** An op as the registry of a device knows it: by identity. */
-export interface OpKey {
-  readonly name: string
-}
-
 /** An op after `defineOp`. */
 export interface Op<I extends OpInputs, P, R extends OpOutputs> extends OpKey {
   accumulates(params: P): readonly string[]
@@ -107,22 +103,6 @@ function always(keys: readonly PropertyKey[]): () => readonly string[] {
 }
 
 // ---- devices ----------------------------------------------------------------------------------------------------
-
-export interface OpImplementation {
-  readonly op: OpKey
-  /** true, or the reason why not. */
-  supports(inputs: OpInputs, params: unknown): true | string
-  run(inputs: OpInputs, outputs: OpOutputs, params: unknown): void
-  /** Many calls as one, where that is faster: the same results. */
-  runMany?(calls: readonly OpArguments<OpInputs, unknown, OpOutputs>[]): void
-}
-
-/** What an implementation is called with. */
-export interface OpArguments<I extends OpInputs, P, R extends OpOutputs> {
-  readonly inputs: I
-  readonly outputs: R
-  readonly params: P
-}
 
 export interface TypedImplementation<I extends OpInputs, P, R extends OpOutputs> {
   supports?(inputs: I, params: P): true | string
@@ -171,7 +151,7 @@ export function run<I extends OpInputs, P, R extends OpOutputs>(
   const device = commonDevice(op.name, inputs)
   const specs = op.outputs(inputs, params)
   const accumulates = op.accumulates(params)
-  const links = op.gradient ? linksOf(inputs) : null
+  const links = op.gradient ? linksOf<Tensor>(inputs) : null
   if (links) expectScope(op.name)
   const outputs: Record<string, Tensor | null> = {}
   try {
@@ -284,7 +264,7 @@ function expectFit(op: string, name: string, given: Tensor, spec: TensorSpec | n
 
 function recordOp<I extends OpInputs, P, R extends OpOutputs>(
   op: Op<I, P, R>,
-  links: ReadonlyMap<string, TapeLink>,
+  links: ReadonlyMap<string, TapeLink<Tensor>>,
   inputs: I,
   outputs: Record<string, Tensor | null>,
   params: P,
@@ -379,6 +359,7 @@ function commonDevice(name: string, inputs: OpInputs): Device {
   for (const input in inputs) {
     const tensor = inputs[input]
     if (!tensor) continue
+    if (!(tensor instanceof Tensor)) throw foreign(name, input, tensor)
     if (tensor.disposed) throw new TrituneError('E_DISPOSED', `${name}: input ${input} was disposed`)
     if (device && tensor.device !== device) {
       throw new TrituneError('E_DEVICE', `${name}: inputs on ${device.name} and ${tensor.device.name}`, {
@@ -389,6 +370,12 @@ function commonDevice(name: string, inputs: OpInputs): Device {
   }
   if (!device) throw new TrituneError('E_SHAPE', `${name}: no inputs`)
   return device
+}
+
+/** A tensor of another copy of tritune, or something that is no tensor at all. */
+function foreign(op: string, input: string, value: object): TrituneError {
+  expectSameCore(`${op}: input ${input}`, value)
+  return new TrituneError('E_SHAPE', `${op}: input ${input} is not a tensor`)
 }
 
 /** Throws E_DTYPE unless the dtype of `tensor` is one of `allowed`. */

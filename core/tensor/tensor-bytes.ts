@@ -3,12 +3,21 @@
  */
 import { TrituneError } from '../errors.ts'
 import { DTYPES } from './dtype.ts'
-import type { Tensor } from './tensor.ts'
+import type { ArrayView, Device } from '../contracts/device.ts'
 
 const PIECE = 64 * 2 ** 20
 
+/** What is needed of a tensor to reach its bytes. */
+interface ByteHolder extends ArrayView {
+  readonly device: Device
+  readonly storage: { readonly host: ArrayBuffer | null }
+  /** Bytes from the start of the storage. */
+  readonly offset: number
+  toString(): string
+}
+
 /** Little-endian, row-major; pieces of at most 64 MiB that are valid until the next one is asked for. */
-export function* tensorBytes(tensor: Tensor): Generator<Uint8Array> {
+export function* tensorBytes(tensor: ByteHolder): Generator<Uint8Array> {
   const { storage, bytes, device } = tensor
   for (let start = 0; start < bytes; start += PIECE) {
     const length = Math.min(PIECE, bytes - start)
@@ -19,7 +28,7 @@ export function* tensorBytes(tensor: Tensor): Generator<Uint8Array> {
 }
 
 /** Fills a tensor from bytes in its own dtype; E_SHAPE when the length does not fit. */
-export function setTensorBytes(tensor: Tensor, bytes: Uint8Array): void {
+export function setTensorBytes(tensor: ByteHolder, bytes: Uint8Array): void {
   if (bytes.length !== tensor.bytes) {
     throw new TrituneError(
       'E_SHAPE',
@@ -30,7 +39,7 @@ export function setTensorBytes(tensor: Tensor, bytes: Uint8Array): void {
 }
 
 /** Copies the elements of `source` to `target`, from whatever device to whatever device; same dtype and size. */
-export function copyElements(target: Tensor, source: Tensor): void {
+export function copyElements(target: ByteHolder, source: ByteHolder): void {
   if (target.dtype !== source.dtype || target.bytes !== source.bytes)
     throw new TrituneError('E_SHAPE', `${source.toString()} cannot be copied to ${target.toString()}`)
   const { device } = target
@@ -44,7 +53,11 @@ export function copyElements(target: Tensor, source: Tensor): void {
   }
 }
 
-function writeBytes({ storage, device, offset, address }: Tensor, start: number, bytes: Uint8Array): void {
+function writeBytes(
+  { storage, device, offset, address }: ByteHolder,
+  start: number,
+  bytes: Uint8Array,
+): void {
   if (storage.host) new Uint8Array(storage.host, offset + start, bytes.length).set(bytes)
   else if (device.write) device.write(address + start, bytes)
   else throw new TrituneError('E_DEVICE', `${device.name} cannot be written to`)

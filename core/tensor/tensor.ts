@@ -4,13 +4,15 @@
  * Made under a `tensorScope()` it dies with the scope; made outside it is yours (`using t = …` or `t.dispose()`).
  * Maths lives in core/ops as functions; this file is memory, shape and access only.
  */
-import { type Device, defaultDevice } from '../contracts/device.ts'
+import type { ArrayView, Device } from '../contracts/device.ts'
+import { defaultDevice } from './default-device.ts'
 import { type DType, DTYPES, type HostArray, numbersOf, writeElement } from './dtype.ts'
+import { markCore } from '../copies.ts'
 import { TrituneError } from '../errors.ts'
 import { currentScope, type Owned, type Scope } from './scope.ts'
 import { formatShape, resolveShape, type Shape, sizeOf } from './shape.ts'
 import { Storage } from './storage.ts'
-import { linksOf, record } from './tape.ts'
+import { type GradientSource, linksOf, record, type Taped } from './tape.ts'
 import { copyElements } from './tensor-bytes.ts'
 
 export interface TensorOptions {
@@ -18,15 +20,9 @@ export interface TensorOptions {
   readonly device?: Device
 }
 
-/** The tape's mark on a tensor that was computed from something that needs gradients. */
-export interface GradientSource {
-  /** Position on the tape; later is higher. */
-  readonly id: number
-}
-
 let liveTensors = 0
 
-export class Tensor implements Owned, Disposable {
+export class Tensor implements ArrayView, Taped, Owned, Disposable {
   readonly shape: Shape
   readonly dtype: DType
   readonly storage: Storage
@@ -131,7 +127,7 @@ export class Tensor implements Owned, Disposable {
    */
   to(device: Device): Tensor {
     this.#check()
-    const links = linksOf({ x: this })
+    const links = linksOf<Tensor>({ x: this })
     const from = this.device
     const y = device === from ? this.view() : copyTo(this, device)
     if (!links) return y
@@ -229,6 +225,8 @@ export class Tensor implements Owned, Disposable {
     return new DTYPES[this.dtype].array(bytes.buffer, bytes.byteOffset, this.size)
   }
 }
+
+markCore(Tensor.prototype)
 
 /** Uninitialised memory. */
 export function empty(shape: Shape, { dtype = 'f32', device = defaultDevice() }: TensorOptions = {}): Tensor {

@@ -8,12 +8,12 @@
 import {
   type AdapterDefinition,
   add,
+  baseForward,
   cast,
   defineConfig,
   definePlugin,
   div,
   type FloatDType,
-  linear,
   mul,
   noGrad,
   parameter,
@@ -34,14 +34,13 @@ export const vectorScale: AdapterDefinition<VectorScaleOptions> = {
   name: 'vector-scale',
   options: defineConfig(v.strictObject({ init: v.optional(v.number('expected a number'), 1) })),
   create(layer, { init }) {
-    const [outputs] = layer.weight.shape
-    const { device } = layer.weight
+    const { outputs, device } = layer
     const scale = parameter(tensor(new Float32Array(outputs).fill(init), { device }))
     scale.adopt(null) // it lives as long as the adapter, whatever scope is open now
     return {
       kind: 'vector-scale',
       forward(x, base) {
-        const y = mul(linear(x, base.weight), cast(scale, x.dtype as FloatDType))
+        const y = mul(baseForward({ ...base, bias: null }, x), cast(scale, x.dtype as FloatDType))
         return base.bias ? add(y, base.bias) : y
       },
       parameters: () => ({ scale }),

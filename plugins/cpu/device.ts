@@ -95,5 +95,5 @@ function describe(library: NativeLibrary): string {
   const { isa, threads } = library.info
   if (typeof isa !== 'string')
     throw new TrituneError('E_LIBRARY', 'tt_build_info names no instruction set', { place: library.path })
-  return `cpu (${isa}, ${String(threads)} threads)`
+  return `cpu (${isa}, ${String(threads)} ${threads === 1 ? 'thread' : 'threads'})`
 }

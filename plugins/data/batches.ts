@@ -3,12 +3,16 @@
  *
  * There is no padding: a batch is the tokens of its documents one after the other, and `offsets` tells attention where
  * documents begin, packed or not. The order depends on (seed, epoch) only, and any batch can be built on its own, so a
- * run resumes in the middle of an epoch. Incomplete ends are kept: the last micro-batch may have fewer rows, the last
- * window fewer micro-batches, and every example is seen once per epoch.
+ * run resumes in the middle of an epoch.
+ *
+ * Every example is seen once per epoch. When the rows do not fill the last step, they are spread evenly: 9 rows in steps
+ * of at most 4 are 3 + 3 + 3 and not 4 + 4 + 1, since the loss is averaged over the step and a row that has a step for
+ * itself would count as much as four others. (`dropLast` leaves the rest out instead.)
  */
 import { createRandom } from '../../core/tensor/random.ts'
 import { IGNORE } from './dataset-type.ts'
 import type { TokenizedExample } from './dataset-type.ts'
+import { groupByLength } from './group-by-length.ts'
 import { packDocuments } from './pack-documents.ts'
 import { trainedTokens } from './trained-tokens.ts'
 
@@ -32,11 +36,15 @@ export interface Window {
   readonly end: number
   /** What the loss of the step is averaged over. */
   readonly trainedTokens: number
+  /** Rows of its micro-batches together. */
+  readonly rows: number
 }
 
 export interface Batches {
   readonly length: number
   readonly windows: readonly Window[]
+  /** Rows that `dropLast` left out. */
+  readonly leftOut: number
   /** Micro-batch `index`, built when asked for. */
   get(index: number): Batch
 }
@@ -54,6 +62,12 @@ export interface BatchesOptions {
   readonly gradientAccumulationSteps?: number
   /** false keeps the examples in order, as evaluation wants it. */
   readonly shuffle?: boolean
+  /** Examples of like length meet in a window; without packing only. */
+  readonly groupByLength?: boolean
+  /** Leaves out the rows that do not fill a window: other ones in each epoch. */
+  readonly dropLast?: boolean
+  /** A permutation of the examples instead of the shuffle. Packed rows keep to it no further than packing lets them. */
+  readonly order?: Int32Array
 }
 
 /** Deterministic per (seed, epoch). */
@@ -65,26 +79,34 @@ export function createBatches({
   seed,
   epoch = 0,
   gradientAccumulationSteps = 1,
-  shuffle = true,
+  order: given,
+  shuffle = given === undefined,
+  groupByLength: byLength = false,
+  dropLast = false,
 }: BatchesOptions): Batches {
   const random = createRandom(seed, `batches of epoch ${epoch}`)
-  const order = Uint32Array.from(examples.keys())
+  const order = Uint32Array.from(given ?? examples.keys())
   if (shuffle) random.shuffle(order)
-  const rows = packing ? packRows(examples, order, sequenceLength) : Array.from(order, (index) => [index])
+  const windowRows = microBatchSize * gradientAccumulationSteps
+  const lengths = (): number[] => examples.map(({ ids }) => ids.length)
+  const sorted = byLength && !packing ? groupByLength(order, lengths(), windowRows) : order
+  const rows = packing ? packRows(examples, order, sequenceLength) : Array.from(sorted, (index) => [index])
   // Packing sorts by length; the rows have to be mixed again.
   if (packing && shuffle) random.shuffle(rows)
-  const micro = chunks(rows, microBatchSize).map((group) => ({ rows: group.length, documents: group.flat() }))
-  const counts = micro.map(({ documents }) => sum(documents.map((index) => trainedTokens(examples[index]))))
-  const starts = Array.from(
-    { length: Math.ceil(micro.length / gradientAccumulationSteps) },
-    (_, window) => window * gradientAccumulationSteps,
-  )
+  const kept = dropLast ? rows.slice(0, rows.length - (rows.length % windowRows)) : rows
+  const micro: MicroBatch[] = []
+  const windows = spread(kept, windowRows).map((group): Window => {
+    const start = micro.length
+    micro.push(
+      ...spread(group, microBatchSize).map((part) => ({ rows: part.length, documents: part.flat() })),
+    )
+    const trained = sum(group.flat().map((index) => trainedTokens(examples[index])))
+    return { start, end: micro.length, trainedTokens: trained, rows: group.length }
+  })
   return {
     length: micro.length,
-    windows: starts.map((start) => {
-      const end = Math.min(start + gradientAccumulationSteps, micro.length)
-      return { start, end, trainedTokens: sum(counts.slice(start, end)) }
-    }),
+    windows,
+    leftOut: rows.length - kept.length,
     get(index: number): Batch {
       const batch = micro[index]
       if (batch === undefined) throw new RangeError(`batch ${index} of ${micro.length}`)
@@ -124,9 +146,16 @@ function packRows(examples: readonly TokenizedExample[], order: Uint32Array, cap
   return packDocuments(lengths, capacity).map((row) => row.map((position) => order[position]))
 }
 
-function chunks<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
-    items.slice(i * size, (i + 1) * size),
+interface MicroBatch {
+  readonly rows: number
+  readonly documents: readonly number[]
+}
+
+/** As few groups of at most `most` as there can be, in order, whose sizes differ by one at most. */
+function spread<T>(items: readonly T[], most: number): T[][] {
+  const count = Math.ceil(items.length / most)
+  return Array.from({ length: count }, (_, i) =>
+    items.slice(Math.ceil((i * items.length) / count), Math.ceil(((i + 1) * items.length) / count)),
   )
 }
 

@@ -3,6 +3,7 @@
  * Rendering is the tokenizer's business.
  */
 import { existsSync, readFileSync } from 'node:fs'
+import { TrituneError } from '../../core/errors.ts'
 
 /** ChatML (https://github.com/openai/openai-python/blob/release-v0.28.0/chatml.md), without a default system message. */
 export const CHATML: string =
@@ -12,6 +13,14 @@ export const CHATML: string =
 export interface ChatTemplateOptions {
   readonly chat_template: 'tokenizer_default' | 'jinja' | 'chatml' | null
   readonly chat_template_jinja: string | null
+}
+
+/** Throws E_FILE for what can only be the path of a file that is not there. */
+export function checkChatTemplate({ chat_template_jinja: source }: ChatTemplateOptions): void {
+  if (source === null || /[{\n]/.test(source) || existsSync(source)) return
+  throw new TrituneError('E_FILE', `there is no file "${source}", and a template would have a { in it`, {
+    remedy: 'write the path of a file, or the template itself',
+  })
 }
 
 /** Jinja text that replaces the tokenizer's template, or null to keep that. */

@@ -5,7 +5,16 @@
  * the option of that name of Hugging Face's text loader. Reading and tokenising happen elsewhere in this folder.
  */
 import * as v from 'valibot'
-import { flag, listOf, mapOf, nullable, oneOf, optional, text } from '../../core/contracts/config-fields.ts'
+import {
+  flag,
+  listOf,
+  mapOf,
+  nullable,
+  oneOf,
+  optional,
+  text,
+  withExample,
+} from '../../core/contracts/config-fields.ts'
 import type { Field } from '../../core/contracts/config-fields.ts'
 
 export type TrainOnEos = 'turn' | 'all' | 'last' | 'none'
@@ -35,7 +44,10 @@ export type DatasetTypeName = (typeof DATASET_TYPES)[number]
 export interface DatasetOptions {
   /** A file or a folder. */
   readonly path: string
-  readonly type: DatasetTypeName | UserDefinedType
+  /** A name of DATASET_TYPES, one that a plugin provides, or a prompt of one's own. */
+  readonly type: string | UserDefinedType
+  /** Options of a plugin's type; it checks them itself. */
+  readonly type_options: Readonly<Record<string, unknown>>
   /** `train`, or a part of it: `train[:100]`, `train[10%:]`. */
   readonly split: string | null
   /** Files inside `path` when that is a folder, else relative to the working folder. */
@@ -97,11 +109,13 @@ const userDefinedType: Field<UserDefinedType> = v.strictObject(
   'expected the name of a dataset type or a mapping with "format"',
 )
 
-const typeField: Field<DatasetTypeName | UserDefinedType> = v.lazy((input) =>
-  typeof input === 'object' && input !== null
-    ? userDefinedType
-    : oneOf(DATASET_TYPES, { later: LATER_TYPES }),
-)
+/** A name that is not known may be a plugin's; one that axolotl knows is not here yet. */
+const typeField: Field<string | UserDefinedType> = v.lazy((input) => {
+  if (typeof input === 'object' && input !== null) return userDefinedType
+  return typeof input === 'string' && LATER_TYPES.includes(input)
+    ? oneOf(DATASET_TYPES, { later: LATER_TYPES })
+    : text('the name of a dataset type or a mapping with "format"')
+})
 
 const fileList: Field<readonly string[]> = v.pipe(
   v.union([v.string(), v.array(v.string())], 'expected a file name or a list of file names'),
@@ -119,8 +133,9 @@ const splitField: Field<string> = v.pipe(
 
 export const datasetOptions: Field<DatasetOptions> = v.strictObject(
   {
-    path: text('a file or a folder'),
-    type: optional<DatasetTypeName | UserDefinedType>(typeField, 'tokenized'),
+    path: withExample(text('a file or a folder'), 'path: my-data.jsonl'),
+    type: optional<string | UserDefinedType>(typeField, 'tokenized'),
+    type_options: optional<Record<string, unknown>>(mapOf(v.unknown()), {}),
     split: nullable(splitField),
     data_files: optional(fileList, []),
     ds_type: nullable(oneOf(['json', 'text'], { later: ['parquet', 'arrow', 'csv'] })),

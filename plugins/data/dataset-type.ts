@@ -6,6 +6,7 @@
 import { showValue } from '../../core/contracts/config.ts'
 import type {
   DataRecord,
+  DatasetContext,
   DatasetDefinition,
   RecordSource,
   TokenizerLike,
@@ -18,14 +19,10 @@ export type { DataRecord, RecordSource, TokenizedExample } from '../../core/cont
 /** Label of a token that is not trained. */
 export const IGNORE = -100
 
-export interface TokenizeContext {
-  readonly tokenizer: TokenizerLike
+export interface TokenizeContext extends DatasetContext {
   readonly options: DatasetOptions
-  readonly trainOnInputs: boolean
   /** Tokens that end a turn; null: the EOS token. */
   readonly eotTokens: readonly string[] | null
-  /** Something the user should know, said once however many records it concerns. */
-  note(text: string): void
 }
 
 export type DatasetType = DatasetDefinition<TokenizeContext>

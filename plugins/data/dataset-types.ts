@@ -1,4 +1,7 @@
-/** Names of dataset types → the types. */
+/** Names of dataset types → the types: the built-in ones, and those of plugins. */
+import { ConfigError } from '../../core/contracts/config.ts'
+import type { DatasetDefinition } from '../../core/contracts/dataset.ts'
+import { didYouMean } from '../../core/errors.ts'
 import { alpaca } from './alpaca.ts'
 import { chatTemplate } from './chat-template.ts'
 import { completion } from './completion.ts'
@@ -18,6 +21,50 @@ const TYPES: { readonly [N in DatasetTypeName]: DatasetType } = {
   tokenized,
 }
 
-export function datasetTypeOf({ type }: DatasetOptions): DatasetType {
-  return typeof type === 'string' ? TYPES[type] : userDefined(type)
+/** Types that plugins provide, by name. */
+export type DatasetTypes = Readonly<Record<string, DatasetDefinition>>
+
+/** Makes a type of what a file says, its options checked. E_CONFIG with a path from the dataset entry. */
+export function datasetTypeOf(
+  { type, type_options }: DatasetOptions,
+  more: DatasetTypes = {},
+): { readonly type: DatasetType; readonly typeOptions: unknown; readonly isBuiltIn: boolean } {
+  if (typeof type !== 'string') return { type: userDefined(type), typeOptions: {}, isBuiltIn: true }
+  const builtIn: DatasetType | undefined = isTypeName(type) ? TYPES[type] : undefined
+  const found: DatasetType | undefined = builtIn ?? (Object.hasOwn(more, type) ? more[type] : undefined)
+  if (!found) {
+    const names = [...Object.keys(TYPES), ...Object.keys(more)]
+    throw new ConfigError([
+      {
+        path: ['type'],
+        what: `there is no dataset type "${type}"; ${didYouMean(type, names)}`,
+        remedy: 'a type of your own comes from a module under plugins:',
+      },
+    ])
+  }
+  if (found.options)
+    return {
+      type: found,
+      typeOptions: under('type_options', () => found.options?.validate(type_options)),
+      isBuiltIn: false,
+    }
+  if (Object.keys(type_options).length > 0)
+    throw new ConfigError([{ path: ['type_options'], what: `the dataset type ${type} has no options` }])
+  return { type: found, typeOptions: {}, isBuiltIn: builtIn !== undefined }
+}
+
+function isTypeName(name: string): name is DatasetTypeName {
+  return Object.hasOwn(TYPES, name)
+}
+
+/** Says under which keys the options stand that are refused. */
+export function under<T>(key: string | number, work: () => T, ...more: readonly (string | number)[]): T {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    throw new ConfigError(
+      error.failures.map((failure) => ({ ...failure, path: [key, ...more, ...failure.path] })),
+    )
+  }
 }

@@ -10,7 +10,7 @@ import type { DatasetOptions } from './dataset-options.ts'
 import { reportSplit } from './dataset-report.ts'
 import type { DatasetReport } from './dataset-report.ts'
 import type { TokenizedExample } from './dataset-type.ts'
-import { datasetTypeOf } from './dataset-types.ts'
+import { datasetTypeOf, type DatasetTypes, under } from './dataset-types.ts'
 import { applyLengthPolicy, listSources } from './length-policy.ts'
 import type { LengthResult } from './length-policy.ts'
 import { readRecords } from './read-records.ts'
@@ -43,10 +43,14 @@ export interface LoadedDataset {
 }
 
 /** Throws E_FILE, E_DATA (with `file:line` where there is one), E_TOKENIZER, E_DISK. */
-export function loadDataset(config: DataConfig, tokenizer: TokenizerLike): LoadedDataset {
+export function loadDataset(
+  config: DataConfig,
+  tokenizer: TokenizerLike,
+  types: DatasetTypes = {},
+): LoadedDataset {
   const notes = new Set<string>()
-  const main = loadAll(config.datasets, config, tokenizer, notes)
-  const test = loadAll(config.test_datasets, config, tokenizer, notes)
+  const main = loadAll('datasets', config, tokenizer, notes, types)
+  const test = loadAll('test_datasets', config, tokenizer, notes, types)
   const merged = config.shuffle_merged_datasets
     ? createRandom(config.seed, 'merged datasets').shuffle(main.examples)
     : main.examples
@@ -73,17 +77,22 @@ export function loadDataset(config: DataConfig, tokenizer: TokenizerLike): Loade
   }
 }
 
+type FoundType = ReturnType<typeof datasetTypeOf>
+
 interface Loaded extends LengthResult {
   readonly records: number
 }
 
 function loadAll(
-  datasets: readonly DatasetOptions[],
+  key: 'datasets' | 'test_datasets',
   config: DataConfig,
   tokenizer: TokenizerLike,
   notes: Set<string>,
+  types: DatasetTypes,
 ): Loaded {
-  const parts = datasets.map((options) => loadOne(options, config, tokenizer, notes))
+  // All entries are checked before the first is read.
+  const found = config[key].map((options, i) => under(key, () => datasetTypeOf(options, types), i))
+  const parts = config[key].map((options, i) => loadOne(options, found[i], config, tokenizer, notes))
   const total = (count: (part: Loaded) => number): number => parts.reduce((sum, part) => sum + count(part), 0)
   return {
     examples: parts.flatMap(({ examples }) => examples),
@@ -98,12 +107,13 @@ function loadAll(
 
 function loadOne(
   options: DatasetOptions,
+  type: FoundType,
   config: DataConfig,
   tokenizer: TokenizerLike,
   notes: Set<string>,
 ): Loaded {
   const files = datasetFiles(options)
-  const { examples, notes: found } = tokenizeCached(files, options, config, tokenizer, notes)
+  const { examples, notes: found } = tokenizeCached(files, options, type, config, tokenizer, notes)
   for (const note of found) notes.add(note)
   if (examples.length === 0) {
     throw new TrituneError('E_DATA', 'there are no records', {
@@ -115,7 +125,7 @@ function loadOne(
     sequenceLen: config.sequence_len,
     strategy: config.excess_length_strategy,
     minSampleLen: config.min_sample_len,
-    splitsLongText: datasetTypeOf(options).splitsLongText ?? false,
+    splitsLongText: type.type.splitsLongText ?? false,
   })
   return { ...result, records: examples.length }
 }
@@ -123,12 +133,14 @@ function loadOne(
 function tokenizeCached(
   files: readonly string[],
   options: DatasetOptions,
+  type: FoundType,
   config: DataConfig,
   tokenizer: TokenizerLike,
   notes: Set<string>,
 ): CachedDataset {
   const folder = config.dataset_prepared_path
-  if (folder === null) return tokenizeFiles(files, options, config, tokenizer)
+  // What a plugin's type does can change without a sign in the key.
+  if (folder === null || !type.isBuiltIn) return tokenizeFiles(files, options, type, config, tokenizer)
   const key = cacheKey({
     files,
     options,
@@ -140,7 +152,7 @@ function tokenizeCached(
   const cached = readCache(path, key, files)
   if (cached === 'damaged') notes.add(`${path} was damaged and has been made anew`)
   else if (cached !== undefined) return cached
-  const fresh = tokenizeFiles(files, options, config, tokenizer)
+  const fresh = tokenizeFiles(files, options, type, config, tokenizer)
   writeCache(path, key, files, fresh)
   return fresh
 }
@@ -148,14 +160,15 @@ function tokenizeCached(
 function tokenizeFiles(
   files: readonly string[],
   options: DatasetOptions,
+  { type, typeOptions }: FoundType,
   config: DataConfig,
   tokenizer: TokenizerLike,
 ): CachedDataset {
-  const type = datasetTypeOf(options)
   const notes = new Set<string>()
   const context = {
     tokenizer,
     options,
+    typeOptions,
     trainOnInputs: config.train_on_inputs,
     eotTokens: config.eot_tokens,
     note: (text: string) => void notes.add(text),

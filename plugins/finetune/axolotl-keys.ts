@@ -1,23 +1,14 @@
 /**
- * Every axolotl key that tritune reads but does not use: those that change nothing here, and those that would change
- * the result and are therefore refused until they exist. (A table: names as in axolotl's schemas,
- * https://docs.axolotl.ai/docs/config-reference.html.)
+ * The axolotl keys that change nothing here, each with the reason, and its old spellings. (A table; names as in axolotl's
+ * schemas, https://docs.axolotl.ai/docs/config-reference.html.)
  *
- * Keys that are used are in `finetune-schema.ts`.
+ * Keys that are used are in `finetune-schema.ts`, those that would change the result and are not there in
+ * `unsupported-keys.ts`.
  */
 
 export interface IgnoredKey {
   /** Why leaving it out changes nothing. */
   readonly reason: string
-}
-
-export interface UnsupportedKey {
-  /** What the key would do. */
-  readonly what: string
-  /** Values, besides the empty ones, that ask for nothing. */
-  readonly harmless?: readonly (string | number | boolean)[]
-  /** May repeat the value of this other key. */
-  readonly sameAs?: string
 }
 
 /** Old or alternative spellings → the key that is used. */
@@ -39,6 +30,11 @@ const NO_TORCH = 'there is no PyTorch underneath'
 const ONE_DEVICE = 'one process, one device'
 const SAMPLES_OFF = 'it only matters to sample generation, which is off'
 const OUTPUT_ONLY = 'changes only what is printed or profiled'
+const NO_TRACKER = 'nothing is reported to a service; metrics.jsonl in output_dir has every number'
+const SHARDED =
+  'one device needs no sharding; a step takes micro_batch_size × gradient_accumulation_steps documents, where axolotl takes that many on each device'
+const NOT_READ = 'axolotl does not read it either'
+const WITHOUT_IT = 'it only matters together with a key or plugin that is not there'
 
 export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
   ...ignored(OWN_ATTENTION, [
@@ -54,6 +50,10 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
     'sage_attention',
     'flash_optimum',
     'pretrain_multipack_attn',
+    'sdpa_varlen',
+    'large_head_attention',
+    'flash_attn_d512',
+    'gemma4_hybrid_attn_impl',
   ]),
   ...ignored(OWN_KERNELS, [
     'flash_attn_cross_entropy',
@@ -77,17 +77,19 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
     'liger_glu_activation',
     'liger_cross_entropy',
     'liger_fused_linear_cross_entropy',
+    'liger_rms_norm_gated',
     'cut_cross_entropy',
     'chunked_cross_entropy',
     'chunked_cross_entropy_num_chunks',
     'tiled_mlp',
     'tiled_mlp_num_shards',
+    'tiled_mlp_use_original_mlp',
     'use_kernels',
     'fused_attn_kernel',
   ]),
   ...ignored(NO_PADDING, [
     'pad_to_sequence_len',
-    'group_by_length',
+    'pad_to_multiple_of',
     'batch_flattening',
     'multipack_real_batches',
     'sample_packing_group_size',
@@ -102,6 +104,7 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
     'model_type',
     'tokenizer_type',
     'processor_type',
+    'processor_kwargs',
     'tokenizer_use_fast',
     'tokenizer_legacy',
     'tokenizer_save_jinja_files',
@@ -119,7 +122,6 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
     'dataloader_pin_memory',
     'dataloader_num_workers',
     'dataloader_prefetch_factor',
-    'dataloader_drop_last',
     'remove_unused_columns',
     'accelerator_config',
     'preprocess_iterable',
@@ -131,6 +133,11 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
     'torch_compile',
     'torch_compile_backend',
     'torch_compile_mode',
+    'torch_compile_options',
+    'torch_empty_cache_steps',
+    'selective_checkpointing',
+    'deepcompile',
+    'gc_collect_steps',
     'torchdistx_path',
     'gradient_checkpointing_kwargs',
     'gc_steps',
@@ -160,10 +167,108 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
     'world_size',
     'heads_k_stride',
     'ring_attn_func',
+  ]),
+  ...ignored(SHARDED, [
+    'fsdp',
+    'fsdp_config',
     'fsdp_version',
     'fsdp_final_state_dict_type',
+    'deepspeed',
+    'dp_shard_size',
+    'dp_replicate_size',
+    'use_ray',
   ]),
-  ...ignored(SAMPLES_OFF, ['eval_max_new_tokens', 'num_generation_samples', 'generation_max_new_tokens']),
+  ...ignored(NO_TRACKER, [
+    'use_wandb',
+    'wandb_project',
+    'wandb_entity',
+    'wandb_name',
+    'wandb_run_id',
+    'wandb_mode',
+    'wandb_log_model',
+    'use_mlflow',
+    'mlflow_tracking_uri',
+    'mlflow_experiment_name',
+    'mlflow_run_name',
+    'hf_mlflow_log_artifacts',
+    'use_comet',
+    'comet_api_key',
+    'comet_workspace',
+    'comet_project_name',
+    'comet_experiment_key',
+    'comet_mode',
+    'comet_online',
+    'comet_experiment_config',
+    'use_swanlab',
+    'swanlab_project',
+    'swanlab_experiment_name',
+    'swanlab_description',
+    'swanlab_mode',
+    'swanlab_workspace',
+    'swanlab_api_key',
+    'swanlab_log_model',
+    'swanlab_web_host',
+    'swanlab_api_host',
+    'swanlab_lark_webhook_url',
+    'swanlab_lark_secret',
+    'swanlab_log_completions',
+    'swanlab_completion_log_interval',
+    'swanlab_completion_max_buffer',
+    'use_trackio',
+    'trackio_project_name',
+    'trackio_run_name',
+    'trackio_space_id',
+    'use_tensorboard',
+    'use_otel_metrics',
+    'otel_metrics_host',
+    'otel_metrics_port',
+    'eval_table_size',
+  ]),
+  ...ignored(NOT_READ, [
+    'eta_min',
+    'adam_eps',
+    'torch_dtype',
+    'project_name',
+    'base_model_ignore_patterns',
+    'sample_packing_seq_len_multiplier',
+    'test_value',
+    'full_finetune',
+  ]),
+  ...ignored('checkpoints always hold the optimizer too, so that a run can be resumed', ['save_only_model']),
+  ...ignored('there are no images, audio or video', ['freeze_mm_modules']),
+  ...ignored(WITHOUT_IT, [
+    'experts_implementation',
+    'eaft_alpha',
+    'eaft_k',
+    'dpo_use_liger_kernel',
+    'grokfast_alpha',
+    'grokfast_lamb',
+    'kd_ce_alpha',
+    'kd_alpha',
+    'kd_temperature',
+    'kd_beta',
+    'kd_normalize_topk',
+    'qgalore_rank',
+    'qgalore_update_proj_gap',
+    'qgalore_scale',
+    'qgalore_proj_type',
+    'qgalore_proj_quant',
+    'qgalore_proj_bits',
+    'qgalore_proj_group_size',
+    'qgalore_cos_threshold',
+    'qgalore_gamma_proj',
+    'qgalore_queue_size',
+  ]),
+  ...ignored(SAMPLES_OFF, [
+    'eval_max_new_tokens',
+    'num_generation_samples',
+    'generation_max_new_tokens',
+    'generation_do_sample',
+    'generation_prompt_ratio',
+    'generation_temperature',
+    'generation_top_k',
+    'generation_top_p',
+  ]),
   ...ignored(OUTPUT_ONLY, [
     'strict',
     'debug',
@@ -188,253 +293,19 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
   ]),
 }
 
-const QUANTIZED = 'quantised base weights'
-const PREFERENCE = 'preference and reinforcement learning'
-const SCALE = 'training on several devices'
-const REPORTING = 'reporting to a tracking service'
-const TOKENS = 'changing the vocabulary'
-const STREAMING = 'streaming and pretraining datasets'
-const OPTIMIZER = 'this way of setting the optimizer'
-const SCHEDULE = 'this learning-rate schedule'
-const PRECISION = 'this precision'
-const EVALUATION = 'this kind of evaluation'
-const MODEL = 'changing how the model is built or loaded'
-const HUB = 'uploading to the Hub'
-
-export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
-  base_model_config: { what: 'a model configuration from elsewhere', sameAs: 'base_model' },
-  tokenizer_config: { what: 'a tokenizer from elsewhere', sameAs: 'base_model' },
-  ...unsupported(QUANTIZED, [
-    'load_in_8bit',
-    'load_in_4bit',
-    'gptq',
-    'bnb_config_kwargs',
-    'quantization',
-    'qat',
-    'peft',
-    'qlora_sharded_model_loading',
-    'model_quantization_config',
-    'model_quantization_config_kwargs',
-    'use_onebitllms',
-    'llmcompressor',
-    'quantize_moe_experts',
-  ]),
-  peft_use_dora: { what: 'DoRA' },
-  peft_layers_pattern: { what: 'a layer pattern of one’s own' },
-  peft_layer_replication: { what: 'layer replication' },
-  peft_trainable_token_indices: { what: 'training single tokens' },
-  peft_ensure_weight_tying: { what: 'tied adapters' },
-  lora_fan_in_fan_out: { what: 'transposed weights' },
-  lora_target_parameters: { what: 'LoRA on bare parameters' },
-  ...unsupported('LoRA+', ['loraplus_lr_ratio']),
-  ...unsupported('ReLoRA', [
-    'relora',
-    'relora_steps',
-    'relora_warmup_steps',
-    'relora_anneal_steps',
-    'relora_prune_ratio',
-    'relora_cpu_offload',
-    'jagged_restart_steps',
-    'jagged_restart_warmup_steps',
-    'jagged_restart_anneal_steps',
-  ]),
-  ...unsupported('LISA', ['lisa_n_layers', 'lisa_step_interval']),
-  ...unsupported('training part of the parameters', ['unfrozen_parameters', 'spectrum_top_fraction']),
-  ...unsupported(PREFERENCE, [
-    'rl',
-    'rl_beta',
-    'trl',
-    'vllm',
-    'reward_model',
-    'process_reward_model',
-    'num_labels',
-    'dpo_use_weighting',
-    'dpo_use_logits_to_keep',
-    'dpo_label_smoothing',
-    'dpo_norm_loss',
-    'dpo_padding_free',
-    'dpo_generate_during_eval',
-    'dpo_loss_type',
-    'dpo_loss_weights',
-    'precompute_ref_log_probs',
-    'orpo_alpha',
-    'rpo_alpha',
-    'simpo_gamma',
-    'cpo_alpha',
-    'kto_desirable_weight',
-    'kto_undesirable_weight',
-    'kd_trainer',
-  ]),
-  ...unsupported(SCALE, [
-    'deepspeed',
-    'fsdp',
-    'fsdp_config',
-    'use_ray',
-    'dp_shard_size',
-    'dp_replicate_size',
-    'expert_parallel_size',
-  ]),
-  tensor_parallel_size: { what: SCALE, harmless: [1] },
-  context_parallel_size: { what: SCALE, harmless: [1] },
-  sequence_parallel_degree: { what: SCALE, harmless: [1] },
-  ...unsupported(REPORTING, [
-    'use_wandb',
-    'wandb_project',
-    'wandb_entity',
-    'wandb_name',
-    'wandb_run_id',
-    'wandb_log_model',
-    'use_mlflow',
-    'mlflow_tracking_uri',
-    'mlflow_experiment_name',
-    'mlflow_run_name',
-    'hf_mlflow_log_artifacts',
-    'use_comet',
-    'comet_api_key',
-    'comet_workspace',
-    'comet_project_name',
-    'comet_experiment_key',
-    'comet_mode',
-    'comet_online',
-    'comet_experiment_config',
-    'use_trackio',
-    'trackio_project_name',
-    'trackio_run_name',
-    'trackio_space_id',
-    'use_tensorboard',
-    'use_otel_metrics',
-  ]),
-  wandb_mode: { what: REPORTING, harmless: ['disabled'] },
-  ...unsupported(TOKENS, [
-    'tokens',
-    'added_tokens_overrides',
-    'resize_token_embeddings_to_32x',
-    'shrink_embeddings',
-    'fix_untrained_tokens',
-    'embeddings_skip_upcast',
-    'tokenizer_use_mistral_common',
-  ]),
-  ...unsupported(STREAMING, [
-    'pretraining_dataset',
-    'streaming',
-    'pretraining_sample_concatenation',
-    'skip_prepare_dataset',
-    'push_dataset_to_hub',
-    'dataset_shard_num',
-    'dataset_shard_idx',
-    'num_dataset_shards_to_save',
-    'dataset_exact_deduplication',
-    'shuffle_before_merging_datasets',
-    'curriculum_sampling',
-    'train_on_packed_inputs',
-    'max_packed_sequence_len',
-  ]),
-  ...unsupported(OPTIMIZER, [
-    'optim_args',
-    'optim_target_modules',
-    'embedding_lr',
-    'embedding_lr_scale',
-    'lr_groups',
-    'adam_epsilon2',
-    'adam_beta3',
-    'auto_find_batch_size',
-    'neftune_noise_alpha',
-    'dion_lr',
-    'dion_momentum',
-    'dion_rank_fraction',
-    'dion_rank_multiple_of',
-    'label_smoothing',
-    'label_smoothing_factor',
-  ]),
-  ...unsupported(SCHEDULE, ['lr_quadratic_warmup', 'cosine_constant_lr_ratio', 'lr_div_factor']),
-  ...unsupported(PRECISION, [
-    'fp16',
-    'fp8',
-    'fp8_enable_fsdp_float8_all_gather',
-    'bfloat16',
-    'float16',
-    'float32',
-  ]),
-  ...unsupported(EVALUATION, [
-    'eval_table_size',
-    'do_causal_lm_eval',
-    'eval_causal_lm_metrics',
-    'do_bench_eval',
-    'bench_dataset',
-    'bench_split',
-    'generate_samples',
-    'greater_is_better',
-  ]),
-  metric_for_best_model: { what: EVALUATION, harmless: ['eval_loss', 'loss'] },
-  ...unsupported(MODEL, [
-    'model_config',
-    'overrides_of_model_config',
-    'model_kwargs',
-    'overrides_of_model_kwargs',
-    'rope_scaling',
-    's2_attention',
-    'use_pose',
-    'pose_split_on_token_ids',
-    'pose_max_context_len',
-    'pose_num_chunks',
-    'llama4_linearized_experts',
-    'scaling_softmax',
-    'scaling_softmax_factor',
-    'image_size',
-    'image_resize_algorithm',
-    'reinit_weights',
-    'merge_lora',
-    'is_preprocess',
-    'is_multimodal',
-  ]),
-  ...unsupported(HUB, ['hub_model_id', 'hub_strategy', 'hub_revision']),
-  save_only_model: { what: 'checkpoints that cannot be resumed' },
-  save_first_step: { what: 'a checkpoint after the first step' },
-  default_system_message: { what: 'a default system message' },
-  chat_template_kwargs: { what: 'arguments of the chat template' },
-  dynamic_checkpoint: { what: 'checkpoints on request' },
-  diffusion: { what: 'diffusion language models' },
-}
-
 export const IGNORED_DATASET_KEYS: Readonly<Record<string, IgnoredKey>> = {
   ...ignored('datasets are read from local files', ['trust_remote_code', 'preprocess_shards']),
 }
 
-export const UNSUPPORTED_DATASET_KEYS: Readonly<Record<string, UnsupportedKey>> = {
-  ...unsupported('datasets of the Hub', ['name', 'revision']),
-  ...unsupported('shards of a dataset', ['shards', 'shards_idx', 'num_shards']),
-  chat_template: { what: 'a chat template for one dataset', harmless: ['tokenizer_default'] },
-  chat_template_jinja: { what: 'a chat template for one dataset' },
-  ...unsupported('tools in a conversation', ['field_tools']),
-  ...unsupported('separate reasoning', ['field_thinking', 'template_thinking_key', 'split_thinking']),
-  message_field_training_detail: { what: 'training parts of a message' },
-  ...unsupported('this kind of dataset', [
-    'input_transform',
-    'input_format',
-    'conversation',
-    'field_human',
-    'field_model',
-    'logprobs_field',
-    'temperature',
-    'step_separator',
-    'max_completion_length',
-    'train_on_last_step_only',
-    'text_column',
-    'skip',
-    'overlap_len',
+/** Plugins of axolotl itself that change nothing here. */
+export const IGNORED_PLUGINS: Readonly<Record<string, IgnoredKey>> = {
+  ...ignored('it only saves time and memory', [
+    'axolotl.integrations.liger.LigerPlugin',
+    'axolotl.integrations.cut_cross_entropy.CutCrossEntropyPlugin',
   ]),
+  ...ignored(NO_TRACKER, ['axolotl.integrations.swanlab.SwanLabPlugin']),
 }
-
-/** Plugins of axolotl itself that only make things faster. */
-export const IGNORED_PLUGINS: readonly string[] = [
-  'axolotl.integrations.liger.LigerPlugin',
-  'axolotl.integrations.cut_cross_entropy.CutCrossEntropyPlugin',
-]
 
 function ignored(reason: string, names: readonly string[]): Record<string, IgnoredKey> {
   return Object.fromEntries(names.map((name) => [name, { reason }]))
-}
-
-function unsupported(what: string, names: readonly string[]): Record<string, UnsupportedKey> {
-  return Object.fromEntries(names.map((name) => [name, { what }]))
 }

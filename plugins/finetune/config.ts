@@ -6,15 +6,17 @@
  * checked by whoever opens them.
  */
 import * as v from 'valibot'
-import { ConfigError, defineConfig } from '../../core/contracts/config.ts'
+import { ConfigError, defineConfig, formatPath, MISSING } from '../../core/contracts/config.ts'
 import type { ConfigFailure, ValidatableConfig } from '../../core/contracts/config.ts'
 import type { Field } from '../../core/contracts/config-fields.ts'
 import { applyOverrides, parseYaml, placeFailures, validateYaml } from '../../core/files/yaml.ts'
 import { datasetOptions } from '../data/mod.ts'
-import { finetuneRules, hasValidation } from './finetune-rules.ts'
-import { finetuneSchema, OPTIMIZERS } from './finetune-schema.ts'
-import type { FinetuneInput, FinetuneOptions } from './finetune-schema.ts'
-import { sortKeys } from './known-keys.ts'
+import { evaluates, finetuneRules, hasValidation } from './finetune-rules.ts'
+import type { FinetuneInput, FinetuneOptions } from './finetune-options.ts'
+import { finetuneSchema, OFFLOADING } from './finetune-schema.ts'
+import { sortKeys, type SortedKeys } from './known-keys.ts'
+import { isMapping } from './old-spellings.ts'
+import { OPTIMIZERS } from './optimizer-names.ts'
 
 export interface FinetuneConfig extends FinetuneOptions {
   /** What the file asked for and was left aside because it changes nothing. */
@@ -25,11 +27,11 @@ export interface FinetuneConfig extends FinetuneOptions {
 export const finetuneConfig: ValidatableConfig<FinetuneConfig> = {
   schema: v.pipe(
     finetuneSchema,
-    v.transform((input) => complete(input, [])),
+    v.transform((input) => complete(input, [], {})),
   ),
   validate(input: unknown): FinetuneConfig {
-    const { kept, notes, failures } = sortKeys(input, keysOf(finetuneSchema), keysOf(datasetOptions))
-    return complete(validateFields(kept, failures), notes)
+    const sorted = sortKeys(input, keysOf(finetuneSchema), keysOf(datasetOptions))
+    return complete(validateFields(sorted), sorted.notes, input)
   },
 }
 
@@ -71,22 +73,50 @@ export function warmupSteps(
 
 const fields: ValidatableConfig<FinetuneInput> = defineConfig(finetuneSchema, finetuneRules)
 
-function validateFields(kept: unknown, failures: readonly ConfigFailure[]): FinetuneInput {
-  let input: FinetuneInput
+/** Fields, rules and keys are judged together; what only follows from another fault is left out. */
+function validateFields({ kept, failures, answered, covered }: SortedKeys): FinetuneInput {
+  let input: FinetuneInput | undefined
+  const all: ConfigFailure[] = [...failures]
   try {
     input = fields.validate(kept)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    throw new ConfigError([...failures, ...error.failures])
+    all.push(...error.failures)
   }
-  if (failures.length > 0) throw new ConfigError(failures)
+  const own = all.filter(({ path, what }) => {
+    if (covered.has(String(path[0]))) return false
+    return what !== MISSING || !answered.has(formatPath(path))
+  })
+  if (own.length > 0 || input === undefined) throw new ConfigError(own.length > 0 ? own : all)
   return input
 }
 
-function complete(input: FinetuneInput, keyNotes: readonly string[]): FinetuneConfig {
-  const { lora_modules_to_save: _, batch_size, eval_strategy, save_strategy, ...rest } = input
-  const notes = [...keyNotes]
-  const evaluates = hasValidation(input) && eval_strategy !== 'no'
+function complete(input: FinetuneInput, keyNotes: readonly string[], written: unknown): FinetuneConfig {
+  const { lora_modules_to_save: _, batch_size, ...rest } = input
+  const bestAsked = input.load_best_model_at_end ?? input.early_stopping_patience !== null
+  return {
+    ...rest,
+    adapter: input.adapter === 'none' ? null : input.adapter,
+    gradient_accumulation_steps:
+      input.gradient_accumulation_steps ?? (batch_size === null ? 1 : batch_size / input.micro_batch_size),
+    eval_batch_size: input.eval_batch_size ?? input.micro_batch_size,
+    eval_sample_packing: input.eval_sample_packing ?? input.sample_packing,
+    group_by_length: input.group_by_length && !input.sample_packing,
+    optimizer: OPTIMIZERS[input.optimizer] ?? input.optimizer,
+    lr_scheduler: input.lr_scheduler === 'wsd' ? 'warmup_stable_decay' : input.lr_scheduler,
+    cosine_min_lr_ratio: input.lr_scheduler === 'cosine' ? input.cosine_min_lr_ratio : null,
+    bf16: input.bf16 === 'full' ? true : input.bf16,
+    chat_template: input.chat_template_jinja === null ? input.chat_template : 'jinja',
+    load_best_model_at_end: bestAsked,
+    ...evaluations(input),
+    ...saves(input),
+    notes: [...keyNotes, ...notesOf(input, written)],
+  }
+}
+
+/** What the file asks for and what is done otherwise, or not at all. */
+function notesOf(input: FinetuneInput, written: unknown): string[] {
+  const notes: string[] = []
   if (!hasValidation(input) && input.evals_per_epoch) {
     notes.push('evals_per_epoch is ignored: there is no val_set_size and there are no test_datasets')
   }
@@ -96,40 +126,47 @@ function complete(input: FinetuneInput, keyNotes: readonly string[]): FinetuneCo
   if (input.optimizer.startsWith('paged_')) {
     notes.push(`optimizer: ${input.optimizer} is not paged here: its state stays on the device`)
   }
-  return {
-    ...rest,
-    adapter: input.adapter === 'none' ? null : input.adapter,
-    gradient_accumulation_steps:
-      input.gradient_accumulation_steps ?? (batch_size === null ? 1 : batch_size / input.micro_batch_size),
-    eval_batch_size: input.eval_batch_size ?? input.micro_batch_size,
-    eval_sample_packing: input.eval_sample_packing ?? input.sample_packing,
-    optimizer: OPTIMIZERS[input.optimizer],
-    lr_scheduler: input.lr_scheduler === 'wsd' ? 'warmup_stable_decay' : input.lr_scheduler,
-    cosine_min_lr_ratio: input.lr_scheduler === 'cosine' ? input.cosine_min_lr_ratio : null,
-    // warmup_steps: 0 beside a ratio means "not in steps", as in axolotl.
-    warmup_steps: input.warmup_steps === 0 && input.warmup_ratio ? null : input.warmup_steps,
-    bf16: input.bf16 === 'full' ? true : input.bf16,
-    chat_template: input.chat_template_jinja === null ? input.chat_template : 'jinja',
-    ...evaluations(input, evaluates),
-    ...saves(input, save_strategy !== 'no'),
-    notes,
+  if (input.group_by_length && input.sample_packing) {
+    notes.push('group_by_length is ignored: packed rows are all of one length')
   }
+  const offloading = isMapping(written) ? written.gradient_checkpointing : undefined
+  if (OFFLOADING.some((name) => name === offloading)) {
+    notes.push(
+      `gradient_checkpointing: ${String(offloading)} is read as true: activations stay on the device`,
+    )
+  }
+  if (input.early_stopping_patience !== null && input.load_best_model_at_end === null) {
+    notes.push('early_stopping_patience: the best weights are kept, as with load_best_model_at_end: true')
+  }
+  return notes
 }
 
-type Evaluations = Pick<FinetuneOptions, 'eval_steps' | 'evals_per_epoch'>
-type Saves = Pick<FinetuneOptions, 'save_steps' | 'saves_per_epoch'>
+type Evaluations = Pick<FinetuneOptions, 'eval_strategy' | 'eval_steps' | 'evals_per_epoch'>
+type Saves = Pick<FinetuneOptions, 'save_strategy' | 'save_steps' | 'saves_per_epoch'>
 
-/** Once per epoch when nothing is said; 0 means never. */
-function evaluations({ eval_steps, evals_per_epoch }: FinetuneInput, isOn: boolean): Evaluations {
-  if (!isOn) return { eval_steps: null, evals_per_epoch: null }
-  if (eval_steps === null && evals_per_epoch === null) return { eval_steps: null, evals_per_epoch: 1 }
-  return { eval_steps: eval_steps || null, evals_per_epoch: evals_per_epoch || null }
+/** At the end of each epoch when nothing is said; 0 means never. */
+function evaluations(input: FinetuneInput): Evaluations {
+  const [eval_strategy, eval_steps, evals_per_epoch] = evaluates(input)
+    ? intervals(input.eval_steps, input.evals_per_epoch, input.eval_strategy === 'epoch')
+    : NEVER
+  return { eval_strategy, eval_steps, evals_per_epoch }
 }
 
-function saves({ save_steps, saves_per_epoch }: FinetuneInput, isOn: boolean): Saves {
-  if (!isOn) return { save_steps: null, saves_per_epoch: null }
-  if (save_steps === null && saves_per_epoch === null) return { save_steps: null, saves_per_epoch: 1 }
-  return { save_steps: save_steps || null, saves_per_epoch: saves_per_epoch || null }
+function saves(input: FinetuneInput): Saves {
+  const [save_strategy, save_steps, saves_per_epoch] =
+    input.save_strategy === 'no'
+      ? NEVER
+      : intervals(input.save_steps, input.saves_per_epoch, input.save_strategy === 'epoch')
+  return { save_strategy, save_steps, saves_per_epoch }
+}
+
+type Intervals = readonly ['no' | 'steps' | 'epoch', number | null, number | null]
+
+const NEVER: Intervals = ['no', null, null]
+
+function intervals(steps: number | null, perEpoch: number | null, byEpoch: boolean): Intervals {
+  if (byEpoch || (steps === null && perEpoch === null)) return ['epoch', null, null]
+  return steps || perEpoch ? ['steps', steps || null, perEpoch || null] : NEVER
 }
 
 function keysOf(schema: Field<unknown>): ReadonlySet<string> {

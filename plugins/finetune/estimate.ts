@@ -1,8 +1,16 @@
 /**
  * What a run will take, before it starts: memory from the shapes, time from a short measurement of the machine.
  */
-import { linear, type Model, noGrad, sizeOf, tensorScope, zeros } from '../../core/mod.ts'
-import type { Run } from './prepare.ts'
+import {
+  baseForward,
+  isQuantized,
+  type Layer,
+  type Model,
+  noGrad,
+  tensorScope,
+  zeros,
+} from '../../core/mod.ts'
+import type { Run } from './run.ts'
 
 export interface Estimate {
   /** Bytes of all that is below. */
@@ -32,7 +40,7 @@ export function estimateMemory(run: Run): MemoryParts {
   const microTokens = microTokensOf(run)
   const trained = [...parameters.values()]
   return {
-    model: sum([...model.weights.values()].map(({ bytes }) => bytes)),
+    model: sum([...model.weights.values(), ...packedWeights(model)].map(({ bytes }) => bytes)),
     adapter: adapter ? sum(trained.map(({ bytes }) => bytes)) : 0,
     gradients: sum(trained.map(({ size }) => 4 * size)),
     optimizer: sum([...run.optimizer.tensors().values()].map(({ bytes }) => bytes)),
@@ -68,9 +76,15 @@ function longestRow({ config, data }: Run): number {
 }
 
 function linearParameters(model: Model): number {
-  let total = sizeOf(model.head.shape)
-  for (const { weight } of model.layers.values()) total += sizeOf(weight.shape)
-  return total
+  return sum([model.head, ...linearLayers(model)].map(({ inputs, outputs }) => inputs * outputs))
+}
+
+function linearLayers({ layers }: Model): Layer[] {
+  return [...layers.values()].filter(({ kind }) => kind === 'linear')
+}
+
+function packedWeights({ layers }: Model): { readonly bytes: number }[] {
+  return [...layers.values()].map(({ weight }) => weight).filter(isQuantized)
 }
 
 function sum(values: readonly number[]): number {
@@ -81,7 +95,7 @@ function sum(values: readonly number[]): number {
 function activationBytes({ model, config, dtype }: Run, tokens: number): number {
   const bytes = dtype === 'f32' ? 4 : 2
   let perToken = 0
-  for (const { weight } of model.layers.values()) perToken += weight.shape[0] + weight.shape[1] / 2
+  for (const { inputs, outputs } of linearLayers(model)) perToken += outputs + inputs / 2
   const layers = model.info.layerCount
   const stream = 2 * model.info.hiddenSize * layers
   const kept = config.gradient_checkpointing ? stream + perToken / layers : stream + perToken
@@ -90,18 +104,18 @@ function activationBytes({ model, config, dtype }: Run, tokens: number): number 
 }
 
 /** Floating-point operations a second of a linear layer of this model, measured for some milliseconds. */
-function measuredFlops({ model, device }: Run, microTokens: number): number {
-  const layer = [...model.layers.values()].reduce((a, b) => (b.weight.size > a.weight.size ? b : a))
-  const [outputs, inputs] = layer.weight.shape
+function measuredFlops({ model, device, dtype }: Run, microTokens: number): number {
+  const layer = linearLayers(model).reduce((a, b) => (b.inputs * b.outputs > a.inputs * a.outputs ? b : a))
+  const { inputs, outputs } = layer
   // A GPU is not filled by few rows; a CPU should not be kept busy for long.
   const rows = device.kind === 'cuda' ? Math.min(4096, Math.max(256, microTokens)) : 256
   return noGrad(() => {
     using _scope = tensorScope()
-    const x = zeros([rows, inputs], { dtype: layer.weight.dtype, device })
+    const x = zeros([rows, inputs], { dtype, device })
     const once = (): number => {
       device.synchronize?.()
       const began = performance.now()
-      linear(x, layer.weight)
+      baseForward(layer, x)
       device.synchronize?.()
       return (performance.now() - began) / 1000
     }

@@ -5,7 +5,9 @@
  */
 import type { ConfigFailure, ConfigRule } from '../../core/contracts/config.ts'
 import { nearestNames } from '../../core/errors.ts'
-import { type FinetuneInput, LATER_ADAPTERS } from './finetune-schema.ts'
+import type { FinetuneInput } from './finetune-options.ts'
+import { LATER_ADAPTERS } from './later-names.ts'
+import { OPTIMIZERS } from './optimizer-names.ts'
 
 export const finetuneRules: readonly ConfigRule<FinetuneInput>[] = [
   ({ warmup_steps, warmup_ratio }) => both(warmup_steps, 'warmup_ratio', warmup_ratio, 'warmup_steps'),
@@ -34,7 +36,12 @@ export const finetuneRules: readonly ConfigRule<FinetuneInput>[] = [
   bestModel,
   adapterName,
   adapterOptions,
+  optimizerOptions,
   lora,
+  ({ group_by_length, sampler }) =>
+    group_by_length && sampler !== null
+      ? { path: ['group_by_length'], what: 'give either group_by_length or sampler, not both' }
+      : undefined,
   template,
   ({ lr_scheduler, lr_scheduler_kwargs: { num_decay_steps, min_lr_ratio } }) => {
     if (lr_scheduler === 'warmup_stable_decay' || lr_scheduler === 'wsd') return undefined
@@ -53,6 +60,13 @@ export const finetuneRules: readonly ConfigRule<FinetuneInput>[] = [
 /** Validation examples come from `val_set_size` or from `test_datasets`. */
 export function hasValidation({ val_set_size, test_datasets }: FinetuneInput): boolean {
   return val_set_size > 0 || test_datasets.length > 0
+}
+
+/** Whether there will be an evaluation. */
+export function evaluates(input: FinetuneInput): boolean {
+  const { eval_strategy, evals_per_epoch, eval_steps } = input
+  if (!hasValidation(input) || eval_strategy === 'no') return false
+  return Boolean(eval_steps) || Boolean(evals_per_epoch) || (eval_steps === null && evals_per_epoch === null)
 }
 
 function both(
@@ -78,6 +92,9 @@ function strategyFailure(
   }
   if ((strategy === 'no' || strategy === 'epoch') && steps) {
     return { path: [key], what: `is ${strategy}, but ${stepsKey} is ${steps}` }
+  }
+  if (strategy === 'epoch' && perEpoch !== null && perEpoch !== 1) {
+    return { path: [key], what: `is epoch, but ${perEpochKey} is ${perEpoch}` }
   }
   if (strategy === 'no' && perEpoch) return { path: [key], what: `is no, but ${perEpochKey} is ${perEpoch}` }
   return undefined
@@ -110,38 +127,24 @@ function validation(input: FinetuneInput): ConfigFailure | undefined {
   return undefined
 }
 
-/** The best model can only be kept when every save comes with an evaluation. */
+/** The best weights are those of a checkpoint, which an evaluation that is the best so far is always followed by. */
 function bestModel(input: FinetuneInput): ConfigFailure | undefined {
-  const { load_best_model_at_end, early_stopping_patience, eval_strategy, evals_per_epoch, eval_steps } =
-    input
-  const isOff = eval_strategy === 'no' || evals_per_epoch === 0 || eval_steps === 0
-  const evaluates = hasValidation(input) && !isOff
-  const remedy = 'set val_set_size (or test_datasets) and eval_steps or evals_per_epoch'
-  if (early_stopping_patience !== null && !evaluates) {
-    return { path: ['early_stopping_patience'], what: 'needs evaluation', remedy }
+  const { load_best_model_at_end, early_stopping_patience } = input
+  const asked = load_best_model_at_end ? 'load_best_model_at_end' : 'early_stopping_patience'
+  if (!load_best_model_at_end && early_stopping_patience === null) return undefined
+  if (!evaluates(input)) {
+    const remedy = 'set val_set_size (or test_datasets), and eval_steps or evals_per_epoch if they are 0'
+    return { path: [asked], what: 'needs evaluation', remedy }
   }
   if (!load_best_model_at_end) return undefined
-  const path = ['load_best_model_at_end']
-  if (!evaluates) return { path, what: 'needs evaluation', remedy }
   const { save_steps, saves_per_epoch, save_strategy } = input
   if (save_strategy === 'no' || saves_per_epoch === 0 || save_steps === 0) {
-    return { path, what: 'needs checkpoints, but saving is off' }
+    return { path: [asked], what: 'needs checkpoints, but saving is off' }
   }
-  if (eval_steps && save_steps) {
-    return save_steps % eval_steps === 0
-      ? undefined
-      : { path, what: `needs save_steps (${save_steps}) to be a multiple of eval_steps (${eval_steps})` }
-  }
-  if (eval_steps || save_steps) {
-    return { path, what: 'needs saves and evaluations to be counted alike, both in steps or both per epoch' }
-  }
-  const evals = evals_per_epoch ?? 1
-  const saves = saves_per_epoch ?? 1
-  if (evals % saves === 0) return undefined
-  return { path, what: `needs evals_per_epoch (${evals}) to be a multiple of saves_per_epoch (${saves})` }
+  return undefined
 }
 
-/** Names of plugins are looked up when the plugins are there; without any, only the built-in ones can be meant. */
+/** Names of plugins are looked up when the plugins are there; without any in the file, a slip of the pen is told now. */
 function adapterName({ adapter, plugins }: FinetuneInput): ConfigFailure | undefined {
   if (adapter === null || BUILT_IN.includes(adapter) || plugins.length > 0) return undefined
   const path = ['adapter']
@@ -150,8 +153,22 @@ function adapterName({ adapter, plugins }: FinetuneInput): ConfigFailure | undef
     return { path, what: `"${adapter}" is not supported yet; use one of ${BUILT_IN.join(', ')}`, remedy }
   }
   const [near] = nearestNames(adapter, BUILT_IN, 1)
-  const hint = near === undefined ? '' : ` (did you mean "${near}"?)`
-  return { path, what: `expected one of ${BUILT_IN.join(', ')}${hint}, got "${adapter}"`, remedy }
+  if (near === undefined || adapter.includes(near)) return undefined
+  return {
+    path,
+    what: `expected one of ${BUILT_IN.join(', ')} (did you mean "${near}"?), got "${adapter}"`,
+    remedy,
+  }
+}
+
+/** Other names are those of plugins, which are looked up when the plugins are there. */
+function optimizerOptions({ optimizer, optim_args }: FinetuneInput): ConfigFailure | undefined {
+  if (!Object.hasOwn(OPTIMIZERS, optimizer) || Object.keys(optim_args).length === 0) return undefined
+  return {
+    path: ['optim_args'],
+    what: `is for optimizers of plugins, not for ${optimizer}`,
+    remedy: 'the options of the built-in optimizers are the adam_* keys and weight_decay',
+  }
 }
 
 const BUILT_IN: readonly string[] = ['lora', 'none']
@@ -159,6 +176,7 @@ const BUILT_IN: readonly string[] = ['lora', 'none']
 /** Each adapter has its options in one place only, so that none is left aside in silence. */
 function adapterOptions(input: FinetuneInput): readonly ConfigFailure[] {
   const { adapter, adapter_options } = input
+  if (adapterName(input)) return []
   if (adapter === null || BUILT_IN.includes(adapter)) {
     if (Object.keys(adapter_options).length === 0) return []
     const what = `is for adapters of plugins, not for ${adapter ?? 'none'}`

@@ -1,35 +1,48 @@
 /**
  * Sorts the keys of a configuration file before it is checked: renames old spellings, drops the keys that change
- * nothing (with a note), refuses the keys that would change the result and are not there yet.
+ * nothing (with a note), refuses the keys that would change the result and are not there yet, and the unknown ones.
  *
- * The tables are in `axolotl-keys.ts`; keys in neither table go on to the schema, which knows the rest.
+ * The tables are in `axolotl-keys.ts` and `unsupported-keys.ts`; keys in neither go on to the schema, which knows the
+ * rest.
  */
-import { didYouMean } from '../../core/errors.ts'
 import { showValue } from '../../core/contracts/config.ts'
 import type { ConfigFailure, ConfigPath } from '../../core/contracts/config.ts'
+import { IGNORED_DATASET_KEYS, IGNORED_KEYS, IGNORED_PLUGINS, type IgnoredKey } from './axolotl-keys.ts'
 import {
-  IGNORED_DATASET_KEYS,
-  IGNORED_KEYS,
-  IGNORED_PLUGINS,
-  RENAMED_KEYS,
-  UNSUPPORTED_DATASET_KEYS,
-  UNSUPPORTED_KEYS,
-} from './axolotl-keys.ts'
-import type { IgnoredKey, UnsupportedKey } from './axolotl-keys.ts'
+  isEmpty,
+  isMapping,
+  type Mapping,
+  readOldSpellings,
+  renameKeys,
+  underOldName,
+} from './old-spellings.ts'
+import { unknownKeyFailures } from './unknown-keys.ts'
+import { UNSUPPORTED_DATASET_KEYS, UNSUPPORTED_KEYS, type UnsupportedKey } from './unsupported-keys.ts'
 
 export interface SortedKeys {
   /** The input without the keys that were ignored, under the names that are used. */
   readonly kept: unknown
   readonly notes: readonly string[]
   readonly failures: readonly ConfigFailure[]
+  /** Paths of keys that need not be asked for: what would give them was refused under another name. */
+  readonly answered: ReadonlySet<string>
+  /** Keys whose failures follow from one that was refused. */
+  readonly covered: ReadonlySet<string>
 }
-
-type Mapping = Readonly<Record<string, unknown>>
 
 interface KeyTables {
   readonly used: ReadonlySet<string>
   readonly ignored: Readonly<Record<string, IgnoredKey>>
   readonly unsupported: Readonly<Record<string, UnsupportedKey>>
+}
+
+/** What is found on the way. */
+interface Found {
+  readonly notes: string[]
+  readonly failures: ConfigFailure[]
+  /** Reason → the names that it is said of. */
+  readonly ignored: Map<string, string[]>
+  readonly emptyUnknown: string[]
 }
 
 /** `used` and `usedInDatasets` are the keys of the schemas; every other name must be in a table. */
@@ -38,107 +51,81 @@ export function sortKeys(
   used: ReadonlySet<string>,
   usedInDatasets: ReadonlySet<string>,
 ): SortedKeys {
-  if (!isMapping(input)) return { kept: input, notes: [], failures: [] }
-  const notes: string[] = []
-  const failures: ConfigFailure[] = []
+  if (!isMapping(input))
+    return { kept: input, notes: [], failures: [], answered: new Set(), covered: new Set() }
+  const found: Found = { notes: [], failures: [], ignored: new Map(), emptyUnknown: [] }
   const tables: KeyTables = { used, ignored: IGNORED_KEYS, unsupported: UNSUPPORTED_KEYS }
   const datasetTables: KeyTables = {
     used: usedInDatasets,
     ignored: IGNORED_DATASET_KEYS,
     unsupported: UNSUPPORTED_DATASET_KEYS,
   }
-  const { renamed, writtenAs } = rename(input, notes, failures)
-  const kept = sortMapping(renamed, tables, [], notes, failures)
+  const { renamed, writtenAs } = renameKeys(input, found)
+  const { kept, answered: asked, covered } = sortMapping(readOldSpellings(renamed, found), tables, [], found)
+  const answered = new Set(asked)
   for (const name of ['datasets', 'test_datasets']) {
     const list = kept[name]
     if (!Array.isArray(list)) continue
     kept[name] = list.map((entry: unknown, index) => {
       if (!isMapping(entry)) return entry
-      return sortMapping(renameMessageFields(entry), datasetTables, [name, index], notes, failures)
+      const sorted = sortMapping(entry, datasetTables, [name, index], found)
+      for (const path of sorted.answered) answered.add(path)
+      return sorted.kept
     })
   }
-  if (Array.isArray(kept.plugins)) kept.plugins = sortPlugins(kept.plugins, notes, failures)
-  return { kept, notes, failures: failures.map((failure) => underOldName(failure, writtenAs)) }
+  if (Array.isArray(kept.plugins)) kept.plugins = sortPlugins(kept.plugins, found)
+  return {
+    kept,
+    notes: [...found.notes, ...ignoredNotes(found)],
+    failures: found.failures.map((failure) => underOldName(failure, writtenAs)),
+    answered,
+    covered,
+  }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+interface Sorted extends Pick<SortedKeys, 'answered' | 'covered'> {
+  readonly kept: Record<string, unknown>
 }
 
 function sortMapping(
   input: Mapping,
   { used, ignored, unsupported }: KeyTables,
   path: ConfigPath,
-  notes: string[],
-  failures: ConfigFailure[],
-): Record<string, unknown> {
+  { failures, ignored: reasons, emptyUnknown }: Found,
+): Sorted {
   const kept: Record<string, unknown> = {}
+  const covered = new Set<string>()
+  const unknown: string[] = []
   for (const [name, value] of Object.entries(input)) {
-    const place = [...path, name]
     if (used.has(name)) kept[name] = value
     else if (Object.hasOwn(ignored, name)) {
-      if (!isEmpty(value)) notes.push(`${name} is ignored: ${ignored[name].reason}`)
+      if (!isEmpty(value)) addTo(reasons, ignored[name].reason, name)
     } else if (Object.hasOwn(unsupported, name)) {
-      if (!asksForNothing(value, unsupported[name], input)) {
-        failures.push({ path: place, what: unsupportedText(value, unsupported[name]), code: 'E_CONFIG_KEY' })
-      }
-    } else {
-      const known = [...used, ...Object.keys(ignored), ...Object.keys(unsupported)]
+      if (asksForNothing(value, unsupported[name], input)) continue
+      const { what, covers = [] } = unsupported[name]
       failures.push({
-        path: place,
-        what: `unknown key "${name}"; ${didYouMean(name, known)}`,
+        path: [...path, name],
+        what: `not supported yet (${what}), got ${showValue(value)}; leave the key out or empty`,
         code: 'E_CONFIG_KEY',
       })
-    }
+      for (const key of covers) covered.add(key)
+    } else if (isNothing(value)) emptyUnknown.push(name)
+    else unknown.push(name)
   }
-  return kept
+  const known = [...used, ...Object.keys(ignored), ...Object.keys(unsupported)]
+  const refused = unknownKeyFailures(unknown, { given: kept, known, path })
+  failures.push(...refused.failures)
+  return { kept, answered: new Set(refused.answered), covered }
 }
 
-interface Renamed {
-  readonly renamed: Mapping
-  /** The name that is used → the name in the file. */
-  readonly writtenAs: ReadonlyMap<string, string>
-}
-
-function rename(input: Mapping, notes: string[], failures: ConfigFailure[]): Renamed {
-  const renamed: Record<string, unknown> = {}
-  const writtenAs = new Map<string, string>()
-  for (const [name, value] of Object.entries(input)) {
-    const target = Object.hasOwn(RENAMED_KEYS, name) ? RENAMED_KEYS[name] : name
-    if (target !== name && Object.hasOwn(input, target)) {
-      failures.push({
-        path: [name],
-        what: `the old name of ${target}, which is given too`,
-        code: 'E_CONFIG_KEY',
-      })
-      continue
-    }
-    if (target !== name) {
-      writtenAs.set(target, name)
-      if (!isEmpty(value)) notes.push(`${name} is read as ${target}`)
-    }
-    renamed[target] = value
-  }
-  return { renamed, writtenAs }
-}
-
-function underOldName(failure: ConfigFailure, writtenAs: ReadonlyMap<string, string>): ConfigFailure {
-  const [head, ...rest] = failure.path
-  const old = typeof head === 'string' ? writtenAs.get(head) : undefined
-  return old === undefined ? failure : { ...failure, path: [old, ...rest] }
-}
-
-/** `message_field_role: from` is the old way to write `message_property_mappings: { role: from }`. */
-function renameMessageFields(entry: Mapping): Mapping {
-  const { message_field_role: role, message_field_content: content, ...rest } = entry
-  if (isEmpty(role) && isEmpty(content)) return rest
-  const given = isMapping(rest.message_property_mappings) ? rest.message_property_mappings : {}
-  const old = { ...(isEmpty(role) ? {} : { role }), ...(isEmpty(content) ? {} : { content }) }
-  return { ...rest, message_property_mappings: { ...old, ...given } }
-}
-
-function sortPlugins(plugins: readonly unknown[], notes: string[], failures: ConfigFailure[]): unknown[] {
+function sortPlugins(plugins: readonly unknown[], { ignored, failures }: Found): unknown[] {
   return plugins.filter((plugin, index) => {
     if (typeof plugin !== 'string' || !plugin.startsWith('axolotl.')) return true
-    if (IGNORED_PLUGINS.includes(plugin))
-      notes.push(`the plugin ${plugin} is ignored: it only saves time and memory`)
-    else {
+    if (Object.hasOwn(IGNORED_PLUGINS, plugin)) {
+      addTo(ignored, IGNORED_PLUGINS[plugin].reason, `the plugin ${plugin}`)
+    } else {
       failures.push({
         path: ['plugins', index],
         what: `${plugin} is a Python plugin of axolotl and is not supported`,
@@ -149,8 +136,25 @@ function sortPlugins(plugins: readonly unknown[], notes: string[], failures: Con
   })
 }
 
-function unsupportedText(value: unknown, { what }: UnsupportedKey): string {
-  return `not supported yet (${what}), got ${showValue(value)}; leave the key out or empty`
+/** One line for all keys that are ignored for one reason. */
+function ignoredNotes({ ignored, emptyUnknown }: Found): string[] {
+  const lines = [...ignored].map(([reason, names]) => `${listed(names)} ignored: ${reason}`)
+  if (emptyUnknown.length > 0) lines.push(`${listed(emptyUnknown)} ignored: unknown, and without a value`)
+  return lines
+}
+
+const LISTED = 12
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, LISTED).join(', ')
+  const rest = names.length - LISTED
+  return `${shown}${rest > 0 ? ` and ${rest} more` : ''} ${names.length === 1 ? 'is' : 'are'}`
+}
+
+function addTo(lists: Map<string, string[]>, key: string, item: string): void {
+  const list = lists.get(key)
+  if (list) list.push(item)
+  else lists.set(key, [item])
 }
 
 function asksForNothing(value: unknown, { harmless = [], sameAs }: UnsupportedKey, input: Mapping): boolean {
@@ -158,13 +162,7 @@ function asksForNothing(value: unknown, { harmless = [], sameAs }: UnsupportedKe
   return sameAs !== undefined && input[sameAs] === value
 }
 
-/** What axolotl takes for "not given": null, false, 0, an empty text, list or mapping. */
-function isEmpty(value: unknown): boolean {
-  if (value === null || value === undefined || value === false || value === 0 || value === '') return true
-  if (value === 'false' || value === 'no' || value === 'off') return true
-  return typeof value === 'object' && Object.keys(value).length === 0
-}
-
-function isMapping(value: unknown): value is Mapping {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+/** Stricter than "not given": an unknown key that is false may be a misspelt one. */
+function isNothing(value: unknown): boolean {
+  return isEmpty(value) && (value === null || value === '' || typeof value === 'object')
 }

@@ -4,10 +4,10 @@
  * A module is a path (`./mine.ts`, from the working folder) or a package. Every export that is a plugin counts, by
  * whatever name it is exported. What a plugin provides is looked up by the host; nothing is registered here.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { isAbsolute, join, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { type CapabilityKind, didYouMean, type Plugin, TrituneError } from '../../core/mod.ts'
 
 export interface LoadPluginsOptions {
@@ -15,29 +15,43 @@ export interface LoadPluginsOptions {
   readonly cwd?: string
 }
 
+/** A plugin, and where it came from. */
+export interface LoadedPlugin {
+  readonly plugin: Plugin
+  /** Its own, or that of the package.json above its module; null when neither says. */
+  readonly version: string | null
+  /** The module, as a path where it is a file. */
+  readonly place: string
+}
+
 /** In the order of the list. Throws E_PLUGIN naming the module: not there, does not run, or exports no plugin. */
 export async function loadPlugins(
   specifiers: readonly string[],
   { cwd = process.cwd() }: LoadPluginsOptions = {},
-): Promise<Plugin[]> {
-  const loaded = new Set<Plugin>()
+): Promise<LoadedPlugin[]> {
+  const loaded = new Map<Plugin, LoadedPlugin>()
   for (const specifier of specifiers) {
-    for (const plugin of pluginsOf(specifier, await importModule(specifier, cwd))) loaded.add(plugin)
+    const url = moduleUrl(specifier, cwd, `plugins: ${specifier}`)
+    const place = url.startsWith('file:') ? fileURLToPath(url) : url
+    for (const plugin of pluginsOf(specifier, await importModule(specifier, url)))
+      loaded.set(plugin, { plugin, place, version: plugin.version ?? versionAbove(place) })
   }
-  return [...loaded]
+  return [...loaded.values()]
 }
 
 /** What the files of runs can use of a plugin; the other kinds are for TypeScript. */
 const IN_FILES: { readonly [K in CapabilityKind]: boolean } = {
   adapter: true,
   model: true,
-  dataset: false,
+  dataset: true,
   device: false,
-  monitor: false,
-  optimizer: false,
-  quantizer: false,
-  strategy: false,
-  transform: false,
+  monitor: true,
+  objective: true,
+  optimizer: true,
+  quantizer: true,
+  sampler: true,
+  strategy: true,
+  transform: true,
 }
 
 /** One note for each thing that a plugin provides and that a run's file has no way to ask for. */
@@ -57,9 +71,8 @@ export function unusedCapabilities(plugins: readonly Plugin[]): string[] {
 
 type Module = Readonly<Record<string, unknown>>
 
-async function importModule(specifier: string, cwd: string): Promise<Module> {
+async function importModule(specifier: string, target: string): Promise<Module> {
   const place = `plugins: ${specifier}`
-  const target = moduleUrl(specifier, cwd, place)
   try {
     const module: Module = await import(target)
     return module
@@ -71,6 +84,23 @@ async function importModule(specifier: string, cwd: string): Promise<Module> {
       cause,
     })
   }
+}
+
+/** Of the nearest package.json above a file. */
+function versionAbove(file: string): string | null {
+  for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
+    const path = join(folder, 'package.json')
+    if (!existsSync(path)) continue
+    try {
+      const content: unknown = JSON.parse(readFileSync(path, 'utf8'))
+      const version: unknown =
+        typeof content === 'object' && content !== null ? Reflect.get(content, 'version') : null
+      return typeof version === 'string' ? version : null
+    } catch {
+      return null
+    }
+  }
+  return null
 }
 
 function isPath(specifier: string): boolean {

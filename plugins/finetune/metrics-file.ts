@@ -1,39 +1,66 @@
 /**
- * metrics.jsonl: one JSON object a line, appended as it happens; the contract between a run and whoever watches it.
+ * metrics.jsonl: one JSON object a line, appended as it happens; the contract between a run and whoever watches it. A monitor like any other.
  */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { writeFileAtomic } from '../../core/files/atomic.ts'
-import { TrituneError } from '../../core/mod.ts'
+import { fileError } from '../../core/files/files.ts'
+import type { Monitor, StepReport } from '../../core/mod.ts'
 
-export type MetricsLine = Readonly<Record<string, number | string | null>>
-
-export interface MetricsFile {
-  append(line: MetricsLine): void
+/** Opens the file at the start; a resumed run keeps the lines up to its step and drops what came after, a new one starts empty. */
+export function createMetricsFile(outputDir: string): Monitor {
+  const path = join(outputDir, 'metrics.jsonl')
+  const append = (line: Readonly<Record<string, number>>): void => {
+    try {
+      appendFileSync(path, `${JSON.stringify(line)}\n`)
+    } catch (error) {
+      throw fileError(error, path, 'cannot append')
+    }
+  }
+  return {
+    onEvent(event) {
+      if (event.type === 'start') writeFileAtomic(path, keptLines(path, event.step))
+      if (event.type === 'step') append(stepLine(event.report))
+      if (event.type === 'eval')
+        append({ step: event.step, eval_loss: event.loss, eval_perplexity: event.perplexity })
+    },
+  }
 }
 
-/** Opens the file; a resumed run keeps the lines up to `keepSteps` and drops what came after, a new one starts empty. */
-export function openMetricsFile(
-  path: string,
-  { keepSteps = 0 }: { readonly keepSteps?: number } = {},
-): MetricsFile {
-  const kept = existsSync(path)
-    ? readFileSync(path, 'utf8')
-        .split('\n')
-        .filter((line) => stepOf(line) <= keepSteps)
-    : []
-  writeFileAtomic(path, kept.map((line) => `${line}\n`).join(''))
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function keptLines(path: string, steps: number): string {
+  if (steps === 0 || !existsSync(path)) return ''
+  const kept = readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => stepOf(line) <= steps)
+  return kept.map((line) => `${line}\n`).join('')
+}
+
+function stepLine({
+  step,
+  epoch,
+  loss,
+  learningRate,
+  gradNorm,
+  tokens,
+  trainedTokens,
+  seconds,
+  memory,
+  metrics,
+}: StepReport): Record<string, number> {
   return {
-    append(line) {
-      try {
-        appendFileSync(path, `${JSON.stringify(line)}\n`)
-      } catch (cause) {
-        throw new TrituneError(
-          'E_DISK',
-          `cannot append: ${cause instanceof Error ? cause.message : String(cause)}`,
-          { place: path, remedy: 'free some space and resume', cause },
-        )
-      }
-    },
+    step,
+    epoch,
+    loss,
+    learning_rate: learningRate,
+    grad_norm: gradNorm,
+    tokens,
+    trained_tokens: trainedTokens,
+    seconds,
+    tokens_per_second: tokens / seconds,
+    ...(memory && { memory_used: memory.live, memory_pooled: memory.pooled, memory_peak: memory.peak }),
+    ...metrics,
   }
 }
 

@@ -3,6 +3,7 @@
  */
 import { ConfigError, type Host, type Model, TrituneError } from '../../core/mod.ts'
 import { attachAdapter, type AttachedAdapter, attachLora, DEFAULT_TARGETS, loadAdapter } from '../peft/mod.ts'
+import { atKey, failuresAtKey } from './at-key.ts'
 import type { FinetuneConfig } from './config.ts'
 
 /** Puts the adapter on the model; null: `adapter: none`. E_ADAPTER when it does not fit. */
@@ -12,17 +13,24 @@ export type OpenAdapter = (model: Model) => AttachedAdapter | null
 export function chooseAdapter(config: FinetuneConfig, host: Host): OpenAdapter {
   const { adapter, seed } = config
   if (adapter === null) return () => null
-  if (adapter === 'lora') return (model) => openLora(config, model)
-  const definition = host.find('adapter', adapter)
+  if (adapter === 'lora') return (model) => attaching(() => openLora(config, model))
+  const definition = atKey(['adapter'], () => host.find('adapter', adapter))
   const options = underKey('adapter_options', () => definition.options.validate(config.adapter_options))
-  return (model) => attachAdapter(model, definition, options, { ...targetsOf(config, model), seed })
+  if ('createForModel' in definition) {
+    refuseTargets(config, adapter)
+    return (model) => attaching(() => attachAdapter(model, definition, options, { seed }))
+  }
+  return (model) =>
+    attaching(() => attachAdapter(model, definition, options, { ...targetsOf(config, model), seed }))
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 function openLora(config: FinetuneConfig, model: Model): AttachedAdapter {
   const { lora_model_dir, lora_dropout } = config
-  if (lora_model_dir !== null) return loadAdapter(model, lora_model_dir, { dropout: lora_dropout })
+  if (lora_model_dir !== null) {
+    return atKey(['lora_model_dir'], () => loadAdapter(model, lora_model_dir, { dropout: lora_dropout }))
+  }
   return attachLora(model, {
     rank: config.lora_r,
     alpha: config.lora_alpha,
@@ -34,6 +42,20 @@ function openLora(config: FinetuneConfig, model: Model): AttachedAdapter {
     ...targetsOf(config, model),
     seed: config.seed,
   })
+}
+
+/** An adapter of the whole model has no use for them. */
+function refuseTargets(config: FinetuneConfig, adapter: string): void {
+  const given = [
+    ['lora_target_modules', config.lora_target_modules !== null],
+    ['lora_target_linear', config.lora_target_linear],
+    ['lora_exclude_modules', config.lora_exclude_modules !== null],
+    ['peft_layers_to_transform', config.peft_layers_to_transform !== null],
+  ] as const
+  const failures = given.flatMap(([key, isGiven]) =>
+    isGiven ? [{ path: [key], what: `${adapter} is of the whole model and takes no targets` }] : [],
+  )
+  if (failures.length > 0) throw new ConfigError(failures)
 }
 
 interface Targets {
@@ -57,12 +79,32 @@ function targetsOf(config: FinetuneConfig, model: Model): Targets {
   }
 }
 
+/** The key that an error of attaching is about: what it says is in PEFT's names. */
+const KEYS: readonly (readonly [RegExp, string])[] = [
+  [/^exclude_modules\b/, 'lora_exclude_modules'],
+  [/^rank_pattern\b/, 'lora_rank_pattern'],
+  [/^alpha_pattern\b/, 'lora_alpha_pattern'],
+  [/^target_modules\b/, 'lora_target_modules'],
+  [/: rank \d+ is larger than/, 'lora_r'],
+]
+
+function attaching<T>(attach: () => T): T {
+  try {
+    return attach()
+  } catch (error) {
+    const isAbout = error instanceof TrituneError && error.code === 'E_ADAPTER'
+    const [, key] = (isAbout && KEYS.find(([said]) => said.test(error.message))) || [null, null]
+    if (key === null) throw error
+    throw new ConfigError(failuresAtKey([key], error))
+  }
+}
+
 /** Says under which key of the file the options stand that a definition refuses. */
 function underKey<T>(key: string, validate: () => T): T {
   try {
     return validate()
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    throw new ConfigError(error.failures.map((failure) => ({ ...failure, path: [key, ...failure.path] })))
+    throw new ConfigError(failuresAtKey([key], error))
   }
 }

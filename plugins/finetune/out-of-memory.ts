@@ -4,7 +4,7 @@
 import { TrituneError } from '../../core/mod.ts'
 import { estimateMemory } from './estimate.ts'
 import { formatBytes } from './format.ts'
-import type { Run } from './prepare.ts'
+import type { Run } from './run.ts'
 
 /** An E_MEMORY becomes one with the plan of the run; any other error stays as it is. */
 export function explainOutOfMemory(error: unknown, run: Run, when: string): unknown {

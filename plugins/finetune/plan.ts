@@ -5,6 +5,7 @@ import {
   constantSchedule,
   cosineSchedule,
   linearSchedule,
+  type Sampler,
   type Schedule,
   TrituneError,
   wsdSchedule,
@@ -23,12 +24,18 @@ export interface Plan {
   learningRate(step: number): number
   /** The batches of an epoch; the last two are kept. */
   batches(epoch: number): Batches
+  /** What is worth saying about it. */
+  readonly notes: readonly string[]
   /** Where step `step` (0-based) lies. */
   locate(step: number): { readonly epoch: number; readonly window: number }
 }
 
 /** Throws E_DATA when there is nothing to train on. */
-export function createPlan(config: FinetuneConfig, train: readonly TokenizedExample[]): Plan {
+export function createPlan(
+  config: FinetuneConfig,
+  train: readonly TokenizedExample[],
+  sampler: Sampler | null = null,
+): Plan {
   const cache = new Map<number, Batches>()
   const batches = (epoch: number): Batches => {
     let found = cache.get(epoch)
@@ -40,7 +47,10 @@ export function createPlan(config: FinetuneConfig, train: readonly TokenizedExam
         packing: config.sample_packing,
         seed: config.seed,
         epoch,
+        order: sampler ? checkedOrder(sampler.order(epoch), train.length) : undefined,
         gradientAccumulationSteps: config.gradient_accumulation_steps,
+        groupByLength: config.group_by_length,
+        dropLast: config.dataloader_drop_last,
       })
       if (cache.size > 1) cache.delete([...cache.keys()][0])
       cache.set(epoch, found)
@@ -48,21 +58,23 @@ export function createPlan(config: FinetuneConfig, train: readonly TokenizedExam
     return found
   }
   // First-fit-decreasing depends on the lengths alone, so every epoch has as many windows.
-  const stepsPerEpoch = batches(0).windows.length
-  if (stepsPerEpoch === 0) throw new TrituneError('E_DATA', 'there is nothing to train on')
-  const wanted = Math.max(1, Math.ceil(config.num_epochs * stepsPerEpoch))
-  const totalSteps = config.max_steps ?? wanted
+  const { windows } = batches(0)
+  const stepsPerEpoch = windows.length
+  if (stepsPerEpoch === 0) throw nothingToTrain(config, train.length)
+  const totalSteps = config.max_steps ?? Math.max(1, wholeSteps(config.num_epochs * stepsPerEpoch))
   const warmup = warmupSteps(config, totalSteps)
   const schedule = scheduleOf(config, totalSteps, warmup)
-  const perEpoch = (times: number | null): number | null =>
-    times === null ? null : Math.max(1, Math.round(stepsPerEpoch / times))
+  const { num_epochs, eval_strategy, eval_steps, evals_per_epoch } = config
+  const { save_strategy, save_steps, saves_per_epoch } = config
+  const run = { totalSteps, stepsPerEpoch, epochs: num_epochs }
   return {
     totalSteps,
     stepsPerEpoch,
     warmupSteps: warmup,
     epochs: totalSteps / stepsPerEpoch,
-    evalEvery: interval(config.eval_steps, totalSteps) ?? perEpoch(config.evals_per_epoch),
-    saveEvery: interval(config.save_steps, totalSteps) ?? perEpoch(config.saves_per_epoch),
+    evalEvery: interval(eval_strategy, eval_steps, evals_per_epoch, run),
+    saveEvery: interval(save_strategy, save_steps, saves_per_epoch, run),
+    notes: unevenSteps(config, batches(0)),
     learningRate: (step) => config.learning_rate * schedule(step),
     batches,
     locate: (step) => ({ epoch: Math.floor(step / stepsPerEpoch), window: step % stepsPerEpoch }),
@@ -71,10 +83,69 @@ export function createPlan(config: FinetuneConfig, train: readonly TokenizedExam
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-/** Below 1, a part of all steps. */
-function interval(steps: number | null, totalSteps: number): number | null {
-  if (steps === null) return null
-  return Math.max(1, steps < 1 ? Math.ceil(steps * totalSteps) : Math.floor(steps))
+interface Lengths {
+  readonly totalSteps: number
+  readonly stepsPerEpoch: number
+  /** As the file has it. */
+  readonly epochs: number
+}
+
+/** `n` per epoch means so many times in the steps that are run, whether epochs or `max_steps` end them, as in axolotl. */
+function interval(
+  strategy: 'no' | 'steps' | 'epoch',
+  steps: number | null,
+  perEpoch: number | null,
+  { totalSteps, stepsPerEpoch, epochs }: Lengths,
+): number | null {
+  if (strategy === 'no') return null
+  if (steps !== null) return steps < 1 ? Math.max(1, wholeSteps(steps * totalSteps)) : steps
+  if (perEpoch !== null) return Math.max(1, wholeSteps(totalSteps / (perEpoch * epochs)))
+  return stepsPerEpoch
+}
+
+/** Rounded up, but not because 0.1 × 30 is 3.0000000000000004. */
+function wholeSteps(steps: number): number {
+  const nearest = Math.round(steps)
+  return Math.abs(steps - nearest) < 1e-9 * Math.max(1, steps) ? nearest : Math.ceil(steps)
+}
+
+function unevenSteps(config: FinetuneConfig, { windows, leftOut }: Batches): string[] {
+  const most = config.micro_batch_size * config.gradient_accumulation_steps
+  const rows = windows.reduce((sum, window) => sum + window.rows, 0)
+  const what = config.sample_packing ? 'packed rows' : 'examples'
+  if (leftOut > 0) {
+    return [
+      `${leftOut} of ${rows + leftOut} ${what} are left out of each epoch: they do not fill a step of ${most} (dataloader_drop_last)`,
+    ]
+  }
+  if (rows % most === 0) return []
+  const least = Math.floor(rows / windows.length)
+  const each = rows % windows.length === 0 ? `${least}` : `${least} or ${least + 1}`
+  return [
+    `${rows} ${what} do not fill steps of ${most}: each epoch has ${windows.length} steps of ${each}, so that none counts much more than others`,
+  ]
+}
+
+function nothingToTrain(config: FinetuneConfig, examples: number): TrituneError {
+  const { micro_batch_size: size, gradient_accumulation_steps: accumulation } = config
+  if (!config.dataloader_drop_last || examples === 0) {
+    return new TrituneError('E_DATA', 'there is nothing to train on')
+  }
+  return new TrituneError(
+    'E_DATA',
+    `there are fewer than the ${size * accumulation} rows of a step, and dataloader_drop_last leaves out what does not fill one`,
+    { place: 'dataloader_drop_last', remedy: 'set dataloader_drop_last: false, or smaller steps' },
+  )
+}
+
+/** E_PLUGIN unless each example comes once. */
+function checkedOrder(order: Int32Array, examples: number): Int32Array {
+  const isThere = new Uint8Array(examples)
+  for (const index of order) if (index >= 0 && index < examples) isThere[index] = 1
+  if (order.length === examples && isThere.every((seen) => seen === 1)) return order
+  throw new TrituneError('E_PLUGIN', `the sampler gave no permutation of the ${examples} examples`, {
+    remedy: 'order(epoch) returns an Int32Array in which each of 0 … n − 1 stands once',
+  })
 }
 
 function scheduleOf(config: FinetuneConfig, totalSteps: number, warmup: number): Schedule {

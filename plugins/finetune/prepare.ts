@@ -1,60 +1,47 @@
 /**
  * Everything a run needs, opened and checked before the first step: device, model, tokenizer, data, adapter, plan.
  */
-import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import {
-  adamw,
-  chain,
-  clipByGlobalNorm,
   ConfigError,
+  type ConfigFailure,
+  type ConfigPath,
   createHost,
   type Device,
-  type FlatGradients,
   flatGradients,
   type FloatDType,
   type Host,
+  leadLength,
   type Model,
-  type Parameters,
   type Plugin,
-  type TransformState,
   TrituneError,
 } from '../../core/mod.ts'
 import { cpu } from '../cpu/mod.ts'
 import { cuda, openDevice, type OpenedDevice } from '../cuda/mod.ts'
-import { IGNORE, type LoadedDataset, loadDataset, type TokenizedExample } from '../data/mod.ts'
-import { resolveModel } from '../hub/mod.ts'
+import {
+  checkChatTemplate,
+  datasetFiles,
+  datasetTypeOf,
+  IGNORE,
+  loadDataset,
+  type TokenizedExample,
+} from '../data/mod.ts'
 import { loadModel, models, storedDType } from '../models/mod.ts'
-import { type AttachedAdapter, peft, trainAllWeights } from '../peft/mod.ts'
+import { peft, trainAllWeights } from '../peft/mod.ts'
+import { atKey, atNamedKey, failuresAtKey } from './at-key.ts'
+import { baseModelFiles } from './base-model-files.ts'
+import { training } from './built-in.ts'
 import type { FinetuneConfig } from './config.ts'
 import { loadPlugins, unusedCapabilities } from './load-plugins.ts'
 import { chooseAdapter } from './open-adapter.ts'
-import { createPlan, type Plan } from './plan.ts'
+import { findParts } from './parts.ts'
+import { createPlan } from './plan.ts'
 import { fitting } from './out-of-memory.ts'
-import { openTokenizer, type RunTokenizer } from './run-tokenizer.ts'
-
-export interface Run extends Disposable {
-  readonly config: FinetuneConfig
-  /** The built-in plugins and those of the file. */
-  readonly host: Host
-  readonly device: Device
-  /** Why `device: auto` took no GPU; else null. */
-  readonly noGpu: string | null
-  /** Local folder or .gguf file of the base model. */
-  readonly modelPath: string
-  readonly model: Model
-  readonly dtype: FloatDType
-  readonly tokenizer: RunTokenizer
-  readonly data: LoadedDataset
-  /** null: all weights are trained. */
-  readonly adapter: AttachedAdapter | null
-  readonly parameters: Parameters
-  readonly optimizer: TransformState
-  readonly gradients: FlatGradients | null
-  readonly plan: Plan
-  /** Things worth saying before the start. */
-  readonly notes: readonly string[]
-}
+import { packLayers } from './quantizers.ts'
+import type { Run } from './run.ts'
+import { openTokenizer } from './run-tokenizer.ts'
+import { weightDecays } from './weight-decay.ts'
 
 export interface PrepareOptions {
   /** More plugins than the file names: their adapters and models can be asked for by name. */
@@ -73,42 +60,60 @@ export async function prepareRun(
   { plugins: more = [], device: given, onDownload }: PrepareOptions = {},
 ): Promise<Run> {
   using open = new DisposableStack()
-  checkOutputDir(config.output_dir)
+  atKey(['output_dir'], () => checkOutputDir(config.output_dir))
   const loaded = await loadPlugins(config.plugins)
-  const host: Host = open.use(createHost({ plugins: [cpu, cuda, models, peft, ...more, ...loaded] }))
+  const fromFile = loaded.map(({ plugin }) => plugin)
+  const host: Host = open.use(
+    createHost({ plugins: [cpu, cuda, models, peft, training, ...more, ...fromFile] }),
+  )
+  const parts = findParts(config, host)
   const openAdapter = chooseAdapter(config, host)
+  checkDatasets(config, host)
+  atKey(['chat_template_jinja'], () => checkChatTemplate(config))
   const { device, reason, note } = given ? { device: given, reason: null, note: null } : openRunDevice(config)
-  const modelPath = await resolveModel(config.base_model, {
-    revision: config.revision_of_model ?? undefined,
-    offline: config.offline,
-    onProgress: onDownload,
-  })
-  checkApart(config.output_dir, modelPath)
-  const tokenizer = openTokenizer(modelPath, config)
-  const data = loadDataset(config, tokenizer)
-  const plan = createPlan(config, data.train)
+  const base = baseModelFiles(config, host, onDownload)
+  const modelPath = await base.small()
+  const tokenizer = atKey(['base_model'], () => openTokenizer(modelPath, config))
+  const data = atNamedKey(() => loadDataset(config, tokenizer, host.all('dataset')))
+  const lengths = data.train.map(({ ids }) => ids.length)
+  const sampler = disposing(open, parts.sampler({ lengths, seed: config.seed }))
+  const plan = atNamedKey(() => createPlan(config, data.train, sampler))
+  await base.whole()
   const dtype = computeDType(config, modelPath)
+  const quantizer = parts.quantizer()
   const model = open.use(
     fitting('the model', () =>
-      loadModel(modelPath, { device, dtype, writable: config.adapter === null, models: host.all('model') }),
+      loadModel(modelPath, {
+        device,
+        dtype,
+        writable: config.adapter === null,
+        models: host.all('model'),
+        pack: quantizer ? packLayers(quantizer, dtype) : undefined,
+      }),
     ),
   )
   checkTokenIds([...data.train, ...data.validation], model)
-  if (config.sequence_len > model.info.contextLength) {
-    throw new TrituneError(
-      'E_CONFIG',
-      `sequence_len ${config.sequence_len} is longer than the ${model.info.contextLength} tokens that the model knows`,
-      { remedy: `set sequence_len: ${model.info.contextLength}` },
-    )
-  }
+  checkContext(config, model)
   const adapter = open.use(fitting('the adapter', () => openAdapter(model)))
+  checkContext(config, model)
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
-  const optimizer = open.use(fitting('the state of the optimizer', () => createOptimizer(config, parameters)))
+  const objective = disposing(open, parts.objective())
+  const decays = (name: string): boolean =>
+    weightDecays(name, parameters.get(name)?.shape.length ?? 0, config.adapter !== null)
+  const links = parts.optimizer({ weightDecay: config.weight_decay, decays })
+  const chained = adapter ? adapter.around(links) : links
+  const optimizer = open.use(fitting('the state of the optimizer', () => chained.init(parameters)))
+  const { seed } = config
+  const strategies = parts.strategies({ model, parameters, totalSteps: plan.totalSteps, seed })
+  for (const { part } of strategies) disposing(open, part)
+  const monitors = parts.monitors({ outputDir: config.output_dir, loggingSteps: config.logging_steps })
+  for (const { part } of monitors) disposing(open, part)
   const owned = open.move()
   return {
     config,
     host,
+    plugins: loaded,
     device,
     noGpu: reason,
     modelPath,
@@ -118,14 +123,19 @@ export async function prepareRun(
     data,
     adapter,
     parameters,
+    objective,
     optimizer,
     gradients,
+    strategies,
+    monitors,
+    sampler,
     plan,
     notes: [
       ...(note ? [note] : []),
       ...slowDType(device, dtype),
       ...config.notes,
-      ...unusedCapabilities(loaded),
+      ...plan.notes,
+      ...unusedCapabilities(fromFile),
     ],
     [Symbol.dispose]: () => owned.dispose(),
   }
@@ -145,11 +155,10 @@ function openRunDevice({ device, threads }: FinetuneConfig): OpenedDevice {
   }
 }
 
-function createOptimizer(config: FinetuneConfig, parameters: Parameters): TransformState {
-  const { adam_beta1: beta1, adam_beta2: beta2, adam_epsilon: eps, weight_decay: weightDecay } = config
-  const states = config.optimizer === 'adamw_8bit' ? '8bit' : 'f32'
-  const update = adamw({ beta1, beta2, eps, weightDecay, states })
-  return chain(clipByGlobalNorm(config.max_grad_norm), update).init(parameters)
+/** Keeps a part that wants to be disposed until the run is closed. */
+function disposing<T extends Partial<Disposable> | null>(stack: DisposableStack, part: T): T {
+  if (part?.[Symbol.dispose]) stack.defer(() => part[Symbol.dispose]?.())
+  return part
 }
 
 /** Before the first download, and not when the first checkpoint is due. */
@@ -173,13 +182,38 @@ function checkOutputDir(path: string): void {
   }
 }
 
-/** What a run writes must not land on what it was made from. */
-function checkApart(outputDir: string, modelPath: string): void {
-  if (!existsSync(outputDir) || realpathSync(outputDir) !== realpathSync(modelPath)) return
-  throw new TrituneError('E_CONFIG', 'output_dir is the folder of the base model', {
-    place: outputDir,
-    remedy: 'name another folder, or the base model would be overwritten',
-  })
+/** Types and files of all of them, before anything is downloaded. */
+function checkDatasets(config: FinetuneConfig, host: Host): void {
+  const failures: ConfigFailure[] = []
+  const check = (path: ConfigPath, run: () => unknown): void => {
+    try {
+      run()
+    } catch (error) {
+      failures.push(...failuresAtKey(path, error))
+    }
+  }
+  for (const key of ['datasets', 'test_datasets'] as const) {
+    config[key].forEach((options, index) => {
+      check([key, index], () => datasetTypeOf(options, host.all('dataset')))
+      const files = options.data_files.length > 0 ? 'data_files' : 'path'
+      check([key, index, files], () => datasetFiles(options))
+    })
+  }
+  if (failures.length > 0) throw new ConfigError(failures)
+}
+
+/** Asked again when an adapter has put positions before the tokens. */
+function checkContext({ sequence_len }: FinetuneConfig, model: Model): void {
+  const { contextLength } = model.info
+  const lead = leadLength(model)
+  if (sequence_len + lead <= contextLength) return
+  const what =
+    lead === 0
+      ? `sequence_len ${sequence_len} is longer than the ${contextLength} tokens that the model knows`
+      : `sequence_len ${sequence_len} and the ${lead} positions of the adapter are more than the ${contextLength} that the model knows`
+  throw new ConfigError([
+    { path: ['sequence_len'], what, remedy: `set sequence_len: ${contextLength - lead}` },
+  ])
 }
 
 /** A tokenizer can have more tokens than the model, and tokenized data can come from any tokenizer. */

@@ -1,7 +1,7 @@
 /**
  * The progress of a run on a terminal: one line that is rewritten, or plain lines when the output is a file or a pipe.
  */
-import type { RunEvent, StepReport } from './events.ts'
+import type { Monitor, RunEvent, StepReport } from '../../core/mod.ts'
 import { formatDuration } from './format.ts'
 
 export interface ProgressOptions {
@@ -10,12 +10,12 @@ export interface ProgressOptions {
   write(text: string): void
 }
 
-/** Feeds on the events of `train()`. */
-export function createProgress({
-  loggingSteps,
-  terminal,
-  write,
-}: ProgressOptions): (event: RunEvent) => void {
+/** A monitor for people. */
+export function createProgress(options: ProgressOptions): Monitor {
+  return { onEvent: progressLines(options) }
+}
+
+function progressLines({ loggingSteps, terminal, write }: ProgressOptions): (event: RunEvent) => void {
   let open = false
   let rate = 0
   const line = (text: string): void => {
@@ -46,6 +46,10 @@ export function createProgress({
         return
       case 'note':
         line(`  ${event.text}`)
+        return
+      case 'start':
+      case 'end':
+      case 'error':
         return
       default:
         event satisfies never

@@ -2,7 +2,7 @@
  * The tokenizer of a run: the model's, with the special tokens and the chat template that the configuration sets.
  */
 import { createHash } from 'node:crypto'
-import { TrituneError, type TokenizerLike } from '../../core/mod.ts'
+import { ConfigError, type TokenizerLike } from '../../core/mod.ts'
 import { chatTemplateSource } from '../data/mod.ts'
 import { loadTokenizer, readTokenizerFiles, type Tokenizer } from '../tokenizer/mod.ts'
 import type { FinetuneConfig } from './config.ts'
@@ -24,9 +24,14 @@ export function openTokenizer(
     if (token === null) return own ?? null
     const id = inner.idOf(token)
     if (id === undefined)
-      throw new TrituneError('E_TOKENIZER', `special_tokens.${key}: "${token}" is not in the vocabulary`, {
-        remedy: 'new tokens are not supported yet',
-      })
+      throw new ConfigError([
+        {
+          path: ['special_tokens', key],
+          what: `"${token}" is not in the vocabulary`,
+          remedy: 'new tokens are not supported yet',
+          code: 'E_TOKENIZER',
+        },
+      ])
     return id
   }
   const hash = createHash('sha256').update(

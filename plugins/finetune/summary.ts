@@ -2,10 +2,19 @@
  * The lines that a run prints before its first step.
  */
 import { estimateRun, type MemoryParts } from './estimate.ts'
-import { showValue } from '../../core/mod.ts'
+import { type Monitor, showValue } from '../../core/mod.ts'
 import { formatBytes, formatCount, formatDuration } from './format.ts'
 import { whatHelps } from './out-of-memory.ts'
-import type { Run } from './prepare.ts'
+import type { Run } from './run.ts'
+
+/** Writes the summary when the run starts: a monitor. */
+export function createSummary({ write }: { write(text: string): void }): Monitor {
+  return {
+    onEvent(event) {
+      if (event.type === 'start') write(event.summary.map((line) => `${line}\n`).join(''))
+    },
+  }
+}
 
 export function summarize(run: Run): string[] {
   const { model, config, data, plan, parameters, adapter, device, dtype, noGpu, notes } = run
@@ -19,16 +28,37 @@ export function summarize(run: Run): string[] {
     `model      ${config.base_model} (${model.info.type}, ${formatCount(total)} parameters, ${dtype})`,
     `device     ${device.description}${noGpu === null ? '' : `; no GPU: ${noGpu}`}`,
     `adapter    ${describeAdapter(run)}: ${formatCount(trainable)} trainable (${((100 * trainable) / all).toFixed(2)} % of ${formatCount(all)})`,
-    ...(adapter
+    ...(adapter && adapter.match.matched.length > 0
       ? [
           `targets    ${[...adapter.match.counts].map(([pattern, count]) => `${pattern} ×${count}`).join(', ')}`,
         ]
       : []),
+    ...partsLines(run),
     `data       ${formatCount(train.examples)} examples, ${formatCount(train.tokens)} tokens, ${formatCount(train.trainedTokens)} trained; validation ${formatCount(validation.examples)}${dropped > 0 ? `; ${dropped} dropped by length` : ''}${data.report.truncated > 0 ? `; ${data.report.truncated} truncated` : ''}`,
     `steps      ${plan.totalSteps} (${plan.epochs.toFixed(plan.epochs % 1 === 0 ? 0 : 2)} epoch${plan.epochs === 1 ? '' : 's'} of ${plan.stepsPerEpoch}), micro-batch ${config.micro_batch_size} × ${config.gradient_accumulation_steps}, sequence ${config.sequence_len}${config.sample_packing ? ', packed' : ''}, warm-up ${plan.warmupSteps}`,
     `estimate   ${formatBytes(memory)} of memory${device.capacity ? ` of ${formatBytes(device.capacity)}` : ''} (${describeParts(parts)}), ${formatDuration(seconds)}`,
     ...[...notes, ...tooLarge(run, memory), ...data.report.notes].map((note) => `note       ${note}`),
   ]
+}
+
+/** What the file asks for by name, where it is not what every run has; and the plugins that it loaded. */
+function partsLines({ plugins, objective, strategies, monitors, config }: Run): string[] {
+  const lines: [string, readonly string[]][] = [
+    ['quantizer', config.quantizer ? [config.quantizer.name] : []],
+    ['objective', objective.name === 'cross_entropy' ? [] : [objective.name]],
+    ['optimizer', config.optimizer.startsWith('adamw') ? [] : [config.optimizer]],
+    ['transforms', config.transforms.map(({ name }) => name)],
+    ['strategy', strategies.map(({ name }) => name)],
+    ['sampler', config.sampler ? [config.sampler.name] : []],
+    ['monitors', monitors.map(({ name }) => name)],
+    [
+      'plugins',
+      plugins.map(({ plugin, version, place }) => `${plugin.name} ${version ?? '(no version)'} (${place})`),
+    ],
+  ]
+  return lines.flatMap(([name, values]) =>
+    values.length > 0 ? [`${name.padEnd(10)} ${values.join(', ')}`] : [],
+  )
 }
 
 function tooLarge(run: Run, memory: number): string[] {

@@ -5,6 +5,7 @@
  * by (seed, step, position in the window), so the split does not change it either.
  *
  * A GPU is waited for once: the gradient norm and the losses of all micro-batches are read together, before the update.
+ * A strategy that takes the step apart (`stepParts`) waits for each part.
  */
 import {
   backward,
@@ -12,12 +13,14 @@ import {
   createReadback,
   type Device,
   type FlatGradients,
-  linearCrossEntropy,
   type Model,
   noGrad,
+  type Objective,
+  type ObjectiveResult,
   type OptimizerStep,
   type Parameters,
   type Readback,
+  type StepContext,
   type StepResult,
   tensor,
   tensorScope,
@@ -27,6 +30,8 @@ import {
 } from '../../core/mod.ts'
 import type { Batch } from '../data/mod.ts'
 import { createBatch } from '../models/mod.ts'
+import { crossEntropyObjective } from './cross-entropy.ts'
+import { evaluateLoss } from './evaluate.ts'
 import { findNonFinite } from './nonfinite.ts'
 
 export interface TrainContext {
@@ -34,6 +39,8 @@ export interface TrainContext {
   readonly device: Device
   readonly parameters: Parameters
   readonly optimizer: TransformState
+  /** Default: linear cross-entropy. */
+  readonly objective?: Objective
   /** Where the gradients lie; without it they are made as they come. */
   readonly gradients?: FlatGradients | null
   readonly checkpointing: boolean
@@ -47,92 +54,128 @@ export interface TrainStep {
 }
 
 /** Runs a step on the micro-batches of one window. Throws E_NAN naming the first part that gave NaN or Inf. */
-export function trainStep(
+export function trainStep(context: TrainContext, window: readonly Batch[], at: TrainStep): StepResult {
+  using readback = createReadback()
+  return locatingNaN(context, window, () => {
+    const pending = windowGradients(context, window, at, readback)
+    const metrics = applyUpdate(context, at, readback)
+    return { loss: pending.loss(), metrics: { ...metrics, ...pending.log() } }
+  })
+}
+
+/** The same step in parts, for strategies. */
+export function stepParts(
   context: TrainContext,
   window: readonly Batch[],
-  { step, learningRate }: TrainStep,
-): StepResult {
-  const { optimizer } = context
+  at: TrainStep,
+  totalSteps: number,
+): StepContext {
+  return {
+    ...at,
+    totalSteps,
+    model: context.model,
+    parameters: context.parameters,
+    evaluate: () => evaluateLoss(context, window).loss,
+    backward: () =>
+      locatingNaN(context, window, () => {
+        using readback = createReadback()
+        return windowGradients(context, window, at, readback).loss()
+      }),
+    update: () => locatingNaN(context, window, () => applyUpdate(context, at)),
+  }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+interface PendingLoss {
+  loss(): number
+  log(): Record<string, number>
+}
+
+/** Clears the gradients, then forward and backward of each micro-batch; the numbers are read later. */
+function windowGradients(
+  context: TrainContext,
+  window: readonly Batch[],
+  { step }: TrainStep,
+  readback: Readback,
+): PendingLoss {
   const trained = window.reduce((sum, batch) => sum + batch.trainedTokens, 0)
   if (trained === 0)
     throw new TrituneError('E_DATA', `step ${step + 1}: no token of this window is trained`, {
       remedy: 'check the masks with --dry-run',
     })
   clearGradients(context)
-  using readback = createReadback()
-  const losses: (() => Float32Array)[] = []
+  const losses: (() => number)[] = []
+  const logs: [string, () => number][] = []
   let offset = 0
   for (const batch of window) {
     const noise = { seed: context.seed, step, offset }
-    losses.push(
-      withNoise(noise, () => forwardBackward(context, batch, { scale: 1 / trained, step, readback })),
-    )
+    withNoise(noise, () => {
+      using _scope = tensorScope()
+      const { loss, log = {} } = forward(context, batch, 1 / trained)
+      backward(loss)
+      losses.push(readLater(readback, loss, `the loss of step ${step + 1}`))
+      for (const [name, value] of Object.entries(log)) logs.push([name, readLater(readback, value)])
+    })
     offset += batch.ids.length
   }
+  return {
+    loss: () => losses.reduce((sum, read) => sum + read(), 0),
+    log() {
+      const sums: Record<string, number> = {}
+      for (const [name, read] of logs) sums[name] = (sums[name] ?? 0) + read()
+      return sums
+    },
+  }
+}
+
+function forward(
+  { model, device, checkpointing, objective = crossEntropyObjective }: TrainContext,
+  batch: Batch,
+  scale: number,
+): ObjectiveResult {
+  const targets = tensor(batch.targets, { dtype: 'i32', device })
+  const tokens = createBatch(batch, device)
+  const { trainedTokens } = batch
+  return objective.loss(model, { tokens, targets, trainedTokens }, { scale, checkpointing, training: true })
+}
+
+/** E_NAN, when it is read, if `what` is given and the value is not finite. */
+function readLater(readback: Readback, value: ObjectiveResult['loss'], what?: string): () => number {
+  if (value.size !== 1)
+    throw new TrituneError('E_SHAPE', `an objective gives one number, got ${value.toString()}`)
+  const read = readback.later(value, ([number]) => {
+    if (what !== undefined && !Number.isFinite(number))
+      throw new TrituneError('E_NAN', `${what} is ${number}`)
+  })
+  return () => read()[0]
+}
+
+function applyUpdate(
+  { optimizer, gradients }: TrainContext,
+  { step, learningRate }: TrainStep,
+  readback?: Readback,
+): Record<string, number> {
   const update: OptimizerStep = {
     step: step + 1,
     learningRate,
     gradScale: 1,
-    gradients: context.gradients?.all,
+    gradients: gradients?.all,
     readback,
     metrics: {},
   }
+  noGrad(() => optimizer.apply(update))
+  return update.metrics
+}
+
+function locatingNaN<T>(context: TrainContext, window: readonly Batch[], work: () => T): T {
   try {
-    noGrad(() => optimizer.apply(update))
-    const loss = losses.reduce((sum, read) => sum + read()[0], 0)
-    return { loss, metrics: update.metrics }
+    return work()
   } catch (error) {
     if (error instanceof TrituneError && error.code === 'E_NAN')
       throw findNonFinite(context, window, error.message)
     throw error
   }
-}
-
-/** The mean loss over the trained tokens of some batches, in nats; nothing is recorded and nothing dropped. */
-export function evaluateLoss(
-  { model, device }: Pick<TrainContext, 'model' | 'device'>,
-  batches: Iterable<Batch>,
-): { loss: number; tokens: number } {
-  using readback = createReadback()
-  const losses: (() => Float32Array)[] = []
-  let tokens = 0
-  for (const batch of batches) {
-    if (batch.trainedTokens === 0) continue
-    tokens += batch.trainedTokens
-    noGrad(() => {
-      using _scope = tensorScope()
-      const hidden = model.hidden(createBatch(batch, device))
-      const targets = tensor(batch.targets, { dtype: 'i32', device })
-      losses.push(readback.later(linearCrossEntropy(hidden, model.head, targets, { scale: 1 })))
-    })
-  }
-  if (tokens === 0)
-    throw new TrituneError('E_DATA', 'the evaluation set has no trained token', {
-      remedy: 'check the masks with --dry-run',
-    })
-  return { loss: losses.reduce((sum, read) => sum + read()[0], 0) / tokens, tokens }
-}
-
-interface MicroStep extends Pick<TrainStep, 'step'> {
-  readonly scale: number
-  readonly readback: Readback
-}
-
-/** The loss, which is read later; E_NAN then when it is not finite. */
-function forwardBackward(
-  { model, device, checkpointing }: TrainContext,
-  batch: Batch,
-  { scale, step, readback }: MicroStep,
-): () => Float32Array {
-  using _scope = tensorScope()
-  const hidden = model.hidden(createBatch(batch, device), { checkpointing })
-  const loss = linearCrossEntropy(hidden, model.head, tensor(batch.targets, { dtype: 'i32', device }), {
-    scale,
-  })
-  backward(loss)
-  return readback.later(loss, ([value]) => {
-    if (!Number.isFinite(value)) throw new TrituneError('E_NAN', `the loss of step ${step + 1} is ${value}`)
-  })
 }
 
 /** By writing, not by multiplying: what a failed step left may be NaN. */

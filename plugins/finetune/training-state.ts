@@ -1,37 +1,40 @@
 /**
- * Checkpoints of a run: the trained weights, the optimizer's state and the position, in a folder that appears whole.
+ * One checkpoint of a run: the trained weights, what the parts of the run keep, and the position, in a folder that appears whole.
  *
  *   checkpoint-120/
  *     adapter_model.safetensors + adapter_config.json, or model.safetensors (adapter: none)
- *     optimizer.safetensors       state tensors by name, f32
- *     training_state.json         step, best evaluation, and the settings that the numbers depend on
+ *     state.safetensors       tensors of optimizer, strategies, … by name
+ *     training_state.json     step, best evaluation, settings, JSON of the parts, the SHA-256 of every other file of the folder
+ *
+ * A byte that changed, a file that is missing or a field that cannot be is an E_RESUME: nothing is resumed from a damaged checkpoint.
  */
-import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import {
-  recoverFolder,
-  removeFolderAtomic,
-  writeFileAtomic,
-  writeFolderAtomicSync,
-} from '../../core/files/atomic.ts'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import * as v from 'valibot'
+import { recoverFolder, writeFileAtomic, writeFolderAtomicSync } from '../../core/files/atomic.ts'
 import { openCheckpoint } from '../../core/files/checkpoint.ts'
+import { fileError } from '../../core/files/files.ts'
 import { tensorDType } from '../../core/files/safetensors.ts'
 import { writeSafetensors } from '../../core/files/safetensors-write.ts'
+import { expectShape, type JsonValue, type Tensor, TrituneError } from '../../core/mod.ts'
 import { setTensorBytes, tensorBytes } from '../../core/tensor/tensor-bytes.ts'
-import { expectShape, type Parameters, type Tensor, TrituneError } from '../../core/mod.ts'
-import type { LoadedDataset } from '../data/mod.ts'
-import type { FinetuneConfig } from './config.ts'
+import { type BaseFiles, hashFile } from './base-model.ts'
 
 export interface TrainingState {
-  readonly format: 1
+  readonly format: 2
   /** Optimizer steps done. */
   readonly step: number
   readonly best: BestEvaluation | null
   /** Evaluations without improvement. */
   readonly stale: number
+  /** Steps in a row above the threshold of the watchdog. */
+  readonly watchdog: number
   /** What must be equal for a resume to continue to the same bits. */
   readonly settings: Readonly<Record<string, unknown>>
+  /** What the parts of the run keep. */
+  readonly parts: Readonly<Record<string, JsonValue>>
+  /** Hashes of the base model; null when all weights are trained and lie in the checkpoint. */
+  readonly base: BaseFiles | null
 }
 
 export interface BestEvaluation {
@@ -40,169 +43,82 @@ export interface BestEvaluation {
 }
 
 export const STATE_FILE = 'training_state.json'
-const OPTIMIZER_FILE = 'optimizer.safetensors'
-
-/** Settings that change the numbers of a run, as far as the configuration knows. */
-const SETTINGS = [
-  'base_model',
-  'revision_of_model',
-  'plugins',
-  'adapter',
-  'adapter_options',
-  'lora_r',
-  'lora_alpha',
-  'lora_dropout',
-  'lora_target_modules',
-  'lora_target_linear',
-  'lora_exclude_modules',
-  'lora_rank_pattern',
-  'lora_alpha_pattern',
-  'peft_use_rslora',
-  'peft_layers_to_transform',
-  'sequence_len',
-  'excess_length_strategy',
-  'min_sample_len',
-  'sample_packing',
-  'train_on_inputs',
-  'micro_batch_size',
-  'gradient_accumulation_steps',
-  'num_epochs',
-  'max_steps',
-  'learning_rate',
-  'optimizer',
-  'adam_beta1',
-  'adam_beta2',
-  'adam_epsilon',
-  'weight_decay',
-  'lr_scheduler',
-  'lr_scheduler_kwargs',
-  'cosine_min_lr_ratio',
-  'warmup_steps',
-  'warmup_ratio',
-  'max_grad_norm',
-  'bf16',
-  'seed',
-  'datasets',
-  'val_set_size',
-] as const satisfies readonly (keyof FinetuneConfig)[]
-
-/** The settings, and a hash of the examples: files, templates and tokenizers that change show up in it. */
-export function settingsOf(
-  config: FinetuneConfig,
-  { train, validation }: Pick<LoadedDataset, 'train' | 'validation'>,
-): Record<string, unknown> {
-  const hash = createHash('sha256')
-  for (const { ids, labels } of [...train, ...validation])
-    hash.update(Int32Array.of(ids.length)).update(ids).update(labels)
-  return {
-    ...Object.fromEntries(SETTINGS.map((key) => [key, config[key]])),
-    data: hash.digest('hex').slice(0, 16),
-  }
-}
+const TENSORS_FILE = 'state.safetensors'
 
 export interface SaveStateOptions {
   readonly folder: string
   readonly state: TrainingState
-  readonly optimizer: ReadonlyMap<string, Tensor>
+  readonly tensors: ReadonlyMap<string, Tensor>
   /** Writes the trained weights into a folder. */
   saveWeights(folder: string): void
 }
 
-export function saveTrainingState({ folder, state, optimizer, saveWeights }: SaveStateOptions): void {
+export function saveTrainingState({ folder, state, tensors, saveWeights }: SaveStateOptions): void {
   writeFolderAtomicSync(folder, (temporary) => {
     saveWeights(temporary)
     writeSafetensors(
-      join(temporary, OPTIMIZER_FILE),
-      [...optimizer].map(([name, t]) => ({
+      join(temporary, TENSORS_FILE),
+      [...tensors].map(([name, t]) => ({
         name,
         dtype: t.dtype,
         shape: t.shape,
         chunks: () => tensorBytes(t),
       })),
     )
-    writeFileAtomic(join(temporary, STATE_FILE), `${JSON.stringify(state, null, 2)}\n`)
+    const files = Object.fromEntries(
+      filesIn(temporary).map((name) => [name, hashFile(join(temporary, name))]),
+    )
+    writeFileAtomic(join(temporary, STATE_FILE), `${JSON.stringify({ ...state, files }, null, 2)}\n`)
   })
 }
 
-/** Reads a checkpoint and checks that it belongs to this run: E_RESUME names the settings that differ. */
-export function readTrainingState(folder: string, now: Readonly<Record<string, unknown>>): TrainingState {
+/** What a run is, for a checkpoint to be compared with. */
+export interface RunIdentity {
+  readonly settings: Readonly<Record<string, unknown>>
+  readonly totalSteps: number
+  /** Asked for only when the checkpoint names a base. */
+  base(): BaseFiles
+}
+
+/**
+ * Reads a checkpoint and checks that it is whole and belongs to this run.
+ * @throws E_RESUME naming the settings that differ, the file that is damaged, or the field that cannot be
+ */
+export function readTrainingState(folder: string, run: RunIdentity): TrainingState {
   recoverFolder(folder)
   const place = join(folder, STATE_FILE)
   if (!existsSync(place))
     throw new TrituneError('E_RESUME', `there is no checkpoint here: ${STATE_FILE} is missing`, {
       place: folder,
     })
-  const state = parseState(place)
-  if (state.format !== 1)
-    throw new TrituneError('E_RESUME', `the checkpoint has format ${String(state.format)}, expected 1`, {
-      place,
-    })
-  const changed = Object.keys(now).filter(
+  const { files, ...state } = parseState(place)
+  const changed = Object.keys(run.settings).filter(
     (key) =>
       // A checkpoint of an earlier version can lack a setting that there was no choice of then.
-      Object.hasOwn(state.settings, key) && JSON.stringify(now[key]) !== JSON.stringify(state.settings[key]),
+      Object.hasOwn(state.settings, key) &&
+      JSON.stringify(run.settings[key]) !== JSON.stringify(state.settings[key]),
   )
   if (changed.length > 0) {
     const list = changed
-      .map((key) => `${key} (was ${JSON.stringify(state.settings[key])}, is ${JSON.stringify(now[key])})`)
+      .map(
+        (key) =>
+          `${key} (was ${JSON.stringify(state.settings[key])}, is ${JSON.stringify(run.settings[key])})`,
+      )
       .join(', ')
     throw new TrituneError('E_RESUME', `these settings changed since the checkpoint: ${list}`, {
       place: folder,
       remedy: 'set them back, or start a new run from the adapter with lora_model_dir',
     })
   }
+  if (state.step > run.totalSteps)
+    throw damaged(place, `it was made after step ${state.step} of a run of ${run.totalSteps}`)
+  checkFiles(folder, files)
+  checkBase(place, state.base, run)
   return state
 }
 
-/** Puts the saved weights and optimizer state into the tensors of a run. E_RESUME when a name or shape does not fit. */
-export function loadTrainingState(
-  folder: string,
-  weightsFile: string,
-  parameters: Parameters,
-  optimizer: ReadonlyMap<string, Tensor>,
-  { prefix = '' }: { readonly prefix?: string } = {},
-): void {
-  fillFrom(join(folder, weightsFile), parameters, prefix)
-  fillFrom(join(folder, OPTIMIZER_FILE), optimizer, '')
-}
-
-/** Checkpoint folders of a run, oldest first. */
-export function listCheckpoints(outputDir: string): { readonly step: number; readonly folder: string }[] {
-  if (!existsSync(outputDir)) return []
-  return readdirSync(outputDir)
-    .flatMap((name) => {
-      const step = /^checkpoint-(\d+)$/.exec(name)?.[1]
-      return step === undefined ? [] : [{ step: Number(step), folder: join(outputDir, name) }]
-    })
-    .toSorted((a, b) => a.step - b.step)
-}
-
-/** Deletes the oldest checkpoints beyond `limit`; the one of step `keep` (the best) stays. */
-export function pruneCheckpoints(outputDir: string, limit: number | null, keep: number | null): void {
-  if (limit === null) return
-  const all = listCheckpoints(outputDir)
-  const removable = all.filter(({ step }) => step !== keep)
-  const excess = all.length - Math.max(limit, 1)
-  for (const { folder } of removable.slice(0, Math.max(0, Math.min(excess, removable.length - 1))))
-    removeFolderAtomic(folder)
-}
-
-// ---- helpers ----------------------------------------------------------------------------------------------------
-
-function parseState(place: string): TrainingState {
-  try {
-    const state: unknown = JSON.parse(readFileSync(place, 'utf8'))
-    if (typeof state === 'object' && state !== null && 'settings' in state) return state as TrainingState
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause
-  }
-  throw new TrituneError('E_RESUME', 'the checkpoint is damaged: this is not the state of a run', {
-    place,
-    remedy: 'resume from an older checkpoint with resume_from_checkpoint',
-  })
-}
-
-function fillFrom(file: string, targets: ReadonlyMap<string, Tensor>, prefix: string): void {
+/** Puts the saved tensors into those of a run. E_RESUME when a name, shape or dtype does not fit. */
+export function fillFrom(file: string, targets: ReadonlyMap<string, Tensor>, prefix = ''): void {
   const checkpoint = openCheckpoint(file)
   for (const [name, target] of targets) {
     const entry = checkpoint.entries.get(`${prefix}${name}`)
@@ -215,4 +131,91 @@ function fillFrom(file: string, targets: ReadonlyMap<string, Tensor>, prefix: st
       })
     setTensorBytes(target, checkpoint.read(entry))
   }
+}
+
+/** The tensors of optimizer, strategies and the like. */
+export function loadStateTensors(folder: string, tensors: ReadonlyMap<string, Tensor>): void {
+  fillFrom(join(folder, TENSORS_FILE), tensors)
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
+/** A mapping; valibot takes a list for one too. */
+function mappingOf<T>(value: v.GenericSchema<unknown, T>): v.GenericSchema<unknown, Record<string, T>> {
+  return v.pipe(
+    v.custom<object>((input) => !Array.isArray(input), 'expected a mapping'),
+    v.record(v.string(), value),
+  )
+}
+
+const hashes = mappingOf(v.pipe(v.string(), v.regex(/^[\da-f]{64}$/)))
+const schema = v.object({
+  format: v.literal(2),
+  step: v.pipe(count, v.minValue(1)),
+  best: v.nullable(v.object({ loss: v.pipe(v.number(), v.finite()), step: count })),
+  stale: count,
+  watchdog: count,
+  settings: mappingOf(v.unknown()),
+  parts: v.record(
+    v.string(),
+    v.custom<JsonValue>(() => true),
+  ),
+  base: v.nullable(hashes),
+  files: hashes,
+})
+
+function parseState(place: string): v.InferOutput<typeof schema> {
+  let text: unknown
+  try {
+    text = JSON.parse(readFileSync(place, 'utf8'))
+  } catch (error) {
+    if (error instanceof SyntaxError) throw damaged(place, 'this is not the state of a run')
+    throw fileError(error, place, 'cannot read')
+  }
+  const result = v.safeParse(schema, text)
+  if (result.success) return result.output
+  const [issue] = result.issues
+  const field = issue.path?.map(({ key }) => String(key)).join('.') ?? ''
+  if (field === 'format' && typeof issue.input === 'number')
+    throw new TrituneError('E_RESUME', `the checkpoint has format ${issue.input}, expected 2`, {
+      place,
+      remedy: 'it is of another version of tritune: start again, or from its adapter with lora_model_dir',
+    })
+  throw damaged(place, field === '' ? 'this is not the state of a run' : `${field}: ${issue.message}`)
+}
+
+function checkFiles(folder: string, files: BaseFiles): void {
+  for (const [name, hash] of Object.entries(files)) {
+    const path = join(folder, name)
+    if (relative(folder, path).startsWith('..')) throw damaged(folder, `"${name}" is not a file of it`)
+    if (!existsSync(path)) throw damaged(folder, `${name} is missing`)
+    if (hashFile(path) !== hash) throw damaged(path, 'the file is not as it was written')
+  }
+}
+
+function checkBase(place: string, base: BaseFiles | null, run: RunIdentity): void {
+  if (base === null) return
+  const now = run.base()
+  const names = new Set([...Object.keys(base), ...Object.keys(now)])
+  const other = [...names].filter((name) => base[name] !== now[name])
+  if (other.length === 0) return
+  throw new TrituneError('E_RESUME', `the base model changed since the checkpoint: ${other.join(', ')}`, {
+    place,
+    remedy: 'take the base model that the run began with (revision_of_model), or start a new run',
+  })
+}
+
+function damaged(place: string, what: string): TrituneError {
+  return new TrituneError('E_RESUME', `the checkpoint is damaged: ${what}`, {
+    place,
+    remedy: 'resume from an older checkpoint with resume_from_checkpoint',
+  })
+}
+
+/** Relative paths of all files of a folder. */
+function filesIn(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => statSync(join(folder, name)).isFile())
+    .toSorted()
 }

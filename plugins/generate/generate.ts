@@ -2,7 +2,8 @@
  * Text from a model: prefill, then one token at a time through the KV cache.
  */
 import {
-  matmul,
+  headLogits,
+  leadLength,
   type Model,
   noGrad,
   sample,
@@ -58,7 +59,7 @@ export function* generate(
   checkOption('seed', seed, Number.isSafeInteger(seed) && seed >= 0, 'an integer from 0')
   if (prompt.length === 0)
     throw new TrituneError('E_DATA', 'the prompt is empty', { remedy: 'give at least one token' })
-  const { contextLength } = model.info
+  const contextLength = model.info.contextLength - leadLength(model)
   if (prompt.length >= contextLength) {
     throw new TrituneError(
       'E_SHAPE',
@@ -84,7 +85,7 @@ export function* generate(
     if (stopIds.includes(next)) return
     yield next
     history.push(next)
-    if (cache.length >= capacity) return
+    if (cache.length >= cache.capacity) return
     input = [next]
   }
 }
@@ -95,7 +96,7 @@ function lastLogits(model: Model, ids: readonly number[], cache: ReturnType<Mode
   const positions = Int32Array.from(ids, (_, i) => cache.length + i)
   const hidden = model.hidden(createBatch({ ids, positions }, device), { cache })
   const last = hidden.rowsView(ids.length - 1, 1)
-  return matmul(last, model.head, { transposeB: true, wide: true })
+  return headLogits(model.head, last)
 }
 
 function checkOption(name: string, value: number, isGood: boolean, expected: string): void {

@@ -11,12 +11,14 @@ import {
   type Plugin,
   TrituneError,
 } from '../../core/mod.ts'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { cpu } from '../cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../cuda/mod.ts'
 import { resolveModel } from '../hub/mod.ts'
 import { loadModel, models } from '../models/mod.ts'
 import { loadAdapter, peft } from '../peft/mod.ts'
-import { loadTokenizer, type Tokenizer } from '../tokenizer/mod.ts'
+import { loadTokenizer, readTokenizerFiles, type Tokenizer, type TokenizerFiles } from '../tokenizer/mod.ts'
 import { generate, type GenerateOptions } from './generate.ts'
 
 export interface Generator extends Disposable {
@@ -51,7 +53,7 @@ export async function openGenerator(
 ): Promise<Generator> {
   const on = typeof device === 'string' ? openDevice(device).device : device
   const path = await resolveModel(ref, { offline })
-  const tokenizer = loadTokenizer(path)
+  const tokenizer = loadTokenizer(tokenizerFiles(path, adapter))
   using open = new DisposableStack()
   const host: Host = open.use(createHost({ plugins: [cpu, cuda, models, peft, ...plugins] }))
   const model = open.use(loadModel(path, { device: on, dtype, models: host.all('model') }))
@@ -63,6 +65,13 @@ export async function openGenerator(
     stream: (input, options) => streamText(model, tokenizer, input, options),
     [Symbol.dispose]: () => owned.dispose(),
   }
+}
+
+/** The folder of an adapter can hold the tokenizer and the chat template that it was trained with. */
+function tokenizerFiles(modelPath: string, adapter: string | undefined): TokenizerFiles {
+  const own = readTokenizerFiles(modelPath)
+  if (adapter === undefined || !existsSync(join(adapter, 'tokenizer.json'))) return own
+  return { ...readTokenizerFiles(adapter), stopIds: own.stopIds }
 }
 
 /** Text of a model that is already open. */

@@ -35,7 +35,7 @@ export async function resolveModel(reference: string, options: HubOptions = {}):
   if (isCommit(wanted.revision) && lacking(wanted, cache.snapshot(wanted.revision)) === undefined) {
     return resultPath(wanted, cache.snapshot(wanted.revision))
   }
-  return await fromHub(wanted, cache, settings)
+  return await fromHub(wanted, cache, settings, options.only)
 }
 
 const PARALLEL = 4
@@ -55,7 +55,12 @@ function fromCache(wanted: HubReference, cache: RepoCache, { cacheDir }: HubSett
   })
 }
 
-async function fromHub(wanted: HubReference, cache: RepoCache, settings: HubSettings): Promise<string> {
+async function fromHub(
+  wanted: HubReference,
+  cache: RepoCache,
+  settings: HubSettings,
+  only: HubOptions['only'],
+): Promise<string> {
   const what = describe(wanted)
   const commit = await fetchCommit(wanted, settings)
   const paths = commit.files.map((file) => file.path)
@@ -63,8 +68,12 @@ async function fromHub(wanted: HubReference, cache: RepoCache, settings: HubSett
   const fetchAll = (names: readonly string[]): Promise<void> =>
     inParallel(names, (name) => fetchFile(fileNamed(name, commit, what), { wanted, commit, cache, settings }))
   if (wanted.file === undefined) {
-    await fetchAll(smallFiles(paths))
-    await fetchAll(weightFiles(paths, what, () => readFileSync(join(snapshot, WEIGHTS_INDEX), 'utf8')))
+    const small = smallFiles(paths)
+    await fetchAll(only === 'config' ? small.filter((name) => name === 'config.json') : small)
+    if (only === 'config') return snapshot
+    const weights = weightFiles(paths, what, () => readFileSync(join(snapshot, WEIGHTS_INDEX), 'utf8'))
+    if (only === 'small') return snapshot
+    await fetchAll(weights)
   } else {
     await fetchAll([wanted.file])
   }

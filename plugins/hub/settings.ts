@@ -27,6 +27,8 @@ export interface HubOptions {
   /** Default: HF_ENDPOINT, then https://huggingface.co. */
   readonly endpoint?: string
   readonly onProgress?: (progress: HubProgress) => void
+  /** Download only config.json, or only the small files; see `resolveModelPart()`. */
+  readonly only?: 'config' | 'small'
   /** Further attempts after a failure that may pass (network, 429, 5xx, broken bodies); default 5. */
   readonly retries?: number
   /** Wait before the first further attempt, doubled each time; default 500. */

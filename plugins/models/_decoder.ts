@@ -9,7 +9,6 @@ import {
   attention,
   checkpoint,
   type Device,
-  embedding,
   type FloatDType,
   forwardLayer,
   geglu,
@@ -28,7 +27,8 @@ import {
 } from '../../core/mod.ts'
 import { booleanField, type ConfigJson, integerField, numberField, stringField } from './_config.ts'
 import { collectWeights, type WeightCollector } from './_weights.ts'
-import { createCache, type LayerCache } from './cache.ts'
+import { createLeadCache, openLead } from './_lead.ts'
+import type { LayerCache } from './cache.ts'
 import { createRopeTables, readRopeConfig } from './rope.ts'
 
 /** Where the family's members differ. */
@@ -85,12 +85,12 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
   const angles = readRopeConfig(config, headDim)
   using guard = new DisposableStack()
   const collector = guard.use(collectWeights(source))
-  const embed = collector.tensor('model.embed_tokens.weight', [vocabSize, hiddenSize])
+  const embed = collector.embedding('model.embed_tokens', vocabSize, hiddenSize)
   const blocks = Array.from({ length: layerCount }, (_, i) => loadBlock(collector, i))
   const finalNorm = collector.tensor('model.norm.weight', [hiddenSize])
-  const head = tied ? embed : collector.tensor('lm_head.weight', [vocabSize, hiddenSize])
+  const head = collector.head('lm_head', embed, tied)
   const device: Device = embed.device
-  const dtype = embed.dtype as FloatDType
+  const dtype = finalNorm.dtype as FloatDType
   const tables = createRopeTables(angles, device)
 
   function loadBlock(weights: WeightCollector, index: number): Block {
@@ -118,7 +118,7 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
     x: Tensor,
     batch: TokenBatch,
     angles: Angles,
-    cache: LayerCache | null,
+    cache: Pick<LayerCache, 'extend'> | null,
   ): Tensor {
     const tokens = x.shape[0]
     const headsOf = (layer: Layer, count: number, norm: Tensor | null): Tensor => {
@@ -145,7 +145,7 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
     [h, delta]: readonly Tensor[],
     batch: TokenBatch,
     angles: Angles,
-    cache: LayerCache | null,
+    cache: Pick<LayerCache, 'extend'> | null,
   ): [Tensor, Tensor] {
     const block = blocks[index]
     const first = delta
@@ -167,30 +167,36 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
       hiddenSize,
       layerCount,
       vocabSize,
+      kvHeads,
+      headSize: headDim,
       contextLength: integerField(config, 'max_position_embeddings', 2048),
       config,
     },
     layers: collector.layers,
     weights: collector.weights,
+    embedding: embed,
     head,
+    adapters: [],
     probe: null,
-    hidden(batch, { cache, checkpointing = false } = {}) {
-      const past = (cache ?? null) as LayerCache | null
+    hidden(tokens, { cache, checkpointing = false } = {}) {
+      const held = (cache ?? null) as LayerCache | null
+      const { batch, expand, strip, past } = openLead(model, tokens, held)
       const angles = tables.at(batch.positionCount)
-      const embedded = embedding(embed, batch.ids)
+      const embedded = forwardLayer(embed, tokens.ids)
       model.probe?.('model.embed_tokens', embedded)
-      let stream: Tensor[] = [embedded]
+      let stream: Tensor[] = [expand(embedded)]
       for (let i = 0; i < layerCount; i++) {
         const block = (...stream: Tensor[]): [Tensor, Tensor] => forwardBlock(i, stream, batch, angles, past)
         stream = checkpointing ? checkpoint(block, ...stream) : scoped(() => block(...stream))
       }
-      past?.advance(batch.ids.size)
+      held?.advance(batch.positions.size)
       const [h, delta] = stream
-      return addRmsNorm(delta, h, finalNorm, { eps }).y
+      return strip(addRmsNorm(delta, h, finalNorm, { eps }).y)
     },
     createCache: (capacity): KvCache =>
-      createCache(capacity, { layers: layerCount, kvHeads, headDim, dtype, device }),
+      createLeadCache(model, capacity, { layers: layerCount, kvHeads, headDim, dtype, device }),
     [Symbol.dispose]() {
+      for (const { adapter } of model.adapters) adapter[Symbol.dispose]()
       tables[Symbol.dispose]()
       owned.dispose()
     },

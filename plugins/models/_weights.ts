@@ -1,13 +1,24 @@
 /**
  * Collects the tensors and layers of a model while it is built, under their names in the checkpoint.
  */
-import { type Layer, type Shape, type Tensor, transpose, type WeightSource } from '../../core/mod.ts'
+import {
+  type Layer,
+  type QuantizedWeight,
+  type Shape,
+  Tensor,
+  transpose,
+  type WeightSource,
+} from '../../core/mod.ts'
 
 export interface WeightCollector {
   readonly weights: Map<string, Tensor>
   readonly layers: Map<string, Layer>
   /** Loads `name` with this shape. */
   tensor(name: string, shape: Shape): Tensor
+  /** Loads `${path}.weight` (rows, channels) as a table of rows. */
+  embedding(path: string, rows: number, channels: number): Layer
+  /** The output head: a weight of its own (V, C), or that of the embedding it is tied to. */
+  head(path: string, embedding: Layer, tied: boolean): Layer
   /** Loads `${path}.weight` (out, in) and, when asked for, `${path}.bias` (out). `transposed`: the file holds (in, out). */
   layer(
     path: string,
@@ -31,27 +42,76 @@ export function collectWeights(
     return loaded
   }
   const tensor = (name: string, shape: Shape): Tensor => keep(name, source.load(fileName(name), shape))
+  const add = (layer: Omit<Layer, 'adapters' | 'device'>): Layer => {
+    const { weight } = layer
+    const device = weight instanceof Tensor ? weight.device : weight.parts.data.device
+    const made: Layer = { ...layer, device, adapters: [] }
+    layers.set(layer.path, made)
+    return made
+  }
+  const plain = { bias: null, transposed: false, tiedTo: null }
   return {
     weights,
     layers,
     tensor,
     layer(path, input, output, { bias = false, transposed = false } = {}) {
-      const layer: Layer = {
+      const name = `${path}.weight`
+      const loaded = transposed
+        ? loadTransposed(source, fileName(name), input, output)
+        : source.load(fileName(name), [output, input])
+      const packed = packedBy(source, path, loaded)
+      return add({
         path,
-        weight: transposed
-          ? keep(`${path}.weight`, loadTransposed(source, fileName(`${path}.weight`), input, output))
-          : tensor(`${path}.weight`, [output, input]),
+        kind: 'linear',
+        inputs: input,
+        outputs: output,
+        weight: packed instanceof Tensor ? keep(name, packed) : packed,
         bias: bias ? tensor(`${path}.bias`, [output]) : null,
         transposed,
-        adapter: null,
-      }
-      layers.set(path, layer)
-      return layer
+        tiedTo: null,
+      })
+    },
+    embedding: (path, rows, channels) =>
+      add({
+        ...plain,
+        path,
+        kind: 'embedding',
+        inputs: rows,
+        outputs: channels,
+        weight: tensor(`${path}.weight`, [rows, channels]),
+      }),
+    head(path, { path: table, inputs: ids, outputs: channels, weight: shared }, tied) {
+      const weight = tied && shared instanceof Tensor ? shared : tensor(`${path}.weight`, [ids, channels])
+      return add({
+        ...plain,
+        path,
+        kind: 'head',
+        inputs: channels,
+        outputs: ids,
+        weight,
+        tiedTo: tied ? table : null,
+      })
     },
     [Symbol.dispose]() {
-      for (const layer of layers.values()) layer.adapter?.[Symbol.dispose]()
+      for (const { adapters } of layers.values())
+        for (const { adapter } of adapters) adapter[Symbol.dispose]()
       for (const weight of weights.values()) weight.dispose()
+      for (const { weight } of layers.values()) if (!(weight instanceof Tensor)) weight[Symbol.dispose]()
     },
+  }
+}
+
+/** What the source makes of a weight; the tensor itself then goes. */
+function packedBy(source: WeightSource, path: string, loaded: Tensor): Tensor | QuantizedWeight {
+  if (!source.pack) return loaded
+  try {
+    const packed = source.pack(path, loaded)
+    if (packed === null || packed === loaded) return loaded
+    loaded.dispose()
+    return packed
+  } catch (error) {
+    loaded.dispose()
+    throw error
   }
 }
 

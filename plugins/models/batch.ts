@@ -25,6 +25,7 @@ export function createBatch(
     positions: tensor(places, options),
     offsets: tensor(offsets, options),
     positionCount,
+    host: { positions: places, offsets },
   }
 }
 

@@ -5,9 +5,12 @@ import {
   addTo,
   type Device,
   type FloatDType,
+  type KeyValuePrefix,
   type KvCache,
+  noGrad,
   tensor,
   type Tensor,
+  tensorScope,
   TrituneError,
   zeros,
 } from '../../core/mod.ts'
@@ -26,13 +29,15 @@ export interface LayerCache extends KvCache {
   extend(layer: number, k: Tensor, v: Tensor): { k: Tensor; v: Tensor; offsets: Tensor }
   /** Counts the tokens that every layer has now appended. */
   advance(tokens: number): void
-  /** Forgets everything. */
+  /** Forgets every token. */
   clear(): void
 }
 
+/** `prefix` gives what stands in each layer before the first token. */
 export function createCache(
   capacity: number,
   { layers, kvHeads, headDim, dtype, device }: CacheShape,
+  prefix: (layer: number) => KeyValuePrefix | null = () => null,
 ): LayerCache {
   const shape = [capacity, kvHeads, headDim]
   const make = (): Tensor[] => Array.from({ length: layers }, () => owned(zeros(shape, { dtype, device })))
@@ -67,6 +72,20 @@ export function createCache(
   const free = (): void => {
     for (const t of [...keys, ...values]) t.dispose()
   }
+  const begin = (): void =>
+    noGrad(() => {
+      using _scope = tensorScope()
+      let tokens = 0
+      for (let layer = 0; layer < layers; layer++) {
+        const before = prefix(layer)
+        if (!before) continue
+        append(keys[layer], before.k)
+        append(values[layer], before.v)
+        tokens = before.k.shape[0]
+      }
+      length = tokens
+    })
+  begin()
   return {
     capacity,
     get length() {
@@ -88,6 +107,7 @@ export function createCache(
       keys = make()
       values = make()
       length = 0
+      begin()
     },
     [Symbol.dispose]() {
       free()

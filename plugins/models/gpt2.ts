@@ -6,7 +6,6 @@ import {
   addLayerNorm,
   attention,
   checkpoint,
-  embedding,
   type FloatDType,
   forwardLayer,
   gelu,
@@ -24,7 +23,8 @@ import {
 } from '../../core/mod.ts'
 import { booleanField, type ConfigJson, integerField, numberField, stringField } from './_config.ts'
 import { collectWeights } from './_weights.ts'
-import { createCache, type LayerCache } from './cache.ts'
+import { createLeadCache, openLead } from './_lead.ts'
+import type { LayerCache } from './cache.ts'
 
 interface Norm {
   readonly weight: Tensor
@@ -67,8 +67,8 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
   })
   const conv = (path: string, input: number, output: number): Layer =>
     collector.layer(path, input, output, { bias: true, transposed: true })
-  const tokens = collector.tensor('transformer.wte.weight', [vocabSize, hiddenSize])
-  const positions = collector.tensor('transformer.wpe.weight', [contextLength, hiddenSize])
+  const words = collector.embedding('transformer.wte', vocabSize, hiddenSize)
+  const places = collector.embedding('transformer.wpe', contextLength, hiddenSize)
   const blocks: Block[] = Array.from({ length: layerCount }, (_, i) => {
     const path = `transformer.h.${i}`
     return {
@@ -82,14 +82,14 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
   })
   const finalNorm = norm('transformer.ln_f')
   const tied = booleanField(config, 'tie_word_embeddings', true)
-  const head = tied ? tokens : collector.tensor('lm_head.weight', [vocabSize, hiddenSize])
+  const head = collector.head('lm_head', words, tied)
 
   function attend(
     block: Block,
     index: number,
     x: Tensor,
     batch: TokenBatch,
-    cache: LayerCache | null,
+    cache: Pick<LayerCache, 'extend'> | null,
   ): Tensor {
     const count = x.shape[0]
     const fused = forwardLayer(block.qkv, x)
@@ -114,7 +114,7 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
     index: number,
     [h, delta]: readonly Tensor[],
     batch: TokenBatch,
-    cache: LayerCache | null,
+    cache: Pick<LayerCache, 'extend'> | null,
   ): [Tensor, Tensor] {
     const block = blocks[index]
     const { norm1, norm2 } = block
@@ -136,14 +136,20 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
       hiddenSize,
       layerCount,
       vocabSize,
+      kvHeads: heads,
+      headSize: headDim,
       contextLength,
       config,
     },
     layers: collector.layers,
     weights: collector.weights,
+    embedding: words,
     head,
+    adapters: [],
     probe: null,
-    hidden(batch, { cache, checkpointing = false } = {}) {
+    hidden(tokens, { cache, checkpointing = false } = {}) {
+      const held = (cache ?? null) as LayerCache | null
+      const { batch, expand, strip, past } = openLead(model, tokens, held)
       if (batch.positionCount > contextLength) {
         throw new TrituneError(
           'E_SHAPE',
@@ -151,27 +157,29 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
           { remedy: `set sequence_len to at most ${contextLength}` },
         )
       }
-      const past = (cache ?? null) as LayerCache | null
-      const embedded = add(embedding(tokens, batch.ids), embedding(positions, batch.positions))
+      const embedded = add(expand(forwardLayer(words, tokens.ids)), forwardLayer(places, batch.positions))
       model.probe?.('transformer.wte', embedded)
       let stream: Tensor[] = [embedded]
       for (let i = 0; i < layerCount; i++) {
         const block = (...parts: Tensor[]): [Tensor, Tensor] => forwardBlock(i, parts, batch, past)
         stream = checkpointing ? checkpoint(block, ...stream) : scoped(() => block(...stream))
       }
-      past?.advance(batch.ids.size)
+      held?.advance(batch.positions.size)
       const [h, delta] = stream
-      return addLayerNorm(delta, h, finalNorm.weight, finalNorm.bias, { eps }).y
+      return strip(addLayerNorm(delta, h, finalNorm.weight, finalNorm.bias, { eps }).y)
     },
     createCache: (capacity) =>
-      createCache(capacity, {
+      createLeadCache(model, capacity, {
         layers: layerCount,
         kvHeads: heads,
         headDim,
-        dtype: tokens.dtype as FloatDType,
-        device: tokens.device,
+        dtype: finalNorm.weight.dtype as FloatDType,
+        device: words.device,
       }),
-    [Symbol.dispose]: () => owned.dispose(),
+    [Symbol.dispose]() {
+      for (const { adapter } of model.adapters) adapter[Symbol.dispose]()
+      owned.dispose()
+    },
   }
   const owned = guard.move()
   return model

@@ -11,6 +11,7 @@ import {
   type Model,
   type ModelDefinition,
   TrituneError,
+  type WeightSource,
 } from '../../core/mod.ts'
 import { ggufToHf, openGguf } from '../gguf/mod.ts'
 import type { ConfigJson } from './_config.ts'
@@ -36,6 +37,8 @@ export interface LoadModelOptions {
   readonly dtype?: FloatDType
   /** Weights will be trained. */
   readonly writable?: boolean
+  /** Packs the weights of linear layers as they are loaded; see `WeightSource.pack`. */
+  readonly pack?: WeightSource['pack']
   /** More models than the built-in ones. */
   readonly models?: Readonly<Record<string, ModelDefinition>>
 }
@@ -43,31 +46,55 @@ export interface LoadModelOptions {
 /** Throws E_FILE, E_FORMAT, E_MODEL or E_UNSUPPORTED; nothing stays open then. */
 export function loadModel(
   path: string,
-  { device = defaultDevice(), dtype, writable = false, models = MODELS }: LoadModelOptions = {},
+  { device = defaultDevice(), dtype, writable = false, pack, models = MODELS }: LoadModelOptions = {},
 ): Model {
   if (path.endsWith('.gguf')) {
     const hf = ggufToHf(openGguf(path))
     using source = openGgufSource(path, hf, { device, dtype: dtype ?? 'f32', writable })
-    return definitionOf(hf.config.model_type, models, path).create({ ...hf.config }, source)
+    return definitionOf(hf.config.model_type, models, path).create({ ...hf.config }, packing(source, pack))
   }
   const config = readConfig(path)
-  const type = config.model_type
-  if (typeof type !== 'string')
-    throw new TrituneError('E_MODEL', 'config.json has no model_type', { place: path })
-  if (config.quantization_config != null) {
-    throw new TrituneError('E_UNSUPPORTED', 'quantized checkpoints are not supported yet', {
-      place: path,
-      remedy: 'use the unquantized checkpoint',
-    })
-  }
-  const definition = definitionOf(type, models, path)
+  const definition = modelDefinition(path, models)
   const stored = storedDType(path)
   using source = openSafetensorsSource(path, {
     device,
     dtype: dtype ?? (stored === 'f16' ? 'bf16' : stored),
     writable,
   })
-  return definition.create(config, source)
+  return definition.create(config, packing(source, pack))
+}
+
+function packing(source: WeightSource, pack: WeightSource['pack']): WeightSource {
+  if (!pack) return source
+  const { place } = source
+  return {
+    place,
+    has: (name) => source.has(name),
+    names: () => source.names(),
+    load: (name, shape) => source.load(name, shape),
+    pack,
+  }
+}
+
+/**
+ * The definition that a model folder asks for, from its config.json alone: the weights need not be there yet.
+ * Throws E_FILE, E_FORMAT, E_MODEL or E_UNSUPPORTED.
+ */
+export function modelDefinition(
+  folder: string,
+  models: Readonly<Record<string, ModelDefinition>> = MODELS,
+): ModelDefinition {
+  const config = readConfig(folder)
+  const type = config.model_type
+  if (typeof type !== 'string')
+    throw new TrituneError('E_MODEL', 'config.json has no model_type', { place: folder })
+  if (config.quantization_config != null) {
+    throw new TrituneError('E_UNSUPPORTED', 'quantized checkpoints are not supported yet', {
+      place: folder,
+      remedy: 'use the unquantized checkpoint',
+    })
+  }
+  return definitionOf(type, models, folder)
 }
 
 /** Reads config.json of a model folder. */

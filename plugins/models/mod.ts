@@ -7,7 +7,7 @@ import { definePlugin, type Plugin } from '../../core/mod.ts'
 import { MODELS } from './load.ts'
 
 export { createBatch, type BatchArrays } from './batch.ts'
-export { loadModel, type LoadModelOptions, MODELS, readConfig } from './load.ts'
+export { loadModel, type LoadModelOptions, modelDefinition, MODELS, readConfig } from './load.ts'
 export {
   createRopeTables,
   readRopeConfig,

@@ -1,94 +1,172 @@
 /**
- * Puts an adapter on the layers of a model, and takes it off again.
+ * Puts an adapter on a model, and takes it off again.
  */
 import {
   type Adapter,
+  adapterNames,
   type AdapterDefinition,
+  type GradientTransform,
+  type Layer,
+  type LayerKind,
   type Model,
   type Parameters,
-  type Tensor,
+  type PeftTarget,
   TrituneError,
 } from '../../core/mod.ts'
-import { NAME_KEY, OPTIONS_KEY } from './load-community.ts'
-import { matchTargets, type TargetMatch, type TargetOptions } from './targets.ts'
+import { hooked } from './hooked.ts'
+import { disposeMade, type MadeAdapter } from './made-adapter.ts'
+import { layerTensors, trainedOf } from './tensor-names.ts'
+import { matchLayers, targetFields, type TargetMatch, type TargetOptions } from './targets.ts'
+
+/** Under these keys of adapter_config.json stand the name of a definition and its options, where PEFT has no such method. */
+export const NAME_KEY = 'tritune_adapter'
+export const OPTIONS_KEY = 'tritune_options'
 
 /** An adapter on a model. Disposing it takes it off and frees its tensors. */
 export interface AttachedAdapter extends Disposable {
+  /** Its name among the adapters of the model: `activateAdapters(model, [name])`. */
+  readonly name: string
   readonly kind: string
   readonly match: TargetMatch
+  /** By module path; empty for an adapter of the whole model. */
   readonly adapters: ReadonlyMap<string, Adapter>
   /** Trainable tensors as `<module path>.<PEFT name>`, in the order of the model. */
   readonly parameters: Parameters
+  /** All tensors of its file, under the names that they have there. */
+  readonly tensors: Parameters
   /** What adapter_config.json says besides the fields that every adapter has. */
   readonly config: Readonly<Record<string, unknown>>
+  /** The chain with what the adapter adds to a step: a penalty before it, a hook after it. */
+  around(chain: GradientTransform): GradientTransform
 }
 
-export interface AttachOptions<O> extends TargetOptions {
+export interface AttachOptions<O> extends Partial<TargetOptions> {
+  /** Tells several adapters of one model apart; default: `default`. */
+  readonly name?: string
   /** Seeds the initial values; the same seed gives the same adapter. */
   readonly seed?: number
   /** Options of one module, where they differ. */
   optionsFor?(path: string, options: O): O
-  /** For adapter_config.json; default: name and options of the definition, from which `loadAdapter` makes it again. */
-  readonly config?: Readonly<Record<string, unknown>>
+  /** More fields of adapter_config.json, beside what the definition says of itself, or its name and options. */
+  readonly fields?: Readonly<Record<string, unknown>>
 }
 
-/** E_ADAPTER when a target matches nothing or a layer already has an adapter; the model is then unchanged. */
+/**
+ * The adapter is active from then on, beside those that are. Throws E_ADAPTER when a target matches nothing or is no layer for this
+ * adapter, or when the name is taken; the model is then unchanged.
+ */
 export function attachAdapter<O>(
   model: Model,
   definition: AdapterDefinition<O>,
   options: O,
   {
+    name = DEFAULT_NAME,
     seed = 0,
     optionsFor = (_path, shared) => shared,
-    config = { [NAME_KEY]: definition.name, [OPTIONS_KEY]: options },
-    ...targets
-  }: AttachOptions<O>,
+    fields = {},
+    targetModules,
+    ...rest
+  }: AttachOptions<O> = {},
 ): AttachedAdapter {
-  const match = matchTargets(model.layers.keys(), targets)
+  expectFree(model, name)
+  if ('createForModel' in definition) {
+    if (targetModules !== undefined)
+      throw new TrituneError('E_ADAPTER', `${definition.name} is of the whole model and takes no targets`)
+    const made = makeForModel(model, definition, options, seed)
+    return install(model, made, {
+      name,
+      match: NO_MATCH,
+      config: { ...configOf(definition, options, { layers: [], info: model.info }), ...fields },
+    })
+  }
+  if (targetModules === undefined)
+    throw new TrituneError('E_ADAPTER', `${definition.name} goes on layers: targetModules is missing`, {
+      remedy: "name modules, or 'all-linear'",
+    })
+  const targets = { ...rest, targetModules }
+  const match = matchLayers(model, targets)
+  const layers = match.matched.flatMap((path) => model.layers.get(path) ?? [])
+  const made = makeForLayers(definition, layers, { seed, optionsFor: (path) => optionsFor(path, options) })
+  const config = {
+    ...configOf(definition, options, { layers, info: model.info }),
+    ...(definition.peft ? targetFields(targets, match.matched) : {}),
+    ...fields,
+  }
+  return install(model, made, { name, match, config })
+}
+
+/** E_ADAPTER when a layer is of a kind that the definition does not take; nothing is left then. */
+export function makeForLayers<O>(
+  definition: Exclude<AdapterDefinition<O>, { createForModel: unknown }>,
+  layers: readonly Layer[],
+  { seed, optionsFor }: { readonly seed: number; optionsFor(path: string): O },
+): MadeAdapter {
+  for (const { path, kind } of layers) expectKind(definition, path, kind)
   const adapters = new Map<string, Adapter>()
+  const made = { kind: definition.name, adapters, whole: null }
+  if ('createShared' in definition) {
+    const [first] = layers
+    const shared = definition.createShared(layers, optionsFor(first?.path ?? ''), { seed })
+    for (const [i, { path }] of layers.entries()) adapters.set(path, shared.adapters[i])
+    return { ...made, shared }
+  }
   try {
-    for (const path of match.matched) {
-      const layer = model.layers.get(path)
-      if (!layer || layer.adapter)
-        throw new TrituneError('E_ADAPTER', `${path} already has an adapter`, {
-          remedy: 'dispose the first one',
-        })
-      adapters.set(path, definition.create(layer, optionsFor(path, options), { seed }))
-    }
+    for (const layer of layers)
+      adapters.set(layer.path, definition.create(layer, optionsFor(layer.path), { seed }))
+    return { ...made, shared: null }
   } catch (error) {
     for (const adapter of adapters.values()) adapter[Symbol.dispose]()
     throw error
   }
-  return install(model, definition.name, match, adapters, config)
 }
 
-/** Puts made adapters on their layers. */
+export function makeForModel<O>(
+  model: Model,
+  definition: Extract<AdapterDefinition<O>, { createForModel: unknown }>,
+  options: O,
+  seed: number,
+): MadeAdapter {
+  const whole = definition.createForModel(model, options, { seed })
+  const { contextLength } = model.info
+  if (whole.length >= contextLength) {
+    whole[Symbol.dispose]()
+    throw new TrituneError(
+      'E_ADAPTER',
+      `${definition.name} takes ${whole.length} positions of the ${contextLength} that the model knows`,
+    )
+  }
+  return { kind: definition.name, adapters: new Map(), shared: null, whole }
+}
+
+export interface Installation {
+  readonly name: string
+  readonly match: TargetMatch
+  readonly config: Readonly<Record<string, unknown>>
+}
+
+/** Puts what was made on the model. */
 export function install(
   model: Model,
-  kind: string,
-  match: TargetMatch,
-  adapters: ReadonlyMap<string, Adapter>,
-  config: Readonly<Record<string, unknown>>,
+  made: MadeAdapter,
+  { name, match, config }: Installation,
 ): AttachedAdapter {
-  const parameters = new Map<string, Tensor>()
-  for (const [path, adapter] of adapters) {
-    const layer = model.layers.get(path)
-    if (!layer) throw new TrituneError('E_ADAPTER', `the model has no linear layer ${path}`)
-    layer.adapter = adapter
-    for (const [name, value] of Object.entries(adapter.parameters())) parameters.set(`${path}.${name}`, value)
-  }
+  const { kind, adapters, shared, whole } = made
+  const names = layerTensors(made)
+  for (const [path, adapter] of adapters) model.layers.get(path)?.adapters.push({ name, adapter, weight: 1 })
+  if (whole) model.adapters.push({ name, adapter: whole, weight: 1 })
   return {
+    name,
     kind,
     match,
     adapters,
-    parameters,
+    parameters: trainedOf(names),
+    tensors: new Map(names.map(({ file, tensor }) => [file, tensor])),
     config,
+    around: (chain) => (shared ? hooked(shared, chain) : chain),
     [Symbol.dispose]() {
-      for (const [path, adapter] of adapters) {
-        const layer = model.layers.get(path)
-        if (layer?.adapter === adapter) layer.adapter = null
-        adapter[Symbol.dispose]()
-      }
+      for (const [path, adapter] of adapters) remove(model.layers.get(path)?.adapters ?? [], adapter)
+      if (whole) remove(model.adapters, whole)
+      disposeMade(made)
     },
   }
 }
@@ -97,4 +175,44 @@ export function install(
 export function trainAllWeights(model: Model): Parameters {
   for (const weight of model.weights.values()) weight.requiresGrad = true
   return model.weights
+}
+
+export const DEFAULT_NAME = 'default'
+export const NO_MATCH: TargetMatch = { matched: [], counts: new Map() }
+
+/** E_ADAPTER when the model has an adapter of this name. */
+export function expectFree(model: Model, name: string): void {
+  const names = adapterNames(model)
+  if (!names.includes(name)) return
+  throw new TrituneError('E_ADAPTER', `the model already has an adapter "${name}"`, {
+    remedy: 'give this one another name, or dispose the first one',
+  })
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function configOf<O>(
+  { name, peft }: AdapterDefinition<O>,
+  options: O,
+  on: PeftTarget,
+): Record<string, unknown> {
+  return peft
+    ? { ...peft.write(options, on), peft_type: peft.type }
+    : { [NAME_KEY]: name, [OPTIONS_KEY]: options }
+}
+
+function expectKind(
+  { name, kinds = ['linear'] }: { readonly name: string; readonly kinds?: readonly LayerKind[] },
+  path: string,
+  kind: LayerKind,
+): void {
+  if (kinds.includes(kind)) return
+  throw new TrituneError('E_ADAPTER', `${name} cannot go on ${path}, which is of the kind ${kind}`, {
+    remedy: `it goes on: ${kinds.join(', ')}`,
+  })
+}
+
+function remove<A>(slots: { readonly adapter: A }[], adapter: A): void {
+  const at = slots.findIndex((slot) => slot.adapter === adapter)
+  if (at >= 0) slots.splice(at, 1)
 }

@@ -12,10 +12,11 @@ import {
   createRandom,
   currentNoise,
   type Adapter,
-  type AdapterDefinition,
-  defineConfig,
+  baseForward,
+  type BaseLayer,
+  dropout as dropped,
   type FloatDType,
-  type Layer,
+  type LayerAdapterDefinition,
   linear,
   matmul,
   noGrad,
@@ -27,35 +28,17 @@ import {
   TrituneError,
   zeros,
 } from '../../core/mod.ts'
-import * as v from 'valibot'
-import { decimal, flag, integer, optional } from '../../core/contracts/config-fields.ts'
-
-// ---- options ----------------------------------------------------------------------------------------------------
-
-export interface LoraOptions {
-  readonly rank: number
-  readonly alpha: number
-  /** Chance to drop an input of A, in [0, 1). */
-  readonly dropout: number
-  readonly rsLora: boolean
-  /** true: A kaiming-uniform, B zero (PEFT's default); gaussian: A ~ N(0, 1/r²), B zero; false: both random (for tests). */
-  readonly init: boolean | 'gaussian'
-}
-
-const schema: v.GenericSchema<unknown, LoraOptions> = v.strictObject({
-  rank: optional(integer({ min: 1 }), 8),
-  alpha: optional(decimal({ above: 0 }), 8),
-  dropout: optional(decimal({ min: 0, below: 1 }), 0),
-  rsLora: optional(flag(), false),
-  init: optional(v.union([v.boolean(), v.literal('gaussian')], 'expected true, false or gaussian'), true),
-})
+import { loraFormat } from './lora-format.ts'
+import { type LoraOptions, loraOptions } from './lora-options.ts'
 
 // ---- definition -------------------------------------------------------------------------------------------------
 
 /** The definition for plugins and YAML. In TypeScript: `lora.create(layer, { rank: 8, … }, { seed })`. */
-export const lora: AdapterDefinition<LoraOptions> = {
+export const lora: LayerAdapterDefinition<LoraOptions> = {
   name: 'lora',
-  options: defineConfig(schema),
+  options: loraOptions,
+  kinds: ['linear', 'head'],
+  peft: loraFormat,
   create: createLora,
 }
 
@@ -70,14 +53,16 @@ export interface LoraAdapter extends Adapter {
   /** (out, r) f32 */
   readonly b: Tensor
   readonly scale: number
+  merge(weight: Tensor): Tensor
+  unmerge(weight: Tensor): Tensor
 }
 
 export function createLora(
-  layer: Layer,
+  layer: BaseLayer,
   options: LoraOptions,
   { seed }: { readonly seed: number },
 ): LoraAdapter {
-  const [outputs, inputs] = layer.weight.shape
+  const { inputs, outputs, device } = layer
   const { rank, alpha, dropout, rsLora, init } = options
   if (rank > Math.min(outputs, inputs)) {
     throw new TrituneError(
@@ -86,7 +71,6 @@ export function createLora(
       { remedy: 'lower lora_r' },
     )
   }
-  const device = layer.weight.device
   const random = createRandom(seed, siteOf(layer.path))
   const bound = 1 / Math.sqrt(inputs) // kaiming_uniform(a = √5)
   const drawA = init === 'gaussian' ? () => random.normal() / rank : () => (2 * random.float() - 1) * bound
@@ -110,10 +94,12 @@ export function createLora(
     b,
     scale,
     forward: (x, base) =>
-      linear(x, base.weight, {
-        bias: base.bias ?? undefined,
-        lora: { a, b, scale, dropout: currentNoise() ? dropout : 0, site },
-      }),
+      baseForward(base, x, { lora: { a, b, scale, dropout: currentNoise() ? dropout : 0, site } }),
+    delta(x) {
+      const dtype = x.dtype as FloatDType
+      const seen = currentNoise() ? dropped(x, { p: dropout, site }) : x
+      return affine(linear(linear(seen, cast(a, dtype)), cast(b, dtype)), { scale })
+    },
     parameters: () => ({ 'lora_A.weight': a, 'lora_B.weight': b }),
     merge: (weight) => addDelta(weight, a, b, scale),
     unmerge: (weight) => addDelta(weight, a, b, -scale),

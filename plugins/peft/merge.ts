@@ -4,8 +4,13 @@
 import { tensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import type { TensorSource } from '../../core/files/safetensors-write.ts'
 import {
+  activeOn,
+  expectMergeable,
   firstNonFinite,
+  isQuantized,
   type Layer,
+  mergedBias,
+  mergedWeight,
   type Model,
   noGrad,
   scoped,
@@ -14,40 +19,121 @@ import {
   TrituneError,
 } from '../../core/mod.ts'
 
-/** All weights of the model in the names and layout of its checkpoint, with the adapters merged. One at a time in memory. */
-export function* mergedSources(model: Model): Generator<TensorSource> {
-  const byWeight = new Map<Tensor, Layer>([...model.layers.values()].map((layer) => [layer.weight, layer]))
+/**
+ * All weights of the model in the names and layout of its checkpoint, with the active adapters merged. One at a time in memory. Of two layers
+ * with one weight, an adapter on either gives each its own. E_UNSUPPORTED when an active adapter cannot be merged.
+ */
+export function mergedSources(model: Model): Iterable<TensorSource> {
+  for (const { name, adapter, weight } of model.adapters)
+    if (weight !== 0)
+      throw new TrituneError('E_UNSUPPORTED', `${adapter.kind} cannot be merged: it stands before the text`, {
+        remedy: `keep the adapter "${name}" in files of its own`,
+      })
+  for (const layer of model.layers.values()) expectMergeable(layer)
+  return sources(model)
+}
+
+/** The config.json that belongs to `mergedSources`. */
+export function mergedConfig(model: Model): Readonly<Record<string, unknown>> {
+  const { config } = model.info
+  return untied(model).length > 0 ? { ...config, tie_word_embeddings: false } : config
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function* sources(model: Model): Generator<TensorSource> {
+  const dtype = computeDType(model)
+  const parts = new Map<string, { readonly layer: Layer; readonly part: 'weight' | 'bias' }>()
+  const apart = untied(model)
+  for (const layer of model.layers.values()) {
+    if (layer.tiedTo !== null && !apart.includes(layer)) continue
+    parts.set(`${layer.path}.weight`, { layer, part: 'weight' })
+    parts.set(`${layer.path}.bias`, { layer, part: 'bias' })
+  }
   for (const [name, weight] of model.weights) {
-    const layer = byWeight.get(weight)
-    const shape = layer?.transposed ? [...weight.shape].toReversed() : weight.shape
-    yield {
-      name,
-      dtype: weight.dtype,
-      shape,
-      *chunks() {
-        if (!layer?.adapter && !layer?.transposed) {
-          yield* tensorBytes(weight)
-          return
-        }
-        using merged = mergedWeight(name, layer, weight)
-        yield* tensorBytes(merged)
-      },
-    }
+    const found = parts.get(name)
+    yield found
+      ? layerSource(name, found.layer, found.part, dtype)
+      : source(name, weight.dtype, weight.shape, weight)
+  }
+  for (const [name, { layer, part }] of parts) {
+    const exists = part === 'weight' && !model.weights.has(name)
+    if (exists && (isQuantized(layer.weight) || apart.includes(layer)))
+      yield layerSource(name, layer, part, dtype)
   }
 }
 
-function mergedWeight(name: string, layer: Layer, weight: Tensor): Tensor {
-  const merged = noGrad(() =>
+/** Layers that share a weight with another one and will not after merging. */
+function untied(model: Model): Layer[] {
+  return [...model.layers.values()].filter((layer) => {
+    const other = layer.tiedTo === null ? undefined : model.layers.get(layer.tiedTo)
+    return other && (activeOn(layer).length > 0 || activeOn(other).length > 0)
+  })
+}
+
+function layerSource(
+  name: string,
+  layer: Layer,
+  part: 'weight' | 'bias',
+  dtype: 'f32' | 'bf16',
+): TensorSource {
+  const { weight, bias, transposed } = layer
+  const own = part === 'weight' ? weight : bias
+  const isAsStored =
+    activeOn(layer).length === 0 && own !== null && !isQuantized(own) && !(transposed && part === 'weight')
+  if (isAsStored) return source(name, own.dtype, own.shape, own)
+  const shape = own ? own.shape : []
+  return source(
+    name,
+    own && !isQuantized(own) ? own.dtype : dtype,
+    transposed && part === 'weight' ? shape.toReversed() : shape,
+    () => merged(name, layer, part, dtype),
+  )
+}
+
+function source(
+  name: string,
+  dtype: Tensor['dtype'],
+  shape: readonly number[],
+  made: Tensor | (() => Tensor),
+): TensorSource {
+  return {
+    name,
+    dtype,
+    shape,
+    *chunks() {
+      if (typeof made !== 'function') {
+        yield* tensorBytes(made)
+        return
+      }
+      using now = made()
+      yield* tensorBytes(now)
+    },
+  }
+}
+
+function merged(name: string, layer: Layer, part: 'weight' | 'bias', dtype: 'f32' | 'bf16'): Tensor {
+  const folded = noGrad(() =>
     scoped(() => {
-      const folded = layer.adapter ? layer.adapter.merge(weight) : weight.view()
-      return layer.transposed ? transpose(folded) : folded
+      if (part === 'bias') return mergedBias(layer) ?? missing(name)
+      const weight = mergedWeight(layer, dtype)
+      return layer.transposed ? transpose(weight) : weight
     }),
   )
-  if (firstNonFinite(merged) >= 0) {
-    merged.dispose()
+  if (firstNonFinite(folded) >= 0) {
+    folded.dispose()
     throw new TrituneError('E_NAN', `merging gives NaN or Inf in ${name}`, {
       remedy: 'the adapter is damaged, or its training diverged',
     })
   }
-  return merged
+  return folded
+}
+
+function missing(name: string): never {
+  throw new TrituneError('E_MODEL', `there is no ${name}`)
+}
+
+/** What packed weights become. */
+function computeDType(model: Model): 'f32' | 'bf16' {
+  return [...model.weights.values()].some(({ dtype }) => dtype === 'bf16') ? 'bf16' : 'f32'
 }

@@ -6,22 +6,17 @@
 import { definePlugin, type Plugin } from '../../core/mod.ts'
 import { lora } from './lora.ts'
 
-export {
-  attachAdapter,
-  type AttachedAdapter,
-  type AttachOptions,
-  install,
-  trainAllWeights,
-} from './attach.ts'
+export { attachAdapter, type AttachedAdapter, type AttachOptions, trainAllWeights } from './attach.ts'
 export { attachLora, type LoraModelOptions } from './attach-lora.ts'
-export { loadAdapter, type LoadAdapterOptions, readAdapterConfig } from './load.ts'
-export type { AdapterDefinitions } from './load-community.ts'
-export { createLora, lora, type LoraAdapter, type LoraOptions } from './lora.ts'
-export { mergedSources } from './merge.ts'
+export { type AdapterDefinitions, loadAdapter, type LoadAdapterOptions, readAdapterConfig } from './load.ts'
+export { createLora, lora, type LoraAdapter } from './lora.ts'
+export type { LoraOptions } from './lora-options.ts'
+export { mergedConfig, mergedSources } from './merge.ts'
 export { saveAdapter, type SaveAdapterOptions } from './save.ts'
 export {
   checkPatterns,
   DEFAULT_TARGETS,
+  matchLayers,
   matchTargets,
   patternValue,
   type TargetMatch,

@@ -10,8 +10,6 @@ import { tensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import { TrituneError } from '../../core/mod.ts'
 import type { AttachedAdapter } from './attach.ts'
 
-/** What PEFT puts before the module path. */
-export const PREFIX = 'base_model.model.'
 export const WEIGHTS_FILE = 'adapter_model.safetensors'
 export const CONFIG_FILE = 'adapter_config.json'
 
@@ -33,8 +31,8 @@ export function saveAdapter(
   const configPath = join(folder, CONFIG_FILE)
   writeSafetensors(
     path,
-    [...adapter.parameters].map(([name, tensor]) => ({
-      name: `${PREFIX}${name}`,
+    [...adapter.tensors].map(([name, tensor]) => ({
+      name,
       dtype: tensor.dtype,
       shape: tensor.shape,
       chunks: () => tensorBytes(tensor),
@@ -45,10 +43,10 @@ export function saveAdapter(
   const config = { ...COMMON, base_model_name_or_path: baseModel, ...adapter.config }
   writeFileAtomic(configPath, `${JSON.stringify(sorted(config), null, 2)}\n`)
   const written = openSafetensors(path).entries.size
-  if (written !== adapter.parameters.size || !existsSync(configPath)) {
+  if (written !== adapter.tensors.size || !existsSync(configPath)) {
     throw new TrituneError(
       'E_FILE',
-      `the saved adapter has ${written} tensors, expected ${adapter.parameters.size}`,
+      `the saved adapter has ${written} tensors, expected ${adapter.tensors.size}`,
       { place: path },
     )
   }

@@ -3,7 +3,7 @@
  *
  * Rules: huggingface/peft `tuners/tuners_utils.py` (check_target_module_exists, _maybe_include_all_linear_layers).
  */
-import { nearestNames, TrituneError } from '../../core/mod.ts'
+import { type Model, nearestNames, TrituneError } from '../../core/mod.ts'
 
 export interface TargetOptions {
   /** Name endings, a regular expression on the whole path, or `all-linear`. */
@@ -29,7 +29,18 @@ export const DEFAULT_TARGETS: Readonly<Record<string, readonly string[]>> = {
   gpt2: ['c_attn'],
 }
 
-/** Finds the targets among the paths of a model's linear layers (without the head). E_ADAPTER when a pattern fits none. */
+/** The targets among the layers of a model; `all-linear` leaves embeddings and the head out. E_ADAPTER when a pattern fits none. */
+export function matchLayers(model: Pick<Model, 'layers'>, targets: TargetOptions): TargetMatch {
+  const layers = [...model.layers.values()]
+  const candidates =
+    targets.targetModules === 'all-linear' ? layers.filter(({ kind }) => kind === 'linear') : layers
+  return matchTargets(
+    candidates.map(({ path }) => path),
+    targets,
+  )
+}
+
+/** Finds the targets among paths. E_ADAPTER when a pattern fits none. */
 export function matchTargets(
   paths: Iterable<string>,
   { targetModules, excludeModules, layersToTransform }: TargetOptions,
@@ -98,6 +109,19 @@ export function checkPatterns(
   }
 }
 
+/** The targets as adapter_config.json has them. */
+export function targetFields(
+  { targetModules, excludeModules, layersToTransform }: TargetOptions,
+  matched: readonly string[],
+): Record<string, unknown> {
+  return {
+    exclude_modules: excludeModules == null || excludeModules.length === 0 ? null : excludeModules,
+    layers_to_transform: layersToTransform?.length ? layersToTransform : null,
+    // PEFT refuses `layers_to_transform` beside an expression, so the file then lists the modules that it matched.
+    target_modules: typeof targetModules === 'string' && layersToTransform?.length ? matched : targetModules,
+  }
+}
+
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 function matcher(patterns: readonly string[] | string, field: string): (path: string) => boolean {
@@ -137,7 +161,7 @@ function requireMatch(name: string, paths: readonly string[], field: string): vo
 function noMatch(pattern: string, paths: readonly string[], field: string): TrituneError {
   const endings = [...new Set(paths.map((path) => path.slice(path.lastIndexOf('.') + 1)))]
   const near = nearestNames(pattern, endings)
-  return new TrituneError('E_ADAPTER', `${field}: "${pattern}" matches no linear layer`, {
+  return new TrituneError('E_ADAPTER', `${field}: "${pattern}" matches no layer`, {
     remedy:
       near.length > 0
         ? `did you mean ${near.map((n) => `"${n}"`).join(' or ')}? The model has: ${endings.join(', ')}`

@@ -1,6 +1,6 @@
 /**
- * Who may import whom: core stands alone, a plugin imports core and the `mod.ts` of other plugins. Runtime code uses
- * `node:` builtins only, so that it runs under Bun and Deno. Import cycles are the linter's business.
+ * Who may import whom: core stands alone, a plugin imports core and the `mod.ts` of other plugins, and nobody imports in a
+ * circle, not even types. Runtime code uses `node:` builtins only, so that it runs under Bun and Deno.
  */
 import { posix } from 'node:path'
 import { codeOnly, placeOf, readText, repositoryFiles, type Verdict, verdict } from './_files.ts'
@@ -9,28 +9,67 @@ const IMPORT = /\b(?:from|import)\s*\(?\s*(['"])([^'"\n]+)\1/g
 
 export function checkLayers(): Verdict {
   const files = repositoryFiles().filter((file) => /^(core|plugins)\/.*\.ts$/.test(file) || file === 'mod.ts')
-  return verdict(
-    `${files.length} files follow the layering`,
-    files.flatMap((file) => layerProblems(file, readText(file))),
-  )
+  const sources = new Map(files.map((file) => [file, readText(file)]))
+  return verdict(`${files.length} files follow the layering`, [
+    ...[...sources].flatMap(([file, source]) => layerProblems(file, source)),
+    ...circles(sources).map((circle) => `import each other in a circle: ${circle.join(', ')}`),
+  ])
 }
 
 /** Problems of one file of core/ or plugins/, or of the root's mod.ts. */
 export function layerProblems(file: string, source: string): string[] {
   const problems: string[] = []
-  const code = codeOnly(source)
-  for (const match of source.matchAll(IMPORT)) {
-    // Inside of a comment or of a string the word is gone from `code`.
-    if (!/^(from|import)/.test(code.slice(match.index))) continue
-    const reason = forbidden(file, match[2])
-    if (reason) problems.push(`${placeOf(file, source, match.index)}: imports ${match[2]}: ${reason}`)
+  for (const { specifier, index } of importsOf(source)) {
+    const reason = forbidden(file, specifier)
+    if (reason) problems.push(`${placeOf(file, source, index)}: imports ${specifier}: ${reason}`)
   }
+  const code = codeOnly(source)
   const bun = /\bBun\./.exec(code)
   if (bun && !file.startsWith('core/native/'))
     problems.push(`${placeOf(file, source, bun.index)}: uses Bun.*, which Deno has not`)
   const exported = /^export default\b/m.exec(code)
   if (exported) problems.push(`${placeOf(file, source, exported.index)}: has a default export`)
   return problems
+}
+
+/** Groups of files that reach each other through imports, of values or of types; each group sorted. */
+export function circles(sources: ReadonlyMap<string, string>): string[][] {
+  const next = new Map<string, string[]>()
+  for (const [file, source] of sources) {
+    const targets = importsOf(source).map(({ specifier }) => posix.join(posix.dirname(file), specifier))
+    next.set(
+      file,
+      targets.filter((target) => sources.has(target)),
+    )
+  }
+  // Tarjan's strongly connected components.
+  const order = new Map<string, number>()
+  const lowest = new Map<string, number>()
+  const open: string[] = []
+  const found: string[][] = []
+  const visit = (file: string): void => {
+    order.set(file, order.size)
+    lowest.set(file, order.size - 1)
+    open.push(file)
+    for (const target of next.get(file) ?? []) {
+      if (!order.has(target)) visit(target)
+      else if (!open.includes(target)) continue
+      lowest.set(file, Math.min(lowest.get(file) ?? 0, lowest.get(target) ?? 0))
+    }
+    if (lowest.get(file) !== order.get(file)) return
+    const group = open.splice(open.indexOf(file))
+    if (group.length > 1 || next.get(file)?.includes(file)) found.push(group.toSorted())
+  }
+  for (const file of sources.keys()) if (!order.has(file)) visit(file)
+  return found
+}
+
+/** What a file imports or exports from, with the place of the word. Comments and strings do not count. */
+function importsOf(source: string): { readonly specifier: string; readonly index: number }[] {
+  const code = codeOnly(source)
+  return [...source.matchAll(IMPORT)]
+    .filter(({ index }) => /^(from|import)/.test(code.slice(index)))
+    .map((match) => ({ specifier: match[2], index: match.index }))
 }
 
 function forbidden(file: string, specifier: string): string | null {

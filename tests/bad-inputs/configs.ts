@@ -93,7 +93,7 @@ export const BAD_CONFIGS: readonly BadInput[] = [
   {
     name: 'an unknown module in lora_target_modules',
     prepare: (space) => space.set({ lora_target_linear: 'false', lora_target_modules: '[q_proj, v_porj]' }),
-    says: ['"v_porj" matches no linear layer', 'did you mean "v_proj"'],
+    says: ['"v_porj" matches no layer', 'did you mean "v_proj"'],
   },
   {
     name: 'a rank larger than the layers',

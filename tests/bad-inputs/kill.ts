@@ -77,7 +77,7 @@ function inspect(cwd: string, before: number): Death {
   for (const { folder, step } of checkpoints) {
     try {
       using adapter = loadAdapter(model, folder)
-      const { entries } = openSafetensors(join(folder, 'optimizer.safetensors'))
+      const { entries } = openSafetensors(join(folder, 'state.safetensors'))
       if (entries.size !== 2 * adapter.parameters.size) problems.push(`${folder}: ${entries.size} moments`)
       const state: { step: number } = JSON.parse(readFileSync(join(folder, 'training_state.json'), 'utf8'))
       if (state.step !== step) problems.push(`${folder}: says step ${state.step}`)

@@ -6,6 +6,7 @@ import {
   type Device,
   DTYPES,
   empty,
+  implement,
   type Op,
   type OpInputs,
   type OpKey,
@@ -82,11 +83,7 @@ export function createWideDevice(): WideDevice {
     name: 'wide',
     implementationOf: (key) =>
       isOp(key)
-        ? {
-            op: key,
-            supports: () => true,
-            run: (inputs, outputs, params) => run(key, inputs, outputs, params),
-          }
+        ? implement(key, { run: (inputs, outputs, params) => run(key, inputs, outputs, params) })
         : undefined,
     tensor(values, shape) {
       const made = empty(shape, { device })

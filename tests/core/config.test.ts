@@ -4,7 +4,6 @@ import { ConfigError, defineConfig, formatPath } from '../../core/contracts/conf
 import type { ConfigRule } from '../../core/contracts/config.ts'
 import {
   decimal,
-  decimalText,
   flag,
   integer,
   listOf,
@@ -83,23 +82,67 @@ describe('defineConfig()', () => {
     expect(demo.validate({ rank: 9, mode: 'slow' }).rank).toBe(9)
   })
 
+  test('the remedy of one failure is that of the error', () => {
+    const failures = [{ path: ['a'], what: 'is wrong', remedy: 'mend it' }]
+    expect(new ConfigError(failures)).toMatchObject({
+      remedy: 'mend it',
+      message: 'a: is wrong\n  → mend it',
+    })
+    const two = new ConfigError([...failures, { path: ['b'], what: 'too' }])
+    expect(two.message).toBe('a: is wrong\n  → mend it\nb: too')
+    expect(two.remedy).toBeUndefined()
+  })
+
   test('`validate()` lists all failures', () => {
     expect(failure({ rank: 0, mode: 3 }).message.split('\n')).toHaveLength(2)
+  })
+
+  test('`validate()` runs the rules that read only fields that are right', () => {
+    const both = defineConfig(schema, [
+      rule,
+      ({ mode }) => (mode === 'slow' ? { path: ['mode'], what: 'is too slow' } : undefined),
+    ])
+    const messages = (input: unknown): string[] => {
+      try {
+        both.validate(input)
+      } catch (error) {
+        if (error instanceof ConfigError) return error.message.split('\n')
+        throw error
+      }
+      return []
+    }
+    expect(messages({ mode: 'slow', rank: 'x', other: 1 })).toEqual([
+      'rank: expected an integer ≥ 1, got "x"',
+      'other: unknown key "other"; known: rank, mode, parts',
+      'mode: is too slow',
+    ])
+    expect(messages({ rank: 9, mode: 'wild' })).toHaveLength(1)
+    expect(messages('text')).toHaveLength(1)
+  })
+
+  test('an error in a rule is not taken for a fault of the input', () => {
+    const broken = defineConfig(schema, [
+      () => {
+        throw new RangeError('a bug')
+      },
+    ])
+    expect(() => broken.validate({ rank: 'x' })).toThrow(RangeError)
   })
 })
 
 describe('fields', () => {
-  test('`flag()` reads the words of YAML 1.1 and nothing else', () => {
-    expect(v.parse(flag(), 'yes')).toBe(true)
-    expect(v.parse(flag(), 'Off')).toBe(false)
-    expect(v.safeParse(flag(), 'perhaps').success).toBe(false)
-    expect(v.safeParse(flag(), 1).success).toBe(false)
+  test('`flag()` reads the words of YAML 1.1, 1 and 0, and nothing else', () => {
+    for (const yes of ['yes', 'ON', 'true', true, 1]) expect(v.parse(flag(), yes)).toBe(true)
+    for (const no of ['Off', 'no', false, 0]) expect(v.parse(flag(), no)).toBe(false)
+    for (const other of ['perhaps', '', 2, null, 'y']) expect(v.safeParse(flag(), other).success).toBe(false)
   })
 
-  test('`decimalText()` reads a number written as text', () => {
-    expect(v.parse(decimalText({ above: 0 }), '2e-4')).toBe(2e-4)
-    expect(v.safeParse(decimalText({ above: 0 }), 'fast').success).toBe(false)
-    expect(v.safeParse(decimalText(), '').success).toBe(false)
+  test('numbers may be written as text, and then are numbers', () => {
+    expect(v.parse(decimal({ above: 0 }), '2e-4')).toBe(2e-4)
+    expect(v.parse(integer({ min: 1 }), '16')).toBe(16)
+    for (const wrong of ['fast', '', ' ', '1 2', '0x10', 'Infinity', '1e', '.'])
+      expect([wrong, v.safeParse(decimal(), wrong).success]).toEqual([wrong, false])
+    expect(v.safeParse(integer(), '1.5').success).toBe(false)
   })
 
   test('`decimal()` respects open and closed bounds and refuses NaN', () => {

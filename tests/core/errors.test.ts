@@ -50,6 +50,13 @@ describe('nearestNames()', () => {
   })
 })
 
+test('`nearestNames()` does not look for a very long name', () => {
+  const known = Array.from({ length: 1000 }, (_, i) => `${'k'.repeat(90)}${i}`)
+  const start = performance.now()
+  expect(nearestNames('k'.repeat(1_000_000), known)).toEqual([])
+  expect(performance.now() - start).toBeLessThan(1000)
+})
+
 describe('didYouMean()', () => {
   test('`didYouMean()` asks', () => {
     expect(didYouMean('lorra', ['lora', 'dora', 'full'])).toStartWith('did you mean "lora"')

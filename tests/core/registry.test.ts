@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test'
+import * as v from 'valibot'
 import {
   createHost,
+  defineConfig,
   definePlugin,
   type Host,
   type MonitorDefinition,
@@ -10,8 +12,10 @@ import {
   rmsNormForward,
 } from '../../core/mod.ts'
 
-function monitor(name: string): MonitorDefinition {
-  return { name, onMetrics() {} }
+const nothing = defineConfig(v.strictObject({}))
+
+function monitor(name: string): MonitorDefinition<object> {
+  return { name, options: nothing, create: () => ({ onEvent() {} }) }
 }
 
 const quiet = monitor('quiet')
@@ -55,7 +59,11 @@ describe('createHost()', () => {
   test('`createHost()` allows one name in two kinds', () => {
     const strategies = definePlugin({
       name: 's',
-      provides: { strategy: { quiet: { name: 'quiet', wrap: (_step, next) => next() } } },
+      provides: {
+        strategy: {
+          quiet: { name: 'quiet', options: nothing, create: () => ({ step: (_step, next) => next() }) },
+        },
+      },
     })
     using host = createHost({ plugins: [a, strategies] })
     expect(host.get('strategy', 'quiet').name).toBe('quiet')

@@ -79,6 +79,70 @@ describe('parseYaml()', () => {
   })
 })
 
+describe('a file that is no configuration', () => {
+  test.each([
+    ['a character that no text has', 'a: 1\nb: \u0000\n', 'f.yaml:2: the character U+0000 stands here'],
+    ['a tab as indentation', 'a:\n\tb: 1\n', 'f.yaml:2:1: not valid YAML: Tabs'],
+    ['a list as a key', '? [1, 2]\n: x\n', 'f.yaml:1:3: a list or a mapping cannot be a key'],
+    ['one key as number and as text', '1: y\n"1": z\n', 'f.yaml:2:1: the key "1" stands here a second time'],
+    ['a key twice in a list item', 'a:\n  - b: 1\n    b: 2\n', 'f.yaml:3:5: the key "b" stands here'],
+    ['something inside itself', 'a: &x [*x]\n', 'f.yaml:1:8: *x stands inside itself'],
+    ['an alias of nothing', 'a: *x\n', 'f.yaml:1:4: there is no &x before it'],
+    ['a tag of Python', 'a: !!python/object:os.system x\n', 'f.yaml:1:4: this tag is not known'],
+    [
+      'a number that readers of YAML disagree on',
+      'a: 010\n',
+      'f.yaml:1:4: 010 is 8 for some readers of YAML and 10',
+    ],
+    ['nesting without end', `a: ${'['.repeat(200)}${']'.repeat(200)}\n`, 'nested more than 100 levels deep'],
+    ['nesting beyond the stack', `a: ${'['.repeat(50_000)}${']'.repeat(50_000)}\n`, 'nested too deeply'],
+    ['a scalar', 'hello\n', 'f.yaml:1:1: expected a mapping'],
+    ['what is far too long', `a: ${'x'.repeat(5 << 20)}`, 'this is no configuration'],
+    ['more aliases than anybody writes', `a: &x 1\nb: [${'*x, '.repeat(1100)}]\n`, 'more than 1000 aliases'],
+  ])('%s is told with its place', (_, text, message) => {
+    const error = errorOf(() => yamlValue(parseYaml(text, 'f.yaml')))
+    expect(error.code).toBe('E_YAML')
+    expect(error.message.slice(0, 300)).toContain(message)
+  })
+
+  test('takes no longer than it is long', () => {
+    const seconds = (count: number): number => {
+      const text = Array.from({ length: count }, (_, i) => `key_${i}: 1\n`).join('')
+      const start = performance.now()
+      yamlValue(parseYaml(text, 'f.yaml'))
+      return performance.now() - start
+    }
+    seconds(1000)
+    const few = Math.min(seconds(3000), seconds(3000), seconds(3000))
+    // Eight times as many; quadratic time would be 64 times as long.
+    expect(seconds(24_000) / few).toBeLessThan(32)
+  })
+})
+
+describe('values', () => {
+  test('with underscores are numbers as in YAML 1.1, dates and words are text, and the rest is YAML 1.2', () => {
+    const text =
+      'a: 500_000\nb: -1_0.5e3\nc: 2024-01-01\nd: yes\ne: 0x1F\nf: 0o17\ng: 1e-4\nh: a_1\ni: "010"\nj: 08\n'
+    expect(yamlValue(parseYaml(text, 'f.yaml'))).toEqual({
+      a: 500_000,
+      b: -10_500,
+      c: '2024-01-01',
+      d: 'yes',
+      e: 31,
+      f: 15,
+      g: 1e-4,
+      h: 'a_1',
+      i: '010',
+      j: 8,
+    })
+  })
+
+  test('are merged, and a key beside `<<` wins', () => {
+    const text = 'base: &b { x: 1, y: 2 }\na:\n  <<: *b\n  y: 3\n'
+    expect(yamlValue(parseYaml(text, 'f.yaml'))).toMatchObject({ a: { x: 1, y: 3 } })
+  })
+})
+
 describe('applyOverrides()', () => {
   const source = parseYaml('adapter:\n  rank: 4\ndatasets:\n  - path: a\n', 'f.yaml')
 
@@ -102,7 +166,14 @@ describe('applyOverrides()', () => {
   })
 
   test('refuses what it cannot read or place', () => {
-    for (const assignment of ['adapter', '=3', 'adapter.rank.deep=1', 'adapter=[1']) {
+    for (const assignment of [
+      'adapter',
+      '=3',
+      'adapter.rank.deep=1',
+      'adapter=[1',
+      'adapter={a: 1, a: 2}',
+      'a=010',
+    ]) {
       expect(errorOf(() => applyOverrides(source, [assignment])).code).toBe('E_USAGE')
     }
   })

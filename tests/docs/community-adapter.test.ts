@@ -3,10 +3,13 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
+  activateAdapters,
   adamw,
   chain,
   clipByGlobalNorm,
-  linear,
+  denseWeight,
+  headLogits,
+  mergedWeight,
   type Model,
   noGrad,
   tensorScope,
@@ -72,24 +75,22 @@ describe('the adapter of docs/plugins.md', () => {
     learn(model, adapter, 6)
     const adapted = logitsOf(model)
     for (const layer of model.layers.values()) {
-      const own = layer.adapter
-      if (!own) throw new Error(`${layer.path} has no adapter`)
-      using merged = own.merge(layer.weight)
-      using back = own.unmerge(merged)
-      expectClose(back.toArray(), layer.weight.toArray(), 1e-6)
+      if (layer.kind !== 'linear') continue
+      const own = layer.adapters[0]?.adapter
+      using weight = denseWeight(layer)
+      using merged = own?.merge?.(weight)
+      using back = merged && own?.unmerge?.(merged)
+      if (!back) throw new Error(`${layer.path} has no adapter`)
+      expectClose(back.toArray(), weight.toArray(), 1e-6)
     }
     const names = [...mergedSources(model)].map(({ name }) => name)
     expect(names).toEqual([...model.weights.keys()])
     // The same logits without the adapter, from the merged weights.
-    const merged = new Map(
-      [...model.layers.values()].map((layer) => [layer, layer.adapter?.merge(layer.weight)]),
-    )
-    for (const [layer, weight] of merged) {
-      layer.adapter = null
-      if (weight) layer.weight = weight
-    }
+    const merged = new Map([...model.layers.values()].map((layer) => [layer, mergedWeight(layer)]))
+    for (const [layer, weight] of merged) layer.weight = weight
+    activateAdapters(model, [])
     expectClose(logitsOf(model), adapted, 1e-4)
-    for (const weight of merged.values()) weight?.dispose()
+    for (const weight of merged.values()) weight.dispose()
   })
 
   test('is saved and loaded by name', () => {
@@ -119,7 +120,7 @@ describe('the adapter of docs/plugins.md', () => {
     const error = errorOf(() => loadAdapter(model, saved))
     expect(error.code).toBe('E_NAME')
     expect(error.message).toContain('"vector-scale", which no plugin provides')
-    expect([...model.layers.values()].every(({ adapter }) => adapter === null)).toBe(true)
+    expect([...model.layers.values()].every(({ adapters }) => adapters.length === 0)).toBe(true)
   })
 })
 
@@ -179,8 +180,10 @@ describe('plugins in the file of a run', () => {
   })
 
   test('loadPlugins() takes paths from the given folder and every plugin of a module once', async () => {
-    const [plugin, ...others] = await loadPlugins([EXAMPLE, EXAMPLE], { cwd: ROOT })
-    expect(plugin).toBe(vectorScalePlugin)
+    const [loaded, ...others] = await loadPlugins([EXAMPLE, EXAMPLE], { cwd: ROOT })
+    expect(loaded.plugin).toBe(vectorScalePlugin)
+    expect(loaded.place).toBe(join(ROOT, EXAMPLE))
+    expect(loaded.version).toMatch(/^\d+\.\d+\.\d+$/)
     expect(others).toEqual([])
   })
 
@@ -250,7 +253,7 @@ function learn(model: Model, { parameters }: Attached, steps = 24): number[] {
 function logitsOf(model: Model): Float32Array {
   return noGrad(() => {
     using _scope = tensorScope()
-    return linear(model.hidden(createBatch(batches[0], device)), model.head).toArray()
+    return headLogits(model.head, model.hidden(createBatch(batches[0], device))).toArray()
   })
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { readElf } from '../../scripts/checks/_elf.ts'
 import { codeOnly } from '../../scripts/checks/_files.ts'
-import { layerProblems } from '../../scripts/checks/layers.ts'
+import { circles, layerProblems } from '../../scripts/checks/layers.ts'
 import { wordProblems } from '../../scripts/checks/words.ts'
 import { overlooked } from '../../scripts/size.ts'
 
@@ -105,5 +105,35 @@ describe('readElf()', () => {
   })
   test('`readElf()` refuses other files', () => {
     expect(() => readElf(new Uint8Array(64), 'a.so')).toThrow(/a\.so: not a 64-bit/)
+  })
+})
+
+describe('circles()', () => {
+  const source = (...specifiers: string[]): string =>
+    specifiers.map((specifier) => `import type { A } from '${specifier}'\n`).join('')
+
+  test('`circles()` finds files that import each other, types included', () => {
+    const files = new Map([
+      ['core/a.ts', source('./b.ts')],
+      ['core/b.ts', source('./rooms/c.ts', './d.ts')],
+      ['core/rooms/c.ts', source('../a.ts')],
+      ['core/d.ts', source('./e.ts')],
+      ['core/e.ts', "export * from './d.ts'"],
+      ['core/f.ts', source('./a.ts', './d.ts', 'node:fs')],
+    ])
+    expect(circles(files).toSorted()).toEqual([
+      ['core/a.ts', 'core/b.ts', 'core/rooms/c.ts'],
+      ['core/d.ts', 'core/e.ts'],
+    ])
+  })
+
+  test('`circles()` takes a file that is imported on two ways for none', () => {
+    const files = new Map([
+      ['core/a.ts', source('./b.ts', './c.ts')],
+      ['core/b.ts', source('./d.ts')],
+      ['core/c.ts', source('./d.ts', './b.ts')],
+      ['core/d.ts', "// import './a.ts'\n"],
+    ])
+    expect(circles(files)).toEqual([])
   })
 })

@@ -6,7 +6,7 @@ import {
   adamw,
   chain,
   clipByGlobalNorm,
-  linearQuantized,
+  isQuantized,
   type Model,
   quantize4bit,
   tensor,
@@ -14,7 +14,7 @@ import {
 } from '../../../core/mod.ts'
 import { trainStep } from '../../../plugins/finetune/mod.ts'
 import { MODELS } from '../../../plugins/models/mod.ts'
-import { attachLora, type LoraAdapter } from '../../../plugins/peft/mod.ts'
+import { attachLora } from '../../../plugins/peft/mod.ts'
 import { median } from '../_measure.ts'
 import { randomBatch } from '../_random-step.ts'
 import type { Rig } from './rig.ts'
@@ -141,14 +141,10 @@ function measure(
 /** The linear layers as NF4; their full weights are freed, which nothing but this benchmark may do to a model. */
 function packLayers(model: Model, open: DisposableStack): void {
   for (const layer of model.layers.values()) {
-    const inner = layer.adapter as LoraAdapter
-    const { a, b, scale } = inner
-    const packed = open.use(quantize4bit(layer.weight))
-    layer.weight.dispose()
-    layer.adapter = {
-      ...inner,
-      forward: (x) => linearQuantized(x, packed, { lora: { a, b, scale, dropout: 0, site: 0 } }),
-    }
+    const { kind, weight } = layer
+    if (kind !== 'linear' || isQuantized(weight)) continue
+    layer.weight = open.use(quantize4bit(weight))
+    weight.dispose()
   }
 }
 

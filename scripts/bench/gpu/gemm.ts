@@ -112,7 +112,7 @@ function choicesOf(rig: Rig, all: readonly string[]): string[] {
   })
 }
 
-interface Product {
+export interface Product {
   readonly m: number
   readonly n: number
   readonly k: number
@@ -120,15 +120,17 @@ interface Product {
   readonly transB: number
 }
 
-/** Largest error of sampled elements in f64, in units of the typical size of an element. */
-function sampledError(
+/**
+ * Largest error of sampled elements in f64, as a share of the element and the typical size of one together: so a large
+ * element may be off by its rounding to bf16.
+ */
+export function sampledError(
   { a, b, c }: { readonly a: Tensor; readonly b: Tensor; readonly c: Tensor },
   { m, n, k, transA, transB }: Product,
   seed: number,
 ): number {
-  const [da, db, dc] = [bitsOf(a), bitsOf(b), bitsOf(c)]
-  let worst = 0
-  let squares = 0
+  const [atA, atB, atC] = [a, b, c].map(readerOf)
+  const samples: { readonly error: number; readonly expected: number }[] = []
   const count = 64
   for (let s = 0; s < count; s++) {
     // The corners, then all over.
@@ -136,19 +138,28 @@ function sampledError(
     const j = s < 4 ? (s >> 1) * (n - 1) : (s * 104729 + seed) % n
     let sum = 0
     for (let p = 0; p < k; p++) {
-      const x = da[transA ? p * m + i : i * k + p]
-      const w = db[transB ? j * k + p : p * n + j]
-      sum += bf16ToNumber(x) * bf16ToNumber(w)
+      sum += atA(transA ? p * m + i : i * k + p) * atB(transB ? j * k + p : p * n + j)
     }
-    const got = bf16ToNumber(dc[i * n + j])
+    const got = atC(i * n + j)
     if (!Number.isFinite(got)) return Infinity
-    worst = Math.max(worst, Math.abs(got - sum))
-    squares += sum * sum
+    samples.push({ error: Math.abs(got - sum), expected: Math.abs(sum) })
   }
-  return worst / Math.sqrt(squares / count)
+  const typical = Math.sqrt(samples.reduce((all, { expected }) => all + expected ** 2, 0) / count)
+  return Math.max(...samples.map(({ error, expected }) => error / (typical + expected)))
 }
 
-function bitsOf(tensor: Tensor): Uint16Array {
-  const bytes = tensor.device.read?.(tensor.address, tensor.bytes) ?? new Uint8Array()
-  return new Uint16Array(bytes.buffer, bytes.byteOffset, tensor.size)
+/** Reads single elements: a tensor of 8192² would be slow to convert as a whole. */
+function readerOf(tensor: Tensor): (i: number) => number {
+  const { buffer, byteOffset } = bytesOf(tensor)
+  if (tensor.dtype === 'f32') {
+    const values = new Float32Array(buffer, byteOffset, tensor.size)
+    return (i) => values[i]
+  }
+  const bits = new Uint16Array(buffer, byteOffset, tensor.size)
+  return (i) => bf16ToNumber(bits[i])
+}
+
+/** The bytes of a tensor on the device. */
+export function bytesOf(tensor: Tensor): Uint8Array {
+  return tensor.device.read?.(tensor.address, tensor.bytes) ?? new Uint8Array()
 }

@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { adamw, chain, clipByGlobalNorm, createRandom, type Device } from '../../../core/mod.ts'
+import { adamw, chain, clipByGlobalNorm, type Device } from '../../../core/mod.ts'
 import type { Batch } from '../../../plugins/data/mod.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import { trainStep } from '../../../plugins/finetune/mod.ts'
@@ -20,7 +20,7 @@ const LORA = { rank: 8, alpha: 16, targetModules: 'all-linear' } as const
 
 export async function losses(rig: Rig): Promise<void> {
   const { options, report, size } = rig
-  const folder = join(options.folder, 'tiny-llama')
+  const folder = join(options.scratch, 'tiny-llama')
   mkdirSync(folder, { recursive: true })
   const full = {
     hidden_size: 128,
@@ -39,7 +39,7 @@ export async function losses(rig: Rig): Promise<void> {
   const batches = Array.from({ length: count }, (_, seed) =>
     randomBatch(size(1024, 424), { ...shape, seed: options.seed + seed }),
   )
-  const adapter = join(options.folder, 'tiny-adapter')
+  const adapter = join(options.scratch, 'tiny-adapter')
   saveUntrained(folder, adapter, options.seed)
 
   for (const dtype of ['f32', 'bf16'] as const) {
@@ -103,9 +103,4 @@ function lossesOn(
   using optimizer = chain(clipByGlobalNorm(1), adamw({ weightDecay: WEIGHT_DECAY })).init(adapter.parameters)
   const context = { model, device, parameters: adapter.parameters, optimizer, checkpointing: false, seed: 0 }
   return batches.map((batch, step) => trainStep(context, [batch], { step, learningRate: LEARNING_RATE }).loss)
-}
-
-/** Fresh tokens for another run. */
-export function randomSeed(): number {
-  return createRandom(Date.now(), 'bench/gpu').int(2 ** 31)
 }

@@ -1,16 +1,16 @@
 /**
  * Every case of the op table on the device against the f64 reference, with fresh random inputs, twice: the same bits.
  */
-import { referenceDevice, tensorScope, useDevice, type Device } from '../../../core/mod.ts'
+import { createRandom, referenceDevice, tensorScope, useDevice, type Device } from '../../../core/mod.ts'
 import { firstDifference, TOLERANCE } from '../../../tests/cases/difference.ts'
 import { caseInputs, type OpCase, runCase } from '../../../tests/cases/op-case.ts'
 import { OP_CASES } from '../../../tests/cases/ops.ts'
-import { messageOf, type Rig } from './rig.ts'
+import { type GpuOptions, messageOf, type Rig } from './rig.ts'
 
 export function ops({ device, options, report }: Rig): void {
-  const { seed, quick, emulated } = options
+  const { seed } = options
   report({ name: `seed ${seed}` })
-  const cases = quick && emulated ? OP_CASES.filter((_, i) => i % 10 === 0) : OP_CASES
+  const cases = casesFor(options)
   let passed = 0
   for (const op of cases) {
     for (const dtype of op.dtypes ?? (['f32', 'bf16'] as const)) {
@@ -20,6 +20,41 @@ export function ops({ device, options, report }: Rig): void {
     }
   }
   report({ name: 'cases that passed', ours: passed })
+}
+
+/** The cases on the device alone, in random order until the time is up: for a tool that watches the memory, not the numbers. */
+export function opsOnly({ device, options, report }: Rig): void {
+  const { seed, seconds = Infinity } = options
+  const until = performance.now() + seconds * 1000
+  const all = casesFor(options).flatMap((op) =>
+    (op.dtypes ?? (['f32', 'bf16'] as const)).map((dtype) => ({ op, dtype })),
+  )
+  const failures: string[] = []
+  let count = 0
+  for (const { op, dtype } of createRandom(seed, 'bench/ops-only').shuffle(all)) {
+    if (performance.now() > until) break
+    try {
+      resultsOn(device, op, dtype, seed)
+      count++
+    } catch (error) {
+      failures.push(`${op.name}, ${dtype}: ${messageOf(error)}`)
+    }
+  }
+  report({
+    name: OPS_ONLY,
+    ok: failures.length === 0,
+    ours: count,
+    theirs: all.length,
+    note: failures.slice(0, 5).join('; '),
+  })
+}
+
+/** The result of `opsOnly`: how many cases ran, and how many there are. */
+export const OPS_ONLY = 'cases'
+
+/** The emulator takes minutes for all of them. */
+function casesFor({ quick, emulated }: GpuOptions): readonly OpCase[] {
+  return quick && emulated ? OP_CASES.filter((_, i) => i % 10 === 0) : OP_CASES
 }
 
 function problemOf(device: Device, op: OpCase, dtype: 'f32' | 'bf16', seed: number): string | null {

@@ -43,28 +43,32 @@ export function formatLine({ name, ok, ours, theirs, unit, ratio, share, note }:
 export function formatMarkdown(results: readonly GpuResult[], head: readonly string[]): string {
   const sections = Map.groupBy(results, ({ section }) => section)
   const lines = [...head]
-  for (const [section, rows] of sections) {
-    const failed = rows.filter(({ ok }) => ok === false).length
-    const checks = rows.filter(({ ok }) => ok !== null).length
-    lines.push('', `## ${section}`, '')
-    if (checks > 0) lines.push(`${checks - failed} of ${checks} checks passed`, '')
-    lines.push('| | ours | torch | | ratio | share | |', '|---|---|---|---|---|---|---|')
-    for (const { name, ok, ours, theirs, unit, ratio, share, note } of rows) {
-      // Hundreds of checks that passed say less than the few that did not.
-      if (ok === true && ours === null && rows.length > 40) continue
-      const cells = [
-        `${ok === false ? '**FAIL** ' : ''}${name}`,
-        ours === null ? '' : formatNumber(ours),
-        theirs === null ? '' : formatNumber(theirs),
-        unit,
-        ratio === null ? '' : ratio.toFixed(2),
-        share === null ? '' : `${(100 * share).toFixed(0)} %`,
-        note.replaceAll('|', '\\|').replaceAll('\n', ' '),
-      ]
-      lines.push(`| ${cells.join(' | ')} |`)
-    }
-  }
+  for (const [section, rows] of sections) lines.push('', `## ${section}`, '', ...formatTable(rows))
   return `${lines.join('\n')}\n`
+}
+
+/** How many checks passed, and a row per result. */
+export function formatTable(rows: readonly GpuResult[]): string[] {
+  const lines: string[] = []
+  const failed = rows.filter(({ ok }) => ok === false).length
+  const checks = rows.filter(({ ok }) => ok !== null).length
+  if (checks > 0) lines.push(`${checks - failed} of ${checks} checks passed`, '')
+  lines.push('| | ours | torch | | ratio | share | |', '|---|---|---|---|---|---|---|')
+  for (const { name, ok, ours, theirs, unit, ratio, share, note } of rows) {
+    // Hundreds of checks that passed say less than the few that did not.
+    if (ok === true && ours === null && rows.length > 40) continue
+    const cells = [
+      `${ok === false ? '**FAIL** ' : ''}${name}`,
+      ours === null ? '' : formatNumber(ours),
+      theirs === null ? '' : formatNumber(theirs),
+      unit,
+      ratio === null ? '' : ratio.toFixed(2),
+      share === null ? '' : `${(100 * share).toFixed(0)} %`,
+      note,
+    ]
+    lines.push(`| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`)
+  }
+  return lines
 }
 
 /** Three significant digits or so. */

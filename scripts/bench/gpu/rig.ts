@@ -17,10 +17,13 @@ import { type CheckedFunctions, type NativeLibrary, openLibrary } from '../../..
 import { openCuda } from '../../../plugins/cuda/mod.ts'
 import { type Answer, type Child, startChild } from '../_child.ts'
 import { median } from '../_measure.ts'
+import type { Computer } from './journal.ts'
 import { type PartialResult, type GpuResult, resultOf } from './result.ts'
 
 export interface GpuOptions {
   readonly section: string
+  /** The process of the section; most sections have one, of their name. */
+  readonly step: string
   /** The emulator instead of a GPU: tiny sizes, times mean nothing. */
   readonly emulated: boolean
   readonly quick: boolean
@@ -29,8 +32,12 @@ export interface GpuOptions {
   readonly seed: number
   /** Of tt_option_set; null: as the library chooses. */
   readonly gemm: string | null
-  /** Where files may be written. */
-  readonly folder: string
+  /** For files that nobody needs afterwards. */
+  readonly scratch: string
+  /** For files that belong to the results. */
+  readonly out: string
+  /** Seconds after which the step is ended from outside, or should end by itself where it can. */
+  readonly seconds?: number
 }
 
 export interface Rig extends AsyncDisposable {
@@ -155,6 +162,20 @@ export function openRig(options: GpuOptions, onResult: (result: GpuResult) => vo
     async [Symbol.asyncDispose]() {
       await torch?.[Symbol.asyncDispose]()
     },
+  }
+}
+
+/** What the rig computes on, from the library itself: nobody can take the emulator for a GPU. */
+export function computerOf({ library, options }: Rig): Computer {
+  const { driver, runtime, devices } = library.devices()
+  return {
+    kind: 'device',
+    section: options.section,
+    library: String(library.info.device),
+    name: devices[0]?.name ?? '',
+    driver,
+    runtime,
+    sources: String(library.info.sources),
   }
 }
 

@@ -40,11 +40,13 @@ await runCommand({
     const stop = new AbortController()
     process.once('SIGINT', () => stop.abort())
     const { stopped, best, outputDir } = await train(run, {
-      onEvent: createProgress({
-        loggingSteps: config.logging_steps,
-        terminal: process.stdout.isTTY === true,
-        write: (text) => process.stdout.write(text),
-      }),
+      monitors: [
+        createProgress({
+          loggingSteps: config.logging_steps,
+          terminal: process.stdout.isTTY === true,
+          write: (text) => process.stdout.write(text),
+        }),
+      ],
       signal: stop.signal,
       resume: resume ? 'newest' : false,
     })

@@ -22,6 +22,7 @@ export function context(
   return {
     tokenizer,
     options: options(dataset),
+    typeOptions: {},
     trainOnInputs,
     eotTokens,
     note: (text) => void notes.push(text),

@@ -126,20 +126,88 @@ describe('createBatches()', () => {
     expect(first).not.toEqual(first.toSorted((a, b) => b - a))
   })
 
-  test('keeps the incomplete last batch and window', () => {
-    const batches = createBatches({ ...COMMON, gradientAccumulationSteps: 4 })
-    expect(batches.length).toBe(6)
-    expect(batches.get(5).rows).toBe(1)
-    expect(batches.windows.map(({ start, end }) => [start, end])).toEqual([
-      [0, 4],
-      [4, 6],
+  const rowsOf = (batches: Batches): number[][] =>
+    batches.windows.map(({ start, end }) =>
+      all(batches)
+        .slice(start, end)
+        .map(({ rows }) => rows),
+    )
+
+  test('spreads the rows evenly over the windows when they do not fill them', () => {
+    const uneven = createBatches({ ...COMMON, gradientAccumulationSteps: 4 })
+    expect(rowsOf(uneven)).toEqual([
+      [2, 2, 2],
+      [2, 2, 1],
     ])
+    expect(uneven.windows.map(({ rows }) => rows)).toEqual([6, 5])
+    const nine = createBatches({ ...COMMON, examples: examples.slice(0, 9), microBatchSize: 4 })
+    expect(rowsOf(nine)).toEqual([[3], [3], [3]])
+    const full = createBatches({ ...COMMON, examples: examples.slice(0, 8), gradientAccumulationSteps: 2 })
+    expect(rowsOf(full)).toEqual([
+      [2, 2],
+      [2, 2],
+    ])
+  })
+
+  test('a window is the same however it is split into micro-batches', () => {
+    const documentsOf = (microBatchSize: number, gradientAccumulationSteps: number): number[][] => {
+      const batches = createBatches({ ...COMMON, microBatchSize, gradientAccumulationSteps })
+      return batches.windows.map(({ start, end }) =>
+        all(batches)
+          .slice(start, end)
+          .flatMap(({ ids }) => [...ids]),
+      )
+    }
+    expect(documentsOf(1, 4)).toEqual(documentsOf(4, 1))
+    expect(documentsOf(2, 2)).toEqual(documentsOf(4, 1))
+  })
+
+  test('counts the trained tokens of each window', () => {
+    const batches = createBatches({ ...COMMON, gradientAccumulationSteps: 4 })
     for (const { start, end, trainedTokens } of batches.windows) {
       const counts = all(batches)
         .slice(start, end)
         .map((batch) => batch.trainedTokens)
       expect(trainedTokens).toBe(counts.reduce((a, b) => a + b))
     }
+  })
+
+  test('`dropLast` leaves out what does not fill a window, other examples in each epoch', () => {
+    const left = (epoch: number): number[] => {
+      const options = { ...COMMON, gradientAccumulationSteps: 2, dropLast: true, epoch }
+      const batches = createBatches(options)
+      expect(rowsOf(batches)).toEqual([
+        [2, 2],
+        [2, 2],
+      ])
+      const seen = new Set(
+        all(batches).flatMap(({ ids, offsets }) => Array.from(offsets.slice(0, -1), (o) => ids[o])),
+      )
+      return examples.map(({ ids }) => ids[0]).filter((id) => !seen.has(id))
+    }
+    expect(left(0)).toHaveLength(3)
+    expect(left(0)).toEqual(left(0))
+    expect(left(0)).not.toEqual(left(1))
+    expect(createBatches({ ...COMMON, gradientAccumulationSteps: 8, dropLast: true }).windows).toEqual([])
+  })
+
+  test('`groupByLength` brings examples of like length together, and again the same ones', () => {
+    const many = Array.from({ length: 64 }, (_, i) => example(i, 1 + ((i * 37) % 64)))
+    const options = { ...COMMON, examples: many, microBatchSize: 4, sequenceLength: 64 }
+    const spreadOf = (groupByLength: boolean): number => {
+      const batches = createBatches({ ...options, groupByLength })
+      return all(batches).reduce((total, { offsets }) => {
+        const lengths = Array.from(offsets.slice(1), (end, i) => end - offsets[i])
+        return total + Math.max(...lengths) - Math.min(...lengths)
+      }, 0)
+    }
+    expect(spreadOf(true)).toBeLessThan(spreadOf(false) / 2)
+    expect(all(createBatches({ ...options, groupByLength: true }))).toEqual(
+      all(createBatches({ ...options, groupByLength: true })),
+    )
+    // The longest comes first.
+    const [first] = all(createBatches({ ...options, groupByLength: true }))
+    expect(first.offsets[1]).toBe(64)
   })
 
   test('gives any batch on its own, again and again', () => {

@@ -131,7 +131,10 @@ test('a user-defined type fills its formats, once', () => {
     field_output: 'reply',
   }
   const run = (value: Record<string, unknown>): string => {
-    const example = datasetTypeOf(options({ type })).tokenize({ value, source: SOURCE }, context(tokenizer))
+    const example = datasetTypeOf(options({ type })).type.tokenize(
+      { value, source: SOURCE },
+      context(tokenizer),
+    )
     expect(trainedText(example, tokenizer)).toEqual(['ok</s>'])
     return tokenizer.decode([...example.ids])
   }

@@ -3,14 +3,12 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Device } from '../../../core/mod.ts'
+import type { Device, RunEvent, RunResult } from '../../../core/mod.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import {
   type FinetuneConfig,
   finetuneConfig,
   prepareRun,
-  type RunEvent,
-  type RunResult,
   train,
   type TrainOptions,
 } from '../../../plugins/finetune/mod.ts'

@@ -1,13 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { TrituneError } from '../../../core/errors.ts'
-import {
-  IGNORED_DATASET_KEYS,
-  IGNORED_KEYS,
-  UNSUPPORTED_DATASET_KEYS,
-  UNSUPPORTED_KEYS,
-} from '../../../plugins/finetune/axolotl-keys.ts'
+import { IGNORED_DATASET_KEYS, IGNORED_KEYS } from '../../../plugins/finetune/axolotl-keys.ts'
 import { finetuneConfig, readFinetuneConfig, warmupSteps } from '../../../plugins/finetune/config.ts'
 import { finetuneSchema } from '../../../plugins/finetune/finetune-schema.ts'
+import { UNSUPPORTED_DATASET_KEYS, UNSUPPORTED_KEYS } from '../../../plugins/finetune/unsupported-keys.ts'
 
 /** Shaped like the LoRA example that axolotl users start from. */
 const LORA_YAML = `base_model: NousResearch/Llama-3.2-1B
@@ -150,9 +146,10 @@ describe('finetuneConfig', () => {
       excess_length_strategy: 'drop',
       output_dir: './model-out',
       seed: 42,
-      saves_per_epoch: 1,
-      eval_steps: null,
-      evals_per_epoch: null,
+      save_strategy: 'epoch',
+      save_total_limit: 4,
+      eval_strategy: 'no',
+      load_best_model_at_end: false,
       notes: [],
     })
     expect(config.datasets[0]).toMatchObject({
@@ -167,7 +164,6 @@ describe('finetuneConfig', () => {
     expect(errorOf({ optimizer: 'lion_8bit' }).message).toContain('"lion_8bit" is not supported yet')
     expect(errorOf({ lr_scheduler: 'rex' }).message).toContain('"rex" is not supported yet')
     expect(errorOf({ peft_init_lora_weights: 'pissa' }).message).toContain('"pissa" is not supported yet')
-    expect(errorOf({ gradient_checkpointing: 'offload' }).message).toContain('"offload" is not supported yet')
     expect(errorOf({ lora_modules_to_save: ['lm_head'] }).code).toBe('E_CONFIG_KEY')
     expect(errorOf({ fp16: true }).code).toBe('E_CONFIG_KEY')
     expect(finetuneConfig.validate({ ...MINIMAL, fp16: false, lora_modules_to_save: [] }).notes).toEqual([])
@@ -195,7 +191,7 @@ describe('finetuneConfig', () => {
   })
 
   test('refuses unknown keys and names the nearest one', () => {
-    expect(errorOf({ lora_rank: 8 }).message).toContain('"lora_r"')
+    expect(errorOf({ lora_rr: 8 }).message).toContain('"lora_r"')
     expect(errorOf({ datasets: [{ path: 'a', type: 'alpaca', feild: 'x' }] }).message).toBe(
       'datasets[0].feild: unknown key "feild"; did you mean "field"?',
     )
@@ -233,7 +229,7 @@ describe('finetuneConfig', () => {
 
   test('reads old names', () => {
     const config = finetuneConfig.validate({ ...MINIMAL, val_set_size: 2, evaluation_strategy: 'epoch' })
-    expect(config.evals_per_epoch).toBe(1)
+    expect(config.eval_strategy).toBe('epoch')
     expect(config.notes).toEqual(['evaluation_strategy is read as eval_strategy'])
     expect(errorOf({ dpo_beta: 0.1 }).place).toBe('dpo_beta')
     const [dataset] = finetuneConfig.validate({
@@ -253,11 +249,6 @@ describe('finetuneConfig', () => {
       [{ eval_steps: 5 }, 'nothing to evaluate on'],
       [{ load_best_model_at_end: true }, 'needs evaluation'],
       [{ early_stopping_patience: 2 }, 'needs evaluation'],
-      [
-        { load_best_model_at_end: true, val_set_size: 0.1, eval_steps: 4, save_steps: 6 },
-        'multiple of eval_steps',
-      ],
-      [{ load_best_model_at_end: true, val_set_size: 0.1, eval_steps: 4 }, 'counted alike'],
       [{ load_best_model_at_end: true, val_set_size: 0.1, save_strategy: 'no' }, 'saving is off'],
       [{ batch_size: 8, gradient_accumulation_steps: 2 }, 'either gradient_accumulation_steps or batch_size'],
       [{ batch_size: 7, micro_batch_size: 2 }, 'multiple of micro_batch_size'],
@@ -271,6 +262,7 @@ describe('finetuneConfig', () => {
       [{ lora_model_dir: 'x' }, 'needs adapter: lora'],
       [{ lr_scheduler_kwargs: { num_decay_steps: 5 } }, 'warmup_stable_decay'],
       [{ min_sample_len: 600 }, 'at most sequence_len'],
+      [{ val_set_size: 1, eval_strategy: 'epoch', evals_per_epoch: 4 }, 'is epoch, but evals_per_epoch is 4'],
       [{ save_strategy: 'no', save_steps: 4 }, 'is no, but save_steps is 4'],
       [{ save_strategy: 'steps' }, 'needs save_steps or saves_per_epoch'],
       [{ plugins: ['axolotl.integrations.kd.KDPlugin'] }, 'a Python plugin'],
@@ -296,7 +288,22 @@ describe('finetuneConfig', () => {
   })
 })
 
+test('early stopping keeps the best weights unless the file says otherwise', () => {
+  const stopping = { ...MINIMAL, val_set_size: 2, early_stopping_patience: 3 }
+  const config = finetuneConfig.validate(stopping)
+  expect(config.load_best_model_at_end).toBe(true)
+  expect(config.notes.join()).toContain('the best weights are kept')
+  const last = finetuneConfig.validate({ ...stopping, load_best_model_at_end: false })
+  expect(last).toMatchObject({ load_best_model_at_end: false, notes: [] })
+})
+
 test('`warmupSteps()` takes steps, a ratio, or 3 % up to 100', () => {
+  const { warmup_steps, warmup_ratio } = finetuneConfig.validate({
+    ...MINIMAL,
+    warmup_steps: 0,
+    warmup_ratio: 0.1,
+  })
+  expect(warmupSteps({ warmup_steps, warmup_ratio }, 1000)).toBe(0)
   expect(warmupSteps({ warmup_steps: 7, warmup_ratio: null }, 1000)).toBe(7)
   expect(warmupSteps({ warmup_steps: null, warmup_ratio: 0.1 }, 1000)).toBe(100)
   expect(warmupSteps({ warmup_steps: null, warmup_ratio: null }, 1000)).toBe(30)

@@ -5,7 +5,7 @@ import { expect, test } from 'bun:test'
 import {
   countLiveTensors,
   type KvCache,
-  linear,
+  headLogits,
   type Model,
   noGrad,
   tensorScope,
@@ -22,7 +22,7 @@ function feed(model: Model, cache: KvCache, ids: Int32Array): Float32Array {
   using _scope = tensorScope()
   return noGrad(() => {
     const positions = Int32Array.from(ids, (_, i) => cache.length + i)
-    return linear(model.hidden(createBatch({ ids, positions }, cpu), { cache }), model.head).toArray()
+    return headLogits(model.head, model.hidden(createBatch({ ids, positions }, cpu), { cache })).toArray()
   })
 }
 

@@ -51,7 +51,7 @@ describe('a list of names', () => {
 
   test('is not a list of regular expressions', () => {
     expect(errorOf(() => match({ targetModules: ['.*_proj'] })).message).toContain(
-      '".*_proj" matches no linear layer',
+      '".*_proj" matches no layer',
     )
   })
 
@@ -110,7 +110,7 @@ describe('exclusion and layers', () => {
 
 test('a miss says the nearest names and what the model has', () => {
   const error = errorOf(() => match({ targetModules: ['q_porj'] }))
-  expect(error.message).toContain('"q_porj" matches no linear layer')
+  expect(error.message).toContain('"q_porj" matches no layer')
   expect(error.remedy).toContain('did you mean "q_proj"')
   expect(error.remedy).toContain('q_proj, k_proj, v_proj, o_proj, up_proj')
 })

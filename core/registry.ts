@@ -1,40 +1,11 @@
 /**
- * The host: the set of plugins in use and the names that they provide. Names are typed from the list of plugins:
- * `host.get('adapter', 'lorra')` does not compile, and from YAML it is an E_NAME that offers the nearest.
+ * Makes a host from plugins: who provides what, duplicates and requirements, and the live things of `setup`.
  */
-import type { Capabilities, CapabilityKind } from './capability.ts'
-import { didYouMean, TrituneError } from '../errors.ts'
-import { explain, type Op, type OpInputs, type OpOutputs } from '../tensor/op.ts'
-import type { Plugin } from './plugin.ts'
-
-type Falsy = false | null | undefined
-export type PluginList = readonly (Plugin | Falsy)[]
-
-/**
- * Names of kind K that the plugins of list L provide. A plugin that is typed as `Plugin & { provides: … }` also has the
- * index signature of Provides, under which every name is legal; only the names that are spelled out count.
- */
-export type NamesOf<L extends PluginList, K extends CapabilityKind> = L[number] extends infer P
-  ? P extends { readonly provides: infer S }
-    ? K extends keyof S
-      ? SpelledOut<NonNullable<S[K]>>
-      : never
-    : never
-  : never
-
-type SpelledOut<T> = keyof { [N in keyof T as string extends N ? never : N]: true } & string
-
-export interface Host<L extends PluginList = PluginList> extends Disposable {
-  readonly plugins: readonly Plugin[]
-  get<K extends CapabilityKind>(kind: K, name: NamesOf<L, K>): Capabilities[K]
-  /** For names that come from files: E_NAME with the nearest names when nobody provides it. */
-  find<K extends CapabilityKind>(kind: K, name: string): Capabilities[K]
-  names(kind: CapabilityKind): string[]
-  /** Everything of a kind, by name. */
-  all<K extends CapabilityKind>(kind: K): Readonly<Record<string, Capabilities[K]>>
-  /** Which device would run the op on these inputs, and why not another. */
-  explain<I extends OpInputs, P, R extends OpOutputs>(op: Op<I, P, R>, inputs: I, params: P): string[]
-}
+import type { Capabilities, CapabilityKind } from './contracts/capability.ts'
+import type { Host, Plugin, PluginList } from './contracts/plugin.ts'
+import { expectSameCore } from './copies.ts'
+import { didYouMean, TrituneError } from './errors.ts'
+import { explain } from './tensor/op.ts'
 
 interface Entry {
   readonly plugin: string
@@ -48,6 +19,7 @@ interface Entry {
 export function createHost<const L extends PluginList>({ plugins }: { readonly plugins: L }): Host<L> {
   const used = plugins.filter((plugin): plugin is Plugin => Boolean(plugin))
   const entries = new Map<string, Entry>()
+  for (const plugin of used) expectSameCore(`the plugin ${plugin.name}`, plugin)
   for (const plugin of used) {
     for (const [kind, named] of Object.entries(plugin.provides ?? {})) {
       for (const [name, value] of Object.entries(named ?? {})) {

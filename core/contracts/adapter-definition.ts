@@ -1,0 +1,91 @@
+/**
+ * AdapterDefinition: how an adapter is made from options, for one layer, for layers that share something, or for a model.
+ */
+import type { OptimizerStep } from '../optim/transform.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import type { Adapter, ModelAdapter } from './adapter.ts'
+import type { BaseLayer, LayerKind } from './base-layer.ts'
+import type { ValidatableConfig } from './config.ts'
+import type { ModelInfo } from './model.ts'
+import type { Stateful } from './stateful.ts'
+
+/** Options come as plain data from YAML, or typed from TypeScript through the function that made the definition. */
+export type AdapterDefinition<O = unknown> =
+  | LayerAdapterDefinition<O>
+  | SharedAdapterDefinition<O>
+  | ModelAdapterDefinition<O>
+
+/** A definition whose options have been forgotten: what comes out of its own `options.validate` fits it. */
+export type AnyAdapterDefinition = {
+  readonly options: ValidatableConfig<unknown>
+  readonly peft?: PeftFormat<unknown>
+} & (
+  | Omit<LayerAdapterDefinition<never>, 'options' | 'peft'>
+  | Omit<SharedAdapterDefinition<never>, 'options' | 'peft'>
+  | Omit<ModelAdapterDefinition<never>, 'options' | 'peft'>
+)
+
+interface Common<O> {
+  readonly name: string
+  /** The schema of the options: for YAML, help texts and validation. */
+  readonly options: ValidatableConfig<O>
+  /** Where PEFT has the method: how its files spell it. */
+  readonly peft?: PeftFormat<O>
+}
+
+/** `seed` makes the initial values; `siteOf(layer.path)` gives each layer its own. */
+export interface AdapterContext {
+  readonly seed: number
+}
+
+/** Each layer on its own: LoRA, (IA)³, LoHa, OFT, … */
+export interface LayerAdapterDefinition<O = unknown> extends Common<O> {
+  /** Kinds of layers that it can be put on; default: linear. */
+  readonly kinds?: readonly LayerKind[]
+  create(layer: BaseLayer, options: O, context: AdapterContext): Adapter
+}
+
+/** Layers that have something in common: VeRA's projections, AdaLoRA's budget. */
+export interface SharedAdapterDefinition<O = unknown> extends Common<O> {
+  readonly kinds?: readonly LayerKind[]
+  createShared(layers: readonly BaseLayer[], options: O, context: AdapterContext): SharedAdapter
+}
+
+/** The whole model: prompt tuning, p-tuning, prefix tuning. */
+export interface ModelAdapterDefinition<O = unknown> extends Common<O> {
+  createForModel(model: ModelShape, options: O, context: AdapterContext): ModelAdapter
+}
+
+/** What an adapter of a whole model can know of it. */
+export interface ModelShape {
+  readonly info: ModelInfo
+  readonly embedding: BaseLayer
+}
+
+/** Adapters that share something. Disposing it frees what they share; they are disposed each. Its state lives beside that of the optimizer. */
+export interface SharedAdapter extends Stateful, Disposable {
+  /** One for each of the layers, in their order. */
+  readonly adapters: readonly Adapter[]
+  /** Tensors of the file that belong to no layer: `vera_A`. `parameter()`s among them are trained, the others kept. */
+  parameters?(): Readonly<Record<string, Tensor>>
+  /** One f32 number that is added to the loss of each step. */
+  penalty?(): Tensor
+  /** After the weights have moved; the gradients are still there. */
+  afterStep?(step: OptimizerStep): void
+}
+
+/** What an adapter is on: the layers, or none when it is of the whole model. */
+export interface PeftTarget {
+  readonly layers: readonly BaseLayer[]
+  readonly info: ModelInfo
+}
+
+/** A method as adapter_config.json has it. */
+export interface PeftFormat<O> {
+  /** `peft_type`: `LORA`, `IA3`, … */
+  readonly type: string
+  /** The fields besides those that every method has, and its targets. */
+  write(options: O, on: PeftTarget): Readonly<Record<string, unknown>>
+  /** The options of one layer. Throws E_ADAPTER, and E_UNSUPPORTED for what would give another model. */
+  read(fields: Readonly<Record<string, unknown>>, path: string): O
+}

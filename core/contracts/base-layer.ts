@@ -1,0 +1,30 @@
+/**
+ * BaseLayer: one frozen map of a model as an adapter sees it, without whatever adapters are on it.
+ *
+ * `baseForward(layer, x)` of core/layers computes it, `denseWeight(layer)` gives its weight as a tensor.
+ */
+import type { QuantizedWeight } from '../tensor/quantized-weight.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import type { Device } from './device.ts'
+
+/** `linear` and `head`: x·Wᵀ + b. `embedding`: rows of W by id. */
+export type LayerKind = 'linear' | 'embedding' | 'head'
+
+export interface BaseLayer {
+  /** Module path in the Hugging Face model: `model.layers.0.self_attn.q_proj`. */
+  readonly path: string
+  readonly kind: LayerKind
+  /** Numbers that go in for each token; of an embedding, how many ids there are. */
+  readonly inputs: number
+  /** Numbers that come out for each token; of the head, how many ids there are. */
+  readonly outputs: number
+  /** (out, in); of an embedding (ids, out), as it is looked up. */
+  weight: Tensor | QuantizedWeight
+  /** (out) */
+  bias: Tensor | null
+  /** True when the checkpoint stores the weight as (in, out): GPT-2's Conv1D. */
+  readonly transposed: boolean
+  readonly device: Device
+  /** Path of the layer that has the same weight: of embedding and head in models that tie them. */
+  readonly tiedTo: string | null
+}

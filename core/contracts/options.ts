@@ -1,0 +1,16 @@
+/**
+ * Options of a plugin's part, field by field: `defineOptions({ gamma: optional(decimal({ min: 0 }), 2) })`.
+ *
+ * What is not among the fields is an error with the nearest name. Rules across fields: `defineConfig`.
+ */
+import { strictObject } from 'valibot'
+import { defineConfig, type ValidatableConfig } from './config.ts'
+import type { Field } from './config-fields.ts'
+
+/** The fields come from `config-fields.ts`; without any, no option is taken. */
+export function defineOptions<T extends object>(fields: {
+  readonly [K in keyof T]: Field<T[K]>
+}): ValidatableConfig<T> {
+  const schema: unknown = strictObject(fields, 'expected a mapping')
+  return defineConfig(schema as Field<T>)
+}

@@ -1,0 +1,70 @@
+/**
+ * What a run tells while it goes: monitors print it, draw it, write it to files.
+ *
+ * Each event is a plain object, valid after the call. A new kind of event is added here; a monitor leaves alone what it does not know.
+ */
+import type { MemoryReport } from './device.ts'
+
+export type RunEvent =
+  | StartEvent
+  | { readonly type: 'step'; readonly report: StepReport }
+  | EvaluationEvent
+  | { readonly type: 'save'; readonly step: number; readonly folder: string }
+  | { readonly type: 'note'; readonly text: string }
+  | { readonly type: 'end'; readonly result: RunResult }
+  | { readonly type: 'error'; readonly code: string; readonly message: string }
+
+/** Before the first step. */
+export interface StartEvent {
+  readonly type: 'start'
+  /** Steps done before: 0, or the step that a checkpoint was made at. */
+  readonly step: number
+  readonly totalSteps: number
+  readonly outputDir: string
+  /** The lines that describe the run for people; made when they are read. */
+  readonly summary: readonly string[]
+}
+
+export interface EvaluationEvent {
+  readonly type: 'eval'
+  readonly step: number
+  /** Mean over the trained tokens of the validation set, in nats. */
+  readonly loss: number
+  readonly perplexity: number
+  readonly tokens: number
+  /** True when no evaluation before was better. */
+  readonly best: boolean
+}
+
+export interface StepReport {
+  /** 1-based. */
+  readonly step: number
+  readonly totalSteps: number
+  readonly epoch: number
+  /** Mean loss over the trained tokens of the window, in nats. */
+  readonly loss: number
+  readonly learningRate: number
+  /** Before clipping; NaN when nothing measured it. */
+  readonly gradNorm: number
+  /** Tokens of the window, trained or not. */
+  readonly tokens: number
+  readonly trainedTokens: number
+  readonly seconds: number
+  /** Of a GPU, after the step. */
+  readonly memory: MemoryReport | null
+  /** What objective, transforms and strategies report besides, by name. */
+  readonly metrics: Readonly<Record<string, number>>
+}
+
+export interface RunResult {
+  readonly steps: number
+  /** True when the run was asked to stop before its end. */
+  readonly stopped: boolean
+  /** Mean loss of the last step. */
+  readonly loss: number
+  readonly best: { readonly loss: number; readonly step: number } | null
+  /** Where the adapter or model is. */
+  readonly outputDir: string
+  /** Checkpoint to resume from after a stop. */
+  readonly checkpoint: string | null
+}

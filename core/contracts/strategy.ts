@@ -1,0 +1,56 @@
+/**
+ * Strategy: wraps the training step. It calls `next()` for the step as it is, or makes a step of the parts.
+ *
+ *   step({ backward, update }, next) {
+ *     if (isEasy()) return next()                    // forward, backward, update
+ *     const loss = backward()                        // gradients lie in parameter.grad
+ *     double(gradients)
+ *     return { loss, metrics: update() }
+ *   }
+ *
+ * Synchronous: a step lies inside tensor scopes. Several strategies nest, the first in the list is the outermost.
+ */
+import type { Parameters } from '../optim/transform.ts'
+import type { ValidatableConfig } from './config.ts'
+import type { Model } from './model.ts'
+import type { Stateful } from './stateful.ts'
+
+export interface StepContext {
+  /** 0-based number of the step. */
+  readonly step: number
+  readonly totalSteps: number
+  readonly learningRate: number
+  readonly model: Model
+  /** What is trained; `grad` of each is its gradient after `backward()`. */
+  readonly parameters: Parameters
+  /** The loss of the window without gradients and without dropout; nothing changes. */
+  evaluate(): number
+  /** Clears the gradients, then forward and backward of the whole window; the loss. E_NAN when it is not finite. */
+  backward(): number
+  /** Transforms and optimizer on the gradients that are there; what they report. E_NAN when the norm is not finite. */
+  update(): Readonly<Record<string, number>>
+}
+
+export interface StepResult {
+  /** Mean loss over the trained tokens of the window, in nats. */
+  readonly loss: number
+  readonly metrics: Readonly<Record<string, number>>
+}
+
+export interface Strategy extends Stateful, Partial<Disposable> {
+  step(context: StepContext, next: () => StepResult): StepResult
+}
+
+/** What a strategy may need to know when it is made. */
+export interface StrategyRun {
+  readonly model: Model
+  readonly parameters: Parameters
+  readonly totalSteps: number
+  readonly seed: number
+}
+
+export interface StrategyDefinition<O = unknown> {
+  readonly name: string
+  readonly options: ValidatableConfig<O>
+  create(options: O, run: StrategyRun): Strategy
+}

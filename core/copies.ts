@@ -1,0 +1,36 @@
+/**
+ * Two copies of tritune in one program: a plugin that brings a second one has other tensors, scopes and tapes than the run.
+ *
+ * Plugins and tensors carry the place of the core that made them; where the places differ, that is said instead of what would go wrong later.
+ */
+import { fileURLToPath } from 'node:url'
+import { TrituneError } from './errors.ts'
+
+/** The same symbol in every copy. */
+const MARK: unique symbol = Symbol.for('tritune.core')
+
+/** Where this copy is: the folder above core/. */
+function ownPlace(): string {
+  const url = new URL('..', import.meta.url)
+  return url.protocol === 'file:' ? fileURLToPath(url) : url.href
+}
+
+/** Says which copy made an object; one that is frozen stays as it is. */
+export function markCore(made: object): void {
+  if (Object.isExtensible(made)) Object.defineProperty(made, MARK, { value: ownPlace() })
+}
+
+/** E_PLUGIN naming both places when `made` carries the mark of another copy. */
+export function expectSameCore(subject: string, made: object): void {
+  const other: unknown = Reflect.get(made, MARK)
+  const own = ownPlace()
+  if (other === undefined || other === own) return
+  throw new TrituneError(
+    'E_PLUGIN',
+    `${subject} comes from a second copy of tritune: ${String(other)}, and this is ${own}`,
+    {
+      remedy:
+        'run the command of the copy that the plugin finds (its node_modules/tritune), or link that to this one',
+    },
+  )
+}

@@ -1,0 +1,17 @@
+/**
+ * The weight of a layer as a tensor, whatever it is stored as.
+ */
+import type { BaseLayer } from '../contracts/base-layer.ts'
+import { dequantizeWeight } from '../ops/dequantize.ts'
+import type { QuantizedWeight } from '../tensor/quantized-weight.ts'
+import { noGrad } from '../tensor/tape.ts'
+import { Tensor } from '../tensor/tensor.ts'
+
+export function isQuantized(weight: Tensor | QuantizedWeight): weight is QuantizedWeight {
+  return !(weight instanceof Tensor)
+}
+
+/** Another handle on the weight, or what a packed one stands for in `dtype`. A frozen weight: nothing is recorded. */
+export function denseWeight({ weight }: BaseLayer, dtype: 'f32' | 'bf16' = 'f32'): Tensor {
+  return isQuantized(weight) ? noGrad(() => dequantizeWeight(weight, dtype)) : weight.view()
+}

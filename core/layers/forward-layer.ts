@@ -1,0 +1,56 @@
+/**
+ * What a layer computes: alone, and with the adapters that are on it.
+ *
+ * One active adapter of weight 1 takes the layer over, fused as it likes. Otherwise the changes add up, each against the
+ * layer alone, so their order does not matter:
+ *
+ *   y = base(x) + Σ wᵢ·(adapterᵢ(x) − base(x))
+ */
+import type { BaseLayer } from '../contracts/base-layer.ts'
+import type { Layer } from '../contracts/layer.ts'
+import { TrituneError } from '../errors.ts'
+import { add, sub } from '../ops/binary.ts'
+import { embedding } from '../ops/embedding.ts'
+import { linearQuantized } from '../ops/linear-quantized.ts'
+import { linear, type LoraFactors } from '../ops/linear.ts'
+import { affine } from '../ops/unary.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { isQuantized } from './dense-weight.ts'
+
+/** The layer without adapters, its weight a tensor or packed; `lora` is fused into linear layers and the head. */
+export function baseForward(
+  { path, kind, weight, bias }: BaseLayer,
+  x: Tensor,
+  { lora }: { readonly lora?: LoraFactors } = {},
+): Tensor {
+  if (kind === 'embedding') {
+    if (lora || isQuantized(weight))
+      throw new TrituneError(
+        'E_UNSUPPORTED',
+        `${path}: an embedding has ${lora ? 'no fused update' : 'no packed form'}`,
+      )
+    return embedding(weight, x)
+  }
+  const options = { bias: bias ?? undefined, lora }
+  return isQuantized(weight) ? linearQuantized(x, weight, options) : linear(x, weight, options)
+}
+
+/** x (…, in) → (…, out), or ids → rows, through the adapters that are active. */
+export function forwardLayer(layer: Layer, x: Tensor): Tensor {
+  const active = activeOn(layer)
+  if (active.length === 0) return baseForward(layer, x)
+  const [first] = active
+  if (active.length === 1 && first.weight === 1) return first.adapter.forward(x, layer)
+  const base = baseForward(layer, x)
+  let y = base
+  for (const { adapter, weight } of active) {
+    const change = adapter.delta ? adapter.delta(x, layer) : sub(adapter.forward(x, layer), base)
+    y = add(y, weight === 1 ? change : affine(change, { scale: weight }))
+  }
+  return y
+}
+
+/** The adapters of a layer that count. */
+export function activeOn({ adapters }: Layer): Layer['adapters'] {
+  return adapters.filter(({ weight }) => weight !== 0)
+}

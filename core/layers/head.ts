@@ -1,0 +1,88 @@
+/**
+ * The output head: logits, and the loss of the next token. Without adapters on it, the loss is the op that never holds tokens ×
+ * vocabulary; with them, chunks of rows go through the layer and are computed again on the way back.
+ */
+import type { Layer } from '../contracts/layer.ts'
+import { TrituneError } from '../errors.ts'
+import { add, equal, greater, mul, sub } from '../ops/binary.ts'
+import { cast } from '../ops/cast.ts'
+import { linearCrossEntropy } from '../ops/linear-cross-entropy.ts'
+import { matmul } from '../ops/matmul.ts'
+import { reshape, slice } from '../ops/movement.ts'
+import { amax, sum } from '../ops/reduce.ts'
+import { affine, exp, log, tanh } from '../ops/unary.ts'
+import { checkpoint } from '../tensor/autograd.ts'
+import { currentNoise, withNoise } from '../tensor/noise.ts'
+import { noGrad } from '../tensor/tape.ts'
+import { type Tensor, tensor } from '../tensor/tensor.ts'
+import { isQuantized } from './dense-weight.ts'
+import { activeOn, forwardLayer } from './forward-layer.ts'
+
+/** hidden (rows, C) → (rows, V) f32. bf16 logits would tie, so only adapters on the head round them. */
+export function headLogits(head: Layer, hidden: Tensor): Tensor {
+  const { weight, bias } = head
+  if (activeOn(head).length > 0 || isQuantized(weight) || bias) return cast(forwardLayer(head, hidden), 'f32')
+  return matmul(hidden, weight, { transposeB: true, wide: true })
+}
+
+export interface HeadLossOptions {
+  readonly scale: number
+  /** cap·tanh(logit/cap); 0: none. */
+  readonly softcap?: number
+  /** Rows that go through adapters of the head at once; default: so many as make eight million logits. */
+  readonly rowsAtOnce?: number
+}
+
+/** hidden (rows, C), targets (rows) i32 → scale·Σ nll, one f32. Negative targets are not trained. */
+export function headCrossEntropy(
+  head: Layer,
+  hidden: Tensor,
+  targets: Tensor,
+  { scale, softcap = 0, rowsAtOnce = Math.max(1, Math.floor(2 ** 23 / head.outputs)) }: HeadLossOptions,
+): Tensor {
+  const { weight, bias } = head
+  if (activeOn(head).length === 0 && !isQuantized(weight) && !bias)
+    return linearCrossEntropy(hidden, weight, targets, { scale, softcap })
+  const rows = targets.size
+  if (rows === 0) throw new TrituneError('E_SHAPE', 'the loss of no tokens was asked for')
+  const noise = currentNoise()
+  let total: Tensor | null = null
+  for (let start = 0; start < rows; start += rowsAtOnce) {
+    const end = Math.min(rows, start + rowsAtOnce)
+    const part = targets.rowsView(start, end - start)
+    // A chunk must not see the dropout of the rows before it.
+    const shifted = noise && { ...noise, offset: (noise.offset ?? 0) + start }
+    const [loss] = withNoise(shifted, () =>
+      checkpoint(
+        (h) => [rowsLoss(forwardLayer(head, h), part, { scale, softcap })],
+        slice(hidden, { start, end }),
+      ),
+    )
+    total = total ? add(total, loss) : loss
+  }
+  return total ?? tensor([0], { device: hidden.device })
+}
+
+/** scale·Σ (logΣexp(z) − z[target]) of logits (rows, V) in their dtype. */
+function rowsLoss(
+  logits: Tensor,
+  targets: Tensor,
+  { scale, softcap }: { readonly scale: number; readonly softcap: number },
+): Tensor {
+  const [rows, vocabulary] = logits.shape
+  const { device } = logits
+  const wide = cast(logits, 'f32')
+  const z = softcap > 0 ? affine(tanh(affine(wide, { scale: 1 / softcap })), { scale: softcap }) : wide
+  const [picked, trained, largest] = noGrad(() => {
+    const column = reshape(cast(targets, 'f32'), [rows, 1])
+    const ids = tensor(
+      Float32Array.from({ length: vocabulary }, (_, i) => i),
+      { shape: [1, vocabulary], device },
+    )
+    return [equal(ids, column), greater(column, -0.5), amax(z, { axis: 1, keepDims: true })]
+  })
+  const shifted = sub(z, largest)
+  const spread = log(sum(exp(shifted), { axis: 1, keepDims: true }))
+  const own = sum(mul(shifted, picked), { axis: 1, keepDims: true })
+  return reshape(affine(sum(mul(sub(spread, own), trained)), { scale }), [])
+}

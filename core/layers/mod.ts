@@ -1,0 +1,5 @@
+export * from './active-adapters.ts'
+export * from './dense-weight.ts'
+export * from './forward-layer.ts'
+export * from './head.ts'
+export * from './merge-layer.ts'

@@ -1,0 +1,52 @@
+/**
+ * The mean loss over the trained tokens of some batches, in nats; nothing is recorded and nothing dropped.
+ */
+import {
+  createReadback,
+  type Device,
+  type Model,
+  noGrad,
+  type Objective,
+  tensor,
+  tensorScope,
+  TrituneError,
+} from '../../core/mod.ts'
+import type { Batch } from '../data/mod.ts'
+import { createBatch } from '../models/mod.ts'
+import { crossEntropyObjective } from './cross-entropy.ts'
+
+export interface EvaluationContext {
+  readonly model: Model
+  readonly device: Device
+  /** Default: linear cross-entropy. */
+  readonly objective?: Objective
+}
+
+/** E_DATA when no token of the batches is trained. */
+export function evaluateLoss(
+  { model, device, objective = crossEntropyObjective }: EvaluationContext,
+  batches: Iterable<Batch>,
+): { loss: number; tokens: number } {
+  using readback = createReadback()
+  const losses: (() => Float32Array)[] = []
+  let trained = 0
+  for (const batch of batches) {
+    if (batch.trainedTokens === 0) continue
+    trained += batch.trainedTokens
+    noGrad(() => {
+      using _scope = tensorScope()
+      const targets = tensor(batch.targets, { dtype: 'i32', device })
+      const { loss } = objective.loss(
+        model,
+        { tokens: createBatch(batch, device), targets, trainedTokens: batch.trainedTokens },
+        { scale: 1, checkpointing: false, training: false },
+      )
+      losses.push(readback.later(loss))
+    })
+  }
+  if (trained === 0)
+    throw new TrituneError('E_DATA', 'the evaluation set has no trained token', {
+      remedy: 'check the masks with --dry-run',
+    })
+  return { loss: losses.reduce((sum, read) => sum + read()[0], 0) / trained, tokens: trained }
+}

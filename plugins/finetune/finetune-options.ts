@@ -1,0 +1,169 @@
+/**
+ * What a fine-tuning run is told: `FinetuneOptions`, the keys of its file with all defaults filled in, and `FinetuneInput`,
+ * the same as a file writes it. Types only; how a file is checked is in `finetune-schema.ts`.
+ */
+import type { DeviceName } from '../cuda/mod.ts'
+import type { DatasetOptions } from '../data/mod.ts'
+import type { Named } from './named.ts'
+
+export type LrScheduler = 'cosine' | 'linear' | 'constant' | 'constant_with_warmup' | 'warmup_stable_decay'
+
+/** Arguments of the `warmup_stable_decay` schedule. */
+export interface LrSchedulerOptions {
+  /** Steps of the final decay; null leaves it to the trainer. */
+  readonly num_decay_steps: number | null
+  /** Learning rate at the end, as a part of the highest. */
+  readonly min_lr_ratio: number | null
+}
+
+export interface SpecialTokens {
+  readonly bos_token: string | null
+  readonly eos_token: string | null
+  readonly pad_token: string | null
+  readonly unk_token: string | null
+}
+
+/** Everything a run needs, defaults filled in, keys named as in axolotl. */
+export interface FinetuneOptions {
+  /** A folder or a name on the Hub. */
+  readonly base_model: string
+  readonly revision_of_model: string | null
+  /** Use only what is in the local cache; null: as HF_HUB_OFFLINE says. */
+  readonly offline: boolean | null
+
+  /** `lora`, or the name of an adapter that a plugin provides; null trains every parameter. */
+  readonly adapter: string | null
+  /** Options of a plugin's adapter; it checks them itself. The options of lora are the `lora_*` and `peft_*` keys. */
+  readonly adapter_options: Readonly<Record<string, unknown>>
+  /** Start from this adapter instead of a fresh one. */
+  readonly lora_model_dir: string | null
+  readonly lora_r: number
+  readonly lora_alpha: number
+  readonly lora_dropout: number
+  /** A list of name endings, a regular expression, or `all-linear`; null: the default of the architecture. */
+  readonly lora_target_modules: readonly string[] | string | null
+  /** All linear layers, besides `lora_target_modules`. */
+  readonly lora_target_linear: boolean
+  readonly lora_exclude_modules: readonly string[] | string | null
+  readonly lora_rank_pattern: Readonly<Record<string, number>>
+  readonly lora_alpha_pattern: Readonly<Record<string, number>>
+  readonly peft_use_rslora: boolean
+  readonly peft_init_lora_weights: boolean | 'gaussian'
+  readonly peft_layers_to_transform: readonly number[] | null
+
+  readonly sequence_len: number
+  readonly excess_length_strategy: 'drop' | 'truncate' | 'raise'
+  readonly min_sample_len: number
+  readonly sample_packing: boolean
+  readonly eval_sample_packing: boolean
+  readonly train_on_inputs: boolean
+  /** Examples of like length meet in a step, as transformers groups them; not for packed rows. */
+  readonly group_by_length: boolean
+  /** Leave out of each epoch the rows that do not fill a step; else they are spread over its steps. */
+  readonly dataloader_drop_last: boolean
+
+  readonly micro_batch_size: number
+  readonly gradient_accumulation_steps: number
+  readonly eval_batch_size: number
+  readonly num_epochs: number
+  /** null: as many as the epochs take. */
+  readonly max_steps: number | null
+  readonly learning_rate: number
+  /** `adamw`, `adamw_8bit`, or the name of an optimizer that a plugin provides. */
+  readonly optimizer: string
+  /** Options of a plugin's optimizer; those of the built-in ones are the `adam_*` keys. */
+  readonly optim_args: Readonly<Record<string, unknown>>
+  /** What happens to the gradients before they are clipped. */
+  readonly transforms: readonly Named[]
+  /** What wraps the training step, outermost first. */
+  readonly strategy: readonly Named[]
+  readonly objective: Named
+  /** Who watches the run, besides metrics.jsonl and the lines on the terminal. */
+  readonly monitors: readonly Named[]
+  /** The order of the examples; null: a shuffle. */
+  readonly sampler: Named | null
+  /** How the frozen base weights are packed; null: not at all. */
+  readonly quantizer: Named | null
+  readonly adam_beta1: number
+  readonly adam_beta2: number
+  readonly adam_epsilon: number
+  readonly weight_decay: number
+  readonly lr_scheduler: LrScheduler
+  readonly lr_scheduler_kwargs: LrSchedulerOptions
+  /** Cosine only: the learning rate never falls below this part of the highest. */
+  readonly cosine_min_lr_ratio: number | null
+  /** Both null: `warmupSteps()` decides. */
+  readonly warmup_steps: number | null
+  readonly warmup_ratio: number | null
+  /** 0 does not clip. */
+  readonly max_grad_norm: number
+  readonly bf16: 'auto' | boolean
+  readonly gradient_checkpointing: boolean
+  readonly seed: number
+
+  readonly datasets: readonly DatasetOptions[]
+  readonly test_datasets: readonly DatasetOptions[]
+  readonly dataset_prepared_path: string | null
+  /** Below 1 a part of the examples, from 1 a number of examples. */
+  readonly val_set_size: number
+  readonly shuffle_merged_datasets: boolean
+  /** null: the tokenizer's own; `jinja`: `chat_template_jinja`. */
+  readonly chat_template: 'tokenizer_default' | 'jinja' | 'chatml' | null
+  /** The template itself or the path of a file with it. */
+  readonly chat_template_jinja: string | null
+  readonly eot_tokens: readonly string[] | null
+  readonly special_tokens: SpecialTokens
+
+  /** `epoch`: at the end of each epoch; `steps`: `eval_steps` or `evals_per_epoch`, of which one is not null. */
+  readonly eval_strategy: 'no' | 'steps' | 'epoch'
+  /** Below 1 a part of all steps of the run. */
+  readonly eval_steps: number | null
+  readonly evals_per_epoch: number | null
+  /** As `eval_strategy`; what is trained is saved at the end in any case. */
+  readonly save_strategy: 'no' | 'steps' | 'epoch'
+  readonly save_steps: number | null
+  readonly saves_per_epoch: number | null
+  /** The newest checkpoints that are kept. */
+  readonly save_total_limit: number
+  readonly logging_steps: number
+  readonly early_stopping_patience: number | null
+  /** Also true with `early_stopping_patience`, unless the file says false. */
+  readonly load_best_model_at_end: boolean
+  /** Stop when the loss stays above this for `loss_watchdog_patience` steps. */
+  readonly loss_watchdog_threshold: number | null
+  readonly loss_watchdog_patience: number
+  readonly output_dir: string
+  readonly resume_from_checkpoint: string | null
+  readonly auto_resume_from_checkpoints: boolean
+
+  /** `auto`: a GPU if one can be used, else the CPU. */
+  readonly device: DeviceName
+  /** null: as many as there are cores. */
+  readonly threads: number | null
+  /** Modules to load: `./mine.ts`, `tritune-plugin-foo`. */
+  readonly plugins: readonly string[]
+}
+
+/** The file as written: what `finetune-rules.ts` turns into `FinetuneOptions`. */
+export interface FinetuneInput extends Omit<
+  FinetuneOptions,
+  | 'gradient_accumulation_steps'
+  | 'eval_batch_size'
+  | 'eval_sample_packing'
+  | 'lr_scheduler'
+  | 'bf16'
+  | 'eval_strategy'
+  | 'save_strategy'
+  | 'load_best_model_at_end'
+> {
+  readonly lora_modules_to_save: readonly string[]
+  readonly gradient_accumulation_steps: number | null
+  readonly batch_size: number | null
+  readonly eval_batch_size: number | null
+  readonly eval_sample_packing: boolean | null
+  readonly lr_scheduler: LrScheduler | 'wsd'
+  readonly bf16: 'auto' | 'full' | boolean
+  readonly eval_strategy: 'no' | 'steps' | 'epoch' | null
+  readonly save_strategy: 'no' | 'steps' | 'epoch' | null
+  readonly load_best_model_at_end: boolean | null
+}

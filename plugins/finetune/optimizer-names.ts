@@ -1,0 +1,12 @@
+/** The optimizers that are built in, and what each is here; another name may be that of a plugin's. */
+
+/** Names of axolotl and transformers → what is trained with. */
+export const OPTIMIZERS: Readonly<Record<string, 'adamw' | 'adamw_8bit'>> = {
+  adamw_torch: 'adamw',
+  adamw_torch_fused: 'adamw',
+  adamw: 'adamw',
+  paged_adamw_32bit: 'adamw',
+  adamw_8bit: 'adamw_8bit',
+  adamw_bnb_8bit: 'adamw_8bit',
+  paged_adamw_8bit: 'adamw_8bit',
+}

@@ -1,0 +1,143 @@
+/**
+ * The parts of a run that the file asks for by name: looked up among the plugins, their options checked, then made.
+ *
+ * `findParts` finds every fault at once, before there is a model; `Parts` then makes each part when what it needs is there.
+ */
+import {
+  chain,
+  clipByGlobalNorm,
+  ConfigError,
+  type ConfigFailure,
+  type ConfigPath,
+  type GradientTransform,
+  type Host,
+  type Monitor,
+  type MonitorContext,
+  type Objective,
+  type Sampler,
+  type SamplerContext,
+  type Strategy,
+  type StrategyRun,
+  type TransformContext,
+  TrituneError,
+  type ValidatableConfig,
+} from '../../core/mod.ts'
+import type { FinetuneConfig } from './config.ts'
+import type { Named } from './named.ts'
+import type { Quantizer } from './quantizers.ts'
+import type { NamedPart } from './run.ts'
+
+export interface Parts {
+  /** transforms, clipping, optimizer: one chain. */
+  optimizer(context: TransformContext): GradientTransform
+  objective(): Objective
+  strategies(run: StrategyRun): NamedPart<Strategy>[]
+  monitors(context: MonitorContext): NamedPart<Monitor>[]
+  sampler(context: SamplerContext): Sampler | null
+  /** Packs the frozen weights; null: they stay as they are. */
+  quantizer(): Quantizer | null
+}
+
+/** Throws a `ConfigError` with every name that nobody provides and every option that is refused. */
+export function findParts(config: FinetuneConfig, host: Host): Parts {
+  const failures: ConfigFailure[] = []
+  const find = <C, T>(
+    lookUp: (name: string) => Definition<C, T>,
+    { name, options }: Named,
+    path: ConfigPath,
+  ): Maker<C, T> => ({ name, make: makerOf(() => lookUp(name), options, path, failures) })
+
+  const optimizer = find<TransformContext, GradientTransform>(
+    (name) => host.find('optimizer', name),
+    optimizerOf(config),
+    ['optimizer'],
+  )
+  const transforms = config.transforms.map((asked, i) =>
+    find<TransformContext, GradientTransform>((name) => host.find('transform', name), asked, [
+      'transforms',
+      i,
+    ]),
+  )
+  const objective = find<undefined, Objective>((name) => host.find('objective', name), config.objective, [
+    'objective',
+  ])
+  const strategies = config.strategy.map((asked, i) =>
+    find<StrategyRun, Strategy>((name) => host.find('strategy', name), asked, ['strategy', i]),
+  )
+  const monitors = config.monitors.map((asked, i) =>
+    find<MonitorContext, Monitor>((name) => host.find('monitor', name), asked, ['monitors', i]),
+  )
+  const sampler =
+    config.sampler &&
+    find<SamplerContext, Sampler>((name) => host.find('sampler', name), config.sampler, ['sampler'])
+  const quantizer =
+    config.quantizer &&
+    find<undefined, Quantizer>((name) => host.find('quantizer', name), config.quantizer, ['quantizer'])
+  if (quantizer && config.adapter === null)
+    failures.push({
+      path: ['quantizer'],
+      what: 'packed weights cannot be trained, and without an adapter all are',
+      remedy: 'set adapter: lora',
+    })
+  if (failures.length > 0) throw new ConfigError(failures)
+
+  return {
+    optimizer: (context) =>
+      chain(
+        ...transforms.map(({ make }) => make(context)),
+        clipByGlobalNorm(config.max_grad_norm),
+        optimizer.make(context),
+      ),
+    objective: () => objective.make(undefined),
+    strategies: (run) => strategies.map(({ name, make }) => ({ name, part: make(run) })),
+    monitors: (context) => monitors.map(({ name, make }) => ({ name, part: make(context) })),
+    sampler: (context) => (sampler ? sampler.make(context) : null),
+    quantizer: () => (quantizer ? quantizer.make(undefined) : null),
+  }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+interface Definition<C, T> {
+  readonly options?: ValidatableConfig<unknown>
+  create(options: unknown, context: C): T
+}
+
+interface Maker<C, T> {
+  readonly name: string
+  make(context: C): T
+}
+
+/** Checks the options at once; what fails is collected under the keys of the file. */
+function makerOf<C, T>(
+  lookUp: () => Definition<C, T>,
+  options: Named['options'],
+  path: ConfigPath,
+  failures: ConfigFailure[],
+): (context: C) => T {
+  try {
+    const definition = lookUp()
+    const checked = definition.options ? definition.options.validate(options) : options
+    return (context) => definition.create(checked, context)
+  } catch (error) {
+    failures.push(...failuresOf(error, path))
+    return () => {
+      throw error
+    }
+  }
+}
+
+/** The options of the built-in optimizers are the `adam_*` keys, those of a plugin's are `optim_args`. */
+function optimizerOf(config: FinetuneConfig): Named {
+  const { optimizer, optim_args, adam_beta1: beta1, adam_beta2: beta2, adam_epsilon: eps } = config
+  const own = optimizer === 'adamw' || optimizer === 'adamw_8bit'
+  return { name: optimizer, options: own ? { beta1, beta2, eps } : optim_args }
+}
+
+function failuresOf(error: unknown, path: ConfigPath): ConfigFailure[] {
+  if (error instanceof ConfigError)
+    return error.failures.map((failure) => ({ ...failure, path: [...path, ...failure.path] }))
+  if (error instanceof TrituneError && error.code === 'E_NAME')
+    return [{ path, what: error.message.split('\n')[0], remedy: error.remedy }]
+  throw error
+}

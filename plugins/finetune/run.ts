@@ -1,0 +1,60 @@
+/**
+ * A prepared run: everything that the loop needs, opened and checked. `prepare.ts` makes it, `train.ts` uses it up.
+ */
+import type {
+  Device,
+  FlatGradients,
+  FloatDType,
+  Host,
+  Model,
+  Monitor,
+  Objective,
+  Parameters,
+  Sampler,
+  Strategy,
+  TransformState,
+} from '../../core/mod.ts'
+import type { LoadedDataset } from '../data/mod.ts'
+import type { AttachedAdapter } from '../peft/mod.ts'
+import type { FinetuneConfig } from './config.ts'
+import type { LoadedPlugin } from './load-plugins.ts'
+import type { Plan } from './plan.ts'
+import type { RunTokenizer } from './run-tokenizer.ts'
+
+/** A part of a run under the name by which the file asked for it. */
+export interface NamedPart<T> {
+  readonly name: string
+  readonly part: T
+}
+
+export interface Run extends Disposable {
+  readonly config: FinetuneConfig
+  /** The built-in plugins and those of the file. */
+  readonly host: Host
+  /** Those of the file, with version and place. */
+  readonly plugins: readonly LoadedPlugin[]
+  readonly device: Device
+  /** Why `device: auto` took no GPU; else null. */
+  readonly noGpu: string | null
+  /** Local folder or .gguf file of the base model. */
+  readonly modelPath: string
+  readonly model: Model
+  readonly dtype: FloatDType
+  readonly tokenizer: RunTokenizer
+  readonly data: LoadedDataset
+  /** null: all weights are trained. */
+  readonly adapter: AttachedAdapter | null
+  readonly parameters: Parameters
+  readonly objective: Objective
+  /** Gradient transforms and the optimizer, as one chain. */
+  readonly optimizer: TransformState
+  readonly gradients: FlatGradients | null
+  /** Outermost first. */
+  readonly strategies: readonly NamedPart<Strategy>[]
+  /** Those that the file names. */
+  readonly monitors: readonly NamedPart<Monitor>[]
+  readonly sampler: Sampler | null
+  readonly plan: Plan
+  /** Things worth saying before the start. */
+  readonly notes: readonly string[]
+}

@@ -1,0 +1,103 @@
+/** Keys that change nothing here, and other ways to write a value: accepted, with a note where something is left out. */
+import { describe, expect, test } from 'bun:test'
+import { type FinetuneConfig, readFinetuneConfig } from '../../../plugins/finetune/config.ts'
+
+const MINIMAL = 'base_model: m\nlearning_rate: 1e-4\ndatasets: [{ path: a.jsonl, type: alpaca }]\n'
+
+function read(text: string): FinetuneConfig {
+  return readFinetuneConfig(MINIMAL + text, 'f.yaml')
+}
+
+describe('a note', () => {
+  test.each([
+    [
+      'wandb_project: p\nswanlab_mode: cloud\ncomet_workspace: w\nmlflow_run_name: r\n',
+      'nothing is reported',
+    ],
+    ['use_tensorboard: true\n', 'metrics.jsonl'],
+    ['fsdp: [full_shard]\nfsdp_config: { offload_params: false }\n', 'one device needs no sharding'],
+    ['deepspeed: zero3.json\n', 'one device needs no sharding'],
+    ['liger_rms_norm_gated: true\n', 'fused kernels'],
+    ['bfloat16: true\n', 'bfloat16 is read as bf16: true'],
+    ['gradient_checkpointing: offload\n', 'activations stay on the device'],
+    ['save_only_model: true\n', 'checkpoints always hold the optimizer'],
+    ['eval_table_size: 5\n', 'nothing is reported'],
+    ['eta_min: 1e-7\nadam_eps: 1e-9\ntorch_dtype: bfloat16\n', 'axolotl does not read it either'],
+    [
+      'gptq_groupsize:\ngptq_model_v1:\n',
+      'gptq_groupsize, gptq_model_v1 are ignored: unknown, and without a value',
+    ],
+    ['plugins: [axolotl.integrations.swanlab.SwanLabPlugin]\n', 'nothing is reported'],
+    ['group_by_length: true\nsample_packing: true\n', 'group_by_length is ignored'],
+  ])('%j', (text, note) => {
+    const { notes } = read(text)
+    expect(notes).toHaveLength(1)
+    expect(notes[0]).toContain(note)
+  })
+
+  test('is one line for all keys with one reason, and shows no values', () => {
+    const { notes } = read('comet_api_key: secret\nwandb_entity: e\nuse_wandb: true\n')
+    expect(notes).toHaveLength(1)
+    expect(notes[0]).toStartWith('comet_api_key, wandb_entity, use_wandb are ignored: ')
+    expect(notes.join()).not.toContain('secret')
+  })
+
+  test('does not grow with the file', () => {
+    const many = Array.from({ length: 5000 }, (_, i) => `empty_${i}:\n`).join('')
+    expect(read(many).notes).toHaveLength(1)
+    expect(read(many).notes[0].length).toBeLessThan(400)
+  })
+})
+
+describe('a value', () => {
+  test('of YAML 1.1 is what it is for Python', () => {
+    expect(read('sequence_len: 500_000\nval_set_size: 1_000\n')).toMatchObject({
+      sequence_len: 500_000,
+      val_set_size: 1000,
+    })
+    expect(readFinetuneConfig(MINIMAL, 'f.yaml', { overrides: ['sequence_len=4_096'] }).sequence_len).toBe(
+      4096,
+    )
+    expect(read('sample_packing: yes\ntrain_on_inputs: Off\n')).toMatchObject({
+      sample_packing: true,
+      train_on_inputs: false,
+    })
+    expect(read('weight_decay: 1e-2\nadam_epsilon: "1e-8"\nlora_r: "16"\n')).toMatchObject({
+      weight_decay: 0.01,
+      adam_epsilon: 1e-8,
+      lora_r: 16,
+    })
+  })
+
+  test('that asks for what is done in another way is that', () => {
+    expect(read('bfloat16: true\n').bf16).toBe(true)
+    expect(read('gradient_checkpointing: unsloth\n').gradient_checkpointing).toBe(true)
+    expect(read('eval_steps: 0.1\nval_set_size: 2\nsave_steps: 0.25\n')).toMatchObject({
+      eval_steps: 0.1,
+      save_steps: 0.25,
+    })
+  })
+
+  test('that is no number is told as it stands', () => {
+    for (const value of ['.inf', '.nan', '99999999999999999999', '1.5', 'true', '2024-01-01', '[8]'])
+      expect(() => read(`lora_r: ${value}\n`)).toThrow('f.yaml:4:1 lora_r: expected an integer ≥ 1, got ')
+    for (const value of ['1.5', '-2', '.nan'])
+      expect(() => read(`val_set_size: 2\neval_steps: ${value}\n`)).toThrow('eval_steps: expected a')
+  })
+})
+
+test('a key that would change the result is still refused', () => {
+  for (const key of [
+    'liger_use_token_scaling',
+    'context_parallel_size',
+    'hub_model_id',
+    'curriculum_sampling',
+  ])
+    expect(() => read(`${key}: 4\n`)).toThrow(`${key}: not supported yet`)
+  expect(() => read('gptq: false\nmisspelt_flag: false\n')).toThrow('unknown key "misspelt_flag"')
+})
+
+test('`__proto__` is an unknown key like any other', () => {
+  expect(() => read('__proto__: { lora_r: 3 }\n')).toThrow('f.yaml:4:1 __proto__: unknown key "__proto__"')
+  expect(read('constructor:\n').notes.join()).toContain('constructor is ignored')
+})

@@ -1,0 +1,184 @@
+/**
+ * What is wrong is found before anything large is downloaded, and is told at the line of the file that caused it.
+ */
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { openDevice } from '../../../plugins/cuda/mod.ts'
+import { placeInConfig, prepareRun, readFinetuneConfig, summarize } from '../../../plugins/finetune/mod.ts'
+import { temporaryFolder } from '../../_golden.ts'
+import { writeTinyModel } from '../../_tiny.ts'
+import { type FakeFile, type FakeHub, fakeHub } from '../hub/_server.ts'
+import { countingTexts, cpu } from './_run.ts'
+
+let space: ReturnType<typeof temporaryFolder>
+beforeEach(() => {
+  space = temporaryFolder()
+  writeTinyModel(join(space.path, 'model'))
+  writeFileSync(join(space.path, 'data.jsonl'), countingTexts(8))
+})
+afterEach(() => space[Symbol.dispose]())
+
+function yaml(changes: Readonly<Record<string, unknown>> = {}): string {
+  const keys = {
+    base_model: join(space.path, 'model'),
+    adapter: 'lora',
+    lora_target_linear: true,
+    learning_rate: 1e-3,
+    sequence_len: 64,
+    datasets: [{ path: join(space.path, 'data.jsonl'), type: 'completion' }],
+    output_dir: join(space.path, 'out'),
+    ...changes,
+  }
+  return Object.entries(keys)
+    .map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`)
+    .join('')
+}
+
+/** The message of a run that cannot be prepared, as the command prints it. */
+async function complaint(text: string): Promise<string> {
+  try {
+    using _run = await prepareRun(readFinetuneConfig(text, 'f.yaml'), { device: cpu })
+  } catch (error) {
+    return String(placeInConfig(error, text, 'f.yaml')).replaceAll(space.path, '')
+  }
+  throw new Error('expected an error')
+}
+
+describe('an error of preparing a run', () => {
+  test.each([
+    [
+      { special_tokens: { pad_token: '<nope>' } },
+      'f.yaml:8:18 special_tokens.pad_token: "<nope>" is not in the voc',
+    ],
+    [{ lora_target_linear: false, lora_target_modules: ['q_porj'] }, 'f.yaml:8:1 lora_target_modules: '],
+    [{ lora_exclude_modules: ['q_porj'] }, 'f.yaml:8:1 lora_exclude_modules: '],
+    [{ lora_rank_pattern: { q_porj: 4 } }, 'f.yaml:8:1 lora_rank_pattern: '],
+    [{ lora_r: 1000 }, 'f.yaml:8:1 lora_r: '],
+    [{ sequence_len: 4096 }, 'f.yaml:5:1 sequence_len: '],
+    [{ adapter: 'my-own' }, 'f.yaml:2:1 adapter: '],
+    [{ lora_model_dir: 'nowhere' }, 'f.yaml:8:1 lora_model_dir: '],
+    [{ base_model: './nowhere' }, 'f.yaml:1:1 base_model: '],
+    [{ base_model: 'no spaces in names' }, 'f.yaml:1:1 base_model: '],
+    [{ eot_tokens: ['two words'] }, 'f.yaml:8:1 eot_tokens: '],
+    [{ chat_template_jinja: './nowhere.jinja' }, 'f.yaml:8:1 chat_template_jinja: there is no file'],
+    [
+      { datasets: [{ path: 'nowhere.jsonl', type: 'alpca' }] },
+      'f.yaml:6:13 datasets[0].path: there is no file',
+    ],
+    [
+      { datasets: [{ path: 'nowhere.jsonl', type: 'alpca' }] },
+      'f.yaml:6:36 datasets[0].type: there is no dataset',
+    ],
+    [
+      { micro_batch_size: 100, dataloader_drop_last: true },
+      'f.yaml:9:1 dataloader_drop_last: there are fewer',
+    ],
+  ])('stands at the key that caused it: %j', async (changes, start) => {
+    const chat = 'eot_tokens' in changes ? { datasets: [{ path: chatFile(), type: 'chat_template' }] } : {}
+    const template = 'eot_tokens' in changes ? { chat_template: 'chatml' } : {}
+    const message = await complaint(yaml({ ...chat, ...changes, ...template }))
+    expect(
+      message.split('\n').some((line) => line.replace(/^\w+: /, '').startsWith(start)),
+      message,
+    ).toBe(true)
+  })
+
+  test('is at a GPU that is not there, and the summary of one thread says 1', async () => {
+    if (openDevice('auto').device.kind !== 'cuda')
+      expect(await complaintOfDevice('cuda')).toContain('f.yaml:8:1 device: ')
+    const text = yaml({ device: 'cpu', threads: 1 })
+    using run = await prepareRun(readFinetuneConfig(text, 'f.yaml'))
+    expect(summarize(run).find((line) => line.startsWith('device'))).toMatch(/\b1 thread\b/)
+  })
+})
+
+async function complaintOfDevice(device: string): Promise<string> {
+  const text = yaml({ device })
+  try {
+    using _run = await prepareRun(readFinetuneConfig(text, 'f.yaml'))
+  } catch (error) {
+    return String(placeInConfig(error, text, 'f.yaml'))
+  }
+  throw new Error('expected an error')
+}
+
+function chatFile(): string {
+  const path = join(space.path, 'chat.jsonl')
+  const messages = [
+    { role: 'user', content: '1' },
+    { role: 'assistant', content: '2' },
+  ]
+  writeFileSync(path, `${JSON.stringify({ messages })}\n`)
+  return path
+}
+
+describe('a model of the hub', () => {
+  const REPO = 'org/tiny'
+  let hub: FakeHub
+  const before = { ...process.env }
+
+  const start = (changes: Readonly<Record<string, unknown>> = {}): void => {
+    const folder = join(space.path, 'model')
+    writeTinyModel(folder, changes)
+    const files: Record<string, FakeFile> = {}
+    for (const name of readdirSync(folder)) {
+      files[name] = {
+        content: new Uint8Array(readFileSync(join(folder, name))),
+        large: name.endsWith('.safetensors'),
+      }
+    }
+    hub = fakeHub(REPO, files)
+    process.env.HF_ENDPOINT = hub.endpoint
+    process.env.HF_HUB_CACHE = join(space.path, 'cache')
+  }
+  afterEach(() => {
+    hub[Symbol.dispose]()
+    for (const key of ['HF_ENDPOINT', 'HF_HUB_CACHE']) {
+      if (before[key] === undefined) Reflect.deleteProperty(process.env, key)
+      else process.env[key] = before[key]
+    }
+  })
+  /** Files that were asked for. */
+  const asked = (): string[] => [
+    ...new Set(hub.log.flatMap((line) => /\/resolve\/\w+\/([\w.]+)/.exec(line)?.[1] ?? [])),
+  ]
+
+  test('is not asked for when a dataset is not there', async () => {
+    start()
+    expect(await complaint(yaml({ base_model: REPO, datasets: [{ path: 'nowhere.jsonl' }] }))).toContain(
+      'nowhere',
+    )
+    expect(hub.log).toEqual([])
+  })
+
+  test('gives only its config.json when the architecture is not known', async () => {
+    start({ model_type: 'unheard-of' })
+    expect(await complaint(yaml({ base_model: REPO }))).toContain('f.yaml:1:1 base_model: ')
+    expect(asked()).toEqual(['config.json'])
+  })
+
+  test('gives no weights when the tokenizer or the data do not fit', async () => {
+    start()
+    expect(await complaint(yaml({ base_model: REPO, special_tokens: { eos_token: '<x>' } }))).toContain(
+      'eos_token',
+    )
+    writeFileSync(join(space.path, 'data.jsonl'), '{"txt": "1 2 3"}\n')
+    expect(await complaint(yaml({ base_model: REPO }))).toContain('data.jsonl:1')
+    expect(asked()).toContain('tokenizer.json')
+    expect(asked().filter((name) => name.endsWith('.safetensors'))).toEqual([])
+  })
+
+  test('is prepared as a whole when all is right, and is then in the cache', async () => {
+    start()
+    const config = readFinetuneConfig(yaml({ base_model: REPO }), 'f.yaml')
+    {
+      using run = await prepareRun(config, { device: cpu })
+      expect(run.model.info.type).toBe('llama')
+    }
+    expect(asked()).toContain('model.safetensors')
+    const offline = readFinetuneConfig(yaml({ base_model: REPO, offline: true }), 'f.yaml')
+    using run = await prepareRun(offline, { device: cpu })
+    expect(run.modelPath).toContain('cache')
+  })
+})
