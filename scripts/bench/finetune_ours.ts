@@ -82,8 +82,10 @@ function productFlop(
   { layers, head }: Pick<Model, 'layers' | 'head'>,
   { tokens, trained }: { readonly tokens: number; readonly trained: number },
 ): number {
-  const weights = [...layers.values()].reduce((sum, { weight }) => sum + weight.size, 0)
-  return 4 * (tokens * weights + trained * head.size)
+  const weights = [...layers.values()]
+    .filter(({ kind }) => kind === 'linear')
+    .reduce((sum, { inputs, outputs }) => sum + inputs * outputs, 0)
+  return 4 * (tokens * weights + trained * head.inputs * head.outputs)
 }
 
 async function main(): Promise<void> {
