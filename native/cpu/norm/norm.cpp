@@ -15,7 +15,7 @@ static tt_status check_norm(const char* name, int32_t rows, int32_t cols, tt_dty
 static tt_status forward(const char* name, const NormForward& io, int32_t rows, int32_t cols, float eps, tt_dtype dtype) {
   TT_REQUIRE(!io.residual == !io.h_out, "%s: residual and h_out must both be given or both be null", name);
   TT_REQUIRE(io.y && io.rstd && io.x && io.w, "%s: %s is null", name, !io.y ? "y" : !io.rstd ? "rstd" : !io.x ? "x" : "w");
-  for_ranges(size_t(rows), size_t(cols) * dtype_bytes(dtype) * (io.residual ? 4 : 2), [&](size_t begin, size_t end, int) {
+  for_long_ranges(size_t(rows), size_t(cols) * dtype_bytes(dtype) * (io.residual ? 4 : 2), [&](size_t begin, size_t end, int) {
     NormForward piece = io;
     size_t first = begin * size_t(cols);
     piece.y = at(io.y, first, dtype);
@@ -132,7 +132,7 @@ extern "C" tt_status tt_rope(void* y, const void* x, const float* cos, const flo
     TT_REQUIRE(positions[t] >= 0 && positions[t] < table_rows, "tt_rope: positions[%d] is %d, the table has %d rows", t, positions[t], table_rows);
   Rope rope{cos, sin, heads, head_dim, rotary_dim, inverse != 0};
   size_t per_token = size_t(heads) * size_t(head_dim);
-  for_ranges(size_t(tokens), per_token * 2 * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
+  for_long_ranges(size_t(tokens), per_token * 2 * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
     TT_DISPATCH_BF16(rope_tokens, at(y, begin * per_token, dtype), at(x, begin * per_token, dtype), positions + begin, end - begin, rope, dtype);
   });
   return TT_OK;
