@@ -35,18 +35,18 @@ struct Block {
 };
 
 /// Scores of a strip to probabilities, and dp to the gradient of the scaled scores, for columns [0, n) of a row that sees
-/// [begin, end) of them. Scores and lse are in units of ln 2.
+/// [begin, end) of them.
 static inline void gradient_row(float* s, float* dp, size_t n, size_t begin, size_t end, float lse, float delta, float softcap) {
-  const float cap = softcap * LOG2_OF_E, inverse = softcap > 0 ? 1 / cap : 0;
+  const float inverse = softcap > 0 ? 1 / softcap : 0;
   for (size_t i = 0; i < n; i += W) {
     vf x = load(s + i), slope = load(dp + i) - delta;
     if (softcap > 0) {
       vf t = tanh_v(x * inverse);
-      x = t * cap;
+      x = t * softcap;
       slope *= 1.0f - t * t;
     }
     // Above 0 only by rounding, and lse is −Inf only where nothing is seen.
-    vf p = exp2_below_zero_v(x - lse);
+    vf p = exp2_below_zero_v((x - lse) * LOG2_OF_E);
     if (i < begin || i + W > end) {
       vi column = lanes() + int32_t(i);
       vi seen = (column >= int32_t(begin)) & (column < int32_t(end));
@@ -147,7 +147,7 @@ template <class T> static bool backward_keys(const Attention& a, const Document&
         const size_t head = size_t(kv_head * a.group + h), at = (token * size_t(a.heads) + head) * size;
         load_row(b.q + size_t(count) * padded, static_cast<const T*>(a.q) + at, size, padded, a.scale);
         load_row(b.d_o + size_t(count) * padded, static_cast<const T*>(g.d_o) + at, size, padded, 1);
-        b.lse[count] = g.lse[head * g.total_q + token] * LOG2_OF_E;
+        b.lse[count] = g.lse[head * g.total_q + token];
         b.delta[count] = g.delta[head * g.total_q + token];
         b.first[count] = d.first_key(a, query);
         b.last[count] = d.last_key(a, query);
@@ -155,7 +155,7 @@ template <class T> static bool backward_keys(const Attention& a, const Document&
     }
     for (int row = 0; row < count; row += STRIP) {
       const int m = count - row < STRIP ? count - row : STRIP;
-      load_strip(b.q_strips + size_t(row) * size, [&](int i) { return b.q + size_t(row + i) * padded; }, m, size, LOG2_OF_E);
+      load_strip(b.q_strips + size_t(row) * size, [&](int i) { return b.q + size_t(row + i) * padded; }, m, size, 1);
       load_strip(b.d_o_strips + size_t(row) * size, [&](int i) { return b.d_o + size_t(row + i) * padded; }, m, size, 1);
     }
     memset(b.dq, 0, size_t(count) * padded * sizeof(float));

@@ -33,13 +33,13 @@ void attention_pack(const Attention& a, const Document& d, int kv_head, int begi
   TT_BY_DTYPE(a.dtype, T, pack<T>(a, d, kv_head, begin, end, kt, v, v_rows));
 }
 
-/// Scaled queries of a block, in strips; their scores are in units of ln 2.
+/// Scaled queries of a block, in strips.
 template <class T> static void load_queries(float* to, const Attention& a, const Document& d, int kv_head, int q_begin, int q_end) {
   const int size = a.head_dim, count = (q_end - q_begin) * a.group;
   auto* q = static_cast<const T*>(a.q) + (size_t(d.q_begin + q_begin) * size_t(a.heads) + size_t(kv_head * a.group)) * size_t(size);
   for (int first = 0; first < count; first += STRIP) {
     auto row = [&](int i) { return q + size_t((first + i) / a.group * a.heads + (first + i) % a.group) * size_t(size); };
-    load_strip(to + first * size, row, count - first < STRIP ? count - first : STRIP, size_t(size), a.scale * LOG2_OF_E);
+    load_strip(to + first * size, row, count - first < STRIP ? count - first : STRIP, size_t(size), a.scale);
   }
 }
 
@@ -65,18 +65,18 @@ static inline float softmax_row(float* s, size_t n, size_t begin, size_t end, fl
   }
   vf sum0{}, sum1{};
   for (i = 0; i + 2 * W <= n; i += 2 * W) {
-    vf p = exp2_below_zero_v(load(s + i) - now), q = exp2_below_zero_v(load(s + i + W) - now);
+    vf p = exp2_below_zero_v((load(s + i) - now) * LOG2_OF_E), q = exp2_below_zero_v((load(s + i + W) - now) * LOG2_OF_E);
     store(s + i, p);
     store(s + i + W, q);
     sum0 += p;
     sum1 += q;
   }
   if (i < n) {
-    vf p = exp2_below_zero_v(load(s + i) - now);
+    vf p = exp2_below_zero_v((load(s + i) - now) * LOG2_OF_E);
     store(s + i, p);
     sum0 += p;
   }
-  const float keep = highest == -INFINITY ? 0 : __builtin_exp2f(highest - now);
+  const float keep = highest == -INFINITY ? 0 : __builtin_expf(highest - now);
   total = total * keep + sum_lanes(sum0 + sum1);
   highest = now;
   return keep;
@@ -101,7 +101,7 @@ static void strip_step(const Attention& a, const Document& d, const Rows& rows, 
   const size_t n = round_up(size_t(right - left), W);
   strip_matmul(s, SCORE_ROW, LeftStrip{rows.q + size_t(row) * size}, {kt + size_t(key + left) * size, TILE, TILE * size}, count, n, size, nullptr);
   if (a.softcap > 0) {
-    const float cap = a.softcap * LOG2_OF_E, inverse = 1 / cap;
+    const float cap = a.softcap, inverse = 1 / cap;
     for (int i = 0; i < count; i++) {
       float* line = s + size_t(i) * SCORE_ROW;
       map(line, line, n, [=](vf x) { return cap * tanh_v(x * inverse); });
@@ -119,7 +119,7 @@ static void strip_step(const Attention& a, const Document& d, const Rows& rows, 
                size_t(right - left), keep);
 }
 
-/// o = sums/total and lse, for one query row; `highest` is in natural units here.
+/// o = sums/total and lse, for one query row.
 template <class T> static void finish_row(const Attention& a, const Document& d, int kv_head, int row, int q_begin, const float* sums, float highest,
                                           float total, const AttentionResult& result) {
   const size_t size = size_t(a.head_dim);
@@ -152,14 +152,14 @@ bool attention_forward_block(const Attention& a, const Document& d, int kv_head,
     const size_t width = padded_dim(a.head_dim);
     for (size_t i = 0; i < count; i++) {
       memcpy(result.partial + i * width, rows.o + i * padded, padded * sizeof(float));
-      result.stats[2 * i] = rows.highest[i] * LN_2;
+      result.stats[2 * i] = rows.highest[i];
       result.stats[2 * i + 1] = rows.total[i];
     }
     return true;
   }
   TT_BY_DTYPE(a.dtype, T, {
     for (size_t i = 0; i < count; i++)
-      finish_row<T>(a, d, kv_head, int(i), q_begin, rows.o + i * padded, rows.highest[i] * LN_2, rows.total[i], result);
+      finish_row<T>(a, d, kv_head, int(i), q_begin, rows.o + i * padded, rows.highest[i], rows.total[i], result);
   });
   return true;
 }
