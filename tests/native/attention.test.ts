@@ -218,8 +218,10 @@ describe('tt_attention_backward', () => {
     onEveryMachine(() => {
       const { inputs, o } = forward(c, F32)
       expectClose(unpack(o), attention(c, inputs).o, { rel: 1e-6, abs: 1e-6 })
-      for (const part of gradients(c, F32, normal(inputs.q.length, 4, F32)))
-        expect(unpack(part).every(Number.isFinite)).toBe(true)
+      const dO = normal(inputs.q.length, 4, F32)
+      const [dq, dk, dv] = gradients(c, F32, dO)
+      expectClose(unpack(dv), attentionGradients(c, inputs, dO).dv, { rel: 1e-5, abs: 1e-5 })
+      for (const part of [dq, dk]) expect(unpack(part).every(Number.isFinite)).toBe(true)
     })
   })
 
