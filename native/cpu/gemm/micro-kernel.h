@@ -1,7 +1,7 @@
 // The register-blocked micro-kernel of packed products (14×32 on AVX-512, 6×16 on AVX2) and the loops of one tile.
 //
 // A packed element is a word of 32 bits: a float, or a pair of bf16 of two steps of depth. The including file says which:
-// it defines PER_WORD, K_SLICE (words) and `multiply_add(a, b, sum)`. The blocking is Goto's: a slice of a b panel is read by
+// it defines PER_WORD and `multiply_add(a, b, sum)`. The blocking is Goto's: a slice of a b panel is read by
 // every a panel of the tile; a panels stream from L2. The micro-kernel needs mr + 2 loads for 2·mr multiply-adds, so it is
 // bound by the units that multiply.
 #pragma once
