@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'E_ADAPTER' // adapter options or targets do not fit the model
   | 'E_SHAPE' // tensor shapes do not fit
   | 'E_DTYPE' // a dtype is not allowed here
+  | 'E_VALUE' // a number, name or key that an op is given is out of its range
   | 'E_DEVICE' // tensors on different devices, or a device that is not there
   | 'E_DISPOSED' // use of a tensor or owner after dispose
   | 'E_SCOPE' // misuse of scopes or of the tape

@@ -1,5 +1,6 @@
 /**
  * `bun run native`: compiles native/cpu into native/prebuilt/linux-x64/libtritune_cpu.so with g++ (12 or newer).
+ * `bun run native --variant=asan|ubsan|tsan`: the same under a sanitizer, into native/build (scripts/sanitize.ts runs it).
  *
  * Three kinds of sources in the rooms of native/cpu, told apart by how their names end:
  *  - *.cpp          once, for any x86-64: entry points, validation, dispatch, threads, memory
@@ -10,13 +11,14 @@
  */
 import { mkdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { functionNames, linkShared, writeMacros } from './native/library.ts'
 import { compileAll, type Compiled, type Unit } from './native/objects.ts'
 import { ROOT, run } from './native/process.ts'
+import { CPU_OUTPUTS, type CpuVariant, SANITIZERS } from './native/sanitizers.ts'
 import { nativeSourceHash, nativeSources } from './native/source-hash.ts'
 
 const BUILD = 'native/build'
-const OUTPUT = 'native/prebuilt/linux-x64/libtritune_cpu.so'
 
 // No C++ run-time library may be needed: no exceptions, no RTTI, no guards around statics.
 const COMMON: readonly string[] =
@@ -44,11 +46,21 @@ function kindOf(path: string): SourceKind {
   return path.endsWith('.amx.cpp') ? 'amx' : 'base'
 }
 
-function unit(source: string, variant: string, flags: readonly string[]): Unit {
-  const extra =
-    /^\/\/ build-flags: (.+)$/m.exec(readFileSync(join(ROOT, source), 'utf8'))?.[1]?.split(/\s+/) ?? []
-  const object = `${BUILD}/${basename(source, '.cpp')}.${variant}.o`
-  return { source, object, command: ['g++', ...COMMON, ...flags, ...extra] }
+function sanitizerOf(variant: CpuVariant): readonly string[] {
+  return variant === 'plain' ? [] : SANITIZERS[variant]
+}
+
+type MakeUnit = (source: string, isa: string, flags: readonly string[]) => Unit
+
+function unitsOf(variant: CpuVariant): MakeUnit {
+  const folder = variant === 'plain' ? BUILD : `${BUILD}/cpu-${variant}`
+  const sanitizer = sanitizerOf(variant)
+  return (source, isa, flags) => {
+    const extra =
+      /^\/\/ build-flags: (.+)$/m.exec(readFileSync(join(ROOT, source), 'utf8'))?.[1]?.split(/\s+/) ?? []
+    const object = `${folder}/${basename(source, '.cpp')}.${isa}.o`
+    return { source, object, command: ['g++', ...COMMON, ...flags, ...extra, ...sanitizer] }
+  }
 }
 
 /** What abi.cpp reports: the names of the functions, the hash of the sources, the compiler. */
@@ -61,7 +73,10 @@ async function writeGenerated(objects: readonly string[]): Promise<void> {
   })
 }
 
-export async function buildNative(): Promise<void> {
+/** Returns the path of the library. */
+export async function buildNative(variant: CpuVariant = 'plain'): Promise<string> {
+  const unit = unitsOf(variant)
+  const output = CPU_OUTPUTS[variant]
   mkdirSync(join(ROOT, BUILD), { recursive: true })
   const started = performance.now()
   const base = sourcesOf('base').map((source) => unit(source, 'base', BASE))
@@ -80,18 +95,28 @@ export async function buildNative(): Promise<void> {
   // gcc, not g++: nothing of libstdc++ may be linked.
   await linkShared({
     linker: 'gcc',
-    output: OUTPUT,
+    output,
     objects: all.map((one) => one.object),
-    last: ['-lm'],
+    last: [...sanitizerOf(variant).filter((flag) => flag.startsWith('-fsanitize')), '-lm'],
+    allowUndefined: variant !== 'plain',
   })
   const compiled = objects.filter(({ fresh }) => fresh).length
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
-  console.log(`${OUTPUT}: ${compiled} of ${all.length} objects compiled in ${seconds} s`)
+  console.log(`${output}: ${compiled} of ${all.length} objects compiled in ${seconds} s`)
+  return output
+}
+
+function variantOf(name: string): CpuVariant {
+  const known = Object.keys(CPU_OUTPUTS) as CpuVariant[]
+  const variant = known.find((one) => one === name)
+  if (!variant) throw new Error(`there are the variants ${known.join(', ')}, got ${name}`)
+  return variant
 }
 
 if (import.meta.main) {
   try {
-    await buildNative()
+    const { values } = parseArgs({ options: { variant: { type: 'string', default: 'plain' } } })
+    await buildNative(variantOf(values.variant))
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
     process.exit(1)

@@ -4,7 +4,7 @@
  * YAML 1.2 (https://yaml.org/spec/1.2.2) by the npm package `yaml`, with merge keys (`<<`). Duplicate keys, several
  * documents in one file and an empty file are errors. What the keys mean is decided elsewhere (`core/contracts/config.ts`).
  */
-import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
+import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml'
 import type { Document, Pair, ParseOptions, SchemaOptions, YAMLError, YAMLMap } from 'yaml'
 import { ConfigError, formatPath } from '../contracts/config.ts'
 import type { ConfigFailure, ConfigPath, ValidatableConfig } from '../contracts/config.ts'
@@ -58,7 +58,20 @@ export function parseYaml(text: string, file: string): YamlSource {
       place: placeAt(file, lines, offsetOf(document.contents)),
     })
   }
+  expectFewAliases(document, file)
   return { file, document, lines, overrides: new Set() }
+}
+
+const MOST_ALIASES = 1000
+
+/** Each alias is looked for in the whole document: many of them would take the square of its length. */
+function expectFewAliases(document: Document, file: string): void {
+  let count = 0
+  visit(document, { Alias: () => void count++ })
+  if (count > MOST_ALIASES)
+    throw new TrituneError('E_YAML', `${count} aliases (*name), at most ${MOST_ALIASES} are read`, {
+      place: file,
+    })
 }
 
 /** The plain value of the whole file, aliases and merges resolved. */

@@ -9,6 +9,7 @@ import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TrituneError } from '../errors.ts'
+import { expectArguments } from './arguments.ts'
 import { cudaDriverVersion, cudaLibraryFiles } from './cuda-driver.ts'
 import { type FfiFunction, type FfiTable, type NativeModule, openModule } from './ffi.ts'
 import { ABI_VERSION, type NativeFunctions, SYMBOLS } from './symbols.ts'
@@ -178,6 +179,7 @@ function checked(functions: NativeFunctions, path: string, lastError: () => stri
     const raw: ((...args: never[]) => number | string) | undefined = functions[name]
     wrapped[name] = raw
       ? (...args) => {
+          expectArguments(name, SYMBOLS[name], args)
           const status = raw(...args)
           if (typeof status === 'number' && status < 0) throw nativeError(name, status, lastError())
         }

@@ -2,6 +2,7 @@
  * Index spaces of strided ops: rows of {size, stride, stride}, the `dims` argument of the native ABI.
  */
 import { TrituneError } from '../errors.ts'
+import { expectSizes, type WalkedAxis } from '../tensor/expect.ts'
 
 /** size, stride of the first array, stride of the second, in elements */
 export type Dim = readonly [number, number, number]
@@ -21,6 +22,22 @@ export function joinDims(name: string, dims: readonly Dim[]): Dim[] {
   }
   if (joined.length > MOST_DIMS) throw new TrituneError('E_SHAPE', `${name}: more than ${MOST_DIMS} axes`)
   return joined.length > 0 ? joined : [[1, 1, 1]]
+}
+
+/** Throws E_SHAPE unless a native call can take these dims. */
+export function expectDims(name: string, dims: readonly Dim[]): void {
+  if (dims.length > MOST_DIMS) throw new TrituneError('E_SHAPE', `${name}: more than ${MOST_DIMS} axes`)
+  if (!dims.every((dim) => Array.isArray(dim) && dim.length === 3))
+    throw new TrituneError('E_SHAPE', `${name}: an axis is a size and two strides`)
+  expectSizes(
+    `${name} dims`,
+    dims.map(([size]) => size),
+  )
+}
+
+/** The walk of the first (1) or the second array (2). */
+export function axesOf(dims: readonly Dim[], column: 1 | 2): WalkedAxis[] {
+  return dims.map((dim) => ({ size: dim[0], stride: dim[column] }))
 }
 
 /** The dims as a native call takes them. */

@@ -1,7 +1,8 @@
 /**
  * add_to: adds one tensor to another in place. Used by the tape and by gradient transforms; not differentiable.
  */
-import { defineOp, type Op, run } from '../tensor/op.ts'
+import { TrituneError } from '../errors.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
@@ -9,7 +10,12 @@ import type { Tensor } from '../tensor/tensor.ts'
 export const addToOp: Op<{ readonly x: Tensor }, { readonly dtype: 'f32' | 'bf16' }, { readonly y: Tensor }> =
   defineOp({
     name: 'add_to',
-    outputs: ({ x }, { dtype }) => ({ y: { shape: x.shape, dtype } }),
+    outputs({ x }, { dtype }) {
+      expectDType('add_to', 'x', x, ['f32', 'bf16'])
+      if (dtype !== 'f32' && dtype !== 'bf16')
+        throw new TrituneError('E_DTYPE', `add_to: y is ${String(dtype)}, allowed: f32, bf16`)
+      return { y: { shape: x.shape, dtype } }
+    },
     accumulates: ['y'],
     reference({ inputs: { x }, outputs: { y } }) {
       for (let i = 0; i < y.data.length; i++) y.data[i] += x.data[i]
@@ -19,5 +25,6 @@ export const addToOp: Op<{ readonly x: Tensor }, { readonly dtype: 'f32' | 'bf16
 /** target += source, in place. */
 export function addTo(target: Tensor, source: Tensor): void {
   expectShape('add_to', source.shape, target.shape)
+  expectDType('add_to', 'the sum', target, ['f32', 'bf16'])
   run(addToOp, { x: source }, { dtype: target.dtype === 'bf16' ? 'bf16' : 'f32' }, { y: target })
 }

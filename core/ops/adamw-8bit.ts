@@ -6,7 +6,7 @@ import { defineOp, expectDType, type Op, type OpCall, runMany } from '../tensor/
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { dynamicMap } from './_codebooks.ts'
-import type { AdamwParams } from './adamw.ts'
+import { type AdamwParams, expectAdamwParams } from './adamw.ts'
 import { quantizeBlock8bit } from './quantize-8bit.ts'
 
 export const ADAMW_8BIT_BLOCK = 256
@@ -36,7 +36,8 @@ export type Adamw8bitOutputs = {
  */
 export const adamw8bitOp: Op<Adamw8bitInputs, AdamwParams, Adamw8bitOutputs> = defineOp({
   name: 'adamw_8bit',
-  outputs({ weight, master, m8, v8, mAbsmax, vAbsmax, grad }) {
+  outputs({ weight, master, m8, v8, mAbsmax, vAbsmax, grad }, params) {
+    expectAdamwParams('adamw_8bit', params)
     const { shape, dtype } = weight
     expectDType('adamw_8bit', 'weight', weight, ['f32', 'bf16'])
     for (const [name, state] of Object.entries({ master, grad })) {

@@ -3,6 +3,7 @@
  *
  *   w −= lr·weightDecay·w     m ← β₁m + (1−β₁)g     v ← β₂v + (1−β₂)g²     w −= lr·(m/bias1)/(√(v/bias2) + ε)
  */
+import { expectNumber } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, type OpCall, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -36,10 +37,22 @@ export type AdamwOutputs = {
   readonly v: Tensor
 }
 
+/** Throws E_VALUE for rates that are no numbers: one step with NaN would make every weight NaN. */
+export function expectAdamwParams(op: string, params: AdamwParams): void {
+  const { lr, beta1, beta2, eps, weightDecay, bias1, bias2, gradScale } = params
+  for (const [name, value] of Object.entries({ lr, weightDecay, gradScale })) expectNumber(op, name, value)
+  for (const [name, value] of Object.entries({ beta1, beta2 }))
+    expectNumber(op, name, value, { min: 0, max: 1, below: true })
+  for (const [name, value] of Object.entries({ bias1, bias2 }))
+    expectNumber(op, name, value, { min: 0, max: 1, above: true })
+  expectNumber(op, 'eps', eps, { min: 0 })
+}
+
 /** Outputs are the inputs of the same name: run it with `into`. */
 export const adamwOp: Op<AdamwInputs, AdamwParams, AdamwOutputs> = defineOp({
   name: 'adamw',
-  outputs({ weight, master, m, v, grad }) {
+  outputs({ weight, master, m, v, grad }, params) {
+    expectAdamwParams('adamw', params)
     const { shape, dtype } = weight
     expectDType('adamw', 'weight', weight, ['f32', 'bf16'])
     for (const [name, state] of Object.entries({ master, m, v, grad })) {

@@ -3,8 +3,9 @@
  * causal mask, sliding window and score softcap. The reference holds one row of scores at a time.
  */
 import { TrituneError } from '../errors.ts'
+import { expectInteger, expectNumber, expectRank, LARGEST_SOFTCAP } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, type ReferenceArray, run } from '../tensor/op.ts'
-import { expectShape } from '../tensor/shape.ts'
+import { expectShape, formatShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
 // ---- forward ----------------------------------------------------------------------------------------------------
@@ -34,23 +35,9 @@ export type AttentionOutputs = {
 
 export const attentionForward: Op<AttentionInputs, AttentionParams, AttentionOutputs> = defineOp({
   name: 'attention',
-  outputs({ q, k, v, offsetsQ, offsetsK }) {
-    const [tokens, heads, size] = q.shape
-    const [keys, kvHeads] = k.shape
-    expectDType('attention', 'q', q, ['f32', 'bf16'])
-    expectDType('attention', 'k', k, [q.dtype])
-    expectDType('attention', 'v', v, [q.dtype])
-    expectDType('attention', 'offsetsQ', offsetsQ, ['i32'])
-    expectDType('attention', 'offsetsK', offsetsK, ['i32'])
-    expectShape('attention q', q.shape, [tokens, heads, size])
-    expectShape('attention k', k.shape, [keys, kvHeads, size])
-    expectShape('attention v', v.shape, k.shape)
-    expectShape('attention offsetsK', offsetsK.shape, [offsetsQ.size])
-    if (heads % kvHeads !== 0)
-      throw new TrituneError(
-        'E_SHAPE',
-        `attention: ${heads} query heads do not divide into ${kvHeads} key heads`,
-      )
+  outputs({ q, k, v, offsetsQ, offsetsK }, params) {
+    expectAttention('attention', { q, k, v, offsetsQ, offsetsK }, params)
+    const [tokens, heads] = q.shape
     return { o: { shape: q.shape, dtype: q.dtype }, lse: { shape: [heads, tokens], dtype: 'f32' } }
   },
   reference({ inputs, params, outputs: { o, lse } }) {
@@ -93,11 +80,21 @@ export const attentionBackward: Op<
   { readonly dq: Tensor; readonly dk: Tensor; readonly dv: Tensor }
 > = defineOp({
   name: 'attention_backward',
-  outputs: ({ q, k, v }) => ({
-    dq: { shape: q.shape, dtype: q.dtype },
-    dk: { shape: k.shape, dtype: k.dtype },
-    dv: { shape: v.shape, dtype: v.dtype },
-  }),
+  outputs({ grad, o, lse, q, k, v, offsetsQ, offsetsK }, params) {
+    expectAttention('attention_backward', { q, k, v, offsetsQ, offsetsK }, params)
+    const [tokens, heads] = q.shape
+    for (const [name, one] of Object.entries({ grad, o })) {
+      expectDType('attention_backward', name, one, [q.dtype])
+      expectShape(`attention_backward ${name}`, one.shape, q.shape)
+    }
+    expectDType('attention_backward', 'lse', lse, ['f32'])
+    expectShape('attention_backward lse', lse.shape, [heads, tokens])
+    return {
+      dq: { shape: q.shape, dtype: q.dtype },
+      dk: { shape: k.shape, dtype: k.dtype },
+      dv: { shape: v.shape, dtype: v.dtype },
+    }
+  },
   reference({ inputs, params, outputs: { dq, dk, dv } }) {
     const { grad, o, lse, q, k, v } = inputs
     const { scale, softcap } = params
@@ -146,6 +143,39 @@ export function attention(
   const { o, lse } = run(attentionForward, inputs, { scale, causal, window, softcap })
   lse.dispose()
   return o
+}
+
+// ---- checks -----------------------------------------------------------------------------------------------------
+
+/** What both passes ask of their inputs; that the offsets rise is seen by who reads them. */
+function expectAttention(
+  op: string,
+  { q, k, v, offsetsQ, offsetsK }: AttentionInputs,
+  { scale, window, softcap }: AttentionParams,
+): void {
+  expectDType(op, 'q', q, ['f32', 'bf16'])
+  expectDType(op, 'k', k, [q.dtype])
+  expectDType(op, 'v', v, [q.dtype])
+  expectDType(op, 'offsetsQ', offsetsQ, ['i32'])
+  expectDType(op, 'offsetsK', offsetsK, ['i32'])
+  expectRank(`${op} q`, q.shape, 3)
+  expectRank(`${op} k`, k.shape, 3)
+  const [heads, size] = q.shape.slice(1)
+  const [keys, kvHeads] = k.shape
+  expectShape(`${op} k`, k.shape, [keys, kvHeads, size])
+  expectShape(`${op} v`, v.shape, k.shape)
+  expectShape(`${op} offsetsQ`, offsetsQ.shape, [Math.max(1, offsetsQ.size)])
+  expectShape(`${op} offsetsK`, offsetsK.shape, offsetsQ.shape)
+  if (heads < 1 || kvHeads < 1 || size < 1)
+    throw new TrituneError(
+      'E_SHAPE',
+      `${op}: heads and their size must not be 0, got ${formatShape(q.shape)} and ${formatShape(k.shape)}`,
+    )
+  if (heads % kvHeads !== 0)
+    throw new TrituneError('E_SHAPE', `${op}: ${heads} query heads do not divide into ${kvHeads} key heads`)
+  expectNumber(op, 'scale', scale)
+  expectInteger(op, 'window', window)
+  expectNumber(op, 'softcap', softcap, { min: 0, max: LARGEST_SOFTCAP })
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

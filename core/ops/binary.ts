@@ -2,11 +2,12 @@
  * Functions of two numbers with NumPy broadcasting; the gradient of a repeated input is summed back to its shape.
  */
 import { TrituneError } from '../errors.ts'
+import { expectInside, expectKnown } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
-import { broadcastShapes, broadcastStrides, type Shape } from '../tensor/shape.ts'
+import { broadcastShapes, broadcastStrides, expectShape, type Shape, sizeOf } from '../tensor/shape.ts'
 import { noGrad } from '../tensor/tape.ts'
 import { tensor, type Tensor } from '../tensor/tensor.ts'
-import { type Dim, forEachIndex, joinDims } from './_dims.ts'
+import { axesOf, type Dim, expectDims, forEachIndex, joinDims } from './_dims.ts'
 import { sumTo } from './reduce.ts'
 import { affine } from './unary.ts'
 
@@ -37,9 +38,17 @@ const FUNCTIONS: { readonly [F in BinaryFunction]: (a: number, b: number) => num
 /** y = f(a, b) */
 export const binaryOp: Op<BinaryInputs, BinaryParams, { readonly y: Tensor }> = defineOp({
   name: 'binary',
-  outputs({ a, b }, { f, shape }) {
+  outputs({ a, b }, { f, shape, dims, shapeA, shapeB }) {
+    expectKnown('binary', 'f', f, FUNCTIONS)
     expectDType(f, 'a', a, ['f32', 'bf16'])
     expectDType(f, 'b', b, [a.dtype])
+    expectShape(`${f} a`, a.shape, shapeA)
+    expectShape(`${f} b`, b.shape, shapeB)
+    expectShape(f, shape, broadcastShapes(a.shape, b.shape))
+    expectDims(f, dims)
+    expectShape(`${f} dims`, [sizeOf(dims.map(([size]) => size))], [sizeOf(shape)])
+    expectInside(`${f} a`, axesOf(dims, 1), 0, a.size)
+    expectInside(`${f} b`, axesOf(dims, 2), 0, b.size)
     return { y: { shape, dtype: a.dtype } }
   },
   reference({ inputs: { a, b }, params: { f, dims }, outputs: { y } }) {

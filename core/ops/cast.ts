@@ -2,6 +2,7 @@
  * cast: the same numbers in another dtype. Not quantization: see plugins/quant.
  */
 import type { DType } from '../tensor/dtype.ts'
+import { expectKnown } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { reshape } from './movement.ts'
@@ -11,6 +12,7 @@ export const castOp: Op<{ readonly x: Tensor }, { readonly dtype: DType }, { rea
   {
     name: 'cast',
     outputs({ x }, { dtype }) {
+      expectKnown('cast', 'dtype', dtype, SOURCES)
       expectDType('cast', `x (to ${dtype})`, x, SOURCES[dtype])
       return { y: { shape: x.shape, dtype } }
     },

@@ -2,6 +2,8 @@
  * dequantizeWeight: a packed weight as numbers again. One f32 product and one rounding to the dtype for each number, so a bf16
  * result is what bitsandbytes gives.
  */
+import { TrituneError } from '../errors.ts'
+import { expectNumber } from '../tensor/expect.ts'
 import { defineOp, type Op, run } from '../tensor/op.ts'
 import {
   expectParts,
@@ -20,6 +22,9 @@ export const dequantizeOp: Op<QuantizedParts, DequantizeParams, { readonly y: Te
   name: 'dequantize',
   outputs(parts, params) {
     expectParts('dequantize', params, parts)
+    expectNumber('dequantize', 'offset', params.offset)
+    if (params.dtype !== 'f32' && params.dtype !== 'bf16')
+      throw new TrituneError('E_DTYPE', `dequantize: to ${String(params.dtype)}, allowed: f32, bf16`)
     return { y: { shape: params.shape, dtype: params.dtype } }
   },
   reference({ inputs, params, outputs: { y } }) {

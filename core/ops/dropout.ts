@@ -2,6 +2,7 @@
  * dropout (Srivastava et al. 2014) keyed by (seed, step, site, element): no mask is stored, the gradient makes it again.
  */
 import { dropoutFactors, noiseKey } from '../tensor/noise.ts'
+import { expectDropout, expectKey } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { reshape } from './movement.ts'
@@ -14,7 +15,9 @@ export interface DropoutParams {
 /** y = x·mask/(1 − p) */
 export const dropoutOp: Op<{ readonly x: Tensor }, DropoutParams, { readonly y: Tensor }> = defineOp({
   name: 'dropout',
-  outputs({ x }) {
+  outputs({ x }, { p, rng }) {
+    expectDropout('dropout', p, rng)
+    expectKey('dropout', rng)
     expectDType('dropout', 'x', x, ['f32', 'bf16'])
     return { y: { shape: x.shape, dtype: x.dtype } }
   },

@@ -2,6 +2,7 @@
  * embedding: rows of a table by index; its gradient adds rows up.
  */
 import { TrituneError } from '../errors.ts'
+import { expectInteger } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, type ReferenceArray, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -44,7 +45,14 @@ export const embeddingBackward: Op<
   { readonly dtable: Tensor }
 > = defineOp({
   name: 'embedding_backward',
-  outputs: ({ dy }, { rows }) => ({ dtable: { shape: [rows, dy.shape[1]], dtype: 'f32' } }),
+  outputs({ dy, ids }, { rows }) {
+    expectDType('embedding_backward', 'dy', dy, ['f32', 'bf16'])
+    expectDType('embedding_backward', 'ids', ids, ['i32'])
+    expectShape('embedding_backward ids', ids.shape, [ids.size])
+    expectShape('embedding_backward dy', dy.shape, [ids.size, dy.shape[1]])
+    expectInteger('embedding_backward', 'rows', rows)
+    return { dtable: { shape: [rows, dy.shape[1]], dtype: 'f32' } }
+  },
   accumulates: ['dtable'],
   reference({ inputs: { dy, ids }, outputs: { dtable } }) {
     const channels = dy.shape[1]

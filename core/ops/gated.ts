@@ -1,6 +1,7 @@
 /**
  * Gated activations of MLPs (Shazeer 2020, arXiv 2002.05202): f(gate)·up with f = SiLU or GELU.
  */
+import { expectKnown } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -23,7 +24,8 @@ const CURVES: { readonly [F in GatedFunction]: Curve } = { silu, gelu_erf: geluE
 /** h = f(gate)·up */
 export const gatedForward: Op<GatedInputs, GatedParams, { readonly h: Tensor }> = defineOp({
   name: 'gated',
-  outputs({ gate, up }) {
+  outputs({ gate, up }, { f }) {
+    expectKnown('gated', 'f', f, CURVES)
     expectDType('gated', 'gate', gate, ['f32', 'bf16'])
     expectDType('gated', 'up', up, [gate.dtype])
     expectShape('gated up', up.shape, gate.shape)
@@ -48,8 +50,13 @@ export const gatedBackward: Op<
   { readonly dgate: Tensor; readonly dup: Tensor }
 > = defineOp({
   name: 'gated_backward',
-  outputs({ dh, gate }) {
-    expectShape('gated_backward dh', dh.shape, gate.shape)
+  outputs({ dh, gate, up }, { f }) {
+    expectKnown('gated_backward', 'f', f, CURVES)
+    expectDType('gated_backward', 'gate', gate, ['f32', 'bf16'])
+    for (const [name, one] of Object.entries({ dh, up })) {
+      expectDType('gated_backward', name, one, [gate.dtype])
+      expectShape(`gated_backward ${name}`, one.shape, gate.shape)
+    }
     const like = { shape: gate.shape, dtype: gate.dtype }
     return { dgate: like, dup: like }
   },

@@ -3,9 +3,11 @@
  *
  *   h = x (+ residual)     n = (h − mean)·rstd     y = n·weight + bias     rstd = 1/√(var(h) + ε)
  */
+import { expectNumber, expectRows } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import { expectNormGradient } from './_norm.ts'
 
 // ---- forward ----------------------------------------------------------------------------------------------------
 
@@ -25,7 +27,9 @@ export type LayerNormOutputs = {
 
 export const layerNormForward: Op<LayerNormInputs, { readonly eps: number }, LayerNormOutputs> = defineOp({
   name: 'layer_norm',
-  outputs({ x, residual, weight, bias }) {
+  outputs({ x, residual, weight, bias }, { eps }) {
+    expectNumber('layer_norm', 'eps', eps, { min: 0 })
+    expectRows('layer_norm x', x.shape)
     expectDType('layer_norm', 'x', x, ['f32', 'bf16'])
     expectDType('layer_norm', 'weight', weight, [x.dtype])
     expectShape('layer_norm weight', weight.shape, [x.shape.at(-1) ?? 1])
@@ -90,11 +94,14 @@ export const layerNormBackward: Op<
   { readonly dx: Tensor; readonly dw: Tensor | null; readonly db: Tensor | null }
 > = defineOp({
   name: 'layer_norm_backward',
-  outputs: ({ h, weight }, { wantsDw, wantsDb }) => ({
-    dx: { shape: h.shape, dtype: h.dtype },
-    dw: wantsDw ? { shape: weight.shape, dtype: 'f32' } : null,
-    db: wantsDb ? { shape: weight.shape, dtype: 'f32' } : null,
-  }),
+  outputs({ dy, dh, h, weight, mean, rstd }, { wantsDw, wantsDb }) {
+    expectNormGradient('layer_norm_backward', { dy, dh, h, weight }, { mean, rstd })
+    return {
+      dx: { shape: h.shape, dtype: h.dtype },
+      dw: wantsDw ? { shape: weight.shape, dtype: 'f32' } : null,
+      db: wantsDb ? { shape: weight.shape, dtype: 'f32' } : null,
+    }
+  },
   accumulates: ['dw', 'db'],
   reference({ inputs: { dy, dh, h, weight, mean, rstd }, outputs: { dx, dw, db } }) {
     const cols = weight.data.length

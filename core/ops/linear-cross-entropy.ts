@@ -5,6 +5,7 @@
  *   logits = softcap(h·Wᵀ)     nll = logΣexp(logits) − logits[target]     loss = scale·Σ nll
  */
 import { TrituneError } from '../errors.ts'
+import { expectFeatures, expectNumber, LARGEST_SOFTCAP } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import { gradientsEnabled, noGrad, scalarOf } from '../tensor/tape.ts'
@@ -43,13 +44,16 @@ export const linearCrossEntropyOp: Op<
   LinearCrossEntropyOutputs
 > = defineOp({
   name: 'linear_cross_entropy',
-  outputs({ h, weight, targets }, { wantsNll, wantsDh, wantsDw }) {
+  outputs({ h, weight, targets }, { scale, softcap, wantsNll, wantsDh, wantsDw }) {
+    expectNumber('linear_cross_entropy', 'scale', scale)
+    expectNumber('linear_cross_entropy', 'softcap', softcap, { min: 0, max: LARGEST_SOFTCAP })
     const [rows, channels] = h.shape
     expectDType('linear_cross_entropy', 'h', h, ['f32', 'bf16'])
     expectDType('linear_cross_entropy', 'weight', weight, [h.dtype])
     expectDType('linear_cross_entropy', 'targets', targets, ['i32'])
     expectShape('linear_cross_entropy h', h.shape, [rows, channels])
     expectShape('linear_cross_entropy weight', weight.shape, [weight.shape[0], channels])
+    expectFeatures('linear_cross_entropy weight', weight.shape)
     expectShape('linear_cross_entropy targets', targets.shape, [rows])
     return {
       loss: { shape: [], dtype: 'f32' },

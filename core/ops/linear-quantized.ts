@@ -8,6 +8,7 @@
  * The rounding of x counts as the identity on the way back, and W has no gradient.
  */
 import { noiseKey } from '../tensor/noise.ts'
+import { expectDropout, expectNumber } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import {
   expectParts,
@@ -18,16 +19,11 @@ import {
 } from '../tensor/quantized-weight.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import { expectFactors, expectLinearGradient } from './_linear-checks.ts'
 import { addBiasAndUpdate } from './_lora-reference.ts'
 import { roundActivations, unpackWeight } from './_quantized-reference.ts'
 import { addProduct } from './_reference.ts'
-import {
-  expectFactors,
-  linearBackward,
-  type LinearOutputs,
-  type LinearParams,
-  type LoraFactors,
-} from './linear.ts'
+import { linearBackward, type LinearOutputs, type LinearParams, type LoraFactors } from './linear.ts'
 
 export type LinearQuantizedInputs = QuantizedParts & {
   readonly x: Tensor // (…, in)
@@ -45,7 +41,9 @@ export interface LinearQuantizedParams extends LinearParams {
 export const linearQuantizedForward: Op<LinearQuantizedInputs, LinearQuantizedParams, LinearOutputs> =
   defineOp({
     name: 'linear_quantized',
-    outputs({ x, bias, loraA, loraB, data, scale, nested }, { format }) {
+    outputs({ x, bias, loraA, loraB, data, scale, nested }, params) {
+      const { format } = params
+      expectQuantizedParams('linear_quantized', params)
       const [outFeatures, inFeatures] = format.shape
       expectDType('linear_quantized', 'x', x, ['f32', 'bf16'])
       expectParts('linear_quantized weight', format, { data, scale, nested })
@@ -54,7 +52,7 @@ export const linearQuantizedForward: Op<LinearQuantizedInputs, LinearQuantizedPa
         expectDType('linear_quantized', 'bias', bias, [x.dtype])
         expectShape('linear_quantized bias', bias.shape, [outFeatures])
       }
-      if (loraA && loraB) expectFactors(loraA, loraB, format.shape)
+      expectFactors('linear_quantized', loraA, loraB, format.shape)
       const y = { shape: [...x.shape.slice(0, -1), outFeatures], dtype: x.dtype }
       return { y, xa: loraA ? { shape: [x.rows, loraA.shape[0]], dtype: 'f32' } : null }
     },
@@ -146,7 +144,12 @@ export const linearQuantizedBackward: Op<
   LinearQuantizedBackwardOutputs
 > = defineOp({
   name: 'linear_quantized_backward',
-  outputs({ dy, loraA, loraB }, { format, wantsDx, wantsDbias, wantsDa, wantsDb }) {
+  outputs(inputs, params) {
+    const { dy, loraA, loraB } = inputs
+    const { format, wantsDx, wantsDbias, wantsDa, wantsDb } = params
+    expectParts('linear_quantized_backward weight', format, inputs)
+    expectQuantizedParams('linear_quantized_backward', params)
+    expectLinearGradient('linear_quantized_backward', inputs, format.shape, params)
     const [outFeatures, inFeatures] = format.shape
     return {
       dx: wantsDx ? { shape: [...dy.shape.slice(0, -1), inFeatures], dtype: dy.dtype } : null,
@@ -196,4 +199,16 @@ export function linearQuantized(
   )
   xa?.dispose()
   return y
+}
+
+// ---- checks -----------------------------------------------------------------------------------------------------
+
+function expectQuantizedParams(
+  op: string,
+  { format, scale, dropout, rng, threshold }: LinearQuantizedParams,
+): void {
+  expectNumber(op, 'offset', format.offset)
+  expectNumber(op, 'scale', scale)
+  expectDropout(op, dropout, rng)
+  expectNumber(op, 'threshold', threshold, { min: 0 })
 }

@@ -4,9 +4,11 @@
  *   y = x·Wᵀ + bias + scale·(drop(x)·Aᵀ)·Bᵀ
  */
 import { dropoutFactors, noiseKey } from '../tensor/noise.ts'
+import { expectDropout, expectFeatures, expectNumber, expectRank } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
-import { expectShape, type Shape } from '../tensor/shape.ts'
+import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import { expectFactors, expectLinearGradient } from './_linear-checks.ts'
 import { addBiasAndUpdate, multiplied } from './_lora-reference.ts'
 import { addProduct } from './_reference.ts'
 
@@ -33,17 +35,20 @@ export type LinearOutputs = {
 
 export const linearForward: Op<LinearInputs, LinearParams, LinearOutputs> = defineOp({
   name: 'linear',
-  outputs({ x, weight, bias, loraA, loraB }) {
+  outputs({ x, weight, bias, loraA, loraB }, { scale, dropout, rng }) {
     const { rows } = x
+    expectNumber('linear', 'scale', scale)
+    expectDropout('linear', dropout, rng)
     const outFeatures = weight.shape[0]
     expectDType('linear', 'x', x, ['f32', 'bf16'])
     expectDType('linear', 'weight', weight, [x.dtype])
     expectShape('linear weight', weight.shape, [outFeatures, x.shape.at(-1) ?? 1])
+    expectFeatures('linear weight', weight.shape)
     if (bias) {
       expectDType('linear', 'bias', bias, [x.dtype])
       expectShape('linear bias', bias.shape, [outFeatures])
     }
-    if (loraA && loraB) expectFactors(loraA, loraB, weight.shape)
+    expectFactors('linear', loraA, loraB, weight.shape)
     const y = { shape: [...x.shape.slice(0, -1), outFeatures], dtype: x.dtype }
     return { y, xa: loraA ? { shape: [rows, loraA.shape[0]], dtype: 'f32' } : null }
   },
@@ -128,7 +133,13 @@ export type LinearBackwardOutputs = {
 export const linearBackward: Op<LinearBackwardInputs, LinearBackwardParams, LinearBackwardOutputs> = defineOp(
   {
     name: 'linear_backward',
-    outputs({ dy, weight, loraA, loraB }, { wantsDx, wantsDw, wantsDbias, wantsDa, wantsDb }) {
+    outputs(inputs, params) {
+      const { dy, weight, loraA, loraB } = inputs
+      const { wantsDx, wantsDw, wantsDbias, wantsDa, wantsDb } = params
+      expectDType('linear_backward', 'weight', weight, [dy.dtype])
+      expectRank('linear_backward weight', weight.shape, 2)
+      expectFeatures('linear_backward weight', weight.shape)
+      expectLinearGradient('linear_backward', inputs, weight.shape, params)
       const [outFeatures, inFeatures] = weight.shape
       return {
         dx: wantsDx ? { shape: [...dy.shape.slice(0, -1), inFeatures], dtype: dy.dtype } : null,
@@ -199,14 +210,4 @@ export function linear(
   )
   xa?.dispose()
   return y
-}
-
-// ---- helpers ----------------------------------------------------------------------------------------------------
-
-/** Throws unless a (rank, in) and b (out, rank) are f32 factors for a weight of this shape. */
-export function expectFactors(a: Tensor, b: Tensor, [outFeatures, inFeatures]: Shape): void {
-  expectDType('linear', 'lora a', a, ['f32'])
-  expectDType('linear', 'lora b', b, ['f32'])
-  expectShape('linear lora a', a.shape, [a.shape[0], inFeatures])
-  expectShape('linear lora b', b.shape, [outFeatures, a.shape[0]])
 }

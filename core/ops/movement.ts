@@ -98,12 +98,17 @@ export function concat(parts: readonly Tensor[], { axis = 0 }: { readonly axis?:
   const y = empty(shape, { dtype, device })
   const offsets: number[] = []
   let offset = 0
-  for (const x of parts) {
-    const own = stridesOf(x.shape)
-    const dims = x.shape.map((n, i) => [n, strides[i], own[i]] as const)
-    stridedCopy(x, shape, dims, { yOffset: offset, partial: true, into: y })
-    offsets.push(offset)
-    offset += x.shape[at] * strides[at]
+  try {
+    for (const x of parts) {
+      const own = stridesOf(x.shape)
+      const dims = x.shape.map((n, i) => [n, strides[i], own[i]] as const)
+      stridedCopy(x, shape, dims, { yOffset: offset, partial: true, into: y })
+      offsets.push(offset)
+      offset += x.shape[at] * strides[at]
+    }
+  } catch (error) {
+    y.dispose()
+    throw error
   }
   return recorded('concat', Object.fromEntries(parts.entries()), y, ({ y: dy }, { pending, links }) => {
     const gradients: Record<string, Tensor> = {}

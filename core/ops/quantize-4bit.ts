@@ -2,6 +2,7 @@
  * 4-bit weights as bitsandbytes packs them: nf4 and fp4 in blocks, with double quantization of the scales (QLoRA,
  * Dettmers et al. 2023, arXiv 2305.14314).
  */
+import { expectKnown } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import {
   expectBlock,
@@ -28,9 +29,12 @@ export type Quantize4bitOutputs = {
   readonly absmax: Tensor // (⌈n/block⌉) f32
 }
 
+const CODES = { nf4: nf4Code, fp4: fp4Code } as const
+
 export const quantize4bitOp: Op<{ readonly x: Tensor }, Quantize4bitParams, Quantize4bitOutputs> = defineOp({
   name: 'quantize_4bit',
-  outputs({ x }, { block }) {
+  outputs({ x }, { kind, block }) {
+    expectKnown('quantize_4bit', 'kind', kind, CODES)
     expectDType('quantize_4bit', 'x', x, ['f32', 'bf16'])
     expectBlock('quantize_4bit', block)
     return {
@@ -39,7 +43,7 @@ export const quantize4bitOp: Op<{ readonly x: Tensor }, Quantize4bitParams, Quan
     }
   },
   reference({ inputs: { x }, params: { kind, block }, outputs: { packed, absmax } }) {
-    const codeOf = kind === 'nf4' ? nf4Code : fp4Code
+    const codeOf = CODES[kind]
     for (const [i, value] of x.data.entries()) {
       const b = Math.floor(i / block)
       if (i % block === 0) absmax.data[b] = largestMagnitude(x.data.subarray(i, i + block))

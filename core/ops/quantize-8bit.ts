@@ -90,6 +90,6 @@ export function quantizeBlock8bit(
 }
 
 function expectPositiveBlock(name: string, block: number): void {
-  if (!(Number.isInteger(block) && block > 0))
+  if (!(Number.isInteger(block) && block > 0 && block < 2 ** 31))
     throw new TrituneError('E_SHAPE', `${name}: block must be a positive whole number, got ${block}`)
 }

@@ -2,6 +2,7 @@
  * AbsMax: rows of int8, each with the scale of its largest magnitude. Weights of LLM.int8 (Dettmers et al. 2022, arXiv
  * 2208.07339) and activations of BitLinear.
  */
+import { expectRows } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { quantizedWeight, type QuantizedWeight } from '../tensor/quantized-weight.ts'
 import { noGrad } from '../tensor/tape.ts'
@@ -17,6 +18,7 @@ export const quantizeInt8Op: Op<{ readonly x: Tensor }, null, QuantizeInt8Output
   name: 'quantize_int8',
   outputs({ x }) {
     expectDType('quantize_int8', 'x', x, ['f32', 'bf16'])
+    expectRows('quantize_int8 x', x.shape)
     return { q: { shape: x.shape, dtype: 'i8' }, absmax: { shape: [x.rows], dtype: 'f32' } }
   },
   reference({ inputs: { x }, outputs: { q, absmax } }) {

@@ -22,10 +22,10 @@ export const quantizeTernaryOp: Op<{ readonly w: Tensor }, null, QuantizeTernary
     const [rows, cols] = w.shape
     expectDType('quantize_ternary', 'w', w, ['f32', 'bf16'])
     expectShape('quantize_ternary w', w.shape, [rows, cols])
-    if (rows % 4 !== 0)
+    if (rows === 0 || cols === 0 || rows % 4 !== 0)
       throw new TrituneError(
         'E_SHAPE',
-        `quantize_ternary: rows must be a multiple of 4, got ${formatShape(w.shape)}`,
+        `quantize_ternary: rows must be a multiple of 4, and none of the sizes 0, got ${formatShape(w.shape)}`,
       )
     return { packed: { shape: [rows / 4, cols], dtype: 'u8' }, scale: { shape: [1], dtype: 'f32' } }
   },

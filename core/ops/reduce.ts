@@ -1,8 +1,10 @@
 /**
  * Sums, means and maxima along one axis or over everything; accumulation in f32.
  */
+import { TrituneError } from '../errors.ts'
+import { expectKnown, expectSizes } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
-import { resolveAxis, sameShape, type Shape, sizeOf } from '../tensor/shape.ts'
+import { expectShape, formatShape, resolveAxis, sameShape, type Shape, sizeOf } from '../tensor/shape.ts'
 import { noGrad } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { stridedCopy } from './strided-copy.ts'
@@ -22,8 +24,18 @@ export interface ReduceParams {
 /** y (outer, inner) = f over n of x (outer, n, inner) */
 export const reduceOp: Op<{ readonly x: Tensor }, ReduceParams, { readonly y: Tensor }> = defineOp({
   name: 'reduce',
-  outputs({ x }, { f, shape }) {
+  outputs({ x }, { f, outer, n, inner, from, shape }) {
+    expectKnown('reduce', 'f', f, { sum: 0, mean: 0, amax: 0 })
     expectDType(f, 'x', x, ['f32', 'bf16'])
+    expectShape(`${f} x`, x.shape, from)
+    expectSizes(`${f} (outer, n, inner)`, [outer, n, inner])
+    if (n === 0 && f !== 'sum' && outer * inner > 0)
+      throw new TrituneError('E_SHAPE', `${f}: of no numbers, x is ${formatShape(from)}`)
+    if (outer * n * inner !== x.size || outer * inner !== sizeOf(shape))
+      throw new TrituneError(
+        'E_SHAPE',
+        `${f}: ${formatShape([outer, n, inner])} does not lead from ${formatShape(from)} to ${formatShape(shape)}`,
+      )
     return { y: { shape, dtype: x.dtype } }
   },
   reference({ inputs: { x }, params: { f, outer, n, inner }, outputs: { y } }) {

@@ -3,9 +3,11 @@
  *
  *   h = x (+ residual)     y = h · rstd · weight     rstd = 1/√(mean(h²) + ε)
  */
+import { expectNumber, expectRows } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import { expectNormGradient } from './_norm.ts'
 
 // ---- forward ----------------------------------------------------------------------------------------------------
 
@@ -23,10 +25,13 @@ export type RmsNormOutputs = {
 
 export const rmsNormForward: Op<RmsNormInputs, { readonly eps: number }, RmsNormOutputs> = defineOp({
   name: 'rms_norm',
-  outputs({ x, residual, weight }) {
+  outputs({ x, residual, weight }, { eps }) {
+    expectNumber('rms_norm', 'eps', eps, { min: 0 })
+    expectRows('rms_norm x', x.shape)
     expectDType('rms_norm', 'x', x, ['f32', 'bf16'])
     expectDType('rms_norm', 'weight', weight, [x.dtype])
     expectShape('rms_norm weight', weight.shape, [x.shape.at(-1) ?? 1])
+    if (residual) expectDType('rms_norm', 'residual', residual, [x.dtype])
     if (residual) expectShape('rms_norm residual', residual.shape, x.shape)
     const like = { shape: x.shape, dtype: x.dtype }
     return { y: like, h: residual ? like : null, rstd: { shape: [x.rows], dtype: 'f32' } }
@@ -84,10 +89,13 @@ export const rmsNormBackward: Op<
   { readonly dx: Tensor; readonly dw: Tensor | null }
 > = defineOp({
   name: 'rms_norm_backward',
-  outputs: ({ h, weight }, { wantsDw }) => ({
-    dx: { shape: h.shape, dtype: h.dtype },
-    dw: wantsDw ? { shape: weight.shape, dtype: 'f32' } : null,
-  }),
+  outputs({ dy, dh, h, weight, rstd }, { wantsDw }) {
+    expectNormGradient('rms_norm_backward', { dy, dh, h, weight }, { rstd })
+    return {
+      dx: { shape: h.shape, dtype: h.dtype },
+      dw: wantsDw ? { shape: weight.shape, dtype: 'f32' } : null,
+    }
+  },
   accumulates: ['dw'],
   reference({ inputs: { dy, dh, h, weight, rstd }, outputs: { dx, dw } }) {
     const cols = weight.data.length

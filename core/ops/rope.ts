@@ -3,7 +3,7 @@
  * head turn by the angle of (position, i). The angle tables, with their scaling rules, are made elsewhere.
  */
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
-import { expectShape } from '../tensor/shape.ts'
+import { expectShape, formatShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { TrituneError } from '../errors.ts'
 
@@ -30,6 +30,8 @@ export const ropeOp: Op<RopeInputs, RopeParams, { readonly y: Tensor }> = define
     expectShape('rope x', x.shape, [tokens, heads, size])
     expectShape('rope positions', positions.shape, [tokens])
     expectShape('rope sin', sin.shape, cos.shape)
+    if (heads === 0 || size === 0)
+      throw new TrituneError('E_SHAPE', `rope: x ${formatShape(x.shape)} has no channels`)
     const half = cos.shape[1]
     if (cos.shape.length !== 2 || 2 * half > size) {
       throw new TrituneError('E_SHAPE', `rope: tables of ${half} angles do not fit heads of ${size} channels`)

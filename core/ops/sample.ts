@@ -1,7 +1,9 @@
 /**
  * The next token of each row of logits: repetition penalty, temperature, top-k, top-p, then one keyed random number.
  */
+import { TrituneError } from '../errors.ts'
 import { wordAt } from '../tensor/noise.ts'
+import { expectInteger, expectKey, expectNumber, expectRows } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -25,9 +27,15 @@ export interface SampleParams {
 
 export const sampleOp: Op<SampleInputs, SampleParams, { readonly ids: Tensor }> = defineOp({
   name: 'sample',
-  outputs({ logits, history }) {
+  outputs({ logits, history }, { temperature, topK, topP, repetitionPenalty, key }) {
+    expectNumber('sample', 'temperature', temperature, { min: 0 })
+    expectInteger('sample', 'topK', topK)
+    expectNumber('sample', 'topP', topP, { min: 0, max: 1, above: true })
+    expectNumber('sample', 'repetitionPenalty', repetitionPenalty, { min: 0, above: true })
+    expectKey('sample', key)
     expectDType('sample', 'logits', logits, ['f32', 'bf16'])
     expectShape('sample logits', logits.shape, [logits.shape[0], logits.shape[1]])
+    expectRows('sample logits', logits.shape)
     if (history) expectDType('sample', 'history', history, ['i32'])
     return { ids: { shape: [logits.shape[0]], dtype: 'i32' } }
   },
@@ -36,6 +44,11 @@ export const sampleOp: Op<SampleInputs, SampleParams, { readonly ids: Tensor }> 
     for (let row = 0; row < ids.data.length; row++) {
       const scores = logits.data.slice(row * vocabulary, (row + 1) * vocabulary)
       for (const token of new Set(history?.data)) {
+        if (token < 0 || token >= vocabulary)
+          throw new TrituneError(
+            'E_SHAPE',
+            `sample: token ${token} of the history is not below ${vocabulary}`,
+          )
         const score = scores[token]
         scores[token] = score > 0 ? score / params.repetitionPenalty : score * params.repetitionPenalty
       }

@@ -1,7 +1,9 @@
 /**
  * softmax over the last axis. Attention has its own inside.
  */
+import { expectRows } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
 /** y = exp(x − max) / Σ exp(x − max), per row */
@@ -9,6 +11,7 @@ export const softmaxForward: Op<{ readonly x: Tensor }, null, { readonly y: Tens
   name: 'softmax',
   outputs({ x }) {
     expectDType('softmax', 'x', x, ['f32', 'bf16'])
+    expectRows('softmax x', x.shape)
     return { y: { shape: x.shape, dtype: x.dtype } }
   },
   reference({ inputs: { x }, outputs: { y } }) {
@@ -31,7 +34,13 @@ export const softmaxForward: Op<{ readonly x: Tensor }, null, { readonly y: Tens
 export const softmaxBackward: Op<{ readonly dy: Tensor; readonly y: Tensor }, null, { readonly dx: Tensor }> =
   defineOp({
     name: 'softmax_backward',
-    outputs: ({ y }) => ({ dx: { shape: y.shape, dtype: y.dtype } }),
+    outputs({ dy, y }) {
+      expectRows('softmax_backward y', y.shape)
+      expectDType('softmax_backward', 'y', y, ['f32', 'bf16'])
+      expectDType('softmax_backward', 'dy', dy, [y.dtype])
+      expectShape('softmax_backward dy', dy.shape, y.shape)
+      return { dx: { shape: y.shape, dtype: y.dtype } }
+    },
     reference({ inputs: { dy, y }, outputs: { dx } }) {
       const cols = y.shape.at(-1) ?? 1
       for (let first = 0; first < y.data.length; first += cols) {

@@ -1,10 +1,12 @@
 /**
  * strided_copy: every op that only moves elements is one of these. Not differentiable by itself; movement.ts is.
  */
-import { defineOp, type Op, run } from '../tensor/op.ts'
-import type { Shape } from '../tensor/shape.ts'
+import { TrituneError } from '../errors.ts'
+import { expectApart, expectInside, expectSizes } from '../tensor/expect.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { formatShape, type Shape, sizeOf } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { type Dim, forEachIndex, joinDims } from './_dims.ts'
+import { axesOf, type Dim, expectDims, forEachIndex, joinDims } from './_dims.ts'
 
 export interface StridedCopyParams {
   /** Of y. */
@@ -23,7 +25,19 @@ export interface StridedCopyParams {
 /** y[yOffset + Σ i·yStride] = x[xOffset + Σ i·xStride] */
 export const stridedCopyOp: Op<{ readonly x: Tensor }, StridedCopyParams, { readonly y: Tensor }> = defineOp({
   name: 'strided_copy',
-  outputs: ({ x }, { shape }) => ({ y: { shape, dtype: x.dtype } }),
+  outputs({ x }, { shape, dims, yOffset, xOffset, accumulate, partial }) {
+    if (accumulate) expectDType('strided_copy', 'x', x, ['f32', 'bf16'])
+    expectSizes('strided_copy y', shape)
+    expectDims('strided_copy', dims)
+    const [to, from] = [axesOf(dims, 1), axesOf(dims, 2)]
+    expectInside('strided_copy y', to, yOffset, sizeOf(shape))
+    expectInside('strided_copy x', from, xOffset, x.size)
+    expectApart('strided_copy y', to)
+    const copied = sizeOf(dims.map(([size]) => size))
+    if (!accumulate && !partial && copied !== sizeOf(shape))
+      throw new TrituneError('E_SHAPE', `strided_copy: ${copied} elements do not fill ${formatShape(shape)}`)
+    return { y: { shape, dtype: x.dtype } }
+  },
   accumulates: ({ accumulate, partial }) => (accumulate || partial ? ['y'] : []),
   reference({ inputs: { x }, params: { dims, yOffset, xOffset, accumulate }, outputs: { y } }) {
     forEachIndex(dims, (_, to, from) => {

@@ -1,6 +1,7 @@
 /**
  * Σ x² over many tensors in f64: the gradient norm. One number comes back to the host, whatever the number of tensors.
  */
+import { TrituneError } from '../errors.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { type Tensor, zeros } from '../tensor/tensor.ts'
 import { CELL_BYTES, float64Bytes, readFloat64 } from './_cell.ts'
@@ -22,6 +23,7 @@ export const sumSquaresOp: Op<{ readonly x: Tensor }, null, { readonly total: Te
 
 /** Σ x² of all elements of all tensors (f32 or bf16, on one device): a cell for `readSumSquares`, which nobody waits for. */
 export function sumSquares(tensors: readonly Tensor[]): Tensor {
+  if (tensors.length === 0) throw new TrituneError('E_SHAPE', 'sum_squares: no tensors')
   const total = zeros([CELL_BYTES], { dtype: 'u8', device: tensors[0].device })
   try {
     for (const x of tensors) run(sumSquaresOp, { x }, null, { total })

@@ -1,6 +1,7 @@
 /**
  * Functions of one number, applied to every element, and the affine map. Their gradients read x alone.
  */
+import { expectKnown, expectNumber } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import { noGrad } from '../tensor/tape.ts'
@@ -52,6 +53,7 @@ export interface UnaryParams {
 export const unaryForward: Op<{ readonly x: Tensor }, UnaryParams, { readonly y: Tensor }> = defineOp({
   name: 'unary',
   outputs({ x }, { f }) {
+    expectKnown('unary', 'f', f, CURVES)
     expectDType(f, 'x', x, ['f32', 'bf16'])
     return { y: { shape: x.shape, dtype: x.dtype } }
   },
@@ -72,7 +74,10 @@ export const unaryBackward: Op<
   { readonly dx: Tensor }
 > = defineOp({
   name: 'unary_backward',
-  outputs({ dy, x }) {
+  outputs({ dy, x }, { f }) {
+    expectKnown('unary_backward', 'f', f, CURVES)
+    expectDType('unary_backward', 'x', x, ['f32', 'bf16'])
+    expectDType('unary_backward', 'dy', dy, [x.dtype])
     expectShape('unary_backward dy', dy.shape, x.shape)
     return { dx: { shape: x.shape, dtype: x.dtype } }
   },
@@ -90,7 +95,9 @@ export interface AffineParams {
 /** y = scale·x + shift */
 export const affineOp: Op<{ readonly x: Tensor }, AffineParams, { readonly y: Tensor }> = defineOp({
   name: 'affine',
-  outputs({ x }) {
+  outputs({ x }, { scale, shift }) {
+    expectNumber('affine', 'scale', scale)
+    expectNumber('affine', 'shift', shift)
     expectDType('affine', 'x', x, ['f32', 'bf16'])
     return { y: { shape: x.shape, dtype: x.dtype } }
   },

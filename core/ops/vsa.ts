@@ -5,6 +5,7 @@
  * ⌊i/32⌋, and bits past dims are 0. Everything is exact. Nothing here has a gradient.
  */
 import { TrituneError } from '../errors.ts'
+import { expectInteger, expectRows } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, type ReferenceArray, run, type TensorSpec } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -25,6 +26,7 @@ export const vsaPackOp: Op<{ readonly x: Tensor }, null, { readonly y: Tensor }>
     const [rows, dims] = x.shape
     expectDType('vsa_pack', 'x', x, ['i8'])
     expectShape('vsa_pack x', x.shape, [rows, dims])
+    expectRows('vsa_pack x', x.shape)
     return { y: planes(rows, dims) }
   },
   reference({ inputs: { x }, outputs: { y } }) {
@@ -111,8 +113,12 @@ export const vsaPermuteOp: Op<
   { readonly y: Tensor }
 > = defineOp({
   name: 'vsa_permute',
-  outputs({ x }, { dims }) {
+  outputs({ x }, { dims, shift }) {
     expectPlanes('vsa_permute x', x, dims)
+    expectInteger('vsa_permute', 'shift', shift, {
+      min: -Number.MAX_SAFE_INTEGER,
+      max: Number.MAX_SAFE_INTEGER,
+    })
     return { y: planes(x.shape[0], dims) }
   },
   reference({ inputs: { x }, params: { dims, shift }, outputs: { y } }) {
@@ -162,7 +168,7 @@ function planes(rows: number, dims: number): TensorSpec {
 }
 
 function expectPlanes(name: string, x: Tensor, dims: number): void {
-  if (!(Number.isInteger(dims) && dims > 0))
+  if (!(Number.isInteger(dims) && dims > 0 && dims < 2 ** 31))
     throw new TrituneError('E_SHAPE', `${name}: dims must be a positive whole number, got ${dims}`)
   expectDType(name, 'planes', x, ['i32'])
   expectShape(name, x.shape, [x.shape[0], 2, vsaWords(dims)])

@@ -5,6 +5,7 @@
  * The layout of a key is `rng` of native/include/tritune.h; the generator is core/tensor/random.ts.
  */
 import { TrituneError } from '../errors.ts'
+import { expectInteger } from './expect.ts'
 import { philox4x32 } from './random.ts'
 
 export interface NoiseStream {
@@ -20,6 +21,12 @@ let current: NoiseStream | null = null
 
 /** Runs `fn` with `stream` as the source of noise; null: none. */
 export function withNoise<T>(stream: NoiseStream | null, fn: () => T): T {
+  if (stream) {
+    const { seed, step, offset = 0 } = stream
+    expectInteger('withNoise', 'seed', seed, { max: Number.MAX_SAFE_INTEGER })
+    expectInteger('withNoise', 'step', step, { max: 2 ** 32 - 1 })
+    expectInteger('withNoise', 'offset', offset, { max: Number.MAX_SAFE_INTEGER })
+  }
   const before = current
   current = stream
   try {
@@ -45,6 +52,8 @@ export function noiseKey(site: number, extraOffset = 0, width = 1): Uint32Array<
   }
   const { seed, step, offset = 0 } = current
   const first = offset * width + extraOffset
+  expectInteger('noiseKey', 'site', site, { max: 2 ** 32 - 1 })
+  expectInteger('noiseKey', 'offset', first, { max: Number.MAX_SAFE_INTEGER })
   return Uint32Array.of(seed, seed / 2 ** 32, step, site, first, first / 2 ** 32)
 }
 

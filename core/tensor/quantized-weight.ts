@@ -6,6 +6,7 @@
  */
 import type { DType } from './dtype.ts'
 import { TrituneError } from '../errors.ts'
+import { expectKnown, expectSizes } from './expect.ts'
 import type { QuantizedTensor } from '../contracts/quantize.ts'
 import { expectShape, formatShape, type Shape } from './shape.ts'
 import type { Tensor } from './tensor.ts'
@@ -41,6 +42,8 @@ export interface QuantizedWeight extends QuantizedTensor, QuantizedFormat {
 
 /** Scales that share one entry of `nested`. */
 export const NESTED_BLOCK = 256
+
+const KINDS: { readonly [K in QuantizedKind]: true } = { nf4: true, fp4: true, int8: true, ternary: true }
 
 export function isBlockwise(kind: QuantizedKind): kind is 'nf4' | 'fp4' {
   return kind === 'nf4' || kind === 'fp4'
@@ -83,8 +86,13 @@ export function expectParts(
   { data, scale, nested }: QuantizedParts,
 ): void {
   const [rows, cols] = shape
+  expectKnown(name, 'kind', kind, KINDS)
+  expectSizes(name, shape)
   expectShape(name, shape, [rows, cols])
+  if (rows === 0 || cols === 0) throw new TrituneError('E_SHAPE', `${name}: ${formatShape(shape)} is empty`)
   if (nested && !isBlockwise(kind)) throw new TrituneError('E_DTYPE', `${name}: ${kind} has no nested scales`)
+  if (!isBlockwise(kind) && block !== 0)
+    throw new TrituneError('E_SHAPE', `${name}: ${kind} has no blocks, got ${block}`)
   if (isBlockwise(kind)) {
     expectBlock(name, block)
     const blocks = Math.ceil((rows * cols) / block)

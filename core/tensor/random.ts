@@ -6,6 +6,8 @@
  * last bit between JavaScript engines.
  */
 
+import { expectInteger } from './expect.ts'
+
 export type PhiloxKey = readonly [number, number]
 export type PhiloxCounter = readonly [number, number, number, number]
 
@@ -46,6 +48,7 @@ export interface Random {
  * `seed` is an integer from 0 to 2⁵³ − 1.
  */
 export function createRandom(seed: number, stream: number | string = 0): Random {
+  expectInteger('createRandom', 'seed', seed, { max: Number.MAX_SAFE_INTEGER })
   const key: PhiloxKey = [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0]
   const [stream0, stream1] = streamWords(stream)
   let block = 0
@@ -63,7 +66,7 @@ export function createRandom(seed: number, stream: number | string = 0): Random 
   }
 
   function int(n: number): number {
-    if (!Number.isInteger(n) || n < 1 || n > 2 ** 32) throw new RangeError(`int(n): n is ${n}`)
+    expectInteger('int', 'n', n, { min: 1, max: 2 ** 32 })
     // Rejecting the values above the last whole multiple of n removes the bias of the remainder.
     const limit = 2 ** 32 - (2 ** 32 % n)
     let value = uint32()

@@ -1,6 +1,7 @@
 /**
  * The reference device: TypeScript only, tensors in ArrayBuffers, ops by their f64 reference. It runs everywhere and is slow.
  */
+import { TrituneError } from '../errors.ts'
 import type { Device } from '../contracts/device.ts'
 
 let live = 0
@@ -12,11 +13,12 @@ export const referenceDevice: Device = {
   kind: 'reference',
   description: 'TypeScript reference (slow; for tests and platforms without a native library)',
   allocate(bytes) {
+    const host = bufferOf(bytes)
     live += bytes
     peak = Math.max(peak, live)
     return {
       address: 0,
-      host: new ArrayBuffer(bytes),
+      host,
       free() {
         live -= bytes
       },
@@ -27,4 +29,12 @@ export const referenceDevice: Device = {
   resetPeak() {
     peak = live
   },
+}
+
+function bufferOf(bytes: number): ArrayBuffer {
+  try {
+    return new ArrayBuffer(bytes)
+  } catch (cause) {
+    throw new TrituneError('E_MEMORY', `JavaScript has no buffer of ${bytes} bytes`, { cause })
+  }
 }

@@ -9,6 +9,7 @@ import { defaultDevice } from './default-device.ts'
 import { type DType, DTYPES, type HostArray, numbersOf, writeElement } from './dtype.ts'
 import { markCore } from '../copies.ts'
 import { TrituneError } from '../errors.ts'
+import { expectSizes } from './expect.ts'
 import { currentScope, type Owned, type Scope } from './scope.ts'
 import { formatShape, resolveShape, type Shape, sizeOf } from './shape.ts'
 import { Storage } from './storage.ts'
@@ -46,6 +47,13 @@ export class Tensor implements ArrayView, Taped, Owned, Disposable {
     offset = 0,
     scope: Scope | null = currentScope(),
   ) {
+    const { bytes } = DTYPES[dtype]
+    expectSizes('a tensor', shape, bytes)
+    if (!(Number.isSafeInteger(offset) && offset >= 0 && offset + sizeOf(shape) * bytes <= storage.bytes))
+      throw new TrituneError(
+        'E_SHAPE',
+        `a tensor of ${formatShape(shape)} ${dtype} at byte ${offset} leaves its memory of ${storage.bytes} bytes`,
+      )
     this.storage = storage
     this.shape = shape
     this.dtype = dtype
@@ -67,9 +75,9 @@ export class Tensor implements ArrayView, Taped, Owned, Disposable {
     return this.size * DTYPES[this.dtype].bytes
   }
 
-  /** Number of rows when the last axis is a row: size / last. */
+  /** Number of rows when the last axis is a row: the product of the other sizes. */
   get rows(): number {
-    return this.shape.length === 0 ? 1 : this.size / (this.shape.at(-1) || 1)
+    return sizeOf(this.shape.slice(0, -1))
   }
 
   /** Address for native calls. */
@@ -151,7 +159,8 @@ export class Tensor implements ArrayView, Taped, Owned, Disposable {
   /** A handle on the elements from `start`, as many as `shape` has. Not recorded on the tape: use slice(). */
   window(shape: Shape, start: number): Tensor {
     this.#check()
-    if (start < 0 || start + sizeOf(shape) > this.size) {
+    expectSizes('a window', shape)
+    if (!(Number.isSafeInteger(start) && start >= 0 && start + sizeOf(shape) <= this.size)) {
       throw new TrituneError(
         'E_SHAPE',
         `a window of ${formatShape(shape)} at element ${start} leaves ${this.toString()}`,
@@ -230,13 +239,25 @@ markCore(Tensor.prototype)
 
 /** Uninitialised memory. */
 export function empty(shape: Shape, { dtype = 'f32', device = defaultDevice() }: TensorOptions = {}): Tensor {
-  return new Tensor(new Storage(device, sizeOf(shape) * DTYPES[dtype].bytes), [...shape], dtype)
+  if (!Object.hasOwn(DTYPES, dtype))
+    throw new TrituneError(
+      'E_DTYPE',
+      `there is no dtype ${String(dtype)}: known are ${Object.keys(DTYPES).join(', ')}`,
+    )
+  const { bytes } = DTYPES[dtype]
+  expectSizes('a new tensor', shape, bytes)
+  return new Tensor(new Storage(device, sizeOf(shape) * bytes), [...shape], dtype)
 }
 
 /** All elements 0. */
 export function zeros(shape: Shape, options: TensorOptions = {}): Tensor {
   const tensor = empty(shape, options)
-  clear(tensor)
+  try {
+    clear(tensor)
+  } catch (error) {
+    tensor.dispose()
+    throw error
+  }
   return tensor
 }
 
@@ -252,8 +273,16 @@ export function tensor(
   values: ArrayLike<number>,
   { shape = [values.length], ...options }: TensorOptions & { readonly shape?: Shape } = {},
 ): Tensor {
+  expectSizes('a new tensor', shape)
+  if (sizeOf(shape) !== values.length)
+    throw new TrituneError('E_SHAPE', `${values.length} values do not fill shape ${formatShape(shape)}`)
   const made = empty(shape, options)
-  made.set(values)
+  try {
+    made.set(values)
+  } catch (error) {
+    made.dispose()
+    throw error
+  }
   return made
 }
 
@@ -291,7 +320,37 @@ function encoded(dtype: DType, values: ArrayLike<number>): Uint8Array {
 }
 
 function fill(dtype: DType, target: HostArray, values: ArrayLike<number>): void {
+  const range = isTypedAs(dtype, values) ? null : INTEGERS[dtype]
+  if (range) expectIntegers(dtype, range, values)
   if (dtype === 'bf16' || dtype === 'f16')
     for (let i = 0; i < values.length; i++) writeElement(dtype, target, i, values[i])
   else target.set(values)
+}
+
+/** Integer dtypes wrap what they cannot hold, so that 2³² + 1 would become a valid id. */
+const INTEGERS: { readonly [D in DType]: readonly [number, number] | null } = {
+  f32: null,
+  bf16: null,
+  f16: null,
+  i32: [-(2 ** 31), 2 ** 31 - 1],
+  u8: [0, 255],
+  i8: [-128, 127],
+}
+
+function isTypedAs(dtype: DType, values: ArrayLike<number>): boolean {
+  return values instanceof DTYPES[dtype].array
+}
+
+function expectIntegers(
+  dtype: DType,
+  [least, most]: readonly [number, number],
+  values: ArrayLike<number>,
+): void {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]
+    if (!(Number.isInteger(value) && value >= least && value <= most))
+      throw new TrituneError('E_VALUE', `value ${String(value)} at ${i} is no ${dtype}`, {
+        remedy: `${dtype} holds whole numbers from ${least} to ${most}`,
+      })
+  }
 }

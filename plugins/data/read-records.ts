@@ -88,7 +88,7 @@ function toRecord(text: string, source: RecordSource): DataRecord {
         : 'correct the line or take it out',
     )
   }
-  if (isMapping(value)) return { value, source }
+  if (isMapping(value)) return { value, source, json: text }
   throw recordError(source, `expected a record such as {"text": "…"}, got ${showValue(value)}`)
 }
 

@@ -8,10 +8,10 @@ export type ConfigJson = Readonly<Record<string, unknown>>
 /** A positive integer; `fallback` when the key is absent or null. */
 export function integerField(config: ConfigJson, key: string, fallback?: number): number {
   const value = config[key] ?? fallback
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1) {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value >= 2 ** 31) {
     throw new TrituneError(
       'E_MODEL',
-      `config.json: ${key}: expected a positive integer, got ${JSON.stringify(value)}`,
+      `config.json: ${key}: expected a positive integer below 2³¹, got ${JSON.stringify(value)}`,
     )
   }
   return value

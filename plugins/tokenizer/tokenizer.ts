@@ -1,12 +1,12 @@
 /**
  * Text to token ids and back, exactly as the Hugging Face fast tokenizer of the model does, and chat messages to text.
- * A wrapper on @huggingface/tokenizers and @huggingface/jinja that adds checks, streaming and special-token lookup;
+ * A wrapper on @huggingface/tokenizers that adds checks, streaming, special-token lookup and chat templates;
  * it trains nothing and gives no offsets.
  */
 
 import { Tokenizer as HfTokenizer } from '@huggingface/tokenizers'
 import { TrituneError } from '../../core/errors.ts'
-import type { ChatMessage, RenderOptions } from './chat.ts'
+import type { ChatMessage, RenderedChat, RenderOptions } from './chat.ts'
 import { createChatRenderer } from './chat.ts'
 import { compatibleTokenizer, keepByteOrderMarks } from './compat.ts'
 import type { Json, TokenizerFiles, TokenizerSource } from './files.ts'
@@ -29,6 +29,8 @@ export interface Tokenizer {
   readonly specialIds: ReadonlySet<number>
   /** True when there is a chat template. */
   readonly hasChatTemplate: boolean
+  /** The chat templates as Jinja texts, by name; the usual one is `default`. */
+  readonly chatTemplates: ReadonlyMap<string, string>
   /** Ids of a text. With `addSpecialTokens` (default) as the model was trained: with BOS, where it has one. */
   encode(text: string, options?: { addSpecialTokens?: boolean }): number[]
   /** Text of ids, without any clean-up of spaces. Ids beyond the vocabulary give no text. */
@@ -44,6 +46,8 @@ export interface Tokenizer {
    * @throws E_TOKENIZER when there is no template, or it refuses the messages (with its own message)
    */
   renderChat(messages: readonly ChatMessage[], options?: RenderOptions): string
+  /** As `renderChat`, with the places of the template's `{% generation %}` blocks. */
+  renderMarkedChat(messages: readonly ChatMessage[], options?: RenderOptions): RenderedChat
 }
 
 /**
@@ -65,6 +69,7 @@ export function loadTokenizer(source: TokenizerSource): Tokenizer {
     ].filter((id) => id !== undefined),
   )
   const ownEos = named('eos_token')
+  const render = createChatRenderer(files.place, files.chatTemplates, specialTokenTexts(files.config))
   const eosIds = [...new Set([...(ownEos === undefined ? [] : [ownEos]), ...files.stopIds])]
 
   function decode(
@@ -90,6 +95,7 @@ export function loadTokenizer(source: TokenizerSource): Tokenizer {
     unkId: named('unk_token'),
     specialIds,
     hasChatTemplate: files.chatTemplates.size > 0,
+    chatTemplates: files.chatTemplates,
     encode(text, { addSpecialTokens = true } = {}) {
       const { ids } = inner.encode(text, { add_special_tokens: addSpecialTokens })
       if (!ids.every(Number.isInteger)) {
@@ -104,7 +110,8 @@ export function loadTokenizer(source: TokenizerSource): Tokenizer {
     tokenOf: (id) => inner.id_to_token(id),
     idOf: (token) => inner.token_to_id(token),
     createDecodeStream: (options = {}) => createDecodeStream((ids) => decode(ids, options)),
-    renderChat: createChatRenderer(files.place, files.chatTemplates, specialTokenTexts(files.config)),
+    renderChat: (messages, options) => render(messages, options).text,
+    renderMarkedChat: render,
   }
 }
 

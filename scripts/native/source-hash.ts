@@ -24,7 +24,7 @@ export function nativeSources(kind: NativeKind): string[] {
       .filter((name) => /\.(cpp|cuh?|h)$/.test(name))
       .map((name) => `${folder}/${name.replaceAll('\\', '/')}`),
   )
-  return ['native/include/tritune.h', ...files].toSorted()
+  return ['native/include/checks.h', 'native/include/tritune.h', ...files].toSorted()
 }
 
 /** Hex digest over the names and contents of `nativeSources()`. */

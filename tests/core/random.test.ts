@@ -63,7 +63,7 @@ describe('createRandom()', () => {
     let low = 0
     for (let i = 0; i < 3000; i++) if (random.int(3 * 2 ** 30) < 2 ** 30) low++
     expect(Math.abs(low - 1000)).toBeLessThan(150)
-    expect(() => random.int(0)).toThrow(RangeError)
+    expect(() => random.int(0)).toThrow('must be a whole number from 1')
   })
 
   test('`shuffle()` permutes, and evenly', () => {

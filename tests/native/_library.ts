@@ -38,7 +38,9 @@ const TYPES: Readonly<Record<string, 'ptr' | 'i32' | 'f32' | 'f64' | 'u64'>> = {
   z: 'u64',
 }
 
-export const LIBRARY_PATH: string = join(import.meta.dir, '../../native/prebuilt/linux-x64/libtritune_cpu.so')
+export const LIBRARY_PATH: string =
+  process.env.TRITUNE_CPU_LIBRARY ??
+  join(import.meta.dir, '../../native/prebuilt/linux-x64/libtritune_cpu.so')
 
 const table: Record<string, FFIFunction> = {}
 for (const name of STRINGS) table[name] = { args: [], returns: 'ptr' }

@@ -48,6 +48,9 @@ tt_status check(const Call& c) {
   TT_REQUIRE(isfinite(a.scale), "%s: scale must be finite, got %g", c.name, double(a.scale));
   TT_REQUIRE(a.window >= 0, "%s: window must not be negative, got %d", c.name, a.window);
   TT_REQUIRE(a.softcap >= 0 && isfinite(a.softcap), "%s: softcap must be 0 or positive, got %g", c.name, double(a.softcap));
+  TT_REQUIRE(c.tokens_q >= 0 && c.tokens_k >= 0, "%s: tokens must not be negative, got %d and %d", c.name, c.tokens_q, c.tokens_k);
+  TT_REQUIRE_HOLD(c.name, size_t(c.tokens_q), size_t(a.heads), size_t(a.head_dim));
+  TT_REQUIRE_HOLD(c.name, size_t(c.tokens_k), size_t(a.kv_heads), size_t(a.head_dim));
   if (tt_status bad = check_offsets(c.name, "offsets_q", c.offsets_q, c.documents, c.tokens_q)) return bad;
   return check_offsets(c.name, "offsets_k", c.offsets_k, c.documents, c.tokens_k);
 }

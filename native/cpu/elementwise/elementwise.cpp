@@ -13,6 +13,7 @@ extern "C" tt_status tt_cast(void* y, const void* x, size_t n, tt_dtype y_dtype,
   TT_REQUIRE(x_dtype >= TT_F32 && x_dtype <= TT_I8, "tt_cast: unknown x_dtype %d", x_dtype);
   TT_REQUIRE(is_float(y_dtype), "tt_cast: y_dtype must be f32 (0), bf16 (1) or f16 (2), got %d", y_dtype);
   TT_REQUIRE(is_float(x_dtype) || y_dtype == TT_F32, "tt_cast: integers convert to f32 only, y_dtype is %d", y_dtype);
+  TT_REQUIRE_HOLD("tt_cast", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_cast", y);
   TT_REQUIRE_POINTER("tt_cast", x);
@@ -25,6 +26,7 @@ extern "C" tt_status tt_cast(void* y, const void* x, size_t n, tt_dtype y_dtype,
 
 extern "C" tt_status tt_fill(void* y, size_t n, float value, tt_dtype dtype, tt_stream) {
   TT_REQUIRE_DTYPE("tt_fill", dtype);
+  TT_REQUIRE_HOLD("tt_fill", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_fill", y);
   for_ranges(n, dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
@@ -35,6 +37,7 @@ extern "C" tt_status tt_fill(void* y, size_t n, float value, tt_dtype dtype, tt_
 
 extern "C" tt_status tt_affine(void* y, const void* x, size_t n, float scale, float shift, tt_dtype dtype, tt_stream) {
   TT_REQUIRE_DTYPE("tt_affine", dtype);
+  TT_REQUIRE_HOLD("tt_affine", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_affine", y);
   TT_REQUIRE_POINTER("tt_affine", x);
@@ -47,6 +50,7 @@ extern "C" tt_status tt_affine(void* y, const void* x, size_t n, float scale, fl
 extern "C" tt_status tt_add_to(void* y, const void* x, size_t n, tt_dtype y_dtype, tt_dtype x_dtype, tt_stream) {
   TT_REQUIRE_DTYPE("tt_add_to (y)", y_dtype);
   TT_REQUIRE_DTYPE("tt_add_to (x)", x_dtype);
+  TT_REQUIRE_HOLD("tt_add_to", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_add_to", y);
   TT_REQUIRE_POINTER("tt_add_to", x);
@@ -59,6 +63,7 @@ extern "C" tt_status tt_add_to(void* y, const void* x, size_t n, tt_dtype y_dtyp
 extern "C" tt_status tt_unary_forward(void* y, const void* x, size_t n, int32_t op, tt_dtype dtype, tt_stream) {
   TT_REQUIRE_DTYPE("tt_unary_forward", dtype);
   TT_REQUIRE(op >= TT_NEG && op <= TT_GELU_ERF, "tt_unary_forward: op must be 0..%d, got %d", TT_GELU_ERF, op);
+  TT_REQUIRE_HOLD("tt_unary_forward", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_unary_forward", y);
   TT_REQUIRE_POINTER("tt_unary_forward", x);
@@ -71,6 +76,7 @@ extern "C" tt_status tt_unary_forward(void* y, const void* x, size_t n, int32_t 
 extern "C" tt_status tt_unary_backward(void* dx, const void* dy, const void* x, size_t n, int32_t op, tt_dtype dtype, tt_stream) {
   TT_REQUIRE_DTYPE("tt_unary_backward", dtype);
   TT_REQUIRE(op >= TT_NEG && op <= TT_GELU_ERF, "tt_unary_backward: op must be 0..%d, got %d", TT_GELU_ERF, op);
+  TT_REQUIRE_HOLD("tt_unary_backward", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_unary_backward", dx);
   TT_REQUIRE_POINTER("tt_unary_backward", dy);
@@ -83,6 +89,7 @@ extern "C" tt_status tt_unary_backward(void* dx, const void* dy, const void* x, 
 
 static tt_status gated_forward(const char* name, void* h, const void* gate, const void* up, size_t n, int kind, tt_dtype dtype) {
   TT_REQUIRE(is_compute_dtype(dtype), "%s: dtype must be f32 (0) or bf16 (1), got %d", name, dtype);
+  TT_REQUIRE_HOLD(name, n);
   if (n == 0) return TT_OK;
   TT_REQUIRE(h && gate && up, "%s: %s is null", name, !h ? "h" : !gate ? "gate" : "up");
   const bool past = worth_streaming(n * dtype_bytes(dtype));
@@ -95,6 +102,7 @@ static tt_status gated_forward(const char* name, void* h, const void* gate, cons
 static tt_status gated_backward(const char* name, void* dgate, void* dup, const void* dh, const void* gate, const void* up, size_t n,
                                 int kind, tt_dtype dtype) {
   TT_REQUIRE(is_compute_dtype(dtype), "%s: dtype must be f32 (0) or bf16 (1), got %d", name, dtype);
+  TT_REQUIRE_HOLD(name, n);
   if (n == 0) return TT_OK;
   TT_REQUIRE(dgate && dup, "%s: %s is null", name, !dgate ? "dgate" : "dup");
   TT_REQUIRE(dh && gate && up, "%s: %s is null", name, !dh ? "dh" : !gate ? "gate" : "up");
@@ -123,6 +131,7 @@ extern "C" tt_status tt_geglu_backward(void* dgate, void* dup, const void* dh, c
 extern "C" tt_status tt_dropout(void* y, const void* x, const uint32_t* rng, size_t n, float p, tt_dtype dtype, tt_stream) {
   TT_REQUIRE_DTYPE("tt_dropout", dtype);
   TT_REQUIRE(p >= 0 && p <= 1, "tt_dropout: p must be 0..1, got %g", double(p));
+  TT_REQUIRE_HOLD("tt_dropout", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_dropout", y);
   TT_REQUIRE_POINTER("tt_dropout", x);

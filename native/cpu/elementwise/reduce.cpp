@@ -12,6 +12,7 @@ using namespace tt;
 extern "C" tt_status tt_sum_squares(double* out, const void* x, size_t n, tt_dtype dtype, tt_stream) {
   TT_REQUIRE_DTYPE("tt_sum_squares", dtype);
   TT_REQUIRE_POINTER("tt_sum_squares", out);
+  TT_REQUIRE_HOLD("tt_sum_squares", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_sum_squares", x);
   const size_t block = 32768, blocks = (n + block - 1) / block;
@@ -31,6 +32,7 @@ extern "C" tt_status tt_find_nonfinite(int64_t* out, const void* x, size_t n, tt
   TT_REQUIRE_DTYPE("tt_find_nonfinite", dtype);
   TT_REQUIRE_POINTER("tt_find_nonfinite", out);
   *out = -1;
+  TT_REQUIRE_HOLD("tt_find_nonfinite", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_find_nonfinite", x);
   std::atomic<size_t> first{n};
@@ -74,6 +76,8 @@ static void reduce_rows(void* y, const void* x, size_t outer, size_t n, int op, 
 extern "C" tt_status tt_reduce(void* y, const void* x, size_t outer, size_t n, size_t inner, int32_t op, tt_dtype dtype, tt_stream) {
   TT_REQUIRE_DTYPE("tt_reduce", dtype);
   TT_REQUIRE(op >= TT_SUM && op <= TT_AMAX, "tt_reduce: op must be 0..2, got %d", op);
+  TT_REQUIRE_HOLD("tt_reduce", outer, n, inner);
+  TT_REQUIRE_HOLD("tt_reduce", outer, inner);
   if (outer == 0 || inner == 0) return TT_OK;
   TT_REQUIRE(n > 0 || op == TT_SUM, "tt_reduce: the mean or maximum of no numbers (n is 0)");
   TT_REQUIRE_POINTER("tt_reduce", y);

@@ -21,6 +21,12 @@ extern "C" tt_status tt_matmul(void* c, const void* a, const void* b, int32_t ba
   TT_REQUIRE(is_compute_dtype(dtype), "tt_matmul: dtype must be f32 or bf16, got %d", dtype);
   TT_REQUIRE(c_dtype == TT_F32 || c_dtype == dtype, "tt_matmul: c_dtype must be f32 or the dtype of a and b, got %d", c_dtype);
   TT_REQUIRE(batch >= 0 && m >= 0 && n >= 0 && k >= 0, "tt_matmul: negative size (batch %d, m %d, n %d, k %d)", batch, m, n, k);
+  TT_REQUIRE_HOLD("tt_matmul", size_t(batch), size_t(m), size_t(n));
+  TT_REQUIRE_HOLD("tt_matmul", size_t(m), size_t(k));
+  TT_REQUIRE_HOLD("tt_matmul", size_t(k), size_t(n));
+  TT_REQUIRE_HOLD("tt_matmul", size_t(batch), stride_a);
+  TT_REQUIRE_HOLD("tt_matmul", size_t(batch), stride_b);
+  TT_REQUIRE_HOLD("tt_matmul", size_t(batch), stride_c);
   if (batch == 0 || m == 0 || n == 0) return TT_OK;
   TT_REQUIRE(c && (k == 0 || (a && b)), "tt_matmul: NULL pointer");
   TT_REQUIRE(batch == 1 || stride_c >= size_t(m) * n, "tt_matmul: stride_c %zu is smaller than one result", stride_c);

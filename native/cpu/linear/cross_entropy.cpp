@@ -165,6 +165,8 @@ extern "C" tt_status tt_linear_cross_entropy(float* loss, float* nll, void* dh, 
                                              int32_t cols, int32_t vocab, float scale, float softcap, tt_dtype dtype, tt_stream) {
   TT_REQUIRE(is_compute_dtype(dtype), "tt_linear_cross_entropy: dtype must be f32 or bf16, got %d", dtype);
   TT_REQUIRE(rows >= 0 && cols > 0 && vocab > 0, "tt_linear_cross_entropy: bad size (rows %d, cols %d, vocab %d)", rows, cols, vocab);
+  TT_REQUIRE_HOLD("tt_linear_cross_entropy", size_t(rows), size_t(cols));
+  TT_REQUIRE_HOLD("tt_linear_cross_entropy", size_t(vocab), size_t(cols));
   TT_REQUIRE(softcap >= 0, "tt_linear_cross_entropy: softcap must be 0 or positive, got %g", double(softcap));
   TT_REQUIRE(loss && (rows == 0 || (h && w && targets)), "tt_linear_cross_entropy: NULL pointer");
   const CrossEntropy ce = {dh, dw, static_cast<const char*>(h), static_cast<const char*>(w), targets, cols, vocab, scale, softcap, dtype};

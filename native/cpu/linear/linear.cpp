@@ -20,6 +20,12 @@ tt_status no_memory() { return fail(TT_OUT_OF_MEMORY, "no memory for the scratch
 tt_status check_linear(const char* name, const Linear& l, const void* lora_a, const void* lora_b) {
   TT_REQUIRE(is_compute_dtype(l.dtype), "%s: dtype must be f32 or bf16, got %d", name, l.dtype);
   TT_REQUIRE(l.rows >= 0 && l.in > 0 && l.out > 0 && l.rank >= 0, "%s: bad size (rows %d, in %d, out %d, rank %d)", name, l.rows, l.in, l.out, l.rank);
+  TT_REQUIRE_HOLD(name, size_t(l.rows), size_t(l.in));
+  TT_REQUIRE_HOLD(name, size_t(l.rows), size_t(l.out));
+  TT_REQUIRE_HOLD(name, size_t(l.in), size_t(l.out));
+  TT_REQUIRE_HOLD(name, size_t(l.rank), size_t(l.rows));
+  TT_REQUIRE_HOLD(name, size_t(l.rank), size_t(l.in));
+  TT_REQUIRE_HOLD(name, size_t(l.rank), size_t(l.out));
   TT_REQUIRE(l.rank == 0 || (lora_a && lora_b), "%s: rank %d without lora_a or lora_b", name, l.rank);
   TT_REQUIRE(l.p >= 0 && l.p < 1, "%s: dropout_p must be in [0, 1), got %g", name, double(l.p));
   TT_REQUIRE(!l.dropout() || l.rng, "%s: dropout needs rng", name);

@@ -53,15 +53,16 @@ void line_offsets(const Walk& walk, size_t line, int64_t& first, int64_t& second
   }
 }
 
-/// Checks dims; *elements = 0 when some size is.
+/// Checks dims; *elements = 0 when some size is, else 1.
 tt_status check_dims(const char* name, const int64_t* dims, int32_t ndim, size_t* elements) {
   TT_REQUIRE(ndim >= 0 && ndim <= MAX_DIMS, "%s: ndim must be 0..%d, got %d", name, MAX_DIMS, ndim);
   TT_REQUIRE(dims || ndim == 0, "%s: dims is null", name);
   *elements = 1;
   for (int d = 0; d < ndim; d++) {
     TT_REQUIRE(dims[d * 3] >= 0, "%s: size of dimension %d is %lld", name, d, (long long)dims[d * 3]);
-    *elements *= size_t(dims[d * 3]);
+    *elements = dims[d * 3] == 0 ? 0 : *elements;
   }
+  TT_REQUIRE(can_walk(dims, ndim), "%s: dims reach further than memory can", name);
   return TT_OK;
 }
 
@@ -193,6 +194,8 @@ extern "C" tt_status tt_binary(void* y, const void* a, const void* b, const int6
 static tt_status check_index(const char* name, const int32_t* index, int32_t rows, int32_t cols, int32_t table_rows) {
   TT_REQUIRE(rows >= 0 && cols >= 0 && table_rows >= 0, "%s: rows, cols and table_rows must not be negative, got %d, %d and %d", name, rows, cols,
              table_rows);
+  TT_REQUIRE_HOLD(name, size_t(rows), size_t(cols));
+  TT_REQUIRE_HOLD(name, size_t(table_rows), size_t(cols));
   TT_REQUIRE(index || rows == 0, "%s: index is null", name);
   for (int32_t i = 0; i < rows; i++)
     TT_REQUIRE(index[i] >= 0 && index[i] < table_rows, "%s: index[%d] is %d, the table has %d rows", name, i, index[i], table_rows);

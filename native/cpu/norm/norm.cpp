@@ -9,6 +9,7 @@ static tt_status check_norm(const char* name, int32_t rows, int32_t cols, tt_dty
   TT_REQUIRE(is_compute_dtype(dtype), "%s: dtype must be f32 (0) or bf16 (1), got %d", name, dtype);
   TT_REQUIRE(rows >= 0, "%s: rows must not be negative, got %d", name, rows);
   TT_REQUIRE(cols > 0, "%s: cols must be positive, got %d", name, cols);
+  TT_REQUIRE_HOLD(name, size_t(rows), size_t(cols));
   return TT_OK;
 }
 
@@ -126,6 +127,9 @@ extern "C" tt_status tt_rope(void* y, const void* x, const float* cos, const flo
   TT_REQUIRE(heads > 0 && head_dim > 0, "tt_rope: heads and head_dim must be positive, got %d and %d", heads, head_dim);
   TT_REQUIRE(rotary_dim >= 0 && rotary_dim <= head_dim && rotary_dim % 2 == 0, "tt_rope: rotary_dim must be even and 0..%d, got %d", head_dim,
              rotary_dim);
+  TT_REQUIRE_SIZE("tt_rope", table_rows);
+  TT_REQUIRE_HOLD("tt_rope", size_t(tokens), size_t(heads), size_t(head_dim));
+  TT_REQUIRE_HOLD("tt_rope", size_t(table_rows), size_t(rotary_dim));
   if (tokens == 0) return TT_OK;
   TT_REQUIRE(y && x && cos && sin && positions, "tt_rope: %s is null", !y ? "y" : !x ? "x" : !cos ? "cos" : !sin ? "sin" : "positions");
   for (int32_t t = 0; t < tokens; t++)

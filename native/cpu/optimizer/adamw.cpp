@@ -32,7 +32,8 @@ struct Entry {
 
 tt_status check_entry(const char* name, int32_t index, const Entry& e, const char* const* columns) {
   TT_REQUIRE(e.field[e.pointers] >= 0, "%s: n of entry %d must not be negative, got %lld", name, index, static_cast<long long>(e.field[e.pointers]));
-  TT_REQUIRE(is_compute_dtype(e.w_dtype()), "%s: w_dtype of entry %d must be f32 (0) or bf16 (1), got %d", name, index, e.w_dtype());
+  TT_REQUIRE_HOLD(name, e.n());
+  TT_REQUIRE(e.field[e.pointers + 1] == e.w_dtype() && is_compute_dtype(e.w_dtype()), "%s: w_dtype of entry %d must be f32 (0) or bf16 (1), got %d", name, index, e.w_dtype());
   for (int column = 0; column < e.pointers && e.n() > 0; column++)
     TT_REQUIRE(column == 1 || e.field[column], "%s: %s of entry %d is null", name, columns[column], index);
   return TT_OK;
@@ -77,6 +78,7 @@ extern "C" tt_status tt_adamw(void* w, float* master, float* m, float* v, const 
   TT_REQUIRE(is_compute_dtype(w_dtype), "tt_adamw: w_dtype must be f32 (0) or bf16 (1), got %d", w_dtype);
   const AdamW settings = {lr, beta1, beta2, eps, weight_decay, bias1, bias2, grad_scale};
   if (tt_status bad = check_settings("tt_adamw", settings)) return bad;
+  TT_REQUIRE_HOLD("tt_adamw", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_adamw", w);
   TT_REQUIRE_POINTER("tt_adamw", m);

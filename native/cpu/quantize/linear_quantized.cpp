@@ -136,11 +136,11 @@ tt_status round_rows(RoundedRows* out, const Linear& l, const void* x, float thr
   out->code_dtype = l.rows <= FEW_ROWS ? TT_F32 : TT_BF16;
   const size_t n = size_t(l.in), rows = size_t(l.rows), outliers = size_t(out->outliers);
   const size_t code_bytes = dtype_bytes(out->code_dtype), bytes = dtype_bytes(l.dtype);
-  char* scratch = static_cast<char*>(shared_scratch(SLOT_X, rows * (sizeof(float) + n * code_bytes + outliers * bytes) + 64));
+  char* scratch = static_cast<char*>(shared_scratch(SLOT_X, rows * (sizeof(float) + n * code_bytes + outliers * bytes) + 128));
   if (!scratch) return no_memory();
   out->absmax = reinterpret_cast<float*>(scratch);
   out->codes = scratch + ((rows * sizeof(float) + 63) & ~size_t(63));
-  out->x_outliers = static_cast<char*>(out->codes) + rows * n * code_bytes;
+  out->x_outliers = static_cast<char*>(out->codes) + ((rows * n * code_bytes + 63) & ~size_t(63));
   for_ranges(rows, n * (bytes + code_bytes), [&](size_t begin, size_t end, int) {
     for (size_t row = begin; row < end; row++) {
       const char* from = at(x, row * n, l.dtype);

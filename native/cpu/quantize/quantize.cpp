@@ -10,6 +10,7 @@ static bool is_block(int64_t block) { return block >= 64 && block <= 4096 && (bl
 tt_status read_weight(PackedWeight* out, const char* name, const int64_t* weight, int32_t rows, int32_t cols) {
   TT_REQUIRE(weight, "%s: weight is null", name);
   TT_REQUIRE(rows >= 0 && cols >= 0, "%s: rows and cols of the weight must not be negative, got %d and %d", name, rows, cols);
+  TT_REQUIRE_HOLD(name, size_t(rows), size_t(cols));
   const int64_t kind = weight[0], block = weight[4];
   TT_REQUIRE(kind >= TT_NF4 && kind <= TT_TERNARY, "%s: weight kind must be 0..3, got %lld", name, static_cast<long long>(kind));
   const bool blockwise = kind == TT_NF4 || kind == TT_FP4;
@@ -45,6 +46,7 @@ extern "C" tt_status tt_quantize_4bit(uint8_t* packed, float* absmax, const void
   TT_REQUIRE_DTYPE("tt_quantize_4bit", dtype);
   TT_REQUIRE(kind == TT_NF4 || kind == TT_FP4, "tt_quantize_4bit: kind must be nf4 (0) or fp4 (1), got %d", kind);
   TT_REQUIRE(is_block(block), "tt_quantize_4bit: block must be a power of two in 64..4096, got %d", block);
+  TT_REQUIRE_HOLD("tt_quantize_4bit", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_quantize_4bit", packed);
   TT_REQUIRE_POINTER("tt_quantize_4bit", absmax);
@@ -58,6 +60,7 @@ extern "C" tt_status tt_quantize_4bit(uint8_t* packed, float* absmax, const void
 
 extern "C" tt_status tt_quantize_8bit(uint8_t* codes, float* absmax, const float* x, size_t n, int32_t block, int32_t is_signed, tt_stream) {
   TT_REQUIRE(block > 0, "tt_quantize_8bit: block must be positive, got %d", block);
+  TT_REQUIRE_HOLD("tt_quantize_8bit", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_quantize_8bit", codes);
   TT_REQUIRE_POINTER("tt_quantize_8bit", absmax);
@@ -71,6 +74,7 @@ extern "C" tt_status tt_quantize_8bit(uint8_t* codes, float* absmax, const float
 
 extern "C" tt_status tt_dequantize_8bit(float* y, const uint8_t* codes, const float* absmax, size_t n, int32_t block, int32_t is_signed, tt_stream) {
   TT_REQUIRE(block > 0, "tt_dequantize_8bit: block must be positive, got %d", block);
+  TT_REQUIRE_HOLD("tt_dequantize_8bit", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_dequantize_8bit", y);
   TT_REQUIRE_POINTER("tt_dequantize_8bit", codes);
@@ -85,6 +89,7 @@ extern "C" tt_status tt_quantize_int8(int8_t* q, float* absmax, const void* x, i
   TT_REQUIRE_DTYPE("tt_quantize_int8", dtype);
   TT_REQUIRE_SIZE("tt_quantize_int8", rows);
   TT_REQUIRE_SIZE("tt_quantize_int8", cols);
+  TT_REQUIRE_HOLD("tt_quantize_int8", size_t(rows), size_t(cols));
   if (rows == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_quantize_int8", absmax);
   TT_REQUIRE(cols == 0 || (q && x), "tt_quantize_int8: %s is null", !q ? "q" : "x");
@@ -100,6 +105,7 @@ extern "C" tt_status tt_quantize_ternary(uint8_t* packed, float* scale, const vo
   TT_REQUIRE_DTYPE("tt_quantize_ternary", dtype);
   TT_REQUIRE_SIZE("tt_quantize_ternary", rows);
   TT_REQUIRE_SIZE("tt_quantize_ternary", cols);
+  TT_REQUIRE_HOLD("tt_quantize_ternary", size_t(rows), size_t(cols));
   TT_REQUIRE(rows % 4 == 0, "tt_quantize_ternary: rows must be a multiple of 4, got %d", rows);
   TT_REQUIRE_POINTER("tt_quantize_ternary", scale);
   const size_t n = size_t(rows) * size_t(cols), quarter = size_t(rows) / 4;

@@ -6,6 +6,7 @@ using namespace tt;
 static tt_status check_vsa(const char* name, int32_t rows, int32_t dims) {
   TT_REQUIRE(rows >= 0, "%s: rows must not be negative, got %d", name, rows);
   TT_REQUIRE(dims > 0, "%s: dims must be positive, got %d", name, dims);
+  TT_REQUIRE_HOLD(name, size_t(rows), size_t(dims));
   return TT_OK;
 }
 static size_t words_of(int32_t dims) { return (size_t(dims) + 31) / 32; }
@@ -44,6 +45,7 @@ extern "C" tt_status tt_vsa_bind(uint32_t* y, const uint32_t* a, const uint32_t*
 extern "C" tt_status tt_vsa_bundle(uint32_t* y, const uint32_t* x, int32_t groups, int32_t count, int32_t dims, tt_stream) {
   if (tt_status bad = check_vsa("tt_vsa_bundle", groups, dims)) return bad;
   TT_REQUIRE(count >= 1 && count <= 255, "tt_vsa_bundle: count must be in 1..255, got %d", count);
+  TT_REQUIRE_HOLD("tt_vsa_bundle", size_t(groups), size_t(count), size_t(dims));
   TT_REQUIRE(groups == 0 || (y && x), "tt_vsa_bundle: %s is null", !y ? "y" : "x");
   const size_t planes = 2 * words_of(dims), n = size_t(count);
   for_ranges(size_t(groups), (n + 1) * planes * 4, [&](size_t begin, size_t end, int) {
@@ -55,6 +57,8 @@ extern "C" tt_status tt_vsa_bundle(uint32_t* y, const uint32_t* x, int32_t group
 extern "C" tt_status tt_vsa_similarity(int32_t* out, const uint32_t* a, const uint32_t* b, int32_t a_rows, int32_t b_rows, int32_t dims, tt_stream) {
   if (tt_status bad = check_vsa("tt_vsa_similarity", a_rows, dims)) return bad;
   TT_REQUIRE_SIZE("tt_vsa_similarity", b_rows);
+  TT_REQUIRE_HOLD("tt_vsa_similarity", size_t(b_rows), size_t(dims));
+  TT_REQUIRE_HOLD("tt_vsa_similarity", size_t(a_rows), size_t(b_rows));
   if (a_rows == 0 || b_rows == 0) return TT_OK;
   TT_REQUIRE(out && a && b, "tt_vsa_similarity: %s is null", !out ? "out" : !a ? "a" : "b");
   const size_t words = words_of(dims), cols = size_t(b_rows);

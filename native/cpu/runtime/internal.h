@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../../include/checks.h"
 #include "../../include/tritune.h"
 
 namespace tt {
@@ -15,6 +16,9 @@ tt_status fail(tt_status code, const char* format, ...) __attribute__((format(pr
 
 #define TT_REQUIRE(condition, ...) \
   do { if (!(condition)) return tt::fail(TT_BAD_ARGUMENT, __VA_ARGS__); } while (0)
+
+/// The sizes of a tensor, none of them negative.
+#define TT_REQUIRE_HOLD(name, ...) TT_REQUIRE(tt::can_hold(__VA_ARGS__), "%s: more elements than memory can hold (" #__VA_ARGS__ ")", name)
 
 inline bool is_compute_dtype(tt_dtype dtype) { return dtype == TT_F32 || dtype == TT_BF16; }
 inline size_t dtype_bytes(tt_dtype dtype) { return dtype == TT_F32 || dtype == TT_I32 ? 4 : dtype == TT_BF16 || dtype == TT_F16 ? 2 : 1; }

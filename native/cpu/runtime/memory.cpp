@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "poison.h"
 
 namespace tt {
 namespace {
@@ -75,6 +76,7 @@ void* system_alloc(size_t bytes) {
 
 void system_free(void* pointer, size_t bytes) {
   memory.system_calls++;
+  unpoison(pointer, bytes);
   if (bytes >= HUGE_PAGE) munmap(pointer, bytes);
   else free(pointer);
 }
@@ -84,6 +86,7 @@ void release_pooled(size_t keep) {
   for (int size_class = CLASSES - 1; size_class >= 0; size_class--) {
     while (memory.pooled > keep && memory.free_list[size_class]) {
       FreeBlock* block = memory.free_list[size_class];
+      unpoison(block, sizeof *block);
       memory.free_list[size_class] = block->next;
       memory.pooled -= class_bytes(size_class);
       system_free(block, class_bytes(size_class));
@@ -143,6 +146,7 @@ void* take_block(int& size_class) {
   // A block up to two classes larger will do: sizes that differ a little from step to step then share blocks.
   for (int c = size_class; c < CLASSES && c <= size_class + 2; c++) {
     if (FreeBlock* block = memory.free_list[c]) {
+      unpoison(block, sizeof *block);
       memory.free_list[c] = block->next;
       memory.pooled -= class_bytes(c);
       size_class = c;
@@ -171,12 +175,15 @@ using namespace tt;
 extern "C" tt_status tt_alloc(void** out, size_t bytes) {
   TT_REQUIRE(out, "tt_alloc: out is NULL");
   *out = nullptr;
-  if (bytes > size_t(1) << 48) return fail(TT_OUT_OF_MEMORY, "tt_alloc: %zu bytes is more than any machine has", bytes);
+  // The system may promise more than there is, and end the process when it is written to.
+  static const size_t machine = size_t(sysconf(_SC_PHYS_PAGES)) * size_t(sysconf(_SC_PAGESIZE));
+  if (bytes > machine) return fail(TT_OUT_OF_MEMORY, "tt_alloc: %zu bytes are more than this machine has (%zu)", bytes, machine);
   Lock lock;
   if (!table_reserve()) return fail(TT_OUT_OF_MEMORY, "tt_alloc: no memory for the table of blocks");
   int size_class = class_of(bytes);
   void* pointer = take_block(size_class);
   if (!pointer) return fail(TT_OUT_OF_MEMORY, "tt_alloc: the system refused %zu bytes (%zu bytes are live)", bytes, memory.live);
+  poison_rest(pointer, bytes, class_bytes(size_class));
   table_put({pointer, size_class});
   memory.used++;
   memory.live += class_bytes(size_class);
@@ -191,7 +198,9 @@ extern "C" tt_status tt_free(void* pointer) {
   int size_class = table_take(pointer);
   TT_REQUIRE(size_class >= 0, "tt_free: %p is not a live block of tt_alloc (freed twice?)", pointer);
   FreeBlock* block = static_cast<FreeBlock*>(pointer);
+  unpoison(block, sizeof *block);
   block->next = memory.free_list[size_class];
+  poison(block, class_bytes(size_class));
   memory.free_list[size_class] = block;
   memory.used--;
   memory.live -= class_bytes(size_class);
@@ -223,6 +232,7 @@ extern "C" tt_status tt_memory_trim(void) {
 
 extern "C" tt_status tt_copy(void* dst, const void* src, size_t bytes, tt_stream) {
   TT_REQUIRE(bytes == 0 || (dst && src), "tt_copy: NULL pointer with %zu bytes", bytes);
+  TT_REQUIRE_HOLD("tt_copy", bytes);
   char* to = static_cast<char*>(dst);
   const char* from = static_cast<const char*>(src);
   bool overlap = uintptr_t(to) < uintptr_t(from) + bytes && uintptr_t(from) < uintptr_t(to) + bytes;
@@ -239,6 +249,7 @@ extern "C" tt_status tt_copy(void* dst, const void* src, size_t bytes, tt_stream
 
 extern "C" tt_status tt_zero(void* dst, size_t bytes, tt_stream) {
   TT_REQUIRE(bytes == 0 || dst, "tt_zero: NULL pointer with %zu bytes", bytes);
+  TT_REQUIRE_HOLD("tt_zero", bytes);
   char* to = static_cast<char*>(dst);
   if (bytes < PARALLEL_COPY) {
     if (bytes) memset(to, 0, bytes);

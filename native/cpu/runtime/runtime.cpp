@@ -19,6 +19,7 @@
 #include <atomic>
 
 #include "internal.h"
+#include "poison.h"
 
 namespace tt {
 
@@ -213,15 +214,20 @@ struct Scratch { void* memory; size_t bytes; };
 static Scratch thread_buffers[MAX_THREADS][8], shared_buffers[8];
 
 static void* grow(Scratch& buffer, size_t bytes) {
-  if (bytes <= buffer.bytes) return buffer.memory;
-  free(buffer.memory);
-  // Large buffers in huge pages: packed panels are walked with strides that would miss the TLB in small ones.
-  size_t page = bytes >= (size_t(1) << 17) ? size_t(1) << 21 : size_t(1) << 16;
-  size_t rounded = (bytes + page) & ~(page - 1);
-  buffer.bytes = 0;
-  if (posix_memalign(&buffer.memory, page == size_t(1) << 21 ? page : 4096, rounded) != 0) return buffer.memory = nullptr;
-  if (page == size_t(1) << 21) madvise(buffer.memory, rounded, MADV_HUGEPAGE);
-  buffer.bytes = rounded;
+  if (bytes > MOST_ELEMENTS) return nullptr;
+  if (bytes > buffer.bytes) {
+    unpoison(buffer.memory, buffer.bytes);
+    free(buffer.memory);
+    // Large buffers in huge pages: packed panels are walked with strides that would miss the TLB in small ones.
+    size_t page = bytes >= (size_t(1) << 17) ? size_t(1) << 21 : size_t(1) << 16;
+    size_t rounded = (bytes + page) & ~(page - 1);
+    buffer.bytes = 0;
+    if (posix_memalign(&buffer.memory, page == size_t(1) << 21 ? page : 4096, rounded) != 0) return buffer.memory = nullptr;
+    if (page == size_t(1) << 21) madvise(buffer.memory, rounded, MADV_HUGEPAGE);
+    buffer.bytes = rounded;
+  }
+  // 0 bytes: what was asked for before.
+  if (bytes > 0) poison_rest(buffer.memory, bytes, buffer.bytes);
   return buffer.memory;
 }
 

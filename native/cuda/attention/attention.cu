@@ -13,6 +13,8 @@ tt_status check(const char* name, const Attention& a, int window, tt_dtype dtype
              a.tokens_q < 0 ? a.tokens_q : a.tokens_k);
   TT_REQUIRE(a.heads > 0 && a.kv_heads > 0 && a.heads % a.kv_heads == 0, "%s: heads (%d) must be a multiple of kv_heads (%d)", name, a.heads, a.kv_heads);
   TT_REQUIRE(a.size > 0 && a.size <= 256, "%s: head_dim must be 1..256, got %d", name, a.size);
+  TT_REQUIRE_HOLD(name, size_t(a.tokens_q), size_t(a.heads), size_t(a.size));
+  TT_REQUIRE_HOLD(name, size_t(a.tokens_k), size_t(a.kv_heads), size_t(a.size));
   TT_REQUIRE(isfinite(a.scale), "%s: scale must be finite, got %g", name, double(a.scale));
   TT_REQUIRE(window >= 0, "%s: window must not be negative, got %d", name, window);
   TT_REQUIRE(a.softcap >= 0 && isfinite(a.softcap), "%s: softcap must be 0 or positive, got %g", name, double(a.softcap));

@@ -50,6 +50,7 @@ using namespace tt;
 extern "C" tt_status tt_dropout(void* y, const void* x, const uint32_t* rng, size_t n, float p, tt_dtype dtype, tt_stream stream) {
   TT_REQUIRE_DTYPE("tt_dropout", dtype);
   TT_REQUIRE(p >= 0 && p <= 1, "tt_dropout: p must be 0..1, got %g", double(p));
+  TT_REQUIRE_HOLD("tt_dropout", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_dropout", y);
   TT_REQUIRE_POINTER("tt_dropout", x);

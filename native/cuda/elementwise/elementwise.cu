@@ -46,6 +46,7 @@ extern "C" tt_status tt_cast(void* y, const void* x, size_t n, tt_dtype y_dtype,
   TT_REQUIRE(x_dtype >= TT_F32 && x_dtype <= TT_I8, "tt_cast: unknown x_dtype %d", x_dtype);
   TT_REQUIRE(is_float(y_dtype), "tt_cast: y_dtype must be f32 (0), bf16 (1) or f16 (2), got %d", y_dtype);
   TT_REQUIRE(is_float(x_dtype) || y_dtype == TT_F32, "tt_cast: integers convert to f32 only, y_dtype is %d", y_dtype);
+  TT_REQUIRE_HOLD("tt_cast", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_cast", y);
   TT_REQUIRE_POINTER("tt_cast", x);
@@ -61,6 +62,7 @@ extern "C" tt_status tt_cast(void* y, const void* x, size_t n, tt_dtype y_dtype,
 
 extern "C" tt_status tt_fill(void* y, size_t n, float value, tt_dtype dtype, tt_stream stream) {
   TT_REQUIRE_DTYPE("tt_fill", dtype);
+  TT_REQUIRE_HOLD("tt_fill", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_fill", y);
   TT_READY("tt_fill");
@@ -71,6 +73,7 @@ extern "C" tt_status tt_fill(void* y, size_t n, float value, tt_dtype dtype, tt_
 
 extern "C" tt_status tt_affine(void* y, const void* x, size_t n, float scale, float shift, tt_dtype dtype, tt_stream stream) {
   TT_REQUIRE_DTYPE("tt_affine", dtype);
+  TT_REQUIRE_HOLD("tt_affine", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_affine", y);
   TT_REQUIRE_POINTER("tt_affine", x);
@@ -86,6 +89,7 @@ extern "C" tt_status tt_affine(void* y, const void* x, size_t n, float scale, fl
 extern "C" tt_status tt_add_to(void* y, const void* x, size_t n, tt_dtype y_dtype, tt_dtype x_dtype, tt_stream stream) {
   TT_REQUIRE_DTYPE("tt_add_to (y)", y_dtype);
   TT_REQUIRE_DTYPE("tt_add_to (x)", x_dtype);
+  TT_REQUIRE_HOLD("tt_add_to", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_add_to", y);
   TT_REQUIRE_POINTER("tt_add_to", x);

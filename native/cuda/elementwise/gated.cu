@@ -69,6 +69,7 @@ template <bool ROUGH, class Use> void with_gate(int kind, const Use& use) {
 
 tt_status gated_forward(const char* name, void* h, const void* gate, const void* up, size_t n, int kind, tt_dtype dtype, tt_stream stream) {
   TT_REQUIRE(is_compute_dtype(dtype), "%s: dtype must be f32 (0) or bf16 (1), got %d", name, dtype);
+  TT_REQUIRE_HOLD(name, n);
   if (n == 0) return TT_OK;
   TT_REQUIRE(h && gate && up, "%s: %s is null", name, !h ? "h" : !gate ? "gate" : "up");
   TT_READY(name);
@@ -83,6 +84,7 @@ tt_status gated_forward(const char* name, void* h, const void* gate, const void*
 tt_status gated_backward(const char* name, void* dgate, void* dup, const void* dh, const void* gate, const void* up, size_t n, int kind,
                          tt_dtype dtype, tt_stream stream) {
   TT_REQUIRE(is_compute_dtype(dtype), "%s: dtype must be f32 (0) or bf16 (1), got %d", name, dtype);
+  TT_REQUIRE_HOLD(name, n);
   if (n == 0) return TT_OK;
   TT_REQUIRE(dgate && dup, "%s: %s is null", name, !dgate ? "dgate" : "dup");
   TT_REQUIRE(dh && gate && up, "%s: %s is null", name, !dh ? "dh" : !gate ? "gate" : "up");

@@ -73,6 +73,7 @@ using namespace tt;
 extern "C" tt_status tt_unary_forward(void* y, const void* x, size_t n, int32_t op, tt_dtype dtype, tt_stream stream) {
   TT_REQUIRE_DTYPE("tt_unary_forward", dtype);
   TT_REQUIRE(op >= TT_NEG && op <= TT_GELU_ERF, "tt_unary_forward: op must be 0..%d, got %d", TT_GELU_ERF, op);
+  TT_REQUIRE_HOLD("tt_unary_forward", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_unary_forward", y);
   TT_REQUIRE_POINTER("tt_unary_forward", x);
@@ -88,6 +89,7 @@ extern "C" tt_status tt_unary_forward(void* y, const void* x, size_t n, int32_t 
 extern "C" tt_status tt_unary_backward(void* dx, const void* dy, const void* x, size_t n, int32_t op, tt_dtype dtype, tt_stream stream) {
   TT_REQUIRE_DTYPE("tt_unary_backward", dtype);
   TT_REQUIRE(op >= TT_NEG && op <= TT_GELU_ERF, "tt_unary_backward: op must be 0..%d, got %d", TT_GELU_ERF, op);
+  TT_REQUIRE_HOLD("tt_unary_backward", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_unary_backward", dx);
   TT_REQUIRE_POINTER("tt_unary_backward", dy);

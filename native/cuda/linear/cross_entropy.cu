@@ -196,6 +196,8 @@ extern "C" tt_status tt_linear_cross_entropy(float* loss, float* nll, void* dh, 
   static const char* const op = "tt_linear_cross_entropy";
   TT_REQUIRE(is_compute_dtype(dtype), "%s: dtype must be f32 or bf16, got %d", op, dtype);
   TT_REQUIRE(rows >= 0 && cols > 0 && vocab > 0, "%s: bad size (rows %d, cols %d, vocab %d)", op, rows, cols, vocab);
+  TT_REQUIRE_HOLD(op, size_t(rows), size_t(cols));
+  TT_REQUIRE_HOLD(op, size_t(vocab), size_t(cols));
   TT_REQUIRE(softcap >= 0, "%s: softcap must be 0 or positive, got %g", op, double(softcap));
   TT_REQUIRE(loss && (rows == 0 || (h && w && targets)), "%s: NULL pointer", op);
   TT_READY(op);

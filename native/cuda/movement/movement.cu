@@ -281,6 +281,8 @@ extern "C" tt_status tt_gather_rows(void* y, const void* table, const int32_t* i
   TT_REQUIRE(dtype >= TT_F32 && dtype <= TT_I8, "tt_gather_rows: unknown dtype %d", dtype);
   TT_REQUIRE(rows >= 0 && cols >= 0 && table_rows >= 0, "tt_gather_rows: rows, cols and table_rows must not be negative, got %d, %d and %d", rows,
              cols, table_rows);
+  TT_REQUIRE_HOLD("tt_gather_rows", size_t(rows), size_t(cols));
+  TT_REQUIRE_HOLD("tt_gather_rows", size_t(table_rows), size_t(cols));
   TT_REQUIRE(index || rows == 0, "tt_gather_rows: index is null");
   if (rows == 0 || cols == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_gather_rows", y);

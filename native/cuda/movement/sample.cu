@@ -317,6 +317,7 @@ extern "C" tt_status tt_sample(int32_t* out, const void* logits, const int32_t* 
   TT_REQUIRE(top_p > 0 && top_p <= 1, "tt_sample: top_p must be above 0 and at most 1, got %g", double(top_p));
   TT_REQUIRE(repetition_penalty > 0 && isfinite(repetition_penalty), "tt_sample: repetition_penalty must be positive, got %g",
              double(repetition_penalty));
+  TT_REQUIRE_HOLD("tt_sample", size_t(rows), size_t(vocab));
   if (rows == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_sample", out);
   TT_REQUIRE_POINTER("tt_sample", logits);

@@ -183,6 +183,8 @@ extern "C" tt_status tt_scatter_add_rows(float* dtable, const void* dy, const in
   TT_REQUIRE_DTYPE("tt_scatter_add_rows", dtype);
   TT_REQUIRE(rows >= 0 && cols >= 0 && table_rows >= 0, "tt_scatter_add_rows: rows, cols and table_rows must not be negative, got %d, %d and %d",
              rows, cols, table_rows);
+  TT_REQUIRE_HOLD("tt_scatter_add_rows", size_t(rows), size_t(cols));
+  TT_REQUIRE_HOLD("tt_scatter_add_rows", size_t(table_rows), size_t(cols));
   TT_REQUIRE(index || rows == 0, "tt_scatter_add_rows: index is null");
   if (rows == 0 || cols == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_scatter_add_rows", dtable);

@@ -88,6 +88,9 @@ extern "C" tt_status tt_rope(void* y, const void* x, const float* cos, const flo
   TT_REQUIRE(rotary_dim >= 0 && rotary_dim <= head_dim && rotary_dim % 2 == 0, "tt_rope: rotary_dim must be even and 0..%d, got %d", head_dim,
              rotary_dim);
   TT_READY("tt_rope");
+  TT_REQUIRE(table_rows >= 0, "tt_rope: table_rows must not be negative, got %d", table_rows);
+  TT_REQUIRE_HOLD("tt_rope", size_t(tokens), size_t(heads), size_t(head_dim));
+  TT_REQUIRE_HOLD("tt_rope", size_t(table_rows), size_t(rotary_dim));
   if (tokens == 0) return TT_OK;
   TT_REQUIRE(y && x && cos && sin && positions, "tt_rope: %s is null", !y ? "y" : !x ? "x" : !cos ? "cos" : !sin ? "sin" : "positions");
   cudaStream_t stream = stream_of(gpu, to);

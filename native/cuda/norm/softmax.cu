@@ -131,6 +131,7 @@ tt_status check(const char* name, int32_t rows, int32_t cols, tt_dtype dtype) {
   TT_REQUIRE(is_compute_dtype(dtype), "%s: dtype must be f32 (0) or bf16 (1), got %d", name, dtype);
   TT_REQUIRE(rows >= 0, "%s: rows must not be negative, got %d", name, rows);
   TT_REQUIRE(cols > 0, "%s: cols must be positive, got %d", name, cols);
+  TT_REQUIRE_HOLD(name, size_t(rows), size_t(cols));
   return TT_OK;
 }
 

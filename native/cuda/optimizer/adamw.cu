@@ -109,6 +109,7 @@ extern "C" tt_status tt_adamw(void* w, float* master, float* m, float* v, const 
   TT_REQUIRE(is_compute_dtype(w_dtype), "tt_adamw: w_dtype must be f32 (0) or bf16 (1), got %d", w_dtype);
   const AdamWArguments arguments = {lr, beta1, beta2, eps, weight_decay, bias1, bias2, grad_scale};
   if (tt_status bad = check_adamw("tt_adamw", arguments)) return bad;
+  TT_REQUIRE_HOLD("tt_adamw", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_adamw", w);
   TT_REQUIRE_POINTER("tt_adamw", m);

@@ -60,7 +60,8 @@ struct AdamWEntry {
 inline tt_status check_entry(const char* name, int32_t index, const AdamWEntry& e, const char* const* columns) {
   const tt_dtype w_dtype = tt_dtype(e.field[e.pointers + 1]);
   TT_REQUIRE(e.field[e.pointers] >= 0, "%s: n of entry %d must not be negative, got %lld", name, index, static_cast<long long>(e.field[e.pointers]));
-  TT_REQUIRE(is_compute_dtype(w_dtype), "%s: w_dtype of entry %d must be f32 (0) or bf16 (1), got %d", name, index, w_dtype);
+  TT_REQUIRE_HOLD(name, e.n());
+  TT_REQUIRE(e.field[e.pointers + 1] == w_dtype && is_compute_dtype(w_dtype), "%s: w_dtype of entry %d must be f32 (0) or bf16 (1), got %d", name, index, w_dtype);
   for (int column = 0; column < e.pointers && e.n() > 0; column++)
     TT_REQUIRE(column == 1 || e.field[column], "%s: %s of entry %d is null", name, columns[column], index);
   return TT_OK;

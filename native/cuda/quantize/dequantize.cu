@@ -150,6 +150,7 @@ tt_status read_weight(const char* op, const int64_t* weight, int rows, int cols,
   w.nested = reinterpret_cast<const float*>(weight[3]);
   TT_REQUIRE(w.data && w.scale, "%s: the weight's %s is NULL", op, w.data ? "scale" : "data");
   TT_REQUIRE(rows > 0 && cols > 0, "%s: bad size of the weight (%d, %d)", op, rows, cols);
+  TT_REQUIRE_HOLD(op, size_t(rows), size_t(cols));
   if (w.is_4bit()) {
     const int64_t block = weight[4];
     TT_REQUIRE(block >= 64 && block <= 4096 && (block & (block - 1)) == 0, "%s: block must be a power of two from 64 to 4096, got %lld", op, (long long)block);

@@ -184,6 +184,7 @@ extern "C" tt_status tt_quantize_4bit(uint8_t* packed, float* absmax, const void
   TT_REQUIRE(is_compute_dtype(dtype), "tt_quantize_4bit: dtype must be f32 or bf16, got %d", dtype);
   TT_REQUIRE(kind == TT_NF4 || kind == TT_FP4, "tt_quantize_4bit: kind must be TT_NF4 or TT_FP4, got %d", kind);
   TT_REQUIRE(block >= 64 && block <= 4096 && (block & (block - 1)) == 0, "tt_quantize_4bit: block must be a power of two from 64 to 4096, got %d", block);
+  TT_REQUIRE_HOLD("tt_quantize_4bit", n);
   TT_REQUIRE(n == 0 || (packed && absmax && x), "tt_quantize_4bit: packed, absmax or x is NULL");
   TT_READY("tt_quantize_4bit");
   if (n == 0) return TT_OK;
@@ -195,6 +196,7 @@ extern "C" tt_status tt_quantize_4bit(uint8_t* packed, float* absmax, const void
 
 extern "C" tt_status tt_quantize_8bit(uint8_t* codes, float* absmax, const float* x, size_t n, int32_t block, int32_t is_signed, tt_stream stream) {
   TT_REQUIRE(block > 0, "tt_quantize_8bit: block must be positive, got %d", block);
+  TT_REQUIRE_HOLD("tt_quantize_8bit", n);
   TT_REQUIRE(n == 0 || (codes && absmax && x), "tt_quantize_8bit: codes, absmax or x is NULL");
   TT_READY("tt_quantize_8bit");
   if (n == 0) return TT_OK;
@@ -206,6 +208,7 @@ extern "C" tt_status tt_quantize_8bit(uint8_t* codes, float* absmax, const float
 
 extern "C" tt_status tt_dequantize_8bit(float* y, const uint8_t* codes, const float* absmax, size_t n, int32_t block, int32_t is_signed, tt_stream stream) {
   TT_REQUIRE(block > 0, "tt_dequantize_8bit: block must be positive, got %d", block);
+  TT_REQUIRE_HOLD("tt_dequantize_8bit", n);
   TT_REQUIRE(n == 0 || (y && codes && absmax), "tt_dequantize_8bit: y, codes or absmax is NULL");
   TT_READY("tt_dequantize_8bit");
   if (n == 0) return TT_OK;
@@ -218,6 +221,7 @@ extern "C" tt_status tt_dequantize_8bit(float* y, const uint8_t* codes, const fl
 extern "C" tt_status tt_quantize_int8(int8_t* q, float* absmax, const void* x, int32_t rows, int32_t cols, tt_dtype dtype, tt_stream stream) {
   TT_REQUIRE(is_compute_dtype(dtype), "tt_quantize_int8: dtype must be f32 or bf16, got %d", dtype);
   TT_REQUIRE(rows >= 0 && cols > 0, "tt_quantize_int8: bad size (rows %d, cols %d)", rows, cols);
+  TT_REQUIRE_HOLD("tt_quantize_int8", size_t(rows), size_t(cols));
   TT_REQUIRE(rows == 0 || (q && absmax && x), "tt_quantize_int8: q, absmax or x is NULL");
   TT_READY("tt_quantize_int8");
   if (rows == 0) return TT_OK;

@@ -65,6 +65,7 @@ using namespace tt;
 extern "C" tt_status tt_quantize_ternary(uint8_t* packed, float* scale, const void* w, int32_t rows, int32_t cols, tt_dtype dtype, tt_stream stream) {
   TT_REQUIRE(is_compute_dtype(dtype), "tt_quantize_ternary: dtype must be f32 or bf16, got %d", dtype);
   TT_REQUIRE(rows > 0 && cols > 0, "tt_quantize_ternary: bad size (rows %d, cols %d)", rows, cols);
+  TT_REQUIRE_HOLD("tt_quantize_ternary", size_t(rows), size_t(cols));
   TT_REQUIRE(rows % 4 == 0, "tt_quantize_ternary: rows must be a multiple of 4, got %d", rows);
   TT_REQUIRE(packed && scale && w, "tt_quantize_ternary: packed, scale or w is NULL");
   TT_READY("tt_quantize_ternary");

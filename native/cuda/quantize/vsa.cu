@@ -160,6 +160,7 @@ __global__ void __launch_bounds__(THREADS) permute_kernel(uint32_t* y, const uin
 
 tt_status check(const char* op, int rows, int dims, bool pointers) {
   TT_REQUIRE(rows >= 0 && dims > 0, "%s: bad size (rows %d, dims %d)", op, rows, dims);
+  TT_REQUIRE_HOLD(op, size_t(rows), size_t(dims));
   TT_REQUIRE(rows == 0 || pointers, "%s: a pointer is NULL", op);
   return TT_OK;
 }
@@ -207,6 +208,7 @@ extern "C" tt_status tt_vsa_bind(uint32_t* y, const uint32_t* a, const uint32_t*
 extern "C" tt_status tt_vsa_bundle(uint32_t* y, const uint32_t* x, int32_t groups, int32_t count, int32_t dims, tt_stream stream) {
   if (tt_status bad = check("tt_vsa_bundle", groups, dims, y && x)) return bad;
   TT_REQUIRE(count >= 1 && count <= MOST_BUNDLED, "tt_vsa_bundle: count must be 1 to %d, got %d", MOST_BUNDLED, count);
+  TT_REQUIRE_HOLD("tt_vsa_bundle", size_t(groups), size_t(count), size_t(dims));
   TT_READY("tt_vsa_bundle");
   if (groups == 0) return TT_OK;
   cudaStream_t s = stream_of(gpu, stream);
@@ -219,6 +221,8 @@ extern "C" tt_status tt_vsa_bundle(uint32_t* y, const uint32_t* x, int32_t group
 extern "C" tt_status tt_vsa_similarity(int32_t* out, const uint32_t* a, const uint32_t* b, int32_t a_rows, int32_t b_rows, int32_t dims, tt_stream stream) {
   if (tt_status bad = check("tt_vsa_similarity", a_rows, dims, b_rows == 0 || (out && a && b))) return bad;
   TT_REQUIRE(b_rows >= 0, "tt_vsa_similarity: bad size (b_rows %d)", b_rows);
+  TT_REQUIRE_HOLD("tt_vsa_similarity", size_t(b_rows), size_t(dims));
+  TT_REQUIRE_HOLD("tt_vsa_similarity", size_t(a_rows), size_t(b_rows));
   TT_READY("tt_vsa_similarity");
   if (a_rows == 0 || b_rows == 0) return TT_OK;
   cudaStream_t s = stream_of(gpu, stream);

@@ -1,6 +1,7 @@
 // What every source of libtritune_cuda shares on the host side: errors, the device, scratch memory, launches.
 // Not part of the ABI.
 #pragma once
+#include "../../include/checks.h"
 #include "../../include/tritune.h"
 #include "device.h"
 
@@ -17,6 +18,9 @@ tt_status cuda_failed(const char* what, cudaError_t error);
   do { if (!(condition)) return tt::fail(TT_BAD_ARGUMENT, __VA_ARGS__); } while (0)
 #define TT_CUDA(what, call) \
   do { if (cudaError_t tt_error = (call)) return tt::cuda_failed(what, tt_error); } while (0)
+
+/// The sizes of a tensor, none of them negative.
+#define TT_REQUIRE_HOLD(name, ...) TT_REQUIRE(tt::can_hold(__VA_ARGS__), "%s: more elements than memory can hold (" #__VA_ARGS__ ")", name)
 
 inline bool is_compute_dtype(tt_dtype dtype) { return dtype == TT_F32 || dtype == TT_BF16; }
 inline size_t dtype_bytes(tt_dtype dtype) { return dtype == TT_F32 || dtype == TT_I32 ? 4 : dtype == TT_BF16 || dtype == TT_F16 ? 2 : 1; }

@@ -167,6 +167,7 @@ extern "C" tt_status tt_memory_trim(void) {
 }
 
 extern "C" tt_status tt_copy(void* dst, const void* src, size_t bytes, tt_stream stream) {
+  TT_REQUIRE_HOLD("tt_copy", bytes);
   TT_REQUIRE(bytes == 0 || (dst && src), "tt_copy: NULL pointer with %zu bytes", bytes);
   TT_READY("tt_copy");
   if (bytes == 0) return TT_OK;
@@ -176,6 +177,7 @@ extern "C" tt_status tt_copy(void* dst, const void* src, size_t bytes, tt_stream
 }
 
 extern "C" tt_status tt_zero(void* dst, size_t bytes, tt_stream stream) {
+  TT_REQUIRE_HOLD("tt_zero", bytes);
   TT_REQUIRE(bytes == 0 || dst, "tt_zero: NULL pointer with %zu bytes", bytes);
   TT_READY("tt_zero");
   if (bytes) TT_CUDA("tt_zero", cudaMemsetAsync(dst, 0, bytes, stream_of(gpu, stream)));
@@ -183,12 +185,14 @@ extern "C" tt_status tt_zero(void* dst, size_t bytes, tt_stream stream) {
 }
 
 extern "C" tt_status tt_upload(void* dst, const void* host, size_t bytes, tt_stream stream) {
+  TT_REQUIRE_HOLD("tt_upload", bytes);
   TT_REQUIRE(bytes == 0 || (dst && host), "tt_upload: NULL pointer with %zu bytes", bytes);
   TT_READY("tt_upload");
   return upload(dst, host, bytes, stream_of(gpu, stream));
 }
 
 extern "C" tt_status tt_download(void* host, const void* src, size_t bytes, tt_stream stream) {
+  TT_REQUIRE_HOLD("tt_download", bytes);
   TT_REQUIRE(bytes == 0 || (host && src), "tt_download: NULL pointer with %zu bytes", bytes);
   TT_READY("tt_download");
   if (bytes) TT_CUDA("tt_download", cudaMemcpyAsync(host, src, bytes, cudaMemcpyDeviceToHost, stream_of(gpu, stream)));
