@@ -31,8 +31,8 @@ export interface KernelCase {
   readonly bound: Bound
   /** FLOP, or bytes read and written, of one run. */
   amount(dtype: FloatDType): number
-  /** Share of the machine's peak: lowest, hoped for. */
-  readonly limits: { readonly [D in 'f32' | 'bf16']: readonly [floor: number | null, goal: number | null] }
+  /** Share of the machine's peak: lowest, hoped for; `amx`: of bf16 where tiles are the peak. */
+  readonly limits: { readonly [P in 'plain' | 'amx']: readonly [floor: number | null, goal: number | null] }
   /** The same thing in kernels_peer.py; it must not be slower than that. */
   readonly peer?: Readonly<Record<string, unknown>>
   readonly ops: readonly OpKey[]
@@ -65,11 +65,12 @@ export function createMaker(device: Device, dtype: 'f32' | 'bf16'): Maker {
 const [DOCUMENTS, LENGTH, C, MLP, V, R, H, KV, D] = [4, 512, 576, 1536, 49152, 16, 9, 3, 64]
 const ROWS = DOCUMENTS * LENGTH
 const NO_DROPOUT = { dropout: 0, rng: null } as const
-/** bf16: the call packs both operands; with weights kept packed the floor would be the same. */
-const GEMM = { f32: [0.75, 0.85], bf16: [0.45, 0.5] } as const
-const STREAM = { f32: [0.6, 1], bf16: [0.6, 1] } as const
-/** Compared with torch; their share of the peak only informs. */
-const INFORM = { f32: [null, null], bf16: [null, null] } as const
+const GEMM = { plain: [0.8, 0.9], amx: [0.45, 0.5] } as const
+/** Packing x costs as much for few columns as for many. */
+const NARROW = { plain: [0.75, 0.85], amx: [0.45, 0.5] } as const
+const HEAD = { plain: [0.8, 0.9], amx: [0.45, 0.5] } as const
+const ATTENTION = { plain: [0.65, 0.75], amx: [0.65, 0.75] } as const
+const STREAM = { plain: [0.7, 1], amx: [0.7, 1] } as const
 const bytesOf = (dtype: FloatDType): number => (dtype === 'f32' ? 4 : 2)
 
 /** Query-key pairs that a causal mask leaves. */
@@ -88,7 +89,7 @@ function linearCase(inputs: number, outputs: number): KernelCase {
     name: `linear ${inputs} → ${outputs}`,
     bound: 'matrix',
     amount: () => 2 * ROWS * inputs * outputs,
-    limits: GEMM,
+    limits: outputs < 256 ? NARROW : GEMM,
     ops: [linearForward],
     open({ random }) {
       const given = {
@@ -109,7 +110,7 @@ export const KERNEL_CASES: readonly KernelCase[] = [
     name: 'linear + LoRA r16, both ways',
     bound: 'matrix',
     amount: () => 2 * ROWS * (2 * C * MLP + 3 * R * (C + MLP)),
-    limits: INFORM,
+    limits: GEMM,
     peer: { op: 'lora_linear', shape: { rows: ROWS, in: C, out: MLP, rank: R } },
     ops: [linearForward, linearBackward],
     open({ random }) {
@@ -141,7 +142,7 @@ export const KERNEL_CASES: readonly KernelCase[] = [
     name: 'linear_cross_entropy, both ways',
     bound: 'matrix',
     amount: () => 4 * ROWS * C * V,
-    limits: INFORM,
+    limits: HEAD,
     peer: { op: 'linear_cross_entropy', shape: { tokens: ROWS, hidden: C, vocab: V }, reps: 3, warmup: 1 },
     ops: [linearCrossEntropyOp],
     open({ random, integers }) {
@@ -159,7 +160,7 @@ export const KERNEL_CASES: readonly KernelCase[] = [
     bound: 'arithmetic',
     // Two products forward, five backward.
     amount: () => 7 * 2 * PAIRS * D,
-    limits: INFORM,
+    limits: ATTENTION,
     peer: { op: 'sdpa', shape: { batch: DOCUMENTS, heads: H, kvHeads: KV, length: LENGTH, headDim: D } },
     ops: [attentionForward, attentionBackward],
     open({ random, integers }) {

@@ -1,5 +1,5 @@
 /**
- * A device that knows how long its ops took, to tell the work from what surrounds it.
+ * A device that knows how long its ops took, to tell the work from what surrounds it and to say where a step's time goes.
  */
 import type { Device, OpImplementation, OpKey } from '../../core/mod.ts'
 
@@ -7,6 +7,8 @@ export interface TimedDevice {
   readonly device: Device
   /** Seconds inside of native ops since the last call. */
   take(): number
+  /** The same by the name of the op; `take()` and this one start again together. */
+  takeByOp(): ReadonlyMap<string, number>
   /** Ops that fell to the TypeScript reference. */
   readonly reference: ReadonlySet<string>
 }
@@ -14,13 +16,19 @@ export interface TimedDevice {
 export function timeDevice(inner: Device): TimedDevice {
   const wrapped = new Map<OpKey, OpImplementation | undefined>()
   const reference = new Set<string>()
-  let total = 0
+  let spent = new Map<string, number>()
+  const timed = (name: string, body: () => void): void => {
+    const started = performance.now()
+    body()
+    spent.set(name, (spent.get(name) ?? 0) + (performance.now() - started) / 1000)
+  }
   const wrap = (op: OpKey): OpImplementation | undefined => {
     const implementation = inner.implementationOf(op)
     if (!implementation) {
       reference.add(op.name)
       return undefined
     }
+    const { runMany } = implementation
     return {
       op,
       supports(inputs, params) {
@@ -28,12 +36,14 @@ export function timeDevice(inner: Device): TimedDevice {
         if (answer !== true) reference.add(op.name)
         return answer
       },
-      run(inputs, outputs, params) {
-        const started = performance.now()
-        implementation.run(inputs, outputs, params)
-        total += performance.now() - started
-      },
+      run: (inputs, outputs, params) => timed(op.name, () => implementation.run(inputs, outputs, params)),
+      runMany: runMany && ((calls) => timed(op.name, () => runMany(calls))),
     }
+  }
+  const takeByOp = (): ReadonlyMap<string, number> => {
+    const taken = spent
+    spent = new Map()
+    return taken
   }
   return {
     device: {
@@ -44,10 +54,10 @@ export function timeDevice(inner: Device): TimedDevice {
       },
     },
     reference,
-    take() {
-      const taken = total / 1000
-      total = 0
-      return taken
-    },
+    take: () =>
+      takeByOp()
+        .values()
+        .reduce((sum, seconds) => sum + seconds, 0),
+    takeByOp,
   }
 }

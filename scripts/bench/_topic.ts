@@ -29,6 +29,8 @@ export interface BenchContext {
   readonly python: string | null
   /** A model folder or GGUF file; null: not given. */
   readonly model: string | null
+  /** Only rows whose name contains this; null: all of them. */
+  readonly only: string | null
   /** For people, on stderr: what runs now. */
   progress(text: string): void
 }

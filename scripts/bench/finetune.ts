@@ -1,13 +1,14 @@
 /**
- * End to end: whole LoRA training steps of tritune and of torch + PEFT, one after the other in turn.
+ * End to end: whole LoRA training steps of tritune and of torch + PEFT, as it is and compiled, one after the other in turn.
  *
  * Speed is the median ratio over pairs of steps. Memory is the high-water mark of the process (VmHWM) while training:
- * both sides reset it when the model is loaded, because loading through torch costs more than the training that follows.
+ * all sides reset it when the model is loaded (and compiled), because that costs more than the training that follows.
  */
 import { fileURLToPath } from 'node:url'
 import { TrituneError } from '../../core/errors.ts'
-import { type Child, numberIn, startChild } from './_child.ts'
-import { inTurn, median, medianRatio } from './_measure.ts'
+import { type Answer, type Child, numberIn, startChild } from './_child.ts'
+import { memoryRow, type OurStep, peakRow, readOurStep, speedRow, whereRows } from './_finetune-rows.ts'
+import { inTurn } from './_measure.ts'
 import type { BenchContext, Row, Topic } from './_topic.ts'
 
 const BATCH = 4
@@ -15,6 +16,9 @@ const LENGTH = 512
 const TOKENS = BATCH * LENGTH
 /** Random tokens and an untouched adapter: both sides must start from the same loss. */
 const LOSS_TOLERANCE = 0.02
+/** Share of the multiply-adds (f32) or of the AMX tiles (bf16 where there are any). */
+const PEAK_LIMITS = { f32: [0.72, 0.8], amx: [0.45, 0.5], bf16: [null, null] } as const
+const MEMORY_LIMIT = 0.5
 
 interface Case {
   readonly dtype: 'f32' | 'bf16'
@@ -33,19 +37,29 @@ export const finetune: Topic = {
   async run(context) {
     const rows: Row[] = []
     for (const one of context.quick ? CASES.filter(({ checkpointing }) => !checkpointing) : CASES) {
-      rows.push(...(await compare(one, context)))
+      const name = nameOf(one)
+      if (context.only === null || name.includes(context.only)) rows.push(...(await compare(one, context)))
     }
     return rows
   },
 }
 
-async function compare(
-  { dtype, checkpointing }: Case,
-  { quick, threads, python, model, progress }: BenchContext,
-): Promise<Row[]> {
+function nameOf({ dtype, checkpointing }: Case): string {
+  return `${dtype}${checkpointing ? ', checkpointing' : ''}`
+}
+
+interface Peer {
+  readonly name: string
+  readonly child: Child
+  readonly losses: number[]
+}
+
+async function compare(one: Case, context: BenchContext): Promise<Row[]> {
+  const { quick, threads, python, model, progress } = context
   if (!model) throw missing('--model', 'TRITUNE_MODEL', 'a SmolLM2-135M folder or .gguf file')
   if (!python) throw missing('--python', 'TRITUNE_PYTHON', 'a Python with torch, transformers and peft')
-  const name = `${dtype}${checkpointing ? ', checkpointing' : ''}`
+  const { dtype, checkpointing } = one
+  const name = nameOf(one)
   const options = ['--model', model, '--dtype', dtype, '--checkpointing', checkpointing ? '1' : '0']
   options.push(
     '--batch',
@@ -57,60 +71,85 @@ async function compare(
     '--threads',
     String(threads),
   )
-  progress(`${name}: loading both sides`)
-  await using ours = await startChild('tritune', [process.execPath, script('finetune_ours.ts'), ...options])
-  await using peer = await startChild('torch', [python, script('finetune_peer.py'), ...options])
-
-  const losses: Record<'ours' | 'peer', number[]> = { ours: [], peer: [] }
-  const step = (side: 'ours' | 'peer', child: Child) => async (): Promise<number> => {
-    const answer = await child.ask('step')
-    losses[side].push(numberIn(answer, 'loss'))
-    progress(
-      `${name}: ${side} ${numberIn(answer, 'seconds').toFixed(2)} s, loss ${numberIn(answer, 'loss').toFixed(3)}`,
-    )
-    return TOKENS / numberIn(answer, 'seconds')
-  }
-  const speed = await inTurn(
-    { ours: step('ours', ours), peer: step('peer', peer) },
-    { repeat: quick ? 3 : 7, warmup: quick ? 1 : 2 },
+  progress(`${name}: loading all sides`)
+  await using open = new AsyncDisposableStack()
+  const ours = open.use(
+    await startChild('tritune', [process.execPath, script('finetune_ours.ts'), ...options]),
   )
-  const difference = Math.abs(losses.ours[0] / losses.peer[0] - 1)
-  if (!(difference < LOSS_TOLERANCE)) {
-    throw new TrituneError(
-      'E_NATIVE',
-      `${name}: the first losses are ${losses.ours[0]} and ${losses.peer[0]}: not the same training`,
-    )
+  const startPeer = async (title: string, extra: readonly string[]): Promise<Peer> => {
+    const command = [python, script('finetune_peer.py'), ...options, ...extra]
+    return { name: title, child: open.use(await startChild(title, command)), losses: [] }
   }
-  const memory = { ours: await ours.ask('memory'), peer: await peer.ask('memory') }
-  const mebibytes = (side: 'ours' | 'peer', key: string): number => numberIn(memory[side], key) / 2 ** 20
-  const memoryRow = (what: string, key: string): Row => {
-    const [mine, theirs] = [mebibytes('ours', key), mebibytes('peer', key)]
-    return {
-      name: `${name}: ${what}`,
-      ours: mine,
-      peer: theirs,
-      unit: 'MiB',
-      ratio: mine / theirs,
-      floor: null,
-      goal: null,
-      better: 'lower',
+  const peers = [await startPeer('torch', [])]
+  // Compiling takes minutes, and does not know torch's checkpointing as one graph.
+  if (!quick && !checkpointing) {
+    progress(`${name}: torch compiles`)
+    peers.push(await startPeer('torch.compile', ['--compile', '1']))
+  }
+
+  const steps: OurStep[] = []
+  const losses: number[] = []
+  const told = (side: string, answer: Answer): number => {
+    const [seconds, loss] = [numberIn(answer, 'seconds'), numberIn(answer, 'loss')]
+    progress(`${name}: ${side} ${seconds.toFixed(2)} s, loss ${loss.toFixed(3)}`)
+    return TOKENS / seconds
+  }
+  const warmup = quick ? 1 : 2
+  const programs: Record<string, () => Promise<number>> = {
+    ours: async () => {
+      const answer = await ours.ask('step')
+      losses.push(numberIn(answer, 'loss'))
+      if (losses.length > warmup) steps.push(readOurStep(answer))
+      return told('ours', answer)
+    },
+  }
+  for (const peer of peers) {
+    programs[peer.name] = async () => {
+      const answer = await peer.child.ask('step')
+      peer.losses.push(numberIn(answer, 'loss'))
+      return told(peer.name, answer)
     }
   }
+  const speed = await inTurn(programs, { repeat: quick ? 3 : 7, warmup })
+  for (const peer of peers) expectSameStart(`${name}, ${peer.name}`, losses[0], peer.losses[0])
+
+  const memory = await ours.ask('memory')
+  const theirs = await Promise.all(peers.map(({ child }) => child.ask('memory')))
+  const leaner = theirs.toSorted(
+    (a, b) => numberIn(a, 'trainPeakRssBytes') - numberIn(b, 'trainPeakRssBytes'),
+  )[0]
+  const amx = dtype === 'bf16' && ours.ready.amx === true
   return [
-    {
-      name: `${name}: speed`,
-      ours: median(speed.ours),
-      peer: median(speed.peer),
-      unit: 'tokens/s',
-      ratio: medianRatio(speed.ours, speed.peer),
-      floor: 1,
-      goal: 1.5,
-      better: 'higher',
-      note: `first loss ${losses.ours[0].toFixed(3)} / ${losses.peer[0].toFixed(3)}`,
-    },
-    { ...memoryRow('peak memory', 'trainPeakRssBytes'), floor: 0.7, goal: 0.5 },
-    memoryRow('peak with loading', 'peakRssBytes'),
+    ...peers.map((peer) =>
+      speedRow(`${name}: speed, ${peer.name}`, {
+        ours: speed.ours,
+        peer: speed[peer.name],
+        note: `first loss ${losses[0].toFixed(3)} / ${peer.losses[0].toFixed(3)}`,
+      }),
+    ),
+    memoryRow(`${name}: peak memory, the leaner`, memory, leaner, 'trainPeakRssBytes', MEMORY_LIMIT),
+    ...peers.map((peer, i) =>
+      memoryRow(`${name}: peak with loading, ${peer.name}`, memory, theirs[i], 'peakRssBytes', null),
+    ),
+    ...(checkpointing
+      ? []
+      : [
+          peakRow(`${name}: share of the peak`, steps, {
+            flop: numberIn(ours.ready, 'flop'),
+            limits: amx ? PEAK_LIMITS.amx : PEAK_LIMITS[dtype],
+            of: amx ? 'AMX, fed from memory' : 'FMA',
+          }),
+        ]),
+    ...whereRows(name, steps),
   ]
+}
+
+function expectSameStart(name: string, ours: number, peer: number): void {
+  if (Math.abs(ours / peer - 1) < LOSS_TOLERANCE) return
+  throw new TrituneError(
+    'E_NATIVE',
+    `${name}: the first losses are ${ours} and ${peer}: not the same training`,
+  )
 }
 
 function script(file: string): string {

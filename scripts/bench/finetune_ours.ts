@@ -6,17 +6,21 @@
  *
  * LoRA (rank r, alpha 2 r, no dropout) on all linear layers, AdamW with decay 0.01, clipping at 1, the trainer's own
  * step. Random token ids from a fixed seed. JSON lines, as the peer speaks them: {"ready": true} on start, then "step"
- * → {"seconds", "loss", "gradNorm"}, "memory" → {"peakRssBytes", "trainPeakRssBytes", …}, "quit".
+ * → {"seconds", "loss", "gradNorm", "ops", "peak"}, "memory" → {"peakRssBytes", "trainPeakRssBytes", …}, "quit".
+ * "ops": seconds by op; "peak": operations a second that the machine reached around the step; "flop" at the start: what a
+ * step's products with frozen weights compute.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
-import { adamw, chain, clipByGlobalNorm } from '../../core/mod.ts'
+import { adamw, chain, clipByGlobalNorm, type Model } from '../../core/mod.ts'
+import { openLibrary } from '../../core/native/library.ts'
 import { openCpu } from '../../plugins/cpu/device.ts'
 import { trainStep } from '../../plugins/finetune/train-step.ts'
 import { loadModel } from '../../plugins/models/mod.ts'
 import { attachLora } from '../../plugins/peft/mod.ts'
 import { randomBatch } from './_random-step.ts'
+import { timeDevice } from './_timed-device.ts'
 
 const LEARNING_RATE = 2e-4
 
@@ -62,12 +66,35 @@ function rss(field: 'VmRSS' | 'VmHWM'): number {
   return Number(found?.[1] ?? 0) * 1024
 }
 
+function onAmx(): boolean {
+  return openLibrary('cpu').info.isa === 'amx'
+}
+
+/** What the step's products could reach now: TT_PEAK_FMA_F32 or TT_PEAK_AMX_BF16_LOAD_FED of tritune.h. */
+function measurePeak(dtype: 'f32' | 'bf16'): number {
+  const rate = new Float64Array(1)
+  openLibrary('cpu').call.tt_bench_peak(rate, dtype === 'bf16' && onAmx() ? 1 : 0, 0, 0.05)
+  return rate[0]
+}
+
+/** Products of activations with frozen weights, forward and back to the input: neither LoRA nor attention. */
+function productFlop(
+  { layers, head }: Pick<Model, 'layers' | 'head'>,
+  { tokens, trained }: { readonly tokens: number; readonly trained: number },
+): number {
+  const weights = [...layers.values()]
+    .filter(({ kind }) => kind === 'linear')
+    .reduce((sum, { inputs, outputs }) => sum + inputs * outputs, 0)
+  return 4 * (tokens * weights + trained * head.inputs * head.outputs)
+}
+
 async function main(): Promise<void> {
   const say = (value: object): void => void process.stdout.write(`${JSON.stringify(value)}\n`)
   const { model: path, dtype, checkpointing, numbers } = readOptions()
   const { batch, length, rank, steps, threads, seed } = numbers
   const baseRss = rss('VmRSS')
-  const device = openCpu({ threads })
+  const timed = timeDevice(openCpu({ threads }))
+  const { device } = timed
   using model = loadModel(path, { device, dtype })
   using adapter = attachLora(model, { rank, alpha: 2 * rank, targetModules: 'all-linear', seed })
   using optimizer = chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.01 })).init(adapter.parameters)
@@ -90,6 +117,8 @@ async function main(): Promise<void> {
     dtype,
     checkpointing,
     device: device.description,
+    amx: onAmx(),
+    flop: productFlop(model, { tokens: batch * length, trained: batch * (length - 1) }),
     tokensPerStep: batch * length,
     trainableParameters: [...parameters.values()].reduce((sum, { size }) => sum + size, 0),
   })
@@ -99,12 +128,17 @@ async function main(): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
     const command = line.trim().replaceAll('"', '')
     if (command === 'step') {
+      const before = measurePeak(dtype)
+      timed.takeByOp()
       const started = performance.now()
       const { loss, metrics } = trainStep(context, [batches[done % steps]], {
         step: done,
         learningRate: LEARNING_RATE,
       })
-      say({ seconds: (performance.now() - started) / 1000, loss, gradNorm: metrics.grad_norm })
+      const seconds = (performance.now() - started) / 1000
+      const ops = Object.fromEntries(timed.takeByOp())
+      const peak = (before + measurePeak(dtype)) / 2
+      say({ seconds, loss, gradNorm: metrics.grad_norm, ops, peak })
       done++
     } else if (command === 'memory') {
       const trainPeakRssBytes = rss('VmHWM')

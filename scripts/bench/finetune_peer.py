@@ -1,11 +1,12 @@
 """The torch + transformers + PEFT side of the end-to-end benchmark. It writes no file.
 
     python scripts/bench/finetune_peer.py --model <folder or .gguf> --dtype f32|bf16 --checkpointing 0|1
-        [--batch 4] [--length 512] [--rank 16] [--steps 20] [--threads 2] [--adapter-dtype auto|f32|bf16]
+        [--batch 4] [--length 512] [--rank 16] [--steps 20] [--threads 2] [--adapter-dtype auto|f32|bf16] [--compile 0|1]
 
 LoRA (rank r, alpha 2 r, dropout 0) on q,k,v,o,gate,up,down; AdamW; sdpa attention; no KV cache; random token ids
 from a fixed seed (--steps different batches, then from the start again). bf16 means: base model in bf16 and, as
 Trainer(bf16=True) does it, adapters in f32 under autocast; --adapter-dtype bf16 keeps everything in bf16.
+--compile 1: torch.compile of the whole model, done (some minutes) before "ready" and not counted as memory of training.
 
 It talks JSON lines so that a driver can take turns with another program:
   on start   {"ready": true, "versions": …, …}
@@ -18,6 +19,8 @@ It talks JSON lines so that a driver can take turns with another program:
 
 import argparse
 import contextlib
+import ctypes
+import gc
 import json
 import os
 import resource
@@ -35,6 +38,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--model", required=True, type=Path)
     parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--adapter-dtype", choices=["auto", "f32", "bf16"], default="auto")
+    parser.add_argument("--compile", type=int, choices=[0, 1], default=0)
     parser.add_argument("--checkpointing", type=int, choices=[0, 1], default=0)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--length", type=int, default=512)
@@ -76,6 +80,12 @@ def rss(field: str) -> int:
     raise KeyError(field)
 
 
+def trim() -> None:
+    """Gives what malloc keeps back to the system, so that the peak of training does not include it"""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def load(dtype: torch.dtype):
     options = dict(dtype=dtype, attn_implementation="sdpa")
     if ARGS.model.is_file():
@@ -111,6 +121,16 @@ def main() -> None:
     generator = torch.Generator().manual_seed(ARGS.seed)
     shape = (ARGS.steps, ARGS.batch, ARGS.length)
     batches = torch.randint(0, model.config.vocab_size, shape, generator=generator)
+
+    if ARGS.compile:
+        model = torch.compile(model)
+        # Compiles the graphs of both ways; nothing is updated, so the first step is that of the other side.
+        for _ in range(2):
+            with autocast():
+                model(input_ids=batches[0], labels=batches[0]).loss.backward()
+            optimizer.zero_grad(set_to_none=True)
+        gc.collect()
+        trim()
 
     # From here on VmHWM counts from the present size ("5" resets the peak; Linux only).
     with contextlib.suppress(OSError):

@@ -28,6 +28,7 @@ export const kernels: Topic = {
       for (const one of KERNEL_CASES) {
         // AdamW is f32 only: once is enough.
         if (dtype === 'bf16' && one.peer?.dtype === 'f32') continue
+        if (context.only !== null && !`${one.name}, ${dtype}`.includes(context.only)) continue
         context.progress(`${one.name} ${dtype}`)
         rows.push(...(await measure(one, { dtype, device, library, context })))
       }
@@ -65,7 +66,7 @@ async function measure(one: KernelCase, { dtype, device, library, context }: Set
       { repeat: context.quick ? 9 : 25, warmup: 2, maxSeconds: context.quick ? 2 : 8 },
     ),
   )
-  const [floor, goal] = one.limits[dtype]
+  const [floor, goal] = one.limits[calibrate.amx ? 'amx' : 'plain']
   const unit = one.bound === 'memory' ? 'GB/s' : 'GFLOP/s'
   const rows: Row[] = [
     {
@@ -135,13 +136,14 @@ function peakOf(
   one: KernelCase,
   dtype: 'f32' | 'bf16',
   amount: number,
-): { name: string; measure(): number } {
+): { name: string; amx: boolean; measure(): number } {
   const rate = new Float64Array(1)
   const amx = dtype === 'bf16' && one.bound === 'matrix' && library.info.isa === 'amx'
   const kind = one.bound === 'memory' ? PEAK_MEMCPY : amx ? PEAK_AMX : PEAK_FMA
   // A copy that reads and writes as much as the op does.
   const bytes = one.bound === 'memory' ? Math.ceil(amount / 2 / 4096) * 4096 : 0
   return {
+    amx,
     name: one.bound === 'memory' ? 'of memcpy' : amx ? 'of AMX, fed from memory' : 'of FMA',
     measure() {
       library.call.tt_bench_peak(rate, kind, bytes, PEAK_SECONDS)

@@ -1,7 +1,7 @@
 /**
  * `bun run bench <topic…> [--json] [--quick]`: measures, prints a table, and fails when a floor is missed.
  *
- *   finetune   a LoRA step of SmolLM2-135M against torch + PEFT        --model, --python
+ *   finetune   a LoRA step of SmolLM2-135M against torch + PEFT, also compiled   --model, --python
  *   kernels    our ops against the peaks of the machine, and two against torch   (--python)
  *   startup    from a command to its first step, and what the trainer costs beside the ops
  */
@@ -21,6 +21,7 @@ const HELP = `Measure tritune; the exit code is 1 when a floor is missed.
   --model <path>    model folder or .gguf file (or TRITUNE_MODEL): finetune needs it
   --python <path>   Python with torch, transformers and peft (or TRITUNE_PYTHON): finetune needs it, kernels uses it
   --threads <n>     threads of both sides; default: all cores
+  --only <text>     only cases whose name contains this, such as "rope, bf16"
   --quick           fewer repetitions
   --json            one JSON object on stdout instead of the table
   --help            this text
@@ -39,6 +40,7 @@ await runCommand({
     model: { type: 'string' },
     python: { type: 'string' },
     threads: { type: 'string' },
+    only: { type: 'string' },
     quick: { type: 'boolean' },
     json: { type: 'boolean' },
   },
@@ -58,6 +60,7 @@ await runCommand({
       threads,
       python: values.python ?? process.env.TRITUNE_PYTHON ?? null,
       model: values.model ?? process.env.TRITUNE_MODEL ?? null,
+      only: values.only ?? null,
       progress: (text) => void process.stderr.write(`${text}\n`),
     }
     if (!(await measure(positionals, context, values.json ?? false))) process.exitCode = 1

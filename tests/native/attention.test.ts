@@ -213,6 +213,18 @@ describe('tt_attention_backward', () => {
     })
   }
 
+  test('tt_attention_backward() of huge scores is finite: the largest key of a query has all of it', () => {
+    const c = { ...BASE, scale: 1e10 }
+    onEveryMachine(() => {
+      const { inputs, o } = forward(c, F32)
+      expectClose(unpack(o), attention(c, inputs).o, { rel: 1e-6, abs: 1e-6 })
+      const dO = normal(inputs.q.length, 4, F32)
+      const [dq, dk, dv] = gradients(c, F32, dO)
+      expectClose(unpack(dv), attentionGradients(c, inputs, dO).dv, { rel: 1e-5, abs: 1e-5 })
+      for (const part of [dq, dk]) expect(unpack(part).every(Number.isFinite)).toBe(true)
+    })
+  })
+
   test('the f64 gradients it is compared with agree with central differences', () => {
     const c = { ...BASE, offsetsQ: [0, 3, 7], offsetsK: [0, 3, 9], heads: 2, size: 3, softcap: 2, window: 4 }
     const { inputs } = forward(c, F32)

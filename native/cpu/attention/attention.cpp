@@ -7,6 +7,7 @@
 #include "attention.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include <atomic>
 
@@ -213,7 +214,17 @@ int keys_per_part(int nk) {
 }
 int parts_of(const Document& d) { return (d.nk + keys_per_part(d.nk) - 1) / keys_per_part(d.nk); }
 
-struct Part { int key_begin, key_end, q_begin, q_end; };
+struct Part {
+  int key_begin, key_end, q_begin, q_end;
+  size_t work() const { return size_t(key_end - key_begin) * size_t(q_end - q_begin); }
+};
+
+struct Work { size_t work, task; };
+/// The most work first, so that the threads end together.
+int more_work(const void* a, const void* b) {
+  const Work &x = *static_cast<const Work*>(a), &y = *static_cast<const Work*>(b);
+  return x.work != y.work ? (x.work > y.work ? -1 : 1) : x.task < y.task ? -1 : 1;
+}
 
 /// The part's keys and the queries that see one of them; both borders of what a query sees only move forward.
 Part part_of(const Attention& a, const Document& d, int index) {
@@ -235,15 +246,17 @@ static tt_status backward(const Call& c, const AttentionGradients& given) {
   bool made = make_table(tasks, 0, c.documents, [&](int i) { return size_t(parts_of(c.document(i))) * size_t(a.kv_heads); }) &&
               make_table(joins, 1, c.documents, [&](int i) { return size_t(c.document(i).nq + per_join - 1) / size_t(per_join) * size_t(a.kv_heads); });
   if (!made) return out_of_memory(c.name);
-  auto* first_row = static_cast<size_t*>(shared_scratch(2, (tasks.count() + 1) * sizeof(size_t)));
+  auto* first_row = static_cast<size_t*>(shared_scratch(2, (tasks.count() + 1) * (sizeof(size_t) + sizeof(Work))));
   g.delta = static_cast<float*>(shared_scratch(3, total_q * size_t(a.heads) * sizeof(float) + 64));
   if (!first_row || !g.delta) return out_of_memory(c.name);
+  auto* order = reinterpret_cast<Work*>(first_row + tasks.count());
   size_t rows = 0;
   for (size_t task = 0; task < tasks.count(); task++) {
     int i = tasks.find(task);
     Document d = c.document(i);
     Part p = part_of(a, d, int((task - tasks.first[i]) % size_t(parts_of(d))));
     first_row[task] = rows;
+    order[task] = {p.work(), task};
     rows += size_t(p.q_end - p.q_begin) * size_t(a.group);
   }
   auto* partial = static_cast<float*>(shared_scratch(4, rows * width * sizeof(float) + 64));
@@ -253,7 +266,9 @@ static tt_status backward(const Call& c, const AttentionGradients& given) {
   for_ranges(total_q, token_bytes, [&](size_t begin, size_t end, int) { TT_DISPATCH(attention_delta, a, g, begin, end); });
 
   std::atomic<bool> failed{false};
-  parallel(tasks.count(), [&](size_t task, int thread) {
+  qsort(order, tasks.count(), sizeof(Work), more_work);
+  parallel(tasks.count(), [&](size_t turn, int thread) {
+    const size_t task = order[turn].task;
     int i = tasks.find(task);
     Document d = c.document(i);
     size_t within = task - tasks.first[i];

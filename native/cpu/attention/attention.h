@@ -42,6 +42,9 @@ inline size_t padded_dim(int head_dim) { return round_up(size_t(head_dim), 32); 
 /// the next multiple are filled with zeros. v may be NULL.
 TT_KERNEL(void, attention_pack, const Attention& a, const Document& d, int kv_head, int begin, int end, float* kt, float* v, size_t v_rows)
 
+/// The f32 kernels take powers of 2 of differences of scores. The scores themselves stay as they are: of huge ones a factor
+/// would lose more than the differences are.
+constexpr float LOG2_OF_E = 1.44269504088896341f;
 /// Columns of one tile of the f32 kernels.
 inline size_t tile_width() { return isa() >= ISA_AVX512 ? 32 : 16; }
 /// Key j's channel c at data[j·row + (c / tile)·panel + c % tile]: packed, or an f32 tensor as it is.

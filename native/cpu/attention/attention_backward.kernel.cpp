@@ -46,7 +46,7 @@ static inline void gradient_row(float* s, float* dp, size_t n, size_t begin, siz
       slope *= 1.0f - t * t;
     }
     // Above 0 only by rounding, and lse is −Inf only where nothing is seen.
-    vf p = exp_below_zero_v(x - lse);
+    vf p = exp2_below_zero_v((x - lse) * LOG2_OF_E);
     if (i < begin || i + W > end) {
       vi column = lanes() + int32_t(i);
       vi seen = (column >= int32_t(begin)) & (column < int32_t(end));

@@ -65,14 +65,14 @@ static inline float softmax_row(float* s, size_t n, size_t begin, size_t end, fl
   }
   vf sum0{}, sum1{};
   for (i = 0; i + 2 * W <= n; i += 2 * W) {
-    vf p = exp_below_zero_v(load(s + i) - now), q = exp_below_zero_v(load(s + i + W) - now);
+    vf p = exp2_below_zero_v((load(s + i) - now) * LOG2_OF_E), q = exp2_below_zero_v((load(s + i + W) - now) * LOG2_OF_E);
     store(s + i, p);
     store(s + i + W, q);
     sum0 += p;
     sum1 += q;
   }
   if (i < n) {
-    vf p = exp_below_zero_v(load(s + i) - now);
+    vf p = exp2_below_zero_v((load(s + i) - now) * LOG2_OF_E);
     store(s + i, p);
     sum0 += p;
   }

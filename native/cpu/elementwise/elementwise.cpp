@@ -92,8 +92,9 @@ static tt_status gated_forward(const char* name, void* h, const void* gate, cons
   TT_REQUIRE_HOLD(name, n);
   if (n == 0) return TT_OK;
   TT_REQUIRE(h && gate && up, "%s: %s is null", name, !h ? "h" : !gate ? "gate" : "up");
-  for_ranges(n, 3 * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
-    TT_DISPATCH_BF16(gated_forward_range, at(h, begin, dtype), at(gate, begin, dtype), at(up, begin, dtype), end - begin, kind, dtype);
+  const bool past = worth_streaming(n * dtype_bytes(dtype));
+  for_long_ranges(n, 3 * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
+    TT_DISPATCH_BF16(gated_forward_range, at(h, begin, dtype), at(gate, begin, dtype), at(up, begin, dtype), end - begin, kind, past, dtype);
   });
   return TT_OK;
 }
@@ -105,9 +106,10 @@ static tt_status gated_backward(const char* name, void* dgate, void* dup, const 
   if (n == 0) return TT_OK;
   TT_REQUIRE(dgate && dup, "%s: %s is null", name, !dgate ? "dgate" : "dup");
   TT_REQUIRE(dh && gate && up, "%s: %s is null", name, !dh ? "dh" : !gate ? "gate" : "up");
-  for_ranges(n, 5 * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
+  const bool past = worth_streaming(n * dtype_bytes(dtype));
+  for_long_ranges(n, 5 * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
     TT_DISPATCH_BF16(gated_backward_range, at(dgate, begin, dtype), at(dup, begin, dtype), at(dh, begin, dtype), at(gate, begin, dtype),
-                at(up, begin, dtype), end - begin, kind, dtype);
+                at(up, begin, dtype), end - begin, kind, past, dtype);
   });
   return TT_OK;
 }

@@ -1,20 +1,22 @@
 // The entry points of the matrix products: few rows, deep sums, and everything else (gemm_blocked.cpp).
 #include "gemm.h"
 
+#include <cpuid.h>
+
 #include "gemm_crew.h"
 
 namespace tt {
 namespace {
 
 constexpr int SMALL_M = 16;      // up to here the weights are read once, unpacked
-constexpr int MAX_DEPTH = 1280;  // deeper f32 results are summed in several passes over c: a packed block must fit L2
+constexpr int MAX_DEPTH = 2048;  // deeper f32 results are summed in several passes over c: a packed block must fit L2
 
 const char* lane_start(const Operand& x, size_t lane) {
   return static_cast<const char*>(x.data) + lane * (x.k_major ? 1 : x.ld) * dtype_bytes(x.dtype);
 }
 
 bool rows_by_rows(const Gemm& g) {
-  if (g.a.k_major || g.b.k_major) return false;
+  if (g.a.k_major || g.b.k_major || g.a.lane_scales) return false;
   return g.k2 == 0 || (!g.b2.k_major && (g.a2_out ? !g.down.k_major : !g.a2.k_major));
 }
 
@@ -52,7 +54,9 @@ tt_status small_rows(const Gemm& g, Crew crew) {
 
 tt_status run(const Gemm& g, Crew crew) {
   if (g.m == 0 || g.n == 0) return TT_OK;
+  if (g.taker) return gemm_blocked(g, crew);
   if (g.m <= SMALL_M && rows_by_rows(g)) return small_rows(g, crew);
+  if (!crew.alone && gemm_is_deep(g)) return gemm_deep(g);
   if (g.k <= MAX_DEPTH || g.c_dtype != TT_F32 || g.a2_out) return gemm_blocked(g, crew);
   Gemm part = g;
   const int depth = round_up(divide_up(g.k, divide_up(g.k, MAX_DEPTH)), 32);
@@ -60,6 +64,7 @@ tt_status run(const Gemm& g, Crew crew) {
     part.k = smaller(depth, g.k - k);
     part.a.data = static_cast<const char*>(g.a.data) + size_t(k) * (g.a.k_major ? g.a.ld : 1) * dtype_bytes(g.a.dtype);
     part.b.data = static_cast<const char*>(g.b.data) + size_t(k) * (g.b.k_major ? g.b.ld : 1) * dtype_bytes(g.b.dtype);
+    part.a.first = g.a.first + k;
     if (tt_status status = gemm_blocked(part, crew)) return status;
     part.beta = 1;
     part.bias = nullptr;
@@ -85,6 +90,27 @@ tt_status widen_bias(const float** out, const Gemm& g, Crew crew) {
   *out = wide;
   return TT_OK;
 }
+
+bool gemm_on_amx(tt_dtype dtype) { return isa() == ISA_AMX && dtype == TT_BF16; }
+
+/// AMD multiplies pairs of bf16 at twice the rate of floats; Intel at half of it, and has AMX instead.
+static bool pairs_are_fast() {
+  uint32_t a, b, c, d;
+  return __get_cpuid(0, &a, &b, &c, &d) && b == signature_AMD_ebx && c == signature_AMD_ecx && d == signature_AMD_edx;
+}
+
+bool gemm_in_pairs(tt_dtype dtype) {
+  static const bool fast = pairs_are_fast();
+  return fast && isa() == ISA_AVX512 && rounds_to_bf16() && dtype == TT_BF16;
+}
+
+const GemmKernel* gemm_kernel(tt_dtype a, tt_dtype b) {
+  if (gemm_on_amx(a) || gemm_on_amx(b)) return amx::gemm_kernel_bf16();
+  if (gemm_in_pairs(a) || gemm_in_pairs(b)) return avx512_bf16::gemm_kernel_pairs();
+  return TT_DISPATCH(gemm_kernel_f32);
+}
+
+int gemm_row_step(tt_dtype dtype) { return gemm_kernel(dtype, dtype)->mr; }
 
 tt_status gemm(const Gemm& g) { return run(g, {false, 0}); }
 tt_status gemm_on_thread(const Gemm& g, int thread) { return run(g, {true, thread}); }

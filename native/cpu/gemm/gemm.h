@@ -17,6 +17,21 @@ struct Operand {
   size_t ld = 0;
   /// Multiplies the elements while packing (before they are rounded to bf16).
   float scale = 1;
+  /// Not on AMX, and only of operands that are not k_major: element (lane, p) is also multiplied by
+  /// lane_scales[lane·lane_scales_ld + (p + first) / GEMM_PIECE]; NULL = by nothing. `first` is a multiple of 32.
+  const float* lane_scales = nullptr;
+  size_t lane_scales_ld = 0;
+  int first = 0;
+};
+
+/// Columns of a piece that a GemmTaker gets; they start at multiples of it.
+constexpr int GEMM_PIECE = 256;
+/// A finished part of a product, in the cache of the thread that made it.
+struct GemmPiece { float* values; size_t ld; int row, rows, column, columns; };
+/// Takes the pieces of a product instead of c.
+struct GemmTaker {
+  void (*take)(const void* context, const GemmPiece& piece);
+  const void* context;
 };
 
 struct Gemm {
@@ -34,11 +49,19 @@ struct Gemm {
   float* a2_out = nullptr;
   Operand down;
   float down_scale = 1;
+  /// Not NULL: nothing is written to c, every piece of the product as f32 is handed over once, by any thread.
+  const GemmTaker* taker = nullptr;
 };
 
 /// All threads work on the product. Sizes of 0 are allowed (k = 0 gives beta·c + bias).
-/// On AMX the product runs in bf16 when a or b is bf16, else in f32.
+/// On AMX, and where pairs of bf16 are multiplied faster than floats, the product runs in bf16 when a or b is bf16, else in f32.
 tt_status gemm(const Gemm& g);
+/// Whether products with an operand of this dtype run on AMX.
+bool gemm_on_amx(tt_dtype dtype);
+/// Whether they run on dot products of pairs of bf16.
+bool gemm_in_pairs(tt_dtype dtype);
+/// Rows are computed in multiples of this.
+int gemm_row_step(tt_dtype dtype);
 
 /// One thread of the pool does it all (for many small products, called inside `parallel`).
 tt_status gemm_on_thread(const Gemm& g, int thread);
@@ -79,6 +102,9 @@ struct GemmTile {
 
 TT_KERNEL(const GemmKernel*, gemm_kernel_f32, void)
 namespace amx { const GemmKernel* gemm_kernel_bf16(); }
+namespace avx512_bf16 { const GemmKernel* gemm_kernel_pairs(); }
+/// The kernel of a product of operands of these dtypes.
+const GemmKernel* gemm_kernel(tt_dtype a, tt_dtype b);
 
 /// y (m,n) = alpha·x·wᵀ… for few rows: reads the weights once, at the speed of memory. x is f32.
 struct SmallGemm {

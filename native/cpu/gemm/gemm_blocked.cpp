@@ -2,8 +2,10 @@
 //
 // The smaller operand is packed once by all threads into shared memory. The larger one is cut into strips, and a strip is
 // packed by the thread that is about to use it, so it is read from memory once and is still in that thread's L2. Strips
-// come from a queue because cores differ in speed. Blocks and the order of every sum depend on the sizes and the number
+// come from a queue because cores differ in speed; the last ones are short, so that no thread waits long. Blocks and the order of every sum depend on the sizes and the number
 // of threads only: results do not depend on which thread computed them.
+#include <string.h>
+
 #include "gemm_crew.h"
 
 namespace tt {
@@ -12,8 +14,9 @@ namespace {
 constexpr size_t SHARED_LIMIT = size_t(24) << 20;  // the smaller operand is packed in groups of at most this
 constexpr size_t STRIP_BYTES = size_t(640) << 10;  // of a packed strip: a third of an L2 of 2 MiB
 constexpr size_t STREAM_FROM = size_t(1) << 20;    // results larger than this would not stay in L2 anyway
-constexpr int PANELS_AT_A_TIME = 4;                // packed by one thread: neighbours read runs of memory
+constexpr int PANELS_AT_A_TIME = 2;                // packed by one thread: neighbours read runs of memory
 constexpr int STRIPS_PER_THREAD = 4;               // enough for the queue to even out slow cores
+constexpr int TAIL_LANES = 24;                     // about so many of a strip of the tail, at least
 
 /// One product on its way: everything the threads need to know.
 struct Plan {
@@ -25,21 +28,30 @@ struct Plan {
   bool stream;
   bool strips_of_a;    // else of b
   int strip, group;    // lanes of a strip, and of a group of the shared operand
+  int heads, tail;     // so many whole strips, then shorter ones: threads that end together have worked alike
   char* shared;
   char* down;          // packed panels of g.down
   int depth() const { return depth1 + depth2; }
   size_t panel_bytes(bool of_a) const { return size_t(of_a ? kernel.mr : kernel.nr) * depth() * kernel.element; }
   int width(bool of_a) const { return of_a ? kernel.mr : kernel.nr; }
+  /// Scratch of a tile, and behind it a made a2 or a piece.
+  size_t tile_floats() const { return size_t(kernel.m_block) * kernel.n_block; }
+  int lanes() const { return strips_of_a ? g.m : g.n; }
+  int strips() const { return heads + divide_up(lanes() - heads * strip, tail); }
+  int strip_start(int i) const { return i < heads ? i * strip : heads * strip + (i - heads) * tail; }
+  int strip_lanes(int i) const { return smaller(i < heads ? strip : tail, lanes() - strip_start(i)); }
 };
 
-const GemmKernel* choose_kernel(const Gemm& g) {
-  if (isa() == ISA_AMX && (g.a.dtype == TT_BF16 || g.b.dtype == TT_BF16)) return amx::gemm_kernel_bf16();
-  return TT_DISPATCH(gemm_kernel_f32);
+/// Whole pieces as strips of b: a piece is made while one strip is in the cache.
+void choose_pieces(Plan& plan) {
+  plan.strips_of_a = false;
+  plan.strip = plan.tail = GEMM_PIECE;
+  plan.heads = plan.g.n / GEMM_PIECE;
 }
 
 void choose_blocks(Plan& plan) {
   const Gemm& g = plan.g;
-  plan.strips_of_a = g.m >= g.n;
+  plan.strips_of_a = g.m >= g.n && !g.taker;
   const int lanes = plan.strips_of_a ? g.m : g.n, width = plan.width(plan.strips_of_a);
   const int others = plan.strips_of_a ? g.n : g.m, other_width = plan.width(!plan.strips_of_a);
   const size_t lane_bytes = size_t(larger(plan.depth(), 1)) * plan.kernel.element;
@@ -49,6 +61,9 @@ void choose_blocks(Plan& plan) {
   // Not shorter than four panels, or reading the shared operand again for every strip would cost too much.
   if (threads > 1) strips = larger(strips, smaller(threads * STRIPS_PER_THREAD, lanes / (4 * width)));
   plan.strip = round_up(divide_up(lanes, larger(strips, 1)), width);
+  plan.tail = threads > 1 ? smaller(round_up(larger(TAIL_LANES, plan.strip / 8), width), plan.strip) : plan.strip;
+  plan.heads = threads > 1 ? larger(0, lanes / plan.strip - threads) : lanes / plan.strip;
+  if (g.taker) choose_pieces(plan);
   plan.group = int(SHARED_LIMIT / lane_bytes < size_t(others) ? SHARED_LIMIT / lane_bytes : size_t(others));
   plan.group = smaller(larger(plan.group / other_width, 1) * other_width, round_up(others, other_width));
 }
@@ -59,7 +74,7 @@ void make_a2(const Plan& plan, char* panels, int row, int lanes, int thread, boo
   const Gemm& g = plan.g;
   const GemmKernel& kernel = plan.kernel;
   float* scratch = static_cast<float*>(thread_scratch(thread, SLOT_TILE, 0));
-  float* made = scratch + size_t(kernel.m_block) * kernel.n_block;
+  float* made = scratch + plan.tile_floats();
   const Operand a2 = {made, TT_F32, false, size_t(g.k2), 1};
   for (int i = 0; i < lanes; i += kernel.mr) {
     char* panel = panels + i / kernel.mr * plan.panel_bytes(true);
@@ -67,7 +82,7 @@ void make_a2(const Plan& plan, char* panels, int row, int lanes, int thread, boo
     kernel.tile({panel, plan.down, count, g.k2, plan.depth1, plan.depth(), plan.depth1, made, TT_F32, size_t(g.k2), g.down_scale, 0, nullptr, scratch, false});
     kernel.pack_a(panel + size_t(plan.depth1) * kernel.mr * kernel.element, plan.panel_bytes(true), a2, 0, count, g.k2);
     if (keep)
-      for (int r = 0; r < count * g.k2; r++) g.a2_out[size_t(row + i) * g.k2 + r] = made[r];
+      memcpy(g.a2_out + size_t(row + i) * g.k2, made, size_t(count) * g.k2 * sizeof(float));
   }
 }
 
@@ -93,6 +108,18 @@ void multiply(const Plan& plan, const char* a, const char* b, int row, int rows,
   const Gemm& g = plan.g;
   const GemmKernel& kernel = plan.kernel;
   float* scratch = static_cast<float*>(thread_scratch(thread, SLOT_TILE, 0));
+  if (g.taker) {
+    // Not a power of two: rows that follow each other must not fall into the same cache sets.
+    constexpr size_t ld = GEMM_PIECE + 16;
+    float* values = scratch + plan.tile_floats();
+    for (int i = 0; i < rows; i += kernel.m_block) {
+      const int some = smaller(kernel.m_block, rows - i);
+      kernel.tile({a + i / kernel.mr * plan.panel_bytes(true), b, some, columns, plan.depth(), plan.depth(), plan.depth(), values, TT_F32, ld, g.alpha, 0,
+                   plan.bias ? plan.bias + column : nullptr, scratch, false});
+      g.taker->take(g.taker->context, {values, ld, row + i, some, column, columns});
+    }
+    return;
+  }
   for (int i = 0; i < rows; i += kernel.m_block) {
     for (int j = 0; j < columns; j += kernel.n_block) {
       char* c = static_cast<char*>(g.c) + (size_t(row + i) * g.ldc + column + j) * dtype_bytes(g.c_dtype);
@@ -119,7 +146,8 @@ tt_status reserve(Plan& plan) {
   const int width = plan.width(plan.strips_of_a), other_width = plan.width(!plan.strips_of_a);
   const size_t strip_bytes = divide_up(plan.strip, width) * plan.panel_bytes(plan.strips_of_a);
   const size_t shared_bytes = divide_up(plan.group, other_width) * plan.panel_bytes(!plan.strips_of_a);
-  const size_t tile_bytes = (size_t(kernel.m_block) * kernel.n_block + size_t(kernel.mr) * round_up(plan.g.k2, kernel.nr)) * sizeof(float);
+  const size_t behind = plan.g.taker ? size_t(kernel.m_block) * (GEMM_PIECE + 16) : size_t(kernel.mr) * round_up(plan.g.k2, kernel.nr);
+  const size_t tile_bytes = (plan.tile_floats() + behind) * sizeof(float);
   plan.shared = static_cast<char*>(crew_scratch(plan.crew, SLOT_PACKED_B_OWN, SLOT_PACKED_B, shared_bytes + 64));
   if (!plan.shared) return no_gemm_scratch();
   for (int t = 0; t < thread_count(); t++) {
@@ -138,8 +166,8 @@ void run_strips_of_a(const Plan& plan) {
       const int column = int(index) * step;
       pack_b_panels(plan, plan.shared + index * PANELS_AT_A_TIME * plan.panel_bytes(false), group + column, smaller(step, columns - column));
     });
-    share(plan.crew, divide_up(g.m, plan.strip), [&](size_t index, int thread) {
-      const int row = int(index) * plan.strip, rows = smaller(plan.strip, g.m - row);
+    share(plan.crew, size_t(plan.strips()), [&](size_t index, int thread) {
+      const int row = plan.strip_start(int(index)), rows = plan.strip_lanes(int(index));
       char* packed = static_cast<char*>(thread_scratch(thread, SLOT_PACKED_A, 0));
       pack_a_panels(plan, packed, row, rows, thread, group == 0);
       multiply(plan, packed, plan.shared, row, rows, group, columns, thread);
@@ -156,8 +184,8 @@ void run_strips_of_b(const Plan& plan) {
       const int row = int(index) * step;
       pack_a_panels(plan, plan.shared + index * PANELS_AT_A_TIME * plan.panel_bytes(true), group + row, smaller(step, rows - row), thread, true);
     });
-    share(plan.crew, divide_up(g.n, plan.strip), [&](size_t index, int thread) {
-      const int column = int(index) * plan.strip, columns = smaller(plan.strip, g.n - column);
+    share(plan.crew, size_t(plan.strips()), [&](size_t index, int thread) {
+      const int column = plan.strip_start(int(index)), columns = plan.strip_lanes(int(index));
       char* packed = static_cast<char*>(thread_scratch(thread, SLOT_PACKED_A, 0));
       pack_b_panels(plan, packed, column, columns);
       multiply(plan, plan.shared, packed, group, rows, column, columns, thread);
@@ -168,9 +196,9 @@ void run_strips_of_b(const Plan& plan) {
 }  // namespace
 
 tt_status gemm_blocked(const Gemm& g, Crew crew) {
-  const GemmKernel& kernel = *choose_kernel(g);
+  const GemmKernel& kernel = *gemm_kernel(g.a.dtype, g.b.dtype);
   const bool stream = size_t(g.m) * g.n * dtype_bytes(g.c_dtype) > STREAM_FROM;
-  Plan plan = {g, kernel, crew, round_up(g.k, kernel.k_align), round_up(g.k2, kernel.k_align), nullptr, stream, true, 0, 0, nullptr, nullptr};
+  Plan plan = {g, kernel, crew, round_up(g.k, kernel.k_align), round_up(g.k2, kernel.k_align), nullptr, stream, true, 0, 0, 0, 0, nullptr, nullptr};
   if (tt_status status = widen_bias(&plan.bias, g, crew)) return status;
   choose_blocks(plan);
   if (tt_status status = reserve(plan)) return status;

@@ -25,5 +25,8 @@ tt_status no_gemm_scratch();
 /// The bias as f32; *out is NULL when there is none.
 tt_status widen_bias(const float** out, const Gemm& g, Crew crew);
 tt_status gemm_blocked(const Gemm& g, Crew crew);
+/// Whether all threads do this one better by sharing the depth.
+bool gemm_is_deep(const Gemm& g);
+tt_status gemm_deep(const Gemm& g);
 
 }  // namespace tt

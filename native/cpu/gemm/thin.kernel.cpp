@@ -28,6 +28,9 @@ template <class T> TT_INLINE void block(const ThinPart& part, const T* x, int ro
   const float* t = part.t + size_t(row) * part.rank + rank;
   for (int r = 0; r < rows; r++, x += part.n, t += part.rank) {
     V x0, x1;
+    // Rows are far apart: the next columns would come too late by themselves.
+    _mm_prefetch(reinterpret_cast<const char*>(x + 2 * LANES), _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(x + 3 * LANES), _MM_HINT_T0);
     if (n1 == LANES) {
       x0 = load_any(x);
       x1 = load_any(x + LANES);

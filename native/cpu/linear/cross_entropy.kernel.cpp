@@ -1,7 +1,7 @@
-// Softcap, log-softmax, loss and gradient of one row of logits.
+// Softcap, log-softmax, loss and gradient of logits that come in pieces of GEMM_PIECE columns, straight from the product.
 //
-// The row is read from memory once, in groups that fit L1: the exponentials of a group are taken relative to the largest
-// value so far, which is remembered, and put right when the gradient is written from L2.
+// The exponentials of a piece are taken relative to its own largest value, so the logits are gone when the piece is; when a
+// row is complete, one factor for each piece makes the gradient of what was kept.
 #include "cross_entropy.h"
 
 #include <math.h>
@@ -12,117 +12,129 @@ namespace tt {
 namespace TT_ISA {
 namespace {
 
-constexpr int MAX_GROUPS = 1024;
-
-struct Softmax {
-  float top, total;         // Σ exp(z − top)
-  int group;                // elements
-  float shift[MAX_GROUPS];  // what the exponentials of each group are relative to
-};
+constexpr float LOWEST = -3e38f;
 
 int smaller(int a, int b) { return a < b ? a : b; }
 
-/// Softcaps [first, last) in place, and the largest value.
-float cap_and_max(const CrossEntropyRow& row, int first, int last) {
-  V best = set1(-INFINITY), cap = set1(row.softcap), inverse = set1(1 / row.softcap);
-  for (int i = first; i < last; i += LANES) {
-    const int n = smaller(last - i, LANES);
-    V z = load_n(row.logits + i, n);
-    if (row.softcap > 0) {
-      z = mul(cap, tanh(mul(z, inverse)));
-      store_n(row.logits + i, z, n);
+/// Softcaps a row of a piece in place; its largest value.
+float cap_and_max(float* z, int n, float softcap) {
+  V best = set1(LOWEST), cap = set1(softcap), inverse = set1(1 / softcap);
+  for (int i = 0; i < n; i += LANES) {
+    const int count = smaller(n - i, LANES);
+    V x = count == LANES ? load(z + i) : load_n(z + i, count);
+    if (softcap > 0) {
+      x = mul(cap, tanh(mul(x, inverse)));
+      store_n(z + i, x, count);
     }
-    best = max(best, keep_n(z, set1(-INFINITY), n));
+    best = max(best, count == LANES ? x : keep_n(x, set1(LOWEST), count));
   }
   return largest(best);
 }
 
-/// Σ exp(z − shift) over [first, last); the exponentials replace the values when `keep`.
-float sum_exp(const CrossEntropyRow& row, int first, int last, float shift, bool keep) {
-  V total[2] = {zero(), zero()}, s = set1(shift);
-  int i = first;
-  for (; i + 2 * LANES <= last; i += 2 * LANES) {
-    V a = exp(sub(load(row.logits + i), s)), b = exp(sub(load(row.logits + i + LANES), s));
-    if (keep) {
-      store(row.logits + i, a);
-      store(row.logits + i + LANES, b);
+/// Σ exp(z − shift); what is kept of them replaces the values.
+template <bool KEEP> float exponentials(float* z, int n, float shift, float softcap) {
+  V total[2] = {zero(), zero()}, s = set1(shift), one = set1(1), inverse_cap = set1(1 / softcap);
+  for (int i = 0; i < n; i += LANES) {
+    const int count = smaller(n - i, LANES);
+    const bool full = count == LANES;
+    V x = full ? load(z + i) : load_n(z + i, count), e = exp(sub(x, s));
+    V& sum = total[i / LANES % 2];
+    sum = add(sum, full ? e : keep_n(e, zero(), count));
+    if (KEEP) {
+      if (softcap > 0) {
+        V ratio = mul(x, inverse_cap);
+        e = mul(e, sub(one, mul(ratio, ratio)));
+      }
+      full ? store(z + i, e) : store_n(z + i, e, count);
     }
-    total[0] = add(total[0], a);
-    total[1] = add(total[1], b);
-  }
-  for (; i < last; i += LANES) {
-    const int n = smaller(last - i, LANES);
-    V e = exp(sub(load_n(row.logits + i, n), s));
-    if (keep) store_n(row.logits + i, e, n);
-    total[0] = add(total[0], keep_n(e, zero(), n));
   }
   return sum(add(total[0], total[1]));
 }
 
-void softmax(Softmax& out, const CrossEntropyRow& row, bool keep) {
-  const int even = (row.vocab + MAX_GROUPS - 1) / MAX_GROUPS, least = 64 * LANES;
-  out.group = even > least ? (even + LANES - 1) / LANES * LANES : least;
-  out.top = -INFINITY;
-  out.total = 0;
-  for (int first = 0, g = 0; first < row.vocab; first += out.group, g++) {
-    const int last = smaller(first + out.group, row.vocab);
-    const float top = cap_and_max(row, first, last);
-    // Written so that a NaN top is taken over.
-    if (!(top <= out.top)) {
-      if (out.total > 0) out.total *= expf(out.top - top);
-      out.top = top;
-    }
-    out.shift[g] = out.top;
-    out.total += sum_exp(row, first, last, out.top, keep);
-  }
-}
-
-/// In place from front to back: a bf16 row is written behind the values still to be read.
-template <class T> void gradient(const CrossEntropyRow& row, const Softmax& s, float p_target, float slope_target) {
-  T* out = reinterpret_cast<T*>(row.logits);
-  const float scale = row.scale / s.total;
-  for (int first = 0, g = 0; first < row.vocab; first += s.group, g++) {
-    const int last = smaller(first + s.group, row.vocab);
-    if (row.softcap > 0) {
-      V factor = set1(scale), top = set1(s.top), inverse_cap = set1(1 / row.softcap), one = set1(1);
-      for (int i = first; i < last; i += LANES) {
-        const int n = smaller(last - i, LANES);
-        V z = load_n(row.logits + i, n), ratio = mul(z, inverse_cap);
-        store_any_n(out + i, mul(mul(exp(sub(z, top)), sub(one, mul(ratio, ratio))), factor), n);
-      }
-    } else {
-      V factor = set1(scale * expf(s.shift[g] - s.top));
-      for (int i = first; i < last; i += LANES) {
-        const int n = smaller(last - i, LANES);
-        store_any_n(out + i, mul(load_n(row.logits + i, n), factor), n);
-      }
-    }
-  }
-  // The target's p − 1, computed apart: rounding p first would lose what is left when p is close to 1.
-  store_any_n(out + row.target, set1(row.scale * (p_target - 1) * slope_target), 1);
+/// Nobody reads the values before the whole chunk is made, so they go past the caches where they fill whole lines.
+template <class T> void keep(T* to, const float* from, int n) {
+  int i = 0;
+  if (reinterpret_cast<uintptr_t>(to) % 64 == 0)
+    for (; i + LANES <= n; i += LANES) stream(to + i, load(from + i));
+  for (; i < n; i += LANES) store_any_n(to + i, load_n(from + i, smaller(n - i, LANES)), smaller(n - i, LANES));
 }
 
 }  // namespace
 
-float cross_entropy_row(const CrossEntropyRow& row) {
-  const float raw_target = row.logits[row.target];
-  const float ratio = row.softcap > 0 ? tanhf(raw_target / row.softcap) : 0;
-  const float z_target = row.softcap > 0 ? row.softcap * ratio : raw_target;
-  Softmax s;
-  softmax(s, row, row.gradient && !(row.softcap > 0));
-  if (row.gradient) {
-    const float p_target = expf(z_target - s.top) / s.total, slope = 1 - ratio * ratio;
-    row.dtype == TT_F32 ? gradient<float>(row, s, p_target, slope) : gradient<uint16_t>(row, s, p_target, slope);
+void cross_entropy_piece(const Exponentials& to, const GemmPiece& piece) {
+  for (int i = 0; i < piece.rows; i++) {
+    const int row = piece.row + i, target = to.targets[to.list[row]] - piece.column;
+    float* z = piece.values + size_t(i) * piece.ld;
+    const float top = cap_and_max(z, piece.columns, to.softcap);
+    const bool has_target = target >= 0 && target < piece.columns;
+    if (has_target) to.target_logit[row] = z[target];
+    PieceSum& sum = to.sums[size_t(row) * to.pieces + piece.column / GEMM_PIECE];
+    sum.shift = top;
+    if (!to.data) {
+      sum.sum = exponentials<false>(z, piece.columns, top, to.softcap);
+      continue;
+    }
+    sum.sum = exponentials<true>(z, piece.columns, top, to.softcap);
+    if (has_target) z[target] = 0;
+    const size_t at = size_t(row) * to.vocab + piece.column;
+    if (to.dtype == TT_F32) keep(static_cast<float*>(to.data) + at, z, piece.columns);
+    else keep(static_cast<uint16_t*>(to.data) + at, z, piece.columns);
   }
-  return logf(s.total) + (s.top - z_target);
+  _mm_sfence();
 }
 
-void narrow_row(void* dst, const float* src, int n, tt_dtype dtype) {
+RowResult cross_entropy_row(float* factors, const Exponentials& of, int row, float scale) {
+  const PieceSum* pieces = of.sums + size_t(row) * of.pieces;
+  float top = pieces[0].shift, total = 0;
+  // Written so that a NaN is taken over.
+  for (int p = 1; p < of.pieces; p++)
+    if (!(pieces[p].shift <= top)) top = pieces[p].shift;
+  for (int p = 0; p < of.pieces; p++) {
+    factors[p] = expf(pieces[p].shift - top);
+    total += pieces[p].sum * factors[p];
+  }
+  for (int p = 0; p < of.pieces; p++) factors[p] *= scale / total;
+  const float z = of.target_logit[row], ratio = of.softcap > 0 ? z / of.softcap : 0;
+  // p − 1 of the target is computed apart: rounding p first would lose what is left when p is close to 1.
+  return {logf(total) + (top - z), scale * (expf(z - top) / total - 1) * (1 - ratio * ratio)};
+}
+
+namespace {
+
+/// In place from front to back: a bf16 row is written behind the values still to be read.
+template <class T> void gradient(T* out, const float* e, int vocab, const float* factors) {
+  for (int i = 0; i < vocab; i += LANES) {
+    const int n = smaller(vocab - i, LANES);
+    store_any_n(out + i, mul(load_n(e + i, n), set1(factors[i / GEMM_PIECE])), n);
+  }
+}
+
+}  // namespace
+
+void cross_entropy_gradient(const Exponentials& of, int row, const float* factors, float target_gradient, tt_dtype dtype) {
+  float* e = static_cast<float*>(of.data) + size_t(row) * of.vocab;
+  const int target = of.targets[of.list[row]];
+  if (dtype == TT_F32) {
+    gradient(e, e, of.vocab, factors);
+    e[target] = target_gradient;
+  } else {
+    uint16_t* out = reinterpret_cast<uint16_t*>(e);
+    gradient(out, e, of.vocab, factors);
+    store_bf16_n(out + target, set1(target_gradient), 1);
+  }
+}
+
+void narrow_row(void* dst, const float* src, const void* w, float factor, int n, tt_dtype dtype) {
   for (int i = 0; i < n; i += LANES) {
     const int lanes = smaller(n - i, LANES);
     V x = load_n(src + i, lanes);
-    if (dtype == TT_F32) store_n(static_cast<float*>(dst) + i, x, lanes);
-    else store_bf16_n(static_cast<uint16_t*>(dst) + i, x, lanes);
+    if (dtype == TT_F32) {
+      if (w) x = fma(set1(factor), load_n(static_cast<const float*>(w) + i, lanes), x);
+      store_n(static_cast<float*>(dst) + i, x, lanes);
+    } else {
+      if (w) x = fma(set1(factor), load_bf16_n(static_cast<const uint16_t*>(w) + i, lanes), x);
+      store_bf16_n(static_cast<uint16_t*>(dst) + i, x, lanes);
+    }
   }
 }
 

@@ -16,12 +16,13 @@ static tt_status check_norm(const char* name, int32_t rows, int32_t cols, tt_dty
 static tt_status forward(const char* name, const NormForward& io, int32_t rows, int32_t cols, float eps, tt_dtype dtype) {
   TT_REQUIRE(!io.residual == !io.h_out, "%s: residual and h_out must both be given or both be null", name);
   TT_REQUIRE(io.y && io.rstd && io.x && io.w, "%s: %s is null", name, !io.y ? "y" : !io.rstd ? "rstd" : !io.x ? "x" : "w");
-  for_ranges(size_t(rows), size_t(cols) * dtype_bytes(dtype) * (io.residual ? 4 : 2), [&](size_t begin, size_t end, int) {
+  for_long_ranges(size_t(rows), size_t(cols) * dtype_bytes(dtype) * (io.residual ? 4 : 2), [&](size_t begin, size_t end, int) {
     NormForward piece = io;
     size_t first = begin * size_t(cols);
     piece.y = at(io.y, first, dtype);
     piece.x = at(io.x, first, dtype);
     piece.rstd += begin;
+    piece.stream = worth_streaming(size_t(rows) * size_t(cols) * dtype_bytes(dtype));
     if (io.mean) piece.mean += begin;
     if (io.residual) {
       piece.h_out = at(io.h_out, first, dtype);
@@ -76,7 +77,7 @@ static tt_status backward(const char* name, const NormBackward& io, int32_t rows
 extern "C" tt_status tt_rms_norm_forward(void* y, void* h_out, float* rstd, const void* x, const void* residual, const void* w, int32_t rows,
                                          int32_t cols, float eps, tt_dtype dtype, tt_stream) {
   if (tt_status bad = check_norm("tt_rms_norm_forward", rows, cols, dtype)) return bad;
-  return forward("tt_rms_norm_forward", {y, h_out, nullptr, rstd, x, residual, w, nullptr}, rows, cols, eps, dtype);
+  return forward("tt_rms_norm_forward", {y, h_out, nullptr, rstd, x, residual, w, nullptr, false}, rows, cols, eps, dtype);
 }
 
 extern "C" tt_status tt_rms_norm_backward(void* dx, float* dw, const void* dy, const void* dh, const void* h, const void* w, const float* rstd,
@@ -89,7 +90,7 @@ extern "C" tt_status tt_layer_norm_forward(void* y, void* h_out, float* mean, fl
                                            const void* b, int32_t rows, int32_t cols, float eps, tt_dtype dtype, tt_stream) {
   if (tt_status bad = check_norm("tt_layer_norm_forward", rows, cols, dtype)) return bad;
   TT_REQUIRE_POINTER("tt_layer_norm_forward", mean);
-  return forward("tt_layer_norm_forward", {y, h_out, mean, rstd, x, residual, w, b}, rows, cols, eps, dtype);
+  return forward("tt_layer_norm_forward", {y, h_out, mean, rstd, x, residual, w, b, false}, rows, cols, eps, dtype);
 }
 
 extern "C" tt_status tt_layer_norm_backward(void* dx, float* dw, float* db, const void* dy, const void* dh, const void* h, const void* w,
@@ -135,7 +136,7 @@ extern "C" tt_status tt_rope(void* y, const void* x, const float* cos, const flo
     TT_REQUIRE(positions[t] >= 0 && positions[t] < table_rows, "tt_rope: positions[%d] is %d, the table has %d rows", t, positions[t], table_rows);
   Rope rope{cos, sin, heads, head_dim, rotary_dim, inverse != 0};
   size_t per_token = size_t(heads) * size_t(head_dim);
-  for_ranges(size_t(tokens), per_token * 2 * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
+  for_long_ranges(size_t(tokens), per_token * 2 * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
     TT_DISPATCH_BF16(rope_tokens, at(y, begin * per_token, dtype), at(x, begin * per_token, dtype), positions + begin, end - begin, rope, dtype);
   });
   return TT_OK;

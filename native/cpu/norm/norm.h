@@ -9,6 +9,7 @@ struct NormForward {
   void *y, *h_out;
   float *mean, *rstd;
   const void *x, *residual, *w, *b;
+  bool stream;  // y is written past the caches
 };
 struct NormBackward {
   void* dx;

@@ -56,12 +56,16 @@ template <class T, bool CENTRED> static void forward(const NormForward& io, size
     });
     float rstd = 1.0f / __builtin_sqrtf(squares / float(cols) + eps);
     io.rstd[row] = rstd;
+    const bool past = io.stream && streamable(y);
     walk(cols, [&](size_t i, size_t count) {
       vf v = CENTRED ? take(h + i, count) - mean : take(h + i, count);
       v = v * rstd * take(w + i, count);
-      give(y + i, b ? v + take(b + i, count) : v, count);
+      if (b) v += take(b + i, count);
+      if (past && count == W) stream(y + i, v);
+      else give(y + i, v, count);
     });
   }
+  if (io.stream) _mm_sfence();
 }
 
 template <class T, bool CENTRED> static void backward(const NormBackward& io, size_t rows, size_t cols) {

@@ -1,4 +1,4 @@
-// The kernels of softmax once more, for CPUs with AMX: they have the instruction that rounds to bf16.
+// The kernels of softmax once more, for CPUs that have the instruction that rounds to bf16: those with AMX, and others.
 #define TT_ISA amx
 #define TT_AVX512 1
 #include "softmax.kernel.cpp"

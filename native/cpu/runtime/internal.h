@@ -33,6 +33,8 @@ int best_isa();
 int thread_count();
 /// The instruction set chosen at tt_init (or at the first call that needs it).
 Isa isa();
+/// Whether the CPU has AVX-512's instruction that rounds to bf16, and the chosen instruction set includes AVX-512.
+bool rounds_to_bf16();
 
 // *.kernel.cpp are compiled twice, with TT_ISA = avx2 and avx512, and hold all their code in namespace
 // tt::TT_ISA. A kernel is declared for both with TT_KERNEL and called with TT_DISPATCH (AMX machines run the AVX-512 one).

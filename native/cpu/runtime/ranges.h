@@ -23,14 +23,20 @@ template <class F> inline void for_ranges(size_t n, size_t bytes_per_element, F&
   });
 }
 
+/// The same in pieces four times as large, for ops that only stream: long runs keep the prefetchers of the CPU going.
+template <class F> inline void for_long_ranges(size_t n, size_t bytes_per_element, F&& body) { for_ranges(n, (bytes_per_element + 3) / 4, body); }
+
 inline char* at(void* p, size_t index, tt_dtype dtype) { return static_cast<char*>(p) + index * dtype_bytes(dtype); }
 inline const char* at(const void* p, size_t index, tt_dtype dtype) { return static_cast<const char*>(p) + index * dtype_bytes(dtype); }
 
-// Kernels that also have a copy in amx/, where bf16 is rounded by one instruction.
+/// Whether results of this size leave the caches before somebody reads them, so that they may as well be written past them.
+inline bool worth_streaming(size_t bytes) { return bytes > size_t(1) << 20; }
+
+// Kernels that also have a copy in *.amx.cpp, where bf16 is rounded by one instruction.
 #define TT_KERNEL_BF16(result, name, ...) \
   TT_KERNEL(result, name, __VA_ARGS__)    \
   namespace amx { result name(__VA_ARGS__); }
-#define TT_DISPATCH_BF16(name, ...) (tt::isa() == tt::ISA_AMX ? tt::amx::name(__VA_ARGS__) : TT_DISPATCH(name, __VA_ARGS__))
+#define TT_DISPATCH_BF16(name, ...) (tt::rounds_to_bf16() ? tt::amx::name(__VA_ARGS__) : TT_DISPATCH(name, __VA_ARGS__))
 
 /// The checks almost every function has.
 #define TT_REQUIRE_DTYPE(name, dtype) TT_REQUIRE(tt::is_compute_dtype(dtype), name ": dtype must be f32 (0) or bf16 (1), got %d", int(dtype))

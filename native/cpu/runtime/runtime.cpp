@@ -43,6 +43,11 @@ static bool os_saves(uint64_t mask) {
   return (((uint64_t(high) << 32) | low) & mask) == mask;
 }
 
+static bool has_bf16_rounding() {
+  uint32_t a, b, c, d;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & (1u << 5));
+}
+
 int best_isa() {
   uint32_t a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
@@ -53,9 +58,7 @@ int best_isa() {
   bool avx512 = (b & bit_AVX512F) && (b & bit_AVX512BW) && (b & bit_AVX512DQ) && (b & bit_AVX512VL) && (b & bit_AVX512CD) && os_saves(0xe6);
   if (!avx512) return ISA_AVX2;
   bool amx = (d & (1u << 24)) && (d & (1u << 22)) && os_saves(0x60000);  // AMX-TILE, AMX-BF16
-  uint32_t a1, b1, c1, d1;
-  bool bf16 = __get_cpuid_count(7, 1, &a1, &b1, &c1, &d1) && (a1 & (1u << 5));
-  if (!amx || !bf16) return ISA_AVX512;
+  if (!amx || !has_bf16_rounding()) return ISA_AVX512;
   return syscall(SYS_arch_prctl, 0x1023, 18) == 0 ? ISA_AMX : ISA_AVX512;  // ARCH_REQ_XCOMP_PERM, XTILEDATA
 }
 
@@ -83,6 +86,7 @@ struct Pool {
 static Pool pool;
 static pthread_mutex_t start_mutex = PTHREAD_MUTEX_INITIALIZER;
 static std::atomic<int> chosen_isa{0};
+static std::atomic<bool> bf16_rounding{false};
 static thread_local bool inside_pool = false;
 
 static int64_t nanoseconds() {
@@ -150,6 +154,7 @@ static tt_status start(int threads, int wanted_isa) {
   pthread_mutex_lock(&start_mutex);
   stop_workers();
   chosen_isa = wanted_isa ? wanted_isa : best;
+  bf16_rounding = chosen_isa >= ISA_AVX512 && has_bf16_rounding();
   int wanted = threads ? threads : affinity_cores();
   if (wanted > MAX_THREADS) wanted = MAX_THREADS;
   pool.generation = 0;
@@ -174,6 +179,11 @@ int thread_count() {
 Isa isa() {
   ensure_started();
   return Isa(chosen_isa.load(std::memory_order_relaxed));
+}
+
+bool rounds_to_bf16() {
+  ensure_started();
+  return bf16_rounding.load(std::memory_order_relaxed);
 }
 
 void run_tiles(size_t tiles, void (*fn)(void*, size_t, int), void* context) {

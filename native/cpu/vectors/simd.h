@@ -29,6 +29,8 @@ TT_INLINE V load(const float* p) { return _mm512_loadu_ps(p); }
 TT_INLINE V load_n(const float* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
 TT_INLINE void store(float* p, V x) { _mm512_storeu_ps(p, x); }
 TT_INLINE void store_n(float* p, V x, int n) { _mm512_mask_storeu_ps(p, first(n), x); }
+/// Past the caches; p aligned to the vector. _mm_sfence() before another thread reads it.
+TT_INLINE void stream(float* p, V x) { _mm512_stream_ps(p, x); }
 TT_INLINE float sum(V x) { return _mm512_reduce_add_ps(x); }
 TT_INLINE float largest(V x) { return _mm512_reduce_max_ps(x); }
 TT_INLINE V sub(V a, V b) { return _mm512_sub_ps(a, b); }
@@ -52,7 +54,11 @@ TT_INLINE __m256i narrow(V x) {
 }
 TT_INLINE V load_bf16(const uint16_t* p) { return widen(_mm256_loadu_si256((const __m256i*)p)); }
 TT_INLINE V load_bf16_n(const uint16_t* p, int n) { return widen(_mm256_maskz_loadu_epi16(first(n), p)); }
-TT_INLINE void store_bf16_n(uint16_t* p, V x, int n) { _mm256_mask_storeu_epi16(p, first(n), narrow(x)); }
+TT_INLINE void store_bf16_n(uint16_t* p, V x, int n) {
+  if (n == 16) return _mm256_storeu_si256((__m256i*)p, narrow(x));
+  _mm256_mask_storeu_epi16(p, first(n), narrow(x));
+}
+TT_INLINE void stream(uint16_t* p, V x) { _mm256_stream_si256((__m256i*)p, narrow(x)); }
 
 /// Row i of the result is column i of what was there.
 TT_INLINE void transpose(V* r) {
@@ -97,6 +103,7 @@ TT_INLINE V load(const float* p) { return _mm256_loadu_ps(p); }
 TT_INLINE V load_n(const float* p, int n) { return _mm256_maskload_ps(p, first(n)); }
 TT_INLINE void store(float* p, V x) { _mm256_storeu_ps(p, x); }
 TT_INLINE void store_n(float* p, V x, int n) { _mm256_maskstore_ps(p, first(n), x); }
+TT_INLINE void stream(float* p, V x) { _mm256_stream_ps(p, x); }
 TT_INLINE float sum(V x) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
@@ -138,6 +145,7 @@ TT_INLINE V load_bf16_n(const uint16_t* p, int n) {
   for (int i = 0; i < n; i++) part[i] = p[i];
   return load_bf16(part);
 }
+TT_INLINE void stream(uint16_t* p, V x) { _mm_stream_si128((__m128i*)p, narrow(x)); }
 TT_INLINE void store_bf16_n(uint16_t* p, V x, int n) {
   if (n >= 8) return _mm_storeu_si128((__m128i*)p, narrow(x));
   uint16_t part[8];

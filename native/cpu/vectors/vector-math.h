@@ -40,6 +40,14 @@ static inline vf exp_below_zero_v(vf x) {
   return x < -87.0f ? vf{} : y;
 }
 
+/// 2^x for x ≤ 0 to 1e-7, with 0 below −126 in place of denormals; NaN stays NaN.
+static inline vf exp2_below_zero_v(vf x) {
+  vf n = round_even(x), f = x - n;
+  vf p = horner(f, 1.0f, 0.69314718246f, 0.24022647738f, 0.055503323675f, 0.0096184369177f, 0.0013398875017f, 0.00015353359049f);
+  vf y = vf(vu(p) + (vu(to_int(n)) << 23));
+  return x < -126.0f ? vf{} : y;
+}
+
 /// 2^x for x ≤ 0, relative error 3e-6: for results that are rounded to bf16. Below −126, −Inf too, it is 2^−126; NaN stays
 /// NaN.
 static inline vf exp2_rough_v(vf x) {

@@ -163,6 +163,24 @@ static inline void store(float* p, vf v) { store_bits(p, v); }
 static inline void store(bf16* p, vf v) { store_bits(p, narrow(v)); }
 static inline void store(f16* p, vf v) { store_bits(p, narrow_f16(v)); }
 
+/// Past the caches; p is aligned to what a vector takes there. _mm_sfence() before another thread reads it.
+static inline void stream(float* p, vf v) {
+#ifdef TT_AVX512
+  _mm512_stream_ps(p, __m512(v));
+#else
+  _mm256_stream_ps(p, __m256(v));
+#endif
+}
+static inline void stream(bf16* p, vf v) {
+#ifdef TT_AVX512
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(p), __m256i(narrow(v)));
+#else
+  _mm_stream_si128(reinterpret_cast<__m128i*>(p), __m128i(narrow(v)));
+#endif
+}
+/// Whether W elements at p may be streamed, and with them the whole vectors that follow.
+template <class T> static inline bool streamable(const T* p) { return uintptr_t(p) % (W * sizeof(T)) == 0; }
+
 /// The first n < W elements, `rest` in the other lanes.
 template <class T> static inline vf load_n(const T* p, size_t n, float rest = 0) {
   vf v = set1(rest);
@@ -259,6 +277,14 @@ template <class Y, class A, class B, class F> static inline void map(Y* y, const
   size_t i = 0;
   for (; i + W <= n; i += W) store(y + i, f(load(a + i), load(b + i)));
   if (i < n) store_n(y + i, f(load_n(a + i, n - i), load_n(b + i, n - i)), n - i);
+}
+/// The same for y that nobody reads soon.
+template <class Y, class A, class B, class F> static inline void map_streamed(Y* y, const A* a, const B* b, size_t n, F f) {
+  if (!streamable(y)) return map(y, a, b, n, f);
+  size_t i = 0;
+  for (; i + W <= n; i += W) stream(y + i, f(load(a + i), load(b + i)));
+  _mm_sfence();
+  map(y + i, a + i, b + i, n - i, f);
 }
 
 }  // namespace tt::TT_ISA

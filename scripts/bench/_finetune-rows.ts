@@ -1,0 +1,106 @@
+/**
+ * What the steps of `bench finetune` become in the table: speed and memory against each peer, the share of the machine's
+ * peak, and where the time of our step goes. The floors are here.
+ */
+import { TrituneError } from '../../core/errors.ts'
+import { type Answer, numberIn } from './_child.ts'
+import { median, medianRatio } from './_measure.ts'
+import type { Row } from './_topic.ts'
+
+/** A counted step of ours. */
+export interface OurStep {
+  readonly seconds: number
+  /** Multiply-adds or tiles a second that the machine reached around the step. */
+  readonly peak: number
+  /** Seconds by op. */
+  readonly ops: ReadonlyMap<string, number>
+}
+
+export function readOurStep(answer: Answer): OurStep {
+  const { ops } = answer
+  if (typeof ops !== 'object' || ops === null)
+    throw new TrituneError('E_FORMAT', `expected "ops" in ${JSON.stringify(answer)}`)
+  const seconds = Object.entries(ops).map(([name, value]): [string, number] => [name, Number(value)])
+  return { seconds: numberIn(answer, 'seconds'), peak: numberIn(answer, 'peak'), ops: new Map(seconds) }
+}
+
+/** Rows of one peer. */
+export function speedRow(
+  name: string,
+  { ours, peer, note }: { readonly ours: number[]; readonly peer: number[]; readonly note: string },
+): Row {
+  return {
+    name,
+    ours: median(ours),
+    peer: median(peer),
+    unit: 'tokens/s',
+    ratio: medianRatio(ours, peer),
+    floor: 1.5,
+    goal: 2,
+    better: 'higher',
+    note,
+  }
+}
+
+/** `limit`: null where the row only informs. */
+export function memoryRow(name: string, ours: Answer, peer: Answer, key: string, limit: number | null): Row {
+  const [mine, theirs] = [numberIn(ours, key) / 2 ** 20, numberIn(peer, key) / 2 ** 20]
+  return {
+    name,
+    ours: mine,
+    peer: theirs,
+    unit: 'MiB',
+    ratio: mine / theirs,
+    floor: limit,
+    goal: limit === null ? null : limit * 0.8,
+    better: 'lower',
+  }
+}
+
+/** The products with frozen weights, both ways, as a share of what the machine computes at most. */
+export function peakRow(
+  name: string,
+  steps: readonly OurStep[],
+  { flop, limits, of }: { flop: number; limits: readonly [number | null, number | null]; of: string },
+): Row {
+  const rates = steps.map(({ seconds }) => flop / seconds)
+  return {
+    name,
+    ours: median(rates) / 1e9,
+    peer: median(steps.map(({ peak }) => peak)) / 1e9,
+    unit: 'GFLOP/s',
+    ratio: median(steps.map(({ peak }, i) => rates[i] / peak)),
+    floor: limits[0],
+    goal: limits[1],
+    better: 'higher',
+    note: `of ${of}; ${(flop / 1e9).toFixed(0)} GFLOP of linear layers and head, both ways`,
+  }
+}
+
+/** Rows that add up to a step: every op, what is outside of ops, and the step. */
+export function whereRows(name: string, steps: readonly OurStep[]): Row[] {
+  const names = new Set(steps.flatMap(({ ops }) => [...ops.keys()]))
+  const total = median(steps.map(({ seconds }) => seconds))
+  // Means of the same steps, scaled to the median step, so that they add up.
+  const mean = (of: (step: OurStep) => number): number =>
+    steps.reduce((sum, step) => sum + of(step), 0) / steps.length
+  const scale = total / mean(({ seconds }) => seconds)
+  const parts = [...names].map((op): [string, number] => [op, mean(({ ops }) => ops.get(op) ?? 0) * scale])
+  const inside = parts.reduce((sum, [, seconds]) => sum + seconds, 0)
+  const listed: [string, number][] = [
+    ...parts.toSorted((a, b) => b[1] - a[1]),
+    ['outside of ops', total - inside],
+    ['together', total],
+  ]
+  return listed.map(([part, seconds]) => ({
+    name: `${name}: ${part}`,
+    ours: seconds,
+    peer: null,
+    unit: 's',
+    ratio: null,
+    floor: null,
+    goal: null,
+    better: 'lower',
+    note: `${((100 * seconds) / total).toFixed(1)} % of a step`,
+  }))
+}
