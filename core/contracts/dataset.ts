@@ -13,6 +13,8 @@ export interface RecordSource {
 export interface DataRecord {
   readonly value: Readonly<Record<string, unknown>>
   readonly source: RecordSource
+  /** The JSON that `value` was parsed from, for what parsing loses (1.0 and 1 are one number in JavaScript). */
+  readonly json?: string
 }
 
 export interface TokenizedExample {
@@ -24,9 +26,22 @@ export interface TokenizedExample {
 
 export interface ChatMessage {
   readonly role: string
-  readonly content: string
+  /** A text, where there is one; turns that call tools may have none. */
+  readonly content?: unknown
   /** Whatever else the chat template looks at. */
   readonly [property: string]: unknown
+}
+
+export interface ChatRenderOptions {
+  readonly addGenerationPrompt: boolean
+  /** JSON schemas of the tools that the model may call. */
+  readonly tools?: readonly unknown[]
+}
+
+/** Characters `[start, end)` of a text. */
+export interface CharSpan {
+  readonly start: number
+  readonly end: number
 }
 
 /** What dataset types need of a tokenizer. */
@@ -40,7 +55,12 @@ export interface TokenizerLike {
   readonly eosId: number | null
   readonly padId: number | null
   /** The text of a conversation. Throws when there is no chat template. */
-  renderChat(messages: readonly ChatMessage[], options: { readonly addGenerationPrompt: boolean }): string
+  renderChat(messages: readonly ChatMessage[], options: ChatRenderOptions): string
+  /** Where the template itself says what the model writes in that text; undefined when it does not say. */
+  generationsOf?(
+    messages: readonly ChatMessage[],
+    options: ChatRenderOptions,
+  ): readonly CharSpan[] | undefined
   /** Hash of everything that decides the ids: vocabulary, merges, added tokens, chat template. */
   readonly id: string
 }

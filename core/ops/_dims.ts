@@ -27,6 +27,8 @@ export function joinDims(name: string, dims: readonly Dim[]): Dim[] {
 /** Throws E_SHAPE unless a native call can take these dims. */
 export function expectDims(name: string, dims: readonly Dim[]): void {
   if (dims.length > MOST_DIMS) throw new TrituneError('E_SHAPE', `${name}: more than ${MOST_DIMS} axes`)
+  if (!dims.every((dim) => Array.isArray(dim) && dim.length === 3))
+    throw new TrituneError('E_SHAPE', `${name}: an axis is a size and two strides`)
   expectSizes(
     `${name} dims`,
     dims.map(([size]) => size),

@@ -1,16 +1,20 @@
 /**
  * `type: chat_template`: conversations through the chat template of the tokenizer.
  *
- * The conversation is rendered and tokenised once, as `apply_chat_template` does. Trained are the content of the turns
- * of `roles_to_train` and the EOS (or EOT) token that follows a turn, as `train_on_eos` says. Places are found by
- * position (`chat-spans.ts`), never by looking for ids, so a pad token equal to EOS does no harm.
+ * The conversation is rendered and tokenised once, as `apply_chat_template` does. Trained is what the turns of
+ * `roles_to_train` wrote (content, reasoning, tool calls) and the EOS (or EOT) token that follows a turn, as
+ * `train_on_eos` says; where the template marks what the model writes (`{% generation %}`), that decides for the turns of
+ * the assistant. Places are found by position (`chat-spans.ts`), never by looking for ids, so a pad token equal to EOS
+ * does no harm.
  */
-import { TrituneError } from '../../core/errors.ts'
-import { locateContents } from './chat-spans.ts'
-import type { TextSpan } from './chat-spans.ts'
-import { chatTurns } from './chat-turns.ts'
+import { TrituneError } from '../../core/mod.ts'
+import type { CharSpan, ChatMessage, TokenizerLike } from '../../core/mod.ts'
+import { assignGenerations } from './chat-generations.ts'
+import { hasToolCalls, locateTurns } from './chat-spans.ts'
+import type { TurnPlace } from './chat-spans.ts'
+import { labelTurnEnds } from './chat-turn-ends.ts'
+import { readConversation } from './chat-turns.ts'
 import type { ChatTurn } from './chat-turns.ts'
-import type { TrainOnEos } from './dataset-options.ts'
 import { IGNORE, placeOfRecord, recordError } from './dataset-type.ts'
 import type {
   DataRecord,
@@ -20,15 +24,11 @@ import type {
   TokenizedExample,
 } from './dataset-type.ts'
 import { tokenSpans } from './token-spans.ts'
-import type { ChatMessage, TokenizerLike } from '../../core/contracts/dataset.ts'
 
 export const chatTemplate: DatasetType = {
   name: 'chat_template',
   tokenize: (record, context) => tokenizeChat(record, context, 'messages'),
 }
-
-/** How many tokens after the end of a turn its EOS may come, as in axolotl. */
-const EOS_REACH = 3
 
 export function tokenizeChat(
   record: DataRecord,
@@ -37,140 +37,150 @@ export function tokenizeChat(
 ): TokenizedExample {
   const { tokenizer, options, trainOnInputs } = context
   const { source } = record
-  const turns = chatTurns(record, options, { trainOnInputs, fieldMessages })
-  const messages = turns.map(({ message }) => message)
-  const render = (some: readonly ChatMessage[], addGenerationPrompt = false): string =>
-    renderOrThrow(tokenizer, some, addGenerationPrompt, source)
-  const text = render(messages)
-  const encode = (part: string): number[] => tokenizer.encode(part, { addSpecialTokens: false })
+  const { turns, tools } = readConversation(record, options, { trainOnInputs, fieldMessages })
+  const render = (some: readonly ChatMessage[]): string => renderOrThrow(tokenizer, some, tools, source)
+  const all = turns.map(({ message }) => message)
+  const text = render(all)
+  const messages = withoutUnused(all, text, render, context)
+  const isSpecial = (message: ChatMessage): boolean =>
+    Object.keys(message).length > 2 || hasToolCalls(message)
+  const places = locateTurns(messages, text, render, (i) => turns[i].isTrained || isSpecial(messages[i]))
+  checkPlaces(turns, places, source)
+
+  const generations = tokenizer.generationsOf?.(all, { addGenerationPrompt: false, tools })
+  const trained = assignGenerations(turns, places, generations)
+  turns.forEach((turn, i) => {
+    if (turn.isTrained && trained[i] === undefined) throw notFound(turn, i, source)
+    if (turn.isTrained) noteChanges(messages[i], places[i].spans, text, context)
+  })
+  return label(text, turns, places, trained, context, source)
+}
+
+/** Tokens, and the labels of the spans that are trained. */
+function label(
+  text: string,
+  turns: readonly ChatTurn[],
+  places: readonly TurnPlace[],
+  trained: readonly (readonly CharSpan[] | undefined)[],
+  context: TokenizeContext,
+  source: RecordSource,
+): TokenizedExample {
+  const encode = (part: string): number[] => context.tokenizer.encode(part, { addSpecialTokens: false })
   const ids = encode(text)
   const labels = new Int32Array(ids.length).fill(IGNORE)
-
-  const spans = locateContents(messages, text, (some) => render(some))
-  const located = turns.flatMap((turn, index) => {
-    const span = spans[index]
-    if (span) return [{ turn, index, span }]
-    if (turn.isTrained) throw notRendered(turn, index, source)
-    return []
+  const located = turns.flatMap(({ isTrained }, i) => {
+    // As in axolotl, an empty turn teaches nothing, not even to stop.
+    return places[i].spans.filter((span) => !isEmpty(span)).map((span) => ({ isTrained, span }))
   })
-  for (const { turn, index, span } of located) {
-    if (!turn.isTrained) continue
-    checkPrefix(turn, index, span, messages, text, render, source)
-    if (text.slice(span.start, span.end).trim() !== turn.message.content.trim()) {
-      context.note(
-        'the chat template changes the contents of trained turns; what it writes is what is trained',
-      )
-    }
-  }
-  const tokens = tokenSpans(
+  const inOrder = located.toSorted((a, b) => a.span.start - b.span.start)
+  const turnTokens = tokenSpans(
     text,
     ids,
-    located.map(({ span }) => span),
+    inOrder.map(({ span }) => span),
     encode,
   )
-  located.forEach(({ turn }, order) => {
-    if (!turn.isTrained) return
-    for (let i = tokens[order].start; i < tokens[order].end; i++) labels[i] = ids[i]
-  })
+  const spans = turns.flatMap(({ isTrained }, i) => (isTrained ? (trained[i] ?? []) : []))
+  const sorted = spans.toSorted((a, b) => a.start - b.start)
+  for (const { start, end } of tokenSpans(text, ids, sorted, encode)) {
+    for (let i = start; i < end; i++) labels[i] = ids[i]
+  }
   labelTurnEnds(
     ids,
     labels,
-    located.map(({ turn }, order) => ({ ...tokens[order], isTrained: turn.isTrained })),
+    inOrder.map(({ isTrained }, order) => ({ ...turnTokens[order], isTrained })),
     context,
   )
   return { ids: Int32Array.from(ids), labels, source }
 }
 
-interface TokenTurn extends TextSpan {
-  readonly isTrained: boolean
-}
-
-function labelTurnEnds(
-  ids: readonly number[],
-  labels: Int32Array,
-  turns: readonly TokenTurn[],
-  context: TokenizeContext,
-): void {
-  const { tokenizer, options, eotTokens } = context
-  const eos = tokenizer.eosId === null ? [] : [tokenizer.eosId]
-  const kinds: { ends: readonly number[]; when: TrainOnEos }[] = [{ ends: eos, when: options.train_on_eos }]
-  const eot = eotTokens === null ? eos : eotTokens.map((token) => singleToken(tokenizer, token))
-  kinds.push({ ends: eot, when: options.train_on_eot ?? options.train_on_eos })
-  let isEndTrained = false
-  for (const { ends, when } of kinds) {
-    let last = -1
-    turns.forEach((turn, order) => {
-      if (!turn.isTrained && when !== 'all') return
-      const limit = Math.min(turn.end + EOS_REACH + 1, turns[order + 1]?.start ?? ids.length, ids.length)
-      for (let i = turn.end; i < limit; i++) {
-        if (!ends.includes(ids[i])) continue
-        last = i
-        if (turn.isTrained) isEndTrained = true
-        if (when === 'all' || (when === 'turn' && turn.isTrained)) labels[i] = ids[i]
-        break
-      }
-    })
-    if (when === 'last' && last >= 0) labels[last] = ids[last]
-  }
-  if (
-    !isEndTrained &&
-    turns.some(({ isTrained }) => isTrained) &&
-    kinds.some(({ when }) => when !== 'none')
-  ) {
-    context.note(
-      'the chat template does not end the trained turns with the EOS token, so nothing teaches the model to stop; ' +
-        'set eot_tokens to the token that ends a turn',
-    )
-  }
-}
-
-/**
- * What the model sees before a trained turn must be what it will see when it is used: the rendering of the turns before,
- * with the generation prompt. Templates that rewrite earlier turns (dropping their reasoning, say) break that.
- */
-function checkPrefix(
-  turn: ChatTurn,
-  index: number,
-  span: TextSpan,
+/** The messages without the fields that the template does not use; each is said once. */
+function withoutUnused(
   messages: readonly ChatMessage[],
   text: string,
-  render: (some: readonly ChatMessage[], addGenerationPrompt: boolean) => string,
-  source: RecordSource,
-): void {
-  if (turn.message.role !== 'assistant' || index === 0) return
-  const prompt = render(messages.slice(0, index), true)
-  if (text.startsWith(prompt) && prompt.length <= span.start) return
-  throw recordError(
-    source,
-    `the chat template is not prefix-stable: it renders what comes before message ${index + 1} differently once the ` +
-      'messages after it are there',
-    'train only the last turn of each conversation (message_field_training), or use another chat_template_jinja',
-  )
+  render: (messages: readonly ChatMessage[]) => string,
+  context: TokenizeContext,
+): readonly ChatMessage[] {
+  const fields = new Set(messages.flatMap((message) => Object.keys(message)))
+  fields.delete('role')
+  fields.delete('content')
+  let kept = messages
+  for (const field of fields) {
+    const without = kept.map(({ [field]: _dropped, ...message }) => message as ChatMessage)
+    if (textIfAny(without, render) !== text) continue
+    context.note(`the chat template does not use "${field}" of the messages, so nothing of it is learned`)
+    kept = without
+  }
+  return kept
 }
 
-function notRendered({ message }: ChatTurn, index: number, source: RecordSource): TrituneError {
+function textIfAny(
+  messages: readonly ChatMessage[],
+  render: (messages: readonly ChatMessage[]) => string,
+): string | undefined {
+  try {
+    return render(messages)
+  } catch {
+    return undefined
+  }
+}
+
+function checkPlaces(turns: readonly ChatTurn[], places: readonly TurnPlace[], source: RecordSource): void {
+  turns.forEach(({ message }, i) => {
+    const { spans, isDropped } = places[i]
+    if (hasToolCalls(message) && spans.length > 0 && spans.every(isEmpty)) {
+      throw recordError(
+        source,
+        `the chat template leaves out the tool calls of message ${i + 1}, and nothing else is in it`,
+        'use a chat_template_jinja that writes tool_calls',
+      )
+    }
+    if (!isDropped || hasToolCalls(message)) return
+    throw recordError(
+      source,
+      `the chat template leaves out message ${i + 1}, whose role is "${message.role}"`,
+      'map the role to one that the template knows (roles), or use another chat_template_jinja',
+    )
+  })
+}
+
+function noteChanges(
+  message: ChatMessage,
+  spans: readonly CharSpan[],
+  text: string,
+  { note }: TokenizeContext,
+): void {
+  if (spans.every(isEmpty)) return note('some of the turns to train are empty; nothing is learned from them')
+  const written = spans.map(({ start, end }) => text.slice(start, end)).join('')
+  const { content, reasoning_content: reasoning = message['thinking'] } = message
+  if (typeof content === 'string' && Object.keys(message).length === 2 && written.trim() !== content.trim()) {
+    note('the chat template changes the contents of trained turns; what it writes is what is trained')
+  }
+  if (typeof reasoning === 'string' && !written.includes(reasoning.trim())) {
+    note('the chat template leaves out the reasoning of some trained turns; it is not learned there')
+  }
+}
+
+function isEmpty({ start, end }: CharSpan): boolean {
+  return start === end
+}
+
+function notFound({ message }: ChatTurn, index: number, source: RecordSource): TrituneError {
   return recordError(
     source,
-    `the chat template does not write the content of message ${index + 1} (${message.role}) as it is, so what to train ` +
-      'cannot be found',
-    'take the role out of roles_to_train, or use another chat_template_jinja',
+    `what the chat template writes for message ${index + 1} (${message.role}) cannot be told from the rest of the text: ` +
+      'other parts change with it, also when the conversation ends there',
+    'take the role out of roles_to_train, or use a chat_template_jinja with {% generation %} around what the model writes',
   )
-}
-
-function singleToken(tokenizer: TokenizerLike, token: string): number {
-  const ids = tokenizer.encode(token, { addSpecialTokens: false })
-  if (ids.length === 1) return ids[0]
-  throw new TrituneError('E_CONFIG', `"${token}" is not one token but ${ids.length}`, { place: 'eot_tokens' })
 }
 
 function renderOrThrow(
   tokenizer: TokenizerLike,
   messages: readonly ChatMessage[],
-  addGenerationPrompt: boolean,
+  tools: readonly unknown[] | undefined,
   source: RecordSource,
 ): string {
   try {
-    return tokenizer.renderChat(messages, { addGenerationPrompt })
+    return tokenizer.renderChat(messages, { addGenerationPrompt: false, tools })
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     // A tokenizer without a template fails here too, and keeps its code.

@@ -1,25 +1,36 @@
 /**
- * A record of a chat dataset → the messages that the template sees, with the roles mapped and, for each, whether it is
- * trained. axolotl's names and rules; rendering and masks are in `chat-template.ts`.
+ * A record of a chat dataset → the messages and tools that the template sees, with the roles mapped and, for each message,
+ * whether it is trained. axolotl's names and rules; rendering and masks are in `chat-template.ts`.
  */
-import { showValue } from '../../core/contracts/config.ts'
-import { didYouMean } from '../../core/errors.ts'
+import { didYouMean, showValue } from '../../core/mod.ts'
+import type { ChatMessage } from '../../core/mod.ts'
+import { parseExactJson } from '../jinja/mod.ts'
+import { readContent, splitThinking } from './chat-content.ts'
+import { isMapping, parseJson, readFunctionCall, readToolCalls, readTools } from './chat-tools.ts'
 import type { DatasetOptions } from './dataset-options.ts'
 import { recordError } from './dataset-type.ts'
 import type { DataRecord, RecordSource } from './dataset-type.ts'
-import type { ChatMessage } from '../../core/contracts/dataset.ts'
 
 export interface ChatTurn {
   readonly message: ChatMessage
   readonly isTrained: boolean
 }
 
+export interface Conversation {
+  readonly turns: readonly ChatTurn[]
+  readonly tools: readonly unknown[] | undefined
+}
+
+/** axolotl's, and LLaMA-Factory's name for the result of a tool. */
 const DEFAULT_ROLES: Readonly<Record<string, readonly string[]>> = {
   user: ['human', 'user'],
   assistant: ['gpt', 'assistant'],
   system: ['system'],
-  tool: ['tool'],
+  tool: ['tool', 'observation'],
 }
+
+/** LLaMA-Factory's name for a turn of the assistant that calls tools; its content is the calls, as JSON. */
+const FUNCTION_CALL = 'function_call'
 
 export interface ChatTurnOptions {
   readonly trainOnInputs: boolean
@@ -27,26 +38,16 @@ export interface ChatTurnOptions {
   readonly fieldMessages: string
 }
 
-export function chatTurns(
-  { value, source }: DataRecord,
+/** Throws E_DATA with the record and the message that do not fit. */
+export function readConversation(
+  record: DataRecord,
   options: DatasetOptions,
   { trainOnInputs, fieldMessages }: ChatTurnOptions,
-): ChatTurn[] {
+): Conversation {
+  const { source } = record
+  const value = exactValue(record)
   const key = options.field_messages ?? fieldMessages
-  const messages = value[key]
-  if (messages === undefined) {
-    throw recordError(
-      source,
-      `there is no "${key}"; ${didYouMean(key, Object.keys(value))}`,
-      'set field_messages',
-    )
-  }
-  if (!Array.isArray(messages) || messages.length === 0) {
-    throw recordError(source, `expected "${key}" to be a list of messages, got ${showValue(messages)}`)
-  }
-  if (Array.isArray(value.tools) && value.tools.length > 0) {
-    throw recordError(source, 'conversations with "tools" are not supported yet')
-  }
+  const messages = readMessages(value, key, source)
   const roles = roleMap(options.roles ?? DEFAULT_ROLES)
   const trained = new Set(options.roles_to_train.map((role) => roles.get(role) ?? role))
   const turns = messages.map((raw: unknown, index): ChatTurn => {
@@ -61,7 +62,35 @@ export function chatTurns(
       isTrained: trainOnInputs || trained.has('system'),
     })
   }
-  return options.drop_system_message && turns[0].message.role === 'system' ? turns.slice(1) : turns
+  const isWithoutSystem = options.drop_system_message && turns[0].message.role === 'system'
+  return {
+    turns: isWithoutSystem ? turns.slice(1) : turns,
+    tools: readTools(value[options.field_tools], options.field_tools, source),
+  }
+}
+
+/** The record with its numbers as they are written: templates show 1.0 and 1 differently. */
+function exactValue({ value, json }: DataRecord): Readonly<Record<string, unknown>> {
+  const exact = json === undefined ? value : parseExactJson(json)
+  return isMapping(exact) ? exact : value
+}
+
+function readMessages(
+  value: Readonly<Record<string, unknown>>,
+  key: string,
+  source: RecordSource,
+): readonly unknown[] {
+  const given = value[key]
+  if (given === undefined) {
+    throw recordError(
+      source,
+      `there is no "${key}"; ${didYouMean(key, Object.keys(value))}`,
+      'set field_messages',
+    )
+  }
+  const messages = typeof given === 'string' ? parseJson(given, `"${key}"`, source) : given
+  if (Array.isArray(messages) && messages.length > 0) return messages
+  throw recordError(source, `expected "${key}" to be a list of messages, got ${showValue(messages)}`)
 }
 
 function roleMap(roles: Readonly<Record<string, readonly string[]>>): ReadonlyMap<string, string> {
@@ -73,24 +102,59 @@ function roleMap(roles: Readonly<Record<string, readonly string[]>>): ReadonlyMa
 function readMessage(
   raw: unknown,
   place: string,
-  { message_property_mappings: mappings }: DatasetOptions,
+  options: DatasetOptions,
   roles: ReadonlyMap<string, string>,
   source: RecordSource,
 ): ChatMessage {
   if (!isMapping(raw)) throw recordError(source, `expected ${place} to be a message, got ${showValue(raw)}`)
-  const names: Readonly<Record<string, string>> = { role: 'role', content: 'content', ...mappings }
-  const mapped: Record<string, unknown> = {}
-  for (const [property, key] of Object.entries(names)) {
-    if (raw[key] !== undefined && raw[key] !== null) mapped[property] = raw[key]
+  const { template_thinking_key: thinkingKey, message_field_training: flag } = options
+  const names: Readonly<Record<string, string>> = {
+    role: 'role',
+    content: 'content',
+    [thinkingKey]: options.field_thinking,
+    ...options.message_property_mappings,
   }
-  const used = new Set(Object.values(names))
-  for (const [key, item] of Object.entries(raw)) {
-    if (!used.has(key) && !(key in mapped) && item !== null) mapped[key] = item
-  }
-  const { role, content, ...rest } = mapped
+  const { role, content, ...rest } = mapped(raw, names, flag)
   if (typeof role !== 'string') throw missing(raw, place, names.role, 'role', source)
-  if (typeof content !== 'string') throw missing(raw, place, names.content, 'content', source)
-  return { ...rest, role: roles.get(role) ?? role, content }
+  const text = readContent(content, `${place}.${names.content}`, source)
+  if (role === FUNCTION_CALL && !roles.has(role)) {
+    const call = readFunctionCall(text ?? '', `${place}.${names.content}`, source)
+    return { ...rest, role: 'assistant', ...call }
+  }
+  if (rest['tool_calls'] !== undefined) {
+    rest['tool_calls'] = readToolCalls(rest['tool_calls'], `${place}.tool_calls`, source)
+  }
+  const thinking = readContent(rest[thinkingKey], `${place}.${names[thinkingKey]}`, source)
+  if (thinking !== undefined) rest[thinkingKey] = thinking
+  const message: ChatMessage = {
+    ...rest,
+    role: roles.get(role) ?? role,
+    ...(text === undefined ? {} : { content: text }),
+  }
+  if (text === undefined && Object.keys(rest).length === 0)
+    throw missing(raw, place, names.content, 'content', source)
+  const split =
+    options.split_thinking && message.role === 'assistant' && text !== undefined
+      ? splitThinking(text)
+      : undefined
+  return split === undefined ? message : { ...message, [thinkingKey]: split.reasoning, content: split.answer }
+}
+
+/** The fields under the names that the template knows; null is as good as not there. */
+function mapped(
+  raw: Readonly<Record<string, unknown>>,
+  names: Readonly<Record<string, string>>,
+  flag: string | null,
+): Record<string, unknown> {
+  const fields: Record<string, unknown> = {}
+  for (const [property, key] of Object.entries(names)) {
+    if (raw[key] !== undefined && raw[key] !== null) fields[property] = raw[key]
+  }
+  const used = new Set([...Object.values(names), flag])
+  for (const [key, item] of Object.entries(raw)) {
+    if (!used.has(key) && !(key in fields) && item !== null && item !== undefined) fields[key] = item
+  }
+  return fields
 }
 
 function missing(raw: object, place: string, key: string, property: string, source: RecordSource): Error {
@@ -115,8 +179,4 @@ function trainingFlag(
   if (value === undefined || value === null) return undefined
   if (typeof value === 'boolean') return value
   throw recordError(source, `expected ${place}.${key} to be true or false, got ${showValue(value)}`)
-}
-
-function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -72,6 +72,13 @@ export interface DatasetOptions {
   /** Name of a boolean of each message that overrules `roles_to_train`. */
   readonly message_field_training: string | null
   readonly drop_system_message: boolean
+  /** Key of the record's list of tools. */
+  readonly field_tools: string
+  /** Key of a message's reasoning in the data, and the name under which the template knows it. */
+  readonly field_thinking: string
+  readonly template_thinking_key: string
+  /** Takes `<think>…</think>` out of the content and hands it to the template as reasoning. */
+  readonly split_thinking: boolean
 }
 
 const LATER_TYPES = [
@@ -152,6 +159,10 @@ export const datasetOptions: Field<DatasetOptions> = v.strictObject(
     train_on_eot: nullable(eosField),
     message_field_training: nullable(text()),
     drop_system_message: optional(flag(), false),
+    field_tools: optional(text(), 'tools'),
+    field_thinking: optional(text(), 'reasoning_content'),
+    template_thinking_key: optional(text(), 'reasoning_content'),
+    split_thinking: optional(flag(), false),
   },
   'expected a mapping with "path" and "type"',
 )

@@ -92,7 +92,7 @@ function toRecord(text: string, source: RecordSource): DataRecord {
     )
   }
   if (isDeeperThan(value, DEEPEST)) throw tooDeep(source)
-  if (isMapping(value)) return { value, source }
+  if (isMapping(value)) return { value, source, json: text }
   throw recordError(source, `expected a record such as {"text": "…"}, got ${showValue(value)}`)
 }
 

@@ -4,7 +4,7 @@
  * The pieces between the span boundaries are encoded one by one. Where that gives the tokens of the whole text the
  * boundaries are exact; a token that reaches over a boundary belongs to the span it reaches into.
  */
-import type { TextSpan } from './chat-spans.ts'
+import type { CharSpan } from '../../core/mod.ts'
 
 export type EncodeText = (text: string) => readonly number[]
 
@@ -12,9 +12,9 @@ export type EncodeText = (text: string) => readonly number[]
 export function tokenSpans(
   text: string,
   ids: readonly number[],
-  spans: readonly TextSpan[],
+  spans: readonly CharSpan[],
   encode: EncodeText,
-): TextSpan[] {
+): CharSpan[] {
   const cuts = [0, ...spans.flatMap(({ start, end }) => [start, end]), text.length]
   const pieces = cuts.slice(1).map((cut, i) => (cut === cuts[i] ? [] : encode(text.slice(cuts[i], cut))))
   if (isSame(pieces.flat(), ids)) {

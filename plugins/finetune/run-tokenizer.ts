@@ -9,6 +9,8 @@ import type { FinetuneConfig } from './config.ts'
 
 export interface RunTokenizer extends TokenizerLike {
   readonly inner: Tokenizer
+  /** The template that the configuration sets, as Jinja; null: the tokenizer's own (`inner.chatTemplates`). */
+  readonly chatTemplate: string | null
 }
 
 /** Throws E_TOKENIZER when there is none, or when a special token is not in its vocabulary. */
@@ -34,6 +36,10 @@ export function openTokenizer(
       ])
     return id
   }
+  // The template sees the tokens that the configuration sets.
+  const variables = Object.fromEntries(
+    Object.entries(config.special_tokens).filter(([, token]) => token !== null),
+  )
   const hash = createHash('sha256').update(
     JSON.stringify([
       files.tokenizer,
@@ -52,7 +58,9 @@ export function openTokenizer(
     encode: (text, { addSpecialTokens }) => inner.encode(text, { addSpecialTokens }),
     decode: (ids) => inner.decode(ids),
     tokenOf: (id) => inner.tokenOf(id) ?? `<${id}>`,
-    renderChat: (messages, { addGenerationPrompt }) =>
-      inner.renderChat(messages, { addGenerationPrompt, template }),
+    renderChat: (messages, options) => inner.renderChat(messages, { ...options, template, variables }),
+    generationsOf: (messages, options) =>
+      inner.renderMarkedChat(messages, { ...options, template, variables }).generations,
+    chatTemplate: template ?? null,
   }
 }

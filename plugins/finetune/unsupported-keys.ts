@@ -199,8 +199,6 @@ export const UNSUPPORTED_DATASET_KEYS: Readonly<Record<string, UnsupportedKey>> 
   ...unsupported('shards of a dataset', ['shards', 'shards_idx', 'num_shards']),
   chat_template: { what: 'a chat template for one dataset', harmless: ['tokenizer_default'] },
   chat_template_jinja: { what: 'a chat template for one dataset' },
-  ...unsupported('tools in a conversation', ['field_tools']),
-  ...unsupported('separate reasoning', ['field_thinking', 'template_thinking_key', 'split_thinking']),
   message_field_training_detail: { what: 'training parts of a message' },
   ...unsupported('this kind of dataset', [
     'input_transform',

@@ -1,11 +1,11 @@
 /**
- * Chat templates: messages to the text that the model was trained on. The template language is Jinja as transformers
- * runs it (trim_blocks, lstrip_blocks, raise_exception, strftime_now, tojson). Gives text only; which tokens are trained
- * on is not decided here.
+ * Chat templates: messages to the text that the model was trained on, as `apply_chat_template` of transformers does it.
+ * The language is in plugins/jinja. Gives text, and where the `{% generation %}` blocks of a template stand in it; which
+ * tokens are trained on is not decided here.
  */
 
-import { Template } from '@huggingface/jinja'
 import { TrituneError, didYouMean } from '../../core/errors.ts'
+import { compileTemplate, type Rendered, type Template } from '../jinja/mod.ts'
 
 /** `role` and `content` are what most templates read; further fields pass through (`tool_calls`, `name`…). */
 export interface ChatMessage {
@@ -27,35 +27,61 @@ export interface RenderOptions {
   readonly variables?: Readonly<Record<string, unknown>>
 }
 
+export interface RenderedChat {
+  readonly text: string
+  /**
+   * Characters `[start, end)` of what the template says that the model writes; undefined where it does not say so, or says
+   * it inside of a macro.
+   */
+  readonly generations: Rendered['generations']
+}
+
+export type ChatRenderer = (messages: readonly ChatMessage[], options?: RenderOptions) => RenderedChat
+
 /** `specialTokens`: `bos_token`, `eos_token`… as the template sees them. Parsed templates are kept. */
 export function createChatRenderer(
   place: string,
   templates: ReadonlyMap<string, string>,
   specialTokens: Readonly<Record<string, string>>,
-): (messages: readonly ChatMessage[], options?: RenderOptions) => string {
+): ChatRenderer {
   const parsed = new Map<string, Template>()
 
   function parse(text: string): Template {
     const known = parsed.get(text)
     if (known !== undefined) return known
-    const template = wrapped(place, 'the chat template cannot be parsed', () => new Template(text))
+    const template = wrapped(place, 'the chat template cannot be parsed', () => compileTemplate(text))
     parsed.set(text, template)
     return template
   }
   return (messages, { addGenerationPrompt = false, tools, template, templateName, variables = {} } = {}) => {
-    const parsedTemplate = parse(
-      template ?? chooseTemplate(place, templates, templateName, tools !== undefined),
-    )
-    return wrapped(place, 'the chat template refuses the messages', () =>
-      parsedTemplate.render({
+    const text = template ?? chooseTemplate(place, templates, templateName, tools !== undefined)
+    const compiled = parse(text)
+    const rendered = wrapped(place, 'the chat template refuses the messages', () =>
+      compiled.render({
+        documents: null,
         ...specialTokens,
         ...variables,
-        messages,
+        messages: messages.map(normalized),
         tools: tools ?? null,
         add_generation_prompt: addGenerationPrompt,
       }),
     )
+    return compiled.marksGenerations ? rendered : { text: rendered.text, generations: undefined }
   }
+}
+
+const REASONING = ['reasoning_content', 'thinking', 'reasoning']
+
+/**
+ * A message as transformers hands it to templates: fields that are null are not there, and reasoning is found under all
+ * of its names.
+ */
+function normalized(message: ChatMessage): Readonly<Record<string, unknown>> {
+  const fields = Object.entries(message).filter(([, value]) => value !== null && value !== undefined)
+  const given: Record<string, unknown> = Object.fromEntries(fields)
+  const name = REASONING.find((key) => given[key] !== undefined)
+  if (name === undefined) return given
+  return { thinking: given[name], ...given, reasoning_content: given[name] }
 }
 
 function chooseTemplate(

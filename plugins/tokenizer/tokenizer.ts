@@ -5,7 +5,7 @@
  */
 
 import { join } from 'node:path'
-import type { ChatMessage, RenderOptions } from './chat.ts'
+import type { ChatMessage, RenderedChat, RenderOptions } from './chat.ts'
 import { createChatRenderer } from './chat.ts'
 import { decidesEnds, SPECIAL_KEYS, specialToken, withConfigTokens } from './config-tokens.ts'
 import type { Json, TokenizerSource } from './files.ts'
@@ -29,6 +29,8 @@ export interface Tokenizer {
   readonly specialIds: ReadonlySet<number>
   /** True when there is a chat template. */
   readonly hasChatTemplate: boolean
+  /** The chat templates as Jinja texts, by name; the usual one is `default`. */
+  readonly chatTemplates: ReadonlyMap<string, string>
   /** Ids of a text. With `addSpecialTokens` (default) as the model was trained: with BOS, where it has one. */
   encode(text: string, options?: { addSpecialTokens?: boolean }): number[]
   /** Text of ids, without any clean-up of spaces. Ids beyond the vocabulary give no text. */
@@ -44,6 +46,8 @@ export interface Tokenizer {
    * @throws E_TOKENIZER when there is no template, or it refuses the messages (with its own message)
    */
   renderChat(messages: readonly ChatMessage[], options?: RenderOptions): string
+  /** As `renderChat`, with the places of the template's `{% generation %}` blocks. */
+  renderMarkedChat(messages: readonly ChatMessage[], options?: RenderOptions): RenderedChat
 }
 
 /**
@@ -62,6 +66,7 @@ export function loadTokenizer(source: TokenizerSource): Tokenizer {
   const specialIds = new Set([...pipeline.specialIds, ...namedIds])
   const hiddenIds = new Set([...pipeline.hiddenIds, ...namedIds])
   const ownEos = named('eos_token')
+  const render = createChatRenderer(place, files.chatTemplates, specialTokenTexts(config))
   const eosIds = [...new Set([...(ownEos === undefined ? [] : [ownEos]), ...files.stopIds])]
   const around = decidesEnds(config)
     ? aroundText(
@@ -84,6 +89,7 @@ export function loadTokenizer(source: TokenizerSource): Tokenizer {
     unkId: named('unk_token'),
     specialIds,
     hasChatTemplate: files.chatTemplates.size > 0,
+    chatTemplates: files.chatTemplates,
     encode(text, { addSpecialTokens = true } = {}) {
       const ids = pipeline.encode(text)
       if (!addSpecialTokens) return ids
@@ -96,7 +102,8 @@ export function loadTokenizer(source: TokenizerSource): Tokenizer {
     tokenOf: (id) => pipeline.tokenOf(id),
     idOf: (token) => pipeline.idOf(token),
     createDecodeStream: (options = {}) => createDecodeStream(pipeline.decoder, spelling(options)),
-    renderChat: createChatRenderer(place, files.chatTemplates, specialTokenTexts(config)),
+    renderChat: (messages, options) => render(messages, options).text,
+    renderMarkedChat: render,
   }
 }
 

@@ -2,8 +2,8 @@
  * A tokenizer small enough to count by hand: every byte is a token (id 8 + byte), special tokens are found in the text,
  * and `merges` adds pieces that swallow several bytes. tests/oracle/data_golden.py builds the same one for transformers.
  */
-import { Template } from '@huggingface/jinja'
-import type { ChatMessage, TokenizerLike } from '../../../plugins/data/mod.ts'
+import { compileTemplate, type Rendered } from '../../../plugins/jinja/mod.ts'
+import type { ChatMessage, ChatRenderOptions, TokenizerLike } from '../../../core/mod.ts'
 
 export const SPECIAL: readonly string[] = ['<s>', '</s>', '<|im_start|>', '<|im_end|>', '[INST]', '[/INST]']
 const BYTES = 8
@@ -30,7 +30,7 @@ export function tinyTokenizer({
   eosToken = '</s>',
   id = 'tiny',
 }: TinyTokenizerOptions = {}): TokenizerLike {
-  const jinja = new Template(template)
+  const jinja = compileTemplate(template)
   const special = new RegExp(`(${SPECIAL.map((token) => token.replace(/[|[\]/]/g, '\\$&')).join('|')})`)
   const bosId = 0
   const eosId = eosToken === null ? null : SPECIAL.indexOf(eosToken)
@@ -58,6 +58,19 @@ export function tinyTokenizer({
     return new TextDecoder().decode(Uint8Array.from(ids.flatMap((token) => [...bytesOf(token)])))
   }
 
+  function render(
+    messages: readonly ChatMessage[],
+    { addGenerationPrompt, tools }: ChatRenderOptions,
+  ): Rendered {
+    return jinja.render({
+      messages,
+      tools: tools ?? null,
+      add_generation_prompt: addGenerationPrompt,
+      bos_token: '<s>',
+      eos_token: '</s>',
+    })
+  }
+
   return {
     encode(text, { addSpecialTokens }) {
       const ids = text
@@ -71,13 +84,9 @@ export function tinyTokenizer({
     bosId,
     eosId,
     padId: eosId,
-    renderChat: (messages: readonly ChatMessage[], { addGenerationPrompt }) =>
-      jinja.render({
-        messages: [...messages],
-        add_generation_prompt: addGenerationPrompt,
-        bos_token: '<s>',
-        eos_token: '</s>',
-      }),
+    renderChat: (messages, options) => render(messages, options).text,
+    generationsOf: (messages, options) =>
+      jinja.marksGenerations ? render(messages, options).generations : undefined,
     id,
   }
 }

@@ -128,23 +128,31 @@ describe('chatTemplate', () => {
     )
   })
 
-  test('refuses a template that rewrites earlier turns', () => {
+  test('trains what a template that rewrites earlier turns has written', () => {
     const template =
       "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + " +
-      "(m.content if loop.last else m.content.split('</think>')[-1]) + '<|im_end|>\n' }}{% endfor %}" +
-      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+      "(m.content if loop.last else m.content.split('</think>')[-1]) + '<|im_end|>\n' }}{% endfor %}"
     const thinking = messages.map((m) =>
       m.role === 'assistant' ? { ...m, content: `hm</think>${m.content}` } : m,
     )
-    const lastOnly = thinking.map((m, i) => ({ ...m, learn: i === 4 }))
-    expect(
-      trained({ messages: lastOnly }, { dataset: { message_field_training: 'learn' } }, { template }),
-    ).toEqual(['hm</think>Bye<|im_end|>'])
-    const unstable =
+    const notes: string[] = []
+    expect(trained({ messages: thinking }, { notes }, { template })).toEqual([
+      'Hello!<|im_end|>',
+      'hm</think>Bye<|im_end|>',
+    ])
+    expect(notes.join()).toContain('changes the contents of trained turns')
+    const counting =
       "{{ messages | length }}{% for m in messages %}{{ m.role + '\n' + m.content + '<|im_end|>' }}{% endfor %}"
-    const error = errorOf(() => trained({ messages }, {}, { template: unstable }))
+    expect(trained({ messages }, {}, { template: counting })).toEqual(['Hello!<|im_end|>', 'Bye<|im_end|>'])
+  })
+
+  test('refuses a turn that no rendering can tell from the rest', () => {
+    const mixed = '{{ messages[1].content + messages[0].content + messages[1].content }}'
+    const error = errorOf(() => trained({ messages: messages.slice(1, 3) }, {}, { template: mixed }))
     expect(error.code).toBe('E_DATA')
-    expect(error.message).toContain('train.jsonl:17: the chat template is not prefix-stable')
+    expect(error.message).toContain(
+      'train.jsonl:17: what the chat template writes for message 2 (assistant) cannot be told',
+    )
   })
 
   test('refuses to train what the template does not write', () => {
@@ -158,9 +166,9 @@ describe('chatTemplate', () => {
     expect(trained({ messages: messages.slice(0, 3) }, { notes }, { template })).toEqual(['HELLO!<|im_end|>'])
     expect(notes.join()).toContain('changes the contents of trained turns')
     const silent = "{% for m in messages %}{{ m.role + ':<|im_end|>' }}{% endfor %}"
-    expect(errorOf(() => trained({ messages }, {}, { template: silent })).message).toContain(
-      'does not write the content of message 3 (assistant)',
-    )
+    expect(
+      errorOf(() => trained({ messages: messages.slice(1) }, {}, { template: silent })).message,
+    ).toContain('train.jsonl:17: the chat template leaves out message 1, whose role is "user"')
   })
 
   test('reports what the template raises', () => {
@@ -221,7 +229,19 @@ describe('chatTemplate', () => {
     expect(message({ messages: [{ role: 'user', content: 3 }] })).toContain(
       'messages[0].content to be a text, got 3',
     )
-    expect(message({ messages, tools: [{}] })).toContain('not supported yet')
+    expect(message({ messages: '{' })).toContain('"messages" is a text that is not valid JSON')
+    expect(message({ messages, tools: 'x' })).toContain('tools is a text that is not valid JSON')
+    expect(message({ messages, tools: [3] })).toContain('expected tools[0] to be a tool, got 3')
+    const image = [{ role: 'user', content: [{ type: 'image_url' }] }]
+    expect(message({ messages: image })).toContain(
+      'messages[0].content[0] is image_url; only texts can be trained on',
+    )
+    const weighted = [{ role: 'assistant', content: [{ text: 'a', weight: 0 }] }]
+    expect(message({ messages: weighted })).toContain('training parts of a message is not supported yet')
+    const call = { function: { name: 'f', arguments: '{' } }
+    expect(message({ messages: [{ role: 'assistant', tool_calls: [call] }] })).toContain(
+      'messages[0].tool_calls[0].function.arguments is a text that is not valid JSON',
+    )
   })
 })
 

@@ -204,6 +204,42 @@ describe('renderChat()', () => {
   })
 })
 
+describe('renderChat() as apply_chat_template', () => {
+  const show = '{{ messages | tojson }}{{ tools is none }}{{ documents is none }}{{ eos_token }}'
+
+  test('leaves out fields that are null, and gives reasoning under all of its names', () => {
+    const messages = [{ role: 'assistant', content: null, thinking: 'hm', name: undefined }]
+    expect(load('digits').renderChat(messages, { template: show })).toStartWith(
+      '[{"thinking": "hm", "role": "assistant", "reasoning_content": "hm"}]TrueTrue',
+    )
+  })
+
+  test('variables win over special tokens', () => {
+    const options = {
+      template: '{{ eos_token }}{{ enable_thinking }}',
+      variables: { eos_token: 'E', enable_thinking: false },
+    }
+    expect(load('digits').renderChat([{ role: 'user', content: 'Hi' }], options)).toBe('EFalse')
+  })
+
+  test('says where the template marks what the model writes', () => {
+    const messages = [{ role: 'assistant', content: 'Hi' }]
+    const template = 'a{% generation %}{{ messages[0].content }}{% endgeneration %}b'
+    expect(load('digits').renderMarkedChat(messages, { template })).toEqual({
+      text: 'aHib',
+      generations: [{ start: 1, end: 3 }],
+    })
+    expect(load('digits').renderMarkedChat(messages, { template: 'x' }).generations).toBeUndefined()
+  })
+
+  test('stops a template that would go on for hours', () => {
+    const template = '{% for a in range(99999) %}{% for b in range(99999) %}{{ a }}{% endfor %}{% endfor %}'
+    const error = failure(() => load('digits').renderChat([{ role: 'user', content: 'Hi' }], { template }))
+    expect(error.code).toBe('E_TOKENIZER')
+    expect(error.message).toContain('takes more than')
+  })
+})
+
 describe('createDecodeStream()', () => {
   test('gives broken bytes at the end as a decode of all would', () => {
     const tokenizer = load('digits')
