@@ -104,14 +104,15 @@ function linearCase(inputs: number, outputs: number): KernelCase {
   }
 }
 
-export const KERNEL_CASES: readonly KernelCase[] = [
-  ...LINEAR_SHAPES.map(([inputs, outputs]) => linearCase(inputs, outputs)),
-  {
-    name: 'linear + LoRA r16, both ways',
+/** A layer with LoRA, forward and back to the input and both factors. */
+function loraCase(name: string, dropout: number, peer?: KernelCase['peer']): KernelCase {
+  const drop = { dropout, rng: dropout > 0 ? Uint32Array.of(1, 2, 3, 4, 0, 0) : null }
+  return {
+    name,
     bound: 'matrix',
     amount: () => 2 * ROWS * (2 * C * MLP + 3 * R * (C + MLP)),
     limits: GEMM,
-    peer: { op: 'lora_linear', shape: { rows: ROWS, in: C, out: MLP, rank: R } },
+    peer,
     ops: [linearForward, linearBackward],
     open({ random }) {
       const [x, weight, dy] = [random([ROWS, C]), random([MLP, C]), random([ROWS, MLP])]
@@ -125,19 +126,24 @@ export const KERNEL_CASES: readonly KernelCase[] = [
         accumulateDx: false,
       }
       return () => {
-        const { xa } = run(
-          linearForward,
-          { x, weight, bias: undefined, loraA, loraB },
-          { scale: 2, ...NO_DROPOUT },
-        )
+        const { xa } = run(linearForward, { x, weight, bias: undefined, loraA, loraB }, { scale: 2, ...drop })
         run(
           linearBackward,
           { dy, x, weight, loraA, loraB, xa: xa ?? undefined },
-          { scale: 2, ...NO_DROPOUT, ...wants },
+          { scale: 2, ...drop, ...wants },
         )
       }
     },
-  },
+  }
+}
+
+export const KERNEL_CASES: readonly KernelCase[] = [
+  ...LINEAR_SHAPES.map(([inputs, outputs]) => linearCase(inputs, outputs)),
+  loraCase('linear + LoRA r16, both ways', 0, {
+    op: 'lora_linear',
+    shape: { rows: ROWS, in: C, out: MLP, rank: R },
+  }),
+  loraCase('linear + LoRA r16, dropout, both ways', 0.05),
   {
     name: 'linear_cross_entropy, both ways',
     bound: 'matrix',
