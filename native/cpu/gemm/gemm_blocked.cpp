@@ -2,8 +2,9 @@
 //
 // The smaller operand is packed once by all threads into shared memory. The larger one is cut into strips, and a strip is
 // packed by the thread that is about to use it, so it is read from memory once and is still in that thread's L2. Strips
-// come from a queue because cores differ in speed; the last ones are short, so that no thread waits long. Blocks and the order of every sum depend on the sizes and the number
-// of threads only: results do not depend on which thread computed them.
+// come from a queue because cores differ in speed; the last ones are short, so that no thread waits long. How long they
+// are depends on the number of threads, the order of every sum on the sizes alone: results depend neither on the number
+// of threads nor on which of them computed what.
 #include <string.h>
 
 #include "gemm_crew.h"
