@@ -31,7 +31,7 @@ export function roofline(parts: readonly Part[], counted: number, rates: Rates):
   return {
     share: counted / rates.flop / seconds,
     why:
-      `${ms(flop / rates.flop)} of multiply-adds at ${formatNumber(rates.flop / 1e9)} GFLOP/s, ` +
+      `the longer for each of ${parts.length} parts: ${ms(flop / rates.flop)} of multiply-adds at ${formatNumber(rates.flop / 1e9)} GFLOP/s, ` +
       `${ms(bytes / rates.bytes)} for ${formatNumber(bytes / 1e6)} MB at ${formatNumber(rates.bytes / 1e9)} GB/s`,
   }
 }
