@@ -38,6 +38,7 @@ export * from './tensor/quantized-weight.ts'
 export * from './tensor/random.ts'
 export * from './tensor/readback.ts'
 export * from './tensor/reference-device.ts'
+export * from './tensor/remake.ts'
 export * from './tensor/scope.ts'
 export * from './tensor/shape.ts'
 export {

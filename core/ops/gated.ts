@@ -41,6 +41,8 @@ export const gatedForward: Op<GatedInputs, GatedParams, { readonly h: Tensor }> 
     const { dgate, dup } = run(gatedBackward, { dh, gate, up }, params)
     return { gate: dgate, up: dup }
   },
+  remakes: ['h'],
+  remake: ({ gate, up }, params) => run(gatedForward, { gate, up }, params),
 })
 
 /** dgate = dh·up·f′(gate);  dup = dh·f(gate) */

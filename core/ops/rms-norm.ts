@@ -70,6 +70,13 @@ export const rmsNormForward: Op<RmsNormInputs, { readonly eps: number }, RmsNorm
     const { dx } = run(rmsNormBackward, inputs, { wantsDw: dw !== null }, { dw })
     return { x: dx, residual: dx, weight: dw }
   },
+  remakes: ['y'],
+  remake(saved, params) {
+    const x = ('h' in saved && saved.h) || saved.x
+    const { y, rstd } = run(rmsNormForward, { x, residual: undefined, weight: saved.weight }, params)
+    rstd.dispose()
+    return { y }
+  },
 })
 
 // ---- backward ---------------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ import { type DType, readElement, writeElement } from './dtype.ts'
 import { expectSameCore } from '../copies.ts'
 import { TrituneError } from '../errors.ts'
 import { expectShape, sameShape, type Shape } from './shape.ts'
-import { expectScope, linksOf, record, type TapeLink } from './tape.ts'
+import { isMemoryLean } from './remake.ts'
+import { expectScope, linksOf, noGrad, record, type TapeLink, type TapeNode } from './tape.ts'
 import { empty, Tensor, zeros } from './tensor.ts'
 
 export type OpInputs = { readonly [name: string]: Tensor | undefined }
@@ -66,6 +67,10 @@ export interface OpDefinition<I extends OpInputs, P, R extends OpOutputs> {
   /** What the gradient reads; everything else may die. A function where it depends on who needs gradients. */
   readonly saves?: SavedNames<I, R> | ((inputs: I, params: P) => SavedNames<I, R>)
   gradient?(context: GradientContext<I, P, R>): { readonly [K in keyof I]?: Tensor | null }
+  /** Outputs that cost little beside keeping them: made again, with the same bits, from what `saves` names. */
+  remake?(saved: I & R, params: P): { readonly [K in keyof R]?: Tensor }
+  /** The outputs that `remake` gives. */
+  readonly remakes?: readonly (keyof R)[]
 }
 
 /** An op after `defineOp`. */
@@ -75,6 +80,8 @@ export interface Op<I extends OpInputs, P, R extends OpOutputs> extends OpKey {
   reference(args: ReferenceArguments<I, P, R>): void
   saves(inputs: I, params: P): readonly string[]
   gradient: ((context: GradientContext<I, P, R>) => { readonly [K in keyof I]?: Tensor | null }) | null
+  readonly remakes: readonly string[]
+  remake(saved: I & R, params: P): Readonly<Record<string, Tensor | undefined>>
 }
 
 /** Declare the type on the left, `const relu: Op<Inputs, Params, Outputs> = defineOp({…})`: it types everything inside. */
@@ -90,6 +97,8 @@ export function defineOp<I extends OpInputs, P, R extends OpOutputs>(
     reference: (args) => definition.reference(args),
     saves: typeof saves === 'function' ? (inputs, params) => names(saves(inputs, params)) : always(saves),
     gradient: gradient ? (context) => gradient(context) : null,
+    remakes: names(definition.remakes ?? []),
+    remake: (saved, params) => definition.remake?.(saved, params) ?? {},
   }
 }
 
@@ -271,10 +280,18 @@ function recordOp<I extends OpInputs, P, R extends OpOutputs>(
 ): void {
   const { gradient } = op
   if (!gradient) return
-  const saved: Record<string, Tensor | null | undefined> = {}
+  const saved: Record<string, Saved> = {}
   for (const name of op.saves(inputs, params)) {
     const kept = name in outputs ? outputs[name] : inputs[name]
-    saved[name] = kept ? kept.alias() : kept
+    saved[name] = kept ? (remakerOf(kept) ?? kept.alias()) : kept
+  }
+  // What others asked this op to make again; it lives until this op's own turn.
+  let remade: Readonly<Record<string, Tensor | undefined>> | null = null
+  const remake = (output: string): Tensor => {
+    remade ??= noGrad(() => ownerless(op.remake(guarded(op, saved) as I & R, params)))
+    const found = remade[output]
+    if (!found) throw new TrituneError('E_SCOPE', `${op.name} did not make ${output} again`)
+    return found
   }
   record(
     {
@@ -290,19 +307,40 @@ function recordOp<I extends OpInputs, P, R extends OpOutputs>(
           pending: (input) => tools.pending(String(input)),
         })
       },
+      remake: (output) => (op.remakes.includes(output) ? () => remake(output) : null),
       release() {
-        for (const name in saved) saved[name]?.dispose()
+        for (const one of Object.values(saved)) if (one instanceof Tensor) one.dispose()
+        for (const one of Object.values(remade ?? {})) one?.dispose()
       },
     },
     outputs,
   )
 }
 
+/** A tensor, or how it is made again. */
+type Saved = Tensor | (() => Tensor) | null | undefined
+
+/** With lean memory: how the op that made a tensor makes it again, if that is cheap. */
+function remakerOf({ source, sourceOutput, storage }: Tensor): (() => Tensor) | null {
+  // What others keep anyway costs nothing to keep too.
+  if (!isMemoryLean() || !source || !storage.exclusive) return null
+  return (source as TapeNode<Tensor>).remake?.(sourceOutput) ?? null
+}
+
+/** Tensors that no scope frees. */
+function ownerless<R extends Readonly<Record<string, Tensor | undefined>>>(tensors: R): R {
+  for (const tensor of Object.values(tensors)) tensor?.adopt(null)
+  return tensors
+}
+
 /** What was saved by name; another name is a mistake in the op's definition. */
-function guarded(op: OpKey, saved: Record<string, Tensor | null | undefined>): object {
+function guarded(op: OpKey, saved: Record<string, Saved>): object {
   return new Proxy(saved, {
     get(target, name) {
-      if (name in target) return target[String(name)]
+      if (name in target) {
+        const one = target[String(name)]
+        return typeof one === 'function' ? one() : one
+      }
       throw new TrituneError(
         'E_SCOPE',
         `${op.name}: its gradient reads "${String(name)}", which is not in saves`,

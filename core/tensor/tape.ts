@@ -53,6 +53,8 @@ export interface TapeNode<T extends Taped> extends GradientSource, Releasable {
     grads: Readonly<Record<string, T | undefined>>,
     tools: BackwardTools<T>,
   ): Readonly<Record<string, T | null | undefined>>
+  /** Until it is released: an output made again from what the node keeps, which owns it; null where it cannot. */
+  remake?(output: string): (() => T) | null
 }
 
 let enabled = true
@@ -128,8 +130,8 @@ export function record<T extends Taped>(
   outputs: Readonly<Record<string, T | null>>,
 ): void {
   const scope = expectScope(node.name)
-  const { name, links, backward, release } = node
-  const recorded: TapeNode<T> = { id: nextId++, name, links, spent: false, backward, release }
+  const { name, links, backward, release, remake } = node
+  const recorded: TapeNode<T> = { id: nextId++, name, links, spent: false, backward, release, remake }
   scope.attach(recorded)
   for (const name in outputs) {
     const output = outputs[name]

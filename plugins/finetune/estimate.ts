@@ -35,7 +35,13 @@ export interface MemoryParts {
 }
 
 /** From shapes alone; nothing runs. */
-export function estimateMemory(run: Run): MemoryParts {
+/** What the memory of a run depends on. */
+export type Estimated = Pick<
+  Run,
+  'config' | 'model' | 'data' | 'dtype' | 'parameters' | 'adapter' | 'optimizer' | 'memory'
+>
+
+export function estimateMemory(run: Estimated): MemoryParts {
   const { model, parameters, adapter } = run
   const microTokens = microTokensOf(run)
   const trained = [...parameters.values()]
@@ -65,12 +71,12 @@ export function estimateRun(run: Run): Estimate {
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-function microTokensOf(run: Run): number {
+function microTokensOf(run: Pick<Run, 'config' | 'data'>): number {
   const { config, data } = run
   return Math.min(config.micro_batch_size * longestRow(run), Math.max(1, data.report.train.tokens))
 }
 
-function longestRow({ config, data }: Run): number {
+function longestRow({ config, data }: Pick<Run, 'config' | 'data'>): number {
   if (config.sample_packing) return config.sequence_len
   return data.train.reduce((longest, { ids }) => Math.max(longest, ids.length), 1)
 }
@@ -92,10 +98,12 @@ function sum(values: readonly number[]): number {
 }
 
 /** What the tape keeps of each layer for each token: inputs of the linear layers, of the norms and of attention. */
-function activationBytes({ model, config, dtype }: Run, tokens: number): number {
+function activationBytes({ model, config, dtype, memory }: Estimated, tokens: number): number {
   const bytes = dtype === 'f32' ? 4 : 2
   let perToken = 0
-  for (const { inputs, outputs } of linearLayers(model)) perToken += outputs + inputs / 2
+  // Layers share inputs; with lean memory most of them are made again.
+  const share = memory.isLean ? 8 : 2
+  for (const { inputs, outputs } of linearLayers(model)) perToken += outputs + inputs / share
   const layers = model.info.layerCount
   const stream = 2 * model.info.hiddenSize * layers
   const kept = config.gradient_checkpointing ? stream + perToken / layers : stream + perToken

@@ -142,6 +142,8 @@ export interface FinetuneOptions {
   readonly device: DeviceName
   /** null: as many as there are cores. */
   readonly threads: number | null
+  /** Whether cheap results are kept for the backward pass or made again: the same bits. */
+  readonly memory: 'auto' | 'lean' | 'fast'
   /** Modules to load: `./mine.ts`, `tritune-plugin-foo`. */
   readonly plugins: readonly string[]
 }

@@ -218,6 +218,7 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
 
     device: optional<DeviceName>(deviceField, 'auto'),
     threads: nullable(integer({ min: 1 })),
+    memory: optional(oneOf(['auto', 'lean', 'fast']), 'auto'),
     plugins: optional<readonly string[]>(listOf(text('the name or path of a module')), []),
   },
   'expected a mapping',

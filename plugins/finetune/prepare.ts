@@ -33,6 +33,8 @@ import { training } from './built-in.ts'
 import type { FinetuneConfig } from './config.ts'
 import { loadPlugins, unusedCapabilities } from './load-plugins.ts'
 import { chooseAdapter } from './open-adapter.ts'
+import { estimateMemory } from './estimate.ts'
+import { type MemoryMode, memoryMode } from './memory-mode.ts'
 import { findParts } from './parts.ts'
 import { createPlan } from './plan.ts'
 import { fitting } from './out-of-memory.ts'
@@ -110,6 +112,8 @@ export async function prepareRun(
   for (const { part } of strategies) disposing(open, part)
   const monitors = parts.monitors({ outputDir: config.output_dir, loggingSteps: config.logging_steps })
   for (const { part } of monitors) disposing(open, part)
+  const estimated = { config, model, data, dtype, parameters, adapter, optimizer, memory: KEEP_ALL }
+  const needed = Object.values(estimateMemory(estimated)).reduce((sum, bytes) => sum + bytes, 0)
   const owned = open.move()
   return {
     config,
@@ -131,6 +135,7 @@ export async function prepareRun(
     monitors,
     sampler,
     plan,
+    memory: memoryMode(config.memory, device, needed),
     notes: [
       ...(note ? [note] : []),
       ...slowDType(device, dtype),
@@ -141,6 +146,8 @@ export async function prepareRun(
     [Symbol.dispose]: () => owned.dispose(),
   }
 }
+
+const KEEP_ALL: MemoryMode = { isLean: false, reason: '' }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 

@@ -48,6 +48,13 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
     loadStateTensors(folder, state.tensors())
   }
 
+  const prune = (): void =>
+    pruneCheckpoints(
+      outputDir,
+      config.save_total_limit,
+      config.load_best_model_at_end ? (best?.step ?? null) : null,
+    )
+
   const save = (): void => {
     const folder = join(outputDir, `checkpoint-${step}`)
     saveTrainingState({
@@ -65,11 +72,7 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       tensors: state.tensors(),
       saveWeights: (temporary) => saveOutput(run, temporary),
     })
-    pruneCheckpoints(
-      outputDir,
-      config.save_total_limit,
-      config.load_best_model_at_end ? (best?.step ?? null) : null,
-    )
+    prune()
     emit({ type: 'save', step, folder })
     checkpoint = folder
   }
@@ -104,6 +107,8 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       state.load(saved.parts)
       ;({ step, best, stale, watchdog } = saved)
       emit({ type: 'note', text: `resumed from ${folder} at step ${step}` })
+      // A run that was killed between a save and this has one too many, and may not save again.
+      if (typeof resume !== 'object') prune()
     },
     stepDone(report) {
       ;({ step, loss } = report)

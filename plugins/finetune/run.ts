@@ -18,6 +18,7 @@ import type { LoadedDataset } from '../data/mod.ts'
 import type { AttachedAdapter } from '../peft/mod.ts'
 import type { FinetuneConfig } from './config.ts'
 import type { LoadedPlugin } from './load-plugins.ts'
+import type { MemoryMode } from './memory-mode.ts'
 import type { Plan } from './plan.ts'
 import type { RunTokenizer } from './run-tokenizer.ts'
 
@@ -55,6 +56,7 @@ export interface Run extends Disposable {
   readonly monitors: readonly NamedPart<Monitor>[]
   readonly sampler: Sampler | null
   readonly plan: Plan
+  readonly memory: MemoryMode
   /** Things worth saying before the start. */
   readonly notes: readonly string[]
 }

@@ -26,6 +26,7 @@ import {
   tensorScope,
   type TransformState,
   TrituneError,
+  withLeanMemory,
   withNoise,
 } from '../../core/mod.ts'
 import type { Batch } from '../data/mod.ts'
@@ -44,6 +45,8 @@ export interface TrainContext {
   /** Where the gradients lie; without it they are made as they come. */
   readonly gradients?: FlatGradients | null
   readonly checkpointing: boolean
+  /** Outputs of norms and gates are made again in the backward pass instead of kept: the same bits, less memory. */
+  readonly leanMemory?: boolean
   readonly seed: number
 }
 
@@ -110,13 +113,14 @@ function windowGradients(
   let offset = 0
   for (const batch of window) {
     const noise = { seed: context.seed, step, offset }
-    withNoise(noise, () => {
+    const pass = (): void => {
       using _scope = tensorScope()
       const { loss, log = {} } = forward(context, batch, 1 / trained)
       backward(loss)
       losses.push(readLater(readback, loss, `the loss of step ${step + 1}`))
       for (const [name, value] of Object.entries(log)) logs.push([name, readLater(readback, value)])
-    })
+    }
+    withNoise(noise, () => withLeanMemory(context.leanMemory === true, pass))
     offset += batch.ids.length
   }
   return {

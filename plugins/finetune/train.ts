@@ -73,7 +73,12 @@ async function trainSteps(
       return summarize(run)
     },
   })
-  const context = { ...run, checkpointing: config.gradient_checkpointing, seed: config.seed }
+  const context = {
+    ...run,
+    checkpointing: config.gradient_checkpointing,
+    leanMemory: run.memory.isLean,
+    seed: config.seed,
+  }
   let stopped = false
   while (keeper.step < plan.totalSteps) {
     const report = oneStep(run, context, keeper.step)

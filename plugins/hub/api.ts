@@ -65,6 +65,7 @@ function parseFile(item: Readonly<Record<string, unknown>>, what: string): HubFi
   if (typeof etag !== 'string' || !/^[0-9a-f]{40,64}$/.test(etag) || typeof bytes !== 'number') {
     throw nonsense(what, `${path} has no id`)
   }
+  if (!Number.isSafeInteger(bytes) || bytes < 0) throw nonsense(what, `${path} has ${bytes} bytes`)
   return { path, bytes, etag, large }
 }
 

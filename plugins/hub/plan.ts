@@ -46,9 +46,23 @@ export function weightFiles(paths: readonly string[], what: string, readIndex: (
   if (paths.includes(SINGLE_WEIGHTS)) return [SINGLE_WEIGHTS, ...adapter]
   if (paths.includes(WEIGHTS_INDEX)) return [...indexedShards(readIndex(), what), ...adapter]
   if (adapter.length > 0) return adapter
+  throw noWeights(paths, what)
+}
+
+/** @throws E_HUB when the repository has neither a model nor an adapter to read, naming what it has */
+export function checkConfig(paths: readonly string[], what: string): void {
+  if (paths.includes('config.json') || paths.includes('adapter_config.json')) return
+  if (!paths.some((path) => path.endsWith('.safetensors'))) throw noWeights(paths, what)
+  throw new TrituneError('E_HUB', 'the repository has no config.json', {
+    place: what,
+    remedy: 'choose a repository in the layout of transformers: config.json, tokenizer, model.safetensors',
+  })
+}
+
+function noWeights(paths: readonly string[], what: string): TrituneError {
   const ggufs = paths.filter((path) => path.endsWith('.gguf'))
   if (ggufs.length > 0) {
-    throw new TrituneError('E_HUB', 'the repository has GGUF files only', {
+    return new TrituneError('E_HUB', 'the repository has GGUF files only', {
       place: what,
       remedy: `name one of them: ${ggufs
         .slice(0, 8)
@@ -57,7 +71,7 @@ export function weightFiles(paths: readonly string[], what: string, readIndex: (
     })
   }
   const pickles = paths.some((path) => path.endsWith('.bin') || path.endsWith('.pth'))
-  throw new TrituneError(
+  return new TrituneError(
     'E_HUB',
     `the repository has no safetensors weights${pickles ? ', only pickled ones' : ''}`,
     {

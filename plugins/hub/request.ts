@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TrituneError } from '../../core/errors.ts'
 import type { HubSettings } from './settings.ts'
+import { watchSilence } from './silence.ts'
 
 export interface HubResponse {
   readonly response: Response
@@ -36,19 +37,9 @@ export async function hubGet(
   settings: HubSettings,
   { what, range }: { what: string; range?: string },
 ): Promise<HubResponse> {
-  const controller = new AbortController()
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const close = (): void => clearTimeout(timer)
-  const alive = (): void => {
-    close()
-    timer = setTimeout(
-      () => controller.abort(new Error(`no data for ${settings.silenceMs / 1000} s`)),
-      settings.silenceMs,
-    )
-  }
-  alive()
+  const { signal, alive, close } = watchSilence(settings, what)
   try {
-    const response = await follow(url, settings, { what, range, signal: controller.signal })
+    const response = await follow(url, settings, { what, range, signal })
     if (response.ok || response.status === 416) return { response, alive, close }
     close()
     await response.body?.cancel()
@@ -63,13 +54,14 @@ export async function hubGet(
 /** Repeats `work` while it fails with RetryableError, waiting longer each time. */
 export async function withRetries<T>(settings: HubSettings, work: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {
+    const began = performance.now()
     try {
       return await work()
     } catch (error) {
       if (!(error instanceof RetryableError)) throw error
       if (attempt >= settings.retries) throw error.reported
       const wait = error.waitMs ?? Math.min(settings.retryDelayMs * 2 ** attempt, MAX_DELAY_MS)
-      if (wait >= WORTH_TELLING_MS)
+      if (Math.max(wait, performance.now() - began) >= WORTH_TELLING_MS)
         settings.onNote(
           `${error.reported.message.split('\n')[0]}; trying again in ${Math.ceil(wait / 1000)} s`,
         )

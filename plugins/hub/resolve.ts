@@ -12,7 +12,15 @@ import { fetchCommit } from './api.ts'
 import type { RepoCache } from './cache.ts'
 import { repoCache } from './cache.ts'
 import { downloadBlob } from './download.ts'
-import { SINGLE_WEIGHTS, WEIGHTS_INDEX, indexedShards, isNeeded, smallFiles, weightFiles } from './plan.ts'
+import {
+  SINGLE_WEIGHTS,
+  WEIGHTS_INDEX,
+  checkConfig,
+  indexedShards,
+  isNeeded,
+  smallFiles,
+  weightFiles,
+} from './plan.ts'
 import type { HubReference } from './reference.ts'
 import { isCommit, looksLikePath, parseReference } from './reference.ts'
 import type { HubOptions, HubSettings } from './settings.ts'
@@ -79,6 +87,7 @@ async function fromHub(
   const fetchAll = (names: readonly string[]): Promise<void> =>
     inParallel(names, (name) => fetchFile(fileNamed(name, commit, what), { wanted, commit, cache, settings }))
   if (wanted.file === undefined) {
+    checkConfig(paths, what)
     const small = smallFiles(paths)
     await fetchAll(only === 'config' ? small.filter((name) => name === 'config.json') : small)
     if (only === 'config') return snapshot

@@ -72,7 +72,7 @@ export function hubSettings(options: HubOptions, env: Environment): HubSettings 
     onProgress: (!silent && options.onProgress) || (() => {}),
     onNote: options.onNote ?? (() => {}),
     symlinks: !isTrue(env['HF_HUB_DISABLE_SYMLINKS']),
-    silenceMs: (Number(env['HF_HUB_DOWNLOAD_TIMEOUT']) || 60) * 1000,
+    silenceMs: silenceMs(Number(env['HF_HUB_DOWNLOAD_TIMEOUT'])),
     retries: options.retries ?? 5,
     retryDelayMs: options.retryDelayMs ?? 500,
   }
@@ -82,6 +82,11 @@ export function hubSettings(options: HubOptions, env: Environment): HubSettings 
 
 function isTrue(value: string | undefined): boolean {
   return /^(1|true|yes|on)$/i.test(value ?? '')
+}
+
+/** No timer is longer than 2³¹ ms: it would end at once. */
+function silenceMs(seconds: number): number {
+  return seconds > 0 ? Math.min(seconds * 1000, 2 ** 31 - 1) : 60_000
 }
 
 function homeOf(env: Environment): string {

@@ -118,6 +118,8 @@ async function compare(one: Case, context: BenchContext): Promise<Row[]> {
   const leaner = theirs.toSorted(
     (a, b) => numberIn(a, 'trainPeakRssBytes') - numberIn(b, 'trainPeakRssBytes'),
   )[0]
+  progress(`${name}: ours with memory: lean`)
+  const lean = await leanMemory(options)
   const amx = dtype === 'bf16' && ours.ready.amx === true
   return [
     ...peers.map((peer) =>
@@ -127,7 +129,8 @@ async function compare(one: Case, context: BenchContext): Promise<Row[]> {
         note: `first loss ${losses[0].toFixed(3)} / ${peer.losses[0].toFixed(3)}`,
       }),
     ),
-    memoryRow(`${name}: peak memory, the leaner`, memory, leaner, 'trainPeakRssBytes', MEMORY_LIMIT),
+    memoryRow(`${name}: peak memory, lean`, lean, leaner, 'trainPeakRssBytes', MEMORY_LIMIT),
+    memoryRow(`${name}: peak memory, fast`, memory, leaner, 'trainPeakRssBytes', null),
     ...peers.map((peer, i) =>
       memoryRow(`${name}: peak with loading, ${peer.name}`, memory, theirs[i], 'peakRssBytes', null),
     ),
@@ -142,6 +145,19 @@ async function compare(one: Case, context: BenchContext): Promise<Row[]> {
         ]),
     ...whereRows(name, steps),
   ]
+}
+
+/** The memory of two steps with `memory: lean`, of a process of its own. */
+async function leanMemory(options: readonly string[]): Promise<Answer> {
+  await using child = await startChild('tritune', [
+    process.execPath,
+    script('finetune_ours.ts'),
+    ...options,
+    '--lean',
+    '1',
+  ])
+  for (let step = 0; step < 2; step++) await child.ask('step')
+  return child.ask('memory')
 }
 
 function expectSameStart(name: string, ours: number, peer: number): void {

@@ -29,6 +29,7 @@ function readOptions(): {
   model: string
   dtype: 'f32' | 'bf16'
   checkpointing: boolean
+  leanMemory: boolean
   numbers: Record<string, number>
 } {
   const number = (fallback: string): { type: 'string'; default: string } => ({
@@ -40,6 +41,7 @@ function readOptions(): {
       model: { type: 'string' },
       dtype: { type: 'string', default: 'f32' },
       checkpointing: number('0'),
+      lean: number('0'),
       batch: number('4'),
       length: number('512'),
       rank: number('16'),
@@ -57,6 +59,7 @@ function readOptions(): {
     model: values.model,
     dtype: values.dtype === 'bf16' ? 'bf16' : 'f32',
     checkpointing: values.checkpointing === '1',
+    leanMemory: values.lean === '1',
     numbers,
   }
 }
@@ -98,7 +101,7 @@ function productFlop(
 
 async function main(): Promise<void> {
   const say = (value: object): void => void process.stdout.write(`${JSON.stringify(value)}\n`)
-  const { model: path, dtype, checkpointing, numbers } = readOptions()
+  const { model: path, dtype, checkpointing, leanMemory, numbers } = readOptions()
   const { batch, length, rank, steps, threads, seed } = numbers
   const baseRss = rss('VmRSS')
   let parts: Part[] = []
@@ -108,7 +111,7 @@ async function main(): Promise<void> {
   using adapter = attachLora(model, { rank, alpha: 2 * rank, targetModules: 'all-linear', seed })
   using optimizer = chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.01 })).init(adapter.parameters)
   const { parameters } = adapter
-  const context = { model, device, parameters, optimizer, checkpointing, seed }
+  const context = { model, device, parameters, optimizer, checkpointing, leanMemory, seed }
   const batches = Array.from({ length: steps }, (_, i) =>
     randomBatch(model.info.vocabSize, { batch, length, seed: seed + i }),
   )

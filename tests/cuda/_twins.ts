@@ -6,6 +6,7 @@
 import { expect } from 'bun:test'
 import { bf16ToNumber, numberToBf16 } from '../../core/tensor/dtype.ts'
 import type { CheckedFunctions } from '../../core/native/library.ts'
+import { SYMBOLS } from '../../core/native/symbols.ts'
 import { type Argument, run as runOnCpu } from '../native/_header.ts'
 import { randomNumbers } from '../native/_matrix.ts'
 import { cudaLibrary } from './_device.ts'
@@ -70,8 +71,8 @@ export function onCuda(name: keyof CheckedFunctions, ...given: readonly TwinArgu
     readonly bytes: Uint8Array<ArrayBuffer>
     readonly from: Operand
   }[] = []
-  const args = given.map((argument) => {
-    if (!isOperand(argument)) return argument ?? 0
+  const args = given.map((argument, i) => {
+    if (!isOperand(argument)) return SYMBOLS[name].args[i] === 'buf' ? argument : (argument ?? 0)
     const { bits, shift } = argument
     const { BYTES_PER_ELEMENT, byteLength } = bits
     call.tt_alloc(out, byteLength + 2 * MARGIN + shift * BYTES_PER_ELEMENT)

@@ -7,7 +7,7 @@
 `train` writes <family>/<name>.json, each a tokenizer.json; `cases` writes, beside every such file, <name>.cases with
 one JSON line per text: {"text", "ids", "bare", "decoded", "visible"}, where `visible` leaves special tokens out.
 `golden` writes small ones for the tests: <family>.json with a list of {"tokenizer", "cases"}.
-Needs tokenizers; with sentencepiece the Unigram family has SentencePiece's own normalisation rules.
+Needs tokenizers; with sentencepiece and protobuf the Unigram family has SentencePiece's own normalisation rules.
 """
 
 import argparse

@@ -84,9 +84,6 @@ test('a child that dies or hangs is a finding with its seed', async () => {
   expect(findings[0].what).toContain('the process ended with 1')
 }, 60_000)
 
-/** How an endless template and a hub that says "later" are stopped have tests of their own: these seeds hold neither. */
-const SHORT: Readonly<Record<string, number>> = { templates: 10, hub: 30 }
-
 for (const target of Object.keys(TARGETS)) {
   test.skipIf(note !== null)(
     `${target}: a short run finds nothing`,
@@ -94,7 +91,7 @@ for (const target of Object.keys(TARGETS)) {
       const { cases, findings } = await runTarget({
         target,
         seed: 1,
-        cases: SHORT[target] ?? 300,
+        cases: 300,
         seconds: 3,
         environment: {},
         patience: 60,

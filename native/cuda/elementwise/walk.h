@@ -90,16 +90,15 @@ template <class Index> TT_GPU Offsets offsets_at(const Steps<Index>& s, Index i)
   return at;
 }
 
-/// Checks dims; *elements = 0 when some size is, else 1.
+/// Checks dims; *elements = how many there are.
 inline tt_status check_dims(const char* name, const int64_t* dims, int32_t ndim, size_t* elements) {
   TT_REQUIRE(ndim >= 0 && ndim <= MAX_DIMS, "%s: ndim must be 0..%d, got %d", name, MAX_DIMS, ndim);
   TT_REQUIRE(dims || ndim == 0, "%s: dims is null", name);
-  *elements = 1;
-  for (int d = 0; d < ndim; d++) {
+  for (int d = 0; d < ndim; d++)
     TT_REQUIRE(dims[d * 3] >= 0, "%s: size of dimension %d is %lld", name, d, (long long)dims[d * 3]);
-    *elements = dims[d * 3] == 0 ? 0 : *elements;
-  }
   TT_REQUIRE(can_walk(dims, ndim), "%s: dims reach further than memory can", name);
+  *elements = 1;
+  for (int d = 0; d < ndim; d++) *elements *= size_t(dims[d * 3]);
   return TT_OK;
 }
 

@@ -24,19 +24,20 @@ const FILES: Readonly<Record<string, string>> = {
 const MOST_REQUESTS = 2000
 
 interface Answers {
-  dice: Dice
+  /** Of the case. What is answered depends on the address and on how often it was asked, not on who asked first. */
+  seed: number
   requests: number
+  asked: Map<string, number>
 }
 
 export function hubFuzzer(): Fuzzer {
-  const answers: Answers = { dice: createDice(0), requests: 0 }
+  const answers: Answers = { seed: 0, requests: 0, asked: new Map() }
   const server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: (request) => answer(answers, request) })
   const endpoint = `http://127.0.0.1:${server.port}`
   return {
     async run(dice) {
       const cacheDir = mkdtempSync(join(tmpdir(), 'tritune-fuzz-hub-'))
-      answers.dice = dice
-      answers.requests = 0
+      Object.assign(answers, { seed: dice.int(2 ** 31), requests: 0, asked: new Map() })
       try {
         const options = {
           endpoint,
@@ -62,8 +63,8 @@ export function hubFuzzer(): Fuzzer {
 
 function answer(answers: Answers, request: Request): Response {
   answers.requests++
-  const { dice } = answers
   const url = new URL(request.url)
+  const dice = diceFor(answers, `${url.pathname}${url.search}`)
   const right = rightAnswer(url)
   if (answers.requests > MOST_REQUESTS) return new Response('', { status: 404 })
   if (dice.chance(0.75)) return right.make(right.body, right.headers)
@@ -115,6 +116,12 @@ function answer(answers: Answers, request: Request): Response {
         ? right.make(JSON.stringify(mutateJson(dice, JSON.parse(right.body))) ?? '', right.headers)
         : right.make(`${right.body}x`, right.headers)
   }
+}
+
+function diceFor({ seed, asked }: Answers, address: string): Dice {
+  const times = asked.get(address) ?? 0
+  asked.set(address, times + 1)
+  return createDice(createHash('sha1').update(`${seed} ${times} ${address}`).digest().readUInt32LE())
 }
 
 interface RightAnswer {

@@ -2,7 +2,7 @@
  * One run at a time in an output folder, and what an earlier one left there.
  */
 import { describe, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -66,6 +66,15 @@ describe('lockOutputDir()', () => {
       text: expect.stringContaining('checkpoint-6 at step 6'),
     })
     expect(readdirSync(out).toSorted()).toEqual(readdirSync(whole.outputDir).toSorted())
+  })
+
+  test('a checkpoint too many, of a run that was killed after a save, goes at the resume', async () => {
+    using space = workspace()
+    const changes = { ...SAVING, save_total_limit: 2 }
+    const { outputDir } = await space.train(changes)
+    cpSync(join(outputDir, 'checkpoint-4'), join(outputDir, 'checkpoint-2'), { recursive: true })
+    await space.train(changes, { resume: 'newest' })
+    expect(listCheckpoints(outputDir).map(({ step }) => step)).toEqual([4, 6])
   })
 
   test.each(['a\0b', '\0', `${'x'.repeat(300)}`])('%j is one error that says why', async (name) => {

@@ -200,6 +200,62 @@ describe('a hub that asks to wait', () => {
   )
 })
 
+describe('a hub that says nothing', () => {
+  const before = process.env['HF_HUB_DOWNLOAD_TIMEOUT']
+  beforeEach(() => {
+    process.env['HF_HUB_DOWNLOAD_TIMEOUT'] = '1'
+  })
+  afterEach(() => {
+    if (before === undefined) delete process.env['HF_HUB_DOWNLOAD_TIMEOUT']
+    else process.env['HF_HUB_DOWNLOAD_TIMEOUT'] = before
+  })
+  const endless = (status: number, first: string): Response =>
+    new Response(
+      new ReadableStream({
+        start(controller) {
+          controller.enqueue(new TextEncoder().encode(first))
+        },
+      }),
+      { status },
+    )
+  const expectTold = async (what: string): Promise<void> => {
+    const error = await failure(resolveModel(REPO, options({ retries: 1 })))
+    expect(error.message).toContain('(no data for 1 s)')
+    // Once for each attempt; a busy machine looks late, or only when it is over.
+    expect(notes.length).toBeLessThanOrEqual(2)
+    for (const note of notes) {
+      expect(note).toStartWith(`waiting for ${what}: no data for `)
+      expect(note).toEndWith(' s; given up after 1 s')
+    }
+  }
+
+  test('in the middle of its answer is told, and given up', async () => {
+    hub.refuse = () => endless(200, '{')
+    await expectTold(REPO)
+  }, 20_000)
+
+  test('in the middle of a file, too', async () => {
+    hub.intercept = (path) => (path === 'model.safetensors' ? endless(200, 'x') : undefined)
+    await expectTold(`${REPO}/model.safetensors`)
+  }, 20_000)
+
+  test('in the middle of a refusal is not waited for', async () => {
+    hub.refuse = () => endless(503, 'x')
+    const error = await failure(resolveModel(REPO, options({ retries: 1 })))
+    expect(error.message).toContain('the hub cannot answer now (503)')
+  }, 20_000)
+})
+
+test('a size that is none is refused', async () => {
+  for (const size of [-1, 1.5, 2 ** 60]) {
+    hub.refuse = ({ pathname }) =>
+      pathname.includes('/tree/')
+        ? Response.json([{ type: 'file', path: 'config.json', oid: 'a'.repeat(40), size }])
+        : undefined
+    expect((await failure(resolveModel(REPO, options()))).message).toContain(`config.json has ${size} bytes`)
+  }
+})
+
 describe('a blob of the right size and the wrong bytes', () => {
   const damage = (): void => {
     const bytes = readFileSync(blob())

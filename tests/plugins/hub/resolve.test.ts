@@ -15,7 +15,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TrituneError } from '../../../core/errors.ts'
 import type { HubOptions, HubProgress } from '../../../plugins/hub/mod.ts'
-import { resolveModel } from '../../../plugins/hub/mod.ts'
+import { resolveModel, resolveModelPart } from '../../../plugins/hub/mod.ts'
 import type { FakeFile, FakeHub } from './_server.ts'
 import { COMMIT, fakeHub, gitId, large, sha256, text } from './_server.ts'
 
@@ -192,6 +192,22 @@ describe('resolveModel() of a hub model', () => {
     using pickled = fakeHub(REPO, { 'config.json': text('{}'), 'pytorch_model.bin': large(5) })
     const error = await failure(resolveModel(REPO, options({ endpoint: pickled.endpoint })))
     expect(error.message).toMatch(/no safetensors weights, only pickled ones/)
+  })
+
+  test('refuses a repository without a config before it downloads anything', async () => {
+    for (const [files, message] of [
+      [{ 'model.safetensors': large(5) }, /org\/tiny: the repository has no config\.json/],
+      [{ 'q4.gguf': large(5) }, /GGUF files only[^]*org\/tiny\/q4\.gguf/],
+      [{ 'README.md': text('x') }, /no safetensors weights/],
+    ] as const) {
+      using other = fakeHub(REPO, files)
+      for (const resolve of [
+        resolveModel,
+        (ref: string, more: HubOptions) => resolveModelPart(ref, 'config', more),
+      ])
+        expect((await failure(resolve(REPO, options({ endpoint: other.endpoint })))).message).toMatch(message)
+      expect(other.log.filter((line) => line.includes('/resolve/'))).toEqual([])
+    }
   })
 
   test('refuses paths that lead out of the snapshot', async () => {

@@ -55,6 +55,13 @@ describe('hubSettings()', () => {
     expect(hubSettings({ token: 'hf_option' }, implicit).token).toBe('hf_option')
   })
 
+  test('the longest silence is a time that a timer knows', () => {
+    const silence = (seconds: string): number =>
+      hubSettings({}, { HF_HUB_DOWNLOAD_TIMEOUT: seconds }).silenceMs
+    expect(['10', '', 'x', '0', '-5'].map(silence)).toEqual([10_000, 60_000, 60_000, 60_000, 60_000])
+    expect(['Infinity', '1e12'].map(silence)).toEqual([2 ** 31 - 1, 2 ** 31 - 1])
+  })
+
   test('an empty variable is none', () => {
     const env = { HOME: '/p', HF_HOME: '', HF_HUB_CACHE: '', HF_ENDPOINT: '', XDG_CACHE_HOME: '' }
     expect(hubSettings({}, env)).toMatchObject({

@@ -1,0 +1,42 @@
+/**
+ * `memory:` of a run: `fast` keeps what norms and gates give, `lean` makes it again in the backward pass. The same bits either way.
+ *
+ * `auto` takes `lean` when the estimate of `fast` would fill more than FILL of the memory that is free.
+ */
+import { readFileSync } from 'node:fs'
+import { freemem } from 'node:os'
+import type { Device } from '../../core/mod.ts'
+import { formatBytes } from './format.ts'
+
+export interface MemoryMode {
+  readonly isLean: boolean
+  /** For the summary: what decided. */
+  readonly reason: string
+}
+
+/** An estimate is an estimate, and the machine has other things to do. */
+const FILL = 0.7
+
+/** `needed`: bytes that the run takes when it keeps everything. */
+export function memoryMode(asked: 'auto' | 'lean' | 'fast', device: Device, needed: number): MemoryMode {
+  if (asked !== 'auto') return { isLean: asked === 'lean', reason: 'as the file says' }
+  const free = freeBytes(device)
+  const isLean = needed > FILL * free
+  const what = `keeping everything takes about ${formatBytes(needed)}, ${formatBytes(free)} are free`
+  return { isLean, reason: what }
+}
+
+/** All of a device that has a limit of its own (what is there already is the run's), else what the machine has left. */
+function freeBytes(device: Device): number {
+  return device.capacity ?? linuxAvailable() ?? freemem()
+}
+
+/** What Linux would give without swapping; caches count as free. */
+function linuxAvailable(): number | null {
+  try {
+    const kilobytes = /^MemAvailable: +(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]
+    return kilobytes === undefined ? null : Number(kilobytes) * 1024
+  } catch {
+    return null
+  }
+}
