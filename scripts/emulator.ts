@@ -5,9 +5,10 @@
  *   asan        under AddressSanitizer and UBSan, and a planted overflow that they must report
  *   tsan        under ThreadSanitizer, which sees races in shared memory, and a planted race that it must report
  *
- * Names of some of these run only those; a pattern after -t limits the tests. Exit code 1 when one of them fails.
+ * Names of some of these run only those, files of tests/cuda only these files; a pattern after -t limits the tests. Exit code 1
+ * when one of them fails.
  */
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { readdirSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import {
@@ -23,16 +24,16 @@ const SCHEDULES: readonly string[] = ['round-robin', 'greedy'].flatMap((turns) =
   ['forward', 'reverse'].flatMap((order) => ['late', 'early'].map((copies) => `${turns},${order},${copies}`)),
 )
 
-async function schedules(tests: readonly string[]): Promise<boolean> {
+async function schedules(files: readonly string[]): Promise<boolean> {
   let good = true
   for (const schedule of SCHEDULES) {
-    const outcome = await runBun(tests, { TRITUNE_EMULATOR_SCHEDULE: schedule })
+    const outcome = await runBun(testsOf(files), { TRITUNE_EMULATOR_SCHEDULE: schedule })
     good = say(outcome.code === 0, schedule, tally(outcome)) && good
   }
   return good
 }
 
-async function sanitized(variant: 'asan' | 'tsan', tests: readonly string[]): Promise<boolean> {
+async function sanitized(variant: 'asan' | 'tsan', files: readonly string[]): Promise<boolean> {
   const { output } = await buildEmulated(variant)
   using reports = openReportFolder()
   const environment = {
@@ -42,14 +43,15 @@ async function sanitized(variant: 'asan' | 'tsan', tests: readonly string[]): Pr
     ASAN_OPTIONS: `detect_leaks=0:${reports.logPath('asan')}`,
     TSAN_OPTIONS: `exitcode=0:${reports.logPath('tsan')}`,
   }
-  // Its planted mistakes would be reported, as they should be.
-  const outcome = await runBun(
-    tests.filter((file) => !file.endsWith('/emulator.test.ts')),
-    environment,
-  )
-  const found = ownReports(`${outcome.text}\n${reports.take()}`)
-  const good = say(outcome.code === 0 && found.length === 0, variant, tally(outcome))
-  for (const report of found.slice(0, 5)) console.log(await withLines(report, output))
+  let good = true
+  // The planted mistakes of that one would be reported, as they should be.
+  for (const group of groupsOf(files.filter((path) => !path.endsWith('/emulator.test.ts')))) {
+    const outcome = await runBun(testsOf(group), environment)
+    const found = ownReports(`${outcome.text}\n${reports.take()}`)
+    const name = group.length === 1 ? `${variant}: ${basename(group[0])}` : variant
+    good = say(outcome.code === 0 && found.length === 0, name, tally(outcome)) && good
+    for (const report of found.slice(0, 5)) console.log(await withLines(report, output))
+  }
 
   const planted = variant === 'asan' ? 'static shared-memory overflow' : 'race on a word'
   const right = variant === 'asan' ? 'right reverse' : 'right word'
@@ -70,21 +72,34 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { 'test-name-pattern': { type: 'string', short: 't' } },
 })
-const wanted = positionals.length > 0 ? positionals : ['schedules', 'asan', 'tsan']
 const pattern = values['test-name-pattern'] ? ['-t', values['test-name-pattern']] : []
+
+function testsOf(files: readonly string[]): string[] {
+  return ['test', ...files, '--timeout', '1200000', ...pattern]
+}
+
+/** One process a file: a report that ends it hides no other file. With a pattern one for all: a file without a match fails. */
+function groupsOf(files: readonly string[]): readonly (readonly string[])[] {
+  return pattern.length > 0 ? [files] : files.map((file) => [file])
+}
+
+const VARIANTS: readonly string[] = ['schedules', 'asan', 'tsan']
+const wrong = positionals.find((name) => !VARIANTS.includes(name) && !name.endsWith('.test.ts'))
+if (wrong !== undefined) throw new Error(`there are ${VARIANTS.join(', ')} and files, got ${wrong}`)
+const named = positionals.filter((name) => VARIANTS.includes(name))
+const chosen = positionals.filter((name) => !VARIANTS.includes(name))
 // What the bundled files are, and drivers, do not depend on the order of threads.
-const files = readdirSync(join(ROOT, 'tests/cuda'))
+const every = readdirSync(join(ROOT, 'tests/cuda'))
   .filter((name) => name.endsWith('.test.ts') && !/^(libraries|no-gpu)\./.test(name))
   .map((name) => `tests/cuda/${name}`)
-const tests = ['test', ...files, '--timeout', '120000', ...pattern]
+const files = chosen.length > 0 ? chosen : every
 let good = true
-for (const name of wanted) {
+for (const name of named.length > 0 ? named : VARIANTS) {
   if (name === 'schedules') {
     const plain: EmulatedVariant = 'plain'
     await buildEmulated(plain)
     console.log(EMULATED_OUTPUT)
-    good = (await schedules(tests)) && good
-  } else if (name === 'asan' || name === 'tsan') good = (await sanitized(name, tests)) && good
-  else throw new Error(`there are schedules, asan and tsan, got ${name}`)
+    good = (await schedules(files)) && good
+  } else if (name === 'asan' || name === 'tsan') good = (await sanitized(name, files)) && good
 }
 process.exit(good ? 0 : 1)
