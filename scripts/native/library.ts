@@ -50,6 +50,8 @@ export async function linkShared({
     '-Wl,--as-needed',
     '-Wl,--build-id=none',
     '-Wl,-z,noexecstack',
+    // Never unmapped: threads of the pool may still wait in it when a runtime closes its libraries at its end.
+    '-Wl,-z,nodelete',
     `-Wl,--version-script=${script}`,
   ]
   await run([linker, ...flags, '-o', `${output}.new`, ...objects, ...last])

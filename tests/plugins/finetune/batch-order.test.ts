@@ -1,8 +1,16 @@
 /** Ways to order and to leave out examples, in whole runs: resumed to the same bits, and refused when they change. */
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { TrituneError } from '../../../core/mod.ts'
-import { type Changes, workspace } from './_run.ts'
+import {
+  add,
+  defineOptions,
+  definePlugin,
+  type Objective,
+  type Plugin,
+  TrituneError,
+} from '../../../core/mod.ts'
+import { crossEntropy, prepareRun, train } from '../../../plugins/finetune/mod.ts'
+import { type Changes, cpu, fileBytes, workspace } from './_run.ts'
 
 test.each([
   [{ group_by_length: true }],
@@ -45,17 +53,39 @@ test('the steps of a run are the windows of its plan, none of them a rest', asyn
   expect(losses).toHaveLength(3)
 }, 60_000)
 
+/** Cross-entropy, and an evaluation that gets worse each time whatever is trained. */
+function worsening(): Plugin {
+  let evaluations = 0
+  const objective: Objective = {
+    ...crossEntropy.create({}),
+    loss(model, batch, options) {
+      const { loss } = crossEntropy.create({}).loss(model, batch, options)
+      return { loss: options.training ? loss : add(loss, 1000 * ++evaluations) }
+    },
+  }
+  const mine = { name: 'mine', options: defineOptions({}), create: () => objective }
+  return definePlugin({ name: 'test', provides: { objective: { mine } } })
+}
+
 test('early stopping leaves the best weights behind', async () => {
   using space = workspace()
-  const keys = { val_set_size: 4, eval_steps: 1, max_steps: 30, learning_rate: 5, warmup_steps: 0 }
-  const { result, events } = await space.train({
-    ...keys,
+  const config = space.config({
+    val_set_size: 4,
+    eval_steps: 1,
+    max_steps: 30,
+    warmup_steps: 0,
     early_stopping_patience: 3,
     save_strategy: undefined,
+    objective: 'mine',
   })
-  expect(result.steps).toBeLessThan(30)
-  const losses = events.flatMap((event) => (event.type === 'eval' ? [event.loss] : []))
-  expect(result.best?.loss).toBe(Math.min(...losses))
-  expect(result.best?.step).toBeLessThan(result.steps)
-  expect(events.some((event) => event.type === 'note' && event.text.includes('best weights'))).toBe(true)
+  using run = await prepareRun(config, { device: cpu, plugins: [worsening()] })
+  const notes: string[] = []
+  const result = await train(run, {
+    onEvent: (event) => void (event.type === 'note' && notes.push(event.text)),
+  })
+  expect(result).toMatchObject({ steps: 4, best: { step: 1 } })
+  expect(notes.some((text) => text.includes('best weights'))).toBe(true)
+  const file = 'adapter_model.safetensors'
+  const best = fileBytes(config.output_dir, 'checkpoint-1', file)
+  expect(fileBytes(config.output_dir, file).equals(best)).toBe(true)
 }, 60_000)

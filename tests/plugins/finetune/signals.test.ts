@@ -83,7 +83,7 @@ test.each([
     expect(fileBytes(space.path, 'stopped', file).equals(fileBytes(space.path, 'whole', file))).toBe(true)
     expect(metricsOf(join(space.path, 'stopped'))).toEqual(metricsOf(join(space.path, 'whole')))
   },
-  30_000,
+  90_000,
 )
 
 test('whatever a SIGKILL leaves under output_dir loads, and the next run goes on from it', async () => {
