@@ -1,8 +1,8 @@
 /**
- * What the gradients of both norms ask of their inputs.
+ * What both norms share: the sum that they normalise, and what their gradients ask of their inputs.
  */
 import { expectRows } from '../tensor/expect.ts'
-import { expectDType } from '../tensor/op.ts'
+import { expectDType, type ReferenceArray } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
@@ -29,4 +29,18 @@ export function expectNormGradient(
     expectDType(op, name, one, ['f32'])
     expectShape(`${op} ${name}`, one.shape, [h.rows])
   }
+}
+
+/** x + residual as the tensor `h` keeps it: this is normalised, for it is what the gradient sees. x where there is no residual. */
+export function normed(
+  x: ReferenceArray,
+  residual: ReferenceArray | undefined,
+  h: ReferenceArray | null,
+): Float64Array {
+  if (!residual || !h) return x.data
+  for (const [i, value] of x.data.entries()) {
+    const sum = value + residual.data[i]
+    h.data[i] = h.keep?.(sum) ?? sum
+  }
+  return h.data
 }

@@ -7,7 +7,7 @@ import { expectNumber, expectRows } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { expectNormGradient } from './_norm.ts'
+import { expectNormGradient, normed } from './_norm.ts'
 
 // ---- forward ----------------------------------------------------------------------------------------------------
 
@@ -43,8 +43,7 @@ export const layerNormForward: Op<LayerNormInputs, { readonly eps: number }, Lay
   },
   reference({ inputs: { x, residual, weight, bias }, params: { eps }, outputs: { y, h, mean, rstd } }) {
     const cols = weight.data.length
-    const values = residual ? x.data.map((value, i) => value + residual.data[i]) : x.data
-    h?.data.set(values)
+    const values = normed(x, residual, h)
     for (let row = 0; row < rstd.data.length; row++) {
       const line = values.subarray(row * cols, (row + 1) * cols)
       const mu = line.reduce((a, b) => a + b, 0) / cols

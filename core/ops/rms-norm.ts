@@ -7,7 +7,7 @@ import { expectNumber, expectRows } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { expectNormGradient } from './_norm.ts'
+import { expectNormGradient, normed } from './_norm.ts'
 
 // ---- forward ----------------------------------------------------------------------------------------------------
 
@@ -38,20 +38,12 @@ export const rmsNormForward: Op<RmsNormInputs, { readonly eps: number }, RmsNorm
   },
   reference({ inputs: { x, residual, weight }, params: { eps }, outputs: { y, h, rstd } }) {
     const cols = weight.data.length
+    const values = normed(x, residual, h)
     for (let row = 0; row < rstd.data.length; row++) {
-      let squares = 0
-      for (let c = 0; c < cols; c++) {
-        const i = row * cols + c
-        const value = x.data[i] + (residual ? residual.data[i] : 0)
-        if (h) h.data[i] = value
-        squares += value * value
-      }
-      const r = 1 / Math.sqrt(squares / cols + eps)
+      const line = values.subarray(row * cols, (row + 1) * cols)
+      const r = 1 / Math.sqrt(line.reduce((sum, value) => sum + value * value, 0) / cols + eps)
       rstd.data[row] = r
-      for (let c = 0; c < cols; c++) {
-        const i = row * cols + c
-        y.data[i] = (h ? h.data[i] : x.data[i]) * r * weight.data[c]
-      }
+      for (let c = 0; c < cols; c++) y.data[row * cols + c] = line[c] * r * weight.data[c]
     }
   },
   saves: ({ residual }) => [residual ? 'h' : 'x', 'weight', 'rstd'],

@@ -14,9 +14,9 @@ export type SampleInputs = {
 }
 
 export interface SampleParams {
-  /** 0: the largest logit, the lowest index among equals. */
+  /** 0: the largest logit, the lowest index among equals. NaN is never chosen. */
   readonly temperature: number
-  /** 0: off */
+  /** 0: off; 1: as temperature 0. */
   readonly topK: number
   /** 1: off. Keeps the token that crosses it. */
   readonly topP: number
@@ -52,6 +52,12 @@ export const sampleOp: Op<SampleInputs, SampleParams, { readonly ids: Tensor }> 
         const score = scores[token]
         scores[token] = score > 0 ? score / params.repetitionPenalty : score * params.repetitionPenalty
       }
+      for (const [token, score] of scores.entries()) if (Number.isNaN(score)) scores[token] = -Infinity
+      if (scores.every((score) => score === -Infinity))
+        throw new TrituneError(
+          'E_NAN',
+          `sample: row ${row} of the logits has no number above -Inf (all NaN or -Inf)`,
+        )
       ids.data[row] = choose(scores, params, wordAt(params.key, row) * 2 ** -32)
     }
   },
@@ -67,7 +73,7 @@ export function sample(
 
 function choose(scores: Float64Array, { temperature, topK, topP }: SampleParams, uniform: number): number {
   const order = Array.from(scores.keys()).toSorted((a, b) => scores[b] - scores[a] || a - b)
-  if (temperature === 0) return order[0]
+  if (temperature === 0 || topK === 1 || scores[order[0]] === Infinity) return order[0]
   const weights = scores.map((score) => Math.exp((score - scores[order[0]]) / temperature))
   // Ties of the last of the k stay, as in transformers.
   if (topK > 0 && topK < order.length) {

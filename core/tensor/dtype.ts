@@ -65,6 +65,13 @@ export function numberToF16(value: number): number {
   return u16[0]
 }
 
+/** The number that a tensor of this dtype keeps of a number. */
+export function rounded(dtype: DType, value: number): number {
+  if (dtype === 'f32') return Math.fround(value)
+  if (dtype === 'bf16') return bf16ToNumber(numberToBf16(value))
+  return dtype === 'f16' ? f16ToNumber(numberToF16(value)) : value
+}
+
 /** Reads element `index` of a host array as a number. */
 export function readElement(dtype: DType, array: HostArray, index: number): number {
   if (dtype === 'bf16') return bf16ToNumber(array[index])

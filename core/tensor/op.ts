@@ -5,7 +5,7 @@
  * also the oracle of every test: it works on plain Float64Arrays and knows nothing of devices.
  */
 import type { Device, OpArguments, OpImplementation, OpKey } from '../contracts/device.ts'
-import { type DType, readElement, writeElement } from './dtype.ts'
+import { type DType, readElement, rounded, writeElement } from './dtype.ts'
 import { expectSameCore } from '../copies.ts'
 import { TrituneError } from '../errors.ts'
 import { expectShape, sameShape, type Shape } from './shape.ts'
@@ -25,6 +25,8 @@ export interface TensorSpec {
 export interface ReferenceArray {
   readonly data: Float64Array
   readonly shape: Shape
+  /** What the tensor keeps of a number; absent where it keeps all of it. */
+  keep?(value: number): number
 }
 
 export interface ReferenceArguments<I extends OpInputs, P, R extends OpOutputs> {
@@ -365,7 +367,11 @@ export function runReference<I extends OpInputs, P, R extends OpOutputs>(
     else
       results[name] = accumulates.includes(name)
         ? widen(output)
-        : { data: new Float64Array(output.size), shape: output.shape }
+        : {
+            data: new Float64Array(output.size),
+            shape: output.shape,
+            keep: (value) => rounded(output.dtype, value),
+          }
   }
   op.reference({ inputs: wide, params, outputs: results } as ReferenceArguments<I, P, R>)
   for (const [name, output] of Object.entries(outputs)) {
