@@ -15,11 +15,12 @@ import * as v from 'valibot'
 import { recoverFolder, writeFileAtomic, writeFolderAtomicSync } from '../../core/files/atomic.ts'
 import { openCheckpoint } from '../../core/files/checkpoint.ts'
 import { fileError } from '../../core/files/files.ts'
+import { sha256OfFile } from '../../core/files/hash-file.ts'
 import { tensorDType } from '../../core/files/safetensors.ts'
 import { writeSafetensors } from '../../core/files/safetensors-write.ts'
 import { expectShape, type JsonValue, type Tensor, TrituneError } from '../../core/mod.ts'
 import { setTensorBytes, tensorBytes } from '../../core/tensor/tensor-bytes.ts'
-import { type BaseFiles, hashFile } from './base-model.ts'
+import type { BaseFiles } from './base-model.ts'
 
 export interface TrainingState {
   readonly format: 2
@@ -67,7 +68,7 @@ export function saveTrainingState({ folder, state, tensors, saveWeights }: SaveS
       })),
     )
     const files = Object.fromEntries(
-      filesIn(temporary).map((name) => [name, hashFile(join(temporary, name))]),
+      filesIn(temporary).map((name) => [name, sha256OfFile(join(temporary, name))]),
     )
     const content = { ...state, files }
     const text = JSON.stringify({ ...content, self: hashOf(content) }, null, 2)
@@ -203,7 +204,7 @@ function checkFiles(folder: string, files: BaseFiles): void {
     const path = join(folder, name)
     if (relative(folder, path).startsWith('..')) throw damaged(folder, `"${name}" is not a file of it`)
     if (!existsSync(path)) throw damaged(folder, `${name} is missing`)
-    if (hashFile(path) !== hash) throw damaged(path, 'the file is not as it was written')
+    if (sha256OfFile(path) !== hash) throw damaged(path, 'the file is not as it was written')
   }
 }
 
