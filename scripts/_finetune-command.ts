@@ -66,6 +66,8 @@ async function trainAndTell(run: Run, { file, overrides, resume, lock }: Trainin
   const { write, terminal, columns } = out
   const { logging_steps: loggingSteps } = run.config
   using stop = await stopOnSignals()
+  // Given back while signals are still heard, so that one at the very end leaves nothing behind.
+  using _held = lock
   const result = await train(run, {
     monitors: [createSummary({ write }), createProgress({ loggingSteps, terminal, columns, write })],
     onEvent: stop.check,

@@ -28,8 +28,11 @@ export async function lockOutputDir(outputDir: string): Promise<Disposable> {
     })
   }
   recoverLeftovers(folder, (name) => RUN_FILE.test(name))
+  let isHeld = true
   return {
     [Symbol.dispose]() {
+      if (!isHeld) return
+      isHeld = false
       lock[Symbol.dispose]()
       if (created !== undefined) removeEmpty(folder, created)
     },

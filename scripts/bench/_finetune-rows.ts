@@ -5,23 +5,38 @@
 import { TrituneError } from '../../core/errors.ts'
 import { type Answer, numberIn } from './_child.ts'
 import { median, medianRatio } from './_measure.ts'
-import type { Row } from './_topic.ts'
+import type { Roofline, Row } from './_topic.ts'
 
 /** A counted step of ours. */
 export interface OurStep {
   readonly seconds: number
   /** Multiply-adds or tiles a second that the machine reached around the step. */
   readonly peak: number
+  /** The share of it that the step's ops can reach, one after the other. */
+  readonly roofline: Roofline
   /** Seconds by op. */
   readonly ops: ReadonlyMap<string, number>
 }
 
 export function readOurStep(answer: Answer): OurStep {
-  const { ops } = answer
+  const { ops, roofline } = answer
   if (typeof ops !== 'object' || ops === null)
     throw new TrituneError('E_FORMAT', `expected "ops" in ${JSON.stringify(answer)}`)
   const seconds = Object.entries(ops).map(([name, value]): [string, number] => [name, Number(value)])
-  return { seconds: numberIn(answer, 'seconds'), peak: numberIn(answer, 'peak'), ops: new Map(seconds) }
+  return {
+    seconds: numberIn(answer, 'seconds'),
+    peak: numberIn(answer, 'peak'),
+    ops: new Map(seconds),
+    roofline: readRoofline(roofline),
+  }
+}
+
+function readRoofline(value: unknown): Roofline {
+  if (typeof value === 'object' && value !== null && 'share' in value && 'why' in value) {
+    const { share, why } = value
+    if (typeof share === 'number' && typeof why === 'string') return { share, why }
+  }
+  throw new TrituneError('E_FORMAT', `expected a roofline, got ${JSON.stringify(value)}`)
 }
 
 /** Rows of one peer. */
@@ -64,6 +79,7 @@ export function peakRow(
   { flop, limits, of }: { flop: number; limits: readonly [number | null, number | null]; of: string },
 ): Row {
   const rates = steps.map(({ seconds }) => flop / seconds)
+  const byShare = steps.map(({ roofline }) => roofline).toSorted((a, b) => a.share - b.share)
   return {
     name,
     ours: median(rates) / 1e9,
@@ -74,6 +90,7 @@ export function peakRow(
     goal: limits[1],
     better: 'higher',
     note: `of ${of}; ${(flop / 1e9).toFixed(0)} GFLOP of linear layers and head, both ways`,
+    roofline: byShare[byShare.length >> 1],
   }
 }
 

@@ -31,6 +31,8 @@ export interface KernelCase {
   readonly bound: Bound
   /** FLOP, or bytes read and written, of one run. */
   amount(dtype: FloatDType): number
+  /** Bytes read and written at least, packing included, beside what it computes; for the roofline. */
+  moved?(dtype: FloatDType): number
   /** Share of the machine's peak: lowest, hoped for; `amx`: of bf16 where tiles are the peak. */
   readonly limits: { readonly [P in 'plain' | 'amx']: readonly [floor: number | null, goal: number | null] }
   /** The same thing in kernels_peer.py; it must not be slower than that. */
@@ -89,6 +91,8 @@ function linearCase(inputs: number, outputs: number): KernelCase {
     name: `linear ${inputs} → ${outputs}`,
     bound: 'matrix',
     amount: () => 2 * ROWS * inputs * outputs,
+    // x and the weight are read and packed, y is written.
+    moved: (dtype) => (2 * inputs * (ROWS + outputs) + ROWS * outputs) * bytesOf(dtype),
     limits: outputs < 256 ? NARROW : GEMM,
     ops: [linearForward],
     open({ random }) {
@@ -104,14 +108,17 @@ function linearCase(inputs: number, outputs: number): KernelCase {
   }
 }
 
-export const KERNEL_CASES: readonly KernelCase[] = [
-  ...LINEAR_SHAPES.map(([inputs, outputs]) => linearCase(inputs, outputs)),
-  {
-    name: 'linear + LoRA r16, both ways',
+/** A layer with LoRA, forward and back to the input and both factors. */
+function loraCase(name: string, dropout: number, peer?: KernelCase['peer']): KernelCase {
+  const drop = { dropout, rng: dropout > 0 ? Uint32Array.of(1, 2, 3, 4, 0, 0) : null }
+  return {
+    name,
     bound: 'matrix',
     amount: () => 2 * ROWS * (2 * C * MLP + 3 * R * (C + MLP)),
+    // x, dy and twice the weight are read and packed, y and dx written, x and dy read once more for the factors.
+    moved: (dtype) => (4 * C * MLP + 4 * ROWS * (C + MLP)) * bytesOf(dtype),
     limits: GEMM,
-    peer: { op: 'lora_linear', shape: { rows: ROWS, in: C, out: MLP, rank: R } },
+    peer,
     ops: [linearForward, linearBackward],
     open({ random }) {
       const [x, weight, dy] = [random([ROWS, C]), random([MLP, C]), random([ROWS, MLP])]
@@ -125,23 +132,30 @@ export const KERNEL_CASES: readonly KernelCase[] = [
         accumulateDx: false,
       }
       return () => {
-        const { xa } = run(
-          linearForward,
-          { x, weight, bias: undefined, loraA, loraB },
-          { scale: 2, ...NO_DROPOUT },
-        )
+        const { xa } = run(linearForward, { x, weight, bias: undefined, loraA, loraB }, { scale: 2, ...drop })
         run(
           linearBackward,
           { dy, x, weight, loraA, loraB, xa: xa ?? undefined },
-          { scale: 2, ...NO_DROPOUT, ...wants },
+          { scale: 2, ...drop, ...wants },
         )
       }
     },
-  },
+  }
+}
+
+export const KERNEL_CASES: readonly KernelCase[] = [
+  ...LINEAR_SHAPES.map(([inputs, outputs]) => linearCase(inputs, outputs)),
+  loraCase('linear + LoRA r16, both ways', 0, {
+    op: 'lora_linear',
+    shape: { rows: ROWS, in: C, out: MLP, rank: R },
+  }),
+  loraCase('linear + LoRA r16, dropout, both ways', 0.05),
   {
     name: 'linear_cross_entropy, both ways',
     bound: 'matrix',
     amount: () => 4 * ROWS * C * V,
+    // The weight is read and packed for either product.
+    moved: (dtype) => (4 * V * C + 3 * ROWS * C) * bytesOf(dtype),
     limits: HEAD,
     peer: { op: 'linear_cross_entropy', shape: { tokens: ROWS, hidden: C, vocab: V }, reps: 3, warmup: 1 },
     ops: [linearCrossEntropyOp],
@@ -160,6 +174,8 @@ export const KERNEL_CASES: readonly KernelCase[] = [
     bound: 'arithmetic',
     // Two products forward, five backward.
     amount: () => 7 * 2 * PAIRS * D,
+    // Forward q, k, v and o; backward these with the gradients of all four.
+    moved: (dtype) => 3 * 2 * ROWS * (H + KV) * D * bytesOf(dtype),
     limits: ATTENTION,
     peer: { op: 'sdpa', shape: { batch: DOCUMENTS, heads: H, kvHeads: KV, length: LENGTH, headDim: D } },
     ops: [attentionForward, attentionBackward],

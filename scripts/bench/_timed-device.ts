@@ -1,6 +1,7 @@
 /**
  * A device that knows how long its ops took, to tell the work from what surrounds it and to say where a step's time goes.
  */
+import type { ArrayInputs, ArrayOutputs } from '../../core/contracts/device.ts'
 import type { Device, OpImplementation, OpKey } from '../../core/mod.ts'
 
 export interface TimedDevice {
@@ -13,7 +14,10 @@ export interface TimedDevice {
   readonly reference: ReadonlySet<string>
 }
 
-export function timeDevice(inner: Device): TimedDevice {
+/** Sees every call of a native op after it ran, outside of what is timed. */
+export type CallWatcher = (op: string, inputs: ArrayInputs, outputs: ArrayOutputs) => void
+
+export function timeDevice(inner: Device, watch: CallWatcher = () => {}): TimedDevice {
   const wrapped = new Map<OpKey, OpImplementation | undefined>()
   const reference = new Set<string>()
   let spent = new Map<string, number>()
@@ -36,8 +40,16 @@ export function timeDevice(inner: Device): TimedDevice {
         if (answer !== true) reference.add(op.name)
         return answer
       },
-      run: (inputs, outputs, params) => timed(op.name, () => implementation.run(inputs, outputs, params)),
-      runMany: runMany && ((calls) => timed(op.name, () => runMany(calls))),
+      run(inputs, outputs, params) {
+        timed(op.name, () => implementation.run(inputs, outputs, params))
+        watch(op.name, inputs, outputs)
+      },
+      runMany:
+        runMany &&
+        ((calls) => {
+          timed(op.name, () => runMany(calls))
+          for (const { inputs, outputs } of calls) watch(op.name, inputs, outputs)
+        }),
     }
   }
   const takeByOp = (): ReadonlyMap<string, number> => {

@@ -6,9 +6,9 @@
  *
  * LoRA (rank r, alpha 2 r, no dropout) on all linear layers, AdamW with decay 0.01, clipping at 1, the trainer's own
  * step. Random token ids from a fixed seed. JSON lines, as the peer speaks them: {"ready": true} on start, then "step"
- * → {"seconds", "loss", "gradNorm", "ops", "peak"}, "memory" → {"peakRssBytes", "trainPeakRssBytes", …}, "quit".
- * "ops": seconds by op; "peak": operations a second that the machine reached around the step; "flop" at the start: what a
- * step's products with frozen weights compute.
+ * → {"seconds", "loss", "gradNorm", "ops", "peak", "roofline"}, "memory" → {"peakRssBytes", "trainPeakRssBytes", …}, "quit".
+ * "ops": seconds by op; "peak": operations a second that the machine reached around the step; "roofline": the
+ * share of it that the step can reach, and why; "flop" at the start: what a step's products with frozen weights compute.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -19,6 +19,7 @@ import { openCpu } from '../../plugins/cpu/device.ts'
 import { trainStep } from '../../plugins/finetune/train-step.ts'
 import { loadModel } from '../../plugins/models/mod.ts'
 import { attachLora } from '../../plugins/peft/mod.ts'
+import { type Part, roofline, workOf } from './_roofline.ts'
 import { randomBatch } from './_random-step.ts'
 import { timeDevice } from './_timed-device.ts'
 
@@ -80,6 +81,13 @@ function measurePeak(dtype: 'f32' | 'bf16'): number {
   return rate[0]
 }
 
+/** Bytes a second that a copy past the caches reads and writes now: TT_PEAK_MEMCPY. */
+function measureCopy(): number {
+  const rate = new Float64Array(1)
+  openLibrary('cpu').call.tt_bench_peak(rate, 2, 64 << 20, 0.05)
+  return rate[0]
+}
+
 /** Products of activations with frozen weights, forward and back to the input: neither LoRA nor attention. */
 function productFlop(
   { layers, head }: Pick<Model, 'layers' | 'head'>,
@@ -96,7 +104,8 @@ async function main(): Promise<void> {
   const { model: path, dtype, checkpointing, leanMemory, numbers } = readOptions()
   const { batch, length, rank, steps, threads, seed } = numbers
   const baseRss = rss('VmRSS')
-  const timed = timeDevice(openCpu({ threads }))
+  let parts: Part[] = []
+  const timed = timeDevice(openCpu({ threads }), (...call) => void parts.push(workOf(...call)))
   const { device } = timed
   using model = loadModel(path, { device, dtype })
   using adapter = attachLora(model, { rank, alpha: 2 * rank, targetModules: 'all-linear', seed })
@@ -115,13 +124,14 @@ async function main(): Promise<void> {
   } catch {
     // Without it "trainPeakRssBytes" includes loading, which is the stricter number.
   }
+  const flop = productFlop(model, { tokens: batch * length, trained: batch * (length - 1) })
   say({
     ready: true,
     dtype,
     checkpointing,
     device: device.description,
     amx: onAmx(),
-    flop: productFlop(model, { tokens: batch * length, trained: batch * (length - 1) }),
+    flop,
     tokensPerStep: batch * length,
     trainableParameters: [...parameters.values()].reduce((sum, { size }) => sum + size, 0),
   })
@@ -133,6 +143,7 @@ async function main(): Promise<void> {
     if (command === 'step') {
       const before = measurePeak(dtype)
       timed.takeByOp()
+      parts = []
       const started = performance.now()
       const { loss, metrics } = trainStep(context, [batches[done % steps]], {
         step: done,
@@ -141,7 +152,8 @@ async function main(): Promise<void> {
       const seconds = (performance.now() - started) / 1000
       const ops = Object.fromEntries(timed.takeByOp())
       const peak = (before + measurePeak(dtype)) / 2
-      say({ seconds, loss, gradNorm: metrics.grad_norm, ops, peak })
+      const limit = roofline(parts, flop, { flop: peak, bytes: measureCopy() })
+      say({ seconds, loss, gradNorm: metrics.grad_norm, ops, peak, roofline: limit })
       done++
     } else if (command === 'memory') {
       const trainPeakRssBytes = rss('VmHWM')

@@ -7,9 +7,10 @@ import { type Device, noGrad, tensorScope, TrituneError } from '../../core/mod.t
 import { type NativeLibrary, openLibrary } from '../../core/native/library.ts'
 import { openCpu } from '../../plugins/cpu/device.ts'
 import { type Child, numberIn, startChild } from './_child.ts'
+import { roofline } from './_roofline.ts'
 import { createMaker, KERNEL_CASES, type KernelCase, once } from './_kernel-cases.ts'
 import { inTurn, median, medianRatio, seconds } from './_measure.ts'
-import type { BenchContext, Row, Topic } from './_topic.ts'
+import type { BenchContext, Roofline, Row, Topic } from './_topic.ts'
 
 // TT_PEAK_* of tritune.h
 const PEAK_FMA = 0
@@ -68,17 +69,20 @@ async function measure(one: KernelCase, { dtype, device, library, context }: Set
   )
   const [floor, goal] = one.limits[calibrate.amx ? 'amx' : 'plain']
   const unit = one.bound === 'memory' ? 'GB/s' : 'GFLOP/s'
+  const ratio = medianRatio(rates.ours, rates.peak)
   const rows: Row[] = [
     {
       name: `${one.name}, ${dtype}`,
       ours: median(rates.ours) / 1e9,
       peer: median(rates.peak) / 1e9,
       unit,
-      ratio: medianRatio(rates.ours, rates.peak),
+      ratio,
       floor,
       goal,
       better: 'higher',
       note: calibrate.name,
+      roofline:
+        floor !== null && ratio < floor ? rooflineOf(library, one, dtype, median(rates.peak)) : undefined,
     },
   ]
   if (context.python && one.peer)
@@ -129,6 +133,26 @@ function openCase(
     },
   })
   return { body, tensors }
+}
+
+/** The op's work, one after the other with a copy of what it must move, at the rate of copies of that size. */
+function rooflineOf(
+  library: NativeLibrary,
+  one: KernelCase,
+  dtype: 'f32' | 'bf16',
+  flopRate: number,
+): Roofline | undefined {
+  if (!one.moved) return undefined
+  const [flop, bytes, rate] = [one.amount(dtype), one.moved(dtype), new Float64Array(1)]
+  const rates = Array.from({ length: 5 }, () => {
+    library.call.tt_bench_peak(rate, PEAK_MEMCPY, Math.ceil(bytes / 2 / 4096) * 4096, PEAK_SECONDS)
+    return rate[0]
+  })
+  const parts = [
+    { flop, bytes: 0 },
+    { flop: 0, bytes },
+  ]
+  return roofline(parts, flop, { flop: flopRate, bytes: median(rates) })
 }
 
 function peakOf(

@@ -18,6 +18,11 @@ const SHAPES: readonly Shape[] = [
   { rows: 300, cols: 130, out: 90, rank: 21, p: 0 },
   { rows: 35, cols: 20, out: 100, rank: 70, p: 0 },
   { rows: 530, cols: 20, out: 12, rank: 2, p: 0.5 },
+  // Several strips and panels of either operand, few rows, and a rank whose gradients take another way.
+  { rows: 700, cols: 150, out: 40, rank: 16, p: 0.1 },
+  { rows: 90, cols: 610, out: 400, rank: 21, p: 0.3 },
+  { rows: 3, cols: 65, out: 33, rank: 8, p: 0.4 },
+  { rows: 35, cols: 40, out: 50, rank: 70, p: 0.2 },
 ]
 const SCALE = 1.5
 const RNG = new Uint32Array([7, 11, 3, 5, 2 ** 32 - 5, 1])
@@ -203,14 +208,14 @@ for (const isa of reachableIsas()) {
   })
 }
 
-test('tt_linear_backward() and tt_linear_cross_entropy() give the same bits twice', () => {
-  for (const threads of [1, 2, 3]) {
-    run('tt_init', 0, threads, 0)
+test('tt_linear_backward() and tt_linear_cross_entropy() give the same bits with any number of threads', () => {
+  for (const isa of reachableIsas()) {
     for (const dtype of [F32, BF16]) {
       const c = makeCase({ rows: 700, cols: 96, out: 80, rank: 8, p: 0.25 }, dtype)
       const xa = randomInput(700 * 8, 9)
       const targets = Int32Array.from({ length: 700 }, (_, i) => i % 80)
-      const results = [0, 1].map(() => {
+      const results = [1, 1, 2, 2, 3, 9].map((threads) => {
+        run('tt_init', 0, threads, isa)
         const [dx, dh] = [
           guarded(new Float64Array(700 * 96), dtype),
           guarded(new Float64Array(700 * 96), dtype),
@@ -224,8 +229,41 @@ test('tt_linear_backward() and tt_linear_cross_entropy() give the same bits twic
         run('tt_linear_cross_entropy', ...head, 700, 96, 80, 1, 0, dtype, null)
         return Buffer.concat([dx, dh, ...parts].map((part) => Buffer.from(part.view.buffer)))
       })
-      expect(results[1].equals(results[0])).toBe(true)
+      for (const result of results) expect(result.equals(results[0])).toBe(true)
     }
+  }
+})
+
+test('a layer whose weight is packed in groups gives the bits of its halves, with dropout', () => {
+  run('tt_init', 0, 2, 0)
+  // 8192 deep: 24 MiB of packed weight are fewer rows than these.
+  const [rows, cols, out, rank] = [1024, 8192, 1024, 4]
+  const numbers = (n: number, seed: number): Float32Array<ArrayBuffer> => {
+    const values = new Float32Array(n)
+    for (let i = 0, state = seed; i < n; i++) {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+      values[i] = state / 2 ** 32 - 0.5
+    }
+    return values
+  }
+  const [x, w] = [numbers(rows * cols, 1), numbers(out * cols, 2)]
+  const [a, b] = [numbers(rank * cols, 3), numbers(out * rank, 4)]
+  const product = (first: number, count: number): { y: Float32Array; xa: Float32Array } => {
+    const [y, xa] = [new Float32Array(rows * count), new Float32Array(rows * rank)]
+    const [part, factor] = [w.subarray(first * cols), b.subarray(first * rank)]
+    const sizes = [rows, cols, count, rank, SCALE, 0.3, F32, null] as const
+    run('tt_linear_forward', y, xa, x, part, null, a, factor, RNG, ...sizes)
+    return { y, xa }
+  }
+  const whole = product(0, out)
+  for (const first of [0, out / 2]) {
+    const half = product(first, out / 2)
+    expect(half.xa.every((value, i) => value === whole.xa[i])).toBe(true)
+    const same = half.y.every((value, i) => {
+      const [row, column] = [Math.floor(i / (out / 2)), first + (i % (out / 2))]
+      return value === whole.y[row * out + column]
+    })
+    expect(same).toBe(true)
   }
 })
 

@@ -177,20 +177,23 @@ for (const isa of reachableIsas()) {
       }
     })
 
-    test('tt_matmul() gives the same bits twice', () => {
-      for (const threads of [1, 2, 3]) {
-        run('tt_init', 0, threads, isa)
-        const [m, n, k] = [333, 222, 111]
+    test('tt_matmul() gives the same bits twice, and with any number of threads', () => {
+      for (const [m, n, k] of [
+        [333, 222, 111],
+        // Few columns and a deep sum, which threads share.
+        [700, 20, 90],
+        [24, 40, 13_001],
+      ] as const) {
         for (const dtype of [F32, BF16]) {
           const a = randomInput(m * k, 1, dtype)
           const b = randomInput(k * n, 2, dtype)
-          const results = [0, 1, 2].map(() => {
+          const results = [1, 1, 2, 2, 3, 9].map((threads) => {
+            run('tt_init', 0, threads, isa)
             const c = guarded(new Float64Array(m * n))
             run('tt_matmul', c.view, a.view, b.view, 1, m, n, k, 0, 0, 0, 0, 0, 1, 0, F32, dtype, null)
             return Buffer.from(c.view.buffer)
           })
-          expect(results[1].equals(results[0])).toBe(true)
-          expect(results[2].equals(results[0])).toBe(true)
+          for (const result of results) expect(result.equals(results[0])).toBe(true)
         }
       }
     })

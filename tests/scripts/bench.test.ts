@@ -3,8 +3,9 @@ import { startChild } from '../../scripts/bench/_child.ts'
 import { inTurn, median, medianRatio } from '../../scripts/bench/_measure.ts'
 import { randomBatch } from '../../scripts/bench/_random-step.ts'
 import { timeDevice } from '../../scripts/bench/_timed-device.ts'
+import { formatRooflines, roofline, workOf } from '../../scripts/bench/_roofline.ts'
 import { formatRows, judge, type Row } from '../../scripts/bench/_topic.ts'
-import { referenceDevice, rmsNorm, tensor, tensorScope } from '../../core/mod.ts'
+import { linear, referenceDevice, rmsNorm, tensor, tensorScope, zeros } from '../../core/mod.ts'
 import { openCpu } from '../../plugins/cpu/mod.ts'
 
 const row: Row = { name: 'x', ours: 3, peer: 2, unit: 's', ratio: 1.5, floor: 1, goal: 2, better: 'higher' }
@@ -35,6 +36,48 @@ test('`formatRows()` lines columns up', () => {
   expect(first.indexOf('1.50')).toBe(second.indexOf('1.50'))
   expect(second).toContain('12345')
   expect(head.indexOf('ours') + 4).toBe(second.indexOf('12345') + 5)
+})
+
+describe('roofline()', () => {
+  const rates = { flop: 100e9, bytes: 10e9 }
+  test('`roofline()` takes the longer of computing and moving for each part', () => {
+    const parts = [
+      { flop: 200e9, bytes: 1e9 },
+      { flop: 10e9, bytes: 20e9 },
+    ]
+    // 2 s of multiply-adds, then 2 s of moving.
+    expect(roofline(parts, 200e9, rates).share).toBeCloseTo(0.5, 12)
+    expect(roofline(parts, 210e9, rates).share).toBeCloseTo(0.525, 12)
+  })
+  test('`judge()` excuses what is below the floor but at 0.95 of its roofline', () => {
+    const limited = { ...row, ratio: 0.76, roofline: { share: 0.8, why: 'it copies' } }
+    expect(judge({ ...limited, floor: 0.9 })).toBe('roofline')
+    expect(judge({ ...limited, floor: 0.9, ratio: 0.75 })).toBe('MISSED')
+    expect(judge({ ...limited, floor: 0.7 })).toBe('ok')
+    expect(judge({ ...limited, floor: 0.9, ratio: Number.NaN })).toBe('MISSED')
+    expect(judge({ ...limited, floor: 0.9, ratio: null, ours: 0.76 })).toBe('MISSED')
+  })
+  test('`formatRooflines()` has a line for what is below its floor, and no other', () => {
+    const limited: Row = { ...row, ratio: 0.6, floor: 0.9, roofline: { share: 0.8, why: 'it copies' } }
+    expect(formatRooflines([row, limited, { ...limited, ratio: 0.95 }])).toEqual([
+      'x: 0.60 is 0.75 of its roofline of 0.80 (it copies)',
+    ])
+  })
+  test('`workOf()` counts the multiply-adds and the bytes of a layer', () => {
+    const device = openCpu({ threads: 1 })
+    const seen: [string, number, number][] = []
+    const { device: watched } = timeDevice(device, (op, inputs, outputs) => {
+      const { flop, bytes } = workOf(op, inputs, outputs)
+      seen.push([op, flop, bytes])
+    })
+    using _scope = tensorScope()
+    const make = (...shape: number[]): ReturnType<typeof zeros> => zeros(shape, { device: watched })
+    const lora = { a: make(2, 8), b: make(4, 2), scale: 1 }
+    linear(make(3, 8), make(4, 8), { lora })
+    // x, weight, a, b, y, xa
+    const bytes = 4 * (24 + 32 + 16 + 8 + 12 + 6)
+    expect(seen.filter(([op]) => op === 'linear')).toEqual([['linear', 2 * 3 * (8 * 4 + 2 * (8 + 4)), bytes]])
+  })
 })
 
 describe('inTurn()', () => {

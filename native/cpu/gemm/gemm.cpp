@@ -54,7 +54,7 @@ tt_status small_rows(const Gemm& g, Crew crew) {
 
 tt_status run(const Gemm& g, Crew crew) {
   if (g.m == 0 || g.n == 0) return TT_OK;
-  if (g.taker) return gemm_blocked(g, crew);
+  if (g.taker || g.mask_a || g.mask_c) return gemm_blocked(g, crew);
   if (g.m <= SMALL_M && rows_by_rows(g)) return small_rows(g, crew);
   if (!crew.alone && gemm_is_deep(g)) return gemm_deep(g);
   if (g.k <= MAX_DEPTH || g.c_dtype != TT_F32 || g.a2_out) return gemm_blocked(g, crew);

@@ -5,6 +5,7 @@
 // product is for LoRA: its depth k2 is small and it rides along in the same pass.
 #pragma once
 #include "../runtime/internal.h"
+#include "dropout_mask.h"
 
 namespace tt {
 
@@ -49,6 +50,12 @@ struct Gemm {
   float* a2_out = nullptr;
   Operand down;
   float down_scale = 1;
+  /// Not on AMX. Not NULL: op(a2) is made of the elements of op(a) (m,k) that the mask keeps; needs a2_out and an `a` that
+  /// is neither k_major nor scaled.
+  const DropoutMask* mask_a = nullptr;
+  /// Not on AMX. Not NULL: the second product counts only where the mask keeps the element of c (m,n), all of whose
+  /// columns are here: ldc = n. beta is 0 or 1.
+  const DropoutMask* mask_c = nullptr;
   /// Not NULL: nothing is written to c, every piece of the product as f32 is handed over once, by any thread.
   const GemmTaker* taker = nullptr;
 };

@@ -2,8 +2,9 @@
 //
 // The smaller operand is packed once by all threads into shared memory. The larger one is cut into strips, and a strip is
 // packed by the thread that is about to use it, so it is read from memory once and is still in that thread's L2. Strips
-// come from a queue because cores differ in speed; the last ones are short, so that no thread waits long. Blocks and the order of every sum depend on the sizes and the number
-// of threads only: results do not depend on which thread computed them.
+// come from a queue because cores differ in speed; the last ones are short, so that no thread waits long. How long they
+// are depends on the number of threads, the order of every sum on the sizes alone: results depend neither on the number
+// of threads nor on which of them computed what.
 #include <string.h>
 
 #include "gemm_crew.h"
@@ -34,8 +35,15 @@ struct Plan {
   int depth() const { return depth1 + depth2; }
   size_t panel_bytes(bool of_a) const { return size_t(of_a ? kernel.mr : kernel.nr) * depth() * kernel.element; }
   int width(bool of_a) const { return of_a ? kernel.mr : kernel.nr; }
-  /// Scratch of a tile, and behind it a made a2 or a piece.
+  /// Scratch of a tile, and behind it a made a2, a piece or a part that is to be masked; behind that the masked rows of a
+  /// panel, as they are and packed.
   size_t tile_floats() const { return size_t(kernel.m_block) * kernel.n_block; }
+  size_t behind_floats() const {
+    if (g.taker) return size_t(kernel.m_block) * (GEMM_PIECE + 16);
+    const size_t made = size_t(kernel.mr) * round_up(g.k2, kernel.nr), part = g.mask_c ? size_t(kernel.mr) * kernel.n_block : 0;
+    return ((made > part ? made : part) + 15) & ~size_t(15);
+  }
+  size_t masked_bytes() const { return g.mask_a ? (size_t(kernel.mr) * depth1 * dtype_bytes(g.a.dtype) + 63) & ~size_t(63) : 0; }
   int lanes() const { return strips_of_a ? g.m : g.n; }
   int strips() const { return heads + divide_up(lanes() - heads * strip, tail); }
   int strip_start(int i) const { return i < heads ? i * strip : heads * strip + (i - heads) * tail; }
@@ -68,9 +76,23 @@ void choose_blocks(Plan& plan) {
   plan.group = smaller(larger(plan.group / other_width, 1) * other_width, round_up(others, other_width));
 }
 
-/// op(a2) of rows whose first half is packed: made from that, packed behind it, and kept in g.a2_out when this caller is
-/// the one to do so (others would write the same).
-void make_a2(const Plan& plan, char* panels, int row, int lanes, int thread, bool keep) {
+/// A panel of the rows [row, row + rows) of op(a) with what g.mask_a drops left out.
+const char* pack_masked(const Plan& plan, int row, int rows, int thread) {
+  const Gemm& g = plan.g;
+  const size_t bytes = dtype_bytes(g.a.dtype), k = size_t(g.k);
+  float* scratch = static_cast<float*>(thread_scratch(thread, SLOT_TILE, 0));
+  char* masked = reinterpret_cast<char*>(scratch + plan.tile_floats() + plan.behind_floats());
+  char* packed = masked + plan.masked_bytes();
+  for (int i = 0; i < rows; i++) {
+    const char* from = static_cast<const char*>(g.a.data) + size_t(row + i) * g.a.ld * bytes;
+    TT_DISPATCH(apply_mask, masked + size_t(i) * k * bytes, from, k, size_t(row + i) * k, *g.mask_a, g.a.dtype);
+  }
+  plan.kernel.pack_a(packed, plan.panel_bytes(true), {masked, g.a.dtype, false, k, 1}, 0, rows, g.k);
+  return packed;
+}
+
+/// op(a2) of rows whose first half is packed: made from that, packed behind it, and kept in g.a2_out.
+void make_a2(const Plan& plan, char* panels, int row, int lanes, int thread) {
   const Gemm& g = plan.g;
   const GemmKernel& kernel = plan.kernel;
   float* scratch = static_cast<float*>(thread_scratch(thread, SLOT_TILE, 0));
@@ -79,20 +101,23 @@ void make_a2(const Plan& plan, char* panels, int row, int lanes, int thread, boo
   for (int i = 0; i < lanes; i += kernel.mr) {
     char* panel = panels + i / kernel.mr * plan.panel_bytes(true);
     const int count = smaller(kernel.mr, lanes - i);
-    kernel.tile({panel, plan.down, count, g.k2, plan.depth1, plan.depth(), plan.depth1, made, TT_F32, size_t(g.k2), g.down_scale, 0, nullptr, scratch, false});
+    const char* from = g.mask_a ? pack_masked(plan, row + i, count, thread) : panel;
+    kernel.tile({from, plan.down, count, g.k2, plan.depth1, plan.depth(), plan.depth1, made, TT_F32, size_t(g.k2), g.down_scale, 0, nullptr, scratch, false});
     kernel.pack_a(panel + size_t(plan.depth1) * kernel.mr * kernel.element, plan.panel_bytes(true), a2, 0, count, g.k2);
-    if (keep)
-      memcpy(g.a2_out + size_t(row + i) * g.k2, made, size_t(count) * g.k2 * sizeof(float));
+    memcpy(g.a2_out + size_t(row + i) * g.k2, made, size_t(count) * g.k2 * sizeof(float));
   }
 }
 
-void pack_a_panels(const Plan& plan, char* out, int row, int lanes, int thread, bool keep) {
+/// `made`: g.a2_out has these rows already.
+void pack_a_panels(const Plan& plan, char* out, int row, int lanes, int thread, bool made) {
   const Gemm& g = plan.g;
   const GemmKernel& kernel = plan.kernel;
   const size_t bytes = plan.panel_bytes(true);
   if (g.k) kernel.pack_a(out, bytes, g.a, row, lanes, g.k);
-  if (g.k2 && g.a2_out) make_a2(plan, out, row, lanes, thread, keep);
-  else if (g.k2) kernel.pack_a(out + size_t(plan.depth1) * kernel.mr * kernel.element, bytes, g.a2, row, lanes, g.k2);
+  if (!g.k2) return;
+  if (g.a2_out && !made) return make_a2(plan, out, row, lanes, thread);
+  const Operand a2 = g.a2_out ? Operand{g.a2_out, TT_F32, false, size_t(g.k2), 1} : g.a2;
+  kernel.pack_a(out + size_t(plan.depth1) * kernel.mr * kernel.element, bytes, a2, row, lanes, g.k2);
 }
 
 void pack_b_panels(const Plan& plan, char* out, int column, int lanes) {
@@ -101,6 +126,27 @@ void pack_b_panels(const Plan& plan, char* out, int column, int lanes) {
   const size_t bytes = plan.panel_bytes(false);
   if (g.k) kernel.pack_b(out, bytes, g.b, column, lanes, g.k);
   if (g.k2) kernel.pack_b(out + size_t(plan.depth1) * kernel.nr * kernel.element, bytes, g.b2, column, lanes, g.k2);
+}
+
+/// c = beta·c + the second product where g.mask_c keeps it: what the first one is then added to. A panel of rows at a time,
+/// so that it goes from L1 to c.
+void put_second_product(const Plan& plan, const char* a, const char* b, int row, int rows, int column, int columns, int thread) {
+  const Gemm& g = plan.g;
+  const GemmKernel& kernel = plan.kernel;
+  float* scratch = static_cast<float*>(thread_scratch(thread, SLOT_TILE, 0));
+  float* part = scratch + plan.tile_floats();
+  const char* second_b = b + size_t(plan.depth1) * kernel.nr * kernel.element;
+  for (int i = 0; i < rows; i += kernel.mr) {
+    const int some = smaller(kernel.mr, rows - i);
+    const char* second_a = a + i / kernel.mr * plan.panel_bytes(true) + size_t(plan.depth1) * kernel.mr * kernel.element;
+    kernel.tile({second_a, second_b, some, columns, plan.depth2, plan.depth(), plan.depth(), part, TT_F32, size_t(kernel.n_block), g.alpha, 0, nullptr,
+                 scratch, false});
+    for (int r = 0; r < some; r++) {
+      const size_t first = size_t(row + i + r) * g.ldc + column;
+      TT_DISPATCH(put_masked, static_cast<char*>(g.c) + first * dtype_bytes(g.c_dtype), part + size_t(r) * kernel.n_block, size_t(columns), first,
+                  *g.mask_c, g.beta != 0, g.c_dtype);
+    }
+  }
 }
 
 /// c[row …, column …] from packed panels that begin at that row and that column.
@@ -123,9 +169,11 @@ void multiply(const Plan& plan, const char* a, const char* b, int row, int rows,
   for (int i = 0; i < rows; i += kernel.m_block) {
     for (int j = 0; j < columns; j += kernel.n_block) {
       char* c = static_cast<char*>(g.c) + (size_t(row + i) * g.ldc + column + j) * dtype_bytes(g.c_dtype);
-      kernel.tile({a + i / kernel.mr * plan.panel_bytes(true), b + j / kernel.nr * plan.panel_bytes(false), smaller(kernel.m_block, rows - i),
-                   smaller(kernel.n_block, columns - j), plan.depth(), plan.depth(), plan.depth(), c, g.c_dtype, g.ldc, g.alpha, g.beta,
-                   plan.bias ? plan.bias + column + j : nullptr, scratch, plan.stream});
+      const char *of_a = a + i / kernel.mr * plan.panel_bytes(true), *of_b = b + j / kernel.nr * plan.panel_bytes(false);
+      const int m = smaller(kernel.m_block, rows - i), n = smaller(kernel.n_block, columns - j);
+      if (g.mask_c) put_second_product(plan, of_a, of_b, row + i, m, column + j, n, thread);
+      kernel.tile({of_a, of_b, m, n, g.mask_c ? plan.depth1 : plan.depth(), plan.depth(), plan.depth(), c, g.c_dtype, g.ldc, g.alpha,
+                   g.mask_c ? 1 : g.beta, plan.bias ? plan.bias + column + j : nullptr, scratch, plan.stream});
     }
   }
 }
@@ -142,12 +190,11 @@ tt_status pack_down(Plan& plan) {
 }
 
 tt_status reserve(Plan& plan) {
-  const GemmKernel& kernel = plan.kernel;
   const int width = plan.width(plan.strips_of_a), other_width = plan.width(!plan.strips_of_a);
   const size_t strip_bytes = divide_up(plan.strip, width) * plan.panel_bytes(plan.strips_of_a);
   const size_t shared_bytes = divide_up(plan.group, other_width) * plan.panel_bytes(!plan.strips_of_a);
-  const size_t behind = plan.g.taker ? size_t(kernel.m_block) * (GEMM_PIECE + 16) : size_t(kernel.mr) * round_up(plan.g.k2, kernel.nr);
-  const size_t tile_bytes = (plan.tile_floats() + behind) * sizeof(float);
+  const size_t masked = plan.g.mask_a ? plan.masked_bytes() + plan.panel_bytes(true) + 64 : 0;
+  const size_t tile_bytes = (plan.tile_floats() + plan.behind_floats()) * sizeof(float) + masked;
   plan.shared = static_cast<char*>(crew_scratch(plan.crew, SLOT_PACKED_B_OWN, SLOT_PACKED_B, shared_bytes + 64));
   if (!plan.shared) return no_gemm_scratch();
   for (int t = 0; t < thread_count(); t++) {
@@ -169,7 +216,7 @@ void run_strips_of_a(const Plan& plan) {
     share(plan.crew, size_t(plan.strips()), [&](size_t index, int thread) {
       const int row = plan.strip_start(int(index)), rows = plan.strip_lanes(int(index));
       char* packed = static_cast<char*>(thread_scratch(thread, SLOT_PACKED_A, 0));
-      pack_a_panels(plan, packed, row, rows, thread, group == 0);
+      pack_a_panels(plan, packed, row, rows, thread, group > 0);
       multiply(plan, packed, plan.shared, row, rows, group, columns, thread);
     });
   }
@@ -182,7 +229,7 @@ void run_strips_of_b(const Plan& plan) {
     const int rows = smaller(plan.group, g.m - group);
     share(plan.crew, divide_up(rows, step), [&](size_t index, int thread) {
       const int row = int(index) * step;
-      pack_a_panels(plan, plan.shared + index * PANELS_AT_A_TIME * plan.panel_bytes(true), group + row, smaller(step, rows - row), thread, true);
+      pack_a_panels(plan, plan.shared + index * PANELS_AT_A_TIME * plan.panel_bytes(true), group + row, smaller(step, rows - row), thread, false);
     });
     share(plan.crew, size_t(plan.strips()), [&](size_t index, int thread) {
       const int column = plan.strip_start(int(index)), columns = plan.strip_lanes(int(index));

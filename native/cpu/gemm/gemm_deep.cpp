@@ -13,9 +13,10 @@ namespace {
 constexpr int SLICE = 192;                           // a slice of a b panel fits L1
 constexpr size_t OPERAND_BYTES = size_t(896) << 10;  // of both slices: what an L2 of 1 MiB holds
 constexpr size_t PARTS_BYTES = size_t(32) << 20;
-constexpr int LEAST_PARTS = 8, PARTS_PER_THREAD = 2;
+constexpr int LEAST_PARTS = 8, MOST_PARTS = 32, PART_SLICES = 16;
 
-int part_count() { return larger(LEAST_PARTS, PARTS_PER_THREAD * thread_count()); }
+/// By the depth and not by the number of threads, which would change the sums.
+int part_count(const Gemm& g) { return smaller(larger(LEAST_PARTS, g.k / (PART_SLICES * SLICE)), MOST_PARTS); }
 
 Operand from_depth(Operand x, int k) {
   x.data = static_cast<const char*>(x.data) + size_t(k) * (x.k_major ? x.ld : 1) * dtype_bytes(x.dtype);
@@ -28,12 +29,12 @@ Operand from_depth(Operand x, int k) {
 bool gemm_is_deep(const Gemm& g) {
   const size_t lanes = size_t(g.m) + g.n, result = size_t(g.m) * g.n * sizeof(float);
   return !gemm_on_amx(g.a.dtype) && !gemm_on_amx(g.b.dtype) && g.c_dtype == TT_F32 && g.k2 == 0 && g.ldc == size_t(g.n) &&
-         g.k / part_count() >= 2 * SLICE && lanes * SLICE * sizeof(float) <= OPERAND_BYTES && result * part_count() <= PARTS_BYTES;
+         g.k / part_count(g) >= 2 * SLICE && lanes * SLICE * sizeof(float) <= OPERAND_BYTES && result * part_count(g) <= PARTS_BYTES;
 }
 
 tt_status gemm_deep(const Gemm& g) {
   const GemmKernel& kernel = *gemm_kernel(g.a.dtype, g.b.dtype);
-  const int parts = part_count(), depth = round_up(divide_up(g.k, parts), SLICE);
+  const int parts = part_count(g), depth = round_up(divide_up(g.k, parts), SLICE);
   const size_t result = size_t(g.m) * g.n;
   float* partial = static_cast<float*>(shared_scratch(SLOT_PACKED_B, size_t(parts) * result * sizeof(float)));
   const float* bias;

@@ -4,12 +4,14 @@
 // and makes a partial sum; the partial sums are added in a fixed order.
 #pragma once
 #include "../runtime/internal.h"
+#include "dropout_mask.h"
 
 namespace tt {
 
 /// dw += factor·tᵀ·x, with t (rows, rank) f32 and x (rows, n) of dtype; dw is (rank, n), or (n, rank) when `transposed`.
-/// In bf16 on AMX when x is bf16. Ranks up to thin_limit().
-tt_status add_thin_gradient(float* dw, bool transposed, const float* t, int rank, const void* x, tt_dtype dtype, int n, int rows, float factor);
+/// In bf16 on AMX when x is bf16. Ranks up to thin_limit(). mask, not on AMX: NULL, or which elements of x count.
+tt_status add_thin_gradient(float* dw, bool transposed, const float* t, int rank, const void* x, tt_dtype dtype, int n, int rows, float factor,
+                            const DropoutMask* mask = nullptr);
 int thin_limit(tt_dtype dtype);
 
 // ---- kernels ----------------------------------------------------------------------------------------------------------
@@ -21,9 +23,13 @@ struct ThinPart {
   tt_dtype dtype;
   int n, rows;
   float* partial;  // (rank rounded up to 16) × (n rounded up to 32), written in the kernel's layout
-  void* scratch;   // THIN_SCRATCH bytes for each row
+  void* scratch;   // THIN_SCRATCH bytes for each row; with a mask thin_masked_rows(n) rows of x
+  const DropoutMask* mask;
+  size_t first;    // index in the mask of the first element of x
 };
 constexpr int THIN_SCRATCH = 64;
+/// As many masked rows of n elements as stay in L2 beside the sums.
+inline int thin_masked_rows(int n) { return n <= 1024 ? 64 : n <= 8192 ? 65536 / n : 8; }
 
 /// Where a kernel puts element (i, j) of a partial sum: (j / 16)·block + i·row + j % 16.
 struct ThinLayout { size_t block, row; };

@@ -63,10 +63,16 @@ template <class T> TT_INLINE void block(const ThinPart& part, const T* x, int ro
 }
 
 template <class T> void all_blocks(const ThinPart& part) {
-  for (int row = 0; row < part.rows; row += BAND) {
-    const int rows = part.rows - row < BAND ? part.rows - row : BAND;
+  const int band = part.mask ? thin_masked_rows(part.n) : BAND;
+  for (int row = 0; row < part.rows; row += band) {
+    const int rows = part.rows - row < band ? part.rows - row : band;
+    const T* source = static_cast<const T*>(part.x) + size_t(row) * part.n;
+    if (part.mask) {
+      apply_mask(part.scratch, source, size_t(rows) * part.n, part.first + size_t(row) * part.n, *part.mask, part.dtype);
+      source = static_cast<const T*>(part.scratch);
+    }
     for (int column = 0; column < part.n; column += 2 * LANES) {
-      const T* x = static_cast<const T*>(part.x) + size_t(row) * part.n + column;
+      const T* x = source + column;
       for (int rank = 0; rank < part.rank; rank += RANKS) block(part, x, row, rows, rank, part.rank - rank < RANKS ? part.rank - rank : RANKS, column);
     }
   }

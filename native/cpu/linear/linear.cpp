@@ -1,9 +1,9 @@
 // tt_linear_forward and tt_linear_backward: a frozen or trained weight, an optional bias and an optional LoRA pair.
 //
 // Neither w + lora_b·lora_a nor any other out×in matrix is made: the LoRA pair rides along as a second product of depth
-// `rank`. With dropout the masked input is made a few rows at a time.
+// `rank`. The mask of dropout is applied where an operand is packed or read, and to what the second product adds; on AMX and
+// for high ranks the masked input is made a few rows at a time.
 #include "linear.h"
-#include "../runtime/philox.h"
 #include "../gemm/thin.h"
 
 namespace tt {
@@ -41,13 +41,16 @@ const void* masked_rows(const Linear& l, const void* x, int row, int rows) {
   if (!l.dropout()) return source;
   char* masked = static_cast<char*>(shared_scratch(SLOT_LINEAR, n * bytes));
   if (!masked) return nullptr;
-  const uint32_t threshold = dropout_threshold(l.p);
+  const DropoutMask mask = l.mask();
   parallel((n + MASK_CHUNK - 1) / MASK_CHUNK, [&](size_t i, int) {
     size_t start = i * MASK_CHUNK, count = n - start < MASK_CHUNK ? n - start : MASK_CHUNK;
-    TT_DISPATCH(apply_mask, masked + start * bytes, source + start * bytes, count, first + start, l.rng, threshold, l.dtype);
+    TT_DISPATCH(apply_mask, masked + start * bytes, source + start * bytes, count, first + start, mask, l.dtype);
   });
   return masked;
 }
+
+/// Whether products apply the mask themselves.
+bool fused_mask(const Linear& l) { return l.dropout() && !gemm_on_amx(l.dtype); }
 
 int rows_at_a_time(const Linear& l) { return l.dropout() ? ROWS_AT_A_TIME : l.rows; }
 int rows_left(const Linear& l, int row) { return l.rows - row < rows_at_a_time(l) ? l.rows - row : rows_at_a_time(l); }
@@ -86,7 +89,7 @@ tt_status lora_up_gradient(float* t, const Linear& l, const void* dy, const floa
 
 tt_status add_masked_update(void* dx, const Linear& l, const float* t, const float* lora_a) {
   // The mask applies to the LoRA part alone, so that part is made apart, in f32.
-  const uint32_t threshold = dropout_threshold(l.p);
+  const DropoutMask mask = l.mask();
   for (int row = 0; row < l.rows; row += rows_at_a_time(l)) {
     Gemm part;
     part.m = rows_left(l, row);
@@ -103,7 +106,7 @@ tt_status add_masked_update(void* dx, const Linear& l, const float* t, const flo
     parallel((n + MASK_CHUNK - 1) / MASK_CHUNK, [&](size_t i, int) {
       size_t start = i * MASK_CHUNK, count = n - start < MASK_CHUNK ? n - start : MASK_CHUNK;
       char* to = static_cast<char*>(dx) + (first + start) * dtype_bytes(l.dtype);
-      TT_DISPATCH(add_masked, to, add + start, count, first + start, l.rng, threshold, l.dtype);
+      TT_DISPATCH(put_masked, to, add + start, count, first + start, mask, true, l.dtype);
     });
   }
   return TT_OK;
@@ -123,14 +126,17 @@ tt_status input_gradient(void* dx, float* t, const Linear& l, const void* dy, co
   g.c_dtype = l.dtype;
   g.ldc = size_t(l.in);
   g.beta = accumulate ? 1 : 0;
-  if (l.rank && !l.dropout()) {
+  const DropoutMask mask = l.mask();
+  const bool apart = l.dropout() && !fused_mask(l);
+  if (l.rank && !apart) {
     g.k2 = l.rank;
     g.a2_out = t;
     g.down = {lora_b, TT_F32, true, size_t(l.rank), 1};
-    g.b2 = {lora_a, TT_F32, true, size_t(l.in), l.scale};
+    g.b2 = {lora_a, TT_F32, true, size_t(l.in), l.scale * l.keep_scale()};
+    if (l.dropout()) g.mask_c = &mask;
   }
   if (tt_status status = gemm(g)) return status;
-  if (!l.dropout()) return TT_OK;
+  if (!apart) return TT_OK;
   if (tt_status status = lora_up_gradient(t, l, dy, lora_b)) return status;
   return add_masked_update(dx, l, t, lora_a);
 }
@@ -149,14 +155,19 @@ tt_status parameter_gradient(float* dw, const void* g_rows, tt_dtype g_dtype, in
   return gemm(g);
 }
 
-/// dw (rank, n), or (n, rank) when transposed, += factor·tᵀ·x
-tt_status factor_gradient(float* dw, bool transposed, const Linear& l, const float* t, const void* x, int n, int rows, float factor) {
-  if (l.rank <= thin_limit(l.dtype)) return add_thin_gradient(dw, transposed, t, l.rank, x, l.dtype, n, rows, factor);
+/// dw (rank, n), or (n, rank) when transposed, += factor·tᵀ·x; mask: only of ranks up to thin_limit().
+tt_status factor_gradient(float* dw, bool transposed, const Linear& l, const float* t, const void* x, int n, int rows, float factor,
+                          const DropoutMask* mask = nullptr) {
+  if (l.rank <= thin_limit(l.dtype)) return add_thin_gradient(dw, transposed, t, l.rank, x, l.dtype, n, rows, factor, mask);
   if (transposed) return parameter_gradient(dw, x, l.dtype, n, t, TT_F32, l.rank, rows, factor);
   return parameter_gradient(dw, t, TT_F32, l.rank, x, l.dtype, n, rows, factor);
 }
 
 tt_status lora_a_gradient(float* dlora_a, const Linear& l, const float* t, const void* x) {
+  if (fused_mask(l) && l.rank <= thin_limit(l.dtype)) {
+    const DropoutMask mask = l.mask();
+    return factor_gradient(dlora_a, false, l, t, x, l.in, l.rows, l.scale * l.keep_scale(), &mask);
+  }
   for (int row = 0; row < l.rows; row += rows_at_a_time(l)) {
     const int rows = rows_left(l, row);
     const void* input = masked_rows(l, x, row, rows);
@@ -205,15 +216,18 @@ extern "C" tt_status tt_linear_forward(void* y, float* xa, const void* x, const 
   g.ldc = size_t(out);
   g.bias = bias;
   g.bias_dtype = dtype;
+  const DropoutMask mask = l.mask();
   if (rank) {
     g.k2 = rank;
     g.b2 = {lora_b, TT_F32, false, size_t(rank), lora_scale};
-    if (l.dropout()) {
+    if (l.dropout() && !fused_mask(l)) {
       if (tt_status status = lora_down(xa, l, x, lora_a)) return status;
       g.a2 = {xa, TT_F32, false, size_t(rank), 1};
     } else {
       g.a2_out = xa;
       g.down = {lora_a, TT_F32, false, size_t(in), 1};
+      g.down_scale = l.keep_scale();
+      if (l.dropout()) g.mask_a = &mask;
     }
   }
   return gemm(g);

@@ -1,6 +1,7 @@
 // Linear layers: the parts that layers with a plain and with a packed weight share, and the kernels of linear.cpp.
 #pragma once
 #include "../gemm/gemm.h"
+#include "../runtime/philox.h"
 
 namespace tt {
 
@@ -13,6 +14,7 @@ struct Linear {
   bool dropout() const { return rank > 0 && p > 0; }
   /// What kept elements are multiplied by.
   float keep_scale() const { return dropout() ? float(1 / (1 - double(p))) : 1; }
+  DropoutMask mask() const { return {rng, dropout_threshold(p)}; }
 };
 tt_status check_linear(const char* name, const Linear& l, const void* lora_a, const void* lora_b);
 
@@ -27,10 +29,6 @@ struct LinearGradients { float *dbias, *dlora_a, *dlora_b; };
 /// Adds to those that are not null. t (rows,rank) from lora_up_gradient for dlora_a, xa for dlora_b.
 tt_status linear_parameter_gradients(const LinearGradients& to, const Linear& l, const void* dy, const void* x, const float* xa, const float* t);
 
-/// dst = src where the dropout mask keeps the element, else 0 (not scaled); `first` is the index of src[0] in the mask.
-TT_KERNEL(void, apply_mask, void* dst, const void* src, size_t n, size_t first, const uint32_t* rng, uint32_t threshold, tt_dtype dtype)
-/// dst += src where the mask keeps the element.
-TT_KERNEL(void, add_masked, void* dst, const float* src, size_t n, size_t first, const uint32_t* rng, uint32_t threshold, tt_dtype dtype)
 /// out[j] += Σ over rows of x[:, j], for columns first ≤ j < last.
 TT_KERNEL(void, add_column_sums, float* out, const void* x, int rows, int cols, int first, int last, tt_dtype dtype)
 

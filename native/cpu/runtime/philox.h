@@ -35,38 +35,4 @@ static inline uint32_t dropout_threshold(float p) {
   return scaled >= 4294967295.0 ? 4294967295u : uint32_t(scaled);
 }
 
-/// words[i] = the word of element first + i (the rng's offset not yet added), for n ≤ PHILOX_BATCH elements. The rounds run
-/// over arrays so that the compiler does a vector of blocks at a time.
-constexpr int PHILOX_BATCH = 128;
-static inline void philox_words(uint32_t* words, const uint32_t* rng, uint64_t first, int n) {
-  constexpr int BLOCKS = PHILOX_BATCH / 4 + 1;  // one more: the first element may be in the middle of a block
-  const uint64_t start = rng_offset(rng) + first, block = start >> 2;
-  uint32_t c0[BLOCKS], c1[BLOCKS], c2[BLOCKS], c3[BLOCKS], k0 = rng[0], k1 = rng[1];
-  for (int i = 0; i < BLOCKS; i++) {
-    c0[i] = uint32_t(block + uint64_t(i));
-    c1[i] = uint32_t((block + uint64_t(i)) >> 32);
-    c2[i] = rng[3];
-    c3[i] = rng[2];
-  }
-  for (int round = 0; round < 10; round++) {
-    for (int i = 0; i < BLOCKS; i++) {
-      uint64_t p0 = uint64_t(0xD2511F53u) * c0[i], p1 = uint64_t(0xCD9E8D57u) * c2[i];
-      c0[i] = uint32_t(p1 >> 32) ^ c1[i] ^ k0;
-      c2[i] = uint32_t(p0 >> 32) ^ c3[i] ^ k1;
-      c1[i] = uint32_t(p1);
-      c3[i] = uint32_t(p0);
-    }
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-  uint32_t all[BLOCKS * 4];
-  for (int i = 0; i < BLOCKS; i++) {
-    all[4 * i] = c0[i];
-    all[4 * i + 1] = c1[i];
-    all[4 * i + 2] = c2[i];
-    all[4 * i + 3] = c3[i];
-  }
-  for (int i = 0; i < n; i++) words[i] = all[(start & 3) + uint64_t(i)];
-}
-
 }  // namespace tt
