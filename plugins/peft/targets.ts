@@ -31,46 +31,27 @@ export const DEFAULT_TARGETS: Readonly<Record<string, readonly string[]>> = {
 
 /** The targets among the layers of a model; `all-linear` leaves embeddings and the head out. E_ADAPTER when a pattern fits none. */
 export function matchLayers(model: Pick<Model, 'layers'>, targets: TargetOptions): TargetMatch {
-  const layers = [...model.layers.values()]
-  const candidates =
-    targets.targetModules === 'all-linear' ? layers.filter(({ kind }) => kind === 'linear') : layers
-  return matchTargets(
-    candidates.map(({ path }) => path),
-    targets,
-  )
+  return matchTargets(candidatesOf(model, targets), targets)
 }
 
 /** Finds the targets among paths. E_ADAPTER when a pattern fits none. */
-export function matchTargets(
-  paths: Iterable<string>,
-  { targetModules, excludeModules, layersToTransform }: TargetOptions,
-): TargetMatch {
+export function matchTargets(paths: Iterable<string>, targets: TargetOptions): TargetMatch {
   const all = [...paths]
-  const excluded =
-    excludeModules == null || excludeModules.length === 0
-      ? () => false
-      : matcher(excludeModules, 'exclude_modules')
+  const { excludeModules } = targets
   if (excludeModules != null && typeof excludeModules !== 'string')
     for (const name of excludeModules) requireMatch(name, all, 'exclude_modules')
-  const candidates = all.filter((path) => !excluded(path) && inLayers(path, layersToTransform))
-  const patterns = typeof targetModules === 'string' ? [targetModules] : targetModules
-  const counts = new Map<string, number>()
-  const matched = new Set<string>()
-  for (const pattern of patterns) {
-    const fits =
-      typeof targetModules === 'string'
-        ? matcher(targetModules, 'target_modules')
-        : matcher([pattern], 'target_modules')
-    const hits = candidates.filter(fits)
-    if (hits.length === 0) throw noMatch(pattern, all, 'target_modules')
-    counts.set(pattern, hits.length)
-    for (const path of hits) matched.add(path)
-  }
-  if (matched.size === 0)
+  const match = findTargets(all, targets)
+  for (const [pattern, count] of match.counts) if (count === 0) throw noMatch(pattern, all, 'target_modules')
+  if (match.matched.length === 0)
     throw new TrituneError('E_ADAPTER', 'target_modules is empty', {
       remedy: 'name modules, or use lora_target_linear: true',
     })
-  return { matched: all.filter((path) => matched.has(path)), counts }
+  return match
+}
+
+/** The layers that targets of a file say; as in PEFT, some of them may match nothing. */
+export function layersOfTargets(model: Pick<Model, 'layers'>, targets: TargetOptions): TargetMatch {
+  return findTargets(candidatesOf(model, targets), targets)
 }
 
 /** The value of the first pattern that fits the path, in the order that the file lists them; PEFT writes them sorted. */
@@ -123,6 +104,36 @@ export function targetFields(
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+function candidatesOf(model: Pick<Model, 'layers'>, { targetModules }: TargetOptions): string[] {
+  const layers = [...model.layers.values()]
+  const candidates = targetModules === 'all-linear' ? layers.filter(({ kind }) => kind === 'linear') : layers
+  return candidates.map(({ path }) => path)
+}
+
+function findTargets(
+  all: readonly string[],
+  { targetModules, excludeModules, layersToTransform }: TargetOptions,
+): TargetMatch {
+  const excluded =
+    excludeModules == null || excludeModules.length === 0
+      ? () => false
+      : matcher(excludeModules, 'exclude_modules')
+  const candidates = all.filter((path) => !excluded(path) && inLayers(path, layersToTransform))
+  const patterns = typeof targetModules === 'string' ? [targetModules] : targetModules
+  const counts = new Map<string, number>()
+  const matched = new Set<string>()
+  for (const pattern of patterns) {
+    const fits =
+      typeof targetModules === 'string'
+        ? matcher(targetModules, 'target_modules')
+        : matcher([pattern], 'target_modules')
+    const hits = candidates.filter(fits)
+    counts.set(pattern, hits.length)
+    for (const path of hits) matched.add(path)
+  }
+  return { matched: all.filter((path) => matched.has(path)), counts }
+}
 
 function matcher(patterns: readonly string[] | string, field: string): (path: string) => boolean {
   if (patterns === 'all-linear') return () => true
