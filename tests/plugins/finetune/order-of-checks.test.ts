@@ -2,7 +2,7 @@
  * What is wrong is found before anything large is downloaded, and is told at the line of the file that caused it.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openDevice } from '../../../plugins/cuda/mod.ts'
 import { placeInConfig, prepareRun, readFinetuneConfig, summarize } from '../../../plugins/finetune/mod.ts'
@@ -94,12 +94,6 @@ describe('an error of preparing a run', () => {
 
   test('names the file of a chat template, and stands at the key that asks for one', async () => {
     const chat = { datasets: [{ path: chatFile(), type: 'chat_template' }] }
-    const none = await complaint(yaml(chat))
-    expect(none).toMatch(/f\.yaml:6:\d+ datasets\[0\]\.type: the base model has no chat template\n/)
-    expect(none).toContain('set chat_template: chatml')
-    expect(await complaint(yaml({ ...chat, chat_template: 'tokenizer_default' }))).toContain(
-      'f.yaml:8:1 chat_template: the base model has no chat template',
-    )
     const file = join(space.path, 'own.jinja')
     const asked = async (template: string, changes: Readonly<Record<string, unknown>>): Promise<string> => {
       writeFileSync(file, template)
@@ -120,6 +114,13 @@ describe('an error of preparing a run', () => {
     expect(long).toContain('/own.jinja: the chat template refuses the messages: the template takes more than')
     expect(long).toContain('→ shorten the conversation')
     expect(long).not.toContain('check the roles')
+    rmSync(join(space.path, 'model/chat_template.jinja'))
+    const none = await complaint(yaml(chat))
+    expect(none).toMatch(/f\.yaml:6:\d+ datasets\[0\]\.type: the base model has no chat template\n/)
+    expect(none).toContain('set chat_template: chatml')
+    expect(await complaint(yaml({ ...chat, chat_template: 'tokenizer_default' }))).toContain(
+      'f.yaml:8:1 chat_template: the base model has no chat template',
+    )
   })
 
   test('is at a GPU that is not there, and the summary of one thread says 1', async () => {
