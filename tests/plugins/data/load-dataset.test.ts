@@ -151,7 +151,7 @@ describe('loadDataset()', () => {
       { test_datasets: [options({ ...IO, path: none })] },
     )
     expect(errorOf(() => load(given)).message).toStartWith(
-      'test_datasets: none of the 1 examples can be evaluated',
+      'test_datasets: none of the 1 example can be evaluated',
     )
   })
 
@@ -240,7 +240,7 @@ describe('loadDataset()', () => {
     const error = errorOf(() =>
       load(config({ path: file('n.jsonl', [segments([false, 'ab'])]), type: 'input_output' })),
     )
-    expect(error.message).toContain('none of the 1 examples can be trained: 1 have nothing to learn')
+    expect(error.message).toContain('none of the 1 example can be trained: 1 have nothing to learn')
     expect(error.message).toContain('n.jsonl:1')
     expect(errorOf(() => load(config(IO, { sequence_len: 1 }))).remedy).toContain('raise sequence_len')
   })
