@@ -52,7 +52,12 @@ function readTargets(fields: Readonly<Record<string, unknown>>): TargetOptions |
   const layersToTransform = typeof layers === 'number' ? [layers] : layers
   if (layersToTransform !== null && !isListOf(layersToTransform, isNumber))
     throw expected('layers_to_transform', 'numbers', layers)
-  return { targetModules, excludeModules: namesOf(fields, 'exclude_modules'), layersToTransform }
+  return {
+    targetModules,
+    excludeModules: namesOf(fields, 'exclude_modules'),
+    layersToTransform,
+    layersPattern: namesOf(fields, 'layers_pattern'),
+  }
 }
 
 function namesOf(fields: Readonly<Record<string, unknown>>, key: string): string | readonly string[] | null {

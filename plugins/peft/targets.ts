@@ -11,6 +11,8 @@ export interface TargetOptions {
   readonly excludeModules?: readonly string[] | string | null
   /** Only layers with these indices. */
   readonly layersToTransform?: readonly number[] | null
+  /** What stands before the index in a path, as expressions; without them whatever does. */
+  readonly layersPattern?: readonly string[] | string | null
 }
 
 export interface TargetMatch {
@@ -113,13 +115,16 @@ function candidatesOf(model: Pick<Model, 'layers'>, { targetModules }: TargetOpt
 
 function findTargets(
   all: readonly string[],
-  { targetModules, excludeModules, layersToTransform }: TargetOptions,
+  { targetModules, excludeModules, layersToTransform, layersPattern }: TargetOptions,
 ): TargetMatch {
+  // A whole path in a list is meant, whatever its index.
+  const isNamed = (path: string): boolean => typeof targetModules !== 'string' && targetModules.includes(path)
+  const isInLayers = layerFilter(layersToTransform, layersPattern)
   const excluded =
     excludeModules == null || excludeModules.length === 0
       ? () => false
       : matcher(excludeModules, 'exclude_modules')
-  const candidates = all.filter((path) => !excluded(path) && inLayers(path, layersToTransform))
+  const candidates = all.filter((path) => !excluded(path) && (isNamed(path) || isInLayers(path)))
   const patterns = typeof targetModules === 'string' ? [targetModules] : targetModules
   const counts = new Map<string, number>()
   const matched = new Set<string>()
@@ -157,12 +162,22 @@ function regex(source: string, shown: string, field: string): RegExp {
 }
 
 /** PEFT finds the layer index by this expression. */
-const LAYER_INDEX = /^.*?\.[^.]*\.(\d+)\./
+const LAYER_INDEX = /^.*?\.[^.]*\.(?<index>\d+)\./
 
-function inLayers(path: string, layers: readonly number[] | null | undefined): boolean {
-  if (!layers || layers.length === 0) return true
-  const index = LAYER_INDEX.exec(path)?.[1]
-  return index !== undefined && layers.includes(Number(index))
+function layerFilter(
+  layers: readonly number[] | null | undefined,
+  pattern: readonly string[] | string | null | undefined,
+): (path: string) => boolean {
+  if (!layers || layers.length === 0) return () => true
+  const patterns = typeof pattern === 'string' ? [pattern] : (pattern ?? [])
+  const given = patterns
+    .filter((one) => one !== '')
+    .map((one) => regex(`^(?:|.*?\\.)(?:${one})\\.(?<index>\\d+)\\.`, one, 'layers_pattern'))
+  const expressions = given.length > 0 ? given : [LAYER_INDEX]
+  return (path) => {
+    const found = expressions.map((expression) => expression.exec(path)).find((match) => match !== null)
+    return found?.groups !== undefined && layers.includes(Number(found.groups['index']))
+  }
 }
 
 function requireMatch(name: string, paths: readonly string[], field: string): void {

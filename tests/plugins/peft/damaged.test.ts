@@ -125,6 +125,7 @@ test('settings that are no numbers are refused', () => {
 
 describe('target_modules and the tensors', () => {
   const paths = [...golden.info.matched]
+  const LAYERS = [0, 1, 2, 3]
   test.each<[string, Damage['config'], string]>([
     ['a list that leaves layers out', { target_modules: ['zz_proj', 'v_proj'] }, 'has tensors for'],
     [
@@ -136,6 +137,11 @@ describe('target_modules and the tensors', () => {
     ['excluded layers', { exclude_modules: ['up_proj'] }, 'has tensors for model.layers.'],
     ['one layer of the model', { layers_to_transform: 0 }, 'has tensors for model.layers.1.'],
     ['an expression that cannot be read', { target_modules: '(' }, 'is not a regular expression'],
+    [
+      'layers of another pattern',
+      { layers_to_transform: LAYERS, layers_pattern: ['blocks'] },
+      'has tensors for',
+    ],
     ['no names', { target_modules: [1] }, 'expected a text or a list of texts'],
   ])('that differ are refused: %s', (_, config, said) => {
     const error = errorOf({ config })
@@ -157,6 +163,8 @@ describe('target_modules and the tensors', () => {
     ['an expression', { target_modules: paths.map((path) => path.replaceAll('.', '\\.')).join('|') }],
     ['exclusions that fit nothing', { target_modules: paths, exclude_modules: ['c_attn'] }],
     ['none named', { target_modules: null }],
+    ['full paths, whatever their index', { target_modules: paths, layers_to_transform: [0] }],
+    ['layers by a pattern', { layers_to_transform: LAYERS, layers_pattern: 'layers' }],
   ])('that agree are loaded: %s', (_, config) => {
     using temporary = temporaryFolder()
     const folder = join(temporary.path, 'adapter')
