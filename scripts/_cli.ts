@@ -14,10 +14,17 @@ export interface Command<O extends ParseArgsOptionsConfig> {
   readonly help: string
   readonly options: O
   /** How many positional arguments there must be. */
-  readonly positionals: { readonly min: number; readonly max: number }
+  readonly positionals: Positionals
   /** What its output is; default `result`. */
   readonly output?: Output
   run(arguments_: ParsedArguments<O>): Promise<void> | void
+}
+
+export interface Positionals {
+  readonly min: number
+  readonly max: number
+  /** What to say when there are too few; default: how many are expected. */
+  readonly missing?: string
 }
 
 export type ParsedArguments<O extends ParseArgsOptionsConfig> = ReturnType<
@@ -62,12 +69,35 @@ export function callersFolder(env: Readonly<Record<string, string | undefined>>,
   return folder !== undefined && existsSync(folder) ? folder : cwd
 }
 
-/** The value of a numeric option; E_USAGE when it is not one. */
-export function numberOption(name: string, value: string | undefined, fallback: number): number {
+/** What a numeric option may be, and how that is said. */
+export interface NumberRange {
+  readonly what: string
+  fits(value: number): boolean
+}
+
+export const ABOVE_0: NumberRange = { what: 'a number above 0', fits: (value) => value > 0 }
+export const FROM_0: NumberRange = { what: 'a number from 0', fits: (value) => value >= 0 }
+export const INTEGER_FROM_0: NumberRange = {
+  what: 'an integer from 0',
+  fits: (value) => Number.isSafeInteger(value) && value >= 0,
+}
+export const PROBABILITY: NumberRange = {
+  what: 'a number above 0 and at most 1',
+  fits: (value) => value > 0 && value <= 1,
+}
+const ANY_NUMBER: NumberRange = { what: 'a number', fits: () => true }
+
+/** The value of a numeric option; E_USAGE when it is not one, or out of its range. */
+export function numberOption(
+  name: string,
+  value: string | undefined,
+  fallback: number,
+  { what, fits }: NumberRange = ANY_NUMBER,
+): number {
   if (value === undefined) return fallback
   const number = Number(value)
-  if (value.trim() === '' || !Number.isFinite(number))
-    throw new TrituneError('E_USAGE', `--${name}: expected a number, got "${value}"`)
+  if (value.trim() === '' || !Number.isFinite(number) || !fits(number))
+    throw new TrituneError('E_USAGE', `--${name}: expected ${what}, got "${value}"`)
   return number
 }
 
@@ -89,7 +119,12 @@ function parse<O extends ParseArgsOptionsConfig>(
   const usage = { remedy: 'run it with --help' }
   let parsed: ParsedArguments<O>
   try {
-    parsed = parseArgs({ args: [...argv], options: command.options, allowPositionals: true, strict: true })
+    parsed = parseArgs({
+      args: withNegatives(argv, command.options),
+      options: command.options,
+      allowPositionals: true,
+      strict: true,
+    })
   } catch (cause) {
     const unknown = argv.find(
       (a) => a.startsWith('--') && !Object.hasOwn(command.options, a.slice(2).split('=')[0]),
@@ -100,8 +135,9 @@ function parse<O extends ParseArgsOptionsConfig>(
       })
     throw new TrituneError('E_USAGE', cause instanceof Error ? cause.message : String(cause), usage)
   }
-  const { min, max } = command.positionals
+  const { min, max, missing } = command.positionals
   const count = parsed.positionals.length
+  if (count < min && missing !== undefined) throw new TrituneError('E_USAGE', missing, usage)
   if (count < min || count > max)
     throw new TrituneError(
       'E_USAGE',
@@ -109,4 +145,16 @@ function parse<O extends ParseArgsOptionsConfig>(
       usage,
     )
   return parsed
+}
+
+/** `--top-k -1` as `--top-k=-1`, which alone is not taken for two options, so that the range of the option can be told. */
+function withNegatives(argv: readonly string[], options: ParseArgsOptionsConfig): string[] {
+  const given: string[] = []
+  for (const argument of argv) {
+    const before = given.at(-1) ?? ''
+    const takesValue = before.startsWith('--') && options[before.slice(2)]?.type === 'string'
+    if (takesValue && /^-(\d|\.\d)/.test(argument)) given[given.length - 1] = `${before}=${argument}`
+    else given.push(argument)
+  }
+  return given
 }

@@ -12,6 +12,7 @@ import {
   fitLine,
   formatBytes,
   lockOutputDir,
+  modulesToLoad,
   placeInConfig,
   prepareRun,
   readFinetuneConfig,
@@ -22,6 +23,7 @@ import {
   summarize,
   train,
 } from '../plugins/finetune/mod.ts'
+import { counted } from '../core/counted.ts'
 import { TrituneError } from '../core/errors.ts'
 import { stopOnSignals } from './_stop-signals.ts'
 import { err, out } from './_streams.ts'
@@ -121,7 +123,7 @@ function startOf(config: FinetuneConfig, { resume: asked, overwrite }: FinetuneC
   }
   const { finished, steps, newest, started } = findEarlierRun(outputDir)
   if (finished) {
-    const after = steps === null ? '' : ` after ${steps} steps`
+    const after = steps === null ? '' : ` after ${counted(steps, 'step')}`
     out.write(`the run in ${outputDir} is finished${after}: nothing to resume; --overwrite trains it again\n`)
     return 'finished'
   }
@@ -139,15 +141,19 @@ function startOf(config: FinetuneConfig, { resume: asked, overwrite }: FinetuneC
 }
 
 /** A prompt in the form that was trained: a chat message, the masked part of the first example, or its first words. */
-function tryCommand({ adapter, config, data, tokenizer }: Run): string {
+function tryCommand({ adapter, config, data, tokenizer, plugins: loaded, model: { info } }: Run): string {
   const model = adapter
     ? `${quoted(config.base_model)} --adapter ${quoted(config.output_dir)}`
     : quoted(config.output_dir)
-  const plugins = config.plugins.map((module) => ` --plugin ${quoted(module)}`).join('')
+  const made = { adapter: adapter ? config.adapter : null, modelType: info.type }
+  const plugins = modulesToLoad(loaded, made)
+    .map((module) => ` --plugin ${quoted(module)}`)
+    .join('')
   const chat = config.datasets.some(({ type }) => type === 'chat_template' || type === 'sharegpt')
   const { ids, labels } = data.train[0]
   const masked = labels.findIndex((label) => label !== IGNORE)
-  const opening = tokenizer.decode([...ids.subarray(0, masked > 0 ? masked : 8)])
+  const start = ids.subarray(0, masked > 0 ? masked : 8)
+  const opening = tokenizer.inner.decode(start, { skipSpecialTokens: true }) || 'Once upon a time'
   return `bun run generate ${model}${plugins} ${chat ? '--chat --prompt "Hello"' : `--prompt ${quoted(opening)}`}`
 }
 

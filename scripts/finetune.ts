@@ -33,7 +33,7 @@ The keys of the file are axolotl's. The smallest one:
 
 await runCommand({
   help: HELP,
-  positionals: { min: 1, max: 1 },
+  positionals: { min: 1, max: 1, missing: 'name a YAML file' },
   output: process.argv.includes('--dry-run') ? 'result' : 'report',
   options: {
     set: { type: 'string', multiple: true },

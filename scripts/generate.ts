@@ -2,7 +2,15 @@
  * Writes text with a model, with or without an adapter. Thin: reads arguments, calls plugins/generate, prints.
  */
 import { TrituneError } from '../core/errors.ts'
-import { deviceOption, numberOption, runCommand } from './_cli.ts'
+import {
+  ABOVE_0,
+  deviceOption,
+  FROM_0,
+  INTEGER_FROM_0,
+  numberOption,
+  PROBABILITY,
+  runCommand,
+} from './_cli.ts'
 import { ensureInstalled } from './_setup.ts'
 import { err, out } from './_streams.ts'
 
@@ -31,7 +39,7 @@ const HELP = `Generate text.
 
 await runCommand({
   help: HELP,
-  positionals: { min: 1, max: 1 },
+  positionals: { min: 1, max: 1, missing: 'name a model: a hub name, a folder or a .gguf file' },
   options: {
     adapter: { type: 'string' },
     plugin: { type: 'string', multiple: true },
@@ -51,16 +59,18 @@ await runCommand({
   },
   async run({ positionals: [model], values }) {
     const { prompt, dtype } = values
-    if (!prompt) throw new TrituneError('E_USAGE', '--prompt is missing', { remedy: 'run it with --help' })
+    if (prompt === '') throw new TrituneError('E_USAGE', '--prompt is empty', { remedy: 'give some text' })
+    if (prompt === undefined)
+      throw new TrituneError('E_USAGE', '--prompt is missing', { remedy: 'run it with --help' })
     if (dtype !== undefined && dtype !== 'f32' && dtype !== 'bf16')
       throw new TrituneError('E_USAGE', `--dtype: expected f32 or bf16, got "${dtype}"`)
     const sampling = {
-      maxNewTokens: numberOption('max-new-tokens', values['max-new-tokens'], 128),
-      temperature: numberOption('temperature', values.temperature, 0),
-      topK: numberOption('top-k', values['top-k'], 0),
-      topP: numberOption('top-p', values['top-p'], 1),
-      repetitionPenalty: numberOption('repetition-penalty', values['repetition-penalty'], 1),
-      seed: numberOption('seed', values.seed, 0),
+      maxNewTokens: numberOption('max-new-tokens', values['max-new-tokens'], 128, INTEGER_FROM_0),
+      temperature: numberOption('temperature', values.temperature, 0, FROM_0),
+      topK: numberOption('top-k', values['top-k'], 0, INTEGER_FROM_0),
+      topP: numberOption('top-p', values['top-p'], 1, PROBABILITY),
+      repetitionPenalty: numberOption('repetition-penalty', values['repetition-penalty'], 1, ABOVE_0),
+      seed: numberOption('seed', values.seed, 0, INTEGER_FROM_0),
     }
     const device = deviceOption(values.device, 'auto')
     await ensureInstalled()

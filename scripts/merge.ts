@@ -3,7 +3,7 @@
  */
 import { existsSync } from 'node:fs'
 import { TrituneError } from '../core/errors.ts'
-import { deviceOption, numberOption, runCommand } from './_cli.ts'
+import { ABOVE_0, deviceOption, numberOption, runCommand } from './_cli.ts'
 import { ensureInstalled } from './_setup.ts'
 
 const HELP = `Merge an adapter into its base model.
@@ -34,12 +34,12 @@ await runCommand({
   async run({ positionals: [ref, adapter, output], values: { dtype, offline, plugin = [], ...values } }) {
     if (dtype !== undefined && dtype !== 'f32' && dtype !== 'bf16')
       throw new TrituneError('E_USAGE', `--dtype: expected f32 or bf16, got "${dtype}"`)
+    const maxShardBytes = 1e9 * numberOption('max-shard', values['max-shard'], 50, ABOVE_0)
     if (existsSync(output))
       throw new TrituneError('E_FILE', 'the output folder exists already', {
         place: output,
         remedy: 'name a new folder',
       })
-    const maxShardBytes = numberOption('max-shard', values['max-shard'], 50) * 1e9
     const device = deviceOption(values.device, 'cpu')
     await ensureInstalled()
     const { mergeCommand } = await import('./_merge-command.ts')

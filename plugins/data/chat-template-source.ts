@@ -2,8 +2,10 @@
  * Which chat template a configuration asks for: the tokenizer's own, one of the names known here, or one given as Jinja.
  * Rendering is the tokenizer's business.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { TrituneError } from '../../core/errors.ts'
+import { readTextFile } from '../../core/files/text-file.ts'
+import { compileTemplate } from '../jinja/mod.ts'
 
 /** ChatML (https://github.com/openai/openai-python/blob/release-v0.28.0/chatml.md), without a default system message. */
 export const CHATML: string =
@@ -15,9 +17,14 @@ export interface ChatTemplateOptions {
   readonly chat_template_jinja: string | null
 }
 
-/** Throws E_FILE for what can only be the path of a file that is not there. */
-export function checkChatTemplate({ chat_template_jinja: source }: ChatTemplateOptions): void {
-  if (source === null || /[{\n]/.test(source) || existsSync(source)) return
+/**
+ * Throws E_FILE for what can only be the path of a file that is not there, and E_TOKENIZER for a template that cannot be parsed,
+ * whatever the data: it is kept beside the trained weights.
+ */
+export function checkChatTemplate(options: ChatTemplateOptions): void {
+  const { chat_template_jinja: source } = options
+  if (source === null) return
+  if (isText(source) || existsSync(source)) return expectParsed(options, source)
   throw new TrituneError('E_FILE', `there is no file "${source}", and a template would have a { in it`, {
     remedy: 'write the path of a file, or the template itself',
   })
@@ -29,8 +36,39 @@ export function chatTemplateSource({
   chat_template_jinja,
 }: ChatTemplateOptions): string | null {
   if (chat_template_jinja !== null) {
-    const isPath = !/[{\n]/.test(chat_template_jinja) && existsSync(chat_template_jinja)
-    return isPath ? readFileSync(chat_template_jinja, 'utf8') : chat_template_jinja
+    const isPath = !isText(chat_template_jinja) && existsSync(chat_template_jinja)
+    return isPath ? readTextFile(chat_template_jinja, TEMPLATE_FILE) : chat_template_jinja
   }
   return chat_template === 'chatml' ? CHATML : null
+}
+
+/** What errors of that text name: the file, or the key that holds it. */
+export function chatTemplatePlace({ chat_template_jinja: source }: ChatTemplateOptions): string {
+  if (source === null) return 'chat_template'
+  return isText(source) ? 'chat_template_jinja' : source
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+const TEMPLATE_FILE = {
+  what: 'the chat template',
+  remedy: 'write the path of a text file, or the template itself',
+}
+
+function isText(source: string): boolean {
+  return /[{\n]/.test(source)
+}
+
+function expectParsed(options: ChatTemplateOptions, source: string): void {
+  const text = chatTemplateSource(options) ?? ''
+  try {
+    compileTemplate(text)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const where = isText(source) ? '' : `${source}: `
+    throw new TrituneError('E_TOKENIZER', `${where}the chat template cannot be parsed: ${reason}`, {
+      remedy: 'mend the template',
+      cause,
+    })
+  }
 }

@@ -182,13 +182,16 @@ function renderOrThrow(
   try {
     return tokenizer.renderChat(messages, { addGenerationPrompt: false, tools })
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const message = cause instanceof Error ? cause.message : String(cause)
+    const remedy = cause instanceof TrituneError ? cause.remedy : undefined
+    const reason = remedy === undefined ? message : message.slice(0, message.lastIndexOf('\n  → '))
     // A tokenizer without a template fails here too, and keeps its code.
     throw new TrituneError(
       cause instanceof TrituneError ? cause.code : 'E_DATA',
       `the chat template failed: ${reason}`,
       {
         place: placeOfRecord(source),
+        remedy,
         cause,
       },
     )

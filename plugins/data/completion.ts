@@ -2,7 +2,7 @@
  * `type: completion`: plain text, every token trained, EOS at the end; text longer than `sequence_len` becomes several
  * examples.
  */
-import { textField } from './dataset-type.ts'
+import { IGNORE, textField } from './dataset-type.ts'
 import type { DatasetType } from './dataset-type.ts'
 import { encodeOpening, withEos } from './prompt-response.ts'
 
@@ -12,6 +12,8 @@ export const completion: DatasetType = {
   tokenize(record, { tokenizer, options }) {
     const text = textField(record, options.field)
     const ids = Int32Array.from(withEos(tokenizer, encodeOpening(tokenizer, text)))
-    return { ids, labels: ids.slice(), source: record.source }
+    // As an empty response, an empty text teaches nothing, not even to stop.
+    const labels = text === '' ? new Int32Array(ids.length).fill(IGNORE) : ids.slice()
+    return { ids, labels, source: record.source }
   },
 }

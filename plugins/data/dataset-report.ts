@@ -1,4 +1,5 @@
 /** What became of a dataset on its way to examples: counts, what was left out and why, notes. */
+import { counted } from '../../core/counted.ts'
 import type { TokenizedExample } from './dataset-type.ts'
 import { listSources, type UntrainedExample } from './length-policy.ts'
 import { trainedTokens } from './trained-tokens.ts'
@@ -60,5 +61,5 @@ export function untrainedLines(untrained: readonly UntrainedExample[]): string[]
 }
 
 function splitLine({ examples, tokens, trainedTokens: trained, longest }: SplitReport): string {
-  return `${examples} examples, ${tokens} tokens, ${trained} trained, longest ${longest}`
+  return `${counted(examples, 'example')}, ${counted(tokens, 'token')}, ${trained} trained, longest ${longest}`
 }

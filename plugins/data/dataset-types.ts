@@ -25,7 +25,7 @@ const TYPES: { readonly [N in DatasetTypeName]: DatasetType } = {
 const UNTRAINED: Readonly<Record<string, string>> = {
   alpaca: 'the output is empty',
   user_defined: 'the output is empty',
-  completion: 'the text has one token',
+  completion: 'the text is empty or one token',
   chat_template: 'no turn of roles_to_train has content',
   sharegpt: 'no turn of roles_to_train has content',
   input_output: 'no segment after the first token has label: true',

@@ -2,7 +2,7 @@
  * What happens to examples that are too long or too short for the run.
  *
  * Too long: dropped, cut at the end or refused (`excess_length_strategy`); texts of `completion` are cut into pieces
- * instead. Too short (`min_sample_len`): dropped. Examples without a token to learn are taken out and listed.
+ * instead. Examples without a token to learn, however short, are taken out and listed. Too short (`min_sample_len`): dropped.
  */
 import { placeOfRecord, recordError } from './dataset-type.ts'
 import type { RecordSource, TokenizedExample } from './dataset-type.ts'
@@ -46,9 +46,14 @@ export function applyLengthPolicy(
   let truncated = 0
   let cut = 0
   const keep = (example: TokenizedExample, reason = untrainedReason): void => {
-    if (example.ids.length < minSampleLen) tooShort++
-    else if (trainedTokens(example) === 0) untrained.push({ ...example.source, reason })
+    if (trainedTokens(example) === 0) untrained.push({ ...example.source, reason })
+    else if (example.ids.length < minSampleLen) tooShort++
     else kept.push(example)
+  }
+  // The rest of a long text is too short rather than a record that was not understood.
+  const keepPiece = (piece: TokenizedExample): void => {
+    if (piece.ids.length < minSampleLen) tooShort++
+    else keep(piece, BEYOND)
   }
   for (const example of examples) {
     const { length } = example.ids
@@ -56,7 +61,7 @@ export function applyLengthPolicy(
     else if (splitsLongText) {
       cut++
       for (let start = 0; start < length; start += sequenceLen)
-        keep(slice(example, start, start + sequenceLen), BEYOND)
+        keepPiece(slice(example, start, start + sequenceLen))
     } else if (strategy === 'truncate') {
       truncated++
       keep(slice(example, 0, sequenceLen), trainedTokens(example) > 0 ? BEYOND : untrainedReason)

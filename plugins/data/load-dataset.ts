@@ -3,6 +3,7 @@
  *
  * Reads local files only. Batches are made of the examples by `batches.ts`.
  */
+import { counted } from '../../core/counted.ts'
 import { ConfigError } from '../../core/contracts/config.ts'
 import type { ConfigPath } from '../../core/contracts/config.ts'
 import { TrituneError } from '../../core/errors.ts'
@@ -231,13 +232,17 @@ function nothingLeft(
       ? `${untrained.length} have nothing to learn (${[...new Set(untrained.map(({ reason }) => reason))].join('; ')}: ${listSources(untrained)})`
       : '',
   ].filter((reason) => reason !== '')
-  return new TrituneError('E_DATA', `none of the ${records} examples can be ${verb}: ${reasons.join('; ')}`, {
-    place,
-    remedy:
-      tooLong > 0
-        ? 'raise sequence_len or set excess_length_strategy: truncate'
-        : 'check type, roles_to_train and the fields of the dataset',
-  })
+  return new TrituneError(
+    'E_DATA',
+    `none of the ${counted(records, 'example')} can be ${verb}: ${reasons.join('; ')}`,
+    {
+      place,
+      remedy:
+        tooLong > 0
+          ? 'raise sequence_len or set excess_length_strategy: truncate'
+          : 'check type, roles_to_train and the fields of the dataset',
+    },
+  )
 }
 
 /** What a plugin's type makes of a record, checked: E_PLUGIN with the record's place. */

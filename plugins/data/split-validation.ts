@@ -2,6 +2,7 @@
  * Takes the validation examples out of the training set: a part (`val_set_size` below 1) or a number of them, from its end,
  * as axolotl does. The examples are shuffled before, or not, as `shuffle_merged_datasets` says.
  */
+import { counted } from '../../core/counted.ts'
 import { TrituneError } from '../../core/errors.ts'
 
 export interface ValidationSplit<T> {
@@ -16,7 +17,7 @@ export function splitValidation<T>(examples: readonly T[], size: number): Valida
   if (count >= examples.length) {
     throw new TrituneError(
       'E_DATA',
-      `val_set_size ${size} takes ${count} of the ${examples.length} examples and leaves none to train on`,
+      `val_set_size ${size} takes ${count} of the ${counted(examples.length, 'example')} and leaves none to train on`,
       { place: 'val_set_size', remedy: 'lower val_set_size or add examples' },
     )
   }

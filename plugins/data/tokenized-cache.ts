@@ -25,7 +25,7 @@ import type { TokenizedExample } from './dataset-type.ts'
 import type { TokenizerLike } from '../../core/contracts/dataset.ts'
 
 /** Counts up whenever the same input would give other tokens or labels. */
-const VERSION = 2
+const VERSION = 3
 const MAGIC = 'TTDATA01'
 const DIGEST = 32
 

@@ -3,6 +3,7 @@
  * written last of all; every run takes it away before its first step. So the folder says at once, and after any kill,
  * whether there is something to continue, to keep, or to overwrite.
  */
+import { counted } from '../../core/counted.ts'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { removeFolderAtomic, writeFileAtomic } from '../../core/files/atomic.ts'
@@ -48,10 +49,14 @@ export function findEarlierRun(outputDir: string): EarlierRun {
 export function refuseEarlierRun(outputDir: string): void {
   const { finished, steps, newest } = findEarlierRun(outputDir)
   if (finished) {
-    throw new TrituneError('E_RESUME', `a finished run is here${steps === null ? '' : ` (${steps} steps)`}`, {
-      place: outputDir,
-      remedy: 'train it again with --overwrite, which removes it first, or set another output_dir',
-    })
+    throw new TrituneError(
+      'E_RESUME',
+      `a finished run is here${steps === null ? '' : ` (${counted(steps, 'step')})`}`,
+      {
+        place: outputDir,
+        remedy: 'train it again with --overwrite, which removes it first, or set another output_dir',
+      },
+    )
   }
   if (newest === null) return
   throw new TrituneError('E_RESUME', `an earlier run left ${basename(newest)} here`, {

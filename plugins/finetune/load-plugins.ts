@@ -20,6 +20,8 @@ export interface LoadedPlugin {
   readonly plugin: Plugin
   /** Its own, or that of the package.json above its module; null when neither says. */
   readonly version: string | null
+  /** The module as it was asked for. */
+  readonly module: string
   /** The module, as a path where it is a file. */
   readonly place: string
 }
@@ -34,7 +36,12 @@ export async function loadPlugins(
     const url = moduleUrl(specifier, cwd, `plugins: ${specifier}`)
     const place = url.startsWith('file:') ? fileURLToPath(url) : url
     for (const plugin of pluginsOf(specifier, await importModule(specifier, url)))
-      loaded.set(plugin, { plugin, place, version: plugin.version ?? versionAbove(place) })
+      loaded.set(plugin, {
+        plugin,
+        module: specifier,
+        place,
+        version: plugin.version ?? versionAbove(place),
+      })
   }
   return [...loaded.values()]
 }

@@ -1,6 +1,7 @@
 /**
  * The numbers of a run: how many steps, which learning rate at each, when to evaluate and to save.
  */
+import { counted } from '../../core/counted.ts'
 import {
   constantSchedule,
   cosineSchedule,
@@ -74,7 +75,7 @@ export function createPlan(
     epochs: totalSteps / stepsPerEpoch,
     evalEvery: interval(eval_strategy, eval_steps, evals_per_epoch, run),
     saveEvery: interval(save_strategy, save_steps, saves_per_epoch, run),
-    notes: unevenSteps(config, batches(0)),
+    notes: [...unevenSteps(config, batches(0)), ...longDecay(config, totalSteps, warmup)],
     learningRate: (step) => config.learning_rate * schedule(step),
     batches,
     locate: (step) => ({ epoch: Math.floor(step / stepsPerEpoch), window: step % stepsPerEpoch }),
@@ -122,7 +123,21 @@ function unevenSteps(config: FinetuneConfig, { windows, leftOut }: Batches): str
   const least = Math.floor(rows / windows.length)
   const each = rows % windows.length === 0 ? `${least}` : `${least} or ${least + 1}`
   return [
-    `${rows} ${what} do not fill steps of ${most}: each epoch has ${windows.length} steps of ${each}, so that none counts much more than others`,
+    `${rows === 1 ? `1 ${what.slice(0, -1)} does` : `${rows} ${what} do`} not fill steps of ${most}: each epoch has ${counted(windows.length, 'step')} of ${each}, so that none counts much more than others`,
+  ]
+}
+
+/** The learning rate then jumps from its warm-up into the middle of the decay, as in transformers. */
+function longDecay(
+  { lr_scheduler, lr_scheduler_kwargs: kwargs }: FinetuneConfig,
+  totalSteps: number,
+  warmup: number,
+): string[] {
+  const decay = kwargs.num_decay_steps
+  if (lr_scheduler !== 'warmup_stable_decay' || decay === null || decay + warmup <= totalSteps) return []
+  const both = warmup > 0 ? `and the warm-up of ${warmup} are more than` : 'is more than'
+  return [
+    `num_decay_steps ${decay} ${both} the ${counted(totalSteps, 'step')} of the run: the decay has begun before its first step, so that learning_rate is not reached`,
   ]
 }
 
@@ -143,9 +158,13 @@ function checkedOrder(order: Int32Array, examples: number): Int32Array {
   const isThere = new Uint8Array(examples)
   for (const index of order) if (index >= 0 && index < examples) isThere[index] = 1
   if (order.length === examples && isThere.every((seen) => seen === 1)) return order
-  throw new TrituneError('E_PLUGIN', `the sampler gave no permutation of the ${examples} examples`, {
-    remedy: 'order(epoch) returns an Int32Array in which each of 0 … n − 1 stands once',
-  })
+  throw new TrituneError(
+    'E_PLUGIN',
+    `the sampler gave no permutation of the ${counted(examples, 'example')}`,
+    {
+      remedy: 'order(epoch) returns an Int32Array in which each of 0 … n − 1 stands once',
+    },
+  )
 }
 
 function scheduleOf(config: FinetuneConfig, totalSteps: number, warmup: number): Schedule {

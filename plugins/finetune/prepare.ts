@@ -41,7 +41,7 @@ import { fitting } from './out-of-memory.ts'
 import { checkOutputDir } from './output-dir.ts'
 import { packLayers } from './quantizers.ts'
 import type { Run } from './run.ts'
-import { openTokenizer } from './run-tokenizer.ts'
+import { expectChatTemplate, openTokenizer } from './run-tokenizer.ts'
 import { weightDecays } from './weight-decay.ts'
 
 export interface PrepareOptions {
@@ -77,6 +77,7 @@ export async function prepareRun(
   const base = baseModelFiles(config, host, { onProgress: onDownload, onNote })
   const modelPath = await base.small()
   const tokenizer = atKey(['base_model'], () => openTokenizer(modelPath, config))
+  expectChatTemplate(tokenizer, config)
   const data = atNamedKey(() => loadDataset(config, tokenizer, host.all('dataset')))
   const lengths = data.train.map(({ ids }) => ids.length)
   const sampler = disposing(open, parts.sampler({ lengths, seed: config.seed }))

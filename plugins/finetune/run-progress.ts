@@ -1,6 +1,7 @@
 /**
  * How far a run is, and what follows from it: evaluations, checkpoints, the best weights, early stopping, the watchdog of the loss.
  */
+import { counted } from '../../core/counted.ts'
 import { basename, join } from 'node:path'
 import { type RunResult, type StepReport, TrituneError } from '../../core/mod.ts'
 import { createBatches } from '../data/mod.ts'
@@ -125,7 +126,7 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       const { early_stopping_patience: patience } = config
       const enough = evaluated && patience !== null && stale >= patience
       if (enough && !last)
-        emit({ type: 'note', text: `stopped early: no better evaluation for ${stale} times` })
+        emit({ type: 'note', text: `stopped early: no better evaluation ${counted(stale, 'time')} in a row` })
       return { saved: due || bestNow, enough }
     },
     save,
@@ -171,9 +172,13 @@ function watchLoss(
   if (threshold === null) return 0
   const now = loss > threshold ? above + 1 : 0
   if (now < patience) return now
-  throw new TrituneError('E_NAN', `the loss has been above ${threshold} for ${now} steps (step ${step})`, {
-    remedy: 'lower learning_rate, or raise loss_watchdog_threshold',
-  })
+  throw new TrituneError(
+    'E_NAN',
+    `the loss has been above ${threshold} for ${counted(now, 'step')} (step ${step})`,
+    {
+      remedy: 'lower learning_rate, or raise loss_watchdog_threshold',
+    },
+  )
 }
 
 function* validationBatches({

@@ -3,7 +3,7 @@
  */
 import { createHash } from 'node:crypto'
 import { ConfigError, type TokenizerLike } from '../../core/mod.ts'
-import { chatTemplateSource } from '../data/mod.ts'
+import { chatTemplatePlace, chatTemplateSource } from '../data/mod.ts'
 import { loadTokenizer, readTokenizerFiles, type Tokenizer } from '../tokenizer/mod.ts'
 import type { FinetuneConfig } from './config.ts'
 
@@ -21,6 +21,7 @@ export function openTokenizer(
   const files = readTokenizerFiles(modelPath)
   const inner = loadTokenizer(files)
   const template = chatTemplateSource(config) ?? undefined
+  const chosen = template === undefined ? {} : { template, templatePlace: chatTemplatePlace(config) }
   const special = (key: 'bos_token' | 'eos_token' | 'pad_token', own: number | undefined): number | null => {
     const token = config.special_tokens[key]
     if (token === null) return own ?? null
@@ -58,9 +59,32 @@ export function openTokenizer(
     encode: (text, { addSpecialTokens }) => inner.encode(text, { addSpecialTokens }),
     decode: (ids) => inner.decode(ids),
     tokenOf: (id) => inner.tokenOf(id) ?? `<${id}>`,
-    renderChat: (messages, options) => inner.renderChat(messages, { ...options, template, variables }),
+    renderChat: (messages, options) => inner.renderChat(messages, { ...options, ...chosen, variables }),
     generationsOf: (messages, options) =>
-      inner.renderMarkedChat(messages, { ...options, template, variables }).generations,
+      inner.renderMarkedChat(messages, { ...options, ...chosen, variables }).generations,
     chatTemplate: template ?? null,
   }
+}
+
+/** Throws E_TOKENIZER at the key that asks for a chat template where there is none. */
+export function expectChatTemplate(
+  { inner, chatTemplate }: RunTokenizer,
+  config: Pick<FinetuneConfig, 'chat_template' | 'datasets' | 'test_datasets'>,
+): void {
+  if (chatTemplate !== null || inner.hasChatTemplate) return
+  const asking = (['datasets', 'test_datasets'] as const).flatMap((key) =>
+    config[key].flatMap(({ type }, i) =>
+      type === 'chat_template' || type === 'sharegpt' ? [[key, i, 'type']] : [],
+    ),
+  )
+  const [first] = asking
+  if (first === undefined) return
+  throw new ConfigError([
+    {
+      path: config.chat_template === null ? first : ['chat_template'],
+      what: 'the base model has no chat template',
+      remedy: 'set chat_template: chatml, or chat_template_jinja: the file of a template',
+      code: 'E_TOKENIZER',
+    },
+  ])
 }

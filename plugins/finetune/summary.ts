@@ -35,7 +35,7 @@ export function summarize(run: Run): string[] {
         ]
       : []),
     ...partsLines(run),
-    `data       ${formatCount(train.examples)} examples, ${formatCount(train.tokens)} tokens, ${formatCount(train.trainedTokens)} trained; validation ${formatCount(validation.examples)}${dropped > 0 ? `; ${dropped} dropped by length` : ''}${data.report.truncated > 0 ? `; ${data.report.truncated} truncated` : ''}`,
+    `data       ${formatCount(train.examples)} example${train.examples === 1 ? '' : 's'}, ${formatCount(train.tokens)} tokens, ${formatCount(train.trainedTokens)} trained; validation ${formatCount(validation.examples)}${dropped > 0 ? `; ${dropped} dropped by length` : ''}${data.report.truncated > 0 ? `; ${data.report.truncated} truncated` : ''}`,
     `steps      ${plan.totalSteps} (${plan.epochs.toFixed(plan.epochs % 1 === 0 ? 0 : 2)} epoch${plan.epochs === 1 ? '' : 's'} of ${plan.stepsPerEpoch}), micro-batch ${config.micro_batch_size} × ${config.gradient_accumulation_steps}, sequence ${config.sequence_len}${config.sample_packing ? ', packed' : ''}, warm-up ${plan.warmupSteps}`,
     `memory     ${run.memory.isLean ? 'lean' : 'fast'}: ${run.memory.reason}`,
     `estimate   ${formatBytes(memory)} of memory${device.capacity ? ` of ${formatBytes(device.capacity)}` : ''} (${describeParts(parts)}), ${formatDuration(seconds)}`,

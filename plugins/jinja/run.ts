@@ -2,7 +2,7 @@
  * One rendering: its output, what it may still cost, and where it stands. A template that goes on for too long or writes
  * too much is stopped, so that a file from elsewhere cannot take the machine.
  */
-import { templateError } from './errors.ts'
+import { budgetError } from './errors.ts'
 
 export interface Budget {
   /** Evaluated nodes, loop turns, 1 for every 32 characters that are read or written, 1 for every 4 items of a new list. */
@@ -41,7 +41,7 @@ export function createRun(budget: Budget, now: () => Date): Run {
   let depth = 0
   const spend = (amount: number): void => {
     steps -= amount
-    if (steps < 0) throw templateError(`the template takes more than ${budget.steps} steps`)
+    if (steps < 0) throw budgetError(`the template takes more than ${budget.steps} steps`)
   }
   return {
     out: '',
@@ -53,13 +53,11 @@ export function createRun(budget: Budget, now: () => Date): Run {
       if (--steps < 0) spend(0)
     },
     charge(length) {
-      if (!(length <= budget.text))
-        throw templateError(`the template makes a text longer than ${budget.text}`)
+      if (!(length <= budget.text)) throw budgetError(`the template makes a text longer than ${budget.text}`)
       spend(length / 32)
     },
     chargeItems(count) {
-      if (!(count <= budget.items))
-        throw templateError(`the template makes a list longer than ${budget.items}`)
+      if (!(count <= budget.items)) throw budgetError(`the template makes a list longer than ${budget.items}`)
       spend(count / 4)
     },
     write(text) {
@@ -67,7 +65,7 @@ export function createRun(budget: Budget, now: () => Date): Run {
       this.out += text
     },
     enter() {
-      if (++depth > budget.depth) throw templateError(`the template nests deeper than ${budget.depth}`)
+      if (++depth > budget.depth) throw budgetError(`the template nests deeper than ${budget.depth}`)
     },
     leave() {
       depth--

@@ -82,9 +82,11 @@ function guarded<T>(work: () => T, line?: () => number): T {
   } catch (error) {
     if (error instanceof RangeError)
       throw templateError('the template or its data is nested too deeply', line?.())
-    if (!(error instanceof TrituneError) || line === undefined || / \(line \d+\)$/.test(error.message))
-      throw error
-    throw templateError(error.message, line())
+    if (!(error instanceof TrituneError) || line === undefined) throw error
+    const { message, remedy } = error
+    const what = remedy === undefined ? message : message.slice(0, message.lastIndexOf('\n  → '))
+    if (/ \(line \d+\)$/.test(what)) throw error
+    throw templateError(what, line(), remedy)
   }
 }
 

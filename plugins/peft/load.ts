@@ -28,6 +28,7 @@ import {
 import { fillParameter } from './fill-parameter.ts'
 import { lora } from './lora.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
+import { checkTargets } from './check-targets.ts'
 import { layerTensors, PREFIX, withoutAdapterName } from './tensor-names.ts'
 import { CONFIG_FILE, WEIGHTS_FILE } from './save.ts'
 
@@ -79,6 +80,8 @@ export function loadAdapter(
   }
   const made = placed(file, () => make(model, definition, { entries, optionsFor, file }))
   try {
+    if (!made.whole && definition.peft && typeof config[NAME_KEY] !== 'string')
+      placed(place, () => checkTargets(model, config, entries.keys()))
     fill(made, checkpoint, entries, file)
     const { base_model_name_or_path: _base, ...kept } = config
     const matched = [...made.adapters.keys()]

@@ -11,6 +11,8 @@ export interface TargetOptions {
   readonly excludeModules?: readonly string[] | string | null
   /** Only layers with these indices. */
   readonly layersToTransform?: readonly number[] | null
+  /** What stands before the index in a path, as expressions; without them whatever does. */
+  readonly layersPattern?: readonly string[] | string | null
 }
 
 export interface TargetMatch {
@@ -31,46 +33,27 @@ export const DEFAULT_TARGETS: Readonly<Record<string, readonly string[]>> = {
 
 /** The targets among the layers of a model; `all-linear` leaves embeddings and the head out. E_ADAPTER when a pattern fits none. */
 export function matchLayers(model: Pick<Model, 'layers'>, targets: TargetOptions): TargetMatch {
-  const layers = [...model.layers.values()]
-  const candidates =
-    targets.targetModules === 'all-linear' ? layers.filter(({ kind }) => kind === 'linear') : layers
-  return matchTargets(
-    candidates.map(({ path }) => path),
-    targets,
-  )
+  return matchTargets(candidatesOf(model, targets), targets)
 }
 
 /** Finds the targets among paths. E_ADAPTER when a pattern fits none. */
-export function matchTargets(
-  paths: Iterable<string>,
-  { targetModules, excludeModules, layersToTransform }: TargetOptions,
-): TargetMatch {
+export function matchTargets(paths: Iterable<string>, targets: TargetOptions): TargetMatch {
   const all = [...paths]
-  const excluded =
-    excludeModules == null || excludeModules.length === 0
-      ? () => false
-      : matcher(excludeModules, 'exclude_modules')
+  const { excludeModules } = targets
   if (excludeModules != null && typeof excludeModules !== 'string')
     for (const name of excludeModules) requireMatch(name, all, 'exclude_modules')
-  const candidates = all.filter((path) => !excluded(path) && inLayers(path, layersToTransform))
-  const patterns = typeof targetModules === 'string' ? [targetModules] : targetModules
-  const counts = new Map<string, number>()
-  const matched = new Set<string>()
-  for (const pattern of patterns) {
-    const fits =
-      typeof targetModules === 'string'
-        ? matcher(targetModules, 'target_modules')
-        : matcher([pattern], 'target_modules')
-    const hits = candidates.filter(fits)
-    if (hits.length === 0) throw noMatch(pattern, all, 'target_modules')
-    counts.set(pattern, hits.length)
-    for (const path of hits) matched.add(path)
-  }
-  if (matched.size === 0)
+  const match = findTargets(all, targets)
+  for (const [pattern, count] of match.counts) if (count === 0) throw noMatch(pattern, all, 'target_modules')
+  if (match.matched.length === 0)
     throw new TrituneError('E_ADAPTER', 'target_modules is empty', {
       remedy: 'name modules, or use lora_target_linear: true',
     })
-  return { matched: all.filter((path) => matched.has(path)), counts }
+  return match
+}
+
+/** The layers that targets of a file say; as in PEFT, some of them may match nothing. */
+export function layersOfTargets(model: Pick<Model, 'layers'>, targets: TargetOptions): TargetMatch {
+  return findTargets(candidatesOf(model, targets), targets)
 }
 
 /** The value of the first pattern that fits the path, in the order that the file lists them; PEFT writes them sorted. */
@@ -124,6 +107,39 @@ export function targetFields(
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
+function candidatesOf(model: Pick<Model, 'layers'>, { targetModules }: TargetOptions): string[] {
+  const layers = [...model.layers.values()]
+  const candidates = targetModules === 'all-linear' ? layers.filter(({ kind }) => kind === 'linear') : layers
+  return candidates.map(({ path }) => path)
+}
+
+function findTargets(
+  all: readonly string[],
+  { targetModules, excludeModules, layersToTransform, layersPattern }: TargetOptions,
+): TargetMatch {
+  // A whole path in a list is meant, whatever its index.
+  const isNamed = (path: string): boolean => typeof targetModules !== 'string' && targetModules.includes(path)
+  const isInLayers = layerFilter(layersToTransform, layersPattern)
+  const excluded =
+    excludeModules == null || excludeModules.length === 0
+      ? () => false
+      : matcher(excludeModules, 'exclude_modules')
+  const candidates = all.filter((path) => !excluded(path) && (isNamed(path) || isInLayers(path)))
+  const patterns = typeof targetModules === 'string' ? [targetModules] : targetModules
+  const counts = new Map<string, number>()
+  const matched = new Set<string>()
+  for (const pattern of patterns) {
+    const fits =
+      typeof targetModules === 'string'
+        ? matcher(targetModules, 'target_modules')
+        : matcher([pattern], 'target_modules')
+    const hits = candidates.filter(fits)
+    counts.set(pattern, hits.length)
+    for (const path of hits) matched.add(path)
+  }
+  return { matched: all.filter((path) => matched.has(path)), counts }
+}
+
 function matcher(patterns: readonly string[] | string, field: string): (path: string) => boolean {
   if (patterns === 'all-linear') return () => true
   if (typeof patterns === 'string') {
@@ -146,12 +162,22 @@ function regex(source: string, shown: string, field: string): RegExp {
 }
 
 /** PEFT finds the layer index by this expression. */
-const LAYER_INDEX = /^.*?\.[^.]*\.(\d+)\./
+const LAYER_INDEX = /^.*?\.[^.]*\.(?<index>\d+)\./
 
-function inLayers(path: string, layers: readonly number[] | null | undefined): boolean {
-  if (!layers || layers.length === 0) return true
-  const index = LAYER_INDEX.exec(path)?.[1]
-  return index !== undefined && layers.includes(Number(index))
+function layerFilter(
+  layers: readonly number[] | null | undefined,
+  pattern: readonly string[] | string | null | undefined,
+): (path: string) => boolean {
+  if (!layers || layers.length === 0) return () => true
+  const patterns = typeof pattern === 'string' ? [pattern] : (pattern ?? [])
+  const given = patterns
+    .filter((one) => one !== '')
+    .map((one) => regex(`^(?:|.*?\\.)(?:${one})\\.(?<index>\\d+)\\.`, one, 'layers_pattern'))
+  const expressions = given.length > 0 ? given : [LAYER_INDEX]
+  return (path) => {
+    const found = expressions.map((expression) => expression.exec(path)).find((match) => match !== null)
+    return found?.groups !== undefined && layers.includes(Number(found.groups['index']))
+  }
 }
 
 function requireMatch(name: string, paths: readonly string[], field: string): void {

@@ -21,6 +21,8 @@ export interface RenderOptions {
   readonly tools?: readonly unknown[]
   /** A Jinja text instead of the model's own template. */
   readonly template?: string
+  /** Where that text comes from, for errors. */
+  readonly templatePlace?: string
   /** The name of one of several templates of the model; `tool_use` is taken by itself when there are tools. */
   readonly templateName?: string
   /** Further variables of the template (`enable_thinking`, `documents`…). */
@@ -46,17 +48,23 @@ export function createChatRenderer(
 ): ChatRenderer {
   const parsed = new Map<string, Template>()
 
-  function parse(text: string): Template {
+  function parse(text: string, from: string): Template {
     const known = parsed.get(text)
     if (known !== undefined) return known
-    const template = wrapped(place, 'the chat template cannot be parsed', () => compileTemplate(text))
+    const template = wrapped(from, 'the chat template cannot be parsed', 'mend the template', () =>
+      compileTemplate(text),
+    )
     parsed.set(text, template)
     return template
   }
-  return (messages, { addGenerationPrompt = false, tools, template, templateName, variables = {} } = {}) => {
+  return (
+    messages,
+    { addGenerationPrompt = false, tools, template, templatePlace, templateName, variables = {} } = {},
+  ) => {
+    const from = template === undefined ? place : (templatePlace ?? 'the template that was given')
     const text = template ?? chooseTemplate(place, templates, templateName, tools !== undefined)
-    const compiled = parse(text)
-    const rendered = wrapped(place, 'the chat template refuses the messages', () =>
+    const compiled = parse(text, from)
+    const rendered = wrapped(from, 'the chat template refuses the messages', REFUSED, () =>
       compiled.render({
         documents: null,
         ...specialTokens,
@@ -108,14 +116,19 @@ function chooseTemplate(
   )
 }
 
-function wrapped<T>(place: string, what: string, work: () => T): T {
+const REFUSED = 'check the roles and their order, and the template'
+
+/** A remedy that the error itself has goes before. */
+function wrapped<T>(place: string, what: string, remedy: string, work: () => T): T {
   try {
     return work()
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const message = error instanceof Error ? error.message : String(error)
+    const own = error instanceof TrituneError ? error.remedy : undefined
+    const reason = own === undefined ? message : message.slice(0, message.lastIndexOf('\n  → '))
     throw new TrituneError('E_TOKENIZER', `${what}: ${reason}`, {
       place,
-      remedy: 'check the roles and their order, and the template (chat_template in tokenizer_config.json)',
+      remedy: own ?? remedy,
       cause: error,
     })
   }

@@ -88,18 +88,41 @@ describe('loadDataset()', () => {
   test('drops what is too long, too short or untrained, and says where', () => {
     const { train, report } = load(config(IO, { sequence_len: 50 }))
     expect(train.map(({ source }) => source.line)).toEqual([1])
-    expect(report).toMatchObject({ tooLong: 2, tooShort: 1, truncated: 0 })
-    expect(report.untrained.map(({ line }) => line)).toEqual([2, 6])
+    expect(report).toMatchObject({ tooLong: 2, tooShort: 0, truncated: 0 })
+    expect(report.untrained.map(({ line }) => line)).toEqual([2, 5, 6])
     expect(formatReport(report)).toContain(
-      `nothing to learn in 2: no segment after the first token has label: true (${mixed}:2, ${mixed}:6)`,
+      `nothing to learn in 3: no segment after the first token has label: true (${mixed}:2, ${mixed}:5, ${mixed}:6)`,
     )
   })
+
+  test('drops what is shorter than min_sample_len', () => {
+    const { train, report } = load(config({ path: texts, type: 'completion' }, { min_sample_len: 5 }))
+    expect(report).toMatchObject({ tooShort: 3, untrained: [] })
+    expect(train).toHaveLength(7)
+  })
+
+  test.each([{}, { addBos: true }])(
+    'counts empty texts among the records with nothing to learn: %j',
+    (tokenizer) => {
+      const path = file('empty.jsonl', [{ text: 'ab' }, { text: '' }, { text: 'cd' }, { text: '' }])
+      const entry = { path, type: 'completion' }
+      const { train, report } = load(config(entry), tokenizer)
+      expect(train.map(({ source }) => source.line).toSorted()).toEqual([1, 3])
+      expect(report).toMatchObject({ tooShort: 0, tooLong: 0 })
+      expect(formatReport(report)).toContain(
+        `nothing to learn in 2: the text is empty or one token (${path}:2, ${path}:4)`,
+      )
+      expect(errorOf(() => load(config(entry, { max_skipped_share: 0.4 }), tokenizer)).message).toStartWith(
+        'datasets[0]: 2 of 4 records (50.0 %) have nothing to learn: ',
+      )
+    },
+  )
 
   test('truncates, and drops what has nothing left to learn', () => {
     const { report } = load(config(IO, { sequence_len: 50, excess_length_strategy: 'truncate' }))
     expect(report).toMatchObject({ tooLong: 0, truncated: 2 })
     expect(report.train).toMatchObject({ examples: 2, longest: 50, trainedTokens: 1 + 20 })
-    expect(report.untrained.map(({ line }) => line)).toEqual([2, 4, 6])
+    expect(report.untrained.map(({ line }) => line)).toEqual([2, 4, 5, 6])
     expect(report.untrained[1].reason).toBe('what is trained lies beyond sequence_len')
   })
 
@@ -128,7 +151,7 @@ describe('loadDataset()', () => {
       { test_datasets: [options({ ...IO, path: none })] },
     )
     expect(errorOf(() => load(given)).message).toStartWith(
-      'test_datasets: none of the 1 examples can be evaluated',
+      'test_datasets: none of the 1 example can be evaluated',
     )
   })
 
@@ -197,9 +220,9 @@ describe('loadDataset()', () => {
   test('stops when too many records have nothing to learn, at the entry', () => {
     const given = (limit: number): DataConfig => config(IO, { max_skipped_share: limit })
     const error = errorOf(() => load(given(0.1)))
-    expect(error.message).toStartWith('datasets[0]: 2 of 6 records (33.3 %) have nothing to learn: ')
-    expect(error.remedy ?? error.message).toContain('max_skipped_share: 0.34')
-    expect(load(given(0.34)).train).toHaveLength(4 - 1)
+    expect(error.message).toStartWith('datasets[0]: 3 of 6 records (50.0 %) have nothing to learn: ')
+    expect(error.remedy ?? error.message).toContain('max_skipped_share: 0.5')
+    expect(load(given(0.5)).train).toHaveLength(3)
     expect(error.code).toBe('E_DATA')
   })
 
@@ -217,7 +240,7 @@ describe('loadDataset()', () => {
     const error = errorOf(() =>
       load(config({ path: file('n.jsonl', [segments([false, 'ab'])]), type: 'input_output' })),
     )
-    expect(error.message).toContain('none of the 1 examples can be trained: 1 have nothing to learn')
+    expect(error.message).toContain('none of the 1 example can be trained: 1 have nothing to learn')
     expect(error.message).toContain('n.jsonl:1')
     expect(errorOf(() => load(config(IO, { sequence_len: 1 }))).remedy).toContain('raise sequence_len')
   })

@@ -2,7 +2,7 @@
  * What is wrong is found before anything large is downloaded, and is told at the line of the file that caused it.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openDevice } from '../../../plugins/cuda/mod.ts'
 import { placeInConfig, prepareRun, readFinetuneConfig, summarize } from '../../../plugins/finetune/mod.ts'
@@ -61,6 +61,14 @@ describe('an error of preparing a run', () => {
     [{ base_model: './nowhere' }, 'f.yaml:1:1 base_model: '],
     [{ base_model: 'no spaces in names' }, 'f.yaml:1:1 base_model: '],
     [{ eot_tokens: ['two words'] }, 'f.yaml:8:1 eot_tokens: '],
+    [
+      { chat_template_jinja: '{% for %}' },
+      'f.yaml:8:1 chat_template_jinja: the chat template cannot be parsed: ',
+    ],
+    [
+      { chat_template_jinja: '.' },
+      'f.yaml:8:1 chat_template_jinja: .: cannot read the chat template: this is',
+    ],
     [{ chat_template_jinja: './nowhere.jinja' }, 'f.yaml:8:1 chat_template_jinja: there is no file'],
     [
       { datasets: [{ path: 'nowhere.jsonl', type: 'alpca' }] },
@@ -82,6 +90,37 @@ describe('an error of preparing a run', () => {
       message.split('\n').some((line) => line.replace(/^\w+: /, '').startsWith(start)),
       message,
     ).toBe(true)
+  })
+
+  test('names the file of a chat template, and stands at the key that asks for one', async () => {
+    const chat = { datasets: [{ path: chatFile(), type: 'chat_template' }] }
+    const file = join(space.path, 'own.jinja')
+    const asked = async (template: string, changes: Readonly<Record<string, unknown>>): Promise<string> => {
+      writeFileSync(file, template)
+      return await complaint(yaml({ ...changes, chat_template_jinja: file }))
+    }
+    expect(await asked('a\n{% for %}', {})).toMatch(
+      /f\.yaml:8:1 chat_template_jinja: \/own\.jinja: the chat template cannot be parsed: .*\(line 2\)/,
+    )
+    const refused = await asked("{{ raise_exception('no') }}", chat)
+    expect(refused).toContain(
+      '/chat.jsonl:1: the chat template failed: /own.jinja: the chat template refuses',
+    )
+    expect(refused).toContain('→ check the roles')
+    const long = await asked(
+      '{% for i in range(9999) %}{% for i in range(9999) %}{% endfor %}{% endfor %}',
+      chat,
+    )
+    expect(long).toContain('/own.jinja: the chat template refuses the messages: the template takes more than')
+    expect(long).toContain('→ shorten the conversation')
+    expect(long).not.toContain('check the roles')
+    rmSync(join(space.path, 'model/chat_template.jinja'))
+    const none = await complaint(yaml(chat))
+    expect(none).toMatch(/f\.yaml:6:\d+ datasets\[0\]\.type: the base model has no chat template\n/)
+    expect(none).toContain('set chat_template: chatml')
+    expect(await complaint(yaml({ ...chat, chat_template: 'tokenizer_default' }))).toContain(
+      'f.yaml:8:1 chat_template: the base model has no chat template',
+    )
   })
 
   test('is at a GPU that is not there, and the summary of one thread says 1', async () => {

@@ -93,3 +93,25 @@ describe('rows that do not fill the steps', () => {
     expect(found.notes.join()).toContain('3 packed rows do not fill steps of 2')
   })
 })
+
+test('a decay that is longer than the run is said', () => {
+  const notes = (keys: object, num_decay_steps: number | null = null): string =>
+    plan(12, {
+      lr_scheduler: 'wsd',
+      lr_scheduler_kwargs: { num_decay_steps },
+      warmup_steps: 0,
+      ...keys,
+    }).notes.join()
+  expect(notes({}, 100)).toStartWith('num_decay_steps 100 is more than the 12 steps of the run: ')
+  expect(notes({ warmup_steps: 3 }, 10)).toStartWith(
+    'num_decay_steps 10 and the warm-up of 3 are more than the 12 steps of the run: ',
+  )
+  expect(notes({ max_steps: 1 }, 2)).toContain('the 1 step of the run')
+  expect([notes({}), notes({}, 12), notes({ warmup_steps: 3 }, 9)]).toEqual(['', '', ''])
+})
+
+test('one example is told in the singular', () => {
+  expect(plan(1, { micro_batch_size: 4 }).notes).toEqual([
+    '1 example does not fill steps of 4: each epoch has 1 step of 1, so that none counts much more than others',
+  ])
+})

@@ -1,7 +1,7 @@
 /**
  * Adapter folders that do not fit or are broken: one error, and the model is as it was.
  */
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrituneError } from '../../../core/mod.ts'
@@ -121,4 +121,56 @@ test('settings that are no numbers are refused', () => {
   expect(errorOf({ config: { r: 'four' } }).code).toBe('E_ADAPTER')
   expect(errorOf({ config: { lora_alpha: 'eight' } }).code).toBe('E_ADAPTER')
   expect(errorOf({ config: { alpha_pattern: { q_proj: '8' } } }).message).toContain('alpha_pattern: q_proj')
+})
+
+describe('target_modules and the tensors', () => {
+  const paths = [...golden.info.matched]
+  const LAYERS = [0, 1, 2, 3]
+  test.each<[string, Damage['config'], string]>([
+    ['a list that leaves layers out', { target_modules: ['zz_proj', 'v_proj'] }, 'has tensors for'],
+    [
+      'a list that fits nothing',
+      { target_modules: ['zz_proj'] },
+      '"zz_proj" of target_modules matches no layer',
+    ],
+    ['an expression', { target_modules: String.raw`.*\.v_proj` }, 'has tensors for'],
+    ['excluded layers', { exclude_modules: ['up_proj'] }, 'has tensors for model.layers.'],
+    ['one layer of the model', { layers_to_transform: 0 }, 'has tensors for model.layers.1.'],
+    ['an expression that cannot be read', { target_modules: '(' }, 'is not a regular expression'],
+    [
+      'layers of another pattern',
+      { layers_to_transform: LAYERS, layers_pattern: ['blocks'] },
+      'has tensors for',
+    ],
+    ['no names', { target_modules: [1] }, 'expected a text or a list of texts'],
+  ])('that differ are refused: %s', (_, config, said) => {
+    const error = errorOf({ config })
+    expect(error.code).toBe('E_ADAPTER')
+    expect(error.message).toContain('adapter_config.json: ')
+    expect(error.message).toContain(said)
+  })
+
+  test('that differ are refused: a layer without tensors', () => {
+    const error = errorOf({ tensor: (t) => (t.name.includes('.layers.2.') ? null : t) })
+    expect(error.code).toBe('E_ADAPTER')
+    expect(error.message).toContain('names model.layers.2.self_attn.q_proj')
+    expect(error.message).toContain('and 4 more, for which adapter_model.safetensors has no tensors')
+  })
+
+  test.each<[string, Record<string, unknown>]>([
+    ['full paths', { target_modules: paths }],
+    ['a name of another model beside those that fit', { target_modules: [...paths, 'c_attn'] }],
+    ['an expression', { target_modules: paths.map((path) => path.replaceAll('.', '\\.')).join('|') }],
+    ['exclusions that fit nothing', { target_modules: paths, exclude_modules: ['c_attn'] }],
+    ['none named', { target_modules: null }],
+    ['full paths, whatever their index', { target_modules: paths, layers_to_transform: [0] }],
+    ['layers by a pattern', { layers_to_transform: LAYERS, layers_pattern: 'layers' }],
+  ])('that agree are loaded: %s', (_, config) => {
+    using temporary = temporaryFolder()
+    const folder = join(temporary.path, 'adapter')
+    writeDamaged(golden.folder, folder, { config })
+    using model = loadModel(golden.base, { device: cpu })
+    using adapter = loadAdapter(model, folder)
+    expect([...adapter.adapters.keys()]).toEqual(paths)
+  })
 })
