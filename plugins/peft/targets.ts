@@ -52,6 +52,7 @@ export function matchTargets(
       : matcher(excludeModules, 'exclude_modules')
   if (excludeModules != null && typeof excludeModules !== 'string')
     for (const name of excludeModules) requireMatch(name, all, 'exclude_modules')
+  requireLayers(layersToTransform, all)
   const candidates = all.filter((path) => !excluded(path) && inLayers(path, layersToTransform))
   const patterns = typeof targetModules === 'string' ? [targetModules] : targetModules
   const counts = new Map<string, number>()
@@ -152,6 +153,17 @@ function inLayers(path: string, layers: readonly number[] | null | undefined): b
   if (!layers || layers.length === 0) return true
   const index = LAYER_INDEX.exec(path)?.[1]
   return index !== undefined && layers.includes(Number(index))
+}
+
+function requireLayers(wanted: readonly number[] | null | undefined, paths: readonly string[]): void {
+  const there = paths.flatMap((path) => LAYER_INDEX.exec(path)?.[1] ?? []).map(Number)
+  const missing = wanted?.find((layer) => !there.includes(layer))
+  if (missing === undefined) return
+  const last = there.reduce((most, layer) => Math.max(most, layer), -1)
+  throw new TrituneError('E_ADAPTER', `layers_to_transform: there is no layer ${missing}`, {
+    remedy:
+      last < 0 ? 'the model has no numbered layers: leave it out' : `the model has the layers 0 to ${last}`,
+  })
 }
 
 function requireMatch(name: string, paths: readonly string[], field: string): void {
