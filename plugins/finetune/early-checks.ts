@@ -2,8 +2,8 @@
  * What a run's file asks for, found and checked at once: plugins, parts, adapter, datasets, folders, device. Everything that
  * can be known before the model is there; one `ConfigError` tells every fault.
  */
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import {
   ConfigError,
   type ConfigFailure,
@@ -43,7 +43,7 @@ export interface EarlyChecksOptions {
 }
 
 /** `checkEarly()` for its errors alone. */
-export async function checkRun(config: FinetuneConfig): Promise<void> {
+async function checkRun(config: FinetuneConfig): Promise<void> {
   const { host } = await checkEarly(config, { plugins: [], device: undefined })
   host[Symbol.dispose]()
 }
@@ -142,7 +142,7 @@ function checkDatasets(config: FinetuneConfig, host: Host | undefined, faults: F
 }
 
 function checkResumeFolder({ resume_from_checkpoint: folder, output_dir }: FinetuneConfig): void {
-  if (folder === null || existsSync(join(folder, STATE_FILE))) return
+  if (folder === null || existsSync(join(folder, STATE_FILE)) || isMovedAside(folder)) return
   const what = existsSync(folder)
     ? `there is no checkpoint in ${folder}: ${STATE_FILE} is missing`
     : `there is no folder ${folder}`
@@ -153,6 +153,14 @@ function checkResumeFolder({ resume_from_checkpoint: folder, output_dir }: Finet
         ? `name the folder of a checkpoint (checkpoint-<step>), or leave it out; paths start at ${process.cwd()}`
         : `the newest checkpoint of output_dir is ${newest}; paths start at ${process.cwd()}`,
   })
+}
+
+/** A killed writer left it under another name; who resumes puts it back. */
+function isMovedAside(folder: string): boolean {
+  const target = resolve(folder)
+  const parent = dirname(target)
+  if (existsSync(target) || !existsSync(parent)) return false
+  return readdirSync(parent).some((name) => name.startsWith(`.${basename(target)}.old-`))
 }
 
 /** A GPU that was asked for and cannot be used is a mistake in the line that asks for it. */
