@@ -26,6 +26,7 @@ export * from './contracts/stateful.ts'
 export * from './contracts/strategy.ts'
 // Errors and the host of plugins
 export * from './errors.ts'
+export * from './plugin-guard.ts'
 export * from './registry.ts'
 // Tensors, scopes, tape
 export * from './tensor/autograd.ts'

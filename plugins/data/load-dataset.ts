@@ -6,12 +6,14 @@
 import { ConfigError } from '../../core/contracts/config.ts'
 import type { ConfigPath } from '../../core/contracts/config.ts'
 import { TrituneError } from '../../core/errors.ts'
+import { inPlugin } from '../../core/plugin-guard.ts'
 import { createRandom } from '../../core/tensor/random.ts'
 import { datasetFiles, filesInNoSplit } from './dataset-files.ts'
 import type { DatasetOptions } from './dataset-options.ts'
 import { reportSplit } from './dataset-report.ts'
 import type { DatasetReport } from './dataset-report.ts'
-import type { DataRecord, TokenizedExample } from './dataset-type.ts'
+import { placeOfRecord } from './dataset-type.ts'
+import type { DataRecord, DatasetType, TokenizeContext, TokenizedExample } from './dataset-type.ts'
 import { atKey, datasetTypeOf, type DatasetTypes, under, untrainedReason } from './dataset-types.ts'
 import { applyLengthPolicy, listSources } from './length-policy.ts'
 import type { LengthResult } from './length-policy.ts'
@@ -188,7 +190,7 @@ function tokenizeFiles(
   path: ConfigPath,
   files: readonly string[],
   options: DatasetOptions,
-  { type, typeOptions }: FoundType,
+  { type, typeOptions, isBuiltIn }: FoundType,
   config: DataConfig,
   tokenizer: TokenizerLike,
 ): CachedDataset {
@@ -204,7 +206,7 @@ function tokenizeFiles(
   const examples: TokenizedExample[] = []
   const tokenize = (record: DataRecord): void => {
     refusePreferences(record, type.name)
-    examples.push(type.tokenize(record, context))
+    examples.push(isBuiltIn ? type.tokenize(record, context) : tokenizeByPlugin(type, record, context))
   }
   if (isPart(options.split)) {
     const records = files.flatMap((file) => [...readRecords(file, options)])
@@ -235,5 +237,21 @@ function nothingLeft(
       tooLong > 0
         ? 'raise sequence_len or set excess_length_strategy: truncate'
         : 'check type, roles_to_train and the fields of the dataset',
+  })
+}
+
+/** What a plugin's type makes of a record, checked: E_PLUGIN with the record's place. */
+function tokenizeByPlugin(type: DatasetType, record: DataRecord, context: TokenizeContext): TokenizedExample {
+  const place = placeOfRecord(record.source)
+  const what = `the dataset type ${type.name}`
+  const example = inPlugin(what, () => type.tokenize(record, context), place)
+  const { ids, labels } = example
+  if (ids instanceof Int32Array && labels instanceof Int32Array && ids.length === labels.length)
+    return example
+  const got = `${ids?.length ?? 'no'} ids and ${labels?.length ?? 'no'} labels`
+  throw new TrituneError('E_PLUGIN', `${what} gave ${got}`, {
+    place,
+    remedy:
+      'tokenize() returns two Int32Arrays of the same length, with −100 as the label of what is not trained',
   })
 }

@@ -11,6 +11,7 @@ import {
   type ConfigPath,
   type GradientTransform,
   type Host,
+  inPlugin,
   type Monitor,
   type MonitorContext,
   type Objective,
@@ -85,9 +86,9 @@ export function findParts(config: FinetuneConfig, host: Host): Parts {
   return {
     optimizer: (context) =>
       chain(
-        ...transforms.map(({ make }) => make(context)),
+        ...transforms.map((one) => checkedTransform(one.name, one.make(context))),
         clipByGlobalNorm(config.max_grad_norm),
-        optimizer.make(context),
+        checkedTransform(optimizer.name, optimizer.make(context)),
       ),
     objective: () => objective.make(undefined),
     strategies: (run) => strategies.map(({ name, make }) => ({ name, part: make(run) })),
@@ -100,6 +101,7 @@ export function findParts(config: FinetuneConfig, host: Host): Parts {
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 interface Definition<C, T> {
+  readonly name: string
   readonly options?: ValidatableConfig<unknown>
   create(options: unknown, context: C): T
 }
@@ -118,13 +120,35 @@ function makerOf<C, T>(
 ): (context: C) => T {
   try {
     const definition = lookUp()
+    const what = `${String(path[0])} ${definition.name}`
+    if (typeof definition.create !== 'function')
+      throw new ConfigError([{ path: [], what: `the ${what} of a plugin has no create()`, code: 'E_PLUGIN' }])
     const checked = definition.options ? definition.options.validate(options) : options
-    return (context) => definition.create(checked, context)
+    return (context) => inPlugin(`the ${what}`, () => definition.create(checked, context))
   } catch (error) {
     failures.push(...failuresOf(error, path))
     return () => {
       throw error
     }
+  }
+}
+
+/** A transform whose state has what the trainer needs, and whose mistakes are told with its name. */
+function checkedTransform(name: string, { name: own, init }: GradientTransform): GradientTransform {
+  const what = `the optimizer or transform ${name}`
+  return {
+    name: own,
+    init(parameters) {
+      const state = inPlugin(what, () => init(parameters))
+      const missing = (['apply', 'tensors', Symbol.dispose] as const).filter(
+        (key) => typeof Reflect.get(state, key) !== 'function',
+      )
+      if (missing.length === 0) return state
+      const names = missing.map((key) => (typeof key === 'symbol' ? '[Symbol.dispose]' : key)).join(', ')
+      throw new TrituneError('E_PLUGIN', `the state of ${what} has no ${names}`, {
+        remedy: 'init() returns { apply(step), tensors(), [Symbol.dispose]() }',
+      })
+    },
   }
 }
 

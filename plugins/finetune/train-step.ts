@@ -13,6 +13,7 @@ import {
   createReadback,
   type Device,
   type FlatGradients,
+  inPlugin,
   type Model,
   noGrad,
   type Objective,
@@ -141,13 +142,17 @@ function forward(
   const targets = tensor(batch.targets, { dtype: 'i32', device })
   const tokens = createBatch(batch, device)
   const { trainedTokens } = batch
-  return objective.loss(model, { tokens, targets, trainedTokens }, { scale, checkpointing, training: true })
+  const options = { scale, checkpointing, training: true }
+  const what = `the objective ${objective.name}`
+  const result = inPlugin(what, () => objective.loss(model, { tokens, targets, trainedTokens }, options))
+  for (const [name, value] of Object.entries({ loss: result.loss, ...result.log }))
+    if (value?.size !== 1)
+      throw new TrituneError('E_PLUGIN', `${what} gave ${String(value)} as ${name}, expected one number`)
+  return result
 }
 
 /** E_NAN, when it is read, if `what` is given and the value is not finite. */
 function readLater(readback: Readback, value: ObjectiveResult['loss'], what?: string): () => number {
-  if (value.size !== 1)
-    throw new TrituneError('E_SHAPE', `an objective gives one number, got ${value.toString()}`)
   const read = readback.later(value, ([number]) => {
     if (what !== undefined && !Number.isFinite(number))
       throw new TrituneError('E_NAN', `${what} is ${number}`)

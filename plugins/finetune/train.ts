@@ -12,6 +12,7 @@ import {
   TrituneError,
 } from '../../core/mod.ts'
 import { markFinished, unmarkFinished } from './earlier-run.ts'
+import { checkMetricNames } from './metric-names.ts'
 import { createMetricsFile } from './metrics-file.ts'
 import { createEmitter, type Emit } from './monitors.ts'
 import { explainOutOfMemory } from './out-of-memory.ts'
@@ -135,6 +136,7 @@ function oneStep(run: Run, context: TrainContext, step: number): StepReport {
     trainStep(context, micro, at),
   )
   const { grad_norm: gradNorm = Number.NaN, ...others } = metrics
+  checkMetricNames(others)
   return {
     step: step + 1,
     totalSteps: plan.totalSteps,

@@ -4,21 +4,23 @@
  *   checkpoint-120/
  *     adapter_model.safetensors + adapter_config.json, or model.safetensors (adapter: none)
  *     state.safetensors       tensors of optimizer, strategies, … by name
- *     training_state.json     step, best evaluation, settings, JSON of the parts, the SHA-256 of every other file of the folder
+ *     training_state.json     step, best evaluation, settings, JSON of the parts, the SHA-256 of every other file of the folder and of itself
  *
  * A byte that changed, a file that is missing or a field that cannot be is an E_RESUME: nothing is resumed from a damaged checkpoint.
  */
+import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import * as v from 'valibot'
 import { recoverFolder, writeFileAtomic, writeFolderAtomicSync } from '../../core/files/atomic.ts'
 import { openCheckpoint } from '../../core/files/checkpoint.ts'
 import { fileError } from '../../core/files/files.ts'
+import { sha256OfFile } from '../../core/files/hash-file.ts'
 import { tensorDType } from '../../core/files/safetensors.ts'
 import { writeSafetensors } from '../../core/files/safetensors-write.ts'
 import { expectShape, type JsonValue, type Tensor, TrituneError } from '../../core/mod.ts'
 import { setTensorBytes, tensorBytes } from '../../core/tensor/tensor-bytes.ts'
-import { type BaseFiles, hashFile } from './base-model.ts'
+import type { BaseFiles } from './base-model.ts'
 
 export interface TrainingState {
   readonly format: 2
@@ -66,9 +68,11 @@ export function saveTrainingState({ folder, state, tensors, saveWeights }: SaveS
       })),
     )
     const files = Object.fromEntries(
-      filesIn(temporary).map((name) => [name, hashFile(join(temporary, name))]),
+      filesIn(temporary).map((name) => [name, sha256OfFile(join(temporary, name))]),
     )
-    writeFileAtomic(join(temporary, STATE_FILE), `${JSON.stringify({ ...state, files }, null, 2)}\n`)
+    const content = { ...state, files }
+    const text = JSON.stringify({ ...content, self: hashOf(content) }, null, 2)
+    writeFileAtomic(join(temporary, STATE_FILE), `${text}\n`)
   })
 }
 
@@ -91,7 +95,7 @@ export function readTrainingState(folder: string, run: RunIdentity): TrainingSta
     throw new TrituneError('E_RESUME', `there is no checkpoint here: ${STATE_FILE} is missing`, {
       place: folder,
     })
-  const { files, ...state } = parseState(place)
+  const { files, self: _, ...state } = parseState(place)
   const changed = Object.keys(run.settings).filter(
     (key) =>
       // A checkpoint of an earlier version can lack a setting that there was no choice of then.
@@ -163,7 +167,13 @@ const schema = v.object({
   ),
   base: v.nullable(hashes),
   files: hashes,
+  /** Of everything else in the file. */
+  self: v.string(),
 })
+
+function hashOf(content: object): string {
+  return createHash('sha256').update(JSON.stringify(content)).digest('hex')
+}
 
 function parseState(place: string): v.InferOutput<typeof schema> {
   let text: unknown
@@ -174,7 +184,11 @@ function parseState(place: string): v.InferOutput<typeof schema> {
     throw fileError(error, place, 'cannot read')
   }
   const result = v.safeParse(schema, text)
-  if (result.success) return result.output
+  if (result.success) {
+    const { self, ...content } = Object(text)
+    if (self !== hashOf(content)) throw damaged(place, 'the file is not as it was written')
+    return result.output
+  }
   const [issue] = result.issues
   const field = issue.path?.map(({ key }) => String(key)).join('.') ?? ''
   if (field === 'format' && typeof issue.input === 'number')
@@ -190,7 +204,7 @@ function checkFiles(folder: string, files: BaseFiles): void {
     const path = join(folder, name)
     if (relative(folder, path).startsWith('..')) throw damaged(folder, `"${name}" is not a file of it`)
     if (!existsSync(path)) throw damaged(folder, `${name} is missing`)
-    if (hashFile(path) !== hash) throw damaged(path, 'the file is not as it was written')
+    if (sha256OfFile(path) !== hash) throw damaged(path, 'the file is not as it was written')
   }
 }
 

@@ -8,10 +8,11 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSy
 import { dirname } from 'node:path'
 import { TrituneError } from '../../core/errors.ts'
 import { fileError, writeAll } from '../../core/files/files.ts'
+import { feedFile } from '../../core/files/hash-file.ts'
 import type { HubFile } from './api.ts'
 import { RetryableError, hubGet, networkError, withRetries } from './request.ts'
 import type { HubSettings } from './settings.ts'
-import { hashFile, hashOf, isRightBlob, remember } from './verify.ts'
+import { hashOf, isRightBlob, remember } from './verify.ts'
 
 /**
  * Downloads `url` to `blob` unless it is there.
@@ -66,7 +67,7 @@ async function attempt(
       close()
     }
   } else {
-    hashFile(partial, hash, start)
+    feedFile(partial, hash, start)
   }
   if (hash.digest('hex') !== file.etag) {
     throw discardPartial(partial, what, 'the content does not have the announced hash')
@@ -88,7 +89,7 @@ async function receive(
   partial: string,
   { start, file, hash, alive, settings, what }: Transfer,
 ): Promise<void> {
-  if (start > 0) hashFile(partial, hash, start)
+  if (start > 0) feedFile(partial, hash, start)
   const fd = openSync(partial, start > 0 ? 'a' : 'w')
   let received = start
   try {

@@ -4,10 +4,11 @@
  * size or time changes.
  */
 import { createHash, type Hash } from 'node:crypto'
-import { closeSync, lstatSync, openSync, readFileSync, readlinkSync, readSync, statSync } from 'node:fs'
+import { lstatSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { writeFileAtomic } from '../../core/files/atomic.ts'
 import { errorCode, fileError } from '../../core/files/files.ts'
+import { feedFile } from '../../core/files/hash-file.ts'
 import { TrituneError } from '../../core/errors.ts'
 
 export interface VerifyOptions {
@@ -23,7 +24,7 @@ export function isRightBlob(blob: string, { onNote }: VerifyOptions = {}): boole
     if (hash === undefined || isRemembered(blob)) return true
     if (statSync(blob).size >= WORTH_TELLING_BYTES)
       onNote?.(`checking the cached ${etag.slice(0, 12)} … (once)`)
-    hashFile(blob, hash)
+    feedFile(blob, hash)
     if (hash.digest('hex') !== etag) return false
     remember(blob)
     return true
@@ -54,22 +55,6 @@ export function hashOf(etag: string, bytes: number): Hash | undefined {
   if (/^[0-9a-f]{64}$/.test(etag)) return createHash('sha256')
   if (/^[0-9a-f]{40}$/.test(etag)) return createHash('sha1').update(`blob ${bytes}\0`)
   return undefined
-}
-
-/** Feeds a file, or its first `bytes`. */
-export function hashFile(path: string, hash: Hash, bytes: number = Infinity): void {
-  const fd = openSync(path, 'r')
-  const buffer = new Uint8Array(1 << 20)
-  try {
-    for (let done = 0; done < bytes;) {
-      const got = readSync(fd, buffer, 0, Math.min(buffer.length, bytes - done), done)
-      if (got === 0) break
-      hash.update(buffer.subarray(0, got))
-      done += got
-    }
-  } finally {
-    closeSync(fd)
-  }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

@@ -49,9 +49,19 @@ export function ownReports(text: string): string[] {
   const blocks = text.split(
     /(?=^WARNING: ThreadSanitizer|^==\d+==ERROR: AddressSanitizer|^\S+: runtime error)/m,
   )
-  return blocks.filter(
-    (block) => REPORT.test(block) && OWN_FRAME.test(block.split(/^ *Thread T|^freed by/m)[0]),
-  )
+  return blocks.filter((block) => {
+    const accesses = block.split(/^ *Thread T|^freed by/m)[0]
+    return REPORT.test(block) && OWN_FRAME.test(accesses) && !isOfEngine(accesses)
+  })
+}
+
+/**
+ * Memory that a thread of the JavaScript engine (its compilers, its collector) had before: ThreadSanitizer does not see how the
+ * engine hands it on. Our threads always have a frame of ours; accesses of the main thread count, whoever made them.
+ */
+function isOfEngine(accesses: string): boolean {
+  const stacks = accesses.split(/(?=^ +(?:Previous )?(?:atomic )?(?:read|write) of size)/im)
+  return stacks.some((stack) => /^ +\S.* by thread T\d+/.test(stack) && !OWN_FRAME.test(stack))
 }
 
 /** The report with the source lines of frames that the sanitizer could not name. */

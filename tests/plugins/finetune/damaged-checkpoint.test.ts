@@ -78,6 +78,13 @@ test('fields of the state that cannot be are refused, not guessed', async () => 
     ['files', { '../escape': '0'.repeat(64) }],
     ['files', undefined],
     ['base', 3],
+    // Right by themselves, but not what was written.
+    ['step', 2],
+    ['files', {}],
+    ['stale', 1],
+    ['best', { loss: 0.5, step: 1 }],
+    ['base', null],
+    ['self', '0'.repeat(64)],
   ]
   for (const [key, value] of wrong) {
     writeFileSync(path, JSON.stringify({ ...whole, [key]: value }))

@@ -10,6 +10,7 @@ import {
   definePlugin,
   type GradientTransform,
   type Monitor,
+  type ObjectiveResult,
   optional,
   type Plugin,
   type Provides,
@@ -17,6 +18,8 @@ import {
   scaleInPlace,
   type StepContext,
   type StepResult,
+  tensor,
+  type TokenizedExample,
   TrituneError,
 } from '../../../core/mod.ts'
 import { prepareRun, readFinetuneConfig, placeInConfig, train } from '../../../plugins/finetune/mod.ts'
@@ -215,6 +218,79 @@ describe('transforms', () => {
       }),
     )
     expect(quarter).toBeCloseTo(plain / 4, 6)
+  })
+})
+
+/** What plugins do wrong, and what is said of it. */
+describe('mistakes of plugins', () => {
+  const boom = (): never => {
+    throw new TypeError('x is not a function')
+  }
+  const broken: Plugin = JSON.parse('{"name": "broken", "provides": {"monitor": {"mine": {"name": "mine"}}}}')
+  const objective = (value: () => ObjectiveResult): Plugin =>
+    provide({
+      objective: {
+        mine: { name: 'mine', options: nothing, create: () => ({ name: 'mine', loss: value }) },
+      },
+    })
+  const dataset = (tokenize: () => TokenizedExample): Plugin =>
+    provide({ dataset: { mine: { name: 'mine', tokenize } } })
+  const example = (ids: number, labels: number): TokenizedExample => ({
+    ids: new Int32Array(ids),
+    labels: new Int32Array(labels),
+    source: { file: 'x', line: 1 },
+  })
+  const stateless: Plugin = provide({
+    optimizer: {
+      mine: {
+        name: 'mine',
+        options: nothing,
+        create: () => ({ name: 'mine', init: () => JSON.parse('{}') }),
+      },
+    },
+  })
+  test.each<[string, Plugin, Changes, string]>([
+    [
+      'a strategy throws',
+      strategy(boom),
+      { strategy: 'mine' },
+      'the strategy mine failed: TypeError: x is not',
+    ],
+    ['no create()', broken, { monitors: ['mine'] }, 'the monitors mine of a plugin has no create()'],
+    ['an objective throws', objective(boom), { objective: 'mine' }, 'the objective mine failed: TypeError'],
+    [
+      'an objective gives a tensor',
+      objective(() => ({ loss: tensor([1, 2]) })),
+      { objective: 'mine' },
+      'the objective mine gave Tensor(2) f32 on reference as loss, expected one number',
+    ],
+    ['a state without methods', stateless, { optimizer: 'mine' }, 'has no apply, tensors, [Symbol.dispose]'],
+    ['a dataset type throws', dataset(boom), {}, 'the dataset type mine failed: TypeError'],
+    [
+      'labels of another length',
+      dataset(() => example(3, 1)),
+      {},
+      'the dataset type mine gave 3 ids and 1 labels',
+    ],
+    [
+      'a metric of a name that is taken',
+      strategy((_, next) => ({ ...next(), metrics: { step: 99 } })),
+      { strategy: 'mine' },
+      'a part of the run reports "step"',
+    ],
+    [
+      'a metric that is no number',
+      strategy((_, next) => ({ ...next(), metrics: JSON.parse('{"bad": "text"}') })),
+      { strategy: 'mine' },
+      'the strategy mine returned no step result',
+    ],
+  ])('%s: one error that names the part', async (what, plugin, changes, expected) => {
+    using space = workspace()
+    const datasets = [{ path: join(space.path, 'data.jsonl'), type: 'mine' }]
+    const keys = /dataset|labels/.test(what) ? { ...changes, datasets } : changes
+    const error = await refusal(() => trainWith(space, plugin, keys))
+    expect(error.message).toContain(expected)
+    if (/dataset|labels/.test(what)) expect(error.message).toContain('data.jsonl:1')
   })
 })
 
