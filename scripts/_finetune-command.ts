@@ -3,8 +3,8 @@
  */
 import { colourTokens, IGNORE } from '../plugins/data/mod.ts'
 import {
-  atKey,
-  checkOutputDir,
+  atKeyAsync,
+  besideOthers,
   createProgress,
   createSummary,
   type FinetuneConfig,
@@ -22,6 +22,7 @@ import {
   type Run,
   summarize,
   train,
+  withOtherFaults,
 } from '../plugins/finetune/mod.ts'
 import { counted } from '../core/counted.ts'
 import { TrituneError } from '../core/errors.ts'
@@ -40,7 +41,7 @@ export interface FinetuneCommand {
 
 export async function finetuneCommand(command: FinetuneCommand): Promise<void> {
   const { file, text, overrides, dryRun } = command
-  const config = readFinetuneConfig(text, file, { overrides })
+  const config = await readConfig(command)
   const inFile = (error: unknown): unknown => placeInConfig(error, text, file, { overrides })
   using lock = dryRun
     ? null
@@ -93,6 +94,15 @@ async function trainAndTell(run: Run, { file, overrides, resume, lock }: Trainin
   )
 }
 
+/** A file that is refused is told with all that can be known of its other lines. */
+async function readConfig({ text, file, overrides }: FinetuneCommand): Promise<FinetuneConfig> {
+  try {
+    return readFinetuneConfig(text, file, { overrides })
+  } catch (error) {
+    throw await withOtherFaults(error, text, file, { overrides })
+  }
+}
+
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 function describeMemory({ device }: Run): string {
@@ -101,9 +111,15 @@ function describeMemory({ device }: Run): string {
   return `GPU memory: peak ${formatBytes(peak)}, now ${formatBytes(live)} in use and ${formatBytes(pooled)} pooled`
 }
 
-async function takeOutputDir({ output_dir: outputDir }: FinetuneConfig): Promise<Disposable> {
-  atKey(['output_dir'], () => checkOutputDir(outputDir))
-  return await lockOutputDir(outputDir)
+/** Where the folder cannot be had, what else is wrong with the file is told with it. */
+async function takeOutputDir(config: FinetuneConfig): Promise<Disposable> {
+  const key = 'output_dir'
+  try {
+    return await atKeyAsync([key], () => lockOutputDir(config.output_dir))
+  } catch (error) {
+    const isBusy = error instanceof TrituneError && error.code === 'E_BUSY'
+    throw isBusy ? error : await besideOthers(error, config, new Set([key]))
+  }
 }
 
 /** How to start, decided before anything is loaded. `finished`: there is nothing to continue, which was told. */

@@ -20,18 +20,30 @@ export interface NumberRange {
 }
 
 export function integer(range: NumberRange = {}): Field<number> {
-  return number(`expected an integer${rangeText(range)}`, (x) => Number.isSafeInteger(x) && inRange(x, range))
+  const check = (x: number): boolean => Number.isSafeInteger(x) && inRange(x, range)
+  // The bound of what is exact is worth a word only to who went beyond it.
+  return number(
+    (x) =>
+      `expected an integer${rangeText(isTooLarge(x) ? { max: Number.MAX_SAFE_INTEGER, ...range } : range)}`,
+    check,
+  )
 }
 
 export function decimal(range: NumberRange = {}): Field<number> {
-  return number(`expected a number${rangeText(range)}`, (x) => Number.isFinite(x) && inRange(x, range))
+  return number(
+    () => `expected a number${rangeText(range)}`,
+    (x) => Number.isFinite(x) && inRange(x, range),
+  )
 }
 
 /** A number, or one written as text: YAML 1.1 readers take `2e-4` (without a dot) for text, and people quote numbers. */
-function number(message: string, check: (x: number) => boolean): Field<number> {
+function number(messageFor: (x: number) => string, check: (x: number) => boolean): Field<number> {
   return v.pipe(
-    v.union([v.number(), v.string()], message),
-    v.check((x) => check(numberOf(x)), message),
+    v.union([v.number(), v.string()], messageFor(0)),
+    v.check(
+      (x) => check(numberOf(x)),
+      ({ input }) => messageFor(numberOf(input)),
+    ),
     v.transform(numberOf),
   )
 }
@@ -117,6 +129,10 @@ export function optional<T>(field: Field<T>, fallback: T): Field<T> {
 /** Not given → null. */
 export function nullable<T>(field: Field<T>): Field<T | null> {
   return optional<T | null>(field, null)
+}
+
+function isTooLarge(x: number): boolean {
+  return Number.isFinite(x) && x > Number.MAX_SAFE_INTEGER
 }
 
 function inRange(x: number, { min, max, above, below }: NumberRange): boolean {

@@ -37,8 +37,7 @@ function filesOf({ path, data_files, split }: Entry): string[] {
   if (kind === 'nothing') {
     throw new TrituneError('E_DATA', `there is no file or folder "${path}"`, {
       place: 'datasets',
-      remedy:
-        'datasets are read from local files; one from the Hub has to be downloaded first (as JSON Lines)',
+      remedy: `paths start at ${process.cwd()}; one from the Hub has to be downloaded first (as JSON Lines)`,
     })
   }
   const { splits } = readFolder(path)
@@ -71,7 +70,10 @@ function dataFile(path: string, kind: 'file' | 'folder' | 'nothing', file: strin
   const candidates = kind === 'folder' ? [join(path, file), file] : [file]
   const found = candidates.find((candidate) => kindOf(candidate) === 'file')
   if (found !== undefined) return found
-  throw new TrituneError('E_DATA', `there is no file "${candidates[0]}"`, { place: 'data_files' })
+  throw new TrituneError('E_DATA', `there is no file "${candidates[0]}"`, {
+    place: 'data_files',
+    remedy: `paths start at the folder of path, or at ${process.cwd()}`,
+  })
 }
 
 /** Notes about a dataset lie beside it as README.md. */

@@ -19,6 +19,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { ConfigError } from '../../core/contracts/config.ts'
 import { TrituneError } from '../../core/errors.ts'
 import type { DatasetOptions } from './dataset-options.ts'
 import type { TokenizedExample } from './dataset-type.ts'
@@ -163,11 +164,14 @@ function writeAtomically(path: string, parts: readonly Uint8Array[]): void {
   } catch (cause) {
     rmSync(temporary, { force: true })
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new TrituneError('E_DISK', `the tokenised dataset cannot be written: ${reason}`, {
-      place: path,
-      remedy: 'set dataset_prepared_path to a folder that can be written, or leave it out',
-      cause,
-    })
+    throw new ConfigError([
+      {
+        path: ['dataset_prepared_path'],
+        code: 'E_DISK',
+        what: `the tokenised dataset ${path} cannot be written: ${reason}`,
+        remedy: 'set dataset_prepared_path to a folder that can be written, or leave it out',
+      },
+    ])
   }
 }
 
@@ -181,7 +185,15 @@ function readIfThere(path: string): Buffer | undefined {
     return readFileSync(path)
   } catch (cause) {
     if (cause instanceof Error && Reflect.get(cause, 'code') === 'ENOENT') return undefined
-    throw new TrituneError('E_FILE', 'the tokenised dataset cannot be read', { place: path, cause })
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new ConfigError([
+      {
+        path: ['dataset_prepared_path'],
+        code: 'E_FILE',
+        what: `the tokenised dataset ${path} cannot be read: ${reason}`,
+        remedy: 'set dataset_prepared_path to a folder that can be read and written, or leave it out',
+      },
+    ])
   }
 }
 

@@ -3,10 +3,10 @@
  * else has been found right.
  */
 import { existsSync, realpathSync } from 'node:fs'
-import { type Host, TrituneError } from '../../core/mod.ts'
+import { ConfigError, type Host, TrituneError } from '../../core/mod.ts'
 import { type HubOptions, resolveModel, resolveModelPart } from '../hub/mod.ts'
 import { modelDefinition } from '../models/mod.ts'
-import { atKey, atKeyAsync } from './at-key.ts'
+import { atKey, atKeyAsync, failuresAtKey } from './at-key.ts'
 import type { FinetuneConfig } from './config.ts'
 
 export interface BaseModelFiles {
@@ -51,6 +51,20 @@ export function baseModelFiles(
         })
       })
     },
+  }
+}
+
+/** A model that cannot be built is a fault of the line that names it; where the weights do not fit in memory, it is not. */
+export function ofBaseModel<T>(folder: string, run: () => T): T {
+  try {
+    return run()
+  } catch (error) {
+    if (!(error instanceof TrituneError) || !['E_MODEL', 'E_FORMAT', 'E_FILE'].includes(error.code))
+      throw error
+    const failures = failuresAtKey(['base_model'], error).map((failure) =>
+      failure.what.includes(folder) ? failure : { ...failure, what: `${folder}: ${failure.what}` },
+    )
+    throw new ConfigError(failures)
   }
 }
 

@@ -9,7 +9,7 @@ import * as v from 'valibot'
 import { ConfigError, defineConfig, formatPath, MISSING } from '../../core/contracts/config.ts'
 import type { ConfigFailure, ValidatableConfig } from '../../core/contracts/config.ts'
 import type { Field } from '../../core/contracts/config-fields.ts'
-import { applyOverrides, parseYaml, placeFailures, validateYaml } from '../../core/files/yaml.ts'
+import { applyOverrides, parseYaml, placeFailures, validateYaml, yamlValue } from '../../core/files/yaml.ts'
 import { datasetOptions } from '../data/mod.ts'
 import { evaluates, finetuneRules, hasValidation } from './finetune-rules.ts'
 import type { FinetuneInput, FinetuneOptions } from './finetune-options.ts'
@@ -48,6 +48,34 @@ export function readFinetuneConfig(
 ): FinetuneConfig {
   return validateYaml(finetuneConfig, applyOverrides(parseYaml(text, file), overrides))
 }
+
+/**
+ * Of a file that is refused: what is right in it, with defaults for the keys that are wrong, so that the checks of the others
+ * can be made all the same. null when there is nothing to go by.
+ */
+export function readablePart(
+  error: unknown,
+  text: string,
+  file: string,
+  { overrides = [] }: ReadFinetuneOptions = {},
+): { readonly config: FinetuneConfig; readonly wrong: ReadonlySet<string> } | null {
+  if (!(error instanceof ConfigError)) return null
+  const written = yamlValue(applyOverrides(parseYaml(text, file), overrides))
+  if (!isMapping(written)) return null
+  const wrong = new Set(error.failures.map(({ path }) => String(path[0])))
+  const kept = Object.fromEntries(Object.entries(written).filter(([key]) => !wrong.has(key)))
+  const stand = Object.fromEntries(Object.entries(STAND_INS).filter(([key]) => !Object.hasOwn(kept, key)))
+  for (const key of Object.keys(stand)) wrong.add(key)
+  try {
+    return { config: finetuneConfig.validate({ ...stand, ...kept }), wrong }
+  } catch (again) {
+    if (again instanceof ConfigError) return null
+    throw again
+  }
+}
+
+/** For keys that every file needs. */
+const STAND_INS = { base_model: 'none', learning_rate: 1, datasets: [{ path: 'none', type: 'completion' }] }
 
 /** What shows only when a run is prepared (no such device, options of a plugin's adapter), with its line in the file. */
 export function placeInConfig(

@@ -217,7 +217,7 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
     auto_resume_from_checkpoints: optional(flag(), false),
 
     device: optional<DeviceName>(deviceField, 'auto'),
-    threads: nullable(integer({ min: 1 })),
+    threads: nullable(integer({ min: 1, max: 256 })),
     memory: optional(oneOf(['auto', 'lean', 'fast']), 'auto'),
     plugins: optional<readonly string[]>(listOf(text('the name or path of a module')), []),
   },

@@ -9,6 +9,7 @@ import { createRequire } from 'node:module'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { type CapabilityKind, didYouMean, type Plugin, TrituneError } from '../../core/mod.ts'
+import { describeImportError } from './import-error.ts'
 
 export interface LoadPluginsOptions {
   /** Where relative paths and packages are looked for; default: the working folder. */
@@ -33,7 +34,7 @@ export async function loadPlugins(
 ): Promise<LoadedPlugin[]> {
   const loaded = new Map<Plugin, LoadedPlugin>()
   for (const specifier of specifiers) {
-    const url = moduleUrl(specifier, cwd, `plugins: ${specifier}`)
+    const url = moduleUrl(specifier, cwd, specifier)
     const place = url.startsWith('file:') ? fileURLToPath(url) : url
     for (const plugin of pluginsOf(specifier, await importModule(specifier, url)))
       loaded.set(plugin, {
@@ -79,17 +80,20 @@ export function unusedCapabilities(plugins: readonly Plugin[]): string[] {
 type Module = Readonly<Record<string, unknown>>
 
 async function importModule(specifier: string, target: string): Promise<Module> {
-  const place = `plugins: ${specifier}`
+  const place = specifier
   try {
     const module: Module = await import(target)
     return module
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new TrituneError('E_PLUGIN', `the module cannot be imported: ${reason}`, {
-      place,
-      remedy: isPath(specifier) ? undefined : 'install the package, or give the path of a file (./mine.ts)',
-      cause,
-    })
+    throw new TrituneError(
+      'E_PLUGIN',
+      `the module cannot be imported: ${describeImportError(cause, target)}`,
+      {
+        place,
+        remedy: isPath(specifier) ? undefined : 'install the package, or give the path of a file (./mine.ts)',
+        cause,
+      },
+    )
   }
 }
 
@@ -133,7 +137,7 @@ function moduleUrl(specifier: string, cwd: string, place: string): string {
 }
 
 function pluginsOf(specifier: string, module: Module): Plugin[] {
-  const place = `plugins: ${specifier}`
+  const place = specifier
   const found = Object.values(module).filter(isPlugin)
   if (found.length === 0) {
     const exported = Object.entries(module).map(([name, value]) => `${name} (${describe(value)})`)

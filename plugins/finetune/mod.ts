@@ -11,7 +11,8 @@ export {
   type ReadFinetuneOptions,
   warmupSteps,
 } from './config.ts'
-export { atKey } from './at-key.ts'
+export { atKey, atKeyAsync } from './at-key.ts'
+export { besideOthers, withOtherFaults } from './early-checks.ts'
 export { type EarlierRun, findEarlierRun, refuseEarlierRun, removeEarlierRun } from './earlier-run.ts'
 export { type Estimate, estimateMemory, estimateRun, type MemoryParts } from './estimate.ts'
 export { evaluateLoss, type EvaluationContext } from './evaluate.ts'

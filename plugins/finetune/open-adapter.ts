@@ -1,10 +1,11 @@
 /**
  * The adapter that a run's file asks for, on its model: lora by its own keys, or one that a plugin provides.
  */
-import { ConfigError, type Host, type Model, TrituneError } from '../../core/mod.ts'
+import { type Capabilities, ConfigError, type Host, type Model, TrituneError } from '../../core/mod.ts'
 import { attachAdapter, type AttachedAdapter, attachLora, DEFAULT_TARGETS, loadAdapter } from '../peft/mod.ts'
 import { atKey, failuresAtKey } from './at-key.ts'
 import type { FinetuneConfig } from './config.ts'
+import { orOfPlugin } from './plugin-remedy.ts'
 
 /** Puts the adapter on the model; null: `adapter: none`. E_ADAPTER when it does not fit. */
 export type OpenAdapter = (model: Model) => AttachedAdapter | null
@@ -14,7 +15,7 @@ export function chooseAdapter(config: FinetuneConfig, host: Host): OpenAdapter {
   const { adapter, seed } = config
   if (adapter === null) return () => null
   if (adapter === 'lora') return (model) => attaching(() => openLora(config, model))
-  const definition = atKey(['adapter'], () => host.find('adapter', adapter))
+  const definition = findAdapter(host, adapter)
   const options = underKey('adapter_options', () => definition.options.validate(config.adapter_options))
   if ('createForModel' in definition) {
     refuseTargets(config, adapter)
@@ -25,6 +26,16 @@ export function chooseAdapter(config: FinetuneConfig, host: Host): OpenAdapter {
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+function findAdapter(host: Host, name: string): Capabilities['adapter'] {
+  try {
+    return host.find('adapter', name)
+  } catch (error) {
+    if (!(error instanceof TrituneError) || error.code !== 'E_NAME') throw error
+    const [what] = error.message.split('\n')
+    throw new ConfigError([{ path: ['adapter'], code: 'E_NAME', what, remedy: orOfPlugin(error.remedy) }])
+  }
+}
 
 function openLora(config: FinetuneConfig, model: Model): AttachedAdapter {
   const { lora_model_dir, lora_dropout } = config
@@ -85,6 +96,7 @@ const KEYS: readonly (readonly [RegExp, string])[] = [
   [/^rank_pattern\b/, 'lora_rank_pattern'],
   [/^alpha_pattern\b/, 'lora_alpha_pattern'],
   [/^target_modules\b/, 'lora_target_modules'],
+  [/^layers_to_transform\b/, 'peft_layers_to_transform'],
   [/: rank \d+ is larger than/, 'lora_r'],
 ]
 

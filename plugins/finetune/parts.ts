@@ -24,6 +24,7 @@ import {
   type ValidatableConfig,
 } from '../../core/mod.ts'
 import type { FinetuneConfig } from './config.ts'
+import { orOfPlugin } from './plugin-remedy.ts'
 import type { Named } from './named.ts'
 import type { Quantizer } from './quantizers.ts'
 import type { NamedPart } from './run.ts'
@@ -162,6 +163,6 @@ function failuresOf(error: unknown, path: ConfigPath): ConfigFailure[] {
   if (error instanceof ConfigError)
     return error.failures.map((failure) => ({ ...failure, path: [...path, ...failure.path] }))
   if (error instanceof TrituneError && error.code === 'E_NAME')
-    return [{ path, what: error.message.split('\n')[0], remedy: error.remedy }]
+    return [{ path, what: error.message.split('\n')[0], remedy: orOfPlugin(error.remedy) }]
   throw error
 }

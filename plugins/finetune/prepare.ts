@@ -3,42 +3,26 @@
  */
 import {
   ConfigError,
-  type ConfigFailure,
-  type ConfigPath,
-  createHost,
   type Device,
   flatGradients,
   type FloatDType,
-  type Host,
   leadLength,
   type Model,
   type Plugin,
   TrituneError,
 } from '../../core/mod.ts'
-import { cpu } from '../cpu/mod.ts'
-import { cuda, openDevice, type OpenedDevice } from '../cuda/mod.ts'
-import {
-  checkChatTemplate,
-  datasetFiles,
-  datasetTypeOf,
-  IGNORE,
-  loadDataset,
-  type TokenizedExample,
-} from '../data/mod.ts'
-import { loadModel, models, storedDType } from '../models/mod.ts'
-import { peft, trainAllWeights } from '../peft/mod.ts'
-import { atKey, atNamedKey, failuresAtKey } from './at-key.ts'
-import { baseModelFiles } from './base-model-files.ts'
-import { training } from './built-in.ts'
+import { IGNORE, loadDataset, type TokenizedExample } from '../data/mod.ts'
+import { loadModel, storedDType } from '../models/mod.ts'
+import { trainAllWeights } from '../peft/mod.ts'
+import { atKey, atNamedKey } from './at-key.ts'
+import { baseModelFiles, ofBaseModel } from './base-model-files.ts'
 import type { FinetuneConfig } from './config.ts'
-import { loadPlugins, unusedCapabilities } from './load-plugins.ts'
-import { chooseAdapter } from './open-adapter.ts'
+import { checkEarly } from './early-checks.ts'
+import { unusedCapabilities } from './load-plugins.ts'
 import { estimateMemory } from './estimate.ts'
 import { type MemoryMode, memoryMode } from './memory-mode.ts'
-import { findParts } from './parts.ts'
 import { createPlan } from './plan.ts'
 import { fitting } from './out-of-memory.ts'
-import { checkOutputDir } from './output-dir.ts'
 import { packLayers } from './quantizers.ts'
 import type { Run } from './run.ts'
 import { expectChatTemplate, openTokenizer } from './run-tokenizer.ts'
@@ -63,17 +47,10 @@ export async function prepareRun(
   { plugins: more = [], device: given, onDownload, onNote }: PrepareOptions = {},
 ): Promise<Run> {
   using open = new DisposableStack()
-  atKey(['output_dir'], () => checkOutputDir(config.output_dir))
-  const loaded = await loadPlugins(config.plugins)
-  const fromFile = loaded.map(({ plugin }) => plugin)
-  const host: Host = open.use(
-    createHost({ plugins: [cpu, cuda, models, peft, training, ...more, ...fromFile] }),
-  )
-  const parts = findParts(config, host)
-  const openAdapter = chooseAdapter(config, host)
-  checkDatasets(config, host)
-  atKey(['chat_template_jinja'], () => checkChatTemplate(config))
-  const { device, reason, note } = given ? { device: given, reason: null, note: null } : openRunDevice(config)
+  const early = await checkEarly(config, { plugins: more, device: given })
+  const { plugins: loaded, parts, openAdapter } = early
+  const { device, reason, note } = early.opened
+  const host = open.use(early.host)
   const base = baseModelFiles(config, host, { onProgress: onDownload, onNote })
   const modelPath = await base.small()
   const tokenizer = atKey(['base_model'], () => openTokenizer(modelPath, config))
@@ -86,14 +63,16 @@ export async function prepareRun(
   const dtype = computeDType(config, modelPath)
   const quantizer = parts.quantizer()
   const model = open.use(
-    fitting('the model', () =>
-      loadModel(modelPath, {
-        device,
-        dtype,
-        writable: config.adapter === null,
-        models: host.all('model'),
-        pack: quantizer ? packLayers(quantizer, dtype) : undefined,
-      }),
+    ofBaseModel(modelPath, () =>
+      fitting('the model', () =>
+        loadModel(modelPath, {
+          device,
+          dtype,
+          writable: config.adapter === null,
+          models: host.all('model'),
+          pack: quantizer ? packLayers(quantizer, dtype) : undefined,
+        }),
+      ),
     ),
   )
   checkTokenIds([...data.train, ...data.validation], model)
@@ -142,7 +121,7 @@ export async function prepareRun(
       ...slowDType(device, dtype),
       ...config.notes,
       ...plan.notes,
-      ...unusedCapabilities(fromFile),
+      ...unusedCapabilities(loaded.map(({ plugin }) => plugin)),
     ],
     [Symbol.dispose]: () => owned.dispose(),
   }
@@ -152,42 +131,10 @@ const KEEP_ALL: MemoryMode = { isLean: false, reason: '' }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-/** A GPU that was asked for and cannot be used is a mistake in the line that asks for it. */
-function openRunDevice({ device, threads }: FinetuneConfig): OpenedDevice {
-  try {
-    return openDevice(device, { threads: threads ?? 0 })
-  } catch (error) {
-    if (!(error instanceof TrituneError) || !device.startsWith('cuda')) throw error
-    const [what] = error.message.split('\n')
-    const remedy = `${error.remedy ?? 'see bun run doctor'}; or set device: cpu`
-    throw new ConfigError([{ path: ['device'], what, remedy }])
-  }
-}
-
 /** Keeps a part that wants to be disposed until the run is closed. */
 function disposing<T extends Partial<Disposable> | null>(stack: DisposableStack, part: T): T {
   if (part?.[Symbol.dispose]) stack.defer(() => part[Symbol.dispose]?.())
   return part
-}
-
-/** Types and files of all of them, before anything is downloaded. */
-function checkDatasets(config: FinetuneConfig, host: Host): void {
-  const failures: ConfigFailure[] = []
-  const check = (path: ConfigPath, run: () => unknown): void => {
-    try {
-      run()
-    } catch (error) {
-      failures.push(...failuresAtKey(path, error))
-    }
-  }
-  for (const key of ['datasets', 'test_datasets'] as const) {
-    config[key].forEach((options, index) => {
-      check([key, index], () => datasetTypeOf(options, host.all('dataset')))
-      const files = options.data_files.length > 0 ? 'data_files' : 'path'
-      check([key, index, files], () => datasetFiles(options))
-    })
-  }
-  if (failures.length > 0) throw new ConfigError(failures)
 }
 
 /** Asked again when an adapter has put positions before the tokens. */

@@ -7,6 +7,7 @@ import { type RunResult, type StepReport, TrituneError } from '../../core/mod.ts
 import { createBatches } from '../data/mod.ts'
 import { baseFiles } from './base-model.ts'
 import { listCheckpoints, pruneCheckpoints } from './checkpoints.ts'
+import { namingOlder } from './older-checkpoint.ts'
 import { evaluateLoss } from './evaluate.ts'
 import type { Emit } from './monitors.ts'
 import type { Run } from './run.ts'
@@ -103,7 +104,9 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       const folder = resume === false ? null : folderOf(outputDir, resume)
       if (resume === false) refuseOldCheckpoints(outputDir)
       if (folder === null) return
-      const saved = readTrainingState(folder, { settings, totalSteps: plan.totalSteps, base })
+      const saved = namingOlder(folder, () =>
+        readTrainingState(folder, { settings, totalSteps: plan.totalSteps, base }),
+      )
       loadFrom(folder)
       state.load(saved.parts)
       ;({ step, best, stale, watchdog } = saved)

@@ -42,9 +42,28 @@ export function matchTargets(paths: Iterable<string>, targets: TargetOptions): T
   const { excludeModules } = targets
   if (excludeModules != null && typeof excludeModules !== 'string')
     for (const name of excludeModules) requireMatch(name, all, 'exclude_modules')
+<<<<<<< HEAD
   const match = findTargets(all, targets)
   for (const [pattern, count] of match.counts) if (count === 0) throw noMatch(pattern, all, 'target_modules')
   if (match.matched.length === 0)
+=======
+  requireLayers(layersToTransform, all)
+  const candidates = all.filter((path) => !excluded(path) && inLayers(path, layersToTransform))
+  const patterns = typeof targetModules === 'string' ? [targetModules] : targetModules
+  const counts = new Map<string, number>()
+  const matched = new Set<string>()
+  for (const pattern of patterns) {
+    const fits =
+      typeof targetModules === 'string'
+        ? matcher(targetModules, 'target_modules')
+        : matcher([pattern], 'target_modules')
+    const hits = candidates.filter(fits)
+    if (hits.length === 0) throw noMatch(pattern, all, 'target_modules')
+    counts.set(pattern, hits.length)
+    for (const path of hits) matched.add(path)
+  }
+  if (matched.size === 0)
+>>>>>>> fixb
     throw new TrituneError('E_ADAPTER', 'target_modules is empty', {
       remedy: 'name modules, or use lora_target_linear: true',
     })
@@ -178,6 +197,17 @@ function layerFilter(
     const found = expressions.map((expression) => expression.exec(path)).find((match) => match !== null)
     return found?.groups !== undefined && layers.includes(Number(found.groups['index']))
   }
+}
+
+function requireLayers(wanted: readonly number[] | null | undefined, paths: readonly string[]): void {
+  const there = paths.flatMap((path) => LAYER_INDEX.exec(path)?.[1] ?? []).map(Number)
+  const missing = wanted?.find((layer) => !there.includes(layer))
+  if (missing === undefined) return
+  const last = there.reduce((most, layer) => Math.max(most, layer), -1)
+  throw new TrituneError('E_ADAPTER', `layers_to_transform: there is no layer ${missing}`, {
+    remedy:
+      last < 0 ? 'the model has no numbered layers: leave it out' : `the model has the layers 0 to ${last}`,
+  })
 }
 
 function requireMatch(name: string, paths: readonly string[], field: string): void {

@@ -112,3 +112,16 @@ test('a base model that changed since the checkpoint is refused', async () => {
   appendFileSync(join(space.path, 'model/config.json'), ' ')
   expect((await resumeError(space)).message).toContain('config.json')
 })
+
+test('the checkpoint before a damaged one is named, where there is one', async () => {
+  using space = workspace()
+  await space.train({ ...SAVING, max_steps: 9 })
+  const folder = (step: number): string => join(space.path, `out/checkpoint-${step}`)
+  flip(join(folder(6), 'state.safetensors'), 0)
+  const newer = space.train({ ...SAVING, max_steps: 9 }, { resume: { folder: folder(6) } })
+  await expect(newer).rejects.toThrow(
+    `→ resume from the one before it: --set resume_from_checkpoint=${folder(3)}`,
+  )
+  flip(join(folder(3), 'state.safetensors'), 0)
+  expect((await resumeError(space, { ...SAVING, max_steps: 9 })).remedy).toContain('no older checkpoint')
+})
