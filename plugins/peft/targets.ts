@@ -42,28 +42,10 @@ export function matchTargets(paths: Iterable<string>, targets: TargetOptions): T
   const { excludeModules } = targets
   if (excludeModules != null && typeof excludeModules !== 'string')
     for (const name of excludeModules) requireMatch(name, all, 'exclude_modules')
-<<<<<<< HEAD
+  requireLayers(targets.layersToTransform, all)
   const match = findTargets(all, targets)
   for (const [pattern, count] of match.counts) if (count === 0) throw noMatch(pattern, all, 'target_modules')
   if (match.matched.length === 0)
-=======
-  requireLayers(layersToTransform, all)
-  const candidates = all.filter((path) => !excluded(path) && inLayers(path, layersToTransform))
-  const patterns = typeof targetModules === 'string' ? [targetModules] : targetModules
-  const counts = new Map<string, number>()
-  const matched = new Set<string>()
-  for (const pattern of patterns) {
-    const fits =
-      typeof targetModules === 'string'
-        ? matcher(targetModules, 'target_modules')
-        : matcher([pattern], 'target_modules')
-    const hits = candidates.filter(fits)
-    if (hits.length === 0) throw noMatch(pattern, all, 'target_modules')
-    counts.set(pattern, hits.length)
-    for (const path of hits) matched.add(path)
-  }
-  if (matched.size === 0)
->>>>>>> fixb
     throw new TrituneError('E_ADAPTER', 'target_modules is empty', {
       remedy: 'name modules, or use lora_target_linear: true',
     })
