@@ -123,7 +123,7 @@ async function oneRound(space: Space, setting: Setting): Promise<KillRound> {
 }
 
 /** What a resume says when the runs before were disturbed too early to save anything. */
-const NOTHING_YET = /^error: \.\/out: there is no checkpoint to resume from$/m
+const NOTHING_YET = /^error: (?:--set output_dir: )?\.\/out: there is no checkpoint to resume from$/m
 
 /** A quarter of the moments anywhere, the others while it trains and saves. */
 async function moment(

@@ -97,7 +97,7 @@ async function bothAtOnce(
 
 function judgeRefusal({ code, output }: Ended, other: number): string[] {
   const wanted = new RegExp(
-    `^error: \\./out: another run is at work here: process ${other} on \\S+, since \\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d UTC`,
+    `^error: (?:--set output_dir: )?\\./out: another run is at work here: process ${other} on \\S+, since \\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d UTC`,
     'm',
   )
   return code === 1 && wanted.test(output) ? [] : [`refused with ${code}: ${output}`]
