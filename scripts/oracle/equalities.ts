@@ -50,7 +50,7 @@ export async function* equalityRows(): AsyncGenerator<Row> {
     space,
     'whole',
     'parts',
-    'checkpoint-6/optimizer.safetensors',
+    'checkpoint-6/state.safetensors',
   )
 }
 
