@@ -58,8 +58,9 @@ async function measure(one: KernelCase, { dtype, device, library, context }: Set
   // the copy that they are compared with goes round as much.
   const copies = one.bound === 'memory' ? Math.ceil(streamedBytes() / amount) : 1
   const opened = Array.from({ length: copies }, () => noGrad(() => openCase(one, maker)))
-  const time = (): number =>
-    noGrad(() => seconds(() => once(() => opened.forEach(({ body }) => body())))) / copies
+  const timeOf = (cases: readonly { body: () => void }[]): number =>
+    noGrad(() => seconds(() => once(() => cases.forEach(({ body }) => body())))) / cases.length
+  const time = (): number => timeOf(opened)
   const calibrate = peakOf(library, one, dtype, amount * copies)
   const rates = undisturbed(
     await inTurn(
@@ -85,8 +86,14 @@ async function measure(one: KernelCase, { dtype, device, library, context }: Set
         floor !== null && ratio < floor ? rooflineOf(library, one, dtype, median(rates.peak)) : undefined,
     },
   ]
+  // Torch's side has one set of tensors, so ours has one, too.
   if (context.python && one.peer)
-    rows.push(await againstTorch(one, dtype, time, { ...context, python: context.python }))
+    rows.push(
+      await againstTorch(one, dtype, () => timeOf(opened.slice(0, 1)), {
+        ...context,
+        python: context.python,
+      }),
+    )
   for (const { tensors } of opened) for (const tensor of tensors) tensor.dispose()
   return rows
 }
