@@ -1,7 +1,7 @@
 /**
  * A Hugging Face hub on this machine that takes uploads: whoami, repositories, branches, preupload, LFS (whole and in
  * parts, checked by hash), commits, trees and files with ranges. What it stores is what came, so that a test sees what a
- * client really sent. Without Bun's server for the storage there would be no second origin: that one must get no token.
+ * client really sent. The storage is a second origin: it must get no token.
  */
 import { createHash } from 'node:crypto'
 import { gitId, sha256 } from './_server.ts'
@@ -35,7 +35,7 @@ export interface PushServer extends Disposable {
   refuse: Refuse
   /** Changes what is stored, as a broken storage does. */
   damage: (content: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>
-  /** The answer of a commit gets lost after it was made. */
+  /** The answer of a commit is a 504 although it was made. */
   loseCommit: boolean
   files(repo: string, ref?: string): ReadonlyMap<string, StoredFile>
 }
@@ -92,16 +92,16 @@ export function pushServer(): PushServer {
   const hub = Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
-    async fetch(request, server) {
+    async fetch(request) {
       const url = note('', request)
       const refused = await state.refuse(request, url)
       if (refused) return refused
-      const reader = /\/resolve\//.test(url.pathname) || request.method === 'HEAD'
-      const isPublicRead = reader || request.method === 'GET'
+      const reads = request.method !== 'POST' || url.pathname.includes('/paths-info/')
+      const isPublicRead = reads && !isPrivate(url, repos)
       const mine = request.headers.get('authorization') === `Bearer ${state.token}`
       if (!mine && (!isPublicRead || url.pathname.startsWith('/api/whoami')))
         return Response.json({ error: 'Invalid credentials in Authorization header' }, { status: 401 })
-      return await answer(request, url, { state, objects, storageUrl, lose: () => server.stop(true) })
+      return await answer(request, url, { state, objects, storageUrl })
     },
   })
   return Object.assign(state, {
@@ -121,7 +121,11 @@ interface Context {
   readonly state: Pick<PushServer, 'role' | 'partBytes' | 'loseCommit' | 'repos'>
   readonly objects: ReadonlyMap<string, Uint8Array<ArrayBuffer>>
   readonly storageUrl: string
-  readonly lose: () => void
+}
+
+function isPrivate({ pathname }: URL, repos: ReadonlyMap<string, StoredRepo>): boolean {
+  const name = /^(?:\/api\/models)?\/([^/]+\/[^/]+)/.exec(pathname)?.[1] ?? ''
+  return repos.get(name)?.isPrivate === true
 }
 
 /** As the hub decides it: by name, or by size. */
@@ -239,7 +243,7 @@ async function commit(
   const number = [...repo.refs.keys()].filter((ref) => ref.startsWith('refs/pr/')).length + 1
   if (isPr) repo.refs.set(`refs/pr/${number}`, [...onto, oid])
   else onto.push(oid)
-  if (context.state.loseCommit) context.lose()
+  if (context.state.loseCommit) return new Response('', { status: 504 })
   return Response.json({
     success: true,
     commitOid: oid,
