@@ -279,18 +279,20 @@ function resolveFile(request: Request, repo: StoredRepo, ref: string, path: stri
   const file = filesOf(repo, ref).get(path)
   if (file === undefined) return notFound('EntryNotFound')
   const { content, lfs } = file
-  const start = Number(/^bytes=(\d+)-/.exec(request.headers.get('range') ?? '')?.[1] ?? 0)
+  const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.get('range') ?? '')
+  const start = Number(range?.[1] ?? 0)
+  const end = range === null || range[2] === '' ? content.length : Number(range[2]) + 1
   const headers: Record<string, string> = {
     etag: `"${lfs ? sha256(content) : gitId(content)}"`,
     'x-repo-commit': sha,
     'accept-ranges': 'bytes',
     'x-linked-size': String(content.length),
   }
-  if (start > 0) headers['content-range'] = `bytes ${start}-${content.length - 1}/${content.length}`
-  return new Response(request.method === 'HEAD' ? null : content.slice(start), {
-    status: start > 0 ? 206 : 200,
-    headers: request.method === 'HEAD' ? { ...headers, 'content-length': String(content.length) } : headers,
-  })
+  if (range !== null)
+    headers['content-range'] = `bytes ${start}-${Math.min(end, content.length) - 1}/${content.length}`
+  if (request.method === 'HEAD')
+    return new Response(null, { headers: { ...headers, 'content-length': String(content.length) } })
+  return new Response(content.slice(start, end), { status: range === null ? 200 : 206, headers })
 }
 
 function describe(path: string, file: StoredFile | undefined): Record<string, unknown>[] {

@@ -123,7 +123,7 @@ describe('a download', () => {
           : undefined
     }
     once()
-    await expect(theirs()).rejects.toThrow()
+    await expect(theirs()).rejects.toThrow('503')
     once()
     expect(readFileSync(join(await ours(), 'model.safetensors'))).toHaveLength(WEIGHTS.length)
   })
