@@ -36,8 +36,9 @@ export function isCheckout(): boolean {
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 function inCheckout({ runtime, root, cwd, execPath }: InvocationFacts): string {
-  const path = relative(cwd, root)
-  const stands = path === '' || path.split(sep).every((part) => part === '..')
+  const near = relative(cwd, root)
+  const path = near.length < root.length ? near : root
+  const stands = near === '' || near.split(sep).every((part) => part === '..')
   const script = join(path, 'scripts', 'tritune.ts')
   if (runtime === 'deno') return `deno run -A ${script}`
   if (runtime === 'node') return `node ${script}`

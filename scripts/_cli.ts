@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
 import { didYouMean, TrituneError } from '../core/errors.ts'
 import type { DeviceName } from '../plugins/cuda/mod.ts'
+import { errorLine, exitCodeOf } from './_error-line.ts'
+import { closeJson, writeJson } from './_json-lines.ts'
 import { err, type Output, out, survive } from './_streams.ts'
 
 export interface Command<O extends ParseArgsOptionsConfig> {
@@ -52,7 +54,10 @@ export async function runCommand<const O extends ParseArgsOptionsConfig>(
   try {
     await command.run(parse(command, argv))
   } catch (error) {
+    if (argv.includes('--json') && 'json' in command.options) writeJson(errorLine(error))
     reportError(error)
+  } finally {
+    await closeJson()
   }
 }
 
@@ -64,7 +69,7 @@ export function showHelp({ help }: Pick<AnyCommand, 'help'>): string {
 export function reportError(error: unknown): void {
   if (!(error instanceof TrituneError)) throw error
   err.write(`error: ${error.message}\n`)
-  process.exitCode = error.code === 'E_USAGE' ? 2 : 1
+  process.exitCode = exitCodeOf(error)
 }
 
 /**

@@ -15,6 +15,7 @@ const help = (): string => `Fine-tune a language model.
   --resume          continue from the newest checkpoint of output_dir
   --overwrite       remove an earlier run of output_dir, then start
   --dry-run         load everything, show the plan and three examples as tokens, and stop
+  --json            one JSON object per event on stdout, for programs: docs/command.md
   --help            this text
 
 The keys of the file are axolotl's. The smallest one:
@@ -38,6 +39,7 @@ const OPTIONS = {
   resume: { type: 'boolean' },
   overwrite: { type: 'boolean' },
   'dry-run': { type: 'boolean' },
+  json: { type: 'boolean' },
 } as const
 
 export const finetune: Command<typeof OPTIONS> = {
@@ -59,6 +61,7 @@ export const finetune: Command<typeof OPTIONS> = {
       resume: values.resume ?? false,
       overwrite: values.overwrite ?? false,
       dryRun: values['dry-run'] ?? false,
+      json: values.json ?? false,
     })
   },
 }
