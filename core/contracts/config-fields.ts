@@ -122,7 +122,7 @@ export function flag(): Field<boolean, boolean> {
   const message = 'expected true or false'
   const schema = v.pipe(
     v.union([v.boolean(), v.string(), v.number()], message),
-    json({ anyOf: [{ type: 'boolean' }, { type: 'string', pattern: FLAG_TEXT }, { enum: [0, 1] }] }),
+    json(FLAG),
     v.check((x) => flagOf(x) !== undefined, message),
     v.transform((x) => flagOf(x) === true),
   )
@@ -186,12 +186,29 @@ export function nullable<T, I = unknown>(field: Field<T, I>): NullableField<T, I
   return v.nullish(field, () => null)
 }
 
+/**
+ * Gives a schema back as it is; compiles only when it takes every `I` and has its keys. With the type of the result declared as `Field<T, I>`, which
+ * must have every input of the schema, both say the same.
+ */
+export function takes<I>(): <S extends GenericSchema>(
+  schema: [I, keyof I, keyof v.InferInput<S>] extends [v.InferInput<S>, keyof v.InferInput<S>, keyof I]
+    ? S
+    : never,
+) => S {
+  return (schema) => schema
+}
+
 /** A text that holds more than blanks, as a JSON Schema. */
 export const NON_EMPTY: JsonSchema = { type: 'string', pattern: '\\S' }
 
 const INTEGER_TEXT = '\\d[\\d_]*(\\.0*)?([eE]\\+?\\d+)?'
 const DECIMAL_TEXT = '(\\d[\\d_]*\\.?[\\d_]*|\\.\\d+)([eE][-+]?\\d+)?'
 const FLAG_TEXT = '^([yY][eE][sS]|[oO][nN]|[tT][rR][uU][eE]|[nN][oO]|[oO][fF][fF]|[fF][aA][lL][sS][eE])$'
+
+/** What `flag()` takes, as a JSON Schema. */
+export const FLAG: JsonSchema = {
+  anyOf: [{ type: 'boolean' }, { type: 'string', pattern: FLAG_TEXT }, { enum: [0, 1] }],
+}
 
 /** Numbers that stand in a file as text; a JSON Schema cannot ask for their range, but for their sign. */
 function numberText({ min, above }: NumberRange, digits: string): JsonSchema {
