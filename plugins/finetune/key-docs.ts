@@ -114,3 +114,8 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   resume_from_checkpoint: "a checkpoint's folder",
   auto_resume_from_checkpoints: 'go on from the newest checkpoint if there is one; `--resume` insists on one',
 }
+
+/** A text of `key-docs.ts` without links, for editors. */
+export function plainDoc(markdown: string): string {
+  return markdown.replace(/\[([^\]]+)\]\([^)]+\)/g, '$1')
+}
