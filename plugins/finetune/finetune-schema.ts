@@ -26,6 +26,7 @@ import type { Field, JsonSchema } from '../../core/contracts/config-fields.ts'
 import { type DeviceName, isDeviceName } from '../cuda/mod.ts'
 import { datasetOptions } from '../data/mod.ts'
 import type { DatasetInput, DatasetOptions } from '../data/mod.ts'
+import { IGNORED_PLUGINS } from './axolotl-keys.ts'
 import type { FinetuneInput, Nullable } from './finetune-input.ts'
 import type { FinetuneFields, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
 import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
@@ -157,6 +158,11 @@ const stepsOrPart: Field<number, number> = partOrCount(
   'expected a whole number of steps, or a part of all steps below 1',
 )
 
+/** axolotl's own plugins are sorted out before. */
+const moduleField: Field<string, string> = withJson(text('the name or path of a module'), {
+  anyOf: [{ enum: Object.keys(IGNORED_PLUGINS) }, { ...NON_EMPTY, not: { pattern: '^axolotl\\.' } }],
+})
+
 const datasetList: Field<readonly DatasetOptions[], readonly DatasetInput[]> = listOf(
   datasetOptions,
   'a list of datasets',
@@ -185,7 +191,7 @@ const schema = v.strictObject(
     lora_target_modules: nullable(patterns),
     lora_target_linear: optional(flag(), false),
     lora_exclude_modules: nullable(patterns),
-    lora_modules_to_save: optional(listOf(text()), []),
+    lora_modules_to_save: optional(withJson(listOf(text()), { type: 'array', maxItems: 0 }), []),
     lora_rank_pattern: optional(mapOf(integer({ min: 1 })), {}),
     lora_alpha_pattern: optional(mapOf(decimal({ above: 0 })), {}),
     peft_use_rslora: optional(flag(), false),
@@ -268,7 +274,7 @@ const schema = v.strictObject(
     device: optional(deviceField, 'auto'),
     threads: nullable(integer({ min: 1, max: 256 })),
     memory: optional(oneOf(['auto', 'lean', 'fast']), 'auto'),
-    plugins: optional(listOf(text('the name or path of a module')), []),
+    plugins: optional(listOf(moduleField), []),
   },
   'expected a mapping',
 )
