@@ -35,6 +35,8 @@ const LISTED = 20
 /** What `validate()` throws: every failure with its path, so that a reader of files can add the places. */
 export class ConfigError extends TrituneError {
   readonly failures: readonly ConfigFailure[]
+  /** Where each failure is, as the message says it: with the line of the file where one is known. */
+  readonly places: readonly string[]
 
   /** The message lists the first 20 failures and counts the others. */
   constructor(
@@ -52,6 +54,7 @@ export class ConfigError extends TrituneError {
     if (failures.length === 1) super(code, first.what, { place, remedy: first.remedy })
     else super(code, [`${first.what}${remedyLine(first)}`, ...lines].join('\n'), { place })
     this.failures = failures
+    this.places = failures.map(placeOf)
   }
 }
 

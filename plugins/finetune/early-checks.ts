@@ -14,6 +14,7 @@ import {
   type Plugin,
   TrituneError,
 } from '../../core/mod.ts'
+import { invocation } from '../../core/invocation.ts'
 import { cpu } from '../cpu/mod.ts'
 import { cuda, openDevice, type OpenedDevice } from '../cuda/mod.ts'
 import { checkChatTemplate, datasetFiles, datasetTypeOf } from '../data/mod.ts'
@@ -171,7 +172,7 @@ function openRunDevice({ device, threads }: FinetuneConfig): OpenedDevice {
   } catch (error) {
     if (!(error instanceof TrituneError) || !device.startsWith('cuda')) throw error
     const [what] = error.message.split('\n')
-    const remedy = `${error.remedy ?? 'see bun run doctor'}; or set device: cpu`
+    const remedy = `${error.remedy ?? `see ${invocation('doctor')}`}; or set device: cpu`
     throw new ConfigError([{ path: ['device'], what, remedy }])
   }
 }
