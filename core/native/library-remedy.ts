@@ -2,8 +2,9 @@
  * What to do about a native library that cannot be used: in a checkout to restore or rebuild it, else to install its package.
  */
 import { basename } from 'node:path'
+import { isCheckout } from '../invocation.ts'
 import { installCommand } from './install-command.ts'
-import { isCheckout, type LibraryDevice, platformPackage } from './platform-packages.ts'
+import { type LibraryDevice, platformPackage } from './platform-packages.ts'
 
 /** `other`: it is of another version than this tritune. */
 export function libraryRemedy(path: string, state: 'missing' | 'damaged' | 'other'): string {

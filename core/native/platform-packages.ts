@@ -9,6 +9,7 @@ import { existsSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isCheckout } from '../invocation.ts'
 import { runtimeOf } from './runtime.ts'
 
 /** `cuda-emulated`: the CUDA kernels on the CPU, for tests. */
@@ -28,20 +29,16 @@ export function platformPackage(device: LibraryDevice, platform: string = PLATFO
   return `@tritune/${platform}${SUFFIX[device]}`
 }
 
-/** Whether this is a checkout, with the sources of the libraries, and not an installed package. */
-export function isCheckout(): boolean {
-  return existsSync(join(ROOT, 'native/include/tritune.h'))
-}
-
 /** The folders that may have the libraries of a device, the one that counts first. One that is not there is named where none is. */
 export function libraryFolders(device: LibraryDevice): string[] {
+  const root = ownFolder()
   if (isCheckout()) {
     const prebuilt = device === 'cuda-emulated' ? 'native/emulator/prebuilt' : 'native/prebuilt'
-    return [join(ROOT, prebuilt, PLATFORM)]
+    return [join(root, prebuilt, PLATFORM)]
   }
   const name = platformPackage(device)
-  const found = installedAt(name, [ROOT, process.cwd()]) ?? resolvedByRuntime(name)
-  return [found ?? join(ROOT, '..', name)]
+  // Beside this package, where nothing else is found: so it lies in `dist/`, and there it is looked for.
+  return [installedAt(name, [root, process.cwd()]) ?? resolvedByRuntime(name) ?? join(root, '..', name)]
 }
 
 /** Folder of an installed package, above one of some folders; a link is followed. */
@@ -58,12 +55,15 @@ export function installedAt(name: string, starts: readonly string[]): string | n
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-/** The folder above core/. */
-const ROOT: string = fileURLToPath(new URL('../../', import.meta.url))
+/** The folder above core/; the working folder where this was loaded from the network. */
+function ownFolder(): string {
+  const url = new URL('../../', import.meta.url)
+  return url.protocol === 'file:' ? fileURLToPath(url) : process.cwd()
+}
 
 /** Deno keeps packages in its cache, where no folder leads from one to the other. */
 function resolvedByRuntime(name: string): string | null {
-  if (runtimeOf(process.versions) === 'bun') return null
+  if (runtimeOf(process.versions) === 'bun' || !import.meta.url.startsWith('file:')) return null
   try {
     return dirname(createRequire(import.meta.url).resolve(`${name}/package.json`))
   } catch {

@@ -49,8 +49,8 @@ export interface LibraryState {
 export function examineLibrary(name: ProbedLibrary): LibraryState {
   const path = pathOf(name)
   if (!existsSync(path)) return { name, path, state: 'missing', problem: null, found: null }
-  const own = fileURLToPath(siblingModule('../doctor', import.meta.url))
-  const runner = 'Deno' in globalThis ? ['run', '--allow-all', own] : [own]
+  const own = fileURLToPath(siblingModule('../tritune', import.meta.url))
+  const runner = 'Deno' in globalThis ? ['run', '--allow-all', own, 'doctor'] : [own, 'doctor']
   const child = spawnSync(process.execPath, [...runner, '--probe', name], {
     encoding: 'utf8',
     timeout: 30_000,
