@@ -6,7 +6,6 @@ import {
   add,
   addLayerNorm,
   attention,
-  checkpoint,
   type FloatDType,
   forwardLayer,
   gelu,
@@ -15,7 +14,6 @@ import {
   type Model,
   type ModelDefinition,
   reshape,
-  scoped,
   slice,
   type Tensor,
   type TokenBatch,
@@ -30,6 +28,7 @@ import {
   numberField,
   stringField,
 } from './_config.ts'
+import { type Block as RunBlock, runBlocks } from './_blocks.ts'
 import { collectWeights } from './_weights.ts'
 import { createLeadCache, openLead } from './_lead.ts'
 import type { LayerCache } from './cache.ts'
@@ -167,13 +166,9 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
       }
       const embedded = add(expand(forwardLayer(words, tokens.ids)), forwardLayer(places, batch.positions))
       model.probe?.('transformer.wte', embedded)
-      let stream: Tensor[] = [embedded]
-      for (let i = 0; i < layerCount; i++) {
-        const block = (...parts: Tensor[]): [Tensor, Tensor] => forwardBlock(i, parts, batch, past)
-        stream = checkpointing ? checkpoint(block, ...stream) : scoped(() => block(...stream))
-      }
+      const forward: RunBlock = (i, stream) => forwardBlock(i, stream, batch, past)
+      const [h, delta] = runBlocks(embedded, layerCount, forward, { checkpointing })
       held?.advance(batch.positions.size)
-      const [h, delta] = stream
       return strip(addLayerNorm(delta, h, finalNorm.weight, finalNorm.bias, { eps }).y)
     },
     createCache: (capacity) =>
