@@ -8,12 +8,11 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { ROOT } from '../_setup.ts'
 import { entryPoints, STARTED } from './entry-points.ts'
-import { DIST } from './paths.ts'
 
 /** `errors` is what tsc said; empty when all went well. */
 export function compile(folder: string): { readonly errors: string } {
   mkdirSync(folder, { recursive: true })
-  const settings = `${DIST}tsconfig.json`
+  const settings = `${folder}tsconfig.json`
   writeFileSync(settings, JSON.stringify(compilerSettings(folder), null, 2))
   const { status, stdout, stderr, error } = spawnSync(
     process.execPath,

@@ -7,7 +7,6 @@ import { basename } from 'node:path'
 import { platformPackage } from '../../core/native/platform-packages.ts'
 import { ROOT } from '../_setup.ts'
 import { platformPackageJson, rootManifest } from './manifests.ts'
-import { DIST } from './paths.ts'
 
 export interface PlatformPackage {
   readonly name: string
@@ -47,9 +46,9 @@ export const PLATFORM_PACKAGES: readonly PlatformPackage[] = [
 ]
 
 /** Returns their folders. */
-export function writePlatformPackages(): string[] {
+export function writePlatformPackages(dist: string): string[] {
   return PLATFORM_PACKAGES.map((one) => {
-    const folder = `${DIST}${one.name}/`
+    const folder = `${dist}${one.name}/`
     mkdirSync(folder, { recursive: true })
     for (const file of one.files) copyFileSync(ROOT + file, folder + basename(file))
     copyFileSync(`${ROOT}LICENSE`, `${folder}LICENSE`)

@@ -4,14 +4,13 @@
 import { copyFileSync, cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { ROOT } from '../_setup.ts'
 import { rootManifest, tritunePackageJson } from './manifests.ts'
-import { DIST } from './paths.ts'
 import { PLATFORM_PACKAGES } from './platform-packages.ts'
 
 const DOCUMENTS = ['README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md']
 
-/** Returns its folder, which has been compiled into. */
-export function writeTritunePackage(): string {
-  const folder = `${DIST}tritune/`
+/** Returns its folder in `dist`, which has been compiled into. */
+export function writeTritunePackage(dist: string): string {
+  const folder = `${dist}tritune/`
   cpSync(`${ROOT}quickstart`, `${folder}quickstart`, { recursive: true })
   for (const name of readdirSync(`${ROOT}plugins`)) {
     const readme = `plugins/${name}/README.md`

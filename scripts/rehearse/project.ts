@@ -15,6 +15,8 @@ export interface Outcome {
   /** All losses of the run, as they are written. */
   readonly losses: readonly string[]
   readonly text: string
+  /** What the command says that it ran on: `Bun 1.4.5`. */
+  readonly runtime: string
   /** SHA-256 of the merged weights. */
   readonly merged: string
   /** Of node_modules. */
@@ -65,6 +67,9 @@ export async function useAsStranger(
     ]),
     at,
   )
+  const doctor: { readonly runtime: string } = JSON.parse(
+    await run(runtime.tritune(['doctor', '--json']), at),
+  )
   await run(runtime.tritune(['merge', './model', './adapter', './merged', '--plugin', PLUGIN]), at)
   // In its own folder, and nowhere else, is what the run leaves behind.
   if (folderBytes(modules) !== bytes)
@@ -79,6 +84,7 @@ export async function useAsStranger(
   return {
     losses: lossesIn(readFileSync(join(folder, 'adapter/metrics.jsonl'), 'utf8')),
     text,
+    runtime: doctor.runtime,
     merged: createHash('sha256')
       .update(readFileSync(join(folder, 'merged/model.safetensors')))
       .digest('hex'),

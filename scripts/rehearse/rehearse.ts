@@ -7,6 +7,9 @@ import { TrituneError } from '../../core/errors.ts'
 import { build } from '../build.ts'
 import { DIST } from '../build/paths.ts'
 import { rootManifest } from '../build/manifests.ts'
+import { denoCommand } from '../_deno.ts'
+import { writeJsrPackage } from '../build/jsr-package.ts'
+import { run } from './run.ts'
 import { lintPackage } from './lint-package.ts'
 import { PLUGIN, writePlugin } from './plugin.ts'
 import { type Outcome, useAsStranger } from './project.ts'
@@ -24,9 +27,13 @@ export async function rehearse(
   say: (line: string) => void,
 ): Promise<void> {
   const began = performance.now()
-  const packages = build()
+  const packages = build(DIST)
   say(`built      ${packages.map((one) => one.slice(DIST.length, -1)).join(', ')}`)
   const tools = await installTools(join(folder, 'tools'), runtimes)
+  await run([...denoCommand(), 'publish', '--dry-run', '--allow-dirty'], {
+    cwd: writeJsrPackage(join(folder, 'jsr/')),
+  })
+  say('checked    deno publish --dry-run: nothing to say')
   for (const line of await lintPackage(`${DIST}tritune`, tools, folder)) say(`checked    ${line}`)
   await using registry = await startRegistry(join(folder, 'registry'), tools, [
     'tritune',
@@ -56,15 +63,17 @@ export async function rehearse(
   say(`time       ${((performance.now() - began) / 1000).toFixed(0)} s`)
 }
 
-function describe(name: RuntimeName, { losses, bytes, bytesWithCuda, seconds }: Outcome): string {
+function describe(name: RuntimeName, { runtime, losses, bytes, bytesWithCuda, seconds }: Outcome): string {
   const sizes = `${megabytes(bytes)}, with GPU libraries ${megabytes(bytesWithCuda)}`
-  return `${name.padEnd(10)} loss ${losses.at(-1)}; ${sizes}; installed in ${seconds.install.toFixed(1)} s, trained in ${seconds.train.toFixed(1)} s`
+  return `${name.padEnd(10)} ${runtime}: loss ${losses.at(-1)}; ${sizes}; installed in ${seconds.install.toFixed(1)} s, trained in ${seconds.train.toFixed(1)} s`
 }
 
 function problemsOf(outcomes: ReadonlyMap<RuntimeName, Outcome>): string[] {
   const problems: string[] = []
   const [first, ...others] = outcomes
-  for (const [name, { losses, text, merged, bytes, bytesWithCuda }] of [first, ...others]) {
+  for (const [name, { runtime, losses, text, merged, bytes, bytesWithCuda }] of [first, ...others]) {
+    if (!runtime.toLowerCase().replace(' ', '').startsWith(name))
+      problems.push(`${name}: it ran on ${runtime}`)
     if (losses.length === 0) problems.push(`${name}: the run wrote no loss`)
     if (losses.join() !== first[1].losses.join()) problems.push(`${name}: other losses than ${first[0]}`)
     if (text !== first[1].text) problems.push(`${name}: another text than ${first[0]}: ${text}`)
