@@ -10,6 +10,7 @@ import { type Child, numberIn, startChild } from './_child.ts'
 import { roofline } from './_roofline.ts'
 import { createMaker, KERNEL_CASES, type KernelCase, once } from './_kernel-cases.ts'
 import { inTurn, median, medianRatio, seconds } from './_measure.ts'
+import { lastLevelCacheBytes } from './_machine.ts'
 import type { BenchContext, Roofline, Row, Topic } from './_topic.ts'
 
 // TT_PEAK_* of tritune.h
@@ -17,7 +18,6 @@ const PEAK_FMA = 0
 const PEAK_AMX = 1
 const PEAK_MEMCPY = 2
 const PEAK_SECONDS = 0.01
-const STREAMED_BYTES = 64e6
 
 export const kernels: Topic = {
   name: 'kernels',
@@ -56,10 +56,11 @@ async function measure(one: KernelCase, { dtype, device, library, context }: Set
   const amount = one.amount(dtype)
   // In a step every activation is another one, so ops that move memory go round more of it than the caches hold, and
   // the copy that they are compared with goes round as much.
-  const copies = one.bound === 'memory' ? Math.ceil(STREAMED_BYTES / amount) : 1
+  const copies = one.bound === 'memory' ? Math.ceil(streamedBytes() / amount) : 1
   const opened = Array.from({ length: copies }, () => noGrad(() => openCase(one, maker)))
-  const time = (): number =>
-    noGrad(() => seconds(() => once(() => opened.forEach(({ body }) => body())))) / copies
+  const timeOf = (cases: readonly { body: () => void }[]): number =>
+    noGrad(() => seconds(() => once(() => cases.forEach(({ body }) => body())))) / cases.length
+  const time = (): number => timeOf(opened)
   const calibrate = peakOf(library, one, dtype, amount * copies)
   const rates = undisturbed(
     await inTurn(
@@ -85,10 +86,21 @@ async function measure(one: KernelCase, { dtype, device, library, context }: Set
         floor !== null && ratio < floor ? rooflineOf(library, one, dtype, median(rates.peak)) : undefined,
     },
   ]
+  // Torch's side has one set of tensors, so ours has one, too.
   if (context.python && one.peer)
-    rows.push(await againstTorch(one, dtype, time, { ...context, python: context.python }))
+    rows.push(
+      await againstTorch(one, dtype, () => timeOf(opened.slice(0, 1)), {
+        ...context,
+        python: context.python,
+      }),
+    )
   for (const { tensors } of opened) for (const tensor of tensors) tensor.dispose()
   return rows
+}
+
+/** What a memory-bound case goes round: 8 times the last cache. Of twice as much some stays in it, more or less by chance. */
+function streamedBytes(): number {
+  return Math.max(256e6, 8 * lastLevelCacheBytes())
 }
 
 interface Timed {
