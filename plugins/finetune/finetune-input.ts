@@ -39,9 +39,9 @@ export interface FinetuneInput {
   /** as many as there are cores; at most 256 */
   readonly threads?: number | null | undefined
   /**
-   * `lean` makes the outputs of norms and gates again in the backward pass instead of keeping them: the same
-   * bits, less memory; `fast` keeps them; `auto` decides by the memory that is free, and the summary says
-   * why. Default: `auto`
+   * `lean` makes the outputs of norms and gates again in the backward pass instead of keeping them, and runs
+   * the first eighth of the blocks again: the same bits, less memory; `fast` keeps them; `auto` decides by
+   * the memory that is free, and the summary says why. Default: `auto`
    */
   readonly memory?: 'auto' | 'lean' | 'fast' | null | undefined
   /**
