@@ -64,11 +64,10 @@ function rounded(loss: number): string {
 }
 
 function simple(value: unknown): Record<string, string | number> {
-  return Object.fromEntries(
-    Object.entries(objectOf(value)).flatMap(([name, value]) =>
-      typeof value === 'number' ? [[name, value]] : typeof value === 'object' ? [] : [[name, String(value)]],
-    ),
-  )
+  const kept: Record<string, string | number> = {}
+  for (const [name, entry] of Object.entries(objectOf(value)))
+    if (typeof entry !== 'object') kept[name] = typeof entry === 'number' ? entry : String(entry)
+  return kept
 }
 
 function objectOf(value: unknown): Readonly<Record<string, unknown>> {

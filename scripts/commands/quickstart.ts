@@ -6,7 +6,7 @@
  * falls by less than 30 %.
  */
 import { readFileSync } from 'node:fs'
-import { invocation } from '../../core/invocation.ts'
+import { invocation, isCheckout } from '../../core/invocation.ts'
 import type { Command } from '../_cli.ts'
 import { ensureInstalled, ROOT } from '../_setup.ts'
 import { out } from '../_streams.ts'
@@ -35,7 +35,7 @@ export const quickstart: Command<typeof OPTIONS> = {
   async run({ values }) {
     const began = performance.now()
     await ensureInstalled()
-    process.chdir(ROOT)
+    if (isCheckout()) process.chdir(ROOT)
     const fall = await trainAndCompare(values.set ?? [])
     console.log(`time       ${((performance.now() - began) / 1000).toFixed(0)} s`)
     if (fall >= NEEDED_FALL) return
@@ -51,7 +51,7 @@ async function trainAndCompare(overrides: readonly string[]): Promise<number> {
   const { createProgress, evaluateLoss, prepareRun, readFinetuneConfig, summarize, train } =
     await import('../../plugins/finetune/mod.ts')
   console.log('tritune quickstart: a model that knows only presidential speeches reads Moby-Dick\n')
-  const config = readFinetuneConfig(readFileSync(CONFIG, 'utf8'), CONFIG, { overrides })
+  const config = readFinetuneConfig(configText(), CONFIG, { overrides })
   using run = await prepareRun(config)
   console.log(`${summarize(run).join('\n')}\n`)
 
@@ -90,6 +90,14 @@ async function trainAndCompare(overrides: readonly string[]): Promise<number> {
   console.log(`next       bun run generate ${model} --adapter ${adapter} --prompt "${PROMPT}"`)
   console.log(`           bun run finetune ${CONFIG}   (copy and edit it: your model, your data)`)
   return fall
+}
+
+/** In an installed package the model and the data lie there, and what is made belongs where the person stands. */
+function configText(): string {
+  const text = readFileSync(ROOT + CONFIG, 'utf8')
+  return isCheckout()
+    ? text
+    : text.replaceAll(/: (quickstart\/.+)/g, (_, path) => `: ${JSON.stringify(ROOT + path)}`)
 }
 
 function percent(part: number): string {

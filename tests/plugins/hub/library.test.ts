@@ -71,7 +71,6 @@ const theirs = (): Promise<string> =>
     path: 'model.safetensors',
     hubUrl: hub.endpoint,
     cacheDir,
-    useXet: false,
   })
 const ours = (): Promise<string> =>
   resolveModel(REPO, {
