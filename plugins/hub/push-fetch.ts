@@ -63,5 +63,6 @@ export function stopped(repo: string): TrituneError {
 /** The hub's usual patience, and for a body 50 kB/s at least; a commit of many files takes its time. */
 function timeOf(body: RequestInit['body'], { silenceMs }: HubSettings): number {
   const bytes = body instanceof Blob ? body.size : typeof body === 'string' ? body.length : 0
-  return silenceMs + bytes / 50
+  // Node takes whole numbers only.
+  return Math.ceil(silenceMs + bytes / 50)
 }
