@@ -44,7 +44,8 @@ async function attempt(url: URL, init: RequestInit, options: PushFetchOptions): 
   const response = await fetch(url, {
     ...init,
     headers,
-    redirect: atHub ? 'manual' : 'follow',
+    // For a redirect that it may follow Node keeps the whole body in memory.
+    redirect: atHub ? 'manual' : 'error',
     signal: AbortSignal.any(stops),
   }).catch((error: unknown) => {
     if (signal.aborted) throw stopped(repo)
