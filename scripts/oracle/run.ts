@@ -6,6 +6,7 @@ import { pythonVersions } from './_python.ts'
 import { formatRow, type Row } from './_row.ts'
 import { equalityRows } from './equalities.ts'
 import { goldenRows } from './golden.ts'
+import { pushedRows } from './pushed.ts'
 import { conversionRows, roundTripRows } from './round-trips.ts'
 import { findSmollm2, smollm2Rows } from './smollm2.ts'
 
@@ -24,6 +25,7 @@ export async function runOracle(python: string, smollm2: string | undefined): Pr
   }
   await part('golden files of transformers, torch and PEFT', goldenRows(device))
   await part('files of this run, read by Python', roundTripRows(device, python))
+  await part('pushed to a hub on this machine', pushedRows(device, python))
   await part('runs that must be one run', equalityRows())
   if (smollm2 !== 'none') {
     const path = smollm2 ?? findSmollm2(python)
