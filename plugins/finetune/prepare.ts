@@ -2,7 +2,6 @@
  * Everything a run needs, opened and checked before the first step: device, model, tokenizer, data, adapter, plan.
  */
 import {
-  ConfigError,
   type Device,
   flatGradients,
   type FloatDType,
@@ -15,6 +14,7 @@ import { loadModel, storedDType } from '../models/mod.ts'
 import { trainAllWeights } from '../peft/mod.ts'
 import { ofBaseModel } from './base-model-files.ts'
 import type { FinetuneConfig } from './config.ts'
+import { checkContextLength } from './context-length.ts'
 import { unusedCapabilities } from './load-plugins.ts'
 import { estimateMemory } from './estimate.ts'
 import { type MemoryMode, memoryMode } from './memory-mode.ts'
@@ -112,17 +112,8 @@ function disposing<T extends Partial<Disposable> | null>(stack: DisposableStack,
 }
 
 /** Asked again when an adapter has put positions before the tokens. */
-function checkContext({ sequence_len }: FinetuneConfig, model: Model): void {
-  const { contextLength } = model.info
-  const lead = leadLength(model)
-  if (sequence_len + lead <= contextLength) return
-  const what =
-    lead === 0
-      ? `sequence_len ${sequence_len} is longer than the ${contextLength} tokens that the model knows`
-      : `sequence_len ${sequence_len} and the ${lead} positions of the adapter are more than the ${contextLength} that the model knows`
-  throw new ConfigError([
-    { path: ['sequence_len'], what, remedy: `set sequence_len: ${contextLength - lead}` },
-  ])
+function checkContext(config: FinetuneConfig, model: Model): void {
+  checkContextLength(config, model.info.contextLength, leadLength(model))
 }
 
 /** A tokenizer can have more tokens than the model, and tokenized data can come from any tokenizer. */

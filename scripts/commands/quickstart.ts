@@ -6,7 +6,7 @@
  * falls by less than 30 %.
  */
 import { readFileSync } from 'node:fs'
-import { invocation } from '../../core/invocation.ts'
+import { invocation, isCheckout } from '../../core/invocation.ts'
 import type { Command } from '../_cli.ts'
 import { ensureInstalled, ROOT } from '../_setup.ts'
 import { out } from '../_streams.ts'
@@ -35,8 +35,8 @@ export const quickstart: Command<typeof OPTIONS> = {
   async run({ values }) {
     const began = performance.now()
     await ensureInstalled()
-    process.chdir(ROOT)
-    const fall = await trainAndCompare(values.set ?? [])
+    if (isCheckout()) process.chdir(ROOT)
+    const fall = await trainAndCompare([...placesOutside(), ...(values.set ?? [])])
     console.log(`time       ${((performance.now() - began) / 1000).toFixed(0)} s`)
     if (fall >= NEEDED_FALL) return
     console.error(`perplexity fell by ${percent(fall)}, expected at least ${percent(NEEDED_FALL)}`)
@@ -51,7 +51,7 @@ async function trainAndCompare(overrides: readonly string[]): Promise<number> {
   const { createProgress, evaluateLoss, prepareRun, readFinetuneConfig, summarize, train } =
     await import('../../plugins/finetune/mod.ts')
   console.log('tritune quickstart: a model that knows only presidential speeches reads Moby-Dick\n')
-  const config = readFinetuneConfig(readFileSync(CONFIG, 'utf8'), CONFIG, { overrides })
+  const config = readFinetuneConfig(readFileSync(`${ROOT}${CONFIG}`, 'utf8'), CONFIG, { overrides })
   using run = await prepareRun(config)
   console.log(`${summarize(run).join('\n')}\n`)
 
@@ -87,9 +87,20 @@ async function trainAndCompare(overrides: readonly string[]): Promise<number> {
   const fall = 1 - show('after') / before
   const { base_model: model, output_dir: adapter } = config
   console.log(`perplexity fell by ${percent(fall)}; the adapter is in ${adapter}`)
-  console.log(`next       bun run generate ${model} --adapter ${adapter} --prompt "${PROMPT}"`)
-  console.log(`           bun run finetune ${CONFIG}   (copy and edit it: your model, your data)`)
+  console.log(`next       ${invocation('generate')} ${model} --adapter ${adapter} --prompt "${PROMPT}"`)
+  console.log(`           ${invocation('init')}   (writes a file to edit: your model, your data)`)
   return fall
+}
+
+/** Of an installed package: its files are read where it lies, and the result goes to where the person stands. */
+function placesOutside(): string[] {
+  if (isCheckout()) return []
+  const bundled = (name: string): string => JSON.stringify(`${ROOT}quickstart/${name}`)
+  return [
+    `base_model=${bundled('model')}`,
+    `datasets.0.path=${bundled('moby-dick.train.jsonl')}`,
+    `test_datasets.0.path=${bundled('moby-dick.eval.jsonl')}`,
+  ]
 }
 
 function percent(part: number): string {

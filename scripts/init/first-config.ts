@@ -4,7 +4,6 @@
  */
 import { basename, extname, relative } from 'node:path'
 import { didYouMean, TrituneError } from '../../core/errors.ts'
-import { invocation } from '../../core/invocation.ts'
 import { DATASET_TYPES, datasetFiles, readRecords } from '../../plugins/data/mod.ts'
 import { readFinetuneConfig } from '../../plugins/finetune/mod.ts'
 import { ROOT } from '../_setup.ts'
@@ -25,8 +24,8 @@ export function firstConfig(file: string, options: FirstConfigOptions): string {
   const { model = bundled('model'), outputDir = `./outputs/${basename(file, extname(file))}` } = options
   const lines = [
     ...schemaLine(file),
-    `# A run of tritune: ${invocation('finetune')} ${file}`,
-    '# All keys: docs/yaml.md. Paths start at the folder where the command is run.',
+    `# A run of tritune: tritune finetune ${basename(file)}`,
+    '# Paths start at the folder where that is run. All keys: docs/yaml.md.',
     '',
     '# A name on the Hugging Face hub (org/name), a folder, or a .gguf file.',
     `base_model: ${scalar(model)}`,
@@ -112,8 +111,7 @@ const MARKS: Readonly<Record<string, string>> = {
 /** By the first record. */
 function typeOf(path: string): string {
   const [file] = datasetFiles({ path, data_files: [], split: 'train', ds_type: null })
-  const { value: record } = readRecords(file, { ds_type: null, sample_by: 'line', field: 'text' }).next()
-  const fields = record === undefined ? [] : Object.keys(record.fields)
+  const fields = fieldsOfFirst(file)
   const mark = Object.keys(MARKS).find((key) => fields.includes(key))
   if (mark !== undefined) return MARKS[mark]
   const has = fields.length === 0 ? 'there is no record' : `the first record has ${fields.join(', ')}`
@@ -121,6 +119,12 @@ function typeOf(path: string): string {
     place: file,
     remedy: `name it with --type: ${DATASET_TYPES.join(', ')}`,
   })
+}
+
+function fieldsOfFirst(file: string): string[] {
+  for (const { value } of readRecords(file, { ds_type: null, sample_by: 'line', field: 'text' }))
+    return Object.keys(value)
+  return []
 }
 
 /** From the working folder where that is the shorter way. */
