@@ -2,10 +2,11 @@
  * The text of a first run's file: the keys that people change, each with a word of what it does. Checked as any other file
  * before it is given out.
  */
-import { basename, extname, relative } from 'node:path'
+import { existsSync } from 'node:fs'
+import { basename, extname, join, relative } from 'node:path'
 import { didYouMean, TrituneError } from '../../core/errors.ts'
 import { DATASET_TYPES, datasetFiles, readRecords } from '../../plugins/data/mod.ts'
-import { readFinetuneConfig } from '../../plugins/finetune/mod.ts'
+import { readFinetuneConfig, writtenContextLength } from '../../plugins/finetune/mod.ts'
 import { ROOT } from '../_setup.ts'
 import { schemaLine } from './schema-line.ts'
 
@@ -34,7 +35,7 @@ export function firstConfig(file: string, options: FirstConfigOptions): string {
     ...adapterLines(options.adapter),
     '',
     ...dataLines(options),
-    'sequence_len: 512 # the most tokens of an example; memory grows with it',
+    `sequence_len: ${sequenceLength(model)} # the most tokens of an example; memory grows with it`,
     'sample_packing: true # several short examples in a row, without attention between them',
     '',
     'micro_batch_size: 2 # examples, or packed rows, at once; less needs less memory',
@@ -96,6 +97,12 @@ function checkedType(type: string | undefined): string | undefined {
   throw new TrituneError('E_USAGE', `--type: there is no dataset type "${type}"`, {
     remedy: didYouMean(type, DATASET_TYPES),
   })
+}
+
+/** As many as are usual, or as a model in a folder knows. */
+function sequenceLength(model: string): number {
+  const known = existsSync(join(model, 'config.json')) ? writtenContextLength(model) : null
+  return Math.min(512, known ?? 512)
 }
 
 /** The key of a record that only this type has. */
