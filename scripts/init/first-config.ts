@@ -141,9 +141,9 @@ function bundled(name: string): string {
   return near.length < path.length ? `./${near}`.replace(/^\.\/\.\.\//, '../') : path
 }
 
-/** As YAML: plain where that is safe. */
+/** As YAML: plain where it can be nothing but a path or a name on the hub. */
 function scalar(text: string): string {
-  return /^[\w./][\w./@-]*$/.test(text) && !/^[\d.]/.test(text.replace(/^\.{1,2}\//, 'x'))
+  return /^(\.{0,2}\/)?[A-Za-z][\w@-]*([./][\w@.-]+)+$/.test(text) || /^\.{1,2}\/[A-Za-z][\w-]*$/.test(text)
     ? text
     : JSON.stringify(text)
 }
