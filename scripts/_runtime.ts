@@ -19,10 +19,10 @@ export type Advice =
 
 export function adviseRuntime({ versions, env }: ProcessFacts): Advice {
   if (versions.bun !== undefined || versions.deno !== undefined) return { kind: 'go' }
-  const executable = env['npm_execpath'] ?? ''
   const withBun = (env['npm_config_user_agent'] ?? '').startsWith('bun/')
-  if (withBun && /^bun(\.exe)?$/.test(executable.split(/[\\/]/).at(-1) ?? ''))
-    return { kind: 'start-bun', executable }
+  // `bunx` lies beside the `bun` that it is.
+  const executable = (env['npm_execpath'] ?? '').replace(/\bbunx(\.exe)?$/, 'bun$1')
+  if (withBun && /\bbun(\.exe)?$/.test(executable)) return { kind: 'start-bun', executable }
   if (Number(versions.node.split('.')[0]) >= NODE) return { kind: 'go' }
   return {
     kind: 'refuse',

@@ -75,6 +75,11 @@ describe('adviseRuntime()', () => {
   test('gives Bun to who came with it', () => {
     const env = { npm_config_user_agent: 'bun/1.4.5 npm/? node/v26.3.0', npm_execpath: '/usr/bin/bun' }
     expect(node('24.0.0', env)).toEqual({ kind: 'start-bun', executable: '/usr/bin/bun' })
+    const bunx = { ...env, npm_execpath: '/usr/lib/node_modules/bun/bin/bunx.exe' }
+    expect(node('20.0.0', bunx)).toEqual({
+      kind: 'start-bun',
+      executable: '/usr/lib/node_modules/bun/bin/bun.exe',
+    })
     expect(node('24.0.0', { ...env, npm_config_user_agent: 'npm/11.0.0' })).toEqual({ kind: 'go' })
   })
 })
