@@ -4,6 +4,7 @@
  * Residual adds are fused with the norm that follows them, so a block takes and gives the pair (h, delta): the stream so
  * far and what the last part wants to add to it.
  */
+import { Disposables } from '../../core/disposables.ts'
 import {
   addRmsNorm,
   attention,
@@ -89,7 +90,7 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
     )
 
   const angles = readRopeConfig(config, headDim)
-  using guard = new DisposableStack()
+  using guard = new Disposables()
   const collector = guard.use(collectWeights(source))
   const embed = collector.embedding('model.embed_tokens', vocabSize, hiddenSize)
   const blocks = Array.from({ length: layerCount }, (_, i) => loadBlock(collector, i))

@@ -1,6 +1,7 @@
 /**
  * gpt2: learned positions, LayerNorm, one fused projection for q, k, v, weights stored as (in, out) (Radford et al. 2019).
  */
+import { Disposables } from '../../core/disposables.ts'
 import {
   add,
   addLayerNorm,
@@ -63,7 +64,7 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
 
   // The original checkpoints leave the `transformer.` out.
   const bare = !source.has('transformer.wte.weight')
-  using guard = new DisposableStack()
+  using guard = new Disposables()
   const collector = guard.use(
     collectWeights(source, { fileName: (name) => (bare ? name.replace(/^transformer\./, '') : name) }),
   )
