@@ -201,7 +201,7 @@ export function quantizerContract(
         lookAt,
       }))
       using adapter = attachLora(model, LORA)
-      for (const [what, values] of lossAndGradients({ model, adapter, [Symbol.dispose]() {} })) {
+      for (const [what, values] of lossAndGradients({ model, adapter })) {
         const isFinite = values.length > 0 && values.every((value) => Number.isFinite(value))
         if (!isFinite) throw new Broken({ expected: `a finite ${what}`, got: String(values), lookAt })
       }
@@ -214,9 +214,6 @@ export function quantizerContract(
 const LORA = {
   rank: 2,
   alpha: 4,
-  dropout: 0,
-  rsLora: false,
-  init: true,
   targetModules: 'all-linear',
 } as const
 
