@@ -22,7 +22,7 @@ import { training } from './built-in.ts'
 import { listCheckpoints } from './checkpoints.ts'
 import { type FinetuneConfig, placeInConfig, readablePart, type ReadFinetuneOptions } from './config.ts'
 import { collectFaults, type Faults } from './faults.ts'
-import { type LoadedPlugin, loadPlugins } from './load-plugins.ts'
+import { expectOwnNames, type LoadedPlugin, loadPlugins, originsOf } from './load-plugins.ts'
 import { chooseAdapter, type OpenAdapter } from './open-adapter.ts'
 import { checkOutputDir } from './output-dir.ts'
 import { findParts, type Parts } from './parts.ts'
@@ -88,8 +88,13 @@ export async function checkEarly(
   const plugins = await loadAll(config, faults)
   const isComplete = plugins.failed === 0
   const fromFile = plugins.loaded.map(({ plugin }) => plugin)
-  const makeHost = (): Host =>
-    createHost({ plugins: [cpu, cuda, models, peft, training, ...more, ...fromFile] })
+  const makeHost = (): Host => {
+    expectOwnNames(plugins.loaded)
+    return createHost({
+      plugins: [cpu, cuda, models, peft, training, ...more, ...fromFile],
+      origins: originsOf(plugins.loaded),
+    })
+  }
   const host = fromFile.length > 0 ? faults.check(['plugins'], makeHost) : makeHost()
   if (host) open.use(host)
   const parts = host && faults.check([], () => findParts(config, host))
@@ -109,13 +114,15 @@ export async function checkEarly(
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 async function loadAll(
-  { plugins }: FinetuneConfig,
+  { plugins, folder }: FinetuneConfig,
   faults: Faults,
 ): Promise<{ readonly loaded: readonly LoadedPlugin[]; readonly failed: number }> {
   const loaded = new Map<Plugin, LoadedPlugin>()
   let failed = 0
   for (const [i, specifier] of plugins.entries()) {
-    const found = await faults.checkAsync(['plugins', i], () => loadPlugins([specifier]))
+    const found = await faults.checkAsync(['plugins', i], () =>
+      loadPlugins([specifier], { from: folder ?? undefined }),
+    )
     if (found === undefined) failed++
     for (const each of found ?? []) loaded.set(each.plugin, each)
   }
