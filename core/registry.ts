@@ -1,6 +1,7 @@
 /**
  * Makes a host from plugins: who provides what, duplicates and requirements, and the live things of `setup`.
  */
+import { Disposables } from './disposables.ts'
 import type { Capabilities, CapabilityKind } from './contracts/capability.ts'
 import type { Device } from './contracts/device.ts'
 import type { Host, HostExplanation, Plugin, PluginList, PluginOrigin } from './contracts/plugin.ts'
@@ -81,7 +82,7 @@ export function createHost<const L extends PluginList>({ plugins, origins }: Hos
     if ('reference' in first && rest.length === 2) return explain(first, ...rest)
     return explainHost(used, origins ?? new Map(), 'device' in first ? first.device : undefined)
   }
-  const live = new DisposableStack()
+  const live = new Disposables()
   const host: Host<L> = {
     plugins: used,
     get: find,
