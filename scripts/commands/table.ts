@@ -31,6 +31,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./quickstart.ts')).quickstart,
   },
   {
+    name: 'init',
+    topic: 'start',
+    summary: 'write the file of a first run, with comments',
+    load: async () => (await import('./init.ts')).init,
+  },
+  {
+    name: 'validate',
+    topic: 'train',
+    summary: 'check the file of a run without loading weights',
+    load: async () => (await import('./validate.ts')).validate,
+  },
+  {
     name: 'finetune',
     topic: 'train',
     summary: 'fine-tune a model as a YAML file says',
@@ -59,6 +71,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     topic: 'look',
     summary: 'measure speed and memory, compared with torch where there is one',
     load: async () => (await import('../bench/mod.ts')).bench,
+  },
+  {
+    name: 'completions',
+    topic: 'shell',
+    summary: 'print completions for bash, zsh or fish',
+    load: async () => (await import('./completions.ts')).completions,
   },
 ]
 
