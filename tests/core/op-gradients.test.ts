@@ -4,9 +4,9 @@
 import { describe, expect, test } from 'bun:test'
 import * as ops from '../../core/ops/mod.ts'
 import { parameter, tensor, Tensor, tensorScope, useDevice } from '../../core/mod.ts'
-import { caseValues, lossWeight, type OpCase, runCase, wantsGradient } from '../cases/op-case.ts'
-import { OP_CASES } from '../cases/ops.ts'
-import { createWideDevice, isOp, type WideDevice } from '../cases/wide-device.ts'
+import { caseValues, lossWeight, type OpCase, runCase, wantsGradient } from '../../testing/ops/op-case.ts'
+import { OP_CASES } from '../../testing/ops/ops.ts'
+import { createWideDevice, isOp, type WideDevice } from '../../testing/ops/wide-device.ts'
 
 const STEP = 1e-4
 const ELEMENTS = 8
