@@ -101,12 +101,12 @@ export function expectOwnNames(plugins: readonly LoadedPlugin[]): void {
   }
 }
 
-/** What the files of runs can use of a plugin; the other kinds are for TypeScript. */
-const IN_FILES: { readonly [K in CapabilityKind]: boolean } = {
+/** The kinds of things that a plugin can provide. */
+const KINDS: { readonly [K in CapabilityKind]: true } = {
   adapter: true,
   model: true,
   dataset: true,
-  device: false,
+  device: true,
   monitor: true,
   objective: true,
   optimizer: true,
@@ -114,19 +114,6 @@ const IN_FILES: { readonly [K in CapabilityKind]: boolean } = {
   sampler: true,
   strategy: true,
   transform: true,
-}
-
-/** One note for each thing that a plugin provides and that a run's file has no way to ask for. */
-export function unusedCapabilities(plugins: readonly Plugin[]): string[] {
-  return plugins.flatMap(({ name, provides = {} }) =>
-    kindsOf(provides).flatMap((kind) =>
-      IN_FILES[kind]
-        ? []
-        : Object.keys(provides[kind] ?? {}).map(
-            (item) => `${kind}:${item} of the plugin ${name} can be used from TypeScript only`,
-          ),
-    ),
-  )
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -196,10 +183,10 @@ function pluginsOf(specifier: string, module: Module): Plugin[] {
     const { name, provides = {} } = plugin
     expectSameCore(`the plugin ${name}`, plugin, place)
     for (const kind of Object.keys(provides)) {
-      if (Object.hasOwn(IN_FILES, kind)) continue
+      if (Object.hasOwn(KINDS, kind)) continue
       throw new TrituneError('E_PLUGIN', `the plugin ${name} provides "${kind}", which is no kind of thing`, {
         place,
-        remedy: didYouMean(kind, Object.keys(IN_FILES)),
+        remedy: didYouMean(kind, Object.keys(KINDS)),
       })
     }
   }
@@ -217,8 +204,4 @@ function isPlugin(value: unknown): value is Plugin {
 function describe(value: unknown): string {
   if (typeof value !== 'object' || value === null) return typeof value
   return `an object with ${Object.keys(value).join(', ') || 'nothing'}`
-}
-
-function kindsOf(provides: object): CapabilityKind[] {
-  return Object.keys(provides) as CapabilityKind[]
 }

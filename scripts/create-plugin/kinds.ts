@@ -13,7 +13,15 @@ export interface PluginKind {
 }
 
 export type PluginKindName =
-  | 'adapter' | 'quantizer' | 'optimizer' | 'objective' | 'monitor' | 'dataset' | 'strategy' | 'model' | 'device'
+  | 'adapter'
+  | 'quantizer'
+  | 'optimizer'
+  | 'objective'
+  | 'monitor'
+  | 'dataset'
+  | 'strategy'
+  | 'model'
+  | 'device'
 
 export const KINDS: Readonly<Record<PluginKindName, PluginKind>> = {
   adapter: {
