@@ -31,7 +31,13 @@ export const plugins: Command<typeof OPTIONS> = {
   positionals: { min: 0, max: 1 },
   options: OPTIONS,
   async run({ positionals: [file], values }) {
-    const text = file === undefined ? null : readTextFile(file, { what: 'the configuration' })
+    const text =
+      file === undefined
+        ? null
+        : readTextFile(file, {
+            what: 'the configuration',
+            remedy: `name a YAML file; paths start at ${process.cwd()}`,
+          })
     const on = deviceOption(values.device, 'cpu')
     await ensureInstalled()
     const { explainPlugins, formatExplanation } = await import('../_plugins-command.ts')
