@@ -106,7 +106,10 @@ export function lossOf(
 
 /** Loss and gradients as numbers; takes the gradients away. */
 export function lossAndGradients(
-  { model, adapter: { parameters } }: Rig,
+  {
+    model,
+    adapter: { parameters },
+  }: { readonly model: Model; readonly adapter: Pick<AttachedAdapter, 'parameters'> },
   options: { readonly checkpointing?: boolean } = {},
 ): Map<string, Float32Array> {
   const results = new Map<string, Float32Array>()
