@@ -105,6 +105,7 @@ function fill(text: string, { kind, names, author }: Fill): string {
   const pascal = kind[0].toUpperCase() + kind.slice(1)
   return text
     .replaceAll(/\{\{(\w+)\}\}/g, (whole, word: string) => words[word] ?? whole)
+    .replaceAll('../../adapter/src/', '../src/')
     .replaceAll('../../common/test/', './')
     .replaceAll('../../common/', '../')
     .replaceAll(`tritune-plugin-my-${kind}`, names.package)

@@ -4,10 +4,14 @@ import { denseWeight, type Layer, mergedWeight, noGrad, sub } from 'tritune/core
 import { openCpuOrReference } from 'tritune/plugins/cpu'
 import { loadModel } from 'tritune/plugins/models'
 import { attachAdapter } from 'tritune/plugins/peft'
+import { adapterContract } from 'tritune/testing'
 import { myAdapter, plugin } from '../src/mod.ts'
 import { trainExample } from '../../common/test/train-example.ts'
 
 const MODEL = 'node_modules/tritune/quickstart/model'
+
+// What every adapter promises, as checks that come with tritune.
+for (const { name, run } of adapterContract(myAdapter, { wrongOptions: [{ scale: 0 }] })) test(name, run)
 
 test('a fresh adapter changes no weight, and one that has learned does', () => {
   const model = loadModel(MODEL, { device: openCpuOrReference().device })

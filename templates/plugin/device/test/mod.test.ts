@@ -2,11 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Device, noGrad, swiglu, tensor } from 'tritune/core'
 import { openCpuOrReference } from 'tritune/plugins/cpu'
+import { deviceContract, OP_CASES } from 'tritune/testing'
 import { myDevice, plugin } from '../src/mod.ts'
 import { trainExample } from '../../common/test/train-example.ts'
 
 const GATE = Float32Array.from({ length: 300 }, (_, i) => Math.sin(i) * 8)
 const UP = Float32Array.from({ length: 300 }, (_, i) => Math.cos(3 * i))
+
+// What every device promises, as checks that come with tritune.
+const cases = OP_CASES.filter(({ name }) => name.startsWith('swiglu'))
+for (const { name, run } of deviceContract(myDevice, { cases })) test(name, run)
 
 test('its op gives what that of the CPU device gives', () => {
   const own = swigluOn(myDevice.open({}), 'f32')

@@ -3,12 +3,30 @@ import { test } from 'node:test'
 import { headLogits, type Model, noGrad, scoped } from 'tritune/core'
 import { openCpuOrReference } from 'tritune/plugins/cpu'
 import { createBatch, loadModel } from 'tritune/plugins/models'
+import { modelContract } from 'tritune/testing'
 import { makeModel } from '../example/make-model.ts'
 import { myModel, plugin } from '../src/mod.ts'
 import { trainExample } from '../../common/test/train-example.ts'
 
 const LLAMA = 'node_modules/tritune/quickstart/model'
 const { device } = openCpuOrReference()
+
+// What every model promises, as checks that come with tritune.
+const config = {
+  model_type: 'my-model',
+  logit_scale: 0.5,
+  hidden_size: 32,
+  intermediate_size: 48,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  vocab_size: 40,
+  max_position_embeddings: 64,
+  rms_norm_eps: 1e-5,
+  hidden_act: 'silu',
+  tie_word_embeddings: true,
+}
+for (const { name, run } of modelContract(myModel, { config })) test(name, run)
 
 test('its logits are those of the Llama, scaled', () => {
   const scaled = logitsOf(loadModel(makeModel(), { device, models: { 'my-model': myModel } }))

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { plugin } from '../src/mod.ts'
+import { monitorContract } from 'tritune/testing'
+import { myMonitor, plugin } from '../src/mod.ts'
 import { trainExample } from '../../common/test/train-example.ts'
+
+// What every monitor promises, as checks that come with tritune.
+for (const { name, run } of monitorContract(myMonitor, { wrongOptions: [{ file: 1 }] })) test(name, run)
 
 test('writes a line for each step, and goes on after a resume', async () => {
   const { losses, resumed, files } = await trainExample(plugin, ['my-monitor.csv'])

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { backward, parameter, sum, tensor, tensorScope } from 'tritune/core'
-import { logSumExp, plugin } from '../src/mod.ts'
+import { objectiveContract } from 'tritune/testing'
+import { logSumExp, myObjective, plugin } from '../src/mod.ts'
 import { trainExample } from '../../common/test/train-example.ts'
 
 const LOGITS = [1000, 1001, -1000, 0.5, -0.5, 2]
+
+// What every objective promises, as checks that come with tritune.
+for (const { name, run } of objectiveContract(myObjective, { wrongOptions: [{ weight: -1 }] }))
+  test(name, run)
 
 test('log Σ exp of logits that are large, and its gradient: the softmax', () => {
   const logits = parameter(tensor(LOGITS, { shape: [2, 3] }))

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parameter, tensor } from 'tritune/core'
+import { optimizerContract } from 'tritune/testing'
 import { myOptimizer, plugin } from '../src/mod.ts'
 import { trainExample } from '../../common/test/train-example.ts'
+
+// What every optimizer promises, as checks that come with tritune.
+for (const { name, run } of optimizerContract(myOptimizer, { wrongOptions: [{ beta1: 1 }] })) test(name, run)
 
 test('moves each weight by the learning rate against the sign of its gradient', () => {
   const weight = parameter(tensor([1, 1, 1]))

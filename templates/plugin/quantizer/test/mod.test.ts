@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Tensor, tensor } from 'tritune/core'
+import { quantizerContract } from 'tritune/testing'
 import { myQuantizer, plugin } from '../src/mod.ts'
 import { trainExample } from '../../common/test/train-example.ts'
+
+// What every quantizer promises, as checks that come with tritune.
+for (const { name, run } of quantizerContract(myQuantizer, { error: 0.01 })) test(name, run)
 
 test('each value comes back within half a step of its row', () => {
   const values = Float32Array.from({ length: 3 * 64 }, (_, i) => Math.sin(i) * 10 ** (Math.floor(i / 64) - 1))

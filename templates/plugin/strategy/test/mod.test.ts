@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { plugin } from '../src/mod.ts'
+import { strategyContract } from 'tritune/testing'
+import { myStrategy, plugin } from '../src/mod.ts'
 import { trainExample } from '../../common/test/train-example.ts'
+
+// What every strategy promises, as checks that come with tritune.
+for (const { name, run } of strategyContract(myStrategy, { wrongOptions: [{ below: -1 }] })) test(name, run)
 
 test('skips windows that are easy and trains on the others; a resumed run does the same', async () => {
   const { losses, resumed, files } = await trainExample(plugin, ['metrics.jsonl'])
