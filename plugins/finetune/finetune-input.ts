@@ -35,7 +35,7 @@ export interface FinetuneInput {
    * the CPU, and the summary says why. `cuda-emulated` runs the GPU kernels on the CPU, for tests. Default:
    * `auto`
    */
-  readonly device?: DeviceName | null | undefined
+  readonly device?: OpenName<DeviceName> | null | undefined
   /** as many as there are cores; at most 256 */
   readonly threads?: number | null | undefined
   /**
