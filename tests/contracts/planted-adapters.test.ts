@@ -117,7 +117,7 @@ const PLANTED: readonly (readonly [string, string, Change])[] = [
   [
     'is saved and loaded to the same bits',
     'a tensor that is not in the file',
-    ({ parameters }) => ({ parameters: () => ({ a: parameters().a }) }),
+    ({ parameters }) => ({ parameters: () => ({ b: parameters().b }) }),
   ],
   [
     "its files have PEFT's names",
