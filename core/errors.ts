@@ -46,6 +46,8 @@ export interface ErrorDetails {
 
 export class TrituneError extends Error {
   readonly code: ErrorCode
+  /** The message without place and remedy. */
+  readonly what: string
   readonly place: string | undefined
   readonly remedy: string | undefined
 
@@ -53,6 +55,7 @@ export class TrituneError extends Error {
     super(`${place ? `${place}: ` : ''}${what}${remedy ? `\n  → ${remedy}` : ''}`, { cause })
     this.name = 'TrituneError'
     this.code = code
+    this.what = what
     this.place = place
     this.remedy = remedy
   }

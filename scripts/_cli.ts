@@ -7,16 +7,20 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
 import { didYouMean, TrituneError } from '../core/errors.ts'
 import type { DeviceName } from '../plugins/cuda/mod.ts'
+import { errorLine, exitCodeOf } from './_error-line.ts'
+import { closeJson, writeJson } from './_json-lines.ts'
 import { err, type Output, out, survive } from './_streams.ts'
 
 export interface Command<O extends ParseArgsOptionsConfig> {
-  /** The whole help text. */
-  readonly help: string
+  /** The whole help text. An option of it is a line `  --name <value>   what it does`; completions are made from these. */
+  readonly help: string | (() => string)
   readonly options: O
   /** How many positional arguments there must be. */
   readonly positionals: Positionals
-  /** What its output is; default `result`. */
-  readonly output?: Output
+  /** What its output is, also by its arguments; default `result`. */
+  readonly output?: Output | ((argv: readonly string[]) => Output)
+  /** For completions: the values of options by name, those of positional arguments by ''. Others are completed as files. */
+  readonly choices?: Readonly<Record<string, readonly string[]>>
   run(arguments_: ParsedArguments<O>): Promise<void> | void
 }
 
@@ -31,14 +35,18 @@ export type ParsedArguments<O extends ParseArgsOptionsConfig> = ReturnType<
   typeof parseArgs<{ options: O; allowPositionals: true }>
 >
 
+/** A command whatever its options are. */
+export type AnyCommand = Command<ParseArgsOptionsConfig>
+
 /** Runs a command; returns when it is done. Sets the exit code instead of exiting, so that output is flushed. */
 export async function runCommand<const O extends ParseArgsOptionsConfig>(
   command: Command<O>,
   argv: readonly string[] = process.argv.slice(2),
 ): Promise<void> {
-  survive(command.output ?? 'result')
+  const { output = 'result' } = command
+  survive(typeof output === 'function' ? output(argv) : output)
   if (argv.includes('--help') || argv.includes('-h')) {
-    out.write(command.help)
+    out.write(showHelp(command))
     return
   }
   const folder = callersFolder(process.env, process.cwd())
@@ -46,10 +54,22 @@ export async function runCommand<const O extends ParseArgsOptionsConfig>(
   try {
     await command.run(parse(command, argv))
   } catch (error) {
-    if (!(error instanceof TrituneError)) throw error
-    err.write(`error: ${error.message}\n`)
-    process.exitCode = error.code === 'E_USAGE' ? 2 : 1
+    if (argv.includes('--json') && 'json' in command.options) writeJson(errorLine(error))
+    reportError(error)
+  } finally {
+    await closeJson()
   }
+}
+
+export function showHelp({ help }: Pick<AnyCommand, 'help'>): string {
+  return typeof help === 'function' ? help() : help
+}
+
+/** Tells a `TrituneError` and sets the exit code; any other error is a bug and thrown. */
+export function reportError(error: unknown): void {
+  if (!(error instanceof TrituneError)) throw error
+  err.write(`error: ${error.message}\n`)
+  process.exitCode = exitCodeOf(error)
 }
 
 /**

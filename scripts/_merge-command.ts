@@ -2,6 +2,7 @@
  * The body of merge.ts, loaded only when there is something to do.
  */
 import { writeFolderAtomicSync } from '../core/files/atomic.ts'
+import { invocation } from '../core/invocation.ts'
 import { createHost, type FloatDType } from '../core/mod.ts'
 import { cpu } from '../plugins/cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../plugins/cuda/mod.ts'
@@ -49,6 +50,6 @@ export async function mergeCommand({
   )
   const merged = attached ? `${attached.adapters.size} layers merged` : 'nothing to merge'
   out.write(
-    `${merged}; model in ${output}\ntry it:\n  bun run generate ${output} --prompt "Once upon a time"\n`,
+    `${merged}; model in ${output}\ntry it:\n  ${invocation('generate')} ${output} --prompt "Once upon a time"\n`,
   )
 }

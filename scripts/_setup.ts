@@ -4,13 +4,14 @@
  * Scripts call `await ensureInstalled()` first and import whatever needs packages afterwards, with `await import()`.
  * So this file imports nothing from node_modules, directly or not.
  */
-import { spawn, spawnSync } from 'node:child_process'
-import { constants } from 'node:os'
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { TrituneError } from '../core/errors.ts'
+import { isCheckout } from '../core/invocation.ts'
 import { describeHolder, withLock } from '../core/files/lock.ts'
+import { startAgain } from './_start-again.ts'
 
 /** The folder of the repository, with a slash at its end. */
 export const ROOT: string = fileURLToPath(new URL('../', import.meta.url))
@@ -18,14 +19,15 @@ export const ROOT: string = fileURLToPath(new URL('../', import.meta.url))
 /** Written after an installation that went through: SHA-256 of package.json and bun.lock. */
 const STAMP = `${ROOT}node_modules/.tritune-installed`
 
-/** True when node_modules is what bun.lock says. */
+/** True when node_modules is what bun.lock says; an installed package has what it needs. */
 export function isInstalled(): boolean {
-  return existsSync(STAMP) && readFileSync(STAMP, 'utf8') === fingerprint()
+  return !isCheckout() || (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === fingerprint())
 }
 
 /**
  * Installs packages if needed, then starts the command again; prints to stderr, and only when there is something to do.
  * Throws E_HUB when that fails.
+ * An installed package has what it needs from whoever installed it: nothing is done there.
  * Deno does not see packages that come after its start, so under Deno (and Node) missing ones are an E_USAGE.
  */
 export async function ensureInstalled(): Promise<void> {
@@ -35,21 +37,9 @@ export async function ensureInstalled(): Promise<void> {
     remove: true,
     onWait: (holder) => console.error(`waiting: ${describeHolder(holder)} installs packages`),
   })
-  await startAgain()
-}
-
-/**
- * Runs this command in a new process and ends as that one does. This one has looked for packages and remembers where
- * there were none: with a folder of packages further up it would look there only.
- */
-async function startAgain(): Promise<never> {
-  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], { stdio: 'inherit' })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal))
-  const code = await new Promise<number>((resolve, reject) => {
-    child.once('error', reject)
-    child.once('exit', (exit, signal) => resolve(exit ?? 128 + (signal ? constants.signals[signal] : 0)))
-  })
-  process.exit(code)
+  // This process has looked for packages and remembers where there were none: with a folder of packages further up it
+  // would look there only.
+  await startAgain(process.execPath, [...process.execArgv, ...process.argv.slice(1)])
 }
 
 /** Two first commands at once install one after the other; the second one finds it done. */

@@ -19,6 +19,7 @@ import {
   tensorScope,
   TrituneError,
 } from '../../core/mod.ts'
+import { invocation } from '../../core/invocation.ts'
 
 /** Throws E_DEVICE when `device` computes something else than the reference. Takes about a tenth of a second. */
 export function selfCheck(device: Device): void {
@@ -30,7 +31,7 @@ export function selfCheck(device: Device): void {
     throw new TrituneError(
       'E_DEVICE',
       `${device.name} computes wrong numbers: ${name} of a small LoRA step is off by ${difference.toPrecision(2)} of its size`,
-      { remedy: 'use device: cpu, and report the GPU, its driver and the output of `bun run doctor`' },
+      { remedy: `use device: cpu, and report the GPU, its driver and the output of ${invocation('doctor')}` },
     )
   }
 }

@@ -45,8 +45,17 @@ export function findEarlierRun(outputDir: string): EarlierRun {
   }
 }
 
+/** How whoever started the run asks to continue or to overwrite. */
+export interface WaysOn {
+  readonly resume: string
+  readonly overwrite: string
+}
+
 /** A new run must not mix with an old one, nor replace its result unasked. E_RESUME says what is there. */
-export function refuseEarlierRun(outputDir: string): void {
+export function refuseEarlierRun(
+  outputDir: string,
+  { resume, overwrite }: WaysOn = { resume: '--resume', overwrite: '--overwrite' },
+): void {
   const { finished, steps, newest } = findEarlierRun(outputDir)
   if (finished) {
     throw new TrituneError(
@@ -54,15 +63,14 @@ export function refuseEarlierRun(outputDir: string): void {
       `a finished run is here${steps === null ? '' : ` (${counted(steps, 'step')})`}`,
       {
         place: outputDir,
-        remedy: 'train it again with --overwrite, which removes it first, or set another output_dir',
+        remedy: `train it again with ${overwrite}, which removes it first, or set another output_dir`,
       },
     )
   }
   if (newest === null) return
   throw new TrituneError('E_RESUME', `an earlier run left ${basename(newest)} here`, {
     place: outputDir,
-    remedy:
-      'continue it with --resume, start over with --overwrite, which removes it first, or set another output_dir',
+    remedy: `continue it with ${resume}, start over with ${overwrite}, which removes it first, or set another output_dir`,
   })
 }
 

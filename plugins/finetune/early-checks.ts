@@ -2,6 +2,7 @@
  * What a run's file asks for, found and checked at once: plugins, parts, adapter, datasets, folders, device. Everything that
  * can be known before the model is there; one `ConfigError` tells every fault.
  */
+import { Disposables } from '../../core/disposables.ts'
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import {
@@ -13,6 +14,7 @@ import {
   type Plugin,
   TrituneError,
 } from '../../core/mod.ts'
+import { invocation } from '../../core/invocation.ts'
 import { cpu } from '../cpu/mod.ts'
 import { cuda, openDevice, type OpenedDevice } from '../cuda/mod.ts'
 import { checkChatTemplate, datasetFiles, datasetTypeOf } from '../data/mod.ts'
@@ -83,7 +85,7 @@ export async function checkEarly(
   { plugins: more, device: given }: EarlyChecksOptions,
 ): Promise<EarlyChecks> {
   const faults = collectFaults()
-  using open = new DisposableStack()
+  using open = new Disposables()
   faults.check(['output_dir'], () => checkOutputDir(config.output_dir))
   const plugins = await loadAll(config, faults)
   const isComplete = plugins.failed === 0
@@ -170,7 +172,7 @@ function openRunDevice({ device, threads }: FinetuneConfig): OpenedDevice {
   } catch (error) {
     if (!(error instanceof TrituneError) || !device.startsWith('cuda')) throw error
     const [what] = error.message.split('\n')
-    const remedy = `${error.remedy ?? 'see bun run doctor'}; or set device: cpu`
+    const remedy = `${error.remedy ?? `see ${invocation('doctor')}`}; or set device: cpu`
     throw new ConfigError([{ path: ['device'], what, remedy }])
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What a fine-tuning run is told: `FinetuneOptions`, the keys of its file with all defaults filled in, and `FinetuneInput`,
+ * What a fine-tuning run is told: `FinetuneOptions`, the keys of its file with all defaults filled in, and `FinetuneFields`,
  * the same as a file writes it. Types only; how a file is checked is in `finetune-schema.ts`.
  */
 import type { DeviceName } from '../cuda/mod.ts'
@@ -149,7 +149,7 @@ export interface FinetuneOptions {
 }
 
 /** The file as written: what `finetune-rules.ts` turns into `FinetuneOptions`. */
-export interface FinetuneInput extends Omit<
+export interface FinetuneFields extends Omit<
   FinetuneOptions,
   | 'gradient_accumulation_steps'
   | 'eval_batch_size'

@@ -151,7 +151,7 @@ export const FOREIGN_TOOLS: readonly ForeignTool[] = [
       optim: 'optimizer',
       packing: 'sample_packing',
       fast_inference: 'nothing: there is no second engine',
-      save_method: 'nothing: bun run merge writes a merged model',
+      save_method: 'nothing: the command merge writes a merged model',
       report_to: TRACKER,
     },
   },

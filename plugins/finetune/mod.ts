@@ -13,7 +13,13 @@ export {
 } from './config.ts'
 export { atKey, atKeyAsync } from './at-key.ts'
 export { besideOthers, withOtherFaults } from './early-checks.ts'
-export { type EarlierRun, findEarlierRun, refuseEarlierRun, removeEarlierRun } from './earlier-run.ts'
+export {
+  type EarlierRun,
+  findEarlierRun,
+  refuseEarlierRun,
+  removeEarlierRun,
+  type WaysOn,
+} from './earlier-run.ts'
 export { type Estimate, estimateMemory, estimateRun, type MemoryParts } from './estimate.ts'
 export { evaluateLoss, type EvaluationContext } from './evaluate.ts'
 export { crossEntropy } from './cross-entropy.ts'
@@ -24,9 +30,16 @@ export { packLayers } from './quantizers.ts'
 export type { Run } from './run.ts'
 export { type LoadedPlugin, loadPlugins, type LoadPluginsOptions } from './load-plugins.ts'
 export { modulesToLoad, type Made } from './modules-to-load.ts'
+export { finetune, type FinetuneRunOptions } from './finetune.ts'
+export type { FinetuneInput } from './finetune-input.ts'
+export type { LrScheduler, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
 export { fitLine, formatBytes, formatCount, formatDuration } from './format.ts'
+export { schemaOfFinetune } from './json-schema.ts'
+export { KEY_DOCS, plainDoc } from './key-docs.ts'
+export type { NamedInput, OpenName } from './named.ts'
 export { findNonFinite } from './nonfinite.ts'
 export { checkOutputDir, lockOutputDir } from './output-dir.ts'
+export type { OptimizerName } from './optimizer-names.ts'
 export { createPlan, type Plan } from './plan.ts'
 export { prepareRun, type PrepareOptions } from './prepare.ts'
 export { createProgress, type ProgressOptions } from './progress.ts'

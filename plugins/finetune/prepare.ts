@@ -1,6 +1,7 @@
 /**
  * Everything a run needs, opened and checked before the first step: device, model, tokenizer, data, adapter, plan.
  */
+import { Disposables } from '../../core/disposables.ts'
 import {
   ConfigError,
   type Device,
@@ -46,7 +47,7 @@ export async function prepareRun(
   config: FinetuneConfig,
   { plugins: more = [], device: given, onDownload, onNote }: PrepareOptions = {},
 ): Promise<Run> {
-  using open = new DisposableStack()
+  using open = new Disposables()
   const early = await checkEarly(config, { plugins: more, device: given })
   const { plugins: loaded, parts, openAdapter } = early
   const { device, reason, note } = early.opened
@@ -132,7 +133,7 @@ const KEEP_ALL: MemoryMode = { isLean: false, reason: '' }
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** Keeps a part that wants to be disposed until the run is closed. */
-function disposing<T extends Partial<Disposable> | null>(stack: DisposableStack, part: T): T {
+function disposing<T extends Partial<Disposable> | null>(stack: Disposables, part: T): T {
   if (part?.[Symbol.dispose]) stack.defer(() => part[Symbol.dispose]?.())
   return part
 }

@@ -5,6 +5,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { URL } from 'node:url'
 import { TrituneError } from '../../core/errors.ts'
 import type { HubSettings } from './settings.ts'
 import { watchSilence } from './silence.ts'

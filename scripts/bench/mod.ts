@@ -7,15 +7,17 @@
  */
 import { availableParallelism } from 'node:os'
 import { didYouMean, TrituneError } from '../../core/errors.ts'
-import { numberOption, runCommand } from '../_cli.ts'
+import { invocation } from '../../core/invocation.ts'
+import { type Command, numberOption } from '../_cli.ts'
 import { ensureInstalled } from '../_setup.ts'
 import { formatRooflines } from './_roofline.ts'
 import { describeMachine, formatMachine } from './_machine.ts'
 import { type BenchContext, formatRows, judge, ROOFLINE_SHARE, type Row, type Topic } from './_topic.ts'
 
-const HELP = `Measure tritune; the exit code is 1 when a floor is missed that the machine allows.
+const help =
+  (): string => `Measure tritune; the exit code is 1 when a floor is missed that the machine allows.
 
-  bun run bench <topic…> [options]
+  ${invocation('bench')} <topic…> [options]
 
   topics: finetune, kernels, startup
 
@@ -34,17 +36,20 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   startup: async () => (await import('./startup.ts')).startup,
 }
 
-await runCommand({
-  help: HELP,
+const OPTIONS = {
+  model: { type: 'string' },
+  python: { type: 'string' },
+  threads: { type: 'string' },
+  only: { type: 'string' },
+  quick: { type: 'boolean' },
+  json: { type: 'boolean' },
+} as const
+
+export const bench: Command<typeof OPTIONS> = {
+  help,
   positionals: { min: 1, max: Object.keys(TOPICS).length },
-  options: {
-    model: { type: 'string' },
-    python: { type: 'string' },
-    threads: { type: 'string' },
-    only: { type: 'string' },
-    quick: { type: 'boolean' },
-    json: { type: 'boolean' },
-  },
+  options: OPTIONS,
+  choices: { '': Object.keys(TOPICS) },
   async run({ positionals, values }) {
     for (const name of positionals) {
       if (Object.hasOwn(TOPICS, name)) continue
@@ -66,11 +71,11 @@ await runCommand({
     }
     if (!(await measure(positionals, context, values.json ?? false))) process.exitCode = 1
   },
-})
+}
 
 /** Runs the topics and prints; false when a floor was missed. */
 async function measure(names: readonly string[], context: BenchContext, json: boolean): Promise<boolean> {
-  const machine = describeMachine(`bun run bench ${process.argv.slice(2).join(' ')}`)
+  const machine = describeMachine(`${invocation('bench')} ${process.argv.slice(2).join(' ')}`)
   if (!json) console.log(formatMachine(machine))
   const results: Record<string, Row[]> = {}
   for (const name of names) {

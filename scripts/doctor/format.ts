@@ -1,6 +1,7 @@
 /**
  * A diagnosis for people: one screen.
  */
+import { invocation } from '../../core/invocation.ts'
 import type { DeviceList } from '../../core/native/library.ts'
 import { ROOT } from '../_setup.ts'
 import type { Diagnosis } from './diagnose.ts'
@@ -38,7 +39,7 @@ export function formatDiagnosis(d: Diagnosis): string[] {
 
 function verdict({ works, problems, gpu }: Diagnosis): string {
   const where = gpu && gpu.problem === null ? 'on the GPU' : 'on the CPU'
-  if (problems.length === 0) return `models are fine-tuned ${where}: bun run quickstart`
+  if (problems.length === 0) return `models are fine-tuned ${where}: ${invocation('quickstart')}`
   return `${works ? `models are fine-tuned ${where}; ` : ''}to mend it: ${problems[0].command}`
 }
 

@@ -1,0 +1,79 @@
+/**
+ * A command of tritune as the person at this terminal would call it: `bun run generate` in a checkout, else `bunx tritune
+ * generate`, `npx tritune generate`, `deno run -A npm:tritune generate`, or `tritune generate` where that is on the PATH.
+ *
+ * For hints and remedies. It is read from the process (runtime, environment, place of this file) and never stored, so
+ * nothing has to be set by whoever starts tritune. It does not look whether the command exists.
+ */
+import { existsSync } from 'node:fs'
+import { delimiter, join, relative, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** What the answer depends on. */
+export interface InvocationFacts {
+  readonly runtime: 'bun' | 'deno' | 'node'
+  /** Folder of the package or of the checkout. */
+  readonly root: string
+  /** Run from the sources, outside of node_modules. */
+  readonly isCheckout: boolean
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** The executable of the runtime. */
+  readonly execPath: string
+  exists(path: string): boolean
+}
+
+/** `command` with its arguments, if any, as a line to type. */
+export function invocation(command: string, facts: InvocationFacts = factsOfProcess()): string {
+  return `${facts.isCheckout ? inCheckout(facts) : installed(facts)} ${command}`
+}
+
+/** True where tritune runs from its sources, in a clone of the repository. */
+export function isCheckout(): boolean {
+  return /^file:.*\.ts$/.test(import.meta.url) && !import.meta.url.includes('/node_modules/')
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function inCheckout({ runtime, root, cwd, execPath }: InvocationFacts): string {
+  const near = relative(cwd, root)
+  const path = near.length < root.length ? near : root
+  const stands = near === '' || near.split(sep).every((part) => part === '..')
+  const script = join(path, 'scripts', 'tritune.ts')
+  if (runtime === 'deno') return `deno run -A ${script}`
+  if (runtime === 'node') return `node ${script}`
+  // Without Bun on the PATH, npx brought it.
+  const bun = /[\\/]_npx[\\/]/.test(execPath) ? 'npx --yes --allow-scripts=bun bun' : 'bun'
+  return stands ? `${bun} run` : `${bun} ${script}`
+}
+
+/** How each package manager runs the command of a package; its name stands in npm_config_user_agent. */
+const RUNNERS: Readonly<Record<string, string>> = {
+  bun: 'bunx tritune',
+  npm: 'npx tritune',
+  pnpm: 'pnpm exec tritune',
+  yarn: 'yarn tritune',
+}
+
+function installed({ runtime, env, exists }: InvocationFacts): string {
+  if (runtime === 'deno') return 'deno run -A npm:tritune'
+  const [agent] = (env['npm_config_user_agent'] ?? '').split('/')
+  if (Object.hasOwn(RUNNERS, agent)) return RUNNERS[agent]
+  // The shims of a project are on the PATH only while a script of it runs.
+  const folders = (env['PATH'] ?? '').split(delimiter).filter((folder) => !/[\\/]\.bin[\\/]?$/.test(folder))
+  if (folders.some((folder) => folder !== '' && exists(join(folder, 'tritune')))) return 'tritune'
+  return runtime === 'bun' ? RUNNERS.bun : RUNNERS.npm
+}
+
+function factsOfProcess(): InvocationFacts {
+  const { bun, deno } = process.versions
+  return {
+    runtime: bun ? 'bun' : deno ? 'deno' : 'node',
+    root: fileURLToPath(new URL('..', import.meta.url)),
+    isCheckout: isCheckout(),
+    cwd: process.cwd(),
+    env: process.env,
+    execPath: process.execPath,
+    exists: existsSync,
+  }
+}

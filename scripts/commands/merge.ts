@@ -1,0 +1,60 @@
+/**
+ * Folds an adapter into its base model and writes a folder that transformers loads. Thin: see plugins/peft.
+ */
+import { existsSync } from 'node:fs'
+import { TrituneError } from '../../core/errors.ts'
+import { invocation } from '../../core/invocation.ts'
+import { ABOVE_0, deviceOption, numberOption, type Command } from '../_cli.ts'
+import { ensureInstalled } from '../_setup.ts'
+
+const help = (): string => `Merge an adapter into its base model.
+
+  ${invocation('merge')} <model> <adapter> <output folder> [options]
+
+  <model>             a hub name, a folder or a .gguf file
+  <adapter>           folder of a PEFT adapter; "none" only converts the model
+  --plugin <module>   for an adapter or a model that a plugin provides; may be repeated
+  --dtype <f32|bf16>  of the result; default: as the model is stored (f32 for .gguf)
+  --device <name>     cpu (default), auto, cuda, cuda:<number>
+  --max-shard <GB>    size of a file, default 50
+  --offline           use the local cache of the hub only
+  --help              this text
+`
+
+const OPTIONS = {
+  plugin: { type: 'string', multiple: true },
+  dtype: { type: 'string' },
+  device: { type: 'string' },
+  'max-shard': { type: 'string' },
+  offline: { type: 'boolean' },
+} as const
+
+export const merge: Command<typeof OPTIONS> = {
+  help,
+  positionals: { min: 3, max: 3 },
+  output: 'report',
+  options: OPTIONS,
+  async run({ positionals: [ref, adapter, output], values: { dtype, offline, plugin = [], ...values } }) {
+    if (dtype !== undefined && dtype !== 'f32' && dtype !== 'bf16')
+      throw new TrituneError('E_USAGE', `--dtype: expected f32 or bf16, got "${dtype}"`)
+    const maxShardBytes = 1e9 * numberOption('max-shard', values['max-shard'], 50, ABOVE_0)
+    if (existsSync(output))
+      throw new TrituneError('E_FILE', 'the output folder exists already', {
+        place: output,
+        remedy: 'name a new folder',
+      })
+    const device = deviceOption(values.device, 'cpu')
+    await ensureInstalled()
+    const { mergeCommand } = await import('../_merge-command.ts')
+    await mergeCommand({
+      ref,
+      adapter,
+      output,
+      plugins: plugin,
+      dtype,
+      device,
+      maxShardBytes,
+      offline,
+    })
+  },
+}

@@ -1,0 +1,68 @@
+/**
+ * The commands of `tritune`: a new one is a line here and a script of its name in package.json. The module of a command is
+ * imported when it is asked for, and imports no package at its top.
+ */
+import type { AnyCommand } from '../_cli.ts'
+
+export interface CommandEntry {
+  readonly name: string
+  readonly topic: Topic
+  /** For the list of commands: one line, no full stop. */
+  readonly summary: string
+  load(): Promise<AnyCommand>
+}
+
+export type Topic = 'start' | 'train' | 'look' | 'plugins' | 'shell'
+
+/** In the order of the help text. */
+export const TOPICS: Readonly<Record<Topic, string>> = {
+  start: 'Start here',
+  train: 'Train and use models',
+  look: 'Look and measure',
+  plugins: 'Plugins',
+  shell: 'This command',
+}
+
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'quickstart',
+    topic: 'start',
+    summary: 'fine-tune the bundled model on the bundled text, in two minutes',
+    load: async () => (await import('./quickstart.ts')).quickstart,
+  },
+  {
+    name: 'finetune',
+    topic: 'train',
+    summary: 'fine-tune a model as a YAML file says',
+    load: async () => (await import('./finetune.ts')).finetune,
+  },
+  {
+    name: 'generate',
+    topic: 'train',
+    summary: 'write text with a model, with or without an adapter',
+    load: async () => (await import('./generate.ts')).generate,
+  },
+  {
+    name: 'merge',
+    topic: 'train',
+    summary: 'fold an adapter into its base model',
+    load: async () => (await import('./merge.ts')).merge,
+  },
+  {
+    name: 'doctor',
+    topic: 'look',
+    summary: 'tell what is on this machine, and what is missing',
+    load: async () => (await import('./doctor.ts')).doctor,
+  },
+  {
+    name: 'bench',
+    topic: 'look',
+    summary: 'measure speed and memory, compared with torch where there is one',
+    load: async () => (await import('../bench/mod.ts')).bench,
+  },
+]
+
+/** The entry of a name; undefined when there is none. */
+export function findCommand(name: string): CommandEntry | undefined {
+  return COMMANDS.find((entry) => entry.name === name)
+}
