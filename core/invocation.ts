@@ -30,7 +30,7 @@ export function invocation(command: string, facts: InvocationFacts = factsOfProc
 
 /** True where tritune runs from its sources, in a clone of the repository. */
 export function isCheckout(): boolean {
-  return import.meta.url.endsWith('.ts') && !/[\\/]node_modules[\\/]/.test(fileURLToPath(import.meta.url))
+  return /^file:.*\.ts$/.test(import.meta.url) && !import.meta.url.includes('/node_modules/')
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

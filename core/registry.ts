@@ -1,6 +1,7 @@
 /**
  * Makes a host from plugins: who provides what, duplicates and requirements, and the live things of `setup`.
  */
+import { Disposables } from './disposables.ts'
 import type { Capabilities, CapabilityKind } from './contracts/capability.ts'
 import type { Host, Plugin, PluginList } from './contracts/plugin.ts'
 import { expectSameCore } from './copies.ts'
@@ -54,7 +55,7 @@ export function createHost<const L extends PluginList>({ plugins }: { readonly p
   }
   const names = (kind: CapabilityKind): string[] =>
     [...entries.keys()].filter((id) => id.startsWith(`${kind}:`)).map((id) => id.slice(kind.length + 1))
-  const live = new DisposableStack()
+  const live = new Disposables()
   const host: Host<L> = {
     plugins: used,
     get: find,

@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { TrituneError } from '../core/errors.ts'
+import { isCheckout } from '../core/invocation.ts'
 import { describeHolder, withLock } from '../core/files/lock.ts'
 import { startAgain } from './_start-again.ts'
 
@@ -18,14 +19,15 @@ export const ROOT: string = fileURLToPath(new URL('../', import.meta.url))
 /** Written after an installation that went through: SHA-256 of package.json and bun.lock. */
 const STAMP = `${ROOT}node_modules/.tritune-installed`
 
-/** True when node_modules is what bun.lock says. */
+/** True when node_modules is what bun.lock says; an installed package has what it needs. */
 export function isInstalled(): boolean {
-  return existsSync(STAMP) && readFileSync(STAMP, 'utf8') === fingerprint()
+  return !isCheckout() || (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === fingerprint())
 }
 
 /**
  * Installs packages if needed, then starts the command again; prints to stderr, and only when there is something to do.
  * Throws E_HUB when that fails.
+ * An installed package has what it needs from whoever installed it: nothing is done there.
  * Deno does not see packages that come after its start, so under Deno (and Node) missing ones are an E_USAGE.
  */
 export async function ensureInstalled(): Promise<void> {

@@ -3,9 +3,11 @@
  * SIGINT or SIGTERM ends the process at once, also within a step. A terminal that closes may send SIGHUP twice, so that
  * one never ends it; and it stays ignored where the process was started so (`nohup`).
  */
+import { Disposables } from '../core/disposables.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { DEFAULT_HANDLER, IGNORE, setSignalHandler, signalHandler, SIGNALS } from '../core/native/signals.ts'
+import { siblingModule } from './_sibling.ts'
 import { err } from './_streams.ts'
 import { SEEN, STATE, UNABLE, type WatcherData } from './_signal-watcher.ts'
 
@@ -27,7 +29,7 @@ export async function stopOnSignals(): Promise<StopSignals> {
     Atomics.compareExchange(shared, SEEN, 0, number)
     check()
   }
-  using parts = new DisposableStack()
+  using parts = new Disposables()
   if (signalHandler(SIGNALS.SIGHUP) !== IGNORE) parts.use(onSignal('SIGHUP', () => ask(SIGNALS.SIGHUP)))
   parts.use((await watchFromThread(shared)) ?? listen(ask))
   const owned = parts.move()
@@ -43,7 +45,7 @@ export async function stopOnSignals(): Promise<StopSignals> {
 async function watchFromThread(shared: WatcherData['shared']): Promise<Disposable | undefined> {
   if (signalHandler(SIGNALS.SIGINT) === undefined) return undefined
   const data: WatcherData = { shared }
-  const worker = new Worker(new URL('_signal-watcher.ts', import.meta.url), { workerData: data })
+  const worker = new Worker(siblingModule('./_signal-watcher', import.meta.url), { workerData: data })
   const failed = new Promise<never>((_, reject) => worker.once('error', reject))
   while (Atomics.load(shared, STATE) === 0) await Promise.race([sleep(2), failed])
   if (Atomics.load(shared, STATE) === UNABLE) {
@@ -62,7 +64,7 @@ async function watchFromThread(shared: WatcherData['shared']): Promise<Disposabl
 
 /** Without the thread: a handler runs between steps, so a second signal is not faster than the first. */
 function listen(ask: (number: number) => void): Disposable {
-  const parts = new DisposableStack()
+  const parts = new Disposables()
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     const handler = (): void => {
       err.write('\nstopping after this step\n')

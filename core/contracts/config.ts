@@ -43,19 +43,28 @@ export class ConfigError extends TrituneError {
     failures: readonly ConfigFailure[],
     placeOf: (failure: ConfigFailure) => string = defaultPlace,
   ) {
-    const [first, ...others] = failures
-    const lines = others
-      .slice(0, LISTED - 1)
-      .map((failure) => `${placeOf(failure)}: ${failure.what}${remedyLine(failure)}`)
-    if (failures.length > LISTED) lines.push(`… and ${failures.length - LISTED} more`)
-    const code: ErrorCode = first?.code ?? 'E_CONFIG'
-    const place = placeOf(first)
-    // The remedy of one fault is that of the error; those of several stand at their lines.
-    if (failures.length === 1) super(code, first.what, { place, remedy: first.remedy })
-    else super(code, [`${first.what}${remedyLine(first)}`, ...lines].join('\n'), { place })
+    const [code, what, context] = messageOf(failures, placeOf)
+    super(code, what, context)
     this.failures = failures
     this.places = failures.map(placeOf)
   }
+}
+
+/** The arguments of the error that says all this: one call of `super`, because JSR's types know no other. */
+function messageOf(
+  failures: readonly ConfigFailure[],
+  placeOf: (failure: ConfigFailure) => string,
+): ConstructorParameters<typeof TrituneError> {
+  const [first, ...others] = failures
+  const lines = others
+    .slice(0, LISTED - 1)
+    .map((failure) => `${placeOf(failure)}: ${failure.what}${remedyLine(failure)}`)
+  if (failures.length > LISTED) lines.push(`… and ${failures.length - LISTED} more`)
+  const code: ErrorCode = first?.code ?? 'E_CONFIG'
+  const place = placeOf(first)
+  // The remedy of one fault is that of the error; those of several stand at their lines.
+  if (failures.length === 1) return [code, first.what, { place, remedy: first.remedy }]
+  return [code, [`${first.what}${remedyLine(first)}`, ...lines].join('\n'), { place }]
 }
 
 /** Binds a schema and its rules; what both find is reported together. */

@@ -6,13 +6,22 @@
  * crashing.
  */
 import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
-import { basename } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { TrituneError } from '../errors.ts'
 import { expectArguments } from './arguments.ts'
 import { cudaDriverVersion, cudaLibraryFiles } from './cuda-driver.ts'
-import { type FfiFunction, type FfiTable, type NativeModule, openModule } from './ffi.ts'
+import {
+  type FfiFunction,
+  type FfiTable,
+  type NativeModule,
+  expectForeignFunctions,
+  openModule,
+} from './ffi.ts'
+import { type LibraryDevice, libraryFolders } from './platform-packages.ts'
+import { libraryRemedy } from './library-remedy.ts'
 import { ABI_VERSION, type NativeFunctions, SYMBOLS } from './symbols.ts'
+
+export { type LibraryDevice, PLATFORM } from './platform-packages.ts'
 
 export interface NativeLibrary {
   readonly path: string
@@ -53,22 +62,13 @@ export type CheckedFunctions = {
   readonly [K in keyof NativeFunctions]: (...args: Parameters<NativeFunctions[K]>) => void
 }
 
-/** `linux-x64`, `darwin-arm64`, …: the folder name under native/prebuilt. */
-export const PLATFORM: string = `${process.platform}-${process.arch}`
-
-/** `cuda-emulated`: the CUDA kernels on the CPU, for tests. */
-export type LibraryDevice = 'cpu' | 'cuda' | 'cuda-emulated'
-
 /** Where the library of a device is looked for: the environment variable, or the bundled builds, the best first. */
 export function libraryCandidates(device: LibraryDevice): string[] {
   const name = `tritune_${device.replace('-', '_')}`
   const override = process.env[`${name.toUpperCase()}_LIBRARY`]
   if (override) return [override]
-  const folder = device === 'cuda-emulated' ? 'emulator/prebuilt' : 'prebuilt'
   const files = device === 'cuda' ? cudaLibraryFiles(cudaDriverVersion()) : [`lib${name}.so`]
-  return files.map((file) =>
-    fileURLToPath(new URL(`../../native/${folder}/${PLATFORM}/${file}`, import.meta.url)),
-  )
+  return libraryFolders(device).flatMap((folder) => files.map((file) => join(folder, file)))
 }
 
 /** Opens the library of a device, or throws E_LIBRARY saying what was looked for, where, and what to do. */
@@ -76,12 +76,12 @@ export function openLibrary(device: LibraryDevice): NativeLibrary {
   const candidates = libraryCandidates(device)
   const path = candidates.find((candidate) => existsSync(candidate))
   if (!path) {
+    // Whether this runtime can open libraries at all is the better thing to say.
+    expectForeignFunctions()
     throw new TrituneError(
       'E_LIBRARY',
       `libtritune_${device} is not there: looked for ${candidates.join(', ')}`,
-      {
-        remedy: `restore native/prebuilt from the repository, or build it with ${rebuild(candidates[0])}`,
-      },
+      { remedy: libraryRemedy(candidates[0], 'missing') },
     )
   }
   return bind(path)
@@ -108,7 +108,7 @@ function bind(path: string): NativeLibrary {
       `the library has ABI version ${version}, this tritune needs ${ABI_VERSION}`,
       {
         place: path,
-        remedy: `restore native/prebuilt from the same commit, or rebuild it with ${rebuild(path)}`,
+        remedy: libraryRemedy(path, 'other'),
       },
     )
   }
@@ -130,13 +130,6 @@ function bind(path: string): NativeLibrary {
   }
 }
 
-/** The command that makes a library again. */
-function rebuild(path: string): string {
-  return basename(path).includes('cuda')
-    ? '`bun run native:cuda` (needs nvcc)'
-    : '`bun run native` (needs g++)'
-}
-
 /** Opening an ELF library that was cut off can end the process, so its length is looked at first. */
 function expectWhole(path: string): void {
   const file = openSync(path, 'r')
@@ -152,7 +145,7 @@ function expectWhole(path: string): void {
   if (size >= end) return
   throw new TrituneError('E_LIBRARY', `the library was cut off: it has ${size} bytes of ${end}`, {
     place: path,
-    remedy: `restore native/prebuilt from the repository, or run ${rebuild(path)}`,
+    remedy: libraryRemedy(path, 'damaged'),
   })
 }
 
@@ -166,7 +159,7 @@ function open<F>(path: string, table: FfiTable<F>): NativeModule<F> {
       `the library cannot be opened: ${cause instanceof Error ? cause.message : String(cause)}`,
       {
         place: path,
-        remedy: `it may be damaged or built for another system: restore native/prebuilt from the repository, or run ${rebuild(path)}`,
+        remedy: `it may be damaged or built for another system: ${libraryRemedy(path, 'damaged')}`,
         cause,
       },
     )
@@ -186,7 +179,7 @@ function checked(functions: NativeFunctions, path: string, lastError: () => stri
       : () => {
           throw new TrituneError('E_LIBRARY', `this build has no ${name}`, {
             place: path,
-            remedy: `rebuild it with ${rebuild(path)}`,
+            remedy: libraryRemedy(path, 'other'),
           })
         }
   }

@@ -50,19 +50,31 @@ export function numberToBf16(value: number): number {
   return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff
 }
 
-const f16 = new Float16Array(1)
-const u16 = new Uint16Array(f16.buffer)
-
 /** f16 bits → number. */
 export function f16ToNumber(bits: number): number {
-  u16[0] = bits
-  return f16[0]
+  const sign = (bits & 0x8000) << 16
+  const magnitude = bits & 0x7fff
+  // Below 2⁻¹⁴ the bits are a count of 2⁻²⁴.
+  if (magnitude < 0x0400) return (sign === 0 ? magnitude : -magnitude) * 2 ** -24
+  u32[0] =
+    magnitude < 0x7c00 ? sign | ((magnitude << 13) + (112 << 23)) : sign | 0x7f800000 | (magnitude << 13)
+  return f32[0]
 }
 
-/** number → f16 bits, round to nearest even. */
+/** number → f16 bits, round to nearest even, at once from the f64. `Float16Array` does the same; Node 22 has none. */
 export function numberToF16(value: number): number {
-  f16[0] = value
-  return u16[0]
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0
+  const magnitude = Math.abs(value)
+  if (Number.isNaN(value)) return 0x7e00
+  // Half a step above the largest number is rounded up.
+  if (magnitude >= 65520) return sign | 0x7c00
+  f32[0] = magnitude
+  const exponent = Math.max(-14, (u32[0] >>> 23) - 127)
+  const steps = magnitude / 2 ** (exponent - 10)
+  const below = Math.floor(steps)
+  const up = steps - below > 0.5 || (steps - below === 0.5 && below % 2 === 1)
+  // A rounding that reaches the next power of two carries over into the exponent by itself.
+  return sign | (below + Number(up) + ((exponent + 14) << 10))
 }
 
 /** The number that a tensor of this dtype keeps of a number. */

@@ -295,11 +295,17 @@ function recordOp<I extends OpInputs, P, R extends OpOutputs>(
     if (!found) throw new TrituneError('E_SCOPE', `${op.name} did not make ${output} again`)
     return found
   }
+  // Whoever asked for them comes later on the tape, so earlier in the backward pass.
+  const releaseRemade = (): void => {
+    for (const one of Object.values(remade ?? {})) one?.dispose()
+    remade = null
+  }
   record(
     {
       name: op.name,
       links,
       backward(grads, tools) {
+        releaseRemade()
         return gradient({
           saved: guarded(op, saved) as I & R,
           params,
@@ -312,7 +318,7 @@ function recordOp<I extends OpInputs, P, R extends OpOutputs>(
       remake: (output) => (op.remakes.includes(output) ? () => remake(output) : null),
       release() {
         for (const one of Object.values(saved)) if (one instanceof Tensor) one.dispose()
-        for (const one of Object.values(remade ?? {})) one?.dispose()
+        releaseRemade()
       },
     },
     outputs,

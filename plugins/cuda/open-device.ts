@@ -3,8 +3,12 @@
  */
 import { existsSync } from 'node:fs'
 import { type Device, TrituneError } from '../../core/mod.ts'
+import { cudaDriverVersion } from '../../core/native/cuda-driver.ts'
+import { installCommand } from '../../core/native/install-command.ts'
 import { libraryCandidates, PLATFORM } from '../../core/native/library.ts'
-import { openCpuOrReference } from '../cpu/mod.ts'
+import { isCheckout } from '../../core/invocation.ts'
+import { platformPackage } from '../../core/native/platform-packages.ts'
+import { openCpuOrReference, PLATFORMS } from '../cpu/mod.ts'
 import { openCuda } from './device.ts'
 import { selfCheck } from './self-check.ts'
 
@@ -56,6 +60,10 @@ function openGpu(ordinal: number): Device {
 
 /** One line, without the remedy: nobody asked for a GPU. */
 function whyNot({ message }: TrituneError): string {
-  if (!libraryCandidates('cuda').some((path) => existsSync(path))) return `no GPU library for ${PLATFORM}`
+  if (!libraryCandidates('cuda').some((path) => existsSync(path))) {
+    if (isCheckout() || !PLATFORMS.includes(PLATFORM)) return `no GPU library for ${PLATFORM}`
+    if (cudaDriverVersion() === null) return 'no NVIDIA driver'
+    return `there is an NVIDIA driver; to use the GPU: ${installCommand(platformPackage('cuda'))}`
+  }
   return message.split('\n')[0]
 }

@@ -2,6 +2,7 @@
  * What a run's file asks for, found and checked at once: plugins, parts, adapter, datasets, folders, device. Everything that
  * can be known before the model is there; one `ConfigError` tells every fault.
  */
+import { Disposables } from '../../core/disposables.ts'
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import {
@@ -84,7 +85,7 @@ export async function checkEarly(
   { plugins: more, device: given }: EarlyChecksOptions,
 ): Promise<EarlyChecks> {
   const faults = collectFaults()
-  using open = new DisposableStack()
+  using open = new Disposables()
   faults.check(['output_dir'], () => checkOutputDir(config.output_dir))
   const plugins = await loadAll(config, faults)
   const isComplete = plugins.failed === 0

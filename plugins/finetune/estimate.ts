@@ -106,7 +106,10 @@ function activationBytes({ model, config, dtype, memory }: Estimated, tokens: nu
   for (const { inputs, outputs } of linearLayers(model)) perToken += outputs + inputs / share
   const layers = model.info.layerCount
   const stream = 2 * model.info.hiddenSize * layers
-  const kept = config.gradient_checkpointing ? stream + perToken / layers : stream + perToken
+  // An eighth of the blocks runs again with lean memory.
+  const kept = config.gradient_checkpointing
+    ? stream + perToken / layers
+    : stream + perToken * (memory.isLean ? 7 / 8 : 1)
   const logits = Math.min(tokens, 512) * model.info.vocabSize * 4
   return tokens * kept * bytes + logits
 }

@@ -42,7 +42,9 @@ function placeInStack(fault: unknown, target: string): string | null {
   return found === undefined || found.file === OWN ? null : `${found.file}:${found.line}`
 }
 
-const OWN = fileURLToPath(new URL('load-plugins.ts', import.meta.url))
+const OWN = fileURLToPath(
+  new URL(`load-plugins${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
+)
 
 function pathOf(file: string): string {
   return file.startsWith('file:') ? fileURLToPath(file) : file

@@ -1,5 +1,5 @@
 /**
- * `memory:` of a run: `fast` keeps what norms and gates give, `lean` makes it again in the backward pass. The same bits either way.
+ * `memory:` of a run: `fast` keeps what norms and gates give, `lean` makes it again in the backward pass, and runs some blocks again. The same bits either way.
  *
  * `auto` takes `lean` when the estimate of `fast` would fill more than FILL of the memory that is free.
  */

@@ -1,6 +1,7 @@
 /**
  * Everything a run needs, opened and checked before the first step: device, model, tokenizer, data, adapter, plan.
  */
+import { Disposables } from '../../core/disposables.ts'
 import {
   type Device,
   flatGradients,
@@ -26,7 +27,7 @@ import { weightDecays } from './weight-decay.ts'
 
 /** Opens everything; when something fails, what was opened before is closed and the error goes on. */
 export async function prepareRun(config: FinetuneConfig, options: PrepareOptions = {}): Promise<Run> {
-  using open = new DisposableStack()
+  using open = new Disposables()
   const inputs = await openInputs(config, options)
   const host = open.use(inputs.host)
   const sampler = disposing(open, inputs.sampler)
@@ -106,7 +107,7 @@ const KEEP_ALL: MemoryMode = { isLean: false, reason: '' }
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** Keeps a part that wants to be disposed until the run is closed. */
-function disposing<T extends Partial<Disposable> | null>(stack: DisposableStack, part: T): T {
+function disposing<T extends Partial<Disposable> | null>(stack: Disposables, part: T): T {
   if (part?.[Symbol.dispose]) stack.defer(() => part[Symbol.dispose]?.())
   return part
 }

@@ -1,6 +1,7 @@
 /**
  * A model with its tokenizer and adapter, ready to write: the few lines that every script would repeat.
  */
+import { Disposables } from '../../core/disposables.ts'
 import {
   type ChatMessage,
   createHost,
@@ -57,7 +58,7 @@ export async function openGenerator(
   const on = typeof device === 'string' ? openDevice(device).device : device
   const path = await resolveModel(ref, { offline, onNote })
   const tokenizer = loadTokenizer(tokenizerFiles(path, adapter))
-  using open = new DisposableStack()
+  using open = new Disposables()
   const host: Host = open.use(createHost({ plugins: [cpu, cuda, models, peft, ...plugins] }))
   const model = open.use(loadModel(path, { device: on, dtype, models: host.all('model') }))
   if (adapter !== undefined) open.use(loadAdapter(model, adapter, { definitions: host.all('adapter') }))

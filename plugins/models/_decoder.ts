@@ -4,10 +4,10 @@
  * Residual adds are fused with the norm that follows them, so a block takes and gives the pair (h, delta): the stream so
  * far and what the last part wants to add to it.
  */
+import { Disposables } from '../../core/disposables.ts'
 import {
   addRmsNorm,
   attention,
-  checkpoint,
   type Device,
   type FloatDType,
   forwardLayer,
@@ -18,7 +18,6 @@ import {
   reshape,
   rmsNorm,
   rope,
-  scoped,
   swiglu,
   type Tensor,
   type TokenBatch,
@@ -33,6 +32,7 @@ import {
   numberField,
   stringField,
 } from './_config.ts'
+import { type Block as RunBlock, runBlocks } from './_blocks.ts'
 import { collectWeights, type WeightCollector } from './_weights.ts'
 import { createLeadCache, openLead } from './_lead.ts'
 import type { LayerCache } from './cache.ts'
@@ -90,7 +90,7 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
     )
 
   const angles = readRopeConfig(config, headDim)
-  using guard = new DisposableStack()
+  using guard = new Disposables()
   const collector = guard.use(collectWeights(source))
   const embed = collector.embedding('model.embed_tokens', vocabSize, hiddenSize)
   const blocks = Array.from({ length: layerCount }, (_, i) => loadBlock(collector, i))
@@ -191,13 +191,9 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
       const angles = tables.at(batch.positionCount)
       const embedded = forwardLayer(embed, tokens.ids)
       model.probe?.('model.embed_tokens', embedded)
-      let stream: Tensor[] = [expand(embedded)]
-      for (let i = 0; i < layerCount; i++) {
-        const block = (...stream: Tensor[]): [Tensor, Tensor] => forwardBlock(i, stream, batch, angles, past)
-        stream = checkpointing ? checkpoint(block, ...stream) : scoped(() => block(...stream))
-      }
+      const forward: RunBlock = (i, stream) => forwardBlock(i, stream, batch, angles, past)
+      const [h, delta] = runBlocks(expand(embedded), layerCount, forward, { checkpointing })
       held?.advance(batch.positions.size)
-      const [h, delta] = stream
       return strip(addRmsNorm(delta, h, finalNorm, { eps }).y)
     },
     createCache: (capacity): KvCache =>

@@ -1,11 +1,11 @@
 /**
  * gpt2: learned positions, LayerNorm, one fused projection for q, k, v, weights stored as (in, out) (Radford et al. 2019).
  */
+import { Disposables } from '../../core/disposables.ts'
 import {
   add,
   addLayerNorm,
   attention,
-  checkpoint,
   type FloatDType,
   forwardLayer,
   gelu,
@@ -14,7 +14,6 @@ import {
   type Model,
   type ModelDefinition,
   reshape,
-  scoped,
   slice,
   type Tensor,
   type TokenBatch,
@@ -29,6 +28,7 @@ import {
   numberField,
   stringField,
 } from './_config.ts'
+import { type Block as RunBlock, runBlocks } from './_blocks.ts'
 import { collectWeights } from './_weights.ts'
 import { createLeadCache, openLead } from './_lead.ts'
 import type { LayerCache } from './cache.ts'
@@ -64,7 +64,7 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
 
   // The original checkpoints leave the `transformer.` out.
   const bare = !source.has('transformer.wte.weight')
-  using guard = new DisposableStack()
+  using guard = new Disposables()
   const collector = guard.use(
     collectWeights(source, { fileName: (name) => (bare ? name.replace(/^transformer\./, '') : name) }),
   )
@@ -166,13 +166,9 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
       }
       const embedded = add(expand(forwardLayer(words, tokens.ids)), forwardLayer(places, batch.positions))
       model.probe?.('transformer.wte', embedded)
-      let stream: Tensor[] = [embedded]
-      for (let i = 0; i < layerCount; i++) {
-        const block = (...parts: Tensor[]): [Tensor, Tensor] => forwardBlock(i, parts, batch, past)
-        stream = checkpointing ? checkpoint(block, ...stream) : scoped(() => block(...stream))
-      }
+      const forward: RunBlock = (i, stream) => forwardBlock(i, stream, batch, past)
+      const [h, delta] = runBlocks(embedded, layerCount, forward, { checkpointing })
       held?.advance(batch.positions.size)
-      const [h, delta] = stream
       return strip(addLayerNorm(delta, h, finalNorm.weight, finalNorm.bias, { eps }).y)
     },
     createCache: (capacity) =>

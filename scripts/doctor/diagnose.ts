@@ -5,6 +5,11 @@ import { existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type DeviceList, PLATFORM } from '../../core/native/library.ts'
+import { libraryRemedy } from '../../core/native/library-remedy.ts'
+import { cudaDriverVersion } from '../../core/native/cuda-driver.ts'
+import { installCommand } from '../../core/native/install-command.ts'
+import { isCheckout } from '../../core/invocation.ts'
+import { platformPackage } from '../../core/native/platform-packages.ts'
 import { hubSettings } from '../../plugins/hub/settings.ts'
 import { isInstalled, ROOT } from '../_setup.ts'
 import { examineLibrary, findShared, type LibraryState, PROBED, type ProbedLibrary } from './libraries.ts'
@@ -112,6 +117,12 @@ function problemsOf(
       command: 'bun run native',
       stops: false,
     })
+  if (gpu === null && isBundled && cudaDriverVersion() !== null)
+    problems.push({
+      what: 'there is an NVIDIA driver, but the libraries for GPUs are not installed',
+      command: isCheckout() ? mend('cuda') : installCommand(platformPackage('cuda')),
+      stops: false,
+    })
   if (gpu?.problem && (gpu.driver > 0 || hasNvidiaCard()))
     problems.push({
       what: `there is an NVIDIA GPU, but ${gpu.problem}`,
@@ -125,6 +136,7 @@ function problemsOf(
 function mend(name: ProbedLibrary): string {
   const variable = `TRITUNE_${name.replace('-', '_').toUpperCase()}_LIBRARY`
   if (process.env[variable]) return `unset ${variable}`
+  if (!isCheckout()) return libraryRemedy(`libtritune_${name}.so`, 'missing')
   return name === 'cuda-emulated' ? 'git checkout -- native/emulator' : 'git checkout -- native/prebuilt'
 }
 

@@ -5,8 +5,9 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type DeviceList, libraryCandidates, openLibrary, PLATFORM } from '../../core/native/library.ts'
-import { ROOT } from '../_setup.ts'
+import { type DeviceList, libraryCandidates, openLibrary } from '../../core/native/library.ts'
+import { libraryFolders } from '../../core/native/platform-packages.ts'
+import { siblingModule } from '../_sibling.ts'
 
 /** `cuda12` is the one for drivers that know CUDA 12 only. */
 export type ProbedLibrary = 'cpu' | 'cuda' | 'cuda12' | 'cuda-emulated'
@@ -48,8 +49,8 @@ export interface LibraryState {
 export function examineLibrary(name: ProbedLibrary): LibraryState {
   const path = pathOf(name)
   if (!existsSync(path)) return { name, path, state: 'missing', problem: null, found: null }
-  const own = fileURLToPath(new URL('../doctor.ts', import.meta.url))
-  const runner = 'Deno' in globalThis ? ['run', '--allow-all', own] : [own]
+  const own = fileURLToPath(siblingModule('../tritune', import.meta.url))
+  const runner = 'Deno' in globalThis ? ['run', '--allow-all', own, 'doctor'] : [own, 'doctor']
   const child = spawnSync(process.execPath, [...runner, '--probe', name], {
     encoding: 'utf8',
     timeout: 30_000,
@@ -66,7 +67,7 @@ export function examineLibrary(name: ProbedLibrary): LibraryState {
 
 function pathOf(name: ProbedLibrary): string {
   if (name !== 'cuda12') return libraryCandidates(name)[0]
-  return join(ROOT, 'native/prebuilt', PLATFORM, 'libtritune_cuda12.so')
+  return join(libraryFolders('cuda')[0], 'libtritune_cuda12.so')
 }
 
 /** Libraries of NVIDIA that are used when they are there, and where the loader finds them. */

@@ -113,3 +113,38 @@ describe('DTYPES', () => {
     expect(names.filter(isFloat)).toEqual(['f32', 'bf16', 'f16'])
   })
 })
+
+describe('f16 as `Float16Array` has it', () => {
+  const f16 = new Float16Array(1)
+  const bits = new Uint16Array(f16.buffer)
+
+  test('all its numbers, both ways', () => {
+    for (let code = 0; code < 2 ** 16; code++) {
+      bits[0] = code
+      const number = f16[0]
+      expect(Object.is(f16ToNumber(code), number)).toBe(true)
+      if (!Number.isNaN(number) && numberToF16(number) !== code) throw new Error(`${number} is not ${code}`)
+    }
+  })
+
+  test('what is rounded: half-way between two, a little beside it, and random numbers of every size', () => {
+    let seed = 1
+    const random = (): number => (seed = (seed * 48271) % 2147483647) / 2147483647
+    const values = Array.from(
+      { length: 50_000 },
+      () => (random() - 0.5) * 2 ** Math.floor(random() * 46 - 28),
+    )
+    for (let code = 0; code < 0x7c00; code++) {
+      const half = (f16ToNumber(code) + (code === 0x7bff ? 65536 : f16ToNumber(code + 1))) / 2
+      values.push(half, half * (1 + 2 ** -40), half * (1 - 2 ** -40))
+    }
+    values.push(65519.999, 65520, 1e10, 1e300, 2 ** -24, 2 ** -25, 2 ** -26, 5e-324)
+    for (const value of values) {
+      for (const signed of [value, -value]) {
+        f16[0] = signed
+        if (numberToF16(signed) !== bits[0])
+          throw new Error(`${signed}: ${numberToF16(signed)}, not ${bits[0]}`)
+      }
+    }
+  })
+})

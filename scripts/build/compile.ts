@@ -1,0 +1,59 @@
+/**
+ * TypeScript → ES modules, types and source maps, in the same tree of folders. Nothing is bundled.
+ *
+ * The target is what Node 22 runs: `using` is written out. Only what the entry points import, directly or not, comes along,
+ * so scripts for the development of tritune stay out.
+ */
+import { spawnSync } from 'node:child_process'
+import { chmodSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { ROOT } from '../_setup.ts'
+import { entryPoints, STARTED } from './entry-points.ts'
+
+/** `errors` is what tsc said; empty when all went well. */
+export function compile(folder: string): { readonly errors: string } {
+  mkdirSync(folder, { recursive: true })
+  const settings = `${folder}tsconfig.json`
+  writeFileSync(settings, JSON.stringify(compilerSettings(folder), null, 2))
+  const { status, stdout, stderr, error } = spawnSync(
+    process.execPath,
+    [`${ROOT}node_modules/typescript/bin/tsc`, '-p', settings],
+    { cwd: ROOT, encoding: 'utf8' },
+  )
+  rmSync(settings)
+  if (error || status !== 0) return { errors: error?.message ?? `${stdout}${stderr}`.trim() }
+  // Nobody imports from a command.
+  for (const file of globSync('scripts/**/*.d.ts', { cwd: folder })) rmSync(folder + file)
+  chmodSync(`${folder}scripts/tritune.js`, 0o755)
+  for (const file of globSync('**/*.d.ts', { cwd: folder })) withLibraries(folder + file)
+  return { errors: '' }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function compilerSettings(folder: string): object {
+  return {
+    extends: `${ROOT}tsconfig.json`,
+    compilerOptions: {
+      noEmit: false,
+      rewriteRelativeImportExtensions: true,
+      outDir: folder,
+      rootDir: ROOT,
+      target: 'ES2024',
+      module: 'ESNext',
+      lib: ['ESNext'],
+      typeRoots: [`${ROOT}node_modules/@types`],
+      declaration: true,
+      sourceMap: true,
+      inlineSources: true,
+    },
+    include: [],
+    files: [...Object.values(entryPoints()), ...STARTED].map((file) => ROOT + file),
+  }
+}
+
+/** A project may have a `lib` without `Disposable`; the types bring it along. */
+function withLibraries(file: string): void {
+  const text = readFileSync(file, 'utf8')
+  if (!/\bDisposable\b|\bSymbol\.dispose\b/.test(text)) return
+  writeFileSync(file, `/// <reference lib="esnext.disposable" />\n${text}`)
+}
