@@ -2,13 +2,29 @@
  * The fields that configurations are made of, as valibot schemas with messages for people:
  * `integer({ min: 1 })`, `decimal({ above: 0 })`, `oneOf([...])`, `optional(field, fallback)` and the like.
  *
- * In YAML an empty value is null; `optional()` and `nullable()` therefore take null for "not given".
+ * In YAML an empty value is null; `optional()` and `nullable()` therefore take null for "not given". Each field also says
+ * how a JSON Schema describes it, where valibot's own parts do not tell (`withJson()`).
  */
 import * as v from 'valibot'
-import type { GenericSchema } from 'valibot'
+import type { GenericSchema, NullishSchema } from 'valibot'
 import { nearestNames } from '../errors.ts'
 
-export type Field<T> = GenericSchema<unknown, T>
+/**
+ * Gives a `T`. `I` is how a program writes it, for editors and compilers; files have more ways, which the field checks: a number
+ * as text, `yes` for true.
+ */
+export type Field<T, I = unknown> = GenericSchema<I, T>
+
+/** A field that may be left out, or null. */
+export type OptionalField<T, I = unknown> = NullishSchema<Field<T, I>, () => I & T>
+
+/** A field that may be left out; then, and for null, it gives null. */
+export type NullableField<T, I = unknown> = NullishSchema<Field<T | null, I | null>, () => null>
+
+/** A JSON Schema, or a part of one. */
+export interface JsonSchema {
+  readonly [keyword: string]: unknown
+}
 
 export interface NumberRange {
   /** Inclusive bounds. */
@@ -19,33 +35,54 @@ export interface NumberRange {
   readonly below?: number
 }
 
-export function integer(range: NumberRange = {}): Field<number> {
+export function integer(range: NumberRange = {}): Field<number, number> {
   const check = (x: number): boolean => Number.isSafeInteger(x) && inRange(x, range)
   // The bound of what is exact is worth a word only to who went beyond it.
   return number(
     (x) =>
       `expected an integer${rangeText(isTooLarge(x) ? { max: Number.MAX_SAFE_INTEGER, ...range } : range)}`,
     check,
+    [{ type: 'integer', ...rangeJson(range) }, numberText(range, INTEGER_TEXT)],
   )
 }
 
-export function decimal(range: NumberRange = {}): Field<number> {
+export function decimal(range: NumberRange = {}): Field<number, number> {
   return number(
     () => `expected a number${rangeText(range)}`,
     (x) => Number.isFinite(x) && inRange(x, range),
+    [{ type: 'number', ...rangeJson(range) }, numberText(range, DECIMAL_TEXT)],
+  )
+}
+
+/** A part below 1, or a whole number; `message` is for numbers between. */
+export function partOrCount(message: string): Field<number, number> {
+  return number(
+    (x) => (x >= 0 ? message : 'expected a number ≥ 0'),
+    (x) => x >= 0 && Number.isFinite(x) && (x < 1 || Number.isInteger(x)),
+    [
+      { type: 'number', minimum: 0, exclusiveMaximum: 1 },
+      { type: 'integer', minimum: 1 },
+      numberText({ min: 0 }, DECIMAL_TEXT),
+    ],
   )
 }
 
 /** A number, or one written as text: YAML 1.1 readers take `2e-4` (without a dot) for text, and people quote numbers. */
-function number(messageFor: (x: number) => string, check: (x: number) => boolean): Field<number> {
-  return v.pipe(
+function number(
+  messageFor: (x: number) => string,
+  check: (x: number) => boolean,
+  forms: readonly JsonSchema[],
+): Field<number, number> {
+  const schema = v.pipe(
     v.union([v.number(), v.string()], messageFor(0)),
+    json({ anyOf: forms }),
     v.check(
       (x) => check(numberOf(x)),
       ({ input }) => messageFor(numberOf(input)),
     ),
     v.transform(numberOf),
   )
+  return schema as Field<number, number>
 }
 
 /** NaN for a text that is no number. */
@@ -55,8 +92,20 @@ function numberOf(value: number | string): number {
 }
 
 /** Adds the line that shows how a required key is written, for the message when it is missing. */
-export function withExample<T>(field: Field<T>, example: string): Field<T> {
+export function withExample<T, I = unknown>(field: Field<T, I>, example: string): Field<T, I> {
   return v.pipe(field, v.metadata({ example }))
+}
+
+/**
+ * Says how a JSON Schema describes a field that valibot's parts do not tell it of: what `v.lazy()` or `v.check()` decide. It stands
+ * before a `v.transform()`.
+ */
+export function withJson<T, I = unknown>(field: Field<T, I>, form: JsonSchema): Field<T, I> {
+  return v.pipe(field, json(form))
+}
+
+function json<T>(form: JsonSchema): v.MetadataAction<T, { readonly json: JsonSchema }> {
+  return v.metadata({ json: form })
 }
 
 const WORDS = new Map([
@@ -69,13 +118,15 @@ const WORDS = new Map([
 ])
 
 /** true or false; the words yes, no, on, off of YAML 1.1 count, and 1 and 0. */
-export function flag(): Field<boolean> {
+export function flag(): Field<boolean, boolean> {
   const message = 'expected true or false'
-  return v.pipe(
+  const schema = v.pipe(
     v.union([v.boolean(), v.string(), v.number()], message),
+    json(FLAG),
     v.check((x) => flagOf(x) !== undefined, message),
     v.transform((x) => flagOf(x) === true),
   )
+  return schema as Field<boolean, boolean>
 }
 
 function flagOf(value: boolean | string | number): boolean | undefined {
@@ -85,10 +136,11 @@ function flagOf(value: boolean | string | number): boolean | undefined {
 }
 
 /** A text that is not empty; `what` completes "expected …". */
-export function text(what = 'a text that is not empty'): Field<string> {
+export function text(what = 'a text that is not empty'): Field<string, string> {
   const message = `expected ${what}`
   return v.pipe(
     v.string(message),
+    json(NON_EMPTY),
     v.check((x) => x.trim() !== '', message),
   )
 }
@@ -101,7 +153,7 @@ export interface OneOfOptions {
 export function oneOf<const T extends string>(
   values: readonly T[],
   { later = [] }: OneOfOptions = {},
-): Field<T> {
+): Field<T, T> {
   const names = values.join(', ')
   return v.picklist(values, ({ input }) => {
     if (typeof input === 'string' && later.includes(input)) {
@@ -112,23 +164,65 @@ export function oneOf<const T extends string>(
   })
 }
 
-export function listOf<T>(item: Field<T>, what = 'a list'): Field<T[]> {
+export function listOf<T, I = unknown>(item: Field<T, I>, what = 'a list'): Field<T[], readonly I[]> {
   return v.array(item, `expected ${what}`)
 }
 
 /** A mapping whose keys are free. */
-export function mapOf<T>(value: Field<T>, what = 'a mapping'): Field<Record<string, T>> {
+export function mapOf<T, I = unknown>(
+  value: Field<T, I>,
+  what = 'a mapping',
+): Field<Record<string, T>, Readonly<Record<string, I>>> {
   return v.record(v.string(), value, `expected ${what}`)
 }
 
 /** Not given or null → `fallback`. */
-export function optional<T>(field: Field<T>, fallback: T): Field<T> {
+export function optional<T, I = unknown>(field: Field<T, I>, fallback: NoInfer<I & T>): OptionalField<T, I> {
   return v.nullish(field, () => fallback)
 }
 
 /** Not given → null. */
-export function nullable<T>(field: Field<T>): Field<T | null> {
-  return optional<T | null>(field, null)
+export function nullable<T, I = unknown>(field: Field<T, I>): NullableField<T, I> {
+  return v.nullish(field, () => null)
+}
+
+/**
+ * Gives a schema back as it is; compiles only when it takes every `I` and has its keys. With the type of the result declared as `Field<T, I>`, which
+ * must have every input of the schema, both say the same.
+ */
+export function takes<I>(): <S extends GenericSchema>(
+  schema: [I, keyof I, keyof v.InferInput<S>] extends [v.InferInput<S>, keyof v.InferInput<S>, keyof I]
+    ? S
+    : never,
+) => S {
+  return (schema) => schema
+}
+
+/** A text that holds more than blanks, as a JSON Schema. */
+export const NON_EMPTY: JsonSchema = { type: 'string', pattern: '\\S' }
+
+const INTEGER_TEXT = '\\d[\\d_]*(\\.0*)?([eE]\\+?\\d+)?'
+const DECIMAL_TEXT = '(\\d[\\d_]*\\.?[\\d_]*|\\.\\d+)([eE][-+]?\\d+)?'
+const FLAG_TEXT = '^([yY][eE][sS]|[oO][nN]|[tT][rR][uU][eE]|[nN][oO]|[oO][fF][fF]|[fF][aA][lL][sS][eE])$'
+
+/** What `flag()` takes, as a JSON Schema. */
+export const FLAG: JsonSchema = {
+  anyOf: [{ type: 'boolean' }, { type: 'string', pattern: FLAG_TEXT }, { enum: [0, 1] }],
+}
+
+/** Numbers that stand in a file as text; a JSON Schema cannot ask for their range, but for their sign. */
+function numberText({ min, above }: NumberRange, digits: string): JsonSchema {
+  const sign = (min ?? above ?? -1) >= 0 ? '\\+?' : '[-+]?'
+  return { type: 'string', pattern: `^\\s*${sign}${digits}\\s*$` }
+}
+
+function rangeJson({ min, max, above, below }: NumberRange): JsonSchema {
+  return {
+    ...(min === undefined ? {} : { minimum: min }),
+    ...(above === undefined ? {} : { exclusiveMinimum: above }),
+    ...(max === undefined ? {} : { maximum: max }),
+    ...(below === undefined ? {} : { exclusiveMaximum: below }),
+  }
 }
 
 function isTooLarge(x: number): boolean {

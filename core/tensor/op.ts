@@ -88,7 +88,7 @@ export interface Op<I extends OpInputs, P, R extends OpOutputs> extends OpKey {
 
 /** Declare the type on the left, `const relu: Op<Inputs, Params, Outputs> = defineOp({…})`: it types everything inside. */
 export function defineOp<I extends OpInputs, P, R extends OpOutputs>(
-  definition: NoInfer<OpDefinition<I, P, R>>,
+  definition: OpDefinition<NoInfer<I>, NoInfer<P>, NoInfer<R>>,
 ): Op<I, P, R> {
   const { name, accumulates = [], saves = [], gradient } = definition
   return {

@@ -10,13 +10,16 @@ import {
   listOf,
   mapOf,
   nullable,
+  NON_EMPTY,
   oneOf,
   optional,
+  takes,
   text,
   withExample,
+  withJson,
 } from '../../core/contracts/config-fields.ts'
 import type { Field } from '../../core/contracts/config-fields.ts'
-
+import type { DatasetInput, UserDefinedInput } from './dataset-input.ts'
 import { SPLIT } from './record-slice.ts'
 
 export type TrainOnEos = 'turn' | 'all' | 'last' | 'none'
@@ -104,35 +107,54 @@ const LATER_TYPES = [
   'summarizetldr',
 ]
 
-const userDefinedType: Field<UserDefinedType> = v.strictObject(
-  {
-    system_prompt: optional(v.string('expected a text'), ''),
-    system_format: optional(text(), '{system}'),
-    field_system: optional(text(), 'system'),
-    field_instruction: optional(text(), 'instruction'),
-    field_input: optional(text(), 'input'),
-    field_output: optional(text(), 'output'),
-    format: optional(text('a prompt such as "{instruction} {input}"'), '{instruction} {input} '),
-    no_input_format: optional(text(), '{instruction} '),
-  },
+const userDefinedFields = {
+  system_prompt: optional(v.string('expected a text'), ''),
+  system_format: optional(text(), '{system}'),
+  field_system: optional(text(), 'system'),
+  field_instruction: optional(text(), 'instruction'),
+  field_input: optional(text(), 'input'),
+  field_output: optional(text(), 'output'),
+  format: optional(text('a prompt such as "{instruction} {input}"'), '{instruction} {input} '),
+  no_input_format: optional(text(), '{instruction} '),
+}
+
+const userDefinedType: Field<UserDefinedType, UserDefinedInput> = v.strictObject(
+  userDefinedFields,
   'expected the name of a dataset type or a mapping with "format"',
 )
 
-/** A name that is not known may be a plugin's; one that axolotl knows is not here yet. */
-const typeField: Field<string | UserDefinedType> = v.lazy((input) => {
-  if (typeof input === 'object' && input !== null) return userDefinedType
-  return typeof input === 'string' && LATER_TYPES.includes(input)
-    ? oneOf(DATASET_TYPES, { later: LATER_TYPES })
-    : text('the name of a dataset type or a mapping with "format"')
-})
+type TypeInput = NonNullable<DatasetInput['type']>
 
-const fileList: Field<readonly string[]> = v.pipe(
+/** A name that is not known may be a plugin's; one that axolotl knows is not here yet. */
+const typeField: Field<string | UserDefinedType, TypeInput> = withJson<string | UserDefinedType, TypeInput>(
+  v.lazy((input) => {
+    if (typeof input === 'object' && input !== null) return userDefinedType
+    return typeof input === 'string' && LATER_TYPES.includes(input)
+      ? oneOf(DATASET_TYPES, { later: LATER_TYPES })
+      : text('the name of a dataset type or a mapping with "format"')
+  }),
+  {
+    anyOf: [
+      { enum: DATASET_TYPES },
+      { ...NON_EMPTY, not: { enum: LATER_TYPES } },
+      {
+        type: 'object',
+        properties: Object.fromEntries(
+          Object.keys(userDefinedFields).map((key) => [key, { type: ['string', 'null'] }]),
+        ),
+        additionalProperties: false,
+      },
+    ],
+  },
+)
+
+const fileList: Field<readonly string[], readonly string[] | string> = v.pipe(
   v.union([v.string(), v.array(v.string())], 'expected a file name or a list of file names'),
   v.transform((files) => (typeof files === 'string' ? [files] : files)),
 )
 
-const eosField: Field<TrainOnEos> = oneOf(['turn', 'all', 'last', 'none'])
-const splitField: Field<string> = v.pipe(
+const eosField: Field<TrainOnEos, TrainOnEos> = oneOf(['turn', 'all', 'last', 'none'])
+const splitField: Field<string, string> = v.pipe(
   text(),
   v.regex(
     SPLIT,
@@ -140,11 +162,11 @@ const splitField: Field<string> = v.pipe(
   ),
 )
 
-export const datasetOptions: Field<DatasetOptions> = v.strictObject(
+const schema = v.strictObject(
   {
     path: withExample(text('a file or a folder'), 'path: my-data.jsonl'),
-    type: optional<string | UserDefinedType>(typeField, 'tokenized'),
-    type_options: optional<Record<string, unknown>>(mapOf(v.unknown()), {}),
+    type: optional(typeField, 'tokenized'),
+    type_options: optional(mapOf(v.unknown()), {}),
     split: nullable(splitField),
     data_files: optional(fileList, []),
     ds_type: nullable(oneOf(['json', 'text'], { later: ['parquet', 'arrow', 'csv'] })),
@@ -152,7 +174,7 @@ export const datasetOptions: Field<DatasetOptions> = v.strictObject(
     field: optional(text(), 'text'),
     field_messages: nullable(text()),
     field_system: optional(text(), 'system'),
-    message_property_mappings: optional<Record<string, string>>(mapOf(text()), {}),
+    message_property_mappings: optional(mapOf(text()), {}),
     roles: nullable(mapOf(listOf(text()))),
     roles_to_train: optional(listOf(text()), ['assistant']),
     train_on_eos: optional(eosField, 'turn'),
@@ -166,3 +188,6 @@ export const datasetOptions: Field<DatasetOptions> = v.strictObject(
   },
   'expected a mapping with "path" and "type"',
 )
+
+/** The schema, whose keys and input are those of `DatasetInput`, neither more nor less. */
+export const datasetOptions: Field<DatasetOptions, DatasetInput> = takes<DatasetInput>()(schema)

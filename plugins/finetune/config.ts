@@ -12,7 +12,7 @@ import type { Field } from '../../core/contracts/config-fields.ts'
 import { applyOverrides, parseYaml, placeFailures, validateYaml, yamlValue } from '../../core/files/yaml.ts'
 import { datasetOptions } from '../data/mod.ts'
 import { evaluates, finetuneRules, hasValidation } from './finetune-rules.ts'
-import type { FinetuneInput, FinetuneOptions } from './finetune-options.ts'
+import type { FinetuneFields, FinetuneOptions } from './finetune-options.ts'
 import { finetuneSchema, OFFLOADING } from './finetune-schema.ts'
 import { sortKeys, type SortedKeys } from './known-keys.ts'
 import { isMapping } from './old-spellings.ts'
@@ -99,11 +99,11 @@ export function warmupSteps(
   return Math.min(Math.floor(0.03 * totalSteps), 100)
 }
 
-const fields: ValidatableConfig<FinetuneInput> = defineConfig(finetuneSchema, finetuneRules)
+const fields: ValidatableConfig<FinetuneFields> = defineConfig(finetuneSchema, finetuneRules)
 
 /** Fields, rules and keys are judged together; what only follows from another fault is left out. */
-function validateFields({ kept, failures, answered, covered }: SortedKeys): FinetuneInput {
-  let input: FinetuneInput | undefined
+function validateFields({ kept, failures, answered, covered }: SortedKeys): FinetuneFields {
+  let input: FinetuneFields | undefined
   const all: ConfigFailure[] = [...failures]
   try {
     input = fields.validate(kept)
@@ -119,7 +119,7 @@ function validateFields({ kept, failures, answered, covered }: SortedKeys): Fine
   return input
 }
 
-function complete(input: FinetuneInput, keyNotes: readonly string[], written: unknown): FinetuneConfig {
+function complete(input: FinetuneFields, keyNotes: readonly string[], written: unknown): FinetuneConfig {
   const { lora_modules_to_save: _, batch_size, ...rest } = input
   const bestAsked = input.load_best_model_at_end ?? input.early_stopping_patience !== null
   return {
@@ -143,7 +143,7 @@ function complete(input: FinetuneInput, keyNotes: readonly string[], written: un
 }
 
 /** What the file asks for and what is done otherwise, or not at all. */
-function notesOf(input: FinetuneInput, written: unknown): string[] {
+function notesOf(input: FinetuneFields, written: unknown): string[] {
   const notes: string[] = []
   if (!hasValidation(input) && input.evals_per_epoch) {
     notes.push('evals_per_epoch is ignored: there is no val_set_size and there are no test_datasets')
@@ -173,14 +173,14 @@ type Evaluations = Pick<FinetuneOptions, 'eval_strategy' | 'eval_steps' | 'evals
 type Saves = Pick<FinetuneOptions, 'save_strategy' | 'save_steps' | 'saves_per_epoch'>
 
 /** At the end of each epoch when nothing is said; 0 means never. */
-function evaluations(input: FinetuneInput): Evaluations {
+function evaluations(input: FinetuneFields): Evaluations {
   const [eval_strategy, eval_steps, evals_per_epoch] = evaluates(input)
     ? intervals(input.eval_steps, input.evals_per_epoch, input.eval_strategy === 'epoch')
     : NEVER
   return { eval_strategy, eval_steps, evals_per_epoch }
 }
 
-function saves(input: FinetuneInput): Saves {
+function saves(input: FinetuneFields): Saves {
   const [save_strategy, save_steps, saves_per_epoch] =
     input.save_strategy === 'no'
       ? NEVER

@@ -9,6 +9,7 @@ import { basename, join } from 'node:path'
 import { removeFolderAtomic, writeFileAtomic } from '../../core/files/atomic.ts'
 import { fileError } from '../../core/files/files.ts'
 import { TrituneError } from '../../core/mod.ts'
+import type { TrainingFacts } from '../hub/mod.ts'
 import { listCheckpoints } from './checkpoints.ts'
 
 export const FINISHED_FILE = 'finished.json'
@@ -45,8 +46,17 @@ export function findEarlierRun(outputDir: string): EarlierRun {
   }
 }
 
+/** How whoever started the run asks to continue or to overwrite. */
+export interface WaysOn {
+  readonly resume: string
+  readonly overwrite: string
+}
+
 /** A new run must not mix with an old one, nor replace its result unasked. E_RESUME says what is there. */
-export function refuseEarlierRun(outputDir: string): void {
+export function refuseEarlierRun(
+  outputDir: string,
+  { resume, overwrite }: WaysOn = { resume: '--resume', overwrite: '--overwrite' },
+): void {
   const { finished, steps, newest } = findEarlierRun(outputDir)
   if (finished) {
     throw new TrituneError(
@@ -54,21 +64,26 @@ export function refuseEarlierRun(outputDir: string): void {
       `a finished run is here${steps === null ? '' : ` (${counted(steps, 'step')})`}`,
       {
         place: outputDir,
-        remedy: 'train it again with --overwrite, which removes it first, or set another output_dir',
+        remedy: `train it again with ${overwrite}, which removes it first, or set another output_dir`,
       },
     )
   }
   if (newest === null) return
   throw new TrituneError('E_RESUME', `an earlier run left ${basename(newest)} here`, {
     place: outputDir,
-    remedy:
-      'continue it with --resume, start over with --overwrite, which removes it first, or set another output_dir',
+    remedy: `continue it with ${resume}, start over with ${overwrite}, which removes it first, or set another output_dir`,
   })
 }
 
+export interface FinishedMark {
+  readonly steps: number
+  /** For the model card. */
+  readonly facts?: TrainingFacts
+}
+
 /** The last thing that a run writes. */
-export function markFinished(outputDir: string, { steps }: { readonly steps: number }): void {
-  writeFileAtomic(join(outputDir, FINISHED_FILE), `${JSON.stringify({ format: 1, steps })}\n`)
+export function markFinished(outputDir: string, mark: FinishedMark): void {
+  writeFileAtomic(join(outputDir, FINISHED_FILE), `${JSON.stringify({ format: 1, ...mark })}\n`)
 }
 
 /** Before the first step: what follows is not finished. */

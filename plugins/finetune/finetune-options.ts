@@ -1,5 +1,5 @@
 /**
- * What a fine-tuning run is told: `FinetuneOptions`, the keys of its file with all defaults filled in, and `FinetuneInput`,
+ * What a fine-tuning run is told: `FinetuneOptions`, the keys of its file with all defaults filled in, and `FinetuneFields`,
  * the same as a file writes it. Types only; how a file is checked is in `finetune-schema.ts`.
  */
 import type { DeviceName } from '../cuda/mod.ts'
@@ -137,6 +137,11 @@ export interface FinetuneOptions {
   readonly output_dir: string
   readonly resume_from_checkpoint: string | null
   readonly auto_resume_from_checkpoints: boolean
+  /** Repository of the hub that the run is pushed to. */
+  readonly hub_model_id: string | null
+  /** When and what: see `publish.ts`. */
+  readonly hub_strategy: 'end' | 'every_save' | 'checkpoint' | 'all_checkpoints'
+  readonly hub_revision: string | null
 
   /** `auto`: a GPU if one can be used, else the CPU. */
   readonly device: DeviceName
@@ -149,7 +154,7 @@ export interface FinetuneOptions {
 }
 
 /** The file as written: what `finetune-rules.ts` turns into `FinetuneOptions`. */
-export interface FinetuneInput extends Omit<
+export interface FinetuneFields extends Omit<
   FinetuneOptions,
   | 'gradient_accumulation_steps'
   | 'eval_batch_size'

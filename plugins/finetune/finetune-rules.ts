@@ -5,11 +5,11 @@
  */
 import type { ConfigFailure, ConfigRule } from '../../core/contracts/config.ts'
 import { nearestNames } from '../../core/errors.ts'
-import type { FinetuneInput } from './finetune-options.ts'
+import type { FinetuneFields } from './finetune-options.ts'
 import { LATER_ADAPTERS } from './later-names.ts'
 import { OPTIMIZERS } from './optimizer-names.ts'
 
-export const finetuneRules: readonly ConfigRule<FinetuneInput>[] = [
+export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   ({ warmup_steps, warmup_ratio }) => both(warmup_steps, 'warmup_ratio', warmup_ratio, 'warmup_steps'),
   ({ eval_steps, evals_per_epoch }) => both(eval_steps, 'evals_per_epoch', evals_per_epoch, 'eval_steps'),
   ({ save_steps, saves_per_epoch }) => both(save_steps, 'saves_per_epoch', saves_per_epoch, 'save_steps'),
@@ -58,12 +58,12 @@ export const finetuneRules: readonly ConfigRule<FinetuneInput>[] = [
 ]
 
 /** Validation examples come from `val_set_size` or from `test_datasets`. */
-export function hasValidation({ val_set_size, test_datasets }: FinetuneInput): boolean {
+export function hasValidation({ val_set_size, test_datasets }: FinetuneFields): boolean {
   return val_set_size > 0 || test_datasets.length > 0
 }
 
 /** Whether there will be an evaluation. */
-export function evaluates(input: FinetuneInput): boolean {
+export function evaluates(input: FinetuneFields): boolean {
   const { eval_strategy, evals_per_epoch, eval_steps } = input
   if (!hasValidation(input) || eval_strategy === 'no') return false
   return Boolean(eval_steps) || Boolean(evals_per_epoch) || (eval_steps === null && evals_per_epoch === null)
@@ -100,7 +100,7 @@ function strategyFailure(
   return undefined
 }
 
-function batchSize(input: FinetuneInput): ConfigFailure | undefined {
+function batchSize(input: FinetuneFields): ConfigFailure | undefined {
   const { batch_size, micro_batch_size, gradient_accumulation_steps } = input
   if (batch_size === null) return undefined
   if (gradient_accumulation_steps !== null) {
@@ -113,7 +113,7 @@ function batchSize(input: FinetuneInput): ConfigFailure | undefined {
   }
 }
 
-function validation(input: FinetuneInput): ConfigFailure | undefined {
+function validation(input: FinetuneFields): ConfigFailure | undefined {
   const { val_set_size, test_datasets, eval_steps, eval_strategy } = input
   if (val_set_size > 0 && test_datasets.length > 0) {
     return { path: ['val_set_size'], what: 'give either val_set_size or test_datasets, not both' }
@@ -128,7 +128,7 @@ function validation(input: FinetuneInput): ConfigFailure | undefined {
 }
 
 /** The best weights are those of a checkpoint, which an evaluation that is the best so far is always followed by. */
-function bestModel(input: FinetuneInput): ConfigFailure | undefined {
+function bestModel(input: FinetuneFields): ConfigFailure | undefined {
   const { load_best_model_at_end, early_stopping_patience } = input
   const asked = load_best_model_at_end ? 'load_best_model_at_end' : 'early_stopping_patience'
   if (!load_best_model_at_end && early_stopping_patience === null) return undefined
@@ -145,7 +145,7 @@ function bestModel(input: FinetuneInput): ConfigFailure | undefined {
 }
 
 /** Names of plugins are looked up when the plugins are there; without any in the file, a slip of the pen is told now. */
-function adapterName({ adapter, plugins }: FinetuneInput): ConfigFailure | undefined {
+function adapterName({ adapter, plugins }: FinetuneFields): ConfigFailure | undefined {
   if (adapter === null || BUILT_IN.includes(adapter) || plugins.length > 0) return undefined
   const path = ['adapter']
   const remedy = 'an adapter of your own comes from a module under plugins:'
@@ -162,7 +162,7 @@ function adapterName({ adapter, plugins }: FinetuneInput): ConfigFailure | undef
 }
 
 /** Other names are those of plugins, which are looked up when the plugins are there. */
-function optimizerOptions({ optimizer, optim_args }: FinetuneInput): ConfigFailure | undefined {
+function optimizerOptions({ optimizer, optim_args }: FinetuneFields): ConfigFailure | undefined {
   if (!Object.hasOwn(OPTIMIZERS, optimizer) || Object.keys(optim_args).length === 0) return undefined
   return {
     path: ['optim_args'],
@@ -174,7 +174,7 @@ function optimizerOptions({ optimizer, optim_args }: FinetuneInput): ConfigFailu
 const BUILT_IN: readonly string[] = ['lora', 'none']
 
 /** Each adapter has its options in one place only, so that none is left aside in silence. */
-function adapterOptions(input: FinetuneInput): readonly ConfigFailure[] {
+function adapterOptions(input: FinetuneFields): readonly ConfigFailure[] {
   const { adapter, adapter_options } = input
   if (adapterName(input)) return []
   if (adapter === null || BUILT_IN.includes(adapter)) {
@@ -190,7 +190,7 @@ function adapterOptions(input: FinetuneInput): readonly ConfigFailure[] {
 }
 
 /** Keys with their defaults; which layers get the adapter (`lora_target_*` and the like) is asked of every adapter. */
-const LORA_ONLY: readonly (readonly [keyof FinetuneInput, string])[] = [
+const LORA_ONLY: readonly (readonly [keyof FinetuneFields, string])[] = [
   ['lora_r', '8'],
   ['lora_alpha', '8'],
   ['lora_dropout', '0'],
@@ -200,7 +200,7 @@ const LORA_ONLY: readonly (readonly [keyof FinetuneInput, string])[] = [
   ['peft_init_lora_weights', 'true'],
 ]
 
-function lora({ adapter, lora_modules_to_save, lora_model_dir }: FinetuneInput): ConfigFailure | undefined {
+function lora({ adapter, lora_modules_to_save, lora_model_dir }: FinetuneFields): ConfigFailure | undefined {
   if (lora_modules_to_save.length > 0) {
     return {
       path: ['lora_modules_to_save'],
@@ -214,7 +214,7 @@ function lora({ adapter, lora_modules_to_save, lora_model_dir }: FinetuneInput):
   return undefined
 }
 
-function template({ chat_template, chat_template_jinja }: FinetuneInput): ConfigFailure | undefined {
+function template({ chat_template, chat_template_jinja }: FinetuneFields): ConfigFailure | undefined {
   if (chat_template === 'jinja' && chat_template_jinja === null) {
     return { path: ['chat_template'], what: 'jinja needs chat_template_jinja' }
   }

@@ -8,75 +8,125 @@ import * as v from 'valibot'
 import {
   decimal,
   flag,
+  FLAG,
   integer,
   listOf,
   mapOf,
+  NON_EMPTY,
   nullable,
   oneOf,
   optional,
+  partOrCount,
+  takes,
   text,
   withExample,
+  withJson,
 } from '../../core/contracts/config-fields.ts'
-import type { Field } from '../../core/contracts/config-fields.ts'
+import type { Field, JsonSchema } from '../../core/contracts/config-fields.ts'
 import { type DeviceName, isDeviceName } from '../cuda/mod.ts'
 import { datasetOptions } from '../data/mod.ts'
-import type { DatasetOptions } from '../data/mod.ts'
-import type { FinetuneInput, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
+import type { DatasetInput, DatasetOptions } from '../data/mod.ts'
+import { IGNORED_PLUGINS } from './axolotl-keys.ts'
+import type { FinetuneInput, Nullable } from './finetune-input.ts'
+import type { FinetuneFields, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
 import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
-import { type Named, named, namedList } from './named.ts'
-import { OPTIMIZERS } from './optimizer-names.ts'
+import { named, namedList, type OpenName, openNames } from './named.ts'
+import { type OptimizerName, OPTIMIZERS } from './optimizer-names.ts'
 
-const patterns: Field<readonly string[] | string> = v.union(
+const patterns: Field<readonly string[] | string, readonly string[] | string> = v.union(
   [v.pipe(v.string(), v.minLength(1)), v.pipe(v.array(v.string()), v.minLength(1))],
   'expected a list of module names, a regular expression or all-linear',
 )
 
-const bf16Field: Field<'auto' | 'full' | boolean> = v.lazy((input) =>
-  input === 'auto' || input === 'full' ? v.picklist(['auto', 'full']) : flag(),
+type Bf16 = 'auto' | 'full' | boolean
+
+const bf16Field: Field<Bf16, Bf16> = withJson<Bf16, Bf16>(
+  v.lazy((input) => (input === 'auto' || input === 'full' ? v.picklist(['auto', 'full']) : flag())),
+  { anyOf: [{ enum: ['auto', 'full'] }, FLAG] },
 )
 
-const deviceField: Field<DeviceName> = v.lazy((input) =>
-  isDeviceName(input) ? v.custom<DeviceName>(isDeviceName) : oneOf(['auto', 'cpu', 'cuda', 'cuda-emulated']),
+const DEVICES = ['auto', 'cpu', 'cuda', 'cuda-emulated'] as const
+
+const deviceField: Field<DeviceName, DeviceName> = withJson<DeviceName, DeviceName>(
+  v.lazy((input) => (isDeviceName(input) ? v.custom<DeviceName>(isDeviceName) : oneOf(DEVICES))),
+  { anyOf: [{ enum: DEVICES }, { type: 'string', pattern: '^cuda:\\d{1,3}$' }] },
+)
+
+/** Names of plugins are looked up when the plugins are there. */
+const adapterField: Field<string, OpenName<'lora' | 'none'>> = withJson<string, OpenName<'lora' | 'none'>>(
+  text('the name of an adapter'),
+  openNames(['lora', 'none']),
 )
 
 /** A name that is not known may be a plugin's; one that other tools know is not here yet. */
-const optimizerField: Field<string> = v.lazy((input) =>
-  typeof input === 'string' && LATER_OPTIMIZERS.includes(input)
-    ? oneOf(Object.keys(OPTIMIZERS), { later: LATER_OPTIMIZERS })
-    : text('the name of an optimizer'),
+const optimizerField: Field<string, OpenName<OptimizerName>> = withJson<string, OpenName<OptimizerName>>(
+  v.lazy((input) =>
+    typeof input === 'string' && LATER_OPTIMIZERS.includes(input)
+      ? oneOf(Object.keys(OPTIMIZERS), { later: LATER_OPTIMIZERS })
+      : text('the name of an optimizer'),
+  ),
+  { anyOf: [{ enum: Object.keys(OPTIMIZERS) }, { ...NON_EMPTY, not: { enum: LATER_OPTIMIZERS } }] },
 )
 
-const initField: Field<boolean | 'gaussian'> = v.lazy((input) =>
-  typeof input === 'string'
-    ? oneOf(['gaussian'], {
-        later: ['pissa', 'olora', 'corda', 'eva', 'loftq', 'orthogonal', 'lora_ga', 'mica', 'pissa_niter_16'],
-      })
-    : flag(),
+type InitLora = boolean | 'gaussian'
+
+const initField: Field<InitLora, InitLora> = withJson<InitLora, InitLora>(
+  v.lazy((input) =>
+    typeof input === 'string'
+      ? oneOf(['gaussian'], {
+          later: [
+            'pissa',
+            'olora',
+            'corda',
+            'eva',
+            'loftq',
+            'orthogonal',
+            'lora_ga',
+            'mica',
+            'pissa_niter_16',
+          ],
+        })
+      : flag(),
+  ),
+  { anyOf: [{ enum: ['gaussian'] }, { type: 'boolean' }, { enum: [0, 1] }] },
 )
+
+const LAYER: JsonSchema = { type: 'integer', minimum: 0 }
 
 /** Where activations go in the meantime; here they stay on the device. */
 export const OFFLOADING = ['offload', 'offload_disk', 'unsloth'] as const
 
 /** Old files write one dataset file as `data_files: x`; one layer number as `7`. */
-const layers: Field<readonly number[]> = v.lazy((input) =>
-  Array.isArray(input)
-    ? listOf(integer({ min: 0 }))
-    : v.pipe(
-        integer({ min: 0 }),
-        v.transform((layer) => [layer]),
-      ),
+const layers: Field<readonly number[], readonly number[] | number> = withJson<
+  readonly number[],
+  readonly number[] | number
+>(
+  v.lazy((input) =>
+    Array.isArray(input)
+      ? listOf(integer({ min: 0 }))
+      : v.pipe(
+          integer({ min: 0 }),
+          v.transform((layer) => [layer]),
+        ),
+  ),
+  { anyOf: [LAYER, { type: 'array', items: LAYER }] },
 )
 
-const checkpointing: Field<boolean> = v.lazy((input) =>
-  OFFLOADING.some((name) => name === input)
-    ? v.pipe(
-        v.picklist(OFFLOADING),
-        v.transform(() => true),
-      )
-    : flag(),
+type Checkpointing = boolean | (typeof OFFLOADING)[number]
+
+const checkpointing: Field<boolean, Checkpointing> = withJson<boolean, Checkpointing>(
+  v.lazy((input) =>
+    OFFLOADING.some((name) => name === input)
+      ? v.pipe(
+          v.picklist(OFFLOADING),
+          v.transform(() => true),
+        )
+      : flag(),
+  ),
+  { anyOf: [FLAG, { enum: OFFLOADING }] },
 )
 
-const specialTokens: Field<SpecialTokens> = v.strictObject(
+const specialTokens: Field<SpecialTokens, Nullable<SpecialTokens>> = v.strictObject(
   {
     bos_token: nullable(text()),
     eos_token: nullable(text()),
@@ -86,7 +136,7 @@ const specialTokens: Field<SpecialTokens> = v.strictObject(
   'expected a mapping such as { pad_token: "<pad>" }',
 )
 
-const schedulerOptions: Field<LrSchedulerOptions> = v.strictObject(
+const schedulerOptions: Field<LrSchedulerOptions, Nullable<LrSchedulerOptions>> = v.strictObject(
   {
     num_decay_steps: nullable(integer({ min: 1 })),
     min_lr_ratio: nullable(decimal({ min: 0, max: 1 })),
@@ -94,31 +144,42 @@ const schedulerOptions: Field<LrSchedulerOptions> = v.strictObject(
   'expected a mapping such as { num_decay_steps: 100 }',
 )
 
-const validationSize: Field<number> = v.pipe(
-  decimal({ min: 0 }),
-  v.check((x) => x < 1 || Number.isInteger(x), 'expected a part below 1 or a whole number of examples'),
+const validationSize: Field<number, number> = partOrCount(
+  'expected a part below 1 or a whole number of examples',
 )
 
 /** 0 and -1 say in the files of others that the epochs decide. */
-const stepCount: Field<number | null> = v.pipe(
+const stepCount: Field<number | null, number> = v.pipe(
   integer({ min: -1 }),
   v.transform((steps) => (steps > 0 ? steps : null)),
 )
 
-const stepsOrPart: Field<number> = v.pipe(
-  decimal({ min: 0 }),
-  v.check(
-    (x) => x < 1 || Number.isInteger(x),
-    'expected a whole number of steps, or a part of all steps below 1',
-  ),
+const stepsOrPart: Field<number, number> = partOrCount(
+  'expected a whole number of steps, or a part of all steps below 1',
 )
 
-const datasetList: Field<readonly DatasetOptions[]> = listOf(datasetOptions, 'a list of datasets')
-const strategy: Field<'no' | 'steps' | 'epoch'> = oneOf(['no', 'steps', 'epoch'], { later: ['best'] })
+/** axolotl's own plugins are sorted out before. */
+const moduleField: Field<string, string> = withJson(text('the name or path of a module'), {
+  anyOf: [{ enum: Object.keys(IGNORED_PLUGINS) }, { ...NON_EMPTY, not: { pattern: '^axolotl\\.' } }],
+})
+
+/** Checked in full, with what the hub says, before the first step. */
+const hubName: Field<string, string> = v.pipe(
+  text('the name of a repository'),
+  v.regex(/^[\w.-]+\/[\w.-]+$/, 'expected org/name, a repository of the hub'),
+)
+
+const datasetList: Field<readonly DatasetOptions[], readonly DatasetInput[]> = listOf(
+  datasetOptions,
+  'a list of datasets',
+)
+const strategy: Field<'no' | 'steps' | 'epoch', 'no' | 'steps' | 'epoch'> = oneOf(['no', 'steps', 'epoch'], {
+  later: ['best'],
+})
 const noTokens: SpecialTokens = { bos_token: null, eos_token: null, pad_token: null, unk_token: null }
 const noSchedulerOptions: LrSchedulerOptions = { num_decay_steps: null, min_lr_ratio: null }
 
-export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
+const schema = v.strictObject(
   {
     base_model: withExample(
       text('the folder or Hub name of a model'),
@@ -127,8 +188,8 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
     revision_of_model: nullable(text()),
     offline: nullable(flag()),
 
-    adapter: nullable(text('the name of an adapter')),
-    adapter_options: optional<Record<string, unknown>>(mapOf(v.unknown()), {}),
+    adapter: nullable(adapterField),
+    adapter_options: optional(mapOf(v.unknown()), {}),
     lora_model_dir: nullable(text('the folder of an adapter')),
     lora_r: optional(integer({ min: 1 }), 8),
     lora_alpha: optional(decimal({ above: 0 }), 8),
@@ -136,11 +197,11 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
     lora_target_modules: nullable(patterns),
     lora_target_linear: optional(flag(), false),
     lora_exclude_modules: nullable(patterns),
-    lora_modules_to_save: optional<readonly string[]>(listOf(text()), []),
-    lora_rank_pattern: optional<Record<string, number>>(mapOf(integer({ min: 1 })), {}),
-    lora_alpha_pattern: optional<Record<string, number>>(mapOf(decimal({ above: 0 })), {}),
+    lora_modules_to_save: optional(withJson(listOf(text()), { type: 'array', maxItems: 0 }), []),
+    lora_rank_pattern: optional(mapOf(integer({ min: 1 })), {}),
+    lora_alpha_pattern: optional(mapOf(decimal({ above: 0 })), {}),
     peft_use_rslora: optional(flag(), false),
-    peft_init_lora_weights: optional<boolean | 'gaussian'>(initField, true),
+    peft_init_lora_weights: optional(initField, true),
     peft_layers_to_transform: nullable(layers),
 
     sequence_len: optional(integer({ min: 1 }), 512),
@@ -160,13 +221,13 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
     max_steps: nullable(stepCount),
     learning_rate: withExample(decimal({ above: 0 }), 'learning_rate: 2e-4'),
     optimizer: optional(optimizerField, 'adamw_torch_fused'),
-    optim_args: optional<Record<string, unknown>>(mapOf(v.unknown()), {}),
-    transforms: optional<readonly Named[]>(namedList, []),
-    strategy: optional<readonly Named[]>(namedList, []),
-    objective: v.nullish(named, 'cross_entropy'),
-    monitors: optional<readonly Named[]>(namedList, []),
-    sampler: nullable(named),
-    quantizer: nullable(named),
+    optim_args: optional(mapOf(v.unknown()), {}),
+    transforms: optional(namedList(['clip']), []),
+    strategy: optional(namedList(), []),
+    objective: v.nullish(named(['cross_entropy']), 'cross_entropy'),
+    monitors: optional(namedList(), []),
+    sampler: nullable(named()),
+    quantizer: nullable(named(['nf4', 'fp4', 'int8', 'ternary'])),
     adam_beta1: optional(decimal({ min: 0, below: 1 }), 0.9),
     adam_beta2: optional(decimal({ min: 0, below: 1 }), 0.999),
     adam_epsilon: optional(decimal({ above: 0 }), 1e-8),
@@ -182,7 +243,7 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
     warmup_steps: nullable(integer({ min: 0 })),
     warmup_ratio: nullable(decimal({ min: 0, max: 1 })),
     max_grad_norm: optional(decimal({ min: 0 }), 1),
-    bf16: optional<'auto' | 'full' | boolean>(bf16Field, 'auto'),
+    bf16: optional(bf16Field, 'auto'),
     gradient_checkpointing: optional(checkpointing, false),
     seed: optional(integer({ min: 0 }), 42),
 
@@ -190,7 +251,7 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
       v.pipe(datasetList, v.minLength(1, 'expected at least one dataset')),
       'datasets: [{ path: my-data.jsonl, type: alpaca }]',
     ),
-    test_datasets: optional<readonly DatasetOptions[]>(datasetList, []),
+    test_datasets: optional(datasetList, []),
     dataset_prepared_path: nullable(text('a folder')),
     max_skipped_share: optional(decimal({ min: 0, max: 1 }), 0.1),
     val_set_size: optional(validationSize, 0),
@@ -216,10 +277,17 @@ export const finetuneSchema: Field<FinetuneInput> = v.strictObject(
     resume_from_checkpoint: nullable(text('the folder of a checkpoint')),
     auto_resume_from_checkpoints: optional(flag(), false),
 
-    device: optional<DeviceName>(deviceField, 'auto'),
+    hub_model_id: nullable(hubName),
+    hub_strategy: optional(oneOf(['end', 'every_save', 'checkpoint', 'all_checkpoints']), 'every_save'),
+    hub_revision: nullable(text('a branch')),
+
+    device: optional(deviceField, 'auto'),
     threads: nullable(integer({ min: 1, max: 256 })),
     memory: optional(oneOf(['auto', 'lean', 'fast']), 'auto'),
-    plugins: optional<readonly string[]>(listOf(text('the name or path of a module')), []),
+    plugins: optional(listOf(moduleField), []),
   },
   'expected a mapping',
 )
+
+/** The schema, whose keys and input are those of `FinetuneInput`, neither more nor less. */
+export const finetuneSchema: Field<FinetuneFields, FinetuneInput> = takes<FinetuneInput>()(schema)

@@ -1,0 +1,276 @@
+/**
+ * A fine-tuning run as a program writes it: the keys of the YAML file, as axolotl names them, for editors and compilers. null and
+ * leaving a key out are the same.
+ *
+ * Types only; `finetune-schema.ts` checks the values, and the compiler that both say the same. The comments are those of `key-docs.ts`;
+ * `bun scripts/key-docs.ts --write` puts them here.
+ */
+import type { DeviceName } from '../cuda/mod.ts'
+import type { DatasetInput } from '../data/mod.ts'
+import type { LrScheduler, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
+import type { NamedInput, OpenName } from './named.ts'
+import type { OptimizerName } from './optimizer-names.ts'
+
+/** One of them or a list. */
+export type OneOrMore<T> = T | readonly T[]
+
+/** Each of the keys may be left out or null. */
+export type Nullable<T> = { readonly [K in keyof T]?: T[K] | null | undefined }
+
+export interface FinetuneInput {
+  // ---- Model
+  /**
+   * a name on the hub (`org/name`, `org/name@revision`, `org/name/file.gguf`), a folder, or a `.gguf` file
+   */
+  readonly base_model: string
+  /** a branch, a tag or a commit */
+  readonly revision_of_model?: string | null | undefined
+  /**
+   * use only what is in the local cache of the hub; not set: as `HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE`
+   * say
+   */
+  readonly offline?: boolean | null | undefined
+  /**
+   * `cpu`; `cuda` or `cuda:1`, an NVIDIA GPU (8.0 and newer); `auto`: the first GPU if it can be used, else
+   * the CPU, and the summary says why. `cuda-emulated` runs the GPU kernels on the CPU, for tests. Default:
+   * `auto`
+   */
+  readonly device?: DeviceName | null | undefined
+  /** as many as there are cores; at most 256 */
+  readonly threads?: number | null | undefined
+  /**
+   * `lean` makes the outputs of norms and gates again in the backward pass instead of keeping them, and runs
+   * the first eighth of the blocks again: the same bits, less memory; `fast` keeps them; `auto` decides by
+   * the memory that is free, and the summary says why. Default: `auto`
+   */
+  readonly memory?: 'auto' | 'lean' | 'fast' | null | undefined
+  /**
+   * `auto` computes as the checkpoint is stored (GGUF: f32; f16: bf16); `true`, `full` or `false` decide.
+   * Default: `auto`
+   */
+  readonly bf16?: 'auto' | 'full' | boolean | null | undefined
+
+  // ---- Adapter
+  /** `lora`, the name of a plugin's adapter, or `none` (also when not set): all weights are trained */
+  readonly adapter?: OpenName<'lora' | 'none'> | null | undefined
+  /** modules to load: a path such as `./mine.ts`, or a package (plugins.md). Default: `[]` */
+  readonly plugins?: readonly string[] | null | undefined
+  /** options of a plugin's adapter, which checks them itself. Default: `{}` */
+  readonly adapter_options?: Readonly<Record<string, unknown>> | null | undefined
+  /**
+   * packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`,
+   * `double_quant`), `int8`, `ternary`, or the name of a plugin's; options as in `{ name: nf4, double_quant:
+   * false }`
+   */
+  readonly quantizer?: NamedInput<'nf4' | 'fp4' | 'int8' | 'ternary'> | null | undefined
+  /** start from this adapter instead of a fresh one */
+  readonly lora_model_dir?: string | null | undefined
+  /** rank. Default: `8` */
+  readonly lora_r?: number | null | undefined
+  /** the update is scaled by alpha / rank. Default: `8` */
+  readonly lora_alpha?: number | null | undefined
+  /** chance to drop an input of the update, below 1. Default: `0` */
+  readonly lora_dropout?: number | null | undefined
+  /**
+   * name endings, or a regular expression on the whole path; not set: `q_proj` and `v_proj` (gpt2: `c_attn`).
+   * For every adapter
+   */
+  readonly lora_target_modules?: readonly string[] | string | null | undefined
+  /** all linear layers but the output head. For every adapter. Default: `false` */
+  readonly lora_target_linear?: boolean | null | undefined
+  /** layers that are left out. For every adapter */
+  readonly lora_exclude_modules?: readonly string[] | string | null | undefined
+  /** only these layer numbers. For every adapter */
+  readonly peft_layers_to_transform?: readonly number[] | number | null | undefined
+  /** other ranks for some layers: a name or regular expression for each. Default: `{}` */
+  readonly lora_rank_pattern?: Readonly<Record<string, number>> | null | undefined
+  /** other alphas for some layers. Default: `{}` */
+  readonly lora_alpha_pattern?: Readonly<Record<string, number>> | null | undefined
+  /** scale by alpha / √rank. Default: `false` */
+  readonly peft_use_rslora?: boolean | null | undefined
+  /** `true`, `gaussian`, or `false` (both factors random, for tests). Default: `true` */
+  readonly peft_init_lora_weights?: boolean | 'gaussian' | null | undefined
+  /** only empty: training whole modules is not there yet. Default: `[]` */
+  readonly lora_modules_to_save?: readonly string[] | null | undefined
+
+  // ---- Data
+  /** a list; the keys of an entry are below */
+  readonly datasets: readonly DatasetInput[]
+  /** entries to evaluate on, instead of `val_set_size`. Default: `[]` */
+  readonly test_datasets?: readonly DatasetInput[] | null | undefined
+  /**
+   * examples kept for evaluation: a part below 1, or a number of them, from the end of the (shuffled)
+   * examples. Default: `0`
+   */
+  readonly val_set_size?: number | null | undefined
+  /**
+   * the largest part of the records of an entry that may have nothing to learn; more stops the run. Default:
+   * `0.1`
+   */
+  readonly max_skipped_share?: number | null | undefined
+  /** shuffle the examples of all datasets once, by `seed`. Default: `true` */
+  readonly shuffle_merged_datasets?: boolean | null | undefined
+  /** a folder in which tokens are kept for the next run */
+  readonly dataset_prepared_path?: string | null | undefined
+  /** the most tokens of an example, and the length of a packed row. Default: `512` */
+  readonly sequence_len?: number | null | undefined
+  /** what happens to longer examples: `drop`, `truncate` or `raise`. Default: `drop` */
+  readonly excess_length_strategy?: 'drop' | 'truncate' | 'raise' | null | undefined
+  /** shorter examples are dropped. Default: `2` */
+  readonly min_sample_len?: number | null | undefined
+  /** fill rows with whole documents; attention never crosses their borders. Default: `false` */
+  readonly sample_packing?: boolean | null | undefined
+  /** as `sample_packing` */
+  readonly eval_sample_packing?: boolean | null | undefined
+  /** learn the prompt too. Default: `false` */
+  readonly train_on_inputs?: boolean | null | undefined
+  /**
+   * examples of like length meet in a step, ordered as transformers orders them: mixed, then sorted within
+   * blocks of up to 50 steps, the longest first. Packed rows are all of one length and stay mixed. Default:
+   * `false`
+   */
+  readonly group_by_length?: boolean | null | undefined
+  /**
+   * leave out of each epoch the examples (or packed rows) that do not fill a step; other ones in each epoch.
+   * Default: `false`
+   */
+  readonly dataloader_drop_last?: boolean | null | undefined
+  /** the tokenizer's own (`tokenizer_default`), `chatml`, or `jinja` */
+  readonly chat_template?: 'tokenizer_default' | 'jinja' | 'chatml' | null | undefined
+  /** the template itself, or the path of a file with it; parsed at the start, whatever the data */
+  readonly chat_template_jinja?: string | null | undefined
+  /** tokens that end a turn; not set: the EOS token */
+  readonly eot_tokens?: readonly string[] | null | undefined
+  /**
+   * tokens of the vocabulary to use instead of the tokenizer's. Default: `{ bos_token: null, eos_token: null,
+   * pad_token: null, unk_token: null }`
+   */
+  readonly special_tokens?: Nullable<SpecialTokens> | null | undefined
+
+  // ---- Training
+  /** the highest one; `2e-4` may be written without a dot */
+  readonly learning_rate: number
+  /** may be a fraction. Default: `1` */
+  readonly num_epochs?: number | null | undefined
+  /** instead of what the epochs take; 0 and -1 are as if not set */
+  readonly max_steps?: number | null | undefined
+  /** documents, or packed rows, that are computed at once. Default: `1` */
+  readonly micro_batch_size?: number | null | undefined
+  /** micro-batches of a step; not set: 1, or what `batch_size` gives */
+  readonly gradient_accumulation_steps?: number | null | undefined
+  /** documents of a step: `micro_batch_size` × accumulation */
+  readonly batch_size?: number | null | undefined
+  /** as `micro_batch_size` */
+  readonly eval_batch_size?: number | null | undefined
+  /**
+   * `adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here;
+   * `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does,
+   * for tensors from 4096 elements; or the name of a plugin's. Default: `adamw_torch_fused`
+   */
+  readonly optimizer?: OpenName<OptimizerName> | null | undefined
+  /** options of a plugin's optimizer, which checks them itself. Default: `{}` */
+  readonly optim_args?: Readonly<Record<string, unknown>> | null | undefined
+  /**
+   * what happens to the gradients before they are clipped: names, or mappings with `name` and options; `clip`
+   * is built in. Default: `[]`
+   */
+  readonly transforms?: OneOrMore<NamedInput<'clip'>> | null | undefined
+  /** the loss: a name, or a mapping with `name` and options. Default: `cross_entropy` */
+  readonly objective?: NamedInput<'cross_entropy'> | null | undefined
+  /**
+   * what wraps the training step: one or a list of names or mappings, the first is the outermost. Default:
+   * `[]`
+   */
+  readonly strategy?: OneOrMore<NamedInput> | null | undefined
+  /** the order of the examples: a plugin's name or mapping; not set: a shuffle by `seed` and epoch */
+  readonly sampler?: NamedInput | null | undefined
+  /** decay of the first moment of AdamW. Default: `0.9` */
+  readonly adam_beta1?: number | null | undefined
+  /** decay of the second moment of AdamW. Default: `0.999` */
+  readonly adam_beta2?: number | null | undefined
+  /** added to the root of the second moment, so that nothing is divided by 0. Default: `1e-8` */
+  readonly adam_epsilon?: number | null | undefined
+  /**
+   * decoupled; biases and the weights of norms do not decay, as with transformers. Embeddings do. Default:
+   * `0`
+   */
+  readonly weight_decay?: number | null | undefined
+  /** gradients are scaled down to this norm; 0 does not clip. Default: `1` */
+  readonly max_grad_norm?: number | null | undefined
+  /**
+   * `cosine`, `linear`, `constant`, `constant_with_warmup`, `warmup_stable_decay` (or `wsd`). Default:
+   * `cosine`
+   */
+  readonly lr_scheduler?: LrScheduler | 'wsd' | null | undefined
+  /**
+   * for `warmup_stable_decay`; not set: a tenth of the steps, down to 0. Default: `{ num_decay_steps: null,
+   * min_lr_ratio: null }`
+   */
+  readonly lr_scheduler_kwargs?: Nullable<LrSchedulerOptions> | null | undefined
+  /** cosine never falls below this part of the highest */
+  readonly cosine_min_lr_ratio?: number | null | undefined
+  /** not set: 3 % of the steps, at most 100 */
+  readonly warmup_steps?: number | null | undefined
+  /** the same as a part of all steps; `warmup_steps: 0` beside it is no warm-up */
+  readonly warmup_ratio?: number | null | undefined
+  /**
+   * less memory, one more forward pass; `offload`, `offload_disk` and `unsloth` are read as `true`. Default:
+   * `false`
+   */
+  readonly gradient_checkpointing?: boolean | 'offload' | 'offload_disk' | 'unsloth' | null | undefined
+  /** decides order, initial values and dropout. Default: `42` */
+  readonly seed?: number | null | undefined
+
+  // ---- Evaluating, saving, stopping
+  /** `no`, `steps` or `epoch`; seldom needed beside the next two */
+  readonly eval_strategy?: 'no' | 'steps' | 'epoch' | null | undefined
+  /** steps between evaluations, or below 1 a part of all steps; 0: none */
+  readonly eval_steps?: number | null | undefined
+  /**
+   * counted in the steps that are run: 4 with `max_steps: 8` and one epoch is every 2 steps. Neither set: at
+   * the end of each epoch where there is something to evaluate on; 0: none
+   */
+  readonly evals_per_epoch?: number | null | undefined
+  /** `no`, `steps` or `epoch` */
+  readonly save_strategy?: 'no' | 'steps' | 'epoch' | null | undefined
+  /** steps between checkpoints, or below 1 a part of all steps; 0: none */
+  readonly save_steps?: number | null | undefined
+  /** as `evals_per_epoch`. Neither set: at the end of each epoch; 0: only at the end */
+  readonly saves_per_epoch?: number | null | undefined
+  /** keep the newest checkpoints, so many; the best one stays. Default: `4` */
+  readonly save_total_limit?: number | null | undefined
+  /** save the weights of the best evaluation. Not set: with `early_stopping_patience` only */
+  readonly load_best_model_at_end?: boolean | null | undefined
+  /** stop after so many evaluations without a better one */
+  readonly early_stopping_patience?: number | null | undefined
+  /** stop when the loss stays above this */
+  readonly loss_watchdog_threshold?: number | null | undefined
+  /** for so many steps. Default: `3` */
+  readonly loss_watchdog_patience?: number | null | undefined
+  /** lines printed when the output is no terminal; `metrics.jsonl` has every step. Default: `1` */
+  readonly logging_steps?: number | null | undefined
+  /**
+   * who watches the run besides metrics.jsonl and the terminal: names, or mappings with `name` and options.
+   * Default: `[]`
+   */
+  readonly monitors?: OneOrMore<NamedInput> | null | undefined
+  /** the adapter (or the model), `metrics.jsonl`, and `checkpoint-N` folders. Default: `./model-out` */
+  readonly output_dir?: string | null | undefined
+  /** a checkpoint's folder */
+  readonly resume_from_checkpoint?: string | null | undefined
+  /** go on from the newest checkpoint if there is one; `--resume` insists on one. Default: `false` */
+  readonly auto_resume_from_checkpoints?: boolean | null | undefined
+  /**
+   * push the result to this repository of the hub (`org/name`, private, made when it is not there); needs
+   * `HF_TOKEN`. A push that fails never ends the run
+   */
+  readonly hub_model_id?: string | null | undefined
+  /**
+   * `end`: at the end; `every_save`: also the weights of each checkpoint, which the run waits for;
+   * `checkpoint`: besides, the newest checkpoint as `last-checkpoint`, to resume from; `all_checkpoints`:
+   * every checkpoint as its folder. Default: `every_save`
+   */
+  readonly hub_strategy?: 'end' | 'every_save' | 'checkpoint' | 'all_checkpoints' | null | undefined
+  /** a branch of the repository; made when it is not there */
+  readonly hub_revision?: string | null | undefined
+}

@@ -1,0 +1,126 @@
+/**
+ * What is said of each key of a run: the one place. docs/yaml.md, the comments of `FinetuneInput` and the JSON Schema have it from
+ * here; `bun scripts/key-docs.ts --write` puts it there.
+ */
+
+import type { FinetuneInput } from './finetune-input.ts'
+
+/** Markdown; links start in docs/. */
+export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
+  // Model
+  base_model:
+    'a name on the hub (`org/name`, `org/name@revision`, `org/name/file.gguf`), a folder, or a `.gguf` file',
+  revision_of_model: 'a branch, a tag or a commit',
+  offline:
+    'use only what is in the local cache of the hub; not set: as `HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE` say',
+  device:
+    '`cpu`; `cuda` or `cuda:1`, an NVIDIA GPU (8.0 and newer); `auto`: the first GPU if it can be used, else the CPU, and the summary says why. `cuda-emulated` runs the GPU kernels on the CPU, for tests',
+  threads: 'as many as there are cores; at most 256',
+  memory:
+    '`lean` makes the outputs of norms and gates again in the backward pass instead of keeping them, and runs the first eighth of the blocks again: the same bits, less memory; `fast` keeps them; `auto` decides by the memory that is free, and the summary says why',
+  bf16: '`auto` computes as the checkpoint is stored (GGUF: f32; f16: bf16); `true`, `full` or `false` decide',
+  // Adapter
+  adapter: "`lora`, the name of a plugin's adapter, or `none` (also when not set): all weights are trained",
+  plugins: 'modules to load: a path such as `./mine.ts`, or a package ([plugins.md](plugins.md))',
+  adapter_options: "options of a plugin's adapter, which checks them itself",
+  quantizer:
+    "packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`, `double_quant`), `int8`, `ternary`, or the name of a plugin's; options as in `{ name: nf4, double_quant: false }`",
+  lora_model_dir: 'start from this adapter instead of a fresh one',
+  lora_r: 'rank',
+  lora_alpha: 'the update is scaled by alpha / rank',
+  lora_dropout: 'chance to drop an input of the update, below 1',
+  lora_target_modules:
+    'name endings, or a regular expression on the whole path; not set: `q_proj` and `v_proj` (gpt2: `c_attn`). For every adapter',
+  lora_target_linear: 'all linear layers but the output head. For every adapter',
+  lora_exclude_modules: 'layers that are left out. For every adapter',
+  peft_layers_to_transform: 'only these layer numbers. For every adapter',
+  lora_rank_pattern: 'other ranks for some layers: a name or regular expression for each',
+  lora_alpha_pattern: 'other alphas for some layers',
+  peft_use_rslora: 'scale by alpha / √rank',
+  peft_init_lora_weights: '`true`, `gaussian`, or `false` (both factors random, for tests)',
+  lora_modules_to_save: 'only empty: training whole modules is not there yet',
+  // Data
+  datasets: 'a list; the keys of an entry are below',
+  test_datasets: 'entries to evaluate on, instead of `val_set_size`',
+  val_set_size:
+    'examples kept for evaluation: a part below 1, or a number of them, from the end of the (shuffled) examples',
+  max_skipped_share:
+    'the largest part of the records of an entry that may have nothing to learn; more stops the run',
+  shuffle_merged_datasets: 'shuffle the examples of all datasets once, by `seed`',
+  dataset_prepared_path: 'a folder in which tokens are kept for the next run',
+  sequence_len: 'the most tokens of an example, and the length of a packed row',
+  excess_length_strategy: 'what happens to longer examples: `drop`, `truncate` or `raise`',
+  min_sample_len: 'shorter examples are dropped',
+  sample_packing: 'fill rows with whole documents; attention never crosses their borders',
+  eval_sample_packing: 'as `sample_packing`',
+  train_on_inputs: 'learn the prompt too',
+  group_by_length:
+    'examples of like length meet in a step, ordered as transformers orders them: mixed, then sorted within blocks of up to 50 steps, the longest first. Packed rows are all of one length and stay mixed',
+  dataloader_drop_last:
+    'leave out of each epoch the examples (or packed rows) that do not fill a step; other ones in each epoch',
+  chat_template: "the tokenizer's own (`tokenizer_default`), `chatml`, or `jinja`",
+  chat_template_jinja:
+    'the template itself, or the path of a file with it; parsed at the start, whatever the data',
+  eot_tokens: 'tokens that end a turn; not set: the EOS token',
+  special_tokens: "tokens of the vocabulary to use instead of the tokenizer's",
+  // Training
+  learning_rate: 'the highest one; `2e-4` may be written without a dot',
+  num_epochs: 'may be a fraction',
+  max_steps: 'instead of what the epochs take; 0 and -1 are as if not set',
+  micro_batch_size: 'documents, or packed rows, that are computed at once',
+  gradient_accumulation_steps: 'micro-batches of a step; not set: 1, or what `batch_size` gives',
+  batch_size: 'documents of a step: `micro_batch_size` × accumulation',
+  eval_batch_size: 'as `micro_batch_size`',
+  optimizer:
+    "`adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here; `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does, for tensors from 4096 elements; or the name of a plugin's",
+  optim_args: "options of a plugin's optimizer, which checks them itself",
+  transforms:
+    'what happens to the gradients before they are clipped: names, or mappings with `name` and options; `clip` is built in',
+  objective: 'the loss: a name, or a mapping with `name` and options',
+  strategy: 'what wraps the training step: one or a list of names or mappings, the first is the outermost',
+  sampler: "the order of the examples: a plugin's name or mapping; not set: a shuffle by `seed` and epoch",
+  adam_beta1: 'decay of the first moment of AdamW',
+  adam_beta2: 'decay of the second moment of AdamW',
+  adam_epsilon: 'added to the root of the second moment, so that nothing is divided by 0',
+  weight_decay:
+    'decoupled; biases and the weights of norms do not decay, as with transformers. Embeddings do',
+  max_grad_norm: 'gradients are scaled down to this norm; 0 does not clip',
+  lr_scheduler: '`cosine`, `linear`, `constant`, `constant_with_warmup`, `warmup_stable_decay` (or `wsd`)',
+  lr_scheduler_kwargs: 'for `warmup_stable_decay`; not set: a tenth of the steps, down to 0',
+  cosine_min_lr_ratio: 'cosine never falls below this part of the highest',
+  warmup_steps: 'not set: 3 % of the steps, at most 100',
+  warmup_ratio: 'the same as a part of all steps; `warmup_steps: 0` beside it is no warm-up',
+  gradient_checkpointing:
+    'less memory, one more forward pass; `offload`, `offload_disk` and `unsloth` are read as `true`',
+  seed: 'decides order, initial values and dropout',
+  // Evaluating, saving, stopping
+  eval_strategy: '`no`, `steps` or `epoch`; seldom needed beside the next two',
+  eval_steps: 'steps between evaluations, or below 1 a part of all steps; 0: none',
+  evals_per_epoch:
+    'counted in the steps that are run: 4 with `max_steps: 8` and one epoch is every 2 steps. Neither set: at the end of each epoch where there is something to evaluate on; 0: none',
+  save_strategy: '`no`, `steps` or `epoch`',
+  save_steps: 'steps between checkpoints, or below 1 a part of all steps; 0: none',
+  saves_per_epoch: 'as `evals_per_epoch`. Neither set: at the end of each epoch; 0: only at the end',
+  save_total_limit: 'keep the newest checkpoints, so many; the best one stays',
+  load_best_model_at_end:
+    'save the weights of the best evaluation. Not set: with `early_stopping_patience` only',
+  early_stopping_patience: 'stop after so many evaluations without a better one',
+  loss_watchdog_threshold: 'stop when the loss stays above this',
+  loss_watchdog_patience: 'for so many steps',
+  logging_steps: 'lines printed when the output is no terminal; `metrics.jsonl` has every step',
+  monitors:
+    'who watches the run besides metrics.jsonl and the terminal: names, or mappings with `name` and options',
+  output_dir: 'the adapter (or the model), `metrics.jsonl`, and `checkpoint-N` folders',
+  resume_from_checkpoint: "a checkpoint's folder",
+  hub_model_id:
+    'push the result to this repository of the hub (`org/name`, private, made when it is not there); needs `HF_TOKEN`. A push that fails never ends the run',
+  hub_strategy:
+    '`end`: at the end; `every_save`: also the weights of each checkpoint, which the run waits for; `checkpoint`: besides, the newest checkpoint as `last-checkpoint`, to resume from; `all_checkpoints`: every checkpoint as its folder',
+  hub_revision: 'a branch of the repository; made when it is not there',
+  auto_resume_from_checkpoints: 'go on from the newest checkpoint if there is one; `--resume` insists on one',
+}
+
+/** A text of `key-docs.ts` without links, for editors. */
+export function plainDoc(markdown: string): string {
+  return markdown.replace(/\[([^\]]+)\]\([^)]+\)/g, '$1')
+}
