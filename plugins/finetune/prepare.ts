@@ -9,57 +9,31 @@ import {
   type FloatDType,
   leadLength,
   type Model,
-  type Plugin,
   TrituneError,
 } from '../../core/mod.ts'
-import { IGNORE, loadDataset, type TokenizedExample } from '../data/mod.ts'
+import { IGNORE, type TokenizedExample } from '../data/mod.ts'
 import { loadModel, storedDType } from '../models/mod.ts'
 import { trainAllWeights } from '../peft/mod.ts'
-import { atKey, atNamedKey } from './at-key.ts'
-import { baseModelFiles, ofBaseModel } from './base-model-files.ts'
+import { ofBaseModel } from './base-model-files.ts'
 import type { FinetuneConfig } from './config.ts'
-import { checkEarly } from './early-checks.ts'
 import { unusedCapabilities } from './load-plugins.ts'
 import { estimateMemory } from './estimate.ts'
 import { type MemoryMode, memoryMode } from './memory-mode.ts'
-import { createPlan } from './plan.ts'
 import { fitting } from './out-of-memory.ts'
 import { packLayers } from './quantizers.ts'
 import type { Run } from './run.ts'
-import { expectChatTemplate, openTokenizer } from './run-tokenizer.ts'
+import { openInputs, type PrepareOptions } from './run-inputs.ts'
 import { weightDecays } from './weight-decay.ts'
 
-export interface PrepareOptions {
-  /** More plugins than the file names: their adapters and models can be asked for by name. */
-  readonly plugins?: readonly Plugin[]
-  readonly device?: Device
-  readonly onDownload?: (progress: {
-    readonly file: string
-    readonly received: number
-    readonly total: number
-  }) => void
-  /** Told what takes time while the model is found: who is waited for, what is checked. */
-  readonly onNote?: (text: string) => void
-}
-
 /** Opens everything; when something fails, what was opened before is closed and the error goes on. */
-export async function prepareRun(
-  config: FinetuneConfig,
-  { plugins: more = [], device: given, onDownload, onNote }: PrepareOptions = {},
-): Promise<Run> {
+export async function prepareRun(config: FinetuneConfig, options: PrepareOptions = {}): Promise<Run> {
   using open = new Disposables()
-  const early = await checkEarly(config, { plugins: more, device: given })
-  const { plugins: loaded, parts, openAdapter } = early
-  const { device, reason, note } = early.opened
-  const host = open.use(early.host)
-  const base = baseModelFiles(config, host, { onProgress: onDownload, onNote })
-  const modelPath = await base.small()
-  const tokenizer = atKey(['base_model'], () => openTokenizer(modelPath, config))
-  expectChatTemplate(tokenizer, config)
-  const data = atNamedKey(() => loadDataset(config, tokenizer, host.all('dataset')))
-  const lengths = data.train.map(({ ids }) => ids.length)
-  const sampler = disposing(open, parts.sampler({ lengths, seed: config.seed }))
-  const plan = atNamedKey(() => createPlan(config, data.train, sampler))
+  const inputs = await openInputs(config, options)
+  const host = open.use(inputs.host)
+  const sampler = disposing(open, inputs.sampler)
+  const { base, modelPath, tokenizer, data, plan } = inputs
+  const { plugins: loaded, parts, openAdapter, opened } = inputs.early
+  const { device, reason, note } = opened
   await base.whole()
   const dtype = computeDType(config, modelPath)
   const quantizer = parts.quantizer()
