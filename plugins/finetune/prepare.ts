@@ -16,7 +16,6 @@ import { trainAllWeights } from '../peft/mod.ts'
 import { ofBaseModel } from './base-model-files.ts'
 import type { FinetuneConfig } from './config.ts'
 import { checkContextLength } from './context-length.ts'
-import { unusedCapabilities } from './load-plugins.ts'
 import { estimateMemory } from './estimate.ts'
 import { type MemoryMode, memoryMode } from './memory-mode.ts'
 import { fitting } from './out-of-memory.ts'
@@ -91,13 +90,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
     sampler,
     plan,
     memory: memoryMode(config.memory, device, needed),
-    notes: [
-      ...(note ? [note] : []),
-      ...slowDType(device, dtype),
-      ...config.notes,
-      ...plan.notes,
-      ...unusedCapabilities(loaded.map(({ plugin }) => plugin)),
-    ],
+    notes: [...(note ? [note] : []), ...slowDType(device, dtype), ...config.notes, ...plan.notes],
     [Symbol.dispose]: () => owned.dispose(),
   }
 }
