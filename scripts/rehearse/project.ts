@@ -62,8 +62,13 @@ export async function useAsStranger(
   const [train] = await timed(() => run(runtime.tritune(['finetune', 'my.yaml']), at))
   const text = await run(
     runtime.tritune([
-      ...['generate', './model', '--adapter', './adapter', '--plugin', PLUGIN],
-      ...['--prompt', 'The captain stood', '--max-new-tokens', '24', '--device', 'cpu'],
+      'generate',
+      './model',
+      '--adapter=./adapter',
+      `--plugin=${PLUGIN}`,
+      '--prompt=The captain stood',
+      '--max-new-tokens=24',
+      '--device=cpu',
     ]),
     at,
   )
