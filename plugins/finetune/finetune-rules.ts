@@ -5,6 +5,8 @@
  */
 import type { ConfigFailure, ConfigRule } from '../../core/contracts/config.ts'
 import { nearestNames } from '../../core/errors.ts'
+import { isDeviceName } from '../cuda/mod.ts'
+import { DEVICES } from './device-names.ts'
 import type { FinetuneFields } from './finetune-options.ts'
 import { LATER_ADAPTERS } from './later-names.ts'
 import { OPTIMIZERS } from './optimizer-names.ts'
@@ -34,6 +36,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   batchSize,
   validation,
   bestModel,
+  deviceName,
   adapterName,
   adapterOptions,
   optimizerOptions,
@@ -142,6 +145,15 @@ function bestModel(input: FinetuneFields): ConfigFailure | undefined {
     return { path: [asked], what: 'needs checkpoints, but saving is off' }
   }
   return undefined
+}
+
+/** As `adapterName`. */
+function deviceName({ device, plugins }: FinetuneFields): ConfigFailure | undefined {
+  if (isDeviceName(device) || plugins.length > 0) return undefined
+  const [near] = nearestNames(device, DEVICES, 1)
+  if (near === undefined || device.includes(near)) return undefined
+  const what = `expected one of ${DEVICES.join(', ')} (did you mean "${near}"?), got "${device}"`
+  return { path: ['device'], what }
 }
 
 /** Names of plugins are looked up when the plugins are there; without any in the file, a slip of the pen is told now. */

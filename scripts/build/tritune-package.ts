@@ -2,7 +2,9 @@
  * What goes into the package `tritune` beside what tsc makes: the bundled model, the documents, package.json.
  */
 import { copyFileSync, cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { schemaOfFinetune } from '../../plugins/finetune/json-schema.ts'
 import { ROOT } from '../_setup.ts'
+import { SCHEMA_FILE } from '../init/schema-line.ts'
 import { rootManifest, tritunePackageJson } from './manifests.ts'
 import { PLATFORM_PACKAGES } from './platform-packages.ts'
 
@@ -18,6 +20,7 @@ export function writeTritunePackage(dist: string): string {
       copyFileSync(ROOT + readme, folder + readme)
   }
   for (const file of DOCUMENTS) if (existsSync(ROOT + file)) copyFileSync(ROOT + file, folder + file)
+  writeFileSync(`${folder}${SCHEMA_FILE}`, `${JSON.stringify(schemaOfFinetune(), null, 2)}\n`)
   const files = readdirSync(folder).filter((name) => name !== 'package.json')
   const manifest = tritunePackageJson(rootManifest(), PLATFORM_PACKAGES, files.toSorted())
   writeFileSync(`${folder}package.json`, `${JSON.stringify(manifest, null, 2)}\n`)

@@ -1,6 +1,6 @@
 /**
- * Who may import whom: core stands alone, a plugin imports core and the `mod.ts` of other plugins, and nobody imports in a
- * circle, not even types. Runtime code uses `node:` builtins only, so that it runs under Bun and Deno.
+ * Who may import whom: core stands alone, a plugin imports core and the `mod.ts` of other plugins, testing/ and bench/ are
+ * for plugin authors and import both (bench/ also testing/), and nobody imports in a circle, not even types. Runtime code uses `node:` builtins only, so that it runs under Bun and Deno.
  */
 import { posix } from 'node:path'
 import { codeOnly, placeOf, readText, repositoryFiles, type Verdict, verdict } from './_files.ts'
@@ -8,7 +8,9 @@ import { codeOnly, placeOf, readText, repositoryFiles, type Verdict, verdict } f
 const IMPORT = /\b(?:from|import)\s*\(?\s*(['"])([^'"\n]+)\1/g
 
 export function checkLayers(): Verdict {
-  const files = repositoryFiles().filter((file) => /^(core|plugins)\/.*\.ts$/.test(file) || file === 'mod.ts')
+  const files = repositoryFiles().filter(
+    (file) => /^(core|plugins|testing|bench)\/.*\.ts$/.test(file) || file === 'mod.ts',
+  )
   const sources = new Map(files.map((file) => [file, readText(file)]))
   return verdict(`${files.length} files follow the layering`, [
     ...[...sources].flatMap(([file, source]) => layerProblems(file, source)),
@@ -16,7 +18,7 @@ export function checkLayers(): Verdict {
   ])
 }
 
-/** Problems of one file of core/ or plugins/, or of the root's mod.ts. */
+/** Problems of one file of core/, plugins/, testing/ or bench/, or of the root's mod.ts. */
 export function layerProblems(file: string, source: string): string[] {
   const problems: string[] = []
   for (const { specifier, index } of importsOf(source)) {
@@ -81,6 +83,8 @@ function forbidden(file: string, specifier: string): string | null {
   const [ownLayer, ownPlugin] = file.split('/')
   if (layer === 'core') return null
   if (ownLayer === 'core') return 'core imports core only'
+  if (layer === ownLayer && (layer === 'testing' || layer === 'bench')) return null
+  if (ownLayer === 'bench' && layer === 'testing') return null
   if (layer !== 'plugins')
     return `a ${ownLayer === 'plugins' ? 'plugin' : 'public module'} imports core and plugins only`
   if (plugin === ownPlugin || target === `plugins/${plugin}/mod.ts`) return null

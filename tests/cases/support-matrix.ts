@@ -3,7 +3,7 @@
  */
 import type { Device } from '../../core/mod.ts'
 import * as ops from '../../core/ops/mod.ts'
-import { isOp } from './wide-device.ts'
+import { isOp } from '../../testing/ops/wide-device.ts'
 
 export interface SupportRow {
   readonly op: string

@@ -37,7 +37,7 @@ import {
   useDevice,
   withNoise,
 } from '../../core/mod.ts'
-import { createWideDevice, type WideDevice } from '../cases/wide-device.ts'
+import { createWideDevice, type WideDevice } from '../../testing/ops/wide-device.ts'
 
 const X = [0.5, -1, 2, 1.5, 0.25, -0.75]
 const W = [1, 2, -1, 0.5, 0, 3, -2, 1, 1]

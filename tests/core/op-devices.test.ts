@@ -4,8 +4,8 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { explain, tensor, tensorScope } from '../../core/mod.ts'
 import { openCpuOrReference } from '../../plugins/cpu/mod.ts'
-import { expectAsReference, resultsOn } from '../cases/compare-devices.ts'
-import { OP_CASES } from '../cases/ops.ts'
+import { expectAsReference, resultsOn } from '../../testing/ops/compare-devices.ts'
+import { OP_CASES } from '../../testing/ops/ops.ts'
 import { supportMatrix } from '../cases/support-matrix.ts'
 import { rmsNormForward } from '../../core/ops/mod.ts'
 

@@ -3,8 +3,8 @@
  */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { referenceDevice } from '../../core/mod.ts'
-import { expectAsReference } from '../cases/compare-devices.ts'
-import { OP_CASES } from '../cases/ops.ts'
+import { expectAsReference } from '../../testing/ops/compare-devices.ts'
+import { OP_CASES } from '../../testing/ops/ops.ts'
 import { HAS_EMULATOR, openEmulated } from './_emulated.ts'
 
 describe.if(HAS_EMULATOR)('the CUDA kernels give what the reference gives', () => {

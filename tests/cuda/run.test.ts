@@ -9,7 +9,7 @@ import type { RunEvent } from '../../core/mod.ts'
 import { prepareRun, summarize, train, trainStep } from '../../plugins/finetune/mod.ts'
 import { loadModel } from '../../plugins/models/mod.ts'
 import { loadAdapter, mergedSources } from '../../plugins/peft/mod.ts'
-import { firstDifference } from '../cases/difference.ts'
+import { firstDifference } from '../../testing/ops/difference.ts'
 import { type Changes, cpu, fileBytes, type Workspace, workspace } from '../plugins/finetune/_run.ts'
 import { HAS_EMULATOR, openEmulated } from './_emulated.ts'
 

@@ -5,8 +5,8 @@
 import { afterAll, beforeAll, describe, test } from 'bun:test'
 import { type Device, referenceDevice, tensorScope, useDevice } from '../../core/mod.ts'
 import { type Isa, openCpu } from '../../plugins/cpu/mod.ts'
-import { caseInputs, type OpCase, runCase } from '../cases/op-case.ts'
-import { QUANTIZED_CASES } from '../cases/quantized-ops.ts'
+import { caseInputs, type OpCase, runCase } from '../../testing/ops/op-case.ts'
+import { QUANTIZED_CASES } from '../../testing/ops/quantized-ops.ts'
 import { run } from './_header.ts'
 import { reachableIsas } from './_library.ts'
 

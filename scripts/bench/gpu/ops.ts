@@ -2,9 +2,9 @@
  * Every case of the op table on the device against the f64 reference, with fresh random inputs, twice: the same bits.
  */
 import { createRandom, referenceDevice, tensorScope, useDevice, type Device } from '../../../core/mod.ts'
-import { firstDifference, TOLERANCE } from '../../../tests/cases/difference.ts'
-import { caseInputs, type OpCase, runCase } from '../../../tests/cases/op-case.ts'
-import { OP_CASES } from '../../../tests/cases/ops.ts'
+import { firstDifference, TOLERANCE } from '../../../testing/ops/difference.ts'
+import { caseInputs, type OpCase, runCase } from '../../../testing/ops/op-case.ts'
+import { OP_CASES } from '../../../testing/ops/ops.ts'
 import { type GpuOptions, messageOf, type Rig } from './rig.ts'
 
 export function ops({ device, options, report }: Rig): void {

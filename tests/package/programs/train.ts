@@ -56,8 +56,6 @@ export const unused: FinetuneInput = { ...base, flash_attention: true }
 export const text: FinetuneInput = { ...base, lora_r: '16' }
 // @ts-expect-error: none of the values
 export const value: FinetuneInput = { ...base, memory: 'less' }
-// @ts-expect-error: none of the devices
-export const device: FinetuneInput = { ...base, device: 'gpu' }
 // @ts-expect-error: no such key of an entry
 export const entry: FinetuneInput = { ...base, datasets: [{ path: 'x', pth: 'y' }] }
 // @ts-expect-error: none of the values

@@ -25,6 +25,8 @@ export interface WideDevice extends Device {
   /** A tensor that is exactly these numbers. */
   tensor(values: Float64Array, shape: Shape): Tensor
   valuesOf(tensor: Tensor): Float64Array
+  /** Overwrites a tensor with exactly these numbers. */
+  assign(tensor: Tensor, values: Float64Array): void
   /** The ops that ran, and with which parameters, in order. */
   readonly ran: { readonly op: OpKey; readonly params: unknown; readonly outputs: OpOutputs }[]
 }
@@ -91,6 +93,7 @@ export function createWideDevice(): WideDevice {
       return made
     },
     valuesOf,
+    assign: write,
     ran,
   }
   return device
