@@ -32,7 +32,7 @@ beforeAll(() => {
     copyFileSync(join(ROOT, 'docs/examples', name), join(project.path, name))
   for (const name of ['train.ts', 'parts.ts'])
     copyFileSync(join(import.meta.dir, 'programs', name), join(project.path, name))
-}, 120_000)
+}, 300_000)
 
 afterAll(() => project[Symbol.dispose]())
 
@@ -55,6 +55,10 @@ function messages(command: readonly string[], settings?: object): string {
     env: { ...process.env, NO_COLOR: '1' },
   })
   return status === 0 ? '' : `${stdout}${stderr}`
+}
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '')
 }
 
 const TSC_7 = [process.execPath, join(MODULES, 'typescript/bin/tsc')]
@@ -134,7 +138,7 @@ describe('the types of the package', () => {
     ({ compiler, settings }) => {
       expect(messages([...compiler, '-p', '.'], settings)).toBe('')
     },
-    120_000,
+    300_000,
   )
 
   test.each(compilers)(
@@ -144,7 +148,7 @@ describe('the types of the package', () => {
       expect(messages([...compiler, '--init'])).toBe('')
       expect(messages([...compiler, '-p', '.', '--noEmit'])).toBe('')
     },
-    120_000,
+    300_000,
   )
 
   test('compile under bun check and deno check', () => {
@@ -153,7 +157,7 @@ describe('the types of the package', () => {
     writeFileSync(join(project.path, 'deno.json'), '{ "nodeModulesDir": "manual" }')
     expect(messages([join(MODULES, '.bin/deno'), 'check', ...PROGRAMS])).toBe('')
     rmSync(join(project.path, 'deno.json'))
-  }, 120_000)
+  }, 300_000)
 
   test('name no type of a runtime, where there is none', () => {
     const bare = { ...STRICTEST, lib: ['ES2022'], types: [], ...BUNDLER }
@@ -164,10 +168,10 @@ describe('the types of the package', () => {
     const files = globSync('**/*.d.ts', { cwd: installed })
     expect(files.length).toBeGreaterThan(300)
     const naming = files.filter((file) =>
-      /from ['"]bun|types="bun|\bBun\./.test(readFileSync(installed + file, 'utf8')),
+      /from ['"]bun|types="bun|\bBun\./.test(withoutComments(readFileSync(installed + file, 'utf8'))),
     )
     expect(naming).toEqual([])
-  }, 120_000)
+  }, 300_000)
 
   test('show what is said of a key', () => {
     const text = readFileSync(join(installed, 'plugins/finetune/finetune-input.d.ts'), 'utf8')
@@ -190,5 +194,5 @@ describe('the checkout', () => {
     }
     expect(check([join(MODULES, '.bin/bun'), 'check', '--no-script', '--no-pretty'])).toBe('')
     expect(check([join(MODULES, '.bin/deno'), 'check', '--no-lock', 'mod.ts'])).toBe('')
-  }, 120_000)
+  }, 300_000)
 })
