@@ -19,13 +19,18 @@ export type Advice =
 
 export function adviseRuntime({ versions, env }: ProcessFacts): Advice {
   if (versions.bun !== undefined || versions.deno !== undefined) return { kind: 'go' }
-  const withBun = (env['npm_config_user_agent'] ?? '').startsWith('bun/')
-  // `bunx` lies beside the `bun` that it is.
-  const executable = (env['npm_execpath'] ?? '').replace(/\bbunx(\.exe)?$/, 'bun$1')
-  if (withBun && /\bbun(\.exe)?$/.test(executable)) return { kind: 'start-bun', executable }
+  const executable = bunOf(env)
+  if (executable !== null) return { kind: 'start-bun', executable }
   if (Number(versions.node.split('.')[0]) >= NODE) return { kind: 'go' }
   return {
     kind: 'refuse',
     message: `tritune needs Node ${NODE} or newer, and this is ${versions.node}\n  → update Node, or use Bun: bunx tritune`,
   }
+}
+
+/** The Bun that started this: `bunx` is a name of the same program, in the same folder. */
+function bunOf(env: ProcessFacts['env']): string | null {
+  if (!(env['npm_config_user_agent'] ?? '').startsWith('bun/')) return null
+  const path = /^(.*[\\/])?bunx?(\.exe)?$/.exec(env['npm_execpath'] ?? '')
+  return path === null ? null : `${path[1] ?? ''}bun${path[2] ?? ''}`
 }

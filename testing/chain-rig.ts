@@ -108,9 +108,9 @@ export function openChain(
     },
     effective: ({ gradScale }) =>
       new Map(
-        [...weights].map(([name, { grad }]) => [
+        [...weights].map(([name, { grad, size }]) => [
           name,
-          grad?.toArray().map((value) => value * gradScale) ?? new Float32Array(),
+          grad?.toArray().map((value) => value * gradScale) ?? new Float32Array(size),
         ]),
       ),
     [Symbol.dispose]() {

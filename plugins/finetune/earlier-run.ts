@@ -9,6 +9,7 @@ import { basename, join } from 'node:path'
 import { removeFolderAtomic, writeFileAtomic } from '../../core/files/atomic.ts'
 import { fileError } from '../../core/files/files.ts'
 import { TrituneError } from '../../core/mod.ts'
+import type { TrainingFacts } from '../hub/mod.ts'
 import { listCheckpoints } from './checkpoints.ts'
 
 export const FINISHED_FILE = 'finished.json'
@@ -74,9 +75,15 @@ export function refuseEarlierRun(
   })
 }
 
+export interface FinishedMark {
+  readonly steps: number
+  /** For the model card. */
+  readonly facts?: TrainingFacts
+}
+
 /** The last thing that a run writes. */
-export function markFinished(outputDir: string, { steps }: { readonly steps: number }): void {
-  writeFileAtomic(join(outputDir, FINISHED_FILE), `${JSON.stringify({ format: 1, steps })}\n`)
+export function markFinished(outputDir: string, mark: FinishedMark): void {
+  writeFileAtomic(join(outputDir, FINISHED_FILE), `${JSON.stringify({ format: 1, ...mark })}\n`)
 }
 
 /** Before the first step: what follows is not finished. */

@@ -263,4 +263,17 @@ export interface FinetuneInput {
   readonly resume_from_checkpoint?: string | null | undefined
   /** go on from the newest checkpoint if there is one; `--resume` insists on one. Default: `false` */
   readonly auto_resume_from_checkpoints?: boolean | null | undefined
+  /**
+   * push the result to this repository of the hub (`org/name`, private, made when it is not there); needs
+   * `HF_TOKEN`. A push that fails never ends the run
+   */
+  readonly hub_model_id?: string | null | undefined
+  /**
+   * `end`: at the end; `every_save`: also the weights of each checkpoint, which the run waits for;
+   * `checkpoint`: besides, the newest checkpoint as `last-checkpoint`, to resume from; `all_checkpoints`:
+   * every checkpoint as its folder. Default: `every_save`
+   */
+  readonly hub_strategy?: 'end' | 'every_save' | 'checkpoint' | 'all_checkpoints' | null | undefined
+  /** a branch of the repository; made when it is not there */
+  readonly hub_revision?: string | null | undefined
 }

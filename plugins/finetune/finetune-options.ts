@@ -136,6 +136,11 @@ export interface FinetuneOptions {
   readonly output_dir: string
   readonly resume_from_checkpoint: string | null
   readonly auto_resume_from_checkpoints: boolean
+  /** Repository of the hub that the run is pushed to. */
+  readonly hub_model_id: string | null
+  /** When and what: see `publish.ts`. */
+  readonly hub_strategy: 'end' | 'every_save' | 'checkpoint' | 'all_checkpoints'
+  readonly hub_revision: string | null
 
   /** `auto`: a GPU if one can be used, else the CPU. */
   /** `auto`, `cpu`, `cuda`, `cuda:1`, `cuda-emulated`, or that of a plugin. */

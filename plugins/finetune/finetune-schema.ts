@@ -163,6 +163,12 @@ const moduleField: Field<string, string> = withJson(text('the name or path of a 
   anyOf: [{ enum: Object.keys(IGNORED_PLUGINS) }, { ...NON_EMPTY, not: { pattern: '^axolotl\\.' } }],
 })
 
+/** Checked in full, with what the hub says, before the first step. */
+const hubName: Field<string, string> = v.pipe(
+  text('the name of a repository'),
+  v.regex(/^[\w.-]+\/[\w.-]+$/, 'expected org/name, a repository of the hub'),
+)
+
 const datasetList: Field<readonly DatasetOptions[], readonly DatasetInput[]> = listOf(
   datasetOptions,
   'a list of datasets',
@@ -270,6 +276,10 @@ const schema = v.strictObject(
     output_dir: optional(text('a folder'), './model-out'),
     resume_from_checkpoint: nullable(text('the folder of a checkpoint')),
     auto_resume_from_checkpoints: optional(flag(), false),
+
+    hub_model_id: nullable(hubName),
+    hub_strategy: optional(oneOf(['end', 'every_save', 'checkpoint', 'all_checkpoints']), 'every_save'),
+    hub_revision: nullable(text('a branch')),
 
     device: optional(deviceField, 'auto'),
     threads: nullable(integer({ min: 1, max: 256 })),

@@ -113,6 +113,11 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
     'who watches the run besides metrics.jsonl and the terminal: names, or mappings with `name` and options',
   output_dir: 'the adapter (or the model), `metrics.jsonl`, and `checkpoint-N` folders',
   resume_from_checkpoint: "a checkpoint's folder",
+  hub_model_id:
+    'push the result to this repository of the hub (`org/name`, private, made when it is not there); needs `HF_TOKEN`. A push that fails never ends the run',
+  hub_strategy:
+    '`end`: at the end; `every_save`: also the weights of each checkpoint, which the run waits for; `checkpoint`: besides, the newest checkpoint as `last-checkpoint`, to resume from; `all_checkpoints`: every checkpoint as its folder',
+  hub_revision: 'a branch of the repository; made when it is not there',
   auto_resume_from_checkpoints: 'go on from the newest checkpoint if there is one; `--resume` insists on one',
 }
 

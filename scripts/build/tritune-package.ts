@@ -32,7 +32,7 @@ export function writeTritunePackage(dist: string): string {
 
 /** By the command, as it needs packages that may not be there when this module is loaded. */
 function writeSchema(file: string): void {
-  const command = [`${ROOT}scripts/schema.ts`, '--out', file]
+  const command = [`${ROOT}scripts/tritune.ts`, 'schema', '--out', file]
   const { status, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' })
   if (status !== 0)
     throw new TrituneError('E_FILE', `cannot make the JSON Schema: ${stderr.trim()}`, { place: file })

@@ -36,7 +36,7 @@ export const quickstart: Command<typeof OPTIONS> = {
     const began = performance.now()
     await ensureInstalled()
     if (isCheckout()) process.chdir(ROOT)
-    const fall = await trainAndCompare([...placesOutside(), ...(values.set ?? [])])
+    const fall = await trainAndCompare(values.set ?? [])
     console.log(`time       ${((performance.now() - began) / 1000).toFixed(0)} s`)
     if (fall >= NEEDED_FALL) return
     console.error(`perplexity fell by ${percent(fall)}, expected at least ${percent(NEEDED_FALL)}`)
@@ -51,7 +51,7 @@ async function trainAndCompare(overrides: readonly string[]): Promise<number> {
   const { createProgress, evaluateLoss, prepareRun, readFinetuneConfig, summarize, train } =
     await import('../../plugins/finetune/mod.ts')
   console.log('tritune quickstart: a model that knows only presidential speeches reads Moby-Dick\n')
-  const config = readFinetuneConfig(readFileSync(`${ROOT}${CONFIG}`, 'utf8'), CONFIG, { overrides })
+  const config = readFinetuneConfig(configText(), CONFIG, { overrides })
   using run = await prepareRun(config)
   console.log(`${summarize(run).join('\n')}\n`)
 
@@ -87,20 +87,17 @@ async function trainAndCompare(overrides: readonly string[]): Promise<number> {
   const fall = 1 - show('after') / before
   const { base_model: model, output_dir: adapter } = config
   console.log(`perplexity fell by ${percent(fall)}; the adapter is in ${adapter}`)
-  console.log(`next       ${invocation('generate')} ${model} --adapter ${adapter} --prompt "${PROMPT}"`)
-  console.log(`           ${invocation('init')}   (writes a file to edit: your model, your data)`)
+  console.log(`next       bun run generate ${model} --adapter ${adapter} --prompt "${PROMPT}"`)
+  console.log(`           bun run finetune ${CONFIG}   (copy and edit it: your model, your data)`)
   return fall
 }
 
-/** Of an installed package: its files are read where it lies, and the result goes to where the person stands. */
-function placesOutside(): string[] {
-  if (isCheckout()) return []
-  const bundled = (name: string): string => JSON.stringify(`${ROOT}quickstart/${name}`)
-  return [
-    `base_model=${bundled('model')}`,
-    `datasets.0.path=${bundled('moby-dick.train.jsonl')}`,
-    `test_datasets.0.path=${bundled('moby-dick.eval.jsonl')}`,
-  ]
+/** In an installed package the model and the data lie there, and what is made belongs where the person stands. */
+function configText(): string {
+  const text = readFileSync(ROOT + CONFIG, 'utf8')
+  return isCheckout()
+    ? text
+    : text.replaceAll(/: (quickstart\/.+)/g, (_, path) => `: ${JSON.stringify(ROOT + path)}`)
 }
 
 function percent(part: number): string {

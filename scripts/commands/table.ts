@@ -67,6 +67,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./schema.ts')).schema,
   },
   {
+    name: 'push',
+    topic: 'train',
+    summary: 'upload an adapter or a model to the hub',
+    load: async () => (await import('./push.ts')).push,
+  },
+  {
+    name: 'cache',
+    topic: 'look',
+    summary: 'list the models that were downloaded, and remove them',
+    load: async () => (await import('./cache.ts')).cache,
+  },
+  {
     name: 'doctor',
     topic: 'look',
     summary: 'tell what is on this machine, and what is missing',
