@@ -151,9 +151,11 @@ function bestModel(input: FinetuneFields): ConfigFailure | undefined {
 function deviceName({ device, plugins }: FinetuneFields): ConfigFailure | undefined {
   if (isDeviceName(device) || plugins.length > 0) return undefined
   const [near] = nearestNames(device, DEVICES, 1)
-  if (near === undefined || device.includes(near)) return undefined
-  const what = `expected one of ${DEVICES.join(', ')} (did you mean "${near}"?), got "${device}"`
-  return { path: ['device'], what }
+  // A name of another kind may be of a plugin that is given as a value.
+  const isOwn = /^(?!(auto|cpu|cuda|gpu)\b)[a-z][\w.-]*$/i.test(device)
+  if (isOwn && (near === undefined || device.includes(near))) return undefined
+  const meant = near === undefined ? '' : ` (did you mean "${near}"?)`
+  return { path: ['device'], what: `expected one of ${DEVICES.join(', ')}${meant}, got "${device}"` }
 }
 
 /** Names of plugins are looked up when the plugins are there; without any in the file, a slip of the pen is told now. */

@@ -52,7 +52,7 @@ export { hasTokenizer, saveTokenizer, type TokenizerChanges } from './save-token
 export { saveModel, type SaveModelOptions, saveOutput } from './save-output.ts'
 export { createSummary, summarize } from './summary.ts'
 export type { Resume } from './run-progress.ts'
-export { type StopSignal, train, type TrainOptions } from './train.ts'
+export { train, type TrainOptions } from './train.ts'
 export { stepParts, type TrainContext, type TrainStep, trainStep } from './train-step.ts'
 export { listCheckpoints } from './checkpoints.ts'
 export { settingsOf } from './run-settings.ts'

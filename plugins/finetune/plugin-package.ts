@@ -31,9 +31,11 @@ export function findPackage(
   place: string,
 ): InstalledPackage {
   const wanted = range === null ? name : `${name}@${range}`
-  const folder = folders
-    .flatMap((start) => above(resolve(start)).map((at) => join(at, 'node_modules', name)))
-    .find((candidate) => existsSync(join(candidate, 'package.json')))
+  const starts = folders.flatMap((start) => above(resolve(start)))
+  const folder =
+    starts
+      .map((at) => join(at, 'node_modules', name))
+      .find((candidate) => existsSync(join(candidate, 'package.json'))) ?? itself(name, folders[0])
   if (folder === undefined)
     throw new TrituneError('E_PLUGIN', `the package ${name} is not installed`, {
       place,
@@ -110,6 +112,12 @@ export function trituneVersion(): string {
 export const OWN_FOLDER: string = fileURLToPath(new URL('../..', import.meta.url))
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** The package in whose folder somebody stands, by its own name. */
+function itself(name: string, start: string): string | undefined {
+  const folder = above(resolve(start)).find((at) => existsSync(join(at, 'package.json')))
+  return folder !== undefined && readPackage(folder).name === name ? folder : undefined
+}
 
 function readPackage(folder: string): InstalledPackage {
   const path = join(folder, 'package.json')

@@ -26,18 +26,13 @@ import { runStrategies } from './strategies.ts'
 import { summarize } from './summary.ts'
 import { stepParts, type TrainContext, trainStep } from './train-step.ts'
 
-/** What an `AbortSignal` is, as far as it is read; so the types need no library of a runtime. */
-export interface StopSignal {
-  readonly aborted: boolean
-}
-
 export interface TrainOptions {
   /** Besides those of the file. */
   readonly monitors?: readonly Monitor[]
   /** As a monitor, but what it throws ends the run: for programs that steer by events. */
   onEvent?(event: RunEvent): void
   /** Asks for a clean stop after the current step. */
-  readonly signal?: StopSignal
+  readonly signal?: AbortSignal
   readonly resume?: Resume
   /** From `lockOutputDir()`, where the caller took it before; else it is taken for the time of the training. */
   readonly lock?: Disposable

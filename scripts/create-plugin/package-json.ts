@@ -33,7 +33,7 @@ export function packageJson({ names, kind, version, author }: PackageOptions): o
       build: 'tsc -p tsconfig.build.json',
       check: 'tsc -p tsconfig.json',
       test: 'bun test',
-      bench: 'bun bench/mod.ts',
+      bench: kind === 'model' ? 'bun example/make-model.ts && bun bench/mod.ts' : 'bun bench/mod.ts',
       prepack: 'tsc -p tsconfig.build.json',
     },
     peerDependencies: { tritune },

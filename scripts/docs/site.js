@@ -28,10 +28,11 @@ async function show() {
   }
   const search = await index()
   if (field.value.trim() !== text) return
-  const exact = (hit) => (hit.title.toLowerCase() === text.toLowerCase() ? 1 : 0)
+  const exact = (hit) =>
+    (hit.title.toLowerCase() === text.toLowerCase() ? 2 : 0) + (hit.place.startsWith('tritune/') ? 1 : 0)
   const hits = search
     .search(text)
-    .toSorted((a, b) => exact(b) - exact(a) || b.score - a.score)
+    .toSorted((a, b) => (Math.max(exact(b), 1) - Math.max(exact(a), 1)) || b.score - a.score)
     .slice(0, 12)
   results.replaceChildren(
     ...hits.map(({ title, place, href, summary }) => {

@@ -26,9 +26,8 @@ const base = {
   ],
 } satisfies FinetuneInput
 
-export async function whole(signal: { readonly aborted: boolean }): Promise<number> {
+export async function whole(): Promise<number> {
   const result = await finetune(base, {
-    signal,
     resume: 'newest-if-any',
     onEvent(event) {
       if (event.type === 'step') event.report.loss.toFixed(3)
