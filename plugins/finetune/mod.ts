@@ -38,7 +38,7 @@ export type { LrScheduler, LrSchedulerOptions, SpecialTokens } from './finetune-
 export { fitLine, formatBytes, formatCount, formatDuration } from './format.ts'
 export { schemaOfFinetune } from './json-schema.ts'
 export { KEY_DOCS, plainDoc } from './key-docs.ts'
-export type { NamedInput, OpenName } from './named.ts'
+export type { Named, NamedInput, OpenName } from './named.ts'
 export { findNonFinite } from './nonfinite.ts'
 export { checkOutputDir, lockOutputDir } from './output-dir.ts'
 export type { OptimizerName } from './optimizer-names.ts'

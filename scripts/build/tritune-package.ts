@@ -1,8 +1,11 @@
 /**
  * What goes into the package `tritune` beside what tsc makes: the bundled model, the documents, package.json.
  */
+import { spawnSync } from 'node:child_process'
 import { copyFileSync, cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { TrituneError } from '../../core/errors.ts'
 import { ROOT } from '../_setup.ts'
+import { SCHEMA_FILE } from '../init/schema-line.ts'
 import { rootManifest, tritunePackageJson } from './manifests.ts'
 import { PLATFORM_PACKAGES } from './platform-packages.ts'
 
@@ -18,8 +21,19 @@ export function writeTritunePackage(dist: string): string {
       copyFileSync(ROOT + readme, folder + readme)
   }
   for (const file of DOCUMENTS) if (existsSync(ROOT + file)) copyFileSync(ROOT + file, folder + file)
+  writeSchema(`${folder}${SCHEMA_FILE}`)
   const files = readdirSync(folder).filter((name) => name !== 'package.json')
   const manifest = tritunePackageJson(rootManifest(), PLATFORM_PACKAGES, files.toSorted())
   writeFileSync(`${folder}package.json`, `${JSON.stringify(manifest, null, 2)}\n`)
   return folder
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** By the command, as it needs packages that may not be there when this module is loaded. */
+function writeSchema(file: string): void {
+  const command = [`${ROOT}scripts/tritune.ts`, 'schema', '--out', file]
+  const { status, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' })
+  if (status !== 0)
+    throw new TrituneError('E_FILE', `cannot make the JSON Schema: ${stderr.trim()}`, { place: file })
 }

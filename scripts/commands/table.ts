@@ -61,6 +61,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./merge.ts')).merge,
   },
   {
+    name: 'schema',
+    topic: 'look',
+    summary: 'print the JSON Schema of a run, for editors',
+    load: async () => (await import('./schema.ts')).schema,
+  },
+  {
     name: 'push',
     topic: 'train',
     summary: 'upload an adapter or a model to the hub',

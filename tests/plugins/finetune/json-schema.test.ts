@@ -265,7 +265,7 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
   ],
   device: [
     ['auto', 'cpu', 'cuda:1'],
-    ['gpu', 'cuda:x', 7],
+    ['', 7],
   ],
   threads: [
     [1, 256, null],
