@@ -87,6 +87,13 @@ async function trainAndTell(run: Run, { file, overrides, resume, lock, teller }:
   ]
   teller.end({ run, result, command: result.stopped ? again.join(' ') : tryCommand(run) })
   if (result.stopped) process.exitCode = stop.exitCode()
+  else if (result.pushed !== null && result.pushed.error !== null) {
+    const { repo, error } = result.pushed
+    err.write(
+      `the run is complete, its upload is not: ${error}\npush it with:\n  ${invocation(`push ${quoted(result.outputDir)} ${repo} --private`)}\n`,
+    )
+    process.exitCode = 1
+  }
 }
 
 /** A file that is refused is told with all that can be known of its other lines. */

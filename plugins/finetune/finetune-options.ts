@@ -2,7 +2,6 @@
  * What a fine-tuning run is told: `FinetuneOptions`, the keys of its file with all defaults filled in, and `FinetuneFields`,
  * the same as a file writes it. Types only; how a file is checked is in `finetune-schema.ts`.
  */
-import type { DeviceName } from '../cuda/mod.ts'
 import type { DatasetOptions } from '../data/mod.ts'
 import type { Named } from './named.ts'
 
@@ -144,7 +143,8 @@ export interface FinetuneOptions {
   readonly hub_revision: string | null
 
   /** `auto`: a GPU if one can be used, else the CPU. */
-  readonly device: DeviceName
+  /** `auto`, `cpu`, `cuda`, `cuda:1`, `cuda-emulated`, or that of a plugin. */
+  readonly device: string
   /** null: as many as there are cores. */
   readonly threads: number | null
   /** Whether cheap results are kept for the backward pass or made again: the same bits. */

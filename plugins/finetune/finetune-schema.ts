@@ -23,12 +23,13 @@ import {
   withJson,
 } from '../../core/contracts/config-fields.ts'
 import type { Field, JsonSchema } from '../../core/contracts/config-fields.ts'
-import { type DeviceName, isDeviceName } from '../cuda/mod.ts'
+import type { DeviceName } from '../cuda/mod.ts'
 import { datasetOptions } from '../data/mod.ts'
 import type { DatasetInput, DatasetOptions } from '../data/mod.ts'
 import { IGNORED_PLUGINS } from './axolotl-keys.ts'
 import type { FinetuneInput, Nullable } from './finetune-input.ts'
 import type { FinetuneFields, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
+import { DEVICES } from './device-names.ts'
 import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
 import { type OptimizerName, OPTIMIZERS } from './optimizer-names.ts'
@@ -45,11 +46,10 @@ const bf16Field: Field<Bf16, Bf16> = withJson<Bf16, Bf16>(
   { anyOf: [{ enum: ['auto', 'full'] }, FLAG] },
 )
 
-const DEVICES = ['auto', 'cpu', 'cuda', 'cuda-emulated'] as const
-
-const deviceField: Field<DeviceName, DeviceName> = withJson<DeviceName, DeviceName>(
-  v.lazy((input) => (isDeviceName(input) ? v.custom<DeviceName>(isDeviceName) : oneOf(DEVICES))),
-  { anyOf: [{ enum: DEVICES }, { type: 'string', pattern: '^cuda:\\d{1,3}$' }] },
+/** Names of plugins are looked up when the plugins are there; others are told by a rule. */
+const deviceField: Field<string, OpenName<DeviceName>> = withJson<string, OpenName<DeviceName>>(
+  text('the name of a device'),
+  openNames(DEVICES),
 )
 
 /** Names of plugins are looked up when the plugins are there. */

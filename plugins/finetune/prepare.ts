@@ -3,7 +3,6 @@
  */
 import { Disposables } from '../../core/disposables.ts'
 import {
-  ConfigError,
   type Device,
   flatGradients,
   type FloatDType,
@@ -16,7 +15,7 @@ import { loadModel, storedDType } from '../models/mod.ts'
 import { trainAllWeights } from '../peft/mod.ts'
 import { ofBaseModel } from './base-model-files.ts'
 import type { FinetuneConfig } from './config.ts'
-import { unusedCapabilities } from './load-plugins.ts'
+import { checkContextLength } from './context-length.ts'
 import { estimateMemory } from './estimate.ts'
 import { type MemoryMode, memoryMode } from './memory-mode.ts'
 import { fitting } from './out-of-memory.ts'
@@ -91,13 +90,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
     sampler,
     plan,
     memory: memoryMode(config.memory, device, needed),
-    notes: [
-      ...(note ? [note] : []),
-      ...slowDType(device, dtype),
-      ...config.notes,
-      ...plan.notes,
-      ...unusedCapabilities(loaded.map(({ plugin }) => plugin)),
-    ],
+    notes: [...(note ? [note] : []), ...slowDType(device, dtype), ...config.notes, ...plan.notes],
     [Symbol.dispose]: () => owned.dispose(),
   }
 }
@@ -113,17 +106,8 @@ function disposing<T extends Partial<Disposable> | null>(stack: Disposables, par
 }
 
 /** Asked again when an adapter has put positions before the tokens. */
-function checkContext({ sequence_len }: FinetuneConfig, model: Model): void {
-  const { contextLength } = model.info
-  const lead = leadLength(model)
-  if (sequence_len + lead <= contextLength) return
-  const what =
-    lead === 0
-      ? `sequence_len ${sequence_len} is longer than the ${contextLength} tokens that the model knows`
-      : `sequence_len ${sequence_len} and the ${lead} positions of the adapter are more than the ${contextLength} that the model knows`
-  throw new ConfigError([
-    { path: ['sequence_len'], what, remedy: `set sequence_len: ${contextLength - lead}` },
-  ])
+function checkContext(config: FinetuneConfig, model: Model): void {
+  checkContextLength(config, model.info.contextLength, leadLength(model))
 }
 
 /** A tokenizer can have more tokens than the model, and tokenized data can come from any tokenizer. */

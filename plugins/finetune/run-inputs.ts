@@ -8,6 +8,7 @@ import { atKey, atNamedKey } from './at-key.ts'
 import { type BaseModelFiles, baseModelFiles } from './base-model-files.ts'
 import type { FinetuneConfig } from './config.ts'
 import { checkEarly, type EarlyChecks } from './early-checks.ts'
+import { checkContextLength, writtenContextLength } from './context-length.ts'
 import { createPlan, type Plan } from './plan.ts'
 import { expectChatTemplate, openTokenizer, type RunTokenizer } from './run-tokenizer.ts'
 
@@ -48,6 +49,8 @@ export async function openInputs(
   try {
     const base = baseModelFiles(config, host, { onProgress: onDownload, onNote })
     const modelPath = await base.small()
+    const known = writtenContextLength(modelPath)
+    if (known !== null) checkContextLength(config, known)
     const tokenizer = atKey(['base_model'], () => openTokenizer(modelPath, config))
     expectChatTemplate(tokenizer, config)
     const data = atNamedKey(() => loadDataset(config, tokenizer, host.all('dataset')))

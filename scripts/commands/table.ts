@@ -90,6 +90,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'print completions for bash, zsh or fish',
     load: async () => (await import('./completions.ts')).completions,
   },
+  {
+    name: 'plugins',
+    topic: 'plugins',
+    summary: 'list what is provided by whom, and why',
+    load: async () => (await import('./plugins.ts')).plugins,
+  },
+  {
+    name: 'create-plugin',
+    topic: 'plugins',
+    summary: 'make the package of a new plugin, ready to test and publish',
+    load: async () => (await import('./create-plugin.ts')).createPluginCommand,
+  },
 ]
 
 /** The entry of a name; undefined when there is none. */

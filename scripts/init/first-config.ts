@@ -2,11 +2,11 @@
  * The text of a first run's file: the keys that people change, each with a word of what it does. Checked as any other file
  * before it is given out.
  */
-import { basename, extname, relative } from 'node:path'
+import { existsSync } from 'node:fs'
+import { basename, extname, join, relative } from 'node:path'
 import { didYouMean, TrituneError } from '../../core/errors.ts'
-import { invocation } from '../../core/invocation.ts'
 import { DATASET_TYPES, datasetFiles, readRecords } from '../../plugins/data/mod.ts'
-import { readFinetuneConfig } from '../../plugins/finetune/mod.ts'
+import { readFinetuneConfig, writtenContextLength } from '../../plugins/finetune/mod.ts'
 import { ROOT } from '../_setup.ts'
 import { schemaLine } from './schema-line.ts'
 
@@ -25,8 +25,8 @@ export function firstConfig(file: string, options: FirstConfigOptions): string {
   const { model = bundled('model'), outputDir = `./outputs/${basename(file, extname(file))}` } = options
   const lines = [
     ...schemaLine(file),
-    `# A run of tritune: ${invocation('finetune')} ${file}`,
-    '# All keys: docs/yaml.md. Paths start at the folder where the command is run.',
+    `# A run of tritune: tritune finetune ${basename(file)}`,
+    '# Paths start at the folder where that is run. All keys: docs/yaml.md.',
     '',
     '# A name on the Hugging Face hub (org/name), a folder, or a .gguf file.',
     `base_model: ${scalar(model)}`,
@@ -35,7 +35,7 @@ export function firstConfig(file: string, options: FirstConfigOptions): string {
     ...adapterLines(options.adapter),
     '',
     ...dataLines(options),
-    'sequence_len: 512 # the most tokens of an example; memory grows with it',
+    `sequence_len: ${sequenceLength(model)} # the most tokens of an example; memory grows with it`,
     'sample_packing: true # several short examples in a row, without attention between them',
     '',
     'micro_batch_size: 2 # examples, or packed rows, at once; less needs less memory',
@@ -99,6 +99,12 @@ function checkedType(type: string | undefined): string | undefined {
   })
 }
 
+/** As many as are usual, or as a model in a folder knows. */
+function sequenceLength(model: string): number {
+  const known = existsSync(join(model, 'config.json')) ? writtenContextLength(model) : null
+  return Math.min(512, known ?? 512)
+}
+
 /** The key of a record that only this type has. */
 const MARKS: Readonly<Record<string, string>> = {
   messages: 'chat_template',
@@ -112,8 +118,7 @@ const MARKS: Readonly<Record<string, string>> = {
 /** By the first record. */
 function typeOf(path: string): string {
   const [file] = datasetFiles({ path, data_files: [], split: 'train', ds_type: null })
-  const { value: record } = readRecords(file, { ds_type: null, sample_by: 'line', field: 'text' }).next()
-  const fields = record === undefined ? [] : Object.keys(record.fields)
+  const fields = fieldsOfFirst(file)
   const mark = Object.keys(MARKS).find((key) => fields.includes(key))
   if (mark !== undefined) return MARKS[mark]
   const has = fields.length === 0 ? 'there is no record' : `the first record has ${fields.join(', ')}`
@@ -123,6 +128,12 @@ function typeOf(path: string): string {
   })
 }
 
+function fieldsOfFirst(file: string): string[] {
+  for (const { value } of readRecords(file, { ds_type: null, sample_by: 'line', field: 'text' }))
+    return Object.keys(value)
+  return []
+}
+
 /** From the working folder where that is the shorter way. */
 function bundled(name: string): string {
   const path = `${ROOT}quickstart/${name}`
@@ -130,9 +141,9 @@ function bundled(name: string): string {
   return near.length < path.length ? `./${near}`.replace(/^\.\/\.\.\//, '../') : path
 }
 
-/** As YAML: plain where that is safe. */
+/** As YAML: plain where it can be nothing but a path or a name on the hub. */
 function scalar(text: string): string {
-  return /^[\w./][\w./@-]*$/.test(text) && !/^[\d.]/.test(text.replace(/^\.{1,2}\//, 'x'))
+  return /^(\.{0,2}\/)?[A-Za-z][\w@-]*([./][\w@.-]+)+$/.test(text) || /^\.{1,2}\/[A-Za-z][\w-]*$/.test(text)
     ? text
     : JSON.stringify(text)
 }

@@ -90,7 +90,6 @@ test('a key that would change the result is still refused', () => {
   for (const key of [
     'liger_use_token_scaling',
     'context_parallel_size',
-    'hub_model_id',
     'curriculum_sampling',
   ])
     expect(() => read(`${key}: 4\n`)).toThrow(`${key}: not supported yet`)
