@@ -28,7 +28,12 @@ const MODULE = v.object({
 })
 const OUTPUT = v.object({ nodes: v.record(v.string(), MODULE) })
 
-export type Tag = v.InferOutput<typeof TAG>
+/** `@param`, `@returns`, `@throws`, `@example` of a docstring. */
+export interface Tag {
+  readonly kind: string
+  readonly name?: string | undefined
+  readonly doc?: string | undefined
+}
 
 export interface ExportedSymbol {
   readonly name: string
