@@ -25,6 +25,7 @@ import type { Teller } from './finetune/teller.ts'
 import { createTextTeller } from './finetune/text-teller.ts'
 import { quoted, tryCommand } from './finetune/try-command.ts'
 import { stopOnSignals } from './_stop-signals.ts'
+import { err } from './_streams.ts'
 
 export interface FinetuneCommand {
   readonly file: string

@@ -6,7 +6,7 @@ const FACTS = {
   kind: 'adapter',
   repo: 'me/poems',
   baseModel: 'org/base-1B',
-  datasets: ['org/poems', '/home/me/secret place/mine.jsonl'],
+  datasets: ['org/poems', '/data/secret place/mine.jsonl'],
   settings: { lora_r: 8, learning_rate: 0.0002 },
   results: { steps: 10, 'training loss, last step': '1.2345' },
   trituneVersion: '1.2.3',
