@@ -28,11 +28,11 @@ const MODULE = v.object({
 })
 const OUTPUT = v.object({ nodes: v.record(v.string(), MODULE) })
 
+/** `@param`, `@returns`, `@throws`, `@example` of a docstring. */
 export interface Tag {
   readonly kind: string
   readonly name?: string | undefined
   readonly doc?: string | undefined
-  readonly type?: unknown
 }
 
 export interface ExportedSymbol {

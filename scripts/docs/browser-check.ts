@@ -15,9 +15,12 @@ export interface BrowserReport {
 
 /** Of Debian and of other systems; TRITUNE_CHROMIUM names another one. */
 export function findChromium(): string | undefined {
-  return [process.env.TRITUNE_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-    (path) => path !== undefined && existsSync(path),
-  )
+  return [
+    process.env.TRITUNE_CHROMIUM,
+    '/usr/bin/chromium',
+    '/usr/bin/chromium-browser',
+    '/usr/bin/google-chrome',
+  ].find((path) => path !== undefined && existsSync(path))
 }
 
 /** `shots`: a folder for screenshots. */
@@ -33,9 +36,17 @@ export async function checkInBrowser(
     const faults: string[] = []
     const found = await searchFor(browser, `${server.url}`, 'Adapter', faults, shots)
     const html = [...site.keys()].filter((path) => path.endsWith('.html'))
-    await checkPages(browser, html.map((path) => `${server.url}${path}`), faults)
+    await checkPages(
+      browser,
+      html.map((path) => `${server.url}${path}`),
+      faults,
+    )
     if (shots !== undefined) await takeShots(browser, `${server.url}`, shots)
-    return { faults: [...faults, ...missing.map((path) => `not on the site: ${path}`)], found, pages: html.length }
+    return {
+      faults: [...faults, ...missing.map((path) => `not on the site: ${path}`)],
+      found,
+      pages: html.length,
+    }
   } finally {
     await browser.close()
   }
@@ -56,7 +67,13 @@ function serve(site: ReadonlyMap<string, string>, missing: string[]): Served {
         missing.push(path)
         return new Response('not here', { status: 404 })
       }
-      const type = path.endsWith('.css') ? 'text/css' : path.endsWith('.js') ? 'text/javascript' : path.endsWith('.html') ? 'text/html' : 'text/plain'
+      const type = path.endsWith('.css')
+        ? 'text/css'
+        : path.endsWith('.js')
+          ? 'text/javascript'
+          : path.endsWith('.html')
+            ? 'text/html'
+            : 'text/plain'
       return new Response(content, { headers: { 'content-type': `${type}; charset=utf-8` } })
     },
   })
@@ -89,7 +106,8 @@ async function checkPages(browser: Browser, urls: readonly string[], faults: str
   const page = await browser.newPage({ viewport: { width: 390, height: 800 } })
   page.on('pageerror', (error) => faults.push(`${page.url()}: ${error.message}`))
   page.on('request', (request) => {
-    if (!/^(data:|http:\/\/127\.0\.0\.1)/.test(request.url())) faults.push(`${page.url()} asks for ${request.url()}`)
+    if (!/^(data:|http:\/\/127\.0\.0\.1)/.test(request.url()))
+      faults.push(`${page.url()} asks for ${request.url()}`)
   })
   const back = (): Promise<unknown> => page.evaluate('getComputedStyle(document.body).backgroundColor')
   for (const url of urls) {

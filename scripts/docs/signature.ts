@@ -12,7 +12,10 @@ export function signatureOf(source: string, line: number, kind: string): string 
 /** To the brace that opens the body, without it. An overload has none. */
 function functionHead(lines: readonly string[]): string {
   const end = lines.findIndex(
-    (text, at) => (at === 0 || /^[)}>]/.test(text)) && (/ \{$/.test(text) || /^.*[^{(,]$/.test(text)) && closes(lines, at),
+    (text, at) =>
+      (at === 0 || /^[)}>]/.test(text)) &&
+      (text.endsWith(' {') || /^.*[^{(,]$/.test(text)) &&
+      closes(lines, at),
   )
   return lines
     .slice(0, end + 1)
@@ -48,7 +51,7 @@ function withoutBodies(lines: readonly string[]): string {
   let inBody = false
   for (const text of lines) {
     if (inBody) inBody = text !== '  }'
-    else if (/^ {2}(#|private )/.test(text)) inBody = / \{$/.test(text)
+    else if (/^ {2}(#|private )/.test(text)) inBody = text.endsWith(' {')
     else if (/^ {2}\S.*\) ?.*\{$/.test(text)) {
       kept.push(text.replace(/ \{$/, ''))
       inBody = true
