@@ -10,7 +10,7 @@ import { type Child, numberIn, startChild } from './_child.ts'
 import { roofline } from './_roofline.ts'
 import { createMaker, KERNEL_CASES, type KernelCase, once } from './_kernel-cases.ts'
 import { inTurn, median, medianRatio, seconds } from './_measure.ts'
-import { lastLevelCacheBytes } from './_machine.ts'
+import { streamedBytes } from '../../bench/streamed.ts'
 import type { BenchContext, Roofline, Row, Topic } from './_topic.ts'
 
 // TT_PEAK_* of tritune.h
@@ -96,11 +96,6 @@ async function measure(one: KernelCase, { dtype, device, library, context }: Set
     )
   for (const { tensors } of opened) for (const tensor of tensors) tensor.dispose()
   return rows
-}
-
-/** What a memory-bound case goes round: 8 times the last cache. Of twice as much some stays in it, more or less by chance. */
-function streamedBytes(): number {
-  return Math.max(256e6, 8 * lastLevelCacheBytes())
 }
 
 interface Timed {

@@ -34,7 +34,8 @@ export function tritunePackageJson(
     Object.fromEntries(
       platforms.filter((one) => one.isDefault === isDefault).map(({ name }) => [name, root.version]),
     )
-  const asked = wanted(false)
+  // mitata is for those who import tritune/bench.
+  const asked = { ...wanted(false), mitata: '^1.0.34' }
   return {
     ...shared(root),
     description: root.description,
