@@ -17,6 +17,7 @@ import {
   zeros,
 } from '../core/mod.ts'
 import { openCpuOrReference } from '../plugins/cpu/mod.ts'
+import { coldDevice } from './cold-device.ts'
 import { goesRound, streamedBytes } from './streamed.ts'
 
 /** Makes tensors of the device and dtype that are measured. They live as long as the benchmark. */
@@ -32,8 +33,8 @@ export interface BenchOpOptions {
   /** Makes the tensors; what it returns runs the op once. Tensors that a run makes are freed after it. */
   open(make: BenchMaker): () => unknown
   /**
-   * Bytes that a run reads and writes. With it the op counts as one that moves memory: it goes round copies of its tensors, more
-   * than the caches hold, and a copy of as many bytes stands beside it.
+   * Bytes that a run reads and writes. With it the op counts as one that moves memory: it goes round copies of its tensors and of its results,
+   * more than the caches hold, and a copy of as many bytes stands beside it.
    */
   readonly bytes?: number
   readonly dtype?: 'f32' | 'bf16'
@@ -99,12 +100,18 @@ export function openOp(
     }
   }
   const copies = bytes === undefined ? 1 : Math.ceil(streamedBytes() / bytes)
+  const cold = bytes === undefined ? null : coldDevice(device, streamedBytes())
+  const own = cold?.device ?? device
+  const ours = goesRound(Array.from({ length: copies }, () => openOn(own)))
+  // Memory comes from the system the first time round; that is no part of the op.
+  if (cold) for (let i = 0; i < 3 * copies; i++) ours()
   return {
-    ours: goesRound(Array.from({ length: copies }, () => openOn(device))),
+    ours,
     copy: bytes === undefined ? null : copyOf(device, bytes, copies, tensors),
     reference: reference ? openOn(referenceDevice) : null,
     [Symbol.dispose]() {
       for (const one of tensors) one.dispose()
+      cold?.flush()
     },
   }
 }
