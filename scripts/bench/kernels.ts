@@ -58,8 +58,6 @@ async function measure(one: KernelCase, { dtype, device, library, context }: Set
   // the copy that they are compared with goes round as much.
   const copies = one.bound === 'memory' ? Math.ceil(streamedBytes() / amount) : 1
   const opened = Array.from({ length: copies }, () => noGrad(() => openCase(one, maker)))
-  const timeOf = (cases: readonly { body: () => void }[]): number =>
-    noGrad(() => seconds(() => once(() => cases.forEach(({ body }) => body())))) / cases.length
   const time = (): number => timeOf(opened)
   const calibrate = peakOf(library, one, dtype, amount * copies)
   const rates = undisturbed(
@@ -98,6 +96,11 @@ async function measure(one: KernelCase, { dtype, device, library, context }: Set
   return rows
 }
 
+/** Seconds of one run, over a round of all of them. */
+export function timeOf(cases: readonly { body: () => void }[]): number {
+  return noGrad(() => seconds(() => once(() => cases.forEach(({ body }) => body())))) / cases.length
+}
+
 interface Timed {
   readonly value: number
   /** Times that the system took a core away while it was measured. */
@@ -120,7 +123,7 @@ function undisturbed({ ours, peak }: Record<'ours' | 'peak', Timed[]>): Record<'
 }
 
 /** The tensors of a case must outlive its runs, and a scope must not be open across an `await`. */
-function openCase(
+export function openCase(
   one: KernelCase,
   maker: ReturnType<typeof createMaker>,
 ): { body: () => void; tensors: { dispose(): void }[] } {

@@ -3,15 +3,15 @@
  * harness, side by side.
  */
 import { measure, run } from 'mitata'
-import { benchOp, type OpBench } from '../../bench/mod.ts'
+import { benchOp, type OpBench, streamedBytes } from '../../bench/mod.ts'
 import { openOp } from '../../bench/bench-op.ts'
-import { TrituneError } from '../../core/mod.ts'
+import { noGrad, TrituneError } from '../../core/mod.ts'
 import { openCpu } from '../../plugins/cpu/mod.ts'
 import { caseInputs, runCase } from '../../testing/ops/op-case.ts'
 import { OP_CASES } from '../../testing/ops/ops.ts'
 import { numberIn, startChild } from './_child.ts'
-import { KERNEL_CASES, type KernelCase } from './_kernel-cases.ts'
-import { kernels } from './kernels.ts'
+import { createMaker, KERNEL_CASES, type KernelCase } from './_kernel-cases.ts'
+import { openCase, timeOf } from './kernels.ts'
 import { inTurn, median, medianRatio } from './_measure.ts'
 import type { BenchContext } from './_topic.ts'
 import { fileURLToPath } from 'node:url'
@@ -97,14 +97,17 @@ export async function agree(context: BenchContext): Promise<boolean> {
     context.progress(name)
     const amount = one.amount(dtype)
     using opened = openOp(name, { device, dtype, bytes: amount, open: (make) => one.open(make) })
+    const maker = createMaker(device, dtype)
+    const copies = Math.ceil(streamedBytes() / amount)
+    const round = Array.from({ length: copies }, () => noGrad(() => openCase(one, maker)))
     const { mitata, harness } = await inTurn(
       {
-        mitata: async () => amount / (await measure(opened.ours, { min_cpu_time: 1e9 })).avg, // bytes a nanosecond
-        harness: async () =>
-          (await kernels.run({ ...context, python: null, only: name, quick: true }))[0].ours,
+        mitata: async () => amount / (await measure(opened.ours, MITATA)).avg, // bytes a nanosecond
+        harness: () => amount / timeOf(round) / 1e9,
       },
-      { repeat: PAIRS, warmup: 0 },
+      { repeat: PAIRS, warmup: 2 },
     )
+    for (const { tensors } of round) for (const tensor of tensors) tensor.dispose()
     const ratio = medianRatio(mitata, harness)
     isClose &&= ratio > 1 / 1.2 && ratio < 1.2
     const numbers = [median(mitata), median(harness)].map((rate) => rate.toFixed(1).padStart(8))
@@ -118,7 +121,9 @@ export async function agree(context: BenchContext): Promise<boolean> {
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-const PAIRS = 3
+const PAIRS = 25
+/** As long as a round of the harness, or so. */
+const MITATA = { min_cpu_time: 5e7, min_samples: 24 } as const
 const AGREE: readonly string[] = ['rms_norm, f32', 'swiglu, f32', 'adamw, 4.9 M parameters, f32']
 
 function regular(filter: string | null): RegExp {
