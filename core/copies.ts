@@ -20,17 +20,23 @@ export function markCore(made: object): void {
   if (Object.isExtensible(made)) Object.defineProperty(made, MARK, { value: ownPlace() })
 }
 
-/** E_PLUGIN naming both places when `made` carries the mark of another copy. */
-export function expectSameCore(subject: string, made: object): void {
+/** E_PLUGIN naming both places when `made` carries the mark of another copy. `place`: where `made` was asked for. */
+export function expectSameCore(subject: string, made: object, place?: string): void {
   const other: unknown = Reflect.get(made, MARK)
   const own = ownPlace()
   if (other === undefined || other === own) return
   throw new TrituneError(
     'E_PLUGIN',
     `${subject} comes from a second copy of tritune: ${String(other)}, and this is ${own}`,
-    {
-      remedy:
-        'run the command of the copy that the plugin finds (its node_modules/tritune), or link that to this one',
-    },
+    { place, remedy: remedyFor(String(other)) },
   )
+}
+
+/** A copy in a node_modules of its own comes of a plugin that lists tritune among its dependencies, or of two installs. */
+function remedyFor(other: string): string {
+  const nested = /^(.*)[\\/]node_modules[\\/]tritune[\\/]?$/.exec(other)?.[1]
+  const use = 'run the command of the copy that the plugin finds, or link that to this one'
+  return nested === undefined
+    ? use
+    : `${use}; in the plugin's package.json tritune belongs under peerDependencies, then remove ${other} and install again in the folder of the run`
 }

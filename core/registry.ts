@@ -3,24 +3,38 @@
  */
 import { Disposables } from './disposables.ts'
 import type { Capabilities, CapabilityKind } from './contracts/capability.ts'
-import type { Host, Plugin, PluginList } from './contracts/plugin.ts'
+import type { Device } from './contracts/device.ts'
+import type { Host, HostExplanation, Plugin, PluginList, PluginOrigin } from './contracts/plugin.ts'
 import { expectSameCore } from './copies.ts'
 import { didYouMean, TrituneError } from './errors.ts'
-import { explain } from './tensor/op.ts'
+import { explainHost } from './explain-host.ts'
+import { explain, type Op, type OpInputs, type OpOutputs } from './tensor/op.ts'
 
 interface Entry {
   readonly plugin: string
   readonly value: unknown
 }
 
+export interface HostOptions<L extends PluginList> {
+  readonly plugins: L
+  /** Where they came from, as far as it is known: `host.explain()` says it. */
+  readonly origins?: ReadonlyMap<Plugin, PluginOrigin>
+}
+
 /**
  * Checks duplicates and requirements (E_PLUGIN), then runs each `setup`; when one fails, what was started before is
- * disposed. Falsy entries are skipped.
+ * disposed. Falsy entries are skipped, and a plugin that is there twice counts once.
  */
-export function createHost<const L extends PluginList>({ plugins }: { readonly plugins: L }): Host<L> {
-  const used = plugins.filter((plugin): plugin is Plugin => Boolean(plugin))
+export function createHost<const L extends PluginList>({ plugins, origins }: HostOptions<L>): Host<L> {
+  const used = [...new Set(plugins.filter((plugin): plugin is Plugin => Boolean(plugin)))]
   const entries = new Map<string, Entry>()
   for (const plugin of used) expectSameCore(`the plugin ${plugin.name}`, plugin)
+  for (const [i, { name }] of used.entries()) {
+    if (used.findIndex((other) => other.name === name) === i) continue
+    throw new TrituneError('E_PLUGIN', `two plugins are called "${name}"`, {
+      remedy: 'leave one of them out, or rename the one that is yours',
+    })
+  }
   for (const plugin of used) {
     for (const [kind, named] of Object.entries(plugin.provides ?? {})) {
       for (const [name, value] of Object.entries(named ?? {})) {
@@ -55,6 +69,19 @@ export function createHost<const L extends PluginList>({ plugins }: { readonly p
   }
   const names = (kind: CapabilityKind): string[] =>
     [...entries.keys()].filter((id) => id.startsWith(`${kind}:`)).map((id) => id.slice(kind.length + 1))
+  function explainThis(options?: { readonly device?: Device }): HostExplanation
+  function explainThis<I extends OpInputs, P, R extends OpOutputs>(
+    op: Op<I, P, R>,
+    inputs: I,
+    params: P,
+  ): string[]
+  function explainThis<I extends OpInputs, P, R extends OpOutputs>(
+    first: Op<I, P, R> | { readonly device?: Device } = {},
+    ...rest: readonly [] | readonly [I, P]
+  ): HostExplanation | string[] {
+    if ('reference' in first && rest.length === 2) return explain(first, ...rest)
+    return explainHost(used, origins ?? new Map(), 'device' in first ? first.device : undefined)
+  }
   const live = new Disposables()
   const host: Host<L> = {
     plugins: used,
@@ -62,7 +89,7 @@ export function createHost<const L extends PluginList>({ plugins }: { readonly p
     find,
     names,
     all: (kind) => Object.fromEntries(names(kind).map((name) => [name, find(kind, name)])),
-    explain,
+    explain: explainThis,
     [Symbol.dispose]: () => live.dispose(),
   }
   try {

@@ -32,6 +32,10 @@ export async function stopOnSignals(): Promise<StopSignals> {
   using parts = new Disposables()
   if (signalHandler(SIGNALS.SIGHUP) !== IGNORE) parts.use(onSignal('SIGHUP', () => ask(SIGNALS.SIGHUP)))
   parts.use((await watchFromThread(shared)) ?? listen(ask))
+  // While something else than steps is waited for: an upload.
+  const timer = setInterval(check, 100)
+  timer.unref()
+  parts.use({ [Symbol.dispose]: () => clearInterval(timer) })
   const owned = parts.move()
   return {
     signal: controller.signal,

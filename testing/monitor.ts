@@ -48,6 +48,7 @@ export function monitorContract(
           best: null,
           outputDir: folder.path,
           checkpoint: null,
+          pushed: null,
         },
       }
       for (const event of [start, end]) await deliver(stopped, event, onEvent)
@@ -144,6 +145,7 @@ function eventsOf(outputDir: string): RunEvent[] {
         best: { loss: 1.25, step: 2 },
         outputDir,
         checkpoint: null,
+        pushed: null,
       },
     },
   ]

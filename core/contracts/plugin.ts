@@ -8,6 +8,7 @@
 import type { Capabilities, CapabilityId, CapabilityKind } from './capability.ts'
 import { markCore } from '../copies.ts'
 import type { Op, OpInputs, OpOutputs } from '../tensor/op.ts'
+import type { Device } from './device.ts'
 
 export type Provides = { readonly [K in CapabilityKind]?: Readonly<Record<string, Capabilities[K]>> }
 
@@ -53,6 +54,49 @@ export interface Host<L extends PluginList = PluginList> extends Disposable {
   names(kind: CapabilityKind): string[]
   /** Everything of a kind, by name. */
   all<K extends CapabilityKind>(kind: K): Readonly<Record<string, Capabilities[K]>>
+  /** What is provided by whom, from where and why; with a device also who runs each op on it. */
+  explain(options?: { readonly device?: Device }): HostExplanation
   /** Which device would run the op on these inputs, and why not another. */
   explain<I extends OpInputs, P, R extends OpOutputs>(op: Op<I, P, R>, inputs: I, params: P): string[]
+}
+
+/** Where a plugin came from, for whoever knows: the loader of a run's file. */
+export interface PluginOrigin {
+  /** Path of its module. */
+  readonly place: string
+  readonly version: string | null
+  /** Who asked for it: `plugins: ./mine.ts`. */
+  readonly why: string
+}
+
+export interface HostExplanation {
+  readonly plugins: readonly ExplainedPlugin[]
+  /** By kind, then name. */
+  readonly capabilities: readonly ExplainedCapability[]
+  /** Without a device: none. */
+  readonly ops: readonly ExplainedOp[]
+}
+
+export interface ExplainedPlugin {
+  readonly name: string
+  readonly version: string | null
+  /** Path of its module; null: it came as a value. */
+  readonly place: string | null
+  readonly why: string
+}
+
+export interface ExplainedCapability {
+  readonly kind: CapabilityKind
+  readonly name: string
+  /** Name of the plugin that provides it. */
+  readonly plugin: string
+  readonly place: string | null
+  readonly why: string
+}
+
+export interface ExplainedOp {
+  readonly name: string
+  /** Name of the device whose implementation is asked first, or `reference`. */
+  readonly by: string
+  readonly why: string
 }

@@ -67,4 +67,10 @@ export interface RunResult {
   readonly outputDir: string
   /** Checkpoint to resume from after a stop. */
   readonly checkpoint: string | null
+  /** The newest upload of a run with `hub_model_id`: its address, or why it failed; null when there was none. */
+  readonly pushed: {
+    readonly repo: string
+    readonly url: string | null
+    readonly error: string | null
+  } | null
 }

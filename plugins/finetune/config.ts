@@ -5,6 +5,7 @@
  * together (`finetune-rules.ts`), and fills in the defaults. Whether the model, the data and the folders exist is
  * checked by whoever opens them.
  */
+import { dirname, resolve } from 'node:path'
 import * as v from 'valibot'
 import { ConfigError, defineConfig, formatPath, MISSING } from '../../core/contracts/config.ts'
 import type { ConfigFailure, ValidatableConfig } from '../../core/contracts/config.ts'
@@ -21,6 +22,8 @@ import { OPTIMIZERS } from './optimizer-names.ts'
 export interface FinetuneConfig extends FinetuneOptions {
   /** What the file asked for and was left aside because it changes nothing. */
   readonly notes: readonly string[]
+  /** Folder of the file, where the paths of plugins start; null: the working folder. */
+  readonly folder: string | null
 }
 
 /** Throws a `ConfigError` (E_CONFIG, E_CONFIG_KEY) that lists everything that is wrong. */
@@ -46,7 +49,8 @@ export function readFinetuneConfig(
   file: string,
   { overrides = [] }: ReadFinetuneOptions = {},
 ): FinetuneConfig {
-  return validateYaml(finetuneConfig, applyOverrides(parseYaml(text, file), overrides))
+  const config = validateYaml(finetuneConfig, applyOverrides(parseYaml(text, file), overrides))
+  return { ...config, folder: folderOf(file) }
 }
 
 /**
@@ -67,11 +71,15 @@ export function readablePart(
   const stand = Object.fromEntries(Object.entries(STAND_INS).filter(([key]) => !Object.hasOwn(kept, key)))
   for (const key of Object.keys(stand)) wrong.add(key)
   try {
-    return { config: finetuneConfig.validate({ ...stand, ...kept }), wrong }
+    return { config: { ...finetuneConfig.validate({ ...stand, ...kept }), folder: folderOf(file) }, wrong }
   } catch (again) {
     if (again instanceof ConfigError) return null
     throw again
   }
+}
+
+function folderOf(file: string): string {
+  return dirname(resolve(file))
 }
 
 /** For keys that every file needs. */
@@ -139,6 +147,7 @@ function complete(input: FinetuneFields, keyNotes: readonly string[], written: u
     ...evaluations(input),
     ...saves(input),
     notes: [...keyNotes, ...notesOf(input, written)],
+    folder: null,
   }
 }
 

@@ -9,13 +9,14 @@ import { basename, join } from 'node:path'
 import { removeFolderAtomic, writeFileAtomic } from '../../core/files/atomic.ts'
 import { fileError } from '../../core/files/files.ts'
 import { TrituneError } from '../../core/mod.ts'
+import type { TrainingFacts } from '../hub/mod.ts'
 import { listCheckpoints } from './checkpoints.ts'
 
 export const FINISHED_FILE = 'finished.json'
 
 /** Final names of what a run writes into `output_dir`. */
 export const RUN_FILE: RegExp =
-  /^(checkpoint-\d+|finished\.json|metrics\.jsonl|adapter_(config\.json|model\.safetensors)|model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json|(generation_)?config\.json|tokenizer(_config)?\.json|special_tokens_map\.json|chat_template\.jinja|added_tokens\.json|tokenizer\.model|additional_chat_templates|vocab\.json|merges\.txt)$/
+  /^(checkpoint-\d+|tritune\.json|finished\.json|metrics\.jsonl|adapter_(config\.json|model\.safetensors)|model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json|(generation_)?config\.json|tokenizer(_config)?\.json|special_tokens_map\.json|chat_template\.jinja|added_tokens\.json|tokenizer\.model|additional_chat_templates|vocab\.json|merges\.txt)$/
 
 export interface EarlierRun {
   /** It came to its end: the adapter or model in the folder is its result. */
@@ -74,9 +75,15 @@ export function refuseEarlierRun(
   })
 }
 
+export interface FinishedMark {
+  readonly steps: number
+  /** For the model card. */
+  readonly facts?: TrainingFacts
+}
+
 /** The last thing that a run writes. */
-export function markFinished(outputDir: string, { steps }: { readonly steps: number }): void {
-  writeFileAtomic(join(outputDir, FINISHED_FILE), `${JSON.stringify({ format: 1, steps })}\n`)
+export function markFinished(outputDir: string, mark: FinishedMark): void {
+  writeFileAtomic(join(outputDir, FINISHED_FILE), `${JSON.stringify({ format: 1, ...mark })}\n`)
 }
 
 /** Before the first step: what follows is not finished. */

@@ -6,17 +6,19 @@ import { Disposables } from '../../core/disposables.ts'
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import {
+  type Capabilities,
   ConfigError,
   type ConfigFailure,
   createHost,
   type Device,
   type Host,
+  inPlugin,
   type Plugin,
   TrituneError,
 } from '../../core/mod.ts'
 import { invocation } from '../../core/invocation.ts'
 import { cpu } from '../cpu/mod.ts'
-import { cuda, openDevice, type OpenedDevice } from '../cuda/mod.ts'
+import { cuda, isDeviceName, openDevice, type OpenedDevice } from '../cuda/mod.ts'
 import { checkChatTemplate, datasetFiles, datasetTypeOf } from '../data/mod.ts'
 import { models } from '../models/mod.ts'
 import { peft } from '../peft/mod.ts'
@@ -24,10 +26,11 @@ import { training } from './built-in.ts'
 import { listCheckpoints } from './checkpoints.ts'
 import { type FinetuneConfig, placeInConfig, readablePart, type ReadFinetuneOptions } from './config.ts'
 import { collectFaults, type Faults } from './faults.ts'
-import { type LoadedPlugin, loadPlugins } from './load-plugins.ts'
+import { expectOwnNames, type LoadedPlugin, loadPlugins, originsOf } from './load-plugins.ts'
 import { chooseAdapter, type OpenAdapter } from './open-adapter.ts'
 import { checkOutputDir } from './output-dir.ts'
 import { findParts, type Parts } from './parts.ts'
+import { orOfPlugin } from './plugin-remedy.ts'
 import { STATE_FILE } from './training-state.ts'
 
 export interface EarlyChecks {
@@ -90,8 +93,13 @@ export async function checkEarly(
   const plugins = await loadAll(config, faults)
   const isComplete = plugins.failed === 0
   const fromFile = plugins.loaded.map(({ plugin }) => plugin)
-  const makeHost = (): Host =>
-    createHost({ plugins: [cpu, cuda, models, peft, training, ...more, ...fromFile] })
+  const makeHost = (): Host => {
+    expectOwnNames(plugins.loaded)
+    return createHost({
+      plugins: [cpu, cuda, models, peft, training, ...more, ...fromFile],
+      origins: originsOf(plugins.loaded),
+    })
+  }
   const host = fromFile.length > 0 ? faults.check(['plugins'], makeHost) : makeHost()
   if (host) open.use(host)
   const parts = host && faults.check([], () => findParts(config, host))
@@ -100,7 +108,7 @@ export async function checkEarly(
   faults.check(['chat_template_jinja'], () => checkChatTemplate(config))
   faults.check(['resume_from_checkpoint'], () => checkResumeFolder(config))
   const opened = faults.check([], () =>
-    given ? { device: given, reason: null, note: null } : openRunDevice(config),
+    given ? { device: given, reason: null, note: null } : openRunDevice(config, host),
   )
   faults.throwIfAny((failure) => isComplete || !isUnknownName(failure))
   if (!host || !parts || !openAdapter || !opened) throw new Error('a check failed without a fault')
@@ -111,13 +119,15 @@ export async function checkEarly(
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 async function loadAll(
-  { plugins }: FinetuneConfig,
+  { plugins, folder }: FinetuneConfig,
   faults: Faults,
 ): Promise<{ readonly loaded: readonly LoadedPlugin[]; readonly failed: number }> {
   const loaded = new Map<Plugin, LoadedPlugin>()
   let failed = 0
   for (const [i, specifier] of plugins.entries()) {
-    const found = await faults.checkAsync(['plugins', i], () => loadPlugins([specifier]))
+    const found = await faults.checkAsync(['plugins', i], () =>
+      loadPlugins([specifier], { from: folder ?? undefined }),
+    )
     if (found === undefined) failed++
     for (const each of found ?? []) loaded.set(each.plugin, each)
   }
@@ -166,7 +176,11 @@ function isMovedAside(folder: string): boolean {
 }
 
 /** A GPU that was asked for and cannot be used is a mistake in the line that asks for it. */
-function openRunDevice({ device, threads }: FinetuneConfig): OpenedDevice {
+function openRunDevice(
+  { device, threads }: FinetuneConfig,
+  host: Host | undefined,
+): OpenedDevice | undefined {
+  if (!isDeviceName(device)) return host && openPluginDevice(device, threads ?? 0, host)
   try {
     return openDevice(device, { threads: threads ?? 0 })
   } catch (error) {
@@ -175,4 +189,18 @@ function openRunDevice({ device, threads }: FinetuneConfig): OpenedDevice {
     const remedy = `${error.remedy ?? `see ${invocation('doctor')}`}; or set device: cpu`
     throw new ConfigError([{ path: ['device'], what, remedy }])
   }
+}
+
+/** A device that a plugin provides. */
+function openPluginDevice(name: string, threads: number, host: Host): OpenedDevice {
+  let definition: Capabilities['device']
+  try {
+    definition = host.find('device', name)
+  } catch (error) {
+    if (!(error instanceof TrituneError) || error.code !== 'E_NAME') throw error
+    const [what] = error.message.split('\n')
+    throw new ConfigError([{ path: ['device'], what, code: 'E_NAME', remedy: orOfPlugin(error.remedy) }])
+  }
+  const device = inPlugin(`the device ${name}`, () => definition.open({ threads }))
+  return { device, reason: null, note: null }
 }

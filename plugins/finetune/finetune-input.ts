@@ -32,10 +32,10 @@ export interface FinetuneInput {
   readonly offline?: boolean | null | undefined
   /**
    * `cpu`; `cuda` or `cuda:1`, an NVIDIA GPU (8.0 and newer); `auto`: the first GPU if it can be used, else
-   * the CPU, and the summary says why. `cuda-emulated` runs the GPU kernels on the CPU, for tests. Default:
-   * `auto`
+   * the CPU, and the summary says why. `cuda-emulated` runs the GPU kernels on the CPU, for tests; or the
+   * name of a plugin's device. Default: `auto`
    */
-  readonly device?: DeviceName | null | undefined
+  readonly device?: OpenName<DeviceName> | null | undefined
   /** as many as there are cores; at most 256 */
   readonly threads?: number | null | undefined
   /**
@@ -53,7 +53,10 @@ export interface FinetuneInput {
   // ---- Adapter
   /** `lora`, the name of a plugin's adapter, or `none` (also when not set): all weights are trained */
   readonly adapter?: OpenName<'lora' | 'none'> | null | undefined
-  /** modules to load: a path such as `./mine.ts`, or a package (plugins.md). Default: `[]` */
+  /**
+   * modules to load: a path from the folder of this file, such as `./mine.ts`, or an installed package, with
+   * a range of versions where that matters: `npm:tritune-plugin-foo@^1.2` (plugins.md). Default: `[]`
+   */
   readonly plugins?: readonly string[] | null | undefined
   /** options of a plugin's adapter, which checks them itself. Default: `{}` */
   readonly adapter_options?: Readonly<Record<string, unknown>> | null | undefined
@@ -260,4 +263,17 @@ export interface FinetuneInput {
   readonly resume_from_checkpoint?: string | null | undefined
   /** go on from the newest checkpoint if there is one; `--resume` insists on one. Default: `false` */
   readonly auto_resume_from_checkpoints?: boolean | null | undefined
+  /**
+   * push the result to this repository of the hub (`org/name`, private, made when it is not there); needs
+   * `HF_TOKEN`. A push that fails never ends the run
+   */
+  readonly hub_model_id?: string | null | undefined
+  /**
+   * `end`: at the end; `every_save`: also the weights of each checkpoint, which the run waits for;
+   * `checkpoint`: besides, the newest checkpoint as `last-checkpoint`, to resume from; `all_checkpoints`:
+   * every checkpoint as its folder. Default: `every_save`
+   */
+  readonly hub_strategy?: 'end' | 'every_save' | 'checkpoint' | 'all_checkpoints' | null | undefined
+  /** a branch of the repository; made when it is not there */
+  readonly hub_revision?: string | null | undefined
 }

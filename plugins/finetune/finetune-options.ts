@@ -2,7 +2,6 @@
  * What a fine-tuning run is told: `FinetuneOptions`, the keys of its file with all defaults filled in, and `FinetuneFields`,
  * the same as a file writes it. Types only; how a file is checked is in `finetune-schema.ts`.
  */
-import type { DeviceName } from '../cuda/mod.ts'
 import type { DatasetOptions } from '../data/mod.ts'
 import type { Named } from './named.ts'
 
@@ -137,9 +136,15 @@ export interface FinetuneOptions {
   readonly output_dir: string
   readonly resume_from_checkpoint: string | null
   readonly auto_resume_from_checkpoints: boolean
+  /** Repository of the hub that the run is pushed to. */
+  readonly hub_model_id: string | null
+  /** When and what: see `publish.ts`. */
+  readonly hub_strategy: 'end' | 'every_save' | 'checkpoint' | 'all_checkpoints'
+  readonly hub_revision: string | null
 
   /** `auto`: a GPU if one can be used, else the CPU. */
-  readonly device: DeviceName
+  /** `auto`, `cpu`, `cuda`, `cuda:1`, `cuda-emulated`, or that of a plugin. */
+  readonly device: string
   /** null: as many as there are cores. */
   readonly threads: number | null
   /** Whether cheap results are kept for the backward pass or made again: the same bits. */

@@ -5,6 +5,8 @@
  */
 import type { ConfigFailure, ConfigRule } from '../../core/contracts/config.ts'
 import { nearestNames } from '../../core/errors.ts'
+import { isDeviceName } from '../cuda/mod.ts'
+import { DEVICES } from './device-names.ts'
 import type { FinetuneFields } from './finetune-options.ts'
 import { LATER_ADAPTERS } from './later-names.ts'
 import { OPTIMIZERS } from './optimizer-names.ts'
@@ -34,6 +36,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   batchSize,
   validation,
   bestModel,
+  deviceName,
   adapterName,
   adapterOptions,
   optimizerOptions,
@@ -142,6 +145,17 @@ function bestModel(input: FinetuneFields): ConfigFailure | undefined {
     return { path: [asked], what: 'needs checkpoints, but saving is off' }
   }
   return undefined
+}
+
+/** As `adapterName`. */
+function deviceName({ device, plugins }: FinetuneFields): ConfigFailure | undefined {
+  if (isDeviceName(device) || plugins.length > 0) return undefined
+  const [near] = nearestNames(device, DEVICES, 1)
+  // A name of another kind may be of a plugin that is given as a value.
+  const isOwn = /^(?!(auto|cpu|cuda|gpu)\b)[a-z][\w.-]*$/i.test(device)
+  if (isOwn && (near === undefined || device.includes(near))) return undefined
+  const meant = near === undefined ? '' : ` (did you mean "${near}"?)`
+  return { path: ['device'], what: `expected one of ${DEVICES.join(', ')}${meant}, got "${device}"` }
 }
 
 /** Names of plugins are looked up when the plugins are there; without any in the file, a slip of the pen is told now. */

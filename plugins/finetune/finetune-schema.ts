@@ -23,12 +23,13 @@ import {
   withJson,
 } from '../../core/contracts/config-fields.ts'
 import type { Field, JsonSchema } from '../../core/contracts/config-fields.ts'
-import { type DeviceName, isDeviceName } from '../cuda/mod.ts'
+import type { DeviceName } from '../cuda/mod.ts'
 import { datasetOptions } from '../data/mod.ts'
 import type { DatasetInput, DatasetOptions } from '../data/mod.ts'
 import { IGNORED_PLUGINS } from './axolotl-keys.ts'
 import type { FinetuneInput, Nullable } from './finetune-input.ts'
 import type { FinetuneFields, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
+import { DEVICES } from './device-names.ts'
 import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
 import { type OptimizerName, OPTIMIZERS } from './optimizer-names.ts'
@@ -45,11 +46,10 @@ const bf16Field: Field<Bf16, Bf16> = withJson<Bf16, Bf16>(
   { anyOf: [{ enum: ['auto', 'full'] }, FLAG] },
 )
 
-const DEVICES = ['auto', 'cpu', 'cuda', 'cuda-emulated'] as const
-
-const deviceField: Field<DeviceName, DeviceName> = withJson<DeviceName, DeviceName>(
-  v.lazy((input) => (isDeviceName(input) ? v.custom<DeviceName>(isDeviceName) : oneOf(DEVICES))),
-  { anyOf: [{ enum: DEVICES }, { type: 'string', pattern: '^cuda:\\d{1,3}$' }] },
+/** Names of plugins are looked up when the plugins are there; others are told by a rule. */
+const deviceField: Field<string, OpenName<DeviceName>> = withJson<string, OpenName<DeviceName>>(
+  text('the name of a device'),
+  openNames(DEVICES),
 )
 
 /** Names of plugins are looked up when the plugins are there. */
@@ -163,6 +163,12 @@ const moduleField: Field<string, string> = withJson(text('the name or path of a 
   anyOf: [{ enum: Object.keys(IGNORED_PLUGINS) }, { ...NON_EMPTY, not: { pattern: '^axolotl\\.' } }],
 })
 
+/** Checked in full, with what the hub says, before the first step. */
+const hubName: Field<string, string> = v.pipe(
+  text('the name of a repository'),
+  v.regex(/^[\w.-]+\/[\w.-]+$/, 'expected org/name, a repository of the hub'),
+)
+
 const datasetList: Field<readonly DatasetOptions[], readonly DatasetInput[]> = listOf(
   datasetOptions,
   'a list of datasets',
@@ -270,6 +276,10 @@ const schema = v.strictObject(
     output_dir: optional(text('a folder'), './model-out'),
     resume_from_checkpoint: nullable(text('the folder of a checkpoint')),
     auto_resume_from_checkpoints: optional(flag(), false),
+
+    hub_model_id: nullable(hubName),
+    hub_strategy: optional(oneOf(['end', 'every_save', 'checkpoint', 'all_checkpoints']), 'every_save'),
+    hub_revision: nullable(text('a branch')),
 
     device: optional(deviceField, 'auto'),
     threads: nullable(integer({ min: 1, max: 256 })),

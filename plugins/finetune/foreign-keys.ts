@@ -28,7 +28,7 @@ const TRAINER = {
   dtype: 'bf16',
   report_to: TRACKER,
   run_name: TRACKER,
-  push_to_hub: 'nothing: nothing is uploaded',
+  push_to_hub: 'hub_model_id',
   overwrite_output_dir: 'another output_dir',
   do_train: 'nothing: training is what is done',
   do_eval: 'val_set_size or test_datasets',

@@ -14,14 +14,15 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   offline:
     'use only what is in the local cache of the hub; not set: as `HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE` say',
   device:
-    '`cpu`; `cuda` or `cuda:1`, an NVIDIA GPU (8.0 and newer); `auto`: the first GPU if it can be used, else the CPU, and the summary says why. `cuda-emulated` runs the GPU kernels on the CPU, for tests',
+    "`cpu`; `cuda` or `cuda:1`, an NVIDIA GPU (8.0 and newer); `auto`: the first GPU if it can be used, else the CPU, and the summary says why. `cuda-emulated` runs the GPU kernels on the CPU, for tests; or the name of a plugin's device",
   threads: 'as many as there are cores; at most 256',
   memory:
     '`lean` makes the outputs of norms and gates again in the backward pass instead of keeping them, and runs the first eighth of the blocks again: the same bits, less memory; `fast` keeps them; `auto` decides by the memory that is free, and the summary says why',
   bf16: '`auto` computes as the checkpoint is stored (GGUF: f32; f16: bf16); `true`, `full` or `false` decide',
   // Adapter
   adapter: "`lora`, the name of a plugin's adapter, or `none` (also when not set): all weights are trained",
-  plugins: 'modules to load: a path such as `./mine.ts`, or a package ([plugins.md](plugins.md))',
+  plugins:
+    'modules to load: a path from the folder of this file, such as `./mine.ts`, or an installed package, with a range of versions where that matters: `npm:tritune-plugin-foo@^1.2` ([plugins.md](plugins.md))',
   adapter_options: "options of a plugin's adapter, which checks them itself",
   quantizer:
     "packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`, `double_quant`), `int8`, `ternary`, or the name of a plugin's; options as in `{ name: nf4, double_quant: false }`",
@@ -112,6 +113,11 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
     'who watches the run besides metrics.jsonl and the terminal: names, or mappings with `name` and options',
   output_dir: 'the adapter (or the model), `metrics.jsonl`, and `checkpoint-N` folders',
   resume_from_checkpoint: "a checkpoint's folder",
+  hub_model_id:
+    'push the result to this repository of the hub (`org/name`, private, made when it is not there); needs `HF_TOKEN`. A push that fails never ends the run',
+  hub_strategy:
+    '`end`: at the end; `every_save`: also the weights of each checkpoint, which the run waits for; `checkpoint`: besides, the newest checkpoint as `last-checkpoint`, to resume from; `all_checkpoints`: every checkpoint as its folder',
+  hub_revision: 'a branch of the repository; made when it is not there',
   auto_resume_from_checkpoints: 'go on from the newest checkpoint if there is one; `--resume` insists on one',
 }
 

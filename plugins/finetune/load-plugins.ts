@@ -1,18 +1,31 @@
 /**
  * The modules under `plugins:` of a run's file: found, imported, and checked to be plugins.
  *
- * A module is a path (`./mine.ts`, from the working folder) or a package. Every export that is a plugin counts, by
- * whatever name it is exported. What a plugin provides is looked up by the host; nothing is registered here.
+ * A module is a path or a package (`plugin-specifier.ts`), looked for from the folder of the file, then from the working folder; a package also
+ * beside tritune. Every export that is a plugin counts, by whatever name it is exported. What a plugin provides is looked up by the host;
+ * nothing is registered here, and nothing is installed.
  */
-import { existsSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { existsSync, realpathSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { type CapabilityKind, didYouMean, type Plugin, TrituneError } from '../../core/mod.ts'
+import { expectSameCore } from '../../core/copies.ts'
+import {
+  type CapabilityKind,
+  didYouMean,
+  type Plugin,
+  type PluginOrigin,
+  TrituneError,
+} from '../../core/mod.ts'
+import { installCommand } from '../../core/install-command.ts'
 import { describeImportError } from './import-error.ts'
+import { moduleIntegrity, packageIntegrity } from './plugin-integrity.ts'
+import { entryOf, expectFitsTritune, findPackage, OWN_FOLDER, packageAbove } from './plugin-package.ts'
+import { parsePluginSpecifier } from './plugin-specifier.ts'
 
 export interface LoadPluginsOptions {
-  /** Where relative paths and packages are looked for; default: the working folder. */
+  /** Where paths and packages are looked for first: the folder of the run's file. */
+  readonly from?: string
+  /** Where they are looked for then; default: the working folder. */
   readonly cwd?: string
 }
 
@@ -25,34 +38,75 @@ export interface LoadedPlugin {
   readonly module: string
   /** The module, as a path where it is a file. */
   readonly place: string
+  /** The package that was asked for by name; null: a path was. */
+  readonly package: string | null
+  /** SHA-256 of its code: see `plugin-integrity.ts`. */
+  readonly integrity: string
 }
 
-/** In the order of the list. Throws E_PLUGIN naming the module: not there, does not run, or exports no plugin. */
+/**
+ * In the order of the list. Throws E_PLUGIN naming the module: not there, not installed, of a version that does not fit, does not run, exports
+ * no plugin, brings a second copy of tritune, or has the name of another.
+ */
 export async function loadPlugins(
   specifiers: readonly string[],
-  { cwd = process.cwd() }: LoadPluginsOptions = {},
+  { cwd = process.cwd(), from = cwd }: LoadPluginsOptions = {},
 ): Promise<LoadedPlugin[]> {
   const loaded = new Map<Plugin, LoadedPlugin>()
   for (const specifier of specifiers) {
-    const url = moduleUrl(specifier, cwd, specifier)
-    const place = url.startsWith('file:') ? fileURLToPath(url) : url
-    for (const plugin of pluginsOf(specifier, await importModule(specifier, url)))
+    const located = locate(specifier, [...new Set([from, cwd])])
+    const { file: place } = located
+    const above = located.package ?? packageAbove(place)
+    if (above) expectFitsTritune(above, specifier)
+    const plugins = pluginsOf(specifier, await importModule(specifier, pathToFileURL(place).href))
+    const integrity = located.package ? packageIntegrity(located.package.folder) : moduleIntegrity(place)
+    for (const plugin of plugins) {
       loaded.set(plugin, {
         plugin,
         module: specifier,
         place,
-        version: plugin.version ?? versionAbove(place),
+        package: located.package?.name ?? null,
+        version: plugin.version ?? above?.version ?? null,
+        integrity,
       })
+    }
   }
+  expectOwnNames([...loaded.values()])
   return [...loaded.values()]
 }
 
-/** What the files of runs can use of a plugin; the other kinds are for TypeScript. */
-const IN_FILES: { readonly [K in CapabilityKind]: boolean } = {
+/** For `createHost`, so that `host.explain()` can say it. */
+export function originsOf(plugins: readonly LoadedPlugin[]): ReadonlyMap<Plugin, PluginOrigin> {
+  return new Map(
+    plugins.map(({ plugin, place, version, module }) => [
+      plugin,
+      { place, version, why: `plugins: ${module}` },
+    ]),
+  )
+}
+
+/** E_PLUGIN when two of them have one name: what they provide could not be told apart in messages and files. */
+export function expectOwnNames(plugins: readonly LoadedPlugin[]): void {
+  for (const [i, { plugin, module, place }] of plugins.entries()) {
+    const before = plugins.slice(0, i).find((other) => other.plugin.name === plugin.name)
+    if (before)
+      throw new TrituneError(
+        'E_PLUGIN',
+        `two plugins are called "${plugin.name}": ${before.place} and ${place}`,
+        {
+          place: module,
+          remedy: 'leave one of them out, or rename the one that is yours',
+        },
+      )
+  }
+}
+
+/** The kinds of things that a plugin can provide. */
+const KINDS: { readonly [K in CapabilityKind]: true } = {
   adapter: true,
   model: true,
   dataset: true,
-  device: false,
+  device: true,
   monitor: true,
   objective: true,
   optimizer: true,
@@ -60,19 +114,6 @@ const IN_FILES: { readonly [K in CapabilityKind]: boolean } = {
   sampler: true,
   strategy: true,
   transform: true,
-}
-
-/** One note for each thing that a plugin provides and that a run's file has no way to ask for. */
-export function unusedCapabilities(plugins: readonly Plugin[]): string[] {
-  return plugins.flatMap(({ name, provides = {} }) =>
-    kindsOf(provides).flatMap((kind) =>
-      IN_FILES[kind]
-        ? []
-        : Object.keys(provides[kind] ?? {}).map(
-            (item) => `${kind}:${item} of the plugin ${name} can be used from TypeScript only`,
-          ),
-    ),
-  )
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -90,50 +131,41 @@ async function importModule(specifier: string, target: string): Promise<Module> 
       `the module cannot be imported: ${describeImportError(cause, target)}`,
       {
         place,
-        remedy: isPath(specifier) ? undefined : 'install the package, or give the path of a file (./mine.ts)',
+        remedy: missingPackage(cause),
         cause,
       },
     )
   }
 }
 
-/** Of the nearest package.json above a file. */
-function versionAbove(file: string): string | null {
-  for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
-    const path = join(folder, 'package.json')
-    if (!existsSync(path)) continue
-    try {
-      const content: unknown = JSON.parse(readFileSync(path, 'utf8'))
-      const version: unknown =
-        typeof content === 'object' && content !== null ? Reflect.get(content, 'version') : null
-      return typeof version === 'string' ? version : null
-    } catch {
-      return null
-    }
-  }
-  return null
+/** A package that the module itself needs and that is not there. */
+function missingPackage(cause: unknown): string | undefined {
+  const message = cause instanceof Error ? cause.message : String(cause)
+  const name = /Cannot find (?:package|module) ["']((?:@[\w.-]+\/)?[\w-][\w.-]*)/.exec(message)?.[1]
+  return name === undefined ? undefined : `it needs a package that is not installed: ${installCommand(name)}`
 }
 
-function isPath(specifier: string): boolean {
-  return specifier.startsWith('.') || isAbsolute(specifier)
+interface Located {
+  readonly file: string
+  /** Where a package was asked for. */
+  readonly package: ReturnType<typeof findPackage> | null
 }
 
-function moduleUrl(specifier: string, cwd: string, place: string): string {
-  if (specifier.startsWith('file:')) return specifier
-  if (isPath(specifier)) {
-    const file = resolve(cwd, specifier)
-    if (existsSync(file)) return pathToFileURL(file).href
-    throw new TrituneError('E_PLUGIN', `there is no file ${file}`, {
-      place,
-      remedy: 'give the whole name with its ending; paths start at the working folder',
-    })
+function locate(specifier: string, folders: readonly string[]): Located {
+  const asked = parsePluginSpecifier(specifier)
+  if (asked.kind === 'package') {
+    const found = findPackage(asked, [...folders, OWN_FOLDER], specifier)
+    return { file: entryOf(found, asked.entry, specifier), package: found }
   }
-  try {
-    return pathToFileURL(createRequire(join(cwd, 'package.json')).resolve(specifier)).href
-  } catch {
-    // Not among the packages of the working folder: perhaps among those of tritune.
-    return specifier
-  }
+  const path = asked.path.startsWith('file:') ? fileURLToPath(asked.path) : asked.path
+  const candidates = folders.map((folder) => resolve(folder, path))
+  const file = candidates.find((candidate) => existsSync(candidate))
+  if (file !== undefined) return { file: realpathSync(file), package: null }
+  throw new TrituneError('E_PLUGIN', `there is no file ${[...new Set(candidates)].join(' or ')}`, {
+    place: specifier,
+    remedy:
+      'give the whole name with its ending; paths start at the folder of the file, then at the working folder',
+  })
 }
 
 function pluginsOf(specifier: string, module: Module): Plugin[] {
@@ -147,12 +179,14 @@ function pluginsOf(specifier: string, module: Module): Plugin[] {
       { place, remedy: "export const mine = definePlugin({ name: 'mine', provides: { … } })" },
     )
   }
-  for (const { name, provides = {} } of found) {
+  for (const plugin of found) {
+    const { name, provides = {} } = plugin
+    expectSameCore(`the plugin ${name}`, plugin, place)
     for (const kind of Object.keys(provides)) {
-      if (Object.hasOwn(IN_FILES, kind)) continue
+      if (Object.hasOwn(KINDS, kind)) continue
       throw new TrituneError('E_PLUGIN', `the plugin ${name} provides "${kind}", which is no kind of thing`, {
         place,
-        remedy: didYouMean(kind, Object.keys(IN_FILES)),
+        remedy: didYouMean(kind, Object.keys(KINDS)),
       })
     }
   }
@@ -170,8 +204,4 @@ function isPlugin(value: unknown): value is Plugin {
 function describe(value: unknown): string {
   if (typeof value !== 'object' || value === null) return typeof value
   return `an object with ${Object.keys(value).join(', ') || 'nothing'}`
-}
-
-function kindsOf(provides: object): CapabilityKind[] {
-  return Object.keys(provides) as CapabilityKind[]
 }

@@ -3,63 +3,36 @@
  */
 import { Disposables } from '../../core/disposables.ts'
 import {
-  ConfigError,
   type Device,
   flatGradients,
   type FloatDType,
   leadLength,
   type Model,
-  type Plugin,
   TrituneError,
 } from '../../core/mod.ts'
-import { IGNORE, loadDataset, type TokenizedExample } from '../data/mod.ts'
+import { IGNORE, type TokenizedExample } from '../data/mod.ts'
 import { loadModel, storedDType } from '../models/mod.ts'
 import { trainAllWeights } from '../peft/mod.ts'
-import { atKey, atNamedKey } from './at-key.ts'
-import { baseModelFiles, ofBaseModel } from './base-model-files.ts'
+import { ofBaseModel } from './base-model-files.ts'
 import type { FinetuneConfig } from './config.ts'
-import { checkEarly } from './early-checks.ts'
-import { unusedCapabilities } from './load-plugins.ts'
+import { checkContextLength } from './context-length.ts'
 import { estimateMemory } from './estimate.ts'
 import { type MemoryMode, memoryMode } from './memory-mode.ts'
-import { createPlan } from './plan.ts'
 import { fitting } from './out-of-memory.ts'
 import { packLayers } from './quantizers.ts'
 import type { Run } from './run.ts'
-import { expectChatTemplate, openTokenizer } from './run-tokenizer.ts'
+import { openInputs, type PrepareOptions } from './run-inputs.ts'
 import { weightDecays } from './weight-decay.ts'
 
-export interface PrepareOptions {
-  /** More plugins than the file names: their adapters and models can be asked for by name. */
-  readonly plugins?: readonly Plugin[]
-  readonly device?: Device
-  readonly onDownload?: (progress: {
-    readonly file: string
-    readonly received: number
-    readonly total: number
-  }) => void
-  /** Told what takes time while the model is found: who is waited for, what is checked. */
-  readonly onNote?: (text: string) => void
-}
-
 /** Opens everything; when something fails, what was opened before is closed and the error goes on. */
-export async function prepareRun(
-  config: FinetuneConfig,
-  { plugins: more = [], device: given, onDownload, onNote }: PrepareOptions = {},
-): Promise<Run> {
+export async function prepareRun(config: FinetuneConfig, options: PrepareOptions = {}): Promise<Run> {
   using open = new Disposables()
-  const early = await checkEarly(config, { plugins: more, device: given })
-  const { plugins: loaded, parts, openAdapter } = early
-  const { device, reason, note } = early.opened
-  const host = open.use(early.host)
-  const base = baseModelFiles(config, host, { onProgress: onDownload, onNote })
-  const modelPath = await base.small()
-  const tokenizer = atKey(['base_model'], () => openTokenizer(modelPath, config))
-  expectChatTemplate(tokenizer, config)
-  const data = atNamedKey(() => loadDataset(config, tokenizer, host.all('dataset')))
-  const lengths = data.train.map(({ ids }) => ids.length)
-  const sampler = disposing(open, parts.sampler({ lengths, seed: config.seed }))
-  const plan = atNamedKey(() => createPlan(config, data.train, sampler))
+  const inputs = await openInputs(config, options)
+  const host = open.use(inputs.host)
+  const sampler = disposing(open, inputs.sampler)
+  const { base, modelPath, tokenizer, data, plan } = inputs
+  const { plugins: loaded, parts, openAdapter, opened } = inputs.early
+  const { device, reason, note } = opened
   await base.whole()
   const dtype = computeDType(config, modelPath)
   const quantizer = parts.quantizer()
@@ -117,13 +90,7 @@ export async function prepareRun(
     sampler,
     plan,
     memory: memoryMode(config.memory, device, needed),
-    notes: [
-      ...(note ? [note] : []),
-      ...slowDType(device, dtype),
-      ...config.notes,
-      ...plan.notes,
-      ...unusedCapabilities(loaded.map(({ plugin }) => plugin)),
-    ],
+    notes: [...(note ? [note] : []), ...slowDType(device, dtype), ...config.notes, ...plan.notes],
     [Symbol.dispose]: () => owned.dispose(),
   }
 }
@@ -139,17 +106,8 @@ function disposing<T extends Partial<Disposable> | null>(stack: Disposables, par
 }
 
 /** Asked again when an adapter has put positions before the tokens. */
-function checkContext({ sequence_len }: FinetuneConfig, model: Model): void {
-  const { contextLength } = model.info
-  const lead = leadLength(model)
-  if (sequence_len + lead <= contextLength) return
-  const what =
-    lead === 0
-      ? `sequence_len ${sequence_len} is longer than the ${contextLength} tokens that the model knows`
-      : `sequence_len ${sequence_len} and the ${lead} positions of the adapter are more than the ${contextLength} that the model knows`
-  throw new ConfigError([
-    { path: ['sequence_len'], what, remedy: `set sequence_len: ${contextLength - lead}` },
-  ])
+function checkContext(config: FinetuneConfig, model: Model): void {
+  checkContextLength(config, model.info.contextLength, leadLength(model))
 }
 
 /** A tokenizer can have more tokens than the model, and tokenized data can come from any tokenizer. */

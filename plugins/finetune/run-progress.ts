@@ -10,6 +10,7 @@ import { listCheckpoints, pruneCheckpoints } from './checkpoints.ts'
 import { namingOlder } from './older-checkpoint.ts'
 import { evaluateLoss } from './evaluate.ts'
 import type { Emit } from './monitors.ts'
+import { changeNotes, firstUseNotes, savedPlugins } from './plugin-notes.ts'
 import type { Run } from './run.ts'
 import { settingsOf } from './run-settings.ts'
 import { runState } from './run-state.ts'
@@ -70,6 +71,7 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
         settings,
         parts: state.save(),
         base: run.adapter ? base() : null,
+        plugins: savedPlugins(run.plugins),
       },
       tensors: state.tensors(),
       saveWeights: (temporary) => saveOutput(run, temporary),
@@ -103,7 +105,10 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
     restore(resume) {
       const folder = resume === false ? null : folderOf(outputDir, resume)
       if (resume === false) refuseOldCheckpoints(outputDir)
-      if (folder === null) return
+      if (folder === null) {
+        for (const text of firstUseNotes(run.plugins)) emit({ type: 'note', text })
+        return
+      }
       const saved = namingOlder(folder, () =>
         readTrainingState(folder, { settings, totalSteps: plan.totalSteps, base }),
       )
@@ -111,6 +116,7 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       state.load(saved.parts)
       ;({ step, best, stale, watchdog } = saved)
       emit({ type: 'note', text: `resumed from ${folder} at step ${step}` })
+      for (const text of changeNotes(run.plugins, saved.plugins ?? [])) emit({ type: 'note', text })
       // A run that was killed between a save and this has one too many, and may not save again.
       if (typeof resume !== 'object') prune()
     },

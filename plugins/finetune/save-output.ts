@@ -7,17 +7,19 @@ import { writeSharded } from '../../core/files/safetensors-write.ts'
 import type { Model, Parameters } from '../../core/mod.ts'
 import { chatTemplateSource } from '../data/mod.ts'
 import { mergedConfig, mergedSources, saveAdapter } from '../peft/mod.ts'
+import { recordsToUse } from './plugin-notes.ts'
 import type { Run } from './run.ts'
 import { copyIfThere, saveTokenizer, type TokenizerChanges } from './save-tokenizer.ts'
 
-type Saved = Pick<Run, 'adapter' | 'config' | 'model' | 'modelPath'>
+type Saved = Pick<Run, 'adapter' | 'config' | 'model' | 'modelPath' | 'plugins'>
 
 /** Adapter or model, with the tokenizer and the chat template that were trained with. */
-export function saveOutput({ adapter, config, model, modelPath }: Saved, folder: string): void {
+export function saveOutput({ adapter, config, model, modelPath, plugins }: Saved, folder: string): void {
   const chatTemplate = chatTemplateSource(config)
   const changes = { chatTemplate, specialTokens: config.special_tokens }
   if (!adapter) return saveModel(model, modelPath, folder, { tokenizer: changes })
-  saveAdapter(folder, adapter, { baseModel: config.base_model })
+  const made = { adapter: config.adapter, modelType: model.info.type }
+  saveAdapter(folder, adapter, { baseModel: config.base_model, plugins: recordsToUse(plugins, made) })
   saveTokenizer(folder, modelPath, changes)
 }
 

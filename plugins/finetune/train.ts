@@ -12,6 +12,7 @@ import {
   TrituneError,
 } from '../../core/mod.ts'
 import { markFinished, unmarkFinished } from './earlier-run.ts'
+import { checkPublishing, createPublisher, type Publisher } from './publish.ts'
 import { checkMetricNames } from './metric-names.ts'
 import { createMetricsFile } from './metrics-file.ts'
 import { createEmitter, type Emit } from './monitors.ts'
@@ -20,6 +21,7 @@ import { lockOutputDir } from './output-dir.ts'
 import type { NamedPart, Run } from './run.ts'
 import { createProgressKeeper, type ProgressKeeper, type Resume } from './run-progress.ts'
 import { saveOutput } from './save-output.ts'
+import { factsOfRun } from './run-facts.ts'
 import { runStrategies } from './strategies.ts'
 import { summarize } from './summary.ts'
 import { stepParts, type TrainContext, trainStep } from './train-step.ts'
@@ -60,6 +62,8 @@ async function trainSteps(
   onStep: (step: number) => void,
 ): Promise<RunResult> {
   const { config, plan } = run
+  await checkPublishing(config)
+  const publisher = createPublisher(run, { emit, ...(signal ? { signal } : {}) })
   const keeper = createProgressKeeper(run, emit)
   keeper.restore(resume)
   const started = keeper.step
@@ -89,6 +93,7 @@ async function trainSteps(
     run.sampler?.onStep?.(report)
     if (report.step === started + 1) noteFallbacks(emit)
     const { saved, enough } = keeper.afterStep()
+    if (saved && keeper.checkpoint !== null) await publisher.saved(keeper.checkpoint, soFar(keeper))
     // Lets signals and timers in; nothing of the tape is alive here.
     await new Promise((resolve) => setImmediate(resolve))
     if (signal?.aborted && keeper.step < plan.totalSteps) {
@@ -98,20 +103,31 @@ async function trainSteps(
     }
     if (enough) break
   }
-  return finish(run, keeper, stopped)
+  return await finish(run, keeper, stopped, publisher)
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-function finish(run: Run, keeper: ProgressKeeper, stopped: boolean): RunResult {
+function soFar({ step: steps, loss, best }: ProgressKeeper): Pick<RunResult, 'steps' | 'loss' | 'best'> {
+  return { steps, loss, best }
+}
+
+async function finish(
+  run: Run,
+  keeper: ProgressKeeper,
+  stopped: boolean,
+  publisher: Publisher,
+): Promise<RunResult> {
   const { output_dir: outputDir } = run.config
   if (!stopped) {
     keeper.takeBest()
     saveOutput(run, outputDir)
-    markFinished(outputDir, { steps: keeper.step })
+    const { step: steps } = keeper
+    markFinished(outputDir, { steps, facts: factsOfRun(run, soFar(keeper)) })
+    await publisher.finished(soFar(keeper))
   }
   const { step: steps, loss, best, checkpoint } = keeper
-  return { steps, stopped, loss, best, outputDir, checkpoint }
+  return { steps, stopped, loss, best, outputDir, checkpoint, pushed: publisher.outcome }
 }
 
 /** metrics.jsonl, the monitors of the file and of the caller; then `onEvent`, which may throw. */

@@ -21,6 +21,7 @@ import { writeSafetensors } from '../../core/files/safetensors-write.ts'
 import { expectShape, type JsonValue, type Tensor, TrituneError } from '../../core/mod.ts'
 import { setTensorBytes, tensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import type { BaseFiles } from './base-model.ts'
+import type { SavedPlugin } from './plugin-notes.ts'
 
 export interface TrainingState {
   readonly format: 2
@@ -37,6 +38,8 @@ export interface TrainingState {
   readonly parts: Readonly<Record<string, JsonValue>>
   /** Hashes of the base model; null when all weights are trained and lie in the checkpoint. */
   readonly base: BaseFiles | null
+  /** What the run was trained with; checkpoints of earlier versions do not say. */
+  readonly plugins?: readonly SavedPlugin[]
 }
 
 export interface BestEvaluation {
@@ -166,6 +169,16 @@ const schema = v.object({
     v.custom<JsonValue>(() => true),
   ),
   base: v.nullable(hashes),
+  plugins: v.exactOptional(
+    v.array(
+      v.object({
+        name: v.string(),
+        version: v.nullable(v.string()),
+        module: v.string(),
+        integrity: v.string(),
+      }),
+    ),
+  ),
   files: hashes,
   /** Of everything else in the file. */
   self: v.string(),

@@ -25,7 +25,6 @@ const SCHEDULE = 'this learning-rate schedule'
 const PRECISION = 'this precision'
 const EVALUATION = 'this kind of evaluation'
 const MODEL = 'changing how the model is built or loaded'
-const HUB = 'uploading to the Hub'
 
 export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
   base_model_config: { what: 'a model configuration from elsewhere', sameAs: 'base_model' },
@@ -169,7 +168,6 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
     'is_preprocess',
     'is_multimodal',
   ]),
-  ...unsupported(HUB, ['hub_model_id', 'hub_strategy', 'hub_revision']),
   save_first_step: { what: 'a checkpoint after the first step' },
   default_system_message: { what: 'a default system message' },
   chat_template_kwargs: { what: 'arguments of the chat template' },

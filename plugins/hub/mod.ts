@@ -1,5 +1,23 @@
-/** Models of the Hugging Face hub, downloaded into its standard cache. See README.md. */
+/** Models of the Hugging Face hub: downloaded into its standard cache, and pushed to it. See README.md. */
 
+export { type CacheContents, type CachedModel, cachedModels, removeCachedModel } from './cached-models.ts'
+export {
+  factsOfFolder,
+  isHubName,
+  modelCard,
+  type ModelCardOptions,
+  type TrainingFacts,
+} from './model-card.ts'
+export {
+  planPush,
+  preparePush,
+  pushFolder,
+  type PushOptions,
+  type PushPlan,
+  type PushResult,
+} from './push.ts'
+export type { PushContent } from './push-check.ts'
+export type { ListOptions, PushKind } from './push-files.ts'
 export { resolveModel } from './resolve.ts'
 export { resolveModelPart } from './resolve-part.ts'
 export type { HubOptions, HubProgress } from './settings.ts'

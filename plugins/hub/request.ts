@@ -126,8 +126,12 @@ function unsafe(what: string, why: string): TrituneError {
   })
 }
 
+export function tooLongToWait(ms: number): boolean {
+  return ms > MAX_WAIT_MS
+}
+
 /** What Retry-After (seconds or a date) or the hub's own header asks to wait. */
-function askedWait(headers: Headers, now: number): number | undefined {
+export function askedWait(headers: Headers, now: number): number | undefined {
   const asked = headers.get('retry-after')?.trim() ?? ''
   if (/^\d+$/.test(asked)) return Number(asked) * 1000
   const date = asked === '' ? Number.NaN : Date.parse(asked)
@@ -147,7 +151,7 @@ function refusal(response: Response, { endpoint, token }: HubSettings, what: str
     })
   if (status === 429 || status >= 500) {
     const wait = askedWait(response.headers, Date.now())
-    if (wait !== undefined && wait > MAX_WAIT_MS)
+    if (wait !== undefined && tooLongToWait(wait))
       return error(`the hub asks to wait ${Math.ceil(wait / 60_000)} minutes`, 'try again then')
     return new RetryableError(error('the hub cannot answer now', 'try again later'), wait)
   }

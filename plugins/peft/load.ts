@@ -30,6 +30,7 @@ import { lora } from './lora.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
 import { checkTargets } from './check-targets.ts'
 import { layerTensors, PREFIX, withoutAdapterName } from './tensor-names.ts'
+import { remedyFromRecords } from './plugin-records.ts'
 import { CONFIG_FILE, WEIGHTS_FILE } from './save.ts'
 
 /** Definitions by name: `host.all('adapter')`, or `{ [mine.name]: mine }`. */
@@ -71,7 +72,7 @@ export function loadAdapter(
       remedy: 'it was not saved properly: train or save it again',
     })
   const place = join(folder, CONFIG_FILE)
-  const definition = definitionOf(config, definitions, place)
+  const definition = definitionOf(config, definitions, folder)
   const optionsFor = (path: string): unknown => {
     const options = placed(place, () => optionsOf(definition, config, path))
     return definition === LORA && dropout !== undefined && typeof options === 'object'
@@ -116,7 +117,7 @@ export function readAdapterConfig(
   }
   if (!isRecord(config)) throw new TrituneError('E_FORMAT', 'expected a JSON object', { place })
   const fields = config
-  const definition = definitionOf(fields, definitions, place)
+  const definition = definitionOf(fields, definitions, folder)
   placed(place, () => optionsOf(definition, fields, ''))
   return fields
 }
@@ -128,14 +129,17 @@ const LORA: AnyAdapterDefinition = lora
 function definitionOf(
   config: Readonly<Record<string, unknown>>,
   definitions: AdapterDefinitions,
-  place: string,
+  folder: string,
 ): AnyAdapterDefinition {
+  const place = join(folder, CONFIG_FILE)
   const name = config[NAME_KEY]
   if (typeof name === 'string') {
     if (Object.hasOwn(definitions, name)) return definitions[name]
     throw new TrituneError('E_NAME', `the adapter is of the kind "${name}", which no plugin provides`, {
       place,
-      remedy: `give the module that provides it (--plugin); ${didYouMean(name, Object.keys(definitions))}`,
+      remedy:
+        remedyFromRecords(folder, `adapter:${name}`) ??
+        `give the module that provides it (--plugin); ${didYouMean(name, Object.keys(definitions))}`,
     })
   }
   const known = [LORA, ...Object.values(definitions)].filter(({ peft }) => peft)
@@ -144,7 +148,12 @@ function definitionOf(
   throw new TrituneError(
     'E_UNSUPPORTED',
     `adapters of type ${JSON.stringify(config.peft_type)} are not supported yet`,
-    { place, remedy: `supported: ${[...new Set(known.map(({ peft }) => peft?.type))].join(', ')}` },
+    {
+      place,
+      remedy:
+        remedyFromRecords(folder, `adapter:${String(config.peft_type).toLowerCase()}`) ??
+        `supported: ${[...new Set(known.map(({ peft }) => peft?.type))].join(', ')}`,
+    },
   )
 }
 

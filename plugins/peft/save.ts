@@ -9,6 +9,7 @@ import { openSafetensors } from '../../core/files/safetensors.ts'
 import { tensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import { TrituneError } from '../../core/mod.ts'
 import type { AttachedAdapter } from './attach.ts'
+import { type PluginRecord, writePluginRecords } from './plugin-records.ts'
 
 export const WEIGHTS_FILE = 'adapter_model.safetensors'
 export const CONFIG_FILE = 'adapter_config.json'
@@ -16,6 +17,8 @@ export const CONFIG_FILE = 'adapter_config.json'
 export interface SaveAdapterOptions {
   /** Path or hub id that `AutoPeftModel` will load; `base_model_name_or_path`. */
   readonly baseModel: string | null
+  /** What whoever loads it must have: stands in tritune.json. */
+  readonly plugins?: readonly PluginRecord[]
 }
 
 /**
@@ -25,7 +28,7 @@ export interface SaveAdapterOptions {
 export function saveAdapter(
   folder: string,
   adapter: AttachedAdapter,
-  { baseModel }: SaveAdapterOptions,
+  { baseModel, plugins = [] }: SaveAdapterOptions,
 ): void {
   const path = join(folder, WEIGHTS_FILE)
   const configPath = join(folder, CONFIG_FILE)
@@ -40,6 +43,7 @@ export function saveAdapter(
     { format: 'pt' },
     { beforeRename: () => rmSync(configPath, { force: true }) },
   )
+  writePluginRecords(folder, plugins)
   const config = { ...COMMON, base_model_name_or_path: baseModel, ...adapter.config }
   writeFileAtomic(configPath, `${JSON.stringify(sorted(config), null, 2)}\n`)
   const written = openSafetensors(path).entries.size

@@ -11,7 +11,7 @@ const DOCUMENTS = ['README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md']
 /** Returns its folder in `dist`, which has been compiled into. */
 export function writeTritunePackage(dist: string): string {
   const folder = `${dist}tritune/`
-  cpSync(`${ROOT}quickstart`, `${folder}quickstart`, { recursive: true })
+  for (const part of ['quickstart', 'templates']) cpSync(ROOT + part, folder + part, { recursive: true })
   for (const name of readdirSync(`${ROOT}plugins`)) {
     const readme = `plugins/${name}/README.md`
     if (existsSync(ROOT + readme) && existsSync(`${folder}plugins/${name}`))

@@ -8,7 +8,9 @@ import { codeOnly, placeOf, readText, repositoryFiles, type Verdict, verdict } f
 const IMPORT = /\b(?:from|import)\s*\(?\s*(['"])([^'"\n]+)\1/g
 
 export function checkLayers(): Verdict {
-  const files = repositoryFiles().filter((file) => /^(core|plugins|testing|bench)\/.*\.ts$/.test(file) || file === 'mod.ts')
+  const files = repositoryFiles().filter(
+    (file) => /^(core|plugins|testing|bench)\/.*\.ts$/.test(file) || file === 'mod.ts',
+  )
   const sources = new Map(files.map((file) => [file, readText(file)]))
   return verdict(`${files.length} files follow the layering`, [
     ...[...sources].flatMap(([file, source]) => layerProblems(file, source)),

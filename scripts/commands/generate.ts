@@ -19,23 +19,23 @@ const help = (): string => `Generate text.
 
   ${invocation('generate')} <model> --prompt <text> [options]
 
-  <model>                  a hub name, a folder or a .gguf file
-  --adapter <folder>       a PEFT adapter to put on it
-  --plugin <module>        for an adapter or a model that a plugin provides; may be repeated
-  --prompt <text>          the text to continue
-  --chat                   the prompt is a message of the user, put into the model's chat template
-  --system <text>          with --chat: the system message
-  --max-new-tokens <n>     default 128
-  --temperature <t>        0 takes the most likely token each time (default)
-  --top-k <k>              only the k most likely tokens
-  --top-p <p>              only the most likely tokens with this much probability
-  --repetition-penalty <x> above 1 makes repetition less likely
-  --stop <text>            end at this text; may be repeated
-  --seed <n>               default 0
-  --dtype <f32|bf16>       default: as the model is stored
-  --device <name>          auto (default: a GPU if one can be used), cpu, cuda, cuda:<number>
-  --offline                use the local cache of the hub only
-  --help                   this text
+  <model>                   a hub name, a folder or a .gguf file
+  --adapter <folder>        a PEFT adapter to put on it
+  --plugin <module>         for an adapter or a model that a plugin provides; may be repeated
+  --prompt <text>           the text to continue
+  --chat                    the prompt is a message of the user, put into the model's chat template
+  --system <text>           with --chat: the system message
+  --max-new-tokens <n>      default 128
+  --temperature <t>         0 takes the most likely token each time (default)
+  --top-k <k>               only the k most likely tokens
+  --top-p <p>               only the most likely tokens with this much probability
+  --repetition-penalty <x>  above 1 makes repetition less likely
+  --stop <text>             end at this text; may be repeated
+  --seed <n>                default 0
+  --dtype <f32|bf16>        default: as the model is stored
+  --device <name>           auto (default: a GPU if one can be used), cpu, cuda, cuda:<number>
+  --offline                 use the local cache of the hub only
+  --help                    this text
 `
 
 const OPTIONS = {

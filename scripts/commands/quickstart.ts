@@ -14,7 +14,10 @@ import { out } from '../_streams.ts'
 const help =
   (): string => `Fine-tune the bundled model on the bundled text: the settings are in quickstart/quickstart.yaml.
 
-  ${invocation('quickstart')} [--set key=value]…
+  ${invocation('quickstart')} [options]
+
+  --set key=value   change a setting of the run; may be repeated
+  --help            this text
 `
 
 const CONFIG = 'quickstart/quickstart.yaml'

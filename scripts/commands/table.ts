@@ -31,6 +31,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./quickstart.ts')).quickstart,
   },
   {
+    name: 'init',
+    topic: 'start',
+    summary: 'write the file of a first run, with comments',
+    load: async () => (await import('./init.ts')).init,
+  },
+  {
+    name: 'validate',
+    topic: 'train',
+    summary: 'check the file of a run without loading weights',
+    load: async () => (await import('./validate.ts')).validate,
+  },
+  {
     name: 'finetune',
     topic: 'train',
     summary: 'fine-tune a model as a YAML file says',
@@ -49,6 +61,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./merge.ts')).merge,
   },
   {
+    name: 'push',
+    topic: 'train',
+    summary: 'upload an adapter or a model to the hub',
+    load: async () => (await import('./push.ts')).push,
+  },
+  {
+    name: 'cache',
+    topic: 'look',
+    summary: 'list the models that were downloaded, and remove them',
+    load: async () => (await import('./cache.ts')).cache,
+  },
+  {
     name: 'doctor',
     topic: 'look',
     summary: 'tell what is on this machine, and what is missing',
@@ -59,6 +83,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     topic: 'look',
     summary: 'measure speed and memory, compared with torch where there is one',
     load: async () => (await import('../bench/mod.ts')).bench,
+  },
+  {
+    name: 'completions',
+    topic: 'shell',
+    summary: 'print completions for bash, zsh or fish',
+    load: async () => (await import('./completions.ts')).completions,
+  },
+  {
+    name: 'plugins',
+    topic: 'plugins',
+    summary: 'list what is provided by whom, and why',
+    load: async () => (await import('./plugins.ts')).plugins,
+  },
+  {
+    name: 'create-plugin',
+    topic: 'plugins',
+    summary: 'make the package of a new plugin, ready to test and publish',
+    load: async () => (await import('./create-plugin.ts')).createPluginCommand,
   },
 ]
 

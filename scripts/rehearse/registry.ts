@@ -1,6 +1,6 @@
 /**
  * A registry on this machine: verdaccio, which has what is published to it and hands on every other question to the registry that
- * is configured. https://www.verdaccio.org
+ * is configured.
  */
 import { spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'

@@ -32,9 +32,12 @@ afterAll(() => temporary[Symbol.dispose]())
 
 describe('a second copy of tritune', () => {
   test('is told from its plugin, with both places', async () => {
-    const loaded = await loadPlugins(['./mine.ts'], { cwd: temporary.path })
-    const plugins = loaded.map(({ plugin }) => plugin).filter(({ name }) => name === 'mine')
-    expect(() => createHost({ plugins })).toThrow(`second copy of tritune: ${copy}/, and this is ${ROOT}/`)
+    const told = `second copy of tritune: ${copy}/, and this is ${ROOT}/`
+    const loading = loadPlugins(['./mine.ts'], { cwd: temporary.path })
+    await expect(loading).rejects.toThrow(`./mine.ts: the plugin mine comes from a ${told}`)
+    await expect(loading).rejects.toThrow('tritune belongs under peerDependencies')
+    const { mine } = await import(join(temporary.path, 'mine.ts'))
+    expect(() => createHost({ plugins: [mine] })).toThrow(told)
   })
 
   test('is told from its tensors, where a plugin is a plain object', async () => {

@@ -146,7 +146,7 @@ describe('setup', () => {
 
   test('setup does not run when the plugins do not fit together', () => {
     log.length = 0
-    expect(() => createHost({ plugins: [started('one'), a, a] })).toThrow(TrituneError)
+    expect(() => createHost({ plugins: [started('one'), a, { ...a }] })).toThrow(TrituneError)
     expect(log).toEqual([])
   })
 

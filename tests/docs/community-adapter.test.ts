@@ -229,7 +229,7 @@ describe('plugins in the file of a run', () => {
     )
     const missing = await rejection(loadPlugins(['tritune-plugin-of-nobody']))
     expect(missing.code).toBe('E_PLUGIN')
-    expect(missing.message).toContain('install the package')
+    expect(missing.message).toContain('is not installed\n  → bun add tritune-plugin-of-nobody')
   })
 })
 

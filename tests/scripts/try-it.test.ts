@@ -21,5 +21,5 @@ test('leaves out plugins that only train, and special tokens', () => {
   const record = JSON.stringify({ text: `<|start|>3 4 5 6 7 8 9` })
   writeFileSync(join(space.path, 'data.jsonl'), `${record}\n`.repeat(15))
   const command = tryIt(space, 'strategy.yaml')
-  expect(command).toMatch(/^bun run generate \.\/model --adapter \.\/out --prompt '?3 /)
+  expect(command).toMatch(/^bun .*scripts\/tritune\.ts generate \.\/model --adapter \.\/out --prompt '?3 /)
 })

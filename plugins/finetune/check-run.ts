@@ -1,0 +1,66 @@
+/**
+ * A run checked without its weights: the file, plugins and parts, device and folders, the base model's architecture and
+ * tokenizer, every record of the datasets. What needs weights is left to the run: the layers that an adapter is put on, and memory.
+ */
+import type { DatasetReport } from '../data/mod.ts'
+import type { FinetuneConfig } from './config.ts'
+import { findEarlierRun } from './earlier-run.ts'
+import { checkEarly } from './early-checks.ts'
+import { openInputs, type PrepareOptions } from './run-inputs.ts'
+
+export interface CheckedRun {
+  readonly device: string
+  /** null: the model and the data were not looked at. */
+  readonly data: DatasetReport | null
+  readonly totalSteps: number | null
+  /** What is worth saying; nothing of it keeps the run from starting. */
+  readonly notes: readonly string[]
+}
+
+export interface CheckRunOptions extends PrepareOptions {
+  /** Neither opens the model nor reads the data: needs no network. */
+  readonly configOnly?: boolean
+}
+
+/** Throws a `ConfigError`, or what else keeps the run from starting. */
+export async function checkRun(
+  config: FinetuneConfig,
+  { configOnly = false, ...options }: CheckRunOptions = {},
+): Promise<CheckedRun> {
+  if (configOnly) {
+    const { plugins = [], device } = options
+    const { host, opened } = await checkEarly(config, { plugins, device })
+    using _host = host
+    const notes = [...(opened.note ? [opened.note] : []), ...config.notes, ...earlierNotes(config)]
+    return { device: opened.device.description, data: null, totalSteps: null, notes }
+  }
+  const { host, early, data, plan, sampler } = await openInputs(config, options)
+  using _host = host
+  sampler?.[Symbol.dispose]?.()
+  const { device, note } = early.opened
+  return {
+    device: device.description,
+    data: data.report,
+    totalSteps: plan.totalSteps,
+    notes: [
+      ...(note ? [note] : []),
+      ...config.notes,
+      ...plan.notes,
+      ...data.report.notes,
+      ...earlierNotes(config),
+    ],
+  }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function earlierNotes({
+  output_dir,
+  resume_from_checkpoint,
+  auto_resume_from_checkpoints,
+}: FinetuneConfig): string[] {
+  if (resume_from_checkpoint !== null || auto_resume_from_checkpoints) return []
+  const { finished, newest } = findEarlierRun(output_dir)
+  if (finished) return [`output_dir ${output_dir} has a finished run: --overwrite trains it again`]
+  return newest === null ? [] : [`output_dir ${output_dir} has an unfinished run: --resume or --overwrite`]
+}

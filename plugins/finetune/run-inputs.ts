@@ -1,0 +1,66 @@
+/**
+ * What a run needs besides weights: everything that its file asks for, the tokenizer, the examples and the plan. The first half
+ * of preparing a run, and all of checking one.
+ */
+import type { Host, Plugin, Device, Sampler } from '../../core/mod.ts'
+import { type LoadedDataset, loadDataset } from '../data/mod.ts'
+import { atKey, atNamedKey } from './at-key.ts'
+import { type BaseModelFiles, baseModelFiles } from './base-model-files.ts'
+import type { FinetuneConfig } from './config.ts'
+import { checkEarly, type EarlyChecks } from './early-checks.ts'
+import { checkContextLength, writtenContextLength } from './context-length.ts'
+import { createPlan, type Plan } from './plan.ts'
+import { expectChatTemplate, openTokenizer, type RunTokenizer } from './run-tokenizer.ts'
+
+export interface PrepareOptions {
+  /** More plugins than the file names: their adapters and models can be asked for by name. */
+  readonly plugins?: readonly Plugin[]
+  readonly device?: Device
+  readonly onDownload?: (progress: {
+    readonly file: string
+    readonly received: number
+    readonly total: number
+  }) => void
+  /** Told what takes time while the model is found: who is waited for, what is checked. */
+  readonly onNote?: (text: string) => void
+}
+
+export interface RunInputs {
+  /** Given away with `sampler`: whoever asked disposes both. */
+  readonly host: Host
+  readonly early: EarlyChecks
+  /** Waits for the weights when it is asked to. */
+  readonly base: BaseModelFiles
+  readonly modelPath: string
+  readonly tokenizer: RunTokenizer
+  readonly data: LoadedDataset
+  readonly sampler: Sampler | null
+  readonly plan: Plan
+}
+
+/** Downloads config.json and the tokenizer of a model on the hub, no weights. Throws a `ConfigError` with all faults that are known. */
+export async function openInputs(
+  config: FinetuneConfig,
+  { plugins = [], device, onDownload, onNote }: PrepareOptions,
+): Promise<RunInputs> {
+  const early = await checkEarly(config, { plugins, device })
+  const { host, parts } = early
+  let sampler: Sampler | null = null
+  try {
+    const base = baseModelFiles(config, host, { onProgress: onDownload, onNote })
+    const modelPath = await base.small()
+    const known = writtenContextLength(modelPath)
+    if (known !== null) checkContextLength(config, known)
+    const tokenizer = atKey(['base_model'], () => openTokenizer(modelPath, config))
+    expectChatTemplate(tokenizer, config)
+    const data = atNamedKey(() => loadDataset(config, tokenizer, host.all('dataset')))
+    const lengths = data.train.map(({ ids }) => ids.length)
+    const made = (sampler = parts.sampler({ lengths, seed: config.seed }))
+    const plan = atNamedKey(() => createPlan(config, data.train, made))
+    return { host, early, base, modelPath, tokenizer, data, sampler, plan }
+  } catch (error) {
+    sampler?.[Symbol.dispose]?.()
+    host[Symbol.dispose]()
+    throw error
+  }
+}

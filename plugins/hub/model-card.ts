@@ -1,0 +1,145 @@
+/**
+ * The README.md of a pushed folder: the metadata that the hub reads, how the model was made, and how to use it. Says what
+ * is known and nothing else. https://huggingface.co/docs/hub/model-cards
+ */
+import { readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { errorCode, fileError } from '../../core/files/files.ts'
+import type { PushKind } from './push-files.ts'
+import { looksLikePath } from './reference.ts'
+
+/** How a model was trained: what the card tells, in this order. */
+export interface TrainingFacts {
+  /** Name on the hub, or a path, of which the card tells the last part. */
+  readonly baseModel?: string
+  /** Names on the hub, or paths. */
+  readonly datasets?: readonly string[]
+  /** Name → value, as in the file of settings. */
+  readonly settings?: Readonly<Record<string, string | number | boolean>>
+  readonly results?: Readonly<Record<string, string | number>>
+  readonly trituneVersion?: string
+}
+
+export interface ModelCardOptions extends TrainingFacts {
+  readonly kind: PushKind
+  /** `org/name`, for the snippet. */
+  readonly repo: string
+  /** Identifier of the hub, such as `apache-2.0`. */
+  readonly license?: string
+}
+
+/** What the files of the folder say themselves. */
+export function factsOfFolder(folder: string): TrainingFacts {
+  const adapter = jsonOf(join(folder, 'adapter_config.json'))
+  const baseModel = adapter['base_model_name_or_path']
+  const pick = (names: readonly string[]): Record<string, string | number | boolean> =>
+    Object.fromEntries(
+      names.flatMap((name) => {
+        const value = adapter[name]
+        return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+          ? [[name, value]]
+          : []
+      }),
+    )
+  return {
+    ...(typeof baseModel === 'string' && baseModel !== '' ? { baseModel } : {}),
+    settings: pick(['peft_type', 'r', 'lora_alpha', 'lora_dropout', 'use_rslora', 'use_dora']),
+  }
+}
+
+export function modelCard(options: ModelCardOptions): string {
+  const { kind, repo, baseModel, datasets = [], settings = {}, results = {}, trituneVersion } = options
+  const base = baseModel === undefined ? undefined : nameOf(baseModel)
+  const sections = [
+    ...metadata(options),
+    `# ${repo.split('/')[1]}`,
+    `${KINDS[kind]}${base === undefined ? '' : ` of ${link(base, '')}`}, made with tritune${trituneVersion === undefined ? '' : ` ${trituneVersion}`}.`,
+    ...(kind === 'gguf' ? [] : ['## Use', '```python', snippet(kind, repo, base), '```']),
+    ...(datasets.length > 0
+      ? ['## Data', datasets.map((name) => `- ${link(nameOf(name), 'datasets/')}`).join('\n')]
+      : []),
+    ...table('Training', 'setting', settings),
+    ...table('Results', 'measure', results),
+  ]
+  return `${sections
+    .join('\n\n')
+    .replace(/```python\n\n/, '```python\n')
+    .replace(/\n\n```(?=\n|$)/, '\n```')}\n`
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+const KINDS: Readonly<Record<PushKind, string>> = {
+  adapter: 'A PEFT adapter',
+  model: 'A fine-tuned model',
+  gguf: 'GGUF files',
+}
+
+function metadata({ kind, baseModel, datasets = [], license }: ModelCardOptions): string[] {
+  const hubDatasets = datasets.filter(isHubName)
+  const lines = [
+    ...(license === undefined ? [] : [`license: ${JSON.stringify(license)}`]),
+    ...(baseModel !== undefined && isHubName(baseModel) ? [`base_model: ${JSON.stringify(baseModel)}`] : []),
+    ...(hubDatasets.length > 0
+      ? ['datasets:', ...hubDatasets.map((name) => `- ${JSON.stringify(name)}`)]
+      : []),
+    ...(kind === 'gguf' ? [] : [`library_name: ${kind === 'adapter' ? 'peft' : 'transformers'}`]),
+    'pipeline_tag: text-generation',
+    'tags:',
+    '- tritune',
+    ...(kind === 'adapter' ? ['- peft', '- adapter'] : []),
+    ...(kind === 'gguf' ? ['- gguf'] : []),
+  ]
+  return [['---', ...lines, '---'].join('\n')]
+}
+
+function snippet(kind: PushKind, repo: string, base: string | undefined): string {
+  const auto = kind === 'adapter' ? 'AutoPeftModelForCausalLM' : 'AutoModelForCausalLM'
+  const from = kind === 'adapter' ? 'peft' : 'transformers'
+  // The folder of a run has the tokenizer that it was trained with.
+  const note = kind === 'adapter' && base !== undefined && !isHubName(base) ? `  # needs ${base}` : ''
+  return [
+    ...(from === 'peft'
+      ? [`from peft import ${auto}`, 'from transformers import AutoTokenizer']
+      : [`from transformers import ${auto}, AutoTokenizer`]),
+    '',
+    `model = ${auto}.from_pretrained("${repo}")${note}`,
+    `tokenizer = AutoTokenizer.from_pretrained("${repo}")`,
+  ].join('\n')
+}
+
+function table(title: string, column: string, values: Readonly<Record<string, unknown>>): string[] {
+  const rows = Object.entries(values).map(([name, value]) => `| ${cell(name)} | ${cell(String(value))} |`)
+  return rows.length === 0 ? [] : [`## ${title}`, [`| ${column} | value |`, '|---|---|', ...rows].join('\n')]
+}
+
+function cell(text: string): string {
+  return text.replace(/[|\\<>`]/g, '\\$&').replace(/\s+/g, ' ')
+}
+
+function link(name: string, kind: string): string {
+  return isHubName(name)
+    ? `[${name}](https://huggingface.co/${kind}${name})`
+    : `\`${name.replaceAll('`', '')}\``
+}
+
+/** A path says where somebody keeps his files: its last part is enough. */
+function nameOf(name: string): string {
+  return isHubName(name) ? name : basename(name.replaceAll('\\', '/'))
+}
+
+export function isHubName(name: string): boolean {
+  return (
+    !looksLikePath(name) && /^[\w.-]+\/[\w.-]+$/.test(name) && !/\.(jsonl?|csv|txt|parquet|gguf)$/.test(name)
+  )
+}
+
+function jsonOf(path: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {}
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return {}
+    throw fileError(error, path, 'cannot read')
+  }
+}

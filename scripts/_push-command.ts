@@ -1,0 +1,59 @@
+/**
+ * The body of commands/push.ts, loaded only when there is something to do.
+ */
+import { counted } from '../core/counted.ts'
+import { formatBytes, readRunFacts } from '../plugins/finetune/mod.ts'
+import {
+  factsOfFolder,
+  isHubName,
+  modelCard,
+  planPush,
+  pushFolder,
+  type PushOptions,
+  type PushPlan,
+} from '../plugins/hub/mod.ts'
+import { stopOnSignals } from './_stop-signals.ts'
+import { err, out } from './_streams.ts'
+
+export interface PushCommand {
+  readonly folder: string
+  readonly repo: string
+  readonly license: string | undefined
+  readonly dryRun: boolean
+  readonly options: PushOptions
+}
+
+export async function pushCommand({ folder, repo, license, dryRun, options }: PushCommand): Promise<void> {
+  const { kind } = planPush(folder, repo)
+  const own = factsOfFolder(folder)
+  const facts = readRunFacts(folder) ?? own
+  const card = modelCard({
+    ...facts,
+    settings: { ...own.settings, ...facts.settings },
+    kind,
+    repo,
+    ...(license === undefined ? {} : { license }),
+  })
+  const plan = planPush(folder, repo, { ...options, card })
+  if (own.baseModel !== undefined && !isHubName(own.baseModel))
+    err.write(
+      `adapter_config.json names a base model on this machine (${own.baseModel}): others cannot load it by that name\n`,
+    )
+  if (dryRun) return tell(plan)
+  using stop = await stopOnSignals()
+  const { url, commit, created, bytes, files } = await pushFolder(folder, repo, {
+    ...options,
+    card,
+    signal: stop.signal,
+    onNote: (text) => err.write(`${text}\n`),
+  })
+  out.write(
+    `${created ? 'new repository; ' : ''}${counted(files.length, 'file')}, ${formatBytes(bytes)}, checked; commit ${commit.slice(0, 8)}\n${url}\n`,
+  )
+}
+
+function tell({ files, left, bytes, repo }: PushPlan): void {
+  for (const { path, bytes } of files) out.write(`${formatBytes(bytes).padStart(10)}  ${path}\n`)
+  for (const name of left) out.write(`${'stays'.padStart(10)}  ${name}\n`)
+  out.write(`${counted(files.length, 'file')}, ${formatBytes(bytes)}, for ${repo}; nothing was sent\n`)
+}

@@ -1,0 +1,54 @@
+/**
+ * Makes the package of a new plugin. Thin: see create-plugin/.
+ */
+import { didYouMean, TrituneError } from '../../core/errors.ts'
+import { invocation } from '../../core/invocation.ts'
+import type { Command } from '../_cli.ts'
+import { createPlugin } from '../create-plugin/create-plugin.ts'
+import { isPluginKind, KIND_NAMES, KINDS } from '../create-plugin/kinds.ts'
+import { out } from '../_streams.ts'
+
+const help = (): string => `Make a package with a plugin that works: code, tests, bench, example, README, CI.
+
+  ${invocation('create-plugin')} <kind> <name> [options]
+
+  <kind>             what it provides:
+${KIND_NAMES.map((kind) => `                       ${kind.padEnd(10)} ${KINDS[kind].summary.replace(/\.$/, '').replace(`my-${kind}: `, '')}`).join('\n')}
+  <name>             of the package, such as tritune-plugin-gentle-scale or @me/gentle-scale
+  --dir <folder>     default: the last part of the name
+  --author <name>    for package.json and LICENSE
+  --help             this text
+`
+
+const OPTIONS = { dir: { type: 'string' }, author: { type: 'string' } } as const
+
+export const createPluginCommand: Command<typeof OPTIONS> = {
+  help,
+  positionals: {
+    min: 2,
+    max: 2,
+    missing: 'name a kind and a package, for example adapter tritune-plugin-gentle-scale',
+  },
+  options: OPTIONS,
+  choices: { '': KIND_NAMES },
+  run({ positionals: [kind, name], values: { dir, author } }) {
+    if (!isPluginKind(kind))
+      throw new TrituneError('E_USAGE', `there is no kind of plugin "${kind}"`, {
+        remedy: didYouMean(kind, KIND_NAMES),
+      })
+    const { folder, files } = createPlugin({ kind, name, folder: dir, author })
+    const install = process.versions.bun
+      ? 'bun install'
+      : process.versions['deno']
+        ? 'deno install'
+        : 'npm install'
+    out.write(`${folder}
+${files.map((file) => `  ${file}`).join('\n')}
+next:
+  cd ${dir ?? folder.split(/[\\/]/).at(-1)}
+  ${install}
+  bun test && bun run check && bun run bench
+  ${process.versions.bun ? 'bun' : 'npm'} publish
+`)
+  },
+}

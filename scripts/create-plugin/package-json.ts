@@ -1,0 +1,42 @@
+/**
+ * The package.json of a new plugin: ES modules with their types first, tritune as a peer so that a program has one copy of it.
+ */
+import type { PluginNames } from './names.ts'
+import { KINDS, type PluginKindName } from './kinds.ts'
+
+export interface PackageOptions {
+  readonly names: PluginNames
+  readonly kind: PluginKindName
+  /** Of this tritune: the oldest that will do. */
+  readonly version: string
+  readonly author: string | null
+}
+
+export function packageJson({ names, kind, version, author }: PackageOptions): object {
+  const tritune = `^${version}`
+  return {
+    name: names.package,
+    version: '0.1.0',
+    description: `${kind} for tritune: ${KINDS[kind].summary.replace(/\.$/, '').replaceAll(`my-${kind}`, names.name)}`,
+    keywords: ['tritune', 'tritune-plugin', `tritune-${kind}`, 'fine-tuning'],
+    license: 'MIT',
+    ...(author === null ? {} : { author }),
+    type: 'module',
+    sideEffects: false,
+    exports: {
+      '.': { types: './dist/mod.d.ts', default: './dist/mod.js' },
+      './package.json': './package.json',
+    },
+    files: ['dist', 'src', 'example', '!example/model'],
+    engines: { node: '>=22' },
+    scripts: {
+      build: 'tsc -p tsconfig.build.json',
+      check: 'tsc -p tsconfig.json',
+      test: 'bun test',
+      bench: kind === 'model' ? 'bun example/make-model.ts && bun bench/mod.ts' : 'bun bench/mod.ts',
+      prepack: 'tsc -p tsconfig.build.json',
+    },
+    peerDependencies: { tritune },
+    devDependencies: { '@types/node': '^24.0.0', tritune, typescript: '^7.0.2' },
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * Commands in hints are written as the person at the terminal calls them.
+ */
+import { expect, test } from 'bun:test'
+import { invocation, type InvocationFacts } from '../../core/invocation.ts'
+
+const facts = (more: Partial<InvocationFacts>): InvocationFacts => ({
+  runtime: 'bun',
+  root: '/home/me/tritune',
+  isCheckout: true,
+  cwd: '/home/me/tritune',
+  env: { PATH: '/usr/bin' },
+  execPath: '/usr/bin/bun',
+  exists: () => false,
+  ...more,
+})
+
+const NPX = '/home/me/.npm/_npx/1a2b/node_modules/bun/bin/bun.exe'
+
+test.each([
+  [{}, 'bun run generate'],
+  [{ cwd: '/home/me/tritune/docs/examples' }, 'bun run generate'],
+  [{ execPath: NPX }, 'npx --yes --allow-scripts=bun bun run generate'],
+  [{ cwd: '/home/me/texts' }, 'bun ../tritune/scripts/tritune.ts generate'],
+  [{ cwd: '/home/me/tritune-runs' }, 'bun ../tritune/scripts/tritune.ts generate'],
+  [{ cwd: '/srv/a/b/c/d' }, 'bun /home/me/tritune/scripts/tritune.ts generate'],
+  [{ runtime: 'deno' }, 'deno run -A scripts/tritune.ts generate'],
+  [{ runtime: 'node' }, 'node scripts/tritune.ts generate'],
+] as const)('in a checkout: %o', (more, expected) => {
+  expect(invocation('generate', facts(more))).toBe(expected)
+})
+
+const agent = (name: string): InvocationFacts['env'] => ({
+  PATH: '/home/me/app/node_modules/.bin:/usr/bin',
+  npm_config_user_agent: `${name}/1.2.3 node/v24.0.0 linux x64`,
+})
+const onPath = (path: string): boolean => path === '/usr/bin/tritune'
+const inShims = (path: string): boolean => path === '/home/me/app/node_modules/.bin/tritune'
+
+test.each([
+  ['bun', { env: agent('bun') }, 'bunx tritune generate'],
+  ['npm', { env: agent('npm'), runtime: 'node' }, 'npx tritune generate'],
+  ['pnpm', { env: agent('pnpm'), runtime: 'node' }, 'pnpm exec tritune generate'],
+  ['yarn', { env: agent('yarn'), runtime: 'node' }, 'yarn tritune generate'],
+  ['Deno', { runtime: 'deno' }, 'deno run -A npm:tritune generate'],
+  ['the PATH', { runtime: 'node', exists: onPath }, 'tritune generate'],
+  ['shims of a project', { env: { PATH: agent('x').PATH }, exists: inShims }, 'bunx tritune generate'],
+  ['nothing, in Bun', {}, 'bunx tritune generate'],
+  ['nothing, in Node', { runtime: 'node' }, 'npx tritune generate'],
+] as const)('installed, by %s', (_, more, expected) => {
+  expect(invocation('generate', facts({ isCheckout: false, ...more }))).toBe(expected)
+})
