@@ -18,9 +18,7 @@ if (import.meta.main) {
       writeFileSync(place, content)
     }
     const pages = [...files.keys()].filter((path) => path.endsWith('.html')).length
-    console.log(
-      `${folder}/index.html: ${pages} pages in ${((performance.now() - began) / 1000).toFixed(1)} s`,
-    )
+    console.log(`${folder}/index.html: ${pages} pages in ${((performance.now() - began) / 1000).toFixed(1)} s`)
   } catch (error) {
     if (!(error instanceof TrituneError)) throw error
     console.error(`error: ${error.message}`)

@@ -65,13 +65,9 @@ function symbolHtml(symbol: ExportedSymbol, places: ReadonlyMap<string, string>)
   const code = highlight(signatures.join('\n'), 'ts')
   const parameters = tags.filter((tag) => tag.kind === 'param' && tag.doc)
   const parts = [
-    ...tags
-      .filter((tag) => tag.kind === 'return' && tag.doc)
-      .map((tag) => `<h4>Returns</h4>${markdown(tag.doc ?? '')}`),
+    ...tags.filter((tag) => tag.kind === 'return' && tag.doc).map((tag) => `<h4>Returns</h4>${markdown(tag.doc ?? '')}`),
     ...tags.filter((tag) => tag.kind === 'throws').map((tag) => `<h4>Throws</h4>${markdown(tag.doc ?? '')}`),
-    ...tags
-      .filter((tag) => tag.kind === 'example')
-      .map((tag) => `<h4>Example</h4>${markdown(tag.doc ?? '')}`),
+    ...tags.filter((tag) => tag.kind === 'example').map((tag) => `<h4>Example</h4>${markdown(tag.doc ?? '')}`),
   ]
   return `<section class="symbol" id="${name}">
 <h3><code>${name}</code><span class="kind">${kind}</span><a class="anchor" href="#${name}" aria-label="Link to ${name}">#</a><span class="source">${file}:${line}</span></h3>

@@ -14,6 +14,7 @@ const TAG = v.object({
   type: v.optional(v.unknown()),
 })
 const JS_DOC = v.object({ doc: v.optional(v.string()), tags: v.optional(v.array(TAG)) })
+/** Lines count from 0. */
 const LOCATION = v.object({ filename: v.string(), line: v.number() })
 const DECLARATION = v.object({
   location: LOCATION,
@@ -102,7 +103,7 @@ function readSymbol(
   const file = relative(root, fileURLToPath(documented.location.filename))
   const signatures = own.map(({ location, kind }) => {
     const path = fileURLToPath(location.filename)
-    return signatureOf(readFileSync(path, 'utf8'), location.line, kind)
+    return signatureOf(readFileSync(path, 'utf8'), location.line + 1, kind)
   })
   return [
     {
@@ -112,7 +113,7 @@ function readSymbol(
       doc: documented.jsDoc?.doc ?? '',
       tags: documented.jsDoc?.tags ?? [],
       file,
-      line: documented.location.line,
+      line: documented.location.line + 1,
     },
   ]
 }

@@ -21,10 +21,7 @@ export function buildSite(root: string, api: readonly EntryPoint[] = readApi(roo
     ['style.css', readFileSync(join(import.meta.dirname, 'style.css'), 'utf8')],
     ['site.js', readFileSync(join(import.meta.dirname, 'site.js'), 'utf8')],
     ['minisearch.js', readFileSync(minisearch(), 'utf8')],
-    [
-      'search-index.js',
-      `globalThis.TRITUNE_SEARCH = ${JSON.stringify(searchDocuments(guides, groups, anchorOf))}\n`,
-    ],
+    ['search-index.js', `globalThis.TRITUNE_SEARCH = ${JSON.stringify(searchDocuments(guides, groups, anchorOf))}\n`],
     ...linkedSources(root, html),
   ])
   const broken = brokenLinks(html, new Set(files.keys()))
@@ -46,10 +43,7 @@ function linkedSources(root: string, html: ReadonlyMap<string, string>): Map<str
   for (const text of html.values()) {
     for (const [, file] of text.matchAll(/ href="(?:\.\.\/)*source\/([^"#]+)/g)) {
       const path = join(root, file)
-      found.set(
-        `source/${file}`,
-        statSync(path).isFile() ? readFileSync(path, 'utf8') : `A folder of the repository: ${file}\n`,
-      )
+      found.set(`source/${file}`, statSync(path).isFile() ? readFileSync(path, 'utf8') : `A folder of the repository: ${file}\n`)
     }
   }
   return found

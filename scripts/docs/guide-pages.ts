@@ -11,18 +11,11 @@ export function guideFiles(root: string): [section: string, files: string[]][] {
       .filter((file) => file.endsWith('.md'))
       .map((file) => `${folder}/${file}`)
   const guides = existsSync(join(root, 'docs/guides')) ? pages('docs/guides') : []
-  const first = (file: string): number =>
-    file.endsWith('first-fine-tune.md') ? 0 : file.includes('moving-from') ? 2 : 1
+  const first = (file: string): number => (file.endsWith('first-fine-tune.md') ? 0 : file.includes('moving-from') ? 2 : 1)
   return [
     ['Start', ['README.md']],
     ['Guides', guides.toSorted((a, b) => first(a) - first(b) || a.localeCompare(b))],
-    [
-      'In depth',
-      [
-        ...pages('docs').toSorted(),
-        ...['SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md'].filter((file) => existsSync(join(root, file))),
-      ],
-    ],
+    ['In depth', [...pages('docs').toSorted(), ...['SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md'].filter((file) => existsSync(join(root, file)))]],
     [
       'Plugins',
       readdirSync(join(root, 'plugins'))
@@ -36,11 +29,7 @@ export function guideFiles(root: string): [section: string, files: string[]][] {
 /** Where a file of the repository is on the site. */
 export function placeOnSite(file: string): string {
   if (file === 'README.md') return 'index.html'
-  return `guide/${file
-    .replace(/^docs\//, '')
-    .replace(/\.md$/, '')
-    .replaceAll('/', '-')
-    .toLowerCase()}.html`
+  return `guide/${file.replace(/^docs\//, '').replace(/\.md$/, '').replaceAll('/', '-').toLowerCase()}.html`
 }
 
 export interface Guide extends Page {

@@ -40,9 +40,7 @@ export function renderMarkdown(text: string, link: (href: string) => string): Re
       table(token: Tokens.Table): string {
         const row = (cells: readonly Tokens.TableCell[], tag: string): string =>
           `<tr>${cells.map(({ tokens }) => `<${tag}>${this.parser.parseInline(tokens)}</${tag}>`).join('')}</tr>`
-        const head = token.header.some(({ text: cell }) => cell !== '')
-          ? `<thead>${row(token.header, 'th')}</thead>`
-          : ''
+        const head = token.header.some(({ text: cell }) => cell !== '') ? `<thead>${row(token.header, 'th')}</thead>` : ''
         return `<div class="table" tabindex="0"><table>${head}<tbody>${token.rows.map((cells) => row(cells, 'td')).join('')}</tbody></table></div>\n`
       },
       link({ href, tokens }: Tokens.Link): string {

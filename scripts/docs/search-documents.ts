@@ -24,13 +24,7 @@ export function searchDocuments(
       .slice(1)
       .map((section) => {
         const [heading, ...lines] = section.replace(/[`*]/g, '').split('\n')
-        return {
-          title: heading,
-          place: title,
-          href: `${path}#${anchorOf(heading)}`,
-          summary: '',
-          text: lines.join(' '),
-        }
+        return { title: heading, place: title, href: `${path}#${anchorOf(heading)}`, summary: '', text: lines.join(' ') }
       }),
   )
   const ofExports = groups.flatMap(({ path, entry, symbols }) =>

@@ -12,10 +12,7 @@ export function signatureOf(source: string, line: number, kind: string): string 
 /** To the brace that opens the body, without it. An overload has none. */
 function functionHead(lines: readonly string[]): string {
   const end = lines.findIndex(
-    (text, at) =>
-      (at === 0 || /^[)}>]/.test(text)) &&
-      (/ \{$/.test(text) || /^.*[^{(,]$/.test(text)) &&
-      closes(lines, at),
+    (text, at) => (at === 0 || /^[)}>]/.test(text)) && (/ \{$/.test(text) || /^.*[^{(,]$/.test(text)) && closes(lines, at),
   )
   return lines
     .slice(0, end + 1)

@@ -6,11 +6,7 @@ const results = document.querySelector('#results')
 let loading
 const load = (src) =>
   new Promise((done, failed) => {
-    const script = Object.assign(document.createElement('script'), {
-      src: root + src,
-      onload: done,
-      onerror: failed,
-    })
+    const script = Object.assign(document.createElement('script'), { src: root + src, onload: done, onerror: failed })
     document.head.append(script)
   })
 const index = () =>
@@ -32,17 +28,16 @@ async function show() {
   }
   const search = await index()
   if (field.value.trim() !== text) return
-  const exact = (hit) => (hit.title.toLowerCase() === text.toLowerCase() ? 1 : 0)
+  const exact = (hit) =>
+    (hit.title.toLowerCase() === text.toLowerCase() ? 2 : 0) + (hit.place.startsWith('tritune/') ? 1 : 0)
   const hits = search
     .search(text)
-    .toSorted((a, b) => exact(b) - exact(a) || b.score - a.score)
+    .toSorted((a, b) => (Math.max(exact(b), 1) - Math.max(exact(a), 1)) || b.score - a.score)
     .slice(0, 12)
   results.replaceChildren(
     ...hits.map(({ title, place, href, summary }) => {
       const link = Object.assign(document.createElement('a'), { href: root + href })
-      const small = Object.assign(document.createElement('small'), {
-        textContent: `${place}${summary ? ` · ${summary}` : ''}`,
-      })
+      const small = Object.assign(document.createElement('small'), { textContent: `${place}${summary ? ` · ${summary}` : ''}` })
       link.append(title, small)
       const item = document.createElement('li')
       item.append(link)
@@ -50,9 +45,7 @@ async function show() {
     }),
   )
   if (hits.length === 0) {
-    results.append(
-      Object.assign(document.createElement('li'), { className: 'none', textContent: 'Nothing found' }),
-    )
+    results.append(Object.assign(document.createElement('li'), { className: 'none', textContent: 'Nothing found' }))
   }
   results.hidden = false
 }
