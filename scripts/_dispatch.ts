@@ -1,7 +1,7 @@
 /**
  * `tritune <command> …`: finds the command, or tells what there is.
  */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { didYouMean, TrituneError } from '../core/errors.ts'
 import { invocation } from '../core/invocation.ts'
 import { reportError, runCommand, showHelp } from './_cli.ts'
@@ -36,11 +36,23 @@ export function overview(): string {
 
 ${topics.join('\n')}
 ${invocation('<command>')} --help tells the options of a command.
-Read: README.md, docs/command.md, docs/yaml.md (the keys of a run), docs/plugins.md (a plugin of your own)
+Read: ${pages().join(', ')}
 `
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+const PAGES: Readonly<Record<string, string>> = {
+  'README.md': '',
+  'docs/command.md': ' (every command, --json)',
+  'docs/yaml.md': ' (the keys of a run)',
+  'docs/plugins.md': ' (a plugin of your own)',
+}
+
+/** Those that are here: a package has not all that a checkout has. */
+function pages(): string[] {
+  return Object.entries(PAGES).flatMap(([path, about]) => (existsSync(ROOT + path) ? [path + about] : []))
+}
 
 function say(text: string): void {
   survive('result')

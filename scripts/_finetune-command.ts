@@ -25,6 +25,7 @@ import type { Teller } from './finetune/teller.ts'
 import { createTextTeller } from './finetune/text-teller.ts'
 import { quoted, tryCommand } from './finetune/try-command.ts'
 import { stopOnSignals } from './_stop-signals.ts'
+import { err } from './_streams.ts'
 
 export interface FinetuneCommand {
   readonly file: string
@@ -87,6 +88,13 @@ async function trainAndTell(run: Run, { file, overrides, resume, lock, teller }:
   ]
   teller.end({ run, result, command: result.stopped ? again.join(' ') : tryCommand(run) })
   if (result.stopped) process.exitCode = stop.exitCode()
+  else if (result.pushed !== null && result.pushed.error !== null) {
+    const { repo, error } = result.pushed
+    err.write(
+      `the run is complete, its upload is not: ${error}\npush it with:\n  ${invocation(`push ${quoted(result.outputDir)} ${repo} --private`)}\n`,
+    )
+    process.exitCode = 1
+  }
 }
 
 /** A file that is refused is told with all that can be known of its other lines. */

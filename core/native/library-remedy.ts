@@ -3,7 +3,7 @@
  */
 import { basename } from 'node:path'
 import { isCheckout } from '../invocation.ts'
-import { installCommand } from './install-command.ts'
+import { installCommand } from '../install-command.ts'
 import { type LibraryDevice, platformPackage } from './platform-packages.ts'
 
 /** `other`: it is of another version than this tritune. */

@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs'
 import { type Device, TrituneError } from '../../core/mod.ts'
 import { cudaDriverVersion } from '../../core/native/cuda-driver.ts'
-import { installCommand } from '../../core/native/install-command.ts'
+import { installCommand } from '../../core/install-command.ts'
 import { libraryCandidates, PLATFORM } from '../../core/native/library.ts'
 import { isCheckout } from '../../core/invocation.ts'
 import { platformPackage } from '../../core/native/platform-packages.ts'

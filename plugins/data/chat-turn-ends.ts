@@ -1,7 +1,7 @@
 /** The tokens that end a turn (EOS, EOT), trained as `train_on_eos` and `train_on_eot` say. */
 import { TrituneError } from '../../core/mod.ts'
 import type { CharSpan, TokenizerLike } from '../../core/mod.ts'
-import type { TrainOnEos } from './dataset-options.ts'
+import type { TrainOnEos } from './dataset-words.ts'
 import type { TokenizeContext } from './dataset-type.ts'
 
 /** How many tokens after the end of a turn its EOS may come, as in axolotl. */

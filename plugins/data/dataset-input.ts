@@ -5,7 +5,7 @@
  * Types only; `dataset-options.ts` checks the values. The comments are those of `key-docs.ts`; `bun scripts/key-docs.ts --write` puts
  * them here.
  */
-import type { DatasetTypeName, TrainOnEos, UserDefinedType } from './dataset-options.ts'
+import type { DatasetTypeName, TrainOnEos, UserDefinedType } from './dataset-words.ts'
 
 /** `type:` as a mapping: a prompt of one's own. What is left out is as alpaca has it. */
 export type UserDefinedInput = {

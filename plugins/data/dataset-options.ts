@@ -20,31 +20,8 @@ import {
 } from '../../core/contracts/config-fields.ts'
 import type { Field } from '../../core/contracts/config-fields.ts'
 import type { DatasetInput, UserDefinedInput } from './dataset-input.ts'
+import { DATASET_TYPES, type TrainOnEos, type UserDefinedType } from './dataset-words.ts'
 import { SPLIT } from './record-slice.ts'
-
-export type TrainOnEos = 'turn' | 'all' | 'last' | 'none'
-
-/** `type:` as a mapping: a prompt of one's own. `{instruction}`, `{input}`, `{system}` are replaced in the formats. */
-export interface UserDefinedType {
-  readonly system_prompt: string
-  readonly system_format: string
-  readonly field_system: string
-  readonly field_instruction: string
-  readonly field_input: string
-  readonly field_output: string
-  readonly format: string
-  readonly no_input_format: string
-}
-
-export const DATASET_TYPES = [
-  'alpaca',
-  'completion',
-  'chat_template',
-  'sharegpt',
-  'input_output',
-  'tokenized',
-] as const
-export type DatasetTypeName = (typeof DATASET_TYPES)[number]
 
 export interface DatasetOptions {
   /** A file or a folder. */

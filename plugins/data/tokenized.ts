@@ -3,7 +3,7 @@
  */
 import { didYouMean } from '../../core/errors.ts'
 import { showValue } from '../../core/contracts/config.ts'
-import { DATASET_TYPES } from './dataset-options.ts'
+import { DATASET_TYPES } from './dataset-words.ts'
 import { IGNORE, recordError } from './dataset-type.ts'
 import type { DatasetType, RecordSource } from './dataset-type.ts'
 

@@ -6,7 +6,7 @@
  * `system_prompt`, goes in front through `system_format`.
  */
 import { ConfigError } from '../../core/contracts/config.ts'
-import type { UserDefinedType } from './dataset-options.ts'
+import type { UserDefinedType } from './dataset-words.ts'
 import { optionalTextField, textField } from './dataset-type.ts'
 import type { DataRecord, DatasetType } from './dataset-type.ts'
 import { tokenizePromptResponse } from './prompt-response.ts'

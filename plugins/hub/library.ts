@@ -3,6 +3,7 @@
  * list of the cache. Imported when it is used, so that nothing else waits for it. Downloads are not its business here:
  * README.md says why.
  */
+import { installCommand } from '../../core/install-command.ts'
 import { TrituneError } from '../../core/errors.ts'
 
 export type HubLibrary = typeof import('@huggingface/hub')
@@ -13,7 +14,7 @@ export async function hubLibrary(): Promise<HubLibrary> {
     return await import('@huggingface/hub')
   } catch (cause) {
     throw new TrituneError('E_HUB', '@huggingface/hub, which uploads, cannot be loaded', {
-      remedy: 'install it again: it comes with tritune',
+      remedy: installCommand('@huggingface/hub'),
       cause,
     })
   }

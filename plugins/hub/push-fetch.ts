@@ -44,7 +44,8 @@ async function attempt(url: URL, init: RequestInit, options: PushFetchOptions): 
   const response = await fetch(url, {
     ...init,
     headers,
-    redirect: atHub ? 'manual' : 'follow',
+    // For a redirect that it may follow Node keeps the whole body in memory.
+    redirect: atHub ? 'manual' : 'error',
     signal: AbortSignal.any(stops),
   }).catch((error: unknown) => {
     if (signal.aborted) throw stopped(repo)
@@ -63,5 +64,6 @@ export function stopped(repo: string): TrituneError {
 /** The hub's usual patience, and for a body 50 kB/s at least; a commit of many files takes its time. */
 function timeOf(body: RequestInit['body'], { silenceMs }: HubSettings): number {
   const bytes = body instanceof Blob ? body.size : typeof body === 'string' ? body.length : 0
-  return silenceMs + bytes / 50
+  // Node takes whole numbers only.
+  return Math.ceil(silenceMs + bytes / 50)
 }

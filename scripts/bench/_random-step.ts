@@ -1,6 +1,7 @@
 /**
  * A training step without files: a model of random weights with LoRA on all its layers, and random tokens.
  */
+import { Disposables } from '../../core/disposables.ts'
 import {
   adamw,
   chain,
@@ -48,7 +49,7 @@ export interface RandomStep extends Disposable {
 }
 
 export function createRandomStep(device: Device, dtype: 'f32' | 'bf16'): RandomStep {
-  const open = new DisposableStack()
+  const open = new Disposables()
   const model = open.use(MODELS.llama.create(CONFIG, randomWeights(device, dtype)))
   const { parameters } = open.use(attachLora(model, { rank: 16, alpha: 32, targetModules: 'all-linear' }))
   const optimizer = open.use(chain(clipByGlobalNorm(1), adamw()).init(parameters))

@@ -24,6 +24,9 @@ export function rootManifest(): RootManifest {
   return JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'))
 }
 
+/** A quarter of an installation, for one command: who pushes adds it. */
+const UPLOADS = '@huggingface/hub'
+
 /** Of `tritune` itself. `platforms` are the packages with native libraries. */
 export function tritunePackageJson(
   root: RootManifest,
@@ -34,8 +37,9 @@ export function tritunePackageJson(
     Object.fromEntries(
       platforms.filter((one) => one.isDefault === isDefault).map(({ name }) => [name, root.version]),
     )
+  const { [UPLOADS]: uploads, ...dependencies } = root.dependencies
   // mitata is for those who import tritune/bench.
-  const asked = { ...wanted(false), mitata: '^1.0.34' }
+  const asked = { ...wanted(false), ...(uploads !== undefined && { [UPLOADS]: uploads }), mitata: '^1.0.34' }
   return {
     ...shared(root),
     description: root.description,
@@ -54,7 +58,7 @@ export function tritunePackageJson(
     },
     files,
     engines: { node: `>=${OLDEST.node}`, bun: `>=${OLDEST.bun}`, deno: `>=${OLDEST.deno}` },
-    dependencies: root.dependencies,
+    dependencies,
     optionalDependencies: { ...root.optionalDependencies, ...wanted(true) },
     // Named, so that installers that keep packages apart let tritune see the one that somebody adds.
     peerDependencies: asked,

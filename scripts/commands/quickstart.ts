@@ -87,8 +87,8 @@ async function trainAndCompare(overrides: readonly string[]): Promise<number> {
   const fall = 1 - show('after') / before
   const { base_model: model, output_dir: adapter } = config
   console.log(`perplexity fell by ${percent(fall)}; the adapter is in ${adapter}`)
-  console.log(`next       bun run generate ${model} --adapter ${adapter} --prompt "${PROMPT}"`)
-  console.log(`           bun run finetune ${CONFIG}   (copy and edit it: your model, your data)`)
+  console.log(`next       ${invocation('generate')} ${model} --adapter ${adapter} --prompt "${PROMPT}"`)
+  console.log(`           ${invocation('init')}   (writes a file to edit: your model, your data)`)
   return fall
 }
 

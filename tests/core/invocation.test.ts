@@ -6,24 +6,24 @@ import { invocation, type InvocationFacts } from '../../core/invocation.ts'
 
 const facts = (more: Partial<InvocationFacts>): InvocationFacts => ({
   runtime: 'bun',
-  root: '/home/me/tritune',
+  root: '/srv/me/tritune',
   isCheckout: true,
-  cwd: '/home/me/tritune',
+  cwd: '/srv/me/tritune',
   env: { PATH: '/usr/bin' },
   execPath: '/usr/bin/bun',
   exists: () => false,
   ...more,
 })
 
-const NPX = '/home/me/.npm/_npx/1a2b/node_modules/bun/bin/bun.exe'
+const NPX = '/srv/me/.npm/_npx/1a2b/node_modules/bun/bin/bun.exe'
 
 test.each([
   [{}, 'bun run generate'],
-  [{ cwd: '/home/me/tritune/docs/examples' }, 'bun run generate'],
+  [{ cwd: '/srv/me/tritune/docs/examples' }, 'bun run generate'],
   [{ execPath: NPX }, 'npx --yes --allow-scripts=bun bun run generate'],
-  [{ cwd: '/home/me/texts' }, 'bun ../tritune/scripts/tritune.ts generate'],
-  [{ cwd: '/home/me/tritune-runs' }, 'bun ../tritune/scripts/tritune.ts generate'],
-  [{ cwd: '/srv/a/b/c/d' }, 'bun /home/me/tritune/scripts/tritune.ts generate'],
+  [{ cwd: '/srv/me/texts' }, 'bun ../tritune/scripts/tritune.ts generate'],
+  [{ cwd: '/srv/me/tritune-runs' }, 'bun ../tritune/scripts/tritune.ts generate'],
+  [{ cwd: '/opt/a/b/c/d' }, 'bun /srv/me/tritune/scripts/tritune.ts generate'],
   [{ runtime: 'deno' }, 'deno run -A scripts/tritune.ts generate'],
   [{ runtime: 'node' }, 'node scripts/tritune.ts generate'],
 ] as const)('in a checkout: %o', (more, expected) => {
@@ -31,11 +31,11 @@ test.each([
 })
 
 const agent = (name: string): InvocationFacts['env'] => ({
-  PATH: '/home/me/app/node_modules/.bin:/usr/bin',
+  PATH: '/srv/me/app/node_modules/.bin:/usr/bin',
   npm_config_user_agent: `${name}/1.2.3 node/v24.0.0 linux x64`,
 })
 const onPath = (path: string): boolean => path === '/usr/bin/tritune'
-const inShims = (path: string): boolean => path === '/home/me/app/node_modules/.bin/tritune'
+const inShims = (path: string): boolean => path === '/srv/me/app/node_modules/.bin/tritune'
 
 test.each([
   ['bun', { env: agent('bun') }, 'bunx tritune generate'],

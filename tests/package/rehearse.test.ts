@@ -29,5 +29,5 @@ test.skipIf(!answers)(
     expect(stdout).toMatch(/^same +loss [\d.]+ after 10 steps/m)
     console.log(stdout)
   },
-  300_000,
+  600_000,
 )

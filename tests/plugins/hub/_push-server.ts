@@ -67,6 +67,7 @@ export function pushServer(): PushServer {
     return url
   }
   const storage = Bun.serve({
+    maxRequestBodySize: 2 ** 30,
     port: 0,
     hostname: '127.0.0.1',
     async fetch(request) {

@@ -1,0 +1,26 @@
+/**
+ * What a dataset entry of a file may say by name: the types that are built in, where EOS is learned, and a type of one's own.
+ */
+export type TrainOnEos = 'turn' | 'all' | 'last' | 'none'
+
+/** `type:` as a mapping: a prompt of one's own. `{instruction}`, `{input}`, `{system}` are replaced in the formats. */
+export interface UserDefinedType {
+  readonly system_prompt: string
+  readonly system_format: string
+  readonly field_system: string
+  readonly field_instruction: string
+  readonly field_input: string
+  readonly field_output: string
+  readonly format: string
+  readonly no_input_format: string
+}
+
+export const DATASET_TYPES = [
+  'alpaca',
+  'completion',
+  'chat_template',
+  'sharegpt',
+  'input_output',
+  'tokenized',
+] as const
+export type DatasetTypeName = (typeof DATASET_TYPES)[number]

@@ -1,0 +1,60 @@
+import { describe, expect, test } from 'bun:test'
+import { parse } from 'yaml'
+import { modelCard } from '../../../plugins/hub/mod.ts'
+
+const FACTS = {
+  kind: 'adapter',
+  repo: 'me/poems',
+  baseModel: 'org/base-1B',
+  datasets: ['org/poems', '/data/secret place/mine.jsonl'],
+  settings: { lora_r: 8, learning_rate: 0.0002 },
+  results: { steps: 10, 'training loss, last step': '1.2345' },
+  trituneVersion: '1.2.3',
+} as const
+
+function metadataOf(card: string): unknown {
+  const [, block] = /^---\n([\s\S]*?)\n---\n/.exec(card) ?? []
+  return parse(block ?? '')
+}
+
+describe('modelCard()', () => {
+  test('the metadata are what the hub reads', () => {
+    expect(metadataOf(modelCard({ ...FACTS, license: 'apache-2.0' }))).toEqual({
+      license: 'apache-2.0',
+      base_model: 'org/base-1B',
+      datasets: ['org/poems'],
+      library_name: 'peft',
+      pipeline_tag: 'text-generation',
+      tags: ['tritune', 'peft', 'adapter'],
+    })
+    expect(metadataOf(modelCard({ kind: 'model', repo: 'me/m' }))).toEqual({
+      library_name: 'transformers',
+      pipeline_tag: 'text-generation',
+      tags: ['tritune'],
+    })
+  })
+
+  test('tells how it was made and how to use it, and not where files were', () => {
+    const card = modelCard(FACTS)
+    expect(card).toContain(
+      'A PEFT adapter of [org/base-1B](https://huggingface.co/org/base-1B), made with tritune 1.2.3.',
+    )
+    expect(card).toContain('AutoPeftModelForCausalLM.from_pretrained("me/poems")\n')
+    expect(card).toContain('| learning_rate | 0.0002 |')
+    expect(card).toContain('- `mine.jsonl`')
+    expect(card).not.toContain('secret place')
+    expect(card).toMatch(/```python\nfrom peft [\s\S]+?"\)\n```\n/)
+  })
+
+  test('a base model on a disk is no metadata, and values cannot break the table or the block', () => {
+    const card = modelCard({
+      ...FACTS,
+      baseModel: '/models/base',
+      settings: { 'a|b': 'x\n---\n<script>' },
+    })
+    expect(metadataOf(card)).not.toHaveProperty('base_model')
+    expect(card).toContain('# needs base')
+    expect(card).toContain('| a\\|b | x --- \\<script\\> |')
+    expect(card.match(/^---$/gm)).toHaveLength(2)
+  })
+})
