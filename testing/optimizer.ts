@@ -66,7 +66,7 @@ export function optimizerContract(
         const isFine = tensor.dtype === 'bf16' && tensor.toArray().every((value) => Number.isFinite(value))
         expectKept(isFine, () => ({
           expected: `${weight} stays bf16 and finite`,
-          got: `${tensor.dtype}: ${textOf(tensor.toArray().slice(0, 4))} …`,
+          got: `${tensor.dtype}: ${textOf(Array.from(tensor.toArray().subarray(0, 4)))} …`,
           lookAt: `apply() of ${name}: gradients and states are f32, weights may be bf16`,
         }))
       }

@@ -1,7 +1,6 @@
 /**
  * Where a number was measured: without this line it is no result.
  */
-import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { openLibrary } from '../../core/native/library.ts'
 
@@ -31,18 +30,4 @@ export function describeMachine(command: string): Machine {
 
 export function formatMachine({ cpu, cores, memoryGiB, isa, runtime, date, command }: Machine): string {
   return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${isa}; ${runtime}; ${date}; \`${command}\``
-}
-
-/** Bytes of the last cache that core 0 has, as Linux says; 32 MiB where nothing says it. */
-export function lastLevelCacheBytes(): number {
-  for (const index of [3, 2]) {
-    try {
-      const size = readFileSync(`/sys/devices/system/cpu/cpu0/cache/index${index}/size`, 'utf8')
-      const kibibytes = Number(/^(\d+)K/.exec(size)?.[1])
-      if (kibibytes > 0) return kibibytes * 1024
-    } catch {
-      // No such cache, or not Linux.
-    }
-  }
-  return 32 * 2 ** 20
 }

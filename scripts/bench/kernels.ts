@@ -10,7 +10,7 @@ import { type Child, numberIn, startChild } from './_child.ts'
 import { roofline } from './_roofline.ts'
 import { createMaker, KERNEL_CASES, type KernelCase, once } from './_kernel-cases.ts'
 import { inTurn, median, medianRatio, seconds } from './_measure.ts'
-import { lastLevelCacheBytes } from './_machine.ts'
+import { streamedBytes } from '../../bench/streamed.ts'
 import type { BenchContext, Roofline, Row, Topic } from './_topic.ts'
 
 // TT_PEAK_* of tritune.h
@@ -58,8 +58,6 @@ async function measure(one: KernelCase, { dtype, device, library, context }: Set
   // the copy that they are compared with goes round as much.
   const copies = one.bound === 'memory' ? Math.ceil(streamedBytes() / amount) : 1
   const opened = Array.from({ length: copies }, () => noGrad(() => openCase(one, maker)))
-  const timeOf = (cases: readonly { body: () => void }[]): number =>
-    noGrad(() => seconds(() => once(() => cases.forEach(({ body }) => body())))) / cases.length
   const time = (): number => timeOf(opened)
   const calibrate = peakOf(library, one, dtype, amount * copies)
   const rates = undisturbed(
@@ -98,9 +96,9 @@ async function measure(one: KernelCase, { dtype, device, library, context }: Set
   return rows
 }
 
-/** What a memory-bound case goes round: 8 times the last cache. Of twice as much some stays in it, more or less by chance. */
-function streamedBytes(): number {
-  return Math.max(256e6, 8 * lastLevelCacheBytes())
+/** Seconds of one run, over a round of all of them. */
+export function timeOf(cases: readonly { body: () => void }[]): number {
+  return noGrad(() => seconds(() => once(() => cases.forEach(({ body }) => body())))) / cases.length
 }
 
 interface Timed {
@@ -125,7 +123,7 @@ function undisturbed({ ours, peak }: Record<'ours' | 'peak', Timed[]>): Record<'
 }
 
 /** The tensors of a case must outlive its runs, and a scope must not be open across an `await`. */
-function openCase(
+export function openCase(
   one: KernelCase,
   maker: ReturnType<typeof createMaker>,
 ): { body: () => void; tensors: { dispose(): void }[] } {

@@ -3,6 +3,7 @@
  *
  *   finetune   a LoRA step of SmolLM2-135M against torch + PEFT, also compiled   --model, --python
  *   kernels    our ops against the peaks of the machine, and two against torch   (--python)
+ *   ops        the kernels as a mitata suite, to look at while one works on an op; `kernels` is for claims
  *   startup    from a command to its first step, and what the trainer costs beside the ops
  */
 import { availableParallelism } from 'node:os'
@@ -19,7 +20,7 @@ const help =
 
   ${invocation('bench')} <topic…> [options]
 
-  topics: finetune, kernels, startup
+  topics: finetune, kernels, startup; or ops, alone: a mitata suite, one group an op, without floors
 
   --model <path>    model folder or .gguf file (or TRITUNE_MODEL): finetune needs it
   --python <path>   Python with torch, transformers and peft (or TRITUNE_PYTHON): finetune needs it, kernels uses it
@@ -28,6 +29,13 @@ const help =
   --quick           fewer repetitions
   --json            one JSON object on stdout instead of the table
   --help            this text
+
+of ops:
+  --filter <regex>  only groups whose name fits, such as "^rms_norm"
+  --format <format> mitata (default), json, markdown or quiet
+  --table           every case of the op table instead: small ones, beside the TypeScript reference
+  --reference       the TypeScript reference beside the ops that move memory; slow
+  --agree           three ops that fit no cache, by mitata and by kernels: the exit code is 1 above 20 %
 `
 
 const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
@@ -43,18 +51,24 @@ const OPTIONS = {
   only: { type: 'string' },
   quick: { type: 'boolean' },
   json: { type: 'boolean' },
+  filter: { type: 'string' },
+  format: { type: 'string' },
+  table: { type: 'boolean' },
+  reference: { type: 'boolean' },
+  agree: { type: 'boolean' },
 } as const
 
 export const bench: Command<typeof OPTIONS> = {
   help,
   positionals: { min: 1, max: Object.keys(TOPICS).length },
   options: OPTIONS,
-  choices: { '': Object.keys(TOPICS) },
+  choices: { '': [...Object.keys(TOPICS), 'ops'], format: ['mitata', 'json', 'markdown', 'quiet'] },
   async run({ positionals, values }) {
     for (const name of positionals) {
-      if (Object.hasOwn(TOPICS, name)) continue
+      if (Object.hasOwn(TOPICS, name) || (name === 'ops' && positionals.length === 1)) continue
+      if (name === 'ops') throw new TrituneError('E_USAGE', 'ops is measured alone, not beside other topics')
       throw new TrituneError('E_USAGE', `there is no benchmark "${name}"`, {
-        remedy: didYouMean(name, Object.keys(TOPICS)),
+        remedy: didYouMean(name, [...Object.keys(TOPICS), 'ops']),
       })
     }
     const threads = numberOption('threads', values.threads, availableParallelism())
@@ -69,8 +83,39 @@ export const bench: Command<typeof OPTIONS> = {
       only: values.only ?? null,
       progress: (text) => void process.stderr.write(`${text}\n`),
     }
+    if (positionals[0] === 'ops') {
+      await benchWithMitata(values, context)
+      return
+    }
+    expectNone(values)
     if (!(await measure(positionals, context, values.json ?? false))) process.exitCode = 1
   },
+}
+
+const OF_OPS = ['filter', 'format', 'table', 'reference', 'agree'] as const
+type Values = Parameters<(typeof bench)['run']>[0]['values']
+
+/** E_USAGE for what only `ops` takes. */
+function expectNone(values: Values): void {
+  const given = OF_OPS.find((name) => values[name] !== undefined)
+  if (given !== undefined)
+    throw new TrituneError('E_USAGE', `--${given} is for ops`, { remedy: invocation('bench ops') })
+}
+
+async function benchWithMitata(values: Values, context: BenchContext): Promise<void> {
+  const { agree, benchOps, FORMATS } = await import('./ops.ts')
+  const { filter = null, format = values.json ? 'json' : 'mitata' } = values
+  const known = FORMATS.find((one) => one === format)
+  if (!known)
+    throw new TrituneError('E_USAGE', `--format: expected one of ${FORMATS.join(', ')}, got ${format}`)
+  if (known === 'mitata' || known === 'markdown')
+    console.log(formatMachine(describeMachine(`${invocation('bench')} ${process.argv.slice(2).join(' ')}`)))
+  if (values.agree) {
+    if (!(await agree(context))) process.exitCode = 1
+    return
+  }
+  const { reference = false, table = false } = values
+  await benchOps({ filter, format: known, reference, table }, context)
 }
 
 /** Runs the topics and prints; false when a floor was missed. */

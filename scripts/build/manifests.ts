@@ -38,7 +38,8 @@ export function tritunePackageJson(
       platforms.filter((one) => one.isDefault === isDefault).map(({ name }) => [name, root.version]),
     )
   const { [UPLOADS]: uploads, ...dependencies } = root.dependencies
-  const asked = { ...wanted(false), ...(uploads !== undefined && { [UPLOADS]: uploads }) }
+  // mitata is for those who import tritune/bench.
+  const asked = { ...wanted(false), ...(uploads !== undefined && { [UPLOADS]: uploads }), mitata: '^1.0.34' }
   return {
     ...shared(root),
     description: root.description,
