@@ -2,16 +2,15 @@
  * tritune fine-tunes language models from TypeScript: this is everything at once, core and the built-in plugins.
  *
  * ```ts
- * import { prepareRun, readFinetuneConfig, train } from 'tritune'
+ * import { finetune } from 'tritune'
  *
- * const yaml = `
- *   base_model: HuggingFaceTB/SmolLM2-135M-Instruct
- *   adapter: lora
- *   lora_target_linear: true
- *   datasets: [{ path: my-data.jsonl, type: alpaca }]
- *   learning_rate: 2e-4`
- * using run = await prepareRun(readFinetuneConfig(yaml, 'inline.yaml'))
- * const { loss, outputDir } = await train(run)
+ * const { loss, outputDir } = await finetune({
+ *   base_model: 'HuggingFaceTB/SmolLM2-135M-Instruct',
+ *   adapter: 'lora',
+ *   lora_target_linear: true,
+ *   datasets: [{ path: 'my-data.jsonl', type: 'alpaca' }],
+ *   learning_rate: 2e-4,
+ * })
  * ```
  *
  * Importing it opens nothing: no library is loaded and no file is read before something is called. Programs that need
