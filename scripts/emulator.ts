@@ -11,6 +11,7 @@
 import { basename, join } from 'node:path'
 import { readdirSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { buildNative } from './build-native.ts'
 import {
   buildEmulated,
   EMULATED_OUTPUT,
@@ -35,10 +36,13 @@ async function schedules(files: readonly string[]): Promise<boolean> {
 
 async function sanitized(variant: 'asan' | 'tsan', files: readonly string[]): Promise<boolean> {
   const { output } = await buildEmulated(variant)
+  // Whole runs compute on the CPU, too: what is not instrumented would look like races.
+  const cpu = await buildNative(variant)
   using reports = openReportFolder()
   const environment = {
     ...(await sanitizerEnvironment(variant, join(ROOT, output))),
     TRITUNE_EMULATOR_SANITIZED: '1',
+    TRITUNE_CPU_LIBRARY: join(ROOT, cpu),
     UBSAN_OPTIONS: 'print_stacktrace=1',
     ASAN_OPTIONS: `detect_leaks=0:${reports.logPath('asan')}`,
     TSAN_OPTIONS: `exitcode=0:${reports.logPath('tsan')}`,

@@ -6,6 +6,7 @@
  * A commit is sent again only when the hub said that it took none: whether an answer that was lost stood for a commit is
  * for `push.ts` to find out.
  */
+import { URL } from 'node:url'
 import { TrituneError } from '../../core/errors.ts'
 import { pushRefusal, UnknownOutcome } from './push-refusal.ts'
 import { networkError, RetryableError, withRetries } from './request.ts'

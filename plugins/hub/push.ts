@@ -3,7 +3,7 @@
  * the repository as it was; then sizes and hashes are read back. Files that the repository has besides stay.
  */
 import { openAsBlob } from 'node:fs'
-import { pathToFileURL } from 'node:url'
+import { pathToFileURL, type URL } from 'node:url'
 import { TrituneError } from '../../core/errors.ts'
 import { hubLibrary, type HubLibrary } from './library.ts'
 import { checkPushed, firstWrong, type PushContent } from './push-check.ts'

@@ -2,6 +2,7 @@
  * The repository that is pushed to: made when it is not there, never made public by accident, with the branch that is
  * named.
  */
+import type { URL } from 'node:url'
 import { TrituneError } from '../../core/errors.ts'
 import type { HubLibrary } from './library.ts'
 import type { HubSettings } from './settings.ts'

@@ -32,7 +32,7 @@ const help =
 
 of ops:
   --filter <regex>  only groups whose name fits, such as "^rms_norm"
-  --format <format> mitata (default), json, markdown or quiet
+  --format <name>   mitata (default), json, markdown or quiet
   --table           every case of the op table instead: small ones, beside the TypeScript reference
   --reference       the TypeScript reference beside the ops that move memory; slow
   --agree           three ops that fit no cache, by mitata and by kernels: the exit code is 1 above 20 %
