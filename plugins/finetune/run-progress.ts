@@ -65,6 +65,7 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       state: {
         format: 2,
         step,
+        loss: Number.isFinite(loss) ? loss : null,
         best,
         stale,
         watchdog,
@@ -115,6 +116,7 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       loadFrom(folder)
       state.load(saved.parts)
       ;({ step, best, stale, watchdog } = saved)
+      loss = saved.loss ?? Number.NaN
       emit({ type: 'note', text: `resumed from ${folder} at step ${step}` })
       for (const text of changeNotes(run.plugins, saved.plugins ?? [])) emit({ type: 'note', text })
       // A run that was killed between a save and this has one too many, and may not save again.

@@ -27,6 +27,8 @@ export interface TrainingState {
   readonly format: 2
   /** Optimizer steps done. */
   readonly step: number
+  /** Of the last step; older checkpoints have none. */
+  readonly loss?: number | null | undefined
   readonly best: BestEvaluation | null
   /** Evaluations without improvement. */
   readonly stale: number
@@ -160,6 +162,7 @@ const hashes = mappingOf(v.pipe(v.string(), v.regex(/^[\da-f]{64}$/)))
 const schema = v.object({
   format: v.literal(2),
   step: v.pipe(count, v.minValue(1)),
+  loss: v.optional(v.nullable(v.pipe(v.number(), v.finite()))),
   best: v.nullable(v.object({ loss: v.pipe(v.number(), v.finite()), step: count })),
   stale: count,
   watchdog: count,
