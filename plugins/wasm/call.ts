@@ -22,7 +22,7 @@ export function functionsOf(context: CallContext): Partial<NativeFunctions> {
   const functions: Record<string, unknown> = {}
   for (const [name, symbol] of Object.entries(SYMBOLS)) {
     const raw = context.exports[name]
-    if (typeof raw === 'function') functions[name] = caller(name, symbol, raw, context)
+    if (isFunction(raw)) functions[name] = caller(name, symbol, raw, context)
   }
   return functions as Partial<NativeFunctions>
 }
@@ -32,12 +32,18 @@ export function functionsOf(context: CallContext): Partial<NativeFunctions> {
 /** Above this, what is handed over is not put on the stack, which has a megabyte. */
 const MOST_ON_STACK = 65536
 
+type CFunction = (...values: number[]) => number
+
+function isFunction(value: unknown): value is CFunction {
+  return typeof value === 'function'
+}
+
 type Given = number | ArrayBufferView | null
 
 function caller(
   name: string,
   { args, returns }: FfiFunction,
-  raw: (...values: number[]) => number,
+  raw: CFunction,
   context: CallContext,
 ): (...values: Given[]) => number | string {
   const buffers = args.flatMap((type, i) => (type === 'buf' ? [i] : []))

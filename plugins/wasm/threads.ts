@@ -7,11 +7,12 @@
 export interface ThreadStart {
   readonly module: WebAssembly.Module
   readonly memory: WebAssembly.Memory
-  /** End of its stack, start of its thread-local variables, address of its function in the table and what that gets. */
+  /** What `tritune_thread` gets. */
+  readonly start: number
+  /** End of its stack. */
   readonly stack: number
+  /** Start of its thread-local variables. */
   readonly locals: number
-  readonly entry: number
-  readonly argument: number
 }
 
 /** Starts a worker; true when that could be asked for. The worker runs even while this thread is busy, except in pages. */
@@ -30,19 +31,14 @@ export function startThread(start: ThreadStart): boolean {
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** Everything that a worker runs. It stands alone: its text is sent. */
-function runThread({ module, memory, stack, locals, entry, argument }: ThreadStart): void {
-  const nothing = (): number => 0
-  const { exports } = new WebAssembly.Instance(module, {
-    env: { memory },
-    tritune: { now: () => performance.now() / 1000, start_thread: nothing, threads: () => 1 },
-  })
-  const pointer = exports['__stack_pointer']
-  const useLocals = exports['__wasm_init_tls']
-  const run = exports['tritune_thread']
+function runThread({ module, memory, start, stack, locals }: ThreadStart): void {
+  const env = { memory, now: () => performance.now(), start_thread: () => 0 }
+  const { exports } = new WebAssembly.Instance(module, { env })
+  const { __stack_pointer: pointer, __wasm_init_tls: useLocals, tritune_thread: run } = exports
   if (pointer instanceof WebAssembly.Global && typeof useLocals === 'function' && typeof run === 'function') {
     pointer.value = stack
     useLocals(locals)
-    run(entry, argument)
+    run(start)
   }
 }
 
