@@ -1,28 +1,31 @@
 /**
- * The cross compiler: zig, as `ZIG`, as `zig` on the PATH, or as the Python package `ziglang`.
+ * zig as a C and C++ compiler for other systems: it carries their C libraries' headers, so that nothing of theirs is needed.
  */
 import { isCommand, run } from './process.ts'
 
+export const ZIG_VERSION = '0.17.1'
+
 let found: readonly string[] | undefined
 
-/** The command before `c++`. Throws with what to install. */
-export async function zigCommand(): Promise<readonly string[]> {
+/** The command that starts zig: $ZIG, `zig`, or the PyPI package `ziglang`. Throws with how to install it. */
+export async function zig(): Promise<readonly string[]> {
   found ??= await findZig()
   return found
 }
 
+/** "zig 0.17.1", for what a library says of its compiler. */
+export async function zigVersion(): Promise<string> {
+  return `zig ${(await run([...(await zig()), 'version'])).out.trim()}`
+}
+
 async function findZig(): Promise<readonly string[]> {
-  if (process.env.ZIG) return process.env.ZIG.split(' ')
-  if (isCommand('zig')) return ['zig']
-  for (const python of ['python3', 'python']) {
-    if (!isCommand(python)) continue
-    const command = [python, '-m', 'ziglang']
-    try {
-      await run([...command, 'version'])
-      return command
-    } catch {
-      // The next one.
-    }
+  const candidates = [process.env['ZIG']?.split(' '), ['zig'], ['python3', '-m', 'ziglang']]
+  for (const command of candidates) {
+    if (!command || !isCommand(command[0])) continue
+    const version = await run([...command, 'version']).catch(() => undefined)
+    if (version) return command
   }
-  throw new Error('there is no zig: pip install ziglang==0.17.1, or set ZIG')
+  throw new Error(
+    `libraries for other systems are compiled by zig, and there is none: pip install ziglang==${ZIG_VERSION}, or set ZIG to its path`,
+  )
 }

@@ -21,14 +21,14 @@ template <class T> static float largest(const T* x, size_t n) {
 
 static inline vi nf4_codes(vf x) {
   vi code{};
-#pragma GCC unroll 15
+  TT_UNROLL
   for (int k = 0; k < 15; k++) code -= x > NF4_THRESHOLDS[k];
   return code;
 }
 static inline vi fp4_codes(vf x) {
   vf magnitude = abs_v(x);
   vi place{};
-#pragma GCC unroll 7
+  TT_UNROLL
   for (int k = 0; k < 7; k++) place -= magnitude > FP4_THRESHOLDS[k];
   // FP4_ORDER: 0, 1, 6, 7, 4, 5, 2, 3.
   vi code = place < 2 ? place : place >= 6 ? place - 4 : place >= 4 ? place : place + 4;
