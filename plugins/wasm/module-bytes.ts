@@ -69,7 +69,10 @@ function memoryFlags(bytes: Uint8Array): number | null {
     if (id !== IMPORTS) continue
     const reader = readerAt(bytes, start)
     for (let left = reader.number(); left > 0; left--) {
-      for (let name = 0; name < 2; name++) reader.place += reader.number()
+      for (let name = 0; name < 2; name++) {
+        const length = reader.number()
+        reader.place += length
+      }
       const kind = reader.byte()
       if (kind === KIND.memory) return reader.place
       if (kind === KIND.function) reader.number()
