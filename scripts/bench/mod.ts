@@ -5,6 +5,7 @@
  *   kernels    our ops against the peaks of the machine, and two against torch   (--python)
  *   ops        the kernels as a mitata suite, to look at while one works on an op; `kernels` is for claims
  *   startup    from a command to its first step, and what the trainer costs beside the ops
+ *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'
 import { didYouMean, TrituneError } from '../../core/errors.ts'
@@ -20,7 +21,7 @@ const help =
 
   ${invocation('bench')} <topic…> [options]
 
-  topics: finetune, kernels, startup; or ops, alone: a mitata suite, one group an op, without floors
+  topics: finetune, kernels, startup, wasm; or ops, alone: a mitata suite, one group an op, without floors
 
   --model <path>    model folder or .gguf file (or TRITUNE_MODEL): finetune needs it
   --python <path>   Python with torch, transformers and peft (or TRITUNE_PYTHON): finetune needs it, kernels uses it
@@ -42,6 +43,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   finetune: async () => (await import('./finetune.ts')).finetune,
   kernels: async () => (await import('./kernels.ts')).kernels,
   startup: async () => (await import('./startup.ts')).startup,
+  wasm: async () => (await import('./wasm.ts')).wasm,
 }
 
 const OPTIONS = {
