@@ -20,8 +20,7 @@ export function wasmModulePath(): string {
 /** Opens the device on the bundled module. Throws E_LIBRARY when it is missing, damaged or of another version, or the engine has no SIMD. */
 export function openWasm(options: WasmOptions = {}): Device {
   const place = wasmModulePath()
-  if (!existsSync(place))
-    throw new TrituneError('E_LIBRARY', `${place} is not there`, { remedy: remedy() })
+  if (!existsSync(place)) throw new TrituneError('E_LIBRARY', `${place} is not there`, { remedy: remedy() })
   return openWasmBytes({ ...options, bytes: readFileSync(place), place, remedy: remedy() })
 }
 

@@ -57,7 +57,9 @@ function caller(
     const before = stack.value
     const rented: number[] = []
     try {
-      const placed = values.map((value) => (isView(value) ? place(value, context, rented) : Number(value ?? 0)))
+      const placed = values.map((value) =>
+        isView(value) ? place(value, context, rented) : Number(value ?? 0),
+      )
       const result = finish(raw(...placed))
       for (const i of buffers) {
         const value = values[i]

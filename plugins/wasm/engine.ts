@@ -7,7 +7,10 @@ export interface Engine {
   readonly simd: boolean
   /** Multiply-add in one instruction, and others whose last bit is the machine's. */
   readonly relaxedSimd: boolean
-  /** Memory that workers share: always in Bun, Deno and Node; in a page only where its server isolates it. */
+  /**
+   * Memory that workers share: always in Bun, Deno and Node; in the workers of a page where its server isolates it, and not in
+   * its main thread, which must not wait for others.
+   */
   readonly sharedMemory: boolean
 }
 
@@ -30,7 +33,7 @@ export function engineOf(): Engine {
 function sharesMemory(): boolean {
   // False in a page whose server does not ask for isolation; not there outside of browsers.
   const isolated: unknown = Reflect.get(globalThis, 'crossOriginIsolated')
-  return typeof SharedArrayBuffer === 'function' && isolated !== false
+  return typeof SharedArrayBuffer === 'function' && isolated !== false && !('document' in globalThis)
 }
 
 /** Threads that the machine runs at once, as the engine says. */

@@ -100,9 +100,13 @@ export function openWasmLibrary({
 
 function expectSimd(): void {
   if (engineOf().simd) return
-  throw new TrituneError('E_LIBRARY', 'this engine runs no WebAssembly with SIMD, which the kernels are made of', {
-    remedy: 'use a browser of 2023 or newer, or Node 22, Deno 2.9 or Bun 1.4',
-  })
+  throw new TrituneError(
+    'E_LIBRARY',
+    'this engine runs no WebAssembly with SIMD, which the kernels are made of',
+    {
+      remedy: 'use a browser of 2023 or newer, or Node 22, Deno 2.9 or Bun 1.4',
+    },
+  )
 }
 
 function instantiate(

@@ -9,7 +9,8 @@ import { ROOT, run } from './process.ts'
 import { zig } from './zig.ts'
 
 /** Of objects and of the link, which compiles zig's C library for them. Atomics are for memory that may be shared. */
-export const WASM_FEATURES = '-mcpu=generic+simd128+atomics+bulk_memory+nontrapping_fptoint+sign_ext+mutable_globals'
+export const WASM_FEATURES =
+  '-mcpu=generic+simd128+atomics+bulk_memory+nontrapping_fptoint+sign_ext+mutable_globals'
 
 /** The first thread's stack; that of the others is in platform/wasm.cpp. */
 const STACK_BYTES = 1048576

@@ -1,9 +1,9 @@
 // WebAssembly: the heap is all the memory there is, files are read by the host, and threads are workers that the host starts on
 // the same memory (plugins/wasm/threads.ts).
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "platform.h"
+#include "wasm-heap.h"
 
 /// Milliseconds of performance.now().
 __attribute__((import_module("env"), import_name("now"))) extern "C" double tt_host_now();
@@ -23,8 +23,8 @@ int32_t* word(std::atomic<int32_t>& value) { return reinterpret_cast<int32_t*>(&
 void wait_on(std::atomic<int32_t>& value, int32_t seen) { __builtin_wasm_memory_atomic_wait32(word(value), seen, -1); }
 void wake(std::atomic<int32_t>& value, int count) { __builtin_wasm_memory_atomic_notify(word(value), unsigned(count)); }
 
-// The C library's heap knows nothing of threads.
-Mutex heap;
+Mutex heap_mutex;
+WasmHeap heap;
 
 void run(void* memory) {
   const Start start = *static_cast<Start*>(memory);
@@ -79,7 +79,11 @@ void join_thread(Thread& thread) {
   while (thread.running.load() != 0) yield();
 }
 int usable_cores() { return 1; }
-void yield() {}
+/// Sleeps for a moment: nothing else gives a core away.
+void yield() {
+  static std::atomic<int32_t> nobody{0};
+  __builtin_wasm_memory_atomic_wait32(word(nobody), 0, 50000);
+}
 int64_t nanoseconds() { return int64_t(tt_host_now() * 1e6); }
 
 MachineMemory machine_memory() {
@@ -88,12 +92,12 @@ MachineMemory machine_memory() {
 }
 
 void* allocate(size_t alignment, size_t bytes) {
-  Lock lock(heap);
-  return aligned_alloc(alignment, (bytes + alignment - 1) & ~(alignment - 1));
+  Lock lock(heap_mutex);
+  return heap.allocate(alignment, bytes);
 }
 void release(void* memory) {
-  Lock lock(heap);
-  free(memory);
+  Lock lock(heap_mutex);
+  heap.release(memory);
 }
 void* allocate_pages(size_t bytes) { return allocate(64, bytes); }
 void release_pages(void* memory, size_t) { release(memory); }
