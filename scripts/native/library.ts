@@ -56,7 +56,8 @@ export async function linkFor(
   mkdirSync(join(ROOT, dirname(output)), { recursive: true })
   // The name must end as the system wants it, or the linker does not know what it is to make.
   const made = join(ROOT, dirname(objects[0]), basename(output))
-  await run([...linker, '-shared', '-O2', '-s', '-o', made, ...objects, ...target.link, ...last])
+  const kind = target.format === 'wasm' ? [] : ['-shared']
+  await run([...linker, ...kind, '-O2', '-s', '-o', made, ...objects, ...target.link, ...last])
   copyFileSync(made, join(ROOT, `${output}.new`))
   renameSync(join(ROOT, `${output}.new`), join(ROOT, output))
 }

@@ -71,7 +71,8 @@ const WASM = {
   format: 'wasm',
   parts: ['wasm'],
   base: ['-O2'],
-  link: ['-mexec-model=reactor'],
+  // No entry: a host calls the functions, _initialize first.
+  link: ['-mexec-model=reactor', '-Wl,--export-dynamic', '-Wl,--export=malloc', '-Wl,--export=free'],
 } as const
 
 export const TARGETS: { readonly [N in TargetName]: Target } = {
