@@ -25,7 +25,7 @@ const BUILD = 'native/build'
 
 // No C++ run-time library may be needed: no exceptions, no RTTI, no guards around statics.
 const COMMON: readonly string[] =
-  '-std=c++17 -fPIC -fvisibility=hidden -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-math-errno \
+  '-std=c++17 -fvisibility=hidden -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-math-errno \
   -fno-trapping-math -Wall -Wextra -Wno-psabi -Wno-unused-parameter'.split(/\s+/)
 
 /** What the middle of a name may say: for whom the source is. */
@@ -74,7 +74,7 @@ export async function buildNative({
   const unit = (source: string, isa: string, flags: readonly string[]): Unit => ({
     source,
     object: `${folder}/${basename(source, '.cpp')}.${isa}.o`,
-    command: [...command, ...COMMON, ...target.flags, ...flags, `-I${folder}`, ...flagsOf(source), ...sanitizer],
+    command: [...command, ...COMMON, ...(target.format === 'elf' ? ['-fPIC'] : []), ...target.flags, ...flags, `-I${folder}`, ...flagsOf(source), ...sanitizer],
     compiler,
   })
   const sources = sourcesFor(target)

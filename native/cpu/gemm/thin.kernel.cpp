@@ -56,9 +56,10 @@ template <class T> TT_INLINE void block(const ThinPart& part, const T* x, int ro
   }
   TT_UNROLL
   for (int i = 0; i < RANKS; i++) {
-    if (i >= ranks) break;
-    store(out + i * ld, acc[i][0]);
-    store(out + i * ld + W, acc[i][1]);
+    if (i < ranks) {
+      store(out + i * ld, acc[i][0]);
+      store(out + i * ld + W, acc[i][1]);
+    }
   }
 }
 

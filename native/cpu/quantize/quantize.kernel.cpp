@@ -115,7 +115,7 @@ template <class T> static float row_codes(void* q, tt_dtype q_dtype, const T* x,
   each(x, skip, n, [&](size_t i, size_t count, vf v) {
     vf code = round_even(v * factor);
     // 0·Inf: the factor is Inf in rows of zeros and of the smallest denormals.
-    code = usable & (code == code) ? code : vf{};
+    code = (usable & (code == code)) ? code : vf{};
     code = min_or_second(max_or_second(code, set1(-127)), set1(127));
     if (q_dtype == TT_I8) {
       int32_t numbers[W];
