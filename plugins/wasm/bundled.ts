@@ -14,7 +14,9 @@ export function wasmModulePath(): string {
   const override = process.env.TRITUNE_WASM_LIBRARY
   if (override) return override
   const file = engineOf().relaxedSimd ? 'tritune_cpu_relaxed.wasm' : 'tritune_cpu.wasm'
-  return fileURLToPath(new URL(`../../native/prebuilt/wasm/${file}`, import.meta.url))
+  const url = new URL(`../../native/prebuilt/wasm/${file}`, import.meta.url)
+  // Sources that were loaded from the network have no folder with modules.
+  return url.protocol === 'file:' ? fileURLToPath(url) : url.href
 }
 
 /** Opens the device on the bundled module. Throws E_LIBRARY when it is missing, damaged or of another version, or the engine has no SIMD. */

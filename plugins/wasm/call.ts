@@ -7,9 +7,12 @@ import type { FfiFunction } from '../../core/native/ffi-types.ts'
 import { type NativeFunctions, SYMBOLS } from '../../core/native/symbols.ts'
 import type { Heap } from './heap.ts'
 
+/** What a module exports, by name. */
+export type Exports = Readonly<Record<string, unknown>>
+
 export interface CallContext {
   readonly heap: Heap
-  readonly exports: WebAssembly.Exports
+  readonly exports: Exports
   /** Where the C stack ends now; it grows down. */
   readonly stack: WebAssembly.Global<'i32'>
   /** Memory for what is too large for the stack. */

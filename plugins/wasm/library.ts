@@ -5,7 +5,7 @@
 import { TrituneError } from '../../core/mod.ts'
 import { type CheckedFunctions, checkedFunctions } from '../../core/native/checked-functions.ts'
 import { ABI_VERSION, type NativeFunctions } from '../../core/native/symbols.ts'
-import { functionsOf } from './call.ts'
+import { type Exports, functionsOf } from './call.ts'
 import { engineOf } from './engine.ts'
 import { createHeap, type Heap, MOST_PAGES, PAGE } from './heap.ts'
 import { expectWholeModule, importedPages, withSharedMemory } from './module-bytes.ts'
@@ -114,7 +114,7 @@ function instantiate(
   { memory }: Heap,
   place: string,
   remedy: string,
-): WebAssembly.Exports {
+): Exports {
   try {
     const module = new WebAssembly.Module(bytes)
     const env = {
@@ -136,6 +136,6 @@ function instantiate(
   }
 }
 
-function isPointer(value: WebAssembly.ExportValue | undefined): value is WebAssembly.Global<'i32'> {
+function isPointer(value: unknown): value is WebAssembly.Global<'i32'> {
   return value instanceof WebAssembly.Global && typeof value.value === 'number'
 }
