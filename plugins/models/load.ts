@@ -13,8 +13,10 @@ import {
   TrituneError,
   type WeightSource,
 } from '../../core/mod.ts'
+import { openCheckpoint } from '../../core/files/checkpoint.ts'
 import { ggufToHf, openGguf } from '../gguf/mod.ts'
 import type { ConfigJson } from './_config.ts'
+import { expectRoom } from './_room.ts'
 import { gpt2 } from './gpt2.ts'
 import { llama } from './llama.ts'
 import { mistral } from './mistral.ts'
@@ -43,24 +45,24 @@ export interface LoadModelOptions {
   readonly models?: Readonly<Record<string, ModelDefinition>>
 }
 
-/** Throws E_FILE, E_FORMAT, E_MODEL or E_UNSUPPORTED; nothing stays open then. */
+/** Throws E_FILE, E_FORMAT, E_MODEL, E_UNSUPPORTED, or E_MEMORY where the device cannot hold it; nothing stays open then. */
 export function loadModel(
   path: string,
   { device = defaultDevice(), dtype, writable = false, pack, models = MODELS }: LoadModelOptions = {},
 ): Model {
   if (path.endsWith('.gguf')) {
     const hf = ggufToHf(openGguf(path))
+    if (!pack) expectRoom(hf.tensors.values(), dtype ?? 'f32', device, path)
     using source = openGgufSource(path, hf, { device, dtype: dtype ?? 'f32', writable })
     return definitionOf(hf.config.model_type, models, path).create({ ...hf.config }, packing(source, pack))
   }
   const config = readConfig(path)
   const definition = modelDefinition(path, models)
   const stored = storedDType(path)
-  using source = openSafetensorsSource(path, {
-    device,
-    dtype: dtype ?? (stored === 'f16' ? 'bf16' : stored),
-    writable,
-  })
+  const wanted = dtype ?? (stored === 'f16' ? 'bf16' : stored)
+  // What is packed as it is read never lies there whole.
+  if (!pack) expectRoom(openCheckpoint(path).entries.values(), wanted, device, path)
+  using source = openSafetensorsSource(path, { device, dtype: wanted, writable })
   return definition.create(config, packing(source, pack))
 }
 

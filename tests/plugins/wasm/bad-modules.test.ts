@@ -3,8 +3,10 @@
  */
 import { afterEach, describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { type Device, empty, tensor, TrituneError } from '../../../core/mod.ts'
 import { ABI_VERSION } from '../../../core/native/symbols.ts'
+import { loadModel } from '../../../plugins/models/mod.ts'
 import { openWasmBytes, wasmModulePath } from '../../../plugins/wasm/mod.ts'
 import { importedPages, withSharedMemory } from '../../../plugins/wasm/module-bytes.ts'
 
@@ -106,6 +108,16 @@ describe('a heap that is too small', () => {
     expect(device.memory().live).toBe(0)
     empty([MIB], { device }).dispose()
   })
+})
+
+test('a model that is larger than the heap can get: one error before it is read', () => {
+  const device = open(whole, { heap: 10 * MIB })
+  const model = fileURLToPath(new URL('../../../quickstart/model', import.meta.url))
+  const grown = device.memory().growth
+  const error = failure(() => loadModel(model, { device, dtype: 'f32' }))
+  expect(error.code).toBe('E_MEMORY')
+  expect(error.message).toMatch(/this model needs about 16\.0 MB, wasm has 10\.5 MB at most/)
+  expect(device.memory()).toMatchObject({ live: 0, growth: grown })
 })
 
 test('what is written stays while the heap grows', () => {
