@@ -29,6 +29,7 @@ export interface BenchMaker {
   integers(values: ArrayLike<number>): Tensor
 }
 
+/** What `benchOp()` measures: the op, and what stands beside it. */
 export interface BenchOpOptions {
   /** Makes the tensors; what it returns runs the op once. Tensors that a run makes are freed after it. */
   open(make: BenchMaker): () => unknown

@@ -15,6 +15,7 @@ interface Entry {
   readonly value: unknown
 }
 
+/** What `createHost()` makes a host of. */
 export interface HostOptions<L extends PluginList> {
   readonly plugins: L
   /** Where they came from, as far as it is known: `host.explain()` says it. */

@@ -7,6 +7,7 @@ import { BOS, BYTE_VOCABULARY, byteTokenizer, decodeBytes, EOS } from './byte-to
 import { check, type ContractCheck, expectKept, refusal, textOf } from './check.ts'
 import { type OptionInput, optionChecks, type OptionsToTry } from './contract-options.ts'
 
+/** A record, and what must become of it. */
 export interface DatasetRow {
   /** A record as it stands in a file. */
   readonly row: Readonly<Record<string, unknown>>
@@ -16,6 +17,7 @@ export interface DatasetRow {
   readonly trained: readonly string[]
 }
 
+/** Options of `datasetContract()`: the records that it is tried with. */
 export interface DatasetContractOptions extends OptionsToTry {
   readonly rows: readonly DatasetRow[]
   /** Records that must be refused with the line they stand in; `says`: a word of the message. */

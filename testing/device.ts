@@ -23,6 +23,7 @@ import { expectGradients } from './ops/gradients.ts'
 import type { OpCase } from './ops/op-case.ts'
 import { OP_CASES } from './ops/ops.ts'
 
+/** Options of `deviceContract()`. */
 export interface DeviceContractOptions {
   readonly threads?: number
   /** Default: the table of all ops. */
@@ -44,6 +45,7 @@ export function deviceContract(
   return [...memoryChecks(name, device), ...caseChecks(name, device, cases)]
 }
 
+/** Options of `opContract()`. */
 export interface OpContractOptions {
   /** Default: the CPU, emulated CUDA. */
   readonly devices?: readonly ContractDevice[]

@@ -21,6 +21,7 @@ import { createWideDevice } from './ops/wide-device.ts'
 import { expectSlopes } from './slopes.ts'
 import { logitsOf, tinyModel, type TinyOptions } from './tiny-model.ts'
 
+/** Options of `modelContract()`: the model that is made, and what it does not promise. */
 export interface ModelContractOptions {
   /** config.json of a small one: at least 31 ids, 64 positions; two blocks show more than one. */
   readonly config: Readonly<Record<string, unknown>>

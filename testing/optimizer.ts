@@ -12,6 +12,7 @@ import { type ContractDevice, NATIVE_DEVICES, onDevices, quickDevice } from './d
 import { expectNothingLeft } from './leaks.ts'
 import { loadState, saveState } from './saved-state.ts'
 
+/** Options of `optimizerContract()` and `transformContract()`. */
 export interface OptimizerContractOptions extends OptionsToTry {
   /** With which it comes nearer to the minimum of a parabola in 60 steps; default: 0.05. Not for transforms. */
   readonly learningRate?: number

@@ -3,6 +3,7 @@
  */
 import type { ContractCheck } from './check.ts'
 
+/** How the checks of a contract went. */
 export interface ContractReport {
   readonly passed: readonly string[]
   readonly skipped: readonly string[]

@@ -12,6 +12,7 @@ import { check, type ContractCheck, expectKept, textOf } from './check.ts'
 import { optionChecks, type OptionsToTry } from './contract-options.ts'
 import { loadState, saveState } from './saved-state.ts'
 
+/** Options of `samplerContract()`. */
 export type SamplerContractOptions = OptionsToTry
 
 /** Checks of what a sampler promises. Nothing runs before a check is run. */

@@ -1,6 +1,7 @@
 /** One thing that is wrong with a configuration, and the path to it. */
 import type { ErrorCode } from '../errors.ts'
 
+/** Keys and list positions from the top of a configuration down to one value: `['datasets', 0, 'path']`. */
 export type ConfigPath = readonly (string | number)[]
 
 /** One thing that is wrong with a configuration. */

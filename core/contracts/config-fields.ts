@@ -26,6 +26,7 @@ export interface JsonSchema {
   readonly [keyword: string]: unknown
 }
 
+/** Bounds of a number; all of them are optional and hold together. */
 export interface NumberRange {
   /** Inclusive bounds. */
   readonly min?: number
@@ -35,6 +36,10 @@ export interface NumberRange {
   readonly below?: number
 }
 
+/**
+ * A field that takes a whole number within `range`, and no further than JavaScript's whole numbers are exact (±(2⁵³ −
+ * 1)). In a file, the text of such a number is taken too: `"8"`.
+ */
 export function integer(range: NumberRange = {}): Field<number, number> {
   const check = (x: number): boolean => Number.isSafeInteger(x) && inRange(x, range)
   // The bound of what is exact is worth a word only to who went beyond it.
@@ -46,6 +51,10 @@ export function integer(range: NumberRange = {}): Field<number, number> {
   )
 }
 
+/**
+ * A field that takes a finite number within `range`. In a file, the text of such a number is taken too: YAML 1.2 reads
+ * `2e-4` as a number, other tools write it as a text.
+ */
 export function decimal(range: NumberRange = {}): Field<number, number> {
   return number(
     () => `expected a number${rangeText(range)}`,
@@ -145,11 +154,13 @@ export function text(what = 'a text that is not empty'): Field<string, string> {
   )
 }
 
+/** Options of `oneOf`. */
 export interface OneOfOptions {
   /** Values that exist elsewhere and are understood, but cannot be used yet. */
   readonly later?: readonly string[]
 }
 
+/** A field that takes one of some texts. Another text is an error that names the nearest one. */
 export function oneOf<const T extends string>(
   values: readonly T[],
   { later = [] }: OneOfOptions = {},
@@ -164,6 +175,10 @@ export function oneOf<const T extends string>(
   })
 }
 
+/**
+ * A field that takes a list, each entry checked by `item`; an error names the position. `what` is the word for it in
+ * messages.
+ */
 export function listOf<T, I = unknown>(item: Field<T, I>, what = 'a list'): Field<T[], readonly I[]> {
   return v.array(item, `expected ${what}`)
 }

@@ -4,6 +4,7 @@
 import type { Device, GpuDevice } from './device.ts'
 import { TrituneError } from '../errors.ts'
 
+/** Work of two paths, one for the CPU and one for the GPU, that is sent to wherever its inputs live. */
 export interface GpuDispatchable<I, O> {
   dispatchCpu(input: I): O
   dispatchGpu?(input: I, device: GpuDevice): O
@@ -11,6 +12,7 @@ export interface GpuDispatchable<I, O> {
   dispatch(input: I): O
 }
 
+/** What `defineDispatch()` makes a dispatch of: the paths, and how to tell where an input lives. */
 export interface DispatchPaths<I, O> {
   readonly name: string
   /** Where the inputs live. */

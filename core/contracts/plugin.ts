@@ -10,8 +10,13 @@ import { markCore } from '../copies.ts'
 import type { Op, OpInputs, OpOutputs } from '../tensor/op.ts'
 import type { Device } from './device.ts'
 
+/** What a plugin provides: kind → name → definition. */
 export type Provides = { readonly [K in CapabilityKind]?: Readonly<Record<string, Capabilities[K]>> }
 
+/**
+ * A plugin: a plain object with a name and what it provides. Make it with `definePlugin()`, which keeps the names as
+ * types.
+ */
 export interface Plugin {
   readonly name: string
   /** Default: that of the package.json above its module. */
@@ -30,6 +35,8 @@ export function definePlugin<const P extends Plugin>(plugin: P): P {
 }
 
 type Falsy = false | null | undefined
+
+/** Plugins of a host; falsy entries are left out, so that `condition && plugin` can stand in a list. */
 export type PluginList = readonly (Plugin | Falsy)[]
 
 /**
@@ -46,6 +53,9 @@ export type NamesOf<L extends PluginList, K extends CapabilityKind> = L[number] 
 
 type SpelledOut<T> = keyof { [N in keyof T as string extends N ? never : N]: true } & string
 
+/**
+ * The plugins in use, and what they provide by name. Made by `createHost()`; disposing it ends what `setup` started.
+ */
 export interface Host<L extends PluginList = PluginList> extends Disposable {
   readonly plugins: readonly Plugin[]
   get<K extends CapabilityKind>(kind: K, name: NamesOf<L, K>): Capabilities[K]
@@ -69,6 +79,7 @@ export interface PluginOrigin {
   readonly why: string
 }
 
+/** What `host.explain()` tells: which plugins there are, what each provides, and who runs each op. */
 export interface HostExplanation {
   readonly plugins: readonly ExplainedPlugin[]
   /** By kind, then name. */
@@ -77,6 +88,7 @@ export interface HostExplanation {
   readonly ops: readonly ExplainedOp[]
 }
 
+/** One plugin of a host: where it came from and why it is there. */
 export interface ExplainedPlugin {
   readonly name: string
   readonly version: string | null
@@ -85,6 +97,7 @@ export interface ExplainedPlugin {
   readonly why: string
 }
 
+/** One thing that a host provides, and by whom. */
 export interface ExplainedCapability {
   readonly kind: CapabilityKind
   readonly name: string
@@ -94,6 +107,7 @@ export interface ExplainedCapability {
   readonly why: string
 }
 
+/** Who runs one op on the device that was asked about. */
 export interface ExplainedOp {
   readonly name: string
   /** Name of the device whose implementation is asked first, or `reference`. */

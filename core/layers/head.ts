@@ -25,6 +25,7 @@ export function headLogits(head: Layer, hidden: Tensor): Tensor {
   return matmul(hidden, weight, { transposeB: true, wide: true })
 }
 
+/** Options of the loss at the output head. */
 export interface HeadLossOptions {
   readonly scale: number
   /** cap·tanh(logit/cap); 0: none. */

@@ -11,10 +11,13 @@ import { axesOf, type Dim, expectDims, forEachIndex, joinDims } from './_dims.ts
 import { sumTo } from './reduce.ts'
 import { affine } from './unary.ts'
 
+/** A function of two numbers; `greater` and `equal` give 1 and 0. */
 export type BinaryFunction = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum' | 'greater' | 'equal'
 
+/** Inputs of the op `binary`: f32 or bf16, both of one dtype, whose shapes broadcast as in NumPy. */
 export type BinaryInputs = { readonly a: Tensor; readonly b: Tensor }
 
+/** Numbers of the op `binary`: the function, and how both inputs are walked to fill `shape`. */
 export interface BinaryParams {
   readonly f: BinaryFunction
   readonly shape: Shape

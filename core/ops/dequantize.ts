@@ -14,10 +14,15 @@ import {
 import type { Tensor } from '../tensor/tensor.ts'
 import { unpackWeight } from './_quantized-reference.ts'
 
+/** Numbers of the op `dequantize`: the packed form, and the dtype of the result. */
 export interface DequantizeParams extends QuantizedFormat {
   readonly dtype: 'f32' | 'bf16'
 }
 
+/**
+ * The op `dequantize`: the parts of a packed weight → (out, in). Use `dequantizeWeight()`. Throws E_DTYPE for another
+ * dtype than f32 and bf16, E_SHAPE for parts that do not belong to the form.
+ */
 export const dequantizeOp: Op<QuantizedParts, DequantizeParams, { readonly y: Tensor }> = defineOp({
   name: 'dequantize',
   outputs(parts, params) {

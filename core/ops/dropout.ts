@@ -7,6 +7,10 @@ import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { reshape } from './movement.ts'
 
+/**
+ * Numbers of the op `dropout`: the chance `p` in [0, 1) that an element becomes 0 (the others are divided by 1 − p),
+ * and the key of the mask.
+ */
 export interface DropoutParams {
   readonly p: number
   readonly rng: Uint32Array<ArrayBuffer>

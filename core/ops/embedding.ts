@@ -7,6 +7,7 @@ import { defineOp, expectDType, type Op, type ReferenceArray, run } from '../ten
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
+/** Inputs of the op `embedding`: a table of V rows, and the row for each token. */
 export type EmbeddingInputs = {
   readonly table: Tensor // (V, C)
   readonly ids: Tensor // (T) i32

@@ -8,13 +8,16 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { type Curve, geluErf, geluTanh, silu } from './_activations.ts'
 import type { GeluOptions } from './unary.ts'
 
+/** Inputs of the op `gated`: two tensors of one shape, f32 or bf16. */
 export type GatedInputs = {
   readonly gate: Tensor
   readonly up: Tensor // as gate
 }
 
+/** The activation of the gate: SiLU, GELU by erf, or GELU by its tanh approximation. */
 export type GatedFunction = 'silu' | 'gelu_erf' | 'gelu_tanh'
 
+/** Numbers of the op `gated`. */
 export interface GatedParams {
   readonly f: GatedFunction
 }

@@ -16,12 +16,17 @@ import { scaleInPlace } from './unary.ts'
 /** Target of a token that is not trained. */
 export const IGNORED_TARGET = -100
 
+/**
+ * Inputs of the op `linear_cross_entropy`: hidden states and the weight of the head (f32 or bf16, of one dtype), and
+ * the token to predict in each row.
+ */
 export type LinearCrossEntropyInputs = {
   readonly h: Tensor // (rows, C)
   readonly weight: Tensor // (V, C)
   readonly targets: Tensor // (rows) i32; negative: not trained
 }
 
+/** Numbers of the op `linear_cross_entropy`, and which of its outputs are wanted. */
 export interface LinearCrossEntropyParams {
   readonly scale: number
   /** cap·tanh(logit/cap); 0: none. */
@@ -31,6 +36,10 @@ export interface LinearCrossEntropyParams {
   readonly wantsDw: boolean
 }
 
+/**
+ * Outputs of the op `linear_cross_entropy`: the loss, the −log p of each row (0 where nothing is trained), and the
+ * gradients, which are made in the same pass.
+ */
 export type LinearCrossEntropyOutputs = {
   readonly loss: Tensor // () f32
   readonly nll: Tensor | null // (rows) f32
@@ -38,6 +47,7 @@ export type LinearCrossEntropyOutputs = {
   readonly dw: Tensor | null // (V, C) f32
 }
 
+/** The op `linear_cross_entropy`. Use `linearCrossEntropy()`. Throws E_SHAPE for a target that is not below V. */
 export const linearCrossEntropyOp: Op<
   LinearCrossEntropyInputs,
   LinearCrossEntropyParams,

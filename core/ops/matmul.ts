@@ -10,11 +10,13 @@ import { cast } from './cast.ts'
 import { expand, reshape } from './movement.ts'
 import { sumTo } from './reduce.ts'
 
+/** Inputs of the op `matmul`, f32 or bf16, of one dtype: the batches are equal, or one of the two is a single matrix. */
 export type MatmulInputs = {
   readonly a: Tensor // (batch…, m, k), or (batch…, k, m) when transposeA
   readonly b: Tensor // (batch…, k, n), or (batch…, n, k) when transposeB
 }
 
+/** Numbers of the op `matmul`: which inputs are stored transposed. */
 export interface MatmulParams {
   readonly transposeA: boolean
   readonly transposeB: boolean

@@ -47,6 +47,10 @@ export function transpose(x: Tensor, a = -2, b = -1): Tensor {
   return permute(x, axes)
 }
 
+/**
+ * Options of `slice()`: which part of which axis. Without any it is the whole tensor; `axis` is 0 unless said
+ * otherwise, negative ones count from the last.
+ */
 export interface SliceOptions {
   readonly axis?: number
   readonly start?: number

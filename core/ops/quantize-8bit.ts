@@ -10,6 +10,7 @@ import { dynamicMap, nearestCode } from './_codebooks.ts'
 
 const { fround } = Math
 
+/** How numbers become blockwise 8-bit codes. */
 export interface Blocks8bit {
   /** Elements that share an absmax; any positive number. */
   readonly block: number
@@ -17,11 +18,13 @@ export interface Blocks8bit {
   readonly signed: boolean
 }
 
+/** The codes of a tensor, and the absmax of each block. */
 export type Quantized8bit = {
   readonly codes: Tensor // u8, shape of x
   readonly absmax: Tensor // (⌈n / block⌉) f32
 }
 
+/** The op `quantize_8bit`: x f32 → codes. Use `quantize8bit()`. Throws E_DTYPE for another dtype. */
 export const quantize8bitOp: Op<{ readonly x: Tensor }, Blocks8bit, Quantized8bit> = defineOp({
   name: 'quantize_8bit',
   outputs({ x }, { block }) {
@@ -42,6 +45,7 @@ export const quantize8bitOp: Op<{ readonly x: Tensor }, Blocks8bit, Quantized8bi
   },
 })
 
+/** The op `dequantize_8bit`: codes → f32, one product for each. Use `dequantize8bit()`. */
 export const dequantize8bitOp: Op<
   Quantized8bit,
   Blocks8bit,

@@ -9,11 +9,13 @@ import { noGrad } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { quantizeRow } from './_quantized-reference.ts'
 
+/** Outputs of the op `quantize_int8` for x (…, C): the codes, and the largest magnitude of each row. */
 export type QuantizeInt8Outputs = {
   readonly q: Tensor // (…, C) i8 = round(x·127/absmax), half to even
   readonly absmax: Tensor // (rows) f32
 }
 
+/** The op `quantize_int8`: x f32 or bf16 → rows of int8. Use `quantizeInt8()`. */
 export const quantizeInt8Op: Op<{ readonly x: Tensor }, null, QuantizeInt8Outputs> = defineOp({
   name: 'quantize_int8',
   outputs({ x }) {

@@ -10,6 +10,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { stridedCopy } from './strided-copy.ts'
 import { affine } from './unary.ts'
 
+/** Numbers of the op `reduce`: the function, and the axis as the middle of three sizes. */
 export interface ReduceParams {
   readonly f: 'sum' | 'mean' | 'amax'
   /** x is seen as (outer, n, inner). */
@@ -63,6 +64,7 @@ export const reduceOp: Op<{ readonly x: Tensor }, ReduceParams, { readonly y: Te
   },
 })
 
+/** Options of `sum()`, `mean()` and `amax()`. */
 export interface ReduceOptions {
   /** null: over everything. */
   readonly axis?: number | null

@@ -11,18 +11,24 @@ import { expectNormGradient, normed } from './_norm.ts'
 
 // ---- forward ----------------------------------------------------------------------------------------------------
 
+/** Inputs of the op `rms_norm`, f32 or bf16, all of one dtype; C is the size that is normed over. */
 export type RmsNormInputs = {
   readonly x: Tensor // (…, C)
   readonly residual: Tensor | undefined // (…, C)
   readonly weight: Tensor // (C)
 }
 
+/**
+ * Outputs of the op `rms_norm`: the result, x + residual where there is one, and the statistic that the gradient
+ * reads.
+ */
 export type RmsNormOutputs = {
   readonly y: Tensor // (…, C)
   readonly h: Tensor | null // (…, C), with a residual only
   readonly rstd: Tensor // (rows) f32
 }
 
+/** The op `rms_norm`. Use `rmsNorm()`; this is the value that devices implement and `host.explain()` takes. */
 export const rmsNormForward: Op<RmsNormInputs, { readonly eps: number }, RmsNormOutputs> = defineOp({
   name: 'rms_norm',
   outputs({ x, residual, weight }, { eps }) {
@@ -73,6 +79,7 @@ export const rmsNormForward: Op<RmsNormInputs, { readonly eps: number }, RmsNorm
 
 // ---- backward ---------------------------------------------------------------------------------------------------
 
+/** Inputs of the op `rms_norm_backward`: gradients of y and h (both as x), and what the forward pass kept. */
 export type RmsNormBackwardInputs = {
   readonly dy: Tensor
   readonly dh: Tensor | undefined

@@ -8,6 +8,7 @@ import { noGrad } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type Curve, geluErf, geluTanh, sigmoid as sigmoidOf, silu as siluCurve } from './_activations.ts'
 
+/** A function of one number; `gelu_erf` is exact, `gelu_tanh` its approximation. */
 export type UnaryFunction =
   | 'neg'
   | 'exp'
@@ -45,6 +46,7 @@ const CURVES: { readonly [F in UnaryFunction]: Curve } = {
   gelu_erf: geluErf,
 }
 
+/** Numbers of the op `unary`. */
 export interface UnaryParams {
   readonly f: UnaryFunction
 }
@@ -87,6 +89,7 @@ export const unaryBackward: Op<
   },
 })
 
+/** Numbers of the op `affine`: y = scale·x + shift. */
 export interface AffineParams {
   readonly scale: number
   readonly shift: number
@@ -132,6 +135,8 @@ export const log = (x: Tensor): Tensor => unary(x, 'log')
 export const sqrt = (x: Tensor): Tensor => unary(x, 'sqrt')
 /** 1/√x */
 export const rsqrt = (x: Tensor): Tensor => unary(x, 'rsqrt')
+
+/** Hyperbolic tangent of every element. */
 export const tanh = (x: Tensor): Tensor => unary(x, 'tanh')
 /** 1/(1 + e⁻ˣ) */
 export const sigmoid = (x: Tensor): Tensor => unary(x, 'sigmoid')
@@ -139,7 +144,11 @@ export const sigmoid = (x: Tensor): Tensor => unary(x, 'sigmoid')
 export const relu = (x: Tensor): Tensor => unary(x, 'relu')
 /** |x|; slope 0 at 0 */
 export const abs = (x: Tensor): Tensor => unary(x, 'abs')
+
+/** Sine of every element, which is in radians. */
 export const sin = (x: Tensor): Tensor => unary(x, 'sin')
+
+/** Cosine of every element, which is in radians. */
 export const cos = (x: Tensor): Tensor => unary(x, 'cos')
 /** x² */
 export const square = (x: Tensor): Tensor => unary(x, 'square')

@@ -13,6 +13,7 @@ import type { GradientTransform } from './transform.ts'
 import { noGrad } from '../tensor/tape.ts'
 import { type Tensor, zeros } from '../tensor/tensor.ts'
 
+/** Options of `adamw()`; the defaults of β₁, β₂, ε are 0.9, 0.999 and 1e-8, and nothing decays. */
 export interface AdamWOptions {
   readonly beta1?: number
   readonly beta2?: number
@@ -44,6 +45,11 @@ interface Moments8bit {
   readonly master: Tensor | null
 }
 
+/**
+ * AdamW as the last link of a chain: moves the weights by their gradients (arXiv 1711.05101, as torch.optim.AdamW;
+ * 8-bit states as bitsandbytes, arXiv 2110.02861). Its state is two moments for each element, and an f32 master copy
+ * of bf16 weights.
+ */
 export function adamw({
   beta1 = 0.9,
   beta2 = 0.999,

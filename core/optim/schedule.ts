@@ -5,6 +5,7 @@
 
 export type Schedule = (step: number) => number
 
+/** Length of a schedule in optimizer steps, and how many of them warm up, from 0 to the peak; default: none. */
 export interface ScheduleOptions {
   readonly warmupSteps?: number
   readonly totalSteps: number
@@ -15,10 +16,14 @@ function warmup(step: number, warmupSteps: number): number {
   return step / Math.max(1, warmupSteps)
 }
 
+/** 1 at every step, after a linear warm-up: `get_constant_schedule_with_warmup` of transformers. */
 export function constantSchedule({ warmupSteps = 0 }: Partial<ScheduleOptions> = {}): Schedule {
   return (step) => (step < warmupSteps ? warmup(step, warmupSteps) : 1)
 }
 
+/**
+ * A linear warm-up to 1, then linearly down to 0 at `totalSteps`: `get_linear_schedule_with_warmup` of transformers.
+ */
 export function linearSchedule({ warmupSteps = 0, totalSteps }: ScheduleOptions): Schedule {
   return (step) => {
     if (step < warmupSteps) return warmup(step, warmupSteps)

@@ -8,6 +8,7 @@ import { TrituneError } from '../errors.ts'
 import { expectInteger } from './expect.ts'
 import { philox4x32 } from './random.ts'
 
+/** What keys the noise of one forward pass. */
 export interface NoiseStream {
   /** Integer from 0 to 2⁵³ − 1. */
   readonly seed: number
@@ -36,6 +37,7 @@ export function withNoise<T>(stream: NoiseStream | null, fn: () => T): T {
   }
 }
 
+/** The noise of the `withNoise()` that this call lies in; null outside of one, where nothing is dropped. */
 export function currentNoise(): NoiseStream | null {
   return current
 }

@@ -13,9 +13,13 @@ import { isMemoryLean } from './remake.ts'
 import { expectScope, linksOf, noGrad, record, type TapeLink, type TapeNode } from './tape.ts'
 import { empty, Tensor, zeros } from './tensor.ts'
 
+/** The input tensors of an op by name; undefined where an optional one is not given. */
 export type OpInputs = { readonly [name: string]: Tensor | undefined }
+
+/** The output tensors of an op by name; null where one is not wanted. */
 export type OpOutputs = { readonly [name: string]: Tensor | null }
 
+/** Shape and dtype of a tensor that is still to be made. */
 export interface TensorSpec {
   readonly shape: Shape
   readonly dtype: DType
@@ -29,6 +33,7 @@ export interface ReferenceArray {
   keep?(value: number): number
 }
 
+/** What the reference of an op is called with: inputs and outputs as Float64Arrays with their shapes. */
 export interface ReferenceArguments<I extends OpInputs, P, R extends OpOutputs> {
   readonly inputs: {
     readonly [K in keyof I]: I[K] extends Tensor ? ReferenceArray : ReferenceArray | undefined
@@ -38,6 +43,7 @@ export interface ReferenceArguments<I extends OpInputs, P, R extends OpOutputs> 
   readonly outputs: { readonly [K in keyof R]: R[K] extends Tensor ? ReferenceArray : ReferenceArray | null }
 }
 
+/** What the gradient of an op is called with. */
 export interface GradientContext<I extends OpInputs, P, R extends OpOutputs> {
   /** The inputs and outputs named in `saves`; reading another one throws E_SCOPE. */
   readonly saved: I & R
@@ -51,8 +57,13 @@ export interface GradientContext<I extends OpInputs, P, R extends OpOutputs> {
   pending(input: keyof I): Tensor | null
 }
 
+/** Names of inputs and outputs that a gradient reads. */
 export type SavedNames<I, R> = readonly (keyof I | keyof R)[]
 
+/**
+ * An op: what comes out, the reference in TypeScript, and the gradient. `defineOp()` makes a value of it that `run()`
+ * takes.
+ */
 export interface OpDefinition<I extends OpInputs, P, R extends OpOutputs> {
   readonly name: string
   /** Checks the inputs (E_SHAPE, E_DTYPE) and says what comes out; null: this output is not wanted. */
@@ -115,6 +126,10 @@ function always(keys: readonly PropertyKey[]): () => readonly string[] {
 
 // ---- devices ----------------------------------------------------------------------------------------------------
 
+/**
+ * A device's implementation of one op. `supports` tells why it does not take these inputs, in words; the reference
+ * runs then.
+ */
 export interface TypedImplementation<I extends OpInputs, P, R extends OpOutputs> {
   supports?(inputs: I, params: P): true | string
   run(inputs: I, outputs: R, params: P): void

@@ -21,6 +21,10 @@ export interface Releasable {
   release(): void
 }
 
+/**
+ * A scope of temporaries, as `tensorScope()` opens it: owns the tensors made under it, and frees them when it is
+ * disposed. Throws E_SCOPE when it closes before a scope that was opened inside of it.
+ */
 export class Scope implements Disposable {
   readonly #tensors = new Set<Owned>()
   readonly #parent: Scope | null
@@ -72,6 +76,7 @@ export class Scope implements Disposable {
 
 let current: Scope | null = null
 
+/** The innermost open scope; null outside of any. */
 export function currentScope(): Scope | null {
   return current
 }

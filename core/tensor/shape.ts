@@ -3,6 +3,7 @@
  */
 import { TrituneError } from '../errors.ts'
 
+/** Sizes of a tensor, outermost first; `[]` is one number. */
 export type Shape = readonly number[]
 
 /** Number of elements. */
@@ -12,6 +13,7 @@ export function sizeOf(shape: Shape): number {
   return size
 }
 
+/** Whether two shapes have the same sizes in the same order. */
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((n, i) => n === b[i])
 }

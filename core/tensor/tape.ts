@@ -60,6 +60,7 @@ export interface TapeNode<T extends Taped> extends GradientSource, Releasable {
 let enabled = true
 let nextId = 1
 
+/** Whether ops are recorded now: false inside of `noGrad()`. */
 export function gradientsEnabled(): boolean {
   return enabled
 }

@@ -16,6 +16,9 @@ import { Storage } from './storage.ts'
 import { type GradientSource, linksOf, record, type Taped } from './tape.ts'
 import { copyElements } from './tensor-bytes.ts'
 
+/**
+ * Options of making a tensor: dtype, f32 unless said otherwise, and the device, the default one unless said otherwise.
+ */
 export interface TensorOptions {
   readonly dtype?: DType
   readonly device?: Device
@@ -23,6 +26,11 @@ export interface TensorOptions {
 
 let liveTensors = 0
 
+/**
+ * A contiguous, row-major array on one device. A handle: views share the memory. Made under a `tensorScope()` it dies
+ * with the scope; made outside it is yours (`using t = …` or `t.dispose()`). Ops are functions: `add(a, b)`, not
+ * methods.
+ */
 export class Tensor implements ArrayView, Taped, Owned, Disposable {
   readonly shape: Shape
   readonly dtype: DType

@@ -11,8 +11,10 @@ import {
 import { type NativeLibrary, openLibrary } from '../../core/native/library.ts'
 import { nativeOps } from './ops/mod.ts'
 
+/** Instruction set of the CPU library; asking for one that the processor has not is an E_DEVICE. */
 export type Isa = 'auto' | 'avx2' | 'avx512' | 'amx'
 
+/** Options of `openCpu()`. */
 export interface CpuOptions {
   /** Threads of the pool; 0 = every core the process may use. */
   readonly threads?: number

@@ -37,6 +37,7 @@ export function openCpuOrReference(options: CpuOptions = {}): {
   }
 }
 
+/** The plugin that provides the device `cpu`. */
 export const cpu: Plugin & { readonly provides: { readonly device: { readonly cpu: DeviceDefinition } } } =
   definePlugin({
     name: 'cpu',

@@ -15,6 +15,7 @@ import { selfCheck } from './self-check.ts'
 /** `cuda` is `cuda:0`; `auto` is a GPU where one can be used, else the CPU. */
 export type DeviceName = 'auto' | 'cpu' | 'cuda' | `cuda:${number}` | 'cuda-emulated'
 
+/** The device that a name gave, and what should be said about the choice. */
 export interface OpenedDevice {
   readonly device: Device
   /** Why it is not a GPU although `auto` would take one; else null. */
@@ -23,6 +24,7 @@ export interface OpenedDevice {
   readonly note: string | null
 }
 
+/** Options of `openDevice()`. */
 export interface OpenDeviceOptions {
   /** Threads of the CPU; 0 = every core the process may use. */
   readonly threads?: number

@@ -6,6 +6,10 @@ import { optionalTextField, textField } from './dataset-type.ts'
 import type { DatasetType } from './dataset-type.ts'
 import { tokenizePromptResponse } from './prompt-response.ts'
 
+/**
+ * The dataset type `alpaca`: records `{ instruction, input?, output }` under the prompts of Stanford Alpaca; the
+ * output and an EOS are trained.
+ */
 export const alpaca: DatasetType = {
   name: 'alpaca',
   tokenize(record, context) {

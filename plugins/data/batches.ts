@@ -16,6 +16,10 @@ import { groupByLength } from './group-by-length.ts'
 import { packDocuments } from './pack-documents.ts'
 import { trainedTokens } from './trained-tokens.ts'
 
+/**
+ * One micro-batch: documents one after the other, without padding. `createBatch()` of tritune/plugins/models makes
+ * tensors of it.
+ */
 export interface Batch {
   /** (tokens) of all documents, one after the other. */
   readonly ids: Int32Array
@@ -40,6 +44,7 @@ export interface Window {
   readonly rows: number
 }
 
+/** The micro-batches of one epoch, and which of them make a step. */
 export interface Batches {
   readonly length: number
   readonly windows: readonly Window[]
@@ -49,6 +54,7 @@ export interface Batches {
   get(index: number): Batch
 }
 
+/** What `createBatches()` makes batches of, and how. */
 export interface BatchesOptions {
   readonly examples: readonly TokenizedExample[]
   /** Rows of a micro-batch. */

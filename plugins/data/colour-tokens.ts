@@ -7,11 +7,16 @@ import { IGNORE } from './dataset-type.ts'
 import type { TokenizedExample } from './dataset-type.ts'
 import type { TokenizerLike } from '../../core/contracts/dataset.ts'
 
+/** Options of `colourTokens()`. */
 export interface ColourOptions {
   /** Whether to colour; the caller knows where it is shown. */
   readonly colour: boolean
 }
 
+/**
+ * An example as text that shows what is trained: green among grey with colours, «between marks» without. Masks are
+ * seen before a run starts.
+ */
 export function colourTokens(
   { ids, labels }: TokenizedExample,
   tokenizer: TokenizerLike,

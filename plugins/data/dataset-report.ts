@@ -4,6 +4,7 @@ import type { TokenizedExample } from './dataset-type.ts'
 import { listSources, type UntrainedExample } from './length-policy.ts'
 import { trainedTokens } from './trained-tokens.ts'
 
+/** Counts of one split. */
 export interface SplitReport {
   readonly examples: number
   readonly tokens: number
@@ -13,6 +14,7 @@ export interface SplitReport {
   readonly longest: number
 }
 
+/** What became of a dataset on its way to examples; `formatReport()` makes lines of it. */
 export interface DatasetReport {
   readonly train: SplitReport
   readonly validation: SplitReport

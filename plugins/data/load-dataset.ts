@@ -44,6 +44,7 @@ export interface DataConfig {
   readonly seed: number
 }
 
+/** The examples of a run, and what became of the records on the way. */
 export interface LoadedDataset {
   readonly train: TokenizedExample[]
   readonly validation: TokenizedExample[]

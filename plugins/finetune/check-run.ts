@@ -8,6 +8,7 @@ import { findEarlierRun } from './earlier-run.ts'
 import { checkEarly } from './early-checks.ts'
 import { openInputs, type PrepareOptions } from './run-inputs.ts'
 
+/** What `checkRun()` found of a run that can start. */
 export interface CheckedRun {
   readonly device: string
   /** null: the model and the data were not looked at. */
@@ -17,6 +18,7 @@ export interface CheckedRun {
   readonly notes: readonly string[]
 }
 
+/** Options of `checkRun()`. */
 export interface CheckRunOptions extends PrepareOptions {
   /** Neither opens the model nor reads the data: needs no network. */
   readonly configOnly?: boolean

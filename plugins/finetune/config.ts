@@ -19,6 +19,7 @@ import { sortKeys, type SortedKeys } from './known-keys.ts'
 import { isMapping } from './old-spellings.ts'
 import { OPTIMIZERS } from './optimizer-names.ts'
 
+/** The configuration of a run: checked, with every default filled in. */
 export interface FinetuneConfig extends FinetuneOptions {
   /** What the file asked for and was left aside because it changes nothing. */
   readonly notes: readonly string[]
@@ -38,6 +39,7 @@ export const finetuneConfig: ValidatableConfig<FinetuneConfig> = {
   },
 }
 
+/** Options of `readFinetuneConfig()`. */
 export interface ReadFinetuneOptions {
   /** `--set` assignments, applied in order. */
   readonly overrides?: readonly string[]

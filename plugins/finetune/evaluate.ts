@@ -15,6 +15,7 @@ import type { Batch } from '../data/mod.ts'
 import { createBatch } from '../models/mod.ts'
 import { crossEntropyObjective } from './cross-entropy.ts'
 
+/** What `evaluateLoss()` evaluates. */
 export interface EvaluationContext {
   readonly model: Model
   readonly device: Device

@@ -22,6 +22,7 @@ import { moduleIntegrity, packageIntegrity } from './plugin-integrity.ts'
 import { entryOf, expectFitsTritune, findPackage, OWN_FOLDER, packageAbove } from './plugin-package.ts'
 import { parsePluginSpecifier } from './plugin-specifier.ts'
 
+/** Options of `loadPlugins()`. */
 export interface LoadPluginsOptions {
   /** Where paths and packages are looked for first: the folder of the run's file. */
   readonly from?: string

@@ -5,6 +5,7 @@
 import type { CapabilityId } from '../../core/mod.ts'
 import type { LoadedPlugin } from './load-plugins.ts'
 
+/** What a run has made, as far as plugins can have a part in it. */
 export interface Made {
   /** null: whole weights. */
   readonly adapter: string | null

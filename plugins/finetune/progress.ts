@@ -4,6 +4,7 @@
 import type { Monitor, RunEvent, StepReport } from '../../core/mod.ts'
 import { fitLine, formatDuration } from './format.ts'
 
+/** What `createProgress()` writes to, and how often. */
 export interface ProgressOptions {
   readonly loggingSteps: number
   /** A terminal, on which the line is rewritten. */

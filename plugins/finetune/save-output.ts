@@ -23,6 +23,7 @@ export function saveOutput({ adapter, config, model, modelPath, plugins }: Saved
   saveTokenizer(folder, modelPath, changes)
 }
 
+/** Options of `saveModel()`. */
 export interface SaveModelOptions {
   readonly maxShardBytes?: number
   /** Where the tokenizer is, if not with the model. */

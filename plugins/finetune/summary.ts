@@ -17,6 +17,7 @@ export function createSummary({ write }: { write(text: string): void }): Monitor
   }
 }
 
+/** The lines that describe a run before its first step: model, device, adapter, data, steps, memory and time, notes. */
 export function summarize(run: Run): string[] {
   const { model, config, data, plan, parameters, adapter, device, dtype, noGpu, notes } = run
   const total = sum([...model.weights.values()].map(({ size }) => size))

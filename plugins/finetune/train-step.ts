@@ -36,6 +36,7 @@ import { crossEntropyObjective } from './cross-entropy.ts'
 import { evaluateLoss } from './evaluate.ts'
 import { findNonFinite } from './nonfinite.ts'
 
+/** What `trainStep()` trains, and with what; the same for all steps of a run. */
 export interface TrainContext {
   readonly model: Model
   readonly device: Device
@@ -51,6 +52,7 @@ export interface TrainContext {
   readonly seed: number
 }
 
+/** Which step it is. */
 export interface TrainStep {
   /** 0-based number of this step. */
   readonly step: number

@@ -26,6 +26,7 @@ import { runStrategies } from './strategies.ts'
 import { summarize } from './summary.ts'
 import { stepParts, type TrainContext, trainStep } from './train-step.ts'
 
+/** Options of `train()`: who is told, and where to start. */
 export interface TrainOptions {
   /** Besides those of the file. */
   readonly monitors?: readonly Monitor[]

@@ -14,6 +14,7 @@ import {
 } from '../../core/mod.ts'
 import { createBatch } from '../models/mod.ts'
 
+/** How `generate()` chooses tokens, and when it ends. Defaults: 128 new tokens at most, greedy. */
 export interface GenerateOptions {
   readonly maxNewTokens?: number
   /** 0 = greedy. */

@@ -22,6 +22,7 @@ import { loadAdapter, peft } from '../peft/mod.ts'
 import { loadTokenizer, readTokenizerFiles, type Tokenizer, type TokenizerFiles } from '../tokenizer/mod.ts'
 import { generate, type GenerateOptions } from './generate.ts'
 
+/** A model that writes: with its tokenizer, and an adapter where one was given. Disposing it frees the model. */
 export interface Generator extends Disposable {
   readonly model: Model
   readonly tokenizer: Tokenizer
@@ -29,13 +30,16 @@ export interface Generator extends Disposable {
   stream(input: GeneratorInput, options?: StreamOptions): Iterable<string>
 }
 
+/** What to go on from: a text as it is, or messages through the chat template. */
 export type GeneratorInput = { readonly prompt: string } | { readonly messages: readonly ChatMessage[] }
 
+/** How `stream()` chooses tokens, and when it ends. */
 export interface StreamOptions extends Omit<GenerateOptions, 'stopIds'> {
   /** Texts that end the generation. */
   readonly stop?: readonly string[]
 }
 
+/** Options of `openGenerator()`. */
 export interface OpenGeneratorOptions {
   /** Folder of a PEFT adapter. */
   readonly adapter?: string

@@ -10,9 +10,13 @@ import { fileError, openFile, readAll } from '../../core/files/files.ts'
 import type { GgmlType } from './types.ts'
 import { GGML_TYPES } from './types.ts'
 
+/** One value of a GGUF file's metadata; whole numbers that JavaScript's do not hold are bigints. */
 export type GgufScalar = number | bigint | boolean | string
+
+/** A value of a GGUF file's metadata, or a list of them. */
 export type GgufValue = GgufScalar | readonly GgufScalar[]
 
+/** Where a tensor lies in a GGUF file, and how it is stored. */
 export interface GgufTensor {
   readonly name: string
   readonly type: GgmlType
@@ -23,6 +27,7 @@ export interface GgufTensor {
   readonly bytes: number
 }
 
+/** The metadata of a GGUF file and the places of its tensors; no weight has been read. */
 export interface GgufFile {
   readonly path: string
   readonly version: number

@@ -14,6 +14,7 @@ import { parseReference } from './reference.ts'
 import { ensureRepository, whoAmI } from './repository.ts'
 import { type HubOptions, type HubSettings, hubSettings } from './settings.ts'
 
+/** Options of `pushFolder()`. */
 export interface PushOptions
   extends ListOptions, Pick<HubOptions, 'token' | 'endpoint' | 'onNote' | 'retries' | 'retryDelayMs'> {
   /** Branch; made when it is not there. Default `main`. */
@@ -30,6 +31,7 @@ export interface PushOptions
   readonly signal?: AbortSignal
 }
 
+/** What a push sends: sizes and hashes are known, nothing has been sent. */
 export interface PushPlan {
   readonly repo: string
   readonly kind: PushKind
@@ -39,6 +41,7 @@ export interface PushPlan {
   readonly bytes: number
 }
 
+/** What a push did. */
 export interface PushResult extends PushPlan {
   /** Page of the repository, or of the pull request. */
   readonly url: string
@@ -75,7 +78,12 @@ export async function preparePush(repo: string, options: PushOptions = {}): Prom
   return { created }
 }
 
-/** @throws E_HUB for refusals, network failures and damage; E_FILE for files that cannot be read */
+/**
+ * Pushes a folder to a repository of the hub in one commit, makes the repository when it is not there, and reads sizes
+ * and hashes back.
+ *
+ * @throws E_HUB for refusals, network failures and damage; E_FILE for files that cannot be read
+ */
 export async function pushFolder(
   folder: string,
   repo: string,

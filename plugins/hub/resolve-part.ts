@@ -8,6 +8,9 @@ import { resolveModel } from './resolve.ts'
 import type { HubOptions } from './settings.ts'
 
 /**
+ * Downloads what of a model stands before its weights. The folder; null for a single GGUF file, which has no such
+ * part.
+ *
  * @returns the folder of the model with at least these files; null for one file of a repository, which comes as a whole
  * @throws as `resolveModel()`
  */

@@ -3,6 +3,7 @@
  */
 import { defaultDevice, type Device, tensor, type TokenBatch } from '../../core/mod.ts'
 
+/** The tokens of one batch, as plain arrays: documents one after the other. */
 export interface BatchArrays {
   readonly ids: ArrayLike<number>
   /** Document starts, ending with the number of tokens; default: one document. */

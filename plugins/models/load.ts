@@ -31,6 +31,7 @@ export const MODELS: Readonly<Record<'llama' | 'mistral' | 'qwen2' | 'qwen3' | '
   gpt2,
 }
 
+/** Options of `loadModel()`. */
 export interface LoadModelOptions {
   readonly device?: Device
   /** Compute dtype; default: as stored (f16 becomes bf16). */

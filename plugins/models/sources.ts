@@ -28,6 +28,7 @@ import { Storage } from '../../core/tensor/storage.ts'
 import { copyElements, setTensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import type { GgufHfModel } from '../gguf/mod.ts'
 
+/** How weights come out of a checkpoint. */
 export interface SourceOptions {
   readonly device: Device
   /** What the weights become; the compute dtype of the model. */

@@ -7,6 +7,7 @@ import type { LoraOptions } from './lora-options.ts'
 import { lora } from './lora.ts'
 import { checkPatterns, matchLayers, patternValue, type TargetOptions } from './targets.ts'
 
+/** Options of `attachLora()`: which layers, and PEFT's options of a LoRA. */
 export interface LoraModelOptions extends TargetOptions, Partial<LoraOptions> {
   readonly rankPattern?: Readonly<Record<string, number>>
   readonly alphaPattern?: Readonly<Record<string, number>>

@@ -40,6 +40,7 @@ export interface AttachedAdapter extends Disposable {
   around(chain: GradientTransform): GradientTransform
 }
 
+/** Options of `attachAdapter()`; `O` are those of the adapter. */
 export interface AttachOptions<O> extends Partial<TargetOptions> {
   /** Tells several adapters of one model apart; default: `default`. */
   readonly name?: string

@@ -4,6 +4,7 @@
 import { decimal, defineOptions, flag, integer, optional, type ValidatableConfig } from '../../core/mod.ts'
 import * as v from 'valibot'
 
+/** Options of one LoRA. */
 export interface LoraOptions {
   readonly rank: number
   readonly alpha: number

@@ -24,6 +24,7 @@ export interface PluginRecord {
   readonly provides: readonly string[]
 }
 
+/** The file beside an adapter that tells which plugins made it. */
 export const RECORDS_FILE = 'tritune.json'
 
 /** Writes the file; without plugins there is none. */

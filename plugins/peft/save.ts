@@ -14,6 +14,7 @@ import { type PluginRecord, writePluginRecords } from './plugin-records.ts'
 export const WEIGHTS_FILE = 'adapter_model.safetensors'
 export const CONFIG_FILE = 'adapter_config.json'
 
+/** Options of `saveAdapter()`: what the files say of where the adapter belongs. */
 export interface SaveAdapterOptions {
   /** Path or hub id that `AutoPeftModel` will load; `base_model_name_or_path`. */
   readonly baseModel: string | null

@@ -5,6 +5,7 @@
  */
 import { type Model, nearestNames, TrituneError } from '../../core/mod.ts'
 
+/** Which layers an adapter goes on, in PEFT's words. */
 export interface TargetOptions {
   /** Name endings, a regular expression on the whole path, or `all-linear`. */
   readonly targetModules: readonly string[] | string
@@ -15,6 +16,7 @@ export interface TargetOptions {
   readonly layersPattern?: readonly string[] | string | null
 }
 
+/** The layers that were found, and how many by which pattern. */
 export interface TargetMatch {
   /** Paths in the order of the model. */
   readonly matched: readonly string[]

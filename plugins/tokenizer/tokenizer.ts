@@ -15,6 +15,7 @@ import { aroundText } from './post-processors.ts'
 import type { DecodeStream } from './stream.ts'
 import { createDecodeStream } from './stream.ts'
 
+/** Text to ids and back, and messages to text, as the Hugging Face fast tokenizer of the model does it. */
 export interface Tokenizer {
   /** One more than the largest id; the embedding of the model may have more rows. */
   readonly vocabSize: number
