@@ -55,7 +55,25 @@ export interface OpBench extends Disposable {
   readonly copy: (() => void) | null
 }
 
-/** Registers a group; `run()` of mitata measures it. Must not be called within a tensor scope. */
+/**
+ * Registers a group; `run()` of mitata measures it. Must not be called within a tensor scope.
+ *
+ * @example
+ * ```ts
+ * import { run } from 'mitata'
+ * import { benchOp } from 'tritune/bench'
+ * import { mul } from 'tritune/core'
+ *
+ * benchOp('scale', {
+ *   bytes: 2 * 4 * 2048 * 576, // reads and writes
+ *   open({ random }) {
+ *     const x = random([2048, 576])
+ *     return () => mul(x, 2)
+ *   },
+ * })
+ * await run()
+ * ```
+ */
 export function benchOp(name: string, options: BenchOpOptions): OpBench {
   const opened = openOp(name, options)
   summary(() => {

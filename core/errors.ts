@@ -48,6 +48,19 @@ export interface ErrorDetails {
 /**
  * The error of everything that tritune refuses to do: a stable `code` for programs; `message` is what went wrong,
  * where, and what to do about it, for people. What is thrown and is none of these is a bug.
+ *
+ * @example
+ * ```ts
+ * import { TrituneError } from 'tritune/core'
+ * import { loadModel } from 'tritune/plugins/models'
+ *
+ * try {
+ *   loadModel('./no-such-folder')
+ * } catch (error) {
+ *   if (!(error instanceof TrituneError)) throw error
+ *   console.log(error.code, error.remedy) // → E_FILE check base_model
+ * }
+ * ```
  */
 export class TrituneError extends Error {
   readonly code: ErrorCode

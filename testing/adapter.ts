@@ -32,7 +32,18 @@ export interface AdapterContractOptions extends OptionsToTry {
   readonly devices?: readonly ContractDevice[]
 }
 
-/** Checks of what docs/plugins.md promises of an adapter. Nothing runs before a check is run. */
+/**
+ * Checks of what docs/plugins.md promises of an adapter. Nothing runs before a check is run.
+ *
+ * @example
+ * ```ts
+ * import { adapterContract, runContract } from 'tritune/testing'
+ * import { vectorScale } from './vector-scale.ts'
+ *
+ * const { failed, text } = await runContract(adapterContract(vectorScale, { devices: [] }))
+ * console.log(failed.length === 0 ? 'kept' : text) // → kept
+ * ```
+ */
 export function adapterContract(
   definition: AnyAdapterDefinition,
   options: AdapterContractOptions = {},

@@ -27,7 +27,20 @@ export interface DatasetContractOptions extends OptionsToTry {
   readonly context?: Readonly<Record<string, unknown>>
 }
 
-/** Checks of what a dataset type promises. Nothing runs before a check is run. */
+/**
+ * Checks of what a dataset type promises. Nothing runs before a check is run.
+ *
+ * @example
+ * ```ts
+ * import { completion } from 'tritune/plugins/data'
+ * import { datasetContract, runContract } from 'tritune/testing'
+ *
+ * const rows = [{ row: { text: 'Call me' }, text: '<s>Call me</s>', trained: ['<s>Call me</s>'] }]
+ * const context = { options: { field: 'text' }, eotTokens: null }
+ * const { failed } = await runContract(datasetContract(completion, { rows, context }))
+ * console.log(failed.length) // → 0
+ * ```
+ */
 export function datasetContract(
   definition: DatasetDefinition,
   options: DatasetContractOptions,

@@ -30,7 +30,19 @@ export interface DeviceContractOptions {
   readonly cases?: readonly OpCase[]
 }
 
-/** Checks of what a device promises. It is opened now; where it is not there, the checks are skipped and say why. */
+/**
+ * Checks of what a device promises. It is opened now; where it is not there, the checks are skipped and say why.
+ *
+ * @example
+ * ```ts
+ * import { openCpu } from 'tritune/plugins/cpu'
+ * import { deviceContract, OP_CASES, runContract } from 'tritune/testing'
+ *
+ * const mine = { name: 'cpu', open: () => openCpu({ threads: 2 }) }
+ * const { failed } = await runContract(deviceContract(mine, { cases: OP_CASES.slice(0, 2) }))
+ * console.log(failed.length) // → 0
+ * ```
+ */
 export function deviceContract(
   definition: DeviceDefinition,
   { threads = 2, cases = OP_CASES }: DeviceContractOptions = {},
@@ -51,7 +63,19 @@ export interface OpContractOptions {
   readonly devices?: readonly ContractDevice[]
 }
 
-/** Checks of ops: their gradients are their slopes, and every device gives what the reference gives. */
+/**
+ * Checks of ops: their gradients are their slopes, and every device gives what the reference gives.
+ *
+ * @example
+ * ```ts
+ * import { mul } from 'tritune/core'
+ * import { opContract, runContract } from 'tritune/testing'
+ *
+ * const square = { name: 'square', inputs: { x: { shape: [3, 5] } }, run: ({ x }) => [mul(x, x)] }
+ * const { failed } = await runContract(opContract([square], { devices: [] }))
+ * console.log(failed.length) // → 0
+ * ```
+ */
 export function opContract(
   cases: readonly OpCase[],
   { devices = NATIVE_DEVICES }: OpContractOptions = {},

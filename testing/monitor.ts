@@ -13,7 +13,23 @@ export interface MonitorContractOptions extends OptionsToTry {
   result?(outputDir: string): unknown
 }
 
-/** Checks of what a monitor promises. Nothing runs before a check is run. */
+/**
+ * Checks of what a monitor promises. Nothing runs before a check is run.
+ *
+ * @example
+ * ```ts
+ * import { defineOptions, type MonitorDefinition } from 'tritune/core'
+ * import { monitorContract, runContract } from 'tritune/testing'
+ *
+ * const quiet: MonitorDefinition<object> = {
+ *   name: 'quiet',
+ *   options: defineOptions({}),
+ *   create: () => ({ onEvent() {} }),
+ * }
+ * const { failed } = await runContract(monitorContract(quiet))
+ * console.log(failed.length) // → 0
+ * ```
+ */
 export function monitorContract(
   definition: Capabilities['monitor'],
   options: MonitorContractOptions = {},

@@ -36,7 +36,18 @@ export interface ObjectiveContractOptions extends OptionsToTry {
   readonly devices?: readonly ContractDevice[]
 }
 
-/** Checks of what an objective promises. Nothing runs before a check is run. */
+/**
+ * Checks of what an objective promises. Nothing runs before a check is run.
+ *
+ * @example
+ * ```ts
+ * import { crossEntropy } from 'tritune/plugins/finetune'
+ * import { objectiveContract, runContract } from 'tritune/testing'
+ *
+ * const { failed } = await runContract(objectiveContract(crossEntropy, { devices: [] }))
+ * console.log(failed.length) // → 0
+ * ```
+ */
 export function objectiveContract(
   definition: Capabilities['objective'],
   options: ObjectiveContractOptions = {},

@@ -20,7 +20,18 @@ export interface OptimizerContractOptions extends OptionsToTry {
   readonly devices?: readonly ContractDevice[]
 }
 
-/** Checks of what an optimizer promises. Nothing runs before a check is run. */
+/**
+ * Checks of what an optimizer promises. Nothing runs before a check is run.
+ *
+ * @example
+ * ```ts
+ * import { training } from 'tritune/plugins/finetune'
+ * import { optimizerContract, runContract } from 'tritune/testing'
+ *
+ * const { failed, text } = await runContract(optimizerContract(training.provides.optimizer.adamw, { devices: [] }))
+ * console.log(failed.length === 0 ? 'kept' : text) // → kept
+ * ```
+ */
 export function optimizerContract(
   definition: Capabilities['optimizer'],
   options: OptimizerContractOptions = {},

@@ -38,7 +38,18 @@ export interface QuantizerContractOptions extends OptionsToTry {
 
 type Quantizer = Quantize<QuantizedTensor> & Dequantize<QuantizedTensor>
 
-/** Checks of what a quantizer promises. Nothing runs before a check is run. */
+/**
+ * Checks of what a quantizer promises. Nothing runs before a check is run.
+ *
+ * @example
+ * ```ts
+ * import { training } from 'tritune/plugins/finetune'
+ * import { quantizerContract, runContract } from 'tritune/testing'
+ *
+ * const { failed, text } = await runContract(quantizerContract(training.provides.quantizer.int8, { devices: [] }))
+ * console.log(failed.length === 0 ? 'kept' : text) // → kept
+ * ```
+ */
 export function quantizerContract(
   definition: Capabilities['quantizer'],
   options: QuantizerContractOptions = {},

@@ -32,7 +32,23 @@ export interface StrategyContractOptions extends OptionsToTry {
   readonly learningRate?: number
 }
 
-/** Checks of what a strategy promises. Nothing runs before a check is run. */
+/**
+ * Checks of what a strategy promises. Nothing runs before a check is run.
+ *
+ * @example
+ * ```ts
+ * import { defineOptions, type StrategyDefinition } from 'tritune/core'
+ * import { runContract, strategyContract } from 'tritune/testing'
+ *
+ * const plain: StrategyDefinition<object> = {
+ *   name: 'plain',
+ *   options: defineOptions({}),
+ *   create: () => ({ step: (_context, next) => next() }),
+ * }
+ * const { failed } = await runContract(strategyContract(plain))
+ * console.log(failed.length) // → 0
+ * ```
+ */
 export function strategyContract(
   definition: Capabilities['strategy'],
   options: StrategyContractOptions = {},

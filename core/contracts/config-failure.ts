@@ -14,7 +14,16 @@ export interface ConfigFailure {
   readonly code?: ErrorCode
 }
 
-/** `['datasets', 0, 'path']` → `datasets[0].path`. */
+/**
+ * `['datasets', 0, 'path']` → `datasets[0].path`.
+ *
+ * @example
+ * ```ts
+ * import { formatPath } from 'tritune/core'
+ *
+ * console.log(formatPath(['datasets', 0, 'path'])) // → datasets[0].path
+ * ```
+ */
 export function formatPath(path: ConfigPath): string {
   let text = ''
   for (const key of path) text += typeof key === 'number' ? `[${key}]` : text === '' ? key : `.${key}`

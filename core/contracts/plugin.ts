@@ -28,7 +28,21 @@ export interface Plugin {
   setup?(host: Host): Disposable | undefined
 }
 
-/** Identity: checks the type and keeps the names literal. It notes which copy of tritune the plugin was written with. */
+/**
+ * Identity: checks the type and keeps the names literal. It notes which copy of tritune the plugin was written with.
+ *
+ * @example
+ * ```ts
+ * import { definePlugin, type MonitorDefinition, defineOptions } from 'tritune/core'
+ *
+ * const counter: MonitorDefinition<object> = {
+ *   name: 'counter',
+ *   options: defineOptions({}),
+ *   create: () => ({ onEvent: (event) => console.log(event.type) }),
+ * }
+ * export const plugin = definePlugin({ name: 'counter', provides: { monitor: { counter } } })
+ * ```
+ */
 export function definePlugin<const P extends Plugin>(plugin: P): P {
   markCore(plugin)
   return plugin

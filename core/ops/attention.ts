@@ -141,7 +141,20 @@ export interface AttentionOptions {
   readonly softcap?: number
 }
 
-/** q (Tq, H, D), k and v (Tk, Hkv, D) → (Tq, H, D). Document i of q sees document i of k only. */
+/**
+ * q (Tq, H, D), k and v (Tk, Hkv, D) → (Tq, H, D). Document i of q sees document i of k only.
+ *
+ * @example
+ * ```ts
+ * import { attention, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const q = tensor(new Float32Array(3 * 2 * 4).fill(1), { shape: [3, 2, 4] }) // 3 tokens, 2 heads of 4
+ * const offsets = tensor([0, 2, 3], { dtype: 'i32' }) // two documents: tokens 0 and 1, and token 2
+ * const o = attention(q, q, q, { offsetsQ: offsets, offsetsK: offsets, scale: 1 / Math.sqrt(4) })
+ * console.log(o.shape) // → [ 3, 2, 4 ]
+ * ```
+ */
 export function attention(
   q: Tensor,
   k: Tensor,

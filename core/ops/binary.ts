@@ -101,22 +101,63 @@ const SLOPES: { readonly [F in BinaryFunction]: Slopes } = {
 
 // ---- functions: f32 or bf16, both the same; a number stands for a tensor of that number ----------------------------
 
-/** a + b */
+/**
+ * a + b
+ *
+ * @example
+ * ```ts
+ * import { add, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const rows = tensor([1, 2, 3, 4], { shape: [2, 2] })
+ * console.log([...add(rows, tensor([10, 20])).toArray()]) // → [ 11, 22, 13, 24 ]
+ * ```
+ */
 export function add(a: Tensor, b: Tensor | number): Tensor {
   return typeof b === 'number' ? affine(a, { shift: b }) : binary('add', a, b)
 }
 
-/** a − b */
+/**
+ * a − b
+ *
+ * @example
+ * ```ts
+ * import { sub, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...sub(tensor([3, 5]), 1).toArray()]) // → [ 2, 4 ]
+ * ```
+ */
 export function sub(a: Tensor, b: Tensor | number): Tensor {
   return typeof b === 'number' ? affine(a, { shift: -b }) : binary('sub', a, b)
 }
 
-/** a·b, element by element */
+/**
+ * a·b, element by element
+ *
+ * @example
+ * ```ts
+ * import { mul, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...mul(tensor([1, 2, 3]), tensor([2, 2, 0])).toArray()]) // → [ 2, 4, 0 ]
+ * ```
+ */
 export function mul(a: Tensor, b: Tensor | number): Tensor {
   return typeof b === 'number' ? affine(a, { scale: b }) : binary('mul', a, b)
 }
 
-/** a/b */
+/**
+ * a/b
+ *
+ * @example
+ * ```ts
+ * import { div, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...div(tensor([1, 3]), 2).toArray()]) // → [ 0.5, 1.5 ]
+ * ```
+ */
 export function div(a: Tensor, b: Tensor | number): Tensor {
   return typeof b === 'number' ? affine(a, { scale: 1 / b }) : binary('div', a, b)
 }

@@ -37,7 +37,19 @@ export const dequantizeOp: Op<QuantizedParts, DequantizeParams, { readonly y: Te
   },
 })
 
-/** → (out, in) f32 or bf16. No gradient: packed weights are frozen. */
+/**
+ * → (out, in) f32 or bf16. No gradient: packed weights are frozen.
+ *
+ * @example
+ * ```ts
+ * import { dequantizeWeight, quantizeInt8, tensor } from 'tritune/core'
+ *
+ * using weight = tensor([127, -127, 1, 0], { shape: [2, 2] })
+ * using packed = quantizeInt8(weight)
+ * using again = dequantizeWeight(packed, 'f32')
+ * console.log(again.shape) // → [ 2, 2 ]
+ * ```
+ */
 export function dequantizeWeight(
   { parts, kind, shape, block, offset }: QuantizedWeight,
   dtype: 'f32' | 'bf16' = 'f32',

@@ -32,7 +32,19 @@ export const dropoutOp: Op<{ readonly x: Tensor }, DropoutParams, { readonly y: 
   gradient: ({ params, grads: { y: dy } }) => (dy ? { x: run(dropoutOp, { x: dy }, params).y } : {}),
 })
 
-/** Drops each element with probability p (0 ≤ p < 1). `site` = siteOf(path); under withNoise(), or E_SCOPE. */
+/**
+ * Drops each element with probability p (0 ≤ p < 1). `site` = siteOf(path); under withNoise(), or E_SCOPE.
+ *
+ * @example
+ * ```ts
+ * import { dropout, tensor, tensorScope, withNoise } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const x = tensor([1, 1, 1, 1], { shape: [4, 1] })
+ * const y = withNoise({ seed: 1, step: 0 }, () => dropout(x, { p: 0.5, site: 7 }))
+ * console.log(y.shape) // → [ 4, 1 ]
+ * ```
+ */
 export function dropout(x: Tensor, { p, site }: { readonly p: number; readonly site: number }): Tensor {
   if (p === 0) return reshape(x, x.shape)
   return run(dropoutOp, { x }, { p, rng: noiseKey(site, 0, x.shape.at(-1)) }).y

@@ -64,7 +64,18 @@ export const embeddingBackward: Op<
   },
 })
 
-/** table (V, C), ids (T) i32 → (T, C). The gradient of the table is f32. */
+/**
+ * table (V, C), ids (T) i32 → (T, C). The gradient of the table is f32.
+ *
+ * @example
+ * ```ts
+ * import { embedding, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const table = tensor([0, 0, 1, 1, 2, 2], { shape: [3, 2] })
+ * console.log([...embedding(table, tensor([2, 0], { dtype: 'i32' })).toArray()]) // → [ 2, 2, 0, 0 ]
+ * ```
+ */
 export function embedding(table: Tensor, ids: Tensor): Tensor {
   return run(embeddingForward, { table, ids }, null).y
 }

@@ -74,7 +74,17 @@ export const gatedBackward: Op<
   },
 })
 
-/** silu(gate)·up; same shapes, f32 or bf16. */
+/**
+ * silu(gate)·up; same shapes, f32 or bf16.
+ *
+ * @example
+ * ```ts
+ * import { swiglu, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...swiglu(tensor([0, 0]), tensor([1, 2])).toArray()]) // → [ 0, 0 ]
+ * ```
+ */
 export function swiglu(gate: Tensor, up: Tensor): Tensor {
   return run(gatedForward, { gate, up }, { f: 'silu' }).h
 }

@@ -134,7 +134,18 @@ export const layerNormBackward: Op<
 
 // ---- functions --------------------------------------------------------------------------------------------------
 
-/** x (…, C), weight (C), bias (C) or null → (…, C). f32 or bf16. */
+/**
+ * x (…, C), weight (C), bias (C) or null → (…, C). f32 or bf16.
+ *
+ * @example
+ * ```ts
+ * import { layerNorm, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const x = tensor([1, 3], { shape: [1, 2] })
+ * console.log([...layerNorm(x, tensor([1, 1]), null, { eps: 0 }).toArray()]) // → [ -1, 1 ]
+ * ```
+ */
 export function layerNorm(
   x: Tensor,
   weight: Tensor,

@@ -123,7 +123,21 @@ export const linearCrossEntropyOp: Op<
 
 // ---- functions --------------------------------------------------------------------------------------------------
 
-/** h (rows, C), weight (V, C), targets (rows) i32 → scale·Σ nll, one f32. Negative targets are not trained. */
+/**
+ * h (rows, C), weight (V, C), targets (rows) i32 → scale·Σ nll, one f32. Negative targets are not trained.
+ *
+ * @example
+ * ```ts
+ * import { linearCrossEntropy, tensor, tensorScope, zeros } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const hidden = zeros([2, 4])
+ * const head = zeros([10, 4]) // all logits are 0
+ * const targets = tensor([3, -100], { dtype: 'i32' }) // the second row is not trained
+ * const loss = linearCrossEntropy(hidden, head, targets, { scale: 1 })
+ * console.log(Math.abs(loss.item() - Math.log(10)) < 1e-6) // → true
+ * ```
+ */
 export function linearCrossEntropy(
   h: Tensor,
   weight: Tensor,

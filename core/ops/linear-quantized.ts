@@ -192,7 +192,20 @@ export interface LinearQuantizedOptions {
   readonly threshold?: number
 }
 
-/** x (…, in) f32 or bf16, weight (out, in) packed → (…, out). Gradients of x, bias and the factors. */
+/**
+ * x (…, in) f32 or bf16, weight (out, in) packed → (…, out). Gradients of x, bias and the factors.
+ *
+ * @example
+ * ```ts
+ * import { linearQuantized, quantize4bit, tensor, zeros } from 'tritune/core'
+ *
+ * using weight = zeros([8, 64])
+ * using packed = quantize4bit(weight)
+ * using x = tensor(new Float32Array(64).fill(1), { shape: [1, 64] })
+ * using y = linearQuantized(x, packed)
+ * console.log(y.shape) // → [ 1, 8 ]
+ * ```
+ */
 export function linearQuantized(
   x: Tensor,
   { parts, kind, shape, block, offset }: QuantizedWeight,

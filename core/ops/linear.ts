@@ -200,7 +200,19 @@ export interface LoraFactors {
   readonly site?: number
 }
 
-/** x (…, in), weight (out, in) → (…, out). f32 or bf16; gradients of weight, bias and factors are f32. */
+/**
+ * x (…, in), weight (out, in) → (…, out). f32 or bf16; gradients of weight, bias and factors are f32.
+ *
+ * @example
+ * ```ts
+ * import { linear, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const x = tensor([1, 2], { shape: [1, 2] })
+ * const weight = tensor([1, 0, 0, 1, 1, 1], { shape: [3, 2] }) // (out, in)
+ * console.log([...linear(x, weight, { bias: tensor([0, 0, 10]) }).toArray()]) // → [ 1, 2, 13 ]
+ * ```
+ */
 export function linear(
   x: Tensor,
   weight: Tensor,

@@ -89,7 +89,18 @@ export function matmulSizes(
   }
 }
 
-/** a·b over the last two axes, leading axes broadcast; f32 or bf16. The transposes are free. */
+/**
+ * a·b over the last two axes, leading axes broadcast; f32 or bf16. The transposes are free.
+ *
+ * @example
+ * ```ts
+ * import { matmul, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const a = tensor([1, 2, 3, 4], { shape: [2, 2] })
+ * console.log([...matmul(a, a, { transposeB: true }).toArray()]) // → [ 5, 11, 11, 25 ]
+ * ```
+ */
 export function matmul(
   a: Tensor,
   b: Tensor,

@@ -69,7 +69,19 @@ export interface Quantize4bitOptions {
   readonly doubleQuant?: boolean
 }
 
-/** weight (out, in) f32 or bf16 → packed. The weight is not changed and not kept. */
+/**
+ * weight (out, in) f32 or bf16 → packed. The weight is not changed and not kept.
+ *
+ * @example
+ * ```ts
+ * import { dequantizeWeight, quantize4bit, tensor } from 'tritune/core'
+ *
+ * using weight = tensor(new Float32Array(64 * 64).fill(0.5), { shape: [64, 64] })
+ * using packed = quantize4bit(weight, { kind: 'nf4', doubleQuant: false })
+ * using again = dequantizeWeight(packed)
+ * console.log(packed.parts.data.bytes, again.toArray()[0]) // → 2048 0.5
+ * ```
+ */
 export function quantize4bit(
   weight: Tensor,
   { kind = 'nf4', block = 64, doubleQuant = true }: Quantize4bitOptions = {},

@@ -66,7 +66,18 @@ export const dequantize8bitOp: Op<
   },
 })
 
-/** x f32 of any shape → codes of that shape and an absmax for each block of the flat x. NaN does not count for it. */
+/**
+ * x f32 of any shape → codes of that shape and an absmax for each block of the flat x. NaN does not count for it.
+ *
+ * @example
+ * ```ts
+ * import { dequantize8bit, quantize8bit, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const { codes, absmax } = quantize8bit(tensor([1, -1, 0]), { block: 256 })
+ * console.log([...dequantize8bit({ codes, absmax }, { block: 256 }).toArray()]) // → [ 1, -1, 0 ]
+ * ```
+ */
 export function quantize8bit(
   x: Tensor,
   { block = 256, signed = true }: Partial<Blocks8bit> = {},

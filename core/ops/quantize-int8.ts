@@ -39,7 +39,18 @@ export function quantizeRows(x: Tensor): QuantizeInt8Outputs {
   return run(quantizeInt8Op, { x }, null)
 }
 
-/** weight (out, in) f32 or bf16 → packed, a scale for each row. */
+/**
+ * weight (out, in) f32 or bf16 → packed, a scale for each row.
+ *
+ * @example
+ * ```ts
+ * import { quantizeInt8, tensor } from 'tritune/core'
+ *
+ * using weight = tensor([1, -2, 0.5, 4], { shape: [2, 2] })
+ * using packed = quantizeInt8(weight)
+ * console.log([...packed.parts.data.toArray()]) // → [ 64, -127, 16, 127 ]
+ * ```
+ */
 export function quantizeInt8(weight: Tensor): QuantizedWeight {
   const { q, absmax } = noGrad(() => quantizeRows(weight))
   return quantizedWeight({ kind: 'int8', shape: weight.shape, parts: { data: q, scale: absmax } })

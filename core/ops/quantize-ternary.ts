@@ -49,7 +49,19 @@ export const quantizeTernaryOp: Op<{ readonly w: Tensor }, null, QuantizeTernary
   },
 })
 
-/** weight (out, in) f32 or bf16, out a multiple of 4 → packed. */
+/**
+ * weight (out, in) f32 or bf16, out a multiple of 4 → packed.
+ *
+ * @example
+ * ```ts
+ * import { dequantizeWeight, quantizeTernary, tensor } from 'tritune/core'
+ *
+ * using weight = tensor([1, -1, 1, -1], { shape: [4, 1] })
+ * using packed = quantizeTernary(weight)
+ * using again = dequantizeWeight(packed)
+ * console.log([...again.toArray()]) // → [ 1, -1, 1, -1 ]
+ * ```
+ */
 export function quantizeTernary(weight: Tensor): QuantizedWeight {
   const { packed, scale } = noGrad(() => run(quantizeTernaryOp, { w: weight }, null))
   return quantizedWeight({ kind: 'ternary', shape: weight.shape, parts: { data: packed, scale } })

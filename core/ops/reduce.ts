@@ -72,12 +72,33 @@ export interface ReduceOptions {
   readonly keepDims?: boolean
 }
 
-/** Σ x */
+/**
+ * Σ x
+ *
+ * @example
+ * ```ts
+ * import { sum, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const x = tensor([1, 2, 3, 4], { shape: [2, 2] })
+ * console.log(sum(x).item(), [...sum(x, { axis: 0 }).toArray()]) // → 10 [ 4, 6 ]
+ * ```
+ */
 export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
   return reduce(x, 'sum', options)
 }
 
-/** Σ x / n */
+/**
+ * Σ x / n
+ *
+ * @example
+ * ```ts
+ * import { mean, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log(mean(tensor([1, 2, 6])).item()) // → 3
+ * ```
+ */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   return reduce(x, 'mean', options)
 }

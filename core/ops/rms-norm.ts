@@ -121,7 +121,18 @@ export const rmsNormBackward: Op<
 
 // ---- functions --------------------------------------------------------------------------------------------------
 
-/** x (…, C), weight (C) → (…, C). f32 or bf16. */
+/**
+ * x (…, C), weight (C) → (…, C). f32 or bf16.
+ *
+ * @example
+ * ```ts
+ * import { rmsNorm, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const x = tensor([2, -2], { shape: [1, 2] })
+ * console.log([...rmsNorm(x, tensor([1, 3]), { eps: 0 }).toArray()]) // → [ 1, -3 ]
+ * ```
+ */
 export function rmsNorm(x: Tensor, weight: Tensor, { eps = 1e-6 }: { readonly eps?: number } = {}): Tensor {
   const { y, rstd } = run(rmsNormForward, { x, residual: undefined, weight }, { eps })
   rstd.dispose()

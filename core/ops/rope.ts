@@ -86,7 +86,20 @@ export interface RopeTables {
   readonly positions: Tensor
 }
 
-/** x (T, H, D) turned by its positions → (T, H, D); channels from 2·cos.shape[1] on stay as they are. */
+/**
+ * x (T, H, D) turned by its positions → (T, H, D); channels from 2·cos.shape[1] on stay as they are.
+ *
+ * @example
+ * ```ts
+ * import { rope, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const x = tensor([1, 0], { shape: [1, 1, 2] }) // one token, one head of 2
+ * const [cos, sin] = [tensor([0], { shape: [1, 1] }), tensor([1], { shape: [1, 1] })] // a quarter turn
+ * const positions = tensor([0], { dtype: 'i32' })
+ * console.log([...rope(x, { cos, sin, positions }).toArray()]) // → [ 0, 1 ]
+ * ```
+ */
 export function rope(x: Tensor, { cos, sin, positions }: RopeTables): Tensor {
   return run(ropeOp, { x, cos, sin, positions }, { inverse: false }).y
 }

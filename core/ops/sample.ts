@@ -75,7 +75,19 @@ export const sampleOp: Op<SampleInputs, SampleParams, { readonly ids: Tensor }> 
   },
 })
 
-/** logits (rows, V), f32 or bf16 → (rows) i32. No gradient. */
+/**
+ * logits (rows, V), f32 or bf16 → (rows) i32. No gradient.
+ *
+ * @example
+ * ```ts
+ * import { sample, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const logits = tensor([0, 3, 1], { shape: [1, 3] })
+ * const greedy = { temperature: 0, topK: 0, topP: 1, repetitionPenalty: 1 }
+ * console.log(sample(logits, { ...greedy, key: new Uint32Array(8), history: null }).item()) // → 1
+ * ```
+ */
 export function sample(
   logits: Tensor,
   { history, ...params }: SampleParams & { readonly history: Tensor | null },

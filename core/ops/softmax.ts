@@ -51,7 +51,17 @@ export const softmaxBackward: Op<{ readonly dy: Tensor; readonly y: Tensor }, nu
     },
   })
 
-/** Softmax of every row (last axis); f32 or bf16. */
+/**
+ * Softmax of every row (last axis); f32 or bf16.
+ *
+ * @example
+ * ```ts
+ * import { softmax, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...softmax(tensor([0, 0], { shape: [1, 2] })).toArray()]) // → [ 0.5, 0.5 ]
+ * ```
+ */
 export function softmax(x: Tensor): Tensor {
   return run(softmaxForward, { x }, null).y
 }

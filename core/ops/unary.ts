@@ -115,12 +115,33 @@ export const affineOp: Op<{ readonly x: Tensor }, AffineParams, { readonly y: Te
 
 // ---- functions: x of any shape, f32 or bf16 ------------------------------------------------------------------------
 
-/** scale·x + shift */
+/**
+ * scale·x + shift
+ *
+ * @example
+ * ```ts
+ * import { affine, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...affine(tensor([1, 2]), { scale: 3, shift: 1 }).toArray()]) // → [ 4, 7 ]
+ * ```
+ */
 export function affine(x: Tensor, { scale = 1, shift = 0 }: Partial<AffineParams> = {}): Tensor {
   return run(affineOp, { x }, { scale, shift }).y
 }
 
-/** x ← factor·x. Not recorded: for gradients, statistics and weights, never for a result that the tape needs. */
+/**
+ * x ← factor·x. Not recorded: for gradients, statistics and weights, never for a result that the tape needs.
+ *
+ * @example
+ * ```ts
+ * import { scaleInPlace, tensor } from 'tritune/core'
+ *
+ * using x = tensor([1, 2])
+ * scaleInPlace(x, 0.5)
+ * console.log([...x.toArray()]) // → [ 0.5, 1 ]
+ * ```
+ */
 export function scaleInPlace(x: Tensor, factor: number): void {
   noGrad(() => run(affineOp, { x }, { scale: factor, shift: 0 }, { y: x }))
 }
@@ -162,7 +183,17 @@ export interface GeluOptions {
   readonly approximate?: 'none' | 'tanh'
 }
 
-/** x·Φ(x) */
+/**
+ * x·Φ(x)
+ *
+ * @example
+ * ```ts
+ * import { gelu, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log(gelu(tensor([0])).item()) // → 0
+ * ```
+ */
 export function gelu(x: Tensor, { approximate = 'none' }: GeluOptions = {}): Tensor {
   return unary(x, approximate === 'tanh' ? 'gelu_tanh' : 'gelu_erf')
 }

@@ -41,7 +41,17 @@ export interface GradientTransform {
   init(parameters: Parameters): TransformState
 }
 
-/** Applies transforms in order; state names are prefixed with the transform's (`clip`, and `clip#1` where it comes again). */
+/**
+ * Applies transforms in order; state names are prefixed with the transform's (`clip`, and `clip#1` where it comes again).
+ *
+ * @example
+ * ```ts
+ * import { adamw, chain, clipByGlobalNorm } from 'tritune/core'
+ *
+ * const optimizer = chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.01 }))
+ * console.log(optimizer.name) // → chain
+ * ```
+ */
 export function chain(...links: readonly GradientTransform[]): GradientTransform {
   const labels = links.map(({ name }, i) => {
     const before = links.slice(0, i).filter((link) => link.name === name).length

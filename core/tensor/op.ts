@@ -97,7 +97,24 @@ export interface Op<I extends OpInputs, P, R extends OpOutputs> extends OpKey {
   remake(saved: I & R, params: P): Readonly<Record<string, Tensor | undefined>>
 }
 
-/** Declare the type on the left, `const relu: Op<Inputs, Params, Outputs> = defineOp({…})`: it types everything inside. */
+/**
+ * Declare the type on the left, `const relu: Op<Inputs, Params, Outputs> = defineOp({…})`: it types everything inside.
+ *
+ * @example
+ * ```ts
+ * import { defineOp, type Op, run, type Tensor, tensor, tensorScope } from 'tritune/core'
+ *
+ * const cubeOp: Op<{ readonly x: Tensor }, null, { readonly y: Tensor }> = defineOp({
+ *   name: 'cube',
+ *   outputs: ({ x }) => ({ y: { shape: x.shape, dtype: x.dtype } }),
+ *   reference({ inputs: { x }, outputs: { y } }) {
+ *     for (const [i, value] of x.data.entries()) y.data[i] = value ** 3
+ *   },
+ * })
+ * using _scope = tensorScope()
+ * console.log([...run(cubeOp, { x: tensor([1, 2]) }, null).y.toArray()]) // → [ 1, 8 ]
+ * ```
+ */
 export function defineOp<I extends OpInputs, P, R extends OpOutputs>(
   definition: OpDefinition<NoInfer<I>, NoInfer<P>, NoInfer<R>>,
 ): Op<I, P, R> {
@@ -150,7 +167,17 @@ export function implement<I extends OpInputs, P, R extends OpOutputs>(
   }
 }
 
-/** Who would run `op` on these inputs, and why not the others: one line each, the first that says "yes" wins. */
+/**
+ * Who would run `op` on these inputs, and why not the others: one line each, the first that says "yes" wins.
+ *
+ * @example
+ * ```ts
+ * import { cast, explain, tensor, tensorScope, unaryOp } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log(explain(unaryOp, { x: cast(tensor([1]), 'bf16') }, { f: 'exp' }))
+ * ```
+ */
 export function explain<I extends OpInputs, P, R extends OpOutputs>(
   op: Op<I, P, R>,
   inputs: I,

@@ -50,6 +50,17 @@ export interface Random {
 /**
  * A sequence of its own for every (seed, stream); a stream is a number or a name such as `shuffle/epoch 3`.
  * `seed` is an integer from 0 to 2⁵³ − 1.
+ *
+ * @example
+ * ```ts
+ * import { createRandom } from 'tritune/core'
+ *
+ * const draw = (): number[] => {
+ *   const random = createRandom(42, 'shuffle')
+ *   return [random.int(100), random.int(100)]
+ * }
+ * console.log(draw().join() === draw().join()) // → true
+ * ```
  */
 export function createRandom(seed: number, stream: number | string = 0): Random {
   expectInteger('createRandom', 'seed', seed, { max: Number.MAX_SAFE_INTEGER })

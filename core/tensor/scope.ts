@@ -85,7 +85,21 @@ export function currentScope(): Scope | null {
 let opened: Error | null = null
 let watching = false
 
-/** Opens a scope; use it with `using`. */
+/**
+ * Opens a scope; use it with `using`.
+ *
+ * @example
+ * ```ts
+ * import { add, mul, tensor, tensorScope } from 'tritune/core'
+ *
+ * using x = tensor([1, 2])
+ * {
+ *   using scope = tensorScope()
+ *   const square = mul(x, x) // gone at the end of the block
+ *   scope.keep(add(square, 1)).dispose() // this one is handed out, and is ours to free
+ * }
+ * ```
+ */
 export function tensorScope(): Scope {
   if (!current) {
     opened = new Error('opened here')
@@ -107,7 +121,19 @@ function reportOpenScope(): void {
   }
 }
 
-/** Runs `fn` in a scope of its own and keeps only what it returns. */
+/**
+ * Runs `fn` in a scope of its own and keeps only what it returns.
+ *
+ * @example
+ * ```ts
+ * import { mul, scoped, type Tensor, tensor } from 'tritune/core'
+ *
+ * const cube = (x: Tensor): Tensor => scoped(() => mul(mul(x, x), x)) // keeps what is returned
+ * using x = tensor([2])
+ * using y = cube(x)
+ * console.log(y.item()) // → 8
+ * ```
+ */
 export function scoped<T extends Keepable>(fn: () => T): T {
   using scope = tensorScope()
   return scope.keep(fn())

@@ -65,7 +65,18 @@ export function gradientsEnabled(): boolean {
   return enabled
 }
 
-/** Runs `fn` without recording. */
+/**
+ * Runs `fn` without recording.
+ *
+ * @example
+ * ```ts
+ * import { mul, noGrad, parameter, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const w = parameter(tensor([3]))
+ * console.log(noGrad(() => mul(w, 2)).needsGrad, mul(w, 2).needsGrad) // → false true
+ * ```
+ */
 export function noGrad<T>(fn: () => T): T {
   return withGradients(false, fn)
 }

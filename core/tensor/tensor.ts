@@ -257,7 +257,17 @@ export function empty(shape: Shape, { dtype = 'f32', device = defaultDevice() }:
   return new Tensor(new Storage(device, sizeOf(shape) * bytes), [...shape], dtype)
 }
 
-/** All elements 0. */
+/**
+ * All elements 0.
+ *
+ * @example
+ * ```ts
+ * import { zeros } from 'tritune/core'
+ *
+ * using x = zeros([2, 3], { dtype: 'bf16' })
+ * console.log(x.size, x.bytes) // → 6 12
+ * ```
+ */
 export function zeros(shape: Shape, options: TensorOptions = {}): Tensor {
   const tensor = empty(shape, options)
   try {
@@ -276,7 +286,17 @@ export function clear(tensor: Tensor): void {
   else tensor.set(new Float32Array(tensor.size))
 }
 
-/** From numbers; the shape is (length) unless given. */
+/**
+ * From numbers; the shape is (length) unless given.
+ *
+ * @example
+ * ```ts
+ * import { tensor } from 'tritune/core'
+ *
+ * using x = tensor([1, 2, 3, 4], { shape: [2, 2] })
+ * console.log(x.shape, x.dtype, [...x.toArray()]) // → [ 2, 2 ] f32 [ 1, 2, 3, 4 ]
+ * ```
+ */
 export function tensor(
   values: ArrayLike<number>,
   { shape = [values.length], ...options }: TensorOptions & { readonly shape?: Shape } = {},
@@ -294,13 +314,37 @@ export function tensor(
   return made
 }
 
-/** Marks a tensor as a leaf whose gradient is wanted; returns it. */
+/**
+ * Marks a tensor as a leaf whose gradient is wanted; returns it.
+ *
+ * @example
+ * ```ts
+ * import { backward, mul, parameter, sum, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const w = parameter(tensor([1, 2, 3]))
+ * backward(sum(mul(w, w)))
+ * console.log([...(w.grad?.toArray() ?? [])]) // → [ 2, 4, 6 ]
+ * ```
+ */
 export function parameter(leaf: Tensor): Tensor {
   leaf.requiresGrad = true
   return leaf
 }
 
-/** Number of tensors alive: tests compare it before and after. */
+/**
+ * Number of tensors alive: tests compare it before and after.
+ *
+ * @example
+ * ```ts
+ * import { countLiveTensors, tensor } from 'tritune/core'
+ *
+ * const before = countLiveTensors()
+ * const x = tensor([1])
+ * x.dispose()
+ * console.log(countLiveTensors() - before) // → 0
+ * ```
+ */
 export function countLiveTensors(): number {
   return liveTensors
 }

@@ -24,7 +24,17 @@ export interface CpuOptions {
 
 const ISA_CODES: { readonly [K in Isa]: number } = { auto: 0, avx2: 1, avx512: 2, amx: 3 }
 
-/** Opens libtritune_cpu and starts its threads. Throws E_LIBRARY when it is missing, damaged or of another version. */
+/**
+ * Opens libtritune_cpu and starts its threads. Throws E_LIBRARY when it is missing, damaged or of another version.
+ *
+ * @example
+ * ```ts
+ * import { openCpu } from 'tritune/plugins/cpu'
+ *
+ * const device = openCpu({ threads: 2 }) // the same handle whenever it is opened
+ * console.log(device.name) // → cpu
+ * ```
+ */
 export function openCpu({ threads = 0, isa = 'auto' }: CpuOptions = {}): Device {
   const library = openLibrary('cpu')
   library.call.tt_init(0, threads, ISA_CODES[isa])

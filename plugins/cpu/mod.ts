@@ -20,7 +20,18 @@ export { nativeOps } from './ops/mod.ts'
 /** Platforms for which a library is bundled. */
 export const PLATFORMS: readonly string[] = ['linux-x64']
 
-/** The CPU device; on a platform that no library is made for, the reference device and a note that says so. */
+/**
+ * The CPU device; on a platform that no library is made for, the reference device and a note that says so.
+ *
+ * @example
+ * ```ts
+ * import { openCpuOrReference } from 'tritune/plugins/cpu'
+ *
+ * const { device, note } = openCpuOrReference({ threads: 2 })
+ * if (note !== null) console.log(note) // there is no native library for this platform
+ * console.log(device.description)
+ * ```
+ */
 export function openCpuOrReference(options: CpuOptions = {}): {
   readonly device: Device
   readonly note: string | null

@@ -35,7 +35,17 @@ export function isDeviceName(name: unknown): name is DeviceName {
   return typeof name === 'string' && /^(auto|cpu|cuda(:\d{1,3})?|cuda-emulated)$/.test(name)
 }
 
-/** Throws E_DEVICE or E_LIBRARY, with the remedy, when the device that was asked for cannot be used. */
+/**
+ * Throws E_DEVICE or E_LIBRARY, with the remedy, when the device that was asked for cannot be used.
+ *
+ * @example
+ * ```ts
+ * import { openDevice } from 'tritune/plugins/cuda'
+ *
+ * const { device, reason } = openDevice('auto', { threads: 2 })
+ * console.log(device.description, reason) // why it is no GPU, where it is none
+ * ```
+ */
 export function openDevice(name: DeviceName, { threads = 0 }: OpenDeviceOptions = {}): OpenedDevice {
   if (name === 'cpu') return { ...openCpuOrReference({ threads }), reason: null }
   if (name !== 'auto') return { device: openByName(name), reason: null, note: null }

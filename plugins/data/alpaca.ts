@@ -18,7 +18,16 @@ export const alpaca: DatasetType = {
   },
 }
 
-/** Everything up to and including `### Response:\n`; an empty input leaves its section out. */
+/**
+ * Everything up to and including `### Response:\n`; an empty input leaves its section out.
+ *
+ * @example
+ * ```ts
+ * import { alpacaPrompt } from 'tritune/plugins/data'
+ *
+ * console.log(alpacaPrompt('Name a whale.').includes('### Instruction:\nName a whale.')) // → true
+ * ```
+ */
 export function alpacaPrompt(instruction: string, input = ''): string {
   if (input === '') {
     return (

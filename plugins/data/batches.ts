@@ -76,7 +76,20 @@ export interface BatchesOptions {
   readonly order?: Int32Array
 }
 
-/** Deterministic per (seed, epoch). */
+/**
+ * Deterministic per (seed, epoch).
+ *
+ * @example
+ * ```ts
+ * import { createBatches } from 'tritune/plugins/data'
+ *
+ * const source = { file: 'here', line: 1 }
+ * const ids = Int32Array.of(1, 5, 9, 2)
+ * const examples = [{ ids, labels: ids, source }, { ids, labels: ids, source }]
+ * const batches = createBatches({ examples, microBatchSize: 1, sequenceLength: 8, packing: true, seed: 0 })
+ * console.log(batches.length, batches.get(0).ids.length) // → 1 8
+ * ```
+ */
 export function createBatches({
   examples,
   microBatchSize,
@@ -124,7 +137,18 @@ export function createBatches({
   }
 }
 
-/** The flat arrays of some documents, for whoever does not come from `createBatches()`. */
+/**
+ * The flat arrays of some documents, for whoever does not come from `createBatches()`.
+ *
+ * @example
+ * ```ts
+ * import { concatenate } from 'tritune/plugins/data'
+ *
+ * const ids = Int32Array.of(1, 5, 9)
+ * const batch = concatenate([{ ids, labels: Int32Array.of(-100, 5, 9), source: { file: 'here', line: 1 } }])
+ * console.log([...batch.targets], batch.trainedTokens) // → [ 5, 9, -100 ] 2
+ * ```
+ */
 export function concatenate(documents: readonly TokenizedExample[], rows: number = documents.length): Batch {
   const offsets = new Int32Array(documents.length + 1)
   documents.forEach(({ ids }, i) => (offsets[i + 1] = offsets[i] + ids.length))

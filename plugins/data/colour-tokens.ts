@@ -16,6 +16,17 @@ export interface ColourOptions {
 /**
  * An example as text that shows what is trained: green among grey with colours, «between marks» without. Masks are
  * seen before a run starts.
+ *
+ * @example
+ * ```ts
+ * import { colourTokens } from 'tritune/plugins/data'
+ * import { openTokenizer } from 'tritune/plugins/finetune'
+ *
+ * const tokenizer = openTokenizer('my-model', { special_tokens: null, chat_template: null, chat_template_jinja: null })
+ * const ids = Int32Array.from(tokenizer.encode('ab', { addSpecialTokens: false }))
+ * const labels = ids.map((id, at) => (at === 0 ? -100 : id)) // the first token is not trained
+ * console.log(colourTokens({ ids, labels, source: { file: 'here', line: 1 } }, tokenizer, { colour: false }))
+ * ```
  */
 export function colourTokens(
   { ids, labels }: TokenizedExample,

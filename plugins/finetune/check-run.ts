@@ -24,7 +24,19 @@ export interface CheckRunOptions extends PrepareOptions {
   readonly configOnly?: boolean
 }
 
-/** Throws a `ConfigError`, or what else keeps the run from starting. */
+/**
+ * Throws a `ConfigError`, or what else keeps the run from starting.
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from 'node:fs'
+ * import { checkRun, readFinetuneConfig } from 'tritune/plugins/finetune'
+ *
+ * const config = readFinetuneConfig(readFileSync('my.yaml', 'utf8'), 'my.yaml')
+ * const { totalSteps, notes } = await checkRun(config) // as `tritune validate my.yaml`
+ * console.log(totalSteps, notes)
+ * ```
+ */
 export async function checkRun(
   config: FinetuneConfig,
   { configOnly = false, ...options }: CheckRunOptions = {},

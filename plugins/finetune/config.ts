@@ -27,7 +27,21 @@ export interface FinetuneConfig extends FinetuneOptions {
   readonly folder: string | null
 }
 
-/** Throws a `ConfigError` (E_CONFIG, E_CONFIG_KEY) that lists everything that is wrong. */
+/**
+ * Throws a `ConfigError` (E_CONFIG, E_CONFIG_KEY) that lists everything that is wrong.
+ *
+ * @example
+ * ```ts
+ * import { ConfigError } from 'tritune/core'
+ * import { finetuneConfig } from 'tritune/plugins/finetune'
+ *
+ * try {
+ *   finetuneConfig.validate({ base_model: 'my-model', learning_rte: 1e-4 })
+ * } catch (error) {
+ *   console.log(error instanceof ConfigError) // → true
+ * }
+ * ```
+ */
 export const finetuneConfig: ValidatableConfig<FinetuneConfig> = {
   schema: v.pipe(
     finetuneSchema,
@@ -45,7 +59,18 @@ export interface ReadFinetuneOptions {
   readonly overrides?: readonly string[]
 }
 
-/** The text of a YAML file → a checked configuration; errors carry `file:line:column`. */
+/**
+ * The text of a YAML file → a checked configuration; errors carry `file:line:column`.
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from 'node:fs'
+ * import { readFinetuneConfig } from 'tritune/plugins/finetune'
+ *
+ * const config = readFinetuneConfig(readFileSync('my.yaml', 'utf8'), 'my.yaml', { overrides: ['seed=7'] })
+ * console.log(config.seed) // → 7
+ * ```
+ */
 export function readFinetuneConfig(
   text: string,
   file: string,

@@ -56,7 +56,19 @@ export function estimateMemory(run: Estimated): MemoryParts {
   }
 }
 
-/** Memory from the shapes, and time from a matrix product that is measured on the run's device. */
+/**
+ * Memory from the shapes, and time from a matrix product that is measured on the run's device.
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from 'node:fs'
+ * import { estimateRun, formatBytes, prepareRun, readFinetuneConfig } from 'tritune/plugins/finetune'
+ *
+ * using run = await prepareRun(readFinetuneConfig(readFileSync('my.yaml', 'utf8'), 'my.yaml'))
+ * const { memory, parts } = estimateRun(run)
+ * console.log(formatBytes(memory), parts.model > 0)
+ * ```
+ */
 export function estimateRun(run: Run): Estimate {
   const { model, config, plan, data, adapter } = run
   const parts = estimateMemory(run)

@@ -48,6 +48,16 @@ export interface LoadedPlugin {
 /**
  * In the order of the list. Throws E_PLUGIN naming the module: not there, not installed, of a version that does not fit, does not run, exports
  * no plugin, brings a second copy of tritune, or has the name of another.
+ *
+ * @example
+ * ```ts
+ * import { createHost } from 'tritune/core'
+ * import { loadPlugins } from 'tritune/plugins/finetune'
+ *
+ * const loaded = await loadPlugins(['./vector-scale.ts']) // runs the module
+ * using host = createHost({ plugins: loaded.map(({ plugin }) => plugin) })
+ * console.log(host.names('adapter')) // → [ 'vector-scale' ]
+ * ```
  */
 export async function loadPlugins(
   specifiers: readonly string[],

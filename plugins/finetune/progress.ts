@@ -14,7 +14,19 @@ export interface ProgressOptions {
   write(text: string): void
 }
 
-/** A monitor for people. */
+/**
+ * A monitor for people.
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from 'node:fs'
+ * import { createProgress, prepareRun, readFinetuneConfig, train } from 'tritune/plugins/finetune'
+ *
+ * using run = await prepareRun(readFinetuneConfig(readFileSync('my.yaml', 'utf8'), 'my.yaml'))
+ * const write = (text: string): boolean => process.stdout.write(text)
+ * await train(run, { monitors: [createProgress({ loggingSteps: 1, terminal: false, write })] })
+ * ```
+ */
 export function createProgress(options: ProgressOptions): Monitor {
   return { onEvent: progressLines(options) }
 }

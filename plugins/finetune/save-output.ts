@@ -31,7 +31,20 @@ export interface SaveModelOptions {
   readonly tokenizer?: TokenizerChanges
 }
 
-/** Writes the model with its adapters folded in, its config.json and its tokenizer. */
+/**
+ * Writes the model with its adapters folded in, its config.json and its tokenizer.
+ *
+ * @example
+ * ```ts
+ * import { saveModel } from 'tritune/plugins/finetune'
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { loadAdapter } from 'tritune/plugins/peft'
+ *
+ * using model = loadModel('my-model')
+ * using _adapter = loadAdapter(model, 'my-adapter')
+ * saveModel(model, 'my-model', 'my-merged-model') // with the adapter folded in
+ * ```
+ */
 export function saveModel(
   model: Model,
   modelPath: string,

@@ -59,7 +59,30 @@ export interface TrainStep {
   readonly learningRate: number
 }
 
-/** Runs a step on the micro-batches of one window. Throws E_NAN naming the first part that gave NaN or Inf. */
+/**
+ * Runs a step on the micro-batches of one window. Throws E_NAN naming the first part that gave NaN or Inf.
+ *
+ * @example
+ * ```ts
+ * import { adamw } from 'tritune/core'
+ * import { openCpu } from 'tritune/plugins/cpu'
+ * import { concatenate } from 'tritune/plugins/data'
+ * import { trainStep } from 'tritune/plugins/finetune'
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { attachLora } from 'tritune/plugins/peft'
+ *
+ * const device = openCpu()
+ * using model = loadModel('my-model', { device })
+ * using adapter = attachLora(model, { targetModules: 'all-linear' })
+ * const { parameters } = adapter
+ * using optimizer = adamw().init(parameters)
+ * const ids = Int32Array.of(1, 5, 9, 2)
+ * const batch = concatenate([{ ids, labels: ids, source: { file: 'here', line: 1 } }])
+ * const context = { model, device, parameters, optimizer, checkpointing: false, seed: 0 }
+ * const losses = [0, 1, 2].map((step) => trainStep(context, [batch], { step, learningRate: 1e-2 }).loss)
+ * console.log(losses[2] < losses[0]) // → true
+ * ```
+ */
 export function trainStep(context: TrainContext, window: readonly Batch[], at: TrainStep): StepResult {
   using readback = createReadback()
   return locatingNaN(context, window, () => {

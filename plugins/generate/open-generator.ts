@@ -54,7 +54,17 @@ export interface OpenGeneratorOptions {
   readonly plugins?: readonly Plugin[]
 }
 
-/** `ref` is a hub name, a folder or a .gguf file. */
+/**
+ * `ref` is a hub name, a folder or a .gguf file.
+ *
+ * @example
+ * ```ts
+ * import { openGenerator } from 'tritune/plugins/generate'
+ *
+ * using generator = await openGenerator('my-model', { adapter: 'my-adapter' })
+ * for (const text of generator.stream({ prompt: 'Call me' }, { maxNewTokens: 8 })) process.stdout.write(text)
+ * ```
+ */
 export async function openGenerator(
   ref: string,
   { adapter, dtype, offline, onNote, device = 'auto', plugins = [] }: OpenGeneratorOptions = {},
@@ -82,7 +92,21 @@ function tokenizerFiles(modelPath: string, adapter: string | undefined): Tokeniz
   return { ...readTokenizerFiles(adapter), stopIds: own.stopIds }
 }
 
-/** Text of a model that is already open. */
+/**
+ * Text of a model that is already open.
+ *
+ * @example
+ * ```ts
+ * import { streamText } from 'tritune/plugins/generate'
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { loadTokenizer } from 'tritune/plugins/tokenizer'
+ *
+ * using model = loadModel('my-model')
+ * const tokenizer = loadTokenizer('my-model')
+ * const pieces = [...streamText(model, tokenizer, { prompt: 'Call me' }, { maxNewTokens: 8, stop: ['\n'] })]
+ * console.log(pieces.join('').includes('\n')) // → false
+ * ```
+ */
 export function* streamText(
   model: Model,
   tokenizer: Tokenizer,

@@ -64,6 +64,14 @@ export interface GgufHfModel {
  *
  * @throws E_UNSUPPORTED for other architectures, mixtures of experts and partial rotation; E_FORMAT when a tensor or a
  * key is missing or has the wrong shape
+ * @example
+ * ```ts
+ * import { ggufToHf, openGguf } from 'tritune/plugins/gguf'
+ *
+ * const { config, tensors } = ggufToHf(openGguf('my-model.gguf'))
+ * const query = tensors.get('model.layers.0.self_attn.q_proj.weight')
+ * console.log(config.model_type, query?.read({ rowStart: 0, rowCount: 1 }).length === query?.shape[1]) // → llama true
+ * ```
  */
 export function ggufToHf(file: GgufFile): GgufHfModel {
   const architecture = ggufString(file, 'general.architecture')

@@ -40,6 +40,13 @@ export interface GgufFile {
  * Opens a GGUF file.
  * @throws E_FILE when it cannot be read; E_FORMAT when it is truncated or contradicts itself; E_UNSUPPORTED for version 1,
  * big-endian files and unknown tensor types
+ * @example
+ * ```ts
+ * import { ggufString, openGguf } from 'tritune/plugins/gguf'
+ *
+ * const file = openGguf('my-model.gguf')
+ * console.log(ggufString(file, 'general.architecture'), file.tensors.size > 0) // → llama true
+ * ```
  */
 export function openGguf(path: string): GgufFile {
   const fd = openFile(path, 'r')

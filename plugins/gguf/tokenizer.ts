@@ -27,6 +27,13 @@ export interface GgufTokenizer {
  * E_UNSUPPORTED for other vocabularies than `gpt2` and `llama`.
  *
  * @throws E_UNSUPPORTED for other kinds of vocabulary and unknown pre-tokenizers; E_TOKENIZER when there is none
+ * @example
+ * ```ts
+ * import { ggufTokenizer, openGguf } from 'tritune/plugins/gguf'
+ *
+ * const { tokenizer, eosIds } = ggufTokenizer(openGguf('my-tokenizer.gguf'))
+ * console.log('model' in tokenizer, eosIds.length > 0) // → true true
+ * ```
  */
 export function ggufTokenizer(file: GgufFile): GgufTokenizer {
   if (!file.metadata.has('tokenizer.ggml.tokens')) {

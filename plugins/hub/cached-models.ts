@@ -35,6 +35,14 @@ type CacheOptions = Pick<HubOptions, 'cacheDir'>
 /**
  * Lists the cache of the hub, models and data sets alike, the largest first; a cache that is not there is empty. Needs
  * the package `@huggingface/hub`: E_HUB without it.
+ *
+ * @example
+ * ```ts
+ * import { cachedModels } from 'tritune/plugins/hub'
+ *
+ * const { models } = await cachedModels()
+ * for (const { repo, bytes } of models) console.log(repo, bytes)
+ * ```
  */
 export async function cachedModels(options: CacheOptions = {}): Promise<CacheContents> {
   const { cacheDir } = hubSettings({ ...options, token: false }, process.env)

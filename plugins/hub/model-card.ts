@@ -51,6 +51,14 @@ export function factsOfFolder(folder: string): TrainingFacts {
 /**
  * The README.md of a repository: metadata that the hub reads, a snippet for Python, and tables of what is known. Names
  * that look like nobody's repository appear as their last part, so that no path of this machine is told.
+ *
+ * @example
+ * ```ts
+ * import { modelCard } from 'tritune/plugins/hub'
+ *
+ * const card = modelCard({ kind: 'adapter', repo: 'me/poems', baseModel: 'org/base', license: 'apache-2.0' })
+ * console.log(card.includes('license: apache-2.0')) // → true
+ * ```
  */
 export function modelCard(options: ModelCardOptions): string {
   const { kind, repo, baseModel, datasets = [], settings = {}, results = {}, trituneVersion } = options

@@ -50,7 +50,17 @@ export interface PushResult extends PushPlan {
   readonly created: boolean
 }
 
-/** What `pushFolder()` would send; asks nobody. @throws E_FILE, E_HUB for a name that is none */
+/**
+ * What `pushFolder()` would send; asks nobody. @throws E_FILE, E_HUB for a name that is none
+ *
+ * @example
+ * ```ts
+ * import { planPush } from 'tritune/plugins/hub'
+ *
+ * const { kind, files } = planPush('./my-adapter', 'me/poems')
+ * console.log(kind, files.map(({ path }) => path).includes('adapter_model.safetensors')) // → adapter true
+ * ```
+ */
 export function planPush(folder: string, repo: string, options: PushOptions = {}): PushPlan {
   const name = checkedRepo(repo)
   const { kind, files, left } = listPushFiles(folder, options)
@@ -83,6 +93,13 @@ export async function preparePush(repo: string, options: PushOptions = {}): Prom
  * and hashes back.
  *
  * @throws E_HUB for refusals, network failures and damage; E_FILE for files that cannot be read
+ * @example
+ * ```ts
+ * import { pushFolder } from 'tritune/plugins/hub'
+ *
+ * const { url, created } = await pushFolder('./my-adapter', 'me/poems', { private: true })
+ * console.log(url, created)
+ * ```
  */
 export async function pushFolder(
   folder: string,

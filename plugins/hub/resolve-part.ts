@@ -13,6 +13,14 @@ import type { HubOptions } from './settings.ts'
  *
  * @returns the folder of the model with at least these files; null for one file of a repository, which comes as a whole
  * @throws as `resolveModel()`
+ * @example
+ * ```ts
+ * import { resolveModelPart } from 'tritune/plugins/hub'
+ * import { readConfig } from 'tritune/plugins/models'
+ *
+ * const folder = await resolveModelPart('HuggingFaceTB/SmolLM2-135M-Instruct', 'config')
+ * if (folder !== null) console.log(readConfig(folder).model_type) // → llama
+ * ```
  */
 export async function resolveModelPart(
   reference: string,

@@ -57,6 +57,13 @@ const ENVIRONMENT: Environment = {
  * No JavaScript is made of it: a template reaches its variables and nothing else.
  *
  * @throws E_TOKENIZER with the line of what is wrong in the template
+ * @example
+ * ```ts
+ * import { compileTemplate } from 'tritune/plugins/jinja'
+ *
+ * const template = compileTemplate('{% for m in messages %}{{ m.role }}: {{ m.content | trim }}{% endfor %}')
+ * console.log(template.render({ messages: [{ role: 'user', content: ' Hi ' }] }).text) // → user: Hi
+ * ```
  */
 export function compileTemplate(source: string): Template {
   const statements = guarded(() => parse(source))

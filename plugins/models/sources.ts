@@ -46,7 +46,20 @@ export function storedDType(path: string): FloatDType {
   return most === 'bf16' || most === 'f16' ? most : 'f32'
 }
 
-/** `model.safetensors`, or shards under `model.safetensors.index.json`. */
+/**
+ * `model.safetensors`, or shards under `model.safetensors.index.json`.
+ *
+ * @example
+ * ```ts
+ * import { tensorScope } from 'tritune/core'
+ * import { openCpu } from 'tritune/plugins/cpu'
+ * import { openSafetensorsSource } from 'tritune/plugins/models'
+ *
+ * using source = openSafetensorsSource('my-model', { device: openCpu(), dtype: 'f32', writable: false })
+ * using _scope = tensorScope()
+ * console.log(source.has('model.norm.weight')) // → true
+ * ```
+ */
 export function openSafetensorsSource(
   path: string,
   { device, dtype, writable }: SourceOptions,

@@ -16,7 +16,20 @@ export interface LoraModelOptions extends TargetOptions, Partial<LoraOptions> {
   readonly name?: string
 }
 
-/** E_ADAPTER when a target or a pattern matches no layer. */
+/**
+ * E_ADAPTER when a target or a pattern matches no layer.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { attachLora, saveAdapter } from 'tritune/plugins/peft'
+ *
+ * using model = loadModel('my-model')
+ * using adapter = attachLora(model, { rank: 8, alpha: 16, targetModules: ['q_proj', 'v_proj'] })
+ * // train adapter.parameters …
+ * saveAdapter('my-new-adapter', adapter, { baseModel: 'my-model' })
+ * ```
+ */
 export function attachLora(
   model: Model,
   {

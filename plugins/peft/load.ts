@@ -49,6 +49,16 @@ export interface LoadAdapterOptions {
 /**
  * The adapter is active from then on, beside those that are. Throws E_FILE, E_FORMAT, E_ADAPTER (does not fit the model), E_NAME or
  * E_UNSUPPORTED; the model is then unchanged.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { loadAdapter } from 'tritune/plugins/peft'
+ *
+ * using model = loadModel('my-model')
+ * using adapter = loadAdapter(model, 'my-adapter') // of PEFT or of tritune
+ * console.log(adapter.parameters.size > 0) // → true
+ * ```
  */
 export function loadAdapter(
   model: Model,

@@ -38,7 +38,17 @@ export function matchLayers(model: Pick<Model, 'layers'>, targets: TargetOptions
   return matchTargets(candidatesOf(model, targets), targets)
 }
 
-/** Finds the targets among paths. E_ADAPTER when a pattern fits none. */
+/**
+ * Finds the targets among paths. E_ADAPTER when a pattern fits none.
+ *
+ * @example
+ * ```ts
+ * import { matchTargets } from 'tritune/plugins/peft'
+ *
+ * const paths = ['model.layers.0.self_attn.q_proj', 'model.layers.1.self_attn.q_proj', 'model.norm']
+ * console.log(matchTargets(paths, { targetModules: ['q_proj'], layersToTransform: [1] }).matched.length) // → 1
+ * ```
+ */
 export function matchTargets(paths: Iterable<string>, targets: TargetOptions): TargetMatch {
   const all = [...paths]
   const { excludeModules } = targets

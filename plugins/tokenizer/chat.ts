@@ -43,7 +43,18 @@ export interface RenderedChat {
 /** Renders conversations by one model's templates; throws E_TOKENIZER when a template refuses. */
 export type ChatRenderer = (messages: readonly ChatMessage[], options?: RenderOptions) => RenderedChat
 
-/** `specialTokens`: `bos_token`, `eos_token`… as the template sees them. Parsed templates are kept. */
+/**
+ * `specialTokens`: `bos_token`, `eos_token`… as the template sees them. Parsed templates are kept.
+ *
+ * @example
+ * ```ts
+ * import { createChatRenderer } from 'tritune/plugins/tokenizer'
+ *
+ * const templates = new Map([['default', '{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{{ eos_token }}']])
+ * const render = createChatRenderer('here', templates, { eos_token: '</s>' })
+ * console.log(render([{ role: 'user', content: 'Hi' }]).text) // → <user>Hi</s>
+ * ```
+ */
 export function createChatRenderer(
   place: string,
   templates: ReadonlyMap<string, string>,

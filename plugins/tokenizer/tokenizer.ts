@@ -54,6 +54,14 @@ export interface Tokenizer {
 /**
  * Loads the tokenizer of a model.
  * @throws E_TOKENIZER when there is none or it cannot be used, E_FORMAT for damaged files
+ * @example
+ * ```ts
+ * import { loadTokenizer } from 'tritune/plugins/tokenizer'
+ *
+ * const tokenizer = loadTokenizer('my-model') // or a .gguf file
+ * const ids = tokenizer.encode('Call me', { addSpecialTokens: false })
+ * console.log(tokenizer.decode(ids)) // → Call me
+ * ```
  */
 export function loadTokenizer(source: TokenizerSource): Tokenizer {
   const { config, place, ...files } = readTokenizerFiles(source)
