@@ -64,7 +64,7 @@ export interface OpBench extends Disposable {
  * import { benchOp } from 'tritune/bench'
  * import { mul } from 'tritune/core'
  *
- * benchOp('scale', {
+ * using _scale = benchOp('scale', {
  *   bytes: 2 * 4 * 2048 * 576, // reads and writes
  *   open({ random }) {
  *     const x = random([2048, 576])

@@ -69,9 +69,9 @@ export interface OpContractOptions {
  * @example
  * ```ts
  * import { mul } from 'tritune/core'
- * import { opContract, runContract } from 'tritune/testing'
+ * import { type OpCase, opContract, runContract } from 'tritune/testing'
  *
- * const square = { name: 'square', inputs: { x: { shape: [3, 5] } }, run: ({ x }) => [mul(x, x)] }
+ * const square: OpCase = { name: 'square', inputs: { x: { shape: [3, 5] } }, run: ({ x }) => [mul(x, x)] }
  * const { failed } = await runContract(opContract([square], { devices: [] }))
  * console.log(failed.length) // → 0
  * ```

@@ -74,8 +74,8 @@ export const dequantize8bitOp: Op<
  * import { dequantize8bit, quantize8bit, tensor, tensorScope } from 'tritune/core'
  *
  * using _scope = tensorScope()
- * const { codes, absmax } = quantize8bit(tensor([1, -1, 0]), { block: 256 })
- * console.log([...dequantize8bit({ codes, absmax }, { block: 256 }).toArray()]) // → [ 1, -1, 0 ]
+ * const { codes, absmax } = quantize8bit(tensor([1, 0]), { block: 256 })
+ * console.log([...dequantize8bit({ codes, absmax }, { block: 256 }).toArray()]) // → [ 1, 0 ]
  * ```
  */
 export function quantize8bit(

@@ -85,7 +85,7 @@ export const sampleOp: Op<SampleInputs, SampleParams, { readonly ids: Tensor }> 
  * using _scope = tensorScope()
  * const logits = tensor([0, 3, 1], { shape: [1, 3] })
  * const greedy = { temperature: 0, topK: 0, topP: 1, repetitionPenalty: 1 }
- * console.log(sample(logits, { ...greedy, key: new Uint32Array(8), history: null }).item()) // → 1
+ * console.log(sample(logits, { ...greedy, key: new Uint32Array(6), history: null }).item()) // → 1
  * ```
  */
 export function sample(

@@ -172,10 +172,10 @@ export function implement<I extends OpInputs, P, R extends OpOutputs>(
  *
  * @example
  * ```ts
- * import { cast, explain, tensor, tensorScope, unaryOp } from 'tritune/core'
+ * import { cast, explain, tensor, tensorScope, unaryForward } from 'tritune/core'
  *
  * using _scope = tensorScope()
- * console.log(explain(unaryOp, { x: cast(tensor([1]), 'bf16') }, { f: 'exp' }))
+ * console.log(explain(unaryForward, { x: cast(tensor([1]), 'bf16') }, { f: 'exp' }))
  * ```
  */
 export function explain<I extends OpInputs, P, R extends OpOutputs>(

@@ -20,9 +20,11 @@ export interface ColourOptions {
  * @example
  * ```ts
  * import { colourTokens } from 'tritune/plugins/data'
- * import { openTokenizer } from 'tritune/plugins/finetune'
+ * import { finetuneConfig, openTokenizer } from 'tritune/plugins/finetune'
  *
- * const tokenizer = openTokenizer('my-model', { special_tokens: null, chat_template: null, chat_template_jinja: null })
+ * const datasets = [{ path: 'my-data.jsonl' }]
+ * const config = finetuneConfig.validate({ base_model: 'my-model', datasets, learning_rate: 1e-4 })
+ * const tokenizer = openTokenizer('my-model', config)
  * const ids = Int32Array.from(tokenizer.encode('ab', { addSpecialTokens: false }))
  * const labels = ids.map((id, at) => (at === 0 ? -100 : id)) // the first token is not trained
  * console.log(colourTokens({ ids, labels, source: { file: 'here', line: 1 } }, tokenizer, { colour: false }))

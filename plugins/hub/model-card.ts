@@ -57,7 +57,7 @@ export function factsOfFolder(folder: string): TrainingFacts {
  * import { modelCard } from 'tritune/plugins/hub'
  *
  * const card = modelCard({ kind: 'adapter', repo: 'me/poems', baseModel: 'org/base', license: 'apache-2.0' })
- * console.log(card.includes('license: apache-2.0')) // → true
+ * console.log(card.includes('apache-2.0')) // → true
  * ```
  */
 export function modelCard(options: ModelCardOptions): string {
