@@ -9,7 +9,7 @@ export interface CodeBlock {
   readonly language: string
   readonly code: string
   /** The content of an HTML comment `<!-- run … -->` under the block: what a reader would do with it. */
-  readonly then: string
+  readonly after: string
 }
 
 const ROOT = join(import.meta.dir, '../..')
@@ -50,17 +50,17 @@ export function reasonNotToRun({ code }: CodeBlock): string | undefined {
 }
 
 /** What is compiled and run: the block, and what comes after it. */
-export function wholeCode({ code, then }: CodeBlock): string {
-  return `${code}\n${then}\nexport {}\n`
+export function wholeCode({ code, after }: CodeBlock): string {
+  return `${code}\n${after}\nexport {}\n`
 }
 
 function blocksOf(file: string, text: string): CodeBlock[] {
   return [...text.matchAll(/^```(\S*)[^\n]*\n([\s\S]*?)^```(?:\n+<!-- run\n([\s\S]*?)-->)?/gm)].map(
-    ({ index, 1: language, 2: code, 3: then = '' }) => ({
+    ({ index, 1: language, 2: code, 3: after = '' }) => ({
       place: `${file}:${text.slice(0, index).split('\n').length}`,
       language,
       code,
-      then,
+      after,
     }),
   )
 }
