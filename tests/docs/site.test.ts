@@ -49,7 +49,7 @@ if (chromium === undefined)
   console.log('not looked at in a browser: there is no Chromium (apt-get install chromium)')
 
 test.skipIf(chromium === undefined)(
-  'in Chromium: search finds Adapter, nothing is wider than 390 px, dark is dark',
+  'in Chromium: search finds Adapter, nothing is wider than its screen, dark is dark',
   async () => {
     const { faults, found, pages } = await checkInBrowser(site, chromium ?? '')
     expect(faults).toEqual([])
