@@ -1,5 +1,8 @@
 /** Every command and option of tritune in the shell blocks of the pages is one that there is. */
 import { describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { COMMANDS } from '../../scripts/commands/table.ts'
 import { pageBlocks } from './_code-blocks.ts'
 import { commandsOf, faultsOf } from './_shell-commands.ts'
 
@@ -40,5 +43,23 @@ describe('commandsOf() and faultsOf()', () => {
     ['bun scripts/gone.ts', 'there is no scripts/gone.ts'],
   ])('%s', async (code, expected) => {
     expect((await faults(code))[0]).toStartWith(expected)
+  })
+})
+
+describe('docs/command.md', () => {
+  const page = readFileSync(join(import.meta.dir, '../../docs/command.md'), 'utf8')
+
+  test('has every command', () => {
+    const told = [...page.matchAll(/^\| (`.+?) \| /gm)].flatMap(([, cell]) =>
+      [...cell.matchAll(/`([\w-]+)/g)].map(([, name]) => name),
+    )
+    expect(COMMANDS.map(({ name }) => name).filter((name) => !told.includes(name))).toEqual([])
+  })
+
+  test('names those with --json', async () => {
+    const [, list] = /With `--json` \((.*)\)/.exec(page) ?? []
+    const have: string[] = []
+    for (const { name, load } of COMMANDS) if ('json' in (await load()).options) have.push(name)
+    expect(list.replaceAll('`', '').split(', ').toSorted()).toEqual(have.toSorted())
   })
 })

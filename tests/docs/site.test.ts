@@ -22,6 +22,14 @@ describe('the site', () => {
     }
   })
 
+  test('has the members of a class, without what is private and without bodies', () => {
+    const [tensor] = api.flatMap(({ symbols }) => symbols).filter(({ name }) => name === 'Tensor')
+    expect(tensor.signatures[0]).toContain('  toArray(): Float32Array\n')
+    expect(tensor.signatures[0]).toContain('  get device(): Device\n')
+    expect(tensor.signatures[0]).not.toMatch(/#|return|\n\n\n/)
+    expect(tensor.signatures[0]).toEndWith('\n}')
+  })
+
   test('asks for nothing outside', () => {
     for (const [path, html] of site) {
       if (path.endsWith('.html')) expect(html).not.toMatch(/<(?:script|link|img)[^>]+(?:src|href)="https?:/)
