@@ -23,7 +23,7 @@ import { expectGradients } from './ops/gradients.ts'
 import type { OpCase } from './ops/op-case.ts'
 import { OP_CASES } from './ops/ops.ts'
 
-/** Options of `deviceContract()`. */
+/** Options of `deviceContract()`: threads of the device, and fewer cases than all. */
 export interface DeviceContractOptions {
   readonly threads?: number
   /** Default: the table of all ops. */
@@ -57,7 +57,7 @@ export function deviceContract(
   return [...memoryChecks(name, device), ...caseChecks(name, device, cases)]
 }
 
-/** Options of `opContract()`. */
+/** Options of `opContract()`: where the ops are compared with the reference. */
 export interface OpContractOptions {
   /** Default: the CPU, emulated CUDA. */
   readonly devices?: readonly ContractDevice[]

@@ -7,7 +7,7 @@ import { optionChecks, type OptionsToTry } from './contract-options.ts'
 import { loadState, saveState } from './saved-state.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
-/** Options of `monitorContract()`. */
+/** Options of `monitorContract()`: the monitor's, and what it makes. */
 export interface MonitorContractOptions extends OptionsToTry {
   /** What it has made by the end of a run, for instance the text of a file in `outputDir`; a resumed run must have the same. */
   result?(outputDir: string): unknown

@@ -30,7 +30,7 @@ import { loadState, saveState } from './saved-state.ts'
 import { expectSlopes } from './slopes.ts'
 import { batchOf, TINY_BATCHES, tinyModel } from './tiny-model.ts'
 
-/** Options of `objectiveContract()`. */
+/** Options of `objectiveContract()`: the objective's, and where it is compared. */
 export interface ObjectiveContractOptions extends OptionsToTry {
   /** Where its results are compared with the reference; default: the CPU, emulated CUDA. */
   readonly devices?: readonly ContractDevice[]

@@ -26,7 +26,7 @@ import { type ContractDevice, NATIVE_DEVICES, onDevices, quickDevice } from './d
 import { expectNothingLeft } from './leaks.ts'
 import { logitsOf, tinyModel } from './tiny-model.ts'
 
-/** Options of `quantizerContract()`. */
+/** Options of `quantizerContract()`: the quantizer's, how exact it is, and on which shapes. */
 export interface QuantizerContractOptions extends OptionsToTry {
   /** √(Σ(x − x̂)² / Σx²) of normal numbers that it stays below; default: 0.2. Ternary ones need 0.6. */
   readonly error?: number

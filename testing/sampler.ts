@@ -12,7 +12,7 @@ import { check, type ContractCheck, expectKept, textOf } from './check.ts'
 import { optionChecks, type OptionsToTry } from './contract-options.ts'
 import { loadState, saveState } from './saved-state.ts'
 
-/** Options of `samplerContract()`. */
+/** Options of `samplerContract()`: those of the sampler. */
 export type SamplerContractOptions = OptionsToTry
 
 /**

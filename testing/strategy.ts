@@ -24,7 +24,7 @@ import { setTensorBytes } from '../core/tensor/tensor-bytes.ts'
 import { loadState, type SavedState, saveState } from './saved-state.ts'
 import { TINY_BATCHES } from './tiny-model.ts'
 
-/** Options of `strategyContract()`. */
+/** Options of `strategyContract()`: the strategy's, and whether it ever leaves the step as it is. */
 export interface StrategyContractOptions extends OptionsToTry {
   /** It calls `next()` in some of the first steps; false: it makes its own step of the parts in all of them. Default: true. */
   readonly callsNext?: boolean

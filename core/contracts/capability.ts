@@ -54,7 +54,7 @@ export interface TransformContext {
   decays(name: string): boolean
 }
 
-/** An optimizer or a gradient transform. */
+/** An optimizer or a gradient transform that plugins provide by name: `optimizer: adamw` of a run's file. */
 export interface TransformDefinition<O = unknown> {
   readonly name: string
   readonly options: ValidatableConfig<O>
@@ -93,5 +93,5 @@ export interface Capabilities {
 
 /** A kind of thing that a plugin can provide: `adapter`, `quantizer`, `model`, … */
 export type CapabilityKind = keyof Capabilities
-/** `adapter:lora` */
+/** A thing that plugins provide, by kind and name: `adapter:lora`. */
 export type CapabilityId = `${CapabilityKind}:${string}`

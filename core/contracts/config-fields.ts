@@ -180,7 +180,7 @@ export function text(what = 'a text that is not empty'): Field<string, string> {
   )
 }
 
-/** Options of `oneOf`. */
+/** Options of `oneOf()`: values that other tools have. */
 export interface OneOfOptions {
   /** Values that exist elsewhere and are understood, but cannot be used yet. */
   readonly later?: readonly string[]
@@ -227,7 +227,7 @@ export function listOf<T, I = unknown>(item: Field<T, I>, what = 'a list'): Fiel
   return v.array(item, `expected ${what}`)
 }
 
-/** A mapping whose keys are free. */
+/** A field that takes a mapping with any keys, each value checked by `value`. `what` is the word for it in messages. */
 export function mapOf<T, I = unknown>(
   value: Field<T, I>,
   what = 'a mapping',
@@ -236,7 +236,7 @@ export function mapOf<T, I = unknown>(
 }
 
 /**
- * Not given or null → `fallback`.
+ * A field that may be left out or null; both become `fallback`.
  *
  * @example
  * ```ts
@@ -250,7 +250,7 @@ export function optional<T, I = unknown>(field: Field<T, I>, fallback: NoInfer<I
   return v.nullish(field, () => fallback)
 }
 
-/** Not given → null. */
+/** A field that may be left out or null; both become null. */
 export function nullable<T, I = unknown>(field: Field<T, I>): NullableField<T, I> {
   return v.nullish(field, () => null)
 }

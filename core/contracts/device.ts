@@ -19,7 +19,7 @@ export interface ArrayView {
 
 /** The inputs of an op as a device sees them, by name; undefined where an optional one is not given. */
 export type ArrayInputs = { readonly [name: string]: ArrayView | undefined }
-/** null: this output is not wanted. */
+/** The outputs of an op as a device sees them, by name; null where one is not wanted. */
 export type ArrayOutputs = { readonly [name: string]: ArrayView | null }
 
 /** An op as the registry of a device knows it: by identity. */
@@ -27,7 +27,9 @@ export interface OpKey {
   readonly name: string
 }
 
-/** What an implementation is called with. */
+/**
+ * What a device's implementation of an op is called with: inputs, outputs that are made already, and the op's numbers.
+ */
 export interface OpArguments<I extends ArrayInputs, P, R extends ArrayOutputs> {
   readonly inputs: I
   readonly outputs: R

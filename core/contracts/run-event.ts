@@ -15,7 +15,7 @@ export type RunEvent =
   | { readonly type: 'end'; readonly result: RunResult }
   | { readonly type: 'error'; readonly code: string; readonly message: string }
 
-/** Before the first step. */
+/** The event before the first step: where the run starts, and what describes it. */
 export interface StartEvent {
   readonly type: 'start'
   /** Steps done before: 0, or the step that a checkpoint was made at. */

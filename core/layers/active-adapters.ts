@@ -5,7 +5,7 @@ import type { Adapter, AdapterSlot, ModelAdapter } from '../contracts/adapter.ts
 import type { Model } from '../contracts/model.ts'
 import { didYouMean, TrituneError } from '../errors.ts'
 
-/** Names, or names with weights. */
+/** The adapters to be active: names, each with weight 1, or names with weights. */
 export type ActiveAdapters = readonly string[] | Readonly<Record<string, number>>
 
 /** Names of the adapters that are on the model, in the order in which they came. */

@@ -63,7 +63,7 @@ export function forwardLayer(layer: Layer, x: Tensor): Tensor {
   return y
 }
 
-/** The adapters of a layer that count. */
+/** The adapters of a layer whose weight is not 0, in the order in which they came. */
 export function activeOn({ adapters }: Layer): Layer['adapters'] {
   return adapters.filter(({ weight }) => weight !== 0)
 }

@@ -38,7 +38,10 @@ export function headLogits(head: Layer, hidden: Tensor): Tensor {
   return matmul(hidden, weight, { transposeB: true, wide: true })
 }
 
-/** Options of the loss at the output head. */
+/**
+ * Options of `headCrossEntropy()`: the factor on the sum over tokens, Gemma's softcap, and how much memory adapters of
+ * the head may take.
+ */
 export interface HeadLossOptions {
   readonly scale: number
   /** cap·tanh(logit/cap); 0: none. */

@@ -38,7 +38,7 @@ const FUNCTIONS: { readonly [F in BinaryFunction]: (a: number, b: number) => num
   equal: (a, b) => (a === b ? 1 : 0),
 }
 
-/** y = f(a, b) */
+/** The op `binary`: y = f(a, b) over the shape that both broadcast to. Use `add()`, `mul()` and the others. */
 export const binaryOp: Op<BinaryInputs, BinaryParams, { readonly y: Tensor }> = defineOp({
   name: 'binary',
   outputs({ a, b }, { f, shape, dims, shapeA, shapeB }) {
@@ -102,7 +102,7 @@ const SLOPES: { readonly [F in BinaryFunction]: Slopes } = {
 // ---- functions: f32 or bf16, both the same; a number stands for a tensor of that number ----------------------------
 
 /**
- * a + b
+ * a + b, element by element; shapes broadcast as in NumPy, f32 or bf16, both of one dtype. Throws E_SHAPE, E_DTYPE.
  *
  * @example
  * ```ts
@@ -118,7 +118,7 @@ export function add(a: Tensor, b: Tensor | number): Tensor {
 }
 
 /**
- * a − b
+ * a − b, element by element; shapes broadcast as in NumPy, f32 or bf16, both of one dtype. Throws E_SHAPE, E_DTYPE.
  *
  * @example
  * ```ts
@@ -133,7 +133,7 @@ export function sub(a: Tensor, b: Tensor | number): Tensor {
 }
 
 /**
- * a·b, element by element
+ * a·b, element by element; shapes broadcast as in NumPy, f32 or bf16, both of one dtype. Throws E_SHAPE, E_DTYPE.
  *
  * @example
  * ```ts
@@ -148,7 +148,7 @@ export function mul(a: Tensor, b: Tensor | number): Tensor {
 }
 
 /**
- * a/b
+ * a/b, element by element; shapes broadcast as in NumPy, f32 or bf16, both of one dtype. Throws E_SHAPE, E_DTYPE.
  *
  * @example
  * ```ts
@@ -162,22 +162,22 @@ export function div(a: Tensor, b: Tensor | number): Tensor {
   return typeof b === 'number' ? affine(a, { scale: 1 / b }) : binary('div', a, b)
 }
 
-/** The larger of both */
+/** The larger of both, element by element; shapes broadcast as in NumPy. */
 export function maximum(a: Tensor, b: Tensor | number): Tensor {
   return binary('maximum', a, b)
 }
 
-/** The smaller of both */
+/** The smaller of both, element by element; shapes broadcast as in NumPy. */
 export function minimum(a: Tensor, b: Tensor | number): Tensor {
   return binary('minimum', a, b)
 }
 
-/** 1 where a > b, else 0. No gradient. */
+/** 1 where a > b, else 0, in the dtype of a; shapes broadcast as in NumPy. No gradient. */
 export function greater(a: Tensor, b: Tensor | number): Tensor {
   return noGrad(() => binary('greater', a, b))
 }
 
-/** 1 where a = b, else 0. No gradient. */
+/** 1 where a = b, else 0, in the dtype of a; shapes broadcast as in NumPy. No gradient. */
 export function equal(a: Tensor, b: Tensor | number): Tensor {
   return noGrad(() => binary('equal', a, b))
 }

@@ -16,7 +16,10 @@ export interface DropoutParams {
   readonly rng: Uint32Array<ArrayBuffer>
 }
 
-/** y = x·mask/(1 − p) */
+/**
+ * The op `dropout`: y = x·mask/(1 − p), shape and dtype of x; the mask is made of the key and kept nowhere. Use
+ * `dropout()`.
+ */
 export const dropoutOp: Op<{ readonly x: Tensor }, DropoutParams, { readonly y: Tensor }> = defineOp({
   name: 'dropout',
   outputs({ x }, { p, rng }) {

@@ -13,7 +13,7 @@ export type EmbeddingInputs = {
   readonly ids: Tensor // (T) i32
 }
 
-/** y[i] = table[ids[i]] */
+/** The op `embedding`: y[i] = table[ids[i]], (T, C) in the dtype of the table. Use `embedding()`. */
 export const embeddingForward: Op<EmbeddingInputs, null, { readonly y: Tensor }> = defineOp({
   name: 'embedding',
   outputs({ table, ids }) {
@@ -39,7 +39,7 @@ export const embeddingForward: Op<EmbeddingInputs, null, { readonly y: Tensor }>
   },
 })
 
-/** dtable[ids[i]] += dy[i], f32 */
+/** The op `embedding_backward`: dtable[ids[i]] += dy[i], (V, C) f32. */
 export const embeddingBackward: Op<
   { readonly dy: Tensor; readonly ids: Tensor },
   { readonly rows: number },

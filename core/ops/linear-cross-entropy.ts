@@ -13,7 +13,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { addTo } from './accumulate.ts'
 import { scaleInPlace } from './unary.ts'
 
-/** Target of a token that is not trained. */
+/** Target of a token that is not trained: −100, as in torch. Any negative number does. */
 export const IGNORED_TARGET = -100
 
 /**

@@ -184,7 +184,7 @@ export const linearQuantizedBackward: Op<
 
 // ---- functions --------------------------------------------------------------------------------------------------
 
-/** Options of `linearQuantized()`. */
+/** Options of `linearQuantized()`: what is added to the product, and int8's outlier columns. */
 export interface LinearQuantizedOptions {
   readonly bias?: Tensor
   readonly lora?: LoraFactors

@@ -59,7 +59,7 @@ export function permute(x: Tensor, axes: readonly number[]): Tensor {
 }
 
 /**
- * Swaps two axes.
+ * Swaps two axes, by default the last two; negative ones count from the end. A copy: tensors are contiguous.
  *
  * @example
  * ```ts

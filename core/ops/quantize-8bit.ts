@@ -10,7 +10,7 @@ import { dynamicMap, nearestCode } from './_codebooks.ts'
 
 const { fround } = Math
 
-/** How numbers become blockwise 8-bit codes. */
+/** How numbers become blockwise 8-bit codes: the size of a block, and which of bitsandbytes' dynamic maps. */
 export interface Blocks8bit {
   /** Elements that share an absmax; any positive number. */
   readonly block: number
@@ -85,7 +85,7 @@ export function quantize8bit(
   return run(quantize8bitOp, { x }, { block, signed })
 }
 
-/** The f32 numbers behind the codes. */
+/** The f32 numbers behind the codes, in the shape of the codes. */
 export function dequantize8bit(
   { codes, absmax }: Quantized8bit,
   { block = 256, signed = true }: Partial<Blocks8bit> = {},
@@ -93,7 +93,7 @@ export function dequantize8bit(
   return run(dequantize8bitOp, { codes, absmax }, { block, signed }).y
 }
 
-/** One block, for references. */
+/** The codes and the absmax of one block, in f32 arithmetic: for references of other ops. */
 export function quantizeBlock8bit(
   values: Float64Array,
   signed: boolean,

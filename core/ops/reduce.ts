@@ -73,7 +73,7 @@ export interface ReduceOptions {
 }
 
 /**
- * Σ x
+ * Σ x along an axis, or over everything; the sum is f32, the result has the dtype of x.
  *
  * @example
  * ```ts
@@ -89,7 +89,7 @@ export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /**
- * Σ x / n
+ * Σ x / n along an axis, or over everything; the sum is f32, the result has the dtype of x.
  *
  * @example
  * ```ts
@@ -103,7 +103,7 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   return reduce(x, 'mean', options)
 }
 
-/** The largest element. No gradient. */
+/** The largest element along an axis, or of everything. No gradient. */
 export function amax(x: Tensor, options: ReduceOptions = {}): Tensor {
   return reduce(x, 'amax', options)
 }

@@ -18,7 +18,7 @@ export type RopeInputs = {
   readonly positions: Tensor // (T) i32
 }
 
-/** Numbers of the op `rope`. */
+/** Numbers of the op `rope`: which way it turns. */
 export interface RopeParams {
   /** Turns back: the gradient. */
   readonly inverse: boolean

@@ -30,7 +30,7 @@ export const softmaxForward: Op<{ readonly x: Tensor }, null, { readonly y: Tens
   },
 })
 
-/** dx = y∘(dy − Σ dy∘y) */
+/** The op `softmax_backward`: dx = y∘(dy − Σ dy∘y) along the last axis, shape and dtype of y. */
 export const softmaxBackward: Op<{ readonly dy: Tensor; readonly y: Tensor }, null, { readonly dx: Tensor }> =
   defineOp({
     name: 'softmax_backward',

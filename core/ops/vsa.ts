@@ -15,7 +15,7 @@ export interface VsaParams {
   readonly dims: number
 }
 
-/** dims (trits) → words of a plane. */
+/** Words of 32 bits that a plane of so many dimensions takes. */
 export function vsaWords(dims: number): number {
   return Math.ceil(dims / 32)
 }
@@ -47,7 +47,7 @@ export const vsaUnpackOp: Op<{ readonly x: Tensor }, VsaParams, { readonly y: Te
   },
 })
 
-/** b has as many rows as a, or one for all. */
+/** The op `vsa_bind`: the product of each dimension; b has as many rows as a, or one for all. Use `vsaBind()`. */
 export const vsaBindOp: Op<{ readonly a: Tensor; readonly b: Tensor }, VsaParams, { readonly y: Tensor }> =
   defineOp({
     name: 'vsa_bind',

@@ -43,7 +43,7 @@ export function isFloat(dtype: DType): dtype is FloatDType {
 const f32 = new Float32Array(1)
 const u32 = new Uint32Array(f32.buffer)
 
-/** bf16 bits → number. */
+/** The number behind 16 bits of bf16; exact. */
 export function bf16ToNumber(bits: number): number {
   u32[0] = bits << 16
   return f32[0]
@@ -57,7 +57,7 @@ export function numberToBf16(value: number): number {
   return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff
 }
 
-/** f16 bits → number. */
+/** The number behind 16 bits of f16; exact. */
 export function f16ToNumber(bits: number): number {
   const sign = (bits & 0x8000) << 16
   const magnitude = bits & 0x7fff

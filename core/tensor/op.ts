@@ -25,7 +25,7 @@ export interface TensorSpec {
   readonly dtype: DType
 }
 
-/** A tensor as the reference sees it. */
+/** A tensor as the reference of an op sees it: numbers in f64, and the shape. */
 export interface ReferenceArray {
   readonly data: Float64Array
   readonly shape: Shape
@@ -86,7 +86,7 @@ export interface OpDefinition<I extends OpInputs, P, R extends OpOutputs> {
   readonly remakes?: readonly (keyof R)[]
 }
 
-/** An op after `defineOp`. */
+/** An op as `run()` takes it and devices look it up: what `defineOp()` made. */
 export interface Op<I extends OpInputs, P, R extends OpOutputs> extends OpKey {
   accumulates(params: P): readonly string[]
   outputs(inputs: I, params: P): { readonly [K in keyof R]: TensorSpec | null }
@@ -144,8 +144,8 @@ function always(keys: readonly PropertyKey[]): () => readonly string[] {
 // ---- devices ----------------------------------------------------------------------------------------------------
 
 /**
- * A device's implementation of one op. `supports` tells why it does not take these inputs, in words; the reference
- * runs then.
+ * A device's implementation of one op. Where it does not take some inputs, `supports` says why, in words: running the
+ * op on them is an error with that reason, never another device in silence.
  */
 export interface TypedImplementation<I extends OpInputs, P, R extends OpOutputs> {
   supports?(inputs: I, params: P): true | string

@@ -45,7 +45,7 @@ export interface QuantizedWeight extends QuantizedTensor, QuantizedFormat {
   readonly parts: QuantizedParts
 }
 
-/** Scales that share one entry of `nested`. */
+/** Scales that share one entry of `nested`: 256, as in bitsandbytes' double quantization. */
 export const NESTED_BLOCK = 256
 
 const KINDS: { readonly [K in QuantizedKind]: true } = { nf4: true, fp4: true, int8: true, ternary: true }

@@ -6,14 +6,14 @@
  */
 import { TrituneError } from '../errors.ts'
 
-/** What a scope owns: a Tensor. */
+/** What a scope owns, as far as it knows it: a tensor. */
 export interface Owned {
   /** Changes the owner; null = the caller. */
   adopt(scope: Scope | null): void
   dispose(): void
 }
 
-/** What can be kept at once. */
+/** What `scope.keep()` takes at once: a tensor, or lists and objects of tensors. */
 export type Keepable = Owned | readonly Keepable[] | { readonly [key: string]: Owned | undefined }
 
 /** Something that lives as long as the outermost scope: the tape's nodes. */

@@ -66,7 +66,7 @@ export function gradientsEnabled(): boolean {
 }
 
 /**
- * Runs `fn` without recording.
+ * Runs `fn` without recording: nothing is kept for a backward pass. Returns what it returns.
  *
  * @example
  * ```ts
@@ -81,7 +81,7 @@ export function noGrad<T>(fn: () => T): T {
   return withGradients(false, fn)
 }
 
-/** Runs `fn` with recording on or off. */
+/** Runs `fn` with recording on or off, then as before. Returns what it returns. */
 export function withGradients<T>(on: boolean, fn: () => T): T {
   const before = enabled
   enabled = on

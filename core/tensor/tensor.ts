@@ -245,7 +245,9 @@ export class Tensor implements ArrayView, Taped, Owned, Disposable {
 
 markCore(Tensor.prototype)
 
-/** Uninitialised memory. */
+/**
+ * A tensor whose memory is not initialised, for who writes all of it; f32 on the default device unless said otherwise.
+ */
 export function empty(shape: Shape, { dtype = 'f32', device = defaultDevice() }: TensorOptions = {}): Tensor {
   if (!Object.hasOwn(DTYPES, dtype))
     throw new TrituneError(
@@ -258,7 +260,7 @@ export function empty(shape: Shape, { dtype = 'f32', device = defaultDevice() }:
 }
 
 /**
- * All elements 0.
+ * A tensor of zeros, f32 on the default device unless said otherwise.
  *
  * @example
  * ```ts

@@ -11,10 +11,12 @@ import {
 import { type NativeLibrary, openLibrary } from '../../core/native/library.ts'
 import { nativeOps } from './ops/mod.ts'
 
-/** Instruction set of the CPU library; asking for one that the processor has not is an E_DEVICE. */
+/** Instruction set of the CPU library; asking for one that the processor has not is an E_NATIVE. */
 export type Isa = 'auto' | 'avx2' | 'avx512' | 'amx'
 
-/** Options of `openCpu()`. */
+/**
+ * Options of `openCpu()`: threads, and instruction set. Both hold for the process, since the library is opened once.
+ */
 export interface CpuOptions {
   /** Threads of the pool; 0 = every core the process may use. */
   readonly threads?: number
@@ -31,7 +33,7 @@ const ISA_CODES: { readonly [K in Isa]: number } = { auto: 0, avx2: 1, avx512: 2
  * ```ts
  * import { openCpu } from 'tritune/plugins/cpu'
  *
- * const device = openCpu({ threads: 2 }) // the same handle whenever it is opened
+ * const device = openCpu({ threads: 2 })
  * console.log(device.name) // → cpu
  * ```
  */

@@ -17,7 +17,7 @@ import { type CpuOptions, openCpu } from './device.ts'
 export { type CpuOptions, type Isa, openCpu } from './device.ts'
 export { nativeOps } from './ops/mod.ts'
 
-/** Platforms for which a library is bundled. */
+/** Platforms for which there is a CPU library, as `process.platform`-`process.arch`. */
 export const PLATFORMS: readonly string[] = ['linux-x64']
 
 /**

@@ -12,7 +12,7 @@ import {
 import { type DeviceFacts, type NativeLibrary, openLibrary } from '../../core/native/library.ts'
 import { nativeOps } from '../cpu/mod.ts'
 
-/** Options of `openCuda()`. */
+/** Options of `openCuda()`: which GPU, and how it computes. Without any it is the first GPU. */
 export interface CudaOptions {
   /** The GPU's number, as nvidia-smi counts. */
   readonly ordinal?: number

@@ -24,7 +24,7 @@ export interface OpenedDevice {
   readonly note: string | null
 }
 
-/** Options of `openDevice()`. */
+/** Options of `openDevice()`; they hold where the CPU is opened. */
 export interface OpenDeviceOptions {
   /** Threads of the CPU; 0 = every core the process may use. */
   readonly threads?: number

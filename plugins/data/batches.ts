@@ -77,7 +77,8 @@ export interface BatchesOptions {
 }
 
 /**
- * Deterministic per (seed, epoch).
+ * The batches of one epoch, decided by (seed, epoch) alone: which examples meet in which micro-batch, and which of
+ * those make a step.
  *
  * @example
  * ```ts

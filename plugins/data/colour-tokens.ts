@@ -7,7 +7,7 @@ import { IGNORE } from './dataset-type.ts'
 import type { TokenizedExample } from './dataset-type.ts'
 import type { TokenizerLike } from '../../core/contracts/dataset.ts'
 
-/** Options of `colourTokens()`. */
+/** How `colourTokens()` marks what is trained: by colours of a terminal, or by «marks». */
 export interface ColourOptions {
   /** Whether to colour; the caller knows where it is shown. */
   readonly colour: boolean

@@ -16,7 +16,7 @@ import type { DatasetOptions } from './dataset-options.ts'
 
 export type { DataRecord, RecordSource, TokenizedExample } from '../../core/contracts/dataset.ts'
 
-/** Label of a token that is not trained. */
+/** Label of a token that is not trained: −100, as in torch. */
 export const IGNORE = -100
 
 /**

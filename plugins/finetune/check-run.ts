@@ -18,7 +18,7 @@ export interface CheckedRun {
   readonly notes: readonly string[]
 }
 
-/** Options of `checkRun()`. */
+/** Options of `checkRun()`: those of `prepareRun()`, and whether model and data are looked at. */
 export interface CheckRunOptions extends PrepareOptions {
   /** Neither opens the model nor reads the data: needs no network. */
   readonly configOnly?: boolean

@@ -53,7 +53,7 @@ export const finetuneConfig: ValidatableConfig<FinetuneConfig> = {
   },
 }
 
-/** Options of `readFinetuneConfig()`. */
+/** Options of `readFinetuneConfig()`: settings that win over the file. */
 export interface ReadFinetuneOptions {
   /** `--set` assignments, applied in order. */
   readonly overrides?: readonly string[]

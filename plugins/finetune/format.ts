@@ -2,7 +2,7 @@
  * Counts, bytes and durations for people.
  */
 
-/** 1234 → 1.23 k */
+/** A count for people, with three digits from ten thousand on: `1234`, `12.3 k`, `135 M`. */
 export function formatCount(n: number): string {
   for (const [unit, size] of [
     ['G', 1e9],

@@ -22,7 +22,7 @@ import { moduleIntegrity, packageIntegrity } from './plugin-integrity.ts'
 import { entryOf, expectFitsTritune, findPackage, OWN_FOLDER, packageAbove } from './plugin-package.ts'
 import { parsePluginSpecifier } from './plugin-specifier.ts'
 
-/** Options of `loadPlugins()`. */
+/** Where `loadPlugins()` looks for paths and packages. */
 export interface LoadPluginsOptions {
   /** Where paths and packages are looked for first: the folder of the run's file. */
   readonly from?: string
@@ -30,7 +30,7 @@ export interface LoadPluginsOptions {
   readonly cwd?: string
 }
 
-/** A plugin, and where it came from. */
+/** A plugin that a run's file names, with where it came from: module, package, version, place, hash. */
 export interface LoadedPlugin {
   readonly plugin: Plugin
   /** Its own, or that of the package.json above its module; null when neither says. */

@@ -12,7 +12,7 @@ export interface Made {
   readonly modelType: string
 }
 
-/** As the file names them, in its order. */
+/** The modules that have to be loaded again to use what a run made, as its file names them and in its order. */
 export function modulesToLoad(plugins: readonly LoadedPlugin[], { adapter, modelType }: Made): string[] {
   const needed = new Set<LoadedPlugin>()
   const wanted: CapabilityId[] = [

@@ -15,7 +15,7 @@ export interface ProgressOptions {
 }
 
 /**
- * A monitor for people.
+ * A monitor for people: step, loss, rate and time left, on one line that is rewritten or on lines of their own.
  *
  * @example
  * ```ts

@@ -23,7 +23,7 @@ export function saveOutput({ adapter, config, model, modelPath, plugins }: Saved
   saveTokenizer(folder, modelPath, changes)
 }
 
-/** Options of `saveModel()`. */
+/** Options of `saveModel()`: how large a file may be, and the tokenizer that goes beside the weights. */
 export interface SaveModelOptions {
   readonly maxShardBytes?: number
   /** Where the tokenizer is, if not with the model. */

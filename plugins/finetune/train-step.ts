@@ -52,7 +52,7 @@ export interface TrainContext {
   readonly seed: number
 }
 
-/** Which step it is. */
+/** Which step `trainStep()` makes, and at which rate. */
 export interface TrainStep {
   /** 0-based number of this step. */
   readonly step: number
@@ -92,7 +92,7 @@ export function trainStep(context: TrainContext, window: readonly Batch[], at: T
   })
 }
 
-/** The same step in parts, for strategies. */
+/** The parts of one step, as a strategy is given them. */
 export function stepParts(
   context: TrainContext,
   window: readonly Batch[],

@@ -39,7 +39,7 @@ export interface StreamOptions extends Omit<GenerateOptions, 'stopIds'> {
   readonly stop?: readonly string[]
 }
 
-/** Options of `openGenerator()`. */
+/** Options of `openGenerator()`: an adapter, the device and dtype, plugins that provide what is not built in. */
 export interface OpenGeneratorOptions {
   /** Folder of a PEFT adapter. */
   readonly adapter?: string
@@ -93,7 +93,7 @@ function tokenizerFiles(modelPath: string, adapter: string | undefined): Tokeniz
 }
 
 /**
- * Text of a model that is already open.
+ * Text of a model that is already open, as it is made: never half a character, without the stop text.
  *
  * @example
  * ```ts

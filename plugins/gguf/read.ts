@@ -37,7 +37,8 @@ export interface GgufFile {
 }
 
 /**
- * Opens a GGUF file.
+ * Opens a GGUF file: reads its metadata and where its tensors lie, and no weights.
+ *
  * @throws E_FILE when it cannot be read; E_FORMAT when it is truncated or contradicts itself; E_UNSUPPORTED for version 1,
  * big-endian files and unknown tensor types
  * @example
@@ -60,7 +61,8 @@ export function openGguf(path: string): GgufFile {
 }
 
 /**
- * A metadata value that must be a number.
+ * A metadata value that must be a number; `fallback` where the key is missing. Throws E_FORMAT.
+ *
  * @throws E_FORMAT when it is missing (and there is no `fallback`) or something else
  */
 export function ggufNumber(file: GgufFile, key: string, fallback?: number): number {
@@ -69,21 +71,21 @@ export function ggufNumber(file: GgufFile, key: string, fallback?: number): numb
   return value
 }
 
-/** As `ggufNumber`, for strings. */
+/** A metadata value that must be a text; `fallback` where the key is missing. Throws E_FORMAT. */
 export function ggufString(file: GgufFile, key: string, fallback?: string): string {
   const value = file.metadata.get(key) ?? fallback
   if (typeof value !== 'string') throw wrongValue(file, key, 'a string', value)
   return value
 }
 
-/** As `ggufNumber`, for booleans. */
+/** A metadata value that must be true or false; `fallback` where the key is missing. Throws E_FORMAT. */
 export function ggufBoolean(file: GgufFile, key: string, fallback?: boolean): boolean {
   const value = file.metadata.get(key) ?? fallback
   if (typeof value !== 'boolean') throw wrongValue(file, key, 'a boolean', value)
   return value
 }
 
-/** As `ggufNumber`, for arrays of strings. */
+/** A metadata value that must be a list of texts; `fallback` where the key is missing. Throws E_FORMAT. */
 export function ggufStrings(file: GgufFile, key: string, fallback?: readonly string[]): readonly string[] {
   const value = file.metadata.get(key) ?? fallback
   if (!Array.isArray(value) || !value.every((item): item is string => typeof item === 'string')) {
@@ -92,7 +94,7 @@ export function ggufStrings(file: GgufFile, key: string, fallback?: readonly str
   return value
 }
 
-/** As `ggufNumber`, for arrays of numbers. */
+/** A metadata value that must be a list of numbers; `fallback` where the key is missing. Throws E_FORMAT. */
 export function ggufNumbers(file: GgufFile, key: string, fallback?: readonly number[]): readonly number[] {
   const value = file.metadata.get(key) ?? fallback
   if (!Array.isArray(value) || !value.every((item): item is number => typeof item === 'number')) {

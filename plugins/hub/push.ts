@@ -14,7 +14,7 @@ import { parseReference } from './reference.ts'
 import { ensureRepository, whoAmI } from './repository.ts'
 import { type HubOptions, type HubSettings, hubSettings } from './settings.ts'
 
-/** Options of `pushFolder()`. */
+/** Options of `pushFolder()`: branch or pull request, visibility, the card, and how the hub is reached. */
 export interface PushOptions
   extends ListOptions, Pick<HubOptions, 'token' | 'endpoint' | 'onNote' | 'retries' | 'retryDelayMs'> {
   /** Branch; made when it is not there. Default `main`. */
@@ -41,7 +41,7 @@ export interface PushPlan {
   readonly bytes: number
 }
 
-/** What a push did. */
+/** What a push did: what was sent, and where it is now. */
 export interface PushResult extends PushPlan {
   /** Page of the repository, or of the pull request. */
   readonly url: string

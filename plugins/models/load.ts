@@ -31,7 +31,7 @@ export const MODELS: Readonly<Record<'llama' | 'mistral' | 'qwen2' | 'qwen3' | '
   gpt2,
 }
 
-/** Options of `loadModel()`. */
+/** Options of `loadModel()`: where it computes, in which dtype, and whether its weights can be trained. */
 export interface LoadModelOptions {
   readonly device?: Device
   /** Compute dtype; default: as stored (f16 becomes bf16). */

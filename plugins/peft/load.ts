@@ -36,7 +36,7 @@ import { CONFIG_FILE, WEIGHTS_FILE } from './save.ts'
 /** Definitions by name: `host.all('adapter')`, or `{ [mine.name]: mine }`. */
 export type AdapterDefinitions = Readonly<Record<string, AnyAdapterDefinition>>
 
-/** Options of `loadAdapter()`. */
+/** Options of `loadAdapter()`: its name on the model, and definitions that are not built in. */
 export interface LoadAdapterOptions {
   /** Tells several adapters of one model apart; default: `default`. */
   readonly name?: string

@@ -14,7 +14,7 @@ export interface ChatMessage {
   readonly [field: string]: unknown
 }
 
-/** Options of rendering a conversation. */
+/** Options of rendering a conversation: which template, and what it is given beside the messages. */
 export interface RenderOptions {
   /** Ends with the opening of an assistant turn. */
   readonly addGenerationPrompt?: boolean

@@ -52,7 +52,8 @@ export interface Tokenizer {
 }
 
 /**
- * Loads the tokenizer of a model.
+ * Loads the tokenizer of a model: of a Hugging Face folder, a .gguf file, or files that were read before.
+ *
  * @throws E_TOKENIZER when there is none or it cannot be used, E_FORMAT for damaged files
  * @example
  * ```ts
