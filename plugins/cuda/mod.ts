@@ -16,8 +16,9 @@ export {
   type OpenedDevice,
 } from './open-device.ts'
 
+/** The plugin that provides the device `cuda`: the first NVIDIA GPU. */
 export const cuda: Plugin & { readonly provides: { readonly device: { readonly cuda: DeviceDefinition } } } =
-  definePlugin({
+  /* @__PURE__ */ definePlugin({
     name: 'cuda',
     provides: { device: { cuda: { name: 'cuda', open: () => openCuda() } } },
   })

@@ -17,6 +17,7 @@ import { selfCheck } from './self-check.ts'
 /** `cuda` is `cuda:0`; `auto` is a GPU where one can be used, else the CPU; where that has no native library, WebAssembly. */
 export type DeviceName = 'auto' | 'cpu' | 'wasm' | 'cuda' | `cuda:${number}` | 'cuda-emulated'
 
+/** The device that a name gave, and what should be said about the choice. */
 export interface OpenedDevice {
   readonly device: Device
   /** Why it is not a GPU although `auto` would take one; else null. */
@@ -25,6 +26,7 @@ export interface OpenedDevice {
   readonly note: string | null
 }
 
+/** Options of `openDevice()`; they hold where the CPU is opened. */
 export interface OpenDeviceOptions {
   /** Threads of the CPU; 0 = every core the process may use. */
   readonly threads?: number
@@ -35,7 +37,17 @@ export function isDeviceName(name: unknown): name is DeviceName {
   return typeof name === 'string' && /^(auto|cpu|wasm|cuda(:\d{1,3})?|cuda-emulated)$/.test(name)
 }
 
-/** Throws E_DEVICE or E_LIBRARY, with the remedy, when the device that was asked for cannot be used. */
+/**
+ * Throws E_DEVICE or E_LIBRARY, with the remedy, when the device that was asked for cannot be used.
+ *
+ * @example
+ * ```ts
+ * import { openDevice } from 'tritune/plugins/cuda'
+ *
+ * const { device, reason } = openDevice('auto', { threads: 2 })
+ * console.log(device.description, reason) // why it is no GPU, where it is none
+ * ```
+ */
 export function openDevice(name: DeviceName, { threads = 0 }: OpenDeviceOptions = {}): OpenedDevice {
   if (name === 'cpu') return { ...openHost(threads, false), reason: null }
   if (name === 'wasm') return { device: openWasm({ threads }), reason: null, note: null }

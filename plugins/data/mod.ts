@@ -1,4 +1,8 @@
-/** Datasets: files → records → token examples → batches. */
+/**
+ * Datasets: files → records → token examples → batches. See README.md.
+ *
+ * @module
+ */
 export { alpaca, alpacaPrompt } from './alpaca.ts'
 export { concatenate, createBatches } from './batches.ts'
 export type { Batch, Batches, BatchesOptions, Window } from './batches.ts'
@@ -7,7 +11,7 @@ export { CHATML, chatTemplatePlace, chatTemplateSource, checkChatTemplate } from
 export type { ChatTemplateOptions } from './chat-template-source.ts'
 export { colourTokens } from './colour-tokens.ts'
 export type { ColourOptions } from './colour-tokens.ts'
-export { completion } from './completion.ts'
+export { completion, completionExamples } from './completion.ts'
 export { datasetFiles } from './dataset-files.ts'
 export type { DatasetInput, UserDefinedInput } from './dataset-input.ts'
 export { datasetOptions } from './dataset-options.ts'

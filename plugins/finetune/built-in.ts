@@ -48,6 +48,10 @@ const optimizers = {
   adamw_8bit: adamwDefinition('adamw_8bit', '8bit'),
 }
 
+/**
+ * The plugin of what the trainer itself provides: `adamw`, `adamw_8bit`, `clip`, `cross_entropy`, and the quantizers
+ * `nf4`, `fp4`, `int8`, `ternary`.
+ */
 export const training: Plugin & {
   readonly provides: {
     readonly optimizer: Readonly<Record<'adamw' | 'adamw_8bit', Capabilities['optimizer']>>
@@ -55,7 +59,7 @@ export const training: Plugin & {
     readonly objective: { readonly cross_entropy: Capabilities['objective'] }
     readonly quantizer: Readonly<Record<'nf4' | 'fp4' | 'int8' | 'ternary', Capabilities['quantizer']>>
   }
-} = definePlugin({
+} = /* @__PURE__ */ definePlugin({
   name: 'training',
   provides: {
     optimizer: optimizers,

@@ -17,22 +17,10 @@ import { openCheckpoint } from '../../core/files/checkpoint.ts'
 import { ggufToHf, openGguf } from '../gguf/mod.ts'
 import type { ConfigJson } from './_config.ts'
 import { expectRoom } from './_room.ts'
-import { gpt2 } from './gpt2.ts'
-import { llama } from './llama.ts'
-import { mistral } from './mistral.ts'
-import { qwen2 } from './qwen2.ts'
-import { qwen3 } from './qwen3.ts'
+import { MODELS } from './built-in.ts'
 import { openGgufSource, openSafetensorsSource, storedDType } from './sources.ts'
 
-/** The built-in models by Hugging Face `model_type`. */
-export const MODELS: Readonly<Record<'llama' | 'mistral' | 'qwen2' | 'qwen3' | 'gpt2', ModelDefinition>> = {
-  llama,
-  mistral,
-  qwen2,
-  qwen3,
-  gpt2,
-}
-
+/** Options of `loadModel()`: where it computes, in which dtype, and whether its weights can be trained. */
 export interface LoadModelOptions {
   readonly device?: Device
   /** Compute dtype; default: as stored (f16 becomes bf16). */
@@ -45,7 +33,17 @@ export interface LoadModelOptions {
   readonly models?: Readonly<Record<string, ModelDefinition>>
 }
 
-/** Throws E_FILE, E_FORMAT, E_MODEL, E_UNSUPPORTED, or E_MEMORY where the device cannot hold it; nothing stays open then. */
+/**
+ * Throws E_FILE, E_FORMAT, E_MODEL, E_UNSUPPORTED, or E_MEMORY where the device cannot hold it; nothing stays open then.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from 'tritune/plugins/models'
+ *
+ * using model = loadModel('my-model', { dtype: 'f32' }) // a folder or a .gguf file
+ * console.log(model.info.type, model.layers.has('model.layers.0.self_attn.q_proj')) // → llama true
+ * ```
+ */
 export function loadModel(
   path: string,
   { device = defaultDevice(), dtype, writable = false, pack, models = MODELS }: LoadModelOptions = {},
@@ -99,7 +97,16 @@ export function modelDefinition(
   return definitionOf(type, models, folder)
 }
 
-/** Reads config.json of a model folder. */
+/**
+ * Reads config.json of a model folder.
+ *
+ * @example
+ * ```ts
+ * import { readConfig } from 'tritune/plugins/models'
+ *
+ * console.log(readConfig('my-model').model_type) // → llama
+ * ```
+ */
 export function readConfig(folder: string): ConfigJson {
   const file = join(folder, 'config.json')
   if (!existsSync(folder))

@@ -24,8 +24,9 @@ export {
   type TargetOptions,
 } from './targets.ts'
 
+/** The plugin that provides the adapter `lora`. */
 export const peft: Plugin & { readonly provides: { readonly adapter: { readonly lora: typeof lora } } } =
-  definePlugin({
+  /* @__PURE__ */ definePlugin({
     name: 'peft',
     provides: { adapter: { lora } },
   })

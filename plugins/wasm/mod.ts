@@ -11,7 +11,7 @@ export { openWasmBytes, type WasmBytesOptions, type WasmOptions } from './device
 export { type Engine, engineOf } from './engine.ts'
 
 export const wasm: Plugin & { readonly provides: { readonly device: { readonly wasm: DeviceDefinition } } } =
-  definePlugin({
+  /* @__PURE__ */ definePlugin({
     name: 'wasm',
     provides: { device: { wasm: { name: 'wasm', open: (options) => openWasm(options) } } },
   })
