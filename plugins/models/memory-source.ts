@@ -7,6 +7,7 @@ import { setTensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import { finish, missing } from './_finish-weight.ts'
 import { expectRoom } from './_room.ts'
 
+/** Options of `openMemorySource()`: where the weights go, in which dtype. */
 export interface MemorySourceOptions {
   readonly device: Device
   /** What the weights become; the compute dtype of the model. */

@@ -13,6 +13,7 @@ import { nativeOps } from '../cpu/mod.ts'
 import { engineOf, hardwareThreads } from './engine.ts'
 import { openWasmLibrary, type WasmLibrary } from './library.ts'
 
+/** Options of `openWasm()`: threads, and how far the heap may grow. */
 export interface WasmOptions {
   /** Threads of the pool; 0 = as many as the machine has. One where memory cannot be shared. */
   readonly threads?: number
@@ -20,6 +21,7 @@ export interface WasmOptions {
   readonly heap?: number
 }
 
+/** Options of `openWasmBytes()`: the module besides. */
 export interface WasmBytesOptions extends WasmOptions {
   /** The module: of the relaxed build where `engineOf().relaxedSimd`. */
   readonly bytes: Uint8Array

@@ -2,6 +2,7 @@
  * What the WebAssembly of this engine can do, found by validating modules of a few bytes. Nothing is compiled or run.
  */
 
+/** What an engine can do, as far as it matters here. */
 export interface Engine {
   /** 128-bit vectors; without them there is no device. */
   readonly simd: boolean
@@ -22,6 +23,7 @@ const SIMD = [10, 10, 1, 8, 0, 0x41, 0, 0xfd, 15, 0xfd, 98, 11]
 /** i32.const 1; i8x16.splat; i32.const 2; i8x16.splat; i8x16.relaxed_swizzle */
 const RELAXED = [10, 15, 1, 13, 0, 0x41, 1, 0xfd, 15, 0x41, 2, 0xfd, 15, 0xfd, 128, 2, 11]
 
+/** Asks the engine; a few microseconds. */
 export function engineOf(): Engine {
   const accepts = (body: readonly number[]): boolean =>
     WebAssembly.validate(Uint8Array.from([...HEAD, ...GIVES_VECTOR, ...body]))

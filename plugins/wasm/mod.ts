@@ -10,6 +10,7 @@ export { openWasm, wasmModulePath } from './bundled.ts'
 export { openWasmBytes, type WasmBytesOptions, type WasmOptions } from './device.ts'
 export { type Engine, engineOf } from './engine.ts'
 
+/** The plugin that provides the device `wasm`. */
 export const wasm: Plugin & { readonly provides: { readonly device: { readonly wasm: DeviceDefinition } } } =
   /* @__PURE__ */ definePlugin({
     name: 'wasm',

@@ -54,6 +54,6 @@ function startInPage(start: ThreadStart): void {
   const text = `onmessage = ({ data }) => (${runThread.toString()})(data)`
   const url = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }))
   const worker = new Worker(url)
-  worker.postMessage(start)
+  worker.postMessage(start, [])
   URL.revokeObjectURL(url)
 }

@@ -11,7 +11,7 @@ at('order').addEventListener('submit', (event) => {
   start(Number(at('steps').value))
 })
 at('stop').addEventListener('click', () => {
-  worker?.postMessage({ type: 'stop' })
+  worker?.postMessage({ type: 'stop' }, [])
   at('stop').disabled = true
   say('stopping after this step …')
 })
@@ -36,7 +36,7 @@ function start(steps) {
   worker = new Worker('worker.js', { type: 'module' })
   worker.addEventListener('message', ({ data }) => on[data.type](data))
   worker.addEventListener('error', ({ message }) => fail(message || 'the worker could not be started'))
-  worker.postMessage({ type: 'start', steps, threads: 0 })
+  worker.postMessage({ type: 'start', steps, threads: 0 }, [])
 }
 
 const on = {

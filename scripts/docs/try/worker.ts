@@ -135,7 +135,7 @@ function sizes(tensors: ReadonlyMap<string, { readonly size: number }>): number 
 }
 
 function tell(news: News): void {
-  globalThis.postMessage(news)
+  globalThis.postMessage(news, [])
 }
 
 /** Lets messages in. */
