@@ -74,7 +74,16 @@ export async function buildNative({
   const unit = (source: string, isa: string, flags: readonly string[]): Unit => ({
     source,
     object: `${folder}/${basename(source, '.cpp')}.${isa}.o`,
-    command: [...command, ...COMMON, ...(target.format === 'elf' ? ['-fPIC'] : []), ...target.flags, ...flags, `-I${folder}`, ...flagsOf(source), ...sanitizer],
+    command: [
+      ...command,
+      ...COMMON,
+      ...(target.format === 'elf' ? ['-fPIC'] : []),
+      ...target.flags,
+      ...flags,
+      `-I${folder}`,
+      ...flagsOf(source),
+      ...sanitizer,
+    ],
     compiler,
   })
   const sources = sourcesFor(target)
@@ -88,7 +97,12 @@ export async function buildNative({
   const onCompiled = ({ log }: Compiled): void => void process.stderr.write(log)
   const objects = await compileAll(first, { onCompiled })
   writeMacros(`${folder}/generated.h`, {
-    TT_SYMBOL_NAMES: (await functionNames(first.map((one) => one.object), target.format)).join('\\n'),
+    TT_SYMBOL_NAMES: (
+      await functionNames(
+        first.map((one) => one.object),
+        target.format,
+      )
+    ).join('\\n'),
     TT_SOURCE_HASH: nativeSourceHash('cpu'),
     TT_COMPILER: compiler,
   })
@@ -102,7 +116,9 @@ export async function buildNative({
   const compiled = objects.filter(({ fresh }) => fresh).length
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
   const size = (statSync(join(ROOT, output)).size / 1e6).toFixed(2)
-  console.log(`${output}: ${compiled} of ${all.length} objects compiled in ${seconds} s, ${size} MB (${compiler})`)
+  console.log(
+    `${output}: ${compiled} of ${all.length} objects compiled in ${seconds} s, ${size} MB (${compiler})`,
+  )
   return output
 }
 
@@ -127,7 +143,9 @@ if (import.meta.main) {
     })
     const names = Object.keys(TARGETS) as TargetName[]
     const variant = chosen('variants', CPU_VARIANTS, values.variant)
-    const targets = values.target === 'all' ? names : values.target.split(',').map((one) => chosen('targets', names, one))
+    const bundled = names.filter((name) => TARGETS[name].output.startsWith('native/prebuilt/'))
+    const targets =
+      values.target === 'all' ? bundled : values.target.split(',').map((one) => chosen('targets', names, one))
     for (const target of targets) await buildNative({ target, variant })
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
