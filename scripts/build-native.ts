@@ -143,8 +143,9 @@ if (import.meta.main) {
     })
     const names = Object.keys(TARGETS) as TargetName[]
     const variant = chosen('variants', CPU_VARIANTS, values.variant)
+    const bundled = names.filter((name) => TARGETS[name].output.startsWith('native/prebuilt/'))
     const targets =
-      values.target === 'all' ? names : values.target.split(',').map((one) => chosen('targets', names, one))
+      values.target === 'all' ? bundled : values.target.split(',').map((one) => chosen('targets', names, one))
     for (const target of targets) await buildNative({ target, variant })
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)

@@ -84,6 +84,11 @@ export function openLibrary(device: LibraryDevice): NativeLibrary {
   return bind(path)
 }
 
+/** Opens one file, wherever it is. Throws E_LIBRARY when it is damaged or of another version. */
+export function openLibraryAt(path: string): NativeLibrary {
+  return bind(path)
+}
+
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 type Bootstrap = Pick<NativeFunctions, 'tt_abi_version' | 'tt_symbols' | 'tt_last_error' | 'tt_build_info'>

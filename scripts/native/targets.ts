@@ -7,6 +7,7 @@ import { WASM_FEATURES } from './wasm.ts'
 
 export type TargetName =
   | 'linux-x64'
+  | 'linux-x64-zig'
   | 'linux-arm64'
   | 'darwin-arm64'
   | 'darwin-x64'
@@ -91,6 +92,16 @@ export const TARGETS: { readonly [N in TargetName]: Target } = {
     ],
     amx: [...WIDE, ...GCC_V4, ...AMX_FLAGS],
     link: ['-lm'],
+  },
+  // To compare the compilers: not bundled.
+  'linux-x64-zig': {
+    ...ZIG_X64,
+    output: 'native/build/linux-x64-zig/libtritune_cpu.so',
+    triple: 'x86_64-linux-gnu.2.28',
+    format: 'elf',
+    parts: ['x64', 'posix', 'linux'],
+    flags: [...ELF],
+    link: ['-lm', '-lpthread'],
   },
   'linux-arm64': {
     ...ZIG_ARM64,
