@@ -69,8 +69,12 @@ template <int ROWS> void block(const SmallGemm& g, int row, int column, int last
   const float* x = g.x + size_t(row) * g.ldx;
   dots_operand<ROWS>(acc, x, g.ldx, g.w, columns, g.k);
   if (g.k2) dots_operand<ROWS>(acc, x + g.k, g.ldx, g.w2, columns, g.k2);
-  for (int i = 0; i < ROWS; i++)
-    for (int j = 0; j < BLOCK && column + j < last; j++) put(g, row + i, column + j, sum_lanes(acc[i][j]));
+  TT_UNROLL
+  for (int i = 0; i < ROWS; i++) {
+    TT_UNROLL
+    for (int j = 0; j < BLOCK; j++)
+      if (column + j < last) put(g, row + i, column + j, sum_lanes(acc[i][j]));
+  }
 }
 
 }  // namespace
