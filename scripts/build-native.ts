@@ -26,7 +26,7 @@ const BUILD = 'native/build'
 // No C++ run-time library may be needed: no exceptions, no RTTI, no guards around statics.
 const COMMON: readonly string[] =
   '-std=c++17 -fvisibility=hidden -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-math-errno \
-  -fno-trapping-math -Wall -Wextra -Wno-psabi -Wno-unused-parameter'.split(/\s+/)
+  -fno-trapping-math -ffp-contract=fast -Wall -Wextra -Wno-psabi -Wno-unused-parameter'.split(/\s+/)
 
 /** What the middle of a name may say: for whom the source is. */
 const PLACES = new Set(['x64', 'arm64', 'wasm', 'linux', 'macos', 'posix', 'windows'])

@@ -50,6 +50,21 @@ TT_INLINE vf to_float(vi x) { return __builtin_convertvector(x, vf); }
 template <class V, class T> TT_INLINE V load_bits(const T* p) { V v; memcpy(&v, p, sizeof v); return v; }
 template <class V, class T> TT_INLINE void store_bits(T* p, V v) { memcpy(p, &v, sizeof v); }
 
+/// Copies the first n ≤ W elements in pieces of constant size: a call of memcpy would cost the registers of a loop around it.
+template <class T> TT_INLINE void copy_first(T* to, const T* from, size_t n) {
+  if (n == size_t(W)) {
+    memcpy(to, from, W * sizeof(T));
+    return;
+  }
+  size_t i = 0;
+#if TT_AVX512
+  if (n & 8) memcpy(to, from, 8 * sizeof(T)), i = 8;
+#endif
+  if (n & 4) memcpy(to + i, from + i, 4 * sizeof(T)), i += 4;
+  if (n & 2) memcpy(to + i, from + i, 2 * sizeof(T)), i += 2;
+  if (n & 1) to[i] = from[i];
+}
+
 /// Fetches the line at p into L1 (NEAR) or L2, whatever p is.
 enum class Cache { NEAR = 3, FAR = 2 };
 template <Cache CACHE = Cache::NEAR, class T> TT_INLINE void prefetch(const T* p) { __builtin_prefetch(p, 0, int(CACHE)); }
