@@ -18,6 +18,7 @@ import { resolveModel } from '../hub/mod.ts'
 import { loadModel, models } from '../models/mod.ts'
 import { loadAdapter, peft } from '../peft/mod.ts'
 import { loadTokenizer, readTokenizerFiles, type Tokenizer, type TokenizerFiles } from '../tokenizer/mod.ts'
+import { wasm } from '../wasm/mod.ts'
 import { type GeneratorInput, streamText, type StreamOptions } from './stream-text.ts'
 
 /** A model that writes: with its tokenizer, and an adapter where one was given. Disposing it frees the model. */
@@ -62,7 +63,7 @@ export async function openGenerator(
   const path = await resolveModel(ref, { offline, onNote })
   const tokenizer = loadTokenizer(tokenizerFiles(path, adapter))
   using open = new Disposables()
-  const host: Host = open.use(createHost({ plugins: [cpu, cuda, models, peft, ...plugins] }))
+  const host: Host = open.use(createHost({ plugins: [cpu, cuda, wasm, models, peft, ...plugins] }))
   const model = open.use(loadModel(path, { device: on, dtype, models: host.all('model') }))
   if (adapter !== undefined) open.use(loadAdapter(model, adapter, { definitions: host.all('adapter') }))
   const owned = open.move()
