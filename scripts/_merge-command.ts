@@ -38,7 +38,8 @@ export async function mergeCommand({
   offline,
 }: MergeCommand): Promise<void> {
   const path = await resolveModel(ref, { offline, onNote: (text) => err.write(`${text}\n`) })
-  const { device } = openDevice(on)
+  const { device, note } = openDevice(on)
+  if (note !== null) err.write(`${note}\n`)
   using host = createHost({
     plugins: [cpu, cuda, wasm, models, peft, ...(await loadPlugins(plugins)).map(({ plugin }) => plugin)],
   })

@@ -36,7 +36,7 @@ export interface OpenGeneratorOptions {
   readonly dtype?: FloatDType
   /** Default: HF_HUB_OFFLINE. */
   readonly offline?: boolean
-  /** Told what takes time while the model is found: who is waited for, what is checked. */
+  /** Told what takes time while the model is found: who is waited for, what is checked; and what runs instead of a native library. */
   readonly onNote?: (text: string) => void
   /** Default: `auto`. */
   readonly device?: Device | DeviceName
@@ -59,7 +59,8 @@ export async function openGenerator(
   ref: string,
   { adapter, dtype, offline, onNote, device = 'auto', plugins = [] }: OpenGeneratorOptions = {},
 ): Promise<Generator> {
-  const on = typeof device === 'string' ? openDevice(device).device : device
+  const { device: on, note = null } = typeof device === 'string' ? openDevice(device) : { device }
+  if (note !== null) onNote?.(note)
   const path = await resolveModel(ref, { offline, onNote })
   const tokenizer = loadTokenizer(tokenizerFiles(path, adapter))
   using open = new Disposables()

@@ -25,7 +25,7 @@ export interface WasmLibraryOptions {
   readonly place: string
   /** Whether threads will be asked for. */
   readonly shared: boolean
-  /** Bytes that the heap may grow to. */
+  /** Bytes that the heap may grow to; default: the most that the engine reserves, 4 GiB at best. */
   readonly heap?: number
   /** What to do about a module that cannot be used. */
   readonly remedy: string
@@ -36,7 +36,7 @@ export function openWasmLibrary({
   bytes,
   place,
   shared,
-  heap: most = MOST_PAGES * PAGE,
+  heap: most,
   remedy,
 }: WasmLibraryOptions): WasmLibrary {
   expectSimd()
@@ -47,8 +47,11 @@ export function openWasmLibrary({
       place,
       remedy,
     })
-  const mostPages = Math.min(Math.floor(most / PAGE), pages.most)
-  const heap = createHeap({ firstPages: pages.first, mostPages, shared })
+  const heap = createHeap({
+    firstPages: pages.first,
+    mostPages: most === undefined ? DEFAULTS : [Math.min(Math.floor(most / PAGE), pages.most)],
+    shared,
+  })
   const exports = instantiate(withSharedMemory(bytes, shared), heap, place, remedy)
   const stack = exports['__stack_pointer']
   if (!isPointer(stack))
@@ -95,6 +98,9 @@ export function openWasmLibrary({
     },
   }
 }
+
+/** Pages: some engines and machines reserve less than others. */
+const DEFAULTS: readonly number[] = [MOST_PAGES, 32768, 16384, 8192]
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 

@@ -80,6 +80,33 @@ describe('an engine that cannot', () => {
   })
 })
 
+describe('an engine that reserves little memory', () => {
+  const { Memory } = WebAssembly
+  const limitedTo = (pages: number): void => {
+    WebAssembly.Memory = class extends Memory {
+      constructor(descriptor: { initial: number; maximum?: number; shared?: boolean }) {
+        if ((descriptor.maximum ?? 0) > pages) throw new RangeError('could not allocate memory')
+        super(descriptor)
+      }
+    }
+  }
+  afterEach(() => {
+    WebAssembly.Memory = Memory
+  })
+
+  test('gives the heap that it can', () => {
+    limitedTo(20_000)
+    expect(open(whole).capacity).toBe(16384 * 65536)
+  })
+
+  test('or none at all', () => {
+    limitedTo(100)
+    const error = failure(() => open(whole))
+    expect(error.code).toBe('E_MEMORY')
+    expect(error.message).toMatch(/reserves no WebAssembly memory of \d+ bytes: could not allocate memory/)
+  })
+})
+
 describe('a heap that is too small', () => {
   test('for the library', () => {
     const error = failure(() => open(whole, { heap: 65536 }))
