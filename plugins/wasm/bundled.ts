@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { type Device, TrituneError } from '../../core/mod.ts'
 import { installCommand } from '../../core/install-command.ts'
 import { isCheckout } from '../../core/invocation.ts'
-import { openWasmBytes, type WasmOptions } from './device.ts'
+import { openWasmNow, type WasmOptions } from './device.ts'
 import { engineOf } from './engine.ts'
 
 /** Where the module that fits this engine is: TRITUNE_WASM_LIBRARY, or the bundled one. */
@@ -35,7 +35,7 @@ export function wasmModulePath(): string {
 export function openWasm(options: WasmOptions = {}): Device {
   const place = wasmModulePath()
   if (!existsSync(place)) throw new TrituneError('E_LIBRARY', `${place} is not there`, { remedy: remedy() })
-  return openWasmBytes({ ...options, bytes: readFileSync(place), place, remedy: remedy() })
+  return openWasmNow({ ...options, bytes: readFileSync(place), place, remedy: remedy() })
 }
 
 function remedy(): string {

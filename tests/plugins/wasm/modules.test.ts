@@ -6,6 +6,7 @@ import { describe, expect, test } from 'bun:test'
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { SYMBOLS } from '../../../core/native/symbols.ts'
+import { openWasmNow } from '../../../plugins/wasm/device.ts'
 import { openWasmBytes } from '../../../plugins/wasm/mod.ts'
 import { TARGETS } from '../../../scripts/native/targets.ts'
 import { nativeSourceHash } from '../../../scripts/native/source-hash.ts'
@@ -48,8 +49,8 @@ describe.each([
     ).toEqual(['memory', 'now', 'start_thread'])
   })
 
-  test('says what it is', () => {
-    const device = openWasmBytes({ bytes, place: path, threads: 1 })
+  test('says what it is', async () => {
+    const device = await openWasmBytes({ bytes, place: path, threads: 1 })
     expect(device.description).toBe(`wasm (${isa}, 1 thread)`)
     expect(device.memory().live).toBe(0)
   })
@@ -57,7 +58,7 @@ describe.each([
 
 describe('without relaxed SIMD', () => {
   const path = join(ROOT, TARGETS.wasm.output)
-  const device = openWasmBytes({ bytes: readFileSync(path), place: path, threads: 2 })
+  const device = openWasmNow({ bytes: readFileSync(path), place: path, threads: 2 })
   for (const op of OP_CASES.filter((_, i) => i % 5 === 0))
     for (const dtype of op.dtypes ?? (['f32', 'bf16'] as const))
       test(`${op.name}, ${dtype}`, () => {
