@@ -4,7 +4,12 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { BUN, createProject, DENO, NODE, NODE_VERSION } from './_project.ts'
+import { leftOut, nodesForTests, nodeVersion } from '../_tools.ts'
+import { BUN, createProject, DENO } from './_project.ts'
+
+const { nodes, missing } = await nodesForTests()
+const OLD = Number.parseInt(nodeVersion('node'))
+const noOld = OLD < 22 ? null : 'the Node of this machine is none, or not older than 22'
 
 const project = createProject()
 const bare = createProject([])
@@ -102,22 +107,22 @@ describe('an installed tritune', () => {
     expect(text).toMatch(/→ bun add @tritune\/linux-x64-cuda\b/)
   })
 
-  test.skipIf(NODE_VERSION < 22)('Node without koffi: one error that says so', () => {
-    const { exitCode, text } = project.tritune(NODE, ['finetune', 'my.yaml', '--set', 'output_dir=node'])
+  test.skipIf(missing !== null)(leftOut('Node without koffi: one error that says so', missing), () => {
+    const { exitCode, text } = project.tritune(
+      [nodes[0]],
+      ['finetune', 'my.yaml', '--set', 'output_dir=node'],
+    )
     expect(exitCode).toBe(1)
     expect(text).toContain('Node calls native code through the package koffi, which is not installed')
     expect(text).toContain('→ npm install koffi')
     expect(text).not.toContain('    at ')
   })
 
-  test.skipIf(NODE_VERSION === 0 || NODE_VERSION >= 22)(
-    'a Node that is too old: one error with its version',
-    () => {
-      const { exitCode, text } = project.tritune(NODE, ['finetune', 'my.yaml'])
-      expect([exitCode, text]).toEqual([
-        1,
-        expect.stringMatching(/^error: tritune needs Node 22 .*\n {2}→ .*\n$/),
-      ])
-    },
-  )
+  test.skipIf(noOld !== null)(leftOut('a Node that is too old: one error with its version', noOld), () => {
+    const { exitCode, text } = project.tritune(['node'], ['finetune', 'my.yaml'])
+    expect([exitCode, text]).toEqual([
+      1,
+      expect.stringMatching(/^error: tritune needs Node 22 .*\n {2}→ .*\n$/),
+    ])
+  })
 })
