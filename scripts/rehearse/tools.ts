@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { TrituneError } from '../../core/errors.ts'
 import { ROOT } from '../_setup.ts'
 import { run } from './run.ts'
 
@@ -42,7 +43,7 @@ export function isToolInstalled(name: ToolName): boolean {
   return existsSync(file) && readFileSync(file, 'utf8') === manifestOf(name)
 }
 
-/** Those that are not there yet. Throws E_DATA with what the installer says. */
+/** Those that are not there yet. Throws E_HUB with what the installer says. */
 export async function installTools(names: readonly ToolName[]): Promise<void> {
   for (const name of new Set(names)) {
     if (isToolInstalled(name)) continue
@@ -51,7 +52,7 @@ export async function installTools(names: readonly ToolName[]): Promise<void> {
     mkdirSync(made, { recursive: true })
     try {
       writeFileSync(join(made, 'package.json'), manifestOf(name))
-      await run([process.execPath, 'install', '--ignore-scripts'], { cwd: made })
+      await install(made, name)
       rmSync(folder, { recursive: true, force: true })
       renameSync(made, folder)
     } finally {
@@ -63,6 +64,22 @@ export async function installTools(names: readonly ToolName[]): Promise<void> {
 // ---- helpers ----
 
 const KEPT = `${ROOT}node_modules/.cache/tools`
+
+async function install(folder: string, name: ToolName): Promise<void> {
+  try {
+    await run([process.execPath, 'install', '--ignore-scripts'], { cwd: folder })
+  } catch (cause) {
+    const said = cause instanceof Error ? cause.message.split('\n').slice(1).join('; ') : String(cause)
+    throw new TrituneError(
+      'E_HUB',
+      `${Object.keys(TOOLS[name].dependencies).join(', ')} cannot be installed: ${said}`,
+      {
+        remedy: 'the npm registry that is configured has to answer the first time',
+        cause,
+      },
+    )
+  }
+}
 
 function manifestOf(name: ToolName): string {
   return JSON.stringify({ name: 'tools', private: true, ...TOOLS[name] })

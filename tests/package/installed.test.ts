@@ -2,13 +2,23 @@
  * The package as it is installed, with no registry to be reached: what runs, and what is said where something is missing.
  */
 import { afterAll, describe, expect, test } from 'bun:test'
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { leftOut, nodesForTests, nodeVersion } from '../_tools.ts'
 import { BUN, createProject, DENO } from './_project.ts'
 
 const { nodes, missing } = await nodesForTests()
 const OLD = Number.parseInt(nodeVersion('node'))
+const noRoot = process.getuid?.() === 0 ? null : 'the tests do not run as root'
 const noOld = OLD < 22 ? null : 'the Node of this machine is none, or not older than 22'
 
 const project = createProject()
@@ -117,6 +127,34 @@ describe('an installed tritune', () => {
     expect(text).toContain('→ npm install koffi')
     expect(text).not.toContain('    at ')
   })
+
+  test.skipIf(missing !== null)(
+    leftOut('doctor in Node without koffi: not ready, and what mends it', missing),
+    () => {
+      const { exitCode, text } = project.tritune([nodes[0]], ['doctor'])
+      expect(exitCode).toBe(1)
+      expect(text).toMatch(/^libraries +cpu +there, not opened, /m)
+      expect(text).toMatch(/^not ready +to mend it: npm install koffi$/m)
+    },
+  )
+
+  test.skipIf(noRoot !== null)(
+    leftOut('Deno as root writes into a folder of somebody else', noRoot),
+    () => {
+      const folder = join(project.path, 'of-nobody')
+      mkdirSync(folder, { mode: 0o755 })
+      chownSync(folder, 65534, 65534)
+      const { exitCode, text } = project.tritune(DENO, [
+        'finetune',
+        'my.yaml',
+        '--set',
+        'output_dir=of-nobody/run',
+      ])
+      expect([exitCode, text]).toEqual([0, expect.stringContaining('adapter in of-nobody/run')])
+      expect(readdirSync(folder)).toEqual(['run'])
+    },
+    60_000,
+  )
 
   test.skipIf(noOld !== null)(leftOut('a Node that is too old: one error with its version', noOld), () => {
     const { exitCode, text } = project.tritune(['node'], ['finetune', 'my.yaml'])

@@ -79,7 +79,7 @@ describe.each(TEST_RUNNERS.map((runner): [string, TestRunner] => [runner.name, r
         counted.add(passed)
         expect([...counted], 'as many as the others').toHaveLength(1)
       },
-      120_000,
+      300_000,
     )
 
     test.skipIf(missing !== null).each([...FAULTS])(
@@ -91,7 +91,7 @@ describe.each(TEST_RUNNERS.map((runner): [string, TestRunner] => [runner.name, r
         expect(text).toMatch(/^ *expected: /m)
         expect(text).toMatch(/^ *look at: /m)
       },
-      120_000,
+      300_000,
     )
   },
 )
