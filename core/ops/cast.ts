@@ -3,7 +3,7 @@
  */
 import type { DType } from '../tensor/dtype.ts'
 import { expectKnown } from '../tensor/expect.ts'
-import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { expectTensor, defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { reshape } from './movement.ts'
 
@@ -37,6 +37,7 @@ const SOURCES: { readonly [D in DType]: readonly DType[] } = {
 
 /** x as `dtype` (f32, bf16, f16); another handle on the same memory when it is that already. */
 export function cast(x: Tensor, dtype: DType): Tensor {
+  expectTensor('cast', 'x', x)
   if (x.dtype === dtype) return reshape(x, x.shape)
   return run(castOp, { x }, { dtype }).y
 }

@@ -2,6 +2,8 @@
  * Ops that change where elements are and not what they are. Gradients move back, into what already waits where there
  * is something.
  */
+import { expectList, expectOptions } from '../tensor/expect.ts'
+import { expectTensor } from '../tensor/op.ts'
 import { TrituneError } from '../errors.ts'
 import {
   broadcastShapes,
@@ -20,12 +22,16 @@ import { stridedCopy } from './strided-copy.ts'
 
 /** The same elements under another shape (one size may be −1). No copy: both handles look at the same memory. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  expectTensor('reshape', 'x', x)
+  expectList('reshape', shape)
   const from = x.shape
   return recorded('reshape', { x }, x.view(shape), ({ y: dy }) => ({ x: dy?.view(from) }))
 }
 
 /** Axis i of the result is axis axes[i] of x. */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
+  expectTensor('permute', 'x', x)
+  expectList('permute', axes, 'the order is a list of axes')
   const order = axes.map((axis) => resolveAxis(x.shape, axis))
   if (new Set(order).size !== x.shape.length)
     throw new TrituneError(
@@ -40,6 +46,7 @@ export function permute(x: Tensor, axes: readonly number[]): Tensor {
 
 /** Swaps two axes. */
 export function transpose(x: Tensor, a = -2, b = -1): Tensor {
+  expectTensor('transpose', 'x', x)
   const axes = x.shape.map((_, i) => i)
   const [first, second] = [resolveAxis(x.shape, a), resolveAxis(x.shape, b)]
   axes[first] = second
@@ -55,7 +62,10 @@ export interface SliceOptions {
 }
 
 /** Indices start ≤ i < end of one axis. No copy where the elements are one run of memory (axis 0). */
-export function slice(x: Tensor, { axis = 0, start = 0, end }: SliceOptions): Tensor {
+export function slice(x: Tensor, options: SliceOptions): Tensor {
+  expectTensor('slice', 'x', x)
+  expectOptions('slice', options)
+  const { axis = 0, start = 0, end } = options
   const at = resolveAxis(x.shape, axis)
   const stop = end ?? x.shape[at]
   if (!Number.isInteger(start) || !Number.isInteger(stop) || start < 0 || start > stop || stop > x.shape[at])
@@ -87,7 +97,11 @@ export function slice(x: Tensor, { axis = 0, start = 0, end }: SliceOptions): Te
 }
 
 /** Joins tensors along one axis; all other sizes and the dtypes are equal. */
-export function concat(parts: readonly Tensor[], { axis = 0 }: { readonly axis?: number } = {}): Tensor {
+export function concat(parts: readonly Tensor[], options: { readonly axis?: number } = {}): Tensor {
+  expectList('concat', parts, 'it takes a list of tensors')
+  expectOptions('concat', options)
+  const { axis = 0 } = options
+  for (const [i, part] of parts.entries()) expectTensor('concat', String(i), part)
   if (parts.length === 0) throw new TrituneError('E_SHAPE', 'concat: no tensors')
   const [{ shape: first, dtype, device }] = parts
   const at = resolveAxis(first, axis)
@@ -126,6 +140,8 @@ export function concat(parts: readonly Tensor[], { axis = 0 }: { readonly axis?:
 
 /** x repeated to `shape` by the broadcasting rule; the gradient sums back. */
 export function expand(x: Tensor, shape: Shape): Tensor {
+  expectTensor('expand', 'x', x)
+  expectList('expand', shape)
   const from = x.shape
   expectShape('expand', broadcastShapes(from, shape), shape)
   const [own, strides] = [stridesOf(shape), broadcastStrides(from, shape)]

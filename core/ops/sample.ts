@@ -3,7 +3,7 @@
  */
 import { TrituneError } from '../errors.ts'
 import { wordAt } from '../tensor/noise.ts'
-import { expectInteger, expectKey, expectNumber, expectRows } from '../tensor/expect.ts'
+import { expectOptions, expectInteger, expectKey, expectNumber, expectRows } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -64,10 +64,9 @@ export const sampleOp: Op<SampleInputs, SampleParams, { readonly ids: Tensor }> 
 })
 
 /** logits (rows, V), f32 or bf16 → (rows) i32. No gradient. */
-export function sample(
-  logits: Tensor,
-  { history, ...params }: SampleParams & { readonly history: Tensor | null },
-): Tensor {
+export function sample(logits: Tensor, options: SampleParams & { readonly history: Tensor | null }): Tensor {
+  expectOptions('sample', options)
+  const { history, ...params } = options
   return run(sampleOp, { logits, history: history ?? undefined }, params).ids
 }
 

@@ -1,7 +1,7 @@
 /**
  * Functions of one number, applied to every element, and the affine map. Their gradients read x alone.
  */
-import { expectKnown, expectNumber } from '../tensor/expect.ts'
+import { expectOptions, expectKnown, expectNumber } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import { noGrad } from '../tensor/tape.ts'
@@ -113,7 +113,9 @@ export const affineOp: Op<{ readonly x: Tensor }, AffineParams, { readonly y: Te
 // ---- functions: x of any shape, f32 or bf16 ------------------------------------------------------------------------
 
 /** scale·x + shift */
-export function affine(x: Tensor, { scale = 1, shift = 0 }: Partial<AffineParams> = {}): Tensor {
+export function affine(x: Tensor, options: Partial<AffineParams> = {}): Tensor {
+  expectOptions('affine', options)
+  const { scale = 1, shift = 0 } = options
   return run(affineOp, { x }, { scale, shift }).y
 }
 
@@ -154,7 +156,9 @@ export interface GeluOptions {
 }
 
 /** x·Φ(x) */
-export function gelu(x: Tensor, { approximate = 'none' }: GeluOptions = {}): Tensor {
+export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
+  expectOptions('gelu', options)
+  const { approximate = 'none' } = options
   return unary(x, approximate === 'tanh' ? 'gelu_tanh' : 'gelu_erf')
 }
 

@@ -8,6 +8,7 @@ import type { Device, OpArguments, OpImplementation, OpKey } from '../contracts/
 import { type DType, readElement, rounded, writeElement } from './dtype.ts'
 import { expectSameCore } from '../copies.ts'
 import { TrituneError } from '../errors.ts'
+import { showKind } from './expect.ts'
 import { expectShape, sameShape, type Shape } from './shape.ts'
 import { isMemoryLean } from './remake.ts'
 import { expectScope, linksOf, noGrad, record, type TapeLink, type TapeNode } from './tape.ts'
@@ -160,7 +161,7 @@ export function run<I extends OpInputs, P, R extends OpOutputs>(
   into: { readonly [K in keyof NoInfer<R>]?: Tensor | null } = {},
 ): R {
   const device = commonDevice(op.name, inputs)
-  const specs = op.outputs(inputs, params)
+  const specs = specsOf(op, inputs, params)
   const accumulates = op.accumulates(params)
   const links = op.gradient ? linksOf<Tensor>(inputs) : null
   if (links) expectScope(op.name)
@@ -204,7 +205,7 @@ export function runMany<I extends OpInputs, P, R extends OpOutputs>(
 ): void {
   const ready = calls.map(({ inputs, params, into }) => {
     const device = commonDevice(op.name, inputs)
-    const specs = op.outputs(inputs, params)
+    const specs = specsOf(op, inputs, params)
     for (const name in specs) {
       const given = into[name]
       if (given) expectFit(op.name, name, given, specs[name], device)
@@ -422,10 +423,34 @@ function commonDevice(name: string, inputs: OpInputs): Device {
   return device
 }
 
+/** Throws E_SHAPE, or E_PLUGIN for one of another copy of tritune, unless `value` is a tensor. */
+export function expectTensor(op: string, name: string, value: unknown): void {
+  if (!(value instanceof Tensor)) throw foreign(op, name, value)
+}
+
 /** A tensor of another copy of tritune, or something that is no tensor at all. */
-function foreign(op: string, input: string, value: object): TrituneError {
-  expectSameCore(`${op}: input ${input}`, value)
-  return new TrituneError('E_SHAPE', `${op}: input ${input} is not a tensor`)
+function foreign(op: string, input: string, value: unknown): TrituneError {
+  if (typeof value === 'object' && value !== null) expectSameCore(`${op}: input ${input}`, value)
+  return new TrituneError('E_SHAPE', `${op}: input ${input} is not a tensor, but ${showKind(value)}`)
+}
+
+/** What comes out; arguments of a kind that the types forbid are an error of the caller's, not of the op. */
+function specsOf<I extends OpInputs, P, R extends OpOutputs>(
+  op: Op<I, P, R>,
+  inputs: I,
+  params: P,
+): { readonly [K in keyof R]: TensorSpec | null } {
+  try {
+    return op.outputs(inputs, params)
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause
+    const missing = Object.keys(inputs).filter((name) => !inputs[name])
+    const what = missing.length > 0 ? `without ${missing.join(' and ')} its arguments` : 'its arguments'
+    throw new TrituneError('E_VALUE', `${op.name}: ${what} are of the wrong kind (${cause.message})`, {
+      remedy: 'compare them with the types of the op',
+      cause,
+    })
+  }
 }
 
 /** Throws E_DTYPE unless the dtype of `tensor` is one of `allowed`. */
