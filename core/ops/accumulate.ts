@@ -2,7 +2,8 @@
  * add_to: adds one tensor to another in place. Used by the tape and by gradient transforms; not differentiable.
  */
 import { TrituneError } from '../errors.ts'
-import { expectTensor, defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { expectTensor } from '../tensor/expect-tensor.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
@@ -22,7 +23,19 @@ export const addToOp: Op<{ readonly x: Tensor }, { readonly dtype: 'f32' | 'bf16
     },
   })
 
-/** target += source, in place. */
+/**
+ * target += source, in place.
+ *
+ * @example
+ * ```ts
+ * import { addTo, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const sum = tensor([1, 1])
+ * addTo(sum, tensor([2, 3])) // changes `sum`; makes nothing new
+ * console.log([...sum.toArray()]) // → [ 3, 4 ]
+ * ```
+ */
 export function addTo(target: Tensor, source: Tensor): void {
   expectTensor('add_to', 'target', target)
   expectTensor('add_to', 'source', source)

@@ -3,7 +3,8 @@
  */
 import type { DType } from '../tensor/dtype.ts'
 import { expectKnown } from '../tensor/expect.ts'
-import { expectTensor, defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { expectTensor } from '../tensor/expect-tensor.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { reshape } from './movement.ts'
 
@@ -35,7 +36,17 @@ const SOURCES: { readonly [D in DType]: readonly DType[] } = {
   i8: [],
 }
 
-/** x as `dtype` (f32, bf16, f16); another handle on the same memory when it is that already. */
+/**
+ * x as `dtype` (f32, bf16, f16); another handle on the same memory when it is that already.
+ *
+ * @example
+ * ```ts
+ * import { cast, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log(cast(tensor([1.001]), 'bf16').item()) // → 1
+ * ```
+ */
 export function cast(x: Tensor, dtype: DType): Tensor {
   expectTensor('cast', 'x', x)
   if (x.dtype === dtype) return reshape(x, x.shape)

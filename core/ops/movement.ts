@@ -3,7 +3,7 @@
  * is something.
  */
 import { expectList, expectOptions } from '../tensor/expect.ts'
-import { expectTensor } from '../tensor/op.ts'
+import { expectTensor } from '../tensor/expect-tensor.ts'
 import { TrituneError } from '../errors.ts'
 import {
   broadcastShapes,
@@ -20,7 +20,17 @@ import { empty, type Tensor } from '../tensor/tensor.ts'
 import { sumTo } from './reduce.ts'
 import { stridedCopy } from './strided-copy.ts'
 
-/** The same elements under another shape (one size may be −1). No copy: both handles look at the same memory. */
+/**
+ * The same elements under another shape (one size may be −1). No copy: both handles look at the same memory.
+ *
+ * @example
+ * ```ts
+ * import { reshape, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log(reshape(tensor([1, 2, 3, 4, 5, 6]), [2, -1]).shape) // → [ 2, 3 ]
+ * ```
+ */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   expectTensor('reshape', 'x', x)
   expectList('reshape', shape)
@@ -28,7 +38,17 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return recorded('reshape', { x }, x.view(shape), ({ y: dy }) => ({ x: dy?.view(from) }))
 }
 
-/** Axis i of the result is axis axes[i] of x. */
+/**
+ * Axis i of the result is axis axes[i] of x.
+ *
+ * @example
+ * ```ts
+ * import { permute, tensorScope, zeros } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log(permute(zeros([2, 3, 4]), [2, 0, 1]).shape) // → [ 4, 2, 3 ]
+ * ```
+ */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
   expectTensor('permute', 'x', x)
   expectList('permute', axes, 'the order is a list of axes')
@@ -44,7 +64,17 @@ export function permute(x: Tensor, axes: readonly number[]): Tensor {
   }))
 }
 
-/** Swaps two axes. */
+/**
+ * Swaps two axes, by default the last two; negative ones count from the end. A copy: tensors are contiguous.
+ *
+ * @example
+ * ```ts
+ * import { tensor, tensorScope, transpose } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...transpose(tensor([1, 2, 3, 4], { shape: [2, 2] })).toArray()]) // → [ 1, 3, 2, 4 ]
+ * ```
+ */
 export function transpose(x: Tensor, a = -2, b = -1): Tensor {
   expectTensor('transpose', 'x', x)
   const axes = x.shape.map((_, i) => i)
@@ -54,6 +84,10 @@ export function transpose(x: Tensor, a = -2, b = -1): Tensor {
   return permute(x, axes)
 }
 
+/**
+ * Options of `slice()`: which part of which axis. Without any it is the whole tensor; `axis` is 0 unless said
+ * otherwise, negative ones count from the last.
+ */
 export interface SliceOptions {
   readonly axis?: number
   readonly start?: number
@@ -61,7 +95,17 @@ export interface SliceOptions {
   readonly end?: number
 }
 
-/** Indices start ≤ i < end of one axis. No copy where the elements are one run of memory (axis 0). */
+/**
+ * Indices start ≤ i < end of one axis. No copy where the elements are one run of memory (axis 0).
+ *
+ * @example
+ * ```ts
+ * import { slice, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...slice(tensor([1, 2, 3, 4]), { start: 1, end: 3 }).toArray()]) // → [ 2, 3 ]
+ * ```
+ */
 export function slice(x: Tensor, options: SliceOptions): Tensor {
   expectTensor('slice', 'x', x)
   expectOptions('slice', options)
@@ -96,7 +140,17 @@ export function slice(x: Tensor, options: SliceOptions): Tensor {
   })
 }
 
-/** Joins tensors along one axis; all other sizes and the dtypes are equal. */
+/**
+ * Joins tensors along one axis; all other sizes and the dtypes are equal.
+ *
+ * @example
+ * ```ts
+ * import { concat, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...concat([tensor([1, 2]), tensor([3])]).toArray()]) // → [ 1, 2, 3 ]
+ * ```
+ */
 export function concat(parts: readonly Tensor[], options: { readonly axis?: number } = {}): Tensor {
   expectList('concat', parts, 'it takes a list of tensors')
   expectOptions('concat', options)
@@ -138,7 +192,17 @@ export function concat(parts: readonly Tensor[], options: { readonly axis?: numb
   })
 }
 
-/** x repeated to `shape` by the broadcasting rule; the gradient sums back. */
+/**
+ * x repeated to `shape` by the broadcasting rule; the gradient sums back.
+ *
+ * @example
+ * ```ts
+ * import { expand, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...expand(tensor([1, 2]), [2, 2]).toArray()]) // → [ 1, 2, 1, 2 ]
+ * ```
+ */
 export function expand(x: Tensor, shape: Shape): Tensor {
   expectTensor('expand', 'x', x)
   expectList('expand', shape)

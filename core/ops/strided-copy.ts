@@ -3,11 +3,13 @@
  */
 import { TrituneError } from '../errors.ts'
 import { expectApart, expectInside, expectOptions, expectSizes } from '../tensor/expect.ts'
-import { defineOp, expectDType, expectTensor, type Op, run } from '../tensor/op.ts'
+import { expectTensor } from '../tensor/expect-tensor.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { formatShape, type Shape, sizeOf } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { axesOf, type Dim, expectAxes, expectDims, forEachIndex, joinDims } from './_dims.ts'
 
+/** Numbers of the op `strided_copy`: the places that are read and written, in elements. */
 export interface StridedCopyParams {
   /** Of y. */
   readonly shape: Shape

@@ -3,7 +3,8 @@
  */
 import { expectList } from '../tensor/expect.ts'
 import { TrituneError } from '../errors.ts'
-import { expectTensor, defineOp, expectDType, type Op, run } from '../tensor/op.ts'
+import { expectTensor } from '../tensor/expect-tensor.ts'
+import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { type Tensor, zeros } from '../tensor/tensor.ts'
 import { CELL_BYTES, float64Bytes, readFloat64 } from './_cell.ts'
 

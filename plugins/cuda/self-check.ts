@@ -21,7 +21,17 @@ import {
 } from '../../core/mod.ts'
 import { invocation } from '../../core/invocation.ts'
 
-/** Throws E_DEVICE when `device` computes something else than the reference. Takes about a tenth of a second. */
+/**
+ * Throws E_DEVICE when `device` computes something else than the reference. Takes about a tenth of a second.
+ *
+ * @example
+ * ```ts
+ * import { openCpu } from 'tritune/plugins/cpu'
+ * import { selfCheck } from 'tritune/plugins/cuda'
+ *
+ * selfCheck(openCpu()) // throws E_DEVICE when a training step differs from the reference's
+ * ```
+ */
 export function selfCheck(device: Device): void {
   const expected = smallStep(referenceDevice)
   const got = smallStep(device)
