@@ -13,6 +13,8 @@ import {
   statSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { schemaOfFinetune } from '../../plugins/finetune/mod.ts'
+import { temporaryFolder } from '../_golden.ts'
 import { leftOut, nodesForTests, nodeVersion } from '../_tools.ts'
 import { BUN, createProject, DENO } from './_project.ts'
 
@@ -58,6 +60,21 @@ describe('an installed tritune', () => {
     expect(losses('bun')).toHaveLength(2)
     expect(losses('deno')).toEqual(losses('bun'))
     expect(contents(modules)).toEqual(before)
+  }, 60_000)
+
+  test('init points at the schema of the package, which is what the command prints, and at nothing that does not stay', () => {
+    const { exitCode } = project.tritune(BUN, ['init', 'first.yaml'])
+    expect(exitCode).toBe(0)
+    const lines = readFileSync(join(project.path, 'first.yaml'), 'utf8').split('\n')
+    const path = './node_modules/tritune/finetune.schema.json'
+    expect(lines[0]).toBe(`# yaml-language-server: $schema=${path}`)
+    const schema = readFileSync(join(project.path, path), 'utf8')
+    for (const runtime of [BUN, DENO]) expect(project.tritune(runtime, ['schema']).text).toBe(schema)
+    expect(JSON.parse(schema)).toEqual(JSON.parse(JSON.stringify(schemaOfFinetune())))
+    using elsewhere = temporaryFolder()
+    const file = join(elsewhere.path, 'far.yaml')
+    expect(project.tritune(BUN, ['init', file]).exitCode).toBe(0)
+    expect(readFileSync(file, 'utf8')).not.toContain('$schema')
   }, 60_000)
 
   test('needs no right to write into node_modules', () => {
