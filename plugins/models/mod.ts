@@ -6,6 +6,7 @@
 import { definePlugin, type Plugin } from '../../core/mod.ts'
 import { MODELS } from './load.ts'
 
+export { rerunBlocks } from './_blocks.ts'
 export { createBatch, type BatchArrays } from './batch.ts'
 export { loadModel, type LoadModelOptions, modelDefinition, MODELS, readConfig } from './load.ts'
 export {

@@ -12,7 +12,14 @@ import { isCheckout } from '../../core/invocation.ts'
 import { platformPackage } from '../../core/native/platform-packages.ts'
 import { hubSettings } from '../../plugins/hub/settings.ts'
 import { isInstalled, ROOT } from '../_setup.ts'
-import { examineLibrary, findShared, type LibraryState, PROBED, type ProbedLibrary } from './libraries.ts'
+import {
+  examineLibrary,
+  findShared,
+  foreignFunctionsProblem,
+  type LibraryState,
+  PROBED,
+  type ProbedLibrary,
+} from './libraries.ts'
 
 export interface Diagnosis {
   /** Models can be fine-tuned here. */
@@ -97,6 +104,8 @@ function problemsOf(
   const problems: Problem[] = []
   const broken = [...libraries.values()].filter(({ state }) => state === 'damaged')
   const isBundled = PLATFORM === 'linux-x64'
+  const unable = foreignFunctionsProblem()
+  if (unable !== null) problems.push({ ...unable, stops: true })
   for (const { name, problem } of broken)
     problems.push({
       what: `libtritune_${name} cannot be opened: ${problem}`,

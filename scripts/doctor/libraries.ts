@@ -5,6 +5,9 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { TrituneError } from '../../core/errors.ts'
+import { installCommand } from '../../core/install-command.ts'
+import { expectForeignFunctions } from '../../core/native/ffi.ts'
 import { type DeviceList, libraryCandidates, openLibrary } from '../../core/native/library.ts'
 import { libraryFolders } from '../../core/native/platform-packages.ts'
 import { siblingModule } from '../_sibling.ts'
@@ -40,8 +43,9 @@ export function probe(name: ProbedLibrary): ProbeResult {
 export interface LibraryState {
   readonly name: ProbedLibrary
   readonly path: string
-  readonly state: 'usable' | 'missing' | 'damaged'
-  /** Why it is damaged. */
+  /** `unopened`: this runtime cannot call native code at all. */
+  readonly state: 'usable' | 'missing' | 'damaged' | 'unopened'
+  /** Why it is damaged, or was not opened. */
   readonly problem: string | null
   readonly found: ProbeResult | null
 }
@@ -49,6 +53,8 @@ export interface LibraryState {
 export function examineLibrary(name: ProbedLibrary): LibraryState {
   const path = pathOf(name)
   if (!existsSync(path)) return { name, path, state: 'missing', problem: null, found: null }
+  const unable = foreignFunctionsProblem()
+  if (unable !== null) return { name, path, state: 'unopened', problem: unable.what, found: null }
   const own = fileURLToPath(siblingModule('../tritune', import.meta.url))
   const runner = 'Deno' in globalThis ? ['run', '--allow-all', own, 'doctor'] : [own, 'doctor']
   const child = spawnSync(process.execPath, [...runner, '--probe', name], {
@@ -63,6 +69,17 @@ export function examineLibrary(name: ProbedLibrary): LibraryState {
   const message = /error: (.*)/.exec(child.stderr)?.[1].replace(`${path}: `, '')
   const problem = message ?? `opening it ended the process (${child.signal ?? child.status})`
   return { name, path, state: 'damaged', problem, found: null }
+}
+
+/** Why this runtime cannot call native code, and what mends it: Node without koffi. Null: it can. */
+export function foreignFunctionsProblem(): { readonly what: string; readonly command: string } | null {
+  try {
+    expectForeignFunctions()
+    return null
+  } catch (error) {
+    if (!(error instanceof TrituneError)) throw error
+    return { what: error.message.split('\n')[0], command: installCommand('koffi') }
+  }
 }
 
 function pathOf(name: ProbedLibrary): string {
