@@ -10,7 +10,6 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   statSync,
 } from 'node:fs'
@@ -26,6 +25,7 @@ import {
   temporaryName,
   writeAll,
 } from './files.ts'
+import { rename } from './rename.ts'
 
 /**
  * Writes a file atomically; its folder is created when missing. A string is written as UTF-8.
@@ -64,7 +64,7 @@ export function writeStreamAtomic(
       createFolder(dirname(target))
       writeFileSynced(temporary, chunks)
       beforeRename()
-      renameSync(temporary, target)
+      rename(temporary, target)
       syncPath(dirname(target))
     },
     temporary,
@@ -124,7 +124,7 @@ export function recoverFolder(finalPath: string): boolean {
     .toSorted((a, b) => b.time - a.time)
     .at(0)
   if (aside === undefined) return false
-  guard(target, () => renameSync(aside.path, target))
+  guard(target, () => rename(aside.path, target))
   return true
 }
 
@@ -133,7 +133,7 @@ export function removeFolderAtomic(path: string, as: string = path): void {
   const target = resolve(path)
   const aside = temporaryName(resolve(as))
   guard(target, () => {
-    renameSync(target, aside)
+    rename(target, aside)
     rmSync(aside, { recursive: true, force: true })
   })
 }
@@ -153,7 +153,7 @@ function publishFolder(temporary: string, target: string): void {
     target,
     () => {
       syncTree(temporary)
-      if (!existsSync(target)) renameSync(temporary, target)
+      if (!existsSync(target)) rename(temporary, target)
       else swapFolder(temporary, target)
       syncPath(dirname(target))
     },
@@ -163,11 +163,11 @@ function publishFolder(temporary: string, target: string): void {
 
 function swapFolder(temporary: string, target: string): void {
   const aside = temporaryName(target, 'old')
-  renameSync(target, aside)
+  rename(target, aside)
   try {
-    renameSync(temporary, target)
+    rename(temporary, target)
   } catch (error) {
-    renameSync(aside, target)
+    rename(aside, target)
     throw error
   }
   // What is named old is whole, always: it is renamed before it is taken apart.
