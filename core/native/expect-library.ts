@@ -20,7 +20,7 @@ export function expectLibrary(path: string, platform: string = PLATFORM): void {
   const { format, platforms, isLibrary, bytes } = header
   if (!platforms.includes(platform)) {
     const found = platforms.map(platformLabel).join(' and ')
-    throw refuse(`the library is for ${found} (${format}), and this is ${platformLabel(platform)}`, 'other')
+    throw refuse(`the library is for ${found} (${format}), not for ${platformLabel(platform)}`, 'other')
   }
   if (!isLibrary) throw refuse(`this ${format} file is no shared library`, 'damaged')
   if (size < bytes) throw refuse(`the library was cut off: it has ${size} bytes of ${bytes}`, 'damaged')

@@ -100,13 +100,11 @@ describe('expectLibrary()', () => {
         const said = refusal(tinyLibrary(other), mine)
         if (mine === other) expect(said).toBe('fine')
         else
-          expect(said).toMatch(
-            /^PATH: the library is for .+ \((ELF|Mach-O|PE)\), and this is .+\n {2}→ restore/,
-          )
+          expect(said).toMatch(/^PATH: the library is for .+ \((ELF|Mach-O|PE)\), not for .+\n {2}→ restore/)
       }
     }
     expect(refusal(tinyLibrary('darwin-arm64'), 'linux-x64')).toBe(
-      'PATH: the library is for macOS on ARM64 (Mach-O), and this is Linux on x86-64\n' +
+      'PATH: the library is for macOS on ARM64 (Mach-O), not for Linux on x86-64\n' +
         '  → restore native/prebuilt from the same commit, or build it with `bun run native` (needs g++)',
     )
   })

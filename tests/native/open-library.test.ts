@@ -46,7 +46,7 @@ describe.each(TEST_RUNTIMES.map((one) => [one.name, one] as const))(
     test.each(TINY_PLATFORMS.filter((platform) => platform !== PLATFORM))('one for %s', (platform) => {
       expect(opened(tinyLibrary(platform))).toMatch(
         new RegExp(
-          `^E_LIBRARY PATH: the library is for ${platformLabel(platform)} \\(.+\\), and this is .+\n {2}→ unset TRITUNE_CPU_LIBRARY, or (restore|bun add)`,
+          `^E_LIBRARY PATH: the library is for ${platformLabel(platform)} \\(.+\\), not for .+\n {2}→ unset TRITUNE_CPU_LIBRARY, or (restore|bun add)`,
         ),
       )
     })
