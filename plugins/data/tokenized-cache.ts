@@ -7,16 +7,7 @@
  * lengths (n), i32 file numbers (n), i32 lines (n), i32 ids (tokens), i32 labels (tokens), SHA-256 of everything before.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ConfigError } from '../../core/contracts/config.ts'
 import { TrituneError } from '../../core/errors.ts'

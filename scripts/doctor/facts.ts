@@ -3,10 +3,11 @@
  * not here.
  */
 import { existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
-import { availableParallelism, cpus, freemem, totalmem } from 'node:os'
+import { availableParallelism, cpus, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { cacheFolder } from '../../core/files/cache-folder.ts'
 import { isCheckout } from '../../core/invocation.ts'
+import { availableMemory } from '../../core/native/available-memory.ts'
 import { cudaDriverVersion } from '../../core/native/cuda-driver.ts'
 import { noCpuLibrary, PLATFORM } from '../../core/native/platforms.ts'
 import { hubSettings } from '../../plugins/hub/settings.ts'
@@ -59,7 +60,7 @@ export function machineFacts(): MachineFacts {
       model: cpus()[0]?.model.replace(/\s+/g, ' ').trim() ?? 'unknown',
       cores: availableParallelism(),
     },
-    memory: { total: totalmem(), free: freemem() },
+    memory: { total: totalmem(), free: availableMemory() },
     libraries: PROBED.map(examineLibrary),
     noCpuLibrary: noCpuLibrary(),
     hasWasm: existsSync(join(ROOT, 'native/prebuilt/wasm/tritune_cpu.wasm')),
