@@ -3,16 +3,7 @@
  * disk, then renamed. Not a transaction over several paths: each call makes one file or one folder appear.
  */
 
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
+import { closeSync, existsSync, fsyncSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import {
   createFolder,
@@ -20,6 +11,7 @@ import {
   fileError,
   openFile,
   removeStale,
+  removeTree,
   syncPath,
   syncTree,
   temporaryName,
@@ -134,7 +126,7 @@ export function removeFolderAtomic(path: string, as: string = path): void {
   const aside = temporaryName(resolve(as))
   guard(target, () => {
     rename(target, aside)
-    rmSync(aside, { recursive: true, force: true })
+    removeTree(aside)
   })
 }
 

@@ -137,15 +137,20 @@ function removeLeftovers(folder: string, isOurs: (name: string) => boolean): voi
     if (at < 0 || !isOurs(name)) continue
     const pid = Number(name.slice(at + mark.length).split('-')[0])
     if (Number.isInteger(pid) && pid > 0 && !isAlive(pid)) {
-      rmSync(join(folder, name), { recursive: true, force: true })
+      removeTree(join(folder, name))
     }
   }
+}
+
+/** Removes a file or a folder with all in it, if it is there; on Windows also one that somebody has just looked into. */
+export function removeTree(path: string): void {
+  rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
 }
 
 /** Removes a temporary file or folder after a failure, which stays the error that is reported. */
 export function discard(path: string): void {
   try {
-    rmSync(path, { recursive: true, force: true })
+    removeTree(path)
   } catch {
     // The first error says more; the leftover has a temporary name and `removeStale` gets it later.
   }
