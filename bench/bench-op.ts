@@ -29,6 +29,7 @@ export interface BenchMaker {
   integers(values: ArrayLike<number>): Tensor
 }
 
+/** What `benchOp()` measures: the op, and what stands beside it. */
 export interface BenchOpOptions {
   /** Makes the tensors; what it returns runs the op once. Tensors that a run makes are freed after it. */
   open(make: BenchMaker): () => unknown
@@ -54,7 +55,25 @@ export interface OpBench extends Disposable {
   readonly copy: (() => void) | null
 }
 
-/** Registers a group; `run()` of mitata measures it. Must not be called within a tensor scope. */
+/**
+ * Registers a group; `run()` of mitata measures it. Must not be called within a tensor scope.
+ *
+ * @example
+ * ```ts
+ * import { run } from 'mitata'
+ * import { benchOp } from 'tritune/bench'
+ * import { mul } from 'tritune/core'
+ *
+ * using _scale = benchOp('scale', {
+ *   bytes: 2 * 4 * 2048 * 576, // reads and writes
+ *   open({ random }) {
+ *     const x = random([2048, 576])
+ *     return () => mul(x, 2)
+ *   },
+ * })
+ * await run()
+ * ```
+ */
 export function benchOp(name: string, options: BenchOpOptions): OpBench {
   const opened = openOp(name, options)
   summary(() => {

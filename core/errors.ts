@@ -36,6 +36,7 @@ export type ErrorCode =
   | 'E_USAGE' // wrong command-line arguments
   | 'E_UNSUPPORTED' // understood, but not there (yet)
 
+/** What an error tells beside its message. */
 export interface ErrorDetails {
   /** Where: `finetune.yaml:12:3`, `model.safetensors: tensor "wte"`, … */
   readonly place?: string
@@ -44,6 +45,23 @@ export interface ErrorDetails {
   readonly cause?: unknown
 }
 
+/**
+ * The error of everything that tritune refuses to do: a stable `code` for programs; `message` is what went wrong,
+ * where, and what to do about it, for people. What is thrown and is none of these is a bug.
+ *
+ * @example
+ * ```ts
+ * import { TrituneError } from 'tritune/core'
+ * import { loadModel } from 'tritune/plugins/models'
+ *
+ * try {
+ *   loadModel('./no-such-folder')
+ * } catch (error) {
+ *   if (!(error instanceof TrituneError)) throw error
+ *   console.log(error.code, error.remedy) // → E_FILE check base_model
+ * }
+ * ```
+ */
 export class TrituneError extends Error {
   readonly code: ErrorCode
   /** The message without place and remedy. */

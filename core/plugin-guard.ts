@@ -13,6 +13,10 @@ export function inPlugin<T>(what: string, work: () => T, place?: string): T {
   }
 }
 
+/**
+ * An E_PLUGIN of what a plugin's code threw: `what` failed, with the first line of its stack as the place to look at.
+ * `place` is a file or key, where one is known.
+ */
 export function pluginFailure(what: string, error: unknown, place?: string): TrituneError {
   const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   const line = error instanceof Error ? firstLine(error.stack) : undefined

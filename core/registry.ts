@@ -15,6 +15,7 @@ interface Entry {
   readonly value: unknown
 }
 
+/** What `createHost()` makes a host of. */
 export interface HostOptions<L extends PluginList> {
   readonly plugins: L
   /** Where they came from, as far as it is known: `host.explain()` says it. */
@@ -24,6 +25,16 @@ export interface HostOptions<L extends PluginList> {
 /**
  * Checks duplicates and requirements (E_PLUGIN), then runs each `setup`; when one fails, what was started before is
  * disposed. Falsy entries are skipped, and a plugin that is there twice counts once.
+ *
+ * @example
+ * ```ts
+ * import { createHost } from 'tritune/core'
+ * import { cpu } from 'tritune/plugins/cpu'
+ * import { peft } from 'tritune/plugins/peft'
+ *
+ * using host = createHost({ plugins: [cpu, peft] })
+ * console.log(host.names('adapter'), host.get('device', 'cpu').name) // → [ 'lora' ] cpu
+ * ```
  */
 export function createHost<const L extends PluginList>({ plugins, origins }: HostOptions<L>): Host<L> {
   const used = [...new Set(plugins.filter((plugin): plugin is Plugin => Boolean(plugin)))]

@@ -29,7 +29,7 @@ function tool(bin: string, args: readonly string[], summary: string): Verdict {
   }
 }
 
-const CHECKS: Readonly<Record<string, () => Verdict>> = {
+const CHECKS: Readonly<Record<string, () => Verdict | Promise<Verdict>>> = {
   format: () => tool('oxfmt/bin/oxfmt', ['--check'], 'every file is as oxfmt writes it'),
   lint: () => tool('oxlint/bin/oxlint', ['--deny-warnings'], 'oxlint has nothing to say'),
   types: () => tool('typescript/bin/tsc', ['-p', '.'], 'tsc has nothing to say'),
@@ -37,6 +37,8 @@ const CHECKS: Readonly<Record<string, () => Verdict>> = {
   size: checkSize,
   words: checkWords,
   layers: checkLayers,
+  // It needs packages, which may have to be installed first.
+  docs: async () => (await import('./checks/docstrings.ts')).checkDocstrings(),
 }
 
 async function main(): Promise<boolean> {
@@ -45,7 +47,7 @@ async function main(): Promise<boolean> {
   let allOk = true
   for (const [name, run] of Object.entries(CHECKS)) {
     const started = performance.now()
-    const { ok, summary, details } = run()
+    const { ok, summary, details } = await run()
     const seconds = ((performance.now() - started) / 1000).toFixed(1)
     if (!ok) console.log(`── ${name}\n${details.join('\n')}\n`)
     lines.push(`${ok ? 'ok  ' : 'FAIL'}  ${name.padEnd(7)} ${seconds} s  ${summary}`)

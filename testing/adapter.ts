@@ -14,6 +14,7 @@ import { optionChecks, type OptionsToTry } from './contract-options.ts'
 import type { AdapterSettings } from './adapter-settings.ts'
 import { type ContractDevice, NATIVE_DEVICES, quickDevice } from './devices.ts'
 
+/** Options of `adapterContract()`: what the adapter promises, where it is not the usual. */
 export interface AdapterContractOptions extends OptionsToTry {
   /** Layers of a llama that it is tried on, as endings of their names; default: two of each block, of a kind that it takes. */
   readonly targetModules?: readonly string[] | 'all-linear'
@@ -31,7 +32,18 @@ export interface AdapterContractOptions extends OptionsToTry {
   readonly devices?: readonly ContractDevice[]
 }
 
-/** Checks of what docs/plugins.md promises of an adapter. Nothing runs before a check is run. */
+/**
+ * Checks of what docs/plugins.md promises of an adapter. Nothing runs before a check is run.
+ *
+ * @example
+ * ```ts
+ * import { adapterContract, runContract } from 'tritune/testing'
+ * import { vectorScale } from './vector-scale.ts'
+ *
+ * const { failed, text } = await runContract(adapterContract(vectorScale, { devices: [] }))
+ * console.log(failed.length === 0 ? 'kept' : text) // → kept
+ * ```
+ */
 export function adapterContract(
   definition: AnyAdapterDefinition,
   options: AdapterContractOptions = {},

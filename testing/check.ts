@@ -5,6 +5,7 @@
  */
 import { formatShape, type Tensor, TrituneError } from '../core/mod.ts'
 
+/** One promise of a contract, to be run by any test runner. */
 export interface ContractCheck {
   /** What is promised, as a sentence; a check that cannot be done here says why not. */
   readonly name: string

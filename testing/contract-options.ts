@@ -4,8 +4,10 @@
 import type { ValidatableConfig } from '../core/mod.ts'
 import { type ContractCheck, check, expectKept, refusal, textOf } from './check.ts'
 
+/** Options of a part as a file gives them, before they are checked. */
 export type OptionInput = Readonly<Record<string, unknown>>
 
+/** The options that a part is tried with, and those that it must refuse. */
 export interface OptionsToTry {
   /** The options that the part is tried with, as a file would give them; default: none, so its defaults. */
   readonly options?: OptionInput

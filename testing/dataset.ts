@@ -7,6 +7,7 @@ import { BOS, BYTE_VOCABULARY, byteTokenizer, decodeBytes, EOS } from './byte-to
 import { check, type ContractCheck, expectKept, refusal, textOf } from './check.ts'
 import { type OptionInput, optionChecks, type OptionsToTry } from './contract-options.ts'
 
+/** A record, and what must become of it. */
 export interface DatasetRow {
   /** A record as it stands in a file. */
   readonly row: Readonly<Record<string, unknown>>
@@ -16,6 +17,7 @@ export interface DatasetRow {
   readonly trained: readonly string[]
 }
 
+/** Options of `datasetContract()`: the records that it is tried with. */
 export interface DatasetContractOptions extends OptionsToTry {
   readonly rows: readonly DatasetRow[]
   /** Records that must be refused with the line they stand in; `says`: a word of the message. */
@@ -25,7 +27,20 @@ export interface DatasetContractOptions extends OptionsToTry {
   readonly context?: Readonly<Record<string, unknown>>
 }
 
-/** Checks of what a dataset type promises. Nothing runs before a check is run. */
+/**
+ * Checks of what a dataset type promises. Nothing runs before a check is run.
+ *
+ * @example
+ * ```ts
+ * import { completion } from 'tritune/plugins/data'
+ * import { datasetContract, runContract } from 'tritune/testing'
+ *
+ * const rows = [{ row: { text: 'Call me' }, text: '<s>Call me</s>', trained: ['<s>Call me</s>'] }]
+ * const context = { options: { field: 'text' }, eotTokens: null }
+ * const { failed } = await runContract(datasetContract(completion, { rows, context }))
+ * console.log(failed.length) // → 0
+ * ```
+ */
 export function datasetContract(
   definition: DatasetDefinition,
   options: DatasetContractOptions,

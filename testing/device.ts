@@ -23,13 +23,26 @@ import { expectGradients } from './ops/gradients.ts'
 import type { OpCase } from './ops/op-case.ts'
 import { OP_CASES } from './ops/ops.ts'
 
+/** Options of `deviceContract()`: threads of the device, and fewer cases than all. */
 export interface DeviceContractOptions {
   readonly threads?: number
   /** Default: the table of all ops. */
   readonly cases?: readonly OpCase[]
 }
 
-/** Checks of what a device promises. It is opened now; where it is not there, the checks are skipped and say why. */
+/**
+ * Checks of what a device promises. It is opened now; where it is not there, the checks are skipped and say why.
+ *
+ * @example
+ * ```ts
+ * import { openCpu } from 'tritune/plugins/cpu'
+ * import { deviceContract, OP_CASES, runContract } from 'tritune/testing'
+ *
+ * const mine = { name: 'cpu', open: () => openCpu({ threads: 2 }) }
+ * const { failed } = await runContract(deviceContract(mine, { cases: OP_CASES.slice(0, 2) }))
+ * console.log(failed.length) // → 0
+ * ```
+ */
 export function deviceContract(
   definition: DeviceDefinition,
   { threads = 2, cases = OP_CASES }: DeviceContractOptions = {},
@@ -44,12 +57,25 @@ export function deviceContract(
   return [...memoryChecks(name, device), ...caseChecks(name, device, cases)]
 }
 
+/** Options of `opContract()`: where the ops are compared with the reference. */
 export interface OpContractOptions {
   /** Default: the CPU, emulated CUDA. */
   readonly devices?: readonly ContractDevice[]
 }
 
-/** Checks of ops: their gradients are their slopes, and every device gives what the reference gives. */
+/**
+ * Checks of ops: their gradients are their slopes, and every device gives what the reference gives.
+ *
+ * @example
+ * ```ts
+ * import { mul } from 'tritune/core'
+ * import { type OpCase, opContract, runContract } from 'tritune/testing'
+ *
+ * const square: OpCase = { name: 'square', inputs: { x: { shape: [3, 5] } }, run: ({ x }) => [mul(x, x)] }
+ * const { failed } = await runContract(opContract([square], { devices: [] }))
+ * console.log(failed.length) // → 0
+ * ```
+ */
 export function opContract(
   cases: readonly OpCase[],
   { devices = NATIVE_DEVICES }: OpContractOptions = {},

@@ -6,6 +6,7 @@ import { openCpu } from '../plugins/cpu/mod.ts'
 import { openCuda } from '../plugins/cuda/mod.ts'
 import { type ContractCheck, check, skippedCheck } from './check.ts'
 
+/** A device that results are compared on. */
 export interface ContractDevice {
   readonly name: string
   /** The device, or why there is none here. */

@@ -21,6 +21,7 @@ import { createWideDevice } from './ops/wide-device.ts'
 import { expectSlopes } from './slopes.ts'
 import { logitsOf, tinyModel, type TinyOptions } from './tiny-model.ts'
 
+/** Options of `modelContract()`: the model that is made, and what it does not promise. */
 export interface ModelContractOptions {
   /** config.json of a small one: at least 31 ids, 64 positions; two blocks show more than one. */
   readonly config: Readonly<Record<string, unknown>>
@@ -34,7 +35,29 @@ export interface ModelContractOptions {
   readonly devices?: readonly ContractDevice[]
 }
 
-/** Checks of what a model promises. Nothing runs before a check is run. */
+/**
+ * Checks of what a model promises. Nothing runs before a check is run.
+ *
+ * @example
+ * ```ts
+ * import { modelContract, runContract } from 'tritune/testing'
+ * import { MODELS } from 'tritune/plugins/models'
+ *
+ * const config = {
+ *   model_type: 'llama',
+ *   vocab_size: 40,
+ *   hidden_size: 16,
+ *   intermediate_size: 24,
+ *   num_hidden_layers: 2,
+ *   num_attention_heads: 2,
+ *   num_key_value_heads: 1,
+ *   max_position_embeddings: 64,
+ *   rms_norm_eps: 1e-5,
+ * }
+ * const { failed, text } = await runContract(modelContract(MODELS.llama, { config, devices: [] }))
+ * console.log(failed.length === 0 ? 'kept' : text) // → kept
+ * ```
+ */
 export function modelContract(definition: ModelDefinition, options: ModelContractOptions): ContractCheck[] {
   const { config, devices = NATIVE_DEVICES, wholeModelAdapters = true, weightOf, has } = options
   const { name } = definition

@@ -7,12 +7,29 @@ import { optionChecks, type OptionsToTry } from './contract-options.ts'
 import { loadState, saveState } from './saved-state.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
+/** Options of `monitorContract()`: the monitor's, and what it makes. */
 export interface MonitorContractOptions extends OptionsToTry {
   /** What it has made by the end of a run, for instance the text of a file in `outputDir`; a resumed run must have the same. */
   result?(outputDir: string): unknown
 }
 
-/** Checks of what a monitor promises. Nothing runs before a check is run. */
+/**
+ * Checks of what a monitor promises. Nothing runs before a check is run.
+ *
+ * @example
+ * ```ts
+ * import { defineOptions, type MonitorDefinition } from 'tritune/core'
+ * import { monitorContract, runContract } from 'tritune/testing'
+ *
+ * const quiet: MonitorDefinition<object> = {
+ *   name: 'quiet',
+ *   options: defineOptions({}),
+ *   create: () => ({ onEvent() {} }),
+ * }
+ * const { failed } = await runContract(monitorContract(quiet))
+ * console.log(failed.length) // → 0
+ * ```
+ */
 export function monitorContract(
   definition: Capabilities['monitor'],
   options: MonitorContractOptions = {},

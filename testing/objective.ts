@@ -30,12 +30,24 @@ import { loadState, saveState } from './saved-state.ts'
 import { expectSlopes } from './slopes.ts'
 import { batchOf, TINY_BATCHES, tinyModel } from './tiny-model.ts'
 
+/** Options of `objectiveContract()`: the objective's, and where it is compared. */
 export interface ObjectiveContractOptions extends OptionsToTry {
   /** Where its results are compared with the reference; default: the CPU, emulated CUDA. */
   readonly devices?: readonly ContractDevice[]
 }
 
-/** Checks of what an objective promises. Nothing runs before a check is run. */
+/**
+ * Checks of what an objective promises. Nothing runs before a check is run.
+ *
+ * @example
+ * ```ts
+ * import { crossEntropy } from 'tritune/plugins/finetune'
+ * import { objectiveContract, runContract } from 'tritune/testing'
+ *
+ * const { failed } = await runContract(objectiveContract(crossEntropy, { devices: [] }))
+ * console.log(failed.length) // → 0
+ * ```
+ */
 export function objectiveContract(
   definition: Capabilities['objective'],
   options: ObjectiveContractOptions = {},

@@ -12,6 +12,7 @@ import { type ContractDevice, NATIVE_DEVICES, onDevices, quickDevice } from './d
 import { expectNothingLeft } from './leaks.ts'
 import { loadState, saveState } from './saved-state.ts'
 
+/** Options of `optimizerContract()` and `transformContract()`. */
 export interface OptimizerContractOptions extends OptionsToTry {
   /** With which it comes nearer to the minimum of a parabola in 60 steps; default: 0.05. Not for transforms. */
   readonly learningRate?: number
@@ -19,7 +20,18 @@ export interface OptimizerContractOptions extends OptionsToTry {
   readonly devices?: readonly ContractDevice[]
 }
 
-/** Checks of what an optimizer promises. Nothing runs before a check is run. */
+/**
+ * Checks of what an optimizer promises. Nothing runs before a check is run.
+ *
+ * @example
+ * ```ts
+ * import { training } from 'tritune/plugins/finetune'
+ * import { optimizerContract, runContract } from 'tritune/testing'
+ *
+ * const { failed, text } = await runContract(optimizerContract(training.provides.optimizer.adamw, { devices: [] }))
+ * console.log(failed.length === 0 ? 'kept' : text) // → kept
+ * ```
+ */
 export function optimizerContract(
   definition: Capabilities['optimizer'],
   options: OptimizerContractOptions = {},

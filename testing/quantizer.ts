@@ -26,6 +26,7 @@ import { type ContractDevice, NATIVE_DEVICES, onDevices, quickDevice } from './d
 import { expectNothingLeft } from './leaks.ts'
 import { logitsOf, tinyModel } from './tiny-model.ts'
 
+/** Options of `quantizerContract()`: the quantizer's, how exact it is, and on which shapes. */
 export interface QuantizerContractOptions extends OptionsToTry {
   /** √(Σ(x − x̂)² / Σx²) of normal numbers that it stays below; default: 0.2. Ternary ones need 0.6. */
   readonly error?: number
@@ -37,7 +38,18 @@ export interface QuantizerContractOptions extends OptionsToTry {
 
 type Quantizer = Quantize<QuantizedTensor> & Dequantize<QuantizedTensor>
 
-/** Checks of what a quantizer promises. Nothing runs before a check is run. */
+/**
+ * Checks of what a quantizer promises. Nothing runs before a check is run.
+ *
+ * @example
+ * ```ts
+ * import { training } from 'tritune/plugins/finetune'
+ * import { quantizerContract, runContract } from 'tritune/testing'
+ *
+ * const { failed, text } = await runContract(quantizerContract(training.provides.quantizer.int8, { devices: [] }))
+ * console.log(failed.length === 0 ? 'kept' : text) // → kept
+ * ```
+ */
 export function quantizerContract(
   definition: Capabilities['quantizer'],
   options: QuantizerContractOptions = {},

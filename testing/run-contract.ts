@@ -3,6 +3,7 @@
  */
 import type { ContractCheck } from './check.ts'
 
+/** How the checks of a contract went. */
 export interface ContractReport {
   readonly passed: readonly string[]
   readonly skipped: readonly string[]
@@ -11,7 +12,18 @@ export interface ContractReport {
   readonly text: string
 }
 
-/** Runs all of them, one after the other, also after one has failed; throws nothing. */
+/**
+ * Runs all of them, one after the other, also after one has failed; throws nothing.
+ *
+ * @example
+ * ```ts
+ * import { crossEntropy } from 'tritune/plugins/finetune'
+ * import { objectiveContract, runContract } from 'tritune/testing'
+ *
+ * const { text } = await runContract(objectiveContract(crossEntropy, { devices: [] }))
+ * console.log(text) // a line for each check
+ * ```
+ */
 export async function runContract(checks: readonly ContractCheck[]): Promise<ContractReport> {
   const passed: string[] = []
   const skipped: string[] = []

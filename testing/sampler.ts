@@ -12,9 +12,26 @@ import { check, type ContractCheck, expectKept, textOf } from './check.ts'
 import { optionChecks, type OptionsToTry } from './contract-options.ts'
 import { loadState, saveState } from './saved-state.ts'
 
+/** Options of `samplerContract()`: those of the sampler. */
 export type SamplerContractOptions = OptionsToTry
 
-/** Checks of what a sampler promises. Nothing runs before a check is run. */
+/**
+ * Checks of what a sampler promises. Nothing runs before a check is run.
+ *
+ * @example
+ * ```ts
+ * import { defineOptions, type SamplerDefinition } from 'tritune/core'
+ * import { runContract, samplerContract } from 'tritune/testing'
+ *
+ * const asTheyCome: SamplerDefinition<object> = {
+ *   name: 'as-they-come',
+ *   options: defineOptions({}),
+ *   create: (_options, { lengths }) => ({ order: () => Int32Array.from(lengths.keys()) }),
+ * }
+ * const { failed } = await runContract(samplerContract(asTheyCome))
+ * console.log(failed.length) // → 0
+ * ```
+ */
 export function samplerContract(
   definition: Capabilities['sampler'],
   options: SamplerContractOptions = {},

@@ -24,6 +24,7 @@ import { setTensorBytes } from '../core/tensor/tensor-bytes.ts'
 import { loadState, type SavedState, saveState } from './saved-state.ts'
 import { TINY_BATCHES } from './tiny-model.ts'
 
+/** Options of `strategyContract()`: the strategy's, and whether it ever leaves the step as it is. */
 export interface StrategyContractOptions extends OptionsToTry {
   /** It calls `next()` in some of the first steps; false: it makes its own step of the parts in all of them. Default: true. */
   readonly callsNext?: boolean
@@ -31,7 +32,23 @@ export interface StrategyContractOptions extends OptionsToTry {
   readonly learningRate?: number
 }
 
-/** Checks of what a strategy promises. Nothing runs before a check is run. */
+/**
+ * Checks of what a strategy promises. Nothing runs before a check is run.
+ *
+ * @example
+ * ```ts
+ * import { defineOptions, type StrategyDefinition } from 'tritune/core'
+ * import { runContract, strategyContract } from 'tritune/testing'
+ *
+ * const plain: StrategyDefinition<object> = {
+ *   name: 'plain',
+ *   options: defineOptions({}),
+ *   create: () => ({ step: (_context, next) => next() }),
+ * }
+ * const { failed } = await runContract(strategyContract(plain))
+ * console.log(failed.length) // → 0
+ * ```
+ */
 export function strategyContract(
   definition: Capabilities['strategy'],
   options: StrategyContractOptions = {},

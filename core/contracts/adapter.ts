@@ -4,6 +4,10 @@
 import type { Tensor } from '../tensor/tensor.ts'
 import type { BaseLayer } from './base-layer.ts'
 
+/**
+ * What an adapter definition puts on one layer: its forward pass, its trained tensors, and how it folds into the
+ * weight. The tensors that it makes are its own: freed with it, and kept in f32 whatever the base is.
+ */
 export interface Adapter extends Disposable {
   /** `lora`, … */
   readonly kind: string
@@ -27,6 +31,10 @@ export interface Adapter extends Disposable {
   mergeBias?(bias: Tensor): Tensor
 }
 
+/**
+ * An adapter of the whole model: tokens or keys and values that stand before every document (prompt tuning, arXiv
+ * 2104.08691; prefix tuning, arXiv 2101.00190). It changes no layer and cannot be merged.
+ */
 export interface ModelAdapter extends Disposable {
   readonly kind: string
   /** Positions that it takes before every document. */
@@ -42,6 +50,10 @@ export interface ModelAdapter extends Disposable {
   prefix?(block: number): KeyValuePrefix
 }
 
+/**
+ * What a prefix puts before the text in one block: keys and values, each (length, key-value heads, head size), in the
+ * compute dtype.
+ */
 export interface KeyValuePrefix {
   readonly k: Tensor
   readonly v: Tensor

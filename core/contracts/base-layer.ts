@@ -10,6 +10,10 @@ import type { Device } from './device.ts'
 /** `linear` and `head`: x·Wᵀ + b. `embedding`: rows of W by id. */
 export type LayerKind = 'linear' | 'embedding' | 'head'
 
+/**
+ * One frozen map of a model as an adapter sees it: its weight, its sizes and its name, without the adapters that are
+ * on it.
+ */
 export interface BaseLayer {
   /** Module path in the Hugging Face model: `model.layers.0.self_attn.q_proj`. */
   readonly path: string

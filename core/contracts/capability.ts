@@ -16,6 +16,10 @@ import type { QuantizedWeight } from '../tensor/quantized-weight.ts'
 import type { Shape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
+/**
+ * A quantizer that plugins provide by name: `quantizer: nf4` of a run's file. `create` gets options that `options` has
+ * checked.
+ */
 export interface QuantizerDefinition<O = unknown> {
   readonly name: string
   readonly options: ValidatableConfig<O>
@@ -33,6 +37,10 @@ export interface WeightSource {
   pack?(path: string, weight: Tensor): Tensor | QuantizedWeight | null
 }
 
+/**
+ * An architecture that plugins provide by its `model_type`: `create` builds the model from config.json and reads every
+ * weight that it needs from `weights`. Throws E_MODEL or E_UNSUPPORTED for a config.json or weights that it cannot use.
+ */
 export interface ModelDefinition {
   /** Hugging Face `model_type`. */
   readonly name: string
@@ -46,13 +54,14 @@ export interface TransformContext {
   decays(name: string): boolean
 }
 
-/** An optimizer or a gradient transform. */
+/** An optimizer or a gradient transform that plugins provide by name: `optimizer: adamw` of a run's file. */
 export interface TransformDefinition<O = unknown> {
   readonly name: string
   readonly options: ValidatableConfig<O>
   create(options: O, context: TransformContext): GradientTransform
 }
 
+/** A device that plugins provide by name: `device: cpu` of a run's file. Nothing is opened before `open` is called. */
 export interface DeviceDefinition {
   readonly name: string
   /** Opens the device or throws E_DEVICE / E_LIBRARY with the reason. */
@@ -64,6 +73,10 @@ export type Erased<D extends { readonly options: unknown }> = Omit<D, 'options'>
   readonly options: ValidatableConfig<unknown>
 }
 
+/**
+ * The closed list of what a plugin can provide, by kind: the type that a thing of that kind has. Definitions that take
+ * options stand here without the type of their options.
+ */
 export interface Capabilities {
   adapter: AnyAdapterDefinition
   quantizer: Erased<QuantizerDefinition<never>>
@@ -78,6 +91,7 @@ export interface Capabilities {
   device: DeviceDefinition
 }
 
+/** A kind of thing that a plugin can provide: `adapter`, `quantizer`, `model`, … */
 export type CapabilityKind = keyof Capabilities
-/** `adapter:lora` */
+/** A thing that plugins provide, by kind and name: `adapter:lora`. */
 export type CapabilityId = `${CapabilityKind}:${string}`

@@ -1,6 +1,7 @@
 /** One thing that is wrong with a configuration, and the path to it. */
 import type { ErrorCode } from '../errors.ts'
 
+/** Keys and list positions from the top of a configuration down to one value: `['datasets', 0, 'path']`. */
 export type ConfigPath = readonly (string | number)[]
 
 /** One thing that is wrong with a configuration. */
@@ -13,7 +14,16 @@ export interface ConfigFailure {
   readonly code?: ErrorCode
 }
 
-/** `['datasets', 0, 'path']` → `datasets[0].path`. */
+/**
+ * `['datasets', 0, 'path']` → `datasets[0].path`.
+ *
+ * @example
+ * ```ts
+ * import { formatPath } from 'tritune/core'
+ *
+ * console.log(formatPath(['datasets', 0, 'path'])) // → datasets[0].path
+ * ```
+ */
 export function formatPath(path: ConfigPath): string {
   let text = ''
   for (const key of path) text += typeof key === 'number' ? `[${key}]` : text === '' ? key : `.${key}`

@@ -26,6 +26,7 @@ export interface JsonSchema {
   readonly [keyword: string]: unknown
 }
 
+/** Bounds of a number; all of them are optional and hold together. */
 export interface NumberRange {
   /** Inclusive bounds. */
   readonly min?: number
@@ -35,6 +36,18 @@ export interface NumberRange {
   readonly below?: number
 }
 
+/**
+ * A field that takes a whole number within `range`, and no further than JavaScript's whole numbers are exact (±(2⁵³ −
+ * 1)). In a file, the text of such a number is taken too: `"8"`.
+ *
+ * @example
+ * ```ts
+ * import { defineOptions, integer } from 'tritune/core'
+ *
+ * const options = defineOptions<{ readonly rank: number }>({ rank: integer({ min: 1 }) })
+ * console.log(options.validate({ rank: '8' }).rank) // → 8
+ * ```
+ */
 export function integer(range: NumberRange = {}): Field<number, number> {
   const check = (x: number): boolean => Number.isSafeInteger(x) && inRange(x, range)
   // The bound of what is exact is worth a word only to who went beyond it.
@@ -46,6 +59,18 @@ export function integer(range: NumberRange = {}): Field<number, number> {
   )
 }
 
+/**
+ * A field that takes a finite number within `range`. In a file, the text of such a number is taken too: YAML 1.2 reads
+ * `2e-4` as a number, other tools write it as a text.
+ *
+ * @example
+ * ```ts
+ * import { decimal, defineOptions } from 'tritune/core'
+ *
+ * const options = defineOptions<{ readonly rate: number }>({ rate: decimal({ above: 0 }) })
+ * console.log(options.validate({ rate: '2e-4' }).rate) // → 0.0002
+ * ```
+ */
 export function decimal(range: NumberRange = {}): Field<number, number> {
   return number(
     () => `expected a number${rangeText(range)}`,
@@ -135,7 +160,17 @@ function flagOf(value: boolean | string | number): boolean | undefined {
   return value === 1 ? true : value === 0 ? false : undefined
 }
 
-/** A text that is not empty; `what` completes "expected …". */
+/**
+ * A text that is not empty; `what` completes "expected …".
+ *
+ * @example
+ * ```ts
+ * import { defineOptions, text } from 'tritune/core'
+ *
+ * const options = defineOptions<{ readonly file: string }>({ file: text() })
+ * console.log(options.validate({ file: 'a.txt' }).file) // → a.txt
+ * ```
+ */
 export function text(what = 'a text that is not empty'): Field<string, string> {
   const message = `expected ${what}`
   return v.pipe(
@@ -145,11 +180,23 @@ export function text(what = 'a text that is not empty'): Field<string, string> {
   )
 }
 
+/** Options of `oneOf()`: values that other tools have. */
 export interface OneOfOptions {
   /** Values that exist elsewhere and are understood, but cannot be used yet. */
   readonly later?: readonly string[]
 }
 
+/**
+ * A field that takes one of some texts. Another text is an error that names the nearest one.
+ *
+ * @example
+ * ```ts
+ * import { defineOptions, oneOf } from 'tritune/core'
+ *
+ * const options = defineOptions<{ readonly mode: 'fast' | 'exact' }>({ mode: oneOf(['fast', 'exact']) })
+ * console.log(options.validate({ mode: 'fast' }).mode) // → fast
+ * ```
+ */
 export function oneOf<const T extends string>(
   values: readonly T[],
   { later = [] }: OneOfOptions = {},
@@ -164,11 +211,23 @@ export function oneOf<const T extends string>(
   })
 }
 
+/**
+ * A field that takes a list, each entry checked by `item`; an error names the position. `what` is the word for it in
+ * messages.
+ *
+ * @example
+ * ```ts
+ * import { defineOptions, integer, listOf } from 'tritune/core'
+ *
+ * const options = defineOptions<{ readonly layers: number[] }>({ layers: listOf(integer({ min: 0 })) })
+ * console.log(options.validate({ layers: [0, 2] }).layers) // → [ 0, 2 ]
+ * ```
+ */
 export function listOf<T, I = unknown>(item: Field<T, I>, what = 'a list'): Field<T[], readonly I[]> {
   return v.array(item, `expected ${what}`)
 }
 
-/** A mapping whose keys are free. */
+/** A field that takes a mapping with any keys, each value checked by `value`. `what` is the word for it in messages. */
 export function mapOf<T, I = unknown>(
   value: Field<T, I>,
   what = 'a mapping',
@@ -176,12 +235,22 @@ export function mapOf<T, I = unknown>(
   return v.record(v.string(), value, `expected ${what}`)
 }
 
-/** Not given or null → `fallback`. */
+/**
+ * A field that may be left out or null; both become `fallback`.
+ *
+ * @example
+ * ```ts
+ * import { defineOptions, flag, optional } from 'tritune/core'
+ *
+ * const options = defineOptions<{ readonly shared: boolean }>({ shared: optional(flag(), true) })
+ * console.log(options.validate({}).shared, options.validate({ shared: null }).shared) // → true true
+ * ```
+ */
 export function optional<T, I = unknown>(field: Field<T, I>, fallback: NoInfer<I & T>): OptionalField<T, I> {
   return v.nullish(field, () => fallback)
 }
 
-/** Not given → null. */
+/** A field that may be left out or null; both become null. */
 export function nullable<T, I = unknown>(field: Field<T, I>): NullableField<T, I> {
   return v.nullish(field, () => null)
 }

@@ -67,7 +67,23 @@ function messageOf(
   return [code, [`${first.what}${remedyLine(first)}`, ...lines].join('\n'), { place }]
 }
 
-/** Binds a schema and its rules; what both find is reported together. */
+/**
+ * Binds a schema and its rules; what both find is reported together.
+ *
+ * @example
+ * ```ts
+ * import { ConfigError, decimal, defineConfig, optional } from 'tritune/core'
+ * import * as v from 'valibot'
+ *
+ * const options = defineConfig(v.strictObject({ dropout: optional(decimal({ min: 0, below: 1 }), 0) }))
+ * console.log(options.validate({}).dropout) // → 0
+ * try {
+ *   options.validate({ dropout: 2 })
+ * } catch (error) {
+ *   console.log(error instanceof ConfigError) // → true
+ * }
+ * ```
+ */
 export function defineConfig<T>(
   schema: GenericSchema<unknown, T>,
   rules: readonly ConfigRule<T>[] = [],

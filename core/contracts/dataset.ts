@@ -10,6 +10,7 @@ export interface RecordSource {
   readonly line: number
 }
 
+/** One record of a data file as it was read, before a dataset type makes tokens of it. */
 export interface DataRecord {
   readonly value: Readonly<Record<string, unknown>>
   readonly source: RecordSource
@@ -17,6 +18,7 @@ export interface DataRecord {
   readonly json?: string
 }
 
+/** One example: token ids and, for each, whether it is to be learned. */
 export interface TokenizedExample {
   readonly ids: Int32Array
   /** As long as `ids`: `labels[i]` is `ids[i]` where that token is to be learned, else −100 (not shifted). */
@@ -24,6 +26,7 @@ export interface TokenizedExample {
   readonly source: RecordSource
 }
 
+/** A message of a conversation, in the form that chat templates of Hugging Face take. */
 export interface ChatMessage {
   readonly role: string
   /** A text, where there is one; turns that call tools may have none. */
@@ -32,6 +35,7 @@ export interface ChatMessage {
   readonly [property: string]: unknown
 }
 
+/** Options of rendering a conversation by a chat template. */
 export interface ChatRenderOptions {
   readonly addGenerationPrompt: boolean
   /** JSON schemas of the tools that the model may call. */

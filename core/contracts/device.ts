@@ -17,8 +17,9 @@ export interface ArrayView {
   readonly address: number
 }
 
+/** The inputs of an op as a device sees them, by name; undefined where an optional one is not given. */
 export type ArrayInputs = { readonly [name: string]: ArrayView | undefined }
-/** null: this output is not wanted. */
+/** The outputs of an op as a device sees them, by name; null where one is not wanted. */
 export type ArrayOutputs = { readonly [name: string]: ArrayView | null }
 
 /** An op as the registry of a device knows it: by identity. */
@@ -26,7 +27,9 @@ export interface OpKey {
   readonly name: string
 }
 
-/** What an implementation is called with. */
+/**
+ * What a device's implementation of an op is called with: inputs, outputs that are made already, and the op's numbers.
+ */
 export interface OpArguments<I extends ArrayInputs, P, R extends ArrayOutputs> {
   readonly inputs: I
   readonly outputs: R
@@ -43,6 +46,7 @@ export interface OpImplementation {
   runMany?(calls: readonly OpArguments<ArrayInputs, unknown, ArrayOutputs>[]): void
 }
 
+/** A piece of a device's memory. `free` gives it back; after that the address and the view are not valid. */
 export interface Allocation {
   /** Address for native calls; 0 on the reference device. */
   readonly address: number
@@ -51,6 +55,7 @@ export interface Allocation {
   free(): void
 }
 
+/** What a device's memory is used for, in bytes; `growth` is a count. */
 export interface MemoryReport {
   /** Bytes in use by tensors. */
   readonly live: number
@@ -70,6 +75,10 @@ export interface DeviceFile {
   free(): void
 }
 
+/**
+ * Memory and implementations of ops: the CPU, a GPU, or the TypeScript reference. Made by `openCpu()`, `openCuda()` or
+ * a plugin; tensors and ops go through it.
+ */
 export interface Device {
   /** `cpu`, `cuda:0`, `reference` */
   readonly name: string

@@ -4,6 +4,7 @@
 import type { Device, GpuDevice } from './device.ts'
 import { TrituneError } from '../errors.ts'
 
+/** Work of two paths, one for the CPU and one for the GPU, that is sent to wherever its inputs live. */
 export interface GpuDispatchable<I, O> {
   dispatchCpu(input: I): O
   dispatchGpu?(input: I, device: GpuDevice): O
@@ -11,6 +12,7 @@ export interface GpuDispatchable<I, O> {
   dispatch(input: I): O
 }
 
+/** What `defineDispatch()` makes a dispatch of: the paths, and how to tell where an input lives. */
 export interface DispatchPaths<I, O> {
   readonly name: string
   /** Where the inputs live. */
@@ -19,7 +21,23 @@ export interface DispatchPaths<I, O> {
   gpu?(input: I, device: GpuDevice): O
 }
 
-/** Builds a GpuDispatchable from its paths. Inputs on a GPU without a GPU path are an error, never a silent copy. */
+/**
+ * Builds a GpuDispatchable from its paths. Inputs on a GPU without a GPU path are an error, never a silent copy.
+ *
+ * @example
+ * ```ts
+ * import { add, defineDispatch, sum, type Tensor, tensor, tensorScope } from 'tritune/core'
+ *
+ * const total = defineDispatch<Tensor, number>({
+ *   name: 'total',
+ *   deviceOf: (x) => x.device,
+ *   cpu: (x) => x.toArray().reduce((a, b) => a + b, 0),
+ *   gpu: (x) => sum(x).item(),
+ * })
+ * using _scope = tensorScope()
+ * console.log(total.dispatch(add(tensor([1, 2]), 1))) // → 5
+ * ```
+ */
 export function defineDispatch<I, O>({
   name,
   deviceOf,

@@ -27,6 +27,7 @@ export interface KvCache extends Disposable {
   readonly capacity: number
 }
 
+/** The sizes and names of a model, as its config.json gives them. */
 export interface ModelInfo {
   /** Hugging Face `model_type`. */
   readonly type: string
@@ -44,6 +45,10 @@ export interface ModelInfo {
   readonly config: Readonly<Record<string, unknown>>
 }
 
+/**
+ * A causal language model: what the trainer, adapters and the generator need of it. `loadModel()` opens one; disposing
+ * it frees its weights.
+ */
 export interface Model extends Disposable {
   readonly info: ModelInfo
   /** Every layer by module path, embeddings and the head included: where adapters attach. */

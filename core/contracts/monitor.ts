@@ -8,6 +8,7 @@ import type { ValidatableConfig } from './config.ts'
 import type { RunEvent } from './run-event.ts'
 import type { Stateful } from './stateful.ts'
 
+/** Watches a run: gets every event, changes nothing. One that throws is switched off with a note; the run goes on. */
 export interface Monitor extends Stateful, Partial<Disposable> {
   onEvent(event: RunEvent): void | Promise<void>
 }
@@ -19,6 +20,10 @@ export interface MonitorContext {
   readonly loggingSteps: number
 }
 
+/**
+ * A monitor that plugins provide by name: `monitors: [mean-loss]` of a run's file. `create` gets options that
+ * `options` has checked.
+ */
 export interface MonitorDefinition<O = unknown> {
   readonly name: string
   readonly options: ValidatableConfig<O>

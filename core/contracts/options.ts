@@ -7,7 +7,20 @@ import { strictObject } from 'valibot'
 import { defineConfig, type ValidatableConfig } from './config.ts'
 import type { Field } from './config-fields.ts'
 
-/** The fields come from `config-fields.ts`; without any, no option is taken. */
+/**
+ * The fields come from `config-fields.ts`; without any, no option is taken.
+ *
+ * @example
+ * ```ts
+ * import { decimal, defineOptions, integer, optional } from 'tritune/core'
+ *
+ * const options = defineOptions<{ readonly rank: number; readonly scale: number }>({
+ *   rank: optional(integer({ min: 1 }), 8),
+ *   scale: optional(decimal(), 1),
+ * })
+ * console.log(options.validate({ rank: 4 }).rank) // → 4
+ * ```
+ */
 export function defineOptions<T extends object>(fields: {
   readonly [K in keyof T]: Field<T[K]>
 }): ValidatableConfig<T> {

@@ -10,8 +10,13 @@ import { markCore } from '../copies.ts'
 import type { Op, OpInputs, OpOutputs } from '../tensor/op.ts'
 import type { Device } from './device.ts'
 
+/** What a plugin provides: kind → name → definition. */
 export type Provides = { readonly [K in CapabilityKind]?: Readonly<Record<string, Capabilities[K]>> }
 
+/**
+ * A plugin: a plain object with a name and what it provides. Make it with `definePlugin()`, which keeps the names as
+ * types.
+ */
 export interface Plugin {
   readonly name: string
   /** Default: that of the package.json above its module. */
@@ -23,13 +28,29 @@ export interface Plugin {
   setup?(host: Host): Disposable | undefined
 }
 
-/** Identity: checks the type and keeps the names literal. It notes which copy of tritune the plugin was written with. */
+/**
+ * Identity: checks the type and keeps the names literal. It notes which copy of tritune the plugin was written with.
+ *
+ * @example
+ * ```ts
+ * import { definePlugin, type MonitorDefinition, defineOptions } from 'tritune/core'
+ *
+ * const counter: MonitorDefinition<object> = {
+ *   name: 'counter',
+ *   options: defineOptions({}),
+ *   create: () => ({ onEvent: (event) => console.log(event.type) }),
+ * }
+ * export const plugin = definePlugin({ name: 'counter', provides: { monitor: { counter } } })
+ * ```
+ */
 export function definePlugin<const P extends Plugin>(plugin: P): P {
   markCore(plugin)
   return plugin
 }
 
 type Falsy = false | null | undefined
+
+/** Plugins of a host; falsy entries are left out, so that `condition && plugin` can stand in a list. */
 export type PluginList = readonly (Plugin | Falsy)[]
 
 /**
@@ -46,6 +67,9 @@ export type NamesOf<L extends PluginList, K extends CapabilityKind> = L[number] 
 
 type SpelledOut<T> = keyof { [N in keyof T as string extends N ? never : N]: true } & string
 
+/**
+ * The plugins in use, and what they provide by name. Made by `createHost()`; disposing it ends what `setup` started.
+ */
 export interface Host<L extends PluginList = PluginList> extends Disposable {
   readonly plugins: readonly Plugin[]
   get<K extends CapabilityKind>(kind: K, name: NamesOf<L, K>): Capabilities[K]
@@ -69,6 +93,7 @@ export interface PluginOrigin {
   readonly why: string
 }
 
+/** What `host.explain()` tells: which plugins there are, what each provides, and who runs each op. */
 export interface HostExplanation {
   readonly plugins: readonly ExplainedPlugin[]
   /** By kind, then name. */
@@ -77,6 +102,7 @@ export interface HostExplanation {
   readonly ops: readonly ExplainedOp[]
 }
 
+/** One plugin of a host: where it came from and why it is there. */
 export interface ExplainedPlugin {
   readonly name: string
   readonly version: string | null
@@ -85,6 +111,7 @@ export interface ExplainedPlugin {
   readonly why: string
 }
 
+/** One thing that a host provides, and by whom. */
 export interface ExplainedCapability {
   readonly kind: CapabilityKind
   readonly name: string
@@ -94,6 +121,7 @@ export interface ExplainedCapability {
   readonly why: string
 }
 
+/** Who runs one op on the device that was asked about. */
 export interface ExplainedOp {
   readonly name: string
   /** Name of the device whose implementation is asked first, or `reference`. */

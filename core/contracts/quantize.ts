@@ -14,11 +14,13 @@ export interface QuantizedTensor extends Disposable {
   readonly bytes: number
 }
 
+/** Packs tensors. `Q` is the packed form that it makes. */
 export interface Quantize<Q extends QuantizedTensor> {
   /** x f32 or bf16 → packed. */
   quantize(x: Tensor): Q
 }
 
+/** Unpacks what a quantizer packed. `Q` is the packed form that it takes. */
 export interface Dequantize<Q extends QuantizedTensor> {
   /** packed → dtype (default f32). */
   dequantize(q: Q, dtype?: FloatDType): Tensor

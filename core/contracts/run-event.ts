@@ -5,6 +5,7 @@
  */
 import type { MemoryReport } from './device.ts'
 
+/** What a run tells while it goes, told apart by `type`: `start`, `step`, `eval`, `save`, `note`, `end`, `error`. */
 export type RunEvent =
   | StartEvent
   | { readonly type: 'step'; readonly report: StepReport }
@@ -14,7 +15,7 @@ export type RunEvent =
   | { readonly type: 'end'; readonly result: RunResult }
   | { readonly type: 'error'; readonly code: string; readonly message: string }
 
-/** Before the first step. */
+/** The event before the first step: where the run starts, and what describes it. */
 export interface StartEvent {
   readonly type: 'start'
   /** Steps done before: 0, or the step that a checkpoint was made at. */
@@ -25,6 +26,7 @@ export interface StartEvent {
   readonly summary: readonly string[]
 }
 
+/** The result of one evaluation on the validation set. */
 export interface EvaluationEvent {
   readonly type: 'eval'
   readonly step: number
@@ -36,6 +38,7 @@ export interface EvaluationEvent {
   readonly best: boolean
 }
 
+/** What became of one optimizer step. */
 export interface StepReport {
   /** 1-based. */
   readonly step: number
@@ -56,6 +59,7 @@ export interface StepReport {
   readonly metrics: Readonly<Record<string, number>>
 }
 
+/** How a run ended: its losses, and where its result lies. */
 export interface RunResult {
   readonly steps: number
   /** True when the run was asked to stop before its end. */

@@ -6,6 +6,7 @@
  */
 import type { Tensor } from '../tensor/tensor.ts'
 
+/** What JSON can hold, and so what a checkpoint keeps beside tensors. */
 export type JsonValue =
   | string
   | number
@@ -14,6 +15,10 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue }
 
+/**
+ * What a part of a run keeps between steps; the trainer saves it in checkpoints and gives it back, so that a resumed
+ * run takes the same bits.
+ */
 export interface Stateful {
   /** Tensors by name, always the same names, shapes and dtypes: their contents are saved, and overwritten on resume. */
   tensors?(): ReadonlyMap<string, Tensor>

@@ -15,6 +15,7 @@ import type { ValidatableConfig } from './config.ts'
 import type { Model } from './model.ts'
 import type { Stateful } from './stateful.ts'
 
+/** One training step, in parts: what a strategy can look at and call. */
 export interface StepContext {
   /** 0-based number of the step. */
   readonly step: number
@@ -31,12 +32,14 @@ export interface StepContext {
   update(): Readonly<Record<string, number>>
 }
 
+/** What a step reports. */
 export interface StepResult {
   /** Mean loss over the trained tokens of the window, in nats. */
   readonly loss: number
   readonly metrics: Readonly<Record<string, number>>
 }
 
+/** Wraps the training step: calls `next()` for the step as it is, or makes one of the parts in `context`. */
 export interface Strategy extends Stateful, Partial<Disposable> {
   step(context: StepContext, next: () => StepResult): StepResult
 }
@@ -49,6 +52,10 @@ export interface StrategyRun {
   readonly seed: number
 }
 
+/**
+ * A strategy that plugins provide by name: `strategy: skip-easy` of a run's file. `create` gets options that `options`
+ * has checked.
+ */
 export interface StrategyDefinition<O = unknown> {
   readonly name: string
   readonly options: ValidatableConfig<O>

@@ -5,7 +5,7 @@ import type { Adapter, AdapterSlot, ModelAdapter } from '../contracts/adapter.ts
 import type { Model } from '../contracts/model.ts'
 import { didYouMean, TrituneError } from '../errors.ts'
 
-/** Names, or names with weights. */
+/** The adapters to be active: names, each with weight 1, or names with weights. */
 export type ActiveAdapters = readonly string[] | Readonly<Record<string, number>>
 
 /** Names of the adapters that are on the model, in the order in which they came. */
@@ -16,6 +16,18 @@ export function adapterNames(model: Model): string[] {
 /**
  * Makes these the active ones and switches all others off. E_NAME for a name that there is not; E_ADAPTER for a
  * weight that is no number, or other than 0 and 1 for an adapter of the whole model. The model is then unchanged.
+ *
+ * @example
+ * ```ts
+ * import { activateAdapters } from 'tritune/core'
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { loadAdapter } from 'tritune/plugins/peft'
+ *
+ * using model = loadModel('my-model')
+ * using _german = loadAdapter(model, 'german', { name: 'german' })
+ * using _polite = loadAdapter(model, 'polite', { name: 'polite' })
+ * activateAdapters(model, { german: 1, polite: 0.5 })
+ * ```
  */
 export function activateAdapters(model: Model, active: ActiveAdapters): void {
   const weights = new Map<string, number>(
@@ -37,7 +49,21 @@ export function activateAdapters(model: Model, active: ActiveAdapters): void {
   for (const slot of slotsOf(model)) slot.weight = weights.get(slot.name) ?? 0
 }
 
-/** Runs `fn` with these adapters active, and gives what was active its weights back. `[]`: the base model. */
+/**
+ * Runs `fn` with these adapters active, and gives what was active its weights back. `[]`: the base model.
+ *
+ * @example
+ * ```ts
+ * import { withAdapters } from 'tritune/core'
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { attachLora } from 'tritune/plugins/peft'
+ *
+ * using model = loadModel('my-model')
+ * using _adapter = attachLora(model, { targetModules: 'all-linear' })
+ * const withoutIt = withAdapters(model, [], () => model.info.type) // the base model alone, then as before
+ * console.log(withoutIt) // → llama
+ * ```
+ */
 export function withAdapters<T>(model: Model, active: ActiveAdapters, fn: () => T): T {
   const before = slotsOf(model).map((slot): [AdapterSlot<Adapter | ModelAdapter>, number] => [
     slot,

@@ -7,6 +7,7 @@ import type { QuantizedWeight } from '../tensor/quantized-weight.ts'
 import { noGrad } from '../tensor/tape.ts'
 import { Tensor } from '../tensor/tensor.ts'
 
+/** Whether the weight of a layer is packed (nf4, fp4, int8, ternary) and not a tensor. */
 export function isQuantized(weight: Tensor | QuantizedWeight): weight is QuantizedWeight {
   return !(weight instanceof Tensor)
 }

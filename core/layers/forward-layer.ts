@@ -17,7 +17,20 @@ import { affine } from '../ops/unary.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { isQuantized } from './dense-weight.ts'
 
-/** The layer without adapters, its weight a tensor or packed; `lora` is fused into linear layers and the head. */
+/**
+ * The layer without adapters, its weight a tensor or packed; `lora` is fused into linear layers and the head.
+ *
+ * @example
+ * ```ts
+ * import { baseForward, tensorScope, zeros } from 'tritune/core'
+ * import { loadModel } from 'tritune/plugins/models'
+ *
+ * using model = loadModel('my-model')
+ * const layer = model.layers.get('model.layers.0.self_attn.q_proj')
+ * using _scope = tensorScope()
+ * if (layer) console.log(baseForward(layer, zeros([1, layer.inputs])).shape[1] === layer.outputs) // → true
+ * ```
+ */
 export function baseForward(
   { path, kind, weight, bias }: BaseLayer,
   x: Tensor,
@@ -50,7 +63,7 @@ export function forwardLayer(layer: Layer, x: Tensor): Tensor {
   return y
 }
 
-/** The adapters of a layer that count. */
+/** The adapters of a layer whose weight is not 0, in the order in which they came. */
 export function activeOn({ adapters }: Layer): Layer['adapters'] {
   return adapters.filter(({ weight }) => weight !== 0)
 }

@@ -18,13 +18,30 @@ import { type Tensor, tensor } from '../tensor/tensor.ts'
 import { isQuantized } from './dense-weight.ts'
 import { activeOn, forwardLayer } from './forward-layer.ts'
 
-/** hidden (rows, C) → (rows, V) f32. bf16 logits would tie, so only adapters on the head round them. */
+/**
+ * hidden (rows, C) → (rows, V) f32. bf16 logits would tie, so only adapters on the head round them.
+ *
+ * @example
+ * ```ts
+ * import { headLogits, noGrad, tensorScope } from 'tritune/core'
+ * import { createBatch, loadModel } from 'tritune/plugins/models'
+ *
+ * using model = loadModel('my-model')
+ * using _scope = tensorScope()
+ * const logits = noGrad(() => headLogits(model.head, model.hidden(createBatch({ ids: [1, 2, 3] }))))
+ * console.log(logits.shape[0], logits.shape[1] === model.info.vocabSize) // → 3 true
+ * ```
+ */
 export function headLogits(head: Layer, hidden: Tensor): Tensor {
   const { weight, bias } = head
   if (activeOn(head).length > 0 || isQuantized(weight) || bias) return cast(forwardLayer(head, hidden), 'f32')
   return matmul(hidden, weight, { transposeB: true, wide: true })
 }
 
+/**
+ * Options of `headCrossEntropy()`: the factor on the sum over tokens, Gemma's softcap, and how much memory adapters of
+ * the head may take.
+ */
 export interface HeadLossOptions {
   readonly scale: number
   /** cap·tanh(logit/cap); 0: none. */
@@ -33,7 +50,23 @@ export interface HeadLossOptions {
   readonly rowsAtOnce?: number
 }
 
-/** hidden (rows, C), targets (rows) i32 → scale·Σ nll, one f32. Negative targets are not trained. */
+/**
+ * hidden (rows, C), targets (rows) i32 → scale·Σ nll, one f32. Negative targets are not trained.
+ *
+ * @example
+ * ```ts
+ * import { headCrossEntropy, noGrad, tensor, tensorScope } from 'tritune/core'
+ * import { createBatch, loadModel } from 'tritune/plugins/models'
+ *
+ * using model = loadModel('my-model')
+ * using _scope = tensorScope()
+ * const targets = tensor([2, 3, -100], { dtype: 'i32' }) // the token after each; the last has none
+ * const loss = noGrad(() =>
+ *   headCrossEntropy(model.head, model.hidden(createBatch({ ids: [1, 2, 3] })), targets, { scale: 1 / 2 }),
+ * )
+ * console.log(loss.item() > 0) // → true
+ * ```
+ */
 export function headCrossEntropy(
   head: Layer,
   hidden: Tensor,

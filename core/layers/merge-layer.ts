@@ -26,7 +26,24 @@ export function expectMergeable(layer: Layer): void {
       })
 }
 
-/** A new weight with the active adapters folded in; what a packed one stands for, in `dtype`. */
+/**
+ * A new weight with the active adapters folded in; what a packed one stands for, in `dtype`.
+ *
+ * @example
+ * ```ts
+ * import { mergedWeight } from 'tritune/core'
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { attachLora } from 'tritune/plugins/peft'
+ *
+ * using model = loadModel('my-model')
+ * using _adapter = attachLora(model, { targetModules: ['q_proj'] })
+ * const layer = model.layers.get('model.layers.0.self_attn.q_proj')
+ * if (layer) {
+ *   using weight = mergedWeight(layer) // W + s·B·A
+ *   console.log(weight.shape.length) // → 2
+ * }
+ * ```
+ */
 export function mergedWeight(layer: Layer, dtype: 'f32' | 'bf16' = 'f32'): Tensor {
   expectMergeable(layer)
   return noGrad(() =>

@@ -22,7 +22,19 @@ export const addToOp: Op<{ readonly x: Tensor }, { readonly dtype: 'f32' | 'bf16
     },
   })
 
-/** target += source, in place. */
+/**
+ * target += source, in place.
+ *
+ * @example
+ * ```ts
+ * import { addTo, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const sum = tensor([1, 1])
+ * addTo(sum, tensor([2, 3])) // changes `sum`; makes nothing new
+ * console.log([...sum.toArray()]) // → [ 3, 4 ]
+ * ```
+ */
 export function addTo(target: Tensor, source: Tensor): void {
   expectShape('add_to', source.shape, target.shape)
   expectDType('add_to', 'the sum', target, ['f32', 'bf16'])

@@ -9,8 +9,13 @@ import { dynamicMap } from './_codebooks.ts'
 import { type AdamwParams, expectAdamwParams } from './adamw.ts'
 import { quantizeBlock8bit } from './quantize-8bit.ts'
 
+/** Elements that share one absmax in the 8-bit moments: 256, as in bitsandbytes. */
 export const ADAMW_8BIT_BLOCK = 256
 
+/**
+ * Inputs of the op `adamw_8bit`: one parameter, its coded moments and its gradient. All are changed in place but
+ * `grad`.
+ */
 export type Adamw8bitInputs = {
   readonly weight: Tensor // f32 or bf16
   readonly master: Tensor | undefined // f32; then weight is its rounding
@@ -21,6 +26,7 @@ export type Adamw8bitInputs = {
   readonly grad: Tensor // f32
 }
 
+/** Outputs of the op `adamw_8bit`: the inputs of the same names, after the step. */
 export type Adamw8bitOutputs = {
   readonly weight: Tensor
   readonly master: Tensor | null
@@ -100,6 +106,7 @@ export const adamw8bitOp: Op<Adamw8bitInputs, AdamwParams, Adamw8bitOutputs> = d
   },
 })
 
+/** One parameter as `adamw8bitStep` takes it: shapes and dtypes as in `Adamw8bitInputs`. */
 export interface Adamw8bitState {
   readonly weight: Tensor
   /** f32 weights behind bf16 ones, or null. */

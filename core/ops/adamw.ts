@@ -8,6 +8,7 @@ import { defineOp, expectDType, type Op, type OpCall, run } from '../tensor/op.t
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
+/** Numbers of one AdamW step; they are the same for all elements of a parameter. */
 export interface AdamwParams {
   readonly lr: number
   readonly beta1: number
@@ -22,6 +23,10 @@ export interface AdamwParams {
   readonly gradScale: number
 }
 
+/**
+ * Inputs of the op `adamw`: one parameter, its moments and its gradient, all of one shape. All are changed in place
+ * but `grad`.
+ */
 export type AdamwInputs = {
   readonly weight: Tensor // f32 or bf16
   readonly master: Tensor | undefined // f32; then weight is its rounding
@@ -30,6 +35,7 @@ export type AdamwInputs = {
   readonly grad: Tensor // f32
 }
 
+/** Outputs of the op `adamw`: the inputs of the same names, after the step. */
 export type AdamwOutputs = {
   readonly weight: Tensor
   readonly master: Tensor | null
@@ -80,6 +86,7 @@ export const adamwOp: Op<AdamwInputs, AdamwParams, AdamwOutputs> = defineOp({
   },
 })
 
+/** One parameter as `adamwStep` takes it: shapes and dtypes as in `AdamwInputs`. */
 export interface AdamwState {
   readonly weight: Tensor
   /** f32 weights behind bf16 ones, or null. */

@@ -10,6 +10,10 @@ import type { Tensor } from '../tensor/tensor.ts'
 
 // ---- forward ----------------------------------------------------------------------------------------------------
 
+/**
+ * Inputs of the op `attention`: H query heads share Hkv heads of keys and values (H is a multiple of Hkv), f32 or
+ * bf16, all of one dtype.
+ */
 export type AttentionInputs = {
   readonly q: Tensor // (Tq, H, D)
   readonly k: Tensor // (Tk, Hkv, D)
@@ -18,6 +22,7 @@ export type AttentionInputs = {
   readonly offsetsK: Tensor // (documents + 1) i32, from 0 to Tk
 }
 
+/** Numbers of the op `attention`; `window` and `softcap` of 0 are off. */
 export interface AttentionParams {
   readonly scale: number
   /** Aligned at the end: query j of nq sees keys up to j + nk − nq. */
@@ -28,11 +33,13 @@ export interface AttentionParams {
   readonly softcap: number
 }
 
+/** Outputs of the op `attention`: the result, and log Σ exp of the scores, which the gradient reads. */
 export type AttentionOutputs = {
   readonly o: Tensor // (Tq, H, D); 0 for a query that sees nothing
   readonly lse: Tensor // (H, Tq) f32
 }
 
+/** The op `attention`. Use `attention()`; this is the value that devices implement and `host.explain()` takes. */
 export const attentionForward: Op<AttentionInputs, AttentionParams, AttentionOutputs> = defineOp({
   name: 'attention',
   outputs({ q, k, v, offsetsQ, offsetsK }, params) {
@@ -67,6 +74,7 @@ export const attentionForward: Op<AttentionInputs, AttentionParams, AttentionOut
 
 // ---- backward ---------------------------------------------------------------------------------------------------
 
+/** Inputs of the op `attention_backward`: those of the forward pass, what it gave, and the gradient of `o`. */
 export type AttentionBackwardInputs = AttentionInputs & {
   readonly grad: Tensor // (Tq, H, D), of o
   readonly o: Tensor
@@ -123,6 +131,7 @@ export const attentionBackward: Op<
 
 // ---- function ---------------------------------------------------------------------------------------------------
 
+/** Options of `attention()`: where documents begin, and what a query sees. `causal` is true unless said otherwise. */
 export interface AttentionOptions {
   readonly offsetsQ: Tensor // (documents + 1) i32
   readonly offsetsK: Tensor // (documents + 1) i32
@@ -132,7 +141,20 @@ export interface AttentionOptions {
   readonly softcap?: number
 }
 
-/** q (Tq, H, D), k and v (Tk, Hkv, D) → (Tq, H, D). Document i of q sees document i of k only. */
+/**
+ * q (Tq, H, D), k and v (Tk, Hkv, D) → (Tq, H, D). Document i of q sees document i of k only.
+ *
+ * @example
+ * ```ts
+ * import { attention, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const q = tensor(new Float32Array(3 * 2 * 4).fill(1), { shape: [3, 2, 4] }) // 3 tokens, 2 heads of 4
+ * const offsets = tensor([0, 2, 3], { dtype: 'i32' }) // two documents: tokens 0 and 1, and token 2
+ * const o = attention(q, q, q, { offsetsQ: offsets, offsetsK: offsets, scale: 1 / Math.sqrt(4) })
+ * console.log(o.shape) // → [ 3, 2, 4 ]
+ * ```
+ */
 export function attention(
   q: Tensor,
   k: Tensor,

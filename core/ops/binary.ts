@@ -11,10 +11,13 @@ import { axesOf, type Dim, expectDims, forEachIndex, joinDims } from './_dims.ts
 import { sumTo } from './reduce.ts'
 import { affine } from './unary.ts'
 
+/** A function of two numbers; `greater` and `equal` give 1 and 0. */
 export type BinaryFunction = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum' | 'greater' | 'equal'
 
+/** Inputs of the op `binary`: f32 or bf16, both of one dtype, whose shapes broadcast as in NumPy. */
 export type BinaryInputs = { readonly a: Tensor; readonly b: Tensor }
 
+/** Numbers of the op `binary`: the function, and how both inputs are walked to fill `shape`. */
 export interface BinaryParams {
   readonly f: BinaryFunction
   readonly shape: Shape
@@ -35,7 +38,7 @@ const FUNCTIONS: { readonly [F in BinaryFunction]: (a: number, b: number) => num
   equal: (a, b) => (a === b ? 1 : 0),
 }
 
-/** y = f(a, b) */
+/** The op `binary`: y = f(a, b) over the shape that both broadcast to. Use `add()`, `mul()` and the others. */
 export const binaryOp: Op<BinaryInputs, BinaryParams, { readonly y: Tensor }> = defineOp({
   name: 'binary',
   outputs({ a, b }, { f, shape, dims, shapeA, shapeB }) {
@@ -98,42 +101,83 @@ const SLOPES: { readonly [F in BinaryFunction]: Slopes } = {
 
 // ---- functions: f32 or bf16, both the same; a number stands for a tensor of that number ----------------------------
 
-/** a + b */
+/**
+ * a + b, element by element; shapes broadcast as in NumPy, f32 or bf16, both of one dtype. Throws E_SHAPE, E_DTYPE.
+ *
+ * @example
+ * ```ts
+ * import { add, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const rows = tensor([1, 2, 3, 4], { shape: [2, 2] })
+ * console.log([...add(rows, tensor([10, 20])).toArray()]) // → [ 11, 22, 13, 24 ]
+ * ```
+ */
 export function add(a: Tensor, b: Tensor | number): Tensor {
   return typeof b === 'number' ? affine(a, { shift: b }) : binary('add', a, b)
 }
 
-/** a − b */
+/**
+ * a − b, element by element; shapes broadcast as in NumPy, f32 or bf16, both of one dtype. Throws E_SHAPE, E_DTYPE.
+ *
+ * @example
+ * ```ts
+ * import { sub, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...sub(tensor([3, 5]), 1).toArray()]) // → [ 2, 4 ]
+ * ```
+ */
 export function sub(a: Tensor, b: Tensor | number): Tensor {
   return typeof b === 'number' ? affine(a, { shift: -b }) : binary('sub', a, b)
 }
 
-/** a·b, element by element */
+/**
+ * a·b, element by element; shapes broadcast as in NumPy, f32 or bf16, both of one dtype. Throws E_SHAPE, E_DTYPE.
+ *
+ * @example
+ * ```ts
+ * import { mul, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...mul(tensor([1, 2, 3]), tensor([2, 2, 0])).toArray()]) // → [ 2, 4, 0 ]
+ * ```
+ */
 export function mul(a: Tensor, b: Tensor | number): Tensor {
   return typeof b === 'number' ? affine(a, { scale: b }) : binary('mul', a, b)
 }
 
-/** a/b */
+/**
+ * a/b, element by element; shapes broadcast as in NumPy, f32 or bf16, both of one dtype. Throws E_SHAPE, E_DTYPE.
+ *
+ * @example
+ * ```ts
+ * import { div, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...div(tensor([1, 3]), 2).toArray()]) // → [ 0.5, 1.5 ]
+ * ```
+ */
 export function div(a: Tensor, b: Tensor | number): Tensor {
   return typeof b === 'number' ? affine(a, { scale: 1 / b }) : binary('div', a, b)
 }
 
-/** The larger of both */
+/** The larger of both, element by element; shapes broadcast as in NumPy. */
 export function maximum(a: Tensor, b: Tensor | number): Tensor {
   return binary('maximum', a, b)
 }
 
-/** The smaller of both */
+/** The smaller of both, element by element; shapes broadcast as in NumPy. */
 export function minimum(a: Tensor, b: Tensor | number): Tensor {
   return binary('minimum', a, b)
 }
 
-/** 1 where a > b, else 0. No gradient. */
+/** 1 where a > b, else 0, in the dtype of a; shapes broadcast as in NumPy. No gradient. */
 export function greater(a: Tensor, b: Tensor | number): Tensor {
   return noGrad(() => binary('greater', a, b))
 }
 
-/** 1 where a = b, else 0. No gradient. */
+/** 1 where a = b, else 0, in the dtype of a; shapes broadcast as in NumPy. No gradient. */
 export function equal(a: Tensor, b: Tensor | number): Tensor {
   return noGrad(() => binary('equal', a, b))
 }

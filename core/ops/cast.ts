@@ -35,7 +35,17 @@ const SOURCES: { readonly [D in DType]: readonly DType[] } = {
   i8: [],
 }
 
-/** x as `dtype` (f32, bf16, f16); another handle on the same memory when it is that already. */
+/**
+ * x as `dtype` (f32, bf16, f16); another handle on the same memory when it is that already.
+ *
+ * @example
+ * ```ts
+ * import { cast, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log(cast(tensor([1.001]), 'bf16').item()) // → 1
+ * ```
+ */
 export function cast(x: Tensor, dtype: DType): Tensor {
   if (x.dtype === dtype) return reshape(x, x.shape)
   return run(castOp, { x }, { dtype }).y

@@ -14,10 +14,15 @@ import {
 import type { Tensor } from '../tensor/tensor.ts'
 import { unpackWeight } from './_quantized-reference.ts'
 
+/** Numbers of the op `dequantize`: the packed form, and the dtype of the result. */
 export interface DequantizeParams extends QuantizedFormat {
   readonly dtype: 'f32' | 'bf16'
 }
 
+/**
+ * The op `dequantize`: the parts of a packed weight → (out, in). Use `dequantizeWeight()`. Throws E_DTYPE for another
+ * dtype than f32 and bf16, E_SHAPE for parts that do not belong to the form.
+ */
 export const dequantizeOp: Op<QuantizedParts, DequantizeParams, { readonly y: Tensor }> = defineOp({
   name: 'dequantize',
   outputs(parts, params) {
@@ -32,7 +37,19 @@ export const dequantizeOp: Op<QuantizedParts, DequantizeParams, { readonly y: Te
   },
 })
 
-/** → (out, in) f32 or bf16. No gradient: packed weights are frozen. */
+/**
+ * → (out, in) f32 or bf16. No gradient: packed weights are frozen.
+ *
+ * @example
+ * ```ts
+ * import { dequantizeWeight, quantizeInt8, tensor } from 'tritune/core'
+ *
+ * using weight = tensor([127, -127, 1, 0], { shape: [2, 2] })
+ * using packed = quantizeInt8(weight)
+ * using again = dequantizeWeight(packed, 'f32')
+ * console.log(again.shape) // → [ 2, 2 ]
+ * ```
+ */
 export function dequantizeWeight(
   { parts, kind, shape, block, offset }: QuantizedWeight,
   dtype: 'f32' | 'bf16' = 'f32',

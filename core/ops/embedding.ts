@@ -7,12 +7,13 @@ import { defineOp, expectDType, type Op, type ReferenceArray, run } from '../ten
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
+/** Inputs of the op `embedding`: a table of V rows, and the row for each token. */
 export type EmbeddingInputs = {
   readonly table: Tensor // (V, C)
   readonly ids: Tensor // (T) i32
 }
 
-/** y[i] = table[ids[i]] */
+/** The op `embedding`: y[i] = table[ids[i]], (T, C) in the dtype of the table. Use `embedding()`. */
 export const embeddingForward: Op<EmbeddingInputs, null, { readonly y: Tensor }> = defineOp({
   name: 'embedding',
   outputs({ table, ids }) {
@@ -38,7 +39,7 @@ export const embeddingForward: Op<EmbeddingInputs, null, { readonly y: Tensor }>
   },
 })
 
-/** dtable[ids[i]] += dy[i], f32 */
+/** The op `embedding_backward`: dtable[ids[i]] += dy[i], (V, C) f32. */
 export const embeddingBackward: Op<
   { readonly dy: Tensor; readonly ids: Tensor },
   { readonly rows: number },
@@ -63,7 +64,18 @@ export const embeddingBackward: Op<
   },
 })
 
-/** table (V, C), ids (T) i32 → (T, C). The gradient of the table is f32. */
+/**
+ * table (V, C), ids (T) i32 → (T, C). The gradient of the table is f32.
+ *
+ * @example
+ * ```ts
+ * import { embedding, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const table = tensor([0, 0, 1, 1, 2, 2], { shape: [3, 2] })
+ * console.log([...embedding(table, tensor([2, 0], { dtype: 'i32' })).toArray()]) // → [ 2, 2, 0, 0 ]
+ * ```
+ */
 export function embedding(table: Tensor, ids: Tensor): Tensor {
   return run(embeddingForward, { table, ids }, null).y
 }

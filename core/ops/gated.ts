@@ -8,20 +8,23 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { type Curve, geluErf, geluTanh, silu } from './_activations.ts'
 import type { GeluOptions } from './unary.ts'
 
+/** Inputs of the op `gated`: two tensors of one shape, f32 or bf16. */
 export type GatedInputs = {
   readonly gate: Tensor
   readonly up: Tensor // as gate
 }
 
+/** The activation of the gate: SiLU, GELU by erf, or GELU by its tanh approximation. */
 export type GatedFunction = 'silu' | 'gelu_erf' | 'gelu_tanh'
 
+/** Numbers of the op `gated`: which activation it is. */
 export interface GatedParams {
   readonly f: GatedFunction
 }
 
 const CURVES: { readonly [F in GatedFunction]: Curve } = { silu, gelu_erf: geluErf, gelu_tanh: geluTanh }
 
-/** h = f(gate)·up */
+/** The op `gated`: h = f(gate)·up, shape and dtype of gate. Use `swiglu()` and `geglu()`. */
 export const gatedForward: Op<GatedInputs, GatedParams, { readonly h: Tensor }> = defineOp({
   name: 'gated',
   outputs({ gate, up }, { f }) {
@@ -45,7 +48,7 @@ export const gatedForward: Op<GatedInputs, GatedParams, { readonly h: Tensor }> 
   remake: ({ gate, up }, params) => run(gatedForward, { gate, up }, params),
 })
 
-/** dgate = dh·up·f′(gate);  dup = dh·f(gate) */
+/** The op `gated_backward`: dgate = dh·up·f′(gate);  dup = dh·f(gate). */
 export const gatedBackward: Op<
   GatedInputs & { readonly dh: Tensor },
   GatedParams,
@@ -71,12 +74,22 @@ export const gatedBackward: Op<
   },
 })
 
-/** silu(gate)·up; same shapes, f32 or bf16. */
+/**
+ * silu(gate)·up; same shapes, f32 or bf16 (arXiv 2002.05202).
+ *
+ * @example
+ * ```ts
+ * import { swiglu, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...swiglu(tensor([0, 0]), tensor([1, 2])).toArray()]) // → [ 0, 0 ]
+ * ```
+ */
 export function swiglu(gate: Tensor, up: Tensor): Tensor {
   return run(gatedForward, { gate, up }, { f: 'silu' }).h
 }
 
-/** gelu(gate)·up; same shapes, f32 or bf16. */
+/** gelu(gate)·up; same shapes, f32 or bf16 (arXiv 2002.05202). */
 export function geglu(gate: Tensor, up: Tensor, { approximate = 'none' }: GeluOptions = {}): Tensor {
   return run(gatedForward, { gate, up }, { f: approximate === 'tanh' ? 'gelu_tanh' : 'gelu_erf' }).h
 }

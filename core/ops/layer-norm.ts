@@ -11,6 +11,7 @@ import { expectNormGradient, normed } from './_norm.ts'
 
 // ---- forward ----------------------------------------------------------------------------------------------------
 
+/** Inputs of the op `layer_norm`, f32 or bf16, all of one dtype; C is the size that is normed over. */
 export type LayerNormInputs = {
   readonly x: Tensor // (…, C)
   readonly residual: Tensor | undefined // (…, C)
@@ -18,6 +19,10 @@ export type LayerNormInputs = {
   readonly bias: Tensor | undefined // (C)
 }
 
+/**
+ * Outputs of the op `layer_norm`: the result, x + residual where there is one, and the statistics that the gradient
+ * reads.
+ */
 export type LayerNormOutputs = {
   readonly y: Tensor // (…, C)
   readonly h: Tensor | null // (…, C), with a residual only
@@ -25,6 +30,7 @@ export type LayerNormOutputs = {
   readonly rstd: Tensor // (rows) f32
 }
 
+/** The op `layer_norm`. Use `layerNorm()`; this is the value that devices implement and `host.explain()` takes. */
 export const layerNormForward: Op<LayerNormInputs, { readonly eps: number }, LayerNormOutputs> = defineOp({
   name: 'layer_norm',
   outputs({ x, residual, weight, bias }, { eps }) {
@@ -77,6 +83,7 @@ export const layerNormForward: Op<LayerNormInputs, { readonly eps: number }, Lay
 
 // ---- backward ---------------------------------------------------------------------------------------------------
 
+/** Inputs of the op `layer_norm_backward`: gradients of y and h (both as x), and what the forward pass kept. */
 export type LayerNormBackwardInputs = {
   readonly dy: Tensor
   readonly dh: Tensor | undefined
@@ -127,7 +134,18 @@ export const layerNormBackward: Op<
 
 // ---- functions --------------------------------------------------------------------------------------------------
 
-/** x (…, C), weight (C), bias (C) or null → (…, C). f32 or bf16. */
+/**
+ * x (…, C), weight (C), bias (C) or null → (…, C). f32 or bf16.
+ *
+ * @example
+ * ```ts
+ * import { layerNorm, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const x = tensor([1, 3], { shape: [1, 2] })
+ * console.log([...layerNorm(x, tensor([1, 1]), null, { eps: 0 }).toArray()]) // → [ -1, 1 ]
+ * ```
+ */
 export function layerNorm(
   x: Tensor,
   weight: Tensor,

@@ -13,15 +13,20 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { addTo } from './accumulate.ts'
 import { scaleInPlace } from './unary.ts'
 
-/** Target of a token that is not trained. */
+/** Target of a token that is not trained: −100, as in torch. Any negative number does. */
 export const IGNORED_TARGET = -100
 
+/**
+ * Inputs of the op `linear_cross_entropy`: hidden states and the weight of the head (f32 or bf16, of one dtype), and
+ * the token to predict in each row.
+ */
 export type LinearCrossEntropyInputs = {
   readonly h: Tensor // (rows, C)
   readonly weight: Tensor // (V, C)
   readonly targets: Tensor // (rows) i32; negative: not trained
 }
 
+/** Numbers of the op `linear_cross_entropy`, and which of its outputs are wanted. */
 export interface LinearCrossEntropyParams {
   readonly scale: number
   /** cap·tanh(logit/cap); 0: none. */
@@ -31,6 +36,10 @@ export interface LinearCrossEntropyParams {
   readonly wantsDw: boolean
 }
 
+/**
+ * Outputs of the op `linear_cross_entropy`: the loss, the −log p of each row (0 where nothing is trained), and the
+ * gradients, which are made in the same pass.
+ */
 export type LinearCrossEntropyOutputs = {
   readonly loss: Tensor // () f32
   readonly nll: Tensor | null // (rows) f32
@@ -38,6 +47,7 @@ export type LinearCrossEntropyOutputs = {
   readonly dw: Tensor | null // (V, C) f32
 }
 
+/** The op `linear_cross_entropy`. Use `linearCrossEntropy()`. Throws E_SHAPE for a target that is not below V. */
 export const linearCrossEntropyOp: Op<
   LinearCrossEntropyInputs,
   LinearCrossEntropyParams,
@@ -113,7 +123,21 @@ export const linearCrossEntropyOp: Op<
 
 // ---- functions --------------------------------------------------------------------------------------------------
 
-/** h (rows, C), weight (V, C), targets (rows) i32 → scale·Σ nll, one f32. Negative targets are not trained. */
+/**
+ * h (rows, C), weight (V, C), targets (rows) i32 → scale·Σ nll, one f32. Negative targets are not trained.
+ *
+ * @example
+ * ```ts
+ * import { linearCrossEntropy, tensor, tensorScope, zeros } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const hidden = zeros([2, 4])
+ * const head = zeros([10, 4]) // all logits are 0
+ * const targets = tensor([3, -100], { dtype: 'i32' }) // the second row is not trained
+ * const loss = linearCrossEntropy(hidden, head, targets, { scale: 1 })
+ * console.log(Math.abs(loss.item() - Math.log(10)) < 1e-6) // → true
+ * ```
+ */
 export function linearCrossEntropy(
   h: Tensor,
   weight: Tensor,

@@ -25,6 +25,10 @@ import { roundActivations, unpackWeight } from './_quantized-reference.ts'
 import { addProduct } from './_reference.ts'
 import { linearBackward, type LinearOutputs, type LinearParams, type LoraFactors } from './linear.ts'
 
+/**
+ * Inputs of the op `linear_quantized`: the parts of the packed weight, x (f32 or bf16), and optionally a bias and the
+ * factors of a LoRA.
+ */
 export type LinearQuantizedInputs = QuantizedParts & {
   readonly x: Tensor // (…, in)
   readonly bias: Tensor | undefined // (out), dtype of x
@@ -32,12 +36,17 @@ export type LinearQuantizedInputs = QuantizedParts & {
   readonly loraB: Tensor | undefined // (out, rank) f32
 }
 
+/** Numbers of the op `linear_quantized`: those of `linear`, the packed form, and the outliers of int8. */
 export interface LinearQuantizedParams extends LinearParams {
   readonly format: QuantizedFormat
   /** int8: columns of x with a magnitude of this or more are not rounded; 0: all are. */
   readonly threshold: number
 }
 
+/**
+ * The op `linear_quantized`. Use `linearQuantized()`; this is the value that devices implement and `host.explain()`
+ * takes.
+ */
 export const linearQuantizedForward: Op<LinearQuantizedInputs, LinearQuantizedParams, LinearOutputs> =
   defineOp({
     name: 'linear_quantized',
@@ -113,6 +122,7 @@ export const linearQuantizedForward: Op<LinearQuantizedInputs, LinearQuantizedPa
 
 // ---- backward ---------------------------------------------------------------------------------------------------
 
+/** Inputs of the op `linear_quantized_backward`: the gradient of y (…, out), and what the wanted gradients need. */
 export type LinearQuantizedBackwardInputs = QuantizedParts & {
   readonly dy: Tensor
   readonly x: Tensor | undefined // for da
@@ -121,6 +131,7 @@ export type LinearQuantizedBackwardInputs = QuantizedParts & {
   readonly xa: Tensor | undefined // for db
 }
 
+/** Numbers of the op `linear_quantized_backward`, and which gradients are wanted. The packed weight has none. */
 export interface LinearQuantizedBackwardParams extends LinearQuantizedParams {
   readonly wantsDx: boolean
   readonly wantsDbias: boolean
@@ -130,6 +141,7 @@ export interface LinearQuantizedBackwardParams extends LinearQuantizedParams {
   readonly accumulateDx: boolean
 }
 
+/** Outputs of the op `linear_quantized_backward`: dx as x; dbias (out), da (rank, in) and db (out, rank) in f32. */
 export type LinearQuantizedBackwardOutputs = {
   readonly dx: Tensor | null
   readonly dbias: Tensor | null
@@ -172,6 +184,7 @@ export const linearQuantizedBackward: Op<
 
 // ---- functions --------------------------------------------------------------------------------------------------
 
+/** Options of `linearQuantized()`: what is added to the product, and int8's outlier columns. */
 export interface LinearQuantizedOptions {
   readonly bias?: Tensor
   readonly lora?: LoraFactors
@@ -179,7 +192,20 @@ export interface LinearQuantizedOptions {
   readonly threshold?: number
 }
 
-/** x (…, in) f32 or bf16, weight (out, in) packed → (…, out). Gradients of x, bias and the factors. */
+/**
+ * x (…, in) f32 or bf16, weight (out, in) packed → (…, out). Gradients of x, bias and the factors.
+ *
+ * @example
+ * ```ts
+ * import { linearQuantized, quantize4bit, tensor, zeros } from 'tritune/core'
+ *
+ * using weight = zeros([8, 64])
+ * using packed = quantize4bit(weight)
+ * using x = tensor(new Float32Array(64).fill(1), { shape: [1, 64] })
+ * using y = linearQuantized(x, packed)
+ * console.log(y.shape) // → [ 1, 8 ]
+ * ```
+ */
 export function linearQuantized(
   x: Tensor,
   { parts, kind, shape, block, offset }: QuantizedWeight,

@@ -12,6 +12,7 @@ import { expectFactors, expectLinearGradient } from './_linear-checks.ts'
 import { addBiasAndUpdate, multiplied } from './_lora-reference.ts'
 import { addProduct } from './_reference.ts'
 
+/** Inputs of the op `linear`: x and the weight (f32 or bf16), and optionally a bias and the factors of a LoRA. */
 export type LinearInputs = {
   readonly x: Tensor // (…, in)
   readonly weight: Tensor // (out, in), dtype of x
@@ -20,6 +21,7 @@ export type LinearInputs = {
   readonly loraB: Tensor | undefined // (out, rank) f32
 }
 
+/** Numbers of the op `linear`; all of them belong to the LoRA update. */
 export interface LinearParams {
   /** Of the LoRA update: alpha / rank. */
   readonly scale: number
@@ -28,11 +30,13 @@ export interface LinearParams {
   readonly rng: Uint32Array<ArrayBuffer> | null
 }
 
+/** Outputs of the op `linear`: the result, and the inner product of the LoRA, which its gradient reads. */
 export type LinearOutputs = {
   readonly y: Tensor // (…, out)
   readonly xa: Tensor | null // (rows, rank) f32 = drop(x)·Aᵀ
 }
 
+/** The op `linear`. Use `linear()`; this is the value that devices implement and `host.explain()` takes. */
 export const linearForward: Op<LinearInputs, LinearParams, LinearOutputs> = defineOp({
   name: 'linear',
   outputs({ x, weight, bias, loraA, loraB }, { scale, dropout, rng }) {
@@ -102,6 +106,7 @@ export const linearForward: Op<LinearInputs, LinearParams, LinearOutputs> = defi
 
 // ---- backward ---------------------------------------------------------------------------------------------------
 
+/** Inputs of the op `linear_backward`: the gradient of y (…, out), and what the wanted gradients need. */
 export type LinearBackwardInputs = {
   readonly dy: Tensor
   readonly x: Tensor | undefined // for dw and da
@@ -111,6 +116,7 @@ export type LinearBackwardInputs = {
   readonly xa: Tensor | undefined // for db
 }
 
+/** Numbers of the op `linear_backward`, and which gradients are wanted. */
 export interface LinearBackwardParams extends LinearParams {
   readonly wantsDx: boolean
   readonly wantsDw: boolean
@@ -121,6 +127,7 @@ export interface LinearBackwardParams extends LinearParams {
   readonly accumulateDx: boolean
 }
 
+/** Outputs of the op `linear_backward`: dx as x; dw (out, in), dbias (out), da (rank, in) and db (out, rank) in f32. */
 export type LinearBackwardOutputs = {
   readonly dx: Tensor | null
   readonly dw: Tensor | null
@@ -181,6 +188,7 @@ export const linearBackward: Op<LinearBackwardInputs, LinearBackwardParams, Line
 
 // ---- functions --------------------------------------------------------------------------------------------------
 
+/** The LoRA update that `linear()` adds to its product: scale·(drop(x)·Aᵀ)·Bᵀ (arXiv 2106.09685). */
 export interface LoraFactors {
   readonly a: Tensor // (rank, in) f32
   readonly b: Tensor // (out, rank) f32
@@ -192,7 +200,19 @@ export interface LoraFactors {
   readonly site?: number
 }
 
-/** x (…, in), weight (out, in) → (…, out). f32 or bf16; gradients of weight, bias and factors are f32. */
+/**
+ * x (…, in), weight (out, in) → (…, out). f32 or bf16; gradients of weight, bias and factors are f32.
+ *
+ * @example
+ * ```ts
+ * import { linear, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const x = tensor([1, 2], { shape: [1, 2] })
+ * const weight = tensor([1, 0, 0, 1, 1, 1], { shape: [3, 2] }) // (out, in)
+ * console.log([...linear(x, weight, { bias: tensor([0, 0, 10]) }).toArray()]) // → [ 1, 2, 13 ]
+ * ```
+ */
 export function linear(
   x: Tensor,
   weight: Tensor,

@@ -10,11 +10,13 @@ import { cast } from './cast.ts'
 import { expand, reshape } from './movement.ts'
 import { sumTo } from './reduce.ts'
 
+/** Inputs of the op `matmul`, f32 or bf16, of one dtype: the batches are equal, or one of the two is a single matrix. */
 export type MatmulInputs = {
   readonly a: Tensor // (batch…, m, k), or (batch…, k, m) when transposeA
   readonly b: Tensor // (batch…, k, n), or (batch…, n, k) when transposeB
 }
 
+/** Numbers of the op `matmul`: which inputs are stored transposed. */
 export interface MatmulParams {
   readonly transposeA: boolean
   readonly transposeB: boolean
@@ -87,7 +89,18 @@ export function matmulSizes(
   }
 }
 
-/** a·b over the last two axes, leading axes broadcast; f32 or bf16. The transposes are free. */
+/**
+ * a·b over the last two axes, leading axes broadcast; f32 or bf16. The transposes are free.
+ *
+ * @example
+ * ```ts
+ * import { matmul, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const a = tensor([1, 2, 3, 4], { shape: [2, 2] })
+ * console.log([...matmul(a, a, { transposeB: true }).toArray()]) // → [ 5, 11, 11, 25 ]
+ * ```
+ */
 export function matmul(
   a: Tensor,
   b: Tensor,

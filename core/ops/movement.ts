@@ -18,13 +18,33 @@ import { empty, type Tensor } from '../tensor/tensor.ts'
 import { sumTo } from './reduce.ts'
 import { stridedCopy } from './strided-copy.ts'
 
-/** The same elements under another shape (one size may be −1). No copy: both handles look at the same memory. */
+/**
+ * The same elements under another shape (one size may be −1). No copy: both handles look at the same memory.
+ *
+ * @example
+ * ```ts
+ * import { reshape, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log(reshape(tensor([1, 2, 3, 4, 5, 6]), [2, -1]).shape) // → [ 2, 3 ]
+ * ```
+ */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const from = x.shape
   return recorded('reshape', { x }, x.view(shape), ({ y: dy }) => ({ x: dy?.view(from) }))
 }
 
-/** Axis i of the result is axis axes[i] of x. */
+/**
+ * Axis i of the result is axis axes[i] of x.
+ *
+ * @example
+ * ```ts
+ * import { permute, tensorScope, zeros } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log(permute(zeros([2, 3, 4]), [2, 0, 1]).shape) // → [ 4, 2, 3 ]
+ * ```
+ */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
   const order = axes.map((axis) => resolveAxis(x.shape, axis))
   if (new Set(order).size !== x.shape.length)
@@ -38,7 +58,17 @@ export function permute(x: Tensor, axes: readonly number[]): Tensor {
   }))
 }
 
-/** Swaps two axes. */
+/**
+ * Swaps two axes, by default the last two; negative ones count from the end. A copy: tensors are contiguous.
+ *
+ * @example
+ * ```ts
+ * import { tensor, tensorScope, transpose } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...transpose(tensor([1, 2, 3, 4], { shape: [2, 2] })).toArray()]) // → [ 1, 3, 2, 4 ]
+ * ```
+ */
 export function transpose(x: Tensor, a = -2, b = -1): Tensor {
   const axes = x.shape.map((_, i) => i)
   const [first, second] = [resolveAxis(x.shape, a), resolveAxis(x.shape, b)]
@@ -47,6 +77,10 @@ export function transpose(x: Tensor, a = -2, b = -1): Tensor {
   return permute(x, axes)
 }
 
+/**
+ * Options of `slice()`: which part of which axis. Without any it is the whole tensor; `axis` is 0 unless said
+ * otherwise, negative ones count from the last.
+ */
 export interface SliceOptions {
   readonly axis?: number
   readonly start?: number
@@ -54,7 +88,17 @@ export interface SliceOptions {
   readonly end?: number
 }
 
-/** Indices start ≤ i < end of one axis. No copy where the elements are one run of memory (axis 0). */
+/**
+ * Indices start ≤ i < end of one axis. No copy where the elements are one run of memory (axis 0).
+ *
+ * @example
+ * ```ts
+ * import { slice, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...slice(tensor([1, 2, 3, 4]), { start: 1, end: 3 }).toArray()]) // → [ 2, 3 ]
+ * ```
+ */
 export function slice(x: Tensor, { axis = 0, start = 0, end }: SliceOptions): Tensor {
   const at = resolveAxis(x.shape, axis)
   const stop = end ?? x.shape[at]
@@ -86,7 +130,17 @@ export function slice(x: Tensor, { axis = 0, start = 0, end }: SliceOptions): Te
   })
 }
 
-/** Joins tensors along one axis; all other sizes and the dtypes are equal. */
+/**
+ * Joins tensors along one axis; all other sizes and the dtypes are equal.
+ *
+ * @example
+ * ```ts
+ * import { concat, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...concat([tensor([1, 2]), tensor([3])]).toArray()]) // → [ 1, 2, 3 ]
+ * ```
+ */
 export function concat(parts: readonly Tensor[], { axis = 0 }: { readonly axis?: number } = {}): Tensor {
   if (parts.length === 0) throw new TrituneError('E_SHAPE', 'concat: no tensors')
   const [{ shape: first, dtype, device }] = parts
@@ -124,7 +178,17 @@ export function concat(parts: readonly Tensor[], { axis = 0 }: { readonly axis?:
   })
 }
 
-/** x repeated to `shape` by the broadcasting rule; the gradient sums back. */
+/**
+ * x repeated to `shape` by the broadcasting rule; the gradient sums back.
+ *
+ * @example
+ * ```ts
+ * import { expand, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...expand(tensor([1, 2]), [2, 2]).toArray()]) // → [ 1, 2, 1, 2 ]
+ * ```
+ */
 export function expand(x: Tensor, shape: Shape): Tensor {
   const from = x.shape
   expectShape('expand', broadcastShapes(from, shape), shape)

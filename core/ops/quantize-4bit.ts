@@ -19,11 +19,13 @@ import { quantize8bit } from './quantize-8bit.ts'
 
 const { fround } = Math
 
+/** Numbers of the op `quantize_4bit`: the code table, and how many elements share a scale (64, 128, … 4096). */
 export interface Quantize4bitParams {
   readonly kind: 'nf4' | 'fp4'
   readonly block: number
 }
 
+/** Outputs of the op `quantize_4bit` for x of n elements: two codes a byte, and the largest magnitude of each block. */
 export type Quantize4bitOutputs = {
   readonly packed: Tensor // (⌈n/2⌉) u8, the even element in the high nibble
   readonly absmax: Tensor // (⌈n/block⌉) f32
@@ -31,6 +33,10 @@ export type Quantize4bitOutputs = {
 
 const CODES = { nf4: nf4Code, fp4: fp4Code } as const
 
+/**
+ * The op `quantize_4bit`: x f32 or bf16 → codes of bitsandbytes' nf4 or fp4. Use `quantize4bit()`, which makes a whole
+ * packed weight.
+ */
 export const quantize4bitOp: Op<{ readonly x: Tensor }, Quantize4bitParams, Quantize4bitOutputs> = defineOp({
   name: 'quantize_4bit',
   outputs({ x }, { kind, block }) {
@@ -54,6 +60,7 @@ export const quantize4bitOp: Op<{ readonly x: Tensor }, Quantize4bitParams, Quan
   },
 })
 
+/** Options of `quantize4bit()`; bitsandbytes' names are `quant_type`, `blocksize` and `compress_statistics`. */
 export interface Quantize4bitOptions {
   readonly kind?: 'nf4' | 'fp4'
   /** 64, 128, … 4096 */
@@ -62,7 +69,19 @@ export interface Quantize4bitOptions {
   readonly doubleQuant?: boolean
 }
 
-/** weight (out, in) f32 or bf16 → packed. The weight is not changed and not kept. */
+/**
+ * weight (out, in) f32 or bf16 → packed. The weight is not changed and not kept.
+ *
+ * @example
+ * ```ts
+ * import { dequantizeWeight, quantize4bit, tensor } from 'tritune/core'
+ *
+ * using weight = tensor(new Float32Array(64 * 64).fill(0.5), { shape: [64, 64] })
+ * using packed = quantize4bit(weight, { kind: 'nf4', doubleQuant: false })
+ * using again = dequantizeWeight(packed)
+ * console.log(packed.parts.data.bytes, again.toArray()[0]) // → 2048 0.5
+ * ```
+ */
 export function quantize4bit(
   weight: Tensor,
   { kind = 'nf4', block = 64, doubleQuant = true }: Quantize4bitOptions = {},

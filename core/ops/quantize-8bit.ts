@@ -10,6 +10,7 @@ import { dynamicMap, nearestCode } from './_codebooks.ts'
 
 const { fround } = Math
 
+/** How numbers become blockwise 8-bit codes: the size of a block, and which of bitsandbytes' dynamic maps. */
 export interface Blocks8bit {
   /** Elements that share an absmax; any positive number. */
   readonly block: number
@@ -17,11 +18,13 @@ export interface Blocks8bit {
   readonly signed: boolean
 }
 
+/** The codes of a tensor, and the absmax of each block. */
 export type Quantized8bit = {
   readonly codes: Tensor // u8, shape of x
   readonly absmax: Tensor // (⌈n / block⌉) f32
 }
 
+/** The op `quantize_8bit`: x f32 → codes. Use `quantize8bit()`. Throws E_DTYPE for another dtype. */
 export const quantize8bitOp: Op<{ readonly x: Tensor }, Blocks8bit, Quantized8bit> = defineOp({
   name: 'quantize_8bit',
   outputs({ x }, { block }) {
@@ -42,6 +45,7 @@ export const quantize8bitOp: Op<{ readonly x: Tensor }, Blocks8bit, Quantized8bi
   },
 })
 
+/** The op `dequantize_8bit`: codes → f32, one product for each. Use `dequantize8bit()`. */
 export const dequantize8bitOp: Op<
   Quantized8bit,
   Blocks8bit,
@@ -62,7 +66,18 @@ export const dequantize8bitOp: Op<
   },
 })
 
-/** x f32 of any shape → codes of that shape and an absmax for each block of the flat x. NaN does not count for it. */
+/**
+ * x f32 of any shape → codes of that shape and an absmax for each block of the flat x. NaN does not count for it.
+ *
+ * @example
+ * ```ts
+ * import { dequantize8bit, quantize8bit, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const { codes, absmax } = quantize8bit(tensor([1, 0]), { block: 256 })
+ * console.log([...dequantize8bit({ codes, absmax }, { block: 256 }).toArray()]) // → [ 1, 0 ]
+ * ```
+ */
 export function quantize8bit(
   x: Tensor,
   { block = 256, signed = true }: Partial<Blocks8bit> = {},
@@ -70,7 +85,7 @@ export function quantize8bit(
   return run(quantize8bitOp, { x }, { block, signed })
 }
 
-/** The f32 numbers behind the codes. */
+/** The f32 numbers behind the codes, in the shape of the codes. */
 export function dequantize8bit(
   { codes, absmax }: Quantized8bit,
   { block = 256, signed = true }: Partial<Blocks8bit> = {},
@@ -78,7 +93,7 @@ export function dequantize8bit(
   return run(dequantize8bitOp, { codes, absmax }, { block, signed }).y
 }
 
-/** One block, for references. */
+/** The codes and the absmax of one block, in f32 arithmetic: for references of other ops. */
 export function quantizeBlock8bit(
   values: Float64Array,
   signed: boolean,

@@ -9,11 +9,13 @@ import { noGrad } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { quantizeRow } from './_quantized-reference.ts'
 
+/** Outputs of the op `quantize_int8` for x (…, C): the codes, and the largest magnitude of each row. */
 export type QuantizeInt8Outputs = {
   readonly q: Tensor // (…, C) i8 = round(x·127/absmax), half to even
   readonly absmax: Tensor // (rows) f32
 }
 
+/** The op `quantize_int8`: x f32 or bf16 → rows of int8. Use `quantizeInt8()`. */
 export const quantizeInt8Op: Op<{ readonly x: Tensor }, null, QuantizeInt8Outputs> = defineOp({
   name: 'quantize_int8',
   outputs({ x }) {
@@ -37,7 +39,18 @@ export function quantizeRows(x: Tensor): QuantizeInt8Outputs {
   return run(quantizeInt8Op, { x }, null)
 }
 
-/** weight (out, in) f32 or bf16 → packed, a scale for each row. */
+/**
+ * weight (out, in) f32 or bf16 → packed, a scale for each row.
+ *
+ * @example
+ * ```ts
+ * import { quantizeInt8, tensor } from 'tritune/core'
+ *
+ * using weight = tensor([1, -2, 0.5, 4], { shape: [2, 2] })
+ * using packed = quantizeInt8(weight)
+ * console.log([...packed.parts.data.toArray()]) // → [ 64, -127, 16, 127 ]
+ * ```
+ */
 export function quantizeInt8(weight: Tensor): QuantizedWeight {
   const { q, absmax } = noGrad(() => quantizeRows(weight))
   return quantizedWeight({ kind: 'int8', shape: weight.shape, parts: { data: q, scale: absmax } })

@@ -11,11 +11,16 @@ import type { Tensor } from '../tensor/tensor.ts'
 
 const { fround } = Math
 
+/** Outputs of the op `quantize_ternary` for w (rows, cols): four weights a byte, and the one scale. */
 export type QuantizeTernaryOutputs = {
   readonly packed: Tensor // (rows/4, cols) u8: bits 2p and 2p+1 of (i, k) hold w[i + p·rows/4, k] + 1
   readonly scale: Tensor // (1) f32 = max(mean|w|, 1e-5)
 }
 
+/**
+ * The op `quantize_ternary`: w f32 or bf16 (rows, cols) → two bits each. Use `quantizeTernary()`. Throws E_SHAPE
+ * unless the rows are a multiple of 4.
+ */
 export const quantizeTernaryOp: Op<{ readonly w: Tensor }, null, QuantizeTernaryOutputs> = defineOp({
   name: 'quantize_ternary',
   outputs({ w }) {
@@ -44,7 +49,19 @@ export const quantizeTernaryOp: Op<{ readonly w: Tensor }, null, QuantizeTernary
   },
 })
 
-/** weight (out, in) f32 or bf16, out a multiple of 4 → packed. */
+/**
+ * weight (out, in) f32 or bf16, out a multiple of 4 → packed.
+ *
+ * @example
+ * ```ts
+ * import { dequantizeWeight, quantizeTernary, tensor } from 'tritune/core'
+ *
+ * using weight = tensor([1, -1, 1, -1], { shape: [4, 1] })
+ * using packed = quantizeTernary(weight)
+ * using again = dequantizeWeight(packed)
+ * console.log([...again.toArray()]) // → [ 1, -1, 1, -1 ]
+ * ```
+ */
 export function quantizeTernary(weight: Tensor): QuantizedWeight {
   const { packed, scale } = noGrad(() => run(quantizeTernaryOp, { w: weight }, null))
   return quantizedWeight({ kind: 'ternary', shape: weight.shape, parts: { data: packed, scale } })

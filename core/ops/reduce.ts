@@ -10,6 +10,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { stridedCopy } from './strided-copy.ts'
 import { affine } from './unary.ts'
 
+/** Numbers of the op `reduce`: the function, and the axis as the middle of three sizes. */
 export interface ReduceParams {
   readonly f: 'sum' | 'mean' | 'amax'
   /** x is seen as (outer, n, inner). */
@@ -63,6 +64,7 @@ export const reduceOp: Op<{ readonly x: Tensor }, ReduceParams, { readonly y: Te
   },
 })
 
+/** Options of `sum()`, `mean()` and `amax()`. */
 export interface ReduceOptions {
   /** null: over everything. */
   readonly axis?: number | null
@@ -70,17 +72,38 @@ export interface ReduceOptions {
   readonly keepDims?: boolean
 }
 
-/** Σ x */
+/**
+ * Σ x along an axis, or over everything; the sum is f32, the result has the dtype of x.
+ *
+ * @example
+ * ```ts
+ * import { sum, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const x = tensor([1, 2, 3, 4], { shape: [2, 2] })
+ * console.log(sum(x).item(), [...sum(x, { axis: 0 }).toArray()]) // → 10 [ 4, 6 ]
+ * ```
+ */
 export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
   return reduce(x, 'sum', options)
 }
 
-/** Σ x / n */
+/**
+ * Σ x / n along an axis, or over everything; the sum is f32, the result has the dtype of x.
+ *
+ * @example
+ * ```ts
+ * import { mean, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log(mean(tensor([1, 2, 6])).item()) // → 3
+ * ```
+ */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   return reduce(x, 'mean', options)
 }
 
-/** The largest element. No gradient. */
+/** The largest element along an axis, or of everything. No gradient. */
 export function amax(x: Tensor, options: ReduceOptions = {}): Tensor {
   return reduce(x, 'amax', options)
 }

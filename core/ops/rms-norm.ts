@@ -11,18 +11,24 @@ import { expectNormGradient, normed } from './_norm.ts'
 
 // ---- forward ----------------------------------------------------------------------------------------------------
 
+/** Inputs of the op `rms_norm`, f32 or bf16, all of one dtype; C is the size that is normed over. */
 export type RmsNormInputs = {
   readonly x: Tensor // (…, C)
   readonly residual: Tensor | undefined // (…, C)
   readonly weight: Tensor // (C)
 }
 
+/**
+ * Outputs of the op `rms_norm`: the result, x + residual where there is one, and the statistic that the gradient
+ * reads.
+ */
 export type RmsNormOutputs = {
   readonly y: Tensor // (…, C)
   readonly h: Tensor | null // (…, C), with a residual only
   readonly rstd: Tensor // (rows) f32
 }
 
+/** The op `rms_norm`. Use `rmsNorm()`; this is the value that devices implement and `host.explain()` takes. */
 export const rmsNormForward: Op<RmsNormInputs, { readonly eps: number }, RmsNormOutputs> = defineOp({
   name: 'rms_norm',
   outputs({ x, residual, weight }, { eps }) {
@@ -73,6 +79,7 @@ export const rmsNormForward: Op<RmsNormInputs, { readonly eps: number }, RmsNorm
 
 // ---- backward ---------------------------------------------------------------------------------------------------
 
+/** Inputs of the op `rms_norm_backward`: gradients of y and h (both as x), and what the forward pass kept. */
 export type RmsNormBackwardInputs = {
   readonly dy: Tensor
   readonly dh: Tensor | undefined
@@ -114,7 +121,18 @@ export const rmsNormBackward: Op<
 
 // ---- functions --------------------------------------------------------------------------------------------------
 
-/** x (…, C), weight (C) → (…, C). f32 or bf16. */
+/**
+ * x (…, C), weight (C) → (…, C). f32 or bf16.
+ *
+ * @example
+ * ```ts
+ * import { rmsNorm, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const x = tensor([2, -2], { shape: [1, 2] })
+ * console.log([...rmsNorm(x, tensor([1, 3]), { eps: 0 }).toArray()]) // → [ 1, -3 ]
+ * ```
+ */
 export function rmsNorm(x: Tensor, weight: Tensor, { eps = 1e-6 }: { readonly eps?: number } = {}): Tensor {
   const { y, rstd } = run(rmsNormForward, { x, residual: undefined, weight }, { eps })
   rstd.dispose()

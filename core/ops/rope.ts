@@ -7,6 +7,10 @@ import { expectShape, formatShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { TrituneError } from '../errors.ts'
 
+/**
+ * Inputs of the op `rope`: T tokens of H heads with D channels, the angle tables of P positions, and the position of
+ * each token.
+ */
 export type RopeInputs = {
   readonly x: Tensor // (T, H, D)
   readonly cos: Tensor // (P, rotary/2) f32
@@ -14,11 +18,16 @@ export type RopeInputs = {
   readonly positions: Tensor // (T) i32
 }
 
+/** Numbers of the op `rope`: which way it turns. */
 export interface RopeParams {
   /** Turns back: the gradient. */
   readonly inverse: boolean
 }
 
+/**
+ * The op `rope`. Use `rope()`. Throws E_SHAPE for a position that is not in the tables, and for tables of more
+ * channels than a head has.
+ */
 export const ropeOp: Op<RopeInputs, RopeParams, { readonly y: Tensor }> = defineOp({
   name: 'rope',
   outputs({ x, cos, sin, positions }) {
@@ -69,6 +78,7 @@ export const ropeOp: Op<RopeInputs, RopeParams, { readonly y: Tensor }> = define
   },
 })
 
+/** What `rope()` turns by: cos and sin of each angle, and the position of each token. */
 export interface RopeTables {
   readonly cos: Tensor // (P, rotary/2) f32
   readonly sin: Tensor // (P, rotary/2) f32
@@ -76,7 +86,20 @@ export interface RopeTables {
   readonly positions: Tensor
 }
 
-/** x (T, H, D) turned by its positions → (T, H, D); channels from 2·cos.shape[1] on stay as they are. */
+/**
+ * x (T, H, D) turned by its positions → (T, H, D); channels from 2·cos.shape[1] on stay as they are.
+ *
+ * @example
+ * ```ts
+ * import { rope, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const x = tensor([1, 0], { shape: [1, 1, 2] }) // one token, one head of 2
+ * const [cos, sin] = [tensor([0], { shape: [1, 1] }), tensor([1], { shape: [1, 1] })] // a quarter turn
+ * const positions = tensor([0], { dtype: 'i32' })
+ * console.log([...rope(x, { cos, sin, positions }).toArray()]) // → [ 0, 1 ]
+ * ```
+ */
 export function rope(x: Tensor, { cos, sin, positions }: RopeTables): Tensor {
   return run(ropeOp, { x, cos, sin, positions }, { inverse: false }).y
 }

@@ -8,11 +8,19 @@ import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
+/**
+ * Inputs of the op `sample`: logits of V tokens in each row, f32 or bf16, and the tokens that the repetition penalty
+ * meets.
+ */
 export type SampleInputs = {
   readonly logits: Tensor // (rows, V)
   readonly history: Tensor | undefined // (any) i32: tokens that the penalty meets
 }
 
+/**
+ * Numbers of the op `sample`, applied in this order: penalty, temperature, top-k, top-p; then a random number by
+ * `key`.
+ */
 export interface SampleParams {
   /** 0: the largest logit, the lowest index among equals. NaN is never chosen. */
   readonly temperature: number
@@ -25,6 +33,10 @@ export interface SampleParams {
   readonly key: Uint32Array<ArrayBuffer>
 }
 
+/**
+ * The op `sample`: logits → ids (rows) i32. Use `sample()`. Throws E_NAN for a row without a number above −Inf,
+ * E_SHAPE for a token of the history that is not below V.
+ */
 export const sampleOp: Op<SampleInputs, SampleParams, { readonly ids: Tensor }> = defineOp({
   name: 'sample',
   outputs({ logits, history }, { temperature, topK, topP, repetitionPenalty, key }) {
@@ -63,7 +75,19 @@ export const sampleOp: Op<SampleInputs, SampleParams, { readonly ids: Tensor }> 
   },
 })
 
-/** logits (rows, V), f32 or bf16 → (rows) i32. No gradient. */
+/**
+ * logits (rows, V), f32 or bf16 → (rows) i32. No gradient.
+ *
+ * @example
+ * ```ts
+ * import { sample, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const logits = tensor([0, 3, 1], { shape: [1, 3] })
+ * const greedy = { temperature: 0, topK: 0, topP: 1, repetitionPenalty: 1 }
+ * console.log(sample(logits, { ...greedy, key: new Uint32Array(6), history: null }).item()) // → 1
+ * ```
+ */
 export function sample(
   logits: Tensor,
   { history, ...params }: SampleParams & { readonly history: Tensor | null },

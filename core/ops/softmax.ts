@@ -30,7 +30,7 @@ export const softmaxForward: Op<{ readonly x: Tensor }, null, { readonly y: Tens
   },
 })
 
-/** dx = y∘(dy − Σ dy∘y) */
+/** The op `softmax_backward`: dx = y∘(dy − Σ dy∘y) along the last axis, shape and dtype of y. */
 export const softmaxBackward: Op<{ readonly dy: Tensor; readonly y: Tensor }, null, { readonly dx: Tensor }> =
   defineOp({
     name: 'softmax_backward',
@@ -51,7 +51,17 @@ export const softmaxBackward: Op<{ readonly dy: Tensor; readonly y: Tensor }, nu
     },
   })
 
-/** Softmax of every row (last axis); f32 or bf16. */
+/**
+ * Softmax of every row (last axis); f32 or bf16.
+ *
+ * @example
+ * ```ts
+ * import { softmax, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...softmax(tensor([0, 0], { shape: [1, 2] })).toArray()]) // → [ 0.5, 0.5 ]
+ * ```
+ */
 export function softmax(x: Tensor): Tensor {
   return run(softmaxForward, { x }, null).y
 }

@@ -8,6 +8,7 @@ import { formatShape, type Shape, sizeOf } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { axesOf, type Dim, expectDims, forEachIndex, joinDims } from './_dims.ts'
 
+/** Numbers of the op `strided_copy`: the places that are read and written, in elements. */
 export interface StridedCopyParams {
   /** Of y. */
   readonly shape: Shape

@@ -8,6 +8,7 @@ import { noGrad } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type Curve, geluErf, geluTanh, sigmoid as sigmoidOf, silu as siluCurve } from './_activations.ts'
 
+/** A function of one number; `gelu_erf` is exact, `gelu_tanh` its approximation. */
 export type UnaryFunction =
   | 'neg'
   | 'exp'
@@ -45,11 +46,12 @@ const CURVES: { readonly [F in UnaryFunction]: Curve } = {
   gelu_erf: geluErf,
 }
 
+/** Numbers of the op `unary`: which function it is. */
 export interface UnaryParams {
   readonly f: UnaryFunction
 }
 
-/** y = f(x) */
+/** The op `unary`: y = f(x), shape and dtype of x. Use `exp()`, `gelu()` and the others. */
 export const unaryForward: Op<{ readonly x: Tensor }, UnaryParams, { readonly y: Tensor }> = defineOp({
   name: 'unary',
   outputs({ x }, { f }) {
@@ -67,7 +69,7 @@ export const unaryForward: Op<{ readonly x: Tensor }, UnaryParams, { readonly y:
   },
 })
 
-/** dx = dy·f′(x) */
+/** The op `unary_backward`: dx = dy·f′(x), shape and dtype of x. */
 export const unaryBackward: Op<
   { readonly dy: Tensor; readonly x: Tensor },
   UnaryParams,
@@ -87,12 +89,13 @@ export const unaryBackward: Op<
   },
 })
 
+/** Numbers of the op `affine`: y = scale·x + shift. */
 export interface AffineParams {
   readonly scale: number
   readonly shift: number
 }
 
-/** y = scale·x + shift */
+/** The op `affine`: y = scale·x + shift, shape and dtype of x. */
 export const affineOp: Op<{ readonly x: Tensor }, AffineParams, { readonly y: Tensor }> = defineOp({
   name: 'affine',
   outputs({ x }, { scale, shift }) {
@@ -112,40 +115,67 @@ export const affineOp: Op<{ readonly x: Tensor }, AffineParams, { readonly y: Te
 
 // ---- functions: x of any shape, f32 or bf16 ------------------------------------------------------------------------
 
-/** scale·x + shift */
+/**
+ * scale·x + shift of every element, f32 or bf16.
+ *
+ * @example
+ * ```ts
+ * import { affine, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log([...affine(tensor([1, 2]), { scale: 3, shift: 1 }).toArray()]) // → [ 4, 7 ]
+ * ```
+ */
 export function affine(x: Tensor, { scale = 1, shift = 0 }: Partial<AffineParams> = {}): Tensor {
   return run(affineOp, { x }, { scale, shift }).y
 }
 
-/** x ← factor·x. Not recorded: for gradients, statistics and weights, never for a result that the tape needs. */
+/**
+ * x ← factor·x. Not recorded: for gradients, statistics and weights, never for a result that the tape needs.
+ *
+ * @example
+ * ```ts
+ * import { scaleInPlace, tensor } from 'tritune/core'
+ *
+ * using x = tensor([1, 2])
+ * scaleInPlace(x, 0.5)
+ * console.log([...x.toArray()]) // → [ 0.5, 1 ]
+ * ```
+ */
 export function scaleInPlace(x: Tensor, factor: number): void {
   noGrad(() => run(affineOp, { x }, { scale: factor, shift: 0 }, { y: x }))
 }
 
-/** −x */
+/** −x of every element, f32 or bf16. */
 export const neg = (x: Tensor): Tensor => unary(x, 'neg')
-/** eˣ */
+/** eˣ of every element, f32 or bf16. */
 export const exp = (x: Tensor): Tensor => unary(x, 'exp')
-/** Natural logarithm */
+/** Natural logarithm of every element, f32 or bf16; NaN below 0, −Inf at 0. */
 export const log = (x: Tensor): Tensor => unary(x, 'log')
-/** √x */
+/** √x of every element, f32 or bf16. */
 export const sqrt = (x: Tensor): Tensor => unary(x, 'sqrt')
-/** 1/√x */
+/** 1/√x of every element, f32 or bf16. */
 export const rsqrt = (x: Tensor): Tensor => unary(x, 'rsqrt')
+
+/** Hyperbolic tangent of every element, f32 or bf16. */
 export const tanh = (x: Tensor): Tensor => unary(x, 'tanh')
-/** 1/(1 + e⁻ˣ) */
+/** 1/(1 + e⁻ˣ) of every element, f32 or bf16. */
 export const sigmoid = (x: Tensor): Tensor => unary(x, 'sigmoid')
-/** max(x, 0); slope 0 at 0 */
+/** max(x, 0) of every element, f32 or bf16; slope 0 at 0. */
 export const relu = (x: Tensor): Tensor => unary(x, 'relu')
-/** |x|; slope 0 at 0 */
+/** |x| of every element, f32 or bf16; slope 0 at 0. */
 export const abs = (x: Tensor): Tensor => unary(x, 'abs')
+
+/** Sine of every element, in radians, f32 or bf16. */
 export const sin = (x: Tensor): Tensor => unary(x, 'sin')
+
+/** Cosine of every element, in radians, f32 or bf16. */
 export const cos = (x: Tensor): Tensor => unary(x, 'cos')
-/** x² */
+/** x² of every element, f32 or bf16. */
 export const square = (x: Tensor): Tensor => unary(x, 'square')
-/** 1/x */
+/** 1/x of every element, f32 or bf16. */
 export const reciprocal = (x: Tensor): Tensor => unary(x, 'reciprocal')
-/** x·sigmoid(x) */
+/** x·sigmoid(x) of every element, f32 or bf16 (arXiv 1702.03118). */
 export const silu = (x: Tensor): Tensor => unary(x, 'silu')
 
 /** How the normal distribution's Φ is computed: exactly, or by Hendrycks' tanh formula. */
@@ -153,7 +183,17 @@ export interface GeluOptions {
   readonly approximate?: 'none' | 'tanh'
 }
 
-/** x·Φ(x) */
+/**
+ * x·Φ(x) of every element, f32 or bf16 (arXiv 1606.08415); `approximate: 'tanh'` is the approximation of GPT-2.
+ *
+ * @example
+ * ```ts
+ * import { gelu, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log(gelu(tensor([0])).item()) // → 0
+ * ```
+ */
 export function gelu(x: Tensor, { approximate = 'none' }: GeluOptions = {}): Tensor {
   return unary(x, approximate === 'tanh' ? 'gelu_tanh' : 'gelu_erf')
 }

@@ -10,11 +10,12 @@ import { defineOp, expectDType, type Op, type ReferenceArray, run, type TensorSp
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
+/** Numbers of the VSA ops: the dimensions of each hypervector; 32 of them lie in a word. */
 export interface VsaParams {
   readonly dims: number
 }
 
-/** dims (trits) → words of a plane. */
+/** Words of 32 bits that a plane of so many dimensions takes. */
 export function vsaWords(dims: number): number {
   return Math.ceil(dims / 32)
 }
@@ -34,6 +35,7 @@ export const vsaPackOp: Op<{ readonly x: Tensor }, null, { readonly y: Tensor }>
   },
 })
 
+/** The op `vsa_unpack`: planes (rows, 2, ⌈dims/32⌉) → i8 (rows, dims) of −1, 0, 1. Use `vsaUnpack()`. */
 export const vsaUnpackOp: Op<{ readonly x: Tensor }, VsaParams, { readonly y: Tensor }> = defineOp({
   name: 'vsa_unpack',
   outputs({ x }, { dims }) {
@@ -45,7 +47,7 @@ export const vsaUnpackOp: Op<{ readonly x: Tensor }, VsaParams, { readonly y: Te
   },
 })
 
-/** b has as many rows as a, or one for all. */
+/** The op `vsa_bind`: the product of each dimension; b has as many rows as a, or one for all. Use `vsaBind()`. */
 export const vsaBindOp: Op<{ readonly a: Tensor; readonly b: Tensor }, VsaParams, { readonly y: Tensor }> =
   defineOp({
     name: 'vsa_bind',
@@ -64,6 +66,10 @@ export const vsaBindOp: Op<{ readonly a: Tensor; readonly b: Tensor }, VsaParams
 /** Sums of more vectors do not fit the counters of the kernels. */
 const LARGEST_BUNDLE = 255
 
+/**
+ * The op `vsa_bundle`: the sign of the sum of each group of `count` vectors; 0 where they cancel. Use `vsaBundle()`.
+ * Throws E_SHAPE unless the rows are groups of `count`.
+ */
 export const vsaBundleOp: Op<
   { readonly x: Tensor },
   VsaParams & { readonly count: number },
@@ -87,6 +93,7 @@ export const vsaBundleOp: Op<
   },
 })
 
+/** The op `vsa_similarity`: i32 (rows of a, rows of b) of inner products. Use `vsaSimilarity()`. */
 export const vsaSimilarityOp: Op<
   { readonly a: Tensor; readonly b: Tensor },
   VsaParams,
@@ -107,6 +114,7 @@ export const vsaSimilarityOp: Op<
   },
 })
 
+/** The op `vsa_permute`: dimension i moves to (i + shift) mod dims. Use `vsaPermute()`. */
 export const vsaPermuteOp: Op<
   { readonly x: Tensor },
   VsaParams & { readonly shift: number },

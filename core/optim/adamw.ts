@@ -13,6 +13,7 @@ import type { GradientTransform } from './transform.ts'
 import { noGrad } from '../tensor/tape.ts'
 import { type Tensor, zeros } from '../tensor/tensor.ts'
 
+/** Options of `adamw()`; the defaults of β₁, β₂, ε are 0.9, 0.999 and 1e-8, and nothing decays. */
 export interface AdamWOptions {
   readonly beta1?: number
   readonly beta2?: number
@@ -44,6 +45,23 @@ interface Moments8bit {
   readonly master: Tensor | null
 }
 
+/**
+ * AdamW as the last link of a chain: moves the weights by their gradients (arXiv 1711.05101, as torch.optim.AdamW;
+ * 8-bit states as bitsandbytes, arXiv 2110.02861). Its state is two moments for each element, and an f32 master copy
+ * of bf16 weights.
+ *
+ * @example
+ * ```ts
+ * import { adamw, backward, mul, parameter, sum, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const w = parameter(tensor([1]))
+ * using optimizer = adamw({ weightDecay: 0.01 }).init(new Map([['w', w]]))
+ * backward(sum(mul(w, w)))
+ * optimizer.apply({ step: 1, learningRate: 0.1, gradScale: 1, metrics: {} })
+ * console.log(w.item() < 1) // → true
+ * ```
+ */
 export function adamw({
   beta1 = 0.9,
   beta2 = 0.999,
@@ -100,7 +118,19 @@ export function adamw({
   }
 }
 
-/** AdamW with 8-bit moments: `adamw({ states: '8bit' })`. */
+/**
+ * AdamW with 8-bit moments: `adamw({ states: '8bit' })`.
+ *
+ * @example
+ * ```ts
+ * import { adamw8bit, parameter, tensorScope, zeros } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const w = parameter(zeros([64, 64]))
+ * using optimizer = adamw8bit().init(new Map([['w', w]])) // about a quarter of the memory of f32 moments
+ * console.log([...optimizer.tensors().keys()].length > 0) // → true
+ * ```
+ */
 export function adamw8bit(options: Omit<AdamWOptions, 'states'> = {}): GradientTransform {
   return adamw({ ...options, states: '8bit' })
 }

@@ -7,7 +7,22 @@ import type { Readback } from '../tensor/readback.ts'
 import { readSumSquares, sumSquares } from '../ops/sum-squares.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
-/** Reports `grad_norm` (before clipping). `maxNorm` 0 only measures. E_NAN when the norm is not finite: nothing is updated. */
+/**
+ * Reports `grad_norm` (before clipping). `maxNorm` 0 only measures. E_NAN when the norm is not finite: nothing is updated.
+ *
+ * @example
+ * ```ts
+ * import { adamw, chain, clipByGlobalNorm, parameter, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const w = parameter(tensor([0, 0]))
+ * w.grad = tensor([3, 4])
+ * using optimizer = chain(clipByGlobalNorm(1), adamw()).init(new Map([['w', w]]))
+ * const metrics: Record<string, number> = {}
+ * optimizer.apply({ step: 1, learningRate: 0.1, gradScale: 1, metrics })
+ * console.log(metrics.grad_norm) // → 5
+ * ```
+ */
 export function clipByGlobalNorm(maxNorm: number): GradientTransform {
   return {
     name: 'clip',

@@ -13,6 +13,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 /** Trainable leaves by name; the order is the order of training and of files. */
 export type Parameters = ReadonlyMap<string, Tensor>
 
+/** One step, as it is passed from link to link of a chain; links may change `gradScale` and add to `metrics`. */
 export interface OptimizerStep {
   /** 1-based number of this step. */
   readonly step: number
@@ -27,18 +28,30 @@ export interface OptimizerStep {
   readonly metrics: Record<string, number>
 }
 
+/** A link of a chain on certain parameters, with its state. `apply` makes one step. */
 export interface TransformState extends Stateful, Disposable {
   apply(step: OptimizerStep): void
   /** Tensors to save for an exact resume, by name. */
   tensors(): ReadonlyMap<string, Tensor>
 }
 
+/** A description of a link: clipping, an optimizer. It holds no tensors; `init` makes the state. */
 export interface GradientTransform {
   readonly name: string
   init(parameters: Parameters): TransformState
 }
 
-/** Applies transforms in order; state names are prefixed with the transform's (`clip`, and `clip#1` where it comes again). */
+/**
+ * Applies transforms in order; state names are prefixed with the transform's (`clip`, and `clip#1` where it comes again).
+ *
+ * @example
+ * ```ts
+ * import { adamw, chain, clipByGlobalNorm } from 'tritune/core'
+ *
+ * const optimizer = chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.01 }))
+ * console.log(optimizer.name) // → chain
+ * ```
+ */
 export function chain(...links: readonly GradientTransform[]): GradientTransform {
   const labels = links.map(({ name }, i) => {
     const before = links.slice(0, i).filter((link) => link.name === name).length

@@ -28,6 +28,17 @@ import { empty, Tensor, zeros } from './tensor.ts'
 /**
  * Adds d(loss)/d(leaf) to `leaf.grad` of every leaf that needs it. `loss` has one element; `gradient` (default 1)
  * scales it. What the tape kept is freed on the way; a second call on the same graph is an error (E_SCOPE).
+ *
+ * @example
+ * ```ts
+ * import { backward, matmul, parameter, sum, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const w = parameter(tensor([1, 2, 3, 4], { shape: [2, 2] }))
+ * const x = tensor([1, 1], { shape: [1, 2] })
+ * backward(sum(matmul(x, w)))
+ * console.log([...(w.grad?.toArray() ?? [])]) // → [ 1, 1, 1, 1 ]
+ * ```
  */
 export function backward(loss: Tensor, { gradient = 1 }: { readonly gradient?: number } = {}): void {
   if (loss.size !== 1)
@@ -46,6 +57,16 @@ export function backward(loss: Tensor, { gradient = 1 }: { readonly gradient?: n
 /**
  * Runs `fn(...inputs)` keeping only its inputs and outputs; the backward pass runs it again. `fn` must be a pure
  * function of its inputs and of leaves; random numbers repeat because they are keyed and not drawn.
+ *
+ * @example
+ * ```ts
+ * import { backward, checkpoint, exp, parameter, sum, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const x = parameter(tensor([0, 1]))
+ * const [y] = checkpoint((a) => [exp(exp(a))], x) // keeps x only, computes the rest again in the backward pass
+ * backward(sum(y))
+ * ```
  */
 export function checkpoint<const T extends readonly Tensor[], R extends readonly Tensor[]>(
   fn: (...inputs: T) => R,

@@ -6,6 +6,8 @@
  */
 
 export type DType = 'f32' | 'bf16' | 'f16' | 'i32' | 'u8' | 'i8'
+
+/** The element types that have gradients and products. f16 is for storage: ops compute in f32 and bf16. */
 export type FloatDType = 'f32' | 'bf16' | 'f16'
 
 /** A plain JavaScript array over the storage of a tensor; bf16 and f16 show their bits. */
@@ -20,6 +22,10 @@ interface DTypeInfo {
   readonly array: new (buffer: ArrayBufferLike, byteOffset: number, length: number) => HostArray
 }
 
+/**
+ * What is to be known of each element type: its code in the native ABI, its bytes, its name in safetensors files, and
+ * the array that holds its bits.
+ */
 export const DTYPES: { readonly [D in DType]: DTypeInfo } = {
   f32: { code: 0, bytes: 4, safetensors: 'F32', array: Float32Array },
   bf16: { code: 1, bytes: 2, safetensors: 'BF16', array: Uint16Array },
@@ -29,6 +35,7 @@ export const DTYPES: { readonly [D in DType]: DTypeInfo } = {
   i8: { code: 5, bytes: 1, safetensors: 'I8', array: Int8Array },
 }
 
+/** Whether an element type is one of f32, bf16 and f16. */
 export function isFloat(dtype: DType): dtype is FloatDType {
   return dtype === 'f32' || dtype === 'bf16' || dtype === 'f16'
 }
@@ -36,7 +43,7 @@ export function isFloat(dtype: DType): dtype is FloatDType {
 const f32 = new Float32Array(1)
 const u32 = new Uint32Array(f32.buffer)
 
-/** bf16 bits → number. */
+/** The number behind 16 bits of bf16; exact. */
 export function bf16ToNumber(bits: number): number {
   u32[0] = bits << 16
   return f32[0]
@@ -50,7 +57,7 @@ export function numberToBf16(value: number): number {
   return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff
 }
 
-/** f16 bits → number. */
+/** The number behind 16 bits of f16; exact. */
 export function f16ToNumber(bits: number): number {
   const sign = (bits & 0x8000) << 16
   const magnitude = bits & 0x7fff

@@ -16,7 +16,19 @@ export interface FlatGradients extends Disposable {
 /** Elements to which each gradient is aligned: 64 bytes. */
 const ALIGNMENT = 16
 
-/** Gives every parameter a gradient of zeros that lies in one buffer. All are on one device. */
+/**
+ * Gives every parameter a gradient of zeros that lies in one buffer. All are on one device.
+ *
+ * @example
+ * ```ts
+ * import { flatGradients, parameter, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const parameters = new Map([['w', parameter(tensor([1, 2]))]])
+ * using gradients = flatGradients(parameters) // one memory for all, so that one call clips or clears them
+ * console.log(gradients !== null) // → true
+ * ```
+ */
 export function flatGradients(parameters: Parameters): FlatGradients | null {
   const leaves = [...parameters.values()]
   const [first] = leaves

@@ -8,6 +8,7 @@ import { TrituneError } from '../errors.ts'
 import { expectInteger } from './expect.ts'
 import { philox4x32 } from './random.ts'
 
+/** What keys the noise of one forward pass. */
 export interface NoiseStream {
   /** Integer from 0 to 2⁵³ − 1. */
   readonly seed: number
@@ -19,7 +20,19 @@ export interface NoiseStream {
 
 let current: NoiseStream | null = null
 
-/** Runs `fn` with `stream` as the source of noise; null: none. */
+/**
+ * Runs `fn` with `stream` as the source of noise; null: none.
+ *
+ * @example
+ * ```ts
+ * import { dropout, siteOf, tensor, tensorScope, withNoise } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const x = tensor([1, 1, 1, 1], { shape: [4, 1] })
+ * const y = withNoise({ seed: 1, step: 0 }, () => dropout(x, { p: 0.5, site: siteOf('block.0') }))
+ * console.log(y.toArray().every((value) => value === 0 || value === 2)) // → true
+ * ```
+ */
 export function withNoise<T>(stream: NoiseStream | null, fn: () => T): T {
   if (stream) {
     const { seed, step, offset = 0 } = stream
@@ -36,6 +49,7 @@ export function withNoise<T>(stream: NoiseStream | null, fn: () => T): T {
   }
 }
 
+/** The noise of the `withNoise()` that this call lies in; null outside of one, where nothing is dropped. */
 export function currentNoise(): NoiseStream | null {
   return current
 }

@@ -13,15 +13,19 @@ import { isMemoryLean } from './remake.ts'
 import { expectScope, linksOf, noGrad, record, type TapeLink, type TapeNode } from './tape.ts'
 import { empty, Tensor, zeros } from './tensor.ts'
 
+/** The input tensors of an op by name; undefined where an optional one is not given. */
 export type OpInputs = { readonly [name: string]: Tensor | undefined }
+
+/** The output tensors of an op by name; null where one is not wanted. */
 export type OpOutputs = { readonly [name: string]: Tensor | null }
 
+/** Shape and dtype of a tensor that is still to be made. */
 export interface TensorSpec {
   readonly shape: Shape
   readonly dtype: DType
 }
 
-/** A tensor as the reference sees it. */
+/** A tensor as the reference of an op sees it: numbers in f64, and the shape. */
 export interface ReferenceArray {
   readonly data: Float64Array
   readonly shape: Shape
@@ -29,6 +33,7 @@ export interface ReferenceArray {
   keep?(value: number): number
 }
 
+/** What the reference of an op is called with: inputs and outputs as Float64Arrays with their shapes. */
 export interface ReferenceArguments<I extends OpInputs, P, R extends OpOutputs> {
   readonly inputs: {
     readonly [K in keyof I]: I[K] extends Tensor ? ReferenceArray : ReferenceArray | undefined
@@ -38,6 +43,7 @@ export interface ReferenceArguments<I extends OpInputs, P, R extends OpOutputs> 
   readonly outputs: { readonly [K in keyof R]: R[K] extends Tensor ? ReferenceArray : ReferenceArray | null }
 }
 
+/** What the gradient of an op is called with. */
 export interface GradientContext<I extends OpInputs, P, R extends OpOutputs> {
   /** The inputs and outputs named in `saves`; reading another one throws E_SCOPE. */
   readonly saved: I & R
@@ -51,8 +57,13 @@ export interface GradientContext<I extends OpInputs, P, R extends OpOutputs> {
   pending(input: keyof I): Tensor | null
 }
 
+/** Names of inputs and outputs that a gradient reads. */
 export type SavedNames<I, R> = readonly (keyof I | keyof R)[]
 
+/**
+ * An op: what comes out, the reference in TypeScript, and the gradient. `defineOp()` makes a value of it that `run()`
+ * takes.
+ */
 export interface OpDefinition<I extends OpInputs, P, R extends OpOutputs> {
   readonly name: string
   /** Checks the inputs (E_SHAPE, E_DTYPE) and says what comes out; null: this output is not wanted. */
@@ -75,7 +86,7 @@ export interface OpDefinition<I extends OpInputs, P, R extends OpOutputs> {
   readonly remakes?: readonly (keyof R)[]
 }
 
-/** An op after `defineOp`. */
+/** An op as `run()` takes it and devices look it up: what `defineOp()` made. */
 export interface Op<I extends OpInputs, P, R extends OpOutputs> extends OpKey {
   accumulates(params: P): readonly string[]
   outputs(inputs: I, params: P): { readonly [K in keyof R]: TensorSpec | null }
@@ -86,7 +97,24 @@ export interface Op<I extends OpInputs, P, R extends OpOutputs> extends OpKey {
   remake(saved: I & R, params: P): Readonly<Record<string, Tensor | undefined>>
 }
 
-/** Declare the type on the left, `const relu: Op<Inputs, Params, Outputs> = defineOp({…})`: it types everything inside. */
+/**
+ * Declare the type on the left, `const relu: Op<Inputs, Params, Outputs> = defineOp({…})`: it types everything inside.
+ *
+ * @example
+ * ```ts
+ * import { defineOp, type Op, run, type Tensor, tensor, tensorScope } from 'tritune/core'
+ *
+ * const cubeOp: Op<{ readonly x: Tensor }, null, { readonly y: Tensor }> = defineOp({
+ *   name: 'cube',
+ *   outputs: ({ x }) => ({ y: { shape: x.shape, dtype: x.dtype } }),
+ *   reference({ inputs: { x }, outputs: { y } }) {
+ *     for (const [i, value] of x.data.entries()) y.data[i] = value ** 3
+ *   },
+ * })
+ * using _scope = tensorScope()
+ * console.log([...run(cubeOp, { x: tensor([1, 2]) }, null).y.toArray()]) // → [ 1, 8 ]
+ * ```
+ */
 export function defineOp<I extends OpInputs, P, R extends OpOutputs>(
   definition: OpDefinition<NoInfer<I>, NoInfer<P>, NoInfer<R>>,
 ): Op<I, P, R> {
@@ -115,6 +143,10 @@ function always(keys: readonly PropertyKey[]): () => readonly string[] {
 
 // ---- devices ----------------------------------------------------------------------------------------------------
 
+/**
+ * A device's implementation of one op. Where it does not take some inputs, `supports` says why, in words: running the
+ * op on them is an error with that reason, never another device in silence.
+ */
 export interface TypedImplementation<I extends OpInputs, P, R extends OpOutputs> {
   supports?(inputs: I, params: P): true | string
   run(inputs: I, outputs: R, params: P): void
@@ -135,7 +167,17 @@ export function implement<I extends OpInputs, P, R extends OpOutputs>(
   }
 }
 
-/** Who would run `op` on these inputs, and why not the others: one line each, the first that says "yes" wins. */
+/**
+ * Who would run `op` on these inputs, and why not the others: one line each, the first that says "yes" wins.
+ *
+ * @example
+ * ```ts
+ * import { cast, explain, tensor, tensorScope, unaryForward } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * console.log(explain(unaryForward, { x: cast(tensor([1]), 'bf16') }, { f: 'exp' }))
+ * ```
+ */
 export function explain<I extends OpInputs, P, R extends OpOutputs>(
   op: Op<I, P, R>,
   inputs: I,

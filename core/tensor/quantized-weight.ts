@@ -11,6 +11,10 @@ import type { QuantizedTensor } from '../contracts/quantize.ts'
 import { expectShape, formatShape, type Shape } from './shape.ts'
 import type { Tensor } from './tensor.ts'
 
+/**
+ * A packed form: nf4 and fp4 in blocks (arXiv 2305.14314), int8 by rows (arXiv 2208.07339), ternary with one scale
+ * (arXiv 2402.17764).
+ */
 export type QuantizedKind = 'nf4' | 'fp4' | 'int8' | 'ternary'
 
 /** The tensors of a packed weight, under the names that ops give them. */
@@ -34,21 +38,24 @@ export interface QuantizedFormat {
   readonly offset: number
 }
 
+/** A frozen (out, in) matrix in a packed form. It owns its parts: disposing it frees them. */
 export interface QuantizedWeight extends QuantizedTensor, QuantizedFormat {
   readonly kind: QuantizedKind
   readonly shape: Shape
   readonly parts: QuantizedParts
 }
 
-/** Scales that share one entry of `nested`. */
+/** Scales that share one entry of `nested`: 256, as in bitsandbytes' double quantization. */
 export const NESTED_BLOCK = 256
 
 const KINDS: { readonly [K in QuantizedKind]: true } = { nf4: true, fp4: true, int8: true, ternary: true }
 
+/** Whether a form has scales for blocks of elements: nf4 and fp4. */
 export function isBlockwise(kind: QuantizedKind): kind is 'nf4' | 'fp4' {
   return kind === 'nf4' || kind === 'fp4'
 }
 
+/** What `quantizedWeight()` makes a weight of: the parts, and how they are to be read. */
 export interface QuantizedWeightOptions {
   readonly kind: QuantizedKind
   readonly shape: Shape

@@ -8,7 +8,10 @@
 
 import { expectInteger } from './expect.ts'
 
+/** Key of Philox4x32: two u32. */
 export type PhiloxKey = readonly [number, number]
+
+/** Counter of Philox4x32: four u32. */
 export type PhiloxCounter = readonly [number, number, number, number]
 
 /** Ten rounds over `counter` under `key` (all u32) → four u32. */
@@ -30,6 +33,7 @@ export function philox4x32(key: PhiloxKey, counter: PhiloxCounter): Uint32Array<
   return Uint32Array.of(c0, c1, c2, c3)
 }
 
+/** A stream of random numbers that the seed and the stream decide, the same on every machine. Not for cryptography. */
 export interface Random {
   /** 0 … 2³² − 1. */
   uint32(): number
@@ -46,6 +50,17 @@ export interface Random {
 /**
  * A sequence of its own for every (seed, stream); a stream is a number or a name such as `shuffle/epoch 3`.
  * `seed` is an integer from 0 to 2⁵³ − 1.
+ *
+ * @example
+ * ```ts
+ * import { createRandom } from 'tritune/core'
+ *
+ * const draw = (): number[] => {
+ *   const random = createRandom(42, 'shuffle')
+ *   return [random.int(100), random.int(100)]
+ * }
+ * console.log(draw().join() === draw().join()) // → true
+ * ```
  */
 export function createRandom(seed: number, stream: number | string = 0): Random {
   expectInteger('createRandom', 'seed', seed, { max: Number.MAX_SAFE_INTEGER })

@@ -5,6 +5,7 @@
 import { DTYPES, type HostArray, numbersOf } from './dtype.ts'
 import { empty, type Tensor } from './tensor.ts'
 
+/** A queue of tensors whose numbers the host wants later. */
 export interface Readback extends Disposable {
   /**
    * Queues a tensor, which may be disposed then; the function gives its elements. `check` sees them as soon as they
@@ -19,6 +20,10 @@ interface Waiting {
   values: Float32Array | null
 }
 
+/**
+ * A queue that reads all tensors that wait in one transfer, when the first number is asked for. Tensors that nobody
+ * asked for are freed when it is disposed.
+ */
 export function createReadback(): Readback {
   let queue: Waiting[] = []
   const readAll = (): void => {

@@ -7,6 +7,7 @@
 
 let lean = false
 
+/** Whether this call lies inside of a `withLeanMemory()`. */
 export function isMemoryLean(): boolean {
   return lean
 }

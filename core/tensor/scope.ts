@@ -6,14 +6,14 @@
  */
 import { TrituneError } from '../errors.ts'
 
-/** What a scope owns: a Tensor. */
+/** What a scope owns, as far as it knows it: a tensor. */
 export interface Owned {
   /** Changes the owner; null = the caller. */
   adopt(scope: Scope | null): void
   dispose(): void
 }
 
-/** What can be kept at once. */
+/** What `scope.keep()` takes at once: a tensor, or lists and objects of tensors. */
 export type Keepable = Owned | readonly Keepable[] | { readonly [key: string]: Owned | undefined }
 
 /** Something that lives as long as the outermost scope: the tape's nodes. */
@@ -21,6 +21,10 @@ export interface Releasable {
   release(): void
 }
 
+/**
+ * A scope of temporaries, as `tensorScope()` opens it: owns the tensors made under it, and frees them when it is
+ * disposed. Throws E_SCOPE when it closes before a scope that was opened inside of it.
+ */
 export class Scope implements Disposable {
   readonly #tensors = new Set<Owned>()
   readonly #parent: Scope | null
@@ -72,6 +76,7 @@ export class Scope implements Disposable {
 
 let current: Scope | null = null
 
+/** The innermost open scope; null outside of any. */
 export function currentScope(): Scope | null {
   return current
 }
@@ -80,7 +85,21 @@ export function currentScope(): Scope | null {
 let opened: Error | null = null
 let watching = false
 
-/** Opens a scope; use it with `using`. */
+/**
+ * Opens a scope; use it with `using`.
+ *
+ * @example
+ * ```ts
+ * import { add, mul, tensor, tensorScope } from 'tritune/core'
+ *
+ * using x = tensor([1, 2])
+ * {
+ *   using scope = tensorScope()
+ *   const square = mul(x, x) // gone at the end of the block
+ *   scope.keep(add(square, 1)).dispose() // this one is handed out, and is ours to free
+ * }
+ * ```
+ */
 export function tensorScope(): Scope {
   if (!current) {
     opened = new Error('opened here')
@@ -102,7 +121,19 @@ function reportOpenScope(): void {
   }
 }
 
-/** Runs `fn` in a scope of its own and keeps only what it returns. */
+/**
+ * Runs `fn` in a scope of its own and keeps only what it returns.
+ *
+ * @example
+ * ```ts
+ * import { mul, scoped, type Tensor, tensor } from 'tritune/core'
+ *
+ * const cube = (x: Tensor): Tensor => scoped(() => mul(mul(x, x), x)) // keeps what is returned
+ * using x = tensor([2])
+ * using y = cube(x)
+ * console.log(y.item()) // → 8
+ * ```
+ */
 export function scoped<T extends Keepable>(fn: () => T): T {
   using scope = tensorScope()
   return scope.keep(fn())

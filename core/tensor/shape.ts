@@ -3,25 +3,27 @@
  */
 import { TrituneError } from '../errors.ts'
 
+/** Sizes of a tensor, outermost first; `[]` is one number. */
 export type Shape = readonly number[]
 
-/** Number of elements. */
+/** Number of elements of a shape; 1 for `[]`. */
 export function sizeOf(shape: Shape): number {
   let size = 1
   for (const n of shape) size *= n
   return size
 }
 
+/** Whether two shapes have the same sizes in the same order. */
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((n, i) => n === b[i])
 }
 
-/** `(2, 3, 4)` */
+/** A shape as errors show it: `(2, 3, 4)`. */
 export function formatShape(shape: Shape): string {
   return `(${shape.join(', ')})`
 }
 
-/** Row-major strides, in elements. */
+/** Row-major strides of a shape, in elements. */
 export function stridesOf(shape: Shape): number[] {
   const strides: number[] = Array.from({ length: shape.length })
   let stride = 1

@@ -60,16 +60,28 @@ export interface TapeNode<T extends Taped> extends GradientSource, Releasable {
 let enabled = true
 let nextId = 1
 
+/** Whether ops are recorded now: false inside of `noGrad()`. */
 export function gradientsEnabled(): boolean {
   return enabled
 }
 
-/** Runs `fn` without recording. */
+/**
+ * Runs `fn` without recording: nothing is kept for a backward pass. Returns what it returns.
+ *
+ * @example
+ * ```ts
+ * import { mul, noGrad, parameter, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const w = parameter(tensor([3]))
+ * console.log(noGrad(() => mul(w, 2)).needsGrad, mul(w, 2).needsGrad) // → false true
+ * ```
+ */
 export function noGrad<T>(fn: () => T): T {
   return withGradients(false, fn)
 }
 
-/** Runs `fn` with recording on or off. */
+/** Runs `fn` with recording on or off, then as before. Returns what it returns. */
 export function withGradients<T>(on: boolean, fn: () => T): T {
   const before = enabled
   enabled = on

@@ -16,6 +16,9 @@ import { Storage } from './storage.ts'
 import { type GradientSource, linksOf, record, type Taped } from './tape.ts'
 import { copyElements } from './tensor-bytes.ts'
 
+/**
+ * Options of making a tensor: dtype, f32 unless said otherwise, and the device, the default one unless said otherwise.
+ */
 export interface TensorOptions {
   readonly dtype?: DType
   readonly device?: Device
@@ -23,6 +26,11 @@ export interface TensorOptions {
 
 let liveTensors = 0
 
+/**
+ * A contiguous, row-major array on one device. A handle: views share the memory. Made under a `tensorScope()` it dies
+ * with the scope; made outside it is yours (`using t = …` or `t.dispose()`). Ops are functions: `add(a, b)`, not
+ * methods.
+ */
 export class Tensor implements ArrayView, Taped, Owned, Disposable {
   readonly shape: Shape
   readonly dtype: DType
@@ -237,7 +245,9 @@ export class Tensor implements ArrayView, Taped, Owned, Disposable {
 
 markCore(Tensor.prototype)
 
-/** Uninitialised memory. */
+/**
+ * A tensor whose memory is not initialised, for who writes all of it; f32 on the default device unless said otherwise.
+ */
 export function empty(shape: Shape, { dtype = 'f32', device = defaultDevice() }: TensorOptions = {}): Tensor {
   if (!Object.hasOwn(DTYPES, dtype))
     throw new TrituneError(
@@ -249,7 +259,17 @@ export function empty(shape: Shape, { dtype = 'f32', device = defaultDevice() }:
   return new Tensor(new Storage(device, sizeOf(shape) * bytes), [...shape], dtype)
 }
 
-/** All elements 0. */
+/**
+ * A tensor of zeros, f32 on the default device unless said otherwise.
+ *
+ * @example
+ * ```ts
+ * import { zeros } from 'tritune/core'
+ *
+ * using x = zeros([2, 3], { dtype: 'bf16' })
+ * console.log(x.size, x.bytes) // → 6 12
+ * ```
+ */
 export function zeros(shape: Shape, options: TensorOptions = {}): Tensor {
   const tensor = empty(shape, options)
   try {
@@ -268,7 +288,17 @@ export function clear(tensor: Tensor): void {
   else tensor.set(new Float32Array(tensor.size))
 }
 
-/** From numbers; the shape is (length) unless given. */
+/**
+ * From numbers; the shape is (length) unless given.
+ *
+ * @example
+ * ```ts
+ * import { tensor } from 'tritune/core'
+ *
+ * using x = tensor([1, 2, 3, 4], { shape: [2, 2] })
+ * console.log(x.shape, x.dtype, [...x.toArray()]) // → [ 2, 2 ] f32 [ 1, 2, 3, 4 ]
+ * ```
+ */
 export function tensor(
   values: ArrayLike<number>,
   { shape = [values.length], ...options }: TensorOptions & { readonly shape?: Shape } = {},
@@ -286,13 +316,37 @@ export function tensor(
   return made
 }
 
-/** Marks a tensor as a leaf whose gradient is wanted; returns it. */
+/**
+ * Marks a tensor as a leaf whose gradient is wanted; returns it.
+ *
+ * @example
+ * ```ts
+ * import { backward, mul, parameter, sum, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const w = parameter(tensor([1, 2, 3]))
+ * backward(sum(mul(w, w)))
+ * console.log([...(w.grad?.toArray() ?? [])]) // → [ 2, 4, 6 ]
+ * ```
+ */
 export function parameter(leaf: Tensor): Tensor {
   leaf.requiresGrad = true
   return leaf
 }
 
-/** Number of tensors alive: tests compare it before and after. */
+/**
+ * Number of tensors alive: tests compare it before and after.
+ *
+ * @example
+ * ```ts
+ * import { countLiveTensors, tensor } from 'tritune/core'
+ *
+ * const before = countLiveTensors()
+ * const x = tensor([1])
+ * x.dispose()
+ * console.log(countLiveTensors() - before) // → 0
+ * ```
+ */
 export function countLiveTensors(): number {
   return liveTensors
 }

@@ -13,8 +13,12 @@ import { type NativeLibrary, openLibrary } from '../../core/native/library.ts'
 import { checkOnFirstUse } from './first-use.ts'
 import { nativeOps } from './ops/mod.ts'
 
+/** Instruction set of the CPU library; asking for one that the processor has not is an E_NATIVE. */
 export type Isa = 'auto' | 'avx2' | 'avx512' | 'amx'
 
+/**
+ * Options of `openCpu()`: threads, and instruction set. Both hold for the process, since the library is opened once.
+ */
 export interface CpuOptions {
   /** Threads of the pool; 0 = every core the process may use. */
   readonly threads?: number
@@ -27,6 +31,14 @@ const ISA_CODES: { readonly [K in Isa]: number } = { auto: 0, avx2: 1, avx512: 2
 /**
  * Opens libtritune_cpu and starts its threads. Throws E_LIBRARY when it is missing, damaged or of another version; E_DEVICE when
  * this is the first use on a kind of machine that it never ran on, and it computes wrong numbers.
+ *
+ * @example
+ * ```ts
+ * import { openCpu } from 'tritune/plugins/cpu'
+ *
+ * const device = openCpu({ threads: 2 })
+ * console.log(device.name) // → cpu
+ * ```
  */
 export function openCpu({ threads = 0, isa = 'auto' }: CpuOptions = {}): Device {
   const library = openLibrary('cpu')

@@ -19,10 +19,21 @@ export { checkOnFirstUse, type FirstUse, type FirstUseFacts } from './first-use.
 export { nativeOps } from './ops/mod.ts'
 export { type CheckedDType, selfCheck, type SelfCheckOptions } from './self-check.ts'
 
-/** Platforms for which a library is made. */
+/** Platforms for which there is a CPU library, as `process.platform`-`process.arch`. */
 export const PLATFORMS: readonly string[] = CPU_PLATFORMS
 
-/** The CPU device; on a platform that no library is made for, the reference device and a note that says so. */
+/**
+ * The CPU device; on a platform that no library is made for, the reference device and a note that says so.
+ *
+ * @example
+ * ```ts
+ * import { openCpuOrReference } from 'tritune/plugins/cpu'
+ *
+ * const { device, note } = openCpuOrReference({ threads: 2 })
+ * if (note !== null) console.log(note) // there is no native library for this platform
+ * console.log(device.description)
+ * ```
+ */
 export function openCpuOrReference(options: CpuOptions = {}): {
   readonly device: Device
   readonly note: string | null
@@ -39,6 +50,7 @@ export function openCpuOrReference(options: CpuOptions = {}): {
   }
 }
 
+/** The plugin that provides the device `cpu`. */
 export const cpu: Plugin & { readonly provides: { readonly device: { readonly cpu: DeviceDefinition } } } =
   definePlugin({
     name: 'cpu',

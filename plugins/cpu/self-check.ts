@@ -21,8 +21,10 @@ import {
 } from '../../core/mod.ts'
 import { invocation } from '../../core/invocation.ts'
 
+/** What the frozen weights of the small step can be. */
 export type CheckedDType = keyof typeof TOLERANCE
 
+/** How much is checked, and what an error says. */
 export interface SelfCheckOptions {
   /** Of the activations and the frozen weights. */
   readonly dtypes?: readonly CheckedDType[]
@@ -32,7 +34,16 @@ export interface SelfCheckOptions {
   readonly what?: string
 }
 
-/** Throws E_DEVICE when `device` computes something else than the reference. Takes about a tenth of a second. */
+/**
+ * Throws E_DEVICE when `device` computes something else than the reference. Takes about a tenth of a second.
+ *
+ * @example
+ * ```ts
+ * import { openCpu, selfCheck } from 'tritune/plugins/cpu'
+ *
+ * selfCheck(openCpu(), { dtypes: ['f32', 'bf16'] }) // throws E_DEVICE when a training step differs from the reference's
+ * ```
+ */
 export function selfCheck(
   device: Device,
   { dtypes = ['bf16'], instead = 'cpu', what = 'the GPU, its driver' }: SelfCheckOptions = {},

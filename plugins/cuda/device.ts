@@ -12,6 +12,7 @@ import {
 import { type DeviceFacts, type NativeLibrary, openLibrary } from '../../core/native/library.ts'
 import { nativeOps } from '../cpu/mod.ts'
 
+/** Options of `openCuda()`: which GPU, and how it computes. Without any it is the first GPU. */
 export interface CudaOptions {
   /** The GPU's number, as nvidia-smi counts. */
   readonly ordinal?: number
@@ -25,7 +26,19 @@ export interface CudaOptions {
   readonly synchronous?: boolean
 }
 
-/** Opens a GPU. Throws E_LIBRARY when the library is missing or damaged, E_DEVICE saying why when no GPU can be used. */
+/**
+ * Opens a GPU. Throws E_LIBRARY when the library is missing or damaged, E_DEVICE saying why when no GPU can be used.
+ *
+ * @example
+ * ```ts
+ * import { tensor, tensorScope } from 'tritune/core'
+ * import { openCuda } from 'tritune/plugins/cuda'
+ *
+ * const device = openCuda({ emulated: true }) // { ordinal: 0 } on a GPU
+ * using _scope = tensorScope()
+ * console.log([...tensor([1, 2], { device }).toArray()]) // → [ 1, 2 ]
+ * ```
+ */
 export function openCuda(options: CudaOptions = {}): GpuDevice {
   const { ordinal = 0, emulated = false } = options
   const library = openLibrary(emulated ? 'cuda-emulated' : 'cuda')

@@ -16,6 +16,7 @@ export {
   type OpenedDevice,
 } from './open-device.ts'
 
+/** The plugin that provides the device `cuda`: the first NVIDIA GPU. */
 export const cuda: Plugin & { readonly provides: { readonly device: { readonly cuda: DeviceDefinition } } } =
   definePlugin({
     name: 'cuda',

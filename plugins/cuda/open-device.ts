@@ -15,6 +15,7 @@ import { openCuda } from './device.ts'
 /** `cuda` is `cuda:0`; `auto` is a GPU where one can be used, else the CPU. */
 export type DeviceName = 'auto' | 'cpu' | 'cuda' | `cuda:${number}` | 'cuda-emulated'
 
+/** The device that a name gave, and what should be said about the choice. */
 export interface OpenedDevice {
   readonly device: Device
   /** Why it is not a GPU although `auto` would take one; else null. */
@@ -23,6 +24,7 @@ export interface OpenedDevice {
   readonly note: string | null
 }
 
+/** Options of `openDevice()`; they hold where the CPU is opened. */
 export interface OpenDeviceOptions {
   /** Threads of the CPU; 0 = every core the process may use. */
   readonly threads?: number
@@ -33,7 +35,17 @@ export function isDeviceName(name: unknown): name is DeviceName {
   return typeof name === 'string' && /^(auto|cpu|cuda(:\d{1,3})?|cuda-emulated)$/.test(name)
 }
 
-/** Throws E_DEVICE or E_LIBRARY, with the remedy, when the device that was asked for cannot be used. */
+/**
+ * Throws E_DEVICE or E_LIBRARY, with the remedy, when the device that was asked for cannot be used.
+ *
+ * @example
+ * ```ts
+ * import { openDevice } from 'tritune/plugins/cuda'
+ *
+ * const { device, reason } = openDevice('auto', { threads: 2 })
+ * console.log(device.description, reason) // why it is no GPU, where it is none
+ * ```
+ */
 export function openDevice(name: DeviceName, { threads = 0 }: OpenDeviceOptions = {}): OpenedDevice {
   if (name === 'cpu') return { ...openCpuOrReference({ threads }), reason: null }
   if (name !== 'auto') return { device: openByName(name), reason: null, note: null }

@@ -6,6 +6,10 @@ import { optionalTextField, textField } from './dataset-type.ts'
 import type { DatasetType } from './dataset-type.ts'
 import { tokenizePromptResponse } from './prompt-response.ts'
 
+/**
+ * The dataset type `alpaca`: records `{ instruction, input?, output }` under the prompts of Stanford Alpaca; the
+ * output and an EOS are trained.
+ */
 export const alpaca: DatasetType = {
   name: 'alpaca',
   tokenize(record, context) {
@@ -14,7 +18,16 @@ export const alpaca: DatasetType = {
   },
 }
 
-/** Everything up to and including `### Response:\n`; an empty input leaves its section out. */
+/**
+ * Everything up to and including `### Response:\n`; an empty input leaves its section out.
+ *
+ * @example
+ * ```ts
+ * import { alpacaPrompt } from 'tritune/plugins/data'
+ *
+ * console.log(alpacaPrompt('Name a whale.').includes('### Instruction:\nName a whale.')) // → true
+ * ```
+ */
 export function alpacaPrompt(instruction: string, input = ''): string {
   if (input === '') {
     return (

@@ -16,6 +16,10 @@ import { groupByLength } from './group-by-length.ts'
 import { packDocuments } from './pack-documents.ts'
 import { trainedTokens } from './trained-tokens.ts'
 
+/**
+ * One micro-batch: documents one after the other, without padding. `createBatch()` of tritune/plugins/models makes
+ * tensors of it.
+ */
 export interface Batch {
   /** (tokens) of all documents, one after the other. */
   readonly ids: Int32Array
@@ -40,6 +44,7 @@ export interface Window {
   readonly rows: number
 }
 
+/** The micro-batches of one epoch, and which of them make a step. */
 export interface Batches {
   readonly length: number
   readonly windows: readonly Window[]
@@ -49,6 +54,7 @@ export interface Batches {
   get(index: number): Batch
 }
 
+/** What `createBatches()` makes batches of, and how. */
 export interface BatchesOptions {
   readonly examples: readonly TokenizedExample[]
   /** Rows of a micro-batch. */
@@ -70,7 +76,21 @@ export interface BatchesOptions {
   readonly order?: Int32Array
 }
 
-/** Deterministic per (seed, epoch). */
+/**
+ * The batches of one epoch, decided by (seed, epoch) alone: which examples meet in which micro-batch, and which of
+ * those make a step.
+ *
+ * @example
+ * ```ts
+ * import { createBatches } from 'tritune/plugins/data'
+ *
+ * const source = { file: 'here', line: 1 }
+ * const ids = Int32Array.of(1, 5, 9, 2)
+ * const examples = [{ ids, labels: ids, source }, { ids, labels: ids, source }]
+ * const batches = createBatches({ examples, microBatchSize: 1, sequenceLength: 8, packing: true, seed: 0 })
+ * console.log(batches.length, batches.get(0).ids.length) // → 1 8
+ * ```
+ */
 export function createBatches({
   examples,
   microBatchSize,
@@ -118,7 +138,18 @@ export function createBatches({
   }
 }
 
-/** The flat arrays of some documents, for whoever does not come from `createBatches()`. */
+/**
+ * The flat arrays of some documents, for whoever does not come from `createBatches()`.
+ *
+ * @example
+ * ```ts
+ * import { concatenate } from 'tritune/plugins/data'
+ *
+ * const ids = Int32Array.of(1, 5, 9)
+ * const batch = concatenate([{ ids, labels: Int32Array.of(-100, 5, 9), source: { file: 'here', line: 1 } }])
+ * console.log([...batch.targets], batch.trainedTokens) // → [ 5, 9, -100 ] 2
+ * ```
+ */
 export function concatenate(documents: readonly TokenizedExample[], rows: number = documents.length): Batch {
   const offsets = new Int32Array(documents.length + 1)
   documents.forEach(({ ids }, i) => (offsets[i + 1] = offsets[i] + ids.length))

@@ -12,6 +12,7 @@ export const CHATML: string =
   "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + " +
   "'\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 
+/** The keys of a run's file that choose a chat template; null: not set. */
 export interface ChatTemplateOptions {
   readonly chat_template: 'tokenizer_default' | 'jinja' | 'chatml' | null
   readonly chat_template_jinja: string | null

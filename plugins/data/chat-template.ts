@@ -25,6 +25,10 @@ import type {
 } from './dataset-type.ts'
 import { tokenSpans } from './token-spans.ts'
 
+/**
+ * The dataset type `chat_template`: records `{ messages: [{ role, content }] }` through the tokenizer's template; the
+ * turns of `roles_to_train` are trained.
+ */
 export const chatTemplate: DatasetType = {
   name: 'chat_template',
   tokenize: (record, context) => tokenizeChat(record, context, 'messages'),

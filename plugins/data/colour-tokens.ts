@@ -7,11 +7,29 @@ import { IGNORE } from './dataset-type.ts'
 import type { TokenizedExample } from './dataset-type.ts'
 import type { TokenizerLike } from '../../core/contracts/dataset.ts'
 
+/** How `colourTokens()` marks what is trained: by colours of a terminal, or by «marks». */
 export interface ColourOptions {
   /** Whether to colour; the caller knows where it is shown. */
   readonly colour: boolean
 }
 
+/**
+ * An example as text that shows what is trained: green among grey with colours, «between marks» without. Masks are
+ * seen before a run starts.
+ *
+ * @example
+ * ```ts
+ * import { colourTokens } from 'tritune/plugins/data'
+ * import { finetuneConfig, openTokenizer } from 'tritune/plugins/finetune'
+ *
+ * const datasets = [{ path: 'my-data.jsonl' }]
+ * const config = finetuneConfig.validate({ base_model: 'my-model', datasets, learning_rate: 1e-4 })
+ * const tokenizer = openTokenizer('my-model', config)
+ * const ids = Int32Array.from(tokenizer.encode('ab', { addSpecialTokens: false }))
+ * const labels = ids.map((id, at) => (at === 0 ? -100 : id)) // the first token is not trained
+ * console.log(colourTokens({ ids, labels, source: { file: 'here', line: 1 } }, tokenizer, { colour: false }))
+ * ```
+ */
 export function colourTokens(
   { ids, labels }: TokenizedExample,
   tokenizer: TokenizerLike,

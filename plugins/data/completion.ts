@@ -6,6 +6,10 @@ import { IGNORE, textField } from './dataset-type.ts'
 import type { DatasetType } from './dataset-type.ts'
 import { encodeOpening, withEos } from './prompt-response.ts'
 
+/**
+ * The dataset type `completion`: records `{ text }` (or another `field`), all of it trained with an EOS at the end;
+ * long texts are cut into several examples.
+ */
 export const completion: DatasetType = {
   name: 'completion',
   splitsLongText: true,

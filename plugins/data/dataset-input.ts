@@ -12,6 +12,7 @@ export type UserDefinedInput = {
   readonly [K in keyof UserDefinedType]?: UserDefinedType[K] | null | undefined
 }
 
+/** An entry of `datasets` as a program writes it: the keys of the YAML file. */
 export interface DatasetInput {
   /** a file, or a folder whose file names tell its splits */
   readonly path: string

@@ -23,6 +23,7 @@ import type { DatasetInput, UserDefinedInput } from './dataset-input.ts'
 import { DATASET_TYPES, type TrainOnEos, type UserDefinedType } from './dataset-words.ts'
 import { SPLIT } from './record-slice.ts'
 
+/** An entry of `datasets`, checked and with all defaults filled in. */
 export interface DatasetOptions {
   /** A file or a folder. */
   readonly path: string

@@ -4,6 +4,7 @@ import type { TokenizedExample } from './dataset-type.ts'
 import { listSources, type UntrainedExample } from './length-policy.ts'
 import { trainedTokens } from './trained-tokens.ts'
 
+/** Counts of one split, in examples and tokens. */
 export interface SplitReport {
   readonly examples: number
   readonly tokens: number
@@ -13,6 +14,7 @@ export interface SplitReport {
   readonly longest: number
 }
 
+/** What became of a dataset on its way to examples; `formatReport()` makes lines of it. */
 export interface DatasetReport {
   readonly train: SplitReport
   readonly validation: SplitReport
@@ -40,7 +42,7 @@ export function reportSplit(examples: readonly TokenizedExample[]): SplitReport 
   return { examples: examples.length, tokens, trainedTokens: trained, longest }
 }
 
-/** The report as lines for people. */
+/** A report as lines for people: examples, tokens, what was left out and why. */
 export function formatReport(report: DatasetReport): string[] {
   const { train, validation, tooLong, tooShort, truncated, cut, untrained, notes } = report
   const lines = [`train: ${splitLine(train)}`]
@@ -52,7 +54,7 @@ export function formatReport(report: DatasetReport): string[] {
   return [...lines, ...untrainedLines(untrained), ...notes.map((note) => `note: ${note}`)]
 }
 
-/** One line for each reason. */
+/** What examples were left out for having nothing to learn: one line for each reason, with the first place. */
 export function untrainedLines(untrained: readonly UntrainedExample[]): string[] {
   const reasons = Map.groupBy(untrained, ({ reason }) => reason)
   return [...reasons].map(

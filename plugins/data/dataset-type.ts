@@ -16,15 +16,23 @@ import type { DatasetOptions } from './dataset-options.ts'
 
 export type { DataRecord, RecordSource, TokenizedExample } from '../../core/contracts/dataset.ts'
 
-/** Label of a token that is not trained. */
+/** Label of a token that is not trained: −100, as in torch. */
 export const IGNORE = -100
 
+/**
+ * What a built-in dataset type is given beside the record: the tokenizer, the options of its entry, and those of the
+ * run.
+ */
 export interface TokenizeContext extends DatasetContext {
   readonly options: DatasetOptions
   /** Tokens that end a turn; null: the EOS token. */
   readonly eotTokens: readonly string[] | null
 }
 
+/**
+ * A built-in dataset type: one record → ids and labels. Those of plugins are a `DatasetDefinition` with options of
+ * their own.
+ */
 export type DatasetType = DatasetDefinition<TokenizeContext>
 
 export function placeOfRecord({ file, line }: RecordSource): string {

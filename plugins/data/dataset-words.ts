@@ -15,6 +15,7 @@ export interface UserDefinedType {
   readonly no_input_format: string
 }
 
+/** The names of the built-in dataset types, as `type:` takes them. */
 export const DATASET_TYPES = [
   'alpaca',
   'completion',
@@ -23,4 +24,6 @@ export const DATASET_TYPES = [
   'input_output',
   'tokenized',
 ] as const
+
+/** The name of a built-in dataset type. */
 export type DatasetTypeName = (typeof DATASET_TYPES)[number]

@@ -7,6 +7,10 @@ import { showValue } from '../../core/contracts/config.ts'
 import { IGNORE, recordError } from './dataset-type.ts'
 import type { DatasetType } from './dataset-type.ts'
 
+/**
+ * The dataset type `input_output`: records `{ segments: [{ label, text }] }` joined as they are; segments with `label:
+ * true` are trained.
+ */
 export const inputOutput: DatasetType = {
   name: 'input_output',
   tokenize({ value, source }, { tokenizer, trainOnInputs }) {

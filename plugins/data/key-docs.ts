@@ -5,7 +5,7 @@
 
 import type { DatasetInput } from './dataset-input.ts'
 
-/** Markdown; links start in docs/. */
+/** What each key of an entry of `datasets` means, in Markdown whose links start in docs/. */
 export const DATASET_KEY_DOCS: Readonly<Record<keyof DatasetInput, string>> = {
   path: 'a file, or a folder whose file names tell its splits',
   type: '`alpaca`, `completion`, `chat_template`, `sharegpt`, `input_output`, `tokenized` (records with `input_ids`), or a mapping with a `format` of your own: [plugins/data/README.md](../plugins/data/README.md)',

@@ -44,13 +44,30 @@ export interface DataConfig {
   readonly seed: number
 }
 
+/** The examples of a run, and what became of the records on the way. */
 export interface LoadedDataset {
   readonly train: TokenizedExample[]
   readonly validation: TokenizedExample[]
   readonly report: DatasetReport
 }
 
-/** Throws E_FILE, E_DATA (with `file:line` where there is one), E_TOKENIZER, E_DISK. */
+/**
+ * Throws E_FILE, E_DATA (with `file:line` where there is one), E_TOKENIZER, E_DISK.
+ *
+ * @example
+ * ```ts
+ * import { formatReport, loadDataset } from 'tritune/plugins/data'
+ * import { finetuneConfig, openTokenizer } from 'tritune/plugins/finetune'
+ *
+ * const config = finetuneConfig.validate({
+ *   base_model: 'my-model',
+ *   datasets: [{ path: 'my-data.jsonl', type: 'alpaca' }],
+ *   learning_rate: 1e-4,
+ * })
+ * const { train, report } = loadDataset(config, openTokenizer('my-model', config))
+ * console.log(train.length, formatReport(report).length > 0) // → 16 true
+ * ```
+ */
 export function loadDataset(
   config: DataConfig,
   tokenizer: TokenizerLike,

@@ -1,4 +1,8 @@
-/** Datasets: files → records → token examples → batches. */
+/**
+ * Datasets: files → records → token examples → batches. See README.md.
+ *
+ * @module
+ */
 export { alpaca, alpacaPrompt } from './alpaca.ts'
 export { concatenate, createBatches } from './batches.ts'
 export type { Batch, Batches, BatchesOptions, Window } from './batches.ts'

@@ -5,7 +5,16 @@
  * up the first row with enough room walks a tree of maxima, so n documents take O(n log n).
  */
 
-/** Rows of indices into `lengths`. A document longer than `capacity` is an error of the caller. */
+/**
+ * Rows of indices into `lengths`. A document longer than `capacity` is an error of the caller.
+ *
+ * @example
+ * ```ts
+ * import { packDocuments } from 'tritune/plugins/data'
+ *
+ * console.log(packDocuments([5, 3, 8, 2], 8).length) // → 3
+ * ```
+ */
 export function packDocuments(lengths: ArrayLike<number>, capacity: number): number[][] {
   const order = Array.from({ length: lengths.length }, (_, i) => i)
   // The sort is stable: among equal lengths the given order decides.

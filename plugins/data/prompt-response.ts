@@ -8,6 +8,10 @@ import { IGNORE, requireEos } from './dataset-type.ts'
 import type { RecordSource, TokenizeContext, TokenizedExample } from './dataset-type.ts'
 import type { TokenizerLike } from '../../core/contracts/dataset.ts'
 
+/**
+ * An example of a prompt and its response: BOS (where the tokenizer sets one) and the prompt, which are not trained,
+ * then the response and EOS, which are. An empty response trains nothing.
+ */
 export function tokenizePromptResponse(
   prompt: string,
   response: string,

@@ -17,7 +17,19 @@ import { readLines } from './read-lines.ts'
 /** File name endings that can be read. */
 export const READABLE = ['.jsonl', '.ndjson', '.json', '.txt', '.text', '.md'] as const
 
-/** Throws E_FILE, or E_DATA with `file:line`. */
+/**
+ * Throws E_FILE, or E_DATA with `file:line`.
+ *
+ * @example
+ * ```ts
+ * import { readRecords } from 'tritune/plugins/data'
+ *
+ * for (const { value, source } of readRecords('my-data.jsonl', { ds_type: null, sample_by: 'line', field: 'text' })) {
+ *   console.log(Object.keys(value).length > 0, source.line) // → true 1
+ *   break
+ * }
+ * ```
+ */
 export function readRecords(
   path: string,
   { ds_type, sample_by, field }: Pick<DatasetOptions, 'ds_type' | 'sample_by' | 'field'>,

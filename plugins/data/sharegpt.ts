@@ -4,6 +4,7 @@
 import { tokenizeChat } from './chat-template.ts'
 import type { DatasetType } from './dataset-type.ts'
 
+/** The dataset type `sharegpt`: records `{ conversations: [{ from, value }] }`; otherwise as `chat_template`. */
 export const sharegpt: DatasetType = {
   name: 'sharegpt',
   tokenize(record, context) {

@@ -7,6 +7,7 @@ import { DATASET_TYPES } from './dataset-words.ts'
 import { IGNORE, recordError } from './dataset-type.ts'
 import type { DatasetType, RecordSource } from './dataset-type.ts'
 
+/** The dataset type of records that are tokens already: `{ input_ids, labels? }`; labels of −100 are not trained. */
 export const tokenized: DatasetType = {
   name: 'tokenized',
   tokenize({ value, source }) {

@@ -13,7 +13,7 @@ export function atKey<T>(path: ConfigPath, run: () => T): T {
   }
 }
 
-/** `atKey()` for what is waited for. */
+/** `atKey()` for a function whose result is waited for. */
 export async function atKeyAsync<T>(path: ConfigPath, run: () => Promise<T>): Promise<T> {
   try {
     return await run()

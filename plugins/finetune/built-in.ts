@@ -48,6 +48,10 @@ const optimizers = {
   adamw_8bit: adamwDefinition('adamw_8bit', '8bit'),
 }
 
+/**
+ * The plugin of what the trainer itself provides: `adamw`, `adamw_8bit`, `clip`, `cross_entropy`, and the quantizers
+ * `nf4`, `fp4`, `int8`, `ternary`.
+ */
 export const training: Plugin & {
   readonly provides: {
     readonly optimizer: Readonly<Record<'adamw' | 'adamw_8bit', Capabilities['optimizer']>>

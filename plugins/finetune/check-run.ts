@@ -8,6 +8,7 @@ import { findEarlierRun } from './earlier-run.ts'
 import { checkEarly } from './early-checks.ts'
 import { openInputs, type PrepareOptions } from './run-inputs.ts'
 
+/** What `checkRun()` found of a run that can start. */
 export interface CheckedRun {
   readonly device: string
   /** null: the model and the data were not looked at. */
@@ -17,12 +18,25 @@ export interface CheckedRun {
   readonly notes: readonly string[]
 }
 
+/** Options of `checkRun()`: those of `prepareRun()`, and whether model and data are looked at. */
 export interface CheckRunOptions extends PrepareOptions {
   /** Neither opens the model nor reads the data: needs no network. */
   readonly configOnly?: boolean
 }
 
-/** Throws a `ConfigError`, or what else keeps the run from starting. */
+/**
+ * Throws a `ConfigError`, or what else keeps the run from starting.
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from 'node:fs'
+ * import { checkRun, readFinetuneConfig } from 'tritune/plugins/finetune'
+ *
+ * const config = readFinetuneConfig(readFileSync('my.yaml', 'utf8'), 'my.yaml')
+ * const { totalSteps, notes } = await checkRun(config) // as `tritune validate my.yaml`
+ * console.log(totalSteps, notes)
+ * ```
+ */
 export async function checkRun(
   config: FinetuneConfig,
   { configOnly = false, ...options }: CheckRunOptions = {},

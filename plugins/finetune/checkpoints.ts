@@ -10,7 +10,16 @@ export interface CheckpointFolder {
   readonly folder: string
 }
 
-/** Checkpoint folders of a run, oldest first. */
+/**
+ * Checkpoint folders of a run, oldest first.
+ *
+ * @example
+ * ```ts
+ * import { listCheckpoints } from 'tritune/plugins/finetune'
+ *
+ * console.log(listCheckpoints('./no-run-yet')) // → []
+ * ```
+ */
 export function listCheckpoints(outputDir: string): CheckpointFolder[] {
   if (!existsSync(outputDir)) return []
   return readdirSync(outputDir)

@@ -19,6 +19,7 @@ import { sortKeys, type SortedKeys } from './known-keys.ts'
 import { isMapping } from './old-spellings.ts'
 import { OPTIMIZERS } from './optimizer-names.ts'
 
+/** The configuration of a run: checked, with every default filled in. */
 export interface FinetuneConfig extends FinetuneOptions {
   /** What the file asked for and was left aside because it changes nothing. */
   readonly notes: readonly string[]
@@ -26,7 +27,21 @@ export interface FinetuneConfig extends FinetuneOptions {
   readonly folder: string | null
 }
 
-/** Throws a `ConfigError` (E_CONFIG, E_CONFIG_KEY) that lists everything that is wrong. */
+/**
+ * Throws a `ConfigError` (E_CONFIG, E_CONFIG_KEY) that lists everything that is wrong.
+ *
+ * @example
+ * ```ts
+ * import { ConfigError } from 'tritune/core'
+ * import { finetuneConfig } from 'tritune/plugins/finetune'
+ *
+ * try {
+ *   finetuneConfig.validate({ base_model: 'my-model', learning_rte: 1e-4 })
+ * } catch (error) {
+ *   console.log(error instanceof ConfigError) // → true
+ * }
+ * ```
+ */
 export const finetuneConfig: ValidatableConfig<FinetuneConfig> = {
   schema: v.pipe(
     finetuneSchema,
@@ -38,12 +53,24 @@ export const finetuneConfig: ValidatableConfig<FinetuneConfig> = {
   },
 }
 
+/** Options of `readFinetuneConfig()`: settings that win over the file. */
 export interface ReadFinetuneOptions {
   /** `--set` assignments, applied in order. */
   readonly overrides?: readonly string[]
 }
 
-/** The text of a YAML file → a checked configuration; errors carry `file:line:column`. */
+/**
+ * The text of a YAML file → a checked configuration; errors carry `file:line:column`.
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from 'node:fs'
+ * import { readFinetuneConfig } from 'tritune/plugins/finetune'
+ *
+ * const config = readFinetuneConfig(readFileSync('my.yaml', 'utf8'), 'my.yaml', { overrides: ['seed=7'] })
+ * console.log(config.seed) // → 7
+ * ```
+ */
 export function readFinetuneConfig(
   text: string,
   file: string,

@@ -11,6 +11,10 @@ export const crossEntropyObjective: Objective = {
   },
 }
 
+/**
+ * The objective `cross_entropy`, which runs have unless they name another one: −log p of the next token, summed in one
+ * op that never holds tokens × vocabulary.
+ */
 export const crossEntropy: ObjectiveDefinition<object> = {
   name: 'cross_entropy',
   options: defineOptions({}),

@@ -18,6 +18,7 @@ export const FINISHED_FILE = 'finished.json'
 export const RUN_FILE: RegExp =
   /^(checkpoint-\d+|tritune\.json|finished\.json|metrics\.jsonl|adapter_(config\.json|model\.safetensors)|model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json|(generation_)?config\.json|tokenizer(_config)?\.json|special_tokens_map\.json|chat_template\.jinja|added_tokens\.json|tokenizer\.model|additional_chat_templates|vocab\.json|merges\.txt)$/
 
+/** What an earlier run left in an `output_dir`. */
 export interface EarlierRun {
   /** It came to its end: the adapter or model in the folder is its result. */
   readonly finished: boolean
@@ -29,6 +30,9 @@ export interface EarlierRun {
   readonly started: boolean
 }
 
+/**
+ * Looks at what an earlier run left in a folder; one that is not there, or is empty, has none of it. Changes nothing.
+ */
 export function findEarlierRun(outputDir: string): EarlierRun {
   const has = (name: string): boolean => existsSync(join(outputDir, name))
   const newest = listCheckpoints(outputDir).at(-1)?.folder ?? null

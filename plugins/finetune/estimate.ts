@@ -12,6 +12,7 @@ import {
 } from '../../core/mod.ts'
 import type { Run } from './run.ts'
 
+/** What a run will take: bytes, and seconds. */
 export interface Estimate {
   /** Bytes of all that is below. */
   readonly memory: number
@@ -41,6 +42,7 @@ export type Estimated = Pick<
   'config' | 'model' | 'data' | 'dtype' | 'parameters' | 'adapter' | 'optimizer' | 'memory'
 >
 
+/** Bytes that a run will hold at its highest, by what they are for, computed from shapes. Nothing is allocated. */
 export function estimateMemory(run: Estimated): MemoryParts {
   const { model, parameters, adapter } = run
   const microTokens = microTokensOf(run)
@@ -54,6 +56,19 @@ export function estimateMemory(run: Estimated): MemoryParts {
   }
 }
 
+/**
+ * Memory from the shapes, and time from a matrix product that is measured on the run's device.
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from 'node:fs'
+ * import { estimateRun, formatBytes, prepareRun, readFinetuneConfig } from 'tritune/plugins/finetune'
+ *
+ * using run = await prepareRun(readFinetuneConfig(readFileSync('my.yaml', 'utf8'), 'my.yaml'))
+ * const { memory, parts } = estimateRun(run)
+ * console.log(formatBytes(memory), parts.model > 0)
+ * ```
+ */
 export function estimateRun(run: Run): Estimate {
   const { model, config, plan, data, adapter } = run
   const parts = estimateMemory(run)

@@ -15,6 +15,7 @@ import type { Batch } from '../data/mod.ts'
 import { createBatch } from '../models/mod.ts'
 import { crossEntropyObjective } from './cross-entropy.ts'
 
+/** What `evaluateLoss()` evaluates. */
 export interface EvaluationContext {
   readonly model: Model
   readonly device: Device
@@ -22,7 +23,24 @@ export interface EvaluationContext {
   readonly objective?: Objective
 }
 
-/** E_DATA when no token of the batches is trained. */
+/**
+ * E_DATA when no token of the batches is trained.
+ *
+ * @example
+ * ```ts
+ * import { openCpu } from 'tritune/plugins/cpu'
+ * import { concatenate } from 'tritune/plugins/data'
+ * import { evaluateLoss } from 'tritune/plugins/finetune'
+ * import { loadModel } from 'tritune/plugins/models'
+ *
+ * const device = openCpu()
+ * using model = loadModel('my-model', { device })
+ * const ids = Int32Array.of(1, 5, 9, 2)
+ * const batch = concatenate([{ ids, labels: ids, source: { file: 'here', line: 1 } }])
+ * const { loss, tokens } = evaluateLoss({ model, device }, [batch])
+ * console.log(Math.exp(loss) > 1, tokens) // → true 3
+ * ```
+ */
 export function evaluateLoss(
   { model, device, objective = crossEntropyObjective }: EvaluationContext,
   batches: Iterable<Batch>,

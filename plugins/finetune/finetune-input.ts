@@ -17,6 +17,7 @@ export type OneOrMore<T> = T | readonly T[]
 /** Each of the keys may be left out or null. */
 export type Nullable<T> = { readonly [K in keyof T]?: T[K] | null | undefined }
 
+/** A fine-tuning run as a program writes it: what `finetune()` and `finetuneConfig.validate()` take. */
 export interface FinetuneInput {
   // ---- Model
   /**

@@ -5,6 +5,7 @@
 import type { DatasetOptions } from '../data/mod.ts'
 import type { Named } from './named.ts'
 
+/** Names of learning-rate schedules, as transformers has them. */
 export type LrScheduler = 'cosine' | 'linear' | 'constant' | 'constant_with_warmup' | 'warmup_stable_decay'
 
 /** Arguments of the `warmup_stable_decay` schedule. */
@@ -15,6 +16,7 @@ export interface LrSchedulerOptions {
   readonly min_lr_ratio: number | null
 }
 
+/** The tokens that `special_tokens` of a run's file sets; null: as the tokenizer has them. */
 export interface SpecialTokens {
   readonly bos_token: string | null
   readonly eos_token: string | null

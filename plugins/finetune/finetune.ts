@@ -15,6 +15,7 @@ import type { PrepareOptions } from './run-inputs.ts'
 import type { Resume } from './run-progress.ts'
 import { train, type TrainOptions } from './train.ts'
 
+/** The second argument of `finetune()`: what no file says. */
 export interface FinetuneRunOptions
   extends PrepareOptions, Pick<TrainOptions, 'monitors' | 'onEvent' | 'signal'> {
   /** Where to start, instead of what `resume_from_checkpoint` and `auto_resume_from_checkpoints` say. */

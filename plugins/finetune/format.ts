@@ -2,7 +2,7 @@
  * Counts, bytes and durations for people.
  */
 
-/** 1234 → 1.23 k */
+/** A count for people, with three digits from ten thousand on: `1234`, `12.3 k`, `135 M`. */
 export function formatCount(n: number): string {
   for (const [unit, size] of [
     ['G', 1e9],
@@ -13,6 +13,7 @@ export function formatCount(n: number): string {
   return String(n)
 }
 
+/** Bytes for people: `1.5 GiB`, `640 KiB`, `12 B`. */
 export function formatBytes(n: number): string {
   for (const [unit, size] of [
     ['GiB', 2 ** 30],
@@ -23,6 +24,7 @@ export function formatBytes(n: number): string {
   return `${n} B`
 }
 
+/** Seconds for people: `350 ms`, `42 s`, `12 min`, `3 h 5 min`. */
 export function formatDuration(seconds: number): string {
   if (seconds < 1) return `${Math.max(1, Math.round(seconds * 1000))} ms`
   if (seconds < 90) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`

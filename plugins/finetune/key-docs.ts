@@ -5,7 +5,7 @@
 
 import type { FinetuneInput } from './finetune-input.ts'
 
-/** Markdown; links start in docs/. */
+/** What each key of a run's file means, in Markdown whose links start in docs/. */
 export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   // Model
   base_model:

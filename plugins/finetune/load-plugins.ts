@@ -22,6 +22,7 @@ import { moduleIntegrity, packageIntegrity } from './plugin-integrity.ts'
 import { entryOf, expectFitsTritune, findPackage, OWN_FOLDER, packageAbove } from './plugin-package.ts'
 import { parsePluginSpecifier } from './plugin-specifier.ts'
 
+/** Where `loadPlugins()` looks for paths and packages. */
 export interface LoadPluginsOptions {
   /** Where paths and packages are looked for first: the folder of the run's file. */
   readonly from?: string
@@ -29,7 +30,7 @@ export interface LoadPluginsOptions {
   readonly cwd?: string
 }
 
-/** A plugin, and where it came from. */
+/** A plugin that a run's file names, with where it came from: module, package, version, place, hash. */
 export interface LoadedPlugin {
   readonly plugin: Plugin
   /** Its own, or that of the package.json above its module; null when neither says. */
@@ -47,6 +48,16 @@ export interface LoadedPlugin {
 /**
  * In the order of the list. Throws E_PLUGIN naming the module: not there, not installed, of a version that does not fit, does not run, exports
  * no plugin, brings a second copy of tritune, or has the name of another.
+ *
+ * @example
+ * ```ts
+ * import { createHost } from 'tritune/core'
+ * import { loadPlugins } from 'tritune/plugins/finetune'
+ *
+ * const loaded = await loadPlugins(['./vector-scale.ts']) // runs the module
+ * using host = createHost({ plugins: loaded.map(({ plugin }) => plugin) })
+ * console.log(host.names('adapter')) // → [ 'vector-scale' ]
+ * ```
  */
 export async function loadPlugins(
   specifiers: readonly string[],

@@ -5,13 +5,14 @@
 import type { CapabilityId } from '../../core/mod.ts'
 import type { LoadedPlugin } from './load-plugins.ts'
 
+/** What a run has made, as far as plugins can have a part in it. */
 export interface Made {
   /** null: whole weights. */
   readonly adapter: string | null
   readonly modelType: string
 }
 
-/** As the file names them, in its order. */
+/** The modules that have to be loaded again to use what a run made, as its file names them and in its order. */
 export function modulesToLoad(plugins: readonly LoadedPlugin[], { adapter, modelType }: Made): string[] {
   const needed = new Set<LoadedPlugin>()
   const wanted: CapabilityId[] = [

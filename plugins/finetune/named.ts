@@ -13,6 +13,7 @@ import {
   withJson,
 } from '../../core/contracts/config-fields.ts'
 
+/** A part that a run's file names, with its options. */
 export interface Named {
   readonly name: string
   readonly options: Readonly<Record<string, unknown>>

@@ -1,6 +1,6 @@
 /** The optimizers that are built in, and what each is here; another name may be that of a plugin's. */
 
-/** Names of axolotl and transformers. */
+/** Names of optimizers, as axolotl and transformers write them. */
 export type OptimizerName =
   | 'adamw_torch'
   | 'adamw_torch_fused'

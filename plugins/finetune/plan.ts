@@ -14,6 +14,7 @@ import {
 import { type Batches, createBatches, type TokenizedExample } from '../data/mod.ts'
 import { type FinetuneConfig, warmupSteps } from './config.ts'
 
+/** The numbers of a run: steps, learning rates, batches, and when to evaluate and to save. Steps count from 0. */
 export interface Plan {
   readonly totalSteps: number
   readonly stepsPerEpoch: number

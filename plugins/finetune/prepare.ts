@@ -24,7 +24,28 @@ import type { Run } from './run.ts'
 import { openInputs, type PrepareOptions } from './run-inputs.ts'
 import { weightDecays } from './weight-decay.ts'
 
-/** Opens everything; when something fails, what was opened before is closed and the error goes on. */
+/**
+ * Opens everything; when something fails, what was opened before is closed and the error goes on.
+ *
+ * @example
+ * ```ts
+ * import { finetuneConfig, prepareRun, train } from 'tritune/plugins/finetune'
+ *
+ * const config = finetuneConfig.validate({
+ *   base_model: 'my-model',
+ *   adapter: 'lora',
+ *   lora_target_linear: true,
+ *   datasets: [{ path: 'my-data.jsonl', type: 'alpaca' }],
+ *   learning_rate: 1e-3,
+ *   max_steps: 2,
+ *   output_dir: './prepared',
+ * })
+ * using run = await prepareRun(config)
+ * console.log(run.parameters.size > 0, run.plan.totalSteps) // → true 2
+ * const { loss } = await train(run)
+ * console.log(loss > 0) // → true
+ * ```
+ */
 export async function prepareRun(config: FinetuneConfig, options: PrepareOptions = {}): Promise<Run> {
   using open = new Disposables()
   const inputs = await openInputs(config, options)

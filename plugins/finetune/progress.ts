@@ -4,6 +4,7 @@
 import type { Monitor, RunEvent, StepReport } from '../../core/mod.ts'
 import { fitLine, formatDuration } from './format.ts'
 
+/** What `createProgress()` writes to, and how often. */
 export interface ProgressOptions {
   readonly loggingSteps: number
   /** A terminal, on which the line is rewritten. */
@@ -13,7 +14,19 @@ export interface ProgressOptions {
   write(text: string): void
 }
 
-/** A monitor for people. */
+/**
+ * A monitor for people: step, loss, rate and time left, on one line that is rewritten or on lines of their own.
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from 'node:fs'
+ * import { createProgress, prepareRun, readFinetuneConfig, train } from 'tritune/plugins/finetune'
+ *
+ * using run = await prepareRun(readFinetuneConfig(readFileSync('my.yaml', 'utf8'), 'my.yaml'))
+ * const write = (text: string): boolean => process.stdout.write(text)
+ * await train(run, { monitors: [createProgress({ loggingSteps: 1, terminal: false, write })] })
+ * ```
+ */
 export function createProgress(options: ProgressOptions): Monitor {
   return { onEvent: progressLines(options) }
 }

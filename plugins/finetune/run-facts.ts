@@ -10,6 +10,7 @@ import type { TrainingFacts } from '../hub/mod.ts'
 import { FINISHED_FILE } from './earlier-run.ts'
 import type { Run } from './run.ts'
 
+/** What a model card tells of a run that has ended: base model, data sets, settings and losses. */
 export function factsOfRun(
   { config, parameters }: Pick<Run, 'config' | 'parameters'>,
   { loss, best, steps }: Pick<RunResult, 'loss' | 'best' | 'steps'>,

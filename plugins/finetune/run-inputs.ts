@@ -12,6 +12,7 @@ import { checkContextLength, writtenContextLength } from './context-length.ts'
 import { createPlan, type Plan } from './plan.ts'
 import { expectChatTemplate, openTokenizer, type RunTokenizer } from './run-tokenizer.ts'
 
+/** Options of `prepareRun()`: what no file says. */
 export interface PrepareOptions {
   /** More plugins than the file names: their adapters and models can be asked for by name. */
   readonly plugins?: readonly Plugin[]

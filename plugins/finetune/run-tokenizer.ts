@@ -7,6 +7,7 @@ import { chatTemplatePlace, chatTemplateSource } from '../data/mod.ts'
 import { loadTokenizer, readTokenizerFiles, type Tokenizer } from '../tokenizer/mod.ts'
 import type { FinetuneConfig } from './config.ts'
 
+/** The tokenizer that a run encodes its data with. */
 export interface RunTokenizer extends TokenizerLike {
   readonly inner: Tokenizer
   /** The template that the configuration sets, as Jinja; null: the tokenizer's own (`inner.chatTemplates`). */

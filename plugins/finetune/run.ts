@@ -28,6 +28,10 @@ export interface NamedPart<T> {
   readonly part: T
 }
 
+/**
+ * A run that is ready to train, as `prepareRun()` makes it and `train()` takes it. Disposing it frees the model and
+ * everything else that it opened.
+ */
 export interface Run extends Disposable {
   readonly config: FinetuneConfig
   /** The built-in plugins and those of the file. */

@@ -23,6 +23,7 @@ export function saveOutput({ adapter, config, model, modelPath, plugins }: Saved
   saveTokenizer(folder, modelPath, changes)
 }
 
+/** Options of `saveModel()`: how large a file may be, and the tokenizer that goes beside the weights. */
 export interface SaveModelOptions {
   readonly maxShardBytes?: number
   /** Where the tokenizer is, if not with the model. */
@@ -30,7 +31,20 @@ export interface SaveModelOptions {
   readonly tokenizer?: TokenizerChanges
 }
 
-/** Writes the model with its adapters folded in, its config.json and its tokenizer. */
+/**
+ * Writes the model with its adapters folded in, its config.json and its tokenizer.
+ *
+ * @example
+ * ```ts
+ * import { saveModel } from 'tritune/plugins/finetune'
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { loadAdapter } from 'tritune/plugins/peft'
+ *
+ * using model = loadModel('my-model')
+ * using _adapter = loadAdapter(model, 'my-adapter')
+ * saveModel(model, 'my-model', 'my-merged-model') // with the adapter folded in
+ * ```
+ */
 export function saveModel(
   model: Model,
   modelPath: string,

@@ -8,7 +8,18 @@ import { whatHelps } from './out-of-memory.ts'
 import type { Run } from './run.ts'
 import { untrainedLines } from '../data/mod.ts'
 
-/** Writes the summary when the run starts: a monitor. */
+/**
+ * Writes the summary when the run starts: a monitor.
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from 'node:fs'
+ * import { createSummary, prepareRun, readFinetuneConfig, train } from 'tritune/plugins/finetune'
+ *
+ * using run = await prepareRun(readFinetuneConfig(readFileSync('my.yaml', 'utf8'), 'my.yaml'))
+ * await train(run, { monitors: [createSummary({ write: (text) => process.stdout.write(text) })] })
+ * ```
+ */
 export function createSummary({ write }: { write(text: string): void }): Monitor {
   return {
     onEvent(event) {
@@ -17,6 +28,7 @@ export function createSummary({ write }: { write(text: string): void }): Monitor
   }
 }
 
+/** The lines that describe a run before its first step: model, device, adapter, data, steps, memory and time, notes. */
 export function summarize(run: Run): string[] {
   const { model, config, data, plan, parameters, adapter, device, dtype, noGpu, notes } = run
   const total = sum([...model.weights.values()].map(({ size }) => size))

@@ -36,6 +36,7 @@ import { crossEntropyObjective } from './cross-entropy.ts'
 import { evaluateLoss } from './evaluate.ts'
 import { findNonFinite } from './nonfinite.ts'
 
+/** What `trainStep()` trains, and with what; the same for all steps of a run. */
 export interface TrainContext {
   readonly model: Model
   readonly device: Device
@@ -51,13 +52,37 @@ export interface TrainContext {
   readonly seed: number
 }
 
+/** Which step `trainStep()` makes, and at which rate. */
 export interface TrainStep {
   /** 0-based number of this step. */
   readonly step: number
   readonly learningRate: number
 }
 
-/** Runs a step on the micro-batches of one window. Throws E_NAN naming the first part that gave NaN or Inf. */
+/**
+ * Runs a step on the micro-batches of one window. Throws E_NAN naming the first part that gave NaN or Inf.
+ *
+ * @example
+ * ```ts
+ * import { adamw } from 'tritune/core'
+ * import { openCpu } from 'tritune/plugins/cpu'
+ * import { concatenate } from 'tritune/plugins/data'
+ * import { trainStep } from 'tritune/plugins/finetune'
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { attachLora } from 'tritune/plugins/peft'
+ *
+ * const device = openCpu()
+ * using model = loadModel('my-model', { device })
+ * using adapter = attachLora(model, { targetModules: 'all-linear' })
+ * const { parameters } = adapter
+ * using optimizer = adamw().init(parameters)
+ * const ids = Int32Array.of(1, 5, 9, 2)
+ * const batch = concatenate([{ ids, labels: ids, source: { file: 'here', line: 1 } }])
+ * const context = { model, device, parameters, optimizer, checkpointing: false, seed: 0 }
+ * const losses = [0, 1, 2].map((step) => trainStep(context, [batch], { step, learningRate: 1e-2 }).loss)
+ * console.log(losses[2] < losses[0]) // → true
+ * ```
+ */
 export function trainStep(context: TrainContext, window: readonly Batch[], at: TrainStep): StepResult {
   using readback = createReadback()
   return locatingNaN(context, window, () => {
@@ -67,7 +92,7 @@ export function trainStep(context: TrainContext, window: readonly Batch[], at: T
   })
 }
 
-/** The same step in parts, for strategies. */
+/** The parts of one step, as a strategy is given them. */
 export function stepParts(
   context: TrainContext,
   window: readonly Batch[],

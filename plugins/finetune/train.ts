@@ -26,6 +26,7 @@ import { runStrategies } from './strategies.ts'
 import { summarize } from './summary.ts'
 import { stepParts, type TrainContext, trainStep } from './train-step.ts'
 
+/** Options of `train()`: who is told, and where to start. */
 export interface TrainOptions {
   /** Besides those of the file. */
   readonly monitors?: readonly Monitor[]
@@ -38,7 +39,23 @@ export interface TrainOptions {
   readonly lock?: Disposable
 }
 
-/** Trains a prepared run to its end. Throws E_NAN, E_MEMORY, E_DISK, E_RESUME…; checkpoints already written stay intact. */
+/**
+ * Trains a prepared run to its end. Throws E_NAN, E_MEMORY, E_DISK, E_RESUME…; checkpoints already written stay intact.
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from 'node:fs'
+ * import { prepareRun, readFinetuneConfig, train } from 'tritune/plugins/finetune'
+ *
+ * using run = await prepareRun(readFinetuneConfig(readFileSync('my.yaml', 'utf8'), 'my.yaml'))
+ * const { steps, outputDir } = await train(run, {
+ *   onEvent(event) {
+ *     if (event.type === 'step') console.log(event.report.step, event.report.loss)
+ *   },
+ * })
+ * console.log(steps > 0, outputDir)
+ * ```
+ */
 export async function train(run: Run, options: TrainOptions = {}): Promise<RunResult> {
   const emit = emitterOf(run, options)
   let done = 0

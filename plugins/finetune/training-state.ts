@@ -23,6 +23,7 @@ import { setTensorBytes, tensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import type { BaseFiles } from './base-model.ts'
 import type { SavedPlugin } from './plugin-notes.ts'
 
+/** The content of a checkpoint's training_state.json. */
 export interface TrainingState {
   readonly format: 2
   /** Optimizer steps done. */

@@ -14,6 +14,7 @@ import {
 } from '../../core/mod.ts'
 import { createBatch } from '../models/mod.ts'
 
+/** How `generate()` chooses tokens, and when it ends. Defaults: 128 new tokens at most, greedy. */
 export interface GenerateOptions {
   readonly maxNewTokens?: number
   /** 0 = greedy. */
@@ -32,6 +33,16 @@ export interface GenerateOptions {
 /**
  * Yields new token ids as they come. Throws E_CONFIG for an option out of range, E_DATA for an empty prompt, E_SHAPE when prompt and new tokens do not fit
  * into the model's context. Breaking out of the loop frees the cache.
+ *
+ * @example
+ * ```ts
+ * import { generate } from 'tritune/plugins/generate'
+ * import { loadModel } from 'tritune/plugins/models'
+ *
+ * using model = loadModel('my-model')
+ * const ids = [...generate(model, [1, 5, 9], { maxNewTokens: 4, temperature: 0.7, topP: 0.9, seed: 1 })]
+ * console.log(ids.length) // → 4
+ * ```
  */
 export function* generate(
   model: Model,

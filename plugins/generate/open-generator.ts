@@ -22,6 +22,7 @@ import { loadAdapter, peft } from '../peft/mod.ts'
 import { loadTokenizer, readTokenizerFiles, type Tokenizer, type TokenizerFiles } from '../tokenizer/mod.ts'
 import { generate, type GenerateOptions } from './generate.ts'
 
+/** A model that writes: with its tokenizer, and an adapter where one was given. Disposing it frees the model. */
 export interface Generator extends Disposable {
   readonly model: Model
   readonly tokenizer: Tokenizer
@@ -29,13 +30,16 @@ export interface Generator extends Disposable {
   stream(input: GeneratorInput, options?: StreamOptions): Iterable<string>
 }
 
+/** What to go on from: a text as it is, or messages through the chat template. */
 export type GeneratorInput = { readonly prompt: string } | { readonly messages: readonly ChatMessage[] }
 
+/** How `stream()` chooses tokens, and when it ends. */
 export interface StreamOptions extends Omit<GenerateOptions, 'stopIds'> {
   /** Texts that end the generation. */
   readonly stop?: readonly string[]
 }
 
+/** Options of `openGenerator()`: an adapter, the device and dtype, plugins that provide what is not built in. */
 export interface OpenGeneratorOptions {
   /** Folder of a PEFT adapter. */
   readonly adapter?: string
@@ -50,7 +54,17 @@ export interface OpenGeneratorOptions {
   readonly plugins?: readonly Plugin[]
 }
 
-/** `ref` is a hub name, a folder or a .gguf file. */
+/**
+ * `ref` is a hub name, a folder or a .gguf file.
+ *
+ * @example
+ * ```ts
+ * import { openGenerator } from 'tritune/plugins/generate'
+ *
+ * using generator = await openGenerator('my-model', { adapter: 'my-adapter' })
+ * for (const text of generator.stream({ prompt: 'Call me' }, { maxNewTokens: 8 })) process.stdout.write(text)
+ * ```
+ */
 export async function openGenerator(
   ref: string,
   { adapter, dtype, offline, onNote, device = 'auto', plugins = [] }: OpenGeneratorOptions = {},
@@ -78,7 +92,21 @@ function tokenizerFiles(modelPath: string, adapter: string | undefined): Tokeniz
   return { ...readTokenizerFiles(adapter), stopIds: own.stopIds }
 }
 
-/** Text of a model that is already open. */
+/**
+ * Text of a model that is already open, as it is made: never half a character, without the stop text.
+ *
+ * @example
+ * ```ts
+ * import { streamText } from 'tritune/plugins/generate'
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { loadTokenizer } from 'tritune/plugins/tokenizer'
+ *
+ * using model = loadModel('my-model')
+ * const tokenizer = loadTokenizer('my-model')
+ * const pieces = [...streamText(model, tokenizer, { prompt: 'Call me' }, { maxNewTokens: 8, stop: ['\n'] })]
+ * console.log(pieces.join('').includes('\n')) // → false
+ * ```
+ */
 export function* streamText(
   model: Model,
   tokenizer: Tokenizer,

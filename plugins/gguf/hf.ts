@@ -39,6 +39,7 @@ export interface GgufHfConfig {
   readonly torch_dtype: 'float32'
 }
 
+/** One weight of a GGUF file, under the name and in the layout of its Hugging Face checkpoint. */
 export interface GgufHfTensor {
   /** HF name, `model.layers.0.self_attn.q_proj.weight`. */
   readonly name: string
@@ -50,6 +51,7 @@ export interface GgufHfTensor {
   read(range?: RowRange): Float32Array
 }
 
+/** A GGUF file as a Hugging Face model: config.json, and weights that are decoded when they are read. */
 export interface GgufHfModel {
   readonly config: GgufHfConfig
   /** In the order of the file. */
@@ -57,8 +59,19 @@ export interface GgufHfModel {
 }
 
 /**
+ * Sees a GGUF file as a Hugging Face model. Throws E_UNSUPPORTED for other architectures than llama, qwen2 and qwen3
+ * and for mixtures of experts, E_FORMAT when the file contradicts itself.
+ *
  * @throws E_UNSUPPORTED for other architectures, mixtures of experts and partial rotation; E_FORMAT when a tensor or a
  * key is missing or has the wrong shape
+ * @example
+ * ```ts
+ * import { ggufToHf, openGguf } from 'tritune/plugins/gguf'
+ *
+ * const { config, tensors } = ggufToHf(openGguf('my-model.gguf'))
+ * const query = tensors.get('model.layers.0.self_attn.q_proj.weight')
+ * console.log(config.model_type, query?.read({ rowStart: 0, rowCount: 1 }).length === query?.shape[1]) // → llama true
+ * ```
  */
 export function ggufToHf(file: GgufFile): GgufHfModel {
   const architecture = ggufString(file, 'general.architecture')

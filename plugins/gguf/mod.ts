@@ -1,4 +1,8 @@
-/** GGUF files: read, decoded, and seen as Hugging Face models. See README.md. */
+/**
+ * GGUF files: read, decoded, and seen as Hugging Face models. See README.md.
+ *
+ * @module
+ */
 export { dequantize } from './dequantize.ts'
 
 export { type GgufHfConfig, type GgufHfModel, type GgufHfTensor, ggufToHf } from './hf.ts'

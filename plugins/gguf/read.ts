@@ -10,9 +10,13 @@ import { fileError, openFile, readAll } from '../../core/files/files.ts'
 import type { GgmlType } from './types.ts'
 import { GGML_TYPES } from './types.ts'
 
+/** One value of a GGUF file's metadata; whole numbers that JavaScript's do not hold are bigints. */
 export type GgufScalar = number | bigint | boolean | string
+
+/** A value of a GGUF file's metadata, or a list of them. */
 export type GgufValue = GgufScalar | readonly GgufScalar[]
 
+/** Where a tensor lies in a GGUF file, and how it is stored. */
 export interface GgufTensor {
   readonly name: string
   readonly type: GgmlType
@@ -23,6 +27,7 @@ export interface GgufTensor {
   readonly bytes: number
 }
 
+/** The metadata of a GGUF file and the places of its tensors; no weight has been read. */
 export interface GgufFile {
   readonly path: string
   readonly version: number
@@ -32,9 +37,17 @@ export interface GgufFile {
 }
 
 /**
- * Opens a GGUF file.
+ * Opens a GGUF file: reads its metadata and where its tensors lie, and no weights.
+ *
  * @throws E_FILE when it cannot be read; E_FORMAT when it is truncated or contradicts itself; E_UNSUPPORTED for version 1,
  * big-endian files and unknown tensor types
+ * @example
+ * ```ts
+ * import { ggufString, openGguf } from 'tritune/plugins/gguf'
+ *
+ * const file = openGguf('my-model.gguf')
+ * console.log(ggufString(file, 'general.architecture'), file.tensors.size > 0) // → llama true
+ * ```
  */
 export function openGguf(path: string): GgufFile {
   const fd = openFile(path, 'r')
@@ -48,7 +61,8 @@ export function openGguf(path: string): GgufFile {
 }
 
 /**
- * A metadata value that must be a number.
+ * A metadata value that must be a number; `fallback` where the key is missing. Throws E_FORMAT.
+ *
  * @throws E_FORMAT when it is missing (and there is no `fallback`) or something else
  */
 export function ggufNumber(file: GgufFile, key: string, fallback?: number): number {
@@ -57,21 +71,21 @@ export function ggufNumber(file: GgufFile, key: string, fallback?: number): numb
   return value
 }
 
-/** As `ggufNumber`, for strings. */
+/** A metadata value that must be a text; `fallback` where the key is missing. Throws E_FORMAT. */
 export function ggufString(file: GgufFile, key: string, fallback?: string): string {
   const value = file.metadata.get(key) ?? fallback
   if (typeof value !== 'string') throw wrongValue(file, key, 'a string', value)
   return value
 }
 
-/** As `ggufNumber`, for booleans. */
+/** A metadata value that must be true or false; `fallback` where the key is missing. Throws E_FORMAT. */
 export function ggufBoolean(file: GgufFile, key: string, fallback?: boolean): boolean {
   const value = file.metadata.get(key) ?? fallback
   if (typeof value !== 'boolean') throw wrongValue(file, key, 'a boolean', value)
   return value
 }
 
-/** As `ggufNumber`, for arrays of strings. */
+/** A metadata value that must be a list of texts; `fallback` where the key is missing. Throws E_FORMAT. */
 export function ggufStrings(file: GgufFile, key: string, fallback?: readonly string[]): readonly string[] {
   const value = file.metadata.get(key) ?? fallback
   if (!Array.isArray(value) || !value.every((item): item is string => typeof item === 'string')) {
@@ -80,7 +94,7 @@ export function ggufStrings(file: GgufFile, key: string, fallback?: readonly str
   return value
 }
 
-/** As `ggufNumber`, for arrays of numbers. */
+/** A metadata value that must be a list of numbers; `fallback` where the key is missing. Throws E_FORMAT. */
 export function ggufNumbers(file: GgufFile, key: string, fallback?: readonly number[]): readonly number[] {
   const value = file.metadata.get(key) ?? fallback
   if (!Array.isArray(value) || !value.every((item): item is number => typeof item === 'number')) {

@@ -45,6 +45,14 @@ export function readGgufRows(file: GgufFile, tensor: GgufTensor, range: RowRange
 /**
  * Reads rows as float32, decoding the blocks.
  * @throws E_UNSUPPORTED, naming the tensor and its type, when there is no decoder; otherwise as `readGgufRows`
+ * @example
+ * ```ts
+ * import { openGguf, readGgufTensor } from 'tritune/plugins/gguf'
+ *
+ * const file = openGguf('my-model.gguf')
+ * const table = file.tensors.get('token_embd.weight')
+ * if (table) console.log(readGgufTensor(file, table, { rowStart: 0, rowCount: 2 }).length === 2 * table.shape[1]) // → true
+ * ```
  */
 export function readGgufTensor(file: GgufFile, tensor: GgufTensor, range: RowRange = {}): Float32Array {
   const { count } = checkRange(file, tensor, range)

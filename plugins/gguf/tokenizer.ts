@@ -12,6 +12,7 @@ import { sentencePieceMerges } from './sentencepiece.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
+/** The tokenizer of a GGUF file, in the form of a Hugging Face folder. */
 export interface GgufTokenizer {
   /** The content of tokenizer.json. */
   readonly tokenizer: Json
@@ -21,7 +22,19 @@ export interface GgufTokenizer {
   readonly eosIds: readonly number[]
 }
 
-/** @throws E_UNSUPPORTED for other kinds of vocabulary and unknown pre-tokenizers; E_TOKENIZER when there is none */
+/**
+ * The tokenizer of a GGUF file as tokenizer.json and tokenizer_config.json. Throws E_TOKENIZER when it has none,
+ * E_UNSUPPORTED for other vocabularies than `gpt2` and `llama`.
+ *
+ * @throws E_UNSUPPORTED for other kinds of vocabulary and unknown pre-tokenizers; E_TOKENIZER when there is none
+ * @example
+ * ```ts
+ * import { ggufTokenizer, openGguf } from 'tritune/plugins/gguf'
+ *
+ * const { tokenizer, eosIds } = ggufTokenizer(openGguf('my-tokenizer.gguf'))
+ * console.log('model' in tokenizer, eosIds.length > 0) // → true true
+ * ```
+ */
 export function ggufTokenizer(file: GgufFile): GgufTokenizer {
   if (!file.metadata.has('tokenizer.ggml.tokens')) {
     throw new TrituneError('E_TOKENIZER', 'the file has no tokenizer (no key "tokenizer.ggml.tokens")', {

@@ -47,7 +47,7 @@ const TABLE: readonly (readonly [id: number, name: string, blockElements: number
   [40, 'NVFP4', 64, 36],
 ]
 
-/** The types by their number in the file. */
+/** How GGUF files store tensors, by the number of the type in the file. */
 export const GGML_TYPES: ReadonlyMap<number, GgmlType> = new Map(
   TABLE.map(([id, name, blockElements, blockBytes]) => [id, { id, name, blockElements, blockBytes }]),
 )

@@ -9,6 +9,7 @@ import { errorCode } from '../../core/files/files.ts'
 import { hubLibrary } from './library.ts'
 import { type HubOptions, hubSettings } from './settings.ts'
 
+/** One repository in the cache of the hub. */
 export interface CachedModel {
   readonly repo: string
   readonly type: string
@@ -20,6 +21,7 @@ export interface CachedModel {
   readonly folder: string
 }
 
+/** What is in the cache of the hub. */
 export interface CacheContents {
   readonly folder: string
   /** The largest first. */
@@ -30,6 +32,18 @@ export interface CacheContents {
 
 type CacheOptions = Pick<HubOptions, 'cacheDir'>
 
+/**
+ * Lists the cache of the hub, models and data sets alike, the largest first; a cache that is not there is empty. Needs
+ * the package `@huggingface/hub`: E_HUB without it.
+ *
+ * @example
+ * ```ts
+ * import { cachedModels } from 'tritune/plugins/hub'
+ *
+ * const { models } = await cachedModels()
+ * for (const { repo, bytes } of models) console.log(repo, bytes)
+ * ```
+ */
 export async function cachedModels(options: CacheOptions = {}): Promise<CacheContents> {
   const { cacheDir } = hubSettings({ ...options, token: false }, process.env)
   if (!existsSync(cacheDir)) return { folder: cacheDir, models: [], warnings: [] }

@@ -1,5 +1,8 @@
-/** Models of the Hugging Face hub: downloaded into its standard cache, and pushed to it. See README.md. */
-
+/**
+ * Models of the Hugging Face hub: downloaded into its standard cache, and pushed to it. See README.md.
+ *
+ * @module
+ */
 export { type CacheContents, type CachedModel, cachedModels, removeCachedModel } from './cached-models.ts'
 export {
   factsOfFolder,

@@ -20,6 +20,7 @@ export interface TrainingFacts {
   readonly trituneVersion?: string
 }
 
+/** What a model card tells; what is not given is left out. */
 export interface ModelCardOptions extends TrainingFacts {
   readonly kind: PushKind
   /** `org/name`, for the snippet. */
@@ -47,6 +48,18 @@ export function factsOfFolder(folder: string): TrainingFacts {
   }
 }
 
+/**
+ * The README.md of a repository: metadata that the hub reads, a snippet for Python, and tables of what is known. Names
+ * that look like nobody's repository appear as their last part, so that no path of this machine is told.
+ *
+ * @example
+ * ```ts
+ * import { modelCard } from 'tritune/plugins/hub'
+ *
+ * const card = modelCard({ kind: 'adapter', repo: 'me/poems', baseModel: 'org/base', license: 'apache-2.0' })
+ * console.log(card.includes('apache-2.0')) // → true
+ * ```
+ */
 export function modelCard(options: ModelCardOptions): string {
   const { kind, repo, baseModel, datasets = [], settings = {}, results = {}, trituneVersion } = options
   const base = baseModel === undefined ? undefined : nameOf(baseModel)
@@ -128,6 +141,7 @@ function nameOf(name: string): string {
   return isHubName(name) ? name : basename(name.replaceAll('\\', '/'))
 }
 
+/** Whether a text has the form of a repository's name, `org/name`, and is no path or data file. Asks nobody. */
 export function isHubName(name: string): boolean {
   return (
     !looksLikePath(name) && /^[\w.-]+\/[\w.-]+$/.test(name) && !/\.(jsonl?|csv|txt|parquet|gguf)$/.test(name)

@@ -15,6 +15,7 @@ export interface PushFile {
   readonly bytes: number
 }
 
+/** What a folder holds: a PEFT adapter, a model in safetensors, or GGUF files. */
 export type PushKind = 'adapter' | 'model' | 'gguf'
 
 export interface PushFolder {
@@ -24,6 +25,7 @@ export interface PushFolder {
   readonly left: readonly string[]
 }
 
+/** Which files of a folder are pushed, and where to. */
 export interface ListOptions {
   /** Folder in the repository; default: its root. */
   readonly into?: string

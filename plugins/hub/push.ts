@@ -14,6 +14,7 @@ import { parseReference } from './reference.ts'
 import { ensureRepository, whoAmI } from './repository.ts'
 import { type HubOptions, type HubSettings, hubSettings } from './settings.ts'
 
+/** Options of `pushFolder()`: branch or pull request, visibility, the card, and how the hub is reached. */
 export interface PushOptions
   extends ListOptions, Pick<HubOptions, 'token' | 'endpoint' | 'onNote' | 'retries' | 'retryDelayMs'> {
   /** Branch; made when it is not there. Default `main`. */
@@ -30,6 +31,7 @@ export interface PushOptions
   readonly signal?: AbortSignal
 }
 
+/** What a push sends: sizes and hashes are known, nothing has been sent. */
 export interface PushPlan {
   readonly repo: string
   readonly kind: PushKind
@@ -39,6 +41,7 @@ export interface PushPlan {
   readonly bytes: number
 }
 
+/** What a push did: what was sent, and where it is now. */
 export interface PushResult extends PushPlan {
   /** Page of the repository, or of the pull request. */
   readonly url: string
@@ -47,7 +50,17 @@ export interface PushResult extends PushPlan {
   readonly created: boolean
 }
 
-/** What `pushFolder()` would send; asks nobody. @throws E_FILE, E_HUB for a name that is none */
+/**
+ * What `pushFolder()` would send; asks nobody. @throws E_FILE, E_HUB for a name that is none
+ *
+ * @example
+ * ```ts
+ * import { planPush } from 'tritune/plugins/hub'
+ *
+ * const { kind, files } = planPush('./my-adapter', 'me/poems')
+ * console.log(kind, files.map(({ path }) => path).includes('adapter_model.safetensors')) // → adapter true
+ * ```
+ */
 export function planPush(folder: string, repo: string, options: PushOptions = {}): PushPlan {
   const name = checkedRepo(repo)
   const { kind, files, left } = listPushFiles(folder, options)
@@ -75,7 +88,19 @@ export async function preparePush(repo: string, options: PushOptions = {}): Prom
   return { created }
 }
 
-/** @throws E_HUB for refusals, network failures and damage; E_FILE for files that cannot be read */
+/**
+ * Pushes a folder to a repository of the hub in one commit, makes the repository when it is not there, and reads sizes
+ * and hashes back.
+ *
+ * @throws E_HUB for refusals, network failures and damage; E_FILE for files that cannot be read
+ * @example
+ * ```ts
+ * import { pushFolder } from 'tritune/plugins/hub'
+ *
+ * const { url, created } = await pushFolder('./my-adapter', 'me/poems', { private: true })
+ * console.log(url, created)
+ * ```
+ */
 export async function pushFolder(
   folder: string,
   repo: string,

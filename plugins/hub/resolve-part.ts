@@ -8,8 +8,19 @@ import { resolveModel } from './resolve.ts'
 import type { HubOptions } from './settings.ts'
 
 /**
+ * Downloads what of a model stands before its weights. The folder; null for a single GGUF file, which has no such
+ * part.
+ *
  * @returns the folder of the model with at least these files; null for one file of a repository, which comes as a whole
  * @throws as `resolveModel()`
+ * @example
+ * ```ts
+ * import { resolveModelPart } from 'tritune/plugins/hub'
+ * import { readConfig } from 'tritune/plugins/models'
+ *
+ * const folder = await resolveModelPart('HuggingFaceTB/SmolLM2-135M-Instruct', 'config')
+ * if (folder !== null) console.log(readConfig(folder).model_type) // → llama
+ * ```
  */
 export async function resolveModelPart(
   reference: string,

@@ -28,9 +28,21 @@ import { hubSettings } from './settings.ts'
 import { blobOf, isRightBlob } from './verify.ts'
 
 /**
+ * The path on this machine of a model: a local one as it is, one of the hub (`org/name`, `org/name@revision`,
+ * `org/name/file.gguf`) downloaded into the cache, where it is not there yet.
+ *
  * @param reference an existing folder or file (returned as it is), `org/name[@revision]`, or `org/name/file.gguf`
  * @returns the folder of the model, or the path of the one file
  * @throws E_FILE for a path that does not exist; E_HUB when the model cannot be had, with what to do about it; E_DISK
+ * @example
+ * ```ts
+ * import { resolveModel } from 'tritune/plugins/hub'
+ *
+ * const folder = await resolveModel('HuggingFaceTB/SmolLM2-135M-Instruct', {
+ *   onProgress: ({ file, received, total }) => console.log(file, received, total),
+ * })
+ * console.log(folder)
+ * ```
  */
 export async function resolveModel(reference: string, options: HubOptions = {}): Promise<string> {
   if (existsSync(reference)) return reference

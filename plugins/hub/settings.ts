@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { TrituneError } from '../../core/errors.ts'
 import { errorCode, fileError } from '../../core/files/files.ts'
 
+/** How far the download of one file has come. */
 export interface HubProgress {
   /** Path in the repository. */
   readonly file: string
@@ -17,6 +18,9 @@ export interface HubProgress {
   readonly total: number
 }
 
+/**
+ * How the hub is reached and where models are cached; the environment variables of huggingface_hub are the defaults.
+ */
 export interface HubOptions {
   /** Branch, tag or commit; default `main`. */
   readonly revision?: string

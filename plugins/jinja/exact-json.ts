@@ -7,7 +7,7 @@ import { Float } from './values.ts'
 /** Digits after a point, an exponent, or very many digits: only then can a number be lost. */
 const SUSPECT = /\d\.\d|\d[eE]|\d{16}/
 
-/** Throws SyntaxError. */
+/** JSON as Python reads it: numbers keep what JavaScript would lose (1.0 and 1, large integers). Throws SyntaxError. */
 export function parseExactJson(text: string): unknown {
   if (!SUSPECT.test(text)) return JSON.parse(text)
   return JSON.parse(text, (_key, value: unknown, context?: { readonly source?: string }) => {

@@ -1,4 +1,8 @@
-/** Jinja templates for chats. See README.md. */
+/**
+ * Jinja templates for chats. See README.md.
+ *
+ * @module
+ */
 export { type Budget, DEFAULT_BUDGET } from './run.ts'
 export { parseExactJson } from './exact-json.ts'
 export {

@@ -4,6 +4,7 @@
  */
 import { budgetError } from './errors.ts'
 
+/** What a rendering may cost; beyond it is an E_TOKENIZER, so that a template cannot take the machine. */
 export interface Budget {
   /** Evaluated nodes, loop turns, 1 for every 32 characters that are read or written, 1 for every 4 items of a new list. */
   readonly steps: number
@@ -15,6 +16,7 @@ export interface Budget {
   readonly depth: number
 }
 
+/** The budget of a rendering that is given none. */
 export const DEFAULT_BUDGET: Budget = { steps: 5_000_000, text: 1 << 24, items: 1 << 20, depth: 200 }
 
 export interface Run {

@@ -19,12 +19,14 @@ import type { Scope } from './scope.ts'
 import { TESTS } from './tests.ts'
 import type { Value } from './values.ts'
 
+/** Options of rendering a template. Exported as `TemplateRenderOptions`. */
 export interface RenderOptions {
   readonly budget?: Budget
   /** The time of `strftime_now`. */
   readonly now?: () => Date
 }
 
+/** What a template rendered. */
 export interface Rendered {
   readonly text: string
   /**
@@ -34,6 +36,7 @@ export interface Rendered {
   readonly generations: readonly { readonly start: number; readonly end: number }[] | undefined
 }
 
+/** A compiled template; it can render any number of times. */
 export interface Template {
   /** True when it has `{% generation %}` blocks. */
   readonly marksGenerations: boolean
@@ -49,7 +52,19 @@ const ENVIRONMENT: Environment = {
   tests: new Map(Object.entries(TESTS)),
 }
 
-/** @throws E_TOKENIZER with the line of what is wrong in the template */
+/**
+ * Compiles a Jinja template, as transformers runs those of chats. Throws E_TOKENIZER with the line of what is wrong.
+ * No JavaScript is made of it: a template reaches its variables and nothing else.
+ *
+ * @throws E_TOKENIZER with the line of what is wrong in the template
+ * @example
+ * ```ts
+ * import { compileTemplate } from 'tritune/plugins/jinja'
+ *
+ * const template = compileTemplate('{% for m in messages %}{{ m.role }}: {{ m.content | trim }}{% endfor %}')
+ * console.log(template.render({ messages: [{ role: 'user', content: ' Hi ' }] }).text) // → user: Hi
+ * ```
+ */
 export function compileTemplate(source: string): Template {
   const statements = guarded(() => parse(source))
   const body = guarded(() =>

@@ -3,6 +3,7 @@
  */
 import { defaultDevice, type Device, tensor, type TokenBatch } from '../../core/mod.ts'
 
+/** The tokens of one batch, as plain arrays: documents one after the other. */
 export interface BatchArrays {
   readonly ids: ArrayLike<number>
   /** Document starts, ending with the number of tokens; default: one document. */
@@ -11,7 +12,19 @@ export interface BatchArrays {
   readonly positions?: ArrayLike<number>
 }
 
-/** Three i32 tensors on the device, owned by the current scope. */
+/**
+ * Three i32 tensors on the device, owned by the current scope.
+ *
+ * @example
+ * ```ts
+ * import { tensorScope } from 'tritune/core'
+ * import { createBatch } from 'tritune/plugins/models'
+ *
+ * using _scope = tensorScope()
+ * const batch = createBatch({ ids: [1, 2, 3, 4, 5], offsets: [0, 2, 5] }) // two documents
+ * console.log([...batch.positions.toArray()]) // → [ 0, 1, 0, 1, 2 ]
+ * ```
+ */
 export function createBatch(
   { ids, offsets = [0, ids.length], positions }: BatchArrays,
   device: Device = defaultDevice(),

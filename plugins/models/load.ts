@@ -31,6 +31,7 @@ export const MODELS: Readonly<Record<'llama' | 'mistral' | 'qwen2' | 'qwen3' | '
   gpt2,
 }
 
+/** Options of `loadModel()`: where it computes, in which dtype, and whether its weights can be trained. */
 export interface LoadModelOptions {
   readonly device?: Device
   /** Compute dtype; default: as stored (f16 becomes bf16). */
@@ -43,7 +44,17 @@ export interface LoadModelOptions {
   readonly models?: Readonly<Record<string, ModelDefinition>>
 }
 
-/** Throws E_FILE, E_FORMAT, E_MODEL or E_UNSUPPORTED; nothing stays open then. */
+/**
+ * Throws E_FILE, E_FORMAT, E_MODEL or E_UNSUPPORTED; nothing stays open then.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from 'tritune/plugins/models'
+ *
+ * using model = loadModel('my-model', { dtype: 'f32' }) // a folder or a .gguf file
+ * console.log(model.info.type, model.layers.has('model.layers.0.self_attn.q_proj')) // → llama true
+ * ```
+ */
 export function loadModel(
   path: string,
   { device = defaultDevice(), dtype, writable = false, pack, models = MODELS }: LoadModelOptions = {},
@@ -97,7 +108,16 @@ export function modelDefinition(
   return definitionOf(type, models, folder)
 }
 
-/** Reads config.json of a model folder. */
+/**
+ * Reads config.json of a model folder.
+ *
+ * @example
+ * ```ts
+ * import { readConfig } from 'tritune/plugins/models'
+ *
+ * console.log(readConfig('my-model').model_type) // → llama
+ * ```
+ */
 export function readConfig(folder: string): ConfigJson {
   const file = join(folder, 'config.json')
   if (!existsSync(folder))

@@ -18,6 +18,7 @@ export {
 } from './rope.ts'
 export { openGgufSource, openSafetensorsSource, type SourceOptions, storedDType } from './sources.ts'
 
+/** The plugin that provides the models `llama`, `mistral`, `qwen2`, `qwen3` and `gpt2`. */
 export const models: Plugin & { readonly provides: { readonly model: typeof MODELS } } = definePlugin({
   name: 'models',
   provides: { model: MODELS },

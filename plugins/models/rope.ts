@@ -5,6 +5,7 @@
 import { type Device, type DType, showValue, tensor, type Tensor, TrituneError } from '../../core/mod.ts'
 import type { ConfigJson } from './_config.ts'
 
+/** What of config.json decides the angles of rotary positions. */
 export interface RopeConfig {
   readonly theta: number
   /** Channels that turn: head size × partial_rotary_factor. */
@@ -14,6 +15,7 @@ export interface RopeConfig {
   readonly maxPositions: number
 }
 
+/** How frequencies are scaled for longer texts; names and rules of transformers' `rope_scaling`. */
 export type RopeScaling =
   | { readonly type: 'default' }
   | { readonly type: 'linear'; readonly factor: number }
@@ -86,6 +88,10 @@ export interface RopeTables extends Disposable {
   at(positions: number): { readonly cos: Tensor; readonly sin: Tensor }
 }
 
+/**
+ * Tables of cos and sin, (positions, dim/2) f32, that are made when they are first asked for and grow with what is
+ * asked for. Disposing it frees them.
+ */
 export function createRopeTables(config: RopeConfig, device: Device): RopeTables {
   const { frequencies, attentionFactor } = ropeFrequencies(config)
   let cos: Tensor | null = null

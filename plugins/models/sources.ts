@@ -28,6 +28,7 @@ import { Storage } from '../../core/tensor/storage.ts'
 import { copyElements, setTensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import type { GgufHfModel } from '../gguf/mod.ts'
 
+/** How weights come out of a checkpoint. */
 export interface SourceOptions {
   readonly device: Device
   /** What the weights become; the compute dtype of the model. */
@@ -45,7 +46,20 @@ export function storedDType(path: string): FloatDType {
   return most === 'bf16' || most === 'f16' ? most : 'f32'
 }
 
-/** `model.safetensors`, or shards under `model.safetensors.index.json`. */
+/**
+ * `model.safetensors`, or shards under `model.safetensors.index.json`.
+ *
+ * @example
+ * ```ts
+ * import { tensorScope } from 'tritune/core'
+ * import { openCpu } from 'tritune/plugins/cpu'
+ * import { openSafetensorsSource } from 'tritune/plugins/models'
+ *
+ * using source = openSafetensorsSource('my-model', { device: openCpu(), dtype: 'f32', writable: false })
+ * using _scope = tensorScope()
+ * console.log(source.has('model.norm.weight')) // → true
+ * ```
+ */
 export function openSafetensorsSource(
   path: string,
   { device, dtype, writable }: SourceOptions,

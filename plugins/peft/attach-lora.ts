@@ -7,6 +7,7 @@ import type { LoraOptions } from './lora-options.ts'
 import { lora } from './lora.ts'
 import { checkPatterns, matchLayers, patternValue, type TargetOptions } from './targets.ts'
 
+/** Options of `attachLora()`: which layers, and PEFT's options of a LoRA. */
 export interface LoraModelOptions extends TargetOptions, Partial<LoraOptions> {
   readonly rankPattern?: Readonly<Record<string, number>>
   readonly alphaPattern?: Readonly<Record<string, number>>
@@ -15,7 +16,20 @@ export interface LoraModelOptions extends TargetOptions, Partial<LoraOptions> {
   readonly name?: string
 }
 
-/** E_ADAPTER when a target or a pattern matches no layer. */
+/**
+ * E_ADAPTER when a target or a pattern matches no layer.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { attachLora, saveAdapter } from 'tritune/plugins/peft'
+ *
+ * using model = loadModel('my-model')
+ * using adapter = attachLora(model, { rank: 8, alpha: 16, targetModules: ['q_proj', 'v_proj'] })
+ * // train adapter.parameters …
+ * saveAdapter('my-new-adapter', adapter, { baseModel: 'my-model' })
+ * ```
+ */
 export function attachLora(
   model: Model,
   {

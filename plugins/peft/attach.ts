@@ -40,6 +40,7 @@ export interface AttachedAdapter extends Disposable {
   around(chain: GradientTransform): GradientTransform
 }
 
+/** Options of `attachAdapter()`; `O` are those of the adapter. */
 export interface AttachOptions<O> extends Partial<TargetOptions> {
   /** Tells several adapters of one model apart; default: `default`. */
   readonly name?: string
@@ -54,6 +55,17 @@ export interface AttachOptions<O> extends Partial<TargetOptions> {
 /**
  * The adapter is active from then on, beside those that are. Throws E_ADAPTER when a target matches nothing or is no layer for this
  * adapter, or when the name is taken; the model is then unchanged.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { attachAdapter } from 'tritune/plugins/peft'
+ * import { vectorScale } from './vector-scale.ts'
+ *
+ * using model = loadModel('my-model')
+ * using adapter = attachAdapter(model, vectorScale, { init: 1 }, { targetModules: ['v_proj'] })
+ * console.log([...adapter.parameters.keys()].length) // → 2
+ * ```
  */
 export function attachAdapter<O>(
   model: Model,
@@ -171,7 +183,19 @@ export function install(
   }
 }
 
-/** Makes every weight of the model trainable (`adapter: none`), named as in the checkpoint. */
+/**
+ * Makes every weight of the model trainable (`adapter: none`), named as in the checkpoint.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { trainAllWeights } from 'tritune/plugins/peft'
+ *
+ * using model = loadModel('my-model', { writable: true })
+ * const parameters = trainAllWeights(model)
+ * console.log(parameters.has('model.embed_tokens.weight')) // → true
+ * ```
+ */
 export function trainAllWeights(model: Model): Parameters {
   for (const weight of model.weights.values()) weight.requiresGrad = true
   return model.weights

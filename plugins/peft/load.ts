@@ -36,6 +36,7 @@ import { CONFIG_FILE, WEIGHTS_FILE } from './save.ts'
 /** Definitions by name: `host.all('adapter')`, or `{ [mine.name]: mine }`. */
 export type AdapterDefinitions = Readonly<Record<string, AnyAdapterDefinition>>
 
+/** Options of `loadAdapter()`: its name on the model, and definitions that are not built in. */
 export interface LoadAdapterOptions {
   /** Tells several adapters of one model apart; default: `default`. */
   readonly name?: string
@@ -48,6 +49,16 @@ export interface LoadAdapterOptions {
 /**
  * The adapter is active from then on, beside those that are. Throws E_FILE, E_FORMAT, E_ADAPTER (does not fit the model), E_NAME or
  * E_UNSUPPORTED; the model is then unchanged.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { loadAdapter } from 'tritune/plugins/peft'
+ *
+ * using model = loadModel('my-model')
+ * using adapter = loadAdapter(model, 'my-adapter') // of PEFT or of tritune
+ * console.log(adapter.parameters.size > 0) // → true
+ * ```
  */
 export function loadAdapter(
   model: Model,

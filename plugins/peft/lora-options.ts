@@ -4,6 +4,7 @@
 import { decimal, defineOptions, flag, integer, optional, type ValidatableConfig } from '../../core/mod.ts'
 import * as v from 'valibot'
 
+/** Options of one LoRA, in PEFT's words: the update is alpha / rank · B·A, with rsLoRA alpha / √rank · B·A. */
 export interface LoraOptions {
   readonly rank: number
   readonly alpha: number

@@ -57,6 +57,10 @@ export interface LoraAdapter extends Adapter {
   unmerge(weight: Tensor): Tensor
 }
 
+/**
+ * A LoRA for one layer, with initial values that `seed` and the layer's path decide. Throws E_ADAPTER when the rank is
+ * larger than the layer.
+ */
 export function createLora(
   layer: BaseLayer,
   options: LoraOptions,

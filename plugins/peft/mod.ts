@@ -24,6 +24,7 @@ export {
   type TargetOptions,
 } from './targets.ts'
 
+/** The plugin that provides the adapter `lora`. */
 export const peft: Plugin & { readonly provides: { readonly adapter: { readonly lora: typeof lora } } } =
   definePlugin({
     name: 'peft',

@@ -10,7 +10,7 @@ import * as v from 'valibot'
 import { writeFileAtomic } from '../../core/files/atomic.ts'
 import { installCommand } from '../../core/install-command.ts'
 
-/** A plugin that an adapter needs. */
+/** A plugin that an adapter was made with: what to install, the hash of its code, and what it provides. */
 export interface PluginRecord {
   readonly name: string
   readonly version: string | null
@@ -24,6 +24,7 @@ export interface PluginRecord {
   readonly provides: readonly string[]
 }
 
+/** The file beside an adapter that tells which plugins made it. */
 export const RECORDS_FILE = 'tritune.json'
 
 /** Writes the file; without plugins there is none. */

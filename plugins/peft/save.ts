@@ -14,6 +14,7 @@ import { type PluginRecord, writePluginRecords } from './plugin-records.ts'
 export const WEIGHTS_FILE = 'adapter_model.safetensors'
 export const CONFIG_FILE = 'adapter_config.json'
 
+/** Options of `saveAdapter()`: what the files say of where the adapter belongs. */
 export interface SaveAdapterOptions {
   /** Path or hub id that `AutoPeftModel` will load; `base_model_name_or_path`. */
   readonly baseModel: string | null
@@ -24,6 +25,16 @@ export interface SaveAdapterOptions {
 /**
  * Writes both files, each whole or not at all, and reads the header of the weights back. adapter_config.json comes last
  * and an old one goes first: a folder that has it has the weights that belong to it.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { loadAdapter, saveAdapter } from 'tritune/plugins/peft'
+ *
+ * using model = loadModel('my-model')
+ * using adapter = loadAdapter(model, 'my-adapter')
+ * saveAdapter('a-copy', adapter, { baseModel: 'HuggingFaceTB/SmolLM2-135M-Instruct' })
+ * ```
  */
 export function saveAdapter(
   folder: string,

@@ -5,6 +5,7 @@
  */
 import { type Model, nearestNames, TrituneError } from '../../core/mod.ts'
 
+/** Which layers an adapter goes on, in PEFT's words. */
 export interface TargetOptions {
   /** Name endings, a regular expression on the whole path, or `all-linear`. */
   readonly targetModules: readonly string[] | string
@@ -15,6 +16,7 @@ export interface TargetOptions {
   readonly layersPattern?: readonly string[] | string | null
 }
 
+/** The layers that were found, and how many by which pattern. */
 export interface TargetMatch {
   /** Paths in the order of the model. */
   readonly matched: readonly string[]
@@ -36,7 +38,17 @@ export function matchLayers(model: Pick<Model, 'layers'>, targets: TargetOptions
   return matchTargets(candidatesOf(model, targets), targets)
 }
 
-/** Finds the targets among paths. E_ADAPTER when a pattern fits none. */
+/**
+ * Finds the targets among paths. E_ADAPTER when a pattern fits none.
+ *
+ * @example
+ * ```ts
+ * import { matchTargets } from 'tritune/plugins/peft'
+ *
+ * const paths = ['model.layers.0.self_attn.q_proj', 'model.layers.1.self_attn.q_proj', 'model.norm']
+ * console.log(matchTargets(paths, { targetModules: ['q_proj'], layersToTransform: [1] }).matched.length) // → 1
+ * ```
+ */
 export function matchTargets(paths: Iterable<string>, targets: TargetOptions): TargetMatch {
   const all = [...paths]
   const { excludeModules } = targets

@@ -14,6 +14,7 @@ export interface ChatMessage {
   readonly [field: string]: unknown
 }
 
+/** Options of rendering a conversation: which template, and what it is given beside the messages. */
 export interface RenderOptions {
   /** Ends with the opening of an assistant turn. */
   readonly addGenerationPrompt?: boolean
@@ -29,6 +30,7 @@ export interface RenderOptions {
   readonly variables?: Readonly<Record<string, unknown>>
 }
 
+/** The text of a conversation, and which parts of it the model writes. */
 export interface RenderedChat {
   readonly text: string
   /**
@@ -38,9 +40,21 @@ export interface RenderedChat {
   readonly generations: Rendered['generations']
 }
 
+/** Renders conversations by one model's templates; throws E_TOKENIZER when a template refuses. */
 export type ChatRenderer = (messages: readonly ChatMessage[], options?: RenderOptions) => RenderedChat
 
-/** `specialTokens`: `bos_token`, `eos_token`… as the template sees them. Parsed templates are kept. */
+/**
+ * `specialTokens`: `bos_token`, `eos_token`… as the template sees them. Parsed templates are kept.
+ *
+ * @example
+ * ```ts
+ * import { createChatRenderer } from 'tritune/plugins/tokenizer'
+ *
+ * const templates = new Map([['default', '{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{{ eos_token }}']])
+ * const render = createChatRenderer('here', templates, { eos_token: '</s>' })
+ * console.log(render([{ role: 'user', content: 'Hi' }]).text) // → <user>Hi</s>
+ * ```
+ */
 export function createChatRenderer(
   place: string,
   templates: ReadonlyMap<string, string>,

@@ -12,6 +12,7 @@ import { ggufTokenizer, openGguf } from '../gguf/mod.ts'
 
 export type Json = Readonly<Record<string, unknown>>
 
+/** The content of the files that make a tokenizer. */
 export interface TokenizerFiles {
   /** For error messages. */
   readonly place: string
@@ -29,6 +30,8 @@ export interface TokenizerFiles {
 export type TokenizerSource = string | GgufFile | TokenizerFiles
 
 /**
+ * Reads the files of a tokenizer from a folder or a GGUF file; what has been read is returned as it is.
+ *
  * @throws E_TOKENIZER when the folder has no tokenizer, naming what was looked for; E_FORMAT for bad JSON; for GGUF files
  * what `ggufTokenizer` throws
  */

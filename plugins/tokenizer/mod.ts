@@ -1,5 +1,8 @@
-/** Tokenizers of Hugging Face folders and GGUF files, with chat templates. See README.md. */
-
+/**
+ * Tokenizers of Hugging Face folders and GGUF files, with chat templates. See README.md.
+ *
+ * @module
+ */
 export { createChatRenderer } from './chat.ts'
 export type { ChatMessage, ChatRenderer, RenderedChat, RenderOptions } from './chat.ts'
 export { readTokenizerFiles, type TokenizerFiles, type TokenizerSource } from './files.ts'

@@ -5,6 +5,7 @@
 import { unspellBytes } from './byte-level.ts'
 import { type Decoder, isByteToken } from './decoders.ts'
 
+/** Text from tokens that arrive one by one; the pieces joined are the text of all tokens. */
 export interface DecodeStream {
   /** The text that became certain with this token; often empty in the middle of a character. */
   push(id: number): string

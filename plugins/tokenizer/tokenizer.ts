@@ -15,6 +15,7 @@ import { aroundText } from './post-processors.ts'
 import type { DecodeStream } from './stream.ts'
 import { createDecodeStream } from './stream.ts'
 
+/** Text to ids and back, and messages to text, as the Hugging Face fast tokenizer of the model does it. */
 export interface Tokenizer {
   /** One more than the largest id; the embedding of the model may have more rows. */
   readonly vocabSize: number
@@ -51,8 +52,17 @@ export interface Tokenizer {
 }
 
 /**
- * Loads the tokenizer of a model.
+ * Loads the tokenizer of a model: of a Hugging Face folder, a .gguf file, or files that were read before.
+ *
  * @throws E_TOKENIZER when there is none or it cannot be used, E_FORMAT for damaged files
+ * @example
+ * ```ts
+ * import { loadTokenizer } from 'tritune/plugins/tokenizer'
+ *
+ * const tokenizer = loadTokenizer('my-model') // or a .gguf file
+ * const ids = tokenizer.encode('Call me', { addSpecialTokens: false })
+ * console.log(tokenizer.decode(ids)) // → Call me
+ * ```
  */
 export function loadTokenizer(source: TokenizerSource): Tokenizer {
   const { config, place, ...files } = readTokenizerFiles(source)

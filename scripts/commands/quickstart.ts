@@ -1,5 +1,5 @@
 /**
- * `bun run quickstart`: a whole fine-tuning run on the bundled model, in less than two minutes on two CPU cores.
+ * `bun run quickstart`: a whole fine-tuning run on the bundled model.
  *
  * The model has read nothing but State of the Union addresses; the run teaches it Moby-Dick with LoRA. Shown are the
  * perplexity on chapters that it is not trained on and a sample, before and after. The exit code is 1 when perplexity

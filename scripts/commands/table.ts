@@ -27,7 +27,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'quickstart',
     topic: 'start',
-    summary: 'fine-tune the bundled model on the bundled text, in two minutes',
+    summary: 'fine-tune the bundled model on the bundled text',
     load: async () => (await import('./quickstart.ts')).quickstart,
   },
   {

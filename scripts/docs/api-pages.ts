@@ -1,6 +1,7 @@
 /** The pages of the API reference: one for each entry point, those of core room by room. */
 import type { EntryPoint, ExportedSymbol } from './api.ts'
 import type { Page } from './layout.ts'
+import { placeOnSite } from './guide-pages.ts'
 import { escapeHtml, highlight, renderMarkdown } from './markdown.ts'
 
 interface Group {
@@ -51,11 +52,28 @@ export function apiPages(groups: readonly Group[]): Page[] {
     toc: symbols.map(({ name }) => ({ id: name, text: name })),
     html: [
       `<h1>${escapeHtml(title)}</h1>`,
-      markdown(entry.doc),
+      markdown(introduction(entry)),
       `<pre tabindex="0"><code>${highlight(`import { … } from '${entry.name}'`, 'ts')}</code></pre>`,
+      startWith(symbols),
       ...symbols.map((symbol) => symbolHtml(symbol, places)),
     ].join('\n'),
   }))
+}
+
+/** What the module says of itself; its README is a page of the site. */
+function introduction({ name, doc }: EntryPoint): string {
+  const [, plugin] = /^tritune\/plugins\/(\w+)$/.exec(name) ?? []
+  if (plugin === undefined) return doc
+  const readme = `plugins/${plugin}/README.md`
+  return doc.replace('README.md', `[plugins/${plugin}](../${placeOnSite(readme)})`)
+}
+
+/** Links to what has an example: what people meet first. */
+function startWith(symbols: readonly ExportedSymbol[]): string {
+  const first = symbols.filter(({ tags }) => tags.some(({ kind }) => kind === 'example'))
+  if (first.length === 0 || first.length === symbols.length) return ''
+  const links = first.map(({ name }) => `<a href="#${name}"><code>${name}</code></a>`)
+  return `<p>With examples: ${links.join(', ')}.</p>`
 }
 
 const markdown = (text: string): string => renderMarkdown(text, (href) => href).html

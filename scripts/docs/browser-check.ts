@@ -102,6 +102,9 @@ async function searchFor(
   return found
 }
 
+/** A telephone, a laptop. */
+const WIDTHS = [390, 1280]
+
 async function checkPages(browser: Browser, urls: readonly string[], faults: string[]): Promise<void> {
   const page = await browser.newPage({ viewport: { width: 390, height: 800 } })
   page.on('pageerror', (error) => faults.push(`${page.url()}: ${error.message}`))
@@ -112,8 +115,11 @@ async function checkPages(browser: Browser, urls: readonly string[], faults: str
   const back = (): Promise<unknown> => page.evaluate('getComputedStyle(document.body).backgroundColor')
   for (const url of urls) {
     await page.goto(url)
-    const width = await page.evaluate('document.documentElement.scrollWidth')
-    if (Number(width) > 390) faults.push(`${url} is ${width} px wide on a screen of 390`)
+    for (const screen of WIDTHS) {
+      await page.setViewportSize({ width: screen, height: 800 })
+      const width = await page.evaluate('document.documentElement.scrollWidth')
+      if (Number(width) > screen) faults.push(`${url} is ${width} px wide on a screen of ${screen}`)
+    }
   }
   await page.emulateMedia({ colorScheme: 'light' })
   const light = await back()

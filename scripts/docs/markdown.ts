@@ -21,7 +21,10 @@ export function anchorOf(heading: string): string {
 
 export function highlight(code: string, language: string): string {
   const name = /^\S*/.exec(language)?.[0] ?? ''
-  return hljs.getLanguage(name) ? hljs.highlight(code, { language: name }).value : escapeHtml(code)
+  if (!hljs.getLanguage(name)) return escapeHtml(code)
+  const html = hljs.highlight(code, { language: name }).value
+  // Words such as `test` and `yes` are commands of a shell, and here seldom meant.
+  return name === 'sh' ? html.replace(/<span class="hljs-built_in">(.*?)<\/span>/g, '$1') : html
 }
 
 export function renderMarkdown(text: string, link: (href: string) => string): Rendered {

@@ -38,7 +38,7 @@ export function searchDocuments(
       title: name,
       place: `${entry.name} · ${kind}`,
       href: `${path}#${name}`,
-      summary: doc.split('\n')[0],
+      summary: doc.split('\n\n')[0].replaceAll('\n', ' '),
       text: doc,
     })),
   )

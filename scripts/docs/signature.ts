@@ -39,7 +39,8 @@ function constantHead(lines: readonly string[]): string {
 
 /** From the first line to the one that ends the statement at its indentation. */
 function block(lines: readonly string[]): string[] {
-  const end = lines.findIndex((text, at) => at > 0 && !/^[ )\]}>|&]/.test(text))
+  // Blank lines stand between the members of a class.
+  const end = lines.findIndex((text, at) => at > 0 && text !== '' && !/^[ )\]}>|&]/.test(text))
   const found = lines.slice(0, end < 0 ? lines.length : end)
   while (found.at(-1) === '') found.pop()
   return found
@@ -51,11 +52,15 @@ function withoutBodies(lines: readonly string[]): string {
   let inBody = false
   for (const text of lines) {
     if (inBody) inBody = text !== '  }'
-    else if (/^ {2}(#|private )/.test(text)) inBody = text.endsWith(' {')
-    else if (/^ {2}\S.*\) ?.*\{$/.test(text)) {
+    else if (/^ {2}(#|private |readonly #)/.test(text)) inBody = text.endsWith(' {')
+    else if (/^ {2}\S.*\{$/.test(text) && text.includes(')')) {
       kept.push(text.replace(/ \{$/, ''))
       inBody = true
     } else kept.push(text)
   }
-  return kept.join('\n')
+  return kept
+    .join('\n')
+    .replace(/\n{3,}/g, '\n\n')
+    .replace(/\{\n\n/g, '{\n')
+    .replace(/\n\n\}$/, '\n}')
 }

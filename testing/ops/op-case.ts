@@ -16,6 +16,7 @@ import {
   tensorScope,
 } from '../../core/mod.ts'
 
+/** An input of a case: its shape, and what numbers it holds. */
 export interface InputSpec {
   readonly shape: Shape
   /** Default: the dtype of the run. */
@@ -28,6 +29,7 @@ export interface InputSpec {
   readonly below?: number
 }
 
+/** One call of an op with certain sizes: gradients are checked and devices compared on it. */
 export interface OpCase {
   readonly name: string
   readonly inputs: Readonly<Record<string, InputSpec>>

@@ -456,6 +456,7 @@ const updates: readonly OpCase[] = [
   })),
 ]
 
+/** The cases of all built-in ops: what `deviceContract()` tries a device with. */
 export const OP_CASES: readonly OpCase[] = [
   ...elementwise,
   ...reductions,

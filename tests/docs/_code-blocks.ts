@@ -8,17 +8,21 @@ export interface CodeBlock {
   readonly place: string
   readonly language: string
   readonly code: string
+  /** The content of an HTML comment `<!-- run … -->` under the block: what a reader would do with it. */
+  readonly after: string
 }
 
 const ROOT = join(import.meta.dir, '../..')
 
+/** Of the pages at the root, in docs/, of plugins and of templates. */
 export function pageBlocks(): CodeBlock[] {
-  const pages = [
-    ...readdirSync(ROOT),
-    ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).map((file) => `docs/${file}`),
-    ...readdirSync(join(ROOT, 'plugins')).map((plugin) => `plugins/${plugin}/README.md`),
-  ].filter((file) => file.endsWith('.md'))
-  return pages.flatMap((file) => blocksOf(file, readFileSync(join(ROOT, file), 'utf8')))
+  const below = (folder: string): string[] =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file}`)
+  const pages = [...readdirSync(ROOT), ...below('docs'), ...below('plugins'), ...below('templates')]
+  return pages
+    .filter((file) => file.endsWith('.md'))
+    .toSorted()
+    .flatMap((file) => blocksOf(file, readFileSync(join(ROOT, file), 'utf8')))
 }
 
 export function exampleBlocks(): CodeBlock[] {
@@ -31,10 +35,32 @@ export function exampleBlocks(): CodeBlock[] {
   )
 }
 
+export function isTypeScript({ language }: CodeBlock): boolean {
+  return language === 'ts' || language === 'typescript'
+}
+
+/** Without an import it is an excerpt of a longer file, which is run as a whole. */
+export function isExcerpt({ code }: CodeBlock): boolean {
+  return !/^import /m.test(code)
+}
+
+/** Why a block says that it is not run; the reader sees it. */
+export function reasonNotToRun({ code }: CodeBlock): string | undefined {
+  return /^\/\/ Not run by the tests: (.+)$/m.exec(code)?.[1]
+}
+
+/** What is compiled and run: the block, and what comes after it. */
+export function wholeCode({ code, after }: CodeBlock): string {
+  return `${code}\n${after}\nexport {}\n`
+}
+
 function blocksOf(file: string, text: string): CodeBlock[] {
-  return [...text.matchAll(/^```(\S*)[^\n]*\n([\s\S]*?)^```/gm)].map(({ index, 1: language, 2: code }) => ({
-    place: `${file}:${text.slice(0, index).split('\n').length}`,
-    language,
-    code,
-  }))
+  return [...text.matchAll(/^```(\S*)[^\n]*\n([\s\S]*?)^```(?:\n+<!-- run\n([\s\S]*?)-->)?/gm)].map(
+    ({ index, 1: language, 2: code, 3: after = '' }) => ({
+      place: `${file}:${text.slice(0, index).split('\n').length}`,
+      language,
+      code,
+      after,
+    }),
+  )
 }

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readFinetuneConfig } from '../../plugins/finetune/mod.ts'
-import { type CodeBlock, exampleBlocks, pageBlocks } from './_code-blocks.ts'
+import { exampleBlocks, isExcerpt, isTypeScript, pageBlocks, wholeCode } from './_code-blocks.ts'
 
 const ROOT = join(import.meta.dir, '../..')
 const pages = pageBlocks()
@@ -13,27 +13,14 @@ const examples = exampleBlocks()
 const folder = mkdtempSync(join(ROOT, 'docs-blocks-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const isTypeScript = ({ language }: CodeBlock): boolean => language === 'ts' || language === 'typescript'
-/** Excerpts of a longer file have no import; the file is tested as a whole. */
-const isWhole = ({ code }: CodeBlock): boolean =>
-  /^import /m.test(code) && !EXCERPTS.some(({ has }) => code.includes(has))
-/** Blocks with imports that are excerpts all the same, and why. */
-const EXCERPTS = [
-  {
-    has: 'loadAdapter(model',
-    why: 'goes on with a model that the reader has; tests/plugins/peft does the same with one',
-  },
-] as const
 /** The files that the reader has beside him. */
 const beside = (code: string): string =>
   code.replaceAll("'./vector-scale.ts'", "'../docs/examples/vector-scale.ts'")
 
 describe('code blocks', () => {
   test('TypeScript type-checks', () => {
-    const blocks = [...pages.filter(isTypeScript).filter(isWhole), ...examples]
-    blocks.forEach(({ code }, at) =>
-      writeFileSync(join(folder, `block-${at}.ts`), `${beside(code)}\nexport {}\n`),
-    )
+    const blocks = [...pages.filter(isTypeScript), ...examples].filter((block) => !isExcerpt(block))
+    blocks.forEach((block, at) => writeFileSync(join(folder, `block-${at}.ts`), beside(wholeCode(block))))
     writeFileSync(
       join(folder, 'tsconfig.json'),
       JSON.stringify({

@@ -22,6 +22,14 @@ describe('the site', () => {
     }
   })
 
+  test('has the members of a class, without what is private and without bodies', () => {
+    const [tensor] = api.flatMap(({ symbols }) => symbols).filter(({ name }) => name === 'Tensor')
+    expect(tensor.signatures[0]).toContain('  toArray(): Float32Array\n')
+    expect(tensor.signatures[0]).toContain('  get device(): Device\n')
+    expect(tensor.signatures[0]).not.toMatch(/#|return|\n\n\n/)
+    expect(tensor.signatures[0]).toEndWith('\n}')
+  })
+
   test('asks for nothing outside', () => {
     for (const [path, html] of site) {
       if (path.endsWith('.html')) expect(html).not.toMatch(/<(?:script|link|img)[^>]+(?:src|href)="https?:/)
@@ -49,7 +57,7 @@ if (chromium === undefined)
   console.log('not looked at in a browser: there is no Chromium (apt-get install chromium)')
 
 test.skipIf(chromium === undefined)(
-  'in Chromium: search finds Adapter, nothing is wider than 390 px, dark is dark',
+  'in Chromium: search finds Adapter, nothing is wider than its screen, dark is dark',
   async () => {
     const { faults, found, pages } = await checkInBrowser(site, chromium ?? '')
     expect(faults).toEqual([])

@@ -16,6 +16,7 @@ import { quantizedOps } from './quantized.ts'
 import { reductionOps } from './reduction.ts'
 import { vsaOps } from './vsa.ts'
 
+/** The implementations of all ops by the functions of one native library, for a device to look up. */
 export function nativeOps(native: CheckedFunctions): readonly OpImplementation[] {
   return [
     accumulateOps,

@@ -1,0 +1,43 @@
+/**
+ * The exports that people meet first: each has an `@example`, which a test runs. The others need a docstring only.
+ */
+
+/** By entry point; the names of one are in a text, to be split at spaces. */
+const NAMES: Readonly<Record<string, string>> = {
+  'tritune/core': `
+    activateAdapters adamw adamw8bit add addTo affine attention backward baseForward cast chain
+    checkpoint clipByGlobalNorm concat constantSchedule cosineSchedule countLiveTensors createHost
+    createRandom decimal defineConfig defineDispatch defineOp defineOptions definePlugin
+    dequantizeWeight div dropout embedding expand explain flatGradients formatPath gelu headCrossEntropy
+    headLogits integer layerNorm linear linearCrossEntropy linearQuantized linearSchedule listOf matmul
+    mean mergedWeight mul noGrad oneOf optional parameter permute quantize4bit quantize8bit quantizeInt8
+    quantizeTernary reshape rmsNorm rope sample scaleInPlace scoped slice softmax sub sum swiglu tensor
+    tensorScope text transpose TrituneError useDevice withAdapters withNoise wsdSchedule zeros
+  `,
+  'tritune/plugins/cpu': 'openCpu openCpuOrReference',
+  'tritune/plugins/cuda': 'openCuda openDevice selfCheck',
+  'tritune/plugins/data':
+    'alpacaPrompt colourTokens concatenate createBatches loadDataset packDocuments readRecords',
+  'tritune/plugins/finetune': `
+    checkRun createProgress createSummary estimateRun evaluateLoss finetune finetuneConfig
+    listCheckpoints loadPlugins prepareRun readFinetuneConfig saveModel schemaOfFinetune train trainStep
+  `,
+  'tritune/plugins/generate': 'generate openGenerator streamText',
+  'tritune/plugins/gguf': 'ggufToHf ggufTokenizer openGguf readGgufTensor',
+  'tritune/plugins/hub': 'cachedModels modelCard planPush pushFolder resolveModel resolveModelPart',
+  'tritune/plugins/jinja': 'compileTemplate',
+  'tritune/plugins/models': 'createBatch loadModel openSafetensorsSource readConfig',
+  'tritune/plugins/peft': 'attachAdapter attachLora loadAdapter matchTargets saveAdapter trainAllWeights',
+  'tritune/plugins/tokenizer': 'createChatRenderer loadTokenizer',
+  'tritune/testing': `
+    adapterContract datasetContract deviceContract modelContract monitorContract objectiveContract
+    opContract optimizerContract quantizerContract runContract samplerContract strategyContract
+    temporaryFolder
+  `,
+  'tritune/bench': 'benchOp',
+}
+
+/** Entry point → names. */
+export const FIRST_MET: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries(NAMES).map(([entry, names]) => [entry, names.trim().split(/\s+/)]),
+)
