@@ -21,7 +21,9 @@ export interface WineOptions {
 
 /** Makes a new Windows 10 in a folder. Throws E_USAGE where Wine is not installed. */
 export function createWine(folder: string): Wine {
-  const environment = { ...process.env, WINEPREFIX: join(folder, 'windows'), WINEDEBUG: '-all' }
+  // Without what says that a package manager of this machine started it.
+  const own = Object.entries(process.env).filter(([name]) => !name.startsWith('npm_'))
+  const environment = { ...Object.fromEntries(own), WINEPREFIX: join(folder, 'windows'), WINEDEBUG: '-all' }
   const { error, status } = spawnSync('wine', ['winecfg', '-v', 'win10'], {
     env: environment,
     stdio: 'ignore',
