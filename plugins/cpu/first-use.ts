@@ -13,6 +13,7 @@ import type { NativeLibrary } from '../../core/native/library.ts'
 import { PLATFORM, platformFacts, platformLabel } from '../../core/native/platforms.ts'
 import { selfCheck } from './self-check.ts'
 
+/** What decides whether this is the first use, beside the library. */
 export interface FirstUseFacts {
   readonly platform: string
   /** The folder of all caches of tritune. */

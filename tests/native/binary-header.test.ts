@@ -134,18 +134,20 @@ describe('expectLibrary()', () => {
 })
 
 describe('openFailure()', () => {
-  const say = (message: string, platform: string, path = '/Users/me/node_modules/lib.dylib'): string =>
+  const say = (message: string, platform: string, path = '/Volumes/me/node_modules/lib.dylib'): string =>
     openFailure(path, new Error(message), platform).message
 
   test('macOS: quarantined, or with a signature that does not hold', () => {
-    const refused = `Failed to open library "/Users/me/lib.dylib": dlopen(/Users/me/lib.dylib, 0x0005): tried: '/Users/me/lib.dylib' (code signature in <AA> '/Users/me/lib.dylib' not valid for use in process: library load disallowed by system policy), '/System/Volumes/Preboot/Cryptexes/OS/Users/me/lib.dylib' (no such file)`
+    const refused = `Failed to open library "/Volumes/me/lib.dylib": dlopen(/Volumes/me/lib.dylib, 0x0005): tried: '/Volumes/me/lib.dylib' (code signature in <AA> '/Volumes/me/lib.dylib' not valid for use in process: library load disallowed by system policy), '/System/Volumes/Preboot/Cryptexes/OS/Volumes/me/lib.dylib' (no such file)`
     const told = say(refused, 'darwin-arm64')
     expect(told).toContain('macOS does not let the library be opened: code signature in')
     expect(told).toContain('library load disallowed by system policy')
     expect(told).not.toContain('Cryptexes')
-    expect(told).toContain('→ xattr -d com.apple.quarantine /Users/me/node_modules/lib.dylib; if that is not')
-    expect(say('com.apple.quarantine is set', 'darwin-x64', "/Users/me/it's mine/lib.dylib")).toContain(
-      String.raw`xattr -d com.apple.quarantine '/Users/me/it'\''s mine/lib.dylib'`,
+    expect(told).toContain(
+      '→ xattr -d com.apple.quarantine /Volumes/me/node_modules/lib.dylib; if that is not',
+    )
+    expect(say('com.apple.quarantine is set', 'darwin-x64', "/Volumes/me/it's mine/lib.dylib")).toContain(
+      String.raw`xattr -d com.apple.quarantine '/Volumes/me/it'\''s mine/lib.dylib'`,
     )
     expect(say(refused, 'linux-x64')).not.toContain('xattr')
   })
