@@ -37,7 +37,7 @@ async function schedules(files: readonly string[]): Promise<boolean> {
 async function sanitized(variant: 'asan' | 'tsan', files: readonly string[]): Promise<boolean> {
   const { output } = await buildEmulated(variant)
   // Whole runs compute on the CPU, too: what is not instrumented would look like races.
-  const cpu = await buildNative(variant)
+  const cpu = await buildNative({ variant })
   using reports = openReportFolder()
   const environment = {
     ...(await sanitizerEnvironment(variant, join(ROOT, output))),

@@ -15,7 +15,7 @@ import { preloadOf } from './native/sanitizers.ts'
 
 async function environmentOf(target: string, isPlain: boolean): Promise<Readonly<Record<string, string>>> {
   if (isPlain || !SANITIZED.has(target)) return {}
-  const library = await buildNative('asan')
+  const library = await buildNative({ variant: 'asan' })
   return { ...(await preloadOf('asan')), TRITUNE_CPU_LIBRARY: join(ROOT, library) }
 }
 

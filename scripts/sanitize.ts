@@ -34,7 +34,7 @@ async function main(
   files: readonly string[],
   pattern: readonly string[],
 ): Promise<boolean> {
-  const library = await buildNative(sanitizer)
+  const library = await buildNative({ variant: sanitizer })
   using reports = openReportFolder()
   const preload = await preloadOf(sanitizer)
   const environment = {

@@ -36,7 +36,11 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#ifdef _WIN32
+#define TT_API __declspec(dllexport)
+#else
 #define TT_API __attribute__((visibility("default")))
+#endif
 
 typedef int32_t tt_status; /* TT_OK or one of the codes below */
 enum { TT_OK = 0, TT_FAILED = -1, TT_OUT_OF_MEMORY = -2, TT_BAD_ARGUMENT = -3, TT_UNSUPPORTED = -4, TT_DEVICE = -5, TT_IO = -6 };

@@ -99,7 +99,7 @@ export async function buildCuda({ toolkit, output, gpus, only }: CudaBuild): Pro
   if (!only) {
     // gcc, not nvcc: nvcc would link libstdc++ and libgcc.
     await linkShared({
-      linker: 'gcc',
+      linker: ['gcc'],
       output,
       objects: objects.map(({ unit }) => unit.object),
       last: [toolkit.staticRuntime, '-lm', '-ldl', '-lpthread', '-lrt'],

@@ -65,7 +65,7 @@ export async function buildEmulated(variant: EmulatedVariant): Promise<EmulatedB
   objects.push(...(await compileAll([unit(`${CUDA_SOURCES}/runtime/abi.cu`)], { onCompiled })))
   const sanitizer = VARIANTS[variant].filter((flag) => flag.startsWith('-fsanitize'))
   await linkShared({
-    linker: 'g++',
+    linker: ['g++'],
     output,
     objects: objects.map(({ unit }) => unit.object),
     last:

@@ -1,18 +1,20 @@
 /**
  * What the sanitized builds of both native libraries have in common: flags, and the environment in which Bun opens one.
  */
+import { basename } from 'node:path'
 import { run } from './process.ts'
+import type { Target } from './targets.ts'
 
 /** asan: AddressSanitizer and UBSan. ubsan: UBSan alone. tsan: ThreadSanitizer. */
 export type Sanitizer = 'asan' | 'ubsan' | 'tsan'
 
 export type CpuVariant = 'plain' | Sanitizer
 
-export const CPU_OUTPUTS: { readonly [V in CpuVariant]: string } = {
-  plain: 'native/prebuilt/linux-x64/libtritune_cpu.so',
-  asan: 'native/build/cpu-asan/libtritune_cpu.so',
-  ubsan: 'native/build/cpu-ubsan/libtritune_cpu.so',
-  tsan: 'native/build/cpu-tsan/libtritune_cpu.so',
+export const CPU_VARIANTS: readonly CpuVariant[] = ['plain', 'asan', 'ubsan', 'tsan']
+
+/** Where a variant of the CPU library goes. */
+export function outputOf({ output }: Target, variant: CpuVariant): string {
+  return variant === 'plain' ? output : `native/build/cpu-${variant}/${basename(output)}`
 }
 
 /** After all other flags: the -O1 wins. Without run-time types there is no vptr to look at. */

@@ -46,7 +46,15 @@ TT_KERNEL(void, attention_pack, const Attention& a, const Document& d, int kv_he
 /// would lose more than the differences are.
 constexpr float LOG2_OF_E = 1.44269504088896341f;
 /// Columns of one tile of the f32 kernels.
-inline size_t tile_width() { return isa() >= ISA_AVX512 ? 32 : 16; }
+inline size_t tile_width() {
+#if TT_X64
+  return isa() >= ISA_AVX512 ? 32 : 16;
+#elif defined(__wasm__)
+  return 8;
+#else
+  return 16;
+#endif
+}
 /// Key j's channel c at data[j·row + (c / tile)·panel + c % tile]: packed, or an f32 tensor as it is.
 struct Values { const float* data; size_t row, panel; };
 inline Values packed_values(const float* v, size_t v_rows) { return {v, tile_width(), v_rows * tile_width()}; }

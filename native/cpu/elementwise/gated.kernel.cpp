@@ -35,7 +35,7 @@ template <class T, int KIND, bool STREAM> static void backward(T* dgate, T* dup,
       store(dgate + i, d * u * a.slope);
     }
   }
-  if (STREAM) _mm_sfence();
+  if (STREAM) stream_fence();
   if (i == n) return;
   vf d = load_n(dh + i, n - i);
   Activated a = activate(load_n(gate + i, n - i), KIND, sizeof(T) == 2);

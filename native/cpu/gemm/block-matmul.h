@@ -4,12 +4,16 @@
 
 namespace tt::TT_ISA {
 
-#ifdef TT_AVX512
+#if TT_AVX512
 constexpr int STRIP = 14;  // rows of a register tile: 28 accumulators, 2 of B, 1 broadcast of 32 registers
 #else
-constexpr int STRIP = 6;  // 12 accumulators of 16
+constexpr int STRIP = 6;  // 12 accumulators of 16 registers; on NEON 24 of 32, two for each vector
 #endif
+#if TT_WASM
+constexpr int TILE = W;
+#else
 constexpr int TILE = 2 * W;
+#endif
 
 /// How A lies: element (i, k) at data[i·ROW + k] (a block of scores, with its row length fixed so that the compiler needs
 /// one pointer for all rows), or transposed at data[k·ROW + i].
@@ -20,24 +24,24 @@ struct Right { const float* data; size_t row, panel; };
 template <int M, int NV, int ROW, bool TRANSPOSED>
 static void tile(float* c, size_t c_row, const float* a, const float* b, size_t b_row, size_t k, const float* keep) {
   vf sum[M][NV];
-#pragma GCC unroll 16
+  TT_UNROLL
   for (int i = 0; i < M; i++)
-#pragma GCC unroll 2
+    TT_UNROLL
     for (int v = 0; v < NV; v++) sum[i][v] = keep ? load(c + i * c_row + v * W) * keep[i] : vf{};
   for (size_t p = 0; p < k; p++) {
     vf right[NV];
-#pragma GCC unroll 2
+    TT_UNROLL
     for (int v = 0; v < NV; v++) right[v] = load(b + p * b_row + v * W);
-#pragma GCC unroll 16
+    TT_UNROLL
     for (int i = 0; i < M; i++) {
       vf left = set1(TRANSPOSED ? a[p * ROW + i] : a[i * ROW + p]);
-#pragma GCC unroll 2
+      TT_UNROLL
       for (int v = 0; v < NV; v++) sum[i][v] += left * right[v];
     }
   }
-#pragma GCC unroll 16
+  TT_UNROLL
   for (int i = 0; i < M; i++)
-#pragma GCC unroll 2
+    TT_UNROLL
     for (int v = 0; v < NV; v++) store(c + i * c_row + v * W, sum[i][v]);
 }
 
@@ -54,13 +58,13 @@ template <int ROW, bool TRANSPOSED>
 static void strip_matmul(float* c, size_t c_row, Left<ROW, TRANSPOSED> a, Right b, int m, size_t n, size_t k, const float* keep) {
   for (size_t j = 0; j < n; j += TILE) {
     const float* panel = b.data + j / TILE * b.panel;
-    if (n - j >= size_t(TILE)) strip<2, ROW, TRANSPOSED>(m, c + j, c_row, a.data, panel, b.row, k, keep);
+    if (n - j >= size_t(TILE)) strip<TILE / W, ROW, TRANSPOSED>(m, c + j, c_row, a.data, panel, b.row, k, keep);
     else strip<1, ROW, TRANSPOSED>(m, c + j, c_row, a.data, panel, b.row, k, keep);
   }
 }
 
 constexpr float ONES[STRIP] = {1, 1, 1, 1, 1, 1
-#ifdef TT_AVX512
+#if TT_AVX512
                                , 1, 1, 1, 1, 1, 1, 1, 1
 #endif
 };

@@ -1,8 +1,6 @@
 // The entry points of the matrix products: few rows, deep sums, and everything else (gemm_blocked.cpp).
 #include "gemm.h"
 
-#include <cpuid.h>
-
 #include "gemm_crew.h"
 
 namespace tt {
@@ -91,22 +89,18 @@ tt_status widen_bias(const float** out, const Gemm& g, Crew crew) {
   return TT_OK;
 }
 
-bool gemm_on_amx(tt_dtype dtype) { return isa() == ISA_AMX && dtype == TT_BF16; }
-
-/// AMD multiplies pairs of bf16 at twice the rate of floats; Intel at half of it, and has AMX instead.
-static bool pairs_are_fast() {
-  uint32_t a, b, c, d;
-  return __get_cpuid(0, &a, &b, &c, &d) && b == signature_AMD_ebx && c == signature_AMD_ecx && d == signature_AMD_edx;
-}
+bool gemm_on_amx(tt_dtype dtype) { return on_amx() && dtype == TT_BF16; }
 
 bool gemm_in_pairs(tt_dtype dtype) {
-  static const bool fast = pairs_are_fast();
-  return fast && isa() == ISA_AVX512 && rounds_to_bf16() && dtype == TT_BF16;
+  static const bool fast = has_fast_bf16_pairs();
+  return fast && rounds_to_bf16() && !on_amx() && dtype == TT_BF16;
 }
 
 const GemmKernel* gemm_kernel(tt_dtype a, tt_dtype b) {
+#if TT_X64
   if (gemm_on_amx(a) || gemm_on_amx(b)) return amx::gemm_kernel_bf16();
   if (gemm_in_pairs(a) || gemm_in_pairs(b)) return avx512_bf16::gemm_kernel_pairs();
+#endif
   return TT_DISPATCH(gemm_kernel_f32);
 }
 

@@ -6,14 +6,14 @@
 #define TT_AVX512 1
 #include "amx_pack.h"
 #include "gemm.h"
-#include "../vectors/simd.h"
+#include "../vectors/vectors.h"
 
 namespace tt {
 namespace TT_ISA {
 namespace {
 
 constexpr int PER_WORD = 2;
-TT_INLINE V multiply_add(V a, V b, V sum) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
+TT_INLINE vf multiply_add(vf a, vf b, vf sum) { return vf(_mm512_dpbf16_ps(__m512(sum), (__m512bh)a, (__m512bh)b)); }
 
 }  // namespace
 }  // namespace TT_ISA

@@ -1,13 +1,13 @@
 // f32 matrix product: packing, which widens bf16, and the sizes of its micro-kernel.
 #include "gemm.h"
-#include "../vectors/simd.h"
+#include "../vectors/vectors.h"
 
 namespace tt {
 namespace TT_ISA {
 namespace {
 
 constexpr int PER_WORD = 1;
-TT_INLINE V multiply_add(V a, V b, V sum) { return fma(a, b, sum); }
+TT_INLINE vf multiply_add(vf a, vf b, vf sum) { return fma_v(a, b, sum); }
 
 }  // namespace
 }  // namespace TT_ISA
@@ -23,47 +23,47 @@ namespace {
 // A panel holds WIDTH lanes: panel[p·WIDTH + lane]. Lanes beyond the matrix are 0.
 
 constexpr int K_MAJOR_AHEAD = 24;
-static_assert(NR % LANES == 0 && MR < LANES, "a whole vector reaches into the next row of an a panel, never past it");
+static_assert(NR % W == 0 && MR < W, "a whole vector reaches into the next row of an a panel, never past it");
 
 template <int WIDTH, class T> void pack_k_major(float* panel, const T* source, size_t ld, int lanes, int k, float scale) {
-  V s = set1(scale);
+  vf s = set1(scale);
   for (int p = 0; p < k; p++, source += ld, panel += WIDTH) {
     for (int lane = 0; lane < WIDTH; lane += 64 / int(sizeof(T)))
-      _mm_prefetch(reinterpret_cast<const char*>(source + K_MAJOR_AHEAD * ld + lane), _MM_HINT_T1);
-    for (int lane = 0; lane < WIDTH; lane += LANES) {
-      int want = WIDTH - lane < LANES ? WIDTH - lane : LANES;
-      int have = lanes - lane < 0 ? 0 : lanes - lane < LANES ? lanes - lane : LANES;
-      V x = have == LANES ? load_any(source + lane) : have > 0 ? load_any_n(source + lane, have) : zero();
+      prefetch<Cache::FAR>(source + K_MAJOR_AHEAD * ld + lane);
+    for (int lane = 0; lane < WIDTH; lane += W) {
+      int want = WIDTH - lane < W ? WIDTH - lane : W;
+      int have = lanes - lane < 0 ? 0 : lanes - lane < W ? lanes - lane : W;
+      vf x = have == W ? load(source + lane) : have > 0 ? load_n(source + lane, have) : vf{};
       // A whole vector where the next row overwrites what it writes too much: masked stores are slow.
-      if (want == LANES || p + 1 < k) store(panel + lane, mul(x, s));
-      else store_n(panel + lane, mul(x, s), want);
+      if (want == W || p + 1 < k) store(panel + lane, x * s);
+      else store_n(panel + lane, x * s, want);
     }
   }
 }
 
 /// scales: NULL, or those of the first lane (see Operand::lane_scales) with the depth counted from `first`.
 template <int WIDTH, class T> void pack_lane_major(float* panel, const T* source, size_t ld, int lanes, int k, float scale, const float* scales, size_t scales_ld, int first) {
-  V s = set1(scale), block[LANES];
-  for (int lane = 0; lane < WIDTH; lane += LANES) {
-    int want = WIDTH - lane < LANES ? WIDTH - lane : LANES;
-    for (int p = 0; p < k; p += LANES) {
-      int depth = k - p < LANES ? k - p : LANES;
-      for (int i = 0; i < LANES; i++) {
+  vf s = set1(scale), block[W];
+  for (int lane = 0; lane < WIDTH; lane += W) {
+    int want = WIDTH - lane < W ? WIDTH - lane : W;
+    for (int p = 0; p < k; p += W) {
+      int depth = k - p < W ? k - p : W;
+      for (int i = 0; i < W; i++) {
         const T* row = source + size_t(lane + i) * ld + p;
         // The panel after this one: rows are too many for the prefetcher of the CPU.
-        _mm_prefetch(reinterpret_cast<const char*>(row + WIDTH * ld), _MM_HINT_T1);
-        block[i] = lane + i < lanes ? (depth == LANES ? load_any(row) : load_any_n(row, depth)) : zero();
+        prefetch<Cache::FAR>(row + WIDTH * ld);
+        block[i] = lane + i < lanes ? (depth == W ? load(row) : load_n(row, depth)) : vf{};
       }
       if (scales) {
         const float* of_lanes = scales + (first + p) / GEMM_PIECE + lane * scales_ld;
-        for (int i = 0; i < LANES && lane + i < lanes; i++) block[i] = mul(block[i], set1(of_lanes[i * scales_ld]));
+        for (int i = 0; i < W && lane + i < lanes; i++) block[i] *= set1(of_lanes[i * scales_ld]);
       }
-      transpose(block);
+      transpose_square(block);
       float* out = panel + size_t(p) * WIDTH + lane;
-      const int whole = want == LANES ? depth : depth - 1;
+      const int whole = want == W ? depth : depth - 1;
       int i = 0;
-      for (; i < whole; i++, out += WIDTH) store(out, mul(block[i], s));
-      for (; i < depth; i++, out += WIDTH) store_n(out, mul(block[i], s), want);
+      for (; i < whole; i++, out += WIDTH) store(out, block[i] * s);
+      for (; i < depth; i++, out += WIDTH) store_n(out, block[i] * s, want);
     }
   }
 }
@@ -87,7 +87,7 @@ template <int WIDTH> void pack(void* panels, size_t panel_bytes, const Operand& 
   float* out = static_cast<float*>(panels);
   const size_t start = x.k_major ? size_t(lane) : size_t(lane) * x.ld, elements = panel_bytes / sizeof(float);
   if (x.dtype == TT_F32) pack_panels<WIDTH>(out, elements, static_cast<const float*>(x.data) + start, x, lane, lanes, k);
-  else pack_panels<WIDTH>(out, elements, static_cast<const uint16_t*>(x.data) + start, x, lane, lanes, k);
+  else pack_panels<WIDTH>(out, elements, static_cast<const bf16*>(x.data) + start, x, lane, lanes, k);
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-#include "../vectors/simd.h"
+#include "../vectors/vector-math.h"
 
 namespace tt {
 namespace TT_ISA {
@@ -18,45 +18,45 @@ int smaller(int a, int b) { return a < b ? a : b; }
 
 /// Softcaps a row of a piece in place; its largest value.
 float cap_and_max(float* z, int n, float softcap) {
-  V best = set1(LOWEST), cap = set1(softcap), inverse = set1(1 / softcap);
-  for (int i = 0; i < n; i += LANES) {
-    const int count = smaller(n - i, LANES);
-    V x = count == LANES ? load(z + i) : load_n(z + i, count);
+  vf best = set1(LOWEST), cap = set1(softcap), inverse = set1(1 / softcap);
+  for (int i = 0; i < n; i += W) {
+    const int count = smaller(n - i, W);
+    vf x = count == W ? load(z + i) : load_n(z + i, count);
     if (softcap > 0) {
-      x = mul(cap, tanh(mul(x, inverse)));
+      x = cap * tanh_v(x * inverse);
       store_n(z + i, x, count);
     }
-    best = max(best, count == LANES ? x : keep_n(x, set1(LOWEST), count));
+    best = max_or_second(best, count == W ? x : keep_n(x, set1(LOWEST), count));
   }
-  return largest(best);
+  return max_lanes_finite(best);
 }
 
 /// Σ exp(z − shift); what is kept of them replaces the values.
 template <bool KEEP> float exponentials(float* z, int n, float shift, float softcap) {
-  V total[2] = {zero(), zero()}, s = set1(shift), one = set1(1), inverse_cap = set1(1 / softcap);
-  for (int i = 0; i < n; i += LANES) {
-    const int count = smaller(n - i, LANES);
-    const bool full = count == LANES;
-    V x = full ? load(z + i) : load_n(z + i, count), e = exp(sub(x, s));
-    V& sum = total[i / LANES % 2];
-    sum = add(sum, full ? e : keep_n(e, zero(), count));
+  vf total[2] = {}, s = set1(shift), one = set1(1), inverse_cap = set1(1 / softcap);
+  for (int i = 0; i < n; i += W) {
+    const int count = smaller(n - i, W);
+    const bool full = count == W;
+    vf x = full ? load(z + i) : load_n(z + i, count), e = exp_below_zero_v(x - s);
+    vf& sum = total[i / W % 2];
+    sum += full ? e : keep_n(e, vf{}, count);
     if (KEEP) {
       if (softcap > 0) {
-        V ratio = mul(x, inverse_cap);
-        e = mul(e, sub(one, mul(ratio, ratio)));
+        vf ratio = x * inverse_cap;
+        e *= (one - ratio * ratio);
       }
       full ? store(z + i, e) : store_n(z + i, e, count);
     }
   }
-  return sum(add(total[0], total[1]));
+  return sum_lanes(total[0] + total[1]);
 }
 
 /// Nobody reads the values before the whole chunk is made, so they go past the caches where they fill whole lines.
 template <class T> void keep(T* to, const float* from, int n) {
   int i = 0;
   if (reinterpret_cast<uintptr_t>(to) % 64 == 0)
-    for (; i + LANES <= n; i += LANES) stream(to + i, load(from + i));
-  for (; i < n; i += LANES) store_any_n(to + i, load_n(from + i, smaller(n - i, LANES)), smaller(n - i, LANES));
+    for (; i + W <= n; i += W) stream(to + i, load(from + i));
+  for (; i < n; i += W) store_n(to + i, load_n(from + i, smaller(n - i, W)), smaller(n - i, W));
 }
 
 }  // namespace
@@ -78,9 +78,9 @@ void cross_entropy_piece(const Exponentials& to, const GemmPiece& piece) {
     if (has_target) z[target] = 0;
     const size_t at = size_t(row) * to.vocab + piece.column;
     if (to.dtype == TT_F32) keep(static_cast<float*>(to.data) + at, z, piece.columns);
-    else keep(static_cast<uint16_t*>(to.data) + at, z, piece.columns);
+    else keep(static_cast<bf16*>(to.data) + at, z, piece.columns);
   }
-  _mm_sfence();
+  stream_fence();
 }
 
 RowResult cross_entropy_row(float* factors, const Exponentials& of, int row, float scale) {
@@ -103,9 +103,9 @@ namespace {
 
 /// In place from front to back: a bf16 row is written behind the values still to be read.
 template <class T> void gradient(T* out, const float* e, int vocab, const float* factors) {
-  for (int i = 0; i < vocab; i += LANES) {
-    const int n = smaller(vocab - i, LANES);
-    store_any_n(out + i, mul(load_n(e + i, n), set1(factors[i / GEMM_PIECE])), n);
+  for (int i = 0; i < vocab; i += W) {
+    const int n = smaller(vocab - i, W);
+    store_n(out + i, load_n(e + i, n) * set1(factors[i / GEMM_PIECE]), n);
   }
 }
 
@@ -118,22 +118,22 @@ void cross_entropy_gradient(const Exponentials& of, int row, const float* factor
     gradient(e, e, of.vocab, factors);
     e[target] = target_gradient;
   } else {
-    uint16_t* out = reinterpret_cast<uint16_t*>(e);
+    bf16* out = reinterpret_cast<bf16*>(e);
     gradient(out, e, of.vocab, factors);
-    store_bf16_n(out + target, set1(target_gradient), 1);
+    store_n(out + target, set1(target_gradient), 1);
   }
 }
 
 void narrow_row(void* dst, const float* src, const void* w, float factor, int n, tt_dtype dtype) {
-  for (int i = 0; i < n; i += LANES) {
-    const int lanes = smaller(n - i, LANES);
-    V x = load_n(src + i, lanes);
+  for (int i = 0; i < n; i += W) {
+    const int lanes = smaller(n - i, W);
+    vf x = load_n(src + i, lanes);
     if (dtype == TT_F32) {
-      if (w) x = fma(set1(factor), load_n(static_cast<const float*>(w) + i, lanes), x);
+      if (w) x = fma_v(set1(factor), load_n(static_cast<const float*>(w) + i, lanes), x);
       store_n(static_cast<float*>(dst) + i, x, lanes);
     } else {
-      if (w) x = fma(set1(factor), load_bf16_n(static_cast<const uint16_t*>(w) + i, lanes), x);
-      store_bf16_n(static_cast<uint16_t*>(dst) + i, x, lanes);
+      if (w) x = fma_v(set1(factor), load_n(static_cast<const bf16*>(w) + i, lanes), x);
+      store_n(static_cast<bf16*>(dst) + i, x, lanes);
     }
   }
 }

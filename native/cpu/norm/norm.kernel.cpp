@@ -65,7 +65,7 @@ template <class T, bool CENTRED> static void forward(const NormForward& io, size
       else give(y + i, v, count);
     });
   }
-  if (io.stream) _mm_sfence();
+  if (io.stream) stream_fence();
 }
 
 template <class T, bool CENTRED> static void backward(const NormBackward& io, size_t rows, size_t cols) {

@@ -21,14 +21,14 @@ template <class T> static float largest(const T* x, size_t n) {
 
 static inline vi nf4_codes(vf x) {
   vi code{};
-#pragma GCC unroll 15
+  TT_UNROLL
   for (int k = 0; k < 15; k++) code -= x > NF4_THRESHOLDS[k];
   return code;
 }
 static inline vi fp4_codes(vf x) {
   vf magnitude = abs_v(x);
   vi place{};
-#pragma GCC unroll 7
+  TT_UNROLL
   for (int k = 0; k < 7; k++) place -= magnitude > FP4_THRESHOLDS[k];
   // FP4_ORDER: 0, 1, 6, 7, 4, 5, 2, 3.
   vi code = place < 2 ? place : place >= 6 ? place - 4 : place >= 4 ? place : place + 4;
@@ -115,7 +115,7 @@ template <class T> static float row_codes(void* q, tt_dtype q_dtype, const T* x,
   each(x, skip, n, [&](size_t i, size_t count, vf v) {
     vf code = round_even(v * factor);
     // 0·Inf: the factor is Inf in rows of zeros and of the smallest denormals.
-    code = usable & (code == code) ? code : vf{};
+    code = (usable & (code == code)) ? code : vf{};
     code = min_or_second(max_or_second(code, set1(-127)), set1(127));
     if (q_dtype == TT_I8) {
       int32_t numbers[W];

@@ -1,14 +1,12 @@
 // Bit-plane kernels: 32 dimensions a word, plain loops over words that vectorise. All exact.
 #include "vsa.h"
 
-#include <immintrin.h>
-#include <string.h>
+#include "../vectors/vectors.h"
 
 namespace tt::TT_ISA {
 
 void vsa_pack_row(uint32_t* y, const int8_t* x, size_t dims) {
   const size_t words = (dims + 31) / 32;
-  const __m256i zero = _mm256_setzero_si256();
   for (size_t w = 0; w < words; w++) {
     int8_t buffer[32] = {};
     const int8_t* from = x + 32 * w;
@@ -16,9 +14,9 @@ void vsa_pack_row(uint32_t* y, const int8_t* x, size_t dims) {
       memcpy(buffer, from, dims - 32 * w);
       from = buffer;
     }
-    const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-    y[w] = uint32_t(_mm256_movemask_epi8(_mm256_cmpgt_epi8(v, zero)));
-    y[words + w] = uint32_t(_mm256_movemask_epi8(v));
+    const Signs signs = signs_of(from);
+    y[w] = signs.plus;
+    y[words + w] = signs.minus;
   }
 }
 
@@ -43,19 +41,19 @@ void vsa_bind_row(uint32_t* y, const uint32_t* a, const uint32_t* b, size_t word
 
 /// Counters cut into bits: slice s of a word holds bit s of 32 counters. A vector is added by rippling its plane through.
 void vsa_bundle_row(uint32_t* y, const uint32_t* x, size_t count, size_t words) {
-  constexpr size_t LANES = 16;
+  constexpr size_t WORDS = 16;
   int slices = 0;
   while (count >> slices) slices++;
-  for (size_t first = 0; first < words; first += LANES) {
-    const size_t lanes = words - first < LANES ? words - first : LANES;
-    uint32_t plus[8][LANES] = {}, minus[8][LANES] = {};
+  for (size_t first = 0; first < words; first += WORDS) {
+    const size_t lanes = words - first < WORDS ? words - first : WORDS;
+    uint32_t plus[8][WORDS] = {}, minus[8][WORDS] = {};
     for (size_t i = 0; i < count; i++) {
       const uint32_t* from = x + i * 2 * words + first;
-      uint32_t carry[LANES] = {}, borrow[LANES] = {};
+      uint32_t carry[WORDS] = {}, borrow[WORDS] = {};
       memcpy(carry, from, lanes * 4);
       memcpy(borrow, from + words, lanes * 4);
       for (int s = 0; s < slices; s++)
-        for (size_t j = 0; j < LANES; j++) {
+        for (size_t j = 0; j < WORDS; j++) {
           const uint32_t up = plus[s][j] & carry[j], down = minus[s][j] & borrow[j];
           plus[s][j] ^= carry[j];
           minus[s][j] ^= borrow[j];
@@ -63,9 +61,9 @@ void vsa_bundle_row(uint32_t* y, const uint32_t* x, size_t count, size_t words) 
           borrow[j] = down;
         }
     }
-    uint32_t greater[LANES] = {}, less[LANES] = {};
+    uint32_t greater[WORDS] = {}, less[WORDS] = {};
     for (int s = slices - 1; s >= 0; s--)
-      for (size_t j = 0; j < LANES; j++) {
+      for (size_t j = 0; j < WORDS; j++) {
         const uint32_t open = ~(greater[j] | less[j]);
         greater[j] |= open & plus[s][j] & ~minus[s][j];
         less[j] |= open & minus[s][j] & ~plus[s][j];

@@ -1,20 +1,15 @@
 // tt_bench_peak: what this machine reaches now, to express the speed of a kernel as a fraction of it.
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <atomic>
 
+#include "../platform/platform.h"
 #include "peak.h"
 
 namespace tt {
 namespace {
 
-double now() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
-}
+double now() { return 1e-9 * double(platform::nanoseconds()); }
 
 /// Every thread repeats `work` until the time is over; the rates of the threads are added.
 template <class F> double measure(double seconds, F work) {
@@ -25,7 +20,7 @@ template <class F> double measure(double seconds, F work) {
   std::atomic<int> ready{0};
   parallel(size_t(threads), [&](size_t tile, int) {
     ready.fetch_add(1);
-    while (ready.load() < threads) __builtin_ia32_pause();
+    while (ready.load() < threads) platform::relax();
     work(tile);  // warm up
     double start = now(), done = 0, elapsed;
     do {
@@ -52,15 +47,17 @@ extern "C" tt_status tt_bench_peak(double* rate, int32_t kind, size_t bytes, dou
     return TT_OK;
   }
   if (kind == TT_PEAK_AMX_BF16_LOAD_FED) {
-    if (isa() != ISA_AMX) return fail(TT_UNSUPPORTED, "tt_bench_peak: AMX is not there or not chosen");
-    *rate = measure(seconds, [](size_t) { return amx::load_fed_loop(500); });
-    return TT_OK;
+    if (on_amx()) {
+      *rate = measure(seconds, [](size_t) { return amx::load_fed_loop(500); });
+      return TT_OK;
+    }
+    return fail(TT_UNSUPPORTED, "tt_bench_peak: AMX is not there or not chosen");
   }
   TT_REQUIRE(kind == TT_PEAK_MEMCPY, "tt_bench_peak: unknown kind %d", kind);
   const size_t part = bytes / size_t(thread_count());
   TT_REQUIRE(part >= 64, "tt_bench_peak: %zu bytes are too few for a copy by all threads", bytes);
-  void* memory = nullptr;
-  if (posix_memalign(&memory, 4096, 2 * bytes) != 0) return fail(TT_OUT_OF_MEMORY, "tt_bench_peak: no memory for two buffers of %zu bytes", bytes);
+  void* memory = platform::allocate(4096, 2 * bytes);
+  if (!memory) return fail(TT_OUT_OF_MEMORY, "tt_bench_peak: no memory for two buffers of %zu bytes", bytes);
   memset(memory, 1, 2 * bytes);
   char* source = static_cast<char*>(memory);
   char* target = source + bytes;
@@ -69,6 +66,6 @@ extern "C" tt_status tt_bench_peak(double* rate, int32_t kind, size_t bytes, dou
     __asm__ volatile("" : : "r"(target) : "memory");
     return double(2 * part);
   });
-  free(memory);
+  platform::release(memory);
   return TT_OK;
 }

@@ -1,19 +1,13 @@
 // What a device library has beside ops, for the CPU: one device, nothing to wait for, host memory everywhere.
 #include <stdio.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "../platform/platform.h"
 #include "internal.h"
 
 namespace tt {
 namespace {
 
-double now() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
-}
+double now() { return 1e-9 * double(platform::nanoseconds()); }
 
 double started = 0;
 
@@ -24,12 +18,13 @@ using namespace tt;
 
 extern "C" const char* tt_devices(void) {
   static thread_local char text[512];
-  const long long page = sysconf(_SC_PAGESIZE), pages = sysconf(_SC_PHYS_PAGES), available = sysconf(_SC_AVPHYS_PAGES);
-  const char* problem = best_isa() > 0 ? "null" : "\"this CPU has no AVX2 with FMA\"";
+  const platform::MachineMemory memory = platform::machine_memory();
+  char problem[96] = "null";
+  if (best_isa() == 0) snprintf(problem, sizeof problem, "\"this CPU is without one of %s\"", ISA_REQUIREMENT);
   snprintf(text, sizeof text,
-           "{\"driver\":0,\"runtime\":0,\"problem\":%s,\"remedy\":null,\"devices\":[{\"name\":\"cpu\",\"capability\":0,\"multiprocessors\":%ld,"
-           "\"memory\":%lld,\"free\":%lld}]}",
-           problem, sysconf(_SC_NPROCESSORS_ONLN), page * pages, page * available);
+           "{\"driver\":0,\"runtime\":0,\"problem\":%s,\"remedy\":null,\"devices\":[{\"name\":\"cpu\",\"capability\":0,\"multiprocessors\":%d,"
+           "\"memory\":%llu,\"free\":%llu}]}",
+           problem, platform::usable_cores(), static_cast<unsigned long long>(memory.total), static_cast<unsigned long long>(memory.available));
   return text;
 }
 

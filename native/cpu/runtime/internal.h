@@ -6,6 +6,7 @@
 
 #include "../../include/checks.h"
 #include "../../include/tritune.h"
+#include "features.h"
 
 namespace tt {
 
@@ -25,10 +26,6 @@ inline size_t dtype_bytes(tt_dtype dtype) { return dtype == TT_F32 || dtype == T
 
 // ---- threads ----------------------------------------------------------------------------------------------------
 
-enum Isa { ISA_AVX2 = 1, ISA_AVX512 = 2, ISA_AMX = 3 };
-
-/// The best Isa of this CPU and operating system; 0 when not even AVX2 + FMA is there: the library then refuses to compute.
-int best_isa();
 /// Threads of the pool, the caller included.
 int thread_count();
 /// The instruction set chosen at tt_init (or at the first call that needs it).
@@ -36,12 +33,29 @@ Isa isa();
 /// Whether the CPU has AVX-512's instruction that rounds to bf16, and the chosen instruction set includes AVX-512.
 bool rounds_to_bf16();
 
-// *.kernel.cpp are compiled twice, with TT_ISA = avx2 and avx512, and hold all their code in namespace
-// tt::TT_ISA. A kernel is declared for both with TT_KERNEL and called with TT_DISPATCH (AMX machines run the AVX-512 one).
+/// Whether matrix products may run on AMX. Elsewhere than on x86-64 that is known when compiling, and tt::amx needs no
+/// definition.
+#if TT_X64
+inline bool on_amx() { return isa() == ISA_AMX; }
+#else
+constexpr bool on_amx() { return false; }
+#endif
+
+// *.kernel.cpp are compiled once for each instruction set, with TT_ISA = avx2 and avx512, neon, or wasm, and hold all their
+// code in namespace tt::TT_ISA. A kernel is declared for all with TT_KERNEL and called with TT_DISPATCH (AMX machines run
+// the AVX-512 one).
+#if TT_X64
 #define TT_KERNEL(result, name, ...) \
   namespace avx2 { result name(__VA_ARGS__); } \
   namespace avx512 { result name(__VA_ARGS__); }
 #define TT_DISPATCH(name, ...) (tt::isa() >= tt::ISA_AVX512 ? tt::avx512::name(__VA_ARGS__) : tt::avx2::name(__VA_ARGS__))
+#elif defined(__aarch64__)
+#define TT_KERNEL(result, name, ...) namespace neon { result name(__VA_ARGS__); }
+#define TT_DISPATCH(name, ...) tt::neon::name(__VA_ARGS__)
+#else
+#define TT_KERNEL(result, name, ...) namespace wasm { result name(__VA_ARGS__); }
+#define TT_DISPATCH(name, ...) tt::wasm::name(__VA_ARGS__)
+#endif
 
 /// Runs fn(context, tile, thread) for every tile in [0, tiles); tiles are taken from a shared counter, so which thread
 /// runs a tile is not fixed: a tile's result must not depend on it. Returns when all are done. Not re-entrant.

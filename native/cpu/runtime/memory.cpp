@@ -3,15 +3,10 @@
 // Sizes are rounded up to classes 12.5 % apart (64-byte steps below 512), so at most an eighth of a block is wasted and
 // a step of the same shapes finds every block in the pool. A table of the live blocks makes a wrong or repeated tt_free
 // an error instead of a corrupt heap.
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "../platform/platform.h"
 #include "internal.h"
 #include "poison.h"
 
@@ -19,7 +14,7 @@ namespace tt {
 namespace {
 
 constexpr int CLASSES = 8 + 8 * 40;               // up to 2^49 bytes
-constexpr size_t HUGE_PAGE = size_t(2) << 20;     // blocks from here on are mapped, aligned to huge pages
+using platform::HUGE_PAGE;                        // blocks from here on are mapped, aligned to huge pages
 constexpr size_t KEEP_ALWAYS = size_t(64) << 20;  // the pool may always hold this much beyond what was live at the peak
 constexpr size_t SMALLEST_DOUBLING = 9;           // 2^9 = 512: where the 12.5 % steps begin
 
@@ -27,7 +22,7 @@ struct FreeBlock { FreeBlock* next; };
 struct LiveBlock { void* pointer; int size_class; };
 
 struct MemoryPool {
-  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  platform::Mutex mutex;
   FreeBlock* free_list[CLASSES] = {};
   LiveBlock* table = nullptr;  // open addressing, capacity a power of two
   size_t capacity = 0, used = 0;
@@ -35,11 +30,6 @@ struct MemoryPool {
 };
 
 MemoryPool memory;
-
-struct Lock {
-  Lock() { pthread_mutex_lock(&memory.mutex); }
-  ~Lock() { pthread_mutex_unlock(&memory.mutex); }
-};
 
 int class_of(size_t bytes) {
   if (bytes <= 512) return bytes == 0 ? 0 : int((bytes - 1) / 64);
@@ -56,29 +46,17 @@ size_t class_bytes(int size_class) {
 
 // ---- blocks of the operating system -----------------------------------------------------------------------------
 
-void* map_huge(size_t bytes) {
-  // Mapped with room to spare, then the ends are given back: mmap only promises page alignment.
-  char* start = static_cast<char*>(mmap(nullptr, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-  if (start == MAP_FAILED) return nullptr;
-  size_t head = (HUGE_PAGE - (uintptr_t(start) & (HUGE_PAGE - 1))) & (HUGE_PAGE - 1);
-  if (head) munmap(start, head);
-  if (HUGE_PAGE - head) munmap(start + head + bytes, HUGE_PAGE - head);
-  madvise(start + head, bytes, MADV_HUGEPAGE);
-  return start + head;
-}
-
 void* system_alloc(size_t bytes) {
   memory.system_calls++;
-  if (bytes >= HUGE_PAGE) return map_huge(bytes);  // classes this large are multiples of 256 KiB
-  void* pointer = nullptr;
-  return posix_memalign(&pointer, 64, bytes) == 0 ? pointer : nullptr;
+  if (bytes >= HUGE_PAGE) return platform::allocate_pages(bytes);  // classes this large are multiples of 256 KiB
+  return platform::allocate(64, bytes);
 }
 
 void system_free(void* pointer, size_t bytes) {
   memory.system_calls++;
   unpoison(pointer, bytes);
-  if (bytes >= HUGE_PAGE) munmap(pointer, bytes);
-  else free(pointer);
+  if (bytes >= HUGE_PAGE) platform::release_pages(pointer, bytes);
+  else platform::release(pointer);
 }
 
 /// Gives pooled blocks back, the largest first, until at most `keep` bytes are pooled.
@@ -176,9 +154,10 @@ extern "C" tt_status tt_alloc(void** out, size_t bytes) {
   TT_REQUIRE(out, "tt_alloc: out is NULL");
   *out = nullptr;
   // The system may promise more than there is, and end the process when it is written to.
-  static const size_t machine = size_t(sysconf(_SC_PHYS_PAGES)) * size_t(sysconf(_SC_PAGESIZE));
-  if (bytes > machine) return fail(TT_OUT_OF_MEMORY, "tt_alloc: %zu bytes are more than this machine has (%zu)", bytes, machine);
-  Lock lock;
+  static const uint64_t machine = platform::machine_memory().total;
+  if (machine > 0 && bytes > machine)
+    return fail(TT_OUT_OF_MEMORY, "tt_alloc: %zu bytes are more than this machine has (%llu)", bytes, static_cast<unsigned long long>(machine));
+  Lock lock(memory.mutex);
   if (!table_reserve()) return fail(TT_OUT_OF_MEMORY, "tt_alloc: no memory for the table of blocks");
   int size_class = class_of(bytes);
   void* pointer = take_block(size_class);
@@ -194,7 +173,7 @@ extern "C" tt_status tt_alloc(void** out, size_t bytes) {
 
 extern "C" tt_status tt_free(void* pointer) {
   if (!pointer) return TT_OK;
-  Lock lock;
+  Lock lock(memory.mutex);
   int size_class = table_take(pointer);
   TT_REQUIRE(size_class >= 0, "tt_free: %p is not a live block of tt_alloc (freed twice?)", pointer);
   FreeBlock* block = static_cast<FreeBlock*>(pointer);
@@ -210,7 +189,7 @@ extern "C" tt_status tt_free(void* pointer) {
 
 extern "C" tt_status tt_memory_stats(int64_t* out) {
   TT_REQUIRE(out, "tt_memory_stats: out is NULL");
-  Lock lock;
+  Lock lock(memory.mutex);
   out[0] = int64_t(memory.live);
   out[1] = int64_t(memory.pooled);
   out[2] = int64_t(memory.peak);
@@ -219,13 +198,13 @@ extern "C" tt_status tt_memory_stats(int64_t* out) {
 }
 
 extern "C" tt_status tt_memory_reset_peak(void) {
-  Lock lock;
+  Lock lock(memory.mutex);
   memory.peak = memory.live;
   return TT_OK;
 }
 
 extern "C" tt_status tt_memory_trim(void) {
-  Lock lock;
+  Lock lock(memory.mutex);
   release_pooled(0);
   return TT_OK;
 }
@@ -265,29 +244,17 @@ extern "C" tt_status tt_zero(void* dst, size_t bytes, tt_stream) {
 extern "C" tt_status tt_file_map(int64_t* out, const char* path) {
   TT_REQUIRE(out && path, "tt_file_map: NULL pointer");
   out[0] = out[1] = 0;
-  int file = open(path, O_RDONLY | O_CLOEXEC);
-  if (file < 0) return fail(TT_IO, "%s: %s", path, strerror(errno));
-  struct stat info;
-  if (fstat(file, &info) != 0) {
-    int error = errno;
-    close(file);
-    return fail(TT_IO, "%s: %s", path, strerror(error));
-  }
-  if (!S_ISREG(info.st_mode) || info.st_size == 0) {
-    close(file);
-    return fail(TT_IO, "%s: %s", path, S_ISREG(info.st_mode) ? "the file is empty" : "not a regular file");
-  }
-  void* address = mmap(nullptr, size_t(info.st_size), PROT_READ, MAP_SHARED, file, 0);
-  int error = errno;
-  close(file);
-  if (address == MAP_FAILED) return fail(TT_IO, "%s: cannot map %lld bytes: %s", path, (long long)info.st_size, strerror(error));
-  out[0] = int64_t(uintptr_t(address));
-  out[1] = int64_t(info.st_size);
+  platform::MappedFile file;
+  char error[768];
+  if (!platform::map_file(file, path, error, sizeof error)) return fail(TT_IO, "%s", error);
+  out[0] = int64_t(uintptr_t(file.address));
+  out[1] = int64_t(file.bytes);
   return TT_OK;
 }
 
 extern "C" tt_status tt_file_unmap(void* address, size_t bytes) {
   TT_REQUIRE(address && bytes, "tt_file_unmap: NULL address or 0 bytes");
-  if (munmap(address, bytes) != 0) return fail(TT_IO, "tt_file_unmap: %s", strerror(errno));
+  char error[256];
+  if (!platform::unmap_file(address, bytes, error, sizeof error)) return fail(TT_IO, "tt_file_unmap: %s", error);
   return TT_OK;
 }

@@ -33,10 +33,15 @@ inline const char* at(const void* p, size_t index, tt_dtype dtype) { return stat
 inline bool worth_streaming(size_t bytes) { return bytes > size_t(1) << 20; }
 
 // Kernels that also have a copy in *.amx.cpp, where bf16 is rounded by one instruction.
+#if TT_X64
 #define TT_KERNEL_BF16(result, name, ...) \
   TT_KERNEL(result, name, __VA_ARGS__)    \
   namespace amx { result name(__VA_ARGS__); }
 #define TT_DISPATCH_BF16(name, ...) (tt::rounds_to_bf16() ? tt::amx::name(__VA_ARGS__) : TT_DISPATCH(name, __VA_ARGS__))
+#else
+#define TT_KERNEL_BF16 TT_KERNEL
+#define TT_DISPATCH_BF16 TT_DISPATCH
+#endif
 
 /// The checks almost every function has.
 #define TT_REQUIRE_DTYPE(name, dtype) TT_REQUIRE(tt::is_compute_dtype(dtype), name ": dtype must be f32 (0) or bf16 (1), got %d", int(dtype))

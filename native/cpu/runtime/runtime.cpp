@@ -1,23 +1,14 @@
-// Errors, CPU features, the thread pool and scratch memory of libtritune_cpu.
+// Errors, the thread pool and scratch memory of libtritune_cpu.
 //
-// The pool spins for a short while between calls and then parks on a futex-backed condition variable, so that a training
+// The pool spins for a short while between calls and then parks on a condition variable, so that a training
 // step pays ~1 µs a call and an idle process burns nothing. Tiles are taken from an atomic counter: cores differ by up
 // to 4x in AMX throughput, and a static split would wait for the slow one.
-#include <cpuid.h>
-#include <immintrin.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <atomic>
 
+#include "../platform/platform.h"
 #include "internal.h"
 #include "poison.h"
 
@@ -35,33 +26,6 @@ tt_status fail(tt_status code, const char* format, ...) {
   return code;
 }
 
-// ---- CPU features -----------------------------------------------------------------------------------------------
-
-static bool os_saves(uint64_t mask) {
-  uint32_t low, high;
-  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  return (((uint64_t(high) << 32) | low) & mask) == mask;
-}
-
-static bool has_bf16_rounding() {
-  uint32_t a, b, c, d;
-  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & (1u << 5));
-}
-
-int best_isa() {
-  uint32_t a, b, c, d;
-  if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
-  bool fma = c & bit_FMA, osxsave = c & bit_OSXSAVE, f16c = c & bit_F16C;
-  if (!osxsave || !os_saves(0x6)) return 0;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
-  if (!fma || !f16c || !(b & bit_AVX2) || !(b & bit_BMI2)) return 0;
-  bool avx512 = (b & bit_AVX512F) && (b & bit_AVX512BW) && (b & bit_AVX512DQ) && (b & bit_AVX512VL) && (b & bit_AVX512CD) && os_saves(0xe6);
-  if (!avx512) return ISA_AVX2;
-  bool amx = (d & (1u << 24)) && (d & (1u << 22)) && os_saves(0x60000);  // AMX-TILE, AMX-BF16
-  if (!amx || !has_bf16_rounding()) return ISA_AVX512;
-  return syscall(SYS_arch_prctl, 0x1023, 18) == 0 ? ISA_AMX : ISA_AVX512;  // ARCH_REQ_XCOMP_PERM, XTILEDATA
-}
-
 // ---- thread pool ------------------------------------------------------------------------------------------------
 
 static constexpr int MAX_THREADS = 256;
@@ -70,7 +34,7 @@ static constexpr int SPINS_BEFORE_YIELD = 2000;  // about 50 µs
 
 struct Pool {
   int threads = 0;
-  pthread_t workers[MAX_THREADS];
+  platform::Thread workers[MAX_THREADS];
   std::atomic<uint32_t> generation{0};
   std::atomic<int> running{0};
   std::atomic<int> parked{0};
@@ -79,21 +43,15 @@ struct Pool {
   size_t tiles = 0;
   void (*fn)(void*, size_t, int) = nullptr;
   void* context = nullptr;
-  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-  pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+  platform::Mutex mutex;
+  platform::Condition wake;
 };
 
 static Pool pool;
-static pthread_mutex_t start_mutex = PTHREAD_MUTEX_INITIALIZER;
+static platform::Mutex start_mutex;
 static std::atomic<int> chosen_isa{0};
 static std::atomic<bool> bf16_rounding{false};
 static thread_local bool inside_pool = false;
-
-static int64_t nanoseconds() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return int64_t(t.tv_sec) * 1000000000 + t.tv_nsec;
-}
 
 static void work(int thread) {
   inside_pool = true;
@@ -101,24 +59,22 @@ static void work(int thread) {
   inside_pool = false;
 }
 
-static void* worker(void* argument) {
-  int thread = int(intptr_t(argument));
+static void worker(int thread) {
   uint32_t seen = 0;
   for (;;) {
-    int64_t start = nanoseconds();
+    const int64_t start = platform::nanoseconds();
     uint32_t now;
     for (int spins = 0; (now = pool.generation.load(std::memory_order_acquire)) == seen; spins++) {
-      _mm_pause();
-      if ((spins & 63) == 63 && nanoseconds() - start > SPIN_NANOSECONDS) {
-        pthread_mutex_lock(&pool.mutex);
+      platform::relax();
+      if ((spins & 63) == 63 && platform::nanoseconds() - start > SPIN_NANOSECONDS) {
+        Lock lock(pool.mutex);
         pool.parked.fetch_add(1);
-        while (pool.generation.load() == seen) pthread_cond_wait(&pool.wake, &pool.mutex);
+        while (pool.generation.load() == seen) pool.wake.wait(pool.mutex);
         pool.parked.fetch_sub(1);
-        pthread_mutex_unlock(&pool.mutex);
       }
     }
     seen = now;
-    if (pool.stop.load()) return nullptr;
+    if (pool.stop.load()) return;
     work(thread);
     pool.running.fetch_sub(1, std::memory_order_release);
   }
@@ -127,9 +83,8 @@ static void* worker(void* argument) {
 static void announce() {
   pool.generation.fetch_add(1);
   if (pool.parked.load() > 0) {
-    pthread_mutex_lock(&pool.mutex);
-    pthread_cond_broadcast(&pool.wake);
-    pthread_mutex_unlock(&pool.mutex);
+    Lock lock(pool.mutex);
+    pool.wake.wake_all();
   }
 }
 
@@ -137,33 +92,27 @@ static void stop_workers() {
   if (pool.threads <= 1) return;
   pool.stop = true;
   announce();
-  for (int i = 1; i < pool.threads; i++) pthread_join(pool.workers[i], nullptr);
+  for (int i = 1; i < pool.threads; i++) platform::join_thread(pool.workers[i]);
   pool.stop = false;
   pool.threads = 0;
 }
 
-static int affinity_cores() {
-  cpu_set_t set;
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
 static tt_status start(int threads, int wanted_isa) {
   int best = best_isa();
-  if (best == 0) return fail(TT_UNSUPPORTED, "this CPU lacks AVX2, FMA, F16C or BMI2");
+  if (best == 0) return fail(TT_UNSUPPORTED, "this CPU is without one of %s", ISA_REQUIREMENT);
   if (wanted_isa > best) return fail(TT_UNSUPPORTED, "instruction set %d asked for, this CPU reaches %d", wanted_isa, best);
-  pthread_mutex_lock(&start_mutex);
+  Lock lock(start_mutex);
   stop_workers();
   chosen_isa = wanted_isa ? wanted_isa : best;
-  bf16_rounding = chosen_isa >= ISA_AVX512 && has_bf16_rounding();
-  int wanted = threads ? threads : affinity_cores();
+  bf16_rounding = chosen_isa > 1 && has_bf16_rounding();
+  int wanted = threads ? threads : platform::usable_cores();
   if (wanted > MAX_THREADS) wanted = MAX_THREADS;
   pool.generation = 0;
   pool.threads = 1;
   for (int i = 1; i < wanted; i++) {
-    if (pthread_create(&pool.workers[i], nullptr, worker, reinterpret_cast<void*>(intptr_t(i))) != 0) break;
+    if (!platform::start_thread(pool.workers[i], worker, i)) break;
     pool.threads = i + 1;
   }
-  pthread_mutex_unlock(&start_mutex);
   return TT_OK;
 }
 
@@ -203,8 +152,8 @@ void run_tiles(size_t tiles, void (*fn)(void*, size_t, int), void* context) {
   // The last tiles take about as long as ours did; on a machine that others use, a worker may have lost its core, and
   // giving ours away is then the quickest way to let it finish.
   for (int spins = 0; pool.running.load(std::memory_order_acquire) > 0; spins++) {
-    if (spins < SPINS_BEFORE_YIELD) _mm_pause();
-    else sched_yield();
+    if (spins < SPINS_BEFORE_YIELD) platform::relax();
+    else platform::yield();
   }
 }
 
@@ -217,13 +166,14 @@ static void* grow(Scratch& buffer, size_t bytes) {
   if (bytes > MOST_ELEMENTS) return nullptr;
   if (bytes > buffer.bytes) {
     unpoison(buffer.memory, buffer.bytes);
-    free(buffer.memory);
+    platform::release(buffer.memory);
     // Large buffers in huge pages: packed panels are walked with strides that would miss the TLB in small ones.
-    size_t page = bytes >= (size_t(1) << 17) ? size_t(1) << 21 : size_t(1) << 16;
+    size_t page = bytes >= (size_t(1) << 17) ? platform::HUGE_PAGE : size_t(1) << 16;
     size_t rounded = (bytes + page) & ~(page - 1);
     buffer.bytes = 0;
-    if (posix_memalign(&buffer.memory, page == size_t(1) << 21 ? page : 4096, rounded) != 0) return buffer.memory = nullptr;
-    if (page == size_t(1) << 21) madvise(buffer.memory, rounded, MADV_HUGEPAGE);
+    buffer.memory = platform::allocate(page == platform::HUGE_PAGE ? page : 4096, rounded);
+    if (!buffer.memory) return nullptr;
+    if (page == platform::HUGE_PAGE) platform::prefer_huge_pages(buffer.memory, rounded);
     buffer.bytes = rounded;
   }
   // 0 bytes: what was asked for before.

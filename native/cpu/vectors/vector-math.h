@@ -7,18 +7,8 @@
 
 namespace tt::TT_ISA {
 
-static inline vf horner(vf x, float c) { return set1(c); }
+static inline vf horner(vf, float c) { return set1(c); }
 template <class... Rest> static inline vf horner(vf x, float c, Rest... rest) { return horner(x, rest...) * x + c; }
-
-/// x·2^n for integer-valued n in −300..300.
-static inline vf scale_by_power(vf x, vf n) {
-#ifdef TT_AVX512
-  return vf(_mm512_scalef_ps(__m512(x), __m512(n)));
-#else
-  vi whole = to_int(n), half = whole >> 1;
-  return x * vf((half + 127) << 23) * vf((whole - half + 127) << 23);
-#endif
-}
 
 static inline vf exp_v(vf x) {
   x = min_or_second(set1(89.0f), max_or_second(set1(-104.0f), x));

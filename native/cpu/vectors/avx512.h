@@ -1,0 +1,133 @@
+// AVX-512: what vectors.h needs of it. The sections are the same in avx2.h, neon.h and wasm.h.
+#pragma once
+#if !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // how gcc 12's own header spells "any value"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+#include <immintrin.h>
+#if !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+
+namespace tt::TT_ISA {
+
+TT_INLINE __mmask16 first_lanes(size_t n) { return __mmask16((1u << n) - 1); }
+
+// ---- arithmetic ---------------------------------------------------------------------------------------------------
+
+// The instruction returns its second operand when either is NaN; these names say which one that is.
+TT_INLINE vf max_or_second(vf a, vf b) { return vf(_mm512_max_ps(__m512(a), __m512(b))); }
+TT_INLINE vf min_or_second(vf a, vf b) { return vf(_mm512_min_ps(__m512(a), __m512(b))); }
+TT_INLINE vf round_even(vf x) { return vf(_mm512_roundscale_ps(__m512(x), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)); }
+TT_INLINE vf sqrt_v(vf x) { return vf(_mm512_sqrt_ps(__m512(x))); }
+/// a·b + c, rounded once.
+TT_INLINE vf fma_v(vf a, vf b, vf c) { return vf(_mm512_fmadd_ps(__m512(a), __m512(b), __m512(c))); }
+/// Towards zero; any number for what no integer holds.
+TT_INLINE vi to_int(vf x) { return vi(_mm512_cvttps_epi32(__m512(x))); }
+/// 1/x to about 1 ulp, for x of moderate size. (A wide division takes as long as 30 multiplications.)
+TT_INLINE vf reciprocal_v(vf x) {
+  vf r = vf(_mm512_rcp14_ps(__m512(x)));
+  return fma_v(r, fma_v(-x, r, set1(1)), r);
+}
+/// x·2^n for integer-valued n in −300 … 300.
+TT_INLINE vf scale_by_power(vf x, vf n) { return vf(_mm512_scalef_ps(__m512(x), __m512(n))); }
+
+// ---- 16 bits ------------------------------------------------------------------------------------------------------
+
+// Not __builtin_convertvector: gcc 12 splits it in two.
+TT_INLINE vu widen_bits(vh h) { return vu(_mm512_cvtepu16_epi32(__m256i(h))); }
+/// The low 16 bits of each lane.
+TT_INLINE vh low_halves(vu x) { return vh(_mm512_cvtepi32_epi16(__m512i(x))); }
+TT_INLINE vf widen_f16(vh h) { return vf(_mm512_cvtph_ps(__m256i(h))); }
+TT_INLINE vh narrow_f16(vf x) { return vh(_mm512_cvtps_ph(__m512(x), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)); }
+
+// ---- memory -------------------------------------------------------------------------------------------------------
+
+TT_INLINE vf first_floats(const float* p, size_t n) { return vf(_mm512_maskz_loadu_ps(first_lanes(n), p)); }
+TT_INLINE void put_floats(float* p, vf v, size_t n) { _mm512_mask_storeu_ps(p, first_lanes(n), __m512(v)); }
+TT_INLINE vh first_halves(const uint16_t* p, size_t n) { return vh(_mm256_maskz_loadu_epi16(first_lanes(n), p)); }
+TT_INLINE void put_halves(uint16_t* p, vh v, size_t n) { _mm256_mask_storeu_epi16(p, first_lanes(n), __m256i(v)); }
+template <class T> TT_INLINE void stream_bits(T* p, vf v) { _mm512_stream_ps(p, __m512(v)); }
+template <class T> TT_INLINE void stream_bits(T* p, vh v) { _mm256_stream_si256(reinterpret_cast<__m256i*>(p), __m256i(v)); }
+TT_INLINE void stream_fence() { _mm_sfence(); }
+
+// ---- across lanes -------------------------------------------------------------------------------------------------
+
+/// Pairwise, always in the same order.
+TT_INLINE float sum_lanes(vf v) { return _mm512_reduce_add_ps(__m512(v)); }
+/// For numbers that are not NaN.
+TT_INLINE float max_lanes_finite(vf v) { return _mm512_reduce_max_ps(__m512(v)); }
+
+/// W×W transpose in registers: row i of the result is column i of what was there.
+TT_INLINE void transpose_square(vf* rows) {
+  __m512 r[16], t[16];
+  for (int i = 0; i < 16; i++) r[i] = __m512(rows[i]);
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+    t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4) {
+    __m512d a = _mm512_castps_pd(t[i]), b = _mm512_castps_pd(t[i + 1]), c = _mm512_castps_pd(t[i + 2]), d = _mm512_castps_pd(t[i + 3]);
+    r[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
+    r[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
+    r[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
+    r[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
+  }
+  for (int i = 0; i < 4; i++) {
+    t[i] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0x88);
+    t[i + 4] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0xdd);
+    t[i + 8] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0x88);
+    t[i + 12] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0xdd);
+  }
+  for (int i = 0; i < 4; i++) {
+    rows[i] = vf(_mm512_shuffle_f32x4(t[i], t[i + 8], 0x88));
+    rows[i + 8] = vf(_mm512_shuffle_f32x4(t[i], t[i + 8], 0xdd));
+    rows[i + 4] = vf(_mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0x88));
+    rows[i + 12] = vf(_mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0xdd));
+  }
+}
+
+// ---- integers -----------------------------------------------------------------------------------------------------
+
+struct Product { vu high, low; };
+/// 32×32 → 64 bit products of all lanes with a constant.
+TT_INLINE Product multiply_wide(vu a, uint32_t constant) {
+  __m512i c = _mm512_set1_epi32(int32_t(constant));
+  __m512i even = _mm512_mul_epu32(__m512i(a), c), odd = _mm512_mul_epu32(_mm512_srli_epi64(__m512i(a), 32), c);
+  return {vu(_mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd)),
+          vu(_mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32)))};
+}
+/// words[r·W + 4·q + c] = column c at lane 4·q + r, for r = 0 … 3: the columns as rows of four words.
+TT_INLINE void store_interleaved(uint32_t* words, vu c0, vu c1, vu c2, vu c3) {
+  __m512i low01 = _mm512_unpacklo_epi32(__m512i(c0), __m512i(c1)), high01 = _mm512_unpackhi_epi32(__m512i(c0), __m512i(c1));
+  __m512i low23 = _mm512_unpacklo_epi32(__m512i(c2), __m512i(c3)), high23 = _mm512_unpackhi_epi32(__m512i(c2), __m512i(c3));
+  _mm512_storeu_si512(words, _mm512_unpacklo_epi64(low01, low23));
+  _mm512_storeu_si512(words + W, _mm512_unpackhi_epi64(low01, low23));
+  _mm512_storeu_si512(words + 2 * W, _mm512_unpacklo_epi64(high01, high23));
+  _mm512_storeu_si512(words + 3 * W, _mm512_unpackhi_epi64(high01, high23));
+}
+
+// ---- codes --------------------------------------------------------------------------------------------------------
+
+TT_INLINE vf gather(const float* table, vi index) { return vf(_mm512_i32gather_ps(__m512i(index), table, 4)); }
+/// table[index] for index 0 … 15.
+TT_INLINE vf look_up16(const float* table, vi index) { return vf(_mm512_permutexvar_ps(__m512i(index), _mm512_loadu_ps(table))); }
+/// W bytes as lanes.
+TT_INLINE vi load_codes(const uint8_t* p) { return vi(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))); }
+/// The low byte of each lane.
+TT_INLINE void store_codes(uint8_t* p, vi codes) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(__m512i(codes))); }
+/// The W codes in W/2 bytes, the high nibble first.
+TT_INLINE vi load_nibbles(const uint8_t* p) {
+  __m128i bytes = _mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  return vi(_mm512_cvtepu8_epi32(_mm_or_si128(_mm_srli_epi16(bytes, 4), _mm_slli_epi16(_mm_and_si128(bytes, _mm_set1_epi16(15)), 8))));
+}
+
+struct Signs { uint32_t plus, minus; };
+/// Bit i of plus (minus): byte i of 32 is above (below) zero.
+TT_INLINE Signs signs_of(const int8_t* p) {
+  const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return {uint32_t(_mm256_movemask_epi8(_mm256_cmpgt_epi8(v, _mm256_setzero_si256()))), uint32_t(_mm256_movemask_epi8(v))};
+}
+
+}  // namespace tt::TT_ISA
