@@ -1,6 +1,8 @@
 /**
  * A system that no library is made for, as far as tritune looks: says what is opened there; for no-library.test.ts.
  */
+import process from 'node:process'
+
 Object.defineProperty(process, 'platform', { value: 'freebsd' })
 const { TrituneError } = await import('../../core/errors.ts')
 const { openCpu, openCpuOrReference } = await import('../../plugins/cpu/mod.ts')
@@ -27,5 +29,3 @@ console.log(
   }),
 )
 process.exit(0)
-
-export {}
