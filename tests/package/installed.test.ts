@@ -77,6 +77,36 @@ describe('an installed tritune', () => {
     expect(readFileSync(file, 'utf8')).not.toContain('$schema')
   }, 60_000)
 
+  test('trains on WebAssembly in every runtime, and Node takes it by itself without koffi', () => {
+    const set = (name: string, device: string): string[] => [
+      '--set',
+      `output_dir=${name}`,
+      '--set',
+      `device=${device}`,
+    ]
+    for (const [name, runtime] of [
+      ['wasm-bun', BUN],
+      ['wasm-deno', DENO],
+    ] as const) {
+      const { exitCode, text } = project.tritune(runtime, ['finetune', 'my.yaml', ...set(name, 'wasm')])
+      expect([exitCode, text]).toEqual([0, expect.stringMatching(/device +wasm \(/)])
+    }
+    expect(losses('wasm-bun')).toHaveLength(2)
+    // Whether a relaxed multiply-add rounds once is the engine's choice.
+    for (const [i, loss] of losses('wasm-deno').entries())
+      expect(Math.abs(Number(loss) - Number(losses('wasm-bun')[i]))).toBeLessThan(0.005)
+    if (nodes.length === 0) return
+    const { exitCode, text } = project.tritune(
+      [nodes[0]],
+      ['finetune', 'my.yaml', ...set('wasm-node', 'auto')],
+    )
+    expect([exitCode, text]).toEqual([
+      0,
+      expect.stringMatching(/Node needs the package koffi .*running on WebAssembly/),
+    ])
+    expect(losses('wasm-node')).toEqual(losses('wasm-deno'))
+  }, 120_000)
+
   test('needs no right to write into node_modules', () => {
     const modules = join(project.path, 'node_modules')
     const isRoot = process.getuid?.() === 0
