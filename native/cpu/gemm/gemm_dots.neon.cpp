@@ -30,7 +30,7 @@ namespace {
 
 /// W numbers times scale as bf16; the first n of them are read.
 TT_INLINE vh load_halves(const bf16* p, int n, float scale) {
-  const vh x = n >= W ? load_bits<vh>(p) : first_halves(&p->bits, size_t(n));
+  const vh x = n >= W ? load_bits<vh>(p) : first_halves(bits_of(p), size_t(n));
   return scale == 1 ? x : narrow(widen(x) * scale);
 }
 TT_INLINE vh load_halves(const float* p, int n, float scale) { return narrow((n >= W ? load(p) : load_n(p, size_t(n))) * scale); }
