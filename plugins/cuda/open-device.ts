@@ -6,13 +6,13 @@ import { type Device, referenceDevice, TrituneError } from '../../core/mod.ts'
 import { cudaDriverVersion } from '../../core/native/cuda-driver.ts'
 import { isKoffiMissing } from '../../core/native/ffi.ts'
 import { installCommand } from '../../core/install-command.ts'
-import { libraryCandidates, PLATFORM } from '../../core/native/library.ts'
+import { libraryCandidates } from '../../core/native/library.ts'
+import { noCpuLibrary, noGpuLibrary, PLATFORM } from '../../core/native/platforms.ts'
 import { isCheckout } from '../../core/invocation.ts'
 import { platformPackage } from '../../core/native/platform-packages.ts'
-import { openCpu, PLATFORMS } from '../cpu/mod.ts'
+import { openCpu, selfCheck } from '../cpu/mod.ts'
 import { openWasm } from '../wasm/mod.ts'
 import { openCuda } from './device.ts'
-import { selfCheck } from './self-check.ts'
 
 /** `cuda` is `cuda:0`; `auto` is a GPU where one can be used, else the CPU; where that has no native library, WebAssembly. */
 export type DeviceName = 'auto' | 'cpu' | 'wasm' | 'cuda' | `cuda:${number}` | 'cuda-emulated'
@@ -71,11 +71,9 @@ function openHost(threads: number, withoutKoffi: boolean): Omit<OpenedDevice, 'r
     return { device: openCpu({ threads }), note: null }
   } catch (error) {
     if (!(error instanceof TrituneError) || error.code !== 'E_LIBRARY') throw error
-    const koffi = withoutKoffi && isKoffiMissing()
-    if (PLATFORMS.includes(PLATFORM) && !koffi) throw error
-    const why = koffi
-      ? 'Node needs the package koffi for the native library (npm install koffi)'
-      : `no native library for ${PLATFORM} yet`
+    const none = noCpuLibrary()
+    if (none === null && !(withoutKoffi && isKoffiMissing())) throw error
+    const why = none ?? 'Node needs the package koffi for the native library (npm install koffi)'
     return openWasmOrReference(threads, why)
   }
 }
@@ -107,7 +105,7 @@ function openGpu(ordinal: number): Device {
 /** One line, without the remedy: nobody asked for a GPU. */
 function whyNot({ message }: TrituneError): string {
   if (!libraryCandidates('cuda').some((path) => existsSync(path))) {
-    if (isCheckout() || !PLATFORMS.includes(PLATFORM)) return `no GPU library for ${PLATFORM}`
+    if (isCheckout() || noGpuLibrary() !== null) return `no GPU library for ${PLATFORM}`
     if (cudaDriverVersion() === null) return 'no NVIDIA driver'
     return `there is an NVIDIA driver; to use the GPU: ${installCommand(platformPackage('cuda'))}`
   }

@@ -6,6 +6,7 @@
 import { definePlugin, type Plugin } from '../../core/mod.ts'
 import { MODELS } from './built-in.ts'
 
+export { rerunBlocks } from './_blocks.ts'
 export { createBatch, type BatchArrays } from './batch.ts'
 export { MODELS } from './built-in.ts'
 export { loadModel, type LoadModelOptions, modelDefinition, readConfig } from './load.ts'

@@ -35,8 +35,9 @@ export interface Target {
   /** Of sources that are compiled once. */
   readonly base: readonly string[]
   readonly kernels: readonly KernelBuild[]
-  /** Of *.amx.cpp; without it they are left out. */
+  /** Of *.amx.cpp and *.neon.cpp, for CPUs that have more; without it they are left out. */
   readonly amx?: readonly string[]
+  readonly neon?: readonly string[]
   readonly link: readonly string[]
 }
 
@@ -63,6 +64,7 @@ const ZIG_ARM64 = {
   compiler: 'zig',
   base: ['-O2'],
   kernels: [{ isa: 'neon', flags: ['-O3', '-DTT_ISA=neon', '-DTT_NEON=1'] }],
+  neon: ['-O3', '-mcpu=generic+bf16'],
 } as const
 
 const SECTIONS = ['-ffunction-sections', '-fdata-sections'] as const
