@@ -78,8 +78,8 @@ function awake(url: string): Promise<Worker | null> {
       resolve(answer)
     }
     const timer = setTimeout(() => end(null), PATIENCE)
-    worker.onmessage = () => end(worker)
-    worker.onerror = () => end(null)
+    worker.addEventListener('message', () => end(worker))
+    worker.addEventListener('error', () => end(null))
   })
 }
 
