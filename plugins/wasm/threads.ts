@@ -49,7 +49,8 @@ export function ownWorkers(): Workers {
  * do not answer within some seconds are done without.
  */
 export async function pageWorkers(count: number): Promise<Workers & { readonly count: number }> {
-  const text = `onmessage = ({ data }) => (${runThread.toString()})(data); postMessage(0)`
+  // The answer comes after the script has run: what is sent to a worker before that waits for this thread to be at rest.
+  const text = `onmessage = ({ data }) => (${runThread.toString()})(data); setTimeout(() => postMessage(0))`
   const url = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }))
   const made = await Promise.all(Array.from({ length: count }, () => awake(url)))
   URL.revokeObjectURL(url)
