@@ -8,7 +8,9 @@ import {
   type OpKey,
   TrituneError,
 } from '../../core/mod.ts'
+import { resolve, toNamespacedPath } from 'node:path'
 import { type NativeLibrary, openLibrary } from '../../core/native/library.ts'
+import { checkOnFirstUse } from './first-use.ts'
 import { nativeOps } from './ops/mod.ts'
 
 /** Instruction set of the CPU library; asking for one that the processor has not is an E_NATIVE. */
@@ -27,7 +29,8 @@ export interface CpuOptions {
 const ISA_CODES: { readonly [K in Isa]: number } = { auto: 0, avx2: 1, avx512: 2, amx: 3 }
 
 /**
- * Opens libtritune_cpu and starts its threads. Throws E_LIBRARY when it is missing, damaged or of another version.
+ * Opens libtritune_cpu and starts its threads. Throws E_LIBRARY when it is missing, damaged or of another version; E_DEVICE when
+ * this is the first use on a kind of machine that it never ran on, and it computes wrong numbers.
  *
  * @example
  * ```ts
@@ -42,7 +45,7 @@ export function openCpu({ threads = 0, isa = 'auto' }: CpuOptions = {}): Device 
   library.call.tt_init(0, threads, ISA_CODES[isa])
   const implementations = new Map<OpKey, OpImplementation>(nativeOps(library.call).map((i) => [i.op, i]))
   const stats = new BigInt64Array(4)
-  return {
+  const device: Device = {
     name: 'cpu',
     kind: 'cpu',
     description: describe(library),
@@ -66,6 +69,8 @@ export function openCpu({ threads = 0, isa = 'auto' }: CpuOptions = {}): Device 
     },
     resetPeak: () => library.call.tt_memory_reset_peak(),
   }
+  checkOnFirstUse(device, library)
+  return device
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -91,7 +96,7 @@ function allocate(library: NativeLibrary, bytes: number): Allocation {
 }
 
 function mapFile(library: NativeLibrary, path: string): Allocation & { readonly bytes: number } {
-  library.call.tt_file_map(out, new TextEncoder().encode(`${path}\0`))
+  library.call.tt_file_map(out, nativePath(path))
   const [address, bytes] = [Number(out[0]), Number(out[1])]
   return {
     address,
@@ -99,6 +104,13 @@ function mapFile(library: NativeLibrary, path: string): Allocation & { readonly 
     host: hostView(library, address, bytes),
     free: () => library.call.tt_file_unmap(address, bytes),
   }
+}
+
+/** UTF-8; on Windows in the form that may have more than 259 characters. */
+function nativePath(path: string): Uint8Array {
+  return new TextEncoder().encode(
+    `${process.platform === 'win32' ? toNamespacedPath(resolve(path)) : path}\0`,
+  )
 }
 
 function hostView(library: NativeLibrary, address: number, bytes: number): ArrayBuffer | null {

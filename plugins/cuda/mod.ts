@@ -7,7 +7,7 @@ import { definePlugin, type DeviceDefinition, type Plugin } from '../../core/mod
 import { openCuda } from './device.ts'
 
 export { type CudaOptions, openCuda } from './device.ts'
-export { selfCheck } from './self-check.ts'
+export { selfCheck } from '../cpu/mod.ts'
 export {
   type DeviceName,
   isDeviceName,

@@ -5,12 +5,12 @@ import { existsSync } from 'node:fs'
 import { type Device, TrituneError } from '../../core/mod.ts'
 import { cudaDriverVersion } from '../../core/native/cuda-driver.ts'
 import { installCommand } from '../../core/install-command.ts'
-import { libraryCandidates, PLATFORM } from '../../core/native/library.ts'
+import { libraryCandidates } from '../../core/native/library.ts'
+import { noGpuLibrary, PLATFORM } from '../../core/native/platforms.ts'
 import { isCheckout } from '../../core/invocation.ts'
 import { platformPackage } from '../../core/native/platform-packages.ts'
-import { openCpuOrReference, PLATFORMS } from '../cpu/mod.ts'
+import { openCpuOrReference, selfCheck } from '../cpu/mod.ts'
 import { openCuda } from './device.ts'
-import { selfCheck } from './self-check.ts'
 
 /** `cuda` is `cuda:0`; `auto` is a GPU where one can be used, else the CPU. */
 export type DeviceName = 'auto' | 'cpu' | 'cuda' | `cuda:${number}` | 'cuda-emulated'
@@ -73,7 +73,7 @@ function openGpu(ordinal: number): Device {
 /** One line, without the remedy: nobody asked for a GPU. */
 function whyNot({ message }: TrituneError): string {
   if (!libraryCandidates('cuda').some((path) => existsSync(path))) {
-    if (isCheckout() || !PLATFORMS.includes(PLATFORM)) return `no GPU library for ${PLATFORM}`
+    if (isCheckout() || noGpuLibrary() !== null) return `no GPU library for ${PLATFORM}`
     if (cudaDriverVersion() === null) return 'no NVIDIA driver'
     return `there is an NVIDIA driver; to use the GPU: ${installCommand(platformPackage('cuda'))}`
   }

@@ -34,9 +34,9 @@ function positionOf(fault: unknown): string | null {
 function placeInStack(fault: unknown, target: string): string | null {
   const stack = textField(fault, 'stack')
   if (stack === undefined) return null
-  const places = [...stack.matchAll(/(file:\/\/[^\s()]+?|\/[^\s()]+?):(\d+)(?::\d+)?\)?$/gm)].map(
-    ([, file, line]) => ({ file: pathOf(file), line }),
-  )
+  const places = [
+    ...stack.matchAll(/(file:\/\/[^\s()]+?|(?:[A-Za-z]:)?[\\/][^\s()]+?):(\d+)(?::\d+)?\)?$/gm),
+  ].map(([, file, line]) => ({ file: pathOf(file), line }))
   const module = pathOf(target)
   const found = places.find(({ file }) => file === module) ?? places.find(({ file }) => existsSync(file))
   return found === undefined || found.file === OWN ? null : `${found.file}:${found.line}`

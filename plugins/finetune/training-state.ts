@@ -10,7 +10,7 @@
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import * as v from 'valibot'
 import { recoverFolder, writeFileAtomic, writeFolderAtomicSync } from '../../core/files/atomic.ts'
 import { openCheckpoint } from '../../core/files/checkpoint.ts'
@@ -244,9 +244,10 @@ function damaged(place: string, what: string): TrituneError {
   })
 }
 
-/** Relative paths of all files of a folder. */
+/** Relative paths of all files of a folder, with `/` on every system: a checkpoint may go on on another one. */
 function filesIn(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => statSync(join(folder, name)).isFile())
+    .map((name) => name.replaceAll(sep, '/'))
     .toSorted()
 }

@@ -7,7 +7,7 @@ import { TrituneError } from '../../core/errors.ts'
 import { ROOT } from '../_setup.ts'
 import { SCHEMA_FILE } from '../init/schema-line.ts'
 import { rootManifest, tritunePackageJson } from './manifests.ts'
-import { PLATFORM_PACKAGES } from './platform-packages.ts'
+import { platformPackages } from './platform-packages.ts'
 
 const DOCUMENTS = ['README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md']
 
@@ -23,7 +23,7 @@ export function writeTritunePackage(dist: string): string {
   for (const file of DOCUMENTS) if (existsSync(ROOT + file)) copyFileSync(ROOT + file, folder + file)
   writeSchema(`${folder}${SCHEMA_FILE}`)
   const files = readdirSync(folder).filter((name) => name !== 'package.json')
-  const manifest = tritunePackageJson(rootManifest(), PLATFORM_PACKAGES, files.toSorted())
+  const manifest = tritunePackageJson(rootManifest(), platformPackages().whole, files.toSorted())
   writeFileSync(`${folder}package.json`, `${JSON.stringify(manifest, null, 2)}\n`)
   return folder
 }

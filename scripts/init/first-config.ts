@@ -3,7 +3,7 @@
  * before it is given out.
  */
 import { existsSync } from 'node:fs'
-import { basename, extname, join, relative } from 'node:path'
+import { basename, extname, join, relative, sep } from 'node:path'
 import { didYouMean, TrituneError } from '../../core/errors.ts'
 import { DATASET_TYPES, datasetFiles, readRecords } from '../../plugins/data/mod.ts'
 import { readFinetuneConfig, writtenContextLength } from '../../plugins/finetune/mod.ts'
@@ -137,7 +137,7 @@ function fieldsOfFirst(file: string): string[] {
 /** From the working folder where that is the shorter way. */
 function bundled(name: string): string {
   const path = `${ROOT}quickstart/${name}`
-  const near = relative(process.cwd(), path)
+  const near = relative(process.cwd(), path).replaceAll(sep, '/')
   return near.length < path.length ? `./${near}`.replace(/^\.\/\.\.\//, '../') : path
 }
 
