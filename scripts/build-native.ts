@@ -6,7 +6,7 @@
  * Sources in the rooms of native/cpu are told apart by how their names end:
  *  - *.cpp          once: entry points, validation, dispatch, threads, memory
  *  - *.kernel.cpp   once for each instruction set of the target, all their code in `namespace tt::TT_ISA`
- *  - *.amx.cpp      on x86-64, for AVX-512 + AMX
+ *  - *.amx.cpp      on x86-64, for AVX-512 + AMX; *.neon.cpp on ARM64, for what came after NEON
  *  - *.x64.cpp, *.arm64.cpp, *.wasm.cpp, and the folder platform: where they belong
  * A source may ask for more flags with a line `// build-flags: -f…`. An object is rebuilt when its flags or the content
  * of a file it includes changed. This is no general build system: one library.
@@ -26,7 +26,7 @@ const BUILD = 'native/build'
 // No C++ run-time library may be needed: no exceptions, no RTTI, no guards around statics.
 const COMMON: readonly string[] =
   '-std=c++17 -fvisibility=hidden -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-math-errno \
-  -fno-trapping-math -Wall -Wextra -Wno-psabi -Wno-unused-parameter'.split(/\s+/)
+  -fno-trapping-math -ffp-contract=fast -Wall -Wextra -Wno-psabi -Wno-unused-parameter'.split(/\s+/)
 
 /** What the middle of a name may say: for whom the source is. */
 const PLACES = new Set(['x64', 'arm64', 'wasm', 'linux', 'macos', 'posix', 'windows'])
@@ -34,7 +34,8 @@ const PLACES = new Set(['x64', 'arm64', 'wasm', 'linux', 'macos', 'posix', 'wind
 interface Kinds {
   readonly base: readonly string[]
   readonly kernel: readonly string[]
-  readonly amx: readonly string[]
+  /** Written for CPUs that have more: amx, neon. */
+  readonly more: readonly string[]
 }
 
 function sourcesFor({ parts }: Target): Kinds {
@@ -45,11 +46,11 @@ function sourcesFor({ parts }: Target): Kinds {
     return place === undefined || !PLACES.has(place) || parts.includes(place)
   })
   const isKernel = (path: string): boolean => path.endsWith('.kernel.cpp')
-  const isAmx = (path: string): boolean => path.endsWith('.amx.cpp')
+  const isMore = (path: string): boolean => /\.(?:amx|neon)\.cpp$/.test(path)
   return {
-    base: wanted.filter((path) => !isKernel(path) && !isAmx(path)),
+    base: wanted.filter((path) => !isKernel(path) && !isMore(path)),
     kernel: wanted.filter(isKernel),
-    amx: wanted.filter(isAmx),
+    more: wanted.filter(isMore),
   }
 }
 
@@ -88,7 +89,11 @@ export async function buildNative({
   })
   const sources = sourcesFor(target)
   const all = [
-    ...(target.amx ? sources.amx.map((source) => unit(source, 'amx', target.amx ?? [])) : []),
+    ...sources.more.flatMap((source) => {
+      const isa = source.endsWith('.amx.cpp') ? 'amx' : 'neon'
+      const flags = target[isa]
+      return flags ? [unit(source, isa, flags)] : []
+    }),
     ...sources.kernel.flatMap((source) => target.kernels.map(({ isa, flags }) => unit(source, isa, flags))),
     ...sources.base.map((source) => unit(source, 'base', target.base)),
   ]

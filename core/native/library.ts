@@ -8,7 +8,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrituneError } from '../errors.ts'
-import { expectArguments } from './arguments.ts'
+import { type CheckedFunctions, checkedFunctions, symbolNames } from './checked-functions.ts'
 import { cudaDriverVersion, cudaLibraryFiles } from './cuda-driver.ts'
 import { expectLibrary, openFailure } from './expect-library.ts'
 import {
@@ -23,6 +23,7 @@ import { libraryRemedy, libraryVariable } from './library-remedy.ts'
 import { CPU_PLATFORMS, GPU_PLATFORMS, libraryFileName, noCpuLibrary, noGpuLibrary } from './platforms.ts'
 import { ABI_VERSION, type NativeFunctions, SYMBOLS } from './symbols.ts'
 
+export type { CheckedFunctions } from './checked-functions.ts'
 export type { LibraryDevice } from './platform-packages.ts'
 export { PLATFORM } from './platforms.ts'
 
@@ -59,10 +60,6 @@ export interface DeviceFacts {
   /** Bytes; `free` is 0 for a GPU that is not in use by this process. */
   readonly memory: number
   readonly free: number
-}
-
-export type CheckedFunctions = {
-  readonly [K in keyof NativeFunctions]: (...args: Parameters<NativeFunctions[K]>) => void
 }
 
 /** Where the library of a device is looked for: the environment variable, or the bundled builds, the best first. */
@@ -139,7 +136,12 @@ function bind(path: string): NativeLibrary {
       const info: Record<string, unknown> = JSON.parse(bootstrap.functions.tt_build_info())
       return info
     },
-    call: checked(module.functions, path, () => bootstrap.functions.tt_last_error()),
+    call: checkedFunctions(module.functions, {
+      place: path,
+      lastError: () => bootstrap.functions.tt_last_error(),
+      missingRemedy: () => libraryRemedy(path, 'other'),
+      memoryRemedy: 'a smaller model or batch needs less, and the CPU may have more',
+    }),
     devices: () => JSON.parse(module.functions.tt_devices()),
     options: () => JSON.parse(module.functions.tt_options()),
     view: (address, bytes) => module.view(address, bytes),
@@ -154,36 +156,4 @@ function open<F>(path: string, table: FfiTable<F>): NativeModule<F> {
     if (cause instanceof TrituneError) throw cause
     throw openFailure(path, cause)
   }
-}
-
-function checked(functions: NativeFunctions, path: string, lastError: () => string): CheckedFunctions {
-  const wrapped: Record<string, (...args: never[]) => void> = {}
-  for (const name of symbolNames()) {
-    const raw: ((...args: never[]) => number | string) | undefined = functions[name]
-    wrapped[name] = raw
-      ? (...args) => {
-          expectArguments(name, SYMBOLS[name], args)
-          const status = raw(...args)
-          if (typeof status === 'number' && status < 0) throw nativeError(name, status, lastError())
-        }
-      : () => {
-          throw new TrituneError('E_LIBRARY', `this build has no ${name}`, {
-            place: path,
-            remedy: libraryRemedy(path, 'other'),
-          })
-        }
-  }
-  return wrapped as CheckedFunctions
-}
-
-const OUT_OF_MEMORY = -2
-
-function nativeError(name: string, status: number, message: string): TrituneError {
-  if (status !== OUT_OF_MEMORY) return new TrituneError('E_NATIVE', `${name} failed (${status}): ${message}`)
-  const remedy = 'a smaller model or batch needs less, and the CPU may have more'
-  return new TrituneError('E_MEMORY', message, { remedy })
-}
-
-function symbolNames(): (keyof NativeFunctions)[] {
-  return Object.keys(SYMBOLS) as (keyof NativeFunctions)[]
 }

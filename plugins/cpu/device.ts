@@ -13,8 +13,11 @@ import { type NativeLibrary, openLibrary } from '../../core/native/library.ts'
 import { checkOnFirstUse } from './first-use.ts'
 import { nativeOps } from './ops/mod.ts'
 
-/** Instruction set of the CPU library; asking for one that the processor has not is an E_NATIVE. */
-export type Isa = 'auto' | 'avx2' | 'avx512' | 'amx'
+/**
+ * Instruction set of the CPU library: the first three on x86-64, the others on ARM64. Asking for one that the processor has not is
+ * an E_NATIVE, for one of another architecture an E_DEVICE.
+ */
+export type Isa = 'auto' | 'avx2' | 'avx512' | 'amx' | 'neon' | 'neon-bf16'
 
 /**
  * Options of `openCpu()`: threads, and instruction set. Both hold for the process, since the library is opened once.
@@ -26,7 +29,11 @@ export interface CpuOptions {
   readonly isa?: Isa
 }
 
-const ISA_CODES: { readonly [K in Isa]: number } = { auto: 0, avx2: 1, avx512: 2, amx: 3 }
+/** As tt_init counts them, on each architecture from 1. */
+const ISA_CODES: Readonly<Record<string, Readonly<Partial<Record<Isa, number>>>>> = {
+  x64: { auto: 0, avx2: 1, avx512: 2, amx: 3 },
+  arm64: { auto: 0, neon: 1, 'neon-bf16': 2 },
+}
 
 /**
  * Opens libtritune_cpu and starts its threads. Throws E_LIBRARY when it is missing, damaged or of another version; E_DEVICE when
@@ -42,7 +49,7 @@ const ISA_CODES: { readonly [K in Isa]: number } = { auto: 0, avx2: 1, avx512: 2
  */
 export function openCpu({ threads = 0, isa = 'auto' }: CpuOptions = {}): Device {
   const library = openLibrary('cpu')
-  library.call.tt_init(0, threads, ISA_CODES[isa])
+  library.call.tt_init(0, threads, isaCode(isa))
   const implementations = new Map<OpKey, OpImplementation>(nativeOps(library.call).map((i) => [i.op, i]))
   const stats = new BigInt64Array(4)
   const device: Device = {
@@ -115,6 +122,15 @@ function nativePath(path: string): Uint8Array {
 
 function hostView(library: NativeLibrary, address: number, bytes: number): ArrayBuffer | null {
   return bytes <= LARGEST_VIEW ? library.view(address, bytes) : null
+}
+
+function isaCode(isa: Isa): number {
+  const codes = ISA_CODES[process.arch] ?? { auto: 0 }
+  const code = codes[isa]
+  if (code !== undefined) return code
+  throw new TrituneError('E_DEVICE', `${process.arch} has no instruction set ${isa}`, {
+    remedy: `one of ${Object.keys(codes).join(', ')}`,
+  })
 }
 
 function describe(library: NativeLibrary): string {

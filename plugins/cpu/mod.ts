@@ -52,7 +52,7 @@ export function openCpuOrReference(options: CpuOptions = {}): {
 
 /** The plugin that provides the device `cpu`. */
 export const cpu: Plugin & { readonly provides: { readonly device: { readonly cpu: DeviceDefinition } } } =
-  definePlugin({
+  /* @__PURE__ */ definePlugin({
     name: 'cpu',
     provides: { device: { cpu: { name: 'cpu', open: (options) => openCpu(options) } } },
   })

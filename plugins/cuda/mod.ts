@@ -18,7 +18,7 @@ export {
 
 /** The plugin that provides the device `cuda`: the first NVIDIA GPU. */
 export const cuda: Plugin & { readonly provides: { readonly device: { readonly cuda: DeviceDefinition } } } =
-  definePlugin({
+  /* @__PURE__ */ definePlugin({
     name: 'cuda',
     provides: { device: { cuda: { name: 'cuda', open: () => openCuda() } } },
   })

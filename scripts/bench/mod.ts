@@ -7,6 +7,7 @@
  *   models     the inner loops of the ARM64 library, as llvm-mca models them for CPUs that are not at hand
  *   libraries  two builds of the CPU library in turn                             --before, --after, --isa
  *   startup    from a command to its first step, and what the trainer costs beside the ops
+ *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'
 import { didYouMean, TrituneError } from '../../core/errors.ts'
@@ -22,7 +23,7 @@ const help =
 
   ${invocation('bench')} <topic…> [options]
 
-  topics: finetune, kernels, startup, models, libraries; or ops, alone: a mitata suite, one group an op, without floors
+  topics: finetune, kernels, startup, models, libraries, wasm; or ops, alone: a mitata suite, one group an op, without floors
 
   --model <path>    model folder or .gguf file (or TRITUNE_MODEL): finetune needs it
   --python <path>   Python with torch, transformers and peft (or TRITUNE_PYTHON): finetune needs it, kernels uses it
@@ -50,6 +51,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   startup: async () => (await import('./startup.ts')).startup,
   models: async () => (await import('./models.ts')).models,
   libraries: async () => (await import('./libraries.ts')).libraries,
+  wasm: async () => (await import('./wasm.ts')).wasm,
 }
 
 const OPTIONS = {

@@ -78,8 +78,7 @@ export function diagnose(facts: MachineFacts): Diagnosis {
       memory: memory.total,
       freeMemory: memory.free,
     },
-    host:
-      info !== undefined ? 'cpu' : facts.noCpuLibrary === null ? null : facts.hasWasm ? 'wasm' : 'reference',
+    host: hostOf(facts, info !== undefined),
     unproven: unproven(platform, byName.get('cpu')),
     libraries: facts.libraries.filter(({ name, state }) => state !== 'missing' || isMade(name, facts)),
     gpu,
@@ -93,6 +92,13 @@ export function diagnose(facts: MachineFacts): Diagnosis {
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+function hostOf(facts: MachineFacts, hasCpu: boolean): Diagnosis['host'] {
+  if (hasCpu) return 'cpu'
+  const canDoWithout = facts.noCpuLibrary !== null || facts.foreignFunctions !== null
+  if (canDoWithout && facts.hasWasm) return 'wasm'
+  return facts.noCpuLibrary === null ? null : 'reference'
+}
 
 function isMade(name: ProbedLibrary, { platform, noCpuLibrary }: MachineFacts): boolean {
   return name === 'cpu' ? noCpuLibrary === null : GPU_PLATFORMS.includes(platform)
@@ -110,6 +116,12 @@ function unproven(platform: string, library: LibraryState | undefined): string |
 function cpuProblems(facts: MachineFacts, library: LibraryState | undefined): Problem[] {
   const { platform, noCpuLibrary, hasWasm, cpu } = facts
   const problems: Problem[] = []
+  if (facts.foreignFunctions !== null)
+    problems.push({
+      ...facts.foreignFunctions,
+      what: `${facts.foreignFunctions.what}${hasWasm ? ': everything runs on WebAssembly, at a fraction of the speed' : ''}`,
+      stops: !hasWasm,
+    })
   if (library?.state === 'damaged')
     problems.push({
       what: `libtritune_cpu cannot be used: ${library.problem}`,

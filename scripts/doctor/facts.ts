@@ -12,7 +12,13 @@ import { cudaDriverVersion } from '../../core/native/cuda-driver.ts'
 import { noCpuLibrary, PLATFORM } from '../../core/native/platforms.ts'
 import { hubSettings } from '../../plugins/hub/settings.ts'
 import { isInstalled, ROOT } from '../_setup.ts'
-import { examineLibrary, findShared, type LibraryState, PROBED } from './libraries.ts'
+import {
+  examineLibrary,
+  findShared,
+  foreignFunctionsProblem,
+  type LibraryState,
+  PROBED,
+} from './libraries.ts'
 
 export interface MachineFacts {
   readonly tritune: string
@@ -28,6 +34,8 @@ export interface MachineFacts {
   readonly libraries: readonly LibraryState[]
   /** Why this machine has no native library for its CPU; null: one is made for it. */
   readonly noCpuLibrary: string | null
+  /** Why this runtime cannot call native code, and what mends it; null: it can. */
+  readonly foreignFunctions: { readonly what: string; readonly command: string } | null
   /** The WebAssembly module is there. */
   readonly hasWasm: boolean
   /** Of CUDA, 13000 = 13.0; null: there is none. */
@@ -63,6 +71,7 @@ export function machineFacts(): MachineFacts {
     memory: { total: totalmem(), free: availableMemory() },
     libraries: PROBED.map(examineLibrary),
     noCpuLibrary: noCpuLibrary(),
+    foreignFunctions: foreignFunctionsProblem(),
     hasWasm: existsSync(join(ROOT, 'native/prebuilt/wasm/tritune_cpu.wasm')),
     cudaDriver: cudaDriverVersion(),
     hasNvidiaCard: hasNvidiaCard(),

@@ -87,7 +87,17 @@ function version(cuda: number): string {
 
 function describeLibrary({ name, path, state, problem }: LibraryState): string {
   const shown = path.startsWith(ROOT) ? path.slice(ROOT.length) : path
-  return `${name.padEnd(13)} ${state === 'damaged' ? `DAMAGED (${problem})` : state === 'missing' ? 'not there' : 'ok'}, ${shown}`
+  return `${name.padEnd(13)} ${stateText(state, problem)}, ${shown}`
+}
+
+function stateText(state: LibraryState['state'], problem: string | null): string {
+  const texts = {
+    usable: 'ok',
+    missing: 'not there',
+    damaged: `DAMAGED (${problem})`,
+    unopened: 'there, not opened',
+  } as const
+  return texts[state]
 }
 
 function gibibytes(bytes: number): string {

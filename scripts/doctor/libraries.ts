@@ -5,6 +5,9 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { TrituneError } from '../../core/errors.ts'
+import { installCommand } from '../../core/install-command.ts'
+import { expectForeignFunctions } from '../../core/native/ffi.ts'
 import { type DeviceList, libraryCandidates, openLibrary } from '../../core/native/library.ts'
 import { libraryFolders } from '../../core/native/platform-packages.ts'
 import { platformFacts } from '../../core/native/platforms.ts'
@@ -50,7 +53,8 @@ export async function probe(name: ProbedLibrary): Promise<ProbeResult> {
 export interface LibraryState {
   readonly name: ProbedLibrary
   readonly path: string
-  readonly state: 'usable' | 'missing' | 'damaged'
+  /** `unopened`: this runtime cannot call native code at all. */
+  readonly state: 'usable' | 'missing' | 'damaged' | 'unopened'
   /** Why it cannot be used, and what was said to do. */
   readonly problem: string | null
   readonly remedy: string | null
@@ -60,6 +64,9 @@ export interface LibraryState {
 export function examineLibrary(name: ProbedLibrary): LibraryState {
   const path = pathOf(name)
   if (!existsSync(path)) return { name, path, state: 'missing', problem: null, remedy: null, found: null }
+  const unable = foreignFunctionsProblem()
+  if (unable !== null)
+    return { name, path, state: 'unopened', problem: unable.what, remedy: unable.command, found: null }
   const own = fileURLToPath(siblingModule('../tritune', import.meta.url))
   const runner = 'Deno' in globalThis ? ['run', '--allow-all', own, 'doctor'] : [own, 'doctor']
   const child = spawnSync(process.execPath, [...runner, '--probe', name], {
@@ -80,6 +87,17 @@ export function examineLibrary(name: ProbedLibrary): LibraryState {
     problem,
     remedy: /^ *→ (.*)/m.exec(child.stderr)?.[1] ?? null,
     found: null,
+  }
+}
+
+/** Why this runtime cannot call native code, and what mends it: Node without koffi. Null: it can. */
+export function foreignFunctionsProblem(): { readonly what: string; readonly command: string } | null {
+  try {
+    expectForeignFunctions()
+    return null
+  } catch (error) {
+    if (!(error instanceof TrituneError)) throw error
+    return { what: error.message.split('\n')[0], command: installCommand('koffi') }
   }
 }
 

@@ -9,6 +9,7 @@ import { DATASET_TYPES, datasetFiles, readRecords } from '../../plugins/data/mod
 import { readFinetuneConfig, writtenContextLength } from '../../plugins/finetune/mod.ts'
 import { ROOT } from '../_setup.ts'
 import { schemaLine } from './schema-line.ts'
+import { schemaText } from './schema-text.ts'
 
 export interface FirstConfigOptions {
   /** Not given: the bundled one. */
@@ -24,7 +25,7 @@ export interface FirstConfigOptions {
 export function firstConfig(file: string, options: FirstConfigOptions): string {
   const { model = bundled('model'), outputDir = `./outputs/${basename(file, extname(file))}` } = options
   const lines = [
-    ...schemaLine(file),
+    ...schemaLine(file, schemaText()),
     `# A run of tritune: tritune finetune ${basename(file)}`,
     '# Paths start at the folder where that is run. All keys: docs/yaml.md.',
     '',

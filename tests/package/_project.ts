@@ -30,12 +30,6 @@ export interface CallOptions {
 export const BUN: readonly string[] = [process.execPath]
 export const DENO: readonly string[] = [...denoCommand(), 'run', '-A']
 
-/** The Node on the PATH, and its version; 0: there is none. */
-export const NODE: readonly string[] = ['node']
-export const NODE_VERSION: number = Number(
-  /^v(\d+)/.exec(spawnSync('node', ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1] ?? 0,
-)
-
 const RUN = `base_model: ./model
 output_dir: ./adapter
 adapter: lora

@@ -37,6 +37,7 @@ const M1: MachineFacts = {
   memory: { total: 16 * 2 ** 30, free: 5 * 2 ** 30 },
   libraries: [usable('/Volumes/me/libtritune_cpu.dylib', ['neon']), ...NO_GPU_LIBRARIES],
   noCpuLibrary: null,
+  foreignFunctions: null,
   hasWasm: true,
   cudaDriver: null,
   hasNvidiaCard: false,
