@@ -149,6 +149,7 @@ void check_threads(const Library& library, const Ops& ops, int isa) {
       }
     tell(good, where + "matmul");
     tell(same, where + "the same bits twice");
+    tell(check_few_rows(ops), where + "few rows of bf16");
     tell(check_linear(ops), where + "linear with LoRA");
     tell(check_rms_norm(ops), where + "rms_norm");
     tell(check_attention(ops), where + "attention");

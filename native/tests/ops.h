@@ -53,6 +53,33 @@ inline bool check_matmul(const Ops& ops, tt_dtype dtype, bool trans_a, bool tran
   return close("product", out, wanted);
 }
 
+/// Few rows of bf16 to bf16: results are stored one by one, and nothing is written past them.
+inline bool check_few_rows(const Ops& ops) {
+  const int n = 7, k = 20;
+  const size_t guard = 64;
+  const uint16_t untouched = 0x7fff;
+  for (int m = 1; m <= 6; m++) {
+    Floats a = numbers(size_t(m) * k, 17), b = numbers(size_t(n) * k, 18);
+    const std::vector<uint16_t> a16 = bf16_of(a), b16 = bf16_of(b);
+    std::vector<uint16_t> c16(size_t(m) * n + guard, untouched);
+    if (ops.matmul(c16.data(), a16.data(), b16.data(), 1, m, n, k, 0, 0, 0, 0, 1, 1, 0, TT_BF16, TT_BF16, nullptr) != TT_OK) return false;
+    for (size_t i = size_t(m) * n; i < c16.size(); i++)
+      if (c16[i] != untouched) {
+        printf("        %d rows: wrote past the end of the product\n", m);
+        return false;
+      }
+    Floats c(size_t(m) * n);
+    Doubles wanted(c.size());
+    for (int i = 0; i < m * n; i++) {
+      const uint32_t bits = uint32_t(c16[size_t(i)]) << 16;
+      memcpy(&c[size_t(i)], &bits, 4);
+      for (int t = 0; t < k; t++) wanted[size_t(i)] += double(a[size_t(i / n * k + t)]) * b[size_t(i % n * k + t)];
+    }
+    if (!close("product", c, wanted, 1.0 / 128)) return false;
+  }
+  return true;
+}
+
 inline bool check_linear(const Ops& ops) {
   const int rows = 19, in = 70, width = 130, rank = 4;
   const float scale = 2;
