@@ -1,6 +1,7 @@
-// The entry points of the matrix products: few rows, deep sums, and everything else (gemm_blocked.cpp).
+// The entry points of the matrix products: few rows, deep sums, and everything else (gemm_blocked.cpp); or a BLAS (blas.h).
 #include "gemm.h"
 
+#include "blas.h"
 #include "gemm_crew.h"
 
 namespace tt {
@@ -106,7 +107,8 @@ const GemmKernel* gemm_kernel(tt_dtype a, tt_dtype b) {
 
 int gemm_row_step(tt_dtype dtype) { return gemm_kernel(dtype, dtype)->mr; }
 
-tt_status gemm(const Gemm& g) { return run(g, {false, 0}); }
+tt_status gemm(const Gemm& g) { return blas_takes(g) ? gemm_by_blas(g) : gemm_own(g); }
+tt_status gemm_own(const Gemm& g) { return run(g, {false, 0}); }
 tt_status gemm_on_thread(const Gemm& g, int thread) { return run(g, {true, thread}); }
 
 }  // namespace tt

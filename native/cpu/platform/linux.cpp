@@ -19,4 +19,6 @@ MachineMemory machine_memory() {
 
 void prefer_huge_pages(void* memory, size_t bytes) { madvise(memory, bytes, MADV_HUGEPAGE); }
 
+SystemBlas system_blas() { return {nullptr, false}; }
+
 }  // namespace tt::platform
