@@ -14,7 +14,7 @@ import {
 import { PLATFORM } from '../../core/native/library.ts'
 import { type CpuOptions, openCpu } from './device.ts'
 
-export { type CpuOptions, type Isa, openCpu } from './device.ts'
+export { type CpuGemm, type CpuOptions, type Isa, openCpu } from './device.ts'
 export { nativeOps } from './ops/mod.ts'
 
 /** Platforms for which there is a CPU library, as `process.platform`-`process.arch`. */

@@ -102,6 +102,7 @@ bool unmap_file(const void* address, size_t bytes, char* error, size_t room) {
 }
 
 void* open_library(const char* path, char* error, size_t room) {
+  if (!is_whole_library(path)) return refuse(error, room, path, "the file was cut off"), nullptr;
   void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!library) snprintf(error, room, "%s", dlerror());  // names the path
   return library;
