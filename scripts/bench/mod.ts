@@ -4,6 +4,7 @@
  *   finetune   a LoRA step of SmolLM2-135M against torch + PEFT, also compiled   --model, --python
  *   kernels    our ops against the peaks of the machine, and two against torch   (--python)
  *   ops        the kernels as a mitata suite, to look at while one works on an op; `kernels` is for claims
+ *   blas       f32 products against those of a BLAS, by size   --blas
  *   startup    from a command to its first step, and what the trainer costs beside the ops
  */
 import { availableParallelism } from 'node:os'
@@ -20,10 +21,11 @@ const help =
 
   ${invocation('bench')} <topic…> [options]
 
-  topics: finetune, kernels, startup; or ops, alone: a mitata suite, one group an op, without floors
+  topics: finetune, kernels, startup, blas; or ops, alone: a mitata suite, one group an op, without floors
 
   --model <path>    model folder or .gguf file (or TRITUNE_MODEL): finetune needs it
   --python <path>   Python with torch, transformers and peft (or TRITUNE_PYTHON): finetune needs it, kernels uses it
+  --blas <path>     library that blas compares with (or TRITUNE_CPU_BLAS); default: what the system has
   --threads <n>     threads of both sides; default: all cores
   --only <text>     only cases whose name contains this, such as "rope, bf16"
   --quick           fewer repetitions
@@ -42,11 +44,13 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   finetune: async () => (await import('./finetune.ts')).finetune,
   kernels: async () => (await import('./kernels.ts')).kernels,
   startup: async () => (await import('./startup.ts')).startup,
+  blas: async () => (await import('./blas.ts')).blas,
 }
 
 const OPTIONS = {
   model: { type: 'string' },
   python: { type: 'string' },
+  blas: { type: 'string' },
   threads: { type: 'string' },
   only: { type: 'string' },
   quick: { type: 'boolean' },
@@ -80,6 +84,7 @@ export const bench: Command<typeof OPTIONS> = {
       threads,
       python: values.python ?? process.env.TRITUNE_PYTHON ?? null,
       model: values.model ?? process.env.TRITUNE_MODEL ?? null,
+      blas: values.blas ?? process.env.TRITUNE_CPU_BLAS ?? null,
       only: values.only ?? null,
       progress: (text) => void process.stderr.write(`${text}\n`),
     }
