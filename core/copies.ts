@@ -3,7 +3,6 @@
  *
  * Plugins and tensors carry the place of the core that made them; where the places differ, that is said instead of what would go wrong later.
  */
-import { fileURLToPath } from 'node:url'
 import { TrituneError } from './errors.ts'
 
 /** The same symbol in every copy. */
@@ -12,7 +11,13 @@ const MARK: unique symbol = Symbol.for('tritune.core')
 /** Where this copy is: the folder above core/. */
 function ownPlace(): string {
   const url = new URL('..', import.meta.url)
-  return url.protocol === 'file:' ? fileURLToPath(url) : url.href
+  return url.protocol === 'file:' ? pathOf(url) : url.href
+}
+
+/** As `fileURLToPath` of node:url, which a page does not have. */
+function pathOf({ pathname }: URL): string {
+  const path = decodeURIComponent(pathname)
+  return /^\/[A-Za-z]:/.test(path) ? path.slice(1).replaceAll('/', '\\') : path
 }
 
 /** Says which copy made an object; one that is frozen stays as it is. */

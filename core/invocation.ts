@@ -60,8 +60,12 @@ function installed({ runtime, env, exists }: InvocationFacts): string {
   const [agent] = (env['npm_config_user_agent'] ?? '').split('/')
   if (Object.hasOwn(RUNNERS, agent)) return RUNNERS[agent]
   // The shims of a project are on the PATH only while a script of it runs.
-  const folders = (env['PATH'] ?? '').split(delimiter).filter((folder) => !/[\\/]\.bin[\\/]?$/.test(folder))
-  if (folders.some((folder) => folder !== '' && exists(join(folder, 'tritune')))) return 'tritune'
+  const folders = (env['PATH'] ?? env['Path'] ?? '')
+    .split(delimiter)
+    .filter((folder) => !/[\\/]\.bin[\\/]?$/.test(folder))
+  const names = ['tritune', 'tritune.cmd', 'tritune.exe']
+  const isOnPath = (folder: string): boolean => names.some((name) => exists(join(folder, name)))
+  if (folders.some((folder) => folder !== '' && isOnPath(folder))) return 'tritune'
   return runtime === 'bun' ? RUNNERS.bun : RUNNERS.npm
 }
 

@@ -125,7 +125,10 @@ export function numberOption(
 export function deviceOption(value: string | undefined, fallback: 'auto' | 'cpu'): DeviceName {
   if (value === undefined) return fallback
   if (isName(value)) return value
-  throw new TrituneError('E_USAGE', `--device: expected auto, cpu, cuda or cuda:<number>, got "${value}"`)
+  throw new TrituneError(
+    'E_USAGE',
+    `--device: expected auto, cpu, wasm, cuda or cuda:<number>, got "${value}"`,
+  )
 }
 
 function isName(value: string): value is DeviceName {

@@ -1,7 +1,8 @@
 /**
  * Signals that stop a training run: the first SIGINT, SIGTERM or SIGHUP asks for a clean stop after the step, a second
  * SIGINT or SIGTERM ends the process at once, also within a step. A terminal that closes may send SIGHUP twice, so that
- * one never ends it; and it stays ignored where the process was started so (`nohup`).
+ * one never ends it; and it stays ignored where the process was started so (`nohup`). Windows has Ctrl-C, Ctrl-Break and the window
+ * that is closed (a SIGHUP, after which the system ends the process within seconds); no SIGTERM reaches a process there.
  */
 import { Disposables } from '../core/disposables.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -69,15 +70,20 @@ async function watchFromThread(shared: WatcherData['shared']): Promise<Disposabl
 /** Without the thread: a handler runs between steps, so a second signal is not faster than the first. */
 function listen(ask: (number: number) => void): Disposable {
   const parts = new Disposables()
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  for (const name of stopNames(process.platform)) {
     const handler = (): void => {
       err.write('\nstopping after this step\n')
-      ask(SIGNALS[name])
+      ask(name === 'SIGTERM' ? SIGNALS.SIGTERM : SIGNALS.SIGINT)
       parts.dispose()
     }
     parts.use(onSignal(name, handler))
   }
   return parts
+}
+
+/** What asks for a stop beside SIGHUP. A handler for a signal that the system does not have is an error in some runtimes. */
+export function stopNames(platform: string): readonly ('SIGINT' | 'SIGTERM' | 'SIGBREAK')[] {
+  return platform === 'win32' ? ['SIGINT', 'SIGBREAK'] : ['SIGINT', 'SIGTERM']
 }
 
 function onSignal(name: NodeJS.Signals, handler: () => void): Disposable {

@@ -6,7 +6,7 @@
  * Sources in the rooms of native/cpu are told apart by how their names end:
  *  - *.cpp          once: entry points, validation, dispatch, threads, memory
  *  - *.kernel.cpp   once for each instruction set of the target, all their code in `namespace tt::TT_ISA`
- *  - *.amx.cpp      on x86-64, for AVX-512 + AMX
+ *  - *.amx.cpp      on x86-64, for AVX-512 + AMX; *.neon.cpp on ARM64, for what came after NEON
  *  - *.x64.cpp, *.arm64.cpp, *.wasm.cpp, and the folder platform: where they belong
  * A source may ask for more flags with a line `// build-flags: -f…`. An object is rebuilt when its flags or the content
  * of a file it includes changed. This is no general build system: one library.
@@ -26,7 +26,7 @@ const BUILD = 'native/build'
 // No C++ run-time library may be needed: no exceptions, no RTTI, no guards around statics.
 const COMMON: readonly string[] =
   '-std=c++17 -fvisibility=hidden -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-math-errno \
-  -fno-trapping-math -Wall -Wextra -Wno-psabi -Wno-unused-parameter'.split(/\s+/)
+  -fno-trapping-math -ffp-contract=fast -Wall -Wextra -Wno-psabi -Wno-unused-parameter'.split(/\s+/)
 
 /** What the middle of a name may say: for whom the source is. */
 const PLACES = new Set(['x64', 'arm64', 'wasm', 'linux', 'macos', 'posix', 'windows'])
@@ -34,7 +34,8 @@ const PLACES = new Set(['x64', 'arm64', 'wasm', 'linux', 'macos', 'posix', 'wind
 interface Kinds {
   readonly base: readonly string[]
   readonly kernel: readonly string[]
-  readonly amx: readonly string[]
+  /** Written for CPUs that have more: amx, neon. */
+  readonly more: readonly string[]
 }
 
 function sourcesFor({ parts }: Target): Kinds {
@@ -45,11 +46,11 @@ function sourcesFor({ parts }: Target): Kinds {
     return place === undefined || !PLACES.has(place) || parts.includes(place)
   })
   const isKernel = (path: string): boolean => path.endsWith('.kernel.cpp')
-  const isAmx = (path: string): boolean => path.endsWith('.amx.cpp')
+  const isMore = (path: string): boolean => /\.(?:amx|neon)\.cpp$/.test(path)
   return {
-    base: wanted.filter((path) => !isKernel(path) && !isAmx(path)),
+    base: wanted.filter((path) => !isKernel(path) && !isMore(path)),
     kernel: wanted.filter(isKernel),
-    amx: wanted.filter(isAmx),
+    more: wanted.filter(isMore),
   }
 }
 
@@ -74,12 +75,25 @@ export async function buildNative({
   const unit = (source: string, isa: string, flags: readonly string[]): Unit => ({
     source,
     object: `${folder}/${basename(source, '.cpp')}.${isa}.o`,
-    command: [...command, ...COMMON, ...(target.format === 'elf' ? ['-fPIC'] : []), ...target.flags, ...flags, `-I${folder}`, ...flagsOf(source), ...sanitizer],
+    command: [
+      ...command,
+      ...COMMON,
+      ...(target.format === 'elf' ? ['-fPIC'] : []),
+      ...target.flags,
+      ...flags,
+      `-I${folder}`,
+      ...flagsOf(source),
+      ...sanitizer,
+    ],
     compiler,
   })
   const sources = sourcesFor(target)
   const all = [
-    ...(target.amx ? sources.amx.map((source) => unit(source, 'amx', target.amx ?? [])) : []),
+    ...sources.more.flatMap((source) => {
+      const isa = source.endsWith('.amx.cpp') ? 'amx' : 'neon'
+      const flags = target[isa]
+      return flags ? [unit(source, isa, flags)] : []
+    }),
     ...sources.kernel.flatMap((source) => target.kernels.map(({ isa, flags }) => unit(source, isa, flags))),
     ...sources.base.map((source) => unit(source, 'base', target.base)),
   ]
@@ -88,7 +102,12 @@ export async function buildNative({
   const onCompiled = ({ log }: Compiled): void => void process.stderr.write(log)
   const objects = await compileAll(first, { onCompiled })
   writeMacros(`${folder}/generated.h`, {
-    TT_SYMBOL_NAMES: (await functionNames(first.map((one) => one.object), target.format)).join('\\n'),
+    TT_SYMBOL_NAMES: (
+      await functionNames(
+        first.map((one) => one.object),
+        target.format,
+      )
+    ).join('\\n'),
     TT_SOURCE_HASH: nativeSourceHash('cpu'),
     TT_COMPILER: compiler,
   })
@@ -102,7 +121,9 @@ export async function buildNative({
   const compiled = objects.filter(({ fresh }) => fresh).length
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
   const size = (statSync(join(ROOT, output)).size / 1e6).toFixed(2)
-  console.log(`${output}: ${compiled} of ${all.length} objects compiled in ${seconds} s, ${size} MB (${compiler})`)
+  console.log(
+    `${output}: ${compiled} of ${all.length} objects compiled in ${seconds} s, ${size} MB (${compiler})`,
+  )
   return output
 }
 
@@ -127,7 +148,9 @@ if (import.meta.main) {
     })
     const names = Object.keys(TARGETS) as TargetName[]
     const variant = chosen('variants', CPU_VARIANTS, values.variant)
-    const targets = values.target === 'all' ? names : values.target.split(',').map((one) => chosen('targets', names, one))
+    const bundled = names.filter((name) => TARGETS[name].output.startsWith('native/prebuilt/'))
+    const targets =
+      values.target === 'all' ? bundled : values.target.split(',').map((one) => chosen('targets', names, one))
     for (const target of targets) await buildNative({ target, variant })
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)

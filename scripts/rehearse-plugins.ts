@@ -1,6 +1,6 @@
 /**
- * `bun run rehearse:plugins`: makes a plugin of each kind with the published package, tests it, publishes it to a registry on this machine,
- * and trains with it from YAML in a new project; prints the time of each. Thin: see rehearse/plugins.ts.
+ * `bun run rehearse:plugins`: makes a plugin of each kind with the published package, tests it by four runners, publishes it to a registry on this
+ * machine, and trains with it from YAML in new projects of Bun, Deno and Node; prints the time of each. Thin: see rehearse/plugins.ts.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -32,22 +32,27 @@ await runCommand({
     await ensureInstalled()
     const { build } = await import('./build.ts')
     const { DIST } = await import('./build/paths.ts')
-    const { describePlugin, PLUGIN_NAMES, rehearsePlugin } = await import('./rehearse/plugins.ts')
+    const { PLUGIN_NAMES } = await import('./rehearse/author.ts')
+    const { describePlugin, rehearsePlugin } = await import('./rehearse/plugins.ts')
     const { startRegistry } = await import('./rehearse/registry.ts')
-    const { clientRuntime } = await import('./rehearse/runtimes.ts')
     const { installTools } = await import('./rehearse/tools.ts')
     const folder = mkdtempSync(join(tmpdir(), 'tritune-plugins-'))
     try {
       const packages = build(DIST)
-      const tools = await installTools(join(folder, 'tools'), ['bun'])
+      await installTools(['registry', 'node24'])
       const own = ['tritune', '@tritune/*', PLUGIN_NAMES]
-      await using registry = await startRegistry(join(folder, 'registry'), tools, own)
+      await using registry = await startRegistry(join(folder, 'registry'), own)
       for (const one of packages) await registry.publish(one)
       for (const kind of kinds.length > 0 ? kinds : KIND_NAMES) {
         const at = join(folder, kind)
-        mkdirSync(join(at, 'home'), { recursive: true })
-        const runtime = clientRuntime('bun', tools)
-        out.write(`${describePlugin(await rehearsePlugin({ kind, folder: at, runtime, registry }))}\n`)
+        mkdirSync(at)
+        const done = await rehearsePlugin({
+          kind,
+          folder: at,
+          runtimes: ['bun', 'deno', 'node24'],
+          registry,
+        })
+        out.write(`${describePlugin(done)}\n`)
       }
     } finally {
       if (keep) out.write(`kept in ${folder}\n`)

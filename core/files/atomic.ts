@@ -3,17 +3,7 @@
  * disk, then renamed. Not a transaction over several paths: each call makes one file or one folder appear.
  */
 
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
+import { closeSync, existsSync, fsyncSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import {
   createFolder,
@@ -21,11 +11,13 @@ import {
   fileError,
   openFile,
   removeStale,
+  removeTree,
   syncPath,
   syncTree,
   temporaryName,
   writeAll,
 } from './files.ts'
+import { rename } from './rename.ts'
 
 /**
  * Writes a file atomically; its folder is created when missing. A string is written as UTF-8.
@@ -64,7 +56,7 @@ export function writeStreamAtomic(
       createFolder(dirname(target))
       writeFileSynced(temporary, chunks)
       beforeRename()
-      renameSync(temporary, target)
+      rename(temporary, target)
       syncPath(dirname(target))
     },
     temporary,
@@ -124,7 +116,7 @@ export function recoverFolder(finalPath: string): boolean {
     .toSorted((a, b) => b.time - a.time)
     .at(0)
   if (aside === undefined) return false
-  guard(target, () => renameSync(aside.path, target))
+  guard(target, () => rename(aside.path, target))
   return true
 }
 
@@ -133,8 +125,8 @@ export function removeFolderAtomic(path: string, as: string = path): void {
   const target = resolve(path)
   const aside = temporaryName(resolve(as))
   guard(target, () => {
-    renameSync(target, aside)
-    rmSync(aside, { recursive: true, force: true })
+    rename(target, aside)
+    removeTree(aside)
   })
 }
 
@@ -153,7 +145,7 @@ function publishFolder(temporary: string, target: string): void {
     target,
     () => {
       syncTree(temporary)
-      if (!existsSync(target)) renameSync(temporary, target)
+      if (!existsSync(target)) rename(temporary, target)
       else swapFolder(temporary, target)
       syncPath(dirname(target))
     },
@@ -163,11 +155,11 @@ function publishFolder(temporary: string, target: string): void {
 
 function swapFolder(temporary: string, target: string): void {
   const aside = temporaryName(target, 'old')
-  renameSync(target, aside)
+  rename(target, aside)
   try {
-    renameSync(temporary, target)
+    rename(temporary, target)
   } catch (error) {
-    renameSync(aside, target)
+    rename(aside, target)
     throw error
   }
   // What is named old is whole, always: it is renamed before it is taken apart.

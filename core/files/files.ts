@@ -15,7 +15,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { hostname } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { TrituneError } from '../errors.ts'
 
 /** No single read or write is larger: some systems cut calls at 2 GiB. */
@@ -84,15 +84,24 @@ export function createFolder(path: string): void {
   }
 }
 
-/** Flushes a file or a folder to the disk. Windows cannot sync folders; its renames are durable anyway. */
+/**
+ * Flushes a file or a folder to the disk. Windows cannot flush folders (its renames are durable anyway), and flushes what is open for
+ * writing only: a file that is marked as read-only there was flushed when it was made, or not at all.
+ */
 export function syncPath(path: string): void {
-  if (process.platform === 'win32' && statSync(path).isDirectory()) return
-  const fd = openSync(path, 'r')
+  const isWindows = process.platform === 'win32'
+  if (isWindows && !isWritableFile(path)) return
+  const fd = openSync(path, isWindows ? 'r+' : 'r')
   try {
     fsyncSync(fd)
   } finally {
     closeSync(fd)
   }
+}
+
+function isWritableFile(path: string): boolean {
+  const stat = statSync(path)
+  return stat.isFile() && (stat.mode & 0o200) !== 0
 }
 
 /** Flushes every file and folder below `folder`, and the folder itself. */
@@ -128,15 +137,20 @@ function removeLeftovers(folder: string, isOurs: (name: string) => boolean): voi
     if (at < 0 || !isOurs(name)) continue
     const pid = Number(name.slice(at + mark.length).split('-')[0])
     if (Number.isInteger(pid) && pid > 0 && !isAlive(pid)) {
-      rmSync(join(folder, name), { recursive: true, force: true })
+      removeTree(join(folder, name))
     }
   }
+}
+
+/** Removes a file or a folder with all in it, if it is there; on Windows also one that somebody has just looked into. */
+export function removeTree(path: string): void {
+  rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
 }
 
 /** Removes a temporary file or folder after a failure, which stays the error that is reported. */
 export function discard(path: string): void {
   try {
-    rmSync(path, { recursive: true, force: true })
+    removeTree(path)
   } catch {
     // The first error says more; the leftover has a temporary name and `removeStale` gets it later.
   }
@@ -151,7 +165,12 @@ export function publicPath(path: string): string {
  * An operating-system error as a TrituneError that says its true reason: E_DISK when the disk is full, else E_FILE. A
  * path that cannot be one is E_FILE, too. Others pass unchanged.
  */
-export function fileError(error: unknown, path: string, doing: string): Error {
+export function fileError(
+  error: unknown,
+  path: string,
+  doing: string,
+  platform: string = process.platform,
+): Error {
   if (error instanceof TrituneError) return error
   const code = errorCode(error)
   if (!(error instanceof Error) || code === undefined)
@@ -167,7 +186,8 @@ export function fileError(error: unknown, path: string, doing: string): Error {
     const remedy = 'free some space or choose another output folder; nothing half-written was left behind'
     return new TrituneError('E_DISK', `${doing}: ${full}`, { place, remedy, cause: error })
   }
-  const { what, remedy } = REASONS[code] ?? { what: systemReason(error, code) }
+  const { what, remedy } = (platform === 'win32' ? onWindows(code, path) : undefined) ??
+    REASONS[code] ?? { what: systemReason(error, code) }
   return new TrituneError('E_FILE', `${doing}: ${what}`, { place, remedy, cause: error })
 }
 
@@ -177,13 +197,35 @@ export function errorCode(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined
 }
 
+interface Reason {
+  readonly what: string
+  readonly remedy?: string
+}
+
+/** What Windows means by it, where that is something else. */
+function onWindows(code: string, path: string): Reason | undefined {
+  if (code === 'EPERM' || code === 'EACCES' || code === 'EBUSY')
+    return {
+      what: 'permission denied, or a program has it open',
+      remedy: 'close what uses it (also a run or a model that is still open), or check its permissions',
+    }
+  if ((code === 'ENOENT' || code === 'ENAMETOOLONG') && resolve(path).length > LONGEST_WINDOWS_PATH)
+    return {
+      what: `the path has ${resolve(path).length} characters, more than the ${LONGEST_WINDOWS_PATH} that Windows takes`,
+      remedy: 'use a shorter path, or switch long paths on (docs/platforms.md)',
+    }
+  return undefined
+}
+
+const LONGEST_WINDOWS_PATH = 259
+
 const FULL: Readonly<Record<string, string | undefined>> = {
   ENOSPC: 'no space left on the disk',
   EDQUOT: 'the disk quota is used up',
   EFBIG: 'the file is too large for this disk',
 }
 
-const REASONS: Readonly<Record<string, { what: string; remedy?: string } | undefined>> = {
+const REASONS: Readonly<Record<string, Reason | undefined>> = {
   ENOENT: { what: 'no such file or folder', remedy: 'check the path' },
   EACCES: { what: 'permission denied', remedy: 'check who owns the path and its permissions' },
   EPERM: { what: 'permission denied', remedy: 'check who owns the path and its permissions' },

@@ -3,10 +3,10 @@
  * renames are put back, everything else is removed. Only for who holds the lock of the folder: process numbers are not
  * asked, because those of another container, or of a process that came later, say nothing.
  */
-import { readdirSync, rmSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { recoverFolder } from './atomic.ts'
-import { fileError } from './files.ts'
+import { fileError, removeTree } from './files.ts'
 
 /**
  * `isOurs` knows the final names that only the holder of the lock writes.
@@ -21,7 +21,7 @@ export function recoverLeftovers(folder: string, isOurs: (name: string) => boole
     })
     for (const { final, kind } of leftovers)
       if (kind === 'old' && recoverFolder(join(folder, final))) restored.push(final)
-    for (const { name } of leftovers) rmSync(join(folder, name), { recursive: true, force: true })
+    for (const { name } of leftovers) removeTree(join(folder, name))
   } catch (error) {
     throw fileError(error, folder, 'cannot clean up')
   }

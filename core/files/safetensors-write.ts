@@ -5,7 +5,7 @@
  * The layout is the reference implementation's: widest dtype first, then by name, header padded with spaces to 8 bytes.
  */
 
-import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { discard, fileError, syncPath, temporaryName } from './files.ts'
 import { writeFileAtomic, writeFileSynced, writeStreamAtomic } from './atomic.ts'
@@ -13,6 +13,7 @@ import type { DType } from '../tensor/dtype.ts'
 import { DTYPES } from '../tensor/dtype.ts'
 import { TrituneError } from '../errors.ts'
 import { SAFETENSORS_BITS } from './safetensors.ts'
+import { rename } from './rename.ts'
 
 /** A tensor to be written; `chunks` is called once, when its turn comes, and gives its bytes in row-major order. */
 export interface TensorSource {
@@ -62,7 +63,7 @@ export function writeSharded(
       writeFileSynced(files[i].temporary, safetensorsChunks(files[i].final, shard, metadata))
     }
     if (shards.length === 1) rmSync(join(folder, INDEX_NAME), { force: true })
-    for (const { temporary, final } of files) renameSync(temporary, final)
+    for (const { temporary, final } of files) rename(temporary, final)
     if (shards.length > 1) {
       writeFileAtomic(join(folder, INDEX_NAME), indexJson(shards, names))
       names.push(INDEX_NAME)

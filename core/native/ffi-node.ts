@@ -51,6 +51,15 @@ export function expectKoffi(): Koffi {
   return (loaded ??= loadKoffi())
 }
 
+export function hasKoffi(): boolean {
+  try {
+    createRequire(import.meta.url).resolve('koffi')
+    return true
+  } catch {
+    return false
+  }
+}
+
 function loadKoffi(): Koffi {
   try {
     return createRequire(import.meta.url)('koffi')

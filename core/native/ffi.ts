@@ -3,7 +3,7 @@
  */
 import { openWithBun } from './ffi-bun.ts'
 import { openWithDeno } from './ffi-deno.ts'
-import { expectKoffi, openWithNode } from './ffi-node.ts'
+import { expectKoffi, hasKoffi, openWithNode } from './ffi-node.ts'
 import type { FfiTable, NativeModule } from './ffi-types.ts'
 import { expectRuntime } from './runtime.ts'
 
@@ -24,4 +24,9 @@ export function openModule<F>(path: string, table: FfiTable<F>): NativeModule<F>
 /** Throws E_LIBRARY where this runtime cannot call native code: too old, or Node without koffi. */
 export function expectForeignFunctions(): void {
   if (expectRuntime() === 'node') expectKoffi()
+}
+
+/** Whether this is a Node that could call native code if koffi were installed. */
+export function isKoffiMissing(): boolean {
+  return expectRuntime() === 'node' && !hasKoffi()
 }

@@ -29,8 +29,9 @@ export function libc(): Libc | null {
 export function libcAddress(name: string): number | null {
   for (const path of PATHS[process.platform] ?? []) {
     try {
-      const library = openModule<{ dlsym(handle: number, name: Uint8Array): number }>(path, DLSYM)
-      const address = library.functions.dlsym(0, new TextEncoder().encode(`${name}\0`))
+      const { dlopen, dlsym } = openModule<Dl>(path, DL).functions
+      // By its own handle: the one that means "anywhere" is another number on each system, and no address.
+      const address = dlsym(dlopen(text(path), RTLD_NOW), text(name))
       if (address !== 0) return address
     } catch {
       // The next name.
@@ -50,7 +51,21 @@ const TABLE = {
   alarm: { args: ['i32'], returns: 'i32' },
 } as const
 
-const DLSYM = { dlsym: { args: ['ptr', 'buf'], returns: 'ptr' } } as const
+interface Dl {
+  dlopen(path: Uint8Array, mode: number): number
+  dlsym(handle: number, name: Uint8Array): number
+}
+
+const DL = {
+  dlopen: { args: ['buf', 'i32'], returns: 'ptr' },
+  dlsym: { args: ['ptr', 'buf'], returns: 'ptr' },
+} as const
+
+const RTLD_NOW = 2
+
+function text(value: string): Uint8Array {
+  return new TextEncoder().encode(`${value}\0`)
+}
 
 function open(): Libc | null {
   for (const path of PATHS[process.platform] ?? []) {

@@ -5,11 +5,12 @@
  * this build has; only then the rest, so that a library of another version is refused with both numbers instead of
  * crashing.
  */
-import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrituneError } from '../errors.ts'
-import { expectArguments } from './arguments.ts'
+import { type CheckedFunctions, checkedFunctions, symbolNames } from './checked-functions.ts'
 import { cudaDriverVersion, cudaLibraryFiles } from './cuda-driver.ts'
+import { expectLibrary, openFailure } from './expect-library.ts'
 import {
   type FfiFunction,
   type FfiTable,
@@ -18,10 +19,13 @@ import {
   openModule,
 } from './ffi.ts'
 import { type LibraryDevice, libraryFolders } from './platform-packages.ts'
-import { libraryRemedy } from './library-remedy.ts'
+import { libraryRemedy, libraryVariable } from './library-remedy.ts'
+import { CPU_PLATFORMS, GPU_PLATFORMS, libraryFileName, noCpuLibrary, noGpuLibrary } from './platforms.ts'
 import { ABI_VERSION, type NativeFunctions, SYMBOLS } from './symbols.ts'
 
-export { type LibraryDevice, PLATFORM } from './platform-packages.ts'
+export type { CheckedFunctions } from './checked-functions.ts'
+export type { LibraryDevice } from './platform-packages.ts'
+export { PLATFORM } from './platforms.ts'
 
 export interface NativeLibrary {
   readonly path: string
@@ -58,16 +62,12 @@ export interface DeviceFacts {
   readonly free: number
 }
 
-export type CheckedFunctions = {
-  readonly [K in keyof NativeFunctions]: (...args: Parameters<NativeFunctions[K]>) => void
-}
-
 /** Where the library of a device is looked for: the environment variable, or the bundled builds, the best first. */
 export function libraryCandidates(device: LibraryDevice): string[] {
-  const name = `tritune_${device.replace('-', '_')}`
-  const override = process.env[`${name.toUpperCase()}_LIBRARY`]
+  const override = process.env[libraryVariable(device)]
   if (override) return [override]
-  const files = device === 'cuda' ? cudaLibraryFiles(cudaDriverVersion()) : [`lib${name}.so`]
+  const own = libraryFileName(`tritune_${device.replace('-', '_')}`)
+  const files = device === 'cuda' ? cudaLibraryFiles(cudaDriverVersion()) : [own]
   return libraryFolders(device).flatMap((folder) => files.map((file) => join(folder, file)))
 }
 
@@ -75,15 +75,29 @@ export function libraryCandidates(device: LibraryDevice): string[] {
 export function openLibrary(device: LibraryDevice): NativeLibrary {
   const candidates = libraryCandidates(device)
   const path = candidates.find((candidate) => existsSync(candidate))
-  if (!path) {
-    // Whether this runtime can open libraries at all is the better thing to say.
-    expectForeignFunctions()
-    throw new TrituneError(
-      'E_LIBRARY',
-      `libtritune_${device} is not there: looked for ${candidates.join(', ')}`,
-      { remedy: libraryRemedy(candidates[0], 'missing') },
-    )
-  }
+  if (path !== undefined) return bind(path)
+  if (process.env[libraryVariable(device)] === undefined) expectMade(device)
+  // Whether this runtime can open libraries at all is the better thing to say.
+  expectForeignFunctions()
+  throw new TrituneError(
+    'E_LIBRARY',
+    `libtritune_${device} is not there: looked for ${candidates.join(', ')}`,
+    { remedy: libraryRemedy(candidates[0], 'missing') },
+  )
+}
+
+/** Nobody has to look for a library that there is none of. */
+function expectMade(device: LibraryDevice): void {
+  const why = device === 'cpu' ? noCpuLibrary() : noGpuLibrary()
+  if (why === null) return
+  const made = device === 'cpu' ? CPU_PLATFORMS : GPU_PLATFORMS
+  throw new TrituneError('E_LIBRARY', why, {
+    remedy: `there are libraries for ${made.join(', ')}; device: auto takes what this machine has`,
+  })
+}
+
+/** Opens one file, wherever it is. Throws E_LIBRARY when it is damaged or of another version. */
+export function openLibraryAt(path: string): NativeLibrary {
   return bind(path)
 }
 
@@ -99,7 +113,7 @@ const BOOTSTRAP: FfiTable<Bootstrap> = {
 }
 
 function bind(path: string): NativeLibrary {
-  expectWhole(path)
+  expectLibrary(path)
   const bootstrap = open<Bootstrap>(path, BOOTSTRAP)
   const version = bootstrap.functions.tt_abi_version()
   if (version !== ABI_VERSION) {
@@ -122,7 +136,12 @@ function bind(path: string): NativeLibrary {
       const info: Record<string, unknown> = JSON.parse(bootstrap.functions.tt_build_info())
       return info
     },
-    call: checked(module.functions, path, () => bootstrap.functions.tt_last_error()),
+    call: checkedFunctions(module.functions, {
+      place: path,
+      lastError: () => bootstrap.functions.tt_last_error(),
+      missingRemedy: () => libraryRemedy(path, 'other'),
+      memoryRemedy: 'a smaller model or batch needs less, and the CPU may have more',
+    }),
     devices: () => JSON.parse(module.functions.tt_devices()),
     options: () => JSON.parse(module.functions.tt_options()),
     view: (address, bytes) => module.view(address, bytes),
@@ -130,70 +149,11 @@ function bind(path: string): NativeLibrary {
   }
 }
 
-/** Opening an ELF library that was cut off can end the process, so its length is looked at first. */
-function expectWhole(path: string): void {
-  const file = openSync(path, 'r')
-  const head = new DataView(new ArrayBuffer(64))
-  const size = fstatSync(file).size
-  const isElf64 =
-    readSync(file, head, 0, 64, 0) === 64 && head.getUint32(0) === 0x7f454c46 && head.getUint8(4) === 2
-  closeSync(file)
-  // The table of sections is the last thing in the file.
-  const end = isElf64
-    ? Number(head.getBigUint64(40, true)) + head.getUint16(58, true) * head.getUint16(60, true)
-    : 0
-  if (size >= end) return
-  throw new TrituneError('E_LIBRARY', `the library was cut off: it has ${size} bytes of ${end}`, {
-    place: path,
-    remedy: libraryRemedy(path, 'damaged'),
-  })
-}
-
 function open<F>(path: string, table: FfiTable<F>): NativeModule<F> {
   try {
     return openModule<F>(path, table)
   } catch (cause) {
     if (cause instanceof TrituneError) throw cause
-    throw new TrituneError(
-      'E_LIBRARY',
-      `the library cannot be opened: ${cause instanceof Error ? cause.message : String(cause)}`,
-      {
-        place: path,
-        remedy: `it may be damaged or built for another system: ${libraryRemedy(path, 'damaged')}`,
-        cause,
-      },
-    )
+    throw openFailure(path, cause)
   }
-}
-
-function checked(functions: NativeFunctions, path: string, lastError: () => string): CheckedFunctions {
-  const wrapped: Record<string, (...args: never[]) => void> = {}
-  for (const name of symbolNames()) {
-    const raw: ((...args: never[]) => number | string) | undefined = functions[name]
-    wrapped[name] = raw
-      ? (...args) => {
-          expectArguments(name, SYMBOLS[name], args)
-          const status = raw(...args)
-          if (typeof status === 'number' && status < 0) throw nativeError(name, status, lastError())
-        }
-      : () => {
-          throw new TrituneError('E_LIBRARY', `this build has no ${name}`, {
-            place: path,
-            remedy: libraryRemedy(path, 'other'),
-          })
-        }
-  }
-  return wrapped as CheckedFunctions
-}
-
-const OUT_OF_MEMORY = -2
-
-function nativeError(name: string, status: number, message: string): TrituneError {
-  if (status !== OUT_OF_MEMORY) return new TrituneError('E_NATIVE', `${name} failed (${status}): ${message}`)
-  const remedy = 'a smaller model or batch needs less, and the CPU may have more'
-  return new TrituneError('E_MEMORY', message, { remedy })
-}
-
-function symbolNames(): (keyof NativeFunctions)[] {
-  return Object.keys(SYMBOLS) as (keyof NativeFunctions)[]
 }

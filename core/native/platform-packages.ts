@@ -10,13 +10,11 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isCheckout } from '../invocation.ts'
+import { PLATFORM } from './platforms.ts'
 import { runtimeOf } from './runtime.ts'
 
 /** `cuda-emulated`: the CUDA kernels on the CPU, for tests. */
 export type LibraryDevice = 'cpu' | 'cuda' | 'cuda-emulated'
-
-/** `linux-x64`, `darwin-arm64`, …: in the names of packages and of the folders under native/prebuilt. */
-export const PLATFORM: string = `${process.platform}-${process.arch}`
 
 const SUFFIX: { readonly [D in LibraryDevice]: string } = {
   cpu: '',

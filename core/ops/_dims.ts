@@ -2,7 +2,7 @@
  * Index spaces of strided ops: rows of {size, stride, stride}, the `dims` argument of the native ABI.
  */
 import { TrituneError } from '../errors.ts'
-import { expectSizes, type WalkedAxis } from '../tensor/expect.ts'
+import { expectList, expectSizes, type WalkedAxis } from '../tensor/expect.ts'
 
 /** size, stride of the first array, stride of the second, in elements */
 export type Dim = readonly [number, number, number]
@@ -24,11 +24,17 @@ export function joinDims(name: string, dims: readonly Dim[]): Dim[] {
   return joined.length > 0 ? joined : [[1, 1, 1]]
 }
 
-/** Throws E_SHAPE unless a native call can take these dims. */
-export function expectDims(name: string, dims: readonly Dim[]): void {
-  if (dims.length > MOST_DIMS) throw new TrituneError('E_SHAPE', `${name}: more than ${MOST_DIMS} axes`)
+/** Throws E_SHAPE unless these are axes, as many as they may be. */
+export function expectAxes(name: string, dims: readonly Dim[]): void {
+  expectList(name, dims, 'its walk is a list of axes')
   if (!dims.every((dim) => Array.isArray(dim) && dim.length === 3))
     throw new TrituneError('E_SHAPE', `${name}: an axis is a size and two strides`)
+}
+
+/** Throws E_SHAPE unless a native call can take these dims. */
+export function expectDims(name: string, dims: readonly Dim[]): void {
+  expectAxes(name, dims)
+  if (dims.length > MOST_DIMS) throw new TrituneError('E_SHAPE', `${name}: more than ${MOST_DIMS} axes`)
   expectSizes(
     `${name} dims`,
     dims.map(([size]) => size),

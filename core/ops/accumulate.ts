@@ -2,6 +2,7 @@
  * add_to: adds one tensor to another in place. Used by the tape and by gradient transforms; not differentiable.
  */
 import { TrituneError } from '../errors.ts'
+import { expectTensor } from '../tensor/expect-tensor.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -36,6 +37,8 @@ export const addToOp: Op<{ readonly x: Tensor }, { readonly dtype: 'f32' | 'bf16
  * ```
  */
 export function addTo(target: Tensor, source: Tensor): void {
+  expectTensor('add_to', 'target', target)
+  expectTensor('add_to', 'source', source)
   expectShape('add_to', source.shape, target.shape)
   expectDType('add_to', 'the sum', target, ['f32', 'bf16'])
   run(addToOp, { x: source }, { dtype: target.dtype === 'bf16' ? 'bf16' : 'f32' }, { y: target })

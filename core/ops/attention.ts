@@ -3,7 +3,7 @@
  * causal mask, sliding window and score softcap. The reference holds one row of scores at a time.
  */
 import { TrituneError } from '../errors.ts'
-import { expectInteger, expectNumber, expectRank, LARGEST_SOFTCAP } from '../tensor/expect.ts'
+import { expectOptions, expectInteger, expectNumber, expectRank, LARGEST_SOFTCAP } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, type ReferenceArray, run } from '../tensor/op.ts'
 import { expectShape, formatShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -155,12 +155,9 @@ export interface AttentionOptions {
  * console.log(o.shape) // → [ 3, 2, 4 ]
  * ```
  */
-export function attention(
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
-  { offsetsQ, offsetsK, scale, causal = true, window = 0, softcap = 0 }: AttentionOptions,
-): Tensor {
+export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
+  expectOptions('attention', options)
+  const { offsetsQ, offsetsK, scale, causal = true, window = 0, softcap = 0 } = options
   const inputs = { q, k, v, offsetsQ, offsetsK }
   const { o, lse } = run(attentionForward, inputs, { scale, causal, window, softcap })
   lse.dispose()

@@ -3,6 +3,7 @@
  */
 import { TrituneError } from '../errors.ts'
 import { expectInside, expectKnown } from '../tensor/expect.ts'
+import { expectTensor } from '../tensor/expect-tensor.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { broadcastShapes, broadcastStrides, expectShape, type Shape, sizeOf } from '../tensor/shape.ts'
 import { noGrad } from '../tensor/tape.ts'
@@ -185,6 +186,8 @@ export function equal(a: Tensor, b: Tensor | number): Tensor {
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 function binary(f: BinaryFunction, a: Tensor, b: Tensor | number): Tensor {
+  expectTensor(f, 'a', a)
+  if (typeof b !== 'number') expectTensor(f, 'b', b)
   if (typeof b === 'number') {
     using constant = tensor([b], { shape: [], dtype: a.dtype, device: a.device })
     return binary(f, a, constant)

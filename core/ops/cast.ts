@@ -3,6 +3,7 @@
  */
 import type { DType } from '../tensor/dtype.ts'
 import { expectKnown } from '../tensor/expect.ts'
+import { expectTensor } from '../tensor/expect-tensor.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { reshape } from './movement.ts'
@@ -47,6 +48,7 @@ const SOURCES: { readonly [D in DType]: readonly DType[] } = {
  * ```
  */
 export function cast(x: Tensor, dtype: DType): Tensor {
+  expectTensor('cast', 'x', x)
   if (x.dtype === dtype) return reshape(x, x.shape)
   return run(castOp, { x }, { dtype }).y
 }

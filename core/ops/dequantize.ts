@@ -3,7 +3,7 @@
  * result is what bitsandbytes gives.
  */
 import { TrituneError } from '../errors.ts'
-import { expectNumber } from '../tensor/expect.ts'
+import { expectOptions, expectNumber } from '../tensor/expect.ts'
 import { defineOp, type Op, run } from '../tensor/op.ts'
 import {
   expectParts,
@@ -50,9 +50,8 @@ export const dequantizeOp: Op<QuantizedParts, DequantizeParams, { readonly y: Te
  * console.log(again.shape) // → [ 2, 2 ]
  * ```
  */
-export function dequantizeWeight(
-  { parts, kind, shape, block, offset }: QuantizedWeight,
-  dtype: 'f32' | 'bf16' = 'f32',
-): Tensor {
+export function dequantizeWeight(packed: QuantizedWeight, dtype: 'f32' | 'bf16' = 'f32'): Tensor {
+  expectOptions('dequantize', packed)
+  const { parts, kind, shape, block, offset } = packed
   return run(dequantizeOp, parts, { kind, shape, block, offset, dtype }).y
 }

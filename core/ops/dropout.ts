@@ -2,7 +2,8 @@
  * dropout (Srivastava et al. 2014) keyed by (seed, step, site, element): no mask is stored, the gradient makes it again.
  */
 import { dropoutFactors, noiseKey } from '../tensor/noise.ts'
-import { expectDropout, expectKey } from '../tensor/expect.ts'
+import { expectOptions, expectDropout, expectKey } from '../tensor/expect.ts'
+import { expectTensor } from '../tensor/expect-tensor.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { reshape } from './movement.ts'
@@ -48,7 +49,10 @@ export const dropoutOp: Op<{ readonly x: Tensor }, DropoutParams, { readonly y: 
  * console.log(y.shape) // → [ 4, 1 ]
  * ```
  */
-export function dropout(x: Tensor, { p, site }: { readonly p: number; readonly site: number }): Tensor {
+export function dropout(x: Tensor, options: { readonly p: number; readonly site: number }): Tensor {
+  expectTensor('dropout', 'x', x)
+  expectOptions('dropout', options)
+  const { p, site } = options
   if (p === 0) return reshape(x, x.shape)
   return run(dropoutOp, { x }, { p, rng: noiseKey(site, 0, x.shape.at(-1)) }).y
 }

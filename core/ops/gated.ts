@@ -1,7 +1,7 @@
 /**
  * Gated activations of MLPs (Shazeer 2020, arXiv 2002.05202): f(gate)·up with f = SiLU or GELU.
  */
-import { expectKnown } from '../tensor/expect.ts'
+import { expectOptions, expectKnown } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -90,6 +90,8 @@ export function swiglu(gate: Tensor, up: Tensor): Tensor {
 }
 
 /** gelu(gate)·up; same shapes, f32 or bf16 (arXiv 2002.05202). */
-export function geglu(gate: Tensor, up: Tensor, { approximate = 'none' }: GeluOptions = {}): Tensor {
+export function geglu(gate: Tensor, up: Tensor, options: GeluOptions = {}): Tensor {
+  expectOptions('geglu', options)
+  const { approximate = 'none' } = options
   return run(gatedForward, { gate, up }, { f: approximate === 'tanh' ? 'gelu_tanh' : 'gelu_erf' }).h
 }

@@ -3,7 +3,7 @@
  *
  *   h = x (+ residual)     n = (h − mean)·rstd     y = n·weight + bias     rstd = 1/√(var(h) + ε)
  */
-import { expectNumber, expectRows } from '../tensor/expect.ts'
+import { expectOptions, expectNumber, expectRows } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -150,8 +150,10 @@ export function layerNorm(
   x: Tensor,
   weight: Tensor,
   bias: Tensor | null = null,
-  { eps = 1e-5 }: { readonly eps?: number } = {},
+  options: { readonly eps?: number } = {},
 ): Tensor {
+  expectOptions('layer_norm', options)
+  const { eps = 1e-5 } = options
   const inputs = { x, residual: undefined, weight, bias: bias ?? undefined }
   const { y, mean, rstd } = run(layerNormForward, inputs, { eps })
   mean.dispose()

@@ -5,7 +5,8 @@
  *   logits = softcap(h·Wᵀ)     nll = logΣexp(logits) − logits[target]     loss = scale·Σ nll
  */
 import { TrituneError } from '../errors.ts'
-import { expectFeatures, expectNumber, LARGEST_SOFTCAP } from '../tensor/expect.ts'
+import { expectOptions, expectFeatures, expectNumber, LARGEST_SOFTCAP } from '../tensor/expect.ts'
+import { expectTensor } from '../tensor/expect-tensor.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import { gradientsEnabled, noGrad, scalarOf } from '../tensor/tape.ts'
@@ -142,8 +143,12 @@ export function linearCrossEntropy(
   h: Tensor,
   weight: Tensor,
   targets: Tensor,
-  { scale, softcap = 0 }: { readonly scale: number; readonly softcap?: number },
+  options: { readonly scale: number; readonly softcap?: number },
 ): Tensor {
+  for (const [name, input] of Object.entries({ h, weight, targets }))
+    expectTensor('linear_cross_entropy', name, input)
+  expectOptions('linear_cross_entropy', options)
+  const { scale, softcap = 0 } = options
   const on = gradientsEnabled()
   const { loss, dh, dw } = run(
     linearCrossEntropyOp,
@@ -160,8 +165,10 @@ export function linearNll(
   h: Tensor,
   weight: Tensor,
   targets: Tensor,
-  { softcap = 0 }: { readonly softcap?: number } = {},
+  options: { readonly softcap?: number } = {},
 ): Tensor {
+  expectOptions('linear_cross_entropy', options)
+  const { softcap = 0 } = options
   return noGrad(() => {
     const params = { scale: 1, softcap, wantsNll: true, wantsDh: false, wantsDw: false }
     const { loss, nll } = run(linearCrossEntropyOp, { h, weight, targets }, params)

@@ -8,7 +8,7 @@
  * The rounding of x counts as the identity on the way back, and W has no gradient.
  */
 import { noiseKey } from '../tensor/noise.ts'
-import { expectDropout, expectNumber } from '../tensor/expect.ts'
+import { expectOptions, expectDropout, expectNumber } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import {
   expectParts,
@@ -208,9 +208,13 @@ export interface LinearQuantizedOptions {
  */
 export function linearQuantized(
   x: Tensor,
-  { parts, kind, shape, block, offset }: QuantizedWeight,
-  { bias, lora, threshold = 0 }: LinearQuantizedOptions = {},
+  weight: QuantizedWeight,
+  options: LinearQuantizedOptions = {},
 ): Tensor {
+  expectOptions('linear_quantized', weight)
+  const { parts, kind, shape, block, offset } = weight
+  expectOptions('linear_quantized', options)
+  const { bias, lora, threshold = 0 } = options
   const dropout = lora?.dropout ?? 0
   const { y, xa } = run(
     linearQuantizedForward,

@@ -4,7 +4,7 @@
  *   y = x·Wᵀ + bias + scale·(drop(x)·Aᵀ)·Bᵀ
  */
 import { dropoutFactors, noiseKey } from '../tensor/noise.ts'
-import { expectDropout, expectFeatures, expectNumber, expectRank } from '../tensor/expect.ts'
+import { expectOptions, expectDropout, expectFeatures, expectNumber, expectRank } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -216,8 +216,10 @@ export interface LoraFactors {
 export function linear(
   x: Tensor,
   weight: Tensor,
-  { bias, lora }: { readonly bias?: Tensor; readonly lora?: LoraFactors } = {},
+  options: { readonly bias?: Tensor; readonly lora?: LoraFactors } = {},
 ): Tensor {
+  expectOptions('linear', options)
+  const { bias, lora } = options
   const dropout = lora?.dropout ?? 0
   const { y, xa } = run(
     linearForward,

@@ -1,7 +1,9 @@
 /**
  * matmul of two tensors, of one matrix each or in batches. Layers use linear(), whose gradients of weights are f32.
  */
+import { expectOptions } from '../tensor/expect.ts'
 import { TrituneError } from '../errors.ts'
+import { expectTensor } from '../tensor/expect-tensor.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { broadcastShapes, formatShape, sameShape, type Shape, sizeOf } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -101,11 +103,11 @@ export function matmulSizes(
  * console.log([...matmul(a, a, { transposeB: true }).toArray()]) // → [ 5, 11, 11, 25 ]
  * ```
  */
-export function matmul(
-  a: Tensor,
-  b: Tensor,
-  { transposeA = false, transposeB = false, wide = false }: Partial<MatmulParams> = {},
-): Tensor {
+export function matmul(a: Tensor, b: Tensor, options: Partial<MatmulParams> = {}): Tensor {
+  expectTensor('matmul', 'a', a)
+  expectTensor('matmul', 'b', b)
+  expectOptions('matmul', options)
+  const { transposeA = false, transposeB = false, wide = false } = options
   const params = { transposeA, transposeB, wide }
   // Many matrices times one are one taller matrix.
   if (a.shape.length > 2 && b.shape.length === 2 && !transposeA) {

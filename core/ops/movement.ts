@@ -2,6 +2,8 @@
  * Ops that change where elements are and not what they are. Gradients move back, into what already waits where there
  * is something.
  */
+import { expectList, expectOptions } from '../tensor/expect.ts'
+import { expectTensor } from '../tensor/expect-tensor.ts'
 import { TrituneError } from '../errors.ts'
 import {
   broadcastShapes,
@@ -30,6 +32,8 @@ import { stridedCopy } from './strided-copy.ts'
  * ```
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  expectTensor('reshape', 'x', x)
+  expectList('reshape', shape)
   const from = x.shape
   return recorded('reshape', { x }, x.view(shape), ({ y: dy }) => ({ x: dy?.view(from) }))
 }
@@ -46,6 +50,8 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
  * ```
  */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
+  expectTensor('permute', 'x', x)
+  expectList('permute', axes, 'the order is a list of axes')
   const order = axes.map((axis) => resolveAxis(x.shape, axis))
   if (new Set(order).size !== x.shape.length)
     throw new TrituneError(
@@ -70,6 +76,7 @@ export function permute(x: Tensor, axes: readonly number[]): Tensor {
  * ```
  */
 export function transpose(x: Tensor, a = -2, b = -1): Tensor {
+  expectTensor('transpose', 'x', x)
   const axes = x.shape.map((_, i) => i)
   const [first, second] = [resolveAxis(x.shape, a), resolveAxis(x.shape, b)]
   axes[first] = second
@@ -99,7 +106,10 @@ export interface SliceOptions {
  * console.log([...slice(tensor([1, 2, 3, 4]), { start: 1, end: 3 }).toArray()]) // → [ 2, 3 ]
  * ```
  */
-export function slice(x: Tensor, { axis = 0, start = 0, end }: SliceOptions): Tensor {
+export function slice(x: Tensor, options: SliceOptions): Tensor {
+  expectTensor('slice', 'x', x)
+  expectOptions('slice', options)
+  const { axis = 0, start = 0, end } = options
   const at = resolveAxis(x.shape, axis)
   const stop = end ?? x.shape[at]
   if (!Number.isInteger(start) || !Number.isInteger(stop) || start < 0 || start > stop || stop > x.shape[at])
@@ -141,7 +151,11 @@ export function slice(x: Tensor, { axis = 0, start = 0, end }: SliceOptions): Te
  * console.log([...concat([tensor([1, 2]), tensor([3])]).toArray()]) // → [ 1, 2, 3 ]
  * ```
  */
-export function concat(parts: readonly Tensor[], { axis = 0 }: { readonly axis?: number } = {}): Tensor {
+export function concat(parts: readonly Tensor[], options: { readonly axis?: number } = {}): Tensor {
+  expectList('concat', parts, 'it takes a list of tensors')
+  expectOptions('concat', options)
+  const { axis = 0 } = options
+  for (const [i, part] of parts.entries()) expectTensor('concat', String(i), part)
   if (parts.length === 0) throw new TrituneError('E_SHAPE', 'concat: no tensors')
   const [{ shape: first, dtype, device }] = parts
   const at = resolveAxis(first, axis)
@@ -190,6 +204,8 @@ export function concat(parts: readonly Tensor[], { axis = 0 }: { readonly axis?:
  * ```
  */
 export function expand(x: Tensor, shape: Shape): Tensor {
+  expectTensor('expand', 'x', x)
+  expectList('expand', shape)
   const from = x.shape
   expectShape('expand', broadcastShapes(from, shape), shape)
   const [own, strides] = [stridesOf(shape), broadcastStrides(from, shape)]

@@ -2,7 +2,7 @@
  * 4-bit weights as bitsandbytes packs them: nf4 and fp4 in blocks, with double quantization of the scales (QLoRA,
  * Dettmers et al. 2023, arXiv 2305.14314).
  */
-import { expectKnown } from '../tensor/expect.ts'
+import { expectOptions, expectKnown } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import {
   expectBlock,
@@ -82,10 +82,9 @@ export interface Quantize4bitOptions {
  * console.log(packed.parts.data.bytes, again.toArray()[0]) // → 2048 0.5
  * ```
  */
-export function quantize4bit(
-  weight: Tensor,
-  { kind = 'nf4', block = 64, doubleQuant = true }: Quantize4bitOptions = {},
-): QuantizedWeight {
+export function quantize4bit(weight: Tensor, options: Quantize4bitOptions = {}): QuantizedWeight {
+  expectOptions('quantize_4bit', options)
+  const { kind = 'nf4', block = 64, doubleQuant = true } = options
   let offset = 0
   const parts = noGrad(() =>
     scoped(() => {

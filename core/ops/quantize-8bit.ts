@@ -2,6 +2,7 @@
  * Blockwise 8-bit codes of bitsandbytes (Dettmers et al. 2022, arXiv 2110.02861): each block is divided by its largest
  * magnitude and every number becomes the nearest value of a dynamic map.
  */
+import { expectOptions } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { TrituneError } from '../errors.ts'
 import { expectShape } from '../tensor/shape.ts'
@@ -78,18 +79,18 @@ export const dequantize8bitOp: Op<
  * console.log([...dequantize8bit({ codes, absmax }, { block: 256 }).toArray()]) // → [ 1, 0 ]
  * ```
  */
-export function quantize8bit(
-  x: Tensor,
-  { block = 256, signed = true }: Partial<Blocks8bit> = {},
-): Quantized8bit {
+export function quantize8bit(x: Tensor, options: Partial<Blocks8bit> = {}): Quantized8bit {
+  expectOptions('quantize_8bit', options)
+  const { block = 256, signed = true } = options
   return run(quantize8bitOp, { x }, { block, signed })
 }
 
 /** The f32 numbers behind the codes, in the shape of the codes. */
-export function dequantize8bit(
-  { codes, absmax }: Quantized8bit,
-  { block = 256, signed = true }: Partial<Blocks8bit> = {},
-): Tensor {
+export function dequantize8bit(packed: Quantized8bit, options: Partial<Blocks8bit> = {}): Tensor {
+  expectOptions('dequantize_8bit', packed)
+  const { codes, absmax } = packed
+  expectOptions('dequantize_8bit', options)
+  const { block = 256, signed = true } = options
   return run(dequantize8bitOp, { codes, absmax }, { block, signed }).y
 }
 

@@ -2,7 +2,8 @@
  * Sums, means and maxima along one axis or over everything; accumulation in f32.
  */
 import { TrituneError } from '../errors.ts'
-import { expectKnown, expectSizes } from '../tensor/expect.ts'
+import { expectOptions, expectList, expectKnown, expectSizes } from '../tensor/expect.ts'
+import { expectTensor } from '../tensor/expect-tensor.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape, formatShape, resolveAxis, sameShape, type Shape, sizeOf } from '../tensor/shape.ts'
 import { noGrad } from '../tensor/tape.ts'
@@ -110,6 +111,8 @@ export function amax(x: Tensor, options: ReduceOptions = {}): Tensor {
 
 /** x summed over what broadcasting `shape` to x.shape repeats: the gradient of broadcasting. */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
+  expectTensor('sum_to', 'x', x)
+  expectList('sum_to', shape)
   if (sameShape(x.shape, shape)) return x
   const lead = x.shape.length - shape.length
   const aligned = x.shape.map((_, i) => (i < lead ? 1 : shape[i - lead]))
@@ -137,7 +140,10 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-function reduce(x: Tensor, f: ReduceParams['f'], { axis = null, keepDims = false }: ReduceOptions): Tensor {
+function reduce(x: Tensor, f: ReduceParams['f'], options: ReduceOptions): Tensor {
+  expectTensor(f, 'x', x)
+  expectOptions(f, options)
+  const { axis = null, keepDims = false } = options
   const from = x.shape
   const at = axis === null ? -1 : resolveAxis(from, axis)
   const params: ReduceParams =

@@ -3,7 +3,7 @@
  *
  *   h = x (+ residual)     y = h · rstd · weight     rstd = 1/√(mean(h²) + ε)
  */
-import { expectNumber, expectRows } from '../tensor/expect.ts'
+import { expectOptions, expectNumber, expectRows } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -133,7 +133,9 @@ export const rmsNormBackward: Op<
  * console.log([...rmsNorm(x, tensor([1, 3]), { eps: 0 }).toArray()]) // → [ 1, -3 ]
  * ```
  */
-export function rmsNorm(x: Tensor, weight: Tensor, { eps = 1e-6 }: { readonly eps?: number } = {}): Tensor {
+export function rmsNorm(x: Tensor, weight: Tensor, options: { readonly eps?: number } = {}): Tensor {
+  expectOptions('rms_norm', options)
+  const { eps = 1e-6 } = options
   const { y, rstd } = run(rmsNormForward, { x, residual: undefined, weight }, { eps })
   rstd.dispose()
   return y
@@ -144,8 +146,10 @@ export function addRmsNorm(
   x: Tensor,
   residual: Tensor,
   weight: Tensor,
-  { eps = 1e-6 }: { readonly eps?: number } = {},
+  options: { readonly eps?: number } = {},
 ): { h: Tensor; y: Tensor } {
+  expectOptions('rms_norm', options)
+  const { eps = 1e-6 } = options
   const { h, y, rstd } = run(rmsNormForward, { x, residual, weight }, { eps })
   rstd.dispose()
   return { h: h ?? x, y }

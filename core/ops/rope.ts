@@ -2,6 +2,7 @@
  * Rotary position embedding, rotate-half form (Su et al. 2021, arXiv 2104.09864): channel i and i + rotary/2 of each
  * head turn by the angle of (position, i). The angle tables, with their scaling rules, are made elsewhere.
  */
+import { expectOptions } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape, formatShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -100,6 +101,8 @@ export interface RopeTables {
  * console.log([...rope(x, { cos, sin, positions }).toArray()]) // → [ 0, 1 ]
  * ```
  */
-export function rope(x: Tensor, { cos, sin, positions }: RopeTables): Tensor {
+export function rope(x: Tensor, tables: RopeTables): Tensor {
+  expectOptions('rope', tables)
+  const { cos, sin, positions } = tables
   return run(ropeOp, { x, cos, sin, positions }, { inverse: false }).y
 }

@@ -3,7 +3,7 @@
  */
 import { TrituneError } from '../errors.ts'
 import { wordAt } from '../tensor/noise.ts'
-import { expectInteger, expectKey, expectNumber, expectRows } from '../tensor/expect.ts'
+import { expectOptions, expectInteger, expectKey, expectNumber, expectRows } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -88,10 +88,9 @@ export const sampleOp: Op<SampleInputs, SampleParams, { readonly ids: Tensor }> 
  * console.log(sample(logits, { ...greedy, key: new Uint32Array(6), history: null }).item()) // → 1
  * ```
  */
-export function sample(
-  logits: Tensor,
-  { history, ...params }: SampleParams & { readonly history: Tensor | null },
-): Tensor {
+export function sample(logits: Tensor, options: SampleParams & { readonly history: Tensor | null }): Tensor {
+  expectOptions('sample', options)
+  const { history, ...params } = options
   return run(sampleOp, { logits, history: history ?? undefined }, params).ids
 }
 

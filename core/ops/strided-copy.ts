@@ -2,11 +2,12 @@
  * strided_copy: every op that only moves elements is one of these. Not differentiable by itself; movement.ts is.
  */
 import { TrituneError } from '../errors.ts'
-import { expectApart, expectInside, expectSizes } from '../tensor/expect.ts'
+import { expectApart, expectInside, expectOptions, expectSizes } from '../tensor/expect.ts'
+import { expectTensor } from '../tensor/expect-tensor.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { formatShape, type Shape, sizeOf } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { axesOf, type Dim, expectDims, forEachIndex, joinDims } from './_dims.ts'
+import { axesOf, type Dim, expectAxes, expectDims, forEachIndex, joinDims } from './_dims.ts'
 
 /** Numbers of the op `strided_copy`: the places that are read and written, in elements. */
 export interface StridedCopyParams {
@@ -61,6 +62,9 @@ export function stridedCopy(
     readonly into?: Tensor | null
   } = {},
 ): Tensor {
+  expectTensor('strided_copy', 'x', x)
+  expectAxes('strided_copy', dims)
+  expectOptions('strided_copy', options)
   const { yOffset = 0, xOffset = 0, accumulate = false, partial = false, into = null } = options
   const params = { shape, dims: joinDims('strided_copy', dims), yOffset, xOffset, accumulate, partial }
   return run(stridedCopyOp, { x }, params, { y: into }).y

@@ -1,7 +1,9 @@
 /**
  * Σ x² over many tensors in f64: the gradient norm. One number comes back to the host, whatever the number of tensors.
  */
+import { expectList } from '../tensor/expect.ts'
 import { TrituneError } from '../errors.ts'
+import { expectTensor } from '../tensor/expect-tensor.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { type Tensor, zeros } from '../tensor/tensor.ts'
 import { CELL_BYTES, float64Bytes, readFloat64 } from './_cell.ts'
@@ -23,6 +25,8 @@ export const sumSquaresOp: Op<{ readonly x: Tensor }, null, { readonly total: Te
 
 /** Σ x² of all elements of all tensors (f32 or bf16, on one device): a cell for `readSumSquares`, which nobody waits for. */
 export function sumSquares(tensors: readonly Tensor[]): Tensor {
+  expectList('sum_squares', tensors, 'it takes a list of tensors')
+  for (const [i, x] of tensors.entries()) expectTensor('sum_squares', String(i), x)
   if (tensors.length === 0) throw new TrituneError('E_SHAPE', 'sum_squares: no tensors')
   const total = zeros([CELL_BYTES], { dtype: 'u8', device: tensors[0].device })
   try {

@@ -1,7 +1,7 @@
 /**
  * Functions of one number, applied to every element, and the affine map. Their gradients read x alone.
  */
-import { expectKnown, expectNumber } from '../tensor/expect.ts'
+import { expectOptions, expectKnown, expectNumber } from '../tensor/expect.ts'
 import { defineOp, expectDType, type Op, run } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import { noGrad } from '../tensor/tape.ts'
@@ -126,7 +126,9 @@ export const affineOp: Op<{ readonly x: Tensor }, AffineParams, { readonly y: Te
  * console.log([...affine(tensor([1, 2]), { scale: 3, shift: 1 }).toArray()]) // → [ 4, 7 ]
  * ```
  */
-export function affine(x: Tensor, { scale = 1, shift = 0 }: Partial<AffineParams> = {}): Tensor {
+export function affine(x: Tensor, options: Partial<AffineParams> = {}): Tensor {
+  expectOptions('affine', options)
+  const { scale = 1, shift = 0 } = options
   return run(affineOp, { x }, { scale, shift }).y
 }
 
@@ -194,7 +196,9 @@ export interface GeluOptions {
  * console.log(gelu(tensor([0])).item()) // → 0
  * ```
  */
-export function gelu(x: Tensor, { approximate = 'none' }: GeluOptions = {}): Tensor {
+export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
+  expectOptions('gelu', options)
+  const { approximate = 'none' } = options
   return unary(x, approximate === 'tanh' ? 'gelu_tanh' : 'gelu_erf')
 }
 

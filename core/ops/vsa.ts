@@ -5,7 +5,8 @@
  * ⌊i/32⌋, and bits past dims are 0. Everything is exact. Nothing here has a gradient.
  */
 import { TrituneError } from '../errors.ts'
-import { expectInteger, expectRows } from '../tensor/expect.ts'
+import { expectOptions, expectInteger, expectRows } from '../tensor/expect.ts'
+import { expectTensor } from '../tensor/expect-tensor.ts'
 import { defineOp, expectDType, type Op, type ReferenceArray, run, type TensorSpec } from '../tensor/op.ts'
 import { expectShape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -142,30 +143,38 @@ export function vsaPack(x: Tensor): Tensor {
 }
 
 /** Bit planes → (rows, dims) i8. */
-export function vsaUnpack(x: Tensor, { dims }: VsaParams): Tensor {
+export function vsaUnpack(x: Tensor, options: VsaParams): Tensor {
+  expectOptions('vsa_unpack', options)
+  const { dims } = options
   return run(vsaUnpackOp, { x }, { dims }).y
 }
 
 /** a∘b, elementwise; bound twice with the same b gives a where b is not 0. b has as many rows as a, or one for all. */
-export function vsaBind(a: Tensor, b: Tensor, { dims }: VsaParams): Tensor {
+export function vsaBind(a: Tensor, b: Tensor, options: VsaParams): Tensor {
+  expectOptions('vsa_bind', options)
+  const { dims } = options
   return run(vsaBindOp, { a, b }, { dims }).y
 }
 
 /** Sign of the sum of each `count` (≤ 255) consecutive vectors, by default of all; ties give 0. */
-export function vsaBundle(
-  x: Tensor,
-  { dims, count = x.shape[0] }: VsaParams & { readonly count?: number },
-): Tensor {
+export function vsaBundle(x: Tensor, options: VsaParams & { readonly count?: number }): Tensor {
+  expectTensor('vsa_bundle', 'x', x)
+  expectOptions('vsa_bundle', options)
+  const { dims, count = x.shape[0] } = options
   return run(vsaBundleOp, { x }, { dims, count }).y
 }
 
 /** Dot products of all pairs: (rows of a, rows of b) i32. */
-export function vsaSimilarity(a: Tensor, b: Tensor, { dims }: VsaParams): Tensor {
+export function vsaSimilarity(a: Tensor, b: Tensor, options: VsaParams): Tensor {
+  expectOptions('vsa_similarity', options)
+  const { dims } = options
   return run(vsaSimilarityOp, { a, b }, { dims }).dots
 }
 
 /** y[i] = x[(i − shift) mod dims]; any whole shift. */
-export function vsaPermute(x: Tensor, { dims, shift = 1 }: VsaParams & { readonly shift?: number }): Tensor {
+export function vsaPermute(x: Tensor, options: VsaParams & { readonly shift?: number }): Tensor {
+  expectOptions('vsa_permute', options)
+  const { dims, shift = 1 } = options
   return run(vsaPermuteOp, { x }, { dims, shift }).y
 }
 

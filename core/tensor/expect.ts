@@ -13,8 +13,28 @@ const LARGEST_FLOAT = 3.4028234663852886e38
 
 const LARGEST_INT32 = 2 ** 31 - 1
 
+/** Throws E_VALUE unless `value` is an object whose properties can be read: options of an op. */
+export function expectOptions(op: string, value: unknown): void {
+  if (typeof value === 'object' && value !== null) return
+  throw new TrituneError('E_VALUE', `${op}: its options are an object, got ${showKind(value)}`)
+}
+
+/** Throws E_SHAPE unless `value` is a list: a shape, or an order of axes. */
+export function expectList(subject: string, value: unknown, what = 'a shape is a list of sizes'): void {
+  if (!Array.isArray(value)) throw new TrituneError('E_SHAPE', `${subject}: ${what}, got ${showKind(value)}`)
+}
+
+/** What a value is, for a message; its content may be anything. */
+export function showKind(value: unknown): string {
+  if (value === null || ['undefined', 'number', 'boolean', 'bigint', 'symbol'].includes(typeof value))
+    return String(value)
+  if (Array.isArray(value)) return 'a list'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
 /** Throws E_SHAPE unless all sizes are whole numbers from 0 and so many elements of `bytes` bytes can be counted. */
 export function expectSizes(subject: string, shape: Shape, bytes = 1): void {
+  expectList(subject, shape)
   let total = bytes
   for (const n of shape) {
     if (!(Number.isSafeInteger(n) && n >= 0))

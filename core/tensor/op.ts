@@ -6,8 +6,8 @@
  */
 import type { Device, OpArguments, OpImplementation, OpKey } from '../contracts/device.ts'
 import { type DType, readElement, rounded, writeElement } from './dtype.ts'
-import { expectSameCore } from '../copies.ts'
 import { TrituneError } from '../errors.ts'
+import { expectTensor } from './expect-tensor.ts'
 import { expectShape, sameShape, type Shape } from './shape.ts'
 import { isMemoryLean } from './remake.ts'
 import { expectScope, linksOf, noGrad, record, type TapeLink, type TapeNode } from './tape.ts'
@@ -202,7 +202,7 @@ export function run<I extends OpInputs, P, R extends OpOutputs>(
   into: { readonly [K in keyof NoInfer<R>]?: Tensor | null } = {},
 ): R {
   const device = commonDevice(op.name, inputs)
-  const specs = op.outputs(inputs, params)
+  const specs = specsOf(op, inputs, params)
   const accumulates = op.accumulates(params)
   const links = op.gradient ? linksOf<Tensor>(inputs) : null
   if (links) expectScope(op.name)
@@ -246,7 +246,7 @@ export function runMany<I extends OpInputs, P, R extends OpOutputs>(
 ): void {
   const ready = calls.map(({ inputs, params, into }) => {
     const device = commonDevice(op.name, inputs)
-    const specs = op.outputs(inputs, params)
+    const specs = specsOf(op, inputs, params)
     for (const name in specs) {
       const given = into[name]
       if (given) expectFit(op.name, name, given, specs[name], device)
@@ -451,7 +451,7 @@ function commonDevice(name: string, inputs: OpInputs): Device {
   for (const input in inputs) {
     const tensor = inputs[input]
     if (!tensor) continue
-    if (!(tensor instanceof Tensor)) throw foreign(name, input, tensor)
+    expectTensor(name, input, tensor)
     if (tensor.disposed) throw new TrituneError('E_DISPOSED', `${name}: input ${input} was disposed`)
     if (device && tensor.device !== device) {
       throw new TrituneError('E_DEVICE', `${name}: inputs on ${device.name} and ${tensor.device.name}`, {
@@ -464,10 +464,23 @@ function commonDevice(name: string, inputs: OpInputs): Device {
   return device
 }
 
-/** A tensor of another copy of tritune, or something that is no tensor at all. */
-function foreign(op: string, input: string, value: object): TrituneError {
-  expectSameCore(`${op}: input ${input}`, value)
-  return new TrituneError('E_SHAPE', `${op}: input ${input} is not a tensor`)
+/** What comes out; arguments of a kind that the types forbid are an error of the caller's, not of the op. */
+function specsOf<I extends OpInputs, P, R extends OpOutputs>(
+  op: Op<I, P, R>,
+  inputs: I,
+  params: P,
+): { readonly [K in keyof R]: TensorSpec | null } {
+  try {
+    return op.outputs(inputs, params)
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause
+    const missing = Object.keys(inputs).filter((name) => !inputs[name])
+    const what = missing.length > 0 ? `without ${missing.join(' and ')} its arguments` : 'its arguments'
+    throw new TrituneError('E_VALUE', `${op.name}: ${what} are of the wrong kind (${cause.message})`, {
+      remedy: 'compare them with the types of the op',
+      cause,
+    })
+  }
 }
 
 /** Throws E_DTYPE unless the dtype of `tensor` is one of `allowed`. */

@@ -1,7 +1,6 @@
 /**
  * The CPU device: memory and ops of libtritune_cpu. Opened when asked for, never at import.
  */
-import { basename } from 'node:path'
 import {
   type Allocation,
   type Device,
@@ -9,11 +8,16 @@ import {
   type OpKey,
   TrituneError,
 } from '../../core/mod.ts'
+import { basename, resolve, toNamespacedPath } from 'node:path'
 import { type NativeLibrary, openLibrary } from '../../core/native/library.ts'
+import { checkOnFirstUse } from './first-use.ts'
 import { nativeOps } from './ops/mod.ts'
 
-/** Instruction set of the CPU library; asking for one that the processor has not is an E_NATIVE. */
-export type Isa = 'auto' | 'avx2' | 'avx512' | 'amx'
+/**
+ * Instruction set of the CPU library: the first three on x86-64, the others on ARM64. Asking for one that the processor has not is
+ * an E_NATIVE, for one of another architecture an E_DEVICE.
+ */
+export type Isa = 'auto' | 'avx2' | 'avx512' | 'amx' | 'neon' | 'neon-bf16'
 
 /** Who does products of f32 matrices; see README.md. */
 export type CpuGemm = 'auto' | 'own' | 'blas'
@@ -32,10 +36,15 @@ export interface CpuOptions {
   readonly blas?: string
 }
 
-const ISA_CODES: { readonly [K in Isa]: number } = { auto: 0, avx2: 1, avx512: 2, amx: 3 }
+/** As tt_init counts them, on each architecture from 1. */
+const ISA_CODES: Readonly<Record<string, Readonly<Partial<Record<Isa, number>>>>> = {
+  x64: { auto: 0, avx2: 1, avx512: 2, amx: 3 },
+  arm64: { auto: 0, neon: 1, 'neon-bf16': 2 },
+}
 
 /**
- * Opens libtritune_cpu and starts its threads. Throws E_LIBRARY when it is missing, damaged or of another version.
+ * Opens libtritune_cpu and starts its threads. Throws E_LIBRARY when it is missing, damaged or of another version; E_DEVICE when
+ * this is the first use on a kind of machine that it never ran on, and it computes wrong numbers.
  *
  * @example
  * ```ts
@@ -48,11 +57,11 @@ const ISA_CODES: { readonly [K in Isa]: number } = { auto: 0, avx2: 1, avx512: 2
 export function openCpu(options: CpuOptions = {}): Device {
   const { threads = 0, isa = 'auto' } = options
   const library = openLibrary('cpu')
-  library.call.tt_init(0, threads, ISA_CODES[isa])
+  library.call.tt_init(0, threads, isaCode(isa))
   setProducts(library, options)
   const implementations = new Map<OpKey, OpImplementation>(nativeOps(library.call).map((i) => [i.op, i]))
   const stats = new BigInt64Array(4)
-  return {
+  const device: Device = {
     name: 'cpu',
     kind: 'cpu',
     description: describe(library),
@@ -76,6 +85,8 @@ export function openCpu(options: CpuOptions = {}): Device {
     },
     resetPeak: () => library.call.tt_memory_reset_peak(),
   }
+  checkOnFirstUse(device, library)
+  return device
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -110,7 +121,7 @@ function allocate(library: NativeLibrary, bytes: number): Allocation {
 }
 
 function mapFile(library: NativeLibrary, path: string): Allocation & { readonly bytes: number } {
-  library.call.tt_file_map(out, new TextEncoder().encode(`${path}\0`))
+  library.call.tt_file_map(out, nativePath(path))
   const [address, bytes] = [Number(out[0]), Number(out[1])]
   return {
     address,
@@ -120,8 +131,24 @@ function mapFile(library: NativeLibrary, path: string): Allocation & { readonly 
   }
 }
 
+/** UTF-8; on Windows in the form that may have more than 259 characters. */
+function nativePath(path: string): Uint8Array {
+  return new TextEncoder().encode(
+    `${process.platform === 'win32' ? toNamespacedPath(resolve(path)) : path}\0`,
+  )
+}
+
 function hostView(library: NativeLibrary, address: number, bytes: number): ArrayBuffer | null {
   return bytes <= LARGEST_VIEW ? library.view(address, bytes) : null
+}
+
+function isaCode(isa: Isa): number {
+  const codes = ISA_CODES[process.arch] ?? { auto: 0 }
+  const code = codes[isa]
+  if (code !== undefined) return code
+  throw new TrituneError('E_DEVICE', `${process.arch} has no instruction set ${isa}`, {
+    remedy: `one of ${Object.keys(codes).join(', ')}`,
+  })
 }
 
 function describe(library: NativeLibrary): string {

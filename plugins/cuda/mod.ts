@@ -7,7 +7,7 @@ import { definePlugin, type DeviceDefinition, type Plugin } from '../../core/mod
 import { openCuda } from './device.ts'
 
 export { type CudaOptions, openCuda } from './device.ts'
-export { selfCheck } from './self-check.ts'
+export { selfCheck } from '../cpu/mod.ts'
 export {
   type DeviceName,
   isDeviceName,
@@ -18,7 +18,7 @@ export {
 
 /** The plugin that provides the device `cuda`: the first NVIDIA GPU. */
 export const cuda: Plugin & { readonly provides: { readonly device: { readonly cuda: DeviceDefinition } } } =
-  definePlugin({
+  /* @__PURE__ */ definePlugin({
     name: 'cuda',
     provides: { device: { cuda: { name: 'cuda', open: () => openCuda() } } },
   })

@@ -59,7 +59,7 @@ export function optionalTextField(record: DataRecord, key: string): string {
 }
 
 /** The EOS id. Throws E_TOKENIZER: without it nothing would teach the model to stop. */
-export function requireEos({ eosId }: TokenizerLike): number {
+export function requireEos({ eosId }: Pick<TokenizerLike, 'eosId'>): number {
   if (eosId !== null) return eosId
   throw new TrituneError(
     'E_TOKENIZER',

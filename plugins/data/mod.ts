@@ -11,7 +11,7 @@ export { CHATML, chatTemplatePlace, chatTemplateSource, checkChatTemplate } from
 export type { ChatTemplateOptions } from './chat-template-source.ts'
 export { colourTokens } from './colour-tokens.ts'
 export type { ColourOptions } from './colour-tokens.ts'
-export { completion } from './completion.ts'
+export { completion, completionExamples } from './completion.ts'
 export { datasetFiles } from './dataset-files.ts'
 export type { DatasetInput, UserDefinedInput } from './dataset-input.ts'
 export { datasetOptions } from './dataset-options.ts'

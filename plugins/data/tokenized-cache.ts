@@ -7,20 +7,11 @@
  * lengths (n), i32 file numbers (n), i32 lines (n), i32 ids (tokens), i32 labels (tokens), SHA-256 of everything before.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ConfigError } from '../../core/contracts/config.ts'
 import { TrituneError } from '../../core/errors.ts'
+import { rename } from '../../core/files/rename.ts'
 import type { DatasetOptions } from './dataset-options.ts'
 import type { TokenizedExample } from './dataset-type.ts'
 import type { TokenizerLike } from '../../core/contracts/dataset.ts'
@@ -160,7 +151,7 @@ function writeAtomically(path: string, parts: readonly Uint8Array[]): void {
     } finally {
       closeSync(file)
     }
-    renameSync(temporary, path)
+    rename(temporary, path)
   } catch (cause) {
     rmSync(temporary, { force: true })
     const reason = cause instanceof Error ? cause.message : String(cause)

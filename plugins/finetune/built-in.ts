@@ -59,7 +59,7 @@ export const training: Plugin & {
     readonly objective: { readonly cross_entropy: Capabilities['objective'] }
     readonly quantizer: Readonly<Record<'nf4' | 'fp4' | 'int8' | 'ternary', Capabilities['quantizer']>>
   }
-} = definePlugin({
+} = /* @__PURE__ */ definePlugin({
   name: 'training',
   provides: {
     optimizer: optimizers,

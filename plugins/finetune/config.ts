@@ -14,6 +14,7 @@ import { applyOverrides, parseYaml, placeFailures, validateYaml, yamlValue } fro
 import { datasetOptions } from '../data/mod.ts'
 import { evaluates, finetuneRules, hasValidation } from './finetune-rules.ts'
 import type { FinetuneFields, FinetuneOptions } from './finetune-options.ts'
+import type { ForeignTool } from './foreign-keys.ts'
 import { finetuneSchema, OFFLOADING } from './finetune-schema.ts'
 import { sortKeys, type SortedKeys } from './known-keys.ts'
 import { isMapping } from './old-spellings.ts'
@@ -137,7 +138,7 @@ export function warmupSteps(
 const fields: ValidatableConfig<FinetuneFields> = defineConfig(finetuneSchema, finetuneRules)
 
 /** Fields, rules and keys are judged together; what only follows from another fault is left out. */
-function validateFields({ kept, failures, answered, covered }: SortedKeys): FinetuneFields {
+function validateFields({ kept, failures, answered, covered, tool }: SortedKeys): FinetuneFields {
   let input: FinetuneFields | undefined
   const all: ConfigFailure[] = [...failures]
   try {
@@ -146,12 +147,23 @@ function validateFields({ kept, failures, answered, covered }: SortedKeys): Fine
     if (!(error instanceof ConfigError)) throw error
     all.push(...error.failures)
   }
-  const own = all.filter(({ path, what }) => {
-    if (covered.has(String(path[0]))) return false
-    return what !== MISSING || !answered.has(formatPath(path))
-  })
+  const own = all
+    .map((failure) => withDefaultOf(tool, failure))
+    .filter(({ path, what }) => {
+      if (covered.has(String(path[0]))) return false
+      return what !== MISSING || !answered.has(formatPath(path))
+    })
   if (own.length > 0 || input === undefined) throw new ConfigError(own.length > 0 ? own : all)
   return input
+}
+
+/** A key that another tool does not ask for, as it has a default: named, not taken, as it was chosen for that tool. */
+function withDefaultOf(tool: ForeignTool | undefined, failure: ConfigFailure): ConfigFailure {
+  const { path, what, remedy } = failure
+  const value = path.length === 1 ? tool?.defaults?.[path[0]] : undefined
+  if (tool === undefined || value === undefined || what !== MISSING) return failure
+  const theirs = `${tool.name} takes ${path[0]}: ${value} where its file does not say`
+  return { ...failure, remedy: remedy === undefined ? theirs : `${theirs}; ${remedy}` }
 }
 
 function complete(input: FinetuneFields, keyNotes: readonly string[], written: unknown): FinetuneConfig {

@@ -32,9 +32,10 @@ export interface FinetuneInput {
    */
   readonly offline?: boolean | null | undefined
   /**
-   * `cpu`; `cuda` or `cuda:1`, an NVIDIA GPU (8.0 and newer); `auto`: the first GPU if it can be used, else
-   * the CPU, and the summary says why. `cuda-emulated` runs the GPU kernels on the CPU, for tests; or the
-   * name of a plugin's device. Default: `auto`
+   * `cpu`; `cuda` or `cuda:1`, an NVIDIA GPU (8.0 and newer); `wasm`, the CPU's kernels in WebAssembly;
+   * `auto`: the first GPU if it can be used, else the CPU, where that has no native library `wasm`, and the
+   * summary says why. `cuda-emulated` runs the GPU kernels on the CPU, for tests; or the name of a plugin's
+   * device. Default: `auto`
    */
   readonly device?: OpenName<DeviceName> | null | undefined
   /** as many as there are cores; at most 256 */

@@ -152,7 +152,7 @@ function deviceName({ device, plugins }: FinetuneFields): ConfigFailure | undefi
   if (isDeviceName(device) || plugins.length > 0) return undefined
   const [near] = nearestNames(device, DEVICES, 1)
   // A name of another kind may be of a plugin that is given as a value.
-  const isOwn = /^(?!(auto|cpu|cuda|gpu)\b)[a-z][\w.-]*$/i.test(device)
+  const isOwn = /^(?!(auto|cpu|wasm|cuda|gpu)\b)[a-z][\w.-]*$/i.test(device)
   if (isOwn && (near === undefined || device.includes(near))) return undefined
   const meant = near === undefined ? '' : ` (did you mean "${near}"?)`
   return { path: ['device'], what: `expected one of ${DEVICES.join(', ')}${meant}, got "${device}"` }

@@ -9,6 +9,8 @@ export interface ForeignTool {
   readonly keys: Readonly<Record<string, string>>
   /** Keys that are known here too, and mean something else there → the key that means it here. */
   readonly differs?: Readonly<Record<string, string>>
+  /** Keys that every file needs here → what the tool takes where its file is silent. */
+  readonly defaults?: Readonly<Record<string, string>>
 }
 
 const LOCAL_DATA = 'datasets, a list of { path, type }'
@@ -66,6 +68,8 @@ export const FOREIGN_TOOLS: readonly ForeignTool[] = [
       disable_gradient_checkpointing: 'gradient_checkpointing',
       include_num_input_tokens_seen: TRACKER,
     },
+    // Of transformers' TrainingArguments.
+    defaults: { learning_rate: '5e-5' },
   },
   {
     name: 'TRL',
@@ -91,6 +95,8 @@ export const FOREIGN_TOOLS: readonly ForeignTool[] = [
       dataset_num_proc: 'nothing: there are no workers to set',
       neftune_noise_alpha: 'nothing yet: NEFTune is not there',
     },
+    // Of SFTConfig.
+    defaults: { learning_rate: '2e-5' },
   },
   {
     name: 'mlx-lm',
@@ -125,6 +131,7 @@ export const FOREIGN_TOOLS: readonly ForeignTool[] = [
       project_name: TRACKER,
     },
     differs: { batch_size: 'micro_batch_size' },
+    defaults: { learning_rate: '1e-5' },
   },
   {
     name: 'unsloth',

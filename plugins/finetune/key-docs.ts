@@ -14,7 +14,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   offline:
     'use only what is in the local cache of the hub; not set: as `HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE` say',
   device:
-    "`cpu`; `cuda` or `cuda:1`, an NVIDIA GPU (8.0 and newer); `auto`: the first GPU if it can be used, else the CPU, and the summary says why. `cuda-emulated` runs the GPU kernels on the CPU, for tests; or the name of a plugin's device",
+    "`cpu`; `cuda` or `cuda:1`, an NVIDIA GPU (8.0 and newer); `wasm`, the CPU's kernels in WebAssembly; `auto`: the first GPU if it can be used, else the CPU, where that has no native library `wasm`, and the summary says why. `cuda-emulated` runs the GPU kernels on the CPU, for tests; or the name of a plugin's device",
   threads: 'as many as there are cores; at most 256',
   memory:
     '`lean` makes the outputs of norms and gates again in the backward pass instead of keeping them, and runs the first eighth of the blocks again: the same bits, less memory; `fast` keeps them; `auto` decides by the memory that is free, and the summary says why',

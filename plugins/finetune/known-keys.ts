@@ -16,6 +16,7 @@ import {
   renameKeys,
   underOldName,
 } from './old-spellings.ts'
+import type { ForeignTool } from './foreign-keys.ts'
 import { unknownKeyFailures } from './unknown-keys.ts'
 import { UNSUPPORTED_DATASET_KEYS, UNSUPPORTED_KEYS, type UnsupportedKey } from './unsupported-keys.ts'
 
@@ -28,6 +29,8 @@ export interface SortedKeys {
   readonly answered: ReadonlySet<string>
   /** Keys whose failures follow from one that was refused. */
   readonly covered: ReadonlySet<string>
+  /** Whose file this looks like. */
+  readonly tool?: ForeignTool | undefined
 }
 
 interface KeyTables {
@@ -61,7 +64,8 @@ export function sortKeys(
     unsupported: UNSUPPORTED_DATASET_KEYS,
   }
   const { renamed, writtenAs } = renameKeys(input, found)
-  const { kept, answered: asked, covered } = sortMapping(readOldSpellings(renamed, found), tables, [], found)
+  const sortedKeys = sortMapping(readOldSpellings(renamed, found), tables, [], found)
+  const { kept, answered: asked, covered, tool } = sortedKeys
   const answered = new Set(asked)
   for (const name of ['datasets', 'test_datasets']) {
     const list = kept[name]
@@ -80,12 +84,13 @@ export function sortKeys(
     failures: found.failures.map((failure) => underOldName(failure, writtenAs)),
     answered,
     covered,
+    tool,
   }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-interface Sorted extends Pick<SortedKeys, 'answered' | 'covered'> {
+interface Sorted extends Pick<SortedKeys, 'answered' | 'covered' | 'tool'> {
   readonly kept: Record<string, unknown>
 }
 
@@ -117,7 +122,7 @@ function sortMapping(
   const known = [...used, ...Object.keys(ignored), ...Object.keys(unsupported)]
   const refused = unknownKeyFailures(unknown, { given: kept, known, path })
   failures.push(...refused.failures)
-  return { kept, answered: new Set(refused.answered), covered }
+  return { kept, answered: new Set(refused.answered), covered, tool: refused.tool }
 }
 
 function sortPlugins(plugins: readonly unknown[], { ignored, failures }: Found): unknown[] {

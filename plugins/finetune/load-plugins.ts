@@ -69,7 +69,7 @@ export async function loadPlugins(
     const { file: place } = located
     const above = located.package ?? packageAbove(place)
     if (above) expectFitsTritune(above, specifier)
-    const plugins = pluginsOf(specifier, await importModule(specifier, pathToFileURL(place).href))
+    const plugins = pluginsOf(specifier, place, await importModule(specifier, located))
     const integrity = located.package ? packageIntegrity(located.package.folder) : moduleIntegrity(place)
     for (const plugin of plugins) {
       loaded.set(plugin, {
@@ -131,8 +131,9 @@ const KINDS: { readonly [K in CapabilityKind]: true } = {
 
 type Module = Readonly<Record<string, unknown>>
 
-async function importModule(specifier: string, target: string): Promise<Module> {
+async function importModule(specifier: string, { file, package: asked }: Located): Promise<Module> {
   const place = specifier
+  const target = pathToFileURL(file).href
   try {
     const module: Module = await import(target)
     return module
@@ -142,11 +143,18 @@ async function importModule(specifier: string, target: string): Promise<Module> 
       `the module cannot be imported: ${describeImportError(cause, target)}`,
       {
         place,
-        remedy: missingPackage(cause),
+        remedy: missingPackage(cause) ?? mendRemedy(asked?.name ?? null),
         cause,
       },
     )
   }
+}
+
+/** What is wrong is in code of somebody else where a package was asked for. */
+function mendRemedy(package_: string | null): string {
+  return package_ === null
+    ? 'mend the module, or leave it out of plugins:'
+    : `install another version of ${package_}, tell its authors, or leave it out of plugins:`
 }
 
 /** A package that the module itself needs and that is not there. */
@@ -179,15 +187,18 @@ function locate(specifier: string, folders: readonly string[]): Located {
   })
 }
 
-function pluginsOf(specifier: string, module: Module): Plugin[] {
+function pluginsOf(specifier: string, file: string, module: Module): Plugin[] {
   const place = specifier
   const found = Object.values(module).filter(isPlugin)
   if (found.length === 0) {
     const exported = Object.entries(module).map(([name, value]) => `${name} (${describe(value)})`)
     throw new TrituneError(
       'E_PLUGIN',
-      `no export is a plugin; found ${exported.length === 0 ? 'no exports' : exported.join(', ')}`,
-      { place, remedy: "export const mine = definePlugin({ name: 'mine', provides: { … } })" },
+      `no export is a plugin; found ${exported.length === 0 ? 'no exports' : exported.join(', ')} (${file})`,
+      {
+        place,
+        remedy: "a plugin's module has: export const mine = definePlugin({ name: 'mine', provides: { … } })",
+      },
     )
   }
   for (const plugin of found) {

@@ -3,9 +3,8 @@
  *
  * `auto` takes `lean` when the estimate of `fast` would fill more than FILL of the memory that is free.
  */
-import { readFileSync } from 'node:fs'
-import { freemem } from 'node:os'
 import type { Device } from '../../core/mod.ts'
+import { availableMemory } from '../../core/native/available-memory.ts'
 import { formatBytes } from './format.ts'
 
 export interface MemoryMode {
@@ -28,15 +27,5 @@ export function memoryMode(asked: 'auto' | 'lean' | 'fast', device: Device, need
 
 /** All of a device that has a limit of its own (what is there already is the run's), else what the machine has left. */
 function freeBytes(device: Device): number {
-  return device.capacity ?? linuxAvailable() ?? freemem()
-}
-
-/** What Linux would give without swapping; caches count as free. */
-function linuxAvailable(): number | null {
-  try {
-    const kilobytes = /^MemAvailable: +(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]
-    return kilobytes === undefined ? null : Number(kilobytes) * 1024
-  } catch {
-    return null
-  }
+  return device.capacity ?? availableMemory()
 }

@@ -10,9 +10,10 @@ import type { Run } from './run.ts'
 export function explainOutOfMemory(error: unknown, run: Run, when: string): unknown {
   if (!(error instanceof TrituneError) || error.code !== 'E_MEMORY') return error
   const { config, model, dtype, device } = run
-  const { model: weights, adapter, gradients, optimizer, activations } = estimateMemory(run)
+  const { program, model: weights, adapter, gradients, optimizer, activations } = estimateMemory(run)
   const { live, peak } = device.memory()
   const rows = [
+    ['program', program, 'the runtime, and the scratch of kernels'],
     ['model', weights, `${model.info.type}, ${dtype}`],
     ['adapter', adapter, config.adapter ?? ''],
     ['gradients', gradients, 'f32'],

@@ -2,7 +2,7 @@
  * The folder of a run belongs to one run at a time. Who has the lock puts right what killed runs left, and nobody else
  * writes there. Reading (a dry run, `generate`) needs no lock.
  */
-import { accessSync, constants, existsSync, mkdirSync, rmdirSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileError } from '../../core/files/files.ts'
 import { recoverLeftovers } from '../../core/files/leftovers.ts'
@@ -52,7 +52,7 @@ export function checkOutputDir(outputDir: string): void {
   try {
     while (!existsSync(folder)) folder = dirname(folder)
     if (!statSync(folder).isDirectory()) throw refuse(`output_dir needs a folder where ${folder} is a file`)
-    accessSync(folder, constants.W_OK)
+    expectWritable(folder)
   } catch (cause) {
     if (cause instanceof TrituneError) throw cause
     throw refuse(`output_dir: ${folder} cannot be written to`, cause)
@@ -60,6 +60,15 @@ export function checkOutputDir(outputDir: string): void {
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Deno looks at the bits of owner and group alone and refuses root, groups and lists of access: then a folder is made and removed. */
+function expectWritable(folder: string): void {
+  try {
+    accessSync(folder, constants.W_OK)
+  } catch {
+    rmdirSync(mkdtempSync(join(folder, '.tritune-')))
+  }
+}
 
 /** The first folder that had to be made, if any. */
 function makeFolder(folder: string, outputDir: string): string | undefined {

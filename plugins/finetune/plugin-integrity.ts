@@ -15,6 +15,11 @@ export function packageIntegrity(folder: string): string {
 
 /** See `packageIntegrity()`. */
 export function moduleIntegrity(file: string): string {
+  return integrityOf(dirname(file), importedFiles(file))
+}
+
+/** The file, and those that it imports by a relative path. */
+export function importedFiles(file: string): string[] {
   const seen = new Set<string>()
   const waiting = [file]
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
@@ -25,7 +30,7 @@ export function moduleIntegrity(file: string): string {
       if (existsSync(imported) && statSync(imported).isFile()) waiting.push(imported)
     }
   }
-  return integrityOf(dirname(file), [...seen])
+  return [...seen]
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   for (const { part } of strategies) disposing(open, part)
   const monitors = parts.monitors({ outputDir: config.output_dir, loggingSteps: config.logging_steps })
   for (const { part } of monitors) disposing(open, part)
-  const estimated = { config, model, data, dtype, parameters, adapter, optimizer, memory: KEEP_ALL }
+  const estimated = { config, model, data, device, dtype, parameters, adapter, optimizer, memory: KEEP_ALL }
   const needed = Object.values(estimateMemory(estimated)).reduce((sum, bytes) => sum + bytes, 0)
   const owned = open.move()
   return {

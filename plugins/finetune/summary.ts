@@ -87,9 +87,10 @@ function tooLarge(run: Run, memory: number): string[] {
     : [`that is more than ${run.device.name} has: ${whatHelps(run)}`]
 }
 
-function describeParts({ model, adapter, gradients, optimizer, activations }: MemoryParts): string {
+function describeParts({ program, model, adapter, gradients, optimizer, activations }: MemoryParts): string {
   const state = formatBytes(adapter + gradients + optimizer)
-  return `model ${formatBytes(model)}, ${adapter > 0 ? 'adapter, ' : ''}gradients and optimizer ${state}, activations ${formatBytes(activations)}`
+  const own = program > 0 ? `program ${formatBytes(program)}, ` : ''
+  return `${own}model ${formatBytes(model)}, ${adapter > 0 ? 'adapter, ' : ''}gradients and optimizer ${state}, activations ${formatBytes(activations)}`
 }
 
 function describeAdapter({ adapter, config }: Run): string {

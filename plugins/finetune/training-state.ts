@@ -10,7 +10,7 @@
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import * as v from 'valibot'
 import { recoverFolder, writeFileAtomic, writeFolderAtomicSync } from '../../core/files/atomic.ts'
 import { openCheckpoint } from '../../core/files/checkpoint.ts'
@@ -18,7 +18,7 @@ import { fileError } from '../../core/files/files.ts'
 import { sha256OfFile } from '../../core/files/hash-file.ts'
 import { tensorDType } from '../../core/files/safetensors.ts'
 import { writeSafetensors } from '../../core/files/safetensors-write.ts'
-import { expectShape, type JsonValue, type Tensor, TrituneError } from '../../core/mod.ts'
+import { expectShape, type JsonValue, showValue, type Tensor, TrituneError } from '../../core/mod.ts'
 import { setTensorBytes, tensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import type { BaseFiles } from './base-model.ts'
 import type { SavedPlugin } from './plugin-notes.ts'
@@ -213,7 +213,32 @@ function parseState(place: string): v.InferOutput<typeof schema> {
       place,
       remedy: 'it is of another version of tritune: start again, or from its adapter with lora_model_dir',
     })
-  throw damaged(place, field === '' ? 'this is not the state of a run' : `${field}: ${issue.message}`)
+  throw damaged(place, field === '' ? 'this is not the state of a run' : wrongField(field, issue.input))
+}
+
+/** What a field is, in words of our own. */
+const EXPECTED: Readonly<Record<keyof v.InferOutput<typeof schema>, string>> = {
+  format: 'the number 2',
+  step: 'a whole number from 1',
+  loss: 'a number or null',
+  best: 'the loss and the step of an evaluation, or null',
+  stale: 'a whole number from 0',
+  watchdog: 'a whole number from 0',
+  settings: 'a mapping',
+  parts: 'a mapping',
+  base: 'the SHA-256 of each file of the base model, or null',
+  plugins: 'a list of plugins, each with name, version, module and integrity',
+  files: 'the SHA-256 of each file of the checkpoint',
+  self: 'the SHA-256 of everything else in the file',
+}
+
+function wrongField(field: string, value: unknown): string {
+  const [top] = field.split('.')
+  const expected = Object.entries(EXPECTED).find(([name]) => name === top)?.[1] ?? 'something else'
+  const what = field === top ? expected : `${top} to be ${expected}`
+  return value === undefined
+    ? `${field} is missing: expected ${what}`
+    : `${field}: expected ${what}, got ${showValue(value)}`
 }
 
 function checkFiles(folder: string, files: BaseFiles): void {
@@ -244,9 +269,10 @@ function damaged(place: string, what: string): TrituneError {
   })
 }
 
-/** Relative paths of all files of a folder. */
+/** Relative paths of all files of a folder, with `/` on every system: a checkpoint may go on on another one. */
 function filesIn(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => statSync(join(folder, name)).isFile())
+    .map((name) => name.replaceAll(sep, '/'))
     .toSorted()
 }

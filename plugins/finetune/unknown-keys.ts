@@ -10,6 +10,8 @@ export interface UnknownKeys {
   readonly failures: readonly ConfigFailure[]
   /** Paths of keys that need not be asked for: they are given under another tool's name, or misspelt. */
   readonly answered: readonly string[]
+  /** Whose file this looks like. */
+  readonly tool?: ForeignTool | undefined
 }
 
 export interface KeyContext {
@@ -30,9 +32,10 @@ export function unknownKeyFailures(names: readonly string[], context: KeyContext
   let suggested = 0
   const answered: string[] = []
   const failures = names.map((name): ConfigFailure => {
-    if (suggested < SUGGESTED) answered.push(...nearestNames(name, known, 1))
-    const hint =
-      foreignHint(tool, name, many) ?? (suggested++ < SUGGESTED ? `; ${didYouMean(name, known)}` : '')
+    const foreign = foreignHint(tool, name, many)
+    // What a key of another tool is called here is known; that it looks like another one says nothing.
+    if (foreign === undefined && suggested < SUGGESTED) answered.push(...nearestNames(name, known, 1))
+    const hint = foreign ?? (suggested++ < SUGGESTED ? `; ${didYouMean(name, known)}` : '')
     return { path: [...path, name], what: `unknown key "${shortText(name)}"${hint}`, code: 'E_CONFIG_KEY' }
   })
   const paths = (keys: readonly string[]): string[] => keys.map((key) => formatPath([...path, key]))
@@ -47,7 +50,7 @@ export function unknownKeyFailures(names: readonly string[], context: KeyContext
   const translated = names
     .filter((name) => Object.hasOwn(tool.keys, name))
     .flatMap((name) => tool.keys[name].match(/^\w+/) ?? [])
-  return { failures: [...failures, ...differing], answered: paths([...answered, ...translated]) }
+  return { failures: [...failures, ...differing], answered: paths([...answered, ...translated]), tool }
 }
 
 /** One key alone can have come from anywhere. */

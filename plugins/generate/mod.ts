@@ -4,11 +4,5 @@
  * @module
  */
 export { generate, type GenerateOptions } from './generate.ts'
-export {
-  type Generator,
-  type GeneratorInput,
-  openGenerator,
-  type OpenGeneratorOptions,
-  streamText,
-  type StreamOptions,
-} from './open-generator.ts'
+export { type Generator, openGenerator, type OpenGeneratorOptions } from './open-generator.ts'
+export { type GeneratorInput, streamText, type StreamOptions } from './stream-text.ts'

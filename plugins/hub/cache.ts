@@ -3,10 +3,11 @@
  * models--org--name/{refs/<revision>, blobs/<etag>, snapshots/<commit>/<path> → blobs}.
  */
 
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { writeFileAtomic } from '../../core/files/atomic.ts'
 import { discard, errorCode, fileError, temporaryName } from '../../core/files/files.ts'
+import { rename } from '../../core/files/rename.ts'
 import type { HubFile } from './api.ts'
 import { type HubReference, isCommit } from './reference.ts'
 import type { HubSettings } from './settings.ts'
@@ -66,7 +67,7 @@ function place(blob: string, path: string, symlinks: boolean): void {
     mkdirSync(dirname(path), { recursive: true })
     if (!symlinks) copyFileSync(blob, temporary)
     else link(relative(dirname(path), blob), blob, temporary)
-    renameSync(temporary, path)
+    rename(temporary, path)
   } catch (error) {
     discard(temporary)
     throw fileError(error, path, 'cannot write')

@@ -4,10 +4,11 @@
  */
 
 import type { Hash } from 'node:crypto'
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { TrituneError } from '../../core/errors.ts'
 import { fileError, writeAll } from '../../core/files/files.ts'
+import { rename } from '../../core/files/rename.ts'
 import { feedFile } from '../../core/files/hash-file.ts'
 import type { HubFile } from './api.ts'
 import { RetryableError, hubGet, networkError, withRetries } from './request.ts'
@@ -33,7 +34,7 @@ export async function downloadBlob(
     mkdirSync(dirname(blob), { recursive: true })
     const partial = `${blob}.incomplete`
     await withRetries(settings, () => attempt(url, partial, file, settings, what))
-    renameSync(partial, blob)
+    rename(partial, blob)
     remember(blob)
   } catch (error) {
     throw fileError(error, blob, 'cannot write')

@@ -19,7 +19,7 @@ export {
   type PushPlan,
   type PushResult,
 } from './push.ts'
-export type { PushContent } from './push-check.ts'
+export type { PushContent } from './push-content.ts'
 export type { ListOptions, PushKind } from './push-files.ts'
 export { resolveModel } from './resolve.ts'
 export { resolveModelPart } from './resolve-part.ts'

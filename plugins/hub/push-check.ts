@@ -5,14 +5,8 @@ import { createHash } from 'node:crypto'
 import { TrituneError } from '../../core/errors.ts'
 import { feedFile } from '../../core/files/hash-file.ts'
 import type { HubLibrary } from './library.ts'
+import type { PushContent } from './push-content.ts'
 import { hashOf } from './verify.ts'
-
-/** A file of a push: on the disk, or made for it. */
-export interface PushContent {
-  readonly path: string
-  readonly bytes: number
-  readonly source: { readonly file: string } | { readonly text: string }
-}
 
 export interface CheckRequest {
   readonly repo: string

@@ -72,7 +72,10 @@ export async function withRetries<T>(settings: HubSettings, work: () => Promise<
 }
 
 export function networkError(error: unknown, what: string, settings: HubSettings): TrituneError {
-  const reason = error instanceof Error ? error.message : String(error)
+  const said = error instanceof Error ? error.message : String(error)
+  // Node and Deno say "fetch failed", and why in the cause.
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : ''
+  const reason = cause === '' || said.includes(cause) ? said : `${said}: ${cause}`
   return new TrituneError('E_HUB', `cannot reach ${settings.endpoint} (${reason})`, {
     place: what,
     remedy:

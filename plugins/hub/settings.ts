@@ -60,18 +60,25 @@ export interface HubSettings {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** @throws E_HUB for an endpoint or a token that cannot be one; E_FILE when the token's file cannot be read */
-export function hubSettings(options: HubOptions, env: Environment): HubSettings {
+/**
+ * The folders are huggingface_hub's on every system: ~/.cache/huggingface, also on macOS and Windows.
+ * @throws E_HUB for an endpoint or a token that cannot be one; E_FILE when the token's file cannot be read
+ */
+export function hubSettings(
+  options: HubOptions,
+  env: Environment,
+  platform: string = process.platform,
+): HubSettings {
+  const expand = (path: string): string => expandPath(path, env, platform)
   const home = expand(
-    env['HF_HOME'] || join(env['XDG_CACHE_HOME'] || join(homeOf(env), '.cache'), 'huggingface'),
-    env,
+    env['HF_HOME'] || join(env['XDG_CACHE_HOME'] || join(homeOf(env, platform), '.cache'), 'huggingface'),
   )
   const silent = isTrue(env['HF_HUB_DISABLE_PROGRESS_BARS'])
   const cacheDir = env['HF_HUB_CACHE'] || env['HUGGINGFACE_HUB_CACHE']
   return {
-    token: options.token === false ? undefined : checkedToken(options.token ?? findToken(env, home)),
+    token: options.token === false ? undefined : checkedToken(options.token ?? findToken(env, home, expand)),
     offline: options.offline ?? isTrue(env['HF_HUB_OFFLINE'] || env['TRANSFORMERS_OFFLINE']),
-    cacheDir: options.cacheDir ?? (cacheDir ? expand(cacheDir, env) : join(home, 'hub')),
+    cacheDir: options.cacheDir ?? (cacheDir ? expand(cacheDir) : join(home, 'hub')),
     endpoint: checkedEndpoint(options.endpoint ?? (env['HF_ENDPOINT'] || 'https://huggingface.co')),
     onProgress: (!silent && options.onProgress) || (() => {}),
     onNote: options.onNote ?? (() => {}),
@@ -93,17 +100,20 @@ function silenceMs(seconds: number): number {
   return seconds > 0 ? Math.min(seconds * 1000, 2 ** 31 - 1) : 60_000
 }
 
-function homeOf(env: Environment): string {
-  return env['HOME'] || homedir()
+/** As Python's: on Windows HOME does not count, which shells there set to paths that Windows does not know. */
+function homeOf(env: Environment, platform: string): string {
+  return env[platform === 'win32' ? 'USERPROFILE' : 'HOME'] || homedir()
 }
 
-/** `~`, `$NAME` and `${NAME}`, as Python's expanduser and expandvars. */
-function expand(path: string, env: Environment): string {
+/** `~`, `$NAME` and `${NAME}`, on Windows `%NAME%` too, as Python's expanduser and expandvars. */
+function expandPath(path: string, env: Environment, platform: string): string {
+  const names = platform === 'win32' ? /\$(?:(\w+)|\{([^}]*)\})|%([^%]+)%/g : /\$(?:(\w+)|\{([^}]*)\})/g
   return path
-    .replace(/^~(?=\/|\\|$)/, () => homeOf(env))
+    .replace(/^~(?=\/|\\|$)/, () => homeOf(env, platform))
     .replace(
-      /\$(?:(\w+)|\{([^}]*)\})/g,
-      (whole, bare?: string, braced?: string) => env[bare ?? braced ?? ''] ?? whole,
+      names,
+      (whole, bare?: string, braced?: string, percent?: string) =>
+        env[bare ?? braced ?? (typeof percent === 'string' ? percent : '')] ?? whole,
     )
 }
 
@@ -116,10 +126,10 @@ function checkedEndpoint(text: string): string {
   })
 }
 
-function findToken(env: Environment, home: string): string | undefined {
+function findToken(env: Environment, home: string, expand: (path: string) => string): string | undefined {
   if (isTrue(env['HF_HUB_DISABLE_IMPLICIT_TOKEN'])) return undefined
   const named = (env['HF_TOKEN'] || env['HUGGING_FACE_HUB_TOKEN'] || '').trim()
-  return named || storedToken(env['HF_TOKEN_PATH'] ? expand(env['HF_TOKEN_PATH'], env) : join(home, 'token'))
+  return named || storedToken(env['HF_TOKEN_PATH'] ? expand(env['HF_TOKEN_PATH']) : join(home, 'token'))
 }
 
 function storedToken(path: string): string | undefined {

@@ -12,6 +12,11 @@ export type Block = (index: number, stream: readonly Tensor[]) => [Tensor, Tenso
  */
 const LEAN_SHARE = 8
 
+/** How many of `count` blocks run again with lean memory. */
+export function rerunBlocks(count: number): number {
+  return Math.ceil(count / LEAN_SHARE)
+}
+
 /** Runs `count` blocks on `start`, which belongs to the stack from here on; all run again in the backward pass if `checkpointing`. */
 export function runBlocks(
   start: Tensor,
@@ -19,7 +24,7 @@ export function runBlocks(
   block: Block,
   { checkpointing }: { readonly checkpointing: boolean },
 ): [Tensor, Tensor] {
-  const again = checkpointing ? count : isMemoryLean() ? Math.ceil(count / LEAN_SHARE) : 0
+  const again = checkpointing ? count : isMemoryLean() ? rerunBlocks(count) : 0
   let stream: readonly Tensor[] = [start]
   for (let i = 0; i < count; i++) {
     const forward = (...parts: Tensor[]): [Tensor, Tensor] => block(i, parts)

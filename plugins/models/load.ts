@@ -13,23 +13,12 @@ import {
   TrituneError,
   type WeightSource,
 } from '../../core/mod.ts'
+import { openCheckpoint } from '../../core/files/checkpoint.ts'
 import { ggufToHf, openGguf } from '../gguf/mod.ts'
 import type { ConfigJson } from './_config.ts'
-import { gpt2 } from './gpt2.ts'
-import { llama } from './llama.ts'
-import { mistral } from './mistral.ts'
-import { qwen2 } from './qwen2.ts'
-import { qwen3 } from './qwen3.ts'
+import { expectRoom } from './_room.ts'
+import { MODELS } from './built-in.ts'
 import { openGgufSource, openSafetensorsSource, storedDType } from './sources.ts'
-
-/** The built-in models by Hugging Face `model_type`. */
-export const MODELS: Readonly<Record<'llama' | 'mistral' | 'qwen2' | 'qwen3' | 'gpt2', ModelDefinition>> = {
-  llama,
-  mistral,
-  qwen2,
-  qwen3,
-  gpt2,
-}
 
 /** Options of `loadModel()`: where it computes, in which dtype, and whether its weights can be trained. */
 export interface LoadModelOptions {
@@ -45,7 +34,7 @@ export interface LoadModelOptions {
 }
 
 /**
- * Throws E_FILE, E_FORMAT, E_MODEL or E_UNSUPPORTED; nothing stays open then.
+ * Throws E_FILE, E_FORMAT, E_MODEL, E_UNSUPPORTED, or E_MEMORY where the device cannot hold it; nothing stays open then.
  *
  * @example
  * ```ts
@@ -61,17 +50,17 @@ export function loadModel(
 ): Model {
   if (path.endsWith('.gguf')) {
     const hf = ggufToHf(openGguf(path))
+    if (!pack) expectRoom(hf.tensors.values(), dtype ?? 'f32', device, path)
     using source = openGgufSource(path, hf, { device, dtype: dtype ?? 'f32', writable })
     return definitionOf(hf.config.model_type, models, path).create({ ...hf.config }, packing(source, pack))
   }
   const config = readConfig(path)
   const definition = modelDefinition(path, models)
   const stored = storedDType(path)
-  using source = openSafetensorsSource(path, {
-    device,
-    dtype: dtype ?? (stored === 'f16' ? 'bf16' : stored),
-    writable,
-  })
+  const wanted = dtype ?? (stored === 'f16' ? 'bf16' : stored)
+  // What is packed as it is read never lies there whole.
+  if (!pack) expectRoom(openCheckpoint(path).entries.values(), wanted, device, path)
+  using source = openSafetensorsSource(path, { device, dtype: wanted, writable })
   return definition.create(config, packing(source, pack))
 }
 

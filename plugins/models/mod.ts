@@ -4,10 +4,13 @@
  * @module
  */
 import { definePlugin, type Plugin } from '../../core/mod.ts'
-import { MODELS } from './load.ts'
+import { MODELS } from './built-in.ts'
 
+export { rerunBlocks } from './_blocks.ts'
 export { createBatch, type BatchArrays } from './batch.ts'
-export { loadModel, type LoadModelOptions, modelDefinition, MODELS, readConfig } from './load.ts'
+export { MODELS } from './built-in.ts'
+export { loadModel, type LoadModelOptions, modelDefinition, readConfig } from './load.ts'
+export { type MemorySourceOptions, openMemorySource } from './memory-source.ts'
 export {
   createRopeTables,
   readRopeConfig,
@@ -19,7 +22,8 @@ export {
 export { openGgufSource, openSafetensorsSource, type SourceOptions, storedDType } from './sources.ts'
 
 /** The plugin that provides the models `llama`, `mistral`, `qwen2`, `qwen3` and `gpt2`. */
-export const models: Plugin & { readonly provides: { readonly model: typeof MODELS } } = definePlugin({
-  name: 'models',
-  provides: { model: MODELS },
-})
+export const models: Plugin & { readonly provides: { readonly model: typeof MODELS } } =
+  /* @__PURE__ */ definePlugin({
+    name: 'models',
+    provides: { model: MODELS },
+  })

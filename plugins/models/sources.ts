@@ -7,26 +7,18 @@
 import { openCheckpoint } from '../../core/files/checkpoint.ts'
 import { type TensorEntry, tensorDType } from '../../core/files/safetensors.ts'
 import {
-  cast,
   type Device,
   type DeviceFile,
-  didYouMean,
   empty,
-  expectShape,
-  firstNonFinite,
   type FloatDType,
-  isFloat,
-  noGrad,
-  type Shape,
-  sizeOf,
   tensor,
   Tensor,
-  TrituneError,
   type WeightSource,
 } from '../../core/mod.ts'
 import { Storage } from '../../core/tensor/storage.ts'
-import { copyElements, setTensorBytes } from '../../core/tensor/tensor-bytes.ts'
+import { setTensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import type { GgufHfModel } from '../gguf/mod.ts'
+import { finish, missing } from './_finish-weight.ts'
 
 /** How weights come out of a checkpoint. */
 export interface SourceOptions {
@@ -138,55 +130,4 @@ export function openGgufSource(
     },
     [Symbol.dispose]() {},
   }
-}
-
-// ---- helpers ----------------------------------------------------------------------------------------------------
-
-interface Finish {
-  readonly place: string
-  readonly name: string
-  readonly shape: Shape
-  readonly dtype: FloatDType
-  readonly copy: boolean
-}
-
-/** Takes over `raw`: checks shape and values, converts; the result is `raw` itself when there is nothing to do. */
-function finish(raw: Tensor, { place, name, shape, dtype, copy }: Finish): Tensor {
-  let converted = raw
-  try {
-    expectShape(`${place}: tensor "${name}"`, raw.shape, shape)
-    if (!isFloat(raw.dtype))
-      throw new TrituneError('E_DTYPE', `tensor "${name}" is ${raw.dtype}, expected f32, f16 or bf16`, {
-        place,
-      })
-    if (raw.dtype !== dtype || copy) converted = noGrad(() => convert(raw, dtype))
-    const bad = firstNonFinite(converted)
-    if (bad >= 0) {
-      throw new TrituneError(
-        'E_MODEL',
-        `tensor "${name}" has NaN or Inf (first at element ${bad} of ${sizeOf(shape)})`,
-        { place, remedy: 'the checkpoint is damaged: download it again' },
-      )
-    }
-    return converted
-  } catch (error) {
-    converted.dispose()
-    throw error
-  } finally {
-    if (converted !== raw) raw.dispose()
-  }
-}
-
-function convert(raw: Tensor, dtype: FloatDType): Tensor {
-  if (raw.dtype !== dtype) return cast(raw, dtype)
-  const copy = empty(raw.shape, { dtype, device: raw.device })
-  copyElements(copy, raw)
-  return copy
-}
-
-function missing(path: string, name: string, known: Iterable<string>): TrituneError {
-  return new TrituneError('E_MODEL', `the checkpoint has no tensor "${name}"`, {
-    place: path,
-    remedy: didYouMean(name, known),
-  })
 }

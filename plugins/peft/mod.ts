@@ -26,7 +26,7 @@ export {
 
 /** The plugin that provides the adapter `lora`. */
 export const peft: Plugin & { readonly provides: { readonly adapter: { readonly lora: typeof lora } } } =
-  definePlugin({
+  /* @__PURE__ */ definePlugin({
     name: 'peft',
     provides: { adapter: { lora } },
   })

@@ -3,7 +3,7 @@
  * `added_tokens_decoder` (whose options win), special tokens that are only named, and BOS and EOS around a text.
  */
 import { TrituneError } from '../../core/mod.ts'
-import { type Json, isJson } from './files.ts'
+import { type Json, isJson } from './parsed-files.ts'
 
 export const SPECIAL_KEYS = [
   'bos_token',

@@ -9,22 +9,7 @@ import { TrituneError } from '../../core/errors.ts'
 import { fileError } from '../../core/files/files.ts'
 import type { GgufFile } from '../gguf/mod.ts'
 import { ggufTokenizer, openGguf } from '../gguf/mod.ts'
-
-export type Json = Readonly<Record<string, unknown>>
-
-/** The content of the files that make a tokenizer. */
-export interface TokenizerFiles {
-  /** For error messages. */
-  readonly place: string
-  /** The content of tokenizer.json. */
-  readonly tokenizer: Json
-  /** The content of tokenizer_config.json, with the values of special_tokens_map.json where it has none. */
-  readonly config: Json
-  /** Chat templates by name; the usual one is `default`. */
-  readonly chatTemplates: ReadonlyMap<string, string>
-  /** Tokens that end generation, beside the end-of-sequence token. */
-  readonly stopIds: readonly number[]
-}
+import { isJson, type Json, templatesOf, tokenIds, type TokenizerFiles } from './parsed-files.ts'
 
 /** A Hugging Face folder, a `.gguf` file, an opened GGUF file, or the files themselves. */
 export type TokenizerSource = string | GgufFile | TokenizerFiles
@@ -67,24 +52,6 @@ function fromFolder(folder: string): TokenizerFiles {
   }
 }
 
-/** `chat_template` is one template, or a list of named ones. */
-function templatesOf(place: string, value: unknown): Map<string, string> {
-  if (value === undefined || value === null) return new Map()
-  if (typeof value === 'string') return new Map([['default', value]])
-  const templates = new Map<string, string>()
-  for (const item of Array.isArray(value) ? value : [value]) {
-    if (!isJson(item) || typeof item['name'] !== 'string' || typeof item['template'] !== 'string') {
-      throw new TrituneError(
-        'E_FORMAT',
-        'chat_template is neither a string nor a list of { name, template }',
-        { place },
-      )
-    }
-    templates.set(item['name'], item['template'])
-  }
-  return templates
-}
-
 /** chat_template.jinja and additional_chat_templates/NAME.jinja, which transformers prefers to the config. */
 function templateFiles(folder: string): Map<string, string> {
   const templates = new Map<string, string>()
@@ -97,13 +64,6 @@ function templateFiles(folder: string): Map<string, string> {
     }
   }
   return templates
-}
-
-function tokenIds(place: string, value: unknown): number[] {
-  if (value === undefined || value === null) return []
-  const ids: unknown[] = Array.isArray(value) ? value : [value]
-  if (ids.every((id): id is number => Number.isInteger(id))) return ids
-  throw new TrituneError('E_FORMAT', `eos_token_id is ${JSON.stringify(value)}`, { place })
 }
 
 function readJson(path: string): Json {
@@ -144,8 +104,4 @@ function missing(folder: string): TrituneError {
         ? 'in Python, AutoTokenizer.from_pretrained(folder).save_pretrained(folder) writes a tokenizer.json'
         : "copy tokenizer.json and tokenizer_config.json of the base model into the folder, or name that model's folder",
   })
-}
-
-export function isJson(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -5,6 +5,8 @@
  */
 export { createChatRenderer } from './chat.ts'
 export type { ChatMessage, ChatRenderer, RenderedChat, RenderOptions } from './chat.ts'
-export { readTokenizerFiles, type TokenizerFiles, type TokenizerSource } from './files.ts'
+export { createTokenizer, type Tokenizer } from './create-tokenizer.ts'
+export { readTokenizerFiles, type TokenizerSource } from './files.ts'
+export { type ParsedTokenizer, type TokenizerFiles, tokenizerFilesOf } from './parsed-files.ts'
 export type { DecodeStream } from './stream.ts'
-export { loadTokenizer, type Tokenizer } from './tokenizer.ts'
+export { loadTokenizer } from './tokenizer.ts'

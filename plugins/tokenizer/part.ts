@@ -2,7 +2,7 @@
  * A part of tokenizer.json on its way to something that runs: typed look-ups that name the place of what is wrong.
  */
 import { TrituneError, showValue } from '../../core/mod.ts'
-import { type Json, isJson } from './files.ts'
+import { type Json, isJson } from './parsed-files.ts'
 
 /** Deeper nesting is damage, and would end in a stack overflow. */
 const MAX_DEPTH = 32

@@ -3,7 +3,6 @@
  * (https://github.com/google/sentencepiece, src/normalizer.cc; the array is Darts-clone's). As in the Rust library the
  * shortest rule that fits the start of a grapheme replaces all of it when it has fewer than 6 bytes.
  */
-import { Buffer } from 'node:buffer'
 import type { Part } from './part.ts'
 
 export function precompiled(part: Part): (text: string) => string {
@@ -28,13 +27,14 @@ function utf8Length(text: string): number {
 }
 
 function readRules(part: Part): (text: string) => string | undefined {
-  const bytes = Buffer.from(part.text('precompiled_charsmap'), 'base64')
   const bad = (): Error => part.wrong('precompiled_charsmap', 'rules of SentencePiece in base64')
-  if (bytes.length < 4) throw bad()
-  const size = bytes.readUInt32LE(0)
+  const bytes = fromBase64(part.text('precompiled_charsmap'))
+  if (bytes === null || bytes.length < 4) throw bad()
+  const view = new DataView(bytes.buffer)
+  const size = view.getUint32(0, true)
   if (size % 4 !== 0 || size === 0 || 4 + size > bytes.length) throw bad()
   const units = new Uint32Array(size / 4)
-  for (let i = 0; i < units.length; i++) units[i] = bytes.readUInt32LE(4 + 4 * i)
+  for (let i = 0; i < units.length; i++) units[i] = view.getUint32(4 + 4 * i, true)
   const replacements = bytes.subarray(4 + size)
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   const known = new Map<string, string | undefined>()
@@ -50,6 +50,14 @@ function readRules(part: Part): (text: string) => string | undefined {
     const replacement = replacementOf(text)
     if (known.size < 100_000) known.set(text, replacement)
     return replacement
+  }
+}
+
+function fromBase64(text: string): Uint8Array<ArrayBuffer> | null {
+  try {
+    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
+  } catch {
+    return null
   }
 }
 

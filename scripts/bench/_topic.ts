@@ -44,6 +44,11 @@ export interface BenchContext {
   readonly blas: string | null
   /** Only rows whose name contains this; null: all of them. */
   readonly only: string | null
+  /** Builds of the CPU library to compare; null: the bundled one, and none. */
+  readonly before: string | null
+  readonly after: string | null
+  /** Their instruction set, as tt_init counts them; 0: the best. */
+  readonly isa: number
   /** For people, on stderr: what runs now. */
   progress(text: string): void
 }

@@ -5,7 +5,10 @@
  *   kernels    our ops against the peaks of the machine, and two against torch   (--python)
  *   ops        the kernels as a mitata suite, to look at while one works on an op; `kernels` is for claims
  *   blas       f32 products against those of a BLAS, by size   --blas
+ *   models     the inner loops of the ARM64 library, as llvm-mca models them for CPUs that are not at hand
+ *   libraries  two builds of the CPU library in turn                             --before, --after, --isa
  *   startup    from a command to its first step, and what the trainer costs beside the ops
+ *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'
 import { didYouMean, TrituneError } from '../../core/errors.ts'
@@ -21,7 +24,7 @@ const help =
 
   ${invocation('bench')} <topic…> [options]
 
-  topics: finetune, kernels, startup, blas; or ops, alone: a mitata suite, one group an op, without floors
+  topics: finetune, kernels, startup, models, libraries, wasm, blas; or ops, alone: a mitata suite, one group an op, without floors
 
   --model <path>    model folder or .gguf file (or TRITUNE_MODEL): finetune needs it
   --python <path>   Python with torch, transformers and peft (or TRITUNE_PYTHON): finetune needs it, kernels uses it
@@ -31,6 +34,10 @@ const help =
   --quick           fewer repetitions
   --json            one JSON object on stdout instead of the table
   --help            this text
+
+of libraries:
+  --before <file>   a build of the CPU library; default: the bundled one
+  --after <file>    another; its instruction set is that of --isa <n>: 0 the best, 1 AVX2, 2 AVX-512, 3 AMX
 
 of ops:
   --filter <regex>  only groups whose name fits, such as "^rms_norm"
@@ -45,6 +52,9 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   kernels: async () => (await import('./kernels.ts')).kernels,
   startup: async () => (await import('./startup.ts')).startup,
   blas: async () => (await import('./blas.ts')).blas,
+  models: async () => (await import('./models.ts')).models,
+  libraries: async () => (await import('./libraries.ts')).libraries,
+  wasm: async () => (await import('./wasm.ts')).wasm,
 }
 
 const OPTIONS = {
@@ -55,6 +65,9 @@ const OPTIONS = {
   only: { type: 'string' },
   quick: { type: 'boolean' },
   json: { type: 'boolean' },
+  before: { type: 'string' },
+  after: { type: 'string' },
+  isa: { type: 'string' },
   filter: { type: 'string' },
   format: { type: 'string' },
   table: { type: 'boolean' },
@@ -86,6 +99,9 @@ export const bench: Command<typeof OPTIONS> = {
       model: values.model ?? process.env.TRITUNE_MODEL ?? null,
       blas: values.blas ?? process.env.TRITUNE_CPU_BLAS ?? null,
       only: values.only ?? null,
+      before: values.before ?? null,
+      after: values.after ?? null,
+      isa: numberOption('isa', values.isa, 0),
       progress: (text) => void process.stderr.write(`${text}\n`),
     }
     if (positionals[0] === 'ops') {

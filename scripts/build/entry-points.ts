@@ -10,6 +10,7 @@ export function entryPoints(): Readonly<Record<string, string>> {
   return {
     '.': 'mod.ts',
     './core': 'core/mod.ts',
+    './browser': 'browser.ts',
     ...Object.fromEntries(plugins.toSorted().map((name) => [`./plugins/${name}`, `plugins/${name}/mod.ts`])),
     ...Object.fromEntries(
       ['testing', 'bench'].flatMap((room) =>

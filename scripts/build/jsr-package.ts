@@ -12,7 +12,7 @@ import { rootManifest } from './manifests.ts'
 export function writeJsrPackage(folder: string): string {
   rmSync(folder, { recursive: true, force: true })
   const entries = Object.entries(entryPoints()).filter(([name]) => name !== './testing' && name !== './bench')
-  const sources = globSync(['mod.ts', 'core/**/*.ts', 'plugins/**/*.ts'], { cwd: ROOT })
+  const sources = globSync(['mod.ts', 'browser.ts', 'core/**/*.ts', 'plugins/**/*.ts'], { cwd: ROOT })
   for (const file of [...sources, 'README.md', 'LICENSE']) {
     mkdirSync(dirname(folder + file), { recursive: true })
     copyFileSync(ROOT + file, folder + file)

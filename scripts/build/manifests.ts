@@ -76,6 +76,8 @@ export function platformPackageJson(
     description,
     os: [os],
     cpu: [cpu],
+    // Installers that know the field leave it out on Alpine and its like.
+    ...(os === 'linux' && { libc: ['glibc'] }),
     exports: { './package.json': './package.json' },
     files: files.map((file) => file.slice(file.lastIndexOf('/') + 1)),
   }

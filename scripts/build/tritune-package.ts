@@ -1,5 +1,5 @@
 /**
- * What goes into the package `tritune` beside what tsc makes: the bundled model, the documents, package.json.
+ * What goes into the package `tritune` beside what tsc makes: the bundled model, the WebAssembly modules, the documents, package.json.
  */
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
@@ -7,14 +7,17 @@ import { TrituneError } from '../../core/errors.ts'
 import { ROOT } from '../_setup.ts'
 import { SCHEMA_FILE } from '../init/schema-line.ts'
 import { rootManifest, tritunePackageJson } from './manifests.ts'
-import { PLATFORM_PACKAGES } from './platform-packages.ts'
+import { platformPackages } from './platform-packages.ts'
 
+/** For every platform, so that no package of its own is needed. */
+const MODULES = 'native/prebuilt/wasm'
 const DOCUMENTS = ['README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md']
 
 /** Returns its folder in `dist`, which has been compiled into. */
 export function writeTritunePackage(dist: string): string {
   const folder = `${dist}tritune/`
   for (const part of ['quickstart', 'templates']) cpSync(ROOT + part, folder + part, { recursive: true })
+  cpSync(ROOT + MODULES, folder + MODULES, { recursive: true })
   for (const name of readdirSync(`${ROOT}plugins`)) {
     const readme = `plugins/${name}/README.md`
     if (existsSync(ROOT + readme) && existsSync(`${folder}plugins/${name}`))
@@ -23,7 +26,7 @@ export function writeTritunePackage(dist: string): string {
   for (const file of DOCUMENTS) if (existsSync(ROOT + file)) copyFileSync(ROOT + file, folder + file)
   writeSchema(`${folder}${SCHEMA_FILE}`)
   const files = readdirSync(folder).filter((name) => name !== 'package.json')
-  const manifest = tritunePackageJson(rootManifest(), PLATFORM_PACKAGES, files.toSorted())
+  const manifest = tritunePackageJson(rootManifest(), platformPackages().whole, files.toSorted())
   writeFileSync(`${folder}package.json`, `${JSON.stringify(manifest, null, 2)}\n`)
   return folder
 }

@@ -9,7 +9,8 @@ const IMPORT = /\b(?:from|import)\s*\(?\s*(['"])([^'"\n]+)\1/g
 
 export function checkLayers(): Verdict {
   const files = repositoryFiles().filter(
-    (file) => /^(core|plugins|testing|bench)\/.*\.ts$/.test(file) || file === 'mod.ts',
+    (file) =>
+      /^(core|plugins|testing|bench)\/.*\.ts$/.test(file) || file === 'mod.ts' || file === 'browser.ts',
   )
   const sources = new Map(files.map((file) => [file, readText(file)]))
   return verdict(`${files.length} files follow the layering`, [
@@ -18,7 +19,7 @@ export function checkLayers(): Verdict {
   ])
 }
 
-/** Problems of one file of core/, plugins/, testing/ or bench/, or of the root's mod.ts. */
+/** Problems of one file of core/, plugins/, testing/ or bench/, or of the root's mod.ts and browser.ts. */
 export function layerProblems(file: string, source: string): string[] {
   const problems: string[] = []
   for (const { specifier, index } of importsOf(source)) {

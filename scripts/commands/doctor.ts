@@ -6,6 +6,7 @@ import { TrituneError } from '../../core/errors.ts'
 import { invocation } from '../../core/invocation.ts'
 import type { Command } from '../_cli.ts'
 import { diagnose } from '../doctor/diagnose.ts'
+import { machineFacts } from '../doctor/facts.ts'
 import { formatDiagnosis } from '../doctor/format.ts'
 import { isProbed, probe } from '../doctor/libraries.ts'
 
@@ -25,13 +26,13 @@ export const doctor: Command<typeof OPTIONS> = {
   help,
   positionals: { min: 0, max: 0 },
   options: OPTIONS,
-  run({ values }) {
+  async run({ values }) {
     if (values.probe !== undefined) {
       if (!isProbed(values.probe)) throw new TrituneError('E_USAGE', `--probe: no library "${values.probe}"`)
-      process.stdout.write(`${JSON.stringify(probe(values.probe))}\n`)
+      process.stdout.write(`${JSON.stringify(await probe(values.probe))}\n`)
       return
     }
-    const diagnosis = diagnose()
+    const diagnosis = diagnose(machineFacts())
     const text = values.json ? JSON.stringify(diagnosis, null, 2) : formatDiagnosis(diagnosis).join('\n')
     process.stdout.write(`${text}\n`)
     if (!diagnosis.works) process.exitCode = 1

@@ -11,7 +11,7 @@ const help = (): string => `Fine-tune a language model.
   ${invocation('finetune')} <config.yaml> [options]
 
   --set key=value   change a setting of the file; may be repeated
-  --device name     auto, cpu, cuda or cuda:<number>; as --set device=name
+  --device name     auto, cpu, wasm, cuda or cuda:<number>; as --set device=name
   --resume          continue from the newest checkpoint of output_dir
   --overwrite       remove an earlier run of output_dir, then start
   --dry-run         load everything, show the plan and three examples as tokens, and stop

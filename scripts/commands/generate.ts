@@ -33,7 +33,7 @@ const help = (): string => `Generate text.
   --stop <text>             end at this text; may be repeated
   --seed <n>                default 0
   --dtype <f32|bf16>        default: as the model is stored
-  --device <name>           auto (default: a GPU if one can be used), cpu, cuda, cuda:<number>
+  --device <name>           auto (default: a GPU if one can be used), cpu, wasm, cuda, cuda:<number>
   --offline                 use the local cache of the hub only
   --help                    this text
 `

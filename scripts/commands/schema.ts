@@ -28,8 +28,8 @@ export const schema: Command<typeof OPTIONS> = {
   options: OPTIONS,
   async run({ values }) {
     await ensureInstalled()
-    const { schemaOfFinetune } = await import('../../plugins/finetune/mod.ts')
-    const text = `${JSON.stringify(schemaOfFinetune(), null, 2)}\n`
+    const { schemaText } = await import('../init/schema-text.ts')
+    const text = schemaText()
     if (values.out === undefined) {
       out.write(text)
       return

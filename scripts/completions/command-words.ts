@@ -57,6 +57,6 @@ export function optionLines(help: string): ReadonlyMap<string, string> {
 
 /** The same for every command. */
 const COMMON_CHOICES: Readonly<Record<string, readonly string[]>> = {
-  device: ['auto', 'cpu', 'cuda'],
+  device: ['auto', 'cpu', 'wasm', 'cuda'],
   dtype: ['f32', 'bf16'],
 }

@@ -33,10 +33,13 @@ export function packageJson({ names, kind, version, author }: PackageOptions): o
       build: 'tsc -p tsconfig.build.json',
       check: 'tsc -p tsconfig.json',
       test: 'bun test',
-      bench: kind === 'model' ? 'bun example/make-model.ts && bun bench/mod.ts' : 'bun bench/mod.ts',
+      'test:deno': 'deno test -A',
+      'test:node': 'node --test "test/*.test.ts"',
+      'test:vitest': 'vitest run',
+      bench: 'bun bench/mod.ts',
       prepack: 'tsc -p tsconfig.build.json',
     },
     peerDependencies: { tritune },
-    devDependencies: { '@types/node': '^24.0.0', tritune, typescript: '^7.0.2' },
+    devDependencies: { '@types/node': '^24.0.0', mitata: '^1.0.34', tritune, typescript: '^7.0.2' },
   }
 }

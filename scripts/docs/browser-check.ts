@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
+import { serveSite } from './serve-site.ts'
 
 export interface BrowserReport {
   readonly faults: readonly string[]
@@ -25,12 +26,11 @@ export function findChromium(): string | undefined {
 
 /** `shots`: a folder for screenshots. */
 export async function checkInBrowser(
-  site: ReadonlyMap<string, string>,
+  site: ReadonlyMap<string, string | Uint8Array<ArrayBuffer>>,
   executablePath: string,
   shots?: string,
 ): Promise<BrowserReport> {
-  const missing: string[] = []
-  using server = serve(site, missing)
+  using server = serveSite(site)
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
   try {
     const faults: string[] = []
@@ -43,41 +43,13 @@ export async function checkInBrowser(
     )
     if (shots !== undefined) await takeShots(browser, `${server.url}`, shots)
     return {
-      faults: [...faults, ...missing.map((path) => `not on the site: ${path}`)],
+      faults: [...faults, ...server.missing.map((path) => `not on the site: ${path}`)],
       found,
       pages: html.length,
     }
   } finally {
     await browser.close()
   }
-}
-
-interface Served extends Disposable {
-  readonly url: string
-}
-
-function serve(site: ReadonlyMap<string, string>, missing: string[]): Served {
-  const server = Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    fetch(request) {
-      const path = decodeURIComponent(new URL(request.url).pathname.slice(1)) || 'index.html'
-      const content = site.get(path)
-      if (content === undefined) {
-        missing.push(path)
-        return new Response('not here', { status: 404 })
-      }
-      const type = path.endsWith('.css')
-        ? 'text/css'
-        : path.endsWith('.js')
-          ? 'text/javascript'
-          : path.endsWith('.html')
-            ? 'text/html'
-            : 'text/plain'
-      return new Response(content, { headers: { 'content-type': `${type}; charset=utf-8` } })
-    },
-  })
-  return { url: `http://127.0.0.1:${server.port}/`, [Symbol.dispose]: () => void server.stop(true) }
 }
 
 async function searchFor(

@@ -10,14 +10,19 @@ import { frame } from './layout.ts'
 import { brokenLinks } from './links.ts'
 import { anchorOf } from './markdown.ts'
 import { searchDocuments } from './search-documents.ts'
+import { tryPage } from './try/try-page.ts'
 
 /** Path on the site → content. Throws E_FORMAT with every link that leads nowhere. */
-export function buildSite(root: string, api: readonly EntryPoint[] = readApi(root)): Map<string, string> {
+export function buildSite(
+  root: string,
+  api: readonly EntryPoint[] = readApi(root),
+): Map<string, string | Uint8Array<ArrayBuffer>> {
   const groups = groupsOf(api)
   const guides = guidePages(root)
-  const pages = [...guides, ...apiPages(groups)]
+  const training = tryPage(root)
+  const pages = [guides[0], training.page, ...guides.slice(1), ...apiPages(groups)]
   const html = new Map(pages.map((page) => [page.path, frame(page, pages)]))
-  const files = new Map<string, string>([
+  const files = new Map<string, string | Uint8Array<ArrayBuffer>>([
     ['style.css', readFileSync(join(import.meta.dirname, 'style.css'), 'utf8')],
     ['site.js', readFileSync(join(import.meta.dirname, 'site.js'), 'utf8')],
     ['minisearch.js', readFileSync(minisearch(), 'utf8')],
@@ -26,6 +31,7 @@ export function buildSite(root: string, api: readonly EntryPoint[] = readApi(roo
       `globalThis.TRITUNE_SEARCH = ${JSON.stringify(searchDocuments(guides, groups, anchorOf))}\n`,
     ],
     ...linkedSources(root, html),
+    ...training.files,
   ])
   const broken = brokenLinks(html, new Set(files.keys()))
   if (broken.length > 0) {

@@ -14,8 +14,8 @@ const NAMES: Readonly<Record<string, string>> = {
     quantizeTernary reshape rmsNorm rope sample scaleInPlace scoped slice softmax sub sum swiglu tensor
     tensorScope text transpose TrituneError useDevice withAdapters withNoise wsdSchedule zeros
   `,
-  'tritune/plugins/cpu': 'openCpu openCpuOrReference',
-  'tritune/plugins/cuda': 'openCuda openDevice selfCheck',
+  'tritune/plugins/cpu': 'openCpu openCpuOrReference selfCheck',
+  'tritune/plugins/cuda': 'openCuda openDevice',
   'tritune/plugins/data':
     'alpacaPrompt colourTokens concatenate createBatches loadDataset packDocuments readRecords',
   'tritune/plugins/finetune': `

@@ -1,18 +1,19 @@
 /**
- * What `bun run doctor` looks at, and what it finds missing.
+ * What the facts of a machine mean for tritune, and what is missing. Looks at nothing itself.
  */
-import { existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
-import { availableParallelism, cpus, freemem, totalmem } from 'node:os'
-import { dirname, join } from 'node:path'
-import { type DeviceList, PLATFORM } from '../../core/native/library.ts'
-import { libraryRemedy } from '../../core/native/library-remedy.ts'
-import { cudaDriverVersion } from '../../core/native/cuda-driver.ts'
 import { installCommand } from '../../core/install-command.ts'
-import { isCheckout } from '../../core/invocation.ts'
+import type { DeviceList } from '../../core/native/library.ts'
+import { libraryRemedy, libraryVariable, type RemedyFacts } from '../../core/native/library-remedy.ts'
 import { platformPackage } from '../../core/native/platform-packages.ts'
-import { hubSettings } from '../../plugins/hub/settings.ts'
-import { isInstalled, ROOT } from '../_setup.ts'
-import { examineLibrary, findShared, type LibraryState, PROBED, type ProbedLibrary } from './libraries.ts'
+import {
+  CPU_PLATFORMS,
+  GPU_PLATFORMS,
+  libraryFileName,
+  platformFacts,
+  platformLabel,
+} from '../../core/native/platforms.ts'
+import type { MachineFacts } from './facts.ts'
+import type { LibraryState, ProbedLibrary } from './libraries.ts'
 
 export interface Diagnosis {
   /** Models can be fine-tuned here. */
@@ -30,19 +31,19 @@ export interface Diagnosis {
     readonly memory: number
     readonly freeMemory: number
   }
+  /** What computes where there is no GPU: `cpu` is the native library. */
+  readonly host: 'cpu' | 'wasm' | 'reference' | null
+  /** What is not known of the CPU library on this kind of machine; null: it has run on such ones, or there is none. */
+  readonly unproven: string | null
+  /** Those that are there, or should be. */
   readonly libraries: readonly LibraryState[]
   /** What the CUDA library says; null where there is none. */
   readonly gpu: DeviceList | null
   readonly gemm: string | null
-  readonly shared: { readonly cublaslt: string | null; readonly nccl: string | null }
-  readonly hub: {
-    readonly cache: string
-    readonly exists: boolean
-    readonly hasToken: boolean
-    readonly endpoint: string
-    readonly offline: boolean
-  }
-  readonly disk: { readonly here: number; readonly cache: number }
+  readonly shared: MachineFacts['shared']
+  readonly hub: MachineFacts['hub']
+  readonly cache: string
+  readonly disk: MachineFacts['disk']
   readonly problems: readonly Problem[]
 }
 
@@ -54,126 +55,140 @@ export interface Problem {
   readonly stops: boolean
 }
 
-export function diagnose(): Diagnosis {
-  const libraries = PROBED.map(examineLibrary)
-  const byName = new Map(libraries.map((library) => [library.name, library]))
-  const cpuInfo = byName.get('cpu')?.found?.info
+export function diagnose(facts: MachineFacts): Diagnosis {
+  const { tritune, runtime, platform, packagesInstalled, cpu, memory, shared, hub, cache, disk } = facts
+  const byName = new Map(facts.libraries.map((library) => [library.name, library]))
+  const info = byName.get('cpu')?.found?.info
   const gpuLibrary = [byName.get('cuda'), byName.get('cuda12')].filter((library) => library?.found)
   const best = gpuLibrary.find((library) => library?.found?.devices.problem === null) ?? gpuLibrary[0]
-  const { cacheDir, token, endpoint, offline } = hubSettings({}, process.env)
-  const packagesInstalled = isInstalled()
-  const problems = problemsOf(byName, best?.found?.devices ?? null, packagesInstalled)
-  const isas = cpuInfo?.isas
+  const gpu = best?.found?.devices ?? null
+  const problems = [...cpuProblems(facts, byName.get('cpu')), ...otherProblems(facts, gpu)]
+  const isas = info?.['isas']
   return {
     works: !problems.some(({ stops }) => stops),
-    tritune: versionOf(),
-    runtime: runtimeName(),
-    platform: PLATFORM,
+    tritune,
+    runtime,
+    platform,
     packagesInstalled,
     cpu: {
-      model: cpus()[0]?.model.replace(/\s+/g, ' ').trim() ?? 'unknown',
-      cores: availableParallelism(),
-      isa: typeof cpuInfo?.isa === 'string' ? cpuInfo.isa : null,
+      ...cpu,
+      isa: typeof info?.['isa'] === 'string' ? info['isa'] : null,
       isas: Array.isArray(isas) ? isas.map(String) : [],
-      threads: typeof cpuInfo?.threads === 'number' ? cpuInfo.threads : null,
-      memory: totalmem(),
-      freeMemory: freemem(),
+      threads: typeof info?.['threads'] === 'number' ? info['threads'] : null,
+      memory: memory.total,
+      freeMemory: memory.free,
     },
-    libraries,
-    gpu: best?.found?.devices ?? null,
+    host: hostOf(facts, info !== undefined),
+    unproven: unproven(platform, byName.get('cpu')),
+    libraries: facts.libraries.filter(({ name, state }) => state !== 'missing' || isMade(name, facts)),
+    gpu,
     gemm: describeGemm(best?.found?.options ?? null),
-    shared: { cublaslt: findShared('libcublasLt'), nccl: findShared('libnccl') },
-    hub: { cache: cacheDir, exists: existsSync(cacheDir), hasToken: token !== undefined, endpoint, offline },
-    disk: { here: freeDisk(process.cwd()), cache: freeDisk(cacheDir) },
-    problems,
+    shared,
+    hub,
+    cache,
+    disk,
+    problems: problems.toSorted((a, b) => Number(b.stops) - Number(a.stops)),
   }
 }
 
-function problemsOf(
-  libraries: ReadonlyMap<ProbedLibrary, LibraryState>,
-  gpu: DeviceList | null,
-  packagesInstalled: boolean,
-): Problem[] {
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function hostOf(facts: MachineFacts, hasCpu: boolean): Diagnosis['host'] {
+  if (hasCpu) return 'cpu'
+  const canDoWithout = facts.noCpuLibrary !== null || facts.foreignFunctions !== null
+  if (canDoWithout && facts.hasWasm) return 'wasm'
+  return facts.noCpuLibrary === null ? null : 'reference'
+}
+
+function isMade(name: ProbedLibrary, { platform, noCpuLibrary }: MachineFacts): boolean {
+  return name === 'cpu' ? noCpuLibrary === null : GPU_PLATFORMS.includes(platform)
+}
+
+function unproven(platform: string, library: LibraryState | undefined): string | null {
+  const known = platformFacts(platform)?.unproven ?? null
+  if (known === null || !library?.found) return null
+  const checked = library.found.hasPassedSelfCheck
+    ? 'a small training step on this machine gave the right numbers'
+    : 'its first use checks a small training step'
+  return `unproven: this library has not run on a real machine of this kind (${known}); ${checked}`
+}
+
+function cpuProblems(facts: MachineFacts, library: LibraryState | undefined): Problem[] {
+  const { platform, noCpuLibrary, hasWasm, cpu } = facts
   const problems: Problem[] = []
-  const broken = [...libraries.values()].filter(({ state }) => state === 'damaged')
-  const isBundled = PLATFORM === 'linux-x64'
-  for (const { name, problem } of broken)
+  if (facts.foreignFunctions !== null)
     problems.push({
-      what: `libtritune_${name} cannot be opened: ${problem}`,
-      command: mend(name),
-      stops: name === 'cpu',
+      ...facts.foreignFunctions,
+      what: `${facts.foreignFunctions.what}${hasWasm ? ': everything runs on WebAssembly, at a fraction of the speed' : ''}`,
+      stops: !hasWasm,
     })
-  if (isBundled && libraries.get('cpu')?.state === 'missing')
-    problems.push({ what: 'libtritune_cpu is not there', command: mend('cpu'), stops: true })
-  if (!packagesInstalled)
+  if (library?.state === 'damaged')
+    problems.push({
+      what: `libtritune_cpu cannot be used: ${library.problem}`,
+      command: mend(library, facts),
+      stops: true,
+    })
+  else if (noCpuLibrary !== null && library?.state !== 'usable')
+    problems.push({
+      what: `${noCpuLibrary}: everything runs on ${hasWasm ? 'WebAssembly, at a fraction of the speed' : 'the slow reference'}`,
+      command: `use a machine with ${CPU_PLATFORMS.map(platformLabel).join(', ')}`,
+      stops: false,
+    })
+  else if (library?.state === 'missing')
+    problems.push({ what: 'libtritune_cpu is not there', command: mend(library, facts), stops: true })
+  if (platform.endsWith('-x64') && /^Apple |^Snapdragon|^Ampere|Neoverse/i.test(cpu.model))
+    problems.push({
+      what: `${facts.runtime} is made for x86-64 and emulated on this ${cpu.model}, which takes several times as long`,
+      command: `install the ARM64 build of ${facts.runtime.split(' ')[0]}`,
+      stops: false,
+    })
+  return problems
+}
+
+function otherProblems(facts: MachineFacts, gpu: DeviceList | null): Problem[] {
+  const problems: Problem[] = facts.libraries
+    .filter(({ name, state }) => name !== 'cpu' && state === 'damaged')
+    .map((library) => ({
+      what: `libtritune_${library.name} cannot be opened: ${library.problem}`,
+      command: mend(library, facts),
+      stops: false,
+    }))
+  if (!facts.packagesInstalled)
     problems.push({
       what: 'packages are not installed (any command does it)',
       command: 'bun install',
       stops: false,
     })
-  if (!isBundled)
-    problems.push({
-      what: `no native library is made for ${PLATFORM}: everything runs on the slow reference`,
-      command: 'bun run native',
-      stops: false,
-    })
-  if (gpu === null && isBundled && cudaDriverVersion() !== null)
+  if (gpu === null && GPU_PLATFORMS.includes(facts.platform) && facts.cudaDriver !== null)
     problems.push({
       what: 'there is an NVIDIA driver, but the libraries for GPUs are not installed',
-      command: isCheckout() ? mend('cuda') : installCommand(platformPackage('cuda')),
+      command: facts.isCheckout
+        ? 'git checkout -- native/prebuilt'
+        : installCommand(platformPackage('cuda', facts.platform), facts),
       stops: false,
     })
-  if (gpu?.problem && (gpu.driver > 0 || hasNvidiaCard()))
+  if (gpu?.problem && (gpu.driver > 0 || facts.hasNvidiaCard))
     problems.push({
       what: `there is an NVIDIA GPU, but ${gpu.problem}`,
       command: gpu.remedy ?? 'nvidia-smi',
       stops: false,
     })
-  return problems.toSorted((a, b) => Number(b.stops) - Number(a.stops))
+  return problems
 }
 
-/** A library that an environment variable names is not the repository's to restore. */
-function mend(name: ProbedLibrary): string {
-  const variable = `TRITUNE_${name.replace('-', '_').toUpperCase()}_LIBRARY`
-  if (process.env[variable]) return `unset ${variable}`
-  if (!isCheckout()) return libraryRemedy(`libtritune_${name}.so`, 'missing')
-  return name === 'cuda-emulated' ? 'git checkout -- native/emulator' : 'git checkout -- native/prebuilt'
+/** A library that an environment variable names is not the repository's to restore; what the system refuses, and wrong numbers, have a remedy of their own. */
+function mend({ name, remedy, state }: LibraryState, facts: RemedyFacts): string {
+  const variable = libraryVariable(name === 'cuda12' ? 'cuda' : name)
+  if (name !== 'cuda12' && facts.env[variable]) return `unset ${variable}`
+  if (remedy !== null && /^(xattr|use device) ?/.test(remedy)) return remedy
+  if (facts.isCheckout && facts.platform === 'linux-x64')
+    return name === 'cuda-emulated' ? 'git checkout -- native/emulator' : 'git checkout -- native/prebuilt'
+  const file = libraryFileName(`tritune_${name.replace('-', '_')}`, facts.platform)
+  return libraryRemedy(file, state === 'missing' || !facts.isCheckout ? 'missing' : 'damaged', facts)
 }
 
 function describeGemm(options: Readonly<Record<string, unknown>> | null): string | null {
   if (!options) return null
   const { gemm, gemm_auto: auto } = options
   return typeof auto === 'string' && gemm === 'auto' ? auto : String(gemm)
-}
-
-function versionOf(): string {
-  const { version }: { version: string } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
-  return version
-}
-
-function runtimeName(): string {
-  const { bun, deno } = process.versions
-  return bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : `Node ${process.versions.node}`
-}
-
-/** Bytes free where `path` is or would be. */
-function freeDisk(path: string): number {
-  let folder = path
-  while (!existsSync(folder)) folder = dirname(folder)
-  const { bavail, bsize } = statfsSync(folder)
-  return bavail * bsize
-}
-
-const PCI = '/sys/bus/pci/devices'
-
-/** Also without a driver: a display or 3D controller of vendor 10de on the PCI bus. */
-function hasNvidiaCard(): boolean {
-  const read = (device: string, file: string): string => {
-    const path = join(PCI, device, file)
-    return existsSync(path) ? readFileSync(path, 'utf8').trim() : ''
-  }
-  const devices = existsSync(PCI) ? readdirSync(PCI) : []
-  return devices.some(
-    (device) => read(device, 'vendor') === '0x10de' && read(device, 'class').startsWith('0x03'),
-  )
 }

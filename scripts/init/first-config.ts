@@ -3,12 +3,13 @@
  * before it is given out.
  */
 import { existsSync } from 'node:fs'
-import { basename, extname, join, relative } from 'node:path'
+import { basename, extname, join, relative, sep } from 'node:path'
 import { didYouMean, TrituneError } from '../../core/errors.ts'
 import { DATASET_TYPES, datasetFiles, readRecords } from '../../plugins/data/mod.ts'
 import { readFinetuneConfig, writtenContextLength } from '../../plugins/finetune/mod.ts'
 import { ROOT } from '../_setup.ts'
 import { schemaLine } from './schema-line.ts'
+import { schemaText } from './schema-text.ts'
 
 export interface FirstConfigOptions {
   /** Not given: the bundled one. */
@@ -24,7 +25,7 @@ export interface FirstConfigOptions {
 export function firstConfig(file: string, options: FirstConfigOptions): string {
   const { model = bundled('model'), outputDir = `./outputs/${basename(file, extname(file))}` } = options
   const lines = [
-    ...schemaLine(file),
+    ...schemaLine(file, schemaText()),
     `# A run of tritune: tritune finetune ${basename(file)}`,
     '# Paths start at the folder where that is run. All keys: docs/yaml.md.',
     '',
@@ -137,7 +138,7 @@ function fieldsOfFirst(file: string): string[] {
 /** From the working folder where that is the shorter way. */
 function bundled(name: string): string {
   const path = `${ROOT}quickstart/${name}`
-  const near = relative(process.cwd(), path)
+  const near = relative(process.cwd(), path).replaceAll(sep, '/')
   return near.length < path.length ? `./${near}`.replace(/^\.\/\.\.\//, '../') : path
 }
 

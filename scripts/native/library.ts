@@ -6,6 +6,7 @@ import { basename, dirname, join } from 'node:path'
 import { SYMBOLS } from '../../core/native/symbols.ts'
 import { ROOT, run } from './process.ts'
 import type { Target } from './targets.ts'
+import { linkWasm } from './wasm.ts'
 import { zig } from './zig.ts'
 
 /**
@@ -50,14 +51,14 @@ export async function linkFor(
   if (target.compiler === 'g++')
     // gcc, not g++: nothing of libstdc++ may be linked.
     return linkShared({ linker: ['gcc'], output, objects, last: [...last, ...target.link], allowUndefined })
+  if (target.format === 'wasm') return linkWasm({ features: target.flags[0], output, objects })
   const linker = [...(await zig()), 'cc', '-target', target.triple ?? '']
   if (target.format === 'elf')
     return linkShared({ linker, output, objects, last: [...last, ...target.link], allowUndefined })
   mkdirSync(join(ROOT, dirname(output)), { recursive: true })
   // The name must end as the system wants it, or the linker does not know what it is to make.
   const made = join(ROOT, dirname(objects[0]), basename(output))
-  const kind = target.format === 'wasm' ? [] : ['-shared']
-  await run([...linker, ...kind, '-O2', '-s', '-o', made, ...objects, ...target.link, ...last])
+  await run([...linker, '-shared', '-O2', '-s', '-o', made, ...objects, ...target.link, ...last])
   copyFileSync(made, join(ROOT, `${output}.new`))
   renameSync(join(ROOT, `${output}.new`), join(ROOT, output))
 }

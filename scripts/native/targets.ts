@@ -3,9 +3,11 @@
  */
 import { zig, zigVersion } from './zig.ts'
 import { run } from './process.ts'
+import { WASM_FEATURES } from './wasm.ts'
 
 export type TargetName =
   | 'linux-x64'
+  | 'linux-x64-zig'
   | 'linux-arm64'
   | 'darwin-arm64'
   | 'darwin-x64'
@@ -33,8 +35,9 @@ export interface Target {
   /** Of sources that are compiled once. */
   readonly base: readonly string[]
   readonly kernels: readonly KernelBuild[]
-  /** Of *.amx.cpp; without it they are left out. */
+  /** Of *.amx.cpp and *.neon.cpp, for CPUs that have more; without it they are left out. */
   readonly amx?: readonly string[]
+  readonly neon?: readonly string[]
   readonly link: readonly string[]
 }
 
@@ -61,9 +64,11 @@ const ZIG_ARM64 = {
   compiler: 'zig',
   base: ['-O2'],
   kernels: [{ isa: 'neon', flags: ['-O3', '-DTT_ISA=neon', '-DTT_NEON=1'] }],
+  neon: ['-O3', '-mcpu=generic+bf16'],
 } as const
 
-const ELF = ['-ffunction-sections', '-fdata-sections', '-fno-asynchronous-unwind-tables'] as const
+const SECTIONS = ['-ffunction-sections', '-fdata-sections'] as const
+const ELF = [...SECTIONS, '-fno-asynchronous-unwind-tables'] as const
 
 const WASM = {
   compiler: 'zig',
@@ -71,8 +76,8 @@ const WASM = {
   format: 'wasm',
   parts: ['wasm'],
   base: ['-O2'],
-  // No entry: a host calls the functions, _initialize first.
-  link: ['-mexec-model=reactor', '-Wl,--export-dynamic', '-Wl,--export=malloc', '-Wl,--export=free'],
+  kernels: [{ isa: 'wasm', flags: ['-O3', '-DTT_ISA=wasm', '-DTT_WASM=1'] }],
+  link: [],
 } as const
 
 export const TARGETS: { readonly [N in TargetName]: Target } = {
@@ -89,6 +94,16 @@ export const TARGETS: { readonly [N in TargetName]: Target } = {
     ],
     amx: [...WIDE, ...GCC_V4, ...AMX_FLAGS],
     link: ['-lm', '-ldl'],
+  },
+  // To compare the compilers: not bundled.
+  'linux-x64-zig': {
+    ...ZIG_X64,
+    output: 'native/build/linux-x64-zig/libtritune_cpu.so',
+    triple: 'x86_64-linux-gnu.2.28',
+    format: 'elf',
+    parts: ['x64', 'posix', 'linux'],
+    flags: [...ELF],
+    link: ['-lm', '-lpthread'],
   },
   'linux-arm64': {
     ...ZIG_ARM64,
@@ -130,14 +145,12 @@ export const TARGETS: { readonly [N in TargetName]: Target } = {
   wasm: {
     ...WASM,
     output: 'native/prebuilt/wasm/tritune_cpu.wasm',
-    flags: ['-msimd128'],
-    kernels: [{ isa: 'wasm', flags: ['-O3', '-DTT_ISA=wasm', '-DTT_WASM=1'] }],
+    flags: [WASM_FEATURES, ...SECTIONS],
   },
   'wasm-relaxed': {
     ...WASM,
     output: 'native/prebuilt/wasm/tritune_cpu_relaxed.wasm',
-    flags: ['-msimd128', '-mrelaxed-simd'],
-    kernels: [{ isa: 'wasm', flags: ['-O3', '-DTT_ISA=wasm', '-DTT_WASM=1'] }],
+    flags: [`${WASM_FEATURES}+relaxed_simd`, ...SECTIONS],
   },
 }
 

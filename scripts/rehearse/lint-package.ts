@@ -2,10 +2,11 @@
  * What publint and "Are the types wrong?" say about a package. https://publint.dev, https://arethetypeswrong.github.io
  */
 import { run } from './run.ts'
+import { toolModules } from './tools.ts'
 
 /** One line for each; throws E_DATA with what they found. ES modules are all there is, so CommonJS is not asked about. */
-export async function lintPackage(folder: string, tools: string, workFolder: string): Promise<string[]> {
-  const modules = `${tools}/linters/node_modules`
+export async function lintPackage(folder: string, workFolder: string): Promise<string[]> {
+  const modules = toolModules('linters')
   const at = { cwd: workFolder }
   await run([process.execPath, `${modules}/publint/src/cli.js`, 'run', folder, '--strict'], at)
   const packed = await run(['npm', 'pack', folder, '--pack-destination', workFolder, '--silent'], at)

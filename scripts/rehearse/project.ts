@@ -1,13 +1,14 @@
 /**
- * One project of a stranger: installs, trains with the plugin's adapter, generates, merges; and what came out of it.
+ * One project of a stranger: installs, trains with the adapter of one plugin and the optimizer of another, generates, merges; and what came out of it.
  */
 import { createHash } from 'node:crypto'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrituneError } from '../../core/errors.ts'
 import { DIST } from '../build/paths.ts'
+import type { PluginKindName } from '../create-plugin/kinds.ts'
 import { folderBytes } from './folder-bytes.ts'
-import { PLUGIN } from './plugin.ts'
+import { pluginName } from './author.ts'
 import { run } from './run.ts'
 import { type ClientRuntime, strangersEnvironment } from './runtimes.ts'
 
@@ -25,11 +26,20 @@ export interface Outcome {
   readonly seconds: { readonly install: number; readonly train: number }
 }
 
+/** What he takes from others. */
+export const PLUGINS: readonly PluginKindName[] = ['adapter', 'optimizer']
+
+const NAMES = PLUGINS.map(pluginName)
+const ADAPTER = pluginName('adapter')
+
 const CONFIG = `base_model: ./model
 output_dir: ./adapter
-plugins: [${PLUGIN}]
-adapter: vector-scale
+plugins: [${NAMES.join(', ')}]
+adapter: first-adapter
+adapter_options: { scale: 1 }
 lora_target_linear: true
+optimizer: first-optimizer
+optim_args: { beta1: 0.9, beta2: 0.99 }
 datasets:
   - path: moby-dick.eval.jsonl
     type: completion
@@ -56,7 +66,7 @@ export async function useAsStranger(
   writeFileSync(join(folder, 'my.yaml'), CONFIG)
   const at = { cwd: folder, env: strangersEnvironment(runtime, home, registry) }
 
-  const [install] = await timed(() => run(runtime.install(['tritune', PLUGIN]), at))
+  const [install] = await timed(() => run(runtime.install(['tritune', ...NAMES]), at))
   const modules = join(folder, 'node_modules')
   const bytes = folderBytes(modules)
   const [train] = await timed(() => run(runtime.tritune(['finetune', 'my.yaml']), at))
@@ -65,7 +75,7 @@ export async function useAsStranger(
       'generate',
       './model',
       '--adapter=./adapter',
-      `--plugin=${PLUGIN}`,
+      `--plugin=${ADAPTER}`,
       '--prompt=The captain stood',
       '--max-new-tokens=24',
       '--device=cpu',
@@ -75,7 +85,7 @@ export async function useAsStranger(
   const doctor: { readonly runtime: string } = JSON.parse(
     await run(runtime.tritune(['doctor', '--json']), at),
   )
-  await run(runtime.tritune(['merge', './model', './adapter', './merged', '--plugin', PLUGIN]), at)
+  await run(runtime.tritune(['merge', './model', './adapter', './merged', '--plugin', ADAPTER]), at)
   // In its own folder, and nowhere else, is what the run leaves behind.
   if (folderBytes(modules) !== bytes)
     throw new TrituneError(

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TrituneError } from '../../core/errors.ts'
 import { run } from './run.ts'
+import { toolModules } from './tools.ts'
 
 export interface Registry extends AsyncDisposable {
   readonly url: string
@@ -16,12 +17,8 @@ export interface Registry extends AsyncDisposable {
   publish(folder: string): Promise<void>
 }
 
-/** `own`: patterns of names that are only here. Throws E_HUB when it does not start. */
-export async function startRegistry(
-  folder: string,
-  tools: string,
-  own: readonly string[],
-): Promise<Registry> {
+/** `own`: patterns of names that are only here. verdaccio has to be installed. Throws E_HUB when it does not start. */
+export async function startRegistry(folder: string, own: readonly string[]): Promise<Registry> {
   mkdirSync(folder, { recursive: true })
   const port = await freePort()
   const url = `http://127.0.0.1:${port}/`
@@ -29,7 +26,7 @@ export async function startRegistry(
   writeFileSync(join(folder, 'config.yaml'), configuration(folder, upstream, own))
   // Any token does: whoever reaches this registry may publish.
   writeFileSync(join(folder, '.npmrc'), `registry=${url}\n//127.0.0.1:${port}/:_authToken=rehearsal\n`)
-  const script = join(tools, 'registry/node_modules/verdaccio/bin/verdaccio')
+  const script = join(toolModules('registry'), 'verdaccio/bin/verdaccio')
   const child = spawn(
     process.execPath,
     [script, '--config', join(folder, 'config.yaml'), '--listen', `127.0.0.1:${port}`],

@@ -6,13 +6,12 @@ import { join } from 'node:path'
 import { TrituneError } from '../../core/errors.ts'
 import { build } from '../build.ts'
 import { DIST } from '../build/paths.ts'
-import { rootManifest } from '../build/manifests.ts'
 import { denoCommand } from '../_deno.ts'
 import { writeJsrPackage } from '../build/jsr-package.ts'
 import { run } from './run.ts'
 import { lintPackage } from './lint-package.ts'
-import { PLUGIN, writePlugin } from './plugin.ts'
-import { type Outcome, useAsStranger } from './project.ts'
+import { PLUGIN_NAMES, startAuthor } from './author.ts'
+import { type Outcome, PLUGINS, useAsStranger } from './project.ts'
 import { startRegistry } from './registry.ts'
 import { clientRuntime, type RuntimeName } from './runtimes.ts'
 import { installTools } from './tools.ts'
@@ -29,27 +28,36 @@ export async function rehearse(
   const began = performance.now()
   const packages = build(DIST)
   say(`built      ${packages.map((one) => one.slice(DIST.length, -1)).join(', ')}`)
-  const tools = await installTools(join(folder, 'tools'), runtimes)
+  await installTools([
+    'registry',
+    'linters',
+    'node24',
+    ...runtimes.filter((name) => name !== 'bun' && name !== 'deno'),
+  ])
   await run([...denoCommand(), 'publish', '--dry-run', '--allow-dirty'], {
     cwd: writeJsrPackage(join(folder, 'jsr/')),
   })
   say('checked    deno publish --dry-run: nothing to say')
-  for (const line of await lintPackage(`${DIST}tritune`, tools, folder)) say(`checked    ${line}`)
-  await using registry = await startRegistry(join(folder, 'registry'), tools, [
+  for (const line of await lintPackage(`${DIST}tritune`, folder)) say(`checked    ${line}`)
+  await using registry = await startRegistry(join(folder, 'registry'), [
     'tritune',
     '@tritune/*',
-    PLUGIN,
+    PLUGIN_NAMES,
   ])
-  const plugin = join(folder, 'plugin')
-  writePlugin(plugin, rootManifest().version)
-  for (const one of [...packages, plugin]) await registry.publish(one)
-  say(`published  ${packages.length + 1} packages`)
+  for (const one of packages) await registry.publish(one)
+  const author = await startAuthor(join(folder, 'author'), registry)
+  for (const kind of PLUGINS) {
+    const plugin = await author.generate(kind)
+    await author.install(plugin)
+    await author.publish(plugin)
+  }
+  say(`published  ${packages.length} packages, and plugins by create-plugin: ${PLUGINS.join(', ')}`)
 
   const outcomes = new Map<RuntimeName, Outcome>()
   for (const name of runtimes) {
     const project = join(folder, name)
     mkdirSync(project)
-    const outcome = await useAsStranger(project, clientRuntime(name, tools), registry.url)
+    const outcome = await useAsStranger(project, clientRuntime(name), registry.url)
     outcomes.set(name, outcome)
     say(describe(name, outcome))
   }

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { denoCommand } from '../_deno.ts'
 import { folderOfProgram } from './run.ts'
+import { nodeFolder } from './tools.ts'
 
 export const RUNTIMES = ['bun', 'deno', 'node22', 'node24'] as const
 export type RuntimeName = (typeof RUNTIMES)[number]
@@ -21,12 +22,14 @@ export interface ClientRuntime {
   readonly files: Readonly<Record<string, string>>
   install(packages: readonly string[]): readonly string[]
   tritune(args: readonly string[]): readonly string[]
+  /** Runs a file of the project. */
+  script(file: string): readonly string[]
 }
 
 const PACKAGE_JSON = JSON.stringify({ name: 'stranger', version: '0.0.0', private: true, type: 'module' })
 
-/** `tools` has the versions of Node. */
-export function clientRuntime(name: RuntimeName, tools: string): ClientRuntime {
+/** Node has to be among the tools that are installed. */
+export function clientRuntime(name: RuntimeName): ClientRuntime {
   if (name === 'bun')
     return {
       name,
@@ -35,6 +38,7 @@ export function clientRuntime(name: RuntimeName, tools: string): ClientRuntime {
       install: (packages) => ['bun', 'add', ...packages],
       // The Node of this machine may be older than tritune needs: who has Bun does not care.
       tritune: (args) => ['bunx', 'tritune', ...args],
+      script: (file) => ['bun', file],
     }
   if (name === 'deno') {
     const [deno, ...more] = denoCommand()
@@ -51,16 +55,16 @@ export function clientRuntime(name: RuntimeName, tools: string): ClientRuntime {
         ...packages.map((one) => `npm:${one}`),
       ],
       tritune: (args) => [deno, ...more, 'run', '-A', '--min-dep-age=0', 'npm:tritune', ...args],
+      script: (file) => [deno, ...more, 'run', '-A', file],
     }
   }
-  const version = name.slice('node'.length)
-  const bin = join(tools, `node${version}/node_modules/node-${process.platform}-${process.arch}/bin`)
   return {
     name,
-    path: [bin],
+    path: [nodeFolder(name)],
     files: { 'package.json': PACKAGE_JSON },
     install: (packages) => ['npm', 'install', ...packages],
     tritune: (args) => ['npx', 'tritune', ...args],
+    script: (file) => ['node', file],
   }
 }
 

@@ -45,7 +45,7 @@ describe('a second copy of tritune', () => {
     using _scope = tensorScope()
     const foreign = make()
     expect(() => mul(tensor([1, 2]), foreign)).toThrow(
-      `binary: input b comes from a second copy of tritune: ${copy}/`,
+      `mul: input b comes from a second copy of tritune: ${copy}/`,
     )
     foreign.dispose()
   })

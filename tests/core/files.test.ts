@@ -25,6 +25,24 @@ function failure(work: () => unknown): TrituneError {
 }
 
 describe('fileError()', () => {
+  test('on Windows it says what is meant there', () => {
+    const say = (code: string, path: string, platform: string): string =>
+      fileError(systemError(code, 'operation not permitted'), path, 'cannot write', platform).message
+    for (const code of ['EPERM', 'EACCES', 'EBUSY'])
+      expect(say(code, '/out/x', 'win32')).toContain(
+        'permission denied, or a program has it open\n  → close what',
+      )
+    expect(say('EPERM', '/out/x', 'linux')).not.toContain('open')
+    const long = `/${'a'.repeat(300)}`
+    for (const code of ['ENOENT', 'ENAMETOOLONG'])
+      expect(say(code, long, 'win32')).toContain(
+        'the path has 301 characters, more than the 259 that Windows takes\n  → use a shorter path, or switch long paths on',
+      )
+    expect(say('ENOENT', long, 'linux')).toContain('no such file or folder')
+    expect(say('ENOENT', '/out/x', 'win32')).toContain('no such file or folder')
+    expect(say('ENOSPC', '/out/x', 'win32')).toContain('no space left')
+  })
+
   test.each([
     ['ENOSPC', 'E_DISK', 'no space left', 'free some space'],
     ['EDQUOT', 'E_DISK', 'quota is used up', 'free some space'],

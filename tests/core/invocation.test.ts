@@ -50,3 +50,9 @@ test.each([
 ] as const)('installed, by %s', (_, more, expected) => {
   expect(invocation('generate', facts({ isCheckout: false, ...more }))).toBe(expected)
 })
+
+test.each(['tritune.cmd', 'tritune.exe'])('installed on Windows the command is %s', (name) => {
+  const exists = (path: string): boolean => path === `/bin-of/npm/${name}`
+  const installed = facts({ isCheckout: false, env: { Path: '/usr/bin:/bin-of/npm' }, exists })
+  expect(invocation('generate', installed)).toBe('tritune generate')
+})

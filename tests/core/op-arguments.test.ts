@@ -117,6 +117,68 @@ for (const device of new Set([cpu, t.referenceDevice])) {
     })
     refuses('a seed that is no whole number', 'E_VALUE', () => t.withNoise({ seed: 0.5, step: 0 }, () => 1))
 
+    // Programs without types pass what there is: it is our error, never one of the engine.
+    const x = (): t.Tensor => t.zeros([2, 4])
+    const WRONG: readonly (readonly [name: string, call: (value: never) => unknown])[] = [
+      ['stridedCopy, x', (v) => stridedCopy(v, [8], [[8, 1, 1]])],
+      ['stridedCopy, shape', (v) => stridedCopy(x(), v, [[8, 1, 1]])],
+      ['stridedCopy, dims', (v) => stridedCopy(x(), [8], v)],
+      ['stridedCopy, an axis', (v) => stridedCopy(x(), [8], [v])],
+      ['add, a', (v) => t.add(v, x())],
+      ['neg', (v) => t.neg(v)],
+      ['softmax', (v) => t.softmax(v)],
+      ['sum', (v) => t.sum(v)],
+      ['sumTo, shape', (v) => t.sumTo(x(), v)],
+      ['sumSquares', (v) => t.sumSquares(v)],
+      ['matmul, b', (v) => t.matmul(x(), v)],
+      ['reshape, x', (v) => t.reshape(v, [8])],
+      ['reshape, shape', (v) => t.reshape(x(), v)],
+      ['permute, axes', (v) => t.permute(x(), v)],
+      ['transpose', (v) => t.transpose(v)],
+      ['slice, x', (v) => t.slice(v, {})],
+      ['concat', (v) => t.concat(v)],
+      ['expand, shape', (v) => t.expand(x(), v)],
+      ['cast, x', (v) => t.cast(v, 'bf16')],
+      ['dropout, x', (v) => t.dropout(v, { p: 0.5, site: 0 })],
+      ['embedding, ids', (v) => t.embedding(x(), v)],
+      ['linear, weight', (v) => t.linear(x(), v)],
+      ['rmsNorm, weight', (v) => t.rmsNorm(x(), v)],
+      ['layerNorm, x', (v) => t.layerNorm(v, t.zeros([4]))],
+      ['swiglu, up', (v) => t.swiglu(x(), v)],
+      ['rope, tables', (v) => t.rope(x(), v)],
+      ['attention, options', (v) => t.attention(x(), x(), x(), v)],
+      ['linearCrossEntropy, targets', (v) => t.linearCrossEntropy(x(), x(), v, { scale: 1 })],
+      ['sample, options', (v) => t.sample(x(), v)],
+      ['linearQuantized, weight', (v) => t.linearQuantized(x(), v)],
+      ['quantize4bit', (v) => t.quantize4bit(v)],
+      ['dequantizeWeight', (v) => t.dequantizeWeight(v)],
+      ['vsaBundle', (v) => t.vsaBundle(v, { dims: 4 })],
+      ['zeros', (v) => t.zeros(v)],
+    ]
+    const VALUES: readonly unknown[] = [
+      undefined,
+      null,
+      7,
+      'x',
+      true,
+      {},
+      [null],
+      ['a'],
+      () => 1,
+      Symbol('s'),
+      10n,
+    ]
+    test.each(WRONG)('a value of the wrong kind is our error: %s', (_, call) => {
+      using _device = t.useDevice(device)
+      for (const value of VALUES) {
+        using _scope = t.tensorScope()
+        expect([value, codeOf(() => call(value as never))]).toEqual([
+          value,
+          expect.stringMatching(/^E_(SHAPE|VALUE|DTYPE)$/),
+        ])
+      }
+    })
+
     for (const [name, run] of [
       ['embedding', () => t.embedding(t.zeros([3, 2]), t.tensor([3], { dtype: 'i32' }))],
       ['embedding, negative', () => t.embedding(t.zeros([3, 2]), t.tensor([-1], { dtype: 'i32' }))],

@@ -1,17 +1,12 @@
 /**
- * The bundled CUDA libraries as files: nothing is loaded, so any machine can say whether they are what the sources make.
+ * The table of the bundled CUDA kernels: of these sources, and the same kernels in both libraries. The libraries as files:
+ * tests/native/bundled.test.ts.
  */
 import { describe, expect, test } from 'bun:test'
-import { LIBRARIES, libraryProblems, tableProblems } from '../../scripts/checks/native.ts'
+import { tableProblems } from '../../scripts/checks/native.ts'
 import { readKernelTable } from '../../scripts/native/kernel-table.ts'
-import { SYMBOLS } from '../../core/native/symbols.ts'
 
-describe('the bundled native libraries', () => {
-  for (const library of LIBRARIES) {
-    test(`${library.path} has the whole ABI, needs libc only and is made of these sources`, () => {
-      expect(libraryProblems(library, Object.keys(SYMBOLS))).toEqual([])
-    })
-  }
+describe('the table of kernels', () => {
   test('kernels.json is of these sources, and no kernel of it uses local memory', () => {
     expect(tableProblems()).toEqual([])
     for (const { kernels, targets } of readKernelTable().builds) {

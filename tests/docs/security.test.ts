@@ -183,8 +183,12 @@ test('the environment variables that name a file to load are told', () => {
   const readers = [...sources()].filter(
     ([file, source]) => file.startsWith('core/native/') && source.includes('process.env'),
   )
-  expect(readers.map(([file]) => file)).toEqual(['core/native/library.ts'])
-  expect(readers[0][1]).toContain('_LIBRARY`]')
+  expect(readers.map(([file]) => file)).toEqual(['core/native/library-remedy.ts', 'core/native/library.ts'])
+  expect(readers[0][1]).toContain('_LIBRARY`')
+  expect(readers[1][1].match(/process\.env\b.*/g)).toEqual([
+    'process.env[libraryVariable(device)]',
+    'process.env[libraryVariable(device)] === undefined) expectMade(device)',
+  ])
   for (const name of ['CPU', 'CUDA', 'CUDA_EMULATED'].map((device) => `TRITUNE_${device}_LIBRARY`))
     expect(page).toContain(name)
 })

@@ -4,7 +4,7 @@
  * Not the product's binding (core/native); it has no tensors and no errors so that a test sees what C returns.
  */
 import { CString, type FFIFunction, type Pointer, dlopen, toArrayBuffer } from 'bun:ffi'
-import { join } from 'node:path'
+import { libraryCandidates } from '../../core/native/library.ts'
 
 /** An address, a typed array (its memory), NULL, or a scalar. */
 type Argument = number | bigint | NodeJS.TypedArray | null
@@ -38,9 +38,7 @@ const TYPES: Readonly<Record<string, 'ptr' | 'i32' | 'f32' | 'f64' | 'u64'>> = {
   z: 'u64',
 }
 
-export const LIBRARY_PATH: string =
-  process.env.TRITUNE_CPU_LIBRARY ??
-  join(import.meta.dir, '../../native/prebuilt/linux-x64/libtritune_cpu.so')
+export const LIBRARY_PATH: string = libraryCandidates('cpu')[0]
 
 const table: Record<string, FFIFunction> = {}
 for (const name of STRINGS) table[name] = { args: [], returns: 'ptr' }

@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import { chownSync, cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { platformPackage } from '../../core/native/platform-packages.ts'
 import { denoCommand } from '../../scripts/_deno.ts'
 import { ROOT } from '../../scripts/_setup.ts'
 import { build } from '../../scripts/build.ts'
@@ -29,12 +30,6 @@ export interface CallOptions {
 export const BUN: readonly string[] = [process.execPath]
 export const DENO: readonly string[] = [...denoCommand(), 'run', '-A']
 
-/** The Node on the PATH, and its version; 0: there is none. */
-export const NODE: readonly string[] = ['node']
-export const NODE_VERSION: number = Number(
-  /^v(\d+)/.exec(spawnSync('node', ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1] ?? 0,
-)
-
 const RUN = `base_model: ./model
 output_dir: ./adapter
 adapter: lora
@@ -50,7 +45,7 @@ device: cpu
 `
 
 /** `platforms`: which packages with libraries are installed. */
-export function createProject(platforms: readonly string[] = ['@tritune/linux-x64']): Project {
+export function createProject(platforms: readonly string[] = [platformPackage('cpu')]): Project {
   const folder = temporaryFolder()
   const modules = join(folder.path, 'node_modules')
   const dist = join(folder.path, 'dist/')

@@ -2,9 +2,26 @@
  * The package as it is installed, with no registry to be reached: what runs, and what is said where something is missing.
  */
 import { afterAll, describe, expect, test } from 'bun:test'
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { join } from 'node:path'
-import { BUN, createProject, DENO, NODE, NODE_VERSION } from './_project.ts'
+import { schemaOfFinetune } from '../../plugins/finetune/mod.ts'
+import { temporaryFolder } from '../_golden.ts'
+import { leftOut, nodesForTests, nodeVersion } from '../_tools.ts'
+import { BUN, createProject, DENO } from './_project.ts'
+
+const { nodes, missing } = await nodesForTests()
+const OLD = Number.parseInt(nodeVersion('node'))
+const noRoot = process.getuid?.() === 0 ? null : 'the tests do not run as root'
+const noOld = OLD < 22 ? null : 'the Node of this machine is none, or not older than 22'
 
 const project = createProject()
 const bare = createProject([])
@@ -44,6 +61,51 @@ describe('an installed tritune', () => {
     expect(losses('deno')).toEqual(losses('bun'))
     expect(contents(modules)).toEqual(before)
   }, 60_000)
+
+  test('init points at the schema of the package, which is what the command prints, and at nothing that does not stay', () => {
+    const { exitCode } = project.tritune(BUN, ['init', 'first.yaml'])
+    expect(exitCode).toBe(0)
+    const lines = readFileSync(join(project.path, 'first.yaml'), 'utf8').split('\n')
+    const path = './node_modules/tritune/finetune.schema.json'
+    expect(lines[0]).toBe(`# yaml-language-server: $schema=${path}`)
+    const schema = readFileSync(join(project.path, path), 'utf8')
+    for (const runtime of [BUN, DENO]) expect(project.tritune(runtime, ['schema']).text).toBe(schema)
+    expect(JSON.parse(schema)).toEqual(JSON.parse(JSON.stringify(schemaOfFinetune())))
+    using elsewhere = temporaryFolder()
+    const file = join(elsewhere.path, 'far.yaml')
+    expect(project.tritune(BUN, ['init', file]).exitCode).toBe(0)
+    expect(readFileSync(file, 'utf8')).not.toContain('$schema')
+  }, 60_000)
+
+  test('trains on WebAssembly in every runtime, and Node takes it by itself without koffi', () => {
+    const set = (name: string, device: string): string[] => [
+      '--set',
+      `output_dir=${name}`,
+      '--set',
+      `device=${device}`,
+    ]
+    for (const [name, runtime] of [
+      ['wasm-bun', BUN],
+      ['wasm-deno', DENO],
+    ] as const) {
+      const { exitCode, text } = project.tritune(runtime, ['finetune', 'my.yaml', ...set(name, 'wasm')])
+      expect([exitCode, text]).toEqual([0, expect.stringMatching(/device +wasm \(/)])
+    }
+    expect(losses('wasm-bun')).toHaveLength(2)
+    // Whether a relaxed multiply-add rounds once is the engine's choice.
+    for (const [i, loss] of losses('wasm-deno').entries())
+      expect(Math.abs(Number(loss) - Number(losses('wasm-bun')[i]))).toBeLessThan(0.005)
+    if (nodes.length === 0) return
+    const { exitCode, text } = project.tritune(
+      [nodes[0]],
+      ['finetune', 'my.yaml', ...set('wasm-node', 'auto')],
+    )
+    expect([exitCode, text]).toEqual([
+      0,
+      expect.stringMatching(/Node needs the package koffi .*running on WebAssembly/),
+    ])
+    expect(losses('wasm-node')).toEqual(losses('wasm-deno'))
+  }, 120_000)
 
   test('needs no right to write into node_modules', () => {
     const modules = join(project.path, 'node_modules')
@@ -102,22 +164,50 @@ describe('an installed tritune', () => {
     expect(text).toMatch(/→ bun add @tritune\/linux-x64-cuda\b/)
   })
 
-  test.skipIf(NODE_VERSION < 22)('Node without koffi: one error that says so', () => {
-    const { exitCode, text } = project.tritune(NODE, ['finetune', 'my.yaml', '--set', 'output_dir=node'])
+  test.skipIf(missing !== null)(leftOut('Node without koffi: one error that says so', missing), () => {
+    const { exitCode, text } = project.tritune(
+      [nodes[0]],
+      ['finetune', 'my.yaml', '--set', 'output_dir=node'],
+    )
     expect(exitCode).toBe(1)
     expect(text).toContain('Node calls native code through the package koffi, which is not installed')
     expect(text).toContain('→ npm install koffi')
     expect(text).not.toContain('    at ')
   })
 
-  test.skipIf(NODE_VERSION === 0 || NODE_VERSION >= 22)(
-    'a Node that is too old: one error with its version',
+  test.skipIf(missing !== null)(
+    leftOut('doctor in Node without koffi: not ready, and what mends it', missing),
     () => {
-      const { exitCode, text } = project.tritune(NODE, ['finetune', 'my.yaml'])
-      expect([exitCode, text]).toEqual([
-        1,
-        expect.stringMatching(/^error: tritune needs Node 22 .*\n {2}→ .*\n$/),
-      ])
+      const { exitCode, text } = project.tritune([nodes[0]], ['doctor'])
+      expect(exitCode).toBe(1)
+      expect(text).toMatch(/^libraries +cpu +there, not opened, /m)
+      expect(text).toMatch(/^not ready +to mend it: npm install koffi$/m)
     },
   )
+
+  test.skipIf(noRoot !== null)(
+    leftOut('Deno as root writes into a folder of somebody else', noRoot),
+    () => {
+      const folder = join(project.path, 'of-nobody')
+      mkdirSync(folder, { mode: 0o755 })
+      chownSync(folder, 65534, 65534)
+      const { exitCode, text } = project.tritune(DENO, [
+        'finetune',
+        'my.yaml',
+        '--set',
+        'output_dir=of-nobody/run',
+      ])
+      expect([exitCode, text]).toEqual([0, expect.stringContaining('adapter in of-nobody/run')])
+      expect(readdirSync(folder)).toEqual(['run'])
+    },
+    60_000,
+  )
+
+  test.skipIf(noOld !== null)(leftOut('a Node that is too old: one error with its version', noOld), () => {
+    const { exitCode, text } = project.tritune(['node'], ['finetune', 'my.yaml'])
+    expect([exitCode, text]).toEqual([
+      1,
+      expect.stringMatching(/^error: tritune needs Node 22 .*\n {2}→ .*\n$/),
+    ])
+  })
 })

@@ -1,24 +1,19 @@
 /**
  * The rehearsal of a release with Bun, Deno and Node: the one test that needs the npm registry that is configured. Where that does not answer
- * it is left out, and the report of the tests says so.
+ * it is left out, and its name says so.
  */
 import { expect, test } from 'bun:test'
 import { spawnSync } from 'node:child_process'
 import { ROOT } from '../../scripts/_setup.ts'
+import { leftOut, registryAnswers } from '../_tools.ts'
 
-/** Asked by npm itself, since tests use no network and the rehearsal is about installing. */
-const asked = [
-  'view',
-  'verdaccio@6.10.4',
-  'version',
-  '--fetch-retries=0',
-  '--fetch-timeout=5000',
-  '--prefer-online',
-]
-const answers = spawnSync('npm', asked, { encoding: 'utf8', timeout: 15_000 }).stdout?.trim() === '6.10.4'
+const missing = registryAnswers() ? null : 'the npm registry does not answer'
 
-test.skipIf(!answers)(
-  'a release is built, published, installed and used: the same digits in Bun, Deno and Node',
+test.skipIf(missing !== null)(
+  leftOut(
+    'a release and two plugins are built, published, installed and used: the same digits in Bun, Deno and Node',
+    missing,
+  ),
   () => {
     const only = ['bun', 'deno', 'node24'].flatMap((name) => ['--only', name])
     const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/rehearse.ts', ...only], {

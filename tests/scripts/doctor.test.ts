@@ -43,7 +43,7 @@ describe('doctor', () => {
 
   test.each([
     ['cut off', (whole: Buffer) => whole.subarray(0, 4096), 'the library was cut off: it has 4096 bytes'],
-    ['something else', () => Buffer.from('not a library\n'), 'the library cannot be opened'],
+    ['something else', () => Buffer.from('not a library\n'), 'this is no native library'],
     [
       // Its code is gone: whatever is called in it ends the process.
       'damaged inside',

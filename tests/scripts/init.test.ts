@@ -3,8 +3,10 @@
  */
 import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parse } from 'yaml'
+import { ROOT } from '../../scripts/_setup.ts'
+import { SCHEMA_FILE } from '../../scripts/init/schema-line.ts'
 import { createSpace, type Space } from '../stress/space.ts'
 import { RUNTIMES, type Said, type TestedRuntime, tritune } from './_command.ts'
 
@@ -36,6 +38,17 @@ describe.each(RUNTIMES)('init in %s', (runtime) => {
 })
 
 describe('init', () => {
+  test('begins with a line that points at the schema that is printed, also when that was another before', () => {
+    using space = createSpace({ steps: 1 })
+    const run = inSpace(space)
+    writeFileSync(join(ROOT, SCHEMA_FILE), '{}')
+    expect(run('init', 'sub.yaml', '--model', './model').code).toBe(0)
+    const [first] = read(space, 'sub.yaml').split('\n')
+    const path = /^# yaml-language-server: \$schema=(\.\S+)$/.exec(first)?.[1] ?? ''
+    expect(resolve(space.path, path)).toBe(join(ROOT, SCHEMA_FILE))
+    expect(read(space, path)).toBe(run('schema').stdout)
+  }, 30_000)
+
   test('without options takes the bundled model and texts', () => {
     using space = createSpace({ steps: 1 })
     const run = inSpace(space)

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'bun:test'
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { denoCommand } from '../../scripts/_deno.ts'
+import { stopNames } from '../../scripts/_stop-signals.ts'
 
 const SCRIPT = fileURLToPath(new URL('_blocked.ts', import.meta.url))
 
@@ -96,3 +97,11 @@ test('nohup keeps its meaning', async () => {
   expect(code).toBe(0)
   expect(output).toContain('done')
 }, 20_000)
+
+test('only signals that the system has are listened to', () => {
+  expect([stopNames('linux'), stopNames('darwin')]).toEqual([
+    ['SIGINT', 'SIGTERM'],
+    ['SIGINT', 'SIGTERM'],
+  ])
+  expect(stopNames('win32')).toEqual(['SIGINT', 'SIGBREAK'])
+})

@@ -104,6 +104,8 @@ const GemmKernel* gemm_kernel(tt_dtype a, tt_dtype b) {
 #if TT_X64
   if (gemm_on_amx(a) || gemm_on_amx(b)) return amx::gemm_kernel_bf16();
   if (gemm_in_pairs(a) || gemm_in_pairs(b)) return avx512_bf16::gemm_kernel_pairs();
+#elif defined(__aarch64__)
+  if (gemm_in_pairs(a) || gemm_in_pairs(b)) return neon_bf16::gemm_kernel_pairs();
 #endif
   return TT_DISPATCH(gemm_kernel_f32);
 }

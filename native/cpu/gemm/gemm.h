@@ -110,6 +110,7 @@ struct GemmTile {
 TT_KERNEL(const GemmKernel*, gemm_kernel_f32, void)
 namespace amx { const GemmKernel* gemm_kernel_bf16(); }
 namespace avx512_bf16 { const GemmKernel* gemm_kernel_pairs(); }
+namespace neon_bf16 { const GemmKernel* gemm_kernel_pairs(); }
 /// The kernel of a product of operands of these dtypes.
 const GemmKernel* gemm_kernel(tt_dtype a, tt_dtype b);
 

@@ -1,6 +1,6 @@
 // Few rows (generation): y = x·wᵀ as dot products that read each weight once.
 //
-// Four weight rows meet four rows of x in registers, so a value of x loaded from L1 serves four weights; with up to 16
+// Four weight rows meet some rows of x in registers, so a value of x loaded from L1 serves four weights; with up to 16
 // rows the weight rows are read again from L1 only. The time is that of reading w from memory.
 #include "gemm.h"
 #include "../vectors/vectors.h"
@@ -10,6 +10,12 @@ namespace TT_ISA {
 namespace {
 
 constexpr int BLOCK = 4;
+// Rows that meet them at once: their sums must fit the registers.
+#if TT_AVX512 || TT_AVX2
+constexpr int ROWS_AT_ONCE = 4;
+#else
+constexpr int ROWS_AT_ONCE = 2;
+#endif
 
 /// acc[i][j] += x row i · w row j over k elements.
 template <int ROWS, class T> TT_INLINE void dots(vf (&acc)[ROWS][BLOCK], const float* x, size_t ldx, const T* const* w, int k) {
@@ -69,8 +75,12 @@ template <int ROWS> void block(const SmallGemm& g, int row, int column, int last
   const float* x = g.x + size_t(row) * g.ldx;
   dots_operand<ROWS>(acc, x, g.ldx, g.w, columns, g.k);
   if (g.k2) dots_operand<ROWS>(acc, x + g.k, g.ldx, g.w2, columns, g.k2);
-  for (int i = 0; i < ROWS; i++)
-    for (int j = 0; j < BLOCK && column + j < last; j++) put(g, row + i, column + j, sum_lanes(acc[i][j]));
+  TT_UNROLL
+  for (int i = 0; i < ROWS; i++) {
+    TT_UNROLL
+    for (int j = 0; j < BLOCK; j++)
+      if (column + j < last) put(g, row + i, column + j, sum_lanes(acc[i][j]));
+  }
 }
 
 }  // namespace
@@ -78,12 +88,12 @@ template <int ROWS> void block(const SmallGemm& g, int row, int column, int last
 void gemm_small_rows(const SmallGemm& g, int first, int last) {
   for (int column = first; column < last; column += BLOCK) {
     int row = 0;
-    for (; row + 4 <= g.m; row += 4) block<4>(g, row, column, last);
-    switch (g.m - row) {
-      case 3: block<3>(g, row, column, last); break;
-      case 2: block<2>(g, row, column, last); break;
-      case 1: block<1>(g, row, column, last); break;
+    for (; row + ROWS_AT_ONCE <= g.m; row += ROWS_AT_ONCE) block<ROWS_AT_ONCE>(g, row, column, last);
+    if constexpr (ROWS_AT_ONCE > 2) {
+      if (g.m - row == 3) block<3>(g, row, column, last);
+      if (g.m - row == 2) block<2>(g, row, column, last);
     }
+    if (g.m - row == 1) block<1>(g, row, column, last);
   }
 }
 

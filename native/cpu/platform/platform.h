@@ -42,6 +42,9 @@ inline void relax() {
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
   __asm__ volatile("isb" ::: "memory");
+#elif defined(__wasm__)
+  // There is no instruction for it: about as long as one of x86-64 waits.
+  for (int i = 0; i < 40; i++) __asm__ volatile("" ::: "memory");
 #endif
 }
 /// Gives the core to another thread.
@@ -61,7 +64,11 @@ MachineMemory machine_memory();
 void* allocate(size_t alignment, size_t bytes);
 void release(void* memory);
 
+#if defined(__wasm__)
+constexpr size_t HUGE_PAGE = size_t(1) << 16;  // there is one size of page
+#else
 constexpr size_t HUGE_PAGE = size_t(2) << 20;
+#endif
 /// Pages straight from the system, aligned to HUGE_PAGE and made of huge pages where the system can. NULL when there are none.
 void* allocate_pages(size_t bytes);
 void release_pages(void* memory, size_t bytes);

@@ -1,18 +1,89 @@
-// WebAssembly: the heap is all the memory there is, files are read by the host.
+// WebAssembly: the heap is all the memory there is, files are read by the host, and threads are workers that the host starts on
+// the same memory (plugins/wasm/threads.ts).
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "platform.h"
+#include "wasm-heap.h"
 
-/// Milliseconds of performance.now(), from the host.
+/// Milliseconds of performance.now().
 __attribute__((import_module("env"), import_name("now"))) extern "C" double tt_host_now();
+/// Runs tritune_thread(start) in a worker, with its own stack that ends at `stack` and its own thread-local variables at `locals`. 0: it
+/// cannot.
+__attribute__((import_module("env"), import_name("start_thread"))) extern "C" int32_t tt_host_start_thread(void* start, void* stack, void* locals);
 
 namespace tt::platform {
+namespace {
 
-bool start_thread(Thread&, void (*)(int), int) { return false; }
-void join_thread(Thread&) {}
+constexpr size_t STACK = size_t(1) << 20;
+
+struct Start { void (*body)(int); int argument; Thread* thread; };
+
+int32_t* word(std::atomic<int32_t>& value) { return reinterpret_cast<int32_t*>(&value); }
+/// Until the word is another than `seen`, or somebody wakes; returns at once where memory is not shared, and so nobody could.
+void wait_on(std::atomic<int32_t>& value, int32_t seen) { __builtin_wasm_memory_atomic_wait32(word(value), seen, -1); }
+void wake(std::atomic<int32_t>& value, int count) { __builtin_wasm_memory_atomic_notify(word(value), unsigned(count)); }
+
+Mutex heap_mutex;
+WasmHeap heap;
+
+void run(void* memory) {
+  const Start start = *static_cast<Start*>(memory);
+  release(memory);
+  start.body(start.argument);
+  start.thread->running.store(0);
+}
+
+}  // namespace
+
+// Ulrich Drepper, "Futexes are tricky", mutex 2.
+void Mutex::lock() {
+  int32_t seen = 0;
+  if (state.compare_exchange_strong(seen, 1)) return;
+  if (seen != 2) seen = state.exchange(2);
+  while (seen != 0) {
+    wait_on(state, 2);
+    seen = state.exchange(2);
+  }
+}
+void Mutex::unlock() {
+  if (state.exchange(0) == 2) wake(state, 1);
+}
+void Condition::wait(Mutex& mutex) {
+  const int32_t seen = wakes.load();
+  mutex.unlock();
+  wait_on(wakes, seen);
+  mutex.lock();
+}
+void Condition::wake_all() {
+  wakes.fetch_add(1);
+  wake(wakes, INT32_MAX);
+}
+
+bool start_thread(Thread& thread, void (*body)(int), int argument) {
+  const size_t locals_bytes = __builtin_wasm_tls_size();
+  Start* start = static_cast<Start*>(allocate(16, sizeof(Start)));
+  char* stack = static_cast<char*>(allocate(64, STACK));
+  void* locals = allocate(64, locals_bytes);
+  if (start && stack && locals) {
+    *start = {body, argument, &thread};
+    thread.running.store(1);
+    // Stack and variables stay: a worker is not told to end, and a pool is started once or twice.
+    if (tt_host_start_thread(start, stack + STACK, locals) != 0) return true;
+  }
+  release(start);
+  release(stack);
+  release(locals);
+  return false;
+}
+void join_thread(Thread& thread) {
+  while (thread.running.load() != 0) yield();
+}
 int usable_cores() { return 1; }
-void yield() {}
+/// Sleeps for a moment: nothing else gives a core away.
+void yield() {
+  static std::atomic<int32_t> nobody{0};
+  __builtin_wasm_memory_atomic_wait32(word(nobody), 0, 50000);
+}
 int64_t nanoseconds() { return int64_t(tt_host_now() * 1e6); }
 
 MachineMemory machine_memory() {
@@ -20,8 +91,14 @@ MachineMemory machine_memory() {
   return {all, all - used};
 }
 
-void* allocate(size_t alignment, size_t bytes) { return aligned_alloc(alignment, (bytes + alignment - 1) & ~(alignment - 1)); }
-void release(void* memory) { free(memory); }
+void* allocate(size_t alignment, size_t bytes) {
+  Lock lock(heap_mutex);
+  return heap.allocate(alignment, bytes);
+}
+void release(void* memory) {
+  Lock lock(heap_mutex);
+  heap.release(memory);
+}
 void* allocate_pages(size_t bytes) { return allocate(64, bytes); }
 void release_pages(void* memory, size_t) { release(memory); }
 void prefer_huge_pages(void*, size_t) {}
@@ -45,3 +122,5 @@ void close_library(void*) {}
 SystemBlas system_blas() { return {nullptr, false}; }
 
 }  // namespace tt::platform
+
+extern "C" void tritune_thread(void* start) { tt::platform::run(start); }

@@ -3,7 +3,11 @@
 
 namespace tt {
 
-const char* const ISA_NAMES[] = {"none", "wasm"};
+#ifdef __wasm_relaxed_simd__
+const char* const ISA_NAMES[] = {"none", "relaxed simd"};
+#else
+const char* const ISA_NAMES[] = {"none", "simd128"};
+#endif
 const char* const ISA_REQUIREMENT = "SIMD128";
 
 int best_isa() { return ISA_WASM; }

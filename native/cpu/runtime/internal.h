@@ -30,7 +30,7 @@ inline size_t dtype_bytes(tt_dtype dtype) { return dtype == TT_F32 || dtype == T
 int thread_count();
 /// The instruction set chosen at tt_init (or at the first call that needs it).
 Isa isa();
-/// Whether the CPU has AVX-512's instruction that rounds to bf16, and the chosen instruction set includes AVX-512.
+/// Whether the chosen instruction set has instructions on bf16.
 bool rounds_to_bf16();
 
 /// Whether matrix products may run on AMX. Elsewhere than on x86-64 that is known when compiling, and tt::amx needs no

@@ -42,11 +42,15 @@ TT_INLINE vh narrow_f16(vf x) { return vh(_mm256_cvtps_ph(__m256(x), _MM_FROUND_
 TT_INLINE vf first_floats(const float* p, size_t n) { return vf(_mm256_maskload_ps(p, first_lanes(n))); }
 TT_INLINE void put_floats(float* p, vf v, size_t n) { _mm256_maskstore_ps(p, first_lanes(n), __m256(v)); }
 TT_INLINE vh first_halves(const uint16_t* p, size_t n) {
-  vh v{};
-  memcpy(&v, p, n * sizeof(uint16_t));
-  return v;
+  uint16_t buffer[W] = {};
+  copy_first(buffer, p, n);
+  return load_bits<vh>(buffer);
 }
-TT_INLINE void put_halves(uint16_t* p, vh v, size_t n) { memcpy(p, &v, n * sizeof(uint16_t)); }
+TT_INLINE void put_halves(uint16_t* p, vh v, size_t n) {
+  uint16_t buffer[W];
+  store_bits(buffer, v);
+  copy_first(p, buffer, n);
+}
 template <class T> TT_INLINE void stream_bits(T* p, vf v) { _mm256_stream_ps(p, __m256(v)); }
 template <class T> TT_INLINE void stream_bits(T* p, vh v) { _mm_stream_si128(reinterpret_cast<__m128i*>(p), __m128i(v)); }
 TT_INLINE void stream_fence() { _mm_sfence(); }

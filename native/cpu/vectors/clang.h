@@ -23,17 +23,25 @@ TT_INLINE vh low_halves(vu x) { return __builtin_convertvector(x, vh); }
 // ---- memory -------------------------------------------------------------------------------------------------------
 
 TT_INLINE vf first_floats(const float* p, size_t n) {
-  vf v{};
-  memcpy(&v, p, n * sizeof(float));
-  return v;
+  float buffer[W] = {};
+  copy_first(buffer, p, n);
+  return load_bits<vf>(buffer);
 }
-TT_INLINE void put_floats(float* p, vf v, size_t n) { memcpy(p, &v, n * sizeof(float)); }
+TT_INLINE void put_floats(float* p, vf v, size_t n) {
+  float buffer[W];
+  store_bits(buffer, v);
+  copy_first(p, buffer, n);
+}
 TT_INLINE vh first_halves(const uint16_t* p, size_t n) {
-  vh v{};
-  memcpy(&v, p, n * sizeof(uint16_t));
-  return v;
+  uint16_t buffer[W] = {};
+  copy_first(buffer, p, n);
+  return load_bits<vh>(buffer);
 }
-TT_INLINE void put_halves(uint16_t* p, vh v, size_t n) { memcpy(p, &v, n * sizeof(uint16_t)); }
+TT_INLINE void put_halves(uint16_t* p, vh v, size_t n) {
+  uint16_t buffer[W];
+  store_bits(buffer, v);
+  copy_first(p, buffer, n);
+}
 template <class T, class V> TT_INLINE void stream_bits(T* p, V v) { store_bits(p, v); }
 TT_INLINE void stream_fence() {}
 

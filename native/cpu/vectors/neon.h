@@ -40,14 +40,14 @@ TT_INLINE vf look_up16(const float* table, vi index) {
 }
 
 /// Bit i of plus (minus): byte i of 32 is above (below) zero.
-TT_INLINE uint32_t bits_of(uint8x16_t low, uint8x16_t high) {
+TT_INLINE uint32_t mask_of(uint8x16_t low, uint8x16_t high) {
   const uint8x16_t weight = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
   const uint8x16_t a = vpaddq_u8(vandq_u8(low, weight), vandq_u8(high, weight)), b = vpaddq_u8(a, a), c = vpaddq_u8(b, b);
   return vgetq_lane_u32(vreinterpretq_u32_u8(c), 0);
 }
 TT_INLINE Signs signs_of(const int8_t* p) {
   const int8x16_t low = vld1q_s8(p), high = vld1q_s8(p + 16);
-  return {bits_of(vcgtzq_s8(low), vcgtzq_s8(high)), bits_of(vcltzq_s8(low), vcltzq_s8(high))};
+  return {mask_of(vcgtzq_s8(low), vcgtzq_s8(high)), mask_of(vcltzq_s8(low), vcltzq_s8(high))};
 }
 
 }  // namespace tt::TT_ISA

@@ -33,6 +33,9 @@ typedef uint8_t vb __attribute__((vector_size(W)));
 
 struct bf16 { uint16_t bits; };
 struct f16 { uint16_t bits; };
+// Not &p->bits, which to a compiler is one number and not the first of many.
+template <class T> TT_INLINE const uint16_t* bits_of(const T* p) { return reinterpret_cast<const uint16_t*>(p); }
+template <class T> TT_INLINE uint16_t* bits_of(T* p) { return reinterpret_cast<uint16_t*>(p); }
 
 // x − 0 is x for every x, −0 and NaN too, so this is only a broadcast.
 TT_INLINE vf set1(float x) { return x - vf{}; }
@@ -49,6 +52,21 @@ TT_INLINE vf to_float(vi x) { return __builtin_convertvector(x, vf); }
 
 template <class V, class T> TT_INLINE V load_bits(const T* p) { V v; memcpy(&v, p, sizeof v); return v; }
 template <class V, class T> TT_INLINE void store_bits(T* p, V v) { memcpy(p, &v, sizeof v); }
+
+/// Copies the first n ≤ W elements in pieces of constant size: a call of memcpy would cost the registers of a loop around it.
+template <class T> TT_INLINE void copy_first(T* to, const T* from, size_t n) {
+  if (n == size_t(W)) {
+    memcpy(to, from, W * sizeof(T));
+    return;
+  }
+  size_t i = 0;
+#if TT_AVX512
+  if (n & 8) memcpy(to, from, 8 * sizeof(T)), i = 8;
+#endif
+  if (n & 4) memcpy(to + i, from + i, 4 * sizeof(T)), i += 4;
+  if (n & 2) memcpy(to + i, from + i, 2 * sizeof(T)), i += 2;
+  if (n & 1) to[i] = from[i];
+}
 
 /// Fetches the line at p into L1 (NEAR) or L2, whatever p is.
 enum class Cache { NEAR = 3, FAR = 2 };
@@ -121,12 +139,12 @@ TT_INLINE vf keep_n(vf x, vf rest, size_t n) { return lanes() < int32_t(n) ? x :
 
 /// The first n ≤ W elements, `rest` in the other lanes; nothing behind them is read.
 TT_INLINE vf load_n(const float* p, size_t n) { return first_floats(p, n); }
-TT_INLINE vf load_n(const bf16* p, size_t n) { return widen(first_halves(&p->bits, n)); }
-TT_INLINE vf load_n(const f16* p, size_t n) { return widen_f16(first_halves(&p->bits, n)); }
+TT_INLINE vf load_n(const bf16* p, size_t n) { return widen(first_halves(bits_of(p), n)); }
+TT_INLINE vf load_n(const f16* p, size_t n) { return widen_f16(first_halves(bits_of(p), n)); }
 template <class T> TT_INLINE vf load_n(const T* p, size_t n, float rest) { return keep_n(load_n(p, n), set1(rest), n); }
 TT_INLINE void store_n(float* p, vf v, size_t n) { put_floats(p, v, n); }
-TT_INLINE void store_n(bf16* p, vf v, size_t n) { put_halves(&p->bits, narrow(v), n); }
-TT_INLINE void store_n(f16* p, vf v, size_t n) { put_halves(&p->bits, narrow_f16(v), n); }
+TT_INLINE void store_n(bf16* p, vf v, size_t n) { put_halves(bits_of(p), narrow(v), n); }
+TT_INLINE void store_n(f16* p, vf v, size_t n) { put_halves(bits_of(p), narrow_f16(v), n); }
 
 // ---- across lanes -------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
  * How tensors become arguments of native calls.
  */
 import { DTYPES, type OpImplementation, type Tensor } from '../../../core/mod.ts'
-import type { CheckedFunctions } from '../../../core/native/library.ts'
+import type { CheckedFunctions } from '../../../core/native/checked-functions.ts'
 
 /** The CPU has no streams. */
 export const NO_STREAM = 0

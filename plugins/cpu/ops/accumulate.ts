@@ -2,7 +2,7 @@
  * add_to on a native library.
  */
 import { addToOp, implement, type OpImplementation } from '../../../core/mod.ts'
-import type { CheckedFunctions } from '../../../core/native/library.ts'
+import type { CheckedFunctions } from '../../../core/native/checked-functions.ts'
 import { at, dtypeOf, NO_STREAM } from './_arguments.ts'
 
 export function accumulateOps(native: CheckedFunctions): readonly OpImplementation[] {

@@ -16,7 +16,7 @@ import {
   unaryForward,
   type UnaryFunction,
 } from '../../../core/mod.ts'
-import type { CheckedFunctions } from '../../../core/native/library.ts'
+import type { CheckedFunctions } from '../../../core/native/checked-functions.ts'
 import { at, dtypeOf, NO_STREAM } from './_arguments.ts'
 
 /** The enum of tt_unary_forward. */

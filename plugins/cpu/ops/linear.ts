@@ -11,7 +11,7 @@ import {
   type OpImplementation,
   sizeOf,
 } from '../../../core/mod.ts'
-import type { CheckedFunctions } from '../../../core/native/library.ts'
+import type { CheckedFunctions } from '../../../core/native/checked-functions.ts'
 import { at, dtypeOf, NO_STREAM } from './_arguments.ts'
 
 export function linearOps(native: CheckedFunctions): readonly OpImplementation[] {

@@ -3,7 +3,7 @@
  * this table.
  */
 import type { OpImplementation } from '../../../core/mod.ts'
-import type { CheckedFunctions } from '../../../core/native/library.ts'
+import type { CheckedFunctions } from '../../../core/native/checked-functions.ts'
 import type { NativeFamily } from './_arguments.ts'
 import { accumulateOps } from './accumulate.ts'
 import { attentionOps } from './attention.ts'

@@ -10,7 +10,7 @@ import {
   packDims,
   stridedCopyOp,
 } from '../../../core/mod.ts'
-import type { CheckedFunctions } from '../../../core/native/library.ts'
+import type { CheckedFunctions } from '../../../core/native/checked-functions.ts'
 import { at, dtypeOf, NO_STREAM } from './_arguments.ts'
 
 export function movementOps(native: CheckedFunctions): readonly OpImplementation[] {

@@ -9,7 +9,7 @@ import {
   rmsNormBackward,
   rmsNormForward,
 } from '../../../core/mod.ts'
-import type { CheckedFunctions } from '../../../core/native/library.ts'
+import type { CheckedFunctions } from '../../../core/native/checked-functions.ts'
 import { at, dtypeOf, NO_STREAM } from './_arguments.ts'
 
 export function normOps(native: CheckedFunctions): readonly OpImplementation[] {

@@ -12,7 +12,7 @@ import {
   type OpImplementation,
   sampleOp,
 } from '../../../core/mod.ts'
-import type { CheckedFunctions } from '../../../core/native/library.ts'
+import type { CheckedFunctions } from '../../../core/native/checked-functions.ts'
 import { at, dtypeOf, NO_STREAM } from './_arguments.ts'
 
 type Adamw8bitArguments = OpArguments<Adamw8bitInputs, AdamwParams, Adamw8bitOutputs>

@@ -16,7 +16,7 @@ import {
   quantizeInt8Op,
   quantizeTernaryOp,
 } from '../../../core/mod.ts'
-import type { CheckedFunctions } from '../../../core/native/library.ts'
+import type { CheckedFunctions } from '../../../core/native/checked-functions.ts'
 import { at, dtypeOf, NO_STREAM } from './_arguments.ts'
 
 /** The enum of `weight`. */

@@ -11,7 +11,7 @@ import {
   vsaSimilarityOp,
   vsaUnpackOp,
 } from '../../../core/mod.ts'
-import type { CheckedFunctions } from '../../../core/native/library.ts'
+import type { CheckedFunctions } from '../../../core/native/checked-functions.ts'
 import { at, NO_STREAM } from './_arguments.ts'
 
 export function vsaOps(native: CheckedFunctions): readonly OpImplementation[] {

@@ -1,7 +1,7 @@
 /**
  * The tokens of a model: text to id and back.
  */
-import { isJson } from '../files.ts'
+import { isJson } from '../parsed-files.ts'
 import type { Part } from '../part.ts'
 
 export interface Vocabulary {

@@ -8,6 +8,7 @@ import { openCpu } from '../../../plugins/cpu/mod.ts'
 import {
   type FinetuneConfig,
   finetuneConfig,
+  type FinetuneInput,
   prepareRun,
   train,
   type TrainOptions,
@@ -36,6 +37,27 @@ export interface Trained {
   readonly outputDir: string
 }
 
+/** The keys of a small LoRA run on what `workspace()` puts into the folder. */
+export function tinyRun(path: string): FinetuneInput {
+  return {
+    base_model: join(path, 'model'),
+    adapter: 'lora',
+    lora_r: 4,
+    lora_alpha: 8,
+    lora_target_linear: true,
+    datasets: [{ path: join(path, 'data.jsonl'), type: 'completion' }],
+    sequence_len: 64,
+    micro_batch_size: 2,
+    gradient_accumulation_steps: 2,
+    max_steps: 6,
+    learning_rate: 5e-3,
+    warmup_steps: 1,
+    output_dir: join(path, 'out'),
+    save_strategy: 'no',
+    seed: 11,
+  }
+}
+
 /** A temporary folder with `model/` and `data.jsonl` (12 counting texts of different lengths). */
 export function workspace(model: Readonly<Record<string, unknown>> = {}): Workspace {
   const temporary = temporaryFolder()
@@ -43,24 +65,7 @@ export function workspace(model: Readonly<Record<string, unknown>> = {}): Worksp
   writeTinyModel(join(path, 'model'), model)
   writeFileSync(join(path, 'data.jsonl'), countingTexts(12))
   const config = (changes: Changes = {}): FinetuneConfig =>
-    finetuneConfig.validate({
-      base_model: join(path, 'model'),
-      adapter: 'lora',
-      lora_r: 4,
-      lora_alpha: 8,
-      lora_target_linear: true,
-      datasets: [{ path: join(path, 'data.jsonl'), type: 'completion' }],
-      sequence_len: 64,
-      micro_batch_size: 2,
-      gradient_accumulation_steps: 2,
-      max_steps: 6,
-      learning_rate: 5e-3,
-      warmup_steps: 1,
-      output_dir: join(path, 'out'),
-      save_strategy: 'no',
-      seed: 11,
-      ...changes,
-    })
+    finetuneConfig.validate({ ...tinyRun(path), ...changes })
   return {
     path,
     config,

@@ -166,6 +166,23 @@ per_device_train_batch_size: 1
     expect(message).not.toContain('did you mean')
   })
 
+  test.each([
+    [
+      'LLaMA-Factory',
+      'model_name_or_path: m\nstage: sft\ndo_train: true\nfinetuning_type: lora\nlora_target: all\ndataset: d\ntemplate: qwen\ncutoff_len: 2048\nper_device_train_batch_size: 1\nnum_train_epochs: 3.0\n',
+      '5e-5',
+    ],
+    ['TRL', 'model_name_or_path: m\ndataset_name: d\nuse_peft: true\nmax_length: 512\n', '2e-5'],
+    ['mlx-lm', 'model: m\ntrain: true\ndata: d\niters: 600\nfine_tune_type: lora\n', '1e-5'],
+  ])(
+    'of %s without a learning rate: one is asked for, with what the tool would have taken',
+    (tool, text, rate) => {
+      expect(messageOf(text)).toContain(
+        `f.yaml learning_rate: this key is required\n  → ${tool} takes learning_rate: ${rate} where its file does not say; for example learning_rate: 2e-4`,
+      )
+    },
+  )
+
   test('has keys that mean something else here', () => {
     const message = messageOf('model: m\niters: 600\nbatch_size: 4\n')
     expect(message).toContain(

@@ -185,7 +185,7 @@ describe('finetuneConfig', () => {
     for (const device of ['auto', 'cpu', 'cuda', 'cuda:1', 'cuda-emulated'])
       expect(String(finetuneConfig.validate({ ...MINIMAL, device }).device)).toBe(device)
     expect(errorOf({ device: 'gpu' }).message).toBe(
-      'device: expected one of auto, cpu, cuda, cuda-emulated (did you mean "cpu"?), got "gpu"',
+      'device: expected one of auto, cpu, wasm, cuda, cuda-emulated (did you mean "cpu"?), got "gpu"',
     )
     for (const device of ['cuda:', 'cuda:-1', 'cuda:x', 1]) expect(errorOf({ device }).code).toBe('E_CONFIG')
   })

@@ -92,11 +92,52 @@ test('fields of the state that cannot be are refused, not guessed', async () => 
       throw new Error(`${key}: ${JSON.stringify(value)}`, { cause })
     })
     expect([key, value, error.code]).toEqual([key, value, 'E_RESUME'])
-    expect(error.message).toContain('checkpoint-3')
+    expect(error.message).toStartWith(`${path}: the checkpoint is damaged: `)
+    expect(error.message).not.toMatch(/Invalid|Expected|received/)
+    expect(error.remedy).toBeDefined()
   }
   for (const text of ['', 'null', '[]', '{"format": 2, ', '{"format": 2}', '{"format": 7}']) {
     writeFileSync(path, text)
     expect((await resumeError(space)).code).toBe('E_RESUME')
+  }
+})
+
+test('what is wrong with a field is said in words: the field, what it should be, what it is', async () => {
+  using space = workspace()
+  await space.train(SAVING)
+  const path = join(space.path, 'out/checkpoint-3/training_state.json')
+  const whole: Record<string, unknown> = JSON.parse(readFileSync(path, 'utf8'))
+  for (const [key, value, said] of [
+    ['step', '30', 'step: expected a whole number from 1, got "30"'],
+    ['step', undefined, 'step is missing: expected a whole number from 1'],
+    ['stale', 0.5, 'stale: expected a whole number from 0, got 0.5'],
+    ['settings', [], 'settings: expected a mapping, got []'],
+    [
+      'best',
+      { loss: 'low', step: 1 },
+      'best.loss: expected best to be the loss and the step of an evaluation, or null, got "low"',
+    ],
+    [
+      'best',
+      { loss: 1 },
+      'best.step is missing: expected best to be the loss and the step of an evaluation, or null',
+    ],
+    [
+      'files',
+      { x: 'abc' },
+      'files.x: expected files to be the SHA-256 of each file of the checkpoint, got "abc"',
+    ],
+    [
+      'plugins',
+      [{ name: 'a' }],
+      'plugins.0.version is missing: expected plugins to be a list of plugins, each with name, version, module and integrity',
+    ],
+    ['self', 7, 'self: expected the SHA-256 of everything else in the file, got 7'],
+  ] as const) {
+    writeFileSync(path, JSON.stringify({ ...whole, [key]: value }))
+    expect((await resumeError(space)).message).toBe(
+      `${path}: the checkpoint is damaged: ${said}\n  → there is no older checkpoint beside it: start a new run with --overwrite or another output_dir`,
+    )
   }
 })
 

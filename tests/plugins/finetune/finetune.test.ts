@@ -3,27 +3,9 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigError, type RunEvent } from '../../../core/mod.ts'
 import { finetune, type FinetuneInput } from '../../../plugins/finetune/mod.ts'
-import { cpu, fileBytes, workspace } from './_run.ts'
+import { cpu, fileBytes, tinyRun, workspace } from './_run.ts'
 
-function inputIn(path: string): FinetuneInput {
-  return {
-    base_model: join(path, 'model'),
-    adapter: 'lora',
-    lora_r: 4,
-    lora_alpha: 8,
-    lora_target_linear: true,
-    datasets: [{ path: join(path, 'data.jsonl'), type: 'completion' }],
-    sequence_len: 64,
-    micro_batch_size: 2,
-    gradient_accumulation_steps: 2,
-    max_steps: 6,
-    learning_rate: 5e-3,
-    warmup_steps: 1,
-    output_dir: join(path, 'typed'),
-    save_strategy: 'no',
-    seed: 11,
-  }
-}
+const inputIn = (path: string): FinetuneInput => ({ ...tinyRun(path), output_dir: join(path, 'typed') })
 
 async function failureOf(run: Promise<unknown>): Promise<ConfigError> {
   const error: unknown = await run.then(

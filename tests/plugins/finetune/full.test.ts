@@ -78,7 +78,8 @@ test('the memory of a run is near its estimate', async () => {
   using space = workspace({ num_hidden_layers: 4, hidden_size: 64, intermediate_size: 192 })
   for (const changes of [{ micro_batch_size: 8 }, { adapter: 'none', micro_batch_size: 4 }]) {
     using run = await prepareRun(space.config({ max_steps: 2, ...changes }), { device: cpu })
-    const { memory } = estimateRun(run)
+    const { parts } = estimateRun(run)
+    const memory = parts.model + parts.adapter + parts.gradients + parts.optimizer + parts.activations
     cpu.resetPeak()
     await train(run)
     expect(cpu.memory().peak / memory).toBeGreaterThan(1 / 3)
@@ -96,5 +97,7 @@ test('summarize() tells model, adapter, targets, data, steps and estimate', asyn
   expect(text).toContain('all-linear ×14')
   expect(text).toMatch(/data +10 examples, \d+ tokens, \d+ trained; validation 2/)
   expect(text).toMatch(/steps +6 \(.* epochs of \d+\), micro-batch 2 × 2, sequence 64, packed, warm-up 1/)
-  expect(text).toMatch(/estimate +[\d.]+ [KM]iB of memory \(model .*, adapter, .*\), [\d.]+ (ms|s|min)/)
+  expect(text).toMatch(
+    /estimate +[\d.]+ [KM]iB of memory \(program .*, model .*, adapter, .*\), [\d.]+ (ms|s|min)/,
+  )
 })

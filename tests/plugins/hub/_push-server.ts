@@ -19,7 +19,7 @@ export interface StoredRepo {
   readonly titles: string[]
 }
 
-export type Refuse = (request: Request, url: URL) => Response | Promise<Response> | undefined
+export type Refuse = (request: Request, url: URL) => Response | Promise<Response | undefined> | undefined
 
 export interface PushServer extends Disposable {
   readonly endpoint: string

@@ -2,26 +2,16 @@
  * Hubs that answer what no hub should, and caches that are not what their names say.
  */
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { TrituneError } from '../../../core/errors.ts'
 import { tryLock } from '../../../core/files/lock.ts'
 import { type HubOptions, resolveModel } from '../../../plugins/hub/mod.ts'
 import { redirected } from '../../../plugins/hub/request.ts'
+import { AT_ONCE, failure, hubSpace } from './_space.ts'
 import { COMMIT, type FakeFile, type FakeHub, fakeHub, large, sha256, text } from './_server.ts'
 
-const root = mkdtempSync(join(tmpdir(), 'tritune-hostile-'))
-afterAll(() => rmSync(root, { recursive: true, force: true }))
+const space = hubSpace()
+afterAll(() => space[Symbol.dispose]())
 
 const REPO = 'org/tiny'
 const WEIGHTS = large(60_000)
@@ -34,7 +24,7 @@ let cacheDir: string
 let hub: FakeHub
 let notes: string[]
 beforeEach(() => {
-  cacheDir = mkdtempSync(join(root, 'cache-'))
+  cacheDir = space.folder('cache')
   hub = fakeHub(REPO, MODEL)
   notes = []
 })
@@ -45,22 +35,10 @@ function options(more: HubOptions = {}): HubOptions {
     endpoint: hub.endpoint,
     cacheDir,
     token: 'hf_secret',
-    offline: false,
-    retries: 2,
-    retryDelayMs: 1,
+    ...AT_ONCE,
     onNote: (note) => notes.push(note),
     ...more,
   }
-}
-
-async function failure(work: Promise<unknown>): Promise<TrituneError> {
-  try {
-    await work
-  } catch (error) {
-    if (error instanceof TrituneError) return error
-    throw error
-  }
-  throw new Error('it did not fail')
 }
 
 const repoPath = (...path: string[]): string => join(cacheDir, 'models--org--tiny', ...path)

@@ -5,16 +5,17 @@
  */
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { downloadFileToCacheDir, uploadFiles } from '@huggingface/hub'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { resolveModel } from '../../../plugins/hub/mod.ts'
+import { hubSpace } from './_space.ts'
 import { large, sha256, text } from './_server.ts'
 import { emptyRepo, type PushServer, pushServer } from './_push-server.ts'
 
-const root = mkdtempSync(join(tmpdir(), 'tritune-library-'))
-afterAll(() => rmSync(root, { recursive: true, force: true }))
+const space = hubSpace()
+const root = space.path
+afterAll(() => space[Symbol.dispose]())
 
 const REPO = 'me/model'
 const WEIGHTS = large(60_000).content
@@ -23,7 +24,7 @@ let hub: PushServer
 let cacheDir: string
 beforeEach(() => {
   hub = pushServer()
-  cacheDir = mkdtempSync(join(root, 'cache-'))
+  cacheDir = space.folder('cache')
   const repo = emptyRepo()
   repo.refs.set('main', [COMMIT])
   repo.commits.set(

@@ -1,22 +1,22 @@
 /**
  * Uploads in Bun, Deno and Node, as processes: every byte of small and large files, whole and in parts, one clear error for
- * a refusal, and no file read into memory. Node is taken from TRITUNE_NODE (paths with `:` between them) or from
- * node_modules; the one on the PATH if it is new enough.
+ * a refusal, and no file read into memory.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { denoCommand } from '../../../scripts/_deno.ts'
+import { leftOut, nodesForTests, nodeVersion } from '../../_tools.ts'
 import { large } from './_server.ts'
 import { type PushServer, pushServer } from './_push-server.ts'
 
+const { nodes, missing } = await nodesForTests()
 const CHILD = join(import.meta.dir, '_push-child.ts')
 const RUNTIMES: readonly (readonly [name: string, command: readonly string[]])[] = [
   ['Bun', [process.execPath]],
   ['Deno', [...denoCommand(), 'run', '-A', '--no-check']],
-  ...nodes().map((node) => [`Node ${versionOf(node)}`, [node]] as const),
+  ...nodes.map((node) => [`Node ${nodeVersion(node)}`, [node]] as const),
 ]
 
 const folder = mkdtempSync(join(tmpdir(), 'tritune-runtimes-'))
@@ -98,6 +98,10 @@ describe.each(RUNTIMES)('%s', (_, command) => {
   }, 60_000)
 })
 
+test.skipIf(missing !== null)(leftOut('Node is one of the runtimes', missing), () => {
+  expect(RUNTIMES.length).toBeGreaterThan(2)
+})
+
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 async function runChild(
@@ -117,18 +121,4 @@ async function runChild(
   ])
   if ((await child.exited) !== 0) throw new Error(`the child failed: ${errors}`)
   return JSON.parse(text)
-}
-
-function nodes(): string[] {
-  const given = (process.env['TRITUNE_NODE'] ?? '').split(':').filter((path) => path !== '')
-  const own = join(import.meta.dir, `../../../node_modules/node-${process.platform}-${process.arch}/bin/node`)
-  const found = [...given, ...(existsSync(own) ? [own] : [])]
-  const path = Bun.which('node')
-  return found.length > 0 || path === null
-    ? found
-    : [path].filter((node) => Number.parseInt(versionOf(node)) >= 22)
-}
-
-function versionOf(node: string): string {
-  return spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim().slice(1)
 }

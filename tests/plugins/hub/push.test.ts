@@ -2,10 +2,8 @@
  * Uploads: what arrives, what is refused, and what a push that fails leaves behind.
  */
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { TrituneError } from '../../../core/errors.ts'
 import {
   planPush,
   preparePush,
@@ -13,11 +11,13 @@ import {
   pushFolder,
   resolveModel,
 } from '../../../plugins/hub/mod.ts'
+import { AT_ONCE, failure, hubSpace } from './_space.ts'
 import { large } from './_server.ts'
 import { emptyRepo, type PushServer, pushServer } from './_push-server.ts'
 
-const root = mkdtempSync(join(tmpdir(), 'tritune-push-'))
-afterAll(() => rmSync(root, { recursive: true, force: true }))
+const space = hubSpace()
+const root = space.path
+afterAll(() => space[Symbol.dispose]())
 
 const REPO = 'me/adapter'
 const WEIGHTS = large(300_000).content
@@ -29,7 +29,7 @@ let notes: string[]
 beforeEach(() => {
   hub = pushServer()
   notes = []
-  folder = mkdtempSync(join(root, 'adapter-'))
+  folder = space.folder('adapter')
   writeFileSync(join(folder, 'adapter_config.json'), CONFIG)
   writeFileSync(join(folder, 'adapter_model.safetensors'), WEIGHTS)
 })
@@ -39,21 +39,10 @@ function options(more: PushOptions = {}): PushOptions {
   return {
     endpoint: hub.endpoint,
     token: 'hf_writer',
-    retries: 2,
-    retryDelayMs: 1,
+    ...AT_ONCE,
     onNote: (note) => notes.push(note),
     ...more,
   }
-}
-
-async function failure(work: Promise<unknown>): Promise<TrituneError> {
-  try {
-    await work
-  } catch (error) {
-    if (error instanceof TrituneError) return error
-    throw error
-  }
-  throw new Error('it did not fail')
 }
 
 const contents = (ref?: string): Record<string, string> =>
@@ -141,7 +130,7 @@ describe('pushFolder()', () => {
     writeFileSync(join(folder, 'config.json'), '{"model_type":"llama"}')
     writeFileSync(join(folder, 'model.safetensors'), WEIGHTS)
     await pushFolder(folder, REPO, options())
-    const cacheDir = mkdtempSync(join(root, 'cache-'))
+    const cacheDir = space.folder('cache')
     const got = await resolveModel(REPO, {
       endpoint: hub.endpoint,
       token: 'hf_writer',
@@ -368,7 +357,7 @@ describe('planPush()', () => {
   })
 
   test('a folder without a result is refused, and its newest checkpoint named', () => {
-    const empty = mkdtempSync(join(root, 'empty-'))
+    const empty = space.folder('empty')
     expect(() => planPush(empty, REPO)).toThrow('neither an adapter nor a model')
     mkdirSync(join(empty, 'checkpoint-7'))
     expect(() => planPush(empty, REPO)).toThrow('checkpoint-7')

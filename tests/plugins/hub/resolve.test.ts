@@ -3,7 +3,6 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -11,16 +10,17 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { createServer } from 'node:net'
-import { hostname, tmpdir } from 'node:os'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { TrituneError } from '../../../core/errors.ts'
 import type { HubOptions, HubProgress } from '../../../plugins/hub/mod.ts'
 import { resolveModel, resolveModelPart } from '../../../plugins/hub/mod.ts'
+import { AT_ONCE, failure, hubSpace } from './_space.ts'
 import type { FakeFile, FakeHub } from './_server.ts'
 import { COMMIT, fakeHub, gitId, large, sha256, text } from './_server.ts'
 
-const root = mkdtempSync(join(tmpdir(), 'tritune-hub-'))
-afterAll(() => rmSync(root, { recursive: true, force: true }))
+const space = hubSpace()
+const root = space.path
+afterAll(() => space[Symbol.dispose]())
 
 const REPO = 'org/tiny'
 const WEIGHTS = large(300_000)
@@ -38,7 +38,7 @@ const MODEL: Record<string, FakeFile> = {
 let cacheDir: string
 let hub: FakeHub
 beforeEach(() => {
-  cacheDir = mkdtempSync(join(root, 'cache-'))
+  cacheDir = space.folder('cache')
   hub = fakeHub(REPO, MODEL)
 })
 afterEach(() => hub[Symbol.dispose]())
@@ -48,21 +48,10 @@ function options(more: HubOptions = {}): HubOptions {
     endpoint: hub.endpoint,
     cacheDir,
     token: false,
-    offline: false,
+    ...AT_ONCE,
     retries: 3,
-    retryDelayMs: 1,
     ...more,
   }
-}
-
-async function failure(work: Promise<unknown>): Promise<TrituneError> {
-  try {
-    await work
-  } catch (error) {
-    if (error instanceof TrituneError) return error
-    throw error
-  }
-  throw new Error('it did not fail')
 }
 
 const blobOf = (): string => join(cacheDir, 'models--org--tiny/blobs', sha256(WEIGHTS.content))
@@ -284,7 +273,7 @@ describe('a broken download', () => {
 
   test('starts again when what was there is wrong', async () => {
     for (const rest of [new Uint8Array(5000), new Uint8Array(300_000), new Uint8Array(400_000)]) {
-      cacheDir = mkdtempSync(join(root, 'cache-'))
+      cacheDir = space.folder('cache')
       mkdirSync(join(blobOf(), '..'), { recursive: true })
       writeFileSync(`${blobOf()}.incomplete`, rest)
       const folder = await resolveModel(REPO, options())
@@ -302,7 +291,7 @@ describe('a broken download', () => {
     )
     expect(existsSync(blobOf())).toBe(false)
     expect(contentRequests().length).toBe(4)
-    cacheDir = mkdtempSync(join(root, 'cache-'))
+    cacheDir = space.folder('cache')
     hub.intercept = (path) => (path === 'config.json' ? new Response('{"model_type":"LLAMA"}') : undefined)
     expect((await failure(resolveModel(REPO, options()))).message).toMatch(/config.json: the content/)
     hub.intercept = (path) =>

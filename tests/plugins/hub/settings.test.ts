@@ -46,6 +46,23 @@ function failure(env: Readonly<Record<string, string>>): TrituneError {
 }
 
 describe('hubSettings()', () => {
+  // https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables: ~/.cache/huggingface on every system.
+  test.each(['linux', 'darwin', 'win32'])('the cache is in ~/.cache on %s, too', (platform) => {
+    const env = { HOME: '/h', USERPROFILE: '/u', LOCALAPPDATA: '/local' }
+    const home = platform === 'win32' ? '/u' : '/h'
+    expect(hubSettings({}, env, platform).cacheDir).toBe(join(home, '.cache/huggingface/hub'))
+    expect(hubSettings({}, { ...env, XDG_CACHE_HOME: '/x' }, platform).cacheDir).toBe(
+      join('/x/huggingface/hub'),
+    )
+    expect(hubSettings({}, { ...env, HF_HOME: '~/hf' }, platform).cacheDir).toBe(join(home, 'hf/hub'))
+  })
+  test('%NAME% is a variable on Windows only, as in Python', () => {
+    const env = { HOME: '/h', USERPROFILE: '/u', HF_HOME: '%DATA%/hf', DATA: '/d' }
+    expect(hubSettings({}, env, 'win32').cacheDir).toBe(join('/d/hf/hub'))
+    expect(hubSettings({}, env, 'linux').cacheDir).toBe(join('%DATA%/hf/hub'))
+    expect(hubSettings({}, { ...env, HF_HOME: '$DATA/%NO%' }, 'win32').cacheDir).toBe(join('/d/%NO%/hub'))
+  })
+
   test('options win over the environment', () => {
     const env = { HF_HUB_OFFLINE: '1', HF_HUB_CACHE: '/c', HF_TOKEN: 'hf_env', HF_ENDPOINT: 'https://mirror' }
     const options = { offline: false, cacheDir: '/o', token: 'hf_option', endpoint: 'http://localhost:1/' }

@@ -26,7 +26,7 @@ test('a fresh adapter changes no weight, and one that has learned does', () => {
   model[Symbol.dispose]()
 })
 
-test('it trains, and a resumed run has the same losses to the last bit', async () => {
+test('it trains, and a resumed run has the same losses to the last bit', { timeout: 60_000 }, async () => {
   const { losses, resumed } = await trainExample(plugin)
   assert.ok(Math.min(...losses.slice(4)) < losses[0]!, `the loss does not fall: ${losses.join(' ')}`)
   assert.deepEqual(resumed, losses.slice(4))

@@ -12,8 +12,6 @@ export interface TrainedExample {
   readonly losses: readonly number[]
   /** Of the second half, trained again from the checkpoint. */
   readonly resumed: readonly number[]
-  /** Of the run without an interruption, a step. */
-  readonly seconds: readonly number[]
   /** Gives a file of the output folder as text, as it was at the end. */
   readonly files: ReadonlyMap<string, string>
 }
@@ -27,8 +25,7 @@ export async function trainExample(plugin: Plugin, keep: readonly string[] = [])
     const whole = await run(plugin, folder, false)
     const rest = await run(plugin, folder, true)
     const files = new Map(keep.map((name) => [name, readFileSync(join(folder, name), 'utf8')]))
-    const [losses, seconds] = [whole.map(({ loss }) => loss), whole.map((step) => step.seconds)]
-    return { losses, seconds, resumed: rest.map(({ loss }) => loss), files }
+    return { losses: whole.map(({ loss }) => loss), resumed: rest.map(({ loss }) => loss), files }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -39,7 +39,7 @@ test('its logits are those of the Llama, scaled', () => {
     )
 })
 
-test('it trains, and a resumed run has the same losses to the last bit', async () => {
+test('it trains, and a resumed run has the same losses to the last bit', { timeout: 60_000 }, async () => {
   makeModel()
   const { losses, resumed } = await trainExample(plugin)
   assert.ok(Math.min(...losses.slice(4)) < losses[0]!, `the loss does not fall: ${losses.join(' ')}`)

@@ -7,7 +7,7 @@ import { trainExample } from '../../common/test/train-example.ts'
 // What every monitor promises, as checks that come with tritune.
 for (const { name, run } of monitorContract(myMonitor, { wrongOptions: [{ file: 1 }] })) test(name, run)
 
-test('writes a line for each step, and goes on after a resume', async () => {
+test('writes a line for each step, and goes on after a resume', { timeout: 60_000 }, async () => {
   const { losses, resumed, files } = await trainExample(plugin, ['my-monitor.csv'])
   assert.deepEqual(resumed, losses.slice(4))
   const [header, ...lines] = (files.get('my-monitor.csv') ?? '').trimEnd().split('\n')

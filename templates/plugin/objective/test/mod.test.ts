@@ -28,7 +28,7 @@ test('log Σ exp of logits that are large, and its gradient: the softmax', () =>
   logits.dispose()
 })
 
-test('it trains, and a resumed run has the same losses to the last bit', async () => {
+test('it trains, and a resumed run has the same losses to the last bit', { timeout: 60_000 }, async () => {
   const { losses, resumed } = await trainExample(plugin)
   assert.ok(Math.min(...losses.slice(4)) < losses[0]!, `the loss does not fall: ${losses.join(' ')}`)
   assert.deepEqual(resumed, losses.slice(4))

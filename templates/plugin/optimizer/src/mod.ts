@@ -41,7 +41,7 @@ export const myOptimizer: TransformDefinition<MyOptimizerOptions> = {
       )
       return {
         apply({ learningRate, gradScale }) {
-          using _scope = tensorScope()
+          const scope = tensorScope() // frees what is made below
           for (const [name, weight] of parameters) {
             const m = momentum.get(name)
             if (!weight.grad || !m) continue
@@ -52,6 +52,7 @@ export const myOptimizer: TransformDefinition<MyOptimizerOptions> = {
             scaleInPlace(m, beta2)
             addTo(m, mul(gradient, 1 - beta2))
           }
+          scope[Symbol.dispose]()
         },
         tensors: () => momentum, // what a resumed run needs
         [Symbol.dispose]() {

@@ -22,7 +22,7 @@ test('moves each weight by the learning rate against the sign of its gradient', 
   weight.dispose()
 })
 
-test('it trains, and a resumed run has the same losses to the last bit', async () => {
+test('it trains, and a resumed run has the same losses to the last bit', { timeout: 60_000 }, async () => {
   const { losses, resumed } = await trainExample(plugin)
   assert.ok(Math.min(...losses.slice(4)) < losses[0]!, `the loss does not fall: ${losses.join(' ')}`)
   assert.deepEqual(resumed, losses.slice(4))

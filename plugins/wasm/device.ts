@@ -1,0 +1,90 @@
+/**
+ * The device `wasm`: the ops of the CPU library in WebAssembly. Its memory is one heap that grows, so tensors have no host view:
+ * numbers are copied in and out.
+ */
+import {
+  type Allocation,
+  type Device,
+  type OpImplementation,
+  type OpKey,
+  TrituneError,
+} from '../../core/mod.ts'
+import { nativeOps } from '../cpu/mod.ts'
+import { engineOf, hardwareThreads } from './engine.ts'
+import { openWasmLibrary, type WasmLibrary } from './library.ts'
+
+/** Options of `openWasm()`: threads, and how far the heap may grow. */
+export interface WasmOptions {
+  /** Threads of the pool; 0 = as many as the machine has. One where memory cannot be shared. */
+  readonly threads?: number
+  /** Bytes that the heap may grow to; default: 4 GiB, all that 32 bits reach. */
+  readonly heap?: number
+}
+
+/** Options of `openWasmBytes()`: the module besides. */
+export interface WasmBytesOptions extends WasmOptions {
+  /** The module: of the relaxed build where `engineOf().relaxedSimd`. */
+  readonly bytes: Uint8Array
+  /** Where it comes from, for errors. */
+  readonly place: string
+  /** What to do about a module that cannot be used. */
+  readonly remedy?: string
+}
+
+/** Opens the device on the bytes of a module; throws what `openWasmLibrary` throws. */
+export function openWasmBytes({
+  bytes,
+  place,
+  threads = 0,
+  heap,
+  remedy = 'load it again, of the same version as this tritune',
+}: WasmBytesOptions): Device {
+  const wanted = threads === 0 ? hardwareThreads() : threads
+  const shared = wanted > 1 && engineOf().sharedMemory
+  const library = openWasmLibrary({ bytes, place, shared, heap, remedy })
+  library.call.tt_init(0, shared ? Math.min(wanted, MOST_THREADS) : 1, 0)
+  const implementations = new Map<OpKey, OpImplementation>(nativeOps(library.call).map((i) => [i.op, i]))
+  const stats = new BigInt64Array(4)
+  return {
+    name: 'wasm',
+    kind: 'cpu',
+    description: describe(library),
+    capacity: library.heap.most,
+    allocate: (bytes) => allocate(library, bytes),
+    zero: (address, bytes) => library.call.tt_zero(address, bytes, 0),
+    copy: (to, from, bytes) => library.call.tt_copy(to, from, bytes, 0),
+    write: (address, bytes) => library.heap.write(address, bytes),
+    read: (address, bytes) => library.heap.read(address, bytes),
+    implementationOf: (op) => implementations.get(op),
+    memory() {
+      library.call.tt_memory_stats(stats)
+      const [live, pooled, peak, growth] = stats
+      return { live: Number(live), pooled: Number(pooled), peak: Number(peak), growth: Number(growth) }
+    },
+    resetPeak: () => library.call.tt_memory_reset_peak(),
+  }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Of the library's pool. */
+const MOST_THREADS = 256
+
+const out: Uint32Array = new Uint32Array(2)
+
+function allocate({ call, heap }: WasmLibrary, bytes: number): Allocation {
+  if (bytes > heap.most)
+    throw new TrituneError('E_MEMORY', `${bytes} bytes are more than the heap can have (${heap.most})`, {
+      remedy: 'the native library has no limit of its own',
+    })
+  call.tt_alloc(out, bytes)
+  const [address] = out
+  return { address, host: null, free: () => call.tt_free(address) }
+}
+
+function describe({ info, place }: WasmLibrary): string {
+  const { isa, threads } = info
+  if (typeof isa !== 'string')
+    throw new TrituneError('E_LIBRARY', 'tt_build_info names no instruction set', { place })
+  return `wasm (${isa}, ${String(threads)} ${threads === 1 ? 'thread' : 'threads'})`
+}
