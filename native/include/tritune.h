@@ -63,13 +63,9 @@ TT_API const char* tt_devices(void);
    isa (CPU): 0 best there is, 1 AVX2, 2 AVX-512, 3 AVX-512 + AMX. May be called again for the same device. */
 TT_API tt_status tt_init(int32_t device, int32_t threads, int32_t isa);
 /* Changes how ops are done, not what they compute. CUDA: gemm = auto | own | mma | wgmma | cublaslt, attention_dq = deterministic | atomic,
-   synchronous = 0 | 1 (wait after every op, to find the one that fails). TT_BAD_ARGUMENT for a name or value that this build does not have.
-   CPU: gemm = auto | own | blas (f32 products that nothing is fused into, by a library's cblas_sgemm), blas = path or name of that library:
-   opened at once, TT_BAD_ARGUMENT when it cannot be or when it is none. Without a name it is Accelerate on macOS, and none elsewhere. auto is
-   Accelerate for large products on Apple silicon, elsewhere own. With a BLAS its makers answer for the order of sums. */
+   synchronous = 0 | 1 (wait after every op, to find the one that fails). TT_BAD_ARGUMENT for a name or value that this build does not have. */
 TT_API tt_status tt_option_set(const char* name, const char* value);
-/* JSON object of the options and what `auto` became. CPU: {"gemm","auto" ("own" or "blas"),"blas" (path or null: none is open),"problem" (why the
-   system's own does not open, or null),"blas_products" (how many went there)}. */
+/* JSON object of the options and what `auto` became. */
 TT_API const char* tt_options(void);
 /* Waits for all work of the stream; reports what went wrong on the device meanwhile. */
 TT_API tt_status tt_synchronize(tt_stream stream);
