@@ -11,9 +11,10 @@
  * A source may ask for more flags with a line `// build-flags: -f…`. An object is rebuilt when its flags or the content
  * of a file it includes changed. This is no general build system: one library.
  */
-import { mkdirSync, readFileSync, statSync } from 'node:fs'
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { SYMBOLS } from '../core/native/symbols.ts'
 import { functionNames, linkFor, writeMacros } from './native/library.ts'
 import { compileAll, type Compiled, type Unit } from './native/objects.ts'
 import { ROOT } from './native/process.ts'
@@ -78,6 +79,7 @@ export async function buildNative({
     command: [
       ...command,
       ...COMMON,
+      ...(target.format === 'pe' && source.endsWith('/abi.cpp') ? ['-include', writeExports(folder)] : []),
       ...(target.format === 'elf' ? ['-fPIC'] : []),
       ...target.flags,
       ...flags,
@@ -125,6 +127,14 @@ export async function buildNative({
     `${output}: ${compiled} of ${all.length} objects compiled in ${seconds} s, ${size} MB (${compiler})`,
   )
   return output
+}
+
+/** Windows exports what an object asks for: visibility means nothing there. */
+function writeExports(folder: string): string {
+  const names = Object.keys(SYMBOLS).map((name) => `.ascii \\" -export:${name}\\"\\n`)
+  const file = `${folder}/exports.h`
+  writeFileSync(join(ROOT, file), `__asm__(".section .drectve,\\"yn\\"\\n${names.join('')}.text\\n");\n`)
+  return file
 }
 
 function flagsOf(source: string): readonly string[] {

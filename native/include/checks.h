@@ -9,8 +9,8 @@
 
 namespace tt {
 
-/// Elements of 1 to 8 bytes that a process of 47 address bits can hold; of 32 bits, where sizes may not wrap around either.
-constexpr uint64_t MOST_ELEMENTS = uint64_t(1) << (sizeof(void*) == 8 ? 45 : 28);
+/// Elements of 1 to 8 bytes that a process of 47 address bits can hold.
+constexpr uint64_t MOST_ELEMENTS = uint64_t(1) << 45;
 
 /// True when a tensor of these sizes, none of them negative, can exist.
 template <class... Rest> inline bool can_hold(uint64_t first, Rest... rest) {

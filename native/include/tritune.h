@@ -36,11 +36,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-#ifdef _WIN32
-#define TT_API __declspec(dllexport)
-#else
 #define TT_API __attribute__((visibility("default")))
-#endif
 
 typedef int32_t tt_status; /* TT_OK or one of the codes below */
 enum { TT_OK = 0, TT_FAILED = -1, TT_OUT_OF_MEMORY = -2, TT_BAD_ARGUMENT = -3, TT_UNSUPPORTED = -4, TT_DEVICE = -5, TT_IO = -6 };
@@ -64,8 +60,7 @@ TT_API const char* tt_build_info(void);
    "capability" (90 = 9.0),"multiprocessors","memory","free" (bytes)}]}. Needs no tt_init. The CPU lists itself. */
 TT_API const char* tt_devices(void);
 /* device: the GPU's number in tt_devices, 0 on the CPU; one device a process. threads (CPU): 0 = all cores of the affinity mask.
-   isa (CPU): 0 best there is; on x86-64 1 AVX2, 2 AVX-512, 3 AVX-512 + AMX; on ARM64 1 NEON, 2 NEON with BFDOT; in WebAssembly 1.
-   May be called again for the same device. */
+   isa (CPU): 0 best there is, 1 AVX2, 2 AVX-512, 3 AVX-512 + AMX. May be called again for the same device. */
 TT_API tt_status tt_init(int32_t device, int32_t threads, int32_t isa);
 /* Changes how ops are done, not what they compute. CUDA: gemm = auto | own | mma | wgmma | cublaslt, attention_dq = deterministic | atomic,
    synchronous = 0 | 1 (wait after every op, to find the one that fails). TT_BAD_ARGUMENT for a name or value that this build does not have. */

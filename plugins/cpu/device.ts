@@ -8,7 +8,7 @@ import {
   type OpKey,
   TrituneError,
 } from '../../core/mod.ts'
-import { resolve, toNamespacedPath } from 'node:path'
+import { basename, resolve, toNamespacedPath } from 'node:path'
 import { type NativeLibrary, openLibrary } from '../../core/native/library.ts'
 import { checkOnFirstUse } from './first-use.ts'
 import { nativeOps } from './ops/mod.ts'
@@ -19,14 +19,21 @@ import { nativeOps } from './ops/mod.ts'
  */
 export type Isa = 'auto' | 'avx2' | 'avx512' | 'amx' | 'neon' | 'neon-bf16'
 
+/** Who does products of f32 matrices; see README.md. */
+export type CpuGemm = 'auto' | 'own' | 'blas'
+
 /**
- * Options of `openCpu()`: threads, and instruction set. Both hold for the process, since the library is opened once.
+ * Options of `openCpu()`. All hold for the process, since the library is opened once: who opens it again sets them again.
  */
 export interface CpuOptions {
   /** Threads of the pool; 0 = every core the process may use. */
   readonly threads?: number
   /** Instruction set; `auto` takes the best there is. */
   readonly isa?: Isa
+  /** Who does products of f32 matrices; `auto` is Accelerate for large ones on Apple silicon, else our own kernels. Or TRITUNE_CPU_GEMM. */
+  readonly gemm?: CpuGemm
+  /** Path or name of the BLAS that `gemm` speaks of; without one it is Accelerate on macOS, and none elsewhere. Or TRITUNE_CPU_BLAS. */
+  readonly blas?: string
 }
 
 /** As tt_init counts them, on each architecture from 1. */
@@ -47,9 +54,11 @@ const ISA_CODES: Readonly<Record<string, Readonly<Partial<Record<Isa, number>>>>
  * console.log(device.name) // → cpu
  * ```
  */
-export function openCpu({ threads = 0, isa = 'auto' }: CpuOptions = {}): Device {
+export function openCpu(options: CpuOptions = {}): Device {
+  const { threads = 0, isa = 'auto' } = options
   const library = openLibrary('cpu')
   library.call.tt_init(0, threads, isaCode(isa))
+  setProducts(library, options)
   const implementations = new Map<OpKey, OpImplementation>(nativeOps(library.call).map((i) => [i.op, i]))
   const stats = new BigInt64Array(4)
   const device: Device = {
@@ -81,6 +90,15 @@ export function openCpu({ threads = 0, isa = 'auto' }: CpuOptions = {}): Device 
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** What the caller says goes before the environment; a value that is not known is an error that lists those that are. */
+function setProducts({ call }: NativeLibrary, options: CpuOptions): void {
+  const { TRITUNE_CPU_GEMM, TRITUNE_CPU_BLAS } = process.env
+  const { gemm = TRITUNE_CPU_GEMM ?? 'auto', blas = TRITUNE_CPU_BLAS } = options
+  const text = (value: string): Uint8Array => new TextEncoder().encode(`${value}\0`)
+  if (blas !== undefined) call.tt_option_set(text('blas'), text(blas))
+  call.tt_option_set(text('gemm'), text(gemm))
+}
 
 /** toArrayBuffer stops at 4 GiB; larger tensors have no host view. */
 const LARGEST_VIEW = 2 ** 32 - 1
@@ -137,5 +155,8 @@ function describe(library: NativeLibrary): string {
   const { isa, threads } = library.info
   if (typeof isa !== 'string')
     throw new TrituneError('E_LIBRARY', 'tt_build_info names no instruction set', { place: library.path })
-  return `cpu (${isa}, ${String(threads)} ${threads === 1 ? 'thread' : 'threads'})`
+  const { gemm, auto, blas } = library.options()
+  const isBlas = gemm === 'blas' || (gemm === 'auto' && auto === 'blas')
+  const products = isBlas ? `, products by ${basename(String(blas))}` : ''
+  return `cpu (${isa}, ${String(threads)} ${threads === 1 ? 'thread' : 'threads'}${products})`
 }

@@ -14,7 +14,7 @@ import {
 import { CPU_PLATFORMS, noCpuLibrary } from '../../core/native/platforms.ts'
 import { type CpuOptions, openCpu } from './device.ts'
 
-export { type CpuOptions, type Isa, openCpu } from './device.ts'
+export { type CpuGemm, type CpuOptions, type Isa, openCpu } from './device.ts'
 export { checkOnFirstUse, type FirstUse, type FirstUseFacts } from './first-use.ts'
 export { nativeOps } from './ops/mod.ts'
 export { type CheckedDType, selfCheck, type SelfCheckOptions } from './self-check.ts'

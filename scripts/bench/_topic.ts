@@ -40,6 +40,8 @@ export interface BenchContext {
   readonly python: string | null
   /** A model folder or GGUF file; null: not given. */
   readonly model: string | null
+  /** Path or name of a BLAS; null: what the system has. */
+  readonly blas: string | null
   /** Only rows whose name contains this; null: all of them. */
   readonly only: string | null
   /** Builds of the CPU library to compare; null: the bundled one, and none. */

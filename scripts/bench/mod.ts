@@ -4,6 +4,7 @@
  *   finetune   a LoRA step of SmolLM2-135M against torch + PEFT, also compiled   --model, --python
  *   kernels    our ops against the peaks of the machine, and two against torch   (--python)
  *   ops        the kernels as a mitata suite, to look at while one works on an op; `kernels` is for claims
+ *   blas       f32 products against those of a BLAS, by size   --blas
  *   models     the inner loops of the ARM64 library, as llvm-mca models them for CPUs that are not at hand
  *   libraries  two builds of the CPU library in turn                             --before, --after, --isa
  *   startup    from a command to its first step, and what the trainer costs beside the ops
@@ -23,10 +24,11 @@ const help =
 
   ${invocation('bench')} <topic…> [options]
 
-  topics: finetune, kernels, startup, models, libraries, wasm; or ops, alone: a mitata suite, one group an op, without floors
+  topics: finetune, kernels, startup, models, libraries, wasm, blas; or ops, alone: a mitata suite, one group an op, without floors
 
   --model <path>    model folder or .gguf file (or TRITUNE_MODEL): finetune needs it
   --python <path>   Python with torch, transformers and peft (or TRITUNE_PYTHON): finetune needs it, kernels uses it
+  --blas <path>     library that blas compares with (or TRITUNE_CPU_BLAS); default: what the system has
   --threads <n>     threads of both sides; default: all cores
   --only <text>     only cases whose name contains this, such as "rope, bf16"
   --quick           fewer repetitions
@@ -49,6 +51,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   finetune: async () => (await import('./finetune.ts')).finetune,
   kernels: async () => (await import('./kernels.ts')).kernels,
   startup: async () => (await import('./startup.ts')).startup,
+  blas: async () => (await import('./blas.ts')).blas,
   models: async () => (await import('./models.ts')).models,
   libraries: async () => (await import('./libraries.ts')).libraries,
   wasm: async () => (await import('./wasm.ts')).wasm,
@@ -57,6 +60,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
 const OPTIONS = {
   model: { type: 'string' },
   python: { type: 'string' },
+  blas: { type: 'string' },
   threads: { type: 'string' },
   only: { type: 'string' },
   quick: { type: 'boolean' },
@@ -93,6 +97,7 @@ export const bench: Command<typeof OPTIONS> = {
       threads,
       python: values.python ?? process.env.TRITUNE_PYTHON ?? null,
       model: values.model ?? process.env.TRITUNE_MODEL ?? null,
+      blas: values.blas ?? process.env.TRITUNE_CPU_BLAS ?? null,
       only: values.only ?? null,
       before: values.before ?? null,
       after: values.after ?? null,

@@ -93,7 +93,7 @@ export const TARGETS: { readonly [N in TargetName]: Target } = {
       { isa: 'avx512', flags: [...WIDE, ...GCC_V4, ...AVX512_DEFINES] },
     ],
     amx: [...WIDE, ...GCC_V4, ...AMX_FLAGS],
-    link: ['-lm'],
+    link: ['-lm', '-ldl'],
   },
   // To compare the compilers: not bundled.
   'linux-x64-zig': {
@@ -112,7 +112,8 @@ export const TARGETS: { readonly [N in TargetName]: Target } = {
     format: 'elf',
     parts: ['arm64', 'posix', 'linux'],
     flags: [...ELF],
-    link: ['-lm', '-lpthread'],
+    // dlopen: of libc itself since glibc 2.34 only.
+    link: ['-lm', '-lpthread', '-ldl'],
   },
   'darwin-arm64': {
     ...ZIG_ARM64,

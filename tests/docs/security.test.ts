@@ -191,4 +191,9 @@ test('the environment variables that name a file to load are told', () => {
   ])
   for (const name of ['CPU', 'CUDA', 'CUDA_EMULATED'].map((device) => `TRITUNE_${device}_LIBRARY`))
     expect(page).toContain(name)
+  // The CPU library opens one more itself, when it is told to.
+  const named = [...sources()].filter(([, source]) => source.includes("tt_option_set(text('blas')"))
+  expect(named.map(([file]) => file)).toEqual(['plugins/cpu/device.ts'])
+  expect([...new Set(named[0][1].match(/\bTRITUNE_\w*BLAS\b/g))]).toEqual(['TRITUNE_CPU_BLAS'])
+  expect(page).toContain('TRITUNE_CPU_BLAS')
 })

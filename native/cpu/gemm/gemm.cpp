@@ -1,17 +1,21 @@
-// The entry points of the matrix products: few rows, deep sums, and everything else (gemm_blocked.cpp).
+// The entry points of the matrix products: few rows, deep sums, and everything else (gemm_blocked.cpp); or a BLAS (blas.h).
 #include "gemm.h"
 
+#include "blas.h"
 #include "gemm_crew.h"
 
 namespace tt {
 namespace {
 
 constexpr int SMALL_M = 16;      // up to here the weights are read once, unpacked
+constexpr double TINY = 1 << 18;  // up to so many multiplications the calling thread is done before another one has woken up
 constexpr int MAX_DEPTH = 2048;  // deeper f32 results are summed in several passes over c: a packed block must fit L2
 
 const char* lane_start(const Operand& x, size_t lane) {
   return static_cast<const char*>(x.data) + lane * (x.k_major ? 1 : x.ld) * dtype_bytes(x.dtype);
 }
+
+bool is_tiny(const Gemm& g) { return double(g.m) * g.n * (double(g.k) + g.k2) <= TINY; }
 
 bool rows_by_rows(const Gemm& g) {
   if (g.a.k_major || g.b.k_major || g.a.lane_scales) return false;
@@ -108,7 +112,8 @@ const GemmKernel* gemm_kernel(tt_dtype a, tt_dtype b) {
 
 int gemm_row_step(tt_dtype dtype) { return gemm_kernel(dtype, dtype)->mr; }
 
-tt_status gemm(const Gemm& g) { return run(g, {false, 0}); }
+tt_status gemm(const Gemm& g) { return blas_takes(g) ? gemm_by_blas(g) : gemm_own(g); }
+tt_status gemm_own(const Gemm& g) { return run(g, {is_tiny(g), 0}); }
 tt_status gemm_on_thread(const Gemm& g, int thread) { return run(g, {true, thread}); }
 
 }  // namespace tt

@@ -60,7 +60,7 @@ struct Gemm {
   const GemmTaker* taker = nullptr;
 };
 
-/// All threads work on the product. Sizes of 0 are allowed (k = 0 gives beta·c + bias).
+/// All threads work on the product, or a BLAS does (blas.h). Sizes of 0 are allowed (k = 0 gives beta·c + bias).
 /// On AMX, and where pairs of bf16 are multiplied faster than floats, the product runs in bf16 when a or b is bf16, else in f32.
 tt_status gemm(const Gemm& g);
 /// Whether products with an operand of this dtype run on AMX.

@@ -21,6 +21,8 @@ inline int divide_up(int x, int y) { return (x + y - 1) / y; }
 inline int smaller(int x, int y) { return x < y ? x : y; }
 inline int larger(int x, int y) { return x > y ? x : y; }
 
+/// gemm() that leaves nothing to a BLAS.
+tt_status gemm_own(const Gemm& g);
 tt_status no_gemm_scratch();
 /// The bias as f32; *out is NULL when there is none.
 tt_status widen_bias(const float** out, const Gemm& g, Crew crew);

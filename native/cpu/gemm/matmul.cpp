@@ -1,6 +1,7 @@
 // tt_matmul: batched products of any layout.
 #include <atomic>
 
+#include "blas.h"
 #include "gemm.h"
 
 namespace tt {
@@ -48,7 +49,7 @@ extern "C" tt_status tt_matmul(void* c, const void* a, const void* b, int32_t ba
     g.c = static_cast<char*>(c) + i * stride_c * dtype_bytes(c_dtype);
     return g;
   };
-  if (batch > 1 && double(m) * n * k < SMALL_PRODUCT) {
+  if (batch > 1 && double(m) * n * k < SMALL_PRODUCT && !blas_takes(base)) {
     std::atomic<int> failed{0};  // the message of another thread is not ours: the batch is counted as one failure
     parallel(size_t(batch), [&](size_t i, int thread) {
       if (gemm_on_thread(product(i), thread) != TT_OK) failed.store(1, std::memory_order_relaxed);

@@ -4,6 +4,7 @@
 // `rank`. The mask of dropout is applied where an operand is packed or read, and to what the second product adds; on AMX and
 // for high ranks the masked input is made a few rows at a time.
 #include "linear.h"
+#include "../gemm/blas.h"
 #include "../gemm/thin.h"
 
 namespace tt {
@@ -51,6 +52,8 @@ const void* masked_rows(const Linear& l, const void* x, int row, int rows) {
 
 /// Whether products apply the mask themselves.
 bool fused_mask(const Linear& l) { return l.dropout() && !gemm_on_amx(l.dtype); }
+/// Whether what is masked is made apart from this product, because AMX or a BLAS makes it.
+bool masked_apart(const Linear& l, const Gemm& g) { return l.dropout() && (!fused_mask(l) || blas_takes(g)); }
 
 int rows_at_a_time(const Linear& l) { return l.dropout() ? ROWS_AT_A_TIME : l.rows; }
 int rows_left(const Linear& l, int row) { return l.rows - row < rows_at_a_time(l) ? l.rows - row : rows_at_a_time(l); }
@@ -127,7 +130,7 @@ tt_status input_gradient(void* dx, float* t, const Linear& l, const void* dy, co
   g.ldc = size_t(l.in);
   g.beta = accumulate ? 1 : 0;
   const DropoutMask mask = l.mask();
-  const bool apart = l.dropout() && !fused_mask(l);
+  const bool apart = masked_apart(l, g);
   if (l.rank && !apart) {
     g.k2 = l.rank;
     g.a2_out = t;
@@ -218,9 +221,10 @@ extern "C" tt_status tt_linear_forward(void* y, float* xa, const void* x, const 
   g.bias_dtype = dtype;
   const DropoutMask mask = l.mask();
   if (rank) {
+    const bool apart = masked_apart(l, g);
     g.k2 = rank;
     g.b2 = {lora_b, TT_F32, false, size_t(rank), lora_scale};
-    if (l.dropout() && !fused_mask(l)) {
+    if (apart) {
       if (tt_status status = lora_down(xa, l, x, lora_a)) return status;
       g.a2 = {xa, TT_F32, false, size_t(rank), 1};
     } else {

@@ -25,4 +25,16 @@ MachineMemory machine_memory() {
 
 void prefer_huge_pages(void*, size_t) {}
 
+bool is_whole_library(const char*) { return true; }
+
+// In the system's cache of libraries and not on the disk. On Apple silicon it alone may use the matrix unit.
+SystemBlas system_blas() {
+#if defined(__aarch64__)
+  constexpr bool matrix_unit = true;
+#else
+  constexpr bool matrix_unit = false;
+#endif
+  return {"/System/Library/Frameworks/Accelerate.framework/Accelerate", matrix_unit};
+}
+
 }  // namespace tt::platform

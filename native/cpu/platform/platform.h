@@ -82,5 +82,18 @@ struct MappedFile { const void* address; uint64_t bytes; };
 bool map_file(MappedFile& out, const char* path, char* error, size_t room);
 bool unmap_file(const void* address, size_t bytes, char* error, size_t room);
 
+// ---- libraries of others --------------------------------------------------------------------------------------------
+
+/// Opens a shared library by its path, or by its name where the system looks for it. NULL: `error` (of `room` bytes) says why.
+void* open_library(const char* path, char* error, size_t room);
+/// NULL when the library has none of that name.
+void* library_symbol(void* library, const char* name);
+/// For one that is not used; one that has started threads must stay.
+void close_library(void* library);
+
+/// The BLAS that belongs to the system, NULL when there is none; `reaches_more`: it has instructions that nobody else is given.
+struct SystemBlas { const char* path; bool reaches_more; };
+SystemBlas system_blas();
+
 }  // namespace platform
 }  // namespace tt

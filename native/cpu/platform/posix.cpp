@@ -1,4 +1,5 @@
 // What Linux and macOS have in common.
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -99,5 +100,15 @@ bool unmap_file(const void* address, size_t bytes, char* error, size_t room) {
   if (munmap(const_cast<void*>(address), bytes) == 0) return true;
   return refuse(error, room, "unmapping a file", strerror(errno));
 }
+
+void* open_library(const char* path, char* error, size_t room) {
+  if (!is_whole_library(path)) return refuse(error, room, path, "the file was cut off"), nullptr;
+  void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (!library) snprintf(error, room, "%s", dlerror());  // names the path
+  return library;
+}
+
+void* library_symbol(void* library, const char* name) { return dlsym(library, name); }
+void close_library(void* library) { dlclose(library); }
 
 }  // namespace tt::platform

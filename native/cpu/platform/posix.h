@@ -18,4 +18,7 @@ struct Condition {
   void wake_all() { pthread_cond_broadcast(&handle); }
 };
 
+/// False for a library that was cut off where opening one would end the process instead of failing.
+bool is_whole_library(const char* path);
+
 }  // namespace tt::platform

@@ -113,6 +113,14 @@ bool unmap_file(const void*, size_t, char* error, size_t room) {
   return false;
 }
 
+void* open_library(const char* path, char* error, size_t room) {
+  snprintf(error, room, "%s: WebAssembly cannot open libraries", path);
+  return nullptr;
+}
+void* library_symbol(void*, const char*) { return nullptr; }
+void close_library(void*) {}
+SystemBlas system_blas() { return {nullptr, false}; }
+
 }  // namespace tt::platform
 
 extern "C" void tritune_thread(void* start) { tt::platform::run(start); }

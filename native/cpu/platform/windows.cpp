@@ -146,4 +146,29 @@ bool unmap_file(const void* address, size_t, char* error, size_t room) {
   return refuse(error, room, "unmapping a file", GetLastError());
 }
 
+void* open_library(const char* path, char* error, size_t room) {
+  wchar_t name[MAX_PATH];
+  wchar_t* wide = nullptr;
+  HMODULE library = nullptr;
+  DWORD number = ERROR_FILE_NOT_FOUND;
+  if (strpbrk(path, "/\\")) {
+    // What it needs itself may lie beside it.
+    wide = wide_path(path);
+    if (!wide) return refuse(error, room, path, ERROR_NOT_ENOUGH_MEMORY), nullptr;
+    library = LoadLibraryExW(wide, nullptr, LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_DEFAULT_DIRS);
+    number = GetLastError();
+    free(wide);
+  } else if (MultiByteToWideChar(CP_UTF8, 0, path, -1, name, MAX_PATH) > 0) {
+    // Neither in the current folder nor along PATH.
+    library = LoadLibraryExW(name, nullptr, LOAD_LIBRARY_SEARCH_DEFAULT_DIRS);
+    number = GetLastError();
+  }
+  if (!library) refuse(error, room, path, number);
+  return library;
+}
+
+void* library_symbol(void* library, const char* name) { return reinterpret_cast<void*>(GetProcAddress(static_cast<HMODULE>(library), name)); }
+void close_library(void* library) { FreeLibrary(static_cast<HMODULE>(library)); }
+SystemBlas system_blas() { return {nullptr, false}; }
+
 }  // namespace tt::platform

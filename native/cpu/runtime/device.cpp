@@ -28,12 +28,6 @@ extern "C" const char* tt_devices(void) {
   return text;
 }
 
-extern "C" tt_status tt_option_set(const char* name, const char*) {
-  TT_REQUIRE(name, "tt_option_set: name is NULL");
-  return fail(TT_BAD_ARGUMENT, "tt_option_set: the CPU library has no option \"%s\"", name);
-}
-extern "C" const char* tt_options(void) { return "{}"; }
-
 extern "C" tt_status tt_synchronize(tt_stream) { return TT_OK; }
 
 extern "C" tt_status tt_time_start(tt_stream) {

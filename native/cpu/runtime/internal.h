@@ -18,8 +18,16 @@ tt_status fail(tt_status code, const char* format, ...) __attribute__((format(pr
 #define TT_REQUIRE(condition, ...) \
   do { if (!(condition)) return tt::fail(TT_BAD_ARGUMENT, __VA_ARGS__); } while (0)
 
+/// With addresses of 32 bits, as in WebAssembly, the bytes of a tensor may not wrap around either. For sizes of which can_hold() is true.
+template <class... Sizes> inline bool can_address(Sizes... sizes) {
+  const uint64_t all[] = {uint64_t(sizes)...};
+  unsigned __int128 product = 1;
+  for (const uint64_t size : all) product *= size < 1 ? 1 : size;
+  return sizeof(void*) == 8 || product <= uint64_t(1) << 28;
+}
+
 /// The sizes of a tensor, none of them negative.
-#define TT_REQUIRE_HOLD(name, ...) TT_REQUIRE(tt::can_hold(__VA_ARGS__), "%s: more elements than memory can hold (" #__VA_ARGS__ ")", name)
+#define TT_REQUIRE_HOLD(name, ...) TT_REQUIRE(tt::can_hold(__VA_ARGS__) && tt::can_address(__VA_ARGS__), "%s: more elements than memory can hold (" #__VA_ARGS__ ")", name)
 
 inline bool is_compute_dtype(tt_dtype dtype) { return dtype == TT_F32 || dtype == TT_BF16; }
 inline size_t dtype_bytes(tt_dtype dtype) { return dtype == TT_F32 || dtype == TT_I32 ? 4 : dtype == TT_BF16 || dtype == TT_F16 ? 2 : 1; }
