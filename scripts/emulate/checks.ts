@@ -41,9 +41,13 @@ export async function checkLibrary(machine: Machine, folder: string): Promise<Ch
   return { ok: isOurs, detail: isOurs ? detail : `${detail}: of other sources; bun run native --target=all` }
 }
 
-/** Every case against the f64 reference, and the same bits twice. `only`: cases with this in their names. */
-export async function checkOps(machine: Machine, folder: string, only?: string): Promise<Checked> {
-  const options = { threads: THREADS, ...(only === undefined ? {} : { only }) }
+/** Every case, or some, against the f64 reference, and the same bits twice. */
+export async function checkOps(
+  machine: Machine,
+  folder: string,
+  some: Pick<TaskOptions, 'only' | 'isa'> = {},
+): Promise<Checked> {
+  const options = { threads: THREADS, ...some }
   const answer = await machine.ask<OpsAnswer>('ops', options, folder)
   const file = openSafetensors(join(folder, 'ops.json.safetensors'))
   const wrong = [
@@ -54,7 +58,10 @@ export async function checkOps(machine: Machine, folder: string, only?: string):
   const left = tableSize() - answer.ran.length
   const rest = left > 0 ? `; ${left} left out` : ''
   if (answer.ran.length === 0) wrong.push('no case ran')
-  return result(wrong, `${answer.ran.length} cases as the f64 reference has them, the same bits twice${rest}`)
+  return result(
+    wrong,
+    `${answer.facts.device}: ${answer.ran.length} cases as the f64 reference has them, the same bits twice${rest}`,
+  )
 }
 
 /** Losses of small models against those here; run twice for the same weights. */
