@@ -25,7 +25,8 @@ export interface Checked {
   readonly detail: string
 }
 
-const MODELS = ['llama', 'mistral', 'qwen2', 'qwen3', 'gpt2'].map((name) => `tests/golden/models/${name}`)
+const MODELS: readonly string[] = ['llama', 'mistral', 'qwen2', 'qwen3', 'gpt2']
+const STEPS = 3
 /** Of f32 losses, as a share. */
 const CLOSE = 1e-5
 /** Of perplexities, as a share. */
@@ -40,9 +41,13 @@ export async function checkLibrary(machine: Machine, folder: string): Promise<Ch
   return { ok: isOurs, detail: isOurs ? detail : `${detail}: of other sources; bun run native --target=all` }
 }
 
-/** Every case against the f64 reference, and the same bits twice. `only`: cases with this in their names. */
-export async function checkOps(machine: Machine, folder: string, only?: string): Promise<Checked> {
-  const options = { threads: THREADS, ...(only === undefined ? {} : { only }) }
+/** Every case, or some, against the f64 reference, and the same bits twice. */
+export async function checkOps(
+  machine: Machine,
+  folder: string,
+  some: Pick<TaskOptions, 'only' | 'isa'> = {},
+): Promise<Checked> {
+  const options = { threads: THREADS, ...some }
   const answer = await machine.ask<OpsAnswer>('ops', options, folder)
   const file = openSafetensors(join(folder, 'ops.json.safetensors'))
   const wrong = [
@@ -53,7 +58,10 @@ export async function checkOps(machine: Machine, folder: string, only?: string):
   const left = tableSize() - answer.ran.length
   const rest = left > 0 ? `; ${left} left out` : ''
   if (answer.ran.length === 0) wrong.push('no case ran')
-  return result(wrong, `${answer.ran.length} cases as the f64 reference has them, the same bits twice${rest}`)
+  return result(
+    wrong,
+    `${answer.facts.device}: ${answer.ran.length} cases as the f64 reference has them, the same bits twice${rest}`,
+  )
 }
 
 /** Losses of small models against those here; run twice for the same weights. */
@@ -61,9 +69,10 @@ export async function checkLora(
   machine: Machine,
   here: Machine,
   folder: string,
-  steps = 3,
+  models: readonly string[] = MODELS,
 ): Promise<Checked> {
-  const options = { threads: THREADS, models: MODELS, steps }
+  const folders = models.map((name) => `tests/golden/models/${name}`)
+  const options = { threads: THREADS, models: folders, steps: STEPS }
   const expected = await here.ask<LoraAnswer>('lora', options, join(folder, 'here'))
   const first = await machine.ask<LoraAnswer>('lora', options, join(folder, 'first'))
   const second = await machine.ask<LoraAnswer>('lora', options, join(folder, 'second'))
@@ -74,15 +83,15 @@ export async function checkLora(
     worst = Math.max(worst, apart)
     if (!(apart <= CLOSE))
       wrong.push(`${name}: losses ${losses.join(', ')}, here ${expected.runs[i].losses.join(', ')}`)
-    if (!(losses[steps - 1] < losses[0])) wrong.push(`${name}: losses do not fall: ${losses.join(', ')}`)
+    if (!(losses[STEPS - 1] < losses[0])) wrong.push(`${name}: losses do not fall: ${losses.join(', ')}`)
     const again = second.runs[i]
     if (again.weights !== weights || mostApart(again.losses, losses) !== 0)
       wrong.push(`${name}: other bits the second time`)
   }
-  if (first.runs.length !== MODELS.length) wrong.push(`${first.runs.length} models of ${MODELS.length} ran`)
+  if (first.runs.length !== models.length) wrong.push(`${first.runs.length} models of ${models.length} ran`)
   return result(
     wrong,
-    `${steps} steps of ${MODELS.length} models in f32: losses at most ${worst.toExponential(1)} from here, the same bits twice`,
+    `${STEPS} steps of ${models.length} models in f32: losses at most ${worst.toExponential(1)} from here, the same bits twice`,
   )
 }
 

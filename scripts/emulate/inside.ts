@@ -12,7 +12,8 @@ import type { Facts, Task, TaskOptions } from './tasks.ts'
 
 const [task, file, text] = process.argv.slice(2)
 const options: TaskOptions = JSON.parse(text)
-const device = openCpu({ threads: options.threads })
+const { threads, isa = 'auto' } = options
+const device = openCpu({ threads, isa })
 const facts: Facts = {
   platform: `${process.platform}-${process.arch}`,
   device: device.description,

@@ -84,7 +84,9 @@ async function spawned([program, ...args]: readonly string[], env: Env = {}): Pr
       text += chunk
     })
   const code = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject)
+    child.once('error', (cause) =>
+      reject(new TrituneError('E_DATA', `${program} does not start: ${cause.message}`, { cause })),
+    )
     child.once('close', resolve)
   })
   return { code, text }

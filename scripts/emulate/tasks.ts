@@ -1,11 +1,14 @@
 /**
  * What an emulated machine is asked to do and what it answers: the contract of inside.ts and of who starts it.
  */
+import type { Isa } from '../../plugins/cpu/mod.ts'
 
 export type Task = 'facts' | 'ops' | 'lora' | 'quickstart'
 
 export interface TaskOptions {
   readonly threads: number
+  /** Instruction set of the library; default: the best there is. */
+  readonly isa?: Isa
   /** ops: only cases whose names have this in them. */
   readonly only?: string
   /** lora: folders of models. */

@@ -42,6 +42,7 @@ export async function emulateWindows(
     [
       { name: 'Bun: library', run: () => checkLibrary(machine, at('library')) },
       { name: 'Bun: ops', run: () => checkOps(machine, at('ops')) },
+      { name: 'Bun: ops, AVX2', run: () => checkOps(machine, at('avx2'), { isa: 'avx2' }) },
       { name: 'Bun: LoRA', run: () => checkLora(machine, thisMachine, at('lora')) },
       { name: 'Bun: quickstart', run: () => checkQuickstart(machine, thisMachine, at('quickstart'), size) },
     ],
