@@ -7,7 +7,7 @@
  *
  * const response = await fetch('tritune_cpu_relaxed.wasm')
  * const bytes = new Uint8Array(await response.arrayBuffer())
- * const device = openWasmBytes({ bytes, place: response.url })
+ * const device = await openWasmBytes({ bytes, place: response.url })
  * ```
  *
  * Steps take a while and nothing interrupts them: run them in a worker, as the page of the documentation that trains does.

@@ -11,11 +11,11 @@ const MARK: unique symbol = Symbol.for('tritune.core')
 /** Where this copy is: the folder above core/. */
 function ownPlace(): string {
   const url = new URL('..', import.meta.url)
-  return url.protocol === 'file:' ? pathOf(url) : url.href
+  return url.protocol === 'file:' ? pathOf(url.pathname) : url.href
 }
 
 /** As `fileURLToPath` of node:url, which a page does not have. */
-function pathOf({ pathname }: URL): string {
+function pathOf(pathname: string): string {
   const path = decodeURIComponent(pathname)
   return /^\/[A-Za-z]:/.test(path) ? path.slice(1).replaceAll('/', '\\') : path
 }

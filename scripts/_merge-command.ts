@@ -10,6 +10,7 @@ import { hasTokenizer, loadPlugins, saveModel } from '../plugins/finetune/mod.ts
 import { resolveModel } from '../plugins/hub/mod.ts'
 import { loadModel, models } from '../plugins/models/mod.ts'
 import { loadAdapter, peft } from '../plugins/peft/mod.ts'
+import { wasm } from '../plugins/wasm/mod.ts'
 import { err, out } from './_streams.ts'
 
 export interface MergeCommand {
@@ -37,9 +38,10 @@ export async function mergeCommand({
   offline,
 }: MergeCommand): Promise<void> {
   const path = await resolveModel(ref, { offline, onNote: (text) => err.write(`${text}\n`) })
-  const { device } = openDevice(on)
+  const { device, note } = openDevice(on)
+  if (note !== null) err.write(`${note}\n`)
   using host = createHost({
-    plugins: [cpu, cuda, models, peft, ...(await loadPlugins(plugins)).map(({ plugin }) => plugin)],
+    plugins: [cpu, cuda, wasm, models, peft, ...(await loadPlugins(plugins)).map(({ plugin }) => plugin)],
   })
   using model = loadModel(path, { device, dtype, models: host.all('model') })
   using attached =

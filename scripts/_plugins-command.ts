@@ -15,6 +15,7 @@ import {
 } from '../plugins/finetune/mod.ts'
 import { models } from '../plugins/models/mod.ts'
 import { peft } from '../plugins/peft/mod.ts'
+import { wasm } from '../plugins/wasm/mod.ts'
 
 export interface ExplainPlugins {
   readonly file: { readonly path: string; readonly text: string } | null
@@ -33,7 +34,7 @@ export async function explainPlugins({ file, modules, device }: ExplainPlugins):
   const loaded = [...(file ? await pluginsOfFile(file) : []), ...(await loadPlugins(modules))]
   const opened = device === null ? undefined : openDevice(device).device
   using host = createHost({
-    plugins: [cpu, cuda, models, peft, training, ...loaded.map(({ plugin }) => plugin)],
+    plugins: [cpu, cuda, wasm, models, peft, training, ...loaded.map(({ plugin }) => plugin)],
     origins: originsOf(loaded),
   })
   return {

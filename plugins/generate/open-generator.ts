@@ -18,6 +18,7 @@ import { resolveModel } from '../hub/mod.ts'
 import { loadModel, models } from '../models/mod.ts'
 import { loadAdapter, peft } from '../peft/mod.ts'
 import { loadTokenizer, readTokenizerFiles, type Tokenizer, type TokenizerFiles } from '../tokenizer/mod.ts'
+import { wasm } from '../wasm/mod.ts'
 import { type GeneratorInput, streamText, type StreamOptions } from './stream-text.ts'
 
 /** A model that writes: with its tokenizer, and an adapter where one was given. Disposing it frees the model. */
@@ -35,7 +36,7 @@ export interface OpenGeneratorOptions {
   readonly dtype?: FloatDType
   /** Default: HF_HUB_OFFLINE. */
   readonly offline?: boolean
-  /** Told what takes time while the model is found: who is waited for, what is checked. */
+  /** Told what takes time while the model is found: who is waited for, what is checked; and what runs instead of a native library. */
   readonly onNote?: (text: string) => void
   /** Default: `auto`. */
   readonly device?: Device | DeviceName
@@ -58,11 +59,12 @@ export async function openGenerator(
   ref: string,
   { adapter, dtype, offline, onNote, device = 'auto', plugins = [] }: OpenGeneratorOptions = {},
 ): Promise<Generator> {
-  const on = typeof device === 'string' ? openDevice(device).device : device
+  const { device: on, note = null } = typeof device === 'string' ? openDevice(device) : { device }
+  if (note !== null) onNote?.(note)
   const path = await resolveModel(ref, { offline, onNote })
   const tokenizer = loadTokenizer(tokenizerFiles(path, adapter))
   using open = new Disposables()
-  const host: Host = open.use(createHost({ plugins: [cpu, cuda, models, peft, ...plugins] }))
+  const host: Host = open.use(createHost({ plugins: [cpu, cuda, wasm, models, peft, ...plugins] }))
   const model = open.use(loadModel(path, { device: on, dtype, models: host.all('model') }))
   if (adapter !== undefined) open.use(loadAdapter(model, adapter, { definitions: host.all('adapter') }))
   const owned = open.move()

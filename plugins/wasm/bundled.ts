@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { type Device, TrituneError } from '../../core/mod.ts'
 import { installCommand } from '../../core/install-command.ts'
 import { isCheckout } from '../../core/invocation.ts'
-import { openWasmBytes, type WasmOptions } from './device.ts'
+import { openWasmNow, type WasmOptions } from './device.ts'
 import { engineOf } from './engine.ts'
 
 /** Where the module that fits this engine is: TRITUNE_WASM_LIBRARY, or the bundled one. */
@@ -19,11 +19,23 @@ export function wasmModulePath(): string {
   return url.protocol === 'file:' ? fileURLToPath(url) : url.href
 }
 
-/** Opens the device on the bundled module. Throws E_LIBRARY when it is missing, damaged or of another version, or the engine has no SIMD. */
+/**
+ * Opens the device on the bundled module. Throws E_LIBRARY when it is missing, damaged or of another version, or the engine has no SIMD.
+ *
+ * @example
+ * ```ts
+ * import { tensor, tensorScope } from 'tritune/core'
+ * import { openWasm } from 'tritune/plugins/wasm'
+ *
+ * const device = openWasm({ threads: 1 })
+ * using _scope = tensorScope()
+ * console.log(tensor([1, 2, 3], { device }).toArray().join(' ')) // → 1 2 3
+ * ```
+ */
 export function openWasm(options: WasmOptions = {}): Device {
   const place = wasmModulePath()
   if (!existsSync(place)) throw new TrituneError('E_LIBRARY', `${place} is not there`, { remedy: remedy() })
-  return openWasmBytes({ ...options, bytes: readFileSync(place), place, remedy: remedy() })
+  return openWasmNow({ ...options, bytes: readFileSync(place), place, remedy: remedy() })
 }
 
 function remedy(): string {

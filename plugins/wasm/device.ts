@@ -12,6 +12,7 @@ import {
 import { nativeOps } from '../cpu/mod.ts'
 import { engineOf, hardwareThreads } from './engine.ts'
 import { openWasmLibrary, type WasmLibrary } from './library.ts'
+import { hasOwnWorkers, ownWorkers, pageWorkers, type Workers } from './threads.ts'
 
 /** Options of `openWasm()`: threads, and how far the heap may grow. */
 export interface WasmOptions {
@@ -31,18 +32,40 @@ export interface WasmBytesOptions extends WasmOptions {
   readonly remedy?: string
 }
 
-/** Opens the device on the bytes of a module; throws what `openWasmLibrary` throws. */
-export function openWasmBytes({
-  bytes,
-  place,
-  threads = 0,
-  heap,
-  remedy = 'load it again, of the same version as this tritune',
-}: WasmBytesOptions): Device {
-  const wanted = threads === 0 ? hardwareThreads() : threads
-  const shared = wanted > 1 && engineOf().sharedMemory
-  const library = openWasmLibrary({ bytes, place, shared, heap, remedy })
-  library.call.tt_init(0, shared ? Math.min(wanted, MOST_THREADS) : 1, 0)
+/**
+ * Opens the device on the bytes of a module, when its threads are there. Throws E_LIBRARY for an engine without SIMD and for a module that is
+ * damaged, cut off or of another version, E_MEMORY for a heap that cannot be.
+ */
+export async function openWasmBytes(options: WasmBytesOptions): Promise<Device> {
+  const more = threadsOf(options) - 1
+  if (more === 0 || hasOwnWorkers()) return openWasmNow(options)
+  const workers = await pageWorkers(more)
+  return open(options, workers.count + 1, workers.count > 0 ? workers : null)
+}
+
+/** The same at once, for Bun, Deno and Node; in a page it has one thread. */
+export function openWasmNow(options: WasmBytesOptions): Device {
+  const threads = hasOwnWorkers() ? threadsOf(options) : 1
+  return open(options, threads, threads > 1 ? ownWorkers() : null)
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Of the library's pool. */
+const MOST_THREADS = 256
+
+function threadsOf({ threads = 0 }: WasmOptions): number {
+  if (!engineOf().sharedMemory) return 1
+  return Math.min(threads === 0 ? hardwareThreads() : threads, MOST_THREADS)
+}
+
+function open(
+  { bytes, place, heap, remedy = 'load it again, of the same version as this tritune' }: WasmBytesOptions,
+  threads: number,
+  workers: Workers | null,
+): Device {
+  const library = openWasmLibrary({ bytes, place, workers, heap, remedy })
+  library.call.tt_init(0, threads, 0)
   const implementations = new Map<OpKey, OpImplementation>(nativeOps(library.call).map((i) => [i.op, i]))
   const stats = new BigInt64Array(4)
   return {
@@ -64,11 +87,6 @@ export function openWasmBytes({
     resetPeak: () => library.call.tt_memory_reset_peak(),
   }
 }
-
-// ---- helpers ----------------------------------------------------------------------------------------------------
-
-/** Of the library's pool. */
-const MOST_THREADS = 256
 
 const out: Uint32Array = new Uint32Array(2)
 

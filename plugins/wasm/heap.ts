@@ -22,17 +22,18 @@ export interface Heap {
 
 export interface HeapOptions {
   readonly firstPages: number
-  readonly mostPages: number
+  /** The first that the engine reserves is taken. */
+  readonly mostPages: readonly number[]
   readonly shared: boolean
 }
 
-/** E_MEMORY where the engine reserves no memory of this size. */
+/** E_MEMORY where the engine reserves no memory of any of these sizes. */
 export function createHeap({ firstPages, mostPages, shared }: HeapOptions): Heap {
-  const memory = newMemory(firstPages, mostPages, shared)
+  const { memory, pages } = newMemory(firstPages, mostPages, shared)
   const all = (): Uint8Array => new Uint8Array(memory.buffer)
   return {
     memory,
-    most: mostPages * PAGE,
+    most: pages * PAGE,
     read: (address, bytes) => Uint8Array.from(new Uint8Array(memory.buffer, address, bytes)),
     write: (address, bytes) => all().set(bytes, address),
     text(address) {
@@ -43,20 +44,32 @@ export function createHeap({ firstPages, mostPages, shared }: HeapOptions): Heap
   }
 }
 
-function newMemory(initial: number, maximum: number, shared: boolean): WebAssembly.Memory {
-  if (initial > maximum)
-    throw new TrituneError(
-      'E_MEMORY',
-      `the library itself needs a heap of ${initial * PAGE} bytes, ${maximum * PAGE} are allowed`,
-      { remedy: 'allow more with the option heap' },
-    )
-  try {
-    return new WebAssembly.Memory({ initial, maximum, shared })
-  } catch (cause) {
-    throw new TrituneError(
-      'E_MEMORY',
-      `this engine reserves no WebAssembly memory of ${maximum * PAGE} bytes: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { remedy: 'ask for a smaller one with the option heap', cause },
-    )
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+interface Reserved {
+  readonly memory: WebAssembly.Memory
+  readonly pages: number
+}
+
+function newMemory(initial: number, sizes: readonly number[], shared: boolean): Reserved {
+  let cause: unknown
+  for (const maximum of sizes) {
+    if (initial > maximum)
+      throw new TrituneError(
+        'E_MEMORY',
+        `the library itself needs a heap of ${initial * PAGE} bytes, ${maximum * PAGE} are allowed`,
+        { remedy: 'allow more with the option heap' },
+      )
+    try {
+      return { memory: new WebAssembly.Memory({ initial, maximum, shared }), pages: maximum }
+    } catch (error) {
+      cause = error
+    }
   }
+  const least = (sizes.at(-1) ?? 0) * PAGE
+  throw new TrituneError(
+    'E_MEMORY',
+    `this engine reserves no WebAssembly memory of ${least} bytes: ${cause instanceof Error ? cause.message : String(cause)}`,
+    { remedy: 'ask for a smaller one with the option heap', cause },
+  )
 }

@@ -9,7 +9,7 @@ import { type Exports, functionsOf } from './call.ts'
 import { engineOf } from './engine.ts'
 import { createHeap, type Heap, MOST_PAGES, PAGE } from './heap.ts'
 import { expectWholeModule, importedPages, withSharedMemory } from './module-bytes.ts'
-import { startThread } from './threads.ts'
+import type { Workers } from './threads.ts'
 
 export interface WasmLibrary {
   readonly place: string
@@ -23,9 +23,9 @@ export interface WasmLibraryOptions {
   readonly bytes: Uint8Array
   /** Where they come from, for errors. */
   readonly place: string
-  /** Whether threads will be asked for. */
-  readonly shared: boolean
-  /** Bytes that the heap may grow to. */
+  /** Who runs its threads; null: there is one, and its memory is nobody else's. */
+  readonly workers: Workers | null
+  /** Bytes that the heap may grow to; default: the most that the engine reserves, 4 GiB at best. */
   readonly heap?: number
   /** What to do about a module that cannot be used. */
   readonly remedy: string
@@ -35,8 +35,8 @@ export interface WasmLibraryOptions {
 export function openWasmLibrary({
   bytes,
   place,
-  shared,
-  heap: most = MOST_PAGES * PAGE,
+  workers,
+  heap: most,
   remedy,
 }: WasmLibraryOptions): WasmLibrary {
   expectSimd()
@@ -47,9 +47,12 @@ export function openWasmLibrary({
       place,
       remedy,
     })
-  const mostPages = Math.min(Math.floor(most / PAGE), pages.most)
-  const heap = createHeap({ firstPages: pages.first, mostPages, shared })
-  const exports = instantiate(withSharedMemory(bytes, shared), heap, place, remedy)
+  const heap = createHeap({
+    firstPages: pages.first,
+    mostPages: most === undefined ? DEFAULTS : [Math.min(Math.floor(most / PAGE), pages.most)],
+    shared: workers !== null,
+  })
+  const exports = instantiate(withSharedMemory(bytes, workers !== null), { heap, workers, place, remedy })
   const stack = exports['__stack_pointer']
   if (!isPointer(stack))
     throw new TrituneError('E_LIBRARY', 'the module is not of tritune: it exports no stack', {
@@ -96,6 +99,9 @@ export function openWasmLibrary({
   }
 }
 
+/** Pages: some engines and machines reserve less than others. */
+const DEFAULTS: readonly number[] = [MOST_PAGES, 32768, 16384, 8192]
+
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 function expectSimd(): void {
@@ -109,19 +115,23 @@ function expectSimd(): void {
   )
 }
 
+interface Surroundings extends Pick<WasmLibraryOptions, 'workers' | 'place' | 'remedy'> {
+  readonly heap: Heap
+}
+
 function instantiate(
   bytes: Uint8Array<ArrayBuffer>,
-  { memory }: Heap,
-  place: string,
-  remedy: string,
+  { heap: { memory }, workers, place, remedy }: Surroundings,
 ): Exports {
   try {
     const module = new WebAssembly.Module(bytes)
     const env = {
       memory,
       now: () => performance.now(),
-      start_thread: (start: number, stack: number, locals: number) =>
-        Number(startThread({ module, memory, start: start >>> 0, stack: stack >>> 0, locals: locals >>> 0 })),
+      start_thread(start: number, stack: number, locals: number) {
+        const thread = { module, memory, start: start >>> 0, stack: stack >>> 0, locals: locals >>> 0 }
+        return Number(workers?.run(thread) ?? false)
+      },
     }
     const { exports } = new WebAssembly.Instance(module, { env })
     const { _initialize: initialize } = exports

@@ -1,6 +1,6 @@
 /**
- * Threads of a WebAssembly library: workers that run the same module on the same memory, each on a stack of its own. They
- * stay until the process or page ends, and hold neither up.
+ * Threads of a WebAssembly library: workers that run the same module on the same memory, each on a stack of its own. They stay until the
+ * process or page ends, and hold neither up.
  */
 
 /** What a thread is started with; all of it can be sent to a worker. */
@@ -15,20 +15,74 @@ export interface ThreadStart {
   readonly locals: number
 }
 
-/** Starts a worker; true when that could be asked for. The worker runs even while this thread is busy, except in pages. */
-export function startThread(start: ThreadStart): boolean {
-  try {
-    const { process } = globalThis
-    if (typeof process === 'object' && typeof process.getBuiltinModule === 'function') startWithNode(start)
-    else startInPage(start)
-    return true
-  } catch {
-    // The pool goes on with the threads that it has.
-    return false
+/** Whoever gives workers. */
+export interface Workers {
+  /** False: there is none. A worker that was given runs the thread soon, even while the caller is busy. */
+  run(start: ThreadStart): boolean
+}
+
+/** Whether this is Bun, Deno or Node, whose workers come up while the thread that asked for them waits. */
+export function hasOwnWorkers(): boolean {
+  const { process } = globalThis
+  return typeof process === 'object' && typeof process.getBuiltinModule === 'function'
+}
+
+/** Workers of Bun, Deno and Node, as many as are asked for. */
+export function ownWorkers(): Workers {
+  return {
+    run(start) {
+      const { Worker } = process.getBuiltinModule('node:worker_threads')
+      const text = `(${runThread.toString()})(require('node:worker_threads').workerData)`
+      try {
+        new Worker(text, { eval: true, workerData: start }).unref()
+        return true
+      } catch {
+        // The pool goes on with the threads that it has.
+        return false
+      }
+    },
+  }
+}
+
+/**
+ * Workers of a page. A browser starts them only while the thread that asked for them is at rest, so they are made beforehand; those that
+ * do not answer within some seconds are done without.
+ */
+export async function pageWorkers(count: number): Promise<Workers & { readonly count: number }> {
+  // The answer comes after the script has run: what is sent to a worker before that waits for this thread to be at rest.
+  const text = `onmessage = ({ data }) => (${runThread.toString()})(data); setTimeout(() => postMessage(0))`
+  const url = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }))
+  const made = await Promise.all(Array.from({ length: count }, () => awake(url)))
+  URL.revokeObjectURL(url)
+  const idle = made.filter((worker) => worker !== null)
+  return {
+    count: idle.length,
+    run(start) {
+      const worker = idle.pop()
+      worker?.postMessage(start, [])
+      return worker !== undefined
+    },
   }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+const PATIENCE = 5000
+
+/** A worker that has said that it is there. */
+function awake(url: string): Promise<Worker | null> {
+  return new Promise((resolve) => {
+    const worker = new Worker(url)
+    const end = (answer: Worker | null): void => {
+      clearTimeout(timer)
+      if (answer === null) worker.terminate()
+      resolve(answer)
+    }
+    const timer = setTimeout(() => end(null), PATIENCE)
+    worker.addEventListener('message', () => end(worker))
+    worker.addEventListener('error', () => end(null))
+  })
+}
 
 /** Everything that a worker runs. It stands alone: its text is sent. */
 function runThread({ module, memory, start, stack, locals }: ThreadStart): void {
@@ -40,20 +94,4 @@ function runThread({ module, memory, start, stack, locals }: ThreadStart): void 
     useLocals(locals)
     run(start)
   }
-}
-
-/** Bun, Deno and Node. */
-function startWithNode(start: ThreadStart): void {
-  const { Worker } = process.getBuiltinModule('node:worker_threads')
-  const text = `(${runThread.toString()})(require('node:worker_threads').workerData)`
-  const worker = new Worker(text, { eval: true, workerData: start })
-  worker.unref()
-}
-
-function startInPage(start: ThreadStart): void {
-  const text = `onmessage = ({ data }) => (${runThread.toString()})(data)`
-  const url = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }))
-  const worker = new Worker(url)
-  worker.postMessage(start, [])
-  URL.revokeObjectURL(url)
 }

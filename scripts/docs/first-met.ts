@@ -35,6 +35,7 @@ const NAMES: Readonly<Record<string, string>> = {
     temporaryFolder
   `,
   'tritune/bench': 'benchOp',
+  'tritune/plugins/wasm': 'openWasm',
 }
 
 /** Entry point → names. */

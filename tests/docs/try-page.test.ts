@@ -3,6 +3,7 @@
  */
 import { describe, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { findChromium } from '../../scripts/docs/browser-check.ts'
 import { frame } from '../../scripts/docs/layout.ts'
@@ -49,6 +50,7 @@ describe.skipIf(executablePath === '')('in Chromium', () => {
     expect(seen.samples.before).toStartWith('The captain stood')
     expect(seen.samples.after).not.toBe(seen.samples.before)
     expect(seen.device).toMatch(/^wasm \((relaxed simd|simd128), \d+ threads?\); 4\.0 million parameters/)
+    if (availableParallelism() > 1) expect(seen.device).toMatch(/, \d+ threads\)/)
     expect(seen.drawn).toBeGreaterThan(1000)
     expect(seen.left).toBe(0)
   }, 900_000)

@@ -12,11 +12,15 @@ __attribute__((import_module("env"), import_name("now"))) extern "C" double tt_h
 __attribute__((import_module("env"), import_name("start_thread"))) extern "C" int32_t tt_host_start_thread(void* start, void* stack, void* locals);
 
 namespace tt::platform {
+
+enum ThreadState { ASKED_FOR, RUNNING, ENDED, GIVEN_UP };
+/// Stays when its thread has ended: a worker that was given up may still come and look.
+struct ThreadStart { void (*body)(int); int argument; std::atomic<int32_t> state; };
+
 namespace {
 
 constexpr size_t STACK = size_t(1) << 20;
-
-struct Start { void (*body)(int); int argument; Thread* thread; };
+constexpr int64_t PATIENCE = int64_t(10) * 1000000000;  // nanoseconds for a worker to come
 
 int32_t* word(std::atomic<int32_t>& value) { return reinterpret_cast<int32_t*>(&value); }
 /// Until the word is another than `seen`, or somebody wakes; returns at once where memory is not shared, and so nobody could.
@@ -26,11 +30,12 @@ void wake(std::atomic<int32_t>& value, int count) { __builtin_wasm_memory_atomic
 Mutex heap_mutex;
 WasmHeap heap;
 
-void run(void* memory) {
-  const Start start = *static_cast<Start*>(memory);
-  release(memory);
-  start.body(start.argument);
-  start.thread->running.store(0);
+void run(ThreadStart* start) {
+  int32_t seen = ASKED_FOR;
+  if (!start->state.compare_exchange_strong(seen, RUNNING)) return;
+  wake(start->state, 1);
+  start->body(start->argument);
+  start->state.store(ENDED);
 }
 
 }  // namespace
@@ -59,16 +64,22 @@ void Condition::wake_all() {
   wake(wakes, INT32_MAX);
 }
 
+// Returns when the worker runs: one that never comes would be waited for by every product.
 bool start_thread(Thread& thread, void (*body)(int), int argument) {
-  const size_t locals_bytes = __builtin_wasm_tls_size();
-  Start* start = static_cast<Start*>(allocate(16, sizeof(Start)));
+  ThreadStart* start = static_cast<ThreadStart*>(allocate(64, sizeof(ThreadStart)));
   char* stack = static_cast<char*>(allocate(64, STACK));
-  void* locals = allocate(64, locals_bytes);
+  void* locals = allocate(64, __builtin_wasm_tls_size());
   if (start && stack && locals) {
-    *start = {body, argument, &thread};
-    thread.running.store(1);
-    // Stack and variables stay: a worker is not told to end, and a pool is started once or twice.
-    if (tt_host_start_thread(start, stack + STACK, locals) != 0) return true;
+    start->body = body;
+    start->argument = argument;
+    start->state.store(ASKED_FOR);
+    if (tt_host_start_thread(start, stack + STACK, locals) != 0) {
+      const int64_t asked = nanoseconds();
+      int32_t seen = ASKED_FOR;
+      while (start->state.load() == ASKED_FOR && nanoseconds() - asked < PATIENCE) __builtin_wasm_memory_atomic_wait32(word(start->state), ASKED_FOR, PATIENCE / 100);
+      thread.start = start;
+      return !start->state.compare_exchange_strong(seen, GIVEN_UP);
+    }
   }
   release(start);
   release(stack);
@@ -76,7 +87,7 @@ bool start_thread(Thread& thread, void (*body)(int), int argument) {
   return false;
 }
 void join_thread(Thread& thread) {
-  while (thread.running.load() != 0) yield();
+  while (thread.start->state.load() != ENDED) yield();
 }
 int usable_cores() { return 1; }
 /// Sleeps for a moment: nothing else gives a core away.
@@ -123,4 +134,4 @@ SystemBlas system_blas() { return {nullptr, false}; }
 
 }  // namespace tt::platform
 
-extern "C" void tritune_thread(void* start) { tt::platform::run(start); }
+extern "C" void tritune_thread(void* start) { tt::platform::run(static_cast<tt::platform::ThreadStart*>(start)); }

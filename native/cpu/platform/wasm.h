@@ -7,7 +7,7 @@
 
 namespace tt::platform {
 
-struct Thread { std::atomic<int32_t> running; };
+struct Thread { struct ThreadStart* start; };
 
 struct Mutex {
   std::atomic<int32_t> state{0};  // 0 free, 1 taken, 2 taken and waited for

@@ -163,7 +163,7 @@ struct Scratch { void* memory; size_t bytes; };
 static Scratch thread_buffers[MAX_THREADS][8], shared_buffers[8];
 
 static void* grow(Scratch& buffer, size_t bytes) {
-  if (bytes > MOST_ELEMENTS) return nullptr;
+  if (!can_hold(bytes)) return nullptr;
   if (bytes > buffer.bytes) {
     unpoison(buffer.memory, buffer.bytes);
     platform::release(buffer.memory);

@@ -60,7 +60,7 @@ async function start(order: Extract<Order, { type: 'start' }>): Promise<void> {
 async function train({ steps, threads }: Extract<Order, { type: 'start' }>): Promise<void> {
   tell({ type: 'loading', text: 'loading the WebAssembly module' })
   const file = engineOf().relaxedSimd ? 'tritune_cpu_relaxed.wasm' : 'tritune_cpu.wasm'
-  const device = openWasmBytes({ bytes: await load(file), place: file, threads })
+  const device = await openWasmBytes({ bytes: await load(file), place: file, threads })
   tell({ type: 'loading', text: 'loading the model, 8 MB' })
   const tokenizer = await openTokenizer()
   const type = MODELS.llama

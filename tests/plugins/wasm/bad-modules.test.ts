@@ -7,14 +7,16 @@ import { fileURLToPath } from 'node:url'
 import { type Device, empty, tensor, TrituneError } from '../../../core/mod.ts'
 import { ABI_VERSION } from '../../../core/native/symbols.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
-import { openWasmBytes, wasmModulePath } from '../../../plugins/wasm/mod.ts'
+import { openWasmNow } from '../../../plugins/wasm/device.ts'
+import { openWasmLibrary } from '../../../plugins/wasm/library.ts'
+import { wasmModulePath } from '../../../plugins/wasm/mod.ts'
 import { importedPages, withSharedMemory } from '../../../plugins/wasm/module-bytes.ts'
 
 const whole = new Uint8Array(readFileSync(wasmModulePath()))
 const MIB = 2 ** 20
 
 function open(bytes: Uint8Array, options: { heap?: number; threads?: number } = {}): Device {
-  return openWasmBytes({ bytes, place: 'a.wasm', threads: 1, ...options })
+  return openWasmNow({ bytes, place: 'a.wasm', threads: 1, ...options })
 }
 
 function failure(work: () => unknown): TrituneError {
@@ -79,6 +81,45 @@ describe('an engine that cannot', () => {
     expect(error.remedy).toContain('a browser of 2023 or newer')
   })
 })
+
+describe('an engine that reserves little memory', () => {
+  const { Memory } = WebAssembly
+  const limitedTo = (pages: number): void => {
+    WebAssembly.Memory = class extends Memory {
+      constructor(descriptor: { initial: number; maximum?: number; shared?: boolean }) {
+        if ((descriptor.maximum ?? 0) > pages) throw new RangeError('could not allocate memory')
+        super(descriptor)
+      }
+    }
+  }
+  afterEach(() => {
+    WebAssembly.Memory = Memory
+  })
+
+  test('gives the heap that it can', () => {
+    limitedTo(20_000)
+    expect(open(whole).capacity).toBe(16384 * 65536)
+  })
+
+  test('or none at all', () => {
+    limitedTo(100)
+    const error = failure(() => open(whole))
+    expect(error.code).toBe('E_MEMORY')
+    expect(error.message).toMatch(/reserves no WebAssembly memory of \d+ bytes: could not allocate memory/)
+  })
+})
+
+test('workers that never come are done without, after a while', () => {
+  const workers = { run: () => true }
+  const { call, info, heap } = openWasmLibrary({ bytes: whole, place: 'a.wasm', workers, remedy: '' })
+  call.tt_init(0, 2, 0)
+  expect(info.threads).toBe(1)
+  const out = new Uint32Array(2)
+  call.tt_alloc(out, 8 * MIB)
+  call.tt_fill(out[0], 2 * MIB, 3, 0, 0)
+  expect(new Float32Array(heap.read(out[0] + 8 * MIB - 4, 4).buffer)).toEqual(Float32Array.of(3))
+  call.tt_free(out[0])
+}, 60_000)
 
 describe('a heap that is too small', () => {
   test('for the library', () => {

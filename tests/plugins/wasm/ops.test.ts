@@ -5,6 +5,7 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import { OP_CASES } from '../../../testing/mod.ts'
 import { expectAsReference, resultsOn } from '../../../testing/ops/compare-devices.ts'
 import { supportMatrix } from '../../cases/support-matrix.ts'
+import { openCpu } from '../../../plugins/cpu/mod.ts'
 import { openWasm } from '../../../plugins/wasm/mod.ts'
 
 describe.each([1, 2])('wasm with %i threads gives what the reference gives', (threads) => {
@@ -25,6 +26,15 @@ describe.each([1, 2])('wasm with %i threads gives what the reference gives', (th
   test('has an implementation of every op', () => {
     const missing = supportMatrix([device]).filter(({ devices }) => !devices.cpu)
     expect(missing.map(({ op }) => op)).toEqual([])
+  })
+
+  test('codes and bit planes are those of the native library, byte for byte', () => {
+    const cpu = openCpu({ threads: 2 })
+    const exact = OP_CASES.filter(({ name }) => /^(quantize|vsa)/.test(name))
+    expect(exact.length).toBeGreaterThan(4)
+    for (const op of exact)
+      for (const dtype of op.dtypes ?? (['f32', 'bf16'] as const))
+        expect([op.name, resultsOn(device, op, dtype)]).toEqual([op.name, resultsOn(cpu, op, dtype)])
   })
 
   test('says how many threads there are', () => {
