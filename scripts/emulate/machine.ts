@@ -34,6 +34,11 @@ export function arm64Machine(cpu: string, bun: string): Machine {
   })
 }
 
+/** Starts a program on the emulated CPU and waits; both streams together. */
+export async function runOnArm64(cpu: string, command: readonly string[]): Promise<Ended> {
+  return await spawned([QEMU, '-cpu', cpu, ...command], { QEMU_LD_PREFIX: ARM64_ROOT })
+}
+
 export function wineMachine(wine: Wine, bun: string): Machine {
   return machineOf('Wine', {
     start: (args, env) => wine.run([bun, ...args], { cwd: ROOT, env }),
@@ -45,7 +50,7 @@ export function wineMachine(wine: Wine, bun: string): Machine {
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 type Env = Readonly<Record<string, string>>
-type Ended = { readonly code: number | null; readonly text: string }
+export type Ended = { readonly code: number | null; readonly text: string }
 
 interface Kind {
   start(args: readonly string[], env: Env): Promise<Ended>

@@ -17,7 +17,7 @@ import {
   checkQuickstart,
   type QuickstartSize,
 } from './checks.ts'
-import { buildLibraryProgram, buildRandomNumbers } from './library-program.ts'
+import { buildLibraryProgram, buildRandomNumbers, readLibraryProgram } from './library-program.ts'
 import { thisMachine, wineMachine } from './machine.ts'
 import { report } from './report.ts'
 import { getBun } from './tools.ts'
@@ -54,18 +54,12 @@ export async function emulateWindows(
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 async function tryLibrary(wine: Wine, folder: string): Promise<Checked> {
-  const program = await buildLibraryProgram()
+  const program = await buildLibraryProgram('win32-x64')
   const files = join(folder, 'files')
   mkdirSync(files)
   const library = join(ROOT, TARGETS['win32-x64'].output)
   const { code, text } = await wine.run([program, wine.path(library), wine.path(files)])
-  const lines = text.trim().split(/\r?\n/)
-  const right = lines.filter((line) => line.startsWith('ok ')).length
-  if (code === 0 && lines.at(-1) === 'all right') return { ok: true, detail: `${right} checks of its own` }
-  return {
-    ok: false,
-    detail: [`ended with ${code}`, ...lines.filter((line) => !line.startsWith('ok '))].join('\n'),
-  }
+  return readLibraryProgram(code, text)
 }
 
 /** Why Bun does not start; null: it does, if need be with a library that this Wine lacks. */
