@@ -5,13 +5,16 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import {
   chmodSync,
   chownSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
 } from 'node:fs'
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { schemaOfFinetune } from '../../plugins/finetune/mod.ts'
 import { temporaryFolder } from '../_golden.ts'
@@ -75,6 +78,38 @@ describe('an installed tritune', () => {
     const file = join(elsewhere.path, 'far.yaml')
     expect(project.tritune(BUN, ['init', file]).exitCode).toBe(0)
     expect(readFileSync(file, 'utf8')).not.toContain('$schema')
+  }, 60_000)
+
+  test('names files that are there and stay there, also where a package manager keeps versions apart', () => {
+    using folder = temporaryFolder()
+    const modules = join(folder.path, 'node_modules')
+    const kept = join(modules, '.deno/tritune@0.0.0/node_modules/tritune')
+    mkdirSync(join(kept, '..'), { recursive: true })
+    cpSync(join(project.path, 'node_modules/tritune'), kept, { recursive: true })
+    symlinkSync(kept, join(modules, 'tritune'))
+    for (const name of readdirSync(join(project.path, 'node_modules')))
+      if (name !== 'tritune') symlinkSync(join(project.path, 'node_modules', name), join(kept, '..', name))
+    const said = spawnSync(
+      process.execPath,
+      [join(modules, 'tritune/scripts/tritune.js'), 'init', 'a.yaml'],
+      {
+        cwd: folder.path,
+        encoding: 'utf8',
+      },
+    )
+    expect([said.status, said.stderr]).toEqual([0, ''])
+    const text = readFileSync(join(folder.path, 'a.yaml'), 'utf8')
+    const named = text.match(/\.\/node_modules\/\S+/g) ?? []
+    expect(named).toContain('./node_modules/tritune/docs/yaml.md')
+    expect(named).toContain('./node_modules/tritune/quickstart/model')
+    for (const path of named) {
+      expect(path).toStartWith('./node_modules/tritune/')
+      expect([path, existsSync(join(folder.path, path))]).toEqual([path, true])
+    }
+    const readme = readFileSync(join(modules, 'tritune/README.md'), 'utf8')
+    const links = [...readme.matchAll(/\]\((docs\/[^)#]+)/g)].map(([, path]) => path)
+    expect(links.length).toBeGreaterThan(5)
+    for (const path of links) expect([path, existsSync(join(modules, 'tritune', path))]).toEqual([path, true])
   }, 60_000)
 
   test('needs no right to write into node_modules', () => {
