@@ -13,6 +13,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs'
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -162,6 +163,23 @@ describe('an installed tritune', () => {
       expect(text).not.toContain('    at ')
     },
   )
+
+  test('contract suites say what to install for the checks that they leave out', () => {
+    const source = `
+      import { training } from 'tritune/plugins/finetune'
+      import { optimizerContract } from 'tritune/testing'
+      const checks = optimizerContract(training.provides.optimizer.adamw)
+      console.log(JSON.stringify(checks.flatMap(({ skipped }) => skipped ?? [])))`
+    writeFileSync(join(project.path, 'skipped.js'), source)
+    const { stdout, stderr } = spawnSync(process.execPath, ['skipped.js'], {
+      cwd: project.path,
+      encoding: 'utf8',
+    })
+    expect(stderr).toBe('')
+    const reasons: string[] = JSON.parse(stdout)
+    expect(reasons.length).toBeGreaterThan(0)
+    for (const reason of reasons) expect(reason).toEndWith('; bun add @tritune/linux-x64-emulator')
+  })
 
   test('a GPU is asked for, and its package is not installed', () => {
     const { exitCode, text } = project.tritune(BUN, ['finetune', 'my.yaml', '--device', 'cuda'])
