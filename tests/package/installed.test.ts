@@ -137,6 +137,25 @@ describe('an installed tritune', () => {
     }
   }, 60_000)
 
+  test('bench offers what it can measure, and says what is missing', () => {
+    const said = (...args: string[]): string => {
+      const { exitCode, text } = project.tritune(BUN, ['bench', ...args])
+      expect([args, exitCode]).toEqual([args, 2])
+      expect(text.split('\n')).toHaveLength(3)
+      return text
+    }
+    expect(said('ops')).toBe(
+      'error: ops is measured with the package mitata, which is not installed\n  → bun add mitata\n',
+    )
+    for (const args of [['startup'], ['finetune'], ['kernels', '--python', 'python3']])
+      expect(said(...args)).toContain('only the repository has\n  → here there are kernels and ops')
+    expect(project.tritune(BUN, ['bench', '--help']).text).toContain('topics: kernels; or ops,')
+    const measured = project.tritune(BUN, ['bench', 'kernels', '--quick', '--only', 'swiglu, f32'])
+    expect(measured.text).toContain('tritune bench kernels --quick')
+    expect(measured.text).not.toContain('bench bench')
+    expect(measured.text).toMatch(/swiglu, f32 .*\d/)
+  }, 60_000)
+
   test('its quickstart works where the person stands', () => {
     const { text } = project.tritune(BUN, [
       'quickstart',
