@@ -165,6 +165,7 @@ describe('an installed tritune', () => {
       'evals_per_epoch=0',
     ])
     expect(text).toContain('the adapter is in outputs/quickstart')
+    expect(text).toContain(' generate ./node_modules/tritune/quickstart/model ')
     expect(existsSync(join(project.path, 'outputs/quickstart/adapter_config.json'))).toBe(true)
     rmSync(join(project.path, 'outputs'), { recursive: true })
   }, 60_000)
