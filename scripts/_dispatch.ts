@@ -6,6 +6,7 @@ import { didYouMean, TrituneError } from '../core/errors.ts'
 import { invocation } from '../core/invocation.ts'
 import { reportError, runCommand, showHelp } from './_cli.ts'
 import { COMMANDS, findCommand, TOPICS, type Topic } from './commands/table.ts'
+import { ownFile } from './init/own-file.ts'
 import { ROOT } from './_setup.ts'
 import { out, survive } from './_streams.ts'
 
@@ -51,7 +52,9 @@ const PAGES: Readonly<Record<string, string>> = {
 
 /** Those that are here: a package has not all that a checkout has. */
 function pages(): string[] {
-  return Object.entries(PAGES).flatMap(([path, about]) => (existsSync(ROOT + path) ? [path + about] : []))
+  return Object.entries(PAGES).flatMap(([path, about]) =>
+    existsSync(ROOT + path) ? [ownFile(path) + about] : [],
+  )
 }
 
 function say(text: string): void {

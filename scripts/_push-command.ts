@@ -28,6 +28,7 @@ export async function pushCommand({ folder, repo, license, dryRun, options }: Pu
   const own = factsOfFolder(folder)
   const facts = readRunFacts(folder) ?? own
   const card = modelCard({
+    ...own,
     ...facts,
     settings: { ...own.settings, ...facts.settings },
     kind,

@@ -48,7 +48,7 @@ function openOr(open: () => Device): Device | string {
     return open()
   } catch (error) {
     if (error instanceof TrituneError && (error.code === 'E_LIBRARY' || error.code === 'E_DEVICE'))
-      return error.message.split('\n')[0]
+      return [error.what, ...(error.remedy === undefined ? [] : [error.remedy])].join('; ')
     throw error
   }
 }

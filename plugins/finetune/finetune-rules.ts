@@ -163,6 +163,11 @@ function adapterName({ adapter, plugins }: FinetuneFields): ConfigFailure | unde
   if (adapter === null || BUILT_IN.includes(adapter) || plugins.length > 0) return undefined
   const path = ['adapter']
   const remedy = 'an adapter of your own comes from a module under plugins:'
+  if (adapter === 'qlora')
+    return {
+      path,
+      what: '"qlora" is not supported yet by this name; write lora, and quantizer: nf4 beside it',
+    }
   if (LATER_ADAPTERS.includes(adapter)) {
     return { path, what: `"${adapter}" is not supported yet; use one of ${BUILT_IN.join(', ')}`, remedy }
   }

@@ -109,10 +109,10 @@ function sortMapping(
       if (!isEmpty(value)) addTo(reasons, ignored[name].reason, name)
     } else if (Object.hasOwn(unsupported, name)) {
       if (asksForNothing(value, unsupported[name], input)) continue
-      const { what, covers = [] } = unsupported[name]
+      const { what, instead, covers = [] } = unsupported[name]
       failures.push({
         path: [...path, name],
-        what: `not supported yet (${what}), got ${showValue(value)}; leave the key out or empty`,
+        what: `not supported yet (${what}), got ${showValue(value)}; leave the key out or empty${instead === undefined ? '' : `: ${instead}`}`,
         code: 'E_CONFIG_KEY',
       })
       for (const key of covers) covered.add(key)

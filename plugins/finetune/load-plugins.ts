@@ -5,8 +5,8 @@
  * beside tritune. Every export that is a plugin counts, by whatever name it is exported. What a plugin provides is looked up by the host;
  * nothing is registered here, and nothing is installed.
  */
-import { existsSync, realpathSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { existsSync, realpathSync, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { expectSameCore } from '../../core/copies.ts'
 import {
@@ -179,11 +179,27 @@ function locate(specifier: string, folders: readonly string[]): Located {
   const path = asked.path.startsWith('file:') ? fileURLToPath(asked.path) : asked.path
   const candidates = folders.map((folder) => resolve(folder, path))
   const file = candidates.find((candidate) => existsSync(candidate))
-  if (file !== undefined) return { file: realpathSync(file), package: null }
+  if (file !== undefined) {
+    const real = realpathSync(file)
+    if (statSync(real).isDirectory()) throw isFolder(real, specifier)
+    return { file: real, package: null }
+  }
   throw new TrituneError('E_PLUGIN', `there is no file ${[...new Set(candidates)].join(' or ')}`, {
     place: specifier,
     remedy:
       'give the whole name with its ending; paths start at the folder of the file, then at the working folder',
+  })
+}
+
+/** Runtimes import files. Of a package the file to name is known. */
+function isFolder(folder: string, specifier: string): TrituneError {
+  const found = existsSync(join(folder, 'package.json')) ? packageAbove(join(folder, 'package.json')) : null
+  return new TrituneError('E_PLUGIN', `${folder} is a folder, and a path names a file`, {
+    place: specifier,
+    remedy:
+      found === null
+        ? 'name the file in it that exports the plugin'
+        : `name its file ${entryOf(found, '.', specifier)}, or install it and name the package ${found.name}`,
   })
 }
 

@@ -22,6 +22,7 @@ export {
 } from './earlier-run.ts'
 export { type Estimate, estimateMemory, estimateRun, type MemoryParts } from './estimate.ts'
 export { type CheckedRun, checkRun, type CheckRunOptions } from './check-run.ts'
+export { countWeights } from './count-weights.ts'
 export { writtenContextLength } from './context-length.ts'
 export { evaluateLoss, type EvaluationContext } from './evaluate.ts'
 export { crossEntropy } from './cross-entropy.ts'

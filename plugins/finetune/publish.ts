@@ -38,8 +38,9 @@ export function createPublisher(run: Run, { emit, signal }: PublishOptions): Pub
   const push = async (folder: string, so: Progress, more: PushOptions = {}): Promise<void> => {
     if (repo === null) return
     const kind = run.adapter ? 'adapter' : 'model'
-    const facts = factsOfRun(run, so)
-    const settings = { ...factsOfFolder(folder).settings, ...facts.settings }
+    const own = factsOfFolder(folder)
+    const facts = { ...own, ...factsOfRun(run, so) }
+    const settings = { ...own.settings, ...facts.settings }
     try {
       const { url, files, commit } = await pushFolder(folder, repo, {
         message: `Step ${so.steps}`,

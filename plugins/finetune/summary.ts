@@ -3,6 +3,7 @@
  */
 import { estimateRun, type MemoryParts } from './estimate.ts'
 import { type Monitor, showValue } from '../../core/mod.ts'
+import { countWeights } from './count-weights.ts'
 import { formatBytes, formatCount, formatDuration } from './format.ts'
 import { whatHelps } from './out-of-memory.ts'
 import type { Run } from './run.ts'
@@ -31,7 +32,7 @@ export function createSummary({ write }: { write(text: string): void }): Monitor
 /** The lines that describe a run before its first step: model, device, adapter, data, steps, memory and time, notes. */
 export function summarize(run: Run): string[] {
   const { model, config, data, plan, parameters, adapter, device, dtype, noGpu, notes } = run
-  const total = sum([...model.weights.values()].map(({ size }) => size))
+  const total = countWeights(model)
   const trainable = sum([...parameters.values()].map(({ size }) => size))
   const all = adapter ? total + trainable : total
   const { train, validation } = data.report

@@ -8,6 +8,8 @@ export interface UnsupportedKey {
   readonly what: string
   /** Values, besides the empty ones, that ask for nothing. */
   readonly harmless?: readonly (string | number | boolean)[]
+  /** How it is done here. Without it: not at all. */
+  readonly instead?: string
   /** May repeat the value of this other key. */
   readonly sameAs?: string
   /** Keys that follow from this one: what is wrong with them is no fault of its own. */
@@ -29,9 +31,9 @@ const MODEL = 'changing how the model is built or loaded'
 export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
   base_model_config: { what: 'a model configuration from elsewhere', sameAs: 'base_model' },
   tokenizer_config: { what: 'a tokenizer from elsewhere', sameAs: 'base_model' },
+  load_in_8bit: { what: QUANTIZED, instead: 'quantizer: int8 packs the plain weights while they are loaded' },
+  load_in_4bit: { what: QUANTIZED, instead: 'quantizer: nf4 packs the plain weights while they are loaded' },
   ...unsupported(QUANTIZED, [
-    'load_in_8bit',
-    'load_in_4bit',
     'gptq',
     'bnb_config_kwargs',
     'quantization',

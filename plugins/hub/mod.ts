@@ -3,14 +3,9 @@
  *
  * @module
  */
+export { factsOfFolder } from './folder-facts.ts'
 export { type CacheContents, type CachedModel, cachedModels, removeCachedModel } from './cached-models.ts'
-export {
-  factsOfFolder,
-  isHubName,
-  modelCard,
-  type ModelCardOptions,
-  type TrainingFacts,
-} from './model-card.ts'
+export { isHubName, modelCard, type ModelCardOptions, type TrainingFacts } from './model-card.ts'
 export {
   planPush,
   preparePush,

@@ -2,9 +2,7 @@
  * The README.md of a pushed folder: the metadata that the hub reads, how the model was made, and how to use it. Says what
  * is known and nothing else. https://huggingface.co/docs/hub/model-cards
  */
-import { readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
-import { errorCode, fileError } from '../../core/files/files.ts'
+import { basename } from 'node:path'
 import type { PushKind } from './push-files.ts'
 import { looksLikePath } from './reference.ts'
 
@@ -18,6 +16,8 @@ export interface TrainingFacts {
   readonly settings?: Readonly<Record<string, string | number | boolean>>
   readonly results?: Readonly<Record<string, string | number>>
   readonly trituneVersion?: string
+  /** Of an adapter that PEFT does not know: its method, and the packages of the plugins that it needs. */
+  readonly ownMethod?: { readonly name: string; readonly packages: readonly string[] }
 }
 
 /** What a model card tells; what is not given is left out. */
@@ -27,25 +27,6 @@ export interface ModelCardOptions extends TrainingFacts {
   readonly repo: string
   /** Identifier of the hub, such as `apache-2.0`. */
   readonly license?: string
-}
-
-/** What the files of the folder say themselves. */
-export function factsOfFolder(folder: string): TrainingFacts {
-  const adapter = jsonOf(join(folder, 'adapter_config.json'))
-  const baseModel = adapter['base_model_name_or_path']
-  const pick = (names: readonly string[]): Record<string, string | number | boolean> =>
-    Object.fromEntries(
-      names.flatMap((name) => {
-        const value = adapter[name]
-        return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-          ? [[name, value]]
-          : []
-      }),
-    )
-  return {
-    ...(typeof baseModel === 'string' && baseModel !== '' ? { baseModel } : {}),
-    settings: pick(['peft_type', 'r', 'lora_alpha', 'lora_dropout', 'use_rslora', 'use_dora']),
-  }
 }
 
 /**
@@ -61,13 +42,13 @@ export function factsOfFolder(folder: string): TrainingFacts {
  * ```
  */
 export function modelCard(options: ModelCardOptions): string {
-  const { kind, repo, baseModel, datasets = [], settings = {}, results = {}, trituneVersion } = options
+  const { repo, baseModel, datasets = [], settings = {}, results = {}, trituneVersion } = options
   const base = baseModel === undefined ? undefined : nameOf(baseModel)
   const sections = [
     ...metadata(options),
     `# ${repo.split('/')[1]}`,
-    `${KINDS[kind]}${base === undefined ? '' : ` of ${link(base, '')}`}, made with tritune${trituneVersion === undefined ? '' : ` ${trituneVersion}`}.`,
-    ...(kind === 'gguf' ? [] : ['## Use', '```python', snippet(kind, repo, base), '```']),
+    `${title(options)}${base === undefined ? '' : ` of ${link(base, '')}`}, made with tritune${trituneVersion === undefined ? '' : ` ${trituneVersion}`}.`,
+    ...use(options, base),
     ...(datasets.length > 0
       ? ['## Data', datasets.map((name) => `- ${link(nameOf(name), 'datasets/')}`).join('\n')]
       : []),
@@ -76,7 +57,7 @@ export function modelCard(options: ModelCardOptions): string {
   ]
   return `${sections
     .join('\n\n')
-    .replace(/```python\n\n/, '```python\n')
+    .replace(/```(python|sh)\n\n/, '```$1\n')
     .replace(/\n\n```(?=\n|$)/, '\n```')}\n`
 }
 
@@ -88,7 +69,36 @@ const KINDS: Readonly<Record<PushKind, string>> = {
   gguf: 'GGUF files',
 }
 
-function metadata({ kind, baseModel, datasets = [], license }: ModelCardOptions): string[] {
+function title({ kind, ownMethod }: ModelCardOptions): string {
+  return ownMethod === undefined ? KINDS[kind] : `An adapter by the method \`${code(ownMethod.name)}\``
+}
+
+/** Nothing of PEFT's for what PEFT cannot read. */
+function use({ kind, repo, ownMethod }: ModelCardOptions, base: string | undefined): string[] {
+  if (kind === 'gguf') return []
+  if (ownMethod === undefined) return ['## Use', '```python', snippet(kind, repo, base), '```']
+  const { packages } = ownMethod
+  const folder = repo.split('/')[1]
+  const plugins = packages.length > 0 ? packages : ['./its-plugin.ts']
+  const options = plugins.map((name) => ` --plugin ${name}`).join('')
+  return [
+    '## Use',
+    `PEFT does not know this method: it is run by tritune with ${packages.length > 0 ? packages.map((name) => `\`${name}\``).join(', ') : 'the file of its plugin'}.`,
+    '```sh',
+    [
+      `bun add ${['tritune', ...packages].join(' ')}`,
+      `bunx tritune generate ${base ?? '<base model>'} --adapter ./${folder}${options} --prompt "…" # ./${folder}: the files of this repository`,
+    ].join('\n'),
+    '```',
+  ]
+}
+
+function code(text: string): string {
+  return text.replaceAll('`', '').replace(/\s+/g, ' ')
+}
+
+function metadata({ kind, baseModel, datasets = [], license, ownMethod }: ModelCardOptions): string[] {
+  const library = ownMethod !== undefined ? 'tritune' : kind === 'adapter' ? 'peft' : 'transformers'
   const hubDatasets = datasets.filter(isHubName)
   const lines = [
     ...(license === undefined ? [] : [`license: ${JSON.stringify(license)}`]),
@@ -96,11 +106,12 @@ function metadata({ kind, baseModel, datasets = [], license }: ModelCardOptions)
     ...(hubDatasets.length > 0
       ? ['datasets:', ...hubDatasets.map((name) => `- ${JSON.stringify(name)}`)]
       : []),
-    ...(kind === 'gguf' ? [] : [`library_name: ${kind === 'adapter' ? 'peft' : 'transformers'}`]),
+    ...(kind === 'gguf' ? [] : [`library_name: ${library}`]),
     'pipeline_tag: text-generation',
     'tags:',
     '- tritune',
-    ...(kind === 'adapter' ? ['- peft', '- adapter'] : []),
+    ...(library === 'peft' ? ['- peft'] : []),
+    ...(kind === 'adapter' ? ['- adapter'] : []),
     ...(kind === 'gguf' ? ['- gguf'] : []),
   ]
   return [['---', ...lines, '---'].join('\n')]
@@ -131,9 +142,7 @@ function cell(text: string): string {
 }
 
 function link(name: string, kind: string): string {
-  return isHubName(name)
-    ? `[${name}](https://huggingface.co/${kind}${name})`
-    : `\`${name.replaceAll('`', '')}\``
+  return isHubName(name) ? `[${name}](https://huggingface.co/${kind}${name})` : `\`${code(name)}\``
 }
 
 /** A path says where somebody keeps his files: its last part is enough. */
@@ -146,14 +155,4 @@ export function isHubName(name: string): boolean {
   return (
     !looksLikePath(name) && /^[\w.-]+\/[\w.-]+$/.test(name) && !/\.(jsonl?|csv|txt|parquet|gguf)$/.test(name)
   )
-}
-
-function jsonOf(path: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {}
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return {}
-    throw fileError(error, path, 'cannot read')
-  }
 }

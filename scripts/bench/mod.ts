@@ -12,7 +12,8 @@
  */
 import { availableParallelism } from 'node:os'
 import { didYouMean, TrituneError } from '../../core/errors.ts'
-import { invocation } from '../../core/invocation.ts'
+import { installCommand } from '../../core/install-command.ts'
+import { invocation, isCheckout } from '../../core/invocation.ts'
 import { type Command, numberOption } from '../_cli.ts'
 import { ensureInstalled } from '../_setup.ts'
 import { formatRooflines } from './_roofline.ts'
@@ -24,7 +25,7 @@ const help =
 
   ${invocation('bench')} <topic…> [options]
 
-  topics: finetune, kernels, startup, models, libraries, wasm, blas; or ops, alone: a mitata suite, one group an op, without floors
+  topics: ${topics().join(', ')}; or ops, alone: a mitata suite, one group an op, without floors
 
   --model <path>    model folder or .gguf file (or TRITUNE_MODEL): finetune needs it
   --python <path>   Python with torch, transformers and peft (or TRITUNE_PYTHON): finetune needs it, kernels uses it
@@ -57,6 +58,13 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   wasm: async () => (await import('./wasm.ts')).wasm,
 }
 
+/** Those start scripts, compilers or builds of the repository, which no package has. */
+const OF_CHECKOUT: readonly string[] = ['finetune', 'startup', 'models', 'libraries', 'wasm']
+
+function topics(): string[] {
+  return Object.keys(TOPICS).filter((name) => isCheckout() || !OF_CHECKOUT.includes(name))
+}
+
 const OPTIONS = {
   model: { type: 'string' },
   python: { type: 'string' },
@@ -79,15 +87,17 @@ export const bench: Command<typeof OPTIONS> = {
   help,
   positionals: { min: 1, max: Object.keys(TOPICS).length },
   options: OPTIONS,
-  choices: { '': [...Object.keys(TOPICS), 'ops'], format: ['mitata', 'json', 'markdown', 'quiet'] },
+  choices: { '': [...topics(), 'ops'], format: ['mitata', 'json', 'markdown', 'quiet'] },
   async run({ positionals, values }) {
     for (const name of positionals) {
-      if (Object.hasOwn(TOPICS, name) || (name === 'ops' && positionals.length === 1)) continue
+      if (topics().includes(name) || (name === 'ops' && positionals.length === 1)) continue
       if (name === 'ops') throw new TrituneError('E_USAGE', 'ops is measured alone, not beside other topics')
+      if (OF_CHECKOUT.includes(name)) throw onlyInCheckout(name)
       throw new TrituneError('E_USAGE', `there is no benchmark "${name}"`, {
-        remedy: didYouMean(name, [...Object.keys(TOPICS), 'ops']),
+        remedy: didYouMean(name, [...topics(), 'ops']),
       })
     }
+    if (values.python !== undefined && !isCheckout()) throw onlyInCheckout('--python')
     const threads = numberOption('threads', values.threads, availableParallelism())
     if (!Number.isInteger(threads) || threads < 1)
       throw new TrituneError('E_USAGE', '--threads: expected a whole number from 1')
@@ -113,6 +123,18 @@ export const bench: Command<typeof OPTIONS> = {
   },
 }
 
+function onlyInCheckout(what: string): TrituneError {
+  return new TrituneError('E_USAGE', `${what} is measured with scripts that only the repository has`, {
+    remedy: `here there are ${topics().join(', ')} and ops, without --python`,
+  })
+}
+
+/** What was typed, also where `bench` is a word of it. */
+function typed(): string {
+  const words = process.argv.slice(2)
+  return `${invocation('bench')} ${words.slice(words[0] === 'bench' ? 1 : 0).join(' ')}`
+}
+
 const OF_OPS = ['filter', 'format', 'table', 'reference', 'agree'] as const
 type Values = Parameters<(typeof bench)['run']>[0]['values']
 
@@ -123,14 +145,26 @@ function expectNone(values: Values): void {
     throw new TrituneError('E_USAGE', `--${given} is for ops`, { remedy: invocation('bench ops') })
 }
 
+/** It does not come with the package. E_USAGE where it is not there. */
+async function expectMitata(): Promise<void> {
+  try {
+    await import('mitata')
+  } catch (cause) {
+    throw new TrituneError('E_USAGE', 'ops is measured with the package mitata, which is not installed', {
+      remedy: installCommand('mitata'),
+      cause,
+    })
+  }
+}
+
 async function benchWithMitata(values: Values, context: BenchContext): Promise<void> {
+  await expectMitata()
   const { agree, benchOps, FORMATS } = await import('./ops.ts')
   const { filter = null, format = values.json ? 'json' : 'mitata' } = values
   const known = FORMATS.find((one) => one === format)
   if (!known)
     throw new TrituneError('E_USAGE', `--format: expected one of ${FORMATS.join(', ')}, got ${format}`)
-  if (known === 'mitata' || known === 'markdown')
-    console.log(formatMachine(describeMachine(`${invocation('bench')} ${process.argv.slice(2).join(' ')}`)))
+  if (known === 'mitata' || known === 'markdown') console.log(formatMachine(describeMachine(typed())))
   if (values.agree) {
     if (!(await agree(context))) process.exitCode = 1
     return
@@ -141,7 +175,7 @@ async function benchWithMitata(values: Values, context: BenchContext): Promise<v
 
 /** Runs the topics and prints; false when a floor was missed. */
 async function measure(names: readonly string[], context: BenchContext, json: boolean): Promise<boolean> {
-  const machine = describeMachine(`${invocation('bench')} ${process.argv.slice(2).join(' ')}`)
+  const machine = describeMachine(typed())
   if (!json) console.log(formatMachine(machine))
   const results: Record<string, Row[]> = {}
   for (const name of names) {

@@ -80,6 +80,8 @@ export function platformPackageJson(
     ...(os === 'linux' && { libc: ['glibc'] }),
     exports: { './package.json': './package.json' },
     files: files.map((file) => file.slice(file.lastIndexOf('/') + 1)),
+    // npm takes a package of a scope for a private one.
+    publishConfig: { access: 'public' },
   }
 }
 

@@ -2,7 +2,7 @@
  * What goes into the package `tritune` beside what tsc makes: the bundled model, the WebAssembly modules, the documents, package.json.
  */
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, existsSync, globSync, readdirSync, writeFileSync } from 'node:fs'
 import { TrituneError } from '../../core/errors.ts'
 import { ROOT } from '../_setup.ts'
 import { SCHEMA_FILE } from '../init/schema-line.ts'
@@ -23,6 +23,8 @@ export function writeTritunePackage(dist: string): string {
     if (existsSync(ROOT + readme) && existsSync(`${folder}plugins/${name}`))
       copyFileSync(ROOT + readme, folder + readme)
   }
+  for (const file of globSync('docs/**/*.{md,ts}', { cwd: ROOT }))
+    cpSync(ROOT + file, folder + file, { recursive: true })
   for (const file of DOCUMENTS) if (existsSync(ROOT + file)) copyFileSync(ROOT + file, folder + file)
   writeSchema(`${folder}${SCHEMA_FILE}`)
   const files = readdirSync(folder).filter((name) => name !== 'package.json')

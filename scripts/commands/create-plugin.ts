@@ -37,18 +37,19 @@ export const createPluginCommand: Command<typeof OPTIONS> = {
         remedy: didYouMean(kind, KIND_NAMES),
       })
     const { folder, files } = createPlugin({ kind, name, folder: dir, author })
-    const install = process.versions.bun
-      ? 'bun install'
-      : process.versions['deno']
-        ? 'deno install'
-        : 'npm install'
     out.write(`${folder}
 ${files.map((file) => `  ${file}`).join('\n')}
 next:
   cd ${dir ?? folder.split(/[\\/]/).at(-1)}
-  ${install}
-  bun test && bun run check && bun run bench
-  ${process.versions.bun ? 'bun' : 'npm'} publish
-`)
+${nextSteps(process.versions)
+  .map((line) => `  ${line}\n`)
+  .join('')}`)
   },
+}
+
+/** By the programs of whoever called: he may have no other. */
+export function nextSteps({ bun, deno }: Readonly<Record<string, string | undefined>>): readonly string[] {
+  if (bun !== undefined) return ['bun install', 'bun test && bun run check && bun run bench', 'bun publish']
+  if (deno !== undefined) return ['deno install', 'deno test -A && deno task check', 'npm publish']
+  return ['npm install', 'npm run test:node && npm run check', 'npm publish']
 }

@@ -4,6 +4,7 @@
 import { readTextFile } from '../../core/files/text-file.ts'
 import { invocation } from '../../core/invocation.ts'
 import type { Command } from '../_cli.ts'
+import { ownFile } from '../init/own-file.ts'
 import { ensureInstalled } from '../_setup.ts'
 
 const help = (): string => `Fine-tune a language model.
@@ -15,7 +16,7 @@ const help = (): string => `Fine-tune a language model.
   --resume          continue from the newest checkpoint of output_dir
   --overwrite       remove an earlier run of output_dir, then start
   --dry-run         load everything, show the plan and three examples as tokens, and stop
-  --json            one JSON object per event on stdout, for programs: docs/command.md
+  --json            one JSON object per event on stdout, for programs: ${ownFile('docs/command.md')}
   --help            this text
 
 The keys of the file are axolotl's. The smallest one:

@@ -8,6 +8,7 @@
 import { readFileSync } from 'node:fs'
 import { invocation, isCheckout } from '../../core/invocation.ts'
 import type { Command } from '../_cli.ts'
+import { ownFile } from '../init/own-file.ts'
 import { ensureInstalled, ROOT } from '../_setup.ts'
 import { out } from '../_streams.ts'
 
@@ -97,7 +98,7 @@ function configText(): string {
   const text = readFileSync(ROOT + CONFIG, 'utf8')
   return isCheckout()
     ? text
-    : text.replaceAll(/: (quickstart\/.+)/g, (_, path) => `: ${JSON.stringify(ROOT + path)}`)
+    : text.replaceAll(/: (quickstart\/.+)/g, (_, path) => `: ${JSON.stringify(ownFile(path))}`)
 }
 
 function percent(part: number): string {

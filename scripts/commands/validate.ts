@@ -7,6 +7,7 @@ import { invocation } from '../../core/invocation.ts'
 import type { CheckedRun } from '../../plugins/finetune/mod.ts'
 import type { Command } from '../_cli.ts'
 import { writeJson } from '../_json-lines.ts'
+import { ownFile } from '../init/own-file.ts'
 import { ensureInstalled } from '../_setup.ts'
 import { err, out } from '../_streams.ts'
 
@@ -16,7 +17,7 @@ const help = (): string => `Check the file of a run: all that can be told withou
 
   --set key=value   change a setting of the file; may be repeated
   --config-only     neither opens the base model nor reads the data: needs no network
-  --json            one JSON object on stdout: docs/command.md
+  --json            one JSON object on stdout: ${ownFile('docs/command.md')}
   --help            this text
 
 Looked at are the keys and values, what goes together, plugins and what they provide, the device, folders and files, the

@@ -29,6 +29,8 @@ export function packageJson({ names, kind, version, author }: PackageOptions): o
     },
     files: ['dist', 'src', 'example', '!example/model'],
     engines: { node: '>=22' },
+    // npm takes a package of a scope for a private one, which costs money.
+    ...(names.package.startsWith('@') ? { publishConfig: { access: 'public' } } : {}),
     scripts: {
       build: 'tsc -p tsconfig.build.json',
       check: 'tsc -p tsconfig.json',

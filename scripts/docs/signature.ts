@@ -33,7 +33,8 @@ function closes(lines: readonly string[], at: number): boolean {
 function constantHead(lines: readonly string[]): string {
   const whole = block(lines).join('\n')
   if (!whole.includes('\n') && whole.length <= 110) return whole
-  const [head] = lines[0].split(/ = /)
+  // A type over several lines stays whole.
+  const [head] = whole.split(/ = /)
   return `${head} = …`
 }
 

@@ -3,7 +3,7 @@
  */
 import type { RunEvent, RunResult } from '../../core/mod.ts'
 import { colourTokens } from '../../plugins/data/mod.ts'
-import { type Run, summarize } from '../../plugins/finetune/mod.ts'
+import { countWeights, type Run, summarize } from '../../plugins/finetune/mod.ts'
 import type { ErrorLine } from '../_error-line.ts'
 import { jsonLines } from '../_json-lines.ts'
 import type { Teller } from './teller.ts'
@@ -120,7 +120,7 @@ function summaryLine(run: Run, lines: readonly string[]): SummaryLine {
     dtype,
     device: device.description,
     adapter: adapter ? adapter.kind : null,
-    parameters: sizeOf(model.weights) + (adapter ? trainableParameters : 0),
+    parameters: countWeights(model) + (adapter ? trainableParameters : 0),
     trainableParameters,
     examples: train.examples,
     tokens: train.tokens,

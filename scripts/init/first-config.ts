@@ -3,11 +3,12 @@
  * before it is given out.
  */
 import { existsSync } from 'node:fs'
-import { basename, extname, join, relative, sep } from 'node:path'
+import { basename, extname, join } from 'node:path'
+import { invocation } from '../../core/invocation.ts'
 import { didYouMean, TrituneError } from '../../core/errors.ts'
 import { DATASET_TYPES, datasetFiles, readRecords } from '../../plugins/data/mod.ts'
 import { readFinetuneConfig, writtenContextLength } from '../../plugins/finetune/mod.ts'
-import { ROOT } from '../_setup.ts'
+import { ownFile } from './own-file.ts'
 import { schemaLine } from './schema-line.ts'
 import { schemaText } from './schema-text.ts'
 
@@ -23,11 +24,12 @@ export interface FirstConfigOptions {
 
 /** Throws E_DATA when the data is not there or its type cannot be told, E_USAGE for an unknown type, E_CONFIG… */
 export function firstConfig(file: string, options: FirstConfigOptions): string {
-  const { model = bundled('model'), outputDir = `./outputs/${basename(file, extname(file))}` } = options
+  const { model = ownFile('quickstart/model'), outputDir = `./outputs/${basename(file, extname(file))}` } =
+    options
   const lines = [
     ...schemaLine(file, schemaText()),
-    `# A run of tritune: tritune finetune ${basename(file)}`,
-    '# Paths start at the folder where that is run. All keys: docs/yaml.md.',
+    `# A run of tritune: ${invocation('finetune')} ${basename(file)}`,
+    `# Paths start at the folder where that is run. All keys: ${ownFile('docs/yaml.md')}`,
     '',
     '# A name on the Hugging Face hub (org/name), a folder, or a .gguf file.',
     `base_model: ${scalar(model)}`,
@@ -75,12 +77,12 @@ function dataLines({ data, type }: FirstConfigOptions): string[] {
   return [
     `# Types: ${DATASET_TYPES.join(', ')}.`,
     'datasets:',
-    `  - path: ${scalar(data ?? bundled('moby-dick.train.jsonl'))}`,
+    `  - path: ${scalar(data ?? ownFile('quickstart/moby-dick.train.jsonl'))}`,
     `    type: ${kind}`,
     ...(data === undefined
       ? [
           'test_datasets: # evaluated after each epoch',
-          `  - path: ${scalar(bundled('moby-dick.eval.jsonl'))}`,
+          `  - path: ${scalar(ownFile('quickstart/moby-dick.eval.jsonl'))}`,
           '    type: completion',
         ]
       : ['val_set_size: 0.05 # this part is kept for evaluation']),
@@ -133,13 +135,6 @@ function fieldsOfFirst(file: string): string[] {
   for (const { value } of readRecords(file, { ds_type: null, sample_by: 'line', field: 'text' }))
     return Object.keys(value)
   return []
-}
-
-/** From the working folder where that is the shorter way. */
-function bundled(name: string): string {
-  const path = `${ROOT}quickstart/${name}`
-  const near = relative(process.cwd(), path).replaceAll(sep, '/')
-  return near.length < path.length ? `./${near}`.replace(/^\.\/\.\.\//, '../') : path
 }
 
 /** As YAML: plain where it can be nothing but a path or a name on the hub. */

@@ -5,12 +5,13 @@
  * of a checkout, which is written when a line asks for it. The caches of bunx, npx and Deno come and go, so there is no
  * line for what lies there: an editor would complain of it.
  */
-import { existsSync, readFileSync, realpathSync } from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, relative, resolve } from 'node:path'
 import { writeFileAtomic } from '../../core/files/atomic.ts'
 import { TrituneError } from '../../core/errors.ts'
 import { isCheckout } from '../../core/invocation.ts'
 import { ROOT } from '../_setup.ts'
+import { installedFile } from './own-file.ts'
 
 /** At the root of the package, and of a checkout (git ignores it there). */
 export const SCHEMA_FILE = 'finetune.schema.json'
@@ -18,7 +19,7 @@ export const SCHEMA_FILE = 'finetune.schema.json'
 /** `text`: what the schema says, for a checkout. */
 export function schemaLine(file: string, text: string): string[] {
   const folder = dirname(resolve(file))
-  const schema = isCheckout() ? inCheckout(text) : installed(folder)
+  const schema = isCheckout() ? inCheckout(text) : installedFile(SCHEMA_FILE, folder)
   if (schema === undefined) return []
   const path = relative(folder, schema).replaceAll('\\', '/')
   return [`# yaml-language-server: $schema=${path.startsWith('.') ? path : `./${path}`}`]
@@ -36,16 +37,5 @@ function inCheckout(text: string): string | undefined {
   } catch (error) {
     if (error instanceof TrituneError && error.code === 'E_FILE') return undefined
     throw error
-  }
-}
-
-/** By the path that a person would take, links and all: its version is not in it. */
-function installed(folder: string): string | undefined {
-  const own = `${ROOT}${SCHEMA_FILE}`
-  if (!existsSync(own)) return undefined
-  for (let above = folder; ; above = dirname(above)) {
-    const schema = join(above, 'node_modules/tritune', SCHEMA_FILE)
-    if (existsSync(schema) && realpathSync(schema) === realpathSync(own)) return schema
-    if (dirname(above) === above) return undefined
   }
 }

@@ -3,6 +3,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { platformPackage } from '../../core/native/platform-packages.ts'
 import type { PluginKindName } from '../create-plugin/kinds.ts'
 import type { Registry } from './registry.ts'
 import { denoCommand } from '../_deno.ts'
@@ -45,6 +46,8 @@ export async function startAuthor(folder: string, registry: Registry): Promise<A
     },
     async install(cwd) {
       await run(['bun', 'install'], { cwd, env })
+      // As its CI does.
+      await run(['bun', 'add', '--no-save', platformPackage('cuda-emulated')], { cwd, env })
     },
     async publish(cwd) {
       await run(['bun', 'run', 'build'], { cwd, env })

@@ -108,6 +108,10 @@ async function runTests(
       throw new TrituneError('E_DATA', `${name}: ${passed} tests passed, others ${tests}:\n${said}`, {
         place: cwd,
       })
+    if (said.includes('is not there: looked for'))
+      throw new TrituneError('E_DATA', `${name}: a library was not there to compare with:\n${said}`, {
+        place: cwd,
+      })
     tests = passed
   }
   return tests

@@ -30,6 +30,21 @@ describe('the site', () => {
     expect(tensor.signatures[0]).toEndWith('\n}')
   })
 
+  test('has the whole type of a constant, and not its value', () => {
+    const all = api.flatMap(({ symbols }) => symbols)
+    const { signatures } = all.find(({ name }) => name === 'rmsNormBackward') ?? { signatures: [] }
+    expect(signatures).toEqual([
+      [
+        'export const rmsNormBackward: Op<',
+        '  RmsNormBackwardInputs,',
+        '  { readonly wantsDw: boolean },',
+        '  { readonly dx: Tensor; readonly dw: Tensor | null }',
+        '> = …',
+      ].join('\n'),
+    ])
+    for (const { signatures: each } of all) for (const text of each) expect(text).not.toMatch(/[<({,] = …$/)
+  })
+
   test('asks for nothing outside', () => {
     for (const [path, html] of site) {
       if (path.endsWith('.html')) expect(html).not.toMatch(/<(?:script|link|img)[^>]+(?:src|href)="https?:/)

@@ -5,13 +5,17 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import {
   chmodSync,
   chownSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
+  writeFileSync,
 } from 'node:fs'
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { schemaOfFinetune } from '../../plugins/finetune/mod.ts'
 import { temporaryFolder } from '../_golden.ts'
@@ -107,6 +111,38 @@ describe('an installed tritune', () => {
     expect(losses('wasm-node')).toEqual(losses('wasm-deno'))
   }, 120_000)
 
+  test('names files that are there and stay there, also where a package manager keeps versions apart', () => {
+    using folder = temporaryFolder()
+    const modules = join(folder.path, 'node_modules')
+    const kept = join(modules, '.deno/tritune@0.0.0/node_modules/tritune')
+    mkdirSync(join(kept, '..'), { recursive: true })
+    cpSync(join(project.path, 'node_modules/tritune'), kept, { recursive: true })
+    symlinkSync(kept, join(modules, 'tritune'))
+    for (const name of readdirSync(join(project.path, 'node_modules')))
+      if (name !== 'tritune') symlinkSync(join(project.path, 'node_modules', name), join(kept, '..', name))
+    const said = spawnSync(
+      process.execPath,
+      [join(modules, 'tritune/scripts/tritune.js'), 'init', 'a.yaml'],
+      {
+        cwd: folder.path,
+        encoding: 'utf8',
+      },
+    )
+    expect([said.status, said.stderr]).toEqual([0, ''])
+    const text = readFileSync(join(folder.path, 'a.yaml'), 'utf8')
+    const named = text.match(/\.\/node_modules\/\S+/g) ?? []
+    expect(named).toContain('./node_modules/tritune/docs/yaml.md')
+    expect(named).toContain('./node_modules/tritune/quickstart/model')
+    for (const path of named) {
+      expect(path).toStartWith('./node_modules/tritune/')
+      expect([path, existsSync(join(folder.path, path))]).toEqual([path, true])
+    }
+    const readme = readFileSync(join(modules, 'tritune/README.md'), 'utf8')
+    const links = [...readme.matchAll(/\]\((docs\/[^)#]+)/g)].map(([, path]) => path)
+    expect(links.length).toBeGreaterThan(5)
+    for (const path of links) expect([path, existsSync(join(modules, 'tritune', path))]).toEqual([path, true])
+  }, 60_000)
+
   test('needs no right to write into node_modules', () => {
     const modules = join(project.path, 'node_modules')
     const isRoot = process.getuid?.() === 0
@@ -131,6 +167,25 @@ describe('an installed tritune', () => {
     }
   }, 60_000)
 
+  test('bench offers what it can measure, and says what is missing', () => {
+    const said = (...args: string[]): string => {
+      const { exitCode, text } = project.tritune(BUN, ['bench', ...args])
+      expect([args, exitCode]).toEqual([args, 2])
+      expect(text.split('\n')).toHaveLength(3)
+      return text
+    }
+    expect(said('ops')).toBe(
+      'error: ops is measured with the package mitata, which is not installed\n  → bun add mitata\n',
+    )
+    for (const args of [['startup'], ['finetune'], ['kernels', '--python', 'python3']])
+      expect(said(...args)).toContain('only the repository has\n  → here there are kernels, blas and ops')
+    expect(project.tritune(BUN, ['bench', '--help']).text).toContain('topics: kernels; or ops,')
+    const measured = project.tritune(BUN, ['bench', 'kernels', '--quick', '--only', 'swiglu, f32'])
+    expect(measured.text).toContain('tritune bench kernels --quick')
+    expect(measured.text).not.toContain('bench bench')
+    expect(measured.text).toMatch(/swiglu, f32 .*\d/)
+  }, 60_000)
+
   test('its quickstart works where the person stands', () => {
     const { text } = project.tritune(BUN, [
       'quickstart',
@@ -140,6 +195,7 @@ describe('an installed tritune', () => {
       'evals_per_epoch=0',
     ])
     expect(text).toContain('the adapter is in outputs/quickstart')
+    expect(text).toContain(' generate ./node_modules/tritune/quickstart/model ')
     expect(existsSync(join(project.path, 'outputs/quickstart/adapter_config.json'))).toBe(true)
     rmSync(join(project.path, 'outputs'), { recursive: true })
   }, 60_000)
@@ -157,6 +213,23 @@ describe('an installed tritune', () => {
       expect(text).not.toContain('    at ')
     },
   )
+
+  test('contract suites say what to install for the checks that they leave out', () => {
+    const source = `
+      import { training } from 'tritune/plugins/finetune'
+      import { optimizerContract } from 'tritune/testing'
+      const checks = optimizerContract(training.provides.optimizer.adamw)
+      console.log(JSON.stringify(checks.flatMap(({ skipped }) => skipped ?? [])))`
+    writeFileSync(join(project.path, 'skipped.js'), source)
+    const { stdout, stderr } = spawnSync(process.execPath, ['skipped.js'], {
+      cwd: project.path,
+      encoding: 'utf8',
+    })
+    expect(stderr).toBe('')
+    const reasons: string[] = JSON.parse(stdout)
+    expect(reasons.length).toBeGreaterThan(0)
+    for (const reason of reasons) expect(reason).toEndWith('; bun add @tritune/linux-x64-emulator')
+  })
 
   test('a GPU is asked for, and its package is not installed', () => {
     const { exitCode, text } = project.tritune(BUN, ['finetune', 'my.yaml', '--device', 'cuda'])

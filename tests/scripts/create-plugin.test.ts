@@ -6,11 +6,36 @@ import { describe, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { createPlugin } from '../../scripts/create-plugin/create-plugin.ts'
+import { nextSteps } from '../../scripts/commands/create-plugin.ts'
+import { PLATFORM_PACKAGES } from '../../scripts/build/platform-packages.ts'
+import { platformPackageJson, rootManifest } from '../../scripts/build/manifests.ts'
+import { packageJson } from '../../scripts/create-plugin/package-json.ts'
 import { KIND_NAMES } from '../../scripts/create-plugin/kinds.ts'
 import { pluginNames } from '../../scripts/create-plugin/names.ts'
 import { temporaryFolder } from '../_golden.ts'
 
 const ROOT = join(import.meta.dir, '../..')
+
+test('what is said to do next needs no other runtime than the one that is there', () => {
+  expect(nextSteps({ node: '24', bun: '1.4' }).join()).not.toMatch(/npm|deno/)
+  expect(nextSteps({ node: '24', deno: '2.9' }).join()).not.toMatch(/\bbun/)
+  expect(nextSteps({ node: '24' }).join()).not.toMatch(/\bbun|deno/)
+  const scripts = Object.keys(manifestOf('mine').scripts)
+  for (const step of [...nextSteps({}), ...nextSteps({ deno: '2.9' }), ...nextSteps({ bun: '1.4' })])
+    for (const [, name] of step.matchAll(/(?:run|task) (\S+)/g)) expect(scripts).toContain(name)
+})
+
+test('packages of a scope are published for all', () => {
+  for (const one of PLATFORM_PACKAGES)
+    expect(platformPackageJson(rootManifest(), one)).toMatchObject({ publishConfig: { access: 'public' } })
+  expect(manifestOf('@me/mine')).toMatchObject({ publishConfig: { access: 'public' } })
+  expect(manifestOf('mine')).not.toHaveProperty('publishConfig')
+})
+
+function manifestOf(name: string): { readonly scripts: object } {
+  const made = packageJson({ names: pluginNames(name), kind: 'adapter', version: '1.2.3', author: null })
+  return JSON.parse(JSON.stringify(made))
+}
 
 describe('the name of a new plugin', () => {
   test.each([

@@ -73,6 +73,10 @@ leraning_rate: 3
       'f.yaml:4:1 adapter',
       'f.yaml:5:1 load_in_4bit',
     ])
+    // What does the same here is named where it is asked for, and does it.
+    expect(faults(qlora)[0]).toContain('write lora, and quantizer: nf4 beside it')
+    expect(faults(qlora)[1]).toEndWith('quantizer: nf4 packs the plain weights while they are loaded')
+    expect(() => readFinetuneConfig(`${MINIMAL}adapter: lora\nquantizer: nf4\n`, 'f.yaml')).not.toThrow()
     expect(faults(`${MINIMAL}adapter: lroa\nlora_r: 16\n`)).toHaveLength(1)
     // Whether there is something to evaluate on cannot be said.
     expect(faults(`${MINIMAL}val_set_size: many\neval_steps: 5\n`)).toHaveLength(1)

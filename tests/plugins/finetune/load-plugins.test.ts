@@ -75,6 +75,21 @@ describe('plugins: names', () => {
     expect(loaded.place.startsWith(join(root, 'node_modules', package_))).toBe(true)
   })
 
+  test('a path to a folder is refused with the file to name', async () => {
+    put('folder/x.txt', '')
+    const bare = await refusal('../folder')
+    expect(bare.code).toBe('E_PLUGIN')
+    expect(bare.what).toBe(`${join(root, 'folder')} is a folder, and a path names a file`)
+    expect(bare.remedy).toBe('name the file in it that exports the plugin')
+    const file = join(root, 'node_modules/one/mod.js')
+    const package_ = await refusal('../node_modules/one')
+    expect(package_.remedy).toBe(`name its file ${file}, or install it and name the package one`)
+    expect(await loadPlugins([file], { from: runs, cwd: root })).toHaveLength(1)
+    putPackage('unbuilt', { exports: './dist/mod.js' })
+    const unbuilt = await refusal('../node_modules/unbuilt')
+    expect(unbuilt.message).toContain('dist/mod.js\n  → build the package (its script "build")')
+  })
+
   test('paths from the folder of the file, then from the working folder', async () => {
     const loaded = await loadPlugins(['./mine.js', './elsewhere.js'], { from: runs, cwd: root })
     expect(loaded.map(({ place }) => place)).toEqual([join(runs, 'mine.js'), join(root, 'elsewhere.js')])

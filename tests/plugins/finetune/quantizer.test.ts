@@ -87,6 +87,11 @@ describe('quantizer', () => {
       expect(layers.map(({ weight }) => Reflect.get(weight, 'kind'))).toEqual(layers.map(() => quantizer))
       expect(estimateMemory(run).model).toBeLessThan(estimateMemory(whole).model / 2)
       expect(summarize(run).join('\n')).toContain(`quantizer  ${quantizer}`)
+      // As many parameters, packed or not.
+      const counts = [run, whole].map((one) =>
+        summarize(one).filter((line) => /^(model|adapter) /.test(line)),
+      )
+      expect(counts[0]).toEqual(counts[1])
       await train(run)
     },
   )

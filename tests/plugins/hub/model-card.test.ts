@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'bun:test'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { parse } from 'yaml'
-import { modelCard } from '../../../plugins/hub/mod.ts'
+import { factsOfFolder, modelCard } from '../../../plugins/hub/mod.ts'
+import { temporaryFolder } from '../../_golden.ts'
 
 const FACTS = {
   kind: 'adapter',
@@ -44,6 +47,31 @@ describe('modelCard()', () => {
     expect(card).toContain('- `mine.jsonl`')
     expect(card).not.toContain('secret place')
     expect(card).toMatch(/```python\nfrom peft [\s\S]+?"\)\n```\n/)
+  })
+
+  test('an adapter that PEFT cannot read is not called one, and its plugin is named', () => {
+    using folder = temporaryFolder()
+    const put = (name: string, value: object): void =>
+      writeFileSync(join(folder.path, name), JSON.stringify(value))
+    put('adapter_config.json', { base_model_name_or_path: 'org/base-1B', tritune_adapter: 'gentle-scale' })
+    const cardOf = (): string =>
+      modelCard({ ...factsOfFolder(folder.path), kind: 'adapter', repo: 'me/poems' })
+    expect(cardOf()).toContain('with the file of its plugin.')
+    put('tritune.json', {
+      format: 1,
+      plugins: [{ package: 'tritune-plugin-gentle-scale' }, { package: 'a; b' }],
+    })
+    const card = cardOf()
+    expect(metadataOf(card)).toMatchObject({ library_name: 'tritune', tags: ['tritune', 'adapter'] })
+    expect(card).toContain('An adapter by the method `gentle-scale` of [org/base-1B]')
+    expect(card).toContain(
+      '```sh\nbun add tritune tritune-plugin-gentle-scale\nbunx tritune generate org/base-1B --adapter ./poems --plugin tritune-plugin-gentle-scale ',
+    )
+    expect(card).toMatch(/the files of this repository\n```\n/)
+    expect(card).not.toMatch(/peft|a; b/)
+    // A plugin's method that is PEFT's is PEFT's.
+    put('adapter_config.json', { peft_type: 'IA3', tritune_adapter: 'ia3' })
+    expect(cardOf()).toContain('AutoPeftModelForCausalLM')
   })
 
   test('a base model on a disk is no metadata, and values cannot break the table or the block', () => {

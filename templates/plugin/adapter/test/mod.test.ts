@@ -8,19 +8,23 @@ import { adapterContract } from 'tritune/testing'
 import { myAdapter, plugin } from '../src/mod.ts'
 import { trainExample } from '../../common/test/train-example.ts'
 
+/** Those of the example, and ones that must be refused: yours. */
+const OPTIONS = { scale: 1 }
+const WRONG = [{ scale: 0 }]
+
 const MODEL = 'node_modules/tritune/quickstart/model'
 
 // What every adapter promises, as checks that come with tritune.
-for (const { name, run } of adapterContract(myAdapter, { wrongOptions: [{ scale: 0 }] })) test(name, run)
+for (const { name, run } of adapterContract(myAdapter, { wrongOptions: WRONG })) test(name, run)
 
 test('a fresh adapter changes no weight, and one that has learned does', () => {
   const model = loadModel(MODEL, { device: openCpuOrReference().device })
-  const adapter = attachAdapter(model, myAdapter, { scale: 1 }, { targetModules: 'all-linear' })
+  const adapter = attachAdapter(model, myAdapter, OPTIONS, { targetModules: 'all-linear' })
   const layers = [...model.layers.values()].filter(({ adapters }) => adapters.length > 0)
   assert.ok(layers.length > 0)
   for (const layer of layers) assert.equal(change(layer), 0, layer.path)
-  for (const [name, parameter] of adapter.parameters)
-    if (name.endsWith('u')) parameter.set(new Float32Array(parameter.size).fill(0.1))
+  for (const parameter of adapter.parameters.values())
+    parameter.set(new Float32Array(parameter.size).fill(0.1))
   for (const layer of layers) assert.notEqual(change(layer), 0, layer.path)
   adapter[Symbol.dispose]()
   model[Symbol.dispose]()
