@@ -5,7 +5,7 @@
  * because it stands there.
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs'
-import { basename, isAbsolute, join } from 'node:path'
+import { join } from 'node:path'
 import * as v from 'valibot'
 import { writeFileAtomic } from '../../core/files/atomic.ts'
 import { installCommand } from '../../core/install-command.ts'
@@ -31,12 +31,7 @@ export const RECORDS_FILE = 'tritune.json'
 export function writePluginRecords(folder: string, plugins: readonly PluginRecord[]): void {
   const path = join(folder, RECORDS_FILE)
   if (plugins.length === 0) return rmSync(path, { force: true })
-  // Whoever gets the file has other folders, and need not know those of here.
-  const written = plugins.map((plugin) => ({
-    ...plugin,
-    module: isAbsolute(plugin.module) ? basename(plugin.module) : plugin.module,
-  }))
-  writeFileAtomic(path, `${JSON.stringify({ format: 1, plugins: written }, null, 2)}\n`)
+  writeFileAtomic(path, `${JSON.stringify({ format: 1, plugins }, null, 2)}\n`)
 }
 
 /** What the file says; none where there is none or it is of another kind: it is only for remedies. */

@@ -179,7 +179,7 @@ describe('an installed tritune', () => {
     )
     for (const args of [['startup'], ['finetune'], ['kernels', '--python', 'python3']])
       expect(said(...args)).toContain('only the repository has\n  → here there are kernels, blas and ops')
-    expect(project.tritune(BUN, ['bench', '--help']).text).toContain('topics: kernels; or ops,')
+    expect(project.tritune(BUN, ['bench', '--help']).text).toContain('topics: kernels, blas; or ops,')
     const measured = project.tritune(BUN, ['bench', 'kernels', '--quick', '--only', 'swiglu, f32'])
     expect(measured.text).toContain('tritune bench kernels --quick')
     expect(measured.text).not.toContain('bench bench')

@@ -9,7 +9,6 @@ import { setTensorBytes, tensorBytes } from '../../../core/tensor/tensor-bytes.t
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
 import { attachLora, loadAdapter, type LoraModelOptions, saveAdapter } from '../../../plugins/peft/mod.ts'
-import { readPluginRecords, writePluginRecords } from '../../../plugins/peft/plugin-records.ts'
 import { ADAPTER_CASES, logitsOf, openGoldenAdapter, sameBytes, temporaryFolder } from '../../_golden.ts'
 
 const cpu = openCpu()
@@ -166,13 +165,4 @@ test('a trained adapter with patterns, rsLoRA and odd values comes back bit by b
   expect(sameBytes(logitsOf(model, golden.sequences), logits)).toBe(true)
   const [first] = again.parameters.values()
   expect(Buffer.concat([...tensorBytes(first)]).byteLength).toBe(5 * 32 * 4)
-})
-
-test('tritune.json names the file of a plugin and no folder of this machine', () => {
-  using folder = temporaryFolder()
-  const record = { name: 'p', version: null, package: null, integrity: 'x', provides: ['adapter:p'] }
-  writePluginRecords(folder.path, [{ ...record, module: '/somewhere/of/mine/p.ts' }])
-  expect(readPluginRecords(folder.path)[0].module).toBe('p.ts')
-  writePluginRecords(folder.path, [{ ...record, module: './p.ts' }])
-  expect(readPluginRecords(folder.path)[0].module).toBe('./p.ts')
 })
