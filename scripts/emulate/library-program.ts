@@ -3,6 +3,7 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { TrituneError } from '../../core/errors.ts'
 import { declaredFunctions } from '../checks/native.ts'
 import { writeMacros } from '../native/library.ts'
 import { ROOT, run } from '../native/process.ts'
@@ -55,5 +56,8 @@ export async function buildRandomNumbers(folder: string): Promise<void> {
 
 async function compiler(language: 'cc' | 'c++', platform: EmulatedPlatform): Promise<string[]> {
   mkdirSync(join(ROOT, FOLDER), { recursive: true })
-  return [...(await zig()), language, '-target', TARGETS[platform].triple ?? '']
+  const command = await zig().catch((cause: Error) => {
+    throw new TrituneError('E_USAGE', cause.message, { cause })
+  })
+  return [...command, language, '-target', TARGETS[platform].triple ?? '']
 }
