@@ -19,7 +19,7 @@ import type { BlockResult } from './_run-blocks.ts'
 
 const ROOT = join(import.meta.dir, '../..')
 /** All there is. A block with such a reason is type-checked. */
-const REASONS: readonly string[] = ['it needs an NVIDIA GPU.']
+const REASONS: readonly string[] = ['it needs an NVIDIA GPU.', 'it is for a worker of a page.']
 
 const blocks = [...pageBlocks().filter(isTypeScript), ...exampleBlocks()]
 const whole = blocks.filter((block) => !isExcerpt(block))
