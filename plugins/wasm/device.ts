@@ -90,11 +90,17 @@ function open(
 
 const out: Uint32Array = new Uint32Array(2)
 
+/** The largest size of block below 2 GiB. The library takes no larger ones, and above 3.75 GiB their size does not fit into 32 bits. */
+const MOST_BLOCK = 15 * 2 ** 27
+
 function allocate({ call, heap }: WasmLibrary, bytes: number): Allocation {
-  if (bytes > heap.most)
-    throw new TrituneError('E_MEMORY', `${bytes} bytes are more than the heap can have (${heap.most})`, {
+  const most = Math.min(heap.most, MOST_BLOCK)
+  if (bytes > most) {
+    const what = most === heap.most ? 'the heap' : 'a tensor in WebAssembly'
+    throw new TrituneError('E_MEMORY', `${bytes} bytes are more than ${what} can have (${most})`, {
       remedy: 'the native library has no limit of its own',
     })
+  }
   call.tt_alloc(out, bytes)
   const [address] = out
   return { address, host: null, free: () => call.tt_free(address) }

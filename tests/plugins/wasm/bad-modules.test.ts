@@ -136,6 +136,19 @@ describe('a heap that is too small', () => {
     expect(device.memory().live).toBe(before)
   })
 
+  test('for one tensor, which 32 bits count: none of less memory than it says', () => {
+    const device = open(whole)
+    // Their sizes in steps of an eighth: of the last step below 4 GiB the end is 2³².
+    for (const bytes of [15 * 2 ** 27 + 4, 2 ** 31, 15 * 2 ** 28, 15 * 2 ** 28 + 4, 65535 * 65536]) {
+      const error = failure(() => empty([bytes / 4], { device }))
+      expect([error.code, error.message]).toEqual([
+        'E_MEMORY',
+        expect.stringContaining('are more than a tensor in WebAssembly can have (2013265920)'),
+      ])
+    }
+    expect(device.memory().live).toBe(0)
+  })
+
   test('for all tensors together; those that are there go on', () => {
     const device = open(whole, { heap: 32 * MIB })
     const kept = tensor([1, 2, 3], { device })
