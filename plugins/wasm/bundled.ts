@@ -4,6 +4,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Device, TrituneError } from '../../core/mod.ts'
+import { fileError } from '../../core/files/files.ts'
 import { installCommand } from '../../core/install-command.ts'
 import { isCheckout } from '../../core/invocation.ts'
 import { openWasmNow, type WasmOptions } from './device.ts'
@@ -35,11 +36,23 @@ export function wasmModulePath(): string {
 export function openWasm(options: WasmOptions = {}): Device {
   const place = wasmModulePath()
   if (!existsSync(place)) throw new TrituneError('E_LIBRARY', `${place} is not there`, { remedy: remedy() })
-  return openWasmNow({ ...options, bytes: readFileSync(place), place, remedy: remedy() })
+  return openWasmNow({ ...options, bytes: read(place), place, remedy: remedy() })
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function read(place: string): Uint8Array {
+  try {
+    return readFileSync(place)
+  } catch (error) {
+    throw fileError(error, place, 'cannot read the module')
+  }
 }
 
 function remedy(): string {
+  const named = process.env.TRITUNE_WASM_LIBRARY ? 'unset TRITUNE_WASM_LIBRARY, or ' : ''
+  // Both: the one that fits this engine may be either.
   return isCheckout()
-    ? 'restore native/prebuilt from the repository, or build it with `bun run native --target=wasm` (needs zig)'
-    : `again, ${installCommand('tritune')}`
+    ? `${named}restore native/prebuilt from the repository, or build it with \`bun run native --target=wasm,wasm-relaxed\` (needs zig)`
+    : `${named || 'again, '}${installCommand('tritune')}`
 }

@@ -9,7 +9,7 @@ import { ABI_VERSION } from '../../../core/native/symbols.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
 import { openWasmNow } from '../../../plugins/wasm/device.ts'
 import { openWasmLibrary } from '../../../plugins/wasm/library.ts'
-import { wasmModulePath } from '../../../plugins/wasm/mod.ts'
+import { openWasm, wasmModulePath } from '../../../plugins/wasm/mod.ts'
 import { importedPages, withSharedMemory } from '../../../plugins/wasm/module-bytes.ts'
 
 const whole = new Uint8Array(readFileSync(wasmModulePath()))
@@ -64,6 +64,39 @@ describe('a module that is not the one', () => {
     const error = failure(() => open(withAbi(whole, 63)))
     expect(error.code).toBe('E_LIBRARY')
     expect(error.message).toContain('the module has ABI version 63, this tritune needs')
+  })
+})
+
+describe('a file that somebody named', () => {
+  const { TRITUNE_WASM_LIBRARY: before } = process.env
+  afterEach(() => {
+    if (before === undefined) delete process.env.TRITUNE_WASM_LIBRARY
+    else process.env.TRITUNE_WASM_LIBRARY = before
+  })
+  const named = (path: string): TrituneError => {
+    process.env.TRITUNE_WASM_LIBRARY = path
+    return failure(() => openWasm({ threads: 1 }))
+  }
+
+  test('is not there, or is no module: unset it is the first thing to do', () => {
+    for (const [path, what] of [
+      ['/nowhere/a.wasm', '/nowhere/a.wasm is not there'],
+      [fileURLToPath(import.meta.url), 'this is no WebAssembly module'],
+    ] as const) {
+      const error = named(path)
+      expect([error.code, error.message]).toEqual(['E_LIBRARY', expect.stringContaining(what)])
+      expect(error.remedy).toStartWith('unset TRITUNE_WASM_LIBRARY, or restore')
+      // Which of the two this engine takes, nobody who reads it knows.
+      expect(error.remedy).toContain('--target=wasm,wasm-relaxed')
+    }
+  })
+
+  test('is a folder', () => {
+    const error = named(import.meta.dir)
+    expect([error.code, error.message]).toEqual([
+      'E_FILE',
+      expect.stringContaining('cannot read the module: it is a folder'),
+    ])
   })
 })
 
