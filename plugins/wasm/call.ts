@@ -10,11 +10,16 @@ import type { Heap } from './heap.ts'
 /** What a module exports, by name. */
 export type Exports = Readonly<Record<string, unknown>>
 
+/** A global of the module that may be set; named so because not every compiler's WebAssembly.Global takes the type of its value. */
+export interface StackPointer {
+  value: number
+}
+
 export interface CallContext {
   readonly heap: Heap
   readonly exports: Exports
   /** Where the C stack ends now; it grows down. */
-  readonly stack: WebAssembly.Global<'i32'>
+  readonly stack: StackPointer
   /** Memory for what is too large for the stack. */
   allocate(bytes: number): number
   free(address: number): void

@@ -5,7 +5,7 @@
 import { TrituneError } from '../../core/mod.ts'
 import { type CheckedFunctions, checkedFunctions } from '../../core/native/checked-functions.ts'
 import { ABI_VERSION, type NativeFunctions } from '../../core/native/symbols.ts'
-import { type Exports, functionsOf } from './call.ts'
+import { type Exports, functionsOf, type StackPointer } from './call.ts'
 import { engineOf } from './engine.ts'
 import { createHeap, type Heap, MOST_PAGES, PAGE } from './heap.ts'
 import { expectWholeModule, importedPages, withSharedMemory } from './module-bytes.ts'
@@ -146,6 +146,6 @@ function instantiate(
   }
 }
 
-function isPointer(value: unknown): value is WebAssembly.Global<'i32'> {
+function isPointer(value: unknown): value is StackPointer {
   return value instanceof WebAssembly.Global && typeof value.value === 'number'
 }

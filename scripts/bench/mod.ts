@@ -38,7 +38,8 @@ const help =
 
 of libraries:
   --before <file>   a build of the CPU library; default: the bundled one
-  --after <file>    another; its instruction set is that of --isa <n>: 0 the best, 1 AVX2, 2 AVX-512, 3 AMX
+  --after <file>    another
+  --isa <n>         instruction set of both: 0 the best, 1 AVX2, 2 AVX-512, 3 AMX
 
 of ops:
   --filter <regex>  only groups whose name fits, such as "^rms_norm"

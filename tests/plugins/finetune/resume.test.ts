@@ -60,10 +60,10 @@ test('early stopping counts on where it was', async () => {
   const changes = {
     val_set_size: 4,
     eval_steps: 1,
-    learning_rate: 3,
+    learning_rate: 30,
     max_grad_norm: 0,
     warmup_steps: 0,
-    max_steps: 30,
+    max_steps: 100,
     early_stopping_patience: 3,
   }
   const whole = await space.train({ ...changes, output_dir: join(space.path, 'whole') })
