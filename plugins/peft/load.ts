@@ -26,8 +26,8 @@ import {
   OPTIONS_KEY,
 } from './attach.ts'
 import { fillParameter } from './fill-parameter.ts'
-import { lora } from './lora.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
+import { METHODS } from './methods.ts'
 import { checkTargets } from './check-targets.ts'
 import { layerTensors, PREFIX, withoutAdapterName } from './tensor-names.ts'
 import { remedyFromRecords } from './plugin-records.ts'
@@ -135,7 +135,8 @@ export function readAdapterConfig(
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-const LORA: AnyAdapterDefinition = lora
+const LORA: AnyAdapterDefinition = METHODS.lora
+const BUILT_IN: readonly AnyAdapterDefinition[] = Object.values(METHODS)
 
 function definitionOf(
   config: Readonly<Record<string, unknown>>,
@@ -153,7 +154,7 @@ function definitionOf(
         `give the module that provides it (--plugin); ${didYouMean(name, Object.keys(definitions))}`,
     })
   }
-  const known = [LORA, ...Object.values(definitions)].filter(({ peft }) => peft)
+  const known = [...BUILT_IN, ...Object.values(definitions)].filter(({ peft }) => peft)
   const definition = known.find(({ peft }) => peft?.type === config.peft_type)
   if (definition) return definition
   throw new TrituneError(

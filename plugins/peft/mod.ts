@@ -4,7 +4,7 @@
  * @module
  */
 import { definePlugin, type Plugin } from '../../core/mod.ts'
-import { lora } from './lora.ts'
+import { METHODS } from './methods.ts'
 
 export { attachAdapter, type AttachedAdapter, type AttachOptions, trainAllWeights } from './attach.ts'
 export { attachLora, type LoraModelOptions } from './attach-lora.ts'
@@ -24,9 +24,9 @@ export {
   type TargetOptions,
 } from './targets.ts'
 
-/** The plugin that provides the adapter `lora`. */
-export const peft: Plugin & { readonly provides: { readonly adapter: { readonly lora: typeof lora } } } =
+/** The plugin that provides the methods of PEFT as adapters. */
+export const peft: Plugin & { readonly provides: { readonly adapter: typeof METHODS } } =
   /* @__PURE__ */ definePlugin({
     name: 'peft',
-    provides: { adapter: { lora } },
+    provides: { adapter: METHODS },
   })
