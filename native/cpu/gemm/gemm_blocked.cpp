@@ -203,8 +203,8 @@ tt_status pack_down(Plan& plan) {
 
 tt_status reserve(Plan& plan) {
   const int width = plan.width(plan.strips_of_a), other_width = plan.width(!plan.strips_of_a);
-  const size_t strip_bytes = divide_up(plan.strip, width) * plan.panel_bytes(plan.strips_of_a);
-  const size_t shared_bytes = divide_up(plan.group, other_width) * plan.panel_bytes(!plan.strips_of_a);
+  const uint64_t strip_bytes = uint64_t(divide_up(plan.strip, width)) * plan.panel_bytes(plan.strips_of_a);
+  const uint64_t shared_bytes = uint64_t(divide_up(plan.group, other_width)) * plan.panel_bytes(!plan.strips_of_a);
   const size_t masked = plan.g.mask_a ? plan.masked_bytes() + plan.panel_bytes(true) + 64 : 0;
   const size_t tile_bytes = (plan.tile_floats() + plan.behind_floats()) * sizeof(float) + masked;
   plan.shared = static_cast<char*>(crew_scratch(plan.crew, SLOT_PACKED_B_OWN, SLOT_PACKED_B, shared_bytes + 64));

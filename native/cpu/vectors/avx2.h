@@ -19,7 +19,7 @@ TT_INLINE vf fma_v(vf a, vf b, vf c) { return vf(_mm256_fmadd_ps(__m256(a), __m2
 TT_INLINE vi to_int(vf x) { return vi(_mm256_cvttps_epi32(__m256(x))); }
 /// 1/x to about 1 ulp, for x of moderate size.
 TT_INLINE vf reciprocal_v(vf x) { return 1.0f / x; }
-/// x·2^n for integer-valued n in −300 … 300.
+/// x·2^n for integer-valued n in −252 … 254.
 TT_INLINE vf scale_by_power(vf x, vf n) {
   vi whole = to_int(n), half = whole >> 1;
   return x * vf((half + 127) << 23) * vf((whole - half + 127) << 23);

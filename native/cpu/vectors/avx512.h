@@ -30,7 +30,7 @@ TT_INLINE vf reciprocal_v(vf x) {
   vf r = vf(_mm512_rcp14_ps(__m512(x)));
   return fma_v(r, fma_v(-x, r, set1(1)), r);
 }
-/// x·2^n for integer-valued n in −300 … 300.
+/// x·2^n for integer-valued n in −252 … 254.
 TT_INLINE vf scale_by_power(vf x, vf n) { return vf(_mm512_scalef_ps(__m512(x), __m512(n))); }
 
 // ---- 16 bits ------------------------------------------------------------------------------------------------------
