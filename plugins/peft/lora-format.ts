@@ -67,7 +67,6 @@ const DEFAULTS = {
   eva_config: null,
   kasa_config: null,
   layer_replication: null,
-  layers_pattern: null,
   loftq_config: {},
   lora_bias: false,
   lora_ga_config: null,

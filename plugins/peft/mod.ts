@@ -9,8 +9,13 @@ import { METHODS } from './methods.ts'
 export { attachAdapter, type AttachedAdapter, type AttachOptions, trainAllWeights } from './attach.ts'
 export { attachLora, type LoraModelOptions } from './attach-lora.ts'
 export { type AdapterDefinitions, loadAdapter, type LoadAdapterOptions, readAdapterConfig } from './load.ts'
+export { ia3, type Ia3Options } from './ia3.ts'
+export { loha, type LohaOptions } from './loha.ts'
+export { lokr, type LokrOptions } from './lokr.ts'
+export type { LycorisOptions } from './delta/lycoris-options.ts'
 export { createLora, lora, type LoraAdapter } from './lora.ts'
 export type { LoraOptions } from './lora-options.ts'
+export { miss, type MissOptions } from './miss.ts'
 export { mergedConfig, mergedSources } from './merge.ts'
 export { type PluginRecord, readPluginRecords, RECORDS_FILE } from './plugin-records.ts'
 export { saveAdapter, type SaveAdapterOptions } from './save.ts'
@@ -23,6 +28,7 @@ export {
   type TargetMatch,
   type TargetOptions,
 } from './targets.ts'
+export { vera, type VeraOptions } from './vera.ts'
 
 /** The plugin that provides the methods of PEFT as adapters. */
 export const peft: Plugin & { readonly provides: { readonly adapter: typeof METHODS } } =
