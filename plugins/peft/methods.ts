@@ -17,3 +17,8 @@ export const METHODS: {
   readonly miss: typeof miss
   readonly vera: typeof vera
 } = { lora, ia3, loha, lokr, miss, vera }
+
+/** A method that is built in. */
+export type MethodName = keyof typeof METHODS
+
+export const METHOD_NAMES: readonly MethodName[] = Object.keys(METHODS) as MethodName[]
