@@ -11,8 +11,6 @@ export const LATER_ADAPTERS: readonly string[] = [
   'adalora',
   'loha',
   'lokr',
-  'oft',
-  'boft',
   'vera',
   'llama-adapter',
 ]

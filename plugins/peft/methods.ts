@@ -1,7 +1,13 @@
 /**
  * The methods that are built in, by the name that `adapter:` gives them. One file each; a plugin adds others in the same way.
  */
+import { boft } from './boft.ts'
 import { lora } from './lora.ts'
+import { oft } from './oft.ts'
 
 /** Name → definition. */
-export const METHODS: { readonly lora: typeof lora } = { lora }
+export const METHODS: {
+  readonly lora: typeof lora
+  readonly oft: typeof oft
+  readonly boft: typeof boft
+} = { lora, oft, boft }
