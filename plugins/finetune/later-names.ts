@@ -8,7 +8,6 @@ export const LATER_ADAPTERS: readonly string[] = [
   'qlora',
   'dora',
   'ia3',
-  'adalora',
   'loha',
   'lokr',
   'vera',

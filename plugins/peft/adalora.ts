@@ -40,10 +40,13 @@ import {
   TrituneError,
   zeros,
 } from '../../core/mod.ts'
+import { copyElements } from '../../core/tensor/tensor-bytes.ts'
 import * as v from 'valibot'
 import { budgetAt } from './adalora/budget.ts'
 import { createImportance } from './adalora/importance.ts'
 import { orthogonalityPenalty } from './adalora/orthogonality.ts'
+import { trimmed } from './adalora/trimmed.ts'
+import { DEFAULTS } from './lora-format.ts'
 import { expectPlain, pick } from './peft-fields.ts'
 import { lasting } from './rotation/constants.ts'
 
@@ -114,7 +117,13 @@ export const adalora: SharedAdapterDefinition<AdaLoraOptions> = {
   peft: {
     type: 'ADALORA',
     write: ({ rank_pattern: _left, ...options }, { layers }) => ({
-      ...LORA_FIELDS,
+      ...DEFAULTS,
+      eva_config: null,
+      loftq_config: {},
+      lora_bias: false,
+      r: 8, // not used, says PEFT
+      use_dora: false,
+      use_rslora: false,
       ...options,
       rank_pattern: null,
       fan_in_fan_out: layers.some(({ transposed }) => transposed),
@@ -164,7 +173,9 @@ export function createAdaLora(
     const [scoresA, scoresB, scoresE] = [ofA.scores(1), ofB.scores(0), ofE.scores(1)]
     // PEFT adds the two means first; in f32, as the order of nearly equal ones may hang on it.
     return Float32Array.from(
-      adapters.flatMap((_, i) => [...scoresE[i]].map((score, j) => score + Math.fround(scoresA[i][j] + scoresB[i][j]))),
+      adapters.flatMap((_, i) =>
+        [...scoresE[i]].map((score, j) => score + Math.fround(scoresA[i][j] + scoresB[i][j])),
+      ),
     )
   }
   const giveUp = (keep: number): void => {
@@ -175,13 +186,13 @@ export function createAdaLora(
     left.set(scores.map((score) => (score <= threshold ? 0 : 1)))
   }
   const maskDirections = (): void => {
-    const mask = left.toArray()
     let at = 0
     for (const own of e) {
-      const values = own.toArray()
-      const masked = values.map((value, i) => (mask[at + i] === 0 ? 0 : value))
-      at += values.length
-      if (masked.some((value, i) => value !== values[i])) own.set(masked)
+      if (own.size > 0) {
+        using masked = noGrad(() => scoped(() => mul(own, left.window(own.shape, at))))
+        copyElements(own, masked)
+      }
+      at += own.size
     }
   }
   return {
@@ -196,7 +207,11 @@ export function createAdaLora(
       if (isFinal) for (const importance of importances) importance.forget()
     },
     tensors: () => new Map([...importances.flatMap((one) => [...one.tensors()]), ['left', left]]),
-    finished: () => trimmed(layers, adapters, left.toArray()),
+    finished: () =>
+      trimmed(
+        layers.map(({ path }, i) => ({ ...adapters[i], path, before: patternOf(options, path) })),
+        left.toArray(),
+      ),
     [Symbol.dispose]() {
       for (const importance of importances) importance[Symbol.dispose]()
       left.dispose()
@@ -207,7 +222,7 @@ export function createAdaLora(
 function createLayer(layer: BaseLayer, options: AdaLoraOptions, seed: number): AdaLoraAdapter {
   const { path, inputs, outputs, device } = layer
   const { lora_alpha: alpha, lora_dropout: dropout, init_r: start, init_lora_weights: isPlain } = options
-  const pattern = options.rank_pattern?.[`${path}.lora_E`]
+  const pattern = patternOf(options, path)
   if (pattern && pattern.length !== start)
     throw new TrituneError(
       'E_ADAPTER',
@@ -257,4 +272,38 @@ function createLayer(layer: BaseLayer, options: AdaLoraOptions, seed: number): A
       for (const own of [a, b, e]) own.dispose()
     },
   }
+}
+
+// ---- format -----------------------------------------------------------------------------------------------------
+
+const OPTIONS = [
+  'target_r',
+  'init_r',
+  'lora_alpha',
+  'lora_dropout',
+  'tinit',
+  'tfinal',
+  'deltaT',
+  'beta1',
+  'beta2',
+  'orth_reg_weight',
+  'total_step',
+  'init_lora_weights',
+  'rank_pattern',
+]
+
+/** Fields that would give another model, with the values that PEFT writes where they are not used. */
+const PLAIN = {
+  bias: ['none', null],
+  modules_to_save: [null, []],
+  layer_replication: [null],
+  trainable_token_indices: [null],
+  target_parameters: [null, []],
+  lora_bias: [false, null],
+  use_dora: [false, null],
+}
+
+/** Which of the directions at the start a finished layer has; undefined: all. */
+function patternOf({ rank_pattern: all }: AdaLoraOptions, path: string): readonly boolean[] | undefined {
+  return all?.[`${path}.lora_E`]
 }

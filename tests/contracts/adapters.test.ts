@@ -9,7 +9,7 @@ import { promptTokens } from '../../docs/examples/prompt-tokens.ts'
 import { reflection } from '../../docs/examples/reflection.ts'
 import { sharedBasis } from '../../docs/examples/shared-basis.ts'
 import { vectorScale } from '../../docs/examples/vector-scale.ts'
-import { boft, lora, oft } from '../../plugins/peft/mod.ts'
+import { adalora, boft, lora, oft } from '../../plugins/peft/mod.ts'
 import { adapterContract, type ContractCheck } from '../../testing/mod.ts'
 
 const SUITES: Readonly<Record<string, readonly ContractCheck[]>> = {
@@ -17,6 +17,10 @@ const SUITES: Readonly<Record<string, readonly ContractCheck[]>> = {
   'lora with rslora, on the head': adapterContract(lora, {
     options: { rank: 4, alpha: 2, rsLora: true },
     targetModules: ['lm_head', 'gate_proj'],
+  }),
+  adalora: adapterContract(adalora, {
+    options: { init_r: 4, target_r: 2, tinit: 1, tfinal: 3, total_step: 12 },
+    wrongOptions: [{ total_step: 0 }, { total_step: 5, tfinal: 5 }, { target_r: 13, total_step: 5 }],
   }),
   oft: adapterContract(oft, {
     options: { oft_block_size: 4 },

@@ -11,7 +11,6 @@ import {
   mean,
   mul,
   noGrad,
-  reshape,
   scoped,
   sub,
   type Tensor,
@@ -56,7 +55,9 @@ export function createImportance(
         const slopes = slopesOf(stack, tensors)
         if (!slopes) continue
         noGrad(() => {
-          using now = scoped(() => affine(abs(mul(stacked(stack, tensors), stacked(stack, slopes))), { scale: gradScale }))
+          using now = scoped(() =>
+            affine(abs(mul(stacked(stack, tensors), stacked(stack, slopes))), { scale: gradScale }),
+          )
           follow(sensitivity, now, beta1)
           using away = scoped(() => abs(sub(now, sensitivity)))
           follow(uncertainty, away, beta2)
@@ -69,7 +70,8 @@ export function createImportance(
         using means = noGrad(() => scoped(() => mean(mul(sensitivity, uncertainty), { axis: axis + 1 })))
         const values = means.toArray()
         const each = values.length / stack.members.length
-        for (const [i, member] of stack.members.entries()) all[member].set(values.subarray(i * each, (i + 1) * each))
+        for (const [i, member] of stack.members.entries())
+          all[member].set(values.subarray(i * each, (i + 1) * each))
       }
       return all
     },
