@@ -10,8 +10,9 @@ shaken (a fresh adapter does nothing, which would hide faults), and
     expected.safetensors  input_ids i32, logits, batches i32 (steps, rows, length), grad.<name in the file>,
                           merged.<weight> of those that merge_and_unload() changes, encoder.<name> where the file does
                           not hold what is trained (p-tuning)
+    trained/              the adapter after those steps
     expected.json         variant, base, losses of STEPS steps of AdamW from that adapter, loss and effect before them
-golden: the same for fewer steps and with two of the merged weights.
+golden: the same for fewer steps and with two of the merged weights; trained/ only where training trims what is saved.
 
 cases.json: [{"folder", "base"}]; in each folder lie an adapter and ids.json. Writes peft.safetensors {logits} and prints one JSON
 line for each: {"folder", "missing", "unexpected"}, or {"folder", "error"}.
@@ -221,7 +222,7 @@ def encoder(model: PeftModel) -> dict[str, torch.Tensor]:
 
 def loss_of(model: PeftModel, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits of the text, and the mean loss of its next tokens; AdaLoRA adds its penalty to it."""
-    if model.active_peft_config.peft_type == "ADALORA":
+    if hasattr(model.base_model, "trainable_adapter_name"):
         output = model(input_ids=ids, labels=ids, use_cache=False)
         return output.logits, output.loss
     cached = {} if is_of_model(model) else {"use_cache": False}
@@ -293,6 +294,8 @@ def write(name: str, folder: Path, golden: bool) -> None:
         weights = dict(sorted(weights.items(), key=lambda item: item[1].numel())[:2])
     model.zero_grad()
     losses = train(model, batches)
+    if not golden or hasattr(model.base_model, "update_and_allocate"):
+        save(model, folder / "trained", base)
     write_tensors(
         folder / "expected.safetensors",
         {"input_ids": ids.to(torch.int32), "batches": batches.to(torch.int32), "logits": logits}
