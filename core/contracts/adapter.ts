@@ -41,6 +41,13 @@ export interface ModelAdapter extends Disposable {
   readonly length: number
   /** As of an Adapter; their names stand alone in the file: `prompt_embeddings`. */
   parameters(): Readonly<Record<string, Tensor>>
+  /**
+   * Where the file holds what an encoder makes, and not what is trained: the `parameter()`s of the encoder. Checkpoints keep them; those of
+   * `parameters()` are then not trained.
+   */
+  encoder?(): Readonly<Record<string, Tensor>>
+  /** Puts what the encoder makes into the tensors of `parameters()`: asked for before they are read. */
+  encode?(): void
   /** (length, hidden): stand before every document as if they were embeddings of its first tokens. */
   virtualTokens?(): Tensor
   /**

@@ -3,6 +3,7 @@
  */
 import {
   type Adapter,
+  type AdapterContext,
   adapterNames,
   type AdapterDefinition,
   type GradientTransform,
@@ -32,7 +33,7 @@ export interface AttachedAdapter extends Disposable {
   readonly adapters: ReadonlyMap<string, Adapter>
   /** Trainable tensors as `<module path>.<PEFT name>`, in the order of the model. */
   readonly parameters: Parameters
-  /** All tensors of its file, under the names that they have there. */
+  /** All tensors of its file, under the names that they have there; those that an encoder makes are made now. */
   readonly tensors: Parameters
   /** What adapter_config.json says besides the fields that every adapter has. */
   readonly config: Readonly<Record<string, unknown>>
@@ -46,6 +47,8 @@ export interface AttachOptions<O> extends Partial<TargetOptions> {
   readonly name?: string
   /** Seeds the initial values; the same seed gives the same adapter. */
   readonly seed?: number
+  /** Token ids of a text with the tokens that stand around it, for an adapter that starts from words: `(text) => tokenizer.encode(text)`. */
+  readonly encode?: AdapterContext['encode']
   /** Options of one module, where they differ. */
   optionsFor?(path: string, options: O): O
   /** More fields of adapter_config.json, beside what the definition says of itself, or its name and options. */
@@ -74,6 +77,7 @@ export function attachAdapter<O>(
   {
     name = DEFAULT_NAME,
     seed = 0,
+    encode,
     optionsFor = (_path, shared) => shared,
     fields = {},
     targetModules,
@@ -84,7 +88,7 @@ export function attachAdapter<O>(
   if ('createForModel' in definition) {
     if (targetModules !== undefined)
       throw new TrituneError('E_ADAPTER', `${definition.name} is of the whole model and takes no targets`)
-    const made = makeForModel(model, definition, options, seed)
+    const made = makeForModel(model, definition, options, { seed, ...(encode && { encode }) })
     return install(model, made, {
       name,
       match: NO_MATCH,
@@ -136,9 +140,9 @@ export function makeForModel<O>(
   model: Model,
   definition: Extract<AdapterDefinition<O>, { createForModel: unknown }>,
   options: O,
-  seed: number,
+  context: AdapterContext,
 ): MadeAdapter {
-  const whole = definition.createForModel(model, options, { seed })
+  const whole = definition.createForModel(model, options, context)
   const { contextLength } = model.info
   if (whole.length >= contextLength) {
     whole[Symbol.dispose]()
@@ -164,6 +168,8 @@ export function install(
 ): AttachedAdapter {
   const { kind, adapters, shared, whole } = made
   const names = layerTensors(made)
+  const tensors = new Map(names.map(({ file, tensor }) => [file, tensor]))
+  const encoder = whole?.encoder && new Map(Object.entries(whole.encoder()))
   for (const [path, adapter] of adapters) model.layers.get(path)?.adapters.push({ name, adapter, weight: 1 })
   if (whole) model.adapters.push({ name, adapter: whole, weight: 1 })
   return {
@@ -171,10 +177,14 @@ export function install(
     kind,
     match,
     adapters,
-    parameters: trainedOf(names),
-    tensors: new Map(names.map(({ file, tensor }) => [file, tensor])),
+    parameters: trainedOf(names, made),
+    get tensors() {
+      whole?.encode?.()
+      return tensors
+    },
     config,
-    around: (chain) => (shared ? hooked(shared, chain) : chain),
+    around: (chain) =>
+      shared ? hooked(shared, chain) : encoder ? hooked({ tensors: () => encoder }, chain) : chain,
     [Symbol.dispose]() {
       for (const [path, adapter] of adapters) remove(model.layers.get(path)?.adapters ?? [], adapter)
       if (whole) remove(model.adapters, whole)

@@ -154,7 +154,9 @@ function definitionOf(
         `give the module that provides it (--plugin); ${didYouMean(name, Object.keys(definitions))}`,
     })
   }
-  const known = [...BUILT_IN, ...Object.values(definitions)].filter(({ peft }) => peft)
+  // What a plugin says of a type goes before what is built in.
+  const given = Object.values(definitions).filter((one) => !BUILT_IN.includes(one))
+  const known = [...given, ...BUILT_IN].filter(({ peft }) => peft)
   const definition = known.find(({ peft }) => peft?.type === config.peft_type)
   if (definition) return definition
   throw new TrituneError(
@@ -191,7 +193,8 @@ function make(
   definition: AnyAdapterDefinition,
   { entries, optionsFor, file }: Stored,
 ): MadeAdapter {
-  if ('createForModel' in definition) return makeForModel(model, definition, optionsFor(''), 0)
+  if ('createForModel' in definition)
+    return makeForModel(model, definition, optionsFor(''), { seed: 0, restoring: true })
   const names = [...entries.keys()]
   const layers = [...model.layers.values()].filter(({ path }) =>
     names.some((name) => name.startsWith(`${PREFIX}${path}.`)),

@@ -12,6 +12,10 @@ export { type AdapterDefinitions, loadAdapter, type LoadAdapterOptions, readAdap
 export { createLora, lora, type LoraAdapter } from './lora.ts'
 export type { LoraOptions } from './lora-options.ts'
 export { mergedConfig, mergedSources } from './merge.ts'
+export { pTuning, type PTuningOptions } from './p-tuning.ts'
+export { prefix, type PrefixOptions } from './prefix.ts'
+export { prompt, type PromptOptions } from './prompt.ts'
+export type { VirtualTokenOptions } from './virtual/shape-options.ts'
 export { type PluginRecord, readPluginRecords, RECORDS_FILE } from './plugin-records.ts'
 export { saveAdapter, type SaveAdapterOptions } from './save.ts'
 export {

@@ -31,9 +31,16 @@ export function layerTensors({ adapters, shared, whole }: Omit<MadeAdapter, 'kin
   return all
 }
 
-export function trainedOf(tensors: readonly NamedTensor[]): Parameters {
+/** What is trained: of the tensors of the file, and of an encoder that makes them. */
+export function trainedOf(
+  tensors: readonly NamedTensor[],
+  { whole }: Pick<MadeAdapter, 'whole'>,
+): Parameters {
+  const encoder = Object.entries(whole?.encoder?.() ?? {}).map(([name, tensor]) => ({ name, tensor }))
   return new Map(
-    tensors.filter(({ tensor }) => tensor.requiresGrad).map(({ name, tensor }) => [name, tensor]),
+    [...tensors, ...encoder]
+      .filter(({ tensor }) => tensor.requiresGrad)
+      .map(({ name, tensor }) => [name, tensor]),
   )
 }
 
