@@ -14,6 +14,7 @@ import {
   type PeftTarget,
   TrituneError,
 } from '../../core/mod.ts'
+import { addBeside, besideFields, type BesideOptions, savedPaths } from './beside/beside.ts'
 import { hooked } from './hooked.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
 import { layerTensors, trainedOf } from './tensor-names.ts'
@@ -42,7 +43,7 @@ export interface AttachedAdapter extends Disposable {
 }
 
 /** Options of `attachAdapter()`; `O` are those of the adapter. */
-export interface AttachOptions<O> extends Partial<TargetOptions> {
+export interface AttachOptions<O> extends Partial<TargetOptions>, BesideOptions {
   /** Tells several adapters of one model apart; default: `default`. */
   readonly name?: string
   /** Seeds the initial values; the same seed gives the same adapter. */
@@ -81,13 +82,21 @@ export function attachAdapter<O>(
     optionsFor = (_path, shared) => shared,
     fields = {},
     targetModules,
+    modulesToSave = null,
+    trainableTokenIndices = null,
+    bias = 'none',
+    ensureWeightTying = false,
     ...rest
   }: AttachOptions<O> = {},
 ): AttachedAdapter {
   expectFree(model, name)
+  const beside: BesideOptions = { modulesToSave, trainableTokenIndices, bias, ensureWeightTying }
   if ('createForModel' in definition) {
     if (targetModules !== undefined)
       throw new TrituneError('E_ADAPTER', `${definition.name} is of the whole model and takes no targets`)
+    const [first] = Object.keys(besideFields(beside))
+    if (first !== undefined)
+      throw new TrituneError('E_ADAPTER', `${definition.name} is of the whole model and takes no ${first}`)
     const made = makeForModel(model, definition, options, { seed, ...(encode && { encode }) })
     return install(model, made, {
       name,
@@ -100,15 +109,22 @@ export function attachAdapter<O>(
       remedy: "name modules, or 'all-linear'",
     })
   const targets = { ...rest, targetModules }
-  const match = matchLayers(model, targets)
+  const match = withoutSaved(matchLayers(model, targets), savedPaths(model, modulesToSave ?? []))
   const layers = match.matched.flatMap((path) => model.layers.get(path) ?? [])
   const made = makeForLayers(definition, layers, { seed, optionsFor: (path) => optionsFor(path, options) })
   const config = {
     ...configOf(definition, options, { layers, info: model.info }),
     ...(definition.peft ? targetFields(targets, match.matched) : {}),
+    ...besideFields(beside),
     ...fields,
   }
-  return install(model, made, { name, match, config })
+  try {
+    const adapters = addBeside(model, made.adapters, beside)
+    return install(model, { ...made, adapters }, { name, match, config })
+  } catch (error) {
+    disposeMade(made)
+    throw error
+  }
 }
 
 /** E_ADAPTER when a layer is of a kind that the definition does not take; nothing is left then. */
@@ -233,6 +249,15 @@ function configOf<O>(
   return peft
     ? { ...peft.write(options, on), peft_type: peft.type }
     : { [NAME_KEY]: name, [OPTIONS_KEY]: options }
+}
+
+/** What is trained whole gets no adapter besides, as with PEFT. */
+function withoutSaved({ matched, counts }: TargetMatch, saved: readonly string[]): TargetMatch {
+  const left = matched.filter((path) => !saved.includes(path))
+  if (left.length > 0 || matched.length === 0) return { matched: left, counts }
+  throw new TrituneError('E_ADAPTER', 'modules_to_save has all that target_modules matches', {
+    remedy: 'leave it to one of them',
+  })
 }
 
 function expectKind(

@@ -25,11 +25,20 @@ import {
   NAME_KEY,
   OPTIONS_KEY,
 } from './attach.ts'
+import { addBeside } from './beside/beside.ts'
+import {
+  addStoredTables,
+  adapterVocabulary as vocabularyInFolder,
+  besideOf,
+  expectVocabulary,
+  ownEntries,
+  withoutBeside,
+} from './beside/from-file.ts'
 import { fillParameter } from './fill-parameter.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
 import { METHODS } from './methods.ts'
 import { checkTargets } from './check-targets.ts'
-import { layerTensors, PREFIX, withoutAdapterName } from './tensor-names.ts'
+import { layerTensors, plainNames, PREFIX } from './tensor-names.ts'
 import { remedyFromRecords } from './plugin-records.ts'
 import { CONFIG_FILE, WEIGHTS_FILE } from './save.ts'
 
@@ -74,9 +83,7 @@ export function loadAdapter(
     })
   expectFree(model, name)
   const checkpoint = openCheckpoint(file)
-  const entries = new Map(
-    [...checkpoint.entries].map(([stored, entry]) => [withoutAdapterName(stored), entry]),
-  )
+  const entries = plainNames(checkpoint.entries)
   if (entries.size === 0)
     throw new TrituneError('E_ADAPTER', 'the adapter has no tensors', {
       place: file,
@@ -90,10 +97,19 @@ export function loadAdapter(
       ? { ...options, dropout }
       : options
   }
-  const made = placed(file, () => make(model, definition, { entries, optionsFor, file }))
+  const beside = placed(place, () => besideOf(config))
+  placed(folder, () => expectVocabulary(model, entries, beside))
+  const own = placed(place, () => ownEntries(model, entries, beside))
+  const base = placed(file, () => make(model, definition, { entries: own, optionsFor, file }))
+  let made = base
   try {
     if (!made.whole && definition.peft && typeof config[NAME_KEY] !== 'string')
-      placed(place, () => checkTargets(model, config, entries.keys()))
+      placed(place, () => checkTargets(model, config, own.keys()))
+    if (!made.whole) {
+      const adapters = placed(place, () => addBeside(model, base.adapters, beside))
+      made = { ...base, adapters }
+      made = { ...base, adapters: addStoredTables(model, adapters, entries, beside) }
+    }
     fill(made, checkpoint, entries, file)
     const { base_model_name_or_path: _base, ...kept } = config
     const matched = [...made.adapters.keys()]
@@ -131,6 +147,23 @@ export function readAdapterConfig(
   const definition = definitionOf(fields, definitions, folder)
   placed(place, () => optionsOf(definition, fields, ''))
   return fields
+}
+
+/**
+ * How many tokens a model must have for the adapter in a folder; 0: the adapter does not say, any model is large enough.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { adapterVocabulary, loadAdapter } from 'tritune/plugins/peft'
+ *
+ * using model = loadModel('my-model', { vocabSize: adapterVocabulary('my-adapter') })
+ * using adapter = loadAdapter(model, 'my-adapter')
+ * console.log(adapter.name) // → default
+ * ```
+ */
+export function adapterVocabulary(folder: string, definitions: AdapterDefinitions = {}): number {
+  return vocabularyInFolder(folder, readAdapterConfig(folder, definitions))
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -178,7 +211,7 @@ function optionsOf(
 ): unknown {
   return typeof config[NAME_KEY] === 'string' || !peft
     ? options.validate(config[OPTIONS_KEY])
-    : options.validate(peft.read(config, path))
+    : options.validate(peft.read(withoutBeside(config), path))
 }
 
 interface Stored {

@@ -8,7 +8,14 @@ import { METHODS } from './methods.ts'
 
 export { attachAdapter, type AttachedAdapter, type AttachOptions, trainAllWeights } from './attach.ts'
 export { attachLora, type LoraModelOptions } from './attach-lora.ts'
-export { type AdapterDefinitions, loadAdapter, type LoadAdapterOptions, readAdapterConfig } from './load.ts'
+export type { BesideOptions, TrainableTokens } from './beside/beside.ts'
+export {
+  adapterVocabulary,
+  type AdapterDefinitions,
+  loadAdapter,
+  type LoadAdapterOptions,
+  readAdapterConfig,
+} from './load.ts'
 export { createLora, lora, type LoraAdapter } from './lora.ts'
 export type { LoraOptions } from './lora-options.ts'
 export { mergedConfig, mergedSources } from './merge.ts'

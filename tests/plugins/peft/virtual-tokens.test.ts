@@ -218,16 +218,17 @@ test('init_weights: zero starts a prefix from nothing, with and without a projec
 })
 
 describe('what does not fit is one clear error', () => {
-  using model = loadModel(BASE, { device: cpu })
-  const tryPrompt =
-    (options: object, more = {}) =>
-    () =>
-      attachAdapter(model, prompt, prompt.options.validate(options), more)
+  const attach = (options: object, more = {}): void => {
+    using model = loadModel(BASE, { device: cpu })
+    using _adapter = attachAdapter(model, prompt, prompt.options.validate(options), more)
+  }
   test('a field of another model', () => {
-    expect(tryPrompt({ token_dim: 99 })).toThrow('token_dim is 99, of this model 32')
+    expect(() => attach({ token_dim: 99 })).toThrow('token_dim is 99, of this model 32')
+    using model = loadModel(BASE, { device: cpu })
     expect(() => attachAdapter(model, prefix, prefix.options.validate({ num_attention_heads: 4 }))).toThrow(
       'num_attention_heads is 4, of this model 2',
     )
+    expect(model.adapters.length).toBe(0)
   })
   test('an initial text without words, tokenizer or name', () => {
     const words = {
@@ -236,12 +237,11 @@ describe('what does not fit is one clear error', () => {
       tokenizer_name_or_path: 'base',
     }
     expect(() => prompt.options.validate({ prompt_tuning_init: 'TEXT' })).toThrow('needs it')
-    expect(tryPrompt(words)).toThrow('needs a tokenizer')
-    expect(tryPrompt(words, { encode: () => [] })).toThrow('has no tokens')
-    expect(tryPrompt(words, { encode: () => [9999] })).toThrow('token id 9999')
+    expect(() => attach(words)).toThrow('needs a tokenizer')
+    expect(() => attach(words, { encode: () => [] })).toThrow('has no tokens')
+    expect(() => attach(words, { encode: () => [9999] })).toThrow('token id 9999')
   })
   test('more tokens than the model has positions', () => {
-    expect(tryPrompt({ num_virtual_tokens: 5000 })).toThrow('takes 5000 positions')
-    expect(model.adapters.length).toBe(0)
+    expect(() => attach({ num_virtual_tokens: 5000 })).toThrow('takes 5000 positions')
   })
 })
