@@ -1,5 +1,5 @@
 /**
- * Reads an adapter that PEFT (or tritune) wrote and puts it on a model.
+ * Reads an adapter that PEFT (or tritune) wrote and puts it on a model; of a `.gguf` file, see load-gguf.ts.
  *
  * The definition comes from `peft_type`, or for a method that PEFT has not, from the name that `attachAdapter` wrote. The tensors are
  * those that the adapter itself names in `parameters()`.
@@ -36,6 +36,7 @@ import {
 } from './beside/from-file.ts'
 import { fillParameter } from './fill-parameter.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
+import { loadGgufAdapter } from './load-gguf.ts'
 import { METHODS } from './methods.ts'
 import { checkTargets } from './check-targets.ts'
 import { layerTensors, plainNames, PREFIX } from './tensor-names.ts'
@@ -74,6 +75,7 @@ export function loadAdapter(
   folder: string,
   { name = DEFAULT_NAME, dropout, definitions = {} }: LoadAdapterOptions = {},
 ): AttachedAdapter {
+  if (folder.endsWith('.gguf')) return loadGgufAdapter(model, folder, { name, dropout })
   const config = readAdapterConfig(folder, definitions)
   const file = join(folder, WEIGHTS_FILE)
   if (!existsSync(file))
