@@ -23,6 +23,11 @@ export interface Adapter extends Disposable {
   delta?(x: Tensor, base: BaseLayer): Tensor
   /** Tensors of its file (f32), named as PEFT names them after the module path: `lora_A.weight`. `parameter()`s are trained. */
   parameters(): Readonly<Record<string, Tensor>>
+  /**
+   * The adapter of another layer with the same weight, whose change to that weight this one makes too: merged, the two layers still have one
+   * weight.
+   */
+  readonly sameAs?: Adapter
   /** Where its file has other tensors than `parameters()`: how one becomes the other. */
   readonly stored?: StoredForm
   /** A new weight, of the shape and dtype of `weight`, with the change folded in. Without it the adapter cannot be merged. */

@@ -25,7 +25,9 @@ import {
   NAME_KEY,
   OPTIONS_KEY,
 } from './attach.ts'
+import { withoutBaseWeights } from './base-weights.ts'
 import { fillParameter } from './fill-parameter.ts'
+import { tieLoaded } from './lora-tied.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
 import { METHODS } from './methods.ts'
 import { checkTargets } from './check-targets.ts'
@@ -83,22 +85,24 @@ export function loadAdapter(
       remedy: 'it was not saved properly: train or save it again',
     })
   const place = join(folder, CONFIG_FILE)
+  const own = withoutBaseWeights(model, checkpoint, entries, file)
   const definition = definitionOf(config, definitions, folder)
   const optionsFor = (path: string): unknown => {
     const options = placed(place, () => optionsOf(definition, config, path))
-    return definition === LORA && dropout !== undefined && typeof options === 'object'
+    return definition.peft?.type === LORA.peft?.type && dropout !== undefined && typeof options === 'object'
       ? { ...options, dropout }
       : options
   }
-  const made = placed(file, () => make(model, definition, { entries, optionsFor, file }))
+  const made = placed(file, () => make(model, definition, { entries: own, optionsFor, file }))
   try {
     if (!made.whole && definition.peft && typeof config[NAME_KEY] !== 'string')
-      placed(place, () => checkTargets(model, config, entries.keys()))
-    fill(made, checkpoint, entries, file)
+      placed(place, () => checkTargets(model, config, own.keys()))
+    fill(made, checkpoint, own, file)
     const { base_model_name_or_path: _base, ...kept } = config
     const matched = [...made.adapters.keys()]
     const match = { matched, counts: new Map([[file, matched.length]]) }
-    return install(model, made, { name, match, config: kept })
+    const tied = config.ensure_weight_tying === true ? tieLoaded(model, made.adapters) : made.adapters
+    return install(model, { ...made, adapters: tied }, { name, match, config: kept })
   } catch (error) {
     disposeMade(made)
     throw error

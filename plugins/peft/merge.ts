@@ -67,8 +67,22 @@ function* sources(model: Model): Generator<TensorSource> {
 function untied(model: Model): Layer[] {
   return [...model.layers.values()].filter((layer) => {
     const other = layer.tiedTo === null ? undefined : model.layers.get(layer.tiedTo)
-    return other && (activeOn(layer).length > 0 || activeOn(other).length > 0)
+    return (
+      other && (activeOn(layer).length > 0 || activeOn(other).length > 0) && !isChangedAlike(layer, other)
+    )
   })
+}
+
+/** Whether all that is active on the two is one change under two names. */
+function isChangedAlike(a: Layer, b: Layer): boolean {
+  const [here, there] = [activeOn(a), activeOn(b)]
+  if (here.length !== there.length) return false
+  return here.every(({ adapter, weight }) =>
+    there.some(
+      (other) =>
+        other.weight === weight && (other.adapter === adapter.sameAs || other.adapter.sameAs === adapter),
+    ),
+  )
 }
 
 function layerSource(

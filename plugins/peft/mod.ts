@@ -12,6 +12,7 @@ export { type AdapterDefinitions, loadAdapter, type LoadAdapterOptions, readAdap
 export { dora } from './dora.ts'
 export { createLora, lora } from './lora.ts'
 export type { LoraAdapter } from './lora-factors.ts'
+export { loraPlus, type LoraPlusOptions } from './lora-plus.ts'
 export type { LoftqOptions, LoraInit, LoraOptions } from './lora-options.ts'
 export { mergedConfig, mergedSources } from './merge.ts'
 export { type PluginRecord, readPluginRecords, RECORDS_FILE } from './plugin-records.ts'

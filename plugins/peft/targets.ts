@@ -107,12 +107,13 @@ export function checkPatterns(
 
 /** The targets as adapter_config.json has them. */
 export function targetFields(
-  { targetModules, excludeModules, layersToTransform }: TargetOptions,
+  { targetModules, excludeModules, layersToTransform, layersPattern }: TargetOptions,
   matched: readonly string[],
 ): Record<string, unknown> {
   return {
     exclude_modules: excludeModules == null || excludeModules.length === 0 ? null : excludeModules,
     layers_to_transform: layersToTransform?.length ? layersToTransform : null,
+    ...(layersToTransform?.length && layersPattern?.length ? { layers_pattern: layersPattern } : {}),
     // PEFT refuses `layers_to_transform` beside an expression, so the file then lists the modules that it matched.
     target_modules: typeof targetModules === 'string' && layersToTransform?.length ? matched : targetModules,
   }
