@@ -2,7 +2,25 @@
  * The methods that are built in, by the name that `adapter:` gives them. One file each; a plugin adds others in the same way.
  */
 import { dora } from './dora.ts'
+import { ia3 } from './ia3.ts'
+import { loha } from './loha.ts'
+import { lokr } from './lokr.ts'
 import { lora } from './lora.ts'
+import { miss } from './miss.ts'
+import { vera } from './vera.ts'
 
 /** Name → definition. */
-export const METHODS: { readonly lora: typeof lora; readonly dora: typeof dora } = { lora, dora }
+export const METHODS: {
+  readonly lora: typeof lora
+  readonly dora: typeof dora
+  readonly ia3: typeof ia3
+  readonly loha: typeof loha
+  readonly lokr: typeof lokr
+  readonly miss: typeof miss
+  readonly vera: typeof vera
+} = { lora, dora, ia3, loha, lokr, miss, vera }
+
+/** A method that is built in. */
+export type MethodName = keyof typeof METHODS
+
+export const METHOD_NAMES: readonly MethodName[] = Object.keys(METHODS) as MethodName[]

@@ -14,6 +14,12 @@ export { createLora, lora } from './lora.ts'
 export type { LoraAdapter } from './lora-factors.ts'
 export { loraPlus, type LoraPlusOptions } from './lora-plus.ts'
 export type { LoftqOptions, LoraInit, LoraOptions } from './lora-options.ts'
+export { ia3, type Ia3Options } from './ia3.ts'
+export { loha, type LohaOptions } from './loha.ts'
+export { lokr, type LokrOptions } from './lokr.ts'
+export type { LycorisOptions } from './delta/lycoris-options.ts'
+export { METHOD_NAMES, type MethodName } from './methods.ts'
+export { miss, type MissOptions } from './miss.ts'
 export { mergedConfig, mergedSources } from './merge.ts'
 export { type PluginRecord, readPluginRecords, RECORDS_FILE } from './plugin-records.ts'
 export { saveAdapter, type SaveAdapterOptions } from './save.ts'
@@ -27,6 +33,7 @@ export {
   type TargetMatch,
   type TargetOptions,
 } from './targets.ts'
+export { vera, type VeraOptions } from './vera.ts'
 
 /** The plugin that provides the methods of PEFT as adapters. */
 export const peft: Plugin & { readonly provides: { readonly adapter: typeof METHODS } } =
