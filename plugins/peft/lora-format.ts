@@ -92,7 +92,8 @@ const EVA = {
   whiten: false,
 }
 
-const DEFAULTS = {
+/** Fields that say nothing; AdaLoRA has them too. */
+export const DEFAULTS = {
   alora_invocation_tokens: null,
   alpha_pattern: {},
   arrow_config: null,
