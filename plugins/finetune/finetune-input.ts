@@ -9,6 +9,7 @@ import type { AdapterName } from './adapter-names.ts'
 import type { DeviceName } from '../cuda/mod.ts'
 import type { DatasetInput } from '../data/mod.ts'
 import type { LrScheduler, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
+import type { LoraInit } from '../peft/mod.ts'
 import type { NamedInput, OpenName } from './named.ts'
 import type { OptimizerName } from './optimizer-names.ts'
 
@@ -17,6 +18,17 @@ export type OneOrMore<T> = T | readonly T[]
 
 /** Each of the keys may be left out or null. */
 export type Nullable<T> = { readonly [K in keyof T]?: T[K] | null | undefined }
+
+/** What may stand under `peft:`. */
+export interface PeftInput {
+  readonly loftq_config?:
+    | {
+        readonly loftq_bits?: number | null | undefined
+        readonly loftq_iter?: number | null | undefined
+      }
+    | null
+    | undefined
+}
 
 /** A fine-tuning run as a program writes it: what `finetune()` and `finetuneConfig.validate()` take. */
 export interface FinetuneInput {
@@ -105,8 +117,28 @@ export interface FinetuneInput {
   readonly lora_alpha_pattern?: Readonly<Record<string, number>> | null | undefined
   /** scale by alpha / √rank. Default: `false` */
   readonly peft_use_rslora?: boolean | null | undefined
-  /** `true`, `gaussian`, or `false` (both factors random, for tests). Default: `true` */
-  readonly peft_init_lora_weights?: boolean | 'gaussian' | null | undefined
+  /**
+   * how the factors start: `true`, `gaussian`, `orthogonal`; `pissa`, `pissa_niter_16`, `olora` (the main
+   * part of the weight), `loftq` (what 4 bits leave of it), `eva` (the main part of what the layer gets,
+   * found in the data); `false`: both random, for tests (adapters/lora.md). Default: `true`
+   */
+  readonly peft_init_lora_weights?: LoraInit | null | undefined
+  /**
+   * DoRA: the length of each row of the weight is trained beside its direction; the same as `adapter: dora`.
+   * Default: `false`
+   */
+  readonly peft_use_dora?: boolean | null | undefined
+  /**
+   * one LoRA for the token embedding and the output head of a model that ties them, when either is a target.
+   * Default: `false`
+   */
+  readonly peft_ensure_weight_tying?: boolean | null | undefined
+  /** `{ loftq_config: { loftq_bits: 4, loftq_iter: 1 } }`: `loftq` as the start */
+  readonly peft?: PeftInput | null | undefined
+  /** LoRA+: B learns so many times as fast as A */
+  readonly loraplus_lr_ratio?: number | null | undefined
+  /** LoRA+: the learning rate of the factors of an embedding. Default: `1e-6` */
+  readonly loraplus_lr_embedding?: number | null | undefined
   /** only empty: training whole modules is not there yet. Default: `[]` */
   readonly lora_modules_to_save?: readonly string[] | null | undefined
 

@@ -3,7 +3,17 @@
  * the same as a file writes it. Types only; how a file is checked is in `finetune-schema.ts`.
  */
 import type { DatasetOptions } from '../data/mod.ts'
+import type { LoraInit } from '../peft/mod.ts'
 import type { Named } from './named.ts'
+
+/** What stands under `peft:`, as in axolotl. */
+export interface PeftSettings {
+  readonly loftq_config: {
+    /** null: no loftq. */
+    readonly loftq_bits: number | null
+    readonly loftq_iter: number
+  }
+}
 
 /** Names of learning-rate schedules, as transformers has them. */
 export type LrScheduler = 'cosine' | 'linear' | 'constant' | 'constant_with_warmup' | 'warmup_stable_decay'
@@ -49,7 +59,12 @@ export interface FinetuneOptions {
   readonly lora_rank_pattern: Readonly<Record<string, number>>
   readonly lora_alpha_pattern: Readonly<Record<string, number>>
   readonly peft_use_rslora: boolean
-  readonly peft_init_lora_weights: boolean | 'gaussian'
+  readonly peft_init_lora_weights: LoraInit
+  readonly peft_use_dora: boolean
+  readonly peft_ensure_weight_tying: boolean
+  readonly peft: PeftSettings
+  readonly loraplus_lr_ratio: number | null
+  readonly loraplus_lr_embedding: number
   readonly peft_layers_to_transform: readonly number[] | null
   /** What stands before the number of a layer, as expressions; null: whatever does. */
   readonly peft_layers_pattern: readonly string[] | string | null

@@ -42,7 +42,15 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   lora_rank_pattern: 'other ranks for some layers: a name or regular expression for each',
   lora_alpha_pattern: 'other alphas for some layers',
   peft_use_rslora: 'scale by alpha / √rank',
-  peft_init_lora_weights: '`true`, `gaussian`, or `false` (both factors random, for tests)',
+  peft_init_lora_weights:
+    'how the factors start: `true`, `gaussian`, `orthogonal`; `pissa`, `pissa_niter_16`, `olora` (the main part of the weight), `loftq` (what 4 bits leave of it), `eva` (the main part of what the layer gets, found in the data); `false`: both random, for tests ([adapters/lora.md](adapters/lora.md))',
+  peft_use_dora:
+    'DoRA: the length of each row of the weight is trained beside its direction; the same as `adapter: dora`',
+  peft_ensure_weight_tying:
+    'one LoRA for the token embedding and the output head of a model that ties them, when either is a target',
+  peft: '`{ loftq_config: { loftq_bits: 4, loftq_iter: 1 } }`: `loftq` as the start',
+  loraplus_lr_ratio: 'LoRA+: B learns so many times as fast as A',
+  loraplus_lr_embedding: 'LoRA+: the learning rate of the factors of an embedding',
   lora_modules_to_save: 'only empty: training whole modules is not there yet',
   // Data
   datasets: 'a list; the keys of an entry are below',

@@ -16,6 +16,7 @@ import { trainAllWeights } from '../peft/mod.ts'
 import { ofBaseModel } from './base-model-files.ts'
 import type { FinetuneConfig } from './config.ts'
 import { checkContextLength } from './context-length.ts'
+import { startEva } from './start-eva.ts'
 import { estimateMemory } from './estimate.ts'
 import { type MemoryMode, memoryMode } from './memory-mode.ts'
 import { fitting } from './out-of-memory.ts'
@@ -74,6 +75,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   checkContext(config, model)
   const adapter = open.use(fitting('the adapter', () => openAdapter(model)))
   checkContext(config, model)
+  const started = adapter ? startEva(config, model, adapter, data) : []
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
   const objective = disposing(open, parts.objective())
@@ -111,7 +113,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
     sampler,
     plan,
     memory: memoryMode(config.memory, device, needed),
-    notes: [...(note ? [note] : []), ...slowDType(device, dtype), ...config.notes, ...plan.notes],
+    notes: [...(note ? [note] : []), ...slowDType(device, dtype), ...config.notes, ...plan.notes, ...started],
     [Symbol.dispose]: () => owned.dispose(),
   }
 }

@@ -25,9 +25,11 @@ import {
   attachLora,
   type AttachedAdapter,
   loadAdapter,
+  type LoraAdapter,
   type LoraModelOptions,
   loraPlus,
   saveAdapter,
+  startByData,
 } from '../../../plugins/peft/mod.ts'
 import {
   GOLDEN,
@@ -232,6 +234,43 @@ test.each(TIED)('%s merged gives what the adapter gives, tied only where the ada
   using again = loadModel(folder, { device: cpu })
   expect(relativeError(logitsOf(again, golden.sequences), before)).toBeLessThanOrEqual(2e-6)
 })
+
+test('eva: the directions that PEFT finds in the same batches', () => {
+  const expected = openCheckpoint(join(GOLDEN, 'peft-lora', 'eva', 'expected.safetensors'))
+  const entry = expected.entries.get('batches')
+  if (!entry) throw new Error('there are no batches')
+  const all = new Int32Array(Uint8Array.from(expected.read(entry)).buffer)
+  const [count, rows, length] = entry.shape
+  using model = loadModel(join(GOLDEN, 'peft-train', 'base'), { device: cpu })
+  using adapter = attachLora(model, {
+    rank: 3,
+    init: 'eva',
+    targetModules: ['q_proj', 'k_proj', 'down_proj', 'lm_head'],
+  })
+  using owned = new DisposableStack()
+  const offsets = Array.from({ length: rows + 1 }, (_, i) => i * length)
+  const batches = Array.from({ length: count }, (_, i) => {
+    const tokens = createBatch({ ids: all.slice(i * rows * length, (i + 1) * rows * length), offsets }, cpu)
+    for (const one of [tokens.ids, tokens.positions, tokens.offsets]) owned.use(one)
+    return { tokens, counts: (at: number) => (at % length) % 5 !== 2 }
+  })
+  const { unsettled, batches: taken } = startByData(model, adapter, batches)
+  expect(unsettled).toBe(0)
+  expect(taken).toBeLessThan(count)
+  for (const [path, { a }] of lorasOf(adapter)) {
+    const [ours, theirs] = [a.toArray(), readFloats(expected, path)]
+    const columns = ours.length / 3
+    for (let k = 0; k < 3; k++) {
+      let dot = 0
+      for (let j = k * columns; j < (k + 1) * columns; j++) dot += ours[j] * theirs[j]
+      expect(Math.abs(dot), `${path}, direction ${k}`).toBeGreaterThan(0.999)
+    }
+  }
+})
+
+function lorasOf({ adapters }: AttachedAdapter): [string, LoraAdapter][] {
+  return [...adapters].map(([path, adapter]) => [path, adapter as LoraAdapter])
+}
 
 interface Written {
   readonly config: Readonly<Record<string, unknown>>
