@@ -74,6 +74,16 @@ export interface SharedAdapter extends Stateful, Disposable {
   penalty?(): Tensor
   /** After the weights have moved; the gradients are still there. */
   afterStep?(step: OptimizerStep): void
+  /** What the files of the finished adapter say where it is trimmed: AdaLoRA's directions that are left. Checkpoints keep all. */
+  finished?(): FinishedForm | null
+}
+
+/** Files of an adapter that is not trained any further. */
+export interface FinishedForm {
+  /** For each of the adapters, new tensors (f32) in place of those of `parameters()`; the caller frees them. */
+  readonly tensors: readonly Readonly<Record<string, Tensor>>[]
+  /** Fields of adapter_config.json. */
+  readonly fields: Readonly<Record<string, unknown>>
 }
 
 /** What an adapter is on: the layers, or none when it is of the whole model. */

@@ -5,6 +5,7 @@ import {
   type Adapter,
   adapterNames,
   type AdapterDefinition,
+  type FinishedForm,
   type GradientTransform,
   type Layer,
   type LayerKind,
@@ -38,6 +39,8 @@ export interface AttachedAdapter extends Disposable {
   readonly config: Readonly<Record<string, unknown>>
   /** The chain with what the adapter adds to a step: a penalty before it, a hook after it. */
   around(chain: GradientTransform): GradientTransform
+  /** Where its finished files are trimmed: what they say. */
+  finished(): FinishedForm | null
 }
 
 /** Options of `attachAdapter()`; `O` are those of the adapter. */
@@ -176,6 +179,7 @@ export function install(
     tensors: new Map(names.map(({ file, tensor }) => [file, tensor])),
     config,
     around: (chain) => (shared ? hooked(shared, chain) : chain),
+    finished: () => shared?.finished?.() ?? null,
     [Symbol.dispose]() {
       for (const [path, adapter] of adapters) remove(model.layers.get(path)?.adapters ?? [], adapter)
       if (whole) remove(model.adapters, whole)

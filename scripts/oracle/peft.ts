@@ -98,8 +98,9 @@ function measure(golden: MethodCase, device: Device, folder: string): MethodRow 
       row.saved = { folder, base: golden.base, logits: Float32Array.from(logitsOf(model, golden.sequences)) }
     })
     put('b 20 steps', steps)
-    row.cells.set('c config', same(configDifferences(readConfig(folder), golden.config)))
-    row.cells.set('c tensors', same(tensorDifferences(folder, golden.folder)))
+    const trained = join(golden.folder, 'trained')
+    row.cells.set('c config', same(configDifferences(readConfig(folder), readConfig(trained))))
+    row.cells.set('c tensors', same(tensorDifferences(folder, trained)))
     if (golden.info.merges) put('d merge', measureMerge(golden, device))
     else row.cells.set('d merge', { ok: true, text: '–' })
     const { ids, rows, length } = golden.sequences

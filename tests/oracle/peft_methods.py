@@ -10,8 +10,9 @@ shaken (a fresh adapter does nothing, which would hide faults), and
     expected.safetensors  input_ids i32, logits, batches i32 (steps, rows, length), grad.<name in the file>,
                           merged.<weight> of those that merge_and_unload() changes, encoder.<name> where the file does
                           not hold what is trained (p-tuning)
+    trained/              the adapter after those steps
     expected.json         variant, base, losses of STEPS steps of AdamW from that adapter, loss and effect before them
-golden: the same for fewer steps and with two of the merged weights.
+golden: the same for fewer steps and with two of the merged weights; trained/ only where training trims what is saved.
 
 cases.json: [{"folder", "base"}]; in each folder lie an adapter and ids.json. Writes peft.safetensors {logits} and prints one JSON
 line for each: {"folder", "missing", "unexpected"}, or {"folder", "error"}.
@@ -38,6 +39,7 @@ import peft
 import torch
 import torch.nn.functional as F
 from peft import PeftModel, get_peft_model, get_peft_model_state_dict
+from peft.tuners.boft import layer as boft_layer
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
@@ -53,6 +55,24 @@ STEPS, GOLDEN_STEPS, ROWS, LENGTH = 20, 4, 2, 9
 LEARNING_RATE, WEIGHT_DECAY = 5e-3, 0.01
 FEW = ["q_proj", "v_proj", "down_proj"]
 TASK = "CAUSAL_LM"
+STAGED = ["q_proj", "v_proj"]  # their inputs are a multiple of 16
+
+
+class BlockDiagonals:
+    """What PEFT's CUDA extension for BOFT computes; without one PEFT takes a butterfly of one stage, whatever was asked for."""
+
+    @staticmethod
+    def forward(blocks: torch.Tensor) -> list[torch.Tensor]:
+        return [torch.stack([torch.block_diag(*factor) for factor in blocks])]
+
+    @staticmethod
+    def backward(grad: torch.Tensor, blocks: torch.Tensor) -> list[torch.Tensor]:
+        factors, count, size, _ = blocks.shape
+        found = [[grad[i, j * size : (j + 1) * size, j * size : (j + 1) * size] for j in range(count)] for i in range(factors)]
+        return [torch.stack([torch.stack(one) for one in found])]
+
+
+boft_layer._FBD_CUDA = BlockDiagonals
 
 
 @dataclass(frozen=True)
@@ -122,6 +142,8 @@ VARIANTS: dict[str, Variant] = {
     "oft-share": of("OFTConfig", oft_block_size=4, block_share=True),
     "oft-r": of("OFTConfig", r=4, oft_block_size=0, target_modules=["q_proj", "down_proj"]),
     "boft": of("BOFTConfig", boft_block_size=4),
+    "boft-stages": of("BOFTConfig", boft_block_size=4, boft_n_butterfly_factor=3, target_modules=STAGED),
+    "boft-num": of("BOFTConfig", boft_block_size=0, boft_block_num=4, boft_n_butterfly_factor=2, target_modules=STAGED),
     "vera": of("VeraConfig", r=6, d_initial=0.1, projection_prng_key=17),
     "vera-unsaved": of("VeraConfig", r=6, projection_prng_key=0xDEADBEEF, save_projection=False),
     "miss": of("MissConfig", r=6),
@@ -200,7 +222,7 @@ def encoder(model: PeftModel) -> dict[str, torch.Tensor]:
 
 def loss_of(model: PeftModel, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits of the text, and the mean loss of its next tokens; AdaLoRA adds its penalty to it."""
-    if model.active_peft_config.peft_type == "ADALORA":
+    if hasattr(model.base_model, "trainable_adapter_name"):
         output = model(input_ids=ids, labels=ids, use_cache=False)
         return output.logits, output.loss
     cached = {} if is_of_model(model) else {"use_cache": False}
@@ -218,7 +240,7 @@ def train(model: PeftModel, batches: torch.Tensor) -> list[float]:
         loss.backward()
         optimizer.step()
         if hasattr(model.base_model, "update_and_allocate"):
-            model.base_model.update_and_allocate(step)
+            model.base_model.update_and_allocate(step + 1)
         optimizer.zero_grad()
         losses.append(float(loss.detach()))
     return losses
@@ -272,6 +294,8 @@ def write(name: str, folder: Path, golden: bool) -> None:
         weights = dict(sorted(weights.items(), key=lambda item: item[1].numel())[:2])
     model.zero_grad()
     losses = train(model, batches)
+    if not golden or hasattr(model.base_model, "update_and_allocate"):
+        save(model, folder / "trained", base)
     write_tensors(
         folder / "expected.safetensors",
         {"input_ids": ids.to(torch.int32), "batches": batches.to(torch.int32), "logits": logits}
@@ -303,10 +327,11 @@ def read(cases: list[dict]) -> None:
             file = load_file(folder / "adapter_model.safetensors")
             model = PeftModel.from_pretrained(load(Path(case["base"])), str(folder)).eval()
             ids = torch.tensor(json.loads((folder / "ids.json").read_text()))
+            taken = get_peft_model_state_dict(model, save_embedding_layers=False)
+            # Before the forward pass: that of a constrained OFT changes its parameters.
+            differing = [k for k in file.keys() & taken.keys() if not torch.equal(file[k].float(), taken[k].float())]
             with torch.no_grad():
                 logits, _ = loss_of(model, ids)
-            taken = get_peft_model_state_dict(model, save_embedding_layers=False)
-            differing = [k for k in file.keys() & taken.keys() if not torch.equal(file[k].float(), taken[k].float())]
             write_tensors(folder / "peft.safetensors", {"logits": logits})
             result = {
                 "missing": sorted(taken.keys() - file.keys()) + sorted(differing),

@@ -7,7 +7,14 @@ import { readFileSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { type Checkpoint, openCheckpoint } from '../../../core/files/checkpoint.ts'
 import { openSafetensors } from '../../../core/files/safetensors.ts'
-import { adamw, type AnyAdapterDefinition, type Device, type Model, type Tensor } from '../../../core/mod.ts'
+import {
+  adamw,
+  type AnyAdapterDefinition,
+  type Device,
+  type GradientTransform,
+  type Model,
+  type Tensor,
+} from '../../../core/mod.ts'
 import { concatenate } from '../../../plugins/data/mod.ts'
 import { trainStep } from '../../../plugins/finetune/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
@@ -90,7 +97,11 @@ export interface GradientErrors {
 export function measureGradients(golden: MethodCase, device: Device, checkpointing = false): GradientErrors {
   using model = loadModel(golden.base, { device })
   using adapter = attachLike(model, golden)
-  const loss = lossAndGradients(model, golden.sequences, { checkpointing })
+  const metrics: Record<string, number> = {}
+  const plain = lossAndGradients(model, golden.sequences, { checkpointing })
+  using around = adapter.around(NO_STEP).init(adapter.parameters)
+  around.apply({ step: 1, learningRate: 0, gradScale: 1, metrics })
+  const loss = plain + (metrics.adapter_penalty ?? 0)
   const wanted = [...golden.expected.entries.keys()].filter((name) => name.startsWith('grad.'))
   const trained = trainedByFileName(adapter)
   let [error, worst] = [0, '']
@@ -211,6 +222,12 @@ export function attachLike(model: Model, { config, folder, expected }: MethodCas
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Moves nothing: what remains of a step is the penalty of an adapter. */
+const NO_STEP: GradientTransform = {
+  name: 'none',
+  init: () => ({ apply: () => undefined, tensors: () => new Map(), [Symbol.dispose]: () => undefined }),
+}
 
 function targetsOf(config: Fields): {
   targetModules: string | string[]

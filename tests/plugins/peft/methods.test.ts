@@ -3,13 +3,13 @@
  * (tests/oracle/peft_methods.py).
  */
 import { describe, expect, test } from 'bun:test'
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { referenceDevice } from '../../../core/mod.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
-import { saveAdapter } from '../../../plugins/peft/mod.ts'
-import { GOLDEN, temporaryFolder } from '../../_golden.ts'
+import { loadAdapter, saveAdapter } from '../../../plugins/peft/mod.ts'
+import { GOLDEN, logitsOf, relativeError, temporaryFolder } from '../../_golden.ts'
 import {
   attachLike,
   configDifferences,
@@ -53,6 +53,22 @@ describe.each(readdirSync(join(GOLDEN, 'peft-methods')))('%s', (name) => {
     saveAdapter(temporary.path, adapter, { baseModel: golden.info.base })
     expect(configDifferences(readConfig(temporary.path), golden.config)).toEqual([])
     expect(tensorDifferences(temporary.path, golden.folder)).toEqual([])
+  })
+
+  test.if(existsSync(join(golden.folder, 'trained')))('the files of PEFT after those steps', () => {
+    using temporary = temporaryFolder()
+    measureSteps(golden, cpu, (_, adapter) =>
+      saveAdapter(temporary.path, adapter, { baseModel: golden.info.base }),
+    )
+    const trained = join(golden.folder, 'trained')
+    expect(configDifferences(readConfig(temporary.path), readConfig(trained))).toEqual([])
+    expect(tensorDifferences(temporary.path, trained)).toEqual([])
+    using model = loadModel(golden.base, { device: cpu })
+    using _loaded = loadAdapter(model, temporary.path)
+    const ours = Float32Array.from(logitsOf(model, golden.sequences))
+    using again = loadModel(golden.base, { device: cpu })
+    using _theirs = loadAdapter(again, trained)
+    expect(relativeError(ours, logitsOf(again, golden.sequences))).toBeLessThanOrEqual(1e-4)
   })
 
   test.if(golden.info.merges)('the merged weights of PEFT', () => {
