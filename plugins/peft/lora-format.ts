@@ -102,7 +102,6 @@ export const DEFAULTS = {
   ensure_weight_tying: false,
   kasa_config: null,
   layer_replication: null,
-  layers_pattern: null,
   lora_ga_config: null,
   megatron_config: null,
   megatron_core: 'megatron.core',

@@ -4,14 +4,24 @@
 import { adalora } from './adalora.ts'
 import { boft } from './boft.ts'
 import { dora } from './dora.ts'
+import { ia3 } from './ia3.ts'
+import { loha } from './loha.ts'
+import { lokr } from './lokr.ts'
 import { lora } from './lora.ts'
+import { miss } from './miss.ts'
 import { oft } from './oft.ts'
+import { vera } from './vera.ts'
 
 /** Name → definition. */
 export const METHODS: {
   readonly lora: typeof lora
   readonly dora: typeof dora
   readonly adalora: typeof adalora
+  readonly ia3: typeof ia3
+  readonly loha: typeof loha
+  readonly lokr: typeof lokr
+  readonly miss: typeof miss
   readonly oft: typeof oft
   readonly boft: typeof boft
-} = { lora, dora, adalora, oft, boft }
+  readonly vera: typeof vera
+} = { lora, dora, adalora, ia3, loha, lokr, miss, oft, boft, vera }

@@ -15,6 +15,11 @@ export { dora } from './dora.ts'
 export { createLora, lora } from './lora.ts'
 export type { LoraAdapter } from './lora-factors.ts'
 export type { LoftqOptions, LoraInit, LoraOptions } from './lora-options.ts'
+export { ia3, type Ia3Options } from './ia3.ts'
+export { loha, type LohaOptions } from './loha.ts'
+export { lokr, type LokrOptions } from './lokr.ts'
+export type { LycorisOptions } from './delta/lycoris-options.ts'
+export { miss, type MissOptions } from './miss.ts'
 export { mergedConfig, mergedSources } from './merge.ts'
 export { createOft, oft, type OftAdapter, type OftOptions } from './oft.ts'
 export { type PluginRecord, readPluginRecords, RECORDS_FILE } from './plugin-records.ts'
@@ -29,6 +34,7 @@ export {
   type TargetMatch,
   type TargetOptions,
 } from './targets.ts'
+export { vera, type VeraOptions } from './vera.ts'
 
 /** The plugin that provides the methods of PEFT as adapters. */
 export const peft: Plugin & { readonly provides: { readonly adapter: typeof METHODS } } =

@@ -105,16 +105,25 @@ export function checkPatterns(
   }
 }
 
-/** The targets as adapter_config.json has them. */
+/** The targets as adapter_config.json has them, without the fields that the method lacks there. */
 export function targetFields(
-  { targetModules, excludeModules, layersToTransform }: TargetOptions,
+  { targetModules, excludeModules, layersToTransform, layersPattern }: TargetOptions,
   matched: readonly string[],
+  lacks: readonly string[] = [],
 ): Record<string, unknown> {
+  const some = <T extends ArrayLike<unknown>>(value: T | null | undefined): T | null =>
+    value == null || value.length === 0 ? null : value
+  const fields = Object.entries({
+    exclude_modules: some(excludeModules),
+    layers_pattern: some(layersPattern),
+    layers_to_transform: some(layersToTransform),
+  })
+  const isLost = fields.some(([key, value]) => value !== null && lacks.includes(key))
+  // PEFT refuses `layers_to_transform` beside an expression, so the file then lists the modules that it matched.
+  const isRefused = typeof targetModules === 'string' && some(layersToTransform) !== null
   return {
-    exclude_modules: excludeModules == null || excludeModules.length === 0 ? null : excludeModules,
-    layers_to_transform: layersToTransform?.length ? layersToTransform : null,
-    // PEFT refuses `layers_to_transform` beside an expression, so the file then lists the modules that it matched.
-    target_modules: typeof targetModules === 'string' && layersToTransform?.length ? matched : targetModules,
+    ...Object.fromEntries(fields.filter(([key]) => !lacks.includes(key))),
+    target_modules: isLost || isRefused ? matched : targetModules,
   }
 }
 
