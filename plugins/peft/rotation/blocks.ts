@@ -130,10 +130,11 @@ function dimsOf(layout: BlockLayout, rows: number): readonly (readonly [number, 
   const { groups, parts, places, run } = layout
   const width = parts * run
   const block = rows * width
+  // Rows first: both sides are then walked from front to back.
   return [
+    [rows, width, widthOf(layout)],
     [groups, places * block, parts * places * run],
     [places, block, run],
-    [rows, width, widthOf(layout)],
     [parts, run, places * run],
     [run, 1, 1],
   ]
