@@ -144,6 +144,8 @@ export function createAdaLora(
   { seed }: { readonly seed: number },
 ): SharedAdapter {
   const { beta1, beta2, orth_reg_weight: weight, target_r: targetRank } = options
+  // Before anything is made.
+  for (const { path } of layers) expectPattern(options, path)
   const adapters = layers.map((layer) => createLayer(layer, options, seed))
   const [a, b, e] = [adapters.map((one) => one.a), adapters.map((one) => one.b), adapters.map((one) => one.e)]
   const all = e.reduce((sum, { size }) => sum + size, 0)
@@ -209,11 +211,6 @@ function createLayer(layer: BaseLayer, options: AdaLoraOptions, seed: number): A
   const { path, inputs, outputs, device } = layer
   const { lora_alpha: alpha, lora_dropout: dropout, init_r: start, init_lora_weights: isPlain } = options
   const pattern = patternOf(options, path)
-  if (pattern && pattern.length !== start)
-    throw new TrituneError(
-      'E_ADAPTER',
-      `rank_pattern: ${path}.lora_E has ${pattern.length} directions, init_r is ${start}`,
-    )
   const rank = pattern ? pattern.filter(Boolean).length : start
   const site = siteOf(path)
   const random = createRandom(seed, site)
@@ -302,4 +299,13 @@ function adaLoraFormat(): PeftFormat<AdaLoraOptions> {
 /** Which of the directions at the start a finished layer has; undefined: all. */
 function patternOf({ rank_pattern: all }: AdaLoraOptions, path: string): readonly boolean[] | undefined {
   return all?.[`${path}.lora_E`]
+}
+
+function expectPattern(options: AdaLoraOptions, path: string): void {
+  const pattern = patternOf(options, path)
+  if (!pattern || pattern.length === options.init_r) return
+  throw new TrituneError(
+    'E_ADAPTER',
+    `rank_pattern: ${path}.lora_E has ${pattern.length} directions, init_r is ${options.init_r}`,
+  )
 }

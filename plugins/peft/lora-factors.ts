@@ -45,8 +45,6 @@ export interface LoraAdapter extends Adapter {
   /** (out, r) f32 */
   readonly b: Tensor
   readonly scale: number
-  merge(weight: Tensor): Tensor
-  unmerge(weight: Tensor): Tensor
 }
 
 /** α/r, with rsLoRA α/√r. */

@@ -23,7 +23,6 @@ import {
   siteOf,
   sub,
   type Tensor,
-  TrituneError,
   zeros,
 } from '../../core/mod.ts'
 import { createDora } from './dora.ts'
@@ -124,22 +123,14 @@ function createLinear(
       ...(c ? { 'lora_B.bias': c } : {}),
     }),
     ...storedFactors(factors, { a: 'lora_A.weight', b: 'lora_B.weight' }),
-    merge(weight) {
-      if (c && !ownBias)
-        throw new TrituneError('E_UNSUPPORTED', `${path} has no bias that that of the LoRA could go into`, {
-          remedy: 'keep the adapter in files of its own (PEFT cannot merge it either)',
-        })
-      return changed(weight, factors, scale)
-    },
-    unmerge: (weight) => changed(weight, factors, -scale),
-    ...(c
-      ? {
-          mergeBias: (bias: Tensor) =>
-            noGrad(() =>
-              scoped(() => cast(add(cast(bias, 'f32'), affine(c, { scale })), bias.dtype as FloatDType)),
-            ),
-        }
-      : {}),
+    // As in PEFT: a trained bias goes into that of the layer, or nowhere.
+    ...(c && !ownBias
+      ? {}
+      : {
+          merge: (weight: Tensor) => changed(weight, factors, scale),
+          unmerge: (weight: Tensor) => changed(weight, factors, -scale),
+        }),
+    ...(c ? { mergeBias: (bias: Tensor) => biasWith(bias, c, scale) } : {}),
     [Symbol.dispose]() {
       factors[Symbol.dispose]()
       c?.dispose()
@@ -155,6 +146,12 @@ function seen(x: Tensor, p: number, site: number): Tensor {
 function lowRank(x: Tensor, a: Tensor, b: Tensor, scale: number): Tensor {
   const dtype = x.dtype as FloatDType
   return affine(linear(linear(x, cast(a, dtype)), cast(b, dtype)), { scale })
+}
+
+function biasWith(bias: Tensor, c: Tensor, scale: number): Tensor {
+  return noGrad(() =>
+    scoped(() => cast(add(cast(bias, 'f32'), affine(c, { scale })), bias.dtype as FloatDType)),
+  )
 }
 
 /** W + s·B·A, computed in f32, rounded once to the dtype of W. */

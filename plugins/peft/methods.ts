@@ -10,6 +10,9 @@ import { lokr } from './lokr.ts'
 import { lora } from './lora.ts'
 import { miss } from './miss.ts'
 import { oft } from './oft.ts'
+import { pTuning } from './p-tuning.ts'
+import { prefix } from './prefix.ts'
+import { prompt } from './prompt.ts'
 import { vera } from './vera.ts'
 
 /** Name → definition. */
@@ -20,8 +23,16 @@ export const METHODS: {
   readonly ia3: typeof ia3
   readonly loha: typeof loha
   readonly lokr: typeof lokr
-  readonly miss: typeof miss
   readonly oft: typeof oft
   readonly boft: typeof boft
   readonly vera: typeof vera
-} = { lora, dora, adalora, ia3, loha, lokr, miss, oft, boft, vera }
+  readonly miss: typeof miss
+  readonly prompt: typeof prompt
+  readonly prefix: typeof prefix
+  readonly 'p-tuning': typeof pTuning
+} = { lora, dora, adalora, ia3, loha, lokr, oft, boft, vera, miss, prompt, prefix, 'p-tuning': pTuning }
+
+/** A method that is built in. */
+export type MethodName = keyof typeof METHODS
+
+export const METHOD_NAMES: readonly MethodName[] = Object.keys(METHODS) as MethodName[]

@@ -10,6 +10,7 @@ import {
   type BaseLayer,
   cast,
   denseWeight,
+  type Draws,
   type LinearMap,
   type Matrix,
   matrixTensor,
@@ -35,25 +36,15 @@ export function baseFactors(
   { random, scale }: InitContext,
 ): LoraFactorPair {
   const { device } = layer
-  const started: Factors = noGrad(() =>
-    scoped(() => {
-      const weight = cast(denseWeight(layer), 'f32')
-      const map = tensorMap(weight)
-      const rounds = typeof init === 'string' ? PISSA_ROUNDS.exec(init)?.[1] : undefined
-      const { a, b } =
-        init === 'olora'
-          ? orthonormalPart(weight, map, rank)
-          : splitSingular(
-              rounds === undefined
-                ? topSingular(map, rank, random)
-                : roughSingular(map, rank, Number(rounds), random),
-              scale,
-            )
-      return { a: matrixTensor(a, device), b: matrixTensor(b, device) }
-    }),
+  const { a, b } = noGrad(() =>
+    partOf(
+      scoped(() => cast(denseWeight(layer), 'f32')),
+      { init, rank, scale, draws: random },
+    ),
   )
-  const start = { a: unowned(started.a), b: unowned(started.b) }
-  return factorPair(copied(start.a), copied(start.b), start)
+  const made = (): Factors => ({ a: matrixTensor(a, device), b: matrixTensor(b, device) })
+  const [trained, start] = [made(), made()]
+  return factorPair(leaf(trained.a), leaf(trained.b), { a: unowned(start.a), b: unowned(start.b) })
 }
 
 /** A and B with s·B·A = u·diag(s)·vᵀ, the singular values shared out between them. */
@@ -71,6 +62,27 @@ export function splitSingular(
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
+interface Part {
+  readonly init: LoraOptions['init']
+  readonly rank: number
+  readonly scale: number
+  readonly draws: Draws
+}
+
+/** Of a weight (out, in) f32, which is freed. */
+function partOf(
+  weight: Tensor,
+  { init, rank, scale, draws }: Part,
+): { readonly a: Matrix; readonly b: Matrix } {
+  using own = weight
+  const map = tensorMap(own)
+  if (init === 'olora') return orthonormalPart(own, map, rank)
+  const rounds = typeof init === 'string' ? PISSA_ROUNDS.exec(init)?.[1] : undefined
+  const singular =
+    rounds === undefined ? topSingular(map, rank, draws) : roughSingular(map, rank, Number(rounds), draws)
+  return splitSingular(singular, scale)
+}
+
 /** Q of the first r columns, which is all of Q_r; R_r = Q_rᵀ·W. */
 function orthonormalPart(
   weight: Tensor,
@@ -87,8 +99,4 @@ function orthonormalPart(
       // What stands left of the diagonal is 0 but for rounding, and r is known to f64.
       a.data[j * across.rows + i] = i < rank ? r.data[j * rank + i] : across.data[i * rank + j]
   return { a, b: q }
-}
-
-function copied(from: Tensor): Tensor {
-  return leaf(noGrad(() => scoped(() => cast(from, 'f32').alias())))
 }
