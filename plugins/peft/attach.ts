@@ -260,7 +260,7 @@ function configOf<O>(
 function expectPatterns(options: unknown, matched: readonly string[]): void {
   if (typeof options !== 'object' || options === null) return
   for (const [name, pattern] of Object.entries(options))
-    if ((name === 'rank_pattern' || name === 'alpha_pattern') && pattern !== null)
+    if ((name === 'rank_pattern' || name === 'alpha_pattern') && isNumbers(pattern))
       checkPatterns(name, pattern, matched)
 }
 
@@ -271,6 +271,14 @@ function withoutSaved({ matched, counts }: TargetMatch, saved: readonly string[]
   throw new TrituneError('E_ADAPTER', 'modules_to_save has all that target_modules matches', {
     remedy: 'leave it to one of them',
   })
+}
+
+function isNumbers(pattern: unknown): pattern is Readonly<Record<string, number>> {
+  return (
+    typeof pattern === 'object' &&
+    pattern !== null &&
+    Object.values(pattern).every((value) => typeof value === 'number')
+  )
 }
 
 function expectKind(
