@@ -177,6 +177,9 @@ function readRopeScaling(file: GgufFile, architecture: string): Record<string, s
     beta_fast: 'yarn_beta_fast',
     beta_slow: 'yarn_beta_slow',
   }
+  const attention = ggufNumber(file, `${prefix}.attn_factor`, 1)
+  if (attention !== 1)
+    scaling['attention_factor'] = attention * (0.1 * Math.log(Number(scaling['factor'])) + 1)
   for (const [name, key] of Object.entries(more))
     if (file.metadata.has(`${prefix}.${key}`)) scaling[name] = ggufNumber(file, `${prefix}.${key}`)
   return scaling
