@@ -167,7 +167,7 @@ function withDefaultOf(tool: ForeignTool | undefined, failure: ConfigFailure): C
 }
 
 function complete(input: FinetuneFields, keyNotes: readonly string[], written: unknown): FinetuneConfig {
-  const { lora_modules_to_save: _, batch_size, ...rest } = input
+  const { batch_size, ...rest } = input
   const bestAsked = input.load_best_model_at_end ?? input.early_stopping_patience !== null
   return {
     ...rest,

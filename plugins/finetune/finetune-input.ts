@@ -8,6 +8,7 @@
 import type { DeviceName } from '../cuda/mod.ts'
 import type { DatasetInput } from '../data/mod.ts'
 import type { LrScheduler, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
+import type { TrainableTokens } from '../peft/mod.ts'
 import type { NamedInput, OpenName } from './named.ts'
 import type { OptimizerName } from './optimizer-names.ts'
 
@@ -95,8 +96,12 @@ export interface FinetuneInput {
   readonly peft_use_rslora?: boolean | null | undefined
   /** `true`, `gaussian`, or `false` (both factors random, for tests). Default: `true` */
   readonly peft_init_lora_weights?: boolean | 'gaussian' | null | undefined
-  /** only empty: training whole modules is not there yet. Default: `[]` */
+  /** . */
   readonly lora_modules_to_save?: readonly string[] | null | undefined
+  /** . */
+  readonly peft_trainable_token_indices?: TrainableTokens | null | undefined
+  /** . */
+  readonly peft_ensure_weight_tying?: boolean | null | undefined
 
   // ---- Data
   /** a list; the keys of an entry are below */
@@ -151,6 +156,14 @@ export interface FinetuneInput {
    * pad_token: null, unk_token: null }`
    */
   readonly special_tokens?: Nullable<SpecialTokens> | null | undefined
+  /** . */
+  readonly tokens?: readonly string[] | null | undefined
+  /** . */
+  readonly added_tokens_overrides?: Readonly<Record<string, string>> | null | undefined
+  /** . */
+  readonly resize_token_embeddings_to_32x?: boolean | null | undefined
+  /** . */
+  readonly mean_resizing_embeddings?: boolean | null | undefined
 
   // ---- Training
   /** the highest one; `2e-4` may be written without a dot */

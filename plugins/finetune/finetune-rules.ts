@@ -41,6 +41,8 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   adapterOptions,
   optimizerOptions,
   lora,
+  beside,
+  reserved,
   ({ group_by_length, sampler }) =>
     group_by_length && sampler !== null
       ? { path: ['group_by_length'], what: 'give either group_by_length or sampler, not both' }
@@ -219,18 +221,38 @@ const LORA_ONLY: readonly (readonly [keyof FinetuneFields, string])[] = [
   ['peft_init_lora_weights', 'true'],
 ]
 
-function lora({ adapter, lora_modules_to_save, lora_model_dir }: FinetuneFields): ConfigFailure | undefined {
-  if (lora_modules_to_save.length > 0) {
-    return {
-      path: ['lora_modules_to_save'],
-      what: 'not supported yet (training whole modules); leave the key out or empty',
-      code: 'E_CONFIG_KEY',
-    }
-  }
+function lora({ adapter, lora_model_dir }: FinetuneFields): ConfigFailure | undefined {
   if (lora_model_dir !== null && adapter !== 'lora') {
     return { path: ['lora_model_dir'], what: 'needs adapter: lora' }
   }
   return undefined
+}
+
+/** What is trained beside an adapter needs one; of another start it is part. */
+function beside(input: FinetuneFields): readonly ConfigFailure[] {
+  const { adapter, lora_model_dir } = input
+  const asked = [
+    ['lora_modules_to_save', input.lora_modules_to_save.length > 0],
+    ['peft_trainable_token_indices', input.peft_trainable_token_indices !== null],
+    ['peft_ensure_weight_tying', input.peft_ensure_weight_tying],
+  ] as const
+  const why =
+    adapter === null || adapter === 'none'
+      ? 'needs an adapter: without one all weights are trained'
+      : lora_model_dir !== null
+        ? 'is for a fresh adapter: lora_model_dir has its own'
+        : null
+  if (why === null) return []
+  return asked.flatMap(([key, isAsked]) => (isAsked ? [{ path: [key], what: why }] : []))
+}
+
+/** Keys of a mapping in a file are texts. */
+function reserved({ added_tokens_overrides }: FinetuneFields): readonly ConfigFailure[] {
+  return Object.keys(added_tokens_overrides).flatMap((id) =>
+    /^\d+$/.test(id)
+      ? []
+      : [{ path: ['added_tokens_overrides', id], what: 'expected the id of a token, a whole number' }],
+  )
 }
 
 function template({ chat_template, chat_template_jinja }: FinetuneFields): ConfigFailure | undefined {

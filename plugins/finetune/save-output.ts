@@ -9,6 +9,7 @@ import { chatTemplateSource } from '../data/mod.ts'
 import { mergedConfig, mergedSources, saveAdapter } from '../peft/mod.ts'
 import { recordsToUse } from './plugin-notes.ts'
 import type { Run } from './run.ts'
+import { vocabularyChanges } from './run-tokenizer.ts'
 import { copyIfThere, saveTokenizer, type TokenizerChanges } from './save-tokenizer.ts'
 
 type Saved = Pick<Run, 'adapter' | 'config' | 'model' | 'modelPath' | 'plugins'>
@@ -16,7 +17,11 @@ type Saved = Pick<Run, 'adapter' | 'config' | 'model' | 'modelPath' | 'plugins'>
 /** Adapter or model, with the tokenizer and the chat template that were trained with. */
 export function saveOutput({ adapter, config, model, modelPath, plugins }: Saved, folder: string): void {
   const chatTemplate = chatTemplateSource(config)
-  const changes = { chatTemplate, specialTokens: config.special_tokens }
+  const changes = {
+    chatTemplate,
+    specialTokens: config.special_tokens,
+    vocabulary: vocabularyChanges(config),
+  }
   if (!adapter) return saveModel(model, modelPath, folder, { tokenizer: changes })
   const made = { adapter: config.adapter, modelType: model.info.type }
   saveAdapter(folder, adapter, { baseModel: config.base_model, plugins: recordsToUse(plugins, made) })
