@@ -28,6 +28,8 @@ export interface Adapter extends Disposable {
    * of the layer. The loss of a head stays fused with it, and a norm asks for nothing else.
    */
   replacement?(base: BaseLayer): { readonly weight: Tensor; readonly bias: Tensor | null }
+  /** Where its file has other tensors than `parameters()`: how one becomes the other. */
+  readonly stored?: StoredForm
   /** A new weight, of the shape and dtype of `weight`, with the change folded in. Without it the adapter cannot be merged. */
   merge?(weight: Tensor): Tensor
   /** The inverse of merge. */
@@ -36,6 +38,17 @@ export interface Adapter extends Disposable {
   mergeBias?(bias: Tensor): Tensor
   /** An adapter of the layer with the same weight that makes the same change: merged, both still have one weight. */
   readonly tiedTo?: Adapter
+}
+
+/**
+ * The tensors of an adapter's file, made from those that are trained, and back: PiSSA is trained as two factors of rank r and
+ * stored as a LoRA of rank 2r.
+ */
+export interface StoredForm {
+  /** New tensors (f32) under PEFT's names; the caller frees them. */
+  make(): Readonly<Record<string, Tensor>>
+  /** Takes what `make()` gave, to the same bits. */
+  take(tensors: Readonly<Record<string, Tensor>>): void
 }
 
 /**

@@ -5,6 +5,7 @@
  * Types only; `finetune-schema.ts` checks the values, and the compiler that both say the same. The comments are those of `key-docs.ts`;
  * `bun scripts/key-docs.ts --write` puts them here.
  */
+import type { AdapterName } from './adapter-names.ts'
 import type { DeviceName } from '../cuda/mod.ts'
 import type { DatasetInput } from '../data/mod.ts'
 import type { LrScheduler, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
@@ -54,14 +55,20 @@ export interface FinetuneInput {
   readonly bf16?: 'auto' | 'full' | boolean | null | undefined
 
   // ---- Adapter
-  /** `lora`, the name of a plugin's adapter, or `none` (also when not set): all weights are trained */
-  readonly adapter?: OpenName<'lora' | 'none'> | null | undefined
+  /**
+   * `lora`; another method of PEFT (adapters/deltas.md): `ia3`, `loha`, `lokr`, `miss`, `vera`; the name of a
+   * plugin's adapter; or `none` (also when not set): all weights are trained
+   */
+  readonly adapter?: OpenName<AdapterName> | null | undefined
   /**
    * modules to load: a path from the folder of this file, such as `./mine.ts`, or an installed package, with
    * a range of versions where that matters: `npm:tritune-plugin-foo@^1.2` (plugins.md). Default: `[]`
    */
   readonly plugins?: readonly string[] | null | undefined
-  /** options of a plugin's adapter, which checks them itself. Default: `{}` */
+  /**
+   * options of any adapter but lora, which checks them itself; those of PEFT's methods are named as PEFT
+   * names them. Default: `{}`
+   */
   readonly adapter_options?: Readonly<Record<string, unknown>> | null | undefined
   /**
    * packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`,
@@ -71,15 +78,15 @@ export interface FinetuneInput {
   readonly quantizer?: NamedInput<'nf4' | 'fp4' | 'int8' | 'ternary'> | null | undefined
   /** start from this adapter instead of a fresh one */
   readonly lora_model_dir?: string | null | undefined
-  /** rank. Default: `8` */
+  /** rank; also of other methods that have one, unless `adapter_options` says it. Default: `8` */
   readonly lora_r?: number | null | undefined
-  /** the update is scaled by alpha / rank. Default: `8` */
+  /** the update is scaled by alpha / rank; as `lora_r` for other methods. Default: `8` */
   readonly lora_alpha?: number | null | undefined
-  /** chance to drop an input of the update, below 1. Default: `0` */
+  /** chance to drop an input of the update, below 1; as `lora_r` for other methods. Default: `0` */
   readonly lora_dropout?: number | null | undefined
   /**
-   * name endings, or a regular expression on the whole path; not set: `q_proj` and `v_proj` (gpt2: `c_attn`).
-   * For every adapter
+   * name endings, or a regular expression on the whole path; not set: `q_proj` and `v_proj` (gpt2: `c_attn`),
+   * for ia3 as in PEFT. For every adapter
    */
   readonly lora_target_modules?: readonly string[] | string | null | undefined
   /** all linear layers but the output head. For every adapter. Default: `false` */
@@ -88,6 +95,11 @@ export interface FinetuneInput {
   readonly lora_exclude_modules?: readonly string[] | string | null | undefined
   /** only these layer numbers. For every adapter */
   readonly peft_layers_to_transform?: readonly number[] | number | null | undefined
+  /**
+   * what stands before the number of a layer in its path, such as `layers` or an expression, where it is not
+   * clear. For every adapter
+   */
+  readonly peft_layers_pattern?: readonly string[] | string | null | undefined
   /** other ranks for some layers: a name or regular expression for each. Default: `{}` */
   readonly lora_rank_pattern?: Readonly<Record<string, number>> | null | undefined
   /** other alphas for some layers. Default: `{}` */
@@ -96,11 +108,20 @@ export interface FinetuneInput {
   readonly peft_use_rslora?: boolean | null | undefined
   /** `true`, `gaussian`, or `false` (both factors random, for tests). Default: `true` */
   readonly peft_init_lora_weights?: boolean | 'gaussian' | null | undefined
-  /** . */
+  /**
+   * layers and norms that are trained whole and saved beside the adapter, by the endings of their names:
+   * `[embed_tokens, lm_head]` (new-tokens.md). Default: `[]`
+   */
   readonly lora_modules_to_save?: readonly string[] | null | undefined
-  /** . */
+  /**
+   * token ids whose rows are trained beside the adapter: of the embedding (and the head that is tied to it),
+   * or of layers by name, `{ embed_tokens: [5], lm_head: [5] }`. Rows of new tokens are trained in any case
+   */
   readonly peft_trainable_token_indices?: TrainableTokens | null | undefined
-  /** . */
+  /**
+   * where embedding and head are one weight: what `lora_modules_to_save` makes of one is the other’s too.
+   * Default: `false`
+   */
   readonly peft_ensure_weight_tying?: boolean | null | undefined
 
   // ---- Data
@@ -152,17 +173,24 @@ export interface FinetuneInput {
   /** tokens that end a turn; not set: the EOS token */
   readonly eot_tokens?: readonly string[] | null | undefined
   /**
-   * tokens of the vocabulary to use instead of the tokenizer's. Default: `{ bos_token: null, eos_token: null,
-   * pad_token: null, unk_token: null }`
+   * tokens to use instead of the tokenizer's; those that the vocabulary lacks are added.
+   * `additional_special_tokens` is a list of more. Default: `{ bos_token: null, eos_token: null, pad_token:
+   * null, unk_token: null, additional_special_tokens: null }`
    */
   readonly special_tokens?: Nullable<SpecialTokens> | null | undefined
-  /** . */
+  /** added to the vocabulary, each as one token (new-tokens.md). Default: `[]` */
   readonly tokens?: readonly string[] | null | undefined
-  /** . */
+  /**
+   * other texts for tokens that the tokenizer keeps in reserve, by id: `{ 128011: "<|tool|>" }`. Nothing
+   * grows. Default: `{}`
+   */
   readonly added_tokens_overrides?: Readonly<Record<string, string>> | null | undefined
-  /** . */
+  /** when the vocabulary grows, to a multiple of 32. Default: `false` */
   readonly resize_token_embeddings_to_32x?: boolean | null | undefined
-  /** . */
+  /**
+   * rows of new tokens start around the mean of the others, as transformers does by default; else, as axolotl
+   * does, around 0 with the model's `initializer_range`. Default: `false`
+   */
   readonly mean_resizing_embeddings?: boolean | null | undefined
 
   // ---- Training

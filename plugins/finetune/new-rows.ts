@@ -4,10 +4,15 @@
  * LoRA trains the new rows alone (PEFT's trainable_token_indices); other adapters of layers have no such thing in PEFT's files and train embedding and
  * head whole; without an adapter everything is trained anyway.
  */
-import { type AdapterDefinition, ConfigError, type Model } from '../../core/mod.ts'
+import { type AdapterDefinition, ConfigError, type Host, type Model } from '../../core/mod.ts'
 import { ggufToHf, openGguf } from '../gguf/mod.ts'
 import { type LoadModelOptions, readConfig } from '../models/mod.ts'
-import { adapterVocabulary, type BesideOptions, type TrainableTokens } from '../peft/mod.ts'
+import {
+  adapterVocabulary,
+  type AttachedAdapter,
+  type BesideOptions,
+  type TrainableTokens,
+} from '../peft/mod.ts'
 import { atKey } from './at-key.ts'
 import type { FinetuneConfig } from './config.ts'
 import type { RunTokenizer } from './run-tokenizer.ts'
@@ -15,13 +20,15 @@ import type { RunTokenizer } from './run-tokenizer.ts'
 type Vocabulary = Pick<LoadModelOptions, 'vocabSize' | 'newRows' | 'seed'>
 
 /** As axolotl: the rows of the model never get fewer, and more only when the tokenizer has more tokens. */
-export function vocabularyOptions(config: FinetuneConfig, tokenizer: RunTokenizer): Vocabulary {
+export function vocabularyOptions(config: FinetuneConfig, tokenizer: RunTokenizer, host: Host): Vocabulary {
   const { lora_model_dir, resize_token_embeddings_to_32x: rounded, mean_resizing_embeddings, seed } = config
   const count = tokenizer.inner.vocabSize
   const asked =
     tokenizer.newTokens.length === 0 && !rounded ? 0 : rounded ? 32 * Math.ceil(count / 32) : count
   const started =
-    lora_model_dir === null ? 0 : atKey(['lora_model_dir'], () => adapterVocabulary(lora_model_dir))
+    lora_model_dir === null
+      ? 0
+      : atKey(['lora_model_dir'], () => adapterVocabulary(lora_model_dir, host.all('adapter')))
   return { vocabSize: Math.max(asked, started), newRows: mean_resizing_embeddings ? 'mean' : 'normal', seed }
 }
 
@@ -62,6 +69,17 @@ export function besideOptions(
     ],
     trainableTokenIndices: given,
   }
+}
+
+/** Whether all of these rows are among what an adapter trains: named one by one, or whole tables. */
+export function trainsRows({ config }: Pick<AttachedAdapter, 'config'>, rows: readonly number[]): boolean {
+  if (rows.length === 0) return true
+  const { trainable_token_indices: tokens, modules_to_save: modules } = config
+  const lists: unknown[] = Array.isArray(tokens) ? [tokens] : Object.values(tokens ?? {})
+  const has = (id: number): boolean => lists.some((list) => Array.isArray(list) && list.includes(id))
+  const isWhole =
+    Array.isArray(modules) && modules.some((name) => /(embed_tokens|wte|lm_head)$/.test(String(name)))
+  return isWhole || rows.every(has)
 }
 
 /** Throws a `ConfigError` at the key that asks for new tokens. */

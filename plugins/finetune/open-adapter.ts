@@ -1,28 +1,56 @@
 /**
- * The adapter that a run's file asks for, on its model: lora by its own keys, or one that a plugin provides.
+ * The adapter that a run's file asks for, on its model: lora by its own keys, or another that is built in or a plugin provides.
  */
 import { type Capabilities, ConfigError, type Host, type Model, TrituneError } from '../../core/mod.ts'
 import { attachAdapter, type AttachedAdapter, attachLora, DEFAULT_TARGETS, loadAdapter } from '../peft/mod.ts'
 import { atKey, failuresAtKey } from './at-key.ts'
+import { adapterOptions } from './adapter-options.ts'
 import type { FinetuneConfig } from './config.ts'
+import { besideOptions, refuseNewRows, trainsRows } from './new-rows.ts'
 import { orOfPlugin } from './plugin-remedy.ts'
+import type { RunTokenizer } from './run-tokenizer.ts'
+
+/** What the run knows of its vocabulary. */
+export interface AdapterInputs {
+  readonly tokenizer: Pick<RunTokenizer, 'encode'>
+  /** Tokens whose rows were never trained. */
+  readonly rows: readonly number[]
+}
 
 /** Puts the adapter on the model; null: `adapter: none`. E_ADAPTER when it does not fit. */
-export type OpenAdapter = (model: Model) => AttachedAdapter | null
+export type OpenAdapter = (model: Model, inputs: AdapterInputs) => AttachedAdapter | null
 
 /** Looks up the name (E_NAME) and checks the options (E_CONFIG) before there is a model. */
 export function chooseAdapter(config: FinetuneConfig, host: Host): OpenAdapter {
   const { adapter, seed } = config
   if (adapter === null) return () => null
-  if (adapter === 'lora') return (model) => attaching(() => openLora(config, model))
+  if (adapter === 'lora') return (model, inputs) => attaching(() => openLora(config, model, inputs))
   const definition = findAdapter(host, adapter)
-  const options = underKey('adapter_options', () => definition.options.validate(config.adapter_options))
+  const options = adapterOptions(definition, config)
+  const { lora_model_dir: folder } = config
+  if (folder !== null)
+    return (model, { rows }) =>
+      covering(
+        config,
+        rows,
+        atKey(['lora_model_dir'], () => goOn(model, folder, definition)),
+      )
   if ('createForModel' in definition) {
     refuseTargets(config, adapter)
-    return (model) => attaching(() => attachAdapter(model, definition, options, { seed }))
+    return (model, { tokenizer, rows }) => {
+      refuseNewRows(config, rows, `${adapter} stands before the text`)
+      const encode = (text: string): number[] => tokenizer.encode(text, { addSpecialTokens: true })
+      return attaching(() => attachAdapter(model, definition, options, { seed, encode }))
+    }
   }
-  return (model) =>
-    attaching(() => attachAdapter(model, definition, options, { ...targetsOf(config, model), seed }))
+  return (model, { rows }) =>
+    attaching(() =>
+      attachAdapter(model, definition, options, {
+        ...targetsOf(config, model, definition),
+        ...besideOptions(config, model, definition, rows),
+        seed,
+      }),
+    )
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -37,10 +65,36 @@ function findAdapter(host: Host, name: string): Capabilities['adapter'] {
   }
 }
 
-function openLora(config: FinetuneConfig, model: Model): AttachedAdapter {
+/** The adapter of a folder, which must be of the method that the file names. */
+function goOn(model: Model, folder: string, definition: Capabilities['adapter']): AttachedAdapter {
+  const adapter = loadAdapter(model, folder, { definitions: { [definition.name]: definition } })
+  if (adapter.kind === definition.name) return adapter
+  adapter[Symbol.dispose]()
+  throw new TrituneError('E_ADAPTER', `the folder has an adapter of the kind ${adapter.kind}`, {
+    remedy: `write adapter: ${adapter.kind}, or name a folder with ${definition.name}`,
+  })
+}
+
+/** An adapter that is gone on with has the rows of new tokens, or they would never be trained. */
+function covering(
+  config: FinetuneConfig,
+  rows: readonly number[],
+  adapter: AttachedAdapter,
+): AttachedAdapter {
+  if (trainsRows(adapter, rows)) return adapter
+  adapter[Symbol.dispose]()
+  refuseNewRows(config, rows, 'the adapter of lora_model_dir was made without them')
+  throw new Error('there are no new rows')
+}
+
+function openLora(config: FinetuneConfig, model: Model, { rows }: AdapterInputs): AttachedAdapter {
   const { lora_model_dir, lora_dropout } = config
   if (lora_model_dir !== null) {
-    return atKey(['lora_model_dir'], () => loadAdapter(model, lora_model_dir, { dropout: lora_dropout }))
+    return covering(
+      config,
+      rows,
+      atKey(['lora_model_dir'], () => loadAdapter(model, lora_model_dir, { dropout: lora_dropout })),
+    )
   }
   return attachLora(model, {
     rank: config.lora_r,
@@ -51,6 +105,7 @@ function openLora(config: FinetuneConfig, model: Model): AttachedAdapter {
     rankPattern: config.lora_rank_pattern,
     alphaPattern: config.lora_alpha_pattern,
     ...targetsOf(config, model),
+    ...besideOptions(config, model, { name: 'lora' }, rows),
     seed: config.seed,
   })
 }
@@ -62,9 +117,13 @@ function refuseTargets(config: FinetuneConfig, adapter: string): void {
     ['lora_target_linear', config.lora_target_linear],
     ['lora_exclude_modules', config.lora_exclude_modules !== null],
     ['peft_layers_to_transform', config.peft_layers_to_transform !== null],
+    ['peft_layers_pattern', config.peft_layers_pattern !== null],
+    ['lora_modules_to_save', config.lora_modules_to_save.length > 0],
+    ['peft_trainable_token_indices', config.peft_trainable_token_indices !== null],
+    ['peft_ensure_weight_tying', config.peft_ensure_weight_tying],
   ] as const
   const failures = given.flatMap(([key, isGiven]) =>
-    isGiven ? [{ path: [key], what: `${adapter} is of the whole model and takes no targets` }] : [],
+    isGiven ? [{ path: [key], what: `${adapter} is of the whole model and has no use for it` }] : [],
   )
   if (failures.length > 0) throw new ConfigError(failures)
 }
@@ -73,20 +132,27 @@ interface Targets {
   readonly targetModules: readonly string[] | string
   readonly excludeModules: readonly string[] | string | null
   readonly layersToTransform: readonly number[] | null
+  readonly layersPattern: readonly string[] | string | null
 }
 
 /** The keys are named after LoRA, as in axolotl, and mean the same for every adapter. */
-function targetsOf(config: FinetuneConfig, model: Model): Targets {
-  const named = config.lora_target_modules ?? DEFAULT_TARGETS[model.info.type]
+function targetsOf(
+  config: FinetuneConfig,
+  model: Model,
+  { targets }: Pick<Capabilities['adapter'], 'targets'> = {},
+): Targets {
+  const { type } = model.info
+  const named = config.lora_target_modules ?? targets?.[type] ?? DEFAULT_TARGETS[type]
   const targetModules = config.lora_target_linear ? 'all-linear' : named
   if (targetModules === undefined)
-    throw new TrituneError('E_CONFIG', `there are no default targets for ${model.info.type}`, {
+    throw new TrituneError('E_CONFIG', `there are no default targets for ${type}`, {
       remedy: 'set lora_target_modules, or lora_target_linear: true',
     })
   return {
     targetModules,
     excludeModules: config.lora_exclude_modules,
     layersToTransform: config.peft_layers_to_transform,
+    layersPattern: config.peft_layers_pattern,
   }
 }
 
@@ -96,7 +162,10 @@ const KEYS: readonly (readonly [RegExp, string])[] = [
   [/^rank_pattern\b/, 'lora_rank_pattern'],
   [/^alpha_pattern\b/, 'lora_alpha_pattern'],
   [/^target_modules\b/, 'lora_target_modules'],
+  [/^modules_to_save\b/, 'lora_modules_to_save'],
+  [/^trainable_token_indices\b/, 'peft_trainable_token_indices'],
   [/^layers_to_transform\b/, 'peft_layers_to_transform'],
+  [/^layers_pattern\b/, 'peft_layers_pattern'],
   [/: rank \d+ is larger than/, 'lora_r'],
 ]
 
@@ -107,16 +176,6 @@ function attaching<T>(attach: () => T): T {
     const isAbout = error instanceof TrituneError && error.code === 'E_ADAPTER'
     const [, key] = (isAbout && KEYS.find(([said]) => said.test(error.message))) || [null, null]
     if (key === null) throw error
-    throw new ConfigError(failuresAtKey([key], error))
-  }
-}
-
-/** Says under which key of the file the options stand that a definition refuses. */
-function underKey<T>(key: string, validate: () => T): T {
-  try {
-    return validate()
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
     throw new ConfigError(failuresAtKey([key], error))
   }
 }

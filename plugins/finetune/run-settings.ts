@@ -30,6 +30,7 @@ const SETTINGS = [
   'added_tokens_overrides',
   'resize_token_embeddings_to_32x',
   'mean_resizing_embeddings',
+  'peft_layers_pattern',
   'quantizer',
   'sequence_len',
   'excess_length_strategy',

@@ -47,7 +47,6 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
     'quantize_moe_experts',
   ]),
   peft_use_dora: { what: 'DoRA' },
-  peft_layers_pattern: { what: 'a layer pattern of one’s own' },
   peft_layer_replication: { what: 'layer replication' },
   lora_fan_in_fan_out: { what: 'transposed weights' },
   lora_target_parameters: { what: 'LoRA on bare parameters' },

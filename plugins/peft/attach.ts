@@ -6,6 +6,7 @@ import {
   type AdapterContext,
   adapterNames,
   type AdapterDefinition,
+  type FinishedForm,
   type GradientTransform,
   type Layer,
   type LayerKind,
@@ -18,7 +19,7 @@ import { addBeside, besideFields, type BesideOptions, savedPaths } from './besid
 import { hooked } from './hooked.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
 import { layerTensors, trainedOf } from './tensor-names.ts'
-import { matchLayers, targetFields, type TargetMatch, type TargetOptions } from './targets.ts'
+import { checkPatterns, matchLayers, targetFields, type TargetMatch, type TargetOptions } from './targets.ts'
 
 /** Under these keys of adapter_config.json stand the name of a definition and its options, where PEFT has no such method. */
 export const NAME_KEY = 'tritune_adapter'
@@ -40,6 +41,8 @@ export interface AttachedAdapter extends Disposable {
   readonly config: Readonly<Record<string, unknown>>
   /** The chain with what the adapter adds to a step: a penalty before it, a hook after it. */
   around(chain: GradientTransform): GradientTransform
+  /** Where its finished files are trimmed: what they say. */
+  finished(): FinishedForm | null
 }
 
 /** Options of `attachAdapter()`; `O` are those of the adapter. */
@@ -111,10 +114,11 @@ export function attachAdapter<O>(
   const targets = { ...rest, targetModules }
   const match = withoutSaved(matchLayers(model, targets), savedPaths(model, modulesToSave ?? []))
   const layers = match.matched.flatMap((path) => model.layers.get(path) ?? [])
+  expectPatterns(options, match.matched)
   const made = makeForLayers(definition, layers, { seed, optionsFor: (path) => optionsFor(path, options) })
   const config = {
     ...configOf(definition, options, { layers, info: model.info }),
-    ...(definition.peft ? targetFields(targets, match.matched) : {}),
+    ...(definition.peft ? targetFields(targets, match.matched, definition.peft.lacks) : {}),
     ...besideFields(beside),
     ...fields,
   }
@@ -201,6 +205,7 @@ export function install(
     config,
     around: (chain) =>
       shared ? hooked(shared, chain) : encoder ? hooked({ tensors: () => encoder }, chain) : chain,
+    finished: () => shared?.finished?.() ?? null,
     [Symbol.dispose]() {
       for (const [path, adapter] of adapters) remove(model.layers.get(path)?.adapters ?? [], adapter)
       if (whole) remove(model.adapters, whole)
@@ -258,6 +263,14 @@ function withoutSaved({ matched, counts }: TargetMatch, saved: readonly string[]
   throw new TrituneError('E_ADAPTER', 'modules_to_save has all that target_modules matches', {
     remedy: 'leave it to one of them',
   })
+}
+
+/** Options that differ by module name modules that there are. */
+function expectPatterns(options: unknown, matched: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) return
+  for (const [name, pattern] of Object.entries(options))
+    if ((name === 'rank_pattern' || name === 'alpha_pattern') && pattern !== null)
+      checkPatterns(name, pattern, matched)
 }
 
 function expectKind(

@@ -55,5 +55,7 @@ export function plainNames<T>(entries: ReadonlyMap<string, T>): Map<string, T> {
 
 /** PEFT strips the adapter's name when it saves; older files have it: `lora_A.default.weight`. */
 function withoutAdapterName(name: string): string {
-  return name.replace(/\.(lora_[AB])\.[^.]+\.weight$/, '.$1.weight')
+  return name
+    .replace(/\.(lora_[AB])\.[^.]+\.(weight|bias)$/, '.$1.$2')
+    .replace(/\.(lora_embedding_[AB]|lora_magnitude_vector)\..+$/, '.$1')
 }

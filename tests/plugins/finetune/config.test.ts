@@ -164,9 +164,8 @@ describe('finetuneConfig', () => {
     expect(errorOf({ optimizer: 'lion_8bit' }).message).toContain('"lion_8bit" is not supported yet')
     expect(errorOf({ lr_scheduler: 'rex' }).message).toContain('"rex" is not supported yet')
     expect(errorOf({ peft_init_lora_weights: 'pissa' }).message).toContain('"pissa" is not supported yet')
-    expect(errorOf({ lora_modules_to_save: ['lm_head'] }).code).toBe('E_CONFIG_KEY')
     expect(errorOf({ fp16: true }).code).toBe('E_CONFIG_KEY')
-    expect(finetuneConfig.validate({ ...MINIMAL, fp16: false, lora_modules_to_save: [] }).notes).toEqual([])
+    expect(finetuneConfig.validate({ ...MINIMAL, fp16: false }).notes).toEqual([])
   })
 
   test('8-bit AdamW has the names of transformers; paging is noted to be left out', () => {
@@ -259,7 +258,7 @@ describe('finetuneConfig', () => {
       [{ val_set_size: 1.5 }, 'a whole number of examples'],
       [{ chat_template: 'jinja' }, 'needs chat_template_jinja'],
       [{ chat_template: 'chatml', chat_template_jinja: 'x' }, 'chat_template is chatml'],
-      [{ lora_model_dir: 'x' }, 'needs adapter: lora'],
+      [{ lora_model_dir: 'x' }, 'needs an adapter, such as adapter: lora'],
       [{ lr_scheduler_kwargs: { num_decay_steps: 5 } }, 'warmup_stable_decay'],
       [{ min_sample_len: 600 }, 'at most sequence_len'],
       [{ val_set_size: 1, eval_strategy: 'epoch', evals_per_epoch: 4 }, 'is epoch, but evals_per_epoch is 4'],
