@@ -28,6 +28,11 @@ export interface Adapter extends Disposable {
    * of the layer. The loss of a head stays fused with it, and a norm asks for nothing else.
    */
   replacement?(base: BaseLayer): { readonly weight: Tensor; readonly bias: Tensor | null }
+  /**
+   * The adapter of another layer with the same weight, whose change to that weight this one makes too: merged, the two layers still have one
+   * weight.
+   */
+  readonly sameAs?: Adapter
   /** Where its file has other tensors than `parameters()`: how one becomes the other. */
   readonly stored?: StoredForm
   /** A new weight, of the shape and dtype of `weight`, with the change folded in. Without it the adapter cannot be merged. */
@@ -36,8 +41,6 @@ export interface Adapter extends Disposable {
   unmerge?(weight: Tensor): Tensor
   /** Where the change reaches the bias: a new one. */
   mergeBias?(bias: Tensor): Tensor
-  /** An adapter of the layer with the same weight that makes the same change: merged, both still have one weight. */
-  readonly tiedTo?: Adapter
 }
 
 /**

@@ -231,22 +231,16 @@ function lora({ adapter, lora_model_dir }: FinetuneFields): ConfigFailure | unde
   return undefined
 }
 
-/** What is trained beside an adapter needs one; of another start it is part. */
+/** An adapter that is gone on with has what is trained beside it; without one all weights are trained anyway. */
 function beside(input: FinetuneFields): readonly ConfigFailure[] {
-  const { adapter, lora_model_dir } = input
+  if (input.lora_model_dir === null) return []
   const asked = [
     ['lora_modules_to_save', input.lora_modules_to_save.length > 0],
     ['peft_trainable_token_indices', input.peft_trainable_token_indices !== null],
     ['peft_ensure_weight_tying', input.peft_ensure_weight_tying],
   ] as const
-  const why =
-    adapter === null || adapter === 'none'
-      ? 'needs an adapter: without one all weights are trained'
-      : lora_model_dir !== null
-        ? 'is for a fresh adapter: lora_model_dir has its own'
-        : null
-  if (why === null) return []
-  return asked.flatMap(([key, isAsked]) => (isAsked ? [{ path: [key], what: why }] : []))
+  const what = 'is for a fresh adapter: the one of lora_model_dir says what is trained beside it'
+  return asked.flatMap(([key, isAsked]) => (isAsked ? [{ path: [key], what }] : []))
 }
 
 /** Keys of a mapping in a file are texts. */

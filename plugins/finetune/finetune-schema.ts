@@ -149,6 +149,18 @@ const tokenIndices: Field<TrainableTokens, TrainableTokens> = withJson<Trainable
   { anyOf: [TOKEN_IDS, { type: 'object', additionalProperties: TOKEN_IDS }] },
 )
 
+type TokenTexts = Readonly<Record<string, string>>
+
+/** Token id → its new text. */
+const tokenTexts: Field<TokenTexts, TokenTexts> = withJson<TokenTexts, TokenTexts>(
+  v.lazy((input) =>
+    Array.isArray(input)
+      ? v.custom<TokenTexts>(() => false, 'expected a mapping such as { 128011: "<|tool|>" }')
+      : mapOf(text()),
+  ),
+  { type: 'object', additionalProperties: NON_EMPTY },
+)
+
 const schedulerOptions: Field<LrSchedulerOptions, Nullable<LrSchedulerOptions>> = v.strictObject(
   {
     num_decay_steps: nullable(integer({ min: 1 })),
@@ -283,7 +295,7 @@ const schema = v.strictObject(
     eot_tokens: nullable(listOf(text())),
     special_tokens: optional(specialTokens, noTokens),
     tokens: optional(listOf(text()), []),
-    added_tokens_overrides: optional(mapOf(text()), {}),
+    added_tokens_overrides: optional(tokenTexts, {}),
     resize_token_embeddings_to_32x: optional(flag(), false),
     mean_resizing_embeddings: optional(flag(), false),
 

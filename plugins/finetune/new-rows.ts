@@ -50,7 +50,8 @@ export function besideOptions(
   definition: Pick<AdapterDefinition, 'name'>,
   rows: readonly number[],
 ): BesideOptions {
-  const { lora_modules_to_save, peft_trainable_token_indices: given, peft_ensure_weight_tying } = config
+  const { lora_modules_to_save, peft_trainable_token_indices: asked, peft_ensure_weight_tying } = config
+  const given = asked && (isList(asked) ? asked : Object.values(asked)).length === 0 ? null : asked
   const tables = head.tiedTo === embedding.path ? [embedding.path] : [embedding.path, head.path]
   const whole = (path: string): boolean => lora_modules_to_save.some((name) => path.endsWith(name))
   const ensured = { ensureWeightTying: peft_ensure_weight_tying }

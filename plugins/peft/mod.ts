@@ -21,6 +21,7 @@ export {
 export { dora } from './dora.ts'
 export { createLora, lora } from './lora.ts'
 export type { LoraAdapter } from './lora-factors.ts'
+export { loraPlus, type LoraPlusOptions } from './lora-plus.ts'
 export type { LoftqOptions, LoraInit, LoraOptions } from './lora-options.ts'
 export { ia3, type Ia3Options } from './ia3.ts'
 export { loha, type LohaOptions } from './loha.ts'
