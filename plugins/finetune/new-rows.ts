@@ -56,7 +56,7 @@ export function besideOptions(
   const whole = (path: string): boolean => lora_modules_to_save.some((name) => path.endsWith(name))
   const ensured = { ensureWeightTying: peft_ensure_weight_tying }
   const missing = rows.length === 0 ? [] : tables.filter((path) => !whole(path))
-  if (missing.length === 0 || definition.name === 'lora' || definition.name === 'dora')
+  if (missing.length === 0 || trainsSingleRows(definition.name))
     return {
       ...ensured,
       modulesToSave: lora_modules_to_save,
@@ -105,10 +105,15 @@ export function newTokenNotes({ newTokens }: RunTokenizer, adapter: string | nul
   const trained =
     adapter === null
       ? 'trained as all weights are'
-      : adapter === 'lora' || adapter === 'dora'
+      : trainsSingleRows(adapter)
         ? 'their rows of the vocabulary are trained beside the adapter'
         : 'embedding and head are trained whole beside the adapter'
   return [`new tokens: ${shown.join(', ')}${more}; ${trained}`]
+}
+
+/** PEFT's files know single rows with LoRA and its kin only. */
+function trainsSingleRows(adapter: string): boolean {
+  return ['lora', 'dora', 'adalora'].includes(adapter)
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
