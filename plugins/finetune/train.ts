@@ -138,6 +138,8 @@ async function finish(
   const { output_dir: outputDir } = run.config
   if (!stopped) {
     keeper.takeBest()
+    // For good: what is in the model after the run is what was saved.
+    run.optimizer.enterEvaluation?.()
     saveOutput(run, outputDir)
     const { step: steps } = keeper
     markFinished(outputDir, { steps, facts: factsOfRun(run, soFar(keeper)) })
