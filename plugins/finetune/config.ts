@@ -202,6 +202,11 @@ function notesOf(input: FinetuneFields, written: unknown): string[] {
   if (input.optimizer.startsWith('paged_')) {
     notes.push(`optimizer: ${input.optimizer} is not paged here: its state stays on the device`)
   }
+  if (input.optimizer === 'schedule_free_adamw' && input.lr_scheduler !== 'constant') {
+    notes.push(
+      `optimizer: schedule_free_adamw takes the place of a schedule: beside it, lr_scheduler: constant is what it is made for, and ${input.lr_scheduler} is followed too`,
+    )
+  }
   if (input.group_by_length && input.sample_packing) {
     notes.push('group_by_length is ignored: packed rows are all of one length')
   }

@@ -180,13 +180,14 @@ function adapterName({ adapter, plugins }: FinetuneFields): ConfigFailure | unde
   }
 }
 
-/** Other names are those of plugins, which are looked up when the plugins are there. */
+/** Other optimizers check their options themselves, when the plugins are there. */
 function optimizerOptions({ optimizer, optim_args }: FinetuneFields): ConfigFailure | undefined {
-  if (!Object.hasOwn(OPTIMIZERS, optimizer) || Object.keys(optim_args).length === 0) return undefined
+  const name = Object.hasOwn(OPTIMIZERS, optimizer) ? OPTIMIZERS[optimizer] : optimizer
+  if (!(name === 'adamw' || name === 'adamw_8bit') || Object.keys(optim_args).length === 0) return undefined
   return {
     path: ['optim_args'],
-    what: `is for optimizers of plugins, not for ${optimizer}`,
-    remedy: 'the options of the built-in optimizers are the adam_* keys and weight_decay',
+    what: `is not for ${optimizer}`,
+    remedy: 'the options of AdamW are the adam_* keys and weight_decay',
   }
 }
 

@@ -55,6 +55,8 @@ export interface AdafactorOptions extends WeightDecay {
   readonly warmupInit?: boolean
 }
 
+const EPS: readonly [number, number] = [1e-30, 1e-3]
+
 interface State {
   readonly shape: Shape
   readonly parts: Readonly<Record<'row' | 'col' | 'v' | 'm' | 'master', Tensor | null>>
@@ -119,19 +121,33 @@ export interface AdafactorFields {
 
 export const adafactorDefinition: TransformDefinition<AdafactorFields> = {
   name: 'adafactor',
-  options: defineOptions({
-    eps: optional(listOf(decimal({ above: 0 }), 'two numbers, such as [1e-30, 1e-3]'), [...EPS()]),
-    clip_threshold: optional(decimal({ above: 0 }), 1),
-    decay_rate: optional(decimal({ min: -1, below: 0 }), -0.8),
-    beta1: nullable(decimal({ min: 0, below: 1 })),
-    scale_parameter: optional(flag(), false),
-    relative_step: optional(flag(), false),
-    warmup_init: optional(flag(), false),
-  }),
-  create({ eps, ...fields }, { weightDecay, decays }) {
-    if (eps.length !== 2)
-      throw new TrituneError('E_VALUE', `adafactor: eps has ${eps.length} numbers, expected two`)
-    return adafactor({
+  options: defineOptions<AdafactorFields>(
+    {
+      eps: optional(listOf(decimal({ above: 0 }), 'two numbers, such as [1e-30, 1e-3]'), [...EPS]),
+      clip_threshold: optional(decimal({ above: 0 }), 1),
+      decay_rate: optional(decimal({ min: -1, below: 0 }), -0.8),
+      beta1: nullable(decimal({ min: 0, below: 1 })),
+      scale_parameter: optional(flag(), false),
+      relative_step: optional(flag(), false),
+      warmup_init: optional(flag(), false),
+    },
+    [
+      ({ eps }) =>
+        eps.length === 2
+          ? undefined
+          : { path: ['eps'], what: `expected two numbers, such as [1e-30, 1e-3], got ${eps.length}` },
+      ({ warmup_init, relative_step }) =>
+        warmup_init && !relative_step
+          ? {
+              path: ['warmup_init'],
+              what: 'needs relative_step',
+              remedy: 'set relative_step: true beside it',
+            }
+          : undefined,
+    ],
+  ),
+  create: ({ eps, ...fields }, { weightDecay, decays }) =>
+    adafactor({
       eps: [eps[0], eps[1]],
       clipThreshold: fields.clip_threshold,
       decayRate: fields.decay_rate,
@@ -141,15 +157,10 @@ export const adafactorDefinition: TransformDefinition<AdafactorFields> = {
       warmupInit: fields.warmup_init,
       weightDecay,
       decays,
-    })
-  },
+    }),
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
-
-function EPS(): readonly [number, number] {
-  return [1e-30, 1e-3]
-}
 
 interface Updated {
   readonly name: string
@@ -162,7 +173,7 @@ interface Updated {
 /** One parameter, without waiting for the device: its norms stay there. */
 function update({ name, weight, gradient, state, options }: Updated, step: OptimizerStep): void {
   const { clipThreshold = 1, beta1 = null, decayRate = -0.8, weightDecay = 0, decays = () => true } = options
-  const { eps = EPS(), scaleParameter = false, relativeStep = false, warmupInit = false } = options
+  const { eps = EPS, scaleParameter = false, relativeStep = false, warmupInit = false } = options
   const { m, master } = state.parts
   const t = step.step
   using _scope = tensorScope()
@@ -196,7 +207,8 @@ function inverseRoot(squares: Tensor, { shape, parts: { row, col, v } }: State, 
   average(row, mean(squares, { axis: -1 }), beta2)
   average(col, mean(squares, { axis: -2 }), beta2)
   const rows = rsqrt(div(row, mean(row, { axis: -1, keepDims: true })))
-  return mul(reshape(rows, shape.with(-1, 1)), reshape(rsqrt(col), shape.with(-2, 1)))
+  const axes = shape.length
+  return mul(reshape(rows, shape.with(axes - 1, 1)), reshape(rsqrt(col), shape.with(axes - 2, 1)))
 }
 
 function rms(x: Tensor): Tensor {

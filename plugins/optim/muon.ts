@@ -63,7 +63,7 @@ interface State {
  *
  * @example
  * ```ts
- * import { createRandom, parameter, tensor, tensorScope } from 'tritune/core'
+ * import { parameter, tensor, tensorScope } from 'tritune/core'
  * import { muon } from 'tritune/plugins/optim'
  *
  * using _scope = tensorScope()
@@ -71,7 +71,7 @@ interface State {
  * w.grad = tensor([3, 0, 0, 0.001], { shape: [2, 2] })
  * using optimizer = muon().init(new Map([['w', w]]))
  * optimizer.apply({ step: 1, learningRate: 0.01, gradScale: 1, metrics: {} })
- * console.log(createRandom(1, 'w').uniform() < 1, w.toArray()[0] < 1) // → true true
+ * console.log(w.toArray()[0] < 1) // → true
  * ```
  */
 export function muon(options: MuonOptions = {}): GradientTransform {

@@ -72,10 +72,18 @@ export interface SgdFields {
 
 export const sgdDefinition: TransformDefinition<SgdFields> = {
   name: 'sgd',
-  options: defineOptions({
-    momentum: optional(decimal({ min: 0, below: 1 }), 0),
-    dampening: optional(decimal({ min: 0, max: 1 }), 0),
-    nesterov: optional(flag(), false),
-  }),
+  options: defineOptions<SgdFields>(
+    {
+      momentum: optional(decimal({ min: 0, below: 1 }), 0),
+      dampening: optional(decimal({ min: 0, max: 1 }), 0),
+      nesterov: optional(flag(), false),
+    },
+    [
+      ({ nesterov, momentum, dampening }) =>
+        nesterov && (momentum === 0 || dampening !== 0)
+          ? { path: ['nesterov'], what: 'needs a momentum and no dampening' }
+          : undefined,
+    ],
+  ),
   create: (options, { weightDecay, decays }) => sgd({ ...options, weightDecay, decays }),
 }

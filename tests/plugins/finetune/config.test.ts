@@ -161,7 +161,7 @@ describe('finetuneConfig', () => {
 
   test('refuses values that do not exist here yet', () => {
     expect(errorOf({ adapter: 'qlora' }).message).toContain('"qlora" is not supported yet')
-    expect(errorOf({ optimizer: 'lion_8bit' }).message).toContain('"lion_8bit" is not supported yet')
+    expect(errorOf({ optimizer: 'dion' }).message).toContain('"dion" is not supported yet')
     expect(errorOf({ lr_scheduler: 'rex' }).message).toContain('"rex" is not supported yet')
     expect(errorOf({ peft_init_lora_weights: 'pissa' }).message).toContain('"pissa" is not supported yet')
     expect(errorOf({ lora_modules_to_save: ['lm_head'] }).code).toBe('E_CONFIG_KEY')
@@ -179,6 +179,27 @@ describe('finetuneConfig', () => {
     expect(paged.optimizer).toBe('adamw_8bit')
     expect(paged.notes.join()).toContain('not paged here')
     expect(finetuneConfig.validate({ ...MINIMAL, optimizer: 'paged_adamw_32bit' }).optimizer).toBe('adamw')
+  })
+
+  test('optimizers have the names of transformers and axolotl', () => {
+    const names = {
+      lion_pytorch: 'lion',
+      lion_32bit: 'lion',
+      lion_8bit: 'lion_8bit',
+      muon: 'muon',
+      adafactor: 'adafactor',
+    }
+    for (const [optimizer, ours] of Object.entries(names))
+      expect(finetuneConfig.validate({ ...MINIMAL, optimizer })).toMatchObject({ optimizer: ours, notes: [] })
+    const paged = finetuneConfig.validate({ ...MINIMAL, optimizer: 'paged_lion_8bit' })
+    expect(paged).toMatchObject({
+      optimizer: 'lion_8bit',
+      notes: [expect.stringContaining('not paged here')],
+    })
+    const free = { ...MINIMAL, optimizer: 'schedule_free_adamw' }
+    expect(finetuneConfig.validate(free).notes.join()).toContain('lr_scheduler: constant')
+    expect(finetuneConfig.validate({ ...free, lr_scheduler: 'constant' }).notes).toEqual([])
+    expect(errorOf({ optimizer: 'adamw_8bit', optim_args: { beta1: 0.5 } }).message).toContain('adam_*')
   })
 
   test('takes the names of devices, and no other', () => {
