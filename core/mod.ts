@@ -59,5 +59,7 @@ export * from './layers/mod.ts'
 // Optimizers
 export * from './optim/adamw.ts'
 export * from './optim/clip.ts'
+export * from './optim/more-schedules.ts'
+export * from './optim/plateau.ts'
 export * from './optim/schedule.ts'
 export * from './optim/transform.ts'

@@ -170,10 +170,15 @@ export interface FinetuneInput {
   /**
    * `adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here;
    * `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does,
-   * for tensors from 4096 elements; or the name of a plugin's. Default: `adamw_torch_fused`
+   * for tensors from 4096 elements; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit`
+   * (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` (optimizers.md); or the
+   * name of a plugin's. Default: `adamw_torch_fused`
    */
   readonly optimizer?: OpenName<OptimizerName> | null | undefined
-  /** options of a plugin's optimizer, which checks them itself. Default: `{}` */
+  /**
+   * options of the optimizer, which checks them itself (optimizers.md); AdamW's are the `adam_*` keys.
+   * Default: `{}`
+   */
   readonly optim_args?: Readonly<Record<string, unknown>> | null | undefined
   /**
    * what happens to the gradients before they are clipped: names, or mappings with `name` and options; `clip`
@@ -189,9 +194,9 @@ export interface FinetuneInput {
   readonly strategy?: OneOrMore<NamedInput> | null | undefined
   /** the order of the examples: a plugin's name or mapping; not set: a shuffle by `seed` and epoch */
   readonly sampler?: NamedInput | null | undefined
-  /** decay of the first moment of AdamW. Default: `0.9` */
+  /** decay of the first moment of AdamW; also of Lion, Muon and schedule-free AdamW. Default: `0.9` */
   readonly adam_beta1?: number | null | undefined
-  /** decay of the second moment of AdamW. Default: `0.999` */
+  /** decay of the second moment of AdamW; also of Lion, Muon and schedule-free AdamW. Default: `0.999` */
   readonly adam_beta2?: number | null | undefined
   /** added to the root of the second moment, so that nothing is divided by 0. Default: `1e-8` */
   readonly adam_epsilon?: number | null | undefined
@@ -203,16 +208,15 @@ export interface FinetuneInput {
   /** gradients are scaled down to this norm; 0 does not clip. Default: `1` */
   readonly max_grad_norm?: number | null | undefined
   /**
-   * `cosine`, `linear`, `constant`, `constant_with_warmup`, `warmup_stable_decay` (or `wsd`). Default:
+   * `cosine`, `linear`, `constant`, `constant_with_warmup`, `warmup_stable_decay` (or `wsd`),
+   * `cosine_with_restarts`, `cosine_with_min_lr`, `cosine_warmup_with_min_lr`, `polynomial`, `inverse_sqrt`,
+   * `rex`, `one_cycle`, or `reduce_lr_on_plateau`, which follows the evaluations (optimizers.md). Default:
    * `cosine`
    */
   readonly lr_scheduler?: LrScheduler | 'wsd' | null | undefined
-  /**
-   * for `warmup_stable_decay`; not set: a tenth of the steps, down to 0. Default: `{ num_decay_steps: null,
-   * min_lr_ratio: null }`
-   */
+  /** options of the schedule, as transformers and torch name them (optimizers.md). Default: `{}` */
   readonly lr_scheduler_kwargs?: Nullable<LrSchedulerOptions> | null | undefined
-  /** cosine never falls below this part of the highest */
+  /** `cosine` and `rex` never fall below this part of the highest */
   readonly cosine_min_lr_ratio?: number | null | undefined
   /** not set: 3 % of the steps, at most 100 */
   readonly warmup_steps?: number | null | undefined

@@ -23,6 +23,7 @@ import {
   withJson,
 } from '../../core/contracts/config-fields.ts'
 import type { Field, JsonSchema } from '../../core/contracts/config-fields.ts'
+import type { RampType } from '../../core/mod.ts'
 import type { DeviceName } from '../cuda/mod.ts'
 import { datasetOptions } from '../data/mod.ts'
 import type { DatasetInput, DatasetOptions } from '../data/mod.ts'
@@ -33,6 +34,7 @@ import { DEVICES } from './device-names.ts'
 import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
 import { type OptimizerName, OPTIMIZERS } from './optimizer-names.ts'
+import { SCHEDULERS } from './schedules.ts'
 
 const patterns: Field<readonly string[] | string, readonly string[] | string> = v.union(
   [v.pipe(v.string(), v.minLength(1)), v.pipe(v.array(v.string()), v.minLength(1))],
@@ -136,13 +138,52 @@ const specialTokens: Field<SpecialTokens, Nullable<SpecialTokens>> = v.strictObj
   'expected a mapping such as { pad_token: "<pad>" }',
 )
 
-const schedulerOptions: Field<LrSchedulerOptions, Nullable<LrSchedulerOptions>> = v.strictObject(
-  {
-    num_decay_steps: nullable(integer({ min: 1 })),
-    min_lr_ratio: nullable(decimal({ min: 0, max: 1 })),
-  },
-  'expected a mapping such as { num_decay_steps: 100 }',
+const ramp: Field<RampType, RampType> = oneOf(['linear', 'cosine', '1-sqrt'])
+const steps = (min: number): Field<number, number> => integer({ min })
+const part: Field<number, number> = decimal({ min: 0, max: 1 })
+const above: Field<number, number> = decimal({ above: 0 })
+const atLeast0: Field<number, number> = decimal({ min: 0 })
+
+const schedulerOptions: Field<LrSchedulerOptions, Nullable<LrSchedulerOptions>> = v.pipe(
+  v.strictObject(
+    {
+      num_decay_steps: nullable(steps(1)),
+      num_stable_steps: nullable(steps(0)),
+      min_lr_ratio: nullable(part),
+      warmup_type: nullable(ramp),
+      decay_type: nullable(ramp),
+      num_cycles: nullable(above),
+      min_lr: nullable(atLeast0),
+      min_lr_rate: nullable(part),
+      warmup_lr_rate: nullable(part),
+      power: nullable(above),
+      lr_end: nullable(atLeast0),
+      timescale: nullable(steps(1)),
+      pct_start: nullable(part),
+      anneal_strategy: nullable(oneOf(['cos', 'linear'])),
+      div_factor: nullable(above),
+      final_div_factor: nullable(above),
+      three_phase: nullable(flag()),
+      cycle_momentum: nullable(flag()),
+      factor: nullable(decimal({ above: 0, below: 1 })),
+      patience: nullable(steps(0)),
+      threshold: nullable(atLeast0),
+      threshold_mode: nullable(oneOf(['rel', 'abs'])),
+      cooldown: nullable(steps(0)),
+      eps: nullable(atLeast0),
+      mode: nullable(oneOf(['min'])),
+    },
+    'expected a mapping such as { num_cycles: 2 }',
+  ),
+  v.transform(given),
 )
+
+/** Without what is not given. */
+function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], null> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null)) as {
+    [K in keyof T]?: Exclude<T[K], null>
+  }
+}
 
 const validationSize: Field<number, number> = partOrCount(
   'expected a part below 1 or a whole number of examples',
@@ -177,7 +218,6 @@ const strategy: Field<'no' | 'steps' | 'epoch', 'no' | 'steps' | 'epoch'> = oneO
   later: ['best'],
 })
 const noTokens: SpecialTokens = { bos_token: null, eos_token: null, pad_token: null, unk_token: null }
-const noSchedulerOptions: LrSchedulerOptions = { num_decay_steps: null, min_lr_ratio: null }
 
 const schema = v.strictObject(
   {
@@ -232,13 +272,8 @@ const schema = v.strictObject(
     adam_beta2: optional(decimal({ min: 0, below: 1 }), 0.999),
     adam_epsilon: optional(decimal({ above: 0 }), 1e-8),
     weight_decay: optional(decimal({ min: 0 }), 0),
-    lr_scheduler: optional(
-      oneOf(['cosine', 'linear', 'constant', 'constant_with_warmup', 'warmup_stable_decay', 'wsd'], {
-        later: LATER_SCHEDULERS,
-      }),
-      'cosine',
-    ),
-    lr_scheduler_kwargs: optional(schedulerOptions, noSchedulerOptions),
+    lr_scheduler: optional(oneOf([...SCHEDULERS, 'wsd'], { later: LATER_SCHEDULERS }), 'cosine'),
+    lr_scheduler_kwargs: optional(schedulerOptions, {}),
     cosine_min_lr_ratio: nullable(decimal({ min: 0, max: 1 })),
     warmup_steps: nullable(integer({ min: 0 })),
     warmup_ratio: nullable(decimal({ min: 0, max: 1 })),

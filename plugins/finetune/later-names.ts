@@ -50,16 +50,7 @@ export const LATER_OPTIMIZERS: readonly string[] = [
   'shampoo',
   'soap',
 ]
-export const LATER_SCHEDULERS: readonly string[] = [
-  'cosine_with_restarts',
-  'cosine_with_min_lr',
-  'cosine_warmup_with_min_lr',
-  'polynomial',
-  'inverse_sqrt',
-  'reduce_lr_on_plateau',
-  'one_cycle',
-  'rex',
-]
+export const LATER_SCHEDULERS: readonly string[] = ['greedy']
 export const LATER_TEMPLATES: readonly string[] = [
   'alpaca',
   'aya',

@@ -84,6 +84,7 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
 
   const evaluate = (): void => {
     const result = withEvaluationWeights(run.optimizer, () => evaluateLoss(run, validationBatches(run)))
+    plan.plateau?.onEvaluation(result.loss)
     const improved = best === null || result.loss < best.loss
     best = improved ? { loss: result.loss, step } : best
     stale = improved ? 0 : stale + 1

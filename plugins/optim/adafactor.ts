@@ -8,6 +8,7 @@
 import {
   addTo,
   affine,
+  affineOp,
   cast,
   castOp,
   decimal,
@@ -24,6 +25,7 @@ import {
   nullable,
   optional,
   type OptimizerStep,
+  reciprocal,
   reshape,
   rsqrt,
   run,
@@ -181,34 +183,45 @@ function update({ name, weight, gradient, state, options }: Updated, step: Optim
   const relative = relativeStep ? Math.min(warmupInit ? 1e-6 * t : 1e-2, 1 / Math.sqrt(t)) : 1
   const rate = learningRateOf(step, name) * relative
   const scale = scaleParameter ? maximum(rms(target), eps[1]) : null
-  const scaled = (x: Tensor, factor: number): Tensor => {
-    const y = affine(x, { scale: factor })
-    return scale ? mul(y, scale) : y
-  }
-  const g = affine(cast(gradient, 'f32'), { scale: step.gradScale })
-  const raw = mul(g, inverseRoot(affine(square(g), { shift: eps[0] }), state, 1 - t ** decayRate))
-  const clipped = div(raw, maximum(affine(rms(raw), { scale: 1 / clipThreshold }), 1))
-  let along = scaled(clipped, rate)
-  if (m && beta1 !== null) {
-    average(m, along, beta1)
-    along = m
-  }
-  if (weightDecay !== 0 && decays(name)) addTo(target, scaled(target, -weightDecay * rate))
-  addTo(target, affine(along, { scale: -1 }))
+  // A scale stays a tensor, so that nobody waits for the norm of the weight.
+  const times = (x: Tensor, factor: number): Tensor => affine(scale ? mul(x, scale) : x, { scale: factor })
+  const raw = precondition(scaled(gradient, step.gradScale), state, {
+    eps: eps[0],
+    beta2: 1 - t ** decayRate,
+  })
+  const clip = reciprocal(maximum(affine(rms(raw), { scale: 1 / clipThreshold }), 1))
+  const sign = m ? 1 : -1
+  const along = mul(raw, times(clip, sign * rate))
+  if (m && beta1 !== null) average(m, along, beta1)
+  if (weightDecay !== 0 && decays(name)) addTo(target, times(target, -rate * weightDecay))
+  addTo(target, m ? affine(m, { scale: -1 }) : along)
   if (master) run(castOp, { x: master }, { dtype: weight.dtype }, { y: weight })
 }
 
-/** 1/√ of the second moment, after `squares` came to it; of a matrix as a column times a row. */
-function inverseRoot(squares: Tensor, { shape, parts: { row, col, v } }: State, beta2: number): Tensor {
+/** The gradient over the root of its second moment, to which it is added first; that of a matrix is a column times a row. */
+function precondition(
+  gradient: Tensor,
+  { shape, parts: { row, col, v } }: State,
+  { eps, beta2 }: { readonly eps: number; readonly beta2: number },
+): Tensor {
+  const squares = square(gradient)
+  run(affineOp, { x: squares }, { scale: 1, shift: eps }, { y: squares })
   if (!row || !col) {
     if (v) average(v, squares, beta2)
-    return rsqrt(v ?? squares)
+    return mul(gradient, rsqrt(v ?? squares))
   }
   average(row, mean(squares, { axis: -1 }), beta2)
   average(col, mean(squares, { axis: -2 }), beta2)
   const rows = rsqrt(div(row, mean(row, { axis: -1, keepDims: true })))
   const axes = shape.length
-  return mul(reshape(rows, shape.with(axes - 1, 1)), reshape(rsqrt(col), shape.with(axes - 2, 1)))
+  const byRows = mul(gradient, reshape(rows, shape.with(axes - 1, 1)))
+  return mul(byRows, reshape(rsqrt(col), shape.with(axes - 2, 1)))
+}
+
+/** f32; no copy where that is what it is. */
+function scaled(gradient: Tensor, factor: number): Tensor {
+  const x = cast(gradient, 'f32')
+  return factor === 1 ? x : affine(x, { scale: factor })
 }
 
 function rms(x: Tensor): Tensor {

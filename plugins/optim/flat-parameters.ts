@@ -61,7 +61,7 @@ export interface FlatParameters extends Disposable {
 }
 
 /** A CPU works on what its caches hold; a GPU wants much at once. */
-const ELEMENTS_CPU = 2 ** 20
+const ELEMENTS_CPU = 2 ** 18
 const ELEMENTS_GPU = 2 ** 24
 
 /** Of parameters on one device. */

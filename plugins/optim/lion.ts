@@ -5,16 +5,17 @@
  *   u = β₁m + (1 − β₁)g     w ← w·(1 − lr·weightDecay) − lr·sign(u)     m ← β₂m + (1 − β₂)g
  */
 import {
-  add,
+  abs,
+  addTo,
   affine,
+  affineOp,
   decimal,
   defineOptions,
   type GradientTransform,
-  greater,
+  div,
   optional,
-  sub,
+  run,
   type Tensor,
-  tensor,
   type TransformDefinition,
 } from '../../core/mod.ts'
 import { elementwise, type WeightDecay } from './elementwise.ts'
@@ -60,7 +61,8 @@ export function lion({
     decay: 'decoupled',
     ...(states === '8bit' ? { smallest8bit } : {}),
     direction(gradient, { m }) {
-      const u = add(affine(m, { scale: beta1 }), affine(gradient, { scale: 1 - beta1 }))
+      const u = affine(m, { scale: beta1 })
+      addTo(u, affine(gradient, { scale: 1 - beta1 }))
       average(m, gradient, beta2)
       return signs(u)
     },
@@ -87,8 +89,12 @@ export function lionDefinition(name: string, states: LionOptions['states']): Tra
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
+/** Absorbed by every |x| above 1e-30, whose sign is then exact; 0 stays 0. */
+const TINY = 1e-38
+
 /** −1, 0 or 1. */
 function signs(x: Tensor): Tensor {
-  const zero = tensor([0], { shape: [], device: x.device })
-  return sub(greater(x, zero), greater(zero, x))
+  const size = abs(x)
+  run(affineOp, { x: size }, { scale: 1, shift: TINY }, { y: size })
+  return div(x, size)
 }

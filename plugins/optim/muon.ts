@@ -22,6 +22,7 @@ import {
   maximum,
   noGrad,
   oneOf,
+  nullable,
   optional,
   type OptimizerStep,
   run,
@@ -44,6 +45,8 @@ export interface MuonOptions extends WeightDecay {
   readonly momentum?: number
   readonly nesterov?: boolean
   readonly nsSteps?: number
+  /** What matrices are orthogonalized in; default: the dtype of the weights. The references always do it in bf16. */
+  readonly nsDtype?: FloatDType | undefined
   /** Default: `match_rms_adamw`, with which the learning rates and decays of AdamW fit. */
   readonly adjustLr?: MuonAdjustment
   /** Which matrices AdamW trains instead, by name; default: embeddings and output heads. */
@@ -58,8 +61,7 @@ interface State {
 }
 
 /**
- * Muon as the last link of a chain. Its state is one moment for each element of a matrix. bf16 weights are made orthogonal in bf16,
- * f32 ones in f32.
+ * Muon as the last link of a chain. Its state is one moment for each element of a matrix.
  *
  * @example
  * ```ts
@@ -143,6 +145,7 @@ export interface MuonFields {
   readonly momentum: number
   readonly nesterov: boolean
   readonly ns_steps: number
+  readonly ns_dtype: 'f32' | 'bf16' | null
   readonly adjust_lr_fn: MuonAdjustment
   readonly beta1: number
   readonly beta2: number
@@ -155,13 +158,23 @@ export const muonDefinition: TransformDefinition<MuonFields> = {
     momentum: optional(decimal({ min: 0, below: 1 }), 0.95),
     nesterov: optional(flag(), true),
     ns_steps: optional(integer({ min: 1, max: 99 }), 5),
+    ns_dtype: nullable(oneOf(['f32', 'bf16'])),
     adjust_lr_fn: optional(oneOf(['match_rms_adamw', 'original']), 'match_rms_adamw'),
     beta1: optional(decimal({ min: 0, below: 1 }), 0.9),
     beta2: optional(decimal({ min: 0, below: 1 }), 0.999),
     eps: optional(decimal({ above: 0 }), 1e-8),
   }),
-  create: ({ momentum, nesterov, ns_steps, adjust_lr_fn, ...adam }, { weightDecay, decays }) =>
-    muon({ momentum, nesterov, nsSteps: ns_steps, adjustLr: adjust_lr_fn, adamw: adam, weightDecay, decays }),
+  create: ({ momentum, nesterov, ns_steps, ns_dtype, adjust_lr_fn, ...adam }, { weightDecay, decays }) =>
+    muon({
+      momentum,
+      nesterov,
+      nsSteps: ns_steps,
+      nsDtype: ns_dtype ?? undefined,
+      adjustLr: adjust_lr_fn,
+      adamw: adam,
+      weightDecay,
+      decays,
+    }),
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -198,7 +211,7 @@ function update({ name, weight, gradient, state, options }: Updated, step: Optim
   const g = affine(cast(gradient, 'f32'), { scale: step.gradScale })
   average(momentum, affine(g), beta)
   const raw = nesterov ? add(affine(g, { scale: 1 - beta }), affine(momentum, { scale: beta })) : momentum
-  const dtype: FloatDType = weight.dtype === 'bf16' ? 'bf16' : 'f32'
+  const dtype = options.nsDtype ?? (weight.dtype === 'bf16' ? 'bf16' : 'f32')
   const along = affine(cast(orthogonalized(cast(raw, dtype), nsSteps), 'f32'))
   const rate = learningRateOf(step, name)
   const target = master ?? weight

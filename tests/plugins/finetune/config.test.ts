@@ -162,7 +162,7 @@ describe('finetuneConfig', () => {
   test('refuses values that do not exist here yet', () => {
     expect(errorOf({ adapter: 'qlora' }).message).toContain('"qlora" is not supported yet')
     expect(errorOf({ optimizer: 'dion' }).message).toContain('"dion" is not supported yet')
-    expect(errorOf({ lr_scheduler: 'rex' }).message).toContain('"rex" is not supported yet')
+    expect(errorOf({ lr_scheduler: 'greedy' }).message).toContain('"greedy" is not supported yet')
     expect(errorOf({ peft_init_lora_weights: 'pissa' }).message).toContain('"pissa" is not supported yet')
     expect(errorOf({ lora_modules_to_save: ['lm_head'] }).code).toBe('E_CONFIG_KEY')
     expect(errorOf({ fp16: true }).code).toBe('E_CONFIG_KEY')
@@ -281,7 +281,14 @@ describe('finetuneConfig', () => {
       [{ chat_template: 'jinja' }, 'needs chat_template_jinja'],
       [{ chat_template: 'chatml', chat_template_jinja: 'x' }, 'chat_template is chatml'],
       [{ lora_model_dir: 'x' }, 'needs adapter: lora'],
-      [{ lr_scheduler_kwargs: { num_decay_steps: 5 } }, 'warmup_stable_decay'],
+      [{ lr_scheduler_kwargs: { num_decay_steps: 5 } }, 'is for warmup_stable_decay, not for cosine'],
+      [{ lr_scheduler: 'cosine_with_min_lr' }, 'needs its lowest learning rate'],
+      [
+        { lr_scheduler: 'cosine_with_min_lr', lr_scheduler_kwargs: { min_lr: 0, min_lr_rate: 0.1 } },
+        'either min_lr or min_lr_rate',
+      ],
+      [{ lr_scheduler: 'reduce_lr_on_plateau' }, 'reduce_lr_on_plateau needs evaluation'],
+      [{ lr_scheduler: 'one_cycle', lr_scheduler_kwargs: { cycle_momentum: true } }, 'cycle_momentum'],
       [{ min_sample_len: 600 }, 'at most sequence_len'],
       [{ val_set_size: 1, eval_strategy: 'epoch', evals_per_epoch: 4 }, 'is epoch, but evals_per_epoch is 4'],
       [{ save_strategy: 'no', save_steps: 4 }, 'is no, but save_steps is 4'],

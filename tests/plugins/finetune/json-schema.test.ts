@@ -189,7 +189,7 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
   ],
   optimizer: [
     ['adamw', 'adamw_8bit', 'sophia', null],
-    ['lion_8bit', '', 7],
+    ['dion', '', 7],
   ],
   objective: [
     ['cross_entropy', { name: 'dft', alpha: 1 }, null],
@@ -208,12 +208,12 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
     [7, ['']],
   ],
   lr_scheduler: [
-    ['cosine', 'wsd', null],
-    ['polynomial', 'cosin', 1],
+    ['cosine', 'wsd', 'polynomial', null],
+    ['greedy', 'cosin', 1],
   ],
   lr_scheduler_kwargs: [
     [null, {}],
-    [{ num_cycles: 2 }, 'x', ['x']],
+    [{ num_cyles: 2 }, 'x', ['x']],
   ],
   warmup_ratio: [
     [0, 0.1, 1],
