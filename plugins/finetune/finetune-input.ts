@@ -7,7 +7,7 @@
  */
 import type { DeviceName } from '../cuda/mod.ts'
 import type { DatasetInput } from '../data/mod.ts'
-import type { LrScheduler, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
+import type { LrGroup, LrScheduler, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
 import type { NamedInput, OpenName } from './named.ts'
 import type { OptimizerName } from './optimizer-names.ts'
 
@@ -155,6 +155,20 @@ export interface FinetuneInput {
   // ---- Training
   /** the highest one; `2e-4` may be written without a dot */
   readonly learning_rate: number
+  /** the learning rate of input embeddings and output head, where they are trained; they do not decay then */
+  readonly embedding_lr?: number | null | undefined
+  /** the same as a factor on `learning_rate`; it wins */
+  readonly embedding_lr_scale?: number | null | undefined
+  /**
+   * learning rates of some parameters: a list of mappings with `name`, `modules` (parts of the names of
+   * parameters) and `lr`. Default: `[]`
+   */
+  readonly lr_groups?: readonly LrGroup[] | null | undefined
+  /**
+   * noise on the embeddings in training (NEFTune), uniform in ± alpha / √(tokens of the row × channels); 5 is
+   * usual
+   */
+  readonly neftune_noise_alpha?: number | null | undefined
   /** may be a fraction. Default: `1` */
   readonly num_epochs?: number | null | undefined
   /** instead of what the epochs take; 0 and -1 are as if not set */

@@ -65,6 +65,14 @@ export interface LrSchedulerOptions {
   readonly mode?: 'min' | undefined
 }
 
+/** Parameters with a learning rate of their own. */
+export interface LrGroup {
+  readonly name: string
+  /** Parts of the names of parameters. */
+  readonly modules: readonly string[]
+  readonly lr: number
+}
+
 /** The tokens that `special_tokens` of a run's file sets; null: as the tokenizer has them. */
 export interface SpecialTokens {
   readonly bos_token: string | null
@@ -119,6 +127,13 @@ export interface FinetuneOptions {
   /** null: as many as the epochs take. */
   readonly max_steps: number | null
   readonly learning_rate: number
+  /** Of input embeddings and output head; null: `learning_rate`. */
+  readonly embedding_lr: number | null
+  /** The same as a factor; it wins. */
+  readonly embedding_lr_scale: number | null
+  readonly lr_groups: readonly LrGroup[]
+  /** Uniform noise on the embeddings in training; null: none. */
+  readonly neftune_noise_alpha: number | null
   /** `adamw`, `adamw_8bit`, or the name of an optimizer that a plugin provides. */
   readonly optimizer: string
   /** Options of a plugin's optimizer; those of the built-in ones are the `adam_*` keys. */

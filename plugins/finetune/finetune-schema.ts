@@ -29,7 +29,7 @@ import { datasetOptions } from '../data/mod.ts'
 import type { DatasetInput, DatasetOptions } from '../data/mod.ts'
 import { IGNORED_PLUGINS } from './axolotl-keys.ts'
 import type { FinetuneInput, Nullable } from './finetune-input.ts'
-import type { FinetuneFields, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
+import type { FinetuneFields, LrGroup, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
 import { DEVICES } from './device-names.ts'
 import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
@@ -178,6 +178,18 @@ const schedulerOptions: Field<LrSchedulerOptions, Nullable<LrSchedulerOptions>> 
   v.transform(given),
 )
 
+const lrGroup: Field<LrGroup, LrGroup> = v.strictObject(
+  {
+    name: text('a name'),
+    modules: v.pipe(
+      listOf(text('a part of the names of parameters')),
+      v.minLength(1, 'expected at least one'),
+    ),
+    lr: above,
+  },
+  'expected a mapping such as { name: values, modules: [v_proj], lr: 1e-5 }',
+)
+
 /** Without what is not given. */
 function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], null> } {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null)) as {
@@ -260,6 +272,10 @@ const schema = v.strictObject(
     num_epochs: optional(decimal({ above: 0 }), 1),
     max_steps: nullable(stepCount),
     learning_rate: withExample(decimal({ above: 0 }), 'learning_rate: 2e-4'),
+    embedding_lr: nullable(above),
+    embedding_lr_scale: nullable(above),
+    lr_groups: optional(listOf(lrGroup, 'a list of groups'), []),
+    neftune_noise_alpha: nullable(above),
     optimizer: optional(optimizerField, 'adamw_torch_fused'),
     optim_args: optional(mapOf(v.unknown()), {}),
     transforms: optional(namedList(['clip']), []),

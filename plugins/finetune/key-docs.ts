@@ -66,6 +66,13 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   special_tokens: "tokens of the vocabulary to use instead of the tokenizer's",
   // Training
   learning_rate: 'the highest one; `2e-4` may be written without a dot',
+  embedding_lr:
+    'the learning rate of input embeddings and output head, where they are trained; they do not decay then',
+  embedding_lr_scale: 'the same as a factor on `learning_rate`; it wins',
+  lr_groups:
+    'learning rates of some parameters: a list of mappings with `name`, `modules` (parts of the names of parameters) and `lr`',
+  neftune_noise_alpha:
+    'noise on the embeddings in training ([NEFTune](https://arxiv.org/abs/2310.05914)), uniform in ± alpha / √(tokens of the row × channels); 5 is usual',
   num_epochs: 'may be a fraction',
   max_steps: 'instead of what the epochs take; 0 and -1 are as if not set',
   micro_batch_size: 'documents, or packed rows, that are computed at once',

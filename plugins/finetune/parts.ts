@@ -31,8 +31,8 @@ import type { Quantizer } from './quantizers.ts'
 import type { NamedPart } from './run.ts'
 
 export interface Parts {
-  /** transforms, clipping, optimizer: one chain. */
-  optimizer(context: TransformContext): GradientTransform
+  /** What comes first, then transforms, clipping, optimizer: one chain. */
+  optimizer(context: TransformContext, first?: readonly GradientTransform[]): GradientTransform
   objective(): Objective
   strategies(run: StrategyRun): NamedPart<Strategy>[]
   monitors(context: MonitorContext): NamedPart<Monitor>[]
@@ -87,8 +87,9 @@ export function findParts(config: FinetuneConfig, host: Host): Parts {
   if (failures.length > 0) throw new ConfigError(failures)
 
   return {
-    optimizer: (context) =>
+    optimizer: (context, first = []) =>
       chain(
+        ...first,
         ...transforms.map((one) => checkedTransform(one.name, one.make(context))),
         clipByGlobalNorm(config.max_grad_norm),
         checkedTransform(optimizer.name, optimizer.make(context)),

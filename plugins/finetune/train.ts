@@ -24,6 +24,7 @@ import { saveOutput } from './save-output.ts'
 import { factsOfRun } from './run-facts.ts'
 import { runStrategies } from './strategies.ts'
 import { summarize } from './summary.ts'
+import { embeddingNoiseOf } from './embedding-noise.ts'
 import { stepParts, type TrainContext, trainStep } from './train-step.ts'
 
 /** Options of `train()`: who is told, and where to start. */
@@ -99,6 +100,7 @@ async function trainSteps(
     ...run,
     checkpointing: config.gradient_checkpointing,
     leanMemory: run.memory.isLean,
+    embeddingNoise: embeddingNoiseOf(config),
     seed: config.seed,
   }
   let stopped = false

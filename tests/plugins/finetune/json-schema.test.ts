@@ -98,7 +98,7 @@ describe('the JSON Schema of a run', () => {
     expect([fits(input), isValid(input)]).toEqual([true, true])
     for (const [old, name] of Object.entries(RENAMED_KEYS)) {
       const isRefused = Object.hasOwn(UNSUPPORTED_KEYS, name)
-      const value = name === 'eval_strategy' ? 'no' : 'some'
+      const value = name === 'eval_strategy' ? 'no' : name === 'neftune_noise_alpha' ? 5 : 'some'
       const named = { ...LEAST, [old]: value }
       expect([old, fits(named), isValid(named)]).toEqual([old, !isRefused, !isRefused])
     }
@@ -206,6 +206,10 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
   monitors: [
     [[], ['mine']],
     [7, ['']],
+  ],
+  lr_groups: [
+    [[], [{ name: 'a', modules: ['x'], lr: '1e-5' }], null],
+    [[{ name: 'a', modules: [], lr: 1e-5 }], [{ name: 'a', modules: ['x'] }], {}],
   ],
   lr_scheduler: [
     ['cosine', 'wsd', 'polynomial', null],
