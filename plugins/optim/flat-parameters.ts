@@ -88,11 +88,8 @@ export function flatParameters(parameters: Parameters, device: Device): FlatPara
     visitor: (part: FlatPart) => void,
   ): void => {
     using _scope = tensorScope()
-    const isFull = cuts.reduce((sum, { length }) => sum + length, 0) === count
-    const gradient = isFull ? empty([count], { device }) : zeros([count], { device })
+    const gradient = gathered({ first, count, cuts }, step, device)
     const pieces = cuts.map(({ name, weight, start, length, at }): Piece => {
-      if (weight.grad)
-        gather(gradient.window([length], at), weight.grad.window([length], start), step.gradScale)
       return {
         name,
         weight: (masters.get(name) ?? weight).window([length], start),
@@ -152,11 +149,13 @@ export function moveWeights(
   direction: Tensor,
   amounts: (name: string) => { readonly rate: number; readonly decay: number },
 ): void {
-  for (const { name, weight, of } of pieces) {
-    const { rate, decay } = amounts(name)
+  const moves = pieces.map((piece) => ({ ...piece, ...amounts(piece.name) }))
+  const isOne = moves.every(({ rate }) => rate === moves[0].rate)
+  if (isOne) scaleInto(direction, -moves[0].rate)
+  for (const { weight, of, rate, decay } of moves) {
     if (decay !== 0) scaleInto(weight, 1 - decay)
     const along = of(direction)
-    scaleInto(along, -rate)
+    if (!isOne) scaleInto(along, -rate)
     addTo(weight, along)
   }
 }
@@ -222,8 +221,31 @@ function alone({ first }: Span, { at, length, ...cut }: Cut): Span {
   return { first: first + at, count, cuts: [{ ...cut, length, at: 0 }] }
 }
 
-/** A gradient of a transform may be bf16. */
-function gather(into: Tensor, gradient: Tensor, factor: number): void {
-  const x = gradient.dtype === 'f32' ? gradient : cast(gradient, 'f32')
-  scaleInto(x, factor, into)
+/** The gradients of a span, times `gradScale`: by one call where they lie side by side as the span has them. */
+function gathered(
+  { first, count, cuts }: Span,
+  { gradients, gradScale }: OptimizerStep,
+  device: Device,
+): Tensor {
+  const isFull = cuts.reduce((sum, { length }) => sum + length, 0) === count
+  const into = isFull ? empty([count], { device }) : zeros([count], { device })
+  const isAt = ({ weight: { grad }, start, at }: Cut): boolean =>
+    grad?.storage === gradients?.storage &&
+    (grad?.offset ?? 0) + 4 * start === (gradients?.offset ?? 0) + 4 * (first + at)
+  if (gradients && isFull && cuts.every(isAt)) {
+    scaleInto(gradients.window([count], first), gradScale, into)
+    return into
+  }
+  for (const {
+    weight: { grad },
+    start,
+    length,
+    at,
+  } of cuts) {
+    if (!grad) continue
+    const part = grad.window([length], start)
+    // A gradient of a transform may be bf16.
+    scaleInto(part.dtype === 'f32' ? part : cast(part, 'f32'), gradScale, into.window([length], at))
+  }
+  return into
 }

@@ -132,10 +132,16 @@ export function orthogonalized(x: Tensor, steps = 5): Tensor {
   const norm = sqrt(sum(square(cast(x, 'f32'))))
   let y = div(x, cast(maximum(norm, 1e-7), x.dtype))
   for (let i = 0; i < steps; i++) {
-    // Of the smaller side; it is symmetric, so that it stands on either side as it is.
-    const gram = matmul(y, y, { transposeA: isTall, transposeB: !isTall })
-    const along = add(affine(gram, { scale: B }), affine(matmul(gram, gram), { scale: C }))
-    y = add(affine(y, { scale: A }), isTall ? matmul(y, along) : matmul(along, y))
+    // Of the smaller side; it is symmetric, so that it stands on either side as it is. Sums are f32 and rounded once.
+    const gram = matmul(y, y, { transposeA: isTall, transposeB: !isTall, wide: true })
+    const factor = cast(gram, x.dtype)
+    const along = add(
+      affine(gram, { scale: B }),
+      affine(matmul(factor, factor, { wide: true }), { scale: C }),
+    )
+    const rounded = cast(along, x.dtype)
+    const moved = isTall ? matmul(y, rounded, { wide: true }) : matmul(rounded, y, { wide: true })
+    y = cast(add(affine(cast(y, 'f32'), { scale: A }), moved), x.dtype)
   }
   return y
 }

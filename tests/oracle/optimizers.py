@@ -9,7 +9,7 @@ bitsandbytes, and of PyPI schedulefree and lion-pytorch.
   lion           lion-pytorch
   lion_32bit     bitsandbytes on its CPU backend
   adafactor      transformers.optimization.Adafactor, with the options of transformers' trainer and others
-  muon           torch.optim.Muon, whose bf16 is taken for f32 (`bfloat16()` is patched): what is compared is the method
+  muon           torch.optim.Muon as it is, and with its bf16 taken for f32 (`bfloat16()` is patched): what is compared then is the method
   schedule_free  schedulefree.AdamWScheduleFree
   sgd, rmsprop   torch.optim
 Writes tests/golden/bitsandbytes/lion8bit.json: five steps of Lion8bit with codes and scales, as adamw8bit.json of bitsandbytes_golden.py.
@@ -99,7 +99,16 @@ def optimizers() -> None:
     trainer = {"scale_parameter": False, "relative_step": False}
     free = {"z": "z", "v": "exp_avg_sq"}
     root = {"v": "square_avg", "b": "momentum_buffer", "mean": "grad_avg"}
+    # Before the patch of muon_in_f32.
+    bf16 = case(
+        "muon-bf16",
+        torch.optim.Muon,
+        {"lr": 1e-2, "weight_decay": 0.1, "adjust_lr_fn": "match_rms_adamw"},
+        {"momentum": "momentum_buffer"},
+        matrices_only=True,
+    )
     cases = [
+        bf16,
         case("lion", Lion, {"lr": 1e-2, "betas": (0.9, 0.99)}, lion_state),
         case("lion-decay", Lion, {"lr": 1e-2, "betas": (0.95, 0.98), "weight_decay": 0.1}, lion_state),
         case("lion_32bit", lion32, {"lr": 1e-2, "betas": (0.9, 0.999), "weight_decay": 0.1}, {"m": "state1"}),

@@ -3,6 +3,7 @@
  */
 import { describe, expect, test } from 'bun:test'
 import {
+  type FloatDType,
   type GradientTransform,
   parameter,
   referenceDevice,
@@ -67,14 +68,19 @@ const MAKERS: Readonly<Record<string, (options: Case['options']) => GradientTran
       r: o.r,
       weightLrPower: o.weight_lr_power,
     }),
-  muon: ({ weight_decay, ...o }) =>
-    muon({
-      weightDecay: weight_decay,
-      adjustLr: o.adjust_lr_fn ?? 'original',
-      momentum: o.momentum,
-      nesterov: o.nesterov,
-      nsSteps: o.ns_steps,
-    }),
+  muon: (options) => makeMuon(options),
+  'muon-bf16': (options) => makeMuon(options, 'bf16'),
+}
+
+function makeMuon({ weight_decay, ...o }: Case['options'], nsDtype?: FloatDType): GradientTransform {
+  return muon({
+    nsDtype,
+    weightDecay: weight_decay,
+    adjustLr: o.adjust_lr_fn ?? 'original',
+    momentum: o.momentum,
+    nesterov: o.nesterov,
+    nsSteps: o.ns_steps,
+  })
 }
 
 const DEVICES = [referenceDevice, openCpuOrReference({ threads: 2 }).device].map(
@@ -92,7 +98,9 @@ describe.each(DEVICES)('%s', (_, device) => {
           parameter(tensor(golden.start[key], { shape: golden.shapes[key], device })),
         ]),
       )
-      using state = MAKERS[name.split(/[-]|_32bit/)[0]](options).init(weights)
+      using state = (MAKERS[name] ?? MAKERS[name.split(/[-]|_32bit/)[0]])(options).init(weights)
+      // In bf16 the iteration has two digits, torch's own too: a few hundredths of what the steps move.
+      const tolerance = name === 'muon-bf16' ? 4e-4 : 2e-6
       for (const [i, gradients] of golden.gradients.entries()) {
         for (const [key, weight] of weights) setGradient(weight, gradients[key])
         const learningRate = rates ? rates[i] : (options.lr ?? 1)
@@ -102,7 +110,7 @@ describe.each(DEVICES)('%s', (_, device) => {
           expect(
             relativeError(weights.get(key)?.toArray() ?? [], values),
             `${key}, step ${i + 1}`,
-          ).toBeLessThan(2e-6)
+          ).toBeLessThan(tolerance)
         for (const [key, values] of Object.entries(expected?.states ?? {}))
           expect(relativeError(state.tensors().get(key)?.toArray() ?? [], values), key).toBeLessThan(1e-5)
         for (const [key, values] of Object.entries(expected?.average ?? {}))

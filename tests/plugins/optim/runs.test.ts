@@ -7,6 +7,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigError } from '../../../core/mod.ts'
 import { openCheckpoint } from '../../../core/files/checkpoint.ts'
+import { estimateMemory } from '../../../plugins/finetune/estimate.ts'
 import { prepareRun } from '../../../plugins/finetune/mod.ts'
 import { readFloats, relativeError } from '../../_golden.ts'
 import { type Changes, cpu, fileBytes, metricsOf, type Workspace, workspace } from '../finetune/_run.ts'
@@ -96,6 +97,36 @@ describe('schedule-free AdamW', () => {
     })
     const [first] = again.events.flatMap((event) => (event.type === 'eval' ? [event.loss] : []))
     expect(first).toBeCloseTo(evaluated ?? 0, 5)
+  })
+
+  test('leaves the best weights, as their checkpoint has them', async () => {
+    using space = workspace()
+    const { result, outputDir } = await space.train({
+      ...free,
+      learning_rate: 3,
+      max_grad_norm: 0,
+      eval_steps: 1,
+      load_best_model_at_end: true,
+      save_strategy: undefined,
+      save_steps: 4,
+    })
+    expect(result.best?.step).toBeLessThan(8)
+    const best = join(outputDir, `checkpoint-${result.best?.step}`)
+    expect(fileBytes(outputDir, ADAPTER).equals(fileBytes(best, ADAPTER))).toBe(true)
+  })
+})
+
+describe('memory of the states, for each trained parameter', () => {
+  test.each([
+    ['adamw', 8],
+    ['lion', 4],
+    ['schedule_free_adamw', 8],
+    ['sgd', 0],
+  ])('%s: %p bytes', async (optimizer, bytes) => {
+    using space = workspace()
+    using run = await prepareRun(space.config({ optimizer, lr_scheduler: 'constant' }), { device: cpu })
+    const trained = [...run.parameters.values()].reduce((sum, { size }) => sum + size, 0)
+    expect(estimateMemory(run).optimizer).toBe(bytes * trained)
   })
 })
 

@@ -70,20 +70,23 @@ test.each([...ADAPTER_CASES])('adapter %s merged: the weights and logits of merg
   expect(relativeError(logits, readFloats(golden.expected, 'merged_logits'))).toBeLessThanOrEqual(1e-5)
 })
 
-test.each(['b-nonzero', 'rslora', 'gpt2', 'dora'])('adapter %s: unmerge() takes away what merge() put in', (name) => {
-  const golden = openGoldenAdapter(name)
-  using model = loadModel(golden.base, { device: cpu })
-  using attached = loadAdapter(model, golden.folder)
-  for (const [path, adapter] of attached.adapters) {
-    const layer = model.layers.get(path)
-    if (!layer || !adapter.merge || !adapter.unmerge) throw new Error(path)
-    using weight = denseWeight(layer)
-    using merged = adapter.merge(weight)
-    using back = adapter.unmerge(merged)
-    expect(relativeError(merged.toArray(), weight.toArray())).toBeGreaterThan(1e-3)
-    expect(relativeError(back.toArray(), weight.toArray())).toBeLessThanOrEqual(1e-6)
-  }
-})
+test.each(['b-nonzero', 'rslora', 'gpt2', 'dora'])(
+  'adapter %s: unmerge() takes away what merge() put in',
+  (name) => {
+    const golden = openGoldenAdapter(name)
+    using model = loadModel(golden.base, { device: cpu })
+    using attached = loadAdapter(model, golden.folder)
+    for (const [path, adapter] of attached.adapters) {
+      const layer = model.layers.get(path)
+      if (!layer || !adapter.merge || !adapter.unmerge) throw new Error(path)
+      using weight = denseWeight(layer)
+      using merged = adapter.merge(weight)
+      using back = adapter.unmerge(merged)
+      expect(relativeError(merged.toArray(), weight.toArray())).toBeGreaterThan(1e-3)
+      expect(relativeError(back.toArray(), weight.toArray())).toBeLessThanOrEqual(1e-6)
+    }
+  },
+)
 
 test('mergedSources() without adapters is the checkpoint itself', () => {
   const golden = openGoldenAdapter('gpt2')
