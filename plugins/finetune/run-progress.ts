@@ -75,7 +75,8 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
         plugins: savedPlugins(run.plugins),
       },
       tensors: state.tensors(),
-      saveWeights: (temporary) => withEvaluationWeights(run.optimizer, () => saveOutput(run, temporary)),
+      saveWeights: (temporary) =>
+        withEvaluationWeights(run.optimizer, () => saveOutput(run, temporary, { unfinished: true })),
     })
     prune()
     emit({ type: 'save', step, folder })

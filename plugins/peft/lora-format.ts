@@ -57,11 +57,8 @@ const PLAIN: Readonly<Record<string, readonly unknown[]>> = {
   lora_bias: [false, null, true],
   use_qalora: [false, null],
   use_bdlora: [false, null],
-  bias: ['none', null],
-  modules_to_save: [null, []],
   layer_replication: [null],
   alora_invocation_tokens: [null],
-  trainable_token_indices: [null],
   target_parameters: [null, []],
 }
 
@@ -92,7 +89,8 @@ const EVA = {
   whiten: false,
 }
 
-const DEFAULTS = {
+/** Fields that say nothing; AdaLoRA has them too. */
+export const DEFAULTS = {
   alora_invocation_tokens: null,
   alpha_pattern: {},
   arrow_config: null,
@@ -101,7 +99,6 @@ const DEFAULTS = {
   ensure_weight_tying: false,
   kasa_config: null,
   layer_replication: null,
-  layers_pattern: null,
   lora_ga_config: null,
   megatron_config: null,
   megatron_core: 'megatron.core',

@@ -280,7 +280,7 @@ describe('finetuneConfig', () => {
       [{ val_set_size: 1.5 }, 'a whole number of examples'],
       [{ chat_template: 'jinja' }, 'needs chat_template_jinja'],
       [{ chat_template: 'chatml', chat_template_jinja: 'x' }, 'chat_template is chatml'],
-      [{ lora_model_dir: 'x' }, 'needs adapter: lora'],
+      [{ lora_model_dir: 'x' }, 'needs an adapter, such as adapter: lora'],
       [{ lr_scheduler_kwargs: { num_decay_steps: 5 } }, 'is for warmup_stable_decay, not for cosine'],
       [{ lr_scheduler: 'cosine_with_min_lr' }, 'needs its lowest learning rate'],
       [
