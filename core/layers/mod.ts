@@ -1,5 +1,7 @@
 export * from './active-adapters.ts'
 export * from './dense-weight.ts'
-export * from './forward-layer.ts'
+export { BASE_MODEL, type DocumentAdapters, withDocumentAdapters } from './document-adapters.ts'
+export { activeOn, baseForward, forwardLayer } from './forward-layer.ts'
 export * from './head.ts'
+export * from './merge-adapters.ts'
 export * from './merge-layer.ts'

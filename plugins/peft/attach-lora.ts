@@ -2,7 +2,8 @@
  * LoRA on a model, with PEFT's rank and alpha patterns.
  */
 import type { Model } from '../../core/mod.ts'
-import { attachAdapter, type AttachedAdapter } from './attach.ts'
+import { attachAdapter } from './attach.ts'
+import type { AttachedAdapter } from './attached-adapter.ts'
 import type { LoraOptions } from './lora-options.ts'
 import { lora } from './lora.ts'
 import { checkPatterns, matchLayers, patternValue, type TargetOptions } from './targets.ts'

@@ -15,16 +15,8 @@ import {
   type Model,
   TrituneError,
 } from '../../core/mod.ts'
-import {
-  type AttachedAdapter,
-  DEFAULT_NAME,
-  expectFree,
-  install,
-  makeForLayers,
-  makeForModel,
-  NAME_KEY,
-  OPTIONS_KEY,
-} from './attach.ts'
+import { DEFAULT_NAME, install, makeForLayers, makeForModel, NAME_KEY, OPTIONS_KEY } from './attach.ts'
+import { type AttachedAdapter, expectFree } from './attached-adapter.ts'
 import { fillParameter } from './fill-parameter.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
 import { METHODS } from './methods.ts'

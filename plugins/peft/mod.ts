@@ -6,8 +6,23 @@
 import { definePlugin, type Plugin } from '../../core/mod.ts'
 import { METHODS } from './methods.ts'
 
-export { attachAdapter, type AttachedAdapter, type AttachOptions, trainAllWeights } from './attach.ts'
+export { attachAdapter, type AttachOptions, trainAllWeights } from './attach.ts'
+export {
+  type AttachedAdapter,
+  attachedAdapter,
+  attachedAdapters,
+  deleteAdapter,
+  renameAdapter,
+} from './attached-adapter.ts'
 export { attachLora, type LoraModelOptions } from './attach-lora.ts'
+export {
+  addWeightedAdapter,
+  COMBINE_METHODS,
+  type CombineMethod,
+  type CombineOptions,
+  type MajoritySign,
+  type VectorMethod,
+} from './combine/mod.ts'
 export { type AdapterDefinitions, loadAdapter, type LoadAdapterOptions, readAdapterConfig } from './load.ts'
 export { createLora, lora, type LoraAdapter } from './lora.ts'
 export type { LoraOptions } from './lora-options.ts'

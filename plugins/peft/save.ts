@@ -8,7 +8,7 @@ import { writeSafetensors } from '../../core/files/safetensors-write.ts'
 import { openSafetensors } from '../../core/files/safetensors.ts'
 import { tensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import { TrituneError } from '../../core/mod.ts'
-import type { AttachedAdapter } from './attach.ts'
+import type { AttachedAdapter } from './attached-adapter.ts'
 import { type PluginRecord, writePluginRecords } from './plugin-records.ts'
 
 export const WEIGHTS_FILE = 'adapter_model.safetensors'
