@@ -147,7 +147,7 @@ def main() -> None:
         config = model.peft_config[name]
         rslora = config.use_rslora
         for module in model.modules():  # PEFT keeps use_rslora of the first adapter, and so scales the result by √r
-            if hasattr(module, "scaling") and name in module.scaling:
+            if hasattr(module, "lora_A") and name in module.scaling:
                 module.scaling[name] = 1.0
         model.base_model.set_adapter(name)
         for path, change in change_of(model, name).items():
