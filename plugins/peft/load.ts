@@ -1,5 +1,5 @@
 /**
- * Reads an adapter that PEFT (or tritune) wrote and puts it on a model.
+ * Reads an adapter that PEFT, tritune or mlx-lm wrote and puts it on a model.
  *
  * The definition comes from `peft_type`, or for a method that PEFT has not, from the name that `attachAdapter` wrote. The tensors are
  * those that the adapter itself names in `parameters()`.
@@ -20,6 +20,7 @@ import { type AttachedAdapter, expectFree } from './attached-adapter.ts'
 import { fillParameter } from './fill-parameter.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
 import { METHODS } from './methods.ts'
+import { isMlxConfig, MLX_WEIGHTS, openMlxWeights, peftFields } from './mlx/mod.ts'
 import { checkTargets } from './check-targets.ts'
 import { layerTensors, PREFIX, withoutAdapterName } from './tensor-names.ts'
 import { remedyFromRecords } from './plugin-records.ts'
@@ -58,14 +59,15 @@ export function loadAdapter(
   { name = DEFAULT_NAME, dropout, definitions = {} }: LoadAdapterOptions = {},
 ): AttachedAdapter {
   const config = readAdapterConfig(folder, definitions)
-  const file = join(folder, WEIGHTS_FILE)
+  const isMlx = !existsSync(join(folder, WEIGHTS_FILE)) && existsSync(join(folder, MLX_WEIGHTS))
+  const file = join(folder, isMlx ? MLX_WEIGHTS : WEIGHTS_FILE)
   if (!existsSync(file))
     throw new TrituneError('E_FILE', `the folder has no ${WEIGHTS_FILE}`, {
       place: folder,
       remedy: 'save the adapter again; adapter_model.bin is not supported',
     })
   expectFree(model, name)
-  const checkpoint = openCheckpoint(file)
+  const checkpoint = isMlx ? openMlxWeights(folder) : openCheckpoint(file)
   const entries = new Map(
     [...checkpoint.entries].map(([stored, entry]) => [withoutAdapterName(stored), entry]),
   )
@@ -119,7 +121,8 @@ export function readAdapterConfig(
     )
   }
   if (!isRecord(config)) throw new TrituneError('E_FORMAT', 'expected a JSON object', { place })
-  const fields = config
+  const given = config
+  const fields = isMlxConfig(given) ? placed(place, () => peftFields(folder, given)) : given
   const definition = definitionOf(fields, definitions, folder)
   placed(place, () => optionsOf(definition, fields, ''))
   return fields

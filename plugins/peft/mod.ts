@@ -27,6 +27,7 @@ export { type AdapterDefinitions, loadAdapter, type LoadAdapterOptions, readAdap
 export { createLora, lora, type LoraAdapter } from './lora.ts'
 export type { LoraOptions } from './lora-options.ts'
 export { mergedConfig, mergedSources } from './merge.ts'
+export { type PeftTensors, saveMlxAdapter, type SaveMlxOptions } from './mlx/mod.ts'
 export { type PluginRecord, readPluginRecords, RECORDS_FILE } from './plugin-records.ts'
 export { saveAdapter, type SaveAdapterOptions } from './save.ts'
 export {
