@@ -3,7 +3,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { loadAdapter, saveAdapter } from '../plugins/peft/mod.ts'
+import { loadAdapter, saveAdapter, storedTensors } from '../plugins/peft/mod.ts'
 import { openRig, optimizerOf, shake, trainRig } from './adapter-rig.ts'
 import type { AdapterSettings } from './adapter-settings.ts'
 import { check, type ContractCheck, expectKept, textOf } from './check.ts'
@@ -26,7 +26,8 @@ export function fileChecks({ rig, device }: AdapterSettings): ContractCheck[] {
         trainRig(opened, optimizer, { to: 3, learningRate })
         saveAdapter(folder.path, opened.adapter, { baseModel: null })
         adapted = Float32Array.from(logitsOf(opened.model))
-        saved = snapshot(opened.adapter.tensors)
+        using stored = storedTensors(opened.adapter)
+        saved = snapshot(stored.tensors)
       }
       using model = tinyModel({ device })
       using loaded = loadAdapter(model, folder.path, { definitions: { [name]: definition } })

@@ -23,12 +23,25 @@ export interface Adapter extends Disposable {
   delta?(x: Tensor, base: BaseLayer): Tensor
   /** Tensors of its file (f32), named as PEFT names them after the module path: `lora_A.weight`. `parameter()`s are trained. */
   parameters(): Readonly<Record<string, Tensor>>
+  /** Where its file has other tensors than `parameters()`: how one becomes the other. */
+  readonly stored?: StoredForm
   /** A new weight, of the shape and dtype of `weight`, with the change folded in. Without it the adapter cannot be merged. */
   merge?(weight: Tensor): Tensor
   /** The inverse of merge. */
   unmerge?(weight: Tensor): Tensor
   /** Where the change reaches the bias: a new one. */
   mergeBias?(bias: Tensor): Tensor
+}
+
+/**
+ * The tensors of an adapter's file, made from those that are trained, and back: PiSSA is trained as two factors of rank r and
+ * stored as a LoRA of rank 2r.
+ */
+export interface StoredForm {
+  /** New tensors (f32) under PEFT's names; the caller frees them. */
+  make(): Readonly<Record<string, Tensor>>
+  /** Takes what `make()` gave, to the same bits. */
+  take(tensors: Readonly<Record<string, Tensor>>): void
 }
 
 /**

@@ -5,6 +5,8 @@ import type { Model } from '../../core/mod.ts'
 import { attachAdapter } from './attach.ts'
 import type { AttachedAdapter } from './attached-adapter.ts'
 import type { LoraOptions } from './lora-options.ts'
+import { storedAlpha, storedRank } from './lora-format.ts'
+import { expectUsefulRank } from './lora-factors.ts'
 import { lora } from './lora.ts'
 import { checkPatterns, matchLayers, patternValue, type TargetOptions } from './targets.ts'
 
@@ -39,6 +41,9 @@ export function attachLora(
     dropout = 0,
     rsLora = false,
     init = true,
+    dora = false,
+    loraBias = false,
+    loftq,
     rankPattern = {},
     alphaPattern = {},
     seed = 0,
@@ -49,16 +54,33 @@ export function attachLora(
   const { matched } = matchLayers(model, targets)
   checkPatterns('rank_pattern', rankPattern, matched)
   checkPatterns('alpha_pattern', alphaPattern, matched)
-  const options = lora.options.validate({ rank, alpha, dropout, rsLora, init })
+  const options = lora.options.validate({ rank, alpha, dropout, rsLora, init, dora, loraBias, loftq })
+  const rankFor = (path: string): number => patternValue(path, rankPattern, options.rank)
+  for (const path of matched) {
+    const layer = model.layers.get(path)
+    if (layer) expectUsefulRank(layer, { rank: rankFor(path) })
+  }
   return attachAdapter(model, lora, options, {
     ...targets,
     name,
     seed,
     optionsFor: (path, shared) => ({
       ...shared,
-      rank: patternValue(path, rankPattern, shared.rank),
+      rank: rankFor(path),
       alpha: patternValue(path, alphaPattern, shared.alpha),
     }),
-    fields: { rank_pattern: rankPattern, alpha_pattern: alphaPattern },
+    fields: {
+      rank_pattern: mapped(rankPattern, (one) => storedRank(init, one)),
+      alpha_pattern: mapped(alphaPattern, (one) => storedAlpha(options, one)),
+    },
   })
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function mapped(
+  pattern: Readonly<Record<string, number>>,
+  change: (value: number) => number,
+): Record<string, number> {
+  return Object.fromEntries(Object.entries(pattern).map(([key, value]) => [key, change(value)]))
 }

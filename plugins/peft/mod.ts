@@ -24,12 +24,15 @@ export {
   type VectorMethod,
 } from './combine/mod.ts'
 export { type AdapterDefinitions, loadAdapter, type LoadAdapterOptions, readAdapterConfig } from './load.ts'
-export { createLora, lora, type LoraAdapter } from './lora.ts'
-export type { LoraOptions } from './lora-options.ts'
+export { dora } from './dora.ts'
+export { createLora, lora } from './lora.ts'
+export type { LoraAdapter } from './lora-factors.ts'
+export type { LoftqOptions, LoraInit, LoraOptions } from './lora-options.ts'
 export { mergedConfig, mergedSources } from './merge.ts'
 export { type PeftTensors, saveMlxAdapter, type SaveMlxOptions } from './mlx/mod.ts'
 export { type PluginRecord, readPluginRecords, RECORDS_FILE } from './plugin-records.ts'
 export { saveAdapter, type SaveAdapterOptions } from './save.ts'
+export { type StoredTensors, storedTensors } from './stored.ts'
 export {
   checkPatterns,
   DEFAULT_TARGETS,

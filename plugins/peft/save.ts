@@ -9,6 +9,7 @@ import { openSafetensors } from '../../core/files/safetensors.ts'
 import { tensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import { TrituneError } from '../../core/mod.ts'
 import type { AttachedAdapter } from './attached-adapter.ts'
+import { storedTensors } from './stored.ts'
 import { type PluginRecord, writePluginRecords } from './plugin-records.ts'
 
 export const WEIGHTS_FILE = 'adapter_model.safetensors'
@@ -43,9 +44,11 @@ export function saveAdapter(
 ): void {
   const path = join(folder, WEIGHTS_FILE)
   const configPath = join(folder, CONFIG_FILE)
+  using stored = storedTensors(adapter)
+  const { tensors } = stored
   writeSafetensors(
     path,
-    [...adapter.tensors].map(([name, tensor]) => ({
+    [...tensors].map(([name, tensor]) => ({
       name,
       dtype: tensor.dtype,
       shape: tensor.shape,
@@ -58,12 +61,10 @@ export function saveAdapter(
   const config = { ...COMMON, base_model_name_or_path: baseModel, ...adapter.config }
   writeFileAtomic(configPath, `${JSON.stringify(sorted(config), null, 2)}\n`)
   const written = openSafetensors(path).entries.size
-  if (written !== adapter.tensors.size || !existsSync(configPath)) {
-    throw new TrituneError(
-      'E_FILE',
-      `the saved adapter has ${written} tensors, expected ${adapter.tensors.size}`,
-      { place: path },
-    )
+  if (written !== tensors.size || !existsSync(configPath)) {
+    throw new TrituneError('E_FILE', `the saved adapter has ${written} tensors, expected ${tensors.size}`, {
+      place: path,
+    })
   }
 }
 

@@ -39,5 +39,7 @@ export function trainedOf(tensors: readonly NamedTensor[]): Parameters {
 
 /** PEFT strips the adapter's name when it saves; older files have it: `lora_A.default.weight`. */
 export function withoutAdapterName(name: string): string {
-  return name.replace(/\.(lora_[AB])\.[^.]+\.weight$/, '.$1.weight')
+  return name
+    .replace(/\.(lora_[AB])\.[^.]+\.(weight|bias)$/, '.$1.$2')
+    .replace(/\.(lora_embedding_[AB]|lora_magnitude_vector)\..+$/, '.$1')
 }

@@ -9,7 +9,7 @@ import { promptTokens } from '../../docs/examples/prompt-tokens.ts'
 import { reflection } from '../../docs/examples/reflection.ts'
 import { sharedBasis } from '../../docs/examples/shared-basis.ts'
 import { vectorScale } from '../../docs/examples/vector-scale.ts'
-import { lora } from '../../plugins/peft/mod.ts'
+import { dora, lora } from '../../plugins/peft/mod.ts'
 import { adapterContract, type ContractCheck } from '../../testing/mod.ts'
 
 const SUITES: Readonly<Record<string, readonly ContractCheck[]>> = {
@@ -17,6 +17,46 @@ const SUITES: Readonly<Record<string, readonly ContractCheck[]>> = {
   'lora with rslora, on the head': adapterContract(lora, {
     options: { rank: 4, alpha: 2, rsLora: true },
     targetModules: ['lm_head', 'gate_proj'],
+  }),
+  'lora with a bias': adapterContract(lora, {
+    options: { rank: 3, loraBias: true },
+    wrongOptions: [
+      { loraBias: true, dora: true },
+      { loraBias: true, init: 'pissa' },
+    ],
+    merges: false,
+  }),
+  'lora on the embedding and the head': adapterContract(lora, {
+    options: { rank: 4 },
+    targetModules: ['embed_tokens', 'lm_head'],
+  }),
+  'lora, orthogonal': adapterContract(lora, { options: { rank: 4, init: 'orthogonal' } }),
+  'lora, pissa': adapterContract(lora, {
+    options: { rank: 3, init: 'pissa', rsLora: true },
+    wrongOptions: [{ init: 'pissa_niter_0' }, { init: 'corda' }],
+  }),
+  'lora, pissa_niter_4': adapterContract(lora, { options: { rank: 3, init: 'pissa_niter_4' } }),
+  'lora, olora': adapterContract(lora, { options: { rank: 3, alpha: 6, init: 'olora' } }),
+  'lora, loftq': adapterContract(lora, {
+    options: { rank: 4, init: 'loftq' },
+    wrongOptions: [{ loftq: { bits: 2, iterations: 1 } }],
+    packed: false,
+    identity: false,
+  }),
+  dora: adapterContract(dora, {
+    options: { rank: 3 },
+    wrongOptions: [{ rank: 0 }, { alpha: Number.NaN }],
+    straightThrough: ['lora_A.weight', 'lora_B.weight'],
+  }),
+  'dora, pissa, on the head': adapterContract(dora, {
+    options: { rank: 4, init: 'pissa' },
+    targetModules: ['lm_head', 'down_proj'],
+    straightThrough: ['lora_A.weight', 'lora_B.weight'],
+  }),
+  'dora on the embedding': adapterContract(dora, {
+    options: { rank: 4 },
+    targetModules: ['embed_tokens'],
+    straightThrough: ['lora_embedding_A', 'lora_embedding_B'],
   }),
   'vector-scale': adapterContract(vectorScale, { wrongOptions: [{ init: 'many' }] }),
   'low-rank': adapterContract(lowRank, { wrongOptions: [{ rank: 0 }] }),

@@ -75,7 +75,7 @@ const wrong: ModelDefinition = host.find('monitor', 'quiet')
 // ---- NamesOf ------------------------------------------------------------------------------------------------------
 
 same<NamesOf<readonly [typeof peft, typeof monitors], 'monitor'>, 'quiet' | 'loud'>(true)
-same<NamesOf<readonly [typeof peft, typeof monitors], 'adapter'>, 'lora'>(true)
+same<'lora' extends NamesOf<readonly [typeof peft, typeof monitors], 'adapter'> ? true : false, true>(true)
 same<NamesOf<readonly [typeof monitors, false, null], 'adapter'>, never>(true)
 
 // ---- a host in general --------------------------------------------------------------------------------------------

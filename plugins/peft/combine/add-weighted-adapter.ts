@@ -9,21 +9,25 @@ import {
   denseWeight,
   type Layer,
   matmul,
+  matrix,
   type Model,
   noGrad,
   siteOf,
   sub,
+  tensor,
+  tensorMap,
   tensorScope,
+  transpose,
   TrituneError,
 } from '../../../core/mod.ts'
 import { attachAdapter } from '../attach.ts'
 import { attachedAdapter, type AttachedAdapter, expectFree } from '../attached-adapter.ts'
-import { lora, type LoraAdapter } from '../lora.ts'
+import { lora } from '../lora.ts'
 import { jointTargets } from './joint-targets.ts'
+import { isPlainLora, type LoraParts, loraParts, rankOf } from './lora-parts.ts'
 import { denseFactors, type Factors, productFactors } from './low-rank.ts'
 import { type CombineOptions, type CombinePlan, combinePlan } from './options.ts'
 import type { Mask } from './prune.ts'
-import type { Matrix } from './svd.ts'
 import { combineVectors } from './vectors.ts'
 
 /**
@@ -76,7 +80,7 @@ export function combine(
   if (!first) throw new TrituneError('E_ADAPTER', 'no adapters are named that could be combined')
   const plan = combinePlan(options, parts.length)
   for (const { adapter } of parts) expectCombinable(adapter, plan)
-  const rank = rankOf(parts, plan)
+  const rank = jointRank(parts, plan)
   const attached = attachAdapter(
     model,
     lora,
@@ -92,7 +96,7 @@ export function combine(
   try {
     for (const [path, made] of attached.adapters) {
       const layer = model.layers.get(path)
-      if (!layer || !isLora(made)) continue
+      if (!layer || !isPlainLora(made)) continue
       const factors = factorsOf(layer, parts, plan, { rank, maskOf })
       made.a.set(factors.a)
       made.b.set(factors.b)
@@ -121,15 +125,12 @@ const seededMask: MaskOf = (density, seed, place) => {
   return () => random.float() < density
 }
 
-function isLora(adapter: Adapter): adapter is LoraAdapter {
-  return adapter.kind === 'lora'
-}
-
 function expectCombinable({ name, kind, adapters }: AttachedAdapter, { method, isSvd }: CombinePlan): void {
   const all = [...adapters.values()]
-  if (all.length > 0 && (isSvd ? all.every((one) => one.merge) : all.every(isLora))) return
+  if (all.length > 0 && (isSvd ? all.every((one) => one.merge && !one.mergeBias) : all.every(isPlainLora)))
+    return
   const remedy = isSvd
-    ? 'it cannot be merged into weights'
+    ? 'it cannot be merged into weights, or changes biases too'
     : all.every((one) => one.merge) && all.length > 0
       ? 'methods on factors are for LoRA: use svd, or one that ends with _svd'
       : undefined
@@ -139,9 +140,9 @@ function expectCombinable({ name, kind, adapters }: AttachedAdapter, { method, i
 }
 
 /** As PEFT: of the factors all have one rank, cat adds them up, svd takes the largest. */
-function rankOf(parts: readonly Part[], { method, isSvd, rank }: CombinePlan): number {
+function jointRank(parts: readonly Part[], { method, isSvd, rank }: CombinePlan): number {
   const ranks = parts.flatMap(({ adapter: { adapters } }) => {
-    const own = [...adapters.values()].filter(isLora).map(({ options }) => options.rank)
+    const own = [...adapters.values()].filter(isPlainLora).map(rankOf)
     return own.length > 0 ? [Math.max(...own)] : []
   })
   if (isSvd) {
@@ -158,7 +159,7 @@ function rankOf(parts: readonly Part[], { method, isSvd, rank }: CombinePlan): n
 }
 
 function dropoutOf({ adapters }: AttachedAdapter): number {
-  const [first] = [...adapters.values()].filter(isLora)
+  const [first] = [...adapters.values()].filter(isPlainLora)
   return first?.options.dropout ?? 0
 }
 
@@ -172,65 +173,56 @@ function factorsOf(layer: Layer, parts: readonly Part[], plan: CombinePlan, opti
     const own = adapter.adapters.get(layer.path)
     return own ? [{ weight, name: adapter.name, own }] : []
   })
-  const loras = here.flatMap(({ own, ...rest }) => (isLora(own) ? [{ ...rest, own }] : []))
+  const loras = here.flatMap(({ own, ...rest }) => (isPlainLora(own) ? [{ ...rest, ...loraParts(own) }] : []))
   if (plan.vectors === null || (plan.method === 'svd' && loras.length === here.length))
     return joinedFactors(layer, loras, plan, options)
   return plan.isSvd ? changeFactors(layer, here, plan, options) : vectorFactors(layer, loras, plan, options)
 }
 
-interface Here<A extends Adapter> {
+interface Weighted {
   readonly weight: number
   readonly name: string
-  readonly own: A
 }
 
 /** cat: the factors side by side. svd: the product of these, cut to the rank. */
 function joinedFactors(
-  layer: Layer,
-  loras: readonly Here<LoraAdapter>[],
+  { inputs, outputs }: Layer,
+  loras: readonly (Weighted & LoraParts)[],
   { method, clamp }: CombinePlan,
   { rank }: FactorOptions,
 ): Factors {
-  const { inputs, outputs } = layer
-  const width = method === 'cat' ? rank : loras.reduce((sum, { own }) => sum + own.options.rank, 0)
-  const a = new Float64Array(width * inputs)
-  const b = new Float64Array(outputs * width)
+  const width = method === 'cat' ? rank : loras.reduce((sum, own) => sum + own.rank, 0)
+  const [left, right] = [matrix(outputs, width), matrix(width, inputs)]
   let at = 0
-  for (const { weight, own } of loras) {
-    const r = own.options.rank
-    const [ownA, ownB] = [own.a.toArray(), own.b.toArray()]
-    for (let i = 0; i < r * inputs; i++) a[at * inputs + i] = ownA[i] * weight * own.scale
-    for (let i = 0; i < outputs; i++) for (let k = 0; k < r; k++) b[i * width + at + k] = ownB[i * r + k]
+  for (const { weight, a, b, rank: r, scale } of loras) {
+    for (let i = 0; i < r * inputs; i++) right.data[at * inputs + i] = a[i] * weight * scale
+    for (let i = 0; i < outputs; i++) for (let k = 0; k < r; k++) left.data[i * width + at + k] = b[i * r + k]
     at += r
   }
-  if (method === 'cat') return { a: Float32Array.from(a), b: Float32Array.from(b) }
-  return productFactors(
-    { rows: outputs, columns: width, values: b },
-    { rows: width, columns: inputs, values: a },
-    { rank, clamp },
-  )
+  if (method === 'cat') return { a: Float32Array.from(right.data), b: Float32Array.from(left.data) }
+  return productFactors(left, right, { rank, clamp })
 }
 
 /** On A and on B alone, each with the root of weight and scale; a sign goes to A. */
 function vectorFactors(
   { path }: Layer,
-  loras: readonly Here<LoraAdapter>[],
+  loras: readonly (Weighted & LoraParts)[],
   { vectors, density, majoritySign, seed, method }: CombinePlan,
   { maskOf, rank }: FactorOptions,
 ): Factors {
-  for (const { name, own } of loras)
-    if (own.options.rank !== rank)
+  for (const { name, rank: own } of loras)
+    if (own !== rank)
       throw new TrituneError(
         'E_ADAPTER',
-        `${method} wants one rank; that of adapter "${name}" is ${own.options.rank} in ${path}, not ${rank}`,
+        `${method} wants one rank; that of adapter "${name}" is ${own} in ${path}, not ${rank}`,
         { remedy: 'use cat, svd, or a method that ends with _svd' },
       )
   const half = (part: 'a' | 'b'): Float32Array =>
     combineVectors(
       vectors ?? 'linear',
-      loras.map(({ own }) => own[part].toArray()),
-      loras.map(({ weight, own }) => {
-        const whole = weight * own.scale
+      loras.map((own) => own[part]),
+      loras.map(({ weight, scale }) => {
+        const whole = weight * scale
         return Math.fround(Math.sqrt(Math.abs(whole)) * (part === 'a' && whole < 0 ? -1 : 1))
       }),
       { density, majoritySign, mask: (i) => maskOf(density, seed, `${path}/${part}/${loras[i].name}`) },
@@ -241,29 +233,35 @@ function vectorFactors(
 /** On the change of the weight, then cut to the rank. */
 function changeFactors(
   layer: Layer,
-  here: readonly Here<Adapter>[],
+  here: readonly (Weighted & { readonly own: Adapter })[],
   { vectors, density, majoritySign, seed, clamp }: CombinePlan,
   { rank, maskOf }: FactorOptions,
 ): Factors {
-  const { path, inputs, outputs } = layer
+  const { path, inputs, outputs, device } = layer
   const change = combineVectors(
     vectors ?? 'linear',
     here.map(({ own }) => changeOf(layer, own)),
     here.map(({ weight }) => Math.fround(weight)),
     { density, majoritySign, mask: (i) => maskOf(density, seed, `${path}/${here[i].name}`) },
   )
-  const dense: Matrix = { rows: outputs, columns: inputs, values: Float64Array.from(change) }
-  return denseFactors(dense, { rank, clamp })
+  using _scope = tensorScope()
+  return denseFactors(tensorMap(tensor(change, { shape: [outputs, inputs], device })), { rank, clamp })
 }
 
 /** What the adapter adds to the weight, (outputs, inputs). */
 function changeOf(layer: Layer, adapter: Adapter): Float32Array {
   return noGrad(() => {
     using _scope = tensorScope()
-    if (isLora(adapter)) return affine(matmul(adapter.b, adapter.a), { scale: adapter.scale }).toArray()
+    const { device, inputs, outputs, kind } = layer
+    if (isPlainLora(adapter)) {
+      const { a, b, rank, scale } = loraParts(adapter)
+      const left = tensor(b, { shape: [outputs, rank], device })
+      return affine(matmul(left, tensor(a, { shape: [rank, inputs], device })), { scale }).toArray()
+    }
     const weight = cast(denseWeight(layer), 'f32')
     const merged = adapter.merge?.(weight)
     if (!merged) throw new TrituneError('E_UNSUPPORTED', `${adapter.kind} cannot be merged into weights`)
-    return sub(merged, weight).toArray()
+    const change = sub(merged, weight)
+    return (kind === 'embedding' ? transpose(change) : change).toArray()
   })
 }

@@ -1,7 +1,15 @@
 /**
- * A change of a weight as a product B·A of a given rank: the nearest one, by singular values. As PEFT splits it: B = U·diag(s), A = V.
+ * A change of a weight as a product B·A of a given rank: the nearest one, by singular values. As PEFT splits it: B = U·diag(s), A = Vᵀ.
  */
-import { type Matrix, product, qr, type Svd, svd, transposed } from './svd.ts'
+import { type Matrix, product, transposed } from '../../../core/linalg/matrix.ts'
+import {
+  type LinearMap,
+  linearMap,
+  type Singular,
+  thinQr,
+  topSingular,
+  createRandom,
+} from '../../../core/mod.ts'
 
 /** A (rank, inputs) and B (outputs, rank), row-major. */
 export interface Factors {
@@ -16,28 +24,31 @@ export interface RankOptions {
 }
 
 /** Of a dense change (outputs, inputs). */
-export function denseFactors(change: Matrix, options: RankOptions): Factors {
-  return splitFactors(svd(change), options)
+export function denseFactors(change: LinearMap, options: RankOptions): Factors {
+  const count = Math.min(options.rank, change.rows, change.columns)
+  return splitFactors(topSingular(change, count, createRandom(0, 'singular')), options)
 }
 
-/** Of left (outputs, n) · right (n, inputs), without ever making their product: n is small. */
+/** Of left (outputs, n) · right (n, inputs), without ever making their product where n is small. */
 export function productFactors(left: Matrix, right: Matrix, options: RankOptions): Factors {
-  if (left.columns > Math.min(left.rows, right.columns)) return denseFactors(product(left, right), options)
-  const [one, two] = [qr(left), qr(transposed(right))]
-  const { u, s, v } = svd(product(one.r, transposed(two.r)))
-  return splitFactors({ u: product(one.q, u), s, v: product(v, transposed(two.q)) }, options)
+  if (left.columns > Math.min(left.rows, right.columns))
+    return denseFactors(linearMap(product(left, right)), options)
+  const [one, two] = [thinQr(left), thinQr(transposed(right))]
+  const core = linearMap(product(one.r, transposed(two.r)))
+  const { u, s, v } = topSingular(core, Math.min(options.rank, core.rows), createRandom(0, 'singular'))
+  return splitFactors({ u: product(one.q, u), s, v: product(two.q, v) }, options)
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** Ranks that the change has not are zeros. */
-function splitFactors({ u, s, v }: Svd, { rank, clamp }: RankOptions): Factors {
+function splitFactors({ u, s, v }: Singular, { rank, clamp }: RankOptions): Factors {
   const b = new Float32Array(u.rows * rank)
-  const a = new Float32Array(rank * v.columns)
-  const count = Math.min(rank, s.length)
-  for (let i = 0; i < u.rows; i++)
-    for (let k = 0; k < count; k++) b[i * rank + k] = u.values[i * u.columns + k] * s[k]
-  a.set(v.values.subarray(0, count * v.columns))
+  const a = new Float32Array(rank * v.rows)
+  for (const [k, size] of s.entries()) {
+    for (let i = 0; i < u.rows; i++) b[i * rank + k] = u.data[i * u.columns + k] * size
+    for (let j = 0; j < v.rows; j++) a[k * v.rows + j] = v.data[j * v.columns + k]
+  }
   if (clamp === null) return { a, b }
   const most = quantile(joined(b, a), clamp)
   const cut = (value: number): number => Math.min(Math.max(value, -most), most)

@@ -4,17 +4,25 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type Matrix, product } from '../../../core/linalg/matrix.ts'
 import { openCheckpoint } from '../../../core/files/checkpoint.ts'
-import { activateAdapters, adapterNames, type Model, TrituneError, withAdapters } from '../../../core/mod.ts'
+import {
+  activateAdapters,
+  adapterNames,
+  linearMap,
+  matrix,
+  type Model,
+  TrituneError,
+  withAdapters,
+} from '../../../core/mod.ts'
 import { promptTokens } from '../../../docs/examples/prompt-tokens.ts'
 import { reflection } from '../../../docs/examples/reflection.ts'
 import { vectorScale } from '../../../docs/examples/vector-scale.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
 import { combine } from '../../../plugins/peft/combine/add-weighted-adapter.ts'
-import { productFactors } from '../../../plugins/peft/combine/low-rank.ts'
+import { denseFactors, type Factors, productFactors } from '../../../plugins/peft/combine/low-rank.ts'
 import { keepLargest, keepRandom } from '../../../plugins/peft/combine/prune.ts'
-import { type Matrix, product, qr, svd, transposed } from '../../../plugins/peft/combine/svd.ts'
 import {
   addWeightedAdapter,
   attachAdapter,
@@ -83,9 +91,9 @@ function changeOf(adapter: AttachedAdapter, path: string): Float64Array {
   const [a, b] = ['lora_A', 'lora_B'].map((part) => {
     const found = adapter.parameters.get(`${path}.${part}.weight`)
     if (!found) throw new Error(path)
-    return { rows: found.shape[0], columns: found.shape[1], values: Float64Array.from(found.toArray()) }
+    return { rows: found.shape[0], columns: found.shape[1], data: Float64Array.from(found.toArray()) }
   })
-  return product(b, a).values
+  return product(b, a).data
 }
 
 function errorOf(fn: () => unknown): TrituneError {
@@ -161,6 +169,66 @@ describe('methods', () => {
       using made = addWeightedAdapter(model, 'sum', weights, options)
       activateAdapters(model, [made.name])
       expect(relativeError(logitsOf(model, SEQUENCE), wanted), options.method).toBeLessThanOrEqual(1e-5)
+    }
+  })
+
+  test('cat of more ranks than a layer has is loaded again', () => {
+    using all = openAll()
+    const { model } = all
+    using _d = attachLora(model, { targetModules: ['v_proj'], rank: 16, init: false, name: 'd' })
+    using made = addWeightedAdapter(model, 'made', { a: 1, d: 0.5 }, { method: 'cat' })
+    activateAdapters(model, { a: 1, d: 0.5 })
+    const wanted = logitsOf(model, SEQUENCE)
+    using temporary = temporaryFolder()
+    saveAdapter(temporary.path, made, { baseModel: null })
+    using again = loadModel(LLAMA, { device: cpu })
+    using loaded = loadAdapter(again, temporary.path)
+    expect(loaded.config).toMatchObject({ r: 20 })
+    expect(relativeError(logitsOf(again, SEQUENCE), wanted)).toBeLessThanOrEqual(1e-5)
+  })
+
+  test('what took a part of the base over counts whole; DoRA is combined by its change', () => {
+    using model = loadModel(LLAMA, { device: cpu })
+    const shakeAll = (adapter: AttachedAdapter): AttachedAdapter => {
+      for (const [name, one] of adapter.parameters)
+        if (!name.includes('magnitude')) one.set(one.toArray().map((value, i) => value + Math.sin(i) / 8))
+      return adapter
+    }
+    using pissa = shakeAll(
+      attachLora(model, { targetModules: ['q_proj'], rank: 2, init: 'pissa', name: 'pissa' }),
+    )
+    using dora = shakeAll(attachLora(model, { targetModules: ['v_proj'], rank: 2, dora: true, name: 'dora' }))
+    const wanted = logitsOf(model, SEQUENCE)
+    using one = addWeightedAdapter(model, 'one', { [pissa.name]: 1, [dora.name]: 1 }, { rank: 16 })
+    activateAdapters(model, [one.name])
+    expect(relativeError(logitsOf(model, SEQUENCE), wanted)).toBeLessThanOrEqual(1e-4)
+    using cat = addWeightedAdapter(model, 'cat', { pissa: 1 }, { method: 'cat' })
+    expect(cat.config).toMatchObject({ r: 4 })
+    expect(
+      errorOf(() => addWeightedAdapter(model, 'two', { pissa: 1, dora: 1 }, { method: 'cat' })).code,
+    ).toBe('E_UNSUPPORTED')
+  })
+
+  test('embeddings and heads are combined too', () => {
+    using model = loadModel(LLAMA, { device: cpu })
+    const targetModules = ['embed_tokens', 'lm_head']
+    using _a = attachLora(model, { targetModules, rank: 2, init: false, name: 'a' })
+    using _b = attachLora(model, { targetModules, rank: 2, init: false, seed: 1, name: 'b' })
+    activateAdapters(model, { a: 1, b: -0.5 })
+    const wanted = logitsOf(model, SEQUENCE)
+    for (const options of [
+      { method: 'cat' },
+      { method: 'svd', rank: 4 },
+      { method: 'ties_svd', density: 1, rank: 4 },
+    ] as const) {
+      using made = addWeightedAdapter(model, 'made', { a: 1, b: -0.5 }, options)
+      activateAdapters(model, ['made'])
+      const far = relativeError(logitsOf(model, SEQUENCE), wanted)
+      if (options.method === 'ties_svd') expect(far).toBeGreaterThan(1e-2)
+      else expect(far).toBeLessThanOrEqual(1e-4)
+      expect([...made.tensors.keys()].some((name) => name.endsWith('embed_tokens.lora_embedding_A'))).toBe(
+        true,
+      )
     }
   })
 
@@ -320,71 +388,49 @@ describe('pruning', () => {
   })
 })
 
-describe('singular values', () => {
-  const made = (rows: number, columns: number, value: (i: number) => number): Matrix => ({
-    rows,
-    columns,
-    values: Float64Array.from({ length: rows * columns }, (_, i) => value(i)),
-  })
+describe('factors of the nearest change', () => {
+  const made = (rows: number, columns: number, value: (i: number) => number): Matrix =>
+    matrix(
+      rows,
+      columns,
+      Float64Array.from({ length: rows * columns }, (_, i) => value(i)),
+    )
   const noise = (i: number): number => Math.sin(i * i * 0.7 + i) * 3
-  const scaled = ({ u, s, v }: ReturnType<typeof svd>): Matrix =>
-    product({ ...u, values: u.values.map((value, i) => value * s[i % u.columns]) }, v)
-  const far = (a: Matrix, b: Matrix): number =>
-    a.values.reduce((most, value, i) => Math.max(most, Math.abs(value - b.values[i])), 0)
-  const identity = (n: number): Matrix => made(n, n, (i) => (i % (n + 1) === 0 ? 1 : 0))
+  const joined = ({ a, b }: Factors, [rows, rank, columns]: readonly number[]): Float64Array =>
+    product(
+      made(rows, rank, (i) => b[i]),
+      made(rank, columns, (i) => a[i]),
+    ).data
 
-  test.each([
-    [7, 7],
-    [20, 5],
-    [5, 20],
-    [1, 9],
-    [9, 1],
-  ])('of %d × %d give the matrix again, with orthogonal sides', (rows, columns) => {
-    const a = made(rows, columns, noise)
-    const found = svd(a)
-    expect(far(scaled(found), a)).toBeLessThanOrEqual(1e-13)
-    expect(far(product(transposed(found.u), found.u), identity(Math.min(rows, columns)))).toBeLessThanOrEqual(
-      1e-13,
-    )
-    expect(far(product(found.v, transposed(found.v)), identity(Math.min(rows, columns)))).toBeLessThanOrEqual(
-      1e-13,
-    )
-    expect([...found.s]).toEqual([...found.s].toSorted((x, y) => y - x))
-    if (rows < columns) return
-    const { q, r } = qr(a)
-    expect(far(product(q, r), a)).toBeLessThanOrEqual(1e-13)
+  test('of a product: those of the dense matrix, whatever its shape', () => {
+    for (const [rows, inner, columns] of [
+      [12, 4, 9],
+      [9, 4, 12],
+      [3, 5, 4],
+    ]) {
+      const [left, right] = [made(rows, inner, noise), made(inner, columns, (i) => noise(i + 50))]
+      const whole = product(left, right)
+      const options = { rank: 2, clamp: null }
+      const near = joined(productFactors(left, right, options), [rows, 2, columns])
+      expect(
+        relativeError(near, joined(denseFactors(linearMap(whole), options), [rows, 2, columns])),
+      ).toBeLessThanOrEqual(1e-6)
+      expect(relativeError(near, whole.data)).toBeGreaterThan(1e-2)
+      const all = { rank: 6, clamp: null }
+      expect(
+        relativeError(joined(productFactors(left, right, all), [rows, 6, columns]), whole.data),
+      ).toBeLessThanOrEqual(1e-6)
+    }
   })
 
-  test('of zeros, of a rank that is lower, and of equal ones', () => {
-    expect([...svd(made(4, 3, () => 0)).s]).toEqual([0, 0, 0])
-    expect([...svd(identity(4)).s]).toEqual([1, 1, 1, 1])
-    const low = product(
-      made(8, 2, noise),
-      made(2, 6, (i) => Math.cos(i)),
-    )
-    const { s } = svd(low)
-    expect(s[1]).toBeGreaterThan(0.1)
-    expect(s[2]).toBeLessThanOrEqual(1e-13)
-  })
-
-  test('of a product of factors are those of the dense matrix; a clamp cuts the factors', () => {
+  test('a clamp cuts them at a quantile', () => {
     const [left, right] = [made(12, 4, noise), made(4, 9, (i) => Math.cos(3 * i))]
-    const whole = svd(product(left, right))
     const { a, b } = productFactors(left, right, { rank: 3, clamp: null })
-    const best = scaled({ ...whole, s: whole.s.map((value, i) => (i < 3 ? value : 0)) })
-    const near = product(
-      { rows: 12, columns: 3, values: Float64Array.from(b) },
-      { rows: 3, columns: 9, values: Float64Array.from(a) },
-    )
-    expect(far(near, best)).toBeLessThanOrEqual(1e-5)
     const cut = productFactors(left, right, { rank: 3, clamp: 0.75 })
     const largest = Math.max(...cut.a.map(Math.abs), ...cut.b.map(Math.abs))
     const all = Float32Array.from([...b, ...a]).toSorted()
     const place = 0.75 * (all.length - 1)
     const [low, high] = [all[Math.floor(place)], all[Math.ceil(place)]]
     expect(Math.abs(largest - (low + (place % 1) * (high - low)))).toBeLessThanOrEqual(1e-6)
-    const wide = productFactors(made(3, 5, noise), made(5, 4, noise), { rank: 6, clamp: null })
-    expect([wide.a.length, wide.b.length]).toEqual([24, 18])
-    expect(wide.b.filter((value) => value !== 0).length).toBeLessThanOrEqual(9)
   })
 })

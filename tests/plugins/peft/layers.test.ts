@@ -278,9 +278,9 @@ describe('several adapters', () => {
         'already has an adapter "p"',
       ],
       [
-        () => attachLora(model, { targetModules: ['embed_tokens'] }),
+        () => attachAdapter(model, lowRank, { rank: 2 }, { targetModules: ['embed_tokens'] }),
         'E_ADAPTER',
-        'lora cannot go on model.embed_tokens',
+        'low-rank cannot go on model.embed_tokens',
       ],
       [
         () => attachAdapter(model, embeddingDelta, { rank: 2, alpha: 4 }, { targetModules: ['q_proj'] }),

@@ -57,7 +57,7 @@ function errorOf(fn: () => unknown): TrituneError {
 }
 
 describe('read', () => {
-  test.each(['lora', 'all', 'head', 'gpt2'])('%s: the logits of mlx-lm', (name) => {
+  test.each(['lora', 'all', 'head', 'gpt2', 'dora'])('%s: the logits of mlx-lm', (name) => {
     const golden = open(name)
     using model = golden.model
     const plain = logitsOf(model, golden)
@@ -117,7 +117,7 @@ describe('written', () => {
     expect(relativeError(logitsOf(model, golden), logits)).toBeLessThanOrEqual(1e-6)
   })
 
-  test.each(['lora', 'gpt2'])('%s as mlx-lm had it: the same tensors', (name) => {
+  test.each(['lora', 'gpt2', 'dora'])('%s as mlx-lm had it: the same tensors', (name) => {
     using temporary = temporaryFolder()
     const golden = open(name)
     const folder = join(temporary.path, 'mlx')
