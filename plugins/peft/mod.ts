@@ -6,6 +6,7 @@
 import { definePlugin, type Plugin } from '../../core/mod.ts'
 import { METHODS } from './methods.ts'
 
+export { type AdapterFormat } from './adapter-files.ts'
 export { attachAdapter, type AttachOptions, trainAllWeights } from './attach.ts'
 export {
   type AttachedAdapter,
@@ -29,6 +30,14 @@ export { createLora, lora } from './lora.ts'
 export type { LoraAdapter } from './lora-factors.ts'
 export type { LoftqOptions, LoraInit, LoraOptions } from './lora-options.ts'
 export { mergedConfig, mergedSources } from './merge.ts'
+export { type ConvertedAdapter, convertAdapter } from './convert-adapter.ts'
+export {
+  inspectAdapter,
+  type InspectedAdapter,
+  type InspectedModule,
+  type InspectOptions,
+} from './inspect-adapter.ts'
+export { listAdapters, type ListedAdapter } from './list-adapters.ts'
 export { type PeftTensors, saveMlxAdapter, type SaveMlxOptions } from './mlx/mod.ts'
 export { type PluginRecord, readPluginRecords, RECORDS_FILE } from './plugin-records.ts'
 export { saveAdapter, type SaveAdapterOptions } from './save.ts'

@@ -39,7 +39,7 @@ export interface SaveAdapterOptions {
  */
 export function saveAdapter(
   folder: string,
-  adapter: AttachedAdapter,
+  adapter: Pick<AttachedAdapter, 'adapters' | 'config' | 'tensors'>,
   { baseModel, plugins = [] }: SaveAdapterOptions,
 ): void {
   const path = join(folder, WEIGHTS_FILE)

@@ -61,6 +61,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./merge.ts')).merge,
   },
   {
+    name: 'adapter',
+    topic: 'train',
+    summary: 'list, inspect, combine and convert adapters',
+    load: async () => (await import('./adapter.ts')).adapter,
+  },
+  {
     name: 'schema',
     topic: 'look',
     summary: 'print the JSON Schema of a run, for editors',

@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { type Checkpoint, openCheckpoint } from '../../../core/files/checkpoint.ts'
 import { type TensorEntry, tensorDType } from '../../../core/files/safetensors.ts'
 import { DTYPES, TrituneError } from '../../../core/mod.ts'
+import { loraFields } from '../lora-format.ts'
+import { loraOptions } from '../lora-options.ts'
 import { MLX_WEIGHTS, type NamedPart, partOfMlx, peftName } from './names.ts'
 
 /** Whether the configuration is one of mlx-lm: it has no `peft_type` and says how it was fine-tuned. */
@@ -49,21 +51,15 @@ export function peftFields(
   const scale = numberOf('scale', 'a number above 0', (value) => value > 0)
   const dropout = numberOf('dropout', 'a number from 0, below 1', (value) => value >= 0 && value < 1)
   const model = config['model']
+  const options = loraOptions.validate({ rank, alpha: scale * rank, dropout, dora: type === 'dora' })
   return {
+    ...loraFields(options, []),
     base_model_name_or_path: typeof model === 'string' ? model : null,
-    bias: 'none',
-    fan_in_fan_out: false,
-    init_lora_weights: true,
-    lora_alpha: scale * rank,
-    lora_dropout: dropout,
     peft_type: 'LORA',
-    r: rank,
     target_modules: [
       ...new Set([...openMlxWeights(folder).entries.values()].map(({ name }) => pathOf(name))),
     ].toSorted(),
     task_type: 'CAUSAL_LM',
-    use_dora: type === 'dora',
-    use_rslora: false,
   }
 }
 
