@@ -24,7 +24,7 @@ export function fileChecks({ rig, device }: AdapterSettings): ContractCheck[] {
         using optimizer = optimizerOf(opened.adapter)
         shake(opened.adapter)
         trainRig(opened, optimizer, { to: 3, learningRate })
-        saveAdapter(folder.path, opened.adapter, { baseModel: null })
+        saveAdapter(folder.path, opened.adapter, { baseModel: null, unfinished: true })
         adapted = Float32Array.from(logitsOf(opened.model))
         using stored = storedTensors(opened.adapter)
         saved = snapshot(stored.tensors)
@@ -34,6 +34,24 @@ export function fileChecks({ rig, device }: AdapterSettings): ContractCheck[] {
       const lookAt = `parameters() of ${name}: every tensor that forward uses and that training or the seed made, under one name each`
       expectSameBits('the tensors that were saved', snapshot(loaded.tensors), saved, lookAt)
       expectClose('the logits before it was saved', logitsOf(model), adapted, { tolerance: 0, lookAt })
+    }),
+    check(`${name}: its finished files give the same model`, () => {
+      using folder = temporaryFolder()
+      let adapted = new Float32Array()
+      {
+        using opened = openRig(rig, { device }, 5)
+        using optimizer = optimizerOf(opened.adapter)
+        shake(opened.adapter)
+        trainRig(opened, optimizer, { to: 3, learningRate })
+        saveAdapter(folder.path, opened.adapter, { baseModel: null })
+        adapted = Float32Array.from(logitsOf(opened.model))
+      }
+      using model = tinyModel({ device })
+      using _loaded = loadAdapter(model, folder.path, { definitions: { [name]: definition } })
+      expectClose('the logits before it was saved', logitsOf(model), adapted, {
+        tolerance: 1e-6,
+        lookAt: `finished() of ${name}: what it leaves out must not count any more`,
+      })
     }),
     check(`${name}: its files have PEFT's names`, () => {
       using folder = temporaryFolder()

@@ -29,6 +29,7 @@ import type { DatasetInput, DatasetOptions } from '../data/mod.ts'
 import { IGNORED_PLUGINS } from './axolotl-keys.ts'
 import type { FinetuneInput, Nullable } from './finetune-input.ts'
 import type { FinetuneFields, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
+import { type AdapterName, ADAPTERS } from './adapter-names.ts'
 import { DEVICES } from './device-names.ts'
 import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
@@ -53,9 +54,9 @@ const deviceField: Field<string, OpenName<DeviceName>> = withJson<string, OpenNa
 )
 
 /** Names of plugins are looked up when the plugins are there. */
-const adapterField: Field<string, OpenName<'lora' | 'none'>> = withJson<string, OpenName<'lora' | 'none'>>(
+const adapterField: Field<string, OpenName<AdapterName>> = withJson<string, OpenName<AdapterName>>(
   text('the name of an adapter'),
-  openNames(['lora', 'none']),
+  openNames(ADAPTERS),
 )
 
 /** A name that is not known may be a plugin's; one that other tools know is not here yet. */
@@ -203,6 +204,7 @@ const schema = v.strictObject(
     peft_use_rslora: optional(flag(), false),
     peft_init_lora_weights: optional(initField, true),
     peft_layers_to_transform: nullable(layers),
+    peft_layers_pattern: nullable(patterns),
 
     sequence_len: optional(integer({ min: 1 }), 512),
     excess_length_strategy: optional(oneOf(['drop', 'truncate', 'raise']), 'drop'),

@@ -75,7 +75,7 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
         plugins: savedPlugins(run.plugins),
       },
       tensors: state.tensors(),
-      saveWeights: (temporary) => saveOutput(run, temporary),
+      saveWeights: (temporary) => saveOutput(run, temporary, { unfinished: true }),
     })
     prune()
     emit({ type: 'save', step, folder })

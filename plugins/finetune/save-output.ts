@@ -13,13 +13,21 @@ import { copyIfThere, saveTokenizer, type TokenizerChanges } from './save-tokeni
 
 type Saved = Pick<Run, 'adapter' | 'config' | 'model' | 'modelPath' | 'plugins'>
 
-/** Adapter or model, with the tokenizer and the chat template that were trained with. */
-export function saveOutput({ adapter, config, model, modelPath, plugins }: Saved, folder: string): void {
+/** Adapter or model, with the tokenizer and the chat template that were trained with. `unfinished`: of a checkpoint. */
+export function saveOutput(
+  { adapter, config, model, modelPath, plugins }: Saved,
+  folder: string,
+  { unfinished = false }: { readonly unfinished?: boolean } = {},
+): void {
   const chatTemplate = chatTemplateSource(config)
   const changes = { chatTemplate, specialTokens: config.special_tokens }
   if (!adapter) return saveModel(model, modelPath, folder, { tokenizer: changes })
   const made = { adapter: config.adapter, modelType: model.info.type }
-  saveAdapter(folder, adapter, { baseModel: config.base_model, plugins: recordsToUse(plugins, made) })
+  saveAdapter(folder, adapter, {
+    baseModel: config.base_model,
+    plugins: recordsToUse(plugins, made),
+    unfinished,
+  })
   saveTokenizer(folder, modelPath, changes)
 }
 

@@ -16,7 +16,7 @@ import { type AttachedAdapter, expectFree, forgetAttached, rememberAttached } fr
 import { hooked } from './hooked.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
 import { layerTensors, trainedOf } from './tensor-names.ts'
-import { matchLayers, targetFields, type TargetMatch, type TargetOptions } from './targets.ts'
+import { checkPatterns, matchLayers, targetFields, type TargetMatch, type TargetOptions } from './targets.ts'
 
 /** Under these keys of adapter_config.json stand the name of a definition and its options, where PEFT has no such method. */
 export const NAME_KEY = 'tritune_adapter'
@@ -80,10 +80,11 @@ export function attachAdapter<O>(
   const targets = { ...rest, targetModules }
   const match = matchLayers(model, targets)
   const layers = match.matched.flatMap((path) => model.layers.get(path) ?? [])
+  expectPatterns(options, match.matched)
   const made = makeForLayers(definition, layers, { seed, optionsFor: (path) => optionsFor(path, options) })
   const config = {
     ...configOf(definition, options, { layers, info: model.info }),
-    ...(definition.peft ? targetFields(targets, match.matched) : {}),
+    ...(definition.peft ? targetFields(targets, match.matched, definition.peft.lacks) : {}),
     ...fields,
   }
   return install(model, made, { name, match, config })
@@ -165,6 +166,7 @@ export function install(
     tensors: new Map(names.map(({ file, tensor }) => [file, tensor])),
     config,
     around: (chain) => (shared ? hooked(shared, chain) : chain),
+    finished: () => shared?.finished?.() ?? null,
     [Symbol.dispose]() {
       for (const [path, adapter] of adapters) remove(model.layers.get(path)?.adapters ?? [], adapter)
       if (whole) remove(model.adapters, whole)
@@ -211,6 +213,14 @@ function configOf<O>(
   return peft
     ? { ...peft.write(options, on), peft_type: peft.type }
     : { [NAME_KEY]: name, [OPTIONS_KEY]: options }
+}
+
+/** Options that differ by module name modules that there are. */
+function expectPatterns(options: unknown, matched: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) return
+  for (const [name, pattern] of Object.entries(options))
+    if ((name === 'rank_pattern' || name === 'alpha_pattern') && pattern !== null)
+      checkPatterns(name, pattern, matched)
 }
 
 function expectKind(

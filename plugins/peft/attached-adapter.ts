@@ -6,6 +6,7 @@ import {
   type Adapter,
   adapterNames,
   didYouMean,
+  type FinishedForm,
   type GradientTransform,
   type Model,
   type Parameters,
@@ -29,6 +30,8 @@ export interface AttachedAdapter extends Disposable {
   readonly config: Readonly<Record<string, unknown>>
   /** The chain with what the adapter adds to a step: a penalty before it, a hook after it. */
   around(chain: GradientTransform): GradientTransform
+  /** Where its finished files are trimmed: what they say. */
+  finished(): FinishedForm | null
 }
 
 /** The adapters that attachAdapter() and loadAdapter() put on the model, in the order in which they came. */

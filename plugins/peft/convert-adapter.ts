@@ -45,7 +45,12 @@ export function convertAdapter(folder: string, output: string, to: AdapterFormat
   const baseModel = typeof base === 'string' ? base : null
   writeFolderAtomicSync(output, (temporary) => {
     if (to === 'mlx') saveMlxAdapter(temporary, { config: fields, tensors }, { baseModel })
-    else saveAdapter(temporary, { config: fields, tensors, adapters: new Map() }, { baseModel })
+    else
+      saveAdapter(
+        temporary,
+        { config: fields, tensors, adapters: new Map(), finished: () => null },
+        { baseModel },
+      )
   })
   return { from: format, to, tensors: tensors.size }
 }

@@ -97,7 +97,8 @@ const EVA = {
   whiten: false,
 }
 
-const DEFAULTS = {
+/** Fields that say nothing; AdaLoRA has them too. */
+export const DEFAULTS = {
   alora_invocation_tokens: null,
   alpha_pattern: {},
   arrow_config: null,
@@ -106,7 +107,6 @@ const DEFAULTS = {
   ensure_weight_tying: false,
   kasa_config: null,
   layer_replication: null,
-  layers_pattern: null,
   lora_ga_config: null,
   megatron_config: null,
   megatron_core: 'megatron.core',

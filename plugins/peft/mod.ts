@@ -24,11 +24,19 @@ export {
   type MajoritySign,
   type VectorMethod,
 } from './combine/mod.ts'
+export { adalora, type AdaLoraAdapter, type AdaLoraOptions, createAdaLora } from './adalora.ts'
+export { boft, type BoftAdapter, type BoftOptions, createBoft } from './boft.ts'
 export { type AdapterDefinitions, loadAdapter, type LoadAdapterOptions, readAdapterConfig } from './load.ts'
 export { dora } from './dora.ts'
 export { createLora, lora } from './lora.ts'
 export type { LoraAdapter } from './lora-factors.ts'
 export type { LoftqOptions, LoraInit, LoraOptions } from './lora-options.ts'
+export { ia3, type Ia3Options } from './ia3.ts'
+export { loha, type LohaOptions } from './loha.ts'
+export { lokr, type LokrOptions } from './lokr.ts'
+export type { LycorisOptions } from './delta/lycoris-options.ts'
+export { METHOD_NAMES, type MethodName } from './methods.ts'
+export { miss, type MissOptions } from './miss.ts'
 export { mergedConfig, mergedSources } from './merge.ts'
 export { type ConvertedAdapter, convertAdapter } from './convert-adapter.ts'
 export {
@@ -39,6 +47,7 @@ export {
 } from './inspect-adapter.ts'
 export { listAdapters, type ListedAdapter } from './list-adapters.ts'
 export { type PeftTensors, saveMlxAdapter, type SaveMlxOptions } from './mlx/mod.ts'
+export { createOft, oft, type OftAdapter, type OftOptions } from './oft.ts'
 export { type PluginRecord, readPluginRecords, RECORDS_FILE } from './plugin-records.ts'
 export { saveAdapter, type SaveAdapterOptions } from './save.ts'
 export { type StoredTensors, storedTensors } from './stored.ts'
@@ -51,6 +60,7 @@ export {
   type TargetMatch,
   type TargetOptions,
 } from './targets.ts'
+export { vera, type VeraOptions } from './vera.ts'
 
 /** The plugin that provides the methods of PEFT as adapters. */
 export const peft: Plugin & { readonly provides: { readonly adapter: typeof METHODS } } =

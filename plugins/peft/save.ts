@@ -21,6 +21,8 @@ export interface SaveAdapterOptions {
   readonly baseModel: string | null
   /** What whoever loads it must have: stands in tritune.json. */
   readonly plugins?: readonly PluginRecord[]
+  /** Training goes on from these files: nothing is trimmed. */
+  readonly unfinished?: boolean
 }
 
 /**
@@ -39,12 +41,13 @@ export interface SaveAdapterOptions {
  */
 export function saveAdapter(
   folder: string,
-  adapter: Pick<AttachedAdapter, 'adapters' | 'config' | 'tensors'>,
-  { baseModel, plugins = [] }: SaveAdapterOptions,
+  adapter: Pick<AttachedAdapter, 'adapters' | 'config' | 'finished' | 'tensors'>,
+  { baseModel, plugins = [], unfinished = false }: SaveAdapterOptions,
 ): void {
   const path = join(folder, WEIGHTS_FILE)
   const configPath = join(folder, CONFIG_FILE)
-  using stored = storedTensors(adapter)
+  const finished = unfinished ? null : adapter.finished()
+  using stored = storedTensors(adapter, finished)
   const { tensors } = stored
   writeSafetensors(
     path,
@@ -58,7 +61,7 @@ export function saveAdapter(
     { beforeRename: () => rmSync(configPath, { force: true }) },
   )
   writePluginRecords(folder, plugins)
-  const config = { ...COMMON, base_model_name_or_path: baseModel, ...adapter.config }
+  const config = { ...COMMON, base_model_name_or_path: baseModel, ...adapter.config, ...finished?.fields }
   writeFileAtomic(configPath, `${JSON.stringify(sorted(config), null, 2)}\n`)
   const written = openSafetensors(path).entries.size
   if (written !== tensors.size || !existsSync(configPath)) {

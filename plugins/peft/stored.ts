@@ -1,7 +1,7 @@
 /**
  * The tensors of an adapter's file as its layers want them stored: most are those that are trained, some are made of them.
  */
-import type { Adapter, Tensor } from '../../core/mod.ts'
+import type { Adapter, FinishedForm, Tensor } from '../../core/mod.ts'
 import type { AttachedAdapter } from './attached-adapter.ts'
 import { PREFIX } from './tensor-names.ts'
 
@@ -13,7 +13,7 @@ export interface StoredTensors extends Disposable {
 }
 
 /**
- * What a file of this adapter consists of, now.
+ * What a file of this adapter consists of, now; with `finished`, where it is trimmed, that. Frees what that has.
  *
  * @example
  * ```ts
@@ -27,15 +27,17 @@ export interface StoredTensors extends Disposable {
  * console.log(a.shape[0]) // → 8
  * ```
  */
-export function storedTensors({
-  adapters,
-  tensors,
-}: Pick<AttachedAdapter, 'adapters' | 'tensors'>): StoredTensors {
+export function storedTensors(
+  { adapters, tensors }: Pick<AttachedAdapter, 'adapters' | 'tensors'>,
+  finished: FinishedForm | null = null,
+): StoredTensors {
   const owned = new DisposableStack()
   const made: { readonly adapter: Adapter; readonly tensors: Readonly<Record<string, Tensor>> }[] = []
   const all = new Map(tensors)
   try {
-    for (const [path, adapter] of adapters) {
+    for (const [i, [path, adapter]] of [...adapters].entries()) {
+      for (const [key, tensor] of Object.entries(finished?.tensors[i] ?? {}))
+        all.set(`${PREFIX}${path}.${key}`, owned.use(tensor))
       if (!adapter.stored) continue
       for (const key of Object.keys(adapter.parameters())) all.delete(`${PREFIX}${path}.${key}`)
       const own = adapter.stored.make()

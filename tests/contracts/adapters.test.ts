@@ -9,7 +9,7 @@ import { promptTokens } from '../../docs/examples/prompt-tokens.ts'
 import { reflection } from '../../docs/examples/reflection.ts'
 import { sharedBasis } from '../../docs/examples/shared-basis.ts'
 import { vectorScale } from '../../docs/examples/vector-scale.ts'
-import { dora, lora } from '../../plugins/peft/mod.ts'
+import { adalora, boft, dora, lora, oft } from '../../plugins/peft/mod.ts'
 import { adapterContract, type ContractCheck } from '../../testing/mod.ts'
 
 const SUITES: Readonly<Record<string, readonly ContractCheck[]>> = {
@@ -57,6 +57,28 @@ const SUITES: Readonly<Record<string, readonly ContractCheck[]>> = {
     options: { rank: 4 },
     targetModules: ['embed_tokens'],
     straightThrough: ['lora_embedding_A', 'lora_embedding_B'],
+  }),
+  adalora: adapterContract(adalora, {
+    options: { init_r: 4, target_r: 2, tinit: 1, tfinal: 3, total_step: 12 },
+    wrongOptions: [{ total_step: 0 }, { total_step: 5, tfinal: 5 }, { target_r: 13, total_step: 5 }],
+  }),
+  oft: adapterContract(oft, {
+    options: { oft_block_size: 4 },
+    wrongOptions: [{ r: 2, oft_block_size: 4 }, { r: 0, oft_block_size: 0 }, { module_dropout: 1 }],
+  }),
+  'oft with exact rotations, on the head': adapterContract(oft, {
+    options: { r: 3, use_cayley_neumann: false },
+    targetModules: ['lm_head', 'up_proj'],
+  }),
+  'oft with one rotation for all blocks': adapterContract(oft, {
+    options: { oft_block_size: 8, block_share: true, num_cayley_neumann_terms: 7 },
+  }),
+  boft: adapterContract(boft, {
+    wrongOptions: [{ boft_block_num: 2, boft_block_size: 4 }, { boft_n_butterfly_factor: 0 }],
+  }),
+  'boft in stages': adapterContract(boft, {
+    options: { boft_block_size: 2, boft_n_butterfly_factor: 3 },
+    targetModules: ['q_proj', 'o_proj'],
   }),
   'vector-scale': adapterContract(vectorScale, { wrongOptions: [{ init: 'many' }] }),
   'low-rank': adapterContract(lowRank, { wrongOptions: [{ rank: 0 }] }),
