@@ -61,7 +61,6 @@ export function inspectCommand(folder: string, json: boolean): void {
 }
 
 export function convertCommand(folder: string, output: string, to: AdapterFormat, json: boolean): void {
-  expectNew(output)
   const done = convertAdapter(folder, output, to)
   say(
     json

@@ -1,6 +1,7 @@
 /**
  * An adapter from the files of one tool into those of another, without a model. GGUF needs one: plugins/export.
  */
+import { existsSync } from 'node:fs'
 import { writeFolderAtomicSync } from '../../core/files/atomic.ts'
 import { referenceDevice, type Tensor, TrituneError, zeros } from '../../core/mod.ts'
 import { type AdapterFormat, openAdapterFiles } from './adapter-files.ts'
@@ -27,6 +28,11 @@ export interface ConvertedAdapter {
  * ```
  */
 export function convertAdapter(folder: string, output: string, to: AdapterFormat): ConvertedAdapter {
+  if (existsSync(output))
+    throw new TrituneError('E_FILE', 'the output folder exists already', {
+      place: output,
+      remedy: 'name a new folder',
+    })
   const { config, entries, checkpoint, file, format } = openAdapterFiles(folder)
   if (format === to)
     throw new TrituneError('E_ADAPTER', `the adapter is in the files of ${to} already`, {

@@ -7,6 +7,7 @@ import { keepLargest, keepRandom, type Mask } from './prune.ts'
 /** What the elements of TIES agree on: the sign of their sum, or the sign that most have. */
 export type MajoritySign = 'total' | 'frequency'
 
+/** A method on the numbers themselves: of factors, or of the change of a weight. */
 export type VectorMethod = 'linear' | 'ties' | 'dare_linear' | 'dare_ties' | 'magnitude_prune'
 
 export interface CombineVectors {
