@@ -53,7 +53,7 @@ export interface MergedAdapters extends Disposable {
  * using model = loadModel('my-model')
  * using _adapter = loadAdapter(model, 'my-adapter')
  * using merged = mergeAdapters(model, { prompt: [1, 5, 9] }) // from here on as fast as the base model
- * console.log(merged.names, (merged.maxLogitDifference ?? 1) < 1e-3) // → [ "default" ] true
+ * console.log(merged.names, (merged.maxLogitDifference ?? 1) < 1e-3) // → [ 'default' ] true
  * ```
  */
 export function mergeAdapters(

@@ -72,7 +72,7 @@ export function deleteAdapter(model: Model, name: string): void {
  * using model = loadModel('my-model')
  * using adapter = loadAdapter(model, 'my-adapter')
  * renameAdapter(model, 'default', 'german')
- * console.log(adapterNames(model), adapter.name) // → [ "german" ] german
+ * console.log(adapterNames(model), adapter.name) // → [ 'german' ] german
  * ```
  */
 export function renameAdapter(model: Model, from: string, to: string): void {
