@@ -21,7 +21,7 @@ export type DocumentAdapters = string | ActiveAdapters
  * `model.hidden(batch)`, and the head on all of its rows.
  *
  * E_SHAPE when there are not as many entries as documents, E_NAME for a name that there is not, E_UNSUPPORTED for an adapter of the whole
- * model: what stands before the text is the same for all documents.
+ * model or one that changes a norm: these are the same for all documents.
  *
  * @example
  * ```ts
@@ -65,6 +65,16 @@ export function withDocumentAdapters<T>(
           remedy: 'it stands before the text of all: run those documents in a batch of their own',
         },
       )
+  for (const { path, kind, adapters: own } of model.layers.values())
+    for (const { name } of kind === 'norm' ? own : [])
+      if (runs.some(({ weights }) => (weights.get(name) ?? 0) !== 0))
+        throw new TrituneError(
+          'E_UNSUPPORTED',
+          `adapter "${name}" cannot be on some documents: it changes ${path}`,
+          {
+            remedy: 'a norm is the same for all: run those documents in a batch of their own',
+          },
+        )
   return withAdapters(model, [], () =>
     noGrad(() => within({ model, runs, rows: offsets[offsets.length - 1], from: null }, fn)),
   )

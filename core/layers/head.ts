@@ -18,6 +18,7 @@ import { type Tensor, tensor } from '../tensor/tensor.ts'
 import { isQuantized } from './dense-weight.ts'
 import { withRowsFrom } from './document-adapters.ts'
 import { forwardLayer, isAdapted } from './forward-layer.ts'
+import { replacedLayer } from './replaced-layer.ts'
 
 /**
  * hidden (rows, C) → (rows, V) f32. bf16 logits would tie, so only adapters on the head round them.
@@ -33,7 +34,8 @@ import { forwardLayer, isAdapted } from './forward-layer.ts'
  * console.log(logits.shape[0], logits.shape[1] === model.info.vocabSize) // → 3 true
  * ```
  */
-export function headLogits(head: Layer, hidden: Tensor): Tensor {
+export function headLogits(layer: Layer, hidden: Tensor): Tensor {
+  const head = replacedLayer(layer)
   const { weight, bias } = head
   if (isAdapted(head) || isQuantized(weight) || bias) return cast(forwardLayer(head, hidden), 'f32')
   return matmul(hidden, weight, { transposeB: true, wide: true })
@@ -69,11 +71,12 @@ export interface HeadLossOptions {
  * ```
  */
 export function headCrossEntropy(
-  head: Layer,
+  layer: Layer,
   hidden: Tensor,
   targets: Tensor,
-  { scale, softcap = 0, rowsAtOnce = Math.max(1, Math.floor(2 ** 23 / head.outputs)) }: HeadLossOptions,
+  { scale, softcap = 0, rowsAtOnce = Math.max(1, Math.floor(2 ** 23 / layer.outputs)) }: HeadLossOptions,
 ): Tensor {
+  const head = replacedLayer(layer)
   const { weight, bias } = head
   if (!isAdapted(head) && !isQuantized(weight) && !bias)
     return linearCrossEntropy(hidden, weight, targets, { scale, softcap })

@@ -14,7 +14,7 @@ import { expectUnmerged, MERGED, slotsOf } from './_slots.ts'
 import { isQuantized } from './dense-weight.ts'
 import { activeOn } from './forward-layer.ts'
 import { headLogits } from './head.ts'
-import { expectMergeableModel, mergedBias, mergedWeight } from './merge-layer.ts'
+import { changeAlike, expectMergeableModel, mergedBias, mergedWeight } from './merge-layer.ts'
 
 /** Options of `mergeAdapters()`. */
 export interface MergeAdaptersOptions {
@@ -69,10 +69,8 @@ export function mergeAdapters(
   for (const { layer, merged } of changes) Object.assign(layer, merged)
   for (const { slot } of active) slot.weight = 0
   const undo = (): void => {
-    for (const { layer, merged, kept } of changes) {
-      Object.assign(layer, kept)
-      free(merged, kept)
-    }
+    for (const { layer, kept } of changes) Object.assign(layer, kept)
+    for (const change of changes) free(change)
     for (const { slot, weight } of active) slot.weight = weight
   }
   let maxLogitDifference: number | null = null
@@ -120,6 +118,8 @@ interface Change {
   readonly layer: Layer
   readonly merged: { readonly weight: Tensor; readonly bias: Tensor | null }
   readonly kept: Parts
+  /** The merged weight is that of a layer before. */
+  readonly isShared: boolean
 }
 
 function foldAll(model: Model, safe: boolean): Change[] {
@@ -131,7 +131,8 @@ function foldAll(model: Model, safe: boolean): Change[] {
       if (activeOn(layer).length === 0) continue
       const { weight, bias } = layer
       const changesBias = activeOn(layer).some(({ adapter }) => adapter.mergeBias)
-      const merged = {
+      const shared = sharedChange(model, layer, changes)
+      const merged = shared ?? {
         weight: owned(
           isQuantized(weight)
             ? noGrad(() => scoped(() => cast(mergedWeight(layer), dtype)))
@@ -139,14 +140,22 @@ function foldAll(model: Model, safe: boolean): Change[] {
         ),
         bias: changesBias ? owned(mergedBias(layer)) : bias,
       }
-      changes.push({ layer, merged, kept: { weight, bias } })
+      changes.push({ layer, merged, kept: { weight, bias }, isShared: shared !== null })
       if (safe) expectFinite(layer, merged)
     }
     return changes
   } catch (error) {
-    for (const { merged, kept } of changes) free(merged, kept)
+    for (const change of changes) free(change)
     throw error
   }
+}
+
+/** What the layer that this one shares its weight with has become, where both change alike. */
+function sharedChange(model: Model, layer: Layer, changes: readonly Change[]): Change['merged'] | null {
+  const other = layer.tiedTo === null ? undefined : model.layers.get(layer.tiedTo)
+  const before = changes.find((change) => change.layer === other)
+  if (!other || !before || before.kept.weight !== layer.weight || !changeAlike(layer, other)) return null
+  return { weight: before.merged.weight, bias: layer.bias }
 }
 
 function expectFinite({ path }: Layer, { weight, bias }: Change['merged']): void {
@@ -158,8 +167,8 @@ function expectFinite({ path }: Layer, { weight, bias }: Change['merged']): void
 }
 
 /** Frees what merging made; a bias that it did not change is the layer's. */
-function free({ weight, bias }: Change['merged'], kept: Parts): void {
-  weight.dispose()
+function free({ merged: { weight, bias }, kept, isShared }: Change): void {
+  if (!isShared) weight.dispose()
   if (bias !== kept.bias) bias?.dispose()
 }
 

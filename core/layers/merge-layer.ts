@@ -37,6 +37,15 @@ export function expectMergeableModel(model: Model): void {
   for (const layer of model.layers.values()) expectMergeable(layer)
 }
 
+/** Whether the active adapters of two layers that share a weight are pairs that make the same change: merged, they still share it. */
+export function changeAlike(layer: Layer, other: Layer): boolean {
+  const [own, others] = [activeOn(layer), activeOn(other)]
+  return (
+    own.length === others.length &&
+    own.every(({ adapter, weight }, i) => others[i].weight === weight && adapter.tiedTo === others[i].adapter)
+  )
+}
+
 /**
  * A new weight with the active adapters folded in; what a packed one stands for, in `dtype`.
  *

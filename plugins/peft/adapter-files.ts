@@ -7,9 +7,9 @@ import { join } from 'node:path'
 import { type Checkpoint, openCheckpoint } from '../../core/files/checkpoint.ts'
 import type { TensorEntry } from '../../core/files/safetensors.ts'
 import { TrituneError } from '../../core/mod.ts'
-import { isMlxConfig, MLX_WEIGHTS, openMlxWeights, peftFields } from './mlx/mod.ts'
+import { isMlxConfig, MLX_WEIGHTS, openMlxWeights, mlxFields } from './mlx/mod.ts'
 import { CONFIG_FILE, WEIGHTS_FILE } from './save.ts'
-import { withoutAdapterName } from './tensor-names.ts'
+import { plainNames } from './tensor-names.ts'
 
 /** Who writes such a folder. */
 export type AdapterFormat = 'peft' | 'mlx'
@@ -33,15 +33,13 @@ export function openAdapterFiles(folder: string): AdapterFiles {
   const isMlx = isMlxConfig(given)
   const file = adapterWeights(folder, isMlx)
   const checkpoint = isMlx ? openMlxWeights(folder) : openCheckpoint(file)
-  const entries = new Map(
-    [...checkpoint.entries].map(([stored, entry]) => [withoutAdapterName(stored), entry]),
-  )
+  const entries = plainNames(checkpoint.entries)
   if (entries.size === 0)
     throw new TrituneError('E_ADAPTER', 'the adapter has no tensors', {
       place: file,
       remedy: 'it was not saved properly: train or save it again',
     })
-  const config = isMlx ? peftFields(folder, given) : given
+  const config = isMlx ? mlxFields(folder, given) : given
   return { folder, format: isMlx ? 'mlx' : 'peft', config, file, checkpoint, entries }
 }
 

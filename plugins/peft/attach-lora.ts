@@ -4,6 +4,7 @@
 import type { Model } from '../../core/mod.ts'
 import { attachAdapter } from './attach.ts'
 import type { AttachedAdapter } from './attached-adapter.ts'
+import type { BesideOptions } from './beside/beside.ts'
 import type { LoraOptions } from './lora-options.ts'
 import { storedAlpha, storedRank } from './lora-format.ts'
 import { expectUsefulRank } from './lora-factors.ts'
@@ -11,7 +12,7 @@ import { lora } from './lora.ts'
 import { checkPatterns, matchLayers, patternValue, type TargetOptions } from './targets.ts'
 
 /** Options of `attachLora()`: which layers, and PEFT's options of a LoRA. */
-export interface LoraModelOptions extends TargetOptions, Partial<LoraOptions> {
+export interface LoraModelOptions extends TargetOptions, BesideOptions, Partial<LoraOptions> {
   readonly rankPattern?: Readonly<Record<string, number>>
   readonly alphaPattern?: Readonly<Record<string, number>>
   readonly seed?: number

@@ -24,7 +24,7 @@ export interface AttachedAdapter extends Disposable {
   readonly adapters: ReadonlyMap<string, Adapter>
   /** Trainable tensors as `<module path>.<PEFT name>`, in the order of the model. */
   readonly parameters: Parameters
-  /** All tensors of its file, under the names that they have there. */
+  /** All tensors of its file, under the names that they have there; those that an encoder makes are made now. */
   readonly tensors: Parameters
   /** What adapter_config.json says besides the fields that every adapter has. */
   readonly config: Readonly<Record<string, unknown>>

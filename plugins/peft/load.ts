@@ -1,5 +1,5 @@
 /**
- * Reads an adapter that PEFT, tritune or mlx-lm wrote and puts it on a model.
+ * Reads an adapter that PEFT, tritune or mlx-lm wrote and puts it on a model; of a `.gguf` file, see load-gguf.ts.
  *
  * The definition comes from `peft_type`, or for a method that PEFT has not, from the name that `attachAdapter` wrote. The tensors are
  * those that the adapter itself names in `parameters()`.
@@ -17,10 +17,20 @@ import {
 import { DEFAULT_NAME, install, makeForLayers, makeForModel, NAME_KEY, OPTIONS_KEY } from './attach.ts'
 import { openAdapterFiles, readConfigJson } from './adapter-files.ts'
 import { type AttachedAdapter, expectFree } from './attached-adapter.ts'
+import { addBeside } from './beside/beside.ts'
+import {
+  addStoredTables,
+  adapterVocabulary as vocabularyInFolder,
+  besideOf,
+  expectVocabulary,
+  ownEntries,
+  withoutBeside,
+} from './beside/from-file.ts'
 import { fillParameter } from './fill-parameter.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
+import { loadGgufAdapter } from './load-gguf.ts'
 import { METHODS } from './methods.ts'
-import { isMlxConfig, peftFields } from './mlx/mod.ts'
+import { isMlxConfig, mlxFields } from './mlx/mod.ts'
 import { checkTargets } from './check-targets.ts'
 import { layerTensors, PREFIX } from './tensor-names.ts'
 import { remedyFromRecords } from './plugin-records.ts'
@@ -58,6 +68,7 @@ export function loadAdapter(
   folder: string,
   { name = DEFAULT_NAME, dropout, definitions = {} }: LoadAdapterOptions = {},
 ): AttachedAdapter {
+  if (folder.endsWith('.gguf')) return loadGgufAdapter(model, folder, { name, dropout })
   const config = readAdapterConfig(folder, definitions)
   expectFree(model, name)
   const { checkpoint, entries, file } = openAdapterFiles(folder)
@@ -69,10 +80,19 @@ export function loadAdapter(
       ? { ...options, dropout }
       : options
   }
-  const made = placed(file, () => make(model, definition, { entries, optionsFor, file }))
+  const beside = placed(place, () => besideOf(config))
+  placed(folder, () => expectVocabulary(model, entries, beside))
+  const own = placed(place, () => ownEntries(model, entries, beside))
+  const base = placed(file, () => make(model, definition, { entries: own, optionsFor, file }))
+  let made = base
   try {
     if (!made.whole && definition.peft && typeof config[NAME_KEY] !== 'string')
-      placed(place, () => checkTargets(model, config, entries.keys()))
+      placed(place, () => checkTargets(model, config, own.keys()))
+    if (!made.whole) {
+      const adapters = placed(place, () => addBeside(model, base.adapters, beside))
+      made = { ...base, adapters }
+      made = { ...base, adapters: addStoredTables(model, adapters, entries, beside) }
+    }
     fill(made, checkpoint, entries, file)
     const { base_model_name_or_path: _base, ...kept } = config
     const matched = [...made.adapters.keys()]
@@ -91,10 +111,27 @@ export function readAdapterConfig(
 ): Readonly<Record<string, unknown>> {
   const place = join(folder, CONFIG_FILE)
   const given = readConfigJson(folder)
-  const fields = isMlxConfig(given) ? placed(place, () => peftFields(folder, given)) : given
+  const fields = isMlxConfig(given) ? placed(place, () => mlxFields(folder, given)) : given
   const definition = definitionOf(fields, definitions, folder)
   placed(place, () => optionsOf(definition, fields, ''))
   return fields
+}
+
+/**
+ * How many tokens a model must have for the adapter in a folder; 0: the adapter does not say, any model is large enough.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { adapterVocabulary, loadAdapter } from 'tritune/plugins/peft'
+ *
+ * using model = loadModel('my-model', { vocabSize: adapterVocabulary('my-adapter') })
+ * using adapter = loadAdapter(model, 'my-adapter')
+ * console.log(adapter.name) // → default
+ * ```
+ */
+export function adapterVocabulary(folder: string, definitions: AdapterDefinitions = {}): number {
+  return vocabularyInFolder(folder, readAdapterConfig(folder, definitions))
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -118,7 +155,9 @@ function definitionOf(
         `give the module that provides it (--plugin); ${didYouMean(name, Object.keys(definitions))}`,
     })
   }
-  const known = [...BUILT_IN, ...Object.values(definitions)].filter(({ peft }) => peft)
+  // What a plugin says of a type goes before what is built in.
+  const given = Object.values(definitions).filter((one) => !BUILT_IN.includes(one))
+  const known = [...given, ...BUILT_IN].filter(({ peft }) => peft)
   const definition = known.find(({ peft }) => peft?.type === config.peft_type)
   if (definition) return definition
   throw new TrituneError(
@@ -140,7 +179,7 @@ function optionsOf(
 ): unknown {
   return typeof config[NAME_KEY] === 'string' || !peft
     ? options.validate(config[OPTIONS_KEY])
-    : options.validate(peft.read(config, path))
+    : options.validate(peft.read(withoutBeside(config), path))
 }
 
 interface Stored {
@@ -155,7 +194,8 @@ function make(
   definition: AnyAdapterDefinition,
   { entries, optionsFor, file }: Stored,
 ): MadeAdapter {
-  if ('createForModel' in definition) return makeForModel(model, definition, optionsFor(''), 0)
+  if ('createForModel' in definition)
+    return makeForModel(model, definition, optionsFor(''), { seed: 0, restoring: true })
   const names = [...entries.keys()]
   const layers = [...model.layers.values()].filter(({ path }) =>
     names.some((name) => name.startsWith(`${PREFIX}${path}.`)),

@@ -62,11 +62,8 @@ const PLAIN: Readonly<Record<string, readonly unknown[]>> = {
   lora_bias: [false, null, true],
   use_qalora: [false, null],
   use_bdlora: [false, null],
-  bias: ['none', null],
-  modules_to_save: [null, []],
   layer_replication: [null],
   alora_invocation_tokens: [null],
-  trainable_token_indices: [null],
   target_parameters: [null, []],
 }
 

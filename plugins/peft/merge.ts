@@ -5,6 +5,7 @@ import { tensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import type { TensorSource } from '../../core/files/safetensors-write.ts'
 import {
   activeOn,
+  changeAlike,
   expectMergeableModel,
   firstNonFinite,
   isQuantized,
@@ -63,7 +64,8 @@ function untied(model: Model): Layer[] {
   return [...model.layers.values()].filter((layer) => {
     const other = layer.tiedTo === null ? undefined : model.layers.get(layer.tiedTo)
     if (!other) return false
-    return activeOn(layer).length > 0 || activeOn(other).length > 0 || layer.weight !== other.weight
+    const isActive = activeOn(layer).length > 0 || activeOn(other).length > 0
+    return (isActive && !changeAlike(layer, other)) || layer.weight !== other.weight
   })
 }
 

@@ -125,7 +125,15 @@ const seededMask: MaskOf = (density, seed, place) => {
   return () => random.float() < density
 }
 
-function expectCombinable({ name, kind, adapters }: AttachedAdapter, { method, isSvd }: CombinePlan): void {
+function expectCombinable(
+  { name, kind, adapters, config }: AttachedAdapter,
+  { method, isSvd }: CombinePlan,
+): void {
+  for (const field of ['modules_to_save', 'trainable_token_indices'])
+    if (JSON.stringify(config[field] ?? []) !== '[]')
+      throw new TrituneError('E_UNSUPPORTED', `adapter "${name}" has ${field}, which cannot be combined`, {
+        remedy: 'merge it into a model of its own',
+      })
   const all = [...adapters.values()]
   if (all.length > 0 && (isSvd ? all.every((one) => one.merge && !one.mergeBias) : all.every(isPlainLora)))
     return

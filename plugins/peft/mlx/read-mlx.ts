@@ -16,7 +16,7 @@ export function isMlxConfig(config: Readonly<Record<string, unknown>>): boolean 
 }
 
 /** Throws E_FORMAT, E_ADAPTER, E_FILE or E_UNSUPPORTED. */
-export function peftFields(
+export function mlxFields(
   folder: string,
   config: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {

@@ -211,7 +211,7 @@ function isUnused(config: Case['config'], field: string): boolean {
 
 /** Fields with a number that cannot be, for those cases that have such a field. */
 const FIELDS: readonly (readonly [field: string, values: readonly string[]])[] = [
-  ['r', ['-1', '1.5', '"4"', '1e999', '[4]']],
+  ['r', ['-1', '1.5', '1e999', '[4]']],
   ['lora_alpha', ['"x"', '1e999', '-1e999', '{}', 'true']],
   ['alpha', ['"x"', '1e999', '{}', 'true']],
 ]
@@ -230,9 +230,7 @@ test.each(FIELDS)('%s that is no such number is refused by every method that has
 })
 
 test('a rank of 0 is refused by every method whose rank is r', () => {
-  for (const one of CASES.filter(
-    ({ config }) => typeof config['r'] === 'number' && Number(config['r']) > 0,
-  )) {
+  for (const one of CASES.filter(({ config }) => Number(config['r'] ?? 0) > 0 && !isUnused(config, 'r'))) {
     const error = errorOf(one, { config: (config) => ({ ...config, r: 0 }) })
     expect(CODES, one.name).toContain(error.code)
   }

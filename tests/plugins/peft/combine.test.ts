@@ -349,6 +349,27 @@ describe('what cannot be is refused and leaves the model as it was', () => {
     expect(adapterNames(model)).toEqual(names)
   })
 
+  test('what is trained beside an adapter', () => {
+    using model = loadModel(LLAMA, { device: cpu })
+    using _a = attachLora(model, {
+      targetModules: ['q_proj'],
+      rank: 2,
+      modulesToSave: ['lm_head'],
+      name: 'a',
+    })
+    using _b = attachLora(model, {
+      targetModules: ['q_proj'],
+      rank: 2,
+      trainableTokenIndices: [1],
+      name: 'b',
+    })
+    for (const name of ['a', 'b'])
+      for (const method of ['svd', 'cat'] as const)
+        expect(errorOf(() => addWeightedAdapter(model, 'made', { [name]: 1 }, { method })).message).toContain(
+          'cannot be combined',
+        )
+  })
+
   test('names that are taken, methods that there are not', () => {
     using all = openAll()
     expect(errorOf(() => addWeightedAdapter(all.model, 'c', { a: 1, b: 1 })).code).toBe('E_ADAPTER')

@@ -99,6 +99,12 @@ function errorOf(fn: () => unknown): TrituneError {
   throw new Error('nothing was thrown')
 }
 
+function disposedTogether(...all: readonly Disposable[]): DisposableStack {
+  const stack = new DisposableStack()
+  for (const one of all) stack.use(one)
+  return stack
+}
+
 function packLayers(model: Model, stack: DisposableStack, pack: typeof quantize4bit): void {
   for (const layer of model.layers.values()) {
     if (layer.kind !== 'linear') continue
@@ -204,13 +210,13 @@ describe('documents with adapters of their own', () => {
     using _head = attachLora(model, { targetModules: ['lm_head'], rank: 2, init: false, name: 'head' })
     activateAdapters(model, ['b'])
     const batch = createBatch({ ids, offsets }, cpu)
+    using _parts = disposedTogether(batch.ids, batch.positions, batch.offsets)
     const oneRow = (): unknown =>
       withDocumentAdapters(model, batch, ['head', 'a', 'a', 'a', 'a'], () => {
         using _scope = tensorScope()
         return headLogits(model.head, model.hidden(batch).rowsView(0, 1))
       })
     expect(errorOf(oneRow).message).toContain(`1 rows of ${ids.length}`)
-    for (const part of [batch.ids, batch.positions, batch.offsets]) part.dispose()
     expect(sameBytes(logitsOf(model), plain)).toBe(true)
   })
 })
@@ -367,6 +373,42 @@ describe('merging in memory', () => {
       expect(merged.unpacked).toHaveLength(kind === 'bf16' ? 0 : 9)
     }
     expect(sameBytes(logitsOf(model), apart)).toBe(true)
+  })
+
+  test('modules, norms, biases and tied tokens that are trained beside an adapter', () => {
+    using temporary = temporaryFolder()
+    using model = loadModel(GPT2, { device: cpu })
+    using adapter = attachLora(model, {
+      targetModules: ['c_attn'],
+      rank: 2,
+      init: false,
+      modulesToSave: ['ln_f'],
+      trainableTokenIndices: [3, 5],
+      bias: 'all',
+    })
+    for (const one of adapter.parameters.values())
+      one.set(one.toArray().map((value, i) => value + Math.sin(i) / 4))
+    const apart = logitsOf(model)
+    const { weight } = model.head
+    {
+      using merged = mergeAdapters(model)
+      expect(merged.layers).toContain('transformer.ln_f')
+      expect(relativeError(logitsOf(model), apart)).toBeLessThanOrEqual(1e-5)
+      expect(model.head.weight === model.embedding.weight).toBe(true) // tied still
+      saveModel(model, GPT2, temporary.path)
+    }
+    expect(model.head.weight).toBe(weight)
+    expect(sameBytes(logitsOf(model), apart)).toBe(true)
+    using again = loadModel(temporary.path, { device: cpu })
+    expect(relativeError(logitsOf(again), apart)).toBeLessThanOrEqual(1e-5)
+    expect(again.info.config['tie_word_embeddings'] ?? true).toBe(true)
+    activateAdapters(model, [])
+    const batch = createBatch({ ids, offsets }, cpu)
+    using _parts = disposedTogether(batch.ids, batch.positions, batch.offsets)
+    const rows = ['__base__', 'default', '__base__', '__base__', '__base__']
+    expect(
+      errorOf(() => withDocumentAdapters(model, batch, rows, () => model.hidden(batch))).message,
+    ).toContain('transformer.ln_f')
   })
 
   test('a tied head that was merged is saved as one of its own', () => {
