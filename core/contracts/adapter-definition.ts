@@ -38,6 +38,10 @@ interface Common<O> {
 /** `seed` makes the initial values; `siteOf(layer.path)` gives each layer its own. */
 export interface AdapterContext {
   readonly seed: number
+  /** Token ids of a text, as the model is given them: where there is a tokenizer, for what starts from words. */
+  encode?(text: string): readonly number[]
+  /** A file gives the values: initial ones need not be made, and an encoder of them is not there. */
+  readonly restoring?: boolean
 }
 
 /** Each layer on its own: LoRA, (IA)³, LoHa, OFT, … */

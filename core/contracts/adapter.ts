@@ -13,7 +13,7 @@ export interface Adapter extends Disposable {
   readonly kind: string
   /**
    * What the layer and the change give together, so that they can be fused: x (…, in) → (…, out); of an embedding
-   * ids (T) i32 → (T, out).
+   * ids (T) i32 → (T, out). A norm has none.
    */
   forward(x: Tensor, base: BaseLayer): Tensor
   /**
@@ -23,6 +23,11 @@ export interface Adapter extends Disposable {
   delta?(x: Tensor, base: BaseLayer): Tensor
   /** Tensors of its file (f32), named as PEFT names them after the module path: `lora_A.weight`. `parameter()`s are trained. */
   parameters(): Readonly<Record<string, Tensor>>
+  /**
+   * Where the adapter is another weight in the place of the layer's and nothing besides: that weight and bias, on the tape and in the dtype
+   * of the layer. The loss of a head stays fused with it, and a norm asks for nothing else.
+   */
+  replacement?(base: BaseLayer): { readonly weight: Tensor; readonly bias: Tensor | null }
   /**
    * The adapter of another layer with the same weight, whose change to that weight this one makes too: merged, the two layers still have one
    * weight.
@@ -59,6 +64,13 @@ export interface ModelAdapter extends Disposable {
   readonly length: number
   /** As of an Adapter; their names stand alone in the file: `prompt_embeddings`. */
   parameters(): Readonly<Record<string, Tensor>>
+  /**
+   * Where the file holds what an encoder makes, and not what is trained: the `parameter()`s of the encoder. Checkpoints keep them; those of
+   * `parameters()` are then not trained.
+   */
+  encoder?(): Readonly<Record<string, Tensor>>
+  /** Puts what the encoder makes into the tensors of `parameters()`: asked for before they are read. */
+  encode?(): void
   /** (length, hidden): stand before every document as if they were embeddings of its first tokens. */
   virtualTokens?(): Tensor
   /**
@@ -79,7 +91,8 @@ export interface KeyValuePrefix {
 
 /** An adapter under its name, and how much of it counts. */
 export interface AdapterSlot<A extends Adapter | ModelAdapter> {
-  readonly name: string
+  /** The same in every slot of one adapter. */
+  name: string
   readonly adapter: A
   /** 0: off; 1: on; anything else scales the change. */
   weight: number

@@ -16,7 +16,9 @@ import { currentNoise, withNoise } from '../tensor/noise.ts'
 import { noGrad } from '../tensor/tape.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
 import { isQuantized } from './dense-weight.ts'
-import { activeOn, forwardLayer } from './forward-layer.ts'
+import { withRowsFrom } from './document-adapters.ts'
+import { forwardLayer, isAdapted } from './forward-layer.ts'
+import { replacedLayer } from './replaced-layer.ts'
 
 /**
  * hidden (rows, C) → (rows, V) f32. bf16 logits would tie, so only adapters on the head round them.
@@ -32,9 +34,10 @@ import { activeOn, forwardLayer } from './forward-layer.ts'
  * console.log(logits.shape[0], logits.shape[1] === model.info.vocabSize) // → 3 true
  * ```
  */
-export function headLogits(head: Layer, hidden: Tensor): Tensor {
+export function headLogits(layer: Layer, hidden: Tensor): Tensor {
+  const head = replacedLayer(layer)
   const { weight, bias } = head
-  if (activeOn(head).length > 0 || isQuantized(weight) || bias) return cast(forwardLayer(head, hidden), 'f32')
+  if (isAdapted(head) || isQuantized(weight) || bias) return cast(forwardLayer(head, hidden), 'f32')
   return matmul(hidden, weight, { transposeB: true, wide: true })
 }
 
@@ -68,13 +71,14 @@ export interface HeadLossOptions {
  * ```
  */
 export function headCrossEntropy(
-  head: Layer,
+  layer: Layer,
   hidden: Tensor,
   targets: Tensor,
-  { scale, softcap = 0, rowsAtOnce = Math.max(1, Math.floor(2 ** 23 / head.outputs)) }: HeadLossOptions,
+  { scale, softcap = 0, rowsAtOnce = Math.max(1, Math.floor(2 ** 23 / layer.outputs)) }: HeadLossOptions,
 ): Tensor {
+  const head = replacedLayer(layer)
   const { weight, bias } = head
-  if (activeOn(head).length === 0 && !isQuantized(weight) && !bias)
+  if (!isAdapted(head) && !isQuantized(weight) && !bias)
     return linearCrossEntropy(hidden, weight, targets, { scale, softcap })
   const rows = targets.size
   if (rows === 0) throw new TrituneError('E_SHAPE', 'the loss of no tokens was asked for')
@@ -87,7 +91,13 @@ export function headCrossEntropy(
     const shifted = noise && { ...noise, offset: (noise.offset ?? 0) + start }
     const [loss] = withNoise(shifted, () =>
       checkpoint(
-        (h) => [rowsLoss(forwardLayer(head, h), part, { scale, softcap })],
+        (h) => [
+          rowsLoss(
+            withRowsFrom(start, () => forwardLayer(head, h)),
+            part,
+            { scale, softcap },
+          ),
+        ],
         slice(hidden, { start, end }),
       ),
     )

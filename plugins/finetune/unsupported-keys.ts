@@ -46,7 +46,6 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
     'quantize_moe_experts',
   ]),
   peft_layer_replication: { what: 'layer replication' },
-  peft_trainable_token_indices: { what: 'training single tokens' },
   lora_target_parameters: { what: 'LoRA on bare parameters' },
   ...unsupported('ReLoRA', [
     'relora',
@@ -91,9 +90,6 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
   context_parallel_size: { what: SCALE, harmless: [1] },
   sequence_parallel_degree: { what: SCALE, harmless: [1] },
   ...unsupported(TOKENS, [
-    'tokens',
-    'added_tokens_overrides',
-    'resize_token_embeddings_to_32x',
     'shrink_embeddings',
     'fix_untrained_tokens',
     'embeddings_skip_upcast',
@@ -116,13 +112,9 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
   ]),
   ...unsupported(OPTIMIZER, [
     'optim_target_modules',
-    'embedding_lr',
-    'embedding_lr_scale',
-    'lr_groups',
     'adam_epsilon2',
     'adam_beta3',
     'auto_find_batch_size',
-    'neftune_noise_alpha',
     'dion_lr',
     'dion_momentum',
     'dion_rank_fraction',

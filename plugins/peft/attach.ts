@@ -3,10 +3,9 @@
  */
 import {
   type Adapter,
-  adapterNames,
+  type AdapterContext,
   type AdapterDefinition,
-  type FinishedForm,
-  type GradientTransform,
+  hasMergedAdapters,
   type Layer,
   type LayerKind,
   type Model,
@@ -14,6 +13,8 @@ import {
   type PeftTarget,
   TrituneError,
 } from '../../core/mod.ts'
+import { type AttachedAdapter, expectFree, forgetAttached, rememberAttached } from './attached-adapter.ts'
+import { addBeside, besideFields, type BesideOptions, savedPaths } from './beside/beside.ts'
 import { hooked } from './hooked.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
 import { layerTensors, trainedOf } from './tensor-names.ts'
@@ -23,32 +24,14 @@ import { checkPatterns, matchLayers, targetFields, type TargetMatch, type Target
 export const NAME_KEY = 'tritune_adapter'
 export const OPTIONS_KEY = 'tritune_options'
 
-/** An adapter on a model. Disposing it takes it off and frees its tensors. */
-export interface AttachedAdapter extends Disposable {
-  /** Its name among the adapters of the model: `activateAdapters(model, [name])`. */
-  readonly name: string
-  readonly kind: string
-  readonly match: TargetMatch
-  /** By module path; empty for an adapter of the whole model. */
-  readonly adapters: ReadonlyMap<string, Adapter>
-  /** Trainable tensors as `<module path>.<PEFT name>`, in the order of the model. */
-  readonly parameters: Parameters
-  /** All tensors of its file, under the names that they have there. */
-  readonly tensors: Parameters
-  /** What adapter_config.json says besides the fields that every adapter has. */
-  readonly config: Readonly<Record<string, unknown>>
-  /** The chain with what the adapter adds to a step: a penalty before it, a hook after it. */
-  around(chain: GradientTransform): GradientTransform
-  /** Where its finished files are trimmed: what they say. */
-  finished(): FinishedForm | null
-}
-
 /** Options of `attachAdapter()`; `O` are those of the adapter. */
-export interface AttachOptions<O> extends Partial<TargetOptions> {
+export interface AttachOptions<O> extends Partial<TargetOptions>, BesideOptions {
   /** Tells several adapters of one model apart; default: `default`. */
   readonly name?: string
   /** Seeds the initial values; the same seed gives the same adapter. */
   readonly seed?: number
+  /** Token ids of a text with the tokens that stand around it, for an adapter that starts from words: `(text) => tokenizer.encode(text)`. */
+  readonly encode?: AdapterContext['encode']
   /** Options of one module, where they differ. */
   optionsFor?(path: string, options: O): O
   /** More fields of adapter_config.json, beside what the definition says of itself, or its name and options. */
@@ -77,17 +60,26 @@ export function attachAdapter<O>(
   {
     name = DEFAULT_NAME,
     seed = 0,
+    encode,
     optionsFor = (_path, shared) => shared,
     fields = {},
     targetModules,
+    modulesToSave = null,
+    trainableTokenIndices = null,
+    bias = 'none',
+    ensureWeightTying = false,
     ...rest
   }: AttachOptions<O> = {},
 ): AttachedAdapter {
   expectFree(model, name)
+  const beside: BesideOptions = { modulesToSave, trainableTokenIndices, bias, ensureWeightTying }
   if ('createForModel' in definition) {
     if (targetModules !== undefined)
       throw new TrituneError('E_ADAPTER', `${definition.name} is of the whole model and takes no targets`)
-    const made = makeForModel(model, definition, options, seed)
+    const [first] = Object.keys(besideFields(beside))
+    if (first !== undefined)
+      throw new TrituneError('E_ADAPTER', `${definition.name} is of the whole model and takes no ${first}`)
+    const made = makeForModel(model, definition, options, { seed, ...(encode && { encode }) })
     return install(model, made, {
       name,
       match: NO_MATCH,
@@ -98,17 +90,25 @@ export function attachAdapter<O>(
     throw new TrituneError('E_ADAPTER', `${definition.name} goes on layers: targetModules is missing`, {
       remedy: "name modules, or 'all-linear'",
     })
+  expectKnown(definition, beside)
   const targets = { ...rest, targetModules }
-  const match = matchLayers(model, targets)
+  const match = withoutSaved(matchLayers(model, targets), savedPaths(model, modulesToSave ?? []))
   const layers = match.matched.flatMap((path) => model.layers.get(path) ?? [])
   expectPatterns(options, match.matched)
   const made = makeForLayers(definition, layers, { seed, optionsFor: (path) => optionsFor(path, options) })
   const config = {
     ...configOf(definition, options, { layers, info: model.info }),
     ...(definition.peft ? targetFields(targets, match.matched, definition.peft.lacks) : {}),
+    ...besideFields(beside),
     ...fields,
   }
-  return install(model, made, { name, match, config })
+  try {
+    const adapters = addBeside(model, made.adapters, beside)
+    return install(model, { ...made, adapters }, { name, match, config })
+  } catch (error) {
+    disposeMade(made)
+    throw error
+  }
 }
 
 /** E_ADAPTER when a layer is of a kind that the definition does not take; nothing is left then. */
@@ -140,9 +140,9 @@ export function makeForModel<O>(
   model: Model,
   definition: Extract<AdapterDefinition<O>, { createForModel: unknown }>,
   options: O,
-  seed: number,
+  context: AdapterContext,
 ): MadeAdapter {
-  const whole = definition.createForModel(model, options, { seed })
+  const whole = definition.createForModel(model, options, context)
   const { contextLength } = model.info
   if (whole.length >= contextLength) {
     whole[Symbol.dispose]()
@@ -168,24 +168,41 @@ export function install(
 ): AttachedAdapter {
   const { kind, adapters, shared, whole } = made
   const names = layerTensors(made)
-  for (const [path, adapter] of adapters) model.layers.get(path)?.adapters.push({ name, adapter, weight: 1 })
-  if (whole) model.adapters.push({ name, adapter: whole, weight: 1 })
-  return {
-    name,
+  const tensors = new Map(names.map(({ file, tensor }) => [file, tensor]))
+  const encoder = whole?.encoder && new Map(Object.entries(whole.encoder()))
+  const slots: { readonly name: string }[] = []
+  const put = <A>(list: { name: string; adapter: A; weight: number }[], adapter: A): void => {
+    const slot = { name, adapter, weight: 1 }
+    list.push(slot)
+    slots.push(slot)
+  }
+  for (const [path, adapter] of adapters) put(model.layers.get(path)?.adapters ?? [], adapter)
+  if (whole) put(model.adapters, whole)
+  const attached: AttachedAdapter = {
+    get name() {
+      return slots[0]?.name ?? name
+    },
     kind,
     match,
     adapters,
-    parameters: trainedOf(names),
-    tensors: new Map(names.map(({ file, tensor }) => [file, tensor])),
+    parameters: trainedOf(names, made),
+    get tensors() {
+      whole?.encode?.()
+      return tensors
+    },
     config,
-    around: (chain) => (shared ? hooked(shared, chain) : chain),
+    around: (chain) =>
+      shared ? hooked(shared, chain) : encoder ? hooked({ tensors: () => encoder }, chain) : chain,
     finished: () => shared?.finished?.() ?? null,
     [Symbol.dispose]() {
       for (const [path, adapter] of adapters) remove(model.layers.get(path)?.adapters ?? [], adapter)
       if (whole) remove(model.adapters, whole)
+      forgetAttached(model, attached)
       disposeMade(made)
     },
   }
+  rememberAttached(model, attached)
+  return attached
 }
 
 /**
@@ -202,21 +219,16 @@ export function install(
  * ```
  */
 export function trainAllWeights(model: Model): Parameters {
+  if (hasMergedAdapters(model))
+    throw new TrituneError('E_ADAPTER', 'adapters are merged into the weights of the model', {
+      remedy: 'save the merged model and train that, or call unmergeAdapters(model) first',
+    })
   for (const weight of model.weights.values()) weight.requiresGrad = true
   return model.weights
 }
 
 export const DEFAULT_NAME = 'default'
 export const NO_MATCH: TargetMatch = { matched: [], counts: new Map() }
-
-/** E_ADAPTER when the model has an adapter of this name. */
-export function expectFree(model: Model, name: string): void {
-  const names = adapterNames(model)
-  if (!names.includes(name)) return
-  throw new TrituneError('E_ADAPTER', `the model already has an adapter "${name}"`, {
-    remedy: 'give this one another name, or dispose the first one',
-  })
-}
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
@@ -234,8 +246,34 @@ function configOf<O>(
 function expectPatterns(options: unknown, matched: readonly string[]): void {
   if (typeof options !== 'object' || options === null) return
   for (const [name, pattern] of Object.entries(options))
-    if ((name === 'rank_pattern' || name === 'alpha_pattern') && pattern !== null)
+    if ((name === 'rank_pattern' || name === 'alpha_pattern') && isNumbers(pattern))
       checkPatterns(name, pattern, matched)
+}
+
+/** E_UNSUPPORTED for what the files of the method have no field for. */
+function expectKnown<O>({ name, peft }: AdapterDefinition<O>, beside: BesideOptions): void {
+  const isOfLora = peft === undefined || peft.type === 'LORA' || peft.type === 'ADALORA'
+  if (isOfLora || !beside.trainableTokenIndices) return
+  throw new TrituneError('E_UNSUPPORTED', `PEFT knows no trainable_token_indices beside ${name}`, {
+    remedy: 'train embedding and head whole: modulesToSave',
+  })
+}
+
+/** What is trained whole gets no adapter besides, as with PEFT. */
+function withoutSaved({ matched, counts }: TargetMatch, saved: readonly string[]): TargetMatch {
+  const left = matched.filter((path) => !saved.includes(path))
+  if (left.length > 0 || matched.length === 0) return { matched: left, counts }
+  throw new TrituneError('E_ADAPTER', 'modules_to_save has all that target_modules matches', {
+    remedy: 'leave it to one of them',
+  })
+}
+
+function isNumbers(pattern: unknown): pattern is Readonly<Record<string, number>> {
+  return (
+    typeof pattern === 'object' &&
+    pattern !== null &&
+    Object.values(pattern).every((value) => typeof value === 'number')
+  )
 }
 
 function expectKind(

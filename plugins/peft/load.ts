@@ -1,12 +1,11 @@
 /**
- * Reads an adapter that PEFT (or tritune) wrote and puts it on a model.
+ * Reads an adapter that PEFT, tritune or mlx-lm wrote and puts it on a model; of a `.gguf` file, see load-gguf.ts.
  *
  * The definition comes from `peft_type`, or for a method that PEFT has not, from the name that `attachAdapter` wrote. The tensors are
  * those that the adapter itself names in `parameters()`.
  */
-import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Checkpoint, openCheckpoint } from '../../core/files/checkpoint.ts'
+import type { Checkpoint } from '../../core/files/checkpoint.ts'
 import type { TensorEntry } from '../../core/files/safetensors.ts'
 import {
   type AnyAdapterDefinition,
@@ -15,25 +14,29 @@ import {
   type Model,
   TrituneError,
 } from '../../core/mod.ts'
-import {
-  type AttachedAdapter,
-  DEFAULT_NAME,
-  expectFree,
-  install,
-  makeForLayers,
-  makeForModel,
-  NAME_KEY,
-  OPTIONS_KEY,
-} from './attach.ts'
+import { DEFAULT_NAME, install, makeForLayers, makeForModel, NAME_KEY, OPTIONS_KEY } from './attach.ts'
+import { openAdapterFiles, readConfigJson } from './adapter-files.ts'
+import { type AttachedAdapter, expectFree } from './attached-adapter.ts'
 import { withoutBaseWeights } from './base-weights.ts'
+import { addBeside } from './beside/beside.ts'
+import {
+  addStoredTables,
+  adapterVocabulary as vocabularyInFolder,
+  besideOf,
+  expectVocabulary,
+  ownEntries,
+  withoutBeside,
+} from './beside/from-file.ts'
 import { fillParameter } from './fill-parameter.ts'
 import { tieLoaded } from './lora-tied.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
+import { loadGgufAdapter } from './load-gguf.ts'
 import { METHODS } from './methods.ts'
+import { isMlxConfig, mlxFields } from './mlx/mod.ts'
 import { checkTargets } from './check-targets.ts'
-import { layerTensors, PREFIX, withoutAdapterName } from './tensor-names.ts'
+import { layerTensors, PREFIX } from './tensor-names.ts'
 import { remedyFromRecords } from './plugin-records.ts'
-import { CONFIG_FILE, WEIGHTS_FILE } from './save.ts'
+import { CONFIG_FILE } from './save.ts'
 
 /** Definitions by name: `host.all('adapter')`, or `{ [mine.name]: mine }`. */
 export type AdapterDefinitions = Readonly<Record<string, AnyAdapterDefinition>>
@@ -67,25 +70,12 @@ export function loadAdapter(
   folder: string,
   { name = DEFAULT_NAME, dropout, definitions = {} }: LoadAdapterOptions = {},
 ): AttachedAdapter {
+  if (folder.endsWith('.gguf')) return loadGgufAdapter(model, folder, { name, dropout })
   const config = readAdapterConfig(folder, definitions)
-  const file = join(folder, WEIGHTS_FILE)
-  if (!existsSync(file))
-    throw new TrituneError('E_FILE', `the folder has no ${WEIGHTS_FILE}`, {
-      place: folder,
-      remedy: 'save the adapter again; adapter_model.bin is not supported',
-    })
   expectFree(model, name)
-  const checkpoint = openCheckpoint(file)
-  const entries = new Map(
-    [...checkpoint.entries].map(([stored, entry]) => [withoutAdapterName(stored), entry]),
-  )
-  if (entries.size === 0)
-    throw new TrituneError('E_ADAPTER', 'the adapter has no tensors', {
-      place: file,
-      remedy: 'it was not saved properly: train or save it again',
-    })
+  const { checkpoint, entries: stored, file } = openAdapterFiles(folder)
+  const entries = withoutBaseWeights(model, checkpoint, stored)
   const place = join(folder, CONFIG_FILE)
-  const own = withoutBaseWeights(model, checkpoint, entries, file)
   const definition = definitionOf(config, definitions, folder)
   const optionsFor = (path: string): unknown => {
     const options = placed(place, () => optionsOf(definition, config, path))
@@ -93,11 +83,20 @@ export function loadAdapter(
       ? { ...options, dropout }
       : options
   }
-  const made = placed(file, () => make(model, definition, { entries: own, optionsFor, file }))
+  const beside = placed(place, () => besideOf(config))
+  placed(folder, () => expectVocabulary(model, entries, beside))
+  const own = placed(place, () => ownEntries(model, entries, beside))
+  const base = placed(file, () => make(model, definition, { entries: own, optionsFor, file }))
+  let made = base
   try {
     if (!made.whole && definition.peft && typeof config[NAME_KEY] !== 'string')
       placed(place, () => checkTargets(model, config, own.keys()))
-    fill(made, checkpoint, own, file)
+    if (!made.whole) {
+      const adapters = placed(place, () => addBeside(model, base.adapters, beside))
+      made = { ...base, adapters }
+      made = { ...base, adapters: addStoredTables(model, adapters, entries, beside) }
+    }
+    fill(made, checkpoint, entries, file)
     const { base_model_name_or_path: _base, ...kept } = config
     const matched = [...made.adapters.keys()]
     const match = { matched, counts: new Map([[file, matched.length]]) }
@@ -115,26 +114,28 @@ export function readAdapterConfig(
   definitions: AdapterDefinitions = {},
 ): Readonly<Record<string, unknown>> {
   const place = join(folder, CONFIG_FILE)
-  if (!existsSync(place))
-    throw new TrituneError('E_FILE', `no adapter here: ${CONFIG_FILE} is missing`, {
-      place: folder,
-      remedy: 'name a folder that PEFT or tritune wrote',
-    })
-  let config: unknown
-  try {
-    config = JSON.parse(readFileSync(place, 'utf8'))
-  } catch (cause) {
-    throw new TrituneError(
-      'E_FORMAT',
-      `not valid JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { place, remedy: 'the file is damaged: save or copy the adapter again', cause },
-    )
-  }
-  if (!isRecord(config)) throw new TrituneError('E_FORMAT', 'expected a JSON object', { place })
-  const fields = config
+  const given = readConfigJson(folder)
+  const fields = isMlxConfig(given) ? placed(place, () => mlxFields(folder, given)) : given
   const definition = definitionOf(fields, definitions, folder)
   placed(place, () => optionsOf(definition, fields, ''))
   return fields
+}
+
+/**
+ * How many tokens a model must have for the adapter in a folder; 0: the adapter does not say, any model is large enough.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { adapterVocabulary, loadAdapter } from 'tritune/plugins/peft'
+ *
+ * using model = loadModel('my-model', { vocabSize: adapterVocabulary('my-adapter') })
+ * using adapter = loadAdapter(model, 'my-adapter')
+ * console.log(adapter.name) // → default
+ * ```
+ */
+export function adapterVocabulary(folder: string, definitions: AdapterDefinitions = {}): number {
+  return vocabularyInFolder(folder, readAdapterConfig(folder, definitions))
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -158,7 +159,9 @@ function definitionOf(
         `give the module that provides it (--plugin); ${didYouMean(name, Object.keys(definitions))}`,
     })
   }
-  const known = [...BUILT_IN, ...Object.values(definitions)].filter(({ peft }) => peft)
+  // What a plugin says of a type goes before what is built in.
+  const given = Object.values(definitions).filter((one) => !BUILT_IN.includes(one))
+  const known = [...given, ...BUILT_IN].filter(({ peft }) => peft)
   const definition = known.find(({ peft }) => peft?.type === config.peft_type)
   if (definition) return definition
   throw new TrituneError(
@@ -180,7 +183,7 @@ function optionsOf(
 ): unknown {
   return typeof config[NAME_KEY] === 'string' || !peft
     ? options.validate(config[OPTIONS_KEY])
-    : options.validate(peft.read(config, path))
+    : options.validate(peft.read(withoutBeside(config), path))
 }
 
 interface Stored {
@@ -195,7 +198,8 @@ function make(
   definition: AnyAdapterDefinition,
   { entries, optionsFor, file }: Stored,
 ): MadeAdapter {
-  if ('createForModel' in definition) return makeForModel(model, definition, optionsFor(''), 0)
+  if ('createForModel' in definition)
+    return makeForModel(model, definition, optionsFor(''), { seed: 0, restoring: true })
   const names = [...entries.keys()]
   const layers = [...model.layers.values()].filter(({ path }) =>
     names.some((name) => name.startsWith(`${PREFIX}${path}.`)),
@@ -249,8 +253,4 @@ function placed<T>(place: string, fn: () => T): T {
     const [what] = error.message.split('\n  → ')
     throw new TrituneError(error.code, what, { place, remedy: error.remedy, cause: error })
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -14,7 +14,7 @@ import { patternValue } from './targets.ts'
 
 export const loraFormat: PeftFormat<LoraOptions> = {
   type: 'LORA',
-  write: (options, { layers }) => ({ ...DEFAULTS, ...fieldsOf(options, layers) }),
+  write: (options, { layers }) => loraFields(options, layers),
   read(fields, path) {
     for (const [key, plain] of Object.entries(PLAIN)) {
       const value = fields[key] ?? null
@@ -52,17 +52,19 @@ export function storedAlpha({ init, rsLora }: Pick<LoraOptions, 'init' | 'rsLora
   return rsLora ? alpha * Math.SQRT2 : 2 * alpha
 }
 
+/** What adapter_config.json says of a LoRA, besides its targets and what every method has. */
+export function loraFields(options: LoraOptions, layers: readonly BaseLayer[]): Record<string, unknown> {
+  return { ...DEFAULTS, ...fieldsOf(options, layers) }
+}
+
 /** Fields that change the forward pass, with the values that mean plain LoRA. */
 const PLAIN: Readonly<Record<string, readonly unknown[]>> = {
   use_dora: [false, null, true],
   lora_bias: [false, null, true],
   use_qalora: [false, null],
   use_bdlora: [false, null],
-  bias: ['none', null],
-  modules_to_save: [null, []],
   layer_replication: [null],
   alora_invocation_tokens: [null],
-  trainable_token_indices: [null],
   target_parameters: [null, []],
 }
 

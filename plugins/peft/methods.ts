@@ -10,6 +10,9 @@ import { lokr } from './lokr.ts'
 import { lora } from './lora.ts'
 import { miss } from './miss.ts'
 import { oft } from './oft.ts'
+import { pTuning } from './p-tuning.ts'
+import { prefix } from './prefix.ts'
+import { prompt } from './prompt.ts'
 import { vera } from './vera.ts'
 
 /** Name → definition. */
@@ -24,7 +27,10 @@ export const METHODS: {
   readonly boft: typeof boft
   readonly vera: typeof vera
   readonly miss: typeof miss
-} = { lora, dora, adalora, ia3, loha, lokr, oft, boft, vera, miss }
+  readonly prompt: typeof prompt
+  readonly prefix: typeof prefix
+  readonly 'p-tuning': typeof pTuning
+} = { lora, dora, adalora, ia3, loha, lokr, oft, boft, vera, miss, prompt, prefix, 'p-tuning': pTuning }
 
 /** A method that is built in. */
 export type MethodName = keyof typeof METHODS

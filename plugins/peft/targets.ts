@@ -131,7 +131,8 @@ export function targetFields(
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 function candidatesOf(model: Pick<Model, 'layers'>, { targetModules }: TargetOptions): string[] {
-  const layers = [...model.layers.values()]
+  // Norms are no targets: they are trained whole or not at all.
+  const layers = [...model.layers.values()].filter(({ kind }) => kind !== 'norm')
   const candidates = targetModules === 'all-linear' ? layers.filter(({ kind }) => kind === 'linear') : layers
   return candidates.map(({ path }) => path)
 }

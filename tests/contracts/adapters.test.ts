@@ -9,7 +9,7 @@ import { promptTokens } from '../../docs/examples/prompt-tokens.ts'
 import { reflection } from '../../docs/examples/reflection.ts'
 import { sharedBasis } from '../../docs/examples/shared-basis.ts'
 import { vectorScale } from '../../docs/examples/vector-scale.ts'
-import { adalora, boft, dora, lora, oft } from '../../plugins/peft/mod.ts'
+import { adalora, boft, dora, lora, oft, prefix, prompt, pTuning } from '../../plugins/peft/mod.ts'
 import { adapterContract, type ContractCheck } from '../../testing/mod.ts'
 
 const SUITES: Readonly<Record<string, readonly ContractCheck[]>> = {
@@ -86,6 +86,21 @@ const SUITES: Readonly<Record<string, readonly ContractCheck[]>> = {
   'shared-basis': adapterContract(sharedBasis, { wrongOptions: [{ keep: 2 }] }),
   'embedding-delta': adapterContract(embeddingDelta),
   'prompt-tokens': adapterContract(promptTokens),
+  prompt: adapterContract(prompt, {
+    options: { num_virtual_tokens: 3 },
+    wrongOptions: [{ num_virtual_tokens: 0 }, { prompt_tuning_init: 'WORDS' }],
+  }),
+  prefix: adapterContract(prefix, { wrongOptions: [{ init_weights: 'one' }] }),
+  'prefix with a projection': adapterContract(prefix, {
+    options: { num_virtual_tokens: 2, prefix_projection: true, encoder_hidden_size: 5 },
+  }),
+  'p-tuning': adapterContract(pTuning, {
+    options: { num_virtual_tokens: 3 },
+    wrongOptions: [{ encoder_dropout: 1 }],
+  }),
+  'p-tuning with an LSTM': adapterContract(pTuning, {
+    options: { num_virtual_tokens: 3, encoder_reparameterization_type: 'LSTM', encoder_dropout: 0.25 },
+  }),
   'key-value-prefix': adapterContract(keyValuePrefix),
 }
 

@@ -21,7 +21,7 @@ import {
   TrituneError,
   withAdapters,
 } from '../../../core/mod.ts'
-import type { AttachedAdapter } from '../attach.ts'
+import type { AttachedAdapter } from '../attached-adapter.ts'
 import type { LoraAdapter } from '../lora-factors.ts'
 
 /** Text to look at, and which of its tokens count; without `counts` all do. */

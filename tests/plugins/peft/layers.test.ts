@@ -111,7 +111,9 @@ describe('layers of a model', () => {
       expect(model.head).toMatchObject({ kind: 'head', inputs: hiddenSize, outputs: vocabSize, tiedTo })
       expect(model.head.weight === model.embedding.weight).toBe(tiedTo !== null)
       for (const { kind, weight, inputs, outputs } of model.layers.values())
-        expect(weight.shape).toEqual(kind === 'embedding' ? [inputs, outputs] : [outputs, inputs])
+        expect(weight.shape).toEqual(
+          kind === 'norm' ? [outputs] : kind === 'embedding' ? [inputs, outputs] : [outputs, inputs],
+        )
     },
   )
 
