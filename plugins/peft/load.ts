@@ -242,6 +242,11 @@ function make(
       remedy: `${didYouMean(path, model.layers.keys())} Name the base model that the adapter was trained on`,
     })
   }
+  if (layers.length === 0 && 'createShared' in definition)
+    throw new TrituneError('E_ADAPTER', 'the adapter has tensors for no layer', {
+      place: file,
+      remedy: 'the file is not whole: save or copy it again',
+    })
   return makeForLayers(definition, layers, { seed: 0, optionsFor })
 }
 
