@@ -351,6 +351,7 @@ describe('a folder that is not right', () => {
     ['lokr', { decompose_both: true, r: 1 }, 'lokr_w1'],
     ['lokr', { decompose_factor: 0 }, 'decompose_factor: '],
     ['lokr', { init_weights: 'zero' }, 'init_weights: '],
+    ['vera', { bias: 'some' }, 'bias'],
     ['vera', { r: 7 }, 'has shape'],
     ['vera', { save_projection: false }, 'vera_A'],
     ['vera-unsaved', { save_projection: true }, 'vera_A'],
