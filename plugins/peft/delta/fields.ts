@@ -11,7 +11,6 @@ import {
   TrituneError,
   type ValidatableConfig,
 } from '../../../core/mod.ts'
-import { expectPlain } from '../peft-fields.ts'
 
 /** How a method's options and PEFT's fields hang together. */
 export interface FieldsOf<O> {
@@ -37,7 +36,6 @@ export function peftFields<O extends object>({
   lacks,
 }: FieldsOf<O>): PeftFormat<O> {
   const known = new Set<string>([...names, ...Object.keys(fixed), ...EVERYWHERE])
-  const plain = Object.fromEntries(Object.entries(fixed).map(([key, same]) => [key, [...same, null]]))
   return {
     type,
     lacks,
@@ -47,7 +45,11 @@ export function peftFields<O extends object>({
       ...derived?.(own, on),
     }),
     read(fields) {
-      expectPlain(fields, plain)
+      for (const [key, plain] of Object.entries(fixed)) {
+        const value = fields[key] ?? null
+        if (value !== null && !plain.some((one) => JSON.stringify(one) === JSON.stringify(value)))
+          throw new TrituneError('E_UNSUPPORTED', `${key}: ${JSON.stringify(value)} is not supported yet`)
+      }
       for (const [key, value] of Object.entries(fields))
         if (!known.has(key) && saysSomething(value))
           throw new TrituneError(
