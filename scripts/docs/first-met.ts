@@ -23,7 +23,8 @@ const NAMES: Readonly<Record<string, string>> = {
     listCheckpoints loadPlugins prepareRun readFinetuneConfig saveModel schemaOfFinetune train trainStep
   `,
   'tritune/plugins/generate': 'generate openGenerator streamText',
-  'tritune/plugins/gguf': 'ggufToHf ggufTokenizer openGguf readGgufTensor',
+  'tritune/plugins/export': 'exportModel',
+  'tritune/plugins/gguf': 'ggufToHf ggufTokenizer openGguf quantize readGgufTensor writeGguf',
   'tritune/plugins/hub': 'cachedModels modelCard planPush pushFolder resolveModel resolveModelPart',
   'tritune/plugins/jinja': 'compileTemplate',
   'tritune/plugins/models': 'createBatch loadModel openSafetensorsSource readConfig',
