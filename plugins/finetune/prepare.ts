@@ -20,6 +20,7 @@ import { estimateMemory } from './estimate.ts'
 import { type MemoryMode, memoryMode } from './memory-mode.ts'
 import { fitting } from './out-of-memory.ts'
 import { packLayers } from './quantizers.ts'
+import { newRows, newTokenNotes, vocabularyOptions } from './new-rows.ts'
 import type { Run } from './run.ts'
 import { openInputs, type PrepareOptions } from './run-inputs.ts'
 import { weightDecays } from './weight-decay.ts'
@@ -65,6 +66,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
           dtype,
           writable: config.adapter === null,
           models: host.all('model'),
+          ...vocabularyOptions(config, tokenizer, host),
           pack: quantizer ? packLayers(quantizer, dtype) : undefined,
         }),
       ),
@@ -72,7 +74,11 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   )
   checkTokenIds([...data.train, ...data.validation], model)
   checkContext(config, model)
-  const adapter = open.use(fitting('the adapter', () => openAdapter(model)))
+  const adapter = open.use(
+    fitting('the adapter', () =>
+      openAdapter(model, { tokenizer, rows: newRows(model, modelPath, tokenizer) }),
+    ),
+  )
   checkContext(config, model)
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
@@ -111,7 +117,13 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
     sampler,
     plan,
     memory: memoryMode(config.memory, device, needed),
-    notes: [...(note ? [note] : []), ...slowDType(device, dtype), ...config.notes, ...plan.notes],
+    notes: [
+      ...(note ? [note] : []),
+      ...slowDType(device, dtype),
+      ...newTokenNotes(tokenizer, config.adapter),
+      ...config.notes,
+      ...plan.notes,
+    ],
     [Symbol.dispose]: () => owned.dispose(),
   }
 }

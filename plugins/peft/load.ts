@@ -25,6 +25,7 @@ import {
   NAME_KEY,
   OPTIONS_KEY,
 } from './attach.ts'
+import { withoutBaseWeights } from './base-weights.ts'
 import { addBeside } from './beside/beside.ts'
 import {
   addStoredTables,
@@ -35,6 +36,7 @@ import {
   withoutBeside,
 } from './beside/from-file.ts'
 import { fillParameter } from './fill-parameter.ts'
+import { tieLoaded } from './lora-tied.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
 import { loadGgufAdapter } from './load-gguf.ts'
 import { METHODS } from './methods.ts'
@@ -85,7 +87,7 @@ export function loadAdapter(
     })
   expectFree(model, name)
   const checkpoint = openCheckpoint(file)
-  const entries = plainNames(checkpoint.entries)
+  const entries = withoutBaseWeights(model, checkpoint, plainNames(checkpoint.entries))
   if (entries.size === 0)
     throw new TrituneError('E_ADAPTER', 'the adapter has no tensors', {
       place: file,
@@ -95,7 +97,7 @@ export function loadAdapter(
   const definition = definitionOf(config, definitions, folder)
   const optionsFor = (path: string): unknown => {
     const options = placed(place, () => optionsOf(definition, config, path))
-    return definition === LORA && dropout !== undefined && typeof options === 'object'
+    return definition.peft?.type === LORA.peft?.type && dropout !== undefined && typeof options === 'object'
       ? { ...options, dropout }
       : options
   }
@@ -116,7 +118,8 @@ export function loadAdapter(
     const { base_model_name_or_path: _base, ...kept } = config
     const matched = [...made.adapters.keys()]
     const match = { matched, counts: new Map([[file, matched.length]]) }
-    return install(model, made, { name, match, config: kept })
+    const tied = config.ensure_weight_tying === true ? tieLoaded(model, made.adapters) : made.adapters
+    return install(model, { ...made, adapters: tied }, { name, match, config: kept })
   } catch (error) {
     disposeMade(made)
     throw error

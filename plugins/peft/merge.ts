@@ -67,16 +67,21 @@ function* sources(model: Model): Generator<TensorSource> {
 function untied(model: Model): Layer[] {
   return [...model.layers.values()].filter((layer) => {
     const other = layer.tiedTo === null ? undefined : model.layers.get(layer.tiedTo)
-    return other && (activeOn(layer).length > 0 || activeOn(other).length > 0) && !changeAlike(layer, other)
+    return (
+      other && (activeOn(layer).length > 0 || activeOn(other).length > 0) && !isChangedAlike(layer, other)
+    )
   })
 }
 
-/** Whether the adapters of both layers are pairs that make the same change. */
-function changeAlike(layer: Layer, other: Layer): boolean {
-  const [own, others] = [activeOn(layer), activeOn(other)]
-  return (
-    own.length === others.length &&
-    own.every(({ adapter, weight }, i) => others[i].weight === weight && adapter.tiedTo === others[i].adapter)
+/** Whether all that is active on the two is one change under two names. */
+function isChangedAlike(a: Layer, b: Layer): boolean {
+  const [here, there] = [activeOn(a), activeOn(b)]
+  if (here.length !== there.length) return false
+  return here.every(({ adapter, weight }) =>
+    there.some(
+      (other) =>
+        other.weight === weight && (other.adapter === adapter.sameAs || other.adapter.sameAs === adapter),
+    ),
   )
 }
 
