@@ -15,7 +15,14 @@ import { cuda, type DeviceName, openDevice } from '../cuda/mod.ts'
 import { saveModel, saveTokenizer } from '../finetune/mod.ts'
 import { type GgufFileType, ggufFileType, openGguf } from '../gguf/mod.ts'
 import { loadModel, models } from '../models/mod.ts'
-import { type AttachedAdapter, loadAdapter, peft, saveAdapter } from '../peft/mod.ts'
+import {
+  adapterVocabulary,
+  type AttachedAdapter,
+  loadAdapter,
+  peft,
+  readPluginRecords,
+  saveAdapter,
+} from '../peft/mod.ts'
 import { readTokenizerFiles } from '../tokenizer/mod.ts'
 import { wasm } from '../wasm/mod.ts'
 import { compareLogits, type LogitDifference, promptIds, promptLogits } from './compare-logits.ts'
@@ -98,9 +105,10 @@ export async function exportModel(source: string, options: ExportOptions): Promi
   if (note !== null) onNote?.(note)
   const open = (path: string, dtype: FloatDType | undefined, adapter: string | null): OpenModel => {
     using parts = new Disposables()
-    const model = parts.use(loadModel(path, { device, dtype, models: host.all('model') }))
-    const attached =
-      adapter === null ? null : parts.use(loadAdapter(model, adapter, { definitions: host.all('adapter') }))
+    const definitions = host.all('adapter')
+    const vocabSize = adapter === null ? 0 : adapterVocabulary(adapter, definitions)
+    const model = parts.use(loadModel(path, { device, dtype, models: host.all('model'), vocabSize }))
+    const attached = adapter === null ? null : parts.use(loadAdapter(model, adapter, { definitions }))
     const owned = parts.move()
     return { model, adapter: attached, [Symbol.dispose]: () => owned.dispose() }
   }
@@ -269,14 +277,19 @@ function writeOllama(folder: string, { found, options, fileType, open }: Export,
 
 function writePeft(folder: string, found: ExportSource, adapter: AttachedAdapter | null): Written {
   if (adapter === null) throw new TrituneError('E_USAGE', 'there is no adapter to write')
-  saveAdapter(folder, adapter, { baseModel: found.modelRef })
+  saveAdapter(folder, adapter, {
+    baseModel: found.modelRef,
+    plugins: readPluginRecords(found.adapter ?? folder),
+  })
   if (found.tokenizerPath !== null && found.tokenizerPath === found.adapter)
     saveTokenizer(folder, found.tokenizerPath)
+  // It counts them itself.
+  const count = openCheckpoint(join(folder, 'adapter_model.safetensors')).entries.size
   return {
-    tensors: adapter.tensors.size,
+    tensors: count,
     types: null,
     notes: [],
-    found: openCheckpoint(join(folder, 'adapter_model.safetensors')).entries.size,
+    found: count,
     reopen: { path: found.modelPath, adapter: folder },
   }
 }

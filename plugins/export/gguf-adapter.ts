@@ -27,11 +27,14 @@ export function exportGgufAdapter(
   const family = ggufFamily(model.info.type, folder)
   const checkpoint = openCheckpoint(join(folder, 'adapter_model.safetensors'))
   const pairs = pairsOf(checkpoint, config, folder)
-  for (const pair of pairs)
-    if (pair.name === 'lm_head.weight' && model.head.tiedTo !== null)
+  for (const { name: weight } of pairs)
+    if (
+      model.head.tiedTo !== null &&
+      [`${model.head.path}.weight`, `${model.embedding.path}.weight`].includes(weight)
+    )
       throw new TrituneError(
         'E_UNSUPPORTED',
-        'the output head has an adapter, and llama.cpp takes the embedding for it',
+        `${weight} has an adapter; embedding and head of this model are one weight, and llama.cpp has one adapter for it`,
         { place: folder, remedy: 'export the merged model: leave --lora out' },
       )
   writeGgufLora(
@@ -64,6 +67,16 @@ function expectPlainLora(config: Json, folder: string): void {
     throw new TrituneError(
       'E_UNSUPPORTED',
       `llama.cpp has no adapters of type ${JSON.stringify(config['peft_type'])}`,
+      {
+        place: folder,
+        remedy,
+      },
+    )
+  const init = config['init_lora_weights']
+  if (typeof init === 'string' && /^(pissa|olora|corda|loftq|lora_ga)/.test(init))
+    throw new TrituneError(
+      'E_UNSUPPORTED',
+      `init_lora_weights: "${init}" changes the base, so the LoRA alone is not enough`,
       {
         place: folder,
         remedy,
