@@ -14,7 +14,7 @@ import { patternValue } from './targets.ts'
 
 export const loraFormat: PeftFormat<LoraOptions> = {
   type: 'LORA',
-  write: (options, { layers }) => ({ ...DEFAULTS, ...fieldsOf(options, layers) }),
+  write: (options, { layers }) => loraFields(options, layers),
   read(fields, path) {
     for (const [key, plain] of Object.entries(PLAIN)) {
       const value = fields[key] ?? null
@@ -50,6 +50,11 @@ export function storedRank(init: LoraInit, rank: number): number {
 export function storedAlpha({ init, rsLora }: Pick<LoraOptions, 'init' | 'rsLora'>, alpha: number): number {
   if (!changesBase(init)) return alpha
   return rsLora ? alpha * Math.SQRT2 : 2 * alpha
+}
+
+/** What adapter_config.json says of a LoRA, besides its targets and what every method has. */
+export function loraFields(options: LoraOptions, layers: readonly BaseLayer[]): Record<string, unknown> {
+  return { ...DEFAULTS, ...fieldsOf(options, layers) }
 }
 
 /** Fields that change the forward pass, with the values that mean plain LoRA. */

@@ -5,6 +5,7 @@
  *   adapters   a step of every adapter over a LoRA step, and over that of PEFT       (--python)
  *   kernels    our ops against the peaks of the machine, and two against torch   (--python)
  *   ops        the kernels as a mitata suite, to look at while one works on an op; `kernels` is for claims
+ *   optimizers a step of each optimizer, and of those of Python in turn   (--python)
  *   blas       f32 products against those of a BLAS, by size   --blas
  *   models     the inner loops of the ARM64 library, as llvm-mca models them for CPUs that are not at hand
  *   libraries  two builds of the CPU library in turn                             --before, --after, --isa
@@ -54,6 +55,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   finetune: async () => (await import('./finetune.ts')).finetune,
   adapters: async () => (await import('./adapters.ts')).adapters,
   kernels: async () => (await import('./kernels.ts')).kernels,
+  optimizers: async () => (await import('./optimizers.ts')).optimizers,
   startup: async () => (await import('./startup.ts')).startup,
   blas: async () => (await import('./blas.ts')).blas,
   models: async () => (await import('./models.ts')).models,
