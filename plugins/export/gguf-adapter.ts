@@ -1,14 +1,12 @@
 /**
- * A LoRA of PEFT's files → a LoRA as a GGUF file. llama.cpp has no other methods; those are exported merged.
+ * A LoRA in the files of PEFT or mlx-lm → a LoRA as a GGUF file. llama.cpp has no other methods; those are exported merged.
  */
-import { join } from 'node:path'
-import { openCheckpoint } from '../../core/files/checkpoint.ts'
 import { type Model, TrituneError } from '../../core/mod.ts'
 import { tensorDType, type TensorEntry } from '../../core/files/safetensors.ts'
 import type { Checkpoint } from '../../core/files/checkpoint.ts'
 import { numbersOf, DTYPES } from '../../core/tensor/dtype.ts'
 import { ggufFamily, ggufName, type LoraPair, writeGgufLora } from '../gguf/mod.ts'
-import { headCounts, patternValue, readAdapterConfig } from '../peft/mod.ts'
+import { type AdapterFiles, headCounts, openAdapterFiles, patternValue } from '../peft/mod.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -22,11 +20,11 @@ export function exportGgufAdapter(
   model: Model,
   name: string,
 ): { readonly tensorCount: number } {
-  const config = readAdapterConfig(folder)
+  const files = openAdapterFiles(folder)
+  const { config } = files
   expectPlainLora(config, folder)
   const family = ggufFamily(model.info.type, folder)
-  const checkpoint = openCheckpoint(join(folder, 'adapter_model.safetensors'))
-  const pairs = pairsOf(checkpoint, config, folder)
+  const pairs = pairsOf(files)
   for (const { name: weight } of pairs)
     if (
       model.head.tiedTo !== null &&
@@ -94,15 +92,15 @@ function expectPlainLora(config: Json, folder: string): void {
 }
 
 const ENDINGS: readonly (readonly [ending: RegExp, part: 'a' | 'b'])[] = [
-  [/\.lora_A(\.[^.]+)?\.weight$/, 'a'],
-  [/\.lora_B(\.[^.]+)?\.weight$/, 'b'],
-  [/\.lora_embedding_A(\.[^.]+)?$/, 'a'],
-  [/\.lora_embedding_B(\.[^.]+)?$/, 'b'],
+  [/\.lora_A\.weight$/, 'a'],
+  [/\.lora_B\.weight$/, 'b'],
+  [/\.lora_embedding_A$/, 'a'],
+  [/\.lora_embedding_B$/, 'b'],
 ]
 
-function pairsOf(checkpoint: Checkpoint, config: Json, folder: string): LoraPair[] {
+function pairsOf({ checkpoint, config, entries, folder }: AdapterFiles): LoraPair[] {
   const found = new Map<string, { a?: TensorEntry; b?: TensorEntry }>()
-  for (const [name, entry] of checkpoint.entries) {
+  for (const [name, entry] of entries) {
     const match = ENDINGS.find(([ending]) => ending.test(name))
     if (match === undefined)
       throw new TrituneError('E_UNSUPPORTED', `the tensor "${name}" is not part of a plain LoRA`, {

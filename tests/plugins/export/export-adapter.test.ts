@@ -91,6 +91,20 @@ test('the golden adapter of gpt2, whose layers lie the other way', async () => {
   expect(relativeError(logits(base, file), logits(base, adapter))).toBeLessThan(1e-5)
 })
 
+test('from PEFT to mlx-lm, from there to GGUF, and back', async () => {
+  using folder = temporaryFolder()
+  const { model, adapter } = written(folder.path)
+  const expected = logits(model, adapter)
+  const at = (name: string): string => join(folder.path, name)
+  await exportModel(adapter, { to: 'mlx', output: at('mlx') })
+  expect(readdirSync(at('mlx'))).toContain('adapters.safetensors')
+  await exportModel(at('mlx'), { to: 'gguf', output: at('lora.gguf'), lora: true })
+  await exportModel(at('lora.gguf'), { to: 'mlx', output: at('again'), base: model })
+  await exportModel(at('again'), { to: 'peft', output: at('peft') })
+  for (const name of ['mlx', 'lora.gguf', 'again', 'peft'])
+    expect(relativeError(logits(model, at(name)), expected)).toBeLessThan(1e-5)
+})
+
 test('a LoRA of embedding and head, where they are two; where they are one it is refused', async () => {
   using folder = temporaryFolder()
   const adapter = join(folder.path, 'adapter')
