@@ -135,6 +135,7 @@ export function readAdapterConfig(
  * ```
  */
 export function adapterVocabulary(folder: string, definitions: AdapterDefinitions = {}): number {
+  if (folder.endsWith('.gguf')) return 0
   return vocabularyInFolder(folder, readAdapterConfig(folder, definitions))
 }
 
