@@ -13,6 +13,7 @@ import { prefix } from './prefix.ts'
 import { prompt } from './prompt.ts'
 import { miss } from './miss.ts'
 import { oft } from './oft.ts'
+import { trainableTokens } from './trainable-tokens.ts'
 import { vera } from './vera.ts'
 
 /** Name → definition. */
@@ -30,6 +31,7 @@ export const METHODS: {
   readonly prompt: typeof prompt
   readonly prefix: typeof prefix
   readonly 'p-tuning': typeof pTuning
+  readonly 'trainable-tokens': typeof trainableTokens
 } = {
   lora,
   dora,
@@ -44,6 +46,7 @@ export const METHODS: {
   prompt,
   prefix,
   'p-tuning': pTuning,
+  'trainable-tokens': trainableTokens,
 }
 
 /** A method that is built in. */
