@@ -57,5 +57,5 @@ export function plainNames<T>(entries: ReadonlyMap<string, T>): Map<string, T> {
 function withoutAdapterName(name: string): string {
   return name
     .replace(/\.(lora_[AB])\.[^.]+\.(weight|bias)$/, '.$1.$2')
-    .replace(/\.(lora_embedding_[AB]|lora_magnitude_vector)\..+$/, '.$1')
+    .replace(/\.(lora_embedding_[AB]|lora_magnitude_vector)(?:\.default)?(?:\.weight)?$/, '.$1')
 }
