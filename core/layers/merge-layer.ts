@@ -39,10 +39,12 @@ export function expectMergeableModel(model: Model): void {
 
 /** Whether the active adapters of two layers that share a weight are pairs that make the same change: merged, they still share it. */
 export function changeAlike(layer: Layer, other: Layer): boolean {
-  const [own, others] = [activeOn(layer), activeOn(other)]
-  return (
-    own.length === others.length &&
-    own.every(({ adapter, weight }, i) => others[i].weight === weight && adapter.tiedTo === others[i].adapter)
+  const [here, there] = [activeOn(layer), activeOn(other)]
+  if (here.length !== there.length) return false
+  return here.every(({ adapter, weight }) =>
+    there.some(
+      (one) => one.weight === weight && (one.adapter === adapter.sameAs || one.adapter.sameAs === adapter),
+    ),
   )
 }
 

@@ -90,6 +90,7 @@ export function attachAdapter<O>(
     throw new TrituneError('E_ADAPTER', `${definition.name} goes on layers: targetModules is missing`, {
       remedy: "name modules, or 'all-linear'",
     })
+  expectKnown(definition, beside)
   const targets = { ...rest, targetModules }
   const match = withoutSaved(matchLayers(model, targets), savedPaths(model, modulesToSave ?? []))
   const layers = match.matched.flatMap((path) => model.layers.get(path) ?? [])
@@ -245,8 +246,17 @@ function configOf<O>(
 function expectPatterns(options: unknown, matched: readonly string[]): void {
   if (typeof options !== 'object' || options === null) return
   for (const [name, pattern] of Object.entries(options))
-    if ((name === 'rank_pattern' || name === 'alpha_pattern') && pattern !== null)
+    if ((name === 'rank_pattern' || name === 'alpha_pattern') && isNumbers(pattern))
       checkPatterns(name, pattern, matched)
+}
+
+/** E_UNSUPPORTED for what the files of the method have no field for. */
+function expectKnown<O>({ name, peft }: AdapterDefinition<O>, beside: BesideOptions): void {
+  const isOfLora = peft === undefined || peft.type === 'LORA' || peft.type === 'ADALORA'
+  if (isOfLora || !beside.trainableTokenIndices) return
+  throw new TrituneError('E_UNSUPPORTED', `PEFT knows no trainable_token_indices beside ${name}`, {
+    remedy: 'train embedding and head whole: modulesToSave',
+  })
 }
 
 /** What is trained whole gets no adapter besides, as with PEFT. */
@@ -256,6 +266,14 @@ function withoutSaved({ matched, counts }: TargetMatch, saved: readonly string[]
   throw new TrituneError('E_ADAPTER', 'modules_to_save has all that target_modules matches', {
     remedy: 'leave it to one of them',
   })
+}
+
+function isNumbers(pattern: unknown): pattern is Readonly<Record<string, number>> {
+  return (
+    typeof pattern === 'object' &&
+    pattern !== null &&
+    Object.values(pattern).every((value) => typeof value === 'number')
+  )
 }
 
 function expectKind(

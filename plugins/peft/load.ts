@@ -17,6 +17,7 @@ import {
 import { DEFAULT_NAME, install, makeForLayers, makeForModel, NAME_KEY, OPTIONS_KEY } from './attach.ts'
 import { openAdapterFiles, readConfigJson } from './adapter-files.ts'
 import { type AttachedAdapter, expectFree } from './attached-adapter.ts'
+import { withoutBaseWeights } from './base-weights.ts'
 import { addBeside } from './beside/beside.ts'
 import {
   addStoredTables,
@@ -27,6 +28,7 @@ import {
   withoutBeside,
 } from './beside/from-file.ts'
 import { fillParameter } from './fill-parameter.ts'
+import { tieLoaded } from './lora-tied.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
 import { loadGgufAdapter } from './load-gguf.ts'
 import { METHODS } from './methods.ts'
@@ -71,13 +73,14 @@ export function loadAdapter(
   if (folder.endsWith('.gguf')) return loadGgufAdapter(model, folder, { name, dropout })
   const config = readAdapterConfig(folder, definitions)
   expectFree(model, name)
-  const { checkpoint, entries, file } = openAdapterFiles(folder)
+  const { checkpoint, entries: stored, file } = openAdapterFiles(folder)
+  const entries = withoutBaseWeights(model, checkpoint, stored)
   const place = join(folder, CONFIG_FILE)
   const definition = definitionOf(config, definitions, folder)
   const optionsFor = (path: string): unknown => {
     const options = placed(place, () => optionsOf(definition, config, path))
     placed(place, () => expectStored(definition, options, entries))
-    return definition === LORA && dropout !== undefined && typeof options === 'object'
+    return definition.peft?.type === LORA.peft?.type && dropout !== undefined && typeof options === 'object'
       ? { ...options, dropout }
       : options
   }
@@ -98,7 +101,8 @@ export function loadAdapter(
     const { base_model_name_or_path: _base, ...kept } = config
     const matched = [...made.adapters.keys()]
     const match = { matched, counts: new Map([[file, matched.length]]) }
-    return install(model, made, { name, match, config: kept })
+    const tied = config.ensure_weight_tying === true ? tieLoaded(model, made.adapters) : made.adapters
+    return install(model, { ...made, adapters: tied }, { name, match, config: kept })
   } catch (error) {
     disposeMade(made)
     throw error

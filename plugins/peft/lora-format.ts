@@ -4,6 +4,7 @@
 import { type BaseLayer, type PeftFormat, TrituneError } from '../../core/mod.ts'
 import {
   changesBase,
+  INIT_NAMES,
   type LoftqOptions,
   type LoraInit,
   type LoraOptions,
@@ -123,8 +124,10 @@ export const DEFAULTS = {
  * does this. By chance (`pissa_niter`) it cannot be found again.
  */
 function initOf({ init_lora_weights: init = null }: Readonly<Record<string, unknown>>): LoraInit {
-  if (init === 'pissa' || init === 'olora' || init === 'loftq') return init
-  if ([true, false, 'gaussian', 'orthogonal', 'eva', null].some((plain) => plain === init)) return true
+  if (init === null) return true
+  if (typeof init === 'boolean') return init
+  const known = INIT_NAMES.find((name) => name === init)
+  if (known) return known
   const random = typeof init === 'string' && PISSA_ROUNDS.test(init)
   throw new TrituneError('E_UNSUPPORTED', `init_lora_weights: ${JSON.stringify(init)} is not supported yet`, {
     remedy: random

@@ -27,6 +27,7 @@ const NAMES: Readonly<Record<string, string>> = {
   'tritune/plugins/hub': 'cachedModels modelCard planPush pushFolder resolveModel resolveModelPart',
   'tritune/plugins/jinja': 'compileTemplate',
   'tritune/plugins/models': 'createBatch loadModel openSafetensorsSource readConfig',
+  'tritune/plugins/optim': 'adafactor lion muon orthogonalized rmsprop scheduleFreeAdamw sgd',
   'tritune/plugins/peft': `
     addWeightedAdapter attachAdapter attachLora convertAdapter inspectAdapter loadAdapter matchTargets
     renameAdapter saveAdapter saveMlxAdapter trainAllWeights

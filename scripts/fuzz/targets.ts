@@ -11,6 +11,7 @@ export const TARGETS: Readonly<Record<string, () => Promise<Fuzzer>>> = {
   templates: async () => (await import('./text/templates.ts')).templatesFuzzer(),
   tokenizers: async () => (await import('./text/tokenizers.ts')).tokenizersFuzzer(),
   checkpoints: async () => (await import('./files/checkpoints.ts')).checkpointsFuzzer(),
+  gguf: async () => (await import('./files/gguf.ts')).ggufFuzzer(),
   adapters: async () => (await import('./files/adapters.ts')).adaptersFuzzer(),
   hub: async () => (await import('./hub/mod.ts')).hubFuzzer(),
 }
