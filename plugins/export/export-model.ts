@@ -15,7 +15,7 @@ import { cuda, type DeviceName, openDevice } from '../cuda/mod.ts'
 import { saveModel, saveTokenizer } from '../finetune/mod.ts'
 import { type GgufFileType, ggufFileType, openGguf } from '../gguf/mod.ts'
 import { loadModel, models } from '../models/mod.ts'
-import { type AttachedAdapter, loadAdapter, peft, saveAdapter } from '../peft/mod.ts'
+import { type AttachedAdapter, loadAdapter, peft, saveAdapter, saveMlxAdapter } from '../peft/mod.ts'
 import { readTokenizerFiles } from '../tokenizer/mod.ts'
 import { wasm } from '../wasm/mod.ts'
 import { compareLogits, type LogitDifference, promptIds, promptLogits } from './compare-logits.ts'
@@ -90,7 +90,7 @@ export async function exportModel(source: string, options: ExportOptions): Promi
     ...(options.offline === undefined ? {} : { offline: options.offline }),
     ...(onNote === undefined ? {} : { onNote }),
   })
-  if ((lora || to === 'peft') && found.adapter === null)
+  if ((lora || to === 'peft' || to === 'mlx') && found.adapter === null)
     throw new TrituneError('E_USAGE', `${source} has no adapter`, {
       remedy: 'name the folder of one, or a model and --adapter',
     })
@@ -132,10 +132,6 @@ interface Written {
 
 function checkOptions({ to, output, type, lora = false }: ExportOptions): void {
   const isGguf = to === 'gguf' || to === 'ollama'
-  if (to === 'mlx')
-    throw new TrituneError('E_UNSUPPORTED', 'adapters of mlx-lm cannot be written yet', {
-      remedy: 'export to peft or hf; mlx_lm.convert reads a model folder',
-    })
   if (!isGguf && (type !== undefined || lora))
     throw new TrituneError('E_USAGE', `${lora ? '--lora' : '--type'} is for gguf and ollama, not for ${to}`)
   if (lora && type !== undefined && type.toLowerCase() !== 'f32')
@@ -202,7 +198,7 @@ function write(path: string, task: Export, { model, adapter }: OpenModel): Writt
     case 'peft':
       return writePeft(path, found, adapter)
     case 'mlx':
-      throw new TrituneError('E_UNSUPPORTED', 'adapters of mlx-lm cannot be written yet')
+      return writeMlx(path, found, adapter)
     default:
       return options.to satisfies never
   }
@@ -277,6 +273,21 @@ function writePeft(folder: string, found: ExportSource, adapter: AttachedAdapter
     types: null,
     notes: [],
     found: openCheckpoint(join(folder, 'adapter_model.safetensors')).entries.size,
+    reopen: { path: found.modelPath, adapter: folder },
+  }
+}
+
+function writeMlx(folder: string, found: ExportSource, adapter: AttachedAdapter | null): Written {
+  if (adapter === null) throw new TrituneError('E_USAGE', 'there is no adapter to write')
+  saveMlxAdapter(folder, adapter, { baseModel: found.modelRef })
+  const count = openCheckpoint(join(folder, 'adapters.safetensors')).entries.size
+  return {
+    tensors: count,
+    types: null,
+    notes: [
+      'mlx-lm needs the model in a layout that it reads: the Hugging Face folder, or what mlx_lm.convert made of it',
+    ],
+    found: count,
     reopen: { path: found.modelPath, adapter: folder },
   }
 }

@@ -144,7 +144,7 @@ describe('refused, with nothing left', () => {
     expect(await failure({ to: 'hf', output: join(folder.path, 'y'), type: 'q8_0' })).toMatch(
       /--type is for gguf/,
     )
-    expect(await failure({ to: 'mlx', output: join(folder.path, 'y') })).toMatch(/mlx/)
+    expect(await failure({ to: 'mlx', output: join(folder.path, 'y') })).toMatch(/has no adapter/)
     expect(await failure({ to: 'peft', output: join(folder.path, 'y') })).toMatch(/has no adapter/)
     expect(await failure({ output: join(folder.path, 'y.gguf'), base: model })).toMatch(
       /is a model, it has no base/,
