@@ -16,6 +16,7 @@ import { trainAllWeights } from '../peft/mod.ts'
 import { ofBaseModel } from './base-model-files.ts'
 import type { FinetuneConfig } from './config.ts'
 import { checkContextLength } from './context-length.ts'
+import { startEva } from './start-eva.ts'
 import { estimateMemory } from './estimate.ts'
 import { learningRates } from './learning-rates.ts'
 import { type MemoryMode, memoryMode } from './memory-mode.ts'
@@ -81,6 +82,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
     ),
   )
   checkContext(config, model)
+  const started = adapter ? startEva(config, model, adapter, data) : []
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
   const objective = disposing(open, parts.objective())
@@ -125,6 +127,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
       ...newTokenNotes(tokenizer, config.adapter),
       ...config.notes,
       ...plan.notes,
+      ...started,
     ],
     [Symbol.dispose]: () => owned.dispose(),
   }

@@ -163,7 +163,7 @@ describe('finetuneConfig', () => {
     expect(errorOf({ adapter: 'qlora' }).message).toContain('"qlora" is not supported yet')
     expect(errorOf({ optimizer: 'dion' }).message).toContain('"dion" is not supported yet')
     expect(errorOf({ lr_scheduler: 'greedy' }).message).toContain('"greedy" is not supported yet')
-    expect(errorOf({ peft_init_lora_weights: 'pissa' }).message).toContain('"pissa" is not supported yet')
+    expect(errorOf({ peft_init_lora_weights: 'corda' }).message).toContain('"corda" is not supported yet')
     expect(errorOf({ fp16: true }).code).toBe('E_CONFIG_KEY')
     expect(finetuneConfig.validate({ ...MINIMAL, fp16: false }).notes).toEqual([])
   })
