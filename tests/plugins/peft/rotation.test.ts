@@ -30,7 +30,12 @@ import { identity } from '../../../plugins/peft/rotation/constants.ts'
 import { blockMask } from '../../../plugins/peft/rotation/block-dropout.ts'
 import { type BlockLayout, neighbours, turnBlocks } from '../../../plugins/peft/rotation/blocks.ts'
 import { turnButterfly, turnButterflyBack } from '../../../plugins/peft/rotation/butterfly.ts'
-import { cayleyChange, neumannChange } from '../../../plugins/peft/rotation/cayley.ts'
+import {
+  cayleyChange,
+  neumannChange,
+  neumannRotation,
+  USUAL_TERMS,
+} from '../../../plugins/peft/rotation/cayley.ts'
 import { invertBlocks } from '../../../plugins/peft/rotation/inverse.ts'
 import { createSkewMaker } from '../../../plugins/peft/rotation/skew.ts'
 import { blocksInOne, joinBlocks } from '../../../plugins/peft/rotation/wide-blocks.ts'
@@ -247,6 +252,22 @@ describe('rotations', () => {
       [7, series(2, 2, 2, 2, 2, 1)],
     ] as const)
       expect(relativeError(neumannChange(q, terms).toArray(), Float32Array.from(wanted))).toBeLessThan(1e-6)
+  })
+
+  test('the usual series in one piece: rotations and gradients', () => {
+    using _scope = tensorScope()
+    const [q, again] = [parameter(skewOf(0.3)), parameter(skewOf(0.3))]
+    const weights = randomTensor('weights', q.shape)
+    const whole = neumannRotation(q)
+    const inTerms = add(neumannChange(again, USUAL_TERMS), identity(q.shape[1], cpu))
+    expect(relativeError(whole.toArray(), inTerms.toArray())).toBeLessThan(1e-6)
+    backward(sum(mul(whole, weights)))
+    backward(sum(mul(inTerms, weights)))
+    // Only what is skew of a slope reaches the numbers that are trained.
+    const skewPart = (leaf: Tensor): Float32Array =>
+      noGrad(() => add(leaf.grad!, mul(transpose(leaf.grad!), -1)).toArray())
+    expect(relativeError(skewPart(q), skewPart(again))).toBeLessThan(2e-6)
+    for (const leaf of [q, again]) leaf.grad!.dispose()
   })
 
   test('NaN and Inf are an error, not endless rounds', () => {
