@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'bun:test'
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { writeSafetensors } from '../../../core/files/safetensors-write.ts'
 import {
   type Adapter,
   add,
@@ -393,6 +394,17 @@ describe('a folder that is not right', () => {
     using model = loadModel(BASE, { device: cpu })
     using adapter = loadAdapter(model, folder)
     expect(adapter.kind).toBe('loha')
+  })
+
+  test('what layers share without a layer is refused', () => {
+    using temporary = temporaryFolder()
+    const folder = join(temporary.path, 'adapter')
+    cpSync(join(GOLDEN, 'peft-methods/vera'), folder, { recursive: true })
+    writeSafetensors(join(folder, 'adapter_model.safetensors'), [
+      { name: 'base_model.vera_A', dtype: 'f32', shape: [1], chunks: () => [new Uint8Array(4)] },
+    ])
+    using model = loadModel(BASE, { device: cpu })
+    expect(() => loadAdapter(model, folder)).toThrow('the adapter has tensors for no layer')
   })
 
   test('a pattern that names no module is refused when the adapter is made', () => {
