@@ -25,7 +25,16 @@ import {
 } from '../../../core/mod.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
-import { boft, createBoft, createOft, oft, type OftOptions } from '../../../plugins/peft/mod.ts'
+import {
+  attachAdapter,
+  boft,
+  createBoft,
+  createOft,
+  loadAdapter,
+  oft,
+  type OftOptions,
+  saveAdapter,
+} from '../../../plugins/peft/mod.ts'
 import { identity } from '../../../plugins/peft/rotation/constants.ts'
 import { blockMask } from '../../../plugins/peft/rotation/block-dropout.ts'
 import { type BlockLayout, neighbours, turnBlocks } from '../../../plugins/peft/rotation/blocks.ts'
@@ -39,7 +48,7 @@ import {
 import { invertBlocks } from '../../../plugins/peft/rotation/inverse.ts'
 import { createSkewMaker } from '../../../plugins/peft/rotation/skew.ts'
 import { blocksInOne, joinBlocks } from '../../../plugins/peft/rotation/wide-blocks.ts'
-import { GOLDEN, relativeError } from '../../_golden.ts'
+import { GOLDEN, relativeError, temporaryFolder } from '../../_golden.ts'
 
 const cpu = openCpu()
 const LLAMA = join(GOLDEN, 'peft-train/base')
@@ -328,6 +337,19 @@ describe('options', () => {
     const make = (): unknown => createBoft(layer(48), boft.options.validate(options), { seed: 0 })
     expect(make).toThrow(message)
     expect(codeOf(make)).toBe('E_ADAPTER')
+  })
+
+  test('an OFT of more blocks than its file has sides is loaded: they share one rotation', () => {
+    using temporary = temporaryFolder()
+    {
+      using model = loadModel(LLAMA, { device: cpu })
+      const options = withDefaults({ r: 16, block_share: true, init_weights: false })
+      using adapter = attachAdapter(model, oft, options, { targetModules: ['q_proj'] })
+      saveAdapter(temporary.path, adapter, { baseModel: null })
+    }
+    using model = loadModel(LLAMA, { device: cpu })
+    using adapter = loadAdapter(model, temporary.path)
+    expect([...adapter.tensors.values()].map(({ shape }) => shape.join())).toEqual(['1,1', '1,1', '1,1'])
   })
 
   test('dropout takes ⌊p·n⌋ blocks, others in another step, none outside of training', () => {
