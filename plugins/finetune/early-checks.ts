@@ -23,6 +23,7 @@ import { checkChatTemplate, datasetFiles, datasetTypeOf } from '../data/mod.ts'
 import { models } from '../models/mod.ts'
 import { peft } from '../peft/mod.ts'
 import { wasm } from '../wasm/mod.ts'
+import { qlora } from '../qlora/mod.ts'
 import { training } from './built-in.ts'
 import { listCheckpoints } from './checkpoints.ts'
 import { type FinetuneConfig, placeInConfig, readablePart, type ReadFinetuneOptions } from './config.ts'
@@ -97,7 +98,7 @@ export async function checkEarly(
   const makeHost = (): Host => {
     expectOwnNames(plugins.loaded)
     return createHost({
-      plugins: [cpu, cuda, wasm, models, peft, training, ...more, ...fromFile],
+      plugins: [cpu, cuda, wasm, models, peft, qlora, training, ...more, ...fromFile],
       origins: originsOf(plugins.loaded),
     })
   }

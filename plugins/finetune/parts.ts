@@ -23,10 +23,10 @@ import {
   TrituneError,
   type ValidatableConfig,
 } from '../../core/mod.ts'
+import type { Quantizer } from '../qlora/mod.ts'
 import type { FinetuneConfig } from './config.ts'
 import { orOfPlugin } from './plugin-remedy.ts'
 import type { Named } from './named.ts'
-import type { Quantizer } from './quantizers.ts'
 import type { NamedPart } from './run.ts'
 
 export interface Parts {
