@@ -3,13 +3,15 @@
  */
 import { writeFolderAtomicSync } from '../core/files/atomic.ts'
 import { invocation } from '../core/invocation.ts'
-import { createHost, type FloatDType } from '../core/mod.ts'
+import { createHost, type FloatDType, type Host, isQuantized, type WeightSource } from '../core/mod.ts'
 import { cpu } from '../plugins/cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../plugins/cuda/mod.ts'
-import { hasTokenizer, loadPlugins, saveModel } from '../plugins/finetune/mod.ts'
+import { compareLogits, hasTokenizer, loadPlugins, saveModel } from '../plugins/finetune/mod.ts'
 import { resolveModel } from '../plugins/hub/mod.ts'
-import { loadModel, models } from '../plugins/models/mod.ts'
+import { loadModel, models, storedDType } from '../plugins/models/mod.ts'
 import { loadAdapter, peft } from '../plugins/peft/mod.ts'
+import { openQuantizer, packLayers, qlora } from '../plugins/qlora/mod.ts'
+import { loadTokenizer, readTokenizerFiles } from '../plugins/tokenizer/mod.ts'
 import { wasm } from '../plugins/wasm/mod.ts'
 import { err, out } from './_streams.ts'
 
@@ -18,6 +20,8 @@ export interface MergeCommand {
   /** A folder, or `none`. */
   readonly adapter: string
   readonly output: string
+  /** Packs the base first, as a run did; the values are then those that the adapter was trained on. */
+  readonly quantizer: string | undefined
   /** Modules that provide the adapter or the model. */
   readonly plugins: readonly string[]
   readonly dtype: FloatDType | undefined
@@ -31,6 +35,7 @@ export async function mergeCommand({
   ref,
   adapter,
   output,
+  quantizer: packs,
   plugins,
   dtype,
   device: on,
@@ -41,17 +46,56 @@ export async function mergeCommand({
   const { device, note } = openDevice(on)
   if (note !== null) err.write(`${note}\n`)
   using host = createHost({
-    plugins: [cpu, cuda, wasm, models, peft, ...(await loadPlugins(plugins)).map(({ plugin }) => plugin)],
+    plugins: [
+      cpu,
+      cuda,
+      wasm,
+      models,
+      peft,
+      qlora,
+      ...(await loadPlugins(plugins)).map(({ plugin }) => plugin),
+    ],
   })
-  using model = loadModel(path, { device, dtype, models: host.all('model') })
+  const known = host.all('model')
+  using model = loadModel(path, {
+    device,
+    dtype,
+    models: known,
+    pack: packs === undefined ? undefined : packed(host, packs, dtype ?? storedAs(path)),
+  })
   using attached =
     adapter === 'none' ? null : loadAdapter(model, adapter, { definitions: host.all('adapter') })
   const tokenizerPath = adapter !== 'none' && hasTokenizer(adapter) ? adapter : path
   writeFolderAtomicSync(output, (temporary) =>
     saveModel(model, path, temporary, { maxShardBytes, tokenizerPath }),
   )
+  const isPacked = [...model.layers.values()].some(({ weight }) => isQuantized(weight))
+  if (isPacked) {
+    using again = loadModel(output, { device, models: known })
+    const found = compareLogits(model, again, promptIds(tokenizerPath, model.info.vocabSize))
+    out.write(
+      `from packed weights into plain ones: max |Δ logit| ${found.largest.toPrecision(2)} of ${found.magnitude.toPrecision(3)} on ${found.tokens} tokens; the same token first after ${found.sameFirst}\n`,
+    )
+  }
   const merged = attached ? `${attached.adapters.size} layers merged` : 'nothing to merge'
   out.write(
     `${merged}; model in ${output}\ntry it:\n  ${invocation('generate')} ${output} --prompt "Once upon a time"\n`,
   )
+}
+
+function packed(host: Host, name: string, dtype: FloatDType): WeightSource['pack'] {
+  return packLayers(openQuantizer(host.find('quantizer', name)), dtype)
+}
+
+function storedAs(path: string): FloatDType {
+  return path.endsWith('.gguf') || storedDType(path) === 'f32' ? 'f32' : 'bf16'
+}
+
+const PROMPT =
+  'The quick brown fox jumps over the lazy dog, and on the next morning it was seen in the garden again.'
+
+/** Of a model without a tokenizer, ids from all over its vocabulary. */
+function promptIds(folder: string, vocabSize: number): number[] {
+  if (!hasTokenizer(folder)) return Array.from({ length: 32 }, (_, i) => (i * 7919 + 1) % vocabSize)
+  return [...loadTokenizer(readTokenizerFiles(folder)).encode(PROMPT)]
 }

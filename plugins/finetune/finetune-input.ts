@@ -7,6 +7,7 @@
  */
 import type { DeviceName } from '../cuda/mod.ts'
 import type { DatasetInput } from '../data/mod.ts'
+import type { BnbOptions } from './bnb-options.ts'
 import type { LrScheduler, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
 import type { NamedInput, OpenName } from './named.ts'
 import type { OptimizerName } from './optimizer-names.ts'
@@ -53,8 +54,11 @@ export interface FinetuneInput {
   readonly bf16?: 'auto' | 'full' | boolean | null | undefined
 
   // ---- Adapter
-  /** `lora`, the name of a plugin's adapter, or `none` (also when not set): all weights are trained */
-  readonly adapter?: OpenName<'lora' | 'none'> | null | undefined
+  /**
+   * `lora`; `qlora`, LoRA on a base in 4 bits; the name of a plugin's adapter, or `none` (also when not set):
+   * all weights are trained
+   */
+  readonly adapter?: OpenName<'lora' | 'qlora' | 'none'> | null | undefined
   /**
    * modules to load: a path from the folder of this file, such as `./mine.ts`, or an installed package, with
    * a range of versions where that matters: `npm:tritune-plugin-foo@^1.2` (plugins.md). Default: `[]`
@@ -68,6 +72,23 @@ export interface FinetuneInput {
    * false }`
    */
   readonly quantizer?: NamedInput<'nf4' | 'fp4' | 'int8' | 'ternary'> | null | undefined
+  /**
+   * packs the base into 4 bits while it is loaded: `nf4` with double quantization, unless `bnb_config_kwargs`
+   * says otherwise. `adapter: qlora` alone means it too. A base that is stored packed stays as it is
+   * (quantization.md). Default: `false`
+   */
+  readonly load_in_4bit?: boolean | null | undefined
+  /**
+   * packs the base into rows of int8 while it is loaded, with the outlier columns of LLM.int8. Default:
+   * `false`
+   */
+  readonly load_in_8bit?: boolean | null | undefined
+  /**
+   * fields of transformers' BitsAndBytesConfig: `bnb_4bit_quant_type` (`nf4`, `fp4`),
+   * `bnb_4bit_use_double_quant`, `bnb_4bit_compute_dtype` (decides `bf16: auto`), `llm_int8_threshold`,
+   * `llm_int8_skip_modules`. Default: `{}`
+   */
+  readonly bnb_config_kwargs?: Nullable<BnbOptions> | null | undefined
   /** start from this adapter instead of a fresh one */
   readonly lora_model_dir?: string | null | undefined
   /** rank. Default: `8` */

@@ -3,6 +3,7 @@
  * the same as a file writes it. Types only; how a file is checked is in `finetune-schema.ts`.
  */
 import type { DatasetOptions } from '../data/mod.ts'
+import type { BnbOptions } from './bnb-options.ts'
 import type { Named } from './named.ts'
 
 /** Names of learning-rate schedules, as transformers has them. */
@@ -85,6 +86,8 @@ export interface FinetuneOptions {
   readonly sampler: Named | null
   /** How the frozen base weights are packed; null: not at all. */
   readonly quantizer: Named | null
+  /** What transformers calls BitsAndBytesConfig; of it only `llm_int8_skip_modules` matters beside `quantizer`. */
+  readonly bnb_config_kwargs: BnbOptions
   readonly adam_beta1: number
   readonly adam_beta2: number
   readonly adam_epsilon: number
@@ -168,6 +171,9 @@ export interface FinetuneFields extends Omit<
   | 'load_best_model_at_end'
 > {
   readonly lora_modules_to_save: readonly string[]
+  /** What they ask for is in `quantizer` of the options. */
+  readonly load_in_4bit: boolean
+  readonly load_in_8bit: boolean
   readonly gradient_accumulation_steps: number | null
   readonly batch_size: number | null
   readonly eval_batch_size: number | null

@@ -5,6 +5,7 @@
  */
 import type { ConfigFailure, ConfigRule } from '../../core/contracts/config.ts'
 import { nearestNames } from '../../core/errors.ts'
+import { bnbFailures } from './bnb-options.ts'
 import { isDeviceName } from '../cuda/mod.ts'
 import { DEVICES } from './device-names.ts'
 import type { FinetuneFields } from './finetune-options.ts'
@@ -39,6 +40,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   deviceName,
   adapterName,
   adapterOptions,
+  bnbFailures,
   optimizerOptions,
   lora,
   ({ group_by_length, sampler }) =>
@@ -163,11 +165,6 @@ function adapterName({ adapter, plugins }: FinetuneFields): ConfigFailure | unde
   if (adapter === null || BUILT_IN.includes(adapter) || plugins.length > 0) return undefined
   const path = ['adapter']
   const remedy = 'an adapter of your own comes from a module under plugins:'
-  if (adapter === 'qlora')
-    return {
-      path,
-      what: '"qlora" is not supported yet by this name; write lora, and quantizer: nf4 beside it',
-    }
   if (LATER_ADAPTERS.includes(adapter)) {
     return { path, what: `"${adapter}" is not supported yet; use one of ${BUILT_IN.join(', ')}`, remedy }
   }
@@ -190,7 +187,7 @@ function optimizerOptions({ optimizer, optim_args }: FinetuneFields): ConfigFail
   }
 }
 
-const BUILT_IN: readonly string[] = ['lora', 'none']
+const BUILT_IN: readonly string[] = ['lora', 'qlora', 'none']
 
 /** Each adapter has its options in one place only, so that none is left aside in silence. */
 function adapterOptions(input: FinetuneFields): readonly ConfigFailure[] {
@@ -227,7 +224,7 @@ function lora({ adapter, lora_modules_to_save, lora_model_dir }: FinetuneFields)
       code: 'E_CONFIG_KEY',
     }
   }
-  if (lora_model_dir !== null && adapter !== 'lora') {
+  if (lora_model_dir !== null && adapter !== 'lora' && adapter !== 'qlora') {
     return { path: ['lora_model_dir'], what: 'needs adapter: lora' }
   }
   return undefined

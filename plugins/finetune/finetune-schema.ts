@@ -29,6 +29,7 @@ import type { DatasetInput, DatasetOptions } from '../data/mod.ts'
 import { IGNORED_PLUGINS } from './axolotl-keys.ts'
 import type { FinetuneInput, Nullable } from './finetune-input.ts'
 import type { FinetuneFields, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
+import { bnbOptions, NO_BNB_OPTIONS } from './bnb-options.ts'
 import { DEVICES } from './device-names.ts'
 import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
@@ -53,10 +54,10 @@ const deviceField: Field<string, OpenName<DeviceName>> = withJson<string, OpenNa
 )
 
 /** Names of plugins are looked up when the plugins are there. */
-const adapterField: Field<string, OpenName<'lora' | 'none'>> = withJson<string, OpenName<'lora' | 'none'>>(
-  text('the name of an adapter'),
-  openNames(['lora', 'none']),
-)
+const adapterField: Field<string, OpenName<'lora' | 'qlora' | 'none'>> = withJson<
+  string,
+  OpenName<'lora' | 'qlora' | 'none'>
+>(text('the name of an adapter'), openNames(['lora', 'qlora', 'none']))
 
 /** A name that is not known may be a plugin's; one that other tools know is not here yet. */
 const optimizerField: Field<string, OpenName<OptimizerName>> = withJson<string, OpenName<OptimizerName>>(
@@ -228,6 +229,9 @@ const schema = v.strictObject(
     monitors: optional(namedList(), []),
     sampler: nullable(named()),
     quantizer: nullable(named(['nf4', 'fp4', 'int8', 'ternary'])),
+    load_in_4bit: optional(flag(), false),
+    load_in_8bit: optional(flag(), false),
+    bnb_config_kwargs: optional(bnbOptions, NO_BNB_OPTIONS),
     adam_beta1: optional(decimal({ min: 0, below: 1 }), 0.9),
     adam_beta2: optional(decimal({ min: 0, below: 1 }), 0.999),
     adam_epsilon: optional(decimal({ above: 0 }), 1e-8),

@@ -5,7 +5,6 @@
 
 /** Adapters that axolotl and PEFT know. */
 export const LATER_ADAPTERS: readonly string[] = [
-  'qlora',
   'dora',
   'ia3',
   'adalora',

@@ -65,7 +65,9 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
           dtype,
           writable: config.adapter === null,
           models: host.all('model'),
-          pack: quantizer ? packLayers(quantizer, dtype) : undefined,
+          pack: quantizer
+            ? packLayers(quantizer, dtype, { skip: config.bnb_config_kwargs.llm_int8_skip_modules ?? [] })
+            : undefined,
         }),
       ),
     ),

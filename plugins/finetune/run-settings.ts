@@ -23,6 +23,7 @@ const SETTINGS = [
   'peft_use_rslora',
   'peft_layers_to_transform',
   'quantizer',
+  'bnb_config_kwargs',
   'sequence_len',
   'excess_length_strategy',
   'min_sample_len',

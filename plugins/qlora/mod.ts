@@ -16,6 +16,7 @@ export {
   INT8_THRESHOLD,
   type Int8Options,
   nf4,
+  openQuantizer,
   type Quantizer,
   ternary,
 } from './quantizers.ts'

@@ -3,6 +3,7 @@
  * arXiv 2208.07339), ternary (BitNet b1.58, arXiv 2402.17764). What stays packed in a model is pack-layers.ts'.
  */
 import {
+  type Capabilities,
   cast,
   decimal,
   defineOptions,
@@ -56,6 +57,15 @@ export const ternary: QuantizerDefinition<object> = {
   name: 'ternary',
   options: defineOptions({}),
   create: () => withDequantize(quantizeTernary),
+}
+
+/** The quantizer of a definition, with its options checked first. E_CONFIG for options that it has not. */
+export function openQuantizer(
+  definition: Capabilities['quantizer'],
+  options: Readonly<Record<string, unknown>> = {},
+): Quantizer {
+  const maker: { create(options: unknown): Quantizer } = definition
+  return maker.create(definition.options.validate(options))
 }
 
 /** Whether a packed tensor is in one of the forms that ops multiply by. */
