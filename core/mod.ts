@@ -56,6 +56,8 @@ export * from './tensor/tensor.ts'
 export * from './ops/mod.ts'
 // Layers
 export * from './layers/mod.ts'
+// Linear algebra
+export * from './linalg/mod.ts'
 // Optimizers
 export * from './optim/adamw.ts'
 export * from './optim/clip.ts'

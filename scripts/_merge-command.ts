@@ -6,12 +6,13 @@ import { invocation } from '../core/invocation.ts'
 import { createHost, type FloatDType, type Host, isQuantized, type WeightSource } from '../core/mod.ts'
 import { cpu } from '../plugins/cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../plugins/cuda/mod.ts'
-import { compareLogits, hasTokenizer, loadPlugins, saveModel } from '../plugins/finetune/mod.ts'
+import { compareLogits, promptIds, promptLogits } from '../plugins/export/mod.ts'
+import { hasTokenizer, loadPlugins, saveModel } from '../plugins/finetune/mod.ts'
 import { resolveModel } from '../plugins/hub/mod.ts'
 import { loadModel, models, storedDType } from '../plugins/models/mod.ts'
 import { loadAdapter, peft } from '../plugins/peft/mod.ts'
 import { openQuantizer, packLayers, qlora } from '../plugins/qlora/mod.ts'
-import { loadTokenizer, readTokenizerFiles } from '../plugins/tokenizer/mod.ts'
+import { readTokenizerFiles } from '../plugins/tokenizer/mod.ts'
 import { wasm } from '../plugins/wasm/mod.ts'
 import { err, out } from './_streams.ts'
 
@@ -72,9 +73,11 @@ export async function mergeCommand({
   const isPacked = [...model.layers.values()].some(({ weight }) => isQuantized(weight))
   if (isPacked) {
     using again = loadModel(output, { device, models: known })
-    const found = compareLogits(model, again, promptIds(tokenizerPath, model.info.vocabSize))
+    const files = hasTokenizer(tokenizerPath) ? readTokenizerFiles(tokenizerPath) : null
+    const ids = promptIds(files, model.info.vocabSize)
+    const found = compareLogits(promptLogits(model, ids), promptLogits(again, ids), ids.length)
     out.write(
-      `from packed weights into plain ones: max |Δ logit| ${found.largest.toPrecision(2)} of ${found.magnitude.toPrecision(3)} on ${found.tokens} tokens; the same token first after ${found.sameFirst}\n`,
+      `from packed weights into plain ones: max |Δ logit| ${found.most.toPrecision(2)}, logits up to ${found.largest.toPrecision(3)}, on ${found.tokens} tokens; the same token first after ${found.sameTop} of them\n`,
     )
   }
   const merged = attached ? `${attached.adapters.size} layers merged` : 'nothing to merge'
@@ -89,13 +92,4 @@ function packed(host: Host, name: string, dtype: FloatDType): WeightSource['pack
 
 function storedAs(path: string): FloatDType {
   return path.endsWith('.gguf') || storedDType(path) === 'f32' ? 'f32' : 'bf16'
-}
-
-const PROMPT =
-  'The quick brown fox jumps over the lazy dog, and on the next morning it was seen in the garden again.'
-
-/** Of a model without a tokenizer, ids from all over its vocabulary. */
-function promptIds(folder: string, vocabSize: number): number[] {
-  if (!hasTokenizer(folder)) return Array.from({ length: 32 }, (_, i) => (i * 7919 + 1) % vocabSize)
-  return [...loadTokenizer(readTokenizerFiles(folder)).encode(PROMPT)]
 }

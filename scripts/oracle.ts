@@ -14,6 +14,7 @@ const HELP = `Compare tritune with torch, transformers and PEFT.
   bun run oracle [options]              models, adapters, training, files
   bun run oracle bnb [options]          packed weights and checkpoints of bitsandbytes
   bun run oracle templates [options]    chat templates of other tools: texts and masks
+  bun run oracle peft [method…]         every method of PEFT beside PEFT: logits, gradients, steps, files, merges
   bun run oracle tokenizers [options]   seven families of tokenizers beside the Rust library (needs tokenizers only)
 
   --python <path>    a Python with torch, transformers, peft, safetensors and gguf
@@ -31,6 +32,8 @@ interface OracleOptions {
   readonly smollm2: string | undefined
   readonly count: number
   readonly cache: string | undefined
+  /** What stands after the part. */
+  readonly names: readonly string[]
 }
 
 /** The parts that can be asked for by name. True when everything is within its tolerance. */
@@ -38,25 +41,28 @@ const PARTS: Readonly<Record<string, (options: OracleOptions) => Promise<boolean
   all: async ({ python, smollm2 }) => (await import('./oracle/run.ts')).runOracle(python, smollm2),
   bnb: async ({ python }) => (await import('./oracle/bnb.ts')).runBnbOracle(python),
   templates: async (options) => (await import('./oracle/templates.ts')).runTemplateOracle(options),
+  peft: async ({ python, names }) => (await import('./oracle/peft.ts')).runPeftOracle(python, names),
   tokenizers: async ({ python, smollm2 }) =>
     (await import('./oracle/tokenizers.ts')).runTokenizers(python, smollm2),
 }
 
 await runCommand({
   help: HELP,
-  positionals: { min: 0, max: 1 },
+  positionals: { min: 0, max: 100 },
   options: {
     python: { type: 'string' },
     smollm2: { type: 'string' },
     count: { type: 'string' },
     cache: { type: 'string' },
   },
-  async run({ values, positionals: [part = 'all'] }) {
+  async run({ values, positionals: [part = 'all', ...names] }) {
     const { python = process.env.TRITUNE_PYTHON ?? 'python3', smollm2, cache } = values
     const count = numberOption('count', values.count, 200)
     await ensureInstalled()
     if (!Object.hasOwn(PARTS, part))
       throw new TrituneError('E_USAGE', `there is no part "${part}"; ${didYouMean(part, Object.keys(PARTS))}`)
-    if (!(await PARTS[part]({ python, smollm2, count, cache }))) process.exitCode = 1
+    if (names.length > 0 && part !== 'peft')
+      throw new TrituneError('E_USAGE', `oracle ${part} takes no more names: ${names.join(' ')}`)
+    if (!(await PARTS[part]({ python, smollm2, count, cache, names }))) process.exitCode = 1
   },
 })

@@ -3,7 +3,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { loadAdapter, saveAdapter } from '../plugins/peft/mod.ts'
+import { loadAdapter, saveAdapter, storedTensors } from '../plugins/peft/mod.ts'
 import { openRig, optimizerOf, shake, trainRig } from './adapter-rig.ts'
 import type { AdapterSettings } from './adapter-settings.ts'
 import { check, type ContractCheck, expectKept, textOf } from './check.ts'
@@ -24,15 +24,34 @@ export function fileChecks({ rig, device }: AdapterSettings): ContractCheck[] {
         using optimizer = optimizerOf(opened.adapter)
         shake(opened.adapter)
         trainRig(opened, optimizer, { to: 3, learningRate })
-        saveAdapter(folder.path, opened.adapter, { baseModel: null })
+        saveAdapter(folder.path, opened.adapter, { baseModel: null, unfinished: true })
         adapted = Float32Array.from(logitsOf(opened.model))
-        saved = snapshot(opened.adapter.tensors)
+        using stored = storedTensors(opened.adapter)
+        saved = snapshot(stored.tensors)
       }
       using model = tinyModel({ device })
       using loaded = loadAdapter(model, folder.path, { definitions: { [name]: definition } })
       const lookAt = `parameters() of ${name}: every tensor that forward uses and that training or the seed made, under one name each`
       expectSameBits('the tensors that were saved', snapshot(loaded.tensors), saved, lookAt)
       expectClose('the logits before it was saved', logitsOf(model), adapted, { tolerance: 0, lookAt })
+    }),
+    check(`${name}: its finished files give the same model`, () => {
+      using folder = temporaryFolder()
+      let adapted = new Float32Array()
+      {
+        using opened = openRig(rig, { device }, 5)
+        using optimizer = optimizerOf(opened.adapter)
+        shake(opened.adapter)
+        trainRig(opened, optimizer, { to: 3, learningRate })
+        saveAdapter(folder.path, opened.adapter, { baseModel: null })
+        adapted = Float32Array.from(logitsOf(opened.model))
+      }
+      using model = tinyModel({ device })
+      using _loaded = loadAdapter(model, folder.path, { definitions: { [name]: definition } })
+      expectClose('the logits before it was saved', logitsOf(model), adapted, {
+        tolerance: 1e-6,
+        lookAt: `finished() of ${name}: what it leaves out must not count any more`,
+      })
     }),
     check(`${name}: its files have PEFT's names`, () => {
       using folder = temporaryFolder()

@@ -47,6 +47,7 @@ export function defaultTargets(definition: AnyAdapterDefinition): readonly strin
     linear: ['q_proj', 'down_proj'],
     embedding: ['embed_tokens'],
     head: ['lm_head'],
+    norm: ['input_layernorm'],
   }
   return targets[kind]
 }

@@ -24,7 +24,7 @@ export interface AdapterContractOptions extends OptionsToTry {
   readonly merges?: boolean
   /** It works on packed weights. Default: true where it takes linear layers. */
   readonly packed?: boolean
-  /** Endings of parameters that are rounded on the way: their gradient is not the slope. */
+  /** Endings of parameters that are rounded, or held still, on the way: their gradient is not the slope. */
   readonly straightThrough?: readonly string[]
   /** With which its loss falls in 12 steps; default: 0.05. */
   readonly learningRate?: number

@@ -5,6 +5,7 @@ import {
   type Adapter,
   type BaseLayer,
   baseForward,
+  isQuantized,
   type KeyValuePrefix,
   type LayerKind,
   type Model,
@@ -87,7 +88,7 @@ export function layerChecks({ name, device, wholeModelAdapters, open }: ModelSet
           () => ({
             expected: `other logits with an adapter on ${path}`,
             got: 'the same logits',
-            lookAt: `hidden() of ${name}: forwardLayer(layer, x) instead of linear(x, layer.weight); headLogits does it for the head`,
+            lookAt: `hidden() of ${name}: forwardLayer(layer, x) instead of linear(x, layer.weight), normOf(layer) for norms; headLogits does it for the head`,
           }),
         )
       }
@@ -169,7 +170,7 @@ function expectLayer(
   weights: Model['weights'],
   lookAt: string,
 ): void {
-  const expected = kind === 'embedding' ? [inputs, outputs] : [outputs, inputs]
+  const expected = kind === 'norm' ? [outputs] : kind === 'embedding' ? [inputs, outputs] : [outputs, inputs]
   expectKept(sameShape(weight.shape, expected), () => ({
     expected: `the weight of ${path} is (${expected.join(', ')})`,
     got: `(${weight.shape.join(', ')})`,
@@ -182,11 +183,15 @@ function expectLayer(
   }))
 }
 
-/** Half of what the layer gives. */
+/** Half of what the layer gives; of a norm, half of its weight. */
 function halved(kind: LayerKind): Adapter {
   return {
     kind: `halved ${kind}`,
     forward: (x, base) => mul(baseForward(base, x), 0.5),
+    replacement({ weight, bias, path }) {
+      if (isQuantized(weight)) throw new Error(`${path} is packed`)
+      return { weight: mul(weight, 0.5), bias: bias && mul(bias, 0.5) }
+    },
     parameters: () => ({}),
     [Symbol.dispose]() {},
   }

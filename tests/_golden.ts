@@ -236,7 +236,7 @@ function transposedCopy(values: Float32Array, [rows, columns]: readonly number[]
 // ---- adapters ---------------------------------------------------------------------------------------------------
 
 /** Adapters that PEFT wrote and that can be loaded; `dora` cannot yet. */
-export const ADAPTER_CASES: readonly string[] = ['b-nonzero', 'rslora', 'patterns', 'regex', 'gpt2']
+export const ADAPTER_CASES: readonly string[] = ['b-nonzero', 'rslora', 'patterns', 'regex', 'gpt2', 'dora']
 
 export interface GoldenAdapter {
   readonly folder: string

@@ -31,11 +31,17 @@ interface Common<O> {
   readonly options: ValidatableConfig<O>
   /** Where PEFT has the method: how its files spell it. */
   readonly peft?: PeftFormat<O>
+  /** What it goes on when nobody says, by model type; elsewhere what LoRA goes on. */
+  readonly targets?: Readonly<Record<string, readonly string[]>>
 }
 
 /** `seed` makes the initial values; `siteOf(layer.path)` gives each layer its own. */
 export interface AdapterContext {
   readonly seed: number
+  /** Token ids of a text, as the model is given them: where there is a tokenizer, for what starts from words. */
+  encode?(text: string): readonly number[]
+  /** A file gives the values: initial ones need not be made, and an encoder of them is not there. */
+  readonly restoring?: boolean
 }
 
 /** Each layer on its own: LoRA, (IA)³, LoHa, OFT, … */
@@ -72,6 +78,16 @@ export interface SharedAdapter extends Stateful, Disposable {
   penalty?(): Tensor
   /** After the weights have moved; the gradients are still there. */
   afterStep?(step: OptimizerStep): void
+  /** What the files of the finished adapter say where it is trimmed: AdaLoRA's directions that are left. Checkpoints keep all. */
+  finished?(): FinishedForm | null
+}
+
+/** Files of an adapter that is not trained any further. */
+export interface FinishedForm {
+  /** For each of the adapters, new tensors (f32) in place of those of `parameters()`; the caller frees them. */
+  readonly tensors: readonly Readonly<Record<string, Tensor>>[]
+  /** Fields of adapter_config.json. */
+  readonly fields: Readonly<Record<string, unknown>>
 }
 
 /** What an adapter is on: the layers, or none when it is of the whole model. */
@@ -86,6 +102,11 @@ export interface PeftFormat<O> {
   readonly type: string
   /** The fields besides those that every method has, and its targets. */
   write(options: O, on: PeftTarget): Readonly<Record<string, unknown>>
+  /**
+   * Fields of the targets that PEFT's configuration of this method does not have (`exclude_modules`, …): they are left out, and when one was
+   * used, `target_modules` lists what was matched.
+   */
+  readonly lacks?: readonly ('exclude_modules' | 'layers_to_transform' | 'layers_pattern')[]
   /** The options of one layer. Throws E_ADAPTER, and E_UNSUPPORTED for what would give another model. */
   read(fields: Readonly<Record<string, unknown>>, path: string): O
 }

@@ -13,7 +13,7 @@ export interface Adapter extends Disposable {
   readonly kind: string
   /**
    * What the layer and the change give together, so that they can be fused: x (…, in) → (…, out); of an embedding
-   * ids (T) i32 → (T, out).
+   * ids (T) i32 → (T, out). A norm has none.
    */
   forward(x: Tensor, base: BaseLayer): Tensor
   /**
@@ -23,12 +23,32 @@ export interface Adapter extends Disposable {
   delta?(x: Tensor, base: BaseLayer): Tensor
   /** Tensors of its file (f32), named as PEFT names them after the module path: `lora_A.weight`. `parameter()`s are trained. */
   parameters(): Readonly<Record<string, Tensor>>
+  /** Where its file has other tensors than `parameters()`: how one becomes the other. */
+  readonly stored?: StoredForm
+  /**
+   * Where the adapter is another weight in the place of the layer's and nothing besides: that weight and bias, on the tape and in the dtype
+   * of the layer. The loss of a head stays fused with it, and a norm asks for nothing else.
+   */
+  replacement?(base: BaseLayer): { readonly weight: Tensor; readonly bias: Tensor | null }
   /** A new weight, of the shape and dtype of `weight`, with the change folded in. Without it the adapter cannot be merged. */
   merge?(weight: Tensor): Tensor
   /** The inverse of merge. */
   unmerge?(weight: Tensor): Tensor
   /** Where the change reaches the bias: a new one. */
   mergeBias?(bias: Tensor): Tensor
+  /** An adapter of the layer with the same weight that makes the same change: merged, both still have one weight. */
+  readonly tiedTo?: Adapter
+}
+
+/**
+ * The tensors of an adapter's file, made from those that are trained, and back: PiSSA is trained as two factors of rank r and
+ * stored as a LoRA of rank 2r.
+ */
+export interface StoredForm {
+  /** New tensors (f32) under PEFT's names; the caller frees them. */
+  make(): Readonly<Record<string, Tensor>>
+  /** Takes what `make()` gave, to the same bits. */
+  take(tensors: Readonly<Record<string, Tensor>>): void
 }
 
 /**
@@ -41,6 +61,13 @@ export interface ModelAdapter extends Disposable {
   readonly length: number
   /** As of an Adapter; their names stand alone in the file: `prompt_embeddings`. */
   parameters(): Readonly<Record<string, Tensor>>
+  /**
+   * Where the file holds what an encoder makes, and not what is trained: the `parameter()`s of the encoder. Checkpoints keep them; those of
+   * `parameters()` are then not trained.
+   */
+  encoder?(): Readonly<Record<string, Tensor>>
+  /** Puts what the encoder makes into the tensors of `parameters()`: asked for before they are read. */
+  encode?(): void
   /** (length, hidden): stand before every document as if they were embeddings of its first tokens. */
   virtualTokens?(): Tensor
   /**

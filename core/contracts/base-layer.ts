@@ -7,8 +7,11 @@ import type { QuantizedWeight } from '../tensor/quantized-weight.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Device } from './device.ts'
 
-/** `linear` and `head`: x·Wᵀ + b. `embedding`: rows of W by id. */
-export type LayerKind = 'linear' | 'embedding' | 'head'
+/**
+ * `linear` and `head`: x·Wᵀ + b. `embedding`: rows of W by id. `norm`: what its model scales by, (C), and shifts by; the model computes it itself,
+ * `normOf(layer)` has the weights.
+ */
+export type LayerKind = 'linear' | 'embedding' | 'head' | 'norm'
 
 /**
  * One frozen map of a model as an adapter sees it: its weight, its sizes and its name, without the adapters that are
@@ -22,7 +25,7 @@ export interface BaseLayer {
   readonly inputs: number
   /** Numbers that come out for each token; of the head, how many ids there are. */
   readonly outputs: number
-  /** (out, in); of an embedding (ids, out), as it is looked up. */
+  /** (out, in); of an embedding (ids, out), as it is looked up; of a norm (C). */
   weight: Tensor | QuantizedWeight
   /** (out) */
   bias: Tensor | null

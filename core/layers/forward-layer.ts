@@ -36,6 +36,10 @@ export function baseForward(
   x: Tensor,
   { lora }: { readonly lora?: LoraFactors } = {},
 ): Tensor {
+  if (kind === 'norm')
+    throw new TrituneError('E_UNSUPPORTED', `${path}: its model computes a norm`, {
+      remedy: 'normOf(layer) has its weight',
+    })
   if (kind === 'embedding') {
     if (lora || isQuantized(weight))
       throw new TrituneError(

@@ -17,6 +17,7 @@ import { noGrad } from '../tensor/tape.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
 import { isQuantized } from './dense-weight.ts'
 import { activeOn, forwardLayer } from './forward-layer.ts'
+import { replacedLayer } from './replaced-layer.ts'
 
 /**
  * hidden (rows, C) → (rows, V) f32. bf16 logits would tie, so only adapters on the head round them.
@@ -32,7 +33,8 @@ import { activeOn, forwardLayer } from './forward-layer.ts'
  * console.log(logits.shape[0], logits.shape[1] === model.info.vocabSize) // → 3 true
  * ```
  */
-export function headLogits(head: Layer, hidden: Tensor): Tensor {
+export function headLogits(layer: Layer, hidden: Tensor): Tensor {
+  const head = replacedLayer(layer)
   const { weight, bias } = head
   if (activeOn(head).length > 0 || isQuantized(weight) || bias) return cast(forwardLayer(head, hidden), 'f32')
   return matmul(hidden, weight, { transposeB: true, wide: true })
@@ -68,11 +70,12 @@ export interface HeadLossOptions {
  * ```
  */
 export function headCrossEntropy(
-  head: Layer,
+  layer: Layer,
   hidden: Tensor,
   targets: Tensor,
-  { scale, softcap = 0, rowsAtOnce = Math.max(1, Math.floor(2 ** 23 / head.outputs)) }: HeadLossOptions,
+  { scale, softcap = 0, rowsAtOnce = Math.max(1, Math.floor(2 ** 23 / layer.outputs)) }: HeadLossOptions,
 ): Tensor {
+  const head = replacedLayer(layer)
   const { weight, bias } = head
   if (activeOn(head).length === 0 && !isQuantized(weight) && !bias)
     return linearCrossEntropy(hidden, weight, targets, { scale, softcap })

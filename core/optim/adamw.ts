@@ -9,7 +9,7 @@ import { runMany } from '../tensor/op.ts'
 import { ADAMW_8BIT_BLOCK, adamw8bitCall, adamw8bitOp } from '../ops/adamw-8bit.ts'
 import { adamwCall, adamwOp, type AdamwParams } from '../ops/adamw.ts'
 import { cast } from '../ops/cast.ts'
-import type { GradientTransform } from './transform.ts'
+import { type GradientTransform, learningRateOf } from './transform.ts'
 import { noGrad } from '../tensor/tape.ts'
 import { type Tensor, zeros } from '../tensor/tensor.ts'
 
@@ -81,7 +81,8 @@ export function adamw({
         moments.set(name, small ? createMoments(weight) : createMoments8bit(weight))
       }
       return {
-        apply({ step, learningRate, gradScale }) {
+        apply(update) {
+          const { step, gradScale } = update
           const calls: ReturnType<typeof adamwCall>[] = []
           const calls8bit: ReturnType<typeof adamw8bitCall>[] = []
           for (const [name, weight] of parameters) {
@@ -89,7 +90,7 @@ export function adamw({
             const { grad } = weight
             if (!grad || !state) continue
             const params: AdamwParams = {
-              lr: learningRate,
+              lr: learningRateOf(update, name),
               beta1,
               beta2,
               eps,

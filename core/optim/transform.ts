@@ -13,19 +13,39 @@ import type { Tensor } from '../tensor/tensor.ts'
 /** Trainable leaves by name; the order is the order of training and of files. */
 export type Parameters = ReadonlyMap<string, Tensor>
 
-/** One step, as it is passed from link to link of a chain; links may change `gradScale` and add to `metrics`. */
+/** One step, as it is passed from link to link of a chain; links may change `gradScale` and `lrScale` and add to `metrics`. */
 export interface OptimizerStep {
   /** 1-based number of this step. */
   readonly step: number
   readonly learningRate: number
   /** Factor on all gradients, applied by the link that moves the weights. */
   gradScale: number
+  /** Factor on the learning rate of one parameter, by name; default: 1 for all. Ask `learningRateOf(step, name)`. */
+  lrScale?: (name: string) => number
   /** All gradients in one tensor (`flatGradients`), where they are: one call instead of one for each. */
   readonly gradients?: Tensor
   /** Numbers are read through this where it is given: together with the losses, which are checked then. */
   readonly readback?: Readback
   /** What links report: `grad_norm`, … */
   readonly metrics: Record<string, number>
+}
+
+/**
+ * The rate at which one parameter moves in this step.
+ *
+ * @example
+ * ```ts
+ * import { learningRateOf } from 'tritune/core'
+ *
+ * const step = { step: 1, learningRate: 0.1, gradScale: 1, metrics: {}, lrScale: (name: string) => (name === 'b' ? 16 : 1) }
+ * console.log(learningRateOf(step, 'a'), learningRateOf(step, 'b')) // → 0.1 1.6
+ * ```
+ */
+export function learningRateOf(
+  { learningRate, lrScale }: Pick<OptimizerStep, 'learningRate' | 'lrScale'>,
+  name: string,
+): number {
+  return lrScale ? learningRate * lrScale(name) : learningRate
 }
 
 /** A link of a chain on certain parameters, with its state. `apply` makes one step. */

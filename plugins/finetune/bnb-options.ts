@@ -43,7 +43,7 @@ export const bnbOptions: Field<BnbOptions, Nullable<BnbOptions>> = v.strictObjec
   'expected a mapping such as { bnb_4bit_quant_type: nf4 }',
 )
 
-export const NO_BNB_OPTIONS: BnbOptions = {
+const NONE: BnbOptions = {
   bnb_4bit_quant_type: null,
   bnb_4bit_use_double_quant: null,
   bnb_4bit_compute_dtype: null,
@@ -62,11 +62,12 @@ export interface BnbKeys {
   readonly quantizer: Named | null
   readonly load_in_4bit: boolean
   readonly load_in_8bit: boolean
-  readonly bnb_config_kwargs: BnbOptions
+  readonly bnb_config_kwargs: BnbOptions | null
 }
 
 /** The quantizer that the keys stand for; null: none. */
-export function quantizerOf({ quantizer, bnb_config_kwargs: bnb, ...keys }: BnbKeys): Named | null {
+export function quantizerOf({ quantizer, bnb_config_kwargs, ...keys }: BnbKeys): Named | null {
+  const bnb = bnb_config_kwargs ?? NONE
   if (quantizer !== null) return quantizer
   if (keys.load_in_8bit)
     return { name: 'int8', options: { threshold: bnb.llm_int8_threshold ?? INT8_THRESHOLD } }
@@ -79,7 +80,8 @@ export function quantizerOf({ quantizer, bnb_config_kwargs: bnb, ...keys }: BnbK
 
 /** What does not go together. */
 export function bnbFailures(keys: BnbKeys): readonly ConfigFailure[] {
-  const { adapter, quantizer, load_in_4bit, load_in_8bit, bnb_config_kwargs: bnb } = keys
+  const { adapter, quantizer, load_in_4bit, load_in_8bit } = keys
+  const bnb = keys.bnb_config_kwargs ?? NONE
   const failures: ConfigFailure[] = []
   const asked = load_in_4bit ? 'load_in_4bit' : load_in_8bit ? 'load_in_8bit' : null
   if (load_in_4bit && load_in_8bit)
@@ -107,7 +109,7 @@ export function bnbFailures(keys: BnbKeys): readonly ConfigFailure[] {
 
 /** What is left aside. */
 export function bnbNotes(keys: BnbKeys): string[] {
-  const { bnb_config_kwargs: bnb } = keys
+  const bnb = keys.bnb_config_kwargs ?? NONE
   const given = Object.entries(bnb).flatMap(([key, value]) => (value === null ? [] : [key]))
   if (given.length > 0 && quantizerOf(keys) === null)
     return ['bnb_config_kwargs is ignored: neither load_in_4bit nor load_in_8bit is true']
@@ -118,7 +120,7 @@ export function bnbNotes(keys: BnbKeys): string[] {
 
 /** What `bf16: auto` becomes. */
 export function bf16Of(bf16: 'auto' | boolean, keys: BnbKeys): 'auto' | boolean {
-  const compute = keys.bnb_config_kwargs.bnb_4bit_compute_dtype
+  const compute = (keys.bnb_config_kwargs ?? NONE).bnb_4bit_compute_dtype
   if (bf16 !== 'auto' || compute === null || quantizerOf(keys) === null) return bf16
   return compute !== 'float32'
 }

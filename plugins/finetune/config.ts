@@ -25,6 +25,8 @@ import { OPTIMIZERS } from './optimizer-names.ts'
 export interface FinetuneConfig extends FinetuneOptions {
   /** What the file asked for and was left aside because it changes nothing. */
   readonly notes: readonly string[]
+  /** The keys that the file sets: a default may also be said. */
+  readonly given: readonly string[]
   /** Folder of the file, where the paths of plugins start; null: the working folder. */
   readonly folder: string | null
 }
@@ -47,11 +49,11 @@ export interface FinetuneConfig extends FinetuneOptions {
 export const finetuneConfig: ValidatableConfig<FinetuneConfig> = {
   schema: v.pipe(
     finetuneSchema,
-    v.transform((input) => complete(input, [], {})),
+    v.transform((input) => complete(input, [], {}, {})),
   ),
   validate(input: unknown): FinetuneConfig {
     const sorted = sortKeys(input, keysOf(finetuneSchema), keysOf(datasetOptions))
-    return complete(validateFields(sorted), sorted.notes, input)
+    return complete(validateFields(sorted), sorted.notes, input, sorted.kept)
   },
 }
 
@@ -167,7 +169,12 @@ function withDefaultOf(tool: ForeignTool | undefined, failure: ConfigFailure): C
   return { ...failure, remedy: remedy === undefined ? theirs : `${theirs}; ${remedy}` }
 }
 
-function complete(input: FinetuneFields, keyNotes: readonly string[], written: unknown): FinetuneConfig {
+function complete(
+  input: FinetuneFields,
+  keyNotes: readonly string[],
+  written: unknown,
+  kept: unknown,
+): FinetuneConfig {
   const { lora_modules_to_save: _, load_in_4bit: _four, load_in_8bit: _eight, batch_size, ...rest } = input
   const bestAsked = input.load_best_model_at_end ?? input.early_stopping_patience !== null
   return {
@@ -188,6 +195,7 @@ function complete(input: FinetuneFields, keyNotes: readonly string[], written: u
     ...evaluations(input),
     ...saves(input),
     notes: [...keyNotes, ...notesOf(input, written)],
+    given: isMapping(kept) ? Object.keys(kept).filter((key) => kept[key] != null) : [],
     folder: null,
   }
 }

@@ -5,6 +5,7 @@
  * Types only; `finetune-schema.ts` checks the values, and the compiler that both say the same. The comments are those of `key-docs.ts`;
  * `bun scripts/key-docs.ts --write` puts them here.
  */
+import type { AdapterName } from './adapter-names.ts'
 import type { DeviceName } from '../cuda/mod.ts'
 import type { DatasetInput } from '../data/mod.ts'
 import type { BnbOptions } from './bnb-options.ts'
@@ -55,16 +56,20 @@ export interface FinetuneInput {
 
   // ---- Adapter
   /**
-   * `lora`; `qlora`, LoRA on a base in 4 bits; the name of a plugin's adapter, or `none` (also when not set):
-   * all weights are trained
+   * `lora`; `qlora`, LoRA on a base in 4 bits (quantization.md); another method of PEFT (adapters/deltas.md):
+   * `ia3`, `loha`, `lokr`, `miss`, `vera`; the name of a plugin's adapter; or `none` (also when not set): all
+   * weights are trained
    */
-  readonly adapter?: OpenName<'lora' | 'qlora' | 'none'> | null | undefined
+  readonly adapter?: OpenName<AdapterName> | null | undefined
   /**
    * modules to load: a path from the folder of this file, such as `./mine.ts`, or an installed package, with
    * a range of versions where that matters: `npm:tritune-plugin-foo@^1.2` (plugins.md). Default: `[]`
    */
   readonly plugins?: readonly string[] | null | undefined
-  /** options of a plugin's adapter, which checks them itself. Default: `{}` */
+  /**
+   * options of any adapter but lora, which checks them itself; those of PEFT's methods are named as PEFT
+   * names them. Default: `{}`
+   */
   readonly adapter_options?: Readonly<Record<string, unknown>> | null | undefined
   /**
    * packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`,
@@ -86,20 +91,20 @@ export interface FinetuneInput {
   /**
    * fields of transformers' BitsAndBytesConfig: `bnb_4bit_quant_type` (`nf4`, `fp4`),
    * `bnb_4bit_use_double_quant`, `bnb_4bit_compute_dtype` (decides `bf16: auto`), `llm_int8_threshold`,
-   * `llm_int8_skip_modules`. Default: `{}`
+   * `llm_int8_skip_modules`
    */
   readonly bnb_config_kwargs?: Nullable<BnbOptions> | null | undefined
   /** start from this adapter instead of a fresh one */
   readonly lora_model_dir?: string | null | undefined
-  /** rank. Default: `8` */
+  /** rank; also of other methods that have one, unless `adapter_options` says it. Default: `8` */
   readonly lora_r?: number | null | undefined
-  /** the update is scaled by alpha / rank. Default: `8` */
+  /** the update is scaled by alpha / rank; as `lora_r` for other methods. Default: `8` */
   readonly lora_alpha?: number | null | undefined
-  /** chance to drop an input of the update, below 1. Default: `0` */
+  /** chance to drop an input of the update, below 1; as `lora_r` for other methods. Default: `0` */
   readonly lora_dropout?: number | null | undefined
   /**
-   * name endings, or a regular expression on the whole path; not set: `q_proj` and `v_proj` (gpt2: `c_attn`).
-   * For every adapter
+   * name endings, or a regular expression on the whole path; not set: `q_proj` and `v_proj` (gpt2: `c_attn`),
+   * for ia3 as in PEFT. For every adapter
    */
   readonly lora_target_modules?: readonly string[] | string | null | undefined
   /** all linear layers but the output head. For every adapter. Default: `false` */
@@ -108,6 +113,11 @@ export interface FinetuneInput {
   readonly lora_exclude_modules?: readonly string[] | string | null | undefined
   /** only these layer numbers. For every adapter */
   readonly peft_layers_to_transform?: readonly number[] | number | null | undefined
+  /**
+   * what stands before the number of a layer in its path, such as `layers` or an expression, where it is not
+   * clear. For every adapter
+   */
+  readonly peft_layers_pattern?: readonly string[] | string | null | undefined
   /** other ranks for some layers: a name or regular expression for each. Default: `{}` */
   readonly lora_rank_pattern?: Readonly<Record<string, number>> | null | undefined
   /** other alphas for some layers. Default: `{}` */

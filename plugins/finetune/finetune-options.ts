@@ -35,7 +35,7 @@ export interface FinetuneOptions {
 
   /** `lora`, or the name of an adapter that a plugin provides; null trains every parameter. */
   readonly adapter: string | null
-  /** Options of a plugin's adapter; it checks them itself. The options of lora are the `lora_*` and `peft_*` keys. */
+  /** Options of an adapter, which checks them itself. The options of lora are the `lora_*` and `peft_*` keys. */
   readonly adapter_options: Readonly<Record<string, unknown>>
   /** Start from this adapter instead of a fresh one. */
   readonly lora_model_dir: string | null
@@ -52,6 +52,8 @@ export interface FinetuneOptions {
   readonly peft_use_rslora: boolean
   readonly peft_init_lora_weights: boolean | 'gaussian'
   readonly peft_layers_to_transform: readonly number[] | null
+  /** What stands before the number of a layer, as expressions; null: whatever does. */
+  readonly peft_layers_pattern: readonly string[] | string | null
 
   readonly sequence_len: number
   readonly excess_length_strategy: 'drop' | 'truncate' | 'raise'
@@ -87,7 +89,7 @@ export interface FinetuneOptions {
   /** How the frozen base weights are packed; null: not at all. */
   readonly quantizer: Named | null
   /** What transformers calls BitsAndBytesConfig; of it only `llm_int8_skip_modules` matters beside `quantizer`. */
-  readonly bnb_config_kwargs: BnbOptions
+  readonly bnb_config_kwargs: BnbOptions | null
   readonly adam_beta1: number
   readonly adam_beta2: number
   readonly adam_epsilon: number

@@ -7,6 +7,7 @@ import type { ConfigFailure, ConfigRule } from '../../core/contracts/config.ts'
 import { nearestNames } from '../../core/errors.ts'
 import { bnbFailures } from './bnb-options.ts'
 import { isDeviceName } from '../cuda/mod.ts'
+import { ADAPTERS } from './adapter-names.ts'
 import { DEVICES } from './device-names.ts'
 import type { FinetuneFields } from './finetune-options.ts'
 import { LATER_ADAPTERS } from './later-names.ts'
@@ -43,6 +44,10 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   bnbFailures,
   optimizerOptions,
   lora,
+  ({ peft_layers_pattern, peft_layers_to_transform }) =>
+    peft_layers_pattern !== null && peft_layers_to_transform === null
+      ? { path: ['peft_layers_pattern'], what: 'needs peft_layers_to_transform, the numbers of the layers' }
+      : undefined,
   ({ group_by_length, sampler }) =>
     group_by_length && sampler !== null
       ? { path: ['group_by_length'], what: 'give either group_by_length or sampler, not both' }
@@ -187,15 +192,18 @@ function optimizerOptions({ optimizer, optim_args }: FinetuneFields): ConfigFail
   }
 }
 
-const BUILT_IN: readonly string[] = ['lora', 'qlora', 'none']
+/** Their options are keys of the file. */
+const BY_KEYS: readonly string[] = ['lora', 'qlora', 'none']
+
+const BUILT_IN: readonly string[] = ADAPTERS
 
 /** Each adapter has its options in one place only, so that none is left aside in silence. */
 function adapterOptions(input: FinetuneFields): readonly ConfigFailure[] {
   const { adapter, adapter_options } = input
   if (adapterName(input)) return []
-  if (adapter === null || BUILT_IN.includes(adapter)) {
+  if (adapter === null || BY_KEYS.includes(adapter)) {
     if (Object.keys(adapter_options).length === 0) return []
-    const what = `is for adapters of plugins, not for ${adapter ?? 'none'}`
+    const what = `is for other adapters, not for ${adapter ?? 'none'}`
     return [{ path: ['adapter_options'], what, remedy: 'the options of lora are the lora_* and peft_* keys' }]
   }
   return LORA_ONLY.filter(([key, fallback]) => JSON.stringify(input[key]) !== fallback).map(([key]) => ({
@@ -205,13 +213,8 @@ function adapterOptions(input: FinetuneFields): readonly ConfigFailure[] {
   }))
 }
 
-/** Keys with their defaults; which layers get the adapter (`lora_target_*` and the like) is asked of every adapter. */
+/** Keys with their defaults; those that others may have too are asked of the adapter (`adapter-options.ts`), and which layers get the adapter (`lora_target_*` and the like) is asked of every adapter. */
 const LORA_ONLY: readonly (readonly [keyof FinetuneFields, string])[] = [
-  ['lora_r', '8'],
-  ['lora_alpha', '8'],
-  ['lora_dropout', '0'],
-  ['lora_rank_pattern', '{}'],
-  ['lora_alpha_pattern', '{}'],
   ['peft_use_rslora', 'false'],
   ['peft_init_lora_weights', 'true'],
 ]
@@ -224,8 +227,8 @@ function lora({ adapter, lora_modules_to_save, lora_model_dir }: FinetuneFields)
       code: 'E_CONFIG_KEY',
     }
   }
-  if (lora_model_dir !== null && adapter !== 'lora' && adapter !== 'qlora') {
-    return { path: ['lora_model_dir'], what: 'needs adapter: lora' }
+  if (lora_model_dir !== null && (adapter === null || adapter === 'none')) {
+    return { path: ['lora_model_dir'], what: 'needs an adapter, such as adapter: lora' }
   }
   return undefined
 }

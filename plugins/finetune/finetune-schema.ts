@@ -29,7 +29,8 @@ import type { DatasetInput, DatasetOptions } from '../data/mod.ts'
 import { IGNORED_PLUGINS } from './axolotl-keys.ts'
 import type { FinetuneInput, Nullable } from './finetune-input.ts'
 import type { FinetuneFields, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
-import { bnbOptions, NO_BNB_OPTIONS } from './bnb-options.ts'
+import { type AdapterName, ADAPTERS } from './adapter-names.ts'
+import { bnbOptions } from './bnb-options.ts'
 import { DEVICES } from './device-names.ts'
 import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
@@ -54,10 +55,10 @@ const deviceField: Field<string, OpenName<DeviceName>> = withJson<string, OpenNa
 )
 
 /** Names of plugins are looked up when the plugins are there. */
-const adapterField: Field<string, OpenName<'lora' | 'qlora' | 'none'>> = withJson<
-  string,
-  OpenName<'lora' | 'qlora' | 'none'>
->(text('the name of an adapter'), openNames(['lora', 'qlora', 'none']))
+const adapterField: Field<string, OpenName<AdapterName>> = withJson<string, OpenName<AdapterName>>(
+  text('the name of an adapter'),
+  openNames(ADAPTERS),
+)
 
 /** A name that is not known may be a plugin's; one that other tools know is not here yet. */
 const optimizerField: Field<string, OpenName<OptimizerName>> = withJson<string, OpenName<OptimizerName>>(
@@ -204,6 +205,7 @@ const schema = v.strictObject(
     peft_use_rslora: optional(flag(), false),
     peft_init_lora_weights: optional(initField, true),
     peft_layers_to_transform: nullable(layers),
+    peft_layers_pattern: nullable(patterns),
 
     sequence_len: optional(integer({ min: 1 }), 512),
     excess_length_strategy: optional(oneOf(['drop', 'truncate', 'raise']), 'drop'),
@@ -231,7 +233,7 @@ const schema = v.strictObject(
     quantizer: nullable(named(['nf4', 'fp4', 'int8', 'ternary'])),
     load_in_4bit: optional(flag(), false),
     load_in_8bit: optional(flag(), false),
-    bnb_config_kwargs: optional(bnbOptions, NO_BNB_OPTIONS),
+    bnb_config_kwargs: nullable(bnbOptions),
     adam_beta1: optional(decimal({ min: 0, below: 1 }), 0.9),
     adam_beta2: optional(decimal({ min: 0, below: 1 }), 0.999),
     adam_epsilon: optional(decimal({ above: 0 }), 1e-8),

@@ -21,10 +21,11 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   bf16: '`auto` computes as the checkpoint is stored (GGUF: f32; f16: bf16); `true`, `full` or `false` decide',
   // Adapter
   adapter:
-    "`lora`; `qlora`, LoRA on a base in 4 bits; the name of a plugin's adapter, or `none` (also when not set): all weights are trained",
+    "`lora`; `qlora`, LoRA on a base in 4 bits ([quantization.md](quantization.md)); another method of PEFT ([adapters/deltas.md](adapters/deltas.md)): `ia3`, `loha`, `lokr`, `miss`, `vera`; the name of a plugin's adapter; or `none` (also when not set): all weights are trained",
   plugins:
     'modules to load: a path from the folder of this file, such as `./mine.ts`, or an installed package, with a range of versions where that matters: `npm:tritune-plugin-foo@^1.2` ([plugins.md](plugins.md))',
-  adapter_options: "options of a plugin's adapter, which checks them itself",
+  adapter_options:
+    "options of any adapter but lora, which checks them itself; those of PEFT's methods are named as PEFT names them",
   quantizer:
     "packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`, `double_quant`), `int8`, `ternary`, or the name of a plugin's; options as in `{ name: nf4, double_quant: false }`",
   load_in_4bit:
@@ -33,14 +34,16 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   bnb_config_kwargs:
     "fields of transformers' BitsAndBytesConfig: `bnb_4bit_quant_type` (`nf4`, `fp4`), `bnb_4bit_use_double_quant`, `bnb_4bit_compute_dtype` (decides `bf16: auto`), `llm_int8_threshold`, `llm_int8_skip_modules`",
   lora_model_dir: 'start from this adapter instead of a fresh one',
-  lora_r: 'rank',
-  lora_alpha: 'the update is scaled by alpha / rank',
-  lora_dropout: 'chance to drop an input of the update, below 1',
+  lora_r: 'rank; also of other methods that have one, unless `adapter_options` says it',
+  lora_alpha: 'the update is scaled by alpha / rank; as `lora_r` for other methods',
+  lora_dropout: 'chance to drop an input of the update, below 1; as `lora_r` for other methods',
   lora_target_modules:
-    'name endings, or a regular expression on the whole path; not set: `q_proj` and `v_proj` (gpt2: `c_attn`). For every adapter',
+    'name endings, or a regular expression on the whole path; not set: `q_proj` and `v_proj` (gpt2: `c_attn`), for ia3 as in PEFT. For every adapter',
   lora_target_linear: 'all linear layers but the output head. For every adapter',
   lora_exclude_modules: 'layers that are left out. For every adapter',
   peft_layers_to_transform: 'only these layer numbers. For every adapter',
+  peft_layers_pattern:
+    'what stands before the number of a layer in its path, such as `layers` or an expression, where it is not clear. For every adapter',
   lora_rank_pattern: 'other ranks for some layers: a name or regular expression for each',
   lora_alpha_pattern: 'other alphas for some layers',
   peft_use_rslora: 'scale by alpha / √rank',

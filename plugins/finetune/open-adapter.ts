@@ -1,9 +1,10 @@
 /**
- * The adapter that a run's file asks for, on its model: lora by its own keys, or one that a plugin provides.
+ * The adapter that a run's file asks for, on its model: lora by its own keys, or another that is built in or a plugin provides.
  */
 import { type Capabilities, ConfigError, type Host, type Model, TrituneError } from '../../core/mod.ts'
 import { attachAdapter, type AttachedAdapter, attachLora, DEFAULT_TARGETS, loadAdapter } from '../peft/mod.ts'
 import { atKey, failuresAtKey } from './at-key.ts'
+import { adapterOptions } from './adapter-options.ts'
 import type { FinetuneConfig } from './config.ts'
 import { orOfPlugin } from './plugin-remedy.ts'
 
@@ -16,13 +17,17 @@ export function chooseAdapter(config: FinetuneConfig, host: Host): OpenAdapter {
   if (adapter === null) return () => null
   if (adapter === 'lora') return (model) => attaching(() => openLora(config, model))
   const definition = findAdapter(host, adapter)
-  const options = underKey('adapter_options', () => definition.options.validate(config.adapter_options))
+  const options = adapterOptions(definition, config)
+  const { lora_model_dir: folder } = config
+  if (folder !== null) return (model) => atKey(['lora_model_dir'], () => goOn(model, folder, definition))
   if ('createForModel' in definition) {
     refuseTargets(config, adapter)
     return (model) => attaching(() => attachAdapter(model, definition, options, { seed }))
   }
   return (model) =>
-    attaching(() => attachAdapter(model, definition, options, { ...targetsOf(config, model), seed }))
+    attaching(() =>
+      attachAdapter(model, definition, options, { ...targetsOf(config, model, definition), seed }),
+    )
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -35,6 +40,16 @@ function findAdapter(host: Host, name: string): Capabilities['adapter'] {
     const [what] = error.message.split('\n')
     throw new ConfigError([{ path: ['adapter'], code: 'E_NAME', what, remedy: orOfPlugin(error.remedy) }])
   }
+}
+
+/** The adapter of a folder, which must be of the method that the file names. */
+function goOn(model: Model, folder: string, definition: Capabilities['adapter']): AttachedAdapter {
+  const adapter = loadAdapter(model, folder, { definitions: { [definition.name]: definition } })
+  if (adapter.kind === definition.name) return adapter
+  adapter[Symbol.dispose]()
+  throw new TrituneError('E_ADAPTER', `the folder has an adapter of the kind ${adapter.kind}`, {
+    remedy: `write adapter: ${adapter.kind}, or name a folder with ${definition.name}`,
+  })
 }
 
 function openLora(config: FinetuneConfig, model: Model): AttachedAdapter {
@@ -62,6 +77,7 @@ function refuseTargets(config: FinetuneConfig, adapter: string): void {
     ['lora_target_linear', config.lora_target_linear],
     ['lora_exclude_modules', config.lora_exclude_modules !== null],
     ['peft_layers_to_transform', config.peft_layers_to_transform !== null],
+    ['peft_layers_pattern', config.peft_layers_pattern !== null],
   ] as const
   const failures = given.flatMap(([key, isGiven]) =>
     isGiven ? [{ path: [key], what: `${adapter} is of the whole model and takes no targets` }] : [],
@@ -73,20 +89,27 @@ interface Targets {
   readonly targetModules: readonly string[] | string
   readonly excludeModules: readonly string[] | string | null
   readonly layersToTransform: readonly number[] | null
+  readonly layersPattern: readonly string[] | string | null
 }
 
 /** The keys are named after LoRA, as in axolotl, and mean the same for every adapter. */
-function targetsOf(config: FinetuneConfig, model: Model): Targets {
-  const named = config.lora_target_modules ?? DEFAULT_TARGETS[model.info.type]
+function targetsOf(
+  config: FinetuneConfig,
+  model: Model,
+  { targets }: Pick<Capabilities['adapter'], 'targets'> = {},
+): Targets {
+  const { type } = model.info
+  const named = config.lora_target_modules ?? targets?.[type] ?? DEFAULT_TARGETS[type]
   const targetModules = config.lora_target_linear ? 'all-linear' : named
   if (targetModules === undefined)
-    throw new TrituneError('E_CONFIG', `there are no default targets for ${model.info.type}`, {
+    throw new TrituneError('E_CONFIG', `there are no default targets for ${type}`, {
       remedy: 'set lora_target_modules, or lora_target_linear: true',
     })
   return {
     targetModules,
     excludeModules: config.lora_exclude_modules,
     layersToTransform: config.peft_layers_to_transform,
+    layersPattern: config.peft_layers_pattern,
   }
 }
 
@@ -97,6 +120,7 @@ const KEYS: readonly (readonly [RegExp, string])[] = [
   [/^alpha_pattern\b/, 'lora_alpha_pattern'],
   [/^target_modules\b/, 'lora_target_modules'],
   [/^layers_to_transform\b/, 'peft_layers_to_transform'],
+  [/^layers_pattern\b/, 'peft_layers_pattern'],
   [/: rank \d+ is larger than/, 'lora_r'],
 ]
 
@@ -107,16 +131,6 @@ function attaching<T>(attach: () => T): T {
     const isAbout = error instanceof TrituneError && error.code === 'E_ADAPTER'
     const [, key] = (isAbout && KEYS.find(([said]) => said.test(error.message))) || [null, null]
     if (key === null) throw error
-    throw new ConfigError(failuresAtKey([key], error))
-  }
-}
-
-/** Says under which key of the file the options stand that a definition refuses. */
-function underKey<T>(key: string, validate: () => T): T {
-  try {
-    return validate()
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
     throw new ConfigError(failuresAtKey([key], error))
   }
 }

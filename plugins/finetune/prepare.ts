@@ -66,7 +66,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
           writable: config.adapter === null,
           models: host.all('model'),
           pack: quantizer
-            ? packLayers(quantizer, dtype, { skip: config.bnb_config_kwargs.llm_int8_skip_modules ?? [] })
+            ? packLayers(quantizer, dtype, { skip: config.bnb_config_kwargs?.llm_int8_skip_modules ?? [] })
             : undefined,
         }),
       ),

@@ -2,6 +2,7 @@
  * What a model card tells of a run: settings, data and losses. A finished run keeps it in `finished.json`, for a later
  * `tritune push`.
  */
+import { givenOptions } from './adapter-options.ts'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorCode, fileError } from '../../core/files/files.ts'
@@ -22,7 +23,9 @@ export function factsOfRun(
     datasets: [...new Set(config.datasets.map(({ path }) => path))],
     settings: {
       adapter: adapter ?? 'none: all weights',
-      ...(adapter === 'lora' ? { lora_r: r, lora_alpha: alpha, lora_dropout: config.lora_dropout } : {}),
+      ...(adapter === 'lora'
+        ? { lora_r: r, lora_alpha: alpha, lora_dropout: config.lora_dropout }
+        : givenOptions(config)),
       ...(config.quantizer ? { quantizer: config.quantizer.name } : {}),
       'trained parameters': trained,
       learning_rate: config.learning_rate,

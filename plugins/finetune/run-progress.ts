@@ -14,7 +14,7 @@ import { changeNotes, firstUseNotes, savedPlugins } from './plugin-notes.ts'
 import type { Run } from './run.ts'
 import { settingsOf } from './run-settings.ts'
 import { runState } from './run-state.ts'
-import { saveOutput, trainedTensors, trainedWeightsFile } from './save-output.ts'
+import { fillTrained, saveOutput, trainedWeightsFile } from './save-output.ts'
 import { fillFrom, loadStateTensors, readTrainingState, saveTrainingState } from './training-state.ts'
 
 /** Where to start: fresh, at the newest checkpoint of output_dir (E_RESUME when there is none, or fresh), or at this one. */
@@ -47,7 +47,7 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
   let checkpoint: string | null = null
 
   const loadFrom = (folder: string): void => {
-    fillFrom(join(folder, trainedWeightsFile(run)), trainedTensors(run), '')
+    fillTrained(run, (tensors) => fillFrom(join(folder, trainedWeightsFile(run)), tensors))
     loadStateTensors(folder, state.tensors())
   }
 
@@ -75,7 +75,7 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
         plugins: savedPlugins(run.plugins),
       },
       tensors: state.tensors(),
-      saveWeights: (temporary) => saveOutput(run, temporary),
+      saveWeights: (temporary) => saveOutput(run, temporary, { unfinished: true }),
     })
     prune()
     emit({ type: 'save', step, folder })

@@ -22,6 +22,7 @@ const SETTINGS = [
   'lora_alpha_pattern',
   'peft_use_rslora',
   'peft_layers_to_transform',
+  'peft_layers_pattern',
   'quantizer',
   'bnb_config_kwargs',
   'sequence_len',

@@ -6,20 +6,28 @@ import { writeFileAtomic } from '../../core/files/atomic.ts'
 import { writeSharded } from '../../core/files/safetensors-write.ts'
 import type { Model, Parameters } from '../../core/mod.ts'
 import { chatTemplateSource } from '../data/mod.ts'
-import { mergedConfig, mergedSources, saveAdapter } from '../peft/mod.ts'
+import { mergedConfig, mergedSources, saveAdapter, storedTensors } from '../peft/mod.ts'
 import { recordsToUse } from './plugin-notes.ts'
 import type { Run } from './run.ts'
 import { copyIfThere, saveTokenizer, type TokenizerChanges } from './save-tokenizer.ts'
 
 type Saved = Pick<Run, 'adapter' | 'config' | 'model' | 'modelPath' | 'plugins'>
 
-/** Adapter or model, with the tokenizer and the chat template that were trained with. */
-export function saveOutput({ adapter, config, model, modelPath, plugins }: Saved, folder: string): void {
+/** Adapter or model, with the tokenizer and the chat template that were trained with. `unfinished`: of a checkpoint. */
+export function saveOutput(
+  { adapter, config, model, modelPath, plugins }: Saved,
+  folder: string,
+  { unfinished = false }: { readonly unfinished?: boolean } = {},
+): void {
   const chatTemplate = chatTemplateSource(config)
   const changes = { chatTemplate, specialTokens: config.special_tokens }
   if (!adapter) return saveModel(model, modelPath, folder, { tokenizer: changes })
   const made = { adapter: config.adapter, modelType: model.info.type }
-  saveAdapter(folder, adapter, { baseModel: config.base_model, plugins: recordsToUse(plugins, made) })
+  saveAdapter(folder, adapter, {
+    baseModel: config.base_model,
+    plugins: recordsToUse(plugins, made),
+    unfinished,
+  })
   saveTokenizer(folder, modelPath, changes)
 }
 
@@ -73,7 +81,13 @@ export function trainedWeightsFile({ adapter }: Pick<Run, 'adapter'>): string {
   return adapter ? 'adapter_model.safetensors' : '.'
 }
 
-/** What is in that file, by the names that it has there. */
-export function trainedTensors({ adapter, parameters }: Pick<Run, 'adapter' | 'parameters'>): Parameters {
-  return adapter ? adapter.tensors : parameters
+/** Has `fill` put a file into what is in it, by the names that it has there. */
+export function fillTrained(
+  { adapter, parameters }: Pick<Run, 'adapter' | 'parameters'>,
+  fill: (tensors: Parameters) => void,
+): void {
+  if (!adapter) return fill(parameters)
+  using stored = storedTensors(adapter)
+  fill(stored.tensors)
+  stored.take()
 }

@@ -1,6 +1,7 @@
 /**
  * The lines that a run prints before its first step.
  */
+import { givenOptions } from './adapter-options.ts'
 import { estimateRun, type MemoryParts } from './estimate.ts'
 import { type Monitor, showValue } from '../../core/mod.ts'
 import { countWeights } from './count-weights.ts'
@@ -97,7 +98,7 @@ function describeParts({ program, model, adapter, gradients, optimizer, activati
 function describeAdapter({ adapter, config }: Run): string {
   if (!adapter) return 'none, all weights are trained'
   if (adapter.kind === 'lora') return `lora r ${config.lora_r} alpha ${config.lora_alpha}`
-  const options = Object.entries(config.adapter_options).map(([key, value]) => ` ${key} ${showValue(value)}`)
+  const options = Object.entries(givenOptions(config)).map(([key, value]) => ` ${key} ${showValue(value)}`)
   return `${adapter.kind}${options.join('')}`
 }
 

@@ -42,7 +42,6 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
     'quantize_moe_experts',
   ]),
   peft_use_dora: { what: 'DoRA' },
-  peft_layers_pattern: { what: 'a layer pattern of one’s own' },
   peft_layer_replication: { what: 'layer replication' },
   peft_trainable_token_indices: { what: 'training single tokens' },
   peft_ensure_weight_tying: { what: 'tied adapters' },

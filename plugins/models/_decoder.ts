@@ -15,6 +15,7 @@ import {
   type KvCache,
   type Layer,
   type Model,
+  normOf,
   reshape,
   rmsNorm,
   rope,
@@ -58,14 +59,14 @@ interface Angles {
 }
 
 interface Block {
-  readonly inputNorm: Tensor
+  readonly inputNorm: Layer
   readonly q: Layer
   readonly k: Layer
   readonly v: Layer
   readonly o: Layer
-  readonly qNorm: Tensor | null
-  readonly kNorm: Tensor | null
-  readonly postNorm: Tensor
+  readonly qNorm: Layer | null
+  readonly kNorm: Layer | null
+  readonly postNorm: Layer
   readonly gate: Layer
   readonly up: Layer
   readonly down: Layer
@@ -94,24 +95,24 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
   const collector = guard.use(collectWeights(source))
   const embed = collector.embedding('model.embed_tokens', vocabSize, hiddenSize)
   const blocks = Array.from({ length: layerCount }, (_, i) => loadBlock(collector, i))
-  const finalNorm = collector.tensor('model.norm.weight', [hiddenSize])
+  const finalNorm = collector.norm('model.norm', hiddenSize)
   const head = collector.head('lm_head', embed, tied)
   const device: Device = embed.device
-  const dtype = finalNorm.dtype as FloatDType
+  const dtype = normOf(finalNorm).weight.dtype as FloatDType
   const tables = createRopeTables(angles, device)
 
   function loadBlock(weights: WeightCollector, index: number): Block {
     const path = `model.layers.${index}`
     const { qkvBias, outputBias, mlpBias, qkNorm } = traits
     return {
-      inputNorm: weights.tensor(`${path}.input_layernorm.weight`, [hiddenSize]),
+      inputNorm: weights.norm(`${path}.input_layernorm`, hiddenSize),
       q: weights.layer(`${path}.self_attn.q_proj`, hiddenSize, heads * headDim, { bias: qkvBias }),
       k: weights.layer(`${path}.self_attn.k_proj`, hiddenSize, kvHeads * headDim, { bias: qkvBias }),
       v: weights.layer(`${path}.self_attn.v_proj`, hiddenSize, kvHeads * headDim, { bias: qkvBias }),
       o: weights.layer(`${path}.self_attn.o_proj`, heads * headDim, hiddenSize, { bias: outputBias }),
-      qNorm: qkNorm ? weights.tensor(`${path}.self_attn.q_norm.weight`, [headDim]) : null,
-      kNorm: qkNorm ? weights.tensor(`${path}.self_attn.k_norm.weight`, [headDim]) : null,
-      postNorm: weights.tensor(`${path}.post_attention_layernorm.weight`, [hiddenSize]),
+      qNorm: qkNorm ? weights.norm(`${path}.self_attn.q_norm`, headDim) : null,
+      kNorm: qkNorm ? weights.norm(`${path}.self_attn.k_norm`, headDim) : null,
+      postNorm: weights.norm(`${path}.post_attention_layernorm`, hiddenSize),
       gate: weights.layer(`${path}.mlp.gate_proj`, hiddenSize, mlpSize, { bias: mlpBias }),
       up: weights.layer(`${path}.mlp.up_proj`, hiddenSize, mlpSize, { bias: mlpBias }),
       down: weights.layer(`${path}.mlp.down_proj`, mlpSize, hiddenSize, { bias: mlpBias }),
@@ -128,9 +129,9 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
     cache: Pick<LayerCache, 'extend'> | null,
   ): Tensor {
     const tokens = x.shape[0]
-    const headsOf = (layer: Layer, count: number, norm: Tensor | null): Tensor => {
+    const headsOf = (layer: Layer, count: number, norm: Layer | null): Tensor => {
       const projected = reshape(forwardLayer(layer, x), [tokens, count, headDim])
-      return norm ? rmsNorm(projected, norm, { eps }) : projected
+      return norm ? rmsNorm(projected, normOf(norm).weight, { eps }) : projected
     }
     const q = rope(headsOf(block.q, heads, block.qNorm), { ...angles, positions: batch.positions })
     const k = rope(headsOf(block.k, kvHeads, block.kNorm), { ...angles, positions: batch.positions })
@@ -155,12 +156,11 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
     cache: Pick<LayerCache, 'extend'> | null,
   ): [Tensor, Tensor] {
     const block = blocks[index]
-    const first = delta
-      ? addRmsNorm(delta, h, block.inputNorm, { eps })
-      : { h, y: rmsNorm(h, block.inputNorm, { eps }) }
+    const { weight: inputNorm } = normOf(block.inputNorm)
+    const first = delta ? addRmsNorm(delta, h, inputNorm, { eps }) : { h, y: rmsNorm(h, inputNorm, { eps }) }
     const attended = attend(block, index, first.y, batch, angles, cache)
     model.probe?.(`model.layers.${index}.self_attn`, attended)
-    const second = addRmsNorm(attended, first.h, block.postNorm, { eps })
+    const second = addRmsNorm(attended, first.h, normOf(block.postNorm).weight, { eps })
     const inner = gated(forwardLayer(block.gate, second.y), forwardLayer(block.up, second.y))
     const out = forwardLayer(block.down, inner)
     model.probe?.(`model.layers.${index}.mlp`, out)
@@ -194,7 +194,7 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
       const forward: RunBlock = (i, stream) => forwardBlock(i, stream, batch, angles, past)
       const [h, delta] = runBlocks(expand(embedded), layerCount, forward, { checkpointing })
       held?.advance(batch.positions.size)
-      return strip(addRmsNorm(delta, h, finalNorm, { eps }).y)
+      return strip(addRmsNorm(delta, h, normOf(finalNorm).weight, { eps }).y)
     },
     createCache: (capacity): KvCache =>
       createLeadCache(model, capacity, { layers: layerCount, kvHeads, headDim, dtype, device }),

@@ -17,6 +17,8 @@ export interface WeightCollector {
   tensor(name: string, shape: Shape): Tensor
   /** Loads `${path}.weight` (rows, channels) as a table of rows. */
   embedding(path: string, rows: number, channels: number): Layer
+  /** Loads `${path}.weight` (channels) of a norm and, when asked for, `${path}.bias`. */
+  norm(path: string, channels: number, options?: { readonly bias?: boolean }): Layer
   /** The output head: a weight of its own (V, C), or that of the embedding it is tied to. */
   head(path: string, embedding: Layer, tied: boolean): Layer
   /** Loads `${path}.weight` (out, in) and, when asked for, `${path}.bias` (out). `transposed`: the file holds (in, out). */
@@ -83,6 +85,16 @@ export function collectWeights(
         inputs: rows,
         outputs: channels,
         weight: tensor(`${path}.weight`, [rows, channels]),
+      }),
+    norm: (path, channels, { bias = false } = {}) =>
+      add({
+        ...plain,
+        path,
+        kind: 'norm',
+        inputs: channels,
+        outputs: channels,
+        weight: tensor(`${path}.weight`, [channels]),
+        bias: bias ? tensor(`${path}.bias`, [channels]) : null,
       }),
     head(path, { path: table, inputs: ids, outputs: channels, weight: shared }, tied) {
       const name = `${path}.weight`

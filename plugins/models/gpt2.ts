@@ -13,6 +13,7 @@ import {
   type Layer,
   type Model,
   type ModelDefinition,
+  normOf,
   reshape,
   slice,
   type Tensor,
@@ -33,16 +34,11 @@ import { collectWeights } from './_weights.ts'
 import { createLeadCache, openLead } from './_lead.ts'
 import type { LayerCache } from './cache.ts'
 
-interface Norm {
-  readonly weight: Tensor
-  readonly bias: Tensor
-}
-
 interface Block {
-  readonly norm1: Norm
+  readonly norm1: Layer
   readonly qkv: Layer
   readonly output: Layer
-  readonly norm2: Norm
+  readonly norm2: Layer
   readonly up: Layer
   readonly down: Layer
 }
@@ -68,10 +64,7 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
   const collector = guard.use(
     collectWeights(source, { fileName: (name) => (bare ? name.replace(/^transformer\./, '') : name) }),
   )
-  const norm = (path: string): Norm => ({
-    weight: collector.tensor(`${path}.weight`, [hiddenSize]),
-    bias: collector.tensor(`${path}.bias`, [hiddenSize]),
-  })
+  const norm = (path: string): Layer => collector.norm(path, hiddenSize, { bias: true })
   const conv = (path: string, input: number, output: number): Layer =>
     collector.layer(path, input, output, { bias: true, transposed: true })
   const words = collector.embedding('transformer.wte', vocabSize, hiddenSize)
@@ -124,7 +117,7 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
     cache: Pick<LayerCache, 'extend'> | null,
   ): [Tensor, Tensor] {
     const block = blocks[index]
-    const { norm1, norm2 } = block
+    const [norm1, norm2] = [shiftedNorm(block.norm1), shiftedNorm(block.norm2)]
     const first = delta
       ? addLayerNorm(delta, h, norm1.weight, norm1.bias, { eps })
       : { h, y: layerNorm(h, norm1.weight, norm1.bias, { eps }) }
@@ -169,14 +162,15 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
       const forward: RunBlock = (i, stream) => forwardBlock(i, stream, batch, past)
       const [h, delta] = runBlocks(embedded, layerCount, forward, { checkpointing })
       held?.advance(batch.positions.size)
-      return strip(addLayerNorm(delta, h, finalNorm.weight, finalNorm.bias, { eps }).y)
+      const { weight, bias } = shiftedNorm(finalNorm)
+      return strip(addLayerNorm(delta, h, weight, bias, { eps }).y)
     },
     createCache: (capacity) =>
       createLeadCache(model, capacity, {
         layers: layerCount,
         kvHeads: heads,
         headDim,
-        dtype: finalNorm.weight.dtype as FloatDType,
+        dtype: normOf(finalNorm).weight.dtype as FloatDType,
         device: words.device,
       }),
     [Symbol.dispose]() {
@@ -186,6 +180,12 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
   }
   const owned = guard.move()
   return model
+}
+
+function shiftedNorm(layer: Layer): { readonly weight: Tensor; readonly bias: Tensor } {
+  const { weight, bias } = normOf(layer)
+  if (bias) return { weight, bias }
+  throw new TrituneError('E_MODEL', `there is no ${layer.path}.bias`)
 }
 
 function activation(name: string): (x: Tensor) => Tensor {

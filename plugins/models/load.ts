@@ -18,11 +18,12 @@ import { ggufToHf, openGguf } from '../gguf/mod.ts'
 import { readStoredQuantization } from '../qlora/mod.ts'
 import type { ConfigJson } from './_config.ts'
 import { expectRoom } from './_room.ts'
+import { type VocabularyOptions, withVocabulary } from './_vocabulary.ts'
 import { MODELS } from './built-in.ts'
 import { openGgufSource, openSafetensorsSource, storedDType } from './sources.ts'
 
 /** Options of `loadModel()`: where it computes, in which dtype, and whether its weights can be trained. */
-export interface LoadModelOptions {
+export interface LoadModelOptions extends VocabularyOptions {
   readonly device?: Device
   /** Compute dtype; default: as stored (f16 becomes bf16). */
   readonly dtype?: FloatDType
@@ -47,13 +48,21 @@ export interface LoadModelOptions {
  */
 export function loadModel(
   path: string,
-  { device = defaultDevice(), dtype, writable = false, pack, models = MODELS }: LoadModelOptions = {},
+  {
+    device = defaultDevice(),
+    dtype,
+    writable = false,
+    pack,
+    models = MODELS,
+    ...vocabulary
+  }: LoadModelOptions = {},
 ): Model {
   if (path.endsWith('.gguf')) {
     const hf = ggufToHf(openGguf(path))
     if (!pack) expectRoom(hf.tensors.values(), dtype ?? 'f32', device, path)
     using source = openGgufSource(path, hf, { device, dtype: dtype ?? 'f32', writable })
-    return definitionOf(hf.config.model_type, models, path).create({ ...hf.config }, packing(source, pack))
+    const definition = definitionOf(hf.config.model_type, models, path)
+    return definition.create(...withVocabulary({ ...hf.config }, packing(source, pack), vocabulary))
   }
   const config = readConfig(path)
   const definition = modelDefinition(path, models)
@@ -68,7 +77,7 @@ export function loadModel(
   // What is packed as it is read never lies there whole.
   if (!pack && !held) expectRoom(openCheckpoint(path).entries.values(), wanted, device, path)
   using source = openSafetensorsSource(path, { device, dtype: wanted, writable, stored: held })
-  return definition.create(config, packing(source, pack))
+  return definition.create(...withVocabulary(config, packing(source, pack), vocabulary))
 }
 
 function packing(source: WeightSource, pack: WeightSource['pack']): WeightSource {

@@ -3,12 +3,14 @@
  */
 import type { Model } from '../../core/mod.ts'
 import { attachAdapter, type AttachedAdapter } from './attach.ts'
+import type { BesideOptions } from './beside/beside.ts'
 import type { LoraOptions } from './lora-options.ts'
+import { storedAlpha, storedRank } from './lora-format.ts'
 import { lora } from './lora.ts'
 import { checkPatterns, matchLayers, patternValue, type TargetOptions } from './targets.ts'
 
 /** Options of `attachLora()`: which layers, and PEFT's options of a LoRA. */
-export interface LoraModelOptions extends TargetOptions, Partial<LoraOptions> {
+export interface LoraModelOptions extends TargetOptions, BesideOptions, Partial<LoraOptions> {
   readonly rankPattern?: Readonly<Record<string, number>>
   readonly alphaPattern?: Readonly<Record<string, number>>
   readonly seed?: number
@@ -38,6 +40,9 @@ export function attachLora(
     dropout = 0,
     rsLora = false,
     init = true,
+    dora = false,
+    loraBias = false,
+    loftq,
     rankPattern = {},
     alphaPattern = {},
     seed = 0,
@@ -48,7 +53,7 @@ export function attachLora(
   const { matched } = matchLayers(model, targets)
   checkPatterns('rank_pattern', rankPattern, matched)
   checkPatterns('alpha_pattern', alphaPattern, matched)
-  const options = lora.options.validate({ rank, alpha, dropout, rsLora, init })
+  const options = lora.options.validate({ rank, alpha, dropout, rsLora, init, dora, loraBias, loftq })
   return attachAdapter(model, lora, options, {
     ...targets,
     name,
@@ -58,6 +63,18 @@ export function attachLora(
       rank: patternValue(path, rankPattern, shared.rank),
       alpha: patternValue(path, alphaPattern, shared.alpha),
     }),
-    fields: { rank_pattern: rankPattern, alpha_pattern: alphaPattern },
+    fields: {
+      rank_pattern: mapped(rankPattern, (one) => storedRank(init, one)),
+      alpha_pattern: mapped(alphaPattern, (one) => storedAlpha(options, one)),
+    },
   })
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function mapped(
+  pattern: Readonly<Record<string, number>>,
+  change: (value: number) => number,
+): Record<string, number> {
+  return Object.fromEntries(Object.entries(pattern).map(([key, value]) => [key, change(value)]))
 }

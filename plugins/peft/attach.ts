@@ -3,8 +3,10 @@
  */
 import {
   type Adapter,
+  type AdapterContext,
   adapterNames,
   type AdapterDefinition,
+  type FinishedForm,
   type GradientTransform,
   type Layer,
   type LayerKind,
@@ -13,10 +15,11 @@ import {
   type PeftTarget,
   TrituneError,
 } from '../../core/mod.ts'
+import { addBeside, besideFields, type BesideOptions, savedPaths } from './beside/beside.ts'
 import { hooked } from './hooked.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
 import { layerTensors, trainedOf } from './tensor-names.ts'
-import { matchLayers, targetFields, type TargetMatch, type TargetOptions } from './targets.ts'
+import { checkPatterns, matchLayers, targetFields, type TargetMatch, type TargetOptions } from './targets.ts'
 
 /** Under these keys of adapter_config.json stand the name of a definition and its options, where PEFT has no such method. */
 export const NAME_KEY = 'tritune_adapter'
@@ -32,20 +35,24 @@ export interface AttachedAdapter extends Disposable {
   readonly adapters: ReadonlyMap<string, Adapter>
   /** Trainable tensors as `<module path>.<PEFT name>`, in the order of the model. */
   readonly parameters: Parameters
-  /** All tensors of its file, under the names that they have there. */
+  /** All tensors of its file, under the names that they have there; those that an encoder makes are made now. */
   readonly tensors: Parameters
   /** What adapter_config.json says besides the fields that every adapter has. */
   readonly config: Readonly<Record<string, unknown>>
   /** The chain with what the adapter adds to a step: a penalty before it, a hook after it. */
   around(chain: GradientTransform): GradientTransform
+  /** Where its finished files are trimmed: what they say. */
+  finished(): FinishedForm | null
 }
 
 /** Options of `attachAdapter()`; `O` are those of the adapter. */
-export interface AttachOptions<O> extends Partial<TargetOptions> {
+export interface AttachOptions<O> extends Partial<TargetOptions>, BesideOptions {
   /** Tells several adapters of one model apart; default: `default`. */
   readonly name?: string
   /** Seeds the initial values; the same seed gives the same adapter. */
   readonly seed?: number
+  /** Token ids of a text with the tokens that stand around it, for an adapter that starts from words: `(text) => tokenizer.encode(text)`. */
+  readonly encode?: AdapterContext['encode']
   /** Options of one module, where they differ. */
   optionsFor?(path: string, options: O): O
   /** More fields of adapter_config.json, beside what the definition says of itself, or its name and options. */
@@ -74,17 +81,26 @@ export function attachAdapter<O>(
   {
     name = DEFAULT_NAME,
     seed = 0,
+    encode,
     optionsFor = (_path, shared) => shared,
     fields = {},
     targetModules,
+    modulesToSave = null,
+    trainableTokenIndices = null,
+    bias = 'none',
+    ensureWeightTying = false,
     ...rest
   }: AttachOptions<O> = {},
 ): AttachedAdapter {
   expectFree(model, name)
+  const beside: BesideOptions = { modulesToSave, trainableTokenIndices, bias, ensureWeightTying }
   if ('createForModel' in definition) {
     if (targetModules !== undefined)
       throw new TrituneError('E_ADAPTER', `${definition.name} is of the whole model and takes no targets`)
-    const made = makeForModel(model, definition, options, seed)
+    const [first] = Object.keys(besideFields(beside))
+    if (first !== undefined)
+      throw new TrituneError('E_ADAPTER', `${definition.name} is of the whole model and takes no ${first}`)
+    const made = makeForModel(model, definition, options, { seed, ...(encode && { encode }) })
     return install(model, made, {
       name,
       match: NO_MATCH,
@@ -96,15 +112,23 @@ export function attachAdapter<O>(
       remedy: "name modules, or 'all-linear'",
     })
   const targets = { ...rest, targetModules }
-  const match = matchLayers(model, targets)
+  const match = withoutSaved(matchLayers(model, targets), savedPaths(model, modulesToSave ?? []))
   const layers = match.matched.flatMap((path) => model.layers.get(path) ?? [])
+  expectPatterns(options, match.matched)
   const made = makeForLayers(definition, layers, { seed, optionsFor: (path) => optionsFor(path, options) })
   const config = {
     ...configOf(definition, options, { layers, info: model.info }),
-    ...(definition.peft ? targetFields(targets, match.matched) : {}),
+    ...(definition.peft ? targetFields(targets, match.matched, definition.peft.lacks) : {}),
+    ...besideFields(beside),
     ...fields,
   }
-  return install(model, made, { name, match, config })
+  try {
+    const adapters = addBeside(model, made.adapters, beside)
+    return install(model, { ...made, adapters }, { name, match, config })
+  } catch (error) {
+    disposeMade(made)
+    throw error
+  }
 }
 
 /** E_ADAPTER when a layer is of a kind that the definition does not take; nothing is left then. */
@@ -136,9 +160,9 @@ export function makeForModel<O>(
   model: Model,
   definition: Extract<AdapterDefinition<O>, { createForModel: unknown }>,
   options: O,
-  seed: number,
+  context: AdapterContext,
 ): MadeAdapter {
-  const whole = definition.createForModel(model, options, { seed })
+  const whole = definition.createForModel(model, options, context)
   const { contextLength } = model.info
   if (whole.length >= contextLength) {
     whole[Symbol.dispose]()
@@ -164,6 +188,8 @@ export function install(
 ): AttachedAdapter {
   const { kind, adapters, shared, whole } = made
   const names = layerTensors(made)
+  const tensors = new Map(names.map(({ file, tensor }) => [file, tensor]))
+  const encoder = whole?.encoder && new Map(Object.entries(whole.encoder()))
   for (const [path, adapter] of adapters) model.layers.get(path)?.adapters.push({ name, adapter, weight: 1 })
   if (whole) model.adapters.push({ name, adapter: whole, weight: 1 })
   return {
@@ -171,10 +197,15 @@ export function install(
     kind,
     match,
     adapters,
-    parameters: trainedOf(names),
-    tensors: new Map(names.map(({ file, tensor }) => [file, tensor])),
+    parameters: trainedOf(names, made),
+    get tensors() {
+      whole?.encode?.()
+      return tensors
+    },
     config,
-    around: (chain) => (shared ? hooked(shared, chain) : chain),
+    around: (chain) =>
+      shared ? hooked(shared, chain) : encoder ? hooked({ tensors: () => encoder }, chain) : chain,
+    finished: () => shared?.finished?.() ?? null,
     [Symbol.dispose]() {
       for (const [path, adapter] of adapters) remove(model.layers.get(path)?.adapters ?? [], adapter)
       if (whole) remove(model.adapters, whole)
@@ -223,6 +254,23 @@ function configOf<O>(
   return peft
     ? { ...peft.write(options, on), peft_type: peft.type }
     : { [NAME_KEY]: name, [OPTIONS_KEY]: options }
+}
+
+/** Options that differ by module name modules that there are. */
+function expectPatterns(options: unknown, matched: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) return
+  for (const [name, pattern] of Object.entries(options))
+    if ((name === 'rank_pattern' || name === 'alpha_pattern') && pattern !== null)
+      checkPatterns(name, pattern, matched)
+}
+
+/** What is trained whole gets no adapter besides, as with PEFT. */
+function withoutSaved({ matched, counts }: TargetMatch, saved: readonly string[]): TargetMatch {
+  const left = matched.filter((path) => !saved.includes(path))
+  if (left.length > 0 || matched.length === 0) return { matched: left, counts }
+  throw new TrituneError('E_ADAPTER', 'modules_to_save has all that target_modules matches', {
+    remedy: 'leave it to one of them',
+  })
 }
 
 function expectKind(

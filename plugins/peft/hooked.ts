@@ -1,5 +1,6 @@
 /**
- * What layers that share something add to a step: a penalty to the gradients before the chain, a hook after the weights moved.
+ * What layers that share something add to a step: a penalty to the gradients before the chain, a hook after the weights moved. What an encoder
+ * trains is kept as their state is.
  */
 import {
   backward,
@@ -11,7 +12,10 @@ import {
 } from '../../core/mod.ts'
 
 /** State of the adapter is saved beside that of the chain, under `adapter.`. */
-export function hooked(shared: SharedAdapter, inner: GradientTransform): GradientTransform {
+export function hooked(
+  shared: Omit<SharedAdapter, 'adapters' | typeof Symbol.dispose>,
+  inner: GradientTransform,
+): GradientTransform {
   const { penalty, afterStep, tensors, saveState } = shared
   if (!penalty && !afterStep && !tensors && !saveState) return inner
   return {

@@ -1,5 +1,5 @@
 /**
- * Reads an adapter that PEFT (or tritune) wrote and puts it on a model.
+ * Reads an adapter that PEFT (or tritune) wrote and puts it on a model; of a `.gguf` file, see load-gguf.ts.
  *
  * The definition comes from `peft_type`, or for a method that PEFT has not, from the name that `attachAdapter` wrote. The tensors are
  * those that the adapter itself names in `parameters()`.
@@ -25,11 +25,21 @@ import {
   NAME_KEY,
   OPTIONS_KEY,
 } from './attach.ts'
+import { addBeside } from './beside/beside.ts'
+import {
+  addStoredTables,
+  adapterVocabulary as vocabularyInFolder,
+  besideOf,
+  expectVocabulary,
+  ownEntries,
+  withoutBeside,
+} from './beside/from-file.ts'
 import { fillParameter } from './fill-parameter.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
+import { loadGgufAdapter } from './load-gguf.ts'
 import { METHODS } from './methods.ts'
 import { checkTargets } from './check-targets.ts'
-import { layerTensors, PREFIX, withoutAdapterName } from './tensor-names.ts'
+import { layerTensors, plainNames, PREFIX } from './tensor-names.ts'
 import { remedyFromRecords } from './plugin-records.ts'
 import { CONFIG_FILE, WEIGHTS_FILE } from './save.ts'
 
@@ -65,6 +75,7 @@ export function loadAdapter(
   folder: string,
   { name = DEFAULT_NAME, dropout, definitions = {} }: LoadAdapterOptions = {},
 ): AttachedAdapter {
+  if (folder.endsWith('.gguf')) return loadGgufAdapter(model, folder, { name, dropout })
   const config = readAdapterConfig(folder, definitions)
   const file = join(folder, WEIGHTS_FILE)
   if (!existsSync(file))
@@ -74,9 +85,7 @@ export function loadAdapter(
     })
   expectFree(model, name)
   const checkpoint = openCheckpoint(file)
-  const entries = new Map(
-    [...checkpoint.entries].map(([stored, entry]) => [withoutAdapterName(stored), entry]),
-  )
+  const entries = plainNames(checkpoint.entries)
   if (entries.size === 0)
     throw new TrituneError('E_ADAPTER', 'the adapter has no tensors', {
       place: file,
@@ -90,10 +99,19 @@ export function loadAdapter(
       ? { ...options, dropout }
       : options
   }
-  const made = placed(file, () => make(model, definition, { entries, optionsFor, file }))
+  const beside = placed(place, () => besideOf(config))
+  placed(folder, () => expectVocabulary(model, entries, beside))
+  const own = placed(place, () => ownEntries(model, entries, beside))
+  const base = placed(file, () => make(model, definition, { entries: own, optionsFor, file }))
+  let made = base
   try {
     if (!made.whole && definition.peft && typeof config[NAME_KEY] !== 'string')
-      placed(place, () => checkTargets(model, config, entries.keys()))
+      placed(place, () => checkTargets(model, config, own.keys()))
+    if (!made.whole) {
+      const adapters = placed(place, () => addBeside(model, base.adapters, beside))
+      made = { ...base, adapters }
+      made = { ...base, adapters: addStoredTables(model, adapters, entries, beside) }
+    }
     fill(made, checkpoint, entries, file)
     const { base_model_name_or_path: _base, ...kept } = config
     const matched = [...made.adapters.keys()]
@@ -133,6 +151,23 @@ export function readAdapterConfig(
   return fields
 }
 
+/**
+ * How many tokens a model must have for the adapter in a folder; 0: the adapter does not say, any model is large enough.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { adapterVocabulary, loadAdapter } from 'tritune/plugins/peft'
+ *
+ * using model = loadModel('my-model', { vocabSize: adapterVocabulary('my-adapter') })
+ * using adapter = loadAdapter(model, 'my-adapter')
+ * console.log(adapter.name) // → default
+ * ```
+ */
+export function adapterVocabulary(folder: string, definitions: AdapterDefinitions = {}): number {
+  return vocabularyInFolder(folder, readAdapterConfig(folder, definitions))
+}
+
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 const LORA: AnyAdapterDefinition = METHODS.lora
@@ -154,7 +189,9 @@ function definitionOf(
         `give the module that provides it (--plugin); ${didYouMean(name, Object.keys(definitions))}`,
     })
   }
-  const known = [...BUILT_IN, ...Object.values(definitions)].filter(({ peft }) => peft)
+  // What a plugin says of a type goes before what is built in.
+  const given = Object.values(definitions).filter((one) => !BUILT_IN.includes(one))
+  const known = [...given, ...BUILT_IN].filter(({ peft }) => peft)
   const definition = known.find(({ peft }) => peft?.type === config.peft_type)
   if (definition) return definition
   throw new TrituneError(
@@ -176,7 +213,7 @@ function optionsOf(
 ): unknown {
   return typeof config[NAME_KEY] === 'string' || !peft
     ? options.validate(config[OPTIONS_KEY])
-    : options.validate(peft.read(config, path))
+    : options.validate(peft.read(withoutBeside(config), path))
 }
 
 interface Stored {
@@ -191,7 +228,8 @@ function make(
   definition: AnyAdapterDefinition,
   { entries, optionsFor, file }: Stored,
 ): MadeAdapter {
-  if ('createForModel' in definition) return makeForModel(model, definition, optionsFor(''), 0)
+  if ('createForModel' in definition)
+    return makeForModel(model, definition, optionsFor(''), { seed: 0, restoring: true })
   const names = [...entries.keys()]
   const layers = [...model.layers.values()].filter(({ path }) =>
     names.some((name) => name.startsWith(`${PREFIX}${path}.`)),

@@ -2,7 +2,13 @@
  * LoRA as PEFT's adapter_config.json has it (`LoraConfig` of 0.21).
  */
 import { type BaseLayer, type PeftFormat, TrituneError } from '../../core/mod.ts'
-import type { LoraOptions } from './lora-options.ts'
+import {
+  changesBase,
+  type LoftqOptions,
+  type LoraInit,
+  type LoraOptions,
+  PISSA_ROUNDS,
+} from './lora-options.ts'
 import { patternValue } from './targets.ts'
 
 export const loraFormat: PeftFormat<LoraOptions> = {
@@ -14,8 +20,9 @@ export const loraFormat: PeftFormat<LoraOptions> = {
       if (!plain.some((allowed) => JSON.stringify(allowed) === JSON.stringify(value)))
         throw new TrituneError('E_UNSUPPORTED', `${key}: ${JSON.stringify(value)} is not supported yet`)
     }
+    const init = initOf(fields)
     return {
-      rank: patternValue(path, patternOf(fields, 'rank_pattern'), numberOf('r', fields.r, 8)),
+      rank: patternValue(path, patternOf(fields, 'rank_pattern'), rankOf(fields.r ?? 8)),
       alpha: patternValue(
         path,
         patternOf(fields, 'alpha_pattern'),
@@ -23,53 +30,75 @@ export const loraFormat: PeftFormat<LoraOptions> = {
       ),
       dropout: numberOf('lora_dropout', fields.lora_dropout, 0),
       rsLora: fields.use_rslora === true,
-      init: true,
+      init,
+      dora: fields.use_dora === true,
+      loraBias: fields.lora_bias === true,
+      ...(init === 'loftq' ? { loftq: loftqOf(fields) } : {}),
     }
   },
 }
 
-/** Fields that change the forward pass, with the values that mean plain LoRA. */
-const PLAIN: Readonly<Record<string, readonly unknown[]>> = {
-  use_dora: [false, null],
-  lora_bias: [false, null],
-  use_qalora: [false, null],
-  use_bdlora: [false, null],
-  bias: ['none', null],
-  modules_to_save: [null, []],
-  layer_replication: [null],
-  alora_invocation_tokens: [null],
-  trainable_token_indices: [null],
-  target_parameters: [null, []],
-  init_lora_weights: [true, false, 'gaussian', 'orthogonal', 'eva', null],
+/**
+ * What stands in a file for factors that took a part of the base over: a LoRA of the original base with twice the rank, whose scale is
+ * the same.
+ */
+export function storedRank(init: LoraInit, rank: number): number {
+  return changesBase(init) ? 2 * rank : rank
 }
 
-function fieldsOf(
-  { alpha, dropout, rank, rsLora, init }: LoraOptions,
-  layers: readonly BaseLayer[],
-): Record<string, unknown> {
+export function storedAlpha({ init, rsLora }: Pick<LoraOptions, 'init' | 'rsLora'>, alpha: number): number {
+  if (!changesBase(init)) return alpha
+  return rsLora ? alpha * Math.SQRT2 : 2 * alpha
+}
+
+/** Fields that change the forward pass, with the values that mean plain LoRA. */
+const PLAIN: Readonly<Record<string, readonly unknown[]>> = {
+  use_dora: [false, null, true],
+  lora_bias: [false, null, true],
+  use_qalora: [false, null],
+  use_bdlora: [false, null],
+  layer_replication: [null],
+  alora_invocation_tokens: [null],
+  target_parameters: [null, []],
+}
+
+function fieldsOf(options: LoraOptions, layers: readonly BaseLayer[]): Record<string, unknown> {
+  const { alpha, dropout, rank, rsLora, init, dora = false, loraBias = false } = options
+  const { loftq = { bits: 4, iterations: 1 } } = options
   return {
+    eva_config: init === 'eva' ? EVA : null,
     fan_in_fan_out: layers.some(({ transposed }) => transposed),
-    init_lora_weights: init,
-    lora_alpha: alpha,
+    init_lora_weights: changesBase(init) ? true : init,
+    loftq_config: init === 'loftq' ? { loftq_bits: loftq.bits, loftq_iter: loftq.iterations } : {},
+    lora_alpha: storedAlpha(options, alpha),
+    lora_bias: loraBias,
     lora_dropout: dropout,
-    r: rank,
+    r: storedRank(init, rank),
+    use_dora: dora,
     use_rslora: rsLora,
   }
 }
 
-const DEFAULTS = {
+/** What EVA is here: no ranks move from layer to layer. */
+const EVA = {
+  adjust_scaling_factors: true,
+  label_mask_value: -100,
+  rho: 1,
+  tau: 0.99,
+  use_label_mask: true,
+  whiten: false,
+}
+
+/** Fields that say nothing; AdaLoRA has them too. */
+export const DEFAULTS = {
   alora_invocation_tokens: null,
   alpha_pattern: {},
   arrow_config: null,
   bias: 'none',
   corda_config: null,
   ensure_weight_tying: false,
-  eva_config: null,
   kasa_config: null,
   layer_replication: null,
-  layers_pattern: null,
-  loftq_config: {},
-  lora_bias: false,
   lora_ga_config: null,
   megatron_config: null,
   megatron_core: 'megatron.core',
@@ -80,9 +109,43 @@ const DEFAULTS = {
   target_parameters: null,
   trainable_token_indices: null,
   use_bdlora: null,
-  use_dora: false,
   use_qalora: false,
   velora_config: null,
+}
+
+/**
+ * How the factors started matters only where the base lost what they started as: PEFT takes it off again when it loads them, and so
+ * does this. By chance (`pissa_niter`) it cannot be found again.
+ */
+function initOf({ init_lora_weights: init = null }: Readonly<Record<string, unknown>>): LoraInit {
+  if (init === 'pissa' || init === 'olora' || init === 'loftq') return init
+  if ([true, false, 'gaussian', 'orthogonal', 'eva', null].some((plain) => plain === init)) return true
+  const random = typeof init === 'string' && PISSA_ROUNDS.test(init)
+  throw new TrituneError('E_UNSUPPORTED', `init_lora_weights: ${JSON.stringify(init)} is not supported yet`, {
+    remedy: random
+      ? 'what it took off the base was drawn at random: save it as a plain LoRA (path_initial_model_for_weight_conversion of PEFT)'
+      : undefined,
+  })
+}
+
+function loftqOf({ loftq_config: given }: Readonly<Record<string, unknown>>): LoftqOptions {
+  const config: Readonly<Record<string, unknown>> =
+    typeof given === 'object' && given !== null ? { ...given } : {}
+  const { loftq_bits: bits = 4, loftq_iter: iterations = 1 } = config
+  if (bits !== 4)
+    throw new TrituneError(
+      'E_UNSUPPORTED',
+      `loftq_config: loftq_bits: ${JSON.stringify(bits)} is not supported`,
+      {
+        remedy: '4 is: nf4',
+      },
+    )
+  return { bits, iterations: numberOf('loftq_config: loftq_iter', iterations) }
+}
+
+function rankOf(value: unknown): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1) return value
+  throw new TrituneError('E_ADAPTER', `r: expected a whole number from 1, got ${JSON.stringify(value)}`)
 }
 
 /** A text among the numbers would give an adapter that is NaN everywhere. */

@@ -1,9 +1,10 @@
 /**
- * LoRA (Hu et al. 2021, arXiv 2106.09685) and rsLoRA (Kalajdzievski 2023, arXiv 2312.03732).
+ * LoRA (Hu et al. 2021, arXiv 2106.09685) and rsLoRA (Kalajdzievski 2023, arXiv 2312.03732), on linear layers, the head, embeddings.
  *
- *   y = x·Wᵀ + b + s·(drop(x)·Aᵀ)·Bᵀ      A (r, in), B (out, r), s = α/r, with rsLoRA α/√r
+ *   y = x·Wᵀ + b + s·((drop(x)·Aᵀ)·Bᵀ + c)      A (r, in), B (out, r), s = α/r, with rsLoRA α/√r; c (out) with loraBias
  *
- * Base layer and change run as one fused op; no (out, in) temporary is made. A and B are f32 whatever the base is.
+ * Base layer and change run as one fused op; no (out, in) temporary is made. The factors are f32 whatever the base is. DoRA is
+ * in dora.ts, embeddings are in lora-embedding.ts; how the factors start, and what of the weight they take over, is in init/.
  */
 import {
   add,
@@ -11,23 +12,32 @@ import {
   cast,
   createRandom,
   currentNoise,
-  type Adapter,
   baseForward,
   type BaseLayer,
   dropout as dropped,
   type FloatDType,
   type LayerAdapterDefinition,
   linear,
-  matmul,
   noGrad,
-  parameter,
   scoped,
   siteOf,
-  tensor,
+  sub,
   type Tensor,
-  TrituneError,
   zeros,
 } from '../../core/mod.ts'
+import { createDora } from './dora.ts'
+import { initialFactors } from './init/initial-factors.ts'
+import { createLoraEmbedding } from './lora-embedding.ts'
+import {
+  change,
+  effective,
+  expectRank,
+  leaf,
+  type LoraAdapter,
+  type LoraFactorPair,
+  scaleOf,
+  storedFactors,
+} from './lora-factors.ts'
 import { loraFormat } from './lora-format.ts'
 import { type LoraOptions, loraOptions } from './lora-options.ts'
 
@@ -37,93 +47,116 @@ import { type LoraOptions, loraOptions } from './lora-options.ts'
 export const lora: LayerAdapterDefinition<LoraOptions> = {
   name: 'lora',
   options: loraOptions,
-  kinds: ['linear', 'head'],
+  kinds: ['linear', 'head', 'embedding'],
   peft: loraFormat,
   create: createLora,
 }
 
 // ---- layer ------------------------------------------------------------------------------------------------------
 
-/** A LoRA adapter; also what `loadAdapter` makes from a PEFT folder. */
-export interface LoraAdapter extends Adapter {
-  readonly kind: 'lora'
-  readonly options: LoraOptions
-  /** (r, in) f32 */
-  readonly a: Tensor
-  /** (out, r) f32 */
-  readonly b: Tensor
-  readonly scale: number
-  merge(weight: Tensor): Tensor
-  unmerge(weight: Tensor): Tensor
-}
-
 /**
  * A LoRA for one layer, with initial values that `seed` and the layer's path decide. Throws E_ADAPTER when the rank is
- * larger than the layer.
+ * larger than the layer, or when it cannot start as `init` says.
  */
 export function createLora(
   layer: BaseLayer,
   options: LoraOptions,
   { seed }: { readonly seed: number },
 ): LoraAdapter {
-  const { inputs, outputs, device } = layer
-  const { rank, alpha, dropout, rsLora, init } = options
-  if (rank > Math.min(outputs, inputs)) {
-    throw new TrituneError(
-      'E_ADAPTER',
-      `${layer.path}: rank ${rank} is larger than the layer (${outputs}, ${inputs})`,
-      { remedy: 'lower lora_r' },
-    )
-  }
+  if (options.dora) return createDora(layer, options, { seed })
+  expectRank(layer, options)
   const random = createRandom(seed, siteOf(layer.path))
-  const bound = 1 / Math.sqrt(inputs) // kaiming_uniform(a = √5)
-  const drawA = init === 'gaussian' ? () => random.normal() / rank : () => (2 * random.float() - 1) * bound
-  const a = leaf(
-    tensor(Float32Array.from({ length: rank * inputs }, drawA), { shape: [rank, inputs], device }),
+  const scale = scaleOf(options)
+  if (layer.kind === 'embedding') return createLoraEmbedding(layer, options, { random, scale })
+  const factors = initialFactors(layer, options, { random, scale })
+  return createLinear(
+    layer,
+    options,
+    factors,
+    scale,
+    () => (2 * random.float() - 1) / Math.sqrt(options.rank),
   )
-  const b = leaf(
-    init === false
-      ? tensor(
-          Float32Array.from({ length: outputs * rank }, () => (2 * random.float() - 1) / Math.sqrt(rank)),
-          { shape: [outputs, rank], device },
-        )
-      : zeros([outputs, rank], { device }),
-  )
-  const scale = rsLora ? alpha / Math.sqrt(rank) : alpha / rank
-  const site = siteOf(layer.path)
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function createLinear(
+  { path, outputs, device, bias: ownBias }: BaseLayer,
+  options: LoraOptions,
+  factors: LoraFactorPair,
+  scale: number,
+  drawBias: () => number,
+): LoraAdapter {
+  const { a, b, start } = factors
+  const site = siteOf(path)
+  const c = options.loraBias ? leaf(zeros([outputs], { device })) : null
+  if (c && options.init === false) c.set(Float32Array.from({ length: outputs }, drawBias))
+  const biasOf = ({ bias }: BaseLayer, dtype: FloatDType): Tensor | null => {
+    if (!c) return bias
+    const own = affine(c, { scale })
+    return cast(bias ? add(cast(bias, 'f32'), own) : own, dtype)
+  }
   return {
     kind: 'lora',
     options,
     a,
     b,
     scale,
-    forward: (x, base) =>
-      baseForward(base, x, { lora: { a, b, scale, dropout: currentNoise() ? dropout : 0, site } }),
-    delta(x) {
-      const dtype = x.dtype as FloatDType
-      const seen = currentNoise() ? dropped(x, { p: dropout, site }) : x
-      return affine(linear(linear(seen, cast(a, dtype)), cast(b, dtype)), { scale })
+    forward(x, base) {
+      const layer = { ...base, bias: biasOf(base, x.dtype as FloatDType) }
+      const dropout = currentNoise() ? options.dropout : 0
+      // What is taken off the base sees all of x, so it is a change of its own where the trained one does not.
+      if (!start || dropout === 0)
+        return baseForward(layer, x, { lora: { ...effective(factors), scale, dropout, site } })
+      const y = baseForward(layer, x, { lora: { a, b, scale, dropout, site } })
+      return sub(y, lowRank(x, start.a, start.b, scale))
     },
-    parameters: () => ({ 'lora_A.weight': a, 'lora_B.weight': b }),
-    merge: (weight) => addDelta(weight, a, b, scale),
-    unmerge: (weight) => addDelta(weight, a, b, -scale),
+    delta(x) {
+      const y = start
+        ? sub(lowRank(seen(x, options.dropout, site), a, b, scale), lowRank(x, start.a, start.b, scale))
+        : lowRank(seen(x, options.dropout, site), a, b, scale)
+      return c ? add(y, cast(affine(c, { scale }), x.dtype as FloatDType)) : y
+    },
+    parameters: () => ({
+      'lora_A.weight': a,
+      'lora_B.weight': b,
+      ...(c ? { 'lora_B.bias': c } : {}),
+    }),
+    ...storedFactors(factors, { a: 'lora_A.weight', b: 'lora_B.weight' }),
+    // As in PEFT: a trained bias goes into that of the layer, or nowhere.
+    ...(c && !ownBias
+      ? {}
+      : {
+          merge: (weight: Tensor) => changed(weight, factors, scale),
+          unmerge: (weight: Tensor) => changed(weight, factors, -scale),
+        }),
+    ...(c ? { mergeBias: (bias: Tensor) => biasWith(bias, c, scale) } : {}),
     [Symbol.dispose]() {
-      a.dispose()
-      b.dispose()
+      factors[Symbol.dispose]()
+      c?.dispose()
     },
   }
 }
 
-// ---- helpers ----------------------------------------------------------------------------------------------------
+function seen(x: Tensor, p: number, site: number): Tensor {
+  return currentNoise() ? dropped(x, { p, site }) : x
+}
 
-/** W + s·B·A, computed in f32, rounded once to the dtype of W. */
-function addDelta(weight: Tensor, a: Tensor, b: Tensor, scale: number): Tensor {
+/** s·(x·Aᵀ)·Bᵀ in the dtype of x. */
+function lowRank(x: Tensor, a: Tensor, b: Tensor, scale: number): Tensor {
+  const dtype = x.dtype as FloatDType
+  return affine(linear(linear(x, cast(a, dtype)), cast(b, dtype)), { scale })
+}
+
+function biasWith(bias: Tensor, c: Tensor, scale: number): Tensor {
   return noGrad(() =>
-    scoped(() => cast(add(cast(weight, 'f32'), affine(matmul(b, a), { scale })), weight.dtype as FloatDType)),
+    scoped(() => cast(add(cast(bias, 'f32'), affine(c, { scale })), bias.dtype as FloatDType)),
   )
 }
 
-function leaf(made: Tensor): Tensor {
-  made.adopt(null)
-  return parameter(made)
+/** W + s·B·A, computed in f32, rounded once to the dtype of W. */
+function changed(weight: Tensor, factors: LoraFactorPair, scale: number): Tensor {
+  return noGrad(() =>
+    scoped(() => cast(add(cast(weight, 'f32'), change(factors, scale)), weight.dtype as FloatDType)),
+  )
 }

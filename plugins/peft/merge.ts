@@ -67,8 +67,17 @@ function* sources(model: Model): Generator<TensorSource> {
 function untied(model: Model): Layer[] {
   return [...model.layers.values()].filter((layer) => {
     const other = layer.tiedTo === null ? undefined : model.layers.get(layer.tiedTo)
-    return other && (activeOn(layer).length > 0 || activeOn(other).length > 0)
+    return other && (activeOn(layer).length > 0 || activeOn(other).length > 0) && !changeAlike(layer, other)
   })
+}
+
+/** Whether the adapters of both layers are pairs that make the same change. */
+function changeAlike(layer: Layer, other: Layer): boolean {
+  const [own, others] = [activeOn(layer), activeOn(other)]
+  return (
+    own.length === others.length &&
+    own.every(({ adapter, weight }, i) => others[i].weight === weight && adapter.tiedTo === others[i].adapter)
+  )
 }
 
 function layerSource(

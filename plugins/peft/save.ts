@@ -9,6 +9,7 @@ import { openSafetensors } from '../../core/files/safetensors.ts'
 import { tensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import { TrituneError } from '../../core/mod.ts'
 import type { AttachedAdapter } from './attach.ts'
+import { storedTensors } from './stored.ts'
 import { type PluginRecord, writePluginRecords } from './plugin-records.ts'
 
 export const WEIGHTS_FILE = 'adapter_model.safetensors'
@@ -20,6 +21,8 @@ export interface SaveAdapterOptions {
   readonly baseModel: string | null
   /** What whoever loads it must have: stands in tritune.json. */
   readonly plugins?: readonly PluginRecord[]
+  /** Training goes on from these files: nothing is trimmed. */
+  readonly unfinished?: boolean
 }
 
 /**
@@ -39,13 +42,16 @@ export interface SaveAdapterOptions {
 export function saveAdapter(
   folder: string,
   adapter: AttachedAdapter,
-  { baseModel, plugins = [] }: SaveAdapterOptions,
+  { baseModel, plugins = [], unfinished = false }: SaveAdapterOptions,
 ): void {
   const path = join(folder, WEIGHTS_FILE)
   const configPath = join(folder, CONFIG_FILE)
+  const finished = unfinished ? null : adapter.finished()
+  using stored = storedTensors(adapter, finished)
+  const { tensors } = stored
   writeSafetensors(
     path,
-    [...adapter.tensors].map(([name, tensor]) => ({
+    [...tensors].map(([name, tensor]) => ({
       name,
       dtype: tensor.dtype,
       shape: tensor.shape,
@@ -55,15 +61,13 @@ export function saveAdapter(
     { beforeRename: () => rmSync(configPath, { force: true }) },
   )
   writePluginRecords(folder, plugins)
-  const config = { ...COMMON, base_model_name_or_path: baseModel, ...adapter.config }
+  const config = { ...COMMON, base_model_name_or_path: baseModel, ...adapter.config, ...finished?.fields }
   writeFileAtomic(configPath, `${JSON.stringify(sorted(config), null, 2)}\n`)
   const written = openSafetensors(path).entries.size
-  if (written !== adapter.tensors.size || !existsSync(configPath)) {
-    throw new TrituneError(
-      'E_FILE',
-      `the saved adapter has ${written} tensors, expected ${adapter.tensors.size}`,
-      { place: path },
-    )
+  if (written !== tensors.size || !existsSync(configPath)) {
+    throw new TrituneError('E_FILE', `the saved adapter has ${written} tensors, expected ${tensors.size}`, {
+      place: path,
+    })
   }
 }
 

@@ -55,6 +55,7 @@ export function matchTargets(paths: Iterable<string>, targets: TargetOptions): T
   if (excludeModules != null && typeof excludeModules !== 'string')
     for (const name of excludeModules) requireMatch(name, all, 'exclude_modules')
   requireLayers(targets.layersToTransform, all)
+  requirePattern(targets, all)
   const match = findTargets(all, targets)
   for (const [pattern, count] of match.counts) if (count === 0) throw noMatch(pattern, all, 'target_modules')
   if (match.matched.length === 0)
@@ -105,23 +106,33 @@ export function checkPatterns(
   }
 }
 
-/** The targets as adapter_config.json has them. */
+/** The targets as adapter_config.json has them, without the fields that the method lacks there. */
 export function targetFields(
-  { targetModules, excludeModules, layersToTransform }: TargetOptions,
+  { targetModules, excludeModules, layersToTransform, layersPattern }: TargetOptions,
   matched: readonly string[],
+  lacks: readonly string[] = [],
 ): Record<string, unknown> {
+  const some = <T extends ArrayLike<unknown>>(value: T | null | undefined): T | null =>
+    value == null || value.length === 0 ? null : value
+  const fields = Object.entries({
+    exclude_modules: some(excludeModules),
+    layers_pattern: some(layersPattern),
+    layers_to_transform: some(layersToTransform),
+  })
+  const isLost = fields.some(([key, value]) => value !== null && lacks.includes(key))
+  // PEFT refuses `layers_to_transform` beside an expression, so the file then lists the modules that it matched.
+  const isRefused = typeof targetModules === 'string' && some(layersToTransform) !== null
   return {
-    exclude_modules: excludeModules == null || excludeModules.length === 0 ? null : excludeModules,
-    layers_to_transform: layersToTransform?.length ? layersToTransform : null,
-    // PEFT refuses `layers_to_transform` beside an expression, so the file then lists the modules that it matched.
-    target_modules: typeof targetModules === 'string' && layersToTransform?.length ? matched : targetModules,
+    ...Object.fromEntries(fields.filter(([key]) => !lacks.includes(key))),
+    target_modules: isLost || isRefused ? matched : targetModules,
   }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 function candidatesOf(model: Pick<Model, 'layers'>, { targetModules }: TargetOptions): string[] {
-  const layers = [...model.layers.values()]
+  // Norms are no targets: they are trained whole or not at all.
+  const layers = [...model.layers.values()].filter(({ kind }) => kind !== 'norm')
   const candidates = targetModules === 'all-linear' ? layers.filter(({ kind }) => kind === 'linear') : layers
   return candidates.map(({ path }) => path)
 }
@@ -201,6 +212,18 @@ function requireLayers(wanted: readonly number[] | null | undefined, paths: read
   throw new TrituneError('E_ADAPTER', `layers_to_transform: there is no layer ${missing}`, {
     remedy:
       last < 0 ? 'the model has no numbered layers: leave it out' : `the model has the layers 0 to ${last}`,
+  })
+}
+
+/** Without this the targets would seem to be wrong. */
+function requirePattern({ layersToTransform, layersPattern }: TargetOptions, paths: readonly string[]): void {
+  if (layersPattern == null || layersPattern.length === 0) return
+  const shown = typeof layersPattern === 'string' ? layersPattern : layersPattern.join(', ')
+  if (!layersToTransform?.length)
+    throw new TrituneError('E_ADAPTER', 'layers_pattern needs layers_to_transform, the numbers of the layers')
+  if (paths.some(layerFilter(layersToTransform, layersPattern))) return
+  throw new TrituneError('E_ADAPTER', `layers_pattern: "${shown}" stands before the number of no layer`, {
+    remedy: `a path of the model is ${paths.find((path) => LAYER_INDEX.test(path)) ?? paths[0]}`,
   })
 }
 

@@ -31,13 +31,31 @@ export function layerTensors({ adapters, shared, whole }: Omit<MadeAdapter, 'kin
   return all
 }
 
-export function trainedOf(tensors: readonly NamedTensor[]): Parameters {
-  return new Map(
-    tensors.filter(({ tensor }) => tensor.requiresGrad).map(({ name, tensor }) => [name, tensor]),
-  )
+/** What is trained: of the tensors of the file, and of an encoder that makes them. */
+export function trainedOf(
+  tensors: readonly NamedTensor[],
+  { whole }: Pick<MadeAdapter, 'whole'>,
+): Parameters {
+  const encoder = Object.entries(whole?.encoder?.() ?? {}).map(([name, tensor]) => ({ name, tensor }))
+  // Tied layers can have one tensor in common, which the file has twice.
+  const all = [...tensors, ...encoder].filter(({ tensor }) => tensor.requiresGrad)
+  const first = all.filter(({ tensor }, i) => all.findIndex((one) => one.tensor === tensor) === i)
+  return new Map(first.map(({ name, tensor }) => [name, tensor]))
+}
+
+/**
+ * The tensors of a file by their plain names. Beside a vocabulary that was resized PEFT saves a module of modules_to_save three times: as it is
+ * loaded again, under its place in torch's module, and as it was before; the first one counts.
+ */
+export function plainNames<T>(entries: ReadonlyMap<string, T>): Map<string, T> {
+  const named = new Map([...entries].map(([name, entry]) => [withoutAdapterName(name), entry]))
+  const copy = /\.(modules_to_save(\.[^.]+)?|original_module)(?=\.(weight|bias)$)/
+  return new Map([...named].filter(([name]) => !(copy.test(name) && named.has(name.replace(copy, '')))))
 }
 
 /** PEFT strips the adapter's name when it saves; older files have it: `lora_A.default.weight`. */
-export function withoutAdapterName(name: string): string {
-  return name.replace(/\.(lora_[AB])\.[^.]+\.weight$/, '.$1.weight')
+function withoutAdapterName(name: string): string {
+  return name
+    .replace(/\.(lora_[AB])\.[^.]+\.(weight|bias)$/, '.$1.$2')
+    .replace(/\.(lora_embedding_[AB]|lora_magnitude_vector)\..+$/, '.$1')
 }

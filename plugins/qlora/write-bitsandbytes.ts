@@ -57,7 +57,7 @@ export function bitsandbytesConfig(model: Model): Readonly<Record<string, unknow
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 function isSkippedLinear({ kind, weight }: Layer): boolean {
-  return kind !== 'embedding' && !isQuantized(weight)
+  return (kind === 'linear' || kind === 'head') && !isQuantized(weight)
 }
 
 function* packedSources(name: string, weight: QuantizedWeight, dtype: string): Generator<TensorSource> {

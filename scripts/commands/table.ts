@@ -67,6 +67,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./quantize.ts')).quantize,
   },
   {
+    name: 'export',
+    topic: 'train',
+    summary: 'write a model or an adapter as GGUF, for Ollama, transformers, PEFT',
+    load: async () => (await import('./export.ts')).exportCommand,
+  },
+  {
     name: 'schema',
     topic: 'look',
     summary: 'print the JSON Schema of a run, for editors',

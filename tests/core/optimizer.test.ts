@@ -150,3 +150,24 @@ test('schedules start at 0 with a warm-up, reach 1 after it and stay in [0, 1]',
     for (let step = 0; step <= 20; step++) expect(schedule(step) >= 0 && schedule(step) <= 1).toBe(true)
   }
 })
+
+test.each(DEVICES)('adamw() on %s moves each parameter at its own learning rate', (_, device) => {
+  const decaying = adamw({ weightDecay: 0.1 })
+  const run = (names: readonly string[], rate: number, lrScale?: OptimizerStep['lrScale']): number[][] => {
+    using owned = new DisposableStack()
+    const start = Float32Array.of(1, -2, 3)
+    const parameters = new Map(names.map((name) => [name, owned.use(parameter(tensor(start, { device })))]))
+    using state = decaying.init(parameters)
+    for (let step = 1; step <= 3; step++) {
+      for (const weight of parameters.values())
+        weight.grad = owned.use(tensor([0.5, step, -0.25], { device }))
+      state.apply({ ...stepOf(step, rate), lrScale })
+    }
+    for (const weight of parameters.values()) weight.grad = null
+    return Array.from(parameters.values(), (weight) => [...weight.toArray()])
+  }
+  const [a, b] = run(['a', 'b'], 0.01, (name) => (name === 'b' ? 16 : 1))
+  expect(a).toEqual(run(['a'], 0.01)[0])
+  expect(b).toEqual(run(['b'], 0.16)[0])
+  expect(b).not.toEqual(a)
+})

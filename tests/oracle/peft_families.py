@@ -4,6 +4,7 @@
 
 prompt, prefix: of the whole model, on the llama of peft-train and on gpt2; loss and gradient of the virtual tokens, greedy ids.
 head, embedding: LoRA on the output head and on the token embedding. pair: two LoRAs active at once.
+p-tuning…, prefix-projection: what is trained is an encoder, whose tensors are `encoder.…` of expected.safetensors; the file has what it gives.
 """
 
 import shutil
@@ -15,7 +16,7 @@ from common import GOLDEN, deterministic, random_ids, relative, versions, write_
 
 import torch
 import torch.nn.functional as F
-from peft import LoraConfig, PrefixTuningConfig, PromptTuningConfig, get_peft_model
+from peft import LoraConfig, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
@@ -34,6 +35,17 @@ VARIANTS = {
     "head": (LLAMA, lambda: LoraConfig(r=4, lora_alpha=8, target_modules=["lm_head", "q_proj"], task_type=TASK)),
     "embedding": (LLAMA, lambda: LoraConfig(r=4, lora_alpha=8, target_modules=["embed_tokens"], task_type=TASK)),
     "pair": (LLAMA, lambda: LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "down_proj"], task_type=TASK)),
+    "p-tuning": (LLAMA, lambda: PromptEncoderConfig(num_virtual_tokens=5, encoder_hidden_size=12, task_type=TASK)),
+    "p-tuning-lstm": (
+        LLAMA,
+        lambda: PromptEncoderConfig(
+            num_virtual_tokens=4, encoder_reparameterization_type="LSTM", encoder_hidden_size=7, task_type=TASK
+        ),
+    ),
+    "prefix-projection": (
+        LLAMA,
+        lambda: PrefixTuningConfig(num_virtual_tokens=4, prefix_projection=True, encoder_hidden_size=10, task_type=TASK),
+    ),
 }
 
 
@@ -83,13 +95,19 @@ def write(name: str) -> None:
     loss.backward()
     grads = {n: p.grad for n, p in model.named_parameters() if p.requires_grad and p.grad is not None}
     short = {}
+    encoder = name.startswith("p-tuning") or name == "prefix-projection"
+    if encoder:
+        values = {n.removeprefix("prompt_encoder.default."): p for n, p in model.named_parameters() if p.requires_grad}
+        short |= {f"encoder.{n}": p.detach() for n, p in values.items()} | {f"grad.{n}": p.grad for n, p in values.items()}
     for n, g in grads.items():
+        if encoder:
+            continue
         if n.startswith("prompt_encoder"):
             short["grad.prompt_embeddings"] = g
         elif "lm_head" in n or "embed_tokens" in n:
             short["grad." + n.removeprefix("base_model.model.").replace(".default", "")] = g
     greedy = []
-    if name.startswith(("prompt", "prefix")):
+    if name.startswith(("prompt", "prefix", "p-tuning")):
         now = ids[:1]
         for _ in range(8):
             with torch.no_grad():

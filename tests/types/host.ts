@@ -12,6 +12,7 @@ import {
   type Plugin,
 } from '../../core/mod.ts'
 import { models } from '../../plugins/models/mod.ts'
+import type { METHODS } from '../../plugins/peft/methods.ts'
 import { peft } from '../../plugins/peft/mod.ts'
 
 /** Compiles only when both types are the same. */
@@ -75,7 +76,7 @@ const wrong: ModelDefinition = host.find('monitor', 'quiet')
 // ---- NamesOf ------------------------------------------------------------------------------------------------------
 
 same<NamesOf<readonly [typeof peft, typeof monitors], 'monitor'>, 'quiet' | 'loud'>(true)
-same<NamesOf<readonly [typeof peft, typeof monitors], 'adapter'>, 'lora'>(true)
+same<NamesOf<readonly [typeof peft, typeof monitors], 'adapter'>, keyof typeof METHODS>(true)
 same<NamesOf<readonly [typeof monitors, false, null], 'adapter'>, never>(true)
 
 // ---- a host in general --------------------------------------------------------------------------------------------

@@ -256,7 +256,7 @@ describe('finetuneConfig', () => {
       [{ val_set_size: 1.5 }, 'a whole number of examples'],
       [{ chat_template: 'jinja' }, 'needs chat_template_jinja'],
       [{ chat_template: 'chatml', chat_template_jinja: 'x' }, 'chat_template is chatml'],
-      [{ lora_model_dir: 'x' }, 'needs adapter: lora'],
+      [{ lora_model_dir: 'x' }, 'needs an adapter, such as adapter: lora'],
       [{ lr_scheduler_kwargs: { num_decay_steps: 5 } }, 'warmup_stable_decay'],
       [{ min_sample_len: 600 }, 'at most sequence_len'],
       [{ val_set_size: 1, eval_strategy: 'epoch', evals_per_epoch: 4 }, 'is epoch, but evals_per_epoch is 4'],

@@ -3,7 +3,7 @@
  */
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { denseWeight, referenceDevice, TrituneError } from '../../../core/mod.ts'
+import { denseWeight, referenceDevice } from '../../../core/mod.ts'
 import { openCheckpoint } from '../../../core/files/checkpoint.ts'
 import { tensorDType } from '../../../core/files/safetensors.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
@@ -70,20 +70,23 @@ test.each([...ADAPTER_CASES])('adapter %s merged: the weights and logits of merg
   expect(relativeError(logits, readFloats(golden.expected, 'merged_logits'))).toBeLessThanOrEqual(1e-5)
 })
 
-test.each(['b-nonzero', 'rslora', 'gpt2'])('adapter %s: unmerge() takes away what merge() put in', (name) => {
-  const golden = openGoldenAdapter(name)
-  using model = loadModel(golden.base, { device: cpu })
-  using attached = loadAdapter(model, golden.folder)
-  for (const [path, adapter] of attached.adapters) {
-    const layer = model.layers.get(path)
-    if (!layer || !adapter.merge || !adapter.unmerge) throw new Error(path)
-    using weight = denseWeight(layer)
-    using merged = adapter.merge(weight)
-    using back = adapter.unmerge(merged)
-    expect(relativeError(merged.toArray(), weight.toArray())).toBeGreaterThan(1e-3)
-    expect(relativeError(back.toArray(), weight.toArray())).toBeLessThanOrEqual(1e-6)
-  }
-})
+test.each(['b-nonzero', 'rslora', 'gpt2', 'dora'])(
+  'adapter %s: unmerge() takes away what merge() put in',
+  (name) => {
+    const golden = openGoldenAdapter(name)
+    using model = loadModel(golden.base, { device: cpu })
+    using attached = loadAdapter(model, golden.folder)
+    for (const [path, adapter] of attached.adapters) {
+      const layer = model.layers.get(path)
+      if (!layer || !adapter.merge || !adapter.unmerge) throw new Error(path)
+      using weight = denseWeight(layer)
+      using merged = adapter.merge(weight)
+      using back = adapter.unmerge(merged)
+      expect(relativeError(merged.toArray(), weight.toArray())).toBeGreaterThan(1e-3)
+      expect(relativeError(back.toArray(), weight.toArray())).toBeLessThanOrEqual(1e-6)
+    }
+  },
+)
 
 test('mergedSources() without adapters is the checkpoint itself', () => {
   const golden = openGoldenAdapter('gpt2')
@@ -92,18 +95,6 @@ test('mergedSources() without adapters is the checkpoint itself', () => {
   for (const { name, chunks } of mergedSources(model))
     for (const chunk of chunks())
       expect(sameBytes(Uint8Array.from(chunk), readFloats(original, name)), name).toBe(true)
-})
-
-test('a DoRA adapter is refused with E_UNSUPPORTED', () => {
-  const golden = openGoldenAdapter('dora')
-  using model = loadModel(golden.base, { device: cpu })
-  const load = (): unknown => loadAdapter(model, golden.folder)
-  expect(load).toThrow('use_dora: true is not supported yet')
-  try {
-    load()
-  } catch (error) {
-    expect(error instanceof TrituneError && error.code).toBe('E_UNSUPPORTED')
-  }
 })
 
 test('the options that PEFT saved name the modules that PEFT matched', () => {

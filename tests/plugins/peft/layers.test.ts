@@ -111,7 +111,9 @@ describe('layers of a model', () => {
       expect(model.head).toMatchObject({ kind: 'head', inputs: hiddenSize, outputs: vocabSize, tiedTo })
       expect(model.head.weight === model.embedding.weight).toBe(tiedTo !== null)
       for (const { kind, weight, inputs, outputs } of model.layers.values())
-        expect(weight.shape).toEqual(kind === 'embedding' ? [inputs, outputs] : [outputs, inputs])
+        expect(weight.shape).toEqual(
+          kind === 'norm' ? [outputs] : kind === 'embedding' ? [inputs, outputs] : [outputs, inputs],
+        )
     },
   )
 
@@ -278,9 +280,9 @@ describe('several adapters', () => {
         'already has an adapter "p"',
       ],
       [
-        () => attachLora(model, { targetModules: ['embed_tokens'] }),
+        () => attachAdapter(model, lowRank, { rank: 2 }, { targetModules: ['embed_tokens'] }),
         'E_ADAPTER',
-        'lora cannot go on model.embed_tokens',
+        'low-rank cannot go on model.embed_tokens',
       ],
       [
         () => attachAdapter(model, embeddingDelta, { rank: 2, alpha: 4 }, { targetModules: ['q_proj'] }),

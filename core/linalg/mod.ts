@@ -1,0 +1,5 @@
+export { type Matrix, matrix } from './matrix.ts'
+export * from './symmetric-eigen.ts'
+export * from './tensor-map.ts'
+export * from './thin-qr.ts'
+export * from './top-singular.ts'

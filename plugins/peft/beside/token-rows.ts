@@ -1,0 +1,151 @@
+/**
+ * Single rows of the vocabulary that are trained (PEFT's trainable_token_indices): they stand in the place of those of the embedding and, in a model
+ * that ties both, of the head.
+ *
+ *   embedding   y[t] = D[k] where ids[t] = index[k], else W[ids[t]]
+ *   head        z = x·Wᵀ + (x·(D − W[index])ᵀ)·Sᵀ, S (vocabulary, k) ones where the rows are: no copy of W
+ */
+import {
+  type Adapter,
+  baseForward,
+  type BaseLayer,
+  cast,
+  concat,
+  embedding,
+  type FloatDType,
+  isQuantized,
+  noGrad,
+  parameter,
+  scoped,
+  sub,
+  type Tensor,
+  tensor,
+  TrituneError,
+} from '../../../core/mod.ts'
+
+/** Up to so many rows a head adds what is new; beyond, a copy of its weight costs less. */
+const FEW_ROWS = 64
+
+/** The rows, which two layers that share a weight have in common. */
+export interface TokenRows extends Disposable {
+  readonly indices: readonly number[]
+  /** (rows, width) f32 */
+  readonly values: Tensor
+}
+
+/** The rows of these tokens, to be trained. E_ADAPTER when the layer has no such token, or one is named twice. */
+export function takeTokenRows(
+  layer: BaseLayer,
+  indices: readonly number[],
+  { random }: { readonly random?: (count: number) => Float32Array<ArrayBuffer> } = {},
+): TokenRows {
+  const vocabulary = tokensOf(layer)
+  const wrong = indices.find((id) => !Number.isSafeInteger(id) || id < 0 || id >= vocabulary)
+  if (indices.length === 0 || wrong !== undefined)
+    throw new TrituneError(
+      'E_ADAPTER',
+      indices.length === 0
+        ? 'trainable_token_indices names no tokens'
+        : `trainable_token_indices: ${layer.path} has no token ${wrong}, but 0 to ${vocabulary - 1}`,
+      { remedy: 'new tokens need rows: open the model with vocabSize, or name them under tokens:' },
+    )
+  if (new Set(indices).size < indices.length)
+    throw new TrituneError('E_ADAPTER', 'trainable_token_indices names a token twice')
+  const rows = random
+    ? tensor(random(indices.length * tableOf(layer).shape[1]), {
+        shape: [indices.length, tableOf(layer).shape[1]],
+        device: layer.device,
+      })
+    : noGrad(() => scoped(() => cast(rowsOf(tableOf(layer), indices), 'f32')))
+  rows.adopt(null)
+  const values = parameter(rows)
+  return { indices, values, [Symbol.dispose]: () => values.dispose() }
+}
+
+/** How the file calls the rows; `tiedTo`: the adapter of another layer, which has the same rows, writes them and frees them. */
+export interface TokenRowsOptions {
+  readonly name?: string
+  readonly tiedTo?: Adapter
+}
+
+/** The adapter of an embedding or a head. */
+export function createTokenRows(
+  layer: BaseLayer,
+  rows: TokenRows,
+  { name = 'token_adapter.trainable_tokens_delta', tiedTo }: TokenRowsOptions = {},
+): Adapter {
+  const { indices, values } = rows
+  const place = new Map(indices.map((id, k) => [id, k]))
+  const vocabulary = tokensOf(layer)
+  const order = (): Tensor =>
+    tensor(
+      Int32Array.from({ length: vocabulary }, (_, id) => {
+        const k = place.get(id)
+        return k === undefined ? id : vocabulary + k
+      }),
+      { dtype: 'i32', device: layer.device },
+    )
+  const replaced = (weight: Tensor): Tensor =>
+    embedding(concat([weight, cast(values, weight.dtype as FloatDType)]), order())
+  const isHead = layer.kind === 'head'
+  const few = isHead && indices.length <= FEW_ROWS
+  const selection = few ? selectionOf(indices, layer) : null
+  return {
+    kind: 'trainable_tokens',
+    forward(x, base) {
+      if (!isHead) return lookUp(x, base)
+      if (!selection) return baseForward({ ...base, weight: replaced(tableOf(base)) }, x)
+      const before = noGrad(() => cast(rowsOf(tableOf(base), indices), 'f32'))
+      return baseForward(base, x, { lora: { a: sub(values, before), b: selection, scale: 1 } })
+    },
+    ...(few
+      ? {}
+      : isHead && { replacement: (base) => ({ weight: replaced(tableOf(base)), bias: base.bias }) }),
+    parameters: () => (tiedTo ? {} : { [name]: values }),
+    merge: (weight) => noGrad(() => scoped(() => replaced(weight))),
+    [Symbol.dispose]() {
+      selection?.dispose()
+      if (!tiedTo) rows[Symbol.dispose]()
+    },
+    ...(tiedTo && { tiedTo }),
+  }
+
+  function lookUp(ids: Tensor, base: BaseLayer): Tensor {
+    const y = baseForward(base, ids)
+    const given = ids.toArray()
+    const picked = Int32Array.from(given, (id, t) => {
+      const k = place.get(id)
+      return k === undefined ? t : given.length + k
+    })
+    if (picked.every((row, t) => row === t)) return y
+    return embedding(
+      concat([y, cast(values, y.dtype as FloatDType)]),
+      tensor(picked, { dtype: 'i32', device: ids.device }),
+    )
+  }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function tokensOf({ kind, inputs, outputs }: BaseLayer): number {
+  return kind === 'head' ? outputs : inputs
+}
+
+function tableOf({ weight, path }: BaseLayer): Tensor {
+  if (isQuantized(weight))
+    throw new TrituneError('E_UNSUPPORTED', `${path}: single rows of a packed weight cannot be trained`)
+  return weight
+}
+
+function rowsOf(table: Tensor, indices: readonly number[]): Tensor {
+  return embedding(table, tensor(Int32Array.from(indices), { dtype: 'i32', device: table.device }))
+}
+
+/** (vocabulary, k): a one in row index[k] of column k. */
+function selectionOf(indices: readonly number[], { device, outputs }: BaseLayer): Tensor {
+  const ones = new Float32Array(outputs * indices.length)
+  for (const [k, id] of indices.entries()) ones[id * indices.length + k] = 1
+  const made = tensor(ones, { shape: [outputs, indices.length], device })
+  made.adopt(null)
+  return made
+}

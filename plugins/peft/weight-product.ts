@@ -1,0 +1,82 @@
+/**
+ * Products with a frozen weight that keep the precision of f32, whatever the weight is stored as, without a second weight.
+ */
+import {
+  add,
+  type BaseLayer,
+  cast,
+  concat,
+  eachWeightRows,
+  isQuantized,
+  linearQuantized,
+  matmul,
+  mul,
+  noGrad,
+  scoped,
+  slice,
+  sub,
+  sum,
+  tensor,
+  type Tensor,
+  transpose,
+  dequantizeWeight,
+} from '../../core/mod.ts'
+
+/** Smaller than any number that counts: with it no input of an int8 layer is rounded. */
+const TINY = 1e-30
+
+/** W·Xᵀ (out, n) for X (n, in) f32 → f32; not recorded. */
+export function weightTimes({ weight }: Pick<BaseLayer, 'weight'>, x: Tensor): Tensor {
+  return noGrad(() =>
+    scoped(() => {
+      if (!isQuantized(weight)) return byParts(x, weight.dtype, (part) => matmul(weight, part, OUTER))
+      if (weight.kind === 'ternary') return matmul(dequantizeWeight(weight), x, { transposeB: true })
+      return transpose(linearQuantized(x, weight, { threshold: weight.kind === 'int8' ? TINY : 0 }))
+    }),
+  )
+}
+
+/** X·W (n, columns) for X (n, rows) f32 and a weight that is a tensor → f32; not recorded. */
+export function timesWeight(x: Tensor, weight: Tensor): Tensor {
+  return noGrad(() =>
+    scoped(() => transpose(byParts(x, weight.dtype, (part) => matmul(weight, part, INNER)))),
+  )
+}
+
+/** The squares of the lengths of all rows (out) f32. */
+export function rowSquares(layer: Pick<BaseLayer, 'weight'>): Tensor {
+  const squares = new Float32Array(layer.weight.shape[0])
+  eachWeightRows(layer, ({ start, rows }) => squares.set(sum(mul(rows, rows), { axis: 1 }).toArray(), start))
+  return tensor(squares, { device: deviceOf(layer) })
+}
+
+/** The squares of the lengths of all columns (in) f32, summed in f64. */
+export function columnSquares(layer: Pick<BaseLayer, 'weight'>): Tensor {
+  const squares = new Float64Array(layer.weight.shape[1])
+  eachWeightRows(layer, ({ rows }) => {
+    for (const [i, value] of sum(mul(rows, rows), { axis: 0 }).toArray().entries()) squares[i] += value
+  })
+  return tensor(squares, { device: deviceOf(layer) })
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+const OUTER = { transposeB: true, wide: true } as const
+const INNER = { transposeA: true, transposeB: true, wide: true } as const
+
+/**
+ * product(X) where the product takes X in the dtype of the weight. Of bf16, X is the sum of two parts that are bf16 each, which
+ * together have 16 bits; the sums are f32.
+ */
+function byParts(x: Tensor, dtype: Tensor['dtype'], product: (x: Tensor) => Tensor): Tensor {
+  if (dtype === 'f32') return product(x)
+  const [count] = x.shape
+  const high = cast(x, 'bf16')
+  const low = cast(sub(x, cast(high, 'f32')), 'bf16')
+  const both = product(concat([high, low]))
+  return add(slice(both, { axis: 1, end: count }), slice(both, { axis: 1, start: count }))
+}
+
+function deviceOf({ weight }: Pick<BaseLayer, 'weight'>): Tensor['device'] {
+  return isQuantized(weight) ? weight.parts.data.device : weight.device
+}
