@@ -12,7 +12,6 @@ import { evaluateLoss, finetuneConfig, prepareRun, train } from '../../plugins/f
 import { concatenate } from '../../plugins/data/mod.ts'
 import { ROOT } from '../_setup.ts'
 
-const LENGTH = 256
 const HELD_OUT = 24
 
 const { values } = parseArgs({
@@ -20,6 +19,8 @@ const { values } = parseArgs({
     model: { type: 'string' },
     quantizer: { type: 'string', default: 'none' },
     steps: { type: 'string', default: '200' },
+    length: { type: 'string', default: '256' },
+    batch: { type: 'string', default: '2' },
     threads: { type: 'string', default: '0' },
   },
 })
@@ -35,9 +36,9 @@ try {
     lora_alpha: 32,
     lora_target_linear: true,
     bf16: true,
-    sequence_len: LENGTH,
+    sequence_len: Number(values.length),
     sample_packing: true,
-    micro_batch_size: 2,
+    micro_batch_size: Number(values.batch),
     max_steps: Number(values.steps),
     learning_rate: 2e-4,
     datasets: [{ path: join(folder, 'data.jsonl'), type: 'completion' }],
