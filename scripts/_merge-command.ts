@@ -10,7 +10,7 @@ import { compareLogits, promptIds, promptLogits } from '../plugins/export/mod.ts
 import { hasTokenizer, loadPlugins, saveModel } from '../plugins/finetune/mod.ts'
 import { resolveModel } from '../plugins/hub/mod.ts'
 import { loadModel, models, storedDType } from '../plugins/models/mod.ts'
-import { loadAdapter, peft } from '../plugins/peft/mod.ts'
+import { adapterVocabulary, loadAdapter, peft } from '../plugins/peft/mod.ts'
 import { openQuantizer, packLayers, qlora } from '../plugins/qlora/mod.ts'
 import { readTokenizerFiles } from '../plugins/tokenizer/mod.ts'
 import { wasm } from '../plugins/wasm/mod.ts'
@@ -58,14 +58,16 @@ export async function mergeCommand({
     ],
   })
   const known = host.all('model')
+  const definitions = host.all('adapter')
+  const vocabSize = adapter === 'none' ? 0 : adapterVocabulary(adapter, definitions)
   using model = loadModel(path, {
     device,
     dtype,
     models: known,
+    vocabSize,
     pack: packs === undefined ? undefined : packed(host, packs, dtype ?? storedAs(path)),
   })
-  using attached =
-    adapter === 'none' ? null : loadAdapter(model, adapter, { definitions: host.all('adapter') })
+  using attached = adapter === 'none' ? null : loadAdapter(model, adapter, { definitions })
   const tokenizerPath = adapter !== 'none' && hasTokenizer(adapter) ? adapter : path
   writeFolderAtomicSync(output, (temporary) =>
     saveModel(model, path, temporary, { maxShardBytes, tokenizerPath }),

@@ -210,7 +210,12 @@ function write(path: string, task: Export, { model, adapter }: OpenModel): Writt
 
 function writeMerged(path: string, found: ExportSource, model: Model, fileType: GgufFileType): Written {
   const { name, tokenizerPath } = found
-  const { tensorCount, types, notes } = exportGgufModel(path, model, { fileType, name, tokenizerPath })
+  const { tensorCount, types, notes } = exportGgufModel(path, model, {
+    fileType,
+    name,
+    tokenizerPath,
+    place: found.modelPath,
+  })
   return {
     tensors: tensorCount,
     types,

@@ -8,24 +8,8 @@ import type { Field } from '../../core/contracts/config-fields.ts'
 import type { ConfigFailure } from '../../core/contracts/config.ts'
 import { INT8_THRESHOLD } from '../qlora/mod.ts'
 import type { Nullable } from './finetune-input.ts'
+import type { BnbOptions } from './finetune-options.ts'
 import type { Named } from './named.ts'
-
-/** Fields of transformers' BitsAndBytesConfig; null: the default. */
-export interface BnbOptions {
-  readonly bnb_4bit_quant_type: 'nf4' | 'fp4' | null
-  readonly bnb_4bit_use_double_quant: boolean | null
-  /** Decides `bf16: auto`; f16 computes in bf16. */
-  readonly bnb_4bit_compute_dtype: 'bfloat16' | 'float16' | 'float32' | null
-  /** Read and left aside: the bytes are the same. */
-  readonly bnb_4bit_quant_storage: string | null
-  readonly llm_int8_threshold: number | null
-  /** Modules that stay as they are, besides the output head. */
-  readonly llm_int8_skip_modules: readonly string[] | null
-  readonly llm_int8_enable_fp32_cpu_offload: boolean | null
-  readonly llm_int8_has_fp16_weight: boolean | null
-  readonly load_in_4bit: boolean | null
-  readonly load_in_8bit: boolean | null
-}
 
 export const bnbOptions: Field<BnbOptions, Nullable<BnbOptions>> = v.strictObject(
   {

@@ -4,7 +4,7 @@
 import { type Model, type Tensor, TrituneError } from '../../core/mod.ts'
 import { setTensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import { ggufFamily, type GgufFile, openGguf, readGgufLora } from '../gguf/mod.ts'
-import type { AttachedAdapter } from './attach.ts'
+import type { AttachedAdapter } from './attached-adapter.ts'
 import { attachLora } from './attach-lora.ts'
 import { PREFIX } from './tensor-names.ts'
 

@@ -28,6 +28,7 @@ export {
 } from './stored-quantization.ts'
 export { bitsandbytesConfig, bitsandbytesSources } from './write-bitsandbytes.ts'
 
+/** The quantizers that are built in. */
 type Name = 'nf4' | 'fp4' | 'int8' | 'ternary'
 
 /** The plugin that provides the quantizers `nf4`, `fp4`, `int8` and `ternary`. */

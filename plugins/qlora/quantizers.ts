@@ -44,15 +44,19 @@ export interface Int8Options {
 /** The threshold of LLM.int8 and of transformers. */
 export const INT8_THRESHOLD = 6
 
+/** Blocks of codes for the quantiles of a normal distribution. */
 export const nf4: QuantizerDefinition<FourBitOptions> = fourBit('nf4')
+/** Blocks of 4-bit floats. */
 export const fp4: QuantizerDefinition<FourBitOptions> = fourBit('fp4')
 
+/** Rows of whole numbers. */
 export const int8: QuantizerDefinition<Int8Options> = {
   name: 'int8',
   options: defineOptions<Int8Options>({ threshold: optional(decimal({ min: 0 }), INT8_THRESHOLD) }),
   create: ({ threshold }) => withDequantize((weight) => quantizeAsBitsandbytes(weight, threshold)),
 }
 
+/** −1, 0 and 1 with one scale. */
 export const ternary: QuantizerDefinition<object> = {
   name: 'ternary',
   options: defineOptions({}),

@@ -67,6 +67,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./quantize.ts')).quantize,
   },
   {
+    name: 'adapter',
+    topic: 'train',
+    summary: 'list, inspect, combine and convert adapters',
+    load: async () => (await import('./adapter.ts')).adapter,
+  },
+  {
     name: 'export',
     topic: 'train',
     summary: 'write a model or an adapter as GGUF, for Ollama, transformers, PEFT',

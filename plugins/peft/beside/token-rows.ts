@@ -62,17 +62,17 @@ export function takeTokenRows(
   return { indices, values, [Symbol.dispose]: () => values.dispose() }
 }
 
-/** How the file calls the rows; `tiedTo`: the adapter of another layer, which has the same rows, writes them and frees them. */
+/** How the file calls the rows; `sameAs`: the adapter of another layer, which has the same rows, writes them and frees them. */
 export interface TokenRowsOptions {
   readonly name?: string
-  readonly tiedTo?: Adapter
+  readonly sameAs?: Adapter
 }
 
 /** The adapter of an embedding or a head. */
 export function createTokenRows(
   layer: BaseLayer,
   rows: TokenRows,
-  { name = 'token_adapter.trainable_tokens_delta', tiedTo }: TokenRowsOptions = {},
+  { name = 'token_adapter.trainable_tokens_delta', sameAs }: TokenRowsOptions = {},
 ): Adapter {
   const { indices, values } = rows
   const place = new Map(indices.map((id, k) => [id, k]))
@@ -101,13 +101,13 @@ export function createTokenRows(
     ...(few
       ? {}
       : isHead && { replacement: (base) => ({ weight: replaced(tableOf(base)), bias: base.bias }) }),
-    parameters: () => (tiedTo ? {} : { [name]: values }),
+    parameters: () => (sameAs ? {} : { [name]: values }),
     merge: (weight) => noGrad(() => scoped(() => replaced(weight))),
     [Symbol.dispose]() {
       selection?.dispose()
-      if (!tiedTo) rows[Symbol.dispose]()
+      if (!sameAs) rows[Symbol.dispose]()
     },
-    ...(tiedTo && { tiedTo }),
+    ...(sameAs && { sameAs }),
   }
 
   function lookUp(ids: Tensor, base: BaseLayer): Tensor {
