@@ -14,7 +14,15 @@ import {
   type Model,
   TrituneError,
 } from '../../core/mod.ts'
-import { DEFAULT_NAME, install, makeForLayers, makeForModel, NAME_KEY, OPTIONS_KEY } from './attach.ts'
+import {
+  DEFAULT_NAME,
+  install,
+  makeForLayers,
+  makeForModel,
+  NAME_KEY,
+  OPTIONS_KEY,
+  withTied,
+} from './attach.ts'
 import { openAdapterFiles, readConfigJson } from './adapter-files.ts'
 import { type AttachedAdapter, expectFree } from './attached-adapter.ts'
 import { withoutBaseWeights } from './base-weights.ts'
@@ -79,20 +87,27 @@ export function loadAdapter(
   const definition = definitionOf(config, definitions, folder)
   const optionsFor = (path: string): unknown => {
     const options = placed(place, () => optionsOf(definition, config, path))
+    placed(place, () => expectStored(definition, options, entries))
     return definition.peft?.type === LORA.peft?.type && dropout !== undefined && typeof options === 'object'
       ? { ...options, dropout }
       : options
   }
   const beside = placed(place, () => besideOf(config))
   placed(folder, () => expectVocabulary(model, entries, beside))
-  const own = placed(place, () => ownEntries(model, entries, beside))
+  const own = withoutTied(
+    model,
+    definition,
+    placed(place, () => ownEntries(model, entries, beside)),
+  )
   const base = placed(file, () => make(model, definition, { entries: own, optionsFor, file }))
   let made = base
   try {
     if (!made.whole && definition.peft && typeof config[NAME_KEY] !== 'string')
       placed(place, () => checkTargets(model, config, own.keys()))
     if (!made.whole) {
-      const adapters = placed(place, () => addBeside(model, base.adapters, beside))
+      const adapters = placed(place, () =>
+        addBeside(model, withTied(model, definition, base.adapters), beside),
+      )
       made = { ...base, adapters }
       made = { ...base, adapters: addStoredTables(model, adapters, entries, beside) }
     }
@@ -135,6 +150,7 @@ export function readAdapterConfig(
  * ```
  */
 export function adapterVocabulary(folder: string, definitions: AdapterDefinitions = {}): number {
+  if (folder.endsWith('.gguf')) return 0
   return vocabularyInFolder(folder, readAdapterConfig(folder, definitions))
 }
 
@@ -186,10 +202,55 @@ function optionsOf(
     : options.validate(peft.read(withoutBeside(config), path))
 }
 
+/** Options that are a side of some tensor; LoKr takes the whole matrix instead of factors that would be larger. */
+const SIDES = ['rank', 'r', 'init_r', 'mini_r', 'num_virtual_tokens'] as const
+
+/** E_ADAPTER for a rank that no tensor of the file can have: memory for it must not be asked for. */
+function expectStored(
+  definition: AnyAdapterDefinition,
+  options: unknown,
+  entries: ReadonlyMap<string, TensorEntry>,
+): void {
+  if (!BUILT_IN.includes(definition) || definition === METHODS.lokr) return
+  const widest = [...entries.values()].reduce((most, { shape }) => Math.max(most, ...shape), 0)
+  const sides = typeof options === 'object' && options !== null ? Object.entries(options) : []
+  const isSide = (name: string): boolean => SIDES.some((side) => side === name)
+  const patterns = sides.flatMap(([name, value]): [string, unknown][] =>
+    name === 'rank_pattern' && typeof value === 'object' && value !== null
+      ? Object.entries(value).map(([key, one]) => [`rank_pattern: ${key}`, one])
+      : [],
+  )
+  for (const [name, value] of [...sides.filter(([side]) => isSide(side)), ...patterns])
+    if (typeof value === 'number' && value > widest)
+      throw new TrituneError(
+        'E_ADAPTER',
+        `${name} is ${value}, but no side of a tensor of the file is longer than ${widest}`,
+        {
+          remedy:
+            'the configuration and the tensors are not of one adapter: copy both again from where it was trained',
+        },
+      )
+}
+
 interface Stored {
   readonly entries: ReadonlyMap<string, TensorEntry>
   optionsFor(path: string): unknown
   readonly file: string
+}
+
+/** Of a definition that makes the adapters of tied layers itself: the tensors of one of the two. */
+function withoutTied<T>(
+  { layers }: Model,
+  definition: AnyAdapterDefinition,
+  entries: ReadonlyMap<string, T>,
+): ReadonlyMap<string, T> {
+  if (!('createTied' in definition) || !definition.createTied) return entries
+  const has = (path: string): boolean =>
+    [...entries.keys()].some((name) => name.startsWith(`${PREFIX}${path}.`))
+  const tied = [...layers.values()].filter(({ tiedTo }) => tiedTo !== null && has(tiedTo))
+  return new Map(
+    [...entries].filter(([name]) => !tied.some(({ path }) => name.startsWith(`${PREFIX}${path}.`))),
+  )
 }
 
 /** The adapters for which the file has tensors. */

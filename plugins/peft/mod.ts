@@ -6,7 +6,7 @@
 import { definePlugin, type Plugin } from '../../core/mod.ts'
 import { METHODS } from './methods.ts'
 
-export { type AdapterFormat } from './adapter-files.ts'
+export { type AdapterFiles, type AdapterFormat, openAdapterFiles } from './adapter-files.ts'
 export { attachAdapter, type AttachOptions, trainAllWeights } from './attach.ts'
 export {
   type AttachedAdapter,
@@ -60,6 +60,7 @@ export {
 export { pTuning, type PTuningOptions } from './p-tuning.ts'
 export { prefix, type PrefixOptions } from './prefix.ts'
 export { prompt, type PromptOptions } from './prompt.ts'
+export { trainableTokens, type TrainableTokensOptions } from './trainable-tokens.ts'
 export type { VirtualTokenOptions } from './virtual/shape-options.ts'
 export { type PluginRecord, readPluginRecords, RECORDS_FILE } from './plugin-records.ts'
 export { saveAdapter, type SaveAdapterOptions } from './save.ts'

@@ -1,5 +1,5 @@
 /**
- * ia3, loha, lokr, vera and miss by themselves: on every kind of base, merged and taken out again, dropped, refused. What they compute is
+ * Every method but LoRA's family by itself: on every kind of base, merged and taken out again, dropped, refused. What they compute is
  * compared with PEFT in methods.test.ts.
  */
 import { describe, expect, test } from 'bun:test'
@@ -32,7 +32,18 @@ import { openCpu } from '../../../plugins/cpu/mod.ts'
 import { mersenneTwister } from '../../../plugins/peft/delta/mersenne.ts'
 import { splitDimension } from '../../../plugins/peft/lokr.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
-import { attachAdapter, ia3, loadAdapter, loha, lokr, miss, vera } from '../../../plugins/peft/mod.ts'
+import {
+  adalora,
+  attachAdapter,
+  boft,
+  ia3,
+  loadAdapter,
+  loha,
+  lokr,
+  miss,
+  oft,
+  vera,
+} from '../../../plugins/peft/mod.ts'
 import { GOLDEN, relativeError, temporaryFolder } from '../../_golden.ts'
 
 const cpu = openCpu()
@@ -53,6 +64,13 @@ const METHODS: readonly (readonly [string, AnyAdapterDefinition, Options])[] = [
   ['miss with a rest', miss, { r: 10 }],
   ['miss mini', miss, { r: 8, mini_r: 12, init_weights: 'mini' }],
   ['miss bat', miss, { r: 8, init_weights: 'bat' }],
+  ['oft', oft, { oft_block_size: 4 }],
+  ['oft with exact rotations', oft, { r: 4, use_cayley_neumann: false }],
+  ['oft with one rotation', oft, { oft_block_size: 8, block_share: true, use_cayley_neumann: false }],
+  ['oft within a limit', oft, { oft_block_size: 16, coft: true, eps: 0.5 }],
+  ['boft', boft, {}],
+  ['boft in stages', boft, { boft_block_size: 8, boft_n_butterfly_factor: 4 }],
+  ['adalora', adalora, { init_r: 5, target_r: 3, total_step: 9 }],
 ]
 
 /** The same numbers every time, of both signs. */
