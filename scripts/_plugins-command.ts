@@ -14,6 +14,7 @@ import {
   training,
 } from '../plugins/finetune/mod.ts'
 import { models } from '../plugins/models/mod.ts'
+import { optimizers } from '../plugins/optim/mod.ts'
 import { peft } from '../plugins/peft/mod.ts'
 import { wasm } from '../plugins/wasm/mod.ts'
 
@@ -34,7 +35,7 @@ export async function explainPlugins({ file, modules, device }: ExplainPlugins):
   const loaded = [...(file ? await pluginsOfFile(file) : []), ...(await loadPlugins(modules))]
   const opened = device === null ? undefined : openDevice(device).device
   using host = createHost({
-    plugins: [cpu, cuda, wasm, models, peft, training, ...loaded.map(({ plugin }) => plugin)],
+    plugins: [cpu, cuda, wasm, models, optimizers, peft, training, ...loaded.map(({ plugin }) => plugin)],
     origins: originsOf(loaded),
   })
   return {

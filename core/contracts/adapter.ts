@@ -91,7 +91,8 @@ export interface KeyValuePrefix {
 
 /** An adapter under its name, and how much of it counts. */
 export interface AdapterSlot<A extends Adapter | ModelAdapter> {
-  readonly name: string
+  /** The same in every slot of one adapter. */
+  name: string
   readonly adapter: A
   /** 0: off; 1: on; anything else scales the change. */
   weight: number

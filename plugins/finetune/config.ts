@@ -186,7 +186,7 @@ function complete(
     group_by_length: input.group_by_length && !input.sample_packing,
     optimizer: OPTIMIZERS[input.optimizer] ?? input.optimizer,
     lr_scheduler: input.lr_scheduler === 'wsd' ? 'warmup_stable_decay' : input.lr_scheduler,
-    cosine_min_lr_ratio: input.lr_scheduler === 'cosine' ? input.cosine_min_lr_ratio : null,
+    cosine_min_lr_ratio: takesMinRatio(input) ? input.cosine_min_lr_ratio : null,
     bf16: input.bf16 === 'full' ? true : input.bf16,
     chat_template: input.chat_template_jinja === null ? input.chat_template : 'jinja',
     load_best_model_at_end: bestAsked,
@@ -198,17 +198,30 @@ function complete(
   }
 }
 
+/** As in axolotl. */
+function takesMinRatio({ lr_scheduler }: FinetuneFields): boolean {
+  return lr_scheduler === 'cosine' || lr_scheduler === 'rex'
+}
+
 /** What the file asks for and what is done otherwise, or not at all. */
 function notesOf(input: FinetuneFields, written: unknown): string[] {
   const notes: string[] = []
   if (!hasValidation(input) && input.evals_per_epoch) {
     notes.push('evals_per_epoch is ignored: there is no val_set_size and there are no test_datasets')
   }
-  if (input.cosine_min_lr_ratio !== null && input.lr_scheduler !== 'cosine') {
+  if (input.cosine_min_lr_ratio !== null && !takesMinRatio(input)) {
     notes.push(`cosine_min_lr_ratio is ignored: lr_scheduler is ${input.lr_scheduler}`)
   }
   if (input.optimizer.startsWith('paged_')) {
     notes.push(`optimizer: ${input.optimizer} is not paged here: its state stays on the device`)
+  }
+  if (input.lr_scheduler === 'one_cycle' && input.lr_scheduler_kwargs.cycle_momentum !== false) {
+    notes.push('lr_scheduler: one_cycle changes the learning rate alone: adam_beta1 stays as it is')
+  }
+  if (input.optimizer === 'schedule_free_adamw' && input.lr_scheduler !== 'constant') {
+    notes.push(
+      `optimizer: schedule_free_adamw takes the place of a schedule: beside it, lr_scheduler: constant is what it is made for, and ${input.lr_scheduler} is followed too`,
+    )
   }
   if (input.group_by_length && input.sample_packing) {
     notes.push('group_by_length is ignored: packed rows are all of one length')

@@ -21,6 +21,7 @@ import { cpu } from '../cpu/mod.ts'
 import { cuda, isDeviceName, openDevice, type OpenedDevice } from '../cuda/mod.ts'
 import { checkChatTemplate, datasetFiles, datasetTypeOf } from '../data/mod.ts'
 import { models } from '../models/mod.ts'
+import { optimizers } from '../optim/mod.ts'
 import { peft } from '../peft/mod.ts'
 import { wasm } from '../wasm/mod.ts'
 import { training } from './built-in.ts'
@@ -97,7 +98,7 @@ export async function checkEarly(
   const makeHost = (): Host => {
     expectOwnNames(plugins.loaded)
     return createHost({
-      plugins: [cpu, cuda, wasm, models, peft, training, ...more, ...fromFile],
+      plugins: [cpu, cuda, wasm, models, optimizers, peft, training, ...more, ...fromFile],
       origins: originsOf(plugins.loaded),
     })
   }

@@ -8,7 +8,7 @@
 import type { AdapterName } from './adapter-names.ts'
 import type { DeviceName } from '../cuda/mod.ts'
 import type { DatasetInput } from '../data/mod.ts'
-import type { LrScheduler, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
+import type { LrGroup, LrScheduler, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
 import type { TrainableTokens } from '../peft/mod.ts'
 import type { NamedInput, OpenName } from './named.ts'
 import type { OptimizerName } from './optimizer-names.ts'
@@ -196,6 +196,20 @@ export interface FinetuneInput {
   // ---- Training
   /** the highest one; `2e-4` may be written without a dot */
   readonly learning_rate: number
+  /** the learning rate of input embeddings and output head, where they are trained; they do not decay then */
+  readonly embedding_lr?: number | null | undefined
+  /** the same as a factor on `learning_rate`; it wins */
+  readonly embedding_lr_scale?: number | null | undefined
+  /**
+   * learning rates of some parameters: a list of mappings with `name`, `modules` (parts of the names of
+   * parameters) and `lr`. Default: `[]`
+   */
+  readonly lr_groups?: readonly LrGroup[] | null | undefined
+  /**
+   * noise on the embeddings in training (NEFTune), uniform in ± alpha / √(tokens of the row × channels); 5 is
+   * usual
+   */
+  readonly neftune_noise_alpha?: number | null | undefined
   /** may be a fraction. Default: `1` */
   readonly num_epochs?: number | null | undefined
   /** instead of what the epochs take; 0 and -1 are as if not set */
@@ -211,10 +225,15 @@ export interface FinetuneInput {
   /**
    * `adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here;
    * `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does,
-   * for tensors from 4096 elements; or the name of a plugin's. Default: `adamw_torch_fused`
+   * for tensors from 4096 elements; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit`
+   * (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` (optimizers.md); or the
+   * name of a plugin's. Default: `adamw_torch_fused`
    */
   readonly optimizer?: OpenName<OptimizerName> | null | undefined
-  /** options of a plugin's optimizer, which checks them itself. Default: `{}` */
+  /**
+   * options of the optimizer, which checks them itself (optimizers.md); AdamW's are the `adam_*` keys.
+   * Default: `{}`
+   */
   readonly optim_args?: Readonly<Record<string, unknown>> | null | undefined
   /**
    * what happens to the gradients before they are clipped: names, or mappings with `name` and options; `clip`
@@ -230,9 +249,9 @@ export interface FinetuneInput {
   readonly strategy?: OneOrMore<NamedInput> | null | undefined
   /** the order of the examples: a plugin's name or mapping; not set: a shuffle by `seed` and epoch */
   readonly sampler?: NamedInput | null | undefined
-  /** decay of the first moment of AdamW. Default: `0.9` */
+  /** decay of the first moment of AdamW; also of Lion, Muon and schedule-free AdamW. Default: `0.9` */
   readonly adam_beta1?: number | null | undefined
-  /** decay of the second moment of AdamW. Default: `0.999` */
+  /** decay of the second moment of AdamW; also of Lion, Muon and schedule-free AdamW. Default: `0.999` */
   readonly adam_beta2?: number | null | undefined
   /** added to the root of the second moment, so that nothing is divided by 0. Default: `1e-8` */
   readonly adam_epsilon?: number | null | undefined
@@ -244,16 +263,15 @@ export interface FinetuneInput {
   /** gradients are scaled down to this norm; 0 does not clip. Default: `1` */
   readonly max_grad_norm?: number | null | undefined
   /**
-   * `cosine`, `linear`, `constant`, `constant_with_warmup`, `warmup_stable_decay` (or `wsd`). Default:
+   * `cosine`, `linear`, `constant`, `constant_with_warmup`, `warmup_stable_decay` (or `wsd`),
+   * `cosine_with_restarts`, `cosine_with_min_lr`, `cosine_warmup_with_min_lr`, `polynomial`, `inverse_sqrt`,
+   * `rex`, `one_cycle`, or `reduce_lr_on_plateau`, which follows the evaluations (optimizers.md). Default:
    * `cosine`
    */
   readonly lr_scheduler?: LrScheduler | 'wsd' | null | undefined
-  /**
-   * for `warmup_stable_decay`; not set: a tenth of the steps, down to 0. Default: `{ num_decay_steps: null,
-   * min_lr_ratio: null }`
-   */
+  /** options of the schedule, as transformers and torch name them (optimizers.md). Default: `{}` */
   readonly lr_scheduler_kwargs?: Nullable<LrSchedulerOptions> | null | undefined
-  /** cosine never falls below this part of the highest */
+  /** `cosine` and `rex` never fall below this part of the highest */
   readonly cosine_min_lr_ratio?: number | null | undefined
   /** not set: 3 % of the steps, at most 100 */
   readonly warmup_steps?: number | null | undefined

@@ -2,19 +2,76 @@
  * What a fine-tuning run is told: `FinetuneOptions`, the keys of its file with all defaults filled in, and `FinetuneFields`,
  * the same as a file writes it. Types only; how a file is checked is in `finetune-schema.ts`.
  */
+import type { RampType } from '../../core/mod.ts'
 import type { DatasetOptions } from '../data/mod.ts'
 import type { TrainableTokens } from '../peft/mod.ts'
 import type { Named } from './named.ts'
 
-/** Names of learning-rate schedules, as transformers has them. */
-export type LrScheduler = 'cosine' | 'linear' | 'constant' | 'constant_with_warmup' | 'warmup_stable_decay'
+/** Names of learning-rate schedules, as transformers and axolotl have them. */
+export type LrScheduler =
+  | 'cosine'
+  | 'linear'
+  | 'constant'
+  | 'constant_with_warmup'
+  | 'warmup_stable_decay'
+  | 'cosine_with_restarts'
+  | 'cosine_with_min_lr'
+  | 'cosine_warmup_with_min_lr'
+  | 'polynomial'
+  | 'inverse_sqrt'
+  | 'rex'
+  | 'one_cycle'
+  | 'reduce_lr_on_plateau'
 
-/** Arguments of the `warmup_stable_decay` schedule. */
+/** `lr_scheduler_kwargs` as transformers and torch name them; each schedule takes some, with their defaults. */
 export interface LrSchedulerOptions {
-  /** Steps of the final decay; null leaves it to the trainer. */
-  readonly num_decay_steps: number | null
-  /** Learning rate at the end, as a part of the highest. */
-  readonly min_lr_ratio: number | null
+  /** `warmup_stable_decay`: steps of the final decay; default: a tenth of all. */
+  readonly num_decay_steps?: number | undefined
+  /** `warmup_stable_decay`: steps between; default: what is left. */
+  readonly num_stable_steps?: number | undefined
+  /** `warmup_stable_decay`: the learning rate at the end, as a part of the highest. */
+  readonly min_lr_ratio?: number | undefined
+  readonly warmup_type?: RampType | undefined
+  readonly decay_type?: RampType | undefined
+  /** Waves of a cosine (default: half a one), or restarts. */
+  readonly num_cycles?: number | undefined
+  /** The lowest learning rate: of `cosine_with_min_lr` and the like at the end, of `reduce_lr_on_plateau` ever. */
+  readonly min_lr?: number | undefined
+  /** The same as a part of the highest. */
+  readonly min_lr_rate?: number | undefined
+  /** `cosine_warmup_with_min_lr`: where the warm-up begins, as a part of the highest. */
+  readonly warmup_lr_rate?: number | undefined
+  /** `polynomial` */
+  readonly power?: number | undefined
+  /** `polynomial`: the learning rate at the end. */
+  readonly lr_end?: number | undefined
+  /** `inverse_sqrt`: default: the steps of warm-up. */
+  readonly timescale?: number | undefined
+  /** `one_cycle`: the part of the steps in which the rate rises; default: the warm-up. */
+  readonly pct_start?: number | undefined
+  readonly anneal_strategy?: 'cos' | 'linear' | undefined
+  readonly div_factor?: number | undefined
+  readonly final_div_factor?: number | undefined
+  readonly three_phase?: boolean | undefined
+  /** `one_cycle`: only `false`; betas stay as they are. */
+  readonly cycle_momentum?: boolean | undefined
+  /** `reduce_lr_on_plateau`, as of torch. */
+  readonly factor?: number | undefined
+  readonly patience?: number | undefined
+  readonly threshold?: number | undefined
+  readonly threshold_mode?: 'rel' | 'abs' | undefined
+  readonly cooldown?: number | undefined
+  readonly eps?: number | undefined
+  /** Only `min`: a loss gets better by falling. */
+  readonly mode?: 'min' | undefined
+}
+
+/** Parameters with a learning rate of their own. */
+export interface LrGroup {
+  readonly name: string
+  /** Parts of the names of parameters. */
+  readonly modules: readonly string[]
+  readonly lr: number
 }
 
 /** The tokens that `special_tokens` of a run's file sets; null: as the tokenizer has them. */
@@ -80,6 +137,13 @@ export interface FinetuneOptions {
   /** null: as many as the epochs take. */
   readonly max_steps: number | null
   readonly learning_rate: number
+  /** Of input embeddings and output head; null: `learning_rate`. */
+  readonly embedding_lr: number | null
+  /** The same as a factor; it wins. */
+  readonly embedding_lr_scale: number | null
+  readonly lr_groups: readonly LrGroup[]
+  /** Uniform noise on the embeddings in training; null: none. */
+  readonly neftune_noise_alpha: number | null
   /** `adamw`, `adamw_8bit`, or the name of an optimizer that a plugin provides. */
   readonly optimizer: string
   /** Options of a plugin's optimizer; those of the built-in ones are the `adam_*` keys. */

@@ -11,6 +11,7 @@ import { DEVICES } from './device-names.ts'
 import type { FinetuneFields } from './finetune-options.ts'
 import { LATER_ADAPTERS } from './later-names.ts'
 import { OPTIMIZERS } from './optimizer-names.ts'
+import { kwargsOf, SCHEDULERS } from './schedules.ts'
 
 export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   ({ warmup_steps, warmup_ratio }) => both(warmup_steps, 'warmup_ratio', warmup_ratio, 'warmup_steps'),
@@ -53,11 +54,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
       ? { path: ['group_by_length'], what: 'give either group_by_length or sampler, not both' }
       : undefined,
   template,
-  ({ lr_scheduler, lr_scheduler_kwargs: { num_decay_steps, min_lr_ratio } }) => {
-    if (lr_scheduler === 'warmup_stable_decay' || lr_scheduler === 'wsd') return undefined
-    if (num_decay_steps === null && min_lr_ratio === null) return undefined
-    return { path: ['lr_scheduler_kwargs'], what: `is for warmup_stable_decay, not for ${lr_scheduler}` }
-  },
+  schedulerOptions,
   ({ min_sample_len, sequence_len }) =>
     min_sample_len > sequence_len
       ? {
@@ -187,14 +184,52 @@ function adapterName({ adapter, plugins }: FinetuneFields): ConfigFailure | unde
   }
 }
 
-/** Other names are those of plugins, which are looked up when the plugins are there. */
+/** Other optimizers check their options themselves, when the plugins are there. */
 function optimizerOptions({ optimizer, optim_args }: FinetuneFields): ConfigFailure | undefined {
-  if (!Object.hasOwn(OPTIMIZERS, optimizer) || Object.keys(optim_args).length === 0) return undefined
+  const name = Object.hasOwn(OPTIMIZERS, optimizer) ? OPTIMIZERS[optimizer] : optimizer
+  if (!(name === 'adamw' || name === 'adamw_8bit') || Object.keys(optim_args).length === 0) return undefined
   return {
     path: ['optim_args'],
-    what: `is for optimizers of plugins, not for ${optimizer}`,
-    remedy: 'the options of the built-in optimizers are the adam_* keys and weight_decay',
+    what: `is not for ${optimizer}`,
+    remedy: 'the options of AdamW are the adam_* keys and weight_decay',
   }
+}
+
+/** Each schedule has its own. */
+function schedulerOptions(input: FinetuneFields): readonly ConfigFailure[] {
+  const { lr_scheduler, lr_scheduler_kwargs: kwargs } = input
+  const name = lr_scheduler === 'wsd' ? 'warmup_stable_decay' : lr_scheduler
+  const own: readonly string[] = kwargsOf(name)
+  const failures: ConfigFailure[] = Object.keys(kwargs)
+    .filter((key) => !own.includes(key))
+    .map((key) => {
+      const owners = SCHEDULERS.filter((other) => kwargsOf(other).some((kwarg) => kwarg === key))
+      return {
+        path: ['lr_scheduler_kwargs', key],
+        what: `is for ${owners.join(', ')}, not for ${lr_scheduler}`,
+      }
+    })
+  if (kwargs.cycle_momentum === true && lr_scheduler === 'one_cycle')
+    failures.push({
+      path: ['lr_scheduler_kwargs', 'cycle_momentum'],
+      what: 'not supported yet (betas that change with the step)',
+      remedy: 'set cycle_momentum: false',
+    })
+  if (kwargs.min_lr !== undefined && kwargs.min_lr_rate !== undefined)
+    failures.push({ path: ['lr_scheduler_kwargs'], what: 'give either min_lr or min_lr_rate, not both' })
+  if (own.includes('min_lr_rate') && kwargs.min_lr === undefined && kwargs.min_lr_rate === undefined)
+    failures.push({
+      path: ['lr_scheduler'],
+      what: `${name} needs its lowest learning rate`,
+      remedy: 'set lr_scheduler_kwargs: { min_lr_rate: 0.1 }, or min_lr',
+    })
+  if (name === 'reduce_lr_on_plateau' && !evaluates(input))
+    failures.push({
+      path: ['lr_scheduler'],
+      what: 'reduce_lr_on_plateau needs evaluation',
+      remedy: 'set val_set_size (or test_datasets), and eval_steps or evals_per_epoch if they are 0',
+    })
+  return failures
 }
 
 /** Their options are keys of the file. */

@@ -23,18 +23,20 @@ import {
   withJson,
 } from '../../core/contracts/config-fields.ts'
 import type { Field, JsonSchema } from '../../core/contracts/config-fields.ts'
+import type { RampType } from '../../core/mod.ts'
 import type { DeviceName } from '../cuda/mod.ts'
 import { datasetOptions } from '../data/mod.ts'
 import type { DatasetInput, DatasetOptions } from '../data/mod.ts'
 import type { TrainableTokens } from '../peft/mod.ts'
 import { IGNORED_PLUGINS } from './axolotl-keys.ts'
 import type { FinetuneInput, Nullable } from './finetune-input.ts'
-import type { FinetuneFields, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
+import type { FinetuneFields, LrGroup, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
 import { type AdapterName, ADAPTERS } from './adapter-names.ts'
 import { DEVICES } from './device-names.ts'
 import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
 import { type OptimizerName, OPTIMIZERS } from './optimizer-names.ts'
+import { SCHEDULERS } from './schedules.ts'
 
 const patterns: Field<readonly string[] | string, readonly string[] | string> = v.union(
   [v.pipe(v.string(), v.minLength(1)), v.pipe(v.array(v.string()), v.minLength(1))],
@@ -161,13 +163,64 @@ const tokenTexts: Field<TokenTexts, TokenTexts> = withJson<TokenTexts, TokenText
   { type: 'object', additionalProperties: NON_EMPTY },
 )
 
-const schedulerOptions: Field<LrSchedulerOptions, Nullable<LrSchedulerOptions>> = v.strictObject(
-  {
-    num_decay_steps: nullable(integer({ min: 1 })),
-    min_lr_ratio: nullable(decimal({ min: 0, max: 1 })),
-  },
-  'expected a mapping such as { num_decay_steps: 100 }',
+const ramp: Field<RampType, RampType> = oneOf(['linear', 'cosine', '1-sqrt'])
+const steps = (min: number): Field<number, number> => integer({ min })
+const part: Field<number, number> = decimal({ min: 0, max: 1 })
+const above: Field<number, number> = decimal({ above: 0 })
+const atLeast0: Field<number, number> = decimal({ min: 0 })
+
+const schedulerOptions: Field<LrSchedulerOptions, Nullable<LrSchedulerOptions>> = v.pipe(
+  v.strictObject(
+    {
+      num_decay_steps: nullable(steps(1)),
+      num_stable_steps: nullable(steps(0)),
+      min_lr_ratio: nullable(part),
+      warmup_type: nullable(ramp),
+      decay_type: nullable(ramp),
+      num_cycles: nullable(above),
+      min_lr: nullable(atLeast0),
+      min_lr_rate: nullable(part),
+      warmup_lr_rate: nullable(part),
+      power: nullable(above),
+      lr_end: nullable(atLeast0),
+      timescale: nullable(steps(1)),
+      pct_start: nullable(part),
+      anneal_strategy: nullable(oneOf(['cos', 'linear'])),
+      div_factor: nullable(above),
+      final_div_factor: nullable(above),
+      three_phase: nullable(flag()),
+      cycle_momentum: nullable(flag()),
+      factor: nullable(decimal({ above: 0, below: 1 })),
+      patience: nullable(steps(0)),
+      threshold: nullable(atLeast0),
+      threshold_mode: nullable(oneOf(['rel', 'abs'])),
+      cooldown: nullable(steps(0)),
+      eps: nullable(atLeast0),
+      mode: nullable(oneOf(['min'])),
+    },
+    'expected a mapping such as { num_cycles: 2 }',
+  ),
+  v.transform(given),
 )
+
+const lrGroup: Field<LrGroup, LrGroup> = v.strictObject(
+  {
+    name: text('a name'),
+    modules: v.pipe(
+      listOf(text('a part of the names of parameters')),
+      v.minLength(1, 'expected at least one'),
+    ),
+    lr: above,
+  },
+  'expected a mapping such as { name: values, modules: [v_proj], lr: 1e-5 }',
+)
+
+/** Without what is not given. */
+function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], null> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null)) as {
+    [K in keyof T]?: Exclude<T[K], null>
+  }
+}
 
 const validationSize: Field<number, number> = partOrCount(
   'expected a part below 1 or a whole number of examples',
@@ -208,7 +261,6 @@ const noTokens: SpecialTokens = {
   unk_token: null,
   additional_special_tokens: null,
 }
-const noSchedulerOptions: LrSchedulerOptions = { num_decay_steps: null, min_lr_ratio: null }
 
 const schema = v.strictObject(
   {
@@ -254,6 +306,10 @@ const schema = v.strictObject(
     num_epochs: optional(decimal({ above: 0 }), 1),
     max_steps: nullable(stepCount),
     learning_rate: withExample(decimal({ above: 0 }), 'learning_rate: 2e-4'),
+    embedding_lr: nullable(above),
+    embedding_lr_scale: nullable(above),
+    lr_groups: optional(listOf(lrGroup, 'a list of groups'), []),
+    neftune_noise_alpha: nullable(above),
     optimizer: optional(optimizerField, 'adamw_torch_fused'),
     optim_args: optional(mapOf(v.unknown()), {}),
     transforms: optional(namedList(['clip']), []),
@@ -266,13 +322,8 @@ const schema = v.strictObject(
     adam_beta2: optional(decimal({ min: 0, below: 1 }), 0.999),
     adam_epsilon: optional(decimal({ above: 0 }), 1e-8),
     weight_decay: optional(decimal({ min: 0 }), 0),
-    lr_scheduler: optional(
-      oneOf(['cosine', 'linear', 'constant', 'constant_with_warmup', 'warmup_stable_decay', 'wsd'], {
-        later: LATER_SCHEDULERS,
-      }),
-      'cosine',
-    ),
-    lr_scheduler_kwargs: optional(schedulerOptions, noSchedulerOptions),
+    lr_scheduler: optional(oneOf([...SCHEDULERS, 'wsd'], { later: LATER_SCHEDULERS }), 'cosine'),
+    lr_scheduler_kwargs: optional(schedulerOptions, {}),
     cosine_min_lr_ratio: nullable(decimal({ min: 0, max: 1 })),
     warmup_steps: nullable(integer({ min: 0 })),
     warmup_ratio: nullable(decimal({ min: 0, max: 1 })),

@@ -82,6 +82,13 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
     "rows of new tokens start around the mean of the others, as transformers does by default; else, as axolotl does, around 0 with the model's `initializer_range`",
   // Training
   learning_rate: 'the highest one; `2e-4` may be written without a dot',
+  embedding_lr:
+    'the learning rate of input embeddings and output head, where they are trained; they do not decay then',
+  embedding_lr_scale: 'the same as a factor on `learning_rate`; it wins',
+  lr_groups:
+    'learning rates of some parameters: a list of mappings with `name`, `modules` (parts of the names of parameters) and `lr`',
+  neftune_noise_alpha:
+    'noise on the embeddings in training ([NEFTune](https://arxiv.org/abs/2310.05914)), uniform in ± alpha / √(tokens of the row × channels); 5 is usual',
   num_epochs: 'may be a fraction',
   max_steps: 'instead of what the epochs take; 0 and -1 are as if not set',
   micro_batch_size: 'documents, or packed rows, that are computed at once',
@@ -89,22 +96,25 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   batch_size: 'documents of a step: `micro_batch_size` × accumulation',
   eval_batch_size: 'as `micro_batch_size`',
   optimizer:
-    "`adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here; `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does, for tensors from 4096 elements; or the name of a plugin's",
-  optim_args: "options of a plugin's optimizer, which checks them itself",
+    "`adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here; `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does, for tensors from 4096 elements; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit` (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` ([optimizers.md](optimizers.md)); or the name of a plugin's",
+  optim_args:
+    "options of the optimizer, which checks them itself ([optimizers.md](optimizers.md)); AdamW's are the `adam_*` keys",
   transforms:
     'what happens to the gradients before they are clipped: names, or mappings with `name` and options; `clip` is built in',
   objective: 'the loss: a name, or a mapping with `name` and options',
   strategy: 'what wraps the training step: one or a list of names or mappings, the first is the outermost',
   sampler: "the order of the examples: a plugin's name or mapping; not set: a shuffle by `seed` and epoch",
-  adam_beta1: 'decay of the first moment of AdamW',
-  adam_beta2: 'decay of the second moment of AdamW',
+  adam_beta1: 'decay of the first moment of AdamW; also of Lion, Muon and schedule-free AdamW',
+  adam_beta2: 'decay of the second moment of AdamW; also of Lion, Muon and schedule-free AdamW',
   adam_epsilon: 'added to the root of the second moment, so that nothing is divided by 0',
   weight_decay:
     'decoupled; biases and the weights of norms do not decay, as with transformers. Embeddings do',
   max_grad_norm: 'gradients are scaled down to this norm; 0 does not clip',
-  lr_scheduler: '`cosine`, `linear`, `constant`, `constant_with_warmup`, `warmup_stable_decay` (or `wsd`)',
-  lr_scheduler_kwargs: 'for `warmup_stable_decay`; not set: a tenth of the steps, down to 0',
-  cosine_min_lr_ratio: 'cosine never falls below this part of the highest',
+  lr_scheduler:
+    '`cosine`, `linear`, `constant`, `constant_with_warmup`, `warmup_stable_decay` (or `wsd`), `cosine_with_restarts`, `cosine_with_min_lr`, `cosine_warmup_with_min_lr`, `polynomial`, `inverse_sqrt`, `rex`, `one_cycle`, or `reduce_lr_on_plateau`, which follows the evaluations ([optimizers.md](optimizers.md#schedules))',
+  lr_scheduler_kwargs:
+    'options of the schedule, as transformers and torch name them ([optimizers.md](optimizers.md#schedules))',
+  cosine_min_lr_ratio: '`cosine` and `rex` never fall below this part of the highest',
   warmup_steps: 'not set: 3 % of the steps, at most 100',
   warmup_ratio: 'the same as a part of all steps; `warmup_steps: 0` beside it is no warm-up',
   gradient_checkpointing:

@@ -35,7 +35,7 @@ export { type LoadedPlugin, loadPlugins, type LoadPluginsOptions, originsOf } fr
 export { modulesToLoad, type Made } from './modules-to-load.ts'
 export { finetune, type FinetuneRunOptions } from './finetune.ts'
 export type { FinetuneInput } from './finetune-input.ts'
-export type { LrScheduler, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
+export type { LrGroup, LrScheduler, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
 export { fitLine, formatBytes, formatCount, formatDuration } from './format.ts'
 export { schemaOfFinetune } from './json-schema.ts'
 export { KEY_DOCS, plainDoc } from './key-docs.ts'

@@ -17,6 +17,7 @@ import { ofBaseModel } from './base-model-files.ts'
 import type { FinetuneConfig } from './config.ts'
 import { checkContextLength } from './context-length.ts'
 import { estimateMemory } from './estimate.ts'
+import { learningRates } from './learning-rates.ts'
 import { type MemoryMode, memoryMode } from './memory-mode.ts'
 import { fitting } from './out-of-memory.ts'
 import { packLayers } from './quantizers.ts'
@@ -85,7 +86,8 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   const objective = disposing(open, parts.objective())
   const decays = (name: string): boolean =>
     weightDecays(name, parameters.get(name)?.shape.length ?? 0, config.adapter !== null)
-  const links = parts.optimizer({ weightDecay: config.weight_decay, decays })
+  const rates = learningRates(config, parameters, decays)
+  const links = parts.optimizer({ weightDecay: config.weight_decay, decays: rates.decays }, rates.links)
   const chained = adapter ? adapter.around(links) : links
   const optimizer = open.use(fitting('the state of the optimizer', () => chained.init(parameters)))
   const { seed } = config

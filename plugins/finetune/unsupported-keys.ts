@@ -116,13 +116,9 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
   ]),
   ...unsupported(OPTIMIZER, [
     'optim_target_modules',
-    'embedding_lr',
-    'embedding_lr_scale',
-    'lr_groups',
     'adam_epsilon2',
     'adam_beta3',
     'auto_find_batch_size',
-    'neftune_noise_alpha',
     'dion_lr',
     'dion_momentum',
     'dion_rank_fraction',

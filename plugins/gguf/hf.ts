@@ -1,49 +1,23 @@
 /**
  * A GGUF file seen as a Hugging Face model: its config.json as an object and its weights under HF names, in HF layout.
- * Architectures: llama (mistral files call themselves llama too), qwen2, qwen3, dense. Not a converter: nothing is written.
- * Names: gguf-py/gguf/tensor_mapping.py. Permutation of q and k: `LlamaModel.permute` of convert_hf_to_gguf.py.
+ * Architectures: llama (mistral files call themselves llama too), qwen2, qwen3, dense, and gpt2. Nothing is written here; see
+ * write-model.ts for the way back.
  */
 
 import { TrituneError } from '../../core/errors.ts'
 import { dequantize } from './dequantize.ts'
+import { type GgufFamily, hfName, isTransposed, permutedHeads } from './families.ts'
+import { familyOfFile, type GgufHfConfig, readHfConfig } from './hf-config.ts'
+import { fileRow, transposed } from './permute.ts'
 import type { GgufFile, GgufTensor } from './read.ts'
-import { ggufNumber, ggufString } from './read.ts'
 import type { RowRange } from './tensor.ts'
 import { readGgufRows, readGgufTensor, rowElements } from './tensor.ts'
-
-/** The values that tritune's models read; `rope_freq_factors` is tritune's own. */
-export interface GgufHfConfig {
-  readonly architectures: readonly string[]
-  readonly model_type: 'llama' | 'qwen2' | 'qwen3'
-  readonly vocab_size: number
-  readonly hidden_size: number
-  readonly intermediate_size: number
-  readonly num_hidden_layers: number
-  readonly num_attention_heads: number
-  readonly num_key_value_heads: number
-  readonly head_dim: number
-  readonly max_position_embeddings: number
-  readonly hidden_act: 'silu'
-  readonly rms_norm_eps: number
-  readonly rope_theta: number
-  readonly rope_scaling: Readonly<Record<string, string | number>> | null
-  /** Divisors of the rotary frequencies (head_dim/2), from `rope_freqs.weight`; llama 3.1 and later have them. */
-  readonly rope_freq_factors?: readonly number[]
-  readonly sliding_window?: number
-  readonly attention_bias: boolean
-  readonly mlp_bias: boolean
-  readonly tie_word_embeddings: boolean
-  readonly bos_token_id?: number
-  readonly eos_token_id?: number
-  readonly pad_token_id?: number
-  readonly torch_dtype: 'float32'
-}
 
 /** One weight of a GGUF file, under the name and in the layout of its Hugging Face checkpoint. */
 export interface GgufHfTensor {
   /** HF name, `model.layers.0.self_attn.q_proj.weight`. */
   readonly name: string
-  /** (out, in) or (size), row-major. */
+  /** As transformers stores it: (out, in), of gpt2 (in, out), or (size); row-major. */
   readonly shape: readonly number[]
   /** How the file stores it (`Q4_1`…). */
   readonly storedType: string
@@ -59,7 +33,7 @@ export interface GgufHfModel {
 }
 
 /**
- * Sees a GGUF file as a Hugging Face model. Throws E_UNSUPPORTED for other architectures than llama, qwen2 and qwen3
+ * Sees a GGUF file as a Hugging Face model. Throws E_UNSUPPORTED for other architectures than llama, qwen2, qwen3 and gpt2
  * and for mixtures of experts, E_FORMAT when the file contradicts itself.
  *
  * @throws E_UNSUPPORTED for other architectures, mixtures of experts and partial rotation; E_FORMAT when a tensor or a
@@ -74,181 +48,66 @@ export interface GgufHfModel {
  * ```
  */
 export function ggufToHf(file: GgufFile): GgufHfModel {
-  const architecture = ggufString(file, 'general.architecture')
-  const family = FAMILIES[architecture]
-  if (family === undefined) {
-    throw new TrituneError('E_UNSUPPORTED', `the architecture "${architecture}" is not supported`, {
-      place: file.path,
-      remedy: `supported: ${Object.keys(FAMILIES).join(', ')}; or use the safetensors files of the model`,
-    })
-  }
-  if (
-    file.metadata.has(`${architecture}.expert_count`) &&
-    ggufNumber(file, `${architecture}.expert_count`) > 0
-  ) {
-    throw new TrituneError('E_UNSUPPORTED', 'mixtures of experts are not supported', { place: file.path })
-  }
-  const config = readConfig(file, architecture, family.modelType)
+  const family = familyOfFile(file)
+  const config = readHfConfig(file, family)
   const tensors = new Map<string, GgufHfTensor>()
   for (const tensor of file.tensors.values()) {
-    const name = hfName(tensor.name)
-    if (name === undefined) continue
-    tensors.set(
-      name,
-      hfTensor(file, tensor, name, family.permuted ? headsOf(tensor.name, config) : undefined),
-    )
+    const name = hfName(family, tensor.name)
+    if (name !== undefined) tensors.set(name, hfTensor(file, tensor, name, family, config))
   }
   checkTensors(file, config, tensors)
   return { config, tensors }
 }
 
-const FAMILIES: Readonly<
-  Record<string, { modelType: GgufHfConfig['model_type']; permuted: boolean } | undefined>
-> = {
-  llama: { modelType: 'llama', permuted: true },
-  mistral: { modelType: 'llama', permuted: true },
-  qwen2: { modelType: 'qwen2', permuted: false },
-  qwen3: { modelType: 'qwen3', permuted: false },
-}
+// ---- helpers ----------------------------------------------------------------------------------------------------
 
-const ARCHITECTURES: Readonly<Record<GgufHfConfig['model_type'], string>> = {
-  llama: 'LlamaForCausalLM',
-  qwen2: 'Qwen2ForCausalLM',
-  qwen3: 'Qwen3ForCausalLM',
-}
-
-const OUTER_NAMES: Readonly<Record<string, string | undefined>> = {
-  token_embd: 'model.embed_tokens',
-  output_norm: 'model.norm',
-  output: 'lm_head',
-}
-
-const LAYER_NAMES: Readonly<Record<string, string | undefined>> = {
-  attn_norm: 'input_layernorm',
-  attn_q: 'self_attn.q_proj',
-  attn_k: 'self_attn.k_proj',
-  attn_v: 'self_attn.v_proj',
-  attn_output: 'self_attn.o_proj',
-  attn_q_norm: 'self_attn.q_norm',
-  attn_k_norm: 'self_attn.k_norm',
-  ffn_norm: 'post_attention_layernorm',
-  ffn_gate: 'mlp.gate_proj',
-  ffn_up: 'mlp.up_proj',
-  ffn_down: 'mlp.down_proj',
-}
-
-function hfName(name: string): string | undefined {
-  if (name === 'rope_freqs.weight') return undefined
-  const layer = /^blk\.(\d+)\.(\w+)\.(weight|bias)$/.exec(name)
-  if (layer !== null) {
-    const inner = LAYER_NAMES[layer[2]]
-    if (inner !== undefined) return `model.layers.${layer[1]}.${inner}.${layer[3]}`
-  }
-  const outer = /^(\w+)\.(weight|bias)$/.exec(name)
-  if (outer !== null) {
-    const inner = OUTER_NAMES[outer[1]]
-    if (inner !== undefined) return `${inner}.${outer[2]}`
-  }
-  throw new TrituneError('E_UNSUPPORTED', `the tensor "${name}" belongs to no supported architecture`)
-}
-
-function readConfig(
+function hfTensor(
   file: GgufFile,
-  architecture: string,
-  modelType: GgufHfConfig['model_type'],
-): GgufHfConfig {
-  const number = (key: string, fallback?: number): number =>
-    ggufNumber(file, `${architecture}.${key}`, fallback)
-  const hidden = number('embedding_length')
-  const heads = number('attention.head_count')
-  const headDim = number('attention.key_length', hidden / heads)
-  const rotated = number('rope.dimension_count', headDim)
-  if (rotated !== headDim || number('attention.value_length', headDim) !== headDim) {
-    throw new TrituneError(
-      'E_UNSUPPORTED',
-      `heads of ${headDim} of which ${rotated} are rotated are not supported`,
-      {
-        place: file.path,
-      },
-    )
-  }
-  const window = number('attention.sliding_window', 0)
-  const factors = file.tensors.get('rope_freqs.weight')
-  const token = (key: string): number | undefined =>
-    file.metadata.has(`tokenizer.ggml.${key}`) ? ggufNumber(file, `tokenizer.ggml.${key}`) : undefined
-  return {
-    architectures: [ARCHITECTURES[modelType]],
-    model_type: modelType,
-    vocab_size: file.tensors.get('token_embd.weight')?.shape[0] ?? number('vocab_size'),
-    hidden_size: hidden,
-    intermediate_size: number('feed_forward_length'),
-    num_hidden_layers: number('block_count'),
-    num_attention_heads: heads,
-    num_key_value_heads: number('attention.head_count_kv', heads),
-    head_dim: headDim,
-    max_position_embeddings: number('context_length'),
-    hidden_act: 'silu',
-    rms_norm_eps: shortestFloat(number('attention.layer_norm_rms_epsilon')),
-    rope_theta: number('rope.freq_base', 10000),
-    rope_scaling: readRopeScaling(file, architecture),
-    ...(factors === undefined ? {} : { rope_freq_factors: [...readGgufTensor(file, factors)] }),
-    ...(window > 0 ? { sliding_window: window } : {}),
-    attention_bias: file.tensors.has('blk.0.attn_q.bias'),
-    mlp_bias: file.tensors.has('blk.0.ffn_up.bias'),
-    tie_word_embeddings: !file.tensors.has('output.weight'),
-    bos_token_id: token('bos_token_id'),
-    eos_token_id: token('eos_token_id'),
-    pad_token_id: token('padding_token_id'),
-    torch_dtype: 'float32',
-  }
-}
-
-function readRopeScaling(file: GgufFile, architecture: string): Record<string, string | number> | null {
-  const prefix = `${architecture}.rope.scaling`
-  const type = ggufString(file, `${prefix}.type`, 'none')
-  if (type === 'none') {
-    const linear = ggufNumber(file, `${architecture}.rope.scale_linear`, 1)
-    return linear === 1 ? null : { rope_type: 'linear', factor: linear }
-  }
-  if (type !== 'linear' && type !== 'yarn') {
-    throw new TrituneError('E_UNSUPPORTED', `rope scaling "${type}" is not supported`, { place: file.path })
-  }
-  const scaling: Record<string, string | number> = {
-    rope_type: type,
-    factor: ggufNumber(file, `${prefix}.factor`),
-  }
-  if (file.metadata.has(`${prefix}.original_context_length`)) {
-    scaling['original_max_position_embeddings'] = ggufNumber(file, `${prefix}.original_context_length`)
-  }
-  return scaling
-}
-
-/** Heads by which the rows of a permuted tensor are interleaved. */
-function headsOf(name: string, config: GgufHfConfig): number | undefined {
-  if (/\.attn_q\.(weight|bias)$/.test(name)) return config.num_attention_heads
-  if (/\.attn_k\.(weight|bias)$/.test(name)) return config.num_key_value_heads
-  return undefined
-}
-
-function hfTensor(file: GgufFile, tensor: GgufTensor, name: string, heads: number | undefined): GgufHfTensor {
+  tensor: GgufTensor,
+  name: string,
+  family: GgufFamily,
+  config: GgufHfConfig,
+): GgufHfTensor {
+  const heads =
+    config.model_type === 'gpt2'
+      ? undefined
+      : permutedHeads(family, tensor.name, {
+          heads: config.num_attention_heads,
+          kvHeads: config.num_key_value_heads,
+        })
+  const turned = isTransposed(family, tensor.name)
   return {
     name,
-    shape: tensor.shape,
+    shape: turned ? tensor.shape.toReversed() : tensor.shape,
     storedType: tensor.type.name,
-    read: (range = {}) =>
-      heads === undefined ? readGgufTensor(file, tensor, range) : readPermuted(file, tensor, heads, range),
+    read: (range = {}) => {
+      if (turned) return readTransposed(file, tensor, range)
+      return heads === undefined
+        ? readGgufTensor(file, tensor, range)
+        : readPermuted(file, tensor, heads, range)
+    },
   }
 }
 
-/**
- * Reads rows of a q or k projection back in HF order. Within a head of 2·half rows, HF row part·half + i is the file's
- * row 2·i + part: llama.cpp rotates neighbours where transformers rotates halves.
- */
+/** Rows of the turned tensor are columns in the file, so it is read whole. */
+function readTransposed(file: GgufFile, tensor: GgufTensor, range: RowRange): Float32Array {
+  const [rows, columns] = tensor.shape
+  const all = transposed(readGgufTensor(file, tensor), rows, columns)
+  const { rowStart = 0, rowCount = columns - rowStart } = range
+  if (rowStart < 0 || rowCount < 0 || rowStart + rowCount > columns)
+    throw new TrituneError(
+      'E_SHAPE',
+      `rows ${rowStart}…${rowStart + rowCount} were asked for, it has ${columns}`,
+      { place: `${file.path}: tensor "${tensor.name}"` },
+    )
+  return all.subarray(rowStart * rows, (rowStart + rowCount) * rows)
+}
+
+/** Reads rows of a q or k projection back in HF order. */
 function readPermuted(file: GgufFile, tensor: GgufTensor, heads: number, range: RowRange): Float32Array {
   const rows = tensor.shape[0]
   const columns = rowElements(tensor.shape)
   const headRows = rows / heads
-  const half = headRows / 2
   const start = range.rowStart ?? 0
   const count = range.rowCount ?? rows - start
   const firstHead = Math.floor(start / headRows)
@@ -259,9 +118,7 @@ function readPermuted(file: GgufFile, tensor: GgufTensor, heads: number, range: 
   const out = new Float32Array(count * columns)
   const place = `${file.path}: tensor "${tensor.name}"`
   for (let r = 0; r < count; r++) {
-    const inHead = (start + r) % headRows
-    const head = start + r - inHead
-    const from = head + 2 * (inHead % half) + Math.floor(inHead / half) - source.rowStart
+    const from = fileRow(start + r, headRows) - source.rowStart
     const row = bytes.subarray(from * rowBytes, (from + 1) * rowBytes)
     dequantize(tensor.type, row, out.subarray(r * columns, (r + 1) * columns), place)
   }
@@ -274,7 +131,7 @@ function checkTensors(
   config: GgufHfConfig,
   tensors: ReadonlyMap<string, GgufHfTensor>,
 ): void {
-  for (const [name, shape] of expectedShapes(config)) {
+  for (const [name, shape] of config.model_type === 'gpt2' ? gpt2Shapes(config) : decoderShapes(config)) {
     const tensor = tensors.get(name)
     if (tensor === undefined)
       throw new TrituneError('E_FORMAT', `the weight ${name} is missing`, { place: file.path })
@@ -286,7 +143,9 @@ function checkTensors(
   }
 }
 
-function* expectedShapes(config: GgufHfConfig): Generator<[name: string, shape: number[]]> {
+function* decoderShapes(
+  config: Exclude<GgufHfConfig, { model_type: 'gpt2' }>,
+): Generator<[name: string, shape: number[]]> {
   const { hidden_size: hidden, intermediate_size: inner, head_dim: headDim } = config
   const q = config.num_attention_heads * headDim
   const kv = config.num_key_value_heads * headDim
@@ -316,11 +175,30 @@ function* expectedShapes(config: GgufHfConfig): Generator<[name: string, shape: 
   if (!config.tie_word_embeddings) yield ['lm_head.weight', [config.vocab_size, hidden]]
 }
 
-/** The shortest decimal that is the same float32: 9.999999747378752e-6 → 1e-5. */
-function shortestFloat(value: number): number {
-  for (let digits = 1; digits <= 9; digits++) {
-    const candidate = Number(value.toPrecision(digits))
-    if (Math.fround(candidate) === Math.fround(value)) return candidate
+function* gpt2Shapes(
+  config: Extract<GgufHfConfig, { model_type: 'gpt2' }>,
+): Generator<[name: string, shape: number[]]> {
+  const { n_embd: hidden, n_inner: inner } = config
+  yield ['transformer.wte.weight', [config.vocab_size, hidden]]
+  yield ['transformer.wpe.weight', [config.n_positions, hidden]]
+  for (let i = 0; i < config.n_layer; i++) {
+    const layer = `transformer.h.${i}`
+    const linear: [string, number, number][] = [
+      ['attn.c_attn', hidden, 3 * hidden],
+      ['attn.c_proj', hidden, hidden],
+      ['mlp.c_fc', hidden, inner],
+      ['mlp.c_proj', inner, hidden],
+    ]
+    for (const [name, from, to] of linear) {
+      yield [`${layer}.${name}.weight`, [from, to]]
+      yield [`${layer}.${name}.bias`, [to]]
+    }
+    for (const name of ['ln_1', 'ln_2']) {
+      yield [`${layer}.${name}.weight`, [hidden]]
+      yield [`${layer}.${name}.bias`, [hidden]]
+    }
   }
-  return value
+  yield ['transformer.ln_f.weight', [hidden]]
+  yield ['transformer.ln_f.bias', [hidden]]
+  if (!config.tie_word_embeddings) yield ['lm_head.weight', [config.vocab_size, hidden]]
 }

@@ -31,9 +31,26 @@ export function preTokenizer(name: string, place: string): PreTokenizer {
   )
 }
 
+/** The name of a way to cut; undefined when llama.cpp has none. */
+export function preTokenizerName({
+  patterns,
+  ignoreMerges,
+  normalizer,
+}: Pick<PreTokenizer, 'patterns' | 'ignoreMerges' | 'normalizer'>): string | undefined {
+  const same = GROUPS.find(
+    (group) =>
+      group.patterns.join('\0') === patterns.join('\0') &&
+      group.ignoreMerges === ignoreMerges &&
+      group.normalizer === normalizer,
+  )
+  return same?.names[0]
+}
+
 const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 const TAIL = '\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+'
-const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+/** Of GPT-2, which ByteLevel has built in. */
+export const GPT2_PATTERN =
+  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 const LLAMA3 = `${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|${TAIL}`
 const QWEN2 = `${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|${TAIL}`
 const UPPER = '[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]'
@@ -43,14 +60,14 @@ const TEKKEN = `[^\\r\\n\\p{L}\\p{N}]?${UPPER}*${LOWER}+|[^\\r\\n\\p{L}\\p{N}]?$
 const GROUPS: readonly (PreTokenizer & { readonly names: readonly string[] })[] = [
   {
     names: ['gpt-2', 'gpt2', 'phi-2', 'olmo', 'mpt', 'jais'],
-    patterns: [GPT2],
+    patterns: [GPT2_PATTERN],
     ignoreMerges: false,
     addBos: false,
     normalizer: null,
   },
   {
     names: ['smollm', 'starcoder', 'refact', 'command-r', 'codeshell', 'exaone', 'minerva-7b'],
-    patterns: ['\\p{N}', GPT2],
+    patterns: ['\\p{N}', GPT2_PATTERN],
     ignoreMerges: false,
     addBos: false,
     normalizer: null,
@@ -73,7 +90,7 @@ const GROUPS: readonly (PreTokenizer & { readonly names: readonly string[] })[] 
   { names: ['tekken'], patterns: [TEKKEN], ignoreMerges: true, addBos: true, normalizer: null },
   {
     names: ['default'],
-    patterns: ['[\\p{P}\\$\\+<=>\\^~\\|]+', GPT2, '\\p{N}+', '[0-9][0-9][0-9]'],
+    patterns: ['[\\p{P}\\$\\+<=>\\^~\\|]+', GPT2_PATTERN, '\\p{N}+', '[0-9][0-9][0-9]'],
     ignoreMerges: false,
     addBos: false,
     normalizer: null,

@@ -1,6 +1,6 @@
 /**
  * Weights of a GGUF file as float32, by rows. Reads only the blocks that are asked for. Not the place where tensors are
- * renamed or permuted; see hf-tensors.ts.
+ * renamed or permuted; see hf.ts.
  */
 
 import { closeSync } from 'node:fs'

@@ -3,6 +3,7 @@
  * can be listed and checked; which of them can be decoded is in dequantize.ts.
  * Source: ggml.h and GGML_QUANT_SIZES of the gguf Python package.
  */
+import { didYouMean, TrituneError } from '../../core/errors.ts'
 
 export interface GgmlType {
   readonly id: number
@@ -51,3 +52,16 @@ const TABLE: readonly (readonly [id: number, name: string, blockElements: number
 export const GGML_TYPES: ReadonlyMap<number, GgmlType> = new Map(
   TABLE.map(([id, name, blockElements, blockBytes]) => [id, { id, name, blockElements, blockBytes }]),
 )
+
+const BY_NAME: ReadonlyMap<string, GgmlType> = new Map(
+  [...GGML_TYPES.values()].map((type) => [type.name, type]),
+)
+
+/** The type of a name, `Q4_K`. E_NAME for one that ggml has not. */
+export function ggmlType(name: string): GgmlType {
+  const type = BY_NAME.get(name)
+  if (type !== undefined) return type
+  throw new TrituneError('E_NAME', `there is no ggml type "${name}"`, {
+    remedy: didYouMean(name, BY_NAME.keys()),
+  })
+}

@@ -2,10 +2,12 @@
  * LoRA on a model, with PEFT's rank and alpha patterns.
  */
 import type { Model } from '../../core/mod.ts'
-import { attachAdapter, type AttachedAdapter } from './attach.ts'
+import { attachAdapter } from './attach.ts'
+import type { AttachedAdapter } from './attached-adapter.ts'
 import type { BesideOptions } from './beside/beside.ts'
 import type { LoraOptions } from './lora-options.ts'
 import { storedAlpha, storedRank } from './lora-format.ts'
+import { expectUsefulRank } from './lora-factors.ts'
 import { lora } from './lora.ts'
 import { tiedLora, tiedTargets } from './lora-tied.ts'
 import { checkPatterns, matchLayers, patternValue, targetFields, type TargetOptions } from './targets.ts'
@@ -58,9 +60,14 @@ export function attachLora(
   checkPatterns('rank_pattern', rankPattern, matched)
   checkPatterns('alpha_pattern', alphaPattern, matched)
   const options = lora.options.validate({ rank, alpha, dropout, rsLora, init, dora, loraBias, loftq })
+  const rankFor = (path: string): number => patternValue(path, rankPattern, options.rank)
+  for (const path of matched) {
+    const layer = model.layers.get(path)
+    if (layer) expectUsefulRank(layer, { rank: rankFor(path) })
+  }
   const optionsFor = (path: string, shared: LoraOptions): LoraOptions => ({
     ...shared,
-    rank: patternValue(path, rankPattern, shared.rank),
+    rank: rankFor(path),
     alpha: patternValue(path, alphaPattern, shared.alpha),
   })
   const fields = {

@@ -4,11 +4,9 @@
 import {
   type Adapter,
   type AdapterContext,
-  adapterNames,
   type AdapterDefinition,
   type AnyAdapterDefinition,
-  type FinishedForm,
-  type GradientTransform,
+  hasMergedAdapters,
   type Layer,
   type LayerAdapterDefinition,
   type LayerKind,
@@ -17,6 +15,7 @@ import {
   type PeftTarget,
   TrituneError,
 } from '../../core/mod.ts'
+import { type AttachedAdapter, expectFree, forgetAttached, rememberAttached } from './attached-adapter.ts'
 import { addBeside, besideFields, type BesideOptions, savedPaths } from './beside/beside.ts'
 import { hooked } from './hooked.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
@@ -26,26 +25,6 @@ import { checkPatterns, matchLayers, targetFields, type TargetMatch, type Target
 /** Under these keys of adapter_config.json stand the name of a definition and its options, where PEFT has no such method. */
 export const NAME_KEY = 'tritune_adapter'
 export const OPTIONS_KEY = 'tritune_options'
-
-/** An adapter on a model. Disposing it takes it off and frees its tensors. */
-export interface AttachedAdapter extends Disposable {
-  /** Its name among the adapters of the model: `activateAdapters(model, [name])`. */
-  readonly name: string
-  readonly kind: string
-  readonly match: TargetMatch
-  /** By module path; empty for an adapter of the whole model. */
-  readonly adapters: ReadonlyMap<string, Adapter>
-  /** Trainable tensors as `<module path>.<PEFT name>`, in the order of the model. */
-  readonly parameters: Parameters
-  /** All tensors of its file, under the names that they have there; those that an encoder makes are made now. */
-  readonly tensors: Parameters
-  /** What adapter_config.json says besides the fields that every adapter has. */
-  readonly config: Readonly<Record<string, unknown>>
-  /** The chain with what the adapter adds to a step: a penalty before it, a hook after it. */
-  around(chain: GradientTransform): GradientTransform
-  /** Where its finished files are trimmed: what they say. */
-  finished(): FinishedForm | null
-}
 
 /** Options of `attachAdapter()`; `O` are those of the adapter. */
 export interface AttachOptions<O> extends Partial<TargetOptions>, BesideOptions {
@@ -209,10 +188,18 @@ export function install(
   const names = layerTensors(made)
   const tensors = new Map(names.map(({ file, tensor }) => [file, tensor]))
   const encoder = whole?.encoder && new Map(Object.entries(whole.encoder()))
-  for (const [path, adapter] of adapters) model.layers.get(path)?.adapters.push({ name, adapter, weight: 1 })
-  if (whole) model.adapters.push({ name, adapter: whole, weight: 1 })
-  return {
-    name,
+  const slots: { readonly name: string }[] = []
+  const put = <A>(list: { name: string; adapter: A; weight: number }[], adapter: A): void => {
+    const slot = { name, adapter, weight: 1 }
+    list.push(slot)
+    slots.push(slot)
+  }
+  for (const [path, adapter] of adapters) put(model.layers.get(path)?.adapters ?? [], adapter)
+  if (whole) put(model.adapters, whole)
+  const attached: AttachedAdapter = {
+    get name() {
+      return slots[0]?.name ?? name
+    },
     kind,
     match,
     adapters,
@@ -228,9 +215,12 @@ export function install(
     [Symbol.dispose]() {
       for (const [path, adapter] of adapters) remove(model.layers.get(path)?.adapters ?? [], adapter)
       if (whole) remove(model.adapters, whole)
+      forgetAttached(model, attached)
       disposeMade(made)
     },
   }
+  rememberAttached(model, attached)
+  return attached
 }
 
 /**
@@ -247,21 +237,16 @@ export function install(
  * ```
  */
 export function trainAllWeights(model: Model): Parameters {
+  if (hasMergedAdapters(model))
+    throw new TrituneError('E_ADAPTER', 'adapters are merged into the weights of the model', {
+      remedy: 'save the merged model and train that, or call unmergeAdapters(model) first',
+    })
   for (const weight of model.weights.values()) weight.requiresGrad = true
   return model.weights
 }
 
 export const DEFAULT_NAME = 'default'
 export const NO_MATCH: TargetMatch = { matched: [], counts: new Map() }
-
-/** E_ADAPTER when the model has an adapter of this name. */
-export function expectFree(model: Model, name: string): void {
-  const names = adapterNames(model)
-  if (!names.includes(name)) return
-  throw new TrituneError('E_ADAPTER', `the model already has an adapter "${name}"`, {
-    remedy: 'give this one another name, or dispose the first one',
-  })
-}
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
@@ -273,6 +258,14 @@ function configOf<O>(
   return peft
     ? { ...peft.write(options, on), peft_type: peft.type }
     : { [NAME_KEY]: name, [OPTIONS_KEY]: options }
+}
+
+/** Options that differ by module name modules that there are. */
+function expectPatterns(options: unknown, matched: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) return
+  for (const [name, pattern] of Object.entries(options))
+    if ((name === 'rank_pattern' || name === 'alpha_pattern') && isNumbers(pattern))
+      checkPatterns(name, pattern, matched)
 }
 
 /** E_UNSUPPORTED for what the files of the method have no field for. */
@@ -293,12 +286,12 @@ function withoutSaved({ matched, counts }: TargetMatch, saved: readonly string[]
   })
 }
 
-/** Options that differ by module name modules that there are. */
-function expectPatterns(options: unknown, matched: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) return
-  for (const [name, pattern] of Object.entries(options))
-    if ((name === 'rank_pattern' || name === 'alpha_pattern') && pattern !== null)
-      checkPatterns(name, pattern, matched)
+function isNumbers(pattern: unknown): pattern is Readonly<Record<string, number>> {
+  return (
+    typeof pattern === 'object' &&
+    pattern !== null &&
+    Object.values(pattern).every((value) => typeof value === 'number')
+  )
 }
 
 function expectKind(

@@ -1,12 +1,11 @@
 /**
- * Reads an adapter that PEFT (or tritune) wrote and puts it on a model.
+ * Reads an adapter that PEFT, tritune or mlx-lm wrote and puts it on a model; of a `.gguf` file, see load-gguf.ts.
  *
  * The definition comes from `peft_type`, or for a method that PEFT has not, from the name that `attachAdapter` wrote. The tensors are
  * those that the adapter itself names in `parameters()`.
  */
-import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Checkpoint, openCheckpoint } from '../../core/files/checkpoint.ts'
+import type { Checkpoint } from '../../core/files/checkpoint.ts'
 import type { TensorEntry } from '../../core/files/safetensors.ts'
 import {
   type AnyAdapterDefinition,
@@ -16,9 +15,7 @@ import {
   TrituneError,
 } from '../../core/mod.ts'
 import {
-  type AttachedAdapter,
   DEFAULT_NAME,
-  expectFree,
   install,
   makeForLayers,
   makeForModel,
@@ -26,6 +23,8 @@ import {
   OPTIONS_KEY,
   withTied,
 } from './attach.ts'
+import { openAdapterFiles, readConfigJson } from './adapter-files.ts'
+import { type AttachedAdapter, expectFree } from './attached-adapter.ts'
 import { withoutBaseWeights } from './base-weights.ts'
 import { addBeside } from './beside/beside.ts'
 import {
@@ -39,11 +38,13 @@ import {
 import { fillParameter } from './fill-parameter.ts'
 import { tieLoaded } from './lora-tied.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
+import { loadGgufAdapter } from './load-gguf.ts'
 import { METHODS } from './methods.ts'
+import { isMlxConfig, mlxFields } from './mlx/mod.ts'
 import { checkTargets } from './check-targets.ts'
-import { layerTensors, plainNames, PREFIX } from './tensor-names.ts'
+import { layerTensors, PREFIX } from './tensor-names.ts'
 import { remedyFromRecords } from './plugin-records.ts'
-import { CONFIG_FILE, WEIGHTS_FILE } from './save.ts'
+import { CONFIG_FILE } from './save.ts'
 
 /** Definitions by name: `host.all('adapter')`, or `{ [mine.name]: mine }`. */
 export type AdapterDefinitions = Readonly<Record<string, AnyAdapterDefinition>>
@@ -77,21 +78,11 @@ export function loadAdapter(
   folder: string,
   { name = DEFAULT_NAME, dropout, definitions = {} }: LoadAdapterOptions = {},
 ): AttachedAdapter {
+  if (folder.endsWith('.gguf')) return loadGgufAdapter(model, folder, { name, dropout })
   const config = readAdapterConfig(folder, definitions)
-  const file = join(folder, WEIGHTS_FILE)
-  if (!existsSync(file))
-    throw new TrituneError('E_FILE', `the folder has no ${WEIGHTS_FILE}`, {
-      place: folder,
-      remedy: 'save the adapter again; adapter_model.bin is not supported',
-    })
   expectFree(model, name)
-  const checkpoint = openCheckpoint(file)
-  const entries = withoutBaseWeights(model, checkpoint, plainNames(checkpoint.entries))
-  if (entries.size === 0)
-    throw new TrituneError('E_ADAPTER', 'the adapter has no tensors', {
-      place: file,
-      remedy: 'it was not saved properly: train or save it again',
-    })
+  const { checkpoint, entries: stored, file } = openAdapterFiles(folder)
+  const entries = withoutBaseWeights(model, checkpoint, stored)
   const place = join(folder, CONFIG_FILE)
   const definition = definitionOf(config, definitions, folder)
   const optionsFor = (path: string): unknown => {
@@ -137,23 +128,8 @@ export function readAdapterConfig(
   definitions: AdapterDefinitions = {},
 ): Readonly<Record<string, unknown>> {
   const place = join(folder, CONFIG_FILE)
-  if (!existsSync(place))
-    throw new TrituneError('E_FILE', `no adapter here: ${CONFIG_FILE} is missing`, {
-      place: folder,
-      remedy: 'name a folder that PEFT or tritune wrote',
-    })
-  let config: unknown
-  try {
-    config = JSON.parse(readFileSync(place, 'utf8'))
-  } catch (cause) {
-    throw new TrituneError(
-      'E_FORMAT',
-      `not valid JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { place, remedy: 'the file is damaged: save or copy the adapter again', cause },
-    )
-  }
-  if (!isRecord(config)) throw new TrituneError('E_FORMAT', 'expected a JSON object', { place })
-  const fields = config
+  const given = readConfigJson(folder)
+  const fields = isMlxConfig(given) ? placed(place, () => mlxFields(folder, given)) : given
   const definition = definitionOf(fields, definitions, folder)
   placed(place, () => optionsOf(definition, fields, ''))
   return fields
@@ -306,8 +282,4 @@ function placed<T>(place: string, fn: () => T): T {
     const [what] = error.message.split('\n  → ')
     throw new TrituneError(error.code, what, { place, remedy: error.remedy, cause: error })
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -18,7 +18,6 @@ import {
   type ValidatableConfig,
 } from '../../core/mod.ts'
 import { createTokenRows, takeTokenRows, type TokenRowsAdapter } from './beside/token-rows.ts'
-import { pick } from './peft-fields.ts'
 
 /** PEFT's `TrainableTokensConfig`. */
 export interface TrainableTokensOptions {
@@ -51,7 +50,8 @@ export const trainableTokens: LayerAdapterDefinition<TrainableTokensOptions> = {
     type: 'TRAINABLE_TOKENS',
     lacks: ['exclude_modules', 'layers_to_transform', 'layers_pattern'],
     write: ({ token_indices, init_weights }) => ({ token_indices, init_weights }),
-    read: (fields) => trainableTokensOptions.validate(pick(fields, ['token_indices', 'init_weights'])),
+    read: ({ token_indices, init_weights }) =>
+      trainableTokensOptions.validate({ token_indices, init_weights }),
   },
   create: createTrainableTokens,
   createTied: (layer, first) =>

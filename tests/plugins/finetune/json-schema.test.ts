@@ -98,7 +98,7 @@ describe('the JSON Schema of a run', () => {
     expect([fits(input), isValid(input)]).toEqual([true, true])
     for (const [old, name] of Object.entries(RENAMED_KEYS)) {
       const isRefused = Object.hasOwn(UNSUPPORTED_KEYS, name)
-      const value = name === 'eval_strategy' ? 'no' : 'some'
+      const value = name === 'eval_strategy' ? 'no' : name === 'neftune_noise_alpha' ? 5 : 'some'
       const named = { ...LEAST, [old]: value }
       expect([old, fits(named), isValid(named)]).toEqual([old, !isRefused, !isRefused])
     }
@@ -207,7 +207,7 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
   ],
   optimizer: [
     ['adamw', 'adamw_8bit', 'sophia', null],
-    ['lion_8bit', '', 7],
+    ['dion', '', 7],
   ],
   objective: [
     ['cross_entropy', { name: 'dft', alpha: 1 }, null],
@@ -225,13 +225,17 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
     [[], ['mine']],
     [7, ['']],
   ],
+  lr_groups: [
+    [[], [{ name: 'a', modules: ['x'], lr: '1e-5' }], null],
+    [[{ name: 'a', modules: [], lr: 1e-5 }], [{ name: 'a', modules: ['x'] }], {}],
+  ],
   lr_scheduler: [
-    ['cosine', 'wsd', null],
-    ['polynomial', 'cosin', 1],
+    ['cosine', 'wsd', 'polynomial', null],
+    ['greedy', 'cosin', 1],
   ],
   lr_scheduler_kwargs: [
     [null, {}],
-    [{ num_cycles: 2 }, 'x', ['x']],
+    [{ num_cyles: 2 }, 'x', ['x']],
   ],
   warmup_ratio: [
     [0, 0.1, 1],

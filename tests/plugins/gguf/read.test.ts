@@ -3,7 +3,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TrituneError } from '../../../core/errors.ts'
-import { ggufNumber, ggufStrings, openGguf, readGgufRows, readGgufTensor } from '../../../plugins/gguf/mod.ts'
+import {
+  ggmlType,
+  ggufNumber,
+  ggufStrings,
+  openGguf,
+  readGgufRows,
+  readGgufTensor,
+} from '../../../plugins/gguf/mod.ts'
 
 const golden = join(import.meta.dir, '../../golden/gguf')
 const folder = mkdtempSync(join(tmpdir(), 'tritune-gguf-'))
@@ -131,8 +138,10 @@ describe('readGgufTensor()', () => {
   })
 
   test('names tensor and type when there is no decoder', () => {
-    const error = failure(() => readGgufTensor(file, file.tensors.get('t.q5_0')!))
+    const error = failure(() =>
+      readGgufTensor(file, { ...file.tensors.get('t.q5_0')!, type: ggmlType('Q2_K') }),
+    )
     expect(error.code).toBe('E_UNSUPPORTED')
-    expect(error.message).toMatch(/tensor "t.q5_0".*type Q5_0 cannot be decoded/)
+    expect(error.message).toMatch(/tensor "t.q5_0".*type Q2_K cannot be decoded/)
   })
 })
