@@ -52,4 +52,5 @@ export const METHODS: {
 /** A method that is built in. */
 export type MethodName = keyof typeof METHODS
 
+/** Their names, which `adapter:` takes. */
 export const METHOD_NAMES: readonly MethodName[] = Object.keys(METHODS) as MethodName[]

@@ -166,12 +166,6 @@ VARIANTS: dict[str, Variant] = {
         "TrainableTokensConfig", base=TIED, target_modules=["embed_tokens"], token_indices=[3, 7, 50]
     ),
     "lora-tokens": of("LoraConfig", r=3, lora_alpha=6, trainable_token_indices=[3, 7, 50]),
-    "lora-tokens-tied": of("LoraConfig", base=TIED, r=3, lora_alpha=6, trainable_token_indices=[3, 7, 50]),
-    "lora-tokens-both": of(
-        "LoraConfig", r=3, lora_alpha=6, trainable_token_indices={"embed_tokens": [3, 7, 50], "lm_head": [7, 9]}
-    ),
-    "lora-bias-all": of("LoraConfig", base=BIASED, r=3, lora_alpha=6, bias="all", golden=False),
-    "lora-bias-only": of("LoraConfig", base=BIASED, r=3, lora_alpha=6, bias="lora_only", golden=False),
     "dora-rslora": of("LoraConfig", r=3, lora_alpha=6, use_dora=True, use_rslora=True, rank_pattern={"v_proj": 2}),
     "dora-embedding": of("LoraConfig", r=3, lora_alpha=6, use_dora=True, target_modules=["embed_tokens", "lm_head"], golden=False),
     "dora-gpt2": of(
@@ -181,6 +175,12 @@ VARIANTS: dict[str, Variant] = {
     "loftq": of(
         "LoraConfig", r=4, lora_alpha=4, init_lora_weights="loftq", loftq_config={"loftq_bits": 4, "loftq_iter": 2}, golden=False
     ),
+    "lora-tokens-tied": of("LoraConfig", base=TIED, r=3, lora_alpha=6, trainable_token_indices=[3, 7, 50]),
+    "lora-tokens-both": of(
+        "LoraConfig", r=3, lora_alpha=6, trainable_token_indices={"embed_tokens": [3, 7, 50], "lm_head": [7, 9]}
+    ),
+    "lora-bias-all": of("LoraConfig", base=BIASED, r=3, lora_alpha=6, bias="all", golden=False),
+    "lora-bias-only": of("LoraConfig", base=BIASED, r=3, lora_alpha=6, bias="lora_only", golden=False),
 }
 
 
