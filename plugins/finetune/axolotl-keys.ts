@@ -115,6 +115,8 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
     'is_llama_derived_model',
     'is_mistral_derived_model',
     'is_qwen_derived_model',
+    'gptq',
+    'gptq_disable_exllama',
   ]),
   ...ignored(NO_LOADER, [
     'dataset_processes',
@@ -177,6 +179,7 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
     'dp_shard_size',
     'dp_replicate_size',
     'use_ray',
+    'qlora_sharded_model_loading',
   ]),
   ...ignored(NO_TRACKER, [
     'use_wandb',

@@ -8,7 +8,13 @@
 import type { AdapterName } from './adapter-names.ts'
 import type { DeviceName } from '../cuda/mod.ts'
 import type { DatasetInput } from '../data/mod.ts'
-import type { LrGroup, LrScheduler, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
+import type {
+  BnbOptions,
+  LrGroup,
+  LrScheduler,
+  LrSchedulerOptions,
+  SpecialTokens,
+} from './finetune-options.ts'
 import type { LoraInit, TrainableTokens } from '../peft/mod.ts'
 import type { NamedInput, OpenName } from './named.ts'
 import type { OptimizerName } from './optimizer-names.ts'
@@ -67,8 +73,9 @@ export interface FinetuneInput {
 
   // ---- Adapter
   /**
-   * `lora` or `dora` (adapters/lora.md); another method of PEFT (guides/adapters.md); the name of a plugin's
-   * adapter; or `none` (also when not set): all weights are trained
+   * `lora` or `dora` (adapters/lora.md); `qlora`, LoRA on a base in 4 bits (quantization.md); another method
+   * of PEFT (guides/adapters.md); the name of a plugin's adapter; or `none` (also when not set): all weights
+   * are trained
    */
   readonly adapter?: OpenName<AdapterName> | null | undefined
   /**
@@ -87,6 +94,23 @@ export interface FinetuneInput {
    * false }`
    */
   readonly quantizer?: NamedInput<'nf4' | 'fp4' | 'int8' | 'ternary'> | null | undefined
+  /**
+   * packs the base into 4 bits while it is loaded: `nf4` with double quantization, unless `bnb_config_kwargs`
+   * says otherwise. `adapter: qlora` alone means it too. A base that is stored packed stays as it is
+   * (quantization.md). Default: `false`
+   */
+  readonly load_in_4bit?: boolean | null | undefined
+  /**
+   * packs the base into rows of int8 while it is loaded, with the outlier columns of LLM.int8. Default:
+   * `false`
+   */
+  readonly load_in_8bit?: boolean | null | undefined
+  /**
+   * fields of transformers' BitsAndBytesConfig: `bnb_4bit_quant_type` (`nf4`, `fp4`),
+   * `bnb_4bit_use_double_quant`, `bnb_4bit_compute_dtype` (decides `bf16: auto`), `llm_int8_threshold`,
+   * `llm_int8_skip_modules`
+   */
+  readonly bnb_config_kwargs?: Nullable<BnbOptions> | null | undefined
   /** start from this adapter instead of a fresh one */
   readonly lora_model_dir?: string | null | undefined
   /** rank; also of other methods that have one, unless `adapter_options` says it. Default: `8` */

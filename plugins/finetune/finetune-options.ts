@@ -83,6 +83,23 @@ export interface LrGroup {
   readonly lr: number
 }
 
+/** Fields of transformers' BitsAndBytesConfig; null: the default. */
+export interface BnbOptions {
+  readonly bnb_4bit_quant_type: 'nf4' | 'fp4' | null
+  readonly bnb_4bit_use_double_quant: boolean | null
+  /** Decides `bf16: auto`; f16 computes in bf16. */
+  readonly bnb_4bit_compute_dtype: 'bfloat16' | 'float16' | 'float32' | null
+  /** Read and left aside: the bytes are the same. */
+  readonly bnb_4bit_quant_storage: string | null
+  readonly llm_int8_threshold: number | null
+  /** Modules that stay as they are, besides the output head. */
+  readonly llm_int8_skip_modules: readonly string[] | null
+  readonly llm_int8_enable_fp32_cpu_offload: boolean | null
+  readonly llm_int8_has_fp16_weight: boolean | null
+  readonly load_in_4bit: boolean | null
+  readonly load_in_8bit: boolean | null
+}
+
 /** The tokens that `special_tokens` of a run's file sets; null: as the tokenizer has them. */
 export interface SpecialTokens {
   readonly bos_token: string | null
@@ -172,6 +189,8 @@ export interface FinetuneOptions {
   readonly sampler: Named | null
   /** How the frozen base weights are packed; null: not at all. */
   readonly quantizer: Named | null
+  /** What transformers calls BitsAndBytesConfig; of it only `llm_int8_skip_modules` matters beside `quantizer`. */
+  readonly bnb_config_kwargs: BnbOptions | null
   readonly adam_beta1: number
   readonly adam_beta2: number
   readonly adam_epsilon: number
@@ -262,6 +281,9 @@ export interface FinetuneFields extends Omit<
   | 'save_strategy'
   | 'load_best_model_at_end'
 > {
+  /** What they ask for is in `quantizer` of the options. */
+  readonly load_in_4bit: boolean
+  readonly load_in_8bit: boolean
   readonly gradient_accumulation_steps: number | null
   readonly batch_size: number | null
   readonly eval_batch_size: number | null

@@ -5,6 +5,7 @@
  */
 import type { ConfigFailure, ConfigRule } from '../../core/contracts/config.ts'
 import { nearestNames } from '../../core/errors.ts'
+import { bnbFailures } from './bnb-options.ts'
 import { isDeviceName } from '../cuda/mod.ts'
 import { ADAPTERS } from './adapter-names.ts'
 import { DEVICES } from './device-names.ts'
@@ -41,6 +42,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   deviceName,
   adapterName,
   adapterOptions,
+  bnbFailures,
   optimizerOptions,
   lora,
   beside,
@@ -167,11 +169,6 @@ function adapterName({ adapter, plugins }: FinetuneFields): ConfigFailure | unde
   if (adapter === null || BUILT_IN.includes(adapter) || plugins.length > 0) return undefined
   const path = ['adapter']
   const remedy = 'an adapter of your own comes from a module under plugins:'
-  if (adapter === 'qlora')
-    return {
-      path,
-      what: '"qlora" is not supported yet by this name; write lora, and quantizer: nf4 beside it',
-    }
   if (LATER_ADAPTERS.includes(adapter)) {
     return { path, what: `"${adapter}" is not supported yet; use one of ${BUILT_IN.join(', ')}`, remedy }
   }
@@ -233,7 +230,7 @@ function schedulerOptions(input: FinetuneFields): readonly ConfigFailure[] {
 }
 
 /** Their options are keys of the file. */
-const BY_KEYS: readonly string[] = ['lora', 'dora', 'none']
+const BY_KEYS: readonly string[] = ['lora', 'dora', 'qlora', 'none']
 
 const BUILT_IN: readonly string[] = ADAPTERS
 

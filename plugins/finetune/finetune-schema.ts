@@ -39,6 +39,7 @@ import type {
   SpecialTokens,
 } from './finetune-options.ts'
 import { type AdapterName, ADAPTERS } from './adapter-names.ts'
+import { bnbOptions } from './bnb-options.ts'
 import { DEVICES } from './device-names.ts'
 import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
@@ -347,6 +348,9 @@ const schema = v.strictObject(
     monitors: optional(namedList(), []),
     sampler: nullable(named()),
     quantizer: nullable(named(['nf4', 'fp4', 'int8', 'ternary'])),
+    load_in_4bit: optional(flag(), false),
+    load_in_8bit: optional(flag(), false),
+    bnb_config_kwargs: nullable(bnbOptions),
     adam_beta1: optional(decimal({ min: 0, below: 1 }), 0.9),
     adam_beta2: optional(decimal({ min: 0, below: 1 }), 0.999),
     adam_epsilon: optional(decimal({ above: 0 }), 1e-8),

@@ -21,13 +21,18 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   bf16: '`auto` computes as the checkpoint is stored (GGUF: f32; f16: bf16); `true`, `full` or `false` decide',
   // Adapter
   adapter:
-    "`lora` or `dora` ([adapters/lora.md](adapters/lora.md)); another method of PEFT ([guides/adapters.md](guides/adapters.md)); the name of a plugin's adapter; or `none` (also when not set): all weights are trained",
+    "`lora` or `dora` ([adapters/lora.md](adapters/lora.md)); `qlora`, LoRA on a base in 4 bits ([quantization.md](quantization.md)); another method of PEFT ([guides/adapters.md](guides/adapters.md)); the name of a plugin's adapter; or `none` (also when not set): all weights are trained",
   plugins:
     'modules to load: a path from the folder of this file, such as `./mine.ts`, or an installed package, with a range of versions where that matters: `npm:tritune-plugin-foo@^1.2` ([plugins.md](plugins.md))',
   adapter_options:
     "options of any adapter but lora, which checks them itself; those of PEFT's methods are named as PEFT names them",
   quantizer:
     "packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`, `double_quant`), `int8`, `ternary`, or the name of a plugin's; options as in `{ name: nf4, double_quant: false }`",
+  load_in_4bit:
+    'packs the base into 4 bits while it is loaded: `nf4` with double quantization, unless `bnb_config_kwargs` says otherwise. `adapter: qlora` alone means it too. A base that is stored packed stays as it is ([quantization.md](quantization.md))',
+  load_in_8bit: 'packs the base into rows of int8 while it is loaded, with the outlier columns of LLM.int8',
+  bnb_config_kwargs:
+    "fields of transformers' BitsAndBytesConfig: `bnb_4bit_quant_type` (`nf4`, `fp4`), `bnb_4bit_use_double_quant`, `bnb_4bit_compute_dtype` (decides `bf16: auto`), `llm_int8_threshold`, `llm_int8_skip_modules`",
   lora_model_dir: 'start from this adapter instead of a fresh one',
   lora_r: 'rank; also of other methods that have one, unless `adapter_options` says it',
   lora_alpha: 'the update is scaled by alpha / rank; as `lora_r` for other methods',

@@ -23,12 +23,12 @@ import {
   TrituneError,
   type ValidatableConfig,
 } from '../../core/mod.ts'
+import type { Quantizer } from '../qlora/mod.ts'
 import type { FinetuneConfig } from './config.ts'
 import { loraPlus } from '../peft/mod.ts'
 import { KEYS_OF_OPTIONS, optimizerOf } from './optimizer-names.ts'
 import { orOfPlugin } from './plugin-remedy.ts'
 import type { Named } from './named.ts'
-import type { Quantizer } from './quantizers.ts'
 import type { NamedPart } from './run.ts'
 
 export interface Parts {

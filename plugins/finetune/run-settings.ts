@@ -37,6 +37,7 @@ const SETTINGS = [
   'mean_resizing_embeddings',
   'peft_layers_pattern',
   'quantizer',
+  'bnb_config_kwargs',
   'sequence_len',
   'excess_length_strategy',
   'min_sample_len',

@@ -31,14 +31,9 @@ const MODEL = 'changing how the model is built or loaded'
 export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
   base_model_config: { what: 'a model configuration from elsewhere', sameAs: 'base_model' },
   tokenizer_config: { what: 'a tokenizer from elsewhere', sameAs: 'base_model' },
-  load_in_8bit: { what: QUANTIZED, instead: 'quantizer: int8 packs the plain weights while they are loaded' },
-  load_in_4bit: { what: QUANTIZED, instead: 'quantizer: nf4 packs the plain weights while they are loaded' },
   ...unsupported(QUANTIZED, [
-    'gptq',
-    'bnb_config_kwargs',
     'quantization',
     'qat',
-    'qlora_sharded_model_loading',
     'model_quantization_config',
     'model_quantization_config_kwargs',
     'use_onebitllms',
