@@ -9,7 +9,7 @@ import { cuda, type DeviceName, openDevice } from '../plugins/cuda/mod.ts'
 import { hasTokenizer, loadPlugins, saveModel } from '../plugins/finetune/mod.ts'
 import { resolveModel } from '../plugins/hub/mod.ts'
 import { loadModel, models } from '../plugins/models/mod.ts'
-import { loadAdapter, peft } from '../plugins/peft/mod.ts'
+import { adapterVocabulary, loadAdapter, peft } from '../plugins/peft/mod.ts'
 import { wasm } from '../plugins/wasm/mod.ts'
 import { err, out } from './_streams.ts'
 
@@ -43,9 +43,10 @@ export async function mergeCommand({
   using host = createHost({
     plugins: [cpu, cuda, wasm, models, peft, ...(await loadPlugins(plugins)).map(({ plugin }) => plugin)],
   })
-  using model = loadModel(path, { device, dtype, models: host.all('model') })
-  using attached =
-    adapter === 'none' ? null : loadAdapter(model, adapter, { definitions: host.all('adapter') })
+  const definitions = host.all('adapter')
+  const vocabSize = adapter === 'none' ? 0 : adapterVocabulary(adapter, definitions)
+  using model = loadModel(path, { device, dtype, models: host.all('model'), vocabSize })
+  using attached = adapter === 'none' ? null : loadAdapter(model, adapter, { definitions })
   const tokenizerPath = adapter !== 'none' && hasTokenizer(adapter) ? adapter : path
   writeFolderAtomicSync(output, (temporary) =>
     saveModel(model, path, temporary, { maxShardBytes, tokenizerPath }),

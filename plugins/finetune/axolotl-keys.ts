@@ -114,7 +114,6 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
     'is_llama_derived_model',
     'is_mistral_derived_model',
     'is_qwen_derived_model',
-    'mean_resizing_embeddings',
   ]),
   ...ignored(NO_LOADER, [
     'dataset_processes',

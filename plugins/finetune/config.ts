@@ -174,7 +174,7 @@ function complete(
   written: unknown,
   kept: unknown,
 ): FinetuneConfig {
-  const { lora_modules_to_save: _, batch_size, ...rest } = input
+  const { batch_size, ...rest } = input
   const bestAsked = input.load_best_model_at_end ?? input.early_stopping_patience !== null
   return {
     ...rest,

@@ -9,6 +9,7 @@ import type { AdapterName } from './adapter-names.ts'
 import type { DeviceName } from '../cuda/mod.ts'
 import type { DatasetInput } from '../data/mod.ts'
 import type { LrGroup, LrScheduler, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
+import type { TrainableTokens } from '../peft/mod.ts'
 import type { NamedInput, OpenName } from './named.ts'
 import type { OptimizerName } from './optimizer-names.ts'
 
@@ -55,8 +56,8 @@ export interface FinetuneInput {
 
   // ---- Adapter
   /**
-   * `lora`; another method of PEFT (adapters/deltas.md): `ia3`, `loha`, `lokr`, `miss`, `vera`; the name of a
-   * plugin's adapter; or `none` (also when not set): all weights are trained
+   * `lora`; another method of PEFT (guides/adapters.md); the name of a plugin's adapter; or `none` (also when
+   * not set): all weights are trained
    */
   readonly adapter?: OpenName<AdapterName> | null | undefined
   /**
@@ -107,8 +108,21 @@ export interface FinetuneInput {
   readonly peft_use_rslora?: boolean | null | undefined
   /** `true`, `gaussian`, or `false` (both factors random, for tests). Default: `true` */
   readonly peft_init_lora_weights?: boolean | 'gaussian' | null | undefined
-  /** only empty: training whole modules is not there yet. Default: `[]` */
+  /**
+   * layers and norms that are trained whole and saved beside the adapter, by the endings of their names:
+   * `[embed_tokens, lm_head]` (new-tokens.md). Default: `[]`
+   */
   readonly lora_modules_to_save?: readonly string[] | null | undefined
+  /**
+   * token ids whose rows are trained beside the adapter: of the embedding (and the head that is tied to it),
+   * or of layers by name, `{ embed_tokens: [5], lm_head: [5] }`. Rows of new tokens are trained in any case
+   */
+  readonly peft_trainable_token_indices?: TrainableTokens | null | undefined
+  /**
+   * where embedding and head are one weight: what `lora_modules_to_save` makes of one is the other’s too.
+   * Default: `false`
+   */
+  readonly peft_ensure_weight_tying?: boolean | null | undefined
 
   // ---- Data
   /** a list; the keys of an entry are below */
@@ -159,10 +173,25 @@ export interface FinetuneInput {
   /** tokens that end a turn; not set: the EOS token */
   readonly eot_tokens?: readonly string[] | null | undefined
   /**
-   * tokens of the vocabulary to use instead of the tokenizer's. Default: `{ bos_token: null, eos_token: null,
-   * pad_token: null, unk_token: null }`
+   * tokens to use instead of the tokenizer's; those that the vocabulary lacks are added.
+   * `additional_special_tokens` is a list of more. Default: `{ bos_token: null, eos_token: null, pad_token:
+   * null, unk_token: null, additional_special_tokens: null }`
    */
   readonly special_tokens?: Nullable<SpecialTokens> | null | undefined
+  /** added to the vocabulary, each as one token (new-tokens.md). Default: `[]` */
+  readonly tokens?: readonly string[] | null | undefined
+  /**
+   * other texts for tokens that the tokenizer keeps in reserve, by id: `{ 128011: "<|tool|>" }`. Nothing
+   * grows. Default: `{}`
+   */
+  readonly added_tokens_overrides?: Readonly<Record<string, string>> | null | undefined
+  /** when the vocabulary grows, to a multiple of 32. Default: `false` */
+  readonly resize_token_embeddings_to_32x?: boolean | null | undefined
+  /**
+   * rows of new tokens start around the mean of the others, as transformers does by default; else, as axolotl
+   * does, around 0 with the model's `initializer_range`. Default: `false`
+   */
+  readonly mean_resizing_embeddings?: boolean | null | undefined
 
   // ---- Training
   /** the highest one; `2e-4` may be written without a dot */

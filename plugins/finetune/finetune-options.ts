@@ -4,6 +4,7 @@
  */
 import type { RampType } from '../../core/mod.ts'
 import type { DatasetOptions } from '../data/mod.ts'
+import type { TrainableTokens } from '../peft/mod.ts'
 import type { Named } from './named.ts'
 
 /** Names of learning-rate schedules, as transformers and axolotl have them. */
@@ -79,6 +80,8 @@ export interface SpecialTokens {
   readonly eos_token: string | null
   readonly pad_token: string | null
   readonly unk_token: string | null
+  /** Tokens that are special besides. */
+  readonly additional_special_tokens: readonly string[] | null
 }
 
 /** Everything a run needs, defaults filled in, keys named as in axolotl. */
@@ -108,6 +111,11 @@ export interface FinetuneOptions {
   readonly peft_use_rslora: boolean
   readonly peft_init_lora_weights: boolean | 'gaussian'
   readonly peft_layers_to_transform: readonly number[] | null
+  /** Layers and norms that are trained whole beside the adapter. */
+  readonly lora_modules_to_save: readonly string[]
+  /** Tokens whose rows are trained beside the adapter; those that are new are in any case. */
+  readonly peft_trainable_token_indices: TrainableTokens | null
+  readonly peft_ensure_weight_tying: boolean
   /** What stands before the number of a layer, as expressions; null: whatever does. */
   readonly peft_layers_pattern: readonly string[] | string | null
 
@@ -182,6 +190,14 @@ export interface FinetuneOptions {
   readonly chat_template_jinja: string | null
   readonly eot_tokens: readonly string[] | null
   readonly special_tokens: SpecialTokens
+  /** Added to the vocabulary. */
+  readonly tokens: readonly string[]
+  /** Other texts for tokens that the tokenizer keeps in reserve, by id. */
+  readonly added_tokens_overrides: Readonly<Record<string, string>>
+  /** When the vocabulary grows, to a multiple of 32. */
+  readonly resize_token_embeddings_to_32x: boolean
+  /** New rows start around the mean of the others, not around 0. */
+  readonly mean_resizing_embeddings: boolean
 
   /** `epoch`: at the end of each epoch; `steps`: `eval_steps` or `evals_per_epoch`, of which one is not null. */
   readonly eval_strategy: 'no' | 'steps' | 'epoch'
@@ -233,7 +249,6 @@ export interface FinetuneFields extends Omit<
   | 'save_strategy'
   | 'load_best_model_at_end'
 > {
-  readonly lora_modules_to_save: readonly string[]
   readonly gradient_accumulation_steps: number | null
   readonly batch_size: number | null
   readonly eval_batch_size: number | null

@@ -43,6 +43,8 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   adapterOptions,
   optimizerOptions,
   lora,
+  beside,
+  reserved,
   ({ peft_layers_pattern, peft_layers_to_transform }) =>
     peft_layers_pattern !== null && peft_layers_to_transform === null
       ? { path: ['peft_layers_pattern'], what: 'needs peft_layers_to_transform, the numbers of the layers' }
@@ -257,18 +259,32 @@ const LORA_ONLY: readonly (readonly [keyof FinetuneFields, string])[] = [
   ['peft_init_lora_weights', 'true'],
 ]
 
-function lora({ adapter, lora_modules_to_save, lora_model_dir }: FinetuneFields): ConfigFailure | undefined {
-  if (lora_modules_to_save.length > 0) {
-    return {
-      path: ['lora_modules_to_save'],
-      what: 'not supported yet (training whole modules); leave the key out or empty',
-      code: 'E_CONFIG_KEY',
-    }
-  }
+function lora({ adapter, lora_model_dir }: FinetuneFields): ConfigFailure | undefined {
   if (lora_model_dir !== null && (adapter === null || adapter === 'none')) {
     return { path: ['lora_model_dir'], what: 'needs an adapter, such as adapter: lora' }
   }
   return undefined
+}
+
+/** An adapter that is gone on with has what is trained beside it; without one all weights are trained anyway. */
+function beside(input: FinetuneFields): readonly ConfigFailure[] {
+  if (input.lora_model_dir === null) return []
+  const asked = [
+    ['lora_modules_to_save', input.lora_modules_to_save.length > 0],
+    ['peft_trainable_token_indices', input.peft_trainable_token_indices !== null],
+    ['peft_ensure_weight_tying', input.peft_ensure_weight_tying],
+  ] as const
+  const what = 'is for a fresh adapter: the one of lora_model_dir says what is trained beside it'
+  return asked.flatMap(([key, isAsked]) => (isAsked ? [{ path: [key], what }] : []))
+}
+
+/** Keys of a mapping in a file are texts. */
+function reserved({ added_tokens_overrides }: FinetuneFields): readonly ConfigFailure[] {
+  return Object.keys(added_tokens_overrides).flatMap((id) =>
+    /^\d+$/.test(id)
+      ? []
+      : [{ path: ['added_tokens_overrides', id], what: 'expected the id of a token, a whole number' }],
+  )
 }
 
 function template({ chat_template, chat_template_jinja }: FinetuneFields): ConfigFailure | undefined {

@@ -27,6 +27,7 @@ import type { RampType } from '../../core/mod.ts'
 import type { DeviceName } from '../cuda/mod.ts'
 import { datasetOptions } from '../data/mod.ts'
 import type { DatasetInput, DatasetOptions } from '../data/mod.ts'
+import type { TrainableTokens } from '../peft/mod.ts'
 import { IGNORED_PLUGINS } from './axolotl-keys.ts'
 import type { FinetuneInput, Nullable } from './finetune-input.ts'
 import type { FinetuneFields, LrGroup, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
@@ -135,8 +136,31 @@ const specialTokens: Field<SpecialTokens, Nullable<SpecialTokens>> = v.strictObj
     eos_token: nullable(text()),
     pad_token: nullable(text()),
     unk_token: nullable(text()),
+    additional_special_tokens: nullable(listOf(text())),
   },
   'expected a mapping such as { pad_token: "<pad>" }',
+)
+
+const TOKEN_IDS: JsonSchema = { type: 'array', items: { type: 'integer', minimum: 0 } }
+
+/** Of the embedding, or of the layers that are named. */
+const tokenIndices: Field<TrainableTokens, TrainableTokens> = withJson<TrainableTokens, TrainableTokens>(
+  v.lazy((input) =>
+    Array.isArray(input) ? listOf(integer({ min: 0 })) : mapOf(listOf(integer({ min: 0 })), 'token ids'),
+  ),
+  { anyOf: [TOKEN_IDS, { type: 'object', additionalProperties: TOKEN_IDS }] },
+)
+
+type TokenTexts = Readonly<Record<string, string>>
+
+/** Token id → its new text. */
+const tokenTexts: Field<TokenTexts, TokenTexts> = withJson<TokenTexts, TokenTexts>(
+  v.lazy((input) =>
+    Array.isArray(input)
+      ? v.custom<TokenTexts>(() => false, 'expected a mapping such as { 128011: "<|tool|>" }')
+      : mapOf(text()),
+  ),
+  { type: 'object', additionalProperties: NON_EMPTY },
 )
 
 const ramp: Field<RampType, RampType> = oneOf(['linear', 'cosine', '1-sqrt'])
@@ -230,7 +254,13 @@ const datasetList: Field<readonly DatasetOptions[], readonly DatasetInput[]> = l
 const strategy: Field<'no' | 'steps' | 'epoch', 'no' | 'steps' | 'epoch'> = oneOf(['no', 'steps', 'epoch'], {
   later: ['best'],
 })
-const noTokens: SpecialTokens = { bos_token: null, eos_token: null, pad_token: null, unk_token: null }
+const noTokens: SpecialTokens = {
+  bos_token: null,
+  eos_token: null,
+  pad_token: null,
+  unk_token: null,
+  additional_special_tokens: null,
+}
 
 const schema = v.strictObject(
   {
@@ -250,7 +280,9 @@ const schema = v.strictObject(
     lora_target_modules: nullable(patterns),
     lora_target_linear: optional(flag(), false),
     lora_exclude_modules: nullable(patterns),
-    lora_modules_to_save: optional(withJson(listOf(text()), { type: 'array', maxItems: 0 }), []),
+    lora_modules_to_save: optional(listOf(text()), []),
+    peft_trainable_token_indices: nullable(tokenIndices),
+    peft_ensure_weight_tying: optional(flag(), false),
     lora_rank_pattern: optional(mapOf(integer({ min: 1 })), {}),
     lora_alpha_pattern: optional(mapOf(decimal({ above: 0 })), {}),
     peft_use_rslora: optional(flag(), false),
@@ -313,6 +345,10 @@ const schema = v.strictObject(
     chat_template_jinja: nullable(text('a Jinja template or the path of one')),
     eot_tokens: nullable(listOf(text())),
     special_tokens: optional(specialTokens, noTokens),
+    tokens: optional(listOf(text()), []),
+    added_tokens_overrides: optional(tokenTexts, {}),
+    resize_token_embeddings_to_32x: optional(flag(), false),
+    mean_resizing_embeddings: optional(flag(), false),
 
     eval_strategy: nullable(strategy),
     eval_steps: nullable(stepsOrPart),

@@ -21,7 +21,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   bf16: '`auto` computes as the checkpoint is stored (GGUF: f32; f16: bf16); `true`, `full` or `false` decide',
   // Adapter
   adapter:
-    "`lora`; another method of PEFT ([adapters/deltas.md](adapters/deltas.md)): `ia3`, `loha`, `lokr`, `miss`, `vera`; the name of a plugin's adapter; or `none` (also when not set): all weights are trained",
+    "`lora`; another method of PEFT ([guides/adapters.md](guides/adapters.md)); the name of a plugin's adapter; or `none` (also when not set): all weights are trained",
   plugins:
     'modules to load: a path from the folder of this file, such as `./mine.ts`, or an installed package, with a range of versions where that matters: `npm:tritune-plugin-foo@^1.2` ([plugins.md](plugins.md))',
   adapter_options:
@@ -43,7 +43,12 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   lora_alpha_pattern: 'other alphas for some layers',
   peft_use_rslora: 'scale by alpha / √rank',
   peft_init_lora_weights: '`true`, `gaussian`, or `false` (both factors random, for tests)',
-  lora_modules_to_save: 'only empty: training whole modules is not there yet',
+  lora_modules_to_save:
+    'layers and norms that are trained whole and saved beside the adapter, by the endings of their names: `[embed_tokens, lm_head]` ([new-tokens.md](adapters/new-tokens.md))',
+  peft_trainable_token_indices:
+    'token ids whose rows are trained beside the adapter: of the embedding (and the head that is tied to it), or of layers by name, `{ embed_tokens: [5], lm_head: [5] }`. Rows of new tokens are trained in any case',
+  peft_ensure_weight_tying:
+    'where embedding and head are one weight: what `lora_modules_to_save` makes of one is the other’s too',
   // Data
   datasets: 'a list; the keys of an entry are below',
   test_datasets: 'entries to evaluate on, instead of `val_set_size`',
@@ -67,7 +72,14 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   chat_template_jinja:
     'the template itself, or the path of a file with it; parsed at the start, whatever the data',
   eot_tokens: 'tokens that end a turn; not set: the EOS token',
-  special_tokens: "tokens of the vocabulary to use instead of the tokenizer's",
+  special_tokens:
+    "tokens to use instead of the tokenizer's; those that the vocabulary lacks are added. `additional_special_tokens` is a list of more",
+  tokens: 'added to the vocabulary, each as one token ([new-tokens.md](adapters/new-tokens.md))',
+  added_tokens_overrides:
+    'other texts for tokens that the tokenizer keeps in reserve, by id: `{ 128011: "<|tool|>" }`. Nothing grows',
+  resize_token_embeddings_to_32x: 'when the vocabulary grows, to a multiple of 32',
+  mean_resizing_embeddings:
+    "rows of new tokens start around the mean of the others, as transformers does by default; else, as axolotl does, around 0 with the model's `initializer_range`",
   // Training
   learning_rate: 'the highest one; `2e-4` may be written without a dot',
   embedding_lr:

@@ -21,6 +21,7 @@ import { learningRates } from './learning-rates.ts'
 import { type MemoryMode, memoryMode } from './memory-mode.ts'
 import { fitting } from './out-of-memory.ts'
 import { packLayers } from './quantizers.ts'
+import { newRows, newTokenNotes, vocabularyOptions } from './new-rows.ts'
 import type { Run } from './run.ts'
 import { openInputs, type PrepareOptions } from './run-inputs.ts'
 import { weightDecays } from './weight-decay.ts'
@@ -66,6 +67,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
           dtype,
           writable: config.adapter === null,
           models: host.all('model'),
+          ...vocabularyOptions(config, tokenizer, host),
           pack: quantizer ? packLayers(quantizer, dtype) : undefined,
         }),
       ),
@@ -73,7 +75,11 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   )
   checkTokenIds([...data.train, ...data.validation], model)
   checkContext(config, model)
-  const adapter = open.use(fitting('the adapter', () => openAdapter(model)))
+  const adapter = open.use(
+    fitting('the adapter', () =>
+      openAdapter(model, { tokenizer, rows: newRows(model, modelPath, tokenizer) }),
+    ),
+  )
   checkContext(config, model)
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
@@ -113,7 +119,13 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
     sampler,
     plan,
     memory: memoryMode(config.memory, device, needed),
-    notes: [...(note ? [note] : []), ...slowDType(device, dtype), ...config.notes, ...plan.notes],
+    notes: [
+      ...(note ? [note] : []),
+      ...slowDType(device, dtype),
+      ...newTokenNotes(tokenizer, config.adapter),
+      ...config.notes,
+      ...plan.notes,
+    ],
     [Symbol.dispose]: () => owned.dispose(),
   }
 }

@@ -9,6 +9,7 @@ import { chatTemplateSource } from '../data/mod.ts'
 import { mergedConfig, mergedSources, saveAdapter, storedTensors } from '../peft/mod.ts'
 import { recordsToUse } from './plugin-notes.ts'
 import type { Run } from './run.ts'
+import { vocabularyChanges } from './run-tokenizer.ts'
 import { copyIfThere, saveTokenizer, type TokenizerChanges } from './save-tokenizer.ts'
 
 type Saved = Pick<Run, 'adapter' | 'config' | 'model' | 'modelPath' | 'plugins'>
@@ -20,7 +21,11 @@ export function saveOutput(
   { unfinished = false }: { readonly unfinished?: boolean } = {},
 ): void {
   const chatTemplate = chatTemplateSource(config)
-  const changes = { chatTemplate, specialTokens: config.special_tokens }
+  const changes = {
+    chatTemplate,
+    specialTokens: config.special_tokens,
+    vocabulary: vocabularyChanges(config),
+  }
   if (!adapter) return saveModel(model, modelPath, folder, { tokenizer: changes })
   const made = { adapter: config.adapter, modelType: model.info.type }
   saveAdapter(folder, adapter, {

@@ -48,8 +48,6 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
   ]),
   peft_use_dora: { what: 'DoRA' },
   peft_layer_replication: { what: 'layer replication' },
-  peft_trainable_token_indices: { what: 'training single tokens' },
-  peft_ensure_weight_tying: { what: 'tied adapters' },
   lora_fan_in_fan_out: { what: 'transposed weights' },
   lora_target_parameters: { what: 'LoRA on bare parameters' },
   ...unsupported('LoRA+', ['loraplus_lr_ratio']),
@@ -96,9 +94,6 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
   context_parallel_size: { what: SCALE, harmless: [1] },
   sequence_parallel_degree: { what: SCALE, harmless: [1] },
   ...unsupported(TOKENS, [
-    'tokens',
-    'added_tokens_overrides',
-    'resize_token_embeddings_to_32x',
     'shrink_embeddings',
     'fix_untrained_tokens',
     'embeddings_skip_upcast',

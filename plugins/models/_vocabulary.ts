@@ -44,7 +44,7 @@ export function withVocabulary(
   { vocabSize = 0, newRows = 'mean', seed = 0 }: VocabularyOptions,
 ): readonly [ConfigJson, WeightSource] {
   const known = Number(config['vocab_size'])
-  if (!(known < vocabSize)) return [config, source]
+  if (vocabSize === 0 || !(known < vocabSize)) return [config, source]
   const range = Number(config['initializer_range'] ?? 0.02)
   const { pack } = source
   return [

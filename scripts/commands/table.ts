@@ -61,6 +61,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./merge.ts')).merge,
   },
   {
+    name: 'adapter',
+    topic: 'train',
+    summary: 'list, inspect, combine and convert adapters',
+    load: async () => (await import('./adapter.ts')).adapter,
+  },
+  {
     name: 'export',
     topic: 'train',
     summary: 'write a model or an adapter as GGUF, for Ollama, transformers, PEFT',

@@ -164,9 +164,8 @@ describe('finetuneConfig', () => {
     expect(errorOf({ optimizer: 'dion' }).message).toContain('"dion" is not supported yet')
     expect(errorOf({ lr_scheduler: 'greedy' }).message).toContain('"greedy" is not supported yet')
     expect(errorOf({ peft_init_lora_weights: 'pissa' }).message).toContain('"pissa" is not supported yet')
-    expect(errorOf({ lora_modules_to_save: ['lm_head'] }).code).toBe('E_CONFIG_KEY')
     expect(errorOf({ fp16: true }).code).toBe('E_CONFIG_KEY')
-    expect(finetuneConfig.validate({ ...MINIMAL, fp16: false, lora_modules_to_save: [] }).notes).toEqual([])
+    expect(finetuneConfig.validate({ ...MINIMAL, fp16: false }).notes).toEqual([])
   })
 
   test('8-bit AdamW has the names of transformers; paging is noted to be left out', () => {

@@ -160,9 +160,27 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
     [{ q_proj: 0 }, ['x'], 'x', { q_proj: null }],
   ],
   lora_modules_to_save: [
-    [[], null],
-    [['embed_tokens'], 'x'],
+    [[], null, ['embed_tokens', 'lm_head']],
+    ['x', [7], { lm_head: true }],
   ],
+  peft_trainable_token_indices: [
+    [[], [0, 7], { embed_tokens: [1], lm_head: [1, 2] }, null],
+    ['x', [-1], [0.5], { embed_tokens: 1 }],
+  ],
+  peft_ensure_weight_tying: [
+    [true, false, null],
+    ['x', 2],
+  ],
+  tokens: [
+    [[], ['<a>'], null],
+    ['<a>', [7]],
+  ],
+  added_tokens_overrides: [
+    [{}, { 7: '<a>' }, null],
+    [['<a>'], { 7: 8 }],
+  ],
+  resize_token_embeddings_to_32x: [[true, null], ['x']],
+  mean_resizing_embeddings: [[false, null], ['x']],
   peft_init_lora_weights: [
     [true, false, 'gaussian'],
     ['pissa', 'gausian', 2],
@@ -264,8 +282,8 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
     ['</s>', [''], [7]],
   ],
   special_tokens: [
-    [{ pad_token: '<pad>', eos_token: null }, {}, null],
-    [{ pad: 'x' }, 'x', { pad_token: 7 }],
+    [{ pad_token: '<pad>', eos_token: null, additional_special_tokens: ['<a>'] }, {}, null],
+    [{ pad: 'x' }, 'x', { pad_token: 7 }, { additional_special_tokens: '<a>' }],
   ],
   device: [
     ['auto', 'cpu', 'cuda:1'],
