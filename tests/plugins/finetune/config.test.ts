@@ -107,10 +107,10 @@ describe('readFinetuneConfig()', () => {
 
   test('puts the line on an unsupported key', () => {
     try {
-      readFinetuneConfig(LORA_YAML.replace('lora_fan_in_fan_out:', 'lora_fan_in_fan_out: true'), 'lora.yml')
+      readFinetuneConfig(LORA_YAML.replace('lora_fan_in_fan_out:', 'fp8: true'), 'lora.yml')
       throw new Error('expected an error')
     } catch (error) {
-      expect(String(error)).toContain('lora_fan_in_fan_out: not supported yet (transposed weights), got true')
+      expect(String(error)).toContain('fp8: not supported yet (this precision), got true')
     }
   })
 
