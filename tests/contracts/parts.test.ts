@@ -13,6 +13,7 @@ import { plugin as smallActivations } from '../../docs/examples/parts/small-acti
 import { createHost } from '../../core/mod.ts'
 import { training } from '../../plugins/finetune/mod.ts'
 import { optimizers } from '../../plugins/optim/mod.ts'
+import { qlora } from '../../plugins/qlora/mod.ts'
 import {
   type ContractCheck,
   datasetContract,
@@ -29,6 +30,7 @@ using host = createHost({
   plugins: [
     training,
     optimizers,
+    qlora,
     meanLoss,
     momentumSgd,
     questionAnswer,
