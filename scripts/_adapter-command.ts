@@ -60,13 +60,48 @@ export function inspectCommand(folder: string, json: boolean): void {
   if (found.isBroken) process.exitCode = 1
 }
 
-export function convertCommand(folder: string, output: string, to: AdapterFormat, json: boolean): void {
-  const done = convertAdapter(folder, output, to)
-  say(
-    json
-      ? JSON.stringify({ output, ...done }, null, 2)
-      : `${counted(done.tensors, 'tensor')} of ${done.from} in the files of ${done.to}: ${output}`,
-  )
+export interface ConvertAdapter {
+  readonly to: AdapterFormat | 'gguf'
+  readonly base: string | undefined
+  readonly device: DeviceName
+  /** Not given: the environment decides. */
+  readonly offline: boolean | undefined
+  readonly json: boolean
+}
+
+export async function convertCommand(
+  source: string,
+  output: string,
+  { to, base, device, offline, json }: ConvertAdapter,
+): Promise<void> {
+  const isGguf = source.endsWith('.gguf')
+  if (to !== 'gguf' && !isGguf) {
+    if (base !== undefined)
+      throw new TrituneError('E_USAGE', '--base is for GGUF: from peft to mlx and back needs no model')
+    const done = convertAdapter(source, output, to)
+    return say(
+      json
+        ? JSON.stringify({ output, ...done }, null, 2)
+        : `${counted(done.tensors, 'tensor')} of ${done.from} in the files of ${done.to}: ${output}`,
+    )
+  }
+  const { exportModel } = await import('../plugins/export/mod.ts')
+  const { tensors, difference } = await exportModel(source, {
+    to,
+    output,
+    device,
+    onNote: (text) => err.write(`${text}\n`),
+    ...(to === 'gguf' && { lora: true }),
+    ...(base !== undefined && { base }),
+    ...(offline !== undefined && { offline }),
+  })
+  const from = isGguf ? 'gguf' : openAdapterFormat(source)
+  if (json)
+    return say(
+      JSON.stringify({ output, from, to, tensors, maxLogitDifference: difference?.most ?? null }, null, 2),
+    )
+  const moved = difference ? `; max |Δ logit| ${difference.most.toPrecision(2)}` : ''
+  say(`${counted(tensors, 'tensor')} of ${from} in the files of ${to}: ${output}${moved}`)
 }
 
 export interface MergeAdapters {
@@ -155,6 +190,10 @@ try it:
 
 function say(text: string): void {
   out.write(`${text}\n`)
+}
+
+function openAdapterFormat(folder: string): AdapterFormat {
+  return inspectAdapter(folder, { numbers: false }).format
 }
 
 function expectNew(output: string): void {

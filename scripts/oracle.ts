@@ -16,7 +16,8 @@ const HELP = `Compare tritune with torch, transformers and PEFT.
   bun run oracle templates [options]    chat templates of other tools: texts and masks
   bun run oracle gguf [options]         exported GGUF files beside llama.cpp (npm's node-llama-cpp; needs Node and npm, no Python but
                                         for SmolLM2)
-  bun run oracle peft [method…]         every method of PEFT beside PEFT: logits, gradients, steps, files, merges
+  bun run oracle peft [method…]         every method of PEFT beside PEFT: logits, gradients, steps, files, merges;
+                                        "several": several adapters on one model
   bun run oracle tokenizers [options]   seven families of tokenizers beside the Rust library (needs tokenizers only)
 
   --python <path>    a Python with torch, transformers, peft, safetensors and gguf

@@ -101,6 +101,7 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
     'total_supervised_tokens',
   ]),
   ...ignored(FROM_CONFIG, [
+    'lora_fan_in_fan_out',
     'model_type',
     'tokenizer_type',
     'processor_type',
@@ -290,7 +291,6 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
     'lisa_layers_attribute',
     'wandb_watch',
     'relora_prune_method',
-    'loraplus_lr_embedding',
     'max_prompt_len',
   ]),
 }

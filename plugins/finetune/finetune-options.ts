@@ -4,8 +4,17 @@
  */
 import type { RampType } from '../../core/mod.ts'
 import type { DatasetOptions } from '../data/mod.ts'
-import type { TrainableTokens } from '../peft/mod.ts'
+import type { LoraInit, TrainableTokens } from '../peft/mod.ts'
 import type { Named } from './named.ts'
+
+/** What stands under `peft:`, as in axolotl. */
+export interface PeftSettings {
+  readonly loftq_config: {
+    /** null: no loftq. */
+    readonly loftq_bits: number | null
+    readonly loftq_iter: number
+  }
+}
 
 /** Names of learning-rate schedules, as transformers and axolotl have them. */
 export type LrScheduler =
@@ -126,7 +135,11 @@ export interface FinetuneOptions {
   readonly lora_rank_pattern: Readonly<Record<string, number>>
   readonly lora_alpha_pattern: Readonly<Record<string, number>>
   readonly peft_use_rslora: boolean
-  readonly peft_init_lora_weights: boolean | 'gaussian'
+  readonly peft_init_lora_weights: LoraInit
+  readonly peft_use_dora: boolean
+  readonly peft: PeftSettings | null
+  readonly loraplus_lr_ratio: number | null
+  readonly loraplus_lr_embedding: number
   readonly peft_layers_to_transform: readonly number[] | null
   /** Layers and norms that are trained whole beside the adapter. */
   readonly lora_modules_to_save: readonly string[]

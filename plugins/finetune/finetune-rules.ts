@@ -230,7 +230,7 @@ function schedulerOptions(input: FinetuneFields): readonly ConfigFailure[] {
 }
 
 /** Their options are keys of the file. */
-const BY_KEYS: readonly string[] = ['lora', 'qlora', 'none']
+const BY_KEYS: readonly string[] = ['lora', 'dora', 'qlora', 'none']
 
 const BUILT_IN: readonly string[] = ADAPTERS
 
@@ -254,12 +254,23 @@ function adapterOptions(input: FinetuneFields): readonly ConfigFailure[] {
 const LORA_ONLY: readonly (readonly [keyof FinetuneFields, string])[] = [
   ['peft_use_rslora', 'false'],
   ['peft_init_lora_weights', 'true'],
+  ['peft_use_dora', 'false'],
+  ['peft', 'null'],
+  ['loraplus_lr_ratio', 'null'],
+  ['loraplus_lr_embedding', '0.000001'],
 ]
 
-function lora({ adapter, lora_model_dir }: FinetuneFields): ConfigFailure | undefined {
+function lora({
+  adapter,
+  lora_model_dir,
+  peft,
+  peft_init_lora_weights: init,
+}: FinetuneFields): ConfigFailure | undefined {
   if (lora_model_dir !== null && (adapter === null || adapter === 'none')) {
     return { path: ['lora_model_dir'], what: 'needs an adapter, such as adapter: lora' }
   }
+  if (typeof peft?.loftq_config.loftq_bits === 'number' && typeof init === 'string' && init !== 'loftq')
+    return { path: ['peft'], what: `asks for loftq, and peft_init_lora_weights for ${init}` }
   return undefined
 }
 

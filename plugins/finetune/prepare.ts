@@ -17,6 +17,7 @@ import { packLayers } from '../qlora/mod.ts'
 import { ofBaseModel } from './base-model-files.ts'
 import type { FinetuneConfig } from './config.ts'
 import { checkContextLength } from './context-length.ts'
+import { startEva } from './start-eva.ts'
 import { estimateMemory } from './estimate.ts'
 import { learningRates } from './learning-rates.ts'
 import { type MemoryMode, memoryMode } from './memory-mode.ts'
@@ -83,6 +84,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
     ),
   )
   checkContext(config, model)
+  const started = adapter ? startEva(config, model, adapter, data) : []
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
   const objective = disposing(open, parts.objective())
@@ -127,6 +129,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
       ...newTokenNotes(tokenizer, config.adapter),
       ...config.notes,
       ...plan.notes,
+      ...started,
     ],
     [Symbol.dispose]: () => owned.dispose(),
   }

@@ -34,18 +34,14 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
   ...unsupported(QUANTIZED, [
     'quantization',
     'qat',
-    'peft',
     'model_quantization_config',
     'model_quantization_config_kwargs',
     'use_onebitllms',
     'llmcompressor',
     'quantize_moe_experts',
   ]),
-  peft_use_dora: { what: 'DoRA' },
   peft_layer_replication: { what: 'layer replication' },
-  lora_fan_in_fan_out: { what: 'transposed weights' },
   lora_target_parameters: { what: 'LoRA on bare parameters' },
-  ...unsupported('LoRA+', ['loraplus_lr_ratio']),
   ...unsupported('ReLoRA', [
     'relora',
     'relora_steps',

@@ -24,7 +24,7 @@ export function checkTargets(
     isTarget.add(model.head.path)
   const hasTensors = (path: string): boolean => names.some((name) => name.startsWith(`${PREFIX}${path}.`))
   const unmatched = [...counts].flatMap(([pattern, count]) => (count === 0 ? [`"${pattern}"`] : []))
-  const without = unmatched.length > 0 ? `; ${unmatched.join(', ')} of target_modules matches no layer` : ''
+  const without = unmatched.length > 0 ? `; ${listed(unmatched)} of target_modules matches no layer` : ''
   const untargeted = [...model.layers.keys()].filter((path) => !isTarget.has(path) && hasTensors(path))
   if (untargeted.length > 0)
     throw new TrituneError(

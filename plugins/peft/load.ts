@@ -87,6 +87,7 @@ export function loadAdapter(
   const definition = definitionOf(config, definitions, folder)
   const optionsFor = (path: string): unknown => {
     const options = placed(place, () => optionsOf(definition, config, path))
+    placed(place, () => expectStored(definition, options, entries))
     return definition.peft?.type === LORA.peft?.type && dropout !== undefined && typeof options === 'object'
       ? { ...options, dropout }
       : options
@@ -199,6 +200,36 @@ function optionsOf(
   return typeof config[NAME_KEY] === 'string' || !peft
     ? options.validate(config[OPTIONS_KEY])
     : options.validate(peft.read(withoutBeside(config), path))
+}
+
+/** Options that are a side of some tensor; LoKr takes the whole matrix instead of factors that would be larger. */
+const SIDES = ['rank', 'r', 'init_r', 'mini_r', 'num_virtual_tokens'] as const
+
+/** E_ADAPTER for a rank that no tensor of the file can have: memory for it must not be asked for. */
+function expectStored(
+  definition: AnyAdapterDefinition,
+  options: unknown,
+  entries: ReadonlyMap<string, TensorEntry>,
+): void {
+  if (!BUILT_IN.includes(definition) || definition === METHODS.lokr) return
+  const widest = [...entries.values()].reduce((most, { shape }) => Math.max(most, ...shape), 0)
+  const sides = typeof options === 'object' && options !== null ? Object.entries(options) : []
+  const isSide = (name: string): boolean => SIDES.some((side) => side === name)
+  const patterns = sides.flatMap(([name, value]): [string, unknown][] =>
+    name === 'rank_pattern' && typeof value === 'object' && value !== null
+      ? Object.entries(value).map(([key, one]) => [`rank_pattern: ${key}`, one])
+      : [],
+  )
+  for (const [name, value] of [...sides.filter(([side]) => isSide(side)), ...patterns])
+    if (typeof value === 'number' && value > widest)
+      throw new TrituneError(
+        'E_ADAPTER',
+        `${name} is ${value}, but no side of a tensor of the file is longer than ${widest}`,
+        {
+          remedy:
+            'the configuration and the tensors are not of one adapter: copy both again from where it was trained',
+        },
+      )
 }
 
 interface Stored {

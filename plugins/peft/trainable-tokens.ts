@@ -18,7 +18,7 @@ import {
   type ValidatableConfig,
 } from '../../core/mod.ts'
 import { createTokenRows, takeTokenRows, type TokenRowsAdapter } from './beside/token-rows.ts'
-import { pick } from './peft-fields.ts'
+import { peftFields } from './delta/fields.ts'
 
 /** PEFT's `TrainableTokensConfig`. */
 export interface TrainableTokensOptions {
@@ -47,12 +47,13 @@ export const trainableTokens: LayerAdapterDefinition<TrainableTokensOptions> = {
     qwen3: ['embed_tokens'],
     gpt2: ['wte'],
   },
-  peft: {
+  peft: peftFields({
     type: 'TRAINABLE_TOKENS',
+    options: trainableTokensOptions,
+    names: ['token_indices', 'init_weights'],
+    fixed: {},
     lacks: ['exclude_modules', 'layers_to_transform', 'layers_pattern'],
-    write: ({ token_indices, init_weights }) => ({ token_indices, init_weights }),
-    read: (fields) => trainableTokensOptions.validate(pick(fields, ['token_indices', 'init_weights'])),
-  },
+  }),
   create: createTrainableTokens,
   createTied: (layer, first) =>
     isTokenRows(first) ? createTokenRows(layer, first.rows, { ...NAMES, sameAs: first, twice: true }) : null,

@@ -16,7 +16,7 @@ const help = (): string => `List, inspect, combine and convert adapters.
   ${invocation('adapter')} merge <output> <adapter=weight>…       several become one LoRA
   ${invocation('adapter')} convert <adapter> <output> --to <format>
 
-  An <adapter> is a folder that PEFT, mlx-lm or tritune wrote. A weight may be negative; without one it is 1.
+  An <adapter> is a folder that PEFT, mlx-lm or tritune wrote; to convert, a .gguf file too. A weight may be negative; without one it is 1.
 
   --method <name>          merge: linear, cat, svd (default), ties, ties_svd, dare_linear, dare_ties, dare_linear_svd,
                            dare_ties_svd, magnitude_prune, magnitude_prune_svd, as in PEFT's add_weighted_adapter
@@ -24,11 +24,11 @@ const help = (): string => `List, inspect, combine and convert adapters.
   --majority-sign <name>   merge: of ties: total (default) or frequency
   --rank <number>          merge: of svd and those with _svd: rank of the result, default the largest
   --seed <number>          merge: of dare: what is kept (default 0)
-  --base <model>           merge: a hub name or a folder; default: the base that the first adapter names
-  --to <format>            convert: peft or mlx
+  --base <model>           merge, and convert from or to GGUF: a hub name or a folder; default: the base that the adapter names
+  --to <format>            convert: peft, mlx or gguf (the output is then a .gguf file)
   --plugin <module>        merge: for an adapter that a plugin provides; may be repeated
-  --device <name>          merge: cpu (default), auto, cuda, cuda:<number>
-  --offline                merge: use the local cache of the hub only
+  --device <name>          as --base: cpu (default), auto, cuda, cuda:<number>
+  --offline                as --base: use the local cache of the hub only
   --json                   the result as JSON
   --help                   this text
 
@@ -55,7 +55,7 @@ export const adapter: Command<typeof OPTIONS> = {
   options: OPTIONS,
   choices: {
     '': ACTIONS,
-    to: ['peft', 'mlx'],
+    to: ['peft', 'mlx', 'gguf'],
     'majority-sign': ['total', 'frequency'],
     method: [
       'linear',
@@ -90,12 +90,19 @@ export const adapter: Command<typeof OPTIONS> = {
       case 'inspect':
         return inspectCommand(first, json)
       case 'convert':
-        if (values.to !== 'peft' && values.to !== 'mlx')
+        if (values.to !== 'peft' && values.to !== 'mlx' && values.to !== 'gguf')
           throw new TrituneError(
             'E_USAGE',
-            `--to: expected peft or mlx, got ${values.to === undefined ? 'none' : `"${values.to}"`}`,
+            `--to: expected peft, mlx or gguf, got ${values.to === undefined ? 'none' : `"${values.to}"`}`,
           )
-        return convertCommand(first, second, values.to, json)
+        await convertCommand(first, second, {
+          to: values.to,
+          base: values.base,
+          device: deviceOption(values.device, 'cpu'),
+          offline: values.offline,
+          json,
+        })
+        return
       case 'merge':
         await mergeAdaptersCommand({
           output: first,
@@ -126,16 +133,16 @@ const COUNTS: Readonly<Record<Action, readonly [min: number, max: number, what: 
 }
 
 /** Options that are for one of them only. */
-const OWN: Readonly<Record<string, Action>> = {
+const OWN: Readonly<Record<string, string>> = {
   method: 'merge',
   density: 'merge',
   'majority-sign': 'merge',
   rank: 'merge',
   seed: 'merge',
-  base: 'merge',
+  base: 'merge or convert',
   plugin: 'merge',
-  device: 'merge',
-  offline: 'merge',
+  device: 'merge or convert',
+  offline: 'merge or convert',
   to: 'convert',
 }
 
@@ -153,6 +160,6 @@ function expectCount(action: Action, given: readonly string[]): void {
 
 function expectOwn(action: Action, values: Readonly<Record<string, unknown>>): void {
   for (const [option, owner] of Object.entries(OWN))
-    if (values[option] !== undefined && owner !== action)
+    if (values[option] !== undefined && !owner.split(' ').includes(action))
       throw new TrituneError('E_USAGE', `--${option} is for adapter ${owner}, not for ${action}`)
 }

@@ -1,6 +1,6 @@
 """Several adapters on one model, as PEFT has them: writes tests/golden/peft-several.
 
-    python tests/oracle/peft_several.py
+    python tests/oracle/peft_several.py [another folder]
 
 Three LoRAs (a, b of rank 4 on modules that overlap in part, c of rank 3 with rsLoRA) on the llama of peft-train, saved as PEFT saves them. Then
 rows of a batch through adapters of their own, greedy generation by `adapter_names`, add_weighted_adapter by every method, merging in memory.
@@ -25,8 +25,8 @@ from transformers.utils import logging
 logging.disable_progress_bar()
 warnings.filterwarnings("ignore")
 
-OUT = GOLDEN / "peft-several"
-BASE = "../peft-train/base"
+OUT = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else GOLDEN / "peft-several"
+BASE = str(GOLDEN / "peft-train/base") if len(sys.argv) > 1 else "../peft-train/base"
 TASK = "CAUSAL_LM"
 
 CONFIGS = {

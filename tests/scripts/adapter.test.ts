@@ -189,9 +189,35 @@ describe('convert', () => {
     )
   })
 
+  test('to GGUF and back, on the base that is named', () => {
+    using temporary = temporaryFolder()
+    const [file, back] = ['lora.gguf', 'back'].map((name) => join(temporary.path, name))
+    const { code, stdout, stderr } = adapter('convert', A, file, '--to', 'gguf', '--base', BASE)
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toContain('12 tensors of peft in the files of gguf')
+    expect(adapter('convert', file, back, '--to', 'peft', '--base', BASE).code).toBe(0)
+    const [first, second] = [A, back].map((folder) => {
+      using model = loadModel(BASE, { device: referenceDevice })
+      using _adapter = loadAdapter(model, folder)
+      return Float32Array.from(logitsOf(model, { ids: Int32Array.of(3, 5, 7), rows: 1, length: 3 }))
+    })
+    expect(relativeError(second, first)).toBeLessThanOrEqual(1e-6)
+  })
+
   test.each<[string, (at: string) => readonly string[], number, string]>([
+    [
+      'a base where none is needed',
+      (at) => [A, join(at, 'out'), '--to', 'mlx', '--base', BASE],
+      2,
+      'needs no model',
+    ],
     ['the same format', (at) => [A, join(at, 'out'), '--to', 'peft'], 1, 'files of peft already'],
-    ['an unknown format', (at) => [A, join(at, 'out'), '--to', 'ggml'], 2, '--to: expected peft or mlx'],
+    [
+      'an unknown format',
+      (at) => [A, join(at, 'out'), '--to', 'ggml'],
+      2,
+      '--to: expected peft, mlx or gguf',
+    ],
     ['no format', (at) => [A, join(at, 'out')], 2, 'got none'],
     ['an output that is there', (at) => [A, at, '--to', 'mlx'], 1, 'exists already'],
     [

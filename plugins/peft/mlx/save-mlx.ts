@@ -9,15 +9,18 @@ import { join } from 'node:path'
 import { writeFileAtomic } from '../../../core/files/atomic.ts'
 import { writeSafetensors } from '../../../core/files/safetensors-write.ts'
 import { openSafetensors } from '../../../core/files/safetensors.ts'
-import { TrituneError } from '../../../core/mod.ts'
+import { type Adapter, type Tensor, TrituneError } from '../../../core/mod.ts'
 import { METHODS } from '../methods.ts'
 import { CONFIG_FILE, WEIGHTS_FILE } from '../save.ts'
+import { storedTensors } from '../stored.ts'
 import { MLX_WEIGHTS, mlxName, mlxPath, partOfPeft } from './names.ts'
 
 /** An adapter as PEFT has it: fields of adapter_config.json, and tensors by the names of its file. */
 export interface PeftTensors {
   readonly config: Readonly<Record<string, unknown>>
-  readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[]; toArray(): Float32Array }>
+  readonly tensors: ReadonlyMap<string, Tensor>
+  /** Of an adapter on a model, whose layers may store other tensors than they train. */
+  readonly adapters?: ReadonlyMap<string, Adapter>
 }
 
 /** Options of `saveMlxAdapter()`. */
@@ -50,7 +53,11 @@ export function saveMlxAdapter(folder: string, adapter: PeftTensors, { baseModel
         remedy: 'name another folder',
       },
     )
-  const { modules, rank, scale, dropout, isDora } = modulesOf(adapter)
+  using stored = storedTensors({ adapters: new Map(), ...adapter })
+  const { modules, rank, scale, dropout, isDora } = modulesOf({
+    config: adapter.config,
+    tensors: stored.tensors,
+  })
   const weights = join(folder, MLX_WEIGHTS)
   const configPath = join(folder, CONFIG_FILE)
   const tensors = modules.flatMap(({ path, a, b, magnitude, own }) => {
@@ -94,13 +101,11 @@ export function saveMlxAdapter(folder: string, adapter: PeftTensors, { baseModel
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-type Stored = PeftTensors['tensors'] extends ReadonlyMap<string, infer T> ? T : never
-
 interface Module {
   readonly path: string
-  readonly a: Stored
-  readonly b: Stored
-  readonly magnitude: Stored | null
+  readonly a: Tensor
+  readonly b: Tensor
+  readonly magnitude: Tensor | null
   readonly own: { readonly rank: number; readonly scale: number }
 }
 
@@ -121,14 +126,14 @@ function modulesOf({ config, tensors }: PeftTensors): Modules {
         remedy: 'make a LoRA of it: addWeightedAdapter with method svd',
       },
     )
-  const parts = new Map<string, Map<string, Stored>>()
+  const parts = new Map<string, Map<string, Tensor>>()
   for (const [name, tensor] of tensors) {
     const found = partOfPeft(name)
     if (!found)
       throw new TrituneError('E_UNSUPPORTED', `mlx-lm has no place for tensor "${name}"`, {
         remedy: 'only LoRA and DoRA on linear layers can be converted',
       })
-    parts.set(found.path, (parts.get(found.path) ?? new Map<string, Stored>()).set(found.part, tensor))
+    parts.set(found.path, (parts.get(found.path) ?? new Map<string, Tensor>()).set(found.part, tensor))
   }
   let dropout = 0
   const modules = [...parts].map(([path, all]): Module => {

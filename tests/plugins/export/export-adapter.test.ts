@@ -47,6 +47,23 @@ const KINDS: [string, Partial<LoraModelOptions>][] = [
   ['of some layers', { targetModules: ['q_proj', 'down_proj'] }],
 ]
 
+test.each([...KINDS, ['DoRA', { dora: true }] as const, ['PiSSA', { init: 'pissa' }] as const])(
+  'a LoRA, %s, for mlx-lm: the same logits again',
+  async (_name, options) => {
+    using folder = temporaryFolder()
+    const { model, adapter } = written(folder.path, options)
+    const expected = logits(model, adapter)
+    const output = join(folder.path, 'mlx')
+    const { difference, tensors } = await exportModel(adapter, { to: 'mlx', output })
+    expect((difference?.most ?? 1) / (difference?.largest ?? 0)).toBeLessThan(1e-5)
+    expect(tensors).toBeGreaterThan(0)
+    expect(readdirSync(output)).toEqual(
+      expect.arrayContaining(['adapter_config.json', 'adapters.safetensors']),
+    )
+    expect(relativeError(logits(model, output), expected)).toBeLessThan(1e-5)
+  },
+)
+
 test.each(KINDS)('a LoRA, %s, alone as GGUF and back as PEFT', async (_name, options) => {
   using folder = temporaryFolder()
   const { model, adapter } = written(folder.path, options)

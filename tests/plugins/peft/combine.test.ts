@@ -5,13 +5,11 @@ import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Matrix, product } from '../../../core/linalg/matrix.ts'
-import { openCheckpoint } from '../../../core/files/checkpoint.ts'
 import {
   activateAdapters,
   adapterNames,
   linearMap,
   matrix,
-  type Model,
   TrituneError,
   withAdapters,
 } from '../../../core/mod.ts'
@@ -20,7 +18,6 @@ import { reflection } from '../../../docs/examples/reflection.ts'
 import { vectorScale } from '../../../docs/examples/vector-scale.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
-import { combine } from '../../../plugins/peft/combine/add-weighted-adapter.ts'
 import { denseFactors, type Factors, productFactors } from '../../../plugins/peft/combine/low-rank.ts'
 import { keepLargest, keepRandom } from '../../../plugins/peft/combine/prune.ts'
 import {
@@ -29,71 +26,19 @@ import {
   type AttachedAdapter,
   attachLora,
   COMBINE_METHODS,
-  type CombineMethod,
   type CombineOptions,
   loadAdapter,
   saveAdapter,
 } from '../../../plugins/peft/mod.ts'
-import {
-  GOLDEN,
-  goldenJson,
-  logitsOf,
-  readFloats,
-  relativeError,
-  sameBytes,
-  temporaryFolder,
-} from '../../_golden.ts'
+import { logitsOf, readFloats, relativeError, sameBytes, temporaryFolder } from '../../_golden.ts'
+import { changeOf, combineAs, openModel, openSeveral } from './_several.ts'
 
 const cpu = openCpu()
-const FOLDER = join(GOLDEN, 'peft-several')
-const LLAMA = join(GOLDEN, 'peft-train/base')
+const golden = openSeveral()
+const { expected, sequence: SEQUENCE, info, base: LLAMA } = golden
 
-interface Method {
-  readonly weights: Readonly<Record<string, number>>
-  readonly arguments: {
-    readonly combination_type: CombineMethod
-    readonly density?: number
-    readonly majority_sign_method?: 'total' | 'frequency'
-    readonly svd_rank?: number
-  }
-  readonly rank: number
-  readonly targets: readonly string[]
-}
-
-const info = goldenJson<{ readonly methods: Readonly<Record<string, Method>> }>(
-  'peft-several',
-  'expected.json',
-)
-const golden = openCheckpoint(join(FOLDER, 'expected.safetensors'))
-const SEQUENCE = { ids: idsOf().slice(0, 9), rows: 1, length: 9 }
-
-function idsOf(): Int32Array<ArrayBuffer> {
-  const entry = golden.entries.get('input_ids')
-  if (!entry) throw new Error('input_ids')
-  return new Int32Array(Uint8Array.from(golden.read(entry)).buffer)
-}
-
-function openAll(): DisposableStack & { readonly model: Model } {
-  const stack = new DisposableStack()
-  const model = stack.use(loadModel(LLAMA, { device: cpu }))
-  for (const name of ['a', 'b', 'c']) stack.use(loadAdapter(model, join(FOLDER, name), { name }))
-  return Object.assign(stack, { model })
-}
-
-function optionsOf({
-  arguments: { combination_type, density, majority_sign_method, svd_rank },
-}: Method): CombineOptions {
-  return { method: combination_type, density, majoritySign: majority_sign_method, rank: svd_rank }
-}
-
-/** The change of the weight of a layer, as the files give it. */
-function changeOf(adapter: AttachedAdapter, path: string): Float64Array {
-  const [a, b] = ['lora_A', 'lora_B'].map((part) => {
-    const found = adapter.parameters.get(`${path}.${part}.weight`)
-    if (!found) throw new Error(path)
-    return { rows: found.shape[0], columns: found.shape[1], data: Float64Array.from(found.toArray()) }
-  })
-  return product(b, a).data
+function openAll(): ReturnType<typeof openModel> {
+  return openModel(golden, cpu)
 }
 
 function errorOf(fn: () => unknown): TrituneError {
@@ -106,14 +51,6 @@ function errorOf(fn: () => unknown): TrituneError {
   throw new Error('nothing was thrown')
 }
 
-/** The mask of tests/oracle/peft_several.py, which stands in for the random one. */
-const hashed =
-  (density: number, size: (place: string) => number) => (_density: number, _seed: number, place: string) => {
-    const n = size(place)
-    return (i: number): boolean =>
-      Number((BigInt(i) * 2654435761n + BigInt(n)) % 4294967296n) / 2 ** 32 < density
-  }
-
 describe('methods', () => {
   test('all that PEFT has are compared', () => {
     const compared = Object.values(info.methods).map(
@@ -125,17 +62,7 @@ describe('methods', () => {
   test.each(Object.entries(info.methods))('%s: changes, logits, rank and targets of PEFT', (name, method) => {
     using all = openAll()
     const { model } = all
-    const size = (place: string): number => {
-      const [path, part] = place.split('/')
-      const layer = model.layers.get(path)
-      if (!layer) throw new Error(place)
-      if (method.arguments.combination_type.endsWith('svd')) return layer.inputs * layer.outputs
-      return 4 * (part === 'a' ? layer.inputs : layer.outputs)
-    }
-    using made = combine(model, name, method.weights, {
-      options: optionsOf(method),
-      maskOf: hashed(method.arguments.density ?? 1, size),
-    })
+    using made = combineAs(model, name, method)
     expect(made.config).toMatchObject({
       r: method.rank,
       lora_alpha: method.rank,
@@ -143,16 +70,16 @@ describe('methods', () => {
       peft_type: 'LORA',
     })
     expect([...(made.config['target_modules'] as string[])].toSorted()).toEqual([...method.targets])
-    const changed = [...golden.entries.keys()].filter((key) => key.startsWith(`${name}.model.`))
+    const changed = [...expected.entries.keys()].filter((key) => key.startsWith(`${name}.model.`))
     expect(changed.length).toBeGreaterThan(0)
     for (const key of changed)
       expect(
-        relativeError(changeOf(made, key.slice(name.length + 1)), readFloats(golden, key)),
+        relativeError(changeOf(made, key.slice(name.length + 1)), readFloats(expected, key)),
         key,
       ).toBeLessThanOrEqual(5e-6)
     activateAdapters(model, [name])
     const logits = logitsOf(model, SEQUENCE)
-    expect(relativeError(logits, readFloats(golden, `${name}.logits`))).toBeLessThanOrEqual(1e-5)
+    expect(relativeError(logits, readFloats(expected, `${name}.logits`))).toBeLessThanOrEqual(1e-5)
     using temporary = temporaryFolder()
     saveAdapter(temporary.path, made, { baseModel: null })
     using again = loadModel(LLAMA, { device: cpu })

@@ -4,7 +4,6 @@
  */
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { type Checkpoint, openCheckpoint } from '../../../core/files/checkpoint.ts'
 import {
   activateAdapters,
   adapterNames,
@@ -43,33 +42,16 @@ import {
   saveAdapter,
   trainAllWeights,
 } from '../../../plugins/peft/mod.ts'
-import { GOLDEN, goldenJson, readFloats, relativeError, sameBytes, temporaryFolder } from '../../_golden.ts'
+import { GOLDEN, readFloats, relativeError, sameBytes, temporaryFolder } from '../../_golden.ts'
+import { openModel, openSeveral, rowLogits } from './_several.ts'
 
 const cpu = openCpu()
-const FOLDER = join(GOLDEN, 'peft-several')
-const LLAMA = join(GOLDEN, 'peft-train/base')
+const several = openSeveral()
+const { expected: golden, info, ids, length: LENGTH, offsets, base: LLAMA } = several
 const GPT2 = join(GOLDEN, 'models/gpt2')
-const info = goldenJson<{
-  readonly rows: readonly string[]
-  readonly greedy: readonly (readonly number[])[]
-}>('peft-several', 'expected.json')
-const golden = openCheckpoint(join(FOLDER, 'expected.safetensors'))
-const ids = idsOf(golden)
-const LENGTH = ids.length / info.rows.length
-const offsets = Array.from({ length: info.rows.length + 1 }, (_, i) => i * LENGTH)
 
-function idsOf(checkpoint: Checkpoint): Int32Array {
-  const entry = checkpoint.entries.get('input_ids')
-  if (!entry) throw new Error('input_ids')
-  return new Int32Array(Uint8Array.from(checkpoint.read(entry)).buffer)
-}
-
-/** The model with a, b and c of PEFT on it. */
-function openAll(device: Device = cpu, dtype?: 'f32' | 'bf16'): DisposableStack & { readonly model: Model } {
-  const stack = new DisposableStack()
-  const model = stack.use(loadModel(LLAMA, { device, dtype }))
-  for (const name of ['a', 'b', 'c']) stack.use(loadAdapter(model, join(FOLDER, name), { name }))
-  return Object.assign(stack, { model })
+function openAll(device: Device = cpu, dtype?: 'f32' | 'bf16'): ReturnType<typeof openModel> {
+  return openModel(several, device, dtype)
 }
 
 function logitsOf(model: Model, documents: readonly number[] = [0, LENGTH]): Float32Array {
@@ -83,11 +65,8 @@ function logitsOf(model: Model, documents: readonly number[] = [0, LENGTH]): Flo
   })
 }
 
-function mixedLogits(model: Model, rows: Parameters<typeof withDocumentAdapters>[2]): Float32Array {
-  using _scope = tensorScope()
-  const batch = createBatch({ ids, offsets }, model.head.device)
-  return withDocumentAdapters(model, batch, rows, () => headLogits(model.head, model.hidden(batch)).toArray())
-}
+const mixedLogits = (model: Model, rows: Parameters<typeof rowLogits>[2]): Float32Array =>
+  rowLogits(several, model, rows)
 
 function errorOf(fn: () => unknown): TrituneError {
   try {
@@ -412,7 +391,7 @@ describe('merging in memory', () => {
     const rows = ['__base__', 'default', '__base__', '__base__', '__base__']
     expect(
       errorOf(() => withDocumentAdapters(model, batch, rows, () => model.hidden(batch))).message,
-    ).toContain('transformer.ln_f')
+    ).toContain('it changes transformer.h.0.ln_1')
   })
 
   test('a tied head that was merged is saved as one of its own', () => {
