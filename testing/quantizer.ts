@@ -46,7 +46,7 @@ type Quantizer = Quantize<QuantizedTensor> & Dequantize<QuantizedTensor>
  * import { training } from 'tritune/plugins/finetune'
  * import { quantizerContract, runContract } from 'tritune/testing'
  *
- * const { failed, text } = await runContract(quantizerContract(training.provides.quantizer.int8, { devices: [] }))
+ * const { failed, text } = await runContract(quantizerContract(qlora.provides.quantizer.int8, { devices: [] }))
  * console.log(failed.length === 0 ? 'kept' : text) // → kept
  * ```
  */
