@@ -202,7 +202,10 @@ function optionsOf(
     : options.validate(peft.read(withoutBeside(config), path))
 }
 
-/** Options that are a side of some tensor; LoKr takes the whole matrix instead of factors that would be larger. */
+/**
+ * Options that are a side of some tensor; LoKr takes the whole matrix instead of factors that would be larger, and what OFT counts are
+ * blocks, which may share one tensor.
+ */
 const SIDES = ['rank', 'r', 'init_r', 'mini_r', 'num_virtual_tokens'] as const
 
 /** E_ADAPTER for a rank that no tensor of the file can have: memory for it must not be asked for. */
@@ -211,7 +214,7 @@ function expectStored(
   options: unknown,
   entries: ReadonlyMap<string, TensorEntry>,
 ): void {
-  if (!BUILT_IN.includes(definition) || definition === METHODS.lokr) return
+  if (!BUILT_IN.includes(definition) || definition === METHODS.lokr || definition === METHODS.oft) return
   const widest = [...entries.values()].reduce((most, { shape }) => Math.max(most, ...shape), 0)
   const sides = typeof options === 'object' && options !== null ? Object.entries(options) : []
   const isSide = (name: string): boolean => SIDES.some((side) => side === name)

@@ -47,7 +47,7 @@ import { NO_BIAS, NO_MODULES, peftFields } from './delta/fields.ts'
 import { lasting } from './delta/leaves.ts'
 import { blockMask } from './rotation/block-dropout.ts'
 import { neighbours, turnBlocks } from './rotation/blocks.ts'
-import { cayleyChange, neumannChange } from './rotation/cayley.ts'
+import { cayleyChange, neumannChange, neumannRotation, USUAL_TERMS } from './rotation/cayley.ts'
 import { identity } from './rotation/constants.ts'
 import { invertBlocks } from './rotation/inverse.ts'
 import { createSkewMaker } from './rotation/skew.ts'
@@ -86,7 +86,7 @@ const oftOptions: ValidatableConfig<OftOptions> = defineConfig<OftOptions>(
       eps: optional(decimal({ above: 0 }), 6e-5),
       block_share: optional(flag(), false),
       use_cayley_neumann: optional(flag(), true),
-      num_cayley_neumann_terms: optional(integer({ min: 1 }), 5),
+      num_cayley_neumann_terms: optional(integer({ min: 1 }), USUAL_TERMS),
     },
     'expected a mapping',
   ),
@@ -145,21 +145,31 @@ export function createOft(
     const q = skew.make(numbers)
     return options.use_cayley_neumann ? neumannChange(q, options.num_cayley_neumann_terms) : cayleyChange(q)
   }
-  /** R − I as the layer uses it now. */
-  const change = (): Tensor => {
-    // As PEFT does: training goes on from the limit.
+  /** The numbers as the layer uses them now: as PEFT does, training goes on from the limit. */
+  const settled = (): Tensor => {
     if (options.coft) {
       using within = noGrad(() => scoped(limited))
       copyElements(angles, within)
     }
-    const whole = changeOf(angles)
-    const noise = currentNoise()
-    if (!noise || dropout === 0 || isShared) return whole
-    return mul(
-      whole,
-      tensor(blockMask(noise, { blocks, p: dropout, site: path }), { shape: [blocks, 1, 1], device }),
-    )
+    return angles
   }
+  /** 0 for blocks that do not turn in this step; null: all do. */
+  const blockFactors = (): Tensor | null => {
+    const noise = currentNoise()
+    if (!noise || dropout === 0 || isShared) return null
+    const mask = blockMask(noise, { blocks, p: dropout, site: path })
+    return tensor(mask, { shape: [blocks, 1, 1], device })
+  }
+  /** R − I as the layer uses it now. */
+  const change = (): Tensor => {
+    const whole = changeOf(settled())
+    const factors = blockFactors()
+    return factors ? mul(whole, factors) : whole
+  }
+  const rotation = (): Tensor =>
+    options.use_cayley_neumann && options.num_cayley_neumann_terms === USUAL_TERMS && !blockFactors()
+      ? neumannRotation(skew.make(settled()))
+      : add(change(), identity(size, device))
   const turn = (x: Tensor, matrices: Tensor): Tensor => {
     if (matrices.shape[0] > 1 || blocks === 1)
       return turnBlocks(x, joinBlocks(matrices, many), neighbours(inputs, many * size))
@@ -180,7 +190,7 @@ export function createOft(
   return {
     kind: 'oft',
     angles,
-    forward: (x, base) => baseForward(base, turn(x, add(change(), identity(size, device)))),
+    forward: (x, base) => baseForward(base, turn(x, rotation())),
     delta: (x, base) => baseForward({ ...base, bias: null }, turn(x, change())),
     parameters: () => ({ 'oft_R.weight': angles }),
     merge: (weight) => turned(weight, transpose),

@@ -13,6 +13,7 @@ import {
   concat,
   embedding,
   type FloatDType,
+  gradientsEnabled,
   isQuantized,
   noGrad,
   parameter,
@@ -136,7 +137,8 @@ export function createTokenRows(
       const k = place.get(id)
       return k === undefined ? t : given.length + k
     })
-    if (picked.every((row, t) => row === t)) return y
+    // A batch without such a token still has a gradient, of zeros.
+    if (!gradientsEnabled() && picked.every((row, t) => row === t)) return y
     return embedding(
       concat([y, cast(values, y.dtype as FloatDType)]),
       tensor(picked, { dtype: 'i32', device: ids.device }),

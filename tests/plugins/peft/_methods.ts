@@ -247,7 +247,8 @@ function targetsOf(config: Fields): {
 
 /** Names of the file; what the file does not hold has the name that it is trained under. */
 function trainedByFileName({ tensors, parameters }: AttachedAdapter): Map<string, Tensor> {
-  const files = new Map([...tensors].map(([name, tensor]) => [tensor, name]))
+  // Of two names for one tensor the first counts: that of the embedding.
+  const files = new Map([...tensors].toReversed().map(([name, tensor]) => [tensor, name]))
   return new Map([...parameters].map(([name, tensor]) => [files.get(tensor) ?? `encoder.${name}`, tensor]))
 }
 

@@ -1,14 +1,19 @@
 /**
- * AdaLoRA: when it gives directions up, which ones, and the files of what is left.
+ * AdaLoRA: when it gives directions up, which ones, and the files of what is left. With OFT and BOFT: runs from a file, and resumed.
  */
 import { describe, expect, test } from 'bun:test'
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openSafetensors } from '../../../core/files/safetensors.ts'
 import { adamw, chain, clipByGlobalNorm, type Model, TrituneError } from '../../../core/mod.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import { concatenate } from '../../../plugins/data/mod.ts'
-import { trainStep } from '../../../plugins/finetune/mod.ts'
+import {
+  prepareRun,
+  readFinetuneConfig,
+  train as trainRun,
+  trainStep,
+} from '../../../plugins/finetune/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
 import {
   adalora,
@@ -23,6 +28,7 @@ import { createImportance } from '../../../plugins/peft/adalora/importance.ts'
 import { orthogonalityPenalty } from '../../../plugins/peft/adalora/orthogonality.ts'
 import { noGrad, tensor, tensorScope } from '../../../core/mod.ts'
 import { GOLDEN, logitsOf, relativeError, type Sequences, temporaryFolder } from '../../_golden.ts'
+import { writeTinyModel } from '../../_tiny.ts'
 
 const cpu = openCpu()
 const LLAMA = join(GOLDEN, 'peft-train/base')
@@ -162,6 +168,52 @@ describe('a run', () => {
     const refused = (): unknown => adalora.options.validate({})
     expect(refused).toThrow(TrituneError)
     expect(refused).toThrow(/total_step/)
+  })
+})
+
+describe('from a file', () => {
+  test.each([
+    ['adalora', '{ init_r: 4, target_r: 2, tinit: 1, tfinal: 2, total_step: 8 }'],
+    ['oft', '{ oft_block_size: 8 }'],
+    ['boft', '{ boft_n_butterfly_factor: 3, boft_dropout: 0.3 }'],
+  ])('%s: a run that goes on from a checkpoint ends in the same files', async (name, options) => {
+    using temporary = temporaryFolder()
+    const folder = temporary.path
+    writeTinyModel(join(folder, 'base'))
+    const rows = Array.from({ length: 6 }, (_, i) =>
+      JSON.stringify({ input_ids: Array.from({ length: 12 }, (__, j) => 5 + ((7 * i + j) % 90)) }),
+    )
+    writeFileSync(join(folder, 'data.jsonl'), `${rows.join('\n')}\n`)
+    const outcome = async (output: string, resume: boolean): Promise<Uint8Array[]> => {
+      const config = readFinetuneConfig(
+        `base_model: ${join(folder, 'base')}
+adapter: ${name}
+adapter_options: ${options}
+lora_target_modules: [q_proj, v_proj]
+datasets: [{ path: ${join(folder, 'data.jsonl')} }]
+learning_rate: 0.01
+sequence_len: 16
+micro_batch_size: 2
+max_steps: 8
+save_steps: 3
+output_dir: ${output}
+`,
+        'run.yaml',
+      )
+      using run = await prepareRun(config, { device: cpu })
+      await trainRun(run, { resume: resume ? { folder: join(output, 'checkpoint-6') } : false })
+      return ['adapter_model.safetensors', 'adapter_config.json'].map((file) =>
+        readFileSync(join(output, file)),
+      )
+    }
+    const output = join(folder, 'output')
+    const whole = await outcome(output, false)
+    for (const file of ['adapter_model.safetensors', 'adapter_config.json']) rmSync(join(output, file))
+    expect(await outcome(output, true)).toEqual(whole)
+    // A checkpoint is an adapter too.
+    using model = loadModel(join(folder, 'base'), { device: cpu })
+    using checkpoint = loadAdapter(model, join(output, 'checkpoint-6'))
+    expect(checkpoint.kind).toBe(name)
   })
 })
 
