@@ -43,7 +43,7 @@ type Quantizer = Quantize<QuantizedTensor> & Dequantize<QuantizedTensor>
  *
  * @example
  * ```ts
- * import { training } from 'tritune/plugins/finetune'
+ * import { qlora } from 'tritune/plugins/qlora'
  * import { quantizerContract, runContract } from 'tritune/testing'
  *
  * const { failed, text } = await runContract(quantizerContract(qlora.provides.quantizer.int8, { devices: [] }))
