@@ -13,6 +13,7 @@ import { plugin as smallActivations } from '../../docs/examples/parts/small-acti
 import { createHost } from '../../core/mod.ts'
 import { training } from '../../plugins/finetune/mod.ts'
 import { optimizers } from '../../plugins/optim/mod.ts'
+import { qlora } from '../../plugins/qlora/mod.ts'
 import {
   type ContractCheck,
   datasetContract,
@@ -28,6 +29,7 @@ import {
 using host = createHost({
   plugins: [
     training,
+    qlora,
     optimizers,
     meanLoss,
     momentumSgd,
