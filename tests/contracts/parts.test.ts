@@ -29,6 +29,7 @@ import {
 using host = createHost({
   plugins: [
     training,
+    qlora,
     optimizers,
     qlora,
     meanLoss,
