@@ -31,6 +31,7 @@ import { fillParameter } from './fill-parameter.ts'
 import { tieLoaded } from './lora-tied.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
 import { loadGgufAdapter } from './load-gguf.ts'
+import { plainLoraFields } from './lora-format.ts'
 import { METHODS } from './methods.ts'
 import { isMlxConfig, mlxFields } from './mlx/mod.ts'
 import { checkTargets } from './check-targets.ts'
@@ -102,7 +103,11 @@ export function loadAdapter(
     const matched = [...made.adapters.keys()]
     const match = { matched, counts: new Map([[file, matched.length]]) }
     const tied = config.ensure_weight_tying === true ? tieLoaded(model, made.adapters) : made.adapters
-    return install(model, { ...made, adapters: tied }, { name, match, config: kept })
+    return install(
+      model,
+      { ...made, adapters: tied },
+      { name, match, config: storedFields(definition, kept) },
+    )
   } catch (error) {
     disposeMade(made)
     throw error
@@ -185,6 +190,14 @@ function optionsOf(
   return typeof config[NAME_KEY] === 'string' || !peft
     ? options.validate(config[OPTIONS_KEY])
     : options.validate(peft.read(withoutBeside(config), path))
+}
+
+/** What the configuration says when the adapter is saved again. */
+function storedFields(
+  definition: AnyAdapterDefinition,
+  fields: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  return definition === LORA ? plainLoraFields(fields) : fields
 }
 
 /** Options that are a side of some tensor; LoKr takes the whole matrix instead of factors that would be larger. */
