@@ -15,7 +15,15 @@ import { cuda, type DeviceName, openDevice } from '../cuda/mod.ts'
 import { saveModel, saveTokenizer } from '../finetune/mod.ts'
 import { type GgufFileType, ggufFileType, openGguf } from '../gguf/mod.ts'
 import { loadModel, models } from '../models/mod.ts'
-import { type AttachedAdapter, loadAdapter, peft, saveAdapter, saveMlxAdapter } from '../peft/mod.ts'
+import {
+  adapterVocabulary,
+  type AttachedAdapter,
+  loadAdapter,
+  peft,
+  readPluginRecords,
+  saveAdapter,
+  saveMlxAdapter,
+} from '../peft/mod.ts'
 import { readTokenizerFiles } from '../tokenizer/mod.ts'
 import { wasm } from '../wasm/mod.ts'
 import { compareLogits, type LogitDifference, promptIds, promptLogits } from './compare-logits.ts'
@@ -92,15 +100,19 @@ export async function exportModel(source: string, options: ExportOptions): Promi
   })
   if ((lora || to === 'peft' || to === 'mlx') && found.adapter === null)
     throw new TrituneError('E_USAGE', `${source} has no adapter`, {
-      remedy: 'name the folder of one, or a model and --adapter',
+      remedy:
+        to === 'mlx'
+          ? 'export the model to hf: mlx_lm.convert reads that'
+          : 'name the folder of one, or a model and --adapter',
     })
   const { device, note } = openDevice(options.device ?? 'cpu')
   if (note !== null) onNote?.(note)
   const open = (path: string, dtype: FloatDType | undefined, adapter: string | null): OpenModel => {
     using parts = new Disposables()
-    const model = parts.use(loadModel(path, { device, dtype, models: host.all('model') }))
-    const attached =
-      adapter === null ? null : parts.use(loadAdapter(model, adapter, { definitions: host.all('adapter') }))
+    const definitions = host.all('adapter')
+    const vocabSize = adapter === null ? 0 : adapterVocabulary(adapter, definitions)
+    const model = parts.use(loadModel(path, { device, dtype, models: host.all('model'), vocabSize }))
+    const attached = adapter === null ? null : parts.use(loadAdapter(model, adapter, { definitions }))
     const owned = parts.move()
     return { model, adapter: attached, [Symbol.dispose]: () => owned.dispose() }
   }
@@ -196,9 +208,8 @@ function write(path: string, task: Export, { model, adapter }: OpenModel): Writt
       return { tensors: count, types: null, notes: [], found: count, reopen: { path, adapter: null } }
     }
     case 'peft':
-      return writePeft(path, found, adapter)
     case 'mlx':
-      return writeMlx(path, found, adapter)
+      return writeAdapter(path, task, adapter)
     default:
       return options.to satisfies never
   }
@@ -263,30 +274,24 @@ function writeOllama(folder: string, { found, options, fileType, open }: Export,
   return { ...written, notes: [...written.notes, ...notes] }
 }
 
-function writePeft(folder: string, found: ExportSource, adapter: AttachedAdapter | null): Written {
+/** In PEFT's files or in those of mlx-lm. */
+function writeAdapter(folder: string, { found, options }: Export, adapter: AttachedAdapter | null): Written {
   if (adapter === null) throw new TrituneError('E_USAGE', 'there is no adapter to write')
-  saveAdapter(folder, adapter, { baseModel: found.modelRef })
+  const isMlx = options.to === 'mlx'
+  if (isMlx) saveMlxAdapter(folder, adapter, { baseModel: found.modelRef })
+  else {
+    const plugins = readPluginRecords(found.adapter ?? folder)
+    saveAdapter(folder, adapter, { baseModel: found.modelRef, plugins })
+  }
   if (found.tokenizerPath !== null && found.tokenizerPath === found.adapter)
     saveTokenizer(folder, found.tokenizerPath)
-  return {
-    tensors: adapter.tensors.size,
-    types: null,
-    notes: [],
-    found: openCheckpoint(join(folder, 'adapter_model.safetensors')).entries.size,
-    reopen: { path: found.modelPath, adapter: folder },
-  }
-}
-
-function writeMlx(folder: string, found: ExportSource, adapter: AttachedAdapter | null): Written {
-  if (adapter === null) throw new TrituneError('E_USAGE', 'there is no adapter to write')
-  saveMlxAdapter(folder, adapter, { baseModel: found.modelRef })
-  const count = openCheckpoint(join(folder, 'adapters.safetensors')).entries.size
+  // Both count what they wrote themselves.
+  const file = join(folder, isMlx ? 'adapters.safetensors' : 'adapter_model.safetensors')
+  const count = openCheckpoint(file).entries.size
   return {
     tensors: count,
     types: null,
-    notes: [
-      'mlx-lm needs the model in a layout that it reads: the Hugging Face folder, or what mlx_lm.convert made of it',
-    ],
+    notes: [],
     found: count,
     reopen: { path: found.modelPath, adapter: folder },
   }

@@ -26,7 +26,11 @@ export interface GgufModelOptions {
   readonly place: string
 }
 
-/** @throws as `writeGgufModel`; nothing is left behind */
+/**
+ * Writes an open model, with its active adapters folded in.
+ *
+ * @throws as `writeGgufModel`; nothing is left behind
+ */
 export function exportGgufModel(
   path: string,
   model: Model,

@@ -56,8 +56,8 @@ export interface FinetuneInput {
 
   // ---- Adapter
   /**
-   * `lora`; another method of PEFT (adapters/deltas.md): `ia3`, `loha`, `lokr`, `miss`, `vera`; the name of a
-   * plugin's adapter; or `none` (also when not set): all weights are trained
+   * `lora`; another method of PEFT (guides/adapters.md); the name of a plugin's adapter; or `none` (also when
+   * not set): all weights are trained
    */
   readonly adapter?: OpenName<AdapterName> | null | undefined
   /**

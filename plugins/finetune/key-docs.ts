@@ -21,7 +21,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   bf16: '`auto` computes as the checkpoint is stored (GGUF: f32; f16: bf16); `true`, `full` or `false` decide',
   // Adapter
   adapter:
-    "`lora`; another method of PEFT ([adapters/deltas.md](adapters/deltas.md)): `ia3`, `loha`, `lokr`, `miss`, `vera`; the name of a plugin's adapter; or `none` (also when not set): all weights are trained",
+    "`lora`; another method of PEFT ([guides/adapters.md](guides/adapters.md)); the name of a plugin's adapter; or `none` (also when not set): all weights are trained",
   plugins:
     'modules to load: a path from the folder of this file, such as `./mine.ts`, or an installed package, with a range of versions where that matters: `npm:tritune-plugin-foo@^1.2` ([plugins.md](plugins.md))',
   adapter_options:

@@ -5,8 +5,10 @@ import {
   type Adapter,
   type AdapterContext,
   type AdapterDefinition,
+  type AnyAdapterDefinition,
   hasMergedAdapters,
   type Layer,
+  type LayerAdapterDefinition,
   type LayerKind,
   type Model,
   type Parameters,
@@ -103,7 +105,7 @@ export function attachAdapter<O>(
     ...fields,
   }
   try {
-    const adapters = addBeside(model, made.adapters, beside)
+    const adapters = addBeside(model, withTied(model, definition, made.adapters), beside)
     return install(model, { ...made, adapters }, { name, match, config })
   } catch (error) {
     disposeMade(made)
@@ -152,6 +154,22 @@ export function makeForModel<O>(
     )
   }
   return { kind: definition.name, adapters: new Map(), shared: null, whole }
+}
+
+/** With adapters for layers that share the weight of one that has one, where the definition makes them. */
+export function withTied(
+  { layers }: Model,
+  definition: Pick<AnyAdapterDefinition, 'name'> | LayerAdapterDefinition<never>,
+  adapters: ReadonlyMap<string, Adapter>,
+): ReadonlyMap<string, Adapter> {
+  if (!('createTied' in definition) || !definition.createTied) return adapters
+  const all = new Map(adapters)
+  for (const layer of layers.values()) {
+    const first = layer.tiedTo === null ? undefined : all.get(layer.tiedTo)
+    const tied = first && !all.has(layer.path) ? definition.createTied(layer, first) : null
+    if (tied) all.set(layer.path, tied)
+  }
+  return all
 }
 
 export interface Installation {

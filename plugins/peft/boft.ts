@@ -162,6 +162,15 @@ export function createBoft(
       const scaled = mul(y, cast(reshape(s, [outputs]), dtype))
       return base.bias ? add(scaled, base.bias) : scaled
     },
+    // s∘((x·B − x)·Wᵀ) + (s − 1)∘(x·Wᵀ), differences taken in f32
+    delta(x, base) {
+      const dtype = x.dtype as FloatDType
+      const scale = reshape(s, [outputs])
+      const alone = { ...base, bias: null }
+      const wide = cast(x, 'f32')
+      const turned = baseForward(alone, cast(sub(turnButterfly(wide, factors()), wide), dtype))
+      return add(mul(turned, cast(scale, dtype)), mul(baseForward(alone, x), cast(sub(scale, 1), dtype)))
+    },
     parameters: () => ({ boft_R: r, boft_s: s }),
     merge: (weight) => inF32(weight, (wide) => mul(turnButterflyBack(wide, factors()), s)),
     unmerge: (weight) => inF32(weight, (wide) => mul(turnButterfly(wide, factors()), reciprocal(s))),

@@ -14,7 +14,15 @@ import {
   type Model,
   TrituneError,
 } from '../../core/mod.ts'
-import { DEFAULT_NAME, install, makeForLayers, makeForModel, NAME_KEY, OPTIONS_KEY } from './attach.ts'
+import {
+  DEFAULT_NAME,
+  install,
+  makeForLayers,
+  makeForModel,
+  NAME_KEY,
+  OPTIONS_KEY,
+  withTied,
+} from './attach.ts'
 import { openAdapterFiles, readConfigJson } from './adapter-files.ts'
 import { type AttachedAdapter, expectFree } from './attached-adapter.ts'
 import { withoutBaseWeights } from './base-weights.ts'
@@ -87,14 +95,20 @@ export function loadAdapter(
   }
   const beside = placed(place, () => besideOf(config))
   placed(folder, () => expectVocabulary(model, entries, beside))
-  const own = placed(place, () => ownEntries(model, entries, beside))
+  const own = withoutTied(
+    model,
+    definition,
+    placed(place, () => ownEntries(model, entries, beside)),
+  )
   const base = placed(file, () => make(model, definition, { entries: own, optionsFor, file }))
   let made = base
   try {
     if (!made.whole && definition.peft && typeof config[NAME_KEY] !== 'string')
       placed(place, () => checkTargets(model, config, own.keys()))
     if (!made.whole) {
-      const adapters = placed(place, () => addBeside(model, base.adapters, beside))
+      const adapters = placed(place, () =>
+        addBeside(model, withTied(model, definition, base.adapters), beside),
+      )
       made = { ...base, adapters }
       made = { ...base, adapters: addStoredTables(model, adapters, entries, beside) }
     }
@@ -141,6 +155,7 @@ export function readAdapterConfig(
  * ```
  */
 export function adapterVocabulary(folder: string, definitions: AdapterDefinitions = {}): number {
+  if (folder.endsWith('.gguf')) return 0
   return vocabularyInFolder(folder, readAdapterConfig(folder, definitions))
 }
 
@@ -236,6 +251,21 @@ interface Stored {
   readonly file: string
 }
 
+/** Of a definition that makes the adapters of tied layers itself: the tensors of one of the two. */
+function withoutTied<T>(
+  { layers }: Model,
+  definition: AnyAdapterDefinition,
+  entries: ReadonlyMap<string, T>,
+): ReadonlyMap<string, T> {
+  if (!('createTied' in definition) || !definition.createTied) return entries
+  const has = (path: string): boolean =>
+    [...entries.keys()].some((name) => name.startsWith(`${PREFIX}${path}.`))
+  const tied = [...layers.values()].filter(({ tiedTo }) => tiedTo !== null && has(tiedTo))
+  return new Map(
+    [...entries].filter(([name]) => !tied.some(({ path }) => name.startsWith(`${PREFIX}${path}.`))),
+  )
+}
+
 /** The adapters for which the file has tensors. */
 function make(
   model: Model,
@@ -256,6 +286,11 @@ function make(
       remedy: `${didYouMean(path, model.layers.keys())} Name the base model that the adapter was trained on`,
     })
   }
+  if (layers.length === 0 && 'createShared' in definition)
+    throw new TrituneError('E_ADAPTER', 'the adapter has tensors for no layer', {
+      place: file,
+      remedy: 'the file is not whole: save or copy it again',
+    })
   return makeForLayers(definition, layers, { seed: 0, optionsFor })
 }
 

@@ -60,6 +60,7 @@ export {
 export { pTuning, type PTuningOptions } from './p-tuning.ts'
 export { prefix, type PrefixOptions } from './prefix.ts'
 export { prompt, type PromptOptions } from './prompt.ts'
+export { trainableTokens, type TrainableTokensOptions } from './trainable-tokens.ts'
 export type { VirtualTokenOptions } from './virtual/shape-options.ts'
 export { type PluginRecord, readPluginRecords, RECORDS_FILE } from './plugin-records.ts'
 export { saveAdapter, type SaveAdapterOptions } from './save.ts'

@@ -1,7 +1,8 @@
 /**
  * Every adapter: a whole training step over one of plain LoRA on the same model, and over PEFT's step of the same method, in turn.
  *
- * The model is a llama of SmolLM2-135M's shape with random weights (--quick: a fifth of it), f32, the adapter on all linear layers.
+ * The model is a llama of SmolLM2-135M's shape with random weights, f32, the adapter on all linear layers, a step 4 × 512 tokens
+ * (--quick: a fifth of the model, 2 × 512 tokens).
  * The methods are those of plugins/peft/methods.ts, with rank 16 or else their defaults.
  */
 import { fileURLToPath } from 'node:url'
@@ -20,11 +21,16 @@ import { trainStep } from '../../plugins/finetune/train-step.ts'
 import { attachAdapter, peft } from '../../plugins/peft/mod.ts'
 import { type Child, numberIn, startChild } from './_child.ts'
 import { inTurn, median, medianRatio } from './_measure.ts'
-import { createRandomModel, FIFTH_SHAPE, randomBatch, SMOLLM2_SHAPE } from './_random-step.ts'
+import {
+  createRandomModel,
+  FIFTH_SHAPE,
+  type LlamaShape,
+  randomBatch,
+  SMOLLM2_SHAPE,
+} from './_random-step.ts'
 import { timeDevice, type TimedDevice } from './_timed-device.ts'
 import type { BenchContext, Row, Topic } from './_topic.ts'
 
-const BATCH = 4
 const LENGTH = 512
 const LEARNING_RATE = 1e-4
 
@@ -52,20 +58,21 @@ export const adapters: Topic = {
   name: 'adapters',
   async run(context) {
     const { quick, threads, python, only, progress } = context
-    const shape = quick ? FIFTH_SHAPE : SMOLLM2_SHAPE
+    const [shape, documents] = quick ? [FIFTH_SHAPE, 2] : [SMOLLM2_SHAPE, 4]
     await using open = new AsyncDisposableStack()
     const timed = timeDevice(openCpu({ threads }))
     const model = open.use(createRandomModel(shape, timed.device, 'f32'))
-    const batch = randomBatch(shape.vocab_size, { batch: BATCH, length: LENGTH, seed: 0 })
+    const batch = randomBatch(shape.vocab_size, { batch: documents, length: LENGTH, seed: 0 })
     const side = { model, timed, batch }
-    const peer = python === null ? null : open.use(await startPeer(python, shape, threads))
+    const peer = python === null ? null : open.use(await startPeer(python, shape, { documents, threads }))
     const lora = open.use(startMethod(side, 'lora', peft.provides.adapter.lora))
     const rows: Row[] = []
-    for (const [name, definition] of Object.entries<AnyAdapterDefinition>(peft.provides.adapter)) {
-      if (only !== null && !name.includes(only)) continue
+    const methods: Readonly<Record<string, AnyAdapterDefinition>> = peft.provides.adapter
+    for (const [name, definition] of Object.entries(methods)) {
+      if (only !== null && name !== only && (Object.hasOwn(methods, only) || !name.includes(only))) continue
       progress(name)
       using method = name === 'lora' ? borrowed(lora) : startMethod(side, name, definition)
-      rows.push(...(await compare({ name, method, lora, peer }, context)))
+      rows.push(...(await compare({ name, method, lora, peer, tokens: documents * LENGTH }, context)))
     }
     return rows
   },
@@ -117,11 +124,11 @@ function borrowed(method: Method): Method {
 
 async function startPeer(
   python: string,
-  shape: Readonly<Record<string, unknown>>,
-  threads: number,
+  shape: LlamaShape,
+  { documents, threads }: { readonly documents: number; readonly threads: number },
 ): Promise<Child> {
   const script = fileURLToPath(new URL('adapters_peer.py', import.meta.url))
-  const numbers = ['--batch', BATCH, '--length', LENGTH, '--threads', threads].map(String)
+  const numbers = ['--batch', documents, '--length', LENGTH, '--threads', threads].map(String)
   return startChild('torch', [python, script, '--shape', JSON.stringify(shape), ...numbers])
 }
 
@@ -130,9 +137,14 @@ interface Comparison {
   readonly method: Method
   readonly lora: Method
   readonly peer: Child | null
+  /** Of a step. */
+  readonly tokens: number
 }
 
-async function compare({ name, method, lora, peer }: Comparison, context: BenchContext): Promise<Row[]> {
+async function compare(
+  { name, method, lora, peer, tokens }: Comparison,
+  context: BenchContext,
+): Promise<Row[]> {
   const { quick, progress } = context
   const theirs = peer === null ? null : await peer.ask(JSON.stringify(method.config))
   const spent = new Map<string, number>()
@@ -168,8 +180,8 @@ async function compare({ name, method, lora, peer }: Comparison, context: BenchC
   if (peers)
     rows.push({
       name: `${name}: speed, PEFT`,
-      ours: (BATCH * LENGTH) / median(ours),
-      peer: (BATCH * LENGTH) / median(peers),
+      ours: tokens / median(ours),
+      peer: tokens / median(peers),
       unit: 'tokens/s',
       ratio: medianRatio(peers, ours),
       floor: 1,

@@ -22,8 +22,9 @@ const NAMES: Readonly<Record<string, string>> = {
     checkRun createProgress createSummary estimateRun evaluateLoss finetune finetuneConfig
     listCheckpoints loadPlugins prepareRun readFinetuneConfig saveModel schemaOfFinetune train trainStep
   `,
+  'tritune/plugins/export': 'exportModel',
   'tritune/plugins/generate': 'generate generateBatch openGenerator streamText',
-  'tritune/plugins/gguf': 'ggufToHf ggufTokenizer openGguf readGgufTensor',
+  'tritune/plugins/gguf': 'ggufToHf ggufTokenizer openGguf quantize readGgufTensor writeGguf',
   'tritune/plugins/hub': 'cachedModels modelCard planPush pushFolder resolveModel resolveModelPart',
   'tritune/plugins/jinja': 'compileTemplate',
   'tritune/plugins/models': 'createBatch loadModel openSafetensorsSource readConfig',

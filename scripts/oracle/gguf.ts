@@ -11,7 +11,7 @@ import { openCpu } from '../../plugins/cpu/mod.ts'
 import { exportModel, promptIds, promptLogits } from '../../plugins/export/mod.ts'
 import { GGUF_FILE_TYPES, ggufStrings, ggufTokenizer, openGguf } from '../../plugins/gguf/mod.ts'
 import { loadModel } from '../../plugins/models/mod.ts'
-import { attachLora, loadAdapter, saveAdapter } from '../../plugins/peft/mod.ts'
+import { attachLora, loadAdapter, type LoraModelOptions, saveAdapter } from '../../plugins/peft/mod.ts'
 import { loadTokenizer, readTokenizerFiles } from '../../plugins/tokenizer/mod.ts'
 import { GOLDEN, relativeRms, temporaryFolder } from '../../tests/_golden.ts'
 import { writeTinyModel } from '../../tests/_tiny.ts'
@@ -42,6 +42,7 @@ export async function runGgufOracle({ python, smollm2, cache }: GgufOracleOption
     }
   }
   await part('models of every family, in f32', familyRows(room))
+  await part('LoRA on random models', loraFamilyRows(room))
   await part('tokenizers of folders', tokenizerRows(room))
   if (smollm2 !== 'none') {
     const path = smollm2 ?? findSmollm2(python)
@@ -95,6 +96,47 @@ async function* familyRows({ home, device }: Room): AsyncGenerator<Row> {
     yield logits === null
       ? mustBe(name, 'not loaded', 'loaded', false, error ?? '')
       : atMost(name, relativeRms(logits, ours[i]), 1e-3)
+  }
+}
+
+const LORA_FAMILIES: readonly (readonly [name: string, targets: LoraModelOptions['targetModules']])[] = [
+  ['llama', 'all-linear'],
+  ['qwen3', ['q_proj', 'k_proj', 'down_proj']],
+  ['gpt2', ['c_attn', 'c_proj']],
+  // The embedding and the head, where they are two.
+  ['llama-bias', ['q_proj', 'embed_tokens', 'lm_head']],
+]
+
+/** Adapters alone, beside the base in f32. */
+async function* loraFamilyRows({ home, device }: Room): AsyncGenerator<Row> {
+  using temporary = temporaryFolder()
+  for (const [name, targetModules] of LORA_FAMILIES) {
+    const at = (ending: string): string => join(temporary.path, `${name}${ending}`)
+    cpSync(join(GOLDEN, 'models', name), at(''), { recursive: true })
+    let vocabSize = 0
+    {
+      using model = loadModel(at(''), { device, dtype: 'f32' })
+      vocabSize = model.info.vocabSize
+      using adapter = attachLora(model, { rank: 4, alpha: 8, targetModules, init: false, seed: 5 })
+      saveAdapter(at('-lora'), adapter, { baseModel: at('') })
+    }
+    writeLettersTokenizer(at(''), vocabSize)
+    await exportModel(at(''), { to: 'gguf', output: at('.gguf'), type: 'f32' })
+    await exportModel(at('-lora'), { to: 'gguf', output: at('-lora.gguf'), lora: true })
+    const ids = promptIds(null, vocabSize)
+    using model = loadModel(at(''), { device, dtype: 'f32' })
+    const plain = promptLogits(model, ids)
+    using _adapter = loadAdapter(model, at('-lora'))
+    const ours = promptLogits(model, ids)
+    const changed = relativeRms(ours, plain)
+    const [{ logits, error }] = askLlamaCpp(
+      home,
+      [{ model: at('.gguf'), lora: at('-lora.gguf'), ids }],
+      temporary.path,
+    )
+    yield logits === null || changed < 0.01
+      ? mustBe(`${name}: LoRA`, `changes ${changed.toExponential(1)}`, 'applied', false, error ?? '')
+      : atMost(`${name}: logits with a LoRA`, relativeRms(logits, ours), 1e-3)
   }
 }
 

@@ -49,6 +49,7 @@ logging.disable_progress_bar()
 warnings.filterwarnings("ignore")
 
 BASE = GOLDEN / "peft-train" / "base"
+TIED = GOLDEN / "models" / "llama"
 BIASED = GOLDEN / "models" / "llama-bias"
 GPT2 = GOLDEN / "models" / "gpt2"
 OUT = GOLDEN / "peft-methods"
@@ -155,8 +156,15 @@ VARIANTS: dict[str, Variant] = {
     "prefix-projection": prompt("PrefixTuningConfig", prefix_projection=True, encoder_hidden_size=16),
     "p-tuning-mlp": prompt("PromptEncoderConfig", encoder_reparameterization_type="MLP", encoder_hidden_size=16),
     "p-tuning-lstm": prompt("PromptEncoderConfig", encoder_reparameterization_type="LSTM", encoder_hidden_size=16),
-    "modules-to-save": of("LoraConfig", r=3, lora_alpha=6, modules_to_save=["lm_head"], golden=False),
+    "modules-to-save": of("LoraConfig", r=3, lora_alpha=6, modules_to_save=["lm_head", "norm"], golden=False),
+    "modules-to-save-loha": of("LoHaConfig", r=3, alpha=6, modules_to_save=["lm_head"], golden=False),
+    "modules-tied": of(
+        "LoraConfig", base=TIED, r=3, lora_alpha=6, modules_to_save=["lm_head"], ensure_weight_tying=True, golden=False
+    ),
     "trainable-tokens": of("TrainableTokensConfig", target_modules=["embed_tokens"], token_indices=[3, 7, 50]),
+    "trainable-tokens-tied": of(
+        "TrainableTokensConfig", base=TIED, target_modules=["embed_tokens"], token_indices=[3, 7, 50]
+    ),
     "lora-tokens": of("LoraConfig", r=3, lora_alpha=6, trainable_token_indices=[3, 7, 50]),
     "dora-rslora": of("LoraConfig", r=3, lora_alpha=6, use_dora=True, use_rslora=True, rank_pattern={"v_proj": 2}),
     "dora-embedding": of("LoraConfig", r=3, lora_alpha=6, use_dora=True, target_modules=["embed_tokens", "lm_head"], golden=False),
@@ -167,6 +175,12 @@ VARIANTS: dict[str, Variant] = {
     "loftq": of(
         "LoraConfig", r=4, lora_alpha=4, init_lora_weights="loftq", loftq_config={"loftq_bits": 4, "loftq_iter": 2}, golden=False
     ),
+    "lora-tokens-tied": of("LoraConfig", base=TIED, r=3, lora_alpha=6, trainable_token_indices=[3, 7, 50]),
+    "lora-tokens-both": of(
+        "LoraConfig", r=3, lora_alpha=6, trainable_token_indices={"embed_tokens": [3, 7, 50], "lm_head": [7, 9]}
+    ),
+    "lora-bias-all": of("LoraConfig", base=BIASED, r=3, lora_alpha=6, bias="all", golden=False),
+    "lora-bias-only": of("LoraConfig", base=BIASED, r=3, lora_alpha=6, bias="lora_only", golden=False),
 }
 
 
@@ -204,9 +218,9 @@ def save_start(model: PeftModel, folder: Path) -> None:
 
 
 def file_names(model: PeftModel) -> dict[int, str]:
-    """What the file calls a parameter, by its address."""
+    """What the file calls a parameter, by its address; of tied ones it is the name of the embedding."""
     saved = get_peft_model_state_dict(model, save_embedding_layers=False)
-    return {tensor.data_ptr(): name for name, tensor in saved.items()}
+    return {tensor.data_ptr(): name for name, tensor in sorted(saved.items())}
 
 
 def is_of_model(model: PeftModel) -> bool:
@@ -277,7 +291,9 @@ def make_batches(vocab: int, steps: int, seed: int) -> torch.Tensor:
 def merged(model: PeftModel, base: Path) -> dict[str, torch.Tensor]:
     before = {k: v.clone() for k, v in load(base).state_dict().items()}
     after = model.merge_and_unload().state_dict()
-    return {k: v for k, v in after.items() if not torch.equal(v, before[k])}
+    changed = {k: v for k, v in after.items() if not torch.equal(v, before[k])}
+    once = {v.data_ptr(): k for k, v in sorted(changed.items())}  # tied weights are written once
+    return {k: v for k, v in changed.items() if once[v.data_ptr()] == k}
 
 
 def write(name: str, folder: Path, golden: bool) -> None:

@@ -1,10 +1,11 @@
 /**
- * ia3, loha, lokr, vera and miss by themselves: on every kind of base, merged and taken out again, dropped, refused. What they compute is
+ * Every method but LoRA's family by itself: on every kind of base, merged and taken out again, dropped, refused. What they compute is
  * compared with PEFT in methods.test.ts.
  */
 import { describe, expect, test } from 'bun:test'
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { writeSafetensors } from '../../../core/files/safetensors-write.ts'
 import {
   type Adapter,
   add,
@@ -31,7 +32,18 @@ import { openCpu } from '../../../plugins/cpu/mod.ts'
 import { mersenneTwister } from '../../../plugins/peft/delta/mersenne.ts'
 import { splitDimension } from '../../../plugins/peft/lokr.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
-import { attachAdapter, ia3, loadAdapter, loha, lokr, miss, vera } from '../../../plugins/peft/mod.ts'
+import {
+  adalora,
+  attachAdapter,
+  boft,
+  ia3,
+  loadAdapter,
+  loha,
+  lokr,
+  miss,
+  oft,
+  vera,
+} from '../../../plugins/peft/mod.ts'
 import { GOLDEN, relativeError, temporaryFolder } from '../../_golden.ts'
 
 const cpu = openCpu()
@@ -52,6 +64,13 @@ const METHODS: readonly (readonly [string, AnyAdapterDefinition, Options])[] = [
   ['miss with a rest', miss, { r: 10 }],
   ['miss mini', miss, { r: 8, mini_r: 12, init_weights: 'mini' }],
   ['miss bat', miss, { r: 8, init_weights: 'bat' }],
+  ['oft', oft, { oft_block_size: 4 }],
+  ['oft with exact rotations', oft, { r: 4, use_cayley_neumann: false }],
+  ['oft with one rotation', oft, { oft_block_size: 8, block_share: true, use_cayley_neumann: false }],
+  ['oft within a limit', oft, { oft_block_size: 16, coft: true, eps: 0.5 }],
+  ['boft', boft, {}],
+  ['boft in stages', boft, { boft_block_size: 8, boft_n_butterfly_factor: 4 }],
+  ['adalora', adalora, { init_r: 5, target_r: 3, total_step: 9 }],
 ]
 
 /** The same numbers every time, of both signs. */
@@ -375,6 +394,17 @@ describe('a folder that is not right', () => {
     using model = loadModel(BASE, { device: cpu })
     using adapter = loadAdapter(model, folder)
     expect(adapter.kind).toBe('loha')
+  })
+
+  test('what layers share without a layer is refused', () => {
+    using temporary = temporaryFolder()
+    const folder = join(temporary.path, 'adapter')
+    cpSync(join(GOLDEN, 'peft-methods/vera'), folder, { recursive: true })
+    writeSafetensors(join(folder, 'adapter_model.safetensors'), [
+      { name: 'base_model.vera_A', dtype: 'f32', shape: [1], chunks: () => [new Uint8Array(4)] },
+    ])
+    using model = loadModel(BASE, { device: cpu })
+    expect(() => loadAdapter(model, folder)).toThrow('the adapter has tensors for no layer')
   })
 
   test('a pattern that names no module is refused when the adapter is made', () => {
