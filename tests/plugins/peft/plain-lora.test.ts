@@ -3,7 +3,7 @@
  * plain LoRAs of that base; without a base they are not converted.
  */
 import { expect, test } from 'bun:test'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrituneError } from '../../../core/mod.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
@@ -78,7 +78,14 @@ test.each([
     rank_pattern: { down_proj: 4 },
   })
   await exportModel(started, { to: 'mlx', output: mlx, base: LLAMA, compare: false })
-  for (const folder of [plain, mlx]) {
+  for (const [i, source] of [started, mlx].entries())
+    await exportModel(source, {
+      to: 'gguf',
+      lora: true,
+      output: join(temporary.path, `${i}.gguf`),
+      base: LLAMA,
+    })
+  for (const folder of [plain, mlx, join(temporary.path, '0.gguf'), join(temporary.path, '1.gguf')]) {
     using model = loadModel(LLAMA, { device: cpu })
     using _adapter = loadAdapter(model, folder)
     expect(relativeError(logitsOf(model, SEQUENCE), logits)).toBeLessThanOrEqual(1e-5)
@@ -87,4 +94,5 @@ test.each([
   expect(convert).toThrow(TrituneError)
   expect(convert).toThrow(`a part of its base (${init})`)
   expect(existsSync(wrong)).toBe(false)
+  expect(readdirSync(temporary.path).toSorted()).toEqual(['0.gguf', '1.gguf', 'mlx', 'plain', 'started'])
 })
