@@ -4,7 +4,7 @@
  * The definition comes from `peft_type`, or for a method that PEFT has not, from the name that `attachAdapter` wrote. The tensors are
  * those that the adapter itself names in `parameters()`.
  */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Checkpoint } from '../../core/files/checkpoint.ts'
 import type { TensorEntry } from '../../core/files/safetensors.ts'
 import {
@@ -329,6 +329,8 @@ function placed<T>(place: string, fn: () => T): T {
     return fn()
   } catch (error) {
     if (!(error instanceof TrituneError) || error.message.includes(place)) throw error
+    // A file of the same folder is named already.
+    if (error.place !== undefined && dirname(error.place) === dirname(place)) throw error
     const [what] = error.message.split('\n  → ')
     throw new TrituneError(error.code, what, { place, remedy: error.remedy, cause: error })
   }

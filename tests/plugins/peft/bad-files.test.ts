@@ -138,7 +138,8 @@ const CODES: readonly TrituneError['code'][] = [
 ]
 
 describe.each(CASES.map((one) => [one.name, one] as const))('%s', (_, one) => {
-  test('of another model: names', () => {
+  // Tokens before the text fit every model of the size.
+  test.skipIf('num_virtual_tokens' in one.config)('of another model: names', () => {
     const error = errorOf(one, { on: (base) => (base === GPT2 ? LLAMA : GPT2) })
     expect(error.code).toBe('E_ADAPTER')
     expect(error.message).toMatch(/which the model lacks|there is no tensor/)
