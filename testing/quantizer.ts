@@ -16,7 +16,7 @@ import {
   type Tensor,
   tensorScope,
 } from '../core/mod.ts'
-import { packLayers } from '../plugins/finetune/mod.ts'
+import { packLayers } from '../plugins/qlora/mod.ts'
 import { attachLora } from '../plugins/peft/mod.ts'
 import { lossAndGradients } from './adapter-rig.ts'
 import { Broken, check, type ContractCheck, expectKept, tensorText } from './check.ts'

@@ -8,8 +8,14 @@
 import type { AdapterName } from './adapter-names.ts'
 import type { DeviceName } from '../cuda/mod.ts'
 import type { DatasetInput } from '../data/mod.ts'
-import type { LrGroup, LrScheduler, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
-import type { TrainableTokens } from '../peft/mod.ts'
+import type {
+  BnbOptions,
+  LrGroup,
+  LrScheduler,
+  LrSchedulerOptions,
+  SpecialTokens,
+} from './finetune-options.ts'
+import type { LoraInit, TrainableTokens } from '../peft/mod.ts'
 import type { NamedInput, OpenName } from './named.ts'
 import type { OptimizerName } from './optimizer-names.ts'
 
@@ -18,6 +24,17 @@ export type OneOrMore<T> = T | readonly T[]
 
 /** Each of the keys may be left out or null. */
 export type Nullable<T> = { readonly [K in keyof T]?: T[K] | null | undefined }
+
+/** What may stand under `peft:`. */
+export interface PeftInput {
+  readonly loftq_config?:
+    | {
+        readonly loftq_bits?: number | null | undefined
+        readonly loftq_iter?: number | null | undefined
+      }
+    | null
+    | undefined
+}
 
 /** A fine-tuning run as a program writes it: what `finetune()` and `finetuneConfig.validate()` take. */
 export interface FinetuneInput {
@@ -56,8 +73,9 @@ export interface FinetuneInput {
 
   // ---- Adapter
   /**
-   * `lora`; another method of PEFT (guides/adapters.md); the name of a plugin's adapter; or `none` (also when
-   * not set): all weights are trained
+   * `lora` or `dora`; `qlora`, LoRA on a base in 4 bits (quantization.md); another method of PEFT
+   * (guides/adapters.md); the name of a plugin's adapter; or `none` (also when not set): all weights are
+   * trained
    */
   readonly adapter?: OpenName<AdapterName> | null | undefined
   /**
@@ -76,6 +94,23 @@ export interface FinetuneInput {
    * false }`
    */
   readonly quantizer?: NamedInput<'nf4' | 'fp4' | 'int8' | 'ternary'> | null | undefined
+  /**
+   * packs the base into 4 bits while it is loaded: `nf4` with double quantization, unless `bnb_config_kwargs`
+   * says otherwise. `adapter: qlora` alone means it too. A base that is stored packed stays as it is
+   * (quantization.md). Default: `false`
+   */
+  readonly load_in_4bit?: boolean | null | undefined
+  /**
+   * packs the base into rows of int8 while it is loaded, with the outlier columns of LLM.int8. Default:
+   * `false`
+   */
+  readonly load_in_8bit?: boolean | null | undefined
+  /**
+   * fields of transformers' BitsAndBytesConfig: `bnb_4bit_quant_type` (`nf4`, `fp4`),
+   * `bnb_4bit_use_double_quant`, `bnb_4bit_compute_dtype` (decides `bf16: auto`), `llm_int8_threshold`,
+   * `llm_int8_skip_modules`
+   */
+  readonly bnb_config_kwargs?: Nullable<BnbOptions> | null | undefined
   /** start from this adapter instead of a fresh one */
   readonly lora_model_dir?: string | null | undefined
   /** rank; also of other methods that have one, unless `adapter_options` says it. Default: `8` */
@@ -106,8 +141,23 @@ export interface FinetuneInput {
   readonly lora_alpha_pattern?: Readonly<Record<string, number>> | null | undefined
   /** scale by alpha / √rank. Default: `false` */
   readonly peft_use_rslora?: boolean | null | undefined
-  /** `true`, `gaussian`, or `false` (both factors random, for tests). Default: `true` */
-  readonly peft_init_lora_weights?: boolean | 'gaussian' | null | undefined
+  /**
+   * how the factors start: `true`, `gaussian`, `orthogonal`; `pissa`, `pissa_niter_16`, `olora` (the main
+   * part of the weight), `loftq` (what 4 bits leave of it), `eva` (the main part of what the layer gets,
+   * found in the data); `false`: both random, for tests (adapters/lora.md). Default: `true`
+   */
+  readonly peft_init_lora_weights?: LoraInit | null | undefined
+  /**
+   * DoRA: the length of each row of the weight is trained beside its direction; the same as `adapter: dora`.
+   * Default: `false`
+   */
+  readonly peft_use_dora?: boolean | null | undefined
+  /** `{ loftq_config: { loftq_bits: 4, loftq_iter: 1 } }`: `loftq` as the start */
+  readonly peft?: PeftInput | null | undefined
+  /** LoRA+: B learns so many times as fast as A */
+  readonly loraplus_lr_ratio?: number | null | undefined
+  /** LoRA+: the learning rate of the factors of an embedding. Default: `1e-6` */
+  readonly loraplus_lr_embedding?: number | null | undefined
   /**
    * layers and norms that are trained whole and saved beside the adapter, by the endings of their names:
    * `[embed_tokens, lm_head]` (new-tokens.md). Default: `[]`
@@ -119,8 +169,8 @@ export interface FinetuneInput {
    */
   readonly peft_trainable_token_indices?: TrainableTokens | null | undefined
   /**
-   * where embedding and head are one weight: what `lora_modules_to_save` makes of one is the other’s too.
-   * Default: `false`
+   * where embedding and head are one weight: a LoRA on one of them, or what `lora_modules_to_save` makes of
+   * it, is the other’s too. Default: `false`
    */
   readonly peft_ensure_weight_tying?: boolean | null | undefined
 

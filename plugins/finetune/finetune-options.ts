@@ -4,8 +4,17 @@
  */
 import type { RampType } from '../../core/mod.ts'
 import type { DatasetOptions } from '../data/mod.ts'
-import type { TrainableTokens } from '../peft/mod.ts'
+import type { LoraInit, TrainableTokens } from '../peft/mod.ts'
 import type { Named } from './named.ts'
+
+/** What stands under `peft:`, as in axolotl. */
+export interface PeftSettings {
+  readonly loftq_config: {
+    /** null: no loftq. */
+    readonly loftq_bits: number | null
+    readonly loftq_iter: number
+  }
+}
 
 /** Names of learning-rate schedules, as transformers and axolotl have them. */
 export type LrScheduler =
@@ -74,6 +83,23 @@ export interface LrGroup {
   readonly lr: number
 }
 
+/** Fields of transformers' BitsAndBytesConfig; null: the default. */
+export interface BnbOptions {
+  readonly bnb_4bit_quant_type: 'nf4' | 'fp4' | null
+  readonly bnb_4bit_use_double_quant: boolean | null
+  /** Decides `bf16: auto`; f16 computes in bf16. */
+  readonly bnb_4bit_compute_dtype: 'bfloat16' | 'float16' | 'float32' | null
+  /** Read and left aside: the bytes are the same. */
+  readonly bnb_4bit_quant_storage: string | null
+  readonly llm_int8_threshold: number | null
+  /** Modules that stay as they are, besides the output head. */
+  readonly llm_int8_skip_modules: readonly string[] | null
+  readonly llm_int8_enable_fp32_cpu_offload: boolean | null
+  readonly llm_int8_has_fp16_weight: boolean | null
+  readonly load_in_4bit: boolean | null
+  readonly load_in_8bit: boolean | null
+}
+
 /** The tokens that `special_tokens` of a run's file sets; null: as the tokenizer has them. */
 export interface SpecialTokens {
   readonly bos_token: string | null
@@ -109,7 +135,11 @@ export interface FinetuneOptions {
   readonly lora_rank_pattern: Readonly<Record<string, number>>
   readonly lora_alpha_pattern: Readonly<Record<string, number>>
   readonly peft_use_rslora: boolean
-  readonly peft_init_lora_weights: boolean | 'gaussian'
+  readonly peft_init_lora_weights: LoraInit
+  readonly peft_use_dora: boolean
+  readonly peft: PeftSettings | null
+  readonly loraplus_lr_ratio: number | null
+  readonly loraplus_lr_embedding: number
   readonly peft_layers_to_transform: readonly number[] | null
   /** Layers and norms that are trained whole beside the adapter. */
   readonly lora_modules_to_save: readonly string[]
@@ -159,6 +189,8 @@ export interface FinetuneOptions {
   readonly sampler: Named | null
   /** How the frozen base weights are packed; null: not at all. */
   readonly quantizer: Named | null
+  /** What transformers calls BitsAndBytesConfig; of it only `llm_int8_skip_modules` matters beside `quantizer`. */
+  readonly bnb_config_kwargs: BnbOptions | null
   readonly adam_beta1: number
   readonly adam_beta2: number
   readonly adam_epsilon: number
@@ -249,6 +281,9 @@ export interface FinetuneFields extends Omit<
   | 'save_strategy'
   | 'load_best_model_at_end'
 > {
+  /** What they ask for is in `quantizer` of the options. */
+  readonly load_in_4bit: boolean
+  readonly load_in_8bit: boolean
   readonly gradient_accumulation_steps: number | null
   readonly batch_size: number | null
   readonly eval_batch_size: number | null

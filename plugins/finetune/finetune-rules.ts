@@ -5,6 +5,7 @@
  */
 import type { ConfigFailure, ConfigRule } from '../../core/contracts/config.ts'
 import { nearestNames } from '../../core/errors.ts'
+import { bnbFailures } from './bnb-options.ts'
 import { isDeviceName } from '../cuda/mod.ts'
 import { ADAPTERS } from './adapter-names.ts'
 import { DEVICES } from './device-names.ts'
@@ -41,6 +42,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   deviceName,
   adapterName,
   adapterOptions,
+  bnbFailures,
   optimizerOptions,
   lora,
   beside,
@@ -167,11 +169,6 @@ function adapterName({ adapter, plugins }: FinetuneFields): ConfigFailure | unde
   if (adapter === null || BUILT_IN.includes(adapter) || plugins.length > 0) return undefined
   const path = ['adapter']
   const remedy = 'an adapter of your own comes from a module under plugins:'
-  if (adapter === 'qlora')
-    return {
-      path,
-      what: '"qlora" is not supported yet by this name; write lora, and quantizer: nf4 beside it',
-    }
   if (LATER_ADAPTERS.includes(adapter)) {
     return { path, what: `"${adapter}" is not supported yet; use one of ${BUILT_IN.join(', ')}`, remedy }
   }
@@ -233,7 +230,7 @@ function schedulerOptions(input: FinetuneFields): readonly ConfigFailure[] {
 }
 
 /** Their options are keys of the file. */
-const BY_KEYS: readonly string[] = ['lora', 'none']
+const BY_KEYS: readonly string[] = ['lora', 'dora', 'qlora', 'none']
 
 const BUILT_IN: readonly string[] = ADAPTERS
 
@@ -257,12 +254,23 @@ function adapterOptions(input: FinetuneFields): readonly ConfigFailure[] {
 const LORA_ONLY: readonly (readonly [keyof FinetuneFields, string])[] = [
   ['peft_use_rslora', 'false'],
   ['peft_init_lora_weights', 'true'],
+  ['peft_use_dora', 'false'],
+  ['peft', 'null'],
+  ['loraplus_lr_ratio', 'null'],
+  ['loraplus_lr_embedding', '0.000001'],
 ]
 
-function lora({ adapter, lora_model_dir }: FinetuneFields): ConfigFailure | undefined {
+function lora({
+  adapter,
+  lora_model_dir,
+  peft,
+  peft_init_lora_weights: init,
+}: FinetuneFields): ConfigFailure | undefined {
   if (lora_model_dir !== null && (adapter === null || adapter === 'none')) {
     return { path: ['lora_model_dir'], what: 'needs an adapter, such as adapter: lora' }
   }
+  if (typeof peft?.loftq_config.loftq_bits === 'number' && typeof init === 'string' && init !== 'loftq')
+    return { path: ['peft'], what: `asks for loftq, and peft_init_lora_weights for ${init}` }
   return undefined
 }
 

@@ -29,9 +29,17 @@ import { datasetOptions } from '../data/mod.ts'
 import type { DatasetInput, DatasetOptions } from '../data/mod.ts'
 import type { TrainableTokens } from '../peft/mod.ts'
 import { IGNORED_PLUGINS } from './axolotl-keys.ts'
-import type { FinetuneInput, Nullable } from './finetune-input.ts'
-import type { FinetuneFields, LrGroup, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
+import type { FinetuneInput, Nullable, PeftInput } from './finetune-input.ts'
+import type { LoraInit } from '../peft/mod.ts'
+import type {
+  FinetuneFields,
+  LrGroup,
+  LrSchedulerOptions,
+  PeftSettings,
+  SpecialTokens,
+} from './finetune-options.ts'
 import { type AdapterName, ADAPTERS } from './adapter-names.ts'
+import { bnbOptions } from './bnb-options.ts'
 import { DEVICES } from './device-names.ts'
 import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
@@ -72,27 +80,45 @@ const optimizerField: Field<string, OpenName<OptimizerName>> = withJson<string, 
   { anyOf: [{ enum: Object.keys(OPTIMIZERS) }, { ...NON_EMPTY, not: { enum: LATER_OPTIMIZERS } }] },
 )
 
-type InitLora = boolean | 'gaussian'
+/** PEFT's names of starts that are here. */
+export const LORA_STARTS = ['gaussian', 'orthogonal', 'pissa', 'olora', 'loftq', 'eva'] as const
+const LATER_STARTS = ['corda', 'lora_ga', 'mica']
+const PISSA_ROUNDS = /^pissa_niter_[1-9]\d{0,3}$/
 
-const initField: Field<InitLora, InitLora> = withJson<InitLora, InitLora>(
-  v.lazy((input) =>
-    typeof input === 'string'
-      ? oneOf(['gaussian'], {
-          later: [
-            'pissa',
-            'olora',
-            'corda',
-            'eva',
-            'loftq',
-            'orthogonal',
-            'lora_ga',
-            'mica',
-            'pissa_niter_16',
-          ],
-        })
-      : flag(),
-  ),
-  { anyOf: [{ enum: ['gaussian'] }, { type: 'boolean' }, { enum: [0, 1] }] },
+const pissaRounds: Field<`pissa_niter_${number}`, `pissa_niter_${number}`> = withJson(
+  v.custom<`pissa_niter_${number}`>((value) => typeof value === 'string' && PISSA_ROUNDS.test(value)),
+  { type: 'string', pattern: PISSA_ROUNDS.source },
+)
+
+const initField: Field<LoraInit, LoraInit> = withJson<LoraInit, LoraInit>(
+  v.lazy((input) => {
+    if (typeof input !== 'string') return flag()
+    return PISSA_ROUNDS.test(input) ? pissaRounds : oneOf([...LORA_STARTS], { later: LATER_STARTS })
+  }),
+  {
+    anyOf: [
+      { enum: [...LORA_STARTS] },
+      { type: 'string', pattern: PISSA_ROUNDS.source },
+      { type: 'boolean' },
+      { enum: [0, 1] },
+    ],
+  },
+)
+
+const peftField: Field<PeftSettings, PeftInput> = v.strictObject(
+  {
+    loftq_config: optional(
+      v.strictObject(
+        {
+          loftq_bits: nullable(integer({ min: 4, max: 4 })),
+          loftq_iter: optional(integer({ min: 1, max: 100 }), 1),
+        },
+        'expected a mapping such as { loftq_bits: 4 }',
+      ),
+      { loftq_bits: null, loftq_iter: 1 },
+    ),
+  },
+  'expected a mapping such as { loftq_config: { loftq_bits: 4 } }',
 )
 
 const LAYER: JsonSchema = { type: 'integer', minimum: 0 }
@@ -286,6 +312,10 @@ const schema = v.strictObject(
     lora_rank_pattern: optional(mapOf(integer({ min: 1 })), {}),
     lora_alpha_pattern: optional(mapOf(decimal({ above: 0 })), {}),
     peft_use_rslora: optional(flag(), false),
+    peft_use_dora: optional(flag(), false),
+    peft: nullable(peftField),
+    loraplus_lr_ratio: nullable(decimal({ above: 0 })),
+    loraplus_lr_embedding: optional(decimal({ above: 0 }), 1e-6),
     peft_init_lora_weights: optional(initField, true),
     peft_layers_to_transform: nullable(layers),
     peft_layers_pattern: nullable(patterns),
@@ -318,6 +348,9 @@ const schema = v.strictObject(
     monitors: optional(namedList(), []),
     sampler: nullable(named()),
     quantizer: nullable(named(['nf4', 'fp4', 'int8', 'ternary'])),
+    load_in_4bit: optional(flag(), false),
+    load_in_8bit: optional(flag(), false),
+    bnb_config_kwargs: nullable(bnbOptions),
     adam_beta1: optional(decimal({ min: 0, below: 1 }), 0.9),
     adam_beta2: optional(decimal({ min: 0, below: 1 }), 0.999),
     adam_epsilon: optional(decimal({ above: 0 }), 1e-8),

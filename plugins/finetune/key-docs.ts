@@ -21,13 +21,18 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   bf16: '`auto` computes as the checkpoint is stored (GGUF: f32; f16: bf16); `true`, `full` or `false` decide',
   // Adapter
   adapter:
-    "`lora`; another method of PEFT ([guides/adapters.md](guides/adapters.md)); the name of a plugin's adapter; or `none` (also when not set): all weights are trained",
+    "`lora` or `dora`; `qlora`, LoRA on a base in 4 bits ([quantization.md](quantization.md)); another method of PEFT ([guides/adapters.md](guides/adapters.md)); the name of a plugin's adapter; or `none` (also when not set): all weights are trained",
   plugins:
     'modules to load: a path from the folder of this file, such as `./mine.ts`, or an installed package, with a range of versions where that matters: `npm:tritune-plugin-foo@^1.2` ([plugins.md](plugins.md))',
   adapter_options:
     "options of any adapter but lora, which checks them itself; those of PEFT's methods are named as PEFT names them",
   quantizer:
     "packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`, `double_quant`), `int8`, `ternary`, or the name of a plugin's; options as in `{ name: nf4, double_quant: false }`",
+  load_in_4bit:
+    'packs the base into 4 bits while it is loaded: `nf4` with double quantization, unless `bnb_config_kwargs` says otherwise. `adapter: qlora` alone means it too. A base that is stored packed stays as it is ([quantization.md](quantization.md))',
+  load_in_8bit: 'packs the base into rows of int8 while it is loaded, with the outlier columns of LLM.int8',
+  bnb_config_kwargs:
+    "fields of transformers' BitsAndBytesConfig: `bnb_4bit_quant_type` (`nf4`, `fp4`), `bnb_4bit_use_double_quant`, `bnb_4bit_compute_dtype` (decides `bf16: auto`), `llm_int8_threshold`, `llm_int8_skip_modules`",
   lora_model_dir: 'start from this adapter instead of a fresh one',
   lora_r: 'rank; also of other methods that have one, unless `adapter_options` says it',
   lora_alpha: 'the update is scaled by alpha / rank; as `lora_r` for other methods',
@@ -42,13 +47,19 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   lora_rank_pattern: 'other ranks for some layers: a name or regular expression for each',
   lora_alpha_pattern: 'other alphas for some layers',
   peft_use_rslora: 'scale by alpha / √rank',
-  peft_init_lora_weights: '`true`, `gaussian`, or `false` (both factors random, for tests)',
+  peft_init_lora_weights:
+    'how the factors start: `true`, `gaussian`, `orthogonal`; `pissa`, `pissa_niter_16`, `olora` (the main part of the weight), `loftq` (what 4 bits leave of it), `eva` (the main part of what the layer gets, found in the data); `false`: both random, for tests ([adapters/lora.md](adapters/lora.md))',
+  peft_use_dora:
+    'DoRA: the length of each row of the weight is trained beside its direction; the same as `adapter: dora`',
+  peft: '`{ loftq_config: { loftq_bits: 4, loftq_iter: 1 } }`: `loftq` as the start',
+  loraplus_lr_ratio: 'LoRA+: B learns so many times as fast as A',
+  loraplus_lr_embedding: 'LoRA+: the learning rate of the factors of an embedding',
   lora_modules_to_save:
     'layers and norms that are trained whole and saved beside the adapter, by the endings of their names: `[embed_tokens, lm_head]` ([new-tokens.md](adapters/new-tokens.md))',
   peft_trainable_token_indices:
     'token ids whose rows are trained beside the adapter: of the embedding (and the head that is tied to it), or of layers by name, `{ embed_tokens: [5], lm_head: [5] }`. Rows of new tokens are trained in any case',
   peft_ensure_weight_tying:
-    'where embedding and head are one weight: what `lora_modules_to_save` makes of one is the other’s too',
+    'where embedding and head are one weight: a LoRA on one of them, or what `lora_modules_to_save` makes of it, is the other’s too',
   // Data
   datasets: 'a list; the keys of an entry are below',
   test_datasets: 'entries to evaluate on, instead of `val_set_size`',

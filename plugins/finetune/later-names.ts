@@ -4,7 +4,7 @@
  */
 
 /** Adapters that axolotl and PEFT know. */
-export const LATER_ADAPTERS: readonly string[] = ['qlora', 'llama-adapter']
+export const LATER_ADAPTERS: readonly string[] = ['llama-adapter']
 
 export const LATER_OPTIMIZERS: readonly string[] = [
   'adamw_torch_8bit',

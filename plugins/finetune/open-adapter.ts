@@ -2,7 +2,14 @@
  * The adapter that a run's file asks for, on its model: lora by its own keys, or another that is built in or a plugin provides.
  */
 import { type Capabilities, ConfigError, type Host, type Model, TrituneError } from '../../core/mod.ts'
-import { attachAdapter, type AttachedAdapter, attachLora, DEFAULT_TARGETS, loadAdapter } from '../peft/mod.ts'
+import {
+  attachAdapter,
+  type AttachedAdapter,
+  attachLora,
+  DEFAULT_TARGETS,
+  loadAdapter,
+  type LoraInit,
+} from '../peft/mod.ts'
 import { atKey, failuresAtKey } from './at-key.ts'
 import { adapterOptions } from './adapter-options.ts'
 import type { FinetuneConfig } from './config.ts'
@@ -24,7 +31,8 @@ export type OpenAdapter = (model: Model, inputs: AdapterInputs) => AttachedAdapt
 export function chooseAdapter(config: FinetuneConfig, host: Host): OpenAdapter {
   const { adapter, seed } = config
   if (adapter === null) return () => null
-  if (adapter === 'lora') return (model, inputs) => attaching(() => openLora(config, model, inputs))
+  if (adapter === 'lora' || adapter === 'dora')
+    return (model, inputs) => attaching(() => openLora(config, model, inputs))
   const definition = findAdapter(host, adapter)
   const options = adapterOptions(definition, config)
   const { lora_model_dir: folder } = config
@@ -101,13 +109,23 @@ function openLora(config: FinetuneConfig, model: Model, { rows }: AdapterInputs)
     alpha: config.lora_alpha,
     dropout: lora_dropout,
     rsLora: config.peft_use_rslora,
-    init: config.peft_init_lora_weights,
+    init: loraStart(config),
+    dora: config.adapter === 'dora' || config.peft_use_dora,
+    loftq: { bits: 4, iterations: config.peft?.loftq_config.loftq_iter ?? 1 },
     rankPattern: config.lora_rank_pattern,
     alphaPattern: config.lora_alpha_pattern,
     ...targetsOf(config, model),
     ...besideOptions(config, model, { name: 'lora' }, rows),
     seed: config.seed,
   })
+}
+
+/** `loftq_bits` asks for loftq, as in axolotl; a file that says another start too is refused by a rule. */
+export function loraStart({
+  peft,
+  peft_init_lora_weights: init,
+}: Pick<FinetuneConfig, 'peft' | 'peft_init_lora_weights'>): LoraInit {
+  return typeof peft?.loftq_config.loftq_bits === 'number' ? 'loftq' : init
 }
 
 /** An adapter of the whole model has no use for them. */

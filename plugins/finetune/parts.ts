@@ -23,11 +23,12 @@ import {
   TrituneError,
   type ValidatableConfig,
 } from '../../core/mod.ts'
+import type { Quantizer } from '../qlora/mod.ts'
 import type { FinetuneConfig } from './config.ts'
+import { loraPlus } from '../peft/mod.ts'
 import { KEYS_OF_OPTIONS, optimizerOf } from './optimizer-names.ts'
 import { orOfPlugin } from './plugin-remedy.ts'
 import type { Named } from './named.ts'
-import type { Quantizer } from './quantizers.ts'
 import type { NamedPart } from './run.ts'
 
 export interface Parts {
@@ -92,6 +93,7 @@ export function findParts(config: FinetuneConfig, host: Host): Parts {
         ...first,
         ...transforms.map((one) => checkedTransform(one.name, one.make(context))),
         clipByGlobalNorm(config.max_grad_norm),
+        ...loraPlusOf(config),
         checkedTransform(optimizer.name, optimizer.make(context)),
       ),
     objective: () => objective.make(undefined),
@@ -135,6 +137,15 @@ function makerOf<C, T>(
       throw error
     }
   }
+}
+
+/** The rates of LoRA+, before the optimizer. */
+function loraPlusOf({
+  learning_rate: learningRate,
+  loraplus_lr_ratio: ratio,
+  loraplus_lr_embedding: embedding,
+}: FinetuneConfig): GradientTransform[] {
+  return ratio === null ? [] : [loraPlus({ ratio, embedding, learningRate })]
 }
 
 /** A transform whose state has what the trainer needs, and whose mistakes are told with its name. */

@@ -13,14 +13,15 @@ import {
 import { IGNORE, type TokenizedExample } from '../data/mod.ts'
 import { loadModel, storedDType } from '../models/mod.ts'
 import { trainAllWeights } from '../peft/mod.ts'
+import { packLayers } from '../qlora/mod.ts'
 import { ofBaseModel } from './base-model-files.ts'
 import type { FinetuneConfig } from './config.ts'
 import { checkContextLength } from './context-length.ts'
+import { startEva } from './start-eva.ts'
 import { estimateMemory } from './estimate.ts'
 import { learningRates } from './learning-rates.ts'
 import { type MemoryMode, memoryMode } from './memory-mode.ts'
 import { fitting } from './out-of-memory.ts'
-import { packLayers } from './quantizers.ts'
 import { newRows, newTokenNotes, vocabularyOptions } from './new-rows.ts'
 import type { Run } from './run.ts'
 import { openInputs, type PrepareOptions } from './run-inputs.ts'
@@ -68,7 +69,9 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
           writable: config.adapter === null,
           models: host.all('model'),
           ...vocabularyOptions(config, tokenizer, host),
-          pack: quantizer ? packLayers(quantizer, dtype) : undefined,
+          pack: quantizer
+            ? packLayers(quantizer, dtype, { skip: config.bnb_config_kwargs?.llm_int8_skip_modules ?? [] })
+            : undefined,
         }),
       ),
     ),
@@ -81,6 +84,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
     ),
   )
   checkContext(config, model)
+  const started = adapter ? startEva(config, model, adapter, data) : []
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
   const objective = disposing(open, parts.objective())
@@ -125,6 +129,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
       ...newTokenNotes(tokenizer, config.adapter),
       ...config.notes,
       ...plan.notes,
+      ...started,
     ],
     [Symbol.dispose]: () => owned.dispose(),
   }

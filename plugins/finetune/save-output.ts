@@ -66,7 +66,13 @@ export function saveModel(
 ): void {
   writeSharded(folder, mergedSources(model), maxShardBytes === undefined ? {} : { maxShardBytes })
   const dtype = [...model.weights.values()][0]?.dtype === 'bf16' ? 'bfloat16' : 'float32'
-  const { dtype: _new, torch_dtype: _old, rope_freq_factors: _gguf, ...config } = mergedConfig(model)
+  const {
+    dtype: _new,
+    torch_dtype: _old,
+    rope_freq_factors: _gguf,
+    quantization_config: _packed,
+    ...config
+  } = mergedConfig(model)
   writeFileAtomic(
     join(folder, 'config.json'),
     `${JSON.stringify({ architectures: [model.info.architecture], ...config, torch_dtype: dtype }, null, 2)}\n`,

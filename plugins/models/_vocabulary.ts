@@ -53,8 +53,9 @@ export function withVocabulary(
       place: source.place,
       has: (name) => source.has(name),
       names: () => source.names(),
-      load(name, shape) {
-        if (shape.length !== 2 || shape[0] !== vocabSize) return source.load(name, shape)
+      packed: (name, shape) => (shape[0] === vocabSize ? null : (source.packed?.(name, shape) ?? null)),
+      load(name, shape, options) {
+        if (shape.length !== 2 || shape[0] !== vocabSize) return source.load(name, shape, options)
         using old = loadTable(source, name, shape, known)
         if (old.shape[0] === vocabSize) return old.view()
         const random = createRandom(seed, name)

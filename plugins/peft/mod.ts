@@ -27,6 +27,7 @@ export {
 export { adalora, type AdaLoraAdapter, type AdaLoraOptions, createAdaLora } from './adalora.ts'
 export { boft, type BoftAdapter, type BoftOptions, createBoft } from './boft.ts'
 export { dora } from './dora.ts'
+export { type EvaBatch, type EvaOptions, type EvaReport, startByData } from './init/eva.ts'
 export { createLora, lora } from './lora.ts'
 export type { LoraAdapter } from './lora-factors.ts'
 export { loraPlus, type LoraPlusOptions } from './lora-plus.ts'

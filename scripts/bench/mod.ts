@@ -10,6 +10,9 @@
  *   models     the inner loops of the ARM64 library, as llvm-mca models them for CPUs that are not at hand
  *   libraries  two builds of the CPU library in turn                             --before, --after, --isa
  *   startup    from a command to its first step, and what the trainer costs beside the ops
+ *   qlora      LoRA steps on packed weights against those on bf16, and PEFT on bitsandbytes   --model, --python
+ *   quant      packing and unpacking against a copy of memory
+ *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate   --model keeps the folders
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'
@@ -60,11 +63,23 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   blas: async () => (await import('./blas.ts')).blas,
   models: async () => (await import('./models.ts')).models,
   libraries: async () => (await import('./libraries.ts')).libraries,
+  qlora: async () => (await import('./qlora.ts')).qlora,
+  quant: async () => (await import('./quant.ts')).quant,
+  memory: async () => (await import('./memory.ts')).memory,
   wasm: async () => (await import('./wasm.ts')).wasm,
 }
 
 /** Those start scripts, compilers or builds of the repository, which no package has. */
-const OF_CHECKOUT: readonly string[] = ['finetune', 'adapters', 'startup', 'models', 'libraries', 'wasm']
+const OF_CHECKOUT: readonly string[] = [
+  'finetune',
+  'adapters',
+  'startup',
+  'models',
+  'libraries',
+  'wasm',
+  'qlora',
+  'memory',
+]
 
 function topics(): string[] {
   return Object.keys(TOPICS).filter((name) => isCheckout() || !OF_CHECKOUT.includes(name))

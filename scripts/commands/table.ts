@@ -61,6 +61,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./merge.ts')).merge,
   },
   {
+    name: 'quantize',
+    topic: 'train',
+    summary: 'pack a model into 4 or 8 bits, as bitsandbytes does',
+    load: async () => (await import('./quantize.ts')).quantize,
+  },
+  {
     name: 'adapter',
     topic: 'train',
     summary: 'list, inspect, combine and convert adapters',

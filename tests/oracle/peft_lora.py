@@ -231,7 +231,28 @@ def write(name: str) -> None:
     )
 
 
+def write_eva() -> None:
+    """What initialize_lora_eva_weights puts into A, without moving ranks; every fifth token does not count."""
+    from peft import EvaConfig
+    from peft.tuners.lora.eva import get_eva_state_dict
+
+    folder = OUT / "eva"
+    shutil.rmtree(folder, ignore_errors=True)
+    deterministic(790)
+    made = config(["q_proj", "k_proj", "down_proj", "lm_head"], r=3, init_lora_weights="eva", eva_config=EvaConfig(rho=1.0))()
+    model = get_peft_model(load(folder / LLAMA), made)
+    batches = [random_ids(model.config.vocab_size, (4, 24), 791 + i) for i in range(40)]
+    labels = [ids.masked_fill(torch.arange(24) % 5 == 2, -100) for ids in batches]
+    loader = [{"input_ids": i, "labels": l, "attention_mask": torch.ones_like(i)} for i, l in zip(batches, labels)]
+    found = get_eva_state_dict(model, loader, show_progress_bar=False)
+    write_tensors(
+        folder / "expected.safetensors",
+        {"batches": torch.stack(batches).to(torch.int32)} | {n.removeprefix("base_model.model."): a.clone() for n, a in found.items()},
+    )
+    print(f"eva: {len(found)} layers")
+
+
 if __name__ == "__main__":
     quantize_on_the_cpu()
-    for part in sys.argv[1:] or VARIANTS:
-        write(part)
+    for part in sys.argv[1:] or [*VARIANTS, "eva"]:
+        write_eva() if part == "eva" else write(part)

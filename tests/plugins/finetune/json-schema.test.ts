@@ -183,7 +183,7 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
   mean_resizing_embeddings: [[false, null], ['x']],
   peft_init_lora_weights: [
     [true, false, 'gaussian'],
-    ['pissa', 'gausian', 2],
+    ['corda', 'gausian', 'pissa_niter_0', 2],
   ],
   peft_layers_to_transform: [
     [3, [0, 1], null],

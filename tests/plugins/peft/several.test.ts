@@ -337,7 +337,11 @@ describe('merging in memory', () => {
   test.each([
     ['bf16', (): void => {}, 0.05],
     ['nf4', (model: Model, stack: DisposableStack) => packLayers(model, stack, quantize4bit), 1e-4],
-    ['int8', (model: Model, stack: DisposableStack) => packLayers(model, stack, quantizeInt8), 1],
+    [
+      'int8',
+      (model: Model, stack: DisposableStack) => packLayers(model, stack, (weight) => quantizeInt8(weight)),
+      1,
+    ],
   ] as const)('into %s: says how far the logits move, and unmerges to the bit', (kind, pack, most) => {
     using all = openAll(cpu, kind === 'bf16' ? 'bf16' : 'f32')
     const { model } = all
