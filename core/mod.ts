@@ -61,5 +61,7 @@ export * from './linalg/mod.ts'
 // Optimizers
 export * from './optim/adamw.ts'
 export * from './optim/clip.ts'
+export * from './optim/more-schedules.ts'
+export * from './optim/plateau.ts'
 export * from './optim/schedule.ts'
 export * from './optim/transform.ts'

@@ -33,7 +33,7 @@ export interface HostOptions<L extends PluginList> {
  * import { peft } from 'tritune/plugins/peft'
  *
  * using host = createHost({ plugins: [cpu, peft] })
- * console.log(host.names('adapter'), host.get('device', 'cpu').name) // → [ 'lora' ] cpu
+ * console.log(host.names('adapter').includes('lora'), host.get('device', 'cpu').name) // → true cpu
  * ```
  */
 export function createHost<const L extends PluginList>({ plugins, origins }: HostOptions<L>): Host<L> {

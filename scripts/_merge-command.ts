@@ -3,13 +3,16 @@
  */
 import { writeFolderAtomicSync } from '../core/files/atomic.ts'
 import { invocation } from '../core/invocation.ts'
-import { createHost, type FloatDType } from '../core/mod.ts'
+import { createHost, type FloatDType, type Host, isQuantized, type WeightSource } from '../core/mod.ts'
 import { cpu } from '../plugins/cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../plugins/cuda/mod.ts'
+import { compareLogits, promptIds, promptLogits } from '../plugins/export/mod.ts'
 import { hasTokenizer, loadPlugins, saveModel } from '../plugins/finetune/mod.ts'
 import { resolveModel } from '../plugins/hub/mod.ts'
-import { loadModel, models } from '../plugins/models/mod.ts'
-import { loadAdapter, peft } from '../plugins/peft/mod.ts'
+import { loadModel, models, storedDType } from '../plugins/models/mod.ts'
+import { adapterVocabulary, loadAdapter, peft } from '../plugins/peft/mod.ts'
+import { openQuantizer, packLayers, qlora } from '../plugins/qlora/mod.ts'
+import { readTokenizerFiles } from '../plugins/tokenizer/mod.ts'
 import { wasm } from '../plugins/wasm/mod.ts'
 import { err, out } from './_streams.ts'
 
@@ -18,6 +21,8 @@ export interface MergeCommand {
   /** A folder, or `none`. */
   readonly adapter: string
   readonly output: string
+  /** Packs the base first, as a run did; the values are then those that the adapter was trained on. */
+  readonly quantizer: string | undefined
   /** Modules that provide the adapter or the model. */
   readonly plugins: readonly string[]
   readonly dtype: FloatDType | undefined
@@ -31,6 +36,7 @@ export async function mergeCommand({
   ref,
   adapter,
   output,
+  quantizer: packs,
   plugins,
   dtype,
   device: on,
@@ -41,17 +47,51 @@ export async function mergeCommand({
   const { device, note } = openDevice(on)
   if (note !== null) err.write(`${note}\n`)
   using host = createHost({
-    plugins: [cpu, cuda, wasm, models, peft, ...(await loadPlugins(plugins)).map(({ plugin }) => plugin)],
+    plugins: [
+      cpu,
+      cuda,
+      wasm,
+      models,
+      peft,
+      qlora,
+      ...(await loadPlugins(plugins)).map(({ plugin }) => plugin),
+    ],
   })
-  using model = loadModel(path, { device, dtype, models: host.all('model') })
-  using attached =
-    adapter === 'none' ? null : loadAdapter(model, adapter, { definitions: host.all('adapter') })
+  const known = host.all('model')
+  const definitions = host.all('adapter')
+  const vocabSize = adapter === 'none' ? 0 : adapterVocabulary(adapter, definitions)
+  using model = loadModel(path, {
+    device,
+    dtype,
+    models: known,
+    vocabSize,
+    pack: packs === undefined ? undefined : packed(host, packs, dtype ?? storedAs(path)),
+  })
+  using attached = adapter === 'none' ? null : loadAdapter(model, adapter, { definitions })
   const tokenizerPath = adapter !== 'none' && hasTokenizer(adapter) ? adapter : path
   writeFolderAtomicSync(output, (temporary) =>
     saveModel(model, path, temporary, { maxShardBytes, tokenizerPath }),
   )
+  const isPacked = [...model.layers.values()].some(({ weight }) => isQuantized(weight))
+  if (isPacked) {
+    using again = loadModel(output, { device, models: known })
+    const files = hasTokenizer(tokenizerPath) ? readTokenizerFiles(tokenizerPath) : null
+    const ids = promptIds(files, model.info.vocabSize)
+    const found = compareLogits(promptLogits(model, ids), promptLogits(again, ids), ids.length)
+    out.write(
+      `from packed weights into plain ones: max |Δ logit| ${found.most.toPrecision(2)}, logits up to ${found.largest.toPrecision(3)}, on ${found.tokens} tokens; the same token first after ${found.sameTop} of them\n`,
+    )
+  }
   const merged = attached ? `${attached.adapters.size} layers merged` : 'nothing to merge'
   out.write(
     `${merged}; model in ${output}\ntry it:\n  ${invocation('generate')} ${output} --prompt "Once upon a time"\n`,
   )
+}
+
+function packed(host: Host, name: string, dtype: FloatDType): WeightSource['pack'] {
+  return packLayers(openQuantizer(host.find('quantizer', name)), dtype)
+}
+
+function storedAs(path: string): FloatDType {
+  return path.endsWith('.gguf') || storedDType(path) === 'f32' ? 'f32' : 'bf16'
 }

@@ -14,7 +14,9 @@ import {
   training,
 } from '../plugins/finetune/mod.ts'
 import { models } from '../plugins/models/mod.ts'
+import { optimizers } from '../plugins/optim/mod.ts'
 import { peft } from '../plugins/peft/mod.ts'
+import { qlora } from '../plugins/qlora/mod.ts'
 import { wasm } from '../plugins/wasm/mod.ts'
 
 export interface ExplainPlugins {
@@ -34,7 +36,17 @@ export async function explainPlugins({ file, modules, device }: ExplainPlugins):
   const loaded = [...(file ? await pluginsOfFile(file) : []), ...(await loadPlugins(modules))]
   const opened = device === null ? undefined : openDevice(device).device
   using host = createHost({
-    plugins: [cpu, cuda, wasm, models, peft, training, ...loaded.map(({ plugin }) => plugin)],
+    plugins: [
+      cpu,
+      cuda,
+      wasm,
+      models,
+      optimizers,
+      peft,
+      qlora,
+      training,
+      ...loaded.map(({ plugin }) => plugin),
+    ],
     origins: originsOf(loaded),
   })
   return {

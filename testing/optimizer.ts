@@ -2,7 +2,13 @@
  * The contracts of what stands in a gradient chain: `optimizerContract` for what moves the weights, `transformContract` for the
  * links before it.
  */
-import { type Capabilities, type Device, referenceDevice, type Tensor } from '../core/mod.ts'
+import {
+  type Capabilities,
+  type Device,
+  referenceDevice,
+  type Tensor,
+  withEvaluationWeights,
+} from '../core/mod.ts'
 import { checkMetricNames } from '../plugins/finetune/mod.ts'
 import { type ChainOptions, makeTransform, openChain, type StepOptions, UNUSED } from './chain-rig.ts'
 import { check, type ContractCheck, expectKept, textOf } from './check.ts'
@@ -68,6 +74,42 @@ export function optimizerContract(
         snapshot(rig.weights),
         before,
         `apply() of ${name}: step.learningRate is a factor of all`,
+      )
+    }),
+    check(`${name}: a weight can have a learning rate of its own`, () => {
+      const half = movesOf(definition, options, { device }, { learningRate: learningRate / 2 })
+      const own = movesOf(definition, options, { device }, { learningRate, lrScale: () => 0.5 })
+      for (const [weight, values] of half)
+        expectClose(
+          `${weight}: a factor of 0.5 on its learning rate`,
+          own.get(weight) ?? new Float32Array(),
+          values,
+          {
+            tolerance: 1e-5,
+            lookAt: `apply() of ${name}: learningRateOf(step, name) instead of step.learningRate`,
+          },
+        )
+    }),
+    check(`${name}: an evaluation between steps changes nothing`, () => {
+      using rig = openChain(make(), { device })
+      using other = openChain(make(), { device })
+      for (let at = 0; at < STEPS; at++) {
+        rig.step(at, { learningRate })
+        other.step(at, { learningRate })
+        const before = snapshot(rig.weights)
+        withEvaluationWeights(rig.state, () => undefined)
+        expectSameBits(
+          'the weights after an evaluation',
+          snapshot(rig.weights),
+          before,
+          `leaveEvaluation() of ${name}: it puts back the bits, it does not compute them again`,
+        )
+      }
+      expectSameBits(
+        'the weights',
+        snapshot(rig.weights),
+        snapshot(other.weights),
+        `enterEvaluation() of ${name}`,
       )
     }),
     check(`${name}: moves bf16 weights, and leaves them bf16`, () => {

@@ -16,7 +16,7 @@ import {
   type Tensor,
   tensorScope,
 } from '../core/mod.ts'
-import { packLayers } from '../plugins/finetune/mod.ts'
+import { packLayers } from '../plugins/qlora/mod.ts'
 import { attachLora } from '../plugins/peft/mod.ts'
 import { lossAndGradients } from './adapter-rig.ts'
 import { Broken, check, type ContractCheck, expectKept, tensorText } from './check.ts'
@@ -43,10 +43,10 @@ type Quantizer = Quantize<QuantizedTensor> & Dequantize<QuantizedTensor>
  *
  * @example
  * ```ts
- * import { training } from 'tritune/plugins/finetune'
+ * import { qlora } from 'tritune/plugins/qlora'
  * import { quantizerContract, runContract } from 'tritune/testing'
  *
- * const { failed, text } = await runContract(quantizerContract(training.provides.quantizer.int8, { devices: [] }))
+ * const { failed, text } = await runContract(quantizerContract(qlora.provides.quantizer.int8, { devices: [] }))
  * console.log(failed.length === 0 ? 'kept' : text) // → kept
  * ```
  */

@@ -57,6 +57,7 @@ export function writeTinyModel(folder: string, changes: ConfigJson = {}): void {
       [`${path}.mlp.down_proj.weight`, [hidden, mlp]],
     )
   }
+  if (config.tie_word_embeddings === false) shapes.push(['lm_head.weight', [vocab, hidden]])
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'config.json'), JSON.stringify(config, null, 2))
   writeSafetensors(

@@ -49,6 +49,11 @@ export interface LayerAdapterDefinition<O = unknown> extends Common<O> {
   /** Kinds of layers that it can be put on; default: linear. */
   readonly kinds?: readonly LayerKind[]
   create(layer: BaseLayer, options: O, context: AdapterContext): Adapter
+  /**
+   * For a layer that has the weight of one with an adapter, and none itself: the adapter that makes the same change there (`sameAs`). Without it, or
+   * null, tied layers come apart.
+   */
+  createTied?(layer: BaseLayer, first: Adapter): Adapter | null
 }
 
 /** Layers that have something in common: VeRA's projections, AdaLoRA's budget. */

@@ -23,21 +23,24 @@ export interface Adapter extends Disposable {
   delta?(x: Tensor, base: BaseLayer): Tensor
   /** Tensors of its file (f32), named as PEFT names them after the module path: `lora_A.weight`. `parameter()`s are trained. */
   parameters(): Readonly<Record<string, Tensor>>
-  /** Where its file has other tensors than `parameters()`: how one becomes the other. */
-  readonly stored?: StoredForm
   /**
    * Where the adapter is another weight in the place of the layer's and nothing besides: that weight and bias, on the tape and in the dtype
    * of the layer. The loss of a head stays fused with it, and a norm asks for nothing else.
    */
   replacement?(base: BaseLayer): { readonly weight: Tensor; readonly bias: Tensor | null }
+  /**
+   * The adapter of another layer with the same weight, whose change to that weight this one makes too: merged, the two layers still have one
+   * weight.
+   */
+  readonly sameAs?: Adapter
+  /** Where its file has other tensors than `parameters()`: how one becomes the other. */
+  readonly stored?: StoredForm
   /** A new weight, of the shape and dtype of `weight`, with the change folded in. Without it the adapter cannot be merged. */
   merge?(weight: Tensor): Tensor
   /** The inverse of merge. */
   unmerge?(weight: Tensor): Tensor
   /** Where the change reaches the bias: a new one. */
   mergeBias?(bias: Tensor): Tensor
-  /** An adapter of the layer with the same weight that makes the same change: merged, both still have one weight. */
-  readonly tiedTo?: Adapter
 }
 
 /**
@@ -88,7 +91,8 @@ export interface KeyValuePrefix {
 
 /** An adapter under its name, and how much of it counts. */
 export interface AdapterSlot<A extends Adapter | ModelAdapter> {
-  readonly name: string
+  /** The same in every slot of one adapter. */
+  name: string
   readonly adapter: A
   /** 0: off; 1: on; anything else scales the change. */
   weight: number

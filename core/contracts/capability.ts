@@ -32,7 +32,13 @@ export interface WeightSource {
   has(name: string): boolean
   names(): Iterable<string>
   /** Loads a tensor with the expected shape, converted to the dtype; E_MODEL when missing, E_SHAPE when it does not fit. */
-  load(name: string, shape: Shape): Tensor
+  /** `passing`: it is looked at once and not kept, so it need not lie in a mapped file. */
+  load(name: string, shape: Shape, options?: { readonly passing?: boolean }): Tensor
+  /**
+   * The weight (out, in) of a linear layer or the head, where the checkpoint holds it packed: as it is, or as a tensor
+   * when no op multiplies by that form. Null: `load` has it.
+   */
+  packed?(name: string, shape: Shape): QuantizedWeight | Tensor | null
   /** Packs the weight (out, in) of a linear layer as it comes in; what it was is not kept. Null: the layer keeps it. */
   pack?(path: string, weight: Tensor): Tensor | QuantizedWeight | null
 }

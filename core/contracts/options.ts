@@ -1,14 +1,14 @@
 /**
  * Options of a plugin's part, field by field: `defineOptions({ gamma: optional(decimal({ min: 0 }), 2) })`.
  *
- * What is not among the fields is an error with the nearest name. Rules across fields: `defineConfig`.
+ * What is not among the fields is an error with the nearest name.
  */
 import { strictObject } from 'valibot'
-import { defineConfig, type ValidatableConfig } from './config.ts'
+import { type ConfigRule, defineConfig, type ValidatableConfig } from './config.ts'
 import type { Field } from './config-fields.ts'
 
 /**
- * The fields come from `config-fields.ts`; without any, no option is taken.
+ * The fields come from `config-fields.ts`; without any, no option is taken. Rules look at several at once.
  *
  * @example
  * ```ts
@@ -21,9 +21,10 @@ import type { Field } from './config-fields.ts'
  * console.log(options.validate({ rank: 4 }).rank) // → 4
  * ```
  */
-export function defineOptions<T extends object>(fields: {
-  readonly [K in keyof T]: Field<T[K]>
-}): ValidatableConfig<T> {
+export function defineOptions<T extends object>(
+  fields: { readonly [K in keyof T]: Field<T[K]> },
+  rules: readonly ConfigRule<T>[] = [],
+): ValidatableConfig<T> {
   const schema: unknown = strictObject(fields, 'expected a mapping')
-  return defineConfig(schema as Field<T>)
+  return defineConfig(schema as Field<T>, rules)
 }

@@ -158,7 +158,9 @@ export function discard(path: string): void {
 
 /** A path as people know it: without the temporary names of files and folders that are not there yet. */
 export function publicPath(path: string): string {
-  return path.replaceAll(/\.([^/\\]+)\.(?:tmp|old)-[^/\\]*-\d+-[a-z0-9]+(?=[/\\]|$)/g, '$1')
+  const shown = path.replaceAll(/\.([^/\\]+)\.(?:tmp|old)-[^/\\]*-\d+-[a-z0-9]+(?:\.gguf)?(?=[/\\]|$)/g, '$1')
+  // A file that is written into one that has such a name itself.
+  return shown === path ? path : publicPath(shown)
 }
 
 /**

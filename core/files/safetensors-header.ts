@@ -135,8 +135,9 @@ function parseHeader(path: string, bytes: Uint8Array): Record<string, unknown> {
   return value
 }
 
+/** mlx writes null where there is none, and the reference implementation takes it. */
 function parseMetadata(path: string, value: unknown): Record<string, string> {
-  if (value === undefined) return {}
+  if (value === undefined || value === null) return {}
   if (!isObject(value)) throw malformed(path, '"__metadata__" is not an object of strings')
   const metadata: Record<string, string> = {}
   for (const [key, text] of Object.entries(value)) {

@@ -3,7 +3,7 @@
  */
 import type { Adapter, AdapterSlot, ModelAdapter } from '../contracts/adapter.ts'
 import type { Model } from '../contracts/model.ts'
-import { didYouMean, TrituneError } from '../errors.ts'
+import { expectUnmerged, slotsOf, weightsOf } from './_slots.ts'
 
 /** The adapters to be active: names, each with weight 1, or names with weights. */
 export type ActiveAdapters = readonly string[] | Readonly<Record<string, number>>
@@ -15,7 +15,7 @@ export function adapterNames(model: Model): string[] {
 
 /**
  * Makes these the active ones and switches all others off. E_NAME for a name that there is not; E_ADAPTER for a
- * weight that is no number, or other than 0 and 1 for an adapter of the whole model. The model is then unchanged.
+ * weight that is no number, or other than 0 and 1 for an adapter of the whole model, or when adapters are merged. The model is then unchanged.
  *
  * @example
  * ```ts
@@ -30,22 +30,8 @@ export function adapterNames(model: Model): string[] {
  * ```
  */
 export function activateAdapters(model: Model, active: ActiveAdapters): void {
-  const weights = new Map<string, number>(
-    Array.isArray(active) ? active.map((name: string) => [name, 1]) : Object.entries(active),
-  )
-  const names = adapterNames(model)
-  for (const [name, weight] of weights) {
-    if (!names.includes(name))
-      throw new TrituneError('E_NAME', `the model has no adapter "${name}"`, {
-        remedy: didYouMean(name, names),
-      })
-    if (!Number.isFinite(weight))
-      throw new TrituneError('E_ADAPTER', `the weight of adapter "${name}" is ${weight}`)
-    if (weight !== 0 && weight !== 1 && model.adapters.some((slot) => slot.name === name))
-      throw new TrituneError('E_ADAPTER', `the weight of adapter "${name}" is ${weight}`, {
-        remedy: 'what stands before the text can be on (1) or off (0)',
-      })
-  }
+  expectUnmerged(model)
+  const weights = weightsOf(model, active)
   for (const slot of slotsOf(model)) slot.weight = weights.get(slot.name) ?? 0
 }
 
@@ -80,8 +66,4 @@ export function withAdapters<T>(model: Model, active: ActiveAdapters, fn: () => 
 /** Positions that the active adapters of the whole model take before every document. */
 export function leadLength({ adapters }: Pick<Model, 'adapters'>): number {
   return adapters.reduce((sum, { weight, adapter }) => sum + (weight === 0 ? 0 : adapter.length), 0)
-}
-
-function slotsOf(model: Model): AdapterSlot<Adapter | ModelAdapter>[] {
-  return [...[...model.layers.values()].flatMap(({ adapters }) => adapters), ...model.adapters]
 }

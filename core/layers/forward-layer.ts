@@ -6,6 +6,7 @@
  *
  *   y = base(x) + Σ wᵢ·(adapterᵢ(x) − base(x))
  */
+import type { Adapter, AdapterSlot } from '../contracts/adapter.ts'
 import type { BaseLayer } from '../contracts/base-layer.ts'
 import type { Layer } from '../contracts/layer.ts'
 import { TrituneError } from '../errors.ts'
@@ -13,9 +14,11 @@ import { add, sub } from '../ops/binary.ts'
 import { embedding } from '../ops/embedding.ts'
 import { linearQuantized } from '../ops/linear-quantized.ts'
 import { linear, type LoraFactors } from '../ops/linear.ts'
+import { concat } from '../ops/movement.ts'
 import { affine } from '../ops/unary.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { isQuantized } from './dense-weight.ts'
+import { isDivided, rowRuns } from './document-adapters.ts'
 
 /**
  * The layer without adapters, its weight a tensor or packed; `lora` is fused into linear layers and the head.
@@ -54,20 +57,54 @@ export function baseForward(
 
 /** x (…, in) → (…, out), or ids → rows, through the adapters that are active. */
 export function forwardLayer(layer: Layer, x: Tensor): Tensor {
-  const active = activeOn(layer)
+  const runs = rowRuns(layer, x.shape[0])
+  if (runs === null) return forwardActive(layer, x, activeOn(layer))
+  if (runs.length <= 1) return forwardActive(layer, x, runs[0]?.active ?? [])
+  const base = baseForward(layer, x)
+  return concat(
+    runs.map(({ start, end, active }) => {
+      const own = base.rowsView(start, end - start)
+      return active.length === 0
+        ? own
+        : withChanges(layer, x.rowsView(start, end - start), { base: own, active })
+    }),
+  )
+}
+
+/** The adapters of a layer whose weight is not 0, in the order in which they came. */
+export function activeOn({ adapters }: Layer): Layer['adapters'] {
+  return adapters.filter(({ weight }) => weight !== 0)
+}
+
+/** Whether some row that goes through the layer meets an adapter. */
+export function isAdapted(layer: Layer): boolean {
+  return activeOn(layer).length > 0 || isDivided(layer)
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+type Active = readonly AdapterSlot<Adapter>[]
+
+function forwardActive(layer: Layer, x: Tensor, active: Active): Tensor {
   if (active.length === 0) return baseForward(layer, x)
   const [first] = active
   if (active.length === 1 && first.weight === 1) return first.adapter.forward(x, layer)
-  const base = baseForward(layer, x)
+  return withChanges(layer, x, { base: baseForward(layer, x), active })
+}
+
+/** base + Σ wᵢ·(adapterᵢ(x) − base) */
+function withChanges(
+  layer: Layer,
+  x: Tensor,
+  { base, active }: { readonly base: Tensor; readonly active: Active },
+): Tensor {
+  const [first] = active
+  if (active.length === 1 && first.weight === 1 && !first.adapter.delta)
+    return first.adapter.forward(x, layer)
   let y = base
   for (const { adapter, weight } of active) {
     const change = adapter.delta ? adapter.delta(x, layer) : sub(adapter.forward(x, layer), base)
     y = add(y, weight === 1 ? change : affine(change, { scale: weight }))
   }
   return y
-}
-
-/** The adapters of a layer whose weight is not 0, in the order in which they came. */
-export function activeOn({ adapters }: Layer): Layer['adapters'] {
-  return adapters.filter(({ weight }) => weight !== 0)
 }

@@ -16,7 +16,8 @@ import { currentNoise, withNoise } from '../tensor/noise.ts'
 import { noGrad } from '../tensor/tape.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
 import { isQuantized } from './dense-weight.ts'
-import { activeOn, forwardLayer } from './forward-layer.ts'
+import { withRowsFrom } from './document-adapters.ts'
+import { forwardLayer, isAdapted } from './forward-layer.ts'
 import { replacedLayer } from './replaced-layer.ts'
 
 /**
@@ -36,7 +37,7 @@ import { replacedLayer } from './replaced-layer.ts'
 export function headLogits(layer: Layer, hidden: Tensor): Tensor {
   const head = replacedLayer(layer)
   const { weight, bias } = head
-  if (activeOn(head).length > 0 || isQuantized(weight) || bias) return cast(forwardLayer(head, hidden), 'f32')
+  if (isAdapted(head) || isQuantized(weight) || bias) return cast(forwardLayer(head, hidden), 'f32')
   return matmul(hidden, weight, { transposeB: true, wide: true })
 }
 
@@ -77,7 +78,7 @@ export function headCrossEntropy(
 ): Tensor {
   const head = replacedLayer(layer)
   const { weight, bias } = head
-  if (activeOn(head).length === 0 && !isQuantized(weight) && !bias)
+  if (!isAdapted(head) && !isQuantized(weight) && !bias)
     return linearCrossEntropy(hidden, weight, targets, { scale, softcap })
   const rows = targets.size
   if (rows === 0) throw new TrituneError('E_SHAPE', 'the loss of no tokens was asked for')
@@ -90,7 +91,13 @@ export function headCrossEntropy(
     const shifted = noise && { ...noise, offset: (noise.offset ?? 0) + start }
     const [loss] = withNoise(shifted, () =>
       checkpoint(
-        (h) => [rowsLoss(forwardLayer(head, h), part, { scale, softcap })],
+        (h) => [
+          rowsLoss(
+            withRowsFrom(start, () => forwardLayer(head, h)),
+            part,
+            { scale, softcap },
+          ),
+        ],
         slice(hidden, { start, end }),
       ),
     )

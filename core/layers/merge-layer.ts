@@ -5,6 +5,7 @@
  */
 import type { Adapter } from '../contracts/adapter.ts'
 import type { Layer } from '../contracts/layer.ts'
+import type { Model } from '../contracts/model.ts'
 import { TrituneError } from '../errors.ts'
 import { add, sub } from '../ops/binary.ts'
 import { cast } from '../ops/cast.ts'
@@ -24,6 +25,27 @@ export function expectMergeable(layer: Layer): void {
         place: layer.path,
         remedy: `keep the adapter "${name}" in files of its own`,
       })
+}
+
+/** Throws E_UNSUPPORTED when an active adapter, of a layer or of the whole model, cannot be merged. */
+export function expectMergeableModel(model: Model): void {
+  for (const { name, adapter, weight } of model.adapters)
+    if (weight !== 0)
+      throw new TrituneError('E_UNSUPPORTED', `${adapter.kind} cannot be merged: it stands before the text`, {
+        remedy: `keep the adapter "${name}" in files of its own`,
+      })
+  for (const layer of model.layers.values()) expectMergeable(layer)
+}
+
+/** Whether the active adapters of two layers that share a weight are pairs that make the same change: merged, they still share it. */
+export function changeAlike(layer: Layer, other: Layer): boolean {
+  const [here, there] = [activeOn(layer), activeOn(other)]
+  if (here.length !== there.length) return false
+  return here.every(({ adapter, weight }) =>
+    there.some(
+      (one) => one.weight === weight && (one.adapter === adapter.sameAs || one.adapter.sameAs === adapter),
+    ),
+  )
 }
 
 /**

@@ -7,10 +7,12 @@ import { add, sub } from '../ops/binary.ts'
 import { affine } from '../ops/unary.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { isQuantized } from './dense-weight.ts'
+import { isDivided } from './document-adapters.ts'
 import { activeOn } from './forward-layer.ts'
 
 /** The layer itself, or without adapters and with the weight that its one active adapter has for it. */
 export function replacedLayer(layer: Layer): Layer {
+  if (isDivided(layer)) return layer
   const active = activeOn(layer)
   const [first] = active
   if (active.length !== 1 || first.weight !== 1 || !first.adapter.replacement) return layer
@@ -40,6 +42,10 @@ export interface NormWeights {
 export function normOf(layer: Layer): NormWeights {
   const { weight, bias, path } = layer
   if (isQuantized(weight)) throw new TrituneError('E_UNSUPPORTED', `${path}: a norm has no packed form`)
+  if (isDivided(layer))
+    throw new TrituneError('E_UNSUPPORTED', `${path} has one weight for all documents of a batch`, {
+      remedy: 'give documents that were trained with norms of their own batches of their own',
+    })
   const own: NormWeights = { weight, bias }
   const active = activeOn(layer)
   if (active.length === 0) return own

@@ -12,7 +12,7 @@ import { type Matrix, matrix, transposed } from './matrix.ts'
  * import { matrix, thinQr } from 'tritune/core'
  *
  * const { q, r } = thinQr(matrix(2, 1, Float64Array.of(3, 4)))
- * console.log(r.data[0], q.data[0]) // → -5 -0.6
+ * console.log(r.data[0].toFixed(1), q.data[0].toFixed(1)) // → -5.0 -0.6
  * ```
  */
 export function thinQr(a: Matrix): { readonly q: Matrix; readonly r: Matrix } {

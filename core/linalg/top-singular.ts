@@ -86,7 +86,7 @@ const SMALL = 256
 const CYCLES = 100
 /** Of the gap to the next singular value, and at the least of the largest one: what the residuals may be. */
 const OF_GAP = 1e-5
-const OF_LARGEST = 1e-8
+const OF_LARGEST = 3e-7
 
 interface Sizes {
   readonly rank: number

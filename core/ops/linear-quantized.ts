@@ -188,7 +188,7 @@ export const linearQuantizedBackward: Op<
 export interface LinearQuantizedOptions {
   readonly bias?: Tensor
   readonly lora?: LoraFactors
-  /** int8 only: see LinearQuantizedParams. bitsandbytes' default is 6. */
+  /** int8 only: see LinearQuantizedParams. Default: that of the weight; bitsandbytes' is 6. */
   readonly threshold?: number
 }
 
@@ -214,7 +214,7 @@ export function linearQuantized(
   expectOptions('linear_quantized', weight)
   const { parts, kind, shape, block, offset } = weight
   expectOptions('linear_quantized', options)
-  const { bias, lora, threshold = 0 } = options
+  const { bias, lora, threshold = weight.threshold } = options
   const dropout = lora?.dropout ?? 0
   const { y, xa } = run(
     linearQuantizedForward,

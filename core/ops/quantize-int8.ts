@@ -40,7 +40,7 @@ export function quantizeRows(x: Tensor): QuantizeInt8Outputs {
 }
 
 /**
- * weight (out, in) f32 or bf16 → packed, a scale for each row.
+ * weight (out, in) f32 or bf16 → packed, a scale for each row. `threshold`: that of its products, see QuantizedWeight.
  *
  * @example
  * ```ts
@@ -51,7 +51,10 @@ export function quantizeRows(x: Tensor): QuantizeInt8Outputs {
  * console.log([...packed.parts.data.toArray()]) // → [ 64, -127, 16, 127 ]
  * ```
  */
-export function quantizeInt8(weight: Tensor): QuantizedWeight {
+export function quantizeInt8(
+  weight: Tensor,
+  { threshold = 0 }: { readonly threshold?: number } = {},
+): QuantizedWeight {
   const { q, absmax } = noGrad(() => quantizeRows(weight))
-  return quantizedWeight({ kind: 'int8', shape: weight.shape, parts: { data: q, scale: absmax } })
+  return quantizedWeight({ kind: 'int8', shape: weight.shape, parts: { data: q, scale: absmax }, threshold })
 }

@@ -5,6 +5,9 @@
 
 export type Schedule = (step: number) => number
 
+/** How a warm-up or a decay goes: see `wsdSchedule()`. */
+export type RampType = 'linear' | 'cosine' | '1-sqrt'
+
 /** Length of a schedule in optimizer steps, and how many of them warm up, from 0 to the peak; default: none. */
 export interface ScheduleOptions {
   readonly warmupSteps?: number
@@ -50,7 +53,7 @@ export function linearSchedule({ warmupSteps = 0, totalSteps }: ScheduleOptions)
 }
 
 /**
- * Half a cosine from 1 to `minRatio`.
+ * A cosine from 1 to `minRatio`, by default half a wave.
  *
  * @example
  * ```ts
@@ -64,17 +67,30 @@ export function cosineSchedule({
   warmupSteps = 0,
   totalSteps,
   minRatio = 0,
-}: ScheduleOptions & { readonly minRatio?: number }): Schedule {
+  cycles = 0.5,
+}: ScheduleOptions & { readonly minRatio?: number; readonly cycles?: number }): Schedule {
   return (step) => {
     if (step < warmupSteps) return warmup(step, warmupSteps)
     const progress = (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps)
-    const factor = Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)))
+    const factor = Math.max(0, 0.5 * (1 + Math.cos(Math.PI * cycles * 2 * progress)))
     return minRatio + (1 - minRatio) * factor
   }
 }
 
+/** The form of `wsdSchedule()`. */
+export interface WsdOptions extends ScheduleOptions {
+  readonly decaySteps: number
+  /** Steps between; default: what warm-up and decay leave of all. */
+  readonly stableSteps?: number
+  readonly minRatio?: number
+  readonly warmupType?: RampType
+  readonly decayType?: RampType
+  /** Waves of a cosine decay. */
+  readonly cycles?: number
+}
+
 /**
- * Warm-up (from `minRatio`, as transformers has it), stable, decay: a cosine to `minRatio` over the last `decaySteps`.
+ * Warm-up (from `minRatio`, as transformers has it), stable, decay: by default a cosine to `minRatio` over the last `decaySteps`.
  *
  * @example
  * ```ts
@@ -88,13 +104,30 @@ export function wsdSchedule({
   warmupSteps = 0,
   totalSteps,
   decaySteps,
+  stableSteps,
   minRatio = 0,
-}: ScheduleOptions & { readonly decaySteps: number; readonly minRatio?: number }): Schedule {
-  const stableEnd = totalSteps - decaySteps
+  warmupType = 'linear',
+  decayType = 'cosine',
+  cycles = 0.5,
+}: WsdOptions): Schedule {
+  const stableEnd = stableSteps === undefined ? totalSteps - decaySteps : warmupSteps + stableSteps
+  const above = (factor: number): number => Math.max(0, factor * (1 - minRatio) + minRatio)
   return (step) => {
-    if (step < warmupSteps) return minRatio + (1 - minRatio) * warmup(step, warmupSteps)
+    if (step < warmupSteps) return above(RISES[warmupType](warmup(step, warmupSteps)))
     if (step < stableEnd) return 1
-    const progress = Math.min(1, (step - stableEnd) / Math.max(1, decaySteps))
-    return minRatio + (1 - minRatio) * Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)))
+    const progress = (step - stableEnd) / Math.max(1, decaySteps)
+    return step < stableEnd + decaySteps ? above(FALLS[decayType](progress, cycles)) : minRatio
   }
+}
+
+const RISES: { readonly [K in RampType]: (progress: number) => number } = {
+  linear: (progress) => progress,
+  cosine: (progress) => 0.5 * (1 - Math.cos(Math.PI * progress)),
+  '1-sqrt': (progress) => 1 - Math.sqrt(1 - progress),
+}
+
+const FALLS: { readonly [K in RampType]: (progress: number, cycles: number) => number } = {
+  linear: (progress) => 1 - progress,
+  cosine: (progress, cycles) => 0.5 * (1 + Math.cos(Math.PI * cycles * 2 * progress)),
+  '1-sqrt': (progress) => 1 - Math.sqrt(progress),
 }

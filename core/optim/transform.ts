@@ -53,6 +53,38 @@ export interface TransformState extends Stateful, Disposable {
   apply(step: OptimizerStep): void
   /** Tensors to save for an exact resume, by name. */
   tensors(): ReadonlyMap<string, Tensor>
+  /**
+   * Puts the weights that are to be used into the parameters, where they are others than those that are trained: an average, say. The
+   * trainer calls it before it evaluates and saves; most optimizers have none. No step is made before `leaveEvaluation()`.
+   */
+  enterEvaluation?(): void
+  /** Puts what is trained back, to the bit. */
+  leaveEvaluation?(): void
+}
+
+/**
+ * What `work` gives with the weights that are to be used in the parameters.
+ *
+ * @example
+ * ```ts
+ * import { adamw, parameter, tensor, tensorScope, withEvaluationWeights } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const w = parameter(tensor([1]))
+ * using optimizer = adamw().init(new Map([['w', w]]))
+ * console.log(withEvaluationWeights(optimizer, () => w.item())) // → 1
+ * ```
+ */
+export function withEvaluationWeights<T>(
+  state: Pick<TransformState, 'enterEvaluation' | 'leaveEvaluation'>,
+  work: () => T,
+): T {
+  state.enterEvaluation?.()
+  try {
+    return work()
+  } finally {
+    state.leaveEvaluation?.()
+  }
 }
 
 /** A description of a link: clipping, an optimizer. It holds no tensors; `init` makes the state. */
@@ -98,6 +130,12 @@ export function chain(...links: readonly GradientTransform[]): GradientTransform
         },
         loadState(saved) {
           for (const [i, state] of states.entries()) state.loadState?.(jsonField(saved, labels[i]))
+        },
+        enterEvaluation() {
+          for (const state of states) state.enterEvaluation?.()
+        },
+        leaveEvaluation() {
+          for (const state of states) state.leaveEvaluation?.()
         },
         [Symbol.dispose]() {
           for (const state of states) state[Symbol.dispose]()

@@ -7,11 +7,12 @@
  */
 import { TrituneError } from '../errors.ts'
 import { currentNoise, withNoise } from './noise.ts'
-import { run } from './op.ts'
+import { expectTensor } from './expect-tensor.ts'
+import { expectDType, run } from './op.ts'
 import { addTo } from '../ops/accumulate.ts'
 import { castOp } from '../ops/cast.ts'
 import { scoped, tensorScope } from './scope.ts'
-import { formatShape, sizeOf } from './shape.ts'
+import { expectShape, formatShape, sizeOf } from './shape.ts'
 import {
   type BackwardTools,
   gradientsEnabled,
@@ -52,6 +53,27 @@ export function backward(loss: Tensor, { gradient = 1 }: { readonly gradient?: n
   seed.set([gradient])
   rememberScalar(seed, gradient)
   propagate([{ output: loss, gradient: seed }])
+}
+
+/**
+ * `backward()` from a tensor of any shape whose gradient is known: for a step of the tape that computes something again.
+ *
+ * @example
+ * ```ts
+ * import { backwardFrom, mul, parameter, tensor, tensorScope } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const x = parameter(tensor([1, 2]))
+ * backwardFrom(mul(x, 3), tensor([1, 10]))
+ * console.log([...(x.grad?.toArray() ?? [])]) // → [ 3, 30 ]
+ * ```
+ */
+export function backwardFrom(output: Tensor, gradient: Tensor): void {
+  expectTensor('backwardFrom', 'output', output)
+  expectTensor('backwardFrom', 'gradient', gradient)
+  expectShape('backwardFrom gradient', gradient.shape, output.shape)
+  expectDType('backwardFrom', 'gradient', gradient, [output.dtype])
+  if (output.needsGrad) propagate([{ output, gradient }])
 }
 
 /**

@@ -43,6 +43,8 @@ export interface QuantizedWeight extends QuantizedTensor, QuantizedFormat {
   readonly kind: QuantizedKind
   readonly shape: Shape
   readonly parts: QuantizedParts
+  /** int8: columns of x with a magnitude of this or more are multiplied without rounding x (LLM.int8); 0: all are rounded. */
+  readonly threshold: number
 }
 
 /** Scales that share one entry of `nested`: 256, as in bitsandbytes' double quantization. */
@@ -62,6 +64,8 @@ export interface QuantizedWeightOptions {
   readonly parts: Pick<QuantizedParts, 'data' | 'scale'> & Partial<QuantizedParts>
   readonly block?: number
   readonly offset?: number
+  /** int8 only; default 0. */
+  readonly threshold?: number
 }
 
 /** Joins tensors that are already packed (from a file, from `quantize4bit`) into a weight. Throws E_SHAPE, E_DTYPE. */
@@ -71,6 +75,7 @@ export function quantizedWeight({
   parts: { data, scale, nested },
   block = 0,
   offset = 0,
+  threshold = 0,
 }: QuantizedWeightOptions): QuantizedWeight {
   const format = { kind, shape: [...shape], block, offset: Math.fround(offset) }
   const parts = { data, scale, nested }
@@ -79,6 +84,7 @@ export function quantizedWeight({
   return {
     ...format,
     parts,
+    threshold,
     bytes: tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
     [Symbol.dispose]() {
       for (const tensor of tensors) tensor.dispose()

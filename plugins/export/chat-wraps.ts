@@ -2,6 +2,7 @@
  * A chat template as what stands before and after the messages of each role, where it is no more than that. Found by rendering
  * conversations with it, and proved by rendering others: what is left is the same text, whatever the template is written in.
  */
+import { TrituneError } from '../../core/mod.ts'
 
 /** What a role puts around a message. */
 export interface Wrap {
@@ -40,9 +41,10 @@ export function findChatWraps(render: Render, bos: string): ChatWraps | null {
       const text = render(messages, options)
       return bos !== '' && text.startsWith(bos) ? text.slice(bos.length) : text
     })
-  } catch {
+  } catch (error) {
     // A template may refuse a conversation; then it is no such one.
-    return null
+    if (error instanceof TrituneError) return null
+    throw error
   }
 }
 
@@ -93,8 +95,9 @@ function systemOf(text: (messages: readonly Message[]) => string, beforeUser: st
   let rendered: string
   try {
     rendered = text([system, user])
-  } catch {
-    return null
+  } catch (error) {
+    if (error instanceof TrituneError) return null
+    throw error
   }
   if (!rendered.includes(S)) return null
   const [before, rest] = cut(rendered, S)
@@ -141,6 +144,7 @@ function isProved(
 /** The text before and after a marker; throws where it is not there once. */
 function cut(text: string, marker: string): [before: string, after: string] {
   const parts = text.split(marker)
-  if (parts.length !== 2) throw new Error(`the template shows a message ${parts.length - 1} times`)
+  if (parts.length !== 2)
+    throw new TrituneError('E_UNSUPPORTED', `the template shows a message ${parts.length - 1} times`)
   return [parts[0], parts[1]]
 }

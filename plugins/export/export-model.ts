@@ -8,14 +8,30 @@ import { writeFileAtomic, writeFolderAtomic } from '../../core/files/atomic.ts'
 import { openCheckpoint } from '../../core/files/checkpoint.ts'
 import { discard, removeStale, syncPath, temporaryName } from '../../core/files/files.ts'
 import { rename } from '../../core/files/rename.ts'
-import { createHost, type FloatDType, type Model, type Plugin, TrituneError } from '../../core/mod.ts'
+import {
+  createHost,
+  type FloatDType,
+  isQuantized,
+  type Model,
+  type Plugin,
+  TrituneError,
+} from '../../core/mod.ts'
 import { Disposables } from '../../core/disposables.ts'
 import { cpu } from '../cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../cuda/mod.ts'
 import { saveModel, saveTokenizer } from '../finetune/mod.ts'
 import { type GgufFileType, ggufFileType, openGguf } from '../gguf/mod.ts'
 import { loadModel, models } from '../models/mod.ts'
-import { type AttachedAdapter, loadAdapter, peft, saveAdapter } from '../peft/mod.ts'
+import {
+  adapterVocabulary,
+  type AttachedAdapter,
+  loadAdapter,
+  openAdapterFiles,
+  peft,
+  readPluginRecords,
+  saveAdapter,
+  saveMlxAdapter,
+} from '../peft/mod.ts'
 import { readTokenizerFiles } from '../tokenizer/mod.ts'
 import { wasm } from '../wasm/mod.ts'
 import { compareLogits, type LogitDifference, promptIds, promptLogits } from './compare-logits.ts'
@@ -90,17 +106,21 @@ export async function exportModel(source: string, options: ExportOptions): Promi
     ...(options.offline === undefined ? {} : { offline: options.offline }),
     ...(onNote === undefined ? {} : { onNote }),
   })
-  if ((lora || to === 'peft') && found.adapter === null)
+  if ((lora || to === 'peft' || to === 'mlx') && found.adapter === null)
     throw new TrituneError('E_USAGE', `${source} has no adapter`, {
-      remedy: 'name the folder of one, or a model and --adapter',
+      remedy:
+        to === 'mlx'
+          ? 'export the model to hf: mlx_lm.convert reads that'
+          : 'name the folder of one, or a model and --adapter',
     })
   const { device, note } = openDevice(options.device ?? 'cpu')
   if (note !== null) onNote?.(note)
   const open = (path: string, dtype: FloatDType | undefined, adapter: string | null): OpenModel => {
     using parts = new Disposables()
-    const model = parts.use(loadModel(path, { device, dtype, models: host.all('model') }))
-    const attached =
-      adapter === null ? null : parts.use(loadAdapter(model, adapter, { definitions: host.all('adapter') }))
+    const definitions = host.all('adapter')
+    const vocabSize = adapter === null ? 0 : adapterVocabulary(adapter, definitions)
+    const model = parts.use(loadModel(path, { device, dtype, models: host.all('model'), vocabSize }))
+    const attached = adapter === null ? null : parts.use(loadAdapter(model, adapter, { definitions }))
     const owned = parts.move()
     return { model, adapter: attached, [Symbol.dispose]: () => owned.dispose() }
   }
@@ -109,10 +129,12 @@ export async function exportModel(source: string, options: ExportOptions): Promi
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-interface OpenModel extends Disposable {
+interface Opened {
   readonly model: Model
   readonly adapter: AttachedAdapter | null
 }
+
+type OpenModel = Opened & Disposable
 
 interface Export {
   readonly found: ExportSource
@@ -132,10 +154,6 @@ interface Written {
 
 function checkOptions({ to, output, type, lora = false }: ExportOptions): void {
   const isGguf = to === 'gguf' || to === 'ollama'
-  if (to === 'mlx')
-    throw new TrituneError('E_UNSUPPORTED', 'adapters of mlx-lm cannot be written yet', {
-      remedy: 'export to peft or hf; mlx_lm.convert reads a model folder',
-    })
   if (!isGguf && (type !== undefined || lora))
     throw new TrituneError('E_USAGE', `${lora ? '--lora' : '--type'} is for gguf and ollama, not for ${to}`)
   if (lora && type !== undefined && type.toLowerCase() !== 'f32')
@@ -152,6 +170,8 @@ async function exportFound(task: Export): Promise<ExportReport> {
   using source = open(found.modelPath, options.dtype, found.adapter)
   const { model } = source
   const dtype = dtypeOf(model)
+  // An int8 base rounds activations; what is written of it does not.
+  const isRounded = dtype !== 'f32' || [...model.layers.values()].some(({ weight }) => isQuantized(weight))
   const files = found.tokenizerPath === null ? null : readTokenizerFiles(found.tokenizerPath)
   const ids = promptIds(files, model.info.vocabSize)
   const logits = compare ? promptLogits(model, ids) : null
@@ -167,7 +187,7 @@ async function exportFound(task: Export): Promise<ExportReport> {
     }
     using again = open(written.reopen.path, dtype, written.reopen.adapter)
     const difference = compareLogits(logits, promptLogits(again.model, ids), ids.length)
-    expectClose(difference, task, dtype)
+    expectClose(difference, task, isRounded)
     done.push({ written, difference })
   }
   if (to === 'gguf') fillFile(output, fill)
@@ -188,9 +208,11 @@ function write(path: string, task: Export, { model, adapter }: OpenModel): Writt
   const { found, options, fileType } = task
   switch (options.to) {
     case 'gguf':
-      return options.lora === true ? writeLora(path, found, model) : writeMerged(path, found, model, fileType)
+      return options.lora === true
+        ? writeLora(path, found, { model, adapter })
+        : writeMerged(path, found, model, fileType)
     case 'ollama':
-      return writeOllama(path, task, model)
+      return writeOllama(path, task, { model, adapter })
     case 'hf': {
       saveModel(model, found.modelPath, path, {
         tokenizerPath: found.tokenizerPath ?? path,
@@ -200,9 +222,8 @@ function write(path: string, task: Export, { model, adapter }: OpenModel): Writt
       return { tensors: count, types: null, notes: [], found: count, reopen: { path, adapter: null } }
     }
     case 'peft':
-      return writePeft(path, found, adapter)
     case 'mlx':
-      throw new TrituneError('E_UNSUPPORTED', 'adapters of mlx-lm cannot be written yet')
+      return writeAdapter(path, task, adapter)
     default:
       return options.to satisfies never
   }
@@ -210,7 +231,12 @@ function write(path: string, task: Export, { model, adapter }: OpenModel): Writt
 
 function writeMerged(path: string, found: ExportSource, model: Model, fileType: GgufFileType): Written {
   const { name, tokenizerPath } = found
-  const { tensorCount, types, notes } = exportGgufModel(path, model, { fileType, name, tokenizerPath })
+  const { tensorCount, types, notes } = exportGgufModel(path, model, {
+    fileType,
+    name,
+    tokenizerPath,
+    place: found.modelPath,
+  })
   return {
     tensors: tensorCount,
     types,
@@ -220,11 +246,13 @@ function writeMerged(path: string, found: ExportSource, model: Model, fileType: 
   }
 }
 
-function writeLora(path: string, found: ExportSource, model: Model): Written {
+function writeLora(path: string, found: ExportSource, { model, adapter }: Opened): Written {
   const folder = found.adapter ?? ''
   if (folder.endsWith('.gguf'))
     throw new TrituneError('E_USAGE', 'the adapter is a GGUF file already', { place: folder })
-  const { tensorCount } = exportGgufAdapter(path, folder, model, found.name)
+  const { tensorCount } = withPlainFiles(path, folder, { adapter, baseModel: found.modelRef }, (plain) =>
+    exportGgufAdapter(path, plain, model, found.name),
+  )
   return {
     tensors: tensorCount,
     types: new Map([['F32', tensorCount]]),
@@ -234,8 +262,27 @@ function writeLora(path: string, found: ExportSource, model: Model): Written {
   }
 }
 
+/** An adapter of mlx-lm, or one that took a part of its base over, is written as a plain LoRA of PEFT first; that is gone afterwards. */
+function withPlainFiles<T>(
+  path: string,
+  folder: string,
+  { adapter, baseModel }: { readonly adapter: AttachedAdapter | null; readonly baseModel: string },
+  fn: (folder: string) => T,
+): T {
+  const { format, config } = openAdapterFiles(folder)
+  const isPlain = format === 'peft' && typeof config['init_lora_weights'] !== 'string'
+  if (isPlain || adapter === null) return fn(folder)
+  const plain = `${path}.peft`
+  try {
+    saveAdapter(plain, adapter, { baseModel })
+    return fn(plain)
+  } finally {
+    discard(plain)
+  }
+}
+
 /** model.gguf with everything folded in; or the base as it is, and the adapter beside it. */
-function writeOllama(folder: string, { found, options, fileType, open }: Export, model: Model): Written {
+function writeOllama(folder: string, { found, options, fileType, open }: Export, opened: Opened): Written {
   mkdirSync(folder, { recursive: true })
   const tokenizer = found.tokenizerPath === null ? null : readTokenizerFiles(found.tokenizerPath)
   const file = join(folder, 'model.gguf')
@@ -243,7 +290,7 @@ function writeOllama(folder: string, { found, options, fileType, open }: Export,
   let written: Written
   if (isLora) {
     const adapter = join(folder, 'adapter.gguf')
-    const lora = writeLora(adapter, found, model)
+    const lora = writeLora(adapter, found, opened)
     using base = open(found.modelPath, options.dtype, null)
     const merged = writeMerged(file, found, base.model, fileType)
     written = {
@@ -252,7 +299,7 @@ function writeOllama(folder: string, { found, options, fileType, open }: Export,
       found: merged.found + lora.found,
       reopen: { path: file, adapter },
     }
-  } else written = writeMerged(file, found, model, fileType)
+  } else written = writeMerged(file, found, opened.model, fileType)
   const { text, notes } = modelfile({
     model: './model.gguf',
     adapter: isLora ? './adapter.gguf' : null,
@@ -262,16 +309,25 @@ function writeOllama(folder: string, { found, options, fileType, open }: Export,
   return { ...written, notes: [...written.notes, ...notes] }
 }
 
-function writePeft(folder: string, found: ExportSource, adapter: AttachedAdapter | null): Written {
+/** In PEFT's files or in those of mlx-lm. */
+function writeAdapter(folder: string, { found, options }: Export, adapter: AttachedAdapter | null): Written {
   if (adapter === null) throw new TrituneError('E_USAGE', 'there is no adapter to write')
-  saveAdapter(folder, adapter, { baseModel: found.modelRef })
+  const isMlx = options.to === 'mlx'
+  if (isMlx) saveMlxAdapter(folder, adapter, { baseModel: found.modelRef })
+  else {
+    const plugins = readPluginRecords(found.adapter ?? folder)
+    saveAdapter(folder, adapter, { baseModel: found.modelRef, plugins })
+  }
   if (found.tokenizerPath !== null && found.tokenizerPath === found.adapter)
     saveTokenizer(folder, found.tokenizerPath)
+  // Both count what they wrote themselves.
+  const file = join(folder, isMlx ? 'adapters.safetensors' : 'adapter_model.safetensors')
+  const count = openCheckpoint(file).entries.size
   return {
-    tensors: adapter.tensors.size,
+    tensors: count,
     types: null,
     notes: [],
-    found: openCheckpoint(join(folder, 'adapter_model.safetensors')).entries.size,
+    found: count,
     reopen: { path: found.modelPath, adapter: folder },
   }
 }
@@ -302,10 +358,10 @@ function expectCount({ tensors, found }: Written, path: string): void {
 /** Of the largest logit; quantized types have their own error, which is told and not judged. */
 const TOLERANCE: Readonly<Record<string, number>> = { f32: 1e-3, f16: 0.02, bf16: 0.1 }
 
-function expectClose(difference: LogitDifference, { options, fileType }: Export, dtype: FloatDType): void {
+function expectClose(difference: LogitDifference, { options, fileType }: Export, isRounded: boolean): void {
   const isGguf = options.to === 'gguf' || options.to === 'ollama'
   const stored = isGguf && options.lora !== true ? TOLERANCE[fileType.name] : TOLERANCE['f32']
-  const allowed = Math.max(stored ?? Infinity, dtype === 'f32' ? 0 : TOLERANCE['bf16'])
+  const allowed = Math.max(stored ?? Infinity, isRounded ? TOLERANCE['bf16'] : 0)
   if (difference.most <= allowed * difference.largest) return
   if (Number.isFinite(difference.most) && allowed === Infinity) return
   throw new TrituneError(

@@ -1,14 +1,12 @@
 /**
- * A LoRA of PEFT's files → a LoRA as a GGUF file. llama.cpp has no other methods; those are exported merged.
+ * A LoRA in the files of PEFT or mlx-lm → a LoRA as a GGUF file. llama.cpp has no other methods; those are exported merged.
  */
-import { join } from 'node:path'
-import { openCheckpoint } from '../../core/files/checkpoint.ts'
 import { type Model, TrituneError } from '../../core/mod.ts'
 import { tensorDType, type TensorEntry } from '../../core/files/safetensors.ts'
 import type { Checkpoint } from '../../core/files/checkpoint.ts'
 import { numbersOf, DTYPES } from '../../core/tensor/dtype.ts'
 import { ggufFamily, ggufName, type LoraPair, writeGgufLora } from '../gguf/mod.ts'
-import { headCounts, patternValue, readAdapterConfig } from '../peft/mod.ts'
+import { type AdapterFiles, headCounts, openAdapterFiles, patternValue } from '../peft/mod.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -22,16 +20,19 @@ export function exportGgufAdapter(
   model: Model,
   name: string,
 ): { readonly tensorCount: number } {
-  const config = readAdapterConfig(folder)
+  const files = openAdapterFiles(folder)
+  const { config } = files
   expectPlainLora(config, folder)
   const family = ggufFamily(model.info.type, folder)
-  const checkpoint = openCheckpoint(join(folder, 'adapter_model.safetensors'))
-  const pairs = pairsOf(checkpoint, config, folder)
-  for (const pair of pairs)
-    if (pair.name === 'lm_head.weight' && model.head.tiedTo !== null)
+  const pairs = pairsOf(files)
+  for (const { name: weight } of pairs)
+    if (
+      model.head.tiedTo !== null &&
+      [`${model.head.path}.weight`, `${model.embedding.path}.weight`].includes(weight)
+    )
       throw new TrituneError(
         'E_UNSUPPORTED',
-        'the output head has an adapter, and llama.cpp takes the embedding for it',
+        `${weight} has an adapter; embedding and head of this model are one weight, and llama.cpp has one adapter for it`,
         { place: folder, remedy: 'export the merged model: leave --lora out' },
       )
   writeGgufLora(
@@ -69,6 +70,16 @@ function expectPlainLora(config: Json, folder: string): void {
         remedy,
       },
     )
+  const init = config['init_lora_weights']
+  if (typeof init === 'string' && /^(pissa|olora|corda|loftq|lora_ga)/.test(init))
+    throw new TrituneError(
+      'E_UNSUPPORTED',
+      `init_lora_weights: "${init}" changes the base, so the LoRA alone is not enough`,
+      {
+        place: folder,
+        remedy,
+      },
+    )
   for (const [key, plain] of Object.entries(PLAIN)) {
     const value = config[key] ?? null
     const isEmpty = value === null || (Array.isArray(value) && value.length === 0)
@@ -81,15 +92,15 @@ function expectPlainLora(config: Json, folder: string): void {
 }
 
 const ENDINGS: readonly (readonly [ending: RegExp, part: 'a' | 'b'])[] = [
-  [/\.lora_A(\.[^.]+)?\.weight$/, 'a'],
-  [/\.lora_B(\.[^.]+)?\.weight$/, 'b'],
-  [/\.lora_embedding_A(\.[^.]+)?$/, 'a'],
-  [/\.lora_embedding_B(\.[^.]+)?$/, 'b'],
+  [/\.lora_A\.weight$/, 'a'],
+  [/\.lora_B\.weight$/, 'b'],
+  [/\.lora_embedding_A$/, 'a'],
+  [/\.lora_embedding_B$/, 'b'],
 ]
 
-function pairsOf(checkpoint: Checkpoint, config: Json, folder: string): LoraPair[] {
+function pairsOf({ checkpoint, config, entries, folder }: AdapterFiles): LoraPair[] {
   const found = new Map<string, { a?: TensorEntry; b?: TensorEntry }>()
-  for (const [name, entry] of checkpoint.entries) {
+  for (const [name, entry] of entries) {
     const match = ENDINGS.find(([ending]) => ending.test(name))
     if (match === undefined)
       throw new TrituneError('E_UNSUPPORTED', `the tensor "${name}" is not part of a plain LoRA`, {

@@ -22,13 +22,19 @@ export interface GgufModelOptions {
   readonly name: string
   /** Folder or .gguf file; null: the file gets no tokenizer. */
   readonly tokenizerPath: string | null
+  /** Named in errors: where the model comes from. */
+  readonly place: string
 }
 
-/** @throws as `writeGgufModel`; nothing is left behind */
+/**
+ * Writes an open model, with its active adapters folded in.
+ *
+ * @throws as `writeGgufModel`; nothing is left behind
+ */
 export function exportGgufModel(
   path: string,
   model: Model,
-  { fileType, name, tokenizerPath }: GgufModelOptions,
+  { fileType, name, tokenizerPath, place }: GgufModelOptions,
 ): WrittenGguf {
   const config = { ...mergedConfig(model), model_type: model.info.type, vocab_size: model.info.vocabSize }
   const ropeFactors = ropeFactorsOf(model)
@@ -37,6 +43,7 @@ export function exportGgufModel(
     tensors: mergedSources(model),
     fileType,
     name,
+    place,
     tokenizer: (vocabSize) => {
       if (tokenizerPath === null) return NO_TOKENIZER
       if (tokenizerPath.endsWith('.gguf')) return copiedTokenizerMetadata(openGguf(tokenizerPath))

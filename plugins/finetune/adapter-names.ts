@@ -3,6 +3,6 @@
  */
 import { METHOD_NAMES, type MethodName } from '../peft/mod.ts'
 
-export type AdapterName = MethodName | 'none'
+export type AdapterName = MethodName | 'qlora' | 'none'
 
-export const ADAPTERS: readonly AdapterName[] = [...METHOD_NAMES, 'none']
+export const ADAPTERS: readonly AdapterName[] = [...METHOD_NAMES, 'qlora', 'none']

@@ -101,6 +101,7 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
     'total_supervised_tokens',
   ]),
   ...ignored(FROM_CONFIG, [
+    'lora_fan_in_fan_out',
     'model_type',
     'tokenizer_type',
     'processor_type',
@@ -114,7 +115,8 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
     'is_llama_derived_model',
     'is_mistral_derived_model',
     'is_qwen_derived_model',
-    'mean_resizing_embeddings',
+    'gptq',
+    'gptq_disable_exllama',
   ]),
   ...ignored(NO_LOADER, [
     'dataset_processes',
@@ -177,6 +179,7 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
     'dp_shard_size',
     'dp_replicate_size',
     'use_ray',
+    'qlora_sharded_model_loading',
   ]),
   ...ignored(NO_TRACKER, [
     'use_wandb',
@@ -288,7 +291,6 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
     'lisa_layers_attribute',
     'wandb_watch',
     'relora_prune_method',
-    'loraplus_lr_embedding',
     'max_prompt_len',
   ]),
 }

@@ -59,8 +59,9 @@ export function ofBaseModel<T>(folder: string, run: () => T): T {
   try {
     return run()
   } catch (error) {
-    if (!(error instanceof TrituneError) || !['E_MODEL', 'E_FORMAT', 'E_FILE'].includes(error.code))
-      throw error
+    // One that knows its key is no fault of this one.
+    if (error instanceof ConfigError || !(error instanceof TrituneError)) throw error
+    if (!['E_MODEL', 'E_FORMAT', 'E_FILE'].includes(error.code)) throw error
     const failures = failuresAtKey(['base_model'], error).map((failure) =>
       failure.what.includes(folder) ? failure : { ...failure, what: `${folder}: ${failure.what}` },
     )

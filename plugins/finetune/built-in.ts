@@ -1,5 +1,5 @@
 /**
- * What the trainer provides itself, under the same kinds of names as a plugin does: optimizers, transforms, objectives, quantizers.
+ * What the trainer provides itself, under the same kinds of names as a plugin does: optimizers, transforms, objectives.
  */
 import {
   adamw,
@@ -15,7 +15,6 @@ import {
   type ValidatableConfig,
 } from '../../core/mod.ts'
 import { crossEntropy } from './cross-entropy.ts'
-import { fp4, int8, nf4, ternary } from './quantizers.ts'
 
 interface AdamwFields {
   readonly beta1: number
@@ -49,15 +48,13 @@ const optimizers = {
 }
 
 /**
- * The plugin of what the trainer itself provides: `adamw`, `adamw_8bit`, `clip`, `cross_entropy`, and the quantizers
- * `nf4`, `fp4`, `int8`, `ternary`.
+ * The plugin of what the trainer itself provides: `adamw`, `adamw_8bit`, `clip`, `cross_entropy`.
  */
 export const training: Plugin & {
   readonly provides: {
     readonly optimizer: Readonly<Record<'adamw' | 'adamw_8bit', Capabilities['optimizer']>>
     readonly transform: { readonly clip: Capabilities['transform'] }
     readonly objective: { readonly cross_entropy: Capabilities['objective'] }
-    readonly quantizer: Readonly<Record<'nf4' | 'fp4' | 'int8' | 'ternary', Capabilities['quantizer']>>
   }
 } = /* @__PURE__ */ definePlugin({
   name: 'training',
@@ -65,6 +62,5 @@ export const training: Plugin & {
     optimizer: optimizers,
     transform: { clip },
     objective: { cross_entropy: crossEntropy },
-    quantizer: { nf4, fp4, int8, ternary },
   },
 })

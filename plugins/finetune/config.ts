@@ -12,6 +12,7 @@ import type { ConfigFailure, ValidatableConfig } from '../../core/contracts/conf
 import type { Field } from '../../core/contracts/config-fields.ts'
 import { applyOverrides, parseYaml, placeFailures, validateYaml, yamlValue } from '../../core/files/yaml.ts'
 import { datasetOptions } from '../data/mod.ts'
+import { bf16Of, bnbNotes, quantizerOf } from './bnb-options.ts'
 import { evaluates, finetuneRules, hasValidation } from './finetune-rules.ts'
 import type { FinetuneFields, FinetuneOptions } from './finetune-options.ts'
 import type { ForeignTool } from './foreign-keys.ts'
@@ -174,11 +175,12 @@ function complete(
   written: unknown,
   kept: unknown,
 ): FinetuneConfig {
-  const { lora_modules_to_save: _, batch_size, ...rest } = input
+  const { load_in_4bit: _four, load_in_8bit: _eight, batch_size, ...rest } = input
   const bestAsked = input.load_best_model_at_end ?? input.early_stopping_patience !== null
   return {
     ...rest,
-    adapter: input.adapter === 'none' ? null : input.adapter,
+    adapter: input.adapter === 'none' ? null : input.adapter === 'qlora' ? 'lora' : input.adapter,
+    quantizer: quantizerOf(input),
     gradient_accumulation_steps:
       input.gradient_accumulation_steps ?? (batch_size === null ? 1 : batch_size / input.micro_batch_size),
     eval_batch_size: input.eval_batch_size ?? input.micro_batch_size,
@@ -186,8 +188,8 @@ function complete(
     group_by_length: input.group_by_length && !input.sample_packing,
     optimizer: OPTIMIZERS[input.optimizer] ?? input.optimizer,
     lr_scheduler: input.lr_scheduler === 'wsd' ? 'warmup_stable_decay' : input.lr_scheduler,
-    cosine_min_lr_ratio: input.lr_scheduler === 'cosine' ? input.cosine_min_lr_ratio : null,
-    bf16: input.bf16 === 'full' ? true : input.bf16,
+    cosine_min_lr_ratio: takesMinRatio(input) ? input.cosine_min_lr_ratio : null,
+    bf16: bf16Of(input.bf16 === 'full' ? true : input.bf16, input),
     chat_template: input.chat_template_jinja === null ? input.chat_template : 'jinja',
     load_best_model_at_end: bestAsked,
     ...evaluations(input),
@@ -198,17 +200,30 @@ function complete(
   }
 }
 
+/** As in axolotl. */
+function takesMinRatio({ lr_scheduler }: FinetuneFields): boolean {
+  return lr_scheduler === 'cosine' || lr_scheduler === 'rex'
+}
+
 /** What the file asks for and what is done otherwise, or not at all. */
 function notesOf(input: FinetuneFields, written: unknown): string[] {
-  const notes: string[] = []
+  const notes: string[] = bnbNotes(input)
   if (!hasValidation(input) && input.evals_per_epoch) {
     notes.push('evals_per_epoch is ignored: there is no val_set_size and there are no test_datasets')
   }
-  if (input.cosine_min_lr_ratio !== null && input.lr_scheduler !== 'cosine') {
+  if (input.cosine_min_lr_ratio !== null && !takesMinRatio(input)) {
     notes.push(`cosine_min_lr_ratio is ignored: lr_scheduler is ${input.lr_scheduler}`)
   }
   if (input.optimizer.startsWith('paged_')) {
     notes.push(`optimizer: ${input.optimizer} is not paged here: its state stays on the device`)
+  }
+  if (input.lr_scheduler === 'one_cycle' && input.lr_scheduler_kwargs.cycle_momentum !== false) {
+    notes.push('lr_scheduler: one_cycle changes the learning rate alone: adam_beta1 stays as it is')
+  }
+  if (input.optimizer === 'schedule_free_adamw' && input.lr_scheduler !== 'constant') {
+    notes.push(
+      `optimizer: schedule_free_adamw takes the place of a schedule: beside it, lr_scheduler: constant is what it is made for, and ${input.lr_scheduler} is followed too`,
+    )
   }
   if (input.group_by_length && input.sample_packing) {
     notes.push('group_by_length is ignored: packed rows are all of one length')

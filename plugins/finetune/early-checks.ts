@@ -21,8 +21,10 @@ import { cpu } from '../cpu/mod.ts'
 import { cuda, isDeviceName, openDevice, type OpenedDevice } from '../cuda/mod.ts'
 import { checkChatTemplate, datasetFiles, datasetTypeOf } from '../data/mod.ts'
 import { models } from '../models/mod.ts'
+import { optimizers } from '../optim/mod.ts'
 import { peft } from '../peft/mod.ts'
 import { wasm } from '../wasm/mod.ts'
+import { qlora } from '../qlora/mod.ts'
 import { training } from './built-in.ts'
 import { listCheckpoints } from './checkpoints.ts'
 import { type FinetuneConfig, placeInConfig, readablePart, type ReadFinetuneOptions } from './config.ts'
@@ -97,7 +99,7 @@ export async function checkEarly(
   const makeHost = (): Host => {
     expectOwnNames(plugins.loaded)
     return createHost({
-      plugins: [cpu, cuda, wasm, models, peft, training, ...more, ...fromFile],
+      plugins: [cpu, cuda, wasm, models, optimizers, peft, qlora, training, ...more, ...fromFile],
       origins: originsOf(plugins.loaded),
     })
   }

@@ -54,7 +54,7 @@ export function estimateMemory(run: Estimated): MemoryParts {
     model: sum([...model.weights.values(), ...packedWeights(model)].map(({ bytes }) => bytes)),
     adapter: adapter ? sum(trained.map(({ bytes }) => bytes)) : 0,
     gradients: sum(trained.map(({ size }) => 4 * size)),
-    optimizer: sum([...run.optimizer.tensors().values()].map(({ bytes }) => bytes)),
+    optimizer: stateBytes(run),
     activations: activationBytes(run, microTokens),
   }
 }
@@ -88,6 +88,14 @@ export function estimateRun(run: Run): Estimate {
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** What an optimizer saves can be the weights themselves. */
+function stateBytes({ optimizer, parameters }: Pick<Run, 'optimizer' | 'parameters'>): number {
+  const weights = new Set([...parameters.values()].map(({ storage }) => storage))
+  return sum(
+    [...optimizer.tensors().values()].map(({ storage, bytes }) => (weights.has(storage) ? 0 : bytes)),
+  )
+}
 
 function microTokensOf(run: Pick<Run, 'config' | 'data'>): number {
   const { config, data } = run

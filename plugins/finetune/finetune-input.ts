@@ -8,7 +8,14 @@
 import type { AdapterName } from './adapter-names.ts'
 import type { DeviceName } from '../cuda/mod.ts'
 import type { DatasetInput } from '../data/mod.ts'
-import type { LrScheduler, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
+import type {
+  BnbOptions,
+  LrGroup,
+  LrScheduler,
+  LrSchedulerOptions,
+  SpecialTokens,
+} from './finetune-options.ts'
+import type { LoraInit, TrainableTokens } from '../peft/mod.ts'
 import type { NamedInput, OpenName } from './named.ts'
 import type { OptimizerName } from './optimizer-names.ts'
 
@@ -17,6 +24,17 @@ export type OneOrMore<T> = T | readonly T[]
 
 /** Each of the keys may be left out or null. */
 export type Nullable<T> = { readonly [K in keyof T]?: T[K] | null | undefined }
+
+/** What may stand under `peft:`. */
+export interface PeftInput {
+  readonly loftq_config?:
+    | {
+        readonly loftq_bits?: number | null | undefined
+        readonly loftq_iter?: number | null | undefined
+      }
+    | null
+    | undefined
+}
 
 /** A fine-tuning run as a program writes it: what `finetune()` and `finetuneConfig.validate()` take. */
 export interface FinetuneInput {
@@ -55,8 +73,9 @@ export interface FinetuneInput {
 
   // ---- Adapter
   /**
-   * `lora`; another method of PEFT (adapters/deltas.md): `ia3`, `loha`, `lokr`, `miss`, `vera`; the name of a
-   * plugin's adapter; or `none` (also when not set): all weights are trained
+   * `lora` or `dora` (adapters/lora.md); `qlora`, LoRA on a base in 4 bits (quantization.md); another method
+   * of PEFT (guides/adapters.md); the name of a plugin's adapter; or `none` (also when not set): all weights
+   * are trained
    */
   readonly adapter?: OpenName<AdapterName> | null | undefined
   /**
@@ -75,6 +94,23 @@ export interface FinetuneInput {
    * false }`
    */
   readonly quantizer?: NamedInput<'nf4' | 'fp4' | 'int8' | 'ternary'> | null | undefined
+  /**
+   * packs the base into 4 bits while it is loaded: `nf4` with double quantization, unless `bnb_config_kwargs`
+   * says otherwise. `adapter: qlora` alone means it too. A base that is stored packed stays as it is
+   * (quantization.md). Default: `false`
+   */
+  readonly load_in_4bit?: boolean | null | undefined
+  /**
+   * packs the base into rows of int8 while it is loaded, with the outlier columns of LLM.int8. Default:
+   * `false`
+   */
+  readonly load_in_8bit?: boolean | null | undefined
+  /**
+   * fields of transformers' BitsAndBytesConfig: `bnb_4bit_quant_type` (`nf4`, `fp4`),
+   * `bnb_4bit_use_double_quant`, `bnb_4bit_compute_dtype` (decides `bf16: auto`), `llm_int8_threshold`,
+   * `llm_int8_skip_modules`
+   */
+  readonly bnb_config_kwargs?: Nullable<BnbOptions> | null | undefined
   /** start from this adapter instead of a fresh one */
   readonly lora_model_dir?: string | null | undefined
   /** rank; also of other methods that have one, unless `adapter_options` says it. Default: `8` */
@@ -105,10 +141,38 @@ export interface FinetuneInput {
   readonly lora_alpha_pattern?: Readonly<Record<string, number>> | null | undefined
   /** scale by alpha / √rank. Default: `false` */
   readonly peft_use_rslora?: boolean | null | undefined
-  /** `true`, `gaussian`, or `false` (both factors random, for tests). Default: `true` */
-  readonly peft_init_lora_weights?: boolean | 'gaussian' | null | undefined
-  /** only empty: training whole modules is not there yet. Default: `[]` */
+  /**
+   * how the factors start: `true`, `gaussian`, `orthogonal`; `pissa`, `pissa_niter_16`, `olora` (the main
+   * part of the weight), `loftq` (what 4 bits leave of it), `eva` (the main part of what the layer gets,
+   * found in the data); `false`: both random, for tests (adapters/lora.md). Default: `true`
+   */
+  readonly peft_init_lora_weights?: LoraInit | null | undefined
+  /**
+   * DoRA: the length of each row of the weight is trained beside its direction; the same as `adapter: dora`.
+   * Default: `false`
+   */
+  readonly peft_use_dora?: boolean | null | undefined
+  /** `{ loftq_config: { loftq_bits: 4, loftq_iter: 1 } }`: `loftq` as the start */
+  readonly peft?: PeftInput | null | undefined
+  /** LoRA+: B learns so many times as fast as A */
+  readonly loraplus_lr_ratio?: number | null | undefined
+  /** LoRA+: the learning rate of the factors of an embedding. Default: `1e-6` */
+  readonly loraplus_lr_embedding?: number | null | undefined
+  /**
+   * layers and norms that are trained whole and saved beside the adapter, by the endings of their names:
+   * `[embed_tokens, lm_head]` (new-tokens.md). Default: `[]`
+   */
   readonly lora_modules_to_save?: readonly string[] | null | undefined
+  /**
+   * token ids whose rows are trained beside the adapter: of the embedding (and the head that is tied to it),
+   * or of layers by name, `{ embed_tokens: [5], lm_head: [5] }`. Rows of new tokens are trained in any case
+   */
+  readonly peft_trainable_token_indices?: TrainableTokens | null | undefined
+  /**
+   * where embedding and head are one weight: a LoRA on one of them, or what `lora_modules_to_save` makes of
+   * it, is the other’s too. Default: `false`
+   */
+  readonly peft_ensure_weight_tying?: boolean | null | undefined
 
   // ---- Data
   /** a list; the keys of an entry are below */
@@ -159,14 +223,43 @@ export interface FinetuneInput {
   /** tokens that end a turn; not set: the EOS token */
   readonly eot_tokens?: readonly string[] | null | undefined
   /**
-   * tokens of the vocabulary to use instead of the tokenizer's. Default: `{ bos_token: null, eos_token: null,
-   * pad_token: null, unk_token: null }`
+   * tokens to use instead of the tokenizer's; those that the vocabulary lacks are added.
+   * `additional_special_tokens` is a list of more. Default: `{ bos_token: null, eos_token: null, pad_token:
+   * null, unk_token: null, additional_special_tokens: null }`
    */
   readonly special_tokens?: Nullable<SpecialTokens> | null | undefined
+  /** added to the vocabulary, each as one token (new-tokens.md). Default: `[]` */
+  readonly tokens?: readonly string[] | null | undefined
+  /**
+   * other texts for tokens that the tokenizer keeps in reserve, by id: `{ 128011: "<|tool|>" }`. Nothing
+   * grows. Default: `{}`
+   */
+  readonly added_tokens_overrides?: Readonly<Record<string, string>> | null | undefined
+  /** when the vocabulary grows, to a multiple of 32. Default: `false` */
+  readonly resize_token_embeddings_to_32x?: boolean | null | undefined
+  /**
+   * rows of new tokens start around the mean of the others, as transformers does by default; else, as axolotl
+   * does, around 0 with the model's `initializer_range`. Default: `false`
+   */
+  readonly mean_resizing_embeddings?: boolean | null | undefined
 
   // ---- Training
   /** the highest one; `2e-4` may be written without a dot */
   readonly learning_rate: number
+  /** the learning rate of input embeddings and output head, where they are trained; they do not decay then */
+  readonly embedding_lr?: number | null | undefined
+  /** the same as a factor on `learning_rate`; it wins */
+  readonly embedding_lr_scale?: number | null | undefined
+  /**
+   * learning rates of some parameters: a list of mappings with `name`, `modules` (parts of the names of
+   * parameters) and `lr`. Default: `[]`
+   */
+  readonly lr_groups?: readonly LrGroup[] | null | undefined
+  /**
+   * noise on the embeddings in training (NEFTune), uniform in ± alpha / √(tokens of the row × channels); 5 is
+   * usual
+   */
+  readonly neftune_noise_alpha?: number | null | undefined
   /** may be a fraction. Default: `1` */
   readonly num_epochs?: number | null | undefined
   /** instead of what the epochs take; 0 and -1 are as if not set */
@@ -182,10 +275,15 @@ export interface FinetuneInput {
   /**
    * `adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here;
    * `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does,
-   * for tensors from 4096 elements; or the name of a plugin's. Default: `adamw_torch_fused`
+   * for tensors from 4096 elements; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit`
+   * (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` (optimizers.md); or the
+   * name of a plugin's. Default: `adamw_torch_fused`
    */
   readonly optimizer?: OpenName<OptimizerName> | null | undefined
-  /** options of a plugin's optimizer, which checks them itself. Default: `{}` */
+  /**
+   * options of the optimizer, which checks them itself (optimizers.md); AdamW's are the `adam_*` keys.
+   * Default: `{}`
+   */
   readonly optim_args?: Readonly<Record<string, unknown>> | null | undefined
   /**
    * what happens to the gradients before they are clipped: names, or mappings with `name` and options; `clip`
@@ -201,9 +299,9 @@ export interface FinetuneInput {
   readonly strategy?: OneOrMore<NamedInput> | null | undefined
   /** the order of the examples: a plugin's name or mapping; not set: a shuffle by `seed` and epoch */
   readonly sampler?: NamedInput | null | undefined
-  /** decay of the first moment of AdamW. Default: `0.9` */
+  /** decay of the first moment of AdamW; also of Lion, Muon and schedule-free AdamW. Default: `0.9` */
   readonly adam_beta1?: number | null | undefined
-  /** decay of the second moment of AdamW. Default: `0.999` */
+  /** decay of the second moment of AdamW; also of Lion, Muon and schedule-free AdamW. Default: `0.999` */
   readonly adam_beta2?: number | null | undefined
   /** added to the root of the second moment, so that nothing is divided by 0. Default: `1e-8` */
   readonly adam_epsilon?: number | null | undefined
@@ -215,16 +313,15 @@ export interface FinetuneInput {
   /** gradients are scaled down to this norm; 0 does not clip. Default: `1` */
   readonly max_grad_norm?: number | null | undefined
   /**
-   * `cosine`, `linear`, `constant`, `constant_with_warmup`, `warmup_stable_decay` (or `wsd`). Default:
+   * `cosine`, `linear`, `constant`, `constant_with_warmup`, `warmup_stable_decay` (or `wsd`),
+   * `cosine_with_restarts`, `cosine_with_min_lr`, `cosine_warmup_with_min_lr`, `polynomial`, `inverse_sqrt`,
+   * `rex`, `one_cycle`, or `reduce_lr_on_plateau`, which follows the evaluations (optimizers.md). Default:
    * `cosine`
    */
   readonly lr_scheduler?: LrScheduler | 'wsd' | null | undefined
-  /**
-   * for `warmup_stable_decay`; not set: a tenth of the steps, down to 0. Default: `{ num_decay_steps: null,
-   * min_lr_ratio: null }`
-   */
+  /** options of the schedule, as transformers and torch name them (optimizers.md). Default: `{}` */
   readonly lr_scheduler_kwargs?: Nullable<LrSchedulerOptions> | null | undefined
-  /** cosine never falls below this part of the highest */
+  /** `cosine` and `rex` never fall below this part of the highest */
   readonly cosine_min_lr_ratio?: number | null | undefined
   /** not set: 3 % of the steps, at most 100 */
   readonly warmup_steps?: number | null | undefined

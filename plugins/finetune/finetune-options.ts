@@ -2,18 +2,102 @@
  * What a fine-tuning run is told: `FinetuneOptions`, the keys of its file with all defaults filled in, and `FinetuneFields`,
  * the same as a file writes it. Types only; how a file is checked is in `finetune-schema.ts`.
  */
+import type { RampType } from '../../core/mod.ts'
 import type { DatasetOptions } from '../data/mod.ts'
+import type { LoraInit, TrainableTokens } from '../peft/mod.ts'
 import type { Named } from './named.ts'
 
-/** Names of learning-rate schedules, as transformers has them. */
-export type LrScheduler = 'cosine' | 'linear' | 'constant' | 'constant_with_warmup' | 'warmup_stable_decay'
+/** What stands under `peft:`, as in axolotl. */
+export interface PeftSettings {
+  readonly loftq_config: {
+    /** null: no loftq. */
+    readonly loftq_bits: number | null
+    readonly loftq_iter: number
+  }
+}
 
-/** Arguments of the `warmup_stable_decay` schedule. */
+/** Names of learning-rate schedules, as transformers and axolotl have them. */
+export type LrScheduler =
+  | 'cosine'
+  | 'linear'
+  | 'constant'
+  | 'constant_with_warmup'
+  | 'warmup_stable_decay'
+  | 'cosine_with_restarts'
+  | 'cosine_with_min_lr'
+  | 'cosine_warmup_with_min_lr'
+  | 'polynomial'
+  | 'inverse_sqrt'
+  | 'rex'
+  | 'one_cycle'
+  | 'reduce_lr_on_plateau'
+
+/** `lr_scheduler_kwargs` as transformers and torch name them; each schedule takes some, with their defaults. */
 export interface LrSchedulerOptions {
-  /** Steps of the final decay; null leaves it to the trainer. */
-  readonly num_decay_steps: number | null
-  /** Learning rate at the end, as a part of the highest. */
-  readonly min_lr_ratio: number | null
+  /** `warmup_stable_decay`: steps of the final decay; default: a tenth of all. */
+  readonly num_decay_steps?: number | undefined
+  /** `warmup_stable_decay`: steps between; default: what is left. */
+  readonly num_stable_steps?: number | undefined
+  /** `warmup_stable_decay`: the learning rate at the end, as a part of the highest. */
+  readonly min_lr_ratio?: number | undefined
+  readonly warmup_type?: RampType | undefined
+  readonly decay_type?: RampType | undefined
+  /** Waves of a cosine (default: half a one), or restarts. */
+  readonly num_cycles?: number | undefined
+  /** The lowest learning rate: of `cosine_with_min_lr` and the like at the end, of `reduce_lr_on_plateau` ever. */
+  readonly min_lr?: number | undefined
+  /** The same as a part of the highest. */
+  readonly min_lr_rate?: number | undefined
+  /** `cosine_warmup_with_min_lr`: where the warm-up begins, as a part of the highest. */
+  readonly warmup_lr_rate?: number | undefined
+  /** `polynomial` */
+  readonly power?: number | undefined
+  /** `polynomial`: the learning rate at the end. */
+  readonly lr_end?: number | undefined
+  /** `inverse_sqrt`: default: the steps of warm-up. */
+  readonly timescale?: number | undefined
+  /** `one_cycle`: the part of the steps in which the rate rises; default: the warm-up. */
+  readonly pct_start?: number | undefined
+  readonly anneal_strategy?: 'cos' | 'linear' | undefined
+  readonly div_factor?: number | undefined
+  readonly final_div_factor?: number | undefined
+  readonly three_phase?: boolean | undefined
+  /** `one_cycle`: only `false`; betas stay as they are. */
+  readonly cycle_momentum?: boolean | undefined
+  /** `reduce_lr_on_plateau`, as of torch. */
+  readonly factor?: number | undefined
+  readonly patience?: number | undefined
+  readonly threshold?: number | undefined
+  readonly threshold_mode?: 'rel' | 'abs' | undefined
+  readonly cooldown?: number | undefined
+  readonly eps?: number | undefined
+  /** Only `min`: a loss gets better by falling. */
+  readonly mode?: 'min' | undefined
+}
+
+/** Parameters with a learning rate of their own. */
+export interface LrGroup {
+  readonly name: string
+  /** Parts of the names of parameters. */
+  readonly modules: readonly string[]
+  readonly lr: number
+}
+
+/** Fields of transformers' BitsAndBytesConfig; null: the default. */
+export interface BnbOptions {
+  readonly bnb_4bit_quant_type: 'nf4' | 'fp4' | null
+  readonly bnb_4bit_use_double_quant: boolean | null
+  /** Decides `bf16: auto`; f16 computes in bf16. */
+  readonly bnb_4bit_compute_dtype: 'bfloat16' | 'float16' | 'float32' | null
+  /** Read and left aside: the bytes are the same. */
+  readonly bnb_4bit_quant_storage: string | null
+  readonly llm_int8_threshold: number | null
+  /** Modules that stay as they are, besides the output head. */
+  readonly llm_int8_skip_modules: readonly string[] | null
+  readonly llm_int8_enable_fp32_cpu_offload: boolean | null
+  readonly llm_int8_has_fp16_weight: boolean | null
+  readonly load_in_4bit: boolean | null
+  readonly load_in_8bit: boolean | null
 }
 
 /** The tokens that `special_tokens` of a run's file sets; null: as the tokenizer has them. */
@@ -22,6 +106,8 @@ export interface SpecialTokens {
   readonly eos_token: string | null
   readonly pad_token: string | null
   readonly unk_token: string | null
+  /** Tokens that are special besides. */
+  readonly additional_special_tokens: readonly string[] | null
 }
 
 /** Everything a run needs, defaults filled in, keys named as in axolotl. */
@@ -49,8 +135,17 @@ export interface FinetuneOptions {
   readonly lora_rank_pattern: Readonly<Record<string, number>>
   readonly lora_alpha_pattern: Readonly<Record<string, number>>
   readonly peft_use_rslora: boolean
-  readonly peft_init_lora_weights: boolean | 'gaussian'
+  readonly peft_init_lora_weights: LoraInit
+  readonly peft_use_dora: boolean
+  readonly peft: PeftSettings | null
+  readonly loraplus_lr_ratio: number | null
+  readonly loraplus_lr_embedding: number
   readonly peft_layers_to_transform: readonly number[] | null
+  /** Layers and norms that are trained whole beside the adapter. */
+  readonly lora_modules_to_save: readonly string[]
+  /** Tokens whose rows are trained beside the adapter; those that are new are in any case. */
+  readonly peft_trainable_token_indices: TrainableTokens | null
+  readonly peft_ensure_weight_tying: boolean
   /** What stands before the number of a layer, as expressions; null: whatever does. */
   readonly peft_layers_pattern: readonly string[] | string | null
 
@@ -72,6 +167,13 @@ export interface FinetuneOptions {
   /** null: as many as the epochs take. */
   readonly max_steps: number | null
   readonly learning_rate: number
+  /** Of input embeddings and output head; null: `learning_rate`. */
+  readonly embedding_lr: number | null
+  /** The same as a factor; it wins. */
+  readonly embedding_lr_scale: number | null
+  readonly lr_groups: readonly LrGroup[]
+  /** Uniform noise on the embeddings in training; null: none. */
+  readonly neftune_noise_alpha: number | null
   /** `adamw`, `adamw_8bit`, or the name of an optimizer that a plugin provides. */
   readonly optimizer: string
   /** Options of a plugin's optimizer; those of the built-in ones are the `adam_*` keys. */
@@ -87,6 +189,8 @@ export interface FinetuneOptions {
   readonly sampler: Named | null
   /** How the frozen base weights are packed; null: not at all. */
   readonly quantizer: Named | null
+  /** What transformers calls BitsAndBytesConfig; of it only `llm_int8_skip_modules` matters beside `quantizer`. */
+  readonly bnb_config_kwargs: BnbOptions | null
   readonly adam_beta1: number
   readonly adam_beta2: number
   readonly adam_epsilon: number
@@ -118,6 +222,14 @@ export interface FinetuneOptions {
   readonly chat_template_jinja: string | null
   readonly eot_tokens: readonly string[] | null
   readonly special_tokens: SpecialTokens
+  /** Added to the vocabulary. */
+  readonly tokens: readonly string[]
+  /** Other texts for tokens that the tokenizer keeps in reserve, by id. */
+  readonly added_tokens_overrides: Readonly<Record<string, string>>
+  /** When the vocabulary grows, to a multiple of 32. */
+  readonly resize_token_embeddings_to_32x: boolean
+  /** New rows start around the mean of the others, not around 0. */
+  readonly mean_resizing_embeddings: boolean
 
   /** `epoch`: at the end of each epoch; `steps`: `eval_steps` or `evals_per_epoch`, of which one is not null. */
   readonly eval_strategy: 'no' | 'steps' | 'epoch'
@@ -169,7 +281,9 @@ export interface FinetuneFields extends Omit<
   | 'save_strategy'
   | 'load_best_model_at_end'
 > {
-  readonly lora_modules_to_save: readonly string[]
+  /** What they ask for is in `quantizer` of the options. */
+  readonly load_in_4bit: boolean
+  readonly load_in_8bit: boolean
   readonly gradient_accumulation_steps: number | null
   readonly batch_size: number | null
   readonly eval_batch_size: number | null

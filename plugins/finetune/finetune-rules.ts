@@ -5,12 +5,14 @@
  */
 import type { ConfigFailure, ConfigRule } from '../../core/contracts/config.ts'
 import { nearestNames } from '../../core/errors.ts'
+import { bnbFailures } from './bnb-options.ts'
 import { isDeviceName } from '../cuda/mod.ts'
 import { ADAPTERS } from './adapter-names.ts'
 import { DEVICES } from './device-names.ts'
 import type { FinetuneFields } from './finetune-options.ts'
 import { LATER_ADAPTERS } from './later-names.ts'
 import { OPTIMIZERS } from './optimizer-names.ts'
+import { kwargsOf, SCHEDULERS } from './schedules.ts'
 
 export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   ({ warmup_steps, warmup_ratio }) => both(warmup_steps, 'warmup_ratio', warmup_ratio, 'warmup_steps'),
@@ -40,8 +42,11 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   deviceName,
   adapterName,
   adapterOptions,
+  bnbFailures,
   optimizerOptions,
   lora,
+  beside,
+  reserved,
   ({ peft_layers_pattern, peft_layers_to_transform }) =>
     peft_layers_pattern !== null && peft_layers_to_transform === null
       ? { path: ['peft_layers_pattern'], what: 'needs peft_layers_to_transform, the numbers of the layers' }
@@ -51,11 +56,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
       ? { path: ['group_by_length'], what: 'give either group_by_length or sampler, not both' }
       : undefined,
   template,
-  ({ lr_scheduler, lr_scheduler_kwargs: { num_decay_steps, min_lr_ratio } }) => {
-    if (lr_scheduler === 'warmup_stable_decay' || lr_scheduler === 'wsd') return undefined
-    if (num_decay_steps === null && min_lr_ratio === null) return undefined
-    return { path: ['lr_scheduler_kwargs'], what: `is for warmup_stable_decay, not for ${lr_scheduler}` }
-  },
+  schedulerOptions,
   ({ min_sample_len, sequence_len }) =>
     min_sample_len > sequence_len
       ? {
@@ -168,11 +169,6 @@ function adapterName({ adapter, plugins }: FinetuneFields): ConfigFailure | unde
   if (adapter === null || BUILT_IN.includes(adapter) || plugins.length > 0) return undefined
   const path = ['adapter']
   const remedy = 'an adapter of your own comes from a module under plugins:'
-  if (adapter === 'qlora')
-    return {
-      path,
-      what: '"qlora" is not supported yet by this name; write lora, and quantizer: nf4 beside it',
-    }
   if (LATER_ADAPTERS.includes(adapter)) {
     return { path, what: `"${adapter}" is not supported yet; use one of ${BUILT_IN.join(', ')}`, remedy }
   }
@@ -185,18 +181,56 @@ function adapterName({ adapter, plugins }: FinetuneFields): ConfigFailure | unde
   }
 }
 
-/** Other names are those of plugins, which are looked up when the plugins are there. */
+/** Other optimizers check their options themselves, when the plugins are there. */
 function optimizerOptions({ optimizer, optim_args }: FinetuneFields): ConfigFailure | undefined {
-  if (!Object.hasOwn(OPTIMIZERS, optimizer) || Object.keys(optim_args).length === 0) return undefined
+  const name = Object.hasOwn(OPTIMIZERS, optimizer) ? OPTIMIZERS[optimizer] : optimizer
+  if (!(name === 'adamw' || name === 'adamw_8bit') || Object.keys(optim_args).length === 0) return undefined
   return {
     path: ['optim_args'],
-    what: `is for optimizers of plugins, not for ${optimizer}`,
-    remedy: 'the options of the built-in optimizers are the adam_* keys and weight_decay',
+    what: `is not for ${optimizer}`,
+    remedy: 'the options of AdamW are the adam_* keys and weight_decay',
   }
 }
 
+/** Each schedule has its own. */
+function schedulerOptions(input: FinetuneFields): readonly ConfigFailure[] {
+  const { lr_scheduler, lr_scheduler_kwargs: kwargs } = input
+  const name = lr_scheduler === 'wsd' ? 'warmup_stable_decay' : lr_scheduler
+  const own: readonly string[] = kwargsOf(name)
+  const failures: ConfigFailure[] = Object.keys(kwargs)
+    .filter((key) => !own.includes(key))
+    .map((key) => {
+      const owners = SCHEDULERS.filter((other) => kwargsOf(other).some((kwarg) => kwarg === key))
+      return {
+        path: ['lr_scheduler_kwargs', key],
+        what: `is for ${owners.join(', ')}, not for ${lr_scheduler}`,
+      }
+    })
+  if (kwargs.cycle_momentum === true && lr_scheduler === 'one_cycle')
+    failures.push({
+      path: ['lr_scheduler_kwargs', 'cycle_momentum'],
+      what: 'not supported yet (betas that change with the step)',
+      remedy: 'set cycle_momentum: false',
+    })
+  if (kwargs.min_lr !== undefined && kwargs.min_lr_rate !== undefined)
+    failures.push({ path: ['lr_scheduler_kwargs'], what: 'give either min_lr or min_lr_rate, not both' })
+  if (own.includes('min_lr_rate') && kwargs.min_lr === undefined && kwargs.min_lr_rate === undefined)
+    failures.push({
+      path: ['lr_scheduler'],
+      what: `${name} needs its lowest learning rate`,
+      remedy: 'set lr_scheduler_kwargs: { min_lr_rate: 0.1 }, or min_lr',
+    })
+  if (name === 'reduce_lr_on_plateau' && !evaluates(input))
+    failures.push({
+      path: ['lr_scheduler'],
+      what: 'reduce_lr_on_plateau needs evaluation',
+      remedy: 'set val_set_size (or test_datasets), and eval_steps or evals_per_epoch if they are 0',
+    })
+  return failures
+}
+
 /** Their options are keys of the file. */
-const BY_KEYS: readonly string[] = ['lora', 'none']
+const BY_KEYS: readonly string[] = ['lora', 'dora', 'qlora', 'none']
 
 const BUILT_IN: readonly string[] = ADAPTERS
 
@@ -220,20 +254,45 @@ function adapterOptions(input: FinetuneFields): readonly ConfigFailure[] {
 const LORA_ONLY: readonly (readonly [keyof FinetuneFields, string])[] = [
   ['peft_use_rslora', 'false'],
   ['peft_init_lora_weights', 'true'],
+  ['peft_use_dora', 'false'],
+  ['peft', 'null'],
+  ['loraplus_lr_ratio', 'null'],
+  ['loraplus_lr_embedding', '0.000001'],
 ]
 
-function lora({ adapter, lora_modules_to_save, lora_model_dir }: FinetuneFields): ConfigFailure | undefined {
-  if (lora_modules_to_save.length > 0) {
-    return {
-      path: ['lora_modules_to_save'],
-      what: 'not supported yet (training whole modules); leave the key out or empty',
-      code: 'E_CONFIG_KEY',
-    }
-  }
+function lora({
+  adapter,
+  lora_model_dir,
+  peft,
+  peft_init_lora_weights: init,
+}: FinetuneFields): ConfigFailure | undefined {
   if (lora_model_dir !== null && (adapter === null || adapter === 'none')) {
     return { path: ['lora_model_dir'], what: 'needs an adapter, such as adapter: lora' }
   }
+  if (typeof peft?.loftq_config.loftq_bits === 'number' && typeof init === 'string' && init !== 'loftq')
+    return { path: ['peft'], what: `asks for loftq, and peft_init_lora_weights for ${init}` }
   return undefined
+}
+
+/** An adapter that is gone on with has what is trained beside it; without one all weights are trained anyway. */
+function beside(input: FinetuneFields): readonly ConfigFailure[] {
+  if (input.lora_model_dir === null) return []
+  const asked = [
+    ['lora_modules_to_save', input.lora_modules_to_save.length > 0],
+    ['peft_trainable_token_indices', input.peft_trainable_token_indices !== null],
+    ['peft_ensure_weight_tying', input.peft_ensure_weight_tying],
+  ] as const
+  const what = 'is for a fresh adapter: the one of lora_model_dir says what is trained beside it'
+  return asked.flatMap(([key, isAsked]) => (isAsked ? [{ path: [key], what }] : []))
+}
+
+/** Keys of a mapping in a file are texts. */
+function reserved({ added_tokens_overrides }: FinetuneFields): readonly ConfigFailure[] {
+  return Object.keys(added_tokens_overrides).flatMap((id) =>
+    /^\d+$/.test(id)
+      ? []
+      : [{ path: ['added_tokens_overrides', id], what: 'expected the id of a token, a whole number' }],
+  )
 }
 
 function template({ chat_template, chat_template_jinja }: FinetuneFields): ConfigFailure | undefined {

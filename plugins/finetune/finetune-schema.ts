@@ -23,17 +23,28 @@ import {
   withJson,
 } from '../../core/contracts/config-fields.ts'
 import type { Field, JsonSchema } from '../../core/contracts/config-fields.ts'
+import type { RampType } from '../../core/mod.ts'
 import type { DeviceName } from '../cuda/mod.ts'
 import { datasetOptions } from '../data/mod.ts'
 import type { DatasetInput, DatasetOptions } from '../data/mod.ts'
+import type { TrainableTokens } from '../peft/mod.ts'
 import { IGNORED_PLUGINS } from './axolotl-keys.ts'
-import type { FinetuneInput, Nullable } from './finetune-input.ts'
-import type { FinetuneFields, LrSchedulerOptions, SpecialTokens } from './finetune-options.ts'
+import type { FinetuneInput, Nullable, PeftInput } from './finetune-input.ts'
+import type { LoraInit } from '../peft/mod.ts'
+import type {
+  FinetuneFields,
+  LrGroup,
+  LrSchedulerOptions,
+  PeftSettings,
+  SpecialTokens,
+} from './finetune-options.ts'
 import { type AdapterName, ADAPTERS } from './adapter-names.ts'
+import { bnbOptions } from './bnb-options.ts'
 import { DEVICES } from './device-names.ts'
 import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
 import { type OptimizerName, OPTIMIZERS } from './optimizer-names.ts'
+import { SCHEDULERS } from './schedules.ts'
 
 const patterns: Field<readonly string[] | string, readonly string[] | string> = v.union(
   [v.pipe(v.string(), v.minLength(1)), v.pipe(v.array(v.string()), v.minLength(1))],
@@ -69,27 +80,45 @@ const optimizerField: Field<string, OpenName<OptimizerName>> = withJson<string, 
   { anyOf: [{ enum: Object.keys(OPTIMIZERS) }, { ...NON_EMPTY, not: { enum: LATER_OPTIMIZERS } }] },
 )
 
-type InitLora = boolean | 'gaussian'
+/** PEFT's names of starts that are here. */
+export const LORA_STARTS = ['gaussian', 'orthogonal', 'pissa', 'olora', 'loftq', 'eva'] as const
+const LATER_STARTS = ['corda', 'lora_ga', 'mica']
+const PISSA_ROUNDS = /^pissa_niter_[1-9]\d{0,3}$/
 
-const initField: Field<InitLora, InitLora> = withJson<InitLora, InitLora>(
-  v.lazy((input) =>
-    typeof input === 'string'
-      ? oneOf(['gaussian'], {
-          later: [
-            'pissa',
-            'olora',
-            'corda',
-            'eva',
-            'loftq',
-            'orthogonal',
-            'lora_ga',
-            'mica',
-            'pissa_niter_16',
-          ],
-        })
-      : flag(),
-  ),
-  { anyOf: [{ enum: ['gaussian'] }, { type: 'boolean' }, { enum: [0, 1] }] },
+const pissaRounds: Field<`pissa_niter_${number}`, `pissa_niter_${number}`> = withJson(
+  v.custom<`pissa_niter_${number}`>((value) => typeof value === 'string' && PISSA_ROUNDS.test(value)),
+  { type: 'string', pattern: PISSA_ROUNDS.source },
+)
+
+const initField: Field<LoraInit, LoraInit> = withJson<LoraInit, LoraInit>(
+  v.lazy((input) => {
+    if (typeof input !== 'string') return flag()
+    return PISSA_ROUNDS.test(input) ? pissaRounds : oneOf([...LORA_STARTS], { later: LATER_STARTS })
+  }),
+  {
+    anyOf: [
+      { enum: [...LORA_STARTS] },
+      { type: 'string', pattern: PISSA_ROUNDS.source },
+      { type: 'boolean' },
+      { enum: [0, 1] },
+    ],
+  },
+)
+
+const peftField: Field<PeftSettings, PeftInput> = v.strictObject(
+  {
+    loftq_config: optional(
+      v.strictObject(
+        {
+          loftq_bits: nullable(integer({ min: 4, max: 4 })),
+          loftq_iter: optional(integer({ min: 1, max: 100 }), 1),
+        },
+        'expected a mapping such as { loftq_bits: 4 }',
+      ),
+      { loftq_bits: null, loftq_iter: 1 },
+    ),
+  },
+  'expected a mapping such as { loftq_config: { loftq_bits: 4 } }',
 )
 
 const LAYER: JsonSchema = { type: 'integer', minimum: 0 }
@@ -133,17 +162,91 @@ const specialTokens: Field<SpecialTokens, Nullable<SpecialTokens>> = v.strictObj
     eos_token: nullable(text()),
     pad_token: nullable(text()),
     unk_token: nullable(text()),
+    additional_special_tokens: nullable(listOf(text())),
   },
   'expected a mapping such as { pad_token: "<pad>" }',
 )
 
-const schedulerOptions: Field<LrSchedulerOptions, Nullable<LrSchedulerOptions>> = v.strictObject(
-  {
-    num_decay_steps: nullable(integer({ min: 1 })),
-    min_lr_ratio: nullable(decimal({ min: 0, max: 1 })),
-  },
-  'expected a mapping such as { num_decay_steps: 100 }',
+const TOKEN_IDS: JsonSchema = { type: 'array', items: { type: 'integer', minimum: 0 } }
+
+/** Of the embedding, or of the layers that are named. */
+const tokenIndices: Field<TrainableTokens, TrainableTokens> = withJson<TrainableTokens, TrainableTokens>(
+  v.lazy((input) =>
+    Array.isArray(input) ? listOf(integer({ min: 0 })) : mapOf(listOf(integer({ min: 0 })), 'token ids'),
+  ),
+  { anyOf: [TOKEN_IDS, { type: 'object', additionalProperties: TOKEN_IDS }] },
 )
+
+type TokenTexts = Readonly<Record<string, string>>
+
+/** Token id → its new text. */
+const tokenTexts: Field<TokenTexts, TokenTexts> = withJson<TokenTexts, TokenTexts>(
+  v.lazy((input) =>
+    Array.isArray(input)
+      ? v.custom<TokenTexts>(() => false, 'expected a mapping such as { 128011: "<|tool|>" }')
+      : mapOf(text()),
+  ),
+  { type: 'object', additionalProperties: NON_EMPTY },
+)
+
+const ramp: Field<RampType, RampType> = oneOf(['linear', 'cosine', '1-sqrt'])
+const steps = (min: number): Field<number, number> => integer({ min })
+const part: Field<number, number> = decimal({ min: 0, max: 1 })
+const above: Field<number, number> = decimal({ above: 0 })
+const atLeast0: Field<number, number> = decimal({ min: 0 })
+
+const schedulerOptions: Field<LrSchedulerOptions, Nullable<LrSchedulerOptions>> = v.pipe(
+  v.strictObject(
+    {
+      num_decay_steps: nullable(steps(1)),
+      num_stable_steps: nullable(steps(0)),
+      min_lr_ratio: nullable(part),
+      warmup_type: nullable(ramp),
+      decay_type: nullable(ramp),
+      num_cycles: nullable(above),
+      min_lr: nullable(atLeast0),
+      min_lr_rate: nullable(part),
+      warmup_lr_rate: nullable(part),
+      power: nullable(above),
+      lr_end: nullable(atLeast0),
+      timescale: nullable(steps(1)),
+      pct_start: nullable(part),
+      anneal_strategy: nullable(oneOf(['cos', 'linear'])),
+      div_factor: nullable(above),
+      final_div_factor: nullable(above),
+      three_phase: nullable(flag()),
+      cycle_momentum: nullable(flag()),
+      factor: nullable(decimal({ above: 0, below: 1 })),
+      patience: nullable(steps(0)),
+      threshold: nullable(atLeast0),
+      threshold_mode: nullable(oneOf(['rel', 'abs'])),
+      cooldown: nullable(steps(0)),
+      eps: nullable(atLeast0),
+      mode: nullable(oneOf(['min'])),
+    },
+    'expected a mapping such as { num_cycles: 2 }',
+  ),
+  v.transform(given),
+)
+
+const lrGroup: Field<LrGroup, LrGroup> = v.strictObject(
+  {
+    name: text('a name'),
+    modules: v.pipe(
+      listOf(text('a part of the names of parameters')),
+      v.minLength(1, 'expected at least one'),
+    ),
+    lr: above,
+  },
+  'expected a mapping such as { name: values, modules: [v_proj], lr: 1e-5 }',
+)
+
+/** Without what is not given. */
+function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], null> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null)) as {
+    [K in keyof T]?: Exclude<T[K], null>
+  }
+}
 
 const validationSize: Field<number, number> = partOrCount(
   'expected a part below 1 or a whole number of examples',
@@ -177,8 +280,13 @@ const datasetList: Field<readonly DatasetOptions[], readonly DatasetInput[]> = l
 const strategy: Field<'no' | 'steps' | 'epoch', 'no' | 'steps' | 'epoch'> = oneOf(['no', 'steps', 'epoch'], {
   later: ['best'],
 })
-const noTokens: SpecialTokens = { bos_token: null, eos_token: null, pad_token: null, unk_token: null }
-const noSchedulerOptions: LrSchedulerOptions = { num_decay_steps: null, min_lr_ratio: null }
+const noTokens: SpecialTokens = {
+  bos_token: null,
+  eos_token: null,
+  pad_token: null,
+  unk_token: null,
+  additional_special_tokens: null,
+}
 
 const schema = v.strictObject(
   {
@@ -198,10 +306,16 @@ const schema = v.strictObject(
     lora_target_modules: nullable(patterns),
     lora_target_linear: optional(flag(), false),
     lora_exclude_modules: nullable(patterns),
-    lora_modules_to_save: optional(withJson(listOf(text()), { type: 'array', maxItems: 0 }), []),
+    lora_modules_to_save: optional(listOf(text()), []),
+    peft_trainable_token_indices: nullable(tokenIndices),
+    peft_ensure_weight_tying: optional(flag(), false),
     lora_rank_pattern: optional(mapOf(integer({ min: 1 })), {}),
     lora_alpha_pattern: optional(mapOf(decimal({ above: 0 })), {}),
     peft_use_rslora: optional(flag(), false),
+    peft_use_dora: optional(flag(), false),
+    peft: nullable(peftField),
+    loraplus_lr_ratio: nullable(decimal({ above: 0 })),
+    loraplus_lr_embedding: optional(decimal({ above: 0 }), 1e-6),
     peft_init_lora_weights: optional(initField, true),
     peft_layers_to_transform: nullable(layers),
     peft_layers_pattern: nullable(patterns),
@@ -222,6 +336,10 @@ const schema = v.strictObject(
     num_epochs: optional(decimal({ above: 0 }), 1),
     max_steps: nullable(stepCount),
     learning_rate: withExample(decimal({ above: 0 }), 'learning_rate: 2e-4'),
+    embedding_lr: nullable(above),
+    embedding_lr_scale: nullable(above),
+    lr_groups: optional(listOf(lrGroup, 'a list of groups'), []),
+    neftune_noise_alpha: nullable(above),
     optimizer: optional(optimizerField, 'adamw_torch_fused'),
     optim_args: optional(mapOf(v.unknown()), {}),
     transforms: optional(namedList(['clip']), []),
@@ -230,17 +348,15 @@ const schema = v.strictObject(
     monitors: optional(namedList(), []),
     sampler: nullable(named()),
     quantizer: nullable(named(['nf4', 'fp4', 'int8', 'ternary'])),
+    load_in_4bit: optional(flag(), false),
+    load_in_8bit: optional(flag(), false),
+    bnb_config_kwargs: nullable(bnbOptions),
     adam_beta1: optional(decimal({ min: 0, below: 1 }), 0.9),
     adam_beta2: optional(decimal({ min: 0, below: 1 }), 0.999),
     adam_epsilon: optional(decimal({ above: 0 }), 1e-8),
     weight_decay: optional(decimal({ min: 0 }), 0),
-    lr_scheduler: optional(
-      oneOf(['cosine', 'linear', 'constant', 'constant_with_warmup', 'warmup_stable_decay', 'wsd'], {
-        later: LATER_SCHEDULERS,
-      }),
-      'cosine',
-    ),
-    lr_scheduler_kwargs: optional(schedulerOptions, noSchedulerOptions),
+    lr_scheduler: optional(oneOf([...SCHEDULERS, 'wsd'], { later: LATER_SCHEDULERS }), 'cosine'),
+    lr_scheduler_kwargs: optional(schedulerOptions, {}),
     cosine_min_lr_ratio: nullable(decimal({ min: 0, max: 1 })),
     warmup_steps: nullable(integer({ min: 0 })),
     warmup_ratio: nullable(decimal({ min: 0, max: 1 })),
@@ -262,6 +378,10 @@ const schema = v.strictObject(
     chat_template_jinja: nullable(text('a Jinja template or the path of one')),
     eot_tokens: nullable(listOf(text())),
     special_tokens: optional(specialTokens, noTokens),
+    tokens: optional(listOf(text()), []),
+    added_tokens_overrides: optional(tokenTexts, {}),
+    resize_token_embeddings_to_32x: optional(flag(), false),
+    mean_resizing_embeddings: optional(flag(), false),
 
     eval_strategy: nullable(strategy),
     eval_steps: nullable(stepsOrPart),

@@ -21,13 +21,18 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   bf16: '`auto` computes as the checkpoint is stored (GGUF: f32; f16: bf16); `true`, `full` or `false` decide',
   // Adapter
   adapter:
-    "`lora`; another method of PEFT ([adapters/deltas.md](adapters/deltas.md)): `ia3`, `loha`, `lokr`, `miss`, `vera`; the name of a plugin's adapter; or `none` (also when not set): all weights are trained",
+    "`lora` or `dora` ([adapters/lora.md](adapters/lora.md)); `qlora`, LoRA on a base in 4 bits ([quantization.md](quantization.md)); another method of PEFT ([guides/adapters.md](guides/adapters.md)); the name of a plugin's adapter; or `none` (also when not set): all weights are trained",
   plugins:
     'modules to load: a path from the folder of this file, such as `./mine.ts`, or an installed package, with a range of versions where that matters: `npm:tritune-plugin-foo@^1.2` ([plugins.md](plugins.md))',
   adapter_options:
     "options of any adapter but lora, which checks them itself; those of PEFT's methods are named as PEFT names them",
   quantizer:
     "packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`, `double_quant`), `int8`, `ternary`, or the name of a plugin's; options as in `{ name: nf4, double_quant: false }`",
+  load_in_4bit:
+    'packs the base into 4 bits while it is loaded: `nf4` with double quantization, unless `bnb_config_kwargs` says otherwise. `adapter: qlora` alone means it too. A base that is stored packed stays as it is ([quantization.md](quantization.md))',
+  load_in_8bit: 'packs the base into rows of int8 while it is loaded, with the outlier columns of LLM.int8',
+  bnb_config_kwargs:
+    "fields of transformers' BitsAndBytesConfig: `bnb_4bit_quant_type` (`nf4`, `fp4`), `bnb_4bit_use_double_quant`, `bnb_4bit_compute_dtype` (decides `bf16: auto`), `llm_int8_threshold`, `llm_int8_skip_modules`",
   lora_model_dir: 'start from this adapter instead of a fresh one',
   lora_r: 'rank; also of other methods that have one, unless `adapter_options` says it',
   lora_alpha: 'the update is scaled by alpha / rank; as `lora_r` for other methods',
@@ -42,8 +47,19 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   lora_rank_pattern: 'other ranks for some layers: a name or regular expression for each',
   lora_alpha_pattern: 'other alphas for some layers',
   peft_use_rslora: 'scale by alpha / √rank',
-  peft_init_lora_weights: '`true`, `gaussian`, or `false` (both factors random, for tests)',
-  lora_modules_to_save: 'only empty: training whole modules is not there yet',
+  peft_init_lora_weights:
+    'how the factors start: `true`, `gaussian`, `orthogonal`; `pissa`, `pissa_niter_16`, `olora` (the main part of the weight), `loftq` (what 4 bits leave of it), `eva` (the main part of what the layer gets, found in the data); `false`: both random, for tests ([adapters/lora.md](adapters/lora.md))',
+  peft_use_dora:
+    'DoRA: the length of each row of the weight is trained beside its direction; the same as `adapter: dora`',
+  peft: '`{ loftq_config: { loftq_bits: 4, loftq_iter: 1 } }`: `loftq` as the start',
+  loraplus_lr_ratio: 'LoRA+: B learns so many times as fast as A',
+  loraplus_lr_embedding: 'LoRA+: the learning rate of the factors of an embedding',
+  lora_modules_to_save:
+    'layers and norms that are trained whole and saved beside the adapter, by the endings of their names: `[embed_tokens, lm_head]` ([new-tokens.md](adapters/new-tokens.md))',
+  peft_trainable_token_indices:
+    'token ids whose rows are trained beside the adapter: of the embedding (and the head that is tied to it), or of layers by name, `{ embed_tokens: [5], lm_head: [5] }`. Rows of new tokens are trained in any case',
+  peft_ensure_weight_tying:
+    'where embedding and head are one weight: a LoRA on one of them, or what `lora_modules_to_save` makes of it, is the other’s too',
   // Data
   datasets: 'a list; the keys of an entry are below',
   test_datasets: 'entries to evaluate on, instead of `val_set_size`',
@@ -67,9 +83,23 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   chat_template_jinja:
     'the template itself, or the path of a file with it; parsed at the start, whatever the data',
   eot_tokens: 'tokens that end a turn; not set: the EOS token',
-  special_tokens: "tokens of the vocabulary to use instead of the tokenizer's",
+  special_tokens:
+    "tokens to use instead of the tokenizer's; those that the vocabulary lacks are added. `additional_special_tokens` is a list of more",
+  tokens: 'added to the vocabulary, each as one token ([new-tokens.md](adapters/new-tokens.md))',
+  added_tokens_overrides:
+    'other texts for tokens that the tokenizer keeps in reserve, by id: `{ 128011: "<|tool|>" }`. Nothing grows',
+  resize_token_embeddings_to_32x: 'when the vocabulary grows, to a multiple of 32',
+  mean_resizing_embeddings:
+    "rows of new tokens start around the mean of the others, as transformers does by default; else, as axolotl does, around 0 with the model's `initializer_range`",
   // Training
   learning_rate: 'the highest one; `2e-4` may be written without a dot',
+  embedding_lr:
+    'the learning rate of input embeddings and output head, where they are trained; they do not decay then',
+  embedding_lr_scale: 'the same as a factor on `learning_rate`; it wins',
+  lr_groups:
+    'learning rates of some parameters: a list of mappings with `name`, `modules` (parts of the names of parameters) and `lr`',
+  neftune_noise_alpha:
+    'noise on the embeddings in training ([NEFTune](https://arxiv.org/abs/2310.05914)), uniform in ± alpha / √(tokens of the row × channels); 5 is usual',
   num_epochs: 'may be a fraction',
   max_steps: 'instead of what the epochs take; 0 and -1 are as if not set',
   micro_batch_size: 'documents, or packed rows, that are computed at once',
@@ -77,22 +107,25 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   batch_size: 'documents of a step: `micro_batch_size` × accumulation',
   eval_batch_size: 'as `micro_batch_size`',
   optimizer:
-    "`adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here; `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does, for tensors from 4096 elements; or the name of a plugin's",
-  optim_args: "options of a plugin's optimizer, which checks them itself",
+    "`adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here; `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does, for tensors from 4096 elements; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit` (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` ([optimizers.md](optimizers.md)); or the name of a plugin's",
+  optim_args:
+    "options of the optimizer, which checks them itself ([optimizers.md](optimizers.md)); AdamW's are the `adam_*` keys",
   transforms:
     'what happens to the gradients before they are clipped: names, or mappings with `name` and options; `clip` is built in',
   objective: 'the loss: a name, or a mapping with `name` and options',
   strategy: 'what wraps the training step: one or a list of names or mappings, the first is the outermost',
   sampler: "the order of the examples: a plugin's name or mapping; not set: a shuffle by `seed` and epoch",
-  adam_beta1: 'decay of the first moment of AdamW',
-  adam_beta2: 'decay of the second moment of AdamW',
+  adam_beta1: 'decay of the first moment of AdamW; also of Lion, Muon and schedule-free AdamW',
+  adam_beta2: 'decay of the second moment of AdamW; also of Lion, Muon and schedule-free AdamW',
   adam_epsilon: 'added to the root of the second moment, so that nothing is divided by 0',
   weight_decay:
     'decoupled; biases and the weights of norms do not decay, as with transformers. Embeddings do',
   max_grad_norm: 'gradients are scaled down to this norm; 0 does not clip',
-  lr_scheduler: '`cosine`, `linear`, `constant`, `constant_with_warmup`, `warmup_stable_decay` (or `wsd`)',
-  lr_scheduler_kwargs: 'for `warmup_stable_decay`; not set: a tenth of the steps, down to 0',
-  cosine_min_lr_ratio: 'cosine never falls below this part of the highest',
+  lr_scheduler:
+    '`cosine`, `linear`, `constant`, `constant_with_warmup`, `warmup_stable_decay` (or `wsd`), `cosine_with_restarts`, `cosine_with_min_lr`, `cosine_warmup_with_min_lr`, `polynomial`, `inverse_sqrt`, `rex`, `one_cycle`, or `reduce_lr_on_plateau`, which follows the evaluations ([optimizers.md](optimizers.md#schedules))',
+  lr_scheduler_kwargs:
+    'options of the schedule, as transformers and torch name them ([optimizers.md](optimizers.md#schedules))',
+  cosine_min_lr_ratio: '`cosine` and `rex` never fall below this part of the highest',
   warmup_steps: 'not set: 3 % of the steps, at most 100',
   warmup_ratio: 'the same as a part of all steps; `warmup_steps: 0` beside it is no warm-up',
   gradient_checkpointing:

@@ -4,7 +4,7 @@
  */
 
 /** Adapters that axolotl and PEFT know. */
-export const LATER_ADAPTERS: readonly string[] = ['qlora', 'llama-adapter']
+export const LATER_ADAPTERS: readonly string[] = ['llama-adapter']
 
 export const LATER_OPTIMIZERS: readonly string[] = [
   'adamw_torch_8bit',
@@ -13,45 +13,33 @@ export const LATER_OPTIMIZERS: readonly string[] = [
   'adamw_anyprecision',
   'paged_ademamix_32bit',
   'paged_ademamix_8bit',
-  'paged_lion_32bit',
-  'paged_lion_8bit',
   'ademamix',
   'ademamix_8bit',
   'ao_adamw_4bit',
   'ao_adamw_8bit',
   'ao_adamw_fp8',
   'adopt_adamw',
-  'adafactor',
   'came_pytorch',
   'dion',
   'galore_adamw',
   'galore_adamw_8bit',
   'grokadamw',
-  'lion_32bit',
-  'lion_8bit',
-  'lion_pytorch',
   'lomo',
   'adalomo',
-  'muon',
   'optimi_adamw',
   'q_galore_adamw8bit',
-  'rmsprop',
-  'schedule_free_adamw',
+  'schedule_free_radam',
   'schedule_free_sgd',
-  'sgd',
+  'rmsprop_bnb',
+  'rmsprop_bnb_8bit',
+  'rmsprop_bnb_32bit',
+  'adagrad',
+  'apollo_adamw',
+  'stable_adamw',
   'shampoo',
   'soap',
 ]
-export const LATER_SCHEDULERS: readonly string[] = [
-  'cosine_with_restarts',
-  'cosine_with_min_lr',
-  'cosine_warmup_with_min_lr',
-  'polynomial',
-  'inverse_sqrt',
-  'reduce_lr_on_plateau',
-  'one_cycle',
-  'rex',
-]
+export const LATER_SCHEDULERS: readonly string[] = ['greedy']
 export const LATER_TEMPLATES: readonly string[] = [
   'alpaca',
   'aya',

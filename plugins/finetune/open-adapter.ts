@@ -2,31 +2,62 @@
  * The adapter that a run's file asks for, on its model: lora by its own keys, or another that is built in or a plugin provides.
  */
 import { type Capabilities, ConfigError, type Host, type Model, TrituneError } from '../../core/mod.ts'
-import { attachAdapter, type AttachedAdapter, attachLora, DEFAULT_TARGETS, loadAdapter } from '../peft/mod.ts'
+import {
+  attachAdapter,
+  type AttachedAdapter,
+  attachLora,
+  DEFAULT_TARGETS,
+  loadAdapter,
+  type LoraInit,
+} from '../peft/mod.ts'
 import { atKey, failuresAtKey } from './at-key.ts'
 import { adapterOptions } from './adapter-options.ts'
 import type { FinetuneConfig } from './config.ts'
+import { besideOptions, refuseNewRows, trainsRows } from './new-rows.ts'
 import { orOfPlugin } from './plugin-remedy.ts'
+import type { RunTokenizer } from './run-tokenizer.ts'
+
+/** What the run knows of its vocabulary. */
+export interface AdapterInputs {
+  readonly tokenizer: Pick<RunTokenizer, 'encode'>
+  /** Tokens whose rows were never trained. */
+  readonly rows: readonly number[]
+}
 
 /** Puts the adapter on the model; null: `adapter: none`. E_ADAPTER when it does not fit. */
-export type OpenAdapter = (model: Model) => AttachedAdapter | null
+export type OpenAdapter = (model: Model, inputs: AdapterInputs) => AttachedAdapter | null
 
 /** Looks up the name (E_NAME) and checks the options (E_CONFIG) before there is a model. */
 export function chooseAdapter(config: FinetuneConfig, host: Host): OpenAdapter {
   const { adapter, seed } = config
   if (adapter === null) return () => null
-  if (adapter === 'lora') return (model) => attaching(() => openLora(config, model))
+  if (adapter === 'lora' || adapter === 'dora')
+    return (model, inputs) => attaching(() => openLora(config, model, inputs))
   const definition = findAdapter(host, adapter)
   const options = adapterOptions(definition, config)
   const { lora_model_dir: folder } = config
-  if (folder !== null) return (model) => atKey(['lora_model_dir'], () => goOn(model, folder, definition))
+  if (folder !== null)
+    return (model, { rows }) =>
+      covering(
+        config,
+        rows,
+        atKey(['lora_model_dir'], () => goOn(model, folder, definition)),
+      )
   if ('createForModel' in definition) {
     refuseTargets(config, adapter)
-    return (model) => attaching(() => attachAdapter(model, definition, options, { seed }))
+    return (model, { tokenizer, rows }) => {
+      refuseNewRows(config, rows, `${adapter} stands before the text`)
+      const encode = (text: string): number[] => tokenizer.encode(text, { addSpecialTokens: true })
+      return attaching(() => attachAdapter(model, definition, options, { seed, encode }))
+    }
   }
-  return (model) =>
+  return (model, { rows }) =>
     attaching(() =>
-      attachAdapter(model, definition, options, { ...targetsOf(config, model, definition), seed }),
+      attachAdapter(model, definition, options, {
+        ...targetsOf(config, model, definition),
+        ...besideOptions(config, model, definition, rows),
+        seed,
+      }),
     )
 }
 
@@ -52,22 +83,49 @@ function goOn(model: Model, folder: string, definition: Capabilities['adapter'])
   })
 }
 
-function openLora(config: FinetuneConfig, model: Model): AttachedAdapter {
+/** An adapter that is gone on with has the rows of new tokens, or they would never be trained. */
+function covering(
+  config: FinetuneConfig,
+  rows: readonly number[],
+  adapter: AttachedAdapter,
+): AttachedAdapter {
+  if (trainsRows(adapter, rows)) return adapter
+  adapter[Symbol.dispose]()
+  refuseNewRows(config, rows, 'the adapter of lora_model_dir was made without them')
+  throw new Error('there are no new rows')
+}
+
+function openLora(config: FinetuneConfig, model: Model, { rows }: AdapterInputs): AttachedAdapter {
   const { lora_model_dir, lora_dropout } = config
   if (lora_model_dir !== null) {
-    return atKey(['lora_model_dir'], () => loadAdapter(model, lora_model_dir, { dropout: lora_dropout }))
+    return covering(
+      config,
+      rows,
+      atKey(['lora_model_dir'], () => loadAdapter(model, lora_model_dir, { dropout: lora_dropout })),
+    )
   }
   return attachLora(model, {
     rank: config.lora_r,
     alpha: config.lora_alpha,
     dropout: lora_dropout,
     rsLora: config.peft_use_rslora,
-    init: config.peft_init_lora_weights,
+    init: loraStart(config),
+    dora: config.adapter === 'dora' || config.peft_use_dora,
+    loftq: { bits: 4, iterations: config.peft?.loftq_config.loftq_iter ?? 1 },
     rankPattern: config.lora_rank_pattern,
     alphaPattern: config.lora_alpha_pattern,
     ...targetsOf(config, model),
+    ...besideOptions(config, model, { name: 'lora' }, rows),
     seed: config.seed,
   })
+}
+
+/** `loftq_bits` asks for loftq, as in axolotl; a file that says another start too is refused by a rule. */
+export function loraStart({
+  peft,
+  peft_init_lora_weights: init,
+}: Pick<FinetuneConfig, 'peft' | 'peft_init_lora_weights'>): LoraInit {
+  return typeof peft?.loftq_config.loftq_bits === 'number' ? 'loftq' : init
 }
 
 /** An adapter of the whole model has no use for them. */
@@ -78,9 +136,12 @@ function refuseTargets(config: FinetuneConfig, adapter: string): void {
     ['lora_exclude_modules', config.lora_exclude_modules !== null],
     ['peft_layers_to_transform', config.peft_layers_to_transform !== null],
     ['peft_layers_pattern', config.peft_layers_pattern !== null],
+    ['lora_modules_to_save', config.lora_modules_to_save.length > 0],
+    ['peft_trainable_token_indices', config.peft_trainable_token_indices !== null],
+    ['peft_ensure_weight_tying', config.peft_ensure_weight_tying],
   ] as const
   const failures = given.flatMap(([key, isGiven]) =>
-    isGiven ? [{ path: [key], what: `${adapter} is of the whole model and takes no targets` }] : [],
+    isGiven ? [{ path: [key], what: `${adapter} is of the whole model and has no use for it` }] : [],
   )
   if (failures.length > 0) throw new ConfigError(failures)
 }
@@ -119,6 +180,8 @@ const KEYS: readonly (readonly [RegExp, string])[] = [
   [/^rank_pattern\b/, 'lora_rank_pattern'],
   [/^alpha_pattern\b/, 'lora_alpha_pattern'],
   [/^target_modules\b/, 'lora_target_modules'],
+  [/^modules_to_save\b/, 'lora_modules_to_save'],
+  [/^trainable_token_indices\b/, 'peft_trainable_token_indices'],
   [/^layers_to_transform\b/, 'peft_layers_to_transform'],
   [/^layers_pattern\b/, 'peft_layers_pattern'],
   [/: rank \d+ is larger than/, 'lora_r'],

@@ -23,15 +23,17 @@ import {
   TrituneError,
   type ValidatableConfig,
 } from '../../core/mod.ts'
+import type { Quantizer } from '../qlora/mod.ts'
 import type { FinetuneConfig } from './config.ts'
+import { loraPlus } from '../peft/mod.ts'
+import { KEYS_OF_OPTIONS, optimizerOf } from './optimizer-names.ts'
 import { orOfPlugin } from './plugin-remedy.ts'
 import type { Named } from './named.ts'
-import type { Quantizer } from './quantizers.ts'
 import type { NamedPart } from './run.ts'
 
 export interface Parts {
-  /** transforms, clipping, optimizer: one chain. */
-  optimizer(context: TransformContext): GradientTransform
+  /** What comes first, then transforms, clipping, optimizer: one chain. */
+  optimizer(context: TransformContext, first?: readonly GradientTransform[]): GradientTransform
   objective(): Objective
   strategies(run: StrategyRun): NamedPart<Strategy>[]
   monitors(context: MonitorContext): NamedPart<Monitor>[]
@@ -47,12 +49,14 @@ export function findParts(config: FinetuneConfig, host: Host): Parts {
     lookUp: (name: string) => Definition<C, T>,
     { name, options }: Named,
     path: ConfigPath,
-  ): Maker<C, T> => ({ name, make: makerOf(() => lookUp(name), options, path, failures) })
+    pathOfOption: (option: ConfigPath) => ConfigPath = (option) => [...path, ...option],
+  ): Maker<C, T> => ({ name, make: makerOf(() => lookUp(name), options, { path, pathOfOption }, failures) })
 
   const optimizer = find<TransformContext, GradientTransform>(
     (name) => host.find('optimizer', name),
     optimizerOf(config),
     ['optimizer'],
+    ([option, ...rest]) => keyOfOption(config, option, rest),
   )
   const transforms = config.transforms.map((asked, i) =>
     find<TransformContext, GradientTransform>((name) => host.find('transform', name), asked, [
@@ -84,10 +88,12 @@ export function findParts(config: FinetuneConfig, host: Host): Parts {
   if (failures.length > 0) throw new ConfigError(failures)
 
   return {
-    optimizer: (context) =>
+    optimizer: (context, first = []) =>
       chain(
+        ...first,
         ...transforms.map((one) => checkedTransform(one.name, one.make(context))),
         clipByGlobalNorm(config.max_grad_norm),
+        ...loraPlusOf(config),
         checkedTransform(optimizer.name, optimizer.make(context)),
       ),
     objective: () => objective.make(undefined),
@@ -115,22 +121,31 @@ interface Maker<C, T> {
 function makerOf<C, T>(
   lookUp: () => Definition<C, T>,
   options: Named['options'],
-  path: ConfigPath,
+  places: Places,
   failures: ConfigFailure[],
 ): (context: C) => T {
   try {
     const definition = lookUp()
-    const what = `${String(path[0])} ${definition.name}`
+    const what = `${String(places.path[0])} ${definition.name}`
     if (typeof definition.create !== 'function')
       throw new ConfigError([{ path: [], what: `the ${what} of a plugin has no create()`, code: 'E_PLUGIN' }])
     const checked = definition.options ? definition.options.validate(options) : options
     return (context) => inPlugin(`the ${what}`, () => definition.create(checked, context))
   } catch (error) {
-    failures.push(...failuresOf(error, path))
+    failures.push(...failuresOf(error, places))
     return () => {
       throw error
     }
   }
+}
+
+/** The rates of LoRA+, before the optimizer. */
+function loraPlusOf({
+  learning_rate: learningRate,
+  loraplus_lr_ratio: ratio,
+  loraplus_lr_embedding: embedding,
+}: FinetuneConfig): GradientTransform[] {
+  return ratio === null ? [] : [loraPlus({ ratio, embedding, learningRate })]
 }
 
 /** A transform whose state has what the trainer needs, and whose mistakes are told with its name. */
@@ -152,16 +167,30 @@ function checkedTransform(name: string, { name: own, init }: GradientTransform):
   }
 }
 
-/** The options of the built-in optimizers are the `adam_*` keys, those of a plugin's are `optim_args`. */
-function optimizerOf(config: FinetuneConfig): Named {
-  const { optimizer, optim_args, adam_beta1: beta1, adam_beta2: beta2, adam_epsilon: eps } = config
-  const own = optimizer === 'adamw' || optimizer === 'adamw_8bit'
-  return { name: optimizer, options: own ? { beta1, beta2, eps } : optim_args }
+/** Where the file names a part, and where it has an option of it. */
+interface Places {
+  readonly path: ConfigPath
+  pathOfOption(option: ConfigPath): ConfigPath
 }
 
-function failuresOf(error: unknown, path: ConfigPath): ConfigFailure[] {
+/** Some options of an optimizer can have keys of their own. */
+function keyOfOption(
+  { optim_args }: FinetuneConfig,
+  option: ConfigPath[number],
+  rest: ConfigPath,
+): ConfigPath {
+  const keys: Readonly<Record<string, string>> = KEYS_OF_OPTIONS
+  const isKey =
+    typeof option === 'string' && Object.hasOwn(keys, option) && !Object.hasOwn(optim_args, option)
+  return isKey ? [keys[option], ...rest] : ['optim_args', option, ...rest]
+}
+
+function failuresOf(error: unknown, { path, pathOfOption }: Places): ConfigFailure[] {
   if (error instanceof ConfigError)
-    return error.failures.map((failure) => ({ ...failure, path: [...path, ...failure.path] }))
+    return error.failures.map((failure) => ({
+      ...failure,
+      path: failure.path.length === 0 ? path : pathOfOption(failure.path),
+    }))
   if (error instanceof TrituneError && error.code === 'E_NAME')
     return [{ path, what: error.message.split('\n')[0], remedy: orOfPlugin(error.remedy) }]
   throw error

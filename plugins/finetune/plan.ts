@@ -2,17 +2,10 @@
  * The numbers of a run: how many steps, which learning rate at each, when to evaluate and to save.
  */
 import { counted } from '../../core/counted.ts'
-import {
-  constantSchedule,
-  cosineSchedule,
-  linearSchedule,
-  type Sampler,
-  type Schedule,
-  TrituneError,
-  wsdSchedule,
-} from '../../core/mod.ts'
+import { type Plateau, type Sampler, TrituneError } from '../../core/mod.ts'
 import { type Batches, createBatches, type TokenizedExample } from '../data/mod.ts'
 import { type FinetuneConfig, warmupSteps } from './config.ts'
+import { plateauOf, scheduleOf } from './schedules.ts'
 
 /** The numbers of a run: steps, learning rates, batches, and when to evaluate and to save. Steps count from 0. */
 export interface Plan {
@@ -24,6 +17,8 @@ export interface Plan {
   readonly evalEvery: number | null
   readonly saveEvery: number | null
   learningRate(step: number): number
+  /** What the learning rate follows besides the step; null: nothing. */
+  readonly plateau: Plateau | null
   /** The batches of an epoch; the last two are kept. */
   batches(epoch: number): Batches
   /** What is worth saying about it. */
@@ -65,7 +60,8 @@ export function createPlan(
   if (stepsPerEpoch === 0) throw nothingToTrain(config, train.length)
   const totalSteps = config.max_steps ?? Math.max(1, wholeSteps(config.num_epochs * stepsPerEpoch))
   const warmup = warmupSteps(config, totalSteps)
-  const schedule = scheduleOf(config, totalSteps, warmup)
+  const schedule = scheduleOf(config, { totalSteps, warmupSteps: warmup })
+  const plateau = plateauOf(config)
   const { num_epochs, eval_strategy, eval_steps, evals_per_epoch } = config
   const { save_strategy, save_steps, saves_per_epoch } = config
   const run = { totalSteps, stepsPerEpoch, epochs: num_epochs }
@@ -77,7 +73,8 @@ export function createPlan(
     evalEvery: interval(eval_strategy, eval_steps, evals_per_epoch, run),
     saveEvery: interval(save_strategy, save_steps, saves_per_epoch, run),
     notes: [...unevenSteps(config, batches(0)), ...longDecay(config, totalSteps, warmup)],
-    learningRate: (step) => config.learning_rate * schedule(step),
+    learningRate: (step) => config.learning_rate * (plateau ? plateau.factor : schedule(step)),
+    plateau,
     batches,
     locate: (step) => ({ epoch: Math.floor(step / stepsPerEpoch), window: step % stepsPerEpoch }),
   }
@@ -135,7 +132,7 @@ function longDecay(
   warmup: number,
 ): string[] {
   const decay = kwargs.num_decay_steps
-  if (lr_scheduler !== 'warmup_stable_decay' || decay === null || decay + warmup <= totalSteps) return []
+  if (lr_scheduler !== 'warmup_stable_decay' || decay === undefined || decay + warmup <= totalSteps) return []
   const both = warmup > 0 ? `and the warm-up of ${warmup} are more than` : 'is more than'
   return [
     `num_decay_steps ${decay} ${both} the ${counted(totalSteps, 'step')} of the run: the decay has begun before its first step, so that learning_rate is not reached`,
@@ -166,28 +163,4 @@ function checkedOrder(order: Int32Array, examples: number): Int32Array {
       remedy: 'order(epoch) returns an Int32Array in which each of 0 … n − 1 stands once',
     },
   )
-}
-
-function scheduleOf(config: FinetuneConfig, totalSteps: number, warmup: number): Schedule {
-  const common = { totalSteps, warmupSteps: warmup }
-  switch (config.lr_scheduler) {
-    case 'cosine':
-      return cosineSchedule({ ...common, minRatio: config.cosine_min_lr_ratio ?? 0 })
-    case 'linear':
-      return linearSchedule(common)
-    case 'constant':
-      return constantSchedule()
-    case 'constant_with_warmup':
-      return constantSchedule(common)
-    case 'warmup_stable_decay': {
-      const { num_decay_steps, min_lr_ratio } = config.lr_scheduler_kwargs
-      return wsdSchedule({
-        ...common,
-        decaySteps: num_decay_steps ?? Math.ceil(totalSteps / 10),
-        minRatio: min_lr_ratio ?? 0,
-      })
-    }
-    default:
-      return config.lr_scheduler satisfies never
-  }
 }

@@ -13,13 +13,16 @@ import {
 import { IGNORE, type TokenizedExample } from '../data/mod.ts'
 import { loadModel, storedDType } from '../models/mod.ts'
 import { trainAllWeights } from '../peft/mod.ts'
+import { packLayers } from '../qlora/mod.ts'
 import { ofBaseModel } from './base-model-files.ts'
 import type { FinetuneConfig } from './config.ts'
 import { checkContextLength } from './context-length.ts'
+import { startEva } from './start-eva.ts'
 import { estimateMemory } from './estimate.ts'
+import { learningRates } from './learning-rates.ts'
 import { type MemoryMode, memoryMode } from './memory-mode.ts'
 import { fitting } from './out-of-memory.ts'
-import { packLayers } from './quantizers.ts'
+import { newRows, newTokenNotes, vocabularyOptions } from './new-rows.ts'
 import type { Run } from './run.ts'
 import { openInputs, type PrepareOptions } from './run-inputs.ts'
 import { weightDecays } from './weight-decay.ts'
@@ -65,21 +68,30 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
           dtype,
           writable: config.adapter === null,
           models: host.all('model'),
-          pack: quantizer ? packLayers(quantizer, dtype) : undefined,
+          ...vocabularyOptions(config, tokenizer, host),
+          pack: quantizer
+            ? packLayers(quantizer, dtype, { skip: config.bnb_config_kwargs?.llm_int8_skip_modules ?? [] })
+            : undefined,
         }),
       ),
     ),
   )
   checkTokenIds([...data.train, ...data.validation], model)
   checkContext(config, model)
-  const adapter = open.use(fitting('the adapter', () => openAdapter(model)))
+  const adapter = open.use(
+    fitting('the adapter', () =>
+      openAdapter(model, { tokenizer, rows: newRows(model, modelPath, tokenizer) }),
+    ),
+  )
   checkContext(config, model)
+  const started = adapter ? startEva(config, model, adapter, data) : []
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
   const objective = disposing(open, parts.objective())
   const decays = (name: string): boolean =>
     weightDecays(name, parameters.get(name)?.shape.length ?? 0, config.adapter !== null)
-  const links = parts.optimizer({ weightDecay: config.weight_decay, decays })
+  const rates = learningRates(config, parameters, decays)
+  const links = parts.optimizer({ weightDecay: config.weight_decay, decays: rates.decays }, rates.links)
   const chained = adapter ? adapter.around(links) : links
   const optimizer = open.use(fitting('the state of the optimizer', () => chained.init(parameters)))
   const { seed } = config
@@ -111,7 +123,14 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
     sampler,
     plan,
     memory: memoryMode(config.memory, device, needed),
-    notes: [...(note ? [note] : []), ...slowDType(device, dtype), ...config.notes, ...plan.notes],
+    notes: [
+      ...(note ? [note] : []),
+      ...slowDType(device, dtype),
+      ...newTokenNotes(tokenizer, config.adapter),
+      ...config.notes,
+      ...plan.notes,
+      ...started,
+    ],
     [Symbol.dispose]: () => owned.dispose(),
   }
 }

@@ -3,7 +3,7 @@
  */
 import { counted } from '../../core/counted.ts'
 import { basename, join } from 'node:path'
-import { type RunResult, type StepReport, TrituneError } from '../../core/mod.ts'
+import { type RunResult, type StepReport, TrituneError, withEvaluationWeights } from '../../core/mod.ts'
 import { createBatches } from '../data/mod.ts'
 import { baseFiles } from './base-model.ts'
 import { listCheckpoints, pruneCheckpoints } from './checkpoints.ts'
@@ -75,7 +75,8 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
         plugins: savedPlugins(run.plugins),
       },
       tensors: state.tensors(),
-      saveWeights: (temporary) => saveOutput(run, temporary, { unfinished: true }),
+      saveWeights: (temporary) =>
+        withEvaluationWeights(run.optimizer, () => saveOutput(run, temporary, { unfinished: true })),
     })
     prune()
     emit({ type: 'save', step, folder })
@@ -83,7 +84,8 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
   }
 
   const evaluate = (): void => {
-    const result = evaluateLoss(run, validationBatches(run))
+    const result = withEvaluationWeights(run.optimizer, () => evaluateLoss(run, validationBatches(run)))
+    plan.plateau?.onEvaluation(result.loss)
     const improved = best === null || result.loss < best.loss
     best = improved ? { loss: result.loss, step } : best
     stale = improved ? 0 : stale + 1

@@ -2,29 +2,53 @@
  * The tokenizer of a run: the model's, with the special tokens and the chat template that the configuration sets.
  */
 import { createHash } from 'node:crypto'
-import { ConfigError, type TokenizerLike } from '../../core/mod.ts'
+import { ConfigError, type TokenizerLike, TrituneError } from '../../core/mod.ts'
 import { chatTemplatePlace, chatTemplateSource } from '../data/mod.ts'
-import { loadTokenizer, readTokenizerFiles, type Tokenizer } from '../tokenizer/mod.ts'
+import {
+  changeVocabulary,
+  loadTokenizer,
+  type NewToken,
+  readTokenizerFiles,
+  type Tokenizer,
+  type VocabularyChanges,
+} from '../tokenizer/mod.ts'
+import { failuresAtKey } from './at-key.ts'
 import type { FinetuneConfig } from './config.ts'
+import type { SpecialTokens } from './finetune-options.ts'
 
 /** The tokenizer that a run encodes its data with. */
 export interface RunTokenizer extends TokenizerLike {
   readonly inner: Tokenizer
   /** The template that the configuration sets, as Jinja; null: the tokenizer's own (`inner.chatTemplates`). */
   readonly chatTemplate: string | null
+  /** Tokens that have a meaning for the first time: their rows of the model must be trained. */
+  readonly newTokens: readonly NewToken[]
 }
 
-/** Throws E_TOKENIZER when there is none, or when a special token is not in its vocabulary. */
+type VocabularyConfig = Partial<Pick<FinetuneConfig, 'added_tokens_overrides' | 'tokens'>> & {
+  readonly special_tokens: Partial<SpecialTokens>
+}
+
+/** What a run's file asks for beyond the tokenizer of the base model. */
+export function vocabularyChanges({
+  added_tokens_overrides: overrides = {},
+  special_tokens: { additional_special_tokens, ...specialTokens },
+  tokens = [],
+}: VocabularyConfig): VocabularyChanges {
+  return { overrides, specialTokens, tokens, moreSpecialTokens: additional_special_tokens ?? [] }
+}
+
+/** Throws E_TOKENIZER when there is none, or when its vocabulary cannot be changed as the configuration asks. */
 export function openTokenizer(
   modelPath: string,
-  config: Pick<FinetuneConfig, 'special_tokens' | 'chat_template' | 'chat_template_jinja'>,
+  config: VocabularyConfig & Pick<FinetuneConfig, 'chat_template' | 'chat_template_jinja'>,
 ): RunTokenizer {
-  const files = readTokenizerFiles(modelPath)
+  const { files, added } = changed(modelPath, config)
   const inner = loadTokenizer(files)
   const template = chatTemplateSource(config) ?? undefined
   const chosen = template === undefined ? {} : { template, templatePlace: chatTemplatePlace(config) }
   const special = (key: 'bos_token' | 'eos_token' | 'pad_token', own: number | undefined): number | null => {
-    const token = config.special_tokens[key]
+    const token = config.special_tokens[key] ?? null
     if (token === null) return own ?? null
     const id = inner.idOf(token)
     if (id === undefined)
@@ -32,16 +56,14 @@ export function openTokenizer(
         {
           path: ['special_tokens', key],
           what: `"${token}" is not in the vocabulary`,
-          remedy: 'new tokens are not supported yet',
           code: 'E_TOKENIZER',
         },
       ])
     return id
   }
   // The template sees the tokens that the configuration sets.
-  const variables = Object.fromEntries(
-    Object.entries(config.special_tokens).filter(([, token]) => token !== null),
-  )
+  const { additional_special_tokens: _more, ...special_tokens } = config.special_tokens
+  const variables = Object.fromEntries(Object.entries(special_tokens).filter(([, token]) => token !== null))
   const hash = createHash('sha256').update(
     JSON.stringify([
       files.tokenizer,
@@ -64,6 +86,19 @@ export function openTokenizer(
     generationsOf: (messages, options) =>
       inner.renderMarkedChat(messages, { ...options, ...chosen, variables }).generations,
     chatTemplate: template ?? null,
+    newTokens: added,
+  }
+}
+
+function changed(modelPath: string, config: VocabularyConfig): ReturnType<typeof changeVocabulary> {
+  const files = readTokenizerFiles(modelPath)
+  try {
+    return changeVocabulary(files, vocabularyChanges(config))
+  } catch (error) {
+    const isAbout =
+      error instanceof TrituneError && Object.keys(config.added_tokens_overrides ?? {}).length > 0
+    if (!isAbout) throw error
+    throw new ConfigError(failuresAtKey(['added_tokens_overrides'], error))
   }
 }
 

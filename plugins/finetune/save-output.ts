@@ -9,6 +9,7 @@ import { chatTemplateSource } from '../data/mod.ts'
 import { mergedConfig, mergedSources, saveAdapter, storedTensors } from '../peft/mod.ts'
 import { recordsToUse } from './plugin-notes.ts'
 import type { Run } from './run.ts'
+import { vocabularyChanges } from './run-tokenizer.ts'
 import { copyIfThere, saveTokenizer, type TokenizerChanges } from './save-tokenizer.ts'
 
 type Saved = Pick<Run, 'adapter' | 'config' | 'model' | 'modelPath' | 'plugins'>
@@ -20,7 +21,11 @@ export function saveOutput(
   { unfinished = false }: { readonly unfinished?: boolean } = {},
 ): void {
   const chatTemplate = chatTemplateSource(config)
-  const changes = { chatTemplate, specialTokens: config.special_tokens }
+  const changes = {
+    chatTemplate,
+    specialTokens: config.special_tokens,
+    vocabulary: vocabularyChanges(config),
+  }
   if (!adapter) return saveModel(model, modelPath, folder, { tokenizer: changes })
   const made = { adapter: config.adapter, modelType: model.info.type }
   saveAdapter(folder, adapter, {
@@ -61,7 +66,13 @@ export function saveModel(
 ): void {
   writeSharded(folder, mergedSources(model), maxShardBytes === undefined ? {} : { maxShardBytes })
   const dtype = [...model.weights.values()][0]?.dtype === 'bf16' ? 'bfloat16' : 'float32'
-  const { dtype: _new, torch_dtype: _old, rope_freq_factors: _gguf, ...config } = mergedConfig(model)
+  const {
+    dtype: _new,
+    torch_dtype: _old,
+    rope_freq_factors: _gguf,
+    quantization_config: _packed,
+    ...config
+  } = mergedConfig(model)
   writeFileAtomic(
     join(folder, 'config.json'),
     `${JSON.stringify({ architectures: [model.info.architecture], ...config, torch_dtype: dtype }, null, 2)}\n`,

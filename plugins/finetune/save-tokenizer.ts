@@ -1,12 +1,13 @@
 /**
  * The tokenizer that goes along with trained weights: the base model's files, with the chat template and the special tokens of the run.
  *
- * Whoever loads the folder then renders a conversation as it was trained. Tokens and ids are never changed here.
+ * Whoever loads the folder then renders a conversation as it was trained, with the tokens that were added. Ids are never changed here.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { copyFileAtomic, writeFileAtomic } from '../../core/files/atomic.ts'
 import { ggufTokenizer, openGguf } from '../gguf/mod.ts'
+import { changeVocabulary, readTokenizerFiles, type VocabularyChanges } from '../tokenizer/mod.ts'
 import type { SpecialTokens } from './finetune-options.ts'
 
 /** What a run sets that the base model's files do not say. */
@@ -14,10 +15,13 @@ export interface TokenizerChanges {
   /** Jinja text that was trained with instead of the tokenizer's own; null: its own. */
   readonly chatTemplate?: string | null
   readonly specialTokens?: Partial<SpecialTokens>
+  /** Tokens that the base model's tokenizer has not got. */
+  readonly vocabulary?: VocabularyChanges
 }
 
+const ADDED = 'added_tokens.json'
 /** Copied as they are. */
-const COPIED = ['tokenizer.json', 'vocab.json', 'merges.txt', 'tokenizer.model', 'added_tokens.json']
+const COPIED = ['tokenizer.json', 'vocab.json', 'merges.txt', 'tokenizer.model', ADDED]
 const CONFIG = 'tokenizer_config.json'
 const TOKENS = 'special_tokens_map.json'
 const TEMPLATE = 'chat_template.jinja'
@@ -27,25 +31,36 @@ const MORE_TEMPLATES = 'additional_chat_templates'
 export function saveTokenizer(
   folder: string,
   modelPath: string,
-  { chatTemplate = null, specialTokens = {} }: TokenizerChanges = {},
+  { chatTemplate = null, specialTokens = {}, vocabulary = {} }: TokenizerChanges = {},
 ): void {
+  const before = hasChanges(vocabulary) ? readTokenizerFiles(modelPath) : null
+  const changed = before && changeVocabulary(before, vocabulary)
   const tokens = Object.fromEntries(Object.entries(specialTokens).filter(([, token]) => token !== null))
   const write = (name: string, content: object): void =>
     writeFileAtomic(join(folder, name), `${JSON.stringify(content, null, 2)}\n`)
+  const settings = (own: object): object => changed?.settings({ ...own }) ?? own
   const config = (own: object): object => ({
-    ...own,
+    ...settings(own),
     ...tokens,
     ...(chatTemplate !== null && { chat_template: chatTemplate }),
   })
   if (modelPath.endsWith('.gguf')) {
     const { tokenizer, tokenizerConfig } = ggufTokenizer(openGguf(modelPath))
-    writeFileAtomic(join(folder, 'tokenizer.json'), `${JSON.stringify(tokenizer)}\n`)
+    writeFileAtomic(
+      join(folder, 'tokenizer.json'),
+      `${JSON.stringify(changed?.files.tokenizer ?? tokenizer)}\n`,
+    )
     write(CONFIG, config(tokenizerConfig))
   } else {
     for (const name of COPIED) copyIfThere(modelPath, folder, name)
+    if (changed && changed.files.tokenizer !== before.tokenizer) {
+      write('tokenizer.json', changed.files.tokenizer)
+      const ids = Object.fromEntries(changed.added.map(({ id, token }) => [token, id]))
+      if (existsSync(join(modelPath, ADDED))) write(ADDED, { ...readObject(join(modelPath, ADDED)), ...ids })
+    }
     const has = (name: string): boolean => existsSync(join(modelPath, name))
     if (has(CONFIG)) write(CONFIG, config(readObject(join(modelPath, CONFIG))))
-    if (has(TOKENS)) write(TOKENS, { ...readObject(join(modelPath, TOKENS)), ...tokens })
+    if (has(TOKENS)) write(TOKENS, { ...settings(readObject(join(modelPath, TOKENS))), ...tokens })
     if (chatTemplate === null) {
       copyIfThere(modelPath, folder, TEMPLATE)
       if (has(MORE_TEMPLATES))
@@ -55,6 +70,19 @@ export function saveTokenizer(
   }
   // transformers prefers this file to the field of the config.
   if (chatTemplate !== null) writeFileAtomic(join(folder, TEMPLATE), chatTemplate)
+}
+
+/** Whether a run asks for tokens that its tokenizer may not have. */
+export function hasChanges({
+  tokens,
+  moreSpecialTokens,
+  specialTokens,
+  overrides,
+}: VocabularyChanges): boolean {
+  const named = Object.values(specialTokens ?? {}).some((token) => token !== null)
+  return (
+    named || Boolean(tokens?.length || moreSpecialTokens?.length) || Object.keys(overrides ?? {}).length > 0
+  )
 }
 
 /** True when a folder can be loaded as a tokenizer. */

@@ -33,6 +33,7 @@ import {
 import type { Batch } from '../data/mod.ts'
 import { createBatch } from '../models/mod.ts'
 import { crossEntropyObjective } from './cross-entropy.ts'
+import { type EmbeddingNoise, withEmbeddingNoise } from './embedding-noise.ts'
 import { evaluateLoss } from './evaluate.ts'
 import { findNonFinite } from './nonfinite.ts'
 
@@ -49,6 +50,8 @@ export interface TrainContext {
   readonly checkpointing: boolean
   /** Outputs of norms and gates are made again in the backward pass instead of kept: the same bits, less memory. */
   readonly leanMemory?: boolean
+  /** Noise on the embeddings of training passes. */
+  readonly embeddingNoise?: EmbeddingNoise | null
   readonly seed: number
 }
 
@@ -146,7 +149,8 @@ function windowGradients(
       losses.push(readLater(readback, loss, `the loss of step ${step + 1}`))
       for (const [name, value] of Object.entries(log)) logs.push([name, readLater(readback, value)])
     }
-    withNoise(noise, () => withLeanMemory(context.leanMemory === true, pass))
+    const noisy = (): void => withEmbeddingNoise(context.embeddingNoise, context.model, batch, pass)
+    withNoise(noise, () => withLeanMemory(context.leanMemory === true, noisy))
     offset += batch.ids.length
   }
   return {

@@ -24,6 +24,7 @@ import { saveOutput } from './save-output.ts'
 import { factsOfRun } from './run-facts.ts'
 import { runStrategies } from './strategies.ts'
 import { summarize } from './summary.ts'
+import { embeddingNoiseOf } from './embedding-noise.ts'
 import { stepParts, type TrainContext, trainStep } from './train-step.ts'
 
 /** Options of `train()`: who is told, and where to start. */
@@ -99,6 +100,7 @@ async function trainSteps(
     ...run,
     checkpointing: config.gradient_checkpointing,
     leanMemory: run.memory.isLean,
+    embeddingNoise: embeddingNoiseOf(config),
     seed: config.seed,
   }
   let stopped = false
@@ -138,6 +140,8 @@ async function finish(
   const { output_dir: outputDir } = run.config
   if (!stopped) {
     keeper.takeBest()
+    // For good: what is in the model after the run is what was saved.
+    run.optimizer.enterEvaluation?.()
     saveOutput(run, outputDir)
     const { step: steps } = keeper
     markFinished(outputDir, { steps, facts: factsOfRun(run, soFar(keeper)) })

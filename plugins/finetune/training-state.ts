@@ -106,7 +106,7 @@ export function readTrainingState(folder: string, run: RunIdentity): TrainingSta
     (key) =>
       // A checkpoint of an earlier version can lack a setting that there was no choice of then.
       Object.hasOwn(state.settings, key) &&
-      JSON.stringify(run.settings[key]) !== JSON.stringify(state.settings[key]),
+      settingText(run.settings[key]) !== settingText(state.settings[key]),
   )
   if (changed.length > 0) {
     const list = changed
@@ -125,6 +125,11 @@ export function readTrainingState(folder: string, run: RunIdentity): TrainingSta
   checkFiles(folder, files)
   checkBase(place, state.base, run)
   return state
+}
+
+/** An option that is null is as one that is not there: there can be more of them than there were. */
+function settingText(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) => (inner === null ? undefined : inner)) ?? 'null'
 }
 
 /** Puts the saved tensors into those of a run. E_RESUME when a name, shape or dtype does not fit. */

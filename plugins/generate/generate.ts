@@ -2,6 +2,7 @@
  * Text from a model: prefill, then one token at a time through the KV cache.
  */
 import {
+  type ActiveAdapters,
   headLogits,
   leadLength,
   type Model,
@@ -11,6 +12,7 @@ import {
   type Tensor,
   tensorScope,
   TrituneError,
+  withAdapters,
 } from '../../core/mod.ts'
 import { createBatch } from '../models/mod.ts'
 
@@ -28,6 +30,8 @@ export interface GenerateOptions {
   /** Generation ends after one of these; it is not part of the result. */
   readonly stopIds?: readonly number[]
   readonly seed?: number
+  /** The adapters that count for this text; default: those that are active when each token is made. Texts with different ones may take turns. */
+  readonly adapters?: ActiveAdapters
 }
 
 /**
@@ -55,6 +59,7 @@ export function* generate(
     repetitionPenalty = 1,
     stopIds = [],
     seed = 0,
+    adapters,
   }: GenerateOptions = {},
 ): Generator<number> {
   checkOption(
@@ -70,7 +75,8 @@ export function* generate(
   checkOption('seed', seed, Number.isSafeInteger(seed) && seed >= 0, 'an integer from 0')
   if (prompt.length === 0)
     throw new TrituneError('E_DATA', 'the prompt is empty', { remedy: 'give at least one token' })
-  const contextLength = model.info.contextLength - leadLength(model)
+  const withOwn = <T>(fn: () => T): T => (adapters === undefined ? fn() : withAdapters(model, adapters, fn))
+  const contextLength = model.info.contextLength - withOwn(() => leadLength(model))
   if (prompt.length >= contextLength) {
     throw new TrituneError(
       'E_SHAPE',
@@ -79,13 +85,13 @@ export function* generate(
     )
   }
   const capacity = Math.min(contextLength, prompt.length + maxNewTokens)
-  using cache = model.createCache(capacity)
+  using cache = withOwn(() => model.createCache(capacity))
   const history = [...prompt]
   let input = [...prompt]
   for (let made = 0; made < maxNewTokens && history.length < capacity + 1; made++) {
     const next = noGrad(() => {
       using _scope = tensorScope()
-      const logits = lastLogits(model, input, cache)
+      const logits = withOwn(() => lastLogits(model, input, cache))
       const seen =
         repetitionPenalty === 1
           ? null

@@ -4,5 +4,6 @@
  * @module
  */
 export { generate, type GenerateOptions } from './generate.ts'
+export { type BatchToken, generateBatch, type GenerateBatchOptions } from './generate-batch.ts'
 export { type Generator, openGenerator, type OpenGeneratorOptions } from './open-generator.ts'
 export { type GeneratorInput, streamText, type StreamOptions } from './stream-text.ts'

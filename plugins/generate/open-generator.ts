@@ -16,7 +16,7 @@ import { cpu } from '../cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../cuda/mod.ts'
 import { resolveModel } from '../hub/mod.ts'
 import { loadModel, models } from '../models/mod.ts'
-import { loadAdapter, peft } from '../peft/mod.ts'
+import { adapterVocabulary, loadAdapter, peft } from '../peft/mod.ts'
 import { loadTokenizer, readTokenizerFiles, type Tokenizer, type TokenizerFiles } from '../tokenizer/mod.ts'
 import { wasm } from '../wasm/mod.ts'
 import { type GeneratorInput, streamText, type StreamOptions } from './stream-text.ts'
@@ -65,8 +65,10 @@ export async function openGenerator(
   const tokenizer = loadTokenizer(tokenizerFiles(path, adapter))
   using open = new Disposables()
   const host: Host = open.use(createHost({ plugins: [cpu, cuda, wasm, models, peft, ...plugins] }))
-  const model = open.use(loadModel(path, { device: on, dtype, models: host.all('model') }))
-  if (adapter !== undefined) open.use(loadAdapter(model, adapter, { definitions: host.all('adapter') }))
+  const definitions = host.all('adapter')
+  const vocabSize = adapter === undefined ? 0 : adapterVocabulary(adapter, definitions)
+  const model = open.use(loadModel(path, { device: on, dtype, models: host.all('model'), vocabSize }))
+  if (adapter !== undefined) open.use(loadAdapter(model, adapter, { definitions }))
   const owned = open.move()
   return {
     model,

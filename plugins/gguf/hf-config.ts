@@ -56,6 +56,11 @@ export type GgufHfConfig = GgufDecoderConfig | GgufGpt2Config
 
 /** E_UNSUPPORTED for an architecture that is not here, and for mixtures of experts. */
 export function familyOfFile(file: GgufFile): GgufFamily {
+  if (ggufString(file, 'general.type', 'model') === 'adapter')
+    throw new TrituneError('E_FORMAT', 'the file is an adapter, not a model', {
+      place: file.path,
+      remedy: 'name the base model, and this file as the adapter',
+    })
   const architecture = ggufString(file, 'general.architecture')
   const known = Object.values(GGUF_FAMILIES).filter((family) => family.architecture === architecture)
   if (architecture === 'mistral') known.push(GGUF_FAMILIES.mistral)
@@ -177,6 +182,9 @@ function readRopeScaling(file: GgufFile, architecture: string): Record<string, s
     beta_fast: 'yarn_beta_fast',
     beta_slow: 'yarn_beta_slow',
   }
+  const attention = ggufNumber(file, `${prefix}.attn_factor`, 1)
+  if (attention !== 1)
+    scaling['attention_factor'] = attention * (0.1 * Math.log(Number(scaling['factor'])) + 1)
   for (const [name, key] of Object.entries(more))
     if (file.metadata.has(`${prefix}.${key}`)) scaling[name] = ggufNumber(file, `${prefix}.${key}`)
   return scaling

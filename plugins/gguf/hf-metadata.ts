@@ -38,6 +38,12 @@ function decoderMetadata(config: Json, { architecture, modelType }: GgufFamily, 
   const activation = config['hidden_act'] ?? 'silu'
   if (activation !== 'silu' && activation !== 'swish')
     throw unsupported(`hidden_act ${JSON.stringify(activation)}: llama.cpp computes silu`, place)
+  if (
+    modelType.startsWith('qwen') &&
+    config['use_sliding_window'] === true &&
+    config['sliding_window'] != null
+  )
+    throw unsupported('layers with a sliding window: llama.cpp lets these attend to all', place)
   if (modelType === 'qwen3' && config['attention_bias'] === true)
     throw unsupported('attention_bias of qwen3', place)
   const key = (name: string): string => `${architecture}.${name}`
@@ -110,8 +116,7 @@ function windowEntries(
 
 function windowNotes(config: Json, modelType: string): string[] {
   const window = config['sliding_window']
-  const used = modelType === 'mistral' || config['use_sliding_window'] === true
-  return used && typeof window === 'number' && modelType !== 'llama'
+  return modelType === 'mistral' && typeof window === 'number'
     ? [
         `llama.cpp attends to all of a text, not to the last ${window} tokens as this model: longer texts differ`,
       ]
@@ -132,14 +137,27 @@ function ropeEntries(config: Json, key: (name: string) => string, place: string)
   if (type !== 'linear' && type !== 'yarn') throw unsupported(`rope scaling ${JSON.stringify(type)}`, place)
   entries.push([key('rope.scaling.type'), text(type)], [key('rope.scaling.factor'), f32(read('factor'))])
   if (type === 'linear') return entries
-  for (const name of ['attention_factor', 'mscale', 'mscale_all_dim'])
-    if (parameters[name] != null) throw unsupported(`rope scaling yarn with ${name}`, place)
   if (parameters['truncate'] === false) throw unsupported('rope scaling yarn without truncate', place)
   const original = read('original_max_position_embeddings', read('max_position_embeddings', 2048))
   entries.push([key('rope.scaling.original_context_length'), u32(original)])
+  const attention = attentionFactor(parameters, read('factor'))
+  if (attention !== 1) entries.push([key('rope.scaling.attn_factor'), f32(attention)])
   for (const name of ['beta_fast', 'beta_slow'] as const)
     if (parameters[name] != null) entries.push([key(`rope.scaling.yarn_${name}`), f32(read(name))])
   return entries
+}
+
+/** What yarn's factor on the angles is multiplied by beside its usual 0.1·ln(factor) + 1. */
+function attentionFactor(parameters: Json, factor: number): number {
+  const number = (name: string): number | null => {
+    const value = parameters[name]
+    return typeof value === 'number' && value !== 0 ? value : null
+  }
+  const usual = (scale: number): number => (factor <= 1 ? 1 : 0.1 * scale * Math.log(factor) + 1)
+  const given = number('attention_factor')
+  const [some, all] = [number('mscale'), number('mscale_all_dim')]
+  if (given !== null) return given / usual(1)
+  return some !== null && all !== null ? usual(some) / usual(all) / usual(1) : 1
 }
 
 function reader(config: Json, place: string): (key: string, fallback?: number) => number {

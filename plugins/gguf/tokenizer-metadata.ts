@@ -35,7 +35,11 @@ export function copiedTokenizerMetadata(file: GgufFile): Entry[] {
 /** For a model without a tokenizer. */
 export const NO_TOKENIZER: readonly Entry[] = [['tokenizer.ggml.model', text('none')]]
 
-/** @throws E_UNSUPPORTED for a tokenizer that llama.cpp has not; E_TOKENIZER for one that contradicts itself */
+/**
+ * The `tokenizer.*` keys of a tokenizer, with a token for each of `vocabSize` rows of the embedding.
+ *
+ * @throws E_UNSUPPORTED for a tokenizer that llama.cpp has not; E_TOKENIZER for one that contradicts itself
+ */
 export function tokenizerMetadata(parts: TokenizerParts, vocabSize: number): Entry[] {
   const { place, tokenizer } = parts
   const model = isJson(tokenizer['model']) ? tokenizer['model'] : {}

@@ -5,6 +5,7 @@
  */
 import { didYouMean, TrituneError } from '../../core/errors.ts'
 
+/** A type of tensors: its number in a file, its name, and the blocks that it is stored in. */
 export interface GgmlType {
   readonly id: number
   readonly name: string

@@ -22,6 +22,8 @@ export interface WriteGgufModel {
   readonly fileType: GgufFileType
   /** `general.name` */
   readonly name: string
+  /** Named in errors: where the model comes from. */
+  readonly place: string
   /** The `tokenizer.*` keys: `tokenizerMetadata`, `copiedTokenizerMetadata` or `NO_TOKENIZER`. */
   readonly tokenizer: (vocabSize: number) => readonly (readonly [string, GgufTypedValue])[]
   /** Divisors of the rotary frequencies (head size / 2), for a scaling of llama3. */
@@ -44,9 +46,9 @@ export interface WrittenGguf {
  * and as `writeGguf`
  */
 export function writeGgufModel(path: string, model: WriteGgufModel): WrittenGguf {
-  const { config, fileType, name, ropeFactors = [] } = model
-  const family = ggufFamily(config['model_type'], path)
-  const facts = hfMetadata(config, family, path)
+  const { config, fileType, name, place, ropeFactors = [] } = model
+  const family = ggufFamily(config['model_type'], place)
+  const facts = hfMetadata(config, family, place)
   const sources = [...model.tensors]
   const tied = !sources.some((source) => source.name === 'lm_head.weight')
   const tensors = sources.map((source) => ggufSource(source, family, { facts, fileType, tied }))

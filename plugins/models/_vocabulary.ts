@@ -44,7 +44,7 @@ export function withVocabulary(
   { vocabSize = 0, newRows = 'mean', seed = 0 }: VocabularyOptions,
 ): readonly [ConfigJson, WeightSource] {
   const known = Number(config['vocab_size'])
-  if (!(known < vocabSize)) return [config, source]
+  if (vocabSize === 0 || !(known < vocabSize)) return [config, source]
   const range = Number(config['initializer_range'] ?? 0.02)
   const { pack } = source
   return [
@@ -53,8 +53,9 @@ export function withVocabulary(
       place: source.place,
       has: (name) => source.has(name),
       names: () => source.names(),
-      load(name, shape) {
-        if (shape.length !== 2 || shape[0] !== vocabSize) return source.load(name, shape)
+      packed: (name, shape) => (shape[0] === vocabSize ? null : (source.packed?.(name, shape) ?? null)),
+      load(name, shape, options) {
+        if (shape.length !== 2 || shape[0] !== vocabSize) return source.load(name, shape, options)
         using old = loadTable(source, name, shape, known)
         if (old.shape[0] === vocabSize) return old.view()
         const random = createRandom(seed, name)

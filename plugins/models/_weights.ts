@@ -58,10 +58,14 @@ export function collectWeights(
     tensor,
     layer(path, input, output, { bias = false, transposed = false } = {}) {
       const name = `${path}.weight`
-      const loaded = transposed
-        ? loadTransposed(source, fileName(name), input, output)
-        : source.load(fileName(name), [output, input])
-      const packed = packedBy(source, path, loaded)
+      const held = source.packed?.(fileName(name), [output, input])
+      const passing = source.pack !== undefined
+      const loaded =
+        held ??
+        (transposed
+          ? loadTransposed(source, fileName(name), input, output)
+          : source.load(fileName(name), [output, input], { passing }))
+      const packed = loaded instanceof Tensor ? packedBy(source, path, loaded) : loaded
       return add({
         path,
         kind: 'linear',
@@ -93,7 +97,10 @@ export function collectWeights(
         bias: bias ? tensor(`${path}.bias`, [channels]) : null,
       }),
     head(path, { path: table, inputs: ids, outputs: channels, weight: shared }, tied) {
-      const weight = tied && shared instanceof Tensor ? shared : tensor(`${path}.weight`, [ids, channels])
+      const name = `${path}.weight`
+      const held = tied ? null : source.packed?.(fileName(name), [ids, channels])
+      const own = (): Tensor => (held instanceof Tensor ? keep(name, held) : tensor(name, [ids, channels]))
+      const weight = tied && shared instanceof Tensor ? shared : isPacked(held) ? held : own()
       return add({
         ...plain,
         path,
@@ -111,6 +118,10 @@ export function collectWeights(
       for (const { weight } of layers.values()) if (!(weight instanceof Tensor)) weight[Symbol.dispose]()
     },
   }
+}
+
+function isPacked(held: Tensor | QuantizedWeight | null | undefined): held is QuantizedWeight {
+  return held != null && !(held instanceof Tensor)
 }
 
 /** What the source makes of a weight; the tensor itself then goes. */

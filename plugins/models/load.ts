@@ -15,6 +15,7 @@ import {
 } from '../../core/mod.ts'
 import { openCheckpoint } from '../../core/files/checkpoint.ts'
 import { ggufToHf, openGguf } from '../gguf/mod.ts'
+import { readStoredQuantization } from '../qlora/mod.ts'
 import type { ConfigJson } from './_config.ts'
 import { expectRoom } from './_room.ts'
 import { type VocabularyOptions, withVocabulary } from './_vocabulary.ts'
@@ -67,9 +68,15 @@ export function loadModel(
   const definition = modelDefinition(path, models)
   const stored = storedDType(path)
   const wanted = dtype ?? (stored === 'f16' ? 'bf16' : stored)
+  const held = readStoredQuantization(config, path)
+  if (held && writable)
+    throw new TrituneError('E_UNSUPPORTED', 'packed weights cannot be trained', {
+      place: path,
+      remedy: 'train an adapter on them (adapter: qlora), or use the plain checkpoint',
+    })
   // What is packed as it is read never lies there whole.
-  if (!pack) expectRoom(openCheckpoint(path).entries.values(), wanted, device, path)
-  using source = openSafetensorsSource(path, { device, dtype: wanted, writable })
+  if (!pack && !held) expectRoom(openCheckpoint(path).entries.values(), wanted, device, path)
+  using source = openSafetensorsSource(path, { device, dtype: wanted, writable, stored: held })
   return definition.create(...withVocabulary(config, packing(source, pack), vocabulary))
 }
 
@@ -80,7 +87,8 @@ function packing(source: WeightSource, pack: WeightSource['pack']): WeightSource
     place,
     has: (name) => source.has(name),
     names: () => source.names(),
-    load: (name, shape) => source.load(name, shape),
+    load: (name, shape, options) => source.load(name, shape, options),
+    packed: (name, shape) => source.packed?.(name, shape) ?? null,
     pack,
   }
 }
@@ -97,12 +105,7 @@ export function modelDefinition(
   const type = config.model_type
   if (typeof type !== 'string')
     throw new TrituneError('E_MODEL', 'config.json has no model_type', { place: folder })
-  if (config.quantization_config != null) {
-    throw new TrituneError('E_UNSUPPORTED', 'quantized checkpoints are not supported yet', {
-      place: folder,
-      remedy: 'use the unquantized checkpoint',
-    })
-  }
+  readStoredQuantization(config, folder)
   return definitionOf(type, models, folder)
 }
 

@@ -5,12 +5,15 @@
  * is stored, past JavaScript. What is stored in another dtype is converted on the device.
  */
 import { openCheckpoint } from '../../core/files/checkpoint.ts'
-import { type TensorEntry, tensorDType } from '../../core/files/safetensors.ts'
+import { readEntryInto, type TensorEntry, tensorDType } from '../../core/files/safetensors.ts'
 import {
   type Device,
   type DeviceFile,
   empty,
+  type DType,
   type FloatDType,
+  isFloat,
+  type Shape,
   tensor,
   Tensor,
   type WeightSource,
@@ -18,6 +21,7 @@ import {
 import { Storage } from '../../core/tensor/storage.ts'
 import { setTensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import type { GgufHfModel } from '../gguf/mod.ts'
+import { type PackedFile, readPackedWeight, type StoredQuantization } from '../qlora/mod.ts'
 import { finish, missing } from './_finish-weight.ts'
 
 /** How weights come out of a checkpoint. */
@@ -27,16 +31,21 @@ export interface SourceOptions {
   readonly dtype: FloatDType
   /** True when weights will be trained: they are copied out of the mapped file. */
   readonly writable: boolean
+  /** In which form the weights of linear layers are packed; not given: they are plain. */
+  readonly stored?: StoredQuantization | null
 }
 
-/** The dtype that most weights of a checkpoint have on disk: what `bf16: auto` goes by. */
+/** The dtype that most plain weights of a checkpoint have on disk: what `bf16: auto` goes by. */
 export function storedDType(path: string): FloatDType {
   const counts = new Map<string, number>()
-  for (const { dtype = '', bytes } of openCheckpoint(path).entries.values())
-    counts.set(dtype, (counts.get(dtype) ?? 0) + bytes)
+  for (const { name, dtype, bytes } of openCheckpoint(path).entries.values())
+    if (dtype && isFloat(dtype) && !OF_PACKED.test(name)) counts.set(dtype, (counts.get(dtype) ?? 0) + bytes)
   const [most] = [...counts].toSorted((a, b) => b[1] - a[1])[0] ?? ['f32']
   return most === 'bf16' || most === 'f16' ? most : 'f32'
 }
+
+/** Scales and tables of packed weights say nothing of the others. */
+const OF_PACKED = /\.(absmax|quant_map|nested_absmax|nested_quant_map|SCB)$/
 
 /**
  * `model.safetensors`, or shards under `model.safetensors.index.json`.
@@ -54,7 +63,7 @@ export function storedDType(path: string): FloatDType {
  */
 export function openSafetensorsSource(
   path: string,
-  { device, dtype, writable }: SourceOptions,
+  { device, dtype, writable, stored: packing = null }: SourceOptions,
 ): WeightSource & Disposable {
   const checkpoint = openCheckpoint(path)
   const maps = new Map<string, Storage>()
@@ -73,14 +82,22 @@ export function openSafetensorsSource(
     if (open) files.set(file, open)
     return open
   }
-  const stored = (entry: TensorEntry): Tensor => {
-    const file = mapped(entry.file)
-    const type = tensorDType(entry)
-    if (file) return new Tensor(file.retain(), entry.shape, type, entry.offset)
-    const read = empty(entry.shape, { dtype: type, device })
+  const stored = (
+    entry: TensorEntry,
+    {
+      type = tensorDType(entry),
+      shape = entry.shape,
+      passing = false,
+    }: { readonly type?: DType; readonly shape?: Shape; readonly passing?: boolean } = {},
+  ): Tensor => {
+    const file = passing ? null : mapped(entry.file)
+    if (file) return new Tensor(file.retain(), shape, type, entry.offset)
+    const read = empty(shape, { dtype: type, device })
     try {
-      const open = opened(entry.file)
+      const open = device.mapFile ? undefined : opened(entry.file)
+      const { host } = read.storage
       if (open) open.copyTo(read.address, entry.offset, read.bytes)
+      else if (host) readEntryInto(entry, new Uint8Array(host, read.offset, read.bytes))
       else setTensorBytes(read, checkpoint.read(entry))
       return read
     } catch (error) {
@@ -88,14 +105,20 @@ export function openSafetensorsSource(
       throw error
     }
   }
+  const packedFile: PackedFile = {
+    place: path,
+    entries: checkpoint.entries,
+    tensor: (entry, type, shape) => stored(entry, { type, shape }),
+    bytes: (entry) => checkpoint.read(entry),
+  }
   return {
     place: path,
     has: (name) => checkpoint.entries.has(name),
     names: () => checkpoint.entries.keys(),
-    load(name, shape) {
+    load(name, shape, { passing = false } = {}) {
       const entry = checkpoint.entries.get(name)
       if (!entry) throw missing(path, name, checkpoint.entries.keys())
-      return finish(stored(entry), {
+      return finish(stored(entry, { passing }), {
         place: entry.file,
         name,
         shape,
@@ -103,6 +126,7 @@ export function openSafetensorsSource(
         copy: writable && device.mapFile !== undefined,
       })
     },
+    packed: (name, shape) => packing && readPackedWeight(packedFile, packing, name, shape, { device, dtype }),
     [Symbol.dispose]() {
       for (const storage of maps.values()) storage.release()
       maps.clear()

@@ -31,6 +31,7 @@ import {
   nullable,
   optional,
   parameter,
+  type PeftFormat,
   scoped,
   type SharedAdapter,
   type SharedAdapterDefinition,
@@ -38,6 +39,7 @@ import {
   type Tensor,
   tensor,
   TrituneError,
+  type ValidatableConfig,
   zeros,
 } from '../../core/mod.ts'
 import { copyElements } from '../../core/tensor/tensor-bytes.ts'
@@ -47,8 +49,8 @@ import { createImportance } from './adalora/importance.ts'
 import { orthogonalityPenalty } from './adalora/orthogonality.ts'
 import { trimmed } from './adalora/trimmed.ts'
 import { DEFAULTS } from './lora-format.ts'
-import { expectPlain, pick } from './peft-fields.ts'
-import { lasting } from './rotation/constants.ts'
+import { NO_MODULES, peftFields } from './delta/fields.ts'
+import { lasting } from './delta/leaves.ts'
 
 // ---- definition -------------------------------------------------------------------------------------------------
 
@@ -77,62 +79,46 @@ export interface AdaLoraOptions {
   readonly rank_pattern: Readonly<Record<string, readonly boolean[]>> | null
 }
 
+const adaLoraOptions: ValidatableConfig<AdaLoraOptions> = defineConfig<AdaLoraOptions>(
+  v.strictObject(
+    {
+      target_r: optional(integer({ min: 1 }), 8),
+      init_r: optional(integer({ min: 1 }), 12),
+      lora_alpha: optional(decimal({ min: 0 }), 8),
+      lora_dropout: optional(decimal({ min: 0, below: 1 }), 0),
+      tinit: optional(integer({ min: 0 }), 0),
+      tfinal: optional(integer({ min: 0 }), 0),
+      deltaT: optional(integer({ min: 1 }), 1),
+      beta1: optional(decimal({ above: 0, below: 1 }), 0.85),
+      beta2: optional(decimal({ above: 0, below: 1 }), 0.85),
+      orth_reg_weight: optional(decimal({ min: 0 }), 0.5),
+      total_step: integer({ min: 1 }),
+      init_lora_weights: optional(flag(), true),
+      rank_pattern: nullable(mapOf(listOf(flag()))),
+    },
+    'expected a mapping',
+  ),
+  [
+    ({ tinit, tfinal, total_step: total }) =>
+      tinit >= total - tfinal
+        ? {
+            path: ['total_step'],
+            what: `tinit ${tinit} and tfinal ${tfinal} leave none of ${total} steps to give directions up`,
+          }
+        : undefined,
+    ({ target_r: target, init_r: start }) =>
+      target > start
+        ? { path: ['target_r'], what: `${target} is more than the ${start} directions of init_r` }
+        : undefined,
+  ],
+)
+
 /** The definition for plugins and YAML. */
 export const adalora: SharedAdapterDefinition<AdaLoraOptions> = {
   name: 'adalora',
-  options: defineConfig<AdaLoraOptions>(
-    v.strictObject(
-      {
-        target_r: optional(integer({ min: 1 }), 8),
-        init_r: optional(integer({ min: 1 }), 12),
-        lora_alpha: optional(decimal({ min: 0 }), 8),
-        lora_dropout: optional(decimal({ min: 0, below: 1 }), 0),
-        tinit: optional(integer({ min: 0 }), 0),
-        tfinal: optional(integer({ min: 0 }), 0),
-        deltaT: optional(integer({ min: 1 }), 1),
-        beta1: optional(decimal({ above: 0, below: 1 }), 0.85),
-        beta2: optional(decimal({ above: 0, below: 1 }), 0.85),
-        orth_reg_weight: optional(decimal({ min: 0 }), 0.5),
-        total_step: integer({ min: 1 }),
-        init_lora_weights: optional(flag(), true),
-        rank_pattern: nullable(mapOf(listOf(flag()))),
-      },
-      'expected a mapping',
-    ),
-    [
-      ({ tinit, tfinal, total_step: total }) =>
-        tinit >= total - tfinal
-          ? {
-              path: ['total_step'],
-              what: `tinit ${tinit} and tfinal ${tfinal} leave none of ${total} steps to give directions up`,
-            }
-          : undefined,
-      ({ target_r: target, init_r: start }) =>
-        target > start
-          ? { path: ['target_r'], what: `${target} is more than the ${start} directions of init_r` }
-          : undefined,
-    ],
-  ),
+  options: adaLoraOptions,
   kinds: ['linear', 'head'],
-  peft: {
-    type: 'ADALORA',
-    write: ({ rank_pattern: _left, ...options }, { layers }) => ({
-      ...DEFAULTS,
-      eva_config: null,
-      loftq_config: {},
-      lora_bias: false,
-      r: 8, // not used, says PEFT
-      use_dora: false,
-      use_rslora: false,
-      ...options,
-      rank_pattern: null,
-      fan_in_fan_out: layers.some(({ transposed }) => transposed),
-    }),
-    read(fields) {
-      expectPlain(fields, PLAIN)
-      return adalora.options.validate(pick(fields, OPTIONS))
-    },
-  },
+  peft: adaLoraFormat(),
   createShared: createAdaLora,
 }
 
@@ -158,6 +144,8 @@ export function createAdaLora(
   { seed }: { readonly seed: number },
 ): SharedAdapter {
   const { beta1, beta2, orth_reg_weight: weight, target_r: targetRank } = options
+  // Before anything is made.
+  for (const { path } of layers) expectPattern(options, path)
   const adapters = layers.map((layer) => createLayer(layer, options, seed))
   const [a, b, e] = [adapters.map((one) => one.a), adapters.map((one) => one.b), adapters.map((one) => one.e)]
   const all = e.reduce((sum, { size }) => sum + size, 0)
@@ -223,11 +211,6 @@ function createLayer(layer: BaseLayer, options: AdaLoraOptions, seed: number): A
   const { path, inputs, outputs, device } = layer
   const { lora_alpha: alpha, lora_dropout: dropout, init_r: start, init_lora_weights: isPlain } = options
   const pattern = patternOf(options, path)
-  if (pattern && pattern.length !== start)
-    throw new TrituneError(
-      'E_ADAPTER',
-      `rank_pattern: ${path}.lora_E has ${pattern.length} directions, init_r is ${start}`,
-    )
   const rank = pattern ? pattern.filter(Boolean).length : start
   const site = siteOf(path)
   const random = createRandom(seed, site)
@@ -276,34 +259,53 @@ function createLayer(layer: BaseLayer, options: AdaLoraOptions, seed: number): A
 
 // ---- format -----------------------------------------------------------------------------------------------------
 
-const OPTIONS = [
-  'target_r',
-  'init_r',
-  'lora_alpha',
-  'lora_dropout',
-  'tinit',
-  'tfinal',
-  'deltaT',
-  'beta1',
-  'beta2',
-  'orth_reg_weight',
-  'total_step',
-  'init_lora_weights',
-  'rank_pattern',
-]
-
-/** Fields that would give another model, with the values that PEFT writes where they are not used. */
-const PLAIN = {
-  bias: ['none', null],
-  modules_to_save: [null, []],
-  layer_replication: [null],
-  trainable_token_indices: [null],
-  target_parameters: [null, []],
-  lora_bias: [false, null],
-  use_dora: [false, null],
+function adaLoraFormat(): PeftFormat<AdaLoraOptions> {
+  const { rank_pattern: _none, ...plain } = DEFAULTS
+  const format = peftFields<AdaLoraOptions>({
+    type: 'ADALORA',
+    options: adaLoraOptions,
+    names: [
+      'target_r',
+      'init_r',
+      'lora_alpha',
+      'lora_dropout',
+      'tinit',
+      'tfinal',
+      'deltaT',
+      'beta1',
+      'beta2',
+      'orth_reg_weight',
+      'total_step',
+      'init_lora_weights',
+      'rank_pattern',
+    ],
+    // Those of LoRA, of which PEFT uses none here.
+    fixed: {
+      ...Object.fromEntries(Object.entries(plain).map(([key, value]): [string, [unknown]] => [key, [value]])),
+      eva_config: [null],
+      loftq_config: [{}],
+      lora_bias: [false],
+      modules_to_save: NO_MODULES,
+      r: [8],
+      use_dora: [false],
+      use_rslora: [false],
+    },
+    derived: (_, { layers }) => ({ fan_in_fan_out: layers.some(({ transposed }) => transposed) }),
+  })
+  // `init_r` counts, whatever `r` says.
+  return { ...format, read: (fields, path) => format.read({ ...fields, r: 8 }, path) }
 }
 
 /** Which of the directions at the start a finished layer has; undefined: all. */
 function patternOf({ rank_pattern: all }: AdaLoraOptions, path: string): readonly boolean[] | undefined {
   return all?.[`${path}.lora_E`]
+}
+
+function expectPattern(options: AdaLoraOptions, path: string): void {
+  const pattern = patternOf(options, path)
+  if (!pattern || pattern.length === options.init_r) return
+  throw new TrituneError(
+    'E_ADAPTER',
+    `rank_pattern: ${path}.lora_E has ${pattern.length} directions, init_r is ${options.init_r}`,
+  )
 }

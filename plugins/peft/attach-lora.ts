@@ -2,17 +2,22 @@
  * LoRA on a model, with PEFT's rank and alpha patterns.
  */
 import type { Model } from '../../core/mod.ts'
-import { attachAdapter, type AttachedAdapter } from './attach.ts'
+import { attachAdapter } from './attach.ts'
+import type { AttachedAdapter } from './attached-adapter.ts'
 import type { BesideOptions } from './beside/beside.ts'
 import type { LoraOptions } from './lora-options.ts'
 import { storedAlpha, storedRank } from './lora-format.ts'
+import { expectUsefulRank } from './lora-factors.ts'
 import { lora } from './lora.ts'
-import { checkPatterns, matchLayers, patternValue, type TargetOptions } from './targets.ts'
+import { tiedLora, tiedTargets } from './lora-tied.ts'
+import { checkPatterns, matchLayers, patternValue, targetFields, type TargetOptions } from './targets.ts'
 
 /** Options of `attachLora()`: which layers, and PEFT's options of a LoRA. */
 export interface LoraModelOptions extends TargetOptions, BesideOptions, Partial<LoraOptions> {
   readonly rankPattern?: Readonly<Record<string, number>>
   readonly alphaPattern?: Readonly<Record<string, number>>
+  /** Of a model that ties them, embedding and head get one LoRA when either is a target; nothing otherwise. */
+  readonly ensureWeightTying?: boolean
   readonly seed?: number
   /** Tells several adapters of one model apart. */
   readonly name?: string
@@ -47,6 +52,7 @@ export function attachLora(
     alphaPattern = {},
     seed = 0,
     name,
+    ensureWeightTying = false,
     ...targets
   }: LoraModelOptions,
 ): AttachedAdapter {
@@ -54,19 +60,32 @@ export function attachLora(
   checkPatterns('rank_pattern', rankPattern, matched)
   checkPatterns('alpha_pattern', alphaPattern, matched)
   const options = lora.options.validate({ rank, alpha, dropout, rsLora, init, dora, loraBias, loftq })
-  return attachAdapter(model, lora, options, {
-    ...targets,
+  const rankFor = (path: string): number => patternValue(path, rankPattern, options.rank)
+  for (const path of matched) {
+    const layer = model.layers.get(path)
+    if (layer) expectUsefulRank(layer, { rank: rankFor(path) })
+  }
+  const optionsFor = (path: string, shared: LoraOptions): LoraOptions => ({
+    ...shared,
+    rank: rankFor(path),
+    alpha: patternValue(path, alphaPattern, shared.alpha),
+  })
+  const fields = {
+    ensure_weight_tying: ensureWeightTying,
+    rank_pattern: mapped(rankPattern, (one) => storedRank(init, one)),
+    alpha_pattern: mapped(alphaPattern, (one) => storedAlpha(options, one)),
+  }
+  const tied = ensureWeightTying ? tiedTargets(model, targets) : null
+  const { modulesToSave, trainableTokenIndices, bias } = targets
+  const beside = { modulesToSave, trainableTokenIndices, bias, ensureWeightTying }
+  if (!tied)
+    return attachAdapter(model, lora, options, { ...targets, ...beside, name, seed, optionsFor, fields })
+  return attachAdapter(model, tiedLora(lora, model, optionsFor), options, {
+    targetModules: tied.used,
+    ...beside,
     name,
     seed,
-    optionsFor: (path, shared) => ({
-      ...shared,
-      rank: patternValue(path, rankPattern, shared.rank),
-      alpha: patternValue(path, alphaPattern, shared.alpha),
-    }),
-    fields: {
-      rank_pattern: mapped(rankPattern, (one) => storedRank(init, one)),
-      alpha_pattern: mapped(alphaPattern, (one) => storedAlpha(options, one)),
-    },
+    fields: { ...fields, ...targetFields(targets, []), target_modules: tied.written },
   })
 }
 

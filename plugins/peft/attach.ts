@@ -4,17 +4,18 @@
 import {
   type Adapter,
   type AdapterContext,
-  adapterNames,
   type AdapterDefinition,
-  type FinishedForm,
-  type GradientTransform,
+  type AnyAdapterDefinition,
+  hasMergedAdapters,
   type Layer,
+  type LayerAdapterDefinition,
   type LayerKind,
   type Model,
   type Parameters,
   type PeftTarget,
   TrituneError,
 } from '../../core/mod.ts'
+import { type AttachedAdapter, expectFree, forgetAttached, rememberAttached } from './attached-adapter.ts'
 import { addBeside, besideFields, type BesideOptions, savedPaths } from './beside/beside.ts'
 import { hooked } from './hooked.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
@@ -24,26 +25,6 @@ import { checkPatterns, matchLayers, targetFields, type TargetMatch, type Target
 /** Under these keys of adapter_config.json stand the name of a definition and its options, where PEFT has no such method. */
 export const NAME_KEY = 'tritune_adapter'
 export const OPTIONS_KEY = 'tritune_options'
-
-/** An adapter on a model. Disposing it takes it off and frees its tensors. */
-export interface AttachedAdapter extends Disposable {
-  /** Its name among the adapters of the model: `activateAdapters(model, [name])`. */
-  readonly name: string
-  readonly kind: string
-  readonly match: TargetMatch
-  /** By module path; empty for an adapter of the whole model. */
-  readonly adapters: ReadonlyMap<string, Adapter>
-  /** Trainable tensors as `<module path>.<PEFT name>`, in the order of the model. */
-  readonly parameters: Parameters
-  /** All tensors of its file, under the names that they have there; those that an encoder makes are made now. */
-  readonly tensors: Parameters
-  /** What adapter_config.json says besides the fields that every adapter has. */
-  readonly config: Readonly<Record<string, unknown>>
-  /** The chain with what the adapter adds to a step: a penalty before it, a hook after it. */
-  around(chain: GradientTransform): GradientTransform
-  /** Where its finished files are trimmed: what they say. */
-  finished(): FinishedForm | null
-}
 
 /** Options of `attachAdapter()`; `O` are those of the adapter. */
 export interface AttachOptions<O> extends Partial<TargetOptions>, BesideOptions {
@@ -111,6 +92,7 @@ export function attachAdapter<O>(
     throw new TrituneError('E_ADAPTER', `${definition.name} goes on layers: targetModules is missing`, {
       remedy: "name modules, or 'all-linear'",
     })
+  expectKnown(definition, beside)
   const targets = { ...rest, targetModules }
   const match = withoutSaved(matchLayers(model, targets), savedPaths(model, modulesToSave ?? []))
   const layers = match.matched.flatMap((path) => model.layers.get(path) ?? [])
@@ -123,7 +105,7 @@ export function attachAdapter<O>(
     ...fields,
   }
   try {
-    const adapters = addBeside(model, made.adapters, beside)
+    const adapters = addBeside(model, withTied(model, definition, made.adapters), beside)
     return install(model, { ...made, adapters }, { name, match, config })
   } catch (error) {
     disposeMade(made)
@@ -174,6 +156,22 @@ export function makeForModel<O>(
   return { kind: definition.name, adapters: new Map(), shared: null, whole }
 }
 
+/** With adapters for layers that share the weight of one that has one, where the definition makes them. */
+export function withTied(
+  { layers }: Model,
+  definition: Pick<AnyAdapterDefinition, 'name'> | LayerAdapterDefinition<never>,
+  adapters: ReadonlyMap<string, Adapter>,
+): ReadonlyMap<string, Adapter> {
+  if (!('createTied' in definition) || !definition.createTied) return adapters
+  const all = new Map(adapters)
+  for (const layer of layers.values()) {
+    const first = layer.tiedTo === null ? undefined : all.get(layer.tiedTo)
+    const tied = first && !all.has(layer.path) ? definition.createTied(layer, first) : null
+    if (tied) all.set(layer.path, tied)
+  }
+  return all
+}
+
 export interface Installation {
   readonly name: string
   readonly match: TargetMatch
@@ -190,10 +188,18 @@ export function install(
   const names = layerTensors(made)
   const tensors = new Map(names.map(({ file, tensor }) => [file, tensor]))
   const encoder = whole?.encoder && new Map(Object.entries(whole.encoder()))
-  for (const [path, adapter] of adapters) model.layers.get(path)?.adapters.push({ name, adapter, weight: 1 })
-  if (whole) model.adapters.push({ name, adapter: whole, weight: 1 })
-  return {
-    name,
+  const slots: { readonly name: string }[] = []
+  const put = <A>(list: { name: string; adapter: A; weight: number }[], adapter: A): void => {
+    const slot = { name, adapter, weight: 1 }
+    list.push(slot)
+    slots.push(slot)
+  }
+  for (const [path, adapter] of adapters) put(model.layers.get(path)?.adapters ?? [], adapter)
+  if (whole) put(model.adapters, whole)
+  const attached: AttachedAdapter = {
+    get name() {
+      return slots[0]?.name ?? name
+    },
     kind,
     match,
     adapters,
@@ -209,9 +215,12 @@ export function install(
     [Symbol.dispose]() {
       for (const [path, adapter] of adapters) remove(model.layers.get(path)?.adapters ?? [], adapter)
       if (whole) remove(model.adapters, whole)
+      forgetAttached(model, attached)
       disposeMade(made)
     },
   }
+  rememberAttached(model, attached)
+  return attached
 }
 
 /**
@@ -228,21 +237,16 @@ export function install(
  * ```
  */
 export function trainAllWeights(model: Model): Parameters {
+  if (hasMergedAdapters(model))
+    throw new TrituneError('E_ADAPTER', 'adapters are merged into the weights of the model', {
+      remedy: 'save the merged model and train that, or call unmergeAdapters(model) first',
+    })
   for (const weight of model.weights.values()) weight.requiresGrad = true
   return model.weights
 }
 
 export const DEFAULT_NAME = 'default'
 export const NO_MATCH: TargetMatch = { matched: [], counts: new Map() }
-
-/** E_ADAPTER when the model has an adapter of this name. */
-export function expectFree(model: Model, name: string): void {
-  const names = adapterNames(model)
-  if (!names.includes(name)) return
-  throw new TrituneError('E_ADAPTER', `the model already has an adapter "${name}"`, {
-    remedy: 'give this one another name, or dispose the first one',
-  })
-}
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
@@ -260,8 +264,17 @@ function configOf<O>(
 function expectPatterns(options: unknown, matched: readonly string[]): void {
   if (typeof options !== 'object' || options === null) return
   for (const [name, pattern] of Object.entries(options))
-    if ((name === 'rank_pattern' || name === 'alpha_pattern') && pattern !== null)
+    if ((name === 'rank_pattern' || name === 'alpha_pattern') && isNumbers(pattern))
       checkPatterns(name, pattern, matched)
+}
+
+/** E_UNSUPPORTED for what the files of the method have no field for. */
+function expectKnown<O>({ name, peft }: AdapterDefinition<O>, beside: BesideOptions): void {
+  const isOfLora = peft === undefined || peft.type === 'LORA' || peft.type === 'ADALORA'
+  if (isOfLora || !beside.trainableTokenIndices) return
+  throw new TrituneError('E_UNSUPPORTED', `PEFT knows no trainable_token_indices beside ${name}`, {
+    remedy: 'train embedding and head whole: modulesToSave',
+  })
 }
 
 /** What is trained whole gets no adapter besides, as with PEFT. */
@@ -271,6 +284,14 @@ function withoutSaved({ matched, counts }: TargetMatch, saved: readonly string[]
   throw new TrituneError('E_ADAPTER', 'modules_to_save has all that target_modules matches', {
     remedy: 'leave it to one of them',
   })
+}
+
+function isNumbers(pattern: unknown): pattern is Readonly<Record<string, number>> {
+  return (
+    typeof pattern === 'object' &&
+    pattern !== null &&
+    Object.values(pattern).every((value) => typeof value === 'number')
+  )
 }
 
 function expectKind(

@@ -35,13 +35,15 @@ import {
   tensor,
   transpose,
   TrituneError,
+  type ValidatableConfig,
 } from '../../core/mod.ts'
 import * as v from 'valibot'
-import { expectPlain, pick } from './peft-fields.ts'
+import { NO_BIAS, NO_MODULES, peftFields } from './delta/fields.ts'
+import { lasting } from './delta/leaves.ts'
 import { blockMask } from './rotation/block-dropout.ts'
 import { turnButterfly, turnButterflyBack } from './rotation/butterfly.ts'
 import { cayleyChange } from './rotation/cayley.ts'
-import { identity, lasting } from './rotation/constants.ts'
+import { identity } from './rotation/constants.ts'
 
 // ---- definition -------------------------------------------------------------------------------------------------
 
@@ -59,46 +61,43 @@ export interface BoftOptions {
   readonly init_weights: boolean
 }
 
+const boftOptions: ValidatableConfig<BoftOptions> = defineConfig<BoftOptions>(
+  v.strictObject(
+    {
+      boft_block_size: nullable(integer({ min: 0 })),
+      boft_block_num: optional(integer({ min: 0 }), 0),
+      boft_n_butterfly_factor: optional(integer({ min: 1 }), 1),
+      boft_dropout: optional(decimal({ min: 0, below: 1 }), 0),
+      init_weights: optional(flag(), true),
+    },
+    'expected a mapping',
+  ),
+  [
+    ({ boft_block_size: size, boft_block_num: count }) =>
+      (count === 0 && size === 0) || (count !== 0 && size !== null && size !== 0)
+        ? {
+            path: ['boft_block_size'],
+            what: `it is ${size} and boft_block_num is ${count}: one of them says how large blocks are, the other is 0`,
+          }
+        : undefined,
+  ],
+)
+
 /** The definition for plugins and YAML. */
 export const boft: LayerAdapterDefinition<BoftOptions> = {
   name: 'boft',
-  options: defineConfig<BoftOptions>(
-    v.strictObject(
-      {
-        boft_block_size: nullable(integer({ min: 0 })),
-        boft_block_num: optional(integer({ min: 0 }), 0),
-        boft_n_butterfly_factor: optional(integer({ min: 1 }), 1),
-        boft_dropout: optional(decimal({ min: 0, below: 1 }), 0),
-        init_weights: optional(flag(), true),
-      },
-      'expected a mapping',
-    ),
-    [
-      ({ boft_block_size: size, boft_block_num: count }) =>
-        (count === 0 && size === 0) || (count !== 0 && size !== null && size !== 0)
-          ? {
-              path: ['boft_block_size'],
-              what: `it is ${size} and boft_block_num is ${count}: one of them says how large blocks are, the other is 0`,
-            }
-          : undefined,
-    ],
-  ),
+  options: boftOptions,
   kinds: ['linear', 'head'],
-  peft: {
+  peft: peftFields<BoftOptions>({
     type: 'BOFT',
-    write: (options, { layers }) => ({
-      ...options,
+    options: boftOptions,
+    names: ['boft_block_size', 'boft_block_num', 'boft_n_butterfly_factor', 'boft_dropout', 'init_weights'],
+    fixed: { bias: NO_BIAS, modules_to_save: NO_MODULES },
+    derived: (options, { layers }) => ({
       boft_block_size: blockSizeOf(options),
       fan_in_fan_out: layers.some(({ transposed }) => transposed),
-      bias: 'none',
-      layers_pattern: null,
-      modules_to_save: null,
     }),
-    read(fields) {
-      expectPlain(fields, PLAIN)
-      return boft.options.validate(pick(fields, OPTIONS))
-    },
-  },
+  }),
   create: createBoft,
 }
 
@@ -163,6 +162,15 @@ export function createBoft(
       const scaled = mul(y, cast(reshape(s, [outputs]), dtype))
       return base.bias ? add(scaled, base.bias) : scaled
     },
+    // s∘((x·B − x)·Wᵀ) + (s − 1)∘(x·Wᵀ), differences taken in f32
+    delta(x, base) {
+      const dtype = x.dtype as FloatDType
+      const scale = reshape(s, [outputs])
+      const alone = { ...base, bias: null }
+      const wide = cast(x, 'f32')
+      const turned = baseForward(alone, cast(sub(turnButterfly(wide, factors()), wide), dtype))
+      return add(mul(turned, cast(scale, dtype)), mul(baseForward(alone, x), cast(sub(scale, 1), dtype)))
+    },
     parameters: () => ({ boft_R: r, boft_s: s }),
     merge: (weight) => inF32(weight, (wide) => mul(turnButterflyBack(wide, factors()), s)),
     unmerge: (weight) => inF32(weight, (wide) => mul(turnButterfly(wide, factors()), reciprocal(s))),
@@ -172,19 +180,6 @@ export function createBoft(
     },
   }
 }
-
-// ---- format -----------------------------------------------------------------------------------------------------
-
-const OPTIONS = [
-  'boft_block_size',
-  'boft_block_num',
-  'boft_n_butterfly_factor',
-  'boft_dropout',
-  'init_weights',
-]
-
-/** Fields that would give another model, with the values that PEFT writes where they are not used. */
-const PLAIN = { bias: ['none', null], modules_to_save: [null, []] }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import { PREFIX } from './tensor-names.ts'
 
 /** Throws E_ADAPTER. Files without `target_modules` have nothing to check: their tensors say where they belong. */
 export function checkTargets(
-  model: Pick<Model, 'layers'>,
+  model: Pick<Model, 'layers' | 'head'>,
   fields: Readonly<Record<string, unknown>>,
   tensors: Iterable<string>,
 ): void {
@@ -19,9 +19,12 @@ export function checkTargets(
   const names = [...tensors]
   const { matched, counts } = layersOfTargets(model, targets)
   const isTarget = new Set(matched)
+  // PEFT gives the head that of the embedding, and names the embedding alone.
+  if (fields['ensure_weight_tying'] === true && matched.includes(model.head.tiedTo ?? ''))
+    isTarget.add(model.head.path)
   const hasTensors = (path: string): boolean => names.some((name) => name.startsWith(`${PREFIX}${path}.`))
   const unmatched = [...counts].flatMap(([pattern, count]) => (count === 0 ? [`"${pattern}"`] : []))
-  const without = unmatched.length > 0 ? `; ${unmatched.join(', ')} of target_modules matches no layer` : ''
+  const without = unmatched.length > 0 ? `; ${listed(unmatched)} of target_modules matches no layer` : ''
   const untargeted = [...model.layers.keys()].filter((path) => !isTarget.has(path) && hasTensors(path))
   if (untargeted.length > 0)
     throw new TrituneError(

@@ -13,6 +13,7 @@ import {
   sub,
   sum,
   type Tensor,
+  transpose,
 } from '../../core/mod.ts'
 import type { Factors } from './lora-factors.ts'
 
@@ -27,14 +28,19 @@ export function gained(y: Tensor, gain: Tensor): Tensor {
   return add(y, mul(y, cast(sub(gain, 1), y.dtype as FloatDType)))
 }
 
-/** √(‖W‖² + 2s·rowdot(B, W·Aᵀ) + s²·rowdot(B·(A·Aᵀ), B)), with wa = W·Aᵀ (out, r). */
+/**
+ * √(‖W‖² + rowdot(B, 2s·W·Aᵀ + s²·B·(A·Aᵀ))) (out) f32. `timesWeight` gives X·Wᵀ (r, out) for X (r, in): everything here is (r, out), which is
+ * quicker than rows of r.
+ */
 export function factoredLengths(
   squares: Tensor,
-  { a, b, wa }: Factors & { readonly wa: Tensor },
+  { a, b }: Factors,
   scale: number,
+  timesWeight: (x: Tensor) => Tensor,
 ): Tensor {
-  const own = matmul(b, matmul(a, a, { transposeB: true }))
-  const both = add(affine(wa, { scale: 2 * scale }), affine(own, { scale: scale * scale }))
+  const turned = transpose(b)
+  const own = matmul(affine(matmul(a, a, { transposeB: true }), { scale: scale * scale }), turned)
+  const both = add(timesWeight(affine(a, { scale: 2 * scale })), own)
   // Rounding can leave less than nothing of a row that the change takes away.
-  return sqrt(maximum(add(squares, sum(mul(b, both), { axis: 1 })), TINY))
+  return sqrt(maximum(add(squares, sum(mul(turned, both), { axis: 0 })), TINY))
 }

@@ -45,7 +45,7 @@ import {
   storedFactors,
 } from './lora-factors.ts'
 import { type LoraOptions, loraOptions } from './lora-options.ts'
-import { rowSquares, weightTimes } from './weight-product.ts'
+import { rowSquares, timesTransposedWeight } from './weight-product.ts'
 
 // ---- definition -------------------------------------------------------------------------------------------------
 
@@ -85,7 +85,7 @@ export function createDora(
   const squares = rowSquares(layer)
   squares.adopt(null)
   const lengths = (of: Factors): Tensor =>
-    factoredLengths(squares, { ...of, wa: weightTimes(layer, of.a) }, scale)
+    factoredLengths(squares, of, scale, (x) => timesTransposedWeight(x, layer))
   const m = leaf(noGrad(() => scoped(() => lengths(effective(factors)))))
   /** (m/n) (out) f32; only m has a gradient. */
   const gainOf = (of: Factors): Tensor =>

@@ -4,7 +4,7 @@
 import { type Model, type Tensor, TrituneError } from '../../core/mod.ts'
 import { setTensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import { ggufFamily, type GgufFile, openGguf, readGgufLora } from '../gguf/mod.ts'
-import type { AttachedAdapter } from './attach.ts'
+import type { AttachedAdapter } from './attached-adapter.ts'
 import { attachLora } from './attach-lora.ts'
 import { PREFIX } from './tensor-names.ts'
 
@@ -55,11 +55,16 @@ export function loadGgufAdapter(
     ),
   })
   for (const { path: module, a, b } of modules) {
-    fill(adapter.tensors.get(`${PREFIX}${module}.lora_A.weight`), a, module)
-    fill(adapter.tensors.get(`${PREFIX}${module}.lora_B.weight`), b, module)
+    const isTable = model.layers.get(module)?.kind === 'embedding'
+    const [nameA, nameB] = isTable ? TABLE_NAMES : NAMES
+    fill(adapter.tensors.get(`${PREFIX}${module}.${nameA}`), a, module)
+    fill(adapter.tensors.get(`${PREFIX}${module}.${nameB}`), b, module)
   }
   return adapter
 }
+
+const NAMES = ['lora_A.weight', 'lora_B.weight'] as const
+const TABLE_NAMES = ['lora_embedding_A', 'lora_embedding_B'] as const
 
 /** Query and key heads of a model, by its config.json. */
 export function headCounts({ info }: Model): { heads: number; kvHeads: number } {

@@ -1,12 +1,11 @@
 /**
- * Reads an adapter that PEFT (or tritune) wrote and puts it on a model; of a `.gguf` file, see load-gguf.ts.
+ * Reads an adapter that PEFT, tritune or mlx-lm wrote and puts it on a model; of a `.gguf` file, see load-gguf.ts.
  *
  * The definition comes from `peft_type`, or for a method that PEFT has not, from the name that `attachAdapter` wrote. The tensors are
  * those that the adapter itself names in `parameters()`.
  */
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { type Checkpoint, openCheckpoint } from '../../core/files/checkpoint.ts'
+import { dirname, join } from 'node:path'
+import type { Checkpoint } from '../../core/files/checkpoint.ts'
 import type { TensorEntry } from '../../core/files/safetensors.ts'
 import {
   type AnyAdapterDefinition,
@@ -16,15 +15,17 @@ import {
   TrituneError,
 } from '../../core/mod.ts'
 import {
-  type AttachedAdapter,
   DEFAULT_NAME,
-  expectFree,
   install,
   makeForLayers,
   makeForModel,
   NAME_KEY,
   OPTIONS_KEY,
+  withTied,
 } from './attach.ts'
+import { openAdapterFiles, readConfigJson } from './adapter-files.ts'
+import { type AttachedAdapter, expectFree } from './attached-adapter.ts'
+import { withoutBaseWeights } from './base-weights.ts'
 import { addBeside } from './beside/beside.ts'
 import {
   addStoredTables,
@@ -35,13 +36,16 @@ import {
   withoutBeside,
 } from './beside/from-file.ts'
 import { fillParameter } from './fill-parameter.ts'
+import { tieLoaded } from './lora-tied.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
 import { loadGgufAdapter } from './load-gguf.ts'
+import { plainLoraFields } from './lora-format.ts'
 import { METHODS } from './methods.ts'
+import { isMlxConfig, mlxFields } from './mlx/mod.ts'
 import { checkTargets } from './check-targets.ts'
-import { layerTensors, plainNames, PREFIX } from './tensor-names.ts'
+import { layerTensors, PREFIX } from './tensor-names.ts'
 import { remedyFromRecords } from './plugin-records.ts'
-import { CONFIG_FILE, WEIGHTS_FILE } from './save.ts'
+import { CONFIG_FILE } from './save.ts'
 
 /** Definitions by name: `host.all('adapter')`, or `{ [mine.name]: mine }`. */
 export type AdapterDefinitions = Readonly<Record<string, AnyAdapterDefinition>>
@@ -77,38 +81,34 @@ export function loadAdapter(
 ): AttachedAdapter {
   if (folder.endsWith('.gguf')) return loadGgufAdapter(model, folder, { name, dropout })
   const config = readAdapterConfig(folder, definitions)
-  const file = join(folder, WEIGHTS_FILE)
-  if (!existsSync(file))
-    throw new TrituneError('E_FILE', `the folder has no ${WEIGHTS_FILE}`, {
-      place: folder,
-      remedy: 'save the adapter again; adapter_model.bin is not supported',
-    })
   expectFree(model, name)
-  const checkpoint = openCheckpoint(file)
-  const entries = plainNames(checkpoint.entries)
-  if (entries.size === 0)
-    throw new TrituneError('E_ADAPTER', 'the adapter has no tensors', {
-      place: file,
-      remedy: 'it was not saved properly: train or save it again',
-    })
+  const { checkpoint, entries: stored, file } = openAdapterFiles(folder)
+  const entries = withoutBaseWeights(model, checkpoint, stored)
   const place = join(folder, CONFIG_FILE)
   const definition = definitionOf(config, definitions, folder)
   const optionsFor = (path: string): unknown => {
     const options = placed(place, () => optionsOf(definition, config, path))
-    return definition === LORA && dropout !== undefined && typeof options === 'object'
+    placed(place, () => expectStored(definition, options, entries))
+    return definition.peft?.type === LORA.peft?.type && dropout !== undefined && typeof options === 'object'
       ? { ...options, dropout }
       : options
   }
   const beside = placed(place, () => besideOf(config))
   placed(folder, () => expectVocabulary(model, entries, beside))
-  const own = placed(place, () => ownEntries(model, entries, beside))
+  const own = withoutTied(
+    model,
+    definition,
+    placed(place, () => ownEntries(model, entries, beside)),
+  )
   const base = placed(file, () => make(model, definition, { entries: own, optionsFor, file }))
   let made = base
   try {
     if (!made.whole && definition.peft && typeof config[NAME_KEY] !== 'string')
       placed(place, () => checkTargets(model, config, own.keys()))
     if (!made.whole) {
-      const adapters = placed(place, () => addBeside(model, base.adapters, beside))
+      const adapters = placed(place, () =>
+        addBeside(model, withTied(model, definition, base.adapters), beside),
+      )
       made = { ...base, adapters }
       made = { ...base, adapters: addStoredTables(model, adapters, entries, beside) }
     }
@@ -116,7 +116,12 @@ export function loadAdapter(
     const { base_model_name_or_path: _base, ...kept } = config
     const matched = [...made.adapters.keys()]
     const match = { matched, counts: new Map([[file, matched.length]]) }
-    return install(model, made, { name, match, config: kept })
+    const tied = config.ensure_weight_tying === true ? tieLoaded(model, made.adapters) : made.adapters
+    return install(
+      model,
+      { ...made, adapters: tied },
+      { name, match, config: storedFields(definition, kept) },
+    )
   } catch (error) {
     disposeMade(made)
     throw error
@@ -129,23 +134,8 @@ export function readAdapterConfig(
   definitions: AdapterDefinitions = {},
 ): Readonly<Record<string, unknown>> {
   const place = join(folder, CONFIG_FILE)
-  if (!existsSync(place))
-    throw new TrituneError('E_FILE', `no adapter here: ${CONFIG_FILE} is missing`, {
-      place: folder,
-      remedy: 'name a folder that PEFT or tritune wrote',
-    })
-  let config: unknown
-  try {
-    config = JSON.parse(readFileSync(place, 'utf8'))
-  } catch (cause) {
-    throw new TrituneError(
-      'E_FORMAT',
-      `not valid JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { place, remedy: 'the file is damaged: save or copy the adapter again', cause },
-    )
-  }
-  if (!isRecord(config)) throw new TrituneError('E_FORMAT', 'expected a JSON object', { place })
-  const fields = config
+  const given = readConfigJson(folder)
+  const fields = isMlxConfig(given) ? placed(place, () => mlxFields(folder, given)) : given
   const definition = definitionOf(fields, definitions, folder)
   placed(place, () => optionsOf(definition, fields, ''))
   return fields
@@ -165,6 +155,7 @@ export function readAdapterConfig(
  * ```
  */
 export function adapterVocabulary(folder: string, definitions: AdapterDefinitions = {}): number {
+  if (folder.endsWith('.gguf')) return 0
   return vocabularyInFolder(folder, readAdapterConfig(folder, definitions))
 }
 
@@ -216,10 +207,66 @@ function optionsOf(
     : options.validate(peft.read(withoutBeside(config), path))
 }
 
+/** What the configuration says when the adapter is saved again. */
+function storedFields(
+  definition: AnyAdapterDefinition,
+  fields: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  return definition === LORA ? plainLoraFields(fields) : fields
+}
+
+/**
+ * Options that are a side of some tensor; LoKr takes the whole matrix instead of factors that would be larger, and what OFT counts are
+ * blocks, which may share one tensor.
+ */
+const SIDES = ['rank', 'r', 'init_r', 'mini_r', 'num_virtual_tokens'] as const
+
+/** E_ADAPTER for a rank that no tensor of the file can have: memory for it must not be asked for. */
+function expectStored(
+  definition: AnyAdapterDefinition,
+  options: unknown,
+  entries: ReadonlyMap<string, TensorEntry>,
+): void {
+  if (!BUILT_IN.includes(definition) || definition === METHODS.lokr || definition === METHODS.oft) return
+  const widest = [...entries.values()].reduce((most, { shape }) => Math.max(most, ...shape), 0)
+  const sides = typeof options === 'object' && options !== null ? Object.entries(options) : []
+  const isSide = (name: string): boolean => SIDES.some((side) => side === name)
+  const patterns = sides.flatMap(([name, value]): [string, unknown][] =>
+    name === 'rank_pattern' && typeof value === 'object' && value !== null
+      ? Object.entries(value).map(([key, one]) => [`rank_pattern: ${key}`, one])
+      : [],
+  )
+  for (const [name, value] of [...sides.filter(([side]) => isSide(side)), ...patterns])
+    if (typeof value === 'number' && value > widest)
+      throw new TrituneError(
+        'E_ADAPTER',
+        `${name} is ${value}, but no side of a tensor of the file is longer than ${widest}`,
+        {
+          remedy:
+            'the configuration and the tensors are not of one adapter: copy both again from where it was trained',
+        },
+      )
+}
+
 interface Stored {
   readonly entries: ReadonlyMap<string, TensorEntry>
   optionsFor(path: string): unknown
   readonly file: string
+}
+
+/** Of a definition that makes the adapters of tied layers itself: the tensors of one of the two. */
+function withoutTied<T>(
+  { layers }: Model,
+  definition: AnyAdapterDefinition,
+  entries: ReadonlyMap<string, T>,
+): ReadonlyMap<string, T> {
+  if (!('createTied' in definition) || !definition.createTied) return entries
+  const has = (path: string): boolean =>
+    [...entries.keys()].some((name) => name.startsWith(`${PREFIX}${path}.`))
+  const tied = [...layers.values()].filter(({ tiedTo }) => tiedTo !== null && has(tiedTo))
+  return new Map(
+    [...entries].filter(([name]) => !tied.some(({ path }) => name.startsWith(`${PREFIX}${path}.`))),
+  )
 }
 
 /** The adapters for which the file has tensors. */
@@ -242,6 +289,11 @@ function make(
       remedy: `${didYouMean(path, model.layers.keys())} Name the base model that the adapter was trained on`,
     })
   }
+  if (layers.length === 0 && 'createShared' in definition)
+    throw new TrituneError('E_ADAPTER', 'the adapter has tensors for no layer', {
+      place: file,
+      remedy: 'the file is not whole: save or copy it again',
+    })
   return makeForLayers(definition, layers, { seed: 0, optionsFor })
 }
 
@@ -280,11 +332,9 @@ function placed<T>(place: string, fn: () => T): T {
     return fn()
   } catch (error) {
     if (!(error instanceof TrituneError) || error.message.includes(place)) throw error
+    // A file of the same folder is named already.
+    if (error.place !== undefined && dirname(error.place) === dirname(place)) throw error
     const [what] = error.message.split('\n  → ')
     throw new TrituneError(error.code, what, { place, remedy: error.remedy, cause: error })
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

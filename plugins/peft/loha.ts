@@ -4,7 +4,8 @@
  *   ΔW = s·(w1a·w1b) ∘ (w2a·w2b)      w1a, w2a (out, r), w1b, w2b (r, in), s = α/r; w2b 0 at the start
  *
  * ΔW has rank r² at most: its factors are the products of columns, and of rows, in pairs (Khatri–Rao). While r² is small beside the layer
- * the change runs as a LoRA of that rank, fused with the layer, and no (out, in) matrix is made.
+ * the change runs as a LoRA of that rank, fused with the layer, and no (out, in) matrix is made. Beyond, one is made for the product of
+ * one layer at a time.
  */
 import {
   type Adapter,
@@ -17,6 +18,7 @@ import {
   defineOptions,
   type FloatDType,
   flag,
+  isQuantized,
   type LayerAdapterDefinition,
   linear,
   matmul,
@@ -73,25 +75,28 @@ function createLoha(layer: BaseLayer, own: LohaOptions, { seed }: { readonly see
   const w2a = kaiming(random, [outputs, rank], device)
   const w2b = own.init_weights ? filled(0, [rank, inputs], device) : kaiming(random, [rank, inputs], device)
 
-  const isThin = rank ** 2 * (inputs + outputs) <= inputs * outputs
+  // Passes over the tokens that the change costs: three of rank r², or of the matrix three, and one where it can be added to the weight.
+  const isThinBeside = ({ weight }: BaseLayer): boolean =>
+    rank ** 2 * (inputs + outputs) * (isQuantized(weight) || weight.dtype !== 'f32' ? 1 : 3) <=
+    inputs * outputs
   const mask = (): Tensor | null => outputMask(layer, own.rank_dropout, true)
   /** w1a with the rows of dropped outputs 0. */
   const rows = (kept: Tensor | null): Tensor => (kept ? mul(w1a, reshape(kept, [outputs, 1])) : w1a)
   const thin = (): { a: Tensor; b: Tensor } => ({ a: rowPairs(w1b, w2b), b: columnPairs(rows(mask()), w2a) })
   const whole = (kept: Tensor | null): Tensor =>
-    affine(mul(matmul(rows(kept), w1b), matmul(w2a, w2b)), { scale })
+    mul(matmul(affine(rows(kept), { scale }), w1b), matmul(w2a, w2b))
 
   return {
     kind: 'loha',
     forward(x, base) {
       if (isModuleDropped(path, own.module_dropout)) return baseForward(base, x)
-      return isThin
+      return isThinBeside(base)
         ? baseForward(base, x, { lora: { ...thin(), scale } })
         : throughDense(x, base, () => whole(mask()))
     },
-    delta(x) {
+    delta(x, base) {
       if (isModuleDropped(path, own.module_dropout)) return nothing(x, outputs)
-      if (!isThin) return denseChange(x, () => whole(mask()))
+      if (!isThinBeside(base)) return denseChange(x, () => whole(mask()))
       const dtype = x.dtype as FloatDType
       const { a, b } = thin()
       return affine(linear(linear(x, cast(a, dtype)), cast(b, dtype)), { scale })

@@ -66,9 +66,7 @@ export function createLoraEmbedding(
   const factors = factorPair(a, b, start)
   const squares = options.dora ? unowned(columnSquares(layer)) : null
   const lengths = (of: Factors, own: Tensor): Tensor =>
-    noGrad(() =>
-      scoped(() => factoredLengths(own, { ...of, wa: transpose(timesWeight(of.a, weight)) }, scale)),
-    )
+    noGrad(() => scoped(() => factoredLengths(own, of, scale, (x) => timesWeight(x, weight))))
   const m = squares && leaf(lengths({ a, b }, squares))
   const gainOf = (): Tensor | null => m && squares && div(m, lengths({ a, b }, squares))
   const folded = (table: Tensor, back: boolean): Tensor =>

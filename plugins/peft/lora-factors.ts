@@ -52,8 +52,19 @@ export function scaleOf({ rank, alpha, rsLora }: LoraOptions): number {
   return rsLora ? alpha / Math.sqrt(rank) : alpha / rank
 }
 
-/** Throws E_ADAPTER. */
-export function expectRank({ path, inputs, outputs }: BaseLayer, { rank }: LoraOptions): void {
+/**
+ * Throws E_ADAPTER for a rank that the start cannot have: directions of the weight are not more than it has. Random factors of any rank
+ * work, and files have them: `cat` of PEFT adds the ranks of adapters up.
+ */
+export function expectRank(layer: BaseLayer, options: LoraOptions): void {
+  if (typeof options.init !== 'boolean' && options.init !== 'gaussian') expectUsefulRank(layer, options)
+}
+
+/** Throws E_ADAPTER for a rank above which there is nothing to learn. */
+export function expectUsefulRank(
+  { path, inputs, outputs }: BaseLayer,
+  { rank }: Pick<LoraOptions, 'rank'>,
+): void {
   if (rank <= Math.min(outputs, inputs)) return
   throw new TrituneError(
     'E_ADAPTER',

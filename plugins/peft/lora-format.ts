@@ -4,6 +4,7 @@
 import { type BaseLayer, type PeftFormat, TrituneError } from '../../core/mod.ts'
 import {
   changesBase,
+  INIT_NAMES,
   type LoftqOptions,
   type LoraInit,
   type LoraOptions,
@@ -13,7 +14,7 @@ import { patternValue } from './targets.ts'
 
 export const loraFormat: PeftFormat<LoraOptions> = {
   type: 'LORA',
-  write: (options, { layers }) => ({ ...DEFAULTS, ...fieldsOf(options, layers) }),
+  write: (options, { layers }) => loraFields(options, layers),
   read(fields, path) {
     for (const [key, plain] of Object.entries(PLAIN)) {
       const value = fields[key] ?? null
@@ -49,6 +50,36 @@ export function storedRank(init: LoraInit, rank: number): number {
 export function storedAlpha({ init, rsLora }: Pick<LoraOptions, 'init' | 'rsLora'>, alpha: number): number {
   if (!changesBase(init)) return alpha
   return rsLora ? alpha * Math.SQRT2 : 2 * alpha
+}
+
+/** What adapter_config.json says of a LoRA, besides its targets and what every method has. */
+export function loraFields(options: LoraOptions, layers: readonly BaseLayer[]): Record<string, unknown> {
+  return { ...DEFAULTS, ...fieldsOf(options, layers) }
+}
+
+/**
+ * The fields of a file as they are after it is loaded and saved again: factors that took a part of the base over, as PEFT stores PiSSA and OLoRA, have
+ * become those of a plain LoRA of the original base.
+ */
+export function plainLoraFields(
+  fields: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  if (fields['peft_type'] !== 'LORA') return fields
+  const { init, rank, alpha, rsLora } = loraFormat.read(
+    { ...fields, rank_pattern: {}, alpha_pattern: {} },
+    '',
+  )
+  if (!changesBase(init)) return fields
+  const mapped = (key: string, change: (value: number) => number): Record<string, number> =>
+    Object.fromEntries(Object.entries(patternOf(fields, key)).map(([name, value]) => [name, change(value)]))
+  return {
+    ...fields,
+    init_lora_weights: true,
+    r: storedRank(init, rank),
+    lora_alpha: storedAlpha({ init, rsLora }, alpha),
+    rank_pattern: mapped('rank_pattern', (value) => storedRank(init, value)),
+    alpha_pattern: mapped('alpha_pattern', (value) => storedAlpha({ init, rsLora }, value)),
+  }
 }
 
 /** Fields that change the forward pass, with the values that mean plain LoRA. */
@@ -118,8 +149,10 @@ export const DEFAULTS = {
  * does this. By chance (`pissa_niter`) it cannot be found again.
  */
 function initOf({ init_lora_weights: init = null }: Readonly<Record<string, unknown>>): LoraInit {
-  if (init === 'pissa' || init === 'olora' || init === 'loftq') return init
-  if ([true, false, 'gaussian', 'orthogonal', 'eva', null].some((plain) => plain === init)) return true
+  if (init === null) return true
+  if (typeof init === 'boolean') return init
+  const known = INIT_NAMES.find((name) => name === init)
+  if (known) return known
   const random = typeof init === 'string' && PISSA_ROUNDS.test(init)
   throw new TrituneError('E_UNSUPPORTED', `init_lora_weights: ${JSON.stringify(init)} is not supported yet`, {
     remedy: random

@@ -5,7 +5,8 @@ import { tensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import type { TensorSource } from '../../core/files/safetensors-write.ts'
 import {
   activeOn,
-  expectMergeable,
+  changeAlike,
+  expectMergeableModel,
   firstNonFinite,
   isQuantized,
   type Layer,
@@ -24,12 +25,7 @@ import {
  * with one weight, an adapter on either gives each its own. E_UNSUPPORTED when an active adapter cannot be merged.
  */
 export function mergedSources(model: Model): Iterable<TensorSource> {
-  for (const { name, adapter, weight } of model.adapters)
-    if (weight !== 0)
-      throw new TrituneError('E_UNSUPPORTED', `${adapter.kind} cannot be merged: it stands before the text`, {
-        remedy: `keep the adapter "${name}" in files of its own`,
-      })
-  for (const layer of model.layers.values()) expectMergeable(layer)
+  expectMergeableModel(model)
   return sources(model)
 }
 
@@ -67,17 +63,10 @@ function* sources(model: Model): Generator<TensorSource> {
 function untied(model: Model): Layer[] {
   return [...model.layers.values()].filter((layer) => {
     const other = layer.tiedTo === null ? undefined : model.layers.get(layer.tiedTo)
-    return other && (activeOn(layer).length > 0 || activeOn(other).length > 0) && !changeAlike(layer, other)
+    if (!other) return false
+    const isActive = activeOn(layer).length > 0 || activeOn(other).length > 0
+    return (isActive && !changeAlike(layer, other)) || layer.weight !== other.weight
   })
-}
-
-/** Whether the adapters of both layers are pairs that make the same change. */
-function changeAlike(layer: Layer, other: Layer): boolean {
-  const [own, others] = [activeOn(layer), activeOn(other)]
-  return (
-    own.length === others.length &&
-    own.every(({ adapter, weight }, i) => others[i].weight === weight && adapter.tiedTo === others[i].adapter)
-  )
 }
 
 function layerSource(

@@ -13,6 +13,7 @@ import { oft } from './oft.ts'
 import { pTuning } from './p-tuning.ts'
 import { prefix } from './prefix.ts'
 import { prompt } from './prompt.ts'
+import { trainableTokens } from './trainable-tokens.ts'
 import { vera } from './vera.ts'
 
 /** Name → definition. */
@@ -30,9 +31,26 @@ export const METHODS: {
   readonly prompt: typeof prompt
   readonly prefix: typeof prefix
   readonly 'p-tuning': typeof pTuning
-} = { lora, dora, adalora, ia3, loha, lokr, oft, boft, vera, miss, prompt, prefix, 'p-tuning': pTuning }
+  readonly 'trainable-tokens': typeof trainableTokens
+} = {
+  lora,
+  dora,
+  adalora,
+  ia3,
+  loha,
+  lokr,
+  oft,
+  boft,
+  vera,
+  miss,
+  prompt,
+  prefix,
+  'p-tuning': pTuning,
+  'trainable-tokens': trainableTokens,
+}
 
 /** A method that is built in. */
 export type MethodName = keyof typeof METHODS
 
+/** Their names, which `adapter:` takes. */
 export const METHOD_NAMES: readonly MethodName[] = Object.keys(METHODS) as MethodName[]

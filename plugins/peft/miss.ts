@@ -156,8 +156,8 @@ function createBat({ path, inputs, outputs, device }: BaseLayer, { r }: MissOpti
   const change = (weight: Tensor): Tensor => flat(add(matmul(grouped(weight), block), tiled()))
   return {
     kind: 'miss',
-    forward: (x, base) => throughDense(x, base, () => change(denseWeight(base))),
-    delta: (x, base) => denseChange(x, () => change(cast(denseWeight(base), 'f32'))),
+    forward: (x, base) => throughDense(x, base, () => change(wideWeight(base))),
+    delta: (x, base) => denseChange(x, () => change(wideWeight(base))),
     parameters: () => ({ miss_block: block }),
     merge: (weight) => folded(weight, (own) => add(own, change(own))),
     unmerge: (weight) =>
@@ -169,6 +169,10 @@ function createBat({ path, inputs, outputs, device }: BaseLayer, { r }: MissOpti
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+function wideWeight(base: BaseLayer): Tensor {
+  return cast(denseWeight(base), 'f32')
+}
 
 /** (…, in) → (…, r): shards of r added up, the last one filled up with 0. */
 function shardSum(x: Tensor, r: number): Tensor {

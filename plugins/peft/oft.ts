@@ -26,6 +26,7 @@ import {
   nullable,
   optional,
   parameter,
+  type PeftFormat,
   reciprocal,
   reshape,
   scoped,
@@ -37,15 +38,17 @@ import {
   tensor,
   transpose,
   TrituneError,
+  type ValidatableConfig,
   zeros,
 } from '../../core/mod.ts'
 import { copyElements } from '../../core/tensor/tensor-bytes.ts'
 import * as v from 'valibot'
-import { expectPlain, pick } from './peft-fields.ts'
+import { NO_BIAS, NO_MODULES, peftFields } from './delta/fields.ts'
+import { lasting } from './delta/leaves.ts'
 import { blockMask } from './rotation/block-dropout.ts'
 import { neighbours, turnBlocks } from './rotation/blocks.ts'
-import { cayleyChange, neumannChange } from './rotation/cayley.ts'
-import { identity, lasting } from './rotation/constants.ts'
+import { cayleyChange, neumannChange, neumannRotation, USUAL_TERMS } from './rotation/cayley.ts'
+import { identity } from './rotation/constants.ts'
 import { invertBlocks } from './rotation/inverse.ts'
 import { createSkewMaker } from './rotation/skew.ts'
 import { blocksInOne, joinBlocks } from './rotation/wide-blocks.ts'
@@ -72,47 +75,38 @@ export interface OftOptions {
   readonly num_cayley_neumann_terms: number
 }
 
+const oftOptions: ValidatableConfig<OftOptions> = defineConfig<OftOptions>(
+  v.strictObject(
+    {
+      r: optional(integer({ min: 0 }), 0),
+      oft_block_size: nullable(integer({ min: 0 })),
+      module_dropout: optional(decimal({ min: 0, below: 1 }), 0),
+      init_weights: optional(flag(), true),
+      coft: optional(flag(), false),
+      eps: optional(decimal({ above: 0 }), 6e-5),
+      block_share: optional(flag(), false),
+      use_cayley_neumann: optional(flag(), true),
+      num_cayley_neumann_terms: optional(integer({ min: 1 }), USUAL_TERMS),
+    },
+    'expected a mapping',
+  ),
+  [
+    ({ r, oft_block_size: size }) =>
+      (r === 0 && size === 0) || (r !== 0 && size !== null && size !== 0)
+        ? {
+            path: ['oft_block_size'],
+            what: `r is ${r} and oft_block_size is ${size}: one of them says how large blocks are, the other is 0`,
+          }
+        : undefined,
+  ],
+)
+
 /** The definition for plugins and YAML. */
 export const oft: LayerAdapterDefinition<OftOptions> = {
   name: 'oft',
-  options: defineConfig<OftOptions>(
-    v.strictObject(
-      {
-        r: optional(integer({ min: 0 }), 0),
-        oft_block_size: nullable(integer({ min: 0 })),
-        module_dropout: optional(decimal({ min: 0, below: 1 }), 0),
-        init_weights: optional(flag(), true),
-        coft: optional(flag(), false),
-        eps: optional(decimal({ above: 0 }), 6e-5),
-        block_share: optional(flag(), false),
-        use_cayley_neumann: optional(flag(), true),
-        num_cayley_neumann_terms: optional(integer({ min: 1 }), 5),
-      },
-      'expected a mapping',
-    ),
-    [
-      ({ r, oft_block_size: size }) =>
-        (r === 0 && size === 0) || (r !== 0 && size !== null && size !== 0)
-          ? {
-              path: ['oft_block_size'],
-              what: `r is ${r} and oft_block_size is ${size}: one of them says how large blocks are, the other is 0`,
-            }
-          : undefined,
-    ],
-  ),
+  options: oftOptions,
   kinds: ['linear', 'head'],
-  peft: {
-    type: 'OFT',
-    write: (options, { layers }) => ({
-      ...options,
-      oft_block_size: blockSizeOf(options),
-      fan_in_fan_out: layers.some(({ transposed }) => transposed),
-      bias: 'none',
-      layers_pattern: null,
-      modules_to_save: null,
-    }),
-    read: readOft,
-  },
+  peft: oftFormat(),
   create: createOft,
 }
 
@@ -151,21 +145,31 @@ export function createOft(
     const q = skew.make(numbers)
     return options.use_cayley_neumann ? neumannChange(q, options.num_cayley_neumann_terms) : cayleyChange(q)
   }
-  /** R − I as the layer uses it now. */
-  const change = (): Tensor => {
-    // As PEFT does: training goes on from the limit.
+  /** The numbers as the layer uses them now: as PEFT does, training goes on from the limit. */
+  const settled = (): Tensor => {
     if (options.coft) {
       using within = noGrad(() => scoped(limited))
       copyElements(angles, within)
     }
-    const whole = changeOf(angles)
-    const noise = currentNoise()
-    if (!noise || dropout === 0 || isShared) return whole
-    return mul(
-      whole,
-      tensor(blockMask(noise, { blocks, p: dropout, site: path }), { shape: [blocks, 1, 1], device }),
-    )
+    return angles
   }
+  /** 0 for blocks that do not turn in this step; null: all do. */
+  const blockFactors = (): Tensor | null => {
+    const noise = currentNoise()
+    if (!noise || dropout === 0 || isShared) return null
+    const mask = blockMask(noise, { blocks, p: dropout, site: path })
+    return tensor(mask, { shape: [blocks, 1, 1], device })
+  }
+  /** R − I as the layer uses it now. */
+  const change = (): Tensor => {
+    const whole = changeOf(settled())
+    const factors = blockFactors()
+    return factors ? mul(whole, factors) : whole
+  }
+  const rotation = (): Tensor =>
+    options.use_cayley_neumann && options.num_cayley_neumann_terms === USUAL_TERMS && !blockFactors()
+      ? neumannRotation(skew.make(settled()))
+      : add(change(), identity(size, device))
   const turn = (x: Tensor, matrices: Tensor): Tensor => {
     if (matrices.shape[0] > 1 || blocks === 1)
       return turnBlocks(x, joinBlocks(matrices, many), neighbours(inputs, many * size))
@@ -186,7 +190,7 @@ export function createOft(
   return {
     kind: 'oft',
     angles,
-    forward: (x, base) => baseForward(base, turn(x, add(change(), identity(size, device)))),
+    forward: (x, base) => baseForward(base, turn(x, rotation())),
     delta: (x, base) => baseForward({ ...base, bias: null }, turn(x, change())),
     parameters: () => ({ 'oft_R.weight': angles }),
     merge: (weight) => turned(weight, transpose),
@@ -205,29 +209,38 @@ export function createOft(
 
 // ---- format -----------------------------------------------------------------------------------------------------
 
-const OPTIONS = [
-  'r',
-  'oft_block_size',
-  'module_dropout',
-  'init_weights',
-  'coft',
-  'eps',
-  'block_share',
-  'use_cayley_neumann',
-  'num_cayley_neumann_terms',
-]
-
-/** Fields that would give another model, with the values that PEFT writes where they are not used. */
-const PLAIN = { bias: ['none', null], modules_to_save: [null, []] }
-
-function readOft(fields: Readonly<Record<string, unknown>>): OftOptions {
-  expectPlain(fields, PLAIN)
-  if (!('oft_block_size' in fields))
-    throw new TrituneError(
-      'E_UNSUPPORTED',
-      'an OFT of PEFT before 0.14 is another method: oft_block_size is missing',
-    )
-  return oft.options.validate(pick(fields, OPTIONS))
+function oftFormat(): PeftFormat<OftOptions> {
+  const format = peftFields<OftOptions>({
+    type: 'OFT',
+    options: oftOptions,
+    names: [
+      'r',
+      'oft_block_size',
+      'module_dropout',
+      'init_weights',
+      'coft',
+      'eps',
+      'block_share',
+      'use_cayley_neumann',
+      'num_cayley_neumann_terms',
+    ],
+    fixed: { bias: NO_BIAS, modules_to_save: NO_MODULES },
+    derived: (options, { layers }) => ({
+      oft_block_size: blockSizeOf(options),
+      fan_in_fan_out: layers.some(({ transposed }) => transposed),
+    }),
+  })
+  return {
+    ...format,
+    read(fields, path) {
+      if (!('oft_block_size' in fields))
+        throw new TrituneError(
+          'E_UNSUPPORTED',
+          'an OFT of PEFT before 0.14 is another method: oft_block_size is missing',
+        )
+      return format.read(fields, path)
+    },
+  }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import { writeSafetensors } from '../../core/files/safetensors-write.ts'
 import { openSafetensors } from '../../core/files/safetensors.ts'
 import { tensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import { TrituneError } from '../../core/mod.ts'
-import type { AttachedAdapter } from './attach.ts'
+import type { AttachedAdapter } from './attached-adapter.ts'
 import { storedTensors } from './stored.ts'
 import { type PluginRecord, writePluginRecords } from './plugin-records.ts'
 
@@ -41,7 +41,7 @@ export interface SaveAdapterOptions {
  */
 export function saveAdapter(
   folder: string,
-  adapter: AttachedAdapter,
+  adapter: Pick<AttachedAdapter, 'adapters' | 'config' | 'finished' | 'tensors'>,
   { baseModel, plugins = [], unfinished = false }: SaveAdapterOptions,
 ): void {
   const path = join(folder, WEIGHTS_FILE)

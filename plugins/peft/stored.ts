@@ -2,7 +2,7 @@
  * The tensors of an adapter's file as its layers want them stored: most are those that are trained, some are made of them.
  */
 import type { Adapter, FinishedForm, Tensor } from '../../core/mod.ts'
-import type { AttachedAdapter } from './attach.ts'
+import type { AttachedAdapter } from './attached-adapter.ts'
 import { PREFIX } from './tensor-names.ts'
 
 /** Tensors under the names of the file. What was made for this alone is freed with it. */

@@ -18,29 +18,26 @@ import {
   sum,
   tensor,
   type Tensor,
-  transpose,
   dequantizeWeight,
 } from '../../core/mod.ts'
 
 /** Smaller than any number that counts: with it no input of an int8 layer is rounded. */
 const TINY = 1e-30
 
-/** W·Xᵀ (out, n) for X (n, in) f32 → f32; not recorded. */
-export function weightTimes({ weight }: Pick<BaseLayer, 'weight'>, x: Tensor): Tensor {
+/** X·Wᵀ (n, out) for X (n, in) f32 → f32; not recorded. */
+export function timesTransposedWeight(x: Tensor, { weight }: Pick<BaseLayer, 'weight'>): Tensor {
   return noGrad(() =>
     scoped(() => {
-      if (!isQuantized(weight)) return byParts(x, weight.dtype, (part) => matmul(weight, part, OUTER))
-      if (weight.kind === 'ternary') return matmul(dequantizeWeight(weight), x, { transposeB: true })
-      return transpose(linearQuantized(x, weight, { threshold: weight.kind === 'int8' ? TINY : 0 }))
+      if (!isQuantized(weight)) return byParts(x, weight.dtype, (part) => matmul(part, weight, OUTER))
+      if (weight.kind === 'ternary') return matmul(x, dequantizeWeight(weight), { transposeB: true })
+      return linearQuantized(x, weight, { threshold: weight.kind === 'int8' ? TINY : 0 })
     }),
   )
 }
 
 /** X·W (n, columns) for X (n, rows) f32 and a weight that is a tensor → f32; not recorded. */
 export function timesWeight(x: Tensor, weight: Tensor): Tensor {
-  return noGrad(() =>
-    scoped(() => transpose(byParts(x, weight.dtype, (part) => matmul(weight, part, INNER)))),
-  )
+  return noGrad(() => scoped(() => byParts(x, weight.dtype, (part) => matmul(part, weight, { wide: true }))))
 }
 
 /** The squares of the lengths of all rows (out) f32. */
@@ -62,7 +59,6 @@ export function columnSquares(layer: Pick<BaseLayer, 'weight'>): Tensor {
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 const OUTER = { transposeB: true, wide: true } as const
-const INNER = { transposeA: true, transposeB: true, wide: true } as const
 
 /**
  * product(X) where the product takes X in the dtype of the weight. Of bf16, X is the sum of two parts that are bf16 each, which
@@ -74,7 +70,7 @@ function byParts(x: Tensor, dtype: Tensor['dtype'], product: (x: Tensor) => Tens
   const high = cast(x, 'bf16')
   const low = cast(sub(x, cast(high, 'f32')), 'bf16')
   const both = product(concat([high, low]))
-  return add(slice(both, { axis: 1, end: count }), slice(both, { axis: 1, start: count }))
+  return add(slice(both, { end: count }), slice(both, { start: count }))
 }
 
 function deviceOf({ weight }: Pick<BaseLayer, 'weight'>): Tensor['device'] {

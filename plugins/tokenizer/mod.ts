@@ -8,5 +8,11 @@ export type { ChatMessage, ChatRenderer, RenderedChat, RenderOptions } from './c
 export { createTokenizer, type Tokenizer } from './create-tokenizer.ts'
 export { readTokenizerFiles, type TokenizerSource } from './files.ts'
 export { type ParsedTokenizer, type TokenizerFiles, tokenizerFilesOf } from './parsed-files.ts'
+export {
+  type ChangedVocabulary,
+  changeVocabulary,
+  type NewToken,
+  type VocabularyChanges,
+} from './new-tokens.ts'
 export type { DecodeStream } from './stream.ts'
 export { loadTokenizer } from './tokenizer.ts'

@@ -8,6 +8,7 @@ import {
   clipByGlobalNorm,
   createRandom,
   type Device,
+  type Model,
   tensor,
   type WeightSource,
 } from '../../core/mod.ts'
@@ -16,19 +17,34 @@ import { trainStep } from '../../plugins/finetune/train-step.ts'
 import { MODELS } from '../../plugins/models/mod.ts'
 import { attachLora } from '../../plugins/peft/mod.ts'
 
-/** A fifth of SmolLM2-135M: layers and vocabulary cut alike, so that the parts of a step keep their shares. */
-const CONFIG = {
+/** Sizes of a llama, as its config.json has them. */
+export type LlamaShape = Readonly<Record<string, unknown>> & { readonly vocab_size: number }
+
+/** The shape of SmolLM2-135M. */
+export const SMOLLM2_SHAPE: LlamaShape = {
   model_type: 'llama',
   hidden_size: 576,
   intermediate_size: 1536,
-  num_hidden_layers: 6,
+  num_hidden_layers: 30,
   num_attention_heads: 9,
   num_key_value_heads: 3,
-  vocab_size: 9830,
+  vocab_size: 49152,
   max_position_embeddings: 2048,
   rms_norm_eps: 1e-5,
   tie_word_embeddings: true,
-} as const
+}
+
+/** A fifth of it: layers and vocabulary cut alike, so that the parts of a step keep their shares. */
+export const FIFTH_SHAPE: LlamaShape = { ...SMOLLM2_SHAPE, num_hidden_layers: 6, vocab_size: 9830 }
+
+/** A llama of this shape with random weights. */
+export function createRandomModel(
+  shape: Readonly<Record<string, unknown>>,
+  device: Device,
+  dtype: 'f32' | 'bf16',
+): Model {
+  return MODELS.llama.create(shape, randomWeights(device, dtype))
+}
 
 /** `batch` documents of `length` random tokens; every token but the last of each is trained. */
 export function randomBatch(
@@ -50,11 +66,11 @@ export interface RandomStep extends Disposable {
 
 export function createRandomStep(device: Device, dtype: 'f32' | 'bf16'): RandomStep {
   const open = new Disposables()
-  const model = open.use(MODELS.llama.create(CONFIG, randomWeights(device, dtype)))
+  const model = open.use(createRandomModel(FIFTH_SHAPE, device, dtype))
   const { parameters } = open.use(attachLora(model, { rank: 16, alpha: 32, targetModules: 'all-linear' }))
   const optimizer = open.use(chain(clipByGlobalNorm(1), adamw()).init(parameters))
   const context = { model, device, parameters, optimizer, checkpointing: false, seed: 0 }
-  const batch = randomBatch(CONFIG.vocab_size, { batch: 4, length: 512, seed: 0 })
+  const batch = randomBatch(FIFTH_SHAPE.vocab_size, { batch: 4, length: 512, seed: 0 })
   let step = 0
   return {
     step: () => void trainStep(context, [batch], { step: step++, learningRate: 1e-4 }),

@@ -13,11 +13,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
-import { adamw, chain, clipByGlobalNorm, type Model } from '../../core/mod.ts'
+import { adamw, chain, clipByGlobalNorm, isQuantized, type Model } from '../../core/mod.ts'
 import { openLibrary } from '../../core/native/library.ts'
 import { openCpu } from '../../plugins/cpu/device.ts'
 import { trainStep } from '../../plugins/finetune/train-step.ts'
 import { loadModel } from '../../plugins/models/mod.ts'
+import { int8, nf4, openQuantizer, packLayers } from '../../plugins/qlora/mod.ts'
 import { attachLora } from '../../plugins/peft/mod.ts'
 import { type Part, roofline, workOf } from './_roofline.ts'
 import { randomBatch } from './_random-step.ts'
@@ -30,6 +31,7 @@ function readOptions(): {
   dtype: 'f32' | 'bf16'
   checkpointing: boolean
   leanMemory: boolean
+  quantizer: string
   numbers: Record<string, number>
 } {
   const number = (fallback: string): { type: 'string'; default: string } => ({
@@ -42,6 +44,7 @@ function readOptions(): {
       dtype: { type: 'string', default: 'f32' },
       checkpointing: number('0'),
       lean: number('0'),
+      quantizer: number('none'),
       batch: number('4'),
       length: number('512'),
       rank: number('16'),
@@ -60,6 +63,7 @@ function readOptions(): {
     dtype: values.dtype === 'bf16' ? 'bf16' : 'f32',
     checkpointing: values.checkpointing === '1',
     leanMemory: values.lean === '1',
+    quantizer: values.quantizer,
     numbers,
   }
 }
@@ -88,6 +92,18 @@ function measureCopy(): number {
   return rate[0]
 }
 
+/** Bytes of the linear layers, and of all weights. */
+function weightBytes({ layers, weights }: Pick<Model, 'layers' | 'weights'>): Record<string, number> {
+  const linear = [...layers.values()].filter(({ kind }) => kind === 'linear')
+  const packed = [...layers.values()].map(({ weight }) => weight).filter(isQuantized)
+  const total = (all: readonly { readonly bytes: number }[]): number =>
+    all.reduce((sum, { bytes }) => sum + bytes, 0)
+  return {
+    linearBytes: total(linear.map(({ weight }) => weight)),
+    weightBytes: total([...weights.values(), ...packed]),
+  }
+}
+
 /** Products of activations with frozen weights, forward and back to the input: neither LoRA nor attention. */
 function productFlop(
   { layers, head }: Pick<Model, 'layers' | 'head'>,
@@ -101,13 +117,15 @@ function productFlop(
 
 async function main(): Promise<void> {
   const say = (value: object): void => void process.stdout.write(`${JSON.stringify(value)}\n`)
-  const { model: path, dtype, checkpointing, leanMemory, numbers } = readOptions()
+  const { model: path, dtype, checkpointing, leanMemory, quantizer, numbers } = readOptions()
   const { batch, length, rank, steps, threads, seed } = numbers
   const baseRss = rss('VmRSS')
   let parts: Part[] = []
   const timed = timeDevice(openCpu({ threads }), (...call) => void parts.push(workOf(...call)))
   const { device } = timed
-  using model = loadModel(path, { device, dtype })
+  const packing = { nf4, int8 }[quantizer]
+  const pack = packing && packLayers(openQuantizer(packing), dtype)
+  using model = loadModel(path, { device, dtype, pack })
   using adapter = attachLora(model, { rank, alpha: 2 * rank, targetModules: 'all-linear', seed })
   using optimizer = chain(clipByGlobalNorm(1), adamw({ weightDecay: 0.01 })).init(adapter.parameters)
   const { parameters } = adapter
@@ -132,6 +150,7 @@ async function main(): Promise<void> {
     device: device.description,
     amx: onAmx(),
     flop,
+    ...weightBytes(model),
     tokensPerStep: batch * length,
     trainableParameters: [...parameters.values()].reduce((sum, { size }) => sum + size, 0),
   })
@@ -160,6 +179,7 @@ async function main(): Promise<void> {
       const peakRssBytes = Math.max(loadPeakRss, trainPeakRssBytes)
       say({
         peakRssBytes,
+        loadPeakRssBytes: loadPeakRss,
         trainPeakRssBytes,
         baseRssBytes: baseRss,
         loadedRssBytes: loadedRss,

@@ -1,7 +1,7 @@
 """The torch + transformers + PEFT side of the end-to-end benchmark. It writes no file.
 
     python scripts/bench/finetune_peer.py --model <folder or .gguf> --dtype f32|bf16 --checkpointing 0|1
-        [--batch 4] [--length 512] [--rank 16] [--steps 20] [--threads 2] [--adapter-dtype auto|f32|bf16] [--compile 0|1]
+        [--batch 4] [--length 512] [--rank 16] [--steps 20] [--threads 2] [--quantizer none|nf4] [--adapter-dtype auto|f32|bf16] [--compile 0|1]
 
 LoRA (rank r, alpha 2 r, dropout 0) on q,k,v,o,gate,up,down; AdamW; sdpa attention; no KV cache; random token ids
 from a fixed seed (--steps different batches, then from the start again). bf16 means: base model in bf16 and, as
@@ -38,6 +38,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--model", required=True, type=Path)
     parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--adapter-dtype", choices=["auto", "f32", "bf16"], default="auto")
+    parser.add_argument("--quantizer", choices=["none", "nf4"], default="none")
     parser.add_argument("--compile", type=int, choices=[0, 1], default=0)
     parser.add_argument("--checkpointing", type=int, choices=[0, 1], default=0)
     parser.add_argument("--batch", type=int, default=4)
@@ -88,6 +89,15 @@ def trim() -> None:
 
 def load(dtype: torch.dtype):
     options = dict(dtype=dtype, attn_implementation="sdpa")
+    if ARGS.quantizer == "nf4":
+        from transformers import BitsAndBytesConfig
+
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        )
     if ARGS.model.is_file():
         return AutoModelForCausalLM.from_pretrained(
             str(ARGS.model.parent.resolve()), gguf_file=ARGS.model.name, **options

@@ -2,12 +2,17 @@
  * `bun run bench <topic…> [--json] [--quick]`: measures, prints a table, and fails when a floor is missed.
  *
  *   finetune   a LoRA step of SmolLM2-135M against torch + PEFT, also compiled   --model, --python
+ *   adapters   a step of every adapter over a LoRA step, and over that of PEFT       (--python)
  *   kernels    our ops against the peaks of the machine, and two against torch   (--python)
  *   ops        the kernels as a mitata suite, to look at while one works on an op; `kernels` is for claims
+ *   optimizers a step of each optimizer, and of those of Python in turn   (--python)
  *   blas       f32 products against those of a BLAS, by size   --blas
  *   models     the inner loops of the ARM64 library, as llvm-mca models them for CPUs that are not at hand
  *   libraries  two builds of the CPU library in turn                             --before, --after, --isa
  *   startup    from a command to its first step, and what the trainer costs beside the ops
+ *   qlora      LoRA steps on packed weights against those on bf16, and PEFT on bitsandbytes   --model, --python
+ *   quant      packing and unpacking against a copy of memory
+ *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate   --model keeps the folders
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'
@@ -28,7 +33,7 @@ const help =
   topics: ${topics().join(', ')}; or ops, alone: a mitata suite, one group an op, without floors
 
   --model <path>    model folder or .gguf file (or TRITUNE_MODEL): finetune needs it
-  --python <path>   Python with torch, transformers and peft (or TRITUNE_PYTHON): finetune needs it, kernels uses it
+  --python <path>   Python with torch, transformers and peft (or TRITUNE_PYTHON): finetune needs it, adapters and kernels use it
   --blas <path>     library that blas compares with (or TRITUNE_CPU_BLAS); default: what the system has
   --threads <n>     threads of both sides; default: all cores
   --only <text>     only cases whose name contains this, such as "rope, bf16"
@@ -51,16 +56,30 @@ of ops:
 
 const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   finetune: async () => (await import('./finetune.ts')).finetune,
+  adapters: async () => (await import('./adapters.ts')).adapters,
   kernels: async () => (await import('./kernels.ts')).kernels,
+  optimizers: async () => (await import('./optimizers.ts')).optimizers,
   startup: async () => (await import('./startup.ts')).startup,
   blas: async () => (await import('./blas.ts')).blas,
   models: async () => (await import('./models.ts')).models,
   libraries: async () => (await import('./libraries.ts')).libraries,
+  qlora: async () => (await import('./qlora.ts')).qlora,
+  quant: async () => (await import('./quant.ts')).quant,
+  memory: async () => (await import('./memory.ts')).memory,
   wasm: async () => (await import('./wasm.ts')).wasm,
 }
 
 /** Those start scripts, compilers or builds of the repository, which no package has. */
-const OF_CHECKOUT: readonly string[] = ['finetune', 'startup', 'models', 'libraries', 'wasm']
+const OF_CHECKOUT: readonly string[] = [
+  'finetune',
+  'adapters',
+  'startup',
+  'models',
+  'libraries',
+  'wasm',
+  'qlora',
+  'memory',
+]
 
 function topics(): string[] {
   return Object.keys(TOPICS).filter((name) => isCheckout() || !OF_CHECKOUT.includes(name))

@@ -13,6 +13,7 @@ const help = (): string => `Merge an adapter into its base model.
 
   <model>             a hub name, a folder or a .gguf file
   <adapter>           folder of a PEFT adapter; "none" only converts the model
+  --quantizer <kind>  nf4, fp4 or int8: the base as a run with it saw it; the result is plain all the same
   --plugin <module>   for an adapter or a model that a plugin provides; may be repeated
   --dtype <f32|bf16>  of the result; default: as the model is stored (f32 for .gguf)
   --device <name>     cpu (default), auto, cuda, cuda:<number>
@@ -22,6 +23,7 @@ const help = (): string => `Merge an adapter into its base model.
 `
 
 const OPTIONS = {
+  quantizer: { type: 'string' },
   plugin: { type: 'string', multiple: true },
   dtype: { type: 'string' },
   device: { type: 'string' },
@@ -34,6 +36,7 @@ export const merge: Command<typeof OPTIONS> = {
   positionals: { min: 3, max: 3 },
   output: 'report',
   options: OPTIONS,
+  choices: { quantizer: ['nf4', 'fp4', 'int8'] },
   async run({ positionals: [ref, adapter, output], values: { dtype, offline, plugin = [], ...values } }) {
     if (dtype !== undefined && dtype !== 'f32' && dtype !== 'bf16')
       throw new TrituneError('E_USAGE', `--dtype: expected f32 or bf16, got "${dtype}"`)
@@ -50,6 +53,7 @@ export const merge: Command<typeof OPTIONS> = {
       ref,
       adapter,
       output,
+      quantizer: values.quantizer,
       plugins: plugin,
       dtype,
       device,

@@ -61,6 +61,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./merge.ts')).merge,
   },
   {
+    name: 'quantize',
+    topic: 'train',
+    summary: 'pack a model into 4 or 8 bits, as bitsandbytes does',
+    load: async () => (await import('./quantize.ts')).quantize,
+  },
+  {
+    name: 'adapter',
+    topic: 'train',
+    summary: 'list, inspect, combine and convert adapters',
+    load: async () => (await import('./adapter.ts')).adapter,
+  },
+  {
     name: 'export',
     topic: 'train',
     summary: 'write a model or an adapter as GGUF, for Ollama, transformers, PEFT',

@@ -10,9 +10,9 @@ const NAMES: Readonly<Record<string, string>> = {
     createRandom decimal defineConfig defineDispatch defineOp defineOptions definePlugin
     dequantizeWeight div dropout embedding expand explain flatGradients formatPath gelu headCrossEntropy
     headLogits integer layerNorm linear linearCrossEntropy linearQuantized linearSchedule listOf matmul
-    mean mergedWeight mul noGrad oneOf optional parameter permute quantize4bit quantize8bit quantizeInt8
+    mean mergeAdapters mergedWeight mul noGrad oneOf optional parameter permute quantize4bit quantize8bit quantizeInt8
     quantizeTernary reshape rmsNorm rope sample scaleInPlace scoped slice softmax sub sum swiglu tensor
-    tensorScope text transpose TrituneError useDevice withAdapters withNoise wsdSchedule zeros
+    tensorScope text transpose TrituneError useDevice withAdapters withDocumentAdapters withNoise wsdSchedule zeros
   `,
   'tritune/plugins/cpu': 'openCpu openCpuOrReference selfCheck',
   'tritune/plugins/cuda': 'openCuda openDevice',
@@ -22,12 +22,17 @@ const NAMES: Readonly<Record<string, string>> = {
     checkRun createProgress createSummary estimateRun evaluateLoss finetune finetuneConfig
     listCheckpoints loadPlugins prepareRun readFinetuneConfig saveModel schemaOfFinetune train trainStep
   `,
-  'tritune/plugins/generate': 'generate openGenerator streamText',
-  'tritune/plugins/gguf': 'ggufToHf ggufTokenizer openGguf readGgufTensor',
+  'tritune/plugins/export': 'exportModel',
+  'tritune/plugins/generate': 'generate generateBatch openGenerator streamText',
+  'tritune/plugins/gguf': 'ggufToHf ggufTokenizer openGguf quantize readGgufTensor writeGguf',
   'tritune/plugins/hub': 'cachedModels modelCard planPush pushFolder resolveModel resolveModelPart',
   'tritune/plugins/jinja': 'compileTemplate',
   'tritune/plugins/models': 'createBatch loadModel openSafetensorsSource readConfig',
-  'tritune/plugins/peft': 'attachAdapter attachLora loadAdapter matchTargets saveAdapter trainAllWeights',
+  'tritune/plugins/optim': 'adafactor lion muon orthogonalized rmsprop scheduleFreeAdamw sgd',
+  'tritune/plugins/peft': `
+    addWeightedAdapter attachAdapter attachLora convertAdapter inspectAdapter loadAdapter matchTargets
+    renameAdapter saveAdapter saveMlxAdapter trainAllWeights
+  `,
   'tritune/plugins/tokenizer': 'createChatRenderer loadTokenizer',
   'tritune/testing': `
     adapterContract datasetContract deviceContract modelContract monitorContract objectiveContract

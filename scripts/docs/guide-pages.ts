@@ -20,6 +20,7 @@ export function guideFiles(root: string): [section: string, files: string[]][] {
       'In depth',
       [
         ...pages('docs').toSorted(),
+        ...(existsSync(join(root, 'docs/adapters')) ? pages('docs/adapters').toSorted() : []),
         ...['SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md'].filter((file) => existsSync(join(root, file))),
       ],
     ],

@@ -11,11 +11,13 @@ export const TARGETS: Readonly<Record<string, () => Promise<Fuzzer>>> = {
   templates: async () => (await import('./text/templates.ts')).templatesFuzzer(),
   tokenizers: async () => (await import('./text/tokenizers.ts')).tokenizersFuzzer(),
   checkpoints: async () => (await import('./files/checkpoints.ts')).checkpointsFuzzer(),
+  gguf: async () => (await import('./files/gguf.ts')).ggufFuzzer(),
+  adapters: async () => (await import('./files/adapters.ts')).adaptersFuzzer(),
   hub: async () => (await import('./hub/mod.ts')).hubFuzzer(),
 }
 
 /** Those that call native code. */
-export const SANITIZED: ReadonlySet<string> = new Set(['ops', 'native', 'checkpoints'])
+export const SANITIZED: ReadonlySet<string> = new Set(['ops', 'native', 'checkpoints', 'adapters'])
 
 /** Seconds that one case may take; most take a millisecond, and the machine may be busy. */
 export const PATIENCE = 60

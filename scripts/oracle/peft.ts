@@ -8,7 +8,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { openCheckpoint } from '../../core/files/checkpoint.ts'
 import { type Device, TrituneError } from '../../core/mod.ts'
 import { openCpu } from '../../plugins/cpu/mod.ts'
@@ -27,8 +27,13 @@ import {
 } from '../../tests/plugins/peft/_methods.ts'
 import { ROOT } from '../_setup.ts'
 import { pythonVersions } from './_python.ts'
+import { formatRow } from './_row.ts'
+import { loadedRows, type SavedCombination, severalRows } from './several.ts'
 
 const SCRIPT = join(ROOT, 'tests/oracle/peft_methods.py')
+const SEVERAL_SCRIPT = join(ROOT, 'tests/oracle/peft_several.py')
+/** The name of the second table. */
+const SEVERAL = 'several'
 
 /** Columns of the table; with what is allowed. */
 const CHECKS = {
@@ -59,13 +64,17 @@ interface MethodRow {
   saved?: { readonly folder: string; readonly base: string; readonly logits: Float32Array }
 }
 
-/** True when every check of every method is within its tolerance. `variants`: names of rows; none: all. */
+/** True when every check of every method is within its tolerance. `variants`: names of rows, `several` for the second table; none: all. */
 export function runPeftOracle(python: string, variants: readonly string[]): boolean {
   const device = openCpu()
   console.log(`${device.description}; ${pythonVersions(python)}`)
   using temporary = temporaryFolder()
   const theirs = join(temporary.path, 'peft')
-  const names = variants.length > 0 ? variants : lines(runScript(python, ['list']))
+  const isSeveralGood =
+    variants.length > 0 && !variants.includes(SEVERAL) ? true : tellSeveral(python, temporary.path, device)
+  if (variants.length === 1 && variants[0] === SEVERAL) return isSeveralGood
+  const methods = variants.filter((name) => name !== SEVERAL)
+  const names = methods.length > 0 ? methods : lines(runScript(python, ['list']))
   runScript(python, ['write', theirs, ...names])
   const rows = names.map((name) =>
     measure(openMethod(join(theirs, name)), device, join(temporary.path, 'ours', name)),
@@ -79,6 +88,21 @@ export function runPeftOracle(python: string, variants: readonly string[]): bool
   for (const row of rows) console.log(shown(row))
   const good = rows.filter(isGood).length
   console.log(`\n${good} of ${rows.length} methods pass every check`)
+  return good === rows.length && isSeveralGood
+}
+
+/** The table of several adapters on one model. */
+function tellSeveral(python: string, path: string, device: Device): boolean {
+  const folder = join(path, SEVERAL)
+  runScript(python, [folder], SEVERAL_SCRIPT)
+  const saved: SavedCombination[] = []
+  const rows = [...severalRows(device, folder, saved)]
+  const loaded = loadInPeft(python, path, saved)
+  rows.push(...loadedRows(saved, (at) => loaded.get(at) ?? ['PEFT says nothing']))
+  console.log('\nseveral adapters')
+  for (const row of rows) console.log(formatRow(row))
+  const good = rows.filter(({ ok }) => ok).length
+  console.log(`\n${good} of ${rows.length} checks of several adapters pass`)
   return good === rows.length
 }
 
@@ -118,6 +142,24 @@ function measure(golden: MethodCase, device: Device, folder: string): MethodRow 
 function readByPeft(python: string, folder: string, rows: readonly MethodRow[]): void {
   const saved = rows.flatMap((row) => (row.saved && !row.error ? [{ row, ...row.saved }] : []))
   if (saved.length === 0) return
+  const loaded = loadInPeft(python, folder, saved)
+  for (const { row, folder: at, logits } of saved) {
+    const problems = loaded.get(at) ?? ['PEFT says nothing']
+    if (problems.length > 0) {
+      row.cells.set('c in PEFT', { ok: false, text: 'FAIL', detail: problems.slice(0, 3).join('; ') })
+      continue
+    }
+    const error = relativeError(logits, readFloats(openCheckpoint(join(at, 'peft.safetensors')), 'logits'))
+    row.cells.set('c in PEFT', { ok: error <= CHECKS['c in PEFT'], text: error.toExponential(1) })
+  }
+}
+
+/** Lets PEFT load folders, and write its logits beside them: what is wrong with each. */
+function loadInPeft(
+  python: string,
+  folder: string,
+  saved: readonly { readonly folder: string; readonly base: string }[],
+): ReadonlyMap<string, readonly string[]> {
   const cases = join(folder, 'cases.json')
   writeFileSync(cases, JSON.stringify(saved.map(({ folder: at, base }) => ({ folder: at, base }))))
   const results = lines(runScript(python, ['read', cases])).map(
@@ -129,16 +171,12 @@ function readByPeft(python: string, folder: string, rows: readonly MethodRow[]):
         readonly unexpected?: readonly string[]
       },
   )
-  for (const { row, folder: at, logits } of saved) {
-    const result = results.find((one) => one.folder === at) ?? { error: 'PEFT says nothing', folder: at }
-    const problems = [result.error ?? [], result.missing ?? [], result.unexpected ?? []].flat()
-    if (problems.length > 0) {
-      row.cells.set('c in PEFT', { ok: false, text: 'FAIL', detail: problems.slice(0, 3).join('; ') })
-      continue
-    }
-    const error = relativeError(logits, readFloats(openCheckpoint(join(at, 'peft.safetensors')), 'logits'))
-    row.cells.set('c in PEFT', { ok: error <= CHECKS['c in PEFT'], text: error.toExponential(1) })
-  }
+  return new Map(
+    results.map(({ folder: at, error, missing, unexpected }) => [
+      at,
+      [error ?? [], missing ?? [], unexpected ?? []].flat(),
+    ]),
+  )
 }
 
 function same(differences: readonly string[]): Cell {
@@ -164,8 +202,8 @@ function shown(row: MethodRow): string {
   return `${name.padEnd(18)}${text.join('')}${error ? `\n${' '.repeat(20)}FAIL: ${error}` : ''}${details.join('')}`
 }
 
-function runScript(python: string, args: readonly string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(python, [SCRIPT, ...args], {
+function runScript(python: string, args: readonly string[], script: string = SCRIPT): string {
+  const { status, stdout, stderr, error } = spawnSync(python, [script, ...args], {
     encoding: 'utf8',
     env: { ...process.env, OMP_NUM_THREADS: '1' },
     maxBuffer: 1 << 26,
@@ -173,7 +211,7 @@ function runScript(python: string, args: readonly string[]): string {
   if (status === 0) return stdout
   throw new TrituneError(
     'E_USAGE',
-    `tests/oracle/peft_methods.py ${args[0]}: ${error?.message ?? stderr.trim().slice(-600)}`,
+    `${basename(script)} ${args[0]}: ${error?.message ?? stderr.trim().slice(-600)}`,
   )
 }
 

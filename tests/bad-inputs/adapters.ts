@@ -65,4 +65,25 @@ export const BAD_ADAPTERS: readonly BadInput[] = [
     prepare: (space) => fullDisk(space, ['merge', 'model', 'none', 'out/merged']),
     says: ['out/merged', /no space left on the disk|too large for this disk/],
   },
+  {
+    name: 'a full disk while exporting a GGUF file',
+    prepare: (space) =>
+      fullDisk(space, ['export', 'model', 'out/model.gguf', '--to', 'gguf', '--type', 'f32']),
+    says: ['out/model.gguf', /no space left on the disk|too large for this disk/],
+  },
+  {
+    name: 'a full disk while exporting for Ollama',
+    prepare: (space) => fullDisk(space, ['export', 'model', 'out/folder', '--to', 'ollama', '--type', 'f32']),
+    says: ['out/folder', /no space left on the disk|too large for this disk/],
+  },
+  {
+    name: 'exporting to a file that is there',
+    prepare: () => 'export model config.yaml --to peft',
+    says: ['config.yaml', 'exists already'],
+  },
+  {
+    name: 'exporting an adapter with a base of another shape',
+    prepare: () => ({ command: ['export', OTHER, 'x.gguf', '--to', 'gguf', '--base', 'model'] }),
+    says: ['adapter_model.safetensors'],
+  },
 ]

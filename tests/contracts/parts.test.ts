@@ -12,6 +12,8 @@ import { plugin as skipEasy } from '../../docs/examples/parts/skip-easy.ts'
 import { plugin as smallActivations } from '../../docs/examples/parts/small-activations.ts'
 import { createHost } from '../../core/mod.ts'
 import { training } from '../../plugins/finetune/mod.ts'
+import { optimizers } from '../../plugins/optim/mod.ts'
+import { qlora } from '../../plugins/qlora/mod.ts'
 import {
   type ContractCheck,
   datasetContract,
@@ -25,7 +27,18 @@ import {
 } from '../../testing/mod.ts'
 
 using host = createHost({
-  plugins: [training, meanLoss, momentumSgd, questionAnswer, shortFirst, skipEasy, smallActivations],
+  plugins: [
+    training,
+    qlora,
+    optimizers,
+    qlora,
+    meanLoss,
+    momentumSgd,
+    questionAnswer,
+    shortFirst,
+    skipEasy,
+    smallActivations,
+  ],
 })
 
 const SUITES: Readonly<Record<string, readonly ContractCheck[]>> = {
@@ -38,6 +51,32 @@ const SUITES: Readonly<Record<string, readonly ContractCheck[]>> = {
   ternary: quantizerContract(host.find('quantizer', 'ternary'), { error: 0.6 }),
   adamw: optimizerContract(host.find('optimizer', 'adamw'), { wrongOptions: [{ beta1: 1 }] }),
   adamw_8bit: optimizerContract(host.find('optimizer', 'adamw_8bit')),
+  lion: optimizerContract(host.find('optimizer', 'lion'), { wrongOptions: [{ beta2: 1 }] }),
+  lion_8bit: optimizerContract(host.find('optimizer', 'lion_8bit')),
+  adafactor: optimizerContract(host.find('optimizer', 'adafactor'), {
+    wrongOptions: [{ eps: [1] }, { warmup_init: true }, { decay_rate: 0.8 }],
+  }),
+  'adafactor with everything': optimizerContract(host.find('optimizer', 'adafactor'), {
+    options: { beta1: 0.9, scale_parameter: true, relative_step: true },
+    learningRate: 1,
+  }),
+  muon: optimizerContract(host.find('optimizer', 'muon'), {
+    wrongOptions: [{ ns_steps: 0 }, { adjust_lr_fn: 'none' }],
+  }),
+  schedule_free_adamw: optimizerContract(host.find('optimizer', 'schedule_free_adamw'), {
+    options: { warmup_steps: 2, r: 1 },
+    wrongOptions: [{ beta1: 0 }],
+  }),
+  sgd: optimizerContract(host.find('optimizer', 'sgd'), { wrongOptions: [{ nesterov: true }] }),
+  'sgd with momentum': optimizerContract(host.find('optimizer', 'sgd'), {
+    options: { momentum: 0.9, nesterov: true },
+    learningRate: 0.01,
+  }),
+  rmsprop: optimizerContract(host.find('optimizer', 'rmsprop'), { wrongOptions: [{ alpha: 1 }] }),
+  'rmsprop with everything': optimizerContract(host.find('optimizer', 'rmsprop'), {
+    options: { momentum: 0.5, centered: true },
+    learningRate: 0.001,
+  }),
   'momentum-sgd': optimizerContract(host.find('optimizer', 'momentum-sgd'), {
     wrongOptions: [{ momentum: 1 }],
   }),

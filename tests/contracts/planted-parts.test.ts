@@ -24,6 +24,7 @@ import {
   tensor,
 } from '../../core/mod.ts'
 import { training } from '../../plugins/finetune/mod.ts'
+import { qlora } from '../../plugins/qlora/mod.ts'
 import { MODELS } from '../../plugins/models/mod.ts'
 import {
   datasetContract,
@@ -40,7 +41,7 @@ import {
 import { TINY_CONFIG } from '../../testing/tiny-model.ts'
 import { broken } from './_planted.ts'
 
-const host = createHost({ plugins: [training] })
+const host = createHost({ plugins: [training, qlora] })
 const options = defineOptions({})
 const none = { devices: [] }
 

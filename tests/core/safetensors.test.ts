@@ -130,6 +130,11 @@ describe('openSafetensors()', () => {
     expect([...openSafetensors(path).entries.keys()]).toEqual(['__proto__'])
   })
 
+  test('takes metadata of null for none, as mlx writes it', () => {
+    const path = craft('{"__metadata__":null,"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', 1)
+    expect(openSafetensors(path)).toMatchObject({ metadata: {} })
+  })
+
   test('reads tensors beyond 4 GiB', () => {
     const big = 4 * 2 ** 30 + 64
     const header = JSON.stringify({

@@ -33,6 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
+from peft_lora import exact_starts
 from common import GOLDEN, deterministic, random_ids, relative, versions, write_json, write_tensors
 
 import peft
@@ -48,6 +49,7 @@ logging.disable_progress_bar()
 warnings.filterwarnings("ignore")
 
 BASE = GOLDEN / "peft-train" / "base"
+TIED = GOLDEN / "models" / "llama"
 BIASED = GOLDEN / "models" / "llama-bias"
 GPT2 = GOLDEN / "models" / "gpt2"
 OUT = GOLDEN / "peft-methods"
@@ -154,9 +156,31 @@ VARIANTS: dict[str, Variant] = {
     "prefix-projection": prompt("PrefixTuningConfig", prefix_projection=True, encoder_hidden_size=16),
     "p-tuning-mlp": prompt("PromptEncoderConfig", encoder_reparameterization_type="MLP", encoder_hidden_size=16),
     "p-tuning-lstm": prompt("PromptEncoderConfig", encoder_reparameterization_type="LSTM", encoder_hidden_size=16),
-    "modules-to-save": of("LoraConfig", r=3, lora_alpha=6, modules_to_save=["lm_head"], golden=False),
+    "modules-to-save": of("LoraConfig", r=3, lora_alpha=6, modules_to_save=["lm_head", "norm"], golden=False),
+    "modules-to-save-loha": of("LoHaConfig", r=3, alpha=6, modules_to_save=["lm_head"], golden=False),
+    "modules-tied": of(
+        "LoraConfig", base=TIED, r=3, lora_alpha=6, modules_to_save=["lm_head"], ensure_weight_tying=True, golden=False
+    ),
     "trainable-tokens": of("TrainableTokensConfig", target_modules=["embed_tokens"], token_indices=[3, 7, 50]),
+    "trainable-tokens-tied": of(
+        "TrainableTokensConfig", base=TIED, target_modules=["embed_tokens"], token_indices=[3, 7, 50]
+    ),
     "lora-tokens": of("LoraConfig", r=3, lora_alpha=6, trainable_token_indices=[3, 7, 50]),
+    "dora-rslora": of("LoraConfig", r=3, lora_alpha=6, use_dora=True, use_rslora=True, rank_pattern={"v_proj": 2}),
+    "dora-embedding": of("LoraConfig", r=3, lora_alpha=6, use_dora=True, target_modules=["embed_tokens", "lm_head"], golden=False),
+    "dora-gpt2": of(
+        "LoraConfig", base=GPT2, r=3, lora_alpha=6, use_dora=True, fan_in_fan_out=True, target_modules=["c_attn"], golden=False
+    ),
+    "pissa-rslora": of("LoraConfig", r=3, lora_alpha=6, init_lora_weights="pissa", use_rslora=True, golden=False),
+    "loftq": of(
+        "LoraConfig", r=4, lora_alpha=4, init_lora_weights="loftq", loftq_config={"loftq_bits": 4, "loftq_iter": 2}, golden=False
+    ),
+    "lora-tokens-tied": of("LoraConfig", base=TIED, r=3, lora_alpha=6, trainable_token_indices=[3, 7, 50]),
+    "lora-tokens-both": of(
+        "LoraConfig", r=3, lora_alpha=6, trainable_token_indices={"embed_tokens": [3, 7, 50], "lm_head": [7, 9]}
+    ),
+    "lora-bias-all": of("LoraConfig", base=BIASED, r=3, lora_alpha=6, bias="all", golden=False),
+    "lora-bias-only": of("LoraConfig", base=BIASED, r=3, lora_alpha=6, bias="lora_only", golden=False),
 }
 
 
@@ -174,19 +198,29 @@ def shake(model: PeftModel, scale: float) -> None:
             parameter.mul_(1 + noise) if "magnitude" in name else parameter.add_(noise)
 
 
-def save(model: PeftModel, folder: Path, base: str) -> None:
+def save(model: PeftModel, folder: Path, base: str, **options) -> None:
     for config in model.peft_config.values():
         config.base_model_name_or_path = base
-    model.save_pretrained(str(folder), save_embedding_layers=False)
+    model.save_pretrained(str(folder), save_embedding_layers=False, **options)
     (folder / "README.md").unlink(missing_ok=True)
     for file in folder.iterdir():
-        file.chmod(0o644)
+        if file.is_file():
+            file.chmod(0o644)
+
+
+def save_start(model: PeftModel, folder: Path) -> None:
+    """As PEFT wants it for the conversion: a start that a second loading does not take off the base again."""
+    config = model.active_peft_config
+    kept = config.init_lora_weights
+    config.init_lora_weights = True
+    model.save_pretrained(str(folder))
+    config.init_lora_weights = kept
 
 
 def file_names(model: PeftModel) -> dict[int, str]:
-    """What the file calls a parameter, by its address."""
+    """What the file calls a parameter, by its address; of tied ones it is the name of the embedding."""
     saved = get_peft_model_state_dict(model, save_embedding_layers=False)
-    return {tensor.data_ptr(): name for name, tensor in saved.items()}
+    return {tensor.data_ptr(): name for name, tensor in sorted(saved.items())}
 
 
 def is_of_model(model: PeftModel) -> bool:
@@ -257,7 +291,9 @@ def make_batches(vocab: int, steps: int, seed: int) -> torch.Tensor:
 def merged(model: PeftModel, base: Path) -> dict[str, torch.Tensor]:
     before = {k: v.clone() for k, v in load(base).state_dict().items()}
     after = model.merge_and_unload().state_dict()
-    return {k: v for k, v in after.items() if not torch.equal(v, before[k])}
+    changed = {k: v for k, v in after.items() if not torch.equal(v, before[k])}
+    once = {v.data_ptr(): k for k, v in sorted(changed.items())}  # tied weights are written once
+    return {k: v for k, v in changed.items() if once[v.data_ptr()] == k}
 
 
 def write(name: str, folder: Path, golden: bool) -> None:
@@ -268,6 +304,9 @@ def write(name: str, folder: Path, golden: bool) -> None:
     deterministic(seed)
     base = os.path.relpath(variant.base, folder) if golden else str(variant.base)
     model = get_peft_model(load(variant.base), variant.config())
+    changes_base = getattr(model.active_peft_config, "init_lora_weights", True) in ("pissa", "olora")
+    if changes_base:
+        save_start(model, folder / "initial")
     shake(model, variant.shake)
     save(model, folder, base)
     start = encoder(model)
@@ -295,7 +334,9 @@ def write(name: str, folder: Path, golden: bool) -> None:
     model.zero_grad()
     losses = train(model, batches)
     if not golden or hasattr(model.base_model, "update_and_allocate"):
-        save(model, folder / "trained", base)
+        # What took a part of the base over is compared as the plain LoRA of the original base, which PEFT writes when it is asked to.
+        options = {"path_initial_model_for_weight_conversion": str(folder / "initial")} if changes_base else {}
+        save(model, folder / "trained", base, **options)
     write_tensors(
         folder / "expected.safetensors",
         {"input_ids": ids.to(torch.int32), "batches": batches.to(torch.int32), "logits": logits}
@@ -343,6 +384,7 @@ def read(cases: list[dict]) -> None:
 
 
 if __name__ == "__main__":
+    exact_starts()
     mode, *rest = sys.argv[1:] or ["list"]
     if mode == "write":
         for part in rest[1:] or VARIANTS:

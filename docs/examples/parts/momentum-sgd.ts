@@ -6,6 +6,7 @@ import {
   decimal,
   defineOptions,
   definePlugin,
+  learningRateOf,
   type Plugin,
   mul,
   optional,
@@ -23,14 +24,14 @@ const momentumSgd: TransformDefinition<{ readonly momentum: number }> = {
     init(parameters) {
       const velocity = new Map([...parameters].map(([name, w]) => [name, zeros(w.shape, { device: w.device })]))
       return {
-        apply({ learningRate, gradScale }) {
+        apply(step) {
           using _scope = tensorScope()
           for (const [name, weight] of parameters) {
             const v = velocity.get(name)
             if (!weight.grad || !v) continue
             scaleInPlace(v, momentum)
-            addTo(v, mul(weight.grad, gradScale))
-            addTo(weight, mul(v, -learningRate))
+            addTo(v, mul(weight.grad, step.gradScale))
+            addTo(weight, mul(v, -learningRateOf(step, name)))
           }
         },
         tensors: () => velocity, // what a resumed run needs

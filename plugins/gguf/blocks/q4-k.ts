@@ -102,6 +102,8 @@ function countsOf(values: Float32Array, from: number, step: number, offset: numb
   }
 }
 
+/** The numbers of a group, their weights, and the products of the two. */
+const numbers = new Float64Array(32)
 const weights = new Float64Array(32)
 const weighted = new Float64Array(32)
 
@@ -137,6 +139,7 @@ function searchGroup(
   for (let j = 0; j < 32; j++) {
     const x = values[from + j]
     const w = typical + Math.abs(x)
+    numbers[j] = x
     weights[j] = w
     weighted[j] = w * x
     sumW += w
@@ -145,11 +148,11 @@ function searchGroup(
   }
   let scale = (largest - least) / most
   let minimum = least
-  divide(values, from, most / (largest - least), minimum, most)
+  divide(most / (largest - least), minimum, most)
   let bestError = errorOf(scale, minimum, sumW, sumX) + sumXX
   for (let step = 0; step <= steps; step++) {
     // What has been found moves the range that is divided.
-    divide(values, from, (most + first + 0.1 * step) / (largest - minimum), minimum, most)
+    divide((most + first + 0.1 * step) / (largest - minimum), minimum, most)
     const determinant = sumW * sums[1] - sums[0] * sums[0]
     if (determinant <= 0) continue
     let thisScale = (sumW * sums[2] - sumX * sums[0]) / determinant
@@ -170,14 +173,15 @@ function searchGroup(
 }
 
 /** The inner loop: nearly all of the time is spent here. */
-function divide(values: Float32Array, from: number, divisions: number, minimum: number, most: number): void {
+function divide(divisions: number, minimum: number, most: number): void {
+  // Cutting off what was moved up by a half rounds; below zero it gives 0, or less.
+  const start = 0.5 - minimum * divisions
   let sumL = 0
   let sumLL = 0
   let sumXL = 0
   for (let j = 0; j < 32; j++) {
-    let l = ((values[from + j] - minimum) * divisions + 0.5) | 0
-    if (l > most) l = most
-    if (l < 0) l = 0
+    const count = (numbers[j] * divisions + start) | 0
+    const l = count > most ? most : count < 0 ? 0 : count
     const wl = weights[j] * l
     sumL += wl
     sumLL += wl * l

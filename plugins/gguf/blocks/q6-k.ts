@@ -87,12 +87,18 @@ function searchScale(values: Float32Array, from: number): number {
     }
   }
   if (largest < TINY) return 0
+  for (let j = 0; j < 16; j++) {
+    const x = values[from + j]
+    numbers[j] = x
+    squares[j] = x * x
+    cubes[j] = x * x * x
+  }
   let scale = 0
   let best = 0
   // The plain division first; then 31.1 to 32.9 parts.
   for (let step = 0; step < 19; step++) {
     const tenths = step === 0 ? 0 : step < 10 ? step - 10 : step - 9
-    divide(values, from, -(32 + 0.1 * tenths) / signed)
+    divide(-(32 + 0.1 * tenths) / signed)
     const sumLX = sums[0]
     const sumLL = sums[1]
     if (sumLL > 0 && sumLX * sumLX > best * sumLL) {
@@ -103,21 +109,24 @@ function searchScale(values: Float32Array, from: number): number {
   return scale
 }
 
-/** Σx²·x·l and Σx²·l² of the counts l of a division. */
+/** The numbers of a group, and what their counts are weighted with. */
+const numbers = new Float64Array(16)
+const squares = new Float64Array(16)
+const cubes = new Float64Array(16)
+
+/** Σx³·l and Σx²·l² of the counts l of a division. */
 const sums = new Float64Array(2)
 
 /** The inner loop: nearly all of the time is spent here. */
-function divide(values: Float32Array, from: number, divisions: number): void {
+function divide(divisions: number): void {
   let sumLX = 0
   let sumLL = 0
-  for (let j = from; j < from + 16; j++) {
-    const x = values[j]
+  for (let j = 0; j < 16; j++) {
     // Never negative, so that cutting off rounds.
-    let l = ((x * divisions + 32.5) | 0) - 32
-    if (l > 31) l = 31
-    const wl = x * x * l
-    sumLX += wl * x
-    sumLL += wl * l
+    const count = (numbers[j] * divisions + 32.5) | 0
+    const l = (count > 63 ? 63 : count) - 32
+    sumLX += cubes[j] * l
+    sumLL += squares[j] * l * l
   }
   sums[0] = sumLX
   sums[1] = sumLL

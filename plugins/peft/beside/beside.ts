@@ -138,9 +138,9 @@ function addModules(
   }
   if (!isTied) return
   const copy = copyModule(embedding, { trained })
-  const tiedTo = createSavedModule(embedding, copy)
-  put(embedding.path, tiedTo)
-  put(head.path, createSavedModule(head, copy, { tiedTo }))
+  const sameAs = createSavedModule(embedding, copy)
+  put(embedding.path, sameAs)
+  put(head.path, createSavedModule(head, copy, { sameAs }))
 }
 
 function addTokens(
@@ -151,9 +151,9 @@ function addTokens(
   if (!trainableTokenIndices) return
   for (const { layer, indices, follower } of tokenLayers(model, trainableTokenIndices, ensureWeightTying)) {
     const rows = takeTokenRows(layer, indices)
-    const tiedTo = createTokenRows(layer, rows)
-    put(layer.path, tiedTo)
-    if (follower) put(follower.path, createTokenRows(follower, rows, { tiedTo }))
+    const sameAs = createTokenRows(layer, rows)
+    put(layer.path, sameAs)
+    if (follower) put(follower.path, createTokenRows(follower, rows, { sameAs }))
   }
 }
 

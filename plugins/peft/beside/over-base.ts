@@ -55,7 +55,7 @@ export function createOwnBias(own: Tensor): Adapter {
 
 /** `adapter` with these under it; all are freed with it. */
 export function overBase(adapter: Adapter, own: OwnBase): Adapter {
-  const { delta, merge, unmerge, mergeBias, replacement } = adapter
+  const { delta, merge, unmerge, mergeBias, replacement, stored } = adapter
   const changed = (base: BaseLayer): BaseLayer => {
     const dtype = isQuantized(base.weight) ? null : (base.weight.dtype as FloatDType)
     return {
@@ -75,6 +75,13 @@ export function overBase(adapter: Adapter, own: OwnBase): Adapter {
       return now.bias && base.bias ? add(change, sub(now.bias, base.bias)) : change
     },
     parameters: () => ({ ...adapter.parameters(), ...own.names }),
+    // Another handle on the same memory: what fills it fills the tensor.
+    ...(stored && {
+      stored: {
+        make: () => ({ ...stored.make(), ...views(own.names) }),
+        take: (tensors) => stored.take(tensors),
+      },
+    }),
     ...(merge && {
       merge: (weight) =>
         merge.call(adapter, own.weight ? fresh(own.weight, weight.dtype as FloatDType) : weight),
@@ -93,6 +100,16 @@ export function overBase(adapter: Adapter, own: OwnBase): Adapter {
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+function views(tensors: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, tensor]) => {
+      const view = tensor.view()
+      view.adopt(null)
+      return [name, view]
+    }),
+  )
+}
 
 function fresh(own: Tensor, dtype: FloatDType): Tensor {
   return noGrad(() => {

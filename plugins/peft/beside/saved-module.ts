@@ -50,11 +50,11 @@ export function copyModule(layer: BaseLayer, { trained }: { readonly trained: bo
   }
 }
 
-/** `tiedTo`: the adapter of another layer, which has the same copy and frees it. */
+/** `sameAs`: the adapter of another layer, which has the same copy and frees it. */
 export function createSavedModule(
   { kind, transposed, weight: before }: BaseLayer,
   copy: ModuleCopy,
-  { tiedTo }: { readonly tiedTo?: Adapter } = {},
+  { sameAs }: { readonly sameAs?: Adapter } = {},
 ): Adapter {
   const weightIn = (dtype: FloatDType): Tensor => {
     const laid = transposed ? transpose(copy.weight) : copy.weight
@@ -77,9 +77,9 @@ export function createSavedModule(
     merge: (weight) => fresh(() => weightIn(weight.dtype as FloatDType)),
     mergeBias: (bias) => fresh(() => cast(copy.bias ?? bias, bias.dtype)),
     [Symbol.dispose]() {
-      if (!tiedTo) copy[Symbol.dispose]()
+      if (!sameAs) copy[Symbol.dispose]()
     },
-    ...(tiedTo && { tiedTo }),
+    ...(sameAs && { sameAs }),
   }
 }
 

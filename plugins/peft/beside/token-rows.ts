@@ -13,6 +13,7 @@ import {
   concat,
   embedding,
   type FloatDType,
+  gradientsEnabled,
   isQuantized,
   noGrad,
   parameter,
@@ -37,7 +38,10 @@ export interface TokenRows extends Disposable {
 export function takeTokenRows(
   layer: BaseLayer,
   indices: readonly number[],
-  { random }: { readonly random?: (count: number) => Float32Array<ArrayBuffer> } = {},
+  {
+    random,
+    what = 'trainable_token_indices',
+  }: { readonly random?: (count: number) => Float32Array<ArrayBuffer>; readonly what?: string } = {},
 ): TokenRows {
   const vocabulary = tokensOf(layer)
   const wrong = indices.find((id) => !Number.isSafeInteger(id) || id < 0 || id >= vocabulary)
@@ -45,12 +49,12 @@ export function takeTokenRows(
     throw new TrituneError(
       'E_ADAPTER',
       indices.length === 0
-        ? 'trainable_token_indices names no tokens'
-        : `trainable_token_indices: ${layer.path} has no token ${wrong}, but 0 to ${vocabulary - 1}`,
+        ? `${what} names no tokens`
+        : `${what}: ${layer.path} has no token ${wrong}, but 0 to ${vocabulary - 1}`,
       { remedy: 'new tokens need rows: open the model with vocabSize, or name them under tokens:' },
     )
   if (new Set(indices).size < indices.length)
-    throw new TrituneError('E_ADAPTER', 'trainable_token_indices names a token twice')
+    throw new TrituneError('E_ADAPTER', `${what} names a token twice`)
   const rows = random
     ? tensor(random(indices.length * tableOf(layer).shape[1]), {
         shape: [indices.length, tableOf(layer).shape[1]],
@@ -62,18 +66,33 @@ export function takeTokenRows(
   return { indices, values, [Symbol.dispose]: () => values.dispose() }
 }
 
-/** How the file calls the rows; `tiedTo`: the adapter of another layer, which has the same rows, writes them and frees them. */
+/**
+ * How the file calls the rows; `sameAs`: the adapter of another layer, which has the same rows and frees them. `twice`: the file has them under both
+ * layers.
+ */
 export interface TokenRowsOptions {
+  readonly kind?: string
   readonly name?: string
-  readonly tiedTo?: Adapter
+  readonly sameAs?: Adapter
+  readonly twice?: boolean
+}
+
+/** With the rows that it puts in their place. */
+export interface TokenRowsAdapter extends Adapter {
+  readonly rows: TokenRows
 }
 
 /** The adapter of an embedding or a head. */
 export function createTokenRows(
   layer: BaseLayer,
   rows: TokenRows,
-  { name = 'token_adapter.trainable_tokens_delta', tiedTo }: TokenRowsOptions = {},
-): Adapter {
+  {
+    kind = 'trainable_tokens',
+    name = 'token_adapter.trainable_tokens_delta',
+    sameAs,
+    twice = false,
+  }: TokenRowsOptions = {},
+): TokenRowsAdapter {
   const { indices, values } = rows
   const place = new Map(indices.map((id, k) => [id, k]))
   const vocabulary = tokensOf(layer)
@@ -91,7 +110,8 @@ export function createTokenRows(
   const few = isHead && indices.length <= FEW_ROWS
   const selection = few ? selectionOf(indices, layer) : null
   return {
-    kind: 'trainable_tokens',
+    kind,
+    rows,
     forward(x, base) {
       if (!isHead) return lookUp(x, base)
       if (!selection) return baseForward({ ...base, weight: replaced(tableOf(base)) }, x)
@@ -101,13 +121,13 @@ export function createTokenRows(
     ...(few
       ? {}
       : isHead && { replacement: (base) => ({ weight: replaced(tableOf(base)), bias: base.bias }) }),
-    parameters: () => (tiedTo ? {} : { [name]: values }),
+    parameters: () => (sameAs && !twice ? {} : { [name]: values }),
     merge: (weight) => noGrad(() => scoped(() => replaced(weight))),
     [Symbol.dispose]() {
       selection?.dispose()
-      if (!tiedTo) rows[Symbol.dispose]()
+      if (!sameAs) rows[Symbol.dispose]()
     },
-    ...(tiedTo && { tiedTo }),
+    ...(sameAs && { sameAs }),
   }
 
   function lookUp(ids: Tensor, base: BaseLayer): Tensor {
@@ -117,7 +137,8 @@ export function createTokenRows(
       const k = place.get(id)
       return k === undefined ? t : given.length + k
     })
-    if (picked.every((row, t) => row === t)) return y
+    // A batch without such a token still has a gradient, of zeros.
+    if (!gradientsEnabled() && picked.every((row, t) => row === t)) return y
     return embedding(
       concat([y, cast(values, y.dtype as FloatDType)]),
       tensor(picked, { dtype: 'i32', device: ids.device }),

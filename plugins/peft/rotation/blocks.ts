@@ -12,12 +12,10 @@ import {
   matmul,
   noGrad,
   record,
-  reshape,
-  scoped,
   stridedCopy,
-  sum,
   type Tensor,
-  tensor,
+  tensorScope,
+  zeros,
 } from '../../../core/mod.ts'
 
 /**
@@ -39,37 +37,45 @@ export function neighbours(inputs: number, size: number): BlockLayout {
 /** x (…, in) f32 or bf16, blocks (groups·places, w, w) f32 → x·diag(blocks); the product is in the dtype of x. */
 export function turnBlocks(x: Tensor, blocks: Tensor, layout: BlockLayout): Tensor {
   const links = linksOf<Tensor>({ x, blocks })
-  const { shape } = x
+  const { shape, device } = x
   const dtype = x.dtype as FloatDType
-  const [y, gathered, used] = noGrad(() =>
-    scoped((): [Tensor, Tensor, Tensor] => {
-      const rows = gather(x, layout)
-      const turn = cast(blocks, dtype)
-      return [scatter(matmul(rows, turn), layout, shape), rows, turn]
+  const used = noGrad(() => cast(blocks, dtype))
+  const y = empty(shape, { dtype, device })
+  noGrad(() =>
+    inChunks(x, layout, (start, rows) => {
+      scatter(matmul(gather(x, layout, start, rows), used), y, layout, start, rows)
     }),
   )
   if (!links) {
-    gathered.dispose()
     used.dispose()
     return y
   }
-  for (const kept of [gathered, used]) kept.adopt(null)
+  // x itself, which others keep too: to gather it again costs less than to hold what was gathered.
+  const kept = links.has('blocks') ? x.alias() : null
+  used.adopt(null)
   record(
     {
       name: 'turn_blocks',
       links,
       backward({ y: dy }, { pending }) {
         if (!dy) return {}
-        const arrived = gather(dy, layout)
-        return {
-          blocks: links.has('blocks') ? slopes(gathered, arrived) : null,
-          x: links.has('x')
-            ? scatter(matmul(arrived, used, { transposeB: true }), layout, shape, pending('x'))
-            : null,
-        }
+        const before = links.has('x') ? pending('x') : null
+        const dx = links.has('x') ? (before ?? empty(shape, { dtype, device })) : null
+        const slopes = kept && zeros(blocks.shape, { device })
+        inChunks(dy, layout, (start, rows) => {
+          const arrived = gather(dy, layout, start, rows)
+          if (dx) {
+            const back = matmul(arrived, used, { transposeB: true })
+            scatter(back, dx, layout, start, rows, { accumulate: before !== null })
+          }
+          if (!kept || !slopes) return
+          const own = gather(kept, layout, start, rows)
+          addTo(slopes, matmul(own, arrived, { transposeA: true, wide: true }))
+        })
+        return { x: dx, blocks: slopes }
       },
       release() {
-        gathered.dispose()
+        kept?.dispose()
         used.dispose()
       },
     },
@@ -80,79 +86,60 @@ export function turnBlocks(x: Tensor, blocks: Tensor, layout: BlockLayout): Tens
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-/** Rows whose gradients are summed by one product: both operands stay in the first cache. */
-const ROWS_AT_ONCE = 256
+/** Rows that are gathered, turned and put back at once: they stay in the caches of a CPU. */
+const ROWS_AT_ONCE = 512
 
-/** x (…, in) → (blocks, rows, w); the rows are filled up with zeros to whole chunks. */
-function gather(x: Tensor, layout: BlockLayout): Tensor {
-  const { groups, places, parts, run } = layout
-  const [blocks, width] = [groups * places, parts * run]
-  const rows = x.size / (blocks * width)
-  if (blocks === 1) return x.view([1, rows, width])
-  const filled = rows > ROWS_AT_ONCE ? Math.ceil(rows / ROWS_AT_ONCE) * ROWS_AT_ONCE : rows
-  const shape = [blocks, filled, width]
-  const y = empty(shape, { dtype: x.dtype, device: x.device })
-  stridedCopy(x, shape, dimsOf(layout, rows, filled), { partial: true, into: y })
-  if (filled > rows) {
-    using zero = tensor([0], { dtype: x.dtype, device: x.device })
-    const dims = [
-      [blocks, filled * width, 0],
-      [(filled - rows) * width, 1, 0],
-    ] as const
-    stridedCopy(zero, shape, dims, { yOffset: rows * width, partial: true, into: y })
+function inChunks(x: Tensor, layout: BlockLayout, work: (start: number, rows: number) => void): void {
+  const rows = x.size / widthOf(layout)
+  const most = x.storage.host ? ROWS_AT_ONCE : rows
+  for (let start = 0; start < rows; start += most) {
+    using _scope = tensorScope()
+    work(start, Math.min(most, rows - start))
   }
-  return y
 }
 
-/** (blocks, rows, w) → `shape`; added to `into` where there is something. */
+/** Rows of x (…, in) → (blocks, rows, w). */
+function gather(x: Tensor, layout: BlockLayout, start: number, rows: number): Tensor {
+  const { groups, places, parts, run } = layout
+  const offset = start * widthOf(layout)
+  const shape = [groups * places, rows, parts * run]
+  if (groups * places === 1) return x.window(shape, offset)
+  return stridedCopy(x, shape, dimsOf(layout, rows), { xOffset: offset })
+}
+
+/** (blocks, rows, w) → rows of y (…, in). */
 function scatter(
   turned: Tensor,
+  y: Tensor,
   layout: BlockLayout,
-  shape: readonly number[],
-  into: Tensor | null = null,
-): Tensor {
-  const { groups, places, parts, run } = layout
-  const rows = shape.reduce((a, b) => a * b, 1) / (groups * places * parts * run)
-  if (groups * places === 1 && !into) return turned.view(shape)
-  const dims = dimsOf(layout, rows, turned.shape[1]).map(
-    ([size, inBlocks, inRows]) => [size, inRows, inBlocks] as const,
-  )
-  return stridedCopy(turned, shape, dims, { accumulate: into !== null, into })
+  start: number,
+  rows: number,
+  { accumulate = false }: { readonly accumulate?: boolean } = {},
+): void {
+  const dims = dimsOf(layout, rows).map(([size, inBlocks, inRows]) => [size, inRows, inBlocks] as const)
+  stridedCopy(turned, y.shape, dims, { yOffset: start * widthOf(layout), partial: true, accumulate, into: y })
+}
+
+/** Numbers of a row. */
+function widthOf({ groups, places, parts, run }: BlockLayout): number {
+  return groups * places * parts * run
 }
 
 /** size, stride in blocks, stride in rows */
-function dimsOf(
-  { groups, parts, places, run }: BlockLayout,
-  rows: number,
-  filled: number,
-): readonly (readonly [number, number, number])[] {
+function dimsOf(layout: BlockLayout, rows: number): readonly (readonly [number, number, number])[] {
+  const { groups, parts, places, run } = layout
   const width = parts * run
-  const block = filled * width
+  const block = rows * width
+  // Rows first: both sides are then walked from front to back.
   return [
+    [rows, width, widthOf(layout)],
     [groups, places * block, parts * places * run],
     [places, block, run],
-    [rows, width, groups * parts * places * run],
     [parts, run, places * run],
     [run, 1, 1],
   ]
 }
 
-/** Σ over rows of xᵀ·dy for each block, f32. Long sums go in chunks: a product with few columns is faster so. */
-function slopes(x: Tensor, dy: Tensor): Tensor {
-  const [blocks, rows, width] = x.shape
-  const product = (a: Tensor, b: Tensor): Tensor => matmul(a, b, { transposeA: true, wide: true })
-  const chunks = Math.floor(rows / ROWS_AT_ONCE)
-  if (chunks < 2) return product(x, dy)
-  const whole = chunks * ROWS_AT_ONCE
-  const part = (t: Tensor): Tensor => t.window([blocks * chunks, ROWS_AT_ONCE, width], 0)
-  const total = sum(reshape(product(part(x), part(dy)), [blocks, chunks, width, width]), { axis: 1 })
-  if (whole === rows) return total
-  // Only a single block is not filled up: its rows are those of x.
-  const rest = (t: Tensor): Tensor => t.window([1, rows - whole, width], whole * width)
-  return addTo(total, product(rest(x), rest(dy)))
-}
-
-function addTo(total: Tensor, more: Tensor): Tensor {
-  const { size, shape } = total
-  return stridedCopy(more, shape, [[size, 1, 1]], { accumulate: true, into: total })
+function addTo(total: Tensor, more: Tensor): void {
+  stridedCopy(more, total.shape, [[total.size, 1, 1]], { accumulate: true, into: total })
 }

@@ -1,5 +1,5 @@
 /**
- * Small matrices of ones and zeros that rotations are put together with, and tensors that outlive the scope they were made in.
+ * Small matrices of ones and zeros that rotations are put together with.
  */
 import { type Device, tensor, type Tensor } from '../../../core/mod.ts'
 
@@ -8,10 +8,4 @@ export function identity(size: number, device: Device): Tensor {
   const values = new Float32Array(size * size)
   for (let i = 0; i < size; i++) values[i * (size + 1)] = 1
   return tensor(values, { shape: [size, size], device })
-}
-
-/** Out of whatever scope is open: whoever asked disposes it. */
-export function lasting(made: Tensor): Tensor {
-  made.adopt(null)
-  return made
 }

@@ -16,7 +16,7 @@ import {
   type Tensor,
   transpose,
 } from '../../../core/mod.ts'
-import { lasting } from './constants.ts'
+import { lasting } from '../delta/leaves.ts'
 
 /** Makes the blocks of one size; owns what it looks up by. */
 export interface SkewMaker extends Disposable {

@@ -50,7 +50,13 @@ const GROWING: Readonly<Record<string, (n: number) => string>> = {
 export function jsonlFuzzer(): Fuzzer {
   const scratch = openScratch()
   const tokenizer = openTokenizer(`${ROOT}/quickstart/model`, {
-    special_tokens: { bos_token: null, eos_token: null, pad_token: null, unk_token: null },
+    special_tokens: {
+      bos_token: null,
+      eos_token: null,
+      pad_token: null,
+      unk_token: null,
+      additional_special_tokens: null,
+    },
     chat_template: null,
     chat_template_jinja: null,
   })

@@ -120,7 +120,7 @@ test.each([
   const { u: found, s } = topSingular(linearMap(a), rank, createRandom(9))
   const first = matrix(rows, rank)
   for (let i = 0; i < rows; i++) for (let j = 0; j < rank; j++) first.data[i * rank + j] = u.data[i * k + j]
-  expect(distance(first, found)).toBeLessThan(1e-5)
+  expect(distance(first, found)).toBeLessThan(1e-4)
   for (let i = 0; i < rank; i++) expect(Math.abs(s[i] - slow(k)[i])).toBeLessThan(1e-8)
 })
 

@@ -107,12 +107,10 @@ describe('readFinetuneConfig()', () => {
 
   test('puts the line on an unsupported key', () => {
     try {
-      readFinetuneConfig(LORA_YAML.replace('load_in_8bit: false', 'load_in_8bit: true'), 'lora.yml')
+      readFinetuneConfig(LORA_YAML.replace('lora_fan_in_fan_out:', 'peft_layer_replication: [2]'), 'lora.yml')
       throw new Error('expected an error')
     } catch (error) {
-      expect(String(error)).toContain(
-        'lora.yml:4:1 load_in_8bit: not supported yet (quantised base weights), got true',
-      )
+      expect(String(error)).toContain('peft_layer_replication: not supported yet (layer replication)')
     }
   })
 
@@ -160,13 +158,11 @@ describe('finetuneConfig', () => {
   })
 
   test('refuses values that do not exist here yet', () => {
-    expect(errorOf({ adapter: 'qlora' }).message).toContain('"qlora" is not supported yet')
-    expect(errorOf({ optimizer: 'lion_8bit' }).message).toContain('"lion_8bit" is not supported yet')
-    expect(errorOf({ lr_scheduler: 'rex' }).message).toContain('"rex" is not supported yet')
-    expect(errorOf({ peft_init_lora_weights: 'pissa' }).message).toContain('"pissa" is not supported yet')
-    expect(errorOf({ lora_modules_to_save: ['lm_head'] }).code).toBe('E_CONFIG_KEY')
+    expect(errorOf({ optimizer: 'dion' }).message).toContain('"dion" is not supported yet')
+    expect(errorOf({ lr_scheduler: 'greedy' }).message).toContain('"greedy" is not supported yet')
+    expect(errorOf({ peft_init_lora_weights: 'corda' }).message).toContain('"corda" is not supported yet')
     expect(errorOf({ fp16: true }).code).toBe('E_CONFIG_KEY')
-    expect(finetuneConfig.validate({ ...MINIMAL, fp16: false, lora_modules_to_save: [] }).notes).toEqual([])
+    expect(finetuneConfig.validate({ ...MINIMAL, fp16: false }).notes).toEqual([])
   })
 
   test('8-bit AdamW has the names of transformers; paging is noted to be left out', () => {
@@ -179,6 +175,27 @@ describe('finetuneConfig', () => {
     expect(paged.optimizer).toBe('adamw_8bit')
     expect(paged.notes.join()).toContain('not paged here')
     expect(finetuneConfig.validate({ ...MINIMAL, optimizer: 'paged_adamw_32bit' }).optimizer).toBe('adamw')
+  })
+
+  test('optimizers have the names of transformers and axolotl', () => {
+    const names = {
+      lion_pytorch: 'lion',
+      lion_32bit: 'lion',
+      lion_8bit: 'lion_8bit',
+      muon: 'muon',
+      adafactor: 'adafactor',
+    }
+    for (const [optimizer, ours] of Object.entries(names))
+      expect(finetuneConfig.validate({ ...MINIMAL, optimizer })).toMatchObject({ optimizer: ours, notes: [] })
+    const paged = finetuneConfig.validate({ ...MINIMAL, optimizer: 'paged_lion_8bit' })
+    expect(paged).toMatchObject({
+      optimizer: 'lion_8bit',
+      notes: [expect.stringContaining('not paged here')],
+    })
+    const free = { ...MINIMAL, optimizer: 'schedule_free_adamw' }
+    expect(finetuneConfig.validate(free).notes.join()).toContain('lr_scheduler: constant')
+    expect(finetuneConfig.validate({ ...free, lr_scheduler: 'constant' }).notes).toEqual([])
+    expect(errorOf({ optimizer: 'adamw_8bit', optim_args: { beta1: 0.5 } }).message).toContain('adam_*')
   })
 
   test('takes the names of devices, and no other', () => {
@@ -260,7 +277,14 @@ describe('finetuneConfig', () => {
       [{ chat_template: 'jinja' }, 'needs chat_template_jinja'],
       [{ chat_template: 'chatml', chat_template_jinja: 'x' }, 'chat_template is chatml'],
       [{ lora_model_dir: 'x' }, 'needs an adapter, such as adapter: lora'],
-      [{ lr_scheduler_kwargs: { num_decay_steps: 5 } }, 'warmup_stable_decay'],
+      [{ lr_scheduler_kwargs: { num_decay_steps: 5 } }, 'is for warmup_stable_decay, not for cosine'],
+      [{ lr_scheduler: 'cosine_with_min_lr' }, 'needs its lowest learning rate'],
+      [
+        { lr_scheduler: 'cosine_with_min_lr', lr_scheduler_kwargs: { min_lr: 0, min_lr_rate: 0.1 } },
+        'either min_lr or min_lr_rate',
+      ],
+      [{ lr_scheduler: 'reduce_lr_on_plateau' }, 'reduce_lr_on_plateau needs evaluation'],
+      [{ lr_scheduler: 'one_cycle', lr_scheduler_kwargs: { cycle_momentum: true } }, 'cycle_momentum'],
       [{ min_sample_len: 600 }, 'at most sequence_len'],
       [{ val_set_size: 1, eval_strategy: 'epoch', evals_per_epoch: 4 }, 'is epoch, but evals_per_epoch is 4'],
       [{ save_strategy: 'no', save_steps: 4 }, 'is no, but save_steps is 4'],

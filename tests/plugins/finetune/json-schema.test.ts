@@ -98,7 +98,7 @@ describe('the JSON Schema of a run', () => {
     expect([fits(input), isValid(input)]).toEqual([true, true])
     for (const [old, name] of Object.entries(RENAMED_KEYS)) {
       const isRefused = Object.hasOwn(UNSUPPORTED_KEYS, name)
-      const value = name === 'eval_strategy' ? 'no' : 'some'
+      const value = name === 'eval_strategy' ? 'no' : name === 'neftune_noise_alpha' ? 5 : 'some'
       const named = { ...LEAST, [old]: value }
       expect([old, fits(named), isValid(named)]).toEqual([old, !isRefused, !isRefused])
     }
@@ -160,12 +160,30 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
     [{ q_proj: 0 }, ['x'], 'x', { q_proj: null }],
   ],
   lora_modules_to_save: [
-    [[], null],
-    [['embed_tokens'], 'x'],
+    [[], null, ['embed_tokens', 'lm_head']],
+    ['x', [7], { lm_head: true }],
   ],
+  peft_trainable_token_indices: [
+    [[], [0, 7], { embed_tokens: [1], lm_head: [1, 2] }, null],
+    ['x', [-1], [0.5], { embed_tokens: 1 }],
+  ],
+  peft_ensure_weight_tying: [
+    [true, false, null],
+    ['x', 2],
+  ],
+  tokens: [
+    [[], ['<a>'], null],
+    ['<a>', [7]],
+  ],
+  added_tokens_overrides: [
+    [{}, { 7: '<a>' }, null],
+    [['<a>'], { 7: 8 }],
+  ],
+  resize_token_embeddings_to_32x: [[true, null], ['x']],
+  mean_resizing_embeddings: [[false, null], ['x']],
   peft_init_lora_weights: [
     [true, false, 'gaussian'],
-    ['pissa', 'gausian', 2],
+    ['corda', 'gausian', 'pissa_niter_0', 2],
   ],
   peft_layers_to_transform: [
     [3, [0, 1], null],
@@ -189,7 +207,7 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
   ],
   optimizer: [
     ['adamw', 'adamw_8bit', 'sophia', null],
-    ['lion_8bit', '', 7],
+    ['dion', '', 7],
   ],
   objective: [
     ['cross_entropy', { name: 'dft', alpha: 1 }, null],
@@ -207,13 +225,17 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
     [[], ['mine']],
     [7, ['']],
   ],
+  lr_groups: [
+    [[], [{ name: 'a', modules: ['x'], lr: '1e-5' }], null],
+    [[{ name: 'a', modules: [], lr: 1e-5 }], [{ name: 'a', modules: ['x'] }], {}],
+  ],
   lr_scheduler: [
-    ['cosine', 'wsd', null],
-    ['polynomial', 'cosin', 1],
+    ['cosine', 'wsd', 'polynomial', null],
+    ['greedy', 'cosin', 1],
   ],
   lr_scheduler_kwargs: [
     [null, {}],
-    [{ num_cycles: 2 }, 'x', ['x']],
+    [{ num_cyles: 2 }, 'x', ['x']],
   ],
   warmup_ratio: [
     [0, 0.1, 1],
@@ -260,8 +282,8 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
     ['</s>', [''], [7]],
   ],
   special_tokens: [
-    [{ pad_token: '<pad>', eos_token: null }, {}, null],
-    [{ pad: 'x' }, 'x', { pad_token: 7 }],
+    [{ pad_token: '<pad>', eos_token: null, additional_special_tokens: ['<a>'] }, {}, null],
+    [{ pad: 'x' }, 'x', { pad_token: 7 }, { additional_special_tokens: '<a>' }],
   ],
   device: [
     ['auto', 'cpu', 'cuda:1'],

@@ -32,6 +32,12 @@ test.each<[string, Changes, number]>([
   ['packed, over the end of an epoch', { sample_packing: true, num_epochs: 4, max_steps: undefined }, 3],
   ['with evaluation and early-stopping state', { val_set_size: 3, eval_steps: 2 }, 3],
   ['a bf16 model', { bf16: true }, 4],
+  ['DoRA with dropout', { peft_use_dora: true, lora_dropout: 0.1 }, 2],
+  ['PiSSA, whose base lost a part', { peft_init_lora_weights: 'pissa', peft_use_rslora: true }, 3],
+  ['PiSSA by rounds, with dropout', { peft_init_lora_weights: 'pissa_niter_4', lora_dropout: 0.2 }, 3],
+  ['LoftQ, whose base is packed', { peft: { loftq_config: { loftq_bits: 4, loftq_iter: 2 } } }, 3],
+  ['EVA', { peft_init_lora_weights: 'eva' }, 2],
+  ['LoRA+', { loraplus_lr_ratio: 8 }, 3],
   ['all weights', { adapter: 'none' }, 3],
   ['all weights in bf16', { adapter: 'none', bf16: true }, 2],
 ])('%s', async (_, changes, at) => {

@@ -84,10 +84,10 @@ test('a header whose offsets do not fit the shapes is refused', () => {
   expect(error.message).toContain('model.embed_tokens.weight')
 })
 
-test('a quantized checkpoint is refused', () => {
-  const error = errorOf({ config: { quantization_config: { quant_method: 'gptq', bits: 4 } } })
+test('a checkpoint that is packed in a way of its own is refused', () => {
+  const error = errorOf({ config: { quantization_config: { quant_method: 'hqq', bits: 4 } } })
   expect(error.code).toBe('E_UNSUPPORTED')
-  expect(error.remedy).toContain('unquantized')
+  expect(error.remedy).toContain('the plain checkpoint')
 })
 
 test('an unknown model_type is refused with the nearest known', () => {

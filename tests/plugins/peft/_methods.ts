@@ -25,6 +25,7 @@ import {
   mergedSources,
   peft,
 } from '../../../plugins/peft/mod.ts'
+import { besideOf, withoutBeside } from '../../../plugins/peft/beside/from-file.ts'
 import {
   logitsOf,
   lossAndGradients,
@@ -195,7 +196,7 @@ export function attachLike(model: Model, { config, folder, expected }: MethodCas
   const definition = definitions.find((one) => one.peft?.type === config.peft_type)
   if (!definition?.peft) throw new Error(`there is no ${String(config.peft_type)}`)
   const { options, peft: format } = definition
-  const optionsFor = (path: string): unknown => options.validate(format.read(config, path))
+  const optionsFor = (path: string): unknown => options.validate(format.read(withoutBeside(config), path))
   const kept = Object.entries(config).filter(
     ([key, value]) => key.endsWith('_pattern') && typeof value === 'object' && value !== null,
   )
@@ -204,6 +205,7 @@ export function attachLike(model: Model, { config, folder, expected }: MethodCas
       ? attachAdapter(model, definition, optionsFor(''))
       : attachAdapter(model, definition, optionsFor(''), {
           ...targetsOf(config),
+          ...besideOf(config),
           optionsFor,
           fields: Object.fromEntries(kept),
         })
@@ -245,7 +247,8 @@ function targetsOf(config: Fields): {
 
 /** Names of the file; what the file does not hold has the name that it is trained under. */
 function trainedByFileName({ tensors, parameters }: AttachedAdapter): Map<string, Tensor> {
-  const files = new Map([...tensors].map(([name, tensor]) => [tensor, name]))
+  // Of two names for one tensor the first counts: that of the embedding.
+  const files = new Map([...tensors].toReversed().map(([name, tensor]) => [tensor, name]))
   return new Map([...parameters].map(([name, tensor]) => [files.get(tensor) ?? `encoder.${name}`, tensor]))
 }
 

@@ -25,16 +25,30 @@ import {
 } from '../../../core/mod.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
-import { boft, createBoft, createOft, oft, type OftOptions } from '../../../plugins/peft/mod.ts'
+import {
+  attachAdapter,
+  boft,
+  createBoft,
+  createOft,
+  loadAdapter,
+  oft,
+  type OftOptions,
+  saveAdapter,
+} from '../../../plugins/peft/mod.ts'
 import { identity } from '../../../plugins/peft/rotation/constants.ts'
 import { blockMask } from '../../../plugins/peft/rotation/block-dropout.ts'
 import { type BlockLayout, neighbours, turnBlocks } from '../../../plugins/peft/rotation/blocks.ts'
 import { turnButterfly, turnButterflyBack } from '../../../plugins/peft/rotation/butterfly.ts'
-import { cayleyChange, neumannChange } from '../../../plugins/peft/rotation/cayley.ts'
+import {
+  cayleyChange,
+  neumannChange,
+  neumannRotation,
+  USUAL_TERMS,
+} from '../../../plugins/peft/rotation/cayley.ts'
 import { invertBlocks } from '../../../plugins/peft/rotation/inverse.ts'
 import { createSkewMaker } from '../../../plugins/peft/rotation/skew.ts'
 import { blocksInOne, joinBlocks } from '../../../plugins/peft/rotation/wide-blocks.ts'
-import { GOLDEN, relativeError } from '../../_golden.ts'
+import { GOLDEN, relativeError, temporaryFolder } from '../../_golden.ts'
 
 const cpu = openCpu()
 const LLAMA = join(GOLDEN, 'peft-train/base')
@@ -249,6 +263,22 @@ describe('rotations', () => {
       expect(relativeError(neumannChange(q, terms).toArray(), Float32Array.from(wanted))).toBeLessThan(1e-6)
   })
 
+  test('the usual series in one piece: rotations and gradients', () => {
+    using _scope = tensorScope()
+    const [q, again] = [parameter(skewOf(0.3)), parameter(skewOf(0.3))]
+    const weights = randomTensor('weights', q.shape)
+    const whole = neumannRotation(q)
+    const inTerms = add(neumannChange(again, USUAL_TERMS), identity(q.shape[1], cpu))
+    expect(relativeError(whole.toArray(), inTerms.toArray())).toBeLessThan(1e-6)
+    backward(sum(mul(whole, weights)))
+    backward(sum(mul(inTerms, weights)))
+    // Only what is skew of a slope reaches the numbers that are trained.
+    const skewPart = (leaf: Tensor): Float32Array =>
+      noGrad(() => add(leaf.grad!, mul(transpose(leaf.grad!), -1)).toArray())
+    expect(relativeError(skewPart(q), skewPart(again))).toBeLessThan(2e-6)
+    for (const leaf of [q, again]) leaf.grad!.dispose()
+  })
+
   test('NaN and Inf are an error, not endless rounds', () => {
     for (const value of [Number.NaN, Infinity, 1e30]) {
       using _scope = tensorScope()
@@ -307,6 +337,19 @@ describe('options', () => {
     const make = (): unknown => createBoft(layer(48), boft.options.validate(options), { seed: 0 })
     expect(make).toThrow(message)
     expect(codeOf(make)).toBe('E_ADAPTER')
+  })
+
+  test('an OFT of more blocks than its file has sides is loaded: they share one rotation', () => {
+    using temporary = temporaryFolder()
+    {
+      using model = loadModel(LLAMA, { device: cpu })
+      const options = withDefaults({ r: 16, block_share: true, init_weights: false })
+      using adapter = attachAdapter(model, oft, options, { targetModules: ['q_proj'] })
+      saveAdapter(temporary.path, adapter, { baseModel: null })
+    }
+    using model = loadModel(LLAMA, { device: cpu })
+    using adapter = loadAdapter(model, temporary.path)
+    expect([...adapter.tensors.values()].map(({ shape }) => shape.join())).toEqual(['1,1', '1,1', '1,1'])
   })
 
   test('dropout takes ⌊p·n⌋ blocks, others in another step, none outside of training', () => {

@@ -10,6 +10,7 @@ import {
   defineOptions,
   definePlugin,
   greater,
+  learningRateOf,
   mul,
   neg,
   optional,
@@ -40,15 +41,16 @@ export const myOptimizer: TransformDefinition<MyOptimizerOptions> = {
         [...parameters].map(([name, w]) => [name, zeros(w.shape, { device: w.device })]),
       )
       return {
-        apply({ learningRate, gradScale }) {
+        apply(step) {
           const scope = tensorScope() // frees what is made below
           for (const [name, weight] of parameters) {
             const m = momentum.get(name)
             if (!weight.grad || !m) continue
-            const gradient = mul(weight.grad, gradScale)
+            const rate = learningRateOf(step, name)
+            const gradient = mul(weight.grad, step.gradScale)
             const update = sign(add(mul(m, beta1), mul(gradient, 1 - beta1)))
-            if (decays(name)) scaleInPlace(weight, 1 - learningRate * weightDecay)
-            addTo(weight, mul(update, -learningRate))
+            if (decays(name)) scaleInPlace(weight, 1 - rate * weightDecay)
+            addTo(weight, mul(update, -rate))
             scaleInPlace(m, beta2)
             addTo(m, mul(gradient, 1 - beta2))
           }

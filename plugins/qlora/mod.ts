@@ -1,0 +1,40 @@
+/**
+ * QLoRA: frozen weights in 4 and 8 bits, made while a model is loaded or read from checkpoints that hold them. See README.md.
+ *
+ * @module
+ */
+import { type Capabilities, definePlugin, type Plugin } from '../../core/mod.ts'
+import { fp4, int8, nf4, ternary } from './quantizers.ts'
+
+export { packLayers, type PackLayersOptions } from './pack-layers.ts'
+export type { PackedFile } from './packed-file.ts'
+export { type PackedWeightOptions, readPackedWeight } from './packed-weights.ts'
+export {
+  fp4,
+  type FourBitOptions,
+  int8,
+  INT8_THRESHOLD,
+  type Int8Options,
+  nf4,
+  openQuantizer,
+  type Quantizer,
+  ternary,
+} from './quantizers.ts'
+export { isSkipped } from './skip-modules.ts'
+export {
+  type GroupedQuantization,
+  readStoredQuantization,
+  type StoredQuantization,
+} from './stored-quantization.ts'
+export { bitsandbytesConfig, bitsandbytesSources } from './write-bitsandbytes.ts'
+
+/** The quantizers that are built in. */
+type Name = 'nf4' | 'fp4' | 'int8' | 'ternary'
+
+/** The plugin that provides the quantizers `nf4`, `fp4`, `int8` and `ternary`. */
+export const qlora: Plugin & {
+  readonly provides: { readonly quantizer: Readonly<Record<Name, Capabilities['quantizer']>> }
+} = /* @__PURE__ */ definePlugin({
+  name: 'qlora',
+  provides: { quantizer: { nf4, fp4, int8, ternary } },
+})

@@ -1,0 +1,17 @@
+/**
+ * Which modules stay unpacked, by the patterns of transformers' `llm_int8_skip_modules` and AWQ's `modules_to_not_convert`: the
+ * start of a path up to a dot, by name or as a regular expression, or its end.
+ */
+
+/** True when one of the patterns names the module. A pattern that is no regular expression counts as a name. */
+export function isSkipped(path: string, patterns: readonly string[]): boolean {
+  return patterns.some((pattern) => path.endsWith(pattern) || startsWith(path, pattern))
+}
+
+function startsWith(path: string, pattern: string): boolean {
+  try {
+    return new RegExp(`^(?:${pattern})(?:(?<=\\.)|(?=\\.|$))`).test(path)
+  } catch {
+    return path === pattern || path.startsWith(`${pattern}.`)
+  }
+}

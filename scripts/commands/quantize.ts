@@ -1,0 +1,79 @@
+/**
+ * Packs the linear layers of a model into 4 or 8 bits and writes a folder that transformers loads. Thin: see plugins/qlora.
+ */
+import { existsSync } from 'node:fs'
+import { TrituneError } from '../../core/errors.ts'
+import { invocation } from '../../core/invocation.ts'
+import { ABOVE_0, type Command, deviceOption, FROM_0, numberOption } from '../_cli.ts'
+import { ensureInstalled } from '../_setup.ts'
+
+const KINDS = ['nf4', 'fp4', 'int8'] as const
+
+const help = (): string => `Pack a model into 4 or 8 bits, as bitsandbytes does.
+
+  ${invocation('quantize')} <model> <output folder> [options]
+
+  <model>               a hub name, a folder or a .gguf file
+  --to <kind>           nf4 (default), fp4 or int8
+  --block <n>           of nf4 and fp4: numbers that share a scale, 64 (default) to 4096
+  --plain-scales        of nf4 and fp4: without double quantization
+  --threshold <x>       of int8: columns from this magnitude on are not rounded, default 6
+  --skip <module>       a module that stays as it is; may be repeated
+  --dtype <f32|bf16>    of what is not packed; default: as the model is stored (f32 for .gguf)
+  --device <name>       cpu (default), auto, cuda, cuda:<number>
+  --max-shard <GB>      size of a file, default 5
+  --offline             use the local cache of the hub only
+  --help                this text
+`
+
+const OPTIONS = {
+  to: { type: 'string' },
+  block: { type: 'string' },
+  'plain-scales': { type: 'boolean' },
+  threshold: { type: 'string' },
+  skip: { type: 'string', multiple: true },
+  dtype: { type: 'string' },
+  device: { type: 'string' },
+  'max-shard': { type: 'string' },
+  offline: { type: 'boolean' },
+} as const
+
+export const quantize: Command<typeof OPTIONS> = {
+  help,
+  positionals: { min: 2, max: 2 },
+  output: 'report',
+  options: OPTIONS,
+  choices: { to: KINDS },
+  async run({ positionals: [ref, output], values }) {
+    const { dtype, skip = [], offline } = values
+    const kind = KINDS.find((one) => one === (values.to ?? 'nf4'))
+    if (kind === undefined)
+      throw new TrituneError('E_USAGE', `--to: expected one of ${KINDS.join(', ')}, got "${values.to}"`)
+    if (dtype !== undefined && dtype !== 'f32' && dtype !== 'bf16')
+      throw new TrituneError('E_USAGE', `--dtype: expected f32 or bf16, got "${dtype}"`)
+    const wrong = kind === 'int8' ? (values.block ?? values['plain-scales']) : values.threshold
+    if (wrong !== undefined)
+      throw new TrituneError(
+        'E_USAGE',
+        kind === 'int8' ? '--block and --plain-scales are for nf4 and fp4' : '--threshold is for int8',
+      )
+    const maxShardBytes = 1e9 * numberOption('max-shard', values['max-shard'], 5, ABOVE_0)
+    const block = numberOption('block', values.block, 64)
+    if (!Number.isInteger(Math.log2(block)) || block < 64 || block > 4096)
+      throw new TrituneError(
+        'E_USAGE',
+        `--block: expected a power of two from 64 to 4096, got "${values.block}"`,
+      )
+    const threshold = numberOption('threshold', values.threshold, 6, FROM_0)
+    if (existsSync(output))
+      throw new TrituneError('E_FILE', 'the output folder exists already', {
+        place: output,
+        remedy: 'name a new folder',
+      })
+    const device = deviceOption(values.device, 'cpu')
+    await ensureInstalled()
+    const { quantizeCommand } = await import('../_quantize-command.ts')
+    const options = kind === 'int8' ? { threshold } : { block, double_quant: !values['plain-scales'] }
+    await quantizeCommand({ ref, output, kind, options, skip, dtype, device, maxShardBytes, offline })
+  },
+}

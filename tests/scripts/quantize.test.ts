@@ -1,0 +1,118 @@
+/**
+ * The commands `quantize` and `merge` on packed bases: what they write loads again, what they say is so, and what is wrong is refused before
+ * anything is written.
+ */
+import { describe, expect, test } from 'bun:test'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { openCheckpoint } from '../../core/files/checkpoint.ts'
+import { denseWeight, isQuantized, type Model } from '../../core/mod.ts'
+import { loadModel } from '../../plugins/models/mod.ts'
+import { openQuantizer, nf4, packLayers } from '../../plugins/qlora/mod.ts'
+import { attachLora, saveAdapter } from '../../plugins/peft/mod.ts'
+import { temporaryFolder } from '../_golden.ts'
+import { writeTinyModel } from '../_tiny.ts'
+import { tritune } from './_command.ts'
+
+const BIG = { hidden_size: 64, intermediate_size: 128, num_attention_heads: 4, num_key_value_heads: 2 }
+
+function weightsOf(model: Model): Map<string, Float32Array> {
+  return new Map(
+    [...model.layers].map(([path, layer]) => {
+      using weight = denseWeight(layer)
+      return [path, weight.toArray()]
+    }),
+  )
+}
+
+describe('quantize', () => {
+  test.each(['nf4', 'fp4', 'int8'])('%s: a folder in shards that is loaded packed', (kind) => {
+    using temporary = temporaryFolder()
+    const [plain, packed] = [join(temporary.path, 'plain'), join(temporary.path, 'packed')]
+    writeTinyModel(plain, BIG)
+    const said = tritune([
+      'quantize',
+      plain,
+      packed,
+      '--to',
+      kind,
+      '--skip',
+      'o_proj',
+      '--max-shard',
+      '0.00003',
+    ])
+    expect(said.stderr).toBe('')
+    expect(said.code).toBe(0)
+    expect(said.stdout).toContain(`12 layers packed as ${kind}`)
+    expect(readdirSync(packed)).toContain('model.safetensors.index.json')
+    expect(readdirSync(packed)).toContain('tokenizer.json')
+    using model = loadModel(packed)
+    for (const { path, kind: place, weight } of model.layers.values())
+      expect(isQuantized(weight)).toBe(place === 'linear' && !path.endsWith('o_proj'))
+    const again = tritune(['quantize', packed, join(temporary.path, 'twice')])
+    expect(again.code).toBe(1)
+    expect(again.stderr).toContain('the model is packed already')
+  })
+
+  test('refuses what it cannot do, and writes nothing', () => {
+    using temporary = temporaryFolder()
+    const [plain, output] = [join(temporary.path, 'plain'), join(temporary.path, 'out')]
+    writeTinyModel(plain, BIG)
+    for (const [args, message] of [
+      [['--to', 'int4'], '--to: expected one of nf4, fp4, int8'],
+      [['--block', '32'], '--block: expected a power of two from 64 to 4096'],
+      [['--block', '100'], '--block: expected a power of two from 64 to 4096'],
+      [['--to', 'int8', '--block', '64'], '--block and --plain-scales are for nf4 and fp4'],
+      [['--threshold', '6'], '--threshold is for int8'],
+    ] as const) {
+      const said = tritune(['quantize', plain, output, ...args])
+      expect(said.code).toBe(2)
+      expect(said.stderr).toContain(message)
+    }
+    expect(existsSync(output)).toBe(false)
+  })
+})
+
+describe('merge', () => {
+  test('gives plain weights from a packed base, and says what that changed', () => {
+    using temporary = temporaryFolder()
+    const at = (name: string): string => join(temporary.path, name)
+    writeTinyModel(at('plain'), BIG)
+    expect(tritune(['quantize', at('plain'), at('packed')]).code).toBe(0)
+    {
+      using model = loadModel(at('packed'))
+      using adapter = attachLora(model, { rank: 4, init: false, targetModules: 'all-linear' })
+      saveAdapter(at('adapter'), adapter, { baseModel: at('packed') })
+    }
+    const said = tritune(['merge', at('packed'), at('adapter'), at('merged')])
+    expect(said.stderr).toBe('')
+    expect(said.stdout).toMatch(/max \|Δ logit\| [\d.e-]+, logits up to [\d.]+, on \d+ tokens/)
+    expect(Number(/logit\| (\S+),/.exec(said.stdout)?.[1])).toBeLessThan(1e-4)
+    const config = JSON.parse(readFileSync(join(at('merged'), 'config.json'), 'utf8'))
+    expect(config.quantization_config).toBeUndefined()
+    for (const { storedDType } of openCheckpoint(at('merged')).entries.values())
+      expect(storedDType).toBe('F32')
+    // From the plain base, packed again as the run had it, the same comes out.
+    const again = tritune(['merge', at('plain'), at('adapter'), at('again'), '--quantizer', 'nf4'])
+    expect(again.stdout).toContain('max |Δ logit|')
+    using one = loadModel(at('merged'))
+    using other = loadModel(at('again'))
+    expect(weightsOf(other)).toEqual(weightsOf(one))
+    // Into the plain weights it is another model, and nothing is said of packed ones.
+    const plain = tritune(['merge', at('plain'), at('adapter'), at('unpacked')])
+    expect(plain.stdout).not.toContain('Δ logit')
+    using third = loadModel(at('unpacked'))
+    expect(weightsOf(third)).not.toEqual(weightsOf(one))
+  })
+
+  test('of nothing turns a packed model into a plain one', () => {
+    using temporary = temporaryFolder()
+    const at = (name: string): string => join(temporary.path, name)
+    writeTinyModel(at('plain'), BIG)
+    expect(tritune(['quantize', at('plain'), at('packed')]).code).toBe(0)
+    expect(tritune(['merge', at('packed'), 'none', at('merged')]).code).toBe(0)
+    using merged = loadModel(at('merged'))
+    using packed = loadModel(at('plain'), { pack: packLayers(openQuantizer(nf4), 'f32') })
+    expect(weightsOf(merged)).toEqual(weightsOf(packed))
+  })
+})
