@@ -47,16 +47,6 @@ export function trainedOf(
  * The tensors of a file by their plain names. Beside a vocabulary that was resized PEFT saves a module of modules_to_save three times: as it is
  * loaded again, under its place in torch's module, and as it was before; the first one counts. E_ADAPTER when two others have one name.
  */
-<<<<<<< HEAD
-export function plainNames<T>(entries: ReadonlyMap<string, T>): Map<string, T> {
-  // Where the plain name is there too, the other is a tensor that nobody knows.
-  const named = new Map(
-    [...entries].map(([name, entry]) => {
-      const plain = withoutAdapterName(name)
-      return [entries.has(plain) ? name : plain, entry]
-    }),
-  )
-=======
 export function plainNames<T>(entries: ReadonlyMap<string, T>, place: string): Map<string, T> {
   const named = new Map<string, T>()
   const before = new Map<string, string>()
@@ -71,7 +61,6 @@ export function plainNames<T>(entries: ReadonlyMap<string, T>, place: string): M
     before.set(plain, name)
     named.set(plain, entry)
   }
->>>>>>> several
   const copy = /\.(modules_to_save(\.[^.]+)?|original_module)(?=\.(weight|bias)$)/
   return new Map([...named].filter(([name]) => !(copy.test(name) && named.has(name.replace(copy, '')))))
 }
