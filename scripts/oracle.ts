@@ -18,6 +18,7 @@ const HELP = `Compare tritune with torch, transformers and PEFT.
                                         for SmolLM2)
   bun run oracle peft [method…]         every method of PEFT beside PEFT: logits, gradients, steps, files, merges;
                                         "several": several adapters on one model
+  bun run oracle vocabulary [options]   runs with new tokens: adapter and merged model in PEFT and transformers
   bun run oracle tokenizers [options]   seven families of tokenizers beside the Rust library (needs tokenizers only)
 
   --python <path>    a Python with torch, transformers, peft, safetensors and gguf
@@ -46,6 +47,7 @@ const PARTS: Readonly<Record<string, (options: OracleOptions) => Promise<boolean
   templates: async (options) => (await import('./oracle/templates.ts')).runTemplateOracle(options),
   gguf: async (options) => (await import('./oracle/gguf.ts')).runGgufOracle(options),
   peft: async ({ python, names }) => (await import('./oracle/peft.ts')).runPeftOracle(python, names),
+  vocabulary: async ({ python }) => await (await import('./oracle/vocabulary.ts')).runVocabulary(python),
   tokenizers: async ({ python, smollm2 }) =>
     (await import('./oracle/tokenizers.ts')).runTokenizers(python, smollm2),
 }

@@ -73,9 +73,9 @@ export interface FinetuneInput {
 
   // ---- Adapter
   /**
-   * `lora` or `dora`; `qlora`, LoRA on a base in 4 bits (quantization.md); another method of PEFT
-   * (guides/adapters.md); the name of a plugin's adapter; or `none` (also when not set): all weights are
-   * trained
+   * `lora` or `dora` (adapters/lora.md); `qlora`, LoRA on a base in 4 bits (quantization.md); another method
+   * of PEFT (guides/adapters.md); the name of a plugin's adapter; or `none` (also when not set): all weights
+   * are trained
    */
   readonly adapter?: OpenName<AdapterName> | null | undefined
   /**

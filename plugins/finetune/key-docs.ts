@@ -21,7 +21,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   bf16: '`auto` computes as the checkpoint is stored (GGUF: f32; f16: bf16); `true`, `full` or `false` decide',
   // Adapter
   adapter:
-    "`lora` or `dora`; `qlora`, LoRA on a base in 4 bits ([quantization.md](quantization.md)); another method of PEFT ([guides/adapters.md](guides/adapters.md)); the name of a plugin's adapter; or `none` (also when not set): all weights are trained",
+    "`lora` or `dora` ([adapters/lora.md](adapters/lora.md)); `qlora`, LoRA on a base in 4 bits ([quantization.md](quantization.md)); another method of PEFT ([guides/adapters.md](guides/adapters.md)); the name of a plugin's adapter; or `none` (also when not set): all weights are trained",
   plugins:
     'modules to load: a path from the folder of this file, such as `./mine.ts`, or an installed package, with a range of versions where that matters: `npm:tritune-plugin-foo@^1.2` ([plugins.md](plugins.md))',
   adapter_options:

@@ -48,7 +48,13 @@ export function trainedOf(
  * loaded again, under its place in torch's module, and as it was before; the first one counts.
  */
 export function plainNames<T>(entries: ReadonlyMap<string, T>): Map<string, T> {
-  const named = new Map([...entries].map(([name, entry]) => [withoutAdapterName(name), entry]))
+  // Where the plain name is there too, the other is a tensor that nobody knows.
+  const named = new Map(
+    [...entries].map(([name, entry]) => {
+      const plain = withoutAdapterName(name)
+      return [entries.has(plain) ? name : plain, entry]
+    }),
+  )
   const copy = /\.(modules_to_save(\.[^.]+)?|original_module)(?=\.(weight|bias)$)/
   return new Map([...named].filter(([name]) => !(copy.test(name) && named.has(name.replace(copy, '')))))
 }
@@ -57,5 +63,5 @@ export function plainNames<T>(entries: ReadonlyMap<string, T>): Map<string, T> {
 function withoutAdapterName(name: string): string {
   return name
     .replace(/\.(lora_[AB])\.[^.]+\.(weight|bias)$/, '.$1.$2')
-    .replace(/\.(lora_embedding_[AB]|lora_magnitude_vector)\..+$/, '.$1')
+    .replace(/\.(lora_embedding_[AB]|lora_magnitude_vector)(?:\.default)?(?:\.weight)?$/, '.$1')
 }

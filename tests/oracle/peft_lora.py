@@ -90,8 +90,8 @@ def run_loss(model, ids):
     return logits, F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
 
 
-def quantize_on_the_cpu() -> None:
-    """loftq_init of PEFT moves everything to a GPU."""
+def exact_starts() -> None:
+    """PEFT's starts as they are meant: loftq_init moves everything to a GPU, and singular vectors are those of f32."""
     import bitsandbytes as bnb
     from peft.tuners.lora import layer as module
     from peft.utils import loftq_utils
@@ -109,6 +109,8 @@ def quantize_on_the_cpu() -> None:
         return dequantized, found["R"], found["L"]
 
     module.loftq_init = loftq_init
+    svd = torch.linalg.svd  # in f64: what an f32 SVD is off by is not what is compared
+    torch.linalg.svd = lambda matrix, **options: tuple(part.to(matrix.dtype) for part in svd(matrix.double(), **options))
     find_spec = importlib.util.find_spec  # PEFT asks for scipy, and does not use it
     importlib.util.find_spec = lambda name, *rest: True if name == "scipy" else find_spec(name, *rest)
 
@@ -253,6 +255,6 @@ def write_eva() -> None:
 
 
 if __name__ == "__main__":
-    quantize_on_the_cpu()
+    exact_starts()
     for part in sys.argv[1:] or [*VARIANTS, "eva"]:
         write_eva() if part == "eva" else write(part)

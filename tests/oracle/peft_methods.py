@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from peft_lora import quantize_on_the_cpu
+from peft_lora import exact_starts
 from common import GOLDEN, deterministic, random_ids, relative, versions, write_json, write_tensors
 
 import peft
@@ -384,7 +384,7 @@ def read(cases: list[dict]) -> None:
 
 
 if __name__ == "__main__":
-    quantize_on_the_cpu()
+    exact_starts()
     mode, *rest = sys.argv[1:] or ["list"]
     if mode == "write":
         for part in rest[1:] or VARIANTS:

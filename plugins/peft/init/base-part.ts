@@ -28,7 +28,7 @@ import {
 } from '../../../core/mod.ts'
 import { factorPair, type Factors, leaf, type LoraFactorPair, unowned } from '../lora-factors.ts'
 import { type LoraOptions, PISSA_ROUNDS } from '../lora-options.ts'
-import type { InitContext } from './initial-factors.ts'
+import type { InitContext } from './init-context.ts'
 
 export function baseFactors(
   layer: BaseLayer,

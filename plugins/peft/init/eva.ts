@@ -49,9 +49,11 @@ export interface EvaOptions {
  *
  * @example
  * ```ts
+ * import { tensorScope } from 'tritune/core'
  * import { createBatch, loadModel } from 'tritune/plugins/models'
  * import { attachLora, startByData } from 'tritune/plugins/peft'
  *
+ * using _scope = tensorScope()
  * using model = loadModel('my-model')
  * using adapter = attachLora(model, { rank: 4, init: 'eva', targetModules: ['q_proj'] })
  * const ids = Array.from({ length: 24 }, (_, i) => 5 + i)

@@ -6,18 +6,13 @@
  *   pissa, pissa_niter_<n>, olora   base-part.ts                        loftq      loftq.ts
  *   eva         as true; eva.ts then puts in what it finds in data
  */
-import { type BaseLayer, type Random, tensor, type Tensor, zeros } from '../../../core/mod.ts'
+import { type BaseLayer, tensor, type Tensor, zeros } from '../../../core/mod.ts'
 import { factorPair, leaf, type LoraFactorPair } from '../lora-factors.ts'
 import { changesBase, type LoraOptions } from '../lora-options.ts'
 import { baseFactors } from './base-part.ts'
+import type { InitContext } from './init-context.ts'
 import { loftqFactors } from './loftq.ts'
 import { orthogonalFactors } from './orthogonal.ts'
-
-export interface InitContext {
-  readonly random: Random
-  /** s of s·B·A. */
-  readonly scale: number
-}
 
 /** Throws E_ADAPTER where the init does not fit the layer. LoftQ packs the weight of the layer until the factors are disposed. */
 export function initialFactors(layer: BaseLayer, options: LoraOptions, context: InitContext): LoraFactorPair {

@@ -29,7 +29,7 @@ import {
 import { factorPair, leaf, type LoraFactorPair } from '../lora-factors.ts'
 import type { LoraOptions } from '../lora-options.ts'
 import { splitSingular } from './base-part.ts'
-import type { InitContext } from './initial-factors.ts'
+import type { InitContext } from './init-context.ts'
 
 /** E_ADAPTER for a weight that is packed already, or that another layer has too. */
 export function loftqFactors(

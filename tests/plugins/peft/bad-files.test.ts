@@ -50,7 +50,7 @@ const CASES: readonly Case[] = [
     return {
       name,
       folder: join(METHODS, name),
-      base: base.includes('gpt2') ? GPT2 : LLAMA,
+      base: join(METHODS, name, base),
       weights: 'adapter_model.safetensors',
     }
   }),
@@ -138,7 +138,9 @@ const CODES: readonly TrituneError['code'][] = [
 ]
 
 describe.each(CASES.map((one) => [one.name, one] as const))('%s', (_, one) => {
-  test('of another model: names', () => {
+  // Vectors before the text fit every model of their width.
+  const isWhole = ['PROMPT_TUNING', 'P_TUNING', 'PREFIX_TUNING'].includes(String(one.config['peft_type']))
+  test.skipIf(isWhole)('of another model: names', () => {
     const error = errorOf(one, { on: (base) => (base === GPT2 ? LLAMA : GPT2) })
     expect(error.code).toBe('E_ADAPTER')
     expect(error.message).toMatch(/which the model lacks|there is no tensor/)
