@@ -75,9 +75,7 @@ export async function convertCommand(
   { to, base, device, offline, json }: ConvertAdapter,
 ): Promise<void> {
   const isGguf = source.endsWith('.gguf')
-  if (to !== 'gguf' && !isGguf) {
-    if (base !== undefined)
-      throw new TrituneError('E_USAGE', '--base is for GGUF: from peft to mlx and back needs no model')
+  if (to !== 'gguf' && !isGguf && base === undefined) {
     const done = convertAdapter(source, output, to)
     return say(
       json

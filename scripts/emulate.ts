@@ -53,6 +53,17 @@ await runCommand({
     size.steps = numberOption('steps', steps, size.steps, INTEGER_FROM_0)
     const folder = mkdtempSync(join(tmpdir(), 'tritune-emulate-'))
     const say = (line: string): unknown => out.write(`${line}\n`)
+    const forget = (): void => (keep ? undefined : rmSync(folder, { recursive: true, force: true }))
+    // The programs that run in it get the signal of a terminal themselves.
+    for (const [signal, number] of [
+      ['SIGINT', 2],
+      ['SIGTERM', 15],
+      ['SIGHUP', 1],
+    ] as const)
+      process.once(signal, () => {
+        forget()
+        process.exit(128 + number)
+      })
     try {
       const good =
         machine === 'arm64'
@@ -61,7 +72,7 @@ await runCommand({
       if (!good) process.exitCode = 1
     } finally {
       if (keep) say(`kept in ${folder}`)
-      else rmSync(folder, { recursive: true, force: true })
+      forget()
     }
   },
 })

@@ -53,7 +53,7 @@ function unpackScales({ scale, nested }: PartArrays, offset: number): Float64Arr
 export function quantizeRow(x: Float64Array): { readonly codes: Float64Array; readonly absmax: number } {
   let absmax = 0
   for (const value of x) absmax = Math.max(absmax, Math.abs(value))
-  const factor = fround(127 / absmax)
+  const factor = fround(127 * fround(1 / absmax)) // two roundings, as on tensors of bitsandbytes
   const codes = x.map((value) => {
     const code = Math.min(127, Math.max(-127, roundHalfEven(fround(value * factor))))
     return Number.isNaN(code) || !Number.isFinite(absmax) ? 0 : code

@@ -32,7 +32,7 @@ export interface QuantizedFormat {
   readonly kind: QuantizedKind
   /** (out, in) */
   readonly shape: Shape
-  /** nf4, fp4: elements that share a scale, a power of two from 64 to 4096; 0 for the other kinds. */
+  /** nf4, fp4: elements that share a scale, a power of two from 32 to 4096; 0 for the other kinds. */
   readonly block: number
   /** What double quantization took off every absmax; 0 without it. An f32. */
   readonly offset: number
@@ -128,8 +128,8 @@ export function expectParts(
 
 /** Throws E_SHAPE unless `block` is a block size of nf4 and fp4. */
 export function expectBlock(name: string, block: number): void {
-  if (block >= 64 && block <= 4096 && Number.isInteger(Math.log2(block))) return
-  throw new TrituneError('E_SHAPE', `${name}: block must be a power of two from 64 to 4096, got ${block}`)
+  if (block >= 32 && block <= 4096 && Number.isInteger(Math.log2(block))) return
+  throw new TrituneError('E_SHAPE', `${name}: block must be a power of two from 32 to 4096, got ${block}`)
 }
 
 function expectPart(name: string, tensor: Tensor, dtype: DType, shape: Shape): void {

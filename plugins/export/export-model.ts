@@ -26,6 +26,7 @@ import {
   adapterVocabulary,
   type AttachedAdapter,
   loadAdapter,
+  openAdapterFiles,
   peft,
   readPluginRecords,
   saveAdapter,
@@ -128,10 +129,12 @@ export async function exportModel(source: string, options: ExportOptions): Promi
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-interface OpenModel extends Disposable {
+interface Opened {
   readonly model: Model
   readonly adapter: AttachedAdapter | null
 }
+
+type OpenModel = Opened & Disposable
 
 interface Export {
   readonly found: ExportSource
@@ -205,9 +208,11 @@ function write(path: string, task: Export, { model, adapter }: OpenModel): Writt
   const { found, options, fileType } = task
   switch (options.to) {
     case 'gguf':
-      return options.lora === true ? writeLora(path, found, model) : writeMerged(path, found, model, fileType)
+      return options.lora === true
+        ? writeLora(path, found, { model, adapter })
+        : writeMerged(path, found, model, fileType)
     case 'ollama':
-      return writeOllama(path, task, model)
+      return writeOllama(path, task, { model, adapter })
     case 'hf': {
       saveModel(model, found.modelPath, path, {
         tokenizerPath: found.tokenizerPath ?? path,
@@ -241,11 +246,13 @@ function writeMerged(path: string, found: ExportSource, model: Model, fileType: 
   }
 }
 
-function writeLora(path: string, found: ExportSource, model: Model): Written {
+function writeLora(path: string, found: ExportSource, { model, adapter }: Opened): Written {
   const folder = found.adapter ?? ''
   if (folder.endsWith('.gguf'))
     throw new TrituneError('E_USAGE', 'the adapter is a GGUF file already', { place: folder })
-  const { tensorCount } = exportGgufAdapter(path, folder, model, found.name)
+  const { tensorCount } = withPlainFiles(path, folder, { adapter, baseModel: found.modelRef }, (plain) =>
+    exportGgufAdapter(path, plain, model, found.name),
+  )
   return {
     tensors: tensorCount,
     types: new Map([['F32', tensorCount]]),
@@ -255,8 +262,27 @@ function writeLora(path: string, found: ExportSource, model: Model): Written {
   }
 }
 
+/** An adapter of mlx-lm, or one that took a part of its base over, is written as a plain LoRA of PEFT first; that is gone afterwards. */
+function withPlainFiles<T>(
+  path: string,
+  folder: string,
+  { adapter, baseModel }: { readonly adapter: AttachedAdapter | null; readonly baseModel: string },
+  fn: (folder: string) => T,
+): T {
+  const { format, config } = openAdapterFiles(folder)
+  const isPlain = format === 'peft' && typeof config['init_lora_weights'] !== 'string'
+  if (isPlain || adapter === null) return fn(folder)
+  const plain = `${path}.peft`
+  try {
+    saveAdapter(plain, adapter, { baseModel })
+    return fn(plain)
+  } finally {
+    discard(plain)
+  }
+}
+
 /** model.gguf with everything folded in; or the base as it is, and the adapter beside it. */
-function writeOllama(folder: string, { found, options, fileType, open }: Export, model: Model): Written {
+function writeOllama(folder: string, { found, options, fileType, open }: Export, opened: Opened): Written {
   mkdirSync(folder, { recursive: true })
   const tokenizer = found.tokenizerPath === null ? null : readTokenizerFiles(found.tokenizerPath)
   const file = join(folder, 'model.gguf')
@@ -264,7 +290,7 @@ function writeOllama(folder: string, { found, options, fileType, open }: Export,
   let written: Written
   if (isLora) {
     const adapter = join(folder, 'adapter.gguf')
-    const lora = writeLora(adapter, found, model)
+    const lora = writeLora(adapter, found, opened)
     using base = open(found.modelPath, options.dtype, null)
     const merged = writeMerged(file, found, base.model, fileType)
     written = {
@@ -273,7 +299,7 @@ function writeOllama(folder: string, { found, options, fileType, open }: Export,
       found: merged.found + lora.found,
       reopen: { path: file, adapter },
     }
-  } else written = writeMerged(file, found, model, fileType)
+  } else written = writeMerged(file, found, opened.model, fileType)
   const { text, notes } = modelfile({
     model: './model.gguf',
     adapter: isLora ? './adapter.gguf' : null,

@@ -33,7 +33,7 @@ export function openAdapterFiles(folder: string): AdapterFiles {
   const isMlx = isMlxConfig(given)
   const file = adapterWeights(folder, isMlx)
   const checkpoint = isMlx ? openMlxWeights(folder) : openCheckpoint(file)
-  const entries = plainNames(checkpoint.entries)
+  const entries = plainNames(checkpoint.entries, file)
   if (entries.size === 0)
     throw new TrituneError('E_ADAPTER', 'the adapter has no tensors', {
       place: file,

@@ -39,6 +39,7 @@ export function convertAdapter(folder: string, output: string, to: AdapterFormat
       place: folder,
       remedy: 'copy the folder',
     })
+  expectOwnBase(config, folder)
   using owned = new DisposableStack()
   const tensors = new Map<string, Tensor>()
   for (const [name, entry] of entries) {
@@ -59,4 +60,20 @@ export function convertAdapter(folder: string, output: string, to: AdapterFormat
       )
   })
   return { from: format, to, tensors: tensors.size }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Factors that took a part of the base over are nothing without it: whoever reads them must know what was taken. */
+function expectOwnBase({ init_lora_weights: init }: Readonly<Record<string, unknown>>, folder: string): void {
+  if (typeof init === 'string' && /^(pissa|olora|loftq|corda)/.test(init))
+    throw new TrituneError(
+      'E_UNSUPPORTED',
+      `the adapter started as a part of its base (${init}), which only PEFT's files can say`,
+      {
+        place: folder,
+        remedy:
+          'load it on its base model and save that: what is saved is a plain LoRA (on the command line: --base)',
+      },
+    )
 }

@@ -4,7 +4,7 @@
  * The definition comes from `peft_type`, or for a method that PEFT has not, from the name that `attachAdapter` wrote. The tensors are
  * those that the adapter itself names in `parameters()`.
  */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Checkpoint } from '../../core/files/checkpoint.ts'
 import type { TensorEntry } from '../../core/files/safetensors.ts'
 import {
@@ -39,6 +39,7 @@ import { fillParameter } from './fill-parameter.ts'
 import { tieLoaded } from './lora-tied.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
 import { loadGgufAdapter } from './load-gguf.ts'
+import { plainLoraFields } from './lora-format.ts'
 import { METHODS } from './methods.ts'
 import { isMlxConfig, mlxFields } from './mlx/mod.ts'
 import { checkTargets } from './check-targets.ts'
@@ -116,7 +117,11 @@ export function loadAdapter(
     const matched = [...made.adapters.keys()]
     const match = { matched, counts: new Map([[file, matched.length]]) }
     const tied = config.ensure_weight_tying === true ? tieLoaded(model, made.adapters) : made.adapters
-    return install(model, { ...made, adapters: tied }, { name, match, config: kept })
+    return install(
+      model,
+      { ...made, adapters: tied },
+      { name, match, config: storedFields(definition, kept) },
+    )
   } catch (error) {
     disposeMade(made)
     throw error
@@ -200,6 +205,14 @@ function optionsOf(
   return typeof config[NAME_KEY] === 'string' || !peft
     ? options.validate(config[OPTIONS_KEY])
     : options.validate(peft.read(withoutBeside(config), path))
+}
+
+/** What the configuration says when the adapter is saved again. */
+function storedFields(
+  definition: AnyAdapterDefinition,
+  fields: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  return definition === LORA ? plainLoraFields(fields) : fields
 }
 
 /**
@@ -319,6 +332,8 @@ function placed<T>(place: string, fn: () => T): T {
     return fn()
   } catch (error) {
     if (!(error instanceof TrituneError) || error.message.includes(place)) throw error
+    // A file of the same folder is named already.
+    if (error.place !== undefined && dirname(error.place) === dirname(place)) throw error
     const [what] = error.message.split('\n  → ')
     throw new TrituneError(error.code, what, { place, remedy: error.remedy, cause: error })
   }

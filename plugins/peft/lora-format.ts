@@ -57,6 +57,31 @@ export function loraFields(options: LoraOptions, layers: readonly BaseLayer[]): 
   return { ...DEFAULTS, ...fieldsOf(options, layers) }
 }
 
+/**
+ * The fields of a file as they are after it is loaded and saved again: factors that took a part of the base over, as PEFT stores PiSSA and OLoRA, have
+ * become those of a plain LoRA of the original base.
+ */
+export function plainLoraFields(
+  fields: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  if (fields['peft_type'] !== 'LORA') return fields
+  const { init, rank, alpha, rsLora } = loraFormat.read(
+    { ...fields, rank_pattern: {}, alpha_pattern: {} },
+    '',
+  )
+  if (!changesBase(init)) return fields
+  const mapped = (key: string, change: (value: number) => number): Record<string, number> =>
+    Object.fromEntries(Object.entries(patternOf(fields, key)).map(([name, value]) => [name, change(value)]))
+  return {
+    ...fields,
+    init_lora_weights: true,
+    r: storedRank(init, rank),
+    lora_alpha: storedAlpha({ init, rsLora }, alpha),
+    rank_pattern: mapped('rank_pattern', (value) => storedRank(init, value)),
+    alpha_pattern: mapped('alpha_pattern', (value) => storedAlpha({ init, rsLora }, value)),
+  }
+}
+
 /** Fields that change the forward pass, with the values that mean plain LoRA. */
 const PLAIN: Readonly<Record<string, readonly unknown[]>> = {
   use_dora: [false, null, true],

@@ -5,7 +5,7 @@
  *   shared       vera_A                                     base_model.vera_A
  *   of a model   prompt_embeddings                          prompt_embeddings
  */
-import type { Parameters, Tensor } from '../../core/mod.ts'
+import { type Parameters, type Tensor, TrituneError } from '../../core/mod.ts'
 import type { MadeAdapter } from './made-adapter.ts'
 
 /** What PEFT puts before the module path. */
@@ -45,16 +45,22 @@ export function trainedOf(
 
 /**
  * The tensors of a file by their plain names. Beside a vocabulary that was resized PEFT saves a module of modules_to_save three times: as it is
- * loaded again, under its place in torch's module, and as it was before; the first one counts.
+ * loaded again, under its place in torch's module, and as it was before; the first one counts. E_ADAPTER when two others have one name.
  */
-export function plainNames<T>(entries: ReadonlyMap<string, T>): Map<string, T> {
-  // Where the plain name is there too, the other is a tensor that nobody knows.
-  const named = new Map(
-    [...entries].map(([name, entry]) => {
-      const plain = withoutAdapterName(name)
-      return [entries.has(plain) ? name : plain, entry]
-    }),
-  )
+export function plainNames<T>(entries: ReadonlyMap<string, T>, place: string): Map<string, T> {
+  const named = new Map<string, T>()
+  const before = new Map<string, string>()
+  for (const [name, entry] of entries) {
+    const plain = withoutAdapterName(name)
+    const other = before.get(plain)
+    if (other !== undefined)
+      throw new TrituneError('E_ADAPTER', `the tensors "${other}" and "${name}" have one place`, {
+        place,
+        remedy: 'the file is of two adapters, or damaged: save the adapter again',
+      })
+    before.set(plain, name)
+    named.set(plain, entry)
+  }
   const copy = /\.(modules_to_save(\.[^.]+)?|original_module)(?=\.(weight|bias)$)/
   return new Map([...named].filter(([name]) => !(copy.test(name) && named.has(name.replace(copy, '')))))
 }

@@ -24,7 +24,8 @@ const help = (): string => `List, inspect, combine and convert adapters.
   --majority-sign <name>   merge: of ties: total (default) or frequency
   --rank <number>          merge: of svd and those with _svd: rank of the result, default the largest
   --seed <number>          merge: of dare: what is kept (default 0)
-  --base <model>           merge, and convert from or to GGUF: a hub name or a folder; default: the base that the adapter names
+  --base <model>           merge; convert from or to GGUF, and PiSSA or OLoRA to a plain LoRA: a hub name or a folder;
+                           default: the base that the adapter names
   --to <format>            convert: peft, mlx or gguf (the output is then a .gguf file)
   --plugin <module>        merge: for an adapter that a plugin provides; may be repeated
   --device <name>          as --base: cpu (default), auto, cuda, cuda:<number>

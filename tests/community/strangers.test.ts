@@ -72,7 +72,7 @@ test('pass the contract suites', async () => {
   expect(report).toMatch(/\n\d\d+ kept, 0 broken, \d+ skipped\n$/)
   for (const name of ['scaled-rank-one: ', 'six-bits: ', 'largest-gradient: '])
     expect(report).toContain(`ok    ${name}`)
-}, 60_000)
+}, 180_000)
 
 test('train together from YAML, are killed, and resume to the same bits', async () => {
   using folder = folderOfStranger()

@@ -31,6 +31,7 @@ using host = createHost({
     training,
     qlora,
     optimizers,
+    qlora,
     meanLoss,
     momentumSgd,
     questionAnswer,

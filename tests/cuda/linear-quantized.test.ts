@@ -103,7 +103,7 @@ function roundRows(x: Float32Array, input: number, threshold: number): Float64Ar
   return Float64Array.from(x, (value, i) => {
     const top = tops[Math.floor(i / input)]
     if (outlier[i % input]) return value
-    return top > 0 ? (roundHalfEven(fround(value * fround(127 / top))) * top) / 127 : 0
+    return top > 0 ? (roundHalfEven(fround(value * fround(127 * fround(1 / top)))) * top) / 127 : 0
   })
 }
 

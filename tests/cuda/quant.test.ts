@@ -61,6 +61,8 @@ describe('tt_quantize_4bit', () => {
   for (const name of ['nf4', 'fp4'] as const) {
     for (const dtype of DTYPES) {
       for (const [n, block] of [
+        [32, 32],
+        [1001, 32],
         [64, 64],
         [1000, 64],
         [2047, 128],
@@ -240,7 +242,7 @@ describe('tt_quantize_int8', () => {
         expect([...device.get(new Float32Array(rows), absmax)]).toEqual([...tops])
         const codes = Int8Array.from(x.values, (v, i) => {
           const top = tops[Math.floor(i / cols)]
-          return top > 0 && top < Infinity ? halfEven(fround(v * fround(127 / top))) : 0
+          return top > 0 && top < Infinity ? halfEven(fround(v * fround(127 * fround(1 / top)))) : 0
         })
         expect(device.get(new Int8Array(rows * cols), q)).toEqual(codes)
 

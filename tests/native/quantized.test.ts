@@ -264,7 +264,7 @@ describe('bad arguments', () => {
     refused('tt_quantize_4bit', 'packed', null, f, f, 64, 64, NF4, F32)
     refused('tt_quantize_4bit', 'absmax', u8, null, f, 64, 64, NF4, F32)
     refused('tt_quantize_4bit', 'x', u8, f, null, 64, 64, NF4, F32)
-    for (const block of [0, -64, 32, 63, 96, 8192])
+    for (const block of [0, -64, 16, 63, 96, 8192])
       refused('tt_quantize_4bit', 'block', u8, f, f, 64, block, NF4, F32)
     refused('tt_quantize_4bit', 'kind', u8, f, f, 64, 64, INT8, F32)
     refused('tt_quantize_4bit', 'dtype', u8, f, f, 64, 64, NF4, 2)

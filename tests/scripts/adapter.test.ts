@@ -205,12 +205,6 @@ describe('convert', () => {
   })
 
   test.each<[string, (at: string) => readonly string[], number, string]>([
-    [
-      'a base where none is needed',
-      (at) => [A, join(at, 'out'), '--to', 'mlx', '--base', BASE],
-      2,
-      'needs no model',
-    ],
     ['the same format', (at) => [A, join(at, 'out'), '--to', 'peft'], 1, 'files of peft already'],
     [
       'an unknown format',

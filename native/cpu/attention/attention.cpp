@@ -72,7 +72,7 @@ struct TaskTable {
 
 template <class F> bool make_table(TaskTable& table, int slot, int documents, F tasks_of) {
   table.documents = documents;
-  table.first = static_cast<size_t*>(shared_scratch(slot, (size_t(documents) + 1) * sizeof(size_t)));
+  table.first = static_cast<size_t*>(shared_scratch(slot, (uint64_t(documents) + 1) * sizeof(size_t)));
   if (!table.first) return false;
   table.first[0] = 0;
   for (int i = 0; i < documents; i++) table.first[i + 1] = table.first[i] + tasks_of(i);
@@ -105,7 +105,7 @@ tt_status forward_few(const Call& c, void* o, float* lse) {
   bool made = make_table(tasks, 0, c.documents, [&](int i) { return parts_of(i) * size_t(a.kv_heads); }) &&
               make_table(rows_before, 1, c.documents, [&](int i) { return parts_of(i) * size_t(a.kv_heads) * rows_of(i); });
   if (!made) return out_of_memory(c.name);
-  auto* partial = static_cast<float*>(shared_scratch(2, rows_before.count() * (width + 2) * sizeof(float) + 64));
+  auto* partial = static_cast<float*>(shared_scratch(2, uint64_t(rows_before.count()) * (width + 2) * sizeof(float) + 64));
   if (!partial) return out_of_memory(c.name);
   float* stats = partial + rows_before.count() * width;
   std::atomic<bool> failed{false};
@@ -165,8 +165,8 @@ tt_status forward_many(const Call& c, void* o, float* lse) {
               make_table(keys_before, 2, c.documents, padded_keys);
   if (!made) return out_of_memory(c.name);
   const size_t keys = keys_before.count();
-  auto* packed_k = static_cast<char*>(shared_scratch(3, keys * k_width * size_t(a.kv_heads) * bytes + 64));
-  auto* packed_v = static_cast<char*>(shared_scratch(4, keys * width * size_t(a.kv_heads) * bytes + 64));
+  auto* packed_k = static_cast<char*>(shared_scratch(3, uint64_t(keys) * k_width * unsigned(a.kv_heads) * bytes + 64));
+  auto* packed_v = static_cast<char*>(shared_scratch(4, uint64_t(keys) * width * unsigned(a.kv_heads) * bytes + 64));
   if (!packed_k || !packed_v) return out_of_memory(c.name);
   auto k_of = [&](int i, int kv_head) { return packed_k + (keys * size_t(kv_head) + keys_before.first[i]) * k_width * bytes; };
   auto v_of = [&](int i, int kv_head) { return packed_v + (keys * size_t(kv_head) + keys_before.first[i]) * width * bytes; };
@@ -246,8 +246,8 @@ static tt_status backward(const Call& c, const AttentionGradients& given) {
   bool made = make_table(tasks, 0, c.documents, [&](int i) { return size_t(parts_of(c.document(i))) * size_t(a.kv_heads); }) &&
               make_table(joins, 1, c.documents, [&](int i) { return size_t(c.document(i).nq + per_join - 1) / size_t(per_join) * size_t(a.kv_heads); });
   if (!made) return out_of_memory(c.name);
-  auto* first_row = static_cast<size_t*>(shared_scratch(2, (tasks.count() + 1) * (sizeof(size_t) + sizeof(Work))));
-  g.delta = static_cast<float*>(shared_scratch(3, total_q * size_t(a.heads) * sizeof(float) + 64));
+  auto* first_row = static_cast<size_t*>(shared_scratch(2, (uint64_t(tasks.count()) + 1) * (sizeof(size_t) + sizeof(Work))));
+  g.delta = static_cast<float*>(shared_scratch(3, uint64_t(total_q) * unsigned(a.heads) * sizeof(float) + 64));
   if (!first_row || !g.delta) return out_of_memory(c.name);
   auto* order = reinterpret_cast<Work*>(first_row + tasks.count());
   size_t rows = 0;
@@ -259,7 +259,7 @@ static tt_status backward(const Call& c, const AttentionGradients& given) {
     order[task] = {p.work(), task};
     rows += size_t(p.q_end - p.q_begin) * size_t(a.group);
   }
-  auto* partial = static_cast<float*>(shared_scratch(4, rows * width * sizeof(float) + 64));
+  auto* partial = static_cast<float*>(shared_scratch(4, uint64_t(rows) * width * sizeof(float) + 64));
   if (!partial) return out_of_memory(c.name);
 
   const size_t token_bytes = size_t(a.heads) * size_t(a.head_dim) * 2 * dtype_bytes(a.dtype);

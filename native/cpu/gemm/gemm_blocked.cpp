@@ -17,7 +17,7 @@ constexpr size_t STRIP_BYTES = size_t(640) << 10;  // of a packed strip: a third
 constexpr size_t STREAM_FROM = size_t(1) << 20;    // results larger than this would not stay in L2 anyway
 constexpr int PANELS_AT_A_TIME = 2;                // packed by one thread: neighbours read runs of memory
 constexpr int STRIPS_PER_THREAD = 4;               // enough for the queue to even out slow cores
-constexpr int TAIL_LANES = 24;                     // about so many of a strip of the tail, at least
+constexpr int TAIL_PARTS = 4;                      // strips of the tail are shorter by this
 
 /// One product on its way: everything the threads need to know.
 struct Plan {
@@ -29,9 +29,11 @@ struct Plan {
   bool stream;
   bool strips_of_a;    // else of b
   int strip, group;    // lanes of a strip, and of a group of the shared operand
-  int heads, tail;     // so many whole strips, then shorter ones: threads that end together have worked alike
-  char* shared;
-  char* down;          // packed panels of g.down
+  int heads = 0;       // so many whole strips,
+  int tails = 0, tail = 0;  // then so many shorter ones, then the shortest: threads that end together have worked alike
+  int last = 0;
+  char* shared = nullptr;
+  char* down = nullptr;  // packed panels of g.down
   int depth() const { return depth1 + depth2; }
   size_t panel_bytes(bool of_a) const { return size_t(of_a ? kernel.mr : kernel.nr) * depth() * kernel.element; }
   int width(bool of_a) const { return of_a ? kernel.mr : kernel.nr; }
@@ -45,15 +47,19 @@ struct Plan {
   }
   size_t masked_bytes() const { return g.mask_a ? (size_t(kernel.mr) * depth1 * dtype_bytes(g.a.dtype) + 63) & ~size_t(63) : 0; }
   int lanes() const { return strips_of_a ? g.m : g.n; }
-  int strips() const { return heads + divide_up(lanes() - heads * strip, tail); }
-  int strip_start(int i) const { return i < heads ? i * strip : heads * strip + (i - heads) * tail; }
-  int strip_lanes(int i) const { return smaller(i < heads ? strip : tail, lanes() - strip_start(i)); }
+  int strips() const { return heads + tails + divide_up(lanes() - heads * strip - tails * tail, last); }
+  int strip_start(int i) const {
+    if (i < heads) return i * strip;
+    return heads * strip + smaller(i - heads, tails) * tail + larger(i - heads - tails, 0) * last;
+  }
+  int strip_lanes(int i) const { return smaller(i < heads ? strip : i < heads + tails ? tail : last, lanes() - strip_start(i)); }
 };
 
 /// Whole pieces as strips of b: a piece is made while one strip is in the cache.
 void choose_pieces(Plan& plan) {
   plan.strips_of_a = false;
-  plan.strip = plan.tail = GEMM_PIECE;
+  plan.strip = plan.last = GEMM_PIECE;
+  plan.tails = 0;
   plan.heads = plan.g.n / GEMM_PIECE;
 }
 
@@ -69,8 +75,14 @@ void choose_blocks(Plan& plan) {
   // Not shorter than four panels, or reading the shared operand again for every strip would cost too much.
   if (threads > 1) strips = larger(strips, smaller(threads * STRIPS_PER_THREAD, lanes / (4 * width)));
   plan.strip = round_up(divide_up(lanes, larger(strips, 1)), width);
-  plan.tail = threads > 1 ? smaller(round_up(larger(TAIL_LANES, plan.strip / 8), width), plan.strip) : plan.strip;
-  plan.heads = threads > 1 ? larger(0, lanes / plan.strip - threads) : lanes / plan.strip;
+  plan.heads = lanes / plan.strip;
+  plan.last = plan.strip;
+  if (threads > 1) {
+    plan.heads = larger(0, plan.heads - threads);
+    plan.tail = round_up(divide_up(plan.strip, TAIL_PARTS), width);
+    plan.last = width;
+    plan.tails = larger(0, (lanes - plan.heads * plan.strip) / plan.tail - threads);
+  }
   if (g.taker) choose_pieces(plan);
   plan.group = int(SHARED_LIMIT / lane_bytes < size_t(others) ? SHARED_LIMIT / lane_bytes : size_t(others));
   plan.group = smaller(larger(plan.group / other_width, 1) * other_width, round_up(others, other_width));
@@ -191,8 +203,8 @@ tt_status pack_down(Plan& plan) {
 
 tt_status reserve(Plan& plan) {
   const int width = plan.width(plan.strips_of_a), other_width = plan.width(!plan.strips_of_a);
-  const size_t strip_bytes = divide_up(plan.strip, width) * plan.panel_bytes(plan.strips_of_a);
-  const size_t shared_bytes = divide_up(plan.group, other_width) * plan.panel_bytes(!plan.strips_of_a);
+  const uint64_t strip_bytes = uint64_t(divide_up(plan.strip, width)) * plan.panel_bytes(plan.strips_of_a);
+  const uint64_t shared_bytes = uint64_t(divide_up(plan.group, other_width)) * plan.panel_bytes(!plan.strips_of_a);
   const size_t masked = plan.g.mask_a ? plan.masked_bytes() + plan.panel_bytes(true) + 64 : 0;
   const size_t tile_bytes = (plan.tile_floats() + plan.behind_floats()) * sizeof(float) + masked;
   plan.shared = static_cast<char*>(crew_scratch(plan.crew, SLOT_PACKED_B_OWN, SLOT_PACKED_B, shared_bytes + 64));
@@ -245,7 +257,7 @@ void run_strips_of_b(const Plan& plan) {
 tt_status gemm_blocked(const Gemm& g, Crew crew) {
   const GemmKernel& kernel = *gemm_kernel(g.a.dtype, g.b.dtype);
   const bool stream = size_t(g.m) * g.n * dtype_bytes(g.c_dtype) > STREAM_FROM;
-  Plan plan = {g, kernel, crew, round_up(g.k, kernel.k_align), round_up(g.k2, kernel.k_align), nullptr, stream, true, 0, 0, 0, 0, nullptr, nullptr};
+  Plan plan = {g, kernel, crew, round_up(g.k, kernel.k_align), round_up(g.k2, kernel.k_align), nullptr, stream, true, 0, 0};
   if (tt_status status = widen_bias(&plan.bias, g, crew)) return status;
   choose_blocks(plan);
   if (tt_status status = reserve(plan)) return status;

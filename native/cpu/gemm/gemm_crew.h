@@ -12,7 +12,7 @@ template <class F> inline void share(Crew crew, size_t tiles, const F& body) {
   for (size_t tile = 0; tile < tiles; tile++) body(tile, crew.thread);
 }
 
-inline void* crew_scratch(Crew crew, int thread_slot, int shared_slot, size_t bytes) {
+inline void* crew_scratch(Crew crew, int thread_slot, int shared_slot, uint64_t bytes) {
   return crew.alone ? thread_scratch(crew.thread, thread_slot, bytes) : shared_scratch(shared_slot, bytes);
 }
 

@@ -36,7 +36,7 @@ tt_status gemm_deep(const Gemm& g) {
   const GemmKernel& kernel = *gemm_kernel(g.a.dtype, g.b.dtype);
   const int parts = part_count(g), depth = round_up(divide_up(g.k, parts), SLICE);
   const size_t result = size_t(g.m) * g.n;
-  float* partial = static_cast<float*>(shared_scratch(SLOT_PACKED_B, size_t(parts) * result * sizeof(float)));
+  float* partial = static_cast<float*>(shared_scratch(SLOT_PACKED_B, uint64_t(parts) * result * sizeof(float)));
   const float* bias;
   if (!partial) return no_gemm_scratch();
   if (tt_status status = widen_bias(&bias, g, {false, 0})) return status;

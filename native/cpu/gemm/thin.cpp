@@ -14,7 +14,7 @@ tt_status add_thin_gradient(float* dw, bool transposed, const float* t, int rank
                             const DropoutMask* mask) {
   const int even = (rows + MAX_PARTS - 1) / MAX_PARTS, step = even > MIN_ROWS ? even : MIN_ROWS, parts = (rows + step - 1) / step;
   const size_t stride = size_t(thin_ranks(rank)) * thin_columns(n);
-  float* partial = static_cast<float*>(shared_scratch(SLOT_PACKED_B, parts * stride * sizeof(float)));
+  float* partial = static_cast<float*>(shared_scratch(SLOT_PACKED_B, uint64_t(parts) * thin_ranks(rank) * thin_columns(n) * sizeof(float)));
   const size_t masked = mask ? size_t(thin_masked_rows(n)) * n * dtype_bytes(dtype) : 0, packed = size_t(step + 32) * THIN_SCRATCH;
   bool enough = partial != nullptr;
   for (int thread = 0; thread < thread_count(); thread++) enough = enough && thread_scratch(thread, SLOT_PACKED_A, masked > packed ? masked : packed);

@@ -14,8 +14,8 @@ __attribute__((import_module("env"), import_name("start_thread"))) extern "C" in
 namespace tt::platform {
 
 enum ThreadState { ASKED_FOR, RUNNING, ENDED, GIVEN_UP };
-/// Stays when its thread has ended: a worker that was given up may still come and look.
-struct ThreadStart { void (*body)(int); int argument; std::atomic<int32_t> state; };
+/// That of a worker which was given up stays: it may still come and look.
+struct ThreadStart { void (*body)(int); int argument; std::atomic<int32_t> state; void *stack, *locals; };
 
 namespace {
 
@@ -23,7 +23,7 @@ constexpr size_t STACK = size_t(1) << 20;
 constexpr int64_t PATIENCE = int64_t(10) * 1000000000;  // nanoseconds for a worker to come
 
 int32_t* word(std::atomic<int32_t>& value) { return reinterpret_cast<int32_t*>(&value); }
-/// Until the word is another than `seen`, or somebody wakes; returns at once where memory is not shared, and so nobody could.
+/// Until the word is another than `seen`, or somebody wakes. It traps where memory is not shared: there is one thread then, for which no lock is ever taken already.
 void wait_on(std::atomic<int32_t>& value, int32_t seen) { __builtin_wasm_memory_atomic_wait32(word(value), seen, -1); }
 void wake(std::atomic<int32_t>& value, int count) { __builtin_wasm_memory_atomic_notify(word(value), unsigned(count)); }
 
@@ -72,6 +72,8 @@ bool start_thread(Thread& thread, void (*body)(int), int argument) {
   if (start && stack && locals) {
     start->body = body;
     start->argument = argument;
+    start->stack = stack;
+    start->locals = locals;
     start->state.store(ASKED_FOR);
     if (tt_host_start_thread(start, stack + STACK, locals) != 0) {
       const int64_t asked = nanoseconds();
@@ -87,7 +89,12 @@ bool start_thread(Thread& thread, void (*body)(int), int argument) {
   return false;
 }
 void join_thread(Thread& thread) {
-  while (thread.start->state.load() != ENDED) yield();
+  ThreadStart* start = thread.start;
+  while (start->state.load() != ENDED) yield();
+  // Saying that it has ended is the last thing a thread does on its stack.
+  release(start->stack);
+  release(start->locals);
+  release(start);
 }
 int usable_cores() { return 1; }
 /// Sleeps for a moment: nothing else gives a core away.

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 #include "platform.h"
 
@@ -43,18 +44,24 @@ wchar_t* wide_path(const char* path) {
   if (!given) return nullptr;
   MultiByteToWideChar(CP_UTF8, 0, path, -1, given, count);
   const DWORD full = GetFullPathNameW(given, 0, nullptr, nullptr);
-  wchar_t* out = static_cast<wchar_t*>(malloc((size_t(full) + 5) * sizeof(wchar_t)));
+  // The longest prefix and two characters that it replaces come before the whole path, which ends with a zero.
+  constexpr size_t ROOM = 8;
+  wchar_t* out = static_cast<wchar_t*>(malloc((size_t(full) + ROOM) * sizeof(wchar_t)));
   if (out && full > 0) {
-    const bool plain = !(given[0] == L'\\' && given[1] == L'\\');  // neither a share nor in the long form already
-    wchar_t* start = out;
-    if (plain) {
-      memcpy(out, L"\\\\?\\", 4 * sizeof(wchar_t));
-      start += 4;
-    }
-    GetFullPathNameW(given, full, start, nullptr);
+    wchar_t* whole = out + ROOM;
+    GetFullPathNameW(given, full, whole, nullptr);
+    const bool share = whole[0] == L'\\' && whole[1] == L'\\';
+    const bool is_long = share && (whole[2] == L'?' || whole[2] == L'.');  // \\?\ or \\.\ already
+    const wchar_t* prefix = is_long ? L"" : share ? L"\\\\?\\UNC" : L"\\\\?\\";
+    const wchar_t* rest = share && !is_long ? whole + 1 : whole;
+    const size_t length = wcslen(prefix);
+    memcpy(out, prefix, length * sizeof(wchar_t));
+    memmove(out + length, rest, (wcslen(rest) + 1) * sizeof(wchar_t));
   }
   free(given);
-  return out;
+  if (full > 0) return out;
+  free(out);
+  return nullptr;
 }
 
 }  // namespace

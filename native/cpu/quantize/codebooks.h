@@ -25,6 +25,11 @@ constexpr float NF4_THRESHOLDS[15] = {-0.8480964004993439f,  -0.6106329262256622
                                       -0.13791173323988914f, -0.045525018125772476f, 0.03979014977812767f, 0.1202552504837513f, 0.2035212516784668f,
                                       0.2920137718319893f,   0.3893125355243683f,  0.5016634166240692f,  0.6427869200706482f,   0.8614784178118011f};
 
+/// The same with room behind, for tables that are read 16 at a time from the first or the second on.
+constexpr float NF4_STEPS[17] = {NF4_THRESHOLDS[0],  NF4_THRESHOLDS[1],  NF4_THRESHOLDS[2],  NF4_THRESHOLDS[3],  NF4_THRESHOLDS[4], NF4_THRESHOLDS[5],
+                                 NF4_THRESHOLDS[6],  NF4_THRESHOLDS[7],  NF4_THRESHOLDS[8],  NF4_THRESHOLDS[9],  NF4_THRESHOLDS[10], NF4_THRESHOLDS[11],
+                                 NF4_THRESHOLDS[12], NF4_THRESHOLDS[13], NF4_THRESHOLDS[14], 2.0f,               2.0f};
+
 constexpr float FP4_VALUES[16] = {0.0f,  0.0625f / 12,  8.0f / 12,  1.0f,  4.0f / 12,  0.5f,  2.0f / 12,  0.25f,
                                   -0.0f, -0.0625f / 12, -8.0f / 12, -1.0f, -4.0f / 12, -0.5f, -2.0f / 12, -0.25f};
 /// Of magnitudes: their number gives the place in FP4_ORDER; bit 3 of the code is the sign.

@@ -5,7 +5,7 @@ using namespace tt;
 
 namespace tt {
 
-static bool is_block(int64_t block) { return block >= 64 && block <= 4096 && (block & (block - 1)) == 0; }
+static bool is_block(int64_t block) { return block >= 32 && block <= 4096 && (block & (block - 1)) == 0; }
 
 tt_status read_weight(PackedWeight* out, const char* name, const int64_t* weight, int32_t rows, int32_t cols) {
   TT_REQUIRE(weight, "%s: weight is null", name);
@@ -14,7 +14,7 @@ tt_status read_weight(PackedWeight* out, const char* name, const int64_t* weight
   const int64_t kind = weight[0], block = weight[4];
   TT_REQUIRE(kind >= TT_NF4 && kind <= TT_TERNARY, "%s: weight kind must be 0..3, got %lld", name, static_cast<long long>(kind));
   const bool blockwise = kind == TT_NF4 || kind == TT_FP4;
-  TT_REQUIRE(!blockwise || is_block(block), "%s: block must be a power of two in 64..4096, got %lld", name, static_cast<long long>(block));
+  TT_REQUIRE(!blockwise || is_block(block), "%s: block must be a power of two in 32..4096, got %lld", name, static_cast<long long>(block));
   TT_REQUIRE(blockwise || weight[3] == 0, "%s: weight kind %lld has no nested scales", name, static_cast<long long>(kind));
   TT_REQUIRE(kind != TT_TERNARY || rows % 4 == 0, "%s: a ternary weight needs a multiple of 4 rows, got %d", name, rows);
   TT_REQUIRE(rows == 0 || cols == 0 || (weight[1] && weight[2]), "%s: %s of the weight is null", name, !weight[1] ? "data" : "scale");
@@ -45,7 +45,7 @@ void unpack_parallel(const PackedWeight& w, const Unpacked& part) {
 extern "C" tt_status tt_quantize_4bit(uint8_t* packed, float* absmax, const void* x, size_t n, int32_t block, int32_t kind, tt_dtype dtype, tt_stream) {
   TT_REQUIRE_DTYPE("tt_quantize_4bit", dtype);
   TT_REQUIRE(kind == TT_NF4 || kind == TT_FP4, "tt_quantize_4bit: kind must be nf4 (0) or fp4 (1), got %d", kind);
-  TT_REQUIRE(is_block(block), "tt_quantize_4bit: block must be a power of two in 64..4096, got %d", block);
+  TT_REQUIRE(is_block(block), "tt_quantize_4bit: block must be a power of two in 32..4096, got %d", block);
   TT_REQUIRE_HOLD("tt_quantize_4bit", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_quantize_4bit", packed);
@@ -134,6 +134,7 @@ extern "C" tt_status tt_dequantize(void* y, const int64_t* weight, int32_t rows,
   if (tt_status bad = read_weight(&w, "tt_dequantize", weight, rows, cols)) return bad;
   if (rows == 0 || cols == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_dequantize", y);
-  unpack_parallel(w, {y, dtype, size_t(cols), 0, rows, 0, cols, true});
+  const bool large = worth_streaming(size_t(rows) * size_t(cols) * dtype_bytes(dtype));
+  unpack_parallel(w, {y, dtype, size_t(cols), 0, rows, 0, cols, true, large});
   return TT_OK;
 }

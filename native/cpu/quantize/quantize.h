@@ -25,6 +25,7 @@ struct Unpacked {
   size_t ld;
   int row, rows, col, cols;
   bool scaled;
+  bool past_caches = false;  // nobody reads it soon
 };
 TT_KERNEL(void, unpack_weight, const PackedWeight& w, const Unpacked& part)
 /// unpack_weight by all threads.

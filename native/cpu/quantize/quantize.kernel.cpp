@@ -10,8 +10,13 @@ namespace tt::TT_ISA {
 
 /// Largest magnitude of n numbers; NaN does not count.
 template <class T> static float largest(const T* x, size_t n) {
-  vf most{};
+  vf most{}, second{};
   size_t i = 0;
+  for (; i + 2 * W <= n; i += 2 * W) {
+    most = max_or_second(abs_v(load(x + i)), most);
+    second = max_or_second(abs_v(load(x + i + W)), second);
+  }
+  most = max_or_second(most, second);
   for (; i + W <= n; i += W) most = max_or_second(abs_v(load(x + i)), most);
   if (i < n) most = max_or_second(abs_v(load_n(x + i, n - i)), most);
   return max_lanes_finite(most);
@@ -19,20 +24,23 @@ template <class T> static float largest(const T* x, size_t n) {
 
 // ---- 4 bits -------------------------------------------------------------------------------------------------------
 
+/// How many of the 15 thresholds, which rise, are below x, by halving.
 static inline vi nf4_codes(vf x) {
-  vi code{};
-  TT_UNROLL
-  for (int k = 0; k < 15; k++) code -= x > NF4_THRESHOLDS[k];
-  return code;
+  const vf eighth = set1(NF4_THRESHOLDS[7]), fourth = set1(NF4_THRESHOLDS[3]), twelfth = set1(NF4_THRESHOLDS[11]);
+  vi code = x > eighth ? vi{} + 8 : vi{};
+  code = x > (x > eighth ? twelfth : fourth) ? code + 4 : code;
+  code = x > look_up16(NF4_STEPS + 1, code) ? code + 2 : code;
+  return x > look_up16(NF4_STEPS, code) ? code + 1 : code;
 }
 static inline vi fp4_codes(vf x) {
-  vf magnitude = abs_v(x);
-  vi place{};
-  TT_UNROLL
-  for (int k = 0; k < 7; k++) place -= magnitude > FP4_THRESHOLDS[k];
-  // FP4_ORDER: 0, 1, 6, 7, 4, 5, 2, 3.
-  vi code = place < 2 ? place : place >= 6 ? place - 4 : place >= 4 ? place : place + 4;
-  return code | ((x < 0) & 8);
+  const vf magnitude = abs_v(x), fourth = set1(FP4_THRESHOLDS[3]), second = set1(FP4_THRESHOLDS[1]), sixth = set1(FP4_THRESHOLDS[5]);
+  // The bits of the place among the thresholds, from the highest on; FP4_ORDER: 0, 1, 6, 7, 4, 5, 2, 3.
+  const vi high = magnitude > fourth;
+  const vi middle = magnitude > (high ? sixth : second);
+  const vf low = high ? (middle ? set1(FP4_THRESHOLDS[6]) : set1(FP4_THRESHOLDS[4])) : (middle ? set1(FP4_THRESHOLDS[2]) : set1(FP4_THRESHOLDS[0]));
+  vi code = high ? (middle ? vi{} + 2 : vi{} + 4) : (middle ? vi{} + 6 : vi{});
+  code = magnitude > low ? code + 1 : code;
+  return x < 0 ? code | 8 : code;
 }
 
 template <class T, int KIND> static void quantize_block(uint8_t* packed, float* absmax, const T* x, size_t n) {
@@ -41,11 +49,15 @@ template <class T, int KIND> static void quantize_block(uint8_t* packed, float* 
   const float inverse = 1.0f / *absmax;
   for (size_t i = 0; i < n; i += W) {
     const size_t count = n - i < W ? n - i : W;
-    int32_t codes[W] = {};
-    vf v = (count == W ? load(x + i) : load_n(x + i, count)) * inverse;
-    store_bits(codes, KIND == TT_NF4 ? nf4_codes(v) : fp4_codes(v));
-    if (count & 1) codes[count] = 0;
-    for (size_t j = 0; j < (count + 1) / 2; j++) packed[i / 2 + j] = uint8_t(codes[2 * j] << 4 | codes[2 * j + 1]);
+    const vf v = (count == W ? load(x + i) : load_n(x + i, count)) * inverse;
+    const vi codes = KIND == TT_NF4 ? nf4_codes(v) : fp4_codes(v);
+    if (count == W) {
+      store_nibbles(packed + i / 2, codes);
+      continue;
+    }
+    uint8_t last[W / 2];
+    store_nibbles(last, lanes() < int32_t(count) ? codes : vi{});
+    memcpy(packed + i / 2, last, (count + 1) / 2);
   }
 }
 
@@ -107,20 +119,26 @@ template <class T, class F> static void each(const T* x, const uint8_t* skip, si
 }
 
 template <class T> static float row_codes(void* q, tt_dtype q_dtype, const T* x, const uint8_t* skip, size_t n) {
-  vf most{};
-  each(x, skip, n, [&](size_t, size_t, vf v) { most = max_nan(abs_v(v), most); });
+  vf most{}, second{};
+  size_t whole = 0;
+  if (!skip)
+    for (; whole + 2 * W <= n; whole += 2 * W) {
+      most = max_nan(abs_v(load(x + whole)), most);
+      second = max_nan(abs_v(load(x + whole + W)), second);
+    }
+  most = max_nan(most, second);
+  each(x + whole, skip, n - whole, [&](size_t, size_t, vf v) { most = max_nan(abs_v(v), most); });
   const float absmax = max_lanes(most);
   const vi usable = vi{} - int(absmax - absmax == 0);
-  const vf factor = set1(127.0f / absmax);
+  // Two roundings, as bitsandbytes' 127.0 / absmax has on tensors.
+  const vf factor = set1(127.0f * (1.0f / absmax));
   each(x, skip, n, [&](size_t i, size_t count, vf v) {
     vf code = round_even(v * factor);
     // 0·Inf: the factor is Inf in rows of zeros and of the smallest denormals.
     code = (usable & (code == code)) ? code : vf{};
     code = min_or_second(max_or_second(code, set1(-127)), set1(127));
     if (q_dtype == TT_I8) {
-      int32_t numbers[W];
-      store_bits(numbers, to_int(code));
-      for (size_t j = 0; j < count; j++) static_cast<int8_t*>(q)[i + j] = int8_t(numbers[j]);
+      store_codes(static_cast<uint8_t*>(q) + i, to_int(code), count);
     } else if (q_dtype == TT_BF16) {
       store_n(static_cast<bf16*>(q) + i, code, count);
     } else {

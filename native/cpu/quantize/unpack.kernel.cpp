@@ -11,8 +11,24 @@ static inline float block_scale(const PackedWeight& w, size_t b) {
   return SIGNED_MAP.value[static_cast<const uint8_t*>(w.scale)[b]] * w.nested[b / 256] + w.offset;
 }
 
+template <class T> static inline void place(T* to, vf v, bool past_caches) { past_caches ? stream(to, v) : store(to, v); }
+
+#if TT_HALF_TABLES
+/// Whole vectors of n elements from an even one on: the 16 products of a block are made and rounded once. How many were done.
+static size_t unpack_halves(bf16* to, const uint8_t* data, size_t n, vh products, bool past_caches) {
+  const half_table table = make_half_table(products);
+  size_t i = 0;
+  for (; i + 2 * W <= n; i += 2 * W) {
+    const auto values = look_up_halves(table, data + i / 2);
+    past_caches ? stream_halves(to + i, values) : store_halves(to + i, values);
+  }
+  return i;
+}
+static size_t unpack_halves(float*, const uint8_t*, size_t, vh, bool) { return 0; }
+#endif
+
 /// Elements [begin, end) of the flat weight.
-template <class T> static void unpack_4bit(T* to, const PackedWeight& w, size_t begin, size_t end) {
+template <class T> static void unpack_4bit(T* to, const PackedWeight& w, size_t begin, size_t end, bool past_caches) {
   const float* values = w.kind == TT_NF4 ? NF4_VALUES : FP4_VALUES;
   auto one = [&](size_t i, float scale) {
     const uint8_t byte = w.data[i / 2];
@@ -22,14 +38,23 @@ template <class T> static void unpack_4bit(T* to, const PackedWeight& w, size_t 
     const size_t b = i / w.block, next = (b + 1) * w.block, stop = next < end ? next : end;
     const float scale = block_scale(w, b);
     if (i % 2) one(i++, scale);
-    for (; i + W <= stop; i += W, to += W) store(to, look_up16(values, load_nibbles(w.data + i / 2)) * scale);
+#if TT_HALF_TABLES
+    if (sizeof(T) == sizeof(bf16)) {
+      const size_t done = unpack_halves(to, w.data + i / 2, stop - i, narrow(load(values) * scale), past_caches && uintptr_t(to) % 64 == 0);
+      i += done;
+      to += done;
+    }
+#endif
+    const bool past = past_caches && streamable(to);
+    for (; i + W <= stop; i += W, to += W) place(to, look_up16(values, load_nibbles(w.data + i / 2)) * scale, past);
     while (i < stop) one(i++, scale);
   }
 }
 
-template <class T> static void unpack_int8(T* to, const int8_t* from, size_t n, float scale) {
+template <class T> static void unpack_int8(T* to, const int8_t* from, size_t n, float scale, bool past_caches) {
+  const bool past = past_caches && streamable(to);
   size_t i = 0;
-  for (; i + W <= n; i += W) store(to + i, to_float(load_codes(reinterpret_cast<const uint8_t*>(from + i)) << 24 >> 24) * scale);
+  for (; i + W <= n; i += W) place(to + i, to_float(load_codes(reinterpret_cast<const uint8_t*>(from + i)) << 24 >> 24) * scale, past);
   for (; i < n; i++) put(to + i, float(from[i]) * scale);
 }
 
@@ -44,15 +69,16 @@ template <class T> static void unpack(const PackedWeight& w, const Unpacked& par
   for (int r = 0; r < part.rows; r++) {
     const size_t row = size_t(part.row + r), first = row * cols + size_t(part.col);
     T* to = static_cast<T*>(part.to) + size_t(r) * part.ld;
-    if (w.blockwise()) unpack_4bit(to, w, first, first + n);
+    if (w.blockwise()) unpack_4bit(to, w, first, first + n, part.past_caches);
     else if (w.kind == TT_INT8) {
       const float scale = part.scaled ? static_cast<const float*>(w.scale)[row] / 127.0f : 1.0f;
-      unpack_int8(to, reinterpret_cast<const int8_t*>(w.data) + first, n, scale);
+      unpack_int8(to, reinterpret_cast<const int8_t*>(w.data) + first, n, scale, part.past_caches);
     } else {
       const float scale = part.scaled ? *static_cast<const float*>(w.scale) : 1.0f;
       unpack_ternary(to, w.data + row % quarter * cols + size_t(part.col), n, int(2 * (row / quarter)), scale);
     }
   }
+  if (part.past_caches) stream_fence();
 }
 
 void unpack_weight(const PackedWeight& w, const Unpacked& part) { TT_BY_DTYPE(part.dtype, T, unpack<T>(w, part)); }

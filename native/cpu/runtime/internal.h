@@ -76,8 +76,8 @@ template <class F> inline void parallel(size_t tiles, const F& body) {
 
 /// Scratch memory of one pool thread, at least `bytes`, 64-byte aligned, kept between calls; `slot` 0..7 tells several
 /// buffers of one thread apart. NULL when out of memory.
-void* thread_scratch(int thread, int slot, size_t bytes);
+void* thread_scratch(int thread, int slot, uint64_t bytes);
 /// Scratch shared by the whole call (taken by the calling thread), slots 0..7.
-void* shared_scratch(int slot, size_t bytes);
+void* shared_scratch(int slot, uint64_t bytes);
 
 }  // namespace tt

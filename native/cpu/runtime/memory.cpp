@@ -157,6 +157,8 @@ extern "C" tt_status tt_alloc(void** out, size_t bytes) {
   static const uint64_t machine = platform::machine_memory().total;
   if (machine > 0 && bytes > machine)
     return fail(TT_OUT_OF_MEMORY, "tt_alloc: %zu bytes are more than this machine has (%llu)", bytes, static_cast<unsigned long long>(machine));
+  // With addresses of 32 bits the class of such a size would wrap around.
+  if (bytes > SIZE_MAX / 2) return fail(TT_OUT_OF_MEMORY, "tt_alloc: %zu bytes are more than there are addresses for", bytes);
   Lock lock(memory.mutex);
   if (!table_reserve()) return fail(TT_OUT_OF_MEMORY, "tt_alloc: no memory for the table of blocks");
   int size_class = class_of(bytes);

@@ -162,8 +162,9 @@ void run_tiles(size_t tiles, void (*fn)(void*, size_t, int), void* context) {
 struct Scratch { void* memory; size_t bytes; };
 static Scratch thread_buffers[MAX_THREADS][8], shared_buffers[8];
 
-static void* grow(Scratch& buffer, size_t bytes) {
-  if (!can_hold(bytes)) return nullptr;
+static void* grow(Scratch& buffer, uint64_t wanted) {
+  if (!can_hold(wanted) || wanted > SIZE_MAX / 2) return nullptr;
+  const size_t bytes = size_t(wanted);
   if (bytes > buffer.bytes) {
     unpoison(buffer.memory, buffer.bytes);
     platform::release(buffer.memory);
@@ -181,8 +182,8 @@ static void* grow(Scratch& buffer, size_t bytes) {
   return buffer.memory;
 }
 
-void* thread_scratch(int thread, int slot, size_t bytes) { return grow(thread_buffers[thread][slot], bytes); }
-void* shared_scratch(int slot, size_t bytes) { return grow(shared_buffers[slot], bytes); }
+void* thread_scratch(int thread, int slot, uint64_t bytes) { return grow(thread_buffers[thread][slot], bytes); }
+void* shared_scratch(int slot, uint64_t bytes) { return grow(shared_buffers[slot], bytes); }
 
 }  // namespace tt
 

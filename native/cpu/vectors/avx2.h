@@ -19,7 +19,7 @@ TT_INLINE vf fma_v(vf a, vf b, vf c) { return vf(_mm256_fmadd_ps(__m256(a), __m2
 TT_INLINE vi to_int(vf x) { return vi(_mm256_cvttps_epi32(__m256(x))); }
 /// 1/x to about 1 ulp, for x of moderate size.
 TT_INLINE vf reciprocal_v(vf x) { return 1.0f / x; }
-/// x·2^n for integer-valued n in −300 … 300.
+/// x·2^n for integer-valued n in −252 … 254.
 TT_INLINE vf scale_by_power(vf x, vf n) {
   vi whole = to_int(n), half = whole >> 1;
   return x * vf((half + 127) << 23) * vf((whole - half + 127) << 23);
@@ -122,9 +122,10 @@ TT_INLINE vf look_up16(const float* table, vi index) {
 TT_INLINE vi load_codes(const uint8_t* p) { return vi(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)))); }
 /// The low byte of each lane.
 TT_INLINE void store_codes(uint8_t* p, vi codes) {
-  int32_t buffer[W];
-  store_bits(buffer, codes);
-  for (int j = 0; j < W; j++) p[j] = uint8_t(buffer[j]);
+  const __m256i ends = _mm256_shuffle_epi8(__m256i(codes), _mm256_set_epi8(-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 12, 8, 4, 0, -1, -1, -1, -1, -1,
+                                                                           -1, -1, -1, -1, -1, -1, -1, 12, 8, 4, 0));
+  const int64_t eight = int64_t(uint32_t(_mm256_extract_epi32(ends, 0))) | int64_t(_mm256_extract_epi32(ends, 4)) << 32;
+  memcpy(p, &eight, 8);
 }
 /// The W codes in W/2 bytes, the high nibble first.
 TT_INLINE vi load_nibbles(const uint8_t* p) {
@@ -132,6 +133,15 @@ TT_INLINE vi load_nibbles(const uint8_t* p) {
   memcpy(&four, p, 4);
   __m128i bytes = _mm_cvtepu8_epi16(_mm_cvtsi32_si128(four));
   return vi(_mm256_cvtepu8_epi32(_mm_or_si128(_mm_srli_epi16(bytes, 4), _mm_slli_epi16(_mm_and_si128(bytes, _mm_set1_epi16(15)), 8))));
+}
+/// The inverse: codes of 4 bits.
+TT_INLINE void store_nibbles(uint8_t* p, vi codes) {
+  const __m256i pairs = __m256i(codes);
+  const __m256i bytes = _mm256_or_si256(_mm256_slli_epi64(pairs, 4), _mm256_srli_epi64(pairs, 32));
+  const __m256i ends = _mm256_shuffle_epi8(bytes, _mm256_set_epi8(-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 8, 0, -1, -1, -1, -1, -1, -1, -1,
+                                                                  -1, -1, -1, -1, -1, -1, -1, 8, 0));
+  const uint32_t four = uint32_t(_mm256_extract_epi16(ends, 0)) | uint32_t(_mm256_extract_epi16(ends, 8)) << 16;
+  memcpy(p, &four, 4);
 }
 
 struct Signs { uint32_t plus, minus; };

@@ -30,7 +30,7 @@ TT_INLINE vf reciprocal_v(vf x) {
   vf r = vf(_mm512_rcp14_ps(__m512(x)));
   return fma_v(r, fma_v(-x, r, set1(1)), r);
 }
-/// x·2^n for integer-valued n in −300 … 300.
+/// x·2^n for integer-valued n in −252 … 254.
 TT_INLINE vf scale_by_power(vf x, vf n) { return vf(_mm512_scalef_ps(__m512(x), __m512(n))); }
 
 // ---- 16 bits ------------------------------------------------------------------------------------------------------
@@ -131,6 +131,26 @@ TT_INLINE vi load_nibbles(const uint8_t* p) {
   __m128i bytes = _mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
   return vi(_mm512_cvtepu8_epi32(_mm_or_si128(_mm_srli_epi16(bytes, 4), _mm_slli_epi16(_mm_and_si128(bytes, _mm_set1_epi16(15)), 8))));
 }
+
+/// The inverse: codes of 4 bits.
+TT_INLINE void store_nibbles(uint8_t* p, vi codes) {
+  const __m512i pairs = __m512i(codes);
+  const __m512i bytes = _mm512_or_si512(_mm512_slli_epi64(pairs, 4), _mm512_srli_epi64(pairs, 32));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm512_cvtepi64_epi8(bytes));
+}
+
+/// 2·W values of W bytes, the high nibble first, looked up in a table of 16 halves.
+#define TT_HALF_TABLES 1
+typedef __m512i half_table;
+TT_INLINE half_table make_half_table(vh values) { return _mm512_castsi256_si512(__m256i(values)); }
+TT_INLINE __m512i look_up_halves(half_table table, const uint8_t* nibbles) {
+  const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(nibbles)));
+  // The index takes the low five bits, of which the fifth would reach past the table.
+  const __m512i low = _mm512_slli_epi32(_mm512_and_si512(bytes, _mm512_set1_epi32(15)), 16);
+  return _mm512_permutexvar_epi16(_mm512_or_si512(_mm512_srli_epi32(bytes, 4), low), table);
+}
+TT_INLINE void store_halves(bf16* p, __m512i v) { _mm512_storeu_si512(p, v); }
+TT_INLINE void stream_halves(bf16* p, __m512i v) { _mm512_stream_si512(reinterpret_cast<__m512i*>(p), v); }
 
 struct Signs { uint32_t plus, minus; };
 /// Bit i of plus (minus): byte i of 32 is above (below) zero.

@@ -119,6 +119,11 @@ TT_INLINE vi load_nibbles(const uint8_t* p) {
   four bytes = load_bits<four>(p);
   return __builtin_convertvector(vb(__builtin_shufflevector(bytes >> 4, bytes & 15, 0, 4, 1, 5, 2, 6, 3, 7)), vi);
 }
+/// The inverse: codes of 4 bits.
+TT_INLINE void store_nibbles(uint8_t* p, vi codes) {
+  const vb bytes = __builtin_convertvector(codes, vb);
+  store_bits(p, __builtin_shufflevector(bytes, bytes, 0, 2, 4, 6) << 4 | __builtin_shufflevector(bytes, bytes, 1, 3, 5, 7));
+}
 
 struct Signs { uint32_t plus, minus; };
 

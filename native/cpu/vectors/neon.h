@@ -15,7 +15,7 @@ TT_INLINE vi to_int(vf x) {
   int32x4_t low = vcvtq_s32_f32(low_half(x)), high = vcvtq_s32_f32(high_half(x));
   return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
 }
-/// x·2^n for integer-valued n in −300 … 300.
+/// x·2^n for integer-valued n in −252 … 254.
 TT_INLINE vf scale_by_power(vf x, vf n) {
   vi whole = to_int(n), half = whole >> 1;
   return x * vf((half + 127) << 23) * vf((whole - half + 127) << 23);

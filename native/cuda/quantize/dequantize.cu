@@ -153,7 +153,7 @@ tt_status read_weight(const char* op, const int64_t* weight, int rows, int cols,
   TT_REQUIRE_HOLD(op, size_t(rows), size_t(cols));
   if (w.is_4bit()) {
     const int64_t block = weight[4];
-    TT_REQUIRE(block >= 64 && block <= 4096 && (block & (block - 1)) == 0, "%s: block must be a power of two from 64 to 4096, got %lld", op, (long long)block);
+    TT_REQUIRE(block >= 32 && block <= 4096 && (block & (block - 1)) == 0, "%s: block must be a power of two from 32 to 4096, got %lld", op, (long long)block);
     while (block >> (w.block_log2 + 1)) w.block_log2++;
     const uint32_t bits = uint32_t(weight[5]);
     __builtin_memcpy(&w.offset, &bits, sizeof bits);

@@ -129,7 +129,7 @@ __global__ void __launch_bounds__(THREADS) quantize_rows_kernel(int8_t* q, int q
   TT_UNROLL
   for (int w = 1; w < THREADS / 32; w++) top = larger(reduce[w], top);
   if (threadIdx.x == 0) absmax[row] = top;
-  const float factor = 127.f / top;
+  const float factor = 127.f * (1.f / top);  // two roundings, as bitsandbytes' 127.0 / absmax has on tensors
   // A row of zeros has factor Inf; one with NaN or Inf has no codes, its absmax makes its products NaN.
   const bool codes = top > 0 && top <= 3.402823466e38f;
   for (int c = int(threadIdx.x) * PER_LANE; c < cols; c += THREADS * PER_LANE) {
@@ -183,7 +183,7 @@ using namespace tt;
 extern "C" tt_status tt_quantize_4bit(uint8_t* packed, float* absmax, const void* x, size_t n, int32_t block, int32_t kind, tt_dtype dtype, tt_stream stream) {
   TT_REQUIRE(is_compute_dtype(dtype), "tt_quantize_4bit: dtype must be f32 or bf16, got %d", dtype);
   TT_REQUIRE(kind == TT_NF4 || kind == TT_FP4, "tt_quantize_4bit: kind must be TT_NF4 or TT_FP4, got %d", kind);
-  TT_REQUIRE(block >= 64 && block <= 4096 && (block & (block - 1)) == 0, "tt_quantize_4bit: block must be a power of two from 64 to 4096, got %d", block);
+  TT_REQUIRE(block >= 32 && block <= 4096 && (block & (block - 1)) == 0, "tt_quantize_4bit: block must be a power of two from 32 to 4096, got %d", block);
   TT_REQUIRE_HOLD("tt_quantize_4bit", n);
   TT_REQUIRE(n == 0 || (packed && absmax && x), "tt_quantize_4bit: packed, absmax or x is NULL");
   TT_READY("tt_quantize_4bit");

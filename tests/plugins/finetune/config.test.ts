@@ -107,10 +107,10 @@ describe('readFinetuneConfig()', () => {
 
   test('puts the line on an unsupported key', () => {
     try {
-      readFinetuneConfig(LORA_YAML.replace('strict: false', 'relora: true'), 'lora.yml')
+      readFinetuneConfig(LORA_YAML.replace('lora_fan_in_fan_out:', 'peft_layer_replication: [2]'), 'lora.yml')
       throw new Error('expected an error')
     } catch (error) {
-      expect(String(error)).toContain('lora.yml:6:1 relora: not supported yet (ReLoRA), got true')
+      expect(String(error)).toContain('peft_layer_replication: not supported yet (layer replication)')
     }
   })
 

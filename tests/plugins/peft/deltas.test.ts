@@ -375,7 +375,7 @@ describe('a folder that is not right', () => {
     ['vera-unsaved', { save_projection: true }, 'vera_A'],
     ['miss', { init_weights: 'mini', mini_r: 7 }, 'does not divide'],
     ['miss', { init_weights: 'bat', r: 5 }, 'does not divide'],
-    ['miss', { r: 100 }, 'r is 100'],
+    ['miss', { r: 100 }, 'r is 100, but no side of a tensor'],
     ['ia3', { feedforward_modules: ['q_proj'] }, 'has shape'],
     ['ia3', { feedforward_modules: '(' }, 'feedforward_modules: "(" is not a regular expression'],
   ] as const)('%s with %p is refused', (name, changes, message) => {
