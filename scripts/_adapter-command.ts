@@ -1,6 +1,7 @@
 /**
  * The body of commands/adapter.ts, loaded only when there is something to do.
  */
+import { Disposables } from '../core/disposables.ts'
 import { existsSync } from 'node:fs'
 import { writeFolderAtomicSync } from '../core/files/atomic.ts'
 import { counted } from '../core/counted.ts'
@@ -152,7 +153,7 @@ export async function mergeAdaptersCommand({
     plugins: [cpu, cuda, wasm, models, peft, ...(await loadPlugins(plugins)).map(({ plugin }) => plugin)],
   })
   using model = loadModel(path, { device, models: host.all('model') })
-  using opened = new DisposableStack()
+  using opened = new Disposables()
   const weights: Record<string, number> = {}
   for (const [i, { folder, weight }] of parts.entries()) {
     const name = `${i + 1}: ${folder}`

@@ -1,6 +1,7 @@
 /**
  * An adapter from the files of one tool into those of another, without a model. GGUF needs one: plugins/export.
  */
+import { Disposables } from '../../core/disposables.ts'
 import { existsSync } from 'node:fs'
 import { writeFolderAtomicSync } from '../../core/files/atomic.ts'
 import { referenceDevice, type Tensor, TrituneError, zeros } from '../../core/mod.ts'
@@ -40,7 +41,7 @@ export function convertAdapter(folder: string, output: string, to: AdapterFormat
       remedy: 'copy the folder',
     })
   expectOwnBase(config, folder)
-  using owned = new DisposableStack()
+  using owned = new Disposables()
   const tensors = new Map<string, Tensor>()
   for (const [name, entry] of entries) {
     const tensor = owned.use(zeros(entry.shape, { device: referenceDevice }))

@@ -1,6 +1,7 @@
 /**
  * The tensors of an adapter's file as its layers want them stored: most are those that are trained, some are made of them.
  */
+import { Disposables } from '../../core/disposables.ts'
 import type { Adapter, FinishedForm, Tensor } from '../../core/mod.ts'
 import type { AttachedAdapter } from './attached-adapter.ts'
 import { PREFIX } from './tensor-names.ts'
@@ -31,7 +32,7 @@ export function storedTensors(
   { adapters, tensors }: Pick<AttachedAdapter, 'adapters' | 'tensors'>,
   finished: FinishedForm | null = null,
 ): StoredTensors {
-  const owned = new DisposableStack()
+  const owned = new Disposables()
   const made: { readonly adapter: Adapter; readonly tensors: Readonly<Record<string, Tensor>> }[] = []
   const all = new Map(tensors)
   try {

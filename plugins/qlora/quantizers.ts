@@ -29,7 +29,7 @@ export type Quantizer = Quantize<QuantizedTensor> & Dequantize<QuantizedTensor>
 
 /** Options of `nf4` and `fp4`; bitsandbytes calls them `blocksize` and `compress_statistics`. */
 export interface FourBitOptions {
-  /** Numbers that share a scale: a power of two from 64 to 4096. */
+  /** Numbers that share a scale: a power of two from 32 to 4096. */
   readonly block: number
   /** The scales as 8-bit codes. */
   readonly double_quant: boolean
@@ -85,7 +85,7 @@ function fourBit(kind: 'nf4' | 'fp4'): QuantizerDefinition<FourBitOptions> {
   return {
     name: kind,
     options: defineOptions<FourBitOptions>({
-      block: optional(integer({ min: 64, max: 4096 }), 64),
+      block: optional(integer({ min: 32, max: 4096 }), 64),
       double_quant: optional(flag(), true),
     }),
     create: ({ block, double_quant: doubleQuant }) =>

@@ -120,12 +120,7 @@ function readState(file: PackedFile, name: string, shape: Shape, kind: string): 
   if (!Array.isArray(fields.shape) || fields.shape.join() !== shape.join())
     throw refuse(`it is of shape ${JSON.stringify(fields.shape)}, the model needs ${formatShape(shape)}`)
   const block = fields.blocksize
-  if (block === 32)
-    throw new TrituneError('E_UNSUPPORTED', `"${name}" is packed in blocks of 32`, {
-      place,
-      remedy: 'save it with a blocksize from 64 to 4096',
-    })
-  if (typeof block !== 'number' || block < 64 || block > 4096 || !Number.isInteger(Math.log2(block)))
+  if (typeof block !== 'number' || block < 32 || block > 4096 || !Number.isInteger(Math.log2(block)))
     throw refuse(`blocksize is ${JSON.stringify(block)}`)
   const isNested = fields.nested_blocksize !== undefined
   if (!isNested) return { block, isNested, offset: 0 }

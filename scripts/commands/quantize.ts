@@ -59,10 +59,10 @@ export const quantize: Command<typeof OPTIONS> = {
       )
     const maxShardBytes = 1e9 * numberOption('max-shard', values['max-shard'], 5, ABOVE_0)
     const block = numberOption('block', values.block, 64)
-    if (!Number.isInteger(Math.log2(block)) || block < 64 || block > 4096)
+    if (!Number.isInteger(Math.log2(block)) || block < 32 || block > 4096)
       throw new TrituneError(
         'E_USAGE',
-        `--block: expected a power of two from 64 to 4096, got "${values.block}"`,
+        `--block: expected a power of two from 32 to 4096, got "${values.block}"`,
       )
     const threshold = numberOption('threshold', values.threshold, 6, FROM_0)
     if (existsSync(output))

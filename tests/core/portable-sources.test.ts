@@ -36,6 +36,7 @@ const FINE: Readonly<Record<string, string>> = {
   'core/native/available-memory.ts': 'asked on Linux and macOS only',
   'core/native/libc.ts': 'asked on Linux and macOS only',
   'plugins/data/dataset-splits.ts': 'gets names with /, which dataset-files.ts makes',
+  'plugins/export/export-source.ts': 'names of models',
   'plugins/hub/api.ts': 'paths in a repository of the hub',
   'plugins/hub/model-card.ts': 'names of models',
   'plugins/hub/push.ts': 'names of models',

@@ -249,7 +249,7 @@ ${extra}`,
     )
   const targeted = await rejection(run('sequence_len: 48\nlora_target_modules: [q_proj]'))
   expect(targeted.code).toBe('E_CONFIG')
-  expect(targeted.message).toContain('prompt-tokens is of the whole model and takes no targets')
+  expect(targeted.message).toContain('prompt-tokens is of the whole model and has no use for it')
   const long = await rejection(run('sequence_len: 60'))
   expect(long.code).toBe('E_CONFIG')
   expect(long.message).toContain('sequence_len 60 and the 8 positions of the adapter are more than the 64')

@@ -51,7 +51,7 @@ def tensors(path: Path, count: int, seed: int) -> None:
         rows, cols = pick(1, 200), pick(1, 400)
         dtype = torch.bfloat16 if i % 2 else torch.float32
         x = (torch.randn(rows, cols, generator=generator) * 10 ** (pick(0, 5) - 3)).to(dtype)
-        block = 64 << pick(0, 7)
+        block = 32 << pick(0, 8)
         case = {"shape": [rows, cols], "block": block}
         out[f"{i}.x"] = x.contiguous()
         for kind in ("nf4", "fp4"):

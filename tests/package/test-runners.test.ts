@@ -26,8 +26,8 @@ interface Fault {
 const FAULTS: readonly Fault[] = [
   {
     kind: 'optimizer',
-    from: 'mul(update, -learningRate)',
-    to: 'mul(update, learningRate)',
+    from: 'mul(update, -rate)',
+    to: 'mul(update, rate)',
     check: 'first-optimizer: comes nearer to the minimum',
   },
   {

@@ -223,7 +223,7 @@ describe('the types of the package', () => {
   test('show what is said of a key', () => {
     const text = readFileSync(join(installed, 'plugins/finetune/finetune-input.d.ts'), 'utf8')
     expect(text).toContain(
-      '/** the update is scaled by alpha / rank. Default: `8` */\n    readonly lora_alpha?: number',
+      '/** the update is scaled by alpha / rank; as `lora_r` for other methods. Default: `8` */\n    readonly lora_alpha?: number',
     )
     const entry = readFileSync(join(installed, 'plugins/data/dataset-input.d.ts'), 'utf8')
     expect(entry).toMatch(

@@ -1,6 +1,7 @@
 /**
  * The factors of a LoRA as its file has them, on the host: of one that took a part of the base over, those of twice the rank.
  */
+import { Disposables } from '../../../core/disposables.ts'
 import type { Adapter } from '../../../core/mod.ts'
 import type { LoraAdapter } from '../lora-factors.ts'
 
@@ -24,7 +25,7 @@ export function rankOf(adapter: LoraAdapter): number {
 
 export function loraParts({ a, b, scale, stored }: LoraAdapter): LoraParts {
   if (!stored) return { a: a.toArray(), b: b.toArray(), rank: a.shape[0], scale }
-  using made = new DisposableStack()
+  using made = new Disposables()
   const tensors = Object.entries(stored.make()).map(([name, tensor]) => ({ name, tensor: made.use(tensor) }))
   const find = (part: string): (typeof tensors)[number]['tensor'] =>
     tensors.find(({ name }) => name.includes(part))?.tensor ?? (part === '_A' ? a : b)

@@ -4,6 +4,7 @@
  * An incremental PCA (Ross, Lim, Lin & Yang 2008) of the inputs of each layer, batch by batch, until the directions stay where they are: as
  * PEFT's `initialize_lora_eva_weights` with rho = 1, so no rank moves from layer to layer. Layers that get the same input share one.
  */
+import { Disposables } from '../../../core/disposables.ts'
 import {
   type Adapter,
   baseForward,
@@ -136,7 +137,7 @@ function lookAt(model: Model, wanted: readonly Wanted[], { tokens, counts }: Eva
   using _scope = tensorScope()
   noGrad(() =>
     withAdapters(model, [], () => {
-      using watched = new DisposableStack()
+      using watched = new Disposables()
       for (const { layer, adapter } of wanted) {
         const watch: Adapter = {
           kind: 'eva',

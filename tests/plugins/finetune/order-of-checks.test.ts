@@ -48,8 +48,8 @@ async function complaint(text: string): Promise<string> {
 describe('an error of preparing a run', () => {
   test.each([
     [
-      { special_tokens: { pad_token: '<nope>' } },
-      'f.yaml:8:18 special_tokens.pad_token: "<nope>" is not in the voc',
+      { added_tokens_overrides: { 99999: '<nope>' } },
+      'f.yaml:8:1 added_tokens_overrides: ',
     ],
     [{ lora_target_linear: false, lora_target_modules: ['q_porj'] }, 'f.yaml:8:1 lora_target_modules: '],
     [{ lora_exclude_modules: ['q_porj'] }, 'f.yaml:8:1 lora_exclude_modules: '],
@@ -199,8 +199,8 @@ describe('a model of the hub', () => {
 
   test('gives no weights when the tokenizer or the data do not fit', async () => {
     start()
-    expect(await complaint(yaml({ base_model: REPO, special_tokens: { eos_token: '<x>' } }))).toContain(
-      'eos_token',
+    expect(await complaint(yaml({ base_model: REPO, added_tokens_overrides: { 99999: '<x>' } }))).toContain(
+      'added_tokens_overrides',
     )
     writeFileSync(join(space.path, 'data.jsonl'), '{"txt": "1 2 3"}\n')
     expect(await complaint(yaml({ base_model: REPO }))).toContain('data.jsonl:1')

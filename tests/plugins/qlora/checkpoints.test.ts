@@ -238,7 +238,7 @@ describe('is refused by name:', () => {
       'not valid JSON',
     ],
     ['another shape', 'nf4', state({ shape: [16, 64] }), 'E_FORMAT', 'it is of shape [16,64]'],
-    ['blocks of 32', 'nf4', state({ blocksize: 32 }), 'E_UNSUPPORTED', 'blocks of 32'],
+    ['blocks of 16', 'nf4', state({ blocksize: 16 }), 'E_FORMAT', 'blocksize is 16'],
     ['no block at all', 'nf4', state({ blocksize: 'many' }), 'E_FORMAT', 'blocksize is "many"'],
     [
       'an offset that is no number',
