@@ -21,8 +21,9 @@ export function compile(folder: string): { readonly errors: string } {
   )
   rmSync(settings)
   if (error || status !== 0) return { errors: error?.message ?? `${stdout}${stderr}`.trim() }
-  // Nobody imports from a command.
-  for (const file of globSync('scripts/**/*.d.ts', { cwd: folder })) rmSync(folder + file)
+  // Nobody imports from a command, or steps through one.
+  for (const file of globSync('scripts/**/*.{d.ts,js.map}', { cwd: folder })) rmSync(folder + file)
+  for (const file of globSync('scripts/**/*.js', { cwd: folder })) withoutMap(folder + file)
   chmodSync(`${folder}scripts/tritune.js`, 0o755)
   for (const file of globSync('**/*.d.ts', { cwd: folder })) withLibraries(folder + file)
   return { errors: '' }
@@ -49,6 +50,10 @@ function compilerSettings(folder: string): object {
     include: [],
     files: [...Object.values(entryPoints()), ...STARTED].map((file) => ROOT + file),
   }
+}
+
+function withoutMap(file: string): void {
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/\n\/\/# sourceMappingURL=.*\n?$/, '\n'))
 }
 
 /** A project may have a `lib` without `Disposable`; the types bring it along. */

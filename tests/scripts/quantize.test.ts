@@ -61,7 +61,7 @@ describe('quantize', () => {
     for (const [args, message] of [
       [['--to', 'int4'], '--to: expected one of nf4, fp4, int8'],
       [['--block', '16'], '--block: expected a power of two from 32 to 4096'],
-      [['--block', '100'], '--block: expected a power of two from 64 to 4096'],
+      [['--block', '100'], '--block: expected a power of two from 32 to 4096'],
       [['--to', 'int8', '--block', '64'], '--block and --plain-scales are for nf4 and fp4'],
       [['--threshold', '6'], '--threshold is for int8'],
     ] as const) {
