@@ -149,7 +149,7 @@ export interface OneCycleOptions {
  * import { oneCycleSchedule } from 'tritune/core'
  *
  * const factor = oneCycleSchedule({ totalSteps: 20, rise: 0.25 })
- * console.log(factor(0), factor(4)) // → 0.04 1
+ * console.log(factor(0).toFixed(2), factor(4)) // → 0.04 1
  * ```
  */
 export function oneCycleSchedule({

@@ -69,6 +69,7 @@ interface Progress {
  * const w = parameter(tensor([1]))
  * using optimizer = scheduleFreeAdamw().init(new Map([['w', w]]))
  * for (let step = 1; step <= 3; step++) {
+ *   w.grad?.dispose()
  *   w.grad = null
  *   backward(sum(mul(w, w)))
  *   optimizer.apply({ step, learningRate: 0.1, gradScale: 1, metrics: {} })

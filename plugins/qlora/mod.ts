@@ -28,12 +28,11 @@ export {
 } from './stored-quantization.ts'
 export { bitsandbytesConfig, bitsandbytesSources } from './write-bitsandbytes.ts'
 
-/** The quantizers that are built in. */
-type Name = 'nf4' | 'fp4' | 'int8' | 'ternary'
-
 /** The plugin that provides the quantizers `nf4`, `fp4`, `int8` and `ternary`. */
 export const qlora: Plugin & {
-  readonly provides: { readonly quantizer: Readonly<Record<Name, Capabilities['quantizer']>> }
+  readonly provides: {
+    readonly quantizer: Readonly<Record<'nf4' | 'fp4' | 'int8' | 'ternary', Capabilities['quantizer']>>
+  }
 } = /* @__PURE__ */ definePlugin({
   name: 'qlora',
   provides: { quantizer: { nf4, fp4, int8, ternary } },

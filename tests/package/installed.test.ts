@@ -178,8 +178,12 @@ describe('an installed tritune', () => {
       'error: ops is measured with the package mitata, which is not installed\n  → bun add mitata\n',
     )
     for (const args of [['startup'], ['finetune'], ['kernels', '--python', 'python3']])
-      expect(said(...args)).toContain('only the repository has\n  → here there are kernels, optimizers, blas, quant and ops')
-    expect(project.tritune(BUN, ['bench', '--help']).text).toContain('topics: kernels, blas; or ops,')
+      expect(said(...args)).toContain(
+        'only the repository has\n  → here there are kernels, optimizers, blas, quant and ops',
+      )
+    expect(project.tritune(BUN, ['bench', '--help']).text).toContain(
+      'topics: kernels, optimizers, blas, quant; or ops,',
+    )
     const measured = project.tritune(BUN, ['bench', 'kernels', '--quick', '--only', 'swiglu, f32'])
     expect(measured.text).toContain('tritune bench kernels --quick')
     expect(measured.text).not.toContain('bench bench')

@@ -47,10 +47,7 @@ async function complaint(text: string): Promise<string> {
 
 describe('an error of preparing a run', () => {
   test.each([
-    [
-      { added_tokens_overrides: { 99999: '<nope>' } },
-      'f.yaml:8:1 added_tokens_overrides: ',
-    ],
+    [{ added_tokens_overrides: { 99999: '<nope>' } }, 'f.yaml:8:1 added_tokens_overrides: '],
     [{ lora_target_linear: false, lora_target_modules: ['q_porj'] }, 'f.yaml:8:1 lora_target_modules: '],
     [{ lora_exclude_modules: ['q_porj'] }, 'f.yaml:8:1 lora_exclude_modules: '],
     [{ lora_rank_pattern: { q_porj: 4 } }, 'f.yaml:8:1 lora_rank_pattern: '],
