@@ -108,6 +108,7 @@ function largestMagnitude(values: Float64Array): number {
 
 function mean(values: Float32Array): number {
   let sum = 0
-  for (const value of values) sum += value
+  // By index: an iterator over a quarter of a million scales takes longer than packing the weight.
+  for (let i = 0; i < values.length; i++) sum += values[i]
   return fround(sum / Math.max(1, values.length))
 }
