@@ -124,7 +124,7 @@ TT_INLINE vi load_codes(const uint8_t* p) { return vi(_mm256_cvtepu8_epi32(_mm_l
 TT_INLINE void store_codes(uint8_t* p, vi codes) {
   const __m256i ends = _mm256_shuffle_epi8(__m256i(codes), _mm256_set_epi8(-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 12, 8, 4, 0, -1, -1, -1, -1, -1,
                                                                            -1, -1, -1, -1, -1, -1, -1, 12, 8, 4, 0));
-  const int64_t eight = int64_t(uint32_t(_mm256_extract_epi32(ends, 0))) | int64_t(_mm256_extract_epi32(ends, 4)) << 32;
+  const uint64_t eight = uint64_t(uint32_t(_mm256_extract_epi32(ends, 0))) | uint64_t(uint32_t(_mm256_extract_epi32(ends, 4))) << 32;
   memcpy(p, &eight, 8);
 }
 /// The W codes in W/2 bytes, the high nibble first.
