@@ -26,6 +26,7 @@ import {
   saveAdapter,
 } from '../plugins/peft/mod.ts'
 import { wasm } from '../plugins/wasm/mod.ts'
+import { expectNew } from './_cli.ts'
 import { err, out } from './_streams.ts'
 
 export function listCommand(folder: string, json: boolean): void {
@@ -193,14 +194,6 @@ function say(text: string): void {
 
 function openAdapterFormat(folder: string): AdapterFormat {
   return inspectAdapter(folder, { numbers: false }).format
-}
-
-function expectNew(output: string): void {
-  if (existsSync(output))
-    throw new TrituneError('E_FILE', 'the output folder exists already', {
-      place: output,
-      remedy: 'name a new folder',
-    })
 }
 
 /** `folder=0.5`; a folder whose name has such an ending is meant when there is one. */

@@ -121,6 +121,21 @@ export function numberOption(
   return number
 }
 
+/** The value of `--dtype`, if it is given. */
+export function dtypeOption(value: string | undefined): 'f32' | 'bf16' | undefined {
+  if (value === undefined || value === 'f32' || value === 'bf16') return value
+  throw new TrituneError('E_USAGE', `--dtype: expected f32 or bf16, got "${value}"`)
+}
+
+/** E_FILE when a folder, or what else is written, is there already. */
+export function expectNew(output: string, what: 'folder' | 'file or folder' = 'folder'): void {
+  if (!existsSync(output)) return
+  throw new TrituneError('E_FILE', `the output${what === 'folder' ? ' folder' : ''} exists already`, {
+    place: output,
+    remedy: `name a new ${what}`,
+  })
+}
+
 /** The value of --device; E_USAGE when it cannot be one. The names are those of plugins/cuda, which needs packages. */
 export function deviceOption(value: string | undefined, fallback: 'auto' | 'cpu'): DeviceName {
   if (value === undefined) return fallback

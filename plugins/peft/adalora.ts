@@ -50,6 +50,7 @@ import { orthogonalityPenalty } from './adalora/orthogonality.ts'
 import { trimmed } from './adalora/trimmed.ts'
 import { DEFAULTS } from './lora-format.ts'
 import { NO_MODULES, peftFields } from './delta/fields.ts'
+import { folded } from './delta/fold.ts'
 import { lasting } from './delta/leaves.ts'
 
 // ---- definition -------------------------------------------------------------------------------------------------
@@ -225,12 +226,8 @@ function createLayer(layer: BaseLayer, options: AdaLoraOptions, seed: number): A
   // Of a finished one too: by the directions at the start.
   const scale = (alpha > 0 ? alpha : rank) / (start + 1e-5)
   const changed = (weight: Tensor, factor: number): Tensor =>
-    noGrad(() =>
-      scoped(() => {
-        const wide = cast(weight, 'f32')
-        const merged = rank === 0 ? affine(wide) : add(wide, affine(matmul(b, mul(a, e)), { scale: factor }))
-        return cast(merged, weight.dtype as FloatDType)
-      }),
+    folded(weight, (wide) =>
+      rank === 0 ? affine(wide) : add(wide, affine(matmul(b, mul(a, e)), { scale: factor })),
     )
   return {
     kind: 'adalora',

@@ -21,14 +21,12 @@ import {
   integer,
   type LayerAdapterDefinition,
   mul,
-  noGrad,
   type NoiseStream,
   nullable,
   optional,
   parameter,
   reciprocal,
   reshape,
-  scoped,
   siteOf,
   sub,
   type Tensor,
@@ -39,6 +37,7 @@ import {
 } from '../../core/mod.ts'
 import * as v from 'valibot'
 import { NO_BIAS, NO_MODULES, peftFields } from './delta/fields.ts'
+import { folded } from './delta/fold.ts'
 import { lasting } from './delta/leaves.ts'
 import { blockMask } from './rotation/block-dropout.ts'
 import { turnButterfly, turnButterflyBack } from './rotation/butterfly.ts'
@@ -150,8 +149,6 @@ export function createBoft(
     all.set(blockMask(noise, { blocks, p: dropout, site }), chosen * blocks)
     return tensor(all, { shape: [stages * blocks, 1, 1], device })
   }
-  const inF32 = (weight: Tensor, change: (wide: Tensor) => Tensor): Tensor =>
-    noGrad(() => scoped(() => cast(change(cast(weight, 'f32')), weight.dtype as FloatDType)))
   return {
     kind: 'boft',
     r,
@@ -172,8 +169,8 @@ export function createBoft(
       return add(mul(turned, cast(scale, dtype)), mul(baseForward(alone, x), cast(sub(scale, 1), dtype)))
     },
     parameters: () => ({ boft_R: r, boft_s: s }),
-    merge: (weight) => inF32(weight, (wide) => mul(turnButterflyBack(wide, factors()), s)),
-    unmerge: (weight) => inF32(weight, (wide) => mul(turnButterfly(wide, factors()), reciprocal(s))),
+    merge: (weight) => folded(weight, (wide) => mul(turnButterflyBack(wide, factors()), s)),
+    unmerge: (weight) => folded(weight, (wide) => mul(turnButterfly(wide, factors()), reciprocal(s))),
     [Symbol.dispose]() {
       r.dispose()
       s.dispose()

@@ -30,6 +30,7 @@ import {
   type Tensor,
   type ValidatableConfig,
 } from '../../core/mod.ts'
+import { folded } from './delta/fold.ts'
 import { loraFormat } from './lora-format.ts'
 import { factoredLengths, gained, MAGNITUDE } from './dora-lengths.ts'
 import { initialFactors } from './init/initial-factors.ts'
@@ -94,16 +95,12 @@ export function createDora(
       noGrad(() => scoped(() => lengths(of))),
     )
   /** W ← (m/n)∘(W + s·B·A), or back. */
-  const folded = (weight: Tensor, back: boolean): Tensor =>
-    noGrad(() =>
-      scoped(() => {
-        const gain = reshape(gainOf(effective(factors)), [-1, 1])
-        const wide = cast(weight, 'f32')
-        const update = change(factors, scale)
-        const now = back ? sub(div(wide, gain), update) : mul(add(wide, update), gain)
-        return cast(now, weight.dtype as FloatDType)
-      }),
-    )
+  const fold = (weight: Tensor, back: boolean): Tensor =>
+    folded(weight, (wide) => {
+      const gain = reshape(gainOf(effective(factors)), [-1, 1])
+      const update = change(factors, scale)
+      return back ? sub(div(wide, gain), update) : mul(add(wide, update), gain)
+    })
   return {
     kind: 'dora',
     options,
@@ -126,8 +123,8 @@ export function createDora(
     },
     parameters: () => ({ 'lora_A.weight': a, 'lora_B.weight': b, [MAGNITUDE]: m }),
     ...storedFactors(factors, { a: 'lora_A.weight', b: 'lora_B.weight' }, { [MAGNITUDE]: m }),
-    merge: (weight) => folded(weight, false),
-    unmerge: (weight) => folded(weight, true),
+    merge: (weight) => fold(weight, false),
+    unmerge: (weight) => fold(weight, true),
     [Symbol.dispose]() {
       factors[Symbol.dispose]()
       m.dispose()

@@ -27,16 +27,10 @@ import {
   TrituneError,
   zeros,
 } from '../../core/mod.ts'
+import { folded } from './delta/fold.ts'
+import { lasting } from './delta/leaves.ts'
 import { factoredLengths, gained, MAGNITUDE } from './dora-lengths.ts'
-import {
-  change,
-  factorPair,
-  type Factors,
-  leaf,
-  type LoraAdapter,
-  storedFactors,
-  unowned,
-} from './lora-factors.ts'
+import { change, factorPair, type Factors, leaf, type LoraAdapter, storedFactors } from './lora-factors.ts'
 import { changesBase, type LoraOptions } from './lora-options.ts'
 import { columnSquares, timesWeight } from './weight-product.ts'
 
@@ -61,29 +55,23 @@ export function createLoraEmbedding(
   const b = leaf(drawn(outputs, rank))
   // Beside layers that start as a part of their weight, and are stored with twice the rank.
   const start = changesBase(init)
-    ? { a: unowned(zeros([rank, inputs], { device })), b: unowned(zeros([outputs, rank], { device })) }
+    ? { a: lasting(zeros([rank, inputs], { device })), b: lasting(zeros([outputs, rank], { device })) }
     : null
   const factors = factorPair(a, b, start)
-  const squares = options.dora ? unowned(columnSquares(layer)) : null
+  const squares = options.dora ? lasting(columnSquares(layer)) : null
   const lengths = (of: Factors, own: Tensor): Tensor =>
     noGrad(() => scoped(() => factoredLengths(own, of, scale, (x) => timesWeight(x, weight))))
   const m = squares && leaf(lengths({ a, b }, squares))
   const gainOf = (): Tensor | null => m && squares && div(m, lengths({ a, b }, squares))
-  const folded = (table: Tensor, back: boolean): Tensor =>
-    noGrad(() =>
-      scoped(() => {
-        const gain = gainOf()
-        const wide = cast(table, 'f32')
-        const update = transpose(change(factors, scale))
-        const across = gain && reshape(gain, [1, -1])
-        const now = back
-          ? sub(across ? div(wide, across) : wide, update)
-          : across
-            ? mul(add(wide, update), across)
-            : add(wide, update)
-        return cast(now, table.dtype as FloatDType)
-      }),
-    )
+  const fold = (table: Tensor, back: boolean): Tensor =>
+    folded(table, (wide) => {
+      const gain = gainOf()
+      const update = transpose(change(factors, scale))
+      const across = gain && reshape(gain, [1, -1])
+      if (back) return sub(across ? div(wide, across) : wide, update)
+      const both = add(wide, update)
+      return across ? mul(both, across) : both
+    })
   const changeOf = (ids: Tensor): Tensor => {
     const picked = embedding(transpose(a), ids)
     return affine(linear(picked, b), { scale })
@@ -103,8 +91,8 @@ export function createLoraEmbedding(
     ...(m ? {} : { delta: (ids: Tensor, base: BaseLayer) => cast(changeOf(ids), dtypeOf(base)) }),
     parameters: () => ({ [NAMES.a]: a, [NAMES.b]: b, ...(m ? { [MAGNITUDE]: m } : {}) }),
     ...storedFactors(factors, NAMES, m ? { [MAGNITUDE]: m } : {}),
-    merge: (table) => folded(table, false),
-    unmerge: (table) => folded(table, true),
+    merge: (table) => fold(table, false),
+    unmerge: (table) => fold(table, true),
     [Symbol.dispose]() {
       factors[Symbol.dispose]()
       m?.dispose()

@@ -21,6 +21,7 @@ import {
   TrituneError,
 } from '../../core/mod.ts'
 import { copyElements } from '../../core/tensor/tensor-bytes.ts'
+import { lasting } from './delta/leaves.ts'
 import type { LoraOptions } from './lora-options.ts'
 
 /** Factors of a product B·A. */
@@ -75,12 +76,7 @@ export function expectUsefulRank(
 
 /** Trained tensors that no scope owns: they live as long as the adapter. */
 export function leaf(made: Tensor): Tensor {
-  return parameter(unowned(made))
-}
-
-export function unowned(made: Tensor): Tensor {
-  made.adopt(null)
-  return made
+  return parameter(lasting(made))
 }
 
 /** Joins factors; `start` is what the base gives away to them. */
@@ -129,8 +125,8 @@ export function storedFactors(
       make() {
         const { a: a2, b: b2 } = noGrad(() => scoped(() => ({ ...effective(factors) })))
         return {
-          [names.a]: unowned(a2),
-          [names.b]: unowned(b2),
+          [names.a]: lasting(a2),
+          [names.b]: lasting(b2),
           ...Object.fromEntries(Object.entries(others).map(([name, one]) => [name, one.alias()])),
         }
       },

@@ -26,7 +26,8 @@ import {
   transpose,
   TrituneError,
 } from '../../core/mod.ts'
-import { type LoraAdapter, unowned } from './lora-factors.ts'
+import { lasting } from './delta/leaves.ts'
+import type { LoraAdapter } from './lora-factors.ts'
 import type { LoraOptions } from './lora-options.ts'
 import { layersOfTargets, type TargetOptions } from './targets.ts'
 
@@ -169,7 +170,7 @@ function storedOf(table: LoraAdapter): {
 }
 
 function flipped(tensor: Tensor): Tensor {
-  return unowned(scoped(() => transpose(tensor)))
+  return lasting(scoped(() => transpose(tensor)))
 }
 
 function mergedBy(table: LoraAdapter, weight: Tensor, way: 'merge' | 'unmerge'): Tensor {

@@ -18,13 +18,12 @@ import {
   type FloatDType,
   type LayerAdapterDefinition,
   linear,
-  noGrad,
-  scoped,
   siteOf,
   sub,
   type Tensor,
   zeros,
 } from '../../core/mod.ts'
+import { folded } from './delta/fold.ts'
 import { createDora } from './dora.ts'
 import { initialFactors } from './init/initial-factors.ts'
 import { createLoraEmbedding } from './lora-embedding.ts'
@@ -149,14 +148,10 @@ function lowRank(x: Tensor, a: Tensor, b: Tensor, scale: number): Tensor {
 }
 
 function biasWith(bias: Tensor, c: Tensor, scale: number): Tensor {
-  return noGrad(() =>
-    scoped(() => cast(add(cast(bias, 'f32'), affine(c, { scale })), bias.dtype as FloatDType)),
-  )
+  return folded(bias, (wide) => add(wide, affine(c, { scale })))
 }
 
 /** W + s·B·A, computed in f32, rounded once to the dtype of W. */
 function changed(weight: Tensor, factors: LoraFactorPair, scale: number): Tensor {
-  return noGrad(() =>
-    scoped(() => cast(add(cast(weight, 'f32'), change(factors, scale)), weight.dtype as FloatDType)),
-  )
+  return folded(weight, (wide) => add(wide, change(factors, scale)))
 }

@@ -11,13 +11,11 @@ import {
   affine,
   baseForward,
   type BaseLayer,
-  cast,
   createRandom,
   currentNoise,
   decimal,
   defineConfig,
   flag,
-  type FloatDType,
   integer,
   type LayerAdapterDefinition,
   minimum,
@@ -44,6 +42,7 @@ import {
 import { copyElements } from '../../core/tensor/tensor-bytes.ts'
 import * as v from 'valibot'
 import { NO_BIAS, NO_MODULES, peftFields } from './delta/fields.ts'
+import { folded } from './delta/fold.ts'
 import { lasting } from './delta/leaves.ts'
 import { blockMask } from './rotation/block-dropout.ts'
 import { neighbours, turnBlocks } from './rotation/blocks.ts'
@@ -181,12 +180,7 @@ export function createOft(
     )
   }
   const turned = (weight: Tensor, matricesOf: (rotation: Tensor) => Tensor): Tensor =>
-    noGrad(() =>
-      scoped(() => {
-        const rotation = add(changeOf(limited()), identity(size, device))
-        return cast(turn(cast(weight, 'f32'), matricesOf(rotation)), weight.dtype as FloatDType)
-      }),
-    )
+    folded(weight, (wide) => turn(wide, matricesOf(add(changeOf(limited()), identity(size, device)))))
   return {
     kind: 'oft',
     angles,

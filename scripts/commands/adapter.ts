@@ -4,6 +4,7 @@
 import { didYouMean, TrituneError } from '../../core/errors.ts'
 import { invocation } from '../../core/invocation.ts'
 import { ABOVE_0, type Command, deviceOption, INTEGER_FROM_0, numberOption } from '../_cli.ts'
+import { COMBINE_METHODS } from '../../plugins/peft/combine/methods.ts'
 import { ensureInstalled } from '../_setup.ts'
 
 const ACTIONS = ['list', 'inspect', 'merge', 'convert'] as const
@@ -58,19 +59,7 @@ export const adapter: Command<typeof OPTIONS> = {
     '': ACTIONS,
     to: ['peft', 'mlx', 'gguf'],
     'majority-sign': ['total', 'frequency'],
-    method: [
-      'linear',
-      'cat',
-      'svd',
-      'ties',
-      'ties_svd',
-      'dare_linear',
-      'dare_ties',
-      'dare_linear_svd',
-      'dare_ties_svd',
-      'magnitude_prune',
-      'magnitude_prune_svd',
-    ],
+    method: COMBINE_METHODS,
   },
   async run({ positionals: [action, ...rest], values }) {
     if (!isAction(action))

@@ -1,12 +1,11 @@
 /**
  * Writes a model or an adapter in the files of another tool. Thin: see plugins/export.
  */
-import { existsSync } from 'node:fs'
 import { didYouMean, TrituneError } from '../../core/errors.ts'
 import { invocation } from '../../core/invocation.ts'
 import { EXPORT_TARGETS, type ExportTarget } from '../../plugins/export/targets.ts'
 import { GGUF_FILE_TYPES } from '../../plugins/gguf/file-type-names.ts'
-import { ABOVE_0, deviceOption, numberOption, type Command } from '../_cli.ts'
+import { ABOVE_0, type Command, deviceOption, dtypeOption, expectNew, numberOption } from '../_cli.ts'
 import { ensureInstalled } from '../_setup.ts'
 
 const help =
@@ -60,21 +59,16 @@ export const exportCommand: Command<typeof OPTIONS> = {
   output: (argv) => (argv.includes('--json') ? 'result' : 'report'),
   options: OPTIONS,
   choices: { to: EXPORT_TARGETS, type: GGUF_FILE_TYPES },
-  async run({ positionals: [source, output], values: { to, dtype, plugin = [], ...values } }) {
+  async run({ positionals: [source, output], values: { to, plugin = [], ...values } }) {
     if (to === undefined)
       throw new TrituneError('E_USAGE', '--to is missing', { remedy: `one of ${EXPORT_TARGETS.join(', ')}` })
     if (!isTarget(to))
       throw new TrituneError('E_USAGE', `--to: there is no "${to}"`, {
         remedy: didYouMean(to, EXPORT_TARGETS),
       })
-    if (dtype !== undefined && dtype !== 'f32' && dtype !== 'bf16')
-      throw new TrituneError('E_USAGE', `--dtype: expected f32 or bf16, got "${dtype}"`)
+    const dtype = dtypeOption(values.dtype)
     const maxShardBytes = 1e9 * numberOption('max-shard', values['max-shard'], 50, ABOVE_0)
-    if (existsSync(output))
-      throw new TrituneError('E_FILE', 'the output exists already', {
-        place: output,
-        remedy: 'name a new file or folder',
-      })
+    expectNew(output, 'file or folder')
     const device = deviceOption(values.device, 'cpu')
     await ensureInstalled()
     const { runExport } = await import('../_export-command.ts')

@@ -5,12 +5,13 @@ import { TrituneError } from '../../core/errors.ts'
 import { invocation } from '../../core/invocation.ts'
 import {
   ABOVE_0,
+  type Command,
   deviceOption,
+  dtypeOption,
   FROM_0,
   INTEGER_FROM_0,
   numberOption,
   PROBABILITY,
-  type Command,
 } from '../_cli.ts'
 import { ensureInstalled } from '../_setup.ts'
 import { err, out } from '../_streams.ts'
@@ -61,12 +62,11 @@ export const generate: Command<typeof OPTIONS> = {
   positionals: { min: 1, max: 1, missing: 'name a model: a hub name, a folder or a .gguf file' },
   options: OPTIONS,
   async run({ positionals: [model], values }) {
-    const { prompt, dtype } = values
+    const { prompt } = values
     if (prompt === '') throw new TrituneError('E_USAGE', '--prompt is empty', { remedy: 'give some text' })
     if (prompt === undefined)
       throw new TrituneError('E_USAGE', '--prompt is missing', { remedy: 'run it with --help' })
-    if (dtype !== undefined && dtype !== 'f32' && dtype !== 'bf16')
-      throw new TrituneError('E_USAGE', `--dtype: expected f32 or bf16, got "${dtype}"`)
+    const dtype = dtypeOption(values.dtype)
     const sampling = {
       maxNewTokens: numberOption('max-new-tokens', values['max-new-tokens'], 128, INTEGER_FROM_0),
       temperature: numberOption('temperature', values.temperature, 0, FROM_0),

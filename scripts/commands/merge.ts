@@ -1,10 +1,8 @@
 /**
  * Folds an adapter into its base model and writes a folder that transformers loads. Thin: see plugins/peft.
  */
-import { existsSync } from 'node:fs'
-import { TrituneError } from '../../core/errors.ts'
 import { invocation } from '../../core/invocation.ts'
-import { ABOVE_0, deviceOption, numberOption, type Command } from '../_cli.ts'
+import { ABOVE_0, type Command, deviceOption, dtypeOption, expectNew, numberOption } from '../_cli.ts'
 import { ensureInstalled } from '../_setup.ts'
 
 const help = (): string => `Merge an adapter into its base model.
@@ -37,15 +35,10 @@ export const merge: Command<typeof OPTIONS> = {
   output: 'report',
   options: OPTIONS,
   choices: { quantizer: ['nf4', 'fp4', 'int8'] },
-  async run({ positionals: [ref, adapter, output], values: { dtype, offline, plugin = [], ...values } }) {
-    if (dtype !== undefined && dtype !== 'f32' && dtype !== 'bf16')
-      throw new TrituneError('E_USAGE', `--dtype: expected f32 or bf16, got "${dtype}"`)
+  async run({ positionals: [ref, adapter, output], values: { offline, plugin = [], ...values } }) {
+    const dtype = dtypeOption(values.dtype)
     const maxShardBytes = 1e9 * numberOption('max-shard', values['max-shard'], 50, ABOVE_0)
-    if (existsSync(output))
-      throw new TrituneError('E_FILE', 'the output folder exists already', {
-        place: output,
-        remedy: 'name a new folder',
-      })
+    expectNew(output)
     const device = deviceOption(values.device, 'cpu')
     await ensureInstalled()
     const { mergeCommand } = await import('../_merge-command.ts')

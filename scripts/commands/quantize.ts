@@ -1,10 +1,9 @@
 /**
  * Packs the linear layers of a model into 4 or 8 bits and writes a folder that transformers loads. Thin: see plugins/qlora.
  */
-import { existsSync } from 'node:fs'
 import { TrituneError } from '../../core/errors.ts'
 import { invocation } from '../../core/invocation.ts'
-import { ABOVE_0, type Command, deviceOption, FROM_0, numberOption } from '../_cli.ts'
+import { ABOVE_0, type Command, deviceOption, dtypeOption, expectNew, FROM_0, numberOption } from '../_cli.ts'
 import { ensureInstalled } from '../_setup.ts'
 
 const KINDS = ['nf4', 'fp4', 'int8'] as const
@@ -45,12 +44,11 @@ export const quantize: Command<typeof OPTIONS> = {
   options: OPTIONS,
   choices: { to: KINDS },
   async run({ positionals: [ref, output], values }) {
-    const { dtype, skip = [], offline } = values
+    const { skip = [], offline } = values
     const kind = KINDS.find((one) => one === (values.to ?? 'nf4'))
     if (kind === undefined)
       throw new TrituneError('E_USAGE', `--to: expected one of ${KINDS.join(', ')}, got "${values.to}"`)
-    if (dtype !== undefined && dtype !== 'f32' && dtype !== 'bf16')
-      throw new TrituneError('E_USAGE', `--dtype: expected f32 or bf16, got "${dtype}"`)
+    const dtype = dtypeOption(values.dtype)
     const wrong = kind === 'int8' ? (values.block ?? values['plain-scales']) : values.threshold
     if (wrong !== undefined)
       throw new TrituneError(
@@ -65,11 +63,7 @@ export const quantize: Command<typeof OPTIONS> = {
         `--block: expected a power of two from 32 to 4096, got "${values.block}"`,
       )
     const threshold = numberOption('threshold', values.threshold, 6, FROM_0)
-    if (existsSync(output))
-      throw new TrituneError('E_FILE', 'the output folder exists already', {
-        place: output,
-        remedy: 'name a new folder',
-      })
+    expectNew(output)
     const device = deviceOption(values.device, 'cpu')
     await ensureInstalled()
     const { quantizeCommand } = await import('../_quantize-command.ts')

@@ -1,4 +1,5 @@
 /** Several adapters become one. */
 export { addWeightedAdapter } from './add-weighted-adapter.ts'
-export { COMBINE_METHODS, type CombineMethod, type CombineOptions } from './options.ts'
+export { COMBINE_METHODS, type CombineMethod } from './methods.ts'
+export type { CombineOptions } from './options.ts'
 export type { MajoritySign, VectorMethod } from './vectors.ts'

@@ -26,7 +26,8 @@ import {
   thinQr,
   topSingular,
 } from '../../../core/mod.ts'
-import { factorPair, type Factors, leaf, type LoraFactorPair, unowned } from '../lora-factors.ts'
+import { lasting } from '../delta/leaves.ts'
+import { factorPair, type Factors, leaf, type LoraFactorPair } from '../lora-factors.ts'
 import { type LoraOptions, PISSA_ROUNDS } from '../lora-options.ts'
 import type { InitContext } from './init-context.ts'
 
@@ -44,7 +45,7 @@ export function baseFactors(
   )
   const made = (): Factors => ({ a: matrixTensor(a, device), b: matrixTensor(b, device) })
   const [trained, start] = [made(), made()]
-  return factorPair(leaf(trained.a), leaf(trained.b), { a: unowned(start.a), b: unowned(start.b) })
+  return factorPair(leaf(trained.a), leaf(trained.b), { a: lasting(start.a), b: lasting(start.b) })
 }
 
 /** A and B with s·B·A = u·diag(s)·vᵀ, the singular values shared out between them. */

@@ -1,26 +1,12 @@
 /**
  * Trained tensors of a method that stands before the text: made once, freed with it. Initial values are those of torch's modules.
  */
-import {
-  type Device,
-  parameter,
-  type Random,
-  type Shape,
-  sizeOf,
-  type Tensor,
-  tensor,
-} from '../../../core/mod.ts'
-
-/** A trained f32 tensor that belongs to no scope. */
-export function leafOf(values: Float32Array<ArrayBuffer>, shape: Shape, device: Device): Tensor {
-  const made = tensor(values, { shape, device })
-  made.adopt(null)
-  return parameter(made)
-}
+import { type Device, type Random, type Shape, sizeOf, type Tensor } from '../../../core/mod.ts'
+import { filled, leaf } from '../delta/leaves.ts'
 
 /** N(0, 1), as torch.nn.Embedding. */
 export function normalLeaf(random: Random, shape: Shape, device: Device): Tensor {
-  return leafOf(
+  return leaf(
     Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
     shape,
     device,
@@ -29,7 +15,7 @@ export function normalLeaf(random: Random, shape: Shape, device: Device): Tensor
 
 /** U(−bound, bound). */
 export function uniformLeaf(random: Random, bound: number, shape: Shape, device: Device): Tensor {
-  return leafOf(
+  return leaf(
     Float32Array.from({ length: sizeOf(shape) }, () => (2 * random.float() - 1) * bound),
     shape,
     device,
@@ -37,7 +23,7 @@ export function uniformLeaf(random: Random, bound: number, shape: Shape, device:
 }
 
 export function zeroLeaf(shape: Shape, device: Device): Tensor {
-  return leafOf(new Float32Array(sizeOf(shape)), shape, device)
+  return filled(0, shape, device)
 }
 
 /** A trained linear layer: U(±1/√in), as torch.nn.Linear. `name` is that of its place among torch's modules. */
