@@ -97,7 +97,10 @@ function describeParts({ program, model, adapter, gradients, optimizer, activati
 
 function describeAdapter({ adapter, config }: Run): string {
   if (!adapter) return 'none, all weights are trained'
-  if (adapter.kind === 'lora') return `lora r ${config.lora_r} alpha ${config.lora_alpha}`
+  if (adapter.kind === 'lora') {
+    const name = adapter.config['use_dora'] === true ? 'dora' : 'lora'
+    return `${name} r ${config.lora_r} alpha ${config.lora_alpha}`
+  }
   const options = Object.entries(givenOptions(config)).map(([key, value]) => ` ${key} ${showValue(value)}`)
   return `${adapter.kind}${options.join('')}`
 }

@@ -20,7 +20,7 @@ export function ggufFileType(name: string): GgufFileType {
   const full = small === 'q4_k' || small === 'q5_k' ? `${small}_m` : small
   if (!isFileType(full))
     throw new TrituneError('E_NAME', `there is no file type "${name}"`, {
-      remedy: `${didYouMean(name, GGUF_FILE_TYPES)} There are ${GGUF_FILE_TYPES.join(', ')}`,
+      remedy: didYouMean(name, GGUF_FILE_TYPES),
     })
   const [id, most] = FILE_TYPE_IDS[full]
   return { name: full, id, most: ggmlType(most) }

@@ -1,7 +1,7 @@
 /**
  * How several adapters are combined: the methods by PEFT's names, and what each needs.
  */
-import { nearestNames, TrituneError } from '../../../core/mod.ts'
+import { didYouMean, TrituneError } from '../../../core/mod.ts'
 import { COMBINE_METHODS, type CombineMethod } from './methods.ts'
 import type { MajoritySign, VectorMethod } from './vectors.ts'
 
@@ -42,9 +42,7 @@ export function combinePlan(
 ): CombinePlan {
   if (!COMBINE_METHODS.includes(method))
     throw new TrituneError('E_CONFIG', `method: there is no "${String(method)}"`, {
-      remedy: `${nearestNames(String(method), COMBINE_METHODS)
-        .map((name) => `did you mean "${name}"? `)
-        .join('')}There are ${COMBINE_METHODS.join(', ')}`,
+      remedy: didYouMean(String(method), COMBINE_METHODS),
     })
   const used = count === 1 ? 'linear' : method
   const vectors = used === 'cat' ? null : used === 'svd' ? 'linear' : vectorMethod(used)

@@ -87,6 +87,12 @@ test('the memory of a run is near its estimate', async () => {
   }
 })
 
+test('summarize() tells a DoRA from a LoRA', async () => {
+  using space = workspace()
+  using run = await prepareRun(space.config({ peft_use_dora: true }), { device: cpu })
+  expect(summarize(run).join('\n')).toMatch(/adapter +dora r 4 alpha 8: /)
+})
+
 test('summarize() tells model, adapter, targets, data, steps and estimate', async () => {
   using space = workspace()
   using run = await prepareRun(space.config({ val_set_size: 2, sample_packing: true }), { device: cpu })
