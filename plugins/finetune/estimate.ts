@@ -87,6 +87,13 @@ export function estimateRun(run: Run): Estimate {
   }
 }
 
+/** Bytes of activations that wait outside of the device at most, with `activation_offloading`: the stream before each block. */
+export function offloadedBytes(run: Pick<Run, 'config' | 'data' | 'model' | 'dtype'>): number {
+  const { hiddenSize, layerCount } = run.model.info
+  // There is one stream before the first block, and two before the others.
+  return microTokensOf(run) * hiddenSize * (2 * layerCount - 1) * bytesOf(run.dtype)
+}
+
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** What an optimizer saves can be the weights themselves. */
@@ -153,7 +160,8 @@ function activationBytes(
   const rerun = again === layerCount ? 2 * (outputs + inputs) : 0
   // Into and out of the head, and their gradients.
   const ends = 4 * hiddenSize
-  const stream = 2 * hiddenSize * layerCount
+  // Elsewhere, it is back for the block that runs again.
+  const stream = 2 * hiddenSize * (config.activation_offloading === false ? layerCount : 1)
   // Made apart before it is added to that of a tied embedding.
   const headGradient = adapter ? 0 : 4 * model.head.inputs * model.head.outputs
   const logits = device.kind === 'cuda' ? Math.min(tokens, GPU_LOGIT_ROWS) * vocabSize * 4 : 0
