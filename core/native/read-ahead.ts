@@ -20,6 +20,6 @@ let advice: Advice | null | undefined
 /** Starts to read, and does not wait. True where the system took it. */
 export function readAhead(fd: number, position: number, bytes: number): boolean {
   if (process.platform !== 'linux' || bytes <= 0) return false
-  if (advice === undefined) advice = openLibc<Advice>(TABLE)
+  if (advice === undefined) advice = openLibc<Advice>(TABLE)?.functions ?? null
   return advice?.posix_fadvise(fd, position, bytes, POSIX_FADV_WILLNEED) === 0
 }

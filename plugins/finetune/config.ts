@@ -19,12 +19,14 @@ import type { ForeignTool } from './foreign-keys.ts'
 import { finetuneSchema } from './finetune-schema.ts'
 import { sortKeys, type SortedKeys } from './known-keys.ts'
 import { isMapping } from './old-spellings.ts'
-import { OPTIMIZERS } from './optimizer-names.ts'
+import { isPaged, OPTIMIZERS } from './optimizer-names.ts'
 
 /** The configuration of a run: checked, with every default filled in. */
 export interface FinetuneConfig extends FinetuneOptions {
   /** What the file asked for and was left aside because it changes nothing. */
   readonly notes: readonly string[]
+  /** The name of the optimizer began with `paged_`. */
+  readonly pagedOptimizer: boolean
   /** The keys that the file sets: a default may also be said. */
   readonly given: readonly string[]
   /** Folder of the file, where the paths of plugins start; null: the working folder. */
@@ -191,6 +193,7 @@ function complete(input: FinetuneFields, keyNotes: readonly string[], kept: unkn
     load_best_model_at_end: bestAsked,
     ...evaluations(input),
     ...saves(input),
+    pagedOptimizer: isPaged(input.optimizer),
     notes: [...keyNotes, ...notesOf(input)],
     given: isMapping(kept) ? Object.keys(kept).filter((key) => kept[key] != null) : [],
     folder: null,
@@ -210,9 +213,6 @@ function notesOf(input: FinetuneFields): string[] {
   }
   if (input.cosine_min_lr_ratio !== null && !takesMinRatio(input)) {
     notes.push(`cosine_min_lr_ratio is ignored: lr_scheduler is ${input.lr_scheduler}`)
-  }
-  if (input.optimizer.startsWith('paged_')) {
-    notes.push(`optimizer: ${input.optimizer} is not paged here: its state stays on the device`)
   }
   if (input.lr_scheduler === 'one_cycle' && input.lr_scheduler_kwargs.cycle_momentum !== false) {
     notes.push('lr_scheduler: one_cycle changes the learning rate alone: adam_beta1 stays as it is')

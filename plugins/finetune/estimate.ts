@@ -41,7 +41,16 @@ export interface MemoryParts {
 /** What the memory of a run depends on. */
 export type Estimated = Pick<
   Run,
-  'config' | 'model' | 'data' | 'device' | 'dtype' | 'parameters' | 'adapter' | 'optimizer' | 'memory'
+  | 'config'
+  | 'model'
+  | 'data'
+  | 'device'
+  | 'dtype'
+  | 'parameters'
+  | 'adapter'
+  | 'optimizer'
+  | 'paged'
+  | 'memory'
 >
 
 /** Bytes that a run will hold at its highest, by what they are for, computed from shapes. Nothing is allocated. */
@@ -97,11 +106,16 @@ export function offloadedBytes(run: Pick<Run, 'config' | 'data' | 'model' | 'dty
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** What an optimizer saves can be the weights themselves. */
-function stateBytes({ optimizer, parameters }: Pick<Run, 'optimizer' | 'parameters'>): number {
+function stateBytes({
+  optimizer,
+  parameters,
+  paged,
+}: Pick<Run, 'optimizer' | 'parameters' | 'paged'>): number {
   const weights = new Set([...parameters.values()].map(({ storage }) => storage))
-  return sum(
+  const all = sum(
     [...optimizer.tensors().values()].map(({ storage, bytes }) => (weights.has(storage) ? 0 : bytes)),
   )
+  return paged ? Math.max(0, all - paged.bytes) + paged.resident : all
 }
 
 function microTokensOf(run: Pick<Run, 'config' | 'data'>): number {

@@ -107,7 +107,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   batch_size: 'documents of a step: `micro_batch_size` × accumulation',
   eval_batch_size: 'as `micro_batch_size`',
   optimizer:
-    "`adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here; `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does, for tensors from 4096 elements; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit` (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` ([optimizers.md](optimizers.md)); or the name of a plugin's",
+    "`adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here; `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does, for tensors from 4096 elements; `paged_…` keep their state in a file; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit` (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` ([optimizers.md](optimizers.md)); or the name of a plugin's",
   optim_args:
     "options of the optimizer, which checks them itself ([optimizers.md](optimizers.md)); AdamW's are the `adam_*` keys",
   transforms:
