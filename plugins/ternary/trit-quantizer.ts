@@ -8,7 +8,6 @@ import {
   decimal,
   defineOptions,
   type Dequantize,
-  empty,
   optional,
   type Quantize,
   type QuantizedTensor,
@@ -18,7 +17,7 @@ import {
   type Tensor,
   TrituneError,
 } from '../../core/mod.ts'
-import { setTensorBytes, tensorBytes } from '../../core/tensor/tensor-bytes.ts'
+import { planesTensor, wordsOfTensor } from './vectors/plane-tensor.ts'
 import { wordsOf } from './vectors/planes.ts'
 
 const { fround } = Math
@@ -82,11 +81,15 @@ export function tritQuantizer({
       const values = x.toArray()
       const [planes, scales] = [new Uint32Array(rows * 2 * wordsOf(cols)), new Float32Array(rows)]
       for (let row = 0; row < rows; row++) scales[row] = packRow(values, { row, cols, threshold }, planes)
-      return tritPlanesTensor(x.shape, words(planes, [rows, 2, wordsOf(cols)], x), tensor(scales, { device: x.device }))
+      return tritPlanesTensor(
+        x.shape,
+        planesTensor(planes, cols, x.device),
+        tensor(scales, { device: x.device }),
+      )
     },
     dequantize({ shape, planes, scale }, dtype = 'f32') {
       const cols = shape[shape.length - 1]
-      const [bits, scales] = [bitsOf(planes), scale.toArray()]
+      const [bits, scales] = [wordsOfTensor(planes), scale.toArray()]
       const values = new Float32Array(scales.length * cols)
       for (let i = 0; i < values.length; i++) {
         const row = Math.floor(i / cols)
@@ -106,7 +109,10 @@ function sizesOf(x: Tensor): { readonly rows: number; readonly cols: number } {
     throw new TrituneError('E_DTYPE', `trit_planes: x is ${x.dtype}, must be f32 or bf16`)
   const [rows, cols] = x.shape.length === 1 ? [1, x.shape[0]] : x.shape
   if (x.shape.length > 2 || x.shape.length === 0 || x.size === 0)
-    throw new TrituneError('E_SHAPE', `trit_planes: (rows, cols) or (cols), none of them 0, got [${x.shape.join(', ')}]`)
+    throw new TrituneError(
+      'E_SHAPE',
+      `trit_planes: (rows, cols) or (cols), none of them 0, got [${x.shape.join(', ')}]`,
+    )
   return { rows, cols }
 }
 
@@ -138,22 +144,6 @@ function packRow(
 function tritAt(bits: Uint32Array, row: number, col: number, width: number): number {
   const at = 2 * row * width + (col >> 5)
   return ((bits[at] >>> (col & 31)) & 1) - ((bits[at + width] >>> (col & 31)) & 1)
-}
-
-function words(planes: Uint32Array, shape: Shape, { device }: Tensor): Tensor {
-  const made = empty(shape, { dtype: 'i32', device })
-  setTensorBytes(made, new Uint8Array(planes.buffer))
-  return made
-}
-
-function bitsOf(planes: Tensor): Uint32Array {
-  const bytes = new Uint8Array(planes.bytes)
-  let at = 0
-  for (const piece of tensorBytes(planes)) {
-    bytes.set(piece, at)
-    at += piece.length
-  }
-  return new Uint32Array(bytes.buffer)
 }
 
 function tritPlanesTensor(shape: Shape, planes: Tensor, scale: Tensor): TritPlanesTensor {

@@ -77,7 +77,13 @@ export function digitCodec({ name, base, count, codes, layout }: Digits): TritCo
           if (i !== -1) trits[i] = tritOf[code]
         }
         if (rest !== 0)
-          throw illegalByte(name, byte, bytes[byte], `${count} digits to base ${base} are at most ${base ** count - 1}`, place)
+          throw illegalByte(
+            name,
+            byte,
+            bytes[byte],
+            `${count} digits to base ${base} are at most ${base ** count - 1}`,
+            place,
+          )
       }
       return { trits, scales: null }
     },
@@ -86,5 +92,7 @@ export function digitCodec({ name, base, count, codes, layout }: Digits): TritCo
 
 function wrongDigit(digit: number, code: number, base: number, i: number): string {
   const shown = base === 4 ? code.toString(2).padStart(2, '0') : String(code)
-  return i === -1 ? `its digit ${digit} is past the row and must be 0` : `its digit ${digit} is ${shown}, which is no trit (trit ${i})`
+  return i === -1
+    ? `its digit ${digit} is past the row and must be 0`
+    : `its digit ${digit} is ${shown}, which is no trit (trit ${i})`
 }

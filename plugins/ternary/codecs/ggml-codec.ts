@@ -45,7 +45,10 @@ function ggmlCodec(name: string, wrong: (byte: number, at: number) => string | n
   const blocksOf = (shape: TritShape): number => {
     expectTritShape(name, shape)
     if (shape.cols % BLOCK !== 0)
-      throw new TrituneError('E_SHAPE', `${name}: rows are blocks of ${BLOCK} trits, got ${shape.cols} columns`)
+      throw new TrituneError(
+        'E_SHAPE',
+        `${name}: rows are blocks of ${BLOCK} trits, got ${shape.cols} columns`,
+      )
     return (shape.rows * shape.cols) / BLOCK
   }
   return {
@@ -54,8 +57,14 @@ function ggmlCodec(name: string, wrong: (byte: number, at: number) => string | n
       const blocks = blocksOf(shape)
       const checked = expectTrits(name, trits, shape)
       if (scales !== undefined && scales.length !== blocks)
-        throw new TrituneError('E_SHAPE', `${name}: ${blocks} blocks have as many scales, got ${scales.length}`)
-      const values = Float32Array.from(checked, (trit, i) => trit * scaleAt(name, scales, Math.floor(i / BLOCK)))
+        throw new TrituneError(
+          'E_SHAPE',
+          `${name}: ${blocks} blocks have as many scales, got ${scales.length}`,
+        )
+      const values = Float32Array.from(
+        checked,
+        (trit, i) => trit * scaleAt(name, scales, Math.floor(i / BLOCK)),
+      )
       return quantize(ggmlType(name), values, name)
     },
     decode(bytes, shape, { place } = {}) {
@@ -70,7 +79,8 @@ function ggmlCodec(name: string, wrong: (byte: number, at: number) => string | n
       const scales = new Float32Array(blocks)
       for (let i = 0; i < values.length; i++) {
         const block = Math.floor(i / BLOCK)
-        if (!Number.isFinite(values[i])) throw badScale(name, block, (block + 1) * blockBytes - 2, bytes, place)
+        if (!Number.isFinite(values[i]))
+          throw badScale(name, block, (block + 1) * blockBytes - 2, bytes, place)
         scales[block] = Math.max(scales[block], Math.abs(values[i]))
       }
       return { trits: Int8Array.from(values, Math.sign), scales }
@@ -82,9 +92,18 @@ function scaleAt(name: string, scales: ArrayLike<number> | undefined, block: num
   if (scales === undefined) return 1
   const scale = scales[block]
   if (scale > 0 && scale <= 65504) return scale
-  throw new TrituneError('E_VALUE', `${name}: scale ${block} is ${String(scale)}, a scale is above 0 and an f16`)
+  throw new TrituneError(
+    'E_VALUE',
+    `${name}: scale ${block} is ${String(scale)}, a scale is above 0 and an f16`,
+  )
 }
 
-function badScale(name: string, block: number, byte: number, bytes: Uint8Array, place: string | undefined): TrituneError {
+function badScale(
+  name: string,
+  block: number,
+  byte: number,
+  bytes: Uint8Array,
+  place: string | undefined,
+): TrituneError {
   return illegalByte(name, byte, bytes[byte], `the scale of block ${block} is no finite number`, place)
 }

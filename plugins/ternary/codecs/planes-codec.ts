@@ -4,7 +4,14 @@
  */
 import { packedTrits } from '../vectors/packed-trits.ts'
 import { tailMask, wordsOf } from '../vectors/planes.ts'
-import { expectBytes, expectTrits, expectTritShape, illegalByte, type TritCodec, type TritShape } from './trit-codec.ts'
+import {
+  expectBytes,
+  expectTrits,
+  expectTritShape,
+  illegalByte,
+  type TritCodec,
+  type TritShape,
+} from './trit-codec.ts'
 
 const NAME = 'planes'
 
@@ -15,7 +22,9 @@ export const planesCodec: TritCodec = {
     const out = new Uint32Array(sizeOf(shape) / 4)
     const checked = expectTrits(NAME, trits, shape)
     for (let row = 0; row < shape.rows; row++) {
-      const { plus, minus } = packedTrits.fromArray(checked.subarray(row * shape.cols, (row + 1) * shape.cols))
+      const { plus, minus } = packedTrits.fromArray(
+        checked.subarray(row * shape.cols, (row + 1) * shape.cols),
+      )
       out.set(plus, 2 * row * words)
       out.set(minus, (2 * row + 1) * words)
     }
@@ -61,7 +70,8 @@ function expectRow({ plus, minus, cols, at, bytes, place }: Row): void {
   }
   for (let w = 0; w < words; w++) {
     const both = plus[w] & minus[w]
-    if (both !== 0) throw error(at + w, both, 'it has bits that are set in both planes (11), which are no trit')
+    if (both !== 0)
+      throw error(at + w, both, 'it has bits that are set in both planes (11), which are no trit')
   }
   for (const [plane, first] of [
     [plus, at],

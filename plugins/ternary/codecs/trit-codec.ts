@@ -44,16 +44,28 @@ export function expectTritShape(name: string, { rows, cols }: TritShape): void {
 }
 
 /** The entries as trits. E_SHAPE, E_VALUE. */
-export function expectTrits(name: string, trits: ArrayLike<number>, { rows, cols }: TritShape): Int8Array<ArrayBuffer> {
+export function expectTrits(
+  name: string,
+  trits: ArrayLike<number>,
+  { rows, cols }: TritShape,
+): Int8Array<ArrayBuffer> {
   if (trits.length !== rows * cols)
-    throw new TrituneError('E_SHAPE', `${name}: ${rows} × ${cols} are ${rows * cols} trits, got ${trits.length}`)
+    throw new TrituneError(
+      'E_SHAPE',
+      `${name}: ${rows} × ${cols} are ${rows * cols} trits, got ${trits.length}`,
+    )
   const checked = new Int8Array(trits.length)
   for (let i = 0; i < trits.length; i++) checked[i] = expectTrit(`${name}: trit ${i}`, trits[i])
   return checked
 }
 
 /** Throws E_SHAPE unless there are as many bytes as the matrix takes. */
-export function expectBytes(name: string, bytes: Uint8Array, expected: number, place: string | undefined): void {
+export function expectBytes(
+  name: string,
+  bytes: Uint8Array,
+  expected: number,
+  place: string | undefined,
+): void {
   if (bytes.length === expected) return
   throw new TrituneError('E_SHAPE', `${name}: ${bytes.length} bytes, the shape needs ${expected}`, {
     ...(place === undefined ? {} : { place }),

@@ -37,7 +37,8 @@ export const tritCodecs: Readonly<Record<TritPacking, TritCodec>> = {
     codes: [0, 1, 2],
     layout: {
       bytes({ rows, cols }) {
-        if (rows % 4 !== 0) throw new TrituneError('E_SHAPE', `hf_rows: rows are a multiple of 4, got ${rows}`)
+        if (rows % 4 !== 0)
+          throw new TrituneError('E_SHAPE', `hf_rows: rows are a multiple of 4, got ${rows}`)
         return (rows / 4) * cols
       },
       indexOf: (byte, digit, { rows, cols }) => byte + digit * (rows / 4) * cols,
@@ -80,7 +81,12 @@ export function repackTrits(
   tritCodecs[to].bytes(shape)
   const { trits, scales } = tritCodecs[from].decode(bytes, shape, place === undefined ? {} : { place })
   if (scales === null) return tritCodecs[to].encode(trits, shape)
-  if (to === 'tq1_0' || to === 'tq2_0') return tritCodecs[to].encode(trits, shape, scales.map((scale) => scale || 1))
+  if (to === 'tq1_0' || to === 'tq2_0')
+    return tritCodecs[to].encode(
+      trits,
+      shape,
+      scales.map((scale) => scale || 1),
+    )
   const lost = scales.find((scale) => scale !== 0 && scale !== 1)
   if (lost !== undefined)
     throw new TrituneError('E_UNSUPPORTED', `${to} has no scales, and there is one of ${lost}`, {

@@ -39,7 +39,12 @@ export function symbolEncoder({ dims, seed, density }: SymbolEncoderOptions): Sy
     encode(symbol) {
       const vector =
         drawn.get(symbol) ??
-        packedTrits.random({ dims, seed, stream: `symbol/${symbol}`, ...(density === undefined ? {} : { density }) })
+        packedTrits.random({
+          dims,
+          seed,
+          stream: `symbol/${symbol}`,
+          ...(density === undefined ? {} : { density }),
+        })
       drawn.set(symbol, vector)
       return vector
     },
