@@ -31,7 +31,7 @@ tt_status read_weight(PackedWeight* out, const char* name, const int64_t* weight
 
 void unpack_parallel(const PackedWeight& w, const Unpacked& part) {
   const size_t bytes = dtype_bytes(part.dtype);
-  for_ranges(size_t(part.rows), size_t(part.cols) * (bytes + 1), [&](size_t begin, size_t end, int) {
+  for_long_ranges(size_t(part.rows), size_t(part.cols) * (bytes + 1), [&](size_t begin, size_t end, int) {
     Unpacked piece = part;
     piece.to = static_cast<char*>(part.to) + begin * part.ld * bytes;
     piece.row += int(begin);
@@ -52,7 +52,7 @@ extern "C" tt_status tt_quantize_4bit(uint8_t* packed, float* absmax, const void
   TT_REQUIRE_POINTER("tt_quantize_4bit", absmax);
   TT_REQUIRE_POINTER("tt_quantize_4bit", x);
   const size_t size = size_t(block);
-  for_ranges((n + size - 1) / size, size * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
+  for_long_ranges((n + size - 1) / size, size * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
     TT_DISPATCH(quantize_4bit_blocks, packed, absmax, x, n, size, begin, end, kind, dtype);
   });
   return TT_OK;
