@@ -31,7 +31,7 @@ tt_status read_weight(PackedWeight* out, const char* name, const int64_t* weight
 
 void unpack_parallel(const PackedWeight& w, const Unpacked& part) {
   const size_t bytes = dtype_bytes(part.dtype);
-  for_long_ranges(size_t(part.rows), size_t(part.cols) * (bytes + 1), [&](size_t begin, size_t end, int) {
+  for_ranges(size_t(part.rows), size_t(part.cols) * (bytes + 1), [&](size_t begin, size_t end, int) {
     Unpacked piece = part;
     piece.to = static_cast<char*>(part.to) + begin * part.ld * bytes;
     piece.row += int(begin);
