@@ -1,9 +1,16 @@
 /** Packed weights and codes of the native library: edges, exact bytes on every instruction set, what is refused. */
 import { describe, expect, test } from 'bun:test'
-import { dynamicMap, nearestCode } from '../../core/ops/_codebooks.ts'
+import {
+  dynamicMap,
+  FP4 as FP4_VALUES,
+  fp4Code,
+  nearestCode,
+  NF4 as NF4_VALUES,
+  nf4Code,
+} from '../../core/ops/_codebooks.ts'
 import { call, run } from './_header.ts'
 import { allocate, BAD_ARGUMENT, BF16, bytesAt, F32, lastError } from './_library.ts'
-import { DTYPES, expectClose, normal, onEveryMachine, pack, unpack } from './_numbers.ts'
+import { DTYPES, expectClose, fromBf16, normal, onEveryMachine, pack, unpack } from './_numbers.ts'
 
 const [NF4, FP4, INT8, TERNARY] = [0, 1, 2, 3]
 
@@ -36,6 +43,36 @@ function quantize4bit(
   return { packed: packed.slice(0, -3), absmax: absmax.slice(0, -1) }
 }
 
+/** The floats next to the middle of each two values, times the largest magnitude of the block. */
+function aroundBorders(values: readonly number[], most: number): Float64Array {
+  const rising = values.toSorted((a, b) => a - b)
+  const bits = new Int32Array(1)
+  const float = new Float32Array(bits.buffer)
+  return Float64Array.from(
+    rising.slice(1).flatMap((value, i) =>
+      Array.from({ length: 65 }, (_, step) => {
+        float[0] = ((value + rising[i]) / 2) * most
+        bits[0] += step - 32
+        return float[0]
+      }),
+    ),
+  )
+}
+
+/** Blocks of 64 that begin with the largest magnitude, the last one whole too. */
+function blocksOf(values: Float64Array, most: number): Float64Array {
+  const blocks = Math.ceil(values.length / 63)
+  return Float64Array.from({ length: blocks * 64 }, (_, i) =>
+    i % 64 === 0 ? most : (values[(i >> 6) * 63 + (i % 64) - 1] ?? 0),
+  )
+}
+
+function referenceCodes(x: Float64Array, codeOf: (value: number) => number, most: number): Uint8Array {
+  const inverse = Math.fround(1 / most)
+  const codes = Array.from(x, (value) => codeOf(Math.fround(value * inverse)))
+  return Uint8Array.from({ length: x.length / 2 }, (_, i) => codes[2 * i] * 16 + codes[2 * i + 1])
+}
+
 describe('tt_quantize_4bit', () => {
   test('tt_quantize_4bit() gives the same bytes on every machine, whatever the size', () => {
     for (const n of [1, 2, 63, 64, 65, 127, 200, 4096 * 9 + 5]) {
@@ -51,6 +88,28 @@ describe('tt_quantize_4bit', () => {
         }
       }
     }
+  })
+
+  test('tt_quantize_4bit() gives the code of every bf16, and of every float around a border, as the reference does', () => {
+    // Blocks of ordinary, tiny, huge and denormal numbers; the reciprocal of the last is Inf.
+    const largest = [1, 0.7, 3.3e-5, 1e-37, 3e38, 1e-39].map((value) => fromBf16(pack([value], BF16)[0]))
+    const words = Uint16Array.from({ length: 65536 }, (_, i) => i)
+    for (const kind of [NF4, FP4])
+      for (const most of largest)
+        for (const dtype of DTYPES) {
+          const every =
+            dtype === BF16 ? unpack(words) : aroundBorders(kind === NF4 ? NF4_VALUES : FP4_VALUES, most)
+          const x = blocksOf(
+            every.filter((value) => Math.abs(value) <= most),
+            most,
+          )
+          const expected = referenceCodes(x, kind === NF4 ? nf4Code : fp4Code, most)
+          onEveryMachine(() => {
+            const { packed, absmax } = quantize4bit(pack(x, dtype), x.length, 64, kind, dtype)
+            expect(Buffer.compare(packed, expected)).toBe(0)
+            expect(absmax.every((value) => value === most)).toBe(true)
+          })
+        }
   })
 
   test('tt_quantize_4bit() gives 0 for zeros and for NaN, and the ends for the ends', () => {

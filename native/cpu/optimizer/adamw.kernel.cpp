@@ -96,11 +96,11 @@ template <class T> static void adamw_block(T* w, float* master, uint8_t* m8, uin
   for (size_t i = 0; i < n; i += W) {
     const size_t count = n - i < W ? n - i : W;
     const vf first = load(m + i);
-    vi code = nearest<true>(SIGNED_MAP, first / *m_absmax);
+    vi code = nearest<true>(first / *m_absmax);
     // A negative moment stays negative, as in bitsandbytes.
     code += (first < 0) & (code >= SIGNED_ZERO);
     store_codes(m8 + i, code, count);
-    store_codes(v8 + i, nearest<false>(UNSIGNED_MAP, load(v + i) / *v_absmax), count);
+    store_codes(v8 + i, nearest<false>(load(v + i) / *v_absmax), count);
   }
 }
 

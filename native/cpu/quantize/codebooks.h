@@ -39,9 +39,6 @@ constexpr int FP4_ORDER[8] = {0, 1, 6, 7, 4, 5, 2, 3};
 struct DynamicMap {
   float value[256];   // ascending
   float middle[256];  // between a value and the next; the last is above all
-  // To guess a code: in decade d (magnitudes of 10^(d−7) … 10^(d−6)) x is slope·|x| − shift steps above its start. `first`
-  // is the place of its first value among the positive ones, `last` its number of values less one.
-  float slope[16], shift[16], first[16], last[16];
 };
 
 /// Seven decades; decade i has 2^i values of each sign, or 2^(i+1) without one.
@@ -75,13 +72,6 @@ constexpr DynamicMap dynamic_map(bool is_signed) {
   }
   for (int i = 0; i < 255; i++) map.middle[i] = (value[i] + value[i + 1]) * 0.5f;
   map.middle[255] = 2;
-  for (int decade = 0; decade < 7; decade++) {
-    const int steps = 1 << (is_signed ? decade : decade + 1);
-    map.slope[decade] = float(steps) / 0.9f / DECADES[decade];
-    map.shift[decade] = float(steps) / 9.0f;
-    map.first[decade] = float(is_signed ? steps - 1 : steps - 2);
-    map.last[decade] = float(steps - 1);
-  }
   return map;
 }
 

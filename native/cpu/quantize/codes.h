@@ -1,6 +1,7 @@
-// Vectors of codes: parts of vectors, and the nearest value of a dynamic map.
+// Vectors of codes: parts of vectors, the largest magnitude of a block, and the nearest value of a dynamic map.
 #pragma once
 #include "codebooks.h"
+#include "map_cells.h"
 #include "../vectors/vectors.h"
 
 namespace tt::TT_ISA {
@@ -18,20 +19,30 @@ static inline void store_codes(uint8_t* p, vi codes, size_t n) {
   memcpy(p, buffer, n);
 }
 
+/// Largest magnitude of n numbers; NaN does not count.
+template <class T> static inline float largest(const T* x, size_t n) {
+  vf most{}, second{};
+  size_t i = 0;
+  for (; i + 2 * W <= n; i += 2 * W) {
+    most = max_or_second(abs_v(load(x + i)), most);
+    second = max_or_second(abs_v(load(x + i + W)), second);
+  }
+  most = max_or_second(most, second);
+  for (; i + W <= n; i += W) most = max_or_second(abs_v(load(x + i)), most);
+  if (i < n) most = max_or_second(abs_v(load_n(x + i, n - i)), most);
+  return max_lanes_finite(most);
+}
+
 /// The code of the nearest value: the number of midpoints below x, so the lower one between two and 0 for NaN; |x| ≤ 1.
-/// The guess from the decade's even steps is at most one off, because only the steps across its borders are uneven.
-template <bool SIGNED> static inline vi nearest(const DynamicMap& map, vf x) {
-  vf magnitude = SIGNED ? abs_v(x) : max_or_second(x, vf{});
-  vi decade = vi{} - (magnitude > 1e-6f) - (magnitude > 1e-5f) - (magnitude > 1e-4f) - (magnitude > 1e-3f) - (magnitude > 1e-2f) - (magnitude > 1e-1f);
-  vf place = magnitude * look_up16(map.slope, decade) - look_up16(map.shift, decade);
-  vi step = to_int(min_or_second(max_or_second(place, vf{}), look_up16(map.last, decade)));
-  vi above = step + to_int(look_up16(map.first, decade));
-  vi code = SIGNED ? (x < 0 ? SIGNED_ZERO - 1 - above : SIGNED_ZERO + 1 + above) : above + 1;
-  vi below = code - 1;
-  below = below < 0 ? vi{} : below;
-  vi up = x > gather(map.middle, code);
-  vi down = (x <= gather(map.middle, below)) & (code > 0);
-  return x == x ? code - up + down : vi{};
+template <bool SIGNED> static inline vi nearest(vf x) {
+  using M = MapCells<SIGNED>;
+  const vf magnitude = min_or_second(SIGNED ? abs_v(x) : max_or_second(x, vf{}), set1(1));
+  vi cell = (vi(magnitude) >> M::SHIFT) - M::FIRST;
+  cell = cell > 0 ? cell : vi{};
+  if (SIGNED) cell = x < 0 ? cell + M::COUNT : cell;
+  const vi code = to_int(gather(SIGNED ? SIGNED_CELLS.below : UNSIGNED_CELLS.below, cell));
+  const vi above = x > gather((SIGNED ? SIGNED_MAP : UNSIGNED_MAP).middle, code);
+  return x == x ? code - above : vi{};
 }
 
 }  // namespace tt::TT_ISA

@@ -57,7 +57,7 @@ extern "C" tt_status tt_quantize_4bit(uint8_t* packed, float* absmax, const void
   TT_REQUIRE_POINTER("tt_quantize_4bit", absmax);
   TT_REQUIRE_POINTER("tt_quantize_4bit", x);
   const size_t size = size_t(block);
-  for_ranges((n + size - 1) / size, size * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
+  for_long_ranges((n + size - 1) / size, size * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
     TT_DISPATCH(quantize_4bit_blocks, packed, absmax, x, n, size, begin, end, kind, dtype);
   });
   return TT_OK;

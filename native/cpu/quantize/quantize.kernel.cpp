@@ -1,4 +1,4 @@
-// Numbers to codes: 4-bit blocks, 8-bit blocks of the dynamic maps, int8 rows, ternary weights.
+// Numbers to codes: 8-bit blocks of the dynamic maps, int8 rows, ternary weights. Those of 4 bits are in quantize_4bit.kernel.cpp.
 //
 // Codes are compared byte by byte with other devices and with bitsandbytes, so no product may be fused with a sum here.
 // build-flags: -ffp-contract=off
@@ -7,70 +7,6 @@
 #include "codes.h"
 
 namespace tt::TT_ISA {
-
-/// Largest magnitude of n numbers; NaN does not count.
-template <class T> static float largest(const T* x, size_t n) {
-  vf most{}, second{};
-  size_t i = 0;
-  for (; i + 2 * W <= n; i += 2 * W) {
-    most = max_or_second(abs_v(load(x + i)), most);
-    second = max_or_second(abs_v(load(x + i + W)), second);
-  }
-  most = max_or_second(most, second);
-  for (; i + W <= n; i += W) most = max_or_second(abs_v(load(x + i)), most);
-  if (i < n) most = max_or_second(abs_v(load_n(x + i, n - i)), most);
-  return max_lanes_finite(most);
-}
-
-// ---- 4 bits -------------------------------------------------------------------------------------------------------
-
-/// How many of the 15 thresholds, which rise, are below x, by halving.
-static inline vi nf4_codes(vf x) {
-  const vf eighth = set1(NF4_THRESHOLDS[7]), fourth = set1(NF4_THRESHOLDS[3]), twelfth = set1(NF4_THRESHOLDS[11]);
-  vi code = x > eighth ? vi{} + 8 : vi{};
-  code = x > (x > eighth ? twelfth : fourth) ? code + 4 : code;
-  code = x > look_up16(NF4_STEPS + 1, code) ? code + 2 : code;
-  return x > look_up16(NF4_STEPS, code) ? code + 1 : code;
-}
-static inline vi fp4_codes(vf x) {
-  const vf magnitude = abs_v(x), fourth = set1(FP4_THRESHOLDS[3]), second = set1(FP4_THRESHOLDS[1]), sixth = set1(FP4_THRESHOLDS[5]);
-  // The bits of the place among the thresholds, from the highest on; FP4_ORDER: 0, 1, 6, 7, 4, 5, 2, 3.
-  const vi high = magnitude > fourth;
-  const vi middle = magnitude > (high ? sixth : second);
-  const vf low = high ? (middle ? set1(FP4_THRESHOLDS[6]) : set1(FP4_THRESHOLDS[4])) : (middle ? set1(FP4_THRESHOLDS[2]) : set1(FP4_THRESHOLDS[0]));
-  vi code = high ? (middle ? vi{} + 2 : vi{} + 4) : (middle ? vi{} + 6 : vi{});
-  code = magnitude > low ? code + 1 : code;
-  return x < 0 ? code | 8 : code;
-}
-
-template <class T, int KIND> static void quantize_block(uint8_t* packed, float* absmax, const T* x, size_t n) {
-  *absmax = largest(x, n);
-  // A block of zeros: 1/0 is Inf and 0·Inf is NaN, which is above no threshold.
-  const float inverse = 1.0f / *absmax;
-  for (size_t i = 0; i < n; i += W) {
-    const size_t count = n - i < W ? n - i : W;
-    const vf v = (count == W ? load(x + i) : load_n(x + i, count)) * inverse;
-    const vi codes = KIND == TT_NF4 ? nf4_codes(v) : fp4_codes(v);
-    if (count == W) {
-      store_nibbles(packed + i / 2, codes);
-      continue;
-    }
-    uint8_t last[W / 2];
-    store_nibbles(last, lanes() < int32_t(count) ? codes : vi{});
-    memcpy(packed + i / 2, last, (count + 1) / 2);
-  }
-}
-
-void quantize_4bit_blocks(uint8_t* packed, float* absmax, const void* x, size_t n, size_t block, size_t first, size_t last, int kind, tt_dtype dtype) {
-  for (size_t b = first; b < last; b++) {
-    const size_t begin = b * block, count = n - begin < block ? n - begin : block;
-    TT_BY_DTYPE(dtype, T, {
-      auto* from = static_cast<const T*>(x) + begin;
-      if (kind == TT_NF4) quantize_block<T, TT_NF4>(packed + begin / 2, absmax + b, from, count);
-      else quantize_block<T, TT_FP4>(packed + begin / 2, absmax + b, from, count);
-    });
-  }
-}
 
 // ---- 8 bits -------------------------------------------------------------------------------------------------------
 
@@ -82,7 +18,7 @@ template <bool SIGNED> static void quantize_8bit(uint8_t* codes, float* absmax, 
     for (size_t i = 0; i < count; i += W) {
       const size_t lanes = count - i < W ? count - i : W;
       vf v = (lanes == W ? load(x + begin + i) : load_n(x + begin + i, lanes)) / most;
-      store_codes(codes + begin + i, nearest<SIGNED>(SIGNED ? SIGNED_MAP : UNSIGNED_MAP, v), lanes);
+      store_codes(codes + begin + i, nearest<SIGNED>(v), lanes);
     }
   }
 }

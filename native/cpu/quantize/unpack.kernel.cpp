@@ -11,6 +11,7 @@ static inline float block_scale(const PackedWeight& w, size_t b) {
   return SIGNED_MAP.value[static_cast<const uint8_t*>(w.scale)[b]] * w.nested[b / 256] + w.offset;
 }
 
+static inline vf load(const int8_t* p) { return to_float(load_codes(reinterpret_cast<const uint8_t*>(p)) << 24 >> 24); }
 template <class T> static inline void place(T* to, vf v, bool past_caches) { past_caches ? stream(to, v) : store(to, v); }
 
 #if TT_HALF_TABLES
@@ -25,6 +26,17 @@ static size_t unpack_halves(bf16* to, const uint8_t* data, size_t n, vh products
   return i;
 }
 static size_t unpack_halves(float*, const uint8_t*, size_t, vh, bool) { return 0; }
+
+/// The same of int8, for a finite scale.
+static size_t unpack_bytes(bf16* to, const int8_t* from, size_t n, float scale, bool past_caches) {
+  size_t i = 0;
+  for (; i + 2 * W <= n; i += 2 * W) {
+    const auto values = narrow_finite(load(from + i) * scale, load(from + i + W) * scale);
+    past_caches ? stream_halves(to + i, values) : store_halves(to + i, values);
+  }
+  return i;
+}
+static size_t unpack_bytes(float*, const int8_t*, size_t, float, bool) { return 0; }
 #endif
 
 /// Elements [begin, end) of the flat weight.
@@ -34,8 +46,8 @@ template <class T> static void unpack_4bit(T* to, const PackedWeight& w, size_t 
     const uint8_t byte = w.data[i / 2];
     put(to++, values[i % 2 ? byte & 15 : byte >> 4] * scale);
   };
-  for (size_t i = begin; i < end;) {
-    const size_t b = i / w.block, next = (b + 1) * w.block, stop = next < end ? next : end;
+  for (size_t i = begin, b = begin / w.block; i < end; b++) {
+    const size_t next = (b + 1) * w.block, stop = next < end ? next : end;
     const float scale = block_scale(w, b);
     if (i % 2) one(i++, scale);
 #if TT_HALF_TABLES
@@ -54,7 +66,10 @@ template <class T> static void unpack_4bit(T* to, const PackedWeight& w, size_t 
 template <class T> static void unpack_int8(T* to, const int8_t* from, size_t n, float scale, bool past_caches) {
   const bool past = past_caches && streamable(to);
   size_t i = 0;
-  for (; i + W <= n; i += W) place(to + i, to_float(load_codes(reinterpret_cast<const uint8_t*>(from + i)) << 24 >> 24) * scale, past);
+#if TT_HALF_TABLES
+  if (scale - scale == 0) i = unpack_bytes(to, from, n, scale, past_caches && uintptr_t(to) % 64 == 0);
+#endif
+  for (; i + W <= n; i += W) place(to + i, load(from + i) * scale, past);
   for (; i < n; i++) put(to + i, float(from[i]) * scale);
 }
 

@@ -36,7 +36,7 @@ struct Pool {
   int threads = 0;
   platform::Thread workers[MAX_THREADS];
   std::atomic<uint32_t> generation{0};
-  std::atomic<int> running{0};
+  std::atomic<uint32_t> gate{0};  // how many workers are inside the call, and OPEN while they may enter
   std::atomic<int> parked{0};
   std::atomic<bool> stop{false};
   std::atomic<size_t> next{0};
@@ -46,6 +46,8 @@ struct Pool {
   platform::Mutex mutex;
   platform::Condition wake;
 };
+
+static constexpr uint32_t OPEN = 0x80000000u;
 
 static Pool pool;
 static platform::Mutex start_mutex;
@@ -58,6 +60,14 @@ static void work(int thread) {
   inside_pool = true;
   for (size_t tile; (tile = pool.next.fetch_add(1, std::memory_order_relaxed)) < pool.tiles;) pool.fn(pool.context, tile, thread);
   inside_pool = false;
+}
+
+/// Whether the worker is inside a call, which then waits for it. One that wakes up late finds the gate closed, or that of the
+/// next call open, which is as good.
+static bool enter() {
+  for (uint32_t inside = pool.gate.load(); inside & OPEN;)
+    if (pool.gate.compare_exchange_weak(inside, inside + 1)) return true;
+  return false;
 }
 
 static void worker(int thread) {
@@ -76,8 +86,9 @@ static void worker(int thread) {
     }
     seen = now;
     if (pool.stop.load()) return;
+    if (!enter()) continue;
     work(thread);
-    pool.running.fetch_sub(1, std::memory_order_release);
+    pool.gate.fetch_sub(1, std::memory_order_release);
   }
 }
 
@@ -153,12 +164,13 @@ void run_tiles(size_t tiles, void (*fn)(void*, size_t, int), void* context) {
   pool.fn = fn;
   pool.context = context;
   pool.next.store(0, std::memory_order_relaxed);
-  pool.running.store(pool.threads - 1, std::memory_order_relaxed);
+  pool.gate.store(OPEN);
   announce();
   work(0);
-  // The last tiles take about as long as ours did; on a machine that others use, a worker may have lost its core, and
-  // giving ours away is then the quickest way to let it finish.
-  for (int spins = 0; pool.running.load(std::memory_order_acquire) > 0; spins++) {
+  pool.gate.fetch_and(~OPEN);
+  // Only for those that came: waking up can take longer than a small call. The last tiles take about as long as ours did; on a
+  // machine that others use, a worker may have lost its core, and giving ours away is then the quickest way to let it finish.
+  for (int spins = 0; pool.gate.load(std::memory_order_acquire) > 0; spins++) {
     if (spins < SPINS_BEFORE_YIELD) platform::relax();
     else platform::yield();
   }

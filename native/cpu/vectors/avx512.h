@@ -150,7 +150,55 @@ TT_INLINE __m512i look_up_halves(half_table table, const uint8_t* nibbles) {
   return _mm512_permutexvar_epi16(_mm512_or_si512(_mm512_srli_epi32(bytes, 4), low), table);
 }
 TT_INLINE void store_halves(bf16* p, __m512i v) { _mm512_storeu_si512(p, v); }
+/// Two vectors of numbers, none of them NaN, rounded to bf16 as narrow() does.
+TT_INLINE __m512i narrow_finite(vf low, vf high) {
+  typedef uint16_t halves __attribute__((vector_size(64)));
+  const halves upper = {1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31, 33, 35, 37, 39, 41, 43, 45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
+  const vu a = vu(low) + (0x7fffu + (vu(low) >> 16 & 1u)), b = vu(high) + (0x7fffu + (vu(high) >> 16 & 1u));
+  return _mm512_permutex2var_epi16(__m512i(a), __m512i(upper), __m512i(b));
+}
 TT_INLINE void stream_halves(bf16* p, __m512i v) { _mm512_stream_si512(reinterpret_cast<__m512i*>(p), v); }
+
+/// 32 entries of 4 bytes, looked up by the low five bits of an index.
+#define TT_TABLES_OF_32 1
+struct table32 { vi low, high; };
+template <class T> TT_INLINE table32 load_table32(const T* entries) { return {load_bits<vi>(entries), load_bits<vi>(entries + W)}; }
+TT_INLINE vi look_up32(const table32& table, vi index) { return vi(_mm512_permutex2var_epi32(__m512i(table.low), __m512i(index), __m512i(table.high))); }
+/// ⌊x·scale⌋ in the low bits, exactly, for |x·scale| < 2^22; the upper ones mean nothing.
+TT_INLINE vi low_bits_of_floor(vf x, vf scale) {
+  return vi(_mm512_fmadd_round_ps(__m512(x), __m512(scale), _mm512_set1_ps(0x1.8p23f), _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC));
+}
+/// 2·W numbers, those with an even index apart from the odd ones.
+struct Pairs { vf even, odd; };
+TT_INLINE Pairs load_pairs(const bf16* p) {
+  const vi both = load_bits<vi>(p);
+  return {vf(both << 16), vf(both & int32_t(0xffff0000))};
+}
+TT_INLINE Pairs load_pairs(const float* p) {
+  const __m512i low = _mm512_loadu_si512(p), high = _mm512_loadu_si512(p + W);
+  const __m512i even = __m512i(lanes() * 2), odd = __m512i(lanes() * 2 + 1);
+  return {vf(_mm512_permutex2var_epi32(low, even, high)), vf(_mm512_permutex2var_epi32(low, odd, high))};
+}
+/// The bits of the largest |x| as a float's, NaN being larger than Inf; n is a multiple of 2·W.
+TT_INLINE uint32_t largest_magnitude_bits(const bf16* p, size_t n) {
+  const __m512i magnitude = _mm512_set1_epi16(0x7fff);
+  __m512i most = _mm512_setzero_si512();
+  for (size_t i = 0; i < n; i += 2 * W) most = _mm512_max_epu16(most, _mm512_and_si512(_mm512_loadu_si512(p + i), magnitude));
+  const __m256i half = _mm256_max_epu16(_mm512_castsi512_si256(most), _mm512_extracti64x4_epi64(most, 1));
+  const __m128i quarter = _mm_max_epu16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+  // There is an instruction for the least of eight.
+  const __m128i least = _mm_minpos_epu16(_mm_xor_si128(quarter, _mm_set1_epi16(-1)));
+  return (~uint32_t(_mm_cvtsi128_si32(least)) & 0xffffu) << 16;
+}
+TT_INLINE uint32_t largest_magnitude_bits(const float* p, size_t n) {
+  const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+  __m512i most = _mm512_setzero_si512(), second = most;
+  for (size_t i = 0; i < n; i += 2 * W) {
+    most = _mm512_max_epi32(most, _mm512_and_si512(_mm512_loadu_si512(p + i), magnitude));
+    second = _mm512_max_epi32(second, _mm512_and_si512(_mm512_loadu_si512(p + i + W), magnitude));
+  }
+  return uint32_t(_mm512_reduce_max_epi32(_mm512_max_epi32(most, second)));
+}
 
 struct Signs { uint32_t plus, minus; };
 /// Bit i of plus (minus): byte i of 32 is above (below) zero.
