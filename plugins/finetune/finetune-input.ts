@@ -128,6 +128,11 @@ export interface FinetuneInput {
   readonly lora_target_linear?: boolean | null | undefined
   /** layers that are left out. For every adapter */
   readonly lora_exclude_modules?: readonly string[] | string | null | undefined
+  /**
+   * weights by the names of the parameters (`mlp.down_proj.weight`), as PEFT has it for what is no module.
+   * Alone it goes on nothing else; nothing is dropped there
+   */
+  readonly lora_target_parameters?: readonly string[] | null | undefined
   /** only these layer numbers. For every adapter */
   readonly peft_layers_to_transform?: readonly number[] | number | null | undefined
   /**

@@ -132,6 +132,7 @@ export interface FinetuneOptions {
   /** All linear layers, besides `lora_target_modules`. */
   readonly lora_target_linear: boolean
   readonly lora_exclude_modules: readonly string[] | string | null
+  readonly lora_target_parameters: readonly string[]
   readonly lora_rank_pattern: Readonly<Record<string, number>>
   readonly lora_alpha_pattern: Readonly<Record<string, number>>
   readonly peft_use_rslora: boolean

@@ -41,6 +41,8 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
     'name endings, or a regular expression on the whole path; not set: `q_proj` and `v_proj` (gpt2: `c_attn`), for ia3 as in PEFT. For every adapter',
   lora_target_linear: 'all linear layers but the output head. For every adapter',
   lora_exclude_modules: 'layers that are left out. For every adapter',
+  lora_target_parameters:
+    'weights by the names of the parameters (`mlp.down_proj.weight`), as PEFT has it for what is no module. Alone it goes on nothing else; nothing is dropped there',
   peft_layers_to_transform: 'only these layer numbers. For every adapter',
   peft_layers_pattern:
     'what stands before the number of a layer in its path, such as `layers` or an expression, where it is not clear. For every adapter',

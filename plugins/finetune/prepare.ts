@@ -82,7 +82,11 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   checkContext(config, model)
   const adapter = open.use(
     fitting('the adapter', () =>
-      openAdapter(model, { tokenizer, rows: newRows(model, modelPath, tokenizer) }),
+      openAdapter(model, {
+        tokenizer,
+        rows: newRows(model, modelPath, tokenizer),
+        totalSteps: plan.totalSteps,
+      }),
     ),
   )
   checkContext(config, model)
