@@ -2,6 +2,7 @@
  * The built-in models, by the names that configurations give them.
  */
 import type { ModelDefinition } from '../../core/mod.ts'
+import { bitnet } from './bitnet.ts'
 import { gpt2 } from './gpt2.ts'
 import { llama } from './llama.ts'
 import { mistral } from './mistral.ts'
@@ -9,10 +10,13 @@ import { qwen2 } from './qwen2.ts'
 import { qwen3 } from './qwen3.ts'
 
 /** The built-in models by Hugging Face `model_type`. */
-export const MODELS: Readonly<Record<'llama' | 'mistral' | 'qwen2' | 'qwen3' | 'gpt2', ModelDefinition>> = {
+export const MODELS: Readonly<
+  Record<'llama' | 'mistral' | 'qwen2' | 'qwen3' | 'gpt2' | 'bitnet', ModelDefinition>
+> = {
   llama,
   mistral,
   qwen2,
   qwen3,
   gpt2,
+  bitnet,
 }

@@ -1,5 +1,5 @@
 /**
- * Models: llama, mistral, qwen2, qwen3, gpt2, from Hugging Face folders and GGUF files. See README.md.
+ * Models: llama, mistral, qwen2, qwen3, gpt2, bitnet, from Hugging Face folders and GGUF files. See README.md.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export {
 } from './rope.ts'
 export { openGgufSource, openSafetensorsSource, type SourceOptions, storedDType } from './sources.ts'
 
-/** The plugin that provides the models `llama`, `mistral`, `qwen2`, `qwen3` and `gpt2`. */
+/** The plugin that provides the models `llama`, `mistral`, `qwen2`, `qwen3`, `gpt2` and `bitnet`. */
 export const models: Plugin & { readonly provides: { readonly model: typeof MODELS } } =
   /* @__PURE__ */ definePlugin({
     name: 'models',
