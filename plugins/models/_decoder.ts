@@ -36,6 +36,7 @@ import {
 import { type Block as RunBlock, runBlocks } from './_blocks.ts'
 import { gatedActivation } from './_gated.ts'
 import { collectWeights, type WeightCollector } from './_weights.ts'
+import { headSize } from './model-size.ts'
 import { createLeadCache, openLead } from './_lead.ts'
 import { type NormKind, normsOf } from './_norms.ts'
 import type { LayerCache } from './cache.ts'
@@ -88,7 +89,7 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
   const layerCount = integerField(config, 'num_hidden_layers', undefined, { max: MOST_LAYERS })
   const heads = integerField(config, 'num_attention_heads')
   const kvHeads = integerField(config, 'num_key_value_heads', heads)
-  const headDim = integerField(config, 'head_dim', hiddenSize / heads)
+  const headDim = headSize(config, hiddenSize, heads)
   const vocabSize = integerField(config, 'vocab_size')
   const mlpSize = integerField(config, 'intermediate_size')
   const { norm: kind = 'rms', dropout: chance = 0 } = traits

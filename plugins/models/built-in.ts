@@ -8,10 +8,11 @@ import { llama } from './llama.ts'
 import { mistral } from './mistral.ts'
 import { qwen2 } from './qwen2.ts'
 import { qwen3 } from './qwen3.ts'
+import { tritter } from './tritter.ts'
 
 /** The built-in models by Hugging Face `model_type`. */
 export const MODELS: Readonly<
-  Record<'llama' | 'mistral' | 'qwen2' | 'qwen3' | 'gpt2' | 'bitnet', ModelDefinition>
+  Record<'llama' | 'mistral' | 'qwen2' | 'qwen3' | 'gpt2' | 'bitnet' | 'tritter', ModelDefinition>
 > = {
   llama,
   mistral,
@@ -19,4 +20,5 @@ export const MODELS: Readonly<
   qwen3,
   gpt2,
   bitnet,
+  tritter,
 }

@@ -20,6 +20,7 @@ import type { ConfigJson } from './_config.ts'
 import { expectRoom } from './_room.ts'
 import { type VocabularyOptions, withVocabulary } from './_vocabulary.ts'
 import { MODELS } from './built-in.ts'
+import { openInitialSource } from './initial-weights.ts'
 import { openGgufSource, openSafetensorsSource, storedDType } from './sources.ts'
 
 /** Options of `loadModel()`: where it computes, in which dtype, and whether its weights can be trained. */
@@ -31,6 +32,8 @@ export interface LoadModelOptions extends VocabularyOptions {
   readonly writable?: boolean
   /** Packs the weights of linear layers as they are loaded; see `WeightSource.pack`. */
   readonly pack?: WeightSource['pack']
+  /** Not the weights of the checkpoint but new ones, drawn by this seed: the folder needs none. */
+  readonly reinit?: { readonly seed: number }
   /** More models than the built-in ones. */
   readonly models?: Readonly<Record<string, ModelDefinition>>
 }
@@ -53,11 +56,17 @@ export function loadModel(
     dtype,
     writable = false,
     pack,
+    reinit,
     models = MODELS,
     ...vocabulary
   }: LoadModelOptions = {},
 ): Model {
   if (path.endsWith('.gguf')) {
+    if (reinit)
+      throw new TrituneError('E_UNSUPPORTED', 'a GGUF file has no config.json to start new weights from', {
+        place: path,
+        remedy: 'name the Hugging Face folder of the model',
+      })
     const hf = ggufToHf(openGguf(path))
     if (!pack) expectRoom(hf.tensors.values(), dtype ?? 'f32', device, path)
     using source = openGgufSource(path, hf, { device, dtype: dtype ?? 'f32', writable })
@@ -66,6 +75,10 @@ export function loadModel(
   }
   const config = readConfig(path)
   const definition = modelDefinition(path, models)
+  if (reinit) {
+    const initial = openInitialSource(config, { device, dtype: dtype ?? 'f32', ...reinit })
+    return definition.create(...withVocabulary(config, packing(initial, pack), vocabulary))
+  }
   const stored = storedDType(path)
   const wanted = dtype ?? (stored === 'f16' ? 'bf16' : stored)
   const held = readStoredQuantization(config, path)

@@ -47,6 +47,7 @@ export const trainableTokens: LayerAdapterDefinition<TrainableTokensOptions> = {
     qwen3: ['embed_tokens'],
     gpt2: ['wte'],
     bitnet: ['embed_tokens'],
+    tritter: ['embed_tokens'],
   },
   peft: peftFields({
     type: 'TRAINABLE_TOKENS',
