@@ -37,7 +37,7 @@ export interface ModelEstimate {
  * ```ts
  * import { countParameters, TRITTER_PRESETS } from 'tritune/plugins/models'
  *
- * console.log(countParameters(TRITTER_PRESETS['tritter-test'])) // → 115264
+ * console.log(countParameters(TRITTER_PRESETS['tritter-test'])) // → 115456
  * ```
  */
 export function countParameters(config: ConfigJson): number {
