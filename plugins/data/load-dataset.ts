@@ -6,7 +6,6 @@
 import { counted } from '../../core/counted.ts'
 import { ConfigError } from '../../core/contracts/config.ts'
 import type { ConfigPath } from '../../core/contracts/config.ts'
-import { Disposables } from '../../core/disposables.ts'
 import { TrituneError } from '../../core/errors.ts'
 import { inPlugin } from '../../core/plugin-guard.ts'
 import { createRandom } from '../../core/tensor/random.ts'
@@ -76,14 +75,32 @@ export function loadDataset(
   tokenizer: TokenizerLike,
   types: DatasetTypes = {},
 ): LoadedDataset {
-  using open = new Disposables()
-  let spool: TokenSpool | null = null
-  const spooled = (): TokenSpool =>
-    (spool ??= open.use(openTokenSpool(config.dataset_prepared_path ?? undefined)))
-  const dataset = loadInto(config, tokenizer, types, spooled)
-  const owned = open.move()
-  return { ...dataset, [Symbol.dispose]: () => owned.dispose() }
+  using spool = lazySpool(config.dataset_prepared_path)
+  const dataset = loadInto(config, tokenizer, types, spool.open)
+  return { ...dataset, [Symbol.dispose]: spool.giveAway() }
 }
+
+interface LazySpool extends Disposable {
+  open(): TokenSpool
+  /** What closes it, for whoever has the examples. */
+  giveAway(): () => void
+}
+
+/** No file is made before something is streamed. */
+function lazySpool(folder: string | null): LazySpool {
+  let spool: TokenSpool | null = null
+  return {
+    open: () => (spool ??= openTokenSpool(folder ?? undefined)),
+    giveAway() {
+      const given = spool
+      spool = null
+      return given ? () => given[Symbol.dispose]() : nothingToClose
+    },
+    [Symbol.dispose]: () => spool?.[Symbol.dispose](),
+  }
+}
+
+function nothingToClose(): void {}
 
 function loadInto(
   config: DataConfig,

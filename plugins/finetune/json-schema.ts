@@ -78,7 +78,7 @@ export function schemaOfFinetune(): JsonSchema {
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 function oneOfKeys(...keys: readonly string[]): JsonSchema {
-  return { anyOf: keys.map((key) => ({ required: [key] })) }
+  return { anyOf: keys.map((key) => ({ required: [key], properties: { [key]: {} } })) }
 }
 
 type Properties = Readonly<Record<string, JsonSchema>>

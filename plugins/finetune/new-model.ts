@@ -62,19 +62,10 @@ function onlyForNew(input: FinetuneFields): ConfigFailure[] {
     ['train_tokenizer', input.train_tokenizer !== null],
     ['overrides_of_model_config', Object.keys(input.overrides_of_model_config).length > 0],
   ]
-  return asked.flatMap(([key, isAsked]) =>
-    isAsked
-      ? [
-          {
-            path: [key],
-            what: 'is for a model with new weights',
-            remedy:
-              'set reinit_weights: true, or leave it out: the weights of base_model go with its own files',
-            code: 'E_CONFIG_KEY' as const,
-          },
-        ]
-      : [],
-  )
+  const first = asked.find(([, isAsked]) => isAsked)
+  if (first === undefined) return []
+  const remedy = 'set reinit_weights: true, or leave it out: the weights of base_model go with its own files'
+  return [{ path: [first[0]], what: 'is for a model with new weights', remedy, code: 'E_CONFIG_KEY' }]
 }
 
 function shapeFailure({ base_model, base_model_config, preset }: FinetuneFields): ConfigFailure | undefined {

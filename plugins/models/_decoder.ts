@@ -22,7 +22,6 @@ import {
   siteOf,
   type Tensor,
   type TokenBatch,
-  TrituneError,
   type WeightSource,
 } from '../../core/mod.ts'
 import {
@@ -36,7 +35,7 @@ import {
 import { type Block as RunBlock, runBlocks } from './_blocks.ts'
 import { gatedActivation } from './_gated.ts'
 import { collectWeights, type WeightCollector } from './_weights.ts'
-import { headSize } from './model-size.ts'
+import { headSize, keyValueHeads } from './model-size.ts'
 import { createLeadCache, openLead } from './_lead.ts'
 import { type NormKind, normsOf } from './_norms.ts'
 import type { LayerCache } from './cache.ts'
@@ -88,7 +87,7 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
   const hiddenSize = integerField(config, 'hidden_size')
   const layerCount = integerField(config, 'num_hidden_layers', undefined, { max: MOST_LAYERS })
   const heads = integerField(config, 'num_attention_heads')
-  const kvHeads = integerField(config, 'num_key_value_heads', heads)
+  const kvHeads = keyValueHeads(config, heads)
   const headDim = headSize(config, hiddenSize, heads)
   const vocabSize = integerField(config, 'vocab_size')
   const mlpSize = integerField(config, 'intermediate_size')
@@ -98,11 +97,6 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
   const norms = normsOf(kind, eps)
   const tied = booleanField(config, 'tie_word_embeddings', false)
   const gated = gatedActivation(stringField(config, 'hidden_act', 'silu'))
-  if (heads % kvHeads !== 0)
-    throw new TrituneError(
-      'E_MODEL',
-      `config.json: ${heads} attention heads are not a multiple of ${kvHeads} key-value heads`,
-    )
 
   const angles = readRopeConfig(config, headDim)
   using guard = new Disposables()

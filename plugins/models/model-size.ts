@@ -100,12 +100,22 @@ function sizesOf(config: ConfigJson): Sizes {
     hidden,
     layers: integerField(config, 'num_hidden_layers', undefined, { max: MOST_LAYERS }),
     heads,
-    kvHeads: integerField(config, 'num_key_value_heads', heads),
+    kvHeads: keyValueHeads(config, heads),
     headDim: headSize(config, hidden, heads),
     mlp: integerField(config, 'intermediate_size'),
     vocab: integerField(config, 'vocab_size'),
     tied: config['tie_word_embeddings'] === true,
   }
+}
+
+/** `num_key_value_heads`, as many as there are heads where it is not said; E_MODEL when the heads are no multiple. */
+export function keyValueHeads(config: ConfigJson, heads: number): number {
+  const kvHeads = integerField(config, 'num_key_value_heads', heads)
+  if (heads % kvHeads === 0) return kvHeads
+  throw new TrituneError(
+    'E_MODEL',
+    `config.json: ${heads} attention heads are not a multiple of ${kvHeads} key-value heads`,
+  )
 }
 
 /** Channels of one head: `head_dim`, or what is left for each of them; E_MODEL when that is no whole number. */

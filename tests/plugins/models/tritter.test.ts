@@ -129,7 +129,10 @@ test('initial weights: by seed and name, of the asked deviation', () => {
 })
 
 test.each([
-  [{ num_attention_heads: 3, head_dim: null }, 'hidden_size 64 is not a multiple of 3 attention heads'],
+  [
+    { num_attention_heads: 3, num_key_value_heads: 3, head_dim: null },
+    'hidden_size 64 is not a multiple of 3 attention heads',
+  ],
   [
     { num_key_value_heads: 3, num_attention_heads: 4, head_dim: 16 },
     '4 attention heads are not a multiple of 3',
