@@ -67,7 +67,8 @@ async function shapeOf(config: FinetuneConfig, hub: HubOptions): Promise<Shape> 
   const { preset, base_model, base_model_config, overrides_of_model_config: overrides } = config
   const own =
     preset !== null ? tritterPreset(preset) : await writtenShape(base_model_config ?? base_model, hub)
-  const { quantization_config: _packed, torch_dtype: _old, dtype: _new, ...shape } = own
+  const { quantization_config: packed, torch_dtype: _old, dtype: _new, ...plain } = own
+  const shape = { ...plain, ...trainedForm(packed) }
   for (const key of Object.keys(overrides))
     if (!Object.hasOwn(own, key) && !MORE_KEYS.includes(key))
       throw new ConfigError([
@@ -78,6 +79,13 @@ async function shapeOf(config: FinetuneConfig, hub: HubOptions): Promise<Shape> 
         },
       ])
   return { ...shape, ...overrides }
+}
+
+/** Packed weights are not what is trained; a BitNet is one with the weights that are rounded. */
+function trainedForm(packed: unknown): Shape {
+  if (typeof packed !== 'object' || packed === null || Reflect.get(packed, 'quant_method') !== 'bitnet')
+    return {}
+  return { quantization_config: { ...packed, linear_class: 'autobitlinear', quantization_mode: 'online' } }
 }
 
 /** What a config.json may leave out. */

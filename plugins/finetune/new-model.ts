@@ -90,12 +90,11 @@ function tokenizerFailures(input: FinetuneFields): ConfigFailure[] {
   ]
 }
 
-/** New weights are noise: there is nothing to adapt, and nothing that packing would keep. */
+/** New weights are noise: there is nothing to adapt. What quantizers can train them tells the quantizer. */
 function wholeFailures(input: FinetuneFields): ConfigFailure[] {
   const what = 'new weights are trained whole'
   const asked: readonly (readonly [keyof FinetuneFields, boolean])[] = [
     ['adapter', input.adapter !== null && input.adapter !== 'none'],
-    ['quantizer', input.quantizer !== null],
     ['load_in_4bit', input.load_in_4bit],
     ['load_in_8bit', input.load_in_8bit],
   ]

@@ -21,6 +21,7 @@ export {
   type RopeScaling,
   type RopeTables,
 } from './rope.ts'
+export { readStoredWeights, type StoredWeights } from './_stored.ts'
 export { openGgufSource, openSafetensorsSource, type SourceOptions, storedDType } from './sources.ts'
 export { TRITTER_PRESETS, type TritterPreset, tritterPreset } from './tritter-presets.ts'
 

@@ -109,6 +109,33 @@ test.each(['bitnet', 'gpt2', 'qwen3'])(
   },
 )
 
+test('a BitNet starts anew: by use_bitnet of its shape, and by the quantizer', async () => {
+  using space = workspace()
+  const asked = [
+    { overrides_of_model_config: { dropout: 0, use_bitnet: true } },
+    { overrides_of_model_config: { dropout: 0 }, quantizer: 'bitnet' },
+  ]
+  const runs: (readonly number[])[] = []
+  for (const changes of asked) {
+    const { losses, outputDir } = await space.train(
+      { ...SMALLEST, ...changes, max_steps: 24 },
+      { resume: false },
+    )
+    expect(losses.at(-1)).toBeLessThan(0.8 * losses[0])
+    runs.push(losses)
+    expect(readConfig(outputDir).quantization_config).toMatchObject({
+      quant_method: 'bitnet',
+      quantization_mode: 'online',
+    })
+    using model = loadModel(outputDir, { device: cpu, writable: true })
+    const forms = [...model.layers.values()].filter(({ form }) => form?.name === 'bitnet')
+    expect(forms.map(({ path }) => path)).toEqual(
+      [...model.layers.values()].filter(({ kind }) => kind === 'linear').map(({ path }) => path),
+    )
+  }
+  expect(runs[0]).toEqual(runs[1])
+})
+
 test('a tokenizer is trained on the texts of the run', async () => {
   using space = workspace()
   const { outputDir } = await space.train({
@@ -227,7 +254,7 @@ describe('one error each', () => {
       'set sequence_len: 64',
     ],
     [{ adapter: 'lora' }, 'adapter: new weights are trained whole', 'leave adapter out'],
-    [{ quantizer: 'nf4' }, 'quantizer: new weights are trained whole', 'leave quantizer out'],
+    [{ quantizer: 'nf4' }, 'quantizer: packed weights cannot be trained', 'quantizer: bitnet'],
     [
       { base_model: 'm', preset: 'tritter-test', reinit_weights: true },
       'preset: give either base_model or preset',
