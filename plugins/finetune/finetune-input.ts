@@ -305,9 +305,10 @@ export interface FinetuneInput {
   /**
    * `adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here;
    * `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does,
-   * for tensors from 4096 elements; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit`
-   * (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` (optimizers.md); or the
-   * name of a plugin's. Default: `adamw_torch_fused`
+   * for tensors from 4096 elements; `paged_…` keep their state in a file; `lion` (`lion_pytorch`,
+   * `lion_32bit`, `paged_lion_32bit`), `lion_8bit` (`paged_lion_8bit`), `adafactor`, `muon`,
+   * `schedule_free_adamw`, `sgd`, `rmsprop` (optimizers.md); or the name of a plugin's. Default:
+   * `adamw_torch_fused`
    */
   readonly optimizer?: OpenName<OptimizerName> | null | undefined
   /**
@@ -358,10 +359,17 @@ export interface FinetuneInput {
   /** the same as a part of all steps; `warmup_steps: 0` beside it is no warm-up */
   readonly warmup_ratio?: number | null | undefined
   /**
-   * less memory, one more forward pass; `offload`, `offload_disk` and `unsloth` are read as `true`. Default:
-   * `false`
+   * less memory, one more forward pass; `offload` and `offload_disk` are `true` with `activation_offloading:
+   * true` and `disk`; `unsloth` is read as `true`. Default: `false`
    */
   readonly gradient_checkpointing?: boolean | 'offload' | 'offload_disk' | 'unsloth' | null | undefined
+  /**
+   * what `gradient_checkpointing` keeps waits outside of the device: on a GPU in the memory of the host, on
+   * the CPU in a file; `disk`: in a file everywhere; `legacy` is read as `true` (memory)
+   */
+  readonly activation_offloading?: boolean | 'legacy' | 'disk' | null | undefined
+  /** the folder of that file; not set: `output_dir` */
+  readonly activation_offloading_dir?: string | null | undefined
   /** decides order, initial values and dropout. Default: `42` */
   readonly seed?: number | null | undefined
 

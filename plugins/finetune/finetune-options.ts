@@ -225,6 +225,10 @@ export interface FinetuneOptions {
   readonly max_grad_norm: number
   readonly bf16: 'auto' | boolean
   readonly gradient_checkpointing: boolean
+  /** Inputs of checkpointed blocks wait outside of the device; `disk`: in a file, whatever the device is. */
+  readonly activation_offloading: boolean | 'disk'
+  /** null: `output_dir`. */
+  readonly activation_offloading_dir: string | null
   readonly seed: number
 
   readonly datasets: readonly DatasetOptions[]
@@ -296,6 +300,8 @@ export interface FinetuneFields extends Omit<
   | 'eval_sample_packing'
   | 'lr_scheduler'
   | 'bf16'
+  | 'gradient_checkpointing'
+  | 'activation_offloading'
   | 'eval_strategy'
   | 'save_strategy'
   | 'load_best_model_at_end'
@@ -309,6 +315,9 @@ export interface FinetuneFields extends Omit<
   readonly eval_sample_packing: boolean | null
   readonly lr_scheduler: LrScheduler | 'wsd'
   readonly bf16: 'auto' | 'full' | boolean
+  readonly gradient_checkpointing: boolean | 'offload' | 'offload_disk' | 'unsloth'
+  /** null: as `gradient_checkpointing` says. */
+  readonly activation_offloading: boolean | 'legacy' | 'disk' | null
   readonly eval_strategy: 'no' | 'steps' | 'epoch' | null
   readonly save_strategy: 'no' | 'steps' | 'epoch' | null
   readonly load_best_model_at_end: boolean | null

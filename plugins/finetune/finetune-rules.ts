@@ -58,6 +58,17 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
       ? { path: ['group_by_length'], what: 'give either group_by_length or sampler, not both' }
       : undefined,
   template,
+  ({ activation_offloading, gradient_checkpointing }) =>
+    activation_offloading && gradient_checkpointing === false
+      ? {
+          path: ['activation_offloading'],
+          what: 'needs gradient_checkpointing: true, whose blocks it is about',
+        }
+      : undefined,
+  ({ activation_offloading, activation_offloading_dir, gradient_checkpointing }) =>
+    activation_offloading_dir !== null && !activation_offloading && !OFFLOADS.has(gradient_checkpointing)
+      ? { path: ['activation_offloading_dir'], what: 'needs activation_offloading' }
+      : undefined,
   schedulerOptions,
   ({ min_sample_len, sequence_len }) =>
     min_sample_len > sequence_len
@@ -67,6 +78,9 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
         }
       : undefined,
 ]
+
+/** Values of `gradient_checkpointing` that ask for `activation_offloading`, too. */
+const OFFLOADS: ReadonlySet<boolean | string> = new Set(['offload', 'offload_disk'])
 
 /** Validation examples come from `val_set_size` or from `test_datasets`. */
 export function hasValidation({ val_set_size, test_datasets }: FinetuneFields): boolean {

@@ -127,9 +127,6 @@ const peftField: Field<PeftSettings, PeftInput> = v.strictObject(
 
 const LAYER: JsonSchema = { type: 'integer', minimum: 0 }
 
-/** Where activations go in the meantime; here they stay on the device. */
-export const OFFLOADING = ['offload', 'offload_disk', 'unsloth'] as const
-
 /** Old files write one dataset file as `data_files: x`; one layer number as `7`. */
 const layers: Field<readonly number[], readonly number[] | number> = withJson<
   readonly number[],
@@ -146,19 +143,13 @@ const layers: Field<readonly number[], readonly number[] | number> = withJson<
   { anyOf: [LAYER, { type: 'array', items: LAYER }] },
 )
 
-type Checkpointing = boolean | (typeof OFFLOADING)[number]
-
-const checkpointing: Field<boolean, Checkpointing> = withJson<boolean, Checkpointing>(
-  v.lazy((input) =>
-    OFFLOADING.some((name) => name === input)
-      ? v.pipe(
-          v.picklist(OFFLOADING),
-          v.transform(() => true),
-        )
-      : flag(),
-  ),
-  { anyOf: [FLAG, { enum: OFFLOADING }] },
-)
+/** A flag, or one of some words. */
+function flagOr<const W extends string>(words: readonly W[]): Field<boolean | W, boolean | W> {
+  return withJson<boolean | W, boolean | W>(
+    v.lazy((input) => (words.some((word) => word === input) ? v.picklist(words) : flag())),
+    { anyOf: [FLAG, { enum: words }] },
+  )
+}
 
 const specialTokens: Field<SpecialTokens, Nullable<SpecialTokens>> = v.strictObject(
   {
@@ -372,7 +363,9 @@ const schema = v.strictObject(
     warmup_ratio: nullable(decimal({ min: 0, max: 1 })),
     max_grad_norm: optional(decimal({ min: 0 }), 1),
     bf16: optional(bf16Field, 'auto'),
-    gradient_checkpointing: optional(checkpointing, false),
+    gradient_checkpointing: optional(flagOr(['offload', 'offload_disk', 'unsloth']), false),
+    activation_offloading: nullable(flagOr(['legacy', 'disk'])),
+    activation_offloading_dir: nullable(text('a folder')),
     seed: optional(integer({ min: 0 }), 42),
 
     datasets: withExample(

@@ -118,7 +118,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   batch_size: 'documents of a step: `micro_batch_size` × accumulation',
   eval_batch_size: 'as `micro_batch_size`',
   optimizer:
-    "`adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here; `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does, for tensors from 4096 elements; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit` (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` ([optimizers.md](optimizers.md)); or the name of a plugin's",
+    "`adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here; `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does, for tensors from 4096 elements; `paged_…` keep their state in a file; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit` (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` ([optimizers.md](optimizers.md)); or the name of a plugin's",
   optim_args:
     "options of the optimizer, which checks them itself ([optimizers.md](optimizers.md)); AdamW's are the `adam_*` keys",
   transforms:
@@ -140,7 +140,10 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   warmup_steps: 'not set: 3 % of the steps, at most 100',
   warmup_ratio: 'the same as a part of all steps; `warmup_steps: 0` beside it is no warm-up',
   gradient_checkpointing:
-    'less memory, one more forward pass; `offload`, `offload_disk` and `unsloth` are read as `true`',
+    'less memory, one more forward pass; `offload` and `offload_disk` are `true` with `activation_offloading: true` and `disk`; `unsloth` is read as `true`',
+  activation_offloading:
+    'what `gradient_checkpointing` keeps waits outside of the device: on a GPU in the memory of the host, on the CPU in a file; `disk`: in a file everywhere; `legacy` is read as `true` ([memory](guides/memory-of-a-run.md#activations-outside-of-memory))',
+  activation_offloading_dir: 'the folder of that file; not set: `output_dir`',
   seed: 'decides order, initial values and dropout',
   // Evaluating, saving, stopping
   eval_strategy: '`no`, `steps` or `epoch`; seldom needed beside the next two',

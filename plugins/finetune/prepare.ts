@@ -21,6 +21,8 @@ import { startEva } from './start-eva.ts'
 import { estimateMemory } from './estimate.ts'
 import { learningRates } from './learning-rates.ts'
 import { type MemoryMode, memoryMode } from './memory-mode.ts'
+import { optimizerPages } from './memory/paged-optimizer.ts'
+import { type PagedState, pagedState } from './memory/paged-state.ts'
 import { fitting } from './out-of-memory.ts'
 import { newRows, newTokenNotes, vocabularyOptions } from './new-rows.ts'
 import type { Run } from './run.ts'
@@ -96,7 +98,14 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   const decays = (name: string): boolean =>
     weightDecays(name, parameters.get(name)?.shape.length ?? 0, config.adapter !== null)
   const rates = learningRates(config, parameters, decays)
-  const links = parts.optimizer({ weightDecay: config.weight_decay, decays: rates.decays }, rates.links)
+  const { pages, notes: pagingNotes } = optimizerPages(config, device)
+  open.use(pages)
+  let paged: PagedState | null = null
+  const links = parts.optimizer(
+    { weightDecay: config.weight_decay, decays: rates.decays },
+    rates.links,
+    (last) => (pages ? (paged = pagedState(last, pages)).transform : last),
+  )
   const chained = adapter ? adapter.around(links) : links
   const optimizer = open.use(fitting('the state of the optimizer', () => chained.init(parameters)))
   const { seed } = config
@@ -104,7 +113,18 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   for (const { part } of strategies) disposing(open, part)
   const monitors = parts.monitors({ outputDir: config.output_dir, loggingSteps: config.logging_steps })
   for (const { part } of monitors) disposing(open, part)
-  const estimated = { config, model, data, device, dtype, parameters, adapter, optimizer, memory: KEEP_ALL }
+  const estimated = {
+    config,
+    model,
+    data,
+    device,
+    dtype,
+    parameters,
+    adapter,
+    optimizer,
+    paged,
+    memory: KEEP_ALL,
+  }
   const needed = Object.values(estimateMemory(estimated)).reduce((sum, bytes) => sum + bytes, 0)
   const owned = open.move()
   return {
@@ -122,6 +142,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
     parameters,
     objective,
     optimizer,
+    paged,
     gradients,
     strategies,
     monitors,
@@ -133,6 +154,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
       ...slowDType(device, dtype),
       ...newTokenNotes(tokenizer, config.adapter),
       ...config.notes,
+      ...pagingNotes,
       ...plan.notes,
       ...started,
     ],

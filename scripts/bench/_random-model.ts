@@ -37,6 +37,11 @@ export function writeRandomModel(folder: string, shape: LlamaShape): void {
   writeSharded(folder, sources(shape), { maxShardBytes: 5e9 })
 }
 
+/** Bytes of the weights that `writeRandomModel()` writes. */
+export function randomModelBytes(shape: LlamaShape): number {
+  return [...sources(shape)].reduce((sum, { shape: [rows, cols = 1] }) => sum + 2 * rows * cols, 0)
+}
+
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 const POOL = 1 << 22

@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Answer, numberIn, startChild } from './_child.ts'
-import { type LlamaShape, writeRandomModel } from './_random-model.ts'
+import { expectSpace } from '../../core/files/free-space.ts'
+import { type LlamaShape, randomModelBytes, writeRandomModel } from './_random-model.ts'
 import type { BenchContext, Row, Topic } from './_topic.ts'
 
 interface Case {
@@ -66,6 +67,10 @@ async function measure(one: Case, { model, threads, progress }: BenchContext): P
   const folder = join(home, `random-${one.name}`)
   try {
     if (!existsSync(join(folder, 'config.json'))) {
+      expectSpace(home, randomModelBytes(one.shape), {
+        what: `${one.name}: the model with random weights`,
+        remedy: 'free some space, or name a folder of another disk with --model',
+      })
       progress(`${one.name}: writing random weights into ${folder}`)
       writeRandomModel(folder, one.shape)
     }

@@ -249,6 +249,12 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
     [true, 'offload', 'unsloth', 'on', null],
     ['cpu', 3],
   ],
+  activation_offloading: [
+    // The others go together with gradient_checkpointing.
+    [false, 'off', null],
+    ['gpu', 3],
+  ],
+  activation_offloading_dir: [[null], [3, []]],
   seed: [
     [0, 7],
     [-1, 1.5],
