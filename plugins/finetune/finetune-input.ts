@@ -14,7 +14,9 @@ import type {
   LrScheduler,
   LrSchedulerOptions,
   SpecialTokens,
+  TrainTokenizer,
 } from './finetune-options.ts'
+import type { TritterPreset } from '../models/mod.ts'
 import type { LoraInit, TrainableTokens } from '../peft/mod.ts'
 import type { NamedInput, OpenName } from './named.ts'
 import type { OptimizerName } from './optimizer-names.ts'
@@ -43,6 +45,34 @@ export interface FinetuneInput {
    * a name on the hub (`org/name`, `org/name@revision`, `org/name/file.gguf`), a folder, or a `.gguf` file
    */
   readonly base_model: string
+  /**
+   * a model with new weights in one of the sizes of tritter: `tritter-test`, `tritter-small`,
+   * `tritter-medium`, `tritter-large`, `tritter-1b`, `tritter-xlarge`, `tritter-huge`
+   * (guides/from-scratch.md); instead of `base_model`
+   */
+  readonly preset?: TritterPreset | null | undefined
+  /**
+   * a model with new weights in the shape of a `config.json`: the file, or the folder or Hub name of a model.
+   * Without `base_model`, or with `reinit_weights`
+   */
+  readonly base_model_config?: string | null | undefined
+  /**
+   * what is otherwise than in the config.json of a model with new weights, such as `{ vocab_size: 512 }`.
+   * Default: `{}`
+   */
+  readonly overrides_of_model_config?: Readonly<Record<string, unknown>> | null | undefined
+  /** new weights by `seed` instead of those of `base_model`; all of them are trained. Default: `false` */
+  readonly reinit_weights?: boolean | null | undefined
+  /**
+   * the tokenizer of a model with new weights: a folder, a Hub name, or `bytes`, one token for each byte. Not
+   * set: the one of `base_model`
+   */
+  readonly tokenizer_config?: string | null | undefined
+  /**
+   * a byte-level BPE tokenizer for a model with new weights, trained on `datasets`: a mapping with
+   * `vocab_size` (4096) and `min_frequency` (2)
+   */
+  readonly train_tokenizer?: Nullable<TrainTokenizer> | null | undefined
   /** a branch, a tag or a commit */
   readonly revision_of_model?: string | null | undefined
   /**
@@ -93,7 +123,7 @@ export interface FinetuneInput {
    * `double_quant`), `int8`, `ternary`, or the name of a plugin's; options as in `{ name: nf4, double_quant:
    * false }`
    */
-  readonly quantizer?: NamedInput<'nf4' | 'fp4' | 'int8' | 'ternary'> | null | undefined
+  readonly quantizer?: NamedInput<'nf4' | 'fp4' | 'int8' | 'ternary' | 'bitnet'> | null | undefined
   /**
    * packs the base into 4 bits while it is loaded: `nf4` with double quantization, unless `bnb_config_kwargs`
    * says otherwise. `adapter: qlora` alone means it too. A base that is stored packed stays as it is

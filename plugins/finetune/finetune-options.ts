@@ -110,11 +110,30 @@ export interface SpecialTokens {
   readonly additional_special_tokens: readonly string[] | null
 }
 
+/** A byte-level BPE tokenizer that is trained on the datasets of the run. */
+export interface TrainTokenizer {
+  readonly vocab_size: number
+  /** Pairs that come less often become no token. */
+  readonly min_frequency: number
+}
+
 /** Everything a run needs, defaults filled in, keys named as in axolotl. */
 export interface FinetuneOptions {
   /** A folder or a name on the Hub. */
   readonly base_model: string
   readonly revision_of_model: string | null
+  /** A shape by name, for new weights. */
+  readonly preset: string | null
+  /** A config.json (or a folder or model with one) whose shape new weights have; null: that of `base_model`. */
+  readonly base_model_config: string | null
+  /** What is otherwise than in that config.json. */
+  readonly overrides_of_model_config: Readonly<Record<string, unknown>>
+  /** New weights by `seed` instead of those of `base_model`. True with `preset`, and with `base_model_config` alone. */
+  readonly reinit_weights: boolean
+  /** Of new weights: the folder or Hub name of a tokenizer, or `bytes`; null: the one of `base_model`. */
+  readonly tokenizer_config: string | null
+  /** Of new weights: a tokenizer that is trained on `datasets`; null: none is. */
+  readonly train_tokenizer: TrainTokenizer | null
   /** Use only what is in the local cache; null: as HF_HUB_OFFLINE says. */
   readonly offline: boolean | null
 

@@ -11,6 +11,7 @@ import { ADAPTERS } from './adapter-names.ts'
 import { DEVICES } from './device-names.ts'
 import type { FinetuneFields } from './finetune-options.ts'
 import { LATER_ADAPTERS } from './later-names.ts'
+import { newModelFailures } from './new-model.ts'
 import { OPTIMIZERS } from './optimizer-names.ts'
 import { kwargsOf, SCHEDULERS } from './schedules.ts'
 
@@ -36,6 +37,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
       'saves_per_epoch',
       saves_per_epoch,
     ),
+  newModelFailures,
   batchSize,
   validation,
   bestModel,

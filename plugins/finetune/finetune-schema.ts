@@ -39,9 +39,11 @@ import type {
   SpecialTokens,
 } from './finetune-options.ts'
 import { type AdapterName, ADAPTERS } from './adapter-names.ts'
+import { TRITTER_PRESETS, type TritterPreset } from '../models/mod.ts'
 import { bnbOptions } from './bnb-options.ts'
 import { DEVICES } from './device-names.ts'
 import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
+import { BYTES, trainTokenizer } from './new-model.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
 import { type OptimizerName, OPTIMIZERS } from './optimizer-names.ts'
 import { SCHEDULERS } from './schedules.ts'
@@ -50,6 +52,8 @@ const patterns: Field<readonly string[] | string, readonly string[] | string> = 
   [v.pipe(v.string(), v.minLength(1)), v.pipe(v.array(v.string()), v.minLength(1))],
   'expected a list of module names, a regular expression or all-linear',
 )
+
+const PRESETS = Object.keys(TRITTER_PRESETS) as readonly TritterPreset[]
 
 type Bf16 = 'auto' | 'full' | boolean
 
@@ -294,6 +298,12 @@ const schema = v.strictObject(
       text('the folder or Hub name of a model'),
       'base_model: HuggingFaceTB/SmolLM2-135M-Instruct',
     ),
+    preset: nullable(oneOf(PRESETS)),
+    base_model_config: nullable(text('a config.json, or the folder or Hub name of a model')),
+    overrides_of_model_config: optional(mapOf(v.unknown()), {}),
+    reinit_weights: optional(flag(), false),
+    tokenizer_config: nullable(text(`the folder or Hub name of a tokenizer, or ${BYTES}`)),
+    train_tokenizer: nullable(trainTokenizer),
     revision_of_model: nullable(text()),
     offline: nullable(flag()),
 
@@ -348,7 +358,7 @@ const schema = v.strictObject(
     objective: v.nullish(named(['cross_entropy']), 'cross_entropy'),
     monitors: optional(namedList(), []),
     sampler: nullable(named()),
-    quantizer: nullable(named(['nf4', 'fp4', 'int8', 'ternary'])),
+    quantizer: nullable(named(['nf4', 'fp4', 'int8', 'ternary', 'bitnet'])),
     load_in_4bit: optional(flag(), false),
     load_in_8bit: optional(flag(), false),
     bnb_config_kwargs: nullable(bnbOptions),

@@ -10,6 +10,17 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   // Model
   base_model:
     'a name on the hub (`org/name`, `org/name@revision`, `org/name/file.gguf`), a folder, or a `.gguf` file',
+  preset:
+    'a model with new weights in one of the sizes of tritter: `tritter-test`, `tritter-small`, `tritter-medium`, `tritter-large`, `tritter-1b`, `tritter-xlarge`, `tritter-huge` ([guides/from-scratch.md](guides/from-scratch.md)); instead of `base_model`',
+  base_model_config:
+    'a model with new weights in the shape of a `config.json`: the file, or the folder or Hub name of a model. Without `base_model`, or with `reinit_weights`',
+  overrides_of_model_config:
+    'what is otherwise than in the config.json of a model with new weights, such as `{ vocab_size: 512 }`',
+  reinit_weights: 'new weights by `seed` instead of those of `base_model`; all of them are trained',
+  tokenizer_config:
+    'the tokenizer of a model with new weights: a folder, a Hub name, or `bytes`, one token for each byte. Not set: the one of `base_model`',
+  train_tokenizer:
+    'a byte-level BPE tokenizer for a model with new weights, trained on `datasets`: a mapping with `vocab_size` (4096) and `min_frequency` (2)',
   revision_of_model: 'a branch, a tag or a commit',
   offline:
     'use only what is in the local cache of the hub; not set: as `HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE` say',

@@ -56,12 +56,15 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   const inputs = await openInputs(config, options)
   const host = open.use(inputs.host)
   const sampler = disposing(open, inputs.sampler)
-  const { base, modelPath, tokenizer, data, plan } = inputs
+  const base = disposing(open, inputs.base)
+  const data = open.use(inputs.data)
+  const { modelPath, tokenizer, plan } = inputs
   const { plugins: loaded, parts, openAdapter, opened } = inputs.early
   const { device, reason, note } = opened
   await base.whole()
   const dtype = computeDType(config, modelPath)
   const quantizer = parts.quantizer()
+  const forms = parts.forms()
   const model = open.use(
     ofBaseModel(modelPath, () =>
       fitting('the model', () =>
@@ -70,10 +73,12 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
           dtype,
           writable: config.adapter === null,
           models: host.all('model'),
+          ...(config.reinit_weights && { reinit: { seed: config.seed } }),
           ...vocabularyOptions(config, tokenizer, host),
           pack: quantizer
             ? packLayers(quantizer, dtype, { skip: config.bnb_config_kwargs?.llm_int8_skip_modules ?? [] })
             : undefined,
+          ...(forms ? { forms } : {}),
         }),
       ),
     ),
@@ -198,9 +203,10 @@ function slowDType({ kind }: Device, dtype: FloatDType): string[] {
   return kind === 'cuda' && dtype === 'f32' ? ['f32 on a GPU: bf16: true is several times faster'] : []
 }
 
-/** `bf16: auto` computes as the checkpoint is stored (f16 and quantized ones in bf16 and f32). */
+/** `bf16: auto` computes as the checkpoint is stored (f16 and quantized ones in bf16 and f32); what starts anew in f32. */
 function computeDType(config: FinetuneConfig, modelPath: string): FloatDType {
   if (config.bf16 === true) return 'bf16'
+  if (config.reinit_weights) return 'f32'
   if (config.bf16 === false || modelPath.endsWith('.gguf')) return 'f32'
   return storedDType(modelPath) === 'f32' ? 'f32' : 'bf16'
 }

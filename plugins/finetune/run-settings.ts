@@ -9,6 +9,12 @@ import type { FinetuneConfig } from './config.ts'
 const SETTINGS = [
   'base_model',
   'revision_of_model',
+  'preset',
+  'base_model_config',
+  'overrides_of_model_config',
+  'reinit_weights',
+  'tokenizer_config',
+  'train_tokenizer',
   'plugins',
   'adapter',
   'adapter_options',
