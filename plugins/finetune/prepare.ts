@@ -25,7 +25,8 @@ import { fitting } from './out-of-memory.ts'
 import { newRows, newTokenNotes, vocabularyOptions } from './new-rows.ts'
 import type { Run } from './run.ts'
 import { openInputs, type PrepareOptions } from './run-inputs.ts'
-import { weightDecays } from './weight-decay.ts'
+import { decayEnd } from './schedules.ts'
+import { decayUntil, weightDecays } from './weight-decay.ts'
 
 /**
  * Opens everything; when something fails, what was opened before is closed and the error goes on.
@@ -93,7 +94,11 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   const decays = (name: string): boolean =>
     weightDecays(name, parameters.get(name)?.shape.length ?? 0, config.adapter !== null)
   const rates = learningRates(config, parameters, decays)
-  const links = parts.optimizer({ weightDecay: config.weight_decay, decays: rates.decays }, rates.links)
+  const decay = decayUntil(decayEnd(config, plan.totalSteps), rates.decays)
+  const links = parts.optimizer({ weightDecay: config.weight_decay, decays: decay.decays }, [
+    ...rates.links,
+    ...decay.links,
+  ])
   const chained = adapter ? adapter.around(links) : links
   const optimizer = open.use(fitting('the state of the optimizer', () => chained.init(parameters)))
   const { seed } = config
