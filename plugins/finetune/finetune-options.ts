@@ -29,6 +29,7 @@ export type LrScheduler =
   | 'polynomial'
   | 'inverse_sqrt'
   | 'rex'
+  | 'two_stage'
   | 'one_cycle'
   | 'reduce_lr_on_plateau'
 
@@ -56,6 +57,10 @@ export interface LrSchedulerOptions {
   readonly lr_end?: number | undefined
   /** `inverse_sqrt`: default: the steps of warm-up. */
   readonly timescale?: number | undefined
+  /** `two_stage`: the part of the steps after which the second stage begins; default: half. */
+  readonly stage_start?: number | undefined
+  /** `two_stage`: the learning rate of the second stage, as a part of what it would be; default: two thirds. */
+  readonly stage_lr_ratio?: number | undefined
   /** `one_cycle`: the part of the steps in which the rate rises; default: the warm-up. */
   readonly pct_start?: number | undefined
   readonly anneal_strategy?: 'cos' | 'linear' | undefined
@@ -151,6 +156,7 @@ export interface FinetuneOptions {
   /** All linear layers, besides `lora_target_modules`. */
   readonly lora_target_linear: boolean
   readonly lora_exclude_modules: readonly string[] | string | null
+  readonly lora_target_parameters: readonly string[]
   readonly lora_rank_pattern: Readonly<Record<string, number>>
   readonly lora_alpha_pattern: Readonly<Record<string, number>>
   readonly peft_use_rslora: boolean

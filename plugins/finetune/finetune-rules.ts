@@ -268,6 +268,7 @@ function adapterOptions(input: FinetuneFields): readonly ConfigFailure[] {
 
 /** Keys with their defaults; those that others may have too are asked of the adapter (`adapter-options.ts`), and which layers get the adapter (`lora_target_*` and the like) is asked of every adapter. */
 const LORA_ONLY: readonly (readonly [keyof FinetuneFields, string])[] = [
+  ['lora_target_parameters', '[]'],
   ['peft_use_rslora', 'false'],
   ['peft_init_lora_weights', 'true'],
   ['peft_use_dora', 'false'],

@@ -109,12 +109,21 @@ const initField: Field<LoraInit, LoraInit> = withJson<LoraInit, LoraInit>(
   },
 )
 
+/** Those that PEFT has: nf4 and int8. */
+const loftqBits: Field<number, number> = withJson<number, number>(
+  v.pipe(
+    integer(),
+    v.check((bits) => bits === 4 || bits === 8, 'expected 4 (nf4) or 8 (int8)'),
+  ),
+  { enum: [4, 8] },
+)
+
 const peftField: Field<PeftSettings, PeftInput> = v.strictObject(
   {
     loftq_config: optional(
       v.strictObject(
         {
-          loftq_bits: nullable(integer({ min: 4, max: 4 })),
+          loftq_bits: nullable(loftqBits),
           loftq_iter: optional(integer({ min: 1, max: 100 }), 1),
         },
         'expected a mapping such as { loftq_bits: 4 }',
@@ -205,6 +214,8 @@ const schedulerOptions: Field<LrSchedulerOptions, Nullable<LrSchedulerOptions>> 
       power: nullable(above),
       lr_end: nullable(atLeast0),
       timescale: nullable(steps(1)),
+      stage_start: nullable(part),
+      stage_lr_ratio: nullable(part),
       pct_start: nullable(part),
       anneal_strategy: nullable(oneOf(['cos', 'linear'])),
       div_factor: nullable(above),
@@ -307,6 +318,7 @@ const schema = v.strictObject(
     lora_target_modules: nullable(patterns),
     lora_target_linear: optional(flag(), false),
     lora_exclude_modules: nullable(patterns),
+    lora_target_parameters: optional(listOf(text()), []),
     lora_modules_to_save: optional(listOf(text()), []),
     peft_trainable_token_indices: nullable(tokenIndices),
     peft_ensure_weight_tying: optional(flag(), false),

@@ -24,6 +24,7 @@ const SETTINGS = [
   'lora_target_modules',
   'lora_target_linear',
   'lora_exclude_modules',
+  'lora_target_parameters',
   'lora_rank_pattern',
   'lora_alpha_pattern',
   'peft_use_rslora',

@@ -64,11 +64,12 @@ export function summarize(run: Run): string[] {
 }
 
 /** What the file asks for by name, where it is not what every run has; and the plugins that it loaded. */
-function partsLines({ plugins, objective, strategies, monitors, config }: Run): string[] {
+function partsLines(run: Run): string[] {
+  const { plugins, objective, strategies, monitors, config } = run
   const lines: [string, readonly string[]][] = [
     ['quantizer', config.quantizer ? [config.quantizer.name] : []],
     ['objective', objective.name === 'cross_entropy' ? [] : [objective.name]],
-    ['optimizer', config.optimizer.startsWith('adamw') ? [] : [config.optimizer]],
+    ['optimizer', optimizerLine(run)],
     ['transforms', config.transforms.map(({ name }) => name)],
     ['strategy', strategies.map(({ name }) => name)],
     ['sampler', config.sampler ? [config.sampler.name] : []],
@@ -81,6 +82,11 @@ function partsLines({ plugins, objective, strategies, monitors, config }: Run): 
   return lines.flatMap(([name, values]) =>
     values.length > 0 ? [`${name.padEnd(10)} ${values.join(', ')}`] : [],
   )
+}
+
+function optimizerLine({ config: { optimizer }, paged }: Run): string[] {
+  if (paged) return [`${optimizer}, paged: ${formatBytes(paged.bytes)} of its state lie in a file`]
+  return optimizer.startsWith('adamw') ? [] : [optimizer]
 }
 
 function tooLarge(run: Run, memory: number): string[] {

@@ -39,7 +39,6 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
     'quantize_moe_experts',
   ]),
   peft_layer_replication: { what: 'layer replication' },
-  lora_target_parameters: { what: 'LoRA on bare parameters' },
   ...unsupported('ReLoRA', [
     'relora',
     'relora_steps',
