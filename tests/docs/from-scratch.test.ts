@@ -19,7 +19,7 @@ test('the example lowers the held-out loss, and its model goes on', async () => 
   using folder = temporaryFolder()
   const text = readFileSync(EXAMPLE, 'utf8').replaceAll('quickstart/', `${ROOT}/quickstart/`)
   const out = join(folder.path, 'out')
-  const device = openCpu()
+  const device = openCpu({ threads: 1 })
   const evaluations: number[] = []
   const run = async (yaml: string, overrides: readonly string[]): Promise<void> => {
     using prepared = await prepareRun(readFinetuneConfig(yaml, 'run.yaml', { overrides }), { device })
@@ -28,7 +28,7 @@ test('the example lowers the held-out loss, and its model goes on', async () => 
     })
   }
   await run(text, [`output_dir=${out}`])
-  expect(evaluations.length).toBeGreaterThanOrEqual(4)
+  expect(evaluations.length).toBeGreaterThanOrEqual(3)
   // Of 512 tokens all alike it would be ln 512 = 6.24.
   expect(evaluations[0]).toBeLessThan(5.5)
   expect(evaluations.at(-1)).toBeLessThan(evaluations[0] - 0.4)
