@@ -131,7 +131,8 @@ export function checkpoint<const T extends readonly Tensor[], R extends readonly
         return byIndex(again.map(({ take }) => take()))
       },
       release() {
-        for (const input of saved) input.release()
+        // The tape calls this twice: as it goes by, and when the outermost scope closes.
+        for (const input of saved.splice(0)) input.release()
       },
     },
     byIndex(outputs),

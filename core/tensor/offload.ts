@@ -14,7 +14,7 @@ export interface ActivationStore {
 export interface StoredActivation {
   /** A new tensor with its bytes, on its device, in the open scope. */
   take(): Tensor
-  /** It is not wanted any more. */
+  /** It is not wanted any more; called once. */
   release(): void
 }
 

@@ -24,7 +24,7 @@ import {
 } from '../../core/mod.ts'
 
 /** Smaller than any number that counts: with it no input of an int8 layer is rounded. */
-const TINY = 1e-30
+export const TINY = 1e-30
 
 /**
  * A·Wᵀ + (s/2)·(A·Aᵀ)·Bᵀ (r, out) f32: what a LoRA of half the scale makes of its own A, in one op where

@@ -26,7 +26,7 @@ export function writeRandomModel(folder: string, shape: LlamaShape): void {
     architectures: ['LlamaForCausalLM'],
     model_type: 'llama',
     ...shape,
-    max_position_embeddings: 8192,
+    max_position_embeddings: 32768,
     rms_norm_eps: 1e-5,
     rope_theta: 500000,
     torch_dtype: 'bfloat16',

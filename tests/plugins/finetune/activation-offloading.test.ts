@@ -107,6 +107,11 @@ describe('the store in a file', () => {
       using before = stored[0].take()
       expect([...before.toArray()]).toEqual([1, 2, 3])
       for (const one of stored) one.release()
+      // The room is used again.
+      const third = store.put(first)
+      using last = third.take()
+      expect([...last.toArray()]).toEqual([1, 2, 3])
+      third.release()
     },
   )
 

@@ -101,6 +101,7 @@ describe.if(canMapFiles())('a paged optimizer', () => {
       using run = await prepareRun(space.config({ adapter: 'none', optimizer }), { device: cpu })
       const { paged } = run
       expect((paged?.bytes ?? 0) > 0).toBe(optimizer.startsWith('paged'))
+      expect(summarize(run).join('\n').includes('optimizer  adamw, paged: ')).toBe(paged !== null)
       // One group holds all of so small a model.
       return estimateMemory({ ...run, paged: paged && { bytes: paged.bytes, resident: 0 } }).optimizer
     }
