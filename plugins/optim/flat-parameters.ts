@@ -150,14 +150,21 @@ export function moveWeights(
   amounts: (name: string) => { readonly rate: number; readonly decay: number },
 ): void {
   const moves = pieces.map((piece) => ({ ...piece, ...amounts(piece.name) }))
-  const isOne = moves.every(({ rate }) => rate === moves[0].rate)
-  if (isOne) scaleInto(direction, -moves[0].rate)
-  for (const { weight, of, rate, decay } of moves) {
+  scalePieces(
+    direction,
+    pieces,
+    moves.map(({ rate }) => -rate),
+  )
+  for (const { weight, of, decay } of moves) {
     if (decay !== 0) scaleInto(weight, 1 - decay)
-    const along = of(direction)
-    if (!isOne) scaleInto(along, -rate)
-    addTo(weight, along)
+    addTo(weight, of(direction))
   }
+}
+
+/** Multiplies each piece of a part's tensor by its factor, in place: by one call where they are the same. */
+export function scalePieces(values: Tensor, pieces: readonly Piece[], factors: readonly number[]): void {
+  if (factors.every((factor) => factor === factors[0])) scaleInto(values, factors[0])
+  else for (const [i, { of }] of pieces.entries()) scaleInto(of(values), factors[i])
 }
 
 /** y ← factor·x, by default in place. */

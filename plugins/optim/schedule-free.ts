@@ -4,7 +4,7 @@
  *
  *   y  what is trained: the weights hold it during training     z  where steps go     x  the average, which is evaluated and saved
  *
- *   d = g / (√(v / bias₂) + ε) + weightDecay·y     y ← y + c(z − y) + lr(β₁(1 − c) − 1)·d     z ← z − lr·d     x = y + (1 − 1/β₁)(z − y)
+ *   d = g / (√(v / bias₂) + ε) + weightDecay·y     y ← (1 − c)·y + c·z + lr(β₁(1 − c) − 1)·d     z ← z − lr·d     x = y + (1 − 1/β₁)(z − y)
  */
 import {
   add,
@@ -27,14 +27,13 @@ import {
   run,
   sqrt,
   square,
-  sub,
   type Tensor,
   tensorScope,
   type TransformDefinition,
   TrituneError,
 } from '../../core/mod.ts'
 import type { WeightDecay } from './elementwise.ts'
-import { average, flatParameters, scaleInto } from './flat-parameters.ts'
+import { average, flatParameters, scaleInto, scalePieces } from './flat-parameters.ts'
 
 /** Options of `scheduleFreeAdamw()`; defaults as in the package schedulefree. */
 export interface ScheduleFreeOptions extends WeightDecay {
@@ -190,12 +189,17 @@ function openGroup(
         const [zs, vs] = [stretch.of(z), stretch.of(v)]
         average(vs, square(gradient), beta2)
         const along = div(gradient, add(sqrt(affine(vs, { scale: 1 / bias2 })), eps))
-        for (const { name, weight, of } of pieces) {
-          const d = of(along)
-          if (weightDecay !== 0 && decays(name)) addTo(d, affine(weight, { scale: weightDecay }))
-          scaleInto(d, learningRateOf(step, name) * warmup)
-          if (part !== 0) addTo(weight, affine(sub(of(zs), weight), { scale: part }))
-          addTo(weight, affine(d, { scale: beta1 * (1 - part) - 1 }))
+        const rates = pieces.map(({ name }) => learningRateOf(step, name) * warmup)
+        scalePieces(along, pieces, rates)
+        for (const [i, { name, weight, of }] of pieces.entries())
+          if (weightDecay !== 0 && decays(name))
+            addTo(of(along), affine(weight, { scale: rates[i] * weightDecay }))
+        // What is added to (1 − part)·y, for all of them at once.
+        const move = affine(along, { scale: beta1 * (1 - part) - 1 })
+        if (part !== 0) addTo(move, affine(zs, { scale: part }))
+        for (const { weight, of } of pieces) {
+          if (part !== 0) scaleInto(weight, 1 - part)
+          addTo(weight, of(move))
         }
         addTo(zs, affine(along, { scale: -1 }))
       })

@@ -103,7 +103,7 @@ describe('schedule-free AdamW', () => {
     using space = workspace()
     const { result, outputDir } = await space.train({
       ...free,
-      learning_rate: 3,
+      learning_rate: 1,
       max_grad_norm: 0,
       eval_steps: 1,
       load_best_model_at_end: true,
