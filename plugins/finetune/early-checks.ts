@@ -25,6 +25,7 @@ import { optimizers } from '../optim/mod.ts'
 import { peft } from '../peft/mod.ts'
 import { wasm } from '../wasm/mod.ts'
 import { qlora } from '../qlora/mod.ts'
+import { ternaryAlgebra } from '../ternary/mod.ts'
 import { training } from './built-in.ts'
 import { listCheckpoints } from './checkpoints.ts'
 import { type FinetuneConfig, placeInConfig, readablePart, type ReadFinetuneOptions } from './config.ts'
@@ -99,7 +100,19 @@ export async function checkEarly(
   const makeHost = (): Host => {
     expectOwnNames(plugins.loaded)
     return createHost({
-      plugins: [cpu, cuda, wasm, models, optimizers, peft, qlora, training, ...more, ...fromFile],
+      plugins: [
+        cpu,
+        cuda,
+        wasm,
+        models,
+        optimizers,
+        peft,
+        qlora,
+        ternaryAlgebra,
+        training,
+        ...more,
+        ...fromFile,
+      ],
       origins: originsOf(plugins.loaded),
     })
   }
