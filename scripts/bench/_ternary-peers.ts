@@ -93,9 +93,13 @@ interface OpenSides extends Sides<PackedTritVec>, Disposable {
 }
 
 function sidesOf(op: Op, device: Device): OpenSides {
-  const [a, b] = ROWS[op].map((count, side) =>
-    Array.from({ length: count }, (_, seed) => packedTrits.random({ dims: DIMS, seed, stream: side })),
-  )
+  // Drawing takes longer than all that is measured, so a few are drawn, and moved.
+  const [a, b] = ROWS[op].map((count, side) => {
+    const drawn = Array.from({ length: 16 }, (_, seed) =>
+      packedTrits.random({ dims: DIMS, seed, stream: side }),
+    )
+    return Array.from({ length: count }, (_, i) => packedTrits.permute(drawn[i % drawn.length], i))
+  })
   const [left, right] = [a, b].map((vectors) => tritBatch.of(vectors, { device }))
   return {
     a,
