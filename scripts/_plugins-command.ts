@@ -18,6 +18,7 @@ import { models } from '../plugins/models/mod.ts'
 import { optimizers } from '../plugins/optim/mod.ts'
 import { peft } from '../plugins/peft/mod.ts'
 import { qlora } from '../plugins/qlora/mod.ts'
+import { ternaryAlgebra } from '../plugins/ternary/mod.ts'
 import { wasm } from '../plugins/wasm/mod.ts'
 
 export interface ExplainPlugins {
@@ -46,6 +47,7 @@ export async function explainPlugins({ file, modules, device }: ExplainPlugins):
       peft,
       qlora,
       bitnet,
+      ternaryAlgebra,
       training,
       ...loaded.map(({ plugin }) => plugin),
     ],

@@ -26,6 +26,7 @@ import { optimizers } from '../optim/mod.ts'
 import { peft } from '../peft/mod.ts'
 import { wasm } from '../wasm/mod.ts'
 import { qlora } from '../qlora/mod.ts'
+import { ternaryAlgebra } from '../ternary/mod.ts'
 import { training } from './training/built-in.ts'
 import { listCheckpoints } from './checkpoints/checkpoints.ts'
 import {
@@ -105,7 +106,20 @@ export async function checkEarly(
   const makeHost = (): Host => {
     expectOwnNames(plugins.loaded)
     return createHost({
-      plugins: [cpu, cuda, wasm, models, optimizers, peft, qlora, bitnet, training, ...more, ...fromFile],
+      plugins: [
+        cpu,
+        cuda,
+        wasm,
+        models,
+        optimizers,
+        peft,
+        qlora,
+        bitnet,
+        ternaryAlgebra,
+        training,
+        ...more,
+        ...fromFile,
+      ],
       origins: originsOf(plugins.loaded),
     })
   }

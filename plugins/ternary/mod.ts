@@ -8,6 +8,28 @@ import { tritPlanes } from './trit-quantizer.ts'
 
 export type { DecodedTrits, DecodeTritsOptions, TritCodec, TritShape } from './codecs/trit-codec.ts'
 export { repackTrits, type RepackTritsOptions, tritCodecs, type TritPacking } from './codecs/trit-codecs.ts'
+export {
+  type CalibrateTritsOptions,
+  calibrateTrits,
+  type PathCost,
+  readTritCalibration,
+  type TritCalibration,
+} from './dispatch/calibration.ts'
+export {
+  createTritDispatch,
+  type TritDispatch,
+  type TritDispatchOptions,
+  type TritExplanation,
+} from './dispatch/trit-dispatch.ts'
+export type {
+  BundleWork,
+  CombineWork,
+  SimilarityWork,
+  TritFamily,
+  TritPath,
+  TritResult,
+  TritWork,
+} from './dispatch/trit-work.ts'
 export { levelEncoder, type LevelEncoder, type LevelEncoderOptions } from './encoders/level-encoder.ts'
 export {
   encodeNgram,
@@ -38,6 +60,12 @@ export {
 } from './trit-quantizer.ts'
 export { packedTrits } from './vectors/packed-trits.ts'
 export { sparseTrits } from './vectors/sparse-trits.ts'
+export {
+  type BundleRowsOptions,
+  tritBatch,
+  type TritBatch,
+  type TritBatchAlgebra,
+} from './vectors/trit-batch.ts'
 export type {
   PackedTritVec,
   RandomTritsOptions,

@@ -46,11 +46,11 @@ function minisearch(): string {
   return join(dirname(dirname(entry)), 'umd/index.js')
 }
 
-/** The files of the repository that pages link to, and lists for folders. */
+/** The files of the repository that pages link to or show, and lists for folders. */
 function linkedSources(root: string, html: ReadonlyMap<string, string>): Map<string, string> {
   const found = new Map<string, string>()
   for (const text of html.values()) {
-    for (const [, file] of text.matchAll(/ href="(?:\.\.\/)*source\/([^"#]+)/g)) {
+    for (const [, file] of text.matchAll(/ (?:href|src)="(?:\.\.\/)*source\/([^"#]+)/g)) {
       const path = join(root, file)
       found.set(
         `source/${file}`,

@@ -33,6 +33,11 @@ const NAMES: Readonly<Record<string, string>> = {
     addWeightedAdapter attachAdapter attachLora convertAdapter inspectAdapter loadAdapter matchTargets
     renameAdapter saveAdapter saveMlxAdapter trainAllWeights
   `,
+  'tritune/plugins/ternary': `
+    balancedTernary calibrateTrits createItemMemory createTritDispatch encodeNgram encodeRecord encodeSequence
+    factorize levelEncoder loadItemMemory packedTrits repackTrits sparseTrits symbolEncoder trit tritBatch
+    tritCodecs tritQuantizer tryte3 word6
+  `,
   'tritune/plugins/tokenizer': 'createChatRenderer loadTokenizer',
   'tritune/testing': `
     adapterContract datasetContract deviceContract modelContract monitorContract objectiveContract

@@ -1,4 +1,4 @@
-/** Markdown → HTML with highlighted code and anchors as GitHub makes them. Links are given to `link` to be rewritten. */
+/** Markdown → HTML with highlighted code and anchors as GitHub makes them. Links and the places of images are given to `link` to be rewritten. */
 import hljs from 'highlight.js/lib/common'
 import { Marked, type Tokens } from 'marked'
 
@@ -47,6 +47,9 @@ export function renderMarkdown(text: string, link: (href: string) => string): Re
           ? `<thead>${row(token.header, 'th')}</thead>`
           : ''
         return `<div class="table" tabindex="0"><table>${head}<tbody>${token.rows.map((cells) => row(cells, 'td')).join('')}</tbody></table></div>\n`
+      },
+      image({ href, text: alt }: Tokens.Image): string {
+        return `<img src="${escapeHtml(link(href))}" alt="${escapeHtml(alt)}">`
       },
       link({ href, tokens }: Tokens.Link): string {
         return `<a href="${escapeHtml(link(href))}">${this.parser.parseInline(tokens)}</a>`

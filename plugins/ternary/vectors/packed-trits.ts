@@ -92,8 +92,12 @@ export const packedTrits: TritAlgebra<PackedTritVec> = {
   bind(a, b) {
     const { plus, minus } = emptyFor('bind', a, b)
     for (let w = 0; w < plus.length; w++) {
-      const [ap, am, bp, bm] = [a.plus[w], a.minus[w], b.plus[w], b.minus[w]]
-      const [za, zb] = [~(ap | am), ~(bp | bm)]
+      const ap = a.plus[w]
+      const am = a.minus[w]
+      const bp = b.plus[w]
+      const bm = b.minus[w]
+      const za = ~(ap | am)
+      const zb = ~(bp | bm)
       plus[w] = (ap & zb) | (za & bm) | (am & bp)
       minus[w] = (am & zb) | (za & bp) | (ap & bm)
     }
@@ -102,8 +106,12 @@ export const packedTrits: TritAlgebra<PackedTritVec> = {
   unbind(x, b) {
     const { plus, minus } = emptyFor('unbind', x, b)
     for (let w = 0; w < plus.length; w++) {
-      const [xp, xm, bp, bm] = [x.plus[w], x.minus[w], b.plus[w], b.minus[w]]
-      const [zx, zb] = [~(xp | xm), ~(bp | bm)]
+      const xp = x.plus[w]
+      const xm = x.minus[w]
+      const bp = b.plus[w]
+      const bm = b.minus[w]
+      const zx = ~(xp | xm)
+      const zb = ~(bp | bm)
       plus[w] = (xp & zb) | (zx & bp) | (xm & bm)
       minus[w] = (xm & zb) | (zx & bm) | (xp & bp)
     }
@@ -132,7 +140,8 @@ export const packedTrits: TritAlgebra<PackedTritVec> = {
       }
       let [more, less] = [0, 0]
       for (let digit = digits - 1; digit >= 0; digit--) {
-        const [p, n] = [counters.positive[digit], counters.negative[digit]]
+        const p = counters.positive[digit]
+        const n = counters.negative[digit]
         const open = ~(more | less)
         more |= open & p & ~n
         less |= open & n & ~p
@@ -172,7 +181,10 @@ export const packedTrits: TritAlgebra<PackedTritVec> = {
     expectSameDims('dot', a, b)
     let dot = 0
     for (let w = 0; w < a.plus.length; w++) {
-      const [ap, am, bp, bm] = [a.plus[w], a.minus[w], b.plus[w], b.minus[w]]
+      const ap = a.plus[w]
+      const am = a.minus[w]
+      const bp = b.plus[w]
+      const bm = b.minus[w]
       dot += popcount((ap & bp) | (am & bm)) - popcount((ap & bm) | (am & bp))
     }
     return dot
@@ -213,7 +225,8 @@ function nonzeros({ plus, minus }: PackedTritVec): number {
 
 /** Adds a bit to each of 32 counters, whose digits lie in one word each. */
 function countUp(digits: Int32Array, bits: number): void {
-  for (let [digit, carry] = [0, bits]; carry !== 0; digit++) {
+  let carry = bits
+  for (let digit = 0; carry !== 0; digit++) {
     const before = digits[digit]
     digits[digit] = before ^ carry
     carry &= before

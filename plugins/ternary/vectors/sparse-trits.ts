@@ -232,7 +232,8 @@ function rotated(places: Uint32Array, up: number, dims: number): Uint32Array {
 function common(a: Uint32Array, b: Uint32Array): number {
   let [i, j, count] = [0, 0, 0]
   while (i < a.length && j < b.length) {
-    const [x, y] = [a[i], b[j]]
+    const x = a[i]
+    const y = b[j]
     count += Number(x === y)
     i += Number(x <= y)
     j += Number(y <= x)
