@@ -34,6 +34,7 @@ const NAMES: Readonly<Record<string, string>> = {
     renameAdapter saveAdapter saveMlxAdapter trainAllWeights
   `,
   'tritune/plugins/tokenizer': 'createChatRenderer loadTokenizer',
+  'tritune/plugins/vsa-optim': 'phaseTrainer ternaryCompressor vsaCompressor withErrorFeedback',
   'tritune/testing': `
     adapterContract datasetContract deviceContract modelContract monitorContract objectiveContract
     opContract optimizerContract quantizerContract runContract samplerContract strategyContract
