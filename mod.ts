@@ -19,8 +19,10 @@
  * @module
  */
 export * from './core/mod.ts'
-// Where a plugin has its own type of this name, core's is the one.
+// Where a plugin has its own thing of this name, core's is the one.
 export type { ChatMessage, RopeTables } from './core/mod.ts'
+export { vsaBind, vsaBundle, vsaSimilarity } from './core/mod.ts'
+export * from './plugins/accel/mod.ts'
 export * from './plugins/cpu/mod.ts'
 export * from './plugins/cuda/mod.ts'
 export * from './plugins/data/mod.ts'

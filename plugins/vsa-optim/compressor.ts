@@ -4,13 +4,8 @@
  */
 import { expectInteger, expectNumber } from '../../core/tensor/expect.ts'
 import { TrituneError } from '../../core/mod.ts'
-import {
-  type CodecSettings,
-  expectMessage,
-  type GradientMessage,
-  packBase3,
-  unpackBase3,
-} from './gradient-message.ts'
+import { tritCodecs } from '../ternary/mod.ts'
+import { type CodecSettings, expectMessage, type GradientMessage } from './gradient-message.ts'
 import { hashedWords } from './hashed-words.ts'
 
 /** Gradients to messages and back. Holds nothing between calls: the same gradient and round give the same message on every machine. */
@@ -69,7 +64,7 @@ export function blockCompressor(
             (size / sent) *
             drawUnbiased(into, seen, hashedWords({ seed, purpose: 'rounding', round, block: index }, sent))
       }
-      const packed = packBase3(trits)
+      const packed = tritCodecs.base3.encode(trits, { rows: 1, cols: trits.length })
       return {
         ...settings,
         length: gradient.length,
@@ -83,7 +78,7 @@ export function blockCompressor(
       expectInteger(codec, 'length', message.length, { min: 1 })
       const blocks = blocksOf(message.length, settings)
       expectMessage(message, settings, { trits: tritsOf(blocks), blocks: blocks.length })
-      const trits = unpackBase3(message.trits, tritsOf(blocks))
+      const { trits } = tritCodecs.base3.decode(message.trits, { rows: 1, cols: tritsOf(blocks) })
       const gradient = new Float32Array(message.length)
       for (const [index, { start, size, sent, at }] of blocks.entries()) {
         const x = new Float64Array(size)

@@ -1,8 +1,9 @@
 /**
- * GradientMessage: a compressed gradient, and the checks before one is read. Trits five to a byte in base 3, a scale for each block.
+ * GradientMessage: a compressed gradient, and the checks before one is read. Trits in `base3` of plugins/ternary, a scale for each block.
  */
 import { expectInteger } from '../../core/tensor/expect.ts'
 import { TrituneError } from '../../core/mod.ts'
+import { tritCodecs } from '../ternary/mod.ts'
 
 /** What both ends must agree on. */
 export interface CodecSettings {
@@ -26,35 +27,6 @@ export interface GradientMessage extends CodecSettings {
   readonly bytes: number
 }
 
-const PER_BYTE = 5
-const LARGEST_BYTE = 3 ** PER_BYTE - 1
-
-/** Trits five to a byte; the places behind the last are 0. */
-export function packBase3(trits: Int8Array): Uint8Array {
-  const bytes = new Uint8Array(Math.ceil(trits.length / PER_BYTE)).fill((LARGEST_BYTE / 2) | 0)
-  let digit = 1
-  for (const [i, trit] of trits.entries()) {
-    bytes[Math.floor(i / PER_BYTE)] += trit * digit
-    digit = i % PER_BYTE === PER_BYTE - 1 ? 1 : digit * 3
-  }
-  return bytes
-}
-
-/** The first `count` trits. Throws E_FORMAT for a byte that is no five trits. */
-export function unpackBase3(bytes: Uint8Array, count: number): Int8Array {
-  const bad = bytes.findIndex((byte) => byte > LARGEST_BYTE)
-  if (bad >= 0)
-    throw new TrituneError('E_FORMAT', `byte ${bad} of the trits is ${bytes[bad]}; five trits are 0 … 242`)
-  const trits = new Int8Array(count)
-  let rest = 0
-  for (let i = 0; i < count; i++) {
-    if (i % PER_BYTE === 0) rest = bytes[i / PER_BYTE]
-    trits[i] = (rest % 3) - 1
-    rest = Math.floor(rest / 3)
-  }
-  return trits
-}
-
 /** Throws E_VALUE where a message is not of these settings, E_SHAPE where its parts do not fit its length. */
 export function expectMessage(
   message: GradientMessage,
@@ -71,7 +43,7 @@ export function expectMessage(
   }
   expectInteger('decompress', 'round', message.round)
   const { trits, scales, length } = message
-  const bytes = Math.ceil(sizes.trits / PER_BYTE)
+  const bytes = tritCodecs.base3.bytes({ rows: 1, cols: sizes.trits })
   if (trits.length !== bytes || scales.length !== sizes.blocks)
     throw new TrituneError(
       'E_SHAPE',

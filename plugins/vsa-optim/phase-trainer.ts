@@ -33,16 +33,19 @@ export interface PhaseTrainerOptions {
 /** What was counted and measured. */
 export interface PhaseStats {
   readonly steps: number
+  /** Steps of each phase. */
+  readonly counts: Readonly<Record<TrainingPhase, number>>
+  /** Times that `full` began again. */
+  readonly cycles: number
   readonly backwardPasses: number
-  readonly predictedSteps: number
   /** steps / backwardPasses: a count, no speed. 1 before the first step. */
   readonly stepsPerBackward: number
   /** Mean over `correct` steps of ‖computed − predicted‖ / ‖computed‖; null before the first. */
   readonly meanError: number | null
   /** Mean over `correct` steps of their cosine; null before the first. */
   readonly meanCosine: number | null
-  /** Mean loss of the last 20 steps that told one; null before. */
-  readonly recentLoss: number | null
+  /** Of the last step that told one; null before. */
+  readonly lastLoss: number | null
 }
 
 /** What a step is told: its loss if known, and the gradient where the phase needs one. */
@@ -102,9 +105,10 @@ export function phaseTrainer(length: number, options: PhaseTrainerOptions = {}):
       phase: 'warmup',
       inPhase: 0,
       steps: 0,
-      predicted: 0,
+      counts: { warmup: 0, full: 0, predict: 0, correct: 0 },
+      cycles: 0,
       compared: { count: 0, error: 0, cosine: 0 },
-      losses: [],
+      lastLoss: null,
       line: gradientLine(length, { window, decay }),
     }
   }
@@ -126,6 +130,7 @@ export function phaseTrainer(length: number, options: PhaseTrainerOptions = {}):
   }
 
   function enter(phase: TrainingPhase): void {
+    if (phase === 'full' && state.phase !== 'warmup') state.cycles++
     state.phase = phase
     state.inPhase = 0
   }
@@ -138,17 +143,18 @@ export function phaseTrainer(length: number, options: PhaseTrainerOptions = {}):
       return state.phase !== 'predict'
     },
     get stats() {
-      const { steps, predicted, compared, losses } = state
-      const backwardPasses = steps - predicted
+      const { steps, counts, cycles, compared, lastLoss } = state
+      const backwardPasses = steps - counts.predict
       const mean = (sum: number): number | null => (compared.count === 0 ? null : sum / compared.count)
       return {
         steps,
+        counts: { ...counts },
+        cycles,
         backwardPasses,
-        predictedSteps: predicted,
         stepsPerBackward: steps === 0 ? 1 : steps / backwardPasses,
         meanError: mean(compared.error),
         meanCosine: mean(compared.cosine),
-        recentLoss: losses.length === 0 ? null : losses.reduce((sum, loss) => sum + loss, 0) / losses.length,
+        lastLoss,
       }
     },
     step({ gradient: given, loss } = {}) {
@@ -164,8 +170,8 @@ export function phaseTrainer(length: number, options: PhaseTrainerOptions = {}):
         state.compared.cosine += cosine
         line.correct(gradient, steps)
       } else if (gradient) line.add(gradient, steps)
-      else state.predicted++
-      if (loss !== undefined) state.losses = [...state.losses, loss].slice(-LOSSES)
+      state.counts[phase]++
+      if (loss !== undefined) state.lastLoss = loss
       state.steps++
       advance()
       return { phase, gradient: applied }
@@ -183,14 +189,12 @@ interface TrainerState {
   /** Steps of this phase; those of predict and correct count together. */
   inPhase: number
   steps: number
-  predicted: number
+  readonly counts: Record<TrainingPhase, number>
+  cycles: number
   readonly compared: { count: number; error: number; cosine: number }
-  losses: readonly number[]
+  lastLoss: number | null
   readonly line: GradientLine
 }
-
-/** Losses that are remembered. */
-const LOSSES = 20
 
 function expectNone(gradient: Float32Array | undefined): null {
   if (gradient === undefined) return null

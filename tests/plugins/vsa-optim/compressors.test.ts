@@ -192,9 +192,7 @@ describe('refused', () => {
     )
     expect(damaged({ length: 0 })).toContain('E_VALUE')
     expect(damaged({ scales: Float32Array.of(Number.NaN) })).toBe('E_NAN scale 0 of the message is NaN')
-    expect(damaged({ trits: message.trits.with(3, 243) })).toBe(
-      'E_FORMAT byte 3 of the trits is 243; five trits are 0 … 242',
-    )
+    expect(damaged({ trits: message.trits.with(3, 243) })).toContain('E_FORMAT base3: byte 3 is 243')
     expect(damaged({ round: -1 })).toContain('E_VALUE')
   })
 })

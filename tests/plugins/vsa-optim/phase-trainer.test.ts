@@ -42,8 +42,9 @@ describe('phases', () => {
     run(trainer, 10 + 26 * 10, () => 1)
     expect(trainer.stats).toMatchObject({
       steps: 270,
+      counts: { warmup: 10, full: 50, predict: 170, correct: 40 },
+      cycles: 10,
       backwardPasses: 100,
-      predictedSteps: 170,
       stepsPerBackward: 2.7,
     })
   })
@@ -95,7 +96,7 @@ describe('predictions', () => {
     const trainer = phaseTrainer(1)
     const first = run(trainer, 40, (t) => Math.sin(t))
     trainer.reset()
-    expect(trainer.stats).toMatchObject({ steps: 0, meanError: null, recentLoss: null })
+    expect(trainer.stats).toMatchObject({ steps: 0, meanError: null, lastLoss: null })
     expect(run(trainer, 40, (t) => Math.sin(t))).toEqual(first)
     expect(run(phaseTrainer(1), 40, (t) => Math.sin(t))).toEqual(first)
   })
@@ -127,7 +128,7 @@ describe('refused', () => {
       'E_USAGE',
       'this step is predicted and takes no gradient',
     ])
-    expect(trainer.stats).toMatchObject({ steps: 2, recentLoss: 1.5 })
+    expect(trainer.stats).toMatchObject({ steps: 2, lastLoss: 1 })
   })
   test('options out of their range', () => {
     for (const options of [
