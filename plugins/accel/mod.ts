@@ -7,7 +7,13 @@ export type { FloatArray, Floats } from './float-array.ts'
 export { compressGradientsVsa, decompressGradientsVsa } from './gradients.ts'
 export { type Trits, vsaBind, vsaBundle, vsaRandom, vsaSimilarity, vsaUnbind } from './hypervectors.ts'
 export { cudaAvailable, version } from './machine.ts'
-export { packTernaryWeights, ternaryMatmul, unpackTernaryWeights } from './ternary-weights.ts'
+export {
+  packTernaryWeights,
+  quantizeWeightsAbsmean,
+  ternaryMatmul,
+  type TernaryWeights,
+  unpackTernaryWeights,
+} from './ternary-weights.ts'
 export {
   createTrainer,
   type NamedGradients,

@@ -4,8 +4,46 @@
  * Bytes: each row begins with one of its own; 01 is +1, 10 is −1, 00 is 0, the first trit in the lowest bits (`two_bit` of plugins/ternary).
  */
 import { linear, type Shape, tensor, TrituneError } from '../../core/mod.ts'
+import { ternarize } from '../bitnet/mod.ts'
 import { tritCodecs } from '../ternary/mod.ts'
-import { expectMatrix, type FloatArray, type Floats, withTensor } from './float-array.ts'
+import { expectMatrix, type FloatArray, type Floats, floatsOf, withTensor } from './float-array.ts'
+
+/** A matrix (rows, cols) as trits, and what each row is to be multiplied by. */
+export interface TernaryWeights {
+  readonly trits: Int8Array
+  readonly scales: Float32Array
+  readonly shape: Shape
+}
+
+/** Rows that the packing of plugins/bitnet has in a byte. */
+const ROWS_PER_BYTE = 4
+
+/**
+ * AbsMean by rows: scale = max(mean |w|, 1e-5), trit = clip(round(w / scale), −1, 1), halves to even. Throws E_SHAPE unless it is a matrix.
+ *
+ * @example
+ * ```ts
+ * import { packTernaryWeights, quantizeWeightsAbsmean, unpackTernaryWeights } from 'tritune/plugins/accel'
+ *
+ * const { trits, scales, shape } = quantizeWeightsAbsmean({ data: Float32Array.of(2, -2, 0.1, -0.1, 4, 0), shape: [2, 3] })
+ * const { packed } = packTernaryWeights(trits, scales, shape)
+ * console.log([...packed]) // → [ 9, 4 ]
+ * console.log([...unpackTernaryWeights(packed, scales, shape).data].map((w) => w.toFixed(2)).join(' ')) // → 1.37 -1.37 0.00 0.00 1.37 0.00
+ * ```
+ */
+export function quantizeWeightsAbsmean(weights: Floats): TernaryWeights {
+  const { data, shape } = floatsOf('weights', weights)
+  const [rows, cols] = expectMatrix('weights', shape)
+  if (data.length !== rows * cols)
+    throw new TrituneError('E_SHAPE', `${data.length} weights do not fill (${rows}, ${cols})`)
+  // Rows of zeros make the number of rows one that the packing has.
+  const padded = Math.ceil(rows / ROWS_PER_BYTE) * ROWS_PER_BYTE
+  const values = new Float32Array(padded * cols)
+  values.set(data)
+  const { packed, scales } = ternarize(values, [padded, cols], { scale: 'absmean', block: cols })
+  const { trits } = tritCodecs.hf_rows.decode(packed, { rows: padded, cols })
+  return { trits: trits.slice(0, rows * cols), scales: scales.slice(0, rows), shape: [rows, cols] }
+}
 
 /** Trits → bytes, with the scales as they are. Throws E_VALUE for an entry that is no trit, E_SHAPE for scales that are not one a row. */
 export function packTernaryWeights(

@@ -17,6 +17,7 @@ import {
   TrituneError,
 } from '../../core/mod.ts'
 import { invocation } from '../../core/invocation.ts'
+import { bitnet } from '../bitnet/mod.ts'
 import { cpu } from '../cpu/mod.ts'
 import { cuda, isDeviceName, openDevice, type OpenedDevice } from '../cuda/mod.ts'
 import { checkChatTemplate, datasetFiles, datasetTypeOf } from '../data/mod.ts'
@@ -99,7 +100,7 @@ export async function checkEarly(
   const makeHost = (): Host => {
     expectOwnNames(plugins.loaded)
     return createHost({
-      plugins: [cpu, cuda, wasm, models, optimizers, peft, qlora, training, ...more, ...fromFile],
+      plugins: [cpu, cuda, wasm, models, optimizers, peft, qlora, bitnet, training, ...more, ...fromFile],
       origins: originsOf(plugins.loaded),
     })
   }

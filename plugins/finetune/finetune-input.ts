@@ -93,7 +93,7 @@ export interface FinetuneInput {
    * `double_quant`), `int8`, `ternary`, or the name of a plugin's; options as in `{ name: nf4, double_quant:
    * false }`
    */
-  readonly quantizer?: NamedInput<'nf4' | 'fp4' | 'int8' | 'ternary'> | null | undefined
+  readonly quantizer?: NamedInput<'nf4' | 'fp4' | 'int8' | 'ternary' | 'bitnet'> | null | undefined
   /**
    * packs the base into 4 bits while it is loaded: `nf4` with double quantization, unless `bnb_config_kwargs`
    * says otherwise. `adapter: qlora` alone means it too. A base that is stored packed stays as it is

@@ -347,7 +347,7 @@ const schema = v.strictObject(
     objective: v.nullish(named(['cross_entropy']), 'cross_entropy'),
     monitors: optional(namedList(), []),
     sampler: nullable(named()),
-    quantizer: nullable(named(['nf4', 'fp4', 'int8', 'ternary'])),
+    quantizer: nullable(named(['nf4', 'fp4', 'int8', 'ternary', 'bitnet'])),
     load_in_4bit: optional(flag(), false),
     load_in_8bit: optional(flag(), false),
     bnb_config_kwargs: nullable(bnbOptions),

@@ -4,6 +4,7 @@
  * `findParts` finds every fault at once, before there is a model; `Parts` then makes each part when what it needs is there.
  */
 import {
+  type Capabilities,
   chain,
   clipByGlobalNorm,
   ConfigError,
@@ -12,6 +13,7 @@ import {
   type GradientTransform,
   type Host,
   inPlugin,
+  type LayerForms,
   type Monitor,
   type MonitorContext,
   type Objective,
@@ -40,6 +42,8 @@ export interface Parts {
   sampler(context: SamplerContext): Sampler | null
   /** Packs the frozen weights; null: they stay as they are. */
   quantizer(): Quantizer | null
+  /** Without an adapter: how the layers compute with weights that are trained; null: as they are. */
+  forms(): LayerForms | null
 }
 
 /** Throws a `ConfigError` with every name that nobody provides and every option that is refused. */
@@ -76,15 +80,15 @@ export function findParts(config: FinetuneConfig, host: Host): Parts {
   const sampler =
     config.sampler &&
     find<SamplerContext, Sampler>((name) => host.find('sampler', name), config.sampler, ['sampler'])
+  const { quantizer: asked, adapter } = config
   const quantizer =
-    config.quantizer &&
-    find<undefined, Quantizer>((name) => host.find('quantizer', name), config.quantizer, ['quantizer'])
-  if (quantizer && config.adapter === null)
-    failures.push({
-      path: ['quantizer'],
-      what: 'packed weights cannot be trained, and without an adapter all are',
-      remedy: 'set adapter: lora',
-    })
+    asked &&
+    adapter !== null &&
+    find<undefined, Quantizer>((name) => host.find('quantizer', name), asked, ['quantizer'])
+  const forms =
+    asked &&
+    adapter === null &&
+    find<undefined, LayerForms>((name) => training(host.find('quantizer', name)), asked, ['quantizer'])
   if (failures.length > 0) throw new ConfigError(failures)
 
   return {
@@ -101,6 +105,7 @@ export function findParts(config: FinetuneConfig, host: Host): Parts {
     monitors: (context) => monitors.map(({ name, make }) => ({ name, part: make(context) })),
     sampler: (context) => (sampler ? sampler.make(context) : null),
     quantizer: () => (quantizer ? quantizer.make(undefined) : null),
+    forms: () => (forms ? forms.make(undefined) : null),
   }
 }
 
@@ -130,12 +135,39 @@ function makerOf<C, T>(
     if (typeof definition.create !== 'function')
       throw new ConfigError([{ path: [], what: `the ${what} of a plugin has no create()`, code: 'E_PLUGIN' }])
     const checked = definition.options ? definition.options.validate(options) : options
-    return (context) => inPlugin(`the ${what}`, () => definition.create(checked, context))
+    return (context) =>
+      placing(places, () => inPlugin(`the ${what}`, () => definition.create(checked, context)))
   } catch (error) {
     failures.push(...failuresOf(error, places))
     return () => {
       throw error
     }
+  }
+}
+
+/** A quantizer for weights that are trained; what it refuses is told with the other faults. */
+function training(definition: Capabilities['quantizer']): Definition<undefined, LayerForms> {
+  const { name, options } = definition
+  const { createForms }: { createForms?(options: unknown): LayerForms } = definition
+  if (!createForms)
+    throw new ConfigError([
+      {
+        path: [],
+        what: 'packed weights cannot be trained, and without an adapter all are',
+        remedy: 'set adapter: lora; or quantizer: bitnet, which trains the weights that it rounds',
+      },
+    ])
+  return {
+    name,
+    create: createForms,
+    options: {
+      ...options,
+      validate(input) {
+        const checked = options.validate(input)
+        createForms(checked)
+        return checked
+      },
+    },
   }
 }
 
@@ -183,6 +215,15 @@ function keyOfOption(
   const isKey =
     typeof option === 'string' && Object.hasOwn(keys, option) && !Object.hasOwn(optim_args, option)
   return isKey ? [keys[option], ...rest] : ['optim_args', option, ...rest]
+}
+
+/** Options that do not go together can show only when the part is made. */
+function placing<T>(places: Places, make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    throw error instanceof ConfigError ? new ConfigError(failuresOf(error, places)) : error
+  }
 }
 
 function failuresOf(error: unknown, { path, pathOfOption }: Places): ConfigFailure[] {

@@ -60,6 +60,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   await base.whole()
   const dtype = computeDType(config, modelPath)
   const quantizer = parts.quantizer()
+  const forms = parts.forms()
   const model = open.use(
     ofBaseModel(modelPath, () =>
       fitting('the model', () =>
@@ -72,6 +73,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
           pack: quantizer
             ? packLayers(quantizer, dtype, { skip: config.bnb_config_kwargs?.llm_int8_skip_modules ?? [] })
             : undefined,
+          ...(forms ? { forms } : {}),
         }),
       ),
     ),

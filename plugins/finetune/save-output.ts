@@ -6,7 +6,7 @@ import { writeFileAtomic } from '../../core/files/atomic.ts'
 import { writeSharded } from '../../core/files/safetensors-write.ts'
 import type { Model, Parameters } from '../../core/mod.ts'
 import { chatTemplateSource } from '../data/mod.ts'
-import { mergedConfig, mergedSources, saveAdapter, storedTensors } from '../peft/mod.ts'
+import { formConfig, mergedConfig, mergedSources, saveAdapter, storedTensors } from '../peft/mod.ts'
 import { recordsToUse } from './plugin-notes.ts'
 import type { Run } from './run.ts'
 import { vocabularyChanges } from './run-tokenizer.ts'
@@ -45,7 +45,8 @@ export interface SaveModelOptions {
 }
 
 /**
- * Writes the model with its adapters folded in, its config.json and its tokenizer.
+ * Writes the model with its adapters folded in, its config.json and its tokenizer. BitLinear layers without adapters stay what they are,
+ * with the weights that are trained.
  *
  * @example
  * ```ts
@@ -64,7 +65,9 @@ export function saveModel(
   folder: string,
   { maxShardBytes, tokenizerPath = modelPath, tokenizer }: SaveModelOptions = {},
 ): void {
-  writeSharded(folder, mergedSources(model), maxShardBytes === undefined ? {} : { maxShardBytes })
+  const trained = formConfig(model)
+  const sources = mergedSources(model, { trained: true })
+  writeSharded(folder, sources, maxShardBytes === undefined ? {} : { maxShardBytes })
   const dtype = [...model.weights.values()][0]?.dtype === 'bf16' ? 'bfloat16' : 'float32'
   const {
     dtype: _new,
@@ -75,7 +78,16 @@ export function saveModel(
   } = mergedConfig(model)
   writeFileAtomic(
     join(folder, 'config.json'),
-    `${JSON.stringify({ architectures: [model.info.architecture], ...config, torch_dtype: dtype }, null, 2)}\n`,
+    `${JSON.stringify(
+      {
+        architectures: [model.info.architecture],
+        ...config,
+        torch_dtype: dtype,
+        ...(trained ? { quantization_config: trained } : {}),
+      },
+      null,
+      2,
+    )}\n`,
   )
   saveTokenizer(folder, tokenizerPath, tokenizer)
   if (!modelPath.endsWith('.gguf')) copyIfThere(modelPath, folder, 'generation_config.json')

@@ -1,22 +1,25 @@
 /**
- * A model whose linear layers are packed, as a folder that transformers loads as a 4-bit or 8-bit model. Without adapters: a merged
+ * A model whose linear layers are packed, as a folder that transformers loads as a 4-bit, 8-bit or BitNet model. Without adapters: a merged
  * model is plain (save-output.ts).
  */
 import { join } from 'node:path'
 import { writeFileAtomic } from '../../core/files/atomic.ts'
 import { writeSharded } from '../../core/files/safetensors-write.ts'
 import { type Model, TrituneError } from '../../core/mod.ts'
+import { bitnetConfig, type BitnetFormat, bitnetSources } from '../bitnet/mod.ts'
 import { bitsandbytesConfig, bitsandbytesSources } from '../qlora/mod.ts'
 import { copyIfThere, saveTokenizer } from './save-tokenizer.ts'
 
 /** Options of `saveQuantized()`. */
 export interface SaveQuantizedOptions {
   readonly maxShardBytes?: number
+  /** Of ternary layers: what transformers makes of them. Default: `autobitlinear`, which PEFT knows. */
+  readonly linearClass?: BitnetFormat['linearClass']
 }
 
 /**
  * Writes the weights as they are packed, config.json with its `quantization_config`, and the tokenizer of `modelPath`. E_UNSUPPORTED
- * for a model without packed layers, and for forms that bitsandbytes has not.
+ * for a model without packed layers, for forms that neither bitsandbytes nor BitNet has, and for both in one model.
  *
  * @example
  * ```ts
@@ -33,17 +36,21 @@ export function saveQuantized(
   model: Model,
   modelPath: string,
   folder: string,
-  { maxShardBytes }: SaveQuantizedOptions = {},
+  { maxShardBytes, linearClass = 'autobitlinear' }: SaveQuantizedOptions = {},
 ): void {
-  const quantization = bitsandbytesConfig(model)
+  const ternary = bitnetConfig(model, { linearClass })
+  const quantization = ternary ?? bitsandbytesConfig(model)
   if (quantization === null)
     throw new TrituneError('E_UNSUPPORTED', 'no layer of the model is packed', { place: modelPath })
-  writeSharded(folder, bitsandbytesSources(model), maxShardBytes === undefined ? {} : { maxShardBytes })
+  const sources = ternary ? bitnetSources(model, { linearClass }) : bitsandbytesSources(model)
+  writeSharded(folder, sources, maxShardBytes === undefined ? {} : { maxShardBytes })
   const { dtype: _new, torch_dtype: _old, rope_freq_factors: _gguf, ...config } = model.info.config
   const written = {
     architectures: [model.info.architecture],
     ...config,
-    torch_dtype: quantization.bnb_4bit_compute_dtype,
+    torch_dtype: [...model.weights.values()].some((weight) => weight.dtype === 'bf16')
+      ? 'bfloat16'
+      : 'float32',
     quantization_config: quantization,
   }
   // transformers refuses a threshold without a point.

@@ -19,6 +19,7 @@ export {
   type RopeScaling,
   type RopeTables,
 } from './rope.ts'
+export { readStoredWeights, type StoredWeights } from './_stored.ts'
 export { openGgufSource, openSafetensorsSource, type SourceOptions, storedDType } from './sources.ts'
 
 /** The plugin that provides the models `llama`, `mistral`, `qwen2`, `qwen3` and `gpt2`. */

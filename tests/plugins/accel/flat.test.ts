@@ -9,6 +9,7 @@ import {
   cudaAvailable,
   decompressGradientsVsa,
   packTernaryWeights,
+  quantizeWeightsAbsmean,
   ternaryMatmul,
   unpackTernaryWeights,
   version,
@@ -126,6 +127,28 @@ describe('packed trits', () => {
     expect(thrownBy(() => packTernaryWeights([2, 0], Float32Array.of(1), [1, 2]))[0]).toBe('E_VALUE')
     const x = { data: new Float32Array(4), shape: [1, 4] }
     expect(thrownBy(() => ternaryMatmul(x, packed, scales, [2, 5]))[0]).toBe('E_SHAPE')
+  })
+})
+
+describe('AbsMean by rows', () => {
+  test('rounds each row by its own mean, for any number of rows', () => {
+    const data = numbers(7 * 33)
+    const { trits, scales, shape } = quantizeWeightsAbsmean({ data, shape: [7, 33] })
+    expect([trits.length, shape]).toEqual([7 * 33, [7, 33]])
+    for (let row = 0; row < 7; row++) {
+      const values = data.subarray(row * 33, (row + 1) * 33)
+      const scale = values.reduce((sum, w) => sum + Math.abs(w), 0) / 33
+      expect(scales[row]).toBeCloseTo(scale, 6)
+      const rounded = [...values].map((w) => Math.max(-1, Math.min(1, Math.round(w / scales[row]))))
+      expect([...trits.subarray(row * 33, (row + 1) * 33)]).toEqual(rounded.map((trit) => trit || 0))
+    }
+    using x = tensor(data, { shape: [7, 33] })
+    expect(quantizeWeightsAbsmean(x)).toEqual({ trits, scales, shape })
+  })
+  test('refuses what is no matrix', () => {
+    for (const shape of [[6], [0, 3], [1, 2, 3]])
+      expect(thrownBy(() => quantizeWeightsAbsmean({ data: numbers(6), shape }))[0]).toBe('E_SHAPE')
+    expect(thrownBy(() => quantizeWeightsAbsmean({ data: numbers(6), shape: [2, 4] }))[0]).toBe('E_SHAPE')
   })
 })
 
