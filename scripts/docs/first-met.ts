@@ -34,6 +34,8 @@ const NAMES: Readonly<Record<string, string>> = {
     renameAdapter saveAdapter saveMlxAdapter trainAllWeights
   `,
   'tritune/plugins/tokenizer': 'createChatRenderer loadTokenizer',
+  'tritune/plugins/accel':
+    'compressGradientsVsa createTrainer quantizeWeightsAbsmean ternaryMatmul vsaRandom',
   'tritune/plugins/vsa-optim': 'phaseTrainer ternaryCompressor vsaCompressor withErrorFeedback',
   'tritune/testing': `
     adapterContract datasetContract deviceContract modelContract monitorContract objectiveContract
