@@ -3,6 +3,16 @@
  *
  * @module
  */
+export {
+  type BitlinearLayer,
+  bitlinearCompressionRatio,
+  bitlinearForward,
+  bitlinearInFeatures,
+  type BitlinearOptions,
+  bitlinearOutFeatures,
+  bitlinearSparsity,
+  createBitlinear,
+} from './bitlinear.ts'
 export type { FloatArray, Floats } from './float-array.ts'
 export { compressGradientsVsa, decompressGradientsVsa } from './gradients.ts'
 export { type Trits, vsaBind, vsaBundle, vsaRandom, vsaSimilarity, vsaUnbind } from './hypervectors.ts'

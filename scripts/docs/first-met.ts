@@ -35,7 +35,7 @@ const NAMES: Readonly<Record<string, string>> = {
   `,
   'tritune/plugins/tokenizer': 'createChatRenderer loadTokenizer',
   'tritune/plugins/accel':
-    'compressGradientsVsa createTrainer quantizeWeightsAbsmean ternaryMatmul vsaRandom',
+    'compressGradientsVsa createBitlinear createTrainer quantizeWeightsAbsmean ternaryMatmul vsaRandom',
   'tritune/plugins/vsa-optim': 'phaseTrainer ternaryCompressor vsaCompressor withErrorFeedback',
   'tritune/testing': `
     adapterContract datasetContract deviceContract modelContract monitorContract objectiveContract

@@ -141,6 +141,17 @@ class Numbers(unittest.TestCase):
         quarters = np.concatenate([(packed.data >> (2 * p)) & 3 for p in range(4)]).astype(int) - 1
         np.testing.assert_array_equal(quarters, codes)
 
+    def test_ternary_with_a_scale_for_each_block_of_columns(self):
+        w, x = normal(8, 128), normal(3, 128)
+        for block in (64, 128):
+            packed = tritune.quantize_ternary(w, block=block)
+            scale = np.repeat(np.abs(w).reshape(8, -1, block).mean(axis=2), block, axis=1)
+            np.testing.assert_allclose(np.repeat(packed.scale.reshape(8, -1), block, axis=1), scale, rtol=1e-6)
+            numbers = tritune.dequantize(packed)
+            np.testing.assert_allclose(numbers, np.clip(np.rint(w / scale), -1, 1) * scale, rtol=1e-6)
+            steps = np.abs(x).max(axis=1, keepdims=True) / np.float32(127)
+            np.testing.assert_allclose(tritune.linear(x, packed), np.rint(x / steps) * steps @ numbers.T, atol=1e-3)
+
     def test_linear_is_the_product_with_the_dequantized_weight(self):
         x, w = normal(5, 64), normal(8, 64)
         packed = tritune.quantize_4bit(w)
@@ -157,10 +168,19 @@ class Numbers(unittest.TestCase):
             a, b = tritune.vsa_pack(x), tritune.vsa_pack(y)
             np.testing.assert_array_equal(tritune.vsa_unpack(a, dims), x)
             np.testing.assert_array_equal(tritune.vsa_unpack(tritune.vsa_product(a, b, dims), dims), x * y)
+            key = tritune.vsa_bind(a, b, dims)
+            np.testing.assert_array_equal(tritune.vsa_unpack(key, dims), (x - y + 4) % 3 - 1)
+            self.assertIs(tritune.vsa_unbind(key, b, dims, out=key), key)
+            np.testing.assert_array_equal(key, a)
             bundled = np.sign(x.sum(axis=0, dtype=np.int32))
             np.testing.assert_array_equal(tritune.vsa_unpack(tritune.vsa_bundle(a, dims), dims)[0], bundled)
             dots = x.astype(np.int32) @ x.astype(np.int32).T
             np.testing.assert_array_equal(tritune.vsa_similarity(a, a, dims), dots)
+            weights = np.array([1, 0.25, -2, 0.5, 0.25], np.float32)
+            weighted = np.sign((x * weights[:, None]).sum(axis=0))
+            np.testing.assert_array_equal(tritune.vsa_unpack(tritune.vsa_bundle(a, dims, weights), dims)[0], weighted)
+            apart = (x[:, None] != x[None]).sum(axis=2)
+            np.testing.assert_array_equal(tritune.vsa_similarity(a, a, dims, "hamming"), apart)
             turned = tritune.vsa_unpack(tritune.vsa_permute(a, dims, 3), dims)
             np.testing.assert_array_equal(turned, np.roll(x, 3, axis=1))
 
@@ -201,6 +221,9 @@ class Refused(unittest.TestCase):
             tritune.matmul(x, x, out=frozen)
         with self.assertRaisesRegex(ValueError, "shares memory"):
             tritune.matmul(x, x, out=x)
+        a = tritune.vsa_pack(trits(2, 40))
+        with self.assertRaisesRegex(ValueError, "shares memory with b"):
+            tritune.vsa_bind(a, a[:1], 40, out=a)
 
     def test_what_the_library_refuses_says_why(self):
         with self.assertRaises(TrituneError) as raised:

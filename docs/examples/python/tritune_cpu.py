@@ -23,10 +23,12 @@ from pathlib import Path
 
 import numpy as np
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 
 F32 = 0
 KINDS = {"nf4": 0, "fp4": 1, "int8": 2, "ternary": 3}
+PRODUCT, BIND, UNBIND = 0, 1, 2
+METRICS = {"dot": 0, "hamming": 1}
 STATUS = {-1: "failed", -2: "out of memory", -3: "bad argument", -4: "unsupported", -5: "device", -6: "input/output"}
 
 # The arguments of each function, a letter each: p an address, n size_t, i int32, f float.
@@ -37,14 +39,14 @@ SIGNATURES = {
     "tt_matmul": "pppiiiinnniiffiip",
     "tt_quantize_4bit": "pppniiip",
     "tt_quantize_int8": "pppiiip",
-    "tt_quantize_ternary": "pppiiip",
+    "tt_quantize_ternary": "pppiiiip",
     "tt_dequantize": "ppiiip",
     "tt_linear_quantized_forward": "ppppppppiiiifffip",
     "tt_vsa_pack": "ppiip",
     "tt_vsa_unpack": "ppiip",
-    "tt_vsa_bind": "pppiiip",
-    "tt_vsa_bundle": "ppiiip",
-    "tt_vsa_similarity": "pppiiip",
+    "tt_vsa_combine": "pppiiiip",
+    "tt_vsa_bundle": "pppiiip",
+    "tt_vsa_similarity": "pppiiiip",
     "tt_vsa_permute": "ppiiip",
 }
 
@@ -192,13 +194,15 @@ class Library:
         self.call("tt_quantize_int8", data, scale, weight, rows, cols, F32, None)
         return PackedWeight("int8", data, scale, weight.shape)
 
-    def quantize_ternary(self, weight, data=None, scale=None):
-        """AbsMean: float32 (out, in), out a multiple of 4 → uint8 (out/4, in), and one scale."""
+    def quantize_ternary(self, weight, block=0, data=None, scale=None):
+        """AbsMean: float32 (out, in), out a multiple of 4 → uint8 (out/4, in), and one scale; with `block` one for each so many columns of a row."""
         rows, cols = expect(weight, "weight", np.float32, (None, None)).shape
+        if block != 0 and (block < 0 or cols % block != 0):
+            raise ValueError(f"block must be 0 or divide {cols}, got {block}")
         data = result(data, (rows // 4, cols), np.uint8, weight, name="data")
-        scale = result(scale, (1,), np.float32, weight, data, name="scale")
-        self.call("tt_quantize_ternary", data, scale, weight, rows, cols, F32, None)
-        return PackedWeight("ternary", data, scale, weight.shape)
+        scale = result(scale, (rows * cols // block if block else 1,), np.float32, weight, data, name="scale")
+        self.call("tt_quantize_ternary", data, scale, weight, rows, cols, block, F32, None)
+        return PackedWeight("ternary", data, scale, weight.shape, block)
 
     def dequantize(self, packed, out=None):
         """A packed weight as float32 (out, in)."""
@@ -232,28 +236,45 @@ class Library:
         return y
 
     def vsa_product(self, a, b, dims, out=None):
-        """The product of each dimension; b has as many rows as a, or one for all."""
+        """a·b in each dimension; b has as many rows as a, or one for all. `out` may be a, here and in the next two."""
+        return self._combine(PRODUCT, a, b, dims, out)
+
+    def vsa_bind(self, a, key, dims, out=None):
+        """(a − key) modulo 3, in −1 … 1."""
+        return self._combine(BIND, a, key, dims, out)
+
+    def vsa_unbind(self, bound, key, dims, out=None):
+        """(bound + key) modulo 3, in −1 … 1: undoes vsa_bind."""
+        return self._combine(UNBIND, bound, key, dims, out)
+
+    def _combine(self, how, a, b, dims, out):
         rows = expect(a, "a", np.uint32, (None, 2, words(dims))).shape[0]
         b_rows = expect(b, "b", np.uint32, (None, 2, words(dims))).shape[0]
         if b_rows not in (1, rows):
             raise ValueError(f"b must have 1 row or {rows}, got {b_rows}")
-        y = result(out, a.shape, np.uint32, a, b)
-        self.call("tt_vsa_bind", y, a, b, rows, b_rows, dims, None)
+        y = expect(a, "out", np.uint32, written=True) if out is a else result(out, a.shape, np.uint32, a, b)
+        if out is a and np.may_share_memory(a, b):
+            raise ValueError("out shares memory with b")
+        self.call("tt_vsa_combine", y, a, b, rows, b_rows, dims, how, None)
         return y
 
-    def vsa_bundle(self, x, dims, out=None):
-        """The sign of the sum of all rows → one row; ties give 0."""
+    def vsa_bundle(self, x, dims, weights=None, out=None):
+        """The sign of the sum of all rows → one row; ties give 0. `weights` float32 (rows): what each row is multiplied by."""
         rows = expect(x, "x", np.uint32, (None, 2, words(dims))).shape[0]
-        y = result(out, (1, 2, words(dims)), np.uint32, x)
-        self.call("tt_vsa_bundle", y, x, 1, rows, dims, None)
+        if weights is not None:
+            expect(weights, "weights", np.float32, (rows,))
+        y = result(out, (1, 2, words(dims)), np.uint32, x, *([] if weights is None else [weights]))
+        self.call("tt_vsa_bundle", y, x, weights, 1, rows, dims, None)
         return y
 
-    def vsa_similarity(self, a, b, dims, out=None):
-        """Dot products of all pairs: int32 (rows of a, rows of b)."""
+    def vsa_similarity(self, a, b, dims, metric="dot", out=None):
+        """int32 (rows of a, rows of b) of all pairs: dot products, or with `hamming` the number of dimensions that differ."""
+        if metric not in METRICS:
+            raise ValueError(f"metric must be dot or hamming, got {metric!r}")
         rows = expect(a, "a", np.uint32, (None, 2, words(dims))).shape[0]
         b_rows = expect(b, "b", np.uint32, (None, 2, words(dims))).shape[0]
         y = result(out, (rows, b_rows), np.int32, a, b)
-        self.call("tt_vsa_similarity", y, a, b, rows, b_rows, dims, None)
+        self.call("tt_vsa_similarity", y, a, b, rows, b_rows, dims, METRICS[metric], None)
         return y
 
     def vsa_permute(self, x, dims, shift=1, out=None):
@@ -266,4 +287,6 @@ class Library:
 
 def words(dims):
     """Words of 32 bits in a plane of so many dimensions."""
+    if dims < 1:
+        raise ValueError(f"dims must be a whole number from 1, got {dims}")
     return -(-dims // 32)
