@@ -236,6 +236,19 @@ class Refused(unittest.TestCase):
         with self.assertRaisesRegex(TrituneError, "block"):
             tritune.dequantize(odd)
 
+    def test_the_library_is_found_in_a_clone_and_in_an_installed_package(self):
+        for inside in ("native/prebuilt", "node_modules/@tritune"):
+            with tempfile.TemporaryDirectory() as root, mock.patch.dict(os.environ, clear=True):
+                library = Path(root).resolve() / inside / "linux-arm64" / "libtritune_cpu.so"
+                library.parent.mkdir(parents=True)
+                library.touch()
+                with (
+                    mock.patch.object(tritune_cpu, "__file__", f"{root}/docs/examples/python/tritune_cpu.py"),
+                    mock.patch.object(sys, "platform", "linux"),
+                    mock.patch("platform.machine", return_value="aarch64"),
+                ):
+                    self.assertEqual(tritune_cpu.find_library(), library)
+
     def test_other_libraries(self):
         fake = mock.Mock()
         fake.tt_abi_version.return_value = 99

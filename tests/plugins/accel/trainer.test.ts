@@ -43,7 +43,14 @@ test('predicts each parameter in its place, and counts', () => {
     'warmup warmup full full predict predict correct full',
   )
   expect(steps.map(({ needsBackward }) => needsBackward)).toEqual([
-    ...[true, true, true, false, false, true, true, true],
+    true,
+    true,
+    true,
+    false,
+    false,
+    true,
+    true,
+    true,
   ])
   for (const [t, { predictedGradients }] of steps.entries()) {
     expect(predictedGradients === null).toBe(![4, 5].includes(t))
@@ -54,8 +61,14 @@ test('predicts each parameter in its place, and counts', () => {
   }
   const stats = trainerGetStats(trainer)
   expect(stats).toMatchObject({
-    ...{ totalSteps: 8, warmupSteps: 2, fullSteps: 3, predictSteps: 2, correctSteps: 1 },
-    ...{ cycles: 1, speedup: 8 / 6, currentLoss: 3 },
+    totalSteps: 8,
+    warmupSteps: 2,
+    fullSteps: 3,
+    predictSteps: 2,
+    correctSteps: 1,
+    cycles: 1,
+    speedup: 8 / 6,
+    currentLoss: 3,
   })
   expect(stats.meanPredictionError).toBeLessThan(1e-5)
   expect(stats.meanPredictionCosine).toBeCloseTo(1, 6)
