@@ -22,7 +22,6 @@ export * from './core/mod.ts'
 // Where a plugin has its own thing of this name, core's is the one.
 export type { ChatMessage, RopeTables } from './core/mod.ts'
 export { vsaBind, vsaBundle, vsaSimilarity, vsaUnbind } from './core/mod.ts'
-export type { TritQuantizerOptions } from './plugins/bitnet/mod.ts'
 export * from './plugins/accel/mod.ts'
 export * from './plugins/bitnet/mod.ts'
 export * from './plugins/cpu/mod.ts'
