@@ -26,7 +26,7 @@ import { ternarize, type TritScale } from './ternarize.ts'
 export type ScaleSpan = 'tensor' | 'row' | 'group'
 
 /** Options of `absMean()` and `absMax()`. */
-export interface TritQuantizerOptions {
+export interface TritRoundingOptions {
   /** Default: `tensor`, as in BitNet. */
   readonly span?: ScaleSpan
   /** Columns of a group: a multiple of 64 that divides in. Default: 64. */
@@ -48,7 +48,7 @@ export interface TritQuantizerOptions {
  * console.log([...again.toArray()]) // → [ 1, -1, 0, 1 ]
  * ```
  */
-export function absMean(options: TritQuantizerOptions = {}): TritQuantizer {
+export function absMean(options: TritRoundingOptions = {}): TritQuantizer {
   return createQuantizer('absmean', options)
 }
 
@@ -65,7 +65,7 @@ export function absMean(options: TritQuantizerOptions = {}): TritQuantizer {
  * console.log(packed.parts.scale.item()) // → 2
  * ```
  */
-export function absMax(options: TritQuantizerOptions = {}): TritQuantizer {
+export function absMax(options: TritRoundingOptions = {}): TritQuantizer {
   return createQuantizer('absmax', options)
 }
 
@@ -89,7 +89,7 @@ export function packedTrits(
 
 function createQuantizer(
   scale: TritScale,
-  { span = 'tensor', group = 64 }: TritQuantizerOptions,
+  { span = 'tensor', group = 64 }: TritRoundingOptions,
 ): TritQuantizer {
   return {
     quantize(weight) {

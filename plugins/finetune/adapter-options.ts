@@ -14,12 +14,19 @@ interface Definition<O> {
   readonly options: ValidatableConfig<O>
 }
 
-/** Throws a ConfigError that names the key of the file. */
-export function adapterOptions<O>({ name, options }: Definition<O>, config: FinetuneConfig): O {
+/**
+ * `total_step` of a method that has it is the number of steps of the run, unless the file says another: before the run is planned, `max_steps`
+ * or any. Throws a ConfigError that names the key of the file.
+ */
+export function adapterOptions<O>(
+  { name, options }: Definition<O>,
+  config: FinetuneConfig,
+  totalSteps: number = config.max_steps ?? Number.MAX_SAFE_INTEGER,
+): O {
   const fields = fieldsOf(options)
   const own = config.adapter_options
   const meant = new Map<string, string>()
-  const given: Record<string, unknown> = {}
+  const given: Record<string, unknown> = fields.includes('total_step') ? { total_step: totalSteps } : {}
   for (const [key, names] of Object.entries(SHARED)) {
     if (!config.given.includes(key)) continue
     const candidates = [...names, ...(key === 'lora_dropout' ? [`${name}_dropout`] : [])]

@@ -148,7 +148,6 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
     'max_memory',
     'gpu_memory_limit',
     'experimental_skip_move_to_device',
-    'activation_offloading',
     'layer_offloading',
     'peft_autocast_adapter_dtype',
     'save_safetensors',

@@ -9,7 +9,7 @@ import { modelDefinition } from '../models/mod.ts'
 import { atKey, atKeyAsync, failuresAtKey } from './at-key.ts'
 import type { FinetuneConfig } from './config.ts'
 
-export interface BaseModelFiles {
+export interface BaseModelFiles extends Partial<Disposable> {
   /** The folder (or the .gguf file) with all that comes before the weights. Its architecture is one that is known. */
   small(): Promise<string>
   /** Waits for the weights in that folder. */

@@ -48,8 +48,10 @@ export async function checkRun(
     const notes = [...(opened.note ? [opened.note] : []), ...config.notes, ...earlierNotes(config)]
     return { device: opened.device.description, data: null, totalSteps: null, notes }
   }
-  const { host, early, data, plan, sampler } = await openInputs(config, options)
+  const { host, early, base, data, plan, sampler } = await openInputs(config, options)
   using _host = host
+  using _data = data
+  base[Symbol.dispose]?.()
   sampler?.[Symbol.dispose]?.()
   const { device, note } = early.opened
   return {

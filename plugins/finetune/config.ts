@@ -16,15 +16,17 @@ import { bf16Of, bnbNotes, quantizerOf } from './bnb-options.ts'
 import { evaluates, finetuneRules, hasValidation } from './finetune-rules.ts'
 import type { FinetuneFields, FinetuneOptions } from './finetune-options.ts'
 import type { ForeignTool } from './foreign-keys.ts'
-import { finetuneSchema, OFFLOADING } from './finetune-schema.ts'
+import { finetuneSchema } from './finetune-schema.ts'
 import { sortKeys, type SortedKeys } from './known-keys.ts'
 import { isMapping } from './old-spellings.ts'
-import { OPTIMIZERS } from './optimizer-names.ts'
+import { isPaged, OPTIMIZERS } from './optimizer-names.ts'
 
 /** The configuration of a run: checked, with every default filled in. */
 export interface FinetuneConfig extends FinetuneOptions {
   /** What the file asked for and was left aside because it changes nothing. */
   readonly notes: readonly string[]
+  /** The name of the optimizer began with `paged_`. */
+  readonly pagedOptimizer: boolean
   /** The keys that the file sets: a default may also be said. */
   readonly given: readonly string[]
   /** Folder of the file, where the paths of plugins start; null: the working folder. */
@@ -49,11 +51,11 @@ export interface FinetuneConfig extends FinetuneOptions {
 export const finetuneConfig: ValidatableConfig<FinetuneConfig> = {
   schema: v.pipe(
     finetuneSchema,
-    v.transform((input) => complete(input, [], {}, {})),
+    v.transform((input) => complete(input, [], {})),
   ),
   validate(input: unknown): FinetuneConfig {
     const sorted = sortKeys(input, keysOf(finetuneSchema), keysOf(datasetOptions))
-    return complete(validateFields(sorted), sorted.notes, input, sorted.kept)
+    return complete(validateFields(sorted), sorted.notes, sorted.kept)
   },
 }
 
@@ -169,12 +171,7 @@ function withDefaultOf(tool: ForeignTool | undefined, failure: ConfigFailure): C
   return { ...failure, remedy: remedy === undefined ? theirs : `${theirs}; ${remedy}` }
 }
 
-function complete(
-  input: FinetuneFields,
-  keyNotes: readonly string[],
-  written: unknown,
-  kept: unknown,
-): FinetuneConfig {
+function complete(input: FinetuneFields, keyNotes: readonly string[], kept: unknown): FinetuneConfig {
   const { load_in_4bit: _four, load_in_8bit: _eight, batch_size, ...rest } = input
   const bestAsked = input.load_best_model_at_end ?? input.early_stopping_patience !== null
   return {
@@ -190,11 +187,14 @@ function complete(
     lr_scheduler: input.lr_scheduler === 'wsd' ? 'warmup_stable_decay' : input.lr_scheduler,
     cosine_min_lr_ratio: takesMinRatio(input) ? input.cosine_min_lr_ratio : null,
     bf16: bf16Of(input.bf16 === 'full' ? true : input.bf16, input),
+    gradient_checkpointing: input.gradient_checkpointing !== false,
+    activation_offloading: offloadingOf(input),
     chat_template: input.chat_template_jinja === null ? input.chat_template : 'jinja',
     load_best_model_at_end: bestAsked,
     ...evaluations(input),
     ...saves(input),
-    notes: [...keyNotes, ...notesOf(input, written)],
+    pagedOptimizer: isPaged(input.optimizer),
+    notes: [...keyNotes, ...notesOf(input)],
     given: isMapping(kept) ? Object.keys(kept).filter((key) => kept[key] != null) : [],
     folder: null,
   }
@@ -206,16 +206,13 @@ function takesMinRatio({ lr_scheduler }: FinetuneFields): boolean {
 }
 
 /** What the file asks for and what is done otherwise, or not at all. */
-function notesOf(input: FinetuneFields, written: unknown): string[] {
+function notesOf(input: FinetuneFields): string[] {
   const notes: string[] = bnbNotes(input)
   if (!hasValidation(input) && input.evals_per_epoch) {
     notes.push('evals_per_epoch is ignored: there is no val_set_size and there are no test_datasets')
   }
   if (input.cosine_min_lr_ratio !== null && !takesMinRatio(input)) {
     notes.push(`cosine_min_lr_ratio is ignored: lr_scheduler is ${input.lr_scheduler}`)
-  }
-  if (input.optimizer.startsWith('paged_')) {
-    notes.push(`optimizer: ${input.optimizer} is not paged here: its state stays on the device`)
   }
   if (input.lr_scheduler === 'one_cycle' && input.lr_scheduler_kwargs.cycle_momentum !== false) {
     notes.push('lr_scheduler: one_cycle changes the learning rate alone: adam_beta1 stays as it is')
@@ -228,16 +225,22 @@ function notesOf(input: FinetuneFields, written: unknown): string[] {
   if (input.group_by_length && input.sample_packing) {
     notes.push('group_by_length is ignored: packed rows are all of one length')
   }
-  const offloading = isMapping(written) ? written.gradient_checkpointing : undefined
-  if (OFFLOADING.some((name) => name === offloading)) {
+  if (input.gradient_checkpointing === 'unsloth' && input.activation_offloading === null) {
     notes.push(
-      `gradient_checkpointing: ${String(offloading)} is read as true: activations stay on the device`,
+      'gradient_checkpointing: unsloth is read as true: activations stay on the device (activation_offloading)',
     )
   }
   if (input.early_stopping_patience !== null && input.load_best_model_at_end === null) {
     notes.push('early_stopping_patience: the best weights are kept, as with load_best_model_at_end: true')
   }
   return notes
+}
+
+/** As in axolotl: what `gradient_checkpointing` says is the older way to ask. */
+function offloadingOf(input: FinetuneFields): boolean | 'disk' {
+  const { gradient_checkpointing: checkpointing, activation_offloading: asked } = input
+  if (asked !== null) return asked === 'disk' ? 'disk' : asked !== false
+  return checkpointing === 'offload_disk' ? 'disk' : checkpointing === 'offload'
 }
 
 type Evaluations = Pick<FinetuneOptions, 'eval_strategy' | 'eval_steps' | 'evals_per_epoch'>

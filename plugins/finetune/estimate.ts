@@ -41,7 +41,16 @@ export interface MemoryParts {
 /** What the memory of a run depends on. */
 export type Estimated = Pick<
   Run,
-  'config' | 'model' | 'data' | 'device' | 'dtype' | 'parameters' | 'adapter' | 'optimizer' | 'memory'
+  | 'config'
+  | 'model'
+  | 'data'
+  | 'device'
+  | 'dtype'
+  | 'parameters'
+  | 'adapter'
+  | 'optimizer'
+  | 'paged'
+  | 'memory'
 >
 
 /** Bytes that a run will hold at its highest, by what they are for, computed from shapes. Nothing is allocated. */
@@ -87,14 +96,26 @@ export function estimateRun(run: Run): Estimate {
   }
 }
 
+/** Bytes of activations that wait outside of the device at most, with `activation_offloading`: the stream before each block. */
+export function offloadedBytes(run: Pick<Run, 'config' | 'data' | 'model' | 'dtype'>): number {
+  const { hiddenSize, layerCount } = run.model.info
+  // There is one stream before the first block, and two before the others.
+  return microTokensOf(run) * hiddenSize * (2 * layerCount - 1) * bytesOf(run.dtype)
+}
+
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** What an optimizer saves can be the weights themselves. */
-function stateBytes({ optimizer, parameters }: Pick<Run, 'optimizer' | 'parameters'>): number {
+function stateBytes({
+  optimizer,
+  parameters,
+  paged,
+}: Pick<Run, 'optimizer' | 'parameters' | 'paged'>): number {
   const weights = new Set([...parameters.values()].map(({ storage }) => storage))
-  return sum(
+  const all = sum(
     [...optimizer.tensors().values()].map(({ storage, bytes }) => (weights.has(storage) ? 0 : bytes)),
   )
+  return paged ? Math.max(0, all - paged.bytes) + paged.resident : all
 }
 
 function microTokensOf(run: Pick<Run, 'config' | 'data'>): number {
@@ -153,7 +174,8 @@ function activationBytes(
   const rerun = again === layerCount ? 2 * (outputs + inputs) : 0
   // Into and out of the head, and their gradients.
   const ends = 4 * hiddenSize
-  const stream = 2 * hiddenSize * layerCount
+  // Elsewhere, it is back for the block that runs again.
+  const stream = 2 * hiddenSize * (config.activation_offloading === false ? layerCount : 1)
   // Made apart before it is added to that of a tied embedding.
   const headGradient = adapter ? 0 : 4 * model.head.inputs * model.head.outputs
   const logits = device.kind === 'cuda' ? Math.min(tokens, GPU_LOGIT_ROWS) * vocabSize * 4 : 0

@@ -14,7 +14,9 @@ import type {
   LrScheduler,
   LrSchedulerOptions,
   SpecialTokens,
+  TrainTokenizer,
 } from './finetune-options.ts'
+import type { TritterPreset } from '../models/mod.ts'
 import type { LoraInit, TrainableTokens } from '../peft/mod.ts'
 import type { NamedInput, OpenName } from './named.ts'
 import type { OptimizerName } from './optimizer-names.ts'
@@ -43,6 +45,34 @@ export interface FinetuneInput {
    * a name on the hub (`org/name`, `org/name@revision`, `org/name/file.gguf`), a folder, or a `.gguf` file
    */
   readonly base_model: string
+  /**
+   * a model with new weights in one of the sizes of tritter: `tritter-test`, `tritter-small`,
+   * `tritter-medium`, `tritter-large`, `tritter-1b`, `tritter-xlarge`, `tritter-huge`
+   * (guides/from-scratch.md); instead of `base_model`
+   */
+  readonly preset?: TritterPreset | null | undefined
+  /**
+   * a model with new weights in the shape of a `config.json`: the file, or the folder or Hub name of a model.
+   * Without `base_model`, or with `reinit_weights`
+   */
+  readonly base_model_config?: string | null | undefined
+  /**
+   * what is otherwise than in the config.json of a model with new weights, such as `{ vocab_size: 512 }`.
+   * Default: `{}`
+   */
+  readonly overrides_of_model_config?: Readonly<Record<string, unknown>> | null | undefined
+  /** new weights by `seed` instead of those of `base_model`; all of them are trained. Default: `false` */
+  readonly reinit_weights?: boolean | null | undefined
+  /**
+   * the tokenizer of a model with new weights: a folder, a Hub name, or `bytes`, one token for each byte. Not
+   * set: the one of `base_model`
+   */
+  readonly tokenizer_config?: string | null | undefined
+  /**
+   * a byte-level BPE tokenizer for a model with new weights, trained on `datasets`: a mapping with
+   * `vocab_size` (4096) and `min_frequency` (2)
+   */
+  readonly train_tokenizer?: Nullable<TrainTokenizer> | null | undefined
   /** a branch, a tag or a commit */
   readonly revision_of_model?: string | null | undefined
   /**
@@ -129,6 +159,11 @@ export interface FinetuneInput {
   readonly lora_target_linear?: boolean | null | undefined
   /** layers that are left out. For every adapter */
   readonly lora_exclude_modules?: readonly string[] | string | null | undefined
+  /**
+   * weights by the names of the parameters (`mlp.down_proj.weight`), as PEFT has it for what is no module.
+   * Alone it goes on nothing else; nothing is dropped there
+   */
+  readonly lora_target_parameters?: readonly string[] | null | undefined
   /** only these layer numbers. For every adapter */
   readonly peft_layers_to_transform?: readonly number[] | number | null | undefined
   /**
@@ -276,9 +311,10 @@ export interface FinetuneInput {
   /**
    * `adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here;
    * `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does,
-   * for tensors from 4096 elements; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit`
-   * (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` (optimizers.md); or the
-   * name of a plugin's. Default: `adamw_torch_fused`
+   * for tensors from 4096 elements; `paged_…` keep their state in a file; `lion` (`lion_pytorch`,
+   * `lion_32bit`, `paged_lion_32bit`), `lion_8bit` (`paged_lion_8bit`), `adafactor`, `muon`,
+   * `schedule_free_adamw`, `sgd`, `rmsprop` (optimizers.md); or the name of a plugin's. Default:
+   * `adamw_torch_fused`
    */
   readonly optimizer?: OpenName<OptimizerName> | null | undefined
   /**
@@ -329,10 +365,17 @@ export interface FinetuneInput {
   /** the same as a part of all steps; `warmup_steps: 0` beside it is no warm-up */
   readonly warmup_ratio?: number | null | undefined
   /**
-   * less memory, one more forward pass; `offload`, `offload_disk` and `unsloth` are read as `true`. Default:
-   * `false`
+   * less memory, one more forward pass; `offload` and `offload_disk` are `true` with `activation_offloading:
+   * true` and `disk`; `unsloth` is read as `true`. Default: `false`
    */
   readonly gradient_checkpointing?: boolean | 'offload' | 'offload_disk' | 'unsloth' | null | undefined
+  /**
+   * what `gradient_checkpointing` keeps waits outside of the device: on a GPU in the memory of the host, on
+   * the CPU in a file; `disk`: in a file everywhere; `legacy` is read as `true` (memory)
+   */
+  readonly activation_offloading?: boolean | 'legacy' | 'disk' | null | undefined
+  /** the folder of that file; not set: `output_dir` */
+  readonly activation_offloading_dir?: string | null | undefined
   /** decides order, initial values and dropout. Default: `42` */
   readonly seed?: number | null | undefined
 

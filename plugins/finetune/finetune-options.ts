@@ -115,11 +115,30 @@ export interface SpecialTokens {
   readonly additional_special_tokens: readonly string[] | null
 }
 
+/** A byte-level BPE tokenizer that is trained on the datasets of the run. */
+export interface TrainTokenizer {
+  readonly vocab_size: number
+  /** Pairs that come less often become no token. */
+  readonly min_frequency: number
+}
+
 /** Everything a run needs, defaults filled in, keys named as in axolotl. */
 export interface FinetuneOptions {
   /** A folder or a name on the Hub. */
   readonly base_model: string
   readonly revision_of_model: string | null
+  /** A shape by name, for new weights. */
+  readonly preset: string | null
+  /** A config.json (or a folder or model with one) whose shape new weights have; null: that of `base_model`. */
+  readonly base_model_config: string | null
+  /** What is otherwise than in that config.json. */
+  readonly overrides_of_model_config: Readonly<Record<string, unknown>>
+  /** New weights by `seed` instead of those of `base_model`. True with `preset`, and with `base_model_config` alone. */
+  readonly reinit_weights: boolean
+  /** Of new weights: the folder or Hub name of a tokenizer, or `bytes`; null: the one of `base_model`. */
+  readonly tokenizer_config: string | null
+  /** Of new weights: a tokenizer that is trained on `datasets`; null: none is. */
+  readonly train_tokenizer: TrainTokenizer | null
   /** Use only what is in the local cache; null: as HF_HUB_OFFLINE says. */
   readonly offline: boolean | null
 
@@ -137,6 +156,7 @@ export interface FinetuneOptions {
   /** All linear layers, besides `lora_target_modules`. */
   readonly lora_target_linear: boolean
   readonly lora_exclude_modules: readonly string[] | string | null
+  readonly lora_target_parameters: readonly string[]
   readonly lora_rank_pattern: Readonly<Record<string, number>>
   readonly lora_alpha_pattern: Readonly<Record<string, number>>
   readonly peft_use_rslora: boolean
@@ -211,6 +231,10 @@ export interface FinetuneOptions {
   readonly max_grad_norm: number
   readonly bf16: 'auto' | boolean
   readonly gradient_checkpointing: boolean
+  /** Inputs of checkpointed blocks wait outside of the device; `disk`: in a file, whatever the device is. */
+  readonly activation_offloading: boolean | 'disk'
+  /** null: `output_dir`. */
+  readonly activation_offloading_dir: string | null
   readonly seed: number
 
   readonly datasets: readonly DatasetOptions[]
@@ -282,6 +306,8 @@ export interface FinetuneFields extends Omit<
   | 'eval_sample_packing'
   | 'lr_scheduler'
   | 'bf16'
+  | 'gradient_checkpointing'
+  | 'activation_offloading'
   | 'eval_strategy'
   | 'save_strategy'
   | 'load_best_model_at_end'
@@ -295,6 +321,9 @@ export interface FinetuneFields extends Omit<
   readonly eval_sample_packing: boolean | null
   readonly lr_scheduler: LrScheduler | 'wsd'
   readonly bf16: 'auto' | 'full' | boolean
+  readonly gradient_checkpointing: boolean | 'offload' | 'offload_disk' | 'unsloth'
+  /** null: as `gradient_checkpointing` says. */
+  readonly activation_offloading: boolean | 'legacy' | 'disk' | null
   readonly eval_strategy: 'no' | 'steps' | 'epoch' | null
   readonly save_strategy: 'no' | 'steps' | 'epoch' | null
   readonly load_best_model_at_end: boolean | null

@@ -11,6 +11,7 @@ import { ADAPTERS } from './adapter-names.ts'
 import { DEVICES } from './device-names.ts'
 import type { FinetuneFields } from './finetune-options.ts'
 import { LATER_ADAPTERS } from './later-names.ts'
+import { newModelFailures } from './new-model.ts'
 import { OPTIMIZERS } from './optimizer-names.ts'
 import { kwargsOf, SCHEDULERS } from './schedules.ts'
 
@@ -36,6 +37,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
       'saves_per_epoch',
       saves_per_epoch,
     ),
+  newModelFailures,
   batchSize,
   validation,
   bestModel,
@@ -56,6 +58,17 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
       ? { path: ['group_by_length'], what: 'give either group_by_length or sampler, not both' }
       : undefined,
   template,
+  ({ activation_offloading, gradient_checkpointing }) =>
+    activation_offloading && gradient_checkpointing === false
+      ? {
+          path: ['activation_offloading'],
+          what: 'needs gradient_checkpointing: true, whose blocks it is about',
+        }
+      : undefined,
+  ({ activation_offloading, activation_offloading_dir, gradient_checkpointing }) =>
+    activation_offloading_dir !== null && !activation_offloading && !OFFLOADS.has(gradient_checkpointing)
+      ? { path: ['activation_offloading_dir'], what: 'needs activation_offloading' }
+      : undefined,
   schedulerOptions,
   ({ min_sample_len, sequence_len }) =>
     min_sample_len > sequence_len
@@ -65,6 +78,9 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
         }
       : undefined,
 ]
+
+/** Values of `gradient_checkpointing` that ask for `activation_offloading`, too. */
+const OFFLOADS: ReadonlySet<boolean | string> = new Set(['offload', 'offload_disk'])
 
 /** Validation examples come from `val_set_size` or from `test_datasets`. */
 export function hasValidation({ val_set_size, test_datasets }: FinetuneFields): boolean {
@@ -252,6 +268,7 @@ function adapterOptions(input: FinetuneFields): readonly ConfigFailure[] {
 
 /** Keys with their defaults; those that others may have too are asked of the adapter (`adapter-options.ts`), and which layers get the adapter (`lora_target_*` and the like) is asked of every adapter. */
 const LORA_ONLY: readonly (readonly [keyof FinetuneFields, string])[] = [
+  ['lora_target_parameters', '[]'],
   ['peft_use_rslora', 'false'],
   ['peft_init_lora_weights', 'true'],
   ['peft_use_dora', 'false'],

@@ -39,9 +39,11 @@ import type {
   SpecialTokens,
 } from './finetune-options.ts'
 import { type AdapterName, ADAPTERS } from './adapter-names.ts'
+import { TRITTER_PRESETS, type TritterPreset } from '../models/mod.ts'
 import { bnbOptions } from './bnb-options.ts'
 import { DEVICES } from './device-names.ts'
 import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
+import { BYTES, trainTokenizer } from './new-model.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
 import { type OptimizerName, OPTIMIZERS } from './optimizer-names.ts'
 import { SCHEDULERS } from './schedules.ts'
@@ -50,6 +52,8 @@ const patterns: Field<readonly string[] | string, readonly string[] | string> = 
   [v.pipe(v.string(), v.minLength(1)), v.pipe(v.array(v.string()), v.minLength(1))],
   'expected a list of module names, a regular expression or all-linear',
 )
+
+const PRESETS = Object.keys(TRITTER_PRESETS) as readonly TritterPreset[]
 
 type Bf16 = 'auto' | 'full' | boolean
 
@@ -105,12 +109,21 @@ const initField: Field<LoraInit, LoraInit> = withJson<LoraInit, LoraInit>(
   },
 )
 
+/** Those that PEFT has: nf4 and int8. */
+const loftqBits: Field<number, number> = withJson<number, number>(
+  v.pipe(
+    integer(),
+    v.check((bits) => bits === 4 || bits === 8, 'expected 4 (nf4) or 8 (int8)'),
+  ),
+  { enum: [4, 8] },
+)
+
 const peftField: Field<PeftSettings, PeftInput> = v.strictObject(
   {
     loftq_config: optional(
       v.strictObject(
         {
-          loftq_bits: nullable(integer({ min: 4, max: 4 })),
+          loftq_bits: nullable(loftqBits),
           loftq_iter: optional(integer({ min: 1, max: 100 }), 1),
         },
         'expected a mapping such as { loftq_bits: 4 }',
@@ -122,9 +135,6 @@ const peftField: Field<PeftSettings, PeftInput> = v.strictObject(
 )
 
 const LAYER: JsonSchema = { type: 'integer', minimum: 0 }
-
-/** Where activations go in the meantime; here they stay on the device. */
-export const OFFLOADING = ['offload', 'offload_disk', 'unsloth'] as const
 
 /** Old files write one dataset file as `data_files: x`; one layer number as `7`. */
 const layers: Field<readonly number[], readonly number[] | number> = withJson<
@@ -142,19 +152,13 @@ const layers: Field<readonly number[], readonly number[] | number> = withJson<
   { anyOf: [LAYER, { type: 'array', items: LAYER }] },
 )
 
-type Checkpointing = boolean | (typeof OFFLOADING)[number]
-
-const checkpointing: Field<boolean, Checkpointing> = withJson<boolean, Checkpointing>(
-  v.lazy((input) =>
-    OFFLOADING.some((name) => name === input)
-      ? v.pipe(
-          v.picklist(OFFLOADING),
-          v.transform(() => true),
-        )
-      : flag(),
-  ),
-  { anyOf: [FLAG, { enum: OFFLOADING }] },
-)
+/** A flag, or one of some words. */
+function flagOr<const W extends string>(words: readonly W[]): Field<boolean | W, boolean | W> {
+  return withJson<boolean | W, boolean | W>(
+    v.lazy((input) => (words.some((word) => word === input) ? v.picklist(words) : flag())),
+    { anyOf: [FLAG, { enum: words }] },
+  )
+}
 
 const specialTokens: Field<SpecialTokens, Nullable<SpecialTokens>> = v.strictObject(
   {
@@ -296,6 +300,12 @@ const schema = v.strictObject(
       text('the folder or Hub name of a model'),
       'base_model: HuggingFaceTB/SmolLM2-135M-Instruct',
     ),
+    preset: nullable(oneOf(PRESETS)),
+    base_model_config: nullable(text('a config.json, or the folder or Hub name of a model')),
+    overrides_of_model_config: optional(mapOf(v.unknown()), {}),
+    reinit_weights: optional(flag(), false),
+    tokenizer_config: nullable(text(`the folder or Hub name of a tokenizer, or ${BYTES}`)),
+    train_tokenizer: nullable(trainTokenizer),
     revision_of_model: nullable(text()),
     offline: nullable(flag()),
 
@@ -308,6 +318,7 @@ const schema = v.strictObject(
     lora_target_modules: nullable(patterns),
     lora_target_linear: optional(flag(), false),
     lora_exclude_modules: nullable(patterns),
+    lora_target_parameters: optional(listOf(text()), []),
     lora_modules_to_save: optional(listOf(text()), []),
     peft_trainable_token_indices: nullable(tokenIndices),
     peft_ensure_weight_tying: optional(flag(), false),
@@ -364,7 +375,9 @@ const schema = v.strictObject(
     warmup_ratio: nullable(decimal({ min: 0, max: 1 })),
     max_grad_norm: optional(decimal({ min: 0 }), 1),
     bf16: optional(bf16Field, 'auto'),
-    gradient_checkpointing: optional(checkpointing, false),
+    gradient_checkpointing: optional(flagOr(['offload', 'offload_disk', 'unsloth']), false),
+    activation_offloading: nullable(flagOr(['legacy', 'disk'])),
+    activation_offloading_dir: nullable(text('a folder')),
     seed: optional(integer({ min: 0 }), 42),
 
     datasets: withExample(

@@ -174,7 +174,7 @@ export const FOREIGN_TOOLS: readonly ForeignTool[] = [
       loss: 'nothing: cross-entropy is what there is',
       optimizer_in_bwd: 'nothing: it only saves memory there',
       enable_activation_checkpointing: 'gradient_checkpointing',
-      enable_activation_offloading: 'nothing: activations stay on the device',
+      enable_activation_offloading: 'activation_offloading',
       clip_grad_norm: 'max_grad_norm',
       dtype: 'bf16',
       compile: 'nothing: there is nothing to compile',

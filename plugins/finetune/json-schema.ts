@@ -34,7 +34,12 @@ export function schemaOfFinetune(): JsonSchema {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'A fine-tuning run',
     type: 'object',
-    required: run['required'],
+    required: ['learning_rate'],
+    // A model and texts each have other keys too.
+    allOf: [
+      oneOfKeys('base_model', 'preset', 'base_model_config'),
+      oneOfKeys('datasets', 'pretraining_dataset'),
+    ],
     properties: {
       ...own,
       datasets: { ...own['datasets'], ...list, minItems: 1 },
@@ -42,6 +47,10 @@ export function schemaOfFinetune(): JsonSchema {
       ...mapped(IGNORED_KEYS, ignoredKey),
       ...mapped(UNSUPPORTED_KEYS, unsupportedKey),
       ...mapped(RENAMED_KEYS, (name) => oldName(name, own)),
+      pretraining_dataset: {
+        description: 'texts that are streamed and packed: the same as datasets with streaming: true',
+        anyOf: [{ type: 'string' }, { type: 'array' }, { type: 'null' }],
+      },
       bfloat16: {
         description: '`true`: the old way to write bf16: true',
         deprecated: true,
@@ -67,6 +76,10 @@ export function schemaOfFinetune(): JsonSchema {
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+function oneOfKeys(...keys: readonly string[]): JsonSchema {
+  return { anyOf: keys.map((key) => ({ required: [key], properties: { [key]: {} } })) }
+}
 
 type Properties = Readonly<Record<string, JsonSchema>>
 

@@ -10,6 +10,17 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   // Model
   base_model:
     'a name on the hub (`org/name`, `org/name@revision`, `org/name/file.gguf`), a folder, or a `.gguf` file',
+  preset:
+    'a model with new weights in one of the sizes of tritter: `tritter-test`, `tritter-small`, `tritter-medium`, `tritter-large`, `tritter-1b`, `tritter-xlarge`, `tritter-huge` ([guides/from-scratch.md](guides/from-scratch.md)); instead of `base_model`',
+  base_model_config:
+    'a model with new weights in the shape of a `config.json`: the file, or the folder or Hub name of a model. Without `base_model`, or with `reinit_weights`',
+  overrides_of_model_config:
+    'what is otherwise than in the config.json of a model with new weights, such as `{ vocab_size: 512 }`',
+  reinit_weights: 'new weights by `seed` instead of those of `base_model`; all of them are trained',
+  tokenizer_config:
+    'the tokenizer of a model with new weights: a folder, a Hub name, or `bytes`, one token for each byte. Not set: the one of `base_model`',
+  train_tokenizer:
+    'a byte-level BPE tokenizer for a model with new weights, trained on `datasets`: a mapping with `vocab_size` (4096) and `min_frequency` (2)',
   revision_of_model: 'a branch, a tag or a commit',
   offline:
     'use only what is in the local cache of the hub; not set: as `HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE` say',
@@ -41,6 +52,8 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
     'name endings, or a regular expression on the whole path; not set: `q_proj` and `v_proj` (gpt2: `c_attn`), for ia3 as in PEFT. For every adapter',
   lora_target_linear: 'all linear layers but the output head. For every adapter',
   lora_exclude_modules: 'layers that are left out. For every adapter',
+  lora_target_parameters:
+    'weights by the names of the parameters (`mlp.down_proj.weight`), as PEFT has it for what is no module. Alone it goes on nothing else; nothing is dropped there',
   peft_layers_to_transform: 'only these layer numbers. For every adapter',
   peft_layers_pattern:
     'what stands before the number of a layer in its path, such as `layers` or an expression, where it is not clear. For every adapter',
@@ -107,7 +120,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   batch_size: 'documents of a step: `micro_batch_size` × accumulation',
   eval_batch_size: 'as `micro_batch_size`',
   optimizer:
-    "`adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here; `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does, for tensors from 4096 elements; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit` (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` ([optimizers.md](optimizers.md)); or the name of a plugin's",
+    "`adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here; `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does, for tensors from 4096 elements; `paged_…` keep their state in a file; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit` (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` ([optimizers.md](optimizers.md)); or the name of a plugin's",
   optim_args:
     "options of the optimizer, which checks them itself ([optimizers.md](optimizers.md)); AdamW's are the `adam_*` keys",
   transforms:
@@ -129,7 +142,10 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   warmup_steps: 'not set: 3 % of the steps, at most 100',
   warmup_ratio: 'the same as a part of all steps; `warmup_steps: 0` beside it is no warm-up',
   gradient_checkpointing:
-    'less memory, one more forward pass; `offload`, `offload_disk` and `unsloth` are read as `true`',
+    'less memory, one more forward pass; `offload` and `offload_disk` are `true` with `activation_offloading: true` and `disk`; `unsloth` is read as `true`',
+  activation_offloading:
+    'what `gradient_checkpointing` keeps waits outside of the device: on a GPU in the memory of the host, on the CPU in a file; `disk`: in a file everywhere; `legacy` is read as `true` ([memory](guides/memory-of-a-run.md#activations-outside-of-memory))',
+  activation_offloading_dir: 'the folder of that file; not set: `output_dir`',
   seed: 'decides order, initial values and dropout',
   // Evaluating, saving, stopping
   eval_strategy: '`no`, `steps` or `epoch`; seldom needed beside the next two',

@@ -8,6 +8,7 @@
 import { showValue } from '../../core/contracts/config.ts'
 import type { ConfigFailure, ConfigPath } from '../../core/contracts/config.ts'
 import { IGNORED_DATASET_KEYS, IGNORED_KEYS, IGNORED_PLUGINS, type IgnoredKey } from './axolotl-keys.ts'
+import { withName } from './new-model.ts'
 import {
   isEmpty,
   isMapping,
@@ -79,7 +80,7 @@ export function sortKeys(
   }
   if (Array.isArray(kept.plugins)) kept.plugins = sortPlugins(kept.plugins, found)
   return {
-    kept,
+    kept: withName(kept),
     notes: [...found.notes, ...ignoredNotes(found)],
     failures: found.failures.map((failure) => underOldName(failure, writtenAs)),
     answered,

@@ -48,9 +48,26 @@ export function underOldName(failure: ConfigFailure, writtenAs: ReadonlyMap<stri
   return old === undefined ? failure : { ...failure, path: [old, ...rest] }
 }
 
-/** `bfloat16: true` is `bf16: true`; the message fields of datasets are read as mappings. */
-export function readOldSpellings({ bfloat16, ...rest }: Mapping, { notes }: Pick<Found, 'notes'>): Mapping {
+/** `bfloat16: true` is `bf16: true`; the message fields of datasets are read as mappings, and `pretraining_dataset` as packed texts that are streamed. */
+export function readOldSpellings(
+  { bfloat16, pretraining_dataset: texts, ...rest }: Mapping,
+  { notes, failures }: Found,
+): Mapping {
   const read: Record<string, unknown> = { ...rest }
+  if (!isEmpty(texts)) {
+    if (isEmpty(rest.datasets)) {
+      const list: readonly unknown[] = Array.isArray(texts) ? texts : [texts]
+      rest = { ...rest, datasets: list.map(streamedEntry) }
+      read.datasets = rest.datasets
+      read.sample_packing ??= true
+      notes.push('pretraining_dataset is read as datasets with streaming: true, and sample_packing: true')
+    } else
+      failures.push({
+        path: ['pretraining_dataset'],
+        what: 'give either datasets or pretraining_dataset, not both',
+        code: 'E_CONFIG_KEY',
+      })
+  }
   if (!isEmpty(bfloat16)) {
     notes.push('bfloat16 is read as bf16: true')
     read.bf16 = true
@@ -86,6 +103,19 @@ function quantizerIn(written: unknown): unknown {
   const entries = isMapping(written) ? Object.entries(written) : []
   const [name, options] = entries.length === 1 ? entries[0] : ['', undefined]
   return options === null || isMapping(options) ? { ...options, name } : null
+}
+
+/** axolotl streams texts of type `pretrain`, whose field it calls `text_column`. */
+function streamedEntry(entry: unknown): unknown {
+  if (typeof entry === 'string') return { path: entry, type: 'completion', streaming: true }
+  if (!isMapping(entry)) return entry
+  const { text_column: column, type = 'pretrain', ...rest } = entry
+  return {
+    streaming: true,
+    type: type === 'pretrain' ? 'completion' : type,
+    ...(isEmpty(column) ? {} : { field: column }),
+    ...rest,
+  }
 }
 
 /** `message_field_role: from` is the old way to write `message_property_mappings: { role: from }`. */

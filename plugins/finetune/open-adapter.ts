@@ -20,6 +20,8 @@ import type { RunTokenizer } from './run-tokenizer.ts'
 /** What the run knows of its vocabulary. */
 export interface AdapterInputs {
   readonly tokenizer: Pick<RunTokenizer, 'encode'>
+  /** Of the run, for a method that goes by them. */
+  readonly totalSteps: number
   /** Tokens whose rows were never trained. */
   readonly rows: readonly number[]
 }
@@ -51,9 +53,9 @@ export function chooseAdapter(config: FinetuneConfig, host: Host): OpenAdapter {
       return attaching(() => attachAdapter(model, definition, options, { seed, encode }))
     }
   }
-  return (model, { rows }) =>
+  return (model, { rows, totalSteps }) =>
     attaching(() =>
-      attachAdapter(model, definition, options, {
+      attachAdapter(model, definition, adapterOptions(definition, config, totalSteps), {
         ...targetsOf(config, model, definition),
         ...besideOptions(config, model, definition, rows),
         seed,
@@ -111,10 +113,13 @@ function openLora(config: FinetuneConfig, model: Model, { rows }: AdapterInputs)
     rsLora: config.peft_use_rslora,
     init: loraStart(config),
     dora: config.adapter === 'dora' || config.peft_use_dora,
-    loftq: { bits: 4, iterations: config.peft?.loftq_config.loftq_iter ?? 1 },
+    loftq: {
+      bits: config.peft?.loftq_config.loftq_bits === 8 ? 8 : 4,
+      iterations: config.peft?.loftq_config.loftq_iter ?? 1,
+    },
     rankPattern: config.lora_rank_pattern,
     alphaPattern: config.lora_alpha_pattern,
-    ...targetsOf(config, model),
+    ...loraTargets(config, model),
     ...besideOptions(config, model, { name: 'lora' }, rows),
     seed: config.seed,
   })
@@ -174,12 +179,25 @@ function targetsOf(
   }
 }
 
+/** Parameters alone are no reason to go on modules too. */
+function loraTargets(
+  config: FinetuneConfig,
+  model: Model,
+): Targets & { readonly targetParameters: readonly string[] } {
+  const { lora_target_parameters: targetParameters } = config
+  const isAlone =
+    targetParameters.length > 0 && config.lora_target_modules === null && !config.lora_target_linear
+  const given = isAlone ? { ...config, lora_target_modules: [] } : config
+  return { ...targetsOf(given, model), targetParameters }
+}
+
 /** The key that an error of attaching is about: what it says is in PEFT's names. */
 const KEYS: readonly (readonly [RegExp, string])[] = [
   [/^exclude_modules\b/, 'lora_exclude_modules'],
   [/^rank_pattern\b/, 'lora_rank_pattern'],
   [/^alpha_pattern\b/, 'lora_alpha_pattern'],
   [/^target_modules\b/, 'lora_target_modules'],
+  [/^target_parameters\b/, 'lora_target_parameters'],
   [/^modules_to_save\b/, 'lora_modules_to_save'],
   [/^trainable_token_indices\b/, 'peft_trainable_token_indices'],
   [/^layers_to_transform\b/, 'peft_layers_to_transform'],

@@ -57,6 +57,11 @@ const NAMES: Readonly<Record<OptimizerName, Canonical>> = {
 /** Name → what is trained with. */
 export const OPTIMIZERS: Readonly<Record<string, Canonical>> = NAMES
 
+/** Whether its state is to lie in pages that can leave the memory. */
+export function isPaged(name: string): boolean {
+  return Object.hasOwn(OPTIMIZERS, name) && name.startsWith('paged_')
+}
+
 /** Options that come from keys of the run, where `optim_args` does not say them. */
 export const KEYS_OF_OPTIONS: Readonly<Record<KeyedOption, keyof FinetuneOptions>> = {
   beta1: 'adam_beta1',

@@ -35,7 +35,12 @@ import type { NamedPart } from './run.ts'
 
 export interface Parts {
   /** What comes first, then transforms, clipping, optimizer: one chain. */
-  optimizer(context: TransformContext, first?: readonly GradientTransform[]): GradientTransform
+  optimizer(
+    context: TransformContext,
+    first?: readonly GradientTransform[],
+    /** What is made of the optimizer, the last link. */
+    around?: (last: GradientTransform) => GradientTransform,
+  ): GradientTransform
   objective(): Objective
   strategies(run: StrategyRun): NamedPart<Strategy>[]
   monitors(context: MonitorContext): NamedPart<Monitor>[]
@@ -92,13 +97,13 @@ export function findParts(config: FinetuneConfig, host: Host): Parts {
   if (failures.length > 0) throw new ConfigError(failures)
 
   return {
-    optimizer: (context, first = []) =>
+    optimizer: (context, first = [], around = (last) => last) =>
       chain(
         ...first,
         ...transforms.map((one) => checkedTransform(one.name, one.make(context))),
         clipByGlobalNorm(config.max_grad_norm),
         ...loraPlusOf(config),
-        checkedTransform(optimizer.name, optimizer.make(context)),
+        around(checkedTransform(optimizer.name, optimizer.make(context))),
       ),
     objective: () => objective.make(undefined),
     strategies: (run) => strategies.map(({ name, make }) => ({ name, part: make(run) })),

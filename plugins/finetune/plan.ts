@@ -72,7 +72,11 @@ export function createPlan(
     epochs: totalSteps / stepsPerEpoch,
     evalEvery: interval(eval_strategy, eval_steps, evals_per_epoch, run),
     saveEvery: interval(save_strategy, save_steps, saves_per_epoch, run),
-    notes: [...unevenSteps(config, batches(0)), ...longDecay(config, totalSteps, warmup)],
+    notes: [
+      ...unevenSteps(config, batches(0)),
+      ...longWarmup(config, totalSteps, warmup),
+      ...longDecay(config, totalSteps, warmup),
+    ],
     learningRate: (step) => config.learning_rate * (plateau ? plateau.factor : schedule(step)),
     plateau,
     batches,
@@ -124,6 +128,17 @@ function unevenSteps(config: FinetuneConfig, { windows, leftOut }: Batches): str
     `${rows === 1 ? `1 ${what.slice(0, -1)} does` : `${rows} ${what} do`} not fill steps of ${most}: each epoch has ${counted(windows.length, 'step')} of ${each}, so that none counts much more than others`,
   ]
 }
+
+/** The run then ends below its learning rate. */
+function longWarmup({ lr_scheduler }: FinetuneConfig, totalSteps: number, warmup: number): string[] {
+  if (warmup < totalSteps || WITHOUT_WARMUP.includes(lr_scheduler)) return []
+  return [
+    `the warm-up of ${counted(warmup, 'step')} does not end in the ${counted(totalSteps, 'step')} of the run, so that learning_rate is not reached`,
+  ]
+}
+
+/** `one_cycle` rises by `pct_start`. */
+const WITHOUT_WARMUP: readonly string[] = ['constant', 'one_cycle', 'reduce_lr_on_plateau']
 
 /** The learning rate then jumps from its warm-up into the middle of the decay, as in transformers. */
 function longDecay(

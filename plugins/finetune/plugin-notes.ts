@@ -1,6 +1,7 @@
 /**
  * What a run tells and keeps of its plugins: a notice when one is first used, and one when its code is not that of the checkpoint.
  */
+import { basename, isAbsolute } from 'node:path'
 import type { PluginRecord } from '../peft/mod.ts'
 import type { LoadedPlugin } from './load-plugins.ts'
 import { type Made, modulesToLoad } from './modules-to-load.ts'
@@ -18,10 +19,18 @@ export function recordOf({
   return { name: plugin.name, version, package: package_, module, integrity, provides }
 }
 
-/** Of the plugins without which what was made cannot be used. */
+/** Of the plugins without which what was made cannot be used. It goes with what was made, so no path of this machine is told. */
 export function recordsToUse(plugins: readonly LoadedPlugin[], made: Made): PluginRecord[] {
   const modules = new Set(modulesToLoad(plugins, made))
-  return plugins.filter(({ module }) => modules.has(module)).map(recordOf)
+  return plugins
+    .filter(({ module }) => modules.has(module))
+    .map(recordOf)
+    .map((record) => ({ ...record, module: withoutPlace(record.module) }))
+}
+
+function withoutPlace(module: string): string {
+  if (module.startsWith('file:')) return `./${basename(new URL(module).pathname)}`
+  return isAbsolute(module) ? `./${basename(module)}` : module
 }
 
 /** One line for each: the code that a file brings into the program, by place and hash. */

@@ -2,7 +2,14 @@
  * Pushes a run to the hub, as `hub_model_id` and `hub_strategy` say: at its end, or also at each checkpoint, which the run
  * waits for. A push that fails is told and never ends a run: the files stay, and the result says what failed.
  */
-import { factsOfFolder, modelCard, preparePush, pushFolder, type PushOptions } from '../hub/mod.ts'
+import {
+  factsOfFolder,
+  modelCard,
+  preparePush,
+  pushFolder,
+  type PushOptions,
+  type TrainingFacts,
+} from '../hub/mod.ts'
 import { type RunResult, TrituneError } from '../../core/mod.ts'
 import type { FinetuneConfig } from './config.ts'
 import type { Emit } from './monitors.ts'
@@ -31,6 +38,12 @@ export async function checkPublishing(config: FinetuneConfig): Promise<void> {
   if (config.hub_model_id !== null) await preparePush(config.hub_model_id, optionsOf(config))
 }
 
+/** What the files say and the run does not: of the rank the run has the name of its file, PEFT another. */
+function settingsOf(files: TrainingFacts['settings'] = {}, run: TrainingFacts['settings'] = {}): typeof run {
+  const { r, ...others } = files
+  return { ...(r === undefined || 'lora_r' in run ? others : files), ...run }
+}
+
 export function createPublisher(run: Run, { emit, signal }: PublishOptions): Publisher {
   const { hub_model_id: repo, hub_strategy: strategy, output_dir: outputDir } = run.config
   let outcome: RunResult['pushed'] = null
@@ -40,7 +53,7 @@ export function createPublisher(run: Run, { emit, signal }: PublishOptions): Pub
     const kind = run.adapter ? 'adapter' : 'model'
     const own = factsOfFolder(folder)
     const facts = { ...own, ...factsOfRun(run, so) }
-    const settings = { ...own.settings, ...facts.settings }
+    const settings = settingsOf(own.settings, facts.settings)
     try {
       const { url, files, commit } = await pushFolder(folder, repo, {
         message: `Step ${so.steps}`,

@@ -7,6 +7,7 @@ import { type Monitor, showValue } from '../../core/mod.ts'
 import { countWeights } from './count-weights.ts'
 import { formatBytes, formatCount, formatDuration } from './format.ts'
 import { whatHelps } from './out-of-memory.ts'
+import { describeOffloading } from './memory/activation-offloading.ts'
 import type { Run } from './run.ts'
 import { untrainedLines } from '../data/mod.ts'
 
@@ -51,7 +52,7 @@ export function summarize(run: Run): string[] {
     ...partsLines(run),
     `data       ${formatCount(train.examples)} example${train.examples === 1 ? '' : 's'}, ${formatCount(train.tokens)} tokens, ${formatCount(train.trainedTokens)} trained; validation ${formatCount(validation.examples)}${dropped > 0 ? `; ${dropped} dropped by length` : ''}${data.report.truncated > 0 ? `; ${data.report.truncated} truncated` : ''}`,
     `steps      ${plan.totalSteps} (${plan.epochs.toFixed(plan.epochs % 1 === 0 ? 0 : 2)} epoch${plan.epochs === 1 ? '' : 's'} of ${plan.stepsPerEpoch}), micro-batch ${config.micro_batch_size} × ${config.gradient_accumulation_steps}, sequence ${config.sequence_len}${config.sample_packing ? ', packed' : ''}, warm-up ${plan.warmupSteps}`,
-    `memory     ${run.memory.isLean ? 'lean' : 'fast'}: ${run.memory.reason}`,
+    `memory     ${run.memory.isLean ? 'lean' : 'fast'}: ${run.memory.reason}${describeOffloading(run)}`,
     `estimate   ${formatBytes(memory)} of memory${device.capacity ? ` of ${formatBytes(device.capacity)}` : ''} (${describeParts(parts)}), ${formatDuration(seconds)}`,
     ...[
       ...notes,
@@ -63,11 +64,12 @@ export function summarize(run: Run): string[] {
 }
 
 /** What the file asks for by name, where it is not what every run has; and the plugins that it loaded. */
-function partsLines({ plugins, objective, strategies, monitors, config }: Run): string[] {
+function partsLines(run: Run): string[] {
+  const { plugins, objective, strategies, monitors, config } = run
   const lines: [string, readonly string[]][] = [
     ['quantizer', config.quantizer ? [config.quantizer.name] : []],
     ['objective', objective.name === 'cross_entropy' ? [] : [objective.name]],
-    ['optimizer', config.optimizer.startsWith('adamw') ? [] : [config.optimizer]],
+    ['optimizer', optimizerLine(run)],
     ['transforms', config.transforms.map(({ name }) => name)],
     ['strategy', strategies.map(({ name }) => name)],
     ['sampler', config.sampler ? [config.sampler.name] : []],
@@ -80,6 +82,11 @@ function partsLines({ plugins, objective, strategies, monitors, config }: Run): 
   return lines.flatMap(([name, values]) =>
     values.length > 0 ? [`${name.padEnd(10)} ${values.join(', ')}`] : [],
   )
+}
+
+function optimizerLine({ config: { optimizer }, paged }: Run): string[] {
+  if (paged) return [`${optimizer}, paged: ${formatBytes(paged.bytes)} of its state lie in a file`]
+  return optimizer.startsWith('adamw') ? [] : [optimizer]
 }
 
 function tooLarge(run: Run, memory: number): string[] {

@@ -8,6 +8,7 @@
  * A strategy that takes the step apart (`stepParts`) waits for each part.
  */
 import {
+  type ActivationStore,
   backward,
   clear,
   createReadback,
@@ -29,6 +30,7 @@ import {
   TrituneError,
   withLeanMemory,
   withNoise,
+  withOffload,
 } from '../../core/mod.ts'
 import type { Batch } from '../data/mod.ts'
 import { createBatch } from '../models/mod.ts'
@@ -50,6 +52,8 @@ export interface TrainContext {
   readonly checkpointing: boolean
   /** Outputs of norms and gates are made again in the backward pass instead of kept: the same bits, less memory. */
   readonly leanMemory?: boolean
+  /** With `checkpointing`: where inputs of blocks wait for the backward pass; default: on the device. */
+  readonly activations?: ActivationStore | null
   /** Noise on the embeddings of training passes. */
   readonly embeddingNoise?: EmbeddingNoise | null
   readonly seed: number
@@ -150,7 +154,8 @@ function windowGradients(
       for (const [name, value] of Object.entries(log)) logs.push([name, readLater(readback, value)])
     }
     const noisy = (): void => withEmbeddingNoise(context.embeddingNoise, context.model, batch, pass)
-    withNoise(noise, () => withLeanMemory(context.leanMemory === true, noisy))
+    const offloading = (): void => withOffload(context.activations ?? null, noisy)
+    withNoise(noise, () => withLeanMemory(context.leanMemory === true, offloading))
     offset += batch.ids.length
   }
   return {

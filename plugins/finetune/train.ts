@@ -11,6 +11,7 @@ import {
   type StepReport,
   TrituneError,
 } from '../../core/mod.ts'
+import { openActivationStore } from './memory/activation-offloading.ts'
 import { markFinished, unmarkFinished } from './earlier-run.ts'
 import { checkPublishing, createPublisher, type Publisher } from './publish.ts'
 import { checkMetricNames } from './metric-names.ts'
@@ -96,10 +97,12 @@ async function trainSteps(
       return summarize(run)
     },
   })
+  using activations = openActivationStore(run)
   const context = {
     ...run,
     checkpointing: config.gradient_checkpointing,
     leanMemory: run.memory.isLean,
+    activations,
     embeddingNoise: embeddingNoiseOf(config),
     seed: config.seed,
   }

@@ -29,8 +29,6 @@ const EVALUATION = 'this kind of evaluation'
 const MODEL = 'changing how the model is built or loaded'
 
 export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
-  base_model_config: { what: 'a model configuration from elsewhere', sameAs: 'base_model' },
-  tokenizer_config: { what: 'a tokenizer from elsewhere', sameAs: 'base_model' },
   ...unsupported(QUANTIZED, [
     'quantization',
     'qat',
@@ -41,7 +39,6 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
     'quantize_moe_experts',
   ]),
   peft_layer_replication: { what: 'layer replication' },
-  lora_target_parameters: { what: 'LoRA on bare parameters' },
   ...unsupported('ReLoRA', [
     'relora',
     'relora_steps',
@@ -90,7 +87,6 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
     'embeddings_skip_upcast',
     'tokenizer_use_mistral_common',
   ]),
-  pretraining_dataset: { what: STREAMING, covers: DATASETS },
   ...unsupported(STREAMING, [
     'streaming',
     'pretraining_sample_concatenation',
@@ -131,7 +127,6 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
   metric_for_best_model: { what: EVALUATION, harmless: ['eval_loss', 'loss'] },
   ...unsupported(MODEL, [
     'model_config',
-    'overrides_of_model_config',
     'model_kwargs',
     'overrides_of_model_kwargs',
     'rope_scaling',
@@ -146,7 +141,6 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
     'scaling_softmax_bias',
     'image_size',
     'image_resize_algorithm',
-    'reinit_weights',
     'merge_lora',
     'is_preprocess',
     'is_multimodal',

@@ -14,12 +14,26 @@ import {
 /** How the linear weights of a checkpoint are stored. */
 export type StoredWeights = StoredQuantization | StoredBitnet
 
-/** What `quantization_config` of config.json says; null: the weights are plain. Throws as the two readers do. */
+/** What `quantization_config` of config.json says, or `use_bitnet` of a tritter; null: the weights are plain. Throws as the two readers do. */
 export function readStoredWeights(
   config: Readonly<Record<string, unknown>>,
   place: string,
 ): StoredWeights | null {
-  return readStoredBitnet(config, place) ?? readStoredQuantization(config, place)
+  return (
+    readStoredBitnet(config, place) ??
+    readStoredQuantization(config, place) ??
+    (config.use_bitnet === true ? TRAINED_BITNET : null)
+  )
+}
+
+/** Weights that are trained, each linear layer of the blocks a BitLinear. */
+const TRAINED_BITNET: StoredBitnet = {
+  method: 'bitnet',
+  linearClass: 'autobitlinear',
+  mode: 'online',
+  subNorm: false,
+  eps: 1e-6,
+  skip: null,
 }
 
 /** For `WeightSource.packed`. */

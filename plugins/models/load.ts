@@ -23,6 +23,7 @@ import { expectRoom } from './_room.ts'
 import { readStoredWeights, type StoredWeights } from './_stored.ts'
 import { type VocabularyOptions, withVocabulary } from './_vocabulary.ts'
 import { MODELS } from './built-in.ts'
+import { openInitialSource } from './initial-weights.ts'
 import { openGgufSource, openSafetensorsSource, storedDType } from './sources.ts'
 
 /** Options of `loadModel()`: where it computes, in which dtype, and whether its weights can be trained. */
@@ -34,6 +35,8 @@ export interface LoadModelOptions extends VocabularyOptions {
   readonly writable?: boolean
   /** Packs the weights of linear layers as they are loaded; see `WeightSource.pack`. */
   readonly pack?: WeightSource['pack']
+  /** Not the weights of the checkpoint but new ones, drawn by this seed: the folder needs none. */
+  readonly reinit?: { readonly seed: number }
   /** How linear layers compute, where that is not x·Wᵀ: BitLinear. Default: as the checkpoint says. */
   readonly forms?: LayerForms
   /** More models than the built-in ones. */
@@ -58,12 +61,18 @@ export function loadModel(
     dtype,
     writable = false,
     pack,
+    reinit,
     forms,
     models = MODELS,
     ...vocabulary
   }: LoadModelOptions = {},
 ): Model {
   if (path.endsWith('.gguf')) {
+    if (reinit)
+      throw new TrituneError('E_UNSUPPORTED', 'a GGUF file has no config.json to start new weights from', {
+        place: path,
+        remedy: 'name the Hugging Face folder of the model',
+      })
     const hf = ggufToHf(openGguf(path))
     if (!pack) expectRoom(hf.tensors.values(), dtype ?? 'f32', device, path)
     using source = openGgufSource(path, hf, { device, dtype: dtype ?? 'f32', writable })
@@ -73,6 +82,12 @@ export function loadModel(
   }
   const config = readConfig(path)
   const definition = modelDefinition(path, models)
+  if (reinit) {
+    const on = { device, dtype: dtype ?? 'f32' } as const
+    const initial = openInitialSource(config, { ...on, ...reinit })
+    const layers = layersOf(readStoredWeights(config, path), { pack, forms, writable: true, dtype: on.dtype })
+    return definition.create(...withVocabulary(config, prepared(initial, { ...layers, ...on }), vocabulary))
+  }
   const stored = storedDType(path)
   const wanted = dtype ?? (stored === 'f16' ? 'bf16' : stored)
   const held = readStoredWeights(config, path)

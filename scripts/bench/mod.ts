@@ -14,6 +14,7 @@
  *   bitnet-train  a BitNet trained from random weights beside its twin in f32, and a LoRA on it; ten minutes or so
  *   quant      packing and unpacking against a copy of memory
  *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate   --model keeps the folders
+ *   tritter    the presets of tritter: parameters, memory and speed, and what checkpointing saves
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'
@@ -68,6 +69,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   'bitnet-train': async () => (await import('./bitnet-train.ts')).bitnetTrain,
   quant: async () => (await import('./quant.ts')).quant,
   memory: async () => (await import('./memory.ts')).memory,
+  tritter: async () => (await import('./tritter.ts')).tritter,
   wasm: async () => (await import('./wasm.ts')).wasm,
 }
 
@@ -82,6 +84,7 @@ const OF_CHECKOUT: readonly string[] = [
   'qlora',
   'bitnet-train',
   'memory',
+  'tritter',
 ]
 
 function topics(): string[] {

@@ -94,6 +94,19 @@ describe('rows that do not fill the steps', () => {
   })
 })
 
+test('a warm-up that the run does not see the end of is said', () => {
+  const notes = (keys: object): string => plan(12, { lr_scheduler: 'cosine', ...keys }).notes.join()
+  expect(notes({ warmup_steps: 12 })).toBe(
+    'the warm-up of 12 steps does not end in the 12 steps of the run, so that learning_rate is not reached',
+  )
+  expect(notes({ warmup_steps: 100, max_steps: 1 })).toContain('of 100 steps does not end in the 1 step')
+  expect([
+    notes({ warmup_steps: 11 }),
+    notes({}),
+    notes({ warmup_steps: 12, lr_scheduler: 'constant' }),
+  ]).toEqual(['', '', ''])
+})
+
 test('a decay that is longer than the run is said', () => {
   const notes = (keys: object, num_decay_steps: number | null = null): string =>
     plan(12, {
