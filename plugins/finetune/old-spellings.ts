@@ -94,17 +94,6 @@ export function isMapping(value: unknown): value is Mapping {
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-/**
- * `quantization: bitnet` and `quantization: { bitnet: { span: row } }` as `quantizer:` has them; null for axolotl's mapping of that name, which
- * is about torchao.
- */
-function quantizerIn(written: unknown): unknown {
-  if (typeof written === 'string') return isEmpty(written) ? null : written
-  const entries = isMapping(written) ? Object.entries(written) : []
-  const [name, options] = entries.length === 1 ? entries[0] : ['', undefined]
-  return options === null || isMapping(options) ? { ...options, name } : null
-}
-
 /** axolotl streams texts of type `pretrain`, whose field it calls `text_column`. */
 function streamedEntry(entry: unknown): unknown {
   if (typeof entry === 'string') return { path: entry, type: 'completion', streaming: true }
@@ -116,6 +105,17 @@ function streamedEntry(entry: unknown): unknown {
     ...(isEmpty(column) ? {} : { field: column }),
     ...rest,
   }
+}
+
+/**
+ * `quantization: bitnet` and `quantization: { bitnet: { span: row } }` as `quantizer:` has them; null for axolotl's mapping of that name, which
+ * is about torchao.
+ */
+function quantizerIn(written: unknown): unknown {
+  if (typeof written === 'string') return isEmpty(written) ? null : written
+  const entries = isMapping(written) ? Object.entries(written) : []
+  const [name, options] = entries.length === 1 ? entries[0] : ['', undefined]
+  return options === null || isMapping(options) ? { ...options, name } : null
 }
 
 /** `message_field_role: from` is the old way to write `message_property_mappings: { role: from }`. */
