@@ -120,8 +120,9 @@ export interface FinetuneInput {
   readonly adapter_options?: Readonly<Record<string, unknown>> | null | undefined
   /**
    * packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`,
-   * `double_quant`), `int8`, `ternary`, or the name of a plugin's; options as in `{ name: nf4, double_quant:
-   * false }`
+   * `double_quant`), `int8`, `ternary`, `bitnet` (options `scale`, `span`, `group`), or the name of a
+   * plugin's; options as in `{ name: nf4, double_quant: false }`. Without an adapter `bitnet` trains the
+   * weights that it rounds (option `sub_norm`: bitnet.md). `quantization: bitnet` is the same
    */
   readonly quantizer?: NamedInput<'nf4' | 'fp4' | 'int8' | 'ternary' | 'bitnet'> | null | undefined
   /**
@@ -351,8 +352,8 @@ export interface FinetuneInput {
   /**
    * `cosine`, `linear`, `constant`, `constant_with_warmup`, `warmup_stable_decay` (or `wsd`),
    * `cosine_with_restarts`, `cosine_with_min_lr`, `cosine_warmup_with_min_lr`, `polynomial`, `inverse_sqrt`,
-   * `rex`, `one_cycle`, or `reduce_lr_on_plateau`, which follows the evaluations (optimizers.md). Default:
-   * `cosine`
+   * `rex`, `two_stage`, `one_cycle`, or `reduce_lr_on_plateau`, which follows the evaluations
+   * (optimizers.md). Default: `cosine`
    */
   readonly lr_scheduler?: LrScheduler | 'wsd' | null | undefined
   /** options of the schedule, as transformers and torch name them (optimizers.md). Default: `{}` */

@@ -29,6 +29,7 @@ export type LrScheduler =
   | 'polynomial'
   | 'inverse_sqrt'
   | 'rex'
+  | 'two_stage'
   | 'one_cycle'
   | 'reduce_lr_on_plateau'
 
@@ -56,6 +57,10 @@ export interface LrSchedulerOptions {
   readonly lr_end?: number | undefined
   /** `inverse_sqrt`: default: the steps of warm-up. */
   readonly timescale?: number | undefined
+  /** `two_stage`: the part of the steps after which the second stage begins; default: half. */
+  readonly stage_start?: number | undefined
+  /** `two_stage`: the learning rate of the second stage, as a part of what it would be; default: two thirds. */
+  readonly stage_lr_ratio?: number | undefined
   /** `one_cycle`: the part of the steps in which the rate rises; default: the warm-up. */
   readonly pct_start?: number | undefined
   readonly anneal_strategy?: 'cos' | 'linear' | undefined

@@ -214,6 +214,8 @@ const schedulerOptions: Field<LrSchedulerOptions, Nullable<LrSchedulerOptions>> 
       power: nullable(above),
       lr_end: nullable(atLeast0),
       timescale: nullable(steps(1)),
+      stage_start: nullable(part),
+      stage_lr_ratio: nullable(part),
       pct_start: nullable(part),
       anneal_strategy: nullable(oneOf(['cos', 'linear'])),
       div_factor: nullable(above),

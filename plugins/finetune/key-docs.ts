@@ -38,7 +38,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   adapter_options:
     "options of any adapter but lora, which checks them itself; those of PEFT's methods are named as PEFT names them",
   quantizer:
-    "packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`, `double_quant`), `int8`, `ternary`, or the name of a plugin's; options as in `{ name: nf4, double_quant: false }`",
+    "packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`, `double_quant`), `int8`, `ternary`, `bitnet` (options `scale`, `span`, `group`), or the name of a plugin's; options as in `{ name: nf4, double_quant: false }`. Without an adapter `bitnet` trains the weights that it rounds (option `sub_norm`: [bitnet.md](bitnet.md)). `quantization: bitnet` is the same",
   load_in_4bit:
     'packs the base into 4 bits while it is loaded: `nf4` with double quantization, unless `bnb_config_kwargs` says otherwise. `adapter: qlora` alone means it too. A base that is stored packed stays as it is ([quantization.md](quantization.md))',
   load_in_8bit: 'packs the base into rows of int8 while it is loaded, with the outlier columns of LLM.int8',
@@ -135,7 +135,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
     'decoupled; biases and the weights of norms do not decay, as with transformers. Embeddings do',
   max_grad_norm: 'gradients are scaled down to this norm; 0 does not clip',
   lr_scheduler:
-    '`cosine`, `linear`, `constant`, `constant_with_warmup`, `warmup_stable_decay` (or `wsd`), `cosine_with_restarts`, `cosine_with_min_lr`, `cosine_warmup_with_min_lr`, `polynomial`, `inverse_sqrt`, `rex`, `one_cycle`, or `reduce_lr_on_plateau`, which follows the evaluations ([optimizers.md](optimizers.md#schedules))',
+    '`cosine`, `linear`, `constant`, `constant_with_warmup`, `warmup_stable_decay` (or `wsd`), `cosine_with_restarts`, `cosine_with_min_lr`, `cosine_warmup_with_min_lr`, `polynomial`, `inverse_sqrt`, `rex`, `two_stage`, `one_cycle`, or `reduce_lr_on_plateau`, which follows the evaluations ([optimizers.md](optimizers.md#schedules))',
   lr_scheduler_kwargs:
     'options of the schedule, as transformers and torch name them ([optimizers.md](optimizers.md#schedules))',
   cosine_min_lr_ratio: '`cosine` and `rex` never fall below this part of the highest',

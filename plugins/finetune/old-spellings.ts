@@ -18,8 +18,11 @@ interface Found {
 export function renameKeys(input: Mapping, { notes, failures }: Found): Renamed {
   const renamed = new Map<string, unknown>()
   const writtenAs = new Map<string, string>()
-  for (const [name, value] of Object.entries(input)) {
-    const target = Object.hasOwn(RENAMED_KEYS, name) ? RENAMED_KEYS[name] : name
+  for (const [name, written] of Object.entries(input)) {
+    const short = name === 'quantization' ? quantizerIn(written) : null
+    const value = short ?? written
+    const target =
+      short !== null ? 'quantizer' : Object.hasOwn(RENAMED_KEYS, name) ? RENAMED_KEYS[name] : name
     if (target !== name && Object.hasOwn(input, target)) {
       failures.push({
         path: [name],
@@ -102,6 +105,17 @@ function streamedEntry(entry: unknown): unknown {
     ...(isEmpty(column) ? {} : { field: column }),
     ...rest,
   }
+}
+
+/**
+ * `quantization: bitnet` and `quantization: { bitnet: { span: row } }` as `quantizer:` has them; null for axolotl's mapping of that name, which
+ * is about torchao.
+ */
+function quantizerIn(written: unknown): unknown {
+  if (typeof written === 'string') return isEmpty(written) ? null : written
+  const entries = isMapping(written) ? Object.entries(written) : []
+  const [name, options] = entries.length === 1 ? entries[0] : ['', undefined]
+  return options === null || isMapping(options) ? { ...options, name } : null
 }
 
 /** `message_field_role: from` is the old way to write `message_property_mappings: { role: from }`. */

@@ -27,7 +27,8 @@ import { fitting } from './out-of-memory.ts'
 import { newRows, newTokenNotes, vocabularyOptions } from './new-rows.ts'
 import type { Run } from './run.ts'
 import { openInputs, type PrepareOptions } from './run-inputs.ts'
-import { weightDecays } from './weight-decay.ts'
+import { decayEnd } from './schedules.ts'
+import { decayUntil, weightDecays } from './weight-decay.ts'
 
 /**
  * Opens everything; when something fails, what was opened before is closed and the error goes on.
@@ -102,12 +103,13 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   const decays = (name: string): boolean =>
     weightDecays(name, parameters.get(name)?.shape.length ?? 0, config.adapter !== null)
   const rates = learningRates(config, parameters, decays)
+  const decay = decayUntil(decayEnd(config, plan.totalSteps), rates.decays)
   const { pages, notes: pagingNotes } = optimizerPages(config, device)
   open.use(pages)
   let paged: PagedState | null = null
   const links = parts.optimizer(
-    { weightDecay: config.weight_decay, decays: rates.decays },
-    rates.links,
+    { weightDecay: config.weight_decay, decays: decay.decays },
+    [...rates.links, ...decay.links],
     (last) => (pages ? (paged = pagedState(last, pages)).transform : last),
   )
   const chained = adapter ? adapter.around(links) : links

@@ -14,7 +14,9 @@ import {
   plateau,
   polynomialSchedule,
   rexSchedule,
+  secondStage,
   type Schedule,
+  twoStageSchedule,
   wsdSchedule,
 } from '../../core/mod.ts'
 import type { FinetuneOptions, LrScheduler, LrSchedulerOptions } from './finetune-options.ts'
@@ -97,6 +99,11 @@ const ENTRIES: Readonly<Record<LrScheduler, Entry>> = {
     kwargs: [],
     make: (_, run, { cosine_min_lr_ratio }) => rexSchedule({ ...run, minRatio: cosine_min_lr_ratio ?? 0 }),
   },
+  two_stage: {
+    kwargs: ['stage_start', 'stage_lr_ratio'],
+    make: ({ stage_start, stage_lr_ratio }, run) =>
+      twoStageSchedule({ ...run, stageStart: stage_start, ratio: stage_lr_ratio }),
+  },
   one_cycle: {
     kwargs: [
       'pct_start',
@@ -133,6 +140,17 @@ export function kwargsOf(scheduler: LrScheduler): readonly (keyof LrSchedulerOpt
 /** Factor on the learning rate of each step. */
 export function scheduleOf(config: Scheduled, run: RunLength): Schedule {
   return ENTRIES[config.lr_scheduler].make(config.lr_scheduler_kwargs, run, config)
+}
+
+/** The first step (from 0) in which nothing decays any more; null: the schedule says nothing of it. */
+export function decayEnd(
+  {
+    lr_scheduler,
+    lr_scheduler_kwargs: { stage_start },
+  }: Pick<Scheduled, 'lr_scheduler' | 'lr_scheduler_kwargs'>,
+  totalSteps: number,
+): number | null {
+  return lr_scheduler === 'two_stage' ? secondStage(totalSteps, stage_start) : null
 }
 
 /** What follows the evaluations of a run, where its schedule does; else null. */

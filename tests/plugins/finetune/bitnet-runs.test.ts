@@ -176,3 +176,20 @@ function structuredCopy(model: Model): Record<string, readonly number[]> {
     ),
   )
 }
+
+test.each([
+  ['bitnet', 'bitnet'],
+  [{ bitnet: { span: 'row' } }, { name: 'bitnet', span: 'row' }],
+  [{ bitnet: null }, { name: 'bitnet' }],
+])('quantization: %j is quantizer: %j', (quantization, quantizer) => {
+  using space = workspace()
+  const [short, long] = [space.config({ quantization }), space.config({ quantizer })]
+  expect(short.quantizer).toEqual(long.quantizer)
+  expect(short.notes).toContain('quantization is read as quantizer')
+  expect(() => space.config({ quantization, quantizer })).toThrow(
+    'the old name of quantizer, which is given too',
+  )
+  expect(() => space.config({ quantization: { weight_dtype: 'int4', group_size: 32 } })).toThrow(
+    'quantised base weights',
+  )
+})
