@@ -19,8 +19,10 @@
  * @module
  */
 export * from './core/mod.ts'
-// Where a plugin has its own type of this name, core's is the one.
+// Where a plugin has its own thing of this name, core's is the one.
 export type { ChatMessage, RopeTables } from './core/mod.ts'
+export { vsaBind, vsaBundle, vsaSimilarity, vsaUnbind } from './core/mod.ts'
+export * from './plugins/accel/mod.ts'
 export * from './plugins/bitnet/mod.ts'
 export * from './plugins/cpu/mod.ts'
 export * from './plugins/cuda/mod.ts'
@@ -37,4 +39,5 @@ export * from './plugins/peft/mod.ts'
 export * from './plugins/qlora/mod.ts'
 export * from './plugins/ternary/mod.ts'
 export * from './plugins/tokenizer/mod.ts'
+export * from './plugins/vsa-optim/mod.ts'
 export * from './plugins/wasm/mod.ts'

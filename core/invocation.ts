@@ -5,7 +5,7 @@
  * For hints and remedies. It is read from the process (runtime, environment, place of this file) and never stored, so
  * nothing has to be set by whoever starts tritune. It does not look whether the command exists.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { delimiter, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -31,6 +31,14 @@ export function invocation(command: string, facts: InvocationFacts = factsOfProc
 /** True where tritune runs from its sources, in a clone of the repository. */
 export function isCheckout(): boolean {
   return /^file:.*\.ts$/.test(import.meta.url) && !import.meta.url.includes('/node_modules/')
+}
+
+/** The version of this tritune, as package.json says it. */
+export function packageVersion(): string {
+  const { version }: { version: string } = JSON.parse(
+    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+  )
+  return version
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

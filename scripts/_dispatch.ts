@@ -1,9 +1,9 @@
 /**
  * `tritune <command> …`: finds the command, or tells what there is.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { didYouMean, TrituneError } from '../core/errors.ts'
-import { invocation } from '../core/invocation.ts'
+import { invocation, packageVersion } from '../core/invocation.ts'
 import { reportError, runCommand, showHelp } from './_cli.ts'
 import { COMMANDS, findCommand, TOPICS, type Topic } from './commands/table.ts'
 import { ownFile } from './init/own-file.ts'
@@ -85,9 +85,4 @@ async function commandOf(name: string): ReturnType<(typeof COMMANDS)[number]['lo
       COMMANDS.map((entry) => entry.name),
     ),
   })
-}
-
-function packageVersion(): string {
-  const { version }: { version: string } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'))
-  return version
 }

@@ -11,6 +11,7 @@
  *   libraries  two builds of the CPU library in turn                             --before, --after, --isa
  *   startup    from a command to its first step, and what the trainer costs beside the ops
  *   qlora      LoRA steps on packed weights against those on bf16, and PEFT on bitsandbytes   --model, --python
+ *   bitnet-train  a BitNet trained from random weights beside its twin in f32, and a LoRA on it; ten minutes or so
  *   quant      packing and unpacking against a copy of memory
  *   ternary    bit planes, AbsMean, and products with ternary weights against our own in f32 and bf16
  *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate   --model keeps the folders
@@ -67,6 +68,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   libraries: async () => (await import('./libraries.ts')).libraries,
   qlora: async () => (await import('./qlora.ts')).qlora,
   ternary: async () => (await import('./ternary.ts')).ternary,
+  'bitnet-train': async () => (await import('./bitnet-train.ts')).bitnetTrain,
   quant: async () => (await import('./quant.ts')).quant,
   memory: async () => (await import('./memory.ts')).memory,
   tritter: async () => (await import('./tritter.ts')).tritter,
@@ -82,6 +84,7 @@ const OF_CHECKOUT: readonly string[] = [
   'libraries',
   'wasm',
   'qlora',
+  'bitnet-train',
   'memory',
   'tritter',
 ]

@@ -23,7 +23,7 @@ export function writeTritunePackage(dist: string): string {
     if (existsSync(ROOT + readme) && existsSync(`${folder}plugins/${name}`))
       copyFileSync(ROOT + readme, folder + readme)
   }
-  for (const file of globSync('docs/**/*.{md,svg,ts}', { cwd: ROOT }))
+  for (const file of globSync('docs/**/*.{md,svg,ts,py}', { cwd: ROOT }))
     cpSync(ROOT + file, folder + file, { recursive: true })
   for (const file of DOCUMENTS) if (existsSync(ROOT + file)) copyFileSync(ROOT + file, folder + file)
   writeSchema(`${folder}${SCHEMA_FILE}`)

@@ -39,6 +39,9 @@ const NAMES: Readonly<Record<string, string>> = {
     tritCodecs tritQuantizer tryte3 word6
   `,
   'tritune/plugins/tokenizer': 'createChatRenderer loadTokenizer',
+  'tritune/plugins/accel':
+    'compressGradientsVsa createBitlinear createTrainer quantizeWeightsAbsmean ternaryMatmul vsaRandom',
+  'tritune/plugins/vsa-optim': 'phaseTrainer ternaryCompressor vsaCompressor withErrorFeedback',
   'tritune/testing': `
     adapterContract datasetContract deviceContract modelContract monitorContract objectiveContract
     opContract optimizerContract quantizerContract runContract samplerContract strategyContract
