@@ -14,6 +14,7 @@
  *   quant      packing and unpacking against a copy of memory
  *   ternary    bit planes, AbsMean, and products with ternary weights against our own in f32 and bf16
  *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate   --model keeps the folders
+ *   tritter    the presets of tritter: parameters, memory and speed, and what checkpointing saves
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'
@@ -68,6 +69,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   ternary: async () => (await import('./ternary.ts')).ternary,
   quant: async () => (await import('./quant.ts')).quant,
   memory: async () => (await import('./memory.ts')).memory,
+  tritter: async () => (await import('./tritter.ts')).tritter,
   wasm: async () => (await import('./wasm.ts')).wasm,
 }
 
@@ -81,6 +83,7 @@ const OF_CHECKOUT: readonly string[] = [
   'wasm',
   'qlora',
   'memory',
+  'tritter',
 ]
 
 function topics(): string[] {
