@@ -12,6 +12,7 @@
  *   startup    from a command to its first step, and what the trainer costs beside the ops
  *   qlora      LoRA steps on packed weights against those on bf16, and PEFT on bitsandbytes   --model, --python
  *   quant      packing and unpacking against a copy of memory
+ *   ternary    bit planes, AbsMean, and products with ternary weights against our own in f32 and bf16
  *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate   --model keeps the folders
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
@@ -64,6 +65,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   models: async () => (await import('./models.ts')).models,
   libraries: async () => (await import('./libraries.ts')).libraries,
   qlora: async () => (await import('./qlora.ts')).qlora,
+  ternary: async () => (await import('./ternary.ts')).ternary,
   quant: async () => (await import('./quant.ts')).quant,
   memory: async () => (await import('./memory.ts')).memory,
   wasm: async () => (await import('./wasm.ts')).wasm,
