@@ -4,7 +4,6 @@
  */
 import { fileURLToPath } from 'node:url'
 import { type Device, tensorScope } from '../../core/mod.ts'
-import { openCpu } from '../../plugins/cpu/mod.ts'
 import { packedTrits, type PackedTritVec, tritBatch, type TritBatch } from '../../plugins/ternary/mod.ts'
 import { type BigTrits, bigTrits, bindBig, bundleBig, dotBig, unbindBig } from './_bigint-trits.ts'
 import { type Child, numberIn, startChild } from './_child.ts'
@@ -13,7 +12,7 @@ import type { BenchContext, Row } from './_topic.ts'
 
 const DIMS = 10_000
 /** Vectors of each side; of a similarity each of the first with all of the second. */
-const ROWS = { bind: [1000, 1000], unbind: [1000, 1000], bundle: [1000, 1], similarity: [100, 1000] } as const
+const ROWS = { bind: [1000, 1000], unbind: [1000, 1000], bundle: [1000, 1], similarity: [16, 1000] } as const
 type Op = keyof typeof ROWS
 const OPS = Object.keys(ROWS) as Op[]
 
@@ -49,8 +48,13 @@ const ours: { readonly [O in Op]: (a: TritBatch, b: TritBatch) => unknown } = {
   similarity: (a, b) => tritBatch.dots(a, b),
 }
 
-export async function ternaryPeers(context: BenchContext): Promise<Row[]> {
-  const device = openCpu({ threads: context.threads })
+export async function ternaryPeers({
+  device,
+  context,
+}: {
+  readonly device: Device
+  readonly context: BenchContext
+}): Promise<Row[]> {
   const rows: Row[] = []
   await using open = new AsyncDisposableStack()
   const peer = context.python === null ? null : open.use(await startPeer(context.python, context.threads))

@@ -13,7 +13,8 @@
  *   qlora      LoRA steps on packed weights against those on bf16, and PEFT on bitsandbytes   --model, --python
  *   bitnet-train  a BitNet trained from random weights beside its twin in f32, and a LoRA on it; ten minutes or so
  *   quant      packing and unpacking against a copy of memory
- *   ternary    bit planes, AbsMean, and products with ternary weights against our own in f32 and bf16
+ *   ternary    bit planes, AbsMean, and products with ternary weights against our own in f32 and bf16,
+ *              and the algebra against JavaScript and torchhd   (--python)
  *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate   --model keeps the folders
  *   tritter    the presets of tritter: parameters, memory and speed, and what checkpointing saves
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference

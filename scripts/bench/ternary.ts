@@ -1,8 +1,9 @@
 /**
- * Ternary vectors and weights: the algebra on bit planes, packing by AbsMean, and products with packed weights, beside what the machine allows and our own
- * products in f32 and bf16, in turn in one process.
+ * Ternary vectors and weights: the algebra on bit planes, packing by AbsMean, and products with packed weights, beside what the machine
+ * allows, the same in JavaScript and torchhd, and our own products in f32 and bf16, in turn.
  */
 import { openCpu } from '../../plugins/cpu/device.ts'
+import { ternaryPeers } from './_ternary-peers.ts'
 import { ternaryVectors } from './_ternary-vectors.ts'
 import { ternaryWeights } from './_ternary-weights.ts'
 import type { Topic } from './_topic.ts'
@@ -12,6 +13,10 @@ export const ternary: Topic = {
   async run(context) {
     const device = openCpu({ threads: context.threads })
     const setting = { device, context }
-    return [...(await ternaryVectors(setting)), ...(await ternaryWeights(setting))]
+    return [
+      ...(await ternaryVectors(setting)),
+      ...(await ternaryPeers(setting)),
+      ...(await ternaryWeights(setting)),
+    ]
   },
 }
