@@ -12,6 +12,7 @@
  *   startup    from a command to its first step, and what the trainer costs beside the ops
  *   qlora      LoRA steps on packed weights against those on bf16, and PEFT on bitsandbytes   --model, --python
  *   bitnet-train  a BitNet trained from random weights beside its twin in f32, and a LoRA on it; ten minutes or so
+ *   bitnet-planes  perplexity of a model that is rounded to one and to two ternary planes   (--model)
  *   quant      packing and unpacking against a copy of memory
  *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate   --model keeps the folders
  *   tritter    the presets of tritter: parameters, memory and speed, and what checkpointing saves
@@ -67,6 +68,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   libraries: async () => (await import('./libraries.ts')).libraries,
   qlora: async () => (await import('./qlora.ts')).qlora,
   'bitnet-train': async () => (await import('./bitnet-train.ts')).bitnetTrain,
+  'bitnet-planes': async () => (await import('./bitnet-planes.ts')).bitnetPlanes,
   quant: async () => (await import('./quant.ts')).quant,
   memory: async () => (await import('./memory.ts')).memory,
   tritter: async () => (await import('./tritter.ts')).tritter,
@@ -83,6 +85,7 @@ const OF_CHECKOUT: readonly string[] = [
   'wasm',
   'qlora',
   'bitnet-train',
+  'bitnet-planes',
   'memory',
   'tritter',
 ]
