@@ -76,7 +76,8 @@ export function packedTrits(
   { block, device }: { readonly block: number; readonly device: Device },
 ): QuantizedWeight {
   const data = tensor(packed, { shape: [shape[0] / 4, shape[1]], dtype: 'u8', device })
-  const scale = tensor(scales, { dtype: 'f32', device })
+  const spans = block === 0 ? [1] : [shape[0], shape[1] / block]
+  const scale = tensor(scales, { shape: spans, dtype: 'f32', device })
   try {
     return quantizedWeight({ kind: 'ternary', shape, parts: { data, scale }, block })
   } catch (error) {

@@ -12,6 +12,7 @@
  *   startup    from a command to its first step, and what the trainer costs beside the ops
  *   qlora      LoRA steps on packed weights against those on bf16, and PEFT on bitsandbytes   --model, --python
  *   bitnet-train  a BitNet trained from random weights beside its twin in f32, and a LoRA on it; ten minutes or so
+ *   bitnet-planes  perplexity of a model that is rounded to one and to two ternary planes   (--model)
  *   quant      packing and unpacking against a copy of memory
  *   ternary    bit planes, AbsMean, and products with ternary weights against our own in f32 and bf16,
  *              and the algebra against JavaScript and torchhd   (--python)
@@ -70,6 +71,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   qlora: async () => (await import('./qlora.ts')).qlora,
   ternary: async () => (await import('./ternary.ts')).ternary,
   'bitnet-train': async () => (await import('./bitnet-train.ts')).bitnetTrain,
+  'bitnet-planes': async () => (await import('./bitnet-planes.ts')).bitnetPlanes,
   quant: async () => (await import('./quant.ts')).quant,
   memory: async () => (await import('./memory.ts')).memory,
   tritter: async () => (await import('./tritter.ts')).tritter,
@@ -86,6 +88,7 @@ const OF_CHECKOUT: readonly string[] = [
   'wasm',
   'qlora',
   'bitnet-train',
+  'bitnet-planes',
   'memory',
   'tritter',
 ]
