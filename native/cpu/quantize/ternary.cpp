@@ -25,23 +25,23 @@ struct Codes {
 
 /// Rows of x in codes, with their sums: of a whole row, or of the runs of columns that share a scale.
 tt_status round_rows(Codes* out, const Linear& l, const void* x, const PackedWeight& w) {
-  const size_t rows = size_t(l.rows), stride = code_stride(l.in), n = size_t(l.in);
+  const size_t rows = size_t(l.rows), stride = code_stride(l.in), bytes = code_bytes(l.in), n = size_t(l.in);
   const bool by_run = w.row_scales() > 1;
   out->stride = stride;
   out->run = by_run ? w.block : n ? n : 1;
-  out->sums_each = TT_DISPATCH_BYTES(code_sums_of, stride, by_run ? w.block : stride);
-  const size_t absmax_bytes = (rows * sizeof(float) + 63) & ~size_t(63), code_bytes = rows * stride;
-  char* scratch = static_cast<char*>(shared_scratch(SLOT_X, absmax_bytes + code_bytes + rows * out->sums_each * sizeof(int32_t)));
+  out->sums_each = TT_DISPATCH_BYTES(code_sums_of, bytes, by_run ? w.block : bytes);
+  const size_t absmax_bytes = (rows * sizeof(float) + 63) & ~size_t(63), all_codes = rows * stride;
+  char* scratch = static_cast<char*>(shared_scratch(SLOT_X, absmax_bytes + all_codes + rows * out->sums_each * sizeof(int32_t)));
   if (!scratch) return no_memory();
   out->absmax = reinterpret_cast<float*>(scratch);
   out->x = reinterpret_cast<int8_t*>(scratch + absmax_bytes);
-  out->sums = reinterpret_cast<int32_t*>(scratch + absmax_bytes + code_bytes);
+  out->sums = reinterpret_cast<int32_t*>(scratch + absmax_bytes + all_codes);
   for_ranges(rows, n * (dtype_bytes(l.dtype) + 1), [&](size_t begin, size_t end, int) {
     for (size_t row = begin; row < end; row++) {
       int8_t* codes = out->x + row * stride;
       out->absmax[row] = TT_DISPATCH(quantize_row, codes, TT_I8, at(x, row * n, l.dtype), nullptr, n, l.dtype);
-      memset(codes + n, 0, stride - n);
-      TT_DISPATCH_BYTES(sum_codes, out->sums + row * out->sums_each, codes, stride, by_run ? w.block : stride);
+      memset(codes + n, 0, bytes - n);
+      TT_DISPATCH_BYTES(sum_codes, out->sums + row * out->sums_each, codes, bytes, by_run ? w.block : bytes);
     }
   });
   return TT_OK;

@@ -5,8 +5,10 @@
 
 namespace tt {
 
-/// Bytes of a row of codes in memory: what is past `in` is 0.
-inline size_t code_stride(int in) { return (size_t(in) + 63) & ~size_t(63); }
+/// Bytes of a row of codes that are multiplied: what is past `in` is 0.
+inline size_t code_bytes(int in) { return (size_t(in) + 63) & ~size_t(63); }
+/// From a row to the next. An odd number of cache lines, so that rows do not lie in the same few sets of the cache.
+inline size_t code_stride(int in) { return code_bytes(in) | 64; }
 
 /// Packed rows that one call multiplies: as many outputs in each quarter of the weight.
 constexpr int TRIT_ROWS = 16;
@@ -32,9 +34,9 @@ struct TritProduct {
 };
 TT_KERNEL_BYTES(void, trit_products, const TritProduct& t)
 /// code_sums of one row of codes.
-TT_KERNEL_BYTES(void, sum_codes, int32_t* sums, const int8_t* x, size_t stride, size_t run)
+TT_KERNEL_BYTES(void, sum_codes, int32_t* sums, const int8_t* x, size_t bytes, size_t run)
 /// int32 that sum_codes writes for a row.
-TT_KERNEL_BYTES(size_t, code_sums_of, size_t stride, size_t run)
+TT_KERNEL_BYTES(size_t, code_sums_of, size_t bytes, size_t run)
 /// A calibrator: operations of `rounds` rounds of dot products in registers; 0 where there is none.
 TT_KERNEL_BYTES(double, dot_loop, int64_t rounds)
 

@@ -66,9 +66,9 @@ template <int M> void by_runs(const TritProduct& t, int row, int i) {
   for (size_t r = 0; r < runs; r++) {
     vi counts[M][1][4] = {};
     add_columns<M, 1>(counts, t, t.x + size_t(row) * t.stride, t.packed + size_t(i) * t.in, r * t.run, (r + 1) * t.run);
-    for (int p = 0; p < 4; p++) {
+    TT_UNROLL for (int p = 0; p < 4; p++) {
       const vf scale = set1(t.scales[(size_t(i) + size_t(p) * t.quarter) * runs + r]);
-      for (int m = 0; m < M; m++) {
+      TT_UNROLL for (int m = 0; m < M; m++) {
         const vi codes = load_bits<vi>(t.code_sums + ((size_t(row + m)) * runs + r) * W);
         sums[m][p] = fma_v(to_float(counts[m][0][p] - codes), scale, sums[m][p]);
       }
@@ -123,13 +123,13 @@ void trit_products(const TritProduct& t) {
   write(t);
 }
 
-size_t code_sums_of(size_t stride, size_t run) { return run < stride ? stride / run * W : 1; }
+size_t code_sums_of(size_t bytes, size_t run) { return run < bytes ? bytes / run * W : 1; }
 
-void sum_codes(int32_t* sums, const int8_t* x, size_t stride, size_t run) {
-  const bool by_run = run < stride;
-  const size_t step = by_run ? run : stride;
+void sum_codes(int32_t* sums, const int8_t* x, size_t bytes, size_t run) {
+  const bool by_run = run < bytes;
+  const size_t step = by_run ? run : bytes;
   vi all{};
-  for (size_t first = 0; first < stride; first += step) {
+  for (size_t first = 0; first < bytes; first += step) {
     vi sum{};
     for (size_t k = first; k < first + step; k += BYTES) sum += widen_dots(dot_step(vdot{}, vbytes{} + uint8_t(1), load_bytes(x + k)));
     if (by_run) store_bits(sums + first / step * W, sum);

@@ -115,11 +115,18 @@ void vsa_bundle_row(uint32_t* y, const uint32_t* x, size_t count, size_t words) 
     for (size_t i = 0; i < count; i += 8)
       for (int column = 0; column < COLUMNS && first + size_t(column * W) < words; column++) {
         const size_t at = first + size_t(column * W), n = words - at < size_t(W) ? words - at : W;
-        vu up[8] = {}, down[8] = {};
-        for (size_t j = 0; j < 8 && i + j < count; j++) {
-          const uint32_t* from = x + (i + j) * 2 * words + at;
-          up[j] = n == size_t(W) ? load_words(from) : load_words_n(from, n);
-          down[j] = n == size_t(W) ? load_words(from + words) : load_words_n(from + words, n);
+        const uint32_t* from = x + i * 2 * words + at;
+        vu up[8], down[8];
+        if (n == size_t(W) && count - i >= 8) {
+          TT_UNROLL for (size_t j = 0; j < 8; j++) {
+            up[j] = load_words(from + j * 2 * words);
+            down[j] = load_words(from + j * 2 * words + words);
+          }
+        } else {
+          TT_UNROLL for (size_t j = 0; j < 8; j++) {
+            up[j] = i + j < count ? load_words_n(from + j * 2 * words, n) : vu{};
+            down[j] = i + j < count ? load_words_n(from + j * 2 * words + words, n) : vu{};
+          }
         }
         add8(plus[column], slices, up);
         add8(minus[column], slices, down);

@@ -10,7 +10,14 @@ typedef uint8_t vbytes __attribute__((vector_size(BYTES)));
 
 TT_INLINE vu load_words(const uint32_t* p) { return load_bits<vu>(p); }
 TT_INLINE void store_words(uint32_t* p, vu v) { store_bits(p, v); }
-/// The first n < W words, 0 in the other lanes; nothing behind them is read or written.
+/// The first n ≤ W words, 0 in the other lanes; nothing behind them is read or written.
+#if TT_AVX512
+TT_INLINE vu load_words_n(const uint32_t* p, size_t n) { return vu(_mm512_maskz_loadu_epi32(first_lanes(n), p)); }
+TT_INLINE void store_words_n(uint32_t* p, vu v, size_t n) { _mm512_mask_storeu_epi32(p, first_lanes(n), __m512i(v)); }
+#elif TT_AVX2
+TT_INLINE vu load_words_n(const uint32_t* p, size_t n) { return vu(_mm256_maskload_epi32(reinterpret_cast<const int*>(p), first_lanes(n))); }
+TT_INLINE void store_words_n(uint32_t* p, vu v, size_t n) { _mm256_maskstore_epi32(reinterpret_cast<int*>(p), first_lanes(n), __m256i(v)); }
+#else
 TT_INLINE vu load_words_n(const uint32_t* p, size_t n) {
   uint32_t buffer[W] = {};
   copy_first(buffer, p, n);
@@ -21,6 +28,7 @@ TT_INLINE void store_words_n(uint32_t* p, vu v, size_t n) {
   store_bits(buffer, v);
   copy_first(p, buffer, n);
 }
+#endif
 TT_INLINE vbytes load_bytes(const void* p) { return load_bits<vbytes>(static_cast<const uint8_t*>(p)); }
 
 // ---- bits and lanes ---------------------------------------------------------------------------------------------------
