@@ -8,7 +8,7 @@ import { adamw, chain, clipByGlobalNorm, flatGradients } from '../../core/mod.ts
 import { bitLinearForms } from '../../plugins/bitnet/mod.ts'
 import { openCpu } from '../../plugins/cpu/mod.ts'
 import { trainStep } from '../../plugins/finetune/mod.ts'
-import { countWeights } from '../../plugins/finetune/count-weights.ts'
+import { countWeights } from '../../plugins/finetune/model/count-weights.ts'
 import { MODELS, openInitialSource, tritterPreset } from '../../plugins/models/mod.ts'
 import { trainAllWeights } from '../../plugins/peft/mod.ts'
 import { median } from './_measure.ts'
