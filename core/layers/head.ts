@@ -1,6 +1,6 @@
 /**
  * The output head: logits, and the loss of the next token. Without adapters on it, the loss is the op that never holds tokens ×
- * vocabulary; with them, chunks of rows go through the layer and are computed again on the way back.
+ * vocabulary; with them, and where labels are smoothed, chunks of rows go through the layer and are computed again on the way back.
  */
 import type { Layer } from '../contracts/layer.ts'
 import { TrituneError } from '../errors.ts'
@@ -9,10 +9,11 @@ import { cast } from '../ops/cast.ts'
 import { linearCrossEntropy } from '../ops/linear-cross-entropy.ts'
 import { matmul } from '../ops/matmul.ts'
 import { reshape, slice } from '../ops/movement.ts'
-import { amax, sum } from '../ops/reduce.ts'
+import { amax, mean, sum } from '../ops/reduce.ts'
 import { affine, exp, log, tanh } from '../ops/unary.ts'
 import { checkpoint } from '../tensor/autograd.ts'
 import { currentNoise, withNoise } from '../tensor/noise.ts'
+import { expectNumber } from '../tensor/expect.ts'
 import { noGrad } from '../tensor/tape.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
 import { isQuantized } from './dense-weight.ts'
@@ -42,14 +43,16 @@ export function headLogits(layer: Layer, hidden: Tensor): Tensor {
 }
 
 /**
- * Options of `headCrossEntropy()`: the factor on the sum over tokens, Gemma's softcap, and how much memory adapters of
- * the head may take.
+ * Options of `headCrossEntropy()`: the factor on the sum over tokens, Gemma's softcap, smoothing, and how much memory rows of logits
+ * may take.
  */
 export interface HeadLossOptions {
   readonly scale: number
   /** cap·tanh(logit/cap); 0: none. */
   readonly softcap?: number
-  /** Rows that go through adapters of the head at once; default: so many as make eight million logits. */
+  /** Share of each label that all ids get alike, in [0, 1) (arXiv 1512.00567); 0: none. */
+  readonly smoothing?: number
+  /** Rows whose logits there are at once, behind adapters of the head and with smoothing; default: so many as make eight million logits. */
   readonly rowsAtOnce?: number
 }
 
@@ -74,11 +77,17 @@ export function headCrossEntropy(
   layer: Layer,
   hidden: Tensor,
   targets: Tensor,
-  { scale, softcap = 0, rowsAtOnce = Math.max(1, Math.floor(2 ** 23 / layer.outputs)) }: HeadLossOptions,
+  {
+    scale,
+    softcap = 0,
+    smoothing = 0,
+    rowsAtOnce = Math.max(1, Math.floor(2 ** 23 / layer.outputs)),
+  }: HeadLossOptions,
 ): Tensor {
+  expectNumber('headCrossEntropy', 'smoothing', smoothing, { min: 0, max: 1, below: true })
   const head = replacedLayer(layer)
   const { weight, bias } = head
-  if (!isAdapted(head) && !isQuantized(weight) && !bias)
+  if (smoothing === 0 && !isAdapted(head) && !isQuantized(weight) && !bias)
     return linearCrossEntropy(hidden, weight, targets, { scale, softcap })
   const rows = targets.size
   if (rows === 0) throw new TrituneError('E_SHAPE', 'the loss of no tokens was asked for')
@@ -95,7 +104,7 @@ export function headCrossEntropy(
           rowsLoss(
             withRowsFrom(start, () => forwardLayer(head, h)),
             part,
-            { scale, softcap },
+            { scale, softcap, smoothing },
           ),
         ],
         slice(hidden, { start, end }),
@@ -106,11 +115,15 @@ export function headCrossEntropy(
   return total ?? tensor([0], { device: hidden.device })
 }
 
-/** scale·Σ (logΣexp(z) − z[target]) of logits (rows, V) in their dtype. */
+/** scale·Σ (logΣexp(z) − (1 − ε)·z[target] − ε·mean(z)) of logits (rows, V) in their dtype. */
 function rowsLoss(
   logits: Tensor,
   targets: Tensor,
-  { scale, softcap }: { readonly scale: number; readonly softcap: number },
+  {
+    scale,
+    softcap,
+    smoothing,
+  }: { readonly scale: number; readonly softcap: number; readonly smoothing: number },
 ): Tensor {
   const [rows, vocabulary] = logits.shape
   const { device } = logits
@@ -127,5 +140,12 @@ function rowsLoss(
   const shifted = sub(z, largest)
   const spread = log(sum(exp(shifted), { axis: 1, keepDims: true }))
   const own = sum(mul(shifted, picked), { axis: 1, keepDims: true })
-  return reshape(affine(sum(mul(sub(spread, own), trained)), { scale }), [])
+  const wanted =
+    smoothing === 0
+      ? own
+      : add(
+          affine(own, { scale: 1 - smoothing }),
+          affine(mean(shifted, { axis: 1, keepDims: true }), { scale: smoothing }),
+        )
+  return reshape(affine(sum(mul(sub(spread, wanted), trained)), { scale }), [])
 }

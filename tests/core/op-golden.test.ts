@@ -8,6 +8,8 @@ import {
   backward,
   type Device,
   gelu,
+  headCrossEntropy,
+  type Layer,
   layerNorm,
   linearCrossEntropy,
   mul,
@@ -158,16 +160,37 @@ for (const device of DEVICES) {
       )
       const trained = labels.filter((label) => label >= 0).length
       for (const { options, loss: expected, grad } of cases) {
-        if (options.label_smoothing) continue
         const h = parameter(tensor(logits, { shape: [rows, vocab] }))
         const scale = options.reduction === 'mean' ? 1 / trained : 1
-        const loss = linearCrossEntropy(h, identity, tensor(labels, { dtype: 'i32' }), { scale })
+        const targets = tensor(labels, { dtype: 'i32' })
+        const { label_smoothing: smoothing } = options
+        const loss = smoothing
+          ? headCrossEntropy(headOf(identity), h, targets, { scale, smoothing, rowsAtOnce: 4 })
+          : linearCrossEntropy(h, identity, targets, { scale })
         backward(loss)
         expect(loss.item() / expected).toBeCloseTo(1, 5)
         expectClose(h.grad, grad)
       }
     })
   })
+}
+
+/** An output head of this weight, without bias and adapters. */
+function headOf(weight: Tensor): Layer {
+  const [outputs, inputs] = weight.shape
+  const { device } = weight
+  return {
+    path: 'lm_head',
+    kind: 'head',
+    weight,
+    bias: null,
+    inputs,
+    outputs,
+    device,
+    tiedTo: null,
+    transposed: false,
+    adapters: [],
+  }
 }
 
 test('bf16 and f16 round as torch does', () => {

@@ -10,7 +10,6 @@ namespace {
 
 constexpr int WARPS = 8, THREADS = WARPS * 32;
 constexpr int CHUNK = 64;  // bytes of k that a warp takes at a time: 16 of each lane of four
-constexpr int AHEAD = 4;   // chunks whose weights are on the way while one is multiplied
 
 TT_GPU uint4 load16(const void* p) { return *static_cast<const uint4*>(p); }
 TT_GPU uint32_t word_of(const uint4& v, int i) { return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w; }
@@ -21,6 +20,7 @@ TT_GPU uint32_t word_of(const uint4& v, int i) { return i == 0 ? v.x : i == 1 ? 
 template <class T, int TOKENS8, bool TRITS, bool RUNS, class S> __global__ void __launch_bounds__(THREADS) int8_rows_kernel(Int8Product p) {
   constexpr int HALVES = TRITS ? 2 : 1, OUTPUTS = 16 * HALVES, ROWS = TRITS ? 1 : 2;  // ROWS of the weight that a lane loads
   constexpr int TOKENS = TOKENS8 * 8;
+  constexpr int AHEAD = RUNS ? 2 : 4;  // chunks whose weights are on the way while one is multiplied
   __shared__ S sums[WARPS * OUTPUTS * TOKENS];
   const int lane = int(threadIdx.x & 31), warp = int(threadIdx.x >> 5), g = lane >> 2, t = lane & 3;
   const int weight_rows = TRITS ? p.out / 4 : p.out, first_row = int(blockIdx.x) * 8 * ROWS, chunks = (p.stride + CHUNK - 1) / CHUNK;

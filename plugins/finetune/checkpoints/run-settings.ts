@@ -65,6 +65,7 @@ const SETTINGS = [
   'embedding_lr_scale',
   'lr_groups',
   'neftune_noise_alpha',
+  'label_smoothing_factor',
   'optimizer',
   'optim_args',
   'adam_beta1',

@@ -161,7 +161,7 @@ export interface FinetuneInput {
   readonly lora_exclude_modules?: readonly string[] | string | null | undefined
   /**
    * weights by the names of the parameters (`mlp.down_proj.weight`), as PEFT has it for what is no module.
-   * Alone it goes on nothing else; nothing is dropped there
+   * Alone it goes on nothing else; nothing is dropped there. Default: `[]`
    */
   readonly lora_target_parameters?: readonly string[] | null | undefined
   /** only these layer numbers. For every adapter */
@@ -296,6 +296,11 @@ export interface FinetuneInput {
    * usual
    */
   readonly neftune_noise_alpha?: number | null | undefined
+  /**
+   * share of each label that all tokens get alike (`label_smoothing` of `objective: cross_entropy`), in
+   * evaluations too. Default: `0`
+   */
+  readonly label_smoothing_factor?: number | null | undefined
   /** may be a fraction. Default: `1` */
   readonly num_epochs?: number | null | undefined
   /** instead of what the epochs take; 0 and -1 are as if not set */

@@ -199,6 +199,8 @@ export interface FinetuneOptions {
   readonly lr_groups: readonly LrGroup[]
   /** Uniform noise on the embeddings in training; null: none. */
   readonly neftune_noise_alpha: number | null
+  /** Of `cross_entropy`; 0: none. */
+  readonly label_smoothing_factor: number
   /** `adamw`, `adamw_8bit`, or the name of an optimizer that a plugin provides. */
   readonly optimizer: string
   /** Options of a plugin's optimizer; those of the built-in ones are the `adam_*` keys. */

@@ -46,6 +46,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   adapterOptions,
   bnbFailures,
   optimizerOptions,
+  smoothing,
   lora,
   beside,
   reserved,
@@ -206,6 +207,18 @@ function optimizerOptions({ optimizer, optim_args }: FinetuneFields): ConfigFail
     what: `is not for ${optimizer}`,
     remedy: 'the options of AdamW are the adam_* keys and weight_decay',
   }
+}
+
+function smoothing({ label_smoothing_factor: factor, objective }: FinetuneFields): ConfigFailure | undefined {
+  if (factor === 0) return undefined
+  if (objective.name !== 'cross_entropy')
+    return {
+      path: ['label_smoothing_factor'],
+      what: `is for objective: cross_entropy, not for ${objective.name}`,
+    }
+  return Object.hasOwn(objective.options, 'label_smoothing')
+    ? { path: ['label_smoothing_factor'], what: 'stands under objective: too, as label_smoothing' }
+    : undefined
 }
 
 /** Each schedule has its own. */

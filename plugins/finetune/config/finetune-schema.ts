@@ -353,6 +353,7 @@ const schema = v.strictObject(
     embedding_lr_scale: nullable(above),
     lr_groups: optional(listOf(lrGroup, 'a list of groups'), []),
     neftune_noise_alpha: nullable(above),
+    label_smoothing_factor: optional(decimal({ min: 0, below: 1 }), 0),
     optimizer: optional(optimizerField, 'adamw_torch_fused'),
     optim_args: optional(mapOf(v.unknown()), {}),
     transforms: optional(namedList(['clip']), []),

@@ -113,6 +113,8 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
     'learning rates of some parameters: a list of mappings with `name`, `modules` (parts of the names of parameters) and `lr`',
   neftune_noise_alpha:
     'noise on the embeddings in training ([NEFTune](https://arxiv.org/abs/2310.05914)), uniform in ± alpha / √(tokens of the row × channels); 5 is usual',
+  label_smoothing_factor:
+    'share of each label that all tokens get alike (`label_smoothing` of `objective: cross_entropy`), in evaluations too',
   num_epochs: 'may be a fraction',
   max_steps: 'instead of what the epochs take; 0 and -1 are as if not set',
   micro_batch_size: 'documents, or packed rows, that are computed at once',

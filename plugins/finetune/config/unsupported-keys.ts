@@ -111,7 +111,6 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
     'dion_rank_fraction',
     'dion_rank_multiple_of',
     'label_smoothing',
-    'label_smoothing_factor',
   ]),
   ...unsupported(SCHEDULE, ['lr_quadratic_warmup', 'cosine_constant_lr_ratio', 'lr_div_factor']),
   ...unsupported(PRECISION, ['fp16', 'fp8', 'fp8_enable_fsdp_float8_all_gather', 'float16', 'float32']),

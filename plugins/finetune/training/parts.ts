@@ -73,7 +73,7 @@ export function findParts(config: FinetuneConfig, host: Host): Parts {
       i,
     ]),
   )
-  const objective = find<undefined, Objective>((name) => host.find('objective', name), config.objective, [
+  const objective = find<undefined, Objective>((name) => host.find('objective', name), objectiveOf(config), [
     'objective',
   ])
   const strategies = config.strategy.map((asked, i) =>
@@ -174,6 +174,12 @@ function training(definition: Capabilities['quantizer']): Definition<undefined, 
       },
     },
   }
+}
+
+/** With what has a key of its own. */
+function objectiveOf({ objective, label_smoothing_factor: smoothing }: FinetuneConfig): Named {
+  const { name, options } = objective
+  return smoothing === 0 ? objective : { name, options: { label_smoothing: smoothing, ...options } }
 }
 
 /** The rates of LoRA+, before the optimizer. */
