@@ -2,7 +2,7 @@
  * The tritter model: against its reference in PyTorch, its sizes, its dropout, and configurations that cannot be.
  */
 import { expect, test } from 'bun:test'
-import { noGrad, referenceDevice, tensorScope, TrituneError, withNoise } from '../../../core/mod.ts'
+import { clear, noGrad, referenceDevice, tensorScope, TrituneError, withNoise } from '../../../core/mod.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import { countWeights } from '../../../plugins/finetune/model/count-weights.ts'
 import {
@@ -15,7 +15,8 @@ import {
   TRITTER_PRESETS,
   tritterPreset,
 } from '../../../plugins/models/mod.ts'
-import { logitsOf, measureModel, openGoldenModel, relativeRms } from '../../_golden.ts'
+import { trainAllWeights } from '../../../plugins/peft/mod.ts'
+import { logitsOf, lossAndGradients, measureModel, openGoldenModel, relativeRms } from '../../_golden.ts'
 
 const device = openCpu()
 const SMALLEST = TRITTER_PRESETS['tritter-test']
@@ -94,6 +95,32 @@ test('checkpointing is estimated to keep less, bf16 half', () => {
   expect(again.trainingFlops).toBe((plain.trainingFlops * 4) / 3)
   expect(half.weightBytes).toBe(plain.weightBytes / 2)
   expect(half.optimizerBytes).toBe(1.5 * plain.optimizerBytes)
+})
+
+test('twelve blocks that run again hold at most 0.35 of the memory, to the same gradients', () => {
+  const config = { ...SMALLEST, num_hidden_layers: 12, max_position_embeddings: 512 }
+  using model = initial(config)
+  const parameters = trainAllWeights(model)
+  const ids = Int32Array.from({ length: 512 }, (_, i) => (i * 7) % 256)
+  const pass = (checkpointing: boolean): { readonly held: number; readonly gradient: Float32Array } => {
+    device.resetPeak()
+    const before = device.memory().live
+    lossAndGradients(model, { ids, rows: 1, length: 512 }, { checkpointing })
+    const held = device.memory().peak - before
+    const gradient = parameters.get('model.layers.0.mlp.up_proj.weight')?.grad?.toArray()
+    for (const { grad } of parameters.values()) if (grad) clear(grad)
+    return { held, gradient: gradient ?? new Float32Array() }
+  }
+  // The first one makes the gradients, which stay.
+  pass(true)
+  const [again, plain] = [pass(true), pass(false)]
+  expect(again.held).toBeLessThanOrEqual(0.35 * plain.held)
+  expect(again.gradient).toEqual(plain.gradient)
+  expect(plain.gradient.some((value) => value !== 0)).toBe(true)
+  const estimate = estimateModel(config, { tokens: 512, context: 512 }).activationBytes
+  expect(plain.held / estimate).toBeGreaterThan(0.7)
+  expect(plain.held / estimate).toBeLessThan(1.2)
+  for (const { grad } of parameters.values()) grad?.dispose()
 })
 
 test('dropout changes training passes alone, and by the seed', () => {
