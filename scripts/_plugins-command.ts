@@ -3,6 +3,7 @@
  */
 import { dirname, resolve } from 'node:path'
 import { createHost, type HostExplanation } from '../core/mod.ts'
+import { bitnet } from '../plugins/bitnet/mod.ts'
 import { cpu } from '../plugins/cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../plugins/cuda/mod.ts'
 import {
@@ -44,6 +45,7 @@ export async function explainPlugins({ file, modules, device }: ExplainPlugins):
       optimizers,
       peft,
       qlora,
+      bitnet,
       training,
       ...loaded.map(({ plugin }) => plugin),
     ],

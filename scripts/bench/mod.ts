@@ -13,6 +13,7 @@
  *   qlora      LoRA steps on packed weights against those on bf16, and PEFT on bitsandbytes   --model, --python
  *   quant      packing and unpacking against a copy of memory
  *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate   --model keeps the folders
+ *   tritter    the presets of tritter: parameters, memory and speed, and what checkpointing saves
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'
@@ -66,6 +67,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   qlora: async () => (await import('./qlora.ts')).qlora,
   quant: async () => (await import('./quant.ts')).quant,
   memory: async () => (await import('./memory.ts')).memory,
+  tritter: async () => (await import('./tritter.ts')).tritter,
   wasm: async () => (await import('./wasm.ts')).wasm,
 }
 
@@ -79,6 +81,7 @@ const OF_CHECKOUT: readonly string[] = [
   'wasm',
   'qlora',
   'memory',
+  'tritter',
 ]
 
 function topics(): string[] {
