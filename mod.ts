@@ -21,6 +21,7 @@
 export * from './core/mod.ts'
 // Where a plugin has its own type of this name, core's is the one.
 export type { ChatMessage, RopeTables } from './core/mod.ts'
+export * from './plugins/bitnet/mod.ts'
 export * from './plugins/cpu/mod.ts'
 export * from './plugins/cuda/mod.ts'
 export * from './plugins/data/mod.ts'

@@ -4,6 +4,7 @@
 import { writeFolderAtomicSync } from '../core/files/atomic.ts'
 import { invocation } from '../core/invocation.ts'
 import { createHost, type FloatDType, type Host, isQuantized, type WeightSource } from '../core/mod.ts'
+import { bitnet } from '../plugins/bitnet/mod.ts'
 import { cpu } from '../plugins/cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../plugins/cuda/mod.ts'
 import { compareLogits, promptIds, promptLogits } from '../plugins/export/mod.ts'
@@ -54,6 +55,7 @@ export async function mergeCommand({
       models,
       peft,
       qlora,
+      bitnet,
       ...(await loadPlugins(plugins)).map(({ plugin }) => plugin),
     ],
   })

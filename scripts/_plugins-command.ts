@@ -3,6 +3,7 @@
  */
 import { dirname, resolve } from 'node:path'
 import { createHost, type HostExplanation } from '../core/mod.ts'
+import { bitnet } from '../plugins/bitnet/mod.ts'
 import { cpu } from '../plugins/cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../plugins/cuda/mod.ts'
 import {
@@ -46,6 +47,7 @@ export async function explainPlugins({ file, modules, device }: ExplainPlugins):
       peft,
       qlora,
       ternaryAlgebra,
+      bitnet,
       training,
       ...loaded.map(({ plugin }) => plugin),
     ],

@@ -13,6 +13,7 @@ const HELP = `Compare tritune with torch, transformers and PEFT.
 
   bun run oracle [options]              models, adapters, training, files
   bun run oracle bnb [options]          packed weights and checkpoints of bitsandbytes
+  bun run oracle bitnet [options]       BitNet checkpoints of transformers and ours, and a LoRA on one
   bun run oracle templates [options]    chat templates of other tools: texts and masks
   bun run oracle gguf [options]         exported GGUF files beside llama.cpp (npm's node-llama-cpp; needs Node and npm, no Python but
                                         for SmolLM2)
@@ -44,6 +45,7 @@ interface OracleOptions {
 const PARTS: Readonly<Record<string, (options: OracleOptions) => Promise<boolean>>> = {
   all: async ({ python, smollm2 }) => (await import('./oracle/run.ts')).runOracle(python, smollm2),
   bnb: async ({ python }) => (await import('./oracle/bnb.ts')).runBnbOracle(python),
+  bitnet: async ({ python }) => (await import('./oracle/bitnet.ts')).runBitnetOracle(python),
   templates: async (options) => (await import('./oracle/templates.ts')).runTemplateOracle(options),
   gguf: async (options) => (await import('./oracle/gguf.ts')).runGgufOracle(options),
   peft: async ({ python, names }) => (await import('./oracle/peft.ts')).runPeftOracle(python, names),

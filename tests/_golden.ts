@@ -88,6 +88,7 @@ function bytesOf(checkpoint: Checkpoint, name: string): Uint8Array<ArrayBuffer> 
 
 /** Every case that can be run; `llama-rope-dynamic` cannot, on purpose. */
 export const MODEL_CASES: readonly string[] = [
+  'bitnet',
   'gpt2',
   'llama',
   'llama-bias',

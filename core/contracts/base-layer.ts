@@ -3,6 +3,7 @@
  *
  * `baseForward(layer, x)` of core/layers computes it, `denseWeight(layer)` gives its weight as a tensor.
  */
+import type { LoraFactors } from '../ops/linear.ts'
 import type { QuantizedWeight } from '../tensor/quantized-weight.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Device } from './device.ts'
@@ -12,6 +13,21 @@ import type { Device } from './device.ts'
  * `normOf(layer)` has the weights.
  */
 export type LayerKind = 'linear' | 'embedding' | 'head' | 'norm'
+
+/**
+ * How a linear layer computes where that is not x·Wᵀ + b, as BitLinear of plugins/bitnet. Its weight is then what is trained and saved,
+ * and `dense` says what it stands for.
+ */
+export interface LayerForm {
+  /** `bitnet`: for errors. */
+  readonly name: string
+  /** What config.json of the model says as `quantization_config`. */
+  readonly config: Readonly<Record<string, unknown>>
+  /** y of x (…, in) with the weight and bias of the layer, and a LoRA that sees x. */
+  forward(x: Tensor, layer: BaseLayer, options: { readonly lora?: LoraFactors }): Tensor
+  /** The weight (out, in) that a plain layer would need: for merging and exports. E_UNSUPPORTED where none would do. */
+  dense(weight: Tensor | QuantizedWeight, dtype: 'f32' | 'bf16'): Tensor
+}
 
 /**
  * One frozen map of a model as an adapter sees it: its weight, its sizes and its name, without the adapters that are
@@ -34,4 +50,6 @@ export interface BaseLayer {
   readonly device: Device
   /** Path of the layer that has the same weight: of embedding and head in models that tie them. */
   readonly tiedTo: string | null
+  /** How a linear layer computes; not given: x·Wᵀ + b. */
+  readonly form?: LayerForm | null
 }

@@ -4,6 +4,8 @@
 import type { AnyAdapterDefinition } from './adapter-definition.ts'
 import type { ValidatableConfig } from './config.ts'
 import type { Device } from './device.ts'
+import type { LayerForm } from './base-layer.ts'
+import type { Layer } from './layer.ts'
 import type { Model } from './model.ts'
 import type { GradientTransform } from '../optim/transform.ts'
 import type { DatasetDefinition } from './dataset.ts'
@@ -13,6 +15,7 @@ import type { SamplerDefinition } from './sampler.ts'
 import type { StrategyDefinition } from './strategy.ts'
 import type { Dequantize, Quantize, QuantizedTensor } from './quantize.ts'
 import type { QuantizedWeight } from '../tensor/quantized-weight.ts'
+import type { FloatDType } from '../tensor/dtype.ts'
 import type { Shape } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
@@ -24,6 +27,30 @@ export interface QuantizerDefinition<O = unknown> {
   readonly name: string
   readonly options: ValidatableConfig<O>
   create(options: O): Quantize<QuantizedTensor> & Dequantize<QuantizedTensor>
+  /**
+   * For training without an adapter: how layers compute with weights that stay whole and are rounded in every pass. Not given: what is
+   * packed cannot be trained.
+   */
+  createForms?(options: O): LayerForms
+}
+
+/** Gives linear layers their forms while a model is loaded. */
+export interface LayerForms {
+  /** The form of the layer at `path`, whose weight is loaded already; null: it stays as it is. */
+  form(path: string, parts: FormParts): LayerForm | null
+  /** The source with what a fresh layer of this form needs and the checkpoint has not. */
+  completed(
+    source: WeightSource,
+    options: { readonly device: Device; readonly dtype: FloatDType },
+  ): WeightSource
+}
+
+/** What a form may ask of the layer that it is for. */
+export interface FormParts {
+  readonly inputs: number
+  readonly outputs: number
+  /** Loads `${path}.weight` (channels), a norm that belongs to the layer. */
+  norm(path: string, channels: number): Layer
 }
 
 /** Where weights come from: a checkpoint folder, a GGUF file, memory. */
@@ -41,6 +68,8 @@ export interface WeightSource {
   packed?(name: string, shape: Shape): QuantizedWeight | Tensor | null
   /** Packs the weight (out, in) of a linear layer as it comes in; what it was is not kept. Null: the layer keeps it. */
   pack?(path: string, weight: Tensor): Tensor | QuantizedWeight | null
+  /** How a linear layer computes; see LayerForms. */
+  form?(path: string, parts: FormParts): LayerForm | null
 }
 
 /**

@@ -21,12 +21,13 @@ import { TrituneError } from '../errors.ts'
 /** No single read or write is larger: some systems cut calls at 2 GiB. */
 const CALL_BYTES = 64 * 1024 * 1024
 
-/** Writes all bytes at the current position of `fd`. */
-export function writeAll(fd: number, bytes: Uint8Array, path: string): void {
+/** Writes all bytes at the current position of `fd`, or from byte `position` on. */
+export function writeAll(fd: number, bytes: Uint8Array, path: string, position?: number): void {
   let done = 0
   while (done < bytes.length) {
     try {
-      done += writeSync(fd, bytes, done, Math.min(CALL_BYTES, bytes.length - done))
+      const at = position === undefined ? null : position + done
+      done += writeSync(fd, bytes, done, Math.min(CALL_BYTES, bytes.length - done), at)
     } catch (error) {
       throw fileError(error, path, 'cannot write')
     }

@@ -12,7 +12,11 @@ export function isQuantized(weight: Tensor | QuantizedWeight): weight is Quantiz
   return !(weight instanceof Tensor)
 }
 
-/** Another handle on the weight, or what a packed one stands for in `dtype`. A frozen weight: nothing is recorded. */
-export function denseWeight({ weight }: BaseLayer, dtype: 'f32' | 'bf16' = 'f32'): Tensor {
+/** Another handle on the weight, or what a packed one, or that of a form, stands for in `dtype`. A frozen weight: nothing is recorded. */
+export function denseWeight(
+  { weight, form }: Pick<BaseLayer, 'weight' | 'form'>,
+  dtype: 'f32' | 'bf16' = 'f32',
+): Tensor {
+  if (form) return noGrad(() => form.dense(weight, dtype))
   return isQuantized(weight) ? noGrad(() => dequantizeWeight(weight, dtype)) : weight.view()
 }

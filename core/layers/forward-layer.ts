@@ -35,10 +35,12 @@ import { isDivided, rowRuns } from './document-adapters.ts'
  * ```
  */
 export function baseForward(
-  { path, kind, weight, bias }: BaseLayer,
+  layer: BaseLayer,
   x: Tensor,
   { lora }: { readonly lora?: LoraFactors } = {},
 ): Tensor {
+  const { path, kind, weight, bias, form } = layer
+  if (form) return form.forward(x, layer, { lora })
   if (kind === 'norm')
     throw new TrituneError('E_UNSUPPORTED', `${path}: its model computes a norm`, {
       remedy: 'normOf(layer) has its weight',

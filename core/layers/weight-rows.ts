@@ -26,7 +26,7 @@ export interface WeightRows {
 }
 
 /**
- * Calls `visit` for each block of rows, first to last. Ternary weights, whose rows are interleaved, come in one block.
+ * Calls `visit` for each block of rows, first to last. Ternary weights, whose rows are interleaved, and those of a form come in one block.
  *
  * @example
  * ```ts
@@ -40,9 +40,13 @@ export interface WeightRows {
  * ```
  */
 export function eachWeightRows(
-  { weight }: Pick<BaseLayer, 'weight'>,
+  { weight, form }: Pick<BaseLayer, 'weight' | 'form'>,
   visit: (block: WeightRows) => void,
 ): void {
+  if (form) {
+    using _scope = tensorScope()
+    return noGrad(() => visit({ start: 0, rows: form.dense(weight, 'f32') }))
+  }
   const [total, columns] = weight.shape
   const step = stepOf(weight, Math.max(1, Math.floor(BLOCK / columns)))
   for (let start = 0; start < total; start += step) {

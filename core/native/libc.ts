@@ -3,7 +3,7 @@
  * library of tritune's; where it cannot be opened (Windows, Deno without --allow-ffi) there is none, and callers say
  * what they do then.
  */
-import { openModule } from './ffi.ts'
+import { type FfiTable, type NativeModule, openModule } from './ffi.ts'
 
 export interface Libc {
   /** flock(2): 0, or -1 when the file is locked by another open of it, or the file system has no such locks. */
@@ -21,7 +21,7 @@ let opened: Libc | null | undefined
 
 /** The C library of this process, opened once; null where there is none. */
 export function libc(): Libc | null {
-  opened ??= open()
+  opened ??= openLibc<Libc>(TABLE)?.functions ?? null
   return opened
 }
 
@@ -67,10 +67,11 @@ function text(value: string): Uint8Array {
   return new TextEncoder().encode(`${value}\0`)
 }
 
-function open(): Libc | null {
+/** Other functions of the C library; null where there is none, or not all of them. */
+export function openLibc<F>(table: FfiTable<F>): NativeModule<F> | null {
   for (const path of PATHS[process.platform] ?? []) {
     try {
-      return openModule<Libc>(path, TABLE).functions
+      return openModule<F>(path, table)
     } catch {
       // The next name; null when there is none.
     }

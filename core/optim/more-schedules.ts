@@ -1,8 +1,9 @@
 /**
  * More learning-rate schedules, as factors on the peak rate: cosine with restarts, polynomial, inverse square root and cosine with a
- * warm-up of its own, equal to transformers'; REX, equal to axolotl's; one cycle, equal to torch's OneCycleLR.
+ * warm-up of its own, equal to transformers'; REX, equal to axolotl's; one cycle, equal to torch's OneCycleLR; the two stages
+ * of BitNet.
  */
-import type { Schedule, ScheduleOptions } from './schedule.ts'
+import { linearSchedule, type Schedule, type ScheduleOptions } from './schedule.ts'
 
 /**
  * `cycles` cosines from 1 to 0, each beginning anew: `get_cosine_with_hard_restarts_schedule_with_warmup`.
@@ -184,4 +185,32 @@ export function oneCycleSchedule({
       ? (to - from) * part + from
       : to + ((from - to) / 2) * (Math.cos(Math.PI * part) + 1)
   }
+}
+
+/**
+ * Linearly from 1 towards 0 at `totalSteps`, and from `stageStart` of the steps on only `ratio` of that: the two stages of BitNet b1.58
+ * (Ma et al. 2024, "Training Tips, Code and FAQ"). Weights decay in the first stage only; that is the optimizer's.
+ *
+ * @example
+ * ```ts
+ * import { twoStageSchedule } from 'tritune/core'
+ *
+ * const factor = twoStageSchedule({ totalSteps: 8, ratio: 0.5 })
+ * console.log([0, 2, 3, 4, 6].map(factor)) // → [ 1, 0.75, 0.625, 0.25, 0.125 ]
+ * ```
+ */
+export function twoStageSchedule({
+  warmupSteps = 0,
+  totalSteps,
+  stageStart = 0.5,
+  ratio = 2 / 3,
+}: ScheduleOptions & { readonly stageStart?: number; readonly ratio?: number }): Schedule {
+  const whole = linearSchedule({ warmupSteps, totalSteps })
+  const first = secondStage(totalSteps, stageStart)
+  return (step) => whole(step) * (step < first ? 1 : ratio)
+}
+
+/** The first step of the second stage. */
+export function secondStage(totalSteps: number, stageStart = 0.5): number {
+  return Math.ceil(totalSteps * stageStart)
 }

@@ -7,6 +7,7 @@
  */
 import { TrituneError } from '../errors.ts'
 import { currentNoise, withNoise } from './noise.ts'
+import { currentOffload, type StoredActivation } from './offload.ts'
 import { expectTensor } from './expect-tensor.ts'
 import { expectDType, run } from './op.ts'
 import { addTo } from '../ops/accumulate.ts'
@@ -77,7 +78,7 @@ export function backwardFrom(output: Tensor, gradient: Tensor): void {
 }
 
 /**
- * Runs `fn(...inputs)` keeping only its inputs and outputs; the backward pass runs it again. `fn` must be a pure
+ * Runs `fn(...inputs)` keeping only its inputs (where `withOffload()` says) and outputs; the backward pass runs it again. `fn` must be a pure
  * function of its inputs and of leaves; random numbers repeat because they are keyed and not drawn.
  *
  * @example
@@ -106,7 +107,8 @@ export function checkpoint<const T extends readonly Tensor[], R extends readonly
   const links =
     linksOf(byIndex(inputs.map((input, i) => (leaves[i] ? undefined : input)))) ??
     new Map<string, TapeLink<Tensor>>()
-  const saved = inputs.map((input) => input.alias())
+  const store = currentOffload()
+  const saved = inputs.map((input, i) => (store && !leaves[i] ? store.put(input) : keptHere(input)))
   record(
     {
       name: 'checkpoint',
@@ -114,8 +116,8 @@ export function checkpoint<const T extends readonly Tensor[], R extends readonly
       backward(arriving) {
         const again = saved.map((input, i) =>
           links.has(String(i))
-            ? boundaryTensor(input)
-            : { tensor: leaves[i] ?? input.view(), take: () => null },
+            ? boundaryTensor(input.take())
+            : { tensor: leaves[i] ?? input.take(), take: () => null },
         )
         // The inner scope frees at once what the block did not save for its own way back.
         const recomputed = withNoise(noise, () =>
@@ -129,7 +131,8 @@ export function checkpoint<const T extends readonly Tensor[], R extends readonly
         return byIndex(again.map(({ take }) => take()))
       },
       release() {
-        for (const tensor of saved) tensor.dispose()
+        // The tape calls this twice: as it goes by, and when the outermost scope closes.
+        for (const input of saved.splice(0)) input.release()
       },
     },
     byIndex(outputs),
@@ -286,9 +289,14 @@ function inReverseOrder(roots: readonly Root[]): TapeNode<Tensor>[] {
   return [...seen].toSorted((a, b) => b.id - a.id)
 }
 
-/** An input of a checkpointed function: looks like a result, so that its gradient stops here and can be taken. */
-function boundaryTensor(input: Tensor): { tensor: Tensor; take(): Tensor | null } {
-  const tensor = input.view()
+/** An input that waits where it is: no copy. */
+function keptHere(input: Tensor): StoredActivation {
+  const kept = input.alias()
+  return { take: () => kept.view(), release: () => kept.dispose() }
+}
+
+/** Makes a fresh handle on an input of a checkpointed function look like a result, so that its gradient stops here and can be taken. */
+function boundaryTensor(tensor: Tensor): { tensor: Tensor; take(): Tensor | null } {
   let arrived: Tensor | null = null
   record(
     {

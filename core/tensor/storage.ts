@@ -10,7 +10,7 @@ export class Storage {
   readonly #allocation: Allocation
   #owners = 1
 
-  constructor(device: Device, bytes: number, allocation: Allocation = device.allocate(bytes)) {
+  constructor(device: Device, bytes: number, allocation: Allocation = allocateOn(device, bytes)) {
     this.device = device
     this.bytes = bytes
     this.#allocation = allocation
@@ -38,4 +38,24 @@ export class Storage {
   release(): void {
     if (--this.#owners === 0) this.#allocation.free()
   }
+}
+
+/** Memory for a tensor that somebody else than its device gives; null: the device does. */
+export type Allocator = (device: Device, bytes: number) => Allocation | null
+
+let allocator: Allocator | null = null
+
+/** Runs `fn`; memory of tensors that are made meanwhile comes from `allocate`, where it gives some. Returns what `fn` returns. */
+export function withAllocator<T>(allocate: Allocator, fn: () => T): T {
+  const before = allocator
+  allocator = allocate
+  try {
+    return fn()
+  } finally {
+    allocator = before
+  }
+}
+
+function allocateOn(device: Device, bytes: number): Allocation {
+  return allocator?.(device, bytes) ?? device.allocate(bytes)
 }

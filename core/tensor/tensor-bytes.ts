@@ -38,6 +38,17 @@ export function setTensorBytes(tensor: ByteHolder, bytes: Uint8Array): void {
   writeBytes(tensor, 0, bytes)
 }
 
+/** Fills a tensor from what `read` puts into each piece, which starts at byte `start` of the tensor. */
+export function fillTensor(tensor: ByteHolder, read: (piece: Uint8Array, start: number) => void): void {
+  const { storage, bytes, offset } = tensor
+  for (let start = 0; start < bytes; start += PIECE) {
+    const length = Math.min(PIECE, bytes - start)
+    const piece = storage.host ? new Uint8Array(storage.host, offset + start, length) : new Uint8Array(length)
+    read(piece, start)
+    if (!storage.host) writeBytes(tensor, start, piece)
+  }
+}
+
 /** Copies the elements of `source` to `target`, from whatever device to whatever device; same dtype and size. */
 export function copyElements(target: ByteHolder, source: ByteHolder): void {
   if (target.dtype !== source.dtype || target.bytes !== source.bytes)

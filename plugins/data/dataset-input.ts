@@ -32,6 +32,11 @@ export interface DatasetInput {
    * splits of a folder: plugins/data/README.md
    */
   readonly split?: string | null | undefined
+  /**
+   * for `completion`: documents are tokenised one by one into a temporary file (in `dataset_prepared_path`,
+   * where that is set) instead of memory (guides/from-scratch.md). Default: `false`
+   */
+  readonly streaming?: boolean | null | undefined
   /** what one record of a text file is: `line`, `paragraph` or `document`. Default: `line` */
   readonly sample_by?: 'line' | 'paragraph' | 'document' | null | undefined
   /** for `completion`: where the text is. Default: `text` */

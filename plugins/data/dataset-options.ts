@@ -37,6 +37,8 @@ export interface DatasetOptions {
   readonly data_files: readonly string[]
   /** Decides the reader where the file name does not. */
   readonly ds_type: 'json' | 'text' | null
+  /** Documents are tokenised one by one into a file and not held in memory; only texts. */
+  readonly streaming: boolean
   /** What one record of a text file is; `line` as in Hugging Face's text loader. */
   readonly sample_by: 'line' | 'paragraph' | 'document'
   /** completion: where the text is. */
@@ -148,6 +150,7 @@ const schema = v.strictObject(
     split: nullable(splitField),
     data_files: optional(fileList, []),
     ds_type: nullable(oneOf(['json', 'text'], { later: ['parquet', 'arrow', 'csv'] })),
+    streaming: optional(flag(), false),
     sample_by: optional(oneOf(['line', 'paragraph', 'document']), 'line'),
     field: optional(text(), 'text'),
     field_messages: nullable(text()),

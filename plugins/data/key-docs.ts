@@ -14,6 +14,8 @@ export const DATASET_KEY_DOCS: Readonly<Record<keyof DatasetInput, string>> = {
   ds_type: '`json` or `text`, where the file name does not tell',
   split:
     'a split, or a part of one: `test`, `train[:100]`, `train[10%:]`; not set: `train`. File names tell the splits of a folder: [plugins/data/README.md](../plugins/data/README.md)',
+  streaming:
+    'for `completion`: documents are tokenised one by one into a temporary file (in `dataset_prepared_path`, where that is set) instead of memory ([guides/from-scratch.md](guides/from-scratch.md))',
   sample_by: 'what one record of a text file is: `line`, `paragraph` or `document`',
   field: 'for `completion`: where the text is',
   field_messages: 'where the messages are; not set: `messages`, for `sharegpt` `conversations`',

@@ -21,6 +21,8 @@ import type { LengthResult } from './length-policy.ts'
 import { readRecords } from './read-records.ts'
 import { isPart, recordSlice } from './record-slice.ts'
 import { checkSkipped, refusePreferences } from './skipped-records.ts'
+import { streamEntry } from './stream-dataset.ts'
+import { openTokenSpool, type TokenSpool } from './token-spool.ts'
 import { splitValidation } from './split-validation.ts'
 import { cacheKey, cachePath, readCache, writeCache } from './tokenized-cache.ts'
 import type { CachedDataset } from './tokenized-cache.ts'
@@ -45,7 +47,7 @@ export interface DataConfig {
 }
 
 /** The examples of a run, and what became of the records on the way. */
-export interface LoadedDataset {
+export interface LoadedDataset extends Disposable {
   readonly train: TokenizedExample[]
   readonly validation: TokenizedExample[]
   readonly report: DatasetReport
@@ -64,8 +66,8 @@ export interface LoadedDataset {
  *   datasets: [{ path: 'my-data.jsonl', type: 'alpaca' }],
  *   learning_rate: 1e-4,
  * })
- * const { train, report } = loadDataset(config, openTokenizer('my-model', config))
- * console.log(train.length, formatReport(report).length > 0) // → 16 true
+ * using data = loadDataset(config, openTokenizer('my-model', config))
+ * console.log(data.train.length, formatReport(data.report).length > 0) // → 16 true
  * ```
  */
 export function loadDataset(
@@ -73,9 +75,42 @@ export function loadDataset(
   tokenizer: TokenizerLike,
   types: DatasetTypes = {},
 ): LoadedDataset {
+  using spool = lazySpool(config.dataset_prepared_path)
+  const dataset = loadInto(config, tokenizer, types, spool.open)
+  return { ...dataset, [Symbol.dispose]: spool.giveAway() }
+}
+
+interface LazySpool extends Disposable {
+  open(): TokenSpool
+  /** What closes it, for whoever has the examples. */
+  giveAway(): () => void
+}
+
+/** No file is made before something is streamed. */
+function lazySpool(folder: string | null): LazySpool {
+  let spool: TokenSpool | null = null
+  return {
+    open: () => (spool ??= openTokenSpool(folder ?? undefined)),
+    giveAway() {
+      const given = spool
+      spool = null
+      return given ? () => given[Symbol.dispose]() : nothingToClose
+    },
+    [Symbol.dispose]: () => spool?.[Symbol.dispose](),
+  }
+}
+
+function nothingToClose(): void {}
+
+function loadInto(
+  config: DataConfig,
+  tokenizer: TokenizerLike,
+  types: DatasetTypes,
+  spool: () => TokenSpool,
+): Omit<LoadedDataset, typeof Symbol.dispose> {
   const notes = new Set<string>()
-  const main = loadAll('datasets', config, tokenizer, notes, types)
-  const test = loadAll('test_datasets', config, tokenizer, notes, types)
+  const main = loadAll('datasets', config, tokenizer, notes, types, spool)
+  const test = loadAll('test_datasets', config, tokenizer, notes, types, spool)
   const merged = config.shuffle_merged_datasets
     ? createRandom(config.seed, 'merged datasets').shuffle(main.examples)
     : main.examples
@@ -120,11 +155,12 @@ function loadAll(
   tokenizer: TokenizerLike,
   notes: Set<string>,
   types: DatasetTypes,
+  spool: () => TokenSpool,
 ): AllLoaded {
   // All entries are checked before the first is read.
   const found = config[key].map((options, i) => under(key, () => datasetTypeOf(options, types), i))
   const parts = config[key].map((options, i) =>
-    loadOne([key, i], options, found[i], config, tokenizer, notes),
+    loadOne([key, i], options, found[i], config, tokenizer, notes, spool),
   )
   const total = (count: (part: Loaded) => number): number => parts.reduce((sum, part) => sum + count(part), 0)
   return {
@@ -146,6 +182,7 @@ function loadOne(
   config: DataConfig,
   tokenizer: TokenizerLike,
   notes: Set<string>,
+  spool: () => TokenSpool,
 ): Loaded {
   const filesKey = options.data_files.length > 0 ? 'data_files' : 'path'
   const files = atKey([...path, filesKey], () => datasetFiles(options))
@@ -154,26 +191,35 @@ function loadOne(
     notes.add(
       `${options.path}: ${others.length} files are in no split and are left out (${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''})`,
     )
-  const { examples, notes: found } = tokenizeCached(path, files, options, type, config, tokenizer, notes)
-  for (const note of found) notes.add(note)
-  if (examples.length === 0) {
-    throw new ConfigError([
-      {
-        code: 'E_DATA',
-        path: [...path, filesKey],
-        what: `there are no records in ${files.join(', ')}`,
-        remedy: 'write one JSON object on each line, or name another file',
-      },
-    ])
-  }
-  const result = applyLengthPolicy(examples, {
+  const policy = {
     sequenceLen: config.sequence_len,
     strategy: config.excess_length_strategy,
     minSampleLen: config.min_sample_len,
     splitsLongText: type.type.splitsLongText ?? false,
     untrainedReason: untrainedReason(type.type),
-  })
-  return { ...result, records: examples.length }
+  }
+  if (options.streaming) {
+    const note = (text: string): void => void notes.add(text)
+    const entry = { path, files, options, type: type.type, tokenizer, policy, note }
+    const streamed = streamEntry({ ...entry, spool: spool() })
+    if (streamed.records === 0) throw noRecords([...path, filesKey], files)
+    return streamed
+  }
+  const { examples, notes: found } = tokenizeCached(path, files, options, type, config, tokenizer, notes)
+  for (const note of found) notes.add(note)
+  if (examples.length === 0) throw noRecords([...path, filesKey], files)
+  return { ...applyLengthPolicy(examples, policy), records: examples.length }
+}
+
+function noRecords(path: ConfigPath, files: readonly string[]): ConfigError {
+  return new ConfigError([
+    {
+      code: 'E_DATA',
+      path,
+      what: `there are no records in ${files.join(', ')}`,
+      remedy: 'write one JSON object on each line, or name another file',
+    },
+  ])
 }
 
 function tokenizeCached(

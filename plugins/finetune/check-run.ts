@@ -3,8 +3,8 @@
  * tokenizer, every record of the datasets. What needs weights is left to the run: the layers that an adapter is put on, and memory.
  */
 import type { DatasetReport } from '../data/mod.ts'
-import type { FinetuneConfig } from './config.ts'
-import { findEarlierRun } from './earlier-run.ts'
+import type { FinetuneConfig } from './config/config.ts'
+import { findEarlierRun } from './checkpoints/earlier-run.ts'
 import { checkEarly } from './early-checks.ts'
 import { openInputs, type PrepareOptions } from './run-inputs.ts'
 
@@ -48,8 +48,10 @@ export async function checkRun(
     const notes = [...(opened.note ? [opened.note] : []), ...config.notes, ...earlierNotes(config)]
     return { device: opened.device.description, data: null, totalSteps: null, notes }
   }
-  const { host, early, data, plan, sampler } = await openInputs(config, options)
+  const { host, early, base, data, plan, sampler } = await openInputs(config, options)
   using _host = host
+  using _data = data
+  base[Symbol.dispose]?.()
   sampler?.[Symbol.dispose]?.()
   const { device, note } = early.opened
   return {

@@ -17,6 +17,7 @@ import {
   TrituneError,
 } from '../../core/mod.ts'
 import { invocation } from '../../core/invocation.ts'
+import { bitnet } from '../bitnet/mod.ts'
 import { cpu } from '../cpu/mod.ts'
 import { cuda, isDeviceName, openDevice, type OpenedDevice } from '../cuda/mod.ts'
 import { checkChatTemplate, datasetFiles, datasetTypeOf } from '../data/mod.ts'
@@ -26,16 +27,21 @@ import { peft } from '../peft/mod.ts'
 import { wasm } from '../wasm/mod.ts'
 import { qlora } from '../qlora/mod.ts'
 import { ternaryAlgebra } from '../ternary/mod.ts'
-import { training } from './built-in.ts'
-import { listCheckpoints } from './checkpoints.ts'
-import { type FinetuneConfig, placeInConfig, readablePart, type ReadFinetuneOptions } from './config.ts'
-import { collectFaults, type Faults } from './faults.ts'
-import { expectOwnNames, type LoadedPlugin, loadPlugins, originsOf } from './load-plugins.ts'
-import { chooseAdapter, type OpenAdapter } from './open-adapter.ts'
-import { checkOutputDir } from './output-dir.ts'
-import { findParts, type Parts } from './parts.ts'
-import { orOfPlugin } from './plugin-remedy.ts'
-import { STATE_FILE } from './training-state.ts'
+import { training } from './training/built-in.ts'
+import { listCheckpoints } from './checkpoints/checkpoints.ts'
+import {
+  type FinetuneConfig,
+  placeInConfig,
+  readablePart,
+  type ReadFinetuneOptions,
+} from './config/config.ts'
+import { collectFaults, type Faults } from './config/faults.ts'
+import { expectOwnNames, type LoadedPlugin, loadPlugins, originsOf } from './plugins/load-plugins.ts'
+import { chooseAdapter, type OpenAdapter } from './model/open-adapter.ts'
+import { checkOutputDir } from './checkpoints/output-dir.ts'
+import { findParts, type Parts } from './training/parts.ts'
+import { orOfPlugin } from './plugins/plugin-remedy.ts'
+import { STATE_FILE } from './checkpoints/training-state.ts'
 
 export interface EarlyChecks {
   /** Given away: whoever asked disposes it. */
@@ -100,19 +106,7 @@ export async function checkEarly(
   const makeHost = (): Host => {
     expectOwnNames(plugins.loaded)
     return createHost({
-      plugins: [
-        cpu,
-        cuda,
-        wasm,
-        models,
-        optimizers,
-        peft,
-        qlora,
-        ternaryAlgebra,
-        training,
-        ...more,
-        ...fromFile,
-      ],
+      plugins: [cpu, cuda, wasm, models, optimizers, peft, qlora, bitnet, training, ...more, ...fromFile],
       origins: originsOf(plugins.loaded),
     })
   }

@@ -14,18 +14,21 @@ import { IGNORE, type TokenizedExample } from '../data/mod.ts'
 import { loadModel, storedDType } from '../models/mod.ts'
 import { trainAllWeights } from '../peft/mod.ts'
 import { packLayers } from '../qlora/mod.ts'
-import { ofBaseModel } from './base-model-files.ts'
-import type { FinetuneConfig } from './config.ts'
-import { checkContextLength } from './context-length.ts'
-import { startEva } from './start-eva.ts'
-import { estimateMemory } from './estimate.ts'
-import { learningRates } from './learning-rates.ts'
-import { type MemoryMode, memoryMode } from './memory-mode.ts'
-import { fitting } from './out-of-memory.ts'
-import { newRows, newTokenNotes, vocabularyOptions } from './new-rows.ts'
+import { ofBaseModel } from './model/base-model-files.ts'
+import type { FinetuneConfig } from './config/config.ts'
+import { checkContextLength } from './model/context-length.ts'
+import { startEva } from './model/start-eva.ts'
+import { estimateMemory } from './memory/estimate.ts'
+import { learningRates } from './training/learning-rates.ts'
+import { type MemoryMode, memoryMode } from './memory/memory-mode.ts'
+import { optimizerPages } from './memory/paged-optimizer.ts'
+import { type PagedState, pagedState } from './memory/paged-state.ts'
+import { fitting } from './memory/out-of-memory.ts'
+import { newRows, newTokenNotes, vocabularyOptions } from './model/new-rows.ts'
 import type { Run } from './run.ts'
 import { openInputs, type PrepareOptions } from './run-inputs.ts'
-import { weightDecays } from './weight-decay.ts'
+import { decayEnd } from './training/schedules.ts'
+import { decayUntil, weightDecays } from './training/weight-decay.ts'
 
 /**
  * Opens everything; when something fails, what was opened before is closed and the error goes on.
@@ -54,12 +57,15 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   const inputs = await openInputs(config, options)
   const host = open.use(inputs.host)
   const sampler = disposing(open, inputs.sampler)
-  const { base, modelPath, tokenizer, data, plan } = inputs
+  const base = disposing(open, inputs.base)
+  const data = open.use(inputs.data)
+  const { modelPath, tokenizer, plan } = inputs
   const { plugins: loaded, parts, openAdapter, opened } = inputs.early
   const { device, reason, note } = opened
   await base.whole()
   const dtype = computeDType(config, modelPath)
   const quantizer = parts.quantizer()
+  const forms = parts.forms()
   const model = open.use(
     ofBaseModel(modelPath, () =>
       fitting('the model', () =>
@@ -68,10 +74,12 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
           dtype,
           writable: config.adapter === null,
           models: host.all('model'),
+          ...(config.reinit_weights && { reinit: { seed: config.seed } }),
           ...vocabularyOptions(config, tokenizer, host),
           pack: quantizer
             ? packLayers(quantizer, dtype, { skip: config.bnb_config_kwargs?.llm_int8_skip_modules ?? [] })
             : undefined,
+          ...(forms ? { forms } : {}),
         }),
       ),
     ),
@@ -80,7 +88,11 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   checkContext(config, model)
   const adapter = open.use(
     fitting('the adapter', () =>
-      openAdapter(model, { tokenizer, rows: newRows(model, modelPath, tokenizer) }),
+      openAdapter(model, {
+        tokenizer,
+        rows: newRows(model, modelPath, tokenizer),
+        totalSteps: plan.totalSteps,
+      }),
     ),
   )
   checkContext(config, model)
@@ -91,7 +103,15 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   const decays = (name: string): boolean =>
     weightDecays(name, parameters.get(name)?.shape.length ?? 0, config.adapter !== null)
   const rates = learningRates(config, parameters, decays)
-  const links = parts.optimizer({ weightDecay: config.weight_decay, decays: rates.decays }, rates.links)
+  const decay = decayUntil(decayEnd(config, plan.totalSteps), rates.decays)
+  const { pages, notes: pagingNotes } = optimizerPages(config, device)
+  open.use(pages)
+  let paged: PagedState | null = null
+  const links = parts.optimizer(
+    { weightDecay: config.weight_decay, decays: decay.decays },
+    [...rates.links, ...decay.links],
+    (last) => (pages ? (paged = pagedState(last, pages)).transform : last),
+  )
   const chained = adapter ? adapter.around(links) : links
   const optimizer = open.use(fitting('the state of the optimizer', () => chained.init(parameters)))
   const { seed } = config
@@ -99,7 +119,18 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   for (const { part } of strategies) disposing(open, part)
   const monitors = parts.monitors({ outputDir: config.output_dir, loggingSteps: config.logging_steps })
   for (const { part } of monitors) disposing(open, part)
-  const estimated = { config, model, data, device, dtype, parameters, adapter, optimizer, memory: KEEP_ALL }
+  const estimated = {
+    config,
+    model,
+    data,
+    device,
+    dtype,
+    parameters,
+    adapter,
+    optimizer,
+    paged,
+    memory: KEEP_ALL,
+  }
   const needed = Object.values(estimateMemory(estimated)).reduce((sum, bytes) => sum + bytes, 0)
   const owned = open.move()
   return {
@@ -117,6 +148,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
     parameters,
     objective,
     optimizer,
+    paged,
     gradients,
     strategies,
     monitors,
@@ -128,6 +160,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
       ...slowDType(device, dtype),
       ...newTokenNotes(tokenizer, config.adapter),
       ...config.notes,
+      ...pagingNotes,
       ...plan.notes,
       ...started,
     ],
@@ -172,9 +205,10 @@ function slowDType({ kind }: Device, dtype: FloatDType): string[] {
   return kind === 'cuda' && dtype === 'f32' ? ['f32 on a GPU: bf16: true is several times faster'] : []
 }
 
-/** `bf16: auto` computes as the checkpoint is stored (f16 and quantized ones in bf16 and f32). */
+/** `bf16: auto` computes as the checkpoint is stored (f16 and quantized ones in bf16 and f32); what starts anew in f32. */
 function computeDType(config: FinetuneConfig, modelPath: string): FloatDType {
   if (config.bf16 === true) return 'bf16'
+  if (config.reinit_weights) return 'f32'
   if (config.bf16 === false || modelPath.endsWith('.gguf')) return 'f32'
   return storedDType(modelPath) === 'f32' ? 'f32' : 'bf16'
 }

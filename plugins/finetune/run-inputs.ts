@@ -2,15 +2,17 @@
  * What a run needs besides weights: everything that its file asks for, the tokenizer, the examples and the plan. The first half
  * of preparing a run, and all of checking one.
  */
+import { Disposables } from '../../core/disposables.ts'
 import type { Host, Plugin, Device, Sampler } from '../../core/mod.ts'
 import { type LoadedDataset, loadDataset } from '../data/mod.ts'
-import { atKey, atNamedKey } from './at-key.ts'
-import { type BaseModelFiles, baseModelFiles } from './base-model-files.ts'
-import type { FinetuneConfig } from './config.ts'
+import { atKey, atNamedKey } from './config/at-key.ts'
+import { type BaseModelFiles, baseModelFiles } from './model/base-model-files.ts'
+import type { FinetuneConfig } from './config/config.ts'
 import { checkEarly, type EarlyChecks } from './early-checks.ts'
-import { checkContextLength, writtenContextLength } from './context-length.ts'
-import { createPlan, type Plan } from './plan.ts'
-import { expectChatTemplate, openTokenizer, type RunTokenizer } from './run-tokenizer.ts'
+import { checkContextLength, writtenContextLength } from './model/context-length.ts'
+import { newModelFiles } from './model/new-model-files.ts'
+import { createPlan, type Plan } from './training/plan.ts'
+import { expectChatTemplate, openTokenizer, type RunTokenizer } from './model/run-tokenizer.ts'
 
 /** Options of `prepareRun()`: what no file says. */
 export interface PrepareOptions {
@@ -27,7 +29,7 @@ export interface PrepareOptions {
 }
 
 export interface RunInputs {
-  /** Given away with `sampler`: whoever asked disposes both. */
+  /** Given away with `base`, `data` and `sampler`: whoever asked disposes them. */
   readonly host: Host
   readonly early: EarlyChecks
   /** Waits for the weights when it is asked to. */
@@ -46,22 +48,22 @@ export async function openInputs(
 ): Promise<RunInputs> {
   const early = await checkEarly(config, { plugins, device })
   const { host, parts } = early
-  let sampler: Sampler | null = null
-  try {
-    const base = baseModelFiles(config, host, { onProgress: onDownload, onNote })
-    const modelPath = await base.small()
-    const known = writtenContextLength(modelPath)
-    if (known !== null) checkContextLength(config, known)
-    const tokenizer = atKey(['base_model'], () => openTokenizer(modelPath, config))
-    expectChatTemplate(tokenizer, config)
-    const data = atNamedKey(() => loadDataset(config, tokenizer, host.all('dataset')))
-    const lengths = data.train.map(({ ids }) => ids.length)
-    const made = (sampler = parts.sampler({ lengths, seed: config.seed }))
-    const plan = atNamedKey(() => createPlan(config, data.train, made))
-    return { host, early, base, modelPath, tokenizer, data, sampler, plan }
-  } catch (error) {
-    sampler?.[Symbol.dispose]?.()
-    host[Symbol.dispose]()
-    throw error
-  }
+  using open = new Disposables()
+  open.use(host)
+
+  const tell = { onProgress: onDownload, onNote }
+  const base = config.reinit_weights ? newModelFiles(config, host, tell) : baseModelFiles(config, host, tell)
+  open.defer(() => base[Symbol.dispose]?.())
+  const modelPath = await base.small()
+  const known = writtenContextLength(modelPath)
+  if (known !== null) checkContextLength(config, known)
+  const tokenizer = atKey(['base_model'], () => openTokenizer(modelPath, config))
+  expectChatTemplate(tokenizer, config)
+  const data = open.use(atNamedKey(() => loadDataset(config, tokenizer, host.all('dataset'))))
+  const lengths = data.train.map(({ ids }) => ids.length)
+  const sampler = parts.sampler({ lengths, seed: config.seed })
+  open.defer(() => sampler?.[Symbol.dispose]?.())
+  const plan = atNamedKey(() => createPlan(config, data.train, sampler))
+  open.move()
+  return { host, early, base, modelPath, tokenizer, data, sampler, plan }
 }

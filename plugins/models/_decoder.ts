@@ -1,17 +1,17 @@
 /**
- * The decoder that llama, mistral, qwen2 and qwen3 share: pre-norm blocks of rotary attention and a gated MLP.
+ * The decoder that llama, mistral, qwen2, qwen3, bitnet and tritter share: pre-norm blocks of rotary attention and a gated MLP.
  *
  * Residual adds are fused with the norm that follows them, so a block takes and gives the pair (h, delta): the stream so
  * far and what the last part wants to add to it.
  */
 import { Disposables } from '../../core/disposables.ts'
 import {
-  addRmsNorm,
   attention,
+  currentNoise,
   type Device,
+  dropout,
   type FloatDType,
   forwardLayer,
-  geglu,
   type KvCache,
   type Layer,
   type Model,
@@ -19,10 +19,9 @@ import {
   reshape,
   rmsNorm,
   rope,
-  swiglu,
+  siteOf,
   type Tensor,
   type TokenBatch,
-  TrituneError,
   type WeightSource,
 } from '../../core/mod.ts'
 import {
@@ -34,8 +33,11 @@ import {
   stringField,
 } from './_config.ts'
 import { type Block as RunBlock, runBlocks } from './_blocks.ts'
+import { gatedActivation } from './_gated.ts'
 import { collectWeights, type WeightCollector } from './_weights.ts'
+import { headSize, keyValueHeads } from './model-size.ts'
 import { createLeadCache, openLead } from './_lead.ts'
+import { type NormKind, normsOf } from './_norms.ts'
 import type { LayerCache } from './cache.ts'
 import { createRopeTables, readRopeConfig } from './rope.ts'
 
@@ -49,6 +51,12 @@ export interface DecoderTraits {
   readonly mlpBias: boolean
   /** RMSNorm of each head of q and k (qwen3). */
   readonly qkNorm: boolean
+  /** Of the stream before each part and at the end; `rms_norm_eps` or `layer_norm_eps` is its ε. Default: rms. */
+  readonly norm?: NormKind
+  /** RMSNorm before the last linear layer of attention and MLP (bitnet). */
+  readonly subNorms?: boolean
+  /** Chance that training drops an element of what a part adds to the stream. */
+  readonly dropout?: number
   /** Sliding window of a layer, 0 = none. */
   window(layer: number): number
 }
@@ -66,9 +74,11 @@ interface Block {
   readonly o: Layer
   readonly qNorm: Layer | null
   readonly kNorm: Layer | null
+  readonly attnSubNorm: Layer | null
   readonly postNorm: Layer
   readonly gate: Layer
   readonly up: Layer
+  readonly ffnSubNorm: Layer | null
   readonly down: Layer
 }
 
@@ -77,25 +87,23 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
   const hiddenSize = integerField(config, 'hidden_size')
   const layerCount = integerField(config, 'num_hidden_layers', undefined, { max: MOST_LAYERS })
   const heads = integerField(config, 'num_attention_heads')
-  const kvHeads = integerField(config, 'num_key_value_heads', heads)
-  const headDim = integerField(config, 'head_dim', hiddenSize / heads)
+  const kvHeads = keyValueHeads(config, heads)
+  const headDim = headSize(config, hiddenSize, heads)
   const vocabSize = integerField(config, 'vocab_size')
   const mlpSize = integerField(config, 'intermediate_size')
-  const eps = numberField(config, 'rms_norm_eps', 1e-6)
+  const { norm: kind = 'rms', dropout: chance = 0 } = traits
+  const eps =
+    kind === 'rms' ? numberField(config, 'rms_norm_eps', 1e-6) : numberField(config, 'layer_norm_eps', 1e-5)
+  const norms = normsOf(kind, eps)
   const tied = booleanField(config, 'tie_word_embeddings', false)
   const gated = gatedActivation(stringField(config, 'hidden_act', 'silu'))
-  if (heads % kvHeads !== 0)
-    throw new TrituneError(
-      'E_MODEL',
-      `config.json: ${heads} attention heads are not a multiple of ${kvHeads} key-value heads`,
-    )
 
   const angles = readRopeConfig(config, headDim)
   using guard = new Disposables()
   const collector = guard.use(collectWeights(source))
   const embed = collector.embedding('model.embed_tokens', vocabSize, hiddenSize)
   const blocks = Array.from({ length: layerCount }, (_, i) => loadBlock(collector, i))
-  const finalNorm = collector.norm('model.norm', hiddenSize)
+  const finalNorm = norms.load(collector, 'model.norm', hiddenSize)
   const head = collector.head('lm_head', embed, tied)
   const device: Device = embed.device
   const dtype = normOf(finalNorm).weight.dtype as FloatDType
@@ -103,18 +111,20 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
 
   function loadBlock(weights: WeightCollector, index: number): Block {
     const path = `model.layers.${index}`
-    const { qkvBias, outputBias, mlpBias, qkNorm } = traits
+    const { qkvBias, outputBias, mlpBias, qkNorm, subNorms = false } = traits
     return {
-      inputNorm: weights.norm(`${path}.input_layernorm`, hiddenSize),
+      inputNorm: norms.load(weights, `${path}.input_layernorm`, hiddenSize),
       q: weights.layer(`${path}.self_attn.q_proj`, hiddenSize, heads * headDim, { bias: qkvBias }),
       k: weights.layer(`${path}.self_attn.k_proj`, hiddenSize, kvHeads * headDim, { bias: qkvBias }),
       v: weights.layer(`${path}.self_attn.v_proj`, hiddenSize, kvHeads * headDim, { bias: qkvBias }),
       o: weights.layer(`${path}.self_attn.o_proj`, heads * headDim, hiddenSize, { bias: outputBias }),
       qNorm: qkNorm ? weights.norm(`${path}.self_attn.q_norm`, headDim) : null,
       kNorm: qkNorm ? weights.norm(`${path}.self_attn.k_norm`, headDim) : null,
-      postNorm: weights.norm(`${path}.post_attention_layernorm`, hiddenSize),
+      attnSubNorm: subNorms ? weights.norm(`${path}.self_attn.attn_sub_norm`, heads * headDim) : null,
+      postNorm: norms.load(weights, `${path}.post_attention_layernorm`, hiddenSize),
       gate: weights.layer(`${path}.mlp.gate_proj`, hiddenSize, mlpSize, { bias: mlpBias }),
       up: weights.layer(`${path}.mlp.up_proj`, hiddenSize, mlpSize, { bias: mlpBias }),
+      ffnSubNorm: subNorms ? weights.norm(`${path}.mlp.ffn_sub_norm`, mlpSize) : null,
       down: weights.layer(`${path}.mlp.down_proj`, mlpSize, hiddenSize, { bias: mlpBias }),
     }
   }
@@ -144,7 +154,16 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
       causal: true,
       window: traits.window(index),
     })
-    return forwardLayer(block.o, reshape(mixed, [tokens, heads * headDim]))
+    return forwardLayer(block.o, subNorm(block.attnSubNorm, reshape(mixed, [tokens, heads * headDim])))
+  }
+
+  function subNorm(norm: Layer | null, x: Tensor): Tensor {
+    return norm ? rmsNorm(x, normOf(norm).weight, { eps }) : x
+  }
+
+  /** What a part adds, some of it dropped in training. */
+  function dropped(x: Tensor, path: string): Tensor {
+    return chance > 0 && currentNoise() ? dropout(x, { p: chance, site: siteOf(path) }) : x
   }
 
   /** [h, delta] → [h, delta]: one block. There is no delta before the first one. */
@@ -156,14 +175,14 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
     cache: Pick<LayerCache, 'extend'> | null,
   ): [Tensor, Tensor] {
     const block = blocks[index]
-    const { weight: inputNorm } = normOf(block.inputNorm)
-    const first = delta ? addRmsNorm(delta, h, inputNorm, { eps }) : { h, y: rmsNorm(h, inputNorm, { eps }) }
-    const attended = attend(block, index, first.y, batch, angles, cache)
-    model.probe?.(`model.layers.${index}.self_attn`, attended)
-    const second = addRmsNorm(attended, first.h, normOf(block.postNorm).weight, { eps })
+    const path = `model.layers.${index}`
+    const first = norms.add(block.inputNorm, h, delta)
+    const attended = dropped(attend(block, index, first.y, batch, angles, cache), `${path}.self_attn`)
+    model.probe?.(`${path}.self_attn`, attended)
+    const second = norms.add(block.postNorm, first.h, attended)
     const inner = gated(forwardLayer(block.gate, second.y), forwardLayer(block.up, second.y))
-    const out = forwardLayer(block.down, inner)
-    model.probe?.(`model.layers.${index}.mlp`, out)
+    const out = dropped(forwardLayer(block.down, subNorm(block.ffnSubNorm, inner)), `${path}.mlp`)
+    model.probe?.(`${path}.mlp`, out)
     return [second.h, out]
   }
 
@@ -189,12 +208,12 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
       const held = (cache ?? null) as LayerCache | null
       const { batch, expand, strip, past } = openLead(model, tokens, held)
       const angles = tables.at(batch.positionCount)
-      const embedded = forwardLayer(embed, tokens.ids)
+      const embedded = dropped(forwardLayer(embed, tokens.ids), 'model.embed_tokens')
       model.probe?.('model.embed_tokens', embedded)
       const forward: RunBlock = (i, stream) => forwardBlock(i, stream, batch, angles, past)
       const [h, delta] = runBlocks(expand(embedded), layerCount, forward, { checkpointing })
       held?.advance(batch.positions.size)
-      return strip(addRmsNorm(delta, h, normOf(finalNorm).weight, { eps }).y)
+      return strip(norms.add(finalNorm, h, delta).y)
     },
     createCache: (capacity): KvCache =>
       createLeadCache(model, capacity, { layers: layerCount, kvHeads, headDim, dtype, device }),
@@ -206,16 +225,4 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
   }
   const owned = guard.move()
   return model
-}
-
-// ---- helpers ----------------------------------------------------------------------------------------------------
-
-function gatedActivation(name: string): (gate: Tensor, up: Tensor) => Tensor {
-  if (name === 'silu' || name === 'swish') return swiglu
-  if (name === 'gelu') return (gate, up) => geglu(gate, up)
-  if (name === 'gelu_pytorch_tanh' || name === 'gelu_new')
-    return (gate, up) => geglu(gate, up, { approximate: 'tanh' })
-  throw new TrituneError('E_UNSUPPORTED', `config.json: hidden_act "${name}" is not supported`, {
-    remedy: 'supported: silu, gelu, gelu_pytorch_tanh',
-  })
 }

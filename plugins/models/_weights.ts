@@ -2,6 +2,7 @@
  * Collects the tensors and layers of a model while it is built, under their names in the checkpoint.
  */
 import {
+  type FormParts,
   type Layer,
   type QuantizedWeight,
   type Shape,
@@ -52,7 +53,7 @@ export function collectWeights(
     return made
   }
   const plain = { bias: null, transposed: false, tiedTo: null }
-  return {
+  const collector: WeightCollector = {
     weights,
     layers,
     tensor,
@@ -66,16 +67,21 @@ export function collectWeights(
           ? loadTransposed(source, fileName(name), input, output)
           : source.load(fileName(name), [output, input], { passing }))
       const packed = loaded instanceof Tensor ? packedBy(source, path, loaded) : loaded
-      return add({
-        path,
-        kind: 'linear',
-        inputs: input,
-        outputs: output,
-        weight: packed instanceof Tensor ? keep(name, packed) : packed,
-        bias: bias ? tensor(`${path}.bias`, [output]) : null,
-        transposed,
-        tiedTo: null,
-      })
+      const kept = packed instanceof Tensor ? keep(name, packed) : packed
+      const norm: FormParts['norm'] = (own, channels) => collector.norm(own, channels)
+      return guarding(kept, () =>
+        add({
+          path,
+          kind: 'linear',
+          inputs: input,
+          outputs: output,
+          weight: kept,
+          bias: bias ? tensor(`${path}.bias`, [output]) : null,
+          transposed,
+          tiedTo: null,
+          form: source.form?.(path, { inputs: input, outputs: output, norm }) ?? null,
+        }),
+      )
     },
     embedding: (path, rows, channels) =>
       add({
@@ -117,6 +123,17 @@ export function collectWeights(
       for (const weight of weights.values()) weight.dispose()
       for (const { weight } of layers.values()) if (!(weight instanceof Tensor)) weight[Symbol.dispose]()
     },
+  }
+  return collector
+}
+
+/** A packed weight that no layer has yet goes when its layer cannot be made. */
+function guarding<T>(weight: Tensor | QuantizedWeight, make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    if (!(weight instanceof Tensor)) weight[Symbol.dispose]()
+    throw error
   }
 }
 

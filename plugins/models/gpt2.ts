@@ -32,6 +32,7 @@ import {
 import { type Block as RunBlock, runBlocks } from './_blocks.ts'
 import { collectWeights } from './_weights.ts'
 import { createLeadCache, openLead } from './_lead.ts'
+import { shiftedNorm } from './_norms.ts'
 import type { LayerCache } from './cache.ts'
 
 interface Block {
@@ -180,12 +181,6 @@ function createGpt2(config: ConfigJson, source: WeightSource): Model {
   }
   const owned = guard.move()
   return model
-}
-
-function shiftedNorm(layer: Layer): { readonly weight: Tensor; readonly bias: Tensor } {
-  const { weight, bias } = normOf(layer)
-  if (bias) return { weight, bias }
-  throw new TrituneError('E_MODEL', `there is no ${layer.path}.bias`)
 }
 
 function activation(name: string): (x: Tensor) => Tensor {

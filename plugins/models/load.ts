@@ -8,6 +8,7 @@ import {
   type Device,
   didYouMean,
   type FloatDType,
+  type LayerForms,
   type Model,
   type ModelDefinition,
   TrituneError,
@@ -15,11 +16,14 @@ import {
 } from '../../core/mod.ts'
 import { openCheckpoint } from '../../core/files/checkpoint.ts'
 import { ggufToHf, openGguf } from '../gguf/mod.ts'
-import { readStoredQuantization } from '../qlora/mod.ts'
+import { absMean, storedBitnetForms } from '../bitnet/mod.ts'
+import { packLayers } from '../qlora/mod.ts'
 import type { ConfigJson } from './_config.ts'
 import { expectRoom } from './_room.ts'
+import { readStoredWeights, type StoredWeights } from './_stored.ts'
 import { type VocabularyOptions, withVocabulary } from './_vocabulary.ts'
 import { MODELS } from './built-in.ts'
+import { openInitialSource } from './initial-weights.ts'
 import { openGgufSource, openSafetensorsSource, storedDType } from './sources.ts'
 
 /** Options of `loadModel()`: where it computes, in which dtype, and whether its weights can be trained. */
@@ -31,6 +35,10 @@ export interface LoadModelOptions extends VocabularyOptions {
   readonly writable?: boolean
   /** Packs the weights of linear layers as they are loaded; see `WeightSource.pack`. */
   readonly pack?: WeightSource['pack']
+  /** Not the weights of the checkpoint but new ones, drawn by this seed: the folder needs none. */
+  readonly reinit?: { readonly seed: number }
+  /** How linear layers compute, where that is not x·Wᵀ: BitLinear. Default: as the checkpoint says. */
+  readonly forms?: LayerForms
   /** More models than the built-in ones. */
   readonly models?: Readonly<Record<string, ModelDefinition>>
 }
@@ -53,44 +61,84 @@ export function loadModel(
     dtype,
     writable = false,
     pack,
+    reinit,
+    forms,
     models = MODELS,
     ...vocabulary
   }: LoadModelOptions = {},
 ): Model {
   if (path.endsWith('.gguf')) {
+    if (reinit)
+      throw new TrituneError('E_UNSUPPORTED', 'a GGUF file has no config.json to start new weights from', {
+        place: path,
+        remedy: 'name the Hugging Face folder of the model',
+      })
     const hf = ggufToHf(openGguf(path))
     if (!pack) expectRoom(hf.tensors.values(), dtype ?? 'f32', device, path)
     using source = openGgufSource(path, hf, { device, dtype: dtype ?? 'f32', writable })
     const definition = definitionOf(hf.config.model_type, models, path)
-    return definition.create(...withVocabulary({ ...hf.config }, packing(source, pack), vocabulary))
+    const whole = prepared(source, { pack, forms, device, dtype: dtype ?? 'f32' })
+    return definition.create(...withVocabulary({ ...hf.config }, whole, vocabulary))
   }
   const config = readConfig(path)
   const definition = modelDefinition(path, models)
+  if (reinit) {
+    const on = { device, dtype: dtype ?? 'f32' } as const
+    const initial = openInitialSource(config, { ...on, ...reinit })
+    const layers = layersOf(readStoredWeights(config, path), { pack, forms, writable: true, dtype: on.dtype })
+    return definition.create(...withVocabulary(config, prepared(initial, { ...layers, ...on }), vocabulary))
+  }
   const stored = storedDType(path)
   const wanted = dtype ?? (stored === 'f16' ? 'bf16' : stored)
-  const held = readStoredQuantization(config, path)
-  if (held && writable)
+  const held = readStoredWeights(config, path)
+  const isTrained = held?.method === 'bitnet' && held.mode === 'online'
+  if (held && !isTrained && writable)
     throw new TrituneError('E_UNSUPPORTED', 'packed weights cannot be trained', {
       place: path,
-      remedy: 'train an adapter on them (adapter: qlora), or use the plain checkpoint',
+      remedy: `train an adapter on them (adapter: ${held.method === 'bitnet' ? 'lora' : 'qlora'}), or use the plain checkpoint`,
     })
   // What is packed as it is read never lies there whole.
   if (!pack && !held) expectRoom(openCheckpoint(path).entries.values(), wanted, device, path)
   using source = openSafetensorsSource(path, { device, dtype: wanted, writable, stored: held })
-  return definition.create(...withVocabulary(config, packing(source, pack), vocabulary))
+  const whole = prepared(source, {
+    ...layersOf(held, { pack, forms, writable, dtype: wanted }),
+    device,
+    dtype: wanted,
+  })
+  return definition.create(...withVocabulary(config, whole, vocabulary))
 }
 
-function packing(source: WeightSource, pack: WeightSource['pack']): WeightSource {
-  if (!pack) return source
-  const { place } = source
+type Layers = Pick<LoadModelOptions, 'pack' | 'forms'>
+
+/** What is asked for, and what the checkpoint says: weights of a BitNet that are not trained are packed, as they are rounded anyway. */
+function layersOf(
+  held: StoredWeights | null,
+  { pack, forms, writable, dtype }: Layers & { readonly writable: boolean; readonly dtype: FloatDType },
+): Layers {
+  if (held?.method !== 'bitnet') return { pack, forms }
+  if (held.mode === 'offline') return held.subNorm ? { pack, forms: storedBitnetForms(held) } : { pack }
+  if (writable) return { forms: forms ?? storedBitnetForms(held) }
   return {
-    place,
+    pack: packLayers(absMean(), dtype, { skip: held.skip ?? [] }),
+    ...(held.subNorm ? { forms: storedBitnetForms(held) } : {}),
+  }
+}
+
+function prepared(
+  source: WeightSource,
+  { pack, forms, device, dtype }: Layers & { readonly device: Device; readonly dtype: FloatDType },
+): WeightSource {
+  if (!pack && !forms) return source
+  const own: WeightSource = {
+    place: source.place,
     has: (name) => source.has(name),
     names: () => source.names(),
     load: (name, shape, options) => source.load(name, shape, options),
     packed: (name, shape) => source.packed?.(name, shape) ?? null,
-    pack,
+    ...(pack ? { pack } : {}),
   }
+  if (!forms) return own
+  return { ...forms.completed(own, { device, dtype }), form: (path, parts) => forms.form(path, parts) }
 }
 
 /**
@@ -105,7 +153,7 @@ export function modelDefinition(
   const type = config.model_type
   if (typeof type !== 'string')
     throw new TrituneError('E_MODEL', 'config.json has no model_type', { place: folder })
-  readStoredQuantization(config, folder)
+  readStoredWeights(config, folder)
   return definitionOf(type, models, folder)
 }
 

@@ -1,5 +1,5 @@
 /**
- * Models: llama, mistral, qwen2, qwen3, gpt2, from Hugging Face folders and GGUF files. See README.md.
+ * Models: llama, mistral, qwen2, qwen3, gpt2, bitnet, tritter, from Hugging Face folders and GGUF files. See README.md.
  *
  * @module
  */
@@ -9,8 +9,10 @@ import { MODELS } from './built-in.ts'
 export { rerunBlocks } from './_blocks.ts'
 export { createBatch, type BatchArrays } from './batch.ts'
 export { MODELS } from './built-in.ts'
+export { type InitialOptions, openInitialSource } from './initial-weights.ts'
 export { loadModel, type LoadModelOptions, modelDefinition, readConfig } from './load.ts'
 export { type MemorySourceOptions, openMemorySource } from './memory-source.ts'
+export { countParameters, estimateModel, type ModelEstimate, type StepShape } from './model-size.ts'
 export {
   createRopeTables,
   readRopeConfig,
@@ -19,9 +21,11 @@ export {
   type RopeScaling,
   type RopeTables,
 } from './rope.ts'
+export { readStoredWeights, type StoredWeights } from './_stored.ts'
 export { openGgufSource, openSafetensorsSource, type SourceOptions, storedDType } from './sources.ts'
+export { TRITTER_PRESETS, type TritterPreset, tritterPreset } from './tritter-presets.ts'
 
-/** The plugin that provides the models `llama`, `mistral`, `qwen2`, `qwen3` and `gpt2`. */
+/** The plugin that provides the models `llama`, `mistral`, `qwen2`, `qwen3`, `gpt2`, `bitnet` and `tritter`. */
 export const models: Plugin & { readonly provides: { readonly model: typeof MODELS } } =
   /* @__PURE__ */ definePlugin({
     name: 'models',

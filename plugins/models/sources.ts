@@ -21,7 +21,8 @@ import {
 import { Storage } from '../../core/tensor/storage.ts'
 import { setTensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import type { GgufHfModel } from '../gguf/mod.ts'
-import { type PackedFile, readPackedWeight, type StoredQuantization } from '../qlora/mod.ts'
+import type { PackedFile } from '../qlora/mod.ts'
+import { readStoredWeight, type StoredWeights } from './_stored.ts'
 import { finish, missing } from './_finish-weight.ts'
 
 /** How weights come out of a checkpoint. */
@@ -32,7 +33,7 @@ export interface SourceOptions {
   /** True when weights will be trained: they are copied out of the mapped file. */
   readonly writable: boolean
   /** In which form the weights of linear layers are packed; not given: they are plain. */
-  readonly stored?: StoredQuantization | null
+  readonly stored?: StoredWeights | null
 }
 
 /** The dtype that most plain weights of a checkpoint have on disk: what `bf16: auto` goes by. */
@@ -126,7 +127,7 @@ export function openSafetensorsSource(
         copy: writable && device.mapFile !== undefined,
       })
     },
-    packed: (name, shape) => packing && readPackedWeight(packedFile, packing, name, shape, { device, dtype }),
+    packed: (name, shape) => packing && readStoredWeight(packedFile, packing, name, shape, { device, dtype }),
     [Symbol.dispose]() {
       for (const storage of maps.values()) storage.release()
       maps.clear()

@@ -1,8 +1,9 @@
 /**
  * LoRA on a model, with PEFT's rank and alpha patterns.
  */
-import type { Model } from '../../core/mod.ts'
+import { type Model, TrituneError } from '../../core/mod.ts'
 import { attachAdapter } from './attach.ts'
+import { loraModelOptions } from './attach-options.ts'
 import type { AttachedAdapter } from './attached-adapter.ts'
 import type { BesideOptions } from './beside/beside.ts'
 import type { LoraOptions } from './lora-options.ts'
@@ -10,12 +11,18 @@ import { storedAlpha, storedRank } from './lora-format.ts'
 import { expectUsefulRank } from './lora-factors.ts'
 import { lora } from './lora.ts'
 import { tiedLora, tiedTargets } from './lora-tied.ts'
+import { expectPlain, matchParameters, weightName } from './target-parameters.ts'
 import { checkPatterns, matchLayers, patternValue, targetFields, type TargetOptions } from './targets.ts'
 
 /** Options of `attachLora()`: which layers, and PEFT's options of a LoRA. */
 export interface LoraModelOptions extends TargetOptions, BesideOptions, Partial<LoraOptions> {
   readonly rankPattern?: Readonly<Record<string, number>>
   readonly alphaPattern?: Readonly<Record<string, number>>
+  /**
+   * Weights by the names of the parameters: `mlp.down_proj.weight`. Beside them `targetModules: []` names no module. Nothing can be dropped
+   * there, and there is no DoRA and no bias.
+   */
+  readonly targetParameters?: readonly string[] | null
   /** Of a model that ties them, embedding and head get one LoRA when either is a target; nothing otherwise. */
   readonly ensureWeightTying?: boolean
   readonly seed?: number
@@ -53,22 +60,39 @@ export function attachLora(
     seed = 0,
     name,
     ensureWeightTying = false,
+    targetParameters = null,
     ...targets
   }: LoraModelOptions,
 ): AttachedAdapter {
-  const { matched } = matchLayers(model, targets)
+  loraModelOptions.validate({
+    ...targets,
+    targetParameters,
+    rankPattern,
+    alphaPattern,
+    seed,
+    name,
+    ensureWeightTying,
+  })
+  const modules =
+    targetParameters?.length && targets.targetModules.length === 0 ? [] : matchLayers(model, targets).matched
+  const parameters = matchParameters(model, targetParameters ?? [])
+  expectOnce(modules, parameters)
+  const names = new Map(parameters.map((path) => [path, weightName(path)]))
+  const matched = [...modules, ...names.values()]
   checkPatterns('rank_pattern', rankPattern, matched)
   checkPatterns('alpha_pattern', alphaPattern, matched)
   const options = lora.options.validate({ rank, alpha, dropout, rsLora, init, dora, loraBias, loftq })
-  const rankFor = (path: string): number => patternValue(path, rankPattern, options.rank)
-  for (const path of matched) {
+  if (parameters.length > 0) expectPlain(options)
+  const keyOf = (path: string): string => names.get(path) ?? path
+  const rankFor = (path: string): number => patternValue(keyOf(path), rankPattern, options.rank)
+  for (const path of [...modules, ...parameters]) {
     const layer = model.layers.get(path)
     if (layer) expectUsefulRank(layer, { rank: rankFor(path) })
   }
   const optionsFor = (path: string, shared: LoraOptions): LoraOptions => ({
     ...shared,
     rank: rankFor(path),
-    alpha: patternValue(path, alphaPattern, shared.alpha),
+    alpha: patternValue(keyOf(path), alphaPattern, shared.alpha),
   })
   const fields = {
     ensure_weight_tying: ensureWeightTying,
@@ -78,18 +102,38 @@ export function attachLora(
   const tied = ensureWeightTying ? tiedTargets(model, targets) : null
   const { modulesToSave, trainableTokenIndices, bias } = targets
   const beside = { modulesToSave, trainableTokenIndices, bias, ensureWeightTying }
+  const shared = { ...beside, name, seed }
+  if (!tied && parameters.length === 0)
+    return attachAdapter(model, lora, options, { ...targets, ...shared, optionsFor, fields })
+  const written = {
+    ...fields,
+    ...targetFields(targets, modules),
+    ...(parameters.length > 0 ? { target_parameters: targetParameters } : {}),
+  }
   if (!tied)
-    return attachAdapter(model, lora, options, { ...targets, ...beside, name, seed, optionsFor, fields })
+    return attachAdapter(model, lora, options, {
+      ...shared,
+      targetModules: [...modules, ...parameters],
+      optionsFor,
+      fields: written,
+    })
   return attachAdapter(model, tiedLora(lora, model, optionsFor), options, {
-    targetModules: tied.used,
-    ...beside,
-    name,
-    seed,
-    fields: { ...fields, ...targetFields(targets, []), target_modules: tied.written },
+    ...shared,
+    targetModules: [...tied.used, ...parameters],
+    fields: { ...written, target_modules: tied.written },
   })
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** PEFT would put one LoRA into the other. */
+function expectOnce(modules: readonly string[], parameters: readonly string[]): void {
+  const twice = parameters.find((path) => modules.includes(path))
+  if (twice === undefined) return
+  throw new TrituneError('E_ADAPTER', `target_parameters: ${twice} is among target_modules too`, {
+    remedy: 'name it in one of them',
+  })
+}
 
 function mapped(
   pattern: Readonly<Record<string, number>>,

@@ -4,6 +4,8 @@
  * A target that matches nothing is no mistake by itself: PEFT lets lists name the modules of several models.
  */
 import { type Model, TrituneError } from '../../core/mod.ts'
+import { targetParametersOf } from './lora-format.ts'
+import { isTargetParameter } from './target-parameters.ts'
 import { layersOfTargets, type TargetOptions } from './targets.ts'
 import { WEIGHTS_FILE } from './save.ts'
 import { PREFIX } from './tensor-names.ts'
@@ -18,7 +20,10 @@ export function checkTargets(
   if (targets === null) return
   const names = [...tensors]
   const { matched, counts } = layersOfTargets(model, targets)
-  const isTarget = new Set(matched)
+  const parameters = [...model.layers.keys()].filter((path) =>
+    isTargetParameter(targetParametersOf(fields), path),
+  )
+  const isTarget = new Set([...matched, ...parameters])
   // PEFT gives the head that of the embedding, and names the embedding alone.
   if (fields['ensure_weight_tying'] === true && matched.includes(model.head.tiedTo ?? ''))
     isTarget.add(model.head.path)
@@ -32,11 +37,11 @@ export function checkTargets(
       `${WEIGHTS_FILE} has tensors for ${listed(untargeted)}, which target_modules does not name${without}`,
       { remedy: REMEDY },
     )
-  const missing = matched.filter((path) => !hasTensors(path))
+  const missing = [...matched, ...parameters].filter((path) => !hasTensors(path))
   if (missing.length > 0)
     throw new TrituneError(
       'E_ADAPTER',
-      `target_modules names ${listed(missing)}, for which ${WEIGHTS_FILE} has no tensors`,
+      `${matched.includes(missing[0]) ? 'target_modules' : 'target_parameters'} names ${listed(missing)}, for which ${WEIGHTS_FILE} has no tensors`,
       {
         remedy: REMEDY,
       },

@@ -32,7 +32,8 @@ import {
 } from '../../core/mod.ts'
 import { folded } from './delta/fold.ts'
 import { loraFormat } from './lora-format.ts'
-import { factoredLengths, gained, MAGNITUDE } from './dora-lengths.ts'
+import { MAGNITUDE, rowLengths } from './dora-lengths.ts'
+import { gained } from './gained.ts'
 import { initialFactors } from './init/initial-factors.ts'
 import { createLoraEmbedding } from './lora-embedding.ts'
 import {
@@ -46,7 +47,7 @@ import {
   storedFactors,
 } from './lora-factors.ts'
 import { type LoraOptions, loraOptions } from './lora-options.ts'
-import { rowSquares, timesTransposedWeight } from './weight-product.ts'
+import { rowSquares } from './weight-product.ts'
 
 // ---- definition -------------------------------------------------------------------------------------------------
 
@@ -85,8 +86,7 @@ export function createDora(
   const site = siteOf(layer.path)
   const squares = rowSquares(layer)
   squares.adopt(null)
-  const lengths = (of: Factors): Tensor =>
-    factoredLengths(squares, of, scale, (x) => timesTransposedWeight(x, layer))
+  const lengths = (of: Factors): Tensor => rowLengths(squares, of, scale, layer)
   const m = leaf(noGrad(() => scoped(() => lengths(effective(factors)))))
   /** (m/n) (out) f32; only m has a gradient. */
   const gainOf = (of: Factors): Tensor =>

@@ -29,10 +29,11 @@ import {
 } from '../../core/mod.ts'
 import { folded } from './delta/fold.ts'
 import { lasting } from './delta/leaves.ts'
-import { factoredLengths, gained, MAGNITUDE } from './dora-lengths.ts'
+import { columnLengths, MAGNITUDE } from './dora-lengths.ts'
+import { gained } from './gained.ts'
 import { change, factorPair, type Factors, leaf, type LoraAdapter, storedFactors } from './lora-factors.ts'
 import { changesBase, type LoraOptions } from './lora-options.ts'
-import { columnSquares, timesWeight } from './weight-product.ts'
+import { columnSquares } from './weight-product.ts'
 
 const NAMES = { a: 'lora_embedding_A', b: 'lora_embedding_B' } as const
 
@@ -60,7 +61,7 @@ export function createLoraEmbedding(
   const factors = factorPair(a, b, start)
   const squares = options.dora ? lasting(columnSquares(layer)) : null
   const lengths = (of: Factors, own: Tensor): Tensor =>
-    noGrad(() => scoped(() => factoredLengths(own, of, scale, (x) => timesWeight(x, weight))))
+    noGrad(() => scoped(() => columnLengths(own, of, scale, weight)))
   const m = squares && leaf(lengths({ a, b }, squares))
   const gainOf = (): Tensor | null => m && squares && div(m, lengths({ a, b }, squares))
   const fold = (table: Tensor, back: boolean): Tensor =>

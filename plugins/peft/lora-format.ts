@@ -10,6 +10,7 @@ import {
   type LoraOptions,
   PISSA_ROUNDS,
 } from './lora-options.ts'
+import { isTargetParameter, weightName } from './target-parameters.ts'
 import { patternValue } from './targets.ts'
 
 export const loraFormat: PeftFormat<LoraOptions> = {
@@ -22,10 +23,11 @@ export const loraFormat: PeftFormat<LoraOptions> = {
         throw new TrituneError('E_UNSUPPORTED', `${key}: ${JSON.stringify(value)} is not supported yet`)
     }
     const init = initOf(fields)
+    const key = isTargetParameter(targetParametersOf(fields), path) ? weightName(path) : path
     return {
-      rank: patternValue(path, patternOf(fields, 'rank_pattern'), rankOf(fields.r ?? 8)),
+      rank: patternValue(key, patternOf(fields, 'rank_pattern'), rankOf(fields.r ?? 8)),
       alpha: patternValue(
-        path,
+        key,
         patternOf(fields, 'alpha_pattern'),
         numberOf('lora_alpha', fields.lora_alpha, 8),
       ),
@@ -82,6 +84,18 @@ export function plainLoraFields(
   }
 }
 
+/** The names that `target_parameters` of a file has. E_ADAPTER when it is no list of texts. */
+export function targetParametersOf({
+  target_parameters: names = null,
+}: Readonly<Record<string, unknown>>): readonly string[] {
+  if (names === null) return []
+  if (Array.isArray(names) && names.every((name): name is string => typeof name === 'string')) return names
+  throw new TrituneError(
+    'E_ADAPTER',
+    `target_parameters: expected a list of texts, got ${JSON.stringify(names)}`,
+  )
+}
+
 /** Fields that change the forward pass, with the values that mean plain LoRA. */
 const PLAIN: Readonly<Record<string, readonly unknown[]>> = {
   use_dora: [false, null, true],
@@ -90,7 +104,6 @@ const PLAIN: Readonly<Record<string, readonly unknown[]>> = {
   use_bdlora: [false, null],
   layer_replication: [null],
   alora_invocation_tokens: [null],
-  target_parameters: [null, []],
 }
 
 function fieldsOf(options: LoraOptions, layers: readonly BaseLayer[]): Record<string, unknown> {
@@ -165,12 +178,12 @@ function loftqOf({ loftq_config: given }: Readonly<Record<string, unknown>>): Lo
   const config: Readonly<Record<string, unknown>> =
     typeof given === 'object' && given !== null ? { ...given } : {}
   const { loftq_bits: bits = 4, loftq_iter: iterations = 1 } = config
-  if (bits !== 4)
+  if (bits !== 4 && bits !== 8)
     throw new TrituneError(
       'E_UNSUPPORTED',
       `loftq_config: loftq_bits: ${JSON.stringify(bits)} is not supported`,
       {
-        remedy: '4 is: nf4',
+        remedy: '4 (nf4) and 8 (int8) are',
       },
     )
   return { bits, iterations: numberOf('loftq_config: loftq_iter', iterations) }

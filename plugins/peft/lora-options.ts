@@ -25,7 +25,8 @@ export type LoraInit =
 
 /** Of `init: 'loftq'`: the packed form of the base, and how often it and the factors are fitted to each other. */
 export interface LoftqOptions {
-  readonly bits: 4
+  /** 4: nf4; 8: int8, whose products round nothing of what goes in. */
+  readonly bits: 4 | 8
   readonly iterations: number
 }
 
@@ -75,7 +76,10 @@ const fields: ValidatableConfig<LoraOptions> = defineOptions<LoraOptions>({
   dora: optional(flag(), false),
   loraBias: optional(flag(), false),
   loftq: optional(
-    v.strictObject({ bits: v.literal(4, 'expected 4: nf4'), iterations: integer({ min: 1, max: 100 }) }),
+    v.strictObject({
+      bits: v.picklist([4, 8], 'expected 4 (nf4) or 8 (int8)'),
+      iterations: integer({ min: 1, max: 100 }),
+    }),
     { bits: 4, iterations: 1 },
   ),
 })

@@ -23,10 +23,24 @@ import {
 /**
  * All weights of the model in the names and layout of its checkpoint, with the active adapters merged. One at a time in memory. Of two layers
  * with one weight, an adapter on either gives each its own. E_UNSUPPORTED when an active adapter cannot be merged.
+ *
+ * `trained`: layers that have a form and no adapter give the weights that are trained, for `formConfig`; else those that a plain model needs.
  */
-export function mergedSources(model: Model): Iterable<TensorSource> {
+export function mergedSources(
+  model: Model,
+  { trained = false }: { readonly trained?: boolean } = {},
+): Iterable<TensorSource> {
   expectMergeableModel(model)
-  return sources(model)
+  return sources(model, trained && formConfig(model) !== null)
+}
+
+/**
+ * The `quantization_config` of a model whose layers have a form; null where they have none, and where an adapter is on one of them: what
+ * comes out is plain then.
+ */
+export function formConfig({ layers }: Pick<Model, 'layers'>): Readonly<Record<string, unknown>> | null {
+  const formed = [...layers.values()].filter(({ form, weight }) => form && !isQuantized(weight))
+  return formed.some((layer) => activeOn(layer).length > 0) ? null : (formed[0]?.form?.config ?? null)
 }
 
 /** The config.json that belongs to `mergedSources`. */
@@ -37,7 +51,7 @@ export function mergedConfig(model: Model): Readonly<Record<string, unknown>> {
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-function* sources(model: Model): Generator<TensorSource> {
+function* sources(model: Model, trained: boolean): Generator<TensorSource> {
   const dtype = computeDType(model)
   const parts = new Map<string, { readonly layer: Layer; readonly part: 'weight' | 'bias' }>()
   const apart = untied(model)
@@ -49,7 +63,7 @@ function* sources(model: Model): Generator<TensorSource> {
   for (const [name, weight] of model.weights) {
     const found = parts.get(name)
     yield found
-      ? layerSource(name, found.layer, found.part, dtype)
+      ? layerSource(name, trained ? { ...found.layer, form: null } : found.layer, found.part, dtype)
       : source(name, weight.dtype, weight.shape, weight)
   }
   for (const [name, { layer, part }] of parts) {
@@ -75,10 +89,10 @@ function layerSource(
   part: 'weight' | 'bias',
   dtype: 'f32' | 'bf16',
 ): TensorSource {
-  const { weight, bias, transposed } = layer
+  const { weight, bias, transposed, form } = layer
   const own = part === 'weight' ? weight : bias
-  const isAsStored =
-    activeOn(layer).length === 0 && own !== null && !isQuantized(own) && !(transposed && part === 'weight')
+  const isChanged = part === 'weight' && (transposed || form)
+  const isAsStored = activeOn(layer).length === 0 && own !== null && !isQuantized(own) && !isChanged
   if (isAsStored) return source(name, own.dtype, own.shape, own)
   const shape = own ? own.shape : []
   return source(

@@ -24,13 +24,15 @@ export interface TargetMatch {
   readonly counts: ReadonlyMap<string, number>
 }
 
-/** PEFT's default targets where none are named. */
+/** PEFT's default targets where none are named; of bitnet and tritter, which it has none for, those of their like. */
 export const DEFAULT_TARGETS: Readonly<Record<string, readonly string[]>> = {
   llama: ['q_proj', 'v_proj'],
   mistral: ['q_proj', 'v_proj'],
   qwen2: ['q_proj', 'v_proj'],
   qwen3: ['q_proj', 'v_proj'],
   gpt2: ['c_attn'],
+  bitnet: ['q_proj', 'v_proj'],
+  tritter: ['q_proj', 'v_proj'],
 }
 
 /** The targets among the layers of a model; `all-linear` leaves embeddings and the head out. E_ADAPTER when a pattern fits none. */

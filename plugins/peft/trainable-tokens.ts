@@ -46,6 +46,8 @@ export const trainableTokens: LayerAdapterDefinition<TrainableTokensOptions> = {
     qwen2: ['embed_tokens'],
     qwen3: ['embed_tokens'],
     gpt2: ['wte'],
+    bitnet: ['embed_tokens'],
+    tritter: ['embed_tokens'],
   },
   peft: peftFields({
     type: 'TRAINABLE_TOKENS',

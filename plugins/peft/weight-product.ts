@@ -3,17 +3,19 @@
  */
 import {
   add,
+  affine,
   type BaseLayer,
   cast,
   concat,
   eachWeightRows,
   isQuantized,
+  linear,
   linearQuantized,
   matmul,
   mul,
   noGrad,
+  reshape,
   scoped,
-  slice,
   sub,
   sum,
   tensor,
@@ -22,15 +24,28 @@ import {
 } from '../../core/mod.ts'
 
 /** Smaller than any number that counts: with it no input of an int8 layer is rounded. */
-const TINY = 1e-30
+export const TINY = 1e-30
 
-/** X·Wᵀ (n, out) for X (n, in) f32 → f32; not recorded. */
-export function timesTransposedWeight(x: Tensor, { weight }: Pick<BaseLayer, 'weight'>): Tensor {
+/**
+ * A·Wᵀ + (s/2)·(A·Aᵀ)·Bᵀ (r, out) f32: what a LoRA of half the scale makes of its own A, in one op where
+ * that takes f32. Not recorded.
+ */
+export function ownProduct(
+  { a, b }: { readonly a: Tensor; readonly b: Tensor },
+  scale: number,
+  { weight }: Pick<BaseLayer, 'weight'>,
+): Tensor {
+  const lora = { a, b, scale: scale / 2 }
   return noGrad(() =>
     scoped(() => {
-      if (!isQuantized(weight)) return byParts(x, weight.dtype, (part) => matmul(part, weight, OUTER))
-      if (weight.kind === 'ternary') return matmul(x, dequantizeWeight(weight), { transposeB: true })
-      return linearQuantized(x, weight, { threshold: weight.kind === 'int8' ? TINY : 0 })
+      if (isQuantized(weight)) {
+        if (weight.kind === 'ternary') return linear(a, dequantizeWeight(weight), { lora })
+        return linearQuantized(a, weight, { lora, threshold: weight.kind === 'int8' ? TINY : 0 })
+      }
+      if (weight.dtype === 'f32') return linear(a, weight, { lora })
+      const own = affine(matmul(a, a, { transposeB: true }), { scale: scale / 2 })
+      const ofWeight = byParts(a, weight.dtype, (part) => matmul(part, weight, OUTER))
+      return add(ofWeight, matmul(own, b, { transposeB: true }))
     }),
   )
 }
@@ -66,11 +81,10 @@ const OUTER = { transposeB: true, wide: true } as const
  */
 function byParts(x: Tensor, dtype: Tensor['dtype'], product: (x: Tensor) => Tensor): Tensor {
   if (dtype === 'f32') return product(x)
-  const [count] = x.shape
   const high = cast(x, 'bf16')
   const low = cast(sub(x, cast(high, 'f32')), 'bf16')
   const both = product(concat([high, low]))
-  return add(slice(both, { end: count }), slice(both, { start: count }))
+  return sum(reshape(both, [2, x.shape[0], -1]), { axis: 0 })
 }
 
 function deviceOf({ weight }: Pick<BaseLayer, 'weight'>): Tensor['device'] {

@@ -7,7 +7,7 @@ import { type Capabilities, definePlugin, type Plugin } from '../../core/mod.ts'
 import { fp4, int8, nf4, ternary } from './quantizers.ts'
 
 export { packLayers, type PackLayersOptions } from './pack-layers.ts'
-export type { PackedFile } from './packed-file.ts'
+export { damaged, expectEntry, type PackedFile } from './packed-file.ts'
 export { type PackedWeightOptions, readPackedWeight } from './packed-weights.ts'
 export {
   fp4,
@@ -26,7 +26,7 @@ export {
   readStoredQuantization,
   type StoredQuantization,
 } from './stored-quantization.ts'
-export { bitsandbytesConfig, bitsandbytesSources } from './write-bitsandbytes.ts'
+export { bitsandbytesConfig, bitsandbytesSources, plainSources } from './write-bitsandbytes.ts'
 
 /** The plugin that provides the quantizers `nf4`, `fp4`, `int8` and `ternary`. */
 export const qlora: Plugin & {

@@ -20,13 +20,18 @@ import { CODE_MAPS, moduleOf, NESTED_MAP, stateName } from './read-bitsandbytes.
 /** All tensors of the checkpoint, layer after layer. E_UNSUPPORTED for layers in a form that bitsandbytes has not. */
 export function* bitsandbytesSources(model: Model): Generator<TensorSource> {
   const dtype = torchDType(model)
+  yield* plainSources(model)
+  for (const { path, weight } of model.layers.values())
+    if (isQuantized(weight)) yield* packedSources(`${path}.weight`, weight, dtype)
+}
+
+/** The tensors of the checkpoint that are not packed, in its layout. */
+export function* plainSources(model: Model): Generator<TensorSource> {
   const transposed = new Set(
     [...model.layers.values()].flatMap(({ path, transposed: is }) => (is ? [`${path}.weight`] : [])),
   )
   for (const [name, weight] of model.weights)
     yield transposed.has(name) ? turned(name, weight) : plain(name, weight)
-  for (const { path, weight } of model.layers.values())
-    if (isQuantized(weight)) yield* packedSources(`${path}.weight`, weight, dtype)
 }
 
 /** The `quantization_config` of config.json; null: no layer is packed. */

@@ -35,3 +35,8 @@ export function unspellBytes(token: string): Uint8Array {
   }
   return bytes
 }
+
+/** The characters that spell bytes, in the order of their codes; all, or those of some bytes. */
+export function byteAlphabet(has: (byte: number) => boolean = () => true): string[] {
+  return CHARS.filter((_, byte) => has(byte)).toSorted((a, b) => a.charCodeAt(0) - b.charCodeAt(0))
+}

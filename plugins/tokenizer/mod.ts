@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { byteTokenizer } from './byte-level-files.ts'
 export { createChatRenderer } from './chat.ts'
 export type { ChatMessage, ChatRenderer, RenderedChat, RenderOptions } from './chat.ts'
 export { createTokenizer, type Tokenizer } from './create-tokenizer.ts'
@@ -16,3 +17,4 @@ export {
 } from './new-tokens.ts'
 export type { DecodeStream } from './stream.ts'
 export { loadTokenizer } from './tokenizer.ts'
+export { type BpeTrainer, createBpeTrainer, type TrainBpeOptions } from './train-bpe.ts'

@@ -10,6 +10,8 @@ import type { Roofline, Row } from './_topic.ts'
 /** A counted step of ours. */
 export interface OurStep {
   readonly seconds: number
+  /** What all of its ops compute: products with frozen weights, LoRA, attention, the head. */
+  readonly flop: number
   /** Multiply-adds or tiles a second that the machine reached around the step. */
   readonly peak: number
   /** The share of it that the step's ops can reach, one after the other. */
@@ -25,6 +27,7 @@ export function readOurStep(answer: Answer): OurStep {
   const seconds = Object.entries(ops).map(([name, value]): [string, number] => [name, Number(value)])
   return {
     seconds: numberIn(answer, 'seconds'),
+    flop: numberIn(answer, 'flop'),
     peak: numberIn(answer, 'peak'),
     ops: new Map(seconds),
     roofline: readRoofline(roofline),
@@ -72,26 +75,38 @@ export function memoryRow(name: string, ours: Answer, peer: Answer, key: string,
   }
 }
 
-/** The products with frozen weights, both ways, as a share of what the machine computes at most. */
-export function peakRow(
+/** The step, and its products with frozen weights alone, as shares of what the machine computes at most. */
+export function peakRows(
   name: string,
   steps: readonly OurStep[],
-  { flop, limits, of }: { flop: number; limits: readonly [number | null, number | null]; of: string },
-): Row {
-  const rates = steps.map(({ seconds }) => flop / seconds)
-  const byShare = steps.map(({ roofline }) => roofline).toSorted((a, b) => a.share - b.share)
-  return {
-    name,
-    ours: median(rates) / 1e9,
+  { frozen, limits, of }: { frozen: number; limits: readonly [number | null, number | null]; of: string },
+): Row[] {
+  const row = (flopOf: (step: OurStep) => number): Omit<Row, 'name' | 'note'> => ({
+    ours: median(steps.map((step) => flopOf(step) / step.seconds)) / 1e9,
     peer: median(steps.map(({ peak }) => peak)) / 1e9,
     unit: 'GFLOP/s',
-    ratio: median(steps.map(({ peak }, i) => rates[i] / peak)),
-    floor: limits[0],
-    goal: limits[1],
+    ratio: median(steps.map((step) => flopOf(step) / step.seconds / step.peak)),
+    floor: null,
+    goal: null,
     better: 'higher',
-    note: `of ${of}; ${(flop / 1e9).toFixed(0)} GFLOP of linear layers and head, both ways`,
-    roofline: byShare[byShare.length >> 1],
-  }
+  })
+  const byShare = steps.map(({ roofline }) => roofline).toSorted((a, b) => a.share - b.share)
+  const all = steps[0].flop
+  return [
+    {
+      ...row(({ flop }) => flop),
+      name,
+      floor: limits[0],
+      goal: limits[1],
+      note: `of ${of}; ${(all / 1e9).toFixed(0)} GFLOP: products with frozen weights, LoRA, attention, both ways`,
+      roofline: byShare[byShare.length >> 1],
+    },
+    {
+      ...row(() => frozen),
+      name: `${name}, frozen products alone`,
+      note: `${(frozen / 1e9).toFixed(0)} GFLOP of linear layers and head, both ways`,
+    },
+  ]
 }
 
 /** Rows that add up to a step: every op, what is outside of ops, and the step. */

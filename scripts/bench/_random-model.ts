@@ -26,7 +26,7 @@ export function writeRandomModel(folder: string, shape: LlamaShape): void {
     architectures: ['LlamaForCausalLM'],
     model_type: 'llama',
     ...shape,
-    max_position_embeddings: 8192,
+    max_position_embeddings: 32768,
     rms_norm_eps: 1e-5,
     rope_theta: 500000,
     torch_dtype: 'bfloat16',
@@ -35,6 +35,11 @@ export function writeRandomModel(folder: string, shape: LlamaShape): void {
   for (const name of ['tokenizer.json', 'tokenizer_config.json'])
     cpSync(join(ROOT, 'tests/golden/tokenizer/digits', name), join(folder, name))
   writeSharded(folder, sources(shape), { maxShardBytes: 5e9 })
+}
+
+/** Bytes of the weights that `writeRandomModel()` writes. */
+export function randomModelBytes(shape: LlamaShape): number {
+  return [...sources(shape)].reduce((sum, { shape: [rows, cols = 1] }) => sum + 2 * rows * cols, 0)
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@
 import { fileURLToPath } from 'node:url'
 import { TrituneError } from '../../core/errors.ts'
 import { type Answer, type Child, numberIn, startChild } from './_child.ts'
-import { memoryRow, type OurStep, peakRow, readOurStep, speedRow, whereRows } from './_finetune-rows.ts'
+import { memoryRow, type OurStep, peakRows, readOurStep, speedRow, whereRows } from './_finetune-rows.ts'
 import { inTurn } from './_measure.ts'
 import type { BenchContext, Row, Topic } from './_topic.ts'
 
@@ -136,13 +136,11 @@ async function compare(one: Case, context: BenchContext): Promise<Row[]> {
     ),
     ...(checkpointing
       ? []
-      : [
-          peakRow(`${name}: share of the peak`, steps, {
-            flop: numberIn(ours.ready, 'flop'),
-            limits: amx ? PEAK_LIMITS.amx : PEAK_LIMITS[dtype],
-            of: amx ? 'AMX, fed from memory' : 'FMA',
-          }),
-        ]),
+      : peakRows(`${name}: share of the peak`, steps, {
+          frozen: numberIn(ours.ready, 'flop'),
+          limits: amx ? PEAK_LIMITS.amx : PEAK_LIMITS[dtype],
+          of: amx ? 'AMX, fed from memory' : 'FMA',
+        })),
     ...whereRows(name, steps),
   ]
 }

@@ -6,7 +6,7 @@
  *
  * LoRA (rank r, alpha 2 r, no dropout) on all linear layers, AdamW with decay 0.01, clipping at 1, the trainer's own
  * step. Random token ids from a fixed seed. JSON lines, as the peer speaks them: {"ready": true} on start, then "step"
- * → {"seconds", "loss", "gradNorm", "ops", "peak", "roofline"}, "memory" → {"peakRssBytes", "trainPeakRssBytes", …}, "quit".
+ * → {"seconds", "loss", "gradNorm", "flop", "ops", "peak", "roofline"}, "memory" → {"peakRssBytes", "trainPeakRssBytes", …}, "quit".
  * "ops": seconds by op; "peak": operations a second that the machine reached around the step; "roofline": the
  * share of it that the step can reach, and why; "flop" at the start: what a step's products with frozen weights compute.
  */
@@ -16,7 +16,7 @@ import { parseArgs } from 'node:util'
 import { adamw, chain, clipByGlobalNorm, isQuantized, type Model } from '../../core/mod.ts'
 import { openLibrary } from '../../core/native/library.ts'
 import { openCpu } from '../../plugins/cpu/device.ts'
-import { trainStep } from '../../plugins/finetune/train-step.ts'
+import { trainStep } from '../../plugins/finetune/training/train-step.ts'
 import { loadModel } from '../../plugins/models/mod.ts'
 import { int8, nf4, openQuantizer, packLayers } from '../../plugins/qlora/mod.ts'
 import { attachLora } from '../../plugins/peft/mod.ts'
@@ -171,8 +171,9 @@ async function main(): Promise<void> {
       const seconds = (performance.now() - started) / 1000
       const ops = Object.fromEntries(timed.takeByOp())
       const peak = (before + measurePeak(dtype)) / 2
-      const limit = roofline(parts, flop, { flop: peak, bytes: measureCopy() })
-      say({ seconds, loss, gradNorm: metrics.grad_norm, ops, peak, roofline: limit })
+      const all = parts.reduce((sum, part) => sum + part.flop, 0)
+      const limit = roofline(parts, all, { flop: peak, bytes: measureCopy() })
+      say({ seconds, loss, gradNorm: metrics.grad_norm, flop: all, ops, peak, roofline: limit })
       done++
     } else if (command === 'memory') {
       const trainPeakRssBytes = rss('VmHWM')

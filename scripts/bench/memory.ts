@@ -1,5 +1,6 @@
 /**
- * QLoRA on models of the true shapes with random weights: what the estimate says before, and the peak of the process (VmHWM), loading included.
+ * QLoRA on models of the true shapes with random weights: what the estimate says before, and the peak of the process (VmHWM), loading included; at a long
+ * sequence also with what checkpointing keeps in a file.
  *
  * The folders are written first, which takes 2.5 GB (1B) and 16 GB (8B) of disk; `--model` names a folder in which they are kept.
  */
@@ -7,8 +8,10 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { TrituneError } from '../../core/errors.ts'
 import { type Answer, numberIn, startChild } from './_child.ts'
-import { type LlamaShape, writeRandomModel } from './_random-model.ts'
+import { expectSpace } from '../../core/files/free-space.ts'
+import { type LlamaShape, randomModelBytes, writeRandomModel } from './_random-model.ts'
 import type { BenchContext, Row, Topic } from './_topic.ts'
 
 interface Case {
@@ -18,6 +21,21 @@ interface Case {
   readonly limit: number
   readonly steps: number
 }
+
+/** The shape of SmolLM2-135M at a sequence where what goes into each block is most of the memory. */
+const LONG = {
+  name: '135M at 8192 tokens',
+  length: 8192,
+  shape: {
+    hidden_size: 576,
+    intermediate_size: 1536,
+    num_hidden_layers: 30,
+    num_attention_heads: 9,
+    num_key_value_heads: 3,
+    vocab_size: 49152,
+    tie_word_embeddings: true,
+  },
+} as const
 
 const CASES: readonly Case[] = [
   {
@@ -57,25 +75,74 @@ export const memory: Topic = {
     for (const one of context.quick ? CASES.slice(0, 1) : CASES)
       if (context.only === null || one.name.includes(context.only))
         rows.push(...(await measure(one, context)))
+    if (context.only === null || LONG.name.includes(context.only)) rows.push(...(await offloaded(context)))
     return rows
   },
 }
 
-async function measure(one: Case, { model, threads, progress }: BenchContext): Promise<Row[]> {
+async function measure(one: Case, context: BenchContext): Promise<Row[]> {
+  const what = `${one.name}: ${one.steps} steps of 1024 tokens`
+  return withModel(one, context, async (train) =>
+    rowsOf(one, await train(what, ['--steps', String(one.steps)])),
+  )
+}
+
+async function offloaded(context: BenchContext): Promise<Row[]> {
+  return withModel(LONG, context, async (train) => {
+    const long = ['--steps', '1', '--memory', 'lean', '--length', String(LONG.length)]
+    const here = await train(LONG.name, long)
+    const away = await train(`${LONG.name}, activations in a file`, [...long, '--offload', 'disk'])
+    return [offloadRow(away, here)]
+  })
+}
+
+type Train = (what: string, options: readonly string[]) => Promise<Answer>
+
+/** Runs `work` with a model in a folder that is there for its time, or stays where `--model` says. */
+async function withModel(
+  { name, shape }: Pick<Case, 'name' | 'shape'>,
+  { model, threads, progress }: BenchContext,
+  work: (train: Train) => Promise<Row[]>,
+): Promise<Row[]> {
   const home = model ?? mkdtempSync(join(tmpdir(), 'tritune-bench-'))
-  const folder = join(home, `random-${one.name}`)
+  const folder = join(home, `random-${name.split(' ')[0]}`)
   try {
     if (!existsSync(join(folder, 'config.json'))) {
-      progress(`${one.name}: writing random weights into ${folder}`)
-      writeRandomModel(folder, one.shape)
+      expectSpace(home, randomModelBytes(shape), {
+        what: `${name}: the model with random weights`,
+        remedy: 'free some space, or name a folder of another disk with --model',
+      })
+      progress(`${name}: writing random weights into ${folder}`)
+      writeRandomModel(folder, shape)
     }
-    progress(`${one.name}: ${one.steps} steps of 1024 tokens`)
-    const script = fileURLToPath(new URL('memory_ours.ts', import.meta.url))
-    const options = ['--model', folder, '--steps', String(one.steps), '--threads', String(threads)]
-    await using child = await startChild(one.name, [process.execPath, script, ...options])
-    return rowsOf(one, child.ready)
+    return await work(async (what, options) => {
+      progress(what)
+      const script = fileURLToPath(new URL('memory_ours.ts', import.meta.url))
+      const all = [script, '--model', folder, '--threads', String(threads), ...options]
+      await using child = await startChild(name, [process.execPath, ...all])
+      return child.ready
+    })
   } finally {
     if (model === null) rmSync(home, { recursive: true, force: true })
+  }
+}
+
+/** Bits first: another loss would be another run. */
+function offloadRow(away: Answer, here: Answer): Row {
+  const [ours, peer] = [away, here].map((answer) => numberIn(answer, 'peak') / 2 ** 30)
+  if (JSON.stringify(away.losses) !== JSON.stringify(here.losses))
+    throw new TrituneError('E_NATIVE', `other losses: ${String(away.losses)} and ${String(here.losses)}`)
+  const [slow, fast] = [away, here].map((answer) => numberIn(answer, 'seconds').toFixed(0))
+  return {
+    name: `${LONG.name}: peak with activations in a file, over that without`,
+    ours,
+    peer,
+    unit: 'GiB',
+    ratio: ours / peer,
+    floor: 0.75,
+    goal: null,
+    better: 'lower',
+    note: `the same losses; ${slow} s, and ${fast} s without`,
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * One QLoRA run on a model folder, for `bench memory`: prints the estimate and the peak of the process as one line of JSON.
  *
- *   bun scripts/bench/memory_ours.ts --model <folder> [--length 1024] [--steps 2] [--offload 1]
+ *   bun scripts/bench/memory_ours.ts --model <folder> [--length 1024] [--steps 2] [--memory lean] [--offload disk]
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -21,7 +21,8 @@ const { values } = parseArgs({
     model: { type: 'string' },
     length: { type: 'string', default: '1024' },
     steps: { type: 'string', default: '2' },
-    offload: { type: 'string', default: '0' },
+    memory: { type: 'string', default: 'auto' },
+    offload: { type: 'string' },
     threads: { type: 'string', default: '0' },
   },
 })
@@ -45,7 +46,9 @@ try {
     lora_target_linear: true,
     bf16: true,
     optimizer: 'adamw_8bit',
-    gradient_checkpointing: values.offload === '1' ? 'offload' : true,
+    gradient_checkpointing: true,
+    activation_offloading: values.offload ?? false,
+    memory: values.memory,
     sequence_len: length,
     max_steps: Number(values.steps),
     learning_rate: 1e-4,

@@ -15,6 +15,7 @@
  *   ternary    bit planes, AbsMean, and products with ternary weights against our own in f32 and bf16,
  *              and the algebra against JavaScript and torchhd   (--python)
  *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate   --model keeps the folders
+ *   tritter    the presets of tritter: parameters, memory and speed, and what checkpointing saves
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'
@@ -69,6 +70,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   ternary: async () => (await import('./ternary.ts')).ternary,
   quant: async () => (await import('./quant.ts')).quant,
   memory: async () => (await import('./memory.ts')).memory,
+  tritter: async () => (await import('./tritter.ts')).tritter,
   wasm: async () => (await import('./wasm.ts')).wasm,
 }
 
@@ -82,6 +84,7 @@ const OF_CHECKOUT: readonly string[] = [
   'wasm',
   'qlora',
   'memory',
+  'tritter',
 ]
 
 function topics(): string[] {

@@ -1,22 +1,26 @@
 /**
- * Packs the linear layers of a model into 4 or 8 bits and writes a folder that transformers loads. Thin: see plugins/qlora.
+ * Packs the linear layers of a model into 8, 4 or 2 bits and writes a folder that transformers loads. Thin: see plugins/qlora and
+ * plugins/bitnet.
  */
 import { TrituneError } from '../../core/errors.ts'
 import { invocation } from '../../core/invocation.ts'
 import { ABOVE_0, type Command, deviceOption, dtypeOption, expectNew, FROM_0, numberOption } from '../_cli.ts'
 import { ensureInstalled } from '../_setup.ts'
 
-const KINDS = ['nf4', 'fp4', 'int8'] as const
+const KINDS = ['nf4', 'fp4', 'int8', 'bitnet'] as const
+const CLASSES = ['autobitlinear', 'bitlinear'] as const
 
-const help = (): string => `Pack a model into 4 or 8 bits, as bitsandbytes does.
+const help =
+  (): string => `Pack a model into 4 or 8 bits, as bitsandbytes does, or into −1, 0 and 1, as BitNet.
 
   ${invocation('quantize')} <model> <output folder> [options]
 
   <model>               a hub name, a folder or a .gguf file
-  --to <kind>           nf4 (default), fp4 or int8
+  --to <kind>           nf4 (default), fp4, int8, or bitnet: for models that were trained as one
   --block <n>           of nf4 and fp4: numbers that share a scale, 64 (default) to 4096
   --plain-scales        of nf4 and fp4: without double quantization
   --threshold <x>       of int8: columns from this magnitude on are not rounded, default 6
+  --linear-class <name> of bitnet, in transformers: autobitlinear (default) or bitlinear
   --skip <module>       a module that stays as it is; may be repeated
   --dtype <f32|bf16>    of what is not packed; default: as the model is stored (f32 for .gguf)
   --device <name>       cpu (default), auto, cuda, cuda:<number>
@@ -30,6 +34,7 @@ const OPTIONS = {
   block: { type: 'string' },
   'plain-scales': { type: 'boolean' },
   threshold: { type: 'string' },
+  'linear-class': { type: 'string' },
   skip: { type: 'string', multiple: true },
   dtype: { type: 'string' },
   device: { type: 'string' },
@@ -42,18 +47,19 @@ export const quantize: Command<typeof OPTIONS> = {
   positionals: { min: 2, max: 2 },
   output: 'report',
   options: OPTIONS,
-  choices: { to: KINDS },
+  choices: { to: KINDS, 'linear-class': CLASSES },
   async run({ positionals: [ref, output], values }) {
     const { skip = [], offline } = values
     const kind = KINDS.find((one) => one === (values.to ?? 'nf4'))
     if (kind === undefined)
       throw new TrituneError('E_USAGE', `--to: expected one of ${KINDS.join(', ')}, got "${values.to}"`)
     const dtype = dtypeOption(values.dtype)
-    const wrong = kind === 'int8' ? (values.block ?? values['plain-scales']) : values.threshold
-    if (wrong !== undefined)
+    expectFits(kind, values)
+    const linearClass = CLASSES.find((one) => one === values['linear-class'])
+    if (values['linear-class'] !== undefined && linearClass === undefined)
       throw new TrituneError(
         'E_USAGE',
-        kind === 'int8' ? '--block and --plain-scales are for nf4 and fp4' : '--threshold is for int8',
+        `--linear-class: expected ${CLASSES.join(' or ')}, got "${values['linear-class']}"`,
       )
     const maxShardBytes = 1e9 * numberOption('max-shard', values['max-shard'], 5, ABOVE_0)
     const block = numberOption('block', values.block, 64)
@@ -67,7 +73,32 @@ export const quantize: Command<typeof OPTIONS> = {
     const device = deviceOption(values.device, 'cpu')
     await ensureInstalled()
     const { quantizeCommand } = await import('../_quantize-command.ts')
-    const options = kind === 'int8' ? { threshold } : { block, double_quant: !values['plain-scales'] }
-    await quantizeCommand({ ref, output, kind, options, skip, dtype, device, maxShardBytes, offline })
+    const fourBit = { block, double_quant: !values['plain-scales'] }
+    const options = kind === 'bitnet' ? {} : kind === 'int8' ? { threshold } : fourBit
+    await quantizeCommand({
+      ref,
+      output,
+      kind,
+      options,
+      ...(linearClass ? { linearClass } : {}),
+      skip,
+      dtype,
+      device,
+      maxShardBytes,
+      offline,
+    })
   },
+}
+
+/** Options of one kind that are given to another. */
+function expectFits(kind: (typeof KINDS)[number], values: Readonly<Record<string, unknown>>): void {
+  const owners = {
+    block: ['nf4', 'fp4'],
+    'plain-scales': ['nf4', 'fp4'],
+    threshold: ['int8'],
+    'linear-class': ['bitnet'],
+  }
+  for (const [name, kinds] of Object.entries(owners))
+    if (values[name] !== undefined && !kinds.includes(kind))
+      throw new TrituneError('E_USAGE', `--${name} is for ${kinds.join(' and ')}`)
 }

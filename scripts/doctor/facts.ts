@@ -2,9 +2,10 @@
  * What `doctor` looks at: this machine, as plain values. What they mean is said by `diagnose()`, so that it can be asked about machines that are
  * not here.
  */
-import { existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism, cpus, totalmem } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { freeSpace } from '../../core/files/free-space.ts'
 import { cacheFolder } from '../../core/files/cache-folder.ts'
 import { isCheckout } from '../../core/invocation.ts'
 import { availableMemory } from '../../core/native/available-memory.ts'
@@ -78,7 +79,7 @@ export function machineFacts(): MachineFacts {
     shared: { cublaslt: findShared('libcublasLt'), nccl: findShared('libnccl') },
     hub: { cache: cacheDir, exists: existsSync(cacheDir), hasToken: token !== undefined, endpoint, offline },
     cache: cacheFolder(),
-    disk: { here: freeDisk(process.cwd()), cache: freeDisk(cacheDir) },
+    disk: { here: freeSpace(process.cwd()) ?? 0, cache: freeSpace(cacheDir) ?? 0 },
   }
 }
 
@@ -92,15 +93,6 @@ function versionOf(): string {
 function runtimeName(): string {
   const { bun, deno } = process.versions
   return bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : `Node ${process.versions.node}`
-}
-
-/** Bytes free where `path` is or would be; on Windows the drive may not be there either. */
-function freeDisk(path: string): number {
-  let folder = path
-  while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder)
-  if (!existsSync(folder)) return 0
-  const { bavail, bsize } = statfsSync(folder)
-  return bavail * bsize
 }
 
 const PCI = '/sys/bus/pci/devices'

@@ -22,6 +22,8 @@ const CONFIGS: readonly (readonly [string, keyof typeof MODELS, Readonly<Record<
   ['mistral', 'mistral', { ...LLAMA, model_type: 'mistral', sliding_window: 4 }],
   ['qwen2', 'qwen2', { ...LLAMA, model_type: 'qwen2' }],
   ['qwen3', 'qwen3', { ...LLAMA, model_type: 'qwen3', head_dim: 8 }],
+  ['tritter', 'tritter', { ...LLAMA, model_type: 'tritter', layer_norm_eps: 1e-5 }],
+  ['bitnet', 'bitnet', { ...LLAMA, model_type: 'bitnet', tie_word_embeddings: true }],
   [
     'gpt2',
     'gpt2',

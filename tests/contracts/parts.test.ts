@@ -13,6 +13,7 @@ import { plugin as smallActivations } from '../../docs/examples/parts/small-acti
 import { createHost } from '../../core/mod.ts'
 import { training } from '../../plugins/finetune/mod.ts'
 import { optimizers } from '../../plugins/optim/mod.ts'
+import { bitnet } from '../../plugins/bitnet/mod.ts'
 import { qlora } from '../../plugins/qlora/mod.ts'
 import {
   type ContractCheck,
@@ -31,7 +32,7 @@ using host = createHost({
     training,
     qlora,
     optimizers,
-    qlora,
+    bitnet,
     meanLoss,
     momentumSgd,
     questionAnswer,
@@ -49,6 +50,14 @@ const SUITES: Readonly<Record<string, readonly ContractCheck[]>> = {
   fp4: quantizerContract(host.find('quantizer', 'fp4')),
   int8: quantizerContract(host.find('quantizer', 'int8'), { error: 0.02 }),
   ternary: quantizerContract(host.find('quantizer', 'ternary'), { error: 0.6 }),
+  bitnet: quantizerContract(host.find('quantizer', 'bitnet'), {
+    error: 0.6,
+    wrongOptions: [{ group: 32 }, { span: 'all' }],
+  }),
+  'bitnet by AbsMax': quantizerContract(host.find('quantizer', 'bitnet'), {
+    options: { scale: 'absmax' },
+    error: 0.9,
+  }),
   adamw: optimizerContract(host.find('optimizer', 'adamw'), { wrongOptions: [{ beta1: 1 }] }),
   adamw_8bit: optimizerContract(host.find('optimizer', 'adamw_8bit')),
   lion: optimizerContract(host.find('optimizer', 'lion'), { wrongOptions: [{ beta2: 1 }] }),

@@ -12,6 +12,8 @@ import {
   polynomialSchedule,
   rexSchedule,
   type Schedule,
+  secondStage,
+  twoStageSchedule,
   wsdSchedule,
 } from '../../core/mod.ts'
 import { goldenJson } from '../_golden.ts'
@@ -99,3 +101,13 @@ test.each(golden.plateaus.map((one) => [JSON.stringify(one.options), one] as con
     expect(factors.at(-1)).toBeLessThan(1)
   },
 )
+
+test('two stages: the linear decay, and from the second on two thirds of it', () => {
+  const linear = (step: number): number => (step < 4 ? step / 4 : (20 - step) / 16)
+  const factor = twoStageSchedule(run)
+  for (let step = 0; step < 20; step++)
+    expect(factor(step)).toBeCloseTo(linear(step) * (step < 10 ? 1 : 2 / 3), 12)
+  const late = twoStageSchedule({ totalSteps: 7, stageStart: 0.9, ratio: 0.1 })
+  expect(secondStage(7, 0.9)).toBe(7)
+  expect(late(6)).toBeCloseTo(1 / 7, 12)
+})

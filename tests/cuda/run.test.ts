@@ -87,6 +87,18 @@ describe.if(HAS_EMULATOR)('a run on the CUDA kernels', () => {
   )
 
   test(
+    'activations that wait in the memory of the host give the same bits',
+    async () => {
+      using space = workspace()
+      const keys = { ...BF16, gradient_checkpointing: true, max_steps: 2 }
+      const here = await runOn('cuda-emulated', space, keys)
+      const away = await runOn('cuda-emulated', space, { ...keys, activation_offloading: true })
+      expect(away).toEqual(here)
+    },
+    MINUTES,
+  )
+
+  test(
     'a checkpoint resumes to the same bits',
     async () => {
       using space = workspace()

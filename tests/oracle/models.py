@@ -34,6 +34,7 @@ import torch
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
+    BitNetConfig,
     GPT2Config,
     LlamaConfig,
     MistralConfig,
@@ -148,6 +149,12 @@ CASES = {
             }
         ),
         40,
+    ),
+    # Plain weights: packed ones are those of plugins/bitnet.
+    "bitnet": (
+        BitNetConfig,
+        dict(SMALL, tie_word_embeddings=True, rope_parameters={"rope_type": "default", "rope_theta": 500000.0}),
+        29,
     ),
 }
 

@@ -100,6 +100,12 @@ def exact_starts() -> None:
         weight = weight.detach().float()
         res = weight.clone()
         for i in range(num_iter):
+            if num_bits == 8:
+                codes, absmax, _ = bnb.functional.int8_vectorwise_quant(res)
+                dequantized = bnb.functional.int8_vectorwise_dequant(codes, absmax)
+                found = loftq_utils._low_rank_decomposition(weight - dequantized, reduced_rank=reduced_rank)
+                res = weight - found["L"] @ found["R"]
+                continue
             packed, state = bnb.functional.quantize_4bit(res, blocksize=64, quant_type="nf4", compress_statistics=False)
             # dequantize_4bit of bitsandbytes 0.50.2 is wrong on the CPU for tensors of fewer than 64 blocks.
             codes = torch.stack([packed.flatten() >> 4, packed.flatten() & 15], 1).flatten().long()

@@ -181,6 +181,22 @@ VARIANTS: dict[str, Variant] = {
     ),
     "lora-bias-all": of("LoraConfig", base=BIASED, r=3, lora_alpha=6, bias="all", golden=False),
     "lora-bias-only": of("LoraConfig", base=BIASED, r=3, lora_alpha=6, bias="lora_only", golden=False),
+    "lora-parameters": of(
+        "LoraConfig", r=3, lora_alpha=6, target_modules=[], target_parameters=["self_attn.q_proj.weight", "mlp.down_proj.weight"]
+    ),
+    "lora-both-targets": of(
+        "LoraConfig",
+        r=3,
+        lora_alpha=6,
+        golden=False,
+        target_modules=["v_proj"],
+        target_parameters=["lm_head.weight", "up_proj.weight"],
+        rank_pattern={"up_proj.weight": 2, "v_proj": 4},
+        alpha_pattern={"1.mlp.up_proj.weight": 9},
+    ),
+    "loftq-8": of(
+        "LoraConfig", r=4, lora_alpha=4, init_lora_weights="loftq", loftq_config={"loftq_bits": 8, "loftq_iter": 2}, golden=False
+    ),
 }
 
 

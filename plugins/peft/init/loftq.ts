@@ -1,11 +1,11 @@
 /**
- * LoftQ (Li et al. 2023, arXiv 2310.08659): the base is packed in 4 bits, and the factors start as the best that can be said of rank r about
+ * LoftQ (Li et al. 2023, arXiv 2310.08659): the base is packed in 4 or 8 bits, and the factors start as the best that can be said of rank r about
  * what the packing lost.
  *
- *   repeat:  Q = nf4(W − s·B·A),  s·B·A = the r largest singular values of W − Q
+ *   repeat:  Q = packed(W − s·B·A),  s·B·A = the r largest singular values of W − Q
  *
- * The base is nf4 in blocks of 64 without double quantization, as PEFT's `loftq_bits: 4`, and stays packed as long as the factors live; the
- * weight of the layer then comes back. PEFT leaves s out, so that its start is right only where alpha = r; both are the same there.
+ * As PEFT's `loftq_bits`: 4 is nf4 in blocks of 64 without double quantization; 8 is int8 by rows, and what goes into its products is not
+ * rounded. The base stays packed as long as the factors live; the weight of the layer then comes back. PEFT leaves s out, so that its start is right only where alpha = r; both are the same there.
  */
 import {
   type BaseLayer,
@@ -18,6 +18,7 @@ import {
   matmul,
   noGrad,
   quantize4bit,
+  quantizeInt8,
   type QuantizedWeight,
   scoped,
   sub,
@@ -29,12 +30,13 @@ import {
 import { factorPair, leaf, type LoraFactorPair } from '../lora-factors.ts'
 import type { LoraOptions } from '../lora-options.ts'
 import { splitSingular } from './base-part.ts'
+import { TINY } from '../weight-product.ts'
 import type { InitContext } from './init-context.ts'
 
 /** E_ADAPTER for a weight that is packed already, or that another layer has too. */
 export function loftqFactors(
   layer: BaseLayer,
-  { rank, loftq: { iterations } = { bits: 4, iterations: 1 } }: LoraOptions,
+  { rank, loftq: { bits, iterations } = { bits: 4, iterations: 1 } }: LoraOptions,
   { random, scale }: InitContext,
 ): LoraFactorPair {
   const { path, weight, tiedTo, device } = layer
@@ -43,7 +45,7 @@ export function loftqFactors(
       'E_ADAPTER',
       `${path}: loftq packs the weight itself, and it is ${weight.kind} already`,
       {
-        remedy: 'leave quantizer out: loftq makes nf4 of the layers that it is on',
+        remedy: 'leave quantizer out: loftq packs the layers that it is on',
       },
     )
   if (tiedTo !== null)
@@ -54,7 +56,6 @@ export function loftqFactors(
         remedy: 'leave it out of the targets',
       },
     )
-  const options = { kind: 'nf4', block: 64, doubleQuant: false } as const
   let packed: QuantizedWeight | null = null
   const factors = noGrad(() =>
     scoped(() => {
@@ -64,7 +65,7 @@ export function loftqFactors(
       let b: Tensor | null = null
       for (let i = 0; i < iterations; i++) {
         packed?.[Symbol.dispose]()
-        packed = owned(quantize4bit(rest, options))
+        packed = owned(bits === 8 ? quantizeInt8(rest, { threshold: TINY }) : quantize4bit(rest, NF4))
         const lost = sub(whole, dequantizeWeight(packed))
         const parts = splitSingular(topSingular(tensorMap(lost), rank, random), scale)
         a = matrixTensor(parts.a, device)
@@ -89,6 +90,8 @@ export function loftqFactors(
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+const NF4 = { kind: 'nf4', block: 64, doubleQuant: false } as const
 
 /** Its parts outlive the scope that they were made in. */
 function owned(packed: QuantizedWeight): QuantizedWeight {

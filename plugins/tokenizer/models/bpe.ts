@@ -80,7 +80,7 @@ function mergeAll(symbols: number[], { ranks, size, results }: Merges): number[]
   const previous = Int32Array.from({ length: count }, (_, i) => i - 1)
   const isGone = new Uint8Array(count)
   // Lowest rank first, then leftmost: both in one number.
-  const heap = createHeap()
+  const heap = createHeap<number>((a, b) => a < b)
   const offer = (left: number, right: number): void => {
     const rank = ranks.get(symbols[left] * size + symbols[right])
     if (rank !== undefined) heap.push(rank * 2 ** 32 + left)

@@ -80,6 +80,28 @@ describe('lora_r, lora_alpha and lora_dropout', () => {
   })
 })
 
+describe('total_step of AdaLoRA', () => {
+  test('is the number of steps of the run', async () => {
+    expect((await fieldsOf({ adapter: 'adalora', max_steps: 7 })).total_step).toBe(7)
+    const epochs = { max_steps: undefined, num_epochs: 3 }
+    const { total_step } = await fieldsOf({ adapter: 'adalora', ...epochs })
+    expect(total_step).toBeGreaterThan(0)
+    expect(Number(total_step) % 3).toBe(0)
+  })
+
+  test('is another one where the file says so', async () => {
+    const given = { adapter: 'adalora', max_steps: 7, adapter_options: { total_step: 30 } }
+    expect((await fieldsOf(given)).total_step).toBe(30)
+  })
+
+  test('leaves steps to give directions up, or the run does not begin', async () => {
+    const given = { adapter: 'adalora', max_steps: 7, adapter_options: { tinit: 5, tfinal: 2 } }
+    expect((await complaint(given)).message).toContain('leave none of 7 steps')
+    const epochs = { ...given, max_steps: undefined, num_epochs: 1, adapter_options: { tinit: 500 } }
+    expect((await complaint(epochs)).message).toContain('adapter_options.total_step: tinit 500')
+  })
+})
+
 describe('targets', () => {
   test('are those of PEFT for ia3 when the file names none', async () => {
     const fields = await fieldsOf({ adapter: 'ia3' })

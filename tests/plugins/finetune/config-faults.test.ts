@@ -3,7 +3,7 @@
  */
 import { describe, expect, test } from 'bun:test'
 import { TrituneError } from '../../../core/mod.ts'
-import { readFinetuneConfig } from '../../../plugins/finetune/config.ts'
+import { readFinetuneConfig } from '../../../plugins/finetune/config/config.ts'
 
 const MINIMAL = 'base_model: m\nlearning_rate: 1e-4\ndatasets: [{ path: a.jsonl, type: alpaca }]\n'
 
@@ -75,7 +75,9 @@ leraning_rate: 3
     // The records of preferences are refused with the method that reads them.
     const dpo = MINIMAL.replace('type: alpaca', 'type: chatml.intel, field_chosen: c')
     expect(faults(`${dpo}rl: dpo\n`)).toHaveLength(1)
-    expect(faults('base_model: m\nlearning_rate: 1\npretraining_dataset: [{ path: x }]\n')).toHaveLength(1)
+    expect(faults(`${MINIMAL}pretraining_dataset: [{ path: x }]\n`)).toEqual([
+      'f.yaml:4:1 pretraining_dataset: give either datasets or pretraining_dataset, not both',
+    ])
   })
 
   test('are at most twenty lines and a count, and take no longer than they are many', () => {

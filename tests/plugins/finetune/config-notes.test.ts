@@ -1,6 +1,6 @@
 /** Keys that change nothing here, and other ways to write a value: accepted, with a note where something is left out. */
 import { describe, expect, test } from 'bun:test'
-import { type FinetuneConfig, readFinetuneConfig } from '../../../plugins/finetune/config.ts'
+import { type FinetuneConfig, readFinetuneConfig } from '../../../plugins/finetune/config/config.ts'
 
 const MINIMAL = 'base_model: m\nlearning_rate: 1e-4\ndatasets: [{ path: a.jsonl, type: alpaca }]\n'
 
@@ -19,7 +19,7 @@ describe('a note', () => {
     ['deepspeed: zero3.json\n', 'one device needs no sharding'],
     ['liger_rms_norm_gated: true\n', 'fused kernels'],
     ['bfloat16: true\n', 'bfloat16 is read as bf16: true'],
-    ['gradient_checkpointing: offload\n', 'activations stay on the device'],
+    ['gradient_checkpointing: unsloth\n', 'activations stay on the device'],
     ['save_only_model: true\n', 'checkpoints always hold the optimizer'],
     ['eval_table_size: 5\n', 'nothing is reported'],
     ['eta_min: 1e-7\nadam_eps: 1e-9\ntorch_dtype: bfloat16\n', 'axolotl does not read it either'],

@@ -12,6 +12,7 @@ interface Case {
   readonly bf16: boolean
   readonly memory: 'lean' | 'fast'
   readonly gradient_checkpointing?: boolean
+  readonly activation_offloading?: boolean
   readonly adapter?: 'lora' | 'none'
 }
 
@@ -43,6 +44,7 @@ const CASES: readonly Case[] = [
   { bf16: true, memory: 'lean' },
   { bf16: false, memory: 'fast', gradient_checkpointing: true },
   { bf16: true, memory: 'lean', gradient_checkpointing: true },
+  { bf16: true, memory: 'lean', gradient_checkpointing: true, activation_offloading: true },
   { bf16: false, memory: 'fast', adapter: 'none' },
   { bf16: true, memory: 'lean', adapter: 'none' },
 ]

@@ -5,9 +5,16 @@ import Ajv, { type ValidateFunction } from 'ajv'
 import { parse } from 'yaml'
 import { ConfigError } from '../../../core/mod.ts'
 import { DATASET_KEY_DOCS } from '../../../plugins/data/mod.ts'
-import { IGNORED_DATASET_KEYS, IGNORED_KEYS, RENAMED_KEYS } from '../../../plugins/finetune/axolotl-keys.ts'
+import {
+  IGNORED_DATASET_KEYS,
+  IGNORED_KEYS,
+  RENAMED_KEYS,
+} from '../../../plugins/finetune/config/axolotl-keys.ts'
 import { finetuneConfig, KEY_DOCS, schemaOfFinetune } from '../../../plugins/finetune/mod.ts'
-import { UNSUPPORTED_DATASET_KEYS, UNSUPPORTED_KEYS } from '../../../plugins/finetune/unsupported-keys.ts'
+import {
+  UNSUPPORTED_DATASET_KEYS,
+  UNSUPPORTED_KEYS,
+} from '../../../plugins/finetune/config/unsupported-keys.ts'
 
 const ROOT = join(import.meta.dir, '../../..')
 const schema = schemaOfFinetune()
@@ -64,7 +71,7 @@ describe('the JSON Schema of a run', () => {
     expect(part(property('memory'), 'anyOf', '0', 'enum')).toEqual(['auto', 'lean', 'fast'])
     expect(part(property('optimizer'), 'anyOf', '0', 'enum')).toContain('adamw_8bit')
     expect(property('optimizer')).toMatchObject({ default: 'adamw_torch_fused' })
-    expect(part(schema, 'required')).toEqual(['base_model', 'learning_rate', 'datasets'])
+    expect(part(schema, 'required')).toEqual(['learning_rate'])
     expect(part(schema, '$defs', 'dataset', 'required')).toEqual(['path'])
     const defaults = Object.entries(Object(part(schema, 'properties'))).flatMap(([key, value]) => {
       const fallback = part(value, 'default')
@@ -249,6 +256,12 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
     [true, 'offload', 'unsloth', 'on', null],
     ['cpu', 3],
   ],
+  activation_offloading: [
+    // The others go together with gradient_checkpointing.
+    [false, 'off', null],
+    ['gpu', 3],
+  ],
+  activation_offloading_dir: [[null], [3, []]],
   seed: [
     [0, 7],
     [-1, 1.5],

@@ -63,6 +63,33 @@ test('peft.loftq_config trains on a base of 4 bits, and says so in its files', a
   })
 })
 
+test('peft.loftq_config of 8 bits trains on int8', async () => {
+  using space = workspace()
+  const { losses, outputDir } = await space.train({
+    peft: { loftq_config: { loftq_bits: 8, loftq_iter: 2 } },
+  })
+  expect(losses[losses.length - 1]).toBeLessThan(losses[0])
+  expect(savedIn(outputDir).config).toMatchObject({ loftq_config: { loftq_bits: 8, loftq_iter: 2 } })
+})
+
+test('lora_target_parameters trains weights by their names, as their modules would be, and alone nothing else', async () => {
+  using space = workspace()
+  const shared = { lora_target_linear: false, max_steps: 3 }
+  const modules = await space.train({
+    ...shared,
+    lora_target_modules: ['down_proj'],
+    output_dir: join(space.path, 'modules'),
+  })
+  const { losses, outputDir } = await space.train({
+    ...shared,
+    lora_target_parameters: ['mlp.down_proj.weight'],
+  })
+  expect(losses).toEqual(modules.losses)
+  const { config, names } = savedIn(outputDir)
+  expect(config).toMatchObject({ target_modules: [], target_parameters: ['mlp.down_proj.weight'] })
+  expect(names).toEqual(savedIn(modules.outputDir).names)
+})
+
 test('peft_init_lora_weights: eva says how many batches it took', async () => {
   using space = workspace()
   const config = space.config({ peft_init_lora_weights: 'eva' })
@@ -113,7 +140,8 @@ describe('is refused', () => {
     [{ lora_r: 0 }, 'lora_r'],
     [{ lora_alpha: Number.NaN }, 'lora_alpha'],
     [{ peft_init_lora_weights: 'pissa_niter_0' }, 'peft_init_lora_weights'],
-    [{ peft: { loftq_config: { loftq_bits: 2 } } }, 'loftq_bits'],
+    [{ peft: { loftq_config: { loftq_bits: 2 } } }, 'loftq_bits: expected 4 (nf4) or 8 (int8)'],
+    [{ adapter: 'loha', lora_target_parameters: ['q_proj.weight'] }, 'lora_target_parameters'],
     [{ peft: { loftq_config: { loftq_bits: 4 } }, peft_init_lora_weights: 'pissa' }, 'asks for loftq'],
     [{ loraplus_lr_ratio: 0 }, 'loraplus_lr_ratio'],
     [{ adapter: 'loha', peft_use_dora: true }, 'peft_use_dora'],
@@ -128,6 +156,11 @@ describe('is refused', () => {
       'loftq beside a quantizer',
       { peft_init_lora_weights: 'loftq', quantizer: 'nf4' },
       'packs the weight itself',
+    ],
+    [
+      'a parameter that the model has not',
+      { lora_target_linear: false, lora_target_parameters: ['mlp.down.weight'] },
+      'lora_target_parameters: ',
     ],
     ['an odd rank of orthogonal', { peft_init_lora_weights: 'orthogonal', lora_r: 3 }, 'even rank'],
     ['a rank larger than the layer', { peft_use_dora: true, lora_r: 4096 }, 'larger than the layer'],

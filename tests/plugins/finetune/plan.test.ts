@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { TrituneError } from '../../../core/mod.ts'
-import { finetuneConfig } from '../../../plugins/finetune/config.ts'
-import { createPlan, type Plan } from '../../../plugins/finetune/plan.ts'
+import { finetuneConfig } from '../../../plugins/finetune/config/config.ts'
+import { createPlan, type Plan } from '../../../plugins/finetune/training/plan.ts'
 import type { TokenizedExample } from '../../../plugins/data/mod.ts'
 import { goldenJson } from '../../_golden.ts'
 
@@ -92,6 +92,19 @@ describe('rows that do not fill the steps', () => {
     const found = plan(5, { sample_packing: true, sequence_len: 8, gradient_accumulation_steps: 2 })
     expect(found.notes.join()).toContain('3 packed rows do not fill steps of 2')
   })
+})
+
+test('a warm-up that the run does not see the end of is said', () => {
+  const notes = (keys: object): string => plan(12, { lr_scheduler: 'cosine', ...keys }).notes.join()
+  expect(notes({ warmup_steps: 12 })).toBe(
+    'the warm-up of 12 steps does not end in the 12 steps of the run, so that learning_rate is not reached',
+  )
+  expect(notes({ warmup_steps: 100, max_steps: 1 })).toContain('of 100 steps does not end in the 1 step')
+  expect([
+    notes({ warmup_steps: 11 }),
+    notes({}),
+    notes({ warmup_steps: 12, lr_scheduler: 'constant' }),
+  ]).toEqual(['', '', ''])
 })
 
 test('a decay that is longer than the run is said', () => {

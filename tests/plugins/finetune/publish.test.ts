@@ -49,6 +49,7 @@ test('end pushes once, with a card of what was done', async () => {
   expect(card).toContain('library_name: peft')
   expect(card).toContain(`| training loss, last step | ${losses.at(-1)?.toFixed(4)} |`)
   expect(card).toContain('| lora\\_r | 4 |'.replaceAll('\\', ''))
+  expect(card).not.toContain('| r |')
   // Not where somebody keeps his files.
   expect(card).not.toContain(space.path)
   expect(card).toContain('`data.jsonl`')

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'bun:test'
+import { join } from 'node:path'
 import { adamw, parameter, tensor, useDevice } from '../../../core/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
-import { weightDecays } from '../../../plugins/finetune/weight-decay.ts'
+import { weightDecays } from '../../../plugins/finetune/training/weight-decay.ts'
 import { goldenJson, temporaryFolder } from '../../_golden.ts'
 import { writeTinyModel } from '../../_tiny.ts'
-import { cpu } from './_run.ts'
+import { cpu, workspace } from './_run.ts'
 
 type Names = Readonly<Record<'decays' | 'stays', readonly string[]>>
 
@@ -59,4 +60,31 @@ describe('weightDecays()', () => {
     expect([...matrix.toArray()].map((x) => Math.round(x * 1e6) / 1e6)).toEqual([0.9, -1.8])
     expect([...norm.toArray()]).toEqual([1, -2])
   })
+})
+
+test('two_stage: weights decay in the first stage alone, at every step of a run that is gone on with too', async () => {
+  using space = workspace()
+  const moved = async (
+    weight_decay: number,
+    stage_start: number,
+    max_steps: number,
+  ): Promise<Float32Array> => {
+    const output_dir = join(space.path, `${weight_decay}-${stage_start}-${max_steps}`)
+    const { outputDir } = await space.train({
+      adapter: 'none',
+      lr_scheduler: 'two_stage',
+      lr_scheduler_kwargs: { stage_start, stage_lr_ratio: 1 },
+      weight_decay,
+      max_steps,
+      output_dir,
+    })
+    using model = loadModel(outputDir, { device: cpu })
+    return model.weights.get('model.layers.0.mlp.up_proj.weight')?.toArray().slice() ?? new Float32Array()
+  }
+  // From the first step on there is only the second stage.
+  expect(await moved(5, 0, 4)).toEqual(await moved(0, 0, 4))
+  const [half, whole, none] = [await moved(5, 0.5, 4), await moved(5, 1, 4), await moved(0, 1, 4)]
+  const size = (values: Float32Array): number => values.reduce((sum, value) => sum + Math.abs(value), 0)
+  expect(size(whole)).toBeLessThan(size(half))
+  expect(size(half)).toBeLessThan(size(none))
 })

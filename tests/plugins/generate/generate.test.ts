@@ -29,7 +29,7 @@ function make(model: Model, options: GenerateOptions): number[] {
   return [...generate(model, PROMPT, { maxNewTokens: 12, ...options })]
 }
 
-test.each(['llama', 'mistral', 'qwen2-sliding', 'qwen3', 'gpt2', 'llama-rope-yarn'])(
+test.each(['llama', 'mistral', 'qwen2-sliding', 'qwen3', 'gpt2', 'bitnet', 'tritter', 'llama-rope-yarn'])(
   'greedy tokens of %s are the argmax of full forwards',
   (name) => {
     using model = open(name)

@@ -39,7 +39,7 @@ function inChunks(model: Model, ids: Int32Array, sizes: readonly number[]): numb
 }
 
 // mistral and qwen2-sliding have windows shorter than the document.
-test.each(['llama', 'mistral', 'qwen2-sliding', 'qwen3-rope-yarn', 'gpt2'])(
+test.each(['llama', 'mistral', 'qwen2-sliding', 'qwen3-rope-yarn', 'gpt2', 'bitnet', 'tritter'])(
   'the cache of %s gives the logits of a full forward, however it is filled',
   (name) => {
     const { folder, sequences } = openGoldenModel(name)

@@ -27,7 +27,7 @@ test.each([...MODEL_CASES])('%s on the CPU equals transformers', (name) => {
   expect(errors.checkpointingEqual).toBe(true)
 })
 
-test.each(['gpt2', 'llama', 'qwen2-sliding', 'qwen3'])(
+test.each(['bitnet', 'gpt2', 'llama', 'qwen2-sliding', 'qwen3'])(
   '%s on the reference device equals transformers',
   (name) => {
     const errors = measureModel(name, referenceDevice)

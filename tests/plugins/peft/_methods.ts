@@ -21,11 +21,13 @@ import { loadModel } from '../../../plugins/models/mod.ts'
 import {
   attachAdapter,
   type AttachedAdapter,
+  attachLora,
   loadAdapter,
   mergedSources,
   peft,
 } from '../../../plugins/peft/mod.ts'
 import { besideOf, withoutBeside } from '../../../plugins/peft/beside/from-file.ts'
+import { loraFormat } from '../../../plugins/peft/lora-format.ts'
 import {
   logitsOf,
   lossAndGradients,
@@ -200,15 +202,18 @@ export function attachLike(model: Model, { config, folder, expected }: MethodCas
   const kept = Object.entries(config).filter(
     ([key, value]) => key.endsWith('_pattern') && typeof value === 'object' && value !== null,
   )
+  const parameters = config.target_parameters
   const adapter =
     'createForModel' in definition
       ? attachAdapter(model, definition, optionsFor(''))
-      : attachAdapter(model, definition, optionsFor(''), {
-          ...targetsOf(config),
-          ...besideOf(config),
-          optionsFor,
-          fields: Object.fromEntries(kept),
-        })
+      : Array.isArray(parameters)
+        ? attachOnParameters(model, config, parameters)
+        : attachAdapter(model, definition, optionsFor(''), {
+            ...targetsOf(config),
+            ...besideOf(config),
+            optionsFor,
+            fields: Object.fromEntries(kept),
+          })
   const file = openCheckpoint(join(folder, WEIGHTS))
   const encoder = new Map(
     [...expected.entries.keys()].flatMap((name) =>
@@ -229,6 +234,21 @@ export function attachLike(model: Model, { config, folder, expected }: MethodCas
 const NO_STEP: GradientTransform = {
   name: 'none',
   init: () => ({ apply: () => undefined, tensors: () => new Map(), [Symbol.dispose]: () => undefined }),
+}
+
+function attachOnParameters(
+  model: Model,
+  config: Fields,
+  targetParameters: readonly string[],
+): AttachedAdapter {
+  const patternOf = (key: string): Record<string, number> => config[key] as Record<string, number>
+  return attachLora(model, {
+    ...loraFormat.read(config, ''),
+    ...targetsOf(config),
+    targetParameters,
+    rankPattern: patternOf('rank_pattern'),
+    alphaPattern: patternOf('alpha_pattern'),
+  })
 }
 
 function targetsOf(config: Fields): {

@@ -173,7 +173,7 @@ describe('a run', () => {
 
 describe('from a file', () => {
   test.each([
-    ['adalora', '{ init_r: 4, target_r: 2, tinit: 1, tfinal: 2, total_step: 8 }'],
+    ['adalora', '{ init_r: 4, target_r: 2, tinit: 1, tfinal: 2 }'],
     ['oft', '{ oft_block_size: 8 }'],
     ['boft', '{ boft_n_butterfly_factor: 3, boft_dropout: 0.3 }'],
   ])('%s: a run that goes on from a checkpoint ends in the same files', async (name, options) => {
