@@ -46,6 +46,7 @@ export async function explainPlugins({ file, modules, device }: ExplainPlugins):
       optimizers,
       peft,
       qlora,
+      ternaryAlgebra,
       bitnet,
       ternaryAlgebra,
       training,

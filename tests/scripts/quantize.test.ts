@@ -10,7 +10,7 @@ import { denseWeight, isQuantized, type Model } from '../../core/mod.ts'
 import { loadModel } from '../../plugins/models/mod.ts'
 import { openQuantizer, nf4, packLayers } from '../../plugins/qlora/mod.ts'
 import { attachLora, saveAdapter } from '../../plugins/peft/mod.ts'
-import { temporaryFolder } from '../_golden.ts'
+import { GOLDEN, temporaryFolder } from '../_golden.ts'
 import { writeTinyModel } from '../_tiny.ts'
 import { tritune } from './_command.ts'
 
@@ -54,16 +54,50 @@ describe('quantize', () => {
     expect(again.stderr).toContain('the model is packed already')
   })
 
+  test('bitnet: a folder that is loaded ternary, in either class; a BitNet becomes nothing else', () => {
+    using temporary = temporaryFolder()
+    const at = (name: string): string => join(temporary.path, name)
+    writeTinyModel(at('plain'), BIG)
+    const said = tritune([
+      'quantize',
+      at('plain'),
+      at('packed'),
+      '--to',
+      'bitnet',
+      '--linear-class',
+      'bitlinear',
+    ])
+    expect(said.stderr).toBe('')
+    expect(said.stdout).toContain('14 layers packed as bitnet')
+    const config = JSON.parse(readFileSync(join(at('packed'), 'config.json'), 'utf8'))
+    expect(config.quantization_config).toMatchObject({ quant_method: 'bitnet', linear_class: 'bitlinear' })
+    using model = loadModel(at('packed'))
+    for (const { kind, weight } of model.layers.values())
+      expect(isQuantized(weight) && weight.kind).toBe(kind === 'linear' && 'ternary')
+    const again = tritune(['quantize', at('packed'), at('twice'), '--to', 'bitnet'])
+    expect(again.stderr).toContain('the model is packed already')
+    const online = join(GOLDEN, 'bitnet/online')
+    const other = tritune(['quantize', online, at('nf4'), '--to', 'nf4'])
+    expect(other.stderr).toContain('a BitNet is rounded to −1, 0 and 1, not to nf4')
+    expect(tritune(['quantize', online, at('trits'), '--to', 'bitnet']).stdout).toContain(
+      '7 layers packed as bitnet',
+    )
+    expect(existsSync(at('nf4'))).toBe(false)
+  })
+
   test('refuses what it cannot do, and writes nothing', () => {
     using temporary = temporaryFolder()
     const [plain, output] = [join(temporary.path, 'plain'), join(temporary.path, 'out')]
     writeTinyModel(plain, BIG)
     for (const [args, message] of [
-      [['--to', 'int4'], '--to: expected one of nf4, fp4, int8'],
+      [['--to', 'int4'], '--to: expected one of nf4, fp4, int8, bitnet'],
       [['--block', '16'], '--block: expected a power of two from 32 to 4096'],
       [['--block', '100'], '--block: expected a power of two from 32 to 4096'],
-      [['--to', 'int8', '--block', '64'], '--block and --plain-scales are for nf4 and fp4'],
+      [['--to', 'int8', '--block', '64'], '--block is for nf4 and fp4'],
       [['--threshold', '6'], '--threshold is for int8'],
+      [['--to', 'bitnet', '--plain-scales'], '--plain-scales is for nf4 and fp4'],
+      [['--linear-class', 'bitlinear'], '--linear-class is for bitnet'],
+      [['--to', 'bitnet', '--linear-class', 'other'], 'autobitlinear'],
     ] as const) {
       const said = tritune(['quantize', plain, output, ...args])
       expect(said.code).toBe(2)

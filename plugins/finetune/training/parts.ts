@@ -150,6 +150,12 @@ function makerOf<C, T>(
   }
 }
 
+/** With what has a key of its own. */
+function objectiveOf({ objective, label_smoothing_factor: smoothing }: FinetuneConfig): Named {
+  const { name, options } = objective
+  return smoothing === 0 ? objective : { name, options: { label_smoothing: smoothing, ...options } }
+}
+
 /** A quantizer for weights that are trained; what it refuses is told with the other faults. */
 function training(definition: Capabilities['quantizer']): Definition<undefined, LayerForms> {
   const { name, options } = definition
