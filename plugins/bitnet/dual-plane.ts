@@ -98,12 +98,14 @@ interface Fit {
   readonly sums: Uint8Array
 }
 
-/** The best of two beginnings: scales that are far apart, as of two steps of AbsMean, and near each other. */
+/** The best of three beginnings: scales as of two steps of AbsMean, scales near each other, and such that reach the largest weight. */
 function fit(own: Float64Array, costs: Float64Array, rounds: number): Fit {
   const mean = own.reduce((sum, value) => sum + Math.abs(value), 0) / own.length
+  const most = own.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0)
   const starts: readonly (readonly [number, number])[] = [
     [1.5 * mean, 0.5 * mean],
     [1.2 * mean, 0.9 * mean],
+    [0.75 * most, 0.25 * most],
   ]
   let best: (Fit & { readonly error: number }) | null = null
   for (const start of starts) {

@@ -16,7 +16,7 @@ const LENGTH = 256
 
 export const bitnetPlanes: Topic = {
   name: 'bitnet-planes',
-  async run({ model = null, threads, quick, progress }) {
+  async run({ model, only, threads, quick, progress }) {
     const path = model ?? join(ROOT, 'quickstart/model')
     const documents = heldOut(path, quick ? 4 : 24)
     const device = openCpu({ threads })
@@ -36,7 +36,8 @@ export const bitnetPlanes: Topic = {
       return value
     }
     const plain = measured('as it is', null)
-    return Object.entries(ROUNDINGS).map(([name, round]): Row => {
+    const wanted = Object.entries(ROUNDINGS).filter(([name]) => only === null || name.includes(only))
+    return wanted.map(([name, round]): Row => {
       const ours = measured(name, round)
       const unit = 'perplexity'
       return { name, ours, peer: plain, unit, ratio: ours / plain, floor: null, goal: null, better: 'lower' }

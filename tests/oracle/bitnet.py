@@ -10,6 +10,7 @@
   packed-auto    packed, read by the class of plain layers, as microsoft/bitnet-b1.58-2B-4T
   online         the weights that are trained, in bfloat16
   normed         online, with an RMS norm before each layer
+  model-type     packed, of the model type bitnet, as microsoft/bitnet-b1.58-2B-4T
 """
 
 import json
@@ -23,7 +24,7 @@ from common import GOLDEN, deterministic, randomise_small_parameters, write_json
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, BitNetQuantConfig, LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, BitNetConfig, BitNetForCausalLM, LlamaConfig, LlamaForCausalLM
 from transformers.integrations.bitnet import AutoBitLinear, BitLinear, pack_weights
 
 IDS = [3, 1, 4, 1, 5, 9, 2, 6, 5, 30]
@@ -40,6 +41,14 @@ def plain_model(sizes: dict) -> LlamaForCausalLM:
     return model.to(torch.bfloat16).float()
 
 
+def bitnet_model(sizes: dict) -> BitNetForCausalLM:
+    torch.manual_seed(5)
+    config = BitNetConfig(**sizes, max_position_embeddings=64, tie_word_embeddings=True, initializer_range=0.3, bos_token_id=1, eos_token_id=2)
+    model = BitNetForCausalLM(config)
+    randomise_small_parameters(model, 6)
+    return model
+
+
 def save_folder(folder: Path, model, tensors: dict, quantization: dict) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     save_file({k: v.contiguous() for k, v in tensors.items()}, str(folder / "model.safetensors"), metadata={"format": "pt"})
@@ -53,9 +62,10 @@ def ternary(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return (weight / mean).round().clamp(-1, 1), mean
 
 
-def write_packed(folder: Path, sizes: dict, linear_class: str) -> None:
-    model = plain_model(sizes)
+def write_packed(folder: Path, model, linear_class: str) -> None:
     tensors = dict(model.state_dict())
+    if model.config.tie_word_embeddings:
+        del tensors["lm_head.weight"]
     for name in list(tensors):
         if name.split(".")[-2] in LINEAR:
             trits, mean = ternary(tensors[name])
@@ -104,14 +114,16 @@ def write_unpacked(source: Path, folder: Path) -> None:
 
 
 def write_all(folder: Path, sizes: dict) -> dict[str, list[float]]:
-    write_packed(folder / "bitlinear", sizes, "bitlinear")
-    write_packed(folder / "packed-auto", sizes, "autobitlinear")
+    write_packed(folder / "bitlinear", plain_model(sizes), "bitlinear")
+    write_packed(folder / "packed-auto", plain_model(sizes), "autobitlinear")
+    write_packed(folder / "model-type", bitnet_model(sizes), "autobitlinear")
     write_unpacked(folder / "packed-auto", folder / "autobitlinear")
     write_online(folder / "online", sizes, False)
     write_online(folder / "normed", sizes, True)
     for name in ("bitlinear", "online", "normed"):
         resave(folder / name)
-    return {name: logits_of(open_model(folder / name)) for name in ("bitlinear", "packed-auto", "autobitlinear", "online", "normed")}
+    names = ("bitlinear", "packed-auto", "autobitlinear", "online", "normed", "model-type")
+    return {name: logits_of(open_model(folder / name)) for name in names}
 
 
 def main() -> None:

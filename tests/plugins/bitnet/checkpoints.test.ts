@@ -23,7 +23,7 @@ import { nf4, packLayers } from '../../../plugins/qlora/mod.ts'
 import { GOLDEN, goldenJson, relativeError, temporaryFolder } from '../../_golden.ts'
 import { cpu } from '../finetune/_run.ts'
 
-const FOLDERS = ['bitlinear', 'packed-auto', 'autobitlinear', 'online', 'normed'] as const
+const FOLDERS = ['bitlinear', 'packed-auto', 'autobitlinear', 'online', 'normed', 'model-type'] as const
 const folderOf = (name: string): string => join(GOLDEN, 'bitnet', name)
 
 interface Reference {
