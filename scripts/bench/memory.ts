@@ -120,7 +120,10 @@ async function withModel(
       const script = fileURLToPath(new URL('memory_ours.ts', import.meta.url))
       const all = [script, '--model', folder, '--threads', String(threads), ...options]
       await using child = await startChild(name, [process.execPath, ...all])
-      return child.ready
+      const { ready } = child
+      // It takes long until all rows are there.
+      progress(`${what}: ${(numberIn(ready, 'peak') / 2 ** 30).toFixed(2)} GiB`)
+      return ready
     })
   } finally {
     if (model === null) rmSync(home, { recursive: true, force: true })
