@@ -144,5 +144,6 @@ function keptPerToken(config: ConfigJson, checkpointing: boolean): number {
   const { hidden, layers, heads, kvHeads, headDim, mlp } = sizesOf(config)
   const block = 6 * hidden + 4 * heads * headDim + 4 * kvHeads * headDim + 5 * mlp
   const ends = 4 * hidden
-  return checkpointing ? layers * 2 * hidden + 2 * block + ends : layers * block + ends
+  const all = layers * block
+  return ends + (checkpointing ? Math.min(all, layers * 2 * hidden + 2 * block) : all)
 }

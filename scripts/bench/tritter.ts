@@ -13,7 +13,7 @@ import type { BenchContext, Row, Topic } from './_topic.ts'
 /** Of what is free; others use the machine too. */
 const SHARE = 0.6
 /** Tokens of a step. */
-const ROWS = 4
+const ROWS = 2
 const LENGTH = 512
 /** With twelve layers. */
 const TWELVE = 'tritter-small'

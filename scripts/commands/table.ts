@@ -85,6 +85,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./schema.ts')).schema,
   },
   {
+    name: 'presets',
+    topic: 'look',
+    summary: 'list the models that can be trained from the start, and what they take',
+    load: async () => (await import('./presets.ts')).presets,
+  },
+  {
     name: 'push',
     topic: 'train',
     summary: 'upload an adapter or a model to the hub',
