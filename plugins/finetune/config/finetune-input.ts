@@ -161,7 +161,7 @@ export interface FinetuneInput {
   readonly lora_exclude_modules?: readonly string[] | string | null | undefined
   /**
    * weights by the names of the parameters (`mlp.down_proj.weight`), as PEFT has it for what is no module.
-   * Alone it goes on nothing else; nothing is dropped there
+   * Alone it goes on nothing else; nothing is dropped there. Default: `[]`
    */
   readonly lora_target_parameters?: readonly string[] | null | undefined
   /** only these layer numbers. For every adapter */
