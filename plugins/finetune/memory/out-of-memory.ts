@@ -57,6 +57,8 @@ export function whatHelps({ config, dtype }: Run): string {
   if (dtype === 'f32') steps.push('bf16: true')
   if (config.adapter === null)
     steps.push('adapter: lora', ...(config.optimizer === 'adamw_8bit' ? [] : ['optimizer: adamw_8bit']))
+  if (config.activation_offloading === false && gradient_checkpointing)
+    steps.push('activation_offloading: true')
   if (sequence_len > 128) steps.push(`a sequence_len below ${sequence_len}`)
   return `set one of these, in this order: ${[...steps, 'a smaller model'].join('; ')}`
 }

@@ -2,6 +2,7 @@
  * What a run tells and keeps of its plugins: a notice when one is first used, and one when its code is not that of the checkpoint.
  */
 import { basename, isAbsolute } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { PluginRecord } from '../../peft/mod.ts'
 import type { LoadedPlugin } from './load-plugins.ts'
 import { type Made, modulesToLoad } from './modules-to-load.ts'
@@ -29,8 +30,8 @@ export function recordsToUse(plugins: readonly LoadedPlugin[], made: Made): Plug
 }
 
 function withoutPlace(module: string): string {
-  if (module.startsWith('file:')) return `./${basename(new URL(module).pathname)}`
-  return isAbsolute(module) ? `./${basename(module)}` : module
+  const path = module.startsWith('file:') ? fileURLToPath(module) : module
+  return isAbsolute(path) ? `./${basename(path)}` : module
 }
 
 /** One line for each: the code that a file brings into the program, by place and hash. */

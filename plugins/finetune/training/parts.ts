@@ -182,12 +182,6 @@ function training(definition: Capabilities['quantizer']): Definition<undefined, 
   }
 }
 
-/** With what has a key of its own. */
-function objectiveOf({ objective, label_smoothing_factor: smoothing }: FinetuneConfig): Named {
-  const { name, options } = objective
-  return smoothing === 0 ? objective : { name, options: { label_smoothing: smoothing, ...options } }
-}
-
 /** The rates of LoRA+, before the optimizer. */
 function loraPlusOf({
   learning_rate: learningRate,
