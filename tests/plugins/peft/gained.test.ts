@@ -19,13 +19,15 @@ import {
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import { gained } from '../../../plugins/peft/gained.ts'
 import { relativeError } from '../../_golden.ts'
+import { HAS_EMULATOR, openEmulated } from '../../cuda/_emulated.ts'
 
 const ROWS = 5
 const COLUMNS = 37
 
-const DEVICES: readonly [string, Device][] = [
+const DEVICES: readonly (readonly [string, Device])[] = [
   ['the CPU', openCpu({ threads: 2 })],
   ['the reference', referenceDevice],
+  ...(HAS_EMULATOR ? [['emulated CUDA', openEmulated()] as const] : []),
 ]
 
 interface Values {
