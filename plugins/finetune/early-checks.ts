@@ -106,7 +106,20 @@ export async function checkEarly(
   const makeHost = (): Host => {
     expectOwnNames(plugins.loaded)
     return createHost({
-      plugins: [cpu, cuda, wasm, models, optimizers, peft, qlora, bitnet, training, ...more, ...fromFile],
+      plugins: [
+        cpu,
+        cuda,
+        wasm,
+        models,
+        optimizers,
+        peft,
+        qlora,
+        bitnet,
+        ternaryAlgebra,
+        training,
+        ...more,
+        ...fromFile,
+      ],
       origins: originsOf(plugins.loaded),
     })
   }
