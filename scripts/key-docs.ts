@@ -12,7 +12,7 @@ type Docs = Readonly<Record<string, string>>
 const PAGE = 'docs/yaml.md'
 const DATASET_SECTION = 'An entry of `datasets`'
 const INTERFACES: readonly (readonly [file: string, docs: Docs])[] = [
-  ['plugins/finetune/finetune-input.ts', KEY_DOCS],
+  ['plugins/finetune/config/finetune-input.ts', KEY_DOCS],
   ['plugins/data/dataset-input.ts', DATASET_KEY_DOCS],
 ]
 const WIDTH = 110

@@ -23,7 +23,7 @@ import {
 } from '../core/mod.ts'
 import { openCpu } from '../plugins/cpu/mod.ts'
 import { openCuda } from '../plugins/cuda/mod.ts'
-import { trainStep } from '../plugins/finetune/train-step.ts'
+import { trainStep } from '../plugins/finetune/training/train-step.ts'
 import { loadModel } from '../plugins/models/mod.ts'
 import { attachLora } from '../plugins/peft/mod.ts'
 

@@ -1,5 +1,5 @@
 /**
- * Objective: the loss of a batch, as a value. Linear cross-entropy is the first one (plugins/finetune/cross-entropy.ts).
+ * Objective: the loss of a batch, as a value. Linear cross-entropy is the first one (plugins/finetune/training/cross-entropy.ts).
  *
  * The trainer gives `scale` = 1 / (trained tokens of the whole accumulation window), so that the loss is a mean over those tokens whatever the split
  * into micro-batches: an objective returns Σ (loss of a token) · scale.

@@ -3,8 +3,8 @@
  * tokenizer, every record of the datasets. What needs weights is left to the run: the layers that an adapter is put on, and memory.
  */
 import type { DatasetReport } from '../data/mod.ts'
-import type { FinetuneConfig } from './config.ts'
-import { findEarlierRun } from './earlier-run.ts'
+import type { FinetuneConfig } from './config/config.ts'
+import { findEarlierRun } from './checkpoints/earlier-run.ts'
 import { checkEarly } from './early-checks.ts'
 import { openInputs, type PrepareOptions } from './run-inputs.ts'
 

@@ -26,16 +26,21 @@ import { optimizers } from '../optim/mod.ts'
 import { peft } from '../peft/mod.ts'
 import { wasm } from '../wasm/mod.ts'
 import { qlora } from '../qlora/mod.ts'
-import { training } from './built-in.ts'
-import { listCheckpoints } from './checkpoints.ts'
-import { type FinetuneConfig, placeInConfig, readablePart, type ReadFinetuneOptions } from './config.ts'
-import { collectFaults, type Faults } from './faults.ts'
-import { expectOwnNames, type LoadedPlugin, loadPlugins, originsOf } from './load-plugins.ts'
-import { chooseAdapter, type OpenAdapter } from './open-adapter.ts'
-import { checkOutputDir } from './output-dir.ts'
-import { findParts, type Parts } from './parts.ts'
-import { orOfPlugin } from './plugin-remedy.ts'
-import { STATE_FILE } from './training-state.ts'
+import { training } from './training/built-in.ts'
+import { listCheckpoints } from './checkpoints/checkpoints.ts'
+import {
+  type FinetuneConfig,
+  placeInConfig,
+  readablePart,
+  type ReadFinetuneOptions,
+} from './config/config.ts'
+import { collectFaults, type Faults } from './config/faults.ts'
+import { expectOwnNames, type LoadedPlugin, loadPlugins, originsOf } from './plugins/load-plugins.ts'
+import { chooseAdapter, type OpenAdapter } from './model/open-adapter.ts'
+import { checkOutputDir } from './checkpoints/output-dir.ts'
+import { findParts, type Parts } from './training/parts.ts'
+import { orOfPlugin } from './plugins/plugin-remedy.ts'
+import { STATE_FILE } from './checkpoints/training-state.ts'
 
 export interface EarlyChecks {
   /** Given away: whoever asked disposes it. */

@@ -5,15 +5,15 @@
  * Programs that want the parts of a run between preparing and training call `prepareRun()` and `train()` themselves.
  */
 import { type RunResult, TrituneError } from '../../core/mod.ts'
-import { atKeyAsync } from './at-key.ts'
-import { type FinetuneConfig, finetuneConfig } from './config.ts'
-import { findEarlierRun, refuseEarlierRun, removeEarlierRun } from './earlier-run.ts'
-import type { FinetuneInput } from './finetune-input.ts'
-import { lockOutputDir } from './output-dir.ts'
+import { atKeyAsync } from './config/at-key.ts'
+import { type FinetuneConfig, finetuneConfig } from './config/config.ts'
+import { findEarlierRun, refuseEarlierRun, removeEarlierRun } from './checkpoints/earlier-run.ts'
+import type { FinetuneInput } from './config/finetune-input.ts'
+import { lockOutputDir } from './checkpoints/output-dir.ts'
 import { prepareRun } from './prepare.ts'
 import type { PrepareOptions } from './run-inputs.ts'
-import type { Resume } from './run-progress.ts'
-import { train, type TrainOptions } from './train.ts'
+import type { Resume } from './checkpoints/run-progress.ts'
+import { train, type TrainOptions } from './training/train.ts'
 
 /** The second argument of `finetune()`: what no file says. */
 export interface FinetuneRunOptions

@@ -5,14 +5,14 @@
 import { Disposables } from '../../core/disposables.ts'
 import type { Host, Plugin, Device, Sampler } from '../../core/mod.ts'
 import { type LoadedDataset, loadDataset } from '../data/mod.ts'
-import { atKey, atNamedKey } from './at-key.ts'
-import { type BaseModelFiles, baseModelFiles } from './base-model-files.ts'
-import type { FinetuneConfig } from './config.ts'
+import { atKey, atNamedKey } from './config/at-key.ts'
+import { type BaseModelFiles, baseModelFiles } from './model/base-model-files.ts'
+import type { FinetuneConfig } from './config/config.ts'
 import { checkEarly, type EarlyChecks } from './early-checks.ts'
-import { checkContextLength, writtenContextLength } from './context-length.ts'
-import { newModelFiles } from './new-model-files.ts'
-import { createPlan, type Plan } from './plan.ts'
-import { expectChatTemplate, openTokenizer, type RunTokenizer } from './run-tokenizer.ts'
+import { checkContextLength, writtenContextLength } from './model/context-length.ts'
+import { newModelFiles } from './model/new-model-files.ts'
+import { createPlan, type Plan } from './training/plan.ts'
+import { expectChatTemplate, openTokenizer, type RunTokenizer } from './model/run-tokenizer.ts'
 
 /** Options of `prepareRun()`: what no file says. */
 export interface PrepareOptions {

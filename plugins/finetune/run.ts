@@ -16,12 +16,12 @@ import type {
 } from '../../core/mod.ts'
 import type { LoadedDataset } from '../data/mod.ts'
 import type { AttachedAdapter } from '../peft/mod.ts'
-import type { FinetuneConfig } from './config.ts'
-import type { LoadedPlugin } from './load-plugins.ts'
+import type { FinetuneConfig } from './config/config.ts'
+import type { LoadedPlugin } from './plugins/load-plugins.ts'
 import type { PagedState } from './memory/paged-state.ts'
-import type { MemoryMode } from './memory-mode.ts'
-import type { Plan } from './plan.ts'
-import type { RunTokenizer } from './run-tokenizer.ts'
+import type { MemoryMode } from './memory/memory-mode.ts'
+import type { Plan } from './training/plan.ts'
+import type { RunTokenizer } from './model/run-tokenizer.ts'
 
 /** A part of a run under the name by which the file asked for it. */
 export interface NamedPart<T> {

@@ -3,6 +3,7 @@
  */
 import { type Model, TrituneError } from '../../core/mod.ts'
 import { attachAdapter } from './attach.ts'
+import { loraModelOptions } from './attach-options.ts'
 import type { AttachedAdapter } from './attached-adapter.ts'
 import type { BesideOptions } from './beside/beside.ts'
 import type { LoraOptions } from './lora-options.ts'
@@ -63,6 +64,15 @@ export function attachLora(
     ...targets
   }: LoraModelOptions,
 ): AttachedAdapter {
+  loraModelOptions.validate({
+    ...targets,
+    targetParameters,
+    rankPattern,
+    alphaPattern,
+    seed,
+    name,
+    ensureWeightTying,
+  })
   const modules =
     targetParameters?.length && targets.targetModules.length === 0 ? [] : matchLayers(model, targets).matched
   const parameters = matchParameters(model, targetParameters ?? [])

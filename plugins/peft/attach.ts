@@ -16,6 +16,7 @@ import {
   TrituneError,
 } from '../../core/mod.ts'
 import { type AttachedAdapter, expectFree, forgetAttached, rememberAttached } from './attached-adapter.ts'
+import { attachOptions } from './attach-options.ts'
 import { addBeside, besideFields, type BesideOptions, savedPaths } from './beside/beside.ts'
 import { hooked } from './hooked.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
@@ -41,8 +42,8 @@ export interface AttachOptions<O> extends Partial<TargetOptions>, BesideOptions 
 }
 
 /**
- * The adapter is active from then on, beside those that are. Throws E_ADAPTER when a target matches nothing or is no layer for this
- * adapter, or when the name is taken; the model is then unchanged.
+ * The adapter is active from then on, beside those that are. Throws E_CONFIG or E_CONFIG_KEY for options that there are not, E_ADAPTER when a
+ * target matches nothing or is no layer for this adapter, or when the name is taken; the model is then unchanged.
  *
  * @example
  * ```ts
@@ -58,8 +59,12 @@ export interface AttachOptions<O> extends Partial<TargetOptions>, BesideOptions 
 export function attachAdapter<O>(
   model: Model,
   definition: AdapterDefinition<O>,
-  options: O,
-  {
+  given: O,
+  attach: AttachOptions<O> = {},
+): AttachedAdapter {
+  attachOptions.validate(attach)
+  const options = definition.options.validate(given)
+  const {
     name = DEFAULT_NAME,
     seed = 0,
     encode,
@@ -71,8 +76,7 @@ export function attachAdapter<O>(
     bias = 'none',
     ensureWeightTying = false,
     ...rest
-  }: AttachOptions<O> = {},
-): AttachedAdapter {
+  } = attach
   expectFree(model, name)
   const beside: BesideOptions = { modulesToSave, trainableTokenIndices, bias, ensureWeightTying }
   if ('createForModel' in definition) {

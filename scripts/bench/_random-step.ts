@@ -13,7 +13,7 @@ import {
   type WeightSource,
 } from '../../core/mod.ts'
 import type { Batch } from '../../plugins/data/mod.ts'
-import { trainStep } from '../../plugins/finetune/train-step.ts'
+import { trainStep } from '../../plugins/finetune/training/train-step.ts'
 import { MODELS } from '../../plugins/models/mod.ts'
 import { attachLora } from '../../plugins/peft/mod.ts'
 

@@ -17,7 +17,7 @@ import {
 } from '../../core/mod.ts'
 import { openCpu } from '../../plugins/cpu/device.ts'
 import type { Batch } from '../../plugins/data/mod.ts'
-import { trainStep } from '../../plugins/finetune/train-step.ts'
+import { trainStep } from '../../plugins/finetune/training/train-step.ts'
 import { attachAdapter, peft } from '../../plugins/peft/mod.ts'
 import { type Child, numberIn, startChild } from './_child.ts'
 import { inTurn, median, medianRatio } from './_measure.ts'

@@ -16,7 +16,7 @@ import {
 import { bitLinearForms } from '../../plugins/bitnet/mod.ts'
 import { openCpu } from '../../plugins/cpu/mod.ts'
 import { trainStep } from '../../plugins/finetune/mod.ts'
-import { countWeights } from '../../plugins/finetune/count-weights.ts'
+import { countWeights } from '../../plugins/finetune/model/count-weights.ts'
 import { MODELS, tritterPreset } from '../../plugins/models/mod.ts'
 import { trainAllWeights } from '../../plugins/peft/mod.ts'
 import { median } from './_measure.ts'

@@ -5,7 +5,7 @@
 import { adamw, chain, clipByGlobalNorm, type Device, noGrad, referenceDevice } from '../../core/mod.ts'
 import { Disposables } from '../../core/disposables.ts'
 import { openCpu } from '../../plugins/cpu/mod.ts'
-import { trainStep } from '../../plugins/finetune/train-step.ts'
+import { trainStep } from '../../plugins/finetune/training/train-step.ts'
 import { loadModel } from '../../plugins/models/mod.ts'
 import { attachLora } from '../../plugins/peft/mod.ts'
 import { openWasm } from '../../plugins/wasm/mod.ts'

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
 import { adamw, chain, clipByGlobalNorm, type Device } from '../../core/mod.ts'
-import { trainStep } from '../../plugins/finetune/train-step.ts'
+import { trainStep } from '../../plugins/finetune/training/train-step.ts'
 import { loadModel } from '../../plugins/models/mod.ts'
 import { attachLora } from '../../plugins/peft/mod.ts'
 import type { LoraAnswer, TaskOptions } from './tasks.ts'

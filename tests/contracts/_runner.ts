@@ -1,7 +1,7 @@
 /**
  * Three suites without a test runner, in whatever runtime runs this: the last line says how many promises were kept.
  */
-import { crossEntropy } from '../../plugins/finetune/cross-entropy.ts'
+import { crossEntropy } from '../../plugins/finetune/training/cross-entropy.ts'
 import { MODELS } from '../../plugins/models/mod.ts'
 import { lora } from '../../plugins/peft/mod.ts'
 import { adapterContract, modelContract, objectiveContract, runContract } from '../../testing/mod.ts'

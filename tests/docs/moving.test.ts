@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { FOREIGN_TOOLS } from '../../plugins/finetune/foreign-keys.ts'
-import { finetuneSchema } from '../../plugins/finetune/finetune-schema.ts'
+import { FOREIGN_TOOLS } from '../../plugins/finetune/config/foreign-keys.ts'
+import { finetuneSchema } from '../../plugins/finetune/config/finetune-schema.ts'
 
 const GUIDES = join(import.meta.dir, '../../docs/guides')
 const KEYS = new Set(Object.keys(Object(Reflect.get(finetuneSchema, 'entries'))))

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { codeOnly } from '../../scripts/checks/_files.ts'
-import { finetuneSchema } from '../../plugins/finetune/finetune-schema.ts'
+import { finetuneSchema } from '../../plugins/finetune/config/finetune-schema.ts'
 import { loadModel } from '../../plugins/models/mod.ts'
 import { attachLora, loadAdapter, saveAdapter } from '../../plugins/peft/mod.ts'
 import { temporaryFolder } from '../_golden.ts'
@@ -172,7 +172,7 @@ test('no eval, no process but one that checks syntax, and network in plugins/hub
   // The thread that keeps a lock alive and those of WebAssembly are made of a text of their own.
   expect([...found.eval].toSorted()).toEqual(['core/files/_heartbeat-lock.ts', 'plugins/wasm/threads.ts'])
   // `node --check`, which runs nothing, of a plugin that Node could not import.
-  expect([...found.process]).toEqual(['plugins/finetune/import-error.ts'])
+  expect([...found.process]).toEqual(['plugins/finetune/plugins/import-error.ts'])
   expect([...found.network]).toEqual(['plugins/hub'])
 })
 

@@ -5,9 +5,9 @@ import * as v from 'valibot'
 import { parse } from 'yaml'
 import type { Field } from '../../core/contracts/config-fields.ts'
 import { datasetOptions } from '../../plugins/data/mod.ts'
-import { RENAMED_KEYS } from '../../plugins/finetune/axolotl-keys.ts'
-import { readFinetuneConfig } from '../../plugins/finetune/config.ts'
-import { finetuneSchema } from '../../plugins/finetune/finetune-schema.ts'
+import { RENAMED_KEYS } from '../../plugins/finetune/config/axolotl-keys.ts'
+import { readFinetuneConfig } from '../../plugins/finetune/config/config.ts'
+import { finetuneSchema } from '../../plugins/finetune/config/finetune-schema.ts'
 
 const ROOT = join(import.meta.dir, '../..')
 const page = readFileSync(join(ROOT, 'docs/yaml.md'), 'utf8')

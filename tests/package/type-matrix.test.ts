@@ -221,7 +221,7 @@ describe('the types of the package', () => {
   }, 300_000)
 
   test('show what is said of a key', () => {
-    const text = readFileSync(join(installed, 'plugins/finetune/finetune-input.d.ts'), 'utf8')
+    const text = readFileSync(join(installed, 'plugins/finetune/config/finetune-input.d.ts'), 'utf8')
     expect(text).toContain(
       '/** the update is scaled by alpha / rank; as `lora_r` for other methods. Default: `8` */\n    readonly lora_alpha?: number',
     )

@@ -4,8 +4,8 @@
  */
 import { join } from 'node:path'
 import { expectSpace } from '../../../core/files/free-space.ts'
-import { offloadedBytes } from '../estimate.ts'
-import { formatBytes } from '../format.ts'
+import { offloadedBytes } from './estimate.ts'
+import { formatBytes } from '../reports/format.ts'
 import type { Run } from '../run.ts'
 import type { OpenStore } from './open-store.ts'
 import { storeInFile } from './store-in-file.ts'

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { openPagedMemory, type PagedMemory } from '../../../core/files/paged-memory.ts'
 import type { Device } from '../../../core/mod.ts'
-import type { FinetuneConfig } from '../config.ts'
+import type { FinetuneConfig } from '../config/config.ts'
 
 /** Name that errors give the file; there is none in the folder. */
 const FILE = 'optimizer.scratch'

@@ -4,7 +4,7 @@
 import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { openCpuOrReference } from '../../../plugins/cpu/mod.ts'
-import { readTrainingState } from '../../../plugins/finetune/training-state.ts'
+import { readTrainingState } from '../../../plugins/finetune/checkpoints/training-state.ts'
 import { ggufToHf, ggufTokenizer, openGguf, readGgufTensor } from '../../../plugins/gguf/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
 import { loadAdapter } from '../../../plugins/peft/mod.ts'

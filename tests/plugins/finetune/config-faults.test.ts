@@ -3,7 +3,7 @@
  */
 import { describe, expect, test } from 'bun:test'
 import { TrituneError } from '../../../core/mod.ts'
-import { readFinetuneConfig } from '../../../plugins/finetune/config.ts'
+import { readFinetuneConfig } from '../../../plugins/finetune/config/config.ts'
 
 const MINIMAL = 'base_model: m\nlearning_rate: 1e-4\ndatasets: [{ path: a.jsonl, type: alpaca }]\n'
 

@@ -1,6 +1,6 @@
 /** Keys that change nothing here, and other ways to write a value: accepted, with a note where something is left out. */
 import { describe, expect, test } from 'bun:test'
-import { type FinetuneConfig, readFinetuneConfig } from '../../../plugins/finetune/config.ts'
+import { type FinetuneConfig, readFinetuneConfig } from '../../../plugins/finetune/config/config.ts'
 
 const MINIMAL = 'base_model: m\nlearning_rate: 1e-4\ndatasets: [{ path: a.jsonl, type: alpaca }]\n'
 

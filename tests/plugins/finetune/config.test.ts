@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'bun:test'
 import { TrituneError } from '../../../core/errors.ts'
-import { IGNORED_DATASET_KEYS, IGNORED_KEYS } from '../../../plugins/finetune/axolotl-keys.ts'
-import { finetuneConfig, readFinetuneConfig, warmupSteps } from '../../../plugins/finetune/config.ts'
-import { finetuneSchema } from '../../../plugins/finetune/finetune-schema.ts'
-import { UNSUPPORTED_DATASET_KEYS, UNSUPPORTED_KEYS } from '../../../plugins/finetune/unsupported-keys.ts'
+import { IGNORED_DATASET_KEYS, IGNORED_KEYS } from '../../../plugins/finetune/config/axolotl-keys.ts'
+import { finetuneConfig, readFinetuneConfig, warmupSteps } from '../../../plugins/finetune/config/config.ts'
+import { finetuneSchema } from '../../../plugins/finetune/config/finetune-schema.ts'
+import {
+  UNSUPPORTED_DATASET_KEYS,
+  UNSUPPORTED_KEYS,
+} from '../../../plugins/finetune/config/unsupported-keys.ts'
 
 /** Shaped like the LoRA example that axolotl users start from. */
 const LORA_YAML = `base_model: NousResearch/Llama-3.2-1B

@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { forwardLayer, headLogits, noGrad, tensor, tensorScope, withNoise } from '../../../core/mod.ts'
-import { withEmbeddingNoise } from '../../../plugins/finetune/embedding-noise.ts'
+import { withEmbeddingNoise } from '../../../plugins/finetune/training/embedding-noise.ts'
 import { createBatch, loadModel } from '../../../plugins/models/mod.ts'
 import { temporaryFolder } from '../../_golden.ts'
 import { writeTinyModel } from '../../_tiny.ts'

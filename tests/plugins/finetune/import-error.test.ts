@@ -4,7 +4,7 @@
 import { expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describeImportError } from '../../../plugins/finetune/import-error.ts'
+import { describeImportError } from '../../../plugins/finetune/plugins/import-error.ts'
 import { temporaryFolder } from '../../_golden.ts'
 
 function thrown(stack: string): Error {

@@ -5,9 +5,16 @@ import Ajv, { type ValidateFunction } from 'ajv'
 import { parse } from 'yaml'
 import { ConfigError } from '../../../core/mod.ts'
 import { DATASET_KEY_DOCS } from '../../../plugins/data/mod.ts'
-import { IGNORED_DATASET_KEYS, IGNORED_KEYS, RENAMED_KEYS } from '../../../plugins/finetune/axolotl-keys.ts'
+import {
+  IGNORED_DATASET_KEYS,
+  IGNORED_KEYS,
+  RENAMED_KEYS,
+} from '../../../plugins/finetune/config/axolotl-keys.ts'
 import { finetuneConfig, KEY_DOCS, schemaOfFinetune } from '../../../plugins/finetune/mod.ts'
-import { UNSUPPORTED_DATASET_KEYS, UNSUPPORTED_KEYS } from '../../../plugins/finetune/unsupported-keys.ts'
+import {
+  UNSUPPORTED_DATASET_KEYS,
+  UNSUPPORTED_KEYS,
+} from '../../../plugins/finetune/config/unsupported-keys.ts'
 
 const ROOT = join(import.meta.dir, '../../..')
 const schema = schemaOfFinetune()

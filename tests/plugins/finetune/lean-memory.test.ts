@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { prepareRun, summarize, train } from '../../../plugins/finetune/mod.ts'
-import { memoryMode } from '../../../plugins/finetune/memory-mode.ts'
+import { memoryMode } from '../../../plugins/finetune/memory/memory-mode.ts'
 import { createHostlessDevice } from '../../cases/hostless-device.ts'
 import { type Changes, cpu, fileBytes, workspace } from './_run.ts'
 

@@ -7,8 +7,8 @@ import { dirname, join } from 'node:path'
 import { createHost, TrituneError } from '../../../core/mod.ts'
 import { installCommand } from '../../../core/install-command.ts'
 import { loadPlugins, originsOf } from '../../../plugins/finetune/mod.ts'
-import { parsePluginSpecifier } from '../../../plugins/finetune/plugin-specifier.ts'
-import { moduleIntegrity, packageIntegrity } from '../../../plugins/finetune/plugin-integrity.ts'
+import { parsePluginSpecifier } from '../../../plugins/finetune/plugins/plugin-specifier.ts'
+import { moduleIntegrity, packageIntegrity } from '../../../plugins/finetune/plugins/plugin-integrity.ts'
 import { temporaryFolder } from '../../_golden.ts'
 
 const temporary = temporaryFolder()

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { TrituneError } from '../../../core/mod.ts'
-import { finetuneConfig } from '../../../plugins/finetune/config.ts'
-import { createPlan, type Plan } from '../../../plugins/finetune/plan.ts'
+import { finetuneConfig } from '../../../plugins/finetune/config/config.ts'
+import { createPlan, type Plan } from '../../../plugins/finetune/training/plan.ts'
 import type { TokenizedExample } from '../../../plugins/data/mod.ts'
 import { goldenJson } from '../../_golden.ts'
 

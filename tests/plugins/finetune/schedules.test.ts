@@ -4,7 +4,7 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { finetuneConfig } from '../../../plugins/finetune/mod.ts'
-import { scheduleOf, SCHEDULERS } from '../../../plugins/finetune/schedules.ts'
+import { scheduleOf, SCHEDULERS } from '../../../plugins/finetune/training/schedules.ts'
 import { goldenJson, relativeError } from '../../_golden.ts'
 import { type Changes, metricsOf, type Trained, workspace } from './_run.ts'
 

@@ -4,7 +4,7 @@
 import { expect, test } from 'bun:test'
 import { clear, noGrad, referenceDevice, tensorScope, TrituneError, withNoise } from '../../../core/mod.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
-import { countWeights } from '../../../plugins/finetune/count-weights.ts'
+import { countWeights } from '../../../plugins/finetune/model/count-weights.ts'
 import {
   countParameters,
   createBatch,

@@ -1,0 +1,210 @@
+/**
+ * How far a run is, and what follows from it: evaluations, checkpoints, the best weights, early stopping, the watchdog of the loss.
+ */
+import { counted } from '../../../core/counted.ts'
+import { basename, join } from 'node:path'
+import { type RunResult, type StepReport, TrituneError, withEvaluationWeights } from '../../../core/mod.ts'
+import { createBatches } from '../../data/mod.ts'
+import { baseFiles } from '../model/base-model.ts'
+import { listCheckpoints, pruneCheckpoints } from './checkpoints.ts'
+import { namingOlder } from './older-checkpoint.ts'
+import { evaluateLoss } from '../training/evaluate.ts'
+import type { Emit } from '../reports/monitors.ts'
+import { changeNotes, firstUseNotes, savedPlugins } from '../plugins/plugin-notes.ts'
+import type { Run } from '../run.ts'
+import { settingsOf } from './run-settings.ts'
+import { runState } from './run-state.ts'
+import { fillTrained, saveOutput, trainedWeightsFile } from '../output/save-output.ts'
+import { fillFrom, loadStateTensors, readTrainingState, saveTrainingState } from './training-state.ts'
+
+/** Where to start: fresh, at the newest checkpoint of output_dir (E_RESUME when there is none, or fresh), or at this one. */
+export type Resume = false | 'newest' | 'newest-if-any' | { readonly folder: string }
+
+export interface ProgressKeeper extends Pick<RunResult, 'loss' | 'best' | 'checkpoint'> {
+  /** Steps done. */
+  readonly step: number
+  restore(resume: Resume): void
+  /** E_NAN when the loss has been too high for too long. */
+  stepDone(report: StepReport): void
+  /** Evaluates and saves where that is due; `enough`: training should stop early. */
+  afterStep(): { readonly saved: boolean; readonly enough: boolean }
+  save(): void
+  /** Puts the best weights back, if they are wanted and are not the last ones. */
+  takeBest(): void
+}
+
+export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
+  const { config, plan } = run
+  const outputDir = config.output_dir
+  const state = runState(run)
+  const settings = settingsOf(config, run.data)
+  const base = (): Readonly<Record<string, string>> => baseFiles(run.modelPath)
+  let step = 0
+  let loss = Number.NaN
+  let best: RunResult['best'] = null
+  let stale = 0
+  let watchdog = 0
+  let checkpoint: string | null = null
+
+  const loadFrom = (folder: string): void => {
+    fillTrained(run, (tensors) => fillFrom(join(folder, trainedWeightsFile(run)), tensors))
+    loadStateTensors(folder, state.tensors())
+  }
+
+  const prune = (): void =>
+    pruneCheckpoints(
+      outputDir,
+      config.save_total_limit,
+      config.load_best_model_at_end ? (best?.step ?? null) : null,
+    )
+
+  const save = (): void => {
+    const folder = join(outputDir, `checkpoint-${step}`)
+    saveTrainingState({
+      folder,
+      state: {
+        format: 2,
+        step,
+        loss: Number.isFinite(loss) ? loss : null,
+        best,
+        stale,
+        watchdog,
+        settings,
+        parts: state.save(),
+        base: run.adapter ? base() : null,
+        plugins: savedPlugins(run.plugins),
+      },
+      tensors: state.tensors(),
+      saveWeights: (temporary) =>
+        withEvaluationWeights(run.optimizer, () => saveOutput(run, temporary, { unfinished: true })),
+    })
+    prune()
+    emit({ type: 'save', step, folder })
+    checkpoint = folder
+  }
+
+  const evaluate = (): void => {
+    const result = withEvaluationWeights(run.optimizer, () => evaluateLoss(run, validationBatches(run)))
+    plan.plateau?.onEvaluation(result.loss)
+    const improved = best === null || result.loss < best.loss
+    best = improved ? { loss: result.loss, step } : best
+    stale = improved ? 0 : stale + 1
+    emit({ type: 'eval', step, ...result, perplexity: Math.exp(result.loss), best: improved })
+  }
+
+  return {
+    get step() {
+      return step
+    },
+    get loss() {
+      return loss
+    },
+    get best() {
+      return best
+    },
+    get checkpoint() {
+      return checkpoint
+    },
+    restore(resume) {
+      const folder = resume === false ? null : folderOf(outputDir, resume)
+      if (resume === false) refuseOldCheckpoints(outputDir)
+      if (folder === null) {
+        for (const text of firstUseNotes(run.plugins)) emit({ type: 'note', text })
+        return
+      }
+      const saved = namingOlder(folder, () =>
+        readTrainingState(folder, { settings, totalSteps: plan.totalSteps, base }),
+      )
+      loadFrom(folder)
+      state.load(saved.parts)
+      ;({ step, best, stale, watchdog } = saved)
+      loss = saved.loss ?? Number.NaN
+      emit({ type: 'note', text: `resumed from ${folder} at step ${step}` })
+      for (const text of changeNotes(run.plugins, saved.plugins ?? [])) emit({ type: 'note', text })
+      // A run that was killed between a save and this has one too many, and may not save again.
+      if (typeof resume !== 'object') prune()
+    },
+    stepDone(report) {
+      ;({ step, loss } = report)
+    },
+    afterStep() {
+      const last = step === plan.totalSteps
+      watchdog = watchLoss(run, { step, loss, above: watchdog })
+      const evaluates = run.data.validation.length > 0 && plan.evalEvery !== null
+      const evaluated = evaluates && (step % (plan.evalEvery ?? 1) === 0 || last)
+      if (evaluated) evaluate()
+      const due = plan.saveEvery !== null && step % plan.saveEvery === 0
+      const bestNow = evaluated && config.load_best_model_at_end && best?.step === step
+      if (due || bestNow) save()
+      const { early_stopping_patience: patience } = config
+      const enough = evaluated && patience !== null && stale >= patience
+      if (enough && !last)
+        emit({ type: 'note', text: `stopped early: no better evaluation ${counted(stale, 'time')} in a row` })
+      return { saved: due || bestNow, enough }
+    },
+    save,
+    takeBest() {
+      if (!config.load_best_model_at_end || !best || best.step === step) return
+      loadFrom(join(outputDir, `checkpoint-${best.step}`))
+      emit({
+        type: 'note',
+        text: `took the best weights: step ${best.step}, evaluation loss ${best.loss.toFixed(4)}`,
+      })
+    },
+  }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function folderOf(outputDir: string, resume: Exclude<Resume, false>): string | null {
+  const folder = typeof resume === 'object' ? resume.folder : listCheckpoints(outputDir).at(-1)?.folder
+  if (folder !== undefined) return folder
+  if (resume === 'newest-if-any') return null
+  throw new TrituneError('E_RESUME', 'there is no checkpoint to resume from', {
+    place: outputDir,
+    remedy: 'start without --resume',
+  })
+}
+
+/** Checkpoints of two runs in one folder could be taken for each other, by --resume and by save_total_limit. */
+function refuseOldCheckpoints(outputDir: string): void {
+  const newest = listCheckpoints(outputDir).at(-1)
+  if (!newest) return
+  throw new TrituneError('E_RESUME', `an earlier run left ${basename(newest.folder)} here`, {
+    place: outputDir,
+    remedy: 'continue it with --resume, or remove its checkpoint folders, or set another output_dir',
+  })
+}
+
+/** Steps in a row above the threshold; E_NAN when there are too many. */
+function watchLoss(
+  { config }: Run,
+  { step, loss, above }: { readonly step: number; readonly loss: number; readonly above: number },
+): number {
+  const { loss_watchdog_threshold: threshold, loss_watchdog_patience: patience } = config
+  if (threshold === null) return 0
+  const now = loss > threshold ? above + 1 : 0
+  if (now < patience) return now
+  throw new TrituneError(
+    'E_NAN',
+    `the loss has been above ${threshold} for ${counted(now, 'step')} (step ${step})`,
+    {
+      remedy: 'lower learning_rate, or raise loss_watchdog_threshold',
+    },
+  )
+}
+
+function* validationBatches({
+  config,
+  data,
+}: Run): Generator<ReturnType<ReturnType<typeof createBatches>['get']>> {
+  const batches = createBatches({
+    examples: data.validation,
+    microBatchSize: config.eval_batch_size,
+    sequenceLength: config.sequence_len,
+    packing: config.eval_sample_packing,
+    seed: config.seed,
+    shuffle: false,
+  })
+  for (let i = 0; i < batches.length; i++) yield batches.get(i)
+}

@@ -1,0 +1,128 @@
+/** Old or other ways to write keys of a run, read as the key that is used. */
+import type { ConfigFailure } from '../../../core/contracts/config.ts'
+import { RENAMED_KEYS } from './axolotl-keys.ts'
+
+export type Mapping = Readonly<Record<string, unknown>>
+
+export interface Renamed {
+  readonly renamed: Mapping
+  /** The name that is used → the name in the file. */
+  readonly writtenAs: ReadonlyMap<string, string>
+}
+
+interface Found {
+  readonly notes: string[]
+  readonly failures: ConfigFailure[]
+}
+
+export function renameKeys(input: Mapping, { notes, failures }: Found): Renamed {
+  const renamed = new Map<string, unknown>()
+  const writtenAs = new Map<string, string>()
+  for (const [name, written] of Object.entries(input)) {
+    const short = name === 'quantization' ? quantizerIn(written) : null
+    const value = short ?? written
+    const target =
+      short !== null ? 'quantizer' : Object.hasOwn(RENAMED_KEYS, name) ? RENAMED_KEYS[name] : name
+    if (target !== name && Object.hasOwn(input, target)) {
+      failures.push({
+        path: [name],
+        what: `the old name of ${target}, which is given too`,
+        code: 'E_CONFIG_KEY',
+      })
+      continue
+    }
+    if (target !== name) {
+      writtenAs.set(target, name)
+      if (!isEmpty(value)) notes.push(`${name} is read as ${target}`)
+    }
+    renamed.set(target, value)
+  }
+  // Not by assignment: `__proto__` is a key like any other.
+  return { renamed: Object.fromEntries(renamed), writtenAs }
+}
+
+/** A failure of a key, at the name under which the file has it. */
+export function underOldName(failure: ConfigFailure, writtenAs: ReadonlyMap<string, string>): ConfigFailure {
+  const [head, ...rest] = failure.path
+  const old = typeof head === 'string' ? writtenAs.get(head) : undefined
+  return old === undefined ? failure : { ...failure, path: [old, ...rest] }
+}
+
+/** `bfloat16: true` is `bf16: true`; the message fields of datasets are read as mappings, and `pretraining_dataset` as packed texts that are streamed. */
+export function readOldSpellings(
+  { bfloat16, pretraining_dataset: texts, ...rest }: Mapping,
+  { notes, failures }: Found,
+): Mapping {
+  const read: Record<string, unknown> = { ...rest }
+  if (!isEmpty(texts)) {
+    if (isEmpty(rest.datasets)) {
+      const list: readonly unknown[] = Array.isArray(texts) ? texts : [texts]
+      rest = { ...rest, datasets: list.map(streamedEntry) }
+      read.datasets = rest.datasets
+      read.sample_packing ??= true
+      notes.push('pretraining_dataset is read as datasets with streaming: true, and sample_packing: true')
+    } else
+      failures.push({
+        path: ['pretraining_dataset'],
+        what: 'give either datasets or pretraining_dataset, not both',
+        code: 'E_CONFIG_KEY',
+      })
+  }
+  if (!isEmpty(bfloat16)) {
+    notes.push('bfloat16 is read as bf16: true')
+    read.bf16 = true
+  }
+  for (const name of ['datasets', 'test_datasets']) {
+    const list = rest[name]
+    if (Array.isArray(list)) {
+      read[name] = list.map((entry: unknown) => (isMapping(entry) ? renameMessageFields(entry) : entry))
+    }
+  }
+  return read
+}
+
+/** What axolotl takes for "not given": null, false, 0, an empty text, list or mapping. */
+export function isEmpty(value: unknown): boolean {
+  if (value === null || value === undefined || value === false || value === 0 || value === '') return true
+  if (value === 'false' || value === 'no' || value === 'off') return true
+  return typeof value === 'object' && Object.keys(value).length === 0
+}
+
+export function isMapping(value: unknown): value is Mapping {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** axolotl streams texts of type `pretrain`, whose field it calls `text_column`. */
+function streamedEntry(entry: unknown): unknown {
+  if (typeof entry === 'string') return { path: entry, type: 'completion', streaming: true }
+  if (!isMapping(entry)) return entry
+  const { text_column: column, type = 'pretrain', ...rest } = entry
+  return {
+    streaming: true,
+    type: type === 'pretrain' ? 'completion' : type,
+    ...(isEmpty(column) ? {} : { field: column }),
+    ...rest,
+  }
+}
+
+/**
+ * `quantization: bitnet` and `quantization: { bitnet: { span: row } }` as `quantizer:` has them; null for axolotl's mapping of that name, which
+ * is about torchao.
+ */
+function quantizerIn(written: unknown): unknown {
+  if (typeof written === 'string') return isEmpty(written) ? null : written
+  const entries = isMapping(written) ? Object.entries(written) : []
+  const [name, options] = entries.length === 1 ? entries[0] : ['', undefined]
+  return options === null || isMapping(options) ? { ...options, name } : null
+}
+
+/** `message_field_role: from` is the old way to write `message_property_mappings: { role: from }`. */
+function renameMessageFields(entry: Mapping): Mapping {
+  const { message_field_role: role, message_field_content: content, ...rest } = entry
+  if (isEmpty(role) && isEmpty(content)) return rest
+  const given = isMapping(rest.message_property_mappings) ? rest.message_property_mappings : {}
+  const old = { ...(isEmpty(role) ? {} : { role }), ...(isEmpty(content) ? {} : { content }) }
+  return { ...rest, message_property_mappings: { ...old, ...given } }
+}

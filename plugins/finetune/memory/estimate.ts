@@ -1,0 +1,217 @@
+/**
+ * What a run will take, before it starts: memory from the shapes, time from a short measurement of the machine.
+ */
+import {
+  baseForward,
+  isQuantized,
+  type Layer,
+  type Model,
+  noGrad,
+  tensorScope,
+  zeros,
+} from '../../../core/mod.ts'
+import { rerunBlocks } from '../../models/mod.ts'
+import type { Run } from '../run.ts'
+
+/** What a run will take: bytes, and seconds. */
+export interface Estimate {
+  /** Bytes of all that is below. */
+  readonly memory: number
+  readonly parts: MemoryParts
+  /** Seconds for all steps, evaluation and saving left out. */
+  readonly seconds: number
+}
+
+/** Bytes of the process, or on the device where that has memory of its own, by what they are for. */
+export interface MemoryParts {
+  /** The runtime, its heap, and the scratch of the kernels; 0 where the device has memory of its own. */
+  readonly program: number
+  /** The base model. */
+  readonly model: number
+  /** Weights of the adapter; 0 when the model itself is trained. */
+  readonly adapter: number
+  /** f32 gradients of what is trained. */
+  readonly gradients: number
+  /** Moments, and master copies of bf16 weights. */
+  readonly optimizer: number
+  /** Of one micro-batch. */
+  readonly activations: number
+}
+
+/** What the memory of a run depends on. */
+export type Estimated = Pick<
+  Run,
+  | 'config'
+  | 'model'
+  | 'data'
+  | 'device'
+  | 'dtype'
+  | 'parameters'
+  | 'adapter'
+  | 'optimizer'
+  | 'paged'
+  | 'memory'
+>
+
+/** Bytes that a run will hold at its highest, by what they are for, computed from shapes. Nothing is allocated. */
+export function estimateMemory(run: Estimated): MemoryParts {
+  const { model, parameters, adapter } = run
+  const microTokens = microTokensOf(run)
+  const trained = [...parameters.values()]
+  return {
+    program: programBytes(run, microTokens),
+    model: sum([...model.weights.values(), ...packedWeights(model)].map(({ bytes }) => bytes)),
+    adapter: adapter ? sum(trained.map(({ bytes }) => bytes)) : 0,
+    gradients: sum(trained.map(({ size }) => 4 * size)),
+    optimizer: stateBytes(run),
+    activations: activationBytes(run, microTokens),
+  }
+}
+
+/**
+ * Memory from the shapes, and time from a matrix product that is measured on the run's device.
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from 'node:fs'
+ * import { estimateRun, formatBytes, prepareRun, readFinetuneConfig } from 'tritune/plugins/finetune'
+ *
+ * using run = await prepareRun(readFinetuneConfig(readFileSync('my.yaml', 'utf8'), 'my.yaml'))
+ * const { memory, parts } = estimateRun(run)
+ * console.log(formatBytes(memory), parts.model > 0)
+ * ```
+ */
+export function estimateRun(run: Run): Estimate {
+  const { model, config, plan, data, adapter } = run
+  const parts = estimateMemory(run)
+  const epochTokens = data.report.train.tokens
+  const matrices = linearParameters(model)
+  // Forward and the gradient of the input always; the gradient of the weight only where it is trained.
+  const flopsPerToken = 2 * matrices * (adapter ? 2 : 3) + (config.gradient_checkpointing ? 2 * matrices : 0)
+  const totalTokens = (epochTokens * plan.totalSteps) / plan.stepsPerEpoch
+  return {
+    memory: sum(Object.values(parts)),
+    parts,
+    seconds: (flopsPerToken * totalTokens) / measuredFlops(run, microTokensOf(run)),
+  }
+}
+
+/** Bytes of activations that wait outside of the device at most, with `activation_offloading`: the stream before each block. */
+export function offloadedBytes(run: Pick<Run, 'config' | 'data' | 'model' | 'dtype'>): number {
+  const { hiddenSize, layerCount } = run.model.info
+  // There is one stream before the first block, and two before the others.
+  return microTokensOf(run) * hiddenSize * (2 * layerCount - 1) * bytesOf(run.dtype)
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** What an optimizer saves can be the weights themselves. */
+function stateBytes({
+  optimizer,
+  parameters,
+  paged,
+}: Pick<Run, 'optimizer' | 'parameters' | 'paged'>): number {
+  const weights = new Set([...parameters.values()].map(({ storage }) => storage))
+  const all = sum(
+    [...optimizer.tensors().values()].map(({ storage, bytes }) => (weights.has(storage) ? 0 : bytes)),
+  )
+  return paged ? Math.max(0, all - paged.bytes) + paged.resident : all
+}
+
+function microTokensOf(run: Pick<Run, 'config' | 'data'>): number {
+  const { config, data } = run
+  return Math.min(config.micro_batch_size * longestRow(run), Math.max(1, data.report.train.tokens))
+}
+
+function longestRow({ config, data }: Pick<Run, 'config' | 'data'>): number {
+  if (config.sample_packing) return config.sequence_len
+  return data.train.reduce((longest, { ids }) => Math.max(longest, ids.length), 1)
+}
+
+function linearParameters(model: Model): number {
+  return sum([model.head, ...linearLayers(model)].map(({ inputs, outputs }) => inputs * outputs))
+}
+
+function linearLayers({ layers }: Model): Layer[] {
+  return [...layers.values()].filter(({ kind }) => kind === 'linear')
+}
+
+function packedWeights({ layers }: Model): { readonly bytes: number }[] {
+  return [...layers.values()].map(({ weight }) => weight).filter(isQuantized)
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0)
+}
+
+/** Of Bun with a model's tokenizer and data that fit easily: 142 to 160 MiB measured on Linux, whatever the model is. */
+const PROGRAM = 150 * 2 ** 20
+
+/** Exponentials of the logits that the CPU's cross-entropy keeps at once (LOGITS_LIMIT of native/cpu), and the GPU's. */
+const CPU_LOGITS = 80 * 2 ** 20
+const GPU_LOGIT_ROWS = 512
+
+function programBytes({ model, device, dtype }: Estimated, tokens: number): number {
+  if (device.kind === 'cuda') return 0
+  return PROGRAM + Math.min(CPU_LOGITS, tokens * model.info.vocabSize * bytesOf(dtype))
+}
+
+/**
+ * What the tape keeps at most, for each token: of every block the stream before and after it; outputs of its linear
+ * layers; with fast memory also their inputs, which two of them share. Blocks that run again keep the stream alone, and
+ * one of them at a time all of it and its gradients.
+ */
+function activationBytes(
+  { model, config, device, dtype, memory, adapter }: Estimated,
+  tokens: number,
+): number {
+  const { hiddenSize, layerCount, vocabSize } = model.info
+  const layers = linearLayers(model)
+  const outputs = sum(layers.map((layer) => layer.outputs)) / layerCount
+  const inputs = sum(layers.map((layer) => layer.inputs)) / layerCount / 2
+  const again = config.gradient_checkpointing ? layerCount : memory.isLean ? rerunBlocks(layerCount) : 0
+  const kept = (layerCount - again) * (outputs + (memory.isLean ? 0 : inputs))
+  const rerun = again === layerCount ? 2 * (outputs + inputs) : 0
+  // Into and out of the head, and their gradients.
+  const ends = 4 * hiddenSize
+  // Elsewhere, it is back for the block that runs again.
+  const stream = 2 * hiddenSize * (config.activation_offloading === false ? layerCount : 1)
+  // Made apart before it is added to that of a tied embedding.
+  const headGradient = adapter ? 0 : 4 * model.head.inputs * model.head.outputs
+  const logits = device.kind === 'cuda' ? Math.min(tokens, GPU_LOGIT_ROWS) * vocabSize * 4 : 0
+  return tokens * (stream + kept + rerun + ends) * bytesOf(dtype) + logits + headGradient
+}
+
+function bytesOf(dtype: Run['dtype']): number {
+  return dtype === 'f32' ? 4 : 2
+}
+
+const LEAST_RUNS = 3
+const MEASURED_MS = 50
+
+/** Floating-point operations a second of a linear layer of this model, measured for some milliseconds. */
+function measuredFlops({ model, device, dtype }: Run, microTokens: number): number {
+  const layer = linearLayers(model).reduce((a, b) => (b.inputs * b.outputs > a.inputs * a.outputs ? b : a))
+  const { inputs, outputs } = layer
+  // A GPU is not filled by few rows; a CPU should not be kept busy for long.
+  const rows = device.kind === 'cuda' ? Math.min(4096, Math.max(256, microTokens)) : 256
+  return noGrad(() => {
+    using _scope = tensorScope()
+    const x = zeros([rows, inputs], { dtype, device })
+    const once = (): number => {
+      device.synchronize?.()
+      const began = performance.now()
+      baseForward(layer, x)
+      device.synchronize?.()
+      return (performance.now() - began) / 1000
+    }
+    once()
+    const began = performance.now()
+    let best = Infinity
+    // Others use the machine too, and what wakes up is slow at first.
+    for (let runs = 0; runs < LEAST_RUNS || performance.now() - began < MEASURED_MS; runs++)
+      best = Math.min(best, once())
+    // Attention, norms and the rest take about as long again as a third of the matrix products.
+    return (2 * rows * inputs * outputs) / best / 1.35
+  })
+}

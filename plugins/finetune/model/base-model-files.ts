@@ -1,0 +1,81 @@
+/**
+ * The files of the base model in the order in which they are needed: config.json and the tokenizer, and the weights when all
+ * else has been found right.
+ */
+import { existsSync, realpathSync } from 'node:fs'
+import { ConfigError, type Host, TrituneError } from '../../../core/mod.ts'
+import { type HubOptions, resolveModel, resolveModelPart } from '../../hub/mod.ts'
+import { modelDefinition } from '../../models/mod.ts'
+import { atKey, atKeyAsync, failuresAtKey } from '../config/at-key.ts'
+import type { FinetuneConfig } from '../config/config.ts'
+
+export interface BaseModelFiles extends Partial<Disposable> {
+  /** The folder (or the .gguf file) with all that comes before the weights. Its architecture is one that is known. */
+  small(): Promise<string>
+  /** Waits for the weights in that folder. */
+  whole(): Promise<void>
+}
+
+/** Errors are those of `base_model` in the file. */
+export function baseModelFiles(
+  { base_model, revision_of_model, offline, output_dir }: FinetuneConfig,
+  host: Host,
+  tell: Pick<HubOptions, 'onProgress' | 'onNote'>,
+): BaseModelFiles {
+  const options = { revision: revision_of_model ?? undefined, offline: offline ?? undefined, ...tell }
+  let folder: string | null = null
+
+  const checked = (path: string): string => {
+    atKey(['output_dir'], () => checkApart(output_dir, path))
+    if (!path.endsWith('.gguf')) modelDefinition(path, host.all('model'))
+    return path
+  }
+
+  return {
+    async small() {
+      return await atKeyAsync(['base_model'], async () => {
+        const config = await resolveModelPart(base_model, 'config', options)
+        // One file of a repository has everything in it.
+        if (config === null) return (folder = checked(await resolveModel(base_model, options)))
+        checked(config)
+        folder = (await resolveModelPart(base_model, 'small', options)) ?? config
+        return folder
+      })
+    },
+    async whole() {
+      await atKeyAsync(['base_model'], async () => {
+        if (folder?.endsWith('.gguf')) return
+        if ((await resolveModel(base_model, options)) === folder) return
+        throw new TrituneError('E_HUB', 'the model was changed on the hub while it was downloaded', {
+          remedy: 'start again',
+        })
+      })
+    },
+  }
+}
+
+/** A model that cannot be built is a fault of the line that names it; where the weights do not fit in memory, it is not. */
+export function ofBaseModel<T>(folder: string, run: () => T): T {
+  try {
+    return run()
+  } catch (error) {
+    // One that knows its key is no fault of this one.
+    if (error instanceof ConfigError || !(error instanceof TrituneError)) throw error
+    if (!['E_MODEL', 'E_FORMAT', 'E_FILE'].includes(error.code)) throw error
+    const failures = failuresAtKey(['base_model'], error).map((failure) =>
+      failure.what.includes(folder) ? failure : { ...failure, what: `${folder}: ${failure.what}` },
+    )
+    throw new ConfigError(failures)
+  }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** What a run writes must not land on what it was made from. */
+function checkApart(outputDir: string, modelPath: string): void {
+  if (!existsSync(outputDir) || realpathSync(outputDir) !== realpathSync(modelPath)) return
+  throw new TrituneError('E_CONFIG', 'output_dir is the folder of the base model', {
+    place: outputDir,
+    remedy: 'name another folder, or the base model would be overwritten',
+  })
+}

@@ -1,0 +1,66 @@
+/**
+ * What the trainer provides itself, under the same kinds of names as a plugin does: optimizers, transforms, objectives.
+ */
+import {
+  adamw,
+  type AdamWOptions,
+  type Capabilities,
+  clipByGlobalNorm,
+  decimal,
+  defineOptions,
+  definePlugin,
+  optional,
+  type Plugin,
+  type TransformDefinition,
+  type ValidatableConfig,
+} from '../../../core/mod.ts'
+import { crossEntropy } from './cross-entropy.ts'
+
+interface AdamwFields {
+  readonly beta1: number
+  readonly beta2: number
+  readonly eps: number
+}
+
+const adamwOptions: ValidatableConfig<AdamwFields> = defineOptions({
+  beta1: optional(decimal({ min: 0, below: 1 }), 0.9),
+  beta2: optional(decimal({ min: 0, below: 1 }), 0.999),
+  eps: optional(decimal({ above: 0 }), 1e-8),
+})
+
+function adamwDefinition(name: string, states: AdamWOptions['states']): TransformDefinition<AdamwFields> {
+  return {
+    name,
+    options: adamwOptions,
+    create: (options, { weightDecay, decays }) => adamw({ ...options, states, weightDecay, decays }),
+  }
+}
+
+const clip: TransformDefinition<{ readonly max_norm: number }> = {
+  name: 'clip',
+  options: defineOptions({ max_norm: optional(decimal({ min: 0 }), 1) }),
+  create: ({ max_norm }) => clipByGlobalNorm(max_norm),
+}
+
+const optimizers = {
+  adamw: adamwDefinition('adamw', 'f32'),
+  adamw_8bit: adamwDefinition('adamw_8bit', '8bit'),
+}
+
+/**
+ * The plugin of what the trainer itself provides: `adamw`, `adamw_8bit`, `clip`, `cross_entropy`.
+ */
+export const training: Plugin & {
+  readonly provides: {
+    readonly optimizer: Readonly<Record<'adamw' | 'adamw_8bit', Capabilities['optimizer']>>
+    readonly transform: { readonly clip: Capabilities['transform'] }
+    readonly objective: { readonly cross_entropy: Capabilities['objective'] }
+  }
+} = /* @__PURE__ */ definePlugin({
+  name: 'training',
+  provides: {
+    optimizer: optimizers,
+    transform: { clip },
+    objective: { cross_entropy: crossEntropy },
+  },
+})

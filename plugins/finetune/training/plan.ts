@@ -1,0 +1,181 @@
+/**
+ * The numbers of a run: how many steps, which learning rate at each, when to evaluate and to save.
+ */
+import { counted } from '../../../core/counted.ts'
+import { type Plateau, type Sampler, TrituneError } from '../../../core/mod.ts'
+import { type Batches, createBatches, type TokenizedExample } from '../../data/mod.ts'
+import { type FinetuneConfig, warmupSteps } from '../config/config.ts'
+import { plateauOf, scheduleOf } from './schedules.ts'
+
+/** The numbers of a run: steps, learning rates, batches, and when to evaluate and to save. Steps count from 0. */
+export interface Plan {
+  readonly totalSteps: number
+  readonly stepsPerEpoch: number
+  readonly warmupSteps: number
+  readonly epochs: number
+  /** Steps between evaluations and between checkpoints; null: none. */
+  readonly evalEvery: number | null
+  readonly saveEvery: number | null
+  learningRate(step: number): number
+  /** What the learning rate follows besides the step; null: nothing. */
+  readonly plateau: Plateau | null
+  /** The batches of an epoch; the last two are kept. */
+  batches(epoch: number): Batches
+  /** What is worth saying about it. */
+  readonly notes: readonly string[]
+  /** Where step `step` (0-based) lies. */
+  locate(step: number): { readonly epoch: number; readonly window: number }
+}
+
+/** Throws E_DATA when there is nothing to train on. */
+export function createPlan(
+  config: FinetuneConfig,
+  train: readonly TokenizedExample[],
+  sampler: Sampler | null = null,
+): Plan {
+  const cache = new Map<number, Batches>()
+  const batches = (epoch: number): Batches => {
+    let found = cache.get(epoch)
+    if (!found) {
+      found = createBatches({
+        examples: train,
+        microBatchSize: config.micro_batch_size,
+        sequenceLength: config.sequence_len,
+        packing: config.sample_packing,
+        seed: config.seed,
+        epoch,
+        order: sampler ? checkedOrder(sampler.order(epoch), train.length) : undefined,
+        gradientAccumulationSteps: config.gradient_accumulation_steps,
+        groupByLength: config.group_by_length,
+        dropLast: config.dataloader_drop_last,
+      })
+      if (cache.size > 1) cache.delete([...cache.keys()][0])
+      cache.set(epoch, found)
+    }
+    return found
+  }
+  // First-fit-decreasing depends on the lengths alone, so every epoch has as many windows.
+  const { windows } = batches(0)
+  const stepsPerEpoch = windows.length
+  if (stepsPerEpoch === 0) throw nothingToTrain(config, train.length)
+  const totalSteps = config.max_steps ?? Math.max(1, wholeSteps(config.num_epochs * stepsPerEpoch))
+  const warmup = warmupSteps(config, totalSteps)
+  const schedule = scheduleOf(config, { totalSteps, warmupSteps: warmup })
+  const plateau = plateauOf(config)
+  const { num_epochs, eval_strategy, eval_steps, evals_per_epoch } = config
+  const { save_strategy, save_steps, saves_per_epoch } = config
+  const run = { totalSteps, stepsPerEpoch, epochs: num_epochs }
+  return {
+    totalSteps,
+    stepsPerEpoch,
+    warmupSteps: warmup,
+    epochs: totalSteps / stepsPerEpoch,
+    evalEvery: interval(eval_strategy, eval_steps, evals_per_epoch, run),
+    saveEvery: interval(save_strategy, save_steps, saves_per_epoch, run),
+    notes: [
+      ...unevenSteps(config, batches(0)),
+      ...longWarmup(config, totalSteps, warmup),
+      ...longDecay(config, totalSteps, warmup),
+    ],
+    learningRate: (step) => config.learning_rate * (plateau ? plateau.factor : schedule(step)),
+    plateau,
+    batches,
+    locate: (step) => ({ epoch: Math.floor(step / stepsPerEpoch), window: step % stepsPerEpoch }),
+  }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+interface Lengths {
+  readonly totalSteps: number
+  readonly stepsPerEpoch: number
+  /** As the file has it. */
+  readonly epochs: number
+}
+
+/** `n` per epoch means so many times in the steps that are run, whether epochs or `max_steps` end them, as in axolotl. */
+function interval(
+  strategy: 'no' | 'steps' | 'epoch',
+  steps: number | null,
+  perEpoch: number | null,
+  { totalSteps, stepsPerEpoch, epochs }: Lengths,
+): number | null {
+  if (strategy === 'no') return null
+  if (steps !== null) return steps < 1 ? Math.max(1, wholeSteps(steps * totalSteps)) : steps
+  if (perEpoch !== null) return Math.max(1, wholeSteps(totalSteps / (perEpoch * epochs)))
+  return stepsPerEpoch
+}
+
+/** Rounded up, but not because 0.1 × 30 is 3.0000000000000004. */
+function wholeSteps(steps: number): number {
+  const nearest = Math.round(steps)
+  return Math.abs(steps - nearest) < 1e-9 * Math.max(1, steps) ? nearest : Math.ceil(steps)
+}
+
+function unevenSteps(config: FinetuneConfig, { windows, leftOut }: Batches): string[] {
+  const most = config.micro_batch_size * config.gradient_accumulation_steps
+  const rows = windows.reduce((sum, window) => sum + window.rows, 0)
+  const what = config.sample_packing ? 'packed rows' : 'examples'
+  if (leftOut > 0) {
+    return [
+      `${leftOut} of ${rows + leftOut} ${what} are left out of each epoch: they do not fill a step of ${most} (dataloader_drop_last)`,
+    ]
+  }
+  if (rows % most === 0) return []
+  const least = Math.floor(rows / windows.length)
+  const each = rows % windows.length === 0 ? `${least}` : `${least} or ${least + 1}`
+  return [
+    `${rows === 1 ? `1 ${what.slice(0, -1)} does` : `${rows} ${what} do`} not fill steps of ${most}: each epoch has ${counted(windows.length, 'step')} of ${each}, so that none counts much more than others`,
+  ]
+}
+
+/** The run then ends below its learning rate. */
+function longWarmup({ lr_scheduler }: FinetuneConfig, totalSteps: number, warmup: number): string[] {
+  if (warmup < totalSteps || WITHOUT_WARMUP.includes(lr_scheduler)) return []
+  return [
+    `the warm-up of ${counted(warmup, 'step')} does not end in the ${counted(totalSteps, 'step')} of the run, so that learning_rate is not reached`,
+  ]
+}
+
+/** `one_cycle` rises by `pct_start`. */
+const WITHOUT_WARMUP: readonly string[] = ['constant', 'one_cycle', 'reduce_lr_on_plateau']
+
+/** The learning rate then jumps from its warm-up into the middle of the decay, as in transformers. */
+function longDecay(
+  { lr_scheduler, lr_scheduler_kwargs: kwargs }: FinetuneConfig,
+  totalSteps: number,
+  warmup: number,
+): string[] {
+  const decay = kwargs.num_decay_steps
+  if (lr_scheduler !== 'warmup_stable_decay' || decay === undefined || decay + warmup <= totalSteps) return []
+  const both = warmup > 0 ? `and the warm-up of ${warmup} are more than` : 'is more than'
+  return [
+    `num_decay_steps ${decay} ${both} the ${counted(totalSteps, 'step')} of the run: the decay has begun before its first step, so that learning_rate is not reached`,
+  ]
+}
+
+function nothingToTrain(config: FinetuneConfig, examples: number): TrituneError {
+  const { micro_batch_size: size, gradient_accumulation_steps: accumulation } = config
+  if (!config.dataloader_drop_last || examples === 0) {
+    return new TrituneError('E_DATA', 'there is nothing to train on')
+  }
+  return new TrituneError(
+    'E_DATA',
+    `there are fewer than the ${size * accumulation} rows of a step, and dataloader_drop_last leaves out what does not fill one`,
+    { place: 'dataloader_drop_last', remedy: 'set dataloader_drop_last: false, or smaller steps' },
+  )
+}
+
+/** E_PLUGIN unless each example comes once. */
+function checkedOrder(order: Int32Array, examples: number): Int32Array {
+  const isThere = new Uint8Array(examples)
+  for (const index of order) if (index >= 0 && index < examples) isThere[index] = 1
+  if (order.length === examples && isThere.every((seen) => seen === 1)) return order
+  throw new TrituneError(
+    'E_PLUGIN',
+    `the sampler gave no permutation of the ${counted(examples, 'example')}`,
+    {
+      remedy: 'order(epoch) returns an Int32Array in which each of 0 … n − 1 stands once',
+    },
+  )
+}

@@ -1,0 +1,229 @@
+/**
+ * One optimizer step: forward and backward over the micro-batches of a window, then the update.
+ *
+ * The loss is the mean over all trained tokens of the window, whatever its split into micro-batches. Dropout is keyed
+ * by (seed, step, position in the window), so the split does not change it either.
+ *
+ * A GPU is waited for once: the gradient norm and the losses of all micro-batches are read together, before the update.
+ * A strategy that takes the step apart (`stepParts`) waits for each part.
+ */
+import {
+  type ActivationStore,
+  backward,
+  clear,
+  createReadback,
+  type Device,
+  type FlatGradients,
+  inPlugin,
+  type Model,
+  noGrad,
+  type Objective,
+  type ObjectiveResult,
+  type OptimizerStep,
+  type Parameters,
+  type Readback,
+  type StepContext,
+  type StepResult,
+  tensor,
+  tensorScope,
+  type TransformState,
+  TrituneError,
+  withLeanMemory,
+  withNoise,
+  withOffload,
+} from '../../../core/mod.ts'
+import type { Batch } from '../../data/mod.ts'
+import { createBatch } from '../../models/mod.ts'
+import { crossEntropyObjective } from './cross-entropy.ts'
+import { type EmbeddingNoise, withEmbeddingNoise } from './embedding-noise.ts'
+import { evaluateLoss } from './evaluate.ts'
+import { findNonFinite } from './nonfinite.ts'
+
+/** What `trainStep()` trains, and with what; the same for all steps of a run. */
+export interface TrainContext {
+  readonly model: Model
+  readonly device: Device
+  readonly parameters: Parameters
+  readonly optimizer: TransformState
+  /** Default: linear cross-entropy. */
+  readonly objective?: Objective
+  /** Where the gradients lie; without it they are made as they come. */
+  readonly gradients?: FlatGradients | null
+  readonly checkpointing: boolean
+  /** Outputs of norms and gates are made again in the backward pass instead of kept: the same bits, less memory. */
+  readonly leanMemory?: boolean
+  /** With `checkpointing`: where inputs of blocks wait for the backward pass; default: on the device. */
+  readonly activations?: ActivationStore | null
+  /** Noise on the embeddings of training passes. */
+  readonly embeddingNoise?: EmbeddingNoise | null
+  readonly seed: number
+}
+
+/** Which step `trainStep()` makes, and at which rate. */
+export interface TrainStep {
+  /** 0-based number of this step. */
+  readonly step: number
+  readonly learningRate: number
+}
+
+/**
+ * Runs a step on the micro-batches of one window. Throws E_NAN naming the first part that gave NaN or Inf.
+ *
+ * @example
+ * ```ts
+ * import { adamw } from 'tritune/core'
+ * import { openCpu } from 'tritune/plugins/cpu'
+ * import { concatenate } from 'tritune/plugins/data'
+ * import { trainStep } from 'tritune/plugins/finetune'
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { attachLora } from 'tritune/plugins/peft'
+ *
+ * const device = openCpu()
+ * using model = loadModel('my-model', { device })
+ * using adapter = attachLora(model, { targetModules: 'all-linear' })
+ * const { parameters } = adapter
+ * using optimizer = adamw().init(parameters)
+ * const ids = Int32Array.of(1, 5, 9, 2)
+ * const batch = concatenate([{ ids, labels: ids, source: { file: 'here', line: 1 } }])
+ * const context = { model, device, parameters, optimizer, checkpointing: false, seed: 0 }
+ * const losses = [0, 1, 2].map((step) => trainStep(context, [batch], { step, learningRate: 1e-2 }).loss)
+ * console.log(losses[2] < losses[0]) // → true
+ * ```
+ */
+export function trainStep(context: TrainContext, window: readonly Batch[], at: TrainStep): StepResult {
+  using readback = createReadback()
+  return locatingNaN(context, window, () => {
+    const pending = windowGradients(context, window, at, readback)
+    const metrics = applyUpdate(context, at, readback)
+    return { loss: pending.loss(), metrics: { ...metrics, ...pending.log() } }
+  })
+}
+
+/** The parts of one step, as a strategy is given them. */
+export function stepParts(
+  context: TrainContext,
+  window: readonly Batch[],
+  at: TrainStep,
+  totalSteps: number,
+): StepContext {
+  return {
+    ...at,
+    totalSteps,
+    model: context.model,
+    parameters: context.parameters,
+    evaluate: () => evaluateLoss(context, window).loss,
+    backward: () =>
+      locatingNaN(context, window, () => {
+        using readback = createReadback()
+        return windowGradients(context, window, at, readback).loss()
+      }),
+    update: () => locatingNaN(context, window, () => applyUpdate(context, at)),
+  }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+interface PendingLoss {
+  loss(): number
+  log(): Record<string, number>
+}
+
+/** Clears the gradients, then forward and backward of each micro-batch; the numbers are read later. */
+function windowGradients(
+  context: TrainContext,
+  window: readonly Batch[],
+  { step }: TrainStep,
+  readback: Readback,
+): PendingLoss {
+  const trained = window.reduce((sum, batch) => sum + batch.trainedTokens, 0)
+  if (trained === 0)
+    throw new TrituneError('E_DATA', `step ${step + 1}: no token of this window is trained`, {
+      remedy: 'check the masks with --dry-run',
+    })
+  clearGradients(context)
+  const losses: (() => number)[] = []
+  const logs: [string, () => number][] = []
+  let offset = 0
+  for (const batch of window) {
+    const noise = { seed: context.seed, step, offset }
+    const pass = (): void => {
+      using _scope = tensorScope()
+      const { loss, log = {} } = forward(context, batch, 1 / trained)
+      backward(loss)
+      losses.push(readLater(readback, loss, `the loss of step ${step + 1}`))
+      for (const [name, value] of Object.entries(log)) logs.push([name, readLater(readback, value)])
+    }
+    const noisy = (): void => withEmbeddingNoise(context.embeddingNoise, context.model, batch, pass)
+    const offloading = (): void => withOffload(context.activations ?? null, noisy)
+    withNoise(noise, () => withLeanMemory(context.leanMemory === true, offloading))
+    offset += batch.ids.length
+  }
+  return {
+    loss: () => losses.reduce((sum, read) => sum + read(), 0),
+    log() {
+      const sums: Record<string, number> = {}
+      for (const [name, read] of logs) sums[name] = (sums[name] ?? 0) + read()
+      return sums
+    },
+  }
+}
+
+function forward(
+  { model, device, checkpointing, objective = crossEntropyObjective }: TrainContext,
+  batch: Batch,
+  scale: number,
+): ObjectiveResult {
+  const targets = tensor(batch.targets, { dtype: 'i32', device })
+  const tokens = createBatch(batch, device)
+  const { trainedTokens } = batch
+  const options = { scale, checkpointing, training: true }
+  const what = `the objective ${objective.name}`
+  const result = inPlugin(what, () => objective.loss(model, { tokens, targets, trainedTokens }, options))
+  for (const [name, value] of Object.entries({ loss: result.loss, ...result.log }))
+    if (value?.size !== 1)
+      throw new TrituneError('E_PLUGIN', `${what} gave ${String(value)} as ${name}, expected one number`)
+  return result
+}
+
+/** E_NAN, when it is read, if `what` is given and the value is not finite. */
+function readLater(readback: Readback, value: ObjectiveResult['loss'], what?: string): () => number {
+  const read = readback.later(value, ([number]) => {
+    if (what !== undefined && !Number.isFinite(number))
+      throw new TrituneError('E_NAN', `${what} is ${number}`)
+  })
+  return () => read()[0]
+}
+
+function applyUpdate(
+  { optimizer, gradients }: TrainContext,
+  { step, learningRate }: TrainStep,
+  readback?: Readback,
+): Record<string, number> {
+  const update: OptimizerStep = {
+    step: step + 1,
+    learningRate,
+    gradScale: 1,
+    gradients: gradients?.all,
+    readback,
+    metrics: {},
+  }
+  noGrad(() => optimizer.apply(update))
+  return update.metrics
+}
+
+function locatingNaN<T>(context: TrainContext, window: readonly Batch[], work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof TrituneError && error.code === 'E_NAN')
+      throw findNonFinite(context, window, error.message)
+    throw error
+  }
+}
+
+/** By writing, not by multiplying: what a failed step left may be NaN. */
+function clearGradients({ parameters, gradients }: TrainContext): void {
+  gradients?.clear()
+  // A gradient transform can have put others in their place.
+  for (const { grad } of parameters.values()) if (grad && grad.storage !== gradients?.all.storage) clear(grad)
+}

@@ -1,0 +1,202 @@
+/**
+ * The training loop: steps, evaluations, checkpoints, stopping; resumable at any checkpoint to the same bits.
+ *
+ * It knows the order of things and nothing else: what a step is, what is kept and who is told are parts of the run.
+ */
+import {
+  type Monitor,
+  referenceFallbacks,
+  type RunEvent,
+  type RunResult,
+  type StepReport,
+  TrituneError,
+} from '../../../core/mod.ts'
+import { openActivationStore } from '../memory/activation-offloading.ts'
+import { markFinished, unmarkFinished } from '../checkpoints/earlier-run.ts'
+import { checkPublishing, createPublisher, type Publisher } from '../output/publish.ts'
+import { checkMetricNames } from '../reports/metric-names.ts'
+import { createMetricsFile } from '../reports/metrics-file.ts'
+import { createEmitter, type Emit } from '../reports/monitors.ts'
+import { explainOutOfMemory } from '../memory/out-of-memory.ts'
+import { lockOutputDir } from '../checkpoints/output-dir.ts'
+import type { NamedPart, Run } from '../run.ts'
+import { createProgressKeeper, type ProgressKeeper, type Resume } from '../checkpoints/run-progress.ts'
+import { saveOutput } from '../output/save-output.ts'
+import { factsOfRun } from '../output/run-facts.ts'
+import { runStrategies } from './strategies.ts'
+import { summarize } from '../reports/summary.ts'
+import { embeddingNoiseOf } from './embedding-noise.ts'
+import { stepParts, type TrainContext, trainStep } from './train-step.ts'
+
+/** Options of `train()`: who is told, and where to start. */
+export interface TrainOptions {
+  /** Besides those of the file. */
+  readonly monitors?: readonly Monitor[]
+  /** As a monitor, but what it throws ends the run: for programs that steer by events. */
+  onEvent?(event: RunEvent): void
+  /** Asks for a clean stop after the current step. */
+  readonly signal?: AbortSignal
+  readonly resume?: Resume
+  /** From `lockOutputDir()`, where the caller took it before; else it is taken for the time of the training. */
+  readonly lock?: Disposable
+}
+
+/**
+ * Trains a prepared run to its end. Throws E_NAN, E_MEMORY, E_DISK, E_RESUME…; checkpoints already written stay intact.
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from 'node:fs'
+ * import { prepareRun, readFinetuneConfig, train } from 'tritune/plugins/finetune'
+ *
+ * using run = await prepareRun(readFinetuneConfig(readFileSync('my.yaml', 'utf8'), 'my.yaml'))
+ * const { steps, outputDir } = await train(run, {
+ *   onEvent(event) {
+ *     if (event.type === 'step') console.log(event.report.step, event.report.loss)
+ *   },
+ * })
+ * console.log(steps > 0, outputDir)
+ * ```
+ */
+export async function train(run: Run, options: TrainOptions = {}): Promise<RunResult> {
+  const emit = emitterOf(run, options)
+  let done = 0
+  using _lock = options.lock ? null : await lockOutputDir(run.config.output_dir)
+  try {
+    const result = await trainSteps(run, emit, options, (step) => (done = step))
+    emit({ type: 'end', result })
+    return result
+  } catch (error) {
+    const explained = explainOutOfMemory(error, run, done === 0 ? 'in the first step' : `after step ${done}`)
+    const code = explained instanceof TrituneError ? explained.code : 'E_BUG'
+    emit({ type: 'error', code, message: explained instanceof Error ? explained.message : String(explained) })
+    throw explained
+  }
+}
+
+async function trainSteps(
+  run: Run,
+  emit: Emit,
+  { signal, resume = false }: TrainOptions,
+  onStep: (step: number) => void,
+): Promise<RunResult> {
+  const { config, plan } = run
+  await checkPublishing(config)
+  const publisher = createPublisher(run, { emit, ...(signal ? { signal } : {}) })
+  const keeper = createProgressKeeper(run, emit)
+  keeper.restore(resume)
+  const started = keeper.step
+  unmarkFinished(config.output_dir)
+  emit({
+    type: 'start',
+    step: started,
+    totalSteps: plan.totalSteps,
+    outputDir: config.output_dir,
+    // Measures the machine for a moment, so only for whoever reads it.
+    get summary() {
+      return summarize(run)
+    },
+  })
+  using activations = openActivationStore(run)
+  const context = {
+    ...run,
+    checkpointing: config.gradient_checkpointing,
+    leanMemory: run.memory.isLean,
+    activations,
+    embeddingNoise: embeddingNoiseOf(config),
+    seed: config.seed,
+  }
+  let stopped = false
+  while (keeper.step < plan.totalSteps) {
+    const report = oneStep(run, context, keeper.step)
+    keeper.stepDone(report)
+    onStep(report.step)
+    emit({ type: 'step', report })
+    run.sampler?.onStep?.(report)
+    if (report.step === started + 1) noteFallbacks(emit)
+    const { saved, enough } = keeper.afterStep()
+    if (saved && keeper.checkpoint !== null) await publisher.saved(keeper.checkpoint, soFar(keeper))
+    // Lets signals and timers in; nothing of the tape is alive here.
+    await new Promise((resolve) => setImmediate(resolve))
+    if (signal?.aborted && keeper.step < plan.totalSteps) {
+      if (!saved) keeper.save()
+      stopped = true
+      break
+    }
+    if (enough) break
+  }
+  return await finish(run, keeper, stopped, publisher)
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function soFar({ step: steps, loss, best }: ProgressKeeper): Pick<RunResult, 'steps' | 'loss' | 'best'> {
+  return { steps, loss, best }
+}
+
+async function finish(
+  run: Run,
+  keeper: ProgressKeeper,
+  stopped: boolean,
+  publisher: Publisher,
+): Promise<RunResult> {
+  const { output_dir: outputDir } = run.config
+  if (!stopped) {
+    keeper.takeBest()
+    // For good: what is in the model after the run is what was saved.
+    run.optimizer.enterEvaluation?.()
+    saveOutput(run, outputDir)
+    const { step: steps } = keeper
+    markFinished(outputDir, { steps, facts: factsOfRun(run, soFar(keeper)) })
+    await publisher.finished(soFar(keeper))
+  }
+  const { step: steps, loss, best, checkpoint } = keeper
+  return { steps, stopped, loss, best, outputDir, checkpoint, pushed: publisher.outcome }
+}
+
+/** metrics.jsonl, the monitors of the file and of the caller; then `onEvent`, which may throw. */
+function emitterOf(run: Run, { monitors = [], onEvent }: TrainOptions): Emit {
+  const parts: NamedPart<Monitor>[] = [
+    { name: 'metrics.jsonl', part: createMetricsFile(run.config.output_dir) },
+    ...run.monitors,
+    ...monitors.map((part, i) => ({ name: `monitors[${i}]`, part })),
+  ]
+  return createEmitter(parts, onEvent)
+}
+
+function oneStep(run: Run, context: TrainContext, step: number): StepReport {
+  const { plan, strategies } = run
+  const { epoch, window } = plan.locate(step)
+  const batches = plan.batches(epoch)
+  const { start, end, trainedTokens } = batches.windows[window]
+  const micro = Array.from({ length: end - start }, (_, i) => batches.get(start + i))
+  const at = { step, learningRate: plan.learningRate(step) }
+  const began = performance.now()
+  const { loss, metrics } = runStrategies(strategies, stepParts(context, micro, at, plan.totalSteps), () =>
+    trainStep(context, micro, at),
+  )
+  const { grad_norm: gradNorm = Number.NaN, ...others } = metrics
+  checkMetricNames(others)
+  return {
+    step: step + 1,
+    totalSteps: plan.totalSteps,
+    epoch: (step + 1) / plan.stepsPerEpoch,
+    loss,
+    learningRate: at.learningRate,
+    gradNorm,
+    tokens: micro.reduce((sum, { ids }) => sum + ids.length, 0),
+    trainedTokens,
+    seconds: (performance.now() - began) / 1000,
+    memory: run.device.kind === 'cuda' ? run.device.memory() : null,
+    metrics: others,
+  }
+}
+
+function noteFallbacks(emit: Emit): void {
+  const slow = referenceFallbacks()
+  if (slow.length > 0)
+    emit({
+      type: 'note',
+      text: `these ops have no native implementation and run on the slow reference: ${slow.join(', ')}`,
+    })
+}
