@@ -4,12 +4,20 @@
  *   bun scripts/bench/tritter_ours.ts --preset tritter-small [--rows 4] [--length 512] [--steps 3] [--checkpointing 1] [--bitnet 1]
  */
 import { parseArgs } from 'node:util'
-import { adamw, chain, clipByGlobalNorm, flatGradients } from '../../core/mod.ts'
+import {
+  adamw,
+  chain,
+  clipByGlobalNorm,
+  createRandom,
+  flatGradients,
+  tensor,
+  type WeightSource,
+} from '../../core/mod.ts'
 import { bitLinearForms } from '../../plugins/bitnet/mod.ts'
 import { openCpu } from '../../plugins/cpu/mod.ts'
 import { trainStep } from '../../plugins/finetune/mod.ts'
 import { countWeights } from '../../plugins/finetune/model/count-weights.ts'
-import { MODELS, openInitialSource, tritterPreset } from '../../plugins/models/mod.ts'
+import { MODELS, tritterPreset } from '../../plugins/models/mod.ts'
 import { trainAllWeights } from '../../plugins/peft/mod.ts'
 import { median } from './_measure.ts'
 import { randomBatch } from './_random-step.ts'
@@ -29,7 +37,7 @@ if (!values.preset) throw new Error('--preset is missing')
 const [rows, length] = [Number(values.rows), Number(values.length)]
 const config = tritterPreset(values.preset)
 const device = openCpu({ threads: Number(values.threads) })
-const source = openInitialSource(config, { device, dtype: 'f32', seed: 1 })
+const source = pooledWeights()
 const forms = bitLinearForms()
 const form = values.bitnet === '1' ? forms.form : undefined
 using model = MODELS.tritter.create(config, { ...source, ...(form && { form }) })
@@ -57,3 +65,22 @@ console.log(
     losses,
   }),
 )
+
+/** Speed and memory do not depend on the numbers: a million of them serve for all. */
+function pooledWeights(): WeightSource {
+  const random = createRandom(1, 'bench/weights')
+  const pool = Float32Array.from({ length: 2 ** 20 }, () => 0.02 * random.normal())
+  return {
+    place: 'random weights',
+    has: () => true,
+    names: () => [],
+    load(name, shape) {
+      const values = new Float32Array(shape.reduce((a, b) => a * b, 1))
+      if (shape.length === 1) values.fill(name.endsWith('.bias') ? 0 : 1)
+      else
+        for (let at = 0; at < values.length; at += pool.length)
+          values.set(pool.subarray(0, Math.min(pool.length, values.length - at)), at)
+      return tensor(values, { shape, dtype: 'f32', device })
+    },
+  }
+}
