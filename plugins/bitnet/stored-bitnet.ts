@@ -2,9 +2,8 @@
  * `quantization_config` of a BitNet checkpoint, as transformers writes it: how its linear layers are stored and computed. Reading only; the
  * weights are read-bitnet.ts'.
  */
-import { showValue, TrituneError } from '../../core/mod.ts'
+import { type LayerForms, showValue, TrituneError } from '../../core/mod.ts'
 import { bitLinearForms } from './bit-linear-form.ts'
-import type { LayerForms } from '../../core/mod.ts'
 
 /** How a BitNet checkpoint is stored. */
 export interface StoredBitnet {
