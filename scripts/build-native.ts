@@ -6,7 +6,8 @@
  * Sources in the rooms of native/cpu are told apart by how their names end:
  *  - *.cpp          once: entry points, validation, dispatch, threads, memory
  *  - *.kernel.cpp   once for each instruction set of the target, all their code in `namespace tt::TT_ISA`
- *  - *.amx.cpp      on x86-64, for AVX-512 + AMX; *.neon.cpp on ARM64, for what came after NEON
+ *  - *.amx.cpp      on x86-64, for AVX-512 + AMX; *.vnni.cpp for AVX-512 with VNNI and VPOPCNTDQ; *.neon.cpp on ARM64, for
+ *                   what came after NEON
  *  - *.x64.cpp, *.arm64.cpp, *.wasm.cpp, and the folder platform: where they belong
  * A source may ask for more flags with a line `// build-flags: -f…`. An object is rebuilt when its flags or the content
  * of a file it includes changed. This is no general build system: one library.
@@ -32,10 +33,13 @@ const COMMON: readonly string[] =
 /** What the middle of a name may say: for whom the source is. */
 const PLACES = new Set(['x64', 'arm64', 'wasm', 'linux', 'macos', 'posix', 'windows'])
 
+/** What it says for CPUs that have more than the kernels need. */
+const MORE = ['amx', 'vnni', 'neon'] as const
+
 interface Kinds {
   readonly base: readonly string[]
   readonly kernel: readonly string[]
-  /** Written for CPUs that have more: amx, neon. */
+  /** Written for CPUs that have more. */
   readonly more: readonly string[]
 }
 
@@ -47,7 +51,7 @@ function sourcesFor({ parts }: Target): Kinds {
     return place === undefined || !PLACES.has(place) || parts.includes(place)
   })
   const isKernel = (path: string): boolean => path.endsWith('.kernel.cpp')
-  const isMore = (path: string): boolean => /\.(?:amx|neon)\.cpp$/.test(path)
+  const isMore = (path: string): boolean => MORE.some((name) => path.endsWith(`.${name}.cpp`))
   return {
     base: wanted.filter((path) => !isKernel(path) && !isMore(path)),
     kernel: wanted.filter(isKernel),
@@ -92,7 +96,7 @@ export async function buildNative({
   const sources = sourcesFor(target)
   const all = [
     ...sources.more.flatMap((source) => {
-      const isa = source.endsWith('.amx.cpp') ? 'amx' : 'neon'
+      const isa = MORE.find((name) => source.endsWith(`.${name}.cpp`)) ?? 'neon'
       const flags = target[isa]
       return flags ? [unit(source, isa, flags)] : []
     }),

@@ -3,7 +3,7 @@
  */
 import type { FfiBuffer, FfiFunction } from './ffi.ts'
 
-export const ABI_VERSION = 2
+export const ABI_VERSION = 3
 
 /** The C functions; addresses, sizes and numbers are `number`, host memory is a TypedArray. */
 export interface NativeFunctions {
@@ -64,15 +64,15 @@ export interface NativeFunctions {
   tt_quantize_8bit(codes: number, absmax: number, x: number, n: number, block: number, isSigned: number, stream: number): number
   tt_dequantize_8bit(y: number, codes: number, absmax: number, n: number, block: number, isSigned: number, stream: number): number
   tt_quantize_int8(q: number, absmax: number, x: number, rows: number, cols: number, dtype: number, stream: number): number
-  tt_quantize_ternary(packed: number, scale: number, w: number, rows: number, cols: number, dtype: number, stream: number): number
+  tt_quantize_ternary(packed: number, scale: number, w: number, rows: number, cols: number, block: number, dtype: number, stream: number): number
   tt_dequantize(y: number, weight: FfiBuffer, rows: number, cols: number, dtype: number, stream: number): number
   tt_linear_quantized_forward(y: number, xa: number, x: number, weight: FfiBuffer, bias: number, loraA: number, loraB: number, rng: FfiBuffer, rows: number, input: number, out: number, rank: number, loraScale: number, dropoutP: number, threshold: number, dtype: number, stream: number): number
   tt_linear_quantized_backward(dx: number, dbias: number, dloraA: number, dloraB: number, dy: number, x: number, xa: number, weight: FfiBuffer, loraA: number, loraB: number, rng: FfiBuffer, rows: number, input: number, out: number, rank: number, loraScale: number, dropoutP: number, accumulateDx: number, dtype: number, stream: number): number
   tt_vsa_pack(y: number, x: number, rows: number, dims: number, stream: number): number
   tt_vsa_unpack(y: number, x: number, rows: number, dims: number, stream: number): number
-  tt_vsa_bind(y: number, a: number, b: number, rows: number, bRows: number, dims: number, stream: number): number
-  tt_vsa_bundle(y: number, x: number, groups: number, count: number, dims: number, stream: number): number
-  tt_vsa_similarity(out: number, a: number, b: number, aRows: number, bRows: number, dims: number, stream: number): number
+  tt_vsa_combine(y: number, a: number, b: number, rows: number, bRows: number, dims: number, how: number, stream: number): number
+  tt_vsa_bundle(y: number, x: number, weights: number, groups: number, count: number, dims: number, stream: number): number
+  tt_vsa_similarity(out: number, a: number, b: number, aRows: number, bRows: number, dims: number, metric: number, stream: number): number
   tt_vsa_permute(y: number, x: number, rows: number, dims: number, shift: number, stream: number): number
   tt_adamw(w: number, master: number, m: number, v: number, grad: number, n: number, lr: number, beta1: number, beta2: number, eps: number, weightDecay: number, bias1: number, bias2: number, gradScale: number, wDtype: number, stream: number): number
   tt_adamw_list(table: FfiBuffer, count: number, lr: number, beta1: number, beta2: number, eps: number, weightDecay: number, bias1: number, bias2: number, gradScale: number, stream: number): number
@@ -139,15 +139,15 @@ export const SYMBOLS: { readonly [K in keyof NativeFunctions]: FfiFunction } = {
   tt_quantize_8bit: { args: ['ptr', 'ptr', 'ptr', 'size', 'i32', 'i32', 'ptr'], returns: 'i32' },
   tt_dequantize_8bit: { args: ['ptr', 'ptr', 'ptr', 'size', 'i32', 'i32', 'ptr'], returns: 'i32' },
   tt_quantize_int8: { args: ['ptr', 'ptr', 'ptr', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
-  tt_quantize_ternary: { args: ['ptr', 'ptr', 'ptr', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
+  tt_quantize_ternary: { args: ['ptr', 'ptr', 'ptr', 'i32', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
   tt_dequantize: { args: ['ptr', 'buf', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
   tt_linear_quantized_forward: { args: ['ptr', 'ptr', 'ptr', 'buf', 'ptr', 'ptr', 'ptr', 'buf', 'i32', 'i32', 'i32', 'i32', 'f32', 'f32', 'f32', 'i32', 'ptr'], returns: 'i32' },
   tt_linear_quantized_backward: { args: ['ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'buf', 'ptr', 'ptr', 'buf', 'i32', 'i32', 'i32', 'i32', 'f32', 'f32', 'i32', 'i32', 'ptr'], returns: 'i32' },
   tt_vsa_pack: { args: ['ptr', 'ptr', 'i32', 'i32', 'ptr'], returns: 'i32' },
   tt_vsa_unpack: { args: ['ptr', 'ptr', 'i32', 'i32', 'ptr'], returns: 'i32' },
-  tt_vsa_bind: { args: ['ptr', 'ptr', 'ptr', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
-  tt_vsa_bundle: { args: ['ptr', 'ptr', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
-  tt_vsa_similarity: { args: ['ptr', 'ptr', 'ptr', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
+  tt_vsa_combine: { args: ['ptr', 'ptr', 'ptr', 'i32', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
+  tt_vsa_bundle: { args: ['ptr', 'ptr', 'ptr', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
+  tt_vsa_similarity: { args: ['ptr', 'ptr', 'ptr', 'i32', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
   tt_vsa_permute: { args: ['ptr', 'ptr', 'i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
   tt_adamw: { args: ['ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'size', 'f32', 'f32', 'f32', 'f32', 'f32', 'f32', 'f32', 'f32', 'i32', 'ptr'], returns: 'i32' },
   tt_adamw_list: { args: ['buf', 'i32', 'f32', 'f32', 'f32', 'f32', 'f32', 'f32', 'f32', 'f32', 'ptr'], returns: 'i32' },

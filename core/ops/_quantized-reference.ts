@@ -32,9 +32,11 @@ export function unpackWeight(
     for (let i = 0; i < weight.length; i++)
       weight[i] = fround(data.data[i] * fround(scale.data[Math.floor(i / cols)] / 127))
   } else {
+    const quarter = (rows / 4) * cols
+    const run = block === 0 ? weight.length : block
     for (let i = 0; i < weight.length; i++) {
-      const quarter = (rows / 4) * cols
-      weight[i] = (((data.data[i % quarter] >> (2 * Math.floor(i / quarter))) & 3) - 1) * scale.data[0]
+      const trit = ((data.data[i % quarter] >> (2 * Math.floor(i / quarter))) & 3) - 1
+      weight[i] = trit * scale.data[Math.floor(i / run)]
     }
   }
   return weight

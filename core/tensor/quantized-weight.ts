@@ -12,8 +12,8 @@ import { expectShape, formatShape, type Shape } from './shape.ts'
 import type { Tensor } from './tensor.ts'
 
 /**
- * A packed form: nf4 and fp4 in blocks (arXiv 2305.14314), int8 by rows (arXiv 2208.07339), ternary with one scale
- * (arXiv 2402.17764).
+ * A packed form: nf4 and fp4 in blocks (arXiv 2305.14314), int8 by rows (arXiv 2208.07339), ternary with one scale, one a
+ * row or several a row (arXiv 2402.17764).
  */
 export type QuantizedKind = 'nf4' | 'fp4' | 'int8' | 'ternary'
 
@@ -21,7 +21,8 @@ export type QuantizedKind = 'nf4' | 'fp4' | 'int8' | 'ternary'
 export type QuantizedParts = {
   /** nf4, fp4: u8 (⌈out·in/2⌉). int8: i8 (out, in). ternary: u8 (out/4, in). */
   readonly data: Tensor
-  /** nf4, fp4: the absmax of each block, f32, or with `nested` its u8 codes. int8: f32 (out). ternary: f32 (1). */
+  /** nf4, fp4: the absmax of each block, f32, or with `nested` its u8 codes. int8: f32 (out). ternary:
+   * f32 (1), or with a block (out, in/block). */
   readonly scale: Tensor
   /** nf4, fp4 with double quantization: f32, one for each 256 scales. */
   readonly nested: Tensor | undefined
@@ -32,7 +33,10 @@ export interface QuantizedFormat {
   readonly kind: QuantizedKind
   /** (out, in) */
   readonly shape: Shape
-  /** nf4, fp4: elements that share a scale, a power of two from 32 to 4096; 0 for the other kinds. */
+  /**
+   * nf4, fp4: elements that share a scale, a power of two from 32 to 4096. ternary: 0 where all share one, else columns of
+   * a row that do: `in`, or a multiple of 64 that divides it. int8: 0.
+   */
   readonly block: number
   /** What double quantization took off every absmax; 0 without it. An f32. */
   readonly offset: number
@@ -104,7 +108,7 @@ export function expectParts(
   expectShape(name, shape, [rows, cols])
   if (rows === 0 || cols === 0) throw new TrituneError('E_SHAPE', `${name}: ${formatShape(shape)} is empty`)
   if (nested && !isBlockwise(kind)) throw new TrituneError('E_DTYPE', `${name}: ${kind} has no nested scales`)
-  if (!isBlockwise(kind) && block !== 0)
+  if (kind === 'int8' && block !== 0)
     throw new TrituneError('E_SHAPE', `${name}: ${kind} has no blocks, got ${block}`)
   if (isBlockwise(kind)) {
     expectBlock(name, block)
@@ -121,9 +125,24 @@ export function expectParts(
         'E_SHAPE',
         `${name}: ternary needs a multiple of 4 rows, got ${formatShape(shape)}`,
       )
+    expectTernaryBlock(name, block, cols)
     expectPart(`${name} data`, data, 'u8', [rows / 4, cols])
-    expectPart(`${name} scale`, scale, 'f32', [1])
+    expectPart(`${name} scale`, scale, 'f32', ternaryScales(shape, block))
   }
+}
+
+/** The shape of the scales of a ternary weight (out, in). */
+export function ternaryScales([rows, cols]: Shape, block: number): Shape {
+  return block === 0 ? [1] : [rows, cols / block]
+}
+
+/** Throws E_SHAPE unless a row of `cols` columns of a ternary weight can have scales for so many of them; 0: one for all rows. */
+export function expectTernaryBlock(name: string, block: number, cols: number): void {
+  if (block === 0 || block === cols || (block > 0 && block % 64 === 0 && cols % block === 0)) return
+  throw new TrituneError(
+    'E_SHAPE',
+    `${name}: block must be 0, the ${cols} columns of a row or a multiple of 64 that divides them, got ${block}`,
+  )
 }
 
 /** Throws E_SHAPE unless `block` is a block size of nf4 and fp4. */

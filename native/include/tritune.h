@@ -31,7 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TT_ABI_VERSION 2
+#define TT_ABI_VERSION 3
 
 #ifdef __cplusplus
 extern "C" {
@@ -54,16 +54,20 @@ TT_API int32_t tt_abi_version(void);
 TT_API const char* tt_last_error(void);
 /* Newline-separated names of the functions in this build. */
 TT_API const char* tt_symbols(void);
-/* JSON: {"device","sources" (hash of the sources),"compiler"} and, on the CPU, "isa","isas","threads"; on CUDA "targets","runtime". */
+/* JSON: {"device","sources" (hash of the sources),"compiler"} and, on the CPU, "isa" (what runs),"isas" (what this CPU has, the weakest first),
+   "threads"; on CUDA "targets" (what it was compiled for),"runtime". */
 TT_API const char* tt_build_info(void);
 /* JSON: {"driver","runtime" (13000 = 13.0; 0: none),"problem" (why no device can be used, or null),"remedy","devices":[{"name",
    "capability" (90 = 9.0),"multiprocessors","memory","free" (bytes)}]}. Needs no tt_init. The CPU lists itself. */
 TT_API const char* tt_devices(void);
 /* device: the GPU's number in tt_devices, 0 on the CPU; one device a process. threads (CPU): 0 = all cores of the affinity mask.
-   isa (CPU): 0 best there is, 1 AVX2, 2 AVX-512, 3 AVX-512 + AMX. May be called again for the same device. */
+   isa (CPU): 0 the best there is, else the number of a name in "isas" of tt_build_info, from 1: AVX2, AVX-512, AVX-512 + AMX; NEON, NEON with
+   bf16; SIMD128. May be called again for the same device. */
 TT_API tt_status tt_init(int32_t device, int32_t threads, int32_t isa);
-/* Changes how ops are done, not what they compute. CUDA: gemm = auto | own | mma | wgmma | cublaslt, attention_dq = deterministic | atomic,
-   synchronous = 0 | 1 (wait after every op, to find the one that fails). TT_BAD_ARGUMENT for a name or value that this build does not have. */
+/* Changes how ops are done, not what they compute. CPU: blas = path or name of a library with cblas_sgemm, which is tried and kept; gemm = auto |
+   own | blas. CUDA: gemm = auto | own | mma | wgmma | cublaslt, gemm_tile = auto | plain | rows | thin | 64x64 | 128x128 | 128x256, gemm_splits =
+   0 … 64, attention_dq = deterministic | atomic, synchronous = 0 | 1 (wait after every op, to find the one that fails). TT_BAD_ARGUMENT for a name
+   or value that this build does not have. */
 TT_API tt_status tt_option_set(const char* name, const char* value);
 /* JSON object of the options and what `auto` became. */
 TT_API const char* tt_options(void);
@@ -180,11 +184,13 @@ TT_API tt_status tt_attention_backward(void* dq, void* dk, void* dv, const void*
 /* ---- quantized weights ------------------------------------------------------------------------------------- */
 
 /* weight: int64[8] = {kind, data address, scale address, nested address or 0, block, bits of the f32 offset, 0, 0} describes w (out,in):
-    TT_NF4, TT_FP4  data u8 (out·in+1)/2, the even element in the high nibble; blocks of `block` (64 … 4096, a power of two) over the flat
+    TT_NF4, TT_FP4  data u8 (out·in+1)/2, the even element in the high nibble; blocks of `block` (32 … 4096, a power of two) over the flat
                     weight; scale f32 per block = absmax. With nested: scale is u8 codes of (absmax − offset) in blocks of 256, nested f32
                     per 256 blocks: absmax[i] = dynamic_map[scale[i]]·nested[i/256] + offset (bitsandbytes' double quantization).
     TT_INT8         data i8 (out,in), scale f32 (out) = absmax of the row: w = data·scale/127.
-    TT_TERNARY      data u8 (out/4,in), bits 2p..2p+1 of byte (i,k) hold w[i + p·out/4, k] + 1 (0, 1, 2); scale f32 (1): w = scale·{−1,0,1}; out % 4 == 0. */
+    TT_TERNARY      data u8 (out/4,in), bits 2p..2p+1 of byte (i,k) hold w[i + p·out/4, k] + 1 (0, 1, 2); out % 4 == 0. w = scale·{−1,0,1}; block 0:
+                    scale f32 (1), of all; else scale f32 (out, in/block), each for `block` columns of a row: block is in (one a row) or a
+                    multiple of 64 that divides in. */
 enum { TT_NF4 = 0, TT_FP4 = 1, TT_INT8 = 2, TT_TERNARY = 3 };
 /* packed, absmax as above (f32), from x of n elements. A block of zeros gives code 0 of both kinds (byte 0), as bitsandbytes does on GPUs. */
 TT_API tt_status tt_quantize_4bit(uint8_t* packed, float* absmax, const void* x, size_t n, int32_t block, int32_t kind, tt_dtype dtype, tt_stream stream);
@@ -193,8 +199,9 @@ TT_API tt_status tt_quantize_8bit(uint8_t* codes, float* absmax, const float* x,
 TT_API tt_status tt_dequantize_8bit(float* y, const uint8_t* codes, const float* absmax, size_t n, int32_t block, int32_t is_signed, tt_stream stream);
 /* q (rows,cols) i8 = round(x·127/absmax) half to even, absmax (rows) f32 = max|x| of the row: AbsMax of activations and LLM.int8 weights. */
 TT_API tt_status tt_quantize_int8(int8_t* q, float* absmax, const void* x, int32_t rows, int32_t cols, tt_dtype dtype, tt_stream stream);
-/* AbsMean (BitNet b1.58): scale[0] = max(mean|w|, 1e-5), codes = clamp(round(w/scale), −1, 1), packed as TT_TERNARY; w (rows,cols), rows % 4 == 0. */
-TT_API tt_status tt_quantize_ternary(uint8_t* packed, float* scale, const void* w, int32_t rows, int32_t cols, tt_dtype dtype, tt_stream stream);
+/* AbsMean (BitNet b1.58): scale = max(mean|w|, 1e-5) over what shares it, codes = clamp(round(w/scale), −1, 1) with halves to 0, packed as TT_TERNARY
+   with its `block`; w (rows,cols), rows % 4 == 0. */
+TT_API tt_status tt_quantize_ternary(uint8_t* packed, float* scale, const void* w, int32_t rows, int32_t cols, int32_t block, tt_dtype dtype, tt_stream stream);
 /* y (rows,cols) = the weight as numbers of dtype (f32 product, one rounding). */
 TT_API tt_status tt_dequantize(void* y, const int64_t* weight, int32_t rows, int32_t cols, tt_dtype dtype, tt_stream stream);
 /* As tt_linear_forward with a quantized weight. TT_NF4, TT_FP4: x·dequantize(w)ᵀ. TT_INT8 (LLM.int8): columns of x with some |x| ≥ threshold (0: none)
@@ -209,12 +216,16 @@ TT_API tt_status tt_linear_quantized_backward(void* dx, float* dbias, float* dlo
    dimension i is bit i%32 of word i/32; bits past dims are 0. All exact. */
 TT_API tt_status tt_vsa_pack(uint32_t* y, const int8_t* x, int32_t rows, int32_t dims, tt_stream stream);
 TT_API tt_status tt_vsa_unpack(int8_t* y, const uint32_t* x, int32_t rows, int32_t dims, tt_stream stream);
-/* y = a∘b (elementwise product; it is its own inverse on non-zeros). b_rows: rows, or 1 for one vector against all. */
-TT_API tt_status tt_vsa_bind(uint32_t* y, const uint32_t* a, const uint32_t* b, int32_t rows, int32_t b_rows, int32_t dims, tt_stream stream);
-/* y (groups) = sign of the sum over each group of `count` vectors of x (groups·count rows); ties give 0. count ≤ 255. */
-TT_API tt_status tt_vsa_bundle(uint32_t* y, const uint32_t* x, int32_t groups, int32_t count, int32_t dims, tt_stream stream);
-/* out (a_rows, b_rows) i32 = dot products. */
-TT_API tt_status tt_vsa_similarity(int32_t* out, const uint32_t* a, const uint32_t* b, int32_t a_rows, int32_t b_rows, int32_t dims, tt_stream stream);
+enum { TT_VSA_PRODUCT = 0, TT_VSA_BIND = 1, TT_VSA_UNBIND = 2 };
+/* y = a op b in each dimension. TT_VSA_PRODUCT: a·b. TT_VSA_BIND: a − b modulo 3, in −1 … 1. TT_VSA_UNBIND: a + b modulo 3, so that it undoes a bind with
+   the same b. b_rows: rows, or 1 for one vector against all. y may be a. */
+TT_API tt_status tt_vsa_combine(uint32_t* y, const uint32_t* a, const uint32_t* b, int32_t rows, int32_t b_rows, int32_t dims, int32_t how, tt_stream stream);
+/* y (groups) = sign of the sum over each group of `count` vectors of x (groups·count rows); ties give 0. count ≤ 65535. weights (groups·count) or NULL: what
+   each vector is multiplied by; the sum is then made in f32, in the order of the rows. */
+TT_API tt_status tt_vsa_bundle(uint32_t* y, const uint32_t* x, const float* weights, int32_t groups, int32_t count, int32_t dims, tt_stream stream);
+enum { TT_VSA_DOT = 0, TT_VSA_HAMMING = 1 };
+/* out (a_rows, b_rows) i32 of all pairs. TT_VSA_DOT: Σ a·b. TT_VSA_HAMMING: dimensions in which they differ. */
+TT_API tt_status tt_vsa_similarity(int32_t* out, const uint32_t* a, const uint32_t* b, int32_t a_rows, int32_t b_rows, int32_t dims, int32_t metric, tt_stream stream);
 /* y[i] = x[(i − shift) mod dims]; any shift. */
 TT_API tt_status tt_vsa_permute(uint32_t* y, const uint32_t* x, int32_t rows, int32_t dims, int32_t shift, tt_stream stream);
 
@@ -235,8 +246,9 @@ TT_API tt_status tt_sample(int32_t* out, const void* logits, const int32_t* hist
 
 /* ---- calibrators for benchmarks ------------------------------------------------------------------------------- */
 
-enum { TT_PEAK_FMA_F32 = 0, TT_PEAK_AMX_BF16_LOAD_FED = 1, TT_PEAK_MEMCPY = 2, TT_PEAK_MMA_BF16 = 3 };
-/* rate[0] = operations/s (FLOP/s, or for memcpy bytes read + written per second over `bytes`) of all threads of the pool for about `seconds`. */
+enum { TT_PEAK_FMA_F32 = 0, TT_PEAK_AMX_BF16_LOAD_FED = 1, TT_PEAK_MEMCPY = 2, TT_PEAK_MMA_BF16 = 3, TT_PEAK_DOT_INT8 = 4, TT_PEAK_READ = 5 };
+/* rate[0] = operations/s (FLOP/s; of int8 two for each product and sum; for memcpy bytes read + written, for read bytes read per second over `bytes`) of
+   all threads of the pool for about `seconds`. TT_UNSUPPORTED for what the device does not have. */
 TT_API tt_status tt_bench_peak(double* rate, int32_t kind, size_t bytes, double seconds);
 
 #ifdef __cplusplus

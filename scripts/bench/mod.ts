@@ -14,6 +14,7 @@
  *   bitnet-train  a BitNet trained from random weights beside its twin in f32, and a LoRA on it; ten minutes or so
  *   bitnet-planes  perplexity of a model that is rounded to one and to two ternary planes   (--model)
  *   quant      packing and unpacking against a copy of memory
+ *   ternary    bit planes, AbsMean, and products with ternary weights against our own in f32 and bf16
  *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate   --model keeps the folders
  *   tritter    the presets of tritter: parameters, memory and speed, and what checkpointing saves
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
@@ -69,6 +70,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   qlora: async () => (await import('./qlora.ts')).qlora,
   'bitnet-train': async () => (await import('./bitnet-train.ts')).bitnetTrain,
   'bitnet-planes': async () => (await import('./bitnet-planes.ts')).bitnetPlanes,
+  ternary: async () => (await import('./ternary.ts')).ternary,
   quant: async () => (await import('./quant.ts')).quant,
   memory: async () => (await import('./memory.ts')).memory,
   tritter: async () => (await import('./tritter.ts')).tritter,

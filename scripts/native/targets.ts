@@ -35,8 +35,9 @@ export interface Target {
   /** Of sources that are compiled once. */
   readonly base: readonly string[]
   readonly kernels: readonly KernelBuild[]
-  /** Of *.amx.cpp and *.neon.cpp, for CPUs that have more; without it they are left out. */
+  /** Of *.amx.cpp, *.vnni.cpp and *.neon.cpp, for CPUs that have more; without it they are left out. */
   readonly amx?: readonly string[]
+  readonly vnni?: readonly string[]
   readonly neon?: readonly string[]
   readonly link: readonly string[]
 }
@@ -46,6 +47,7 @@ const GCC_V4 = '-march=x86-64-v4 -Wno-uninitialized -Wno-maybe-uninitialized'.sp
 const AVX512_DEFINES = ['-DTT_ISA=avx512', '-DTT_AVX512=1']
 const WIDE = ['-O3', '-mprefer-vector-width=512']
 const AMX_FLAGS = ['-mavx512bf16', '-mamx-tile', '-mamx-bf16']
+const VNNI_FLAGS = ['-mavx512vnni', '-mavx512vpopcntdq']
 const AVX2_DEFINES = ['-DTT_ISA=avx2', '-DTT_AVX2=1']
 
 /** Apart from linux-x64 everything is made by Clang, as zig. */
@@ -58,6 +60,7 @@ const ZIG_X64 = {
     { isa: 'avx512', flags: [...WIDE, '-mcpu=x86_64_v4', ...AVX512_DEFINES] },
   ],
   amx: [...WIDE, '-mcpu=x86_64_v4+avx512bf16+amx_tile+amx_bf16'],
+  vnni: [...WIDE, '-mcpu=x86_64_v4+avx512vnni+avx512vpopcntdq'],
 } as const
 
 const ZIG_ARM64 = {
@@ -93,6 +96,7 @@ export const TARGETS: { readonly [N in TargetName]: Target } = {
       { isa: 'avx512', flags: [...WIDE, ...GCC_V4, ...AVX512_DEFINES] },
     ],
     amx: [...WIDE, ...GCC_V4, ...AMX_FLAGS],
+    vnni: [...WIDE, ...GCC_V4, ...VNNI_FLAGS],
     link: ['-lm', '-ldl'],
   },
   // To compare the compilers: not bundled.

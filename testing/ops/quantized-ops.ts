@@ -108,12 +108,19 @@ const quantizing: readonly OpCase[] = [
   },
   {
     name: 'quantize_ternary',
-    inputs: { w: frozen([12, 131]), zeros: { ...frozen([4, 3]), values: whole([12], 0, 0) } },
-    run: ({ w, zeros }) =>
-      [w, zeros].flatMap((one) => {
-        const { data, scale } = t.quantizeTernary(one).parts
-        return [data, scale]
-      }),
+    inputs: {
+      w: frozen([12, 131]),
+      wide: frozen([8, 192]),
+      zeros: { ...frozen([4, 3]), values: whole([12], 0, 0) },
+    },
+    run: ({ w, wide, zeros }) =>
+      [
+        ...[w, wide, zeros].map((one) => t.quantizeTernary(one)),
+        t.quantizeTernary(w, { block: 131 }),
+        t.quantizeTernary(zeros, { block: 3 }),
+        t.quantizeTernary(wide, { block: 64 }),
+        t.quantizeTernary(wide, { block: 192 }),
+      ].flatMap(({ parts: { data, scale } }) => [data, scale]),
     tolerance: EXACT,
   },
 ]
@@ -146,10 +153,16 @@ function absmaxRows(shape: t.Shape): Packed {
   }
 }
 
-function ternary(shape: t.Shape): Packed {
+/** `group`: columns that share a scale; shapes that it does not divide take one for each row. */
+function ternary(shape: t.Shape, group: number): Packed {
+  const [rows, columns] = shape
+  const block = group > 0 && columns % group !== 0 ? columns : group
   return {
-    inputs: { data: ternaryBytes([shape[0] / 4, shape[1]]), scale: positive([1]) },
-    weight: ({ data, scale }) => t.quantizedWeight({ kind: 'ternary', shape, parts: { data, scale } }),
+    inputs: {
+      data: ternaryBytes([rows / 4, columns]),
+      scale: positive(block === 0 ? [1] : [rows, columns / block]),
+    },
+    weight: ({ data, scale }) => t.quantizedWeight({ kind: 'ternary', shape, parts: { data, scale }, block }),
   }
 }
 
@@ -159,7 +172,8 @@ const weights: Readonly<Record<string, (shape: t.Shape) => Packed>> = {
   'fp4 in blocks of 128': (shape) => blockwise('fp4', shape, { block: 128 }),
   'fp4 with nested scales': (shape) => blockwise('fp4', shape, { block: 256, nested: true }),
   int8: absmaxRows,
-  ternary,
+  ternary: (shape) => ternary(shape, 0),
+  'ternary by rows or groups': (shape) => ternary(shape, 64),
 }
 
 interface LinearShape {
@@ -195,7 +209,7 @@ function linearCase(
         }),
       ]),
     // The numbers that int8 rounding throws away depend on bits that bf16 lacks.
-    straightThrough: kind === 'int8' || kind === 'ternary' ? ['x'] : [],
+    straightThrough: kind === 'int8' || kind.startsWith('ternary') ? ['x'] : [],
   }
 }
 
@@ -317,11 +331,15 @@ const updates: readonly OpCase[] = [
 
 const hypervectors: readonly OpCase[] = [31, 32, 100, 1000].flatMap((dims): OpCase[] => [
   {
-    name: `vsa of ${dims} dimensions: pack, unpack, bind, permute`,
+    name: `vsa of ${dims} dimensions: pack, unpack, product, bind, unbind, permute`,
     inputs: { a: trits([3, dims]), b: { ...trits([3, dims]), values: whole([3, dims], -1, 1).toReversed() } },
     run({ a, b }: Inputs) {
       const [x, y] = [t.vsaPack(a), t.vsaPack(b)]
-      const results = [x, t.vsaBind(x, y, { dims }), t.vsaBind(x, t.slice(y, { end: 1 }), { dims })]
+      const results = [t.vsaProduct, t.vsaBind, t.vsaUnbind].flatMap((combine) => [
+        combine(x, y, { dims }),
+        combine(x, t.slice(y, { end: 1 }), { dims }),
+      ])
+      results.push(x)
       for (const shift of [1, -1, 31, 32, -33, dims, 5 * dims + 7])
         results.push(t.vsaPermute(y, { dims, shift }))
       return results.map((planes) => t.vsaUnpack(planes, { dims }))
@@ -331,13 +349,19 @@ const hypervectors: readonly OpCase[] = [31, 32, 100, 1000].flatMap((dims): OpCa
   },
   {
     name: `vsa of ${dims} dimensions: bundle, similarity`,
-    inputs: { x: trits([12, dims]) },
-    run({ x }: Inputs) {
+    inputs: { x: trits([12, dims]), weights: { ...fixed([12]), grad: false } },
+    run({ x, weights }: Inputs) {
       const planes = t.vsaPack(x)
-      const bundles = [1, 2, 3, 4, 12].map((count) => t.vsaBundle(planes, { dims, count }))
+      const bundles = [1, 2, 3, 4, 12].flatMap((count) => [
+        t.vsaBundle(planes, { dims, count }),
+        t.vsaBundle(planes, { dims, count, weights }),
+      ])
       return [
         ...bundles.map((bundle) => t.vsaUnpack(bundle, { dims })),
-        ...bundles.map((bundle) => t.vsaSimilarity(bundle, planes, { dims })),
+        ...bundles.flatMap((bundle) => [
+          t.vsaSimilarity(bundle, planes, { dims }),
+          t.vsaSimilarity(bundle, planes, { dims, metric: 'hamming' }),
+        ]),
       ]
     },
     tolerance: EXACT,

@@ -293,7 +293,7 @@ describe('tt_quantize_ternary', () => {
         const w = as(dtype, noise(n, n))
         const packed = device.space(n / 4)
         const scale = device.space(4)
-        call.tt_quantize_ternary(packed, scale, device.put(w.array), rows, cols, DTYPE[dtype], 0)
+        call.tt_quantize_ternary(packed, scale, device.put(w.array), rows, cols, 0, DTYPE[dtype], 0)
         const mean = fround(w.values.reduce((sum, v) => sum + Math.abs(v), 0) / n)
         expect(device.get(new Float32Array(1), scale)[0]).toBe(mean)
         const trits = Int8Array.from(w.values, (v) => {
@@ -322,7 +322,7 @@ describe('tt_quantize_ternary', () => {
 
   test('weights of zeros have the least scale', () => {
     const scale = device.space(4)
-    call.tt_quantize_ternary(device.space(8), scale, device.space(128, 0), 4, 8, 0, 0)
+    call.tt_quantize_ternary(device.space(8), scale, device.space(128, 0), 4, 8, 0, 0, 0)
     expect(device.get(new Float32Array(1), scale)[0]).toBe(fround(1e-5))
   })
 })

@@ -9,6 +9,13 @@ const { call } = device
 afterEach(() => device.freeAll())
 
 const DIMS: readonly number[] = [1, 31, 32, 100, 1024, 1543]
+const balanced = (x: number): number => x - 3 * Math.round(x / 3)
+/** By TT_VSA_PRODUCT … of tritune.h. */
+const COMBINATIONS = [
+  (a: number, b: number): number => a * b,
+  (a: number, b: number): number => balanced(a - b),
+  (a: number, b: number): number => balanced(a + b),
+]
 const trits = (rows: number, dims: number, seed: number): Int8Array<ArrayBuffer> =>
   Int8Array.from(noise(rows * dims, seed), (v) => Math.trunc(v * 1.999))
 
@@ -21,6 +28,9 @@ function planes(x: Int8Array, dims: number): Uint32Array<ArrayBuffer> {
   }
   return y
 }
+
+/** By TT_VSA_DOT … of tritune.h. */
+const METRICS = [(a: number, b: number): number => a * b, (a: number, b: number): number => Number(a !== b)]
 
 describe('tt_vsa', () => {
   for (const dims of DIMS) {
@@ -36,14 +46,25 @@ describe('tt_vsa', () => {
       expect(device.get(new Int8Array(3 * dims), back)).toEqual(x)
     })
 
-    test(`bind ${dims} dimensions, with as many vectors or one`, () => {
+    test(`product, bind and unbind of ${dims} dimensions, with as many vectors or one`, () => {
       const a = trits(4, dims, 1)
       for (const bRows of [4, 1]) {
         const b = trits(bRows, dims, 2)
         const y = device.space(8 * words * 4)
-        call.tt_vsa_bind(y, device.put(planes(a, dims)), device.put(planes(b, dims)), 4, bRows, dims, 0)
-        const expected = a.map((v, i) => v * b[i % b.length])
-        expect(device.get(new Uint32Array(8 * words), y)).toEqual(planes(expected, dims))
+        for (const [how, combine] of COMBINATIONS.entries()) {
+          call.tt_vsa_combine(
+            y,
+            device.put(planes(a, dims)),
+            device.put(planes(b, dims)),
+            4,
+            bRows,
+            dims,
+            how,
+            0,
+          )
+          const expected = a.map((v, i) => combine(v, b[i % b.length]))
+          expect(device.get(new Uint32Array(8 * words), y)).toEqual(planes(expected, dims))
+        }
       }
     })
 
@@ -52,17 +73,25 @@ describe('tt_vsa', () => {
         [3, 1],
         [2, 6],
         [1, 255],
+        [1, 300],
       ]) {
         const x = trits(groups * count, dims, count)
-        if (count === 255) for (let i = 0; i < x.length; i += dims) x[i] = 1 // the largest sum
+        if (count >= 255) for (let i = 0; i < x.length; i += dims) x[i] = 1 // the largest sum
         const y = device.space(groups * 2 * words * 4)
-        call.tt_vsa_bundle(y, device.put(planes(x, dims)), groups, count, dims, 0)
-        const expected = Int8Array.from({ length: groups * dims }, (_, i) => {
-          let sum = 0
-          for (let v = 0; v < count; v++) sum += x[(Math.floor(i / dims) * count + v) * dims + (i % dims)]
-          return Math.sign(sum)
-        })
-        expect(device.get(new Uint32Array(groups * 2 * words), y)).toEqual(planes(expected, dims))
+        const weights = Float32Array.from(noise(groups * count, 5))
+        for (const weighed of [false, true]) {
+          const given = weighed ? device.put(weights) : 0
+          call.tt_vsa_bundle(y, device.put(planes(x, dims)), given, groups, count, dims, 0)
+          const expected = Int8Array.from({ length: groups * dims }, (_, i) => {
+            let sum = 0
+            for (let v = 0; v < count; v++) {
+              const row = Math.floor(i / dims) * count + v
+              sum = Math.fround(sum + x[row * dims + (i % dims)] * (weighed ? weights[row] : 1))
+            }
+            return Math.sign(sum)
+          })
+          expect(device.get(new Uint32Array(groups * 2 * words), y)).toEqual(planes(expected, dims))
+        }
       }
     })
 
@@ -90,27 +119,33 @@ describe('tt_vsa', () => {
       const a = trits(aRows, dims, 11)
       const b = trits(bRows, dims, 12)
       const y = device.space(aRows * bRows * 4)
-      call.tt_vsa_similarity(
-        y,
-        device.put(planes(a, dims)),
-        device.put(planes(b, dims)),
-        aRows,
-        bRows,
-        dims,
-        0,
-      )
-      const expected = Int32Array.from({ length: aRows * bRows }, (_, i) => {
-        let sum = 0
-        for (let d = 0; d < dims; d++) sum += a[Math.floor(i / bRows) * dims + d] * b[(i % bRows) * dims + d]
-        return sum
-      })
-      expect(device.get(new Int32Array(aRows * bRows), y)).toEqual(expected)
+      for (const [metric, compare] of METRICS.entries()) {
+        call.tt_vsa_similarity(
+          y,
+          device.put(planes(a, dims)),
+          device.put(planes(b, dims)),
+          aRows,
+          bRows,
+          dims,
+          metric,
+          0,
+        )
+        const expected = Int32Array.from({ length: aRows * bRows }, (_, i) => {
+          let sum = 0
+          for (let d = 0; d < dims; d++)
+            sum += compare(a[Math.floor(i / bRows) * dims + d], b[(i % bRows) * dims + d])
+          return sum
+        })
+        expect(device.get(new Int32Array(aRows * bRows), y)).toEqual(expected)
+      }
     })
 
   test('sizes that cannot be are refused', () => {
     const p = device.space(64)
-    expect(() => call.tt_vsa_bundle(p, p, 1, 256, 32, 0)).toThrow('1 to 255')
-    expect(() => call.tt_vsa_bind(p, p, p, 4, 2, 32, 0)).toThrow('b_rows')
+    expect(() => call.tt_vsa_bundle(p, p, 0, 1, 65536, 32, 0)).toThrow('1 to 65535')
+    expect(() => call.tt_vsa_combine(p, p, p, 4, 2, 32, 0, 0)).toThrow('b_rows')
+    expect(() => call.tt_vsa_combine(p, p, p, 1, 1, 32, 3, 0)).toThrow('how')
+    expect(() => call.tt_vsa_similarity(p, p, p, 1, 1, 32, 2, 0)).toThrow('metric')
     expect(() => call.tt_vsa_pack(p, p, 1, 0, 0)).toThrow('dims')
   })
 })

@@ -53,7 +53,7 @@ describe('sizes that no memory holds', () => {
       ),
     tt_rope: () =>
       call.tt_rope(SOMEWHERE, SOMEWHERE, SOMEWHERE, SOMEWHERE, SOMEWHERE, MOST, MOST, MOST, 2, 1, 0, 0, 0),
-    tt_vsa_similarity: () => call.tt_vsa_similarity(SOMEWHERE, SOMEWHERE, SOMEWHERE, MOST, MOST, MOST, 0),
+    tt_vsa_similarity: () => call.tt_vsa_similarity(SOMEWHERE, SOMEWHERE, SOMEWHERE, MOST, MOST, MOST, 0, 0),
     tt_gather_rows: () => call.tt_gather_rows(SOMEWHERE, SOMEWHERE, SOMEWHERE, MOST, MOST, 1, 0, 0),
     tt_adamw: () =>
       call.tt_adamw(SOMEWHERE, 0, SOMEWHERE, SOMEWHERE, SOMEWHERE, HUGE, 0.1, 0.9, 0.9, 0, 0, 1, 1, 1, 0, 0),

@@ -4,18 +4,22 @@ import { BAD_ARGUMENT, call, reachableIsas, run } from './_library.ts'
 const FMA = 0
 const AMX_LOAD_FED = 1
 const MEMCPY = 2
+const DOT_INT8 = 4
+const READ = 5
 
 test('tt_bench_peak() measures each kind the machine has', () => {
   run('tt_init', 0, 0, 0)
   const out = new Float64Array(1)
-  const kinds = reachableIsas().includes(3) ? [FMA, AMX_LOAD_FED] : [FMA]
+  const kinds = reachableIsas().includes(3) ? [FMA, DOT_INT8, AMX_LOAD_FED] : [FMA, DOT_INT8]
   for (const kind of kinds) {
     run('tt_bench_peak', out, kind, 0, 0.01)
     expect(out[0]).toBeGreaterThan(1e9)
     expect(out[0]).toBeLessThan(1e16)
   }
-  run('tt_bench_peak', out, MEMCPY, 1 << 22, 0.01)
-  expect(out[0]).toBeGreaterThan(1e8)
+  for (const kind of [MEMCPY, READ]) {
+    run('tt_bench_peak', out, kind, 1 << 22, 0.01)
+    expect(out[0]).toBeGreaterThan(1e8)
+  }
 })
 
 test('tt_bench_peak() refuses what it does not know', () => {

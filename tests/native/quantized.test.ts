@@ -174,16 +174,16 @@ describe('tt_quantize_int8 and tt_quantize_ternary', () => {
     onEveryMachine(() => {
       const packed = new Uint8Array(2)
       const scale = new Float32Array(1)
-      run('tt_quantize_ternary', packed, scale, w, 4, 2, F32)
+      run('tt_quantize_ternary', packed, scale, w, 4, 2, 0, F32)
       expect(scale[0]).toBe(1)
       const trits = (k: number): number[] => [0, 1, 2, 3].map((p) => ((packed[k] >> (2 * p)) & 3) - 1)
       expect([trits(0), trits(1)]).toEqual([
         [0, 1, -1, -1],
         [0, 0, 1, 1],
       ])
-      run('tt_quantize_ternary', packed, scale, new Float32Array(8), 4, 2, F32)
+      run('tt_quantize_ternary', packed, scale, new Float32Array(8), 4, 2, 0, F32)
       expect([...packed, scale[0]]).toEqual([0x55, 0x55, Math.fround(1e-5)])
-      run('tt_quantize_ternary', packed, scale, w.with(3, Number.NaN), 4, 2, F32)
+      run('tt_quantize_ternary', packed, scale, w.with(3, Number.NaN), 4, 2, 0, F32)
       expect([...packed, scale[0]]).toEqual([0x55, 0x55, Number.NaN])
     })
   })
@@ -274,8 +274,9 @@ describe('bad arguments', () => {
     refused('tt_dequantize_8bit', 'absmax', f, u8, null, 64, 256, 1)
     refused('tt_quantize_int8', 'rows', u8, f, f, -1, 4, F32)
     refused('tt_quantize_int8', 'absmax', u8, null, f, 1, 4, F32)
-    refused('tt_quantize_ternary', 'multiple of 4', u8, f, f, 6, 4, F32)
-    refused('tt_quantize_ternary', 'scale', u8, null, f, 4, 4, F32)
+    refused('tt_quantize_ternary', 'multiple of 4', u8, f, f, 6, 4, 0, F32)
+    refused('tt_quantize_ternary', 'block', u8, f, f, 4, 4, 2, F32)
+    refused('tt_quantize_ternary', 'scale', u8, null, f, 4, 4, 0, F32)
   })
 
   test('weights are looked at before they are read', () => {

@@ -2,9 +2,19 @@
 import { describe, expect, test } from 'bun:test'
 import { call, run } from './_header.ts'
 import { BAD_ARGUMENT, lastError } from './_library.ts'
-import { onEveryMachine, uniform } from './_numbers.ts'
+import { normal, onEveryMachine, uniform } from './_numbers.ts'
 
-const SIZES: readonly number[] = [1, 7, 31, 32, 33, 64, 95, 1000, 4099]
+const SIZES: readonly number[] = [1, 7, 31, 32, 33, 64, 95, 1000, 4099, 20011]
+
+const balanced = (x: number): number => x - 3 * Math.round(x / 3)
+/** By TT_VSA_PRODUCT … of tritune.h. */
+const COMBINATIONS = [
+  (a: number, b: number): number => a * b,
+  (a: number, b: number): number => balanced(a - b),
+  (a: number, b: number): number => balanced(a + b),
+]
+/** By TT_VSA_DOT … of tritune.h. */
+const METRICS = [(a: number, b: number): number => a * b, (a: number, b: number): number => Number(a !== b)]
 
 function randomTrits(n: number, seed: number): Int8Array {
   const next = uniform(seed)
@@ -42,38 +52,52 @@ describe('ternary hypervectors', () => {
       const rows = 6
       const words = wordsOf(dims)
       const [a, b] = [randomTrits(rows * dims, dims), randomTrits(rows * dims, dims + 1)]
+      const weights = Float32Array.from(normal(rows, dims))
       onEveryMachine(() => {
         const [x, y] = [packed(a, rows, dims), packed(b, rows, dims)]
         expect(checked(x, rows, dims)).toEqual(a)
 
-        const bound = new Uint32Array(x.length).fill(0xffffffff)
-        run('tt_vsa_bind', bound, x, y, rows, rows, dims)
-        expect(checked(bound, rows, dims)).toEqual(a.map((trit, i) => trit * b[i]))
-        run('tt_vsa_bind', bound, x, y, rows, 1, dims)
-        expect(checked(bound, rows, dims)).toEqual(a.map((trit, i) => trit * b[i % dims]))
+        for (const [how, combine] of COMBINATIONS.entries()) {
+          const bound = new Uint32Array(x.length).fill(0xffffffff)
+          run('tt_vsa_combine', bound, x, y, rows, rows, dims, how)
+          expect(checked(bound, rows, dims)).toEqual(a.map((trit, i) => combine(trit, b[i])))
+          bound.set(x)
+          run('tt_vsa_combine', bound, bound, y, rows, 1, dims, how)
+          expect(checked(bound, rows, dims)).toEqual(a.map((trit, i) => combine(trit, b[i % dims])))
+        }
 
         for (const count of [1, 2, 3, 6]) {
           const groups = rows / count
           const bundle = new Uint32Array(groups * 2 * words).fill(0xffffffff)
-          run('tt_vsa_bundle', bundle, x, groups, count, dims)
-          const want = Int8Array.from({ length: groups * dims }, (_, i) => {
-            const first = Math.floor(i / dims) * count
-            let sum = 0
-            for (let j = 0; j < count; j++) sum += a[(first + j) * dims + (i % dims)]
-            return Math.sign(sum)
-          })
-          expect(checked(bundle, groups, dims)).toEqual(want)
+          for (const given of [null, weights]) {
+            run('tt_vsa_bundle', bundle, x, given, groups, count, dims)
+            const want = Int8Array.from({ length: groups * dims }, (_, i) => {
+              const first = Math.floor(i / dims) * count
+              let sum = 0
+              for (let j = 0; j < count; j++)
+                sum = Math.fround(sum + a[(first + j) * dims + (i % dims)] * (given ? given[first + j] : 1))
+              return Math.sign(sum)
+            })
+            expect(checked(bundle, groups, dims)).toEqual(want)
+          }
         }
 
-        const dots = new Int32Array(rows * rows).fill(-1)
-        run('tt_vsa_similarity', dots, x, y, rows, rows, dims)
-        const want = Int32Array.from({ length: rows * rows }, (_, pair) => {
-          let sum = 0
-          for (let i = 0; i < dims; i++)
-            sum += a[Math.floor(pair / rows) * dims + i] * b[(pair % rows) * dims + i]
-          return sum
-        })
-        expect(dots).toEqual(want)
+        for (const [metric, compare] of METRICS.entries())
+          for (const [aRows, bRows] of [
+            [6, 6],
+            [5, 1],
+            [1, 3],
+          ]) {
+            const scores = new Int32Array(aRows * bRows).fill(-1)
+            run('tt_vsa_similarity', scores, x, y, aRows, bRows, dims, metric)
+            const want = Int32Array.from({ length: aRows * bRows }, (_, pair) => {
+              let sum = 0
+              for (let i = 0; i < dims; i++)
+                sum += compare(a[Math.floor(pair / bRows) * dims + i], b[(pair % bRows) * dims + i])
+              return sum
+            })
+            expect(scores).toEqual(want)
+          }
 
         for (const shift of [0, 1, -1, 31, -32, 33, dims, 3 * dims + 5, -(2 ** 31), 2 ** 31 - 1]) {
           const turned = new Uint32Array(x.length).fill(0xffffffff)
@@ -87,20 +111,36 @@ describe('ternary hypervectors', () => {
     })
   }
 
-  test('a bundle of 255 vectors counts to 255', () => {
+  test.each([255, 256, 257, 65535])('a bundle of %p vectors counts to that', (count) => {
     const dims = 70
-    const plus = packed(new Int8Array(255 * dims).fill(1), 255, dims)
+    const plus = packed(new Int8Array(count * dims).fill(1), count, dims)
     const mixed = packed(
-      Int8Array.from({ length: 255 * dims }, (_, i) => (Math.floor(i / dims) < 128 ? -1 : 1)),
-      255,
+      Int8Array.from({ length: count * dims }, (_, i) => (Math.floor(i / dims) <= count / 2 ? -1 : 1)),
+      count,
       dims,
     )
     onEveryMachine(() => {
       const out = new Uint32Array(6)
-      run('tt_vsa_bundle', out, plus, 1, 255, dims)
+      run('tt_vsa_bundle', out, plus, null, 1, count, dims)
       expect(checked(out, 1, dims)).toEqual(new Int8Array(dims).fill(1))
-      run('tt_vsa_bundle', out, mixed, 1, 255, dims)
+      run('tt_vsa_bundle', out, mixed, null, 1, count, dims)
       expect(checked(out, 1, dims)).toEqual(new Int8Array(dims).fill(-1))
+    })
+  })
+
+  test('a weight counts only where its vector is not 0, and NaN makes a tie', () => {
+    const dims = 3
+    const x = packed(Int8Array.from([1, 1, 0, 0, -1, 1]), 2, dims)
+    onEveryMachine(() => {
+      const out = new Uint32Array(2)
+      const bundle = (...weights: number[]): number[] => {
+        run('tt_vsa_bundle', out, x, Float32Array.from(weights), 1, 2, dims)
+        return [...checked(out, 1, dims)]
+      }
+      expect(bundle(2, 1)).toEqual([1, 1, 1])
+      expect(bundle(-0.5, -1)).toEqual([-1, 1, -1])
+      expect(bundle(1, Number.POSITIVE_INFINITY)).toEqual([1, -1, 1])
+      expect(bundle(Number.NaN, 1)).toEqual([0, 0, 1])
     })
   })
 
@@ -118,12 +158,14 @@ describe('ternary hypervectors', () => {
     refused('rows', 'tt_vsa_pack', x, x, -1, 8)
     refused('y is null', 'tt_vsa_pack', null, x, 1, 8)
     refused('x is null', 'tt_vsa_unpack', x, null, 1, 8)
-    refused('b_rows', 'tt_vsa_bind', x, x, x, 4, 2, 8)
-    refused('b is null', 'tt_vsa_bind', x, x, null, 4, 1, 8)
-    refused('count', 'tt_vsa_bundle', x, x, 1, 0, 8)
-    refused('count', 'tt_vsa_bundle', x, x, 1, 256, 8)
-    refused('b_rows', 'tt_vsa_similarity', x, x, x, 1, -1, 8)
-    refused('out is null', 'tt_vsa_similarity', null, x, x, 1, 1, 8)
+    refused('b_rows', 'tt_vsa_combine', x, x, x, 4, 2, 8, 0)
+    refused('how', 'tt_vsa_combine', x, x, x, 1, 1, 8, 3)
+    refused('b is null', 'tt_vsa_combine', x, x, null, 4, 1, 8, 1)
+    refused('count', 'tt_vsa_bundle', x, x, null, 1, 0, 8)
+    refused('count', 'tt_vsa_bundle', x, x, null, 1, 65536, 8)
+    refused('b_rows', 'tt_vsa_similarity', x, x, x, 1, -1, 8, 0)
+    refused('metric', 'tt_vsa_similarity', x, x, x, 1, 1, 8, 2)
+    refused('out is null', 'tt_vsa_similarity', null, x, x, 1, 1, 8, 0)
     refused('dims', 'tt_vsa_permute', x, x, 1, -8, 1)
     expect(call('tt_vsa_permute', null, null, 0, 8, 1)).toBe(0)
   })

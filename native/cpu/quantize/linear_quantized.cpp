@@ -1,11 +1,10 @@
 // tt_linear_quantized_forward and _backward: a packed, frozen weight, an optional bias and an optional LoRA pair.
 //
 // The weight is unpacked a panel at a time into scratch that stays in the cache, and multiplied by what multiplies plain
-// weights. int8 and ternary layers multiply codes: whole numbers up to 127, which bf16 and f32 hold exactly, as they do
-// the sums up to 2^24; so the tile units for bf16 serve them too. Few rows unpack 16 rows of the weight at a time, each
-// thread its own, and read the packed weight once.
-#include "../linear/linear.h"
-#include "quantize.h"
+// weights. int8 layers multiply codes: whole numbers up to 127, which bf16 and f32 hold exactly, as they do the sums up to
+// 2^24; so the tile units for bf16 serve them too, and many rows of ternary layers. Few rows unpack 16 rows of the weight at a
+// time, each thread its own, and read the packed weight once. Other ternary layers: ternary.cpp.
+#include "ternary.h"
 
 namespace tt {
 namespace {
@@ -217,8 +216,8 @@ tt_status rounded_forward(void* y, const Linear& l, const void* x, const PackedW
     const int n = smaller(panel, l.out - first);
     if (tt_status bad = code_products(sums, l, rounded, w, first, n)) return bad;
     const float* row_scales = static_cast<const float*>(w.scale);
-    const float* column_scale = w.kind == TT_INT8 ? row_scales + first : nullptr;
-    const double common = w.kind == TT_INT8 ? 1.0 / (127.0 * 127.0) : double(row_scales[0]) / 127.0;
+    const float* column_scale = w.row_scales() ? row_scales + first : nullptr;
+    const double common = w.kind == TT_INT8 ? 1.0 / (127.0 * 127.0) : w.row_scales() ? 1.0 / 127.0 : double(row_scales[0]) / 127.0;
     const void* panel_bias = bias ? at(bias, size_t(first), l.dtype) : nullptr;
     auto finish = [&](bool last) {
       for_ranges(size_t(l.rows), size_t(n) * 8, [&](size_t begin, size_t end, int) {
@@ -290,6 +289,9 @@ extern "C" tt_status tt_linear_quantized_forward(void* y, float* xa, const void*
   if (rank)
     if (tt_status bad = lora_down(xa, l, x, lora_a)) return bad;
   const Lora lora = {xa, lora_b};
+  // Tiles multiply bf16 faster than vectors do bytes.
+  const bool on_tiles = on_amx() && rows > FEW_ROWS && w.row_scales() <= 1;
+  if (w.kind == TT_TERNARY && !on_tiles) return ternary_forward(y, l, x, w, {bias, xa, lora_b});
   return w.blockwise() ? blockwise_forward(y, l, x, w, bias, lora) : rounded_forward(y, l, x, w, bias, lora, threshold);
 }
 

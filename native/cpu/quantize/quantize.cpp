@@ -5,6 +5,9 @@ using namespace tt;
 
 namespace tt {
 
+/// Of ternary weights: columns that share a scale; 0: all weights share one.
+static bool is_group(int64_t block, int32_t cols) { return block == 0 || block == cols || (block > 0 && block % 64 == 0 && cols % block == 0); }
+
 static bool is_block(int64_t block) { return block >= 32 && block <= 4096 && (block & (block - 1)) == 0; }
 
 tt_status read_weight(PackedWeight* out, const char* name, const int64_t* weight, int32_t rows, int32_t cols) {
@@ -17,6 +20,8 @@ tt_status read_weight(PackedWeight* out, const char* name, const int64_t* weight
   TT_REQUIRE(!blockwise || is_block(block), "%s: block must be a power of two in 32..4096, got %lld", name, static_cast<long long>(block));
   TT_REQUIRE(blockwise || weight[3] == 0, "%s: weight kind %lld has no nested scales", name, static_cast<long long>(kind));
   TT_REQUIRE(kind != TT_TERNARY || rows % 4 == 0, "%s: a ternary weight needs a multiple of 4 rows, got %d", name, rows);
+  TT_REQUIRE(kind != TT_TERNARY || is_group(block, cols), "%s: block of a ternary weight must be 0, cols (%d) or a multiple of 64 that divides it, got %lld", name,
+             cols, static_cast<long long>(block));
   TT_REQUIRE(rows == 0 || cols == 0 || (weight[1] && weight[2]), "%s: %s of the weight is null", name, !weight[1] ? "data" : "scale");
   *out = {int(kind),
           reinterpret_cast<const uint8_t*>(weight[1]),
@@ -101,29 +106,54 @@ extern "C" tt_status tt_quantize_int8(int8_t* q, float* absmax, const void* x, i
   return TT_OK;
 }
 
-extern "C" tt_status tt_quantize_ternary(uint8_t* packed, float* scale, const void* w, int32_t rows, int32_t cols, tt_dtype dtype, tt_stream) {
+/// Partial sums of fixed pieces, added in order: the same mean whatever the thread count. False: no memory.
+static bool sum_all_magnitudes(double* total, const void* w, size_t n, tt_dtype dtype) {
+  const size_t piece = piece_size(dtype_bytes(dtype)), pieces = (n + piece - 1) / piece;
+  double* sums = static_cast<double*>(shared_scratch(0, (pieces + 1) * sizeof(double)));
+  if (!sums) return false;
+  for_ranges(n, dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
+    sums[begin / piece] = TT_DISPATCH(sum_magnitudes, at(w, begin, dtype), end - begin, dtype);
+  });
+  *total = 0;
+  for (size_t i = 0; i < pieces; i++) *total += sums[i];
+  return true;
+}
+
+/// NaN stays NaN.
+static float abs_mean(double sum, size_t n) {
+  const float mean = float(sum / double(n ? n : 1));
+  return mean < 1e-5f ? 1e-5f : mean;
+}
+
+extern "C" tt_status tt_quantize_ternary(uint8_t* packed, float* scale, const void* w, int32_t rows, int32_t cols, int32_t block, tt_dtype dtype, tt_stream) {
   TT_REQUIRE_DTYPE("tt_quantize_ternary", dtype);
   TT_REQUIRE_SIZE("tt_quantize_ternary", rows);
   TT_REQUIRE_SIZE("tt_quantize_ternary", cols);
   TT_REQUIRE_HOLD("tt_quantize_ternary", size_t(rows), size_t(cols));
   TT_REQUIRE(rows % 4 == 0, "tt_quantize_ternary: rows must be a multiple of 4, got %d", rows);
+  TT_REQUIRE(is_group(block, cols), "tt_quantize_ternary: block must be 0, cols (%d) or a multiple of 64 that divides it, got %d", cols, block);
   TT_REQUIRE_POINTER("tt_quantize_ternary", scale);
   const size_t n = size_t(rows) * size_t(cols), quarter = size_t(rows) / 4;
   TT_REQUIRE(n == 0 || (packed && w), "tt_quantize_ternary: %s is null", !packed ? "packed" : "w");
-  // Partial sums of fixed pieces, added in order: the same mean whatever the thread count.
-  const size_t piece = piece_size(dtype_bytes(dtype)), pieces = (n + piece - 1) / piece;
-  double* sums = static_cast<double*>(shared_scratch(0, (pieces + 1) * sizeof(double)));
-  if (!sums) return fail(TT_OUT_OF_MEMORY, "tt_quantize_ternary: no memory for %zu partial sums", pieces);
-  for_ranges(n, dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
-    sums[begin / piece] = TT_DISPATCH(sum_magnitudes, at(w, begin, dtype), end - begin, dtype);
-  });
-  double total = 0;
-  for (size_t i = 0; i < pieces; i++) total += sums[i];
-  const float mean = float(total / double(n ? n : 1));
-  // NaN stays NaN.
-  *scale = mean < 1e-5f ? 1e-5f : mean;
+  if (block == 0) {
+    double total;
+    if (!sum_all_magnitudes(&total, w, n, dtype)) return fail(TT_OUT_OF_MEMORY, "tt_quantize_ternary: no memory for partial sums");
+    *scale = abs_mean(total, n);
+  }
+  const size_t run = block ? size_t(block) : size_t(cols), runs = run ? size_t(cols) / run : 0;
   for_ranges(quarter, 4 * size_t(cols) * dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
-    TT_DISPATCH(pack_ternary_rows, packed, w, quarter, size_t(cols), begin, end, *scale, dtype);
+    for (size_t row = begin; row < end; row++)
+      for (size_t i = 0; i < runs; i++) {
+        const void* from[4];
+        float scales[4];
+        for (size_t p = 0; p < 4; p++) {
+          const size_t whole = row + p * quarter;
+          from[p] = at(w, whole * size_t(cols) + i * run, dtype);
+          if (block) scale[whole * runs + i] = abs_mean(TT_DISPATCH(sum_magnitudes, from[p], run, dtype), run);
+          scales[p] = block ? scale[whole * runs + i] : *scale;
+        }
+        TT_DISPATCH(pack_trits, packed + row * size_t(cols) + i * run, from, scales, run, dtype);
+      }
   });
   return TT_OK;
 }

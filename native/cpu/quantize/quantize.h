@@ -13,6 +13,8 @@ struct PackedWeight {
   size_t block;
   float offset;
   int rows, cols;       // out, in
+  /// Of int8 and ternary: scales of a row, 0 where all rows share one.
+  size_t row_scales() const { return kind == TT_INT8 ? 1 : block == 0 ? 0 : size_t(cols) / block; }
   bool blockwise() const { return kind == TT_NF4 || kind == TT_FP4; }
 };
 tt_status read_weight(PackedWeight* out, const char* name, const int64_t* weight, int32_t rows, int32_t cols);
@@ -48,8 +50,8 @@ TT_KERNEL(void, take_int8_columns, void* to, const int8_t* from, const int32_t* 
 
 /// Σ |x|
 TT_KERNEL(double, sum_magnitudes, const void* x, size_t n, tt_dtype dtype)
-/// Rows [first, last) of packed (rows/4, cols).
-TT_KERNEL(void, pack_ternary_rows, uint8_t* packed, const void* w, size_t quarter, size_t cols, size_t first, size_t last, float scale, tt_dtype dtype)
+/// n codes of packed, which hold the trits of four runs of n weights, w[p] with its own scale each.
+TT_KERNEL(void, pack_trits, uint8_t* packed, const void* const* w, const float* scale, size_t n, tt_dtype dtype)
 
 /// y[i] = sums[i]·row_scale·column_scale[i] (+ bias[i]), in dtype; column_scale and bias (of dtype) or NULL. In place allowed.
 TT_KERNEL(void, scale_sums, void* y, const float* sums, const float* column_scale, const void* bias, float row_scale, size_t n, tt_dtype y_dtype, tt_dtype bias_dtype)

@@ -172,34 +172,60 @@ void take_int8_columns(void* to, const int8_t* from, const int32_t* index, size_
 
 // ---- ternary ------------------------------------------------------------------------------------------------------
 
-double sum_magnitudes(const void* x, size_t n, tt_dtype dtype) {
-  double sums[W] = {};
-  for (size_t i = 0; i < n; i += W) {
-    float part[W];
-    TT_BY_DTYPE(dtype, T, store(part, abs_v(load_n(static_cast<const T*>(x) + i, n - i < W ? n - i : W))));
-    for (int j = 0; j < W; j++) sums[j] += double(part[j]);
+TT_INLINE vf magnitude(const float* x) { return abs_v(load(x)); }
+/// Of bf16 four numbers are added first: f32 holds that sum to far more bits than they have.
+TT_INLINE vf magnitude(const bf16* x) { return (abs_v(load(x)) + abs_v(load(x + W))) + (abs_v(load(x + 2 * W)) + abs_v(load(x + 3 * W))); }
+
+// Doubles, so that the mean is right to its last bit whatever the order.
+template <class T> static double magnitudes(const T* x, size_t n) {
+  constexpr size_t STEP = sizeof(T) == sizeof(float) ? W : 4 * W;
+  typedef float half __attribute__((vector_size(W * 2)));
+  typedef double wide __attribute__((vector_size(W * 4)));
+  wide sums[4] = {};
+  const auto add = [&](int pair, vf v) {
+    half parts[2];
+    memcpy(parts, &v, sizeof v);
+    sums[2 * pair] += __builtin_convertvector(parts[0], wide);
+    sums[2 * pair + 1] += __builtin_convertvector(parts[1], wide);
+  };
+  size_t i = 0;
+  for (; i + 2 * STEP <= n; i += 2 * STEP) {
+    add(0, magnitude(x + i));
+    add(1, magnitude(x + i + STEP));
   }
+  for (; i < n; i += W) add(0, abs_v(load_n(x + i, n - i < W ? n - i : W)));
+  const wide all = sums[0] + sums[1] + (sums[2] + sums[3]);
   double total = 0;
-  for (double sum : sums) total += sum;
+  for (int j = 0; j < W / 2; j++) total += all[j];
   return total;
 }
+double sum_magnitudes(const void* x, size_t n, tt_dtype dtype) { TT_BY_DTYPE(dtype, T, return magnitudes(static_cast<const T*>(x), n)); }
 
-template <class T> static vi trits(const T* w, size_t count, float scale) {
-  vf ratio = (count == W ? load(w) : load_n(w, count)) / scale;
-  // Halves round to even: to 0.
-  return 1 - (ratio > 0.5f) + (ratio < -0.5f);
-}
-
-void pack_ternary_rows(uint8_t* packed, const void* w, size_t quarter, size_t cols, size_t first, size_t last, float scale, tt_dtype dtype) {
-  for (size_t row = first; row < last; row++)
-    for (size_t i = 0; i < cols; i += W) {
-      const size_t count = cols - i < W ? cols - i : W;
-      vi byte{};
-      TT_BY_DTYPE(dtype, T, {
-        for (size_t p = 0; p < 4; p++) byte |= trits(static_cast<const T*>(w) + (row + p * quarter) * cols + i, count, scale) << int(2 * p);
-      });
-      store_codes(packed + row * cols + i, byte, count);
+/// w/scale, rounded, is above 0.5 just when w is above scale/2, which is exact: the next float is further away than the rounding reaches.
+template <class T> static void trits(uint8_t* packed, const T* const* w, const float* scale, size_t n) {
+  vf above[4], below[4];
+  for (int p = 0; p < 4; p++) {
+    above[p] = set1(0.5f * scale[p]);
+    below[p] = -above[p];
+  }
+  for (size_t i = 0; i < n; i += W) {
+    const size_t count = n - i < W ? n - i : W;
+    vu byte = vu{} + 0x55u;  // 1 is no weight
+    TT_UNROLL for (int p = 0; p < 4; p++) {
+      const vf v = count == W ? load(w[p] + i) : load_n(w[p] + i, count);
+      const vu one = vu{} + (1u << (2 * p));
+      byte = v > above[p] ? byte + one : byte;
+      byte = v < below[p] ? byte - one : byte;
     }
+    store_codes(packed + i, vi(byte), count);
+  }
+}
+void pack_trits(uint8_t* packed, const void* const* w, const float* scale, size_t n, tt_dtype dtype) {
+  TT_BY_DTYPE(dtype, T, {
+    const T* from[4];
+    for (int p = 0; p < 4; p++) from[p] = static_cast<const T*>(w[p]);
+    trits(packed, from, scale, n);
+  });
 }
 
 // ---- sums of codes ------------------------------------------------------------------------------------------------

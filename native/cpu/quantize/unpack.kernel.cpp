@@ -74,8 +74,14 @@ template <class T> static void unpack(const PackedWeight& w, const Unpacked& par
       const float scale = part.scaled ? static_cast<const float*>(w.scale)[row] / 127.0f : 1.0f;
       unpack_int8(to, reinterpret_cast<const int8_t*>(w.data) + first, n, scale, part.past_caches);
     } else {
-      const float scale = part.scaled ? *static_cast<const float*>(w.scale) : 1.0f;
-      unpack_ternary(to, w.data + row % quarter * cols + size_t(part.col), n, int(2 * (row / quarter)), scale);
+      // A run of columns that share a scale at a time.
+      const float* scales = static_cast<const float*>(w.scale) + row * w.row_scales();
+      const size_t run = part.scaled && w.block ? w.block : cols, last = size_t(part.col) + n;
+      for (size_t col = size_t(part.col); col < last;) {
+        const size_t stop = (col / run + 1) * run < last ? (col / run + 1) * run : last;
+        unpack_ternary(to + (col - size_t(part.col)), w.data + row % quarter * cols + col, stop - col, int(2 * (row / quarter)), part.scaled ? scales[col / run] : 1.0f);
+        col = stop;
+      }
     }
   }
   if (part.past_caches) stream_fence();

@@ -6,10 +6,22 @@ namespace tt {
 
 TT_KERNEL(void, vsa_pack_row, uint32_t* y, const int8_t* x, size_t dims)
 TT_KERNEL(void, vsa_unpack_row, int8_t* y, const uint32_t* x, size_t dims)
-TT_KERNEL(void, vsa_bind_row, uint32_t* y, const uint32_t* a, const uint32_t* b, size_t words)
+/// how: TT_VSA_PRODUCT … of the ABI. y may be a.
+TT_KERNEL(void, vsa_combine_row, uint32_t* y, const uint32_t* a, const uint32_t* b, size_t words, int how)
+/// `count` ≤ 65535 rows of x.
 TT_KERNEL(void, vsa_bundle_row, uint32_t* y, const uint32_t* x, size_t count, size_t words)
-TT_KERNEL(int32_t, vsa_dot, const uint32_t* a, const uint32_t* b, size_t words)
+TT_KERNEL(void, vsa_bundle_weighted_row, uint32_t* y, const uint32_t* x, const float* weights, size_t count, size_t words)
 /// 0 ≤ shift < dims
 TT_KERNEL(void, vsa_permute_row, uint32_t* y, const uint32_t* x, size_t dims, size_t shift)
+
+/// out[i·ld + j] of rows i of a and j of b; metric: TT_VSA_DOT … of the ABI.
+struct VsaPairs {
+  int32_t* out;
+  size_t ld;
+  const uint32_t *a, *b;
+  size_t a_rows, b_rows, words;
+  int metric;
+};
+TT_KERNEL_BYTES(void, vsa_pairs, const VsaPairs& pairs)
 
 }  // namespace tt

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "../platform/platform.h"
+#include "../quantize/ternary.h"
 #include "peak.h"
 
 namespace tt {
@@ -53,13 +54,28 @@ extern "C" tt_status tt_bench_peak(double* rate, int32_t kind, size_t bytes, dou
     }
     return fail(TT_UNSUPPORTED, "tt_bench_peak: AMX is not there or not chosen");
   }
-  TT_REQUIRE(kind == TT_PEAK_MEMCPY, "tt_bench_peak: unknown kind %d", kind);
+  if (kind == TT_PEAK_DOT_INT8) {
+    if (TT_DISPATCH_BYTES(dot_loop, 1) == 0) return fail(TT_UNSUPPORTED, "tt_bench_peak: there is no loop of byte products for this machine");
+    *rate = measure(seconds, [](size_t) { return TT_DISPATCH_BYTES(dot_loop, 2000); });
+    return TT_OK;
+  }
+  TT_REQUIRE(kind == TT_PEAK_MEMCPY || kind == TT_PEAK_READ, "tt_bench_peak: unknown kind %d", kind);
   const size_t part = bytes / size_t(thread_count());
-  TT_REQUIRE(part >= 64, "tt_bench_peak: %zu bytes are too few for a copy by all threads", bytes);
-  void* memory = platform::allocate(4096, 2 * bytes);
-  if (!memory) return fail(TT_OUT_OF_MEMORY, "tt_bench_peak: no memory for two buffers of %zu bytes", bytes);
-  memset(memory, 1, 2 * bytes);
+  TT_REQUIRE(part >= 64, "tt_bench_peak: %zu bytes are too few for all threads", bytes);
+  const bool reads = kind == TT_PEAK_READ;
+  const size_t all = reads ? bytes : 2 * bytes;
+  void* memory = platform::allocate(4096, all);
+  if (!memory) return fail(TT_OUT_OF_MEMORY, "tt_bench_peak: no memory for %zu bytes", all);
+  memset(memory, 1, all);
   char* source = static_cast<char*>(memory);
+  if (reads) {
+    *rate = measure(seconds, [=](size_t thread) {
+      TT_DISPATCH(read_loop, source + thread * part, part);
+      return double(part);
+    });
+    platform::release(memory);
+    return TT_OK;
+  }
   char* target = source + bytes;
   *rate = measure(seconds, [=](size_t thread) {
     memcpy(target + thread * part, source + thread * part, part);

@@ -25,6 +25,18 @@ bool has_bf16_rounding() {
 #endif
 }
 
+bool has_byte_dots() {
+#if defined(__linux__)
+  return getauxval(AT_HWCAP) & (1ul << 20);  // HWCAP_ASIMDDP
+#elif defined(__APPLE__)
+  int value = 0;
+  __SIZE_TYPE__ size = sizeof value;
+  return sysctlbyname("hw.optional.arm.FEAT_DotProd", &value, &size, nullptr, 0) == 0 && value == 1;
+#else
+  return false;
+#endif
+}
+
 int best_isa() { return has_bf16_rounding() ? ISA_NEON_BF16 : ISA_NEON; }
 bool has_fast_bf16_pairs() { return has_bf16_rounding(); }
 

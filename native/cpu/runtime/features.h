@@ -21,6 +21,8 @@ extern const char* const ISA_REQUIREMENT;
 int best_isa();
 /// Whether there are instructions on bf16: those of AVX-512 or FEAT_BF16.
 bool has_bf16_rounding();
+/// Whether there are instructions that sum products of bytes (and count bits): AVX-512's VNNI and VPOPCNTDQ, or FEAT_DotProd.
+bool has_byte_dots();
 /// Whether pairs of bf16 are multiplied faster than floats, without AMX.
 bool has_fast_bf16_pairs();
 

@@ -12,6 +12,7 @@ const char* const ISA_REQUIREMENT = "SIMD128";
 
 int best_isa() { return ISA_WASM; }
 bool has_bf16_rounding() { return false; }
+bool has_byte_dots() { return false; }
 bool has_fast_bf16_pairs() { return false; }
 
 }  // namespace tt

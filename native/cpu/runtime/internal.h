@@ -40,6 +40,8 @@ int thread_count();
 Isa isa();
 /// Whether the chosen instruction set has instructions on bf16.
 bool rounds_to_bf16();
+/// Whether it has dot products of bytes.
+bool dots_bytes();
 
 /// Whether matrix products may run on AMX. Elsewhere than on x86-64 that is known when compiling, and tt::amx needs no
 /// definition.
@@ -63,6 +65,23 @@ constexpr bool on_amx() { return false; }
 #else
 #define TT_KERNEL(result, name, ...) namespace wasm { result name(__VA_ARGS__); }
 #define TT_DISPATCH(name, ...) tt::wasm::name(__VA_ARGS__)
+#endif
+
+// Kernels on bytes and bits have a copy for CPUs with dot products of bytes, in *.vnni.cpp and *.neon.cpp. CPUs with AVX-512 but without those run the
+// AVX2 one.
+#if TT_X64
+#define TT_KERNEL_BYTES(result, name, ...) \
+  namespace avx2 { result name(__VA_ARGS__); } \
+  namespace vnni { result name(__VA_ARGS__); }
+#define TT_DISPATCH_BYTES(name, ...) (tt::dots_bytes() ? tt::vnni::name(__VA_ARGS__) : tt::avx2::name(__VA_ARGS__))
+#elif defined(__aarch64__)
+#define TT_KERNEL_BYTES(result, name, ...) \
+  namespace neon { result name(__VA_ARGS__); } \
+  namespace neon_dots { result name(__VA_ARGS__); }
+#define TT_DISPATCH_BYTES(name, ...) (tt::dots_bytes() ? tt::neon_dots::name(__VA_ARGS__) : tt::neon::name(__VA_ARGS__))
+#else
+#define TT_KERNEL_BYTES TT_KERNEL
+#define TT_DISPATCH_BYTES TT_DISPATCH
 #endif
 
 /// Runs fn(context, tile, thread) for every tile in [0, tiles); tiles are taken from a shared counter, so which thread

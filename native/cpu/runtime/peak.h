@@ -5,6 +5,8 @@
 namespace tt {
 
 TT_KERNEL(double, fma_loop, int64_t rounds)
+/// Reads all bytes, whole vectors of them, once.
+TT_KERNEL(void, read_loop, const char* from, size_t bytes)
 /// Four tile loads from L1 for every four tile products, the pattern that a matrix product cannot do without.
 namespace amx { double load_fed_loop(int64_t rounds); }
 

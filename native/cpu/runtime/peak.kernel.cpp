@@ -52,5 +52,14 @@ double fma_loop(int64_t rounds) {
 }
 #endif
 
+void read_loop(const char* from, size_t bytes) {
+  vi sums[4] = {};
+  size_t i = 0;
+  for (; i + sizeof sums <= bytes; i += sizeof sums)
+    TT_UNROLL for (int j = 0; j < 4; j++) sums[j] |= load_bits<vi>(from + i + size_t(j) * sizeof(vi));
+  volatile int32_t seen = (sums[0] | sums[1] | sums[2] | sums[3])[0];
+  (void)seen;
+}
+
 }  // namespace TT_ISA
 }  // namespace tt

@@ -51,6 +51,7 @@ static Pool pool;
 static platform::Mutex start_mutex;
 static std::atomic<int> chosen_isa{0};
 static std::atomic<bool> bf16_rounding{false};
+static std::atomic<bool> byte_dots{false};
 static thread_local bool inside_pool = false;
 
 static void work(int thread) {
@@ -105,6 +106,7 @@ static tt_status start(int threads, int wanted_isa) {
   stop_workers();
   chosen_isa = wanted_isa ? wanted_isa : best;
   bf16_rounding = chosen_isa > 1 && has_bf16_rounding();
+  byte_dots = chosen_isa > 1 && has_byte_dots();
   int wanted = threads ? threads : platform::usable_cores();
   if (wanted > MAX_THREADS) wanted = MAX_THREADS;
   pool.generation = 0;
@@ -133,6 +135,11 @@ Isa isa() {
 bool rounds_to_bf16() {
   ensure_started();
   return bf16_rounding.load(std::memory_order_relaxed);
+}
+
+bool dots_bytes() {
+  ensure_started();
+  return byte_dots.load(std::memory_order_relaxed);
 }
 
 void run_tiles(size_t tiles, void (*fn)(void*, size_t, int), void* context) {

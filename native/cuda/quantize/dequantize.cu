@@ -91,18 +91,26 @@ template <class T> __global__ void __launch_bounds__(THREADS) dequantize_int8_ke
   }
 }
 
-TT_GPU float scaled_trit(int trit, const float* scale, float) { return float(trit) * scale[0]; }
-TT_GPU bf16 scaled_trit(int trit, const float* scale, bf16) { return from_float<bf16>(float(trit) * scale[0]); }
-TT_GPU int8_t scaled_trit(int trit, const float*, int8_t) { return int8_t(trit); }
+TT_GPU float scaled_trit(int trit, float scale, float) { return float(trit) * scale; }
+TT_GPU bf16 scaled_trit(int trit, float scale, bf16) { return from_float<bf16>(float(trit) * scale); }
+TT_GPU int8_t scaled_trit(int trit, float, int8_t) { return int8_t(trit); }
 
-/// A packed row holds four rows of the weight, a quarter of it apart. T int8: the trits themselves, scale is not read.
-template <class T> __global__ void __launch_bounds__(THREADS, 4) expand_ternary_kernel(T* y, int y_stride, const uint8_t* packed, const float* scale, int quarter, int cols, bool aligned) {
+/// scale (out, runs) for `run` columns each; runs 0: one for all. scale null: for the trits themselves.
+struct TritScales {
+  const float* scale;
+  int runs, run;
+  TT_GPU float at(size_t row, int column) const { return !scale ? 1.f : runs ? scale[row * runs + column / run] : scale[0]; }
+};
+
+/// A packed row holds four rows of the weight, a quarter of it apart. T int8: the trits themselves.
+template <class T> __global__ void __launch_bounds__(THREADS, 4) expand_ternary_kernel(T* y, int y_stride, const uint8_t* packed, TritScales scales, int quarter, int cols, bool aligned) {
   for (int row = int(blockIdx.x); row < quarter; row += int(gridDim.x)) {
     for (int c = int(threadIdx.x) * GROUP; c < cols; c += THREADS * GROUP) {
       const uint2 words = load8_bytes(packed + size_t(row) * cols, size_t(c), size_t(cols), aligned);
       TT_UNROLL
       for (int p = 0; p < 4; p++) {
         T values[GROUP];
+        const float scale = scales.at(size_t(row) + size_t(p) * quarter, c);
         TT_UNROLL
         for (int e = 0; e < GROUP; e++) values[e] = scaled_trit(int(byte_of(words, e) >> (2 * p) & 3u) - 1, scale, T{});
         store8(y + (size_t(row) + size_t(p) * quarter) * y_stride, size_t(c), size_t(cols), values, aligned);
@@ -133,8 +141,8 @@ template <class T> void launch_dequantize(const Gpu& gpu, T* y, const QuantizedW
     TT_LAUNCH(kernel, dim3(grid_for(gpu, size_t(rows), 1)), dim3(THREADS), 0, stream, y, static_cast<const int8_t*>(w.data), scale, rows, cols, aligned);
   } else {
     auto kernel = expand_ternary_kernel<T>;
-    TT_LAUNCH(kernel, dim3(grid_for(gpu, size_t(rows / 4), 1)), dim3(THREADS), 0, stream, y, cols, static_cast<const uint8_t*>(w.data), scale, rows / 4,
-              cols, aligned);
+    TT_LAUNCH(kernel, dim3(grid_for(gpu, size_t(rows / 4), 1)), dim3(THREADS), 0, stream, y, cols, static_cast<const uint8_t*>(w.data),
+              TritScales{scale, w.runs, w.run}, rows / 4, cols, aligned);
   }
 }
 
@@ -160,6 +168,12 @@ tt_status read_weight(const char* op, const int64_t* weight, int rows, int cols,
   } else {
     TT_REQUIRE(!w.nested, "%s: only 4-bit weights have nested scales", op);
     TT_REQUIRE(w.kind != TT_TERNARY || rows % 4 == 0, "%s: a ternary weight needs a multiple of 4 rows, got %d", op, rows);
+    TT_REQUIRE(w.kind != TT_TERNARY || is_run(weight[4], cols), "%s: block of a ternary weight must be 0, cols (%d) or a multiple of 64 that divides it, got %lld", op,
+               cols, (long long)weight[4]);
+    if (w.kind == TT_TERNARY && weight[4]) {
+      w.run = int(weight[4]);
+      w.runs = cols / w.run;
+    }
   }
   *out = w;
   return TT_OK;
@@ -174,7 +188,7 @@ tt_status dequantize(const char* op, const Gpu& gpu, void* y, const QuantizedWei
 tt_status expand_trits(const char* op, const Gpu& gpu, int8_t* q, int q_stride, const uint8_t* packed, int rows, int cols, cudaStream_t stream) {
   const bool aligned = aligned_for(packed, q, cols) && q_stride % GROUP == 0;
   auto kernel = expand_ternary_kernel<int8_t>;
-  TT_LAUNCH(kernel, dim3(grid_for(gpu, size_t(rows / 4), 1)), dim3(THREADS), 0, stream, q, q_stride, packed, nullptr, rows / 4, cols, aligned);
+  TT_LAUNCH(kernel, dim3(grid_for(gpu, size_t(rows / 4), 1)), dim3(THREADS), 0, stream, q, q_stride, packed, TritScales{}, rows / 4, cols, aligned);
   return launched(op, stream);
 }
 

@@ -97,7 +97,8 @@ template <class U, class V> TT_GPU void add_thin_product(float (&sums)[M16][N8][
   }
 }
 
-template <class T> __global__ void __launch_bounds__(THREADS, 1) int8_tiles_kernel(Int8Product p) {
+/// RUNS: the weight has several scales a row, so the counts of each run of columns are scaled when the run ends.
+template <class T, bool RUNS> __global__ void __launch_bounds__(THREADS, 1) int8_tiles_kernel(Int8Product p) {
   TT_DYNAMIC_SHARED(uint8_t, shared);
   const int lane = int(threadIdx.x & 31), warp = int(threadIdx.x >> 5);
   const int across = (p.out + BN - 1) / BN, m0 = int(blockIdx.x) / across * BM, n0 = int(blockIdx.x) % across * BN;
@@ -114,7 +115,9 @@ template <class T> __global__ void __launch_bounds__(THREADS, 1) int8_tiles_kern
     copy_async_commit();  // also when empty, so that the count of groups stays the count of tiles
   };
 
+  const int first_m = warp_m + (lane >> 2), first_n = warp_n + (lane & 3) * 2;  // of this thread, inside the block's tile
   int counts[M16][N8][4] = {};
+  float sums[M16][N8][4] = {};
   for (int tile = 0; tile < STAGES - 1; tile++) load_stage(tile);
   for (int tile = 0; tile < tiles; tile++) {
     copy_async_wait<STAGES - 2>();
@@ -138,11 +141,22 @@ template <class T> __global__ void __launch_bounds__(THREADS, 1) int8_tiles_kern
           mma_int8(counts[i][j], a[i], pair);
         }
     }
+    if (RUNS && (tile + 1) * BK % p.run == 0)
+      TT_UNROLL
+      for (int j = 0; j < N8; j++)
+        TT_UNROLL
+        for (int e = 0; e < 4; e++) {
+          const int n = n0 + first_n + j * 8 + (e & 1);
+          const float scale = n < p.out ? p.scale[size_t(n) * p.runs + tile * BK / p.run] : 0.f;
+          TT_UNROLL
+          for (int i = 0; i < M16; i++) {
+            sums[i][j][e] += float(counts[i][j][e]) * scale;
+            counts[i][j][e] = 0;
+          }
+        }
   }
   copy_async_wait<0>();
 
-  const int first_m = warp_m + (lane >> 2), first_n = warp_n + (lane & 3) * 2;  // of this thread, inside the block's tile
-  float sums[M16][N8][4];
   TT_UNROLL
   for (int i = 0; i < M16; i++)
     TT_UNROLL
@@ -152,7 +166,7 @@ template <class T> __global__ void __launch_bounds__(THREADS, 1) int8_tiles_kern
       TT_UNROLL
       for (int j = 0; j < N8; j++)
         TT_UNROLL
-        for (int f = 0; f < 2; f++) sums[i][j][e * 2 + f] = float(counts[i][j][e * 2 + f]) * row_scale;
+        for (int f = 0; f < 2; f++) sums[i][j][e * 2 + f] = (RUNS ? sums[i][j][e * 2 + f] : float(counts[i][j][e * 2 + f])) * row_scale;
     }
   ThinTiles& thin = *reinterpret_cast<ThinTiles*>(shared);
   if (p.outliers) {
@@ -206,10 +220,10 @@ __global__ void __launch_bounds__(COLUMN_THREADS) pad_rows_kernel(int8_t* y, con
     for (int c = int(threadIdx.x); c < stride; c += COLUMN_THREADS) y[size_t(row) * stride + c] = c < cols ? x[size_t(row) * cols + c] : int8_t(0);
 }
 
-template <class T> tt_status launch_tiles(const char* op, const Int8Product& p, cudaStream_t stream) {
+template <class T, bool RUNS> tt_status launch_tiles(const char* op, const Int8Product& p, cudaStream_t stream) {
   const size_t blocks = ((size_t(p.rows) + BM - 1) / BM) * ((size_t(p.out) + BN - 1) / BN);
   TT_REQUIRE(blocks <= INT32_MAX, "%s: %d rows by %d outputs are too many for one call", op, p.rows, p.out);
-  auto kernel = int8_tiles_kernel<T>;
+  auto kernel = int8_tiles_kernel<T, RUNS>;
   if (tt_status bad = allow_shared(op, kernel, SHARED_BYTES)) return bad;
   TT_LAUNCH(kernel, dim3(unsigned(blocks)), dim3(THREADS), SHARED_BYTES, stream, p);
   return launched(op, stream);
@@ -238,6 +252,8 @@ tt_status int8_linear(const char* op, const Gpu& gpu, void* y, const void* x, co
   p.y = y;
   p.scale = static_cast<const float*>(w.scale);
   p.ternary = trits;
+  p.runs = w.runs;
+  p.run = w.run;
   p.rows = rows;
   p.out = out;
   p.stride = stride;
@@ -274,8 +290,9 @@ tt_status int8_linear(const char* op, const Gpu& gpu, void* y, const void* x, co
       TT_LAUNCH(kernel, dim3(grid_for(gpu, size_t(out), 1)), dim3(COLUMN_THREADS), 0, stream, copy, static_cast<const int8_t*>(w.data), out, in, stride);
     }
   }
-  if (few) return int8_rows(op, gpu, p, trits && in_place, dtype, stream);
-  return dtype == TT_F32 ? launch_tiles<float>(op, p, stream) : launch_tiles<bf16>(op, p, stream);
+  if (few && (in_place || p.runs <= 1)) return int8_rows(op, gpu, p, trits && in_place, dtype, stream);
+  if (p.runs > 1) return dtype == TT_F32 ? launch_tiles<float, true>(op, p, stream) : launch_tiles<bf16, true>(op, p, stream);
+  return dtype == TT_F32 ? launch_tiles<float, false>(op, p, stream) : launch_tiles<bf16, false>(op, p, stream);
 }
 
 }  // namespace tt

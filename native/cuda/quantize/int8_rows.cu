@@ -16,11 +16,12 @@ TT_GPU uint4 load16(const void* p) { return *static_cast<const uint4*>(p); }
 TT_GPU uint32_t word_of(const uint4& v, int i) { return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w; }
 
 /// TRITS: 8 packed rows a block, 32 outputs; the codes are 1 more than the trits, so the sum of the row of x, which comes from an
-/// A operand of ones, is taken off in the end. Otherwise 16 rows of int8, 16 outputs.
-template <class T, int TOKENS8, bool TRITS> __global__ void __launch_bounds__(THREADS) int8_rows_kernel(Int8Product p) {
+/// A operand of ones, is taken off in the end. Otherwise 16 rows of int8, 16 outputs. RUNS: trits with several scales a row, which a chunk never
+/// leaves; S is what is added up between warps: int, or with RUNS float.
+template <class T, int TOKENS8, bool TRITS, bool RUNS, class S> __global__ void __launch_bounds__(THREADS) int8_rows_kernel(Int8Product p) {
   constexpr int HALVES = TRITS ? 2 : 1, OUTPUTS = 16 * HALVES, ROWS = TRITS ? 1 : 2;  // ROWS of the weight that a lane loads
   constexpr int TOKENS = TOKENS8 * 8;
-  __shared__ int sums[WARPS * OUTPUTS * TOKENS];
+  __shared__ S sums[WARPS * OUTPUTS * TOKENS];
   const int lane = int(threadIdx.x & 31), warp = int(threadIdx.x >> 5), g = lane >> 2, t = lane & 3;
   const int weight_rows = TRITS ? p.out / 4 : p.out, first_row = int(blockIdx.x) * 8 * ROWS, chunks = (p.stride + CHUNK - 1) / CHUNK;
   const uint8_t* weight = static_cast<const uint8_t*>(p.w);
@@ -43,6 +44,7 @@ template <class T, int TOKENS8, bool TRITS> __global__ void __launch_bounds__(TH
   for (int i = 0; i < AHEAD; i++) ahead[i] = load(warp + i * WARPS);
 
   int total[HALVES][TOKENS8][4] = {}, x_sum[TOKENS8][4] = {};
+  float scaled[HALVES][TOKENS8][4] = {};
   for (int base = warp; base < chunks; base += WARPS * AHEAD) {
     TT_UNROLL
     for (int i = 0; i < AHEAD; i++) {
@@ -80,6 +82,21 @@ template <class T, int TOKENS8, bool TRITS> __global__ void __launch_bounds__(TH
           }
         }
       }
+      if (RUNS) {
+        TT_UNROLL
+        for (int j = 0; j < TOKENS8; j++)
+          TT_UNROLL
+          for (int e = 0; e < 4; e++) {
+            TT_UNROLL
+            for (int h = 0; h < HALVES; h++) {
+              const int row = first_row + g < weight_rows ? first_row + g : weight_rows - 1, quarter = h * 2 + (e >> 1);
+              const float scale = p.scale[(size_t(row) + size_t(quarter) * weight_rows) * p.runs + chunk * CHUNK / p.run];
+              scaled[h][j][e] += float(total[h][j][e] - x_sum[j][e]) * scale;
+              total[h][j][e] = 0;
+            }
+            x_sum[j][e] = 0;
+          }
+      }
     }
   }
 
@@ -89,7 +106,7 @@ template <class T, int TOKENS8, bool TRITS> __global__ void __launch_bounds__(TH
     for (int j = 0; j < TOKENS8; j++)
       TT_UNROLL
       for (int e = 0; e < 4; e++)
-        sums[(warp * OUTPUTS + h * 16 + g + (e >> 1) * 8) * TOKENS + j * 8 + t * 2 + (e & 1)] = total[h][j][e] - (TRITS ? x_sum[j][e] : 0);
+        sums[(warp * OUTPUTS + h * 16 + g + (e >> 1) * 8) * TOKENS + j * 8 + t * 2 + (e & 1)] = RUNS ? S(scaled[h][j][e]) : S(total[h][j][e] - (TRITS ? x_sum[j][e] : 0));
   __syncthreads();
   const T* exact = static_cast<const T*>(p.x_exact);
   T* y = static_cast<T*>(p.y);
@@ -97,7 +114,7 @@ template <class T, int TOKENS8, bool TRITS> __global__ void __launch_bounds__(TH
     const int output = i % OUTPUTS, token = i / OUTPUTS, row = first_row + (TRITS ? output % 8 : output);
     if (token >= p.rows || row >= weight_rows) continue;
     const int n = TRITS ? row + output / 8 * weight_rows : row;
-    int sum = 0;
+    S sum = 0;
     TT_UNROLL
     for (int v = 0; v < WARPS; v++) sum += sums[(v * OUTPUTS + output) * TOKENS + token];
     float value = float(sum) * (p.absmax[token] * (1.f / 127.f)) * weight_scale(p, n);
@@ -112,11 +129,11 @@ template <class T, int TOKENS8, bool TRITS> __global__ void __launch_bounds__(TH
   }
 }
 
-template <class T, bool TRITS> void launch(const Int8Product& p, cudaStream_t stream) {
+template <class T, bool TRITS, bool RUNS, class S> void launch(const Int8Product& p, cudaStream_t stream) {
   constexpr int WEIGHT_ROWS = TRITS ? 8 : 16;
   const int weight_rows = TRITS ? p.out / 4 : p.out;
   const dim3 grid(unsigned((weight_rows + WEIGHT_ROWS - 1) / WEIGHT_ROWS));
-  auto kernel = p.rows <= 8 ? int8_rows_kernel<T, 1, TRITS> : int8_rows_kernel<T, 2, TRITS>;
+  auto kernel = p.rows <= 8 ? int8_rows_kernel<T, 1, TRITS, RUNS, S> : int8_rows_kernel<T, 2, TRITS, RUNS, S>;
   TT_LAUNCH(kernel, grid, dim3(THREADS), 0, stream, p);
 }
 
@@ -125,8 +142,9 @@ template <class T, bool TRITS> void launch(const Int8Product& p, cudaStream_t st
 tt_status int8_rows(const char* op, const Gpu&, const Int8Product& p, bool packed_trits, tt_dtype dtype, cudaStream_t stream) {
   with_type(dtype, [&](auto zero) {
     using T = decltype(zero);
-    if (packed_trits) launch<T, true>(p, stream);
-    else launch<T, false>(p, stream);
+    if (packed_trits && p.runs > 1) launch<T, true, true, float>(p, stream);
+    else if (packed_trits) launch<T, true, false, int>(p, stream);
+    else launch<T, false, false, int>(p, stream);
   });
   return launched(op, stream);
 }

@@ -14,6 +14,7 @@ struct QuantizedWeight {
   const float* nested;  // null: scale is f32
   int block_log2;       // TT_NF4, TT_FP4
   float offset;
+  int runs, run;        // TT_TERNARY: scales of a row, 0 where all share one; columns of each
   bool is_4bit() const { return kind == TT_NF4 || kind == TT_FP4; }
 };
 
@@ -24,6 +25,9 @@ TT_GPU float block_absmax(const QuantizedWeight& w, const float* map, size_t blo
   const float product = __fmul_rn(map[static_cast<const uint8_t*>(w.scale)[block]], w.nested[block >> NESTED_BLOCK_LOG2]);
   return __fadd_rn(product, w.offset);
 }
+
+/// Whether so many columns of a ternary weight may share a scale; 0: all weights share one.
+inline bool is_run(int64_t block, int cols) { return block == 0 || block == cols || (block > 0 && block % 64 == 0 && cols % block == 0); }
 
 /// Reads the descriptor of a weight (rows, cols); TT_BAD_ARGUMENT when something is wrong with it.
 tt_status read_weight(const char* op, const int64_t* weight, int rows, int cols, QuantizedWeight* out);
@@ -76,7 +80,8 @@ struct Int8Product {
   const float* absmax;  // (rows) of x
   const void* w;        // (out, stride) of int8, or, for int8_rows() only, packed trits (out/4, stride)
   const float* scale;   // of w
-  bool ternary;         // one scale for all, the values of w are −1, 0, 1; else a row's scale is scale[n]/127
+  bool ternary;         // the values of w are −1, 0, 1; else a row's scale is scale[n]/127
+  int runs, run;        // ternary: scales of a row, 0 where all rows share one; columns of each, a multiple of 64 where there are several
   int rows, out;
   int stride;           // bytes of a row of x and w, a multiple of 16; what is past `in` is 0 in one of them
   int in;
@@ -88,7 +93,10 @@ struct Int8Product {
 };
 tt_status int8_rows(const char* op, const Gpu& gpu, const Int8Product& p, bool packed_trits, tt_dtype dtype, cudaStream_t stream);
 
-/// What the int32 sum of output n is multiplied by besides absmax/127.
-TT_GPU float weight_scale(const Int8Product& p, int n) { return p.ternary ? p.scale[0] : p.scale[n] * (1.f / 127.f); }
+/// What the sum of output n is multiplied by besides absmax/127. With several scales a row they are in the sum already.
+TT_GPU float weight_scale(const Int8Product& p, int n) {
+  if (!p.ternary) return p.scale[n] * (1.f / 127.f);
+  return p.runs > 1 ? 1.f : p.scale[p.runs ? n : 0];
+}
 
 }  // namespace tt

@@ -1,4 +1,5 @@
-// Ternary hypervectors on bit planes: tt_vsa_*. Integers only, so everything is exact.
+// Ternary hypervectors on bit planes: tt_vsa_*. Integers only, so everything is exact, but for the sums of weighted bundles, which are f32 in the order of
+// the rows as everywhere.
 //
 // A vector is two planes of `words` words side by side: +1 bits, then −1 bits. Bits past dims stay 0.
 #include "quantized.h"
@@ -7,9 +8,9 @@ namespace tt {
 namespace {
 
 constexpr int THREADS = 256;
-constexpr int MOST_BUNDLED = 255;
+constexpr int MOST_BUNDLED = 65535;
 constexpr int FEW = 4;  // vectors: below, a tile of pairs would be mostly empty
-constexpr int COUNTER_BITS = 8;  // 2^COUNTER_BITS > MOST_BUNDLED
+constexpr int FEW_BITS = 8, MOST_BITS = 16;  // of counters: 2^MOST_BITS > MOST_BUNDLED
 
 TT_GPU size_t first_item() { return blockIdx.x * size_t(THREADS) + threadIdx.x; }
 TT_GPU size_t next_item() { return size_t(gridDim.x) * THREADS; }
@@ -40,18 +41,27 @@ __global__ void __launch_bounds__(THREADS) unpack_kernel(int8_t* y, const uint32
   }
 }
 
-__global__ void __launch_bounds__(THREADS) bind_kernel(uint32_t* y, const uint32_t* a, const uint32_t* b, size_t items, int words, bool one_b) {
+/// HOW: TT_VSA_PRODUCT …. Where a and b are 0, as past the dimensions, each of them gives 0.
+template <int HOW> __global__ void __launch_bounds__(THREADS) combine_kernel(uint32_t* y, const uint32_t* a, const uint32_t* b, size_t items, int words, bool one_b) {
   for (size_t i = first_item(); i < items; i += next_item()) {
     const size_t row = i / words, word = i % words, at = row * 2 * words + word, b_at = one_b ? word : at;
-    const uint32_t a_plus = a[at], a_minus = a[at + words], b_plus = b[b_at], b_minus = b[b_at + words];
-    y[at] = (a_plus & b_plus) | (a_minus & b_minus);
-    y[at + words] = (a_plus & b_minus) | (a_minus & b_plus);
+    const uint32_t a_plus = a[at], a_minus = a[at + words];
+    // A difference is a sum with −b.
+    const uint32_t b_plus = b[HOW == TT_VSA_BIND ? b_at + words : b_at], b_minus = b[HOW == TT_VSA_BIND ? b_at : b_at + words];
+    if (HOW == TT_VSA_PRODUCT) {
+      y[at] = (a_plus & b_plus) | (a_minus & b_minus);
+      y[at + words] = (a_plus & b_minus) | (a_minus & b_plus);
+    } else {
+      const uint32_t no_a = ~(a_plus | a_minus), no_b = ~(b_plus | b_minus);
+      y[at] = (a_plus & no_b) | (no_a & b_plus) | (a_minus & b_minus);
+      y[at + words] = (a_minus & no_b) | (no_a & b_minus) | (a_plus & b_plus);
+    }
   }
 }
 
 /// 32 dimensions a thread. Their counts lie in bit slices: adding a plane is a ripple of half adders; which count is larger is
 /// decided slice by slice from the top.
-__global__ void __launch_bounds__(THREADS) bundle_kernel(uint32_t* y, const uint32_t* x, size_t items, int count, int words) {
+template <int COUNTER_BITS> __global__ void __launch_bounds__(THREADS) bundle_kernel(uint32_t* y, const uint32_t* x, size_t items, int count, int words) {
   for (size_t i = first_item(); i < items; i += next_item()) {
     const size_t group = i / words, word = i % words;
     const uint32_t* from = x + group * count * 2 * words + word;
@@ -79,14 +89,35 @@ __global__ void __launch_bounds__(THREADS) bundle_kernel(uint32_t* y, const uint
   }
 }
 
-TT_GPU int agreement(uint32_t a_plus, uint32_t a_minus, uint32_t b_plus, uint32_t b_minus) {
+/// A warp a word, a lane a dimension.
+__global__ void __launch_bounds__(THREADS) bundle_weighted_kernel(uint32_t* y, const uint32_t* x, const float* weights, size_t items, int count, int words) {
+  const int lane = int(threadIdx.x & 31);
+  for (size_t i = first_item() / 32; i < items; i += next_item() / 32) {
+    const size_t group = i / words, word = i % words;
+    const uint32_t* from = x + group * count * 2 * words + word;
+    float sum = 0;
+    for (int v = 0; v < count; v++, from += 2 * size_t(words)) {
+      const float weight = weights[group * count + v];
+      // What is not there adds nothing, whatever its weight is.
+      sum += from[0] >> lane & 1u ? weight : from[words] >> lane & 1u ? -weight : 0.f;
+    }
+    const uint32_t more = __ballot_sync(0xffffffffu, sum > 0.f), less = __ballot_sync(0xffffffffu, sum < 0.f);
+    if (lane == 0) {
+      y[group * 2 * words + word] = more;
+      y[(group * 2 + 1) * words + word] = less;
+    }
+  }
+}
+
+template <bool HAMMING> TT_GPU int agreement(uint32_t a_plus, uint32_t a_minus, uint32_t b_plus, uint32_t b_minus) {
+  if (HAMMING) return __popc((a_plus ^ b_plus) | (a_minus ^ b_minus));
   return __popc((a_plus & b_plus) | (a_minus & b_minus)) - __popc((a_plus & b_minus) | (a_minus & b_plus));
 }
 
 /// For many pairs: a block takes TILE×TILE of them, a thread SIDE×SIDE, and walks the words with both sides in shared memory,
 /// so that a word is read from memory once for TILE pairs.
 constexpr int TILE = 32, SIDE = 2, DEPTH = 16, LANES = TILE / SIDE;
-__global__ void __launch_bounds__(LANES * LANES) similarity_tiles_kernel(int32_t* out, const uint32_t* a, const uint32_t* b, int a_rows, int b_rows, int words) {
+template <bool HAMMING> __global__ void __launch_bounds__(LANES * LANES) similarity_tiles_kernel(int32_t* out, const uint32_t* a, const uint32_t* b, int a_rows, int b_rows, int words) {
   __shared__ uint32_t left[2][TILE][DEPTH + 1], right[2][TILE][DEPTH + 1];
   const int tid = int(threadIdx.x), row = tid / LANES, column = tid % LANES;
   const size_t across = (size_t(b_rows) + TILE - 1) / TILE, a0 = blockIdx.x / across * TILE, b0 = blockIdx.x % across * TILE;
@@ -105,7 +136,7 @@ __global__ void __launch_bounds__(LANES * LANES) similarity_tiles_kernel(int32_t
         TT_UNROLL
         for (int j = 0; j < SIDE; j++) {
           const int r = row + i * LANES, c = column + j * LANES;
-          sum[i][j] += agreement(left[0][r][w], left[1][r][w], right[0][c][w], right[1][c][w]);
+          sum[i][j] += agreement<HAMMING>(left[0][r][w], left[1][r][w], right[0][c][w], right[1][c][w]);
         }
     }
     __syncthreads();
@@ -120,13 +151,13 @@ __global__ void __launch_bounds__(LANES * LANES) similarity_tiles_kernel(int32_t
 }
 
 /// For a few vectors against many: a warp a pair.
-__global__ void __launch_bounds__(THREADS) similarity_pairs_kernel(int32_t* out, const uint32_t* a, const uint32_t* b, size_t pairs, int b_rows, int words) {
+template <bool HAMMING> __global__ void __launch_bounds__(THREADS) similarity_pairs_kernel(int32_t* out, const uint32_t* a, const uint32_t* b, size_t pairs, int b_rows, int words) {
   const int lane = int(threadIdx.x & 31);
   for (size_t pair = first_item() / 32; pair < pairs; pair += next_item() / 32) {
     const uint32_t* left = a + pair / b_rows * 2 * words;
     const uint32_t* right = b + pair % b_rows * 2 * words;
     int sum = 0;
-    for (int w = lane; w < words; w += 32) sum += agreement(left[w], left[words + w], right[w], right[words + w]);
+    for (int w = lane; w < words; w += 32) sum += agreement<HAMMING>(left[w], left[words + w], right[w], right[words + w]);
     TT_UNROLL
     for (int o = 16; o; o >>= 1) sum += __shfl_xor_sync(0xffffffffu, sum, o);
     if (lane == 0) out[pair] = sum;
@@ -193,19 +224,20 @@ extern "C" tt_status tt_vsa_unpack(int8_t* y, const uint32_t* x, int32_t rows, i
   return launched("tt_vsa_unpack", s);
 }
 
-extern "C" tt_status tt_vsa_bind(uint32_t* y, const uint32_t* a, const uint32_t* b, int32_t rows, int32_t b_rows, int32_t dims, tt_stream stream) {
-  if (tt_status bad = check("tt_vsa_bind", rows, dims, y && a && b)) return bad;
-  TT_REQUIRE(b_rows == rows || b_rows == 1, "tt_vsa_bind: b_rows must be %d or 1, got %d", rows, b_rows);
-  TT_READY("tt_vsa_bind");
+extern "C" tt_status tt_vsa_combine(uint32_t* y, const uint32_t* a, const uint32_t* b, int32_t rows, int32_t b_rows, int32_t dims, int32_t how, tt_stream stream) {
+  if (tt_status bad = check("tt_vsa_combine", rows, dims, y && a && b)) return bad;
+  TT_REQUIRE(b_rows == rows || b_rows == 1, "tt_vsa_combine: b_rows must be %d or 1, got %d", rows, b_rows);
+  TT_REQUIRE(how >= TT_VSA_PRODUCT && how <= TT_VSA_UNBIND, "tt_vsa_combine: how must be product (0), bind (1) or unbind (2), got %d", how);
+  TT_READY("tt_vsa_combine");
   if (rows == 0) return TT_OK;
   cudaStream_t s = stream_of(gpu, stream);
   const size_t items = size_t(rows) * words_of(dims);
-  auto kernel = bind_kernel;
+  auto kernel = how == TT_VSA_PRODUCT ? combine_kernel<TT_VSA_PRODUCT> : how == TT_VSA_BIND ? combine_kernel<TT_VSA_BIND> : combine_kernel<TT_VSA_UNBIND>;
   TT_LAUNCH(kernel, dim3(grid_for(gpu, items, THREADS)), dim3(THREADS), 0, s, y, a, b, items, words_of(dims), b_rows == 1);
-  return launched("tt_vsa_bind", s);
+  return launched("tt_vsa_combine", s);
 }
 
-extern "C" tt_status tt_vsa_bundle(uint32_t* y, const uint32_t* x, int32_t groups, int32_t count, int32_t dims, tt_stream stream) {
+extern "C" tt_status tt_vsa_bundle(uint32_t* y, const uint32_t* x, const float* weights, int32_t groups, int32_t count, int32_t dims, tt_stream stream) {
   if (tt_status bad = check("tt_vsa_bundle", groups, dims, y && x)) return bad;
   TT_REQUIRE(count >= 1 && count <= MOST_BUNDLED, "tt_vsa_bundle: count must be 1 to %d, got %d", MOST_BUNDLED, count);
   TT_REQUIRE_HOLD("tt_vsa_bundle", size_t(groups), size_t(count), size_t(dims));
@@ -213,28 +245,35 @@ extern "C" tt_status tt_vsa_bundle(uint32_t* y, const uint32_t* x, int32_t group
   if (groups == 0) return TT_OK;
   cudaStream_t s = stream_of(gpu, stream);
   const size_t items = size_t(groups) * words_of(dims);
-  auto kernel = bundle_kernel;
-  TT_LAUNCH(kernel, dim3(grid_for(gpu, items, THREADS)), dim3(THREADS), 0, s, y, x, items, count, words_of(dims));
+  if (weights) {
+    auto kernel = bundle_weighted_kernel;
+    TT_LAUNCH(kernel, dim3(grid_for(gpu, items, THREADS / 32)), dim3(THREADS), 0, s, y, x, weights, items, count, words_of(dims));
+  } else {
+    auto kernel = count < 1 << FEW_BITS ? bundle_kernel<FEW_BITS> : bundle_kernel<MOST_BITS>;
+    TT_LAUNCH(kernel, dim3(grid_for(gpu, items, THREADS)), dim3(THREADS), 0, s, y, x, items, count, words_of(dims));
+  }
   return launched("tt_vsa_bundle", s);
 }
 
-extern "C" tt_status tt_vsa_similarity(int32_t* out, const uint32_t* a, const uint32_t* b, int32_t a_rows, int32_t b_rows, int32_t dims, tt_stream stream) {
+extern "C" tt_status tt_vsa_similarity(int32_t* out, const uint32_t* a, const uint32_t* b, int32_t a_rows, int32_t b_rows, int32_t dims, int32_t metric,
+                                       tt_stream stream) {
   if (tt_status bad = check("tt_vsa_similarity", a_rows, dims, b_rows == 0 || (out && a && b))) return bad;
   TT_REQUIRE(b_rows >= 0, "tt_vsa_similarity: bad size (b_rows %d)", b_rows);
   TT_REQUIRE_HOLD("tt_vsa_similarity", size_t(b_rows), size_t(dims));
   TT_REQUIRE_HOLD("tt_vsa_similarity", size_t(a_rows), size_t(b_rows));
+  TT_REQUIRE(metric == TT_VSA_DOT || metric == TT_VSA_HAMMING, "tt_vsa_similarity: metric must be dot (0) or hamming (1), got %d", metric);
   TT_READY("tt_vsa_similarity");
   if (a_rows == 0 || b_rows == 0) return TT_OK;
   cudaStream_t s = stream_of(gpu, stream);
   const int fewer = a_rows < b_rows ? a_rows : b_rows;
   if (fewer <= FEW) {
     const size_t pairs = size_t(a_rows) * b_rows;
-    auto kernel = similarity_pairs_kernel;
+    auto kernel = metric == TT_VSA_DOT ? similarity_pairs_kernel<false> : similarity_pairs_kernel<true>;
     TT_LAUNCH(kernel, dim3(grid_for(gpu, pairs, THREADS / 32)), dim3(THREADS), 0, s, out, a, b, pairs, b_rows, words_of(dims));
   } else {
     const size_t tiles = ((size_t(a_rows) + TILE - 1) / TILE) * ((size_t(b_rows) + TILE - 1) / TILE);
     TT_REQUIRE(tiles <= INT32_MAX, "tt_vsa_similarity: %d by %d pairs are too many for one call", a_rows, b_rows);
-    auto kernel = similarity_tiles_kernel;
+    auto kernel = metric == TT_VSA_DOT ? similarity_tiles_kernel<false> : similarity_tiles_kernel<true>;
     TT_LAUNCH(kernel, dim3(unsigned(tiles)), dim3(LANES * LANES), 0, s, out, a, b, a_rows, b_rows, words_of(dims));
   }
   return launched("tt_vsa_similarity", s);

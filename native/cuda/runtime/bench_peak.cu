@@ -76,5 +76,6 @@ extern "C" tt_status tt_bench_peak(double* rate, int32_t kind, size_t bytes, dou
   if (kind == TT_PEAK_MMA_BF16)
     return measure(gpu, rate, seconds, threads / 32 * STEPS * CHAINS * 4096, [&] { TT_LAUNCH(mma_chains, grid, block, 0, gpu.stream, out, 0x3c003c00u); });
   if (kind == TT_PEAK_AMX_BF16_LOAD_FED) return fail(TT_UNSUPPORTED, "tt_bench_peak: AMX is of CPUs");
+  if (kind == TT_PEAK_DOT_INT8 || kind == TT_PEAK_READ) return fail(TT_UNSUPPORTED, "tt_bench_peak: kind %d is measured on CPUs only", kind);
   return fail(TT_BAD_ARGUMENT, "tt_bench_peak: unknown kind %d", kind);
 }

@@ -55,9 +55,9 @@ export function quantizedOps(native: CheckedFunctions): readonly OpImplementatio
       },
     }),
     implement(quantizeTernaryOp, {
-      run({ w }, { packed, scale }) {
+      run({ w }, { packed, scale }, { block }) {
         const [rows, cols] = w.shape
-        native.tt_quantize_ternary(at(packed), at(scale), at(w), rows, cols, dtypeOf(w), NO_STREAM)
+        native.tt_quantize_ternary(at(packed), at(scale), at(w), rows, cols, block, dtypeOf(w), NO_STREAM)
       },
     }),
     implement(dequantizeOp, {

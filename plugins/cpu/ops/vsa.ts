@@ -4,8 +4,10 @@
 import {
   implement,
   type OpImplementation,
-  vsaBindOp,
   vsaBundleOp,
+  type VsaCombination,
+  vsaCombineOp,
+  type VsaMetric,
   vsaPackOp,
   vsaPermuteOp,
   vsaSimilarityOp,
@@ -13,6 +15,10 @@ import {
 } from '../../../core/mod.ts'
 import type { CheckedFunctions } from '../../../core/native/checked-functions.ts'
 import { at, NO_STREAM } from './_arguments.ts'
+
+/** The enums of tritune.h. */
+const COMBINATIONS: { readonly [K in VsaCombination]: number } = { product: 0, bind: 1, unbind: 2 }
+const METRICS: { readonly [K in VsaMetric]: number } = { dot: 0, hamming: 1 }
 
 export function vsaOps(native: CheckedFunctions): readonly OpImplementation[] {
   return [
@@ -26,19 +32,21 @@ export function vsaOps(native: CheckedFunctions): readonly OpImplementation[] {
         native.tt_vsa_unpack(at(y), at(x), x.shape[0], dims, NO_STREAM)
       },
     }),
-    implement(vsaBindOp, {
-      run({ a, b }, { y }, { dims }) {
-        native.tt_vsa_bind(at(y), at(a), at(b), a.shape[0], b.shape[0], dims, NO_STREAM)
+    implement(vsaCombineOp, {
+      run({ a, b }, { y }, { dims, how }) {
+        const [rows, bRows] = [a.shape[0], b.shape[0]]
+        native.tt_vsa_combine(at(y), at(a), at(b), rows, bRows, dims, COMBINATIONS[how], NO_STREAM)
       },
     }),
     implement(vsaBundleOp, {
-      run({ x }, { y }, { dims, count }) {
-        native.tt_vsa_bundle(at(y), at(x), y.shape[0], count, dims, NO_STREAM)
+      run({ x, weights }, { y }, { dims, count }) {
+        native.tt_vsa_bundle(at(y), at(x), at(weights), y.shape[0], count, dims, NO_STREAM)
       },
     }),
     implement(vsaSimilarityOp, {
-      run({ a, b }, { dots }, { dims }) {
-        native.tt_vsa_similarity(at(dots), at(a), at(b), a.shape[0], b.shape[0], dims, NO_STREAM)
+      run({ a, b }, { scores }, { dims, metric }) {
+        const [aRows, bRows] = [a.shape[0], b.shape[0]]
+        native.tt_vsa_similarity(at(scores), at(a), at(b), aRows, bRows, dims, METRICS[metric], NO_STREAM)
       },
     }),
     implement(vsaPermuteOp, {

@@ -93,7 +93,7 @@ export async function packed(rig: Rig): Promise<void> {
           rig.empty([n / 4], 'u8'),
           rig.empty([1], 'f32'),
         ]
-        call.tt_quantize_ternary(data.address, scale.address, w.address, out, inputs, BF16, 0)
+        call.tt_quantize_ternary(data.address, scale.address, w.address, out, inputs, 0, BF16, 0)
         return packedWeight(3, data.address, scale.address, 0)
       })
       const full = Array.from({ length: setsFor(4 * n) }, () => rig.random([out, inputs], 'f32', 0.02))
@@ -251,6 +251,9 @@ export async function lora(rig: Rig): Promise<void> {
   }
 }
 
+/** TT_VSA_BIND of tritune.h */
+const BIND = 1
+
 /** Bind and bundle of ternary hypervectors: the GPU against the CPU library of this machine. */
 export async function vsa(rig: Rig): Promise<void> {
   const [rows, dims, count] = rig.size([65536, 10240, 64], [16, 320, 4])
@@ -294,8 +297,8 @@ function vsaTimes(
   )
   using y = empty([rows, words], { dtype: 'i32', device })
   return {
-    bind: time(() => call.tt_vsa_bind(y.address, a.address, b.address, rows, rows, dims, 0)),
-    bundle: time(() => call.tt_vsa_bundle(y.address, a.address, rows / count, count, dims, 0)),
+    bind: time(() => call.tt_vsa_combine(y.address, a.address, b.address, rows, rows, dims, BIND, 0)),
+    bundle: time(() => call.tt_vsa_bundle(y.address, a.address, 0, rows / count, count, dims, 0)),
   }
 }
 

@@ -13,6 +13,8 @@ import {
   linearSizes,
   weight,
   packedSizes,
+  ternaryColumns,
+  ternaryScales,
   rates,
   planes,
 } from './sizes.ts'
@@ -49,13 +51,14 @@ export const PACKED_ROWS: Readonly<Record<string, NativeRow>> = {
     STREAM,
   ]),
   tt_quantize_ternary: row(
-    (d) => ({ rows: 4 * small(d), cols: small(d), dtype: compute(d) }),
-    ({ rows, cols, dtype }) => [
+    (d) => ({ rows: 4 * small(d), ...ternaryColumns(d), dtype: compute(d) }),
+    ({ rows, in: cols, block, dtype }) => [
       bytes(Math.ceil(rows / 4) * cols),
-      floats(1),
+      floats(ternaryScales(rows, cols, block)),
       of(dtype, rows * cols),
       rows,
       cols,
+      block,
       dtype,
       STREAM,
     ],
@@ -119,23 +122,25 @@ export const PACKED_ROWS: Readonly<Record<string, NativeRow>> = {
     (d) => ({ rows: small(d), dims: d.between(1, 200) }),
     ({ rows, dims }) => [bytes(rows * dims), bytes(rows * planes(dims)), rows, dims, STREAM],
   ),
-  tt_vsa_bind: row(
-    (d) => ({ rows: small(d), one: flag(d), dims: d.between(1, 200) }),
-    ({ rows, one, dims }) => [
+  tt_vsa_combine: row(
+    (d) => ({ rows: small(d), one: flag(d), dims: d.between(1, 2000), how: d.int(3) }),
+    ({ rows, one, dims, how }) => [
       bytes(rows * planes(dims)),
       bytes(rows * planes(dims)),
       bytes((one ? 1 : rows) * planes(dims)),
       rows,
       one ? 1 : rows,
       dims,
+      how,
       STREAM,
     ],
   ),
   tt_vsa_bundle: row(
-    (d) => ({ groups: small(d), count: d.between(1, 9), dims: d.between(1, 200) }),
+    (d) => ({ groups: small(d), count: d.between(1, 20), dims: d.between(1, 2000), has: flag(d) }),
     (s) => [
       bytes(s.groups * planes(s.dims)),
       bytes(s.groups * s.count * planes(s.dims)),
+      s.has ? floats(s.groups * s.count) : 0,
       s.groups,
       s.count,
       s.dims,
@@ -143,19 +148,20 @@ export const PACKED_ROWS: Readonly<Record<string, NativeRow>> = {
     ],
   ),
   tt_vsa_similarity: row(
-    (d) => ({ a: small(d), b: small(d), dims: d.between(1, 200) }),
-    ({ a, b, dims }) => [
+    (d) => ({ a: small(d), b: small(d), dims: d.between(1, 2000), metric: d.int(2) }),
+    ({ a, b, dims, metric }) => [
       bytes(4 * a * b),
       bytes(a * planes(dims)),
       bytes(b * planes(dims)),
       a,
       b,
       dims,
+      metric,
       STREAM,
     ],
   ),
   tt_vsa_permute: row(
-    (d) => ({ rows: small(d), dims: d.between(1, 200), shift: d.between(-300, 300) }),
+    (d) => ({ rows: small(d), dims: d.between(1, 2000), shift: d.between(-300, 300) }),
     ({ rows, dims, shift }) => [
       bytes(rows * planes(dims)),
       bytes(rows * planes(dims)),

@@ -93,7 +93,7 @@ export const KINDS = 4
 
 export function weight({ out, in: cols, kind, block, nested }: Sizes): HostArgument {
   const n = out * cols
-  const scales = kind < 2 ? blocks(n, block) : kind === 2 ? out : 1
+  const scales = kind < 2 ? blocks(n, block) : kind === 2 ? out : ternaryScales(out, cols, block)
   const data = kind < 2 ? Math.ceil(n / 2) : kind === 2 ? n : Math.floor(out / 4) * cols
   const isNested = nested === 1 && kind < 2
   return {
@@ -113,14 +113,21 @@ export function weight({ out, in: cols, kind, block, nested }: Sizes): HostArgum
 
 export const packedSizes = (d: Dice): Sizes => {
   const kind = d.int(KINDS)
-  return {
-    kind,
-    block: d.pick([64, 128, 4096]),
-    nested: flag(d),
-    out: kind === 3 ? 4 * d.between(1, 20) : d.between(1, 60),
-    in: d.between(1, 90),
-  }
+  const nested = flag(d)
+  if (kind === 3) return { kind, nested, out: 4 * d.between(1, 20), ...ternaryColumns(d) }
+  return { kind, block: d.pick([64, 128, 4096]), nested, out: d.between(1, 60), in: d.between(1, 90) }
 }
+
+/** Columns of a ternary weight, and how many of them share a scale. */
+export function ternaryColumns(d: Dice): { in: number; block: number } {
+  const block = 64 * d.between(1, 3)
+  if (d.chance(0.4)) return { in: block * d.between(1, 4), block }
+  const columns = d.between(1, 300)
+  return { in: columns, block: d.pick([0, columns]) }
+}
+
+export const ternaryScales = (rows: number, columns: number, block: number): number =>
+  block > 0 ? Math.ceil((rows * columns) / block) : 1
 
 export const attentionSizes = (d: Dice): Sizes => {
   const kv = d.between(1, 2)

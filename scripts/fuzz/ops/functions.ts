@@ -336,9 +336,12 @@ const QUANTIZE: readonly Row[] = [
     ({ x }) => t.quantizeInt8(x).parts.data,
     { loose: true },
   ),
-  functionRow('quantizeTernary', like('quantize_ternary'), ({ w }) => t.quantizeTernary(w).parts.data, {
-    loose: true,
-  }),
+  functionRow(
+    'quantizeTernary',
+    (dice) => PLANS.quantize_ternary(dice),
+    ({ w }, options) => t.quantizeTernary(w, options as t.QuantizeTernaryOptions).parts.data,
+    { loose: true },
+  ),
   functionRow('vsaPack', like('vsa_pack'), ({ x }) => t.vsaPack(x)),
   functionRow(
     'vsaUnpack',
@@ -346,14 +349,25 @@ const QUANTIZE: readonly Row[] = [
     ({ x }, params) => t.vsaUnpack(x, params as t.VsaParams),
   ),
   functionRow(
+    'vsaProduct',
+    (dice) => PLANS.vsa_combine(dice),
+    ({ a, b }, params) => t.vsaProduct(a, b, params as t.VsaParams),
+  ),
+  functionRow(
     'vsaBind',
-    (dice) => PLANS.vsa_bind(dice),
+    (dice) => PLANS.vsa_combine(dice),
     ({ a, b }, params) => t.vsaBind(a, b, params as t.VsaParams),
+  ),
+  functionRow(
+    'vsaUnbind',
+    (dice) => PLANS.vsa_combine(dice),
+    ({ a, b }, params) => t.vsaUnbind(a, b, params as t.VsaParams),
   ),
   functionRow(
     'vsaBundle',
     (dice) => PLANS.vsa_bundle(dice),
-    ({ x }, params) => t.vsaBundle(x, params as t.VsaParams),
+    ({ x, weights }, params) =>
+      t.vsaBundle(x, params === null ? (params as never) : { ...(params as t.VsaParams), weights }),
   ),
   functionRow(
     'vsaSimilarity',

@@ -137,7 +137,9 @@ export function packed(dice: Dice, [rows, cols]: readonly [number, number]): Pac
   if (kind === 'ternary') {
     // Codes of 3 stand for nothing: bytes of 0, 1 and 2 only.
     const data: InputPlan = { shape: [out / 4, cols], dtype: 'u8', values: { below: 3 } }
-    return { format: { kind, shape, block: 0, offset: 0 }, parts: { data, scale: scales(1) } }
+    const block = dice.pick([0, cols])
+    const scale: InputPlan = block === 0 ? scales(1) : { ...scales(1), shape: [out, 1] }
+    return { format: { kind, shape, block, offset: 0 }, parts: { data, scale } }
   }
   const block = dice.pick([64, 128, 4096])
   const blocks = Math.ceil((out * cols) / block)
@@ -386,7 +388,14 @@ export const PLANS: Readonly<Record<string, Plan>> = {
   quantize_8bit: (dice) =>
     of({ x: f32(size(dice, 900)) }, { block: dice.pick([1, 7, 256]), signed: dice.chance(0.5) }),
   quantize_int8: (dice) => of({ x: floats(computed(dice))(...shapeOf(dice, dice.between(1, 3))) }),
-  quantize_ternary: (dice) => of({ w: floats(computed(dice))(4 * size(dice, 20), size(dice, 60)) }),
+  quantize_ternary: (dice) => {
+    const [cols, block] = dice.pick([
+      [192, 64],
+      [128, 128],
+      [size(dice, 60), 0],
+    ])
+    return of({ w: floats(computed(dice))(4 * size(dice, 20), cols) }, { block })
+  },
   reduce: (dice) => {
     const [outer, n, inner] = [size(dice, 9), size(dice, 400), dice.pick([1, size(dice, 40)])]
     const f = dice.pick(['sum', 'mean', 'amax'])
@@ -454,17 +463,20 @@ export const PLANS: Readonly<Record<string, Plan>> = {
     const dims = dice.between(1, 100)
     return of({ x: planes(size(dice, 5), dims) }, { dims })
   },
-  vsa_bind: (dice) => {
-    const [dims, rows] = [dice.between(1, 100), size(dice, 5)]
-    return of({ a: planes(rows, dims), b: planes(dice.pick([1, rows]), dims) }, { dims })
+  vsa_combine: (dice) => {
+    const [dims, rows] = [dice.between(1, 1000), size(dice, 5)]
+    const how = dice.pick(['product', 'bind', 'unbind'])
+    return of({ a: planes(rows, dims), b: planes(dice.pick([1, rows]), dims) }, { dims, how })
   },
   vsa_bundle: (dice) => {
-    const [dims, count] = [dice.between(1, 100), dice.between(1, 5)]
-    return of({ x: planes(count * size(dice, 4), dims) }, { dims, count })
+    const [dims, count] = [dice.between(1, 1000), dice.between(1, 20)]
+    const rows = count * size(dice, 4)
+    return of({ x: planes(rows, dims), weights: dice.chance(0.5) ? f32(rows) : undefined }, { dims, count })
   },
   vsa_similarity: (dice) => {
-    const dims = dice.between(1, 100)
-    return of({ a: planes(size(dice, 5), dims), b: planes(size(dice, 5), dims) }, { dims })
+    const dims = dice.between(1, 1000)
+    const metric = dice.pick(['dot', 'hamming'])
+    return of({ a: planes(size(dice, 9), dims), b: planes(size(dice, 9), dims) }, { dims, metric })
   },
   vsa_permute: (dice) => {
     const dims = dice.between(1, 100)

@@ -1,0 +1,5 @@
+// Ternary products by SDOT.
+// build-flags: -mcpu=generic+dotprod
+#define TT_ISA neon_dots
+#define TT_NEON 1
+#include "trit_products.h"

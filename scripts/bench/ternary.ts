@@ -1,0 +1,17 @@
+/**
+ * Ternary vectors and weights: the algebra on bit planes, packing by AbsMean, and products with packed weights, beside what the machine allows and our own
+ * products in f32 and bf16, in turn in one process.
+ */
+import { openCpu } from '../../plugins/cpu/device.ts'
+import { ternaryVectors } from './_ternary-vectors.ts'
+import { ternaryWeights } from './_ternary-weights.ts'
+import type { Topic } from './_topic.ts'
+
+export const ternary: Topic = {
+  name: 'ternary',
+  async run(context) {
+    const device = openCpu({ threads: context.threads })
+    const setting = { device, context }
+    return [...(await ternaryVectors(setting)), ...(await ternaryWeights(setting))]
+  },
+}
