@@ -96,7 +96,7 @@ function createQuantizer(
     quantize(weight) {
       const { shape, device } = weight
       const block = span === 'tensor' ? 0 : span === 'row' ? shape[1] : group
-      if (scale === 'absmean' && block === 0) return quantizeTernary(weight)
+      if (scale === 'absmean') return quantizeTernary(weight, { block })
       using wide = noGrad(() => cast(weight, 'f32'))
       const values = Float32Array.from(wide.toArray())
       return packedTrits(shape, ternarize(values, shape, { scale, block }), { block, device })
