@@ -12,7 +12,7 @@
  *   startup    from a command to its first step, and what the trainer costs beside the ops
  *   qlora      LoRA steps on packed weights against those on bf16, and PEFT on bitsandbytes   --model, --python
  *   quant      packing and unpacking against a copy of memory
- *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate; activations in a file   --model keeps the folders
+ *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate; activations and states in a file   --model keeps the folders
  *   tritter    the presets of tritter: parameters, memory and speed, and what checkpointing saves
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
