@@ -2,6 +2,7 @@
  * A program that answers each line on stdin with one line of JSON: both sides of a comparison speak this.
  */
 import { TrituneError } from '../../core/errors.ts'
+import { errorCode } from '../../core/files/files.ts'
 
 export type Answer = Readonly<Record<string, unknown>>
 
@@ -46,8 +47,13 @@ export async function startChild(
       return next()
     },
     async [Symbol.asyncDispose]() {
-      child.stdin.write('quit\n')
-      child.stdin.end()
+      try {
+        child.stdin.write('quit\n')
+        await child.stdin.end()
+      } catch (error) {
+        // One that answers once has ended by itself.
+        if (errorCode(error) !== 'EPIPE') throw error
+      }
       await child.exited
     },
   }

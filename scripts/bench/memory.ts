@@ -22,20 +22,21 @@ interface Case {
   readonly steps: number
 }
 
-/** The shape of SmolLM2-135M at a sequence where what goes into each block is most of the memory. */
-const LONG = {
-  name: '135M at 8192 tokens',
-  length: 8192,
-  shape: {
-    hidden_size: 576,
-    intermediate_size: 1536,
-    num_hidden_layers: 30,
-    num_attention_heads: 9,
-    num_key_value_heads: 3,
-    vocab_size: 49152,
-    tie_word_embeddings: true,
-  },
-} as const
+const SMOLLM2: LlamaShape = {
+  hidden_size: 576,
+  intermediate_size: 1536,
+  num_hidden_layers: 30,
+  num_attention_heads: 9,
+  num_key_value_heads: 3,
+  vocab_size: 49152,
+  tie_word_embeddings: true,
+}
+
+/** At a sequence where what goes into each block is most of the memory. */
+const LONG = { name: '135M at 8192 tokens', length: 8192, shape: SMOLLM2 }
+
+/** With all weights trained, the state of AdamW is most of it. */
+const ALL = { name: '135M, all weights', length: 256, shape: SMOLLM2 }
 
 const CASES: readonly Case[] = [
   {
@@ -75,7 +76,9 @@ export const memory: Topic = {
     for (const one of context.quick ? CASES.slice(0, 1) : CASES)
       if (context.only === null || one.name.includes(context.only))
         rows.push(...(await measure(one, context)))
-    if (context.only === null || LONG.name.includes(context.only)) rows.push(...(await offloaded(context)))
+    const wanted = (name: string): boolean => context.only === null || name.includes(context.only)
+    if (wanted(LONG.name)) rows.push(...(await offloaded(context)))
+    if (wanted(ALL.name)) rows.push(...(await paged(context)))
     return rows
   },
 }
@@ -93,7 +96,7 @@ async function offloaded(context: BenchContext): Promise<Row[]> {
     const here = await train(LONG.name, long)
     const away = await train(`${LONG.name}, activations in a file`, [...long, '--offload', 'disk'])
     return [
-      offloadRow(away, here),
+      leaner(`${LONG.name}: peak with activations in a file, over that without`, away, here),
       overEstimate(LONG.name, here),
       overEstimate(`${LONG.name}, activations in a file`, away),
     ]
@@ -109,7 +112,7 @@ async function withModel(
   work: (train: Train) => Promise<Row[]>,
 ): Promise<Row[]> {
   const home = model ?? mkdtempSync(join(tmpdir(), 'tritune-bench-'))
-  const folder = join(home, `random-${name.split(' ')[0]}`)
+  const folder = join(home, `random-${name.split(/[ ,]/)[0]}`)
   try {
     if (!existsSync(join(folder, 'config.json'))) {
       expectSpace(home, randomModelBytes(shape), {
@@ -134,23 +137,26 @@ async function withModel(
   }
 }
 
+async function paged(context: BenchContext): Promise<Row[]> {
+  return withModel(ALL, context, async (train) => {
+    const all = ['--all', '--steps', '2', '--memory', 'lean', '--length', String(ALL.length)]
+    const here = await train(`${ALL.name}, AdamW`, [...all, '--optimizer', 'adamw'])
+    const away = await train(`${ALL.name}, paged AdamW`, [...all, '--optimizer', 'paged_adamw_32bit'])
+    return [
+      leaner(`${ALL.name}: peak with paged AdamW, over that with AdamW`, away, here),
+      overEstimate(`${ALL.name}, paged AdamW`, away),
+    ]
+  })
+}
+
 /** Bits first: another loss would be another run. */
-function offloadRow(away: Answer, here: Answer): Row {
+function leaner(name: string, away: Answer, here: Answer): Row {
   const [ours, peer] = [away, here].map((answer) => numberIn(answer, 'peak') / 2 ** 30)
   if (JSON.stringify(away.losses) !== JSON.stringify(here.losses))
     throw new TrituneError('E_NATIVE', `other losses: ${String(away.losses)} and ${String(here.losses)}`)
   const [slow, fast] = [away, here].map((answer) => numberIn(answer, 'seconds').toFixed(0))
-  return {
-    name: `${LONG.name}: peak with activations in a file, over that without`,
-    ours,
-    peer,
-    unit: 'GiB',
-    ratio: ours / peer,
-    floor: 0.75,
-    goal: null,
-    better: 'lower',
-    note: `the same losses; ${slow} s, and ${fast} s without`,
-  }
+  const note = `the same losses; ${slow} s, and ${fast} s without`
+  return { name, ours, peer, unit: 'GiB', ratio: ours / peer, floor: 0.75, goal: null, better: 'lower', note }
 }
 
 function overEstimate(name: string, answer: Answer): Row {

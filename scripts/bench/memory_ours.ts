@@ -1,7 +1,7 @@
 /**
- * One QLoRA run on a model folder, for `bench memory`: prints the estimate and the peak of the process as one line of JSON.
+ * One QLoRA run, or one that trains all weights, on a model folder, for `bench memory`: prints the estimate and the peak of the process as one line of JSON.
  *
- *   bun scripts/bench/memory_ours.ts --model <folder> [--length 1024] [--steps 2] [--memory lean] [--offload disk]
+ *   bun scripts/bench/memory_ours.ts --model <folder> [--length 1024] [--steps 2] [--memory lean] [--offload disk] [--all] [--optimizer adamw_8bit]
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -23,9 +23,12 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '2' },
     memory: { type: 'string', default: 'auto' },
     offload: { type: 'string' },
+    all: { type: 'boolean' },
+    optimizer: { type: 'string', default: 'adamw_8bit' },
     threads: { type: 'string', default: '0' },
   },
 })
+const QLORA = { adapter: 'qlora', load_in_4bit: true, lora_r: 16, lora_alpha: 32, lora_target_linear: true }
 if (!values.model) throw new Error('--model is missing')
 const length = Number(values.length)
 const folder = mkdtempSync(join(tmpdir(), 'tritune-memory-'))
@@ -39,13 +42,9 @@ try {
   writeFileSync(join(folder, 'data.jsonl'), rows.join(''))
   const config = finetuneConfig.validate({
     base_model: values.model,
-    adapter: 'qlora',
-    load_in_4bit: true,
-    lora_r: 16,
-    lora_alpha: 32,
-    lora_target_linear: true,
+    ...(values.all ? { adapter: 'none' } : QLORA),
     bf16: true,
-    optimizer: 'adamw_8bit',
+    optimizer: values.optimizer,
     gradient_checkpointing: true,
     activation_offloading: values.offload ?? false,
     memory: values.memory,

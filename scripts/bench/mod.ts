@@ -16,7 +16,7 @@
  *   quant      packing and unpacking against a copy of memory
  *   ternary    bit planes, AbsMean, and products with ternary weights against our own in f32 and bf16,
  *              and the algebra against JavaScript and torchhd   (--python)
- *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate; activations in a file   --model keeps the folders
+ *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate; activations and states in a file   --model keeps the folders
  *   tritter    the presets of tritter: parameters, memory and speed, and what checkpointing saves
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
