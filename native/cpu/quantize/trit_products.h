@@ -131,7 +131,7 @@ void sum_codes(int32_t* sums, const int8_t* x, size_t bytes, size_t run) {
   vi all{};
   for (size_t first = 0; first < bytes; first += step) {
     vi sum{};
-    for (size_t k = first; k < first + step; k += BYTES) sum += widen_dots(dot_step(vdot{}, vbytes{} + uint8_t(1), load_bytes(x + k)));
+    for (size_t k = first; k < first + step; k += BYTES) sum += widen_dots(dot_step(vdot{}, each_byte(1), load_bytes(x + k)));
     if (by_run) store_bits(sums + first / step * W, sum);
     all += sum;
   }

@@ -29,6 +29,7 @@ TT_INLINE void store_words_n(uint32_t* p, vu v, size_t n) {
   copy_first(p, buffer, n);
 }
 #endif
+TT_INLINE vbytes each_byte(uint32_t x) { return vbytes(vu{} + 0x01010101u * x); }
 TT_INLINE vbytes load_bytes(const void* p) { return load_bits<vbytes>(static_cast<const uint8_t*>(p)); }
 
 // ---- bits and lanes ---------------------------------------------------------------------------------------------------

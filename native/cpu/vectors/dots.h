@@ -14,14 +14,14 @@ typedef vi vdot;
 constexpr int DOT_STEPS = 1024;  // of 4 · 192 · 127
 // Codes stay where they are in the byte: a factor that sums of the end can lose as well.
 constexpr int CODE_SHIFT(int p) { return 2 * p; }
-TT_INLINE vbytes codes_of(vbytes packed, int p) { return packed & (vbytes{} + uint8_t(3 << (2 * p))); }
+TT_INLINE vbytes codes_of(vbytes packed, int p) { return packed & each_byte(3u << (2 * p)); }
 TT_INLINE vdot dot_step(vdot sum, vbytes codes, vbytes x) { return vdot(_mm512_dpbusd_epi32(__m512i(sum), __m512i(codes), __m512i(x))); }
 TT_INLINE vi widen_dots(vdot sum) { return sum; }
 #endif
 #else
 #define TT_DOTS 1
 constexpr int CODE_SHIFT(int) { return 0; }
-TT_INLINE vbytes codes_of(vbytes packed, int p) { return vbytes(vu(packed) >> uint32_t(2 * p)) & (vbytes{} + uint8_t(3)); }
+TT_INLINE vbytes codes_of(vbytes packed, int p) { return vbytes(vu(packed) >> uint32_t(2 * p)) & each_byte(3); }
 #if TT_AVX2
 typedef int16_t vdot __attribute__((vector_size(BYTES)));
 constexpr int DOT_STEPS = 40;  // of 2 · 3 · 127
