@@ -20,7 +20,7 @@ const help =
   --block <n>           of nf4 and fp4: numbers that share a scale, 64 (default) to 4096
   --plain-scales        of nf4 and fp4: without double quantization
   --threshold <x>       of int8: columns from this magnitude on are not rounded, default 6
-  --linear-class <name> of bitnet, in transformers: autobitlinear (default) or bitlinear
+  --linear-class <one>  of bitnet, in transformers: autobitlinear (default) or bitlinear
   --skip <module>       a module that stays as it is; may be repeated
   --dtype <f32|bf16>    of what is not packed; default: as the model is stored (f32 for .gguf)
   --device <name>       cpu (default), auto, cuda, cuda:<number>

@@ -148,17 +148,26 @@ function ignoredKey({ reason }: IgnoredKey): JsonSchema {
   return { description: `Changes nothing here: ${reason}.`, deprecated: true, doNotSuggest: true }
 }
 
-/** Only values that ask for nothing. */
-function unsupportedKey({ what, harmless = [], sameAs }: UnsupportedKey): JsonSchema {
+/** `{ bitnet: { span: row } }`. */
+const NAME_WITH_OPTIONS: JsonSchema = {
+  type: 'object',
+  maxProperties: 1,
+  additionalProperties: { type: ['object', 'null'] },
+}
+
+/** Only values that ask for nothing, and short forms of other keys. */
+function unsupportedKey({ what, harmless = [], sameAs, shortFor }: UnsupportedKey): JsonSchema {
   return {
-    description: `Not supported yet (${what}): leave it out or empty.`,
-    deprecated: true,
-    doNotSuggest: true,
+    description: shortFor
+      ? `The short form of ${shortFor}: a name, or a name with options.`
+      : `Not supported yet (${what}): leave it out or empty.`,
+    ...(shortFor ? {} : { deprecated: true, doNotSuggest: true }),
     anyOf: [
       { enum: [null, false, 0, '', 'false', 'no', 'off', ...harmless] },
       { type: 'array', maxItems: 0 },
       { type: 'object', maxProperties: 0 },
-      ...(sameAs === undefined ? [] : [{ type: 'string' }]),
+      ...((sameAs ?? shortFor) ? [{ type: 'string' }] : []),
+      ...(shortFor ? [NAME_WITH_OPTIONS] : []),
     ],
   }
 }

@@ -1,6 +1,7 @@
 /** Old or other ways to write keys of a run, read as the key that is used. */
 import type { ConfigFailure } from '../../../core/contracts/config.ts'
 import { RENAMED_KEYS } from './axolotl-keys.ts'
+import { UNSUPPORTED_KEYS } from './unsupported-keys.ts'
 
 export type Mapping = Readonly<Record<string, unknown>>
 
@@ -19,10 +20,15 @@ export function renameKeys(input: Mapping, { notes, failures }: Found): Renamed 
   const renamed = new Map<string, unknown>()
   const writtenAs = new Map<string, string>()
   for (const [name, written] of Object.entries(input)) {
-    const short = name === 'quantization' ? quantizerIn(written) : null
+    const shortFor = Object.hasOwn(UNSUPPORTED_KEYS, name) ? UNSUPPORTED_KEYS[name].shortFor : undefined
+    const short = shortFor === undefined ? null : longForm(written)
     const value = short ?? written
     const target =
-      short !== null ? 'quantizer' : Object.hasOwn(RENAMED_KEYS, name) ? RENAMED_KEYS[name] : name
+      short !== null && shortFor !== undefined
+        ? shortFor
+        : Object.hasOwn(RENAMED_KEYS, name)
+          ? RENAMED_KEYS[name]
+          : name
     if (target !== name && Object.hasOwn(input, target)) {
       failures.push({
         path: [name],
@@ -111,7 +117,7 @@ function streamedEntry(entry: unknown): unknown {
  * `quantization: bitnet` and `quantization: { bitnet: { span: row } }` as `quantizer:` has them; null for axolotl's mapping of that name, which
  * is about torchao.
  */
-function quantizerIn(written: unknown): unknown {
+function longForm(written: unknown): unknown {
   if (typeof written === 'string') return isEmpty(written) ? null : written
   const entries = isMapping(written) ? Object.entries(written) : []
   const [name, options] = entries.length === 1 ? entries[0] : ['', undefined]

@@ -12,6 +12,8 @@ export interface UnsupportedKey {
   readonly instead?: string
   /** May repeat the value of this other key. */
   readonly sameAs?: string
+  /** A name, or a mapping of one name to its options, is the short form of this key. */
+  readonly shortFor?: string
   /** Keys that follow from this one: what is wrong with them is no fault of its own. */
   readonly covers?: readonly string[]
 }
@@ -29,8 +31,8 @@ const EVALUATION = 'this kind of evaluation'
 const MODEL = 'changing how the model is built or loaded'
 
 export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
+  quantization: { what: QUANTIZED, shortFor: 'quantizer' },
   ...unsupported(QUANTIZED, [
-    'quantization',
     'qat',
     'model_quantization_config',
     'model_quantization_config_kwargs',

@@ -83,8 +83,9 @@ test('they leave the memory of the device, as the estimate says', async () => {
     cpu.resetPeak()
     const before = cpu.memory().live
     await train(run)
+    const taken = cpu.memory().peak - before
     const text = summarize(run).join('\n')
-    return { taken: cpu.memory().peak - before, estimated: estimateMemory(run).activations, text }
+    return { taken, estimated: estimateMemory(run).activations, text }
   }
   const [without, away] = [await peak(false), await peak(true)]
   expect(away.taken).toBeLessThan(0.6 * without.taken)

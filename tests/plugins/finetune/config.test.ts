@@ -215,8 +215,9 @@ describe('finetuneConfig', () => {
   })
 
   test('refuses every unsupported key that asks for something, and takes it empty', () => {
-    for (const [name, { harmless }] of Object.entries(UNSUPPORTED_KEYS)) {
-      expect(errorOf({ [name]: 'something' })).toMatchObject({ code: 'E_CONFIG_KEY', place: name })
+    for (const [name, { harmless, shortFor }] of Object.entries(UNSUPPORTED_KEYS)) {
+      const asked = shortFor ? { weight_dtype: 'int4', group_size: 32 } : 'something'
+      expect(errorOf({ [name]: asked })).toMatchObject({ code: 'E_CONFIG_KEY', place: name })
       for (const empty of [null, false, '', [], {}, ...(harmless ?? [])]) {
         expect(finetuneConfig.validate({ ...MINIMAL, [name]: empty }).notes).toEqual([])
       }
