@@ -4,7 +4,7 @@
  *
  *   y  what is trained: the weights hold it during training     z  where steps go     x  the average, which is evaluated and saved
  *
- *   d = g / (√(v / bias₂) + ε) + weightDecay·y     y ← (1 − c)·y + c·z + lr(β₁(1 − c) − 1)·d     z ← z − lr·d     x = y + (1 − 1/β₁)(z − y)
+ *   d = g / (√(v / bias₂) + ε) + weightDecay·y     y ← y + c(z − y) + lr(β₁(1 − c) − 1)·d     z ← z − lr·d     x = y + (1 − 1/β₁)(z − y)
  */
 import {
   add,
@@ -27,6 +27,7 @@ import {
   run,
   sqrt,
   square,
+  sub,
   type Tensor,
   tensorScope,
   type TransformDefinition,
@@ -194,11 +195,10 @@ function openGroup(
         for (const [i, { name, weight, of }] of pieces.entries())
           if (weightDecay !== 0 && decays(name))
             addTo(of(along), affine(weight, { scale: rates[i] * weightDecay }))
-        // What is added to (1 − part)·y, for all of them at once.
         const move = affine(along, { scale: beta1 * (1 - part) - 1 })
-        if (part !== 0) addTo(move, affine(zs, { scale: part }))
         for (const { weight, of } of pieces) {
-          if (part !== 0) scaleInto(weight, 1 - part)
+          // By the difference: what has no gradient keeps its bits.
+          if (part !== 0) addTo(weight, affine(sub(of(zs), weight), { scale: part }))
           addTo(weight, of(move))
         }
         addTo(zs, affine(along, { scale: -1 }))

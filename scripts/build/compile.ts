@@ -45,7 +45,6 @@ function compilerSettings(folder: string): object {
       typeRoots: [`${ROOT}node_modules/@types`],
       declaration: true,
       sourceMap: true,
-      inlineSources: true,
     },
     include: [],
     files: [...Object.values(entryPoints()), ...STARTED].map((file) => ROOT + file),
