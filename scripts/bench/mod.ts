@@ -11,7 +11,7 @@
  *   libraries  two builds of the CPU library in turn                             --before, --after, --isa
  *   startup    from a command to its first step, and what the trainer costs beside the ops
  *   qlora      LoRA steps on packed weights against those on bf16, and PEFT on bitsandbytes   --model, --python
- *   bitnet-train  a BitNet trained from random weights beside its twin in f32, and a LoRA on it; ten minutes or so
+ *   bitnet-train  a BitNet trained from random weights beside its twin in f32, and a LoRA on it; half an hour or so
  *   bitnet-planes  perplexity of a model that is rounded to one and to two ternary planes   (--model)
  *   quant      packing and unpacking against a copy of memory
  *   ternary    bit planes, AbsMean, and products with ternary weights against our own in f32 and bf16,
