@@ -3,23 +3,15 @@
  */
 import { dirname, resolve } from 'node:path'
 import { createHost, type HostExplanation } from '../core/mod.ts'
-import { bitnet } from '../plugins/bitnet/mod.ts'
-import { cpu } from '../plugins/cpu/mod.ts'
-import { cuda, type DeviceName, openDevice } from '../plugins/cuda/mod.ts'
+import { type DeviceName, openDevice } from '../plugins/cuda/mod.ts'
 import {
   atKeyAsync,
+  builtInPlugins,
   loadPlugins,
   originsOf,
   placeInConfig,
   readFinetuneConfig,
-  training,
 } from '../plugins/finetune/mod.ts'
-import { models } from '../plugins/models/mod.ts'
-import { optimizers } from '../plugins/optim/mod.ts'
-import { peft } from '../plugins/peft/mod.ts'
-import { qlora } from '../plugins/qlora/mod.ts'
-import { ternaryAlgebra } from '../plugins/ternary/mod.ts'
-import { wasm } from '../plugins/wasm/mod.ts'
 
 export interface ExplainPlugins {
   readonly file: { readonly path: string; readonly text: string } | null
@@ -38,20 +30,7 @@ export async function explainPlugins({ file, modules, device }: ExplainPlugins):
   const loaded = [...(file ? await pluginsOfFile(file) : []), ...(await loadPlugins(modules))]
   const opened = device === null ? undefined : openDevice(device).device
   using host = createHost({
-    plugins: [
-      cpu,
-      cuda,
-      wasm,
-      models,
-      optimizers,
-      peft,
-      qlora,
-      ternaryAlgebra,
-      bitnet,
-      ternaryAlgebra,
-      training,
-      ...loaded.map(({ plugin }) => plugin),
-    ],
+    plugins: [...builtInPlugins, ...loaded.map(({ plugin }) => plugin)],
     origins: originsOf(loaded),
   })
   return {

@@ -17,17 +17,9 @@ import {
   TrituneError,
 } from '../../core/mod.ts'
 import { invocation } from '../../core/invocation.ts'
-import { bitnet } from '../bitnet/mod.ts'
-import { cpu } from '../cpu/mod.ts'
-import { cuda, isDeviceName, openDevice, type OpenedDevice } from '../cuda/mod.ts'
+import { isDeviceName, openDevice, type OpenedDevice } from '../cuda/mod.ts'
 import { checkChatTemplate, datasetFiles, datasetTypeOf } from '../data/mod.ts'
-import { models } from '../models/mod.ts'
-import { optimizers } from '../optim/mod.ts'
-import { peft } from '../peft/mod.ts'
-import { wasm } from '../wasm/mod.ts'
-import { qlora } from '../qlora/mod.ts'
-import { ternaryAlgebra } from '../ternary/mod.ts'
-import { training } from './training/built-in.ts'
+import { builtInPlugins } from './plugins/built-in-plugins.ts'
 import { listCheckpoints } from './checkpoints/checkpoints.ts'
 import {
   type FinetuneConfig,
@@ -106,20 +98,7 @@ export async function checkEarly(
   const makeHost = (): Host => {
     expectOwnNames(plugins.loaded)
     return createHost({
-      plugins: [
-        cpu,
-        cuda,
-        wasm,
-        models,
-        optimizers,
-        peft,
-        qlora,
-        bitnet,
-        ternaryAlgebra,
-        training,
-        ...more,
-        ...fromFile,
-      ],
+      plugins: [...builtInPlugins, ...more, ...fromFile],
       origins: originsOf(plugins.loaded),
     })
   }
