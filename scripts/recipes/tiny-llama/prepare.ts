@@ -13,12 +13,11 @@ import { dirname, join } from 'node:path'
 import { writeFileAtomic } from '../../../core/files/atomic.ts'
 import { TrituneError } from '../../../core/errors.ts'
 import { createRandom } from '../../../core/tensor/random.ts'
-import { type Bpe, trainBpe } from './bpe.ts'
-import { countWords } from './byte-level.ts'
+import { createBpeTrainer, loadTokenizer, type TokenizerFiles } from '../../../plugins/tokenizer/mod.ts'
 import { TINY } from './init.ts'
 import { CACHE, MODEL, QUICKSTART } from './paths.ts'
 import { cleanProse, cutPassages, wordsIn } from './prose.ts'
-import { END_OF_TEXT, PAD, writeTokenizer } from './tokenizer-files.ts'
+import { writeTokenizer } from './tokenizer-files.ts'
 
 /** Every 40th address is kept out of pretraining. */
 const HELD_OUT_ADDRESS = 40
@@ -55,8 +54,10 @@ export function quickstartTexts(): QuickstartTexts {
 }
 
 /** The tokenizer knows the words of the addresses alone, as the model does. */
-export function quickstartTokenizer({ pretrain }: Pick<QuickstartTexts, 'pretrain'>): Bpe {
-  return trainBpe(countWords(pretrain), { vocabSize: TINY.vocabSize, specialTokens: [END_OF_TEXT, PAD] })
+export function quickstartTokenizer({ pretrain }: Pick<QuickstartTexts, 'pretrain'>): TokenizerFiles {
+  const trainer = createBpeTrainer({ vocabSize: TINY.vocabSize })
+  for (const text of pretrain) trainer.add(text)
+  return trainer.train()
 }
 
 /** One record per line, as `type: completion` reads it. */
@@ -70,9 +71,9 @@ function prepare(): void {
   write(join(CACHE, 'sotu.eval.jsonl'), texts.pretrainEval)
   write(join(QUICKSTART, 'moby-dick.train.jsonl'), texts.train)
   write(join(QUICKSTART, 'moby-dick.eval.jsonl'), texts.eval)
-  const bpe = quickstartTokenizer(texts)
-  writeTokenizer(MODEL, bpe, { contextLength: TINY.context })
-  console.log(`${MODEL}: tokenizer of ${bpe.tokens.length} tokens`)
+  const files = quickstartTokenizer(texts)
+  writeTokenizer(MODEL, files, { contextLength: TINY.context })
+  console.log(`${MODEL}: tokenizer of ${loadTokenizer(files).vocabSize} tokens`)
 }
 
 function write(path: string, texts: readonly string[]): void {
