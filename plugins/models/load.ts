@@ -23,6 +23,7 @@ import { expectRoom } from './_room.ts'
 import { readStoredWeights, type StoredWeights } from './_stored.ts'
 import { type VocabularyOptions, withVocabulary } from './_vocabulary.ts'
 import { MODELS } from './built-in.ts'
+import { textOfGemma3 } from './families/_gemma3-text-config.ts'
 import { openInitialSource } from './initial-weights.ts'
 import { openGgufSource, openSafetensorsSource, storedDType } from './sources.ts'
 
@@ -158,7 +159,7 @@ export function modelDefinition(
 }
 
 /**
- * Reads config.json of a model folder.
+ * Reads config.json of a model folder; of a Gemma 3 that sees images, with the fields of its text at the top.
  *
  * @example
  * ```ts
@@ -178,7 +179,8 @@ export function readConfig(folder: string): ConfigJson {
     })
   try {
     const config: unknown = JSON.parse(readFileSync(file, 'utf8'))
-    if (typeof config === 'object' && config !== null && !Array.isArray(config)) return config as ConfigJson
+    if (typeof config === 'object' && config !== null && !Array.isArray(config))
+      return textOfGemma3(config as ConfigJson)
   } catch (cause) {
     throw new TrituneError(
       'E_FORMAT',
