@@ -269,6 +269,9 @@ const LAYERS: readonly Row[] = [
   functionRow('linearNll', like('linear_cross_entropy'), ({ h, weight, targets }) =>
     t.linearNll(h, weight, targets),
   ),
+  functionRow('linearLogProbs', like('linear_cross_entropy'), ({ h, weight, targets }) =>
+    t.linearLogProbs(h, weight, targets),
+  ),
   functionRow(
     'attention',
     (dice) => PLANS.attention(dice),
