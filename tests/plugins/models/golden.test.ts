@@ -27,15 +27,22 @@ test.each([...MODEL_CASES])('%s on the CPU equals transformers', (name) => {
   expect(errors.checkpointingEqual).toBe(true)
 })
 
-test.each(['bitnet', 'gpt2', 'llama', 'qwen2-sliding', 'qwen3'])(
-  '%s on the reference device equals transformers',
-  (name) => {
-    const errors = measureModel(name, referenceDevice)
-    expect(errors.logits).toBeLessThanOrEqual(1e-5)
-    expect(errors.gradient, errors.worst).toBeLessThanOrEqual(1e-4)
-    expect(errors.checkpointingEqual).toBe(true)
-  },
-)
+test.each([
+  'bitnet',
+  'cohere2',
+  'gemma2',
+  'gpt2',
+  'llama',
+  'phi3-longrope',
+  'qwen2-sliding',
+  'qwen3',
+  'stablelm-parallel',
+])('%s on the reference device equals transformers', (name) => {
+  const errors = measureModel(name, referenceDevice)
+  expect(errors.logits).toBeLessThanOrEqual(1e-5)
+  expect(errors.gradient, errors.worst).toBeLessThanOrEqual(1e-4)
+  expect(errors.checkpointingEqual).toBe(true)
+})
 
 test.each(MODEL_CASES.filter((name) => name !== 'gpt2'))('%s reads an older config.json alike', (name) => {
   const { folder, sequences } = openGoldenModel(name)
