@@ -39,6 +39,7 @@ import { headSize, keyValueHeads } from './model-size.ts'
 import { createLeadCache, openLead } from './_lead.ts'
 import { type NormKind, normsOf } from './_norms.ts'
 import type { LayerCache } from './cache.ts'
+import { scoreLabels, scoringArchitecture } from './_score.ts'
 import { createRopeTables, readRopeConfig } from './rope.ts'
 
 /** Where the family's members differ. */
@@ -104,7 +105,10 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
   const embed = collector.embedding('model.embed_tokens', vocabSize, hiddenSize)
   const blocks = Array.from({ length: layerCount }, (_, i) => loadBlock(collector, i))
   const finalNorm = norms.load(collector, 'model.norm', hiddenSize)
-  const head = collector.head('lm_head', embed, tied)
+  const labels = scoreLabels(config)
+  const head =
+    labels === null ? collector.head('lm_head', embed, tied) : collector.score('score', hiddenSize, labels)
+  const architecture = labels === null ? traits.architecture : scoringArchitecture(traits.architecture)
   const device: Device = embed.device
   const dtype = normOf(finalNorm).weight.dtype as FloatDType
   const tables = createRopeTables(angles, device)
@@ -189,19 +193,20 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
   const model: Model = {
     info: {
       type: traits.type,
-      architecture: traits.architecture,
+      architecture,
       hiddenSize,
       layerCount,
       vocabSize,
       kvHeads,
       headSize: headDim,
       contextLength: integerField(config, 'max_position_embeddings', 2048),
-      config,
+      config: labels === null ? config : { ...config, architectures: [architecture] },
     },
     layers: collector.layers,
     weights: collector.weights,
     embedding: embed,
     head,
+    scoreHead: labels === null ? null : head,
     adapters: [],
     probe: null,
     hidden(tokens, { cache, checkpointing = false } = {}) {

@@ -22,6 +22,8 @@ export interface WeightCollector {
   norm(path: string, channels: number, options?: { readonly bias?: boolean }): Layer
   /** The output head: a weight of its own (V, C), or that of the embedding it is tied to. */
   head(path: string, embedding: Layer, tied: boolean): Layer
+  /** The head of a model that scores texts: `${path}.weight` (labels, C). */
+  score(path: string, channels: number, labels: number): Layer
   /** Loads `${path}.weight` (out, in) and, when asked for, `${path}.bias` (out). `transposed`: the file holds (in, out). */
   layer(
     path: string,
@@ -117,6 +119,15 @@ export function collectWeights(
         tiedTo: tied ? table : null,
       })
     },
+    score: (path, channels, labels) =>
+      add({
+        ...plain,
+        path,
+        kind: 'head',
+        inputs: channels,
+        outputs: labels,
+        weight: tensor(`${path}.weight`, [labels, channels]),
+      }),
     [Symbol.dispose]() {
       for (const { adapters } of layers.values())
         for (const { adapter } of adapters) adapter[Symbol.dispose]()
