@@ -132,8 +132,9 @@ export interface GoldenModel {
   readonly loss: number
 }
 
-export function openGoldenModel(name: string): GoldenModel {
-  const folder = join(GOLDEN, 'models', name)
+/** `group`: the folder of tests/golden that the case is in. */
+export function openGoldenModel(name: string, group = 'models'): GoldenModel {
+  const folder = join(GOLDEN, group, name)
   const expected = openCheckpoint(join(folder, 'expected.safetensors'))
   return {
     folder,
@@ -190,8 +191,8 @@ export interface ModelErrors {
   readonly checkpointingEqual: boolean
 }
 
-export function measureModel(name: string, device: Device): ModelErrors {
-  const golden = openGoldenModel(name)
+export function measureModel(name: string, device: Device, group = 'models'): ModelErrors {
+  const golden = openGoldenModel(name, group)
   using model = loadModel(golden.folder, { device, writable: true })
   const logits = relativeError(logitsOf(model, golden.sequences), golden.logits)
   const parameters = trainAllWeights(model)

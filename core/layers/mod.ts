@@ -1,4 +1,5 @@
 export * from './active-adapters.ts'
+export * from './auxiliary.ts'
 export * from './dense-weight.ts'
 export { BASE_MODEL, type DocumentAdapters, withDocumentAdapters } from './document-adapters.ts'
 export { activeOn, baseForward, forwardLayer } from './forward-layer.ts'

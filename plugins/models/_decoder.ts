@@ -35,6 +35,8 @@ import {
 import { type Block as RunBlock, runBlocks } from './_blocks.ts'
 import { gatedActivation } from './_gated.ts'
 import { collectWeights, type WeightCollector } from './_weights.ts'
+import type { SparseMlp } from './_moe.ts'
+import { BALANCE_LOSS, balanceOf } from './_router.ts'
 import { headSize, keyValueHeads } from './model-size.ts'
 import { createLeadCache, openLead } from './_lead.ts'
 import { type NormKind, normsOf } from './_norms.ts'
@@ -60,6 +62,10 @@ export interface DecoderTraits {
   readonly dropout?: number
   /** Sliding window of a layer, 0 = none. */
   window(layer: number): number
+  /** A mixture of experts in the place of the MLP `path` of a block; null: it has a plain one. */
+  sparse?(weights: WeightCollector, path: string, layer: number): SparseMlp | null
+  /** What the balance of the experts counts in the loss; null: nothing. */
+  readonly balance?: number | null
 }
 
 interface Angles {
@@ -77,6 +83,11 @@ interface Block {
   readonly kNorm: Layer | null
   readonly attnSubNorm: Layer | null
   readonly postNorm: Layer
+  readonly mlp: DenseMlp | null
+  readonly sparse: SparseMlp | null
+}
+
+interface DenseMlp {
   readonly gate: Layer
   readonly up: Layer
   readonly ffnSubNorm: Layer | null
@@ -115,8 +126,8 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
 
   function loadBlock(weights: WeightCollector, index: number): Block {
     const path = `model.layers.${index}`
-    const { qkvBias, outputBias, mlpBias, qkNorm, subNorms = false } = traits
-    return {
+    const { qkvBias, outputBias, qkNorm, subNorms = false } = traits
+    const attention = {
       inputNorm: norms.load(weights, `${path}.input_layernorm`, hiddenSize),
       q: weights.layer(`${path}.self_attn.q_proj`, hiddenSize, heads * headDim, { bias: qkvBias }),
       k: weights.layer(`${path}.self_attn.k_proj`, hiddenSize, kvHeads * headDim, { bias: qkvBias }),
@@ -126,10 +137,18 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
       kNorm: qkNorm ? weights.norm(`${path}.self_attn.k_norm`, headDim) : null,
       attnSubNorm: subNorms ? weights.norm(`${path}.self_attn.attn_sub_norm`, heads * headDim) : null,
       postNorm: norms.load(weights, `${path}.post_attention_layernorm`, hiddenSize),
-      gate: weights.layer(`${path}.mlp.gate_proj`, hiddenSize, mlpSize, { bias: mlpBias }),
-      up: weights.layer(`${path}.mlp.up_proj`, hiddenSize, mlpSize, { bias: mlpBias }),
-      ffnSubNorm: subNorms ? weights.norm(`${path}.mlp.ffn_sub_norm`, mlpSize) : null,
-      down: weights.layer(`${path}.mlp.down_proj`, mlpSize, hiddenSize, { bias: mlpBias }),
+    }
+    const sparse = traits.sparse?.(weights, path, index) ?? null
+    return { ...attention, sparse, mlp: sparse ? null : loadMlp(weights, `${path}.mlp`) }
+  }
+
+  function loadMlp(weights: WeightCollector, path: string): DenseMlp {
+    const { mlpBias: bias, subNorms = false } = traits
+    return {
+      gate: weights.layer(`${path}.gate_proj`, hiddenSize, mlpSize, { bias }),
+      up: weights.layer(`${path}.up_proj`, hiddenSize, mlpSize, { bias }),
+      ffnSubNorm: subNorms ? weights.norm(`${path}.ffn_sub_norm`, mlpSize) : null,
+      down: weights.layer(`${path}.down_proj`, mlpSize, hiddenSize, { bias }),
     }
   }
 
@@ -170,24 +189,44 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
     return chance > 0 && currentNoise() ? dropout(x, { p: chance, site: siteOf(path) }) : x
   }
 
-  /** [h, delta] → [h, delta]: one block. There is no delta before the first one. */
+  function forwardMlp({ gate, up, ffnSubNorm, down }: DenseMlp, x: Tensor): Tensor {
+    const inner = gated(forwardLayer(gate, x), forwardLayer(up, x))
+    return forwardLayer(down, subNorm(ffnSubNorm, inner))
+  }
+
+  /** What the MLP of a block adds; with `balanced` also the balance of the experts so far. */
+  function mlpOf(
+    { mlp, sparse }: Block,
+    x: Tensor,
+    balance: Tensor | undefined,
+    balanced: boolean,
+  ): Tensor[] {
+    if (mlp) return balance ? [forwardMlp(mlp, x), balance] : [forwardMlp(mlp, x)]
+    if (!sparse) return []
+    if (!balanced) return [sparse.forward(x)]
+    const both = sparse.forwardBalanced(x, balance)
+    return [both.y, both.balance]
+  }
+
+  /** [h, delta, balance] → [h, delta, balance]: one block. There is no delta before the first one. */
   function forwardBlock(
     index: number,
-    [h, delta]: readonly Tensor[],
+    [h, delta, balance]: readonly Tensor[],
     batch: TokenBatch,
     angles: Angles,
     cache: Pick<LayerCache, 'extend'> | null,
-  ): [Tensor, Tensor] {
+    balanced: boolean,
+  ): Tensor[] {
     const block = blocks[index]
     const path = `model.layers.${index}`
     const first = norms.add(block.inputNorm, h, delta)
     const attended = dropped(attend(block, index, first.y, batch, angles, cache), `${path}.self_attn`)
     model.probe?.(`${path}.self_attn`, attended)
     const second = norms.add(block.postNorm, first.h, attended)
-    const inner = gated(forwardLayer(block.gate, second.y), forwardLayer(block.up, second.y))
-    const out = dropped(forwardLayer(block.down, subNorm(block.ffnSubNorm, inner)), `${path}.mlp`)
+    const [added, ...others] = mlpOf(block, second.y, balance, balanced)
+    const out = dropped(added, `${path}.mlp`)
     model.probe?.(`${path}.mlp`, out)
-    return [second.h, out]
+    return [second.h, out, ...others]
   }
 
   const model: Model = {
@@ -209,15 +248,21 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
     scoreHead: labels === null ? null : head,
     adapters: [],
     probe: null,
-    hidden(tokens, { cache, checkpointing = false } = {}) {
+    hidden(tokens, { cache, checkpointing = false, auxiliary } = {}) {
       const held = (cache ?? null) as LayerCache | null
       const { batch, expand, strip, past } = openLead(model, tokens, held)
       const angles = tables.at(batch.positionCount)
       const embedded = dropped(forwardLayer(embed, tokens.ids), 'model.embed_tokens')
       model.probe?.('model.embed_tokens', embedded)
-      const forward: RunBlock = (i, stream) => forwardBlock(i, stream, batch, angles, past)
-      const [h, delta] = runBlocks(expand(embedded), layerCount, forward, { checkpointing })
+      const coefficient = auxiliary ? (traits.balance ?? null) : null
+      const forward: RunBlock = (i, stream) =>
+        forwardBlock(i, stream, batch, angles, past, coefficient !== null)
+      const [h, delta, balance] = runBlocks(expand(embedded), layerCount, forward, { checkpointing })
       held?.advance(batch.positions.size)
+      if (coefficient !== null && balance) {
+        const sparse = blocks.filter((block) => block.sparse).length
+        auxiliary?.set(BALANCE_LOSS, balanceOf(balance, sparse * h.shape[0], coefficient))
+      }
       return strip(norms.add(finalNorm, h, delta).y)
     },
     createCache: (capacity): KvCache =>
