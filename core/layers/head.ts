@@ -10,7 +10,7 @@ import { linearCrossEntropy } from '../ops/linear-cross-entropy.ts'
 import { matmul } from '../ops/matmul.ts'
 import { reshape, slice } from '../ops/movement.ts'
 import { amax, mean, sum } from '../ops/reduce.ts'
-import { affine, exp, log, tanh } from '../ops/unary.ts'
+import { affine, exp, log } from '../ops/unary.ts'
 import { checkpoint } from '../tensor/autograd.ts'
 import { currentNoise, withNoise } from '../tensor/noise.ts'
 import { expectNumber } from '../tensor/expect.ts'
@@ -20,6 +20,7 @@ import { isQuantized } from './dense-weight.ts'
 import { withRowsFrom } from './document-adapters.ts'
 import { forwardLayer, isAdapted } from './forward-layer.ts'
 import { replacedLayer } from './replaced-layer.ts'
+import { softcapped } from './softcap.ts'
 
 /**
  * hidden (rows, C) → (rows, V) f32. bf16 logits would tie, so only adapters on the head round them.
@@ -38,8 +39,11 @@ import { replacedLayer } from './replaced-layer.ts'
 export function headLogits(layer: Layer, hidden: Tensor): Tensor {
   const head = replacedLayer(layer)
   const { weight, bias } = head
-  if (isAdapted(head) || isQuantized(weight) || bias) return cast(forwardLayer(head, hidden), 'f32')
-  return matmul(hidden, weight, { transposeB: true, wide: true })
+  const logits =
+    isAdapted(head) || isQuantized(weight) || bias
+      ? cast(forwardLayer(head, hidden), 'f32')
+      : matmul(hidden, weight, { transposeB: true, wide: true })
+  return softcapped(logits, head.softcap)
 }
 
 /**
@@ -48,7 +52,7 @@ export function headLogits(layer: Layer, hidden: Tensor): Tensor {
  */
 export interface HeadLossOptions {
   readonly scale: number
-  /** cap·tanh(logit/cap); 0: none. */
+  /** cap·tanh(logit/cap); 0: none. Default: what the head has. */
   readonly softcap?: number
   /** Share of each label that all ids get alike, in [0, 1) (arXiv 1512.00567); 0: none. */
   readonly smoothing?: number
@@ -79,7 +83,7 @@ export function headCrossEntropy(
   targets: Tensor,
   {
     scale,
-    softcap = 0,
+    softcap = layer.softcap ?? 0,
     smoothing = 0,
     rowsAtOnce = Math.max(1, Math.floor(2 ** 23 / layer.outputs)),
   }: HeadLossOptions,
@@ -127,8 +131,7 @@ function rowsLoss(
 ): Tensor {
   const [rows, vocabulary] = logits.shape
   const { device } = logits
-  const wide = cast(logits, 'f32')
-  const z = softcap > 0 ? affine(tanh(affine(wide, { scale: 1 / softcap })), { scale: softcap }) : wide
+  const z = softcapped(cast(logits, 'f32'), softcap)
   const [picked, trained, largest] = noGrad(() => {
     const column = reshape(cast(targets, 'f32'), [rows, 1])
     const ids = tensor(

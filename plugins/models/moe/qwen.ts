@@ -1,13 +1,14 @@
 /**
  * What the mixtures of qwen2_moe and qwen3_moe share: experts of a size of their own, and blocks without any.
  */
-import type { Tensor, WeightSource } from '../../core/mod.ts'
-import { booleanField, type ConfigJson, integerField, stringField } from './_config.ts'
-import type { DecoderTraits } from './_decoder.ts'
-import { gatedActivation } from './_gated.ts'
-import { gatedExperts, loadRouter, sparseMlp } from './_moe.ts'
-import { balanceCoefficient } from './_router.ts'
-import type { WeightCollector } from './_weights.ts'
+import type { Tensor, WeightSource } from '../../../core/mod.ts'
+import { booleanField, type ConfigJson, integerField, stringField } from '../_config.ts'
+import type { DecoderTraits } from '../decoder/decoder.ts'
+import { gatedActivation } from '../decoder/gated.ts'
+import { gatedMlp } from '../decoder/mlp.ts'
+import { gatedExperts, loadRouter, sparseMlp } from './sparse-mlp.ts'
+import { balanceCoefficient } from './router.ts'
+import type { WeightCollector } from '../_weights.ts'
 
 /** What is added for every token of a block besides its experts: its weights are under `path`. */
 export type LoadShared = (weights: WeightCollector, path: string) => (x: Tensor) => Tensor
@@ -21,7 +22,7 @@ export function qwenMoe(
     inner: usualInner,
     shared,
   }: { perToken: number; inner: number; shared: LoadShared | null },
-): Pick<DecoderTraits, 'sparse' | 'balance'> {
+): Pick<DecoderTraits, 'mlp' | 'balance'> {
   const hidden = integerField(config, 'hidden_size')
   // transformers 5 writes the one, the original files have the other.
   const key = config['num_experts'] == null ? 'num_local_experts' : 'num_experts'
@@ -35,8 +36,9 @@ export function qwenMoe(
   const isDense = (layer: number): boolean =>
     (layer + 1) % step !== 0 || (Array.isArray(dense) && dense.includes(layer))
   return {
-    sparse(weights, block, layer) {
-      if (isDense(layer)) return null
+    mlp(weights, place) {
+      const { block, layer } = place
+      if (isDense(layer)) return gatedMlp(config)(weights, place)
       const path = `${block}.mlp`
       const router = loadRouter(weights, source, `${path}.gate`, { hidden, experts: count, perToken })
       const experts = gatedExperts(weights, `${path}.experts`, sizes, NAMES, activation)

@@ -1,12 +1,12 @@
 /**
  * mixtral: Mistral's blocks with eight experts in the place of the MLP, of which a token gets two (Jiang et al. 2024, arXiv 2401.04088).
  */
-import type { ModelDefinition } from '../../core/mod.ts'
-import { integerField, stringField } from './_config.ts'
-import { createDecoder } from './_decoder.ts'
-import { gatedActivation } from './_gated.ts'
-import { gatedExperts, loadRouter, sparseMlp } from './_moe.ts'
-import { balanceCoefficient } from './_router.ts'
+import type { ModelDefinition } from '../../../core/mod.ts'
+import { integerField, stringField } from '../_config.ts'
+import { createDecoder } from '../decoder/decoder.ts'
+import { gatedActivation } from '../decoder/gated.ts'
+import { gatedExperts, loadRouter, sparseMlp } from '../moe/sparse-mlp.ts'
+import { balanceCoefficient } from '../moe/router.ts'
 
 export const mixtral: ModelDefinition = {
   name: 'mixtral',
@@ -20,12 +20,8 @@ export const mixtral: ModelDefinition = {
     return createDecoder({ rms_norm_eps: 1e-5, rope_theta: 1e6, ...config }, source, {
       type: 'mixtral',
       architecture: 'MixtralForCausalLM',
-      qkvBias: false,
-      outputBias: false,
-      mlpBias: false,
-      qkNorm: false,
       window: () => window,
-      sparse(weights, block) {
+      mlp(weights, { block }) {
         const path = `${block}.block_sparse_moe`
         const router = loadRouter(weights, source, `${path}.gate`, { hidden, experts: count, perToken })
         const experts = gatedExperts(weights, `${path}.experts`, sizes, NAMES, activation)

@@ -14,42 +14,33 @@ import {
   type Tensor,
   TrituneError,
   type WeightSource,
-} from '../../core/mod.ts'
-import { gatherRows, type Routes, scatterRows } from './_experts.ts'
-import type { Gated } from './_gated.ts'
-import { addBalance, route, type RouterTraits } from './_router.ts'
-import type { WeightCollector } from './_weights.ts'
+} from '../../../core/mod.ts'
+import { gatherRows, type Routes, scatterRows } from './routes.ts'
+import type { Gated } from '../decoder/gated.ts'
+import { addBalance, route, type RouterTraits } from './router.ts'
+import type { Mlp } from '../decoder/mlp.ts'
+import type { WeightCollector } from '../_weights.ts'
 
 /** One expert, from x (n, C) to (n, C). */
 export interface Expert {
   forward(x: Tensor): Tensor
 }
 
-/** The MLP of a block: what it adds to the stream, and what the balance of the experts is computed from, where someone asks for it. */
-export interface SparseMlp {
-  forward(x: Tensor): Tensor
-  forwardBalanced(x: Tensor, balance: Tensor | undefined): { readonly y: Tensor; readonly balance: Tensor }
-}
-
-/** A mixture of `experts`. `shared` is added for every token. */
+/** The MLP of a block as a mixture of `experts`. `shared` is added for every token. */
 export function sparseMlp(
   router: Layer,
   experts: readonly Expert[],
   traits: RouterTraits,
   shared: ((x: Tensor) => Tensor) | null = null,
-): SparseMlp {
-  const mixed = (x: Tensor, routes: Routes, weights: Tensor): Tensor => {
-    const y = gatherRows(throughExperts(experts, scatterRows(x, routes), routes), weights, routes)
-    return shared ? add(y, shared(x)) : y
-  }
+): Mlp {
   return {
-    forward(x) {
-      const { routes, weights } = route(router, x, traits)
-      return mixed(x, routes, weights)
-    },
-    forwardBalanced(x, before) {
+    balanced: true,
+    forward(x, { balance }) {
       const routing = route(router, x, traits)
-      return { y: mixed(x, routing.routes, routing.weights), balance: addBalance(before, routing) }
+      const { routes, weights } = routing
+      if (balance) balance.sum = addBalance(balance.sum, routing)
+      const y = gatherRows(throughExperts(experts, scatterRows(x, routes), routes), weights, routes)
+      return shared ? add(y, shared(x)) : y
     },
   }
 }

@@ -1,11 +1,11 @@
 /**
  * Which rows of a batch go to which experts, and the sum that comes back (Shazeer et al. 2017, arXiv 1701.06538). What an expert computes is not
- * here: `_moe.ts` has it.
+ * here: `sparse-mlp.ts` has it.
  *
  * The rows are sorted by expert, so each expert is one product on a run of rows, an expert without rows is none, and nothing of the size
  * tokens × experts is computed.
  */
-import { embedding, mul, reshape, sum, type Tensor, tensor } from '../../core/mod.ts'
+import { embedding, mul, reshape, sum, type Tensor, tensor } from '../../../core/mod.ts'
 
 /** Where each row of a batch goes. For T rows and K choices of each there are N = T·K rows of experts, sorted by expert. */
 export interface Routes {

@@ -1,13 +1,13 @@
 /**
  * qwen2_moe: Qwen2's attention, experts, and one MLP for every token beside them, behind a gate (arXiv 2407.10671).
  */
-import type { Layer, ModelDefinition } from '../../core/mod.ts'
-import { booleanField, integerField, stringField } from './_config.ts'
-import { createDecoder } from './_decoder.ts'
-import { gatedActivation } from './_gated.ts'
-import { gatedExpert, sharedExpert } from './_moe.ts'
-import { NAMES, qwenMoe } from './_qwen-moe.ts'
-import { qwenWindow } from './_qwen-window.ts'
+import type { Layer, ModelDefinition } from '../../../core/mod.ts'
+import { booleanField, integerField, stringField } from '../_config.ts'
+import { createDecoder } from '../decoder/decoder.ts'
+import { gatedActivation } from '../decoder/gated.ts'
+import { gatedExpert, sharedExpert } from '../moe/sparse-mlp.ts'
+import { NAMES, qwenMoe } from '../moe/qwen.ts'
+import { qwenWindow } from '../decoder/windows.ts'
 
 export const qwen2Moe: ModelDefinition = {
   name: 'qwen2_moe',
@@ -19,9 +19,6 @@ export const qwen2Moe: ModelDefinition = {
       type: 'qwen2_moe',
       architecture: 'Qwen2MoeForCausalLM',
       qkvBias: booleanField(config, 'qkv_bias', true),
-      outputBias: false,
-      mlpBias: false,
-      qkNorm: false,
       window: qwenWindow(config),
       ...qwenMoe(config, source, {
         perToken: 4,

@@ -1,10 +1,11 @@
 /**
  * qwen3_moe: Qwen3's attention with a mixture of many small experts (arXiv 2505.09388).
  */
-import type { ModelDefinition } from '../../core/mod.ts'
-import { booleanField, integerField } from './_config.ts'
-import { createDecoder } from './_decoder.ts'
-import { qwenMoe } from './_qwen-moe.ts'
+import type { ModelDefinition } from '../../../core/mod.ts'
+import { booleanField, integerField } from '../_config.ts'
+import { createDecoder } from '../decoder/decoder.ts'
+import { normEachHead } from '../decoder/qk-norms.ts'
+import { qwenMoe } from '../moe/qwen.ts'
 
 export const qwen3Moe: ModelDefinition = {
   name: 'qwen3_moe',
@@ -17,8 +18,7 @@ export const qwen3Moe: ModelDefinition = {
       architecture: 'Qwen3MoeForCausalLM',
       qkvBias: attentionBias,
       outputBias: attentionBias,
-      mlpBias: false,
-      qkNorm: true,
+      qkNorm: normEachHead(),
       // All layers, as in transformers: there are no `layer_types` here.
       window: () => window,
       ...qwenMoe(config, weights, { perToken: 8, inner: 768, shared: null }),

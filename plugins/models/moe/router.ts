@@ -18,9 +18,9 @@ import {
   sum,
   type Tensor,
   tensor,
-} from '../../core/mod.ts'
-import { booleanField, type ConfigJson, numberField } from './_config.ts'
-import { chosenOf, type Routes, routesOf } from './_experts.ts'
+} from '../../../core/mod.ts'
+import { booleanField, type ConfigJson, numberField } from '../_config.ts'
+import { chosenOf, type Routes, routesOf } from './routes.ts'
 
 /** How the weights of the chosen experts come from the logits of all. */
 export interface RouterTraits {
