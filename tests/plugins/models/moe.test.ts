@@ -29,7 +29,7 @@ import {
 
 const cpu = openCpu()
 const GROUP = 'moe-models'
-const CASES = ['mixtral', 'qwen2_moe', 'qwen3_moe', 'qwen3_moe-dense']
+const CASES = ['gpt_oss', 'mixtral', 'qwen2_moe', 'qwen3_moe', 'qwen3_moe-dense']
 const folderOf = (name: string): string => openGoldenModel(name, GROUP).folder
 
 test.each(CASES)('%s on the CPU equals transformers', (name) => {
@@ -40,7 +40,7 @@ test.each(CASES)('%s on the CPU equals transformers', (name) => {
   expect(errors.checkpointingEqual).toBe(true)
 })
 
-test.each(['mixtral', 'qwen2_moe'])('%s on the reference device equals transformers', (name) => {
+test.each(['gpt_oss', 'mixtral', 'qwen2_moe'])('%s on the reference device equals transformers', (name) => {
   const errors = measureModel(name, referenceDevice, GROUP)
   expect(errors.logits).toBeLessThanOrEqual(1e-5)
   expect(errors.gradient, errors.worst).toBeLessThanOrEqual(1e-5)
