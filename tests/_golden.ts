@@ -86,12 +86,13 @@ function bytesOf(checkpoint: Checkpoint, name: string): Uint8Array<ArrayBuffer> 
 
 // ---- models -----------------------------------------------------------------------------------------------------
 
-/** Every case that can be run; `llama-rope-dynamic` cannot, on purpose. */
+/** Every case of tests/oracle/models.py. */
 export const MODEL_CASES: readonly string[] = [
   'bitnet',
   'gpt2',
   'llama',
   'llama-bias',
+  'llama-rope-dynamic',
   'llama-rope-linear',
   'llama-rope-llama3',
   'llama-rope-yarn',

@@ -52,4 +52,6 @@ export interface BaseLayer {
   readonly tiedTo: string | null
   /** How a linear layer computes; not given: x·Wᵀ + b. */
   readonly form?: LayerForm | null
+  /** Of a head: its logits are cap·tanh(logit/cap). */
+  readonly softcap?: number
 }

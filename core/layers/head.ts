@@ -11,7 +11,7 @@ import { linearCrossEntropy, linearLogProbs } from '../ops/linear-cross-entropy.
 import { matmul } from '../ops/matmul.ts'
 import { concat, reshape, slice } from '../ops/movement.ts'
 import { amax, mean, sum } from '../ops/reduce.ts'
-import { affine, exp, log, tanh } from '../ops/unary.ts'
+import { affine, exp, log } from '../ops/unary.ts'
 import { checkpoint } from '../tensor/autograd.ts'
 import { currentNoise, withNoise } from '../tensor/noise.ts'
 import { expectNumber } from '../tensor/expect.ts'
@@ -21,6 +21,7 @@ import { isQuantized } from './dense-weight.ts'
 import { withRowsFrom } from './document-adapters.ts'
 import { forwardLayer, isAdapted } from './forward-layer.ts'
 import { replacedLayer } from './replaced-layer.ts'
+import { softcapped } from './softcap.ts'
 
 /**
  * hidden (rows, C) → (rows, V) f32. bf16 logits would tie, so only adapters on the head round them.
@@ -39,8 +40,11 @@ import { replacedLayer } from './replaced-layer.ts'
 export function headLogits(layer: Layer, hidden: Tensor): Tensor {
   const head = replacedLayer(layer)
   const { weight, bias } = head
-  if (isAdapted(head) || isQuantized(weight) || bias) return cast(forwardLayer(head, hidden), 'f32')
-  return matmul(hidden, weight, { transposeB: true, wide: true })
+  const logits =
+    isAdapted(head) || isQuantized(weight) || bias
+      ? cast(forwardLayer(head, hidden), 'f32')
+      : matmul(hidden, weight, { transposeB: true, wide: true })
+  return softcapped(logits, head.softcap)
 }
 
 /**
@@ -49,7 +53,7 @@ export function headLogits(layer: Layer, hidden: Tensor): Tensor {
  */
 export interface HeadLossOptions {
   readonly scale: number
-  /** cap·tanh(logit/cap); 0: none. */
+  /** cap·tanh(logit/cap); 0: none. Default: what the head has. */
   readonly softcap?: number
   /** Share of each label that all ids get alike, in [0, 1) (arXiv 1512.00567); 0: none. */
   readonly smoothing?: number
@@ -78,7 +82,7 @@ export function headCrossEntropy(
   layer: Layer,
   hidden: Tensor,
   targets: Tensor,
-  { scale, softcap = 0, smoothing = 0, rowsAtOnce = rowsThatFit(layer) }: HeadLossOptions,
+  { scale, softcap = layer.softcap ?? 0, smoothing = 0, rowsAtOnce = rowsThatFit(layer) }: HeadLossOptions,
 ): Tensor {
   expectNumber('headCrossEntropy', 'smoothing', smoothing, { min: 0, max: 1, below: true })
   const head = replacedLayer(layer)
@@ -86,15 +90,16 @@ export function headCrossEntropy(
   if (smoothing === 0 && !isAdapted(head) && !isQuantized(weight) && !bias)
     return linearCrossEntropy(hidden, weight, targets, { scale, softcap })
   let total: Tensor | null = null
-  for (const nll of chunksOf(hidden, targets, rowsAtOnce, (h, part) =>
-    reshape(affine(sum(rowsNll(forwardLayer(head, h), part, { softcap, smoothing })), { scale }), []),
-  ))
+  for (const nll of inRows(hidden, rowsAtOnce, (h, start) => {
+    const part = targets.rowsView(start, h.shape[0])
+    return reshape(affine(sum(rowsNll(forwardLayer(head, h), part, { softcap, smoothing })), { scale }), [])
+  }))
     total = total ? add(total, nll) : nll
   return total ?? tensor([0], { device: hidden.device })
 }
 
-/** Options of `headLogProbs()`: those of `headCrossEntropy()` that make sense for single tokens. */
-export type HeadLogProbOptions = Pick<HeadLossOptions, 'softcap' | 'rowsAtOnce'>
+/** Options of `headLogProbs()`. */
+export type HeadLogProbOptions = Pick<HeadLossOptions, 'rowsAtOnce'>
 
 /**
  * hidden (rows, C), targets (rows) i32 → log p of each target, (rows) f32, 0 where the target is negative, with gradients: what losses
@@ -118,17 +123,50 @@ export function headLogProbs(
   layer: Layer,
   hidden: Tensor,
   targets: Tensor,
-  { softcap = 0, rowsAtOnce = rowsThatFit(layer) }: HeadLogProbOptions = {},
+  { rowsAtOnce }: HeadLogProbOptions = {},
 ): Tensor {
   const head = replacedLayer(layer)
   const { weight, bias } = head
   const plain = !isAdapted(head) && !isQuantized(weight) && !bias
   if (plain && !(gradientsEnabled() && weight.needsGrad))
-    return linearLogProbs(hidden, weight, targets, { softcap })
-  const parts = chunksOf(hidden, targets, rowsAtOnce, (h, part) =>
-    affine(rowsNll(headLogits(head, h), part, { softcap, smoothing: 0 }), { scale: -1 }),
+    return linearLogProbs(hidden, weight, targets, { softcap: head.softcap ?? 0 })
+  const parts = headRows(
+    layer,
+    hidden,
+    (logits, start) =>
+      affine(rowsNll(logits, targets.rowsView(start, logits.shape[0]), { softcap: 0, smoothing: 0 }), {
+        scale: -1,
+      }),
+    { rowsAtOnce },
   )
   return parts.length === 1 ? parts[0] : concat(parts, { axis: 0 })
+}
+
+/**
+ * `fn` of the logits of so many rows at once, (rows, V) f32, and of the number of the first: for losses that look at all of them. The
+ * logits are computed again on the way back, so there are never more than those of one call.
+ *
+ * @example
+ * ```ts
+ * import { headRows, mean, noGrad, tensorScope } from 'tritune/core'
+ * import { createBatch, loadModel } from 'tritune/plugins/models'
+ *
+ * using model = loadModel('my-model')
+ * using _scope = tensorScope()
+ * const hidden = noGrad(() => model.hidden(createBatch({ ids: [1, 2, 3] })))
+ * const means = noGrad(() =>
+ *   headRows(model.head, hidden, (logits) => mean(logits, { axis: 1 }), { rowsAtOnce: 2 }),
+ * )
+ * console.log(means.map(({ size }) => size)) // → [ 2, 1 ]
+ * ```
+ */
+export function headRows(
+  layer: Layer,
+  hidden: Tensor,
+  fn: (logits: Tensor, start: number) => Tensor,
+  { rowsAtOnce = rowsThatFit(layer) }: Pick<HeadLossOptions, 'rowsAtOnce'> = {},
+): Tensor[] {
+  return inRows(hidden, rowsAtOnce, (h, start) => fn(headLogits(layer, h), start))
 }
 
 /** So many rows as make eight million logits. */
@@ -137,23 +175,17 @@ function rowsThatFit({ outputs }: Layer): number {
 }
 
 /** `fn` of so many rows at once, each chunk computed again on the way back. */
-function chunksOf(
-  hidden: Tensor,
-  targets: Tensor,
-  rowsAtOnce: number,
-  fn: (hidden: Tensor, targets: Tensor) => Tensor,
-): Tensor[] {
-  const rows = targets.size
+function inRows(hidden: Tensor, rowsAtOnce: number, fn: (hidden: Tensor, start: number) => Tensor): Tensor[] {
+  const [rows] = hidden.shape
   if (rows === 0) throw new TrituneError('E_SHAPE', 'the loss of no tokens was asked for')
   const noise = currentNoise()
   return Array.from({ length: Math.ceil(rows / rowsAtOnce) }, (_, i) => {
     const start = i * rowsAtOnce
     const end = Math.min(rows, start + rowsAtOnce)
-    const part = targets.rowsView(start, end - start)
     // A chunk must not see the dropout of the rows before it.
     const shifted = noise && { ...noise, offset: (noise.offset ?? 0) + start }
     const [result] = withNoise(shifted, () =>
-      checkpoint((h) => [withRowsFrom(start, () => fn(h, part))], slice(hidden, { start, end })),
+      checkpoint((h) => [withRowsFrom(start, () => fn(h, start))], slice(hidden, { start, end })),
     )
     return result
   })
@@ -167,8 +199,7 @@ function rowsNll(
 ): Tensor {
   const [rows, vocabulary] = logits.shape
   const { device } = logits
-  const wide = cast(logits, 'f32')
-  const z = softcap > 0 ? affine(tanh(affine(wide, { scale: 1 / softcap })), { scale: softcap }) : wide
+  const z = softcapped(cast(logits, 'f32'), softcap)
   const [picked, trained, largest] = noGrad(() => {
     const column = reshape(cast(targets, 'f32'), [rows, 1])
     const ids = tensor(

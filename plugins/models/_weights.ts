@@ -21,7 +21,7 @@ export interface WeightCollector {
   /** Loads `${path}.weight` (channels) of a norm and, when asked for, `${path}.bias`. */
   norm(path: string, channels: number, options?: { readonly bias?: boolean }): Layer
   /** The output head: a weight of its own (V, C), or that of the embedding it is tied to. */
-  head(path: string, embedding: Layer, tied: boolean): Layer
+  head(path: string, embedding: Layer, tied: boolean, options?: { readonly softcap?: number }): Layer
   /** Loads `${path}.weight` (out, in) and, when asked for, `${path}.bias` (out). `transposed`: the file holds (in, out). */
   layer(
     path: string,
@@ -102,7 +102,7 @@ export function collectWeights(
         weight: tensor(`${path}.weight`, [channels]),
         bias: bias ? tensor(`${path}.bias`, [channels]) : null,
       }),
-    head(path, { path: table, inputs: ids, outputs: channels, weight: shared }, tied) {
+    head(path, { path: table, inputs: ids, outputs: channels, weight: shared }, tied, { softcap = 0 } = {}) {
       const name = `${path}.weight`
       const held = tied ? null : source.packed?.(fileName(name), [ids, channels])
       const own = (): Tensor => (held instanceof Tensor ? keep(name, held) : tensor(name, [ids, channels]))
@@ -115,6 +115,7 @@ export function collectWeights(
         outputs: ids,
         weight,
         tiedTo: tied ? table : null,
+        ...(softcap > 0 ? { softcap } : {}),
       })
     },
     [Symbol.dispose]() {

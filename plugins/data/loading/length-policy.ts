@@ -6,6 +6,7 @@
  */
 import { placeOfRecord, recordError } from '../types/dataset-type.ts'
 import type { RecordSource, TokenizedExample } from '../types/dataset-type.ts'
+import { documentsOf, joinDocuments } from '../packing/documents.ts'
 import { trainedTokens } from '../packing/trained-tokens.ts'
 
 export interface LengthPolicy {
@@ -46,7 +47,9 @@ export function applyLengthPolicy(
   let truncated = 0
   let cut = 0
   const keep = (example: TokenizedExample, reason = untrainedReason): void => {
-    if (trainedTokens(example) === 0) untrained.push({ ...example.source, reason })
+    if (example.untrained !== undefined) untrained.push({ ...example.source, reason: example.untrained })
+    else if (documentsOf(example).some((one) => trainedTokens(one) === 0))
+      untrained.push({ ...example.source, reason })
     else if (example.ids.length < minSampleLen) tooShort++
     else kept.push(example)
   }
@@ -56,7 +59,7 @@ export function applyLengthPolicy(
     else keep(piece, BEYOND)
   }
   for (const example of examples) {
-    const { length } = example.ids
+    const length = longestOf(example)
     if (length <= sequenceLen) keep(example)
     else if (splitsLongText) {
       cut++
@@ -85,6 +88,19 @@ export function listSources(sources: readonly RecordSource[], limit = 5): string
   return sources.length > limit ? `${shown} and ${sources.length - limit} more` : shown
 }
 
-function slice({ ids, labels, source }: TokenizedExample, start: number, end: number): TokenizedExample {
-  return { ids: ids.subarray(start, end), labels: labels.subarray(start, end), source }
+/** Of the longest of its documents: each is a sequence of its own. */
+function longestOf({ ids, documents }: TokenizedExample): number {
+  if (!documents) return ids.length
+  return documents.reduce((longest, end, i) => (i === 0 ? 0 : Math.max(longest, end - documents[i - 1])), 0)
+}
+
+/** Each document cut to the part. */
+function slice(example: TokenizedExample, start: number, end: number): TokenizedExample {
+  const { ids, labels, documents, ...rest } = example
+  if (!documents) return { ...rest, ids: ids.subarray(start, end), labels: labels.subarray(start, end) }
+  const parts = documentsOf(example).map((one) => ({
+    ids: one.ids.subarray(start, end),
+    labels: one.labels.subarray(start, end),
+  }))
+  return joinDocuments(parts, rest.source, rest)
 }

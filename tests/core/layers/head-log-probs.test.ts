@@ -22,7 +22,7 @@ import { expectGradients } from '../../../testing/ops/gradients.ts'
 
 const TARGETS = [1, 66, -100, 0, 5, 5, -100, 30, 2]
 
-function headOf(weight: Tensor, bias: Tensor | null = null): Layer {
+function headOf(weight: Tensor, bias: Tensor | null = null, softcap = 0): Layer {
   const [outputs, inputs] = weight.shape
   return {
     path: 'lm_head',
@@ -34,6 +34,7 @@ function headOf(weight: Tensor, bias: Tensor | null = null): Layer {
     transposed: false,
     device: weight.device,
     tiedTo: null,
+    softcap,
     adapters: [],
   }
 }
@@ -59,28 +60,31 @@ describe('headLogProbs()', () => {
             targets: { shape: [9], dtype: 'i32', grad: false, values: TARGETS },
           },
           run: ({ h, weight, targets, bias: shift }) => [
-            headLogProbs(headOf(weight, shift ?? null), h, targets, { softcap, rowsAtOnce: 4 }),
+            headLogProbs(headOf(weight, shift ?? null, softcap), h, targets, { rowsAtOnce: 4 }),
           ],
         })
       })
 
-  test('is the logarithm of the softmax of the logits, 0 where nothing is trained, alike in both ways', () => {
-    using _scope = tensorScope()
-    const [h, weight] = [wave([9, 35], 0.37), wave([67, 35], 0.71)]
-    const targets = tensor(TARGETS, { dtype: 'i32' })
-    const [logits, frozen] = noGrad(() => [
-      headLogits(headOf(weight), h).toArray(),
-      headLogProbs(headOf(weight), h, targets).toArray(),
-    ])
-    const trained = headLogProbs(headOf(parameter(weight)), h, targets, { rowsAtOnce: 2 }).toArray()
-    for (const [row, target] of TARGETS.entries()) {
-      const z = logits.slice(row * 67, row * 67 + 67)
-      const spread = Math.log(z.reduce((total, value) => total + Math.exp(value), 0))
-      const wanted = target < 0 ? 0 : z[target] - spread
-      expect(frozen[row]).toBeCloseTo(wanted, 4)
-      expect(trained[row]).toBeCloseTo(wanted, 4)
-    }
-  })
+  for (const cap of [0, 2])
+    test(`is the logarithm of the softmax of the logits (softcap ${cap}), 0 where nothing is trained, alike in both ways`, () => {
+      using _scope = tensorScope()
+      const [h, weight] = [wave([9, 35], 0.37), wave([67, 35], 0.71)]
+      const targets = tensor(TARGETS, { dtype: 'i32' })
+      const [logits, frozen] = noGrad(() => [
+        headLogits(headOf(weight, null, cap), h).toArray(),
+        headLogProbs(headOf(weight, null, cap), h, targets).toArray(),
+      ])
+      const trained = headLogProbs(headOf(parameter(weight), null, cap), h, targets, {
+        rowsAtOnce: 2,
+      }).toArray()
+      for (const [row, target] of TARGETS.entries()) {
+        const z = logits.slice(row * 67, row * 67 + 67)
+        const spread = Math.log(z.reduce((total, value) => total + Math.exp(value), 0))
+        const wanted = target < 0 ? 0 : z[target] - spread
+        expect(frozen[row]).toBeCloseTo(wanted, 4)
+        expect(trained[row]).toBeCloseTo(wanted, 4)
+      }
+    })
 
   test('gives each row its own share of the gradient', () => {
     using _scope = tensorScope()

@@ -4,7 +4,7 @@
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { countLiveTensors, referenceDevice, TrituneError } from '../../../core/mod.ts'
+import { countLiveTensors, referenceDevice } from '../../../core/mod.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
 import {
@@ -63,20 +63,6 @@ test.each([...MODEL_CASES])('%s in bf16 stays near f32', (name) => {
   const error = relativeRms(logitsOf(model, sequences), logits)
   expect(error).toBeLessThanOrEqual(4e-2)
   expect(error).toBeGreaterThan(1e-3) // or it was not bf16
-})
-
-test.each(['config.json', 'config.legacy.json'])('dynamic rope scaling is refused (%s)', (file) => {
-  const { folder } = openGoldenModel('llama-rope-dynamic')
-  const config = JSON.parse(readFileSync(join(folder, file), 'utf8'))
-  const before = countLiveTensors()
-  const load = (): unknown => loadWithConfig(folder, config, cpu)
-  expect(load).toThrow('rope scaling "dynamic" is not supported')
-  try {
-    load()
-  } catch (error) {
-    expect(error instanceof TrituneError && error.code).toBe('E_UNSUPPORTED')
-  }
-  expect(countLiveTensors()).toBe(before)
 })
 
 test('a model gives back all its memory', () => {

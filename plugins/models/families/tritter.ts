@@ -4,9 +4,10 @@
  *
  * With `use_bitnet` in its config.json the linear layers of its blocks are BitLinear, which plugins/bitnet puts on them; here they are plain.
  */
-import { type ModelDefinition, TrituneError } from '../../core/mod.ts'
-import { booleanField, type ConfigJson, numberField } from './_config.ts'
-import { createDecoder } from './_decoder.ts'
+import { type ModelDefinition, TrituneError } from '../../../core/mod.ts'
+import { booleanField, type ConfigJson, numberField } from '../_config.ts'
+import { createDecoder } from '../decoder/decoder.ts'
+import { normEachHead } from '../decoder/qk-norms.ts'
 
 /** What a config.json that does not say means. */
 const DEFAULTS = {
@@ -25,13 +26,9 @@ export const tritter: ModelDefinition = {
     return createDecoder(config, weights, {
       type: 'tritter',
       architecture: 'TritterForCausalLM',
-      qkvBias: false,
-      outputBias: false,
-      mlpBias: false,
-      qkNorm: true,
+      qkNorm: normEachHead(),
       norm: 'layer',
       dropout: chance(config, 'dropout'),
-      window: () => 0,
     })
   },
 }

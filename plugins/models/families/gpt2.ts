@@ -1,7 +1,7 @@
 /**
  * gpt2: learned positions, LayerNorm, one fused projection for q, k, v, weights stored as (in, out) (Radford et al. 2019).
  */
-import { Disposables } from '../../core/disposables.ts'
+import { Disposables } from '../../../core/disposables.ts'
 import {
   add,
   addLayerNorm,
@@ -20,7 +20,7 @@ import {
   type TokenBatch,
   TrituneError,
   type WeightSource,
-} from '../../core/mod.ts'
+} from '../../../core/mod.ts'
 import {
   booleanField,
   type ConfigJson,
@@ -28,12 +28,12 @@ import {
   MOST_LAYERS,
   numberField,
   stringField,
-} from './_config.ts'
-import { type Block as RunBlock, runBlocks } from './_blocks.ts'
-import { collectWeights } from './_weights.ts'
-import { createLeadCache, openLead } from './_lead.ts'
-import { shiftedNorm } from './_norms.ts'
-import type { LayerCache } from './cache.ts'
+} from '../_config.ts'
+import { type Block as RunBlock, runBlocks } from '../decoder/blocks.ts'
+import { collectWeights } from '../_weights.ts'
+import { createLeadCache, openLead } from '../_lead.ts'
+import { shiftedNorm } from '../decoder/norms.ts'
+import type { LayerCache } from '../cache.ts'
 
 interface Block {
   readonly norm1: Layer

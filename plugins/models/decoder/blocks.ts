@@ -1,7 +1,7 @@
 /**
  * A stack of blocks: which of them run again in the backward pass, and when what they hand on is freed.
  */
-import { checkpoint, isMemoryLean, scoped, type Tensor } from '../../core/mod.ts'
+import { checkpoint, isMemoryLean, scoped, type Tensor } from '../../../core/mod.ts'
 
 /** [h, delta] → [h, delta]: one block. There is no delta before the first one. */
 export type Block = (index: number, stream: readonly Tensor[]) => [Tensor, Tensor]

@@ -1,9 +1,9 @@
 /**
  * llama: Llama 1–3.2, SmolLM2, TinyLlama and every checkpoint of this shape (Touvron et al. 2023, arXiv 2302.13971).
  */
-import type { ModelDefinition } from '../../core/mod.ts'
-import { booleanField } from './_config.ts'
-import { createDecoder } from './_decoder.ts'
+import type { ModelDefinition } from '../../../core/mod.ts'
+import { booleanField } from '../_config.ts'
+import { createDecoder } from '../decoder/decoder.ts'
 
 export const llama: ModelDefinition = {
   name: 'llama',
@@ -15,8 +15,6 @@ export const llama: ModelDefinition = {
       qkvBias: attentionBias,
       outputBias: attentionBias,
       mlpBias: booleanField(config, 'mlp_bias', false),
-      qkNorm: false,
-      window: () => 0,
     })
   },
 }

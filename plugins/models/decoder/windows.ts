@@ -1,7 +1,7 @@
 /**
  * Which layers of a Qwen model slide: `layer_types` when there, else those from `max_window_layers` up.
  */
-import { type ConfigJson, integerField } from './_config.ts'
+import { type ConfigJson, integerField } from '../_config.ts'
 
 export function qwenWindow(config: ConfigJson): (layer: number) => number {
   if (config.use_sliding_window !== true || config.sliding_window == null) return () => 0

@@ -2,9 +2,9 @@
  * qwen2: Qwen2 and Qwen2.5; biases on q, k, v, and a window on the upper layers when the config asks for it
  * (arXiv 2407.10671).
  */
-import type { ModelDefinition } from '../../core/mod.ts'
-import { createDecoder } from './_decoder.ts'
-import { qwenWindow } from './_qwen-window.ts'
+import type { ModelDefinition } from '../../../core/mod.ts'
+import { createDecoder } from '../decoder/decoder.ts'
+import { qwenWindow } from '../decoder/windows.ts'
 
 export const qwen2: ModelDefinition = {
   name: 'qwen2',
@@ -13,9 +13,6 @@ export const qwen2: ModelDefinition = {
       type: 'qwen2',
       architecture: 'Qwen2ForCausalLM',
       qkvBias: true,
-      outputBias: false,
-      mlpBias: false,
-      qkNorm: false,
       window: qwenWindow(config),
     }),
 }

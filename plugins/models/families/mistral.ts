@@ -1,9 +1,9 @@
 /**
  * mistral: Llama's shape with a sliding window on every layer (Jiang et al. 2023, arXiv 2310.06825).
  */
-import type { ModelDefinition } from '../../core/mod.ts'
-import { integerField } from './_config.ts'
-import { createDecoder } from './_decoder.ts'
+import type { ModelDefinition } from '../../../core/mod.ts'
+import { integerField } from '../_config.ts'
+import { createDecoder } from '../decoder/decoder.ts'
 
 export const mistral: ModelDefinition = {
   name: 'mistral',
@@ -12,10 +12,6 @@ export const mistral: ModelDefinition = {
     return createDecoder(config, weights, {
       type: 'mistral',
       architecture: 'MistralForCausalLM',
-      qkvBias: false,
-      outputBias: false,
-      mlpBias: false,
-      qkNorm: false,
       window: () => window,
     })
   },

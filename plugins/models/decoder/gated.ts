@@ -1,7 +1,7 @@
 /**
  * The gate of an MLP by the name that config.json gives its activation: f(gate)·up.
  */
-import { geglu, mul, relu, square, swiglu, type Tensor, TrituneError } from '../../core/mod.ts'
+import { geglu, mul, relu, square, swiglu, type Tensor, TrituneError } from '../../../core/mod.ts'
 
 /** f(gate)·up; same shapes. */
 export type Gated = (gate: Tensor, up: Tensor) => Tensor

@@ -1,10 +1,11 @@
 /**
  * qwen3: RMSNorm on each head of q and k, no biases unless the config says so (arXiv 2505.09388).
  */
-import type { ModelDefinition } from '../../core/mod.ts'
-import { booleanField } from './_config.ts'
-import { createDecoder } from './_decoder.ts'
-import { qwenWindow } from './_qwen-window.ts'
+import type { ModelDefinition } from '../../../core/mod.ts'
+import { booleanField } from '../_config.ts'
+import { createDecoder } from '../decoder/decoder.ts'
+import { normEachHead } from '../decoder/qk-norms.ts'
+import { qwenWindow } from '../decoder/windows.ts'
 
 export const qwen3: ModelDefinition = {
   name: 'qwen3',
@@ -15,8 +16,7 @@ export const qwen3: ModelDefinition = {
       architecture: 'Qwen3ForCausalLM',
       qkvBias: attentionBias,
       outputBias: attentionBias,
-      mlpBias: false,
-      qkNorm: true,
+      qkNorm: normEachHead(),
       window: qwenWindow(config),
     })
   },

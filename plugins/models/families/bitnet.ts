@@ -4,9 +4,9 @@
  *
  * The plain weights. What makes them ternary, and how packed ones are read, is in plugins/bitnet.
  */
-import type { ModelDefinition } from '../../core/mod.ts'
-import { booleanField } from './_config.ts'
-import { createDecoder } from './_decoder.ts'
+import type { ModelDefinition } from '../../../core/mod.ts'
+import { booleanField } from '../_config.ts'
+import { createDecoder } from '../decoder/decoder.ts'
 
 /** Where transformers' BitNetConfig differs from the defaults of others. */
 const DEFAULTS = { hidden_act: 'relu2', rms_norm_eps: 1e-5, rope_theta: 500000 } as const
@@ -20,10 +20,7 @@ export const bitnet: ModelDefinition = {
       architecture: 'BitNetForCausalLM',
       qkvBias: attentionBias,
       outputBias: attentionBias,
-      mlpBias: false,
-      qkNorm: false,
       subNorms: true,
-      window: () => 0,
     })
   },
 }
