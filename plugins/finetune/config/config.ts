@@ -1,7 +1,7 @@
 /**
  * The configuration of a fine-tuning run: an axolotl YAML file runs as it is.
  *
- * `finetuneConfig.validate()` checks the keys (`axolotl-keys.ts`), the fields (`finetune-schema.ts`) and what goes
+ * `finetuneConfig.validate()` checks the keys (`keys/`), the fields (`finetune-schema.ts`) and what goes
  * together (`finetune-rules.ts`), and fills in the defaults. Whether the model, the data and the folders exist is
  * checked by whoever opens them.
  */

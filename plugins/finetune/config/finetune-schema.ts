@@ -2,7 +2,7 @@
  * The keys of a fine-tuning run that are used, field by field, with axolotl's names and defaults.
  *
  * Ranges and types only: what does not go together is in `finetune-rules.ts`, keys that are known but unused are in
- * `axolotl-keys.ts`. https://docs.axolotl.ai/docs/config-reference.html
+ * `keys/`. https://docs.axolotl.ai/docs/config-reference.html
  */
 import * as v from 'valibot'
 import {
@@ -28,7 +28,7 @@ import type { DeviceName } from '../../cuda/mod.ts'
 import { datasetOptions } from '../../data/mod.ts'
 import type { DatasetInput, DatasetOptions } from '../../data/mod.ts'
 import type { TrainableTokens } from '../../peft/mod.ts'
-import { IGNORED_PLUGINS } from './axolotl-keys.ts'
+import { IGNORED_PLUGINS } from './keys/python-plugins.ts'
 import type { FinetuneInput, Nullable, PeftInput } from './finetune-input.ts'
 import type { LoraInit } from '../../peft/mod.ts'
 import type {

@@ -8,10 +8,16 @@
 import { toJsonSchema } from '@valibot/to-json-schema'
 import type { Field, JsonSchema } from '../../../core/contracts/config-fields.ts'
 import { DATASET_KEY_DOCS, datasetOptions } from '../../data/mod.ts'
-import { IGNORED_DATASET_KEYS, IGNORED_KEYS, type IgnoredKey, RENAMED_KEYS } from './axolotl-keys.ts'
+import {
+  IGNORED_DATASET_KEYS,
+  IGNORED_KEYS,
+  RENAMED_KEYS,
+  UNSUPPORTED_DATASET_KEYS,
+  UNSUPPORTED_KEYS,
+} from './keys/axolotl-keys.ts'
+import type { IgnoredKey, UnsupportedKey } from './keys/key-fact.ts'
 import { finetuneSchema } from './finetune-schema.ts'
 import { KEY_DOCS, plainDoc } from './key-docs.ts'
-import { UNSUPPORTED_DATASET_KEYS, UNSUPPORTED_KEYS, type UnsupportedKey } from './unsupported-keys.ts'
 
 /**
  * Made anew at each call, as it takes a moment and is seldom asked for.
@@ -51,11 +57,12 @@ export function schemaOfFinetune(): JsonSchema {
         description: 'texts that are streamed and packed: the same as datasets with streaming: true',
         anyOf: [{ type: 'string' }, { type: 'array' }, { type: 'null' }],
       },
-      bfloat16: {
-        description: '`true`: the old way to write bf16: true',
+      tokens: { ...own['tokens'], anyOf: [own['tokens'], own['special_tokens']] },
+      ...mapped(OLD_PRECISIONS, (bf16) => ({
+        description: `\`true\`: the old way to write bf16: ${bf16}`,
         deprecated: true,
         doNotSuggest: true,
-      },
+      })),
     },
     additionalProperties: false,
     $defs: {
@@ -102,6 +109,13 @@ function converted(field: Field<unknown>): JsonSchema {
   })
   const simple = simplified(schema)
   return isMapping(simple) ? simple : {}
+}
+
+const OLD_PRECISIONS: Readonly<Record<string, boolean>> = {
+  bfloat16: true,
+  float16: true,
+  fp16: true,
+  float32: false,
 }
 
 const SILENT: readonly string[] = ['propertyNames', '$defs', 'example']

@@ -9,12 +9,10 @@ import {
   IGNORED_DATASET_KEYS,
   IGNORED_KEYS,
   RENAMED_KEYS,
-} from '../../../plugins/finetune/config/axolotl-keys.ts'
-import { finetuneConfig, KEY_DOCS, schemaOfFinetune } from '../../../plugins/finetune/mod.ts'
-import {
   UNSUPPORTED_DATASET_KEYS,
   UNSUPPORTED_KEYS,
-} from '../../../plugins/finetune/config/unsupported-keys.ts'
+} from '../../../plugins/finetune/config/keys/axolotl-keys.ts'
+import { finetuneConfig, KEY_DOCS, schemaOfFinetune } from '../../../plugins/finetune/mod.ts'
 
 const ROOT = join(import.meta.dir, '../../..')
 const schema = schemaOfFinetune()
