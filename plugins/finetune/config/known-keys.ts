@@ -5,6 +5,7 @@
  * The tables are in `keys/`; keys in neither go on to the schema, which knows the
  * rest.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { showValue } from '../../../core/contracts/config.ts'
 import type { ConfigFailure, ConfigPath } from '../../../core/contracts/config.ts'
 import {
@@ -169,8 +170,14 @@ function addTo(lists: Map<string, string[]>, key: string, item: string): void {
   else lists.set(key, [item])
 }
 
-function asksForNothing(value: unknown, { harmless = [], sameAs }: UnsupportedKey, input: Mapping): boolean {
+function asksForNothing(
+  value: unknown,
+  { harmless = [], sameAs, onlyWith }: UnsupportedKey,
+  input: Mapping,
+): boolean {
   if (isEmpty(value) || harmless.some((allowed) => allowed === value)) return true
+  if (onlyWith && Object.entries(onlyWith).every(([key, given]) => isDeepStrictEqual(input[key], given)))
+    return true
   return sameAs !== undefined && input[sameAs] === value
 }
 
