@@ -141,6 +141,7 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
     weights: collector.weights,
     embedding: embed,
     head,
+    expertParameters: collector.expertParameters,
     scoreHead: labels === null ? null : head,
     adapters: [],
     probe: null,
