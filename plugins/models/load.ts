@@ -93,7 +93,8 @@ export function loadModel(
   const stored = storedDType(path)
   const wanted = dtype ?? (stored === 'f16' ? 'bf16' : stored)
   const held = readStoredWeights(config, path)
-  const isTrained = held?.method === 'bitnet' && held.mode === 'online'
+  // What is unpacked as it is read can be trained as well as what was never packed.
+  const isTrained = (held?.method === 'bitnet' && held.mode === 'online') || held?.method === 'mxfp4'
   if (held && !isTrained && writable)
     throw new TrituneError('E_UNSUPPORTED', 'packed weights cannot be trained', {
       place: path,
