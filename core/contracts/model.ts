@@ -47,6 +47,15 @@ export interface ModelInfo {
   readonly contextLength: number
   /** The config.json that it was built from. */
   readonly config: Readonly<Record<string, unknown>>
+  /** How it is written, where that is not as it is here: the text of a model that also sees images. */
+  readonly written?: WrittenModel
+}
+
+/** A model in files: another config.json, and other names of its weights. */
+export interface WrittenModel {
+  readonly config: Readonly<Record<string, unknown>>
+  /** `model.language_model.norm.weight` → `model.norm.weight`; of the names of modules alike. */
+  nameOf(name: string): string
 }
 
 /** A loss of the model's own besides that of its predictions: the balance of the experts of a mixture. */

@@ -24,6 +24,7 @@ import { readStoredWeights, type StoredWeights } from './_stored.ts'
 import { type ScoreOptions, withScores } from './_score.ts'
 import { type VocabularyOptions, withVocabulary } from './_vocabulary.ts'
 import { MODELS } from './built-in.ts'
+import { textOfGemma3 } from './families/_gemma3-text-config.ts'
 import { openInitialSource } from './initial-weights.ts'
 import { openGgufSource, openSafetensorsSource, storedDType } from './sources.ts'
 
@@ -181,7 +182,7 @@ export function modelDefinition(
 }
 
 /**
- * Reads config.json of a model folder.
+ * Reads config.json of a model folder; of a Gemma 3 that sees images, with the fields of its text at the top.
  *
  * @example
  * ```ts
@@ -201,7 +202,8 @@ export function readConfig(folder: string): ConfigJson {
     })
   try {
     const config: unknown = JSON.parse(readFileSync(file, 'utf8'))
-    if (typeof config === 'object' && config !== null && !Array.isArray(config)) return config as ConfigJson
+    if (typeof config === 'object' && config !== null && !Array.isArray(config))
+      return textOfGemma3(config as ConfigJson)
   } catch (cause) {
     throw new TrituneError(
       'E_FORMAT',

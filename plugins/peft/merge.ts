@@ -31,7 +31,7 @@ export function mergedSources(
   { trained = false }: { readonly trained?: boolean } = {},
 ): Iterable<TensorSource> {
   expectMergeableModel(model)
-  return sources(model, trained && formConfig(model) !== null)
+  return writtenSources(model, sources(model, trained && formConfig(model) !== null))
 }
 
 /**
@@ -43,9 +43,17 @@ export function formConfig({ layers }: Pick<Model, 'layers'>): Readonly<Record<s
   return formed.some((layer) => activeOn(layer).length > 0) ? null : (formed[0]?.form?.config ?? null)
 }
 
+/** Weights of a model under the names that its files have. */
+export function* writtenSources(
+  { info }: Pick<Model, 'info'>,
+  all: Iterable<TensorSource>,
+): Generator<TensorSource> {
+  for (const one of all) yield info.written ? { ...one, name: info.written.nameOf(one.name) } : one
+}
+
 /** The config.json that belongs to `mergedSources`. */
 export function mergedConfig(model: Model): Readonly<Record<string, unknown>> {
-  const { config } = model.info
+  const { config } = model.info.written ?? model.info
   return untied(model).length > 0 ? { ...config, tie_word_embeddings: false } : config
 }
 
