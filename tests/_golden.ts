@@ -95,6 +95,7 @@ export const MODEL_CASES: readonly string[] = [
   'gemma',
   'gemma2',
   'gemma3',
+  'gemma3-images',
   'glm',
   'glm4',
   'gpt2',

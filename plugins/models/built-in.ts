@@ -7,7 +7,7 @@ import { cohere } from './families/cohere.ts'
 import { cohere2 } from './families/cohere2.ts'
 import { gemma } from './families/gemma.ts'
 import { gemma2 } from './families/gemma2.ts'
-import { gemma3Text } from './families/gemma3.ts'
+import { gemma3, gemma3Text } from './families/gemma3.ts'
 import { glm } from './families/glm.ts'
 import { glm4 } from './families/glm4.ts'
 import { gpt2 } from './families/gpt2.ts'
@@ -31,6 +31,7 @@ export type ModelType =
   | 'qwen3'
   | 'gemma'
   | 'gemma2'
+  | 'gemma3'
   | 'gemma3_text'
   | 'phi3'
   | 'olmo2'
@@ -54,6 +55,7 @@ export const MODELS: Readonly<Record<ModelType, ModelDefinition>> = {
   qwen3,
   gemma,
   gemma2,
+  gemma3,
   gemma3_text: gemma3Text,
   phi3,
   olmo2,

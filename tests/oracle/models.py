@@ -38,6 +38,7 @@ from transformers import (
     Cohere2Config,
     CohereConfig,
     Gemma2Config,
+    Gemma3Config,
     Gemma3TextConfig,
     GemmaConfig,
     Glm4Config,
@@ -194,7 +195,8 @@ CASES = {
         23,
     ),
     "gemma3": (
-        Gemma3TextConfig,
+        Gemma3Config,
+    Gemma3TextConfig,
         dict(
             GEMMA,
             **TYPES,
@@ -233,6 +235,24 @@ CASES = {
         dict(LITTLE, qk_layernorm=True, use_parallel_residual=True, rope_parameters={"rope_theta": 500.0, "partial_rotary_factor": 0.5}),
         23,
     ),
+    # The same behind images, which are not looked at.
+    "gemma3-images": (
+        Gemma3Config,
+        dict(
+            mm_tokens_per_image=1,
+            text_config=dict(GEMMA, **TYPES, query_pre_attn_scalar=24),
+            vision_config=dict(
+                hidden_size=4,
+                intermediate_size=4,
+                num_hidden_layers=1,
+                num_attention_heads=1,
+                image_size=4,
+                patch_size=4,
+                vision_use_head=False,
+            ),
+        ),
+        23,
+    ),
 }
 
 
@@ -259,7 +279,7 @@ def randomise_norms(model, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed + 500)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if model.config.model_type.startswith("gemma") and parameter.dim() == 1:
+            if model.config.model_type.startswith("gemma") and parameter.dim() == 1 and "vision" not in name:
                 parameter.sub_(1)
             if name.endswith(("q_norm.weight", "k_norm.weight")) and parameter.dim() == 2:
                 parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
@@ -270,7 +290,7 @@ def run(model, ids):
     logits = model(input_ids=ids, use_cache=False).logits
     loss = next_token_loss(logits, ids)
     loss.backward()
-    grads = {name: p.grad.detach().clone() for name, p in model.named_parameters()}
+    grads = {name: p.grad.detach().clone() for name, p in model.named_parameters() if p.grad is not None}
     return logits.detach(), loss.detach(), grads
 
 
@@ -289,7 +309,7 @@ def write_case(name: str, index: int) -> None:
 
     # What counts is the model as read back from the folder, not the one in memory.
     model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
-    ids = random_ids(config.vocab_size, (2, length), 3000 + index)
+    ids = random_ids(config.get_text_config().vocab_size, (2, length), 3000 + index)
     logits, loss, grads = run(model, ids)
     exact_logits, exact_loss, exact_grads = run(copy.deepcopy(model).double(), ids)
 

@@ -44,13 +44,16 @@ test.each([
   expect(errors.checkpointingEqual).toBe(true)
 })
 
-test.each(MODEL_CASES.filter((name) => name !== 'gpt2'))('%s reads an older config.json alike', (name) => {
-  const { folder, sequences } = openGoldenModel(name)
-  using model = loadModel(folder, { device: cpu })
-  const legacy = JSON.parse(readFileSync(join(folder, 'config.legacy.json'), 'utf8'))
-  using older = loadWithConfig(folder, legacy, cpu)
-  expect(sameBytes(logitsOf(older, sequences), logitsOf(model, sequences))).toBe(true)
-})
+test.each(MODEL_CASES.filter((name) => name !== 'gpt2' && name !== 'gemma3-images'))(
+  '%s reads an older config.json alike',
+  (name) => {
+    const { folder, sequences } = openGoldenModel(name)
+    using model = loadModel(folder, { device: cpu })
+    const legacy = JSON.parse(readFileSync(join(folder, 'config.legacy.json'), 'utf8'))
+    using older = loadWithConfig(folder, legacy, cpu)
+    expect(sameBytes(logitsOf(older, sequences), logitsOf(model, sequences))).toBe(true)
+  },
+)
 
 test('qwen2 without layer_types slides from max_window_layers up', () => {
   const { folder, sequences } = openGoldenModel('qwen2-sliding')

@@ -22,7 +22,7 @@ test.each(['phi3-longrope', 'llama-rope-dynamic'])('%s: packed documents are tho
     return [...noGrad(() => headLogits(model.head, model.hidden(batch))).toArray()]
   }
   const alone = STARTS.slice(1).flatMap((end, d) => logitsOf(STARTS[d], end, [0, end - STARTS[d]]))
-  expect(relativeError(logitsOf(0, 59, STARTS), alone)).toBeLessThanOrEqual(1e-6)
+  expect(relativeError(logitsOf(0, 59, STARTS), alone)).toBeLessThanOrEqual(1e-5)
 })
 
 test('tables of a batch hold what turns each of its documents', () => {
@@ -52,7 +52,7 @@ test('tables of a batch hold what turns each of its documents', () => {
 test.each([
   [{ short_factor: [1, 1], long_factor: [1] }, 'long_factor: expected a list of 2 numbers above 0, got [1]'],
   [{ short_factor: [1, 0], long_factor: [1, 1] }, 'short_factor: expected a list of 2 numbers above 0'],
-  [{ long_factor: [1, 1] }, 'short_factor: expected a list of 2 numbers above 0, got undefined'],
+  [{ long_factor: [1, 1] }, 'short_factor: expected a list of 2 numbers above 0, got nothing'],
 ])('longrope of %p names the list that does not fit', (factors, message) => {
   expect(() => readRopeConfig({ rope_scaling: { rope_type: 'longrope', ...factors } }, 4)).toThrow(message)
 })
