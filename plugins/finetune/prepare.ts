@@ -12,7 +12,6 @@ import {
 } from '../../core/mod.ts'
 import { IGNORE, type TokenizedExample } from '../data/mod.ts'
 import { loadModel, storedDType } from '../models/mod.ts'
-import { trainAllWeights } from '../peft/mod.ts'
 import { packLayers } from '../qlora/mod.ts'
 import { ofBaseModel } from './model/base-model-files.ts'
 import type { FinetuneConfig } from './config/config.ts'
@@ -22,6 +21,7 @@ import { estimateMemory } from './memory/estimate.ts'
 import { learningRates } from './training/learning-rates.ts'
 import { type MemoryMode, memoryMode } from './memory/memory-mode.ts'
 import { optimizerPages } from './memory/paged-optimizer.ts'
+import { trainedWeights } from './model/trained-weights.ts'
 import { type PagedState, pagedState } from './memory/paged-state.ts'
 import { fitting } from './memory/out-of-memory.ts'
 import { newRows, newTokenNotes, vocabularyOptions } from './model/new-rows.ts'
@@ -97,7 +97,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   )
   checkContext(config, model)
   const started = adapter ? startEva(config, model, adapter, data) : []
-  const parameters = adapter ? adapter.parameters : trainAllWeights(model)
+  const parameters = adapter ? adapter.parameters : trainedWeights(model, config.unfrozen_parameters)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
   const objective = disposing(open, parts.objective())
   const decays = (name: string): boolean =>

@@ -139,7 +139,7 @@ async function withModel(
 
 async function paged(context: BenchContext): Promise<Row[]> {
   return withModel(ALL, context, async (train) => {
-    const all = ['--all', '--steps', '2', '--memory', 'lean', '--length', String(ALL.length)]
+    const all = ['--method', 'full', '--steps', '2', '--memory', 'lean', '--length', String(ALL.length)]
     const here = await train(`${ALL.name}, AdamW`, [...all, '--optimizer', 'adamw'])
     const away = await train(`${ALL.name}, paged AdamW`, [...all, '--optimizer', 'paged_adamw_32bit'])
     return [

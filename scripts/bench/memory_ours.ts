@@ -1,7 +1,8 @@
 /**
- * One QLoRA run, or one that trains all weights, on a model folder, for `bench memory`: prints the estimate and the peak of the process as one line of JSON.
+ * One run on a model folder, for `bench memory` and `bench estimate`: prints the estimate and the peak of the process as one line of JSON.
  *
- *   bun scripts/bench/memory_ours.ts --model <folder> [--length 1024] [--steps 2] [--memory lean] [--offload disk] [--all] [--optimizer adamw_8bit]
+ *   bun scripts/bench/memory_ours.ts --model <folder> [--length 1024] [--steps 2] [--memory lean] [--offload disk] [--method lora|qlora|full]
+ *     [--optimizer adamw_8bit] [--keep-activations] [--f32]
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -23,12 +24,19 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '2' },
     memory: { type: 'string', default: 'auto' },
     offload: { type: 'string' },
-    all: { type: 'boolean' },
+    method: { type: 'string', default: 'qlora' },
+    'keep-activations': { type: 'boolean' },
+    f32: { type: 'boolean' },
     optimizer: { type: 'string', default: 'adamw_8bit' },
     threads: { type: 'string', default: '0' },
   },
 })
-const QLORA = { adapter: 'qlora', load_in_4bit: true, lora_r: 16, lora_alpha: 32, lora_target_linear: true }
+const LORA = { adapter: 'lora', lora_r: 16, lora_alpha: 32, lora_target_linear: true }
+const METHODS: Readonly<Record<string, object>> = {
+  lora: LORA,
+  qlora: { ...LORA, adapter: 'qlora', load_in_4bit: true },
+  full: { adapter: 'none' },
+}
 if (!values.model) throw new Error('--model is missing')
 const length = Number(values.length)
 const folder = mkdtempSync(join(tmpdir(), 'tritune-memory-'))
@@ -42,10 +50,10 @@ try {
   writeFileSync(join(folder, 'data.jsonl'), rows.join(''))
   const config = finetuneConfig.validate({
     base_model: values.model,
-    ...(values.all ? { adapter: 'none' } : QLORA),
-    bf16: true,
+    ...METHODS[values.method],
+    bf16: !values.f32,
     optimizer: values.optimizer,
-    gradient_checkpointing: true,
+    gradient_checkpointing: !values['keep-activations'],
     activation_offloading: values.offload ?? false,
     memory: values.memory,
     sequence_len: length,

@@ -1,7 +1,7 @@
 /**
  * The configuration of a fine-tuning run: an axolotl YAML file runs as it is.
  *
- * `finetuneConfig.validate()` checks the keys (`axolotl-keys.ts`), the fields (`finetune-schema.ts`) and what goes
+ * `finetuneConfig.validate()` checks the keys (`keys/`), the fields (`finetune-schema.ts`) and what goes
  * together (`finetune-rules.ts`), and fills in the defaults. Whether the model, the data and the folders exist is
  * checked by whoever opens them.
  */
@@ -25,7 +25,7 @@ import type { ForeignTool } from './foreign-keys.ts'
 import { finetuneSchema } from './finetune-schema.ts'
 import { sortKeys, type SortedKeys } from './known-keys.ts'
 import { isMapping } from './old-spellings.ts'
-import { isPaged, OPTIMIZERS } from './optimizer-names.ts'
+import { isPaged, optimizerNote, OPTIMIZERS } from './optimizer-names.ts'
 
 /** The configuration of a run: checked, with every default filled in. */
 export interface FinetuneConfig extends FinetuneOptions {
@@ -141,7 +141,8 @@ export function warmupSteps(
   { warmup_steps, warmup_ratio }: Pick<FinetuneOptions, 'warmup_steps' | 'warmup_ratio'>,
   totalSteps: number,
 ): number {
-  if (warmup_steps !== null) return warmup_steps
+  if (warmup_steps !== null)
+    return warmup_steps > 0 && warmup_steps < 1 ? Math.floor(warmup_steps * totalSteps) : warmup_steps
   if (warmup_ratio !== null) return Math.floor(warmup_ratio * totalSteps)
   return Math.min(Math.floor(0.03 * totalSteps), 100)
 }
@@ -227,6 +228,11 @@ function notesOf(input: FinetuneFields): string[] {
     notes.push(
       `optimizer: schedule_free_adamw takes the place of a schedule: beside it, lr_scheduler: constant is what it is made for, and ${input.lr_scheduler} is followed too`,
     )
+  }
+  const optimizer = optimizerNote(input.optimizer)
+  if (optimizer !== null) notes.push(optimizer)
+  if (input.unfrozen_parameters.length > 0 && input.adapter !== null && input.adapter !== 'none') {
+    notes.push('unfrozen_parameters is ignored: beside an adapter the base stays as it is')
   }
   if (input.group_by_length && input.sample_packing) {
     notes.push('group_by_length is ignored: packed rows are all of one length')

@@ -292,6 +292,11 @@ export interface FinetuneInput {
    */
   readonly lr_groups?: readonly LrGroup[] | null | undefined
   /**
+   * without an adapter, only these weights are trained: expressions that are found in their names, in which a
+   * dot is a dot, such as `["^lm_head.weight$", "layers.2[0-9]."]`. Default: `[]`
+   */
+  readonly unfrozen_parameters?: readonly string[] | null | undefined
+  /**
    * noise on the embeddings in training (NEFTune), uniform in ± alpha / √(tokens of the row × channels); 5 is
    * usual
    */
@@ -314,12 +319,13 @@ export interface FinetuneInput {
   /** as `micro_batch_size` */
   readonly eval_batch_size?: number | null | undefined
   /**
-   * `adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here;
-   * `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does,
-   * for tensors from 4096 elements; `paged_…` keep their state in a file; `lion` (`lion_pytorch`,
-   * `lion_32bit`, `paged_lion_32bit`), `lion_8bit` (`paged_lion_8bit`), `adafactor`, `muon`,
-   * `schedule_free_adamw`, `sgd`, `rmsprop` (optimizers.md); or the name of a plugin's. Default:
-   * `adamw_torch_fused`
+   * `adamw_torch_fused`, `adamw_torch`, `adamw`, `adamw_apex_fused`, `optimi_adamw` and `paged_adamw_32bit`
+   * are the same AdamW here; `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits
+   * as bitsandbytes does, for tensors from 4096 elements, and so do torchao’s `adamw_torch_8bit`
+   * (`ao_adamw_8bit`, `ao_adamw_fp8`, `adamw_torch_4bit`, `ao_adamw_4bit`) with a note; `paged_…` keep their
+   * state in a file; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit`
+   * (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` (optimizers.md); or the
+   * name of a plugin's. Default: `adamw_torch_fused`
    */
   readonly optimizer?: OpenName<OptimizerName> | null | undefined
   /**
@@ -365,7 +371,11 @@ export interface FinetuneInput {
   readonly lr_scheduler_kwargs?: Nullable<LrSchedulerOptions> | null | undefined
   /** `cosine` and `rex` never fall below this part of the highest */
   readonly cosine_min_lr_ratio?: number | null | undefined
-  /** not set: 3 % of the steps, at most 100 */
+  /** with `cosine_min_lr_ratio`: `cosine` is at its lowest after this part of the steps, and stays there */
+  readonly cosine_constant_lr_ratio?: number | null | undefined
+  /** the warm-up of `cosine` is a parabola. Default: `false` */
+  readonly lr_quadratic_warmup?: boolean | null | undefined
+  /** or below 1 a part of all steps; not set: 3 % of the steps, at most 100 */
   readonly warmup_steps?: number | null | undefined
   /** the same as a part of all steps; `warmup_steps: 0` beside it is no warm-up */
   readonly warmup_ratio?: number | null | undefined

@@ -198,6 +198,8 @@ export interface FinetuneOptions {
   readonly embedding_lr_scale: number | null
   readonly lr_groups: readonly LrGroup[]
   /** Uniform noise on the embeddings in training; null: none. */
+  /** Expressions on the names of the weights that are trained; empty: all of them. */
+  readonly unfrozen_parameters: readonly string[]
   readonly neftune_noise_alpha: number | null
   /** Of `cross_entropy`; 0: none. */
   readonly label_smoothing_factor: number
@@ -226,6 +228,9 @@ export interface FinetuneOptions {
   readonly lr_scheduler_kwargs: LrSchedulerOptions
   /** Cosine only: the learning rate never falls below this part of the highest. */
   readonly cosine_min_lr_ratio: number | null
+  /** The part of the steps after which the rate stays. */
+  readonly cosine_constant_lr_ratio: number | null
+  readonly lr_quadratic_warmup: boolean
   /** Both null: `warmupSteps()` decides. */
   readonly warmup_steps: number | null
   readonly warmup_ratio: number | null

@@ -111,6 +111,8 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   embedding_lr_scale: 'the same as a factor on `learning_rate`; it wins',
   lr_groups:
     'learning rates of some parameters: a list of mappings with `name`, `modules` (parts of the names of parameters) and `lr`',
+  unfrozen_parameters:
+    'without an adapter, only these weights are trained: expressions that are found in their names, in which a dot is a dot, such as `["^lm_head.weight$", "layers.2[0-9]."]`',
   neftune_noise_alpha:
     'noise on the embeddings in training ([NEFTune](https://arxiv.org/abs/2310.05914)), uniform in ± alpha / √(tokens of the row × channels); 5 is usual',
   label_smoothing_factor:
@@ -122,7 +124,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   batch_size: 'documents of a step: `micro_batch_size` × accumulation',
   eval_batch_size: 'as `micro_batch_size`',
   optimizer:
-    "`adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here; `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does, for tensors from 4096 elements; `paged_…` keep their state in a file; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit` (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` ([optimizers.md](optimizers.md)); or the name of a plugin's",
+    "`adamw_torch_fused`, `adamw_torch`, `adamw`, `adamw_apex_fused`, `optimi_adamw` and `paged_adamw_32bit` are the same AdamW here; `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does, for tensors from 4096 elements, and so do torchao’s `adamw_torch_8bit` (`ao_adamw_8bit`, `ao_adamw_fp8`, `adamw_torch_4bit`, `ao_adamw_4bit`) with a note; `paged_…` keep their state in a file; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit` (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` ([optimizers.md](optimizers.md)); or the name of a plugin's",
   optim_args:
     "options of the optimizer, which checks them itself ([optimizers.md](optimizers.md)); AdamW's are the `adam_*` keys",
   transforms:
@@ -141,7 +143,10 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   lr_scheduler_kwargs:
     'options of the schedule, as transformers and torch name them ([optimizers.md](optimizers.md#schedules))',
   cosine_min_lr_ratio: '`cosine` and `rex` never fall below this part of the highest',
-  warmup_steps: 'not set: 3 % of the steps, at most 100',
+  cosine_constant_lr_ratio:
+    'with `cosine_min_lr_ratio`: `cosine` is at its lowest after this part of the steps, and stays there',
+  lr_quadratic_warmup: 'the warm-up of `cosine` is a parabola',
+  warmup_steps: 'or below 1 a part of all steps; not set: 3 % of the steps, at most 100',
   warmup_ratio: 'the same as a part of all steps; `warmup_steps: 0` beside it is no warm-up',
   gradient_checkpointing:
     'less memory, one more forward pass; `offload` and `offload_disk` are `true` with `activation_offloading: true` and `disk`; `unsloth` is read as `true`',
