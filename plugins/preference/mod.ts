@@ -5,7 +5,8 @@
  */
 export { cpo, type CpoOptions } from './losses/cpo.ts'
 export { dpo, type DpoOptions } from './losses/dpo.ts'
-export { DPO_LOSSES, type DpoLossName } from './losses/dpo-losses.ts'
+export { DPO_LOSSES, type DpoLossName, LATER_DPO_LOSSES } from './losses/dpo-losses.ts'
 export { kto, type KtoOptions } from './losses/kto.ts'
 export { orpo, type OrpoOptions } from './losses/orpo.ts'
+export { PREFERENCE_TYPES } from './types/preference-types.ts'
 export { preference, type PreferenceObjective } from './preference.ts'
