@@ -151,14 +151,14 @@ export function warmupSteps(
 const fields: ValidatableConfig<FinetuneFields> = defineConfig(finetuneSchema, finetuneRules)
 
 /** Fields, rules and keys are judged together; what only follows from another fault is left out. */
-function validateFields({ kept, failures, answered, covered, tool }: SortedKeys): FinetuneFields {
+function validateFields({ kept, failures, asWritten, answered, covered, tool }: SortedKeys): FinetuneFields {
   let input: FinetuneFields | undefined
   const all: ConfigFailure[] = [...failures]
   try {
     input = fields.validate(kept)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    all.push(...error.failures)
+    all.push(...error.failures.map(asWritten))
   }
   const own = all
     .map((failure) => withDefaultOf(tool, failure))
