@@ -16,7 +16,6 @@ export const DATASET_KEYS: KeyFacts = {
   refused: {
     ...refused(HUB, ['name', 'revision']),
     ...refused(SHARDS, ['shards', 'shards_idx', 'num_shards']),
-    ...refused('pairs of answers', ['field_chosen', 'field_rejected']),
     ...refused(KIND, [
       'input_transform',
       'input_format',
