@@ -21,6 +21,7 @@ import { qwen3 } from './families/qwen3.ts'
 import { smollm3 } from './families/smollm3.ts'
 import { stablelm } from './families/stablelm.ts'
 import { tritter } from './families/tritter.ts'
+import { MIXTURES } from './moe/mixtures.ts'
 
 /** Hugging Face `model_type` of the built-in models. */
 export type ModelType =
@@ -44,6 +45,7 @@ export type ModelType =
   | 'gpt2'
   | 'bitnet'
   | 'tritter'
+  | keyof typeof MIXTURES
 
 /** The built-in models by Hugging Face `model_type`. */
 export const MODELS: Readonly<Record<ModelType, ModelDefinition>> = {
@@ -67,4 +69,5 @@ export const MODELS: Readonly<Record<ModelType, ModelDefinition>> = {
   gpt2,
   bitnet,
   tritter,
+  ...MIXTURES,
 }

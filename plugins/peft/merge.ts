@@ -70,14 +70,40 @@ function* sources(model: Model, trained: boolean): Generator<TensorSource> {
   }
   for (const [name, weight] of model.weights) {
     const found = parts.get(name)
-    yield found
-      ? layerSource(name, trained ? { ...found.layer, form: null } : found.layer, found.part, dtype)
-      : source(name, weight.dtype, weight.shape, weight)
+    if (found?.layer.fused) yield* fusedSource(model, found.layer, found.part, dtype)
+    else
+      yield found
+        ? layerSource(name, trained ? { ...found.layer, form: null } : found.layer, found.part, dtype)
+        : source(name, weight.dtype, weight.shape, weight)
   }
   for (const [name, { layer, part }] of parts) {
     const exists = part === 'weight' && !model.weights.has(name)
-    if (exists && (isQuantized(layer.weight) || apart.includes(layer)))
-      yield layerSource(name, layer, part, dtype)
+    if (!exists || !(isQuantized(layer.weight) || apart.includes(layer))) continue
+    if (layer.fused) yield* fusedSource(model, layer, part, dtype)
+    else yield layerSource(name, layer, part, dtype)
+  }
+}
+
+/** The tensor of all layers of which `layer` is a part, where it is the first of them. */
+function* fusedSource(
+  { layers }: Pick<Model, 'layers'>,
+  { fused, inputs, outputs, weight }: Layer,
+  part: 'weight' | 'bias',
+  dtype: 'f32' | 'bf16',
+): Generator<TensorSource> {
+  if (!fused || fused.index !== 0) return
+  const { name, count } = fused
+  const all = [...layers.values()].filter((one) => one.fused?.name === name)
+  yield {
+    name: part === 'weight' ? name : `${name}_bias`,
+    dtype: isQuantized(weight) ? dtype : weight.dtype,
+    shape: part === 'weight' ? [count, inputs, outputs] : [count, outputs],
+    *chunks() {
+      for (const layer of all) {
+        using now = merged(layer.path, { ...layer, transposed: true }, part, dtype)
+        yield* tensorBytes(now)
+      }
+    },
   }
 }
 
