@@ -8,6 +8,7 @@ import { forwardLayer, type ModelDefinition, type Layer } from '../../../core/mo
 import { booleanField, type ConfigJson, integerField, numberField } from '../_config.ts'
 import type { WeightCollector } from '../_weights.ts'
 import { createDecoder } from '../decoder/decoder.ts'
+import { slidingLayers } from '../decoder/layer-types.ts'
 import { clampedGate, type ClampedGateOptions } from '../moe/clamped-gate.ts'
 import { splitExperts } from '../moe/fused-experts.ts'
 import { balanceCoefficient } from '../moe/router.ts'
@@ -69,13 +70,12 @@ export const gptOss: ModelDefinition = {
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-/** `layer_types`; without it every other block slides, the first one too. */
+/** Without `layer_types` every other block slides, the first one too. */
 function windowOf(config: ConfigJson): (layer: number) => number {
   if (config.sliding_window === null) return () => 0
   const window = integerField(config, 'sliding_window', 128)
-  const types: unknown = config.layer_types
-  return (layer) =>
-    (Array.isArray(types) ? types[layer] === 'sliding_attention' : layer % 2 === 0) ? window : 0
+  const slides = slidingLayers(config, { pattern: 2 })
+  return (layer) => (slides(layer) ? window : 0)
 }
 
 interface ExpertSizes {
