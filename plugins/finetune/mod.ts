@@ -22,6 +22,7 @@ export {
 } from './checkpoints/earlier-run.ts'
 export { type Estimate, estimateMemory, estimateRun, type MemoryParts } from './memory/estimate.ts'
 export { type CheckedRun, checkRun, type CheckRunOptions } from './check-run.ts'
+export { countActiveWeights } from './model/active-weights.ts'
 export { countWeights } from './model/count-weights.ts'
 export { writtenContextLength } from './model/context-length.ts'
 export { evaluateLoss, type EvaluationContext } from './training/evaluate.ts'
