@@ -29,6 +29,31 @@ export interface KvCache extends Disposable {
   readonly length: number
   /** Positions that there is room for. */
   readonly capacity: number
+  /** An empty cache of the same layers with room for `rows` documents of `capacity` positions each. */
+  openRows(rows: number, capacity: number): KvRows
+}
+
+/**
+ * Keys and values of many documents at once, each in a row of its own. Rows come and go at any time: a row is filled from the cache of one
+ * document, grows by one token in each pass that `next()` names it for, and is freed. Rows do not see each other.
+ */
+export interface KvRows extends Disposable {
+  /** Positions of the longest row. */
+  readonly length: number
+  /** Positions that each row has room for. */
+  readonly capacity: number
+  readonly rows: number
+  /** Positions that a row holds; 0: it is empty. */
+  lengthOf(row: number): number
+  /** Copies all that `from` holds into empty rows: what they have in common is computed once. */
+  begin(rows: readonly number[], from: KvCache): void
+  /** Empties a row, for another document. */
+  free(row: number): void
+  /**
+   * Says that the next pass takes one token of each of these rows, which ascend; gives the documents that the batch of the pass has. Those
+   * without tokens stand for the room between rows.
+   */
+  next(rows: readonly number[]): { readonly positions: Int32Array; readonly offsets: Int32Array }
 }
 
 /** The sizes and names of a model, as its config.json gives them. */
@@ -68,7 +93,7 @@ export interface AuxiliaryLoss {
 
 /** Options of a pass through a model. */
 export interface HiddenOptions {
-  readonly cache?: KvCache
+  readonly cache?: KvCache | KvRows
   /** Recomputes each block in the backward pass. */
   readonly checkpointing?: boolean
   /** Takes what the model wants added to the loss, by name; a model that wants nothing leaves it empty. */

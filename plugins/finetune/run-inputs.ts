@@ -11,6 +11,7 @@ import type { FinetuneConfig } from './config/config.ts'
 import { checkEarly, type EarlyChecks } from './early-checks.ts'
 import { checkContextLength, writtenContextLength } from './model/context-length.ts'
 import { newModelFiles } from './model/new-model-files.ts'
+import { exampleKind } from './training/parts.ts'
 import { createPlan, type Plan } from './training/plan.ts'
 import { expectChatTemplate, openTokenizer, type RunTokenizer } from './model/run-tokenizer.ts'
 
@@ -24,6 +25,8 @@ export interface PrepareOptions {
     readonly received: number
     readonly total: number
   }) => void
+  /** `headers`: no weights are read or downloaded, for a device that computes nothing; default: all. */
+  readonly weights?: 'all' | 'headers'
   /** Told what takes time while the model is found: who is waited for, what is checked. */
   readonly onNote?: (text: string) => void
 }
@@ -44,14 +47,14 @@ export interface RunInputs {
 /** Downloads config.json and the tokenizer of a model on the hub, no weights. Throws a `ConfigError` with all faults that are known. */
 export async function openInputs(
   config: FinetuneConfig,
-  { plugins = [], device, onDownload, onNote }: PrepareOptions,
+  { plugins = [], device, onDownload, onNote, weights = 'all' }: PrepareOptions,
 ): Promise<RunInputs> {
   const early = await checkEarly(config, { plugins, device })
   const { host, parts } = early
   using open = new Disposables()
   open.use(host)
 
-  const tell = { onProgress: onDownload, onNote }
+  const tell = { onProgress: onDownload, onNote, weights }
   const base = config.reinit_weights ? newModelFiles(config, host, tell) : baseModelFiles(config, host, tell)
   open.defer(() => base[Symbol.dispose]?.())
   const modelPath = await base.small()
@@ -59,7 +62,9 @@ export async function openInputs(
   if (known !== null) checkContextLength(config, known)
   const tokenizer = atKey(['base_model'], () => openTokenizer(modelPath, config))
   expectChatTemplate(tokenizer, config)
-  const data = open.use(atNamedKey(() => loadDataset(config, tokenizer, host.all('dataset'))))
+  const data = open.use(
+    atNamedKey(() => loadDataset(config, tokenizer, host.all('dataset'), exampleKind(config, host))),
+  )
   const lengths = data.train.map(({ ids }) => ids.length)
   const sampler = parts.sampler({ lengths, seed: config.seed })
   open.defer(() => sampler?.[Symbol.dispose]?.())

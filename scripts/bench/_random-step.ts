@@ -61,7 +61,7 @@ export function randomBatch(
   const positions = ids.map((_, i) => i % length)
   const targets = ids.map((_, i) => (positions[i] === length - 1 ? -100 : ids[i + 1]))
   const offsets = Int32Array.from({ length: batch + 1 }, (_, i) => i * length)
-  return { ids, positions, targets, offsets, trainedTokens: batch * (length - 1), rows: batch }
+  return { ids, positions, targets, offsets, trainedTokens: batch * (length - 1), rows: batch, examples: [] }
 }
 
 export interface RandomStep extends Disposable {

@@ -69,8 +69,9 @@ function objectiveOf(
     tokens: createBatch({ ids, offsets }, cpu),
     targets: tensor(targets, { dtype: 'i32', device: cpu }),
     trainedTokens,
+    examples: [],
   }
-  const options = { scale: 1 / trainedTokens, checkpointing, training: true }
+  const options = { scale: 1 / trainedTokens, window: [], checkpointing, training: true }
   const { loss, log } = crossEntropyObjective.loss(model, batch, options)
   backward(loss)
   return { loss: loss.item(), router: log?.['router_aux_loss']?.item() ?? Number.NaN }
