@@ -26,6 +26,7 @@ export interface OwnReader {
   readonly headDim: number
 }
 
+/** How the keys that only this architecture has are written and read. */
 export interface GgufOwnKeys {
   /** Keys without the name of the architecture. Throws E_UNSUPPORTED for what llama.cpp computes otherwise. */
   write(config: Json, facts: OwnFacts): OwnEntries
@@ -33,6 +34,7 @@ export interface GgufOwnKeys {
   read(file: OwnReader): Json
 }
 
+/** What is written of them. */
 export interface OwnEntries {
   readonly entries: readonly (readonly [key: string, value: GgufTypedValue])[]
   /** Tensors of numbers that are no weights. */
