@@ -48,6 +48,14 @@ export interface CharSpan {
   readonly end: number
 }
 
+/** How another thread opens the same tokenizer: an exported function of a module, and arguments that can be cloned. */
+export interface TokenizerRecipe {
+  /** The URL of the module. */
+  readonly module: string
+  readonly name: string
+  readonly args: readonly unknown[]
+}
+
 /** What dataset types need of a tokenizer. */
 export interface TokenizerLike {
   /** `addSpecialTokens` puts BOS (and whatever the tokenizer is set to) around the text. */
@@ -67,6 +75,8 @@ export interface TokenizerLike {
   ): readonly CharSpan[] | undefined
   /** Hash of everything that decides the ids: vocabulary, merges, added tokens, chat template. */
   readonly id: string
+  /** Without it nobody but this thread tokenises. */
+  readonly recipe?: TokenizerRecipe
 }
 
 /** What a dataset type is given besides the record; `O` are its own options, checked. */

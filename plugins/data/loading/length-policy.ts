@@ -6,6 +6,7 @@
  */
 import { placeOfRecord, recordError } from '../types/dataset-type.ts'
 import type { RecordSource, TokenizedExample } from '../types/dataset-type.ts'
+import { lengthOf, sliceOf } from '../types/stored-example.ts'
 import { trainedTokens } from '../packing/trained-tokens.ts'
 
 export interface LengthPolicy {
@@ -47,24 +48,24 @@ export function applyLengthPolicy(
   let cut = 0
   const keep = (example: TokenizedExample, reason = untrainedReason): void => {
     if (trainedTokens(example) === 0) untrained.push({ ...example.source, reason })
-    else if (example.ids.length < minSampleLen) tooShort++
+    else if (lengthOf(example) < minSampleLen) tooShort++
     else kept.push(example)
   }
   // The rest of a long text is too short rather than a record that was not understood.
   const keepPiece = (piece: TokenizedExample): void => {
-    if (piece.ids.length < minSampleLen) tooShort++
+    if (lengthOf(piece) < minSampleLen) tooShort++
     else keep(piece, BEYOND)
   }
   for (const example of examples) {
-    const { length } = example.ids
+    const length = lengthOf(example)
     if (length <= sequenceLen) keep(example)
     else if (splitsLongText) {
       cut++
       for (let start = 0; start < length; start += sequenceLen)
-        keepPiece(slice(example, start, start + sequenceLen))
+        keepPiece(sliceOf(example, start, start + sequenceLen))
     } else if (strategy === 'truncate') {
       truncated++
-      keep(slice(example, 0, sequenceLen), trainedTokens(example) > 0 ? BEYOND : untrainedReason)
+      keep(sliceOf(example, 0, sequenceLen), trainedTokens(example) > 0 ? BEYOND : untrainedReason)
     } else if (strategy === 'drop') tooLong++
     else {
       throw recordError(
@@ -83,8 +84,4 @@ const BEYOND = 'what is trained lies beyond sequence_len'
 export function listSources(sources: readonly RecordSource[], limit = 5): string {
   const shown = sources.slice(0, limit).map(placeOfRecord).join(', ')
   return sources.length > limit ? `${shown} and ${sources.length - limit} more` : shown
-}
-
-function slice({ ids, labels, source }: TokenizedExample, start: number, end: number): TokenizedExample {
-  return { ids: ids.subarray(start, end), labels: labels.subarray(start, end), source }
 }

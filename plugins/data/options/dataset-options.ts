@@ -6,6 +6,7 @@
  */
 import * as v from 'valibot'
 import {
+  decimal,
   flag,
   listOf,
   mapOf,
@@ -20,7 +21,13 @@ import {
 } from '../../../core/contracts/config-fields.ts'
 import type { Field } from '../../../core/contracts/config-fields.ts'
 import type { DatasetInput, UserDefinedInput } from './dataset-input.ts'
-import { DATASET_TYPES, type TrainOnEos, type UserDefinedType } from './dataset-words.ts'
+import {
+  DATASET_TYPES,
+  FILE_FORMATS,
+  type FileFormat,
+  type TrainOnEos,
+  type UserDefinedType,
+} from './dataset-words.ts'
 import { SPLIT } from '../files/record-slice.ts'
 
 /** An entry of `datasets`, checked and with all defaults filled in. */
@@ -31,12 +38,18 @@ export interface DatasetOptions {
   readonly type: string | UserDefinedType
   /** Options of a plugin's type; it checks them itself. */
   readonly type_options: Readonly<Record<string, unknown>>
+  /** Of a dataset on the hub: one of its configurations; null: its default. */
+  readonly name: string | null
+  /** Of a dataset on the hub: a branch, a tag or a commit. */
+  readonly revision: string | null
+  /** The entry's share of the examples, against those of the others; null: as many as it has, or 1 where another has a weight. */
+  readonly weight: number | null
   /** A split that the names of the files tell, or a part of it: `test`, `train[:100]`, `train[10%:]`; null: `train`. */
   readonly split: string | null
   /** Files inside `path` when that is a folder, else relative to the working folder. */
   readonly data_files: readonly string[]
   /** Decides the reader where the file name does not. */
-  readonly ds_type: 'json' | 'text' | null
+  readonly ds_type: FileFormat | null
   /** Documents are tokenised one by one into a file and not held in memory; only texts. */
   readonly streaming: boolean
   /** What one record of a text file is; `line` as in Hugging Face's text loader. */
@@ -147,9 +160,12 @@ const schema = v.strictObject(
     path: withExample(text('a file or a folder'), 'path: my-data.jsonl'),
     type: optional(typeField, 'tokenized'),
     type_options: optional(mapOf(v.unknown()), {}),
+    name: nullable(text()),
+    revision: nullable(text()),
+    weight: nullable(decimal({ above: 0 })),
     split: nullable(splitField),
     data_files: optional(fileList, []),
-    ds_type: nullable(oneOf(['json', 'text'], { later: ['parquet', 'arrow', 'csv'] })),
+    ds_type: nullable(oneOf(FILE_FORMATS)),
     streaming: optional(flag(), false),
     sample_by: optional(oneOf(['line', 'paragraph', 'document']), 'line'),
     field: optional(text(), 'text'),

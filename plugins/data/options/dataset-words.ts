@@ -1,6 +1,15 @@
 /**
- * What a dataset entry of a file may say by name: the types that are built in, where EOS is learned, and a type of one's own.
+ * What a dataset entry of a file may say by name: formats of files, the types that are built in, where EOS is learned, and a type of
+ * one's own.
  */
+
+/** The formats that are read; JSON is JSON Lines or one list. */
+export const FILE_FORMATS = ['json', 'text', 'parquet', 'csv', 'arrow'] as const
+
+/** How a data file is read, as `ds_type:` says it. */
+export type FileFormat = (typeof FILE_FORMATS)[number]
+
+/** Which tokens that end a turn are learned. */
 export type TrainOnEos = 'turn' | 'all' | 'last' | 'none'
 
 /** `type:` as a mapping: a prompt of one's own. `{instruction}`, `{input}`, `{system}` are replaced in the formats. */

@@ -14,6 +14,7 @@ import { IGNORE } from '../types/dataset-type.ts'
 import type { TokenizedExample } from '../types/dataset-type.ts'
 import { groupByLength } from './group-by-length.ts'
 import { packDocuments } from './pack-documents.ts'
+import { lengthOf } from '../types/stored-example.ts'
 import { trainedTokens } from './trained-tokens.ts'
 
 /**
@@ -108,7 +109,7 @@ export function createBatches({
   const order = Uint32Array.from(given ?? examples.keys())
   if (shuffle) random.shuffle(order)
   const windowRows = microBatchSize * gradientAccumulationSteps
-  const lengths = (): number[] => examples.map(({ ids }) => ids.length)
+  const lengths = (): number[] => examples.map(lengthOf)
   const sorted = byLength && !packing ? groupByLength(order, lengths(), windowRows) : order
   const rows = packing ? packRows(examples, order, sequenceLength) : Array.from(sorted, (index) => [index])
   // Packing sorts by length; the rows have to be mixed again.
@@ -152,7 +153,7 @@ export function createBatches({
  */
 export function concatenate(documents: readonly TokenizedExample[], rows: number = documents.length): Batch {
   const offsets = new Int32Array(documents.length + 1)
-  documents.forEach(({ ids }, i) => (offsets[i + 1] = offsets[i] + ids.length))
+  documents.forEach((document, i) => (offsets[i + 1] = offsets[i] + lengthOf(document)))
   const total = offsets[documents.length]
   const ids = new Int32Array(total)
   const positions = new Int32Array(total)
@@ -160,8 +161,9 @@ export function concatenate(documents: readonly TokenizedExample[], rows: number
   let trained = 0
   documents.forEach((document, i) => {
     const start = offsets[i]
-    const { length } = document.ids
-    ids.set(document.ids, start)
+    const tokens = document.ids
+    const { length } = tokens
+    ids.set(tokens, start)
     for (let j = 0; j < length; j++) positions[start + j] = j
     if (length > 0) {
       targets.set(document.labels.subarray(1), start)
@@ -173,7 +175,7 @@ export function concatenate(documents: readonly TokenizedExample[], rows: number
 }
 
 function packRows(examples: readonly TokenizedExample[], order: Uint32Array, capacity: number): number[][] {
-  const lengths = Array.from(order, (index) => examples[index].ids.length)
+  const lengths = Array.from(order, (index) => lengthOf(examples[index]))
   return packDocuments(lengths, capacity).map((row) => row.map((position) => order[position]))
 }
 

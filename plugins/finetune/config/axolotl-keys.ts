@@ -119,7 +119,6 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
     'gptq_disable_exllama',
   ]),
   ...ignored(NO_LOADER, [
-    'dataset_processes',
     'dataset_keep_in_memory',
     'dataloader_pin_memory',
     'dataloader_num_workers',
@@ -128,7 +127,6 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
     'accelerator_config',
     'preprocess_iterable',
     'pretrain_multipack_buffer_size',
-    'streaming_multipack_buffer_size',
   ]),
   ...ignored(NO_TORCH, [
     'tf32',

@@ -229,6 +229,25 @@ export interface FinetuneInput {
   readonly shuffle_merged_datasets?: boolean | null | undefined
   /** a folder in which tokens are kept for the next run */
   readonly dataset_prepared_path?: string | null | undefined
+  /**
+   * threads that tokenise JSON Lines and Parquet; not set: one for each processor, where there is enough to
+   * do; `0`: none. The examples are the same
+   */
+  readonly dataset_processes?: number | null | undefined
+  /** of examples with the same tokens and labels the first one stays. Default: `false` */
+  readonly dataset_exact_deduplication?: boolean | null | undefined
+  /**
+   * of examples that have so large a part of their runs of five tokens in common (such as `0.8`; estimated by
+   * MinHash) the first one stays
+   */
+  readonly dataset_near_deduplication?: number | null | undefined
+  /**
+   * examples are read, tokenised and shuffled while the run goes on, in memory that does not grow with the
+   * data; needs `max_steps`: guides/data.md. Default: `false`
+   */
+  readonly streaming?: boolean | null | undefined
+  /** with `streaming`: how many examples are read ahead, shuffled and packed together. Default: `10000` */
+  readonly streaming_multipack_buffer_size?: number | null | undefined
   /** the most tokens of an example, and the length of a packed row. Default: `512` */
   readonly sequence_len?: number | null | undefined
   /** what happens to longer examples: `drop`, `truncate` or `raise`. Default: `drop` */

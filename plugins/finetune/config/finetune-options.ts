@@ -242,6 +242,15 @@ export interface FinetuneOptions {
   readonly datasets: readonly DatasetOptions[]
   readonly test_datasets: readonly DatasetOptions[]
   readonly dataset_prepared_path: string | null
+  /** Threads that tokenise; null: as many as are worth it; 0: none. */
+  readonly dataset_processes: number | null
+  readonly dataset_exact_deduplication: boolean
+  /** Examples that are as like as this are one; null: only equal ones may be. */
+  readonly dataset_near_deduplication: number | null
+  /** Examples are made while the run goes on. */
+  readonly streaming: boolean
+  /** Examples that are read ahead and shuffled. */
+  readonly streaming_multipack_buffer_size: number
   /** The largest part of the records of a dataset that may have nothing to learn. */
   readonly max_skipped_share: number
   /** Below 1 a part of the examples, from 1 a number of examples. */

@@ -90,14 +90,12 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
     'tokenizer_use_mistral_common',
   ]),
   ...unsupported(STREAMING, [
-    'streaming',
     'pretraining_sample_concatenation',
     'skip_prepare_dataset',
     'push_dataset_to_hub',
     'dataset_shard_num',
     'dataset_shard_idx',
     'num_dataset_shards_to_save',
-    'dataset_exact_deduplication',
     'shuffle_before_merging_datasets',
     'curriculum_sampling',
     'train_on_packed_inputs',
@@ -171,7 +169,6 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
 }
 
 export const UNSUPPORTED_DATASET_KEYS: Readonly<Record<string, UnsupportedKey>> = {
-  ...unsupported('datasets of the Hub', ['name', 'revision']),
   ...unsupported('shards of a dataset', ['shards', 'shards_idx', 'num_shards']),
   chat_template: { what: 'a chat template for one dataset', harmless: ['tokenizer_default'] },
   chat_template_jinja: { what: 'a chat template for one dataset' },

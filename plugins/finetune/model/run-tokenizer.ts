@@ -76,6 +76,7 @@ export function openTokenizer(
   return {
     inner,
     id: hash.digest('hex'),
+    recipe: { module: import.meta.url, name: openTokenizer.name, args: [modelPath, recipeConfig(config)] },
     bosId: special('bos_token', inner.bosId),
     eosId: special('eos_token', inner.eosId),
     padId: special('pad_token', inner.padId),
@@ -88,6 +89,18 @@ export function openTokenizer(
     chatTemplate: template ?? null,
     newTokens: added,
   }
+}
+
+/** What of the configuration decides the tokenizer. */
+function recipeConfig({
+  added_tokens_overrides,
+  special_tokens,
+  tokens,
+  chat_template,
+  chat_template_jinja,
+}: Parameters<typeof openTokenizer>[1]): object {
+  const given = { added_tokens_overrides, tokens, special_tokens, chat_template, chat_template_jinja }
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
 }
 
 function changed(modelPath: string, config: VocabularyConfig): ReturnType<typeof changeVocabulary> {
