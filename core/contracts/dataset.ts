@@ -48,6 +48,12 @@ export interface CharSpan {
   readonly end: number
 }
 
+/** The keys of a file that choose a chat template; null: not set. */
+export interface ChatTemplateKeys {
+  readonly chat_template: string | null
+  readonly chat_template_jinja: string | null
+}
+
 /** How another thread opens the same tokenizer: an exported function of a module, and arguments that can be cloned. */
 export interface TokenizerRecipe {
   /** The URL of the module. */
@@ -75,6 +81,8 @@ export interface TokenizerLike {
   ): readonly CharSpan[] | undefined
   /** Hash of everything that decides the ids: vocabulary, merges, added tokens, chat template. */
   readonly id: string
+  /** The same tokenizer with another chat template; without it there is none but that of the run. */
+  withChatTemplate?(options: ChatTemplateKeys): TokenizerLike
   /** Without it nobody but this thread tokenises. */
   readonly recipe?: TokenizerRecipe
 }

@@ -48,7 +48,7 @@ export function readBlock(block: RecordBlock, options: ReadOptions): AsyncGenera
 }
 
 /** Bytes of JSON Lines in a block. */
-const BLOCK = 2 ** 21
+const BLOCK = 2 ** 19
 
 const jsonReader: RecordReader = {
   blocks: (file) =>

@@ -2,6 +2,8 @@
 import { ConfigError } from '../../../core/contracts/config.ts'
 import type { ConfigPath } from '../../../core/contracts/config.ts'
 import type { TokenizerLike } from '../../../core/contracts/dataset.ts'
+import { TrituneError } from '../../../core/errors.ts'
+import { checkChatTemplate } from '../chat/chat-template-source.ts'
 import { datasetFiles, filesInNoSplit } from '../files/dataset-files.ts'
 import { readRecords, recordBlocks } from '../files/read-records.ts'
 import type { RecordBlock } from '../files/record-block.ts'
@@ -46,7 +48,8 @@ export interface LoadedEntry extends LengthResult {
 }
 
 /** Throws a `ConfigError` at the key that cannot be; E_DATA with `file:line`. */
-export async function loadEntry(entry: EntryToLoad): Promise<LoadedEntry> {
+export async function loadEntry(given: EntryToLoad): Promise<LoadedEntry> {
+  const entry = { ...given, tokenizer: entryTokenizer(given) }
   const { path, options, note } = entry
   const filesKey = options.data_files.length > 0 ? 'data_files' : 'path'
   const files = atKey([...path, filesKey], () => datasetFiles(options))
@@ -55,6 +58,23 @@ export async function loadEntry(entry: EntryToLoad): Promise<LoadedEntry> {
   notes.forEach(note)
   if (examples.length === 0) throw noRecords([...path, filesKey], files)
   return { ...applyLengthPolicy(examples, lengthPolicy(entry)), records: examples.length }
+}
+
+/** The tokenizer, with the chat template of the entry where it has one. */
+export function entryTokenizer({
+  path,
+  options: { chat_template, chat_template_jinja },
+  tokenizer,
+}: Pick<EntryToLoad, 'path' | 'options' | 'tokenizer'>): TokenizerLike {
+  if (chat_template === null && chat_template_jinja === null) return tokenizer
+  return atKey([...path, chat_template_jinja === null ? 'chat_template' : 'chat_template_jinja'], () => {
+    checkChatTemplate({
+      chat_template: chat_template_jinja === null ? chat_template : 'jinja',
+      chat_template_jinja,
+    })
+    if (tokenizer.withChatTemplate) return tokenizer.withChatTemplate({ chat_template, chat_template_jinja })
+    throw new TrituneError('E_TOKENIZER', 'this tokenizer takes no chat template of one dataset')
+  })
 }
 
 /** What becomes of long and short examples of an entry. */
@@ -154,7 +174,13 @@ async function tokenizeAll(
   for (const block of blocks) {
     for await (const examples of tokenizeBlock(block, entry)) examples.forEach(keep)
     tell(++done)
+    await rest()
   }
+}
+
+/** Engines clear their memory when the program is at rest. */
+function rest(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }
 
 /** `split: train[10:20]`: how many records there are is known after they have been counted. */

@@ -5,7 +5,14 @@
  * Types only; `dataset-options.ts` checks the values. The comments are those of `key-docs.ts`; `bun scripts/key-docs.ts --write` puts
  * them here.
  */
-import type { DatasetTypeName, FileFormat, TrainOnEos, UserDefinedType } from './dataset-words.ts'
+import type { ChatTemplateChoice } from '../chat/chat-template-source.ts'
+import type {
+  DatasetTypeName,
+  FileFormat,
+  PromptTypeName,
+  TrainOnEos,
+  UserDefinedType,
+} from './dataset-words.ts'
 
 /** `type:` as a mapping: a prompt of one's own. What is left out is as alpaca has it. */
 export type UserDefinedInput = {
@@ -18,9 +25,10 @@ export interface DatasetInput {
   readonly path: string
   /**
    * `alpaca`, `completion`, `chat_template`, `sharegpt`, `input_output`, `tokenized` (records with
-   * `input_ids`), or a mapping with a `format` of your own: plugins/data/README.md. Default: `tokenized`
+   * `input_ids`), another instruction type of axolotl, or a mapping with a `format` of your own:
+   * plugins/data/README.md. Default: `tokenized`
    */
-  readonly type?: DatasetTypeName | UserDefinedInput | (string & {}) | null | undefined
+  readonly type?: DatasetTypeName | PromptTypeName | UserDefinedInput | (string & {}) | null | undefined
   /** options of a plugin's type, which checks them itself. Default: `{}` */
   readonly type_options?: Readonly<Record<string, unknown>> | null | undefined
   /** of a dataset on the hub: one of its configurations; not set: its default */
@@ -67,6 +75,10 @@ export interface DatasetInput {
   readonly train_on_eot?: TrainOnEos | null | undefined
   /** a boolean of each message that overrules `roles_to_train` */
   readonly message_field_training?: string | null | undefined
+  /** another chat template for this entry */
+  readonly chat_template?: ChatTemplateChoice | null | undefined
+  /** the same as Jinja, or the path of a file with it */
+  readonly chat_template_jinja?: string | null | undefined
   /** leave a leading system message out. Default: `false` */
   readonly drop_system_message?: boolean | null | undefined
   /** the key of a record's tools. Default: `tools` */

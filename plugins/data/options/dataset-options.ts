@@ -20,10 +20,12 @@ import {
   withJson,
 } from '../../../core/contracts/config-fields.ts'
 import type { Field } from '../../../core/contracts/config-fields.ts'
+import { CHAT_TEMPLATE_CHOICES, type ChatTemplateChoice } from '../chat/chat-template-source.ts'
 import type { DatasetInput, UserDefinedInput } from './dataset-input.ts'
 import {
   DATASET_TYPES,
   FILE_FORMATS,
+  PROMPT_TYPE_NAMES,
   type FileFormat,
   type TrainOnEos,
   type UserDefinedType,
@@ -68,6 +70,9 @@ export interface DatasetOptions {
   /** Name of a boolean of each message that overrules `roles_to_train`. */
   readonly message_field_training: string | null
   readonly drop_system_message: boolean
+  /** The template of this entry; null: that of the run. */
+  readonly chat_template: ChatTemplateChoice | null
+  readonly chat_template_jinja: string | null
   /** Key of the record's list of tools. */
   readonly field_tools: string
   /** Key of a message's reasoning in the data, and the name under which the template knows it. */
@@ -77,28 +82,7 @@ export interface DatasetOptions {
   readonly split_thinking: boolean
 }
 
-const LATER_TYPES = [
-  'alpaca_chat.load_qa',
-  'alpaca_chat.load_concise',
-  'alpaca_w_system.load_open_orca',
-  'concisechoice.load',
-  'context_qa',
-  'context_qa.load_v2',
-  'context_qa.load_404',
-  'creative_acr.load_answer',
-  'creative_acr.load_critique',
-  'creative_acr.load_revise',
-  'explainchoice.load',
-  'gpteacher',
-  'jeopardy',
-  'metharme',
-  'oasst',
-  'orcamini',
-  'pretrain',
-  'pygmalion',
-  'reflection',
-  'summarizetldr',
-]
+const LATER_TYPES = ['creative_acr.load_critique', 'creative_acr.load_revise', 'llama2_chat', 'pretrain']
 
 const userDefinedFields = {
   system_prompt: optional(v.string('expected a text'), ''),
@@ -128,7 +112,7 @@ const typeField: Field<string | UserDefinedType, TypeInput> = withJson<string | 
   }),
   {
     anyOf: [
-      { enum: DATASET_TYPES },
+      { enum: [...DATASET_TYPES, ...PROMPT_TYPE_NAMES] },
       { ...NON_EMPTY, not: { enum: LATER_TYPES } },
       {
         type: 'object',
@@ -178,6 +162,8 @@ const schema = v.strictObject(
     train_on_eot: nullable(eosField),
     message_field_training: nullable(text()),
     drop_system_message: optional(flag(), false),
+    chat_template: nullable(oneOf(CHAT_TEMPLATE_CHOICES)),
+    chat_template_jinja: nullable(text('a Jinja template or the path of one')),
     field_tools: optional(text(), 'tools'),
     field_thinking: optional(text(), 'reasoning_content'),
     template_thinking_key: optional(text(), 'reasoning_content'),

@@ -8,7 +8,7 @@ import type { DatasetInput } from './dataset-input.ts'
 /** What each key of an entry of `datasets` means, in Markdown whose links start in docs/. */
 export const DATASET_KEY_DOCS: Readonly<Record<keyof DatasetInput, string>> = {
   path: 'a file, a folder whose file names tell its splits, or the name of a dataset on the hub (`org/name`)',
-  type: '`alpaca`, `completion`, `chat_template`, `sharegpt`, `input_output`, `tokenized` (records with `input_ids`), or a mapping with a `format` of your own: [plugins/data/README.md](../plugins/data/README.md)',
+  type: '`alpaca`, `completion`, `chat_template`, `sharegpt`, `input_output`, `tokenized` (records with `input_ids`), another instruction type of axolotl, or a mapping with a `format` of your own: [plugins/data/README.md](../plugins/data/README.md)',
   type_options: "options of a plugin's type, which checks them itself",
   name: 'of a dataset on the hub: one of its configurations; not set: its default',
   revision: 'of a dataset on the hub: a branch, a tag or a commit; not set: `main`',
@@ -31,6 +31,8 @@ export const DATASET_KEY_DOCS: Readonly<Record<keyof DatasetInput, string>> = {
   train_on_eos: 'learn the EOS token after trained turns (`turn`), after `all`, the `last`, or `none`',
   train_on_eot: 'the same for `eot_tokens`; not set: as `train_on_eos`',
   message_field_training: 'a boolean of each message that overrules `roles_to_train`',
+  chat_template: 'another chat template for this entry',
+  chat_template_jinja: 'the same as Jinja, or the path of a file with it',
   drop_system_message: 'leave a leading system message out',
   field_tools: "the key of a record's tools",
   field_thinking: "the key of a message's reasoning",

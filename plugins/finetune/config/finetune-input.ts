@@ -7,7 +7,7 @@
  */
 import type { AdapterName } from './adapter-names.ts'
 import type { DeviceName } from '../../cuda/mod.ts'
-import type { DatasetInput } from '../../data/mod.ts'
+import type { ChatTemplateChoice, DatasetInput } from '../../data/mod.ts'
 import type {
   BnbOptions,
   LrGroup,
@@ -271,8 +271,11 @@ export interface FinetuneInput {
    * Default: `false`
    */
   readonly dataloader_drop_last?: boolean | null | undefined
-  /** the tokenizer's own (`tokenizer_default`), `chatml`, or `jinja` */
-  readonly chat_template?: 'tokenizer_default' | 'jinja' | 'chatml' | null | undefined
+  /**
+   * the tokenizer's own (`tokenizer_default`), one by its name (plugins/data/README.md), that where the
+   * tokenizer has none (`tokenizer_default_fallback_` and the name), or `jinja`
+   */
+  readonly chat_template?: ChatTemplateChoice | null | undefined
   /** the template itself, or the path of a file with it; parsed at the start, whatever the data */
   readonly chat_template_jinja?: string | null | undefined
   /** tokens that end a turn; not set: the EOS token */

@@ -3,7 +3,7 @@
  * the same as a file writes it. Types only; how a file is checked is in `finetune-schema.ts`.
  */
 import type { RampType } from '../../../core/mod.ts'
-import type { DatasetOptions } from '../../data/mod.ts'
+import type { ChatTemplateChoice, DatasetOptions } from '../../data/mod.ts'
 import type { LoraInit, TrainableTokens } from '../../peft/mod.ts'
 import type { Named } from './named.ts'
 
@@ -257,7 +257,7 @@ export interface FinetuneOptions {
   readonly val_set_size: number
   readonly shuffle_merged_datasets: boolean
   /** null: the tokenizer's own; `jinja`: `chat_template_jinja`. */
-  readonly chat_template: 'tokenizer_default' | 'jinja' | 'chatml' | null
+  readonly chat_template: ChatTemplateChoice | null
   /** The template itself or the path of a file with it. */
   readonly chat_template_jinja: string | null
   readonly eot_tokens: readonly string[] | null

@@ -101,7 +101,8 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
     'examples of like length meet in a step, ordered as transformers orders them: mixed, then sorted within blocks of up to 50 steps, the longest first. Packed rows are all of one length and stay mixed',
   dataloader_drop_last:
     'leave out of each epoch the examples (or packed rows) that do not fill a step; other ones in each epoch',
-  chat_template: "the tokenizer's own (`tokenizer_default`), `chatml`, or `jinja`",
+  chat_template:
+    "the tokenizer's own (`tokenizer_default`), one by its name ([plugins/data/README.md](../plugins/data/README.md#chat-templates)), that where the tokenizer has none (`tokenizer_default_fallback_` and the name), or `jinja`",
   chat_template_jinja:
     'the template itself, or the path of a file with it; parsed at the start, whatever the data',
   eot_tokens: 'tokens that end a turn; not set: the EOS token',

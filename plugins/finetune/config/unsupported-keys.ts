@@ -170,8 +170,6 @@ export const UNSUPPORTED_KEYS: Readonly<Record<string, UnsupportedKey>> = {
 
 export const UNSUPPORTED_DATASET_KEYS: Readonly<Record<string, UnsupportedKey>> = {
   ...unsupported('shards of a dataset', ['shards', 'shards_idx', 'num_shards']),
-  chat_template: { what: 'a chat template for one dataset', harmless: ['tokenizer_default'] },
-  chat_template_jinja: { what: 'a chat template for one dataset' },
   message_field_training_detail: { what: 'training parts of a message' },
   ...unsupported('this kind of dataset', [
     'input_transform',

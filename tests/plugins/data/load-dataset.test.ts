@@ -336,13 +336,19 @@ test('`colourTokens()` shows what is trained', async () => {
 })
 
 test('`chatTemplateSource()` picks the template', () => {
-  expect(chatTemplateSource({ chat_template: null, chat_template_jinja: null })).toBeNull()
-  expect(chatTemplateSource({ chat_template: 'tokenizer_default', chat_template_jinja: null })).toBeNull()
-  expect(chatTemplateSource({ chat_template: 'chatml', chat_template_jinja: null })).toBe(CHATML)
-  expect(chatTemplateSource({ chat_template: 'jinja', chat_template_jinja: '{{ x }}' })).toBe('{{ x }}')
+  expect(chatTemplateSource({ chat_template: null, chat_template_jinja: null }, false)).toBeNull()
+  expect(
+    chatTemplateSource({ chat_template: 'tokenizer_default', chat_template_jinja: null }, false),
+  ).toBeNull()
+  expect(chatTemplateSource({ chat_template: 'chatml', chat_template_jinja: null }, false)).toBe(CHATML)
+  expect(chatTemplateSource({ chat_template: 'jinja', chat_template_jinja: '{{ x }}' }, false)).toBe(
+    '{{ x }}',
+  )
+  const fallback = { chat_template: 'tokenizer_default_fallback_chatml', chat_template_jinja: null } as const
+  expect([chatTemplateSource(fallback, true), chatTemplateSource(fallback, false)]).toEqual([null, CHATML])
   const path = join(folder, 'template.jinja')
   writeFileSync(path, '{{ y }}')
-  expect(chatTemplateSource({ chat_template: 'jinja', chat_template_jinja: path })).toBe('{{ y }}')
+  expect(chatTemplateSource({ chat_template: 'jinja', chat_template_jinja: path }, false)).toBe('{{ y }}')
   const messages = [{ role: 'user', content: 'a' }]
   expect(tinyTokenizer({ template: CHATML }).renderChat(messages, { addGenerationPrompt: true })).toBe(
     '<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n',
