@@ -69,16 +69,14 @@ const argilla: TemplateType = {
     const question = record.value['prompt']
     const prompt: ChatMessage[] = [
       ...(system === '' ? [] : [{ role: 'system', content: system }]),
-      ...turns
-        .slice(0, -1)
-        .map((_, i): ChatMessage =>
-          i % 2 === 1
-            ? { role: 'assistant', content: contentOf(record, 'chosen', i) }
-            : {
-                role: 'user',
-                content: typeof question === 'string' ? question : contentOf(record, 'chosen', i),
-              },
-        ),
+      ...turns.slice(0, -1).map((_, i): ChatMessage =>
+        i % 2 === 1
+          ? { role: 'assistant', content: contentOf(record, 'chosen', i) }
+          : {
+              role: 'user',
+              content: typeof question === 'string' ? question : contentOf(record, 'chosen', i),
+            },
+      ),
     ]
     const render = (messages: readonly ChatMessage[], addGenerationPrompt: boolean): string =>
       context.tokenizer.renderChat(messages, { addGenerationPrompt })
