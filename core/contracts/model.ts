@@ -29,6 +29,31 @@ export interface KvCache extends Disposable {
   readonly length: number
   /** Positions that there is room for. */
   readonly capacity: number
+  /** An empty cache of the same layers with room for `rows` documents of `capacity` positions each. */
+  openRows(rows: number, capacity: number): KvRows
+}
+
+/**
+ * Keys and values of many documents at once, each in a row of its own. Rows come and go at any time: a row is filled from the cache of one
+ * document, grows by one token in each pass that `next()` names it for, and is freed. Rows do not see each other.
+ */
+export interface KvRows extends Disposable {
+  /** Positions of the longest row. */
+  readonly length: number
+  /** Positions that each row has room for. */
+  readonly capacity: number
+  readonly rows: number
+  /** Positions that a row holds; 0: it is empty. */
+  lengthOf(row: number): number
+  /** Copies all that `from` holds into empty rows: what they have in common is computed once. */
+  begin(rows: readonly number[], from: KvCache): void
+  /** Empties a row, for another document. */
+  free(row: number): void
+  /**
+   * Says that the next pass takes one token of each of these rows, which ascend; gives the documents that the batch of the pass has. Those
+   * without tokens stand for the room between rows.
+   */
+  next(rows: readonly number[]): { readonly positions: Int32Array; readonly offsets: Int32Array }
 }
 
 /** The sizes and names of a model, as its config.json gives them. */
@@ -47,6 +72,15 @@ export interface ModelInfo {
   readonly contextLength: number
   /** The config.json that it was built from. */
   readonly config: Readonly<Record<string, unknown>>
+  /** How it is written, where that is not as it is here: the text of a model that also sees images. */
+  readonly written?: WrittenModel
+}
+
+/** A model in files: another config.json, and other names of its weights. */
+export interface WrittenModel {
+  readonly config: Readonly<Record<string, unknown>>
+  /** `model.language_model.norm.weight` → `model.norm.weight`; of the names of modules alike. */
+  nameOf(name: string): string
 }
 
 /** A loss of the model's own besides that of its predictions: the balance of the experts of a mixture. */
@@ -59,11 +93,27 @@ export interface AuxiliaryLoss {
 
 /** Options of a pass through a model. */
 export interface HiddenOptions {
-  readonly cache?: KvCache
+  readonly cache?: KvCache | KvRows
   /** Recomputes each block in the backward pass. */
   readonly checkpointing?: boolean
   /** Takes what the model wants added to the loss, by name; a model that wants nothing leaves it empty. */
   readonly auxiliary?: Map<string, AuxiliaryLoss>
+}
+
+/**
+ * One weight of all experts of a block, as newer versions of transformers hold it, and the layers that are its parts. For adapters that name the
+ * parameter and not the modules.
+ */
+export interface ExpertParameter {
+  /** `model.layers.0.mlp.experts.gate_up_proj` */
+  readonly name: string
+  /** Of one expert. */
+  readonly inputs: number
+  readonly outputs: number
+  /** How many of the experts a token gets. */
+  readonly perToken: number
+  /** For each expert the layers whose outputs, one after the other, are its outputs. */
+  readonly experts: readonly (readonly Layer[])[]
 }
 
 /**
@@ -82,6 +132,8 @@ export interface Model extends Disposable {
    * predicts tokens. `documentScores()` gives the scores.
    */
   readonly scoreHead?: Layer | null
+  /** Of a mixture of experts: the weights of its experts by name, in the order of the model. */
+  readonly expertParameters?: ReadonlyMap<string, ExpertParameter>
   /** Adapters of the whole model. */
   readonly adapters: AdapterSlot<ModelAdapter>[]
   /** All weights that are tensors by their names in the checkpoint; tied weights once. Packed ones are in their layers. */

@@ -20,8 +20,10 @@ export {
   removeEarlierRun,
   type WaysOn,
 } from './checkpoints/earlier-run.ts'
+export { type Rehearsal, type RehearsedDevice, rehearseRun, type RehearseOptions } from './memory/rehearse.ts'
 export { type Estimate, estimateMemory, estimateRun, type MemoryParts } from './memory/estimate.ts'
 export { type CheckedRun, checkRun, type CheckRunOptions } from './check-run.ts'
+export { countActiveWeights } from './model/active-weights.ts'
 export { countWeights } from './model/count-weights.ts'
 export { writtenContextLength } from './model/context-length.ts'
 export { evaluateLoss, type Evaluation, type EvaluationContext } from './training/evaluate.ts'

@@ -52,24 +52,40 @@ export interface GatedNames {
   readonly down: string
 }
 
+/** The experts of a block: how many there are, how many a token gets, and their sizes. */
+export interface ExpertSizes {
+  readonly count: number
+  readonly perToken: number
+  readonly hidden: number
+  readonly inner: number
+}
+
 /** The experts `${path}.0`, `${path}.1`, …: gated MLPs without biases, (C → inner → C). */
 export function gatedExperts(
   weights: WeightCollector,
   path: string,
-  { count, hidden, inner }: { readonly count: number; readonly hidden: number; readonly inner: number },
+  { count, perToken, hidden, inner }: ExpertSizes,
   { gate, up, down }: GatedNames,
   activation: Gated,
 ): Expert[] {
-  return Array.from({ length: count }, (_, i) =>
-    gatedExpert(
-      {
-        gate: weights.layer(`${path}.${i}.${gate}`, hidden, inner),
-        up: weights.layer(`${path}.${i}.${up}`, hidden, inner),
-        down: weights.layer(`${path}.${i}.${down}`, inner, hidden),
-      },
-      activation,
-    ),
+  const parts = Array.from({ length: count }, (_, i) => ({
+    gate: weights.layer(`${path}.${i}.${gate}`, hidden, inner),
+    up: weights.layer(`${path}.${i}.${up}`, hidden, inner),
+    down: weights.layer(`${path}.${i}.${down}`, inner, hidden),
+  }))
+  // As transformers names them, whatever the checkpoint does.
+  const all = path.replace('.block_sparse_moe.', '.mlp.')
+  weights.experts(
+    `${all}.gate_up_proj`,
+    parts.map((one) => [one.gate, one.up]),
+    perToken,
   )
+  weights.experts(
+    `${all}.down_proj`,
+    parts.map((one) => [one.down]),
+    perToken,
+  )
+  return parts.map((one) => gatedExpert(one, activation))
 }
 
 /** down(activation(gate(x), up(x))) */

@@ -90,7 +90,7 @@ test('reinit_weights takes shape and tokenizer of a model, and none of its weigh
   )
 })
 
-test.each(['bitnet', 'gpt2', 'qwen3'])(
+test.each(['bitnet', 'gpt2', 'qwen3', 'gemma2', 'cohere', 'phi3'])(
   'the config.json of a %s alone gives a model of its shape',
   async (name) => {
     using space = workspace()

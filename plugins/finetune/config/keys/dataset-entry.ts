@@ -7,6 +7,7 @@ const LOCAL = 'datasets are read from local files'
 const SHARDS = 'shards of a dataset'
 const KIND = 'this kind of dataset'
 
+/** Keys of an entry of `datasets` that change nothing or are refused, with the reason. */
 export const DATASET_KEYS: KeyFacts = {
   ignored: {
     ...ignored(LOCAL, ['trust_remote_code', 'preprocess_shards']),
