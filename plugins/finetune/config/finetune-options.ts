@@ -308,6 +308,7 @@ export interface FinetuneOptions {
 /** The file as written: what `finetune-rules.ts` turns into `FinetuneOptions`. */
 export interface FinetuneFields extends Omit<
   FinetuneOptions,
+  | 'micro_batch_size'
   | 'gradient_accumulation_steps'
   | 'eval_batch_size'
   | 'eval_sample_packing'
@@ -319,6 +320,7 @@ export interface FinetuneFields extends Omit<
   | 'save_strategy'
   | 'load_best_model_at_end'
 > {
+  readonly micro_batch_size: number | 'auto'
   /** What they ask for is in `quantizer` of the options. */
   readonly load_in_4bit: boolean
   readonly load_in_8bit: boolean
