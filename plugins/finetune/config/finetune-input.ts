@@ -334,8 +334,11 @@ export interface FinetuneInput {
   readonly num_epochs?: number | null | undefined
   /** instead of what the epochs take; 0 and -1 are as if not set */
   readonly max_steps?: number | null | undefined
-  /** documents, or packed rows, that are computed at once. Default: `1` */
-  readonly micro_batch_size?: number | null | undefined
+  /**
+   * documents, or packed rows, that are computed at once; `auto`: as many as fit in the memory by the
+   * estimate, of those that `batch_size` (or `gradient_accumulation_steps`) gives to a step. Default: `1`
+   */
+  readonly micro_batch_size?: number | 'auto' | null | undefined
   /** micro-batches of a step; not set: 1, or what `batch_size` gives */
   readonly gradient_accumulation_steps?: number | null | undefined
   /** documents of a step: `micro_batch_size` × accumulation */

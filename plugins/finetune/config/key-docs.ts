@@ -129,7 +129,8 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
     'share of each label that all tokens get alike (`label_smoothing` of `objective: cross_entropy`), in evaluations too',
   num_epochs: 'may be a fraction',
   max_steps: 'instead of what the epochs take; 0 and -1 are as if not set',
-  micro_batch_size: 'documents, or packed rows, that are computed at once',
+  micro_batch_size:
+    'documents, or packed rows, that are computed at once; `auto`: as many as fit in the memory by the [estimate](command.md#estimate), of those that `batch_size` (or `gradient_accumulation_steps`) gives to a step',
   gradient_accumulation_steps: 'micro-batches of a step; not set: 1, or what `batch_size` gives',
   batch_size: 'documents of a step: `micro_batch_size` × accumulation',
   eval_batch_size: 'as `micro_batch_size`',
