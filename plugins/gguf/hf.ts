@@ -1,12 +1,12 @@
 /**
  * A GGUF file seen as a Hugging Face model: its config.json as an object and its weights under HF names, in HF layout.
- * Architectures: llama (mistral files call themselves llama too), qwen2, qwen3, dense, and gpt2. Nothing is written here; see
- * write-model.ts for the way back.
+ * Architectures: those of families/table.ts (mistral files call themselves llama too). Nothing is written here; see write-model.ts for the way
+ * back.
  */
 
 import { TrituneError } from '../../core/errors.ts'
 import { dequantize } from './dequantize.ts'
-import { type GgufFamily, hfName, isTransposed, permutedHeads } from './families.ts'
+import { type GgufFamily, hfName, isTransposed, permutedHeads, shiftOf } from './families/family.ts'
 import { familyOfFile, type GgufHfConfig, readHfConfig } from './hf-config.ts'
 import { fileRow, transposed } from './permute.ts'
 import type { GgufFile, GgufTensor } from './read.ts'
@@ -33,7 +33,7 @@ export interface GgufHfModel {
 }
 
 /**
- * Sees a GGUF file as a Hugging Face model. Throws E_UNSUPPORTED for other architectures than llama, qwen2, qwen3 and gpt2
+ * Sees a GGUF file as a Hugging Face model. Throws E_UNSUPPORTED for architectures that are not here
  * and for mixtures of experts, E_FORMAT when the file contradicts itself.
  *
  * @throws E_UNSUPPORTED for other architectures, mixtures of experts and partial rotation; E_FORMAT when a tensor or a
@@ -55,11 +55,15 @@ export function ggufToHf(file: GgufFile): GgufHfModel {
     const name = hfName(family, tensor.name)
     if (name !== undefined) tensors.set(name, hfTensor(file, tensor, name, family, config))
   }
-  checkTensors(file, config, tensors)
+  // Of the others the model that is made says what is missing.
+  if (CHECKED.has(family.modelType)) checkTensors(file, config, tensors)
   return { config, tensors }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Families whose tensors are all known here. */
+const CHECKED = new Set(['llama', 'mistral', 'qwen2', 'qwen3', 'gpt2'])
 
 function hfTensor(
   file: GgufFile,
@@ -82,6 +86,8 @@ function hfTensor(
     storedType: tensor.type.name,
     read: (range = {}) => {
       if (turned) return readTransposed(file, tensor, range)
+      const shift = shiftOf(family, tensor.name)
+      if (shift !== 0) return readGgufTensor(file, tensor, range).map((value) => value - shift)
       return heads === undefined
         ? readGgufTensor(file, tensor, range)
         : readPermuted(file, tensor, heads, range)
