@@ -9,7 +9,7 @@ import { availableMemory } from '../../../core/native/available-memory.ts'
 import { writeFileAtomic } from '../../../core/files/atomic.ts'
 import { ConfigError, didYouMean, type Host, TrituneError } from '../../../core/mod.ts'
 import { type HubOptions, resolveModelPart } from '../../hub/mod.ts'
-import { estimateModel, modelDefinition, readConfig, tritterPreset } from '../../models/mod.ts'
+import { estimateModel, modelDefinition, readConfig, textOfGemma3, tritterPreset } from '../../models/mod.ts'
 import { loadTokenizer, type Tokenizer } from '../../tokenizer/mod.ts'
 import { atKey, atKeyAsync } from '../config/at-key.ts'
 import type { BaseModelFiles } from './base-model-files.ts'
@@ -123,7 +123,8 @@ function readShape(path: string): Shape {
     })
   try {
     const shape: unknown = JSON.parse(readFileSync(path, 'utf8'))
-    if (typeof shape === 'object' && shape !== null && !Array.isArray(shape)) return { ...shape }
+    if (typeof shape === 'object' && shape !== null && !Array.isArray(shape))
+      return textOfGemma3({ ...shape })
   } catch (cause) {
     throw new TrituneError('E_FORMAT', 'not valid JSON', { place: path, cause })
   }
