@@ -124,6 +124,22 @@ const LATER_FAMILIES: Readonly<Record<string, Readonly<Record<string, unknown>>>
     rope_scaling: { type: 'longrope', short_factor: factors(8, 1.02), long_factor: factors(8, 1.3) },
   }),
   olmo2: shape('olmo2', {}),
+  mixtral: shape('mixtral', { num_local_experts: 4, num_experts_per_tok: 2 }),
+  qwen3_moe: shape('qwen3_moe', {
+    head_dim: 16,
+    num_experts: 4,
+    num_experts_per_tok: 2,
+    moe_intermediate_size: 32,
+    norm_topk_prob: true,
+  }),
+  gpt_oss: shape('gpt_oss', {
+    head_dim: 16,
+    num_local_experts: 4,
+    num_experts_per_tok: 2,
+    sliding_window: 7,
+    // Borders of yarn that are whole channels, as llama.cpp has them.
+    rope_scaling: { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 64, truncate: true },
+  }),
   granite: shape('granite', {
     attention_multiplier: 0.2,
     embedding_multiplier: 3,

@@ -50,7 +50,7 @@ export function newModelFiles(
       )
       folder = mkdtempSync(join(tmpdir(), 'tritune-new-'))
       const made = folder
-      atKey([tokenizerKey], () => writeNewTokenizer(made, config, found))
+      await atKeyAsync([tokenizerKey], () => writeNewTokenizer(made, config, found))
       const tokenizer = atKey([tokenizerKey], () => loadTokenizer(made))
       checkVocabulary(shape, tokenizer, key)
       const { bosId: bos_token_id, eosId: eos_token_id, padId: pad_token_id } = tokenizer

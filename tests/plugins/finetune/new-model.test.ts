@@ -320,10 +320,6 @@ describe('one error each', () => {
       await refused({ ...trained, datasets: [{ path: blank, type: 'completion', streaming: true }] }),
     ).toContain('there is no text to train a tokenizer on')
     const chat = [{ path: join(space.path, 'data.jsonl'), type: 'alpaca', streaming: true }]
-    expect(await refused({ datasets: chat })).toContain('only texts are streamed (type: completion)')
-    const part = [
-      { path: join(space.path, 'data.jsonl'), type: 'completion', streaming: true, split: 'train[:3]' },
-    ]
-    expect(await refused({ datasets: part })).toContain('a part of a split is not streamed')
+    expect(await refused({ datasets: chat })).toContain('data.jsonl:1: there is no "instruction"')
   })
 })
