@@ -9,6 +9,7 @@ import { formConfig, mergedConfig, mergedSources, saveAdapter, storedTensors } f
 import { recordsToUse } from '../plugins/plugin-notes.ts'
 import type { Run } from '../run.ts'
 import { vocabularyChanges } from '../model/run-tokenizer.ts'
+import { configText } from './config-text.ts'
 import { copyIfThere, saveTokenizer, type TokenizerChanges } from './save-tokenizer.ts'
 
 type Saved = Pick<Run, 'adapter' | 'config' | 'model' | 'modelPath' | 'plugins' | 'tokenizer'>
@@ -76,16 +77,12 @@ export function saveModel(
   } = mergedConfig(model)
   writeFileAtomic(
     join(folder, 'config.json'),
-    `${JSON.stringify(
-      {
-        architectures: [model.info.architecture],
-        ...config,
-        torch_dtype: dtype,
-        ...(trained ? { quantization_config: trained } : {}),
-      },
-      null,
-      2,
-    )}\n`,
+    configText({
+      architectures: [model.info.architecture],
+      ...config,
+      torch_dtype: dtype,
+      ...(trained ? { quantization_config: trained } : {}),
+    }),
   )
   saveTokenizer(folder, tokenizerPath, tokenizer)
   if (!modelPath.endsWith('.gguf')) copyIfThere(modelPath, folder, 'generation_config.json')

@@ -2,6 +2,7 @@
  * Every family with LoRA on all its linear layers and its embedding, beside PEFT: logits, loss, gradients, files; and merged.
  */
 import { expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openCheckpoint } from '../../../core/files/checkpoint.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
@@ -103,4 +104,14 @@ test.each(CASES)('%s, all weights trained, is written as it was', (name) => {
     expect([...weight.toArray()], own).toEqual([
       ...(model.weights.get(isText ? own.replace('model.', 'model.language_model.') : own)?.toArray() ?? []),
     ])
+})
+
+test('fractions of config.json stay fractions, which transformers insists on', () => {
+  using out = temporaryFolder()
+  using model = loadModel(baseOf('gemma2'), { device: cpu })
+  saveModel(model, baseOf('gemma2'), out.path)
+  const text = readFileSync(join(out.path, 'config.json'), 'utf8')
+  expect(text).toContain('"final_logit_softcapping": 8.0')
+  expect(text).toContain('"attn_logit_softcapping": 5.0')
+  expect(text).toContain('"query_pre_attn_scalar": 24,')
 })
