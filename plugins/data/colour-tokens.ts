@@ -3,8 +3,8 @@
  * colours, trained tokens between « and ».
  */
 import { styleText } from 'node:util'
-import { IGNORE } from './dataset-type.ts'
-import type { TokenizedExample } from './dataset-type.ts'
+import { IGNORE } from './types/dataset-type.ts'
+import type { TokenizedExample } from './types/dataset-type.ts'
 import type { TokenizerLike } from '../../core/contracts/dataset.ts'
 
 /** How `colourTokens()` marks what is trained: by colours of a terminal, or by «marks». */

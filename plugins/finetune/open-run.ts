@@ -27,6 +27,7 @@ import { fitting } from './memory/out-of-memory.ts'
 import { newRows, newTokenNotes, vocabularyOptions } from './model/new-rows.ts'
 import type { Run } from './run.ts'
 import { openInputs, type PrepareOptions } from './run-inputs.ts'
+import { startObjective } from './training/objective-start.ts'
 import { decayEnd } from './training/schedules.ts'
 import { decayUntil, weightDecays } from './training/weight-decay.ts'
 
@@ -79,6 +80,9 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
   const parameters = adapter ? adapter.parameters : trainedWeights(model, config.unfrozen_parameters)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
   const objective = disposing(open, parts.objective())
+  // Its start reads the data through the model, which has no weights then.
+  const isWhole = options.weights !== 'headers'
+  const objectiveNotes = isWhole ? startObjective(objective, { config, model, dtype, host, data, plan }) : []
   const decays = (name: string): boolean =>
     weightDecays(name, parameters.get(name)?.shape.length ?? 0, config.adapter !== null)
   const rates = learningRates(config, parameters, decays)
@@ -142,6 +146,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
       ...pagingNotes,
       ...plan.notes,
       ...started,
+      ...objectiveNotes,
     ],
     [Symbol.dispose]: () => owned.dispose(),
   }

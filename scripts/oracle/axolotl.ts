@@ -12,6 +12,7 @@ import { datasetTypeOf } from '../../plugins/data/mod.ts'
 import {
   builtInPlugins,
   datasetKeyEffect,
+  exampleKind,
   finetuneConfig,
   type KeyEffect,
   keyEffect,
@@ -135,7 +136,7 @@ function reasonsOf(keys: Readonly<Record<string, unknown>>, host: Host): string[
     const config = finetuneConfig.validate(keys)
     for (const [index, options] of [...config.datasets, ...config.test_datasets].entries()) {
       try {
-        datasetTypeOf(options, host.all('dataset'))
+        datasetTypeOf(options, host.all('dataset'), exampleKind(config, host))
       } catch (error) {
         if (!(error instanceof TrituneError)) throw error
         reasons.push(`datasets[${index}]: ${error.message.split('\n')[0]}`)

@@ -35,7 +35,7 @@ const FINE: Readonly<Record<string, string>> = {
   'core/invocation.ts': 'npm/10.2.4 of npm_config_user_agent',
   'core/native/available-memory.ts': 'asked on Linux and macOS only',
   'core/native/libc.ts': 'asked on Linux and macOS only',
-  'plugins/data/dataset-splits.ts': 'gets names with /, which dataset-files.ts makes',
+  'plugins/data/files/dataset-splits.ts': 'gets names with /, which dataset-files.ts makes',
   'plugins/export/export-source.ts': 'names of models',
   'plugins/hub/api.ts': 'paths in a repository of the hub',
   'plugins/hub/model-card.ts': 'names of models',

@@ -23,6 +23,7 @@ import { evaluates, finetuneRules, hasValidation } from './finetune-rules.ts'
 import type { FinetuneFields, FinetuneOptions } from './finetune-options.ts'
 import type { ForeignTool } from './foreign-keys.ts'
 import { finetuneSchema } from './finetune-schema.ts'
+import { preferenceNotes, preferenceObjective } from './preference-options.ts'
 import { sortKeys, type SortedKeys } from './known-keys.ts'
 import { isMapping } from './old-spellings.ts'
 import { isPaged, optimizerNote, OPTIMIZERS } from './optimizer-names.ts'
@@ -152,14 +153,14 @@ export function warmupSteps(
 const fields: ValidatableConfig<FinetuneFields> = defineConfig(finetuneSchema, finetuneRules)
 
 /** Fields, rules and keys are judged together; what only follows from another fault is left out. */
-function validateFields({ kept, failures, answered, covered, tool }: SortedKeys): FinetuneFields {
+function validateFields({ kept, failures, asWritten, answered, covered, tool }: SortedKeys): FinetuneFields {
   let input: FinetuneFields | undefined
   const all: ConfigFailure[] = [...failures]
   try {
     input = fields.validate(kept)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    all.push(...error.failures)
+    all.push(...error.failures.map(asWritten))
   }
   const own = all
     .map((failure) => withDefaultOf(tool, failure))
@@ -188,6 +189,7 @@ function complete(input: FinetuneFields, keyNotes: readonly string[], kept: unkn
     ...rest,
     adapter: input.adapter === 'none' ? null : input.adapter === 'qlora' ? 'lora' : input.adapter,
     quantizer: quantizerOf(input),
+    objective: preferenceObjective(input) ?? input.objective,
     gradient_accumulation_steps:
       input.gradient_accumulation_steps ?? (batch_size === null ? 1 : batch_size / microBatch),
     eval_batch_size: input.eval_batch_size ?? microBatch,
@@ -219,7 +221,7 @@ function takesMinRatio({ lr_scheduler }: FinetuneFields): boolean {
 
 /** What the file asks for and what is done otherwise, or not at all. */
 function notesOf(input: FinetuneFields): string[] {
-  const notes: string[] = bnbNotes(input)
+  const notes: string[] = [...bnbNotes(input), ...preferenceNotes(input)]
   if (!hasValidation(input) && input.evals_per_epoch) {
     notes.push('evals_per_epoch is ignored: there is no val_set_size and there are no test_datasets')
   }

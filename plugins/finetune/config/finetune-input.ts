@@ -20,6 +20,8 @@ import type { TritterPreset } from '../../models/mod.ts'
 import type { LoraInit, TrainableTokens } from '../../peft/mod.ts'
 import type { NamedInput, OpenName } from './named.ts'
 import type { OptimizerName } from './optimizer-names.ts'
+import type { OBJECTIVES, RlName } from './preference-options.ts'
+import type { DpoLossName } from '../../preference/mod.ts'
 
 /** One of them or a list. */
 export type OneOrMore<T> = T | readonly T[]
@@ -342,7 +344,29 @@ export interface FinetuneInput {
    */
   readonly transforms?: OneOrMore<NamedInput<'clip'>> | null | undefined
   /** the loss: a name, or a mapping with `name` and options. Default: `cross_entropy` */
-  readonly objective?: NamedInput<'cross_entropy'> | null | undefined
+  readonly objective?: NamedInput<(typeof OBJECTIVES)[number]> | null | undefined
+  /** training from preferences: `dpo`, `ipo`, `orpo`, `kto`, `simpo` or `cpo` (preferences.md) */
+  readonly rl?: RlName | null | undefined
+  /** how far the model may go from the reference; small values let it go further. Not set: 0.1 */
+  readonly rl_beta?: number | null | undefined
+  /** the losses of `rl: dpo`: one or several of trl’s names. Not set: `[sigmoid]` */
+  readonly dpo_loss_type?: readonly DpoLossName[] | null | undefined
+  /** a weight for each of them. Not set: 1 */
+  readonly dpo_loss_weights?: readonly number[] | null | undefined
+  /** share of the pairs that may be the wrong way round */
+  readonly dpo_label_smoothing?: number | null | undefined
+  /** the reference is always computed once, before the first step, so either value gives the same numbers */
+  readonly precompute_ref_log_probs?: boolean | null | undefined
+  /** weight of the odds ratio of `rl: orpo`, another name of `rl_beta`. Not set: 0.1 */
+  readonly orpo_alpha?: number | null | undefined
+  /** by how much the better answer is to be ahead in `rl: simpo`. Not set: 0.5 */
+  readonly simpo_gamma?: number | null | undefined
+  /** weight of the negative log-likelihood of the better answers in `rl: simpo` and `cpo`. Not set: 1 */
+  readonly cpo_alpha?: number | null | undefined
+  /** weight of good answers in `rl: kto`. Not set: 1 */
+  readonly kto_desirable_weight?: number | null | undefined
+  /** weight of bad answers. Not set: 1 */
+  readonly kto_undesirable_weight?: number | null | undefined
   /**
    * what wraps the training step: one or a list of names or mappings, the first is the outermost. Default:
    * `[]`

@@ -6,6 +6,7 @@ import type { RampType } from '../../../core/mod.ts'
 import type { DatasetOptions } from '../../data/mod.ts'
 import type { LoraInit, TrainableTokens } from '../../peft/mod.ts'
 import type { Named } from './named.ts'
+import type { PreferenceKeys } from './preference-options.ts'
 
 /** What stands under `peft:`, as in axolotl. */
 export interface PeftSettings {
@@ -123,7 +124,7 @@ export interface TrainTokenizer {
 }
 
 /** Everything a run needs, defaults filled in, keys named as in axolotl. */
-export interface FinetuneOptions {
+export interface FinetuneOptions extends PreferenceKeys {
   /** A folder or a name on the Hub. */
   readonly base_model: string
   readonly revision_of_model: string | null

@@ -13,6 +13,7 @@ import type { FinetuneFields } from './finetune-options.ts'
 import { LATER_ADAPTERS } from './later-names.ts'
 import { newModelFailures } from '../model/new-model.ts'
 import { OPTIMIZERS } from './optimizer-names.ts'
+import { preferenceFailures } from './preference-options.ts'
 import { kwargsOf, SCHEDULERS } from '../training/schedules.ts'
 
 export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
@@ -47,6 +48,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   bnbFailures,
   optimizerOptions,
   smoothing,
+  preferenceFailures,
   lora,
   beside,
   reserved,

@@ -46,6 +46,7 @@ import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-nam
 import { BYTES, trainTokenizer } from '../model/new-model.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
 import { type OptimizerName, OPTIMIZERS } from './optimizer-names.ts'
+import { OBJECTIVES, preferenceFields } from './preference-options.ts'
 import { SCHEDULERS } from '../training/schedules.ts'
 
 const patterns: Field<readonly string[] | string, readonly string[] | string> = v.union(
@@ -366,7 +367,8 @@ const schema = v.strictObject(
     optim_args: optional(mapOf(v.unknown()), {}),
     transforms: optional(namedList(['clip']), []),
     strategy: optional(namedList(), []),
-    objective: v.nullish(named(['cross_entropy']), 'cross_entropy'),
+    objective: v.nullish(named(OBJECTIVES), 'cross_entropy'),
+    ...preferenceFields,
     monitors: optional(namedList(), []),
     sampler: nullable(named()),
     quantizer: nullable(named(['nf4', 'fp4', 'int8', 'ternary', 'bitnet'])),

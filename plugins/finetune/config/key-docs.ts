@@ -131,6 +131,19 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   transforms:
     'what happens to the gradients before they are clipped: names, or mappings with `name` and options; `clip` is built in',
   objective: 'the loss: a name, or a mapping with `name` and options',
+  rl: 'training from preferences: `dpo`, `ipo`, `orpo`, `kto`, `simpo` or `cpo` ([preferences.md](preferences.md))',
+  rl_beta: 'how far the model may go from the reference; small values let it go further. Not set: 0.1',
+  dpo_loss_type: 'the losses of `rl: dpo`: one or several of trl’s names. Not set: `[sigmoid]`',
+  dpo_loss_weights: 'a weight for each of them. Not set: 1',
+  dpo_label_smoothing: 'share of the pairs that may be the wrong way round',
+  precompute_ref_log_probs:
+    'the reference is always computed once, before the first step, so either value gives the same numbers',
+  orpo_alpha: 'weight of the odds ratio of `rl: orpo`, another name of `rl_beta`. Not set: 0.1',
+  simpo_gamma: 'by how much the better answer is to be ahead in `rl: simpo`. Not set: 0.5',
+  cpo_alpha:
+    'weight of the negative log-likelihood of the better answers in `rl: simpo` and `cpo`. Not set: 1',
+  kto_desirable_weight: 'weight of good answers in `rl: kto`. Not set: 1',
+  kto_undesirable_weight: 'weight of bad answers. Not set: 1',
   strategy: 'what wraps the training step: one or a list of names or mappings, the first is the outermost',
   sampler: "the order of the examples: a plugin's name or mapping; not set: a shuffle by `seed` and epoch",
   adam_beta1: 'decay of the first moment of AdamW; also of Lion, Muon and schedule-free AdamW',

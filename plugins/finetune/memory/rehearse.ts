@@ -13,6 +13,7 @@ import { estimateMemory, type MemoryParts, scratchBytes } from './estimate.ts'
 import { memoryMode } from './memory-mode.ts'
 import { shapeDevice, type ShapeDevice } from './shape-device.ts'
 
+/** What a run would take. */
 export interface Rehearsal {
   readonly parts: MemoryParts
   /** Bytes of all of them. */
@@ -26,6 +27,7 @@ export interface RehearsedDevice extends Pick<Device, 'name' | 'capacity'> {
   readonly kind: 'cpu' | 'cuda'
 }
 
+/** Options of `rehearseRun`. */
 export interface RehearseOptions extends Omit<PrepareOptions, 'device'> {
   readonly device: RehearsedDevice
   /** Told of the run before its step: what else is to be known of it. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { groupByLength } from '../../../plugins/data/group-by-length.ts'
+import { groupByLength } from '../../../plugins/data/packing/group-by-length.ts'
 import { goldenJson } from '../../_golden.ts'
 
 interface Groups {

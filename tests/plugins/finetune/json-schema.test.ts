@@ -104,7 +104,7 @@ describe('the JSON Schema of a run', () => {
     for (const [old, name] of Object.entries(RENAMED_KEYS)) {
       const isRefused = Object.hasOwn(UNSUPPORTED_KEYS, name)
       const value = name === 'eval_strategy' ? 'no' : name === 'neftune_noise_alpha' ? 5 : 'some'
-      const named = { ...LEAST, [old]: value }
+      const named = { ...LEAST, ...(name === 'rl_beta' ? { rl: 'dpo', [old]: 0.2 } : { [old]: value }) }
       expect([old, fits(named), isValid(named)]).toEqual([old, !isRefused, !isRefused])
     }
   })

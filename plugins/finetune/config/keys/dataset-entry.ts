@@ -9,6 +9,7 @@ const SHARDS = 'shards of a dataset'
 const TEMPLATE = 'a chat template for one dataset'
 const KIND = 'this kind of dataset'
 
+/** Keys of an entry of `datasets` that change nothing or are refused, with the reason. */
 export const DATASET_KEYS: KeyFacts = {
   ignored: {
     ...ignored(LOCAL, ['trust_remote_code', 'preprocess_shards']),
@@ -16,7 +17,6 @@ export const DATASET_KEYS: KeyFacts = {
   refused: {
     ...refused(HUB, ['name', 'revision']),
     ...refused(SHARDS, ['shards', 'shards_idx', 'num_shards']),
-    ...refused('pairs of answers', ['field_chosen', 'field_rejected']),
     ...refused(KIND, [
       'input_transform',
       'input_format',
