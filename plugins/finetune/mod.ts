@@ -39,6 +39,7 @@ export { type ConfigEstimate, estimateConfig, type EstimateConfigOptions } from 
 export { type Rehearsal, type RehearsedDevice, rehearseRun, type RehearseOptions } from './memory/rehearse.ts'
 export { type Estimate, estimateMemory, estimateRun, type MemoryParts } from './memory/estimate.ts'
 export { type CheckedRun, checkRun, type CheckRunOptions } from './check-run.ts'
+export { countActiveWeights } from './model/active-weights.ts'
 export { countWeights } from './model/count-weights.ts'
 export { writtenContextLength } from './model/context-length.ts'
 export { evaluateLoss, type Evaluation, type EvaluationContext } from './training/evaluate.ts'

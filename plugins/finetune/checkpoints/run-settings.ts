@@ -84,6 +84,10 @@ const SETTINGS = [
   'bf16',
   'seed',
   'datasets',
+  'dataset_exact_deduplication',
+  'dataset_near_deduplication',
+  'streaming',
+  'streaming_multipack_buffer_size',
   'val_set_size',
 ] as const satisfies readonly (keyof FinetuneConfig)[]
 

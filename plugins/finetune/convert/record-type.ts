@@ -1,5 +1,5 @@
 /** Which dataset type the records of a file are, by their first: as mlx-lm tells them apart. */
-import { readRecords } from '../../data/mod.ts'
+import { readFileSync } from 'node:fs'
 
 export interface RecordType {
   readonly entry: Readonly<Record<string, unknown>>
@@ -26,7 +26,11 @@ export function typeOfFile(path: string): RecordType {
 }
 
 function fieldsOfFirst(path: string): string[] {
-  for (const { value } of readRecords(path, { ds_type: null, sample_by: 'line', field: 'text' }))
-    return Object.keys(value)
-  return []
+  const first = readFileSync(path, 'utf8').split('\n', 1)[0]
+  try {
+    const value: unknown = JSON.parse(first)
+    return typeof value === 'object' && value !== null ? Object.keys(value) : []
+  } catch {
+    return []
+  }
 }
