@@ -80,11 +80,6 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
   const parameters = adapter ? adapter.parameters : trainedWeights(model, config.unfrozen_parameters)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
   const objective = disposing(open, parts.objective())
-<<<<<<< HEAD
-  // Its start reads the data through the model, which has no weights then.
-  const isWhole = options.weights !== 'headers'
-  const objectiveNotes = isWhole ? startObjective(objective, { config, model, dtype, host, data, plan }) : []
-=======
   const objectiveNotes = startObjective(objective, {
     config,
     model,
@@ -94,7 +89,6 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
     plan,
     isRehearsal: options.weights === 'headers',
   })
->>>>>>> main
   const decays = (name: string): boolean =>
     weightDecays(name, parameters.get(name)?.shape.length ?? 0, config.adapter !== null)
   const rates = learningRates(config, parameters, decays)
