@@ -103,7 +103,12 @@ describe('the JSON Schema of a run', () => {
     expect([fits(input), isValid(input)]).toEqual([true, true])
     for (const [old, name] of Object.entries(RENAMED_KEYS)) {
       const isRefused = Object.hasOwn(UNSUPPORTED_KEYS, name)
-      const value = name === 'eval_strategy' ? 'no' : name === 'neftune_noise_alpha' ? 5 : 'some'
+      const values: Readonly<Record<string, unknown>> = {
+        eval_strategy: 'no',
+        neftune_noise_alpha: 5,
+        overrides_of_model_config: { rope_theta: 5 },
+      }
+      const value = values[name] ?? 'some'
       const named = { ...LEAST, ...(name === 'rl_beta' ? { rl: 'dpo', [old]: 0.2 } : { [old]: value }) }
       expect([old, fits(named), isValid(named)]).toEqual([old, !isRefused, !isRefused])
     }
