@@ -1,6 +1,7 @@
 /**
  * What a run will take, before it starts: memory from the shapes, time from a short measurement of the machine.
  */
+import { lengthOf } from '../../data/mod.ts'
 import {
   baseForward,
   type Device,
@@ -150,7 +151,7 @@ function microTokensOf(run: Pick<Run, 'config' | 'data'>): number {
 
 function longestRow({ config, data }: Pick<Run, 'config' | 'data'>): number {
   if (config.sample_packing) return config.sequence_len
-  return data.train.reduce((longest, { ids }) => Math.max(longest, ids.length), 1)
+  return data.train.reduce((longest, example) => Math.max(longest, lengthOf(example)), 1)
 }
 
 function linearParameters(model: Model): number {

@@ -106,10 +106,12 @@ describe('the JSON Schema of a run', () => {
       const values: Readonly<Record<string, unknown>> = {
         eval_strategy: 'no',
         neftune_noise_alpha: 5,
+        dataset_processes: 2,
+        rl_beta: 0.2,
         overrides_of_model_config: { rope_theta: 5 },
       }
       const value = values[name] ?? 'some'
-      const named = { ...LEAST, ...(name === 'rl_beta' ? { rl: 'dpo', [old]: 0.2 } : { [old]: value }) }
+      const named = { ...LEAST, ...(name === 'rl_beta' ? { rl: 'dpo' } : {}), [old]: value }
       expect([old, fits(named), isValid(named)]).toEqual([old, !isRefused, !isRefused])
     }
   })
@@ -292,8 +294,8 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
     [0, -1],
   ],
   chat_template: [
-    ['chatml', 'tokenizer_default', null],
-    ['llama3', 'chatlm', {}],
+    ['chatml', 'tokenizer_default', 'llama3', 'tokenizer_default_fallback_qwen3', null],
+    ['command_a', 'chatlm', {}],
   ],
   eot_tokens: [
     [['</s>'], [], null],
@@ -333,8 +335,8 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
 const ENTRY: Readonly<Record<string, readonly [right: readonly unknown[], wrong: readonly unknown[]]>> = {
   path: [['x'], ['', null, 7]],
   type: [
-    ['alpaca', 'my-type', null, { format: '{instruction}' }, {}],
-    ['', 'gpteacher', 7, { formt: 'x' }, { format: 7 }, ['x']],
+    ['alpaca', 'gpteacher', 'my-type', null, { format: '{instruction}' }, {}],
+    ['', 'creative_acr.load_revise', 7, { formt: 'x' }, { format: 7 }, ['x']],
   ],
   split: [
     ['train', 'train[:100]', 'test[10%:]', null],
@@ -345,8 +347,8 @@ const ENTRY: Readonly<Record<string, readonly [right: readonly unknown[], wrong:
     [7, [7], {}],
   ],
   ds_type: [
-    ['json', 'text', null],
-    ['parquet', 'jsn'],
+    ['json', 'text', 'parquet', null],
+    ['orc', 'jsn'],
   ],
   sample_by: [
     ['line', 'document'],
