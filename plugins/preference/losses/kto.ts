@@ -131,7 +131,9 @@ function prepareKto({ train, validation, ...start }: ObjectiveStart): Prepared {
       { place: 'datasets', remedy: 'give answers of both labels, or train the good ones without rl' },
     )
   const mismatched = new Map(
-    [train, validation].flatMap((list) => mismatchedAnswers(list, start.microBatchSize)),
+    [train, validation].flatMap((list) =>
+      mismatchedAnswers(list, { groupSize: start.microBatchSize, longest: start.model.info.contextLength }),
+    ),
   )
   const all = [...train, ...validation, ...mismatched.values()]
   return {
