@@ -54,6 +54,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
           dtype,
           writable: config.adapter === null,
           models: host.all('model'),
+          ...(config.reward_model ? { labels: 1 } : {}),
           ...(config.reinit_weights && { reinit: { seed: config.seed } }),
           ...vocabularyOptions(config, tokenizer, host),
           pack: quantizer
@@ -87,6 +88,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
     host,
     data,
     plan,
+    tokenizer,
     isRehearsal: options.weights === 'headers',
   })
   const decays = (name: string): boolean =>
