@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Disposables } from '../../../core/disposables.ts'
 import { openCheckpoint } from '../../../core/files/checkpoint.ts'
 import {
   adamw,
@@ -14,13 +15,15 @@ import {
   type Device,
   type Model,
   type Objective,
+  type Parameters,
+  Tensor,
   tensorScope,
   withAdapters,
 } from '../../../core/mod.ts'
 import { concatenate, joinDocuments, type TokenizedExample } from '../../../plugins/data/mod.ts'
 import { objectiveBatch, trainStep } from '../../../plugins/finetune/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
-import { loadAdapter } from '../../../plugins/peft/mod.ts'
+import { loadAdapter, trainAllWeights } from '../../../plugins/peft/mod.ts'
 import { preference } from '../../../plugins/preference/mod.ts'
 import { GOLDEN, readFloats, relativeError } from '../../_golden.ts'
 
@@ -81,14 +84,15 @@ export interface CaseErrors {
 
 export function measureCase(golden: TrlGolden, name: string, device: Device): CaseErrors {
   const { objective: kind, options, loss: wanted, metrics } = golden.expected.cases[name]
-  using model = loadModel(join(GOLDEN, 'peft-train/base'), { device })
-  using adapter = loadAdapter(model, join(GOLDEN, 'peft-train/adapter-b-nonzero'))
+  using rig = openRig(kind, device)
+  const { model, parameters } = rig
   const examples = examplesOf(golden.data, kind)
   const objective = openObjective(kind, options)
-  prepare(objective, model, examples)
+  prepare(objective, rig, examples)
   using _scope = tensorScope()
-  const { loss, log = {} } = objective.loss(model, objectiveBatch(concatenate(examples), device), {
-    scale: 1 / examples.length,
+  const batch = concatenate(examples)
+  const { loss, log = {} } = objective.loss(model, objectiveBatch(batch, device), {
+    scale: 1 / (objective.averagedOver === 'examples' ? examples.length : batch.trainedTokens),
     window: examples,
     checkpointing: false,
     training: true,
@@ -96,7 +100,7 @@ export function measureCase(golden: TrlGolden, name: string, device: Device): Ca
   backward(loss)
   const gradients = openCheckpoint(join(golden.folder, 'gradients.safetensors'))
   let [worst, compared] = [0, 0]
-  for (const [path, { grad }] of adapter.parameters) {
+  for (const [path, { grad }] of parameters) {
     const stored = `${name}/${path}`
     if (!gradients.entries.has(stored)) continue
     worst = Math.max(worst, relativeError(grad?.toArray() ?? [], readFloats(gradients, stored)))
@@ -121,7 +125,7 @@ export function measureSteps({ data, expected }: TrlGolden, device: Device): num
   const { parameters } = adapter
   const examples = examplesOf(data, 'dpo')
   const objective = openObjective('dpo', { beta: recipe.beta })
-  prepare(objective, model, examples)
+  prepare(objective, { model, teacher: () => model }, examples)
   using optimizer = chain(clipByGlobalNorm(1), adamw({ weightDecay: 0 })).init(parameters)
   const context = { model, device, parameters, optimizer, objective, checkpointing: false, seed: 0 }
   const batch = concatenate(examples)
@@ -140,14 +144,51 @@ function distance(got: number, wanted: number): number {
 
 function openObjective(name: string, options: Readonly<Record<string, unknown>>): Objective {
   using host = createHost({ plugins: [preference] })
+  const optionsOf = name === 'distillation' ? { teacher: 'policy', ...options } : options
   const definition: {
     readonly options: { validate(input: unknown): unknown }
     create(options: unknown): Objective
   } = host.find('objective', name)
-  return definition.create(definition.options.validate(options))
+  return definition.create(definition.options.validate(optionsOf))
 }
 
-function prepare(objective: Objective, model: Model, train: readonly TokenizedExample[]): void {
+interface Rig extends Disposable {
+  readonly model: Model
+  readonly parameters: Parameters
+  /** The base with the adapter of the policy; the rig frees the adapter. */
+  teacher(): Model
+}
+
+const BASE = join(GOLDEN, 'peft-train/base')
+const POLICY = join(GOLDEN, 'peft-train/adapter-b-nonzero')
+
+/** A LoRA on the base; for reward models and students all weights of the base. */
+function openRig(kind: string, device: Device): Rig {
+  const open = new Disposables()
+  const teacher = (): Model => {
+    const model = loadModel(BASE, { device })
+    open.use(loadAdapter(model, POLICY))
+    return model
+  }
+  const close = { teacher, [Symbol.dispose]: () => open.dispose() }
+  if (kind === 'reward' || kind === 'distillation') {
+    const labels = kind === 'reward' ? 1 : undefined
+    const model = open.use(loadModel(BASE, { device, writable: true, ...(labels ? { labels } : {}) }))
+    const { scoreHead } = model
+    if (scoreHead && scoreHead.weight instanceof Tensor)
+      scoreHead.weight.set(Float32Array.from({ length: 32 }, (_, i) => -1 + (2 * i) / 31))
+    return { model, parameters: trainAllWeights(model), ...close }
+  }
+  const model = open.use(loadModel(BASE, { device }))
+  const { parameters } = open.use(loadAdapter(model, POLICY))
+  return { model, parameters, ...close }
+}
+
+function prepare(
+  objective: Objective,
+  { model, teacher }: Pick<Rig, 'model' | 'teacher'>,
+  train: readonly TokenizedExample[],
+): void {
   objective.prepare?.({
     model,
     train,
@@ -155,7 +196,7 @@ function prepare(objective: Objective, model: Model, train: readonly TokenizedEx
     microBatchSize: train.length,
     isRehearsal: false,
     asReference: (fn) => withAdapters(model, [], fn),
-    openModel: (path) => loadModel(path, { device: model.head.device }),
+    openModel: teacher,
   })
 }
 
@@ -166,8 +207,13 @@ function examplesOf({ pairs, answers }: Data, objective: string): readonly Token
       source: { file: 'data.json', line },
       values: { label: label ? 1 : 0 },
     }))
+  const source = (line: number): TokenizedExample['source'] => ({ file: 'data.json', line })
+  if (objective === 'distillation')
+    return pairs.map(({ prompt, chosen }, line) => ({ ...document(prompt, chosen), source: source(line) }))
   return pairs.map(({ prompt, chosen, rejected }, line) =>
-    joinDocuments([document(prompt, chosen), document(prompt, rejected)], { file: 'data.json', line }),
+    joinDocuments([document(prompt, chosen), document(prompt, rejected)], source(line), {
+      ...(objective === 'reward' ? { values: { margin: line / 8 } } : {}),
+    }),
   )
 }
 
