@@ -78,12 +78,12 @@ async function shapeOf(config: FinetuneConfig, hub: HubOptions): Promise<Shape> 
   const { quantization_config: packed, torch_dtype: _old, dtype: _new, ...plain } = own
   const shape = { ...plain, ...trainedForm(packed) }
   for (const key of Object.keys(overrides))
-    if (!Object.hasOwn(own, key) && !MORE_KEYS.includes(key))
+    if (!Object.hasOwn(own, key) && !LEFT_OUT_KEYS.includes(key))
       throw new ConfigError([
         {
           path: ['overrides_of_model_config', key],
           what: `config.json of ${base_model} has no "${key}"`,
-          remedy: didYouMean(key, [...Object.keys(own), ...MORE_KEYS]),
+          remedy: didYouMean(key, [...Object.keys(own), ...LEFT_OUT_KEYS]),
         },
       ])
   return { ...shape, ...overrides }
@@ -97,7 +97,7 @@ function trainedForm(packed: unknown): Shape {
 }
 
 /** What a config.json may leave out. */
-const MORE_KEYS: readonly string[] = [
+export const LEFT_OUT_KEYS: readonly string[] = [
   'attention_bias',
   'head_dim',
   'initializer_range',
