@@ -9,6 +9,7 @@ import { formConfig, mergedConfig, mergedSources, saveAdapter, storedTensors } f
 import { recordsToUse } from '../plugins/plugin-notes.ts'
 import type { Run } from '../run.ts'
 import { vocabularyChanges } from '../model/run-tokenizer.ts'
+import { fillWeights } from './fill-weights.ts'
 import { copyIfThere, saveTokenizer, type TokenizerChanges } from './save-tokenizer.ts'
 
 type Saved = Pick<Run, 'adapter' | 'config' | 'model' | 'modelPath' | 'plugins' | 'tokenizer'>
@@ -103,8 +104,8 @@ export function fillTrained(
 ): void {
   if (!adapter) {
     const { written } = model.info
-    return fill(
-      written ? new Map([...parameters].map(([name, tensor]) => [written.nameOf(name), tensor])) : parameters,
+    return fillWeights(model, parameters, (tensors) =>
+      fill(written ? new Map([...tensors].map(([name, one]) => [written.nameOf(name), one])) : tensors),
     )
   }
   using stored = storedTensors(adapter)
