@@ -55,6 +55,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
           dtype,
           writable: config.adapter === null,
           models: host.all('model'),
+          ...(config.reward_model ? { labels: 1 } : {}),
           ...(config.reinit_weights && { reinit: { seed: config.seed } }),
           ...configOverrides(config, modelPath),
           ...vocabularyOptions(config, tokenizer, host),
@@ -89,6 +90,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
     host,
     data,
     plan,
+    tokenizer,
     isRehearsal: options.weights === 'headers',
   })
   const decays = (name: string): boolean =>

@@ -9,7 +9,14 @@ import { availableMemory } from '../../../core/native/available-memory.ts'
 import { writeFileAtomic } from '../../../core/files/atomic.ts'
 import { ConfigError, didYouMean, type Host, TrituneError } from '../../../core/mod.ts'
 import { type HubOptions, resolveModelPart } from '../../hub/mod.ts'
-import { estimateModel, modelDefinition, readConfig, textOfGemma3, tritterPreset } from '../../models/mod.ts'
+import {
+  modelDefinition,
+  MODELS,
+  readConfig,
+  textOfGemma3,
+  trainedBytes,
+  tritterPreset,
+} from '../../models/mod.ts'
 import { loadTokenizer, type Tokenizer } from '../../tokenizer/mod.ts'
 import { atKey, atKeyAsync } from '../config/at-key.ts'
 import type { BaseModelFiles } from './base-model-files.ts'
@@ -158,10 +165,11 @@ function checkVocabulary(
 
 /** Weights, gradients and moments of a model that this machine cannot hold: told before they are drawn. */
 function checkRoom(shape: Shape, { bf16, device }: FinetuneConfig, path: readonly (string | number)[]): void {
-  if (shape['model_type'] !== 'tritter' || !['auto', 'cpu', 'wasm'].includes(device)) return
+  if (!Object.hasOwn(MODELS, String(shape['model_type'])) || !['auto', 'cpu', 'wasm'].includes(device)) return
   const dtype = bf16 === true ? 'bf16' : 'f32'
-  const estimate = atKey(path, () => estimateModel(shape, { tokens: 1, context: 1, dtype }))
-  const { weightBytes, gradientBytes, optimizerBytes, parameters } = estimate
+  const { weightBytes, gradientBytes, optimizerBytes, parameters } = atKey(path, () =>
+    trainedBytes(shape, dtype),
+  )
   const needed = weightBytes + gradientBytes + optimizerBytes
   const free = availableMemory()
   if (needed <= free) return
