@@ -10,6 +10,7 @@ import { recordsToUse } from '../plugins/plugin-notes.ts'
 import type { Run } from '../run.ts'
 import { vocabularyChanges } from '../model/run-tokenizer.ts'
 import { configText } from './config-text.ts'
+import { fillWeights } from './fill-weights.ts'
 import { copyIfThere, saveTokenizer, type TokenizerChanges } from './save-tokenizer.ts'
 
 type Saved = Pick<Run, 'adapter' | 'config' | 'model' | 'modelPath' | 'plugins' | 'tokenizer'>
@@ -100,8 +101,8 @@ export function fillTrained(
 ): void {
   if (!adapter) {
     const { written } = model.info
-    return fill(
-      written ? new Map([...parameters].map(([name, tensor]) => [written.nameOf(name), tensor])) : parameters,
+    return fillWeights(model, parameters, (tensors) =>
+      fill(written ? new Map([...tensors].map(([name, one]) => [written.nameOf(name), one])) : tensors),
     )
   }
   using stored = storedTensors(adapter)
