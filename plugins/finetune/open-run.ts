@@ -54,7 +54,9 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
           dtype,
           writable: config.adapter === null,
           models: host.all('model'),
-          ...(config.reinit_weights && { reinit: { seed: config.seed } }),
+          ...(config.reinit_weights
+            ? { reinit: { seed: config.seed } }
+            : { overrides: config.overrides_of_model_config }),
           ...vocabularyOptions(config, tokenizer, host),
           pack: quantizer
             ? packLayers(quantizer, dtype, { skip: config.bnb_config_kwargs?.llm_int8_skip_modules ?? [] })

@@ -39,6 +39,8 @@ export interface LoadModelOptions extends VocabularyOptions, ScoreOptions {
   readonly pack?: WeightSource['pack']
   /** Not the weights of the checkpoint but new ones, drawn by this seed: the folder needs none. */
   readonly reinit?: { readonly seed: number }
+  /** What is otherwise than in config.json, such as `{ output_router_logits: true }`. Not for GGUF files. */
+  readonly overrides?: Readonly<Record<string, unknown>>
   /** How linear layers compute, where that is not x·Wᵀ: BitLinear. Default: as the checkpoint says. */
   readonly forms?: LayerForms
   /** More models than the built-in ones. */
@@ -65,6 +67,7 @@ export function loadModel(
     pack,
     reinit,
     forms,
+    overrides = {},
     models = MODELS,
     labels,
     ...vocabulary
@@ -83,7 +86,7 @@ export function loadModel(
     const whole = prepared(source, { pack, forms, device, dtype: dtype ?? 'f32' })
     return created({ ...hf.config }, whole, definition, dtype ?? 'f32')
   }
-  const config = readConfig(path)
+  const config = { ...readConfig(path), ...overrides }
   const definition = modelDefinition(path, models)
   if (reinit) {
     const on = { device, dtype: dtype ?? 'f32' } as const

@@ -58,7 +58,11 @@ export const init: Command<typeof OPTIONS> = {
     }
     const answers = Object.keys(values).length === 0 && isTerminal() ? await ask(file) : given
     const { firstConfig } = await import('../init/first-config.ts')
-    const text = await firstConfig(file, { ...answers, type: values.type, adapter: adapterOf(answers.adapter) })
+    const text = await firstConfig(file, {
+      ...answers,
+      type: values.type,
+      adapter: adapterOf(answers.adapter),
+    })
     write(file, text)
     out.write(
       `wrote ${file}\nnext:\n  ${invocation('validate')} ${file}\n  ${invocation('finetune')} ${file} --dry-run\n  ${invocation('finetune')} ${file}\n`,

@@ -59,8 +59,8 @@ export interface FinetuneInput {
    */
   readonly base_model_config?: string | null | undefined
   /**
-   * what is otherwise than in the config.json of a model with new weights, such as `{ vocab_size: 512 }`.
-   * Default: `{}`
+   * what is otherwise than in the config.json of a model with new weights, such as `{ vocab_size: 512 }`; of
+   * one with weights only `output_router_logits` and `router_aux_loss_coef`. Default: `{}`
    */
   readonly overrides_of_model_config?: Readonly<Record<string, unknown>> | null | undefined
   /** new weights by `seed` instead of those of `base_model`; all of them are trained. Default: `false` */
@@ -124,9 +124,11 @@ export interface FinetuneInput {
    * packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`,
    * `double_quant`), `int8`, `ternary`, `bitnet` (options `scale`, `span`, `group`), or the name of a
    * plugin's; options as in `{ name: nf4, double_quant: false }`. Without an adapter `bitnet` trains the
-   * weights that it rounds (option `sub_norm`: bitnet.md). `quantization: bitnet` is the same
+   * weights that it rounds (option `sub_norm`: bitnet.md). `quantization: bitnet` is the same. `qat` trains
+   * weights that torchao will round to `int4`, `nvfp4` or `mxfp4` (options `weight_dtype`,
+   * `activation_dtype`, `group_size`, `fake_quant_after_n_steps`), as axolotl’s `qat:` does
    */
-  readonly quantizer?: NamedInput<'nf4' | 'fp4' | 'int8' | 'ternary' | 'bitnet'> | null | undefined
+  readonly quantizer?: NamedInput<'nf4' | 'fp4' | 'int8' | 'ternary' | 'bitnet' | 'qat'> | null | undefined
   /**
    * packs the base into 4 bits while it is loaded: `nf4` with double quantization, unless `bnb_config_kwargs`
    * says otherwise. `adapter: qlora` alone means it too. A base that is stored packed stays as it is

@@ -77,7 +77,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
       ? { path: ['lr_quadratic_warmup'], what: `is for lr_scheduler: cosine, not for ${lr_scheduler}` }
       : undefined,
   ({ cosine_constant_lr_ratio: part, cosine_min_lr_ratio: least, lr_scheduler }) =>
-    part !== null && (least === null || lr_scheduler !== 'cosine')
+    part !== null && part > 0 && (least === null || lr_scheduler !== 'cosine')
       ? {
           path: ['cosine_constant_lr_ratio'],
           what: 'is for lr_scheduler: cosine with cosine_min_lr_ratio',

@@ -57,6 +57,10 @@ export function schemaOfFinetune(): JsonSchema {
         description: 'texts that are streamed and packed: the same as datasets with streaming: true',
         anyOf: [{ type: 'string' }, { type: 'array' }, { type: 'null' }],
       },
+      qat: {
+        description: 'The way of axolotl to write quantizer: qat.',
+        anyOf: [{ type: 'object' }, { type: 'null' }],
+      },
       use_onebitllms: {
         description: '`true`: another way to write quantizer: bitnet',
         deprecated: true,

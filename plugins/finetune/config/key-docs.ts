@@ -15,7 +15,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   base_model_config:
     'a model with new weights in the shape of a `config.json`: the file, or the folder or Hub name of a model. Without `base_model`, or with `reinit_weights`',
   overrides_of_model_config:
-    'what is otherwise than in the config.json of a model with new weights, such as `{ vocab_size: 512 }`',
+    'what is otherwise than in the config.json of a model with new weights, such as `{ vocab_size: 512 }`; of one with weights only `output_router_logits` and `router_aux_loss_coef`',
   reinit_weights: 'new weights by `seed` instead of those of `base_model`; all of them are trained',
   tokenizer_config:
     'the tokenizer of a model with new weights: a folder, a Hub name, or `bytes`, one token for each byte. Not set: the one of `base_model`',
@@ -38,7 +38,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   adapter_options:
     "options of any adapter but lora, which checks them itself; those of PEFT's methods are named as PEFT names them",
   quantizer:
-    "packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`, `double_quant`), `int8`, `ternary`, `bitnet` (options `scale`, `span`, `group`), or the name of a plugin's; options as in `{ name: nf4, double_quant: false }`. Without an adapter `bitnet` trains the weights that it rounds (option `sub_norm`: [bitnet.md](bitnet.md)). `quantization: bitnet` is the same",
+    "packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`, `double_quant`), `int8`, `ternary`, `bitnet` (options `scale`, `span`, `group`), or the name of a plugin's; options as in `{ name: nf4, double_quant: false }`. Without an adapter `bitnet` trains the weights that it rounds (option `sub_norm`: [bitnet.md](bitnet.md)). `quantization: bitnet` is the same. `qat` trains weights that torchao will round to `int4`, `nvfp4` or `mxfp4` (options `weight_dtype`, `activation_dtype`, `group_size`, `fake_quant_after_n_steps`), as axolotl’s `qat:` does",
   load_in_4bit:
     'packs the base into 4 bits while it is loaded: `nf4` with double quantization, unless `bnb_config_kwargs` says otherwise. `adapter: qlora` alone means it too. A base that is stored packed stays as it is ([quantization.md](quantization.md))',
   load_in_8bit: 'packs the base into rows of int8 while it is loaded, with the outlier columns of LLM.int8',

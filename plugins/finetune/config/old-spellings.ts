@@ -55,7 +55,7 @@ export function underOldName(failure: ConfigFailure, writtenAs: ReadonlyMap<stri
 
 /** Names that are read as others, besides those that are only renamed. */
 export const READ_AS: Readonly<Record<'file' | 'dataset', readonly string[]>> = {
-  file: ['pretraining_dataset', 'bfloat16', 'float16', 'fp16', 'float32', 'use_onebitllms'],
+  file: ['pretraining_dataset', 'bfloat16', 'float16', 'fp16', 'float32', 'use_onebitllms', 'qat'],
   dataset: ['message_field_role', 'message_field_content'],
 }
 
@@ -72,7 +72,7 @@ const PRECISIONS: Readonly<Record<string, readonly [bf16: boolean, why: string]>
  * streamed, `use_onebitllms` as `quantizer: bitnet`, and a mapping of `tokens` as `special_tokens`.
  */
 export function readOldSpellings(
-  { pretraining_dataset: texts, use_onebitllms: oneBit, ...input }: Mapping,
+  { pretraining_dataset: texts, use_onebitllms: oneBit, qat, ...input }: Mapping,
   { notes, failures }: Found,
 ): Mapping {
   let rest: Mapping = Object.fromEntries(
@@ -102,6 +102,18 @@ export function readOldSpellings(
     notes.push('use_onebitllms is read as quantizer: bitnet, which computes the same')
     read.quantizer = 'bitnet'
   }
+  if (isMapping(qat) && !isEmpty(qat)) {
+    notes.push('qat is read as quantizer: qat')
+    const { quantize_embedding: embedding, ...options } = qat
+    if (!isEmpty(embedding))
+      failures.push({
+        path: ['qat', 'quantize_embedding'],
+        what: 'not supported yet (embeddings that are rounded in the training)',
+        code: 'E_CONFIG_KEY',
+      })
+    read.quantizer = { ...options, name: 'qat' }
+  } else if (!isEmpty(qat))
+    failures.push({ path: ['qat'], what: 'expected a mapping such as { weight_dtype: nvfp4 }' })
   if (isMapping(rest.tokens) && isEmpty(rest.special_tokens)) {
     notes.push('tokens is read as special_tokens: it is a mapping')
     read.special_tokens = rest.tokens

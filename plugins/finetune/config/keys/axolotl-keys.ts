@@ -46,6 +46,7 @@ export const RENAMED_KEYS: Readonly<Record<string, string>> = {
   noisy_embedding_alpha: 'neftune_noise_alpha',
   dpo_beta: 'rl_beta',
   type_of_model: 'model_type',
+  model_config: 'overrides_of_model_config',
   dataset_num_proc: 'dataset_processes',
 }
 
