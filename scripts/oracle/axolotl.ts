@@ -41,9 +41,7 @@ export interface Verdict extends Pick<Example, 'file' | 'family' | 'refused'> {
 export type KeyEffects = ReadonlyMap<string, ReadonlyMap<string, KeyEffect>>
 
 /** Checkpoints whose weights are stored in a form that nobody reads here. */
-const UNREADABLE: Readonly<Record<string, string>> = {
-  'neuralmagic/Sparse-Llama-3.1-8B-2of4': 'the sparse layout is kept by llm-compressor alone',
-}
+const UNREADABLE: Readonly<Record<string, string>> = {}
 
 export function readExamples(): readonly Example[] {
   return readFileSync(join(FACTS, 'examples.jsonl'), 'utf8')

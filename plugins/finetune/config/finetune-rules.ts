@@ -60,6 +60,13 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
     group_by_length && sampler !== null
       ? { path: ['group_by_length'], what: 'give either group_by_length or sampler, not both' }
       : undefined,
+  ({ curriculum_sampling, sampler, group_by_length }) =>
+    curriculum_sampling && (sampler !== null || group_by_length)
+      ? {
+          path: ['curriculum_sampling'],
+          what: `give either curriculum_sampling or ${sampler === null ? 'group_by_length' : 'sampler'}, not both`,
+        }
+      : undefined,
   template,
   ({ activation_offloading, gradient_checkpointing }) =>
     activation_offloading && gradient_checkpointing === false

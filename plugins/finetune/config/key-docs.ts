@@ -99,6 +99,10 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   train_on_inputs: 'learn the prompt too',
   group_by_length:
     'examples of like length meet in a step, ordered as transformers orders them: mixed, then sorted within blocks of up to 50 steps, the longest first. Packed rows are all of one length and stay mixed',
+  curriculum_sampling:
+    'examples in the order of the data in every epoch; `shuffle_merged_datasets` mixes several datasets before that',
+  sample_packing_sequentially:
+    'packed rows are filled one after the other, in the order of the examples, instead of first-fit-decreasing: more rows',
   dataloader_drop_last:
     'leave out of each epoch the examples (or packed rows) that do not fill a step; other ones in each epoch',
   chat_template:

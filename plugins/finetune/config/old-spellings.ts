@@ -55,8 +55,80 @@ export function underOldName(failure: ConfigFailure, writtenAs: ReadonlyMap<stri
 
 /** Names that are read as others, besides those that are only renamed. */
 export const READ_AS: Readonly<Record<'file' | 'dataset', readonly string[]>> = {
-  file: ['pretraining_dataset', 'bfloat16', 'float16', 'fp16', 'float32', 'use_onebitllms', 'qat'],
+  file: [
+    'pretraining_dataset',
+    'bfloat16',
+    'float16',
+    'fp16',
+    'float32',
+    'use_onebitllms',
+    'qat',
+    'use_eaft',
+    'eaft_alpha',
+    'eaft_k',
+    'lisa_n_layers',
+    'lisa_step_interval',
+    'llmcompressor',
+  ],
   dataset: ['message_field_role', 'message_field_content'],
+}
+
+/** Names of parts of a run that axolotl has as keys, read as `objective`, `strategy` and `transforms`. */
+function readParts(input: Mapping, read: Record<string, unknown>, { notes, failures }: Found): Mapping {
+  const { use_eaft, eaft_alpha, eaft_k, lisa_n_layers, lisa_step_interval, llmcompressor, ...rest } = input
+  const place = (key: string, asked: string, value: unknown): void => {
+    if (isEmpty(rest[key])) read[key] = value
+    else failures.push({ path: [asked], what: `is ${key} here, which is given too`, code: 'E_CONFIG_KEY' })
+  }
+  for (const key of [
+    'use_eaft',
+    'eaft_alpha',
+    'eaft_k',
+    'lisa_n_layers',
+    'lisa_step_interval',
+    'llmcompressor',
+  ])
+    delete read[key]
+  if (!isEmpty(use_eaft)) {
+    notes.push('use_eaft is read as objective: eaft')
+    const options = {
+      ...(isEmpty(eaft_alpha) ? {} : { alpha: eaft_alpha }),
+      ...(isEmpty(eaft_k) ? {} : { k: eaft_k }),
+    }
+    place('objective', 'use_eaft', { name: 'eaft', ...options })
+  }
+  if (!isEmpty(lisa_n_layers)) {
+    notes.push('lisa_n_layers is read as strategy: lisa')
+    place('strategy', 'lisa_n_layers', { name: 'lisa', layers: lisa_n_layers, interval: lisa_step_interval })
+  }
+  if (!isEmpty(llmcompressor)) {
+    const targets = constantPruning(llmcompressor)
+    if (targets === null)
+      failures.push({
+        path: ['llmcompressor'],
+        what: 'not supported yet (other modifiers of llm-compressor than ConstantPruningModifier)',
+        code: 'E_CONFIG_KEY',
+      })
+    else {
+      notes.push(
+        'llmcompressor is read as transforms: keep_zeros; the weights are saved whole, with their zeros',
+      )
+      place('transforms', 'llmcompressor', [{ name: 'keep_zeros', targets }])
+    }
+  }
+  return rest
+}
+
+/** The targets of a recipe that keeps the zeros and does nothing else; null: it does. */
+function constantPruning(asked: unknown): readonly unknown[] | null {
+  const fields = (value: unknown): Mapping => (isMapping(value) ? value : {})
+  const stages = Object.values(fields(fields(asked)['recipe']))
+  const modifiers = stages.flatMap((stage) =>
+    Object.values(fields(stage)).flatMap((list) => Object.entries(fields(list))),
+  )
+  if (modifiers.length !== 1 || modifiers[0][0] !== 'ConstantPruningModifier') return null
+  const { targets } = fields(modifiers[0][1])
+  return Array.isArray(targets) ? targets : null
 }
 
 /** Flags about the precision → what `bf16` is for them, and what is said of it. */
@@ -79,6 +151,7 @@ export function readOldSpellings(
     Object.entries(input).filter(([key]) => !Object.hasOwn(PRECISIONS, key)),
   )
   const read: Record<string, unknown> = { ...rest }
+  rest = readParts(rest, read, { notes, failures })
   if (!isEmpty(texts)) {
     if (isEmpty(rest.datasets)) {
       const list: readonly unknown[] = Array.isArray(texts) ? texts : [texts]

@@ -21,7 +21,7 @@ export const QUANTIZATION_KEYS: KeyFacts = {
     ...refused(CHECKPOINT, ['nvfp4_merge_aware']),
     model_quantization_config: { what: CHECKPOINT, onlyWith: UNPACKED },
     model_quantization_config_kwargs: { what: CHECKPOINT, onlyWith: UNPACKED },
-    ...refused(COMPRESSOR, ['llmcompressor', 'recipe', 'save_compressed']),
+    ...refused(COMPRESSOR, ['recipe', 'save_compressed']),
     quantization: { what: CHECKPOINT, shortFor: 'quantizer' },
   },
 }
