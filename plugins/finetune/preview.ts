@@ -90,8 +90,8 @@ function previewOf({ ids, labels, source }: TokenizedExample, tokenizer: Tokeniz
       (labels[at] !== IGNORE) === trained &&
       !tokenizer.specialIds.has(ids[at])
     let text = tokenizer.decode(ids.subarray(start, end))
-    while (text.includes(BROKEN) && !special && joins(end))
-      text = tokenizer.decode(ids.subarray(start, ++end))
+    if (!special)
+      while (text.includes(BROKEN) && joins(end)) text = tokenizer.decode(ids.subarray(start, ++end))
     tokens.push({ text, ids: [...ids.subarray(start, end)], trained, special })
     start = end
   }

@@ -87,7 +87,10 @@ async function measure(
     await using child = await startChild(name, [
       process.execPath,
       script,
-      ...['--model', model, '--threads', String(threads)],
+      '--model',
+      model,
+      '--threads',
+      String(threads),
       ...options,
       ...kept,
     ])
