@@ -39,8 +39,8 @@ export interface LoadModelOptions extends VocabularyOptions, ScoreOptions {
   readonly pack?: WeightSource['pack']
   /** Not the weights of the checkpoint but new ones, drawn by this seed: the folder needs none. */
   readonly reinit?: { readonly seed: number }
-  /** What is otherwise than in config.json, such as `{ output_router_logits: true }`. Not for GGUF files. */
-  readonly overrides?: Readonly<Record<string, unknown>>
+  /** Fields of config.json that are to be otherwise than in the file, such as `{ output_router_logits: true }`. */
+  readonly config?: ConfigJson
   /** How linear layers compute, where that is not x·Wᵀ: BitLinear. Default: as the checkpoint says. */
   readonly forms?: LayerForms
   /** More models than the built-in ones. */
@@ -67,9 +67,9 @@ export function loadModel(
     pack,
     reinit,
     forms,
-    overrides = {},
     models = MODELS,
     labels,
+    config: overrides = {},
     ...vocabulary
   }: LoadModelOptions = {},
 ): Model {
@@ -84,7 +84,7 @@ export function loadModel(
     using source = openGgufSource(path, hf, { device, dtype: dtype ?? 'f32', writable })
     const definition = definitionOf(hf.config.model_type, models, path)
     const whole = prepared(source, { pack, forms, device, dtype: dtype ?? 'f32' })
-    return created({ ...hf.config }, whole, definition, dtype ?? 'f32')
+    return created({ ...hf.config, ...overrides }, whole, definition, dtype ?? 'f32')
   }
   const config = { ...readConfig(path), ...overrides }
   const definition = modelDefinition(path, models)

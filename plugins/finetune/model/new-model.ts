@@ -52,9 +52,6 @@ export function newModelFailures(input: FinetuneFields): readonly ConfigFailure[
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-/** What config.json says of the training alone: how the experts of a mixture are kept busy. */
-const OF_TRAINING: ReadonlySet<string> = new Set(['output_router_logits', 'router_aux_loss_coef'])
-
 /** Keys of new models in a file whose model has weights. */
 function onlyForNew(input: FinetuneFields): ConfigFailure[] {
   const { base_model, base_model_config, tokenizer_config } = input
@@ -63,10 +60,6 @@ function onlyForNew(input: FinetuneFields): ConfigFailure[] {
     ['base_model_config', base_model_config !== null && base_model_config !== base_model],
     ['tokenizer_config', tokenizer_config !== null && tokenizer_config !== base_model],
     ['train_tokenizer', input.train_tokenizer !== null],
-    [
-      'overrides_of_model_config',
-      Object.keys(input.overrides_of_model_config).some((key) => !OF_TRAINING.has(key)),
-    ],
   ]
   const first = asked.find(([, isAsked]) => isAsked)
   if (first === undefined) return []
