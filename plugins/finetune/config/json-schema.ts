@@ -66,6 +66,11 @@ export function schemaOfFinetune(): JsonSchema {
         deprecated: true,
         doNotSuggest: true,
       })),
+      tokenizer_use_mistral_common: {
+        description: '`true`: the chat template of mistral-common where the model has none.',
+        deprecated: true,
+        doNotSuggest: true,
+      },
       use_onebitllms: {
         description: '`true`: another way to write quantizer: bitnet',
         deprecated: true,

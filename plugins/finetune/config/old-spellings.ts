@@ -61,6 +61,7 @@ export const READ_AS: Readonly<Record<'file' | 'dataset', readonly string[]>> = 
     'float16',
     'fp16',
     'float32',
+    'tokenizer_use_mistral_common',
     'use_onebitllms',
     'qat',
     'use_eaft',
@@ -131,6 +132,9 @@ function constantPruning(asked: unknown): readonly unknown[] | null {
   return Array.isArray(targets) ? targets : null
 }
 
+/** The model's own, else what mistral-common writes of a conversation. */
+const MISTRAL_TEMPLATE = 'tokenizer_default_fallback_mistral_v7_tekken'
+
 /** Flags about the precision → what `bf16` is for them, and what is said of it. */
 const PRECISIONS: Readonly<Record<string, readonly [bf16: boolean, why: string]>> = {
   bfloat16: [true, ''],
@@ -144,7 +148,13 @@ const PRECISIONS: Readonly<Record<string, readonly [bf16: boolean, why: string]>
  * streamed, `use_onebitllms` as `quantizer: bitnet`, and a mapping of `tokens` as `special_tokens`.
  */
 export function readOldSpellings(
-  { pretraining_dataset: texts, use_onebitllms: oneBit, qat, ...input }: Mapping,
+  {
+    pretraining_dataset: texts,
+    use_onebitllms: oneBit,
+    qat,
+    tokenizer_use_mistral_common: mistral,
+    ...input
+  }: Mapping,
   { notes, failures }: Found,
 ): Mapping {
   let rest: Mapping = Object.fromEntries(
@@ -174,6 +184,12 @@ export function readOldSpellings(
   if (!isEmpty(oneBit) && isEmpty(rest.quantizer)) {
     notes.push('use_onebitllms is read as quantizer: bitnet, which computes the same')
     read.quantizer = 'bitnet'
+  }
+  if (!isEmpty(mistral) && isEmpty(rest.chat_template) && isEmpty(rest.chat_template_jinja)) {
+    notes.push(
+      `tokenizer_use_mistral_common is read as chat_template: ${MISTRAL_TEMPLATE}; tekken.json is read where there is no tokenizer.json`,
+    )
+    read.chat_template = MISTRAL_TEMPLATE
   }
   if (isMapping(qat) && !isEmpty(qat)) {
     notes.push('qat is read as quantizer: qat')
