@@ -53,7 +53,7 @@ export type { DataConfig, LoadedDataset, LoadOptions } from './loading/load-data
 export type { TokenizeProgress } from './loading/load-entry.ts'
 export { lengthOf } from './types/stored-example.ts'
 export { documentsOf, type ExampleDocument, joinDocuments } from './packing/documents.ts'
-export { packDocuments } from './packing/pack-documents.ts'
+export { packDocuments, packInOrder } from './packing/pack-documents.ts'
 export {
   encodeOpening,
   type TextTokenizer,

@@ -124,9 +124,11 @@ export interface FinetuneInput {
    * packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`,
    * `double_quant`), `int8`, `ternary`, `bitnet` (options `scale`, `span`, `group`), or the name of a
    * plugin's; options as in `{ name: nf4, double_quant: false }`. Without an adapter `bitnet` trains the
-   * weights that it rounds (option `sub_norm`: bitnet.md). `quantization: bitnet` is the same
+   * weights that it rounds (option `sub_norm`: bitnet.md). `quantization: bitnet` is the same. `qat` trains
+   * weights that torchao will round to `int4`, `nvfp4` or `mxfp4` (options `weight_dtype`,
+   * `activation_dtype`, `group_size`, `fake_quant_after_n_steps`), as axolotl’s `qat:` does
    */
-  readonly quantizer?: NamedInput<'nf4' | 'fp4' | 'int8' | 'ternary' | 'bitnet'> | null | undefined
+  readonly quantizer?: NamedInput<'nf4' | 'fp4' | 'int8' | 'ternary' | 'bitnet' | 'qat'> | null | undefined
   /**
    * packs the base into 4 bits while it is loaded: `nf4` with double quantization, unless `bnb_config_kwargs`
    * says otherwise. `adapter: qlora` alone means it too. A base that is stored packed stays as it is
@@ -269,6 +271,16 @@ export interface FinetuneInput {
    */
   readonly group_by_length?: boolean | null | undefined
   /**
+   * examples in the order of the data in every epoch; `shuffle_merged_datasets` mixes several datasets before
+   * that. Default: `false`
+   */
+  readonly curriculum_sampling?: boolean | null | undefined
+  /**
+   * packed rows are filled one after the other, in the order of the examples, instead of
+   * first-fit-decreasing: more rows. Default: `false`
+   */
+  readonly sample_packing_sequentially?: boolean | null | undefined
+  /**
    * leave out of each epoch the examples (or packed rows) that do not fill a step; other ones in each epoch.
    * Default: `false`
    */
@@ -364,7 +376,7 @@ export interface FinetuneInput {
    * what happens to the gradients before they are clipped: names, or mappings with `name` and options; `clip`
    * is built in. Default: `[]`
    */
-  readonly transforms?: OneOrMore<NamedInput<'clip'>> | null | undefined
+  readonly transforms?: OneOrMore<NamedInput<'clip' | 'keep_zeros'>> | null | undefined
   /** the loss: a name, or a mapping with `name` and options. Default: `cross_entropy` */
   readonly objective?: NamedInput<(typeof OBJECTIVES)[number]> | null | undefined
   /** training from preferences: `dpo`, `ipo`, `orpo`, `kto`, `simpo` or `cpo` (preferences.md) */
@@ -414,7 +426,7 @@ export interface FinetuneInput {
    * what wraps the training step: one or a list of names or mappings, the first is the outermost. Default:
    * `[]`
    */
-  readonly strategy?: OneOrMore<NamedInput> | null | undefined
+  readonly strategy?: OneOrMore<NamedInput<'lisa'>> | null | undefined
   /** the order of the examples: a plugin's name or mapping; not set: a shuffle by `seed` and epoch */
   readonly sampler?: NamedInput | null | undefined
   /** decay of the first moment of AdamW; also of Lion, Muon and schedule-free AdamW. Default: `0.9` */

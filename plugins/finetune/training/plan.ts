@@ -45,6 +45,8 @@ export function createPlan(
         seed: config.seed,
         epoch,
         order: sampler ? checkedOrder(sampler.order(epoch), train.length) : undefined,
+        ...(config.curriculum_sampling ? { shuffle: false } : {}),
+        inOrder: config.sample_packing_sequentially,
         gradientAccumulationSteps: config.gradient_accumulation_steps,
         groupByLength: config.group_by_length,
         dropLast: config.dataloader_drop_last,
