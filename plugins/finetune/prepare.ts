@@ -85,6 +85,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
     ),
   )
   checkTokenIds([...data.train, ...data.validation], model)
+  data.stream?.watch((examples) => checkTokenIds(examples, model))
   checkContext(config, model)
   const adapter = open.use(
     fitting('the adapter', () =>

@@ -66,7 +66,7 @@ export async function openInputs(
   const lengths = data.train.map(lengthOf)
   const sampler = parts.sampler({ lengths, seed: config.seed })
   open.defer(() => sampler?.[Symbol.dispose]?.())
-  const plan = atNamedKey(() => createPlan(config, data.train, sampler))
+  const plan = atNamedKey(() => createPlan(config, data.train, sampler, data.stream))
   open.move()
   return { host, early, base, modelPath, tokenizer, data, sampler, plan }
 }
