@@ -1,9 +1,10 @@
 /**
- * `bun scripts/key-docs.ts [--write]`: whether docs/yaml.md and the comments of `FinetuneInput` and `DatasetInput` say of each key
- * what `key-docs.ts` says; with --write they do afterwards.
+ * `bun scripts/key-docs.ts [--write]`: whether docs/yaml.md, docs/axolotl-keys.md and the comments of `FinetuneInput` and `DatasetInput`
+ * say of each key what `key-docs.ts` and `keys/` say; with --write they do afterwards.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { axolotlKeysPage } from './axolotl-keys-page.ts'
 import { DATASET_KEY_DOCS } from '../plugins/data/mod.ts'
 import { KEY_DOCS, plainDoc } from '../plugins/finetune/mod.ts'
 
@@ -27,6 +28,7 @@ export function outdatedKeyDocs(): ReadonlyMap<string, string> {
   }
   const page = readFileSync(pathOf(PAGE), 'utf8')
   compare(PAGE, withCells)
+  compare('docs/axolotl-keys.md', axolotlKeysPage)
   for (const [file, docs] of INTERFACES) {
     compare(file, (source) => withComments(source, docs, defaultsOf(page, docs === DATASET_KEY_DOCS)))
   }

@@ -5,19 +5,19 @@ import {
   backward,
   type Capabilities,
   type Device,
+  type ExampleKind,
   type Model,
   noGrad,
   type Objective,
-  type ObjectiveBatch,
   type ObjectiveOptions,
   referenceDevice,
-  tensor,
   tensorScope,
+  type TokenizedExample,
   useDevice,
+  withAdapters,
 } from '../core/mod.ts'
-import { type Batch, concatenate } from '../plugins/data/mod.ts'
-import { checkMetricNames } from '../plugins/finetune/mod.ts'
-import { createBatch } from '../plugins/models/mod.ts'
+import { type Batch, concatenate, joinDocuments } from '../plugins/data/mod.ts'
+import { checkMetricNames, objectiveBatch } from '../plugins/finetune/mod.ts'
 import { attachAdapter, type AttachedAdapter, lora } from '../plugins/peft/mod.ts'
 import { shake } from './adapter-rig.ts'
 import { check, type ContractCheck, expectKept, tensorText } from './check.ts'
@@ -28,7 +28,7 @@ import { expectNothingLeft } from './leaks.ts'
 import { createWideDevice, type WideDevice } from './ops/wide-device.ts'
 import { loadState, saveState } from './saved-state.ts'
 import { expectSlopes } from './slopes.ts'
-import { batchOf, TINY_BATCHES, tinyModel } from './tiny-model.ts'
+import { TINY_BATCHES, tinyModel } from './tiny-model.ts'
 
 /** Options of `objectiveContract()`: the objective's, and where it is compared. */
 export interface ObjectiveContractOptions extends OptionsToTry {
@@ -53,30 +53,45 @@ export function objectiveContract(
   options: ObjectiveContractOptions = {},
 ): ContractCheck[] {
   const { devices = NATIVE_DEVICES } = options
-  const { name } = definition
+  const { name, takes = 'document' } = definition
   const device = quickDevice(referenceDevice)
   const maker: { create(options: unknown): Objective } = definition
   const make = (): Objective => maker.create(definition.options.validate(options.options ?? {}))
   const loss = `loss() of ${name}`
-  const [first, second] = TINY_BATCHES
-  const both = joined()
-  const trained = both.trainedTokens
+  const examples = examplesOf(takes)
+  const half = examples.length / 2
+  const first = concatenate(examples.slice(0, half))
+  const second = concatenate(examples.slice(half))
+  const both = concatenate(examples)
+  /** Before the first step, and then the loss of micro-batches that are a window together. */
+  const open = (rig: ObjectiveRig, objective: Objective, window: readonly Batch[]): ObjectiveOptions => {
+    prepare(objective, rig.model, examples)
+    const all = window.flatMap((batch) => batch.examples)
+    const trained = window.reduce((sum, { trainedTokens }) => sum + trainedTokens, 0)
+    const scale = 1 / (objective.averagedOver === 'examples' ? all.length : trained)
+    return { scale, window: all, checkpointing: false, training: true }
+  }
   /** The loss, and what is logged, of some micro-batches together. */
-  const valueOn = (on: Device, batches: readonly Batch[], more: Partial<ObjectiveOptions> = {}): number[] => {
+  const valueOn = (
+    on: Device,
+    batches: readonly Batch[],
+    change: (usual: ObjectiveOptions) => Partial<ObjectiveOptions> = () => ({}),
+  ): number[] => {
     using rig = openModel(on)
     const objective = make()
-    const sums = batches.map((batch) =>
-      numbersOf(objective, rig.model, batch, { scale: 1 / trained, ...more }),
-    )
+    const usual = open(rig, objective, batches)
+    const all = { ...usual, ...change(usual) }
+    const sums = batches.map((batch) => numbersOf(objective, rig.model, batch, all))
     objective[Symbol.dispose]?.()
-    return sums.reduce((all, own) => all.map((value, i) => value + own[i]))
+    return sums.reduce((total, own) => total.map((value, i) => value + own[i]))
   }
   return [
     ...optionChecks(definition, options),
     check(`${name}: gives one finite f32 number, and numbers to log under names of its own`, () => {
       using rig = openModel(device)
       using _scope = tensorScope()
-      const result = make().loss(rig.model, objectiveBatch(first, device), usual(1))
+      const objective = make()
+      const result = objective.loss(rig.model, objectiveBatch(first, device), open(rig, objective, [first]))
       checkMetricNames(Object.fromEntries(Object.keys(result.log ?? {}).map((key) => [key, 0])))
       for (const [key, value] of Object.entries({ loss: result.loss, ...result.log })) {
         const isNumber = value.size === 1 && Number.isFinite(value.item())
@@ -86,24 +101,25 @@ export function objectiveContract(
           lookAt: loss,
         }))
       }
+      objective[Symbol.dispose]?.()
     }),
     check(`${name}: gradients are the slopes of the loss`, () => {
       const wide = createWideDevice()
       using _device = useDevice(wide)
       using rig = openModel(wide, wide)
       const objective = make()
+      const usual = open(rig, objective, [first])
       expectSlopes(rig.adapter.parameters, {
         device: wide,
-        loss: () =>
-          objective.loss(rig.model, objectiveBatch(first, wide), usual(1 / first.trainedTokens)).loss,
+        loss: () => objective.loss(rig.model, objectiveBatch(first, wide), { ...usual }).loss,
         backward,
         lookAt: `${loss}: a number that is taken out of the tape by noGrad or toArray()`,
       })
       objective[Symbol.dispose]?.()
     }),
     check(`${name}: scale is a factor of the loss and of what is logged`, () => {
-      const one = valueOn(device, [first], { scale: 0.1 })
-      const two = valueOn(device, [first], { scale: 0.2 })
+      const one = valueOn(device, [first], () => ({ scale: 0.1 }))
+      const two = valueOn(device, [first], () => ({ scale: 0.2 }))
       expectClose(
         'twice the numbers for twice the scale',
         two,
@@ -128,16 +144,18 @@ export function objectiveContract(
     check(`${name}: the same in evaluation and with checkpointing`, () => {
       const expected = valueOn(device, [first])
       const lookAt = `${loss}: training and checkpointing change how it is computed, not what`
-      const evaluated = noGrad(() => valueOn(device, [first], { training: false }))
+      const evaluated = noGrad(() => valueOn(device, [first], () => ({ training: false })))
       expectClose('the loss of training, in evaluation', evaluated, expected, { tolerance: 1e-5, lookAt })
-      const again = valueOn(device, [first], { checkpointing: true })
+      const again = valueOn(device, [first], () => ({ checkpointing: true }))
       expectClose('the loss without checkpointing', again, expected, { tolerance: 1e-5, lookAt })
     }),
     check(`${name}: what it keeps is saved and taken back, and it leaves nothing`, () => {
       using rig = openModel(device)
       const run = (objective: Objective): number[] =>
-        numbersOf(objective, rig.model, first, { scale: 1 / trained })
-      run(make()) // the model's tables grow with use
+        numbersOf(objective, rig.model, first, open(rig, objective, [first]))
+      const once = make()
+      run(once) // the model's tables grow with use
+      once[Symbol.dispose]?.()
       expectNothingLeft(device, `${loss} and [Symbol.dispose]() of ${name}`, () => {
         const one = make()
         run(one)
@@ -185,38 +203,35 @@ function openModel(device: Device, wide?: WideDevice): ObjectiveRig {
   }
 }
 
-function usual(scale: number): ObjectiveOptions {
-  return { scale, checkpointing: false, training: true }
+/** What comes before the first step; the reference is the model without the adapter. */
+function prepare(objective: Objective, model: Model, train: readonly TokenizedExample[]): void {
+  objective.prepare?.({
+    model,
+    train,
+    validation: [],
+    microBatchSize: train.length / 2,
+    asReference: (fn) => withAdapters(model, [], fn),
+    openModel: () => tinyModel({ device: model.head.device, seed: 5 }),
+  })
 }
 
-function objectiveBatch(batch: Batch, device: Device): ObjectiveBatch {
-  return {
-    tokens: createBatch(batch, device),
-    targets: tensor(batch.targets, { dtype: 'i32', device }),
-    trainedTokens: batch.trainedTokens,
-  }
+/** Four examples of the tiny documents; in pairs each document meets the next one. */
+function examplesOf(kind: ExampleKind): readonly TokenizedExample[] {
+  const documents = TINY_BATCHES.flatMap(({ examples }) => examples)
+  if (kind === 'document') return documents
+  if (kind === 'labelled')
+    return documents.map((document, i) => ({ ...document, values: { label: (i + 1) % 2 } }))
+  return documents.map((document, i) =>
+    joinDocuments([document, documents[(i + 1) % documents.length]], document.source, {
+      values: { margin: i / 8 },
+    }),
+  )
 }
 
 /** The loss and what is logged, in the order of the names. */
-function numbersOf(
-  objective: Objective,
-  model: Model,
-  batch: Batch,
-  options: Partial<ObjectiveOptions>,
-): number[] {
+function numbersOf(objective: Objective, model: Model, batch: Batch, options: ObjectiveOptions): number[] {
   using _scope = tensorScope()
-  const { loss, log = {} } = objective.loss(model, objectiveBatch(batch, model.head.device), {
-    ...usual(1),
-    ...options,
-  })
+  const { loss, log = {} } = objective.loss(model, objectiveBatch(batch, model.head.device), options)
   const logged = Object.entries(log).toSorted(([a], [b]) => (a < b ? -1 : 1))
   return [loss.item(), ...logged.map(([, value]) => value.item())]
-}
-
-/** The documents of both micro-batches in one. */
-function joined(): Batch {
-  const documents = TINY_BATCHES.flatMap(({ ids, offsets }) =>
-    Array.from({ length: offsets.length - 1 }, (_, i) => [...ids.subarray(offsets[i], offsets[i + 1])]),
-  )
-  return documents.length > 0 ? batchOf(documents) : concatenate([])
 }

@@ -86,6 +86,7 @@ function loraLosses(device: Device): number[] {
     offsets: Int32Array.of(0, 12),
     trainedTokens: 11,
     rows: 1,
+    examples: [],
   }
   const context = { model, device, parameters, optimizer, checkpointing: false, seed: 0 }
   return [0, 1, 2].map((step) => trainStep(context, [batch], { step, learningRate: 1e-2 }).loss)

@@ -18,12 +18,24 @@ export interface DataRecord {
   readonly json?: string
 }
 
+/**
+ * What an example is: a `document`; a `pair` of documents, a better answer and then a worse one to the same prompt; or an answer with a
+ * label (`labelled`): `values.label` is 1 for a good one and 0 for a bad one.
+ */
+export type ExampleKind = 'document' | 'pair' | 'labelled'
+
 /** One example: token ids and, for each, whether it is to be learned. */
 export interface TokenizedExample {
   readonly ids: Int32Array
   /** As long as `ids`: `labels[i]` is `ids[i]` where that token is to be learned, else −100 (not shifted). */
   readonly labels: Int32Array
   readonly source: RecordSource
+  /** Of an example of several documents: (documents + 1), where each begins in `ids`, and the end. They stay together. */
+  readonly documents?: Int32Array | undefined
+  /** Numbers that belong to it, for its loss: `label`, `margin`. */
+  readonly values?: Readonly<Record<string, number>> | undefined
+  /** Why it has nothing to learn although it has labels; it is left out and counted. */
+  readonly untrained?: string | undefined
 }
 
 /** A message of a conversation, in the form that chat templates of Hugging Face take. */
@@ -92,6 +104,8 @@ export interface DatasetContext<O = unknown> {
   readonly tokenizer: TokenizerLike
   readonly typeOptions: O
   readonly trainOnInputs: boolean
+  /** What the objective of the run takes; not given: documents. */
+  readonly kind?: ExampleKind | undefined
   /** Something the user should know, said once however many records it concerns. */
   note(text: string): void
 }
@@ -103,6 +117,8 @@ export interface DatasetDefinition<C = never> {
   readonly options?: ValidatableConfig<unknown>
   /** Examples longer than `sequence_len` are cut into several instead of being dropped. */
   readonly splitsLongText?: boolean
+  /** What its examples can be; not given: documents. */
+  readonly makes?: readonly ExampleKind[]
   /** Throws E_DATA with `file:line` when the record does not fit the type. */
   tokenize(record: DataRecord, context: C): TokenizedExample
 }

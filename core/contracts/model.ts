@@ -15,8 +15,12 @@ export interface TokenBatch {
   readonly offsets: Tensor
   /** One more than the largest position. */
   readonly positionCount: number
-  /** Positions and offsets again, for the host. */
-  readonly host: { readonly positions: ArrayLike<number>; readonly offsets: ArrayLike<number> }
+  /** The same again, for the host; without ids where nobody asked for them. */
+  readonly host: {
+    readonly positions: ArrayLike<number>
+    readonly offsets: ArrayLike<number>
+    readonly ids?: ArrayLike<number>
+  }
 }
 
 /** Keys and values of past tokens of one document. */
@@ -25,6 +29,31 @@ export interface KvCache extends Disposable {
   readonly length: number
   /** Positions that there is room for. */
   readonly capacity: number
+  /** An empty cache of the same layers with room for `rows` documents of `capacity` positions each. */
+  openRows(rows: number, capacity: number): KvRows
+}
+
+/**
+ * Keys and values of many documents at once, each in a row of its own. Rows come and go at any time: a row is filled from the cache of one
+ * document, grows by one token in each pass that `next()` names it for, and is freed. Rows do not see each other.
+ */
+export interface KvRows extends Disposable {
+  /** Positions of the longest row. */
+  readonly length: number
+  /** Positions that each row has room for. */
+  readonly capacity: number
+  readonly rows: number
+  /** Positions that a row holds; 0: it is empty. */
+  lengthOf(row: number): number
+  /** Copies all that `from` holds into empty rows: what they have in common is computed once. */
+  begin(rows: readonly number[], from: KvCache): void
+  /** Empties a row, for another document. */
+  free(row: number): void
+  /**
+   * Says that the next pass takes one token of each of these rows, which ascend; gives the documents that the batch of the pass has. Those
+   * without tokens stand for the room between rows.
+   */
+  next(rows: readonly number[]): { readonly positions: Int32Array; readonly offsets: Int32Array }
 }
 
 /** The sizes and names of a model, as its config.json gives them. */
@@ -43,6 +72,46 @@ export interface ModelInfo {
   readonly contextLength: number
   /** The config.json that it was built from. */
   readonly config: Readonly<Record<string, unknown>>
+  /** How it is written, where that is not as it is here: the text of a model that also sees images. */
+  readonly written?: WrittenModel
+}
+
+/** A model in files: another config.json, and other names of its weights. */
+export interface WrittenModel {
+  readonly config: Readonly<Record<string, unknown>>
+  /** `model.language_model.norm.weight` → `model.norm.weight`; of the names of modules alike. */
+  nameOf(name: string): string
+}
+
+/** A loss of the model's own besides that of its predictions: the balance of the experts of a mixture. */
+export interface AuxiliaryLoss {
+  /** One f32 number. */
+  readonly loss: Tensor
+  /** What it is multiplied with before it is added: `router_aux_loss_coef`. */
+  readonly coefficient: number
+}
+
+/** Options of a pass through a model. */
+export interface HiddenOptions {
+  readonly cache?: KvCache | KvRows
+  /** Recomputes each block in the backward pass. */
+  readonly checkpointing?: boolean
+  /** Takes what the model wants added to the loss, by name; a model that wants nothing leaves it empty. */
+  readonly auxiliary?: Map<string, AuxiliaryLoss>
+}
+
+/**
+ * One weight of all experts of a block, as newer versions of transformers hold it, and the layers that are its parts. For adapters that name the
+ * parameter and not the modules.
+ */
+export interface ExpertParameter {
+  /** `model.layers.0.mlp.experts.gate_up_proj` */
+  readonly name: string
+  /** Of one expert. */
+  readonly inputs: number
+  readonly outputs: number
+  /** For each expert the layers whose outputs, one after the other, are its outputs. */
+  readonly experts: readonly (readonly Layer[])[]
 }
 
 /**
@@ -56,12 +125,19 @@ export interface Model extends Disposable {
   /** The token embedding and the output head; with one weight in common when they are tied. */
   readonly embedding: Layer
   readonly head: Layer
+  /**
+   * Of a model that scores texts (`LlamaForSequenceClassification`): its head, (labels, C), the same layer as `head`. null or not given: it
+   * predicts tokens. `documentScores()` gives the scores.
+   */
+  readonly scoreHead?: Layer | null
+  /** Of a mixture of experts: the weights of its experts by name, in the order of the model. */
+  readonly expertParameters?: ReadonlyMap<string, ExpertParameter>
   /** Adapters of the whole model. */
   readonly adapters: AdapterSlot<ModelAdapter>[]
   /** All weights that are tensors by their names in the checkpoint; tied weights once. Packed ones are in their layers. */
   readonly weights: ReadonlyMap<string, Tensor>
-  /** Hidden states after the last norm: (T, C). `checkpointing` recomputes each block in the backward pass. */
-  hidden(batch: TokenBatch, options?: { readonly cache?: KvCache; readonly checkpointing?: boolean }): Tensor
+  /** Hidden states after the last norm: (T, C). */
+  hidden(batch: TokenBatch, options?: HiddenOptions): Tensor
   /** With room for so many tokens, and what whole-model adapters that are active put before them. */
   createCache(capacity: number): KvCache
   /** Names of the parts in order, to say which layer first gave NaN: called with each hidden state when set. */

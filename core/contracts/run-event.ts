@@ -30,10 +30,13 @@ export interface StartEvent {
 export interface EvaluationEvent {
   readonly type: 'eval'
   readonly step: number
-  /** Mean over the trained tokens of the validation set, in nats. */
+  /** Mean over the trained tokens of the validation set, in nats; of a loss over examples the mean over those. */
   readonly loss: number
-  readonly perplexity: number
+  /** exp(loss); null where the loss is not that of tokens. */
+  readonly perplexity: number | null
   readonly tokens: number
+  /** What the objective reports besides, by name. */
+  readonly metrics?: Readonly<Record<string, number>>
   /** True when no evaluation before was better. */
   readonly best: boolean
 }

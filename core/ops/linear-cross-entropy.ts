@@ -12,7 +12,10 @@ import { expectShape } from '../tensor/shape.ts'
 import { gradientsEnabled, noGrad, scalarOf } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { addTo } from './accumulate.ts'
-import { scaleInPlace } from './unary.ts'
+import { mul } from './binary.ts'
+import { cast } from './cast.ts'
+import { reshape } from './movement.ts'
+import { affine, scaleInPlace } from './unary.ts'
 
 /** Target of a token that is not trained: −100, as in torch. Any negative number does. */
 export const IGNORED_TARGET = -100
@@ -110,10 +113,17 @@ export const linearCrossEntropyOp: Op<
     if (wantsDw) kept.push('dw')
     return kept
   },
-  gradient({ saved, grads, accumulator }) {
-    if (!grads.loss) return {}
-    const factor = scalarOf(grads.loss)
+  gradient({ saved, params: { scale }, grads, needs, accumulator }) {
+    const factor = grads.loss ? scalarOf(grads.loss) : 0
     const dh = 'dh' in saved ? saved.dh : null
+    if (grads.nll) {
+      if (needs('weight'))
+        throw new TrituneError('E_UNSUPPORTED', 'linear_cross_entropy: nll gives the weight no gradient', {
+          remedy: 'use headLogProbs(), which computes rows of logits again',
+        })
+      return { h: dh && timesRows(dh, affine(grads.nll, { scale: 1 / scale, shift: factor })) }
+    }
+    if (!grads.loss) return {}
     const dw = 'dw' in saved ? saved.dw : null
     if (factor !== 1) for (const gradient of [dh, dw]) if (gradient) scaleInPlace(gradient, factor)
     const sum = accumulator('weight')
@@ -160,6 +170,43 @@ export function linearCrossEntropy(
   return loss
 }
 
+/**
+ * h (rows, C), weight (V, C), targets (rows) i32 → log p of each target, (rows) f32, 0 where the target is negative. Gradients go to h; a
+ * weight that needs one is E_UNSUPPORTED: `headLogProbs()` takes that too.
+ *
+ * @example
+ * ```ts
+ * import { linearLogProbs, tensor, tensorScope, zeros } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const targets = tensor([3, -100], { dtype: 'i32' })
+ * const [first, second] = linearLogProbs(zeros([2, 4]), zeros([10, 4]), targets).toArray() // all logits are 0
+ * console.log(Math.abs(first + Math.log(10)) < 1e-6, Math.abs(second)) // → true 0
+ * ```
+ */
+export function linearLogProbs(
+  h: Tensor,
+  weight: Tensor,
+  targets: Tensor,
+  options: { readonly softcap?: number } = {},
+): Tensor {
+  for (const [name, input] of Object.entries({ h, weight, targets }))
+    expectTensor('linear_cross_entropy', name, input)
+  expectOptions('linear_cross_entropy', options)
+  const on = gradientsEnabled()
+  if (on && weight.needsGrad)
+    throw new TrituneError('E_UNSUPPORTED', 'linearLogProbs() gives the weight no gradient', {
+      remedy: 'use headLogProbs(), which computes rows of logits again',
+    })
+  const params = { scale: 1, softcap: options.softcap ?? 0, wantsNll: true, wantsDw: false }
+  const wantsDh = on && h.needsGrad
+  const { loss, nll, dh } = run(linearCrossEntropyOp, { h, weight, targets }, { ...params, wantsDh })
+  loss.dispose()
+  dh?.dispose()
+  if (!nll) throw new TrituneError('E_NATIVE', 'linear_cross_entropy gave no nll')
+  return affine(nll, { scale: -1 })
+}
+
 /** Negative log-likelihood of each target, (rows) f32, 0 where the target is negative. For evaluation: no gradient. */
 export function linearNll(
   h: Tensor,
@@ -176,6 +223,11 @@ export function linearNll(
     loss.dispose()
     return nll
   })
+}
+
+/** x (rows, C) with each row times its factor (rows), f32. */
+function timesRows(x: Tensor, factors: Tensor): Tensor {
+  return mul(x, reshape(cast(factors, x.dtype === 'bf16' ? 'bf16' : 'f32'), [factors.size, 1]))
 }
 
 function logSumExp(logits: Float64Array): number {

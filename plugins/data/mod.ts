@@ -24,7 +24,7 @@ export type { ColourOptions } from './colour-tokens.ts'
 export { completion, completionExamples } from './types/completion.ts'
 export { datasetFiles } from './files/dataset-files.ts'
 export { isHubDataset, resolveHubDataset } from './files/hub-dataset.ts'
-export type { DatasetInput, UserDefinedInput } from './options/dataset-input.ts'
+export type { DatasetInput, UserDefinedInput, UserDefinedPreferenceInput } from './options/dataset-input.ts'
 export { datasetOptions } from './options/dataset-options.ts'
 export { DATASET_TYPES, PROMPT_TYPE_NAMES } from './options/dataset-words.ts'
 export { DATASET_KEY_DOCS } from './options/key-docs.ts'
@@ -34,6 +34,7 @@ export type {
   FileFormat,
   PromptTypeName,
   TrainOnEos,
+  UserDefinedPreference,
   UserDefinedType,
 } from './options/dataset-words.ts'
 export { formatReport, untrainedLines } from './loading/dataset-report.ts'
@@ -53,8 +54,14 @@ export type { DataConfig, LoadedDataset, LoadOptions } from './loading/load-data
 export type { Chunk, ExampleStream } from './loading/example-stream.ts'
 export type { TokenizeProgress } from './loading/load-entry.ts'
 export { lengthOf } from './types/stored-example.ts'
+export { documentsOf, type ExampleDocument, joinDocuments } from './packing/documents.ts'
 export { packDocuments } from './packing/pack-documents.ts'
-export { tokenizePromptResponse } from './types/prompt-response.ts'
+export {
+  encodeOpening,
+  type TextTokenizer,
+  tokenizePromptResponse,
+  withEos,
+} from './types/prompt-response.ts'
 export { readRecords } from './files/read-records.ts'
 export { sharegpt } from './types/sharegpt.ts'
 export { openTokenSpool, type TokenSpool } from './loading/token-spool.ts'
@@ -62,4 +69,4 @@ export { splitValidation } from './loading/split-validation.ts'
 export { tokenized } from './types/tokenized.ts'
 export type { ChatMessage, TokenizerLike } from '../../core/contracts/dataset.ts'
 export { trainedTokens } from './packing/trained-tokens.ts'
-export { userDefined } from './types/user-defined.ts'
+export { parseFormat, userDefined } from './types/user-defined.ts'

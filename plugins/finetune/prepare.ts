@@ -12,7 +12,6 @@ import {
 } from '../../core/mod.ts'
 import { IGNORE, type TokenizedExample } from '../data/mod.ts'
 import { loadModel, storedDType } from '../models/mod.ts'
-import { trainAllWeights } from '../peft/mod.ts'
 import { packLayers } from '../qlora/mod.ts'
 import { ofBaseModel } from './model/base-model-files.ts'
 import type { FinetuneConfig } from './config/config.ts'
@@ -22,11 +21,13 @@ import { estimateMemory } from './memory/estimate.ts'
 import { learningRates } from './training/learning-rates.ts'
 import { type MemoryMode, memoryMode } from './memory/memory-mode.ts'
 import { optimizerPages } from './memory/paged-optimizer.ts'
+import { trainedWeights } from './model/trained-weights.ts'
 import { type PagedState, pagedState } from './memory/paged-state.ts'
 import { fitting } from './memory/out-of-memory.ts'
 import { newRows, newTokenNotes, vocabularyOptions } from './model/new-rows.ts'
 import type { Run } from './run.ts'
 import { openInputs, type PrepareOptions } from './run-inputs.ts'
+import { startObjective } from './training/objective-start.ts'
 import { decayEnd } from './training/schedules.ts'
 import { decayUntil, weightDecays } from './training/weight-decay.ts'
 
@@ -62,14 +63,14 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   const { modelPath, tokenizer, plan } = inputs
   const { plugins: loaded, parts, openAdapter, opened } = inputs.early
   const { device, reason, note } = opened
-  await base.whole()
-  const dtype = computeDType(config, modelPath)
+  const weightsPath = await base.whole()
+  const dtype = computeDType(config, weightsPath)
   const quantizer = parts.quantizer()
   const forms = parts.forms()
   const model = open.use(
     ofBaseModel(modelPath, () =>
       fitting('the model', () =>
-        loadModel(modelPath, {
+        loadModel(weightsPath, {
           device,
           dtype,
           writable: config.adapter === null,
@@ -98,9 +99,10 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   )
   checkContext(config, model)
   const started = adapter ? startEva(config, model, adapter, data) : []
-  const parameters = adapter ? adapter.parameters : trainAllWeights(model)
+  const parameters = adapter ? adapter.parameters : trainedWeights(model, config.unfrozen_parameters)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
   const objective = disposing(open, parts.objective())
+  const objectiveNotes = startObjective(objective, { config, model, dtype, host, data, plan })
   const decays = (name: string): boolean =>
     weightDecays(name, parameters.get(name)?.shape.length ?? 0, config.adapter !== null)
   const rates = learningRates(config, parameters, decays)
@@ -164,6 +166,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
       ...pagingNotes,
       ...plan.notes,
       ...started,
+      ...objectiveNotes,
     ],
     [Symbol.dispose]: () => owned.dispose(),
   }

@@ -12,13 +12,14 @@ import {
   resolveHubDataset,
   type TokenizeProgress,
 } from '../data/mod.ts'
-import { type HubOptions } from '../hub/mod.ts'
+import type { HubOptions } from '../hub/mod.ts'
 import { atKey, atKeyAsync, atNamedKey, atNamedKeyAsync } from './config/at-key.ts'
 import { type BaseModelFiles, baseModelFiles } from './model/base-model-files.ts'
 import type { FinetuneConfig } from './config/config.ts'
 import { checkEarly, type EarlyChecks } from './early-checks.ts'
 import { checkContextLength, writtenContextLength } from './model/context-length.ts'
 import { newModelFiles } from './model/new-model-files.ts'
+import { exampleKind } from './training/parts.ts'
 import { createPlan, type Plan } from './training/plan.ts'
 import { expectChatTemplate, openTokenizer, type RunTokenizer } from './model/run-tokenizer.ts'
 
@@ -34,6 +35,8 @@ export interface PrepareOptions {
   }) => void
   /** Told how far the records of each dataset are tokenised. */
   readonly onTokenize?: (progress: TokenizeProgress) => void
+  /** `headers`: no weights are read or downloaded, for a device that computes nothing; default: all. */
+  readonly weights?: 'all' | 'headers'
   /** Told what takes time while the model is found: who is waited for, what is checked. */
   readonly onNote?: (text: string) => void
 }
@@ -54,14 +57,14 @@ export interface RunInputs {
 /** Downloads config.json and the tokenizer of a model on the hub, no weights. Throws a `ConfigError` with all faults that are known. */
 export async function openInputs(
   config: FinetuneConfig,
-  { plugins = [], device, onDownload, onTokenize, onNote }: PrepareOptions,
+  { plugins = [], device, onDownload, onTokenize, onNote, weights = 'all' }: PrepareOptions,
 ): Promise<RunInputs> {
   const early = await checkEarly(config, { plugins, device })
   const { host, parts } = early
   using open = new Disposables()
   open.use(host)
 
-  const tell = { onProgress: onDownload, onNote }
+  const tell = { onProgress: onDownload, onNote, weights }
   const base = config.reinit_weights ? newModelFiles(config, host, tell) : baseModelFiles(config, host, tell)
   open.defer(() => base[Symbol.dispose]?.())
   const modelPath = await base.small()
@@ -69,7 +72,11 @@ export async function openInputs(
   if (known !== null) checkContextLength(config, known)
   const tokenizer = atKey(['base_model'], () => openTokenizer(modelPath, config))
   expectChatTemplate(tokenizer, config)
-  const loading = { types: host.all('dataset'), ...(onTokenize ? { onProgress: onTokenize } : {}) }
+  const loading = {
+    types: host.all('dataset'),
+    kind: exampleKind(config, host),
+    ...(onTokenize ? { onProgress: onTokenize } : {}),
+  }
   const local = await withLocalDatasets(config, tell)
   const data = open.use(await atNamedKeyAsync(() => loadDataset(local, tokenizer, loading)))
   const lengths = data.train.map(lengthOf)

@@ -4,32 +4,19 @@
 import {
   type ActiveAdapters,
   headLogits,
+  type KvCache,
   leadLength,
   type Model,
   noGrad,
-  sample,
-  tensor,
   type Tensor,
   tensorScope,
-  TrituneError,
   withAdapters,
 } from '../../core/mod.ts'
 import { createBatch } from '../models/mod.ts'
+import { checkedSampling, checkPrompt, chooseToken, roomOf, type SamplingOptions } from './_choose.ts'
 
 /** How `generate()` chooses tokens, and when it ends. Defaults: 128 new tokens at most, greedy. */
-export interface GenerateOptions {
-  readonly maxNewTokens?: number
-  /** 0 = greedy. */
-  readonly temperature?: number
-  /** Only the k most likely tokens; 0 = all. */
-  readonly topK?: number
-  /** Only the smallest set of tokens with this much probability; 1 = all. */
-  readonly topP?: number
-  /** Above 1 makes tokens that occurred less likely (prompt included), as in transformers; 1 = off. */
-  readonly repetitionPenalty?: number
-  /** Generation ends after one of these; it is not part of the result. */
-  readonly stopIds?: readonly number[]
-  readonly seed?: number
+export interface GenerateOptions extends SamplingOptions {
   /** The adapters that count for this text; default: those that are active when each token is made. Texts with different ones may take turns. */
   readonly adapters?: ActiveAdapters
 }
@@ -51,39 +38,17 @@ export interface GenerateOptions {
 export function* generate(
   model: Model,
   prompt: readonly number[],
-  {
-    maxNewTokens = 128,
-    temperature = 0,
-    topK = 0,
-    topP = 1,
-    repetitionPenalty = 1,
-    stopIds = [],
-    seed = 0,
-    adapters,
-  }: GenerateOptions = {},
+  { adapters, ...options }: GenerateOptions = {},
 ): Generator<number> {
-  checkOption(
-    'maxNewTokens',
-    maxNewTokens,
-    Number.isInteger(maxNewTokens) && maxNewTokens >= 0,
-    'an integer from 0',
-  )
-  checkOption('temperature', temperature, temperature >= 0 && temperature < Infinity, 'a number from 0')
-  checkOption('topK', topK, Number.isInteger(topK) && topK >= 0, 'an integer from 0')
-  checkOption('topP', topP, topP > 0 && topP <= 1, 'a number above 0 and at most 1')
-  checkOption('repetitionPenalty', repetitionPenalty, repetitionPenalty > 0, 'a number above 0')
-  checkOption('seed', seed, Number.isSafeInteger(seed) && seed >= 0, 'an integer from 0')
-  if (prompt.length === 0)
-    throw new TrituneError('E_DATA', 'the prompt is empty', { remedy: 'give at least one token' })
+  const sampling = checkedSampling(options)
+  const { maxNewTokens, stopIds } = sampling
   const withOwn = <T>(fn: () => T): T => (adapters === undefined ? fn() : withAdapters(model, adapters, fn))
-  const contextLength = model.info.contextLength - withOwn(() => leadLength(model))
-  if (prompt.length >= contextLength) {
-    throw new TrituneError(
-      'E_SHAPE',
-      `the prompt has ${prompt.length} tokens, the model knows ${contextLength}`,
-      { remedy: 'shorten the prompt' },
-    )
-  }
+  checkPrompt(prompt, Infinity)
+  const contextLength = roomOf(
+    model,
+    withOwn(() => leadLength(model)),
+  )
+  checkPrompt(prompt, contextLength)
   const capacity = Math.min(contextLength, prompt.length + maxNewTokens)
   using cache = withOwn(() => model.createCache(capacity))
   const history = [...prompt]
@@ -92,12 +57,7 @@ export function* generate(
     const next = noGrad(() => {
       using _scope = tensorScope()
       const logits = withOwn(() => lastLogits(model, input, cache))
-      const seen =
-        repetitionPenalty === 1
-          ? null
-          : tensor([...new Set(history)], { dtype: 'i32', device: logits.device })
-      const key = Uint32Array.of(seed, seed / 2 ** 32, made, SAMPLING_SITE, 0, 0)
-      return sample(logits, { temperature, topK, topP, repetitionPenalty, history: seen, key }).item()
+      return chooseToken(logits, sampling, history, made).item()
     })
     if (stopIds.includes(next)) return
     yield next
@@ -108,17 +68,10 @@ export function* generate(
 }
 
 /** Logits (1, V) f32 of the token after the last one of `ids`, which are appended to the cache. bf16 would tie them. */
-function lastLogits(model: Model, ids: readonly number[], cache: ReturnType<Model['createCache']>): Tensor {
+export function lastLogits(model: Model, ids: readonly number[], cache: KvCache): Tensor {
   const device = model.head.device
   const positions = Int32Array.from(ids, (_, i) => cache.length + i)
   const hidden = model.hidden(createBatch({ ids, positions }, device), { cache })
   const last = hidden.rowsView(ids.length - 1, 1)
   return headLogits(model.head, last)
 }
-
-function checkOption(name: string, value: number, isGood: boolean, expected: string): void {
-  if (!isGood) throw new TrituneError('E_CONFIG', `${name}: expected ${expected}, got ${value}`)
-}
-
-/** Keeps sampling noise apart from dropout noise. */
-const SAMPLING_SITE = 0x5a4d504c

@@ -3,6 +3,14 @@
  *
  * @module
  */
+export type { SamplingOptions } from './_choose.ts'
+export {
+  type BatchEngine,
+  type BatchEngineOptions,
+  openBatchEngine,
+  type TextRequest,
+  type TextStep,
+} from './batch-engine.ts'
 export { generate, type GenerateOptions } from './generate.ts'
 export { type BatchToken, generateBatch, type GenerateBatchOptions } from './generate-batch.ts'
 export { type Generator, openGenerator, type OpenGeneratorOptions } from './open-generator.ts'

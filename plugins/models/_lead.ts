@@ -19,7 +19,7 @@ import {
   type TokenBatch,
   TrituneError,
 } from '../../core/mod.ts'
-import { type CacheShape, createCache, type LayerCache } from './cache.ts'
+import { type CacheShape, createCache, type DocumentCache, type LayerCache } from './cache.ts'
 
 type Adapted = Pick<Model, 'adapters' | 'info'>
 
@@ -61,7 +61,7 @@ export function openLead(model: Adapted, batch: TokenBatch, cache: LayerCache | 
 }
 
 /** A cache with room for `capacity` tokens, in which the prefixes of active adapters stand already. */
-export function createLeadCache(model: Adapted, capacity: number, shape: CacheShape): LayerCache {
+export function createLeadCache(model: Adapted, capacity: number, shape: CacheShape): DocumentCache {
   const active = activeOf(model).filter(({ prefix }) => prefix)
   return createCache(capacity + leadLength(model), shape, (layer) =>
     active.length === 0 ? null : prefixOf(model, active, layer, shape.dtype),

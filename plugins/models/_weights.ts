@@ -2,7 +2,9 @@
  * Collects the tensors and layers of a model while it is built, under their names in the checkpoint.
  */
 import {
+  type ExpertParameter,
   type FormParts,
+  type FusedPart,
   type Layer,
   type QuantizedWeight,
   type Shape,
@@ -14,6 +16,9 @@ import {
 export interface WeightCollector {
   readonly weights: Map<string, Tensor>
   readonly layers: Map<string, Layer>
+  readonly expertParameters: Map<string, ExpertParameter>
+  /** Names a weight of all experts, whose parts are layers of this collector. */
+  experts(name: string, parts: readonly (readonly Layer[])[]): void
   /** Loads `name` with this shape. */
   tensor(name: string, shape: Shape): Tensor
   /** Loads `${path}.weight` (rows, channels) as a table of rows. */
@@ -21,13 +26,23 @@ export interface WeightCollector {
   /** Loads `${path}.weight` (channels) of a norm and, when asked for, `${path}.bias`. */
   norm(path: string, channels: number, options?: { readonly bias?: boolean }): Layer
   /** The output head: a weight of its own (V, C), or that of the embedding it is tied to. */
-  head(path: string, embedding: Layer, tied: boolean): Layer
-  /** Loads `${path}.weight` (out, in) and, when asked for, `${path}.bias` (out). `transposed`: the file holds (in, out). */
+  head(path: string, embedding: Layer, tied: boolean, options?: { readonly softcap?: number }): Layer
+  /** The head of a model that scores texts: `${path}.weight` (labels, C). */
+  score(path: string, channels: number, labels: number): Layer
+  /**
+   * Loads `${path}.weight` (out, in) and, when asked for, `${path}.bias` (out). `transposed`: the file holds (in, out). `packed: false`: it stays
+   * a tensor whatever the others are packed as. `fused`: what the layer says of its place in the checkpoint.
+   */
   layer(
     path: string,
     input: number,
     output: number,
-    options?: { readonly bias?: boolean; readonly transposed?: boolean },
+    options?: {
+      readonly bias?: boolean
+      readonly transposed?: boolean
+      readonly packed?: boolean
+      readonly fused?: FusedPart
+    },
   ): Layer
   [Symbol.dispose](): void
 }
@@ -39,6 +54,7 @@ export function collectWeights(
 ): WeightCollector {
   const weights = new Map<string, Tensor>()
   const layers = new Map<string, Layer>()
+  const expertParameters = new Map<string, ExpertParameter>()
   const keep = (name: string, loaded: Tensor): Tensor => {
     loaded.adopt(null)
     weights.set(name, loaded)
@@ -56,17 +72,23 @@ export function collectWeights(
   const collector: WeightCollector = {
     weights,
     layers,
+    expertParameters,
+    experts(name, experts) {
+      const [first] = experts
+      const outputs = first.reduce((sum, layer) => sum + layer.outputs, 0)
+      expertParameters.set(name, { name, experts, inputs: first[0].inputs, outputs })
+    },
     tensor,
-    layer(path, input, output, { bias = false, transposed = false } = {}) {
+    layer(path, input, output, { bias = false, transposed = false, packed: packable = true, fused } = {}) {
       const name = `${path}.weight`
       const held = source.packed?.(fileName(name), [output, input])
-      const passing = source.pack !== undefined
+      const passing = packable && source.pack !== undefined
       const loaded =
         held ??
         (transposed
           ? loadTransposed(source, fileName(name), input, output)
           : source.load(fileName(name), [output, input], { passing }))
-      const packed = loaded instanceof Tensor ? packedBy(source, path, loaded) : loaded
+      const packed = loaded instanceof Tensor && packable ? packedBy(source, path, loaded) : loaded
       const kept = packed instanceof Tensor ? keep(name, packed) : packed
       const norm: FormParts['norm'] = (own, channels) => collector.norm(own, channels)
       return guarding(kept, () =>
@@ -79,7 +101,8 @@ export function collectWeights(
           bias: bias ? tensor(`${path}.bias`, [output]) : null,
           transposed,
           tiedTo: null,
-          form: source.form?.(path, { inputs: input, outputs: output, norm }) ?? null,
+          ...(fused && { fused }),
+          form: (packable && source.form?.(path, { inputs: input, outputs: output, norm })) || null,
         }),
       )
     },
@@ -102,7 +125,7 @@ export function collectWeights(
         weight: tensor(`${path}.weight`, [channels]),
         bias: bias ? tensor(`${path}.bias`, [channels]) : null,
       }),
-    head(path, { path: table, inputs: ids, outputs: channels, weight: shared }, tied) {
+    head(path, { path: table, inputs: ids, outputs: channels, weight: shared }, tied, { softcap = 0 } = {}) {
       const name = `${path}.weight`
       const held = tied ? null : source.packed?.(fileName(name), [ids, channels])
       const own = (): Tensor => (held instanceof Tensor ? keep(name, held) : tensor(name, [ids, channels]))
@@ -115,8 +138,18 @@ export function collectWeights(
         outputs: ids,
         weight,
         tiedTo: tied ? table : null,
+        ...(softcap > 0 ? { softcap } : {}),
       })
     },
+    score: (path, channels, labels) =>
+      add({
+        ...plain,
+        path,
+        kind: 'head',
+        inputs: channels,
+        outputs: labels,
+        weight: tensor(`${path}.weight`, [labels, channels]),
+      }),
     [Symbol.dispose]() {
       for (const { adapters } of layers.values())
         for (const { adapter } of adapters) adapter[Symbol.dispose]()

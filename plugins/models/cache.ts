@@ -14,6 +14,8 @@ import {
   TrituneError,
   zeros,
 } from '../../core/mod.ts'
+import { owned } from './_owned.ts'
+import { createRows } from './cache-rows.ts'
 
 export interface CacheShape {
   readonly layers: number
@@ -23,12 +25,18 @@ export interface CacheShape {
   readonly device: Device
 }
 
-/** The cache as the model code uses it. */
-export interface LayerCache extends KvCache {
+/** The cache as the model code uses it, of one document or of many. */
+export interface LayerCache extends Pick<KvCache, 'length'> {
   /** Appends k and v (T, Hkv, D) of a layer and returns all of them so far, and their document offsets (2) i32. */
   extend(layer: number, k: Tensor, v: Tensor): { k: Tensor; v: Tensor; offsets: Tensor }
   /** Counts the tokens that every layer has now appended. */
   advance(tokens: number): void
+}
+
+/** The cache of one document. */
+export interface DocumentCache extends KvCache, LayerCache {
+  /** Keys and values of a layer so far, (length, Hkv, D); they belong to the cache. */
+  held(layer: number): KeyValuePrefix
   /** Forgets every token. */
   clear(): void
 }
@@ -36,9 +44,10 @@ export interface LayerCache extends KvCache {
 /** `prefix` gives what stands in each layer before the first token. */
 export function createCache(
   capacity: number,
-  { layers, kvHeads, headDim, dtype, device }: CacheShape,
+  cacheShape: CacheShape,
   prefix: (layer: number) => KeyValuePrefix | null = () => null,
-): LayerCache {
+): DocumentCache {
+  const { layers, kvHeads, headDim, dtype, device } = cacheShape
   const shape = [capacity, kvHeads, headDim]
   const make = (): Tensor[] => Array.from({ length: layers }, () => owned(zeros(shape, { dtype, device })))
   let keys = make()
@@ -102,6 +111,8 @@ export function createCache(
     advance(tokens) {
       length += tokens
     },
+    held: (layer) => ({ k: keys[layer].rowsView(0, length), v: values[layer].rowsView(0, length) }),
+    openRows: (rows, room) => createRows(rows, room, cacheShape),
     clear() {
       free()
       keys = make()
@@ -114,9 +125,4 @@ export function createCache(
       offsets.dispose()
     },
   }
-}
-
-function owned(made: Tensor): Tensor {
-  made.adopt(null)
-  return made
 }

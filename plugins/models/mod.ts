@@ -6,7 +6,7 @@
 import { definePlugin, type Plugin } from '../../core/mod.ts'
 import { MODELS } from './built-in.ts'
 
-export { rerunBlocks } from './_blocks.ts'
+export { rerunBlocks } from './decoder/blocks.ts'
 export { createBatch, type BatchArrays } from './batch.ts'
 export { MODELS } from './built-in.ts'
 export { type InitialOptions, openInitialSource } from './initial-weights.ts'
@@ -17,10 +17,12 @@ export {
   createRopeTables,
   readRopeConfig,
   type RopeConfig,
+  type RopeAngles,
+  type RopeFrequencies,
   ropeFrequencies,
   type RopeScaling,
   type RopeTables,
-} from './rope.ts'
+} from './rope/mod.ts'
 export { readStoredWeights, type StoredWeights } from './_stored.ts'
 export { openGgufSource, openSafetensorsSource, type SourceOptions, storedDType } from './sources.ts'
 export { TRITTER_PRESETS, type TritterPreset, tritterPreset } from './tritter-presets.ts'

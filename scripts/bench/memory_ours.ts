@@ -1,15 +1,16 @@
 /**
- * One QLoRA run, or one that trains all weights, on a model folder, for `bench memory`: prints the estimate and the peak of the process as one line of JSON.
+ * One run on a model folder, for `bench memory` and `bench estimate`: prints the estimate and the peak of the process as one line of JSON.
  *
- *   bun scripts/bench/memory_ours.ts --model <folder> [--length 1024] [--steps 2] [--memory lean] [--offload disk] [--all] [--optimizer adamw_8bit]
+ *   bun scripts/bench/memory_ours.ts --model <folder> [--length 1024] [--steps 2] [--memory lean] [--offload disk] [--method lora|qlora|full]
+ *     [--optimizer adamw_8bit] [--keep-activations] [--f32]
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { createRandom } from '../../core/mod.ts'
 import { openCpu } from '../../plugins/cpu/mod.ts'
-import { estimateMemory, finetuneConfig, prepareRun, train } from '../../plugins/finetune/mod.ts'
+import { estimateMemory, prepareRun, train } from '../../plugins/finetune/mod.ts'
+import { isMethod, memoryConfig } from './_memory-config.ts'
 
 function vm(field: 'VmRSS' | 'VmHWM'): number {
   const found = new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(readFileSync('/proc/self/status', 'utf8'))
@@ -23,38 +24,34 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '2' },
     memory: { type: 'string', default: 'auto' },
     offload: { type: 'string' },
-    all: { type: 'boolean' },
+    method: { type: 'string', default: 'qlora' },
+    'keep-activations': { type: 'boolean' },
+    f32: { type: 'boolean' },
     optimizer: { type: 'string', default: 'adamw_8bit' },
     threads: { type: 'string', default: '0' },
   },
 })
-const QLORA = { adapter: 'qlora', load_in_4bit: true, lora_r: 16, lora_alpha: 32, lora_target_linear: true }
 if (!values.model) throw new Error('--model is missing')
-const length = Number(values.length)
+if (!isMethod(values.method)) throw new Error(`--method: there is no ${values.method}`)
+const { memory } = values
+if (memory !== 'auto' && memory !== 'lean' && memory !== 'fast')
+  throw new Error('--memory: auto, lean or fast')
 const folder = mkdtempSync(join(tmpdir(), 'tritune-memory-'))
 try {
-  const { vocab_size: vocab } = JSON.parse(readFileSync(join(values.model, 'config.json'), 'utf8'))
-  const random = createRandom(3, 'bench/tokens')
-  const rows = Array.from({ length: 4 }, () => {
-    const ids = Array.from({ length }, () => random.int(vocab))
-    return `${JSON.stringify({ input_ids: ids, labels: ids })}\n`
-  })
-  writeFileSync(join(folder, 'data.jsonl'), rows.join(''))
-  const config = finetuneConfig.validate({
-    base_model: values.model,
-    ...(values.all ? { adapter: 'none' } : QLORA),
-    bf16: true,
-    optimizer: values.optimizer,
-    gradient_checkpointing: true,
-    activation_offloading: values.offload ?? false,
-    memory: values.memory,
-    sequence_len: length,
-    max_steps: Number(values.steps),
-    learning_rate: 1e-4,
-    datasets: [{ path: join(folder, 'data.jsonl') }],
-    output_dir: join(folder, 'out'),
-    save_strategy: 'no',
-  })
+  const config = memoryConfig(
+    {
+      model: values.model,
+      method: values.method,
+      length: Number(values.length),
+      steps: Number(values.steps),
+      memory,
+      offload: values.offload === 'disk' ? 'disk' : false,
+      optimizer: values.optimizer,
+      checkpointing: !values['keep-activations'],
+      bf16: !values.f32,
+    },
+    folder,
+  )
   const started = performance.now()
   using run = await prepareRun(config, { device: openCpu({ threads: Number(values.threads) }) })
   const [loadPeak, loaded] = [vm('VmHWM'), vm('VmRSS')]

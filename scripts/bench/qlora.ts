@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { TrituneError } from '../../core/errors.ts'
+import { expectModel } from './_expect-model.ts'
 import { type Answer, type Child, numberIn, startChild } from './_child.ts'
 import { inTurn, median, medianRatio } from './_measure.ts'
 import type { BenchContext, Row, Topic } from './_topic.ts'
@@ -28,7 +29,7 @@ export const qlora: Topic = {
 
 async function steps(context: BenchContext): Promise<Row[]> {
   const { quick, threads, python, progress } = context
-  const model = expectModel(context)
+  const model = expectModel(context, 'qlora')
   const options = ['--model', model, '--dtype', 'bf16', '--batch', String(BATCH), '--length', String(LENGTH)]
   options.push('--rank', '16', '--threads', String(threads))
   await using open = new AsyncDisposableStack()
@@ -132,7 +133,7 @@ function loadRow(memory: Answer): Row {
 // ---- loss -------------------------------------------------------------------------------------------------------
 
 function losses(context: BenchContext): Row[] {
-  const model = expectModel(context)
+  const model = expectModel(context, 'qlora')
   const after = (quantizer: string): number => {
     context.progress(
       `held-out loss after ${LOSS_STEPS} steps on ${quantizer === 'none' ? 'bf16' : quantizer}`,
@@ -161,13 +162,6 @@ function losses(context: BenchContext): Row[] {
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
-
-function expectModel({ model }: BenchContext): string {
-  if (model) return model
-  throw new TrituneError('E_USAGE', 'the qlora benchmark needs a SmolLM2-135M folder or .gguf file', {
-    remedy: 'give --model, or set TRITUNE_MODEL',
-  })
-}
 
 function script(file: string): string {
   return fileURLToPath(new URL(file, import.meta.url))

@@ -31,6 +31,7 @@ function runOne(device: Device, folder: string, steps: number): LoraAnswer['runs
     offsets: Int32Array.of(0, FIRST, TOKENS),
     trainedTokens: TOKENS - 2,
     rows: 1,
+    examples: [],
   }
   const context = { model, device, parameters, optimizer, checkpointing: false, seed: 0 }
   const losses = Array.from(

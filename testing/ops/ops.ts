@@ -283,6 +283,17 @@ const products: readonly OpCase[] = [
     ],
   })),
   ...[0, 2].map((softcap) => ({
+    name: `linear_cross_entropy, log-probabilities, softcap ${softcap}`,
+    inputs: {
+      h: { shape: [9, 35] },
+      weight: { shape: [67, 35], grad: false },
+      targets: i32([1, 66, -100, 0, 5, 5, -100, 30, 2]),
+    },
+    run: ({ h, weight, targets }: Readonly<Record<string, t.Tensor>>) => [
+      t.linearLogProbs(h, weight, targets, { softcap }),
+    ],
+  })),
+  ...[0, 2].map((softcap) => ({
     name: `linear_cross_entropy, softcap ${softcap}`,
     inputs: {
       h: { shape: [9, 35] },

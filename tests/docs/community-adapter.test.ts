@@ -191,7 +191,7 @@ describe('plugins in the file of a run', () => {
     const file = join(folder, 'model-plugin.ts')
     writeFileSync(
       file,
-      `import { llama } from '${join(ROOT, 'plugins/models/llama.ts')}'
+      `import { llama } from '${join(ROOT, 'plugins/models/families/llama.ts')}'
        export const renamed = { name: 'renamed', provides: { model: { llamoid: { ...llama, name: 'llamoid' } } } }`,
     )
     const base = join(folder, 'llamoid')

@@ -5,7 +5,7 @@ import * as v from 'valibot'
 import { parse } from 'yaml'
 import type { Field } from '../../core/contracts/config-fields.ts'
 import { datasetOptions } from '../../plugins/data/mod.ts'
-import { RENAMED_KEYS } from '../../plugins/finetune/config/axolotl-keys.ts'
+import { RENAMED_KEYS } from '../../plugins/finetune/config/keys/axolotl-keys.ts'
 import { readFinetuneConfig } from '../../plugins/finetune/config/config.ts'
 import { finetuneSchema } from '../../plugins/finetune/config/finetune-schema.ts'
 

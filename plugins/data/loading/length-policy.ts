@@ -7,6 +7,7 @@
 import { placeOfRecord, recordError } from '../types/dataset-type.ts'
 import type { RecordSource, TokenizedExample } from '../types/dataset-type.ts'
 import { lengthOf, sliceOf } from '../types/stored-example.ts'
+import { documentsOf, joinDocuments } from '../packing/documents.ts'
 import { trainedTokens } from '../packing/trained-tokens.ts'
 
 export interface LengthPolicy {
@@ -47,7 +48,8 @@ export function applyLengthPolicy(
   let truncated = 0
   let cut = 0
   const keep = (example: TokenizedExample, reason = untrainedReason): void => {
-    if (trainedTokens(example) === 0) untrained.push({ ...example.source, reason })
+    if (example.untrained !== undefined) untrained.push({ ...example.source, reason: example.untrained })
+    else if (isUntrained(example)) untrained.push({ ...example.source, reason })
     else if (lengthOf(example) < minSampleLen) tooShort++
     else kept.push(example)
   }
@@ -57,15 +59,15 @@ export function applyLengthPolicy(
     else keep(piece, BEYOND)
   }
   for (const example of examples) {
-    const length = lengthOf(example)
+    const length = longestOf(example)
     if (length <= sequenceLen) keep(example)
     else if (splitsLongText) {
       cut++
       for (let start = 0; start < length; start += sequenceLen)
-        keepPiece(sliceOf(example, start, start + sequenceLen))
+        keepPiece(partOf(example, start, start + sequenceLen))
     } else if (strategy === 'truncate') {
       truncated++
-      keep(sliceOf(example, 0, sequenceLen), trainedTokens(example) > 0 ? BEYOND : untrainedReason)
+      keep(partOf(example, 0, sequenceLen), trainedTokens(example) > 0 ? BEYOND : untrainedReason)
     } else if (strategy === 'drop') tooLong++
     else {
       throw recordError(
@@ -84,4 +86,31 @@ const BEYOND = 'what is trained lies beyond sequence_len'
 export function listSources(sources: readonly RecordSource[], limit = 5): string {
   const shown = sources.slice(0, limit).map(placeOfRecord).join(', ')
   return sources.length > limit ? `${shown} and ${sources.length - limit} more` : shown
+}
+
+/** Whether a document of it teaches nothing. */
+function isUntrained(example: TokenizedExample): boolean {
+  if (!example.documents) return trainedTokens(example) === 0
+  return documentsOf(example).some((one) => trainedTokens(one) === 0)
+}
+
+/** Of the longest of its documents: each is a sequence of its own. */
+function longestOf(example: TokenizedExample): number {
+  const { documents } = example
+  if (!documents) return lengthOf(example)
+  return documents.reduce((longest, end, i) => (i === 0 ? 0 : Math.max(longest, end - documents[i - 1])), 0)
+}
+
+/** Each document cut to the part. */
+function partOf(example: TokenizedExample, start: number, end: number): TokenizedExample {
+  if (!example.documents) return sliceOf(example, start, end)
+  const { ids: _ids, labels: _labels, documents: _documents, ...rest } = example
+  return joinDocuments(
+    documentsOf(example).map((one) => ({
+      ids: one.ids.subarray(start, end),
+      labels: one.labels.subarray(start, end),
+    })),
+    rest.source,
+    rest,
+  )
 }

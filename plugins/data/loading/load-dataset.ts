@@ -5,7 +5,7 @@
  */
 import { counted } from '../../../core/counted.ts'
 import { ConfigError } from '../../../core/contracts/config.ts'
-import type { TokenizerLike } from '../../../core/contracts/dataset.ts'
+import type { ExampleKind, TokenizerLike } from '../../../core/contracts/dataset.ts'
 import { TrituneError } from '../../../core/errors.ts'
 import { createRandom } from '../../../core/tensor/random.ts'
 import type { DatasetOptions } from '../options/dataset-options.ts'
@@ -63,6 +63,8 @@ export interface LoadedDataset extends Disposable {
 export interface LoadOptions {
   /** Dataset types of plugins, by name. */
   readonly types?: DatasetTypes
+  /** What the objective of the run takes; not given: documents. */
+  readonly kind?: ExampleKind
   /** Told how far each entry is. */
   readonly onProgress?: EntryToLoad['onProgress']
 }
@@ -211,7 +213,15 @@ async function openStream(
   const test = await loadAll('test_datasets', config, tokenizer, notes, options, spool)
   const entries = foundTypes('datasets', config, options).map((type, i): StreamEntry => {
     const note = (text: string): void => void notes.add(text)
-    return { path: ['datasets', i], options: config.datasets[i], type, config, tokenizer, note }
+    return {
+      path: ['datasets', i],
+      options: config.datasets[i],
+      type,
+      kind: options.kind,
+      config,
+      tokenizer,
+      note,
+    }
   })
   const { streaming_multipack_buffer_size: chunkSize, seed, shuffle_merged_datasets: shuffle } = config
   const stream = await createExampleStream({ entries, chunkSize, seed, shuffle })
@@ -247,9 +257,9 @@ async function openStream(
 function foundTypes(
   key: 'datasets' | 'test_datasets',
   config: DataConfig,
-  { types = {} }: LoadOptions,
+  { types = {}, kind }: LoadOptions,
 ): EntryToLoad['type'][] {
-  return config[key].map((options, i) => under(key, () => datasetTypeOf(options, types), i))
+  return config[key].map((options, i) => under(key, () => datasetTypeOf(options, types, kind), i))
 }
 
 interface AllLoaded extends LoadedEntry {
@@ -269,7 +279,16 @@ async function loadAll(
   const parts: LoadedEntry[] = []
   for (const [i, own] of config[key].entries()) {
     const note = (text: string): void => void notes.add(text)
-    const entry = { path: [key, i], options: own, type: found[i], config, tokenizer, spool, note }
+    const entry = {
+      path: [key, i],
+      options: own,
+      type: found[i],
+      kind: options.kind,
+      config,
+      tokenizer,
+      spool,
+      note,
+    }
     parts.push(await loadEntry({ ...entry, ...(onProgress ? { onProgress } : {}) }))
   }
   const total = (count: (part: LoadedEntry) => number): number =>

@@ -1,7 +1,7 @@
 /** One entry of `datasets`: its files → examples that fit the run, with what became of the records. */
 import { ConfigError } from '../../../core/contracts/config.ts'
 import type { ConfigPath } from '../../../core/contracts/config.ts'
-import type { TokenizerLike } from '../../../core/contracts/dataset.ts'
+import type { ExampleKind, TokenizerLike } from '../../../core/contracts/dataset.ts'
 import { TrituneError } from '../../../core/errors.ts'
 import { checkChatTemplate } from '../chat/chat-template-source.ts'
 import { datasetFiles, filesInNoSplit } from '../files/dataset-files.ts'
@@ -24,6 +24,8 @@ export interface EntryToLoad {
   readonly path: ConfigPath
   readonly options: DatasetOptions
   readonly type: ReturnType<typeof datasetTypeOf>
+  /** What its examples have to be; undefined: documents. */
+  readonly kind: ExampleKind | undefined
   readonly config: DataConfig
   readonly tokenizer: TokenizerLike
   /** The store of entries that are streamed. */
@@ -131,11 +133,12 @@ async function tokenizeCached(entry: EntryToLoad, files: readonly string[]): Pro
 }
 
 async function tokenizeFiles(entry: EntryToLoad, files: readonly string[]): Promise<CachedDataset> {
-  const { config, options, type, tokenizer } = entry
+  const { config, options, type, kind, tokenizer } = entry
   const notes = new Set<string>()
   const tokenizing: EntryTokenizer = {
     options,
     type,
+    kind,
     tokenizer,
     trainOnInputs: config.train_on_inputs,
     eotTokens: config.eot_tokens,

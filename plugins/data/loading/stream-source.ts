@@ -14,7 +14,10 @@ import { type EntryToLoad, entryTokenizer, noRecords } from './load-entry.ts'
 import { type EntryTokenizer, tokenizeBlock } from './tokenize-blocks.ts'
 
 /** An entry that is streamed. */
-export type StreamEntry = Pick<EntryToLoad, 'path' | 'options' | 'type' | 'config' | 'tokenizer' | 'note'>
+export type StreamEntry = Pick<
+  EntryToLoad,
+  'path' | 'options' | 'type' | 'kind' | 'config' | 'tokenizer' | 'note'
+>
 
 /** Where a source stands: at a record of a block of a pass, all from 0; the block is counted in the order of the pass. */
 export interface Cursor {
@@ -54,6 +57,7 @@ export async function createSource(
   const tokenizing: EntryTokenizer = {
     options,
     type: entry.type,
+    kind: entry.kind,
     tokenizer: entryTokenizer(entry),
     trainOnInputs: config.train_on_inputs,
     eotTokens: config.eot_tokens,

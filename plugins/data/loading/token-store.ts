@@ -2,7 +2,7 @@
  * Where the tokens of a dataset are kept in memory: a few large arrays, so that a million examples are not two million of them. Tokens take
  * two bytes as long as their ids allow it.
  */
-import { maskOf, StoredExample, type TokenArea } from '../types/stored-example.ts'
+import { isPlain, maskOf, StoredExample, type TokenArea } from '../types/stored-example.ts'
 import type { TokenizedExample } from '../types/dataset-type.ts'
 
 /** Takes examples, and gives them back in the form in which they are kept. */
@@ -23,6 +23,7 @@ export function createTokenStore(): ExampleStore {
   let area: TokenArea = areaOf(tokens)
   return {
     add(example) {
+      if (!isPlain(example)) return example
       const { ids, source } = example
       const isWide = tokens instanceof Uint16Array && ids.some((id) => id > SHORT)
       if (isWide || used + ids.length > tokens.length) {

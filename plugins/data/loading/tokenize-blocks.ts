@@ -2,7 +2,7 @@
  * Records of an entry → examples, in the order of its files: here, or in worker threads where there is much to do. How many workers there
  * are changes nothing of what comes out.
  */
-import type { TokenizerLike } from '../../../core/contracts/dataset.ts'
+import type { ExampleKind, TokenizerLike } from '../../../core/contracts/dataset.ts'
 import { TrituneError } from '../../../core/errors.ts'
 import { inPlugin } from '../../../core/plugin-guard.ts'
 import { readBlock } from '../files/read-records.ts'
@@ -17,6 +17,7 @@ import { refusePreferences } from './skipped-records.ts'
 export interface EntryTokenizer {
   readonly options: DatasetOptions
   readonly type: ReturnType<typeof datasetTypeOf>
+  readonly kind: ExampleKind | undefined
   readonly tokenizer: TokenizerLike
   readonly trainOnInputs: boolean
   readonly eotTokens: readonly string[] | null
@@ -34,9 +35,9 @@ export async function* tokenizeBlock(
 
 /** What makes an example of a record. */
 export function recordTokenizer(entry: EntryTokenizer): (record: DataRecord) => TokenizedExample {
-  const { options, tokenizer, trainOnInputs, eotTokens, note } = entry
+  const { options, kind, tokenizer, trainOnInputs, eotTokens, note } = entry
   const { type, typeOptions, isBuiltIn } = entry.type
-  const context = { tokenizer, options, typeOptions, trainOnInputs, eotTokens, note }
+  const context = { tokenizer, options, typeOptions, kind, trainOnInputs, eotTokens, note }
   return (record) => {
     refusePreferences(record, type.name)
     return isBuiltIn ? type.tokenize(record, context) : tokenizeByPlugin(type, record, context)

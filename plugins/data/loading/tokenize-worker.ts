@@ -72,7 +72,15 @@ async function answerTo(
     const notes = new Set<string>()
     const note = (text: string): void => void notes.add(text)
     const tokenizer = await opened
-    const entry = { options, type: datasetTypeOf(options), tokenizer, trainOnInputs, eotTokens, note }
+    const entry = {
+      options,
+      type: datasetTypeOf(options),
+      kind: undefined,
+      tokenizer,
+      trainOnInputs,
+      eotTokens,
+      note,
+    }
     const examples: TokenizedExample[] = []
     for await (const some of tokenizeBlock(block, entry)) examples.push(...some)
     return { ...packed(block.file, examples), notes: [...notes] }

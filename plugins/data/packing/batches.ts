@@ -13,6 +13,7 @@ import { createRandom } from '../../../core/tensor/random.ts'
 import { IGNORE } from '../types/dataset-type.ts'
 import type { TokenizedExample } from '../types/dataset-type.ts'
 import { groupByLength } from './group-by-length.ts'
+import { documentsOf } from './documents.ts'
 import { packDocuments } from './pack-documents.ts'
 import { lengthOf } from '../types/stored-example.ts'
 import { trainedTokens } from './trained-tokens.ts'
@@ -31,8 +32,10 @@ export interface Batch {
   /** (documents + 1) first tokens of the documents, and the end. */
   readonly offsets: Int32Array
   readonly trainedTokens: number
-  /** Rows of `sequence_len` when packed, else documents. */
+  /** Rows of `sequence_len` when packed, else examples. */
   readonly rows: number
+  /** What it was made of, in the order of the tokens. */
+  readonly examples: readonly TokenizedExample[]
 }
 
 /** One optimizer step: the micro-batches `[start, end)`. */
@@ -60,7 +63,7 @@ export interface BatchesOptions {
   readonly examples: readonly TokenizedExample[]
   /** Rows of a micro-batch. */
   readonly microBatchSize: number
-  /** Tokens of a packed row; no example may be longer. */
+  /** Tokens of a packed row for each document of an example; no document may be longer. */
   readonly sequenceLength: number
   readonly packing: boolean
   readonly seed: number
@@ -140,7 +143,7 @@ export function createBatches({
 }
 
 /**
- * The flat arrays of some documents, for whoever does not come from `createBatches()`.
+ * The flat arrays of some examples, for whoever does not come from `createBatches()`.
  *
  * @example
  * ```ts
@@ -151,9 +154,10 @@ export function createBatches({
  * console.log([...batch.targets], batch.trainedTokens) // → [ 5, 9, -100 ] 2
  * ```
  */
-export function concatenate(documents: readonly TokenizedExample[], rows: number = documents.length): Batch {
+export function concatenate(examples: readonly TokenizedExample[], rows: number = examples.length): Batch {
+  const documents = examples.flatMap(documentsOf)
   const offsets = new Int32Array(documents.length + 1)
-  documents.forEach((document, i) => (offsets[i + 1] = offsets[i] + lengthOf(document)))
+  documents.forEach(({ ids }, i) => (offsets[i + 1] = offsets[i] + ids.length))
   const total = offsets[documents.length]
   const ids = new Int32Array(total)
   const positions = new Int32Array(total)
@@ -171,12 +175,14 @@ export function concatenate(documents: readonly TokenizedExample[], rows: number
     }
     trained += trainedTokens(document)
   })
-  return { ids, positions, targets, offsets, trainedTokens: trained, rows }
+  return { ids, positions, targets, offsets, trainedTokens: trained, rows, examples }
 }
 
 function packRows(examples: readonly TokenizedExample[], order: Uint32Array, capacity: number): number[][] {
   const lengths = Array.from(order, (index) => lengthOf(examples[index]))
-  return packDocuments(lengths, capacity).map((row) => row.map((position) => order[position]))
+  // A pair stays together, and each of its documents may be as long as a row of single ones.
+  const most = examples.reduce((most, { documents }) => Math.max(most, (documents?.length ?? 2) - 1), 1)
+  return packDocuments(lengths, most * capacity).map((row) => row.map((position) => order[position]))
 }
 
 interface MicroBatch {

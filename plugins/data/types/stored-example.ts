@@ -98,6 +98,11 @@ function spansOf(mask: Exclude<Mask, Int32Array>, length: number): readonly (rea
   return typeof mask === 'number' ? [[mask, length]] : mask
 }
 
+/** Whether an example is no more than its tokens and labels; others are kept as they are. */
+export function isPlain({ documents, values, untrained }: TokenizedExample): boolean {
+  return documents === undefined && values === undefined && untrained === undefined
+}
+
 /** Tokens of an example, without reading them where that is known. */
 export function lengthOf(example: TokenizedExample): number {
   return example instanceof StoredExample ? example.length : example.ids.length

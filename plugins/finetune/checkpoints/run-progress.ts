@@ -89,7 +89,8 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
     const improved = best === null || result.loss < best.loss
     best = improved ? { loss: result.loss, step } : best
     stale = improved ? 0 : stale + 1
-    emit({ type: 'eval', step, ...result, perplexity: Math.exp(result.loss), best: improved })
+    const perplexity = run.objective.averagedOver === 'examples' ? null : Math.exp(result.loss)
+    emit({ type: 'eval', step, ...result, perplexity, best: improved })
   }
 
   return {

@@ -2,7 +2,7 @@
  * The keys of a fine-tuning run that are used, field by field, with axolotl's names and defaults.
  *
  * Ranges and types only: what does not go together is in `finetune-rules.ts`, keys that are known but unused are in
- * `axolotl-keys.ts`. https://docs.axolotl.ai/docs/config-reference.html
+ * `keys/`. https://docs.axolotl.ai/docs/config-reference.html
  */
 import * as v from 'valibot'
 import {
@@ -28,7 +28,7 @@ import type { DeviceName } from '../../cuda/mod.ts'
 import { CHAT_TEMPLATE_CHOICES, datasetOptions } from '../../data/mod.ts'
 import type { DatasetInput, DatasetOptions } from '../../data/mod.ts'
 import type { TrainableTokens } from '../../peft/mod.ts'
-import { IGNORED_PLUGINS } from './axolotl-keys.ts'
+import { IGNORED_PLUGINS } from './keys/python-plugins.ts'
 import type { FinetuneInput, Nullable, PeftInput } from './finetune-input.ts'
 import type { LoraInit } from '../../peft/mod.ts'
 import type {
@@ -46,6 +46,7 @@ import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-nam
 import { BYTES, trainTokenizer } from '../model/new-model.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
 import { type OptimizerName, OPTIMIZERS } from './optimizer-names.ts'
+import { OBJECTIVES, preferenceFields } from './preference-options.ts'
 import { SCHEDULERS } from '../training/schedules.ts'
 
 const patterns: Field<readonly string[] | string, readonly string[] | string> = v.union(
@@ -352,13 +353,15 @@ const schema = v.strictObject(
     embedding_lr: nullable(above),
     embedding_lr_scale: nullable(above),
     lr_groups: optional(listOf(lrGroup, 'a list of groups'), []),
+    unfrozen_parameters: optional(listOf(text()), []),
     neftune_noise_alpha: nullable(above),
     label_smoothing_factor: optional(decimal({ min: 0, below: 1 }), 0),
     optimizer: optional(optimizerField, 'adamw_torch_fused'),
     optim_args: optional(mapOf(v.unknown()), {}),
     transforms: optional(namedList(['clip']), []),
     strategy: optional(namedList(), []),
-    objective: v.nullish(named(['cross_entropy']), 'cross_entropy'),
+    objective: v.nullish(named(OBJECTIVES), 'cross_entropy'),
+    ...preferenceFields,
     monitors: optional(namedList(), []),
     sampler: nullable(named()),
     quantizer: nullable(named(['nf4', 'fp4', 'int8', 'ternary', 'bitnet'])),
@@ -372,7 +375,9 @@ const schema = v.strictObject(
     lr_scheduler: optional(oneOf([...SCHEDULERS, 'wsd'], { later: LATER_SCHEDULERS }), 'cosine'),
     lr_scheduler_kwargs: optional(schedulerOptions, {}),
     cosine_min_lr_ratio: nullable(decimal({ min: 0, max: 1 })),
-    warmup_steps: nullable(integer({ min: 0 })),
+    cosine_constant_lr_ratio: nullable(decimal({ above: 0, max: 1 })),
+    lr_quadratic_warmup: optional(flag(), false),
+    warmup_steps: nullable(stepsOrPart),
     warmup_ratio: nullable(decimal({ min: 0, max: 1 })),
     max_grad_norm: optional(decimal({ min: 0 }), 1),
     bf16: optional(bf16Field, 'auto'),

@@ -8,10 +8,16 @@
 import { toJsonSchema } from '@valibot/to-json-schema'
 import type { Field, JsonSchema } from '../../../core/contracts/config-fields.ts'
 import { DATASET_KEY_DOCS, datasetOptions } from '../../data/mod.ts'
-import { IGNORED_DATASET_KEYS, IGNORED_KEYS, type IgnoredKey, RENAMED_KEYS } from './axolotl-keys.ts'
+import {
+  IGNORED_DATASET_KEYS,
+  IGNORED_KEYS,
+  RENAMED_KEYS,
+  UNSUPPORTED_DATASET_KEYS,
+  UNSUPPORTED_KEYS,
+} from './keys/axolotl-keys.ts'
+import type { IgnoredKey, UnsupportedKey } from './keys/key-fact.ts'
 import { finetuneSchema } from './finetune-schema.ts'
 import { KEY_DOCS, plainDoc } from './key-docs.ts'
-import { UNSUPPORTED_DATASET_KEYS, UNSUPPORTED_KEYS, type UnsupportedKey } from './unsupported-keys.ts'
 
 /**
  * Made anew at each call, as it takes a moment and is seldom asked for.
@@ -51,11 +57,17 @@ export function schemaOfFinetune(): JsonSchema {
         description: 'texts that are streamed and packed: the same as datasets with streaming: true',
         anyOf: [{ type: 'string' }, { type: 'array' }, { type: 'null' }],
       },
-      bfloat16: {
-        description: '`true`: the old way to write bf16: true',
+      use_onebitllms: {
+        description: '`true`: another way to write quantizer: bitnet',
         deprecated: true,
         doNotSuggest: true,
       },
+      tokens: { ...own['tokens'], anyOf: [own['tokens'], own['special_tokens']] },
+      ...mapped(OLD_PRECISIONS, (bf16) => ({
+        description: `\`true\`: the old way to write bf16: ${bf16}`,
+        deprecated: true,
+        doNotSuggest: true,
+      })),
     },
     additionalProperties: false,
     $defs: {
@@ -102,6 +114,13 @@ function converted(field: Field<unknown>): JsonSchema {
   })
   const simple = simplified(schema)
   return isMapping(simple) ? simple : {}
+}
+
+const OLD_PRECISIONS: Readonly<Record<string, boolean>> = {
+  bfloat16: true,
+  float16: true,
+  fp16: true,
+  float32: false,
 }
 
 const SILENT: readonly string[] = ['propertyNames', '$defs', 'example']
@@ -156,7 +175,13 @@ const NAME_WITH_OPTIONS: JsonSchema = {
 }
 
 /** Only values that ask for nothing, and short forms of other keys. */
-function unsupportedKey({ what, harmless = [], sameAs, shortFor }: UnsupportedKey): JsonSchema {
+function unsupportedKey({ what, harmless = [], sameAs, shortFor, onlyWith }: UnsupportedKey): JsonSchema {
+  if (onlyWith !== undefined)
+    return {
+      description: `Not supported yet (${what}), but for ${JSON.stringify(onlyWith)}.`,
+      deprecated: true,
+      doNotSuggest: true,
+    }
   return {
     description: shortFor
       ? `The short form of ${shortFor}: a name, or a name with options.`

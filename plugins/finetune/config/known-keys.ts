@@ -2,12 +2,20 @@
  * Sorts the keys of a configuration file before it is checked: renames old spellings, drops the keys that change
  * nothing (with a note), refuses the keys that would change the result and are not there yet, and the unknown ones.
  *
- * The tables are in `axolotl-keys.ts` and `unsupported-keys.ts`; keys in neither go on to the schema, which knows the
+ * The tables are in `keys/`; keys in neither go on to the schema, which knows the
  * rest.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { showValue } from '../../../core/contracts/config.ts'
 import type { ConfigFailure, ConfigPath } from '../../../core/contracts/config.ts'
-import { IGNORED_DATASET_KEYS, IGNORED_KEYS, IGNORED_PLUGINS, type IgnoredKey } from './axolotl-keys.ts'
+import {
+  IGNORED_DATASET_KEYS,
+  IGNORED_KEYS,
+  UNSUPPORTED_DATASET_KEYS,
+  UNSUPPORTED_KEYS,
+} from './keys/axolotl-keys.ts'
+import type { IgnoredKey, UnsupportedKey } from './keys/key-fact.ts'
+import { IGNORED_PLUGINS } from './keys/python-plugins.ts'
 import { withName } from '../model/new-model.ts'
 import {
   isEmpty,
@@ -19,13 +27,14 @@ import {
 } from './old-spellings.ts'
 import type { ForeignTool } from './foreign-keys.ts'
 import { unknownKeyFailures } from './unknown-keys.ts'
-import { UNSUPPORTED_DATASET_KEYS, UNSUPPORTED_KEYS, type UnsupportedKey } from './unsupported-keys.ts'
 
 export interface SortedKeys {
   /** The input without the keys that were ignored, under the names that are used. */
   readonly kept: unknown
   readonly notes: readonly string[]
   readonly failures: readonly ConfigFailure[]
+  /** A failure at the name under which the file has its key. */
+  asWritten(failure: ConfigFailure): ConfigFailure
   /** Paths of keys that need not be asked for: what would give them was refused under another name. */
   readonly answered: ReadonlySet<string>
   /** Keys whose failures follow from one that was refused. */
@@ -56,7 +65,14 @@ export function sortKeys(
   usedInDatasets: ReadonlySet<string>,
 ): SortedKeys {
   if (!isMapping(input))
-    return { kept: input, notes: [], failures: [], answered: new Set(), covered: new Set() }
+    return {
+      kept: input,
+      notes: [],
+      failures: [],
+      asWritten: (failure) => failure,
+      answered: new Set(),
+      covered: new Set(),
+    }
   const found: Found = { notes: [], failures: [], ignored: new Map(), emptyUnknown: [] }
   const tables: KeyTables = { used, ignored: IGNORED_KEYS, unsupported: UNSUPPORTED_KEYS }
   const datasetTables: KeyTables = {
@@ -83,6 +99,7 @@ export function sortKeys(
     kept: withName(kept),
     notes: [...found.notes, ...ignoredNotes(found)],
     failures: found.failures.map((failure) => underOldName(failure, writtenAs)),
+    asWritten: (failure) => underOldName(failure, writtenAs),
     answered,
     covered,
     tool,
@@ -163,8 +180,14 @@ function addTo(lists: Map<string, string[]>, key: string, item: string): void {
   else lists.set(key, [item])
 }
 
-function asksForNothing(value: unknown, { harmless = [], sameAs }: UnsupportedKey, input: Mapping): boolean {
+function asksForNothing(
+  value: unknown,
+  { harmless = [], sameAs, onlyWith }: UnsupportedKey,
+  input: Mapping,
+): boolean {
   if (isEmpty(value) || harmless.some((allowed) => allowed === value)) return true
+  if (onlyWith && Object.entries(onlyWith).every(([key, given]) => isDeepStrictEqual(input[key], given)))
+    return true
   return sameAs !== undefined && input[sameAs] === value
 }
 

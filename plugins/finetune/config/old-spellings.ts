@@ -1,7 +1,6 @@
 /** Old or other ways to write keys of a run, read as the key that is used. */
 import type { ConfigFailure } from '../../../core/contracts/config.ts'
-import { RENAMED_KEYS } from './axolotl-keys.ts'
-import { UNSUPPORTED_KEYS } from './unsupported-keys.ts'
+import { RENAMED_KEYS, UNSUPPORTED_KEYS } from './keys/axolotl-keys.ts'
 
 export type Mapping = Readonly<Record<string, unknown>>
 
@@ -54,11 +53,31 @@ export function underOldName(failure: ConfigFailure, writtenAs: ReadonlyMap<stri
   return old === undefined ? failure : { ...failure, path: [old, ...rest] }
 }
 
-/** `bfloat16: true` is `bf16: true`; the message fields of datasets are read as mappings, and `pretraining_dataset` as packed texts that are streamed. */
+/** Names that are read as others, besides those that are only renamed. */
+export const READ_AS: Readonly<Record<'file' | 'dataset', readonly string[]>> = {
+  file: ['pretraining_dataset', 'bfloat16', 'float16', 'fp16', 'float32', 'use_onebitllms'],
+  dataset: ['message_field_role', 'message_field_content'],
+}
+
+/** Flags about the precision → what `bf16` is for them, and what is said of it. */
+const PRECISIONS: Readonly<Record<string, readonly [bf16: boolean, why: string]>> = {
+  bfloat16: [true, ''],
+  float16: [true, ': f16 is computed in bf16, which needs no scaling of the loss'],
+  fp16: [true, ': f16 is computed in bf16, which needs no scaling of the loss'],
+  float32: [false, ''],
+}
+
+/**
+ * `bfloat16: true` is `bf16: true`, and so on; the message fields of datasets are read as mappings, `pretraining_dataset` as packed texts that are
+ * streamed, `use_onebitllms` as `quantizer: bitnet`, and a mapping of `tokens` as `special_tokens`.
+ */
 export function readOldSpellings(
-  { bfloat16, pretraining_dataset: texts, ...rest }: Mapping,
+  { pretraining_dataset: texts, use_onebitllms: oneBit, ...input }: Mapping,
   { notes, failures }: Found,
 ): Mapping {
+  let rest: Mapping = Object.fromEntries(
+    Object.entries(input).filter(([key]) => !Object.hasOwn(PRECISIONS, key)),
+  )
   const read: Record<string, unknown> = { ...rest }
   if (!isEmpty(texts)) {
     if (isEmpty(rest.datasets)) {
@@ -74,9 +93,19 @@ export function readOldSpellings(
         code: 'E_CONFIG_KEY',
       })
   }
-  if (!isEmpty(bfloat16)) {
-    notes.push('bfloat16 is read as bf16: true')
-    read.bf16 = true
+  for (const [name, [bf16, why]] of Object.entries(PRECISIONS)) {
+    if (isEmpty(input[name])) continue
+    notes.push(`${name} is read as bf16: ${bf16}${why}`)
+    read.bf16 = bf16
+  }
+  if (!isEmpty(oneBit) && isEmpty(rest.quantizer)) {
+    notes.push('use_onebitllms is read as quantizer: bitnet, which computes the same')
+    read.quantizer = 'bitnet'
+  }
+  if (isMapping(rest.tokens) && isEmpty(rest.special_tokens)) {
+    notes.push('tokens is read as special_tokens: it is a mapping')
+    read.special_tokens = rest.tokens
+    delete read.tokens
   }
   for (const name of ['datasets', 'test_datasets']) {
     const list = rest[name]

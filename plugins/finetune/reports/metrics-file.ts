@@ -22,7 +22,14 @@ export function createMetricsFile(outputDir: string): Monitor {
       if (event.type === 'start') writeFileAtomic(path, keptLines(path, event.step))
       if (event.type === 'step') append(stepLine(event.report))
       if (event.type === 'eval')
-        append({ step: event.step, eval_loss: event.loss, eval_perplexity: event.perplexity })
+        append({
+          step: event.step,
+          eval_loss: event.loss,
+          ...(event.perplexity !== null && { eval_perplexity: event.perplexity }),
+          ...Object.fromEntries(
+            Object.entries(event.metrics ?? {}).map(([name, value]) => [`eval_${name}`, value]),
+          ),
+        })
     },
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The progress of a run on a terminal: one line that is rewritten, or plain lines when the output is a file or a pipe.
  */
-import type { Monitor, RunEvent, StepReport } from '../../../core/mod.ts'
+import type { EvaluationEvent, Monitor, RunEvent, StepReport } from '../../../core/mod.ts'
 import { fitLine, formatDuration } from './format.ts'
 
 /** What `createProgress()` writes to, and how often. */
@@ -61,7 +61,7 @@ function progressLines({
       }
       case 'eval':
         line(
-          `  evaluation at step ${event.step}: loss ${event.loss.toFixed(4)}, perplexity ${event.perplexity.toFixed(2)}${event.best ? ' (best)' : ''}`,
+          `  evaluation at step ${event.step}: loss ${event.loss.toFixed(4)}${evaluated(event)}${event.best ? ' (best)' : ''}`,
         )
         return
       case 'save':
@@ -78,6 +78,13 @@ function progressLines({
         event satisfies never
     }
   }
+}
+
+/** What else an evaluation found: perplexity, or how often the better answer is preferred. */
+function evaluated({ perplexity, metrics = {} }: EvaluationEvent): string {
+  if (perplexity !== null) return `, perplexity ${perplexity.toFixed(2)}`
+  const accuracy = metrics['rewards/accuracies'] ?? metrics.accuracy
+  return accuracy === undefined ? '' : `, ${(100 * accuracy).toFixed(0)} % preferred rightly`
 }
 
 /** Positions in `stepParts()` that a narrow terminal leaves out: learning rate, speed, time left. */

@@ -1,5 +1,5 @@
 /**
- * The mean loss over the trained tokens of some batches, in nats; nothing is recorded and nothing dropped.
+ * The mean loss over the trained tokens (or examples) of some batches, in nats; nothing is recorded and nothing dropped.
  */
 import {
   createReadback,
@@ -7,13 +7,12 @@ import {
   type Model,
   noGrad,
   type Objective,
-  tensor,
   tensorScope,
   TrituneError,
 } from '../../../core/mod.ts'
 import type { Batch } from '../../data/mod.ts'
-import { createBatch } from '../../models/mod.ts'
 import { crossEntropyObjective } from './cross-entropy.ts'
+import { objectiveBatch } from './objective-batch.ts'
 
 /** What `evaluateLoss()` evaluates. */
 export interface EvaluationContext {
@@ -21,6 +20,15 @@ export interface EvaluationContext {
   readonly device: Device
   /** Default: linear cross-entropy. */
   readonly objective?: Objective
+}
+
+/** What an evaluation found: means over the trained tokens, or over the examples where the objective says so. */
+export interface Evaluation {
+  readonly loss: number
+  /** Trained tokens of the batches. */
+  readonly tokens: number
+  /** What the objective reports besides, by name. */
+  readonly metrics: Readonly<Record<string, number>>
 }
 
 /**
@@ -44,27 +52,39 @@ export interface EvaluationContext {
 export function evaluateLoss(
   { model, device, objective = crossEntropyObjective }: EvaluationContext,
   batches: Iterable<Batch>,
-): { loss: number; tokens: number } {
+): Evaluation {
   using readback = createReadback()
-  const losses: (() => Float32Array)[] = []
+  const numbers = new Map<string, (() => Float32Array)[]>()
+  const byExample = objective.averagedOver === 'examples'
+  // Only what is averaged over examples looks at all of them at once: texts of any size go by one batch at a time.
+  const all = byExample ? [...batches] : batches
+  const together = Array.isArray(all) ? all.flatMap(({ examples }) => examples) : null
   let trained = 0
-  for (const batch of batches) {
+  for (const batch of all) {
     if (batch.trainedTokens === 0) continue
     trained += batch.trainedTokens
     noGrad(() => {
       using _scope = tensorScope()
-      const targets = tensor(batch.targets, { dtype: 'i32', device })
-      const { loss } = objective.loss(
-        model,
-        { tokens: createBatch(batch, device), targets, trainedTokens: batch.trainedTokens },
-        { scale: 1, checkpointing: false, training: false },
-      )
-      losses.push(readback.later(loss))
+      const { loss, log = {} } = objective.loss(model, objectiveBatch(batch, device), {
+        scale: 1,
+        window: together ?? batch.examples,
+        checkpointing: false,
+        training: false,
+      })
+      for (const [name, value] of Object.entries({ ...log, loss })) {
+        const reads = numbers.get(name) ?? []
+        numbers.set(name, reads)
+        reads.push(readback.later(value))
+      }
     })
   }
   if (trained === 0)
     throw new TrituneError('E_DATA', 'the evaluation set has no trained token', {
       remedy: 'check the masks with --dry-run',
     })
-  return { loss: losses.reduce((sum, read) => sum + read()[0], 0) / trained, tokens: trained }
+  const over = byExample && together ? together.length : trained
+  const { loss, ...metrics } = Object.fromEntries(
+    Array.from(numbers, ([name, reads]) => [name, reads.reduce((sum, read) => sum + read()[0], 0) / over]),
+  )
+  return { loss, tokens: trained, metrics }
 }

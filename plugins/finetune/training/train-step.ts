@@ -1,7 +1,7 @@
 /**
  * One optimizer step: forward and backward over the micro-batches of a window, then the update.
  *
- * The loss is the mean over all trained tokens of the window, whatever its split into micro-batches. Dropout is keyed
+ * The loss is the mean over all trained tokens (or examples) of the window, whatever its split into micro-batches. Dropout is keyed
  * by (seed, step, position in the window), so the split does not change it either.
  *
  * A GPU is waited for once: the gradient norm and the losses of all micro-batches are read together, before the update.
@@ -18,13 +18,13 @@ import {
   type Model,
   noGrad,
   type Objective,
+  type ObjectiveOptions,
   type ObjectiveResult,
   type OptimizerStep,
   type Parameters,
   type Readback,
   type StepContext,
   type StepResult,
-  tensor,
   tensorScope,
   type TransformState,
   TrituneError,
@@ -33,11 +33,11 @@ import {
   withOffload,
 } from '../../../core/mod.ts'
 import type { Batch } from '../../data/mod.ts'
-import { createBatch } from '../../models/mod.ts'
 import { crossEntropyObjective } from './cross-entropy.ts'
 import { type EmbeddingNoise, withEmbeddingNoise } from './embedding-noise.ts'
 import { evaluateLoss } from './evaluate.ts'
 import { findNonFinite } from './nonfinite.ts'
+import { objectiveBatch } from './objective-batch.ts'
 
 /** What `trainStep()` trains, and with what; the same for all steps of a run. */
 export interface TrainContext {
@@ -136,6 +136,7 @@ function windowGradients(
   readback: Readback,
 ): PendingLoss {
   const trained = window.reduce((sum, batch) => sum + batch.trainedTokens, 0)
+  const examples = window.flatMap((batch) => batch.examples)
   if (trained === 0)
     throw new TrituneError('E_DATA', `step ${step + 1}: no token of this window is trained`, {
       remedy: 'check the masks with --dry-run',
@@ -148,7 +149,8 @@ function windowGradients(
     const noise = { seed: context.seed, step, offset }
     const pass = (): void => {
       using _scope = tensorScope()
-      const { loss, log = {} } = forward(context, batch, 1 / trained)
+      const scale = 1 / (context.objective?.averagedOver === 'examples' ? examples.length : trained)
+      const { loss, log = {} } = forward(context, batch, { scale, window: examples })
       backward(loss)
       losses.push(readLater(readback, loss, `the loss of step ${step + 1}`))
       for (const [name, value] of Object.entries(log)) logs.push([name, readLater(readback, value)])
@@ -171,14 +173,11 @@ function windowGradients(
 function forward(
   { model, device, checkpointing, objective = crossEntropyObjective }: TrainContext,
   batch: Batch,
-  scale: number,
+  over: Pick<ObjectiveOptions, 'scale' | 'window'>,
 ): ObjectiveResult {
-  const targets = tensor(batch.targets, { dtype: 'i32', device })
-  const tokens = createBatch(batch, device)
-  const { trainedTokens } = batch
-  const options = { scale, checkpointing, training: true }
+  const options = { ...over, checkpointing, training: true }
   const what = `the objective ${objective.name}`
-  const result = inPlugin(what, () => objective.loss(model, { tokens, targets, trainedTokens }, options))
+  const result = inPlugin(what, () => objective.loss(model, objectiveBatch(batch, device), options))
   for (const [name, value] of Object.entries({ loss: result.loss, ...result.log }))
     if (value?.size !== 1)
       throw new TrituneError('E_PLUGIN', `${what} gave ${String(value)} as ${name}, expected one number`)

@@ -18,7 +18,15 @@ describe('a note', () => {
     ['fsdp: [full_shard]\nfsdp_config: { offload_params: false }\n', 'one device needs no sharding'],
     ['deepspeed: zero3.json\n', 'one device needs no sharding'],
     ['liger_rms_norm_gated: true\n', 'fused kernels'],
+    ['context_parallel_size: 4\n', 'one device needs no sharding'],
     ['bfloat16: true\n', 'bfloat16 is read as bf16: true'],
+    ['fp16: true\n', 'fp16 is read as bf16: true: f16 is computed in bf16'],
+    ['optimizer: adamw_torch_8bit\n', 'as bitsandbytes does, in place of torchao’s 8 bits'],
+    ['optimizer: ao_adamw_4bit\n', 'in place of 4 bits'],
+    ['use_onebitllms: true\n', 'use_onebitllms is read as quantizer: bitnet'],
+    ['fp8: true\n', 'fp8 is ignored: products of f8 are computed in bf16'],
+    ['float32: true\n', 'float32 is read as bf16: false'],
+    ['tokens: { pad_token: <pad> }\n', 'tokens is read as special_tokens'],
     ['gradient_checkpointing: unsloth\n', 'activations stay on the device'],
     ['save_only_model: true\n', 'checkpoints always hold the optimizer'],
     ['eval_table_size: 5\n', 'nothing is reported'],
@@ -86,8 +94,18 @@ describe('a value', () => {
   })
 })
 
+test('what is done in any case is no request', () => {
+  for (const text of [
+    'do_causal_lm_eval: true\neval_causal_lm_metrics: [perplexity]\n',
+    'model_quantization_config: Mxfp4Config\nmodel_quantization_config_kwargs: { dequantize: true }\n',
+  ])
+    expect(read(text).notes).toEqual([])
+  expect(() => read('do_causal_lm_eval: true\n')).toThrow('do_causal_lm_eval: not supported yet')
+  expect(() => read('model_quantization_config: Mxfp4Config\n')).toThrow('not supported yet')
+})
+
 test('a key that would change the result is still refused', () => {
-  for (const key of ['liger_use_token_scaling', 'context_parallel_size', 'curriculum_sampling'])
+  for (const key of ['liger_use_token_scaling', 'relora', 'dynamic_checkpoint'])
     expect(() => read(`${key}: 4\n`)).toThrow(`${key}: not supported yet`)
   expect(() => read('gptq: false\nmisspelt_flag: false\n')).toThrow('unknown key "misspelt_flag"')
 })

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import { TrituneError } from '../../../core/errors.ts'
-import { IGNORED_DATASET_KEYS, IGNORED_KEYS } from '../../../plugins/finetune/config/axolotl-keys.ts'
-import { finetuneConfig, readFinetuneConfig, warmupSteps } from '../../../plugins/finetune/config/config.ts'
-import { finetuneSchema } from '../../../plugins/finetune/config/finetune-schema.ts'
 import {
+  IGNORED_DATASET_KEYS,
+  IGNORED_KEYS,
   UNSUPPORTED_DATASET_KEYS,
   UNSUPPORTED_KEYS,
-} from '../../../plugins/finetune/config/unsupported-keys.ts'
+} from '../../../plugins/finetune/config/keys/axolotl-keys.ts'
+import { finetuneConfig, readFinetuneConfig, warmupSteps } from '../../../plugins/finetune/config/config.ts'
+import { finetuneSchema } from '../../../plugins/finetune/config/finetune-schema.ts'
 
 /** Shaped like the LoRA example that axolotl users start from. */
 const LORA_YAML = `base_model: NousResearch/Llama-3.2-1B
@@ -164,8 +165,8 @@ describe('finetuneConfig', () => {
     expect(errorOf({ optimizer: 'dion' }).message).toContain('"dion" is not supported yet')
     expect(errorOf({ lr_scheduler: 'greedy' }).message).toContain('"greedy" is not supported yet')
     expect(errorOf({ peft_init_lora_weights: 'corda' }).message).toContain('"corda" is not supported yet')
-    expect(errorOf({ fp16: true }).code).toBe('E_CONFIG_KEY')
-    expect(finetuneConfig.validate({ ...MINIMAL, fp16: false }).notes).toEqual([])
+    expect(errorOf({ relora: true }).code).toBe('E_CONFIG_KEY')
+    expect(finetuneConfig.validate({ ...MINIMAL, relora: false }).notes).toEqual([])
   })
 
   test('8-bit AdamW has the names of transformers, also paged', () => {
@@ -210,7 +211,7 @@ describe('finetuneConfig', () => {
   test('refuses unknown keys and names the nearest one', () => {
     expect(errorOf({ lora_rr: 8 }).message).toContain('"lora_r"')
     expect(errorOf({ datasets: [{ path: 'a', type: 'alpaca', feild: 'x' }] }).message).toBe(
-      'datasets[0].feild: unknown key "feild"; did you mean "field"?',
+      'datasets[0].feild: unknown key "feild"; did you mean "field" or "seed"?',
     )
   })
 

@@ -9,12 +9,10 @@ import {
   IGNORED_DATASET_KEYS,
   IGNORED_KEYS,
   RENAMED_KEYS,
-} from '../../../plugins/finetune/config/axolotl-keys.ts'
-import { finetuneConfig, KEY_DOCS, schemaOfFinetune } from '../../../plugins/finetune/mod.ts'
-import {
   UNSUPPORTED_DATASET_KEYS,
   UNSUPPORTED_KEYS,
-} from '../../../plugins/finetune/config/unsupported-keys.ts'
+} from '../../../plugins/finetune/config/keys/axolotl-keys.ts'
+import { finetuneConfig, KEY_DOCS, schemaOfFinetune } from '../../../plugins/finetune/mod.ts'
 
 const ROOT = join(import.meta.dir, '../../..')
 const schema = schemaOfFinetune()
@@ -107,13 +105,15 @@ describe('the JSON Schema of a run', () => {
       const isRefused = Object.hasOwn(UNSUPPORTED_KEYS, name)
       const numbers: Readonly<Record<string, number>> = { neftune_noise_alpha: 5, dataset_processes: 2 }
       const value = name === 'eval_strategy' ? 'no' : (numbers[name] ?? 'some')
-      const named = { ...LEAST, [old]: value }
+      const named = { ...LEAST, ...(name === 'rl_beta' ? { rl: 'dpo', [old]: 0.2 } : { [old]: value }) }
       expect([old, fits(named), isValid(named)]).toEqual([old, !isRefused, !isRefused])
     }
   })
 
   test('refuses what would change the result, unless it is empty', () => {
-    for (const [key, { harmless = [] }] of Object.entries(UNSUPPORTED_KEYS)) {
+    for (const [key, { harmless = [], onlyWith }] of Object.entries(UNSUPPORTED_KEYS)) {
+      // What goes with which other key a schema does not say.
+      if (onlyWith !== undefined) continue
       for (const value of [true, 'some', { a: 1 }, null, false, [], ...harmless]) {
         const input = { ...LEAST, [key]: value }
         expect([key, value, fits(input)]).toEqual([key, value, isValid(input) || isSameText(key, value)])

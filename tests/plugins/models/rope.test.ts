@@ -13,43 +13,46 @@ interface RopeCase {
   readonly ropeParameters: Readonly<Record<string, unknown>>
   readonly invFreq: readonly number[]
   readonly attentionFactor: number
+  readonly sequenceLength?: number
 }
 
 const { cases } = goldenJson<{ cases: readonly RopeCase[] }>('ops', 'rope.json')
-const dynamic = cases.filter(({ name }) => name.startsWith('dynamic'))
-const supported = cases.filter((one) => !dynamic.includes(one))
 
 function configOf({ maxPositionEmbeddings, ropeParameters }: RopeCase): Record<string, unknown> {
   return { max_position_embeddings: maxPositionEmbeddings, rope_parameters: ropeParameters }
 }
 
-test.each(supported.map((one) => [one.name, one] as const))('frequencies of %s', (_, one) => {
-  const { frequencies, attentionFactor } = ropeFrequencies(readRopeConfig(configOf(one), one.headDim))
+test.each(cases.map((one) => [one.name, one] as const))('frequencies of %s', (_, one) => {
+  const { frequencies, attentionFactor } = ropeFrequencies(
+    readRopeConfig(configOf(one), one.headDim),
+    one.sequenceLength,
+  )
   expect(frequencies).toHaveLength(one.headDim / 2)
   for (const [i, frequency] of frequencies.entries())
     expect(Math.abs(frequency - one.invFreq[i]) / one.invFreq[i]).toBeLessThanOrEqual(1e-6)
   expect(attentionFactor).toBeCloseTo(one.attentionFactor, 6)
 })
 
-test.each(supported.map((one) => [one.name, one] as const))('the older spelling of %s', (_, one) => {
+test.each(cases.map((one) => [one.name, one] as const))('the older spelling of %s', (_, one) => {
   const { rope_theta, rope_type, ...scaling } = one.ropeParameters
   const older = {
     max_position_embeddings: one.maxPositionEmbeddings,
     rope_theta,
     rope_scaling: rope_type === 'default' ? null : { type: rope_type, ...scaling },
   }
-  const { frequencies } = ropeFrequencies(readRopeConfig(older, one.headDim))
+  const { frequencies } = ropeFrequencies(readRopeConfig(older, one.headDim), one.sequenceLength)
   expect(absoluteError(frequencies, one.invFreq)).toBeLessThanOrEqual(1e-6)
 })
 
-test('there are cases of every supported scaling', () => {
-  const types = new Set(supported.map(({ ropeParameters }) => ropeParameters.rope_type))
-  expect([...types].toSorted()).toEqual(['default', 'linear', 'llama3', 'yarn'])
-  expect(dynamic.length).toBeGreaterThan(0)
+test('there are cases of every scaling', () => {
+  const types = new Set(cases.map(({ ropeParameters }) => ropeParameters.rope_type))
+  expect([...types].toSorted()).toEqual(['default', 'dynamic', 'linear', 'llama3', 'yarn'])
 })
 
-test.each(dynamic.map((one) => [one.name, one] as const))('%s is refused', (_, one) => {
-  expect(() => readRopeConfig(configOf(one), one.headDim)).toThrow('supported: default, linear, llama3, yarn')
+test('another scaling is refused, with those that there are', () => {
+  expect(() => readRopeConfig({ rope_scaling: { rope_type: 'proportional' } }, 8)).toThrow(
+    'supported: default, linear, dynamic, llama3, yarn, longrope',
+  )
 })
 
 test('createRopeTables() holds cos and sin of position · frequency and grows', () => {

@@ -11,9 +11,10 @@ const arrays = { ids, positions: ids.map((_, i) => i), offsets: Int32Array.of(0,
 benchOp('my-objective: loss', {
   open({ device, integers }) {
     const model = loadModel('node_modules/tritune/quickstart/model', { device })
-    const batch = { tokens: createBatch(arrays, device), targets: integers(ids), trainedTokens: 64 }
+    const batch = { tokens: createBatch(arrays, device), targets: integers(ids), trainedTokens: 64, examples: [] }
     const objective = myObjective.create({ weight: 1e-4 })
-    return () => objective.loss(model, batch, { scale: 1 / 64, checkpointing: false, training: false })
+    const options = { scale: 1 / 64, window: [], checkpointing: false, training: false }
+    return () => objective.loss(model, batch, options)
   },
 })
 await run()

@@ -1,0 +1,51 @@
+/**
+ * Several devices and machines: there is one, so that what only divides the work changes nothing.
+ */
+import { ignored, type KeyFacts } from './key-fact.ts'
+
+const ONE_DEVICE = 'one process, one device'
+const SHARDED =
+  'one device needs no sharding; a step takes micro_batch_size × gradient_accumulation_steps documents, where axolotl takes that many on each device'
+
+export const DEVICE_KEYS: KeyFacts = {
+  ignored: {
+    ...ignored(ONE_DEVICE, [
+      'device_map',
+      'ddp',
+      'ddp_timeout',
+      'ddp_bucket_cap_mb',
+      'ddp_broadcast_buffers',
+      'ddp_find_unused_parameters',
+      'local_rank',
+      'world_size',
+      'heads_k_stride',
+      'ring_attn_func',
+      'env_capabilities',
+      'capabilities',
+      'resources_per_worker',
+      'ray_num_workers',
+      'ray_run_name',
+    ]),
+    ...ignored(SHARDED, [
+      'fsdp',
+      'fsdp_config',
+      'fsdp_version',
+      'fsdp_final_state_dict_type',
+      'deepspeed',
+      'dp_shard_size',
+      'dp_replicate_size',
+      'use_ray',
+      'qlora_sharded_model_loading',
+      'tensor_parallel_size',
+      'context_parallel_size',
+      'sequence_parallel_degree',
+      'expert_parallel_size',
+      'expert_parallel_backend',
+      'expert_parallel_num_nvl_bytes',
+      'expert_parallel_num_rdma_bytes',
+      'expert_parallel_token_capacity',
+      'expert_parallel_fallback_on_unsupported',
+    ]),
+  },
+  refused: {},
+}
