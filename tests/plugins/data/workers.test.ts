@@ -17,18 +17,11 @@ writeTinyModel(model)
 const WORDS = 'the whale swam around the ship '.repeat(30)
 function file(name: string, line: (i: number) => string): string {
   const path = join(temporary.path, name)
-  writeFileSync(path, Array.from({ length: 1800 }, (_, i) => `${line(i)}\r\n`).join(''))
+  writeFileSync(path, Array.from({ length: 1300 }, (_, i) => `${line(i)}\r\n`).join(''))
   return path
 }
 
-const good = file('good.jsonl', (i) =>
-  JSON.stringify({
-    messages: [
-      { role: 'user', content: `${i}` },
-      { role: 'assistant', content: `${WORDS}${i}` },
-    ],
-  }),
-)
+const good = file('good.jsonl', (i) => JSON.stringify({ instruction: `${i}`, output: `${WORDS}${i}` }))
 
 async function load(
   path: string,
@@ -37,8 +30,7 @@ async function load(
 ): Promise<ReturnType<typeof loadDataset>> {
   const config = finetuneConfig.validate({
     base_model: model,
-    datasets: [{ path, type: 'chat_template' }],
-    chat_template: 'chatml',
+    datasets: [{ path, type: 'alpaca' }],
     learning_rate: 1e-4,
     sequence_len: 4096,
     dataset_processes,
@@ -55,25 +47,18 @@ describe('tokenising in worker threads', () => {
       expect(data.report).toEqual(alone.report)
       expect(plainExamples(data.train)).toEqual(plainExamples(alone.train))
     }
-    expect(alone.train).toHaveLength(1800)
-    expect(told.at(-1)).toMatchObject({ dataset: good, records: 1800 })
+    expect(alone.train).toHaveLength(1300)
+    expect(told.at(-1)).toMatchObject({ dataset: good, records: 1300 })
     expect(told.every(({ done, total }) => done <= total && total > 2)).toBe(true)
-  })
+  }, 30_000)
 
   test('names the line of a record that does not fit', async () => {
     const bad = file('bad.jsonl', (i) =>
-      i === 1700
-        ? '{"messages": 7}'
-        : JSON.stringify({
-            messages: [
-              { role: 'user', content: WORDS },
-              { role: 'assistant', content: 'a' },
-            ],
-          }),
+      i === 1200 ? '{"output": 7}' : JSON.stringify({ instruction: WORDS, output: 'a' }),
     )
     const alone = await failureOf(() => load(bad, 0))
-    expect(alone.message).toStartWith(`${bad}:1701: expected "messages"`)
+    expect(alone.message).toStartWith(`${bad}:1201: there is no "instruction"`)
     const inWorkers = await failureOf(() => load(bad, 2))
     expect([inWorkers.code, inWorkers.message]).toEqual([alone.code, alone.message])
-  })
+  }, 30_000)
 })
