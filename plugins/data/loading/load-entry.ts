@@ -169,7 +169,7 @@ async function tokenizeAll(
   let done = 0
   if (inWorkers !== null) {
     for await (const examples of inWorkers) {
-      for (const example of examples) keep(example)
+      examples.forEach(keep)
       tell(++done)
     }
     return
