@@ -10,9 +10,9 @@ import type { RecordBlock } from '../files/record-block.ts'
 import { isPart, recordSlice } from '../files/record-slice.ts'
 import type { DatasetOptions } from '../options/dataset-options.ts'
 import type { TokenizedExample } from '../types/dataset-type.ts'
-import { atKey, type datasetTypeOf, untrainedReason } from '../types/dataset-types.ts'
+import { atKey, type FoundType, untrainedReason } from '../types/dataset-types.ts'
 import { applyLengthPolicy, type LengthPolicy, type LengthResult } from './length-policy.ts'
-import type { DataConfig } from './load-dataset.ts'
+import type { DataConfig } from './data-config.ts'
 import { type EntryTokenizer, recordTokenizer, tokenizeBlock } from './tokenize-blocks.ts'
 import { createTokenStore, type ExampleStore } from './token-store.ts'
 import { cacheKey, cachePath, type CachedDataset, readCache, writeCache } from './tokenized-cache.ts'
@@ -23,7 +23,7 @@ export interface EntryToLoad {
   /** Where it stands in the configuration. */
   readonly path: ConfigPath
   readonly options: DatasetOptions
-  readonly type: ReturnType<typeof datasetTypeOf>
+  readonly type: FoundType
   /** What its examples have to be; undefined: documents. */
   readonly kind: ExampleKind | undefined
   readonly config: DataConfig

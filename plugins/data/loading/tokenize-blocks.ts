@@ -10,13 +10,13 @@ import type { RecordBlock } from '../files/record-block.ts'
 import type { DatasetOptions } from '../options/dataset-options.ts'
 import { placeOfRecord } from '../types/dataset-type.ts'
 import type { DataRecord, DatasetType, TokenizeContext, TokenizedExample } from '../types/dataset-type.ts'
-import type { datasetTypeOf } from '../types/dataset-types.ts'
+import type { FoundType } from '../types/dataset-types.ts'
 import { refusePreferences } from './skipped-records.ts'
 
 /** What makes examples of the records of an entry. */
 export interface EntryTokenizer {
   readonly options: DatasetOptions
-  readonly type: ReturnType<typeof datasetTypeOf>
+  readonly type: FoundType
   readonly kind: ExampleKind | undefined
   readonly tokenizer: TokenizerLike
   readonly trainOnInputs: boolean

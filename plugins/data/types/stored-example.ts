@@ -82,7 +82,7 @@ export class StoredExample implements TokenizedExample {
       mask instanceof Int32Array
         ? mask.slice(start, to)
         : typeof mask === 'number'
-          ? Math.max(0, mask - start)
+          ? Math.min(Math.max(0, mask - start), to - start)
           : mask.flatMap(([from, until]): [number, number][] => {
               const span: [number, number] = [Math.max(0, from - start), Math.min(until, to) - start]
               return span[0] < span[1] ? [span] : []
@@ -116,7 +116,7 @@ export function isPlain({ documents, values, untrained }: TokenizedExample): boo
 }
 
 /** Tokens of an example, without reading them where that is known. */
-export function lengthOf(example: TokenizedExample): number {
+export function lengthOf(example: Pick<TokenizedExample, 'ids'>): number {
   return example instanceof StoredExample ? example.length : example.ids.length
 }
 

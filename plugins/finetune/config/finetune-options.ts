@@ -318,6 +318,7 @@ export interface FinetuneOptions extends PreferenceKeys {
 /** The file as written: what `finetune-rules.ts` turns into `FinetuneOptions`. */
 export interface FinetuneFields extends Omit<
   FinetuneOptions,
+  | 'micro_batch_size'
   | 'gradient_accumulation_steps'
   | 'eval_batch_size'
   | 'eval_sample_packing'
@@ -329,6 +330,7 @@ export interface FinetuneFields extends Omit<
   | 'save_strategy'
   | 'load_best_model_at_end'
 > {
+  readonly micro_batch_size: number | 'auto'
   /** What they ask for is in `quantizer` of the options. */
   readonly load_in_4bit: boolean
   readonly load_in_8bit: boolean

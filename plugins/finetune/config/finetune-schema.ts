@@ -54,6 +54,13 @@ const patterns: Field<readonly string[] | string, readonly string[] | string> = 
   'expected a list of module names, a regular expression or all-linear',
 )
 
+type MicroBatch = number | 'auto'
+
+const microBatch: Field<MicroBatch, MicroBatch> = withJson<MicroBatch, MicroBatch>(
+  v.lazy((input) => (input === 'auto' ? v.literal('auto') : integer({ min: 1 }))),
+  { anyOf: [{ enum: ['auto'] }, { type: 'integer', minimum: 1 }, { type: 'string', pattern: '^\\d+$' }] },
+)
+
 const PRESETS = Object.keys(TRITTER_PRESETS) as readonly TritterPreset[]
 
 type Bf16 = 'auto' | 'full' | boolean
@@ -343,7 +350,7 @@ const schema = v.strictObject(
     group_by_length: optional(flag(), false),
     dataloader_drop_last: optional(flag(), false),
 
-    micro_batch_size: optional(integer({ min: 1 }), 1),
+    micro_batch_size: optional(microBatch, 1),
     gradient_accumulation_steps: nullable(integer({ min: 1 })),
     batch_size: nullable(integer({ min: 1 })),
     eval_batch_size: nullable(integer({ min: 1 })),

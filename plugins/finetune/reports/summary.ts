@@ -4,6 +4,7 @@
 import { givenOptions } from '../model/adapter-options.ts'
 import { estimateRun, type MemoryParts } from '../memory/estimate.ts'
 import { type Monitor, showValue } from '../../../core/mod.ts'
+import { countActiveWeights } from '../model/active-weights.ts'
 import { countWeights } from '../model/count-weights.ts'
 import { formatBytes, formatCount, formatDuration } from './format.ts'
 import { whatHelps } from '../memory/out-of-memory.ts'
@@ -35,19 +36,18 @@ export function createSummary({ write }: { write(text: string): void }): Monitor
 export function summarize(run: Run): string[] {
   const { model, config, data, plan, parameters, adapter, device, dtype, noGpu, notes } = run
   const total = countWeights(model)
+  const active = countActiveWeights(model)
   const trainable = sum([...parameters.values()].map(({ size }) => size))
   const all = adapter ? total + trainable : total
   const { train, validation } = data.report
   const { memory, parts, seconds } = estimateRun(run)
   const dropped = data.report.tooLong + data.report.tooShort
   return [
-    `model      ${config.base_model} (${model.info.type}, ${formatCount(total)} parameters, ${dtype})`,
+    `model      ${config.base_model} (${model.info.type}, ${formatCount(total)} parameters, ${active === total ? '' : `${formatCount(active)} of them for each token, `}${dtype})`,
     `device     ${device.description}${noGpu === null ? '' : `; no GPU: ${noGpu}`}`,
     `adapter    ${describeAdapter(run)}: ${formatCount(trainable)} trainable (${((100 * trainable) / all).toFixed(2)} % of ${formatCount(all)})`,
     ...(adapter && adapter.match.matched.length > 0
-      ? [
-          `targets    ${[...adapter.match.counts].map(([pattern, count]) => `${pattern} ×${count}`).join(', ')}`,
-        ]
+      ? [`targets    ${describeTargets(adapter.match.counts)}`]
       : []),
     ...partsLines(run),
     `data       ${formatCount(train.examples)} example${train.examples === 1 ? '' : 's'}, ${formatCount(train.tokens)} tokens, ${formatCount(train.trainedTokens)} trained; validation ${formatCount(validation.examples)}${dropped > 0 ? `; ${dropped} dropped by length` : ''}${data.report.truncated > 0 ? `; ${data.report.truncated} truncated` : ''}`,
@@ -61,6 +61,16 @@ export function summarize(run: Run): string[] {
       ...data.report.notes,
     ].map((note) => `note       ${note}`),
   ]
+}
+
+/** How many layers each pattern matched; whole paths, of which there can be thousands, by their last names. */
+function describeTargets(counts: ReadonlyMap<string, number>): string {
+  const shown = new Map<string, number>()
+  for (const [pattern, count] of counts) {
+    const name = /\.\d+\./.test(pattern) ? pattern.slice(pattern.lastIndexOf('.') + 1) : pattern
+    shown.set(name, (shown.get(name) ?? 0) + count)
+  }
+  return [...shown].map(([name, count]) => `${name} ×${count}`).join(', ')
 }
 
 /** What the file asks for by name, where it is not what every run has; and the plugins that it loaded. */

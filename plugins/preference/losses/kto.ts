@@ -8,6 +8,7 @@
  */
 import {
   affine,
+  type AuxiliaryLoss,
   decimal,
   defineOptions,
   mul,
@@ -26,6 +27,7 @@ import {
   type TokenizedExample,
   TrituneError,
   type Model,
+  withAuxiliary,
 } from '../../../core/mod.ts'
 import { answerLogProbs } from '../answers/answer-log-probs.ts'
 import { mismatchedAnswers } from '../answers/mismatched-answers.ts'
@@ -86,6 +88,7 @@ function createKto({
       return balanceNotes(start.train, desirable, undesirable)
     },
     loss(model, batch, { scale, window, checkpointing }) {
+      const auxiliary = new Map<string, AuxiliaryLoss>()
       const ready = prepared(made, 'kto')
       if (estimate?.window !== window) {
         forget()
@@ -95,7 +98,7 @@ function createKto({
       const { device } = model.head
       const labels = batch.examples.map(labelOf)
       const ratios = sub(
-        answerLogProbs(model, batch, checkpointing),
+        answerLogProbs(model, batch, { checkpointing, auxiliary }),
         ready.reference.of(batch.examples, model),
       )
       const signed = mul(
@@ -110,19 +113,20 @@ function createKto({
         { device },
       )
       const losses = mul(affine(sigmoid(signed), { scale: -1, shift: 1 }), weights)
-      return {
+      const result = {
         loss: affine(sum(losses), { scale }),
         log: noGrad(() => ({
           kl: affine(kl, { scale: scale * labels.length }),
           ...labelledLog(ratios, ready.reference.of(batch.examples, model), { labels, window, beta, scale }),
         })),
       }
+      return withAuxiliary(result, auxiliary, labels.length * scale)
     },
     [Symbol.dispose]: forget,
   }
 }
 
-function prepareKto({ model, train, validation, microBatchSize, asReference }: ObjectiveStart): Prepared {
+function prepareKto({ train, validation, ...start }: ObjectiveStart): Prepared {
   const labels = new Set(train.map(labelOf))
   if (labels.size === 1)
     throw new TrituneError(
@@ -130,12 +134,16 @@ function prepareKto({ model, train, validation, microBatchSize, asReference }: O
       `every answer is ${labels.has(1) ? 'good' : 'bad'} (label ${labels.has(1)}), so there is nothing to tell apart`,
       { place: 'datasets', remedy: 'give answers of both labels, or train the good ones without rl' },
     )
-  const mismatched = new Map([train, validation].flatMap((list) => mismatchedAnswers(list, microBatchSize)))
+  const mismatched = new Map(
+    [train, validation].flatMap((list) =>
+      mismatchedAnswers(list, { groupSize: start.microBatchSize, longest: start.model.info.contextLength }),
+    ),
+  )
   const all = [...train, ...validation, ...mismatched.values()]
   return {
-    reference: asReference(() => createReference(model, all, microBatchSize)),
+    reference: createReference(start, all),
     mismatched,
-    batchSize: microBatchSize,
+    batchSize: start.microBatchSize,
   }
 }
 

@@ -30,7 +30,6 @@ export const PREFERENCE_KEYS: KeyFacts = {
     ...refused(PREFERENCE, [
       'trl',
       'vllm',
-      'num_labels',
       'dpo_use_weighting',
       'dpo_use_logits_to_keep',
       'dpo_norm_loss',
@@ -38,10 +37,8 @@ export const PREFERENCE_KEYS: KeyFacts = {
       'dpo_generate_during_eval',
       'rpo_alpha',
       'ebft',
-      'center_rewards_coefficient',
     ]),
     ...refused(GYM, ['nemo_gym_enabled']),
-    reward_model: { what: PREFERENCE, covers: DATASETS },
     process_reward_model: { what: PREFERENCE, covers: DATASETS },
   },
 }
