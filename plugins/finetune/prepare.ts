@@ -11,6 +11,7 @@ import {
   TrituneError,
 } from '../../core/mod.ts'
 import { IGNORE, type TokenizedExample } from '../data/mod.ts'
+import { createGrpoObjective } from '../grpo/mod.ts'
 import { loadModel, storedDType } from '../models/mod.ts'
 import { trainAllWeights } from '../peft/mod.ts'
 import { packLayers } from '../qlora/mod.ts'
@@ -26,6 +27,7 @@ import { type PagedState, pagedState } from './memory/paged-state.ts'
 import { fitting } from './memory/out-of-memory.ts'
 import { newRows, newTokenNotes, vocabularyOptions } from './model/new-rows.ts'
 import type { Run } from './run.ts'
+import { openRollouts } from './training/open-rollouts.ts'
 import { openInputs, type PrepareOptions } from './run-inputs.ts'
 import { decayEnd } from './training/schedules.ts'
 import { decayUntil, weightDecays } from './training/weight-decay.ts'
@@ -99,7 +101,8 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   const started = adapter ? startEva(config, model, adapter, data) : []
   const parameters = adapter ? adapter.parameters : trainAllWeights(model)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
-  const objective = disposing(open, parts.objective())
+  const rollouts = openRollouts(config, inputs, model)
+  const objective = disposing(open, config.grpo ? createGrpoObjective(config.grpo) : parts.objective())
   const decays = (name: string): boolean =>
     weightDecays(name, parameters.get(name)?.shape.length ?? 0, config.adapter !== null)
   const rates = learningRates(config, parameters, decays)
@@ -154,6 +157,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
     monitors,
     sampler,
     plan,
+    rollouts,
     memory: memoryMode(config.memory, device, needed),
     notes: [
       ...(note ? [note] : []),

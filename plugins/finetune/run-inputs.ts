@@ -5,13 +5,15 @@
 import { Disposables } from '../../core/disposables.ts'
 import type { Host, Plugin, Device, Sampler } from '../../core/mod.ts'
 import { type LoadedDataset, loadDataset } from '../data/mod.ts'
+import { loadRewards, type RunReward } from '../grpo/mod.ts'
 import { atKey, atNamedKey } from './config/at-key.ts'
 import { type BaseModelFiles, baseModelFiles } from './model/base-model-files.ts'
 import type { FinetuneConfig } from './config/config.ts'
 import { checkEarly, type EarlyChecks } from './early-checks.ts'
 import { checkContextLength, writtenContextLength } from './model/context-length.ts'
 import { newModelFiles } from './model/new-model-files.ts'
-import { createPlan, type Plan } from './training/plan.ts'
+import type { Plan } from './training/plan.ts'
+import { planOf } from './training/plan-of.ts'
 import { expectChatTemplate, openTokenizer, type RunTokenizer } from './model/run-tokenizer.ts'
 
 /** Options of `prepareRun()`: what no file says. */
@@ -39,6 +41,8 @@ export interface RunInputs {
   readonly data: LoadedDataset
   readonly sampler: Sampler | null
   readonly plan: Plan
+  /** Of `rl: grpo`; null: none are asked for. */
+  readonly rewards: readonly RunReward[] | null
 }
 
 /** Downloads config.json and the tokenizer of a model on the hub, no weights. Throws a `ConfigError` with all faults that are known. */
@@ -48,6 +52,9 @@ export async function openInputs(
 ): Promise<RunInputs> {
   const early = await checkEarly(config, { plugins, device })
   const { host, parts } = early
+  const rewards = config.grpo
+    ? await loadRewards({ ...config.grpo, file: config.rewards, folder: config.folder })
+    : null
   using open = new Disposables()
   open.use(host)
 
@@ -63,7 +70,7 @@ export async function openInputs(
   const lengths = data.train.map(({ ids }) => ids.length)
   const sampler = parts.sampler({ lengths, seed: config.seed })
   open.defer(() => sampler?.[Symbol.dispose]?.())
-  const plan = atNamedKey(() => createPlan(config, data.train, sampler))
+  const plan = atNamedKey(() => planOf(config, data.train, sampler))
   open.move()
-  return { host, early, base, modelPath, tokenizer, data, sampler, plan }
+  return { host, early, base, modelPath, tokenizer, data, sampler, plan, rewards }
 }

@@ -10,6 +10,7 @@ import type { DatasetOptions } from '../options/dataset-options.ts'
 import type { DatasetTypeName } from '../options/dataset-words.ts'
 import type { DatasetType } from './dataset-type.ts'
 import { inputOutput } from './input-output.ts'
+import { prompt } from './prompt.ts'
 import { sharegpt } from './sharegpt.ts'
 import { tokenized } from './tokenized.ts'
 import { userDefined } from './user-defined.ts'
@@ -21,6 +22,7 @@ const TYPES: { readonly [N in DatasetTypeName]: DatasetType } = {
   sharegpt,
   input_output: inputOutput,
   tokenized,
+  prompt,
 }
 
 const UNTRAINED: Readonly<Record<string, string>> = {

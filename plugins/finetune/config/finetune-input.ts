@@ -332,6 +332,12 @@ export interface FinetuneInput {
    * is built in. Default: `[]`
    */
   readonly transforms?: OneOrMore<NamedInput<'clip'>> | null | undefined
+  /** `grpo`: the model is trained by rewards on what it writes itself ([GRPO](grpo.md)) */
+  readonly rl?: 'grpo' | null | undefined
+  /** how: `num_generations`, `beta`, `max_completion_length`, `reward_funcs`, …, as in trl and axolotl ([GRPO](grpo.md)) */
+  readonly trl?: Readonly<Record<string, unknown>> | null | undefined
+  /** a module whose exported functions are rewards */
+  readonly rewards?: string | null | undefined
   /** the loss: a name, or a mapping with `name` and options. Default: `cross_entropy` */
   readonly objective?: NamedInput<'cross_entropy'> | null | undefined
   /**

@@ -210,6 +210,12 @@ export interface FinetuneOptions {
   /** What wraps the training step, outermost first. */
   readonly strategy: readonly Named[]
   readonly objective: Named
+  /** What is learned from; null: examples. */
+  readonly rl: 'grpo' | null
+  /** As it is written; checked in `grpo`. */
+  readonly trl: Readonly<Record<string, unknown>> | null
+  /** The file of the rewards. */
+  readonly rewards: string | null
   /** Who watches the run, besides metrics.jsonl and the lines on the terminal. */
   readonly monitors: readonly Named[]
   /** The order of the examples; null: a shuffle. */

@@ -42,7 +42,7 @@ import { type AdapterName, ADAPTERS } from './adapter-names.ts'
 import { TRITTER_PRESETS, type TritterPreset } from '../../models/mod.ts'
 import { bnbOptions } from './bnb-options.ts'
 import { DEVICES } from './device-names.ts'
-import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
+import { LATER_OPTIMIZERS, LATER_RL, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
 import { BYTES, trainTokenizer } from '../model/new-model.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
 import { type OptimizerName, OPTIMIZERS } from './optimizer-names.ts'
@@ -358,6 +358,9 @@ const schema = v.strictObject(
     optim_args: optional(mapOf(v.unknown()), {}),
     transforms: optional(namedList(['clip']), []),
     strategy: optional(namedList(), []),
+    rl: nullable(oneOf(['grpo'], { later: LATER_RL })),
+    trl: nullable(mapOf(v.unknown(), 'a mapping such as { num_generations: 8 }')),
+    rewards: nullable(text('the file of the rewards')),
     objective: v.nullish(named(['cross_entropy']), 'cross_entropy'),
     monitors: optional(namedList(), []),
     sampler: nullable(named()),

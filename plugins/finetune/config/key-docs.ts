@@ -127,6 +127,9 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
     "options of the optimizer, which checks them itself ([optimizers.md](optimizers.md)); AdamW's are the `adam_*` keys",
   transforms:
     'what happens to the gradients before they are clipped: names, or mappings with `name` and options; `clip` is built in',
+  rl: '`grpo`: the model is trained by rewards on what it writes itself ([GRPO](grpo.md))',
+  trl: 'how: `num_generations`, `beta`, `max_completion_length`, `reward_funcs`, …, as in trl and axolotl ([GRPO](grpo.md))',
+  rewards: 'a module whose exported functions are rewards',
   objective: 'the loss: a name, or a mapping with `name` and options',
   strategy: 'what wraps the training step: one or a list of names or mappings, the first is the outermost',
   sampler: "the order of the examples: a plugin's name or mapping; not set: a shuffle by `seed` and epoch",

@@ -71,3 +71,6 @@ export const LATER_TEMPLATES: readonly string[] = [
   'qwen2_vl',
   'qwen3',
 ]
+
+/** Kinds of preference and reinforcement learning that axolotl knows. */
+export const LATER_RL: readonly string[] = ['dpo', 'gdpo', 'ipo', 'orpo', 'kto', 'simpo', 'cpo', 'ebft']

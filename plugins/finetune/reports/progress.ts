@@ -71,6 +71,7 @@ function progressLines({
         line(`  ${event.text}`)
         return
       case 'start':
+      case 'samples':
       case 'end':
       case 'error':
         return

@@ -32,6 +32,8 @@ export function createPlan(
   config: FinetuneConfig,
   train: readonly TokenizedExample[],
   sampler: Sampler | null = null,
+  /** Steps that are made on each window. */
+  repeat: number = 1,
 ): Plan {
   const cache = new Map<number, Batches>()
   const batches = (epoch: number): Batches => {
@@ -56,7 +58,7 @@ export function createPlan(
   }
   // First-fit-decreasing depends on the lengths alone, so every epoch has as many windows.
   const { windows } = batches(0)
-  const stepsPerEpoch = windows.length
+  const stepsPerEpoch = windows.length * repeat
   if (stepsPerEpoch === 0) throw nothingToTrain(config, train.length)
   const totalSteps = config.max_steps ?? Math.max(1, wholeSteps(config.num_epochs * stepsPerEpoch))
   const warmup = warmupSteps(config, totalSteps)
@@ -80,7 +82,10 @@ export function createPlan(
     learningRate: (step) => config.learning_rate * (plateau ? plateau.factor : schedule(step)),
     plateau,
     batches,
-    locate: (step) => ({ epoch: Math.floor(step / stepsPerEpoch), window: step % stepsPerEpoch }),
+    locate: (step) => ({
+      epoch: Math.floor(step / stepsPerEpoch),
+      window: Math.floor((step % stepsPerEpoch) / repeat),
+    }),
   }
 }
 

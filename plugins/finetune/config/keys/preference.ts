@@ -29,7 +29,6 @@ export const PREFERENCE_KEYS: KeyFacts = {
   refused: {
     ...refused(PREFERENCE, [
       'rl_beta',
-      'trl',
       'vllm',
       'num_labels',
       'dpo_use_weighting',
@@ -51,7 +50,6 @@ export const PREFERENCE_KEYS: KeyFacts = {
       'center_rewards_coefficient',
     ]),
     ...refused(GYM, ['nemo_gym_enabled']),
-    rl: { what: PREFERENCE, covers: DATASETS },
     reward_model: { what: PREFERENCE, covers: DATASETS },
     process_reward_model: { what: PREFERENCE, covers: DATASETS },
   },
