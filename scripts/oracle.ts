@@ -12,6 +12,7 @@ import { ensureInstalled } from './_setup.ts'
 const HELP = `Compare tritune with torch, transformers and PEFT.
 
   bun run oracle [options]              models, adapters, training, files
+  bun run oracle axolotl                axolotl's keys and example files: what works, and how many would train (needs no Python)
   bun run oracle bnb [options]          packed weights and checkpoints of bitsandbytes
   bun run oracle bitnet [options]       BitNet checkpoints of transformers and ours, and a LoRA on one
   bun run oracle templates [options]    chat templates of other tools: texts and masks
@@ -44,6 +45,7 @@ interface OracleOptions {
 /** The parts that can be asked for by name. True when everything is within its tolerance. */
 const PARTS: Readonly<Record<string, (options: OracleOptions) => Promise<boolean>>> = {
   all: async ({ python, smollm2 }) => (await import('./oracle/run.ts')).runOracle(python, smollm2),
+  axolotl: async () => (await import('./oracle/axolotl.ts')).runAxolotlOracle(),
   bnb: async ({ python }) => (await import('./oracle/bnb.ts')).runBnbOracle(python),
   bitnet: async ({ python }) => (await import('./oracle/bitnet.ts')).runBitnetOracle(python),
   templates: async (options) => (await import('./oracle/templates.ts')).runTemplateOracle(options),

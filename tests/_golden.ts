@@ -25,6 +25,7 @@ import {
 } from '../core/mod.ts'
 import { concatenate } from '../plugins/data/mod.ts'
 import { trainStep } from '../plugins/finetune/mod.ts'
+import { fusedPart } from '../plugins/models/moe/fused-experts.ts'
 import { createBatch, loadModel, MODELS, openSafetensorsSource } from '../plugins/models/mod.ts'
 import { loadAdapter, trainAllWeights } from '../plugins/peft/mod.ts'
 
@@ -133,8 +134,9 @@ export interface GoldenModel {
   readonly loss: number
 }
 
-export function openGoldenModel(name: string): GoldenModel {
-  const folder = join(GOLDEN, 'models', name)
+/** `group`: the folder of tests/golden that the case is in. */
+export function openGoldenModel(name: string, group = 'models'): GoldenModel {
+  const folder = join(GOLDEN, group, name)
   const expected = openCheckpoint(join(folder, 'expected.safetensors'))
   return {
     folder,
@@ -191,8 +193,8 @@ export interface ModelErrors {
   readonly checkpointingEqual: boolean
 }
 
-export function measureModel(name: string, device: Device): ModelErrors {
-  const golden = openGoldenModel(name)
+export function measureModel(name: string, device: Device, group = 'models'): ModelErrors {
+  const golden = openGoldenModel(name, group)
   using model = loadModel(golden.folder, { device, writable: true })
   const logits = relativeError(logitsOf(model, golden.sequences), golden.logits)
   const parameters = trainAllWeights(model)
@@ -203,7 +205,7 @@ export function measureModel(name: string, device: Device): ModelErrors {
   let gradient = 0
   let worst = ''
   for (const [weight, values] of gradients) {
-    const error = relativeError(values, readFloats(golden.expected, `grad.${weight}`))
+    const error = relativeError(values, expectedGradient(golden.expected, weight, model))
     if (error >= gradient) [gradient, worst] = [error, weight]
   }
   const checkpointingEqual =
@@ -212,6 +214,20 @@ export function measureModel(name: string, device: Device): ModelErrors {
       sameBytes(values, recomputed.get(weight) ?? new Float32Array()),
     )
   return { logits, loss: Math.abs(loss - golden.loss), gradient, worst, checkpointingEqual }
+}
+
+/** What is in the file of the gradient of one weight; of an expert in a tensor of all of them (in, out) its part. */
+function expectedGradient(
+  expected: Checkpoint,
+  name: string,
+  { weights }: Pick<Model, 'weights'>,
+): Float32Array {
+  const part = expected.entries.has(`grad.${name}`) ? null : fusedPart(name)
+  if (!part) return readFloats(expected, `grad.${name}`)
+  const shape = weights.get(name)?.shape ?? []
+  const size = shape.reduce((a, b) => a * b, 1)
+  const own = readFloats(expected, `grad.${part.name}`).subarray(part.index * size, (part.index + 1) * size)
+  return part.isBias ? own : transposedCopy(Float32Array.from(own), shape.toReversed())
 }
 
 /** The model of a case as an older or changed config.json describes it. */

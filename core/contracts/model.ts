@@ -15,8 +15,12 @@ export interface TokenBatch {
   readonly offsets: Tensor
   /** One more than the largest position. */
   readonly positionCount: number
-  /** Positions and offsets again, for the host. */
-  readonly host: { readonly positions: ArrayLike<number>; readonly offsets: ArrayLike<number> }
+  /** The same again, for the host; without ids where nobody asked for them. */
+  readonly host: {
+    readonly positions: ArrayLike<number>
+    readonly offsets: ArrayLike<number>
+    readonly ids?: ArrayLike<number>
+  }
 }
 
 /** Keys and values of past tokens of one document. */
@@ -70,6 +74,23 @@ export interface ModelInfo {
   readonly config: Readonly<Record<string, unknown>>
 }
 
+/** A loss of the model's own besides that of its predictions: the balance of the experts of a mixture. */
+export interface AuxiliaryLoss {
+  /** One f32 number. */
+  readonly loss: Tensor
+  /** What it is multiplied with before it is added: `router_aux_loss_coef`. */
+  readonly coefficient: number
+}
+
+/** Options of a pass through a model. */
+export interface HiddenOptions {
+  readonly cache?: KvCache | KvRows
+  /** Recomputes each block in the backward pass. */
+  readonly checkpointing?: boolean
+  /** Takes what the model wants added to the loss, by name; a model that wants nothing leaves it empty. */
+  readonly auxiliary?: Map<string, AuxiliaryLoss>
+}
+
 /**
  * A causal language model: what the trainer, adapters and the generator need of it. `loadModel()` opens one; disposing
  * it frees its weights.
@@ -81,15 +102,17 @@ export interface Model extends Disposable {
   /** The token embedding and the output head; with one weight in common when they are tied. */
   readonly embedding: Layer
   readonly head: Layer
+  /**
+   * Of a model that scores texts (`LlamaForSequenceClassification`): its head, (labels, C), the same layer as `head`. null or not given: it
+   * predicts tokens. `documentScores()` gives the scores.
+   */
+  readonly scoreHead?: Layer | null
   /** Adapters of the whole model. */
   readonly adapters: AdapterSlot<ModelAdapter>[]
   /** All weights that are tensors by their names in the checkpoint; tied weights once. Packed ones are in their layers. */
   readonly weights: ReadonlyMap<string, Tensor>
-  /** Hidden states after the last norm: (T, C). `checkpointing` recomputes each block in the backward pass. */
-  hidden(
-    batch: TokenBatch,
-    options?: { readonly cache?: KvCache | KvRows; readonly checkpointing?: boolean },
-  ): Tensor
+  /** Hidden states after the last norm: (T, C). */
+  hidden(batch: TokenBatch, options?: HiddenOptions): Tensor
   /** With room for so many tokens, and what whole-model adapters that are active put before them. */
   createCache(capacity: number): KvCache
   /** Names of the parts in order, to say which layer first gave NaN: called with each hidden state when set. */

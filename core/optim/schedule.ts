@@ -5,6 +5,17 @@
 
 export type Schedule = (step: number) => number
 
+/** How `cosineSchedule()` goes. */
+export interface CosineOptions extends ScheduleOptions {
+  readonly minRatio?: number
+  /** Waves; default: half a one. */
+  readonly cycles?: number
+  /** The part of all steps after which it stays; default: all of them. */
+  readonly constantRatio?: number
+  /** The warm-up is a parabola, as axolotl's `lr_quadratic_warmup` has it. */
+  readonly quadratic?: boolean
+}
+
 /** How a warm-up or a decay goes: see `wsdSchedule()`. */
 export type RampType = 'linear' | 'cosine' | '1-sqrt'
 
@@ -68,10 +79,14 @@ export function cosineSchedule({
   totalSteps,
   minRatio = 0,
   cycles = 0.5,
-}: ScheduleOptions & { readonly minRatio?: number; readonly cycles?: number }): Schedule {
+  constantRatio = 1,
+  quadratic = false,
+}: CosineOptions): Schedule {
+  const end = Math.floor(totalSteps * constantRatio)
   return (step) => {
-    if (step < warmupSteps) return warmup(step, warmupSteps)
-    const progress = (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps)
+    if (step < warmupSteps) return warmup(step, warmupSteps) ** (quadratic ? 2 : 1)
+    const at = constantRatio < 1 ? Math.min(step, end) : step
+    const progress = (at - warmupSteps) / Math.max(1, end - warmupSteps)
     const factor = Math.max(0, 0.5 * (1 + Math.cos(Math.PI * cycles * 2 * progress)))
     return minRatio + (1 - minRatio) * factor
   }

@@ -18,12 +18,17 @@ export { colourTokens } from './colour-tokens.ts'
 export type { ColourOptions } from './colour-tokens.ts'
 export { completion, completionExamples } from './types/completion.ts'
 export { datasetFiles } from './files/dataset-files.ts'
-export type { DatasetInput, UserDefinedInput } from './options/dataset-input.ts'
+export type { DatasetInput, UserDefinedInput, UserDefinedPreferenceInput } from './options/dataset-input.ts'
 export { datasetOptions } from './options/dataset-options.ts'
 export { DATASET_TYPES } from './options/dataset-words.ts'
 export { DATASET_KEY_DOCS } from './options/key-docs.ts'
 export type { DatasetOptions } from './options/dataset-options.ts'
-export type { DatasetTypeName, TrainOnEos, UserDefinedType } from './options/dataset-words.ts'
+export type {
+  DatasetTypeName,
+  TrainOnEos,
+  UserDefinedPreference,
+  UserDefinedType,
+} from './options/dataset-words.ts'
 export { formatReport, untrainedLines } from './loading/dataset-report.ts'
 export type { DatasetReport, SplitReport } from './loading/dataset-report.ts'
 export { IGNORE } from './types/dataset-type.ts'
@@ -40,7 +45,12 @@ export { loadDataset } from './loading/load-dataset.ts'
 export type { DataConfig, LoadedDataset } from './loading/load-dataset.ts'
 export { documentsOf, type ExampleDocument, joinDocuments } from './packing/documents.ts'
 export { packDocuments } from './packing/pack-documents.ts'
-export { tokenizePromptResponse } from './types/prompt-response.ts'
+export {
+  encodeOpening,
+  type TextTokenizer,
+  tokenizePromptResponse,
+  withEos,
+} from './types/prompt-response.ts'
 export { prompt as promptType } from './types/prompt.ts'
 export { readRecords } from './files/read-records.ts'
 export { sharegpt } from './types/sharegpt.ts'
@@ -49,4 +59,4 @@ export { splitValidation } from './loading/split-validation.ts'
 export { tokenized } from './types/tokenized.ts'
 export type { ChatMessage, TokenizerLike } from '../../core/contracts/dataset.ts'
 export { trainedTokens } from './packing/trained-tokens.ts'
-export { userDefined } from './types/user-defined.ts'
+export { parseFormat, userDefined } from './types/user-defined.ts'

@@ -31,7 +31,7 @@ import { collectFaults, type Faults } from './config/faults.ts'
 import { expectOwnNames, type LoadedPlugin, loadPlugins, originsOf } from './plugins/load-plugins.ts'
 import { chooseAdapter, type OpenAdapter } from './model/open-adapter.ts'
 import { checkOutputDir } from './checkpoints/output-dir.ts'
-import { findParts, type Parts } from './training/parts.ts'
+import { exampleKind, findParts, type Parts } from './training/parts.ts'
 import { orOfPlugin } from './plugins/plugin-remedy.ts'
 import { STATE_FILE } from './checkpoints/training-state.ts'
 
@@ -146,9 +146,10 @@ const UNKNOWN_NAME =
 
 /** Types and files of all of them, before anything is downloaded. */
 function checkDatasets(config: FinetuneConfig, host: Host | undefined, faults: Faults): void {
+  const kind = host && exampleKind(config, host)
   for (const key of ['datasets', 'test_datasets'] as const) {
     config[key].forEach((options, index) => {
-      if (host) faults.check([key, index], () => datasetTypeOf(options, host.all('dataset')))
+      if (host) faults.check([key, index], () => datasetTypeOf(options, host.all('dataset'), kind))
       const files = options.data_files.length > 0 ? 'data_files' : 'path'
       faults.check([key, index, files], () => datasetFiles(options))
     })

@@ -13,7 +13,6 @@ import {
 import { IGNORE, type TokenizedExample } from '../data/mod.ts'
 import { createGrpoObjective } from '../grpo/mod.ts'
 import { loadModel, storedDType } from '../models/mod.ts'
-import { trainAllWeights } from '../peft/mod.ts'
 import { packLayers } from '../qlora/mod.ts'
 import { ofBaseModel } from './model/base-model-files.ts'
 import type { FinetuneConfig } from './config/config.ts'
@@ -23,12 +22,14 @@ import { estimateMemory } from './memory/estimate.ts'
 import { learningRates } from './training/learning-rates.ts'
 import { type MemoryMode, memoryMode } from './memory/memory-mode.ts'
 import { optimizerPages } from './memory/paged-optimizer.ts'
+import { trainedWeights } from './model/trained-weights.ts'
 import { type PagedState, pagedState } from './memory/paged-state.ts'
 import { fitting } from './memory/out-of-memory.ts'
 import { newRows, newTokenNotes, vocabularyOptions } from './model/new-rows.ts'
 import type { Run } from './run.ts'
 import { openRollouts } from './training/open-rollouts.ts'
 import { openInputs, type PrepareOptions } from './run-inputs.ts'
+import { startObjective } from './training/objective-start.ts'
 import { decayEnd } from './training/schedules.ts'
 import { decayUntil, weightDecays } from './training/weight-decay.ts'
 
@@ -99,10 +100,11 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   )
   checkContext(config, model)
   const started = adapter ? startEva(config, model, adapter, data) : []
-  const parameters = adapter ? adapter.parameters : trainAllWeights(model)
+  const parameters = adapter ? adapter.parameters : trainedWeights(model, config.unfrozen_parameters)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
   const rollouts = openRollouts(config, inputs, model)
   const objective = disposing(open, config.grpo ? createGrpoObjective(config.grpo) : parts.objective())
+  const objectiveNotes = startObjective(objective, { config, model, dtype, host, data, plan })
   const decays = (name: string): boolean =>
     weightDecays(name, parameters.get(name)?.shape.length ?? 0, config.adapter !== null)
   const rates = learningRates(config, parameters, decays)
@@ -167,6 +169,7 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
       ...pagingNotes,
       ...plan.notes,
       ...started,
+      ...objectiveNotes,
     ],
     [Symbol.dispose]: () => owned.dispose(),
   }

@@ -12,6 +12,7 @@ import type { FinetuneConfig } from './config/config.ts'
 import { checkEarly, type EarlyChecks } from './early-checks.ts'
 import { checkContextLength, writtenContextLength } from './model/context-length.ts'
 import { newModelFiles } from './model/new-model-files.ts'
+import { exampleKind } from './training/parts.ts'
 import type { Plan } from './training/plan.ts'
 import { planOf } from './training/plan-of.ts'
 import { expectChatTemplate, openTokenizer, type RunTokenizer } from './model/run-tokenizer.ts'
@@ -66,7 +67,9 @@ export async function openInputs(
   if (known !== null) checkContextLength(config, known)
   const tokenizer = atKey(['base_model'], () => openTokenizer(modelPath, config))
   expectChatTemplate(tokenizer, config)
-  const data = open.use(atNamedKey(() => loadDataset(config, tokenizer, host.all('dataset'))))
+  const data = open.use(
+    atNamedKey(() => loadDataset(config, tokenizer, host.all('dataset'), exampleKind(config, host))),
+  )
   const lengths = data.train.map(({ ids }) => ids.length)
   const sampler = parts.sampler({ lengths, seed: config.seed })
   open.defer(() => sampler?.[Symbol.dispose]?.())

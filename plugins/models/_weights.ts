@@ -22,12 +22,17 @@ export interface WeightCollector {
   norm(path: string, channels: number, options?: { readonly bias?: boolean }): Layer
   /** The output head: a weight of its own (V, C), or that of the embedding it is tied to. */
   head(path: string, embedding: Layer, tied: boolean, options?: { readonly softcap?: number }): Layer
-  /** Loads `${path}.weight` (out, in) and, when asked for, `${path}.bias` (out). `transposed`: the file holds (in, out). */
+  /** The head of a model that scores texts: `${path}.weight` (labels, C). */
+  score(path: string, channels: number, labels: number): Layer
+  /**
+   * Loads `${path}.weight` (out, in) and, when asked for, `${path}.bias` (out). `transposed`: the file holds (in, out). `packed: false`: it stays
+   * a tensor whatever the others are packed as.
+   */
   layer(
     path: string,
     input: number,
     output: number,
-    options?: { readonly bias?: boolean; readonly transposed?: boolean },
+    options?: { readonly bias?: boolean; readonly transposed?: boolean; readonly packed?: boolean },
   ): Layer
   [Symbol.dispose](): void
 }
@@ -57,16 +62,16 @@ export function collectWeights(
     weights,
     layers,
     tensor,
-    layer(path, input, output, { bias = false, transposed = false } = {}) {
+    layer(path, input, output, { bias = false, transposed = false, packed: packable = true } = {}) {
       const name = `${path}.weight`
       const held = source.packed?.(fileName(name), [output, input])
-      const passing = source.pack !== undefined
+      const passing = packable && source.pack !== undefined
       const loaded =
         held ??
         (transposed
           ? loadTransposed(source, fileName(name), input, output)
           : source.load(fileName(name), [output, input], { passing }))
-      const packed = loaded instanceof Tensor ? packedBy(source, path, loaded) : loaded
+      const packed = loaded instanceof Tensor && packable ? packedBy(source, path, loaded) : loaded
       const kept = packed instanceof Tensor ? keep(name, packed) : packed
       const norm: FormParts['norm'] = (own, channels) => collector.norm(own, channels)
       return guarding(kept, () =>
@@ -79,7 +84,7 @@ export function collectWeights(
           bias: bias ? tensor(`${path}.bias`, [output]) : null,
           transposed,
           tiedTo: null,
-          form: source.form?.(path, { inputs: input, outputs: output, norm }) ?? null,
+          form: (packable && source.form?.(path, { inputs: input, outputs: output, norm })) || null,
         }),
       )
     },
@@ -118,6 +123,15 @@ export function collectWeights(
         ...(softcap > 0 ? { softcap } : {}),
       })
     },
+    score: (path, channels, labels) =>
+      add({
+        ...plain,
+        path,
+        kind: 'head',
+        inputs: channels,
+        outputs: labels,
+        weight: tensor(`${path}.weight`, [labels, channels]),
+      }),
     [Symbol.dispose]() {
       for (const { adapters } of layers.values())
         for (const { adapter } of adapters) adapter[Symbol.dispose]()

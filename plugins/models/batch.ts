@@ -38,7 +38,7 @@ export function createBatch(
     positions: tensor(places, options),
     offsets: tensor(offsets, options),
     positionCount,
-    host: { positions: places, offsets },
+    host: { positions: places, offsets, ids },
   }
 }
 

@@ -9,10 +9,14 @@ import { mistral } from './families/mistral.ts'
 import { qwen2 } from './families/qwen2.ts'
 import { qwen3 } from './families/qwen3.ts'
 import { tritter } from './families/tritter.ts'
+import { MIXTURES } from './moe/mixtures.ts'
 
 /** The built-in models by Hugging Face `model_type`. */
 export const MODELS: Readonly<
-  Record<'llama' | 'mistral' | 'qwen2' | 'qwen3' | 'gpt2' | 'bitnet' | 'tritter', ModelDefinition>
+  Record<
+    'llama' | 'mistral' | 'qwen2' | 'qwen3' | 'gpt2' | 'bitnet' | 'tritter' | keyof typeof MIXTURES,
+    ModelDefinition
+  >
 > = {
   llama,
   mistral,
@@ -21,4 +25,5 @@ export const MODELS: Readonly<
   gpt2,
   bitnet,
   tritter,
+  ...MIXTURES,
 }

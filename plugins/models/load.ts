@@ -21,13 +21,14 @@ import { packLayers } from '../qlora/mod.ts'
 import type { ConfigJson } from './_config.ts'
 import { expectRoom } from './_room.ts'
 import { readStoredWeights, type StoredWeights } from './_stored.ts'
+import { type ScoreOptions, withScores } from './_score.ts'
 import { type VocabularyOptions, withVocabulary } from './_vocabulary.ts'
 import { MODELS } from './built-in.ts'
 import { openInitialSource } from './initial-weights.ts'
 import { openGgufSource, openSafetensorsSource, storedDType } from './sources.ts'
 
 /** Options of `loadModel()`: where it computes, in which dtype, and whether its weights can be trained. */
-export interface LoadModelOptions extends VocabularyOptions {
+export interface LoadModelOptions extends VocabularyOptions, ScoreOptions {
   readonly device?: Device
   /** Compute dtype; default: as stored (f16 becomes bf16). */
   readonly dtype?: FloatDType
@@ -64,6 +65,7 @@ export function loadModel(
     reinit,
     forms,
     models = MODELS,
+    labels,
     ...vocabulary
   }: LoadModelOptions = {},
 ): Model {
@@ -78,7 +80,7 @@ export function loadModel(
     using source = openGgufSource(path, hf, { device, dtype: dtype ?? 'f32', writable })
     const definition = definitionOf(hf.config.model_type, models, path)
     const whole = prepared(source, { pack, forms, device, dtype: dtype ?? 'f32' })
-    return definition.create(...withVocabulary({ ...hf.config }, whole, vocabulary))
+    return created({ ...hf.config }, whole, definition, dtype ?? 'f32')
   }
   const config = readConfig(path)
   const definition = modelDefinition(path, models)
@@ -86,7 +88,7 @@ export function loadModel(
     const on = { device, dtype: dtype ?? 'f32' } as const
     const initial = openInitialSource(config, { ...on, ...reinit })
     const layers = layersOf(readStoredWeights(config, path), { pack, forms, writable: true, dtype: on.dtype })
-    return definition.create(...withVocabulary(config, prepared(initial, { ...layers, ...on }), vocabulary))
+    return created(config, prepared(initial, { ...layers, ...on }), definition, on.dtype)
   }
   const stored = storedDType(path)
   const wanted = dtype ?? (stored === 'f16' ? 'bf16' : stored)
@@ -105,7 +107,27 @@ export function loadModel(
     device,
     dtype: wanted,
   })
-  return definition.create(...withVocabulary(config, whole, vocabulary))
+  return created(config, whole, definition, wanted)
+
+  function created(
+    own: ConfigJson,
+    from: WeightSource,
+    definition: ModelDefinition,
+    type: FloatDType,
+  ): Model {
+    const scoring = withScores(own, from, { labels, seed: vocabulary.seed, device, dtype: type })
+    return expectScores(definition.create(...withVocabulary(...scoring, vocabulary)), labels, path)
+  }
+}
+
+/** E_UNSUPPORTED for a family whose models cannot score texts. */
+function expectScores(model: Model, labels: number | undefined, place: string): Model {
+  if (labels === undefined || model.scoreHead) return model
+  model[Symbol.dispose]()
+  throw new TrituneError('E_UNSUPPORTED', `a ${model.info.architecture} cannot score texts`, {
+    place,
+    remedy: 'start from a llama, mistral, qwen2 or qwen3',
+  })
 }
 
 type Layers = Pick<LoadModelOptions, 'pack' | 'forms'>

@@ -15,7 +15,14 @@ import { reportSplit } from './dataset-report.ts'
 import type { DatasetReport } from './dataset-report.ts'
 import { placeOfRecord } from '../types/dataset-type.ts'
 import type { DataRecord, DatasetType, TokenizeContext, TokenizedExample } from '../types/dataset-type.ts'
-import { atKey, datasetTypeOf, type DatasetTypes, under, untrainedReason } from '../types/dataset-types.ts'
+import {
+  atKey,
+  datasetTypeOf,
+  type DatasetTypes,
+  type FoundType,
+  under,
+  untrainedReason,
+} from '../types/dataset-types.ts'
 import { applyLengthPolicy, listSources } from './length-policy.ts'
 import type { LengthResult } from './length-policy.ts'
 import { readRecords } from '../files/read-records.ts'
@@ -26,7 +33,7 @@ import { openTokenSpool, type TokenSpool } from './token-spool.ts'
 import { splitValidation } from './split-validation.ts'
 import { cacheKey, cachePath, readCache, writeCache } from './tokenized-cache.ts'
 import type { CachedDataset } from './tokenized-cache.ts'
-import type { TokenizerLike } from '../../../core/contracts/dataset.ts'
+import type { ExampleKind, TokenizerLike } from '../../../core/contracts/dataset.ts'
 
 /** The part of a fine-tuning configuration that concerns data. */
 export interface DataConfig {
@@ -74,9 +81,10 @@ export function loadDataset(
   config: DataConfig,
   tokenizer: TokenizerLike,
   types: DatasetTypes = {},
+  kind: ExampleKind = 'document',
 ): LoadedDataset {
   using spool = lazySpool(config.dataset_prepared_path)
-  const dataset = loadInto(config, tokenizer, types, spool.open)
+  const dataset = loadInto(config, tokenizer, { types, kind }, spool.open)
   return { ...dataset, [Symbol.dispose]: spool.giveAway() }
 }
 
@@ -105,7 +113,7 @@ function nothingToClose(): void {}
 function loadInto(
   config: DataConfig,
   tokenizer: TokenizerLike,
-  types: DatasetTypes,
+  types: WantedTypes,
   spool: () => TokenSpool,
 ): Omit<LoadedDataset, typeof Symbol.dispose> {
   const notes = new Set<string>()
@@ -139,7 +147,15 @@ function loadInto(
   }
 }
 
-type FoundType = ReturnType<typeof datasetTypeOf>
+/** Types of plugins, and what their examples have to be. */
+interface WantedTypes {
+  readonly types: DatasetTypes
+  readonly kind: ExampleKind
+}
+
+interface EntryType extends FoundType {
+  readonly kind: ExampleKind
+}
 
 interface Loaded extends LengthResult {
   readonly records: number
@@ -154,13 +170,13 @@ function loadAll(
   config: DataConfig,
   tokenizer: TokenizerLike,
   notes: Set<string>,
-  types: DatasetTypes,
+  { types, kind }: WantedTypes,
   spool: () => TokenSpool,
 ): AllLoaded {
   // All entries are checked before the first is read.
-  const found = config[key].map((options, i) => under(key, () => datasetTypeOf(options, types), i))
+  const found = config[key].map((options, i) => under(key, () => datasetTypeOf(options, types, kind), i))
   const parts = config[key].map((options, i) =>
-    loadOne([key, i], options, found[i], config, tokenizer, notes, spool),
+    loadOne([key, i], options, { ...found[i], kind }, config, tokenizer, notes, spool),
   )
   const total = (count: (part: Loaded) => number): number => parts.reduce((sum, part) => sum + count(part), 0)
   return {
@@ -178,7 +194,7 @@ function loadAll(
 function loadOne(
   path: ConfigPath,
   options: DatasetOptions,
-  type: FoundType,
+  type: EntryType,
   config: DataConfig,
   tokenizer: TokenizerLike,
   notes: Set<string>,
@@ -226,7 +242,7 @@ function tokenizeCached(
   path: ConfigPath,
   files: readonly string[],
   options: DatasetOptions,
-  type: FoundType,
+  type: EntryType,
   config: DataConfig,
   tokenizer: TokenizerLike,
   notes: Set<string>,
@@ -254,7 +270,7 @@ function tokenizeFiles(
   path: ConfigPath,
   files: readonly string[],
   options: DatasetOptions,
-  { type, typeOptions, isBuiltIn }: FoundType,
+  { type, typeOptions, isBuiltIn, kind }: EntryType,
   config: DataConfig,
   tokenizer: TokenizerLike,
 ): CachedDataset {
@@ -263,6 +279,7 @@ function tokenizeFiles(
     tokenizer,
     options,
     typeOptions,
+    kind,
     trainOnInputs: config.train_on_inputs,
     eotTokens: config.eot_tokens,
     note: (text: string) => void notes.add(text),

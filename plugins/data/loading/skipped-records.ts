@@ -19,7 +19,7 @@ export function refusePreferences({ value, source }: DataRecord, type: string): 
   throw recordError(
     source,
     `the record is a pair of answers ("chosen" and "rejected"), which type: ${type} does not train`,
-    'preference training is not supported yet; write the chosen answer where the type expects one, without these keys',
+    'set rl: dpo (or orpo, simpo) and a type of preferences: docs/preferences.md; or write the chosen answer where the type expects one, without these keys',
   )
 }
 

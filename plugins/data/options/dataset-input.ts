@@ -5,11 +5,16 @@
  * Types only; `dataset-options.ts` checks the values. The comments are those of `key-docs.ts`; `bun scripts/key-docs.ts --write` puts
  * them here.
  */
-import type { DatasetTypeName, TrainOnEos, UserDefinedType } from './dataset-words.ts'
+import type { DatasetTypeName, TrainOnEos, UserDefinedPreference, UserDefinedType } from './dataset-words.ts'
 
 /** `type:` as a mapping: a prompt of one's own. What is left out is as alpaca has it. */
 export type UserDefinedInput = {
   readonly [K in keyof UserDefinedType]?: UserDefinedType[K] | null | undefined
+}
+
+/** `type:` as a mapping in training from preferences. */
+export type UserDefinedPreferenceInput = {
+  readonly [K in keyof UserDefinedPreference]?: UserDefinedPreference[K] | null | undefined
 }
 
 /** An entry of `datasets` as a program writes it: the keys of the YAML file. */
@@ -20,7 +25,13 @@ export interface DatasetInput {
    * `alpaca`, `completion`, `chat_template`, `sharegpt`, `input_output`, `tokenized` (records with
    * `input_ids`), or a mapping with a `format` of your own: plugins/data/README.md. Default: `tokenized`
    */
-  readonly type?: DatasetTypeName | UserDefinedInput | (string & {}) | null | undefined
+  readonly type?:
+    | DatasetTypeName
+    | UserDefinedInput
+    | UserDefinedPreferenceInput
+    | (string & {})
+    | null
+    | undefined
   /** options of a plugin's type, which checks them itself. Default: `{}` */
   readonly type_options?: Readonly<Record<string, unknown>> | null | undefined
   /** files inside `path`. Default: `[]` */
@@ -45,6 +56,10 @@ export interface DatasetInput {
   readonly field_messages?: string | null | undefined
   /** where a system message stands beside the messages. Default: `system` */
   readonly field_system?: string | null | undefined
+  /** preferences by chat template: where the better answer is. Not set: `chosen` */
+  readonly field_chosen?: string | null | undefined
+  /** where the worse answer is. Not set: `rejected` */
+  readonly field_rejected?: string | null | undefined
   /** other names for the properties of a message, such as `{ role: from, content: value }`. Default: `{}` */
   readonly message_property_mappings?: Readonly<Record<string, string>> | null | undefined
   /** names that stand for a role, such as `{ user: [human, user] }` */

@@ -19,8 +19,13 @@ import {
   withJson,
 } from '../../../core/contracts/config-fields.ts'
 import type { Field } from '../../../core/contracts/config-fields.ts'
-import type { DatasetInput, UserDefinedInput } from './dataset-input.ts'
-import { DATASET_TYPES, type TrainOnEos, type UserDefinedType } from './dataset-words.ts'
+import type { DatasetInput, UserDefinedInput, UserDefinedPreferenceInput } from './dataset-input.ts'
+import {
+  DATASET_TYPES,
+  type TrainOnEos,
+  type UserDefinedPreference,
+  type UserDefinedType,
+} from './dataset-words.ts'
 import { SPLIT } from '../files/record-slice.ts'
 
 /** An entry of `datasets`, checked and with all defaults filled in. */
@@ -28,7 +33,7 @@ export interface DatasetOptions {
   /** A file or a folder. */
   readonly path: string
   /** A name of DATASET_TYPES, one that a plugin provides, or a prompt of one's own. */
-  readonly type: string | UserDefinedType
+  readonly type: string | UserDefinedType | UserDefinedPreference
   /** Options of a plugin's type; it checks them itself. */
   readonly type_options: Readonly<Record<string, unknown>>
   /** A split that the names of the files tell, or a part of it: `test`, `train[:100]`, `train[10%:]`; null: `train`. */
@@ -45,6 +50,10 @@ export interface DatasetOptions {
   readonly field: string
   readonly field_messages: string | null
   readonly field_system: string
+  /** Preferences by chat template: where the better answer is; null: `chosen`. */
+  readonly field_chosen: string | null
+  /** Where the worse answer is; null: `rejected`. */
+  readonly field_rejected: string | null
   readonly message_property_mappings: Readonly<Record<string, string>>
   /** `{ target: [sources] }`; null takes the default map. */
   readonly roles: Readonly<Record<string, readonly string[]>> | null
@@ -103,12 +112,36 @@ const userDefinedType: Field<UserDefinedType, UserDefinedInput> = v.strictObject
   'expected the name of a dataset type or a mapping with "format"',
 )
 
+const preferenceFields = {
+  field_system: optional(text(), 'system'),
+  field_prompt: optional(text(), 'prompt'),
+  field_chosen: optional(text(), 'chosen'),
+  field_rejected: optional(text(), 'rejected'),
+  field_completion: optional(text(), 'completion'),
+  field_label: optional(text(), 'label'),
+  prompt_format: optional(text(), '{prompt}'),
+  chosen_format: optional(text(), '{chosen}'),
+  rejected_format: optional(text(), '{rejected}'),
+  completion_format: optional(text(), '{completion}'),
+}
+
+const userDefinedPreference: Field<UserDefinedPreference, UserDefinedPreferenceInput> = v.strictObject(
+  preferenceFields,
+  'expected the name of a dataset type or a mapping with "prompt_format"',
+)
+
+/** Whether a mapping is one of preferences: by a key that only those have. */
+function isOfPreferences(mapping: object): boolean {
+  return Object.keys(preferenceFields).some((key) => key !== 'field_system' && Object.hasOwn(mapping, key))
+}
+
 type TypeInput = NonNullable<DatasetInput['type']>
 
 /** A name that is not known may be a plugin's; one that axolotl knows is not here yet. */
-const typeField: Field<string | UserDefinedType, TypeInput> = withJson<string | UserDefinedType, TypeInput>(
+const typeField: Field<DatasetOptions['type'], TypeInput> = withJson<DatasetOptions['type'], TypeInput>(
   v.lazy((input) => {
-    if (typeof input === 'object' && input !== null) return userDefinedType
+    if (typeof input === 'object' && input !== null)
+      return isOfPreferences(input) ? userDefinedPreference : userDefinedType
     return typeof input === 'string' && LATER_TYPES.includes(input)
       ? oneOf(DATASET_TYPES, { later: LATER_TYPES })
       : text('the name of a dataset type or a mapping with "format"')
@@ -120,7 +153,10 @@ const typeField: Field<string | UserDefinedType, TypeInput> = withJson<string | 
       {
         type: 'object',
         properties: Object.fromEntries(
-          Object.keys(userDefinedFields).map((key) => [key, { type: ['string', 'null'] }]),
+          Object.keys({ ...userDefinedFields, ...preferenceFields }).map((key) => [
+            key,
+            { type: ['string', 'null'] },
+          ]),
         ),
         additionalProperties: false,
       },
@@ -155,6 +191,8 @@ const schema = v.strictObject(
     field: optional(text(), 'text'),
     field_messages: nullable(text()),
     field_system: optional(text(), 'system'),
+    field_chosen: nullable(text()),
+    field_rejected: nullable(text()),
     message_property_mappings: optional(mapOf(text()), {}),
     roles: nullable(mapOf(listOf(text()))),
     roles_to_train: optional(listOf(text()), ['assistant']),

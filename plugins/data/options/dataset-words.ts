@@ -15,6 +15,20 @@ export interface UserDefinedType {
   readonly no_input_format: string
 }
 
+/** `type:` as a mapping in training from preferences. `{prompt}`, `{system}` and the answers are replaced in the formats. */
+export interface UserDefinedPreference {
+  readonly field_system: string
+  readonly field_prompt: string
+  readonly field_chosen: string
+  readonly field_rejected: string
+  readonly field_completion: string
+  readonly field_label: string
+  readonly prompt_format: string
+  readonly chosen_format: string
+  readonly rejected_format: string
+  readonly completion_format: string
+}
+
 /** The names of the built-in dataset types, as `type:` takes them. */
 export const DATASET_TYPES = [
   'alpaca',

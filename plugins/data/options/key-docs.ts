@@ -20,6 +20,8 @@ export const DATASET_KEY_DOCS: Readonly<Record<keyof DatasetInput, string>> = {
   field: 'for `completion`: where the text is',
   field_messages: 'where the messages are; not set: `messages`, for `sharegpt` `conversations`',
   field_system: 'where a system message stands beside the messages',
+  field_chosen: 'preferences by chat template: where the better answer is. Not set: `chosen`',
+  field_rejected: 'where the worse answer is. Not set: `rejected`',
   message_property_mappings:
     'other names for the properties of a message, such as `{ role: from, content: value }`',
   roles: 'names that stand for a role, such as `{ user: [human, user] }`',

@@ -1,13 +1,13 @@
 /** Names of dataset types → the types: the built-in ones, and those of plugins. */
 import { ConfigError } from '../../../core/contracts/config.ts'
-import type { DatasetDefinition } from '../../../core/contracts/dataset.ts'
+import type { DatasetDefinition, ExampleKind } from '../../../core/contracts/dataset.ts'
 import type { ConfigPath } from '../../../core/contracts/config.ts'
 import { didYouMean, TrituneError } from '../../../core/errors.ts'
 import { alpaca } from './alpaca.ts'
 import { chatTemplate } from '../chat/chat-template.ts'
 import { completion } from './completion.ts'
 import type { DatasetOptions } from '../options/dataset-options.ts'
-import type { DatasetTypeName } from '../options/dataset-words.ts'
+import type { DatasetTypeName, UserDefinedPreference, UserDefinedType } from '../options/dataset-words.ts'
 import type { DatasetType } from './dataset-type.ts'
 import { inputOutput } from './input-output.ts'
 import { prompt } from './prompt.ts'
@@ -46,8 +46,83 @@ export type DatasetTypes = Readonly<Record<string, DatasetDefinition>>
 export function datasetTypeOf(
   { type, type_options }: DatasetOptions,
   more: DatasetTypes = {},
-): { readonly type: DatasetType; readonly typeOptions: unknown; readonly isBuiltIn: boolean } {
-  if (typeof type !== 'string') return { type: userDefined(type), typeOptions: {}, isBuiltIn: true }
+  kind: ExampleKind = 'document',
+): FoundType {
+  if (typeof type !== 'string') return byMapping(type, more, kind)
+  const found = typeByName({ type, type_options }, more, kind)
+  expectKind(found.type, more, kind)
+  return found
+}
+
+/** A type that was found, and its options, checked. */
+export interface FoundType {
+  readonly type: DatasetType
+  readonly typeOptions: unknown
+  readonly isBuiltIn: boolean
+}
+
+/** What a mapping without a name is, in training from preferences. */
+const OWN_PREFERENCES = 'user_defined.default'
+/** What an entry without a type is, in training from preferences. */
+const PLAIN_PREFERENCES = 'preference'
+
+function byMapping(
+  options: UserDefinedType | UserDefinedPreference,
+  more: DatasetTypes,
+  kind: ExampleKind,
+): FoundType {
+  const isOfPreferences = 'prompt_format' in options
+  if (kind === 'document' && !isOfPreferences)
+    return { type: userDefined(options), typeOptions: {}, isBuiltIn: true }
+  const found = isOfPreferences && kind !== 'document' ? more[OWN_PREFERENCES] : undefined
+  if (found?.options) return { type: found, typeOptions: found.options.validate(options), isBuiltIn: false }
+  throw new ConfigError([
+    isOfPreferences
+      ? {
+          path: ['type'],
+          what: 'the mapping is one of preferences, which are trained with rl',
+          remedy: SET_RL,
+        }
+      : {
+          path: ['type'],
+          what: `the mapping makes single documents, and the objective takes ${KINDS[kind]}`,
+          remedy: 'give prompt_format and field_chosen, field_rejected, or field_completion, field_label',
+        },
+  ])
+}
+
+const SET_RL = 'set rl: dpo, orpo, simpo or kto: docs/preferences.md'
+
+const KINDS: Readonly<Record<ExampleKind, string>> = {
+  document: 'single documents',
+  pair: 'pairs of answers',
+  labelled: 'answers with labels',
+}
+
+/** E_CONFIG when the examples of a type are not what the objective takes. */
+function expectKind(
+  { name, makes = ['document'] }: DatasetType,
+  more: DatasetTypes,
+  kind: ExampleKind,
+): void {
+  if (makes.includes(kind)) return
+  const others = Object.entries(more).flatMap(([other, type]) => (type.makes?.includes(kind) ? [other] : []))
+  throw new ConfigError([
+    {
+      path: ['type'],
+      what: `type: ${name} makes ${makes.map((one) => KINDS[one]).join(' or ')}, and the objective takes ${KINDS[kind]}`,
+      remedy: kind === 'document' ? SET_RL : `use one of ${others.join(', ')}`,
+    },
+  ])
+}
+
+function typeByName(
+  { type, type_options }: { readonly type: string; readonly type_options: DatasetOptions['type_options'] },
+  more: DatasetTypes,
+  kind: ExampleKind,
+): FoundType {
+  if (kind !== 'document' && type === 'tokenized' && Object.hasOwn(more, PLAIN_PREFERENCES))
+    return { type: more[PLAIN_PREFERENCES], typeOptions: {}, isBuiltIn: false }
   const builtIn: DatasetType | undefined = isTypeName(type) ? TYPES[type] : undefined
   const found: DatasetType | undefined = builtIn ?? (Object.hasOwn(more, type) ? more[type] : undefined)
   if (!found) {

@@ -38,13 +38,15 @@ function systemOf(record: DataRecord, { field_system, system_prompt }: UserDefin
   return record.value[field_system] === undefined ? system_prompt : optionalTextField(record, field_system)
 }
 
-interface Format {
+/** A prompt format, ready to be filled. */
+export interface Format {
   uses(field: string): boolean
   /** One pass: braces inside the values stay as they are. */
   write(values: Readonly<Record<string, string>>): string
 }
 
-function parseFormat(key: string, format: string, fields: readonly string[]): Format {
+/** Throws a ConfigError at `type` → `key` when the format cannot be filled with these fields. */
+export function parseFormat(key: string, format: string, fields: readonly string[]): Format {
   const refuse = (what: string): ConfigError =>
     new ConfigError([
       {

@@ -24,10 +24,11 @@ import { evaluates, finetuneRules, hasValidation } from './finetune-rules.ts'
 import type { FinetuneFields, FinetuneOptions } from './finetune-options.ts'
 import type { ForeignTool } from './foreign-keys.ts'
 import { finetuneSchema } from './finetune-schema.ts'
+import { preferenceNotes, preferenceObjective } from './preference-options.ts'
 import { sortKeys, type SortedKeys } from './known-keys.ts'
 import { grpoNotes, grpoOf } from './grpo-rules.ts'
 import { isMapping } from './old-spellings.ts'
-import { isPaged, OPTIMIZERS } from './optimizer-names.ts'
+import { isPaged, optimizerNote, OPTIMIZERS } from './optimizer-names.ts'
 
 /** The configuration of a run: checked, with every default filled in. */
 export interface FinetuneConfig extends FinetuneOptions {
@@ -145,7 +146,8 @@ export function warmupSteps(
   { warmup_steps, warmup_ratio }: Pick<FinetuneOptions, 'warmup_steps' | 'warmup_ratio'>,
   totalSteps: number,
 ): number {
-  if (warmup_steps !== null) return warmup_steps
+  if (warmup_steps !== null)
+    return warmup_steps > 0 && warmup_steps < 1 ? Math.floor(warmup_steps * totalSteps) : warmup_steps
   if (warmup_ratio !== null) return Math.floor(warmup_ratio * totalSteps)
   return Math.min(Math.floor(0.03 * totalSteps), 100)
 }
@@ -153,14 +155,14 @@ export function warmupSteps(
 const fields: ValidatableConfig<FinetuneFields> = defineConfig(finetuneSchema, finetuneRules)
 
 /** Fields, rules and keys are judged together; what only follows from another fault is left out. */
-function validateFields({ kept, failures, answered, covered, tool }: SortedKeys): FinetuneFields {
+function validateFields({ kept, failures, asWritten, answered, covered, tool }: SortedKeys): FinetuneFields {
   let input: FinetuneFields | undefined
   const all: ConfigFailure[] = [...failures]
   try {
     input = fields.validate(kept)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    all.push(...error.failures)
+    all.push(...error.failures.map(asWritten))
   }
   const own = all
     .map((failure) => withDefaultOf(tool, failure))
@@ -189,6 +191,7 @@ function complete(input: FinetuneFields, keyNotes: readonly string[], kept: unkn
     adapter: input.adapter === 'none' ? null : input.adapter === 'qlora' ? 'lora' : input.adapter,
     quantizer: quantizerOf(input),
     grpo: grpoOf(input),
+    objective: preferenceObjective(input) ?? input.objective,
     gradient_accumulation_steps:
       input.gradient_accumulation_steps ?? (batch_size === null ? 1 : batch_size / input.micro_batch_size),
     eval_batch_size: input.eval_batch_size ?? input.micro_batch_size,
@@ -218,7 +221,7 @@ function takesMinRatio({ lr_scheduler }: FinetuneFields): boolean {
 
 /** What the file asks for and what is done otherwise, or not at all. */
 function notesOf(input: FinetuneFields): string[] {
-  const notes: string[] = [...bnbNotes(input), ...grpoNotes(input)]
+  const notes: string[] = [...bnbNotes(input), ...preferenceNotes(input), ...grpoNotes(input)]
   if (!hasValidation(input) && input.evals_per_epoch) {
     notes.push('evals_per_epoch is ignored: there is no val_set_size and there are no test_datasets')
   }
@@ -232,6 +235,11 @@ function notesOf(input: FinetuneFields): string[] {
     notes.push(
       `optimizer: schedule_free_adamw takes the place of a schedule: beside it, lr_scheduler: constant is what it is made for, and ${input.lr_scheduler} is followed too`,
     )
+  }
+  const optimizer = optimizerNote(input.optimizer)
+  if (optimizer !== null) notes.push(optimizer)
+  if (input.unfrozen_parameters.length > 0 && input.adapter !== null && input.adapter !== 'none') {
+    notes.push('unfrozen_parameters is ignored: beside an adapter the base stays as it is')
   }
   if (input.group_by_length && input.sample_packing) {
     notes.push('group_by_length is ignored: packed rows are all of one length')

@@ -20,6 +20,8 @@ import type { TritterPreset } from '../../models/mod.ts'
 import type { LoraInit, TrainableTokens } from '../../peft/mod.ts'
 import type { NamedInput, OpenName } from './named.ts'
 import type { OptimizerName } from './optimizer-names.ts'
+import type { OBJECTIVES, RlName } from './preference-options.ts'
+import type { DpoLossName } from '../../preference/mod.ts'
 
 /** One of them or a list. */
 export type OneOrMore<T> = T | readonly T[]
@@ -292,6 +294,11 @@ export interface FinetuneInput {
    */
   readonly lr_groups?: readonly LrGroup[] | null | undefined
   /**
+   * without an adapter, only these weights are trained: expressions that are found in their names, in which a
+   * dot is a dot, such as `["^lm_head.weight$", "layers.2[0-9]."]`. Default: `[]`
+   */
+  readonly unfrozen_parameters?: readonly string[] | null | undefined
+  /**
    * noise on the embeddings in training (NEFTune), uniform in ± alpha / √(tokens of the row × channels); 5 is
    * usual
    */
@@ -314,12 +321,13 @@ export interface FinetuneInput {
   /** as `micro_batch_size` */
   readonly eval_batch_size?: number | null | undefined
   /**
-   * `adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here;
-   * `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does,
-   * for tensors from 4096 elements; `paged_…` keep their state in a file; `lion` (`lion_pytorch`,
-   * `lion_32bit`, `paged_lion_32bit`), `lion_8bit` (`paged_lion_8bit`), `adafactor`, `muon`,
-   * `schedule_free_adamw`, `sgd`, `rmsprop` (optimizers.md); or the name of a plugin's. Default:
-   * `adamw_torch_fused`
+   * `adamw_torch_fused`, `adamw_torch`, `adamw`, `adamw_apex_fused`, `optimi_adamw` and `paged_adamw_32bit`
+   * are the same AdamW here; `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits
+   * as bitsandbytes does, for tensors from 4096 elements, and so do torchao’s `adamw_torch_8bit`
+   * (`ao_adamw_8bit`, `ao_adamw_fp8`, `adamw_torch_4bit`, `ao_adamw_4bit`) with a note; `paged_…` keep their
+   * state in a file; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit`
+   * (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` (optimizers.md); or the
+   * name of a plugin's. Default: `adamw_torch_fused`
    */
   readonly optimizer?: OpenName<OptimizerName> | null | undefined
   /**
@@ -332,14 +340,34 @@ export interface FinetuneInput {
    * is built in. Default: `[]`
    */
   readonly transforms?: OneOrMore<NamedInput<'clip'>> | null | undefined
-  /** `grpo`: the model is trained by rewards on what it writes itself ([GRPO](grpo.md)) */
-  readonly rl?: 'grpo' | null | undefined
   /** how: `num_generations`, `beta`, `max_completion_length`, `reward_funcs`, …, as in trl and axolotl ([GRPO](grpo.md)) */
   readonly trl?: Readonly<Record<string, unknown>> | null | undefined
   /** a module whose exported functions are rewards */
   readonly rewards?: string | null | undefined
   /** the loss: a name, or a mapping with `name` and options. Default: `cross_entropy` */
-  readonly objective?: NamedInput<'cross_entropy'> | null | undefined
+  readonly objective?: NamedInput<(typeof OBJECTIVES)[number]> | null | undefined
+  /** training from preferences: `dpo`, `ipo`, `orpo`, `kto`, `simpo` or `cpo` (preferences.md) */
+  readonly rl?: RlName | null | undefined
+  /** how far the model may go from the reference; small values let it go further. Not set: 0.1 */
+  readonly rl_beta?: number | null | undefined
+  /** the losses of `rl: dpo`: one or several of trl’s names. Not set: `[sigmoid]` */
+  readonly dpo_loss_type?: readonly DpoLossName[] | null | undefined
+  /** a weight for each of them. Not set: 1 */
+  readonly dpo_loss_weights?: readonly number[] | null | undefined
+  /** share of the pairs that may be the wrong way round */
+  readonly dpo_label_smoothing?: number | null | undefined
+  /** the reference is always computed once, before the first step, so either value gives the same numbers */
+  readonly precompute_ref_log_probs?: boolean | null | undefined
+  /** weight of the odds ratio of `rl: orpo`, another name of `rl_beta`. Not set: 0.1 */
+  readonly orpo_alpha?: number | null | undefined
+  /** by how much the better answer is to be ahead in `rl: simpo`. Not set: 0.5 */
+  readonly simpo_gamma?: number | null | undefined
+  /** weight of the negative log-likelihood of the better answers in `rl: simpo` and `cpo`. Not set: 1 */
+  readonly cpo_alpha?: number | null | undefined
+  /** weight of good answers in `rl: kto`. Not set: 1 */
+  readonly kto_desirable_weight?: number | null | undefined
+  /** weight of bad answers. Not set: 1 */
+  readonly kto_undesirable_weight?: number | null | undefined
   /**
    * what wraps the training step: one or a list of names or mappings, the first is the outermost. Default:
    * `[]`
@@ -371,7 +399,11 @@ export interface FinetuneInput {
   readonly lr_scheduler_kwargs?: Nullable<LrSchedulerOptions> | null | undefined
   /** `cosine` and `rex` never fall below this part of the highest */
   readonly cosine_min_lr_ratio?: number | null | undefined
-  /** not set: 3 % of the steps, at most 100 */
+  /** with `cosine_min_lr_ratio`: `cosine` is at its lowest after this part of the steps, and stays there */
+  readonly cosine_constant_lr_ratio?: number | null | undefined
+  /** the warm-up of `cosine` is a parabola. Default: `false` */
+  readonly lr_quadratic_warmup?: boolean | null | undefined
+  /** or below 1 a part of all steps; not set: 3 % of the steps, at most 100 */
   readonly warmup_steps?: number | null | undefined
   /** the same as a part of all steps; `warmup_steps: 0` beside it is no warm-up */
   readonly warmup_ratio?: number | null | undefined

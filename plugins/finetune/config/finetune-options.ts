@@ -6,6 +6,7 @@ import type { RampType } from '../../../core/mod.ts'
 import type { DatasetOptions } from '../../data/mod.ts'
 import type { LoraInit, TrainableTokens } from '../../peft/mod.ts'
 import type { Named } from './named.ts'
+import type { PreferenceKeys } from './preference-options.ts'
 
 /** What stands under `peft:`, as in axolotl. */
 export interface PeftSettings {
@@ -123,7 +124,7 @@ export interface TrainTokenizer {
 }
 
 /** Everything a run needs, defaults filled in, keys named as in axolotl. */
-export interface FinetuneOptions {
+export interface FinetuneOptions extends PreferenceKeys {
   /** A folder or a name on the Hub. */
   readonly base_model: string
   readonly revision_of_model: string | null
@@ -198,6 +199,8 @@ export interface FinetuneOptions {
   readonly embedding_lr_scale: number | null
   readonly lr_groups: readonly LrGroup[]
   /** Uniform noise on the embeddings in training; null: none. */
+  /** Expressions on the names of the weights that are trained; empty: all of them. */
+  readonly unfrozen_parameters: readonly string[]
   readonly neftune_noise_alpha: number | null
   /** Of `cross_entropy`; 0: none. */
   readonly label_smoothing_factor: number
@@ -210,8 +213,6 @@ export interface FinetuneOptions {
   /** What wraps the training step, outermost first. */
   readonly strategy: readonly Named[]
   readonly objective: Named
-  /** What is learned from; null: examples. */
-  readonly rl: 'grpo' | null
   /** As it is written; checked in `grpo`. */
   readonly trl: Readonly<Record<string, unknown>> | null
   /** The file of the rewards. */
@@ -232,6 +233,9 @@ export interface FinetuneOptions {
   readonly lr_scheduler_kwargs: LrSchedulerOptions
   /** Cosine only: the learning rate never falls below this part of the highest. */
   readonly cosine_min_lr_ratio: number | null
+  /** The part of the steps after which the rate stays. */
+  readonly cosine_constant_lr_ratio: number | null
+  readonly lr_quadratic_warmup: boolean
   /** Both null: `warmupSteps()` decides. */
   readonly warmup_steps: number | null
   readonly warmup_ratio: number | null

@@ -14,6 +14,7 @@ import { grpoRules } from './grpo-rules.ts'
 import { LATER_ADAPTERS } from './later-names.ts'
 import { newModelFailures } from '../model/new-model.ts'
 import { OPTIMIZERS } from './optimizer-names.ts'
+import { preferenceFailures } from './preference-options.ts'
 import { kwargsOf, SCHEDULERS } from '../training/schedules.ts'
 
 export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
@@ -49,6 +50,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   bnbFailures,
   optimizerOptions,
   smoothing,
+  preferenceFailures,
   lora,
   beside,
   reserved,
@@ -71,6 +73,17 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   ({ activation_offloading, activation_offloading_dir, gradient_checkpointing }) =>
     activation_offloading_dir !== null && !activation_offloading && !OFFLOADS.has(gradient_checkpointing)
       ? { path: ['activation_offloading_dir'], what: 'needs activation_offloading' }
+      : undefined,
+  ({ lr_scheduler, lr_quadratic_warmup }) =>
+    lr_quadratic_warmup && lr_scheduler !== 'cosine'
+      ? { path: ['lr_quadratic_warmup'], what: `is for lr_scheduler: cosine, not for ${lr_scheduler}` }
+      : undefined,
+  ({ cosine_constant_lr_ratio: part, cosine_min_lr_ratio: least, lr_scheduler }) =>
+    part !== null && (least === null || lr_scheduler !== 'cosine')
+      ? {
+          path: ['cosine_constant_lr_ratio'],
+          what: 'is for lr_scheduler: cosine with cosine_min_lr_ratio',
+        }
       : undefined,
   schedulerOptions,
   ({ min_sample_len, sequence_len }) =>

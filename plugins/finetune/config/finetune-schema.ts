@@ -42,10 +42,11 @@ import { type AdapterName, ADAPTERS } from './adapter-names.ts'
 import { TRITTER_PRESETS, type TritterPreset } from '../../models/mod.ts'
 import { bnbOptions } from './bnb-options.ts'
 import { DEVICES } from './device-names.ts'
-import { LATER_OPTIMIZERS, LATER_RL, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
+import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
 import { BYTES, trainTokenizer } from '../model/new-model.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
 import { type OptimizerName, OPTIMIZERS } from './optimizer-names.ts'
+import { OBJECTIVES, preferenceFields } from './preference-options.ts'
 import { SCHEDULERS } from '../training/schedules.ts'
 
 const patterns: Field<readonly string[] | string, readonly string[] | string> = v.union(
@@ -352,16 +353,17 @@ const schema = v.strictObject(
     embedding_lr: nullable(above),
     embedding_lr_scale: nullable(above),
     lr_groups: optional(listOf(lrGroup, 'a list of groups'), []),
+    unfrozen_parameters: optional(listOf(text()), []),
     neftune_noise_alpha: nullable(above),
     label_smoothing_factor: optional(decimal({ min: 0, below: 1 }), 0),
     optimizer: optional(optimizerField, 'adamw_torch_fused'),
     optim_args: optional(mapOf(v.unknown()), {}),
     transforms: optional(namedList(['clip']), []),
     strategy: optional(namedList(), []),
-    rl: nullable(oneOf(['grpo'], { later: LATER_RL })),
+    objective: v.nullish(named(OBJECTIVES), 'cross_entropy'),
+    ...preferenceFields,
     trl: nullable(mapOf(v.unknown(), 'a mapping such as { num_generations: 8 }')),
     rewards: nullable(text('the file of the rewards')),
-    objective: v.nullish(named(['cross_entropy']), 'cross_entropy'),
     monitors: optional(namedList(), []),
     sampler: nullable(named()),
     quantizer: nullable(named(['nf4', 'fp4', 'int8', 'ternary', 'bitnet'])),
@@ -375,7 +377,9 @@ const schema = v.strictObject(
     lr_scheduler: optional(oneOf([...SCHEDULERS, 'wsd'], { later: LATER_SCHEDULERS }), 'cosine'),
     lr_scheduler_kwargs: optional(schedulerOptions, {}),
     cosine_min_lr_ratio: nullable(decimal({ min: 0, max: 1 })),
-    warmup_steps: nullable(integer({ min: 0 })),
+    cosine_constant_lr_ratio: nullable(decimal({ above: 0, max: 1 })),
+    lr_quadratic_warmup: optional(flag(), false),
+    warmup_steps: nullable(stepsOrPart),
     warmup_ratio: nullable(decimal({ min: 0, max: 1 })),
     max_grad_norm: optional(decimal({ min: 0 }), 1),
     bf16: optional(bf16Field, 'auto'),

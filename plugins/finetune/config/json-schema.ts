@@ -57,6 +57,11 @@ export function schemaOfFinetune(): JsonSchema {
         description: 'texts that are streamed and packed: the same as datasets with streaming: true',
         anyOf: [{ type: 'string' }, { type: 'array' }, { type: 'null' }],
       },
+      use_onebitllms: {
+        description: '`true`: another way to write quantizer: bitnet',
+        deprecated: true,
+        doNotSuggest: true,
+      },
       tokens: { ...own['tokens'], anyOf: [own['tokens'], own['special_tokens']] },
       ...mapped(OLD_PRECISIONS, (bf16) => ({
         description: `\`true\`: the old way to write bf16: ${bf16}`,
@@ -170,7 +175,13 @@ const NAME_WITH_OPTIONS: JsonSchema = {
 }
 
 /** Only values that ask for nothing, and short forms of other keys. */
-function unsupportedKey({ what, harmless = [], sameAs, shortFor }: UnsupportedKey): JsonSchema {
+function unsupportedKey({ what, harmless = [], sameAs, shortFor, onlyWith }: UnsupportedKey): JsonSchema {
+  if (onlyWith !== undefined)
+    return {
+      description: `Not supported yet (${what}), but for ${JSON.stringify(onlyWith)}.`,
+      deprecated: true,
+      doNotSuggest: true,
+    }
   return {
     description: shortFor
       ? `The short form of ${shortFor}: a name, or a name with options.`

@@ -111,6 +111,8 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   embedding_lr_scale: 'the same as a factor on `learning_rate`; it wins',
   lr_groups:
     'learning rates of some parameters: a list of mappings with `name`, `modules` (parts of the names of parameters) and `lr`',
+  unfrozen_parameters:
+    'without an adapter, only these weights are trained: expressions that are found in their names, in which a dot is a dot, such as `["^lm_head.weight$", "layers.2[0-9]."]`',
   neftune_noise_alpha:
     'noise on the embeddings in training ([NEFTune](https://arxiv.org/abs/2310.05914)), uniform in ± alpha / √(tokens of the row × channels); 5 is usual',
   label_smoothing_factor:
@@ -122,15 +124,27 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   batch_size: 'documents of a step: `micro_batch_size` × accumulation',
   eval_batch_size: 'as `micro_batch_size`',
   optimizer:
-    "`adamw_torch_fused`, `adamw_torch`, `adamw` and `paged_adamw_32bit` are the same AdamW here; `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does, for tensors from 4096 elements; `paged_…` keep their state in a file; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit` (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` ([optimizers.md](optimizers.md)); or the name of a plugin's",
+    "`adamw_torch_fused`, `adamw_torch`, `adamw`, `adamw_apex_fused`, `optimi_adamw` and `paged_adamw_32bit` are the same AdamW here; `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does, for tensors from 4096 elements, and so do torchao’s `adamw_torch_8bit` (`ao_adamw_8bit`, `ao_adamw_fp8`, `adamw_torch_4bit`, `ao_adamw_4bit`) with a note; `paged_…` keep their state in a file; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit` (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` ([optimizers.md](optimizers.md)); or the name of a plugin's",
   optim_args:
     "options of the optimizer, which checks them itself ([optimizers.md](optimizers.md)); AdamW's are the `adam_*` keys",
   transforms:
     'what happens to the gradients before they are clipped: names, or mappings with `name` and options; `clip` is built in',
-  rl: '`grpo`: the model is trained by rewards on what it writes itself ([GRPO](grpo.md))',
-  trl: 'how: `num_generations`, `beta`, `max_completion_length`, `reward_funcs`, …, as in trl and axolotl ([GRPO](grpo.md))',
+  trl: 'how: `num_generations`, `beta`, `max_completion_length`, `reward_funcs`, …, as in trl and axolotl ([grpo.md](grpo.md))',
   rewards: 'a module whose exported functions are rewards',
   objective: 'the loss: a name, or a mapping with `name` and options',
+  rl: 'training from preferences: `dpo`, `ipo`, `orpo`, `kto`, `simpo` or `cpo` ([preferences.md](preferences.md)); or by rewards: `grpo` ([grpo.md](grpo.md))',
+  rl_beta: 'how far the model may go from the reference; small values let it go further. Not set: 0.1',
+  dpo_loss_type: 'the losses of `rl: dpo`: one or several of trl’s names. Not set: `[sigmoid]`',
+  dpo_loss_weights: 'a weight for each of them. Not set: 1',
+  dpo_label_smoothing: 'share of the pairs that may be the wrong way round',
+  precompute_ref_log_probs:
+    'the reference is always computed once, before the first step, so either value gives the same numbers',
+  orpo_alpha: 'weight of the odds ratio of `rl: orpo`, another name of `rl_beta`. Not set: 0.1',
+  simpo_gamma: 'by how much the better answer is to be ahead in `rl: simpo`. Not set: 0.5',
+  cpo_alpha:
+    'weight of the negative log-likelihood of the better answers in `rl: simpo` and `cpo`. Not set: 1',
+  kto_desirable_weight: 'weight of good answers in `rl: kto`. Not set: 1',
+  kto_undesirable_weight: 'weight of bad answers. Not set: 1',
   strategy: 'what wraps the training step: one or a list of names or mappings, the first is the outermost',
   sampler: "the order of the examples: a plugin's name or mapping; not set: a shuffle by `seed` and epoch",
   adam_beta1: 'decay of the first moment of AdamW; also of Lion, Muon and schedule-free AdamW',
@@ -144,7 +158,10 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   lr_scheduler_kwargs:
     'options of the schedule, as transformers and torch name them ([optimizers.md](optimizers.md#schedules))',
   cosine_min_lr_ratio: '`cosine` and `rex` never fall below this part of the highest',
-  warmup_steps: 'not set: 3 % of the steps, at most 100',
+  cosine_constant_lr_ratio:
+    'with `cosine_min_lr_ratio`: `cosine` is at its lowest after this part of the steps, and stays there',
+  lr_quadratic_warmup: 'the warm-up of `cosine` is a parabola',
+  warmup_steps: 'or below 1 a part of all steps; not set: 3 % of the steps, at most 100',
   warmup_ratio: 'the same as a part of all steps; `warmup_steps: 0` beside it is no warm-up',
   gradient_checkpointing:
     'less memory, one more forward pass; `offload` and `offload_disk` are `true` with `activation_offloading: true` and `disk`; `unsloth` is read as `true`',

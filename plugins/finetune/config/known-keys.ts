@@ -5,6 +5,7 @@
  * The tables are in `keys/`; keys in neither go on to the schema, which knows the
  * rest.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { showValue } from '../../../core/contracts/config.ts'
 import type { ConfigFailure, ConfigPath } from '../../../core/contracts/config.ts'
 import {
@@ -32,6 +33,8 @@ export interface SortedKeys {
   readonly kept: unknown
   readonly notes: readonly string[]
   readonly failures: readonly ConfigFailure[]
+  /** A failure at the name under which the file has its key. */
+  asWritten(failure: ConfigFailure): ConfigFailure
   /** Paths of keys that need not be asked for: what would give them was refused under another name. */
   readonly answered: ReadonlySet<string>
   /** Keys whose failures follow from one that was refused. */
@@ -62,7 +65,14 @@ export function sortKeys(
   usedInDatasets: ReadonlySet<string>,
 ): SortedKeys {
   if (!isMapping(input))
-    return { kept: input, notes: [], failures: [], answered: new Set(), covered: new Set() }
+    return {
+      kept: input,
+      notes: [],
+      failures: [],
+      asWritten: (failure) => failure,
+      answered: new Set(),
+      covered: new Set(),
+    }
   const found: Found = { notes: [], failures: [], ignored: new Map(), emptyUnknown: [] }
   const tables: KeyTables = { used, ignored: IGNORED_KEYS, unsupported: UNSUPPORTED_KEYS }
   const datasetTables: KeyTables = {
@@ -89,6 +99,7 @@ export function sortKeys(
     kept: withName(kept),
     notes: [...found.notes, ...ignoredNotes(found)],
     failures: found.failures.map((failure) => underOldName(failure, writtenAs)),
+    asWritten: (failure) => underOldName(failure, writtenAs),
     answered,
     covered,
     tool,
@@ -169,8 +180,14 @@ function addTo(lists: Map<string, string[]>, key: string, item: string): void {
   else lists.set(key, [item])
 }
 
-function asksForNothing(value: unknown, { harmless = [], sameAs }: UnsupportedKey, input: Mapping): boolean {
+function asksForNothing(
+  value: unknown,
+  { harmless = [], sameAs, onlyWith }: UnsupportedKey,
+  input: Mapping,
+): boolean {
   if (isEmpty(value) || harmless.some((allowed) => allowed === value)) return true
+  if (onlyWith && Object.entries(onlyWith).every(([key, given]) => isDeepStrictEqual(input[key], given)))
+    return true
   return sameAs !== undefined && input[sameAs] === value
 }
 

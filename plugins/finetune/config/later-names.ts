@@ -7,17 +7,11 @@
 export const LATER_ADAPTERS: readonly string[] = ['llama-adapter']
 
 export const LATER_OPTIMIZERS: readonly string[] = [
-  'adamw_torch_8bit',
-  'adamw_torch_4bit',
-  'adamw_apex_fused',
   'adamw_anyprecision',
   'paged_ademamix_32bit',
   'paged_ademamix_8bit',
   'ademamix',
   'ademamix_8bit',
-  'ao_adamw_4bit',
-  'ao_adamw_8bit',
-  'ao_adamw_fp8',
   'adopt_adamw',
   'came_pytorch',
   'dion',
@@ -26,7 +20,6 @@ export const LATER_OPTIMIZERS: readonly string[] = [
   'grokadamw',
   'lomo',
   'adalomo',
-  'optimi_adamw',
   'q_galore_adamw8bit',
   'schedule_free_radam',
   'schedule_free_sgd',
@@ -71,6 +64,3 @@ export const LATER_TEMPLATES: readonly string[] = [
   'qwen2_vl',
   'qwen3',
 ]
-
-/** Kinds of preference and reinforcement learning that axolotl knows. */
-export const LATER_RL: readonly string[] = ['dpo', 'gdpo', 'ipo', 'orpo', 'kto', 'simpo', 'cpo', 'ebft']

@@ -55,7 +55,7 @@ export function underOldName(failure: ConfigFailure, writtenAs: ReadonlyMap<stri
 
 /** Names that are read as others, besides those that are only renamed. */
 export const READ_AS: Readonly<Record<'file' | 'dataset', readonly string[]>> = {
-  file: ['pretraining_dataset', 'bfloat16', 'float16', 'fp16', 'float32'],
+  file: ['pretraining_dataset', 'bfloat16', 'float16', 'fp16', 'float32', 'use_onebitllms'],
   dataset: ['message_field_role', 'message_field_content'],
 }
 
@@ -69,10 +69,10 @@ const PRECISIONS: Readonly<Record<string, readonly [bf16: boolean, why: string]>
 
 /**
  * `bfloat16: true` is `bf16: true`, and so on; the message fields of datasets are read as mappings, `pretraining_dataset` as packed texts that are
- * streamed, and a mapping of `tokens` as `special_tokens`.
+ * streamed, `use_onebitllms` as `quantizer: bitnet`, and a mapping of `tokens` as `special_tokens`.
  */
 export function readOldSpellings(
-  { pretraining_dataset: texts, ...input }: Mapping,
+  { pretraining_dataset: texts, use_onebitllms: oneBit, ...input }: Mapping,
   { notes, failures }: Found,
 ): Mapping {
   let rest: Mapping = Object.fromEntries(
@@ -97,6 +97,10 @@ export function readOldSpellings(
     if (isEmpty(input[name])) continue
     notes.push(`${name} is read as bf16: ${bf16}${why}`)
     read.bf16 = bf16
+  }
+  if (!isEmpty(oneBit) && isEmpty(rest.quantizer)) {
+    notes.push('use_onebitllms is read as quantizer: bitnet, which computes the same')
+    read.quantizer = 'bitnet'
   }
   if (isMapping(rest.tokens) && isEmpty(rest.special_tokens)) {
     notes.push('tokens is read as special_tokens: it is a mapping')

@@ -13,9 +13,16 @@ export type OptimizerName =
   | 'adamw'
   | 'paged_adamw'
   | 'paged_adamw_32bit'
+  | 'adamw_apex_fused'
+  | 'optimi_adamw'
   | 'adamw_8bit'
   | 'adamw_bnb_8bit'
   | 'paged_adamw_8bit'
+  | 'adamw_torch_8bit'
+  | 'adamw_torch_4bit'
+  | 'ao_adamw_8bit'
+  | 'ao_adamw_4bit'
+  | 'ao_adamw_fp8'
   | 'lion'
   | 'lion_pytorch'
   | 'lion_32bit'
@@ -37,9 +44,16 @@ const NAMES: Readonly<Record<OptimizerName, Canonical>> = {
   adamw: 'adamw',
   paged_adamw: 'adamw',
   paged_adamw_32bit: 'adamw',
+  adamw_apex_fused: 'adamw',
+  optimi_adamw: 'adamw',
   adamw_8bit: 'adamw_8bit',
   adamw_bnb_8bit: 'adamw_8bit',
   paged_adamw_8bit: 'adamw_8bit',
+  adamw_torch_8bit: 'adamw_8bit',
+  adamw_torch_4bit: 'adamw_8bit',
+  ao_adamw_8bit: 'adamw_8bit',
+  ao_adamw_4bit: 'adamw_8bit',
+  ao_adamw_fp8: 'adamw_8bit',
   lion: 'lion',
   lion_pytorch: 'lion',
   lion_32bit: 'lion',
@@ -56,6 +70,18 @@ const NAMES: Readonly<Record<OptimizerName, Canonical>> = {
 
 /** Name → what is trained with. */
 export const OPTIMIZERS: Readonly<Record<string, Canonical>> = NAMES
+
+/** What is otherwise than the name says; null: nothing. */
+export function optimizerNote(name: string): string | null {
+  const bits = /^(?:adamw_torch|ao_adamw)_(8bit|4bit|fp8)$/.exec(name)?.[1]
+  if (bits === undefined) return null
+  const told = {
+    '8bit': 'torchao’s 8 bits',
+    '4bit': '4 bits, which take half as much and are coarser',
+    fp8: 'torchao’s fp8',
+  }
+  return `optimizer: ${name} keeps its moments in 8 bits as bitsandbytes does, in place of ${told[bits === '4bit' ? '4bit' : bits === 'fp8' ? 'fp8' : '8bit']}`
+}
 
 /** Whether its state is to lie in pages that can leave the memory. */
 export function isPaged(name: string): boolean {

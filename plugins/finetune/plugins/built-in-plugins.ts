@@ -8,6 +8,7 @@ import { cuda } from '../../cuda/mod.ts'
 import { models } from '../../models/mod.ts'
 import { optimizers } from '../../optim/mod.ts'
 import { peft } from '../../peft/mod.ts'
+import { preference } from '../../preference/mod.ts'
 import { qlora } from '../../qlora/mod.ts'
 import { ternaryAlgebra } from '../../ternary/mod.ts'
 import { wasm } from '../../wasm/mod.ts'
@@ -24,5 +25,6 @@ export const builtInPlugins: readonly Plugin[] = [
   qlora,
   bitnet,
   ternaryAlgebra,
+  preference,
   training,
 ]

@@ -3,12 +3,14 @@
  * labels (Szegedy et al. 2015, arXiv 1512.00567) each token wants a share of all others too; then some rows of logits are held at once.
  */
 import {
+  type AuxiliaryLoss,
   decimal,
   defineOptions,
   headCrossEntropy,
   type Objective,
   type ObjectiveDefinition,
   optional,
+  withAuxiliary,
 } from '../../../core/mod.ts'
 
 /** Options of `cross_entropy`. */
@@ -36,9 +38,11 @@ export const crossEntropy: ObjectiveDefinition<CrossEntropyOptions> = {
 function createCrossEntropy({ label_smoothing: smoothing = 0 }: CrossEntropyOptions): Objective {
   return {
     name: 'cross_entropy',
-    loss(model, { tokens, targets }, { scale, checkpointing }) {
-      const hidden = model.hidden(tokens, { checkpointing })
-      return { loss: headCrossEntropy(model.head, hidden, targets, { scale, smoothing }) }
+    loss(model, { tokens, targets, trainedTokens }, { scale, checkpointing }) {
+      const auxiliary = new Map<string, AuxiliaryLoss>()
+      const hidden = model.hidden(tokens, { checkpointing, auxiliary })
+      const loss = headCrossEntropy(model.head, hidden, targets, { scale, smoothing })
+      return withAuxiliary({ loss }, auxiliary, trainedTokens * scale)
     },
   }
 }

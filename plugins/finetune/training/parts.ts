@@ -8,6 +8,7 @@ import {
   chain,
   clipByGlobalNorm,
   ConfigError,
+  type ExampleKind,
   type ConfigFailure,
   type ConfigPath,
   type GradientTransform,
@@ -29,6 +30,7 @@ import type { Quantizer } from '../../qlora/mod.ts'
 import type { FinetuneConfig } from '../config/config.ts'
 import { loraPlus } from '../../peft/mod.ts'
 import { KEYS_OF_OPTIONS, optimizerOf } from '../config/optimizer-names.ts'
+import { keyOfObjective } from '../config/preference-options.ts'
 import { orOfPlugin } from '../plugins/plugin-remedy.ts'
 import type { Named } from '../config/named.ts'
 import type { NamedPart } from '../run.ts'
@@ -73,9 +75,12 @@ export function findParts(config: FinetuneConfig, host: Host): Parts {
       i,
     ]),
   )
-  const objective = find<undefined, Objective>((name) => host.find('objective', name), objectiveOf(config), [
-    'objective',
-  ])
+  const objective = find<undefined, Objective>(
+    (name) => host.find('objective', name),
+    objectiveOf(config),
+    [config.rl === null ? 'objective' : 'rl'],
+    (option) => keyOfObjective(config, option),
+  )
   const strategies = config.strategy.map((asked, i) =>
     find<StrategyRun, Strategy>((name) => host.find('strategy', name), asked, ['strategy', i]),
   )
@@ -112,6 +117,12 @@ export function findParts(config: FinetuneConfig, host: Host): Parts {
     quantizer: () => (quantizer ? quantizer.make(undefined) : null),
     forms: () => (forms ? forms.make(undefined) : null),
   }
+}
+
+/** What the objective of a run takes; single documents when nobody provides the objective, which is told elsewhere. */
+export function exampleKind({ objective: { name } }: FinetuneConfig, host: Host): ExampleKind {
+  const all: Readonly<Record<string, Pick<Capabilities['objective'], 'takes'>>> = host.all('objective')
+  return (Object.hasOwn(all, name) ? all[name].takes : undefined) ?? 'document'
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

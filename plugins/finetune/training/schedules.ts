@@ -23,7 +23,12 @@ import type { FinetuneOptions, LrScheduler, LrSchedulerOptions } from '../config
 
 type Scheduled = Pick<
   FinetuneOptions,
-  'lr_scheduler' | 'lr_scheduler_kwargs' | 'cosine_min_lr_ratio' | 'learning_rate'
+  | 'lr_scheduler'
+  | 'lr_scheduler_kwargs'
+  | 'cosine_min_lr_ratio'
+  | 'cosine_constant_lr_ratio'
+  | 'lr_quadratic_warmup'
+  | 'learning_rate'
 >
 
 interface RunLength {
@@ -41,8 +46,14 @@ const MIN_LR: Entry['kwargs'] = ['min_lr', 'min_lr_rate']
 const ENTRIES: Readonly<Record<LrScheduler, Entry>> = {
   cosine: {
     kwargs: ['num_cycles'],
-    make: ({ num_cycles }, run, { cosine_min_lr_ratio }) =>
-      cosineSchedule({ ...run, minRatio: cosine_min_lr_ratio ?? 0, cycles: num_cycles }),
+    make: ({ num_cycles }, run, config) =>
+      cosineSchedule({
+        ...run,
+        minRatio: config.cosine_min_lr_ratio ?? 0,
+        cycles: num_cycles,
+        constantRatio: config.cosine_constant_lr_ratio ?? 1,
+        quadratic: config.lr_quadratic_warmup,
+      }),
   },
   linear: { kwargs: [], make: (_, run) => linearSchedule(run) },
   constant: { kwargs: [], make: () => constantSchedule() },

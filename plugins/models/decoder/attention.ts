@@ -2,7 +2,15 @@
  * Rotary attention of a decoder: q, k and v out of one linear layer or three, normed and turned as the family has it, and the way back
  * into the stream.
  */
-import { attention, forwardLayer, type Layer, reshape, slice, type Tensor } from '../../../core/mod.ts'
+import {
+  attention,
+  attentionWithSinks,
+  forwardLayer,
+  type Layer,
+  reshape,
+  slice,
+  type Tensor,
+} from '../../../core/mod.ts'
 import type { WeightCollector } from '../_weights.ts'
 import { normsOf } from './norms.ts'
 import type { Part } from './pass.ts'
@@ -23,6 +31,8 @@ export interface AttentionTraits {
   readonly attentionScale?: number
   /** cap·tanh(score/cap); 0: none. */
   readonly attentionSoftcap?: number
+  /** Each head has one more score, `sinks` (heads), that every query sees and that brings no value (gpt_oss). */
+  readonly sinks?: boolean
   /** Sliding window of a layer, 0 = none. */
   window?(layer: number): number
 }
@@ -50,6 +60,7 @@ export function loadAttention(
   const subNorm = traits.subNorms ? norms.load(weights, `${path}.attn_sub_norm`, heads * headDim) : null
   const { attentionScale: scale = 1 / Math.sqrt(headDim), attentionSoftcap: softcap = 0 } = traits
   const window = traits.window?.(layer) ?? 0
+  const sinks = traits.sinks ? weights.tensor(`${path}.sinks`, [heads]) : null
   return (x, { batch, cache, turn }) => {
     const tokens = x.shape[0]
     const projected = project(x)
@@ -59,17 +70,19 @@ export function loadAttention(
     const query = turn(layer, qkNorms ? qkNorms.q(q) : q)
     const key = turn(layer, qkNorms ? qkNorms.k(k) : k)
     const past = cache?.extend(layer, key, v)
-    const mixed = reshape(
-      attention(query, past?.k ?? key, past?.v ?? v, {
-        offsetsQ: batch.offsets,
-        offsetsK: past?.offsets ?? batch.offsets,
-        scale,
-        causal: true,
-        window,
-        softcap,
-      }),
-      [tokens, heads * headDim],
-    )
+    const options = {
+      offsetsQ: batch.offsets,
+      offsetsK: past?.offsets ?? batch.offsets,
+      scale,
+      causal: true,
+      window,
+      softcap,
+    }
+    const [allKeys, values] = [past?.k ?? key, past?.v ?? v]
+    const heard = sinks
+      ? attentionWithSinks(query, allKeys, values, sinks, options)
+      : attention(query, allKeys, values, options)
+    const mixed = reshape(heard, [tokens, heads * headDim])
     return forwardLayer(output, subNorm ? norms.apply(subNorm, mixed) : mixed)
   }
 }

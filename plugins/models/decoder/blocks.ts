@@ -3,8 +3,8 @@
  */
 import { checkpoint, isMemoryLean, scoped, type Tensor } from '../../../core/mod.ts'
 
-/** [h, delta] → [h, delta]: one block. There is no delta before the first one. */
-export type Block = (index: number, stream: readonly Tensor[]) => [Tensor, Tensor]
+/** [h, delta, …] → [h, delta, …]: one block, and what goes from block to block besides. There is only h before the first one. */
+export type Block = (index: number, stream: readonly Tensor[]) => readonly Tensor[]
 
 /**
  * With lean memory one block in so many runs again. They are the first ones: when the backward pass comes to them, the
@@ -23,16 +23,15 @@ export function runBlocks(
   count: number,
   block: Block,
   { checkpointing }: { readonly checkpointing: boolean },
-): [Tensor, Tensor] {
+): readonly Tensor[] {
   const again = checkpointing ? count : isMemoryLean() ? rerunBlocks(count) : 0
   let stream: readonly Tensor[] = [start]
   for (let i = 0; i < count; i++) {
-    const forward = (...parts: Tensor[]): [Tensor, Tensor] => block(i, parts)
+    const forward = (...parts: Tensor[]): readonly Tensor[] => block(i, parts)
     const next = i < again ? checkpoint(forward, ...stream) : scoped(() => forward(...stream))
     // The tape has its own hold on what the backward pass needs.
     for (const tensor of stream) if (!next.includes(tensor)) tensor.dispose()
     stream = next
   }
-  const [h, delta] = stream
-  return [h, delta]
+  return stream
 }

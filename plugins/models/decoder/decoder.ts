@@ -24,6 +24,8 @@ import { booleanField, type ConfigJson, numberField } from '../_config.ts'
 import { createLeadCache, openLead } from '../_lead.ts'
 import { collectWeights } from '../_weights.ts'
 import type { LayerCache } from '../cache.ts'
+import { scoreLabels, scoringArchitecture } from '../_score.ts'
+import { BALANCE_LOSS, balanceOf } from '../moe/router.ts'
 import { readRopeConfig } from '../rope/mod.ts'
 import { type AttentionTraits, loadAttention } from './attention.ts'
 import { type BlockForm, preNorm, type RunBlock } from './block-forms.ts'
@@ -58,6 +60,8 @@ export interface DecoderTraits extends AttentionTraits, RotaryTraits {
   readonly logitScale?: number
   /** cap·tanh(logit/cap); 0: none. */
   readonly logitSoftcap?: number
+  /** What the balance of experts counts in the loss; null: nothing. */
+  readonly balance?: number | null
 }
 
 /** Builds the model; throws E_MODEL for a config or checkpoint that does not fit. */
@@ -75,9 +79,15 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
   using guard = new Disposables()
   const collector = guard.use(collectWeights(source))
   const embed = collector.embedding('model.embed_tokens', sizes.vocab, sizes.hidden)
+  let sparse = 0
   const blocks = Array.from({ length: sizes.layers }, (_, layer) => loadBlock(layer))
   const finalNorm = norms.load(collector, 'model.norm', sizes.hidden)
-  const head = collector.head('lm_head', embed, tied, { softcap: traits.logitSoftcap })
+  const labels = scoreLabels(config)
+  const head =
+    labels === null
+      ? collector.head('lm_head', embed, tied, { softcap: traits.logitSoftcap })
+      : collector.score('score', sizes.hidden, labels)
+  const architecture = labels === null ? traits.architecture : scoringArchitecture(traits.architecture)
   const device: Device = embed.device
   const dtype = normOf(finalNorm).weight.dtype as FloatDType
   const rotary = guard.use(
@@ -96,7 +106,8 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
         ),
       mlp() {
         const mlp = loadMlp(collector, { block: path, layer, sizes, eps })
-        return added(`${path}.mlp`, (x) => mlp.forward(x))
+        if (mlp.balanced) sparse++
+        return added(`${path}.mlp`, (x, pass) => mlp.forward(x, pass))
       },
     })
   }
@@ -117,22 +128,23 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
   const model: Model = {
     info: {
       type: traits.type,
-      architecture: traits.architecture,
+      architecture,
       hiddenSize: sizes.hidden,
       layerCount: sizes.layers,
       vocabSize: sizes.vocab,
       kvHeads: sizes.kvHeads,
       headSize: sizes.headDim,
       contextLength: sizes.context,
-      config,
+      config: labels === null ? config : { ...config, architectures: [architecture] },
     },
     layers: collector.layers,
     weights: collector.weights,
     embedding: embed,
     head,
+    scoreHead: labels === null ? null : head,
     adapters: [],
     probe: null,
-    hidden(tokens, { cache, checkpointing = false } = {}) {
+    hidden(tokens, { cache, checkpointing = false, auxiliary } = {}) {
       const held = (cache ?? null) as LayerCache | null
       const { batch, expand, strip, past } = openLead(model, tokens, held)
       const pass = { batch, cache: past, turn: rotary.open(batch) }
@@ -140,10 +152,17 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
       const rows = scaled(forwardLayer(embed, tokens.ids), rounded(dtype, traits.embeddingScale ?? 1))
       const embedded = dropped(rows, 'model.embed_tokens')
       model.probe?.('model.embed_tokens', embedded)
-      const forward: Block = (i, stream) => blocks[i](stream, pass)
+      const coefficient = auxiliary ? (traits.balance ?? null) : null
+      const forward: Block = (i, [before, change, sum]) => {
+        const balance = coefficient === null ? null : { sum }
+        const next = blocks[i](change ? [before, change] : [before], { ...pass, balance })
+        return balance?.sum ? [...next, balance.sum] : next
+      }
       const start = scaled(expand(embedded), traits.streamScale ?? 1)
-      const [h, delta] = runBlocks(start, sizes.layers, forward, { checkpointing })
+      const [h, delta, balance] = runBlocks(start, sizes.layers, forward, { checkpointing })
       held?.advance(batch.positions.size)
+      if (coefficient !== null && balance)
+        auxiliary?.set(BALANCE_LOSS, balanceOf(balance, sparse * h.shape[0], coefficient))
       return strip(scaled(norms.add(finalNorm, h, delta).y, traits.logitScale ?? 1))
     },
     createCache: (capacity): KvCache =>

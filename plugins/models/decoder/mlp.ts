@@ -6,11 +6,14 @@ import { type ConfigJson, stringField } from '../_config.ts'
 import type { WeightCollector } from '../_weights.ts'
 import { type Gated, gatedActivation } from './gated.ts'
 import { normsOf } from './norms.ts'
+import type { Pass } from './pass.ts'
 import type { DecoderSizes } from './sizes.ts'
 
 /** x (T, C), normed → what is added to the stream, (T, C). */
 export interface Mlp {
-  forward(x: Tensor): Tensor
+  forward(x: Tensor, pass: Pick<Pass, 'balance'>): Tensor
+  /** It has experts, and adds to the balance of the pass. */
+  readonly balanced?: boolean
 }
 
 /** Where in the model an MLP stands. */

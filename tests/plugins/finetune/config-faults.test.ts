@@ -72,9 +72,9 @@ leraning_rate: 3
     // Whether there is something to evaluate on cannot be said.
     expect(faults(`${MINIMAL}val_set_size: many\neval_steps: 5\n`)).toHaveLength(1)
     expect(faults(`${MINIMAL}sequence_len: long\nmin_sample_len: 900\n`)).toHaveLength(1)
-    // The records of preferences are refused with the method that reads them.
-    const dpo = MINIMAL.replace('type: alpaca', 'type: chatml.intel, field_chosen: c')
-    expect(faults(`${dpo}rl: dpo\n`)).toHaveLength(1)
+    // The records of a method are refused with the method that reads them.
+    const steps = MINIMAL.replace('type: alpaca', 'type: stepwise_supervised, step_separator: c')
+    expect(faults(`${steps}process_reward_model: true\n`)).toHaveLength(1)
     expect(faults(`${MINIMAL}pretraining_dataset: [{ path: x }]\n`)).toEqual([
       'f.yaml:4:1 pretraining_dataset: give either datasets or pretraining_dataset, not both',
     ])

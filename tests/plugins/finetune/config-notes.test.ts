@@ -21,6 +21,10 @@ describe('a note', () => {
     ['context_parallel_size: 4\n', 'one device needs no sharding'],
     ['bfloat16: true\n', 'bfloat16 is read as bf16: true'],
     ['fp16: true\n', 'fp16 is read as bf16: true: f16 is computed in bf16'],
+    ['optimizer: adamw_torch_8bit\n', 'as bitsandbytes does, in place of torchao’s 8 bits'],
+    ['optimizer: ao_adamw_4bit\n', 'in place of 4 bits'],
+    ['use_onebitllms: true\n', 'use_onebitllms is read as quantizer: bitnet'],
+    ['fp8: true\n', 'fp8 is ignored: products of f8 are computed in bf16'],
     ['float32: true\n', 'float32 is read as bf16: false'],
     ['tokens: { pad_token: <pad> }\n', 'tokens is read as special_tokens'],
     ['gradient_checkpointing: unsloth\n', 'activations stay on the device'],
@@ -88,6 +92,16 @@ describe('a value', () => {
     for (const value of ['1.5', '-2', '.nan'])
       expect(() => read(`val_set_size: 2\neval_steps: ${value}\n`)).toThrow('eval_steps: expected a')
   })
+})
+
+test('what is done in any case is no request', () => {
+  for (const text of [
+    'do_causal_lm_eval: true\neval_causal_lm_metrics: [perplexity]\n',
+    'model_quantization_config: Mxfp4Config\nmodel_quantization_config_kwargs: { dequantize: true }\n',
+  ])
+    expect(read(text).notes).toEqual([])
+  expect(() => read('do_causal_lm_eval: true\n')).toThrow('do_causal_lm_eval: not supported yet')
+  expect(() => read('model_quantization_config: Mxfp4Config\n')).toThrow('not supported yet')
 })
 
 test('a key that would change the result is still refused', () => {

@@ -165,8 +165,8 @@ describe('finetuneConfig', () => {
     expect(errorOf({ optimizer: 'dion' }).message).toContain('"dion" is not supported yet')
     expect(errorOf({ lr_scheduler: 'greedy' }).message).toContain('"greedy" is not supported yet')
     expect(errorOf({ peft_init_lora_weights: 'corda' }).message).toContain('"corda" is not supported yet')
-    expect(errorOf({ fp8: true }).code).toBe('E_CONFIG_KEY')
-    expect(finetuneConfig.validate({ ...MINIMAL, fp16: false }).notes).toEqual([])
+    expect(errorOf({ relora: true }).code).toBe('E_CONFIG_KEY')
+    expect(finetuneConfig.validate({ ...MINIMAL, relora: false }).notes).toEqual([])
   })
 
   test('8-bit AdamW has the names of transformers, also paged', () => {

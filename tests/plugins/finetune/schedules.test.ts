@@ -1,9 +1,9 @@
 /**
  * Learning rates of whole runs: every schedule by its name of a file, and the one that follows evaluations.
  */
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { finetuneConfig } from '../../../plugins/finetune/mod.ts'
+import { finetuneConfig, warmupSteps } from '../../../plugins/finetune/mod.ts'
 import { scheduleOf, SCHEDULERS } from '../../../plugins/finetune/training/schedules.ts'
 import { goldenJson, relativeError } from '../../_golden.ts'
 import { type Changes, metricsOf, type Trained, workspace } from './_run.ts'
@@ -119,3 +119,31 @@ test('reduce_lr_on_plateau follows the evaluations, also over a resume', async (
 function ratesOf({ events }: Trained): number[] {
   return events.flatMap((event) => (event.type === 'step' ? [event.report.learningRate] : []))
 }
+
+const LEAST = { base_model: 'm', learning_rate: 1, datasets: [{ path: 'd', type: 'alpaca' }] }
+
+describe('what axolotl adds to the cosine', () => {
+  // Its own functions, with 4 steps of warm-up of 10, and with 2, a lowest of 0.1 and a constant part after 0.75.
+  test.each([
+    [
+      { lr_quadratic_warmup: true, warmup_steps: 4 },
+      [0, 0.0625, 0.25, 0.5625, 1, 0.933013, 0.75, 0.5, 0.25, 0.066987],
+    ],
+    [
+      { cosine_min_lr_ratio: 0.1, cosine_constant_lr_ratio: 0.75, warmup_steps: 2 },
+      [0, 0.5, 1, 0.914058, 0.689058, 0.410942, 0.185942, 0.1, 0.1, 0.1],
+    ],
+    [{ warmup_steps: 0.25 }, [0, 0.5, 1, 0.96194, 0.853553, 0.691342, 0.5, 0.308658, 0.146447, 0.03806]],
+  ])('%o', (keys, factors) => {
+    const config = finetuneConfig.validate({ ...LEAST, ...keys })
+    const schedule = scheduleOf(config, { totalSteps: 10, warmupSteps: warmupSteps(config, 10) })
+    factors.forEach((factor, step) => expect(schedule(step)).toBeCloseTo(factor, 5))
+  })
+
+  test('is for the cosine alone', () => {
+    for (const keys of [{ lr_quadratic_warmup: true }, { cosine_constant_lr_ratio: 0.5 }])
+      expect(() => finetuneConfig.validate({ ...LEAST, ...keys, lr_scheduler: 'linear' })).toThrow(
+        'is for lr_scheduler: cosine',
+      )
+  })
+})

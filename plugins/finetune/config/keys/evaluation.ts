@@ -9,6 +9,9 @@ const EVALUATION = 'this kind of evaluation'
 const LENGTH = 'another sequence length for evaluation'
 const HARNESS = 'lm-evaluation-harness after training'
 
+/** Each evaluation tells the perplexity. */
+const PERPLEXITY = { eval_causal_lm_metrics: ['perplexity'] }
+
 export const EVALUATION_KEYS: KeyFacts = {
   ignored: {
     ...ignored(SAMPLES_OFF, [
@@ -34,7 +37,7 @@ export const EVALUATION_KEYS: KeyFacts = {
     ...refused(LENGTH, ['eval_sequence_len']),
     ...refused(HARNESS, ['lm_eval_tasks']),
     metric_for_best_model: { what: EVALUATION, harmless: ['eval_loss', 'loss'] },
-    do_causal_lm_eval: { what: EVALUATION },
-    eval_causal_lm_metrics: { what: EVALUATION },
+    do_causal_lm_eval: { what: EVALUATION, onlyWith: PERPLEXITY },
+    eval_causal_lm_metrics: { what: EVALUATION, onlyWith: PERPLEXITY },
   },
 }

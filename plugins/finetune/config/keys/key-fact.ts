@@ -15,6 +15,8 @@ export interface UnsupportedKey {
   readonly what: string
   /** Values, besides the empty ones, that ask for nothing. */
   readonly harmless?: readonly (string | number | boolean)[]
+  /** Asks for nothing where these keys have these values. */
+  readonly onlyWith?: Readonly<Record<string, unknown>>
   /** How it is done here. Without it: not at all. */
   readonly instead?: string
   /** May repeat the value of this other key. */

@@ -8,18 +8,21 @@ const CHECKPOINT = 'another quantization of the checkpoint'
 const COMPRESSOR = 'compressed weights of llm-compressor'
 const WITHOUT_IT = 'it only matters together with a key or plugin that is not there'
 
+/** MXFP4 weights that are unpacked while they are loaded, as they are here in any case. */
+const UNPACKED = {
+  model_quantization_config: 'Mxfp4Config',
+  model_quantization_config_kwargs: { dequantize: true },
+}
+
 export const QUANTIZATION_KEYS: KeyFacts = {
   ignored: {
     ...ignored(WITHOUT_IT, ['nvfp4_merge_aware_start_step', 'nonexpert_quantization']),
   },
   refused: {
     ...refused(QAT, ['qat']),
-    ...refused(CHECKPOINT, [
-      'model_quantization_config',
-      'model_quantization_config_kwargs',
-      'use_onebitllms',
-      'nvfp4_merge_aware',
-    ]),
+    ...refused(CHECKPOINT, ['nvfp4_merge_aware']),
+    model_quantization_config: { what: CHECKPOINT, onlyWith: UNPACKED },
+    model_quantization_config_kwargs: { what: CHECKPOINT, onlyWith: UNPACKED },
     ...refused(COMPRESSOR, ['llmcompressor', 'recipe', 'save_compressed']),
     quantization: { what: CHECKPOINT, shortFor: 'quantizer' },
   },

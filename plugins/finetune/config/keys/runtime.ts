@@ -1,10 +1,10 @@
 /**
  * What is set of PyTorch, and the precision that is computed in.
  */
-import { ignored, type KeyFacts, refused } from './key-fact.ts'
+import { ignored, type KeyFacts } from './key-fact.ts'
 
 const NO_TORCH = 'there is no PyTorch underneath'
-const PRECISION = 'this precision'
+const BF16 = 'products of f8 are computed in bf16 or f32, which is more exact'
 
 export const RUNTIME_KEYS: KeyFacts = {
   ignored: {
@@ -27,11 +27,11 @@ export const RUNTIME_KEYS: KeyFacts = {
       'gpu_memory_limit',
       'experimental_skip_move_to_device',
       'layer_offloading',
+      'ple_cpu_offload',
       'peft_autocast_adapter_dtype',
       'save_safetensors',
     ]),
+    ...ignored(BF16, ['fp8', 'fp8_config', 'fp8_enable_fsdp_float8_all_gather']),
   },
-  refused: {
-    ...refused(PRECISION, ['fp8', 'fp8_enable_fsdp_float8_all_gather']),
-  },
+  refused: {},
 }

@@ -69,7 +69,7 @@ export const TRAINING_KEYS: KeyFacts = {
       'jagged_restart_anneal_steps',
     ]),
     ...refused(LISA, ['lisa_n_layers', 'lisa_step_interval']),
-    ...refused(PART, ['unfrozen_parameters', 'spectrum_top_fraction']),
+    ...refused(PART, ['spectrum_top_fraction']),
     ...refused(OPTIMIZER, [
       'optim_target_modules',
       'adam_epsilon2',
@@ -81,7 +81,7 @@ export const TRAINING_KEYS: KeyFacts = {
       'dion_rank_multiple_of',
       'label_smoothing',
     ]),
-    ...refused(SCHEDULE, ['lr_quadratic_warmup', 'cosine_constant_lr_ratio', 'lr_div_factor']),
+    ...refused(SCHEDULE, ['lr_div_factor']),
     ...refused(FIRST, ['save_first_step']),
     ...refused(REQUEST, ['dynamic_checkpoint']),
     ...refused(DIFFUSION, ['diffusion']),

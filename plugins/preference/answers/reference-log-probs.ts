@@ -1,0 +1,88 @@
+/**
+ * Reference log-probabilities: those of the model as it was before the training. They do not change, so they are computed once, before
+ * the first step, in the order of the data: a resumed run finds the same bits.
+ */
+import {
+  type Model,
+  noGrad,
+  tensor,
+  tensorScope,
+  type Tensor,
+  type TokenizedExample,
+  TrituneError,
+} from '../../../core/mod.ts'
+import { concatenate } from '../../data/mod.ts'
+import { createBatch } from '../../models/mod.ts'
+import { answerLogProbs } from './answer-log-probs.ts'
+
+/** What `createReference()` gives. */
+export interface ReferenceLogProbs {
+  /** (documents) of these examples, on the device of `model`. E_PLUGIN for one that was not among those of the start. */
+  of(examples: readonly TokenizedExample[], model: Model): Tensor
+}
+
+/** log p of every document of some examples, by the model as it is now. */
+export function createReference(
+  model: Model,
+  examples: readonly TokenizedExample[],
+  batchSize: number,
+): ReferenceLogProbs {
+  const known = new Map<TokenizedExample, Float32Array>()
+  for (let start = 0; start < examples.length; start += batchSize) {
+    const some = examples.slice(start, start + batchSize)
+    const sums = answerSums(model, some)
+    let at = 0
+    for (const example of some) {
+      const end = at + (example.documents?.length ?? 2) - 1
+      known.set(example, sums.slice(at, end))
+      at = end
+    }
+  }
+  return {
+    of: (some, { head }) =>
+      tensor(
+        some.flatMap((example) => [...foundIn(known, example)]),
+        { device: head.device },
+      ),
+  }
+}
+
+/** (documents) on the host: log p of the trained part of each document, without gradients. */
+function answerSums(model: Model, examples: readonly TokenizedExample[]): Float32Array {
+  return noGrad(() => {
+    using _scope = tensorScope()
+    return answerLogProbs(model, answerBatch(examples, model)).toArray()
+  })
+}
+
+/** Some examples as the model takes them, owned by the scope that is open. */
+export function answerBatch(
+  examples: readonly TokenizedExample[],
+  { head: { device } }: Model,
+): { readonly tokens: ReturnType<typeof createBatch>; readonly targets: Tensor } {
+  const batch = concatenate(examples)
+  return {
+    tokens: createBatch(batch, device),
+    targets: tensor(batch.targets, { dtype: 'i32', device }),
+  }
+}
+
+/** What `prepare()` made; a loss that is asked for without it is a mistake of the caller. */
+export function prepared<T>(made: T | null, objective: string): T {
+  if (made !== null) return made
+  throw new TrituneError('E_PLUGIN', `the objective ${objective} was not prepared`, {
+    remedy: 'call prepare() before the first loss: its reference is the model before the training',
+  })
+}
+
+function foundIn(
+  known: ReadonlyMap<TokenizedExample, Float32Array>,
+  example: TokenizedExample,
+): Float32Array {
+  const found = known.get(example)
+  if (found) return found
+  throw new TrituneError('E_PLUGIN', 'there is no reference for an example that was not there at the start', {
+    place: `${example.source.file}:${example.source.line}`,
+    remedy: 'give prepare() every example of the run',
+  })
+}

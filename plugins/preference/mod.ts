@@ -1,0 +1,12 @@
+/**
+ * Training from preferences: DPO and its family, ORPO, KTO, CPO and SimPO. See README.md.
+ *
+ * @module
+ */
+export { cpo, type CpoOptions } from './losses/cpo.ts'
+export { dpo, type DpoOptions } from './losses/dpo.ts'
+export { DPO_LOSSES, type DpoLossName, LATER_DPO_LOSSES } from './losses/dpo-losses.ts'
+export { kto, type KtoOptions } from './losses/kto.ts'
+export { orpo, type OrpoOptions } from './losses/orpo.ts'
+export { PREFERENCE_TYPES } from './types/preference-types.ts'
+export { preference, type PreferenceObjective } from './preference.ts'
