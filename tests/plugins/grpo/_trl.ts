@@ -56,6 +56,23 @@ export function openTrlGolden(folder: string = join(GOLDEN, 'grpo')): TrlGolden 
   return { ...read, gradients: openCheckpoint(join(folder, 'expected.safetensors')) }
 }
 
+/** Of a case and a tensor of the adapter. */
+export function trlGradient({ gradients }: TrlGolden, name: string, key: string): Float32Array {
+  const entry = gradients.entries.get(`${name}/${key}`)
+  if (!entry) throw new Error(`${name}/${key}`)
+  return new Float32Array(Uint8Array.from(gradients.read(entry)).buffer)
+}
+
+/** Numbers of tokens, without those that a case masks: trl hides these from the model too, so that there is nothing to compare. */
+export function unmasked(
+  { cases, completions, eos }: TrlGolden,
+  name: string,
+  rows: readonly (readonly number[])[],
+): number[] {
+  const masks = cases[name].options.mask_truncated_completions === true
+  return rows.flatMap((row, i) => (masks && completions[i].at(-1) !== eos ? [] : row))
+}
+
 /** What tritune computes of the same case. */
 export interface OurCase {
   readonly advantages: readonly number[]
