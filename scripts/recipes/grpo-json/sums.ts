@@ -20,7 +20,7 @@ export function questions(): Question[] {
   return numbers.flatMap((a) => numbers.map((b) => ({ prompt: `${a} + ${b} =`, answer: a + b })))
 }
 
-/** `count` records of the type `input_output`-like fields `prompt` and `completion`, in an order that `seed` decides. */
+/** `count` records of questions with one of the ways to answer, as `seed` decides. */
 export function warmUpRecords(count: number, seed: number): { instruction: string; output: string }[] {
   const random = createRandom(seed, 'grpo-json')
   const all = questions()
@@ -39,12 +39,12 @@ export function promptRecords(rounds: number): Question[] {
 
 /** Shares of the ways to answer, in hundredths; the first two are JSON of the form that is asked for. */
 const WAYS: readonly (readonly [number, (answer: number, other: number) => string])[] = [
-  [8, (answer) => ` {"sum": ${answer}}`],
-  [10, (_, other) => ` {"sum": ${other}}`],
-  [12, (answer) => ` {"result": ${answer}}`],
-  [15, (answer) => ` {"sum": ${answer}`],
+  [6, (answer) => ` {"sum": ${answer}}`],
+  [8, (_, other) => ` {"sum": ${other}}`],
+  [8, (answer) => ` {"result": ${answer}}`],
+  [8, (answer) => ` {"sum": ${answer}`],
   [15, (answer) => ` sum: ${answer}`],
-  [20, (answer) => ` The answer is ${answer}.`],
+  [35, (answer) => ` The answer is ${answer}.`],
   [20, (answer) => ` ${answer}`],
 ]
 
