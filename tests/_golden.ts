@@ -90,7 +90,16 @@ function bytesOf(checkpoint: Checkpoint, name: string): Uint8Array<ArrayBuffer> 
 /** Every case of tests/oracle/models.py. */
 export const MODEL_CASES: readonly string[] = [
   'bitnet',
+  'cohere',
+  'cohere2',
+  'gemma',
+  'gemma2',
+  'gemma3',
+  'gemma3-images',
+  'glm',
+  'glm4',
   'gpt2',
+  'granite',
   'llama',
   'llama-bias',
   'llama-rope-dynamic',
@@ -99,10 +108,17 @@ export const MODEL_CASES: readonly string[] = [
   'llama-rope-yarn',
   'llama-rope-yarn-mscale',
   'mistral',
+  'olmo2',
+  'phi3',
+  'phi3-longrope',
+  'phi3-longrope-short',
   'qwen2',
   'qwen2-sliding',
   'qwen3',
   'qwen3-rope-yarn',
+  'smollm3',
+  'stablelm',
+  'stablelm-parallel',
 ]
 
 /** Token ids of some sequences of one length, laid end to end. */

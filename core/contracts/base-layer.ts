@@ -29,6 +29,13 @@ export interface LayerForm {
   dense(weight: Tensor | QuantizedWeight, dtype: 'f32' | 'bf16'): Tensor
 }
 
+/** A layer that is a part of tensors of its checkpoint: of weights (count, in, out), and of biases (count, out) under the name with `_bias`. */
+export interface FusedPart {
+  readonly name: string
+  readonly index: number
+  readonly count: number
+}
+
 /**
  * One frozen map of a model as an adapter sees it: its weight, its sizes and its name, without the adapters that are
  * on it.
@@ -52,6 +59,8 @@ export interface BaseLayer {
   readonly tiedTo: string | null
   /** How a linear layer computes; not given: x·Wᵀ + b. */
   readonly form?: LayerForm | null
+  /** Where the checkpoint has several layers in one tensor: which part of it this one is. */
+  readonly fused?: FusedPart | null
   /** Of a head: its logits are cap·tanh(logit/cap). */
   readonly softcap?: number
 }

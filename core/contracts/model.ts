@@ -72,6 +72,15 @@ export interface ModelInfo {
   readonly contextLength: number
   /** The config.json that it was built from. */
   readonly config: Readonly<Record<string, unknown>>
+  /** How it is written, where that is not as it is here: the text of a model that also sees images. */
+  readonly written?: WrittenModel
+}
+
+/** A model in files: another config.json, and other names of its weights. */
+export interface WrittenModel {
+  readonly config: Readonly<Record<string, unknown>>
+  /** `model.language_model.norm.weight` → `model.norm.weight`; of the names of modules alike. */
+  nameOf(name: string): string
 }
 
 /** A loss of the model's own besides that of its predictions: the balance of the experts of a mixture. */
@@ -92,6 +101,20 @@ export interface HiddenOptions {
 }
 
 /**
+ * One weight of all experts of a block, as newer versions of transformers hold it, and the layers that are its parts. For adapters that name the
+ * parameter and not the modules.
+ */
+export interface ExpertParameter {
+  /** `model.layers.0.mlp.experts.gate_up_proj` */
+  readonly name: string
+  /** Of one expert. */
+  readonly inputs: number
+  readonly outputs: number
+  /** For each expert the layers whose outputs, one after the other, are its outputs. */
+  readonly experts: readonly (readonly Layer[])[]
+}
+
+/**
  * A causal language model: what the trainer, adapters and the generator need of it. `loadModel()` opens one; disposing
  * it frees its weights.
  */
@@ -107,6 +130,8 @@ export interface Model extends Disposable {
    * predicts tokens. `documentScores()` gives the scores.
    */
   readonly scoreHead?: Layer | null
+  /** Of a mixture of experts: the weights of its experts by name, in the order of the model. */
+  readonly expertParameters?: ReadonlyMap<string, ExpertParameter>
   /** Adapters of the whole model. */
   readonly adapters: AdapterSlot<ModelAdapter>[]
   /** All weights that are tensors by their names in the checkpoint; tied weights once. Packed ones are in their layers. */

@@ -36,7 +36,7 @@ export function exportGgufModel(
   model: Model,
   { fileType, name, tokenizerPath, place }: GgufModelOptions,
 ): WrittenGguf {
-  const config = { ...mergedConfig(model), model_type: model.info.type, vocab_size: model.info.vocabSize }
+  const config = { model_type: model.info.type, ...mergedConfig(model), vocab_size: model.info.vocabSize }
   const ropeFactors = ropeFactorsOf(model)
   return writeGgufModel(path, {
     config,

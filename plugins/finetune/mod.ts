@@ -20,6 +20,7 @@ export {
   removeEarlierRun,
   type WaysOn,
 } from './checkpoints/earlier-run.ts'
+export { type Rehearsal, type RehearsedDevice, rehearseRun, type RehearseOptions } from './memory/rehearse.ts'
 export { type Estimate, estimateMemory, estimateRun, type MemoryParts } from './memory/estimate.ts'
 export { type CheckedRun, checkRun, type CheckRunOptions } from './check-run.ts'
 export { countWeights } from './model/count-weights.ts'

@@ -65,14 +65,14 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
   const { modelPath, tokenizer, plan } = inputs
   const { plugins: loaded, parts, openAdapter, opened } = inputs.early
   const { device, reason, note } = opened
-  await base.whole()
-  const dtype = computeDType(config, modelPath)
+  const weightsPath = await base.whole()
+  const dtype = computeDType(config, weightsPath)
   const quantizer = parts.quantizer()
   const forms = parts.forms()
   const model = open.use(
     ofBaseModel(modelPath, () =>
       fitting('the model', () =>
-        loadModel(modelPath, {
+        loadModel(weightsPath, {
           device,
           dtype,
           writable: config.adapter === null,

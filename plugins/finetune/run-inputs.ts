@@ -27,6 +27,8 @@ export interface PrepareOptions {
     readonly received: number
     readonly total: number
   }) => void
+  /** `headers`: no weights are read or downloaded, for a device that computes nothing; default: all. */
+  readonly weights?: 'all' | 'headers'
   /** Told what takes time while the model is found: who is waited for, what is checked. */
   readonly onNote?: (text: string) => void
 }
@@ -49,7 +51,7 @@ export interface RunInputs {
 /** Downloads config.json and the tokenizer of a model on the hub, no weights. Throws a `ConfigError` with all faults that are known. */
 export async function openInputs(
   config: FinetuneConfig,
-  { plugins = [], device, onDownload, onNote }: PrepareOptions,
+  { plugins = [], device, onDownload, onNote, weights = 'all' }: PrepareOptions,
 ): Promise<RunInputs> {
   const early = await checkEarly(config, { plugins, device })
   const { host, parts } = early
@@ -59,7 +61,7 @@ export async function openInputs(
   using open = new Disposables()
   open.use(host)
 
-  const tell = { onProgress: onDownload, onNote }
+  const tell = { onProgress: onDownload, onNote, weights }
   const base = config.reinit_weights ? newModelFiles(config, host, tell) : baseModelFiles(config, host, tell)
   open.defer(() => base[Symbol.dispose]?.())
   const modelPath = await base.small()

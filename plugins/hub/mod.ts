@@ -5,6 +5,7 @@
  */
 export { factsOfFolder } from './folder-facts.ts'
 export { type CacheContents, type CachedModel, cachedModels, removeCachedModel } from './cached-models.ts'
+export { type ModelHeaders, resolveModelHeaders } from './headers.ts'
 export { isHubName, modelCard, type ModelCardOptions, type TrainingFacts } from './model-card.ts'
 export {
   planPush,

@@ -49,3 +49,15 @@ export function stringField(config: ConfigJson, key: string, fallback: string): 
     throw new TrituneError('E_MODEL', `config.json: ${key}: expected a string, got ${showValue(value)}`)
   return value
 }
+
+/** A number above 0. */
+export function positiveField(config: ConfigJson, key: string, fallback: number): number {
+  const value = numberField(config, key, fallback)
+  if (value > 0) return value
+  throw new TrituneError('E_MODEL', `config.json: ${key}: expected a number above 0, got ${showValue(value)}`)
+}
+
+/** A cap on scores or logits; 0: none, which config.json says by null. `fallback` when the key is absent. */
+export function capField(config: ConfigJson, key: string, fallback: number): number {
+  return config[key] === null ? 0 : config[key] === undefined ? fallback : positiveField(config, key, 1)
+}

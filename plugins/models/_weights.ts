@@ -2,7 +2,9 @@
  * Collects the tensors and layers of a model while it is built, under their names in the checkpoint.
  */
 import {
+  type ExpertParameter,
   type FormParts,
+  type FusedPart,
   type Layer,
   type QuantizedWeight,
   type Shape,
@@ -14,6 +16,9 @@ import {
 export interface WeightCollector {
   readonly weights: Map<string, Tensor>
   readonly layers: Map<string, Layer>
+  readonly expertParameters: Map<string, ExpertParameter>
+  /** Names a weight of all experts, whose parts are layers of this collector. */
+  experts(name: string, parts: readonly (readonly Layer[])[]): void
   /** Loads `name` with this shape. */
   tensor(name: string, shape: Shape): Tensor
   /** Loads `${path}.weight` (rows, channels) as a table of rows. */
@@ -26,13 +31,18 @@ export interface WeightCollector {
   score(path: string, channels: number, labels: number): Layer
   /**
    * Loads `${path}.weight` (out, in) and, when asked for, `${path}.bias` (out). `transposed`: the file holds (in, out). `packed: false`: it stays
-   * a tensor whatever the others are packed as.
+   * a tensor whatever the others are packed as. `fused`: what the layer says of its place in the checkpoint.
    */
   layer(
     path: string,
     input: number,
     output: number,
-    options?: { readonly bias?: boolean; readonly transposed?: boolean; readonly packed?: boolean },
+    options?: {
+      readonly bias?: boolean
+      readonly transposed?: boolean
+      readonly packed?: boolean
+      readonly fused?: FusedPart
+    },
   ): Layer
   [Symbol.dispose](): void
 }
@@ -44,6 +54,7 @@ export function collectWeights(
 ): WeightCollector {
   const weights = new Map<string, Tensor>()
   const layers = new Map<string, Layer>()
+  const expertParameters = new Map<string, ExpertParameter>()
   const keep = (name: string, loaded: Tensor): Tensor => {
     loaded.adopt(null)
     weights.set(name, loaded)
@@ -61,8 +72,14 @@ export function collectWeights(
   const collector: WeightCollector = {
     weights,
     layers,
+    expertParameters,
+    experts(name, experts) {
+      const [first] = experts
+      const outputs = first.reduce((sum, layer) => sum + layer.outputs, 0)
+      expertParameters.set(name, { name, experts, inputs: first[0].inputs, outputs })
+    },
     tensor,
-    layer(path, input, output, { bias = false, transposed = false, packed: packable = true } = {}) {
+    layer(path, input, output, { bias = false, transposed = false, packed: packable = true, fused } = {}) {
       const name = `${path}.weight`
       const held = source.packed?.(fileName(name), [output, input])
       const passing = packable && source.pack !== undefined
@@ -84,6 +101,7 @@ export function collectWeights(
           bias: bias ? tensor(`${path}.bias`, [output]) : null,
           transposed,
           tiedTo: null,
+          ...(fused && { fused }),
           form: (packable && source.form?.(path, { inputs: input, outputs: output, norm })) || null,
         }),
       )

@@ -24,6 +24,7 @@ import { readStoredWeights, type StoredWeights } from './_stored.ts'
 import { type ScoreOptions, withScores } from './_score.ts'
 import { type VocabularyOptions, withVocabulary } from './_vocabulary.ts'
 import { MODELS } from './built-in.ts'
+import { textOfGemma3 } from './families/_gemma3-text-config.ts'
 import { openInitialSource } from './initial-weights.ts'
 import { openGgufSource, openSafetensorsSource, storedDType } from './sources.ts'
 
@@ -93,7 +94,8 @@ export function loadModel(
   const stored = storedDType(path)
   const wanted = dtype ?? (stored === 'f16' ? 'bf16' : stored)
   const held = readStoredWeights(config, path)
-  const isTrained = held?.method === 'bitnet' && held.mode === 'online'
+  // What is unpacked as it is read can be trained as well as what was never packed.
+  const isTrained = (held?.method === 'bitnet' && held.mode === 'online') || held?.method === 'mxfp4'
   if (held && !isTrained && writable)
     throw new TrituneError('E_UNSUPPORTED', 'packed weights cannot be trained', {
       place: path,
@@ -180,7 +182,7 @@ export function modelDefinition(
 }
 
 /**
- * Reads config.json of a model folder.
+ * Reads config.json of a model folder; of a Gemma 3 that sees images, with the fields of its text at the top.
  *
  * @example
  * ```ts
@@ -200,7 +202,8 @@ export function readConfig(folder: string): ConfigJson {
     })
   try {
     const config: unknown = JSON.parse(readFileSync(file, 'utf8'))
-    if (typeof config === 'object' && config !== null && !Array.isArray(config)) return config as ConfigJson
+    if (typeof config === 'object' && config !== null && !Array.isArray(config))
+      return textOfGemma3(config as ConfigJson)
   } catch (cause) {
     throw new TrituneError(
       'E_FORMAT',

@@ -95,7 +95,7 @@ export function openSafetensorsSource(
     if (file) return new Tensor(file.retain(), shape, type, entry.offset)
     const read = empty(shape, { dtype: type, device })
     try {
-      const open = device.mapFile ? undefined : opened(entry.file)
+      const open = opened(entry.file)
       const { host } = read.storage
       if (open) open.copyTo(read.address, entry.offset, read.bytes)
       else if (host) readEntryInto(entry, new Uint8Array(host, read.offset, read.bytes))

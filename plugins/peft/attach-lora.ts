@@ -9,6 +9,7 @@ import type { BesideOptions } from './beside/beside.ts'
 import type { LoraOptions } from './lora-options.ts'
 import { storedAlpha, storedRank } from './lora-format.ts'
 import { expectUsefulRank } from './lora-factors.ts'
+import { matchExperts, partsOf, withExperts } from './experts/with-experts.ts'
 import { lora } from './lora.ts'
 import { tiedLora, tiedTargets } from './lora-tied.ts'
 import { expectPlain, matchParameters, weightName } from './target-parameters.ts'
@@ -76,13 +77,15 @@ export function attachLora(
   const modules =
     targetParameters?.length && targets.targetModules.length === 0 ? [] : matchLayers(model, targets).matched
   const parameters = matchParameters(model, targetParameters ?? [])
-  expectOnce(modules, parameters)
+  const experts = matchExperts(model, targetParameters ?? [])
+  const parts = partsOf(experts)
+  expectOnce(modules, [...parameters, ...parts])
   const names = new Map(parameters.map((path) => [path, weightName(path)]))
-  const matched = [...modules, ...names.values()]
+  const matched = [...modules, ...names.values(), ...experts.map((one) => one.name)]
   checkPatterns('rank_pattern', rankPattern, matched)
   checkPatterns('alpha_pattern', alphaPattern, matched)
   const options = lora.options.validate({ rank, alpha, dropout, rsLora, init, dora, loraBias, loftq })
-  if (parameters.length > 0) expectPlain(options)
+  if (parameters.length + experts.length > 0) expectPlain(options)
   const keyOf = (path: string): string => names.get(path) ?? path
   const rankFor = (path: string): number => patternValue(keyOf(path), rankPattern, options.rank)
   for (const path of [...modules, ...parameters]) {
@@ -103,13 +106,25 @@ export function attachLora(
   const { modulesToSave, trainableTokenIndices, bias } = targets
   const beside = { modulesToSave, trainableTokenIndices, bias, ensureWeightTying }
   const shared = { ...beside, name, seed }
-  if (!tied && parameters.length === 0)
+  if (!tied && parameters.length + experts.length === 0)
     return attachAdapter(model, lora, options, { ...targets, ...shared, optionsFor, fields })
   const written = {
     ...fields,
     ...targetFields(targets, modules),
-    ...(parameters.length > 0 ? { target_parameters: targetParameters } : {}),
+    ...(parameters.length + experts.length > 0 ? { target_parameters: targetParameters } : {}),
   }
+  if (experts.length > 0 && !tied)
+    return attachAdapter(model, withExperts(lora, experts, optionsFor), options, {
+      ...shared,
+      targetModules: [...modules, ...parameters, ...parts],
+      fields: written,
+    })
+  if (experts.length > 0)
+    throw new TrituneError(
+      'E_UNSUPPORTED',
+      'target_parameters: weights of experts do not go with peft_ensure_weight_tying',
+      { remedy: 'leave one of them out' },
+    )
   if (!tied)
     return attachAdapter(model, lora, options, {
       ...shared,

@@ -10,6 +10,7 @@ import type { TensorEntry } from '../../core/files/safetensors.ts'
 import {
   type AnyAdapterDefinition,
   didYouMean,
+  type ExpertParameter,
   formatShape,
   type Model,
   TrituneError,
@@ -39,11 +40,14 @@ import { fillParameter } from './fill-parameter.ts'
 import { tieLoaded } from './lora-tied.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
 import { loadGgufAdapter } from './load-gguf.ts'
-import { plainLoraFields } from './lora-format.ts'
+import { plainLoraFields, targetParametersOf } from './lora-format.ts'
+import type { LoraOptions } from './lora-options.ts'
+import { lora } from './lora.ts'
 import { METHODS } from './methods.ts'
 import { isMlxConfig, mlxFields } from './mlx/mod.ts'
 import { checkTargets } from './check-targets.ts'
-import { layerTensors, PREFIX } from './tensor-names.ts'
+import { factorNames, matchExperts, partsOf, withExperts } from './experts/with-experts.ts'
+import { layerTensors, PREFIX, SHARED_PREFIX } from './tensor-names.ts'
 import { remedyFromRecords } from './plugin-records.ts'
 import { CONFIG_FILE } from './save.ts'
 
@@ -100,7 +104,8 @@ export function loadAdapter(
     definition,
     placed(place, () => ownEntries(model, entries, beside)),
   )
-  const base = placed(file, () => make(model, definition, { entries: own, optionsFor, file }))
+  const experts = definition === LORA ? matchExperts(model, targetParametersOf(config)) : []
+  const base = placed(file, () => make(model, definition, { entries: own, optionsFor, file, experts }))
   let made = base
   try {
     if (!made.whole && definition.peft && typeof config[NAME_KEY] !== 'string')
@@ -252,6 +257,7 @@ interface Stored {
   readonly entries: ReadonlyMap<string, TensorEntry>
   optionsFor(path: string): unknown
   readonly file: string
+  readonly experts: readonly ExpertParameter[]
 }
 
 /** Of a definition that makes the adapters of tied layers itself: the tensors of one of the two. */
@@ -273,13 +279,17 @@ function withoutTied<T>(
 function make(
   model: Model,
   definition: AnyAdapterDefinition,
-  { entries, optionsFor, file }: Stored,
+  { entries, optionsFor, file, experts }: Stored,
 ): MadeAdapter {
   if ('createForModel' in definition)
     return makeForModel(model, definition, optionsFor(''), { seed: 0, restoring: true })
-  const names = [...entries.keys()]
-  const layers = [...model.layers.values()].filter(({ path }) =>
-    names.some((name) => name.startsWith(`${PREFIX}${path}.`)),
+  const ofExperts = new Set(
+    factorNames(experts).flatMap(({ a, b }) => [`${SHARED_PREFIX}${a}`, `${SHARED_PREFIX}${b}`]),
+  )
+  const parts = new Set(partsOf(experts))
+  const names = [...entries.keys()].filter((name) => !ofExperts.has(name))
+  const layers = [...model.layers.values()].filter(
+    ({ path }) => parts.has(path) || names.some((name) => name.startsWith(`${PREFIX}${path}.`)),
   )
   for (const name of names) {
     if (!name.startsWith(PREFIX) || layers.some(({ path }) => name.startsWith(`${PREFIX}${path}.`))) continue
@@ -294,7 +304,9 @@ function make(
       place: file,
       remedy: 'the file is not whole: save or copy it again',
     })
-  return makeForLayers(definition, layers, { seed: 0, optionsFor })
+  if (experts.length === 0) return makeForLayers(definition, layers, { seed: 0, optionsFor })
+  const ownOptions = (path: string): LoraOptions => lora.options.validate(optionsFor(path))
+  return makeForLayers(withExperts(lora, experts, ownOptions), layers, { seed: 0, optionsFor: ownOptions })
 }
 
 /** Every tensor of the file has its place, and every place its tensor, or it is an error and nothing is used. */

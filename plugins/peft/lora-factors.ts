@@ -63,7 +63,7 @@ export function expectRank(layer: BaseLayer, options: LoraOptions): void {
 
 /** Throws E_ADAPTER for a rank above which there is nothing to learn. */
 export function expectUsefulRank(
-  { path, inputs, outputs }: BaseLayer,
+  { path, inputs, outputs }: Pick<BaseLayer, 'path' | 'inputs' | 'outputs'>,
   { rank }: Pick<LoraOptions, 'rank'>,
 ): void {
   if (rank <= Math.min(outputs, inputs)) return

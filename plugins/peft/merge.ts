@@ -31,7 +31,7 @@ export function mergedSources(
   { trained = false }: { readonly trained?: boolean } = {},
 ): Iterable<TensorSource> {
   expectMergeableModel(model)
-  return sources(model, trained && formConfig(model) !== null)
+  return writtenSources(model, sources(model, trained && formConfig(model) !== null))
 }
 
 /**
@@ -43,9 +43,17 @@ export function formConfig({ layers }: Pick<Model, 'layers'>): Readonly<Record<s
   return formed.some((layer) => activeOn(layer).length > 0) ? null : (formed[0]?.form?.config ?? null)
 }
 
+/** Weights of a model under the names that its files have. */
+export function* writtenSources(
+  { info }: Pick<Model, 'info'>,
+  all: Iterable<TensorSource>,
+): Generator<TensorSource> {
+  for (const one of all) yield info.written ? { ...one, name: info.written.nameOf(one.name) } : one
+}
+
 /** The config.json that belongs to `mergedSources`. */
 export function mergedConfig(model: Model): Readonly<Record<string, unknown>> {
-  const { config } = model.info
+  const { config } = model.info.written ?? model.info
   return untied(model).length > 0 ? { ...config, tie_word_embeddings: false } : config
 }
 
@@ -62,14 +70,40 @@ function* sources(model: Model, trained: boolean): Generator<TensorSource> {
   }
   for (const [name, weight] of model.weights) {
     const found = parts.get(name)
-    yield found
-      ? layerSource(name, trained ? { ...found.layer, form: null } : found.layer, found.part, dtype)
-      : source(name, weight.dtype, weight.shape, weight)
+    if (found?.layer.fused) yield* fusedSource(model, found.layer, found.part, dtype)
+    else
+      yield found
+        ? layerSource(name, trained ? { ...found.layer, form: null } : found.layer, found.part, dtype)
+        : source(name, weight.dtype, weight.shape, weight)
   }
   for (const [name, { layer, part }] of parts) {
     const exists = part === 'weight' && !model.weights.has(name)
-    if (exists && (isQuantized(layer.weight) || apart.includes(layer)))
-      yield layerSource(name, layer, part, dtype)
+    if (!exists || !(isQuantized(layer.weight) || apart.includes(layer))) continue
+    if (layer.fused) yield* fusedSource(model, layer, part, dtype)
+    else yield layerSource(name, layer, part, dtype)
+  }
+}
+
+/** The tensor of all layers of which `layer` is a part, where it is the first of them. */
+function* fusedSource(
+  { layers }: Pick<Model, 'layers'>,
+  { fused, inputs, outputs, weight }: Layer,
+  part: 'weight' | 'bias',
+  dtype: 'f32' | 'bf16',
+): Generator<TensorSource> {
+  if (!fused || fused.index !== 0) return
+  const { name, count } = fused
+  const all = [...layers.values()].filter((one) => one.fused?.name === name)
+  yield {
+    name: part === 'weight' ? name : `${name}_bias`,
+    dtype: isQuantized(weight) ? dtype : weight.dtype,
+    shape: part === 'weight' ? [count, inputs, outputs] : [count, outputs],
+    *chunks() {
+      for (const layer of all) {
+        using now = merged(layer.path, { ...layer, transposed: true }, part, dtype)
+        yield* tensorBytes(now)
+      }
+    },
   }
 }
 

@@ -39,7 +39,7 @@ export type { LycorisOptions } from './delta/lycoris-options.ts'
 export { METHOD_NAMES, type MethodName } from './methods.ts'
 export { miss, type MissOptions } from './miss.ts'
 export { headCounts, loadGgufAdapter, type LoadGgufOptions } from './load-gguf.ts'
-export { formConfig, mergedConfig, mergedSources } from './merge.ts'
+export { formConfig, mergedConfig, mergedSources, writtenSources } from './merge.ts'
 export { type ConvertedAdapter, convertAdapter } from './convert-adapter.ts'
 export {
   inspectAdapter,

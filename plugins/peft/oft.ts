@@ -51,6 +51,7 @@ import { identity } from './rotation/constants.ts'
 import { invertBlocks } from './rotation/inverse.ts'
 import { createSkewMaker } from './rotation/skew.ts'
 import { blocksInOne, joinBlocks } from './rotation/wide-blocks.ts'
+import { drawn } from './drawn.ts'
 
 // ---- definition -------------------------------------------------------------------------------------------------
 
@@ -133,7 +134,7 @@ export function createOft(
   const rows = isShared ? 1 : blocks
   const shape = [rows, (size * (size - 1)) / 2]
   const random = createRandom(seed, siteOf(path))
-  const start = Float32Array.from({ length: rows * shape[1] }, () => 0.1 * random.normal())
+  const start = drawn(rows * shape[1], () => 0.1 * random.normal())
   const angles = parameter(lasting(isPlain ? zeros(shape, { device }) : tensor(start, { shape, device })))
   const skew = createSkewMaker(size, device)
   const many = blocksInOne(blocks, size)

@@ -3,9 +3,11 @@
  *
  * PEFT adds s·B·A to the weight itself, so there is no x whose inputs could be dropped, no bias, and no DoRA. The names in the file are those of
  * the module. It finds them by their endings; `exclude_modules` and `layers_to_transform` say nothing about them, and the keys of rank and
- * alpha patterns are looked for at the end of the whole name. Here they are the matrices of linear layers and of the head.
+ * alpha patterns are looked for at the end of the whole name. Here they are the matrices of linear layers and of the head; weights of all experts
+ * of a block are experts/'.
  */
 import { type Layer, type Model, nearestNames, TrituneError } from '../../core/mod.ts'
+import { matchExperts } from './experts/with-experts.ts'
 import type { LoraOptions } from './lora-options.ts'
 
 /** The name of the weight of a layer, as PEFT looks for it. */
@@ -23,7 +25,11 @@ export function isTargetParameter(names: readonly string[], path: string): boole
  * Paths of the layers whose weights have these names, in the order of the model. E_ADAPTER for a name that no parameter has, and for what is no
  * matrix; E_UNSUPPORTED for a matrix that goes by its module alone.
  */
-export function matchParameters({ layers }: Pick<Model, 'layers'>, names: readonly string[]): string[] {
+export function matchParameters(
+  model: Pick<Model, 'layers' | 'expertParameters'>,
+  names: readonly string[],
+): string[] {
+  const { layers } = model
   const all = [...layers.values()].flatMap((layer) => [
     { name: weightName(layer.path), layer, isBias: false },
     ...(layer.bias ? [{ name: `${layer.path}.bias`, layer, isBias: true }] : []),
@@ -31,7 +37,7 @@ export function matchParameters({ layers }: Pick<Model, 'layers'>, names: readon
   const found = new Set<string>()
   for (const wanted of names) {
     const hits = all.filter(({ name }) => name === wanted || name.endsWith(`.${wanted}`))
-    if (hits.length === 0) throw noParameter(wanted, layers)
+    if (hits.length === 0 && matchExperts(model, [wanted]).length === 0) throw noParameter(wanted, model)
     for (const { name, layer, isBias } of hits) {
       expectMatrix(name, layer, isBias)
       found.add(layer.path)
@@ -77,11 +83,15 @@ function expectMatrix(name: string, { path, kind, transposed }: Layer, isBias: b
     )
 }
 
-function noParameter(wanted: string, layers: Model['layers']): TrituneError {
+function noParameter(
+  wanted: string,
+  { layers, expertParameters }: Pick<Model, 'layers' | 'expertParameters'>,
+): TrituneError {
   const endings = [...layers.values()]
     .filter(({ kind }) => kind === 'linear' || kind === 'head')
     .map(({ path }) => weightName(path.split('.').slice(-2).join('.')))
-  const known = [...new Set(endings)]
+  const experts = [...(expertParameters?.keys() ?? [])].map((name) => name.split('.').slice(-3).join('.'))
+  const known = [...new Set([...experts, ...endings])]
   const near = nearestNames(wanted, known)
   const shown = near.length > 0 ? near : known
   return new TrituneError('E_ADAPTER', `target_parameters: "${wanted}" is the name of no parameter`, {

@@ -10,7 +10,7 @@ import type { MadeAdapter } from './made-adapter.ts'
 
 /** What PEFT puts before the module path. */
 export const PREFIX = 'base_model.model.'
-const SHARED_PREFIX = 'base_model.'
+export const SHARED_PREFIX = 'base_model.'
 
 export interface NamedTensor {
   readonly name: string

@@ -1,5 +1,5 @@
 /**
- * The packed weights of a checkpoint, by name: as they are where ops multiply by that form (bitsandbytes), else as numbers (GPTQ, AWQ).
+ * The packed weights of a checkpoint, by name: as they are where ops multiply by that form (bitsandbytes), else as numbers (GPTQ, AWQ, MXFP4).
  */
 import {
   cast,
@@ -14,6 +14,7 @@ import {
 import type { PackedFile } from './packed-file.ts'
 import { readBitsandbytes } from './read-bitsandbytes.ts'
 import { readGrouped } from './read-grouped.ts'
+import { readMxfp4 } from './read-mxfp4.ts'
 import type { StoredQuantization } from './stored-quantization.ts'
 
 /** What numbers become that do not stay packed. */
@@ -34,7 +35,8 @@ export function readPackedWeight(
   { device, dtype }: PackedWeightOptions,
 ): QuantizedWeight | Tensor | null {
   if (stored.method === 'bitsandbytes') return readBitsandbytes(file, name, shape, stored.threshold)
-  const values = readGrouped(file, name, shape, stored)
+  const values =
+    stored.method === 'mxfp4' ? readMxfp4(file, name, shape) : readGrouped(file, name, shape, stored)
   if (values === null) return null
   const wide = tensor(values, { shape, dtype: 'f32', device })
   if (dtype === 'f32') return wide

@@ -8,6 +8,7 @@ import { INT8_THRESHOLD } from './quantizers.ts'
 /** How the linear weights of a checkpoint are stored. */
 export type StoredQuantization =
   | { readonly method: 'bitsandbytes'; readonly threshold: number }
+  | { readonly method: 'mxfp4' }
   | GroupedQuantization
 
 /** GPTQ and AWQ: whole numbers with a scale and a zero for each group of inputs. */
@@ -37,6 +38,7 @@ export function readStoredQuantization(
       throw unsupported('llm_int8_has_fp16_weight (weights in both forms)', place)
     return { method, threshold: numberOf(stored, 'llm_int8_threshold', INT8_THRESHOLD, place) }
   }
+  if (method === 'mxfp4') return { method }
   if (method === 'gptq') return readGptq(stored, place)
   if (method === 'awq') return readAwq(stored, place)
   throw unsupported(`quant_method ${showValue(stored.quant_method)}`, place)

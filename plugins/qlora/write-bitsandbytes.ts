@@ -20,9 +20,18 @@ import { CODE_MAPS, moduleOf, NESTED_MAP, stateName } from './read-bitsandbytes.
 /** All tensors of the checkpoint, layer after layer. E_UNSUPPORTED for layers in a form that bitsandbytes has not. */
 export function* bitsandbytesSources(model: Model): Generator<TensorSource> {
   const dtype = torchDType(model)
+  expectNoExperts(model)
   yield* plainSources(model)
   for (const { path, weight } of model.layers.values())
     if (isQuantized(weight)) yield* packedSources(`${path}.weight`, weight, dtype)
+}
+
+/** transformers holds the experts of a block in one tensor, which bitsandbytes does not pack. */
+function expectNoExperts({ expertParameters, info }: Model): void {
+  if (!expertParameters?.size) return
+  throw new TrituneError('E_UNSUPPORTED', `bitsandbytes has no form for the experts of a ${info.type}`, {
+    remedy: 'keep the plain model: adapter: qlora packs it while it is loaded',
+  })
 }
 
 /** The tensors of the checkpoint that are not packed, in its layout. */

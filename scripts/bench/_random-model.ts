@@ -19,6 +19,17 @@ export interface LlamaShape {
   readonly tie_word_embeddings: boolean
 }
 
+/** Of SmolLM2-135M. */
+export const SMOLLM2: LlamaShape = {
+  hidden_size: 576,
+  intermediate_size: 1536,
+  num_hidden_layers: 30,
+  num_attention_heads: 9,
+  num_key_value_heads: 3,
+  vocab_size: 49152,
+  tie_word_embeddings: true,
+}
+
 /** Writes config.json, a tokenizer and bf16 weights in shards of 5 GB. */
 export function writeRandomModel(folder: string, shape: LlamaShape): void {
   mkdirSync(folder, { recursive: true })

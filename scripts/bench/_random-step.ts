@@ -9,6 +9,7 @@ import {
   createRandom,
   type Device,
   type Model,
+  type ModelDefinition,
   tensor,
   type WeightSource,
 } from '../../core/mod.ts'
@@ -17,8 +18,11 @@ import { trainStep } from '../../plugins/finetune/training/train-step.ts'
 import { MODELS } from '../../plugins/models/mod.ts'
 import { attachLora } from '../../plugins/peft/mod.ts'
 
-/** Sizes of a llama, as its config.json has them. */
-export type LlamaShape = Readonly<Record<string, unknown>> & { readonly vocab_size: number }
+/** Sizes of a model, as its config.json has them. */
+export type ModelShape = Readonly<Record<string, unknown>> & { readonly vocab_size: number }
+
+/** Those of a llama. */
+export type LlamaShape = ModelShape
 
 /** The shape of SmolLM2-135M. */
 export const SMOLLM2_SHAPE: LlamaShape = {
@@ -37,13 +41,14 @@ export const SMOLLM2_SHAPE: LlamaShape = {
 /** A fifth of it: layers and vocabulary cut alike, so that the parts of a step keep their shares. */
 export const FIFTH_SHAPE: LlamaShape = { ...SMOLLM2_SHAPE, num_hidden_layers: 6, vocab_size: 9830 }
 
-/** A llama of this shape with random weights. */
+/** A model of this shape with random weights; a llama unless it says its type. */
 export function createRandomModel(
   shape: Readonly<Record<string, unknown>>,
   device: Device,
   dtype: 'f32' | 'bf16',
 ): Model {
-  return MODELS.llama.create(shape, randomWeights(device, dtype))
+  const models: Readonly<Record<string, ModelDefinition>> = MODELS
+  return models[String(shape['model_type'] ?? 'llama')].create(shape, randomWeights(device, dtype))
 }
 
 /** `batch` documents of `length` random tokens; every token but the last of each is trained. */

@@ -29,6 +29,8 @@ const OUT = 4096
 const IN = 4096
 /** Of the weight that AbsMean packs: larger than the caches in bf16, too. */
 const PACKED_OUT = 12_288
+/** Weights that one row goes through, one after the other as in a model: more than the caches hold, as one in f32 is. */
+const LAYERS = 16
 const ROWS = [1, 32, 128, 512]
 
 // TT_PEAK_* of tritune.h
@@ -100,20 +102,24 @@ async function product(
   { device, context }: Setting,
 ): Promise<Row[]> {
   context.progress(name)
-  using packed: QuantizedWeight = noGrad(() => quantizeTernary(weight, { block }))
+  using packed = copies(count === 1 ? LAYERS : 1, () => noGrad(() => quantizeTernary(weight, { block })))
   using x = createMaker(device, 'f32').random([count, IN])
   using narrowX = noGrad(() => cast(x, 'bf16'))
   using narrowWeight = noGrad(() => cast(weight, 'bf16'))
-  const timed = (run: () => Tensor) => (): number =>
-    seconds(() => {
-      using _inner = tensorScope()
-      noGrad(run)
-    })
+  const timed =
+    (...runs: (() => Tensor)[]) =>
+    (): number =>
+      seconds(() => {
+        using _inner = tensorScope()
+        noGrad(() => {
+          for (const run of runs) run()
+        })
+      }) / runs.length
   const measured = await inTurn(
     {
       f32: timed(() => linear(x, weight)),
       bf16: timed(() => linear(narrowX, narrowWeight)),
-      ours: timed(() => linearQuantized(x, packed)),
+      ours: timed(...packed.all.map((one) => () => linearQuantized(x, one))),
       dots: () => peak(PEAK_DOT_INT8, 0) / peak(PEAK_FMA, 0),
     },
     turns(context),
@@ -133,6 +139,20 @@ async function product(
   })
   // One row is bound by memory. With more, f32 at its best and bytes at their best are `most` apart.
   return [row('f32', count === 1 ? 10 : Math.min(8, 0.7 * most)), ...(count === 1 ? [] : [row('bf16', 1.5)])]
+}
+
+interface Copies extends Disposable {
+  readonly all: readonly QuantizedWeight[]
+}
+
+function copies(count: number, make: () => QuantizedWeight): Copies {
+  const all = Array.from({ length: count }, make)
+  return {
+    all,
+    [Symbol.dispose]() {
+      for (const one of all) one[Symbol.dispose]()
+    },
+  }
 }
 
 /** How many times smaller than f32, scales counted. */

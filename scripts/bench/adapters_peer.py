@@ -1,4 +1,4 @@
-"""The PEFT side of `bench adapters`: whole training steps of any method on a random llama. It writes no file.
+"""The PEFT side of `bench adapters` and `bench moe`: whole training steps of any method on a random model. It writes no file.
 
     python scripts/bench/adapters_peer.py --shape <JSON of the model's config> [--batch 4] [--length 512] [--threads 2]
 
@@ -31,7 +31,7 @@ warnings.filterwarnings("ignore")
 import peft
 import torch
 from peft import get_peft_model
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -43,7 +43,7 @@ def say(value: dict) -> None:
 def config_of(fields: dict) -> peft.PeftConfig:
     kind = peft.PEFT_TYPE_TO_CONFIG_MAPPING[fields["peft_type"]]
     known = {k: v for k, v in fields.items() if k in kind.__dataclass_fields__ and v is not None and k != "peft_type"}
-    if "target_modules" in known:
+    if known.get("target_modules") == "all-linear":
         known["target_modules"] = TARGETS
     if "feedforward_modules" in known:
         known["feedforward_modules"] = [name for name in TARGETS if name in known["feedforward_modules"]]
@@ -53,8 +53,8 @@ def config_of(fields: dict) -> peft.PeftConfig:
 def main() -> None:
     torch.set_num_threads(ARGS.threads)
     torch.manual_seed(0)
-    shape = {k: v for k, v in ARGS.shape.items() if k != "model_type"}
-    base = LlamaForCausalLM(LlamaConfig(**shape, use_cache=False, attn_implementation="sdpa"))
+    config = AutoConfig.for_model(**({"model_type": "llama"} | ARGS.shape), use_cache=False)
+    base = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa", dtype=torch.float32)
     ids = torch.randint(0, base.config.vocab_size, (ARGS.batch, ARGS.length))
     model, trained, optimizer, done = None, [], None, 0
     say({"ready": True})

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { TrituneError } from '../../core/errors.ts'
 import { type Answer, numberIn, startChild } from './_child.ts'
 import { expectSpace } from '../../core/files/free-space.ts'
-import { type LlamaShape, randomModelBytes, writeRandomModel } from './_random-model.ts'
+import { type LlamaShape, randomModelBytes, SMOLLM2, writeRandomModel } from './_random-model.ts'
 import type { BenchContext, Row, Topic } from './_topic.ts'
 
 interface Case {
@@ -22,18 +22,11 @@ interface Case {
   readonly steps: number
 }
 
-const SMOLLM2: LlamaShape = {
-  hidden_size: 576,
-  intermediate_size: 1536,
-  num_hidden_layers: 30,
-  num_attention_heads: 9,
-  num_key_value_heads: 3,
-  vocab_size: 49152,
-  tie_word_embeddings: true,
-}
-
 /** At a sequence where what goes into each block is most of the memory. */
 const LONG = { name: '135M at 8192 tokens', length: 8192, shape: SMOLLM2 }
+
+/** LoRA on long contexts: blocks run again, what goes into them waits in a file. GiB that the process may take at the longest. */
+const CONTEXTS = { name: '135M LoRA', lengths: [8192, 16384, 32768], limit: 4, shape: SMOLLM2 }
 
 /** With all weights trained, the state of AdamW is most of it. */
 const ALL = { name: '135M, all weights', length: 256, shape: SMOLLM2 }
@@ -79,6 +72,7 @@ export const memory: Topic = {
     const wanted = (name: string): boolean => context.only === null || name.includes(context.only)
     if (wanted(LONG.name)) rows.push(...(await offloaded(context)))
     if (wanted(ALL.name)) rows.push(...(await paged(context)))
+    rows.push(...(await contexts(context)))
     return rows
   },
 }
@@ -100,6 +94,37 @@ async function offloaded(context: BenchContext): Promise<Row[]> {
       overEstimate(LONG.name, here),
       overEstimate(`${LONG.name}, activations in a file`, away),
     ]
+  })
+}
+
+/** How the peak grows with the length of one document. */
+async function contexts(context: BenchContext): Promise<Row[]> {
+  const nameOf = (length: number): string => `${CONTEXTS.name} at ${length} tokens`
+  const { only, quick } = context
+  const lengths = CONTEXTS.lengths.filter((length) =>
+    only === null ? !quick : nameOf(length).includes(only),
+  )
+  if (lengths.length === 0) return []
+  return withModel(CONTEXTS, context, async (train) => {
+    const rows: Row[] = []
+    for (const length of lengths) {
+      const keys = ['--method', 'lora', '--memory', 'lean', '--offload', 'disk', '--steps', '1']
+      const answer = await train(nameOf(length), [...keys, '--length', String(length)])
+      const peak = numberIn(answer, 'peak') / 2 ** 30
+      const note = `${((peak * 2 ** 20) / length).toFixed(0)} KiB a token; ${numberIn(answer, 'seconds').toFixed(0)} s`
+      rows.push({
+        name: `${nameOf(length)}: peak of the process`,
+        ours: peak,
+        peer: null,
+        ratio: null,
+        unit: 'GiB',
+        floor: CONTEXTS.limit,
+        goal: null,
+        better: 'lower',
+        note,
+      })
+    }
+    return rows
   })
 }
 

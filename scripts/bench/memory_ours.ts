@@ -4,13 +4,13 @@
  *   bun scripts/bench/memory_ours.ts --model <folder> [--length 1024] [--steps 2] [--memory lean] [--offload disk] [--method lora|qlora|full]
  *     [--optimizer adamw_8bit] [--keep-activations] [--f32]
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { createRandom } from '../../core/mod.ts'
 import { openCpu } from '../../plugins/cpu/mod.ts'
-import { estimateMemory, finetuneConfig, prepareRun, train } from '../../plugins/finetune/mod.ts'
+import { estimateMemory, prepareRun, train } from '../../plugins/finetune/mod.ts'
+import { isMethod, memoryConfig } from './_memory-config.ts'
 
 function vm(field: 'VmRSS' | 'VmHWM'): number {
   const found = new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(readFileSync('/proc/self/status', 'utf8'))
@@ -31,38 +31,27 @@ const { values } = parseArgs({
     threads: { type: 'string', default: '0' },
   },
 })
-const LORA = { adapter: 'lora', lora_r: 16, lora_alpha: 32, lora_target_linear: true }
-const METHODS: Readonly<Record<string, object>> = {
-  lora: LORA,
-  qlora: { ...LORA, adapter: 'qlora', load_in_4bit: true },
-  full: { adapter: 'none' },
-}
 if (!values.model) throw new Error('--model is missing')
-const length = Number(values.length)
+if (!isMethod(values.method)) throw new Error(`--method: there is no ${values.method}`)
+const { memory } = values
+if (memory !== 'auto' && memory !== 'lean' && memory !== 'fast')
+  throw new Error('--memory: auto, lean or fast')
 const folder = mkdtempSync(join(tmpdir(), 'tritune-memory-'))
 try {
-  const { vocab_size: vocab } = JSON.parse(readFileSync(join(values.model, 'config.json'), 'utf8'))
-  const random = createRandom(3, 'bench/tokens')
-  const rows = Array.from({ length: 4 }, () => {
-    const ids = Array.from({ length }, () => random.int(vocab))
-    return `${JSON.stringify({ input_ids: ids, labels: ids })}\n`
-  })
-  writeFileSync(join(folder, 'data.jsonl'), rows.join(''))
-  const config = finetuneConfig.validate({
-    base_model: values.model,
-    ...METHODS[values.method],
-    bf16: !values.f32,
-    optimizer: values.optimizer,
-    gradient_checkpointing: !values['keep-activations'],
-    activation_offloading: values.offload ?? false,
-    memory: values.memory,
-    sequence_len: length,
-    max_steps: Number(values.steps),
-    learning_rate: 1e-4,
-    datasets: [{ path: join(folder, 'data.jsonl') }],
-    output_dir: join(folder, 'out'),
-    save_strategy: 'no',
-  })
+  const config = memoryConfig(
+    {
+      model: values.model,
+      method: values.method,
+      length: Number(values.length),
+      steps: Number(values.steps),
+      memory,
+      offload: values.offload === 'disk' ? 'disk' : false,
+      optimizer: values.optimizer,
+      checkpointing: !values['keep-activations'],
+      bf16: !values.f32,
+    },
+    folder,
+  )
   const started = performance.now()
   using run = await prepareRun(config, { device: openCpu({ threads: Number(values.threads) }) })
   const [loadPeak, loaded] = [vm('VmHWM'), vm('VmRSS')]

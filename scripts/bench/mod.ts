@@ -4,6 +4,7 @@
  *   finetune   a LoRA step of SmolLM2-135M against torch + PEFT, also compiled   --model, --python
  *   adapters   a step of every adapter over a LoRA step, and over that of PEFT       (--python)
  *   generate   16 texts at once over one at a time   --model
+ *   moe        a step of mixtures of experts over that of transformers   (--python)
  *   kernels    our ops against the peaks of the machine, and two against torch   (--python)
  *   ops        the kernels as a mitata suite, to look at while one works on an op; `kernels` is for claims
  *   optimizers a step of each optimizer, and of those of Python in turn   (--python)
@@ -64,6 +65,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   finetune: async () => (await import('./finetune.ts')).finetune,
   adapters: async () => (await import('./adapters.ts')).adapters,
   generate: async () => (await import('./generate.ts')).generateTopic,
+  moe: async () => (await import('./moe.ts')).moe,
   kernels: async () => (await import('./kernels.ts')).kernels,
   optimizers: async () => (await import('./optimizers.ts')).optimizers,
   startup: async () => (await import('./startup.ts')).startup,
@@ -84,6 +86,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
 const OF_CHECKOUT: readonly string[] = [
   'finetune',
   'adapters',
+  'moe',
   'startup',
   'models',
   'libraries',

@@ -1,7 +1,7 @@
 /**
  * The held-out loss after a LoRA run on plain or packed weights, for `bench qlora`; one line of JSON at the end.
  *
- *   bun scripts/bench/qlora_loss.ts --model <folder or .gguf> [--quantizer nf4] [--steps 200]
+ *   bun scripts/bench/qlora_loss.ts --model <folder or .gguf> [--quantizer nf4] [--loftq 1] [--steps 200]
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,12 +18,14 @@ const { values } = parseArgs({
   options: {
     model: { type: 'string' },
     quantizer: { type: 'string', default: 'none' },
+    loftq: { type: 'string', default: '0' },
     steps: { type: 'string', default: '200' },
     length: { type: 'string', default: '256' },
     batch: { type: 'string', default: '2' },
     threads: { type: 'string', default: '0' },
   },
 })
+const loftq = Number(values.loftq)
 if (!values.model) throw new Error('--model is missing')
 const folder = mkdtempSync(join(tmpdir(), 'tritune-qlora-'))
 try {
@@ -35,6 +37,7 @@ try {
     lora_r: 16,
     lora_alpha: 32,
     lora_target_linear: true,
+    ...(loftq > 0 ? { peft: { loftq_config: { loftq_bits: 4, loftq_iter: loftq } } } : {}),
     bf16: true,
     sequence_len: Number(values.length),
     sample_packing: true,

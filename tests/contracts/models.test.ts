@@ -16,6 +16,8 @@ const LLAMA = {
   rms_norm_eps: 1e-5,
 }
 
+const SLIDING = { sliding_window: 4, layer_types: ['sliding_attention', 'full_attention'] }
+
 const CONFIGS: readonly (readonly [string, keyof typeof MODELS, Readonly<Record<string, unknown>>])[] = [
   ['llama', 'llama', { ...LLAMA, model_type: 'llama' }],
   ['llama, tied and with biases', 'llama', { ...LLAMA, tie_word_embeddings: true, attention_bias: true }],
@@ -24,6 +26,29 @@ const CONFIGS: readonly (readonly [string, keyof typeof MODELS, Readonly<Record<
   ['qwen3', 'qwen3', { ...LLAMA, model_type: 'qwen3', head_dim: 8 }],
   ['tritter', 'tritter', { ...LLAMA, model_type: 'tritter', layer_norm_eps: 1e-5 }],
   ['bitnet', 'bitnet', { ...LLAMA, model_type: 'bitnet', tie_word_embeddings: true }],
+  ['gemma', 'gemma', { ...LLAMA, model_type: 'gemma', head_dim: 8 }],
+  ['gemma2', 'gemma2', { ...LLAMA, ...SLIDING, model_type: 'gemma2', head_dim: 8 }],
+  ['gemma3', 'gemma3_text', { ...LLAMA, ...SLIDING, model_type: 'gemma3_text', head_dim: 8 }],
+  ['phi3', 'phi3', { ...LLAMA, model_type: 'phi3', sliding_window: 4 }],
+  ['olmo2', 'olmo2', { ...LLAMA, model_type: 'olmo2' }],
+  ['granite', 'granite', { ...LLAMA, model_type: 'granite', embedding_multiplier: 2, logits_scaling: 3 }],
+  ['smollm3', 'smollm3', { ...LLAMA, model_type: 'smollm3', no_rope_layers: [1, 0] }],
+  ['glm', 'glm', { ...LLAMA, model_type: 'glm', head_dim: 8 }],
+  ['glm4', 'glm4', { ...LLAMA, model_type: 'glm4', head_dim: 8 }],
+  ['cohere', 'cohere', { ...LLAMA, model_type: 'cohere', use_qk_norm: true }],
+  ['cohere2', 'cohere2', { ...LLAMA, ...SLIDING, model_type: 'cohere2' }],
+  ['stablelm', 'stablelm', { ...LLAMA, model_type: 'stablelm', partial_rotary_factor: 0.5 }],
+  [
+    'stablelm, side by side and with norms of heads',
+    'stablelm',
+    {
+      ...LLAMA,
+      model_type: 'stablelm',
+      partial_rotary_factor: 0.5,
+      use_parallel_residual: true,
+      qk_layernorm: true,
+    },
+  ],
   [
     'gpt2',
     'gpt2',

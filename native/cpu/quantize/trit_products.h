@@ -16,6 +16,9 @@ constexpr int MOST_ROWS = 3, MOST_ROWS_BY_RUN = 1;
 constexpr int MOST_ROWS = 4, MOST_ROWS_BY_RUN = 2;
 #endif
 
+/// How far ahead one row of x asks memory for packed bytes: there is less work than waiting, and the prefetchers of CPUs end at pages.
+constexpr size_t AHEAD = 32768;
+
 /// The last bytes of a packed row: what follows belongs to another.
 TT_INLINE vbytes first_bytes(const uint8_t* p, size_t n) {
   uint8_t buffer[BYTES] = {};
@@ -32,6 +35,7 @@ template <int M, int P> TT_INLINE void add_columns(vi (&sums)[M][P][4], const Tr
     const auto step = [&](auto load) {
       TT_UNROLL for (int i = 0; i < P; i++) {
         const vbytes bytes = load(packed + size_t(i) * t.in + k);
+        if constexpr (M == 1) prefetch<Cache::FAR>(packed + size_t(i) * t.in + k + AHEAD);
         TT_UNROLL for (int p = 0; p < 4; p++) {
           const vbytes codes = codes_of(bytes, p);
           TT_UNROLL for (int m = 0; m < M; m++) dots[m][i][p] = dot_step(dots[m][i][p], codes, load_bytes(x + size_t(m) * t.stride + k));

@@ -3,10 +3,13 @@
  */
 import {
   baseForward,
+  type Device,
   isQuantized,
   type Layer,
+  linear,
   type Model,
   noGrad,
+  type Tensor,
   tensorScope,
   zeros,
 } from '../../../core/mod.ts'
@@ -82,18 +85,39 @@ export function estimateMemory(run: Estimated): MemoryParts {
  * ```
  */
 export function estimateRun(run: Run): Estimate {
-  const { model, config, plan, data, adapter } = run
   const parts = estimateMemory(run)
+  return {
+    memory: sum(Object.values(parts)),
+    parts,
+    seconds: secondsOf(run, measuredFlops(run, microTokensOf(run))),
+  }
+}
+
+/** Seconds for all steps of a run on a machine of so many operations a second. */
+export function secondsOf(
+  { model, config, plan, data, adapter }: Pick<Run, 'model' | 'config' | 'plan' | 'data' | 'adapter'>,
+  flops: number,
+): number {
   const epochTokens = data.report.train.tokens
   const matrices = linearParameters(model)
   // Forward and the gradient of the input always; the gradient of the weight only where it is trained.
   const flopsPerToken = 2 * matrices * (adapter ? 2 : 3) + (config.gradient_checkpointing ? 2 * matrices : 0)
   const totalTokens = (epochTokens * plan.totalSteps) / plan.stepsPerEpoch
-  return {
-    memory: sum(Object.values(parts)),
-    parts,
-    seconds: (flopsPerToken * totalTokens) / measuredFlops(run, microTokensOf(run)),
-  }
+  return (flopsPerToken * totalTokens) / flops
+}
+
+/** What a device reaches on the largest product of this model, which may be of another device; with plain weights. */
+export function flopsOn(
+  device: Device,
+  { model, dtype }: Pick<Run, 'model' | 'dtype'>,
+  tokens: number,
+): number {
+  const { inputs, outputs } = largestLayer(model)
+  return noGrad(() => {
+    using _scope = tensorScope()
+    const weight = zeros([outputs, inputs], { dtype, device })
+    return measured(device, { inputs, outputs, dtype, tokens }, (x) => void linear(x, weight))
+  })
 }
 
 /** Bytes of activations that wait outside of the device at most, with `activation_offloading`: the stream before each block. */
@@ -151,7 +175,23 @@ const PROGRAM = 150 * 2 ** 20
 const CPU_LOGITS = 80 * 2 ** 20
 const GPU_LOGIT_ROWS = 512
 
-function programBytes({ model, device, dtype }: Estimated, tokens: number): number {
+/** The most of the packed operands of the head's product in the CPU's cross-entropy, and what other kernels keep. */
+const PACKED_HEAD = 48 * 2 ** 20
+const OTHER_SCRATCH = 12 * 2 ** 20
+
+/** Bytes that the kernels of the CPU keep for themselves in a step of so many tokens. */
+export function scratchBytes({ model, dtype }: Pick<Estimated, 'model' | 'dtype'>, tokens: number): number {
+  const { vocabSize, hiddenSize } = model.info
+  const bytes = bytesOf(dtype)
+  const logits = Math.min(CPU_LOGITS, tokens * vocabSize * bytes)
+  return logits + Math.min(PACKED_HEAD, vocabSize * hiddenSize * bytes) + OTHER_SCRATCH
+}
+
+/** Bytes of the process beside its tensors; 0 where the device has memory of its own. */
+function programBytes(
+  { model, device, dtype }: Pick<Estimated, 'model' | 'device' | 'dtype'>,
+  tokens: number,
+): number {
   if (device.kind === 'cuda') return 0
   return PROGRAM + Math.min(CPU_LOGITS, tokens * model.info.vocabSize * bytesOf(dtype))
 }
@@ -191,27 +231,46 @@ const MEASURED_MS = 50
 
 /** Floating-point operations a second of a linear layer of this model, measured for some milliseconds. */
 function measuredFlops({ model, device, dtype }: Run, microTokens: number): number {
-  const layer = linearLayers(model).reduce((a, b) => (b.inputs * b.outputs > a.inputs * a.outputs ? b : a))
+  const layer = largestLayer(model)
   const { inputs, outputs } = layer
-  // A GPU is not filled by few rows; a CPU should not be kept busy for long.
-  const rows = device.kind === 'cuda' ? Math.min(4096, Math.max(256, microTokens)) : 256
   return noGrad(() => {
     using _scope = tensorScope()
-    const x = zeros([rows, inputs], { dtype, device })
-    const once = (): number => {
-      device.synchronize?.()
-      const began = performance.now()
-      baseForward(layer, x)
-      device.synchronize?.()
-      return (performance.now() - began) / 1000
-    }
-    once()
-    const began = performance.now()
-    let best = Infinity
-    // Others use the machine too, and what wakes up is slow at first.
-    for (let runs = 0; runs < LEAST_RUNS || performance.now() - began < MEASURED_MS; runs++)
-      best = Math.min(best, once())
-    // Attention, norms and the rest take about as long again as a third of the matrix products.
-    return (2 * rows * inputs * outputs) / best / 1.35
+    const shape = { inputs, outputs, dtype, tokens: microTokens }
+    return measured(device, shape, (x) => void baseForward(layer, x))
   })
+}
+
+function largestLayer(model: Model): Layer {
+  return linearLayers(model).reduce((a, b) => (b.inputs * b.outputs > a.inputs * a.outputs ? b : a))
+}
+
+interface Product extends Pick<Run, 'dtype'> {
+  readonly inputs: number
+  readonly outputs: number
+  readonly tokens: number
+}
+
+function measured(
+  device: Device,
+  { inputs, outputs, dtype, tokens }: Product,
+  multiply: (x: Tensor) => void,
+): number {
+  // A GPU is not filled by few rows; a CPU should not be kept busy for long.
+  const rows = device.kind === 'cuda' ? Math.min(4096, Math.max(256, tokens)) : 256
+  const x = zeros([rows, inputs], { dtype, device })
+  const once = (): number => {
+    device.synchronize?.()
+    const began = performance.now()
+    multiply(x)
+    device.synchronize?.()
+    return (performance.now() - began) / 1000
+  }
+  once()
+  const began = performance.now()
+  let best = Infinity
+  // Others use the machine too, and what wakes up is slow at first.
+  for (let runs = 0; runs < LEAST_RUNS || performance.now() - began < MEASURED_MS; runs++)
+    best = Math.min(best, once())
+  // Attention, norms and the rest take about as long again as a third of the matrix products.
+  return (2 * rows * inputs * outputs) / best / 1.35
 }

@@ -4,7 +4,13 @@
  */
 import { existsSync, realpathSync } from 'node:fs'
 import { ConfigError, type Host, TrituneError } from '../../../core/mod.ts'
-import { type HubOptions, resolveModel, resolveModelPart } from '../../hub/mod.ts'
+import {
+  type HubOptions,
+  type ModelHeaders,
+  resolveModel,
+  resolveModelHeaders,
+  resolveModelPart,
+} from '../../hub/mod.ts'
 import { modelDefinition } from '../../models/mod.ts'
 import { atKey, atKeyAsync, failuresAtKey } from '../config/at-key.ts'
 import type { FinetuneConfig } from '../config/config.ts'
@@ -12,18 +18,24 @@ import type { FinetuneConfig } from '../config/config.ts'
 export interface BaseModelFiles extends Partial<Disposable> {
   /** The folder (or the .gguf file) with all that comes before the weights. Its architecture is one that is known. */
   small(): Promise<string>
-  /** Waits for the weights in that folder. */
-  whole(): Promise<void>
+  /** Waits for the weights; where they are: that folder. */
+  whole(): Promise<string>
+}
+
+export interface BaseModelOptions extends Pick<HubOptions, 'onProgress' | 'onNote'> {
+  /** `headers`: files as long as the weights, with their headers alone. */
+  readonly weights: 'all' | 'headers'
 }
 
 /** Errors are those of `base_model` in the file. */
 export function baseModelFiles(
   { base_model, revision_of_model, offline, output_dir }: FinetuneConfig,
   host: Host,
-  tell: Pick<HubOptions, 'onProgress' | 'onNote'>,
+  { weights, ...tell }: BaseModelOptions,
 ): BaseModelFiles {
   const options = { revision: revision_of_model ?? undefined, offline: offline ?? undefined, ...tell }
   let folder: string | null = null
+  let headers: ModelHeaders | null = null
 
   const checked = (path: string): string => {
     atKey(['output_dir'], () => checkApart(output_dir, path))
@@ -43,14 +55,20 @@ export function baseModelFiles(
       })
     },
     async whole() {
-      await atKeyAsync(['base_model'], async () => {
-        if (folder?.endsWith('.gguf')) return
-        if ((await resolveModel(base_model, options)) === folder) return
+      return await atKeyAsync(['base_model'], async () => {
+        if (weights === 'headers') {
+          headers ??= await resolveModelHeaders(base_model, options)
+          return headers.path
+        }
+        if (folder?.endsWith('.gguf')) return folder
+        const whole = await resolveModel(base_model, options)
+        if (whole === folder) return whole
         throw new TrituneError('E_HUB', 'the model was changed on the hub while it was downloaded', {
           remedy: 'start again',
         })
       })
     },
+    [Symbol.dispose]: () => headers?.[Symbol.dispose](),
   }
 }
 

@@ -53,7 +53,8 @@ export function newModelFiles(
       checkRoom(shape, config, key)
       return made
     },
-    whole: () => Promise.resolve(),
+    whole: () =>
+      folder === null ? Promise.reject(new Error('asked before small()')) : Promise.resolve(folder),
     [Symbol.dispose]() {
       if (folder !== null) rmSync(folder, { recursive: true, force: true })
       folder = null

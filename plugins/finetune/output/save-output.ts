@@ -100,10 +100,15 @@ export function trainedWeightsFile({ adapter }: Pick<Run, 'adapter'>): string {
 
 /** Has `fill` put a file into what is in it, by the names that it has there. */
 export function fillTrained(
-  { adapter, parameters }: Pick<Run, 'adapter' | 'parameters'>,
+  { adapter, parameters, model }: Pick<Run, 'adapter' | 'parameters' | 'model'>,
   fill: (tensors: Parameters) => void,
 ): void {
-  if (!adapter) return fill(parameters)
+  if (!adapter) {
+    const { written } = model.info
+    return fill(
+      written ? new Map([...parameters].map(([name, tensor]) => [written.nameOf(name), tensor])) : parameters,
+    )
+  }
   using stored = storedTensors(adapter)
   fill(stored.tensors)
   stored.take()

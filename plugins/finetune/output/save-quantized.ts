@@ -8,6 +8,7 @@ import { writeSharded } from '../../../core/files/safetensors-write.ts'
 import { type Model, TrituneError } from '../../../core/mod.ts'
 import { bitnetConfig, type BitnetFormat, bitnetSources } from '../../bitnet/mod.ts'
 import { bitsandbytesConfig, bitsandbytesSources } from '../../qlora/mod.ts'
+import { writtenSources } from '../../peft/mod.ts'
 import { copyIfThere, saveTokenizer } from './save-tokenizer.ts'
 
 /** Options of `saveQuantized()`. */
@@ -42,9 +43,15 @@ export function saveQuantized(
   const quantization = ternary ?? bitsandbytesConfig(model)
   if (quantization === null)
     throw new TrituneError('E_UNSUPPORTED', 'no layer of the model is packed', { place: modelPath })
-  const sources = ternary ? bitnetSources(model, { linearClass }) : bitsandbytesSources(model)
+  const own = ternary ? bitnetSources(model, { linearClass }) : bitsandbytesSources(model)
+  const sources = writtenSources(model, own)
   writeSharded(folder, sources, maxShardBytes === undefined ? {} : { maxShardBytes })
-  const { dtype: _new, torch_dtype: _old, rope_freq_factors: _gguf, ...config } = model.info.config
+  const {
+    dtype: _new,
+    torch_dtype: _old,
+    rope_freq_factors: _gguf,
+    ...config
+  } = (model.info.written ?? model.info).config
   const written = {
     architectures: [model.info.architecture],
     ...config,

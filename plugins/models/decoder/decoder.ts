@@ -19,6 +19,7 @@ import {
   siteOf,
   type Tensor,
   type WeightSource,
+  type WrittenModel,
 } from '../../../core/mod.ts'
 import { booleanField, type ConfigJson, numberField } from '../_config.ts'
 import { createLeadCache, openLead } from '../_lead.ts'
@@ -40,6 +41,12 @@ import { decoderSizes } from './sizes.ts'
 export interface DecoderTraits extends AttentionTraits, RotaryTraits {
   readonly type: string
   readonly architecture: string
+  /** What stands before the names of blocks, embedding and last norm; default: `model`. */
+  readonly prefix?: string
+  /** Under which name the file has a weight; default: its own. */
+  fileName?(name: string): string
+  /** How the model is written, where that is not as it was read. */
+  readonly written?: WrittenModel
   /** Where norms stand; default: before each part. */
   readonly block?: BlockForm
   /** Of the stream; `rms_norm_eps` or `layer_norm_eps` is its ε. Default: rms. */
@@ -68,6 +75,7 @@ export interface DecoderTraits extends AttentionTraits, RotaryTraits {
 export function createDecoder(config: ConfigJson, source: WeightSource, traits: DecoderTraits): Model {
   const sizes = decoderSizes(config)
   const { norm: kind = 'rms', block: form = preNorm, dropout: chance = 0, residualScale = 1 } = traits
+  const { prefix = 'model', fileName, written } = traits
   const eps = kind.startsWith('rms')
     ? numberField(config, 'rms_norm_eps', 1e-6)
     : numberField(config, 'layer_norm_eps', 1e-5)
@@ -77,11 +85,11 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
   const sharedRope = traits.rope ? null : readRopeConfig(config, sizes.headDim)
 
   using guard = new Disposables()
-  const collector = guard.use(collectWeights(source))
-  const embed = collector.embedding('model.embed_tokens', sizes.vocab, sizes.hidden)
+  const collector = guard.use(collectWeights(source, fileName ? { fileName } : {}))
+  const embed = collector.embedding(`${prefix}.embed_tokens`, sizes.vocab, sizes.hidden)
   let sparse = 0
   const blocks = Array.from({ length: sizes.layers }, (_, layer) => loadBlock(layer))
-  const finalNorm = norms.load(collector, 'model.norm', sizes.hidden)
+  const finalNorm = norms.load(collector, `${prefix}.norm`, sizes.hidden)
   const labels = scoreLabels(config)
   const head =
     labels === null
@@ -95,7 +103,7 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
   )
 
   function loadBlock(layer: number): RunBlock {
-    const path = `model.layers.${layer}`
+    const path = `${prefix}.layers.${layer}`
     return form({
       norms,
       norm: (name) => norms.load(collector, `${path}.${name}`, sizes.hidden),
@@ -136,11 +144,13 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
       headSize: sizes.headDim,
       contextLength: sizes.context,
       config: labels === null ? config : { ...config, architectures: [architecture] },
+      ...(written ? { written } : {}),
     },
     layers: collector.layers,
     weights: collector.weights,
     embedding: embed,
     head,
+    expertParameters: collector.expertParameters,
     scoreHead: labels === null ? null : head,
     adapters: [],
     probe: null,
@@ -150,8 +160,8 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
       const pass = { batch, cache: past, turn: rotary.open(batch) }
       // transformers keeps this factor in the dtype of the weights.
       const rows = scaled(forwardLayer(embed, tokens.ids), rounded(dtype, traits.embeddingScale ?? 1))
-      const embedded = dropped(rows, 'model.embed_tokens')
-      model.probe?.('model.embed_tokens', embedded)
+      const embedded = dropped(rows, `${prefix}.embed_tokens`)
+      model.probe?.(`${prefix}.embed_tokens`, embedded)
       const coefficient = auxiliary ? (traits.balance ?? null) : null
       const forward: Block = (i, [before, change, sum]) => {
         const balance = coefficient === null ? null : { sum }
@@ -163,7 +173,8 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
       held?.advance(batch.positions.size)
       if (coefficient !== null && balance)
         auxiliary?.set(BALANCE_LOSS, balanceOf(balance, sparse * h.shape[0], coefficient))
-      return strip(scaled(norms.add(finalNorm, h, delta).y, traits.logitScale ?? 1))
+      const logitScale = labels === null ? (traits.logitScale ?? 1) : 1
+      return strip(scaled(norms.add(finalNorm, h, delta).y, logitScale))
     },
     createCache: (capacity): KvCache =>
       createLeadCache(model, capacity, {

@@ -1,7 +1,15 @@
 /**
  * Norms of queries and keys before they are turned.
  */
-import { type Layer, reshape, type Tensor } from '../../../core/mod.ts'
+import {
+  type FloatDType,
+  type Layer,
+  layerNorm,
+  mul,
+  reshape,
+  type Tensor,
+  tensor,
+} from '../../../core/mod.ts'
 import type { WeightCollector } from '../_weights.ts'
 import { type NormKind, normsOf } from './norms.ts'
 import type { DecoderSizes } from './sizes.ts'
@@ -41,3 +49,27 @@ export function normAllHeads(kind: NormKind = 'rms'): LoadQkNorms {
     return { q: (x) => whole(q, x), k: (x) => whole(k, x) }
   }
 }
+
+/** A LayerNorm of each head, without a shift and with a scale of its own: (heads, D) of q, (kvHeads, D) of k. */
+export function normHeadsApart(load: LoadHeadScales): LoadQkNorms {
+  return (weights, path, { heads, kvHeads, headDim }, eps) => {
+    const of = (part: 'q' | 'k', count: number): ((x: Tensor) => Tensor) => {
+      const scales = load(weights, path, { part, heads: count, headDim })
+      return (x) => {
+        const ones = tensor(new Float32Array(headDim).fill(1), {
+          dtype: x.dtype as FloatDType,
+          device: x.device,
+        })
+        return mul(layerNorm(x, ones, null, { eps }), reshape(scales(), [1, count, headDim]))
+      }
+    }
+    return { q: of('q', heads), k: of('k', kvHeads) }
+  }
+}
+
+/** How the scales of all heads are loaded: (heads, D) when they are asked for. */
+export type LoadHeadScales = (
+  weights: WeightCollector,
+  path: string,
+  of: { readonly part: 'q' | 'k'; readonly heads: number; readonly headDim: number },
+) => () => Tensor

@@ -92,9 +92,22 @@ function loadExperts(
   { count, hidden, inner, gate }: ExpertSizes,
 ): Expert[] {
   const layers = (name: string, from: number, to: number): Layer[] =>
-    Array.from({ length: count }, (_, i) => weights.layer(`${path}.${i}.${name}`, from, to, { bias: true }))
+    Array.from({ length: count }, (_, i) =>
+      weights.layer(`${path}.${i}.${name}`, from, to, {
+        bias: true,
+        fused: { name: `${path}.${name}`, index: i, count },
+      }),
+    )
   const both = layers('gate_up_proj', hidden, 2 * inner)
   const down = layers('down_proj', inner, hidden)
+  weights.experts(
+    `${path}.gate_up_proj`,
+    both.map((one) => [one]),
+  )
+  weights.experts(
+    `${path}.down_proj`,
+    down.map((one) => [one]),
+  )
   return both.map((layer, i) => ({
     forward: (x) => forwardLayer(down[i], clampedGate(forwardLayer(layer, x), gate)),
   }))

@@ -60,16 +60,22 @@ export function gatedExperts(
   { gate, up, down }: GatedNames,
   activation: Gated,
 ): Expert[] {
-  return Array.from({ length: count }, (_, i) =>
-    gatedExpert(
-      {
-        gate: weights.layer(`${path}.${i}.${gate}`, hidden, inner),
-        up: weights.layer(`${path}.${i}.${up}`, hidden, inner),
-        down: weights.layer(`${path}.${i}.${down}`, inner, hidden),
-      },
-      activation,
-    ),
+  const parts = Array.from({ length: count }, (_, i) => ({
+    gate: weights.layer(`${path}.${i}.${gate}`, hidden, inner),
+    up: weights.layer(`${path}.${i}.${up}`, hidden, inner),
+    down: weights.layer(`${path}.${i}.${down}`, inner, hidden),
+  }))
+  // As transformers names them, whatever the checkpoint does.
+  const all = path.replace('.block_sparse_moe.', '.mlp.')
+  weights.experts(
+    `${all}.gate_up_proj`,
+    parts.map((one) => [one.gate, one.up]),
   )
+  weights.experts(
+    `${all}.down_proj`,
+    parts.map((one) => [one.down]),
+  )
+  return parts.map((one) => gatedExpert(one, activation))
 }
 
 /** down(activation(gate(x), up(x))) */

@@ -2,6 +2,7 @@
  * Tensors that an adapter owns: f32, and alive until it is disposed, whatever scope is open when they are made.
  */
 import { type Device, parameter, type Random, type Tensor, tensor } from '../../../core/mod.ts'
+import { drawn } from '../drawn.ts'
 
 /** Out of whatever scope is open. */
 export function lasting(made: Tensor): Tensor {
@@ -22,6 +23,6 @@ export function filled(value: number, shape: readonly number[], device: Device):
 /** kaiming_uniform(a = √5) of a matrix: ±1/√columns. */
 export function kaiming(random: Random, [rows, columns]: readonly [number, number], device: Device): Tensor {
   const bound = 1 / Math.sqrt(columns)
-  const values = Float32Array.from({ length: rows * columns }, () => (2 * random.float() - 1) * bound)
+  const values = drawn(rows * columns, () => (2 * random.float() - 1) * bound)
   return leaf(values, [rows, columns], device)
 }

@@ -13,6 +13,7 @@ import { baseFactors } from './base-part.ts'
 import type { InitContext } from './init-context.ts'
 import { loftqFactors } from './loftq.ts'
 import { orthogonalFactors } from './orthogonal.ts'
+import { drawn } from '../drawn.ts'
 
 /** Throws E_ADAPTER where the init does not fit the layer. LoftQ packs the weight of the layer until the factors are disposed. */
 export function initialFactors(layer: BaseLayer, options: LoraOptions, context: InitContext): LoraFactorPair {
@@ -22,17 +23,17 @@ export function initialFactors(layer: BaseLayer, options: LoraOptions, context: 
   if (init === 'orthogonal') return orthogonalFactors(layer, rank, context.random)
   const { inputs, outputs, device } = layer
   const { random } = context
-  const drawn = (rows: number, columns: number, draw: () => number): Tensor =>
-    leaf(tensor(Float32Array.from({ length: rows * columns }, draw), { shape: [rows, columns], device }))
+  const filled = (rows: number, columns: number, draw: () => number): Tensor =>
+    leaf(tensor(drawn(rows * columns, draw), { shape: [rows, columns], device }))
   const bound = 1 / Math.sqrt(inputs)
-  const a = drawn(
+  const a = filled(
     rank,
     inputs,
     init === 'gaussian' ? () => random.normal() / rank : () => (2 * random.float() - 1) * bound,
   )
   const b =
     init === false
-      ? drawn(outputs, rank, () => (2 * random.float() - 1) / Math.sqrt(rank))
+      ? filled(outputs, rank, () => (2 * random.float() - 1) / Math.sqrt(rank))
       : leaf(zeros([outputs, rank], { device }))
   return factorPair(a, b)
 }

@@ -278,6 +278,15 @@ const LAYERS: readonly Row[] = [
     ({ q, k, v, offsetsQ, offsetsK }, params) =>
       t.attention(q, k, v, { offsetsQ, offsetsK, ...(params as t.AttentionParams) }),
   ),
+  functionRow(
+    'attentionWithSinks',
+    (dice) => {
+      const plan = PLANS.attention(dice)
+      return { ...plan, inputs: { ...plan.inputs, sinks: f32(plan.inputs.q?.shape[1] ?? 1) } }
+    },
+    ({ q, k, v, sinks, offsetsQ, offsetsK }, params) =>
+      t.attentionWithSinks(q, k, v, sinks, { offsetsQ, offsetsK, ...(params as t.AttentionParams) }),
+  ),
   functionRow('rope', like('rope'), ({ x, cos, sin, positions }) => t.rope(x, { cos, sin, positions })),
   functionRow(
     'rmsNorm',

@@ -190,6 +190,6 @@ test.each([
     'the old name of quantizer, which is given too',
   )
   expect(() => space.config({ quantization: { weight_dtype: 'int4', group_size: 32 } })).toThrow(
-    'quantised base weights',
+    'another quantization of the checkpoint',
   )
 })

@@ -2,6 +2,11 @@
  * Mixtures of experts against what transformers computes: logits, loss, gradients, the loss of the router; packed, cached, checkpointed.
  */
 import { expect, test } from 'bun:test'
+import { copyFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { openCheckpoint } from '../../../core/files/checkpoint.ts'
+import { tensorDType } from '../../../core/files/safetensors.ts'
+import { writeSafetensors } from '../../../core/files/safetensors-write.ts'
 import {
   type AuxiliaryLoss,
   backward,
@@ -25,6 +30,7 @@ import {
   relativeError,
   sameBytes,
   takeGradients,
+  temporaryFolder,
 } from '../../_golden.ts'
 
 const cpu = openCpu()
@@ -162,4 +168,37 @@ test('bf16 stays near f32', () => {
   expect(sameBytes(a, b)).toBe(false)
   const size = (values: Float32Array): number => Math.hypot(...values)
   expect(size(Float32Array.from(a, (value, i) => value - b[i])) / size(a)).toBeLessThanOrEqual(0.2)
+})
+
+test('experts in MXFP4 are unpacked to the numbers that transformers has', () => {
+  const { folder, sequences, logits } = openGoldenModel('gpt_oss-mxfp4', GROUP)
+  using model = loadModel(folder, { device: cpu, dtype: 'f32' })
+  expect(relativeError(logitsOf(model, sequences), logits)).toBeLessThanOrEqual(1e-5)
+  // As it is stored: bf16, which holds these numbers as they are.
+  using narrow = loadModel(folder, { device: cpu })
+  const [a, b] = [model, narrow].map(
+    (one) => one.weights.get('model.layers.1.mlp.experts.2.down_proj.weight')?.toArray() ?? [],
+  )
+  expect(a).toHaveLength(32 * 32)
+  expect([...b]).toEqual([...a])
+})
+
+test.each([
+  ['_blocks', 'expected U8 (3, 32, 1, 16)'],
+  ['_scales', 'which its packed weight needs'],
+] as const)('MXFP4 without a fitting %s is refused', (part, message) => {
+  using folder = temporaryFolder()
+  const { folder: golden } = openGoldenModel('gpt_oss-mxfp4', GROUP)
+  const checkpoint = openCheckpoint(golden)
+  const broken = `model.layers.0.mlp.experts.down_proj${part}`
+  copyFileSync(join(golden, 'config.json'), join(folder.path, 'config.json'))
+  writeSafetensors(
+    join(folder.path, 'model.safetensors'),
+    [...checkpoint.entries.values()].flatMap((entry) => {
+      if (entry.name === broken && part === '_scales') return []
+      const shape = entry.name === broken ? [3, 16, 2, 16] : entry.shape
+      return [{ name: entry.name, dtype: tensorDType(entry), shape, chunks: () => [checkpoint.read(entry)] }]
+    }),
+  )
+  expect(() => loadModel(folder.path, { device: cpu })).toThrow(message)
 })

@@ -9,6 +9,7 @@ const SHARDS = 'shards of a dataset'
 const TEMPLATE = 'a chat template for one dataset'
 const KIND = 'this kind of dataset'
 
+/** Keys of an entry of `datasets` that change nothing or are refused, with the reason. */
 export const DATASET_KEYS: KeyFacts = {
   ignored: {
     ...ignored(LOCAL, ['trust_remote_code', 'preprocess_shards']),

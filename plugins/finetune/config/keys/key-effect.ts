@@ -11,6 +11,7 @@ import {
 } from './axolotl-keys.ts'
 import { READ_AS } from '../old-spellings.ts'
 
+/** What becomes of a key. */
 export type KeyEffect = 'works' | 'renamed' | 'no effect' | 'refused' | 'unknown'
 
 /** By the schema first, then by the facts. */
@@ -20,6 +21,7 @@ export function keyEffect(name: string): KeyEffect {
   return effectOf(name, finetuneSchema, IGNORED_KEYS, UNSUPPORTED_KEYS)
 }
 
+/** As `keyEffect`, of a key in an entry of `datasets`. */
 export function datasetKeyEffect(name: string): KeyEffect {
   if (READ_AS.dataset.includes(name)) return 'renamed'
   return effectOf(name, datasetOptions, IGNORED_DATASET_KEYS, UNSUPPORTED_DATASET_KEYS)

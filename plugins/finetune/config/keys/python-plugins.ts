@@ -3,6 +3,7 @@
  */
 import { ignored, type IgnoredKey } from './key-fact.ts'
 
+/** Plugins of axolotl that change nothing here, with the reason. */
 export const IGNORED_PLUGINS: Readonly<Record<string, IgnoredKey>> = {
   ...ignored('it only saves time and memory', [
     'axolotl.integrations.liger.LigerPlugin',

@@ -1,0 +1,112 @@
+/**
+ * A run without its weights and without its work: everything is opened on a `shapeDevice()`, one step of the longest micro-batch runs there, and the peak is
+ * what the real run takes. Of the base model only headers are read.
+ */
+import { type ActivationStore, type Device, empty, type StoredActivation } from '../../../core/mod.ts'
+import type { Batch } from '../../data/mod.ts'
+import type { FinetuneConfig } from '../config/config.ts'
+import { prepareRun } from '../prepare.ts'
+import type { Run } from '../run.ts'
+import type { PrepareOptions } from '../run-inputs.ts'
+import { trainStep } from '../training/train-step.ts'
+import { estimateMemory, type MemoryParts, scratchBytes } from './estimate.ts'
+import { shapeDevice, type ShapeDevice } from './shape-device.ts'
+
+/** What a run would take. */
+export interface Rehearsal {
+  readonly parts: MemoryParts
+  /** Bytes of all of them. */
+  readonly memory: number
+  /** Tokens of the largest micro-batch. */
+  readonly tokens: number
+}
+
+/** Which device a run is rehearsed for. */
+export interface RehearsedDevice extends Pick<Device, 'name' | 'capacity'> {
+  readonly kind: 'cpu' | 'cuda'
+}
+
+/** Options of `rehearseRun`. */
+export interface RehearseOptions extends Omit<PrepareOptions, 'device'> {
+  readonly device: RehearsedDevice
+  /** Told of the run before its step: what else is to be known of it. */
+  readonly onRun?: (run: Run) => void
+}
+
+/** Throws as `prepareRun()`. */
+export async function rehearseRun(
+  config: FinetuneConfig,
+  { device: { kind, name, capacity }, onRun, ...options }: RehearseOptions,
+): Promise<Rehearsal> {
+  const device = shapeDevice({ kind, name, capacity })
+  // Factors that start from the weights, which are not there, have the same shapes as others.
+  const shaped: FinetuneConfig = {
+    ...config,
+    peft_init_lora_weights: true,
+    peft: null,
+    pagedOptimizer: false,
+  }
+  using run = await prepareRun(shaped, { ...options, device, weights: 'headers' })
+  onRun?.(run)
+  return rehearseStep(run, device)
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function rehearseStep(run: Run, device: ShapeDevice): Rehearsal {
+  const parts = estimateMemory(run)
+  const state = device.memory().live
+  const batch = longestBatch(run)
+  const { model, parameters, optimizer, objective, gradients, config } = run
+  trainStep(
+    {
+      model,
+      device,
+      parameters,
+      optimizer,
+      objective,
+      gradients,
+      checkpointing: config.gradient_checkpointing,
+      leanMemory: run.memory.isLean,
+      activations: config.activation_offloading === false ? null : forgetting,
+      seed: config.seed,
+    },
+    [batch],
+    { step: 0, learningRate: config.learning_rate },
+  )
+  const mapped = sum(
+    [...model.weights.values()].map((weight) => (device.isMapped(weight) ? weight.bytes : 0)),
+  )
+  const resident = device.resident() + mapped
+  // This process holds what the other one will, but for the tensors and the scratch of the kernels.
+  const program = device.kind === 'cuda' ? 0 : process.memoryUsage().rss + scratchBytes(run, batch.ids.length)
+  return {
+    parts: { ...parts, program, activations: Math.max(0, device.resident() - state) },
+    memory: program + resident,
+    tokens: batch.ids.length,
+  }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0)
+}
+
+/** Micro-batches differ in length. */
+function longestBatch({ plan }: Run): Batch {
+  const batches = plan.batches(0)
+  let longest: Batch | null = null
+  for (const { start, end } of batches.windows)
+    for (let index = start; index < end; index++) {
+      const batch = batches.get(index)
+      if (longest === null || batch.ids.length > longest.ids.length) longest = batch
+    }
+  if (longest === null) throw new Error('a plan without batches')
+  return longest
+}
+
+/** What is put there leaves the device. */
+const forgetting: ActivationStore = {
+  put({ shape, dtype, device }): StoredActivation {
+    return { take: () => empty(shape, { dtype, device }), release() {} }
+  },
+}
