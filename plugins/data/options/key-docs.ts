@@ -8,7 +8,7 @@ import type { DatasetInput } from './dataset-input.ts'
 /** What each key of an entry of `datasets` means, in Markdown whose links start in docs/. */
 export const DATASET_KEY_DOCS: Readonly<Record<keyof DatasetInput, string>> = {
   path: 'a file, or a folder whose file names tell its splits',
-  type: '`alpaca`, `completion`, `chat_template`, `sharegpt`, `input_output`, `tokenized` (records with `input_ids`), or a mapping with a `format` of your own: [plugins/data/README.md](../plugins/data/README.md)',
+  type: '`alpaca`, `completion`, `chat_template`, `sharegpt`, `input_output`, `tokenized` (records with `input_ids`), `prompt` (for `rl: grpo`), or a mapping with a `format` of your own: [plugins/data/README.md](../plugins/data/README.md)',
   type_options: "options of a plugin's type, which checks them itself",
   data_files: 'files inside `path`',
   ds_type: '`json` or `text`, where the file name does not tell',
