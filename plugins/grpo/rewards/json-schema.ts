@@ -1,7 +1,7 @@
 /**
  * `json_schema`: whether a completion is JSON, and JSON of a form, said by a JSON Schema (2020-12, by ajv).
  */
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import type { ValidateFunction } from 'ajv/dist/2020.js'
 import { ConfigError, decimal, defineOptions, mapOf, nullable, optional } from '../../../core/mod.ts'
 import * as v from 'valibot'
 import type { RewardDefinition } from './reward.ts'
@@ -21,9 +21,9 @@ export const jsonSchema: RewardDefinition = {
     schema: nullable(mapOf(v.unknown())),
     json_part: optional(decimal({ min: 0, max: 1 }), 0),
   }),
-  create(options) {
+  async create(options) {
     const { schema, json_part } = options as JsonSchemaOptions
-    const fits = schema && compiled(schema)
+    const fits = schema && (await compiled(schema))
     return (completions) =>
       completions.map((completion) => {
         const value = parsed(completion)
@@ -42,7 +42,9 @@ export function parsed(text: string): unknown {
   }
 }
 
-function compiled(schema: Readonly<Record<string, unknown>>): ValidateFunction {
+/** The library is loaded by those who need it. */
+async function compiled(schema: Readonly<Record<string, unknown>>): Promise<ValidateFunction> {
+  const { Ajv2020 } = await import('ajv/dist/2020.js')
   try {
     return new Ajv2020({ strict: false, validateFormats: false }).compile(schema)
   } catch (error) {

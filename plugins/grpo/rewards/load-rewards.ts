@@ -43,17 +43,16 @@ export async function loadRewards({
       },
     ])
   const failures: ConfigFailure[] = []
-  const rewards = asked.map(({ name, options }, i): RunReward | null => {
-    const path = ['trl', 'reward_funcs', i]
+  const rewards: RunReward[] = []
+  for (const [i, { name, options }] of asked.entries()) {
     try {
-      return { name, weight: reward_weights?.[i] ?? 1, reward: find(name, options, own) }
+      rewards.push({ name, weight: reward_weights?.[i] ?? 1, reward: await find(name, options, own) })
     } catch (error) {
-      failures.push(...failuresAt(path, error))
-      return null
+      failures.push(...failuresAt(['trl', 'reward_funcs', i], error))
     }
-  })
+  }
   if (failures.length > 0) throw new ConfigError(failures)
-  return rewards.filter((one) => one !== null)
+  return rewards
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -62,7 +61,7 @@ function find(
   name: string,
   options: Readonly<Record<string, unknown>>,
   own: ReadonlyMap<string, Reward>,
-): Reward {
+): Reward | Promise<Reward> {
   const mine = own.get(name)
   if (mine) {
     if (Object.keys(options).length > 0)

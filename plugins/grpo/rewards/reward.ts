@@ -39,5 +39,5 @@ export type Reward = (completions: readonly string[], context: RewardContext) =>
 export interface RewardDefinition<O = unknown> {
   readonly name: string
   readonly options: ValidatableConfig<O>
-  create(options: O): Reward
+  create(options: O): Reward | Promise<Reward>
 }
