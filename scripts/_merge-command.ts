@@ -11,7 +11,7 @@ import { compareLogits, promptIds, promptLogits } from '../plugins/export/mod.ts
 import { hasTokenizer, loadPlugins, saveModel } from '../plugins/finetune/mod.ts'
 import { resolveModel } from '../plugins/hub/mod.ts'
 import { loadModel, models, storedDType } from '../plugins/models/mod.ts'
-import { adapterVocabulary, loadAdapter, peft } from '../plugins/peft/mod.ts'
+import { adapterLabels, adapterVocabulary, loadAdapter, peft } from '../plugins/peft/mod.ts'
 import { openQuantizer, packLayers, qlora } from '../plugins/qlora/mod.ts'
 import { readTokenizerFiles } from '../plugins/tokenizer/mod.ts'
 import { wasm } from '../plugins/wasm/mod.ts'
@@ -67,6 +67,7 @@ export async function mergeCommand({
     dtype,
     models: known,
     vocabSize,
+    labels: adapter === 'none' ? undefined : adapterLabels(adapter, definitions),
     pack: packs === undefined ? undefined : packed(host, packs, dtype ?? storedAs(path)),
   })
   using attached = adapter === 'none' ? null : loadAdapter(model, adapter, { definitions })

@@ -209,6 +209,7 @@ function prepare(objective: Objective, model: Model, train: readonly TokenizedEx
     model,
     train,
     validation: [],
+    isRehearsal: false,
     microBatchSize: train.length / 2,
     asReference: (fn) => withAdapters(model, [], fn),
     openModel: () => tinyModel({ device: model.head.device, seed: 5 }),

@@ -60,6 +60,20 @@ export interface CharSpan {
   readonly end: number
 }
 
+/** The keys of a file that choose a chat template; null: not set. */
+export interface ChatTemplateKeys {
+  readonly chat_template: string | null
+  readonly chat_template_jinja: string | null
+}
+
+/** How another thread opens the same tokenizer: an exported function of a module, and arguments that can be cloned. */
+export interface TokenizerRecipe {
+  /** The URL of the module. */
+  readonly module: string
+  readonly name: string
+  readonly args: readonly unknown[]
+}
+
 /** What dataset types need of a tokenizer. */
 export interface TokenizerLike {
   /** `addSpecialTokens` puts BOS (and whatever the tokenizer is set to) around the text. */
@@ -79,6 +93,10 @@ export interface TokenizerLike {
   ): readonly CharSpan[] | undefined
   /** Hash of everything that decides the ids: vocabulary, merges, added tokens, chat template. */
   readonly id: string
+  /** The same tokenizer with another chat template; without it there is none but that of the run. */
+  withChatTemplate?(options: ChatTemplateKeys): TokenizerLike
+  /** Without it nobody but this thread tokenises. */
+  readonly recipe?: TokenizerRecipe
 }
 
 /** What a dataset type is given besides the record; `O` are its own options, checked. */

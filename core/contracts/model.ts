@@ -110,6 +110,8 @@ export interface ExpertParameter {
   /** Of one expert. */
   readonly inputs: number
   readonly outputs: number
+  /** How many of the experts a token gets. */
+  readonly perToken: number
   /** For each expert the layers whose outputs, one after the other, are its outputs. */
   readonly experts: readonly (readonly Layer[])[]
 }

@@ -52,6 +52,8 @@ export interface ObjectiveStart {
   readonly validation: readonly TokenizedExample[]
   /** Rows of a micro-batch. */
   readonly microBatchSize: number
+  /** Nothing is computed, as memory is measured: numbers may be anything. */
+  readonly isRehearsal: boolean
   /** `fn` with the model as it was before the training: new adapters switched off. Before the first step only, where all weights are trained. */
   asReference<T>(fn: () => T): T
   /** Another model, frozen, on the device of the run and in its dtype, by folder or .gguf file; the objective disposes it. */

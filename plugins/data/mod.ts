@@ -8,23 +8,30 @@ export { concatenate, createBatches } from './packing/batches.ts'
 export type { Batch, Batches, BatchesOptions, Window } from './packing/batches.ts'
 export { chatTemplate } from './chat/chat-template.ts'
 export {
-  CHATML,
+  CHAT_TEMPLATE_CHOICES,
+  type ChatTemplateChoice,
+  type ChatTemplateOptions,
   chatTemplatePlace,
   chatTemplateSource,
   checkChatTemplate,
+  templateName,
 } from './chat/chat-template-source.ts'
-export type { ChatTemplateOptions } from './chat/chat-template-source.ts'
+export { CHATML } from './templates/chatml.ts'
+export { expectTemplateTokens } from './templates/template-tokens.ts'
+export { CHAT_TEMPLATE_NAMES, chatTemplateNamed, type ChatTemplateName } from './templates/chat-templates.ts'
 export { colourTokens } from './colour-tokens.ts'
 export type { ColourOptions } from './colour-tokens.ts'
 export { completion, completionExamples } from './types/completion.ts'
 export { datasetFiles } from './files/dataset-files.ts'
 export type { DatasetInput, UserDefinedInput, UserDefinedPreferenceInput } from './options/dataset-input.ts'
 export { datasetOptions } from './options/dataset-options.ts'
-export { DATASET_TYPES } from './options/dataset-words.ts'
+export { DATASET_TYPES, PROMPT_TYPE_NAMES } from './options/dataset-words.ts'
 export { DATASET_KEY_DOCS } from './options/key-docs.ts'
 export type { DatasetOptions } from './options/dataset-options.ts'
 export type {
   DatasetTypeName,
+  FileFormat,
+  PromptTypeName,
   TrainOnEos,
   UserDefinedPreference,
   UserDefinedType,
@@ -42,7 +49,9 @@ export type {
 export { datasetTypeOf } from './types/dataset-types.ts'
 export { inputOutput } from './types/input-output.ts'
 export { loadDataset } from './loading/load-dataset.ts'
-export type { DataConfig, LoadedDataset } from './loading/load-dataset.ts'
+export type { DataConfig, LoadedDataset, LoadOptions } from './loading/load-dataset.ts'
+export type { TokenizeProgress } from './loading/load-entry.ts'
+export { lengthOf } from './types/stored-example.ts'
 export { documentsOf, type ExampleDocument, joinDocuments } from './packing/documents.ts'
 export { packDocuments } from './packing/pack-documents.ts'
 export {

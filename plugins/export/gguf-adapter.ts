@@ -38,7 +38,12 @@ export function exportGgufAdapter(
   writeGgufLora(
     path,
     { alpha: numberOf(config, 'lora_alpha'), pairs },
-    { ...headCounts(model), family, name, nameOf: (hf) => ggufName(family, hf) },
+    {
+      ...headCounts(model),
+      family,
+      name,
+      nameOf: (hf) => ggufName(family, model.info.written?.nameOf(hf) ?? hf),
+    },
   )
   return { tensorCount: 2 * pairs.length }
 }

@@ -55,7 +55,7 @@ export function exportGgufModel(
 
 /** Where frequencies are divided one by one, llama.cpp has a tensor of the divisors. */
 function ropeFactorsOf({ info }: Model): number[] | null {
-  if (info.type === 'gpt2') return null
+  if (info.type === 'gpt2' || info.type.startsWith('gemma3')) return null
   const rope = readRopeConfig(info.config, info.headSize)
   if (rope.scaling.type !== 'llama3' && rope.scaling.type !== 'factors') return null
   if (rope.dim !== info.headSize)

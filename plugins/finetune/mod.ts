@@ -20,9 +20,26 @@ export {
   removeEarlierRun,
   type WaysOn,
 } from './checkpoints/earlier-run.ts'
+export {
+  type Preview,
+  previewConfig,
+  type PreviewExample,
+  type PreviewOptions,
+  type PreviewToken,
+} from './preview.ts'
+export type { Accounted, Fate } from './convert/account.ts'
+export {
+  CONVERTED_TOOLS,
+  convertConfig,
+  type ConvertConfigOptions,
+  type ConvertedConfig,
+  type ConvertedTool,
+} from './convert/convert-config.ts'
+export { type ConfigEstimate, estimateConfig, type EstimateConfigOptions } from './estimate-config.ts'
 export { type Rehearsal, type RehearsedDevice, rehearseRun, type RehearseOptions } from './memory/rehearse.ts'
 export { type Estimate, estimateMemory, estimateRun, type MemoryParts } from './memory/estimate.ts'
 export { type CheckedRun, checkRun, type CheckRunOptions } from './check-run.ts'
+export { countActiveWeights } from './model/active-weights.ts'
 export { countWeights } from './model/count-weights.ts'
 export { writtenContextLength } from './model/context-length.ts'
 export { evaluateLoss, type Evaluation, type EvaluationContext } from './training/evaluate.ts'

@@ -4,9 +4,9 @@
  */
 import { Disposables } from '../../core/disposables.ts'
 import type { Host, Plugin, Device, Sampler } from '../../core/mod.ts'
-import { type LoadedDataset, loadDataset } from '../data/mod.ts'
+import { lengthOf, type LoadedDataset, loadDataset, type TokenizeProgress } from '../data/mod.ts'
+import { atKey, atNamedKey, atNamedKeyAsync } from './config/at-key.ts'
 import { loadRewards, type RunReward } from '../grpo/mod.ts'
-import { atKey, atNamedKey } from './config/at-key.ts'
 import { type BaseModelFiles, baseModelFiles } from './model/base-model-files.ts'
 import type { FinetuneConfig } from './config/config.ts'
 import { checkEarly, type EarlyChecks } from './early-checks.ts'
@@ -27,6 +27,8 @@ export interface PrepareOptions {
     readonly received: number
     readonly total: number
   }) => void
+  /** Told how far the records of each dataset are tokenised. */
+  readonly onTokenize?: (progress: TokenizeProgress) => void
   /** `headers`: no weights are read or downloaded, for a device that computes nothing; default: all. */
   readonly weights?: 'all' | 'headers'
   /** Told what takes time while the model is found: who is waited for, what is checked. */
@@ -51,7 +53,7 @@ export interface RunInputs {
 /** Downloads config.json and the tokenizer of a model on the hub, no weights. Throws a `ConfigError` with all faults that are known. */
 export async function openInputs(
   config: FinetuneConfig,
-  { plugins = [], device, onDownload, onNote, weights = 'all' }: PrepareOptions,
+  { plugins = [], device, onDownload, onTokenize, onNote, weights = 'all' }: PrepareOptions,
 ): Promise<RunInputs> {
   const early = await checkEarly(config, { plugins, device })
   const { host, parts } = early
@@ -69,10 +71,10 @@ export async function openInputs(
   if (known !== null) checkContextLength(config, known)
   const tokenizer = atKey(['base_model'], () => openTokenizer(modelPath, config))
   expectChatTemplate(tokenizer, config)
-  const data = open.use(
-    atNamedKey(() => loadDataset(config, tokenizer, host.all('dataset'), exampleKind(config, host))),
-  )
-  const lengths = data.train.map(({ ids }) => ids.length)
+  const kind = exampleKind(config, host)
+  const loading = { types: host.all('dataset'), kind, ...(onTokenize ? { onProgress: onTokenize } : {}) }
+  const data = open.use(await atNamedKeyAsync(() => loadDataset(config, tokenizer, loading)))
+  const lengths = data.train.map(lengthOf)
   const sampler = parts.sampler({ lengths, seed: config.seed })
   open.defer(() => sampler?.[Symbol.dispose]?.())
   const plan = atNamedKey(() => planOf(config, data.train, sampler))

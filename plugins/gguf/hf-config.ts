@@ -2,10 +2,11 @@
  * The config.json that a GGUF file's metadata stands for.
  */
 import { TrituneError } from '../../core/errors.ts'
-import type { GgufFamily, GgufModelType } from './families.ts'
-import { GGUF_FAMILIES } from './families.ts'
+import type { GgufFamily, GgufModelType } from './families/family.ts'
+import { type Json, type OwnReader, shortestFloat } from './families/own-keys.ts'
+import { GGUF_FAMILIES } from './families/table.ts'
 import type { GgufFile } from './read.ts'
-import { ggufNumber, ggufString } from './read.ts'
+import { ggufBoolean, ggufNumber, ggufString } from './read.ts'
 import { readGgufTensor } from './tensor.ts'
 
 interface SharedConfig {
@@ -18,7 +19,7 @@ interface SharedConfig {
   readonly torch_dtype: 'float32'
 }
 
-/** Of llama, mistral, qwen2 and qwen3: the values that tritune's models read; `rope_freq_factors` is tritune's own. */
+/** Of decoders: the values that tritune's models read; `rope_freq_factors` is tritune's own. Families have fields of their own beside these. */
 export interface GgufDecoderConfig extends SharedConfig {
   readonly model_type: Exclude<GgufModelType, 'gpt2'>
   readonly hidden_size: number
@@ -28,10 +29,12 @@ export interface GgufDecoderConfig extends SharedConfig {
   readonly num_key_value_heads: number
   readonly head_dim: number
   readonly max_position_embeddings: number
-  readonly hidden_act: 'silu'
-  readonly rms_norm_eps: number
+  readonly hidden_act?: string
+  readonly rms_norm_eps?: number
+  readonly layer_norm_eps?: number
   readonly rope_theta: number
-  readonly rope_scaling: Readonly<Record<string, string | number>> | null
+  readonly partial_rotary_factor?: number
+  readonly rope_scaling: Readonly<Record<string, unknown>> | null
   /** Divisors of the rotary frequencies (head_dim/2), from `rope_freqs.weight`; llama 3.1 and later have them. */
   readonly rope_freq_factors?: readonly number[]
   readonly sliding_window?: number
@@ -54,7 +57,7 @@ export interface GgufGpt2Config extends SharedConfig {
 /** The config.json of a GGUF file. */
 export type GgufHfConfig = GgufDecoderConfig | GgufGpt2Config
 
-/** E_UNSUPPORTED for an architecture that is not here, and for mixtures of experts. */
+/** E_UNSUPPORTED for an architecture that is not here. */
 export function familyOfFile(file: GgufFile): GgufFamily {
   if (ggufString(file, 'general.type', 'model') === 'adapter')
     throw new TrituneError('E_FORMAT', 'the file is an adapter, not a model', {
@@ -62,20 +65,24 @@ export function familyOfFile(file: GgufFile): GgufFamily {
       remedy: 'name the base model, and this file as the adapter',
     })
   const architecture = ggufString(file, 'general.architecture')
-  const known = Object.values(GGUF_FAMILIES).filter((family) => family.architecture === architecture)
+  const experts = `${architecture}.expert_count`
+  const isMixture = file.metadata.has(experts) && ggufNumber(file, experts) > 0
+  const known = Object.values(GGUF_FAMILIES).filter(
+    (family) => family.architecture === architecture && isMixture === (family.experts !== undefined),
+  )
   if (architecture === 'mistral') known.push(GGUF_FAMILIES.mistral)
   // Only mistral has a window among the models that call themselves llama.
   const window = ggufNumber(file, `${architecture}.attention.sliding_window`, 0) > 0
   const family = known.find(({ modelType }) => (modelType === 'mistral') === window) ?? known.at(0)
   if (family === undefined) {
-    throw new TrituneError('E_UNSUPPORTED', `the architecture "${architecture}" is not supported`, {
-      place: file.path,
-      remedy: `supported: ${Object.keys(GGUF_FAMILIES).join(', ')}; or use the safetensors files of the model`,
-    })
-  }
-  const experts = `${architecture}.expert_count`
-  if (file.metadata.has(experts) && ggufNumber(file, experts) > 0) {
-    throw new TrituneError('E_UNSUPPORTED', 'mixtures of experts are not supported', { place: file.path })
+    throw new TrituneError(
+      'E_UNSUPPORTED',
+      `${isMixture ? 'mixtures of experts of ' : ''}the architecture "${architecture}" ${isMixture ? 'are' : 'is'} not supported`,
+      {
+        place: file.path,
+        remedy: `supported: ${Object.keys(GGUF_FAMILIES).join(', ')}; or use the safetensors files of the model`,
+      },
+    )
   }
   return family
 }
@@ -93,15 +100,16 @@ export function readHfConfig(file: GgufFile, family: GgufFamily): GgufHfConfig {
 function decoderConfig(
   file: GgufFile,
   architecture: string,
-  { modelType, hfArchitecture }: { modelType: GgufDecoderConfig['model_type']; hfArchitecture: string },
+  family: GgufFamily & { readonly modelType: GgufDecoderConfig['model_type'] },
 ): GgufDecoderConfig {
+  const { modelType, hfArchitecture, activation = { key: 'hidden_act', name: 'silu' } } = family
   const number = (key: string, fallback?: number): number =>
     ggufNumber(file, `${architecture}.${key}`, fallback)
   const hidden = number('embedding_length')
   const heads = number('attention.head_count')
   const headDim = number('attention.key_length', hidden / heads)
   const rotated = number('rope.dimension_count', headDim)
-  if (rotated !== headDim || number('attention.value_length', headDim) !== headDim) {
+  if ((rotated !== headDim && !family.partial) || number('attention.value_length', headDim) !== headDim) {
     throw new TrituneError(
       'E_UNSUPPORTED',
       `heads of ${headDim} of which ${rotated} are rotated are not supported`,
@@ -120,15 +128,40 @@ function decoderConfig(
     num_key_value_heads: number('attention.head_count_kv', heads),
     head_dim: headDim,
     max_position_embeddings: number('context_length'),
-    hidden_act: 'silu',
-    rms_norm_eps: shortestFloat(number('attention.layer_norm_rms_epsilon')),
+    [activation.key]: activation.name,
+    ...(family.layerNorms
+      ? { layer_norm_eps: shortestFloat(number('attention.layer_norm_epsilon')) }
+      : { rms_norm_eps: shortestFloat(number('attention.layer_norm_rms_epsilon')) }),
     rope_theta: number('rope.freq_base', 10000),
+    ...(family.partial ? { partial_rotary_factor: rotated / headDim } : {}),
     rope_scaling: readRopeScaling(file, architecture),
     ...(factors === undefined ? {} : { rope_freq_factors: [...readGgufTensor(file, factors)] }),
     ...(window > 0 ? { sliding_window: window } : {}),
     attention_bias: file.tensors.has('blk.0.attn_q.bias'),
     mlp_bias: file.tensors.has('blk.0.ffn_up.bias'),
+    ...ownConfig(file, architecture, family, { headDim }),
   }
+}
+
+/** Fields that only this family has. */
+function ownConfig(
+  file: GgufFile,
+  architecture: string,
+  { own }: GgufFamily,
+  { headDim }: Pick<OwnReader, 'headDim'>,
+): Json {
+  if (own === undefined) return {}
+  return own.read({
+    number: (key, fallback) => ggufNumber(file, `${architecture}.${key}`, fallback),
+    boolean: (key, fallback) => ggufBoolean(file, `${architecture}.${key}`, fallback),
+    tensor(name) {
+      const found = file.tensors.get(name)
+      return found === undefined ? null : [...readGgufTensor(file, found)]
+    },
+    has: (name) => file.tensors.has(name),
+    layers: ggufNumber(file, `${architecture}.block_count`),
+    headDim,
+  })
 }
 
 function gpt2Config(file: GgufFile, architecture: string, { hfArchitecture }: GgufFamily): GgufGpt2Config {
@@ -170,6 +203,8 @@ function readRopeScaling(file: GgufFile, architecture: string): Record<string, s
     const linear = ggufNumber(file, `${architecture}.rope.scale_linear`, 1)
     return linear === 1 ? null : { rope_type: 'linear', factor: linear }
   }
+  // Its lists are tensors.
+  if (type === 'longrope' && file.tensors.has('rope_factors_long.weight')) return null
   if (type !== 'linear' && type !== 'yarn') {
     throw new TrituneError('E_UNSUPPORTED', `rope scaling "${type}" is not supported`, { place: file.path })
   }
@@ -188,13 +223,4 @@ function readRopeScaling(file: GgufFile, architecture: string): Record<string, s
   for (const [name, key] of Object.entries(more))
     if (file.metadata.has(`${prefix}.${key}`)) scaling[name] = ggufNumber(file, `${prefix}.${key}`)
   return scaling
-}
-
-/** The shortest decimal that is the same float32: 9.999999747378752e-6 → 1e-5. */
-function shortestFloat(value: number): number {
-  for (let digits = 1; digits <= 9; digits++) {
-    const candidate = Number(value.toPrecision(digits))
-    if (Math.fround(candidate) === Math.fround(value)) return candidate
-  }
-  return value
 }

@@ -3,10 +3,9 @@
  * only long texts differ.
  */
 import { TrituneError } from '../../core/errors.ts'
-import type { GgufFamily } from './families.ts'
+import type { GgufFamily } from './families/family.ts'
+import { type Json, type OwnEntries, unsupported } from './families/own-keys.ts'
 import { f32, type GgufTypedValue, text, u32 } from './typed-values.ts'
-
-type Json = Readonly<Record<string, unknown>>
 
 /** The metadata of an architecture, and what of the model decides about its tensors. */
 export interface HfMetadata {
@@ -16,18 +15,23 @@ export interface HfMetadata {
   readonly kvHeads: number
   readonly headSize: number
   readonly vocabSize: number
+  /** Tensors of numbers that are no weights. */
+  readonly lists: Readonly<Record<string, readonly number[]>>
   /** What llama.cpp leaves out. */
   readonly notes: readonly string[]
 }
 
 /** @throws E_UNSUPPORTED for what llama.cpp computes otherwise; E_MODEL for values that cannot be meant */
 export function hfMetadata(config: Json, family: GgufFamily, place: string): HfMetadata {
-  return family.modelType === 'gpt2' ? gpt2Metadata(config, place) : decoderMetadata(config, family, place)
+  return family.modelType === 'gpt2'
+    ? gpt2Metadata(config, place)
+    : decoderMetadata(family.flat?.(config) ?? config, family, place)
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-function decoderMetadata(config: Json, { architecture, modelType }: GgufFamily, place: string): HfMetadata {
+function decoderMetadata(config: Json, family: GgufFamily, place: string): HfMetadata {
+  const { architecture, modelType, activation = { key: 'hidden_act', name: 'silu' } } = family
   const read = reader(config, place)
   const hidden = read('hidden_size')
   const heads = read('num_attention_heads')
@@ -35,9 +39,7 @@ function decoderMetadata(config: Json, { architecture, modelType }: GgufFamily, 
   const layers = read('num_hidden_layers')
   const vocabSize = read('vocab_size')
   const headSize = read('head_dim', modelType === 'qwen3' ? 128 : hidden / heads)
-  const activation = config['hidden_act'] ?? 'silu'
-  if (activation !== 'silu' && activation !== 'swish')
-    throw unsupported(`hidden_act ${JSON.stringify(activation)}: llama.cpp computes silu`, place)
+  expectActivation(config, activation, place)
   if (
     modelType.startsWith('qwen') &&
     config['use_sliding_window'] === true &&
@@ -47,13 +49,16 @@ function decoderMetadata(config: Json, { architecture, modelType }: GgufFamily, 
   if (modelType === 'qwen3' && config['attention_bias'] === true)
     throw unsupported('attention_bias of qwen3', place)
   const key = (name: string): string => `${architecture}.${name}`
+  const nothing: OwnEntries = { entries: [] }
+  const own = family.own?.write(config, { layers, hidden, heads, headSize, place }) ?? nothing
   return {
     layers,
     heads,
     kvHeads,
     headSize,
     vocabSize,
-    notes: windowNotes(config, modelType),
+    lists: own.lists ?? {},
+    notes: [...windowNotes(config, modelType), ...(own.notes ?? [])],
     entries: [
       [key('block_count'), u32(layers)],
       [key('context_length'), u32(read('max_position_embeddings', 2048))],
@@ -61,15 +66,44 @@ function decoderMetadata(config: Json, { architecture, modelType }: GgufFamily, 
       [key('feed_forward_length'), u32(read('intermediate_size'))],
       [key('attention.head_count'), u32(heads)],
       [key('attention.head_count_kv'), u32(kvHeads)],
-      [key('attention.layer_norm_rms_epsilon'), f32(read('rms_norm_eps', 1e-6))],
+      family.layerNorms
+        ? [key('attention.layer_norm_epsilon'), f32(read('layer_norm_eps', 1e-5))]
+        : [key('attention.layer_norm_rms_epsilon'), f32(read('rms_norm_eps', 1e-6))],
       [key('attention.key_length'), u32(headSize)],
       [key('attention.value_length'), u32(headSize)],
       ...windowEntries(config, modelType, key),
-      [key('rope.dimension_count'), u32(headSize)],
-      ...ropeEntries(config, key, place),
+      [key('rope.dimension_count'), u32(rotated(config, family, { headSize, place }))],
+      ...ropeEntries(config, key, family, place),
+      ...own.entries.map(([name, value]) => [key(name), value] as const),
       [key('vocab_size'), u32(vocabSize)],
     ],
   }
+}
+
+function expectActivation(
+  config: Json,
+  { key, name }: NonNullable<GgufFamily['activation']>,
+  place: string,
+): void {
+  const given = config[key] ?? name
+  const alike: Readonly<Record<string, readonly string[]>> = {
+    silu: ['swish'],
+    gelu_pytorch_tanh: ['gelu', 'gelu_new'],
+  }
+  if (given !== name && !alike[name]?.includes(String(given)))
+    throw unsupported(`${key} ${JSON.stringify(given)}: llama.cpp computes ${name}`, place)
+}
+
+/** Channels of a head that turn. */
+function rotated(
+  config: Json,
+  family: GgufFamily,
+  { headSize, place }: { readonly headSize: number; readonly place: string },
+): number {
+  const rope = objectOf(config['rope_parameters']) ?? objectOf(config['rope_scaling']) ?? {}
+  const part = reader({ ...config, ...rope }, place)('partial_rotary_factor', 1)
+  if (part !== 1 && !family.partial) throw unsupported('partial_rotary_factor', place)
+  return Math.floor(headSize * part)
 }
 
 function gpt2Metadata(config: Json, place: string): HfMetadata {
@@ -89,6 +123,7 @@ function gpt2Metadata(config: Json, place: string): HfMetadata {
     kvHeads: heads,
     headSize: hidden / heads,
     vocabSize,
+    lists: {},
     notes: [],
     entries: [
       ['gpt2.block_count', u32(layers)],
@@ -123,21 +158,25 @@ function windowNotes(config: Json, modelType: string): string[] {
     : []
 }
 
-function ropeEntries(config: Json, key: (name: string) => string, place: string): [string, GgufTypedValue][] {
+function ropeEntries(
+  config: Json,
+  key: (name: string) => string,
+  { yarnWhole = false }: GgufFamily,
+  place: string,
+): [string, GgufTypedValue][] {
   const parameters = objectOf(config['rope_parameters']) ?? objectOf(config['rope_scaling']) ?? {}
   const merged: Json = { ...config, ...parameters }
   const read = reader(merged, place)
-  if (merged['partial_rotary_factor'] !== undefined && merged['partial_rotary_factor'] !== 1)
-    throw unsupported('partial_rotary_factor', place)
   const theta = f32(read('rope_theta', 10000))
   const type: unknown = parameters['rope_type'] ?? parameters['type'] ?? 'default'
   const entries: [string, GgufTypedValue][] = [[key('rope.freq_base'), theta]]
-  // The frequencies of llama3 are a tensor.
-  if (type === 'default' || type === 'llama3') return entries
+  // The frequencies of llama3 are a tensor, those of longrope two.
+  if (type === 'default' || type === 'llama3' || type === 'longrope') return entries
   if (type !== 'linear' && type !== 'yarn') throw unsupported(`rope scaling ${JSON.stringify(type)}`, place)
   entries.push([key('rope.scaling.type'), text(type)], [key('rope.scaling.factor'), f32(read('factor'))])
   if (type === 'linear') return entries
-  if (parameters['truncate'] === false) throw unsupported('rope scaling yarn without truncate', place)
+  if (parameters['truncate'] === false && !yarnWhole)
+    throw unsupported('rope scaling yarn without truncate', place)
   const original = read('original_max_position_embeddings', read('max_position_embeddings', 2048))
   entries.push([key('rope.scaling.original_context_length'), u32(original)])
   const attention = attentionFactor(parameters, read('factor'))
@@ -177,11 +216,4 @@ function reader(config: Json, place: string): (key: string, fallback?: number) =
 
 function objectOf(value: unknown): Json | null {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : null
-}
-
-function unsupported(what: string, place: string): TrituneError {
-  return new TrituneError('E_UNSUPPORTED', `this model cannot be a GGUF file: ${what}`, {
-    place,
-    remedy: 'export it as a Hugging Face folder (hf)',
-  })
 }

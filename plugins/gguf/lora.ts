@@ -3,8 +3,8 @@
  * alpha / r · B·A to the weight, with the r of each pair. Knows nothing of PEFT's files; format: convert_lora_to_gguf.py.
  */
 import { TrituneError } from '../../core/errors.ts'
-import type { GgufFamily } from './families.ts'
-import { hfName, permutedHeads } from './families.ts'
+import type { GgufFamily } from './families/family.ts'
+import { hfName, permutedHeads } from './families/family.ts'
 import { permuteRows, transposed, unpermuteRows } from './permute.ts'
 import { quantize } from './quantize.ts'
 import type { GgufFile, GgufTensor } from './read.ts'

@@ -4,7 +4,9 @@
  * @module
  */
 export { dequantize } from './dequantize.ts'
-export { GGUF_FAMILIES, type GgufFamily, ggufFamily, type GgufModelType, ggufName } from './families.ts'
+export { type GgufFamily, type GgufModelType, ggufName } from './families/family.ts'
+export { GGUF_FAMILIES, ggufFamily } from './families/table.ts'
+export type { GgufOwnKeys, OwnEntries, OwnFacts, OwnReader } from './families/own-keys.ts'
 export { GGUF_FILE_TYPES, type GgufFileTypeName } from './file-type-names.ts'
 export { type GgufFileType, ggufFileType, type MixtureOf, tensorType } from './file-types.ts'
 export { type GgufHfModel, type GgufHfTensor, ggufToHf } from './hf.ts'

@@ -3,7 +3,9 @@
  */
 import { TrituneError } from '../../core/errors.ts'
 import type { TensorSource } from '../../core/files/safetensors-write.ts'
-import { type GgufFamily, ggufFamily, ggufName, isTransposed, permutedHeads } from './families.ts'
+import { type GgufFamily, ggufName, isTransposed, permutedHeads, shiftOf } from './families/family.ts'
+import { ggufFamily } from './families/table.ts'
+import { stacked } from './families/experts.ts'
 import { type GgufFileType, tensorType } from './file-types.ts'
 import { type HfMetadata, hfMetadata } from './hf-metadata.ts'
 import { permuteRows, transposed } from './permute.ts'
@@ -49,10 +51,12 @@ export function writeGgufModel(path: string, model: WriteGgufModel): WrittenGguf
   const { config, fileType, name, place, ropeFactors = [] } = model
   const family = ggufFamily(config['model_type'], place)
   const facts = hfMetadata(config, family, place)
-  const sources = [...model.tensors]
+  const given = [...model.tensors]
+  const sources = family.experts ? stacked(family.experts, given) : given
   const tied = !sources.some((source) => source.name === 'lm_head.weight')
   const tensors = sources.map((source) => ggufSource(source, family, { facts, fileType, tied }))
-  if (ropeFactors.length > 0) tensors.push(ropeTensor(ropeFactors))
+  if (ropeFactors.length > 0) tensors.push(listTensor('rope_freqs.weight', ropeFactors))
+  for (const [list, values] of Object.entries(facts.lists)) tensors.push(listTensor(list, values))
   const metadata = new Map<string, GgufTypedValue>([
     ['general.architecture', text(family.architecture)],
     ['general.type', text('model')],
@@ -87,13 +91,15 @@ function ggufSource(
   const type = tensorType(fileType, { name, shape }, { ...facts, tied })
   const heads = permutedHeads(family, name, facts)
   const place = `tensor "${source.name}"`
+  const shift = shiftOf(family, name)
   return {
     name,
     type,
     shape,
     *chunks() {
       if (!turned && heads === undefined) {
-        for (const rows of floatRows(source, PIECE)) yield quantize(type, rows, place)
+        for (const rows of floatRows(source, PIECE))
+          yield quantize(type, shift === 0 ? rows : rows.map((value) => value + shift), place)
         return
       }
       const [whole] = floatRows(source, Infinity)
@@ -111,12 +117,12 @@ function ggufSource(
 /** Numbers at a time. */
 const PIECE = 1 << 22
 
-function ropeTensor(factors: readonly number[]): GgufTensorSource {
+function listTensor(name: string, values: readonly number[]): GgufTensorSource {
   const type = ggmlType('F32')
   return {
-    name: 'rope_freqs.weight',
+    name,
     type,
-    shape: [factors.length],
-    chunks: () => [quantize(type, Float32Array.from(factors), 'rope_freqs')],
+    shape: [values.length],
+    chunks: () => [quantize(type, Float32Array.from(values), name)],
   }
 }

@@ -7,13 +7,13 @@ import { type DatasetOptions, datasetFiles, readRecords, type TokenizedExample }
 type Fields = Readonly<Record<string, unknown>>
 
 /** Reads the files of these datasets once more. The record of an example is found by its place. */
-export function promptRecords(
+export async function promptRecords(
   datasets: readonly DatasetOptions[],
-): (example: Pick<TokenizedExample, 'source'>) => Fields {
+): Promise<(example: Pick<TokenizedExample, 'source'>) => Fields> {
   const records = new Map<string, Fields>()
   for (const options of datasets)
     for (const file of datasetFiles(options))
-      for (const { value, source } of readRecords(file, options)) records.set(placeOf(source), value)
+      for await (const { value, source } of readRecords(file, options)) records.set(placeOf(source), value)
   return ({ source }) => {
     const found = records.get(placeOf(source))
     if (found) return found

@@ -17,8 +17,8 @@ export interface WeightCollector {
   readonly weights: Map<string, Tensor>
   readonly layers: Map<string, Layer>
   readonly expertParameters: Map<string, ExpertParameter>
-  /** Names a weight of all experts, whose parts are layers of this collector. */
-  experts(name: string, parts: readonly (readonly Layer[])[]): void
+  /** Names a weight of all experts, whose parts are layers of this collector; a token gets so many of them. */
+  experts(name: string, parts: readonly (readonly Layer[])[], perToken: number): void
   /** Loads `name` with this shape. */
   tensor(name: string, shape: Shape): Tensor
   /** Loads `${path}.weight` (rows, channels) as a table of rows. */
@@ -73,10 +73,10 @@ export function collectWeights(
     weights,
     layers,
     expertParameters,
-    experts(name, experts) {
+    experts(name, experts, perToken) {
       const [first] = experts
       const outputs = first.reduce((sum, layer) => sum + layer.outputs, 0)
-      expertParameters.set(name, { name, experts, inputs: first[0].inputs, outputs })
+      expertParameters.set(name, { name, experts, perToken, inputs: first[0].inputs, outputs })
     },
     tensor,
     layer(path, input, output, { bias = false, transposed = false, packed: packable = true, fused } = {}) {

@@ -1,5 +1,5 @@
 /**
- * Models: llama, mistral, qwen2, qwen3, gpt2, bitnet, tritter, from Hugging Face folders and GGUF files. See README.md.
+ * Models: the families of README.md, from Hugging Face folders and GGUF files.
  *
  * @module
  */
@@ -9,6 +9,7 @@ import { MODELS } from './built-in.ts'
 export { rerunBlocks } from './decoder/blocks.ts'
 export { createBatch, type BatchArrays } from './batch.ts'
 export { MODELS } from './built-in.ts'
+export { textOfGemma3 } from './families/_gemma3-text-config.ts'
 export { type InitialOptions, openInitialSource } from './initial-weights.ts'
 export { loadModel, type LoadModelOptions, modelDefinition, readConfig } from './load.ts'
 export { type MemorySourceOptions, openMemorySource } from './memory-source.ts'
@@ -27,7 +28,7 @@ export { readStoredWeights, type StoredWeights } from './_stored.ts'
 export { openGgufSource, openSafetensorsSource, type SourceOptions, storedDType } from './sources.ts'
 export { TRITTER_PRESETS, type TritterPreset, tritterPreset } from './tritter-presets.ts'
 
-/** The plugin that provides the models `llama`, `mistral`, `qwen2`, `qwen3`, `gpt2`, `bitnet` and `tritter`. */
+/** The plugin that provides the built-in models, each by its `model_type`. */
 export const models: Plugin & { readonly provides: { readonly model: typeof MODELS } } =
   /* @__PURE__ */ definePlugin({
     name: 'models',

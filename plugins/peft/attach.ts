@@ -18,6 +18,7 @@ import {
 import { type AttachedAdapter, expectFree, forgetAttached, rememberAttached } from './attached-adapter.ts'
 import { attachOptions } from './attach-options.ts'
 import { addBeside, besideFields, type BesideOptions, savedPaths } from './beside/beside.ts'
+import { taskFields, withScoreHead } from './beside/score-head.ts'
 import { hooked } from './hooked.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
 import { layerTensors, trainedOf } from './tensor-names.ts'
@@ -78,11 +79,11 @@ export function attachAdapter<O>(
     ...rest
   } = attach
   expectFree(model, name)
-  const beside: BesideOptions = { modulesToSave, trainableTokenIndices, bias, ensureWeightTying }
+  const asked: BesideOptions = { modulesToSave, trainableTokenIndices, bias, ensureWeightTying }
   if ('createForModel' in definition) {
     if (targetModules !== undefined)
       throw new TrituneError('E_ADAPTER', `${definition.name} is of the whole model and takes no targets`)
-    const [first] = Object.keys(besideFields(beside))
+    const [first] = Object.keys(besideFields(asked))
     if (first !== undefined)
       throw new TrituneError('E_ADAPTER', `${definition.name} is of the whole model and takes no ${first}`)
     const made = makeForModel(model, definition, options, { seed, ...(encode && { encode }) })
@@ -96,9 +97,11 @@ export function attachAdapter<O>(
     throw new TrituneError('E_ADAPTER', `${definition.name} goes on layers: targetModules is missing`, {
       remedy: "name modules, or 'all-linear'",
     })
-  expectKnown(definition, beside)
   const targets = { ...rest, targetModules }
-  const match = withoutSaved(matchLayers(model, targets), savedPaths(model, modulesToSave ?? []))
+  const found = matchLayers(model, targets)
+  const beside = withScoreHead(model, asked, found.matched)
+  expectKnown(definition, beside)
+  const match = withoutSaved(found, savedPaths(model, beside.modulesToSave ?? []))
   const layers = match.matched.flatMap((path) => model.layers.get(path) ?? [])
   expectPatterns(options, match.matched)
   const made = makeForLayers(definition, layers, { seed, optionsFor: (path) => optionsFor(path, options) })
@@ -106,6 +109,7 @@ export function attachAdapter<O>(
     ...configOf(definition, options, { layers, info: model.info }),
     ...(definition.peft ? targetFields(targets, match.matched, definition.peft.lacks) : {}),
     ...besideFields(beside),
+    ...taskFields(model),
     ...fields,
   }
   try {

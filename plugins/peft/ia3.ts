@@ -59,6 +59,9 @@ export const ia3: LayerAdapterDefinition<Ia3Options> = {
     mistral: ['k_proj', 'v_proj', 'down_proj'],
     qwen2: ['q_proj', 'v_proj', 'down_proj'],
     qwen3: ['q_proj', 'v_proj', 'down_proj'],
+    gemma: ['q_proj', 'v_proj', 'down_proj'],
+    gemma2: ['q_proj', 'v_proj', 'down_proj'],
+    gemma3_text: ['q_proj', 'v_proj', 'down_proj'],
     gpt2: ['c_attn', 'mlp.c_proj'],
   },
   peft: peftFields<Ia3Options>({

@@ -36,6 +36,7 @@ import {
   ownEntries,
   withoutBeside,
 } from './beside/from-file.ts'
+import { labelsInFolder } from './beside/score-head.ts'
 import { fillParameter } from './fill-parameter.ts'
 import { tieLoaded } from './lora-tied.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
@@ -162,6 +163,24 @@ export function readAdapterConfig(
 export function adapterVocabulary(folder: string, definitions: AdapterDefinitions = {}): number {
   if (folder.endsWith('.gguf')) return 0
   return vocabularyInFolder(folder, readAdapterConfig(folder, definitions))
+}
+
+/**
+ * How many scores the adapter in a folder gives a text: what `loadModel(path, { labels })` needs to know. undefined: it predicts tokens.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { adapterLabels, loadAdapter } from 'tritune/plugins/peft'
+ *
+ * using model = loadModel('my-model', { labels: adapterLabels('my-adapter') })
+ * using _adapter = loadAdapter(model, 'my-adapter')
+ * console.log(model.scoreHead) // → null
+ * ```
+ */
+export function adapterLabels(folder: string, definitions: AdapterDefinitions = {}): number | undefined {
+  if (folder.endsWith('.gguf')) return undefined
+  return labelsInFolder(folder, readAdapterConfig(folder, definitions))
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ export { type PeftTensors, saveMlxAdapter, type SaveMlxOptions } from './mlx/mod
 export { createOft, oft, type OftAdapter, type OftOptions } from './oft.ts'
 export type { BesideOptions, TrainableTokens } from './beside/beside.ts'
 export {
+  adapterLabels,
   adapterVocabulary,
   type AdapterDefinitions,
   loadAdapter,

@@ -24,12 +24,25 @@ export interface TargetMatch {
   readonly counts: ReadonlyMap<string, number>
 }
 
-/** PEFT's default targets where none are named; of bitnet and tritter, which it has none for, those of their like. */
+/** PEFT's default targets where none are named; of those that it has none for, those of their like. */
 export const DEFAULT_TARGETS: Readonly<Record<string, readonly string[]>> = {
   llama: ['q_proj', 'v_proj'],
   mistral: ['q_proj', 'v_proj'],
   qwen2: ['q_proj', 'v_proj'],
   qwen3: ['q_proj', 'v_proj'],
+  gemma: ['q_proj', 'v_proj'],
+  gemma2: ['q_proj', 'v_proj'],
+  gemma3: ['q_proj', 'v_proj'],
+  gemma3_text: ['q_proj', 'v_proj'],
+  phi3: ['qkv_proj'],
+  olmo2: ['q_proj', 'v_proj'],
+  granite: ['q_proj', 'v_proj'],
+  smollm3: ['q_proj', 'v_proj'],
+  glm: ['q_proj', 'v_proj'],
+  glm4: ['q_proj', 'v_proj'],
+  cohere: ['q_proj', 'v_proj'],
+  cohere2: ['q_proj', 'v_proj'],
+  stablelm: ['q_proj', 'v_proj'],
   gpt2: ['c_attn'],
   bitnet: ['q_proj', 'v_proj'],
   tritter: ['q_proj', 'v_proj'],

@@ -19,6 +19,7 @@ import {
 } from '../../core/mod.ts'
 import { createTokenRows, takeTokenRows, type TokenRowsAdapter } from './beside/token-rows.ts'
 import { peftFields } from './delta/fields.ts'
+import { DEFAULT_TARGETS } from './targets.ts'
 
 /** PEFT's `TrainableTokensConfig`. */
 export interface TrainableTokensOptions {
@@ -33,6 +34,9 @@ const trainableTokensOptions: ValidatableConfig<TrainableTokensOptions> = define
   init_weights: optional(flag(), true),
 })
 
+/** Every model type with default targets has this name for its table, but for gpt2. */
+const TABLES = Object.fromEntries(Object.keys(DEFAULT_TARGETS).map((type) => [type, ['embed_tokens']]))
+
 // ---- definition -------------------------------------------------------------------------------------------------
 
 /** Rows of the vocabulary, for plugins and YAML: `adapter: trainable-tokens`. */
@@ -40,15 +44,7 @@ export const trainableTokens: LayerAdapterDefinition<TrainableTokensOptions> = {
   name: 'trainable-tokens',
   options: trainableTokensOptions,
   kinds: ['embedding', 'head'],
-  targets: {
-    llama: ['embed_tokens'],
-    mistral: ['embed_tokens'],
-    qwen2: ['embed_tokens'],
-    qwen3: ['embed_tokens'],
-    gpt2: ['wte'],
-    bitnet: ['embed_tokens'],
-    tritter: ['embed_tokens'],
-  },
+  targets: { ...TABLES, gpt2: ['wte'] },
   peft: peftFields({
     type: 'TRAINABLE_TOKENS',
     options: trainableTokensOptions,

@@ -52,7 +52,7 @@ export const init: Command<typeof OPTIONS> = {
     await ensureInstalled()
     const asked = Object.keys(values).length === 0 && isTerminal() ? await ask() : values
     const { firstConfig } = await import('../init/first-config.ts')
-    const text = firstConfig(file, {
+    const text = await firstConfig(file, {
       model: asked.model,
       data: asked.data,
       type: values.type,

@@ -43,6 +43,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./validate.ts')).validate,
   },
   {
+    name: 'estimate',
+    topic: 'train',
+    summary: 'tell the memory and time of a run before its weights are downloaded',
+    load: async () => (await import('./estimate.ts')).estimate,
+  },
+  {
+    name: 'preview',
+    topic: 'train',
+    summary: 'show what of the data is trained, token by token',
+    load: async () => (await import('./preview.ts')).preview,
+  },
+  {
     name: 'finetune',
     topic: 'train',
     summary: 'fine-tune a model as a YAML file says',
@@ -83,6 +95,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     topic: 'look',
     summary: 'print the JSON Schema of a run, for editors',
     load: async () => (await import('./schema.ts')).schema,
+  },
+  {
+    name: 'convert-config',
+    topic: 'look',
+    summary: 'turn a file of mlx-lm or LLaMA-Factory into one of tritune',
+    load: async () => (await import('./convert-config.ts')).convertConfig,
   },
   {
     name: 'presets',

@@ -78,7 +78,27 @@ export function expectLinear(
     return clock() - start
   }
   measure(SMALL)
-  const [small, large] = [Math.max(0.02, measure(SMALL)), measure(FACTOR * SMALL)]
+  checkGrowth(subject, measure(SMALL), measure(FACTOR * SMALL))
+}
+
+/** The same for what is waited for. */
+export async function expectLinearLater(
+  subject: string,
+  make: (n: number) => string,
+  run: (text: string) => Promise<unknown>,
+): Promise<void> {
+  const measure = async (n: number): Promise<number> => {
+    const text = make(n)
+    const start = cpuSeconds()
+    await expectAnswerLater(`${subject}, ${n} times`, 1e7, () => run(text))
+    return cpuSeconds() - start
+  }
+  await measure(SMALL)
+  checkGrowth(subject, await measure(SMALL), await measure(FACTOR * SMALL))
+}
+
+function checkGrowth(subject: string, measured: number, large: number): void {
+  const small = Math.max(0.02, measured)
   if (large > 3 * FACTOR * small)
     throw new Finding(
       `${subject}: ${FACTOR} times the input takes ${(large / small).toFixed(1)} times as long (${large.toFixed(1)} s)`,

@@ -23,7 +23,7 @@ export interface FirstConfigOptions {
 }
 
 /** Throws E_DATA when the data is not there or its type cannot be told, E_USAGE for an unknown type, E_CONFIG… */
-export function firstConfig(file: string, options: FirstConfigOptions): string {
+export async function firstConfig(file: string, options: FirstConfigOptions): Promise<string> {
   const { model = ownFile('quickstart/model'), outputDir = `./outputs/${basename(file, extname(file))}` } =
     options
   const lines = [
@@ -37,7 +37,7 @@ export function firstConfig(file: string, options: FirstConfigOptions): string {
     '',
     ...adapterLines(options.adapter),
     '',
-    ...dataLines(options),
+    ...(await dataLines(options)),
     `sequence_len: ${sequenceLength(model)} # the most tokens of an example; memory grows with it`,
     'sample_packing: true # several short examples in a row, without attention between them',
     '',
@@ -72,8 +72,8 @@ function adapterLines(adapter: FirstConfigOptions['adapter']): string[] {
   ]
 }
 
-function dataLines({ data, type }: FirstConfigOptions): string[] {
-  const kind = data === undefined ? 'completion' : (checkedType(type) ?? typeOf(data))
+async function dataLines({ data, type }: FirstConfigOptions): Promise<string[]> {
+  const kind = data === undefined ? 'completion' : (checkedType(type) ?? (await typeOf(data)))
   return [
     `# Types: ${DATASET_TYPES.join(', ')}.`,
     'datasets:',
@@ -119,9 +119,9 @@ const MARKS: Readonly<Record<string, string>> = {
 }
 
 /** By the first record. */
-function typeOf(path: string): string {
+async function typeOf(path: string): Promise<string> {
   const [file] = datasetFiles({ path, data_files: [], split: 'train', ds_type: null })
-  const fields = fieldsOfFirst(file)
+  const fields = await fieldsOfFirst(file)
   const mark = Object.keys(MARKS).find((key) => fields.includes(key))
   if (mark !== undefined) return MARKS[mark]
   const has = fields.length === 0 ? 'there is no record' : `the first record has ${fields.join(', ')}`
@@ -131,8 +131,8 @@ function typeOf(path: string): string {
   })
 }
 
-function fieldsOfFirst(file: string): string[] {
-  for (const { value } of readRecords(file, { ds_type: null, sample_by: 'line', field: 'text' }))
+async function fieldsOfFirst(file: string): Promise<string[]> {
+  for await (const { value } of readRecords(file, { ds_type: null, sample_by: 'line', field: 'text' }))
     return Object.keys(value)
   return []
 }

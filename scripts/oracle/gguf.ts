@@ -4,15 +4,17 @@
  * llama.cpp multiplies quantized weights by activations that it rounds to 8 bits, so its logits are never those of the numbers in the
  * file. What is allowed is therefore the error that the type itself has: its logits here beside those of the model in f32.
  */
-import { cpSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Device } from '../../core/mod.ts'
+import type { Device, ModelDefinition } from '../../core/mod.ts'
 import { openCpu } from '../../plugins/cpu/mod.ts'
 import { exportModel, promptIds, promptLogits } from '../../plugins/export/mod.ts'
 import { GGUF_FILE_TYPES, ggufStrings, ggufTokenizer, openGguf } from '../../plugins/gguf/mod.ts'
-import { loadModel } from '../../plugins/models/mod.ts'
+import { saveModel } from '../../plugins/finetune/mod.ts'
+import { loadModel, MODELS } from '../../plugins/models/mod.ts'
 import { attachLora, loadAdapter, type LoraModelOptions, saveAdapter } from '../../plugins/peft/mod.ts'
 import { loadTokenizer, readTokenizerFiles } from '../../plugins/tokenizer/mod.ts'
+import { randomWeights } from '../../testing/tiny-model.ts'
 import { GOLDEN, relativeRms, temporaryFolder } from '../../tests/_golden.ts'
 import { writeTinyModel } from '../../tests/_tiny.ts'
 import { askLlamaCpp, findLlamaCpp, type LlamaCppJob } from './_llama-cpp.ts'
@@ -79,30 +81,114 @@ async function* familyRows({ home, device }: Room): AsyncGenerator<Row> {
   using temporary = temporaryFolder()
   const jobs: LlamaCppJob[] = []
   const ours: Float32Array[] = []
-  for (const name of FAMILIES) {
+  const names = [...FAMILIES, ...Object.keys(LATER_FAMILIES)]
+  for (const name of names) {
     const folder = join(temporary.path, name)
-    cpSync(join(GOLDEN, 'models', name), folder, { recursive: true })
+    writeFamily(folder, name, device)
     using model = loadModel(folder, { device, dtype: 'f32' })
     writeLettersTokenizer(folder, model.info.vocabSize)
-    // Within the window of mistral, which llama.cpp has not.
-    const ids = promptIds(null, model.info.vocabSize).slice(0, name === 'mistral' ? 6 : 24)
+    // Within the window of mistral and phi3, which llama.cpp has not.
+    const ids = promptIds(null, model.info.vocabSize).slice(0, ['mistral', 'phi_3'].includes(name) ? 6 : 24)
     const file = join(temporary.path, `${name}.gguf`)
     await exportModel(folder, { to: 'gguf', output: file, type: 'f32' })
     ours.push(promptLogits(model, ids))
     jobs.push({ model: file, ids })
   }
   for (const [i, { logits, error }] of askLlamaCpp(home, jobs, temporary.path).entries()) {
-    const name = `${FAMILIES[i]}: logits`
+    const name = `${names[i]}: logits`
     yield logits === null
       ? mustBe(name, 'not loaded', 'loaded', false, error ?? '')
       : atMost(name, relativeRms(logits, ours[i]), 1e-3)
   }
 }
 
+/** With as many layers as llama.cpp needs to show its fixed patterns, and windows that are shorter than the text. */
+const LATER_FAMILIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  gemma: shape('gemma', { head_dim: 16 }),
+  gemma2: shape('gemma2', { head_dim: 16, query_pre_attn_scalar: 16, sliding_window: 7 }),
+  gemma3: shape('gemma3_text', {
+    head_dim: 16,
+    query_pre_attn_scalar: 16,
+    sliding_window: 7,
+    num_hidden_layers: 6,
+    rope_theta: 50_000,
+    rope_scaling: { rope_type: 'linear', factor: 4 },
+  }),
+  // By a name with phi3 in it llama.cpp looks for tokens of the real ones.
+  phi_3: shape('phi3', { sliding_window: 8 }),
+  'phi_3-partial': shape('phi3', { partial_rotary_factor: 0.5 }),
+  // llama.cpp takes the short list up to a context of 1,024.
+  'phi_3-longrope': shape('phi3', {
+    max_position_embeddings: 4096,
+    original_max_position_embeddings: 1024,
+    rope_scaling: { type: 'longrope', short_factor: factors(8, 1.02), long_factor: factors(8, 1.3) },
+  }),
+  olmo2: shape('olmo2', {}),
+  mixtral: shape('mixtral', { num_local_experts: 4, num_experts_per_tok: 2 }),
+  qwen3_moe: shape('qwen3_moe', {
+    head_dim: 16,
+    num_experts: 4,
+    num_experts_per_tok: 2,
+    moe_intermediate_size: 32,
+    norm_topk_prob: true,
+  }),
+  gpt_oss: shape('gpt_oss', {
+    head_dim: 16,
+    num_local_experts: 4,
+    num_experts_per_tok: 2,
+    sliding_window: 7,
+    // Borders of yarn that are whole channels, as llama.cpp has them.
+    rope_scaling: { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 64, truncate: true },
+  }),
+  granite: shape('granite', {
+    attention_multiplier: 0.2,
+    embedding_multiplier: 3,
+    residual_multiplier: 0.7,
+    logits_scaling: 1.5,
+  }),
+  smollm3: shape('smollm3', {}),
+  glm4: shape('glm4', { head_dim: 16, attention_bias: true }),
+  cohere2: shape('cohere2', { sliding_window: 7 }),
+  stablelm: shape('stablelm', { use_qkv_bias: true, partial_rotary_factor: 0.5 }),
+  'stablelm-parallel': shape('stablelm', { use_parallel_residual: true, partial_rotary_factor: 0.5 }),
+}
+
+function shape(type: string, own: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return {
+    model_type: type,
+    vocab_size: 101,
+    hidden_size: 64,
+    intermediate_size: 96,
+    num_hidden_layers: 4,
+    num_attention_heads: 4,
+    num_key_value_heads: 2,
+    max_position_embeddings: 128,
+    ...own,
+  }
+}
+
+function factors(count: number, step: number): number[] {
+  return Array.from({ length: count }, (_, i) => step ** (i + 1))
+}
+
+/** A golden model, or a random one. */
+function writeFamily(folder: string, name: string, device: Device): void {
+  if (!Object.hasOwn(LATER_FAMILIES, name))
+    return cpSync(join(GOLDEN, 'models', name), folder, { recursive: true })
+  const config = LATER_FAMILIES[name]
+  mkdirSync(folder, { recursive: true })
+  const models: Readonly<Record<string, ModelDefinition>> = MODELS
+  using model = models[String(config['model_type'])].create(config, randomWeights({ device }))
+  saveModel(model, folder, folder)
+}
+
 const LORA_FAMILIES: readonly (readonly [name: string, targets: LoraModelOptions['targetModules']])[] = [
   ['llama', 'all-linear'],
   ['qwen3', ['q_proj', 'k_proj', 'down_proj']],
   ['gpt2', ['c_attn', 'c_proj']],
+  ['phi_3-partial', ['qkv_proj', 'gate_up_proj', 'down_proj']],
+  ['gemma2', 'all-linear'],
+  ['granite', 'all-linear'],
   // The embedding and the head, where they are two.
   ['llama-bias', ['q_proj', 'embed_tokens', 'lm_head']],
 ]
@@ -112,7 +198,7 @@ async function* loraFamilyRows({ home, device }: Room): AsyncGenerator<Row> {
   using temporary = temporaryFolder()
   for (const [name, targetModules] of LORA_FAMILIES) {
     const at = (ending: string): string => join(temporary.path, `${name}${ending}`)
-    cpSync(join(GOLDEN, 'models', name), at(''), { recursive: true })
+    writeFamily(at(''), name, device)
     let vocabSize = 0
     {
       using model = loadModel(at(''), { device, dtype: 'f32' })

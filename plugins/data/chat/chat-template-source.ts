@@ -6,15 +6,33 @@ import { existsSync } from 'node:fs'
 import { TrituneError } from '../../../core/errors.ts'
 import { readTextFile } from '../../../core/files/text-file.ts'
 import { compileTemplate } from '../../jinja/mod.ts'
+import {
+  CHAT_TEMPLATE_NAMES,
+  type ChatTemplateName,
+  chatTemplateNamed,
+  isTemplateName,
+} from '../templates/chat-templates.ts'
 
-/** ChatML (https://github.com/openai/openai-python/blob/release-v0.28.0/chatml.md), without a default system message. */
-export const CHATML: string =
-  "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + " +
-  "'\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+const FALLBACK = 'tokenizer_default_fallback_'
+
+/** What `chat_template` may be: the tokenizer's own, a text of one's own, a template by name, or that where the tokenizer has none. */
+export type ChatTemplateChoice =
+  | 'tokenizer_default'
+  | 'jinja'
+  | ChatTemplateName
+  | `tokenizer_default_fallback_${ChatTemplateName}`
+
+/** All of them. */
+export const CHAT_TEMPLATE_CHOICES: readonly ChatTemplateChoice[] = [
+  'tokenizer_default',
+  'jinja',
+  ...CHAT_TEMPLATE_NAMES,
+  ...CHAT_TEMPLATE_NAMES.map((name): ChatTemplateChoice => `${FALLBACK}${name}`),
+]
 
 /** The keys of a run's file that choose a chat template; null: not set. */
 export interface ChatTemplateOptions {
-  readonly chat_template: 'tokenizer_default' | 'jinja' | 'chatml' | null
+  readonly chat_template: ChatTemplateChoice | null
   readonly chat_template_jinja: string | null
 }
 
@@ -31,16 +49,24 @@ export function checkChatTemplate(options: ChatTemplateOptions): void {
   })
 }
 
-/** Jinja text that replaces the tokenizer's template, or null to keep that. */
-export function chatTemplateSource({
-  chat_template,
-  chat_template_jinja,
-}: ChatTemplateOptions): string | null {
+/** Jinja text that replaces the tokenizer's template, or null to keep that. `hasOwn`: whether there is one to keep. */
+export function chatTemplateSource(
+  { chat_template, chat_template_jinja }: ChatTemplateOptions,
+  hasOwn: boolean,
+): string | null {
   if (chat_template_jinja !== null) {
     const isPath = !isText(chat_template_jinja) && existsSync(chat_template_jinja)
     return isPath ? readTextFile(chat_template_jinja, TEMPLATE_FILE) : chat_template_jinja
   }
-  return chat_template === 'chatml' ? CHATML : null
+  const name = templateName(chat_template, hasOwn)
+  return name === null ? null : chatTemplateNamed(name)
+}
+
+/** The named template that is taken; null: none is. */
+export function templateName(choice: ChatTemplateChoice | null, hasOwn: boolean): ChatTemplateName | null {
+  if (choice === null) return null
+  const name = choice.startsWith(FALLBACK) ? (hasOwn ? '' : choice.slice(FALLBACK.length)) : choice
+  return isTemplateName(name) ? name : null
 }
 
 /** What errors of that text name: the file, or the key that holds it. */
@@ -61,7 +87,7 @@ function isText(source: string): boolean {
 }
 
 function expectParsed(options: ChatTemplateOptions, source: string): void {
-  const text = chatTemplateSource(options) ?? ''
+  const text = chatTemplateSource(options, false) ?? ''
   try {
     compileTemplate(text)
   } catch (cause) {

@@ -7,7 +7,7 @@ import { extname, join, relative, sep } from 'node:path'
 import { didYouMean, TrituneError } from '../../../core/errors.ts'
 import type { DatasetOptions } from '../options/dataset-options.ts'
 import { splitFiles } from './dataset-splits.ts'
-import { READABLE, readerOf } from './read-records.ts'
+import { formatOf, READABLE } from './file-format.ts'
 import { splitName } from './record-slice.ts'
 
 type Entry = Pick<DatasetOptions, 'path' | 'data_files' | 'split' | 'ds_type'>
@@ -15,7 +15,7 @@ type Entry = Pick<DatasetOptions, 'path' | 'data_files' | 'split' | 'ds_type'>
 /** Throws E_DATA when nothing is there, when the folder has no such split, or a file cannot be read. */
 export function datasetFiles(entry: Entry): string[] {
   const files = filesOf(entry)
-  for (const file of files) if (entry.ds_type === null) readerOf(file)
+  for (const file of files) formatOf(file, entry.ds_type)
   return files
 }
 

@@ -17,11 +17,21 @@ const CHUNK = 1 << 20
 const LF = 10
 const CR = 13
 
+/** Bytes `[start, end)` of a file, which begin with the line `line`. */
+export interface LineRange {
+  readonly start: number
+  readonly end: number
+  readonly line: number
+}
+
 /** Throws E_FILE (cannot be read) or E_DATA (not UTF-8). */
-export function* readLines(path: string): Generator<Line> {
+export function* readLines(
+  path: string,
+  { start: from, end: to, line }: LineRange = { start: 0, end: Infinity, line: 1 },
+): Generator<Line> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   const file = open(path)
-  let number = 0
+  let number = line - 1
   const toLine = (bytes: Uint8Array): Line => {
     number++
     const end = bytes.at(-1) === CR ? bytes.length - 1 : bytes.length
@@ -35,7 +45,13 @@ export function* readLines(path: string): Generator<Line> {
   try {
     const chunk = new Uint8Array(CHUNK)
     let pending: Uint8Array[] = []
-    for (let size = read(file, chunk, path); size > 0; size = read(file, chunk, path)) {
+    let position = from
+    const next = (): number => {
+      const size = position < to ? read(file, chunk, path, position, to) : 0
+      position += size
+      return size
+    }
+    for (let size = next(); size > 0; size = next()) {
       let start = 0
       for (let end = chunk.indexOf(LF); end >= 0 && end < size; end = chunk.indexOf(LF, start)) {
         yield toLine(join(pending, chunk.subarray(start, end)))
@@ -46,6 +62,34 @@ export function* readLines(path: string): Generator<Line> {
       if (start < size) pending.push(chunk.slice(start, size))
     }
     if (pending.length > 0) yield toLine(join(pending, new Uint8Array(0)))
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** The file as ranges of whole lines of about `bytes` each, found without decoding anything. */
+export function lineRanges(path: string, bytes: number): LineRange[] {
+  const ranges: LineRange[] = []
+  const file = open(path)
+  try {
+    const chunk = Buffer.allocUnsafe(CHUNK)
+    let [position, start, line, lines] = [0, 0, 1, 0]
+    for (let size = read(file, chunk, path, position, Infinity); size > 0;) {
+      const part = chunk.subarray(0, size)
+      for (let at = part.indexOf(LF); at >= 0; at = part.indexOf(LF, at + 1)) {
+        lines++
+        const end = position + at + 1
+        if (end - start < bytes) continue
+        ranges.push({ start, end, line })
+        start = end
+        line += lines
+        lines = 0
+      }
+      position += size
+      size = read(file, chunk, path, position, Infinity)
+    }
+    if (position > start) ranges.push({ start, end: position, line })
+    return ranges
   } finally {
     closeSync(file)
   }
@@ -71,9 +115,9 @@ function open(path: string): number {
   }
 }
 
-function read(file: number, chunk: Uint8Array, path: string): number {
+function read(file: number, chunk: Uint8Array, path: string, position: number, end: number): number {
   try {
-    return readSync(file, chunk, 0, chunk.length, null)
+    return readSync(file, chunk, 0, Math.min(chunk.length, end - position), position)
   } catch (cause) {
     throw cannotRead(path, cause)
   }

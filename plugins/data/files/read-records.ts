@@ -1,21 +1,23 @@
 /**
- * The records of a file: JSON Lines, a JSON array, or plain text as `{ text }`.
+ * The records of a file: JSON Lines, a JSON array, plain text as `{ text }`, and the formats of the readers beside this one.
  *
  * Text follows Hugging Face's text loader, which is what axolotl reads `.txt` with: one record per line, or per
  * paragraph (separated by blank lines), or per file, as `sample_by` says; empty ones are left out.
  */
 import { readFileSync } from 'node:fs'
-import { extname } from 'node:path'
 import { showValue } from '../../../core/contracts/config.ts'
 import { TrituneError } from '../../../core/errors.ts'
 import type { DatasetOptions } from '../options/dataset-options.ts'
+import type { FileFormat } from '../options/dataset-words.ts'
 import type { DataRecord, RecordSource } from '../types/dataset-type.ts'
 import { recordError } from '../types/dataset-type.ts'
 import { jsonElements } from './json-elements.ts'
-import { readLines } from './read-lines.ts'
-
-/** File name endings that can be read. */
-export const READABLE = ['.jsonl', '.ndjson', '.json', '.txt', '.text', '.md'] as const
+import { formatOf } from './file-format.ts'
+import { lineRanges, readLines } from './read-lines.ts'
+import { parquetReader } from './read-parquet.ts'
+import { csvReader } from './read-csv.ts'
+import { arrowReader } from './read-arrow.ts'
+import { inBatches, type ReadOptions, type RecordBlock, type RecordReader } from './record-block.ts'
 
 /**
  * Throws E_FILE, or E_DATA with `file:line`.
@@ -24,34 +26,60 @@ export const READABLE = ['.jsonl', '.ndjson', '.json', '.txt', '.text', '.md'] a
  * ```ts
  * import { readRecords } from 'tritune/plugins/data'
  *
- * for (const { value, source } of readRecords('my-data.jsonl', { ds_type: null, sample_by: 'line', field: 'text' })) {
+ * for await (const { value, source } of readRecords('my-data.jsonl', { ds_type: null, sample_by: 'line', field: 'text' })) {
  *   console.log(Object.keys(value).length > 0, source.line) // → true 1
  *   break
  * }
  * ```
  */
-export function readRecords(
-  path: string,
-  { ds_type, sample_by, field }: Pick<DatasetOptions, 'ds_type' | 'sample_by' | 'field'>,
-): Generator<DataRecord> {
-  const kind = ds_type ?? readerOf(path)
-  if (kind === 'text') return readText(path, sample_by, field)
-  return startsWithList(path) ? readJsonArray(path) : readJsonLines(path)
+export async function* readRecords(path: string, options: ReadOptions): AsyncGenerator<DataRecord> {
+  for (const block of await recordBlocks(path, options))
+    for await (const records of readBlock(block, options)) yield* records
 }
 
-/** How a file is read, by its name. Throws E_DATA when the name does not tell. */
-export function readerOf(path: string): 'json' | 'text' {
-  const extension = extname(path).toLowerCase()
-  if (extension === '.txt' || extension === '.text' || extension === '.md') return 'text'
-  if (extension === '.jsonl' || extension === '.ndjson' || extension === '.json') return 'json'
-  throw new TrituneError('E_DATA', `cannot tell how to read a "${extension}" file`, {
-    place: path,
-    remedy: `use one of ${READABLE.join(', ')}, or set ds_type: json or ds_type: text`,
-  })
+/** The parts of a file that can be read alone, in order. Throws E_FILE or E_DATA. */
+export async function recordBlocks(path: string, options: ReadOptions): Promise<RecordBlock[]> {
+  return await READERS[formatOf(path, options.ds_type)].blocks(path, options)
 }
 
-function* readJsonLines(path: string): Generator<DataRecord> {
-  for (const { number, text } of readLines(path)) {
+/** The records of a part, some at a time. */
+export function readBlock(block: RecordBlock, options: ReadOptions): AsyncGenerator<readonly DataRecord[]> {
+  return READERS[block.format].read(block, options)
+}
+
+/** Bytes of JSON Lines in a block. */
+const BLOCK = 2 ** 19
+
+const jsonReader: RecordReader = {
+  blocks: (file) =>
+    Promise.resolve().then(() =>
+      startsWithList(file)
+        ? [{ file, format: 'json', start: 0, end: 0, line: 1 }]
+        : lineRanges(file, BLOCK).map((range) => ({ file, format: 'json', ...range })),
+    ),
+  async *read(block) {
+    // A list is one block without an end: it is parsed as a whole.
+    yield* inBatches(block.end === 0 ? readJsonArray(block.file) : readJsonLines(block))
+  },
+}
+
+const textReader: RecordReader = {
+  blocks: (file) => Promise.resolve([{ file, format: 'text', start: 0, end: 0, line: 1 }]),
+  async *read({ file }, { sample_by, field }) {
+    yield* inBatches(readText(file, sample_by, field))
+  },
+}
+
+const READERS: { readonly [F in FileFormat]: RecordReader } = {
+  json: jsonReader,
+  text: textReader,
+  parquet: parquetReader,
+  csv: csvReader,
+  arrow: arrowReader,
+}
+
+function* readJsonLines({ file: path, start, end, line }: RecordBlock): Generator<DataRecord> {
+  for (const { number, text } of readLines(path, { start, end, line })) {
     if (text.trim() !== '') yield toRecord(text, { file: path, line: number })
   }
 }

@@ -1,6 +1,7 @@
 /** What became of a dataset on its way to examples: counts, what was left out and why, notes. */
 import { counted } from '../../../core/counted.ts'
 import type { TokenizedExample } from '../types/dataset-type.ts'
+import { lengthOf } from '../types/stored-example.ts'
 import { listSources, type UntrainedExample } from './length-policy.ts'
 import { trainedTokens } from '../packing/trained-tokens.ts'
 
@@ -35,9 +36,9 @@ export function reportSplit(examples: readonly TokenizedExample[]): SplitReport 
   let trained = 0
   let longest = 0
   for (const example of examples) {
-    tokens += example.ids.length
+    tokens += lengthOf(example)
     trained += trainedTokens(example)
-    longest = Math.max(longest, example.ids.length)
+    longest = Math.max(longest, lengthOf(example))
   }
   return { examples: examples.length, tokens, trainedTokens: trained, longest }
 }

@@ -7,6 +7,7 @@
 import { placeOfRecord, recordError } from '../types/dataset-type.ts'
 import type { RecordSource, TokenizedExample } from '../types/dataset-type.ts'
 import { documentsOf, joinDocuments } from '../packing/documents.ts'
+import { lengthOf, sliceOf } from '../types/stored-example.ts'
 import { trainedTokens } from '../packing/trained-tokens.ts'
 
 export interface LengthPolicy {
@@ -50,12 +51,12 @@ export function applyLengthPolicy(
     if (example.untrained !== undefined) untrained.push({ ...example.source, reason: example.untrained })
     else if (documentsOf(example).some((one) => trainedTokens(one) === 0))
       untrained.push({ ...example.source, reason })
-    else if (example.ids.length < minSampleLen) tooShort++
+    else if (lengthOf(example) < minSampleLen) tooShort++
     else kept.push(example)
   }
   // The rest of a long text is too short rather than a record that was not understood.
   const keepPiece = (piece: TokenizedExample): void => {
-    if (piece.ids.length < minSampleLen) tooShort++
+    if (lengthOf(piece) < minSampleLen) tooShort++
     else keep(piece, BEYOND)
   }
   for (const example of examples) {
@@ -64,10 +65,10 @@ export function applyLengthPolicy(
     else if (splitsLongText) {
       cut++
       for (let start = 0; start < length; start += sequenceLen)
-        keepPiece(slice(example, start, start + sequenceLen))
+        keepPiece(partOf(example, start, start + sequenceLen))
     } else if (strategy === 'truncate') {
       truncated++
-      keep(slice(example, 0, sequenceLen), trainedTokens(example) > 0 ? BEYOND : untrainedReason)
+      keep(partOf(example, 0, sequenceLen), trainedTokens(example) > 0 ? BEYOND : untrainedReason)
     } else if (strategy === 'drop') tooLong++
     else {
       throw recordError(
@@ -89,18 +90,22 @@ export function listSources(sources: readonly RecordSource[], limit = 5): string
 }
 
 /** Of the longest of its documents: each is a sequence of its own. */
-function longestOf({ ids, documents }: TokenizedExample): number {
-  if (!documents) return ids.length
+function longestOf(example: TokenizedExample): number {
+  const { documents } = example
+  if (!documents) return lengthOf(example)
   return documents.reduce((longest, end, i) => (i === 0 ? 0 : Math.max(longest, end - documents[i - 1])), 0)
 }
 
 /** Each document cut to the part. */
-function slice(example: TokenizedExample, start: number, end: number): TokenizedExample {
-  const { ids, labels, documents, ...rest } = example
-  if (!documents) return { ...rest, ids: ids.subarray(start, end), labels: labels.subarray(start, end) }
+function partOf(example: TokenizedExample, start: number, end: number): TokenizedExample {
+  const { documents, values } = example
+  if (!documents) {
+    const part = sliceOf(example, start, end)
+    return values ? { ids: part.ids, labels: part.labels, source: part.source, values } : part
+  }
   const parts = documentsOf(example).map((one) => ({
     ids: one.ids.subarray(start, end),
     labels: one.labels.subarray(start, end),
   }))
-  return joinDocuments(parts, rest.source, rest)
+  return joinDocuments(parts, example.source, { values, untrained: example.untrained })
 }

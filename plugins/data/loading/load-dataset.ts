@@ -4,36 +4,19 @@
  * Reads local files only. Batches are made of the examples by `batches.ts`.
  */
 import { counted } from '../../../core/counted.ts'
-import { ConfigError } from '../../../core/contracts/config.ts'
-import type { ConfigPath } from '../../../core/contracts/config.ts'
+import type { ExampleKind, TokenizerLike } from '../../../core/contracts/dataset.ts'
 import { TrituneError } from '../../../core/errors.ts'
-import { inPlugin } from '../../../core/plugin-guard.ts'
 import { createRandom } from '../../../core/tensor/random.ts'
-import { datasetFiles, filesInNoSplit } from '../files/dataset-files.ts'
 import type { DatasetOptions } from '../options/dataset-options.ts'
+import type { TokenizedExample } from '../types/dataset-type.ts'
+import { datasetTypeOf, type DatasetTypes, under } from '../types/dataset-types.ts'
 import { reportSplit } from './dataset-report.ts'
 import type { DatasetReport } from './dataset-report.ts'
-import { placeOfRecord } from '../types/dataset-type.ts'
-import type { DataRecord, DatasetType, TokenizeContext, TokenizedExample } from '../types/dataset-type.ts'
-import {
-  atKey,
-  datasetTypeOf,
-  type DatasetTypes,
-  type FoundType,
-  under,
-  untrainedReason,
-} from '../types/dataset-types.ts'
-import { applyLengthPolicy, listSources } from './length-policy.ts'
-import type { LengthResult } from './length-policy.ts'
-import { readRecords } from '../files/read-records.ts'
-import { isPart, recordSlice } from '../files/record-slice.ts'
-import { checkSkipped, refusePreferences } from './skipped-records.ts'
-import { streamEntry } from './stream-dataset.ts'
-import { openTokenSpool, type TokenSpool } from './token-spool.ts'
+import { listSources } from './length-policy.ts'
+import { type EntryToLoad, loadEntry, type LoadedEntry } from './load-entry.ts'
+import { checkSkipped } from './skipped-records.ts'
 import { splitValidation } from './split-validation.ts'
-import { cacheKey, cachePath, readCache, writeCache } from './tokenized-cache.ts'
-import type { CachedDataset } from './tokenized-cache.ts'
-import type { ExampleKind, TokenizerLike } from '../../../core/contracts/dataset.ts'
+import { openTokenSpool, type TokenSpool } from './token-spool.ts'
 
 /** The part of a fine-tuning configuration that concerns data. */
 export interface DataConfig {
@@ -50,6 +33,8 @@ export interface DataConfig {
   readonly val_set_size: number
   readonly shuffle_merged_datasets: boolean
   readonly dataset_prepared_path: string | null
+  /** Threads that tokenise; null: as many as are worth it. */
+  readonly dataset_processes: number | null
   readonly seed: number
 }
 
@@ -58,6 +43,16 @@ export interface LoadedDataset extends Disposable {
   readonly train: TokenizedExample[]
   readonly validation: TokenizedExample[]
   readonly report: DatasetReport
+}
+
+/** What loading takes besides the configuration. */
+export interface LoadOptions {
+  /** Dataset types of plugins, by name. */
+  readonly types?: DatasetTypes
+  /** What the examples have to be; not given: documents. */
+  readonly kind?: ExampleKind
+  /** Told how far each entry is. */
+  readonly onProgress?: EntryToLoad['onProgress']
 }
 
 /**
@@ -73,20 +68,21 @@ export interface LoadedDataset extends Disposable {
  *   datasets: [{ path: 'my-data.jsonl', type: 'alpaca' }],
  *   learning_rate: 1e-4,
  * })
- * using data = loadDataset(config, openTokenizer('my-model', config))
+ * using data = await loadDataset(config, openTokenizer('my-model', config))
  * console.log(data.train.length, formatReport(data.report).length > 0) // → 16 true
  * ```
  */
-export function loadDataset(
+export async function loadDataset(
   config: DataConfig,
   tokenizer: TokenizerLike,
-  types: DatasetTypes = {},
-  kind: ExampleKind = 'document',
-): LoadedDataset {
+  options: LoadOptions = {},
+): Promise<LoadedDataset> {
   using spool = lazySpool(config.dataset_prepared_path)
-  const dataset = loadInto(config, tokenizer, { types, kind }, spool.open)
+  const dataset = await loadInto(config, tokenizer, options, spool.open)
   return { ...dataset, [Symbol.dispose]: spool.giveAway() }
 }
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
 
 interface LazySpool extends Disposable {
   open(): TokenSpool
@@ -110,15 +106,15 @@ function lazySpool(folder: string | null): LazySpool {
 
 function nothingToClose(): void {}
 
-function loadInto(
+async function loadInto(
   config: DataConfig,
   tokenizer: TokenizerLike,
-  types: WantedTypes,
+  options: LoadOptions,
   spool: () => TokenSpool,
-): Omit<LoadedDataset, typeof Symbol.dispose> {
+): Promise<Omit<LoadedDataset, typeof Symbol.dispose>> {
   const notes = new Set<string>()
-  const main = loadAll('datasets', config, tokenizer, notes, types, spool)
-  const test = loadAll('test_datasets', config, tokenizer, notes, types, spool)
+  const main = await loadAll('datasets', config, tokenizer, notes, options, spool)
+  const test = await loadAll('test_datasets', config, tokenizer, notes, options, spool)
   const merged = config.shuffle_merged_datasets
     ? createRandom(config.seed, 'merged datasets').shuffle(main.examples)
     : main.examples
@@ -147,38 +143,28 @@ function loadInto(
   }
 }
 
-/** Types of plugins, and what their examples have to be. */
-interface WantedTypes {
-  readonly types: DatasetTypes
-  readonly kind: ExampleKind
+interface AllLoaded extends LoadedEntry {
+  readonly entries: readonly LoadedEntry[]
 }
 
-interface EntryType extends FoundType {
-  readonly kind: ExampleKind
-}
-
-interface Loaded extends LengthResult {
-  readonly records: number
-}
-
-interface AllLoaded extends Loaded {
-  readonly entries: readonly Loaded[]
-}
-
-function loadAll(
+async function loadAll(
   key: 'datasets' | 'test_datasets',
   config: DataConfig,
   tokenizer: TokenizerLike,
   notes: Set<string>,
-  { types, kind }: WantedTypes,
+  { types = {}, kind = 'document', onProgress }: LoadOptions,
   spool: () => TokenSpool,
-): AllLoaded {
+): Promise<AllLoaded> {
   // All entries are checked before the first is read.
   const found = config[key].map((options, i) => under(key, () => datasetTypeOf(options, types, kind), i))
-  const parts = config[key].map((options, i) =>
-    loadOne([key, i], options, { ...found[i], kind }, config, tokenizer, notes, spool),
-  )
-  const total = (count: (part: Loaded) => number): number => parts.reduce((sum, part) => sum + count(part), 0)
+  const parts: LoadedEntry[] = []
+  for (const [i, options] of config[key].entries()) {
+    const note = (text: string): void => void notes.add(text)
+    const entry = { path: [key, i], options, type: found[i], kind, config, tokenizer, spool, note }
+    parts.push(await loadEntry({ ...entry, ...(onProgress ? { onProgress } : {}) }))
+  }
+  const total = (count: (part: LoadedEntry) => number): number =>
+    parts.reduce((sum, part) => sum + count(part), 0)
   return {
     entries: parts,
     examples: parts.flatMap(({ examples }) => examples),
@@ -191,118 +177,10 @@ function loadAll(
   }
 }
 
-function loadOne(
-  path: ConfigPath,
-  options: DatasetOptions,
-  type: EntryType,
-  config: DataConfig,
-  tokenizer: TokenizerLike,
-  notes: Set<string>,
-  spool: () => TokenSpool,
-): Loaded {
-  const filesKey = options.data_files.length > 0 ? 'data_files' : 'path'
-  const files = atKey([...path, filesKey], () => datasetFiles(options))
-  const others = filesInNoSplit(options)
-  if (others.length > 0)
-    notes.add(
-      `${options.path}: ${others.length} files are in no split and are left out (${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''})`,
-    )
-  const policy = {
-    sequenceLen: config.sequence_len,
-    strategy: config.excess_length_strategy,
-    minSampleLen: config.min_sample_len,
-    splitsLongText: type.type.splitsLongText ?? false,
-    untrainedReason: untrainedReason(type.type),
-  }
-  if (options.streaming) {
-    const note = (text: string): void => void notes.add(text)
-    const entry = { path, files, options, type: type.type, tokenizer, policy, note }
-    const streamed = streamEntry({ ...entry, spool: spool() })
-    if (streamed.records === 0) throw noRecords([...path, filesKey], files)
-    return streamed
-  }
-  const { examples, notes: found } = tokenizeCached(path, files, options, type, config, tokenizer, notes)
-  for (const note of found) notes.add(note)
-  if (examples.length === 0) throw noRecords([...path, filesKey], files)
-  return { ...applyLengthPolicy(examples, policy), records: examples.length }
-}
-
-function noRecords(path: ConfigPath, files: readonly string[]): ConfigError {
-  return new ConfigError([
-    {
-      code: 'E_DATA',
-      path,
-      what: `there are no records in ${files.join(', ')}`,
-      remedy: 'write one JSON object on each line, or name another file',
-    },
-  ])
-}
-
-function tokenizeCached(
-  path: ConfigPath,
-  files: readonly string[],
-  options: DatasetOptions,
-  type: EntryType,
-  config: DataConfig,
-  tokenizer: TokenizerLike,
-  notes: Set<string>,
-): CachedDataset {
-  const folder = config.dataset_prepared_path
-  // What a plugin's type does can change without a sign in the key.
-  if (folder === null || !type.isBuiltIn) return tokenizeFiles(path, files, options, type, config, tokenizer)
-  const key = cacheKey({
-    files,
-    options,
-    trainOnInputs: config.train_on_inputs,
-    eotTokens: config.eot_tokens,
-    tokenizer,
-  })
-  const file = cachePath(folder, key)
-  const cached = readCache(file, key, files)
-  if (cached === 'damaged') notes.add(`${file} was damaged and has been made anew`)
-  else if (cached !== undefined) return cached
-  const fresh = tokenizeFiles(path, files, options, type, config, tokenizer)
-  writeCache(file, key, files, fresh)
-  return fresh
-}
-
-function tokenizeFiles(
-  path: ConfigPath,
-  files: readonly string[],
-  options: DatasetOptions,
-  { type, typeOptions, isBuiltIn, kind }: EntryType,
-  config: DataConfig,
-  tokenizer: TokenizerLike,
-): CachedDataset {
-  const notes = new Set<string>()
-  const context = {
-    tokenizer,
-    options,
-    typeOptions,
-    kind,
-    trainOnInputs: config.train_on_inputs,
-    eotTokens: config.eot_tokens,
-    note: (text: string) => void notes.add(text),
-  }
-  const examples: TokenizedExample[] = []
-  const tokenize = (record: DataRecord): void => {
-    refusePreferences(record, type.name)
-    examples.push(isBuiltIn ? type.tokenize(record, context) : tokenizeByPlugin(type, record, context))
-  }
-  if (isPart(options.split)) {
-    const records = files.flatMap((file) => [...readRecords(file, options)])
-    const { start, end } = atKey([...path, 'split'], () => recordSlice(options.split, records.length))
-    records.slice(start, end).forEach(tokenize)
-  } else {
-    for (const file of files) for (const record of readRecords(file, options)) tokenize(record)
-  }
-  return { examples, notes: [...notes] }
-}
-
 function nothingLeft(
   place: string,
   verb: string,
-  { records, tooLong, tooShort, untrained }: Loaded,
+  { records, tooLong, tooShort, untrained }: LoadedEntry,
   config: DataConfig,
 ): TrituneError {
   const reasons = [
@@ -323,20 +201,4 @@ function nothingLeft(
           : 'check type, roles_to_train and the fields of the dataset',
     },
   )
-}
-
-/** What a plugin's type makes of a record, checked: E_PLUGIN with the record's place. */
-function tokenizeByPlugin(type: DatasetType, record: DataRecord, context: TokenizeContext): TokenizedExample {
-  const place = placeOfRecord(record.source)
-  const what = `the dataset type ${type.name}`
-  const example = inPlugin(what, () => type.tokenize(record, context), place)
-  const { ids, labels } = example
-  if (ids instanceof Int32Array && labels instanceof Int32Array && ids.length === labels.length)
-    return example
-  const got = `${ids?.length ?? 'no'} ids and ${labels?.length ?? 'no'} labels`
-  throw new TrituneError('E_PLUGIN', `${what} gave ${got}`, {
-    place,
-    remedy:
-      'tokenize() returns two Int32Arrays of the same length, with −100 as the label of what is not trained',
-  })
 }

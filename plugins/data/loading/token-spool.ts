@@ -10,11 +10,13 @@ import { join } from 'node:path'
 import { TrituneError } from '../../../core/errors.ts'
 import { fileError } from '../../../core/files/files.ts'
 import type { TokenizedExample } from '../types/dataset-type.ts'
+import { maskOf, StoredExample } from '../types/stored-example.ts'
+import type { ExampleStore } from './token-store.ts'
 
 /** Where documents go, and come from again. */
-export interface TokenSpool extends Disposable {
-  /** An example whose tokens are read from the file when they are asked for, and every token of which is trained. */
-  add(example: Pick<TokenizedExample, 'ids' | 'source'>): TokenizedExample
+export interface TokenSpool extends ExampleStore, Disposable {
+  /** An example whose tokens are read from the file when they are asked for. */
+  add(example: TokenizedExample): TokenizedExample
   /** Bytes in the file. */
   readonly bytes: number
 }
@@ -30,18 +32,20 @@ export function openTokenSpool(folder: string = tmpdir()): TokenSpool {
     const ids = new Int32Array(length)
     const target = new Uint8Array(ids.buffer)
     for (let done = 0; done < target.length;) {
-      const got = readSync(file, target, done, target.length - done, start + done)
+      const got = readSync(file, target, done, target.length - done, 4 * start + done)
       if (got === 0) throw new TrituneError('E_DATA', 'the streamed dataset was cut short', { place: path })
       done += got
     }
     return ids
   }
+  const area = { read }
   return {
     get bytes() {
       return bytes
     },
-    add({ ids, source }) {
-      const [start, length] = [bytes, ids.length]
+    add(example) {
+      const { ids, source } = example
+      const start = bytes
       const content = new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength)
       try {
         for (let done = 0; done < content.length;)
@@ -50,15 +54,7 @@ export function openTokenSpool(folder: string = tmpdir()): TokenSpool {
         throw fileError(error, path, 'cannot write')
       }
       bytes += content.length
-      return {
-        source,
-        get ids() {
-          return read(start, length)
-        },
-        get labels() {
-          return read(start, length)
-        },
-      }
+      return new StoredExample(area, start / 4, ids.length, maskOf(example), source)
     },
     [Symbol.dispose]() {
       if (!isOpen) return

@@ -14,6 +14,7 @@ import { TrituneError } from '../../../core/errors.ts'
 import { rename } from '../../../core/files/rename.ts'
 import type { DatasetOptions } from '../options/dataset-options.ts'
 import type { TokenizedExample } from '../types/dataset-type.ts'
+import { lengthOf, maskOf, StoredExample } from '../types/stored-example.ts'
 import type { TokenizerLike } from '../../../core/contracts/dataset.ts'
 
 /** Counts up whenever the same input would give other tokens or labels. */
@@ -65,7 +66,7 @@ export function writeCache(
   const parts: Uint8Array[] = [
     start,
     header,
-    bytesOf(Int32Array.from(examples, ({ ids }) => ids.length)),
+    bytesOf(Int32Array.from(examples, lengthOf)),
     bytesOf(Int32Array.from(examples, ({ source }) => number.get(source.file) ?? 0)),
     bytesOf(Int32Array.from(examples, ({ source }) => source.line)),
     ...examples.map(({ ids }) => bytesOf(ids)),
@@ -111,13 +112,15 @@ interface Header {
 function unpack(numbers: Int32Array, count: number, files: readonly string[]): TokenizedExample[] {
   const lengths = numbers.subarray(0, count)
   const total = lengths.reduce((sum, length) => sum + length, 0)
-  const idsStart = 3 * count
+  const tokens = numbers.slice(3 * count, 3 * count + total)
+  const area = { read: (start: number, length: number): Int32Array => tokens.subarray(start, start + length) }
   let offset = 0
   return Array.from(lengths, (length, i) => {
-    const ids = numbers.subarray(idsStart + offset, idsStart + offset + length)
-    const labels = numbers.subarray(idsStart + total + offset, idsStart + total + offset + length)
+    const start = offset
     offset += length
-    return { ids, labels, source: { file: files[numbers[count + i]], line: numbers[2 * count + i] } }
+    const labels = numbers.subarray(3 * count + total + start, 3 * count + total + offset)
+    const source = { file: files[numbers[count + i]], line: numbers[2 * count + i] }
+    return new StoredExample(area, start, length, maskOf({ ids: area.read(start, length), labels }), source)
   })
 }
 

@@ -5,7 +5,15 @@
  * Types only; `dataset-options.ts` checks the values. The comments are those of `key-docs.ts`; `bun scripts/key-docs.ts --write` puts
  * them here.
  */
-import type { DatasetTypeName, TrainOnEos, UserDefinedPreference, UserDefinedType } from './dataset-words.ts'
+import type { ChatTemplateChoice } from '../chat/chat-template-source.ts'
+import type {
+  DatasetTypeName,
+  FileFormat,
+  PromptTypeName,
+  TrainOnEos,
+  UserDefinedPreference,
+  UserDefinedType,
+} from './dataset-words.ts'
 
 /** `type:` as a mapping: a prompt of one's own. What is left out is as alpaca has it. */
 export type UserDefinedInput = {
@@ -19,14 +27,16 @@ export type UserDefinedPreferenceInput = {
 
 /** An entry of `datasets` as a program writes it: the keys of the YAML file. */
 export interface DatasetInput {
-  /** a file, or a folder whose file names tell its splits */
+  /** a file, a folder whose file names tell its splits, or the name of a dataset on the hub (`org/name`) */
   readonly path: string
   /**
    * `alpaca`, `completion`, `chat_template`, `sharegpt`, `input_output`, `tokenized` (records with
-   * `input_ids`), or a mapping with a `format` of your own: plugins/data/README.md. Default: `tokenized`
+   * `input_ids`), another instruction type of axolotl, or a mapping with a `format` of your own:
+   * plugins/data/README.md. Default: `tokenized`
    */
   readonly type?:
     | DatasetTypeName
+    | PromptTypeName
     | UserDefinedInput
     | UserDefinedPreferenceInput
     | (string & {})
@@ -34,18 +44,28 @@ export interface DatasetInput {
     | undefined
   /** options of a plugin's type, which checks them itself. Default: `{}` */
   readonly type_options?: Readonly<Record<string, unknown>> | null | undefined
-  /** files inside `path`. Default: `[]` */
+  /** of a dataset on the hub: one of its configurations; not set: its default */
+  readonly name?: string | null | undefined
+  /** of a dataset on the hub: a branch, a tag or a commit; not set: `main` */
+  readonly revision?: string | null | undefined
+  /**
+   * the share of the entry among all examples, against the weights of the others (`1` where an entry has
+   * none): an epoch has as many examples as before, some of them again or not at all. Without any weight each
+   * example comes once
+   */
+  readonly weight?: number | null | undefined
+  /** files inside `path`, which may have `*` in their names. Default: `[]` */
   readonly data_files?: readonly string[] | string | null | undefined
-  /** `json` or `text`, where the file name does not tell */
-  readonly ds_type?: 'json' | 'text' | null | undefined
+  /** `json`, `text`, `parquet`, `csv` or `arrow`, where the file name does not tell */
+  readonly ds_type?: FileFormat | null | undefined
   /**
    * a split, or a part of one: `test`, `train[:100]`, `train[10%:]`; not set: `train`. File names tell the
    * splits of a folder: plugins/data/README.md
    */
   readonly split?: string | null | undefined
   /**
-   * for `completion`: documents are tokenised one by one into a temporary file (in `dataset_prepared_path`,
-   * where that is set) instead of memory (guides/from-scratch.md). Default: `false`
+   * the tokens go into a temporary file (in `dataset_prepared_path`, where that is set) instead of memory
+   * (guides/from-scratch.md). Default: `false`
    */
   readonly streaming?: boolean | null | undefined
   /** what one record of a text file is: `line`, `paragraph` or `document`. Default: `line` */
@@ -72,6 +92,10 @@ export interface DatasetInput {
   readonly train_on_eot?: TrainOnEos | null | undefined
   /** a boolean of each message that overrules `roles_to_train` */
   readonly message_field_training?: string | null | undefined
+  /** another chat template for this entry */
+  readonly chat_template?: ChatTemplateChoice | null | undefined
+  /** the same as Jinja, or the path of a file with it */
+  readonly chat_template_jinja?: string | null | undefined
   /** leave a leading system message out. Default: `false` */
   readonly drop_system_message?: boolean | null | undefined
   /** the key of a record's tools. Default: `tools` */

@@ -6,6 +6,7 @@
  */
 import * as v from 'valibot'
 import {
+  decimal,
   flag,
   listOf,
   mapOf,
@@ -19,9 +20,13 @@ import {
   withJson,
 } from '../../../core/contracts/config-fields.ts'
 import type { Field } from '../../../core/contracts/config-fields.ts'
+import { CHAT_TEMPLATE_CHOICES, type ChatTemplateChoice } from '../chat/chat-template-source.ts'
 import type { DatasetInput, UserDefinedInput, UserDefinedPreferenceInput } from './dataset-input.ts'
 import {
   DATASET_TYPES,
+  FILE_FORMATS,
+  PROMPT_TYPE_NAMES,
+  type FileFormat,
   type TrainOnEos,
   type UserDefinedPreference,
   type UserDefinedType,
@@ -36,12 +41,18 @@ export interface DatasetOptions {
   readonly type: string | UserDefinedType | UserDefinedPreference
   /** Options of a plugin's type; it checks them itself. */
   readonly type_options: Readonly<Record<string, unknown>>
+  /** Of a dataset on the hub: one of its configurations; null: its default. */
+  readonly name: string | null
+  /** Of a dataset on the hub: a branch, a tag or a commit. */
+  readonly revision: string | null
+  /** The entry's share of the examples, against those of the others; null: as many as it has, or 1 where another has a weight. */
+  readonly weight: number | null
   /** A split that the names of the files tell, or a part of it: `test`, `train[:100]`, `train[10%:]`; null: `train`. */
   readonly split: string | null
   /** Files inside `path` when that is a folder, else relative to the working folder. */
   readonly data_files: readonly string[]
   /** Decides the reader where the file name does not. */
-  readonly ds_type: 'json' | 'text' | null
+  readonly ds_type: FileFormat | null
   /** Documents are tokenised one by one into a file and not held in memory; only texts. */
   readonly streaming: boolean
   /** What one record of a text file is; `line` as in Hugging Face's text loader. */
@@ -64,6 +75,9 @@ export interface DatasetOptions {
   /** Name of a boolean of each message that overrules `roles_to_train`. */
   readonly message_field_training: string | null
   readonly drop_system_message: boolean
+  /** The template of this entry; null: that of the run. */
+  readonly chat_template: ChatTemplateChoice | null
+  readonly chat_template_jinja: string | null
   /** Key of the record's list of tools. */
   readonly field_tools: string
   /** Key of a message's reasoning in the data, and the name under which the template knows it. */
@@ -73,28 +87,7 @@ export interface DatasetOptions {
   readonly split_thinking: boolean
 }
 
-const LATER_TYPES = [
-  'alpaca_chat.load_qa',
-  'alpaca_chat.load_concise',
-  'alpaca_w_system.load_open_orca',
-  'concisechoice.load',
-  'context_qa',
-  'context_qa.load_v2',
-  'context_qa.load_404',
-  'creative_acr.load_answer',
-  'creative_acr.load_critique',
-  'creative_acr.load_revise',
-  'explainchoice.load',
-  'gpteacher',
-  'jeopardy',
-  'metharme',
-  'oasst',
-  'orcamini',
-  'pretrain',
-  'pygmalion',
-  'reflection',
-  'summarizetldr',
-]
+const LATER_TYPES = ['creative_acr.load_critique', 'creative_acr.load_revise', 'llama2_chat', 'pretrain']
 
 const userDefinedFields = {
   system_prompt: optional(v.string('expected a text'), ''),
@@ -148,7 +141,7 @@ const typeField: Field<DatasetOptions['type'], TypeInput> = withJson<DatasetOpti
   }),
   {
     anyOf: [
-      { enum: DATASET_TYPES },
+      { enum: [...DATASET_TYPES, ...PROMPT_TYPE_NAMES] },
       { ...NON_EMPTY, not: { enum: LATER_TYPES } },
       {
         type: 'object',
@@ -183,9 +176,12 @@ const schema = v.strictObject(
     path: withExample(text('a file or a folder'), 'path: my-data.jsonl'),
     type: optional(typeField, 'tokenized'),
     type_options: optional(mapOf(v.unknown()), {}),
+    name: nullable(text()),
+    revision: nullable(text()),
+    weight: nullable(decimal({ above: 0 })),
     split: nullable(splitField),
     data_files: optional(fileList, []),
-    ds_type: nullable(oneOf(['json', 'text'], { later: ['parquet', 'arrow', 'csv'] })),
+    ds_type: nullable(oneOf(FILE_FORMATS)),
     streaming: optional(flag(), false),
     sample_by: optional(oneOf(['line', 'paragraph', 'document']), 'line'),
     field: optional(text(), 'text'),
@@ -200,6 +196,8 @@ const schema = v.strictObject(
     train_on_eot: nullable(eosField),
     message_field_training: nullable(text()),
     drop_system_message: optional(flag(), false),
+    chat_template: nullable(oneOf(CHAT_TEMPLATE_CHOICES)),
+    chat_template_jinja: nullable(text('a Jinja template or the path of one')),
     field_tools: optional(text(), 'tools'),
     field_thinking: optional(text(), 'reasoning_content'),
     template_thinking_key: optional(text(), 'reasoning_content'),

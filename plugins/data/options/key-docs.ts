@@ -7,15 +7,19 @@ import type { DatasetInput } from './dataset-input.ts'
 
 /** What each key of an entry of `datasets` means, in Markdown whose links start in docs/. */
 export const DATASET_KEY_DOCS: Readonly<Record<keyof DatasetInput, string>> = {
-  path: 'a file, or a folder whose file names tell its splits',
-  type: '`alpaca`, `completion`, `chat_template`, `sharegpt`, `input_output`, `tokenized` (records with `input_ids`), `prompt` (for `rl: grpo`), or a mapping with a `format` of your own: [plugins/data/README.md](../plugins/data/README.md)',
+  path: 'a file, a folder whose file names tell its splits, or the name of a dataset on the hub (`org/name`)',
+  type: '`alpaca`, `completion`, `chat_template`, `sharegpt`, `input_output`, `tokenized` (records with `input_ids`), `prompt` (for `rl: grpo`), another instruction type of axolotl, or a mapping with a `format` of your own: [plugins/data/README.md](../plugins/data/README.md)',
   type_options: "options of a plugin's type, which checks them itself",
-  data_files: 'files inside `path`',
-  ds_type: '`json` or `text`, where the file name does not tell',
+  name: 'of a dataset on the hub: one of its configurations; not set: its default',
+  revision: 'of a dataset on the hub: a branch, a tag or a commit; not set: `main`',
+  weight:
+    'the share of the entry among all examples, against the weights of the others (`1` where an entry has none): an epoch has as many examples as before, some of them again or not at all. Without any weight each example comes once',
+  data_files: 'files inside `path`, which may have `*` in their names',
+  ds_type: '`json`, `text`, `parquet`, `csv` or `arrow`, where the file name does not tell',
   split:
     'a split, or a part of one: `test`, `train[:100]`, `train[10%:]`; not set: `train`. File names tell the splits of a folder: [plugins/data/README.md](../plugins/data/README.md)',
   streaming:
-    'for `completion`: documents are tokenised one by one into a temporary file (in `dataset_prepared_path`, where that is set) instead of memory ([guides/from-scratch.md](guides/from-scratch.md))',
+    'the tokens go into a temporary file (in `dataset_prepared_path`, where that is set) instead of memory ([guides/from-scratch.md](guides/from-scratch.md))',
   sample_by: 'what one record of a text file is: `line`, `paragraph` or `document`',
   field: 'for `completion`: where the text is',
   field_messages: 'where the messages are; not set: `messages`, for `sharegpt` `conversations`',
@@ -29,6 +33,8 @@ export const DATASET_KEY_DOCS: Readonly<Record<keyof DatasetInput, string>> = {
   train_on_eos: 'learn the EOS token after trained turns (`turn`), after `all`, the `last`, or `none`',
   train_on_eot: 'the same for `eot_tokens`; not set: as `train_on_eos`',
   message_field_training: 'a boolean of each message that overrules `roles_to_train`',
+  chat_template: 'another chat template for this entry',
+  chat_template_jinja: 'the same as Jinja, or the path of a file with it',
   drop_system_message: 'leave a leading system message out',
   field_tools: "the key of a record's tools",
   field_thinking: "the key of a message's reasoning",

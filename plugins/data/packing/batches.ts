@@ -15,6 +15,7 @@ import type { TokenizedExample } from '../types/dataset-type.ts'
 import { groupByLength } from './group-by-length.ts'
 import { documentsOf } from './documents.ts'
 import { packDocuments } from './pack-documents.ts'
+import { lengthOf } from '../types/stored-example.ts'
 import { trainedTokens } from './trained-tokens.ts'
 
 /**
@@ -111,7 +112,7 @@ export function createBatches({
   const order = Uint32Array.from(given ?? examples.keys())
   if (shuffle) random.shuffle(order)
   const windowRows = microBatchSize * gradientAccumulationSteps
-  const lengths = (): number[] => examples.map(({ ids }) => ids.length)
+  const lengths = (): number[] => examples.map(lengthOf)
   const sorted = byLength && !packing ? groupByLength(order, lengths(), windowRows) : order
   const rows = packing ? packRows(examples, order, sequenceLength) : Array.from(sorted, (index) => [index])
   // Packing sorts by length; the rows have to be mixed again.
@@ -156,7 +157,7 @@ export function createBatches({
 export function concatenate(examples: readonly TokenizedExample[], rows: number = examples.length): Batch {
   const documents = examples.flatMap(documentsOf)
   const offsets = new Int32Array(documents.length + 1)
-  documents.forEach(({ ids }, i) => (offsets[i + 1] = offsets[i] + ids.length))
+  documents.forEach((document, i) => (offsets[i + 1] = offsets[i] + lengthOf(document)))
   const total = offsets[documents.length]
   const ids = new Int32Array(total)
   const positions = new Int32Array(total)
@@ -164,8 +165,9 @@ export function concatenate(examples: readonly TokenizedExample[], rows: number 
   let trained = 0
   documents.forEach((document, i) => {
     const start = offsets[i]
-    const { length } = document.ids
-    ids.set(document.ids, start)
+    const tokens = document.ids
+    const { length } = tokens
+    ids.set(tokens, start)
     for (let j = 0; j < length; j++) positions[start + j] = j
     if (length > 0) {
       targets.set(document.labels.subarray(1), start)
@@ -177,7 +179,7 @@ export function concatenate(examples: readonly TokenizedExample[], rows: number 
 }
 
 function packRows(examples: readonly TokenizedExample[], order: Uint32Array, capacity: number): number[][] {
-  const lengths = Array.from(order, (index) => examples[index].ids.length)
+  const lengths = Array.from(order, (index) => lengthOf(examples[index]))
   // A pair stays together, and each of its documents may be as long as a row of single ones.
   const most = examples.reduce((most, { documents }) => Math.max(most, (documents?.length ?? 2) - 1), 1)
   return packDocuments(lengths, most * capacity).map((row) => row.map((position) => order[position]))

@@ -8,8 +8,10 @@ export type ExampleDocument = Pick<TokenizedExample, 'ids' | 'labels'>
 
 /** The documents of an example, as views; of most there is one. */
 export function documentsOf(example: TokenizedExample): ExampleDocument[] {
-  const { documents, ids, labels } = example
+  const { documents } = example
+  // Reading the tokens of an example can take a file.
   if (!documents) return [example]
+  const { ids, labels } = example
   return Array.from({ length: documents.length - 1 }, (_, i) => ({
     ids: ids.subarray(documents[i], documents[i + 1]),
     labels: labels.subarray(documents[i], documents[i + 1]),

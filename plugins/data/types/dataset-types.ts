@@ -7,7 +7,13 @@ import { alpaca } from './alpaca.ts'
 import { chatTemplate } from '../chat/chat-template.ts'
 import { completion } from './completion.ts'
 import type { DatasetOptions } from '../options/dataset-options.ts'
-import type { DatasetTypeName, UserDefinedPreference, UserDefinedType } from '../options/dataset-words.ts'
+import {
+  type DatasetTypeName,
+  PROMPT_TYPE_NAMES,
+  type UserDefinedPreference,
+  type UserDefinedType,
+} from '../options/dataset-words.ts'
+import { isPromptType, PROMPT_TYPES } from './prompt-types.ts'
 import type { DatasetType } from './dataset-type.ts'
 import { inputOutput } from './input-output.ts'
 import { prompt } from './prompt.ts'
@@ -36,6 +42,7 @@ const UNTRAINED: Readonly<Record<string, string>> = {
 
 /** Why an example of this type can have nothing to learn. */
 export function untrainedReason({ name }: Pick<DatasetType, 'name'>): string {
+  if (isPromptType(name)) return 'the answer is empty'
   return Object.hasOwn(UNTRAINED, name) ? UNTRAINED[name] : 'every label is -100'
 }
 
@@ -123,10 +130,10 @@ function typeByName(
 ): FoundType {
   if (kind !== 'document' && type === 'tokenized' && Object.hasOwn(more, PLAIN_PREFERENCES))
     return { type: more[PLAIN_PREFERENCES], typeOptions: {}, isBuiltIn: false }
-  const builtIn: DatasetType | undefined = isTypeName(type) ? TYPES[type] : undefined
+  const builtIn = builtInType(type)
   const found: DatasetType | undefined = builtIn ?? (Object.hasOwn(more, type) ? more[type] : undefined)
   if (!found) {
-    const names = [...Object.keys(TYPES), ...Object.keys(more)]
+    const names = [...Object.keys(TYPES), ...PROMPT_TYPE_NAMES, ...Object.keys(more)]
     throw new ConfigError([
       {
         path: ['type'],
@@ -144,6 +151,11 @@ function typeByName(
   if (Object.keys(type_options).length > 0)
     throw new ConfigError([{ path: ['type_options'], what: `the dataset type ${type} has no options` }])
   return { type: found, typeOptions: {}, isBuiltIn: builtIn !== undefined }
+}
+
+function builtInType(name: string): DatasetType | undefined {
+  if (isPromptType(name)) return PROMPT_TYPES[name]
+  return isTypeName(name) ? TYPES[name] : undefined
 }
 
 function isTypeName(name: string): name is DatasetTypeName {

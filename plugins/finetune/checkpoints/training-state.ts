@@ -127,6 +127,16 @@ export function readTrainingState(folder: string, run: RunIdentity): TrainingSta
   return state
 }
 
+/** A setting as the checkpoint in a folder has it; undefined where there is none that can be read, which a resume tells. */
+export function savedSetting(folder: string, key: string): unknown {
+  try {
+    const state: unknown = JSON.parse(readFileSync(join(folder, STATE_FILE), 'utf8'))
+    return Reflect.get(Object(Reflect.get(Object(state), 'settings')), key)
+  } catch {
+    return undefined
+  }
+}
+
 /** An option that is null is as one that is not there: there can be more of them than there were. */
 function settingText(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) => (inner === null ? undefined : inner)) ?? 'null'

@@ -27,9 +27,16 @@ export function atNamedKey<T>(run: () => T): T {
   try {
     return run()
   } catch (error) {
-    if (!(error instanceof TrituneError) || error instanceof ConfigError) throw error
-    const { place } = error
-    throw place !== undefined && isKey(place) ? errorAtKey([place], error) : error
+    throw errorAtNamedKey(error)
+  }
+}
+
+/** `atNamedKey()` for a function whose result is waited for. */
+export async function atNamedKeyAsync<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    throw errorAtNamedKey(error)
   }
 }
 
@@ -43,6 +50,12 @@ export function failuresAtKey(path: ConfigPath, error: unknown): ConfigFailure[]
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+function errorAtNamedKey(error: unknown): unknown {
+  if (!(error instanceof TrituneError) || error instanceof ConfigError) return error
+  const { place } = error
+  return place !== undefined && isKey(place) ? errorAtKey([place], error) : error
+}
 
 function errorAtKey(path: ConfigPath, error: unknown): unknown {
   if (error instanceof ConfigError || !(error instanceof TrituneError)) return error

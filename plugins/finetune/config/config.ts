@@ -36,6 +36,8 @@ export interface FinetuneConfig extends FinetuneOptions {
   readonly notes: readonly string[]
   /** The name of the optimizer began with `paged_`. */
   readonly pagedOptimizer: boolean
+  /** `micro_batch_size: auto`: 1 until the memory is known (`fit-micro-batch.ts`). */
+  readonly autoMicroBatch: boolean
   /** The keys that the file sets: a default may also be said. */
   readonly given: readonly string[]
   /** Of `rl: grpo`: what stands under `trl:`, checked; else null. */
@@ -185,6 +187,7 @@ function withDefaultOf(tool: ForeignTool | undefined, failure: ConfigFailure): C
 
 function complete(input: FinetuneFields, keyNotes: readonly string[], kept: unknown): FinetuneConfig {
   const { load_in_4bit: _four, load_in_8bit: _eight, batch_size, ...rest } = input
+  const microBatch = input.micro_batch_size === 'auto' ? 1 : input.micro_batch_size
   const bestAsked = input.load_best_model_at_end ?? input.early_stopping_patience !== null
   return {
     ...rest,
@@ -193,8 +196,10 @@ function complete(input: FinetuneFields, keyNotes: readonly string[], kept: unkn
     grpo: grpoOf(input),
     objective: preferenceObjective(input) ?? input.objective,
     gradient_accumulation_steps:
-      input.gradient_accumulation_steps ?? (batch_size === null ? 1 : batch_size / input.micro_batch_size),
-    eval_batch_size: input.eval_batch_size ?? input.micro_batch_size,
+      input.gradient_accumulation_steps ?? (batch_size === null ? 1 : batch_size / microBatch),
+    eval_batch_size: input.eval_batch_size ?? microBatch,
+    micro_batch_size: microBatch,
+    autoMicroBatch: input.micro_batch_size === 'auto',
     eval_sample_packing: input.eval_sample_packing ?? input.sample_packing,
     group_by_length: input.group_by_length && !input.sample_packing,
     optimizer: OPTIMIZERS[input.optimizer] ?? input.optimizer,

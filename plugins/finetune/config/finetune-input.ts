@@ -7,7 +7,7 @@
  */
 import type { AdapterName } from './adapter-names.ts'
 import type { DeviceName } from '../../cuda/mod.ts'
-import type { DatasetInput } from '../../data/mod.ts'
+import type { ChatTemplateChoice, DatasetInput } from '../../data/mod.ts'
 import type {
   BnbOptions,
   LrGroup,
@@ -231,6 +231,25 @@ export interface FinetuneInput {
   readonly shuffle_merged_datasets?: boolean | null | undefined
   /** a folder in which tokens are kept for the next run */
   readonly dataset_prepared_path?: string | null | undefined
+  /**
+   * threads that tokenise JSON Lines and Parquet; not set: one for each processor, where there is enough to
+   * do; `0`: none. The examples are the same
+   */
+  readonly dataset_processes?: number | null | undefined
+  /** of examples with the same tokens and labels the first one stays. Default: `false` */
+  readonly dataset_exact_deduplication?: boolean | null | undefined
+  /**
+   * of examples that have so large a part of their runs of five tokens in common (such as `0.8`; estimated by
+   * MinHash) the first one stays
+   */
+  readonly dataset_near_deduplication?: number | null | undefined
+  /**
+   * examples are read, tokenised and shuffled while the run goes on, in memory that does not grow with the
+   * data; needs `max_steps`: guides/data.md. Default: `false`
+   */
+  readonly streaming?: boolean | null | undefined
+  /** with `streaming`: how many examples are read ahead, shuffled and packed together. Default: `10000` */
+  readonly streaming_multipack_buffer_size?: number | null | undefined
   /** the most tokens of an example, and the length of a packed row. Default: `512` */
   readonly sequence_len?: number | null | undefined
   /** what happens to longer examples: `drop`, `truncate` or `raise`. Default: `drop` */
@@ -254,8 +273,11 @@ export interface FinetuneInput {
    * Default: `false`
    */
   readonly dataloader_drop_last?: boolean | null | undefined
-  /** the tokenizer's own (`tokenizer_default`), `chatml`, or `jinja` */
-  readonly chat_template?: 'tokenizer_default' | 'jinja' | 'chatml' | null | undefined
+  /**
+   * the tokenizer's own (`tokenizer_default`), one by its name (plugins/data/README.md), that where the
+   * tokenizer has none (`tokenizer_default_fallback_` and the name), or `jinja`
+   */
+  readonly chat_template?: ChatTemplateChoice | null | undefined
   /** the template itself, or the path of a file with it; parsed at the start, whatever the data */
   readonly chat_template_jinja?: string | null | undefined
   /** tokens that end a turn; not set: the EOS token */
@@ -312,8 +334,11 @@ export interface FinetuneInput {
   readonly num_epochs?: number | null | undefined
   /** instead of what the epochs take; 0 and -1 are as if not set */
   readonly max_steps?: number | null | undefined
-  /** documents, or packed rows, that are computed at once. Default: `1` */
-  readonly micro_batch_size?: number | null | undefined
+  /**
+   * documents, or packed rows, that are computed at once; `auto`: as many as fit in the memory by the
+   * estimate, of those that `batch_size` (or `gradient_accumulation_steps`) gives to a step. Default: `1`
+   */
+  readonly micro_batch_size?: number | 'auto' | null | undefined
   /** micro-batches of a step; not set: 1, or what `batch_size` gives */
   readonly gradient_accumulation_steps?: number | null | undefined
   /** documents of a step: `micro_batch_size` × accumulation */

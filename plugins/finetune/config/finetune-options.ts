@@ -3,7 +3,7 @@
  * the same as a file writes it. Types only; how a file is checked is in `finetune-schema.ts`.
  */
 import type { RampType } from '../../../core/mod.ts'
-import type { DatasetOptions } from '../../data/mod.ts'
+import type { ChatTemplateChoice, DatasetOptions } from '../../data/mod.ts'
 import type { LoraInit, TrainableTokens } from '../../peft/mod.ts'
 import type { Named } from './named.ts'
 import type { PreferenceKeys } from './preference-options.ts'
@@ -252,13 +252,22 @@ export interface FinetuneOptions extends PreferenceKeys {
   readonly datasets: readonly DatasetOptions[]
   readonly test_datasets: readonly DatasetOptions[]
   readonly dataset_prepared_path: string | null
+  /** Threads that tokenise; null: as many as are worth it; 0: none. */
+  readonly dataset_processes: number | null
+  readonly dataset_exact_deduplication: boolean
+  /** Examples that are as like as this are one; null: only equal ones may be. */
+  readonly dataset_near_deduplication: number | null
+  /** Examples are made while the run goes on. */
+  readonly streaming: boolean
+  /** Examples that are read ahead and shuffled. */
+  readonly streaming_multipack_buffer_size: number
   /** The largest part of the records of a dataset that may have nothing to learn. */
   readonly max_skipped_share: number
   /** Below 1 a part of the examples, from 1 a number of examples. */
   readonly val_set_size: number
   readonly shuffle_merged_datasets: boolean
   /** null: the tokenizer's own; `jinja`: `chat_template_jinja`. */
-  readonly chat_template: 'tokenizer_default' | 'jinja' | 'chatml' | null
+  readonly chat_template: ChatTemplateChoice | null
   /** The template itself or the path of a file with it. */
   readonly chat_template_jinja: string | null
   readonly eot_tokens: readonly string[] | null
@@ -313,6 +322,7 @@ export interface FinetuneOptions extends PreferenceKeys {
 /** The file as written: what `finetune-rules.ts` turns into `FinetuneOptions`. */
 export interface FinetuneFields extends Omit<
   FinetuneOptions,
+  | 'micro_batch_size'
   | 'gradient_accumulation_steps'
   | 'eval_batch_size'
   | 'eval_sample_packing'
@@ -324,6 +334,7 @@ export interface FinetuneFields extends Omit<
   | 'save_strategy'
   | 'load_best_model_at_end'
 > {
+  readonly micro_batch_size: number | 'auto'
   /** What they ask for is in `quantizer` of the options. */
   readonly load_in_4bit: boolean
   readonly load_in_8bit: boolean

@@ -147,7 +147,7 @@ function batchSize(input: FinetuneFields): ConfigFailure | undefined {
   if (gradient_accumulation_steps !== null) {
     return { path: ['batch_size'], what: 'give either gradient_accumulation_steps or batch_size, not both' }
   }
-  if (batch_size % micro_batch_size === 0) return undefined
+  if (micro_batch_size === 'auto' || batch_size % micro_batch_size === 0) return undefined
   return {
     path: ['batch_size'],
     what: `expected a multiple of micro_batch_size (${micro_batch_size}), got ${batch_size}`,

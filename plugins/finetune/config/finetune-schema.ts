@@ -25,7 +25,7 @@ import {
 import type { Field, JsonSchema } from '../../../core/contracts/config-fields.ts'
 import type { RampType } from '../../../core/mod.ts'
 import type { DeviceName } from '../../cuda/mod.ts'
-import { datasetOptions } from '../../data/mod.ts'
+import { CHAT_TEMPLATE_CHOICES, datasetOptions } from '../../data/mod.ts'
 import type { DatasetInput, DatasetOptions } from '../../data/mod.ts'
 import type { TrainableTokens } from '../../peft/mod.ts'
 import { IGNORED_PLUGINS } from './keys/python-plugins.ts'
@@ -52,6 +52,13 @@ import { SCHEDULERS } from '../training/schedules.ts'
 const patterns: Field<readonly string[] | string, readonly string[] | string> = v.union(
   [v.pipe(v.string(), v.minLength(1)), v.pipe(v.array(v.string()), v.minLength(1))],
   'expected a list of module names, a regular expression or all-linear',
+)
+
+type MicroBatch = number | 'auto'
+
+const microBatch: Field<MicroBatch, MicroBatch> = withJson<MicroBatch, MicroBatch>(
+  v.lazy((input) => (input === 'auto' ? v.literal('auto') : integer({ min: 1 }))),
+  { anyOf: [{ enum: ['auto'] }, { type: 'integer', minimum: 1 }, { type: 'string', pattern: '^\\d+$' }] },
 )
 
 const PRESETS = Object.keys(TRITTER_PRESETS) as readonly TritterPreset[]
@@ -343,7 +350,7 @@ const schema = v.strictObject(
     group_by_length: optional(flag(), false),
     dataloader_drop_last: optional(flag(), false),
 
-    micro_batch_size: optional(integer({ min: 1 }), 1),
+    micro_batch_size: optional(microBatch, 1),
     gradient_accumulation_steps: nullable(integer({ min: 1 })),
     batch_size: nullable(integer({ min: 1 })),
     eval_batch_size: nullable(integer({ min: 1 })),
@@ -394,10 +401,15 @@ const schema = v.strictObject(
     ),
     test_datasets: optional(datasetList, []),
     dataset_prepared_path: nullable(text('a folder')),
+    dataset_processes: nullable(integer({ min: 0 })),
+    dataset_exact_deduplication: optional(flag(), false),
+    dataset_near_deduplication: nullable(decimal({ above: 0, max: 1 })),
+    streaming: optional(flag(), false),
+    streaming_multipack_buffer_size: optional(integer({ min: 1 }), 10_000),
     max_skipped_share: optional(decimal({ min: 0, max: 1 }), 0.1),
     val_set_size: optional(validationSize, 0),
     shuffle_merged_datasets: optional(flag(), true),
-    chat_template: nullable(oneOf(['tokenizer_default', 'jinja', 'chatml'], { later: LATER_TEMPLATES })),
+    chat_template: nullable(oneOf(CHAT_TEMPLATE_CHOICES, { later: LATER_TEMPLATES })),
     chat_template_jinja: nullable(text('a Jinja template or the path of one')),
     eot_tokens: nullable(listOf(text())),
     special_tokens: optional(specialTokens, noTokens),

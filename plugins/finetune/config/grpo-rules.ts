@@ -65,6 +65,8 @@ function wholeGroups({
 }: FinetuneFields): ConfigFailure | undefined {
   if (rl !== 'grpo' || optionFailures(trl ?? {}).length > 0) return undefined
   const { num_generations: each } = grpoOptions.validate(sortTrl(trl ?? {}).kept)
+  if (micro_batch_size === 'auto')
+    return { path: ['micro_batch_size'], what: 'rl: grpo counts completions: auto cannot decide how many' }
   const completions = batch_size ?? micro_batch_size * (gradient_accumulation_steps ?? 1)
   if (completions % each === 0) return undefined
   return {

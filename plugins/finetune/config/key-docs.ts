@@ -82,6 +82,15 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
     'the largest part of the records of an entry that may have nothing to learn; more stops the run',
   shuffle_merged_datasets: 'shuffle the examples of all datasets once, by `seed`',
   dataset_prepared_path: 'a folder in which tokens are kept for the next run',
+  dataset_processes:
+    'threads that tokenise JSON Lines and Parquet; not set: one for each processor, where there is enough to do; `0`: none. The examples are the same',
+  dataset_exact_deduplication: 'of examples with the same tokens and labels the first one stays',
+  dataset_near_deduplication:
+    'of examples that have so large a part of their runs of five tokens in common (such as `0.8`; estimated by MinHash) the first one stays',
+  streaming:
+    'examples are read, tokenised and shuffled while the run goes on, in memory that does not grow with the data; needs `max_steps`: [guides/data.md](guides/data.md#more-data-than-memory)',
+  streaming_multipack_buffer_size:
+    'with `streaming`: how many examples are read ahead, shuffled and packed together',
   sequence_len: 'the most tokens of an example, and the length of a packed row',
   excess_length_strategy: 'what happens to longer examples: `drop`, `truncate` or `raise`',
   min_sample_len: 'shorter examples are dropped',
@@ -92,7 +101,8 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
     'examples of like length meet in a step, ordered as transformers orders them: mixed, then sorted within blocks of up to 50 steps, the longest first. Packed rows are all of one length and stay mixed',
   dataloader_drop_last:
     'leave out of each epoch the examples (or packed rows) that do not fill a step; other ones in each epoch',
-  chat_template: "the tokenizer's own (`tokenizer_default`), `chatml`, or `jinja`",
+  chat_template:
+    "the tokenizer's own (`tokenizer_default`), one by its name ([plugins/data/README.md](../plugins/data/README.md#chat-templates)), that where the tokenizer has none (`tokenizer_default_fallback_` and the name), or `jinja`",
   chat_template_jinja:
     'the template itself, or the path of a file with it; parsed at the start, whatever the data',
   eot_tokens: 'tokens that end a turn; not set: the EOS token',
@@ -119,7 +129,8 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
     'share of each label that all tokens get alike (`label_smoothing` of `objective: cross_entropy`), in evaluations too',
   num_epochs: 'may be a fraction',
   max_steps: 'instead of what the epochs take; 0 and -1 are as if not set',
-  micro_batch_size: 'documents, or packed rows, that are computed at once',
+  micro_batch_size:
+    'documents, or packed rows, that are computed at once; `auto`: as many as fit in the memory by the [estimate](command.md#estimate), of those that `batch_size` (or `gradient_accumulation_steps`) gives to a step',
   gradient_accumulation_steps: 'micro-batches of a step; not set: 1, or what `batch_size` gives',
   batch_size: 'documents of a step: `micro_batch_size` × accumulation',
   eval_batch_size: 'as `micro_batch_size`',

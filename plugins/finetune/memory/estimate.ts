@@ -1,6 +1,7 @@
 /**
  * What a run will take, before it starts: memory from the shapes, time from a short measurement of the machine.
  */
+import { lengthOf } from '../../data/mod.ts'
 import {
   baseForward,
   type Device,
@@ -14,6 +15,7 @@ import {
   zeros,
 } from '../../../core/mod.ts'
 import { rerunBlocks } from '../../models/mod.ts'
+import { expertShares } from '../model/active-weights.ts'
 import type { Run } from '../run.ts'
 
 /** What a run will take: bytes, and seconds. */
@@ -149,11 +151,16 @@ function microTokensOf(run: Pick<Run, 'config' | 'data'>): number {
 
 function longestRow({ config, data }: Pick<Run, 'config' | 'data'>): number {
   if (config.sample_packing) return config.sequence_len
-  return data.train.reduce((longest, { ids }) => Math.max(longest, ids.length), 1)
+  return data.train.reduce((longest, example) => Math.max(longest, lengthOf(example)), 1)
 }
 
 function linearParameters(model: Model): number {
-  return sum([model.head, ...linearLayers(model)].map(({ inputs, outputs }) => inputs * outputs))
+  const shares = expertShares(model)
+  return sum(
+    [model.head, ...linearLayers(model)].map(
+      ({ path, inputs, outputs }) => (shares.get(path) ?? 1) * inputs * outputs,
+    ),
+  )
 }
 
 function linearLayers({ layers }: Model): Layer[] {
@@ -207,8 +214,9 @@ function activationBytes(
 ): number {
   const { hiddenSize, layerCount, vocabSize } = model.info
   const layers = linearLayers(model)
-  const outputs = sum(layers.map((layer) => layer.outputs)) / layerCount
-  const inputs = sum(layers.map((layer) => layer.inputs)) / layerCount / 2
+  const shares = expertShares(model)
+  const outputs = sum(layers.map((layer) => (shares.get(layer.path) ?? 1) * layer.outputs)) / layerCount
+  const inputs = sum(layers.map((layer) => (shares.get(layer.path) ?? 1) * layer.inputs)) / layerCount / 2
   const again = config.gradient_checkpointing ? layerCount : memory.isLean ? rerunBlocks(layerCount) : 0
   const kept = (layerCount - again) * (outputs + (memory.isLean ? 0 : inputs))
   const rerun = again === layerCount ? 2 * (outputs + inputs) : 0

@@ -5,7 +5,7 @@
 import { type ActivationStore, type Device, empty, type StoredActivation } from '../../../core/mod.ts'
 import type { Batch } from '../../data/mod.ts'
 import type { FinetuneConfig } from '../config/config.ts'
-import { prepareRun } from '../prepare.ts'
+import { openRun } from '../open-run.ts'
 import type { Run } from '../run.ts'
 import type { PrepareOptions } from '../run-inputs.ts'
 import { trainStep } from '../training/train-step.ts'
@@ -33,7 +33,7 @@ export interface RehearseOptions extends Omit<PrepareOptions, 'device'> {
   readonly onRun?: (run: Run) => void
 }
 
-/** Throws as `prepareRun()`. */
+/** Throws as `prepareRun()`; `micro_batch_size: auto` counts as it stands in `config`. */
 export async function rehearseRun(
   config: FinetuneConfig,
   { device: { kind, name, capacity }, onRun, ...options }: RehearseOptions,
@@ -46,7 +46,7 @@ export async function rehearseRun(
     peft: null,
     pagedOptimizer: false,
   }
-  using run = await prepareRun(shaped, { ...options, device, weights: 'headers' })
+  using run = await openRun(shaped, { ...options, device, weights: 'headers' })
   onRun?.(run)
   return rehearseStep(run, device)
 }

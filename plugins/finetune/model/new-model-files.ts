@@ -9,7 +9,7 @@ import { availableMemory } from '../../../core/native/available-memory.ts'
 import { writeFileAtomic } from '../../../core/files/atomic.ts'
 import { ConfigError, didYouMean, type Host, TrituneError } from '../../../core/mod.ts'
 import { type HubOptions, resolveModelPart } from '../../hub/mod.ts'
-import { estimateModel, modelDefinition, readConfig, tritterPreset } from '../../models/mod.ts'
+import { estimateModel, modelDefinition, readConfig, textOfGemma3, tritterPreset } from '../../models/mod.ts'
 import { loadTokenizer, type Tokenizer } from '../../tokenizer/mod.ts'
 import { atKey, atKeyAsync } from '../config/at-key.ts'
 import type { BaseModelFiles } from './base-model-files.ts'
@@ -43,7 +43,7 @@ export function newModelFiles(
       )
       folder = mkdtempSync(join(tmpdir(), 'tritune-new-'))
       const made = folder
-      atKey([tokenizerKey], () => writeNewTokenizer(made, config, found))
+      await atKeyAsync([tokenizerKey], () => writeNewTokenizer(made, config, found))
       const tokenizer = atKey([tokenizerKey], () => loadTokenizer(made))
       checkVocabulary(shape, tokenizer, key)
       const { bosId: bos_token_id, eosId: eos_token_id, padId: pad_token_id } = tokenizer
@@ -123,7 +123,8 @@ function readShape(path: string): Shape {
     })
   try {
     const shape: unknown = JSON.parse(readFileSync(path, 'utf8'))
-    if (typeof shape === 'object' && shape !== null && !Array.isArray(shape)) return { ...shape }
+    if (typeof shape === 'object' && shape !== null && !Array.isArray(shape))
+      return textOfGemma3({ ...shape })
   } catch (cause) {
     throw new TrituneError('E_FORMAT', 'not valid JSON', { place: path, cause })
   }

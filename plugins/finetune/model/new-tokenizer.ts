@@ -14,13 +14,13 @@ import { saveTokenizer } from '../output/save-tokenizer.ts'
  * Writes its files into `folder`. `found`: the folder of the one that the file names, or that lies beside the shape of the model.
  * E_TOKENIZER when the datasets have no text to train on; what reading them throws.
  */
-export function writeNewTokenizer(
+export async function writeNewTokenizer(
   folder: string,
   config: Pick<FinetuneConfig, 'datasets' | 'tokenizer_config' | 'train_tokenizer'>,
   found: string | null,
-): void {
+): Promise<void> {
   mkdirSync(folder, { recursive: true })
-  if (config.train_tokenizer !== null) return write(folder, trained(config, config.train_tokenizer))
+  if (config.train_tokenizer !== null) return write(folder, await trained(config, config.train_tokenizer))
   if (config.tokenizer_config === BYTES) return write(folder, byteTokenizer())
   if (found !== null) saveTokenizer(folder, found)
 }
@@ -34,14 +34,14 @@ function write(folder: string, { tokenizer, config }: TokenizerFiles): void {
 }
 
 /** Records are read one by one: what is kept is how often each word comes. */
-function trained(
+async function trained(
   { datasets }: Pick<FinetuneConfig, 'datasets'>,
   { vocab_size: vocabSize, min_frequency: minFrequency }: NonNullable<FinetuneConfig['train_tokenizer']>,
-): TokenizerFiles {
+): Promise<TokenizerFiles> {
   const trainer = createBpeTrainer({ vocabSize, minFrequency })
   for (const entry of datasets)
     for (const file of datasetFiles(entry))
-      for (const { value } of readRecords(file, entry))
+      for await (const { value } of readRecords(file, entry))
         for (const text of textsOf(value, entry)) trainer.add(text)
   return trainer.train()
 }

@@ -2,8 +2,15 @@
  * The tokenizer of a run: the model's, with the special tokens and the chat template that the configuration sets.
  */
 import { createHash } from 'node:crypto'
-import { ConfigError, type TokenizerLike, TrituneError } from '../../../core/mod.ts'
-import { chatTemplatePlace, chatTemplateSource } from '../../data/mod.ts'
+import { type ChatTemplateKeys, ConfigError, type TokenizerLike, TrituneError } from '../../../core/mod.ts'
+import {
+  CHAT_TEMPLATE_CHOICES,
+  type ChatTemplateOptions,
+  chatTemplatePlace,
+  chatTemplateSource,
+  expectTemplateTokens,
+  templateName,
+} from '../../data/mod.ts'
 import {
   changeVocabulary,
   loadTokenizer,
@@ -12,7 +19,7 @@ import {
   type Tokenizer,
   type VocabularyChanges,
 } from '../../tokenizer/mod.ts'
-import { failuresAtKey } from '../config/at-key.ts'
+import { atKey, failuresAtKey } from '../config/at-key.ts'
 import type { FinetuneConfig } from '../config/config.ts'
 import type { SpecialTokens } from '../config/finetune-options.ts'
 
@@ -45,7 +52,10 @@ export function openTokenizer(
 ): RunTokenizer {
   const { files, added } = changed(modelPath, config)
   const inner = loadTokenizer(files)
-  const template = chatTemplateSource(config) ?? undefined
+  const template = chatTemplateSource(config, inner.hasChatTemplate) ?? undefined
+  const named = templateName(config.chat_template, inner.hasChatTemplate)
+  if (named !== null)
+    atKey(['chat_template'], () => expectTemplateTokens(named, (text) => inner.idOf(text) !== undefined))
   const chosen = template === undefined ? {} : { template, templatePlace: chatTemplatePlace(config) }
   const special = (key: 'bos_token' | 'eos_token' | 'pad_token', own: number | undefined): number | null => {
     const token = config.special_tokens[key] ?? null
@@ -76,6 +86,8 @@ export function openTokenizer(
   return {
     inner,
     id: hash.digest('hex'),
+    withChatTemplate: (own) => openTokenizer(modelPath, { ...config, ...templateOf(own) }),
+    recipe: { module: import.meta.url, name: openTokenizer.name, args: [modelPath, recipeConfig(config)] },
     bosId: special('bos_token', inner.bosId),
     eosId: special('eos_token', inner.eosId),
     padId: special('pad_token', inner.padId),
@@ -88,6 +100,24 @@ export function openTokenizer(
     chatTemplate: template ?? null,
     newTokens: added,
   }
+}
+
+/** The keys of an entry, checked before. */
+function templateOf({ chat_template, chat_template_jinja }: ChatTemplateKeys): ChatTemplateOptions {
+  const choice = CHAT_TEMPLATE_CHOICES.find((name) => name === chat_template) ?? null
+  return { chat_template: chat_template_jinja === null ? choice : 'jinja', chat_template_jinja }
+}
+
+/** What of the configuration decides the tokenizer. */
+function recipeConfig({
+  added_tokens_overrides,
+  special_tokens,
+  tokens,
+  chat_template,
+  chat_template_jinja,
+}: Parameters<typeof openTokenizer>[1]): object {
+  const given = { added_tokens_overrides, tokens, special_tokens, chat_template, chat_template_jinja }
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
 }
 
 function changed(modelPath: string, config: VocabularyConfig): ReturnType<typeof changeVocabulary> {
@@ -109,8 +139,12 @@ export function expectChatTemplate(
 ): void {
   if (chatTemplate !== null || inner.hasChatTemplate) return
   const asking = (['datasets', 'test_datasets'] as const).flatMap((key) =>
-    config[key].flatMap(({ type }, i) =>
-      type === 'chat_template' || type === 'sharegpt' ? [[key, i, 'type']] : [],
+    config[key].flatMap(({ type, chat_template, chat_template_jinja }, i) =>
+      (type === 'chat_template' || type === 'sharegpt') &&
+      chat_template === null &&
+      chat_template_jinja === null
+        ? [[key, i, 'type']]
+        : [],
     ),
   )
   const [first] = asking

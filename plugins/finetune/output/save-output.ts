@@ -5,24 +5,22 @@ import { join } from 'node:path'
 import { writeFileAtomic } from '../../../core/files/atomic.ts'
 import { writeSharded } from '../../../core/files/safetensors-write.ts'
 import type { Model, Parameters } from '../../../core/mod.ts'
-import { chatTemplateSource } from '../../data/mod.ts'
 import { formConfig, mergedConfig, mergedSources, saveAdapter, storedTensors } from '../../peft/mod.ts'
 import { recordsToUse } from '../plugins/plugin-notes.ts'
 import type { Run } from '../run.ts'
 import { vocabularyChanges } from '../model/run-tokenizer.ts'
 import { copyIfThere, saveTokenizer, type TokenizerChanges } from './save-tokenizer.ts'
 
-type Saved = Pick<Run, 'adapter' | 'config' | 'model' | 'modelPath' | 'plugins'>
+type Saved = Pick<Run, 'adapter' | 'config' | 'model' | 'modelPath' | 'plugins' | 'tokenizer'>
 
 /** Adapter or model, with the tokenizer and the chat template that were trained with. `unfinished`: of a checkpoint. */
 export function saveOutput(
-  { adapter, config, model, modelPath, plugins }: Saved,
+  { adapter, config, model, modelPath, plugins, tokenizer }: Saved,
   folder: string,
   { unfinished = false }: { readonly unfinished?: boolean } = {},
 ): void {
-  const chatTemplate = chatTemplateSource(config)
   const changes = {
-    chatTemplate,
+    chatTemplate: tokenizer.chatTemplate,
     specialTokens: config.special_tokens,
     vocabulary: vocabularyChanges(config),
   }

@@ -4,6 +4,7 @@
 import { givenOptions } from '../model/adapter-options.ts'
 import { estimateRun, type MemoryParts } from '../memory/estimate.ts'
 import { type Monitor, showValue } from '../../../core/mod.ts'
+import { countActiveWeights } from '../model/active-weights.ts'
 import { countWeights } from '../model/count-weights.ts'
 import { formatBytes, formatCount, formatDuration } from './format.ts'
 import { whatHelps } from '../memory/out-of-memory.ts'
@@ -35,13 +36,14 @@ export function createSummary({ write }: { write(text: string): void }): Monitor
 export function summarize(run: Run): string[] {
   const { model, config, data, plan, parameters, adapter, device, dtype, noGpu, notes } = run
   const total = countWeights(model)
+  const active = countActiveWeights(model)
   const trainable = sum([...parameters.values()].map(({ size }) => size))
   const all = adapter ? total + trainable : total
   const { train, validation } = data.report
   const { memory, parts, seconds } = estimateRun(run)
   const dropped = data.report.tooLong + data.report.tooShort
   return [
-    `model      ${config.base_model} (${model.info.type}, ${formatCount(total)} parameters, ${dtype})`,
+    `model      ${config.base_model} (${model.info.type}, ${formatCount(total)} parameters, ${active === total ? '' : `${formatCount(active)} of them for each token, `}${dtype})`,
     `device     ${device.description}${noGpu === null ? '' : `; no GPU: ${noGpu}`}`,
     `adapter    ${describeAdapter(run)}: ${formatCount(trainable)} trainable (${((100 * trainable) / all).toFixed(2)} % of ${formatCount(all)})`,
     ...(adapter && adapter.match.matched.length > 0

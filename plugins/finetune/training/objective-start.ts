@@ -24,6 +24,7 @@ export interface StartedRun {
   readonly host: Host
   readonly data: Pick<LoadedDataset, 'train' | 'validation'>
   readonly plan: Plan
+  readonly isRehearsal: boolean
 }
 
 /** Gives what is worth saying. */
@@ -40,6 +41,7 @@ export function startObjective(objective: Objective, run: StartedRun): readonly 
         model,
         train: usedExamples(run),
         validation: data.validation,
+        isRehearsal: run.isRehearsal,
         microBatchSize: config.micro_batch_size,
         asReference: (fn) => (isFresh ? withAdapters(model, [], fn) : fn()),
         openModel: (path) =>

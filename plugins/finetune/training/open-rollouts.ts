@@ -7,11 +7,11 @@ import type { FinetuneConfig } from '../config/config.ts'
 import type { RunInputs } from '../run-inputs.ts'
 
 /** null: the run trains on the examples of its datasets. */
-export function openRollouts(
+export async function openRollouts(
   config: FinetuneConfig,
   { rewards, tokenizer }: Pick<RunInputs, 'rewards' | 'tokenizer'>,
   model: Model,
-): Rollouts | null {
+): Promise<Rollouts | null> {
   const { grpo: options, adapter, lora_model_dir } = config
   if (options === null || rewards === null) return null
   const { eosId, inner } = tokenizer
@@ -24,6 +24,6 @@ export function openRollouts(
     microBatchSize: config.micro_batch_size,
     hasReference: adapter !== null && lora_model_dir === null,
     decode: (ids) => tokenizer.decode(ids),
-    recordOf: promptRecords(config.datasets),
+    recordOf: await promptRecords(config.datasets),
   })
 }

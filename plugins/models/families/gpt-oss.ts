@@ -8,10 +8,11 @@ import { forwardLayer, type ModelDefinition, type Layer } from '../../../core/mo
 import { booleanField, type ConfigJson, integerField, numberField } from '../_config.ts'
 import type { WeightCollector } from '../_weights.ts'
 import { createDecoder } from '../decoder/decoder.ts'
+import { slidingLayers } from '../decoder/layer-types.ts'
 import { clampedGate, type ClampedGateOptions } from '../moe/clamped-gate.ts'
 import { splitExperts } from '../moe/fused-experts.ts'
 import { balanceCoefficient } from '../moe/router.ts'
-import { type Expert, loadRouter, sparseMlp } from '../moe/sparse-mlp.ts'
+import { type Expert, type ExpertSizes, loadRouter, sparseMlp } from '../moe/sparse-mlp.ts'
 
 /** Where transformers' GptOssConfig differs from the defaults of others. */
 const DEFAULTS = {
@@ -59,7 +60,7 @@ export const gptOss: ModelDefinition = {
           perToken,
           bias: true,
         })
-        const experts = loadExperts(weights, `${path}.experts`, { count, hidden, inner, gate })
+        const experts = loadExperts(weights, `${path}.experts`, { count, perToken, hidden, inner, gate })
         return sparseMlp(router, experts, { perToken, softmax: 'after', normalise: false })
       },
       balance: balanceCoefficient(config, 0.001),
@@ -69,19 +70,15 @@ export const gptOss: ModelDefinition = {
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-/** `layer_types`; without it every other block slides, the first one too. */
+/** Without `layer_types` every other block slides, the first one too. */
 function windowOf(config: ConfigJson): (layer: number) => number {
   if (config.sliding_window === null) return () => 0
   const window = integerField(config, 'sliding_window', 128)
-  const types: unknown = config.layer_types
-  return (layer) =>
-    (Array.isArray(types) ? types[layer] === 'sliding_attention' : layer % 2 === 0) ? window : 0
+  const slides = slidingLayers(config, { pattern: 2 })
+  return (layer) => (slides(layer) ? window : 0)
 }
 
-interface ExpertSizes {
-  readonly count: number
-  readonly hidden: number
-  readonly inner: number
+interface GatedSizes extends ExpertSizes {
   readonly gate: ClampedGateOptions
 }
 
@@ -89,7 +86,7 @@ interface ExpertSizes {
 function loadExperts(
   weights: WeightCollector,
   path: string,
-  { count, hidden, inner, gate }: ExpertSizes,
+  { count, perToken, hidden, inner, gate }: GatedSizes,
 ): Expert[] {
   const layers = (name: string, from: number, to: number): Layer[] =>
     Array.from({ length: count }, (_, i) =>
@@ -103,10 +100,12 @@ function loadExperts(
   weights.experts(
     `${path}.gate_up_proj`,
     both.map((one) => [one]),
+    perToken,
   )
   weights.experts(
     `${path}.down_proj`,
     down.map((one) => [one]),
+    perToken,
   )
   return both.map((layer, i) => ({
     forward: (x) => forwardLayer(down[i], clampedGate(forwardLayer(layer, x), gate)),

@@ -15,7 +15,7 @@ export const mixtral: ModelDefinition = {
     const hidden = integerField(config, 'hidden_size')
     const count = integerField(config, 'num_local_experts', 8)
     const perToken = integerField(config, 'num_experts_per_tok', 2)
-    const sizes = { count, hidden, inner: integerField(config, 'intermediate_size') }
+    const sizes = { count, perToken, hidden, inner: integerField(config, 'intermediate_size') }
     const activation = gatedActivation(stringField(config, 'hidden_act', 'silu'))
     return createDecoder({ rms_norm_eps: 1e-5, rope_theta: 1e6, ...config }, source, {
       type: 'mixtral',

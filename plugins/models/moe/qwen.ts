@@ -28,7 +28,7 @@ export function qwenMoe(
   const key = config['num_experts'] == null ? 'num_local_experts' : 'num_experts'
   const count = integerField(config, key)
   const perToken = integerField(config, 'num_experts_per_tok', usual)
-  const sizes = { count, hidden, inner: integerField(config, 'moe_intermediate_size', usualInner) }
+  const sizes = { count, perToken, hidden, inner: integerField(config, 'moe_intermediate_size', usualInner) }
   const normalise = booleanField(config, 'norm_topk_prob', false)
   const activation = gatedActivation(stringField(config, 'hidden_act', 'silu'))
   const step = integerField(config, 'decoder_sparse_step', 1)

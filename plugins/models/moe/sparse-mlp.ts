@@ -52,11 +52,19 @@ export interface GatedNames {
   readonly down: string
 }
 
+/** The experts of a block: how many there are, how many a token gets, and their sizes. */
+export interface ExpertSizes {
+  readonly count: number
+  readonly perToken: number
+  readonly hidden: number
+  readonly inner: number
+}
+
 /** The experts `${path}.0`, `${path}.1`, …: gated MLPs without biases, (C → inner → C). */
 export function gatedExperts(
   weights: WeightCollector,
   path: string,
-  { count, hidden, inner }: { readonly count: number; readonly hidden: number; readonly inner: number },
+  { count, perToken, hidden, inner }: ExpertSizes,
   { gate, up, down }: GatedNames,
   activation: Gated,
 ): Expert[] {
@@ -70,10 +78,12 @@ export function gatedExperts(
   weights.experts(
     `${all}.gate_up_proj`,
     parts.map((one) => [one.gate, one.up]),
+    perToken,
   )
   weights.experts(
     `${all}.down_proj`,
     parts.map((one) => [one.down]),
+    perToken,
   )
   return parts.map((one) => gatedExpert(one, activation))
 }

@@ -2,6 +2,7 @@
  * What was trained beside an adapter, as its files have it: which tensors belong to it, and embeddings that PEFT saves along when they were resized
  * or are targets.
  */
+import { scoringModules } from './score-head.ts'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { openCheckpoint } from '../../../core/files/checkpoint.ts'
@@ -27,7 +28,7 @@ export function besideOf(fields: Fields): BesideOptions {
       `modules_to_save: expected a list of names, got ${JSON.stringify(modulesToSave)}`,
     )
   return {
-    modulesToSave,
+    modulesToSave: scoringModules(fields, modulesToSave),
     trainableTokenIndices: tokensOf(fields['trainable_token_indices'] ?? null),
     bias,
     ensureWeightTying: fields['ensure_weight_tying'] === true,

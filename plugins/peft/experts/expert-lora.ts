@@ -119,21 +119,16 @@ function partAdapter({ outputs }: BaseLayer, factorsOf: FactorsOf, options: Lora
   }
 }
 
-/** A copy of some elements of a leaf; the gradient goes to these alone, so that the parts of one leaf do not each cost all of it. */
+/** Some elements of a leaf, copied where they are no run of memory; the gradient goes to these alone, so that the parts of one leaf do not each cost all of it. */
 function elements(x: Tensor, shape: Shape, strides: readonly [number, number], offset: number): Tensor {
   const [rows, columns] = shape
   const links = linksOf({ x })
-  const y = noGrad(() =>
-    stridedCopy(
-      x,
-      shape,
-      [
-        [rows, columns, strides[0]],
-        [columns, 1, strides[1]],
-      ],
-      { xOffset: offset },
-    ),
-  )
+  const dims = [
+    [rows, columns, strides[0]],
+    [columns, 1, strides[1]],
+  ] as const
+  const isRun = strides[1] === 1 && strides[0] === columns
+  const y = isRun ? x.window(shape, offset) : noGrad(() => stridedCopy(x, shape, dims, { xOffset: offset }))
   if (!links) return y
   record(
     {

@@ -5,6 +5,7 @@
 import {
   type Model,
   noGrad,
+  type ObjectiveStart,
   tensor,
   tensorScope,
   type Tensor,
@@ -21,23 +22,14 @@ export interface ReferenceLogProbs {
   of(examples: readonly TokenizedExample[], model: Model): Tensor
 }
 
-/** log p of every document of some examples, by the model as it is now. */
+/** log p of every document of some examples, by the model before the training. */
 export function createReference(
-  model: Model,
+  { model, microBatchSize, asReference, isRehearsal }: Omit<ObjectiveStart, 'train' | 'validation'>,
   examples: readonly TokenizedExample[],
-  batchSize: number,
 ): ReferenceLogProbs {
-  const known = new Map<TokenizedExample, Float32Array>()
-  for (let start = 0; start < examples.length; start += batchSize) {
-    const some = examples.slice(start, start + batchSize)
-    const sums = answerSums(model, some)
-    let at = 0
-    for (const example of some) {
-      const end = at + (example.documents?.length ?? 2) - 1
-      known.set(example, sums.slice(at, end))
-      at = end
-    }
-  }
+  const known = isRehearsal
+    ? new Map(examples.map((example) => [example, new Float32Array(documentCount(example))]))
+    : asReference(() => sumsOf(model, examples, microBatchSize))
   return {
     of: (some, { head }) =>
       tensor(
@@ -45,6 +37,29 @@ export function createReference(
         { device: head.device },
       ),
   }
+}
+
+function documentCount({ documents }: TokenizedExample): number {
+  return (documents?.length ?? 2) - 1
+}
+
+function sumsOf(
+  model: Model,
+  examples: readonly TokenizedExample[],
+  batchSize: number,
+): Map<TokenizedExample, Float32Array> {
+  const known = new Map<TokenizedExample, Float32Array>()
+  for (let start = 0; start < examples.length; start += batchSize) {
+    const some = examples.slice(start, start + batchSize)
+    const sums = answerSums(model, some)
+    let at = 0
+    for (const example of some) {
+      const end = at + documentCount(example)
+      known.set(example, sums.slice(at, end))
+      at = end
+    }
+  }
+  return known
 }
 
 /** (documents) on the host: log p of the trained part of each document, without gradients. */

@@ -85,8 +85,8 @@ function createDpo({
   return {
     name: 'dpo',
     averagedOver: 'examples',
-    prepare({ model, train, validation, microBatchSize, asReference }) {
-      reference = asReference(() => createReference(model, [...train, ...validation], microBatchSize))
+    prepare({ train, validation, ...start }) {
+      reference = createReference(start, [...train, ...validation])
       return []
     },
     loss(model, batch, { scale, window, checkpointing }) {

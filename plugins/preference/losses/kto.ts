@@ -122,7 +122,7 @@ function createKto({
   }
 }
 
-function prepareKto({ model, train, validation, microBatchSize, asReference }: ObjectiveStart): Prepared {
+function prepareKto({ train, validation, ...start }: ObjectiveStart): Prepared {
   const labels = new Set(train.map(labelOf))
   if (labels.size === 1)
     throw new TrituneError(
@@ -130,12 +130,14 @@ function prepareKto({ model, train, validation, microBatchSize, asReference }: O
       `every answer is ${labels.has(1) ? 'good' : 'bad'} (label ${labels.has(1)}), so there is nothing to tell apart`,
       { place: 'datasets', remedy: 'give answers of both labels, or train the good ones without rl' },
     )
-  const mismatched = new Map([train, validation].flatMap((list) => mismatchedAnswers(list, microBatchSize)))
+  const mismatched = new Map(
+    [train, validation].flatMap((list) => mismatchedAnswers(list, start.microBatchSize)),
+  )
   const all = [...train, ...validation, ...mismatched.values()]
   return {
-    reference: asReference(() => createReference(model, all, microBatchSize)),
+    reference: createReference(start, all),
     mismatched,
-    batchSize: microBatchSize,
+    batchSize: start.microBatchSize,
   }
 }
 

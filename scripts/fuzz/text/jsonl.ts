@@ -6,7 +6,7 @@ import { DATASET_TYPES, type DataConfig, datasetOptions, loadDataset } from '../
 import { openTokenizer } from '../../../plugins/finetune/mod.ts'
 import { TrituneError } from '../../../core/mod.ts'
 import { ROOT } from '../../native/process.ts'
-import { expectAnswer, expectLinear } from '../answer.ts'
+import { expectAnswerLater, expectLinearLater } from '../answer.ts'
 import { openScratch } from '../files.ts'
 import type { Fuzzer } from '../fuzzer.ts'
 import { mutateJson, mutateText, nested } from '../mutate.ts'
@@ -60,7 +60,7 @@ export function jsonlFuzzer(): Fuzzer {
     chat_template: null,
     chat_template_jinja: null,
   })
-  const load = (dice: Dice | null, text: string, name = 'x.jsonl'): void => {
+  const load = async (dice: Dice | null, text: string, name = 'x.jsonl'): Promise<void> => {
     const path = scratch.write(name, text)
     const type = dice ? dice.pick([...DATASET_TYPES]) : 'completion'
     const parsed = v.safeParse(datasetOptions, {
@@ -69,13 +69,13 @@ export function jsonlFuzzer(): Fuzzer {
       ...(type === 'chat_template' ? { chat_template: 'chatml' } : {}),
     })
     if (!parsed.success) throw new TrituneError('E_CONFIG', parsed.issues[0].message)
-    loadDataset(configOf([parsed.output]), tokenizer)
+    using _data = await loadDataset(configOf([parsed.output]), tokenizer)
   }
   return {
-    run(dice) {
+    async run(dice) {
       if (dice.chance(0.003)) {
         const name = dice.pick(Object.keys(GROWING))
-        expectLinear(`jsonl: ${name}`, GROWING[name], (text) => load(null, text))
+        await expectLinearLater(`jsonl: ${name}`, GROWING[name], (text) => load(null, text))
         return
       }
       const lines = Array.from(
@@ -86,7 +86,7 @@ export function jsonlFuzzer(): Fuzzer {
       const whole = lines.join('\n')
       const text = dice.chance(0.4) ? mutateText(dice, [whole]) : whole
       const name = dice.pick(['x.jsonl', 'x.json', 'x.txt', 'x.ndjson', 'x.md'])
-      expectAnswer(`jsonl ${name}`, text.length, () => load(dice, text, name))
+      await expectAnswerLater(`jsonl ${name}`, text.length, () => load(dice, text, name))
     },
   }
 }
@@ -104,6 +104,7 @@ function configOf(datasets: DataConfig['datasets']): DataConfig {
     val_set_size: 0,
     shuffle_merged_datasets: false,
     dataset_prepared_path: null,
+    dataset_processes: null,
     seed: 1,
   }
 }

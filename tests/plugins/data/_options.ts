@@ -1,7 +1,12 @@
 /** Options with defaults and a context for the tests of dataset types. */
 import * as v from 'valibot'
 import { datasetOptions } from '../../../plugins/data/mod.ts'
-import type { DatasetOptions, TokenizeContext, TokenizerLike } from '../../../plugins/data/mod.ts'
+import type {
+  DatasetOptions,
+  TokenizeContext,
+  TokenizedExample,
+  TokenizerLike,
+} from '../../../plugins/data/mod.ts'
 import { TrituneError } from '../../../core/errors.ts'
 
 export function options(given: object): DatasetOptions {
@@ -39,4 +44,19 @@ export function errorOf(run: () => unknown): TrituneError {
     throw error
   }
   throw new Error('expected an error')
+}
+
+/** `errorOf()` of what is waited for. */
+export async function failureOf(run: () => Promise<unknown>): Promise<TrituneError> {
+  const failed = await run().then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  if (failed instanceof TrituneError) return failed
+  throw failed ?? new Error('expected an error')
+}
+
+/** What stored examples hold, as values that can be compared. */
+export function plainExamples(examples: readonly TokenizedExample[]): TokenizedExample[] {
+  return examples.map(({ ids, labels, source }) => ({ ids, labels, source }))
 }

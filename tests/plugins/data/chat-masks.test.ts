@@ -129,7 +129,7 @@ describe('chatTemplate', () => {
   })
 })
 
-test('numbers are written as they stand in the file', () => {
+test('numbers are written as they stand in the file', async () => {
   const args = '{"x": 1.0, "y": 1, "e": 1e3, "big": 12345678901234567890, "half": 0.5, "s": "1.0"}'
   const turn = `{"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f", "arguments": ${args}}}]}`
   const json = `{"messages": [{"role": "user", "content": "Hi"}, ${turn}]}`
@@ -140,7 +140,7 @@ test('numbers are written as they stand in the file', () => {
     messages: [user, { role: 'assistant', tool_calls: [{ function: { name: 'f', arguments: args } }] }],
   }
   writeFileSync(path, `${json}\n${JSON.stringify(asText)}\n`)
-  const records = [...readRecords(path, options({}))]
+  const records = await Array.fromAsync(readRecords(path, options({})))
   rmSync(path)
   const texts = records.map((record) =>
     trainedText(chatTemplate.tokenize(record, context(tokenizer)), tokenizer),

@@ -10,7 +10,7 @@ import {
   loadDataset,
 } from '../../../plugins/data/mod.ts'
 import type { DataConfig, LoadedDataset } from '../../../plugins/data/mod.ts'
-import { errorOf, options } from './_options.ts'
+import { failureOf, options, plainExamples } from './_options.ts'
 import { tinyTokenizer } from './_tokenizer.ts'
 import type { TinyTokenizerOptions } from './_tokenizer.ts'
 
@@ -38,6 +38,7 @@ function config(dataset: object, given: Partial<DataConfig> = {}): DataConfig {
     val_set_size: 0,
     shuffle_merged_datasets: true,
     dataset_prepared_path: null,
+    dataset_processes: null,
     seed: 42,
     ...given,
   }
@@ -60,13 +61,13 @@ const mixed = file('mixed.jsonl', [
 ])
 const IO = { path: mixed, type: 'input_output' }
 
-function load(given: DataConfig, tokenizer: TinyTokenizerOptions = {}): LoadedDataset {
+function load(given: DataConfig, tokenizer: TinyTokenizerOptions = {}): Promise<LoadedDataset> {
   return loadDataset(given, tinyTokenizer(tokenizer))
 }
 
-describe('loadDataset()', () => {
-  test('counts examples, tokens and trained tokens', () => {
-    const { train, validation, report } = load(
+describe('(await loadDataset())', () => {
+  test('counts examples, tokens and trained tokens', async () => {
+    const { train, validation, report } = await load(
       config({ path: texts, type: 'completion' }, { val_set_size: 0.2 }),
     )
     expect([train.length, validation.length]).toEqual([8, 2])
@@ -75,18 +76,18 @@ describe('loadDataset()', () => {
     expect(report.records).toBe(10)
   })
 
-  test('shuffles by the seed only', () => {
-    const lines = (seed: number, shuffle: boolean): number[] =>
-      load(config({ path: texts, type: 'completion' }, { seed, shuffle_merged_datasets: shuffle })).train.map(
-        ({ source }) => source.line,
-      )
-    expect(lines(1, true)).toEqual(lines(1, true))
-    expect(lines(1, true)).not.toEqual(lines(2, true))
-    expect(lines(1, false)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+  test('shuffles by the seed only', async () => {
+    const lines = async (seed: number, shuffle: boolean): Promise<number[]> =>
+      (
+        await load(config({ path: texts, type: 'completion' }, { seed, shuffle_merged_datasets: shuffle }))
+      ).train.map(({ source }) => source.line)
+    expect(await lines(1, true)).toEqual(await lines(1, true))
+    expect(await lines(1, true)).not.toEqual(await lines(2, true))
+    expect(await lines(1, false)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
   })
 
-  test('drops what is too long, too short or untrained, and says where', () => {
-    const { train, report } = load(config(IO, { sequence_len: 50 }))
+  test('drops what is too long, too short or untrained, and says where', async () => {
+    const { train, report } = await load(config(IO, { sequence_len: 50 }))
     expect(train.map(({ source }) => source.line)).toEqual([1])
     expect(report).toMatchObject({ tooLong: 2, tooShort: 0, truncated: 0 })
     expect(report.untrained.map(({ line }) => line)).toEqual([2, 5, 6])
@@ -95,44 +96,46 @@ describe('loadDataset()', () => {
     )
   })
 
-  test('drops what is shorter than min_sample_len', () => {
-    const { train, report } = load(config({ path: texts, type: 'completion' }, { min_sample_len: 5 }))
+  test('drops what is shorter than min_sample_len', async () => {
+    const { train, report } = await load(config({ path: texts, type: 'completion' }, { min_sample_len: 5 }))
     expect(report).toMatchObject({ tooShort: 3, untrained: [] })
     expect(train).toHaveLength(7)
   })
 
   test.each([{}, { addBos: true }])(
     'counts empty texts among the records with nothing to learn: %j',
-    (tokenizer) => {
+    async (tokenizer) => {
       const path = file('empty.jsonl', [{ text: 'ab' }, { text: '' }, { text: 'cd' }, { text: '' }])
       const entry = { path, type: 'completion' }
-      const { train, report } = load(config(entry), tokenizer)
+      const { train, report } = await load(config(entry), tokenizer)
       expect(train.map(({ source }) => source.line).toSorted()).toEqual([1, 3])
       expect(report).toMatchObject({ tooShort: 0, tooLong: 0 })
       expect(formatReport(report)).toContain(
         `nothing to learn in 2: the text is empty or one token (${path}:2, ${path}:4)`,
       )
-      expect(errorOf(() => load(config(entry, { max_skipped_share: 0.4 }), tokenizer)).message).toStartWith(
-        'datasets[0]: 2 of 4 records (50.0 %) have nothing to learn: ',
-      )
+      expect(
+        (await failureOf(() => load(config(entry, { max_skipped_share: 0.4 }), tokenizer))).message,
+      ).toStartWith('datasets[0]: 2 of 4 records (50.0 %) have nothing to learn: ')
     },
   )
 
-  test('truncates, and drops what has nothing left to learn', () => {
-    const { report } = load(config(IO, { sequence_len: 50, excess_length_strategy: 'truncate' }))
+  test('truncates, and drops what has nothing left to learn', async () => {
+    const { report } = await load(config(IO, { sequence_len: 50, excess_length_strategy: 'truncate' }))
     expect(report).toMatchObject({ tooLong: 0, truncated: 2 })
     expect(report.train).toMatchObject({ examples: 2, longest: 50, trainedTokens: 1 + 20 })
     expect(report.untrained.map(({ line }) => line)).toEqual([2, 4, 5, 6])
     expect(report.untrained[1].reason).toBe('what is trained lies beyond sequence_len')
   })
 
-  test('raises with the place', () => {
-    const error = errorOf(() => load(config(IO, { sequence_len: 50, excess_length_strategy: 'raise' })))
+  test('raises with the place', async () => {
+    const error = await failureOf(() =>
+      load(config(IO, { sequence_len: 50, excess_length_strategy: 'raise' })),
+    )
     expect(error.message).toStartWith(`${mixed}:3: the example has 60 tokens, more than sequence_len (50)`)
   })
 
-  test('cuts long completions into pieces instead', () => {
-    const { report } = load(config({ path: texts, type: 'completion' }, { sequence_len: 4 }))
+  test('cuts long completions into pieces instead', async () => {
+    const { report } = await load(config({ path: texts, type: 'completion' }, { sequence_len: 4 }))
     expect(report).toMatchObject({ tooLong: 0, cut: 7 })
     expect(report.train.longest).toBe(4)
     // 5 = 4 + 1 and 9 = 4 + 4 + 1 leave a single token each, which is too short.
@@ -140,8 +143,8 @@ describe('loadDataset()', () => {
     expect(report.train.tokens).toBe(65 - 2)
   })
 
-  test('takes test_datasets for validation', () => {
-    const { train, validation } = load(
+  test('takes test_datasets for validation', async () => {
+    const { train, validation } = await load(
       config({ path: texts, type: 'completion' }, { test_datasets: [options({ ...IO, path: mixed })] }),
     )
     expect([train.length, validation.length]).toEqual([10, 3])
@@ -150,25 +153,25 @@ describe('loadDataset()', () => {
       { path: texts, type: 'completion' },
       { test_datasets: [options({ ...IO, path: none })] },
     )
-    expect(errorOf(() => load(given)).message).toStartWith(
+    expect((await failureOf(() => load(given))).message).toStartWith(
       'test_datasets: none of the 1 example can be evaluated',
     )
   })
 
-  test('takes a part of the records', () => {
-    const { train } = load(config({ path: texts, type: 'completion', split: 'train[:30%]' }))
+  test('takes a part of the records', async () => {
+    const { train } = await load(config({ path: texts, type: 'completion', split: 'train[:30%]' }))
     expect(train).toHaveLength(3)
   })
 
-  test('takes validation from the end when nothing is shuffled', () => {
+  test('takes validation from the end when nothing is shuffled', async () => {
     const given = config(
       { path: texts, type: 'completion' },
       { val_set_size: 4, shuffle_merged_datasets: false },
     )
-    expect(load(given).validation.map(({ source }) => source.line)).toEqual([7, 8, 9, 10])
+    expect((await load(given)).validation.map(({ source }) => source.line)).toEqual([7, 8, 9, 10])
   })
 
-  test('reads the splits of a folder', () => {
+  test('reads the splits of a folder', async () => {
     const path = join(folder, 'splits')
     mkdirSync(path)
     const split = (name: string, count: number): string =>
@@ -180,8 +183,8 @@ describe('loadDataset()', () => {
     split('valid', 4)
     split('test', 3)
     split('readme', 2)
-    const counts = (train: object, test: object): number[] => {
-      const { train: a, validation: b } = load(
+    const counts = async (train: object, test: object): Promise<number[]> => {
+      const { train: a, validation: b } = await load(
         config(
           { path, type: 'completion', ...train },
           {
@@ -191,58 +194,60 @@ describe('loadDataset()', () => {
       )
       return [a.length, b.length]
     }
-    expect(counts({}, { split: 'validation' })).toEqual([10, 4])
-    expect(counts({ split: 'train' }, { split: 'test' })).toEqual([10, 3])
-    expect(counts({ split: 'train[:50%]' }, { split: 'test[1:]' })).toEqual([5, 2])
-    expect(load(config({ path, type: 'completion' })).report.notes.join()).toContain(
+    expect(await counts({}, { split: 'validation' })).toEqual([10, 4])
+    expect(await counts({ split: 'train' }, { split: 'test' })).toEqual([10, 3])
+    expect(await counts({ split: 'train[:50%]' }, { split: 'test[1:]' })).toEqual([5, 2])
+    expect((await load(config({ path, type: 'completion' }))).report.notes.join()).toContain(
       '1 files are in no split and are left out (readme.jsonl)',
     )
-    const error = errorOf(() => counts({ split: 'dev' }, {}))
+    const error = await failureOf(() => counts({ split: 'dev' }, {}))
     expect(error.message).toContain('datasets[0].path: there is no split "dev"; by the names of its files')
-    expect(errorOf(() => counts({ split: 'train[50:]' }, {})).message).toContain(
+    expect((await failureOf(() => counts({ split: 'train[50:]' }, {}))).message).toContain(
       'datasets[0].split: the split "train[50:]": it takes none of the 10 records',
     )
   })
 
-  test('an empty output teaches nothing, and is counted with its reason', () => {
+  test('an empty output teaches nothing, and is counted with its reason', async () => {
     const path = file('outputs.jsonl', [
       { instruction: 'a', output: 'b' },
       { instruction: 'a', output: '' },
       { instruction: 'a', output: '' },
     ])
-    const { report } = load(config({ path, type: 'alpaca' }))
+    const { report } = await load(config({ path, type: 'alpaca' }))
     expect(report.train.examples).toBe(1)
     expect(formatReport(report)).toContain(
       `nothing to learn in 2: the output is empty (${path}:2, ${path}:3)`,
     )
   })
 
-  test('stops when too many records have nothing to learn, at the entry', () => {
+  test('stops when too many records have nothing to learn, at the entry', async () => {
     const given = (limit: number): DataConfig => config(IO, { max_skipped_share: limit })
-    const error = errorOf(() => load(given(0.1)))
+    const error = await failureOf(() => load(given(0.1)))
     expect(error.message).toStartWith('datasets[0]: 3 of 6 records (50.0 %) have nothing to learn: ')
     expect(error.remedy ?? error.message).toContain('max_skipped_share: 0.5')
-    expect(load(given(0.5)).train).toHaveLength(3)
+    expect((await load(given(0.5))).train).toHaveLength(3)
     expect(error.code).toBe('E_DATA')
   })
 
-  test('refuses pairs of answers where one is trained', () => {
+  test('refuses pairs of answers where one is trained', async () => {
     const conversations = [{ from: 'human', value: 'a' }]
     const path = file('pairs.jsonl', [{ conversations, chosen: { value: 'b' }, rejected: { value: 'c' } }])
-    const error = errorOf(() => load(config({ path, type: 'sharegpt' })))
+    const error = await failureOf(() => load(config({ path, type: 'sharegpt' })))
     expect(error.message).toContain('pairs.jsonl:1: the record is a pair of answers')
   })
 
-  test('says why nothing is left', () => {
-    expect(errorOf(() => load(config({ path: file('no.jsonl', []), type: 'completion' }))).code).toBe(
-      'E_DATA',
-    )
-    const error = errorOf(() =>
+  test('says why nothing is left', async () => {
+    expect(
+      (await failureOf(() => load(config({ path: file('no.jsonl', []), type: 'completion' })))).code,
+    ).toBe('E_DATA')
+    const error = await failureOf(() =>
       load(config({ path: file('n.jsonl', [segments([false, 'ab'])]), type: 'input_output' })),
     )
     expect(error.message).toContain('none of the 1 example can be trained: 1 have nothing to learn')
     expect(error.message).toContain('n.jsonl:1')
-    expect(errorOf(() => load(config(IO, { sequence_len: 1 }))).remedy).toContain('raise sequence_len')
+    expect((await failureOf(() => load(config(IO, { sequence_len: 1 })))).remedy).toContain(
+      'raise sequence_len',
+    )
   })
 })
 
@@ -250,37 +255,41 @@ describe('the cache', () => {
   const given = config(IO, { dataset_prepared_path: cache })
   const files = (): string[] => readdirSync(cache)
 
-  test('gives back what was tokenised, without asking the tokenizer', () => {
-    const fresh = load(given)
+  test('gives back what was tokenised, without asking the tokenizer', async () => {
+    const fresh = await load(given)
     expect(files()).toHaveLength(1)
     const silent = { ...tinyTokenizer(), encode: () => [] }
-    expect(loadDataset(given, silent)).toEqual(fresh)
+    const again = await loadDataset(given, silent)
+    expect(again.report).toEqual(fresh.report)
+    expect(plainExamples(again.train)).toEqual(plainExamples(fresh.train))
   })
 
-  test('changes its name with content, options and tokenizer, not with the place', () => {
-    load(given)
+  test('changes its name with content, options and tokenizer, not with the place', async () => {
+    await load(given)
     expect(files()).toHaveLength(1)
     const [first] = files()
     writeFileSync(join(folder, 'copy.jsonl'), readFileSync(mixed))
-    const copy = load(config({ ...IO, path: join(folder, 'copy.jsonl') }, { dataset_prepared_path: cache }))
+    const copy = await load(
+      config({ ...IO, path: join(folder, 'copy.jsonl') }, { dataset_prepared_path: cache }),
+    )
     expect(files()).toHaveLength(1)
     expect(copy.train[0].source.file).toEndWith('copy.jsonl')
-    load(given, { id: 'other' })
+    await load(given, { id: 'other' })
     expect(files()).toHaveLength(2)
-    load({ ...given, train_on_inputs: true })
+    await load({ ...given, train_on_inputs: true })
     expect(files()).toHaveLength(3)
-    load(given, { eosToken: '<|im_end|>' })
+    await load(given, { eosToken: '<|im_end|>' })
     expect(files()).toHaveLength(4)
     rmSync(join(cache, files().find((name) => name !== first) ?? ''))
-    load({ ...given, sequence_len: 50 })
+    await load({ ...given, sequence_len: 50 })
     expect(files()).toHaveLength(3)
     writeFileSync(join(folder, 'copy.jsonl'), `${JSON.stringify(segments([true, 'new']))}\n`)
-    load(config({ ...IO, path: join(folder, 'copy.jsonl') }, { dataset_prepared_path: cache }))
+    await load(config({ ...IO, path: join(folder, 'copy.jsonl') }, { dataset_prepared_path: cache }))
     expect(files()).toHaveLength(4)
   })
 
-  test('is made anew when it is damaged', () => {
-    const fresh = load(given)
+  test('is made anew when it is damaged', async () => {
+    const fresh = await load(given)
     const [name] = files()
     const path = join(cache, name)
     const good = readFileSync(path)
@@ -288,15 +297,15 @@ describe('the cache', () => {
     flipped[good.length - 50] ^= 1
     for (const bad of [flipped, good.subarray(0, good.length - 7), good.subarray(0, 3), new Uint8Array(0)]) {
       writeFileSync(path, bad)
-      const again = load(given)
-      expect(again.train).toEqual(fresh.train)
+      const again = await load(given)
+      expect(plainExamples(again.train)).toEqual(plainExamples(fresh.train))
       expect(again.report.notes.join()).toContain('was damaged')
       expect(readFileSync(path).equals(good)).toBe(true)
     }
     expect(files()).toEqual([name])
   })
 
-  test('remembers notes', () => {
+  test('remembers notes', async () => {
     const chat = file('chat.jsonl', [
       {
         messages: [
@@ -306,20 +315,20 @@ describe('the cache', () => {
       },
     ])
     const chatConfig = config({ path: chat, type: 'chat_template' }, { dataset_prepared_path: cache })
-    const notes = load(chatConfig, { eosToken: '</s>' }).report.notes
+    const notes = (await load(chatConfig, { eosToken: '</s>' })).report.notes
     expect(notes.join()).toContain('eot_tokens')
-    expect(load(chatConfig, { eosToken: '</s>' }).report.notes).toEqual(notes)
+    expect((await load(chatConfig, { eosToken: '</s>' })).report.notes).toEqual(notes)
   })
 
-  test('says so when it cannot be written', () => {
+  test('says so when it cannot be written', async () => {
     writeFileSync(join(folder, 'a-file'), '')
-    const error = errorOf(() => load(config(IO, { dataset_prepared_path: join(folder, 'a-file') })))
+    const error = await failureOf(() => load(config(IO, { dataset_prepared_path: join(folder, 'a-file') })))
     expect(['E_DISK', 'E_FILE']).toContain(error.code)
   })
 })
 
-test('`colourTokens()` shows what is trained', () => {
-  const { train } = load(config(IO, { shuffle_merged_datasets: false }))
+test('`colourTokens()` shows what is trained', async () => {
+  const { train } = await load(config(IO, { shuffle_merged_datasets: false }))
   expect(colourTokens(train[0], tinyTokenizer(), { colour: false })).toBe('a«b»')
   expect(colourTokens(train[0], tinyTokenizer(), { colour: true })).toBe(
     '\u001b[90ma\u001b[39m\u001b[32mb\u001b[39m',
@@ -327,13 +336,19 @@ test('`colourTokens()` shows what is trained', () => {
 })
 
 test('`chatTemplateSource()` picks the template', () => {
-  expect(chatTemplateSource({ chat_template: null, chat_template_jinja: null })).toBeNull()
-  expect(chatTemplateSource({ chat_template: 'tokenizer_default', chat_template_jinja: null })).toBeNull()
-  expect(chatTemplateSource({ chat_template: 'chatml', chat_template_jinja: null })).toBe(CHATML)
-  expect(chatTemplateSource({ chat_template: 'jinja', chat_template_jinja: '{{ x }}' })).toBe('{{ x }}')
+  expect(chatTemplateSource({ chat_template: null, chat_template_jinja: null }, false)).toBeNull()
+  expect(
+    chatTemplateSource({ chat_template: 'tokenizer_default', chat_template_jinja: null }, false),
+  ).toBeNull()
+  expect(chatTemplateSource({ chat_template: 'chatml', chat_template_jinja: null }, false)).toBe(CHATML)
+  expect(chatTemplateSource({ chat_template: 'jinja', chat_template_jinja: '{{ x }}' }, false)).toBe(
+    '{{ x }}',
+  )
+  const fallback = { chat_template: 'tokenizer_default_fallback_chatml', chat_template_jinja: null } as const
+  expect([chatTemplateSource(fallback, true), chatTemplateSource(fallback, false)]).toEqual([null, CHATML])
   const path = join(folder, 'template.jinja')
   writeFileSync(path, '{{ y }}')
-  expect(chatTemplateSource({ chat_template: 'jinja', chat_template_jinja: path })).toBe('{{ y }}')
+  expect(chatTemplateSource({ chat_template: 'jinja', chat_template_jinja: path }, false)).toBe('{{ y }}')
   const messages = [{ role: 'user', content: 'a' }]
   expect(tinyTokenizer({ template: CHATML }).renderChat(messages, { addGenerationPrompt: true })).toBe(
     '<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n',

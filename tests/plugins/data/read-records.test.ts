@@ -2,12 +2,12 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { datasetFiles, readRecords } from '../../../plugins/data/mod.ts'
+import { datasetFiles, type DataRecord, readRecords } from '../../../plugins/data/mod.ts'
 import { readLines } from '../../../plugins/data/files/read-lines.ts'
 import { splitFiles } from '../../../plugins/data/files/dataset-splits.ts'
 import { recordSlice } from '../../../plugins/data/files/record-slice.ts'
 import { goldenJson } from '../../_golden.ts'
-import { errorOf, options } from './_options.ts'
+import { errorOf, failureOf, options } from './_options.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'tritune-read-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -18,109 +18,121 @@ function file(name: string, content: string | Uint8Array): string {
   return path
 }
 
-function read(path: string, given: object = {}): [unknown, number][] {
-  return [...readRecords(path, options(given))].map(({ value, source }) => [value, source.line])
+async function read(path: string, given: object = {}): Promise<[unknown, number][]> {
+  const records = await Array.fromAsync(readRecords(path, options(given)))
+  return records.map(({ value, source }) => [value, source.line])
 }
 
 describe('readRecords()', () => {
-  test('reads JSON Lines with BOM, CRLF, blank lines and no final newline', () => {
+  test('reads JSON Lines with BOM, CRLF, blank lines and no final newline', async () => {
     const path = file('a.jsonl', '\uFEFF{"a": 1}\r\n\r\n{"a": "ü\\n"}\r\n  \n{"a": 3}')
-    expect(read(path)).toEqual([
+    expect(await read(path)).toEqual([
       [{ a: 1 }, 1],
       [{ a: 'ü\n' }, 3],
       [{ a: 3 }, 5],
     ])
   })
 
-  test('names file and line of a broken record', () => {
+  test('names file and line of a broken record', async () => {
     const path = file('b.jsonl', '{"a": 1}\n{"a": }\n')
-    expect(errorOf(() => read(path)).message).toStartWith(`${path}:2: not valid JSON: `)
-    expect(errorOf(() => read(file('c.jsonl', '[1]\n3\n'))).message).toContain(':1: expected a record')
-    expect(errorOf(() => read(file('d.jsonl', '{\n  "a": 1\n}\n'))).remedy).toContain('a line of its own')
+    expect((await failureOf(() => read(path))).message).toStartWith(`${path}:2: not valid JSON: `)
+    expect((await failureOf(() => read(file('c.jsonl', '[1]\n3\n')))).message).toContain(
+      ':1: expected a record',
+    )
+    expect((await failureOf(() => read(file('d.jsonl', '{\n  "a": 1\n}\n')))).remedy).toContain(
+      'a line of its own',
+    )
   })
 
-  test('reads a JSON list and keeps the lines', () => {
+  test('reads a JSON list and keeps the lines', async () => {
     const path = file('a.json', '\uFEFF[\n  {"a": "]},"},\n  {\n    "a": [1, {"b": "\\""}]\n  }\n]\n')
-    expect(read(path)).toEqual([
+    expect(await read(path)).toEqual([
       [{ a: ']},' }, 2],
       [{ a: [1, { b: '"' }] }, 3],
     ])
-    expect(read(file('empty.json', '[ ]'))).toEqual([])
+    expect(await read(file('empty.json', '[ ]'))).toEqual([])
   })
 
-  test('reads a .json file of JSON Lines', () => {
-    expect(read(file('lines.json', '{"a": 1}\n{"a": 2}\n'))).toHaveLength(2)
+  test('reads a .json file of JSON Lines', async () => {
+    expect(await read(file('lines.json', '{"a": 1}\n{"a": 2}\n'))).toHaveLength(2)
   })
 
-  test('names the line of what is wrong in a JSON list', () => {
-    const line = (content: string): string | undefined => errorOf(() => read(file('x.json', content))).place
-    expect(line('[\n{"a": 1},\n{"a": tru}\n]')).toEndWith('x.json:3')
-    expect(line('[\n{"a": 1}\n')).toEndWith('x.json:3')
-    expect(line('[\n{"a": 1},\n,{"a": 2}]')).toEndWith('x.json:3')
-    expect(line('[{"a": 1}]\nx')).toEndWith('x.json:2')
-    expect(line('[{"a": 1},\n3]')).toEndWith('x.json:2')
+  test('names the line of what is wrong in a JSON list', async () => {
+    const line = async (content: string): Promise<string | undefined> =>
+      (await failureOf(() => read(file('x.json', content)))).place
+    expect(await line('[\n{"a": 1},\n{"a": tru}\n]')).toEndWith('x.json:3')
+    expect(await line('[\n{"a": 1}\n')).toEndWith('x.json:3')
+    expect(await line('[\n{"a": 1},\n,{"a": 2}]')).toEndWith('x.json:3')
+    expect(await line('[{"a": 1}]\nx')).toEndWith('x.json:2')
+    expect(await line('[{"a": 1},\n3]')).toEndWith('x.json:2')
   })
 
-  test('reads text per line, paragraph or document', () => {
+  test('reads text per line, paragraph or document', async () => {
     const path = file('a.txt', 'one\ntwo\n\n\nthree\r\nfour\n')
-    expect(read(path)).toEqual([
+    expect(await read(path)).toEqual([
       [{ text: 'one' }, 1],
       [{ text: 'two' }, 2],
       [{ text: 'three' }, 5],
       [{ text: 'four' }, 6],
     ])
-    expect(read(path, { sample_by: 'paragraph', field: 'body' })).toEqual([
+    expect(await read(path, { sample_by: 'paragraph', field: 'body' })).toEqual([
       [{ body: 'one\ntwo' }, 1],
       [{ body: 'three\nfour' }, 5],
     ])
-    expect(read(path, { sample_by: 'document' })).toEqual([[{ text: 'one\ntwo\n\n\nthree\nfour' }, 1]])
-    expect(read(file('blank.txt', '\n \n'), { sample_by: 'document' })).toEqual([])
+    expect(await read(path, { sample_by: 'document' })).toEqual([[{ text: 'one\ntwo\n\n\nthree\nfour' }, 1]])
+    expect(await read(file('blank.txt', '\n \n'), { sample_by: 'document' })).toEqual([])
   })
 
-  test('asks for ds_type when the name says nothing', () => {
+  test('asks for ds_type when the name says nothing', async () => {
     const path = file('a.dat', '{"a": 1}\n')
-    expect(errorOf(() => read(path)).remedy).toContain('ds_type')
-    expect(read(path, { ds_type: 'json' })).toHaveLength(1)
+    expect((await failureOf(() => read(path))).remedy).toContain('ds_type')
+    expect(await read(path, { ds_type: 'json' })).toHaveLength(1)
   })
 
-  test('refuses bytes that are not UTF-8', () => {
+  test('refuses bytes that are not UTF-8', async () => {
     const path = file('latin1.jsonl', Uint8Array.of(0x7b, 0x7d, 10, 0x22, 0xe9, 0x22))
-    expect(errorOf(() => read(path)).message).toBe(`${path}:2: not valid UTF-8`)
+    expect((await failureOf(() => read(path))).message).toBe(`${path}:2: not valid UTF-8`)
   })
 })
 
 describe('odd records', () => {
-  test('nested without end are refused with their line, in lines and in lists', () => {
+  test('nested without end are refused with their line, in lines and in lists', async () => {
     for (const depth of [300, 5000, 500_000]) {
       const deep = `{"a": ${'['.repeat(depth)}${']'.repeat(depth)}}`
-      expect(errorOf(() => read(file('deep.jsonl', `{}\n${deep}\n`))).message).toContain(
+      expect((await failureOf(() => read(file('deep.jsonl', `{}\n${deep}\n`)))).message).toContain(
         'deep.jsonl:2: the record is nested more than 256 deep',
       )
-      expect(errorOf(() => read(file('deep.json', `[\n{},\n${deep}]`))).message).toContain('deep.json:3: ')
+      expect((await failureOf(() => read(file('deep.json', `[\n{},\n${deep}]`)))).message).toContain(
+        'deep.json:3: ',
+      )
     }
-    expect(read(file('flat.jsonl', `{"a": ${'['.repeat(200)}${']'.repeat(200)}}`))).toHaveLength(1)
+    expect(await read(file('flat.jsonl', `{"a": ${'['.repeat(200)}${']'.repeat(200)}}`))).toHaveLength(1)
   })
 
-  test('keep keys that objects have, and the last of equal keys', () => {
-    const [[value]] = read(file('keys.jsonl', '{"__proto__": {"x": 1}, "constructor": 2, "a": 1, "a": 3}\n'))
+  test('keep keys that objects have, and the last of equal keys', async () => {
+    const [[value]] = await read(
+      file('keys.jsonl', '{"__proto__": {"x": 1}, "constructor": 2, "a": 1, "a": 3}\n'),
+    )
     expect(Object.keys(Object(value))).toEqual(['__proto__', 'constructor', 'a'])
     expect(Reflect.get(Object(value), 'a')).toBe(3)
     expect(Reflect.get({}, 'x')).toBeUndefined()
   })
 
-  test('that are no UTF-8 name the line, in lists too', () => {
+  test('that are no UTF-8 name the line, in lists too', async () => {
     const bytes = new TextEncoder().encode('[\n{"a": 1},\n{"a": "?"}]')
     bytes[bytes.lastIndexOf(63)] = 0xff
-    expect(errorOf(() => read(file('bad.json', bytes))).message).toContain('bad.json:3: not valid UTF-8')
+    expect((await failureOf(() => read(file('bad.json', bytes)))).message).toContain(
+      'bad.json:3: not valid UTF-8',
+    )
     const utf16 = Uint8Array.of(0xff, 0xfe, 0x7b, 0, 0x7d, 0)
-    expect(errorOf(() => read(file('utf16.jsonl', utf16))).message).toContain(
+    expect((await failureOf(() => read(file('utf16.jsonl', utf16)))).message).toContain(
       'utf16.jsonl:1: not valid UTF-8',
     )
   })
 
-  test('may be one line of tens of megabytes', () => {
+  test('may be one line of tens of megabytes', async () => {
     const text = 'word '.repeat(6_000_000)
-    const [[value]] = read(file('long.jsonl', JSON.stringify({ text })))
+    const [[value]] = await read(file('long.jsonl', JSON.stringify({ text })))
     expect(Reflect.get(Object(value), 'text') === text).toBe(true)
   })
 })
@@ -180,7 +192,7 @@ describe('splits', () => {
       expect({ files, splits: Object.fromEntries(splitFiles(files)) }).toEqual({ files, splits })
   })
 
-  test('slices take the records that datasets takes, and refuse what it refuses', () => {
+  test('slices take the records that datasets takes, and refuse what it refuses', async () => {
     const place = join(folder, 'slices')
     mkdirSync(place, { recursive: true })
     const lines = (count: number): string =>
@@ -188,15 +200,16 @@ describe('splits', () => {
     writeFileSync(join(place, 'train.jsonl'), lines(7))
     writeFileSync(join(place, 'test.jsonl'), lines(5))
     for (const { split, records } of slices) {
-      const take = (): unknown[] => {
+      const take = async (): Promise<unknown[]> => {
         const given = options({ path: place, split })
-        const all = datasetFiles(given).flatMap((path) => [...readRecords(path, given)])
+        const all: DataRecord[] = []
+        for (const path of datasetFiles(given)) all.push(...(await Array.fromAsync(readRecords(path, given))))
         const { start, end } = recordSlice(split, all.length)
         return all.slice(start, end).map(({ value }) => value.i)
       }
       // Nothing at all is refused here in every case.
-      if (records === undefined || records.length === 0) expect(() => take()).toThrow()
-      else expect({ split, records: take() }).toEqual({ split, records })
+      if (records === undefined || records.length === 0) await failureOf(take)
+      else expect({ split, records: await take() }).toEqual({ split, records })
     }
   })
 

@@ -3,13 +3,13 @@
  * compute otherwise is refused. That llama.cpp gives the same logits is shown by `bun run oracle gguf`.
  */
 import { describe, expect, test } from 'bun:test'
-import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { exportModel } from '../../../plugins/export/mod.ts'
 import { ggufNumber, openGguf } from '../../../plugins/gguf/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
-import { GOLDEN, temporaryFolder } from '../../_golden.ts'
+import { absoluteError, GOLDEN, temporaryFolder } from '../../_golden.ts'
 import { writeTinyModel } from '../../_tiny.ts'
 
 const device = openCpu()
@@ -49,6 +49,70 @@ test.each(FAMILIES)('%s in f32 comes back to the same bits', async (name) => {
   expect([...after.weights.keys()].toSorted()).toEqual([...before.weights.keys()].toSorted())
   for (const [path, weight] of before.weights)
     expect(after.weights.get(path)?.toArray()).toEqual(weight.toArray())
+})
+
+/** As llama.cpp can have them: its scales and patterns of layers are fixed. */
+const SLIDE = { layer_types: ['sliding_attention', 'sliding_attention'] }
+const NEW_FAMILIES: readonly (readonly [string, object])[] = [
+  ['gemma', {}],
+  ['gemma2', { query_pre_attn_scalar: 16 }],
+  [
+    'gemma3',
+    {
+      ...SLIDE,
+      query_pre_attn_scalar: 16,
+      rope_parameters: {
+        full_attention: { rope_type: 'linear', factor: 4, rope_theta: 1000 },
+        sliding_attention: { rope_theta: 10000 },
+      },
+    },
+  ],
+  ['phi3', {}],
+  ['phi3-longrope', {}],
+  ['olmo2', {}],
+  ['granite', {}],
+  ['smollm3', { no_rope_layers: [1, 1] }],
+  ['glm4', {}],
+  ['cohere2', SLIDE],
+  ['stablelm', {}],
+  ['stablelm-parallel', { qk_layernorm: false }],
+]
+
+test.each(NEW_FAMILIES)('%s comes back with its weights and what it computes', async (name, changes) => {
+  using folder = temporaryFolder()
+  const source = changed(folder.path, name, changes)
+  const output = join(folder.path, 'x.gguf')
+  const report = await exportModel(source, { to: 'gguf', output, type: 'f32' })
+  // Of Gemma's norms files have 1 + w, which rounds; so do the factors of longrope.
+  const isRounded = name.startsWith('gemma') || name === 'phi3-longrope'
+  expect(report.difference?.most ?? 1).toBeLessThanOrEqual(isRounded ? 1e-4 : 0)
+  using before = loadModel(source, { device, dtype: 'f32' })
+  using after = loadModel(output, { device })
+  expect(after.info.type).toBe(before.info.type)
+  expect([...after.weights.keys()].toSorted()).toEqual([...before.weights.keys()].toSorted())
+  for (const [path, weight] of before.weights) {
+    const [got, expected] = [after.weights.get(path)?.toArray() ?? [], weight.toArray()]
+    const most = name.startsWith('gemma') && path.endsWith('norm.weight') ? 1e-6 : 0
+    expect(absoluteError(got, expected), path).toBeLessThanOrEqual(most)
+  }
+})
+
+test.each([
+  ['gemma2', { query_pre_attn_scalar: 24 }, 'query_pre_attn_scalar 24: llama.cpp computes 16'],
+  ['gemma2', { query_pre_attn_scalar: 16, attn_logit_softcapping: null }, 'llama.cpp has a cap'],
+  ['gemma3', { query_pre_attn_scalar: 16 }, 'layer 1: llama.cpp has a window on all layers but each 6th'],
+  ['gemma3', { ...SLIDE, query_pre_attn_scalar: 16 }, 'turn by other than 10000'],
+  ['smollm3', {}, 'layer 1: llama.cpp turns all layers but each 4th'],
+  ['cohere2', {}, 'llama.cpp has a window on all layers but each 4th'],
+  ['stablelm-parallel', {}, 'qk_layernorm of stablelm'],
+  ['cohere', {}, 'models of type "cohere" have no GGUF form here'],
+])('%s with %p cannot be a GGUF file, and nothing is written', async (name, changes, message) => {
+  using folder = temporaryFolder()
+  const source = changed(folder.path, name, changes)
+  const output = join(folder.path, 'x.gguf')
+  const failed = await exportModel(source, { to: 'gguf', output, type: 'f32' }).catch(String)
+  expect(String(failed)).toContain(message)
+  expect(existsSync(output)).toBe(false)
 })
 
 test.each([

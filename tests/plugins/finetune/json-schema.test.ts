@@ -103,8 +103,13 @@ describe('the JSON Schema of a run', () => {
     expect([fits(input), isValid(input)]).toEqual([true, true])
     for (const [old, name] of Object.entries(RENAMED_KEYS)) {
       const isRefused = Object.hasOwn(UNSUPPORTED_KEYS, name)
-      const value = name === 'eval_strategy' ? 'no' : name === 'neftune_noise_alpha' ? 5 : 'some'
-      const named = { ...LEAST, ...(name === 'rl_beta' ? { rl: 'dpo', [old]: 0.2 } : { [old]: value }) }
+      const numbers: Readonly<Record<string, number>> = {
+        neftune_noise_alpha: 5,
+        dataset_processes: 2,
+        rl_beta: 0.2,
+      }
+      const value = name === 'eval_strategy' ? 'no' : (numbers[name] ?? 'some')
+      const named = { ...LEAST, ...(name === 'rl_beta' ? { rl: 'dpo' } : {}), [old]: value }
       expect([old, fits(named), isValid(named)]).toEqual([old, !isRefused, !isRefused])
     }
   })
@@ -287,8 +292,8 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
     [0, -1],
   ],
   chat_template: [
-    ['chatml', 'tokenizer_default', null],
-    ['llama3', 'chatlm', {}],
+    ['chatml', 'tokenizer_default', 'llama3', 'tokenizer_default_fallback_qwen3', null],
+    ['command_a', 'chatlm', {}],
   ],
   eot_tokens: [
     [['</s>'], [], null],
@@ -328,8 +333,8 @@ const VALUES: Readonly<Record<string, readonly [right: readonly unknown[], wrong
 const ENTRY: Readonly<Record<string, readonly [right: readonly unknown[], wrong: readonly unknown[]]>> = {
   path: [['x'], ['', null, 7]],
   type: [
-    ['alpaca', 'my-type', null, { format: '{instruction}' }, {}],
-    ['', 'gpteacher', 7, { formt: 'x' }, { format: 7 }, ['x']],
+    ['alpaca', 'gpteacher', 'my-type', null, { format: '{instruction}' }, {}],
+    ['', 'creative_acr.load_revise', 7, { formt: 'x' }, { format: 7 }, ['x']],
   ],
   split: [
     ['train', 'train[:100]', 'test[10%:]', null],
@@ -340,8 +345,8 @@ const ENTRY: Readonly<Record<string, readonly [right: readonly unknown[], wrong:
     [7, [7], {}],
   ],
   ds_type: [
-    ['json', 'text', null],
-    ['parquet', 'jsn'],
+    ['json', 'text', 'parquet', null],
+    ['orc', 'jsn'],
   ],
   sample_by: [
     ['line', 'document'],

@@ -38,9 +38,21 @@ const MORE_KEYS = [
   'partial_rotary_factor',
   'n_inner',
   'quantization_config',
+  'no_rope_layer_interval',
+  'sliding_window_pattern',
+  'text_config',
 ]
 
-test.each(['llama', 'qwen2-sliding', 'gpt2'])(
+test.each([
+  'llama',
+  'qwen2-sliding',
+  'gpt2',
+  'gemma3-images',
+  'phi3-longrope',
+  'smollm3',
+  'cohere2',
+  'stablelm-parallel',
+])(
   '%s with any value for any key',
   (name) => {
     using folder = temporaryFolder()

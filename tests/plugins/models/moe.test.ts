@@ -18,6 +18,7 @@ import {
   tensorScope,
 } from '../../../core/mod.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
+import { countActiveWeights, countWeights } from '../../../plugins/finetune/mod.ts'
 import { crossEntropyObjective } from '../../../plugins/finetune/training/cross-entropy.ts'
 import { createBatch, loadModel, readConfig } from '../../../plugins/models/mod.ts'
 import { trainAllWeights } from '../../../plugins/peft/mod.ts'
@@ -201,4 +202,12 @@ test.each([
     }),
   )
   expect(() => loadModel(folder.path, { device: cpu })).toThrow(message)
+})
+
+test('of the experts a token meets those that it gets', () => {
+  using model = loadModel(folderOf('mixtral'), { device: cpu })
+  const experts = 2 * 5 * 3 * 24 * 20
+  expect(countWeights(model) - countActiveWeights(model)).toBe((experts * 3) / 5)
+  using dense = loadModel(openGoldenModel('llama').folder, { device: cpu })
+  expect(countActiveWeights(dense)).toBe(countWeights(dense))
 })

@@ -13,7 +13,6 @@ const SYSTEM = 'a default system message'
 export const DATA_KEYS: KeyFacts = {
   ignored: {
     ...ignored(NO_LOADER, [
-      'dataset_processes',
       'dataset_keep_in_memory',
       'dataloader_pin_memory',
       'dataloader_num_workers',
@@ -22,15 +21,12 @@ export const DATA_KEYS: KeyFacts = {
       'accelerator_config',
       'preprocess_iterable',
       'pretrain_multipack_buffer_size',
-      'streaming_multipack_buffer_size',
     ]),
   },
   refused: {
     ...refused(STREAMING, [
-      'streaming',
       'pretraining_sample_concatenation',
       'push_dataset_to_hub',
-      'dataset_exact_deduplication',
       'train_on_packed_inputs',
       'max_packed_sequence_len',
     ]),

@@ -4,9 +4,7 @@
 import { ignored, type KeyFacts, refused } from './key-fact.ts'
 
 const LOCAL = 'datasets are read from local files'
-const HUB = 'datasets of the Hub'
 const SHARDS = 'shards of a dataset'
-const TEMPLATE = 'a chat template for one dataset'
 const KIND = 'this kind of dataset'
 
 /** Keys of an entry of `datasets` that change nothing or are refused, with the reason. */
@@ -15,7 +13,6 @@ export const DATASET_KEYS: KeyFacts = {
     ...ignored(LOCAL, ['trust_remote_code', 'preprocess_shards']),
   },
   refused: {
-    ...refused(HUB, ['name', 'revision']),
     ...refused(SHARDS, ['shards', 'shards_idx', 'num_shards']),
     ...refused(KIND, [
       'input_transform',
@@ -37,8 +34,6 @@ export const DATASET_KEYS: KeyFacts = {
       'max_input_id',
       'seed',
     ]),
-    chat_template: { what: TEMPLATE, harmless: ['tokenizer_default'] },
-    chat_template_jinja: { what: TEMPLATE },
     message_field_training_detail: { what: 'training parts of a message' },
   },
 }

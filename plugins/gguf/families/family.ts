@@ -1,11 +1,31 @@
 /**
- * The architectures of GGUF files beside the models of transformers: their names, the names of their tensors, and how weights lie.
+ * An architecture of GGUF files beside a model of transformers: names of tensors, and how weights lie. Which ones there are is in table.ts.
  * Names: gguf-py/gguf/tensor_mapping.py.
  */
-import { TrituneError } from '../../core/errors.ts'
+import { TrituneError } from '../../../core/errors.ts'
+import type { GgufExperts } from './experts.ts'
+import type { GgufOwnKeys, Json } from './own-keys.ts'
 
 /** Model types that can be read from a GGUF file and written to one. */
-export type GgufModelType = 'llama' | 'mistral' | 'qwen2' | 'qwen3' | 'gpt2'
+export type GgufModelType =
+  | 'llama'
+  | 'mistral'
+  | 'qwen2'
+  | 'qwen3'
+  | 'gpt2'
+  | 'gemma'
+  | 'gemma2'
+  | 'gemma3_text'
+  | 'phi3'
+  | 'olmo2'
+  | 'granite'
+  | 'smollm3'
+  | 'glm4'
+  | 'cohere2'
+  | 'stablelm'
+  | 'mixtral'
+  | 'qwen3_moe'
+  | 'gpt_oss'
 
 /** Where two models differ in a GGUF file. */
 export interface GgufFamily {
@@ -22,86 +42,43 @@ export interface GgufFamily {
   readonly layer: Readonly<Record<string, string | undefined>>
   /** What transformers puts before the number of a block. */
   readonly blocks: string
+  /** Norms hold w, and files 1 + w. */
+  readonly normsFromOne?: boolean
+  /** The activation that llama.cpp computes, and how config.json calls the field; default: silu, hidden_act. */
+  readonly activation?: { readonly key: string; readonly name: string }
+  /** LayerNorms, with `layer_norm_eps`; default: RMSNorms. */
+  readonly layerNorms?: boolean
+  /** Of a mixture of experts. */
+  readonly experts?: GgufExperts
+  /** llama.cpp rounds the borders of yarn for it, and says so in a note; for others these must be whole. */
+  readonly yarnWhole?: boolean
+  /** A part of each head may turn. */
+  readonly partial?: boolean
+  /** config.json with rotation at the top, where it has more than one. */
+  flat?(config: Json): Json
+  /** Keys beside those of every decoder. */
+  readonly own?: GgufOwnKeys
 }
 
-const DECODER_OUTER = { token_embd: 'model.embed_tokens', output_norm: 'model.norm', output: 'lm_head' }
-const DECODER_LAYER = {
-  attn_norm: 'input_layernorm',
-  attn_q: 'self_attn.q_proj',
-  attn_k: 'self_attn.k_proj',
-  attn_v: 'self_attn.v_proj',
-  attn_output: 'self_attn.o_proj',
-  attn_q_norm: 'self_attn.q_norm',
-  attn_k_norm: 'self_attn.k_norm',
-  ffn_norm: 'post_attention_layernorm',
-  ffn_gate: 'mlp.gate_proj',
-  ffn_up: 'mlp.up_proj',
-  ffn_down: 'mlp.down_proj',
-}
-const DECODER = { transposed: false, outer: DECODER_OUTER, layer: DECODER_LAYER, blocks: 'model.layers' }
-
-/** By the `model_type` of transformers. */
-export const GGUF_FAMILIES: Readonly<Record<GgufModelType, GgufFamily>> = {
-  llama: {
-    ...DECODER,
-    modelType: 'llama',
-    architecture: 'llama',
-    hfArchitecture: 'LlamaForCausalLM',
-    permuted: true,
+/** Decoders with the names of llama. */
+export const DECODER: Pick<GgufFamily, 'transposed' | 'permuted' | 'outer' | 'layer' | 'blocks'> = {
+  transposed: false,
+  permuted: false,
+  outer: { token_embd: 'model.embed_tokens', output_norm: 'model.norm', output: 'lm_head' },
+  layer: {
+    attn_norm: 'input_layernorm',
+    attn_q: 'self_attn.q_proj',
+    attn_k: 'self_attn.k_proj',
+    attn_v: 'self_attn.v_proj',
+    attn_output: 'self_attn.o_proj',
+    attn_q_norm: 'self_attn.q_norm',
+    attn_k_norm: 'self_attn.k_norm',
+    ffn_norm: 'post_attention_layernorm',
+    ffn_gate: 'mlp.gate_proj',
+    ffn_up: 'mlp.up_proj',
+    ffn_down: 'mlp.down_proj',
   },
-  mistral: {
-    ...DECODER,
-    modelType: 'mistral',
-    architecture: 'llama',
-    hfArchitecture: 'MistralForCausalLM',
-    permuted: true,
-  },
-  qwen2: {
-    ...DECODER,
-    modelType: 'qwen2',
-    architecture: 'qwen2',
-    hfArchitecture: 'Qwen2ForCausalLM',
-    permuted: false,
-  },
-  qwen3: {
-    ...DECODER,
-    modelType: 'qwen3',
-    architecture: 'qwen3',
-    hfArchitecture: 'Qwen3ForCausalLM',
-    permuted: false,
-  },
-  gpt2: {
-    modelType: 'gpt2',
-    architecture: 'gpt2',
-    hfArchitecture: 'GPT2LMHeadModel',
-    permuted: false,
-    transposed: true,
-    blocks: 'transformer.h',
-    outer: {
-      token_embd: 'transformer.wte',
-      position_embd: 'transformer.wpe',
-      output_norm: 'transformer.ln_f',
-      output: 'lm_head',
-    },
-    layer: {
-      attn_norm: 'ln_1',
-      attn_qkv: 'attn.c_attn',
-      attn_output: 'attn.c_proj',
-      ffn_norm: 'ln_2',
-      ffn_up: 'mlp.c_fc',
-      ffn_down: 'mlp.c_proj',
-    },
-  },
-}
-
-/** The family of a model type; E_UNSUPPORTED when there is none. */
-export function ggufFamily(modelType: unknown, place: string): GgufFamily {
-  const found = Object.values(GGUF_FAMILIES).find((family) => family.modelType === modelType)
-  if (found !== undefined) return found
-  throw new TrituneError('E_UNSUPPORTED', `models of type "${String(modelType)}" have no GGUF form here`, {
-    place,
-    remedy: `supported: ${Object.keys(GGUF_FAMILIES).join(', ')}`,
-  })
+  blocks: 'model.layers',
 }
 
 /**
@@ -109,7 +86,7 @@ export function ggufFamily(modelType: unknown, place: string): GgufFamily {
  * @throws E_UNSUPPORTED for a name that the family has not
  */
 export function hfName(family: GgufFamily, name: string): string | undefined {
-  if (name === 'rope_freqs.weight') return undefined
+  if (/^rope_(freqs|factors_long|factors_short)\.weight$/.test(name)) return undefined
   const [stem, ending] = splitEnding(name)
   const block = /^blk\.(\d+)\.(\w+)$/.exec(stem)
   const inner = block === null ? own(family.outer, stem) : own(family.layer, block[2])
@@ -148,6 +125,11 @@ export function permutedHeads(
   if (!family.permuted) return undefined
   if (/^blk\.\d+\.attn_q\.(weight|bias)/.test(name)) return heads
   return /^blk\.\d+\.attn_k\.(weight|bias)/.test(name) ? kvHeads : undefined
+}
+
+/** What a file adds to the numbers of this weight: norms of some families are w in one place and 1 + w in the other. */
+export function shiftOf(family: GgufFamily, name: string): number {
+  return family.normsFromOne === true && name.endsWith('norm.weight') ? 1 : 0
 }
 
 function splitEnding(name: string): [stem: string, ending: string | undefined] {

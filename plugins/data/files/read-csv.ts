@@ -1,0 +1,87 @@
+/**
+ * CSV with a header line (RFC 4180) by csv-parse, streamed; `.tsv` is the same with tabs. Every value is a text, as it stands: an empty
+ * cell is an empty text. Rows of another length than the header are an error with their line.
+ */
+import { createReadStream } from 'node:fs'
+import { extname } from 'node:path'
+import { TrituneError } from '../../../core/errors.ts'
+import { fileError } from '../../../core/files/files.ts'
+import { type DataRecord, recordError } from '../types/dataset-type.ts'
+import { BATCH, type RecordReader } from './record-block.ts'
+
+export const csvReader: RecordReader = {
+  blocks: (file) => Promise.resolve([{ file, format: 'csv', start: 0, end: 1, line: 1 }]),
+  async *read({ file }) {
+    const { parse } = await import('csv-parse')
+    const delimiter = extname(file).toLowerCase() === '.tsv' ? '\t' : ','
+    const parser = parse({
+      bom: true,
+      columns: (names: string[]) => checkedNames(names, file),
+      delimiter,
+      info: true,
+      record_delimiter: ['\r\n', '\n', '\r'],
+      skip_empty_lines: true,
+    })
+    const input = createReadStream(file, { highWaterMark: 1 << 18 })
+    input.once('error', (error) => parser.destroy(fileError(error, file, 'cannot read')))
+    input.pipe(parser)
+    let batch: DataRecord[] = []
+    let line = 1
+    try {
+      for await (const { record, info } of parser as AsyncIterable<CsvRow>) {
+        batch.push({ value: record, source: { file, line: line + 1 } })
+        // Where the record ended; the next one begins on the line after it.
+        line = info.lines
+        if (batch.length < BATCH) continue
+        yield batch
+        batch = []
+      }
+    } catch (error) {
+      throw csvError(error, file, line + 1)
+    } finally {
+      input.destroy()
+      parser.destroy()
+    }
+    if (batch.length > 0) yield batch
+  },
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+interface CsvRow {
+  readonly record: Readonly<Record<string, string>>
+  readonly info: { readonly lines: number }
+}
+
+function checkedNames(names: readonly string[], file: string): string[] {
+  const twice = names.find((name, i) => names.indexOf(name) !== i)
+  if (twice === undefined) return [...names]
+  throw recordError(
+    { file, line: 1 },
+    `the header names "${twice}" twice`,
+    'give each column a name of its own',
+  )
+}
+
+function csvError(error: unknown, file: string, line: number): unknown {
+  if (error instanceof TrituneError || !(error instanceof Error)) return error
+  const at = Reflect.get(error, 'lines')
+  const source = { file, line: typeof at === 'number' && at > 0 ? at : line }
+  if (Reflect.get(error, 'code') === 'CSV_RECORD_INCONSISTENT_COLUMNS') {
+    const [columns, record] = [Reflect.get(error, 'columns'), Reflect.get(error, 'record')]
+    const [wanted, got] = [
+      Array.isArray(columns) ? columns.length : '?',
+      Array.isArray(record) ? record.length : '?',
+    ]
+    return recordError(
+      source,
+      `the row has ${got} values, and the header has ${wanted} names`,
+      'correct the row; a value with a comma or a line break in it stands between " and "',
+    )
+  }
+  return recordError(
+    source,
+    `not valid CSV: ${error.message.replaceAll('\n', '\\n')}`,
+    'correct the row; a " inside a value is written twice',
+  )
+}

@@ -1,0 +1,98 @@
+/**
+ * `micro_batch_size: auto`: the largest micro-batch that divides the documents of a step and whose rehearsal fits in the memory, with as many of them in a
+ * step as the file asks for. What a step learns stays the same.
+ */
+import { availableMemory } from '../../../core/native/available-memory.ts'
+import { type Device, TrituneError } from '../../../core/mod.ts'
+import { listCheckpoints } from '../checkpoints/checkpoints.ts'
+import { savedSetting } from '../checkpoints/training-state.ts'
+import type { FinetuneConfig } from '../config/config.ts'
+import { openDevice, isDeviceName } from '../../cuda/mod.ts'
+import { formatBytes } from '../reports/format.ts'
+import type { PrepareOptions } from '../run-inputs.ts'
+import { type RehearsedDevice, rehearseRun } from './rehearse.ts'
+
+/** An estimate is an estimate, and the machine has other things to do. */
+const FILL = 0.9
+
+/** The same run with the numbers filled in, and a note that tells them. Throws E_MEMORY where one document does not fit. */
+export async function fitMicroBatch(
+  config: FinetuneConfig,
+  options: PrepareOptions,
+  device: RehearsedDevice = deviceOf(config, options),
+): Promise<FinetuneConfig> {
+  const budget = device.capacity ?? availableMemory()
+  const documents = config.gradient_accumulation_steps
+  const before = sizeBefore(config, documents)
+  if (before !== null) return told(withSize(config, before, documents), 'as in the checkpoint of output_dir')
+  const sizes = divisorsOf(documents)
+  let fits: { readonly size: number; readonly memory: number } | null = null
+  let [low, high] = [0, sizes.length - 1]
+  while (low <= high) {
+    const middle = (low + high) >> 1
+    const size = sizes[middle]
+    const { memory } = await rehearseRun(withSize(config, size, documents), { ...options, device })
+    if (memory > FILL * budget) high = middle - 1
+    else {
+      fits = { size, memory }
+      low = middle + 1
+    }
+    if (fits === null && middle === 0)
+      throw new TrituneError(
+        'E_MEMORY',
+        `a micro-batch of 1 takes about ${formatBytes(memory)}, and ${formatBytes(budget)} are there`,
+        {
+          place: 'micro_batch_size',
+          remedy:
+            'set gradient_checkpointing: true, a smaller sequence_len, or load_in_4bit: true with an adapter',
+        },
+      )
+  }
+  if (fits === null) throw new Error('no size was tried')
+  const { size, memory } = fits
+  return told(withSize(config, size, documents), `about ${formatBytes(memory)} of ${formatBytes(budget)}`)
+}
+
+/** What a device is for a rehearsal. */
+export function rehearsed(device: Device | null): RehearsedDevice {
+  const { name = 'cpu', capacity } = device ?? {}
+  return { name, capacity, kind: device?.kind === 'cuda' ? 'cuda' : 'cpu' }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** A run that goes on does so with the same batches, whatever memory there is now. */
+function sizeBefore(
+  { output_dir, resume_from_checkpoint }: FinetuneConfig,
+  documents: number,
+): number | null {
+  const folder = resume_from_checkpoint ?? listCheckpoints(output_dir).at(-1)?.folder
+  const size = folder === undefined ? undefined : savedSetting(folder, 'micro_batch_size')
+  return typeof size === 'number' && size > 0 && documents % size === 0 ? size : null
+}
+
+function told(config: FinetuneConfig, why: string): FinetuneConfig {
+  const { micro_batch_size: size, gradient_accumulation_steps: steps } = config
+  return { ...config, notes: [...config.notes, `micro_batch_size: auto is ${size} × ${steps}: ${why}`] }
+}
+
+function deviceOf({ device, threads }: FinetuneConfig, options: PrepareOptions): RehearsedDevice {
+  if (options.device !== undefined) return rehearsed(options.device)
+  return rehearsed(isDeviceName(device) ? openDevice(device, { threads: threads ?? 0 }).device : null)
+}
+
+function withSize(config: FinetuneConfig, size: number, documents: number): FinetuneConfig {
+  const { eval_batch_size: evaluated, micro_batch_size: before } = config
+  return {
+    ...config,
+    autoMicroBatch: false,
+    micro_batch_size: size,
+    gradient_accumulation_steps: documents / size,
+    eval_batch_size: evaluated === before ? size : evaluated,
+  }
+}
+
+/** Smallest first. */
+function divisorsOf(n: number): number[] {
+  return Array.from({ length: n }, (_, i) => i + 1).filter((size) => n % size === 0)
+}

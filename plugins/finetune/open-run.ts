@@ -1,0 +1,208 @@
+/**
+ * Everything a run needs, opened and checked before the first step: device, model, tokenizer, data, adapter, plan.
+ */
+import { Disposables } from '../../core/disposables.ts'
+import {
+  type Device,
+  flatGradients,
+  type FloatDType,
+  leadLength,
+  type Model,
+  TrituneError,
+} from '../../core/mod.ts'
+import { IGNORE, type TokenizedExample } from '../data/mod.ts'
+import { createGrpoObjective } from '../grpo/mod.ts'
+import { loadModel, storedDType } from '../models/mod.ts'
+import { packLayers } from '../qlora/mod.ts'
+import { ofBaseModel } from './model/base-model-files.ts'
+import type { FinetuneConfig } from './config/config.ts'
+import { checkContextLength } from './model/context-length.ts'
+import { startEva } from './model/start-eva.ts'
+import { estimateMemory } from './memory/estimate.ts'
+import { learningRates } from './training/learning-rates.ts'
+import { type MemoryMode, memoryMode } from './memory/memory-mode.ts'
+import { optimizerPages } from './memory/paged-optimizer.ts'
+import { trainedWeights } from './model/trained-weights.ts'
+import { type PagedState, pagedState } from './memory/paged-state.ts'
+import { fitting } from './memory/out-of-memory.ts'
+import { newRows, newTokenNotes, vocabularyOptions } from './model/new-rows.ts'
+import type { Run } from './run.ts'
+import { openRollouts } from './training/open-rollouts.ts'
+import { openInputs, type PrepareOptions } from './run-inputs.ts'
+import { startObjective } from './training/objective-start.ts'
+import { decayEnd } from './training/schedules.ts'
+import { decayUntil, weightDecays } from './training/weight-decay.ts'
+
+/** Opens everything; when something fails, what was opened before is closed and the error goes on. */
+export async function openRun(config: FinetuneConfig, options: PrepareOptions): Promise<Run> {
+  using open = new Disposables()
+  const inputs = await openInputs(config, options)
+  const host = open.use(inputs.host)
+  const sampler = disposing(open, inputs.sampler)
+  const base = disposing(open, inputs.base)
+  const data = open.use(inputs.data)
+  const { modelPath, tokenizer, plan } = inputs
+  const { plugins: loaded, parts, openAdapter, opened } = inputs.early
+  const { device, reason, note } = opened
+  const weightsPath = await base.whole()
+  const dtype = computeDType(config, weightsPath)
+  const quantizer = parts.quantizer()
+  const forms = parts.forms()
+  const model = open.use(
+    ofBaseModel(modelPath, () =>
+      fitting('the model', () =>
+        loadModel(weightsPath, {
+          device,
+          dtype,
+          writable: config.adapter === null,
+          models: host.all('model'),
+          ...(config.reinit_weights && { reinit: { seed: config.seed } }),
+          ...vocabularyOptions(config, tokenizer, host),
+          pack: quantizer
+            ? packLayers(quantizer, dtype, { skip: config.bnb_config_kwargs?.llm_int8_skip_modules ?? [] })
+            : undefined,
+          ...(forms ? { forms } : {}),
+        }),
+      ),
+    ),
+  )
+  checkTokenIds([...data.train, ...data.validation], model)
+  checkContext(config, model)
+  const adapter = open.use(
+    fitting('the adapter', () =>
+      openAdapter(model, {
+        tokenizer,
+        rows: newRows(model, modelPath, tokenizer),
+        totalSteps: plan.totalSteps,
+      }),
+    ),
+  )
+  checkContext(config, model)
+  const started = adapter ? startEva(config, model, adapter, data) : []
+  const parameters = adapter ? adapter.parameters : trainedWeights(model, config.unfrozen_parameters)
+  const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
+  const rollouts = await openRollouts(config, inputs, model)
+  const objective = disposing(open, config.grpo ? createGrpoObjective(config.grpo) : parts.objective())
+  const objectiveNotes = startObjective(objective, {
+    config,
+    model,
+    dtype,
+    host,
+    data,
+    plan,
+    isRehearsal: options.weights === 'headers',
+  })
+  const decays = (name: string): boolean =>
+    weightDecays(name, parameters.get(name)?.shape.length ?? 0, config.adapter !== null)
+  const rates = learningRates(config, parameters, decays)
+  const decay = decayUntil(decayEnd(config, plan.totalSteps), rates.decays)
+  const { pages, notes: pagingNotes } = optimizerPages(config, device)
+  open.use(pages)
+  let paged: PagedState | null = null
+  const links = parts.optimizer(
+    { weightDecay: config.weight_decay, decays: decay.decays },
+    [...rates.links, ...decay.links],
+    (last) => (pages ? (paged = pagedState(last, pages)).transform : last),
+  )
+  const chained = adapter ? adapter.around(links) : links
+  const optimizer = open.use(fitting('the state of the optimizer', () => chained.init(parameters)))
+  const { seed } = config
+  const strategies = parts.strategies({ model, parameters, totalSteps: plan.totalSteps, seed })
+  for (const { part } of strategies) disposing(open, part)
+  const monitors = parts.monitors({ outputDir: config.output_dir, loggingSteps: config.logging_steps })
+  for (const { part } of monitors) disposing(open, part)
+  const estimated = {
+    config,
+    model,
+    data,
+    device,
+    dtype,
+    parameters,
+    adapter,
+    optimizer,
+    paged,
+    memory: KEEP_ALL,
+  }
+  const needed = Object.values(estimateMemory(estimated)).reduce((sum, bytes) => sum + bytes, 0)
+  const owned = open.move()
+  return {
+    config,
+    host,
+    plugins: loaded,
+    device,
+    noGpu: reason,
+    modelPath,
+    model,
+    dtype,
+    tokenizer,
+    data,
+    adapter,
+    parameters,
+    objective,
+    optimizer,
+    paged,
+    gradients,
+    strategies,
+    monitors,
+    sampler,
+    plan,
+    rollouts,
+    memory: memoryMode(config.memory, device, needed),
+    notes: [
+      ...(note ? [note] : []),
+      ...slowDType(device, dtype),
+      ...newTokenNotes(tokenizer, config.adapter),
+      ...config.notes,
+      ...pagingNotes,
+      ...plan.notes,
+      ...started,
+      ...objectiveNotes,
+    ],
+    [Symbol.dispose]: () => owned.dispose(),
+  }
+}
+
+const KEEP_ALL: MemoryMode = { isLean: false, reason: '' }
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Keeps a part that wants to be disposed until the run is closed. */
+function disposing<T extends Partial<Disposable> | null>(stack: Disposables, part: T): T {
+  if (part?.[Symbol.dispose]) stack.defer(() => part[Symbol.dispose]?.())
+  return part
+}
+
+/** Asked again when an adapter has put positions before the tokens. */
+function checkContext(config: FinetuneConfig, model: Model): void {
+  checkContextLength(config, model.info.contextLength, leadLength(model))
+}
+
+/** A tokenizer can have more tokens than the model, and tokenized data can come from any tokenizer. */
+function checkTokenIds(examples: readonly TokenizedExample[], { info: { vocabSize } }: Model): void {
+  for (const { ids, labels, source } of examples) {
+    const bad =
+      ids.find((id) => id < 0 || id >= vocabSize) ??
+      labels.find((id) => id !== IGNORE && (id < 0 || id >= vocabSize))
+    if (bad === undefined) continue
+    throw new TrituneError(
+      'E_DATA',
+      `token id ${bad} is not one of the model, which knows 0 to ${vocabSize - 1}`,
+      {
+        place: `${source.file}:${source.line}`,
+        remedy: 'use the tokenizer that belongs to the model',
+      },
+    )
+  }
+}
+
+function slowDType({ kind }: Device, dtype: FloatDType): string[] {
+  return kind === 'cuda' && dtype === 'f32' ? ['f32 on a GPU: bf16: true is several times faster'] : []
+}
+
+/** `bf16: auto` computes as the checkpoint is stored (f16 and quantized ones in bf16 and f32); what starts anew in f32. */
+function computeDType(config: FinetuneConfig, modelPath: string): FloatDType {
+  if (config.bf16 === true) return 'bf16'
+  if (config.reinit_weights) return 'f32'
+  if (config.bf16 === false || modelPath.endsWith('.gguf')) return 'f32'
+  return storedDType(modelPath) === 'f32' ? 'f32' : 'bf16'
+}
