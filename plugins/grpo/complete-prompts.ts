@@ -28,8 +28,6 @@ export interface CompletionSettings extends Pick<
   readonly stopIds: readonly number[]
   readonly seed: number
   readonly step: number
-  /** Completions that grow at once. */
-  readonly rowsAtOnce: number
 }
 
 /** `num_generations` completions of each prompt, group after group; the same for the same seed, step and weights. */
@@ -38,14 +36,12 @@ export function completePrompts(
   prompts: readonly ArrayLike<number>[],
   settings: CompletionSettings,
 ): Completion[] {
-  const { num_generations: each, max_completion_length: maxNewTokens, stopIds, rowsAtOnce } = settings
+  const { num_generations: each, max_completion_length: maxNewTokens, stopIds } = settings
   const made: number[][] = prompts.flatMap(() => Array.from({ length: each }, () => []))
   const ended = made.map(() => false)
   const longest = prompts.reduce((most, { length }) => Math.max(most, length), 1)
-  using engine = openBatchEngine(model, {
-    rows: Math.min(rowsAtOnce, made.length),
-    tokens: Math.min(model.info.contextLength, longest + maxNewTokens),
-  })
+  const tokens = Math.min(model.info.contextLength, longest + maxNewTokens)
+  using engine = openBatchEngine(model, { rows: Math.min(rowsThatFit(model, tokens), made.length), tokens })
   for (let added = 0; added < made.length || engine.open > 0;) {
     for (; added < made.length && engine.free > 0; added++)
       engine.add({
@@ -67,6 +63,12 @@ export function completePrompts(
     }
   }
   return made.map((ids, row) => ({ ids, ended: ended[row] }))
+}
+
+/** Keys and values of all rows take a gigabyte at most, but four rows there are; more than 64 are no faster. */
+function rowsThatFit({ info: { layerCount, kvHeads, headSize } }: Model, tokens: number): number {
+  const bytes = tokens * layerCount * kvHeads * headSize * 2 * 4
+  return Math.min(64, Math.max(4, Math.floor(2 ** 30 / bytes)))
 }
 
 /** Keyed by step and row, so that a resumed run draws the same. */

@@ -1,7 +1,7 @@
 /**
  * The objective `grpo`: the clipped loss of the completions that a step is made of.
  */
-import { type Objective, tensor, affine } from '../../core/mod.ts'
+import { add, affine, type Objective, tensor } from '../../core/mod.ts'
 import { completionLogProbs } from './completion-log-probs.ts'
 import { grpoLoss } from './loss.ts'
 import type { GrpoOptions } from './options.ts'
@@ -44,6 +44,7 @@ export function createGrpoObjective(options: GrpoOptions): Objective {
           ...(kl && { kl: affine(kl, share) }),
           'clip_ratio/low_mean': low,
           'clip_ratio/high_mean': high,
+          'clip_ratio/region_mean': add(low, high),
         },
       }
     },

@@ -32,6 +32,8 @@ export interface RolloutWindow {
 
 /** The completions of a run, step by step. */
 export interface Rollouts extends Stateful {
+  /** Rewards with their weights, for people. */
+  readonly summary: string
   /** Of a step (from 0) and the prompts that it begins with. Throws what rewards are at fault in. */
   window(step: number, prompts: readonly TokenizedExample[]): Promise<RolloutWindow>
 }
@@ -52,9 +54,6 @@ export interface RolloutRun {
   recordOf(prompt: TokenizedExample): Readonly<Record<string, unknown>>
 }
 
-/** Completions that grow at once. */
-const ROWS_AT_ONCE = 64
-
 /** E_CONFIG where `beta` asks for a reference model that there is not, E_UNSUPPORTED for a temperature that the head cannot have. */
 export function createRollouts(run: RolloutRun): Rollouts {
   const { model, options, hasReference } = run
@@ -71,6 +70,7 @@ export function createRollouts(run: RolloutRun): Rollouts {
     )
   let kept: Generation | null = null
   return {
+    summary: `${run.rewards.map(({ name, weight }) => `${name} ×${weight}`).join(', ')}; groups of ${options.num_generations}, ${options.loss_type}`,
     async window(step, prompts) {
       const first = step - (step % iterations)
       const isNew = step === first || kept?.step !== first
@@ -124,7 +124,7 @@ async function generated(
   const completions = completePrompts(
     model,
     prompts.map(({ ids }) => ids),
-    { ...options, stopIds, seed, step, rowsAtOnce: ROWS_AT_ONCE },
+    { ...options, stopIds, seed, step },
   )
   const given = await callRewards(
     rewards,
