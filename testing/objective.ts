@@ -28,12 +28,14 @@ import { expectNothingLeft } from './leaks.ts'
 import { createWideDevice, type WideDevice } from './ops/wide-device.ts'
 import { loadState, saveState } from './saved-state.ts'
 import { expectSlopes } from './slopes.ts'
-import { TINY_BATCHES, tinyModel } from './tiny-model.ts'
+import { TINY_BATCHES, TINY_CONFIG, tinyModel } from './tiny-model.ts'
 
 /** Options of `objectiveContract()`: the objective's, and where it is compared. */
 export interface ObjectiveContractOptions extends OptionsToTry {
   /** Where its results are compared with the reference; default: the CPU, emulated CUDA. */
   readonly devices?: readonly ContractDevice[]
+  /** Fields of the config.json of the tiny llama that it is tried on, besides those that it has. */
+  readonly model?: Readonly<Record<string, unknown>>
 }
 
 /**
@@ -53,6 +55,7 @@ export function objectiveContract(
   options: ObjectiveContractOptions = {},
 ): ContractCheck[] {
   const { devices = NATIVE_DEVICES } = options
+  const openModel = (on: Device, wide?: WideDevice): ObjectiveRig => openRig(on, options.model ?? {}, wide)
   const { name, takes = 'document' } = definition
   const device = quickDevice(referenceDevice)
   const maker: { create(options: unknown): Objective } = definition
@@ -187,8 +190,8 @@ interface ObjectiveRig extends Disposable {
 }
 
 /** The tiny model with a LoRA whose numbers are no zeros. */
-function openModel(device: Device, wide?: WideDevice): ObjectiveRig {
-  const model = tinyModel({ device })
+function openRig(device: Device, more: Readonly<Record<string, unknown>>, wide?: WideDevice): ObjectiveRig {
+  const model = tinyModel({ device, config: { ...TINY_CONFIG, ...more } })
   const adapter = attachAdapter(model, lora, lora.options.validate({ rank: 2 }), {
     targetModules: ['v_proj', 'down_proj'],
   })

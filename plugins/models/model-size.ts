@@ -18,14 +18,18 @@ export interface StepShape {
   readonly checkpointing?: boolean
 }
 
-/** Bytes of a training step by what they are for, and its floating-point operations. */
-export interface ModelEstimate {
+/** Bytes of weights that are all trained, and of what goes with each of them. */
+export interface TrainedBytes {
   readonly parameters: number
   readonly weightBytes: number
   /** f32 */
   readonly gradientBytes: number
   /** Two moments of AdamW in f32, and with bf16 weights their f32 copy. */
   readonly optimizerBytes: number
+}
+
+/** Bytes of a training step by what they are for, and its floating-point operations. */
+export interface ModelEstimate extends TrainedBytes {
   /** What the tape keeps until the backward pass. */
   readonly activationBytes: number
   /** Of a token in the forward pass, and in a whole step of training. */
@@ -53,6 +57,17 @@ export function countParameters(config: ConfigJson): number {
   return [...model.weights.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0)
 }
 
+/** What training all weights of a built-in model takes with AdamW, activations apart. Throws as `countParameters()`. */
+export function trainedBytes(config: ConfigJson, dtype: 'f32' | 'bf16'): TrainedBytes {
+  const parameters = countParameters(config)
+  return {
+    parameters,
+    weightBytes: (dtype === 'f32' ? 4 : 2) * parameters,
+    gradientBytes: 4 * parameters,
+    optimizerBytes: (dtype === 'f32' ? 8 : 12) * parameters,
+  }
+}
+
 /**
  * Bytes and operations of a training step with AdamW.
  *
@@ -70,17 +85,13 @@ export function estimateModel(
   { tokens, context, dtype = 'f32', checkpointing = false }: StepShape,
 ): ModelEstimate {
   const { hidden, layers, heads, vocab, headDim } = sizesOf(config)
-  const parameters = countParameters(config)
   const bytes = dtype === 'f32' ? 4 : 2
   const matrices = layers * matricesOf(config) + vocab * hidden
   // Scores and the mixing of values; causal attention sees half of the context.
   const attention = 2 * layers * heads * headDim * context
   const forwardFlops = 2 * matrices + attention
   return {
-    parameters,
-    weightBytes: bytes * parameters,
-    gradientBytes: 4 * parameters,
-    optimizerBytes: (dtype === 'f32' ? 8 : 12) * parameters,
+    ...trainedBytes(config, dtype),
     activationBytes: bytes * tokens * keptPerToken(config, checkpointing),
     forwardFlops,
     trainingFlops: (checkpointing ? 4 : 3) * forwardFlops,

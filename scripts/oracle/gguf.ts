@@ -137,8 +137,14 @@ const LATER_FAMILIES: Readonly<Record<string, Readonly<Record<string, unknown>>>
     num_local_experts: 4,
     num_experts_per_tok: 2,
     sliding_window: 7,
-    // Borders of yarn that are whole channels, as llama.cpp has them.
-    rope_scaling: { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 64, truncate: true },
+    // So small that both borders of yarn are outside of the head: llama.cpp rounds those inside.
+    rope_theta: 3,
+    rope_scaling: {
+      rope_type: 'yarn',
+      factor: 4,
+      original_max_position_embeddings: 64,
+      truncate: false,
+    },
   }),
   granite: shape('granite', {
     attention_multiplier: 0.2,

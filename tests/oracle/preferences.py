@@ -9,7 +9,8 @@ Writes tests/golden/preferences/ (or `folder`, with the gradients of every tenso
   gradients.safetensors    <case>/<tensor of the adapter>
 
 The policy is tests/golden/peft-train/base with adapter-b-nonzero, the reference is the base; all examples are one batch.
-A token id i is the word "t<i>" of a word-level tokenizer, so texts are token ids.
+A reward model is the base with a head of one score. In distillation, which is computed with torch, the policy teaches the base.
+A token id i is the word "t00i" of a word-level tokenizer, so texts are token ids.
 """
 
 import sys
@@ -20,13 +21,14 @@ from pathlib import Path
 from common import GOLDEN, deterministic, versions, write_json, write_tensors
 
 import torch
+import torch.nn.functional as F
 import trl
 from datasets import Dataset
 from peft import PeftModel
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 from transformers.utils import logging
-from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
+from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, RewardConfig, RewardTrainer
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
@@ -59,16 +61,20 @@ DPO_CASES = {
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    words = {f"t{i}": i for i in range(VOCABULARY)}
-    inner = Tokenizer(models.WordLevel(words, unk_token="t0"))
+    names = {word(i): i for i in range(VOCABULARY)}
+    inner = Tokenizer(models.WordLevel(names, unk_token=word(0)))
     inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return PreTrainedTokenizerFast(
-        tokenizer_object=inner, bos_token="t1", eos_token="t2", pad_token="t0", unk_token="t0"
+        tokenizer_object=inner, bos_token=word(1), eos_token=word(2), pad_token=word(0), unk_token=word(0)
     )
 
 
+def word(i: int) -> str:
+    return f"t{i:03d}"  # special tokens are found inside of words too
+
+
 def words(ids: list[int]) -> str:
-    return " ".join(f"t{i}" for i in ids)
+    return " ".join(map(word, ids))
 
 
 def make_data() -> dict:
@@ -191,7 +197,10 @@ def pair_case(trainer_class, config_class, data: dict, temporary: str, options: 
     )
     trainer.model.train()
     loss, metrics = trainer.get_batch_loss_metrics(trainer.model, first_batch(trainer), "train")
-    return measured(trainer, loss, only_wanted(metrics))
+    metrics = only_wanted(metrics)
+    if options.get("cpo_alpha") == 0:
+        metrics.pop("nll_loss")  # trl reports 0 for what it does not compute
+    return measured(trainer, loss, metrics)
 
 
 def cases(data: dict, temporary: str):
@@ -214,6 +223,74 @@ def cases(data: dict, temporary: str):
         yield name, "cpo", options, lambda: pair_case(CPOTrainer, CPOConfig, data, temporary, options)
     for name, options in {"kto": {}, "kto weighted": {"beta": 0.4, "desirable_weight": 1.5, "undesirable_weight": 0.5}}.items():
         yield name, "kto", options, lambda: kto_case(data, temporary, options)
+    for name, options in {"reward": {}, "reward centred": {"center_rewards_coefficient": 0.01}}.items():
+        yield name, "reward", options, lambda: reward_case(data, temporary, options)
+    for name, options in {
+        "distillation": {},
+        "distillation T 2": {"temperature": 2.0, "alpha": 0.9, "ce_alpha": 0.1},
+        "distillation reverse": {"beta": 1.0},
+        "distillation mixed": {"beta": 0.3, "temperature": 1.5},
+    }.items():
+        yield name, "distillation", options, lambda: distillation_case(data, options)
+
+
+def weight_gradients(model) -> dict[str, torch.Tensor]:
+    found = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    if ALL_GRADIENTS:
+        return found
+    return {k: v for k, v in found.items() if "layers.1." in k and ("q_proj" in k or "k_proj" in k)}
+
+
+def reward_case(data: dict, temporary: str, options: dict):
+    """The base with a head of one score whose weights go evenly from -1 to 1; every pair has a margin."""
+    model = AutoModelForSequenceClassification.from_pretrained(
+        BASE, num_labels=1, attn_implementation="eager", dtype=torch.float32
+    )
+    with torch.no_grad():
+        model.score.weight.copy_(torch.linspace(-1, 1, model.config.hidden_size).view(1, -1))
+    rows = [
+        {"prompt": words(p["prompt"]) + " ", "chosen": words(p["chosen"]), "rejected": words(p["rejected"]), "margin": i / 8}
+        for i, p in enumerate(data["pairs"])
+    ]
+    config = RewardConfig(**settings(len(rows), temporary), train_sampling_strategy="sequential", **options)
+    trainer = RewardTrainer(model, args=config, train_dataset=Dataset.from_list(rows), processing_class=tokenizer())
+    trainer.model.train()
+    loss = trainer.compute_loss(trainer.model, first_batch(trainer))
+    loss.backward()
+    metrics = {k: float(trainer._metrics["train"][k][-1]) for k in ("accuracy", "margin", "mean_reward")}
+    return {"loss": float(loss.detach()), "metrics": metrics}, weight_gradients(model)
+
+
+def distillation_case(data: dict, options: dict):
+    """The formula of axolotl's kd loss over the whole vocabulary; the teacher is the policy, the student the base."""
+    student = load_base()
+    teacher = load_policy(POLICY).eval()
+    alpha, ce_alpha = options.get("alpha", 0.5), options.get("ce_alpha", 0.5)
+    temperature, beta = options.get("temperature", 1.0), options.get("beta", 0.0)
+    tokens = sum(len(p["chosen"]) for p in data["pairs"])
+    kd = ce = 0.0
+    for pair in data["pairs"]:
+        ids = torch.tensor([pair["prompt"] + pair["chosen"]])
+        start = len(pair["prompt"]) - 1
+        ours = student(input_ids=ids, use_cache=False).logits[0, start:-1]
+        with torch.no_grad():
+            theirs = teacher(input_ids=ids, use_cache=False).logits[0, start:-1]
+        ce = ce + F.cross_entropy(ours, ids[0, start + 1 :], reduction="sum")
+        s, t = F.log_softmax(ours / temperature, -1), F.log_softmax(theirs / temperature, -1)
+        if beta == 0:
+            one = F.kl_div(s, t, reduction="sum", log_target=True)
+        elif beta == 1:
+            one = F.kl_div(t, s, reduction="sum", log_target=True)
+        else:
+            mean = ((1 - beta) * s.exp() + beta * t.exp()).log()
+            one = beta * F.kl_div(mean, t, reduction="sum", log_target=True) + (1 - beta) * F.kl_div(
+                mean, s, reduction="sum", log_target=True
+            )
+        kd = kd + one * temperature**2
+    loss = (alpha * kd + ce_alpha * ce) / tokens
+    loss.backward()
+    metrics = {"kd_loss": float(kd.detach()) / tokens, "ce_loss": float(ce.detach()) / tokens}
+    return {"loss": float(loss.detach()), "metrics": metrics}, weight_gradients(student)
 
 
 def twenty_steps(data: dict, temporary: str) -> list[float]:

@@ -59,8 +59,8 @@ export interface FinetuneInput {
    */
   readonly base_model_config?: string | null | undefined
   /**
-   * what is otherwise than in the config.json of a model with new weights, such as `{ vocab_size: 512 }`.
-   * Default: `{}`
+   * what is otherwise than in the config.json of the model: of one with new weights its shape, such as `{
+   * vocab_size: 512 }`, of others `{ output_router_logits: true }`, `{ rope_scaling: … }`. Default: `{}`
    */
   readonly overrides_of_model_config?: Readonly<Record<string, unknown>> | null | undefined
   /** new weights by `seed` instead of those of `base_model`; all of them are trained. Default: `false` */
@@ -399,6 +399,27 @@ export interface FinetuneInput {
   readonly kto_desirable_weight?: number | null | undefined
   /** weight of bad answers. Not set: 1 */
   readonly kto_undesirable_weight?: number | null | undefined
+  /** train a model that scores answers, from pairs: it gets a head of one score */
+  readonly reward_model?: boolean | null | undefined
+  /** of a reward model: weight of what keeps its scores around 0; 0.01 is usual */
+  readonly center_rewards_coefficient?: number | null | undefined
+  /** scores of a reward model: 1 */
+  readonly num_labels?: number | null | undefined
+  /**
+   * learn from a larger model: its folder or .gguf file; it has the tokenizer of `base_model`
+   * (preferences.md)
+   */
+  readonly kd_teacher?: string | null | undefined
+  /** what axolotl asks for distillation with; needs `kd_teacher` */
+  readonly kd_trainer?: boolean | null | undefined
+  /** by which the logits of both models are divided. Not set: 1 */
+  readonly kd_temperature?: number | null | undefined
+  /** weight of the divergence from the larger model. Not set: 0.5 */
+  readonly kd_alpha?: number | null | undefined
+  /** weight of the cross-entropy beside it. Not set: 0.5 */
+  readonly kd_ce_alpha?: number | null | undefined
+  /** 0: KL(teacher ‖ student), 1: the other way round, between them a mixture. Not set: 0 */
+  readonly kd_beta?: number | null | undefined
   /**
    * what wraps the training step: one or a list of names or mappings, the first is the outermost. Default:
    * `[]`

@@ -35,6 +35,13 @@ export const grpoRules: readonly ConfigRule<FinetuneFields>[] = [
           remedy: 'take it out: reward of each step is in metrics.jsonl',
         }
       : undefined,
+  ({ rl, reward_model, kd_teacher }) =>
+    rl === 'grpo' && (reward_model === true || kd_teacher !== null)
+      ? {
+          path: [kd_teacher === null ? 'reward_model' : 'kd_teacher'],
+          what: 'give either it or rl: grpo, not both',
+        }
+      : undefined,
   ({ rl, objective }) =>
     rl === 'grpo' && objective.name !== 'cross_entropy'
       ? { path: ['objective'], what: 'rl: grpo has a loss of its own (trl.loss_type)' }

@@ -15,7 +15,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   base_model_config:
     'a model with new weights in the shape of a `config.json`: the file, or the folder or Hub name of a model. Without `base_model`, or with `reinit_weights`',
   overrides_of_model_config:
-    'what is otherwise than in the config.json of a model with new weights, such as `{ vocab_size: 512 }`',
+    'what is otherwise than in the config.json of the model: of one with new weights its shape, such as `{ vocab_size: 512 }`, of others `{ output_router_logits: true }`, `{ rope_scaling: … }`',
   reinit_weights: 'new weights by `seed` instead of those of `base_model`; all of them are trained',
   tokenizer_config:
     'the tokenizer of a model with new weights: a folder, a Hub name, or `bytes`, one token for each byte. Not set: the one of `base_model`',
@@ -156,6 +156,16 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
     'weight of the negative log-likelihood of the better answers in `rl: simpo` and `cpo`. Not set: 1',
   kto_desirable_weight: 'weight of good answers in `rl: kto`. Not set: 1',
   kto_undesirable_weight: 'weight of bad answers. Not set: 1',
+  reward_model: 'train a model that scores answers, from pairs: it gets a head of one score',
+  center_rewards_coefficient: 'of a reward model: weight of what keeps its scores around 0; 0.01 is usual',
+  num_labels: 'scores of a reward model: 1',
+  kd_teacher:
+    'learn from a larger model: its folder or .gguf file; it has the tokenizer of `base_model` ([preferences.md](preferences.md#distillation))',
+  kd_trainer: 'what axolotl asks for distillation with; needs `kd_teacher`',
+  kd_temperature: 'by which the logits of both models are divided. Not set: 1',
+  kd_alpha: 'weight of the divergence from the larger model. Not set: 0.5',
+  kd_ce_alpha: 'weight of the cross-entropy beside it. Not set: 0.5',
+  kd_beta: '0: KL(teacher ‖ student), 1: the other way round, between them a mixture. Not set: 0',
   strategy: 'what wraps the training step: one or a list of names or mappings, the first is the outermost',
   sampler: "the order of the examples: a plugin's name or mapping; not set: a shuffle by `seed` and epoch",
   adam_beta1: 'decay of the first moment of AdamW; also of Lion, Muon and schedule-free AdamW',

@@ -4,17 +4,19 @@
 import {
   decimal,
   flag,
+  integer,
   listOf,
   nullable,
   type NullableField,
   oneOf,
+  text,
 } from '../../../core/contracts/config-fields.ts'
 import type { ConfigFailure, ConfigPath } from '../../../core/contracts/config.ts'
 import { DPO_LOSSES, type DpoLossName, LATER_DPO_LOSSES } from '../../preference/mod.ts'
 import type { Named } from './named.ts'
 
 /** Names of the objectives that are built in. */
-export const OBJECTIVES = ['cross_entropy', 'dpo', 'orpo', 'kto', 'cpo'] as const
+export const OBJECTIVES = ['cross_entropy', 'dpo', 'orpo', 'kto', 'cpo', 'reward', 'distillation'] as const
 
 /** Values of `rl`. `cpo` is not one of axolotl's. */
 export const RL_NAMES = ['dpo', 'ipo', 'orpo', 'kto', 'simpo', 'cpo', 'grpo'] as const
@@ -39,6 +41,18 @@ export interface PreferenceKeys {
   readonly cpo_alpha: number | null
   readonly kto_desirable_weight: number | null
   readonly kto_undesirable_weight: number | null
+  /** The model gets a head of one score, which is trained from pairs. */
+  readonly reward_model: boolean | null
+  readonly center_rewards_coefficient: number | null
+  /** Scores of a reward model: 1. */
+  readonly num_labels: number | null
+  /** A larger model whose predictions are learned; null: none. */
+  readonly kd_teacher: string | null
+  readonly kd_trainer: boolean | null
+  readonly kd_temperature: number | null
+  readonly kd_alpha: number | null
+  readonly kd_ce_alpha: number | null
+  readonly kd_beta: number | null
 }
 
 /** The fields of the schema. */
@@ -56,21 +70,34 @@ export const preferenceFields: {
   cpo_alpha: nullable(decimal({ min: 0 })),
   kto_desirable_weight: nullable(decimal({ min: 0 })),
   kto_undesirable_weight: nullable(decimal({ min: 0 })),
+  reward_model: nullable(flag()),
+  center_rewards_coefficient: nullable(decimal({ min: 0 })),
+  num_labels: nullable(integer({ min: 1 })),
+  kd_teacher: nullable(text('the folder or .gguf file of a larger model')),
+  kd_trainer: nullable(flag()),
+  kd_temperature: nullable(decimal({ above: 0 })),
+  kd_alpha: nullable(decimal({ min: 0 })),
+  kd_ce_alpha: nullable(decimal({ min: 0 })),
+  kd_beta: nullable(decimal({ min: 0, max: 1 })),
 }
 
-type Key = Exclude<keyof PreferenceKeys, 'rl'>
+type Key = keyof PreferenceKeys
 
-/** Which objective a value of `rl` is, what it fixes, and which keys are its options. */
+/** What asks for an objective: a value of `rl`, or a key of its own. */
+type MethodName = Exclude<RlName, 'grpo'> | 'reward_model' | 'kd_teacher'
+
+/** Which objective it is, what it fixes, and which keys are its options. */
 interface Method {
   readonly objective: string
   readonly fixed?: Readonly<Record<string, unknown>>
   readonly keys: { readonly [K in Key]?: string }
+  /** Keys that go with it and are no options. */
+  readonly beside?: readonly Key[]
 }
 
-/** Those that learn from preferences; `grpo` is in `grpo-rules.ts`. */
-type PreferenceName = Exclude<RlName, 'grpo'>
+const REFERENCE: readonly Key[] = ['precompute_ref_log_probs']
 
-const METHODS: Readonly<Record<PreferenceName, Method>> = {
+const METHODS: Readonly<Record<MethodName, Method>> = {
   dpo: {
     objective: 'dpo',
     keys: {
@@ -79,8 +106,9 @@ const METHODS: Readonly<Record<PreferenceName, Method>> = {
       dpo_loss_weights: 'loss_weights',
       dpo_label_smoothing: 'label_smoothing',
     },
+    beside: REFERENCE,
   },
-  ipo: { objective: 'dpo', fixed: { loss_type: ['ipo'] }, keys: { rl_beta: 'beta' } },
+  ipo: { objective: 'dpo', fixed: { loss_type: ['ipo'] }, keys: { rl_beta: 'beta' }, beside: REFERENCE },
   orpo: { objective: 'orpo', keys: { orpo_alpha: 'beta', rl_beta: 'beta' } },
   kto: {
     objective: 'kto',
@@ -89,6 +117,7 @@ const METHODS: Readonly<Record<PreferenceName, Method>> = {
       kto_desirable_weight: 'desirable_weight',
       kto_undesirable_weight: 'undesirable_weight',
     },
+    beside: REFERENCE,
   },
   simpo: {
     objective: 'cpo',
@@ -96,17 +125,38 @@ const METHODS: Readonly<Record<PreferenceName, Method>> = {
     keys: { rl_beta: 'beta', simpo_gamma: 'simpo_gamma', cpo_alpha: 'cpo_alpha' },
   },
   cpo: { objective: 'cpo', keys: { rl_beta: 'beta', cpo_alpha: 'cpo_alpha' } },
+  reward_model: {
+    objective: 'reward',
+    keys: { center_rewards_coefficient: 'center_rewards_coefficient' },
+    beside: ['num_labels'],
+  },
+  kd_teacher: {
+    objective: 'distillation',
+    keys: {
+      kd_teacher: 'teacher',
+      kd_temperature: 'temperature',
+      kd_alpha: 'alpha',
+      kd_ce_alpha: 'ce_alpha',
+      kd_beta: 'beta',
+    },
+    beside: ['kd_trainer'],
+  },
 }
 
-const PREFERENCE_NAMES = RL_NAMES.filter((name) => name !== 'grpo')
+/** What the keys ask for; the first where there are several, which is refused. */
+function askedFor({ rl, reward_model, kd_teacher }: PreferenceKeys): readonly MethodName[] {
+  return [
+    ...(rl === null || rl === 'grpo' ? [] : [rl]),
+    ...(reward_model ? (['reward_model'] as const) : []),
+    ...(kd_teacher === null ? [] : (['kd_teacher'] as const)),
+  ]
+}
 
-/** Keys that say how and not what: of every method with a reference. */
-const OF_REFERENCE: readonly Key[] = ['precompute_ref_log_probs']
-
-/** The objective that `rl` asks for; null: none. */
+/** The objective that the keys ask for; null: none. */
 export function preferenceObjective(keys: PreferenceKeys): Named | null {
-  if (keys.rl === null || keys.rl === 'grpo') return null
-  const { objective: name, fixed = {}, keys: options } = METHODS[keys.rl]
+  const [method] = askedFor(keys)
+  if (method === undefined) return null
+  const { objective: name, fixed = {}, keys: options } = METHODS[method]
   const given = Object.entries(options).flatMap(([key, option]): [string, unknown][] => {
     const value: unknown = Reflect.get(keys, key)
     return value === null ? [] : [[option, value]]
@@ -115,11 +165,19 @@ export function preferenceObjective(keys: PreferenceKeys): Named | null {
 }
 
 /** The key of the file under which an option of the objective stands. */
-export function keyOfObjective({ rl }: PreferenceKeys, [option, ...rest]: ConfigPath): ConfigPath {
-  if (rl === null || rl === 'grpo')
-    return option === undefined ? ['objective'] : ['objective', option, ...rest]
-  const key = Object.entries(METHODS[rl].keys).findLast(([, name]) => name === option)?.[0]
-  return key === undefined ? ['rl'] : [key, ...rest]
+export function keyOfObjective(keys: PreferenceKeys, [option, ...rest]: ConfigPath): ConfigPath {
+  const [method] = askedFor(keys)
+  if (method === undefined) return option === undefined ? ['objective'] : ['objective', option, ...rest]
+  const key = Object.entries(METHODS[method].keys).findLast(([, name]) => name === option)?.[0]
+  return key === undefined ? [keyOfMethod(method)] : [key, ...rest]
+}
+
+function keyOfMethod(method: MethodName): Key {
+  return method === 'reward_model' || method === 'kd_teacher' ? method : 'rl'
+}
+
+function nameOfMethod(method: MethodName): string {
+  return method === 'reward_model' || method === 'kd_teacher' ? method : `rl: ${method}`
 }
 
 /** What does not go together. */
@@ -130,46 +188,80 @@ export function preferenceFailures(
     readonly label_smoothing_factor: number
   },
 ): readonly ConfigFailure[] {
-  const { rl, objective } = keys
-  const failures: ConfigFailure[] = []
-  const taken: readonly string[] =
-    rl === null || rl === 'grpo' ? [] : [...Object.keys(METHODS[rl].keys), ...OF_REFERENCE]
-  for (const key of Object.keys(preferenceFields)) {
-    if (key === 'rl' || Reflect.get(keys, key) === null || taken.includes(key)) continue
-    const owners = PREFERENCE_NAMES.filter((name) => Object.keys(METHODS[name].keys).includes(key))
-    const wanted = owners.length > 0 ? owners : PREFERENCE_NAMES
-    failures.push({
-      path: [key],
-      what: `is for rl: ${wanted.join(', ')}${rl === null ? ', and rl is not set' : `, not for ${rl}`}`,
-    })
-  }
-  if (rl === null || rl === 'grpo') return failures
-  if (objective.name !== 'cross_entropy')
-    failures.push({ path: ['objective'], what: `give either rl or objective, not both` })
-  if (rl === 'orpo' && keys.orpo_alpha !== null && keys.rl_beta !== null && keys.orpo_alpha !== keys.rl_beta)
+  const asked = askedFor(keys)
+  const [method] = asked
+  const failures: ConfigFailure[] = strayKeys(keys, method)
+  if (method === undefined) return failures
+  const name = nameOfMethod(method)
+  for (const other of asked.slice(1))
+    failures.push({ path: [keyOfMethod(other)], what: `give either it or ${name}, not both` })
+  if (keys.objective.name !== 'cross_entropy')
+    failures.push({ path: ['objective'], what: `give either objective or ${name}, not both` })
+  if (
+    method === 'orpo' &&
+    keys.orpo_alpha !== null &&
+    keys.rl_beta !== null &&
+    keys.orpo_alpha !== keys.rl_beta
+  )
     failures.push({ path: ['orpo_alpha'], what: 'is the same as rl_beta here: give one of both' })
-  if (keys.neftune_noise_alpha !== null)
-    failures.push({ path: ['neftune_noise_alpha'], what: `is not for rl: ${rl}` })
+  if (keys.num_labels !== null && keys.num_labels !== 1)
+    failures.push({
+      path: ['num_labels'],
+      what: `expected 1, the score of a reward model, got ${keys.num_labels}`,
+    })
+  if (keys.neftune_noise_alpha !== null && method !== 'kd_teacher')
+    failures.push({ path: ['neftune_noise_alpha'], what: `is not for ${name}` })
   if (keys.label_smoothing_factor > 0)
     failures.push({
       path: ['label_smoothing_factor'],
-      what: `is not for rl: ${rl}`,
-      ...(rl === 'dpo' ? { remedy: 'what may be wrong pairs is dpo_label_smoothing' } : {}),
+      what: `is not for ${name}`,
+      ...(method === 'dpo' ? { remedy: 'what may be wrong pairs is dpo_label_smoothing' } : {}),
     })
   return failures
 }
 
+/** Keys that go with another method, or with none. */
+function strayKeys(keys: PreferenceKeys, method: MethodName | undefined): ConfigFailure[] {
+  const methods = Object.keys(METHODS) as readonly MethodName[]
+  const isOf = (key: string, name: MethodName): boolean => {
+    const { keys: options, beside = [] } = METHODS[name]
+    return Object.hasOwn(options, key) || beside.some((one) => one === key)
+  }
+  return Object.keys(preferenceFields).flatMap((key): ConfigFailure[] => {
+    const value: unknown = Reflect.get(keys, key)
+    if (key === 'rl' || key === 'reward_model' || value === null || value === false) return []
+    if (method !== undefined && isOf(key, method)) return []
+    if (key === 'kd_teacher') return []
+    if (key === 'kd_trainer')
+      return [
+        {
+          path: [key],
+          what: 'needs kd_teacher, the larger model: predictions that were computed beforehand are not supported yet',
+        },
+      ]
+    const owners = methods.filter((name) => isOf(key, name)).map(nameOfMethod)
+    return [
+      {
+        path: [key],
+        what: `is for ${owners.join(', ')}${method === undefined ? ', and none of them is set' : `, not for ${nameOfMethod(method)}`}`,
+      },
+    ]
+  })
+}
+
 /** What is worth saying about the keys. */
 export function preferenceNotes(keys: PreferenceKeys & { readonly lora_dropout: number }): string[] {
-  const { rl } = keys
-  if (rl === null || rl === 'grpo') return []
+  const [method] = askedFor(keys)
+  if (method === undefined || method === 'kd_teacher') return []
   const notes: string[] = []
-  if (rl === 'simpo' && keys.cpo_alpha === null)
+  if (method === 'simpo' && keys.cpo_alpha === null)
     notes.push(
       'rl: simpo: the negative log-likelihood of the better answers counts too, with cpo_alpha 1 as in axolotl; cpo_alpha: 0 is SimPO alone',
     )
   if (keys.lora_dropout > 0)
-    notes.push(`lora_dropout is off with rl: ${rl}, as in trl: what is compared differs in the weights alone`)
+    notes.push(
+      `lora_dropout is off with ${nameOfMethod(method)}, as in trl: what is compared differs in the weights alone`,
+    )
   if (keys.precompute_ref_log_probs === false)
     notes.push(
       'precompute_ref_log_probs: false is read as true: the reference is computed once, which gives the same numbers',

@@ -8,12 +8,17 @@ import {
   type Model,
   type Objective,
   type TokenizedExample,
+  TrituneError,
   withAdapters,
 } from '../../../core/mod.ts'
 import type { LoadedDataset } from '../../data/mod.ts'
 import { loadModel } from '../../models/mod.ts'
 import type { FinetuneConfig } from '../config/config.ts'
+import { atKey } from '../config/at-key.ts'
+import { keyOfObjective } from '../config/preference-options.ts'
 import { fitting } from '../memory/out-of-memory.ts'
+import { loadTokenizer, readTokenizerFiles } from '../../tokenizer/mod.ts'
+import type { RunTokenizer } from '../model/run-tokenizer.ts'
 import type { Plan } from './plan.ts'
 
 /** What is known of a run when its objective is prepared. */
@@ -24,6 +29,7 @@ export interface StartedRun {
   readonly host: Host
   readonly data: Pick<LoadedDataset, 'train' | 'validation'>
   readonly plan: Plan
+  readonly tokenizer: Pick<RunTokenizer, 'encode'>
   readonly isRehearsal: boolean
 }
 
@@ -44,15 +50,39 @@ export function startObjective(objective: Objective, run: StartedRun): readonly 
         isRehearsal: run.isRehearsal,
         microBatchSize: config.micro_batch_size,
         asReference: (fn) => (isFresh ? withAdapters(model, [], fn) : fn()),
+        // A teacher is the one kind of other model there is.
         openModel: (path) =>
-          fitting('the other model', () =>
-            loadModel(path, { device, dtype, models: host.all('model'), writable: false }),
-          ),
+          atKey(keyOfObjective(config, ['teacher']), () => {
+            expectSameTokens(path, run.tokenizer)
+            return fitting('the other model', () =>
+              loadModel(path, { device, dtype, models: host.all('model'), writable: false }),
+            )
+          }),
       }) ?? [],
   )
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Two models whose predictions are compared token by token read texts as the same tokens. */
+function expectSameTokens(path: string, tokenizer: Pick<RunTokenizer, 'encode'>): void {
+  const other = loadTokenizer(readTokenizerFiles(path))
+  const isSame = PROBES.every((text) => {
+    const [ours, theirs] = [tokenizer, other].map((one) => one.encode(text, { addSpecialTokens: false }))
+    return ours.length === theirs.length && ours.every((id, i) => id === theirs[i])
+  })
+  if (isSame) return
+  throw new TrituneError('E_CONFIG', 'the other model reads texts as other tokens than base_model', {
+    place: path,
+    remedy: 'take a model with the tokenizer of base_model',
+  })
+}
+
+const PROBES = [
+  'The quick brown fox jumps over the lazy dog, 1234567890 times.',
+  'für naïve Köche: 12 % – ½ Liter; 你好，世界 🙂',
+  'def f(x):\n    return [i ** 2 for i in range(x)]\n',
+]
 
 /** In the order of the data; without those that no step comes to. */
 function usedExamples({ data: { train }, plan }: StartedRun): readonly TokenizedExample[] {

@@ -78,7 +78,7 @@ export function findParts(config: FinetuneConfig, host: Host): Parts {
   const objective = find<undefined, Objective>(
     (name) => host.find('objective', name),
     objectiveOf(config),
-    [config.rl === null ? 'objective' : 'rl'],
+    keyOfObjective(config, []),
     (option) => keyOfObjective(config, option),
   )
   const strategies = config.strategy.map((asked, i) =>

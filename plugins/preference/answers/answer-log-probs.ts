@@ -6,6 +6,7 @@
 import {
   concat,
   headLogProbs,
+  type HiddenOptions,
   type Model,
   type ObjectiveBatch,
   reshape,
@@ -22,9 +23,9 @@ export type AnswerBatch = Pick<ObjectiveBatch, 'tokens' | 'targets'>
 export function tokenLogProbs(
   model: Model,
   { tokens, targets }: AnswerBatch,
-  checkpointing: boolean = false,
+  options: Pick<HiddenOptions, 'auxiliary' | 'checkpointing'> = {},
 ): Tensor {
-  return withNoise(null, () => headLogProbs(model.head, model.hidden(tokens, { checkpointing }), targets))
+  return withNoise(null, () => headLogProbs(model.head, model.hidden(tokens, options), targets))
 }
 
 /** (documents) f32: the sums of (T) values over each document. */
@@ -37,8 +38,12 @@ export function documentSums(values: Tensor, { host: { offsets } }: AnswerBatch[
 }
 
 /** (documents) f32: log p of the whole trained part of each document. */
-export function answerLogProbs(model: Model, batch: AnswerBatch, checkpointing: boolean = false): Tensor {
-  return documentSums(tokenLogProbs(model, batch, checkpointing), batch.tokens)
+export function answerLogProbs(
+  model: Model,
+  batch: AnswerBatch,
+  options: Pick<HiddenOptions, 'auxiliary' | 'checkpointing'> = {},
+): Tensor {
+  return documentSums(tokenLogProbs(model, batch, options), batch.tokens)
 }
 
 /** Better and worse answers, each (pairs). */

@@ -4,12 +4,11 @@
  */
 import type { TokenizedExample } from '../../../core/mod.ts'
 
-/** Each example with its mismatched twin; none is longer than the longest example. */
+/** Each example with its mismatched twin; none is longer than `longest` tokens. */
 export function mismatchedAnswers(
   examples: readonly TokenizedExample[],
-  groupSize: number,
+  { groupSize, longest }: { readonly groupSize: number; readonly longest: number },
 ): [TokenizedExample, TokenizedExample][] {
-  const longest = examples.reduce((most, { ids }) => Math.max(most, ids.length), 0)
   return groups(examples, Math.max(2, groupSize)).flatMap((group) =>
     group.map((example, i): [TokenizedExample, TokenizedExample] => [
       example,

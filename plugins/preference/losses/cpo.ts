@@ -6,6 +6,7 @@
 import {
   add,
   affine,
+  type AuxiliaryLoss,
   decimal,
   defineOptions,
   mul,
@@ -19,6 +20,7 @@ import {
   sum,
   tensor,
   type Tensor,
+  withAuxiliary,
 } from '../../../core/mod.ts'
 import { answerLogProbs, pairOf } from '../answers/answer-log-probs.ts'
 import { answerLengths, chosenTokens } from '../answers/answer-lengths.ts'
@@ -70,7 +72,8 @@ function createCpo(options: CpoOptions): Objective {
     name: 'cpo',
     averagedOver: 'examples',
     loss(model, batch, { scale, window, checkpointing }) {
-      const sums = answerLogProbs(model, batch, checkpointing)
+      const auxiliary = new Map<string, AuxiliaryLoss>()
+      const sums = answerLogProbs(model, batch, { checkpointing, auxiliary })
       const shares = answerLengths(batch.examples).map((length) => 1 / Math.max(1, length))
       const isMean = name === 'simpo' || name === 'ipo'
       const logps = pairOf(isMean ? mul(sums, tensor(shares, { device: sums.device })) : sums)
@@ -82,10 +85,11 @@ function createCpo(options: CpoOptions): Objective {
         chosen: affine(logps.chosen, { scale: beta }),
         rejected: affine(logps.rejected, { scale: beta }),
       }
-      return {
+      const result = {
         loss: alpha === 0 ? compared : add(compared, affine(nll, { scale: alpha })),
         log: { ...pairLog(rewards, logps, scale), ...(alpha === 0 ? {} : { nll_loss: nll }) },
       }
+      return withAuxiliary(result, auxiliary, batch.examples.length * scale)
     },
   }
 }

@@ -5,6 +5,7 @@
 import {
   add,
   affine,
+  type AuxiliaryLoss,
   decimal,
   defineOptions,
   listOf,
@@ -15,6 +16,7 @@ import {
   optional,
   sub,
   sum,
+  withAuxiliary,
 } from '../../../core/mod.ts'
 import { answerLogProbs, pairOf } from '../answers/answer-log-probs.ts'
 import { answerLengths, chosenTokens } from '../answers/answer-lengths.ts'
@@ -90,7 +92,8 @@ function createDpo({
       return []
     },
     loss(model, batch, { scale, window, checkpointing }) {
-      const sums = answerLogProbs(model, batch, checkpointing)
+      const auxiliary = new Map<string, AuxiliaryLoss>()
+      const sums = answerLogProbs(model, batch, { checkpointing, auxiliary })
       const logps = pairOf(sums)
       const ratios = pairOf(sub(sums, prepared(reference, 'dpo').of(batch.examples, model)))
       const lengths = answerLengths(batch.examples)
@@ -112,7 +115,11 @@ function createDpo({
         chosen: affine(ratios.chosen, { scale: beta }),
         rejected: affine(ratios.rejected, { scale: beta }),
       }
-      return { loss: losses.reduce((total, one) => add(total, one)), log: pairLog(rewards, logps, scale) }
+      const result = {
+        loss: losses.reduce((total, one) => add(total, one)),
+        log: pairLog(rewards, logps, scale),
+      }
+      return withAuxiliary(result, auxiliary, batch.examples.length * scale)
     },
   }
 }

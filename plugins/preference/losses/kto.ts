@@ -8,6 +8,7 @@
  */
 import {
   affine,
+  type AuxiliaryLoss,
   decimal,
   defineOptions,
   mul,
@@ -26,6 +27,7 @@ import {
   type TokenizedExample,
   TrituneError,
   type Model,
+  withAuxiliary,
 } from '../../../core/mod.ts'
 import { answerLogProbs } from '../answers/answer-log-probs.ts'
 import { mismatchedAnswers } from '../answers/mismatched-answers.ts'
@@ -86,6 +88,7 @@ function createKto({
       return balanceNotes(start.train, desirable, undesirable)
     },
     loss(model, batch, { scale, window, checkpointing }) {
+      const auxiliary = new Map<string, AuxiliaryLoss>()
       const ready = prepared(made, 'kto')
       if (estimate?.window !== window) {
         forget()
@@ -95,7 +98,7 @@ function createKto({
       const { device } = model.head
       const labels = batch.examples.map(labelOf)
       const ratios = sub(
-        answerLogProbs(model, batch, checkpointing),
+        answerLogProbs(model, batch, { checkpointing, auxiliary }),
         ready.reference.of(batch.examples, model),
       )
       const signed = mul(
@@ -110,13 +113,14 @@ function createKto({
         { device },
       )
       const losses = mul(affine(sigmoid(signed), { scale: -1, shift: 1 }), weights)
-      return {
+      const result = {
         loss: affine(sum(losses), { scale }),
         log: noGrad(() => ({
           kl: affine(kl, { scale: scale * labels.length }),
           ...labelledLog(ratios, ready.reference.of(batch.examples, model), { labels, window, beta, scale }),
         })),
       }
+      return withAuxiliary(result, auxiliary, labels.length * scale)
     },
     [Symbol.dispose]: forget,
   }
@@ -131,7 +135,9 @@ function prepareKto({ train, validation, ...start }: ObjectiveStart): Prepared {
       { place: 'datasets', remedy: 'give answers of both labels, or train the good ones without rl' },
     )
   const mismatched = new Map(
-    [train, validation].flatMap((list) => mismatchedAnswers(list, start.microBatchSize)),
+    [train, validation].flatMap((list) =>
+      mismatchedAnswers(list, { groupSize: start.microBatchSize, longest: start.model.info.contextLength }),
+    ),
   )
   const all = [...train, ...validation, ...mismatched.values()]
   return {

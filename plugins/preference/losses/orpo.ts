@@ -5,6 +5,7 @@
  */
 import {
   affine,
+  type AuxiliaryLoss,
   decimal,
   defineOptions,
   mul,
@@ -17,6 +18,7 @@ import {
   sum,
   tensor,
   type TokenizedExample,
+  withAuxiliary,
 } from '../../../core/mod.ts'
 import { documentsOf } from '../../data/mod.ts'
 import { documentSums, pairOf, tokenLogProbs } from '../answers/answer-log-probs.ts'
@@ -45,12 +47,13 @@ function createOrpo({ beta }: OrpoOptions): Objective {
     name: 'orpo',
     averagedOver: 'examples',
     loss(model, batch, { scale, window, checkpointing }) {
+      const auxiliary = new Map<string, AuxiliaryLoss>()
       const { device } = model.head
       const { targets, answers, chosen } = targetsOf(batch)
       const logProbs = tokenLogProbs(
         model,
         { tokens: batch.tokens, targets: tensor(targets, { dtype: 'i32', device }) },
-        checkpointing,
+        { checkpointing, auxiliary },
       )
       const sums = documentSums(mul(logProbs, tensor(answers, { device })), batch.tokens)
       const shares = answerLengths(batch.examples).map((length) => 1 / Math.max(1, length))
@@ -73,7 +76,8 @@ function createOrpo({ beta }: OrpoOptions): Objective {
         log_odds_ratio: ratio,
         log_odds_chosen: affine(sum(odds), { scale }),
       }))
-      return { loss: sub(nll, affine(ratio, { scale: beta })), log }
+      const loss = sub(nll, affine(ratio, { scale: beta }))
+      return withAuxiliary({ loss, log }, auxiliary, batch.examples.length * scale)
     },
   }
 }

@@ -11,7 +11,7 @@ import type {
 } from '../../../core/mod.ts'
 import type { TokenizeContext } from '../../data/mod.ts'
 import { pairExample, recordError } from './answers-example.ts'
-import { contentOf, messagesOf, optionalTextOf, valueOf } from './record-fields.ts'
+import { contentOf, messagesOf, optionalTextOf, textOf, valueOf } from './record-fields.ts'
 
 type TemplateType = DatasetDefinition<TokenizeContext>
 
@@ -89,11 +89,33 @@ const argilla: TemplateType = {
   },
 }
 
+/** For reward models: question and answers as texts, made conversations. */
+const bradleyTerry: TemplateType = {
+  name: 'bradley_terry.chat_template',
+  makes: ['pair'],
+  tokenize(record, context) {
+    const system = optionalTextOf(record, 'system')
+    const prompt: ChatMessage[] = [
+      ...(system === '' ? [] : [{ role: 'system', content: system }]),
+      { role: 'user', content: textOf(record, 'input') },
+    ]
+    const whole = (key: string): string =>
+      context.tokenizer.renderChat([...prompt, { role: 'assistant', content: textOf(record, key) }], {
+        addGenerationPrompt: false,
+      })
+    const opening = context.tokenizer.renderChat(prompt, { addGenerationPrompt: true })
+    return pairExample(record, opening, { chosen: whole('chosen'), rejected: whole('rejected') }, context, {
+      isRendered: true,
+    })
+  },
+}
+
 /** The types by name. */
 export const TEMPLATE_TYPES: Readonly<Record<string, TemplateType>> = {
   [byDefault.name]: byDefault,
   [argillaChat.name]: argillaChat,
   [argilla.name]: argilla,
+  [bradleyTerry.name]: bradleyTerry,
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

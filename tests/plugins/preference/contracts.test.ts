@@ -28,6 +28,21 @@ const SUITES: Readonly<Record<string, readonly ContractCheck[]>> = {
   kto: suite('kto', { options: { desirable_weight: 2 }, wrongOptions: [{ beta: 0 }] }),
   cpo: suite('cpo', { wrongOptions: [{ label_smoothing: 0.1, loss_type: 'hinge' }, { cpo_alpha: -1 }] }),
   simpo: suite('cpo', { options: { loss_type: 'simpo', cpo_alpha: 0, beta: 2, label_smoothing: 0.1 } }),
+  reward: suite('reward', {
+    options: { center_rewards_coefficient: 0.1 },
+    wrongOptions: [{ center_rewards_coefficient: -1 }],
+    model: { architectures: ['LlamaForSequenceClassification'], num_labels: 1, tie_word_embeddings: false },
+  }),
+  distillation: suite('distillation', {
+    options: { teacher: 'tiny', temperature: 2 },
+    wrongOptions: [{ teacher: 5 }, { temperature: 0 }, { alpha: 0, ce_alpha: 0 }],
+  }),
+  ...Object.fromEntries(
+    [1, 0.3].map((beta) => [
+      `distillation, beta ${beta}`,
+      suite('distillation', { options: { teacher: 'tiny', beta }, devices: [] }),
+    ]),
+  ),
   ...Object.fromEntries(
     (['hinge', 'ipo'] as const).map((loss_type) => [
       `cpo ${loss_type}`,

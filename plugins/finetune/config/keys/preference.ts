@@ -29,7 +29,6 @@ export const PREFERENCE_KEYS: KeyFacts = {
   refused: {
     ...refused(PREFERENCE, [
       'vllm',
-      'num_labels',
       'dpo_use_weighting',
       'dpo_use_logits_to_keep',
       'dpo_norm_loss',
@@ -37,10 +36,8 @@ export const PREFERENCE_KEYS: KeyFacts = {
       'dpo_generate_during_eval',
       'rpo_alpha',
       'ebft',
-      'center_rewards_coefficient',
     ]),
     ...refused(GYM, ['nemo_gym_enabled']),
-    reward_model: { what: PREFERENCE, covers: DATASETS },
     process_reward_model: { what: PREFERENCE, covers: DATASETS },
   },
 }

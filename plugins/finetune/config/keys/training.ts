@@ -18,7 +18,6 @@ const FIRST = 'a checkpoint after the first step'
 const REQUEST = 'checkpoints on request'
 const MORA = 'MoRA'
 const REMOTE = 'training on a service'
-const DISTILLATION = 'knowledge distillation'
 
 export const TRAINING_KEYS: KeyFacts = {
   ignored: {
@@ -27,11 +26,7 @@ export const TRAINING_KEYS: KeyFacts = {
       'eaft_k',
       'grokfast_alpha',
       'grokfast_lamb',
-      'kd_ce_alpha',
-      'kd_alpha',
-      'kd_temperature',
       'kd_temperature_min',
-      'kd_beta',
       'kd_normalize_topk',
       'kd_online_server_base_url',
       'kd_online_topk',
@@ -87,7 +82,6 @@ export const TRAINING_KEYS: KeyFacts = {
     ...refused(DIFFUSION, ['diffusion']),
     ...refused(EAFT, ['use_eaft']),
     ...refused(TRAINER, ['trainer_cls']),
-    ...refused(DISTILLATION, ['kd_trainer']),
     ...refused(MORA, ['mora']),
     ...refused(REMOTE, ['hatchery']),
   },
