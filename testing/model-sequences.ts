@@ -135,7 +135,7 @@ function cached(model: Model, pieces: readonly number[], lookAt: string): Float3
 function alone(model: Model): Float32Array {
   const { vocabSize } = model.info
   return Float32Array.from(
-    [SHORT, LONG].flatMap((ids) => [...logitsOf(model, batchOf([ids])).slice(-vocabSize)]),
+    [SHORT, LONG].flatMap((ids) => Array.from(logitsOf(model, batchOf([ids])).slice(-vocabSize))),
   )
 }
 
