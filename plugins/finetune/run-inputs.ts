@@ -57,11 +57,11 @@ export async function openInputs(
 ): Promise<RunInputs> {
   const early = await checkEarly(config, { plugins, device })
   const { host, parts } = early
+  using open = new Disposables()
+  open.use(host)
   const rewards = config.grpo
     ? await loadRewards({ ...config.grpo, file: config.rewards, folder: config.folder })
     : null
-  using open = new Disposables()
-  open.use(host)
 
   const tell = { onProgress: onDownload, onNote, weights }
   const base = config.reinit_weights ? newModelFiles(config, host, tell) : baseModelFiles(config, host, tell)

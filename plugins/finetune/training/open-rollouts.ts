@@ -9,7 +9,7 @@ import type { RunInputs } from '../run-inputs.ts'
 /** null: the run trains on the examples of its datasets. */
 export async function openRollouts(
   config: FinetuneConfig,
-  { rewards, tokenizer }: Pick<RunInputs, 'rewards' | 'tokenizer'>,
+  { rewards, tokenizer, data }: Pick<RunInputs, 'rewards' | 'tokenizer' | 'data'>,
   model: Model,
 ): Promise<Rollouts | null> {
   const { grpo: options, adapter, lora_model_dir } = config
@@ -24,6 +24,6 @@ export async function openRollouts(
     microBatchSize: config.micro_batch_size,
     hasReference: adapter !== null && lora_model_dir === null,
     decode: (ids) => tokenizer.decode(ids),
-    recordOf: await promptRecords(config.datasets),
+    recordOf: await promptRecords(data.train, config.datasets),
   })
 }
