@@ -113,6 +113,28 @@ test('later steps on the same completions: ratios leave 1, the KL divergence lea
   expect(kl[3]).toBeGreaterThan(1e-5)
 })
 
+test.each<[string, Changes]>([
+  ['in bf16, with checkpointing', { bf16: true, gradient_checkpointing: true }],
+  ['on a base in 4 bits, with dropout', { adapter: 'qlora', load_in_4bit: true, lora_dropout: 0.1 }],
+  [
+    'behind virtual tokens',
+    {
+      adapter: 'prompt',
+      adapter_options: { num_virtual_tokens: 3 },
+      lora_r: undefined,
+      lora_alpha: undefined,
+      lora_target_linear: undefined,
+    },
+  ],
+])('a run %s gives rewards and a KL divergence', async (_, changes) => {
+  using space = grpoSpace()
+  const trl = { ...(space.keys.trl as object), beta: 0.1 }
+  const { events, losses } = await space.train({ ...space.keys, trl, max_steps: 3, ...changes })
+  expect(losses.every(Number.isFinite)).toBe(true)
+  const steps = events.flatMap((event) => (event.type === 'step' ? [event.report.metrics] : []))
+  expect(steps.every(({ reward, kl }) => reward > 0 && Number.isFinite(kl))).toBe(true)
+})
+
 test('several rewards, weighted; groups that are all equal can be left out', async () => {
   using space = grpoSpace()
   const trl = {
@@ -166,6 +188,7 @@ test('what cannot be is refused before the first step, each under its key', asyn
     ],
     [{ trl: { ...trl, reward_weights: [1, 2] } }, 'trl.reward_weights'],
     [{ trl: { ...trl, beta: 0.1 }, adapter: 'none' }, 'beta 0.1 needs the model as it was'],
+    [{ trl: { ...trl, max_completion_length: 250 } }, 'does not fit into the 256 of the model'],
     [{ rewards: './nowhere.ts' }, 'rewards: there is no file'],
     [{ rl: null }, 'trl: needs rl: grpo'],
     [{ val_set_size: 2 }, 'val_set_size: evaluations of rewards are not there yet'],
