@@ -4,7 +4,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../../../core/files/atomic.ts'
-import { promptRecords, warmUpRecords } from './sums.ts'
+import { chatRecords, promptRecords, warmUpRecords } from './sums.ts'
 
 const FOLDER = join(import.meta.dirname, '../../../.cache/grpo-json')
 const WARM_UP = 12_000
@@ -17,4 +17,5 @@ function writeLines(name: string, records: readonly object[]): void {
 mkdirSync(FOLDER, { recursive: true })
 writeLines('warm-up.jsonl', warmUpRecords(WARM_UP, 1))
 writeLines('prompts.jsonl', promptRecords(ROUNDS))
-console.log(`${FOLDER}: warm-up.jsonl, prompts.jsonl`)
+writeLines('chats.jsonl', chatRecords(ROUNDS))
+console.log(`${FOLDER}: warm-up.jsonl, prompts.jsonl, chats.jsonl`)

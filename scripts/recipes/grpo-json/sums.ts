@@ -35,6 +35,19 @@ export function promptRecords(rounds: number): Question[] {
   return Array.from({ length: rounds }, questions).flat()
 }
 
+/** The same as messages, for a model that chats. */
+export function chatRecords(
+  rounds: number,
+): { prompt: { role: string; content: string }[]; answer: number }[] {
+  return promptRecords(rounds).map(({ prompt, answer }) => ({
+    prompt: [
+      { role: 'system', content: 'Answer in JSON: {"sum": number}' },
+      { role: 'user', content: prompt.replace(' =', '') },
+    ],
+    answer,
+  }))
+}
+
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** Shares of the ways to answer, in hundredths; the first two are JSON of the form that is asked for. */

@@ -37,7 +37,7 @@ test('few of the examples that warm up are what the rewards ask for', async () =
   expect(promptRecords(2)).toHaveLength(200)
 })
 
-test.each(['warm-up.yaml', 'grpo.yaml'])('%s is a file that runs', (name) => {
+test.each(['warm-up.yaml', 'grpo.yaml', 'smollm2.yaml'])('%s is a file that runs', (name) => {
   const config = readFinetuneConfig(readFileSync(join(FOLDER, name), 'utf8'), join(FOLDER, name))
   expect(config.notes).toEqual([])
 })
