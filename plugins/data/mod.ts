@@ -63,6 +63,7 @@ export {
   tokenizePromptResponse,
   withEos,
 } from './types/prompt-response.ts'
+export { prompt as promptType } from './types/prompt.ts'
 export { readRecords } from './files/read-records.ts'
 export { sharegpt } from './types/sharegpt.ts'
 export { openTokenSpool, type TokenSpool } from './loading/token-spool.ts'

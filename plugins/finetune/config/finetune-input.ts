@@ -298,9 +298,19 @@ export interface FinetuneInput extends DataInput {
    * is built in. Default: `[]`
    */
   readonly transforms?: OneOrMore<NamedInput<'clip' | 'keep_zeros'>> | null | undefined
+  /**
+   * how: `num_generations`, `beta`, `max_completion_length`, `reward_funcs`, …, as in trl and axolotl
+   * (grpo.md)
+   */
+  readonly trl?: Readonly<Record<string, unknown>> | null | undefined
+  /** a module whose exported functions are rewards */
+  readonly rewards?: string | null | undefined
   /** the loss: a name, or a mapping with `name` and options. Default: `cross_entropy` */
   readonly objective?: NamedInput<(typeof OBJECTIVES)[number]> | null | undefined
-  /** training from preferences: `dpo`, `ipo`, `orpo`, `kto`, `simpo` or `cpo` (preferences.md) */
+  /**
+   * training from preferences: `dpo`, `ipo`, `orpo`, `kto`, `simpo` or `cpo` (preferences.md); or by rewards:
+   * `grpo` (grpo.md)
+   */
   readonly rl?: RlName | null | undefined
   /** how far the model may go from the reference; small values let it go further. Not set: 0.1 */
   readonly rl_beta?: number | null | undefined
