@@ -29,7 +29,8 @@ import { CHAT_TEMPLATE_CHOICES, datasetOptions } from '../../data/mod.ts'
 import type { DatasetInput, DatasetOptions } from '../../data/mod.ts'
 import type { TrainableTokens } from '../../peft/mod.ts'
 import { IGNORED_PLUGINS } from './keys/python-plugins.ts'
-import type { FinetuneInput, Nullable, PeftInput } from './finetune-input.ts'
+import type { FinetuneInput, PeftInput } from './finetune-input.ts'
+import type { Nullable } from './input-forms.ts'
 import type { LoraInit } from '../../peft/mod.ts'
 import type {
   FinetuneFields,
