@@ -53,6 +53,13 @@ export async function* roundTripRows(device: Device, python: string): AsyncGener
     yield judge(`written here, read by PEFT: ${name}`, ['adapter', folder, saved, ...probe])
   }
 
+  for (const name of ['mixtral', 'gpt_oss']) {
+    const folder = join(space.path, `merged-${name}`)
+    command('merge', [join(GOLDEN, 'moe-models', name), join(space.path, `saved-${name}, experts`), folder])
+    const probe = modelProbe(space.path, folder, device)
+    yield judge(`${name} with merged experts, read by transformers`, ['merged', folder, ...probe])
+  }
+
   const cases = join(space.path, 'cases.json')
   writeFileSync(cases, JSON.stringify(tokenizerCases(merged)))
   yield judge('tokenizer of the merged folder, read by transformers', ['tokenizer', merged, cases])
@@ -93,6 +100,15 @@ const TRAININGS: readonly [string, Readonly<Record<string, unknown>>][] = [
 const SAVED: readonly [string, string, LoraModelOptions][] = [
   ['gpt2', join(GOLDEN, 'models/gpt2'), { targetModules: ['c_attn', 'c_proj'], rank: 3, alpha: 7 }],
   ['qwen3-regex', join(GOLDEN, 'models/qwen3'), { targetModules: String.raw`.*\.1\..*(q|up)_proj`, rank: 5 }],
+  ...['mixtral', 'qwen3_moe', 'gpt_oss'].map((name): [string, string, LoraModelOptions] => [
+    `${name}, experts`,
+    join(GOLDEN, 'moe-models', name),
+    {
+      targetModules: ['q_proj'],
+      targetParameters: ['mlp.experts.gate_up_proj', 'mlp.experts.down_proj'],
+      rank: 3,
+    },
+  ]),
   ['qwen2-layers', join(GOLDEN, 'models/qwen2'), { targetModules: 'all-linear', layersToTransform: [1] }],
 ]
 
@@ -125,8 +141,9 @@ function modelProbe(folder: string, path: string, device: Device, adapter?: stri
   mkdirSync(place)
   using model = loadModel(path, { device })
   using _adapter = adapter === undefined ? null : loadAdapter(model, adapter)
-  const { ids, rows, length } = PROBE
-  const logits = Float32Array.from(logitsOf(model, PROBE))
+  const { rows, length } = PROBE
+  const ids = PROBE.ids.map((id) => id % model.info.vocabSize)
+  const logits = Float32Array.from(logitsOf(model, { ...PROBE, ids }))
   const lists = Array.from({ length: rows }, (_, r) => [...ids.subarray(r * length, (r + 1) * length)])
   const files: [string, string] = [join(place, 'ids.json'), join(place, 'logits.safetensors')]
   writeFileSync(files[0], JSON.stringify(lists))

@@ -9,6 +9,7 @@ import { formConfig, mergedConfig, mergedSources, saveAdapter, storedTensors } f
 import { recordsToUse } from '../plugins/plugin-notes.ts'
 import type { Run } from '../run.ts'
 import { vocabularyChanges } from '../model/run-tokenizer.ts'
+import { withFloats } from './float-fields.ts'
 import { fillWeights } from './fill-weights.ts'
 import { copyIfThere, saveTokenizer, type TokenizerChanges } from './save-tokenizer.ts'
 
@@ -75,19 +76,17 @@ export function saveModel(
     quantization_config: _packed,
     ...config
   } = mergedConfig(model)
-  writeFileAtomic(
-    join(folder, 'config.json'),
-    `${JSON.stringify(
-      {
-        architectures: [model.info.architecture],
-        ...config,
-        torch_dtype: dtype,
-        ...(trained ? { quantization_config: trained } : {}),
-      },
-      null,
-      2,
-    )}\n`,
+  const text = JSON.stringify(
+    {
+      architectures: [model.info.architecture],
+      ...config,
+      torch_dtype: dtype,
+      ...(trained ? { quantization_config: trained } : {}),
+    },
+    null,
+    2,
   )
+  writeFileAtomic(join(folder, 'config.json'), `${withFloats(text, modelPath)}\n`)
   saveTokenizer(folder, tokenizerPath, tokenizer)
   if (!modelPath.endsWith('.gguf')) copyIfThere(modelPath, folder, 'generation_config.json')
 }
