@@ -33,6 +33,8 @@ const HOSTILE: Preview = {
     truncated: 0,
     cut: 0,
     untrained: [],
+    equal: 0,
+    alike: 0,
     notes: [],
   },
   notes: [],
