@@ -56,13 +56,14 @@ export type { Chunk, ExampleStream } from './loading/example-stream.ts'
 export type { TokenizeProgress } from './loading/load-entry.ts'
 export { lengthOf } from './types/stored-example.ts'
 export { documentsOf, type ExampleDocument, joinDocuments } from './packing/documents.ts'
-export { packDocuments } from './packing/pack-documents.ts'
+export { packDocuments, packInOrder } from './packing/pack-documents.ts'
 export {
   encodeOpening,
   type TextTokenizer,
   tokenizePromptResponse,
   withEos,
 } from './types/prompt-response.ts'
+export { prompt as promptType } from './types/prompt.ts'
 export { readRecords } from './files/read-records.ts'
 export { sharegpt } from './types/sharegpt.ts'
 export { openTokenSpool, type TokenSpool } from './loading/token-spool.ts'

@@ -63,6 +63,16 @@ export interface DataInput {
    */
   readonly group_by_length?: boolean | null | undefined
   /**
+   * examples in the order of the data in every epoch; `shuffle_merged_datasets` mixes several datasets before
+   * that. Default: `false`
+   */
+  readonly curriculum_sampling?: boolean | null | undefined
+  /**
+   * packed rows are filled one after the other, in the order of the examples, instead of
+   * first-fit-decreasing: more rows. Default: `false`
+   */
+  readonly sample_packing_sequentially?: boolean | null | undefined
+  /**
    * leave out of each epoch the examples (or packed rows) that do not fill a step; other ones in each epoch.
    * Default: `false`
    */

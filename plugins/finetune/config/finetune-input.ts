@@ -124,9 +124,11 @@ export interface FinetuneInput extends DataInput {
    * packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`,
    * `double_quant`), `int8`, `ternary`, `bitnet` (options `scale`, `span`, `group`), or the name of a
    * plugin's; options as in `{ name: nf4, double_quant: false }`. Without an adapter `bitnet` trains the
-   * weights that it rounds (option `sub_norm`: bitnet.md). `quantization: bitnet` is the same
+   * weights that it rounds (option `sub_norm`: bitnet.md). `quantization: bitnet` is the same. `qat` trains
+   * weights that torchao will round to `int4`, `nvfp4` or `mxfp4` (options `weight_dtype`,
+   * `activation_dtype`, `group_size`, `fake_quant_after_n_steps`), as axolotl’s `qat:` does
    */
-  readonly quantizer?: NamedInput<'nf4' | 'fp4' | 'int8' | 'ternary' | 'bitnet'> | null | undefined
+  readonly quantizer?: NamedInput<'nf4' | 'fp4' | 'int8' | 'ternary' | 'bitnet' | 'qat'> | null | undefined
   /**
    * packs the base into 4 bits while it is loaded: `nf4` with double quantization, unless `bnb_config_kwargs`
    * says otherwise. `adapter: qlora` alone means it too. A base that is stored packed stays as it is
@@ -295,10 +297,20 @@ export interface FinetuneInput extends DataInput {
    * what happens to the gradients before they are clipped: names, or mappings with `name` and options; `clip`
    * is built in. Default: `[]`
    */
-  readonly transforms?: OneOrMore<NamedInput<'clip'>> | null | undefined
+  readonly transforms?: OneOrMore<NamedInput<'clip' | 'keep_zeros'>> | null | undefined
+  /**
+   * how: `num_generations`, `beta`, `max_completion_length`, `reward_funcs`, …, as in trl and axolotl
+   * (grpo.md)
+   */
+  readonly trl?: Readonly<Record<string, unknown>> | null | undefined
+  /** a module whose exported functions are rewards */
+  readonly rewards?: string | null | undefined
   /** the loss: a name, or a mapping with `name` and options. Default: `cross_entropy` */
   readonly objective?: NamedInput<(typeof OBJECTIVES)[number]> | null | undefined
-  /** training from preferences: `dpo`, `ipo`, `orpo`, `kto`, `simpo` or `cpo` (preferences.md) */
+  /**
+   * training from preferences: `dpo`, `ipo`, `orpo`, `kto`, `simpo` or `cpo` (preferences.md); or by rewards:
+   * `grpo` (grpo.md)
+   */
   readonly rl?: RlName | null | undefined
   /** how far the model may go from the reference; small values let it go further. Not set: 0.1 */
   readonly rl_beta?: number | null | undefined
@@ -345,7 +357,7 @@ export interface FinetuneInput extends DataInput {
    * what wraps the training step: one or a list of names or mappings, the first is the outermost. Default:
    * `[]`
    */
-  readonly strategy?: OneOrMore<NamedInput> | null | undefined
+  readonly strategy?: OneOrMore<NamedInput<'lisa'>> | null | undefined
   /** the order of the examples: a plugin's name or mapping; not set: a shuffle by `seed` and epoch */
   readonly sampler?: NamedInput | null | undefined
   /** decay of the first moment of AdamW; also of Lion, Muon and schedule-free AdamW. Default: `0.9` */

@@ -10,6 +10,7 @@ import { isDeviceName } from '../../cuda/mod.ts'
 import { ADAPTERS } from './adapter-names.ts'
 import { DEVICES } from './device-names.ts'
 import type { FinetuneFields } from './finetune-options.ts'
+import { grpoRules } from './grpo-rules.ts'
 import { LATER_ADAPTERS } from './later-names.ts'
 import { newModelFailures } from '../model/new-model.ts'
 import { OPTIMIZERS } from './optimizer-names.ts'
@@ -40,6 +41,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
     ),
   newModelFailures,
   batchSize,
+  ...grpoRules,
   validation,
   bestModel,
   deviceName,
@@ -60,6 +62,13 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
     group_by_length && sampler !== null
       ? { path: ['group_by_length'], what: 'give either group_by_length or sampler, not both' }
       : undefined,
+  ({ curriculum_sampling, sampler, group_by_length }) =>
+    curriculum_sampling && (sampler !== null || group_by_length)
+      ? {
+          path: ['curriculum_sampling'],
+          what: `give either curriculum_sampling or ${sampler === null ? 'group_by_length' : 'sampler'}, not both`,
+        }
+      : undefined,
   template,
   ({ activation_offloading, gradient_checkpointing }) =>
     activation_offloading && gradient_checkpointing === false
@@ -77,7 +86,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
       ? { path: ['lr_quadratic_warmup'], what: `is for lr_scheduler: cosine, not for ${lr_scheduler}` }
       : undefined,
   ({ cosine_constant_lr_ratio: part, cosine_min_lr_ratio: least, lr_scheduler }) =>
-    part !== null && (least === null || lr_scheduler !== 'cosine')
+    part !== null && part > 0 && (least === null || lr_scheduler !== 'cosine')
       ? {
           path: ['cosine_constant_lr_ratio'],
           what: 'is for lr_scheduler: cosine with cosine_min_lr_ratio',
