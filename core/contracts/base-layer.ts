@@ -61,6 +61,8 @@ export interface BaseLayer {
   readonly form?: LayerForm | null
   /** Where the checkpoint has several layers in one tensor: which part of it this one is. */
   readonly fused?: FusedPart | null
+  /** Of an embedding: what its model multiplies its rows by, what adapters add to them included; default: 1. */
+  readonly rowScale?: number
   /** Of a head: its logits are cap·tanh(logit/cap). */
   readonly softcap?: number
 }

@@ -15,6 +15,7 @@ import { loadModel, storedDType } from '../models/mod.ts'
 import { packLayers } from '../qlora/mod.ts'
 import { ofBaseModel } from './model/base-model-files.ts'
 import type { FinetuneConfig } from './config/config.ts'
+import { configOverrides } from './model/config-overrides.ts'
 import { checkContextLength } from './model/context-length.ts'
 import { startEva } from './model/start-eva.ts'
 import { estimateMemory } from './memory/estimate.ts'
@@ -56,6 +57,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
           models: host.all('model'),
           ...(config.reward_model ? { labels: 1 } : {}),
           ...(config.reinit_weights && { reinit: { seed: config.seed } }),
+          ...configOverrides(config, modelPath),
           ...vocabularyOptions(config, tokenizer, host),
           pack: quantizer
             ? packLayers(quantizer, dtype, { skip: config.bnb_config_kwargs?.llm_int8_skip_modules ?? [] })

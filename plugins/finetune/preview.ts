@@ -85,13 +85,13 @@ function previewOf({ ids, labels, source }: TokenizedExample, tokenizer: Tokeniz
     const special = tokenizer.specialIds.has(ids[start])
     let end = start + 1
     const joins = (at: number): boolean =>
+      !special &&
       at < ids.length &&
       at - start < LONGEST &&
       (labels[at] !== IGNORE) === trained &&
       !tokenizer.specialIds.has(ids[at])
     let text = tokenizer.decode(ids.subarray(start, end))
-    while (text.includes(BROKEN) && !special && joins(end))
-      text = tokenizer.decode(ids.subarray(start, ++end))
+    while (text.includes(BROKEN) && joins(end)) text = tokenizer.decode(ids.subarray(start, ++end))
     tokens.push({ text, ids: [...ids.subarray(start, end)], trained, special })
     start = end
   }

@@ -50,7 +50,7 @@ export function tensorType(
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** Never quantized, not even to 16 bits. */
-const KEPT = /_norm\.weight$|^position_embd\.weight$|^rope_freqs\.weight$/
+const KEPT = /_norm\.weight$|ffn_gate_inp\.weight$|^position_embd\.weight$|^rope_freqs\.weight$/
 
 function chosen(
   file: GgufFileTypeName,

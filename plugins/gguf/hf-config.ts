@@ -57,7 +57,7 @@ export interface GgufGpt2Config extends SharedConfig {
 /** The config.json of a GGUF file. */
 export type GgufHfConfig = GgufDecoderConfig | GgufGpt2Config
 
-/** E_UNSUPPORTED for an architecture that is not here, and for mixtures of experts. */
+/** E_UNSUPPORTED for an architecture that is not here. */
 export function familyOfFile(file: GgufFile): GgufFamily {
   if (ggufString(file, 'general.type', 'model') === 'adapter')
     throw new TrituneError('E_FORMAT', 'the file is an adapter, not a model', {
@@ -65,20 +65,24 @@ export function familyOfFile(file: GgufFile): GgufFamily {
       remedy: 'name the base model, and this file as the adapter',
     })
   const architecture = ggufString(file, 'general.architecture')
-  const known = Object.values(GGUF_FAMILIES).filter((family) => family.architecture === architecture)
+  const experts = `${architecture}.expert_count`
+  const isMixture = file.metadata.has(experts) && ggufNumber(file, experts) > 0
+  const known = Object.values(GGUF_FAMILIES).filter(
+    (family) => family.architecture === architecture && isMixture === (family.experts !== undefined),
+  )
   if (architecture === 'mistral') known.push(GGUF_FAMILIES.mistral)
   // Only mistral has a window among the models that call themselves llama.
   const window = ggufNumber(file, `${architecture}.attention.sliding_window`, 0) > 0
   const family = known.find(({ modelType }) => (modelType === 'mistral') === window) ?? known.at(0)
   if (family === undefined) {
-    throw new TrituneError('E_UNSUPPORTED', `the architecture "${architecture}" is not supported`, {
-      place: file.path,
-      remedy: `supported: ${Object.keys(GGUF_FAMILIES).join(', ')}; or use the safetensors files of the model`,
-    })
-  }
-  const experts = `${architecture}.expert_count`
-  if (file.metadata.has(experts) && ggufNumber(file, experts) > 0) {
-    throw new TrituneError('E_UNSUPPORTED', 'mixtures of experts are not supported', { place: file.path })
+    throw new TrituneError(
+      'E_UNSUPPORTED',
+      `${isMixture ? 'mixtures of experts of ' : ''}the architecture "${architecture}" ${isMixture ? 'are' : 'is'} not supported`,
+      {
+        place: file.path,
+        remedy: `supported: ${Object.keys(GGUF_FAMILIES).join(', ')}; or use the safetensors files of the model`,
+      },
+    )
   }
   return family
 }

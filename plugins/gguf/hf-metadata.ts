@@ -73,7 +73,7 @@ function decoderMetadata(config: Json, family: GgufFamily, place: string): HfMet
       [key('attention.value_length'), u32(headSize)],
       ...windowEntries(config, modelType, key),
       [key('rope.dimension_count'), u32(rotated(config, family, { headSize, place }))],
-      ...ropeEntries(config, key, place),
+      ...ropeEntries(config, key, family, place),
       ...own.entries.map(([name, value]) => [key(name), value] as const),
       [key('vocab_size'), u32(vocabSize)],
     ],
@@ -158,7 +158,12 @@ function windowNotes(config: Json, modelType: string): string[] {
     : []
 }
 
-function ropeEntries(config: Json, key: (name: string) => string, place: string): [string, GgufTypedValue][] {
+function ropeEntries(
+  config: Json,
+  key: (name: string) => string,
+  { yarnWhole = false }: GgufFamily,
+  place: string,
+): [string, GgufTypedValue][] {
   const parameters = objectOf(config['rope_parameters']) ?? objectOf(config['rope_scaling']) ?? {}
   const merged: Json = { ...config, ...parameters }
   const read = reader(merged, place)
@@ -170,7 +175,8 @@ function ropeEntries(config: Json, key: (name: string) => string, place: string)
   if (type !== 'linear' && type !== 'yarn') throw unsupported(`rope scaling ${JSON.stringify(type)}`, place)
   entries.push([key('rope.scaling.type'), text(type)], [key('rope.scaling.factor'), f32(read('factor'))])
   if (type === 'linear') return entries
-  if (parameters['truncate'] === false) throw unsupported('rope scaling yarn without truncate', place)
+  if (parameters['truncate'] === false && !yarnWhole)
+    throw unsupported('rope scaling yarn without truncate', place)
   const original = read('original_max_position_embeddings', read('max_position_embeddings', 2048))
   entries.push([key('rope.scaling.original_context_length'), u32(original)])
   const attention = attentionFactor(parameters, read('factor'))

@@ -6,6 +6,7 @@
 
 import { TrituneError } from '../../core/errors.ts'
 import { dequantize } from './dequantize.ts'
+import { type GgufExperts, type StoredStack, unstacked } from './families/experts.ts'
 import { type GgufFamily, hfName, isTransposed, permutedHeads, shiftOf } from './families/family.ts'
 import { familyOfFile, type GgufHfConfig, readHfConfig } from './hf-config.ts'
 import { fileRow, transposed } from './permute.ts'
@@ -33,10 +34,9 @@ export interface GgufHfModel {
 }
 
 /**
- * Sees a GGUF file as a Hugging Face model. Throws E_UNSUPPORTED for architectures that are not here
- * and for mixtures of experts, E_FORMAT when the file contradicts itself.
+ * Sees a GGUF file as a Hugging Face model. Throws E_UNSUPPORTED for architectures that are not here, E_FORMAT when the file contradicts itself.
  *
- * @throws E_UNSUPPORTED for other architectures, mixtures of experts and partial rotation; E_FORMAT when a tensor or a
+ * @throws E_UNSUPPORTED for other architectures and partial rotation; E_FORMAT when a tensor or a
  * key is missing or has the wrong shape
  * @example
  * ```ts
@@ -52,15 +52,54 @@ export function ggufToHf(file: GgufFile): GgufHfModel {
   const config = readHfConfig(file, family)
   const tensors = new Map<string, GgufHfTensor>()
   for (const tensor of file.tensors.values()) {
-    const name = hfName(family, tensor.name)
+    if (family.experts && STACK.test(tensor.name)) continue
+    const name = plainName(hfName(family, tensor.name))
     if (name !== undefined) tensors.set(name, hfTensor(file, tensor, name, family, config))
   }
+  for (const one of family.experts ? expertTensors(file, family.experts, family.blocks) : [])
+    tensors.set(one.name, one)
   // Of the others the model that is made says what is missing.
   if (CHECKED.has(family.modelType)) checkTensors(file, config, tensors)
   return { config, tensors }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** `blk.0.ffn_up_exps.weight` */
+const STACK = /^blk\.(\d+)\.(ffn_(?:gate|up|down)_exps\.(?:weight|bias))$/
+
+/** transformers stores sinks under the name alone. */
+function plainName(name: string | undefined): string | undefined {
+  return name?.replace(/\.sinks\.weight$/, '.sinks')
+}
+
+/** The experts of all blocks, as transformers has them. */
+function* expertTensors(file: GgufFile, experts: GgufExperts, blocks: string): Generator<GgufHfTensor> {
+  const byBlock = new Map<string, Map<string, StoredStack>>()
+  for (const tensor of file.tensors.values()) {
+    const found = STACK.exec(tensor.name)
+    if (!found) continue
+    const stacks = byBlock.get(found[1]) ?? new Map<string, StoredStack>()
+    byBlock.set(found[1], stacks)
+    stacks.set(found[2], {
+      shape: tensor.shape,
+      storedType: tensor.type.name,
+      expert: (index) => readGgufTensor(file, tensor, { rowStart: index, rowCount: 1 }),
+    })
+  }
+  for (const [block, stacks] of byBlock) {
+    for (const { name, shape, storedType, read } of unstacked(experts, stacks))
+      yield {
+        name: `${blocks}.${block}.${name}`,
+        shape,
+        storedType,
+        read({ rowStart = 0, rowCount = shape[0] - rowStart } = {}) {
+          const columns = rowElements(shape)
+          return read().subarray(rowStart * columns, (rowStart + rowCount) * columns)
+        },
+      }
+  }
+}
 
 /** Families whose tensors are all known here. */
 const CHECKED = new Set(['llama', 'mistral', 'qwen2', 'qwen3', 'gpt2'])

@@ -5,6 +5,7 @@ import { TrituneError } from '../../core/errors.ts'
 import type { TensorSource } from '../../core/files/safetensors-write.ts'
 import { type GgufFamily, ggufName, isTransposed, permutedHeads, shiftOf } from './families/family.ts'
 import { ggufFamily } from './families/table.ts'
+import { stacked } from './families/experts.ts'
 import { type GgufFileType, tensorType } from './file-types.ts'
 import { type HfMetadata, hfMetadata } from './hf-metadata.ts'
 import { permuteRows, transposed } from './permute.ts'
@@ -50,7 +51,8 @@ export function writeGgufModel(path: string, model: WriteGgufModel): WrittenGguf
   const { config, fileType, name, place, ropeFactors = [] } = model
   const family = ggufFamily(config['model_type'], place)
   const facts = hfMetadata(config, family, place)
-  const sources = [...model.tensors]
+  const given = [...model.tensors]
+  const sources = family.experts ? stacked(family.experts, given) : given
   const tied = !sources.some((source) => source.name === 'lm_head.weight')
   const tensors = sources.map((source) => ggufSource(source, family, { facts, fileType, tied }))
   if (ropeFactors.length > 0) tensors.push(listTensor('rope_freqs.weight', ropeFactors))

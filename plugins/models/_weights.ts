@@ -22,7 +22,7 @@ export interface WeightCollector {
   /** Loads `name` with this shape. */
   tensor(name: string, shape: Shape): Tensor
   /** Loads `${path}.weight` (rows, channels) as a table of rows. */
-  embedding(path: string, rows: number, channels: number): Layer
+  embedding(path: string, rows: number, channels: number, options?: { readonly rowScale?: number }): Layer
   /** Loads `${path}.weight` (channels) of a norm and, when asked for, `${path}.bias`. */
   norm(path: string, channels: number, options?: { readonly bias?: boolean }): Layer
   /** The output head: a weight of its own (V, C), or that of the embedding it is tied to. */
@@ -106,9 +106,10 @@ export function collectWeights(
         }),
       )
     },
-    embedding: (path, rows, channels) =>
+    embedding: (path, rows, channels, { rowScale = 1 } = {}) =>
       add({
         ...plain,
+        ...(rowScale === 1 ? {} : { rowScale }),
         path,
         kind: 'embedding',
         inputs: rows,

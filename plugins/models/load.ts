@@ -39,6 +39,8 @@ export interface LoadModelOptions extends VocabularyOptions, ScoreOptions {
   readonly pack?: WeightSource['pack']
   /** Not the weights of the checkpoint but new ones, drawn by this seed: the folder needs none. */
   readonly reinit?: { readonly seed: number }
+  /** Fields of config.json that are to be otherwise than in the file, such as `{ output_router_logits: true }`. */
+  readonly config?: ConfigJson
   /** How linear layers compute, where that is not x·Wᵀ: BitLinear. Default: as the checkpoint says. */
   readonly forms?: LayerForms
   /** More models than the built-in ones. */
@@ -67,6 +69,7 @@ export function loadModel(
     forms,
     models = MODELS,
     labels,
+    config: overrides = {},
     ...vocabulary
   }: LoadModelOptions = {},
 ): Model {
@@ -81,9 +84,9 @@ export function loadModel(
     using source = openGgufSource(path, hf, { device, dtype: dtype ?? 'f32', writable })
     const definition = definitionOf(hf.config.model_type, models, path)
     const whole = prepared(source, { pack, forms, device, dtype: dtype ?? 'f32' })
-    return created({ ...hf.config }, whole, definition, dtype ?? 'f32')
+    return created({ ...hf.config, ...overrides }, whole, definition, dtype ?? 'f32')
   }
-  const config = readConfig(path)
+  const config = { ...readConfig(path), ...overrides }
   const definition = modelDefinition(path, models)
   if (reinit) {
     const on = { device, dtype: dtype ?? 'f32' } as const

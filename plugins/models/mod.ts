@@ -9,10 +9,18 @@ import { MODELS } from './built-in.ts'
 export { rerunBlocks } from './decoder/blocks.ts'
 export { createBatch, type BatchArrays } from './batch.ts'
 export { MODELS } from './built-in.ts'
+export { textOfGemma3 } from './families/_gemma3-text-config.ts'
 export { type InitialOptions, openInitialSource } from './initial-weights.ts'
 export { loadModel, type LoadModelOptions, modelDefinition, readConfig } from './load.ts'
 export { type MemorySourceOptions, openMemorySource } from './memory-source.ts'
-export { countParameters, estimateModel, type ModelEstimate, type StepShape } from './model-size.ts'
+export {
+  countParameters,
+  estimateModel,
+  type ModelEstimate,
+  type StepShape,
+  type TrainedBytes,
+  trainedBytes,
+} from './model-size.ts'
 export {
   createRopeTables,
   readRopeConfig,

@@ -1,9 +1,12 @@
 /**
- * What a tritter model takes, from its config.json alone: parameters, bytes and floating-point operations. Nothing is built, so it tells of models
- * that no machine here could hold. What a run takes on its device is `estimateMemory()` of plugins/finetune.
+ * What a model takes, from its config.json alone: parameters of any built-in one, bytes and floating-point operations of a tritter. No weight is
+ * held, so it tells of models that no machine here could hold. What a run takes on its device is `estimateMemory()` of plugins/finetune.
  */
-import { TrituneError } from '../../core/mod.ts'
-import { type ConfigJson, integerField, MOST_LAYERS } from './_config.ts'
+import { type ModelDefinition, sizeOf, TrituneError } from '../../core/mod.ts'
+import { type ConfigJson, integerField, MOST_LAYERS, stringField } from './_config.ts'
+import { openShapeSource } from './_shape-source.ts'
+import { MODELS } from './built-in.ts'
+import { headSize, keyValueHeads } from './decoder/sizes.ts'
 
 /** One step of training: how many tokens at once, in which dtype, and whether blocks run again. */
 export interface StepShape {
@@ -15,14 +18,18 @@ export interface StepShape {
   readonly checkpointing?: boolean
 }
 
-/** Bytes of a training step by what they are for, and its floating-point operations. */
-export interface ModelEstimate {
+/** Bytes of weights that are all trained, and of what goes with each of them. */
+export interface TrainedBytes {
   readonly parameters: number
   readonly weightBytes: number
   /** f32 */
   readonly gradientBytes: number
   /** Two moments of AdamW in f32, and with bf16 weights their f32 copy. */
   readonly optimizerBytes: number
+}
+
+/** Bytes of a training step by what they are for, and its floating-point operations. */
+export interface ModelEstimate extends TrainedBytes {
   /** What the tape keeps until the backward pass. */
   readonly activationBytes: number
   /** Of a token in the forward pass, and in a whole step of training. */
@@ -31,7 +38,8 @@ export interface ModelEstimate {
 }
 
 /**
- * The parameters of a tritter by its config.json. E_MODEL for sizes that are missing or do not divide.
+ * The parameters of a built-in model by its config.json; a weight that embedding and head share counts once. E_MODEL for sizes that are missing
+ * or do not fit, E_UNSUPPORTED for a `model_type` that is not built in.
  *
  * @example
  * ```ts
@@ -41,9 +49,23 @@ export interface ModelEstimate {
  * ```
  */
 export function countParameters(config: ConfigJson): number {
-  const { hidden, layers, vocab, headDim, tied } = sizesOf(config)
-  const norms = 4 * hidden + 2 * headDim
-  return layers * (matricesOf(config) + norms) + 2 * hidden + (tied ? 1 : 2) * vocab * hidden
+  const models: Readonly<Record<string, ModelDefinition>> = MODELS
+  const type = stringField(config, 'model_type', 'tritter')
+  if (!Object.hasOwn(models, type))
+    throw new TrituneError('E_UNSUPPORTED', `models of type "${type}" are not built in`)
+  using model = models[type].create(config, openShapeSource())
+  return [...model.weights.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0)
+}
+
+/** What training all weights of a built-in model takes with AdamW, activations apart. Throws as `countParameters()`. */
+export function trainedBytes(config: ConfigJson, dtype: 'f32' | 'bf16'): TrainedBytes {
+  const parameters = countParameters(config)
+  return {
+    parameters,
+    weightBytes: (dtype === 'f32' ? 4 : 2) * parameters,
+    gradientBytes: 4 * parameters,
+    optimizerBytes: (dtype === 'f32' ? 8 : 12) * parameters,
+  }
 }
 
 /**
@@ -63,17 +85,13 @@ export function estimateModel(
   { tokens, context, dtype = 'f32', checkpointing = false }: StepShape,
 ): ModelEstimate {
   const { hidden, layers, heads, vocab, headDim } = sizesOf(config)
-  const parameters = countParameters(config)
   const bytes = dtype === 'f32' ? 4 : 2
   const matrices = layers * matricesOf(config) + vocab * hidden
   // Scores and the mixing of values; causal attention sees half of the context.
   const attention = 2 * layers * heads * headDim * context
   const forwardFlops = 2 * matrices + attention
   return {
-    parameters,
-    weightBytes: bytes * parameters,
-    gradientBytes: 4 * parameters,
-    optimizerBytes: (dtype === 'f32' ? 8 : 12) * parameters,
+    ...trainedBytes(config, dtype),
     activationBytes: bytes * tokens * keptPerToken(config, checkpointing),
     forwardFlops,
     trainingFlops: (checkpointing ? 4 : 3) * forwardFlops,
@@ -106,27 +124,6 @@ function sizesOf(config: ConfigJson): Sizes {
     vocab: integerField(config, 'vocab_size'),
     tied: config['tie_word_embeddings'] === true,
   }
-}
-
-/** `num_key_value_heads`, as many as there are heads where it is not said; E_MODEL when the heads are no multiple. */
-export function keyValueHeads(config: ConfigJson, heads: number): number {
-  const kvHeads = integerField(config, 'num_key_value_heads', heads)
-  if (heads % kvHeads === 0) return kvHeads
-  throw new TrituneError(
-    'E_MODEL',
-    `config.json: ${heads} attention heads are not a multiple of ${kvHeads} key-value heads`,
-  )
-}
-
-/** Channels of one head: `head_dim`, or what is left for each of them; E_MODEL when that is no whole number. */
-export function headSize(config: ConfigJson, hidden: number, heads: number): number {
-  if ((config['head_dim'] ?? null) !== null) return integerField(config, 'head_dim')
-  if (hidden % heads === 0) return hidden / heads
-  throw new TrituneError(
-    'E_MODEL',
-    `config.json: hidden_size ${hidden} is not a multiple of ${heads} attention heads`,
-    { remedy: 'give a hidden_size that the heads divide, or head_dim' },
-  )
 }
 
 /** Of one block: the weights of its linear layers. */

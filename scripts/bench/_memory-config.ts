@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createRandom } from '../../core/mod.ts'
-import { type FinetuneConfig, finetuneConfig } from '../../plugins/finetune/mod.ts'
+import type { FinetuneInput } from '../../plugins/finetune/mod.ts'
 
 export type Method = 'lora' | 'qlora' | 'full'
 
@@ -30,8 +30,8 @@ export function isMethod(name: string): name is Method {
   return Object.hasOwn(METHODS, name)
 }
 
-/** Writes the data into `folder`, where the result goes too. */
-export function memoryConfig(run: MemoryRun, folder: string): FinetuneConfig {
+/** The keys of the run; writes the data into `folder`, where the result goes too. */
+export function memoryKeys(run: MemoryRun, folder: string): FinetuneInput {
   const { vocab_size: vocab } = JSON.parse(readFileSync(join(run.model, 'config.json'), 'utf8'))
   const random = createRandom(3, 'bench/tokens')
   const rows = Array.from({ length: 4 }, () => {
@@ -39,7 +39,7 @@ export function memoryConfig(run: MemoryRun, folder: string): FinetuneConfig {
     return `${JSON.stringify({ input_ids: ids, labels: ids })}\n`
   })
   writeFileSync(join(folder, 'data.jsonl'), rows.join(''))
-  return finetuneConfig.validate({
+  return {
     base_model: run.model,
     ...METHODS[run.method],
     bf16: run.bf16,
@@ -53,5 +53,5 @@ export function memoryConfig(run: MemoryRun, folder: string): FinetuneConfig {
     datasets: [{ path: join(folder, 'data.jsonl') }],
     output_dir: join(folder, 'out'),
     save_strategy: 'no',
-  })
+  }
 }

@@ -2,13 +2,14 @@
  * `bench estimate`: what `tritune estimate` says of eight runs on a model of the shape of SmolLM2-135M with random weights, beside the peak of the process
  * (VmHWM) that makes two steps of each. LoRA, QLoRA and all weights, with and without checkpointing, at two lengths.
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { rehearseRun } from '../../plugins/finetune/mod.ts'
+import { TrituneError } from '../../core/errors.ts'
 import { numberIn, startChild } from './_child.ts'
-import { type MemoryRun, memoryConfig, type Method } from './_memory-config.ts'
+import { memoryKeys, type MemoryRun, type Method } from './_memory-config.ts'
 import { SMOLLM2, writeRandomModel } from './_random-model.ts'
 import type { BenchContext, Row, Topic } from './_topic.ts'
 
@@ -46,6 +47,19 @@ export const estimate: Topic = {
   },
 }
 
+/** As `tritune estimate` says it, in a process of its own. */
+function estimated(run: MemoryRun, work: string): number {
+  const file = join(work, 'run.yaml')
+  // JSON is YAML.
+  writeFileSync(file, JSON.stringify(memoryKeys(run, work)))
+  const command = fileURLToPath(new URL('../tritune.ts', import.meta.url))
+  const { stdout, stderr } = spawnSync(process.execPath, [command, 'estimate', file, '--json'], {
+    encoding: 'utf8',
+  })
+  if (!stdout.includes('"estimate"')) throw new TrituneError('E_NATIVE', `estimate said: ${stderr.trim()}`)
+  return numberIn(JSON.parse(stdout), 'memory')
+}
+
 async function measure(
   name: string,
   model: string,
@@ -66,14 +80,17 @@ async function measure(
   }
   const work = mkdtempSync(join(tmpdir(), 'tritune-estimate-'))
   try {
-    const { memory } = await rehearseRun(memoryConfig(run, work), { device: { kind: 'cpu', name: 'cpu' } })
+    const memory = estimated(run, work)
     const options = ['--method', method, '--length', String(length), '--memory', 'fast', '--steps', '2']
     const script = fileURLToPath(new URL('memory_ours.ts', import.meta.url))
     const kept = checkpointing ? [] : ['--keep-activations']
     await using child = await startChild(name, [
       process.execPath,
       script,
-      ...['--model', model, '--threads', String(threads)],
+      '--model',
+      model,
+      '--threads',
+      String(threads),
       ...options,
       ...kept,
     ])

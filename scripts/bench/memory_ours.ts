@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openCpu } from '../../plugins/cpu/mod.ts'
-import { estimateMemory, prepareRun, train } from '../../plugins/finetune/mod.ts'
-import { isMethod, memoryConfig } from './_memory-config.ts'
+import { estimateMemory, finetuneConfig, prepareRun, train } from '../../plugins/finetune/mod.ts'
+import { isMethod, memoryKeys } from './_memory-config.ts'
 
 function vm(field: 'VmRSS' | 'VmHWM'): number {
   const found = new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(readFileSync('/proc/self/status', 'utf8'))
@@ -38,7 +38,7 @@ if (memory !== 'auto' && memory !== 'lean' && memory !== 'fast')
   throw new Error('--memory: auto, lean or fast')
 const folder = mkdtempSync(join(tmpdir(), 'tritune-memory-'))
 try {
-  const config = memoryConfig(
+  const keys = memoryKeys(
     {
       model: values.model,
       method: values.method,
@@ -52,6 +52,7 @@ try {
     },
     folder,
   )
+  const config = finetuneConfig.validate(keys)
   const started = performance.now()
   using run = await prepareRun(config, { device: openCpu({ threads: Number(values.threads) }) })
   const [loadPeak, loaded] = [vm('VmHWM'), vm('VmRSS')]

@@ -19,6 +19,7 @@
  *   ternary    bit planes, AbsMean, and products with ternary weights against our own in f32 and bf16,
  *              and the algebra against JavaScript and torchhd   (--python)
  *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate; activations and states in a file   --model keeps the folders
+ *   estimate   what tritune estimate says of eight runs, beside their peak   --model keeps the folders
  *   tritter    the presets of tritter: parameters, memory and speed, and what checkpointing saves
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
@@ -78,6 +79,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   'bitnet-planes': async () => (await import('./bitnet-planes.ts')).bitnetPlanes,
   quant: async () => (await import('./quant.ts')).quant,
   memory: async () => (await import('./memory.ts')).memory,
+  estimate: async () => (await import('./estimate.ts')).estimate,
   tritter: async () => (await import('./tritter.ts')).tritter,
   wasm: async () => (await import('./wasm.ts')).wasm,
 }
@@ -95,6 +97,7 @@ const OF_CHECKOUT: readonly string[] = [
   'bitnet-train',
   'bitnet-planes',
   'memory',
+  'estimate',
   'tritter',
 ]
 

@@ -1,8 +1,9 @@
 /**
  * Ternary vectors and weights: the algebra on bit planes, packing by AbsMean, and products with packed weights, beside what the machine
- * allows, the same in JavaScript and torchhd, and our own products in f32 and bf16, in turn.
+ * allows, the same in JavaScript and torchhd, our own products in f32 and bf16, and llama.cpp's tokens, in turn.
  */
 import { openCpu } from '../../plugins/cpu/device.ts'
+import { ternaryDecode } from './_ternary-decode.ts'
 import { ternaryPeers } from './_ternary-peers.ts'
 import { ternaryVectors } from './_ternary-vectors.ts'
 import { ternaryWeights } from './_ternary-weights.ts'
@@ -17,6 +18,7 @@ export const ternary: Topic = {
       ...(await ternaryVectors(setting)),
       ...(await ternaryPeers(setting)),
       ...(await ternaryWeights(setting)),
+      ...(await ternaryDecode(context)),
     ]
   },
 }

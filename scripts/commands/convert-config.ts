@@ -50,7 +50,7 @@ export const convertConfig: Command<typeof OPTIONS> = {
     })
     await ensureInstalled()
     const { convertConfig: convert } = await import('../../plugins/finetune/mod.ts')
-    const found = convert(text, file, {
+    const found = await convert(text, file, {
       ...(tool === undefined ? {} : { tool }),
       ...(values['dataset-dir'] === undefined ? {} : { datasetDir: values['dataset-dir'] }),
     })

@@ -6,6 +6,7 @@ import { TrituneError } from '../../core/errors.ts'
 import { fileError } from '../../core/files/files.ts'
 import { invocation } from '../../core/invocation.ts'
 import type { Command } from '../_cli.ts'
+import { ADAPTERS, type Answers, askAll } from '../init/questions.ts'
 import { ensureInstalled } from '../_setup.ts'
 import { out } from '../_streams.ts'
 
@@ -16,11 +17,13 @@ const help = (): string => `Write the file of a run, with comments, ready to be 
   --model <name>        a hub name, a folder or a .gguf file; default: the bundled model
   --data <path>         a file or folder of examples; default: the bundled texts
   --type <name>         how the data is read: chat_template, alpaca, completion, …; default: by its first record
-  --adapter <name>      lora (default), or none: all weights are trained
+  --adapter <name>      lora (default); qlora, on a base in 4 bits; or none: all weights are trained
   --output-dir <path>   where the result goes; default: ./outputs/<name of the file>
+  --yes                 ask nothing: what is not given is as by default
   --help                this text
 
-The file is finetune.yaml unless named, and is never overwritten. On a terminal and without options, it asks for model and data.
+The file is finetune.yaml unless named, and is never overwritten. On a terminal and without options it asks four questions: model, data, what is
+trained, and where the result goes.
 `
 
 const OPTIONS = {
@@ -29,6 +32,7 @@ const OPTIONS = {
   type: { type: 'string' },
   adapter: { type: 'string' },
   'output-dir': { type: 'string' },
+  yes: { type: 'boolean', short: 'y' },
 } as const
 
 const DEFAULT_FILE = 'finetune.yaml'
@@ -39,25 +43,25 @@ export const init: Command<typeof OPTIONS> = {
   output: 'report',
   options: OPTIONS,
   choices: {
-    adapter: ['lora', 'none'],
+    adapter: ADAPTERS,
     type: ['alpaca', 'chat_template', 'completion', 'input_output', 'sharegpt', 'tokenized'],
   },
   async run({ positionals: [file = DEFAULT_FILE], values }) {
-    const { adapter = 'lora' } = values
-    if (adapter !== 'lora' && adapter !== 'none')
-      throw new TrituneError('E_USAGE', `--adapter: expected lora or none, got "${adapter}"`, {
-        remedy: 'the adapter of a plugin is named in the file',
-      })
+    adapterOf(values.adapter)
     if (existsSync(file)) throw existsAlready(file)
     await ensureInstalled()
-    const asked = Object.keys(values).length === 0 && isTerminal() ? await ask() : values
+    const given: Answers = {
+      model: values.model,
+      data: values.data,
+      adapter: values.adapter,
+      outputDir: values['output-dir'],
+    }
+    const answers = Object.keys(values).length === 0 && isTerminal() ? await ask(file) : given
     const { firstConfig } = await import('../init/first-config.ts')
     const text = await firstConfig(file, {
-      model: asked.model,
-      data: asked.data,
+      ...answers,
       type: values.type,
-      adapter,
-      outputDir: values['output-dir'],
+      adapter: adapterOf(answers.adapter),
     })
     write(file, text)
     out.write(
@@ -72,13 +76,20 @@ function isTerminal(): boolean {
   return process.stdin.isTTY === true && process.stdout.isTTY === true
 }
 
-async function ask(): Promise<{ readonly model?: string; readonly data?: string }> {
+/** Not given: lora. */
+function adapterOf(name = 'lora'): (typeof ADAPTERS)[number] {
+  const known = ADAPTERS.find((one) => one === name)
+  if (known !== undefined) return known
+  throw new TrituneError('E_USAGE', `--adapter: expected ${ADAPTERS.join(', ')}, got "${name}"`, {
+    remedy: 'the adapter of a plugin is named in the file',
+  })
+}
+
+async function ask(file: string): Promise<Answers> {
   const { createInterface } = await import('node:readline/promises')
   const lines = createInterface({ input: process.stdin, output: process.stdout })
   try {
-    const model = await lines.question('base model (hub name, folder or .gguf; empty: the bundled one): ')
-    const data = await lines.question('data (file or folder; empty: the bundled texts): ')
-    return { model: model.trim() || undefined, data: data.trim() || undefined }
+    return await askAll(file, (question) => lines.question(question))
   } finally {
     lines.close()
   }

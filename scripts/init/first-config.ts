@@ -18,7 +18,7 @@ export interface FirstConfigOptions {
   readonly data?: string
   /** Not given: told by the first record. */
   readonly type?: string
-  readonly adapter: 'lora' | 'none'
+  readonly adapter: 'lora' | 'qlora' | 'none'
   readonly outputDir?: string
 }
 
@@ -60,15 +60,25 @@ export async function firstConfig(file: string, options: FirstConfigOptions): Pr
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
+const LORA_LINES = [
+  'lora_r: 16 # rank: more learns more, and needs more',
+  'lora_alpha: 32 # the update is scaled by alpha / rank',
+  'lora_target_linear: true # every linear layer but the output head',
+]
+
 function adapterLines(adapter: FirstConfigOptions['adapter']): string[] {
   if (adapter === 'none')
     return ['# All weights are trained; adapter: lora trains a small part beside them.', 'adapter: none']
+  if (adapter === 'qlora')
+    return [
+      '# LoRA trains two small matrices beside each layer, on a base that is packed into 4 bits while it is loaded.',
+      'adapter: qlora',
+      ...LORA_LINES,
+    ]
   return [
     '# LoRA trains two small matrices beside each layer; adapter: none trains all weights.',
     'adapter: lora',
-    'lora_r: 16 # rank: more learns more, and needs more',
-    'lora_alpha: 32 # the update is scaled by alpha / rank',
-    'lora_target_linear: true # every linear layer but the output head',
+    ...LORA_LINES,
   ]
 }
 
@@ -91,7 +101,7 @@ async function dataLines({ data, type }: FirstConfigOptions): Promise<string[]> 
 
 /** The bundled model is small: it takes, and needs, a higher rate. */
 function rateLines({ model, adapter }: FirstConfigOptions): string[] {
-  const rate = model === undefined ? '3e-3' : adapter === 'lora' ? '2e-4' : '2e-5'
+  const rate = model === undefined ? '3e-3' : adapter === 'none' ? '2e-5' : '2e-4'
   return [`learning_rate: ${rate}`]
 }
 

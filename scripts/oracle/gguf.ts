@@ -84,12 +84,11 @@ async function* familyRows({ home, device }: Room): AsyncGenerator<Row> {
   const names = [...FAMILIES, ...Object.keys(LATER_FAMILIES)]
   for (const name of names) {
     const folder = join(temporary.path, name)
-    if (Object.hasOwn(LATER_FAMILIES, name)) writeRandomModel(folder, LATER_FAMILIES[name], device)
-    else cpSync(join(GOLDEN, 'models', name), folder, { recursive: true })
+    writeFamily(folder, name, device)
     using model = loadModel(folder, { device, dtype: 'f32' })
     writeLettersTokenizer(folder, model.info.vocabSize)
     // Within the window of mistral and phi3, which llama.cpp has not.
-    const ids = promptIds(null, model.info.vocabSize).slice(0, ['mistral', 'phi3'].includes(name) ? 6 : 24)
+    const ids = promptIds(null, model.info.vocabSize).slice(0, ['mistral', 'phi_3'].includes(name) ? 6 : 24)
     const file = join(temporary.path, `${name}.gguf`)
     await exportModel(folder, { to: 'gguf', output: file, type: 'f32' })
     ours.push(promptLogits(model, ids))
@@ -115,13 +114,38 @@ const LATER_FAMILIES: Readonly<Record<string, Readonly<Record<string, unknown>>>
     rope_theta: 50_000,
     rope_scaling: { rope_type: 'linear', factor: 4 },
   }),
-  phi3: shape('phi3', { sliding_window: 8 }),
-  'phi3-partial': shape('phi3', { partial_rotary_factor: 0.5 }),
-  'phi3-longrope': shape('phi3', {
-    original_max_position_embeddings: 64,
+  // By a name with phi3 in it llama.cpp looks for tokens of the real ones.
+  phi_3: shape('phi3', { sliding_window: 8 }),
+  'phi_3-partial': shape('phi3', { partial_rotary_factor: 0.5 }),
+  // llama.cpp takes the short list up to a context of 1,024.
+  'phi_3-longrope': shape('phi3', {
+    max_position_embeddings: 4096,
+    original_max_position_embeddings: 1024,
     rope_scaling: { type: 'longrope', short_factor: factors(8, 1.02), long_factor: factors(8, 1.3) },
   }),
   olmo2: shape('olmo2', {}),
+  mixtral: shape('mixtral', { num_local_experts: 4, num_experts_per_tok: 2 }),
+  qwen3_moe: shape('qwen3_moe', {
+    head_dim: 16,
+    num_experts: 4,
+    num_experts_per_tok: 2,
+    moe_intermediate_size: 32,
+    norm_topk_prob: true,
+  }),
+  gpt_oss: shape('gpt_oss', {
+    head_dim: 16,
+    num_local_experts: 4,
+    num_experts_per_tok: 2,
+    sliding_window: 7,
+    // So small that both borders of yarn are outside of the head: llama.cpp rounds those inside.
+    rope_theta: 3,
+    rope_scaling: {
+      rope_type: 'yarn',
+      factor: 4,
+      original_max_position_embeddings: 64,
+      truncate: false,
+    },
+  }),
   granite: shape('granite', {
     attention_multiplier: 0.2,
     embedding_multiplier: 3,
@@ -153,7 +177,11 @@ function factors(count: number, step: number): number[] {
   return Array.from({ length: count }, (_, i) => step ** (i + 1))
 }
 
-function writeRandomModel(folder: string, config: Readonly<Record<string, unknown>>, device: Device): void {
+/** A golden model, or a random one. */
+function writeFamily(folder: string, name: string, device: Device): void {
+  if (!Object.hasOwn(LATER_FAMILIES, name))
+    return cpSync(join(GOLDEN, 'models', name), folder, { recursive: true })
+  const config = LATER_FAMILIES[name]
   mkdirSync(folder, { recursive: true })
   const models: Readonly<Record<string, ModelDefinition>> = MODELS
   using model = models[String(config['model_type'])].create(config, randomWeights({ device }))
@@ -164,6 +192,9 @@ const LORA_FAMILIES: readonly (readonly [name: string, targets: LoraModelOptions
   ['llama', 'all-linear'],
   ['qwen3', ['q_proj', 'k_proj', 'down_proj']],
   ['gpt2', ['c_attn', 'c_proj']],
+  ['phi_3-partial', ['qkv_proj', 'gate_up_proj', 'down_proj']],
+  ['gemma2', 'all-linear'],
+  ['granite', 'all-linear'],
   // The embedding and the head, where they are two.
   ['llama-bias', ['q_proj', 'embed_tokens', 'lm_head']],
 ]
@@ -173,7 +204,7 @@ async function* loraFamilyRows({ home, device }: Room): AsyncGenerator<Row> {
   using temporary = temporaryFolder()
   for (const [name, targetModules] of LORA_FAMILIES) {
     const at = (ending: string): string => join(temporary.path, `${name}${ending}`)
-    cpSync(join(GOLDEN, 'models', name), at(''), { recursive: true })
+    writeFamily(at(''), name, device)
     let vocabSize = 0
     {
       using model = loadModel(at(''), { device, dtype: 'f32' })

@@ -59,8 +59,8 @@ export interface FinetuneInput {
    */
   readonly base_model_config?: string | null | undefined
   /**
-   * what is otherwise than in the config.json of a model with new weights, such as `{ vocab_size: 512 }`.
-   * Default: `{}`
+   * what is otherwise than in the config.json of the model: of one with new weights its shape, such as `{
+   * vocab_size: 512 }`, of others `{ output_router_logits: true }`, `{ rope_scaling: … }`. Default: `{}`
    */
   readonly overrides_of_model_config?: Readonly<Record<string, unknown>> | null | undefined
   /** new weights by `seed` instead of those of `base_model`; all of them are trained. Default: `false` */

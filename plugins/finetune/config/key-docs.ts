@@ -15,7 +15,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   base_model_config:
     'a model with new weights in the shape of a `config.json`: the file, or the folder or Hub name of a model. Without `base_model`, or with `reinit_weights`',
   overrides_of_model_config:
-    'what is otherwise than in the config.json of a model with new weights, such as `{ vocab_size: 512 }`',
+    'what is otherwise than in the config.json of the model: of one with new weights its shape, such as `{ vocab_size: 512 }`, of others `{ output_router_logits: true }`, `{ rope_scaling: … }`',
   reinit_weights: 'new weights by `seed` instead of those of `base_model`; all of them are trained',
   tokenizer_config:
     'the tokenizer of a model with new weights: a folder, a Hub name, or `bytes`, one token for each byte. Not set: the one of `base_model`',

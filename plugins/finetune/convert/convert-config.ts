@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path'
 import { stringify } from 'yaml'
 import { ConfigError, TrituneError } from '../../../core/mod.ts'
 import { parseYaml, yamlValue } from '../../../core/files/yaml.ts'
+import { resolveModelPart } from '../../hub/mod.ts'
 import { readConfig } from '../../models/mod.ts'
 import { finetuneConfig } from '../config/config.ts'
 import type { Accounted, Converted } from './account.ts'
@@ -44,21 +45,21 @@ export interface ConvertConfigOptions {
  * import { convertConfig } from 'tritune/plugins/finetune'
  *
  * const theirs = 'model: org/name\ndata: folder\niters: 100\nnum_layers: -1\n'
- * const { text, account } = convertConfig(theirs, 'lora_config.yaml')
+ * const { text, account } = await convertConfig(theirs, 'lora_config.yaml')
  * console.log(text.includes('max_steps: 100')) // → true
  * console.log(account.map(({ key, fate }) => `${key} ${fate}`).join(', '))
  * ```
  */
-export function convertConfig(
+export async function convertConfig(
   text: string,
   path: string,
   { tool: given, datasetDir }: ConvertConfigOptions = {},
-): ConvertedConfig {
+): Promise<ConvertedConfig> {
   const file = mappingOf(yamlValue(parseYaml(text, path)), path)
   const tool = given ?? toolOf(file, path)
   const converted =
     tool === 'mlx-lm'
-      ? fromMlxLm(file, { layersOf })
+      ? fromMlxLm(file, { layers: await layersOf(String(file['model'])) })
       : fromLlamaFactory(file, { info: readInfo(datasetDir ?? String(file['dataset_dir'] ?? DATASET_DIR)) })
   const account = [...converted.account, ...faultsOf(converted)]
   return { tool, text: textOf(converted, account), account }
@@ -93,11 +94,17 @@ function toolOf(file: Readonly<Record<string, unknown>>, path: string): Converte
   )
 }
 
-/** Blocks of a model in a folder. */
-function layersOf(model: string): number | null {
-  if (!existsSync(join(model, 'config.json'))) return null
-  const { num_hidden_layers: layers } = readConfig(model)
-  return typeof layers === 'number' ? layers : null
+/** Blocks of a model in a folder, or on the hub, where its config.json can be had. */
+async function layersOf(model: string): Promise<number | null> {
+  try {
+    const folder = await resolveModelPart(model, 'config')
+    if (folder === null) return null
+    const { num_hidden_layers: layers } = readConfig(folder)
+    return typeof layers === 'number' ? layers : null
+  } catch (error) {
+    if (error instanceof TrituneError) return null
+    throw error
+  }
 }
 
 function readInfo(folder: string): DatasetInfo | null {

@@ -19,14 +19,14 @@ import { typeOfFile } from './record-type.ts'
 type File = Readonly<Record<string, unknown>>
 
 export interface MlxOptions {
-  /** How many blocks a model has; null: it cannot be known. */
-  layersOf(model: string): number | null
+  /** How many blocks the model has; null: it is not known. */
+  readonly layers: number | null
 }
 
 const TRACKER = none('nothing is reported to a service; metrics.jsonl has the numbers')
 const BETAS = ['adam_beta1', 'adam_beta2'] as const
 
-export function fromMlxLm(file: File, { layersOf }: MlxOptions): Converted {
+export function fromMlxLm(file: File, { layers }: MlxOptions): Converted {
   const rules: Readonly<Record<string, Rule>> = {
     model: as('base_model'),
     train: none('training is what a run does'),
@@ -45,11 +45,14 @@ export function fromMlxLm(file: File, { layersOf }: MlxOptions): Converted {
     data: dataOf,
     hf_dataset: hubData,
     seed: as('seed'),
-    num_layers: (value, all) => lastLayers(value, all, layersOf),
+    num_layers: (value, all) => lastLayers(value, all, layers),
     batch_size: as('micro_batch_size'),
     grad_accumulation_steps: as('gradient_accumulation_steps'),
     iters: (value, all) => steps('max_steps', value, all),
-    steps_per_eval: (value, all) => steps('eval_steps', value, all),
+    steps_per_eval: (value, all) =>
+      hasValidation(all)
+        ? steps('eval_steps', value, all)
+        : { none: 'there is no valid.jsonl to evaluate on' },
     save_every: (value, all) => steps('save_steps', value, all),
     steps_per_report: (value, all) => steps('logging_steps', value, all),
     val_batches: (value) =>
@@ -143,11 +146,10 @@ function steps(key: string, value: unknown, { grad_accumulation_steps: micro = 1
   return each === 1 ? { set } : { set, note: `${count} micro-batches, of which ${each} are a step` }
 }
 
-function lastLayers(value: unknown, file: File, layersOf: MlxOptions['layersOf']): Outcome {
+function lastLayers(value: unknown, file: File, layers: number | null): Outcome {
   if (value === -1) return { none: 'all layers, as without peft_layers_to_transform' }
   if (file['fine_tune_type'] === 'full')
     return { refused: 'full training of some layers is unfrozen_parameters, by the names of weights' }
-  const layers = layersOf(String(file['model']))
   if (layers === null)
     return {
       refused: 'how many layers the model has is not known: name its folder, or set num_layers: -1 for all',
@@ -180,6 +182,13 @@ function loraOf(value: unknown): Outcome {
   }
 }
 
+/** A folder without valid.jsonl has nothing to evaluate on; what the hub has is not known. */
+function hasValidation({ data, hf_dataset: hub }: File): boolean {
+  if (!isUnset(hub)) return Reflect.get(Object(hub), 'valid_split') !== undefined
+  const folder = String(data)
+  return !existsSync(join(folder, 'train.jsonl')) || existsSync(join(folder, 'valid.jsonl'))
+}
+
 function schedule(value: unknown): Outcome {
   if (isUnset(value)) return { none: 'not set' }
   const {
@@ -210,16 +219,21 @@ function schedule(value: unknown): Outcome {
   }
 }
 
+const CHAT = { type: 'chat_template', field_messages: 'messages' }
+
 function dataOf(value: unknown, file: File): Outcome {
   const folder = String(value)
   const train = join(folder, 'train.jsonl')
+  const most = Number(file['val_batches']) * Number(file['batch_size'])
   if (!existsSync(train))
     return {
-      set: { datasets: [{ path: folder, type: 'chat_template', field_messages: 'messages' }] },
+      set: {
+        datasets: [{ path: folder, split: 'train', ...CHAT }],
+        test_datasets: [{ path: folder, split: most > 0 ? `valid[:${most}]` : 'valid', ...CHAT }],
+      },
       note: 'a name on the hub: look at its records, and set type',
     }
   const valid = join(folder, 'valid.jsonl')
-  const most = Number(file['val_batches']) * Number(file['batch_size'])
   const { entry, note } = typeOfFile(train)
   return {
     set: {

@@ -17,7 +17,11 @@ export interface MemoryMode {
 const FILL = 0.7
 
 /** `needed`: bytes that the run takes when it keeps everything. */
-export function memoryMode(asked: 'auto' | 'lean' | 'fast', device: Device, needed: number): MemoryMode {
+export function memoryMode(
+  asked: 'auto' | 'lean' | 'fast',
+  device: Pick<Device, 'capacity'>,
+  needed: number,
+): MemoryMode {
   if (asked !== 'auto') return { isLean: asked === 'lean', reason: 'as the file says' }
   const free = freeBytes(device)
   const isLean = needed > FILL * free
@@ -26,6 +30,6 @@ export function memoryMode(asked: 'auto' | 'lean' | 'fast', device: Device, need
 }
 
 /** All of a device that has a limit of its own (what is there already is the run's), else what the machine has left. */
-function freeBytes(device: Device): number {
+function freeBytes(device: Pick<Device, 'capacity'>): number {
   return device.capacity ?? availableMemory()
 }

@@ -10,6 +10,7 @@ import type { Run } from '../run.ts'
 import type { PrepareOptions } from '../run-inputs.ts'
 import { trainStep } from '../training/train-step.ts'
 import { estimateMemory, type MemoryParts, scratchBytes } from './estimate.ts'
+import { memoryMode } from './memory-mode.ts'
 import { shapeDevice, type ShapeDevice } from './shape-device.ts'
 
 /** What a run would take. */
@@ -38,23 +39,33 @@ export async function rehearseRun(
   config: FinetuneConfig,
   { device: { kind, name, capacity }, onRun, ...options }: RehearseOptions,
 ): Promise<Rehearsal> {
-  const device = shapeDevice({ kind, name, capacity })
+  const device = shapeDevice({ kind, name })
   // Factors that start from the weights, which are not there, have the same shapes as others.
   const shaped: FinetuneConfig = {
     ...config,
+    ...(config.memory === 'auto' ? { memory: 'fast' } : {}),
     peft_init_lora_weights: true,
     peft: null,
     pagedOptimizer: false,
   }
   using run = await openRun(shaped, { ...options, device, weights: 'headers' })
   onRun?.(run)
-  return rehearseStep(run, device)
+  const parts = estimateMemory(run)
+  const { isLean } = memoryMode(config.memory, { capacity }, sum(Object.values(parts)))
+  const changed = kind === 'cpu' && startsFromBase(config) ? adaptedBytes(run) : 0
+  return rehearseStep(run, device, { parts: { ...parts, model: parts.model + changed }, isLean, changed })
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-function rehearseStep(run: Run, device: ShapeDevice): Rehearsal {
-  const parts = estimateMemory(run)
+interface Known {
+  readonly parts: MemoryParts
+  readonly isLean: boolean
+  /** Bytes of weights of which there is a second copy. */
+  readonly changed: number
+}
+
+function rehearseStep(run: Run, device: ShapeDevice, { parts, isLean, changed }: Known): Rehearsal {
   const state = device.memory().live
   const batch = longestBatch(run)
   const { model, parameters, optimizer, objective, gradients, config } = run
@@ -67,7 +78,7 @@ function rehearseStep(run: Run, device: ShapeDevice): Rehearsal {
       objective,
       gradients,
       checkpointing: config.gradient_checkpointing,
-      leanMemory: run.memory.isLean,
+      leanMemory: isLean,
       activations: config.activation_offloading === false ? null : forgetting,
       seed: config.seed,
     },
@@ -77,7 +88,7 @@ function rehearseStep(run: Run, device: ShapeDevice): Rehearsal {
   const mapped = sum(
     [...model.weights.values()].map((weight) => (device.isMapped(weight) ? weight.bytes : 0)),
   )
-  const resident = device.resident() + mapped
+  const resident = device.resident() + mapped + changed
   // This process holds what the other one will, but for the tensors and the scratch of the kernels.
   const program = device.kind === 'cuda' ? 0 : process.memoryUsage().rss + scratchBytes(run, batch.ids.length)
   return {
@@ -89,6 +100,18 @@ function rehearseStep(run: Run, device: ShapeDevice): Rehearsal {
 
 function sum(values: readonly number[]): number {
   return values.reduce((a, b) => a + b, 0)
+}
+
+/** PiSSA, OLoRA and LoftQ change the base, which then lies beside its mapped file. */
+function startsFromBase({ peft_init_lora_weights: init, peft, quantizer }: FinetuneConfig): boolean {
+  if (quantizer !== null) return false
+  return typeof peft?.loftq_config.loftq_bits === 'number' || /^(pissa|olora|loftq)/.test(String(init))
+}
+
+function adaptedBytes({ model }: Run): number {
+  return sum(
+    [...model.layers.values()].map(({ adapters, weight }) => (adapters.length === 0 ? 0 : weight.bytes)),
+  )
 }
 
 /** Micro-batches differ in length. */

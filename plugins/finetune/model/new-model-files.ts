@@ -9,7 +9,14 @@ import { availableMemory } from '../../../core/native/available-memory.ts'
 import { writeFileAtomic } from '../../../core/files/atomic.ts'
 import { ConfigError, didYouMean, type Host, TrituneError } from '../../../core/mod.ts'
 import { type HubOptions, resolveModelPart } from '../../hub/mod.ts'
-import { estimateModel, modelDefinition, readConfig, tritterPreset } from '../../models/mod.ts'
+import {
+  modelDefinition,
+  MODELS,
+  readConfig,
+  textOfGemma3,
+  trainedBytes,
+  tritterPreset,
+} from '../../models/mod.ts'
 import { loadTokenizer, type Tokenizer } from '../../tokenizer/mod.ts'
 import { atKey, atKeyAsync } from '../config/at-key.ts'
 import type { BaseModelFiles } from './base-model-files.ts'
@@ -71,12 +78,12 @@ async function shapeOf(config: FinetuneConfig, hub: HubOptions): Promise<Shape> 
   const { quantization_config: packed, torch_dtype: _old, dtype: _new, ...plain } = own
   const shape = { ...plain, ...trainedForm(packed) }
   for (const key of Object.keys(overrides))
-    if (!Object.hasOwn(own, key) && !MORE_KEYS.includes(key))
+    if (!Object.hasOwn(own, key) && !LEFT_OUT_KEYS.includes(key))
       throw new ConfigError([
         {
           path: ['overrides_of_model_config', key],
           what: `config.json of ${base_model} has no "${key}"`,
-          remedy: didYouMean(key, [...Object.keys(own), ...MORE_KEYS]),
+          remedy: didYouMean(key, [...Object.keys(own), ...LEFT_OUT_KEYS]),
         },
       ])
   return { ...shape, ...overrides }
@@ -90,7 +97,7 @@ function trainedForm(packed: unknown): Shape {
 }
 
 /** What a config.json may leave out. */
-const MORE_KEYS: readonly string[] = [
+export const LEFT_OUT_KEYS: readonly string[] = [
   'attention_bias',
   'head_dim',
   'initializer_range',
@@ -123,7 +130,8 @@ function readShape(path: string): Shape {
     })
   try {
     const shape: unknown = JSON.parse(readFileSync(path, 'utf8'))
-    if (typeof shape === 'object' && shape !== null && !Array.isArray(shape)) return { ...shape }
+    if (typeof shape === 'object' && shape !== null && !Array.isArray(shape))
+      return textOfGemma3({ ...shape })
   } catch (cause) {
     throw new TrituneError('E_FORMAT', 'not valid JSON', { place: path, cause })
   }
@@ -157,10 +165,11 @@ function checkVocabulary(
 
 /** Weights, gradients and moments of a model that this machine cannot hold: told before they are drawn. */
 function checkRoom(shape: Shape, { bf16, device }: FinetuneConfig, path: readonly (string | number)[]): void {
-  if (shape['model_type'] !== 'tritter' || !['auto', 'cpu', 'wasm'].includes(device)) return
+  if (!Object.hasOwn(MODELS, String(shape['model_type'])) || !['auto', 'cpu', 'wasm'].includes(device)) return
   const dtype = bf16 === true ? 'bf16' : 'f32'
-  const estimate = atKey(path, () => estimateModel(shape, { tokens: 1, context: 1, dtype }))
-  const { weightBytes, gradientBytes, optimizerBytes, parameters } = estimate
+  const { weightBytes, gradientBytes, optimizerBytes, parameters } = atKey(path, () =>
+    trainedBytes(shape, dtype),
+  )
   const needed = weightBytes + gradientBytes + optimizerBytes
   const free = availableMemory()
   if (needed <= free) return

@@ -60,7 +60,6 @@ function onlyForNew(input: FinetuneFields): ConfigFailure[] {
     ['base_model_config', base_model_config !== null && base_model_config !== base_model],
     ['tokenizer_config', tokenizer_config !== null && tokenizer_config !== base_model],
     ['train_tokenizer', input.train_tokenizer !== null],
-    ['overrides_of_model_config', Object.keys(input.overrides_of_model_config).length > 0],
   ]
   const first = asked.find(([, isAsked]) => isAsked)
   if (first === undefined) return []

@@ -47,9 +47,7 @@ export function summarize(run: Run): string[] {
     `device     ${device.description}${noGpu === null ? '' : `; no GPU: ${noGpu}`}`,
     `adapter    ${describeAdapter(run)}: ${formatCount(trainable)} trainable (${((100 * trainable) / all).toFixed(2)} % of ${formatCount(all)})`,
     ...(adapter && adapter.match.matched.length > 0
-      ? [
-          `targets    ${[...adapter.match.counts].map(([pattern, count]) => `${pattern} ×${count}`).join(', ')}`,
-        ]
+      ? [`targets    ${describeTargets(adapter.match.counts)}`]
       : []),
     ...partsLines(run),
     `data       ${formatCount(train.examples)} example${train.examples === 1 ? '' : 's'}, ${formatCount(train.tokens)} tokens, ${formatCount(train.trainedTokens)} trained; validation ${formatCount(validation.examples)}${dropped > 0 ? `; ${dropped} dropped by length` : ''}${data.report.truncated > 0 ? `; ${data.report.truncated} truncated` : ''}`,
@@ -63,6 +61,16 @@ export function summarize(run: Run): string[] {
       ...data.report.notes,
     ].map((note) => `note       ${note}`),
   ]
+}
+
+/** How many layers each pattern matched; whole paths, of which there can be thousands, by their last names. */
+function describeTargets(counts: ReadonlyMap<string, number>): string {
+  const shown = new Map<string, number>()
+  for (const [pattern, count] of counts) {
+    const name = /\.\d+\./.test(pattern) ? pattern.slice(pattern.lastIndexOf('.') + 1) : pattern
+    shown.set(name, (shown.get(name) ?? 0) + count)
+  }
+  return [...shown].map(([name, count]) => `${name} ×${count}`).join(', ')
 }
 
 /** What the file asks for by name, where it is not what every run has; and the plugins that it loaded. */

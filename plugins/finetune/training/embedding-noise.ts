@@ -64,13 +64,14 @@ export function withEmbeddingNoise(
 function noiseAdapter({ alpha, rowLength }: EmbeddingNoise, { offsets }: Pick<Batch, 'offsets'>): Adapter {
   const delta = (
     ids: Tensor,
-    { path, outputs, weight }: Pick<Layer, 'path' | 'outputs' | 'weight'>,
+    { path, outputs, weight, rowScale = 1 }: Pick<Layer, 'path' | 'outputs' | 'weight' | 'rowScale'>,
   ): Tensor =>
     noGrad(() => {
       const sizes = Float32Array.from({ length: ids.size })
       for (let document = 0; document + 1 < offsets.length; document++) {
         const [start, end] = [offsets[document], offsets[document + 1]]
-        sizes.fill(alpha / Math.sqrt((rowLength ?? end - start) * outputs), start, end)
+        // The noise is on the rows as the model scales them.
+        sizes.fill(alpha / Math.sqrt((rowLength ?? end - start) * outputs) / rowScale, start, end)
       }
       const size = tensor(sizes, { shape: [ids.size, 1], device: ids.device })
       const noise = mul(uniform(ids.size, outputs, { path, like: ids }), size)

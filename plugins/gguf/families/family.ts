@@ -3,6 +3,7 @@
  * Names: gguf-py/gguf/tensor_mapping.py.
  */
 import { TrituneError } from '../../../core/errors.ts'
+import type { GgufExperts } from './experts.ts'
 import type { GgufOwnKeys, Json } from './own-keys.ts'
 
 /** Model types that can be read from a GGUF file and written to one. */
@@ -22,6 +23,9 @@ export type GgufModelType =
   | 'glm4'
   | 'cohere2'
   | 'stablelm'
+  | 'mixtral'
+  | 'qwen3_moe'
+  | 'gpt_oss'
 
 /** Where two models differ in a GGUF file. */
 export interface GgufFamily {
@@ -44,6 +48,10 @@ export interface GgufFamily {
   readonly activation?: { readonly key: string; readonly name: string }
   /** LayerNorms, with `layer_norm_eps`; default: RMSNorms. */
   readonly layerNorms?: boolean
+  /** Of a mixture of experts. */
+  readonly experts?: GgufExperts
+  /** llama.cpp rounds the borders of yarn for it, and says so in a note; for others these must be whole. */
+  readonly yarnWhole?: boolean
   /** A part of each head may turn. */
   readonly partial?: boolean
   /** config.json with rotation at the top, where it has more than one. */

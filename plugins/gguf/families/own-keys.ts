@@ -26,6 +26,7 @@ export interface OwnReader {
   readonly headDim: number
 }
 
+/** The keys of GGUF that one family has besides those of all. */
 export interface GgufOwnKeys {
   /** Keys without the name of the architecture. Throws E_UNSUPPORTED for what llama.cpp computes otherwise. */
   write(config: Json, facts: OwnFacts): OwnEntries
@@ -33,6 +34,7 @@ export interface GgufOwnKeys {
   read(file: OwnReader): Json
 }
 
+/** What a family writes of its own. */
 export interface OwnEntries {
   readonly entries: readonly (readonly [key: string, value: GgufTypedValue])[]
   /** Tensors of numbers that are no weights. */

@@ -26,7 +26,11 @@ export const phi3: GgufFamily = {
       if (window === null) return rope
       const size = numberOf(config, 'sliding_window', place)
       const all = `llama.cpp attends to all of a text, not to the last ${size} tokens as this model: longer texts differ`
-      return { ...rope, entries: [...rope.entries, ['attention.sliding_window', u32(size)]], notes: [all] }
+      return {
+        ...rope,
+        entries: [...rope.entries, ['attention.sliding_window', u32(size)]],
+        notes: [...(rope.notes ?? []), all],
+      }
     },
     read(file) {
       const window = file.number('attention.sliding_window', 0)
@@ -78,6 +82,9 @@ function longrope(config: Json, place: string): OwnEntries {
       ['rope.scaling.attn_factor', f32(numberOf(rope, 'attention_factor', place, attention))],
     ],
     lists: { 'rope_factors_long.weight': long, 'rope_factors_short.weight': short },
+    notes: [
+      `llama.cpp turns by the long factors as soon as its context is set to more than ${original} tokens, for short texts too`,
+    ],
   }
 }
 

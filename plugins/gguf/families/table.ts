@@ -7,6 +7,7 @@ import { DECODER, type GgufFamily, type GgufModelType } from './family.ts'
 import { gemma, gemma2, gemma3 } from './gemma.ts'
 import { glm4 } from './glm4.ts'
 import { granite } from './granite.ts'
+import { gptOss, mixtral, qwen3Moe } from './mixtures.ts'
 import { olmo2 } from './olmo2.ts'
 import { phi3 } from './phi3.ts'
 import { smollm3 } from './smollm3.ts'
@@ -72,6 +73,9 @@ export const GGUF_FAMILIES: Readonly<Record<GgufModelType, GgufFamily>> = {
   glm4,
   cohere2,
   stablelm,
+  mixtral,
+  qwen3_moe: qwen3Moe,
+  gpt_oss: gptOss,
 }
 
 /** The family of a model type; E_UNSUPPORTED when there is none. */

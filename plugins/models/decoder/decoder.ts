@@ -86,7 +86,9 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
 
   using guard = new Disposables()
   const collector = guard.use(collectWeights(source, fileName ? { fileName } : {}))
-  const embed = collector.embedding(`${prefix}.embed_tokens`, sizes.vocab, sizes.hidden)
+  const embed = collector.embedding(`${prefix}.embed_tokens`, sizes.vocab, sizes.hidden, {
+    rowScale: traits.embeddingScale,
+  })
   let sparse = 0
   const blocks = Array.from({ length: sizes.layers }, (_, layer) => loadBlock(layer))
   const finalNorm = norms.load(collector, `${prefix}.norm`, sizes.hidden)
@@ -159,7 +161,7 @@ export function createDecoder(config: ConfigJson, source: WeightSource, traits: 
       const { batch, expand, strip, past } = openLead(model, tokens, held)
       const pass = { batch, cache: past, turn: rotary.open(batch) }
       // transformers keeps this factor in the dtype of the weights.
-      const rows = scaled(forwardLayer(embed, tokens.ids), rounded(dtype, traits.embeddingScale ?? 1))
+      const rows = scaled(forwardLayer(embed, tokens.ids), rounded(dtype, embed.rowScale ?? 1))
       const embedded = dropped(rows, `${prefix}.embed_tokens`)
       model.probe?.(`${prefix}.embed_tokens`, embedded)
       const coefficient = auxiliary ? (traits.balance ?? null) : null

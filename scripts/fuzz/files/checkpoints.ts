@@ -16,7 +16,18 @@ import type { Fuzzer } from '../fuzzer.ts'
 import { mutateBytes, mutateJson, mutateText } from '../mutate.ts'
 import type { Dice } from '../random.ts'
 
-const MODELS = ['llama', 'qwen2', 'qwen3', 'mistral', 'gpt2', 'llama-rope-yarn', 'llama-rope-llama3'] as const
+const MODELS = [
+  'llama',
+  'qwen2',
+  'qwen3',
+  'mistral',
+  'gpt2',
+  'llama-rope-yarn',
+  'llama-rope-llama3',
+  'gemma3-images',
+  'phi3-longrope',
+  'cohere2',
+] as const
 const GGUFS = ['llama', 'qwen2', 'qwen3', 'types', 'tokenizer-llama-bpe', 'tokenizer-sentencepiece'] as const
 const ADAPTERS = ['adapter-init', 'adapter-patterns', 'adapter-rslora', 'adapter-regex'] as const
 

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { forwardLayer, headLogits, noGrad, tensor, tensorScope, withNoise } from '../../../core/mod.ts'
 import { withEmbeddingNoise } from '../../../plugins/finetune/training/embedding-noise.ts'
 import { createBatch, loadModel } from '../../../plugins/models/mod.ts'
-import { temporaryFolder } from '../../_golden.ts'
+import { GOLDEN, temporaryFolder } from '../../_golden.ts'
 import { writeTinyModel } from '../../_tiny.ts'
 import { cpu, fileBytes, workspace } from './_run.ts'
 
@@ -47,6 +47,28 @@ function noiseOf(
   expect(forwardLayer(model.embedding, ids).toArray()).toEqual(before)
   return { noise: after.map((value, i) => value - before[i]), channels: model.info.hiddenSize }
 }
+
+test('Gemma scales its rows, not the noise', () => {
+  const most = (scale: number): number => {
+    using model = loadModel(join(GOLDEN, 'models/gemma'), { device: cpu })
+    using _scope = tensorScope()
+    const ids = tensor(new Int32Array(40).fill(3), { dtype: 'i32', device: cpu })
+    const embedded: Float32Array[] = []
+    model.probe = (path, value) => {
+      if (path === 'model.embed_tokens') embedded.push(value.toArray())
+    }
+    const pass = (): unknown => noGrad(() => model.hidden(createBatch({ ids: ids.toArray() }, cpu)))
+    pass()
+    const offsets = Int32Array.of(0, 40)
+    withNoise({ seed: 7, step: 0 }, () =>
+      withEmbeddingNoise({ alpha: scale, rowLength: null }, model, { offsets }, () => void pass()),
+    )
+    return Math.max(...embedded[1].map((value, i) => Math.abs(value - embedded[0][i])))
+  }
+  const expected = 5 / Math.sqrt(40 * 32)
+  expect(most(5)).toBeLessThanOrEqual(expected * 1.001)
+  expect(most(5)).toBeGreaterThan(expected * 0.95)
+})
 
 describe('the noise', () => {
   test.each([null, 64])('is uniform in ± alpha / √(tokens · channels), rows of %p', (rowLength) => {

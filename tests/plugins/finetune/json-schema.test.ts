@@ -103,12 +103,14 @@ describe('the JSON Schema of a run', () => {
     expect([fits(input), isValid(input)]).toEqual([true, true])
     for (const [old, name] of Object.entries(RENAMED_KEYS)) {
       const isRefused = Object.hasOwn(UNSUPPORTED_KEYS, name)
-      const numbers: Readonly<Record<string, number>> = {
+      const values: Readonly<Record<string, unknown>> = {
+        eval_strategy: 'no',
         neftune_noise_alpha: 5,
         dataset_processes: 2,
         rl_beta: 0.2,
+        overrides_of_model_config: { rope_theta: 5 },
       }
-      const value = name === 'eval_strategy' ? 'no' : (numbers[name] ?? 'some')
+      const value = values[name] ?? 'some'
       const named = { ...LEAST, ...(name === 'rl_beta' ? { rl: 'dpo' } : {}), [old]: value }
       expect([old, fits(named), isValid(named)]).toEqual([old, !isRefused, !isRefused])
     }

@@ -109,6 +109,29 @@ test.each(['bitnet', 'gpt2', 'qwen3', 'gemma2', 'cohere', 'phi3'])(
   },
 )
 
+test('the text of a Gemma 3 that sees images is trained, resumed and written as a model of its own', async () => {
+  using whole = workspace()
+  using halves = workspace()
+  const own = {
+    ...SMALLEST,
+    preset: null,
+    base_model_config: join(GOLDEN, 'models', 'gemma3-images', 'config.json'),
+    overrides_of_model_config: { vocab_size: 256, initializer_range: 0.02 },
+    max_steps: 6,
+    save_steps: 3,
+    save_strategy: 'steps',
+  }
+  const { losses, outputDir } = await whole.train(own)
+  await halves.train(own)
+  const resumed = await halves.train(own, { resume: { folder: join(halves.path, 'out/checkpoint-3') } })
+  expect(resumed.losses).toEqual(losses.slice(3))
+  expect(
+    fileBytes(halves.path, 'out/model.safetensors').equals(fileBytes(outputDir, 'model.safetensors')),
+  ).toBe(true)
+  using model = loadModel(outputDir, { device: cpu })
+  expect(model.info.type).toBe('gemma3_text')
+})
+
 test('a BitNet starts anew: by use_bitnet of its shape, and by the quantizer', async () => {
   using space = workspace()
   const asked = [

@@ -106,7 +106,12 @@ describe('ggufToHf()', () => {
       { 'general.architecture': 'mamba' },
       /architecture "mamba" is not supported[^]*llama, /,
     ],
-    ['experts', { 'llama.expert_count': 8 }, /mixtures of experts/],
+    ['experts that are not there', { 'llama.expert_count': 8 }, /"llama.expert_used_count" is missing/],
+    [
+      'experts of another architecture',
+      { 'general.architecture': 'qwen2', 'qwen2.expert_count': 8 },
+      /mixtures of experts of the architecture "qwen2" are not supported/,
+    ],
     ['partial rotation', { 'llama.rope.dimension_count': 4 }, /of which 4 are rotated/],
     ['unknown rope scaling', { 'llama.rope.scaling.type': 'longrope' }, /rope scaling "longrope"/],
     ['a missing key', { 'llama.embedding_length': undefined }, /"llama.embedding_length" is missing/],

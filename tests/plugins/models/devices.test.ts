@@ -23,3 +23,20 @@ test.skipIf(!HAS_EMULATOR).each(NAMES)('%s on the emulated GPU equals transforme
   expect(errors.gradient, errors.worst).toBeLessThanOrEqual(1e-5)
   expect(errors.checkpointingEqual).toBe(true)
 })
+
+// Rows by expert; sinks, experts in one tensor.
+const MIXTURES = ['qwen3_moe', 'gpt_oss']
+
+test.each(MIXTURES)('%s on WebAssembly equals transformers', async (name) => {
+  const errors = measureModel(name, await openWasm(), 'moe-models')
+  expect(errors.logits).toBeLessThanOrEqual(1e-5)
+  expect(errors.gradient, errors.worst).toBeLessThanOrEqual(1e-5)
+  expect(errors.checkpointingEqual).toBe(true)
+})
+
+test.skipIf(!HAS_EMULATOR).each(MIXTURES)('%s on the emulated GPU equals transformers', (name) => {
+  const errors = measureModel(name, openEmulated(), 'moe-models')
+  expect(errors.logits).toBeLessThanOrEqual(1e-5)
+  expect(errors.gradient, errors.worst).toBeLessThanOrEqual(1e-5)
+  expect(errors.checkpointingEqual).toBe(true)
+})

@@ -211,9 +211,11 @@ function examplesOf({ pairs, answers }: Data, objective: string): readonly Token
   if (objective === 'distillation')
     return pairs.map(({ prompt, chosen }, line) => ({ ...document(prompt, chosen), source: source(line) }))
   return pairs.map(({ prompt, chosen, rejected }, line) =>
-    joinDocuments([document(prompt, chosen), document(prompt, rejected)], source(line), {
-      ...(objective === 'reward' ? { values: { margin: line / 8 } } : {}),
-    }),
+    joinDocuments(
+      [document(prompt, chosen), document(prompt, rejected)],
+      source(line),
+      objective === 'reward' ? { values: { margin: line / 8 } } : {},
+    ),
   )
 }
 

@@ -43,6 +43,7 @@ export const KEY_GROUPS: Readonly<Record<string, KeyFacts>> = {
 export const RENAMED_KEYS: Readonly<Record<string, string>> = {
   evaluation_strategy: 'eval_strategy',
   model_revision: 'revision_of_model',
+  model_config: 'overrides_of_model_config',
   noisy_embedding_alpha: 'neftune_noise_alpha',
   dpo_beta: 'rl_beta',
   type_of_model: 'model_type',

@@ -36,7 +36,6 @@ export const MODEL_KEYS: KeyFacts = {
   },
   refused: {
     ...refused(MODEL, [
-      'model_config',
       'model_kwargs',
       'overrides_of_model_kwargs',
       'rope_scaling',
