@@ -169,6 +169,7 @@ describe('refused is', () => {
     ],
     ['GRPO’s name under this key', { rl: 'ppo' }, 'rl'],
     ['noise on embeddings', { neftune_noise_alpha: 5 }, 'neftune_noise_alpha: is not for rl: dpo'],
+    ['streamed pairs', { datasets: [{ path: 'x.jsonl', streaming: true }] }, 'are not streamed'],
     ['distillation without a teacher', { rl: null, kd_trainer: true }, 'needs kd_teacher'],
     ['single documents', { datasets: [{ path: 'x.jsonl', type: 'completion' }] }, 'takes pairs of answers'],
   ])('%s', async (_name, changes, says) => {
