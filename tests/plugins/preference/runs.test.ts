@@ -169,12 +169,18 @@ describe('refused is', () => {
     ],
     ['GRPO’s name under this key', { rl: 'ppo' }, 'rl'],
     ['noise on embeddings', { neftune_noise_alpha: 5 }, 'neftune_noise_alpha: is not for rl: dpo'],
-    ['streamed pairs', { datasets: [{ path: 'x.jsonl', streaming: true }] }, 'are not streamed'],
     ['distillation without a teacher', { rl: null, kd_trainer: true }, 'needs kd_teacher'],
     ['single documents', { datasets: [{ path: 'x.jsonl', type: 'completion' }] }, 'takes pairs of answers'],
   ])('%s', async (_name, changes, says) => {
     using space = preferences()
     expect((await refusal(space.train(at(space, 'out', changes)))).message).toContain(says)
+  })
+
+  test('pairs that are to be streamed', async () => {
+    using space = preferences()
+    const datasets = [{ path: join(space.path, 'pairs.jsonl'), streaming: true }]
+    const { message } = await refusal(space.train(at(space, 'out', { datasets })))
+    expect(message).toContain('are not streamed')
   })
 
   test('a KTO whose answers all have one label', async () => {
