@@ -68,6 +68,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
     ),
   )
   checkTokenIds([...data.train, ...data.validation], model)
+  data.stream?.watch((examples) => checkTokenIds(examples, model))
   checkContext(config, model)
   const adapter = open.use(
     fitting('the adapter', () =>

@@ -6,8 +6,8 @@
  */
 import { placeOfRecord, recordError } from '../types/dataset-type.ts'
 import type { RecordSource, TokenizedExample } from '../types/dataset-type.ts'
-import { documentsOf, joinDocuments } from '../packing/documents.ts'
 import { lengthOf, sliceOf } from '../types/stored-example.ts'
+import { documentsOf, joinDocuments } from '../packing/documents.ts'
 import { trainedTokens } from '../packing/trained-tokens.ts'
 
 export interface LengthPolicy {
@@ -49,8 +49,7 @@ export function applyLengthPolicy(
   let cut = 0
   const keep = (example: TokenizedExample, reason = untrainedReason): void => {
     if (example.untrained !== undefined) untrained.push({ ...example.source, reason: example.untrained })
-    else if (documentsOf(example).some((one) => trainedTokens(one) === 0))
-      untrained.push({ ...example.source, reason })
+    else if (isUntrained(example)) untrained.push({ ...example.source, reason })
     else if (lengthOf(example) < minSampleLen) tooShort++
     else kept.push(example)
   }
@@ -89,6 +88,12 @@ export function listSources(sources: readonly RecordSource[], limit = 5): string
   return sources.length > limit ? `${shown} and ${sources.length - limit} more` : shown
 }
 
+/** Whether a document of it teaches nothing. */
+function isUntrained(example: TokenizedExample): boolean {
+  if (!example.documents) return trainedTokens(example) === 0
+  return documentsOf(example).some((one) => trainedTokens(one) === 0)
+}
+
 /** Of the longest of its documents: each is a sequence of its own. */
 function longestOf(example: TokenizedExample): number {
   const { documents } = example
@@ -98,14 +103,14 @@ function longestOf(example: TokenizedExample): number {
 
 /** Each document cut to the part. */
 function partOf(example: TokenizedExample, start: number, end: number): TokenizedExample {
-  const { documents, values } = example
-  if (!documents) {
-    const part = sliceOf(example, start, end)
-    return values ? { ids: part.ids, labels: part.labels, source: part.source, values } : part
-  }
-  const parts = documentsOf(example).map((one) => ({
-    ids: one.ids.subarray(start, end),
-    labels: one.labels.subarray(start, end),
-  }))
-  return joinDocuments(parts, example.source, { values, untrained: example.untrained })
+  if (!example.documents) return sliceOf(example, start, end)
+  const { ids: _ids, labels: _labels, documents: _documents, ...rest } = example
+  return joinDocuments(
+    documentsOf(example).map((one) => ({
+      ids: one.ids.subarray(start, end),
+      labels: one.labels.subarray(start, end),
+    })),
+    rest.source,
+    rest,
+  )
 }

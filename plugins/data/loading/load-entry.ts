@@ -24,8 +24,8 @@ export interface EntryToLoad {
   readonly path: ConfigPath
   readonly options: DatasetOptions
   readonly type: FoundType
-  /** What the examples have to be. */
-  readonly kind: ExampleKind
+  /** What its examples have to be; undefined: documents. */
+  readonly kind: ExampleKind | undefined
   readonly config: DataConfig
   readonly tokenizer: TokenizerLike
   /** The store of entries that are streamed. */
@@ -65,7 +65,7 @@ export async function loadEntry(given: EntryToLoad): Promise<LoadedEntry> {
 
 /** Pairs and labels are kept in memory. */
 function expectStreamable({ path, options: { streaming }, kind }: EntryToLoad): void {
-  if (!streaming || kind === 'document') return
+  if (!streaming || kind === undefined || kind === 'document') return
   throw new ConfigError([
     {
       path: [...path, 'streaming'],
@@ -146,12 +146,12 @@ async function tokenizeCached(entry: EntryToLoad, files: readonly string[]): Pro
 }
 
 async function tokenizeFiles(entry: EntryToLoad, files: readonly string[]): Promise<CachedDataset> {
-  const { config, options, type, tokenizer } = entry
+  const { config, options, type, kind, tokenizer } = entry
   const notes = new Set<string>()
   const tokenizing: EntryTokenizer = {
     options,
     type,
-    kind: entry.kind,
+    kind,
     tokenizer,
     trainOnInputs: config.train_on_inputs,
     eotTokens: config.eot_tokens,
@@ -182,7 +182,7 @@ async function tokenizeAll(
   let done = 0
   if (inWorkers !== null) {
     for await (const examples of inWorkers) {
-      for (const example of examples) keep(example)
+      examples.forEach(keep)
       tell(++done)
     }
     return

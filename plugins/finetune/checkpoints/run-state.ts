@@ -23,6 +23,7 @@ export function runState({ optimizer, objective, strategies, monitors, sampler, 
     ...strategies.map(({ name, part }, i): [string, Stateful] => [`strategy.${i}.${name}`, part]),
     ...monitors.map(({ name, part }, i): [string, Stateful] => [`monitor.${i}.${name}`, part]),
     ...(sampler ? [['sampler', sampler] satisfies [string, Stateful]] : []),
+    ...(plan.stream ? [['stream', plan.stream] satisfies [string, Stateful]] : []),
     ...(plan.plateau ? [['lr_scheduler', plan.plateau] satisfies [string, Stateful]] : []),
   ]
   return {

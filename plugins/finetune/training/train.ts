@@ -108,6 +108,7 @@ async function trainSteps(
   }
   let stopped = false
   while (keeper.step < plan.totalSteps) {
+    await plan.ready?.(keeper.step)
     const report = oneStep(run, context, keeper.step)
     keeper.stepDone(report)
     onStep(report.step)

@@ -168,6 +168,7 @@ describe('refused is', () => {
       'dpo_loss_weights: expected one for each loss',
     ],
     ['GRPO’s name under this key', { rl: 'ppo' }, 'rl'],
+    ['a stream', { streaming: true }, 'streaming: is not for rl: dpo'],
     ['noise on embeddings', { neftune_noise_alpha: 5 }, 'neftune_noise_alpha: is not for rl: dpo'],
     ['distillation without a teacher', { rl: null, kd_trainer: true }, 'needs kd_teacher'],
     ['single documents', { datasets: [{ path: 'x.jsonl', type: 'completion' }] }, 'takes pairs of answers'],
