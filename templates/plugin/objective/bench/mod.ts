@@ -11,7 +11,12 @@ const arrays = { ids, positions: ids.map((_, i) => i), offsets: Int32Array.of(0,
 benchOp('my-objective: loss', {
   open({ device, integers }) {
     const model = loadModel('node_modules/tritune/quickstart/model', { device })
-    const batch = { tokens: createBatch(arrays, device), targets: integers(ids), trainedTokens: 64, examples: [] }
+    const batch = {
+      tokens: createBatch(arrays, device),
+      targets: integers(ids),
+      trainedTokens: 64,
+      examples: [],
+    }
     const objective = myObjective.create({ weight: 1e-4 })
     const options = { scale: 1 / 64, window: [], checkpointing: false, training: false }
     return () => objective.loss(model, batch, options)
