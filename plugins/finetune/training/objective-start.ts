@@ -85,8 +85,9 @@ const PROBES = [
 ]
 
 /** In the order of the data; without those that no step comes to. */
-function usedExamples({ data: { train }, plan }: StartedRun): readonly TokenizedExample[] {
-  if (plan.totalSteps >= plan.stepsPerEpoch) return train
+function usedExamples({ data: { train }, plan, isRehearsal }: StartedRun): readonly TokenizedExample[] {
+  // A rehearsal takes the longest batch of all.
+  if (isRehearsal || plan.totalSteps >= plan.stepsPerEpoch) return train
   const used = new Set<TokenizedExample>()
   const batches = plan.batches(0)
   for (const { start, end } of batches.windows.slice(0, plan.totalSteps))

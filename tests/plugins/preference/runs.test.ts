@@ -151,6 +151,14 @@ describe('the split into micro-batches changes nothing of the first two losses',
   })
 })
 
+test('micro_batch_size: auto, with fewer steps than examples', async () => {
+  using space = preferences()
+  const { losses } = await space.train(
+    at(space, 'out', { micro_batch_size: 'auto', gradient_accumulation_steps: 2, max_steps: 1 }),
+  )
+  expect(losses[0]).toBeCloseTo(Math.LN2, 5)
+})
+
 describe('refused is', () => {
   test.each([
     [
