@@ -129,6 +129,23 @@ describe('a run of DPO', () => {
   })
 })
 
+test('a run of KTO whose labels have changed is not resumed', async () => {
+  using space = preferences()
+  const path = space.write('labels.jsonl', ANSWERS)
+  const changes = { rl: 'kto', datasets: [{ path }], save_strategy: undefined, save_steps: 1, max_steps: 3 }
+  const controller = new AbortController()
+  await space.train(at(space, 'out', changes), {
+    signal: controller.signal,
+    onEvent: (event) => event.type === 'step' && controller.abort(),
+  })
+  space.write(
+    'labels.jsonl',
+    ANSWERS.map((row) => ({ ...row, label: row['label'] !== true })),
+  )
+  const { code } = await refusal(space.train(at(space, 'out', changes), { resume: 'newest' }))
+  expect(code).toBe('E_RESUME')
+})
+
 describe('the split into micro-batches changes nothing of the first two losses', () => {
   test.each(['dpo', 'ipo', 'orpo', 'kto', 'simpo', 'cpo', 'reward_model'])('%s', async (rl) => {
     using space = preferences()
