@@ -2,7 +2,8 @@
  * Whole runs from preferences: what they report, resuming, the reference, the split into micro-batches, and what is refused.
  */
 import { describe, expect, test } from 'bun:test'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrituneError } from '../../../core/mod.ts'
 import {
@@ -103,6 +104,27 @@ describe('a run of DPO', () => {
     const rest = await space.train(at(space, 'parts', saving), { resume: 'newest' })
     expect(rest.losses).toEqual(whole.losses.slice(-rest.losses.length))
     expect(fileBytes(space.path, 'parts', file).equals(fileBytes(space.path, 'whole', file))).toBe(true)
+  })
+
+  test('takes the reference of an earlier run from dataset_prepared_path, unless it is damaged', async () => {
+    using space = preferences()
+    const folder = join(space.path, 'prepared')
+    const changes = { dataset_prepared_path: folder, max_steps: 2 }
+    const first = await space.train(at(space, 'first', changes))
+    const [file] = readdirSync(folder).filter((name) => name.startsWith('reference-'))
+    const path = join(folder, file)
+    const again = await space.train(at(space, 'again', changes))
+    expect(again.losses).toEqual(first.losses)
+    const numbers = readFileSync(path)
+    // Another reference with its own checksum is taken as it is: the first loss is no longer ln 2.
+    const other = Buffer.from(Float32Array.from({ length: 24 }, (_, i) => -i).buffer)
+    writeFileSync(path, Buffer.concat([other, createHash('sha256').update(other).digest()]))
+    const taken = await space.train(at(space, 'taken', changes))
+    expect(Math.abs(taken.losses[0] - Math.LN2)).toBeGreaterThan(1e-3)
+    writeFileSync(path, numbers.subarray(4))
+    const mended = await space.train(at(space, 'mended', changes))
+    expect(mended.losses).toEqual(first.losses)
+    expect(readFileSync(path).equals(numbers)).toBe(true)
   })
 
   test('packed pairs stay together: the same first loss', async () => {
