@@ -55,7 +55,7 @@ export type { Chunk, ExampleStream } from './loading/example-stream.ts'
 export type { TokenizeProgress } from './loading/load-entry.ts'
 export { lengthOf } from './types/stored-example.ts'
 export { documentsOf, type ExampleDocument, joinDocuments } from './packing/documents.ts'
-export { packDocuments } from './packing/pack-documents.ts'
+export { packDocuments, packInOrder } from './packing/pack-documents.ts'
 export {
   encodeOpening,
   type TextTokenizer,

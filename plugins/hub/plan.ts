@@ -12,6 +12,7 @@ const SMALL: ReadonlySet<string> = new Set([
   'config.json',
   'generation_config.json',
   'tokenizer.json',
+  'tekken.json',
   'tokenizer_config.json',
   'special_tokens_map.json',
   'added_tokens.json',

@@ -4,6 +4,7 @@
  * @module
  */
 import { type Capabilities, definePlugin, type Plugin } from '../../core/mod.ts'
+import { qat } from './qat/qat-quantizer.ts'
 import { fp4, int8, nf4, ternary } from './quantizers.ts'
 
 export { packLayers, type PackLayersOptions } from './pack-layers.ts'
@@ -20,6 +21,8 @@ export {
   type Quantizer,
   ternary,
 } from './quantizers.ts'
+export { type FakeFormat, fakeQuantize } from './qat/fake-quantize.ts'
+export { qat, type QatOptions } from './qat/qat-quantizer.ts'
 export { isSkipped } from './skip-modules.ts'
 export {
   type GroupedQuantization,
@@ -28,12 +31,14 @@ export {
 } from './stored-quantization.ts'
 export { bitsandbytesConfig, bitsandbytesSources, plainSources } from './write-bitsandbytes.ts'
 
-/** The plugin that provides the quantizers `nf4`, `fp4`, `int8` and `ternary`. */
+/** The plugin that provides the quantizers `nf4`, `fp4`, `int8`, `ternary` and `qat`. */
 export const qlora: Plugin & {
   readonly provides: {
-    readonly quantizer: Readonly<Record<'nf4' | 'fp4' | 'int8' | 'ternary', Capabilities['quantizer']>>
+    readonly quantizer: Readonly<
+      Record<'nf4' | 'fp4' | 'int8' | 'ternary' | 'qat', Capabilities['quantizer']>
+    >
   }
 } = /* @__PURE__ */ definePlugin({
   name: 'qlora',
-  provides: { quantizer: { nf4, fp4, int8, ternary } },
+  provides: { quantizer: { nf4, fp4, int8, ternary, qat } },
 })

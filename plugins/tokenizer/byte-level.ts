@@ -20,8 +20,13 @@ const PLAIN = /^[!-~]*$/
 export function spellBytes(text: string): string {
   if (PLAIN.test(text)) return text
   if (text.startsWith(' ') && PLAIN.test(text.slice(1))) return CHARS[0x20] + text.slice(1)
+  return spellRaw(ENCODER.encode(text))
+}
+
+/** Bytes that need not be a text, spelled. */
+export function spellRaw(bytes: Uint8Array): string {
   let spelled = ''
-  for (const byte of ENCODER.encode(text)) spelled += CHARS[byte]
+  for (const byte of bytes) spelled += CHARS[byte]
   return spelled
 }
 

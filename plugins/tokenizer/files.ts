@@ -9,6 +9,7 @@ import { TrituneError } from '../../core/errors.ts'
 import { fileError } from '../../core/files/files.ts'
 import type { GgufFile } from '../gguf/mod.ts'
 import { ggufTokenizer, openGguf } from '../gguf/mod.ts'
+import { readTekken } from './tekken.ts'
 import { isJson, type Json, templatesOf, tokenIds, type TokenizerFiles } from './parsed-files.ts'
 
 /** A Hugging Face folder, a `.gguf` file, an opened GGUF file, or the files themselves. */
@@ -34,18 +35,22 @@ function fromGguf(file: GgufFile): TokenizerFiles {
 
 function fromFolder(folder: string): TokenizerFiles {
   const tokenizerPath = join(folder, 'tokenizer.json')
-  if (!existsSync(tokenizerPath)) throw missing(folder)
+  const tekkenPath = join(folder, 'tekken.json')
+  const isTekken = !existsSync(tokenizerPath) && existsSync(tekkenPath)
+  if (!existsSync(tokenizerPath) && !isTekken) throw missing(folder)
+  const tekken = isTekken ? readTekken(readJson(tekkenPath), tekkenPath) : null
   const configPath = join(folder, 'tokenizer_config.json')
   const mapPath = join(folder, 'special_tokens_map.json')
   const generationPath = join(folder, 'generation_config.json')
   const config = {
+    ...tekken?.config,
     ...(existsSync(mapPath) ? readJson(mapPath) : {}),
     ...(existsSync(configPath) ? readJson(configPath) : {}),
   }
   const generation = existsSync(generationPath) ? readJson(generationPath) : {}
   return {
     place: folder,
-    tokenizer: readJson(tokenizerPath),
+    tokenizer: tekken?.tokenizer ?? readJson(tokenizerPath),
     config,
     chatTemplates: new Map([...templatesOf(configPath, config['chat_template']), ...templateFiles(folder)]),
     stopIds: tokenIds(generationPath, generation['eos_token_id']),

@@ -3,7 +3,7 @@
  * tests/oracle/axolotl_facts.py): the keys and values of each example, and the keys of axolotl's schema. No Python and no network.
  *
  * A file would train when its keys and values are taken, its dataset types are there, and what is known of its checkpoint can be read. The
- * datasets themselves, names on the hub, are not looked at.
+ * datasets themselves, names on the hub, are not looked at, and a value such as `<your-hub-model-id>` is taken as filled in.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -41,10 +41,7 @@ export interface Verdict extends Pick<Example, 'file' | 'family' | 'refused'> {
 export type KeyEffects = ReadonlyMap<string, ReadonlyMap<string, KeyEffect>>
 
 /** Checkpoints whose weights are stored in a form that nobody reads here. */
-const UNREADABLE: Readonly<Record<string, string>> = {
-  'TheBloke/Llama-2-7B-GPTQ': 'weights packed by GPTQ',
-  'neuralmagic/Sparse-Llama-3.1-8B-2of4': 'the sparse layout is kept by llm-compressor alone',
-}
+const UNREADABLE: Readonly<Record<string, string>> = {}
 
 export function readExamples(): readonly Example[] {
   return readFileSync(join(FACTS, 'examples.jsonl'), 'utf8')
@@ -133,7 +130,7 @@ function reasonsOf(keys: Readonly<Record<string, unknown>>, host: Host): string[
   const model = String(keys['base_model'])
   const reasons = Object.hasOwn(UNREADABLE, model) ? [`base_model: ${UNREADABLE[model]}`] : []
   try {
-    const config = finetuneConfig.validate(keys)
+    const config = finetuneConfig.validate(filledIn(keys))
     for (const [index, options] of [...config.datasets, ...config.test_datasets].entries()) {
       try {
         datasetTypeOf(options, host.all('dataset'), exampleKind(config, host))
@@ -147,6 +144,16 @@ function reasonsOf(keys: Readonly<Record<string, unknown>>, host: Host): string[
     reasons.push(...error.failures.map(({ path, what }) => `${path.join('.')}: ${what}`))
   }
   return reasons
+}
+
+/** What stands in <angle brackets> is for the reader to fill in. */
+function filledIn(keys: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(keys).map(([key, value]) => [
+      key,
+      typeof value === 'string' && /^<your-.*>$/.test(value) ? 'org/name' : value,
+    ]),
+  )
 }
 
 function percent(share: number): string {

@@ -25,11 +25,21 @@ const HOSTILE: Preview = {
     },
   ],
   report: {
-    train: { examples: 1, tokens: 4, trainedTokens: 2 },
-    validation: { examples: 0, tokens: 0, trainedTokens: 0 },
+    train: { examples: 1, tokens: 4, trainedTokens: 2, longest: 4 },
+    validation: { examples: 0, tokens: 0, trainedTokens: 0, longest: 0 },
+    records: 1,
+    tooLong: 0,
+    tooShort: 0,
+    truncated: 0,
+    cut: 0,
+    untrained: [],
     notes: [],
-  } as unknown as Preview['report'],
+    equal: 0,
+    alike: 0,
+  },
   notes: [],
+  equal: 0,
+  alike: 0,
 }
 
 describe('preview', () => {

@@ -14,7 +14,7 @@ import { IGNORE } from '../types/dataset-type.ts'
 import type { TokenizedExample } from '../types/dataset-type.ts'
 import { groupByLength } from './group-by-length.ts'
 import { documentsOf } from './documents.ts'
-import { packDocuments } from './pack-documents.ts'
+import { packDocuments, packInOrder } from './pack-documents.ts'
 import { lengthOf } from '../types/stored-example.ts'
 import { trainedTokens } from './trained-tokens.ts'
 
@@ -74,6 +74,8 @@ export interface BatchesOptions {
   readonly shuffle?: boolean
   /** Examples of like length meet in a window; without packing only. */
   readonly groupByLength?: boolean
+  /** Packed rows are filled one after the other in the order of the examples; they are mixed only where those are. */
+  readonly inOrder?: boolean
   /** Leaves out the rows that do not fill a window: other ones in each epoch. */
   readonly dropLast?: boolean
   /** A permutation of the examples instead of the shuffle. Packed rows keep to it no further than packing lets them. */
@@ -107,6 +109,7 @@ export function createBatches({
   shuffle = given === undefined,
   groupByLength: byLength = false,
   dropLast = false,
+  inOrder = false,
 }: BatchesOptions): Batches {
   const random = createRandom(seed, `batches of epoch ${epoch}`)
   const order = Uint32Array.from(given ?? examples.keys())
@@ -114,7 +117,9 @@ export function createBatches({
   const windowRows = microBatchSize * gradientAccumulationSteps
   const lengths = (): number[] => examples.map(lengthOf)
   const sorted = byLength && !packing ? groupByLength(order, lengths(), windowRows) : order
-  const rows = packing ? packRows(examples, order, sequenceLength) : Array.from(sorted, (index) => [index])
+  const rows = packing
+    ? packRows(examples, order, sequenceLength, inOrder ? packInOrder : packDocuments)
+    : Array.from(sorted, (index) => [index])
   // Packing sorts by length; the rows have to be mixed again.
   if (packing && shuffle) random.shuffle(rows)
   const kept = dropLast ? rows.slice(0, rows.length - (rows.length % windowRows)) : rows
@@ -178,11 +183,16 @@ export function concatenate(examples: readonly TokenizedExample[], rows: number 
   return { ids, positions, targets, offsets, trainedTokens: trained, rows, examples }
 }
 
-function packRows(examples: readonly TokenizedExample[], order: Uint32Array, capacity: number): number[][] {
+function packRows(
+  examples: readonly TokenizedExample[],
+  order: Uint32Array,
+  capacity: number,
+  pack: typeof packDocuments,
+): number[][] {
   const lengths = Array.from(order, (index) => lengthOf(examples[index]))
   // A pair stays together, and each of its documents may be as long as a row of single ones.
   const most = examples.reduce((most, { documents }) => Math.max(most, (documents?.length ?? 2) - 1), 1)
-  return packDocuments(lengths, most * capacity).map((row) => row.map((position) => order[position]))
+  return pack(lengths, most * capacity).map((row) => row.map((position) => order[position]))
 }
 
 interface MicroBatch {

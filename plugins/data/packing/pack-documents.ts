@@ -35,6 +35,24 @@ export function packDocuments(lengths: ArrayLike<number>, capacity: number): num
   return rows
 }
 
+/** Rows of indices into `lengths`, in their order: a row ends where the next document has no room. As axolotl's `sample_packing_sequentially`. */
+export function packInOrder(lengths: ArrayLike<number>, capacity: number): number[][] {
+  const rows: number[][] = []
+  let room = 0
+  for (let index = 0; index < lengths.length; index++) {
+    const length = lengths[index]
+    if (length > capacity)
+      throw new RangeError(`packInOrder(): document ${index} has ${length} tokens, the rows have ${capacity}`)
+    if (length > room || rows.length === 0) {
+      rows.push([])
+      room = capacity
+    }
+    rows[rows.length - 1].push(index)
+    room -= length
+  }
+  return rows
+}
+
 interface Rooms {
   /** The first row that has room for `length`, which is taken from it. */
   take(length: number): number

@@ -51,6 +51,8 @@ const SETTINGS = [
   'sample_packing',
   'train_on_inputs',
   'group_by_length',
+  'curriculum_sampling',
+  'sample_packing_sequentially',
   'dataloader_drop_last',
   'sampler',
   'micro_batch_size',

@@ -7,7 +7,7 @@ import { decimal, flag, listOf, nullable, oneOf, text } from '../../../core/cont
 import type { Field } from '../../../core/contracts/config-fields.ts'
 import type { ConfigFailure } from '../../../core/contracts/config.ts'
 import { INT8_THRESHOLD } from '../../qlora/mod.ts'
-import type { Nullable } from './finetune-input.ts'
+import type { Nullable } from './input-forms.ts'
 import type { BnbOptions } from './finetune-options.ts'
 import type { Named } from './named.ts'
 

@@ -21,13 +21,9 @@ import type { LoraInit, TrainableTokens } from '../../peft/mod.ts'
 import type { NamedInput, OpenName } from './named.ts'
 import type { OptimizerName } from './optimizer-names.ts'
 import type { OBJECTIVES } from './preference-options.ts'
+import type { Nullable, OneOrMore } from './input-forms.ts'
 import type { PreferenceInput } from './preference-input.ts'
-
-/** One of them or a list. */
-export type OneOrMore<T> = T | readonly T[]
-
-/** Each of the keys may be left out or null. */
-export type Nullable<T> = { readonly [K in keyof T]?: T[K] | null | undefined }
+import type { SavingInput } from './saving-input.ts'
 
 /** What may stand under `peft:`. */
 export interface PeftInput {
@@ -41,7 +37,7 @@ export interface PeftInput {
 }
 
 /** A fine-tuning run as a program writes it: what `finetune()` and `finetuneConfig.validate()` take. */
-export interface FinetuneInput extends PreferenceInput {
+export interface FinetuneInput extends PreferenceInput, SavingInput {
   // ---- Model
   /**
    * a name on the hub (`org/name`, `org/name@revision`, `org/name/file.gguf`), a folder, or a `.gguf` file
@@ -124,9 +120,11 @@ export interface FinetuneInput extends PreferenceInput {
    * packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`,
    * `double_quant`), `int8`, `ternary`, `bitnet` (options `scale`, `span`, `group`), or the name of a
    * plugin's; options as in `{ name: nf4, double_quant: false }`. Without an adapter `bitnet` trains the
-   * weights that it rounds (option `sub_norm`: bitnet.md). `quantization: bitnet` is the same
+   * weights that it rounds (option `sub_norm`: bitnet.md). `quantization: bitnet` is the same. `qat` trains
+   * weights that torchao will round to `int4`, `nvfp4` or `mxfp4` (options `weight_dtype`,
+   * `activation_dtype`, `group_size`, `fake_quant_after_n_steps`), as axolotl’s `qat:` does
    */
-  readonly quantizer?: NamedInput<'nf4' | 'fp4' | 'int8' | 'ternary' | 'bitnet'> | null | undefined
+  readonly quantizer?: NamedInput<'nf4' | 'fp4' | 'int8' | 'ternary' | 'bitnet' | 'qat'> | null | undefined
   /**
    * packs the base into 4 bits while it is loaded: `nf4` with double quantization, unless `bnb_config_kwargs`
    * says otherwise. `adapter: qlora` alone means it too. A base that is stored packed stays as it is
@@ -269,6 +267,16 @@ export interface FinetuneInput extends PreferenceInput {
    */
   readonly group_by_length?: boolean | null | undefined
   /**
+   * examples in the order of the data in every epoch; `shuffle_merged_datasets` mixes several datasets before
+   * that. Default: `false`
+   */
+  readonly curriculum_sampling?: boolean | null | undefined
+  /**
+   * packed rows are filled one after the other, in the order of the examples, instead of
+   * first-fit-decreasing: more rows. Default: `false`
+   */
+  readonly sample_packing_sequentially?: boolean | null | undefined
+  /**
    * leave out of each epoch the examples (or packed rows) that do not fill a step; other ones in each epoch.
    * Default: `false`
    */
@@ -364,14 +372,14 @@ export interface FinetuneInput extends PreferenceInput {
    * what happens to the gradients before they are clipped: names, or mappings with `name` and options; `clip`
    * is built in. Default: `[]`
    */
-  readonly transforms?: OneOrMore<NamedInput<'clip'>> | null | undefined
+  readonly transforms?: OneOrMore<NamedInput<'clip' | 'keep_zeros'>> | null | undefined
   /** the loss: a name, or a mapping with `name` and options. Default: `cross_entropy` */
   readonly objective?: NamedInput<(typeof OBJECTIVES)[number]> | null | undefined
   /**
    * what wraps the training step: one or a list of names or mappings, the first is the outermost. Default:
    * `[]`
    */
-  readonly strategy?: OneOrMore<NamedInput> | null | undefined
+  readonly strategy?: OneOrMore<NamedInput<'lisa'>> | null | undefined
   /** the order of the examples: a plugin's name or mapping; not set: a shuffle by `seed` and epoch */
   readonly sampler?: NamedInput | null | undefined
   /** decay of the first moment of AdamW; also of Lion, Muon and schedule-free AdamW. Default: `0.9` */
@@ -420,57 +428,4 @@ export interface FinetuneInput extends PreferenceInput {
   readonly activation_offloading_dir?: string | null | undefined
   /** decides order, initial values and dropout. Default: `42` */
   readonly seed?: number | null | undefined
-
-  // ---- Evaluating, saving, stopping
-  /** `no`, `steps` or `epoch`; seldom needed beside the next two */
-  readonly eval_strategy?: 'no' | 'steps' | 'epoch' | null | undefined
-  /** steps between evaluations, or below 1 a part of all steps; 0: none */
-  readonly eval_steps?: number | null | undefined
-  /**
-   * counted in the steps that are run: 4 with `max_steps: 8` and one epoch is every 2 steps. Neither set: at
-   * the end of each epoch where there is something to evaluate on; 0: none
-   */
-  readonly evals_per_epoch?: number | null | undefined
-  /** `no`, `steps` or `epoch` */
-  readonly save_strategy?: 'no' | 'steps' | 'epoch' | null | undefined
-  /** steps between checkpoints, or below 1 a part of all steps; 0: none */
-  readonly save_steps?: number | null | undefined
-  /** as `evals_per_epoch`. Neither set: at the end of each epoch; 0: only at the end */
-  readonly saves_per_epoch?: number | null | undefined
-  /** keep the newest checkpoints, so many; the best one stays. Default: `4` */
-  readonly save_total_limit?: number | null | undefined
-  /** save the weights of the best evaluation. Not set: with `early_stopping_patience` only */
-  readonly load_best_model_at_end?: boolean | null | undefined
-  /** stop after so many evaluations without a better one */
-  readonly early_stopping_patience?: number | null | undefined
-  /** stop when the loss stays above this */
-  readonly loss_watchdog_threshold?: number | null | undefined
-  /** for so many steps. Default: `3` */
-  readonly loss_watchdog_patience?: number | null | undefined
-  /** lines printed when the output is no terminal; `metrics.jsonl` has every step. Default: `1` */
-  readonly logging_steps?: number | null | undefined
-  /**
-   * who watches the run besides metrics.jsonl and the terminal: names, or mappings with `name` and options.
-   * Default: `[]`
-   */
-  readonly monitors?: OneOrMore<NamedInput> | null | undefined
-  /** the adapter (or the model), `metrics.jsonl`, and `checkpoint-N` folders. Default: `./model-out` */
-  readonly output_dir?: string | null | undefined
-  /** a checkpoint's folder */
-  readonly resume_from_checkpoint?: string | null | undefined
-  /** go on from the newest checkpoint if there is one; `--resume` insists on one. Default: `false` */
-  readonly auto_resume_from_checkpoints?: boolean | null | undefined
-  /**
-   * push the result to this repository of the hub (`org/name`, private, made when it is not there); needs
-   * `HF_TOKEN`. A push that fails never ends the run
-   */
-  readonly hub_model_id?: string | null | undefined
-  /**
-   * `end`: at the end; `every_save`: also the weights of each checkpoint, which the run waits for;
-   * `checkpoint`: besides, the newest checkpoint as `last-checkpoint`, to resume from; `all_checkpoints`:
-   * every checkpoint as its folder. Default: `every_save`
-   */
-  readonly hub_strategy?: 'end' | 'every_save' | 'checkpoint' | 'all_checkpoints' | null | undefined
-  /** a branch of the repository; made when it is not there */
-  readonly hub_revision?: string | null | undefined
 }

@@ -184,6 +184,10 @@ export interface FinetuneOptions extends PreferenceKeys {
   /** Examples of like length meet in a step, as transformers groups them; not for packed rows. */
   readonly group_by_length: boolean
   /** Leave out of each epoch the rows that do not fill a step; else they are spread over its steps. */
+  /** Examples in the order of the data, in every epoch. */
+  readonly curriculum_sampling: boolean
+  /** Rows are filled in that order. */
+  readonly sample_packing_sequentially: boolean
   readonly dataloader_drop_last: boolean
 
   readonly micro_batch_size: number

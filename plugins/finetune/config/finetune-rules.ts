@@ -60,6 +60,13 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
     group_by_length && sampler !== null
       ? { path: ['group_by_length'], what: 'give either group_by_length or sampler, not both' }
       : undefined,
+  ({ curriculum_sampling, sampler, group_by_length }) =>
+    curriculum_sampling && (sampler !== null || group_by_length)
+      ? {
+          path: ['curriculum_sampling'],
+          what: `give either curriculum_sampling or ${sampler === null ? 'group_by_length' : 'sampler'}, not both`,
+        }
+      : undefined,
   template,
   ({ activation_offloading, gradient_checkpointing }) =>
     activation_offloading && gradient_checkpointing === false
@@ -77,7 +84,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
       ? { path: ['lr_quadratic_warmup'], what: `is for lr_scheduler: cosine, not for ${lr_scheduler}` }
       : undefined,
   ({ cosine_constant_lr_ratio: part, cosine_min_lr_ratio: least, lr_scheduler }) =>
-    part !== null && (least === null || lr_scheduler !== 'cosine')
+    part !== null && part > 0 && (least === null || lr_scheduler !== 'cosine')
       ? {
           path: ['cosine_constant_lr_ratio'],
           what: 'is for lr_scheduler: cosine with cosine_min_lr_ratio',

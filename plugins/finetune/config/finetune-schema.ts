@@ -29,7 +29,8 @@ import { CHAT_TEMPLATE_CHOICES, datasetOptions } from '../../data/mod.ts'
 import type { DatasetInput, DatasetOptions } from '../../data/mod.ts'
 import type { TrainableTokens } from '../../peft/mod.ts'
 import { IGNORED_PLUGINS } from './keys/python-plugins.ts'
-import type { FinetuneInput, Nullable, PeftInput } from './finetune-input.ts'
+import type { FinetuneInput, PeftInput } from './finetune-input.ts'
+import type { Nullable } from './input-forms.ts'
 import type { LoraInit } from '../../peft/mod.ts'
 import type {
   FinetuneFields,
@@ -348,6 +349,8 @@ const schema = v.strictObject(
     eval_sample_packing: nullable(flag()),
     train_on_inputs: optional(flag(), false),
     group_by_length: optional(flag(), false),
+    curriculum_sampling: optional(flag(), false),
+    sample_packing_sequentially: optional(flag(), false),
     dataloader_drop_last: optional(flag(), false),
 
     micro_batch_size: optional(microBatch, 1),
@@ -365,13 +368,13 @@ const schema = v.strictObject(
     label_smoothing_factor: optional(decimal({ min: 0, below: 1 }), 0),
     optimizer: optional(optimizerField, 'adamw_torch_fused'),
     optim_args: optional(mapOf(v.unknown()), {}),
-    transforms: optional(namedList(['clip']), []),
-    strategy: optional(namedList(), []),
+    transforms: optional(namedList(['clip', 'keep_zeros']), []),
+    strategy: optional(namedList(['lisa']), []),
     objective: v.nullish(named(OBJECTIVES), 'cross_entropy'),
     ...preferenceFields,
     monitors: optional(namedList(), []),
     sampler: nullable(named()),
-    quantizer: nullable(named(['nf4', 'fp4', 'int8', 'ternary', 'bitnet'])),
+    quantizer: nullable(named(['nf4', 'fp4', 'int8', 'ternary', 'bitnet', 'qat'])),
     load_in_4bit: optional(flag(), false),
     load_in_8bit: optional(flag(), false),
     bnb_config_kwargs: nullable(bnbOptions),
@@ -382,7 +385,7 @@ const schema = v.strictObject(
     lr_scheduler: optional(oneOf([...SCHEDULERS, 'wsd'], { later: LATER_SCHEDULERS }), 'cosine'),
     lr_scheduler_kwargs: optional(schedulerOptions, {}),
     cosine_min_lr_ratio: nullable(decimal({ min: 0, max: 1 })),
-    cosine_constant_lr_ratio: nullable(decimal({ above: 0, max: 1 })),
+    cosine_constant_lr_ratio: nullable(decimal({ min: 0, max: 1 })),
     lr_quadratic_warmup: optional(flag(), false),
     warmup_steps: nullable(stepsOrPart),
     warmup_ratio: nullable(decimal({ min: 0, max: 1 })),

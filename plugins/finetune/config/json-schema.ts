@@ -57,6 +57,20 @@ export function schemaOfFinetune(): JsonSchema {
         description: 'texts that are streamed and packed: the same as datasets with streaming: true',
         anyOf: [{ type: 'string' }, { type: 'array' }, { type: 'null' }],
       },
+      qat: {
+        description: 'The way of axolotl to write quantizer: qat.',
+        anyOf: [{ type: 'object' }, { type: 'null' }],
+      },
+      ...mapped(PARTS, (part) => ({
+        description: `The way of axolotl to write ${part}.`,
+        deprecated: true,
+        doNotSuggest: true,
+      })),
+      tokenizer_use_mistral_common: {
+        description: '`true`: the chat template of mistral-common where the model has none.',
+        deprecated: true,
+        doNotSuggest: true,
+      },
       use_onebitllms: {
         description: '`true`: another way to write quantizer: bitnet',
         deprecated: true,
@@ -114,6 +128,15 @@ function converted(field: Field<unknown>): JsonSchema {
   })
   const simple = simplified(schema)
   return isMapping(simple) ? simple : {}
+}
+
+const PARTS: Readonly<Record<string, string>> = {
+  use_eaft: 'objective: eaft',
+  eaft_alpha: 'objective: eaft',
+  eaft_k: 'objective: eaft',
+  lisa_n_layers: 'strategy: lisa',
+  lisa_step_interval: 'strategy: lisa',
+  llmcompressor: 'transforms: keep_zeros',
 }
 
 const OLD_PRECISIONS: Readonly<Record<string, boolean>> = {

@@ -38,7 +38,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   adapter_options:
     "options of any adapter but lora, which checks them itself; those of PEFT's methods are named as PEFT names them",
   quantizer:
-    "packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`, `double_quant`), `int8`, `ternary`, `bitnet` (options `scale`, `span`, `group`), or the name of a plugin's; options as in `{ name: nf4, double_quant: false }`. Without an adapter `bitnet` trains the weights that it rounds (option `sub_norm`: [bitnet.md](bitnet.md)). `quantization: bitnet` is the same",
+    "packs the frozen weights of the linear layers while they are loaded: `nf4` or `fp4` (options `block`, `double_quant`), `int8`, `ternary`, `bitnet` (options `scale`, `span`, `group`), or the name of a plugin's; options as in `{ name: nf4, double_quant: false }`. Without an adapter `bitnet` trains the weights that it rounds (option `sub_norm`: [bitnet.md](bitnet.md)). `quantization: bitnet` is the same. `qat` trains weights that torchao will round to `int4`, `nvfp4` or `mxfp4` (options `weight_dtype`, `activation_dtype`, `group_size`, `fake_quant_after_n_steps`), as axolotl’s `qat:` does",
   load_in_4bit:
     'packs the base into 4 bits while it is loaded: `nf4` with double quantization, unless `bnb_config_kwargs` says otherwise. `adapter: qlora` alone means it too. A base that is stored packed stays as it is ([quantization.md](quantization.md))',
   load_in_8bit: 'packs the base into rows of int8 while it is loaded, with the outlier columns of LLM.int8',
@@ -99,6 +99,10 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   train_on_inputs: 'learn the prompt too',
   group_by_length:
     'examples of like length meet in a step, ordered as transformers orders them: mixed, then sorted within blocks of up to 50 steps, the longest first. Packed rows are all of one length and stay mixed',
+  curriculum_sampling:
+    'examples in the order of the data in every epoch; `shuffle_merged_datasets` mixes several datasets before that',
+  sample_packing_sequentially:
+    'packed rows are filled one after the other, in the order of the examples, instead of first-fit-decreasing: more rows',
   dataloader_drop_last:
     'leave out of each epoch the examples (or packed rows) that do not fill a step; other ones in each epoch',
   chat_template:

@@ -55,9 +55,85 @@ export function underOldName(failure: ConfigFailure, writtenAs: ReadonlyMap<stri
 
 /** Names that are read as others, besides those that are only renamed. */
 export const READ_AS: Readonly<Record<'file' | 'dataset', readonly string[]>> = {
-  file: ['pretraining_dataset', 'bfloat16', 'float16', 'fp16', 'float32', 'use_onebitllms'],
+  file: [
+    'pretraining_dataset',
+    'bfloat16',
+    'float16',
+    'fp16',
+    'float32',
+    'tokenizer_use_mistral_common',
+    'use_onebitllms',
+    'qat',
+    'use_eaft',
+    'eaft_alpha',
+    'eaft_k',
+    'lisa_n_layers',
+    'lisa_step_interval',
+    'llmcompressor',
+  ],
   dataset: ['message_field_role', 'message_field_content'],
 }
+
+/** Names of parts of a run that axolotl has as keys, read as `objective`, `strategy` and `transforms`. */
+function readParts(input: Mapping, read: Record<string, unknown>, { notes, failures }: Found): Mapping {
+  const { use_eaft, eaft_alpha, eaft_k, lisa_n_layers, lisa_step_interval, llmcompressor, ...rest } = input
+  const place = (key: string, asked: string, value: unknown): void => {
+    if (isEmpty(rest[key])) read[key] = value
+    else failures.push({ path: [asked], what: `is ${key} here, which is given too`, code: 'E_CONFIG_KEY' })
+  }
+  for (const key of [
+    'use_eaft',
+    'eaft_alpha',
+    'eaft_k',
+    'lisa_n_layers',
+    'lisa_step_interval',
+    'llmcompressor',
+  ])
+    delete read[key]
+  if (!isEmpty(use_eaft)) {
+    notes.push('use_eaft is read as objective: eaft')
+    const options = {
+      ...(isEmpty(eaft_alpha) ? {} : { alpha: eaft_alpha }),
+      ...(isEmpty(eaft_k) ? {} : { k: eaft_k }),
+    }
+    place('objective', 'use_eaft', { name: 'eaft', ...options })
+  }
+  if (!isEmpty(lisa_n_layers)) {
+    notes.push('lisa_n_layers is read as strategy: lisa')
+    place('strategy', 'lisa_n_layers', { name: 'lisa', layers: lisa_n_layers, interval: lisa_step_interval })
+  }
+  if (!isEmpty(llmcompressor)) {
+    const targets = constantPruning(llmcompressor)
+    if (targets === null)
+      failures.push({
+        path: ['llmcompressor'],
+        what: 'not supported yet (other modifiers of llm-compressor than ConstantPruningModifier)',
+        code: 'E_CONFIG_KEY',
+      })
+    else {
+      notes.push(
+        'llmcompressor is read as transforms: keep_zeros; the weights are saved whole, with their zeros',
+      )
+      place('transforms', 'llmcompressor', [{ name: 'keep_zeros', targets }])
+    }
+  }
+  return rest
+}
+
+/** The targets of a recipe that keeps the zeros and does nothing else; null: it does. */
+function constantPruning(asked: unknown): readonly unknown[] | null {
+  const fields = (value: unknown): Mapping => (isMapping(value) ? value : {})
+  const stages = Object.values(fields(fields(asked)['recipe']))
+  const modifiers = stages.flatMap((stage) =>
+    Object.values(fields(stage)).flatMap((list) => Object.entries(fields(list))),
+  )
+  if (modifiers.length !== 1 || modifiers[0][0] !== 'ConstantPruningModifier') return null
+  const { targets } = fields(modifiers[0][1])
+  return Array.isArray(targets) ? targets : null
+}
+
+/** The model's own, else what mistral-common writes of a conversation. */
+const MISTRAL_TEMPLATE = 'tokenizer_default_fallback_mistral_v7_tekken'
 
 /** Flags about the precision → what `bf16` is for them, and what is said of it. */
 const PRECISIONS: Readonly<Record<string, readonly [bf16: boolean, why: string]>> = {
@@ -72,13 +148,20 @@ const PRECISIONS: Readonly<Record<string, readonly [bf16: boolean, why: string]>
  * streamed, `use_onebitllms` as `quantizer: bitnet`, and a mapping of `tokens` as `special_tokens`.
  */
 export function readOldSpellings(
-  { pretraining_dataset: texts, use_onebitllms: oneBit, ...input }: Mapping,
+  {
+    pretraining_dataset: texts,
+    use_onebitllms: oneBit,
+    qat,
+    tokenizer_use_mistral_common: mistral,
+    ...input
+  }: Mapping,
   { notes, failures }: Found,
 ): Mapping {
   let rest: Mapping = Object.fromEntries(
     Object.entries(input).filter(([key]) => !Object.hasOwn(PRECISIONS, key)),
   )
   const read: Record<string, unknown> = { ...rest }
+  rest = readParts(rest, read, { notes, failures })
   if (!isEmpty(texts)) {
     if (isEmpty(rest.datasets)) {
       const list: readonly unknown[] = Array.isArray(texts) ? texts : [texts]
@@ -102,6 +185,24 @@ export function readOldSpellings(
     notes.push('use_onebitllms is read as quantizer: bitnet, which computes the same')
     read.quantizer = 'bitnet'
   }
+  if (!isEmpty(mistral) && isEmpty(rest.chat_template) && isEmpty(rest.chat_template_jinja)) {
+    notes.push(
+      `tokenizer_use_mistral_common is read as chat_template: ${MISTRAL_TEMPLATE}; tekken.json is read where there is no tokenizer.json`,
+    )
+    read.chat_template = MISTRAL_TEMPLATE
+  }
+  if (isMapping(qat) && !isEmpty(qat)) {
+    notes.push('qat is read as quantizer: qat')
+    const { quantize_embedding: embedding, ...options } = qat
+    if (!isEmpty(embedding))
+      failures.push({
+        path: ['qat', 'quantize_embedding'],
+        what: 'not supported yet (embeddings that are rounded in the training)',
+        code: 'E_CONFIG_KEY',
+      })
+    read.quantizer = { ...options, name: 'qat' }
+  } else if (!isEmpty(qat))
+    failures.push({ path: ['qat'], what: 'expected a mapping such as { weight_dtype: nvfp4 }' })
   if (isMapping(rest.tokens) && isEmpty(rest.special_tokens)) {
     notes.push('tokens is read as special_tokens: it is a mapping')
     read.special_tokens = rest.tokens

@@ -16,7 +16,16 @@ import { DPO_LOSSES, type DpoLossName, LATER_DPO_LOSSES } from '../../preference
 import type { Named } from './named.ts'
 
 /** Names of the objectives that are built in. */
-export const OBJECTIVES = ['cross_entropy', 'dpo', 'orpo', 'kto', 'cpo', 'reward', 'distillation'] as const
+export const OBJECTIVES = [
+  'cross_entropy',
+  'eaft',
+  'dpo',
+  'orpo',
+  'kto',
+  'cpo',
+  'reward',
+  'distillation',
+] as const
 
 /** Values of `rl`. `cpo` is not one of axolotl's. */
 export const RL_NAMES = ['dpo', 'ipo', 'orpo', 'kto', 'simpo', 'cpo'] as const

@@ -184,14 +184,35 @@ const GPU_LOGIT_ROWS = 512
 
 /** The most of the packed operands of the head's product in the CPU's cross-entropy, and what other kernels keep. */
 const PACKED_HEAD = 48 * 2 ** 20
-const OTHER_SCRATCH = 12 * 2 ** 20
+const OTHER_SCRATCH = 6 * 2 ** 20
 
-/** Bytes that the kernels of the CPU keep for themselves in a step of so many tokens. */
-export function scratchBytes({ model, dtype }: Pick<Estimated, 'model' | 'dtype'>, tokens: number): number {
+/** What the kernels of a device keep for themselves in a step on documents of these lengths. */
+export function scratchBytes(
+  { model, dtype, device }: Pick<Estimated, 'model' | 'dtype' | 'device'>,
+  lengths: readonly number[],
+): number {
   const { vocabSize, hiddenSize } = model.info
+  const tokens = sum(lengths)
+  if (device.kind === 'cuda') return Math.min(tokens, GPU_LOGIT_ROWS) * vocabSize * 4
   const bytes = bytesOf(dtype)
   const logits = Math.min(CPU_LOGITS, tokens * vocabSize * bytes)
-  return logits + Math.min(PACKED_HEAD, vocabSize * hiddenSize * bytes) + OTHER_SCRATCH
+  return (
+    logits +
+    Math.min(PACKED_HEAD, vocabSize * hiddenSize * bytes) +
+    sum(lengths.map((length) => attentionBytes(model, length))) +
+    OTHER_SCRATCH
+  )
+}
+
+/** Tasks that the CPU makes of the keys of a document, and the fewest keys of one. */
+const MOST_PARTS = 8
+const LEAST_KEYS = 256
+
+/** Each task adds up gradients of the queries that see its keys: of the first all of them, of the last few. */
+function attentionBytes({ info: { config, hiddenSize, headSize } }: Model, length: number): number {
+  const heads = Number(config['num_attention_heads'] ?? hiddenSize / headSize)
+  const parts = Math.ceil(length / Math.max(LEAST_KEYS, Math.ceil(length / MOST_PARTS)))
+  return ((heads * headSize * 4 * (parts + 1)) / 2) * length
 }
 
 /** Bytes of the process beside its tensors; 0 where the device has memory of its own. */

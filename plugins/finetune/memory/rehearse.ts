@@ -90,7 +90,8 @@ function rehearseStep(run: Run, device: ShapeDevice, { parts, isLean, changed }:
   )
   const resident = device.resident() + mapped + changed
   // This process holds what the other one will, but for the tensors and the scratch of the kernels.
-  const program = device.kind === 'cuda' ? 0 : process.memoryUsage().rss + scratchBytes(run, batch.ids.length)
+  const lengths = [...batch.offsets].slice(1).map((end, i) => end - batch.offsets[i])
+  const program = (device.kind === 'cuda' ? 0 : process.memoryUsage().rss) + scratchBytes(run, lengths)
   return {
     parts: { ...parts, program, activations: Math.max(0, device.resident() - state) },
     memory: program + resident,

@@ -7,7 +7,7 @@ import * as v from 'valibot'
 import { integer, optional } from '../../../core/contracts/config-fields.ts'
 import type { Field } from '../../../core/contracts/config-fields.ts'
 import type { ConfigFailure, ConfigPath } from '../../../core/contracts/config.ts'
-import type { Nullable } from '../config/finetune-input.ts'
+import type { Nullable } from '../config/input-forms.ts'
 import type { FinetuneFields, FinetuneOptions, TrainTokenizer } from '../config/finetune-options.ts'
 import { isEmpty, type Mapping } from '../config/old-spellings.ts'
 

@@ -81,7 +81,8 @@ export function saveModel(
         architectures: [model.info.architecture],
         ...config,
         torch_dtype: dtype,
-        ...(trained ? { quantization_config: trained } : {}),
+        // A form that is only for training says nothing of itself.
+        ...(trained && Object.keys(trained).length > 0 ? { quantization_config: trained } : {}),
       },
       null,
       2,

@@ -44,7 +44,12 @@ export function saveTokenizer(
     ...tokens,
     ...(chatTemplate !== null && { chat_template: chatTemplate }),
   })
-  if (modelPath.endsWith('.gguf')) {
+  if (!existsSync(join(modelPath, 'tokenizer.json')) && existsSync(join(modelPath, 'tekken.json'))) {
+    const read = changed?.files ?? readTokenizerFiles(modelPath)
+    write('tokenizer.json', read.tokenizer)
+    write(CONFIG, config(read.config))
+    if (chatTemplate === null) copyIfThere(modelPath, folder, TEMPLATE)
+  } else if (modelPath.endsWith('.gguf')) {
     const { tokenizer, tokenizerConfig } = ggufTokenizer(openGguf(modelPath))
     writeFileAtomic(
       join(folder, 'tokenizer.json'),

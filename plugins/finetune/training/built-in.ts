@@ -15,6 +15,9 @@ import {
   type ValidatableConfig,
 } from '../../../core/mod.ts'
 import { crossEntropy } from './cross-entropy.ts'
+import { eaft } from './eaft.ts'
+import { keepZeros } from './keep-zeros.ts'
+import { lisa } from './lisa.ts'
 
 interface AdamwFields {
   readonly beta1: number
@@ -48,19 +51,21 @@ const optimizers = {
 }
 
 /**
- * The plugin of what the trainer itself provides: `adamw`, `adamw_8bit`, `clip`, `cross_entropy`.
+ * The plugin of what the trainer itself provides: `adamw`, `adamw_8bit`, `clip`, `keep_zeros`, `lisa`, `cross_entropy`, `eaft`.
  */
 export const training: Plugin & {
   readonly provides: {
     readonly optimizer: Readonly<Record<'adamw' | 'adamw_8bit', Capabilities['optimizer']>>
-    readonly transform: { readonly clip: Capabilities['transform'] }
-    readonly objective: { readonly cross_entropy: Capabilities['objective'] }
+    readonly transform: Readonly<Record<'clip' | 'keep_zeros', Capabilities['transform']>>
+    readonly strategy: { readonly lisa: Capabilities['strategy'] }
+    readonly objective: Readonly<Record<'cross_entropy' | 'eaft', Capabilities['objective']>>
   }
 } = /* @__PURE__ */ definePlugin({
   name: 'training',
   provides: {
     optimizer: optimizers,
-    transform: { clip },
-    objective: { cross_entropy: crossEntropy },
+    transform: { clip, keep_zeros: keepZeros },
+    strategy: { lisa },
+    objective: { cross_entropy: crossEntropy, eaft },
   },
 })

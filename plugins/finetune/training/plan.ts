@@ -126,6 +126,8 @@ function batchesOf(
     seed: config.seed,
     epoch,
     order: sampler ? checkedOrder(sampler.order(epoch), examples.length) : undefined,
+    ...(config.curriculum_sampling ? { shuffle: false } : {}),
+    inOrder: config.sample_packing_sequentially,
     gradientAccumulationSteps: config.gradient_accumulation_steps,
     groupByLength: config.group_by_length,
     dropLast: config.dataloader_drop_last,

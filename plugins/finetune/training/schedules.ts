@@ -51,7 +51,7 @@ const ENTRIES: Readonly<Record<LrScheduler, Entry>> = {
         ...run,
         minRatio: config.cosine_min_lr_ratio ?? 0,
         cycles: num_cycles,
-        constantRatio: config.cosine_constant_lr_ratio ?? 1,
+        constantRatio: config.cosine_constant_lr_ratio || 1,
         quadratic: config.lr_quadratic_warmup,
       }),
   },

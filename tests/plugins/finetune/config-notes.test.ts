@@ -24,6 +24,7 @@ describe('a note', () => {
     ['optimizer: adamw_torch_8bit\n', 'as bitsandbytes does, in place of torchao’s 8 bits'],
     ['optimizer: ao_adamw_4bit\n', 'in place of 4 bits'],
     ['use_onebitllms: true\n', 'use_onebitllms is read as quantizer: bitnet'],
+    ['tokenizer_use_mistral_common: true\n', 'tokenizer_default_fallback_mistral_v7_tekken'],
     ['fp8: true\n', 'fp8 is ignored: products of f8 are computed in bf16'],
     ['float32: true\n', 'float32 is read as bf16: false'],
     ['tokens: { pad_token: <pad> }\n', 'tokens is read as special_tokens'],

@@ -31,7 +31,7 @@ export const DATA_KEYS: KeyFacts = {
       'max_packed_sequence_len',
     ]),
     ...refused(SHARDS, ['dataset_shard_num', 'dataset_shard_idx', 'num_dataset_shards_to_save']),
-    ...refused(ORDER, ['shuffle_before_merging_datasets', 'curriculum_sampling']),
+    ...refused(ORDER, ['shuffle_before_merging_datasets']),
     ...refused(TEMPLATE, ['chat_template_kwargs']),
     ...refused(SYSTEM, ['default_system_message']),
   },

@@ -4,8 +4,6 @@
 import { ignored, type KeyFacts, refused } from './key-fact.ts'
 
 const FROM_CONFIG = 'read from the files of the model'
-const OWN_TOKENIZER =
-  'the tokenizer.json and the chat template of the model are used, which give the same tokens'
 const NO_MEDIA = 'there are no images, audio or video'
 const MODEL = 'changing how the model is built or loaded'
 const MEDIA = 'images, audio and video'
@@ -31,7 +29,6 @@ export const MODEL_KEYS: KeyFacts = {
       'gptq',
       'gptq_disable_exllama',
     ]),
-    ...ignored(OWN_TOKENIZER, ['tokenizer_use_mistral_common']),
     ...ignored(NO_MEDIA, ['freeze_mm_modules']),
   },
   refused: {

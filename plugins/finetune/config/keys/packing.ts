@@ -14,7 +14,6 @@ export const PACKING_KEYS: KeyFacts = {
       'multipack_real_batches',
       'sample_packing_group_size',
       'sample_packing_bin_size',
-      'sample_packing_sequentially',
       'sample_packing_mp_start_method',
       'sample_packing_eff_est',
       'total_num_tokens',

@@ -10,6 +10,9 @@ export const IGNORED_PLUGINS: Readonly<Record<string, IgnoredKey>> = {
     'axolotl.integrations.cut_cross_entropy.CutCrossEntropyPlugin',
     'axolotl.integrations.kernels.KernelsPlugin',
   ]),
+  ...ignored('the key llmcompressor says what is asked for', [
+    'axolotl.integrations.llm_compressor.LLMCompressorPlugin',
+  ]),
   ...ignored('one device needs no sharding', ['axolotl.integrations.expert_parallel.ExpertParallelPlugin']),
   ...ignored('nothing is reported to a service; metrics.jsonl in output_dir has every number', [
     'axolotl.integrations.swanlab.SwanLabPlugin',

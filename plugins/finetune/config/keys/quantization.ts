@@ -3,7 +3,6 @@
  */
 import { ignored, type KeyFacts, refused } from './key-fact.ts'
 
-const QAT = 'training of weights that are rounded as torchao does (QAT); quantizer: bitnet is what there is'
 const CHECKPOINT = 'another quantization of the checkpoint'
 const COMPRESSOR = 'compressed weights of llm-compressor'
 const WITHOUT_IT = 'it only matters together with a key or plugin that is not there'
@@ -19,11 +18,10 @@ export const QUANTIZATION_KEYS: KeyFacts = {
     ...ignored(WITHOUT_IT, ['nvfp4_merge_aware_start_step', 'nonexpert_quantization']),
   },
   refused: {
-    ...refused(QAT, ['qat']),
     ...refused(CHECKPOINT, ['nvfp4_merge_aware']),
     model_quantization_config: { what: CHECKPOINT, onlyWith: UNPACKED },
     model_quantization_config_kwargs: { what: CHECKPOINT, onlyWith: UNPACKED },
-    ...refused(COMPRESSOR, ['llmcompressor', 'recipe', 'save_compressed']),
+    ...refused(COMPRESSOR, ['recipe', 'save_compressed']),
     quantization: { what: CHECKPOINT, shortFor: 'quantizer' },
   },
 }

@@ -7,12 +7,10 @@ const WITHOUT_IT = 'it only matters together with a key or plugin that is not th
 const WITH_STATE = 'checkpoints always hold the optimizer too, so that a run can be resumed'
 const LAYERS = 'layer replication'
 const RELORA = 'ReLoRA'
-const LISA = 'LISA'
 const PART = 'training part of the parameters'
 const OPTIMIZER = 'this way of setting the optimizer'
 const SCHEDULE = 'this learning-rate schedule'
 const DIFFUSION = 'diffusion language models'
-const EAFT = 'entropy-aware losses'
 const TRAINER = 'a trainer of one’s own'
 const FIRST = 'a checkpoint after the first step'
 const REQUEST = 'checkpoints on request'
@@ -22,8 +20,6 @@ const REMOTE = 'training on a service'
 export const TRAINING_KEYS: KeyFacts = {
   ignored: {
     ...ignored(WITHOUT_IT, [
-      'eaft_alpha',
-      'eaft_k',
       'grokfast_alpha',
       'grokfast_lamb',
       'kd_temperature_min',
@@ -63,7 +59,6 @@ export const TRAINING_KEYS: KeyFacts = {
       'jagged_restart_warmup_steps',
       'jagged_restart_anneal_steps',
     ]),
-    ...refused(LISA, ['lisa_n_layers', 'lisa_step_interval']),
     ...refused(PART, ['spectrum_top_fraction']),
     ...refused(OPTIMIZER, [
       'optim_target_modules',
@@ -80,7 +75,6 @@ export const TRAINING_KEYS: KeyFacts = {
     ...refused(FIRST, ['save_first_step']),
     ...refused(REQUEST, ['dynamic_checkpoint']),
     ...refused(DIFFUSION, ['diffusion']),
-    ...refused(EAFT, ['use_eaft']),
     ...refused(TRAINER, ['trainer_cls']),
     ...refused(MORA, ['mora']),
     ...refused(REMOTE, ['hatchery']),
