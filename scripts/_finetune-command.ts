@@ -51,6 +51,7 @@ export async function finetuneCommand(command: FinetuneCommand): Promise<void> {
   if (resume === 'finished') return teller.end(null)
   using run = await prepareRun(config, {
     onDownload: teller.download,
+    onTokenize: teller.tokenize,
     onNote: teller.notice,
   }).catch((error: unknown) => {
     throw inFile(error)

@@ -18,7 +18,7 @@ import {
 } from '../../core/mod.ts'
 import { invocation } from '../../core/invocation.ts'
 import { isDeviceName, openDevice, type OpenedDevice } from '../cuda/mod.ts'
-import { checkChatTemplate, datasetFiles, datasetTypeOf } from '../data/mod.ts'
+import { checkChatTemplate, datasetFiles, datasetTypeOf, isHubDataset } from '../data/mod.ts'
 import { builtInPlugins } from './plugins/built-in-plugins.ts'
 import { listCheckpoints } from './checkpoints/checkpoints.ts'
 import {
@@ -151,7 +151,7 @@ function checkDatasets(config: FinetuneConfig, host: Host | undefined, faults: F
     config[key].forEach((options, index) => {
       if (host) faults.check([key, index], () => datasetTypeOf(options, host.all('dataset'), kind))
       const files = options.data_files.length > 0 ? 'data_files' : 'path'
-      faults.check([key, index, files], () => datasetFiles(options))
+      faults.check([key, index, files], () => isHubDataset(options.path) || datasetFiles(options))
     })
   }
 }

@@ -4,15 +4,25 @@
  */
 import { Disposables } from '../../core/disposables.ts'
 import type { Host, Plugin, Device, Sampler } from '../../core/mod.ts'
-import { lengthOf, type LoadedDataset, loadDataset, type TokenizeProgress } from '../data/mod.ts'
-import { atKey, atNamedKey, atNamedKeyAsync } from './config/at-key.ts'
+import {
+  type DatasetOptions,
+  lengthOf,
+  type LoadedDataset,
+  loadDataset,
+  resolveHubDataset,
+  type TokenizeProgress,
+} from '../data/mod.ts'
+import type { HubOptions } from '../hub/mod.ts'
+import { atKey, atKeyAsync, atNamedKey, atNamedKeyAsync } from './config/at-key.ts'
+import { loadRewards, type RunReward } from '../grpo/mod.ts'
 import { type BaseModelFiles, baseModelFiles } from './model/base-model-files.ts'
 import type { FinetuneConfig } from './config/config.ts'
 import { checkEarly, type EarlyChecks } from './early-checks.ts'
 import { checkContextLength, writtenContextLength } from './model/context-length.ts'
 import { newModelFiles } from './model/new-model-files.ts'
 import { exampleKind } from './training/parts.ts'
-import { createPlan, type Plan } from './training/plan.ts'
+import type { Plan } from './training/plan.ts'
+import { planOf } from './training/plan-of.ts'
 import { expectChatTemplate, openTokenizer, type RunTokenizer } from './model/run-tokenizer.ts'
 
 /** Options of `prepareRun()`: what no file says. */
@@ -44,6 +54,8 @@ export interface RunInputs {
   readonly data: LoadedDataset
   readonly sampler: Sampler | null
   readonly plan: Plan
+  /** Of `rl: grpo`; null: none are asked for. */
+  readonly rewards: readonly RunReward[] | null
 }
 
 /** Downloads config.json and the tokenizer of a model on the hub, no weights. Throws a `ConfigError` with all faults that are known. */
@@ -55,6 +67,9 @@ export async function openInputs(
   const { host, parts } = early
   using open = new Disposables()
   open.use(host)
+  const rewards = config.grpo
+    ? await loadRewards({ ...config.grpo, file: config.rewards, folder: config.folder })
+    : null
 
   const tell = { onProgress: onDownload, onNote, weights }
   const base = config.reinit_weights ? newModelFiles(config, host, tell) : baseModelFiles(config, host, tell)
@@ -64,13 +79,34 @@ export async function openInputs(
   if (known !== null) checkContextLength(config, known)
   const tokenizer = atKey(['base_model'], () => openTokenizer(modelPath, config))
   expectChatTemplate(tokenizer, config)
-  const kind = exampleKind(config, host)
-  const loading = { types: host.all('dataset'), kind, ...(onTokenize ? { onProgress: onTokenize } : {}) }
-  const data = open.use(await atNamedKeyAsync(() => loadDataset(config, tokenizer, loading)))
+  const loading = {
+    types: host.all('dataset'),
+    kind: exampleKind(config, host),
+    ...(onTokenize ? { onProgress: onTokenize } : {}),
+  }
+  const local = await withLocalDatasets(config, tell)
+  const data = open.use(await atNamedKeyAsync(() => loadDataset(local, tokenizer, loading)))
   const lengths = data.train.map(lengthOf)
   const sampler = parts.sampler({ lengths, seed: config.seed })
   open.defer(() => sampler?.[Symbol.dispose]?.())
-  const plan = atNamedKey(() => createPlan(config, data.train, sampler))
+  const plan = atNamedKey(() => planOf(config, data.train, sampler, data.stream))
   open.move()
-  return { host, early, base, modelPath, tokenizer, data, sampler, plan }
+  return { host, early, base, modelPath, tokenizer, data, sampler, plan, rewards }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Datasets of the hub as files on this machine. */
+async function withLocalDatasets(
+  config: FinetuneConfig,
+  tell: Pick<HubOptions, 'onProgress' | 'onNote'>,
+): Promise<FinetuneConfig> {
+  const options = { offline: config.offline ?? undefined, ...tell }
+  const local = async (key: 'datasets' | 'test_datasets'): Promise<DatasetOptions[]> => {
+    const found: DatasetOptions[] = []
+    for (const [i, entry] of config[key].entries())
+      found.push(await atKeyAsync([key, i, 'path'], () => resolveHubDataset(entry, options)))
+    return found
+  }
+  return { ...config, datasets: await local('datasets'), test_datasets: await local('test_datasets') }
 }

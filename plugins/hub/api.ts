@@ -26,10 +26,10 @@ const MAX_JSON_BYTES = 64 * 2 ** 20
 
 /** @throws E_HUB when the model, the revision or the network is not there, or the answer makes no sense */
 export async function fetchCommit(
-  { repo, revision }: HubReference,
+  { repo, revision, kind = 'model' }: HubReference,
   settings: HubSettings,
 ): Promise<HubCommit> {
-  const base = `${settings.endpoint}/api/models/${repo}`
+  const base = `${settings.endpoint}/api/${kind}s/${repo}`
   const what = revision === 'main' ? repo : `${repo}@${revision}`
   const info = await fetchJson(`${base}/revision/${encodeURIComponent(revision)}`, settings, what)
   const sha = isObject(info.value) ? info.value['sha'] : undefined

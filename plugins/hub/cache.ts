@@ -27,9 +27,9 @@ export interface RepoCache {
 
 export function repoCache(
   { cacheDir, symlinks }: Pick<HubSettings, 'cacheDir' | 'symlinks'>,
-  { repo }: HubReference,
+  { repo, kind = 'model' }: HubReference,
 ): RepoCache {
-  const name = `models--${repo.replaceAll('/', '--')}`
+  const name = `${kind}s--${repo.replaceAll('/', '--')}`
   const folder = join(cacheDir, name)
   const snapshot = (commit: string): string => join(folder, 'snapshots', commit)
   const blob = (file: HubFile): string => join(folder, 'blobs', file.etag)

@@ -12,6 +12,8 @@ export interface HubReference {
   readonly revision: string
   /** The one file that is wanted, instead of a whole model. */
   readonly file: string | undefined
+  /** Default: a model. */
+  readonly kind?: 'model' | 'dataset'
 }
 
 /** True for what can only be a path: absolute, relative with a dot, or with a home or a drive. */
@@ -25,7 +27,7 @@ export function isCommit(revision: string): boolean {
 }
 
 /** @throws E_HUB when it is no valid name of a model */
-export function parseReference(reference: string, revision?: string): HubReference {
+export function parseReference(reference: string, revision?: string, what = 'model'): HubReference {
   const match = /^(?<path>[^@]+)(@(?<tag>.+))?$/.exec(reference)
   const parts = (match?.groups?.['path'] ?? '').split('/')
   const tag = match?.groups?.['tag']
@@ -33,7 +35,7 @@ export function parseReference(reference: string, revision?: string): HubReferen
   const names = isFile ? parts.slice(0, 2) : parts
   const valid = parts.every((part) => /^[\w.-]+$/.test(part) && !/^\.+$/.test(part)) && names.length <= 2
   if (!valid || names.some((name) => name.includes('..'))) {
-    throw new TrituneError('E_HUB', `"${reference}" is neither a local path nor the name of a model`, {
+    throw new TrituneError('E_HUB', `"${reference}" is neither a local path nor the name of a ${what}`, {
       remedy: 'write org/name, org/name@revision, org/name/file.gguf, or an existing folder',
     })
   }

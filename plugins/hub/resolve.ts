@@ -6,12 +6,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrituneError, didYouMean } from '../../core/errors.ts'
-import { describeHolder, withLock } from '../../core/files/lock.ts'
 import type { HubCommit, HubFile } from './api.ts'
 import { fetchCommit } from './api.ts'
 import type { RepoCache } from './cache.ts'
 import { repoCache } from './cache.ts'
-import { downloadBlob } from './download.ts'
+import { fetchFiles } from './fetch-files.ts'
 import {
   SINGLE_WEIGHTS,
   WEIGHTS_INDEX,
@@ -61,8 +60,6 @@ export async function resolveModel(reference: string, options: HubOptions = {}):
   return await fromHub(wanted, cache, settings, options.only)
 }
 
-const PARALLEL = 4
-
 function fromCache(wanted: HubReference, cache: RepoCache, settings: HubSettings): string {
   const { cacheDir } = settings
   const what = describe(wanted)
@@ -97,7 +94,10 @@ async function fromHub(
   const paths = commit.files.map((file) => file.path)
   const snapshot = cache.snapshot(commit.sha)
   const fetchAll = (names: readonly string[]): Promise<void> =>
-    inParallel(names, (name) => fetchFile(fileNamed(name, commit, what), { wanted, commit, cache, settings }))
+    fetchFiles(
+      names.map((name) => fileNamed(name, commit, what)),
+      { wanted, commit, cache, settings },
+    )
   if (wanted.file === undefined) {
     checkConfig(paths, what)
     const small = smallFiles(paths)
@@ -111,24 +111,6 @@ async function fromHub(
   }
   cache.saveRef(wanted.revision, commit.sha)
   return resultPath(wanted, snapshot)
-}
-
-async function fetchFile(
-  file: HubFile,
-  {
-    wanted,
-    commit,
-    cache,
-    settings,
-  }: { wanted: HubReference; commit: HubCommit; cache: RepoCache; settings: HubSettings },
-): Promise<void> {
-  const path = file.path.split('/').map(encodeURIComponent).join('/')
-  const url = `${settings.endpoint}/${wanted.repo}/resolve/${commit.sha}/${path}`
-  const what = `${wanted.repo}/${file.path}`
-  await withLock(cache.lock(file), () => downloadBlob(url, cache.blob(file), file, { settings, what }), {
-    onWait: (holder) => settings.onNote(`waiting for ${what}: ${describeHolder(holder)} downloads it`),
-  })
-  cache.link(file, commit.sha)
 }
 
 function fileNamed(name: string, commit: HubCommit, what: string): HubFile {
@@ -170,17 +152,4 @@ function resultPath({ file }: HubReference, snapshot: string): string {
 
 function describe({ repo, revision, file }: HubReference): string {
   return `${repo}${file === undefined ? '' : `/${file}`}${revision === 'main' ? '' : `@${revision}`}`
-}
-
-/** Runs at most a few at a time; the first failure stops the rest from starting and is thrown when all have ended. */
-async function inParallel(names: readonly string[], work: (name: string) => Promise<void>): Promise<void> {
-  const queue = [...names]
-  const failures: unknown[] = []
-  async function worker(): Promise<void> {
-    for (let name = queue.shift(); name !== undefined && failures.length === 0; name = queue.shift()) {
-      await work(name).catch((error: unknown) => failures.push(error))
-    }
-  }
-  await Promise.all(Array.from({ length: PARALLEL }, worker))
-  if (failures.length > 0) throw failures[0]
 }

@@ -3,6 +3,7 @@
  *
  *   finetune   a LoRA step of SmolLM2-135M against torch + PEFT, also compiled   --model, --python
  *   adapters   a step of every adapter over a LoRA step, and over that of PEFT       (--python)
+ *   data       records per second of reading, tokenising and packing, against datasets and the fast tokenizers of transformers   (--python)
  *   generate   16 texts at once over one at a time   --model
  *   moe        a step of mixtures of experts over that of transformers   (--python)
  *   kernels    our ops against the peaks of the machine, and two against torch   (--python)
@@ -65,6 +66,7 @@ of ops:
 const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   finetune: async () => (await import('./finetune.ts')).finetune,
   adapters: async () => (await import('./adapters.ts')).adapters,
+  data: async () => (await import('./data.ts')).data,
   generate: async () => (await import('./generate.ts')).generateTopic,
   moe: async () => (await import('./moe.ts')).moe,
   kernels: async () => (await import('./kernels.ts')).kernels,
@@ -89,6 +91,7 @@ const OF_CHECKOUT: readonly string[] = [
   'finetune',
   'adapters',
   'moe',
+  'data',
   'startup',
   'models',
   'libraries',

@@ -12,6 +12,13 @@ import type { Teller } from './teller.ts'
 export type FinetuneLine =
   | { readonly type: 'notice'; readonly text: string }
   | { readonly type: 'download'; readonly file: string; readonly received: number; readonly total: number }
+  | {
+      readonly type: 'tokenize'
+      readonly dataset: string
+      readonly records: number
+      readonly done: number
+      readonly total: number
+    }
   | SummaryLine
   | ExampleLine
   /** The events of a run as its monitors get them; `start` without the lines that `summary` has. */
@@ -64,6 +71,10 @@ export function createJsonTeller(): Teller {
   return {
     notice: (text) => write({ type: 'notice', text }),
     download: wholePercents((progress) => write({ type: 'download', ...progress })),
+    tokenize: (progress) => {
+      // A dataset that is one part is there at once.
+      if (progress.total > 1) write({ type: 'tokenize', ...progress })
+    },
     remark: (text) => write({ type: 'notice', text }),
     plan(run) {
       write(summaryLine(run, summarize(run)))
@@ -85,7 +96,7 @@ export function createJsonTeller(): Teller {
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** What a reader that is far behind can do without. */
-const DROPPABLE: ReadonlySet<FinetuneLine['type']> = new Set(['step', 'download'])
+const DROPPABLE: ReadonlySet<FinetuneLine['type']> = new Set(['step', 'download', 'tokenize'])
 
 /** `end` and `error` are told by who runs the command, with what to do next. */
 function writeEvent(event: RunEvent, run: Run, write: (line: FinetuneLine) => void): void {
@@ -99,6 +110,7 @@ function writeEvent(event: RunEvent, run: Run, write: (line: FinetuneLine) => vo
     case 'eval':
     case 'save':
     case 'note':
+    case 'samples':
       return write(event)
     case 'end':
     case 'error':

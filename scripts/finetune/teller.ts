@@ -8,6 +8,7 @@ export interface Teller {
   /** What takes time before there is a run: who is waited for, what is checked. */
   notice(text: string): void
   download: NonNullable<PrepareOptions['onDownload']>
+  tokenize: NonNullable<PrepareOptions['onTokenize']>
   /** How the run starts, where that may surprise. */
   remark(text: string): void
   /** For --dry-run: the plan and three examples. */

@@ -18,6 +18,7 @@ export function createTextTeller(): Teller {
   return {
     notice: (text) => err.write(`${text}\n`),
     download: downloadProgress(),
+    tokenize: tokenizeProgress(),
     remark: (text) => write(`${text}\n`),
     plan(run) {
       for (const line of summarize(run)) write(`${line}\n`)
@@ -72,5 +73,21 @@ function downloadProgress(): (progress: { file: string; received: number; total:
     last = text
     const line = fitLine(['downloading', file, `${percent} %`], err.columns(), { elide: 1 })
     err.write(terminal ? `\r\u001b[K${line}${percent === 100 ? '\n' : ''}` : `${text}\n`)
+  }
+}
+
+/** A line that changes in place, where there is a terminal and enough to do. */
+function tokenizeProgress(): Teller['tokenize'] {
+  let last = ''
+  return ({ dataset, records, done, total }) => {
+    if (!err.terminal || total === 1) return
+    const percent = Math.floor((100 * done) / total)
+    const text = `${dataset} ${percent}`
+    if (text === last) return
+    last = text
+    const line = fitLine(['tokenizing', dataset, `${percent} %`, `${records} records`], err.columns(), {
+      elide: 1,
+    })
+    err.write(`\r\u001b[K${line}${done === total ? '\n' : ''}`)
   }
 }

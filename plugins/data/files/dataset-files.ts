@@ -8,6 +8,7 @@ import { didYouMean, TrituneError } from '../../../core/errors.ts'
 import type { DatasetOptions } from '../options/dataset-options.ts'
 import { splitFiles } from './dataset-splits.ts'
 import { formatOf, READABLE } from './file-format.ts'
+import { globbed, isGlob } from './glob.ts'
 import { splitName } from './record-slice.ts'
 
 type Entry = Pick<DatasetOptions, 'path' | 'data_files' | 'split' | 'ds_type'>
@@ -32,12 +33,12 @@ function filesOf({ path, data_files, split }: Entry): string[] {
   const name = splitName(split)
   if (data_files.length > 0 || kind === 'file') {
     if (name !== 'train') throw noSplit(path, name, ['train'])
-    return data_files.length > 0 ? data_files.map((file) => dataFile(path, kind, file)) : [path]
+    return data_files.length > 0 ? data_files.flatMap((file) => dataFile(path, kind, file)) : [path]
   }
   if (kind === 'nothing') {
     throw new TrituneError('E_DATA', `there is no file or folder "${path}"`, {
       place: 'datasets',
-      remedy: `paths start at ${process.cwd()}; one from the Hub has to be downloaded first (as JSON Lines)`,
+      remedy: `paths start at ${process.cwd()}; one of the hub is written org/name`,
     })
   }
   const { splits } = readFolder(path)
@@ -59,13 +60,20 @@ function noSplit(path: string, name: string, splits: readonly string[]): Tritune
 }
 
 function readFolder(path: string): { splits: Map<string, string[]>; readable: string[] } {
-  const readable = readdirSync(path, { withFileTypes: true, recursive: true })
-    .map((entry) => relative(path, join(entry.parentPath, entry.name)).split(sep).join('/'))
-    .filter((file) => isReadable(file) && kindOf(join(path, file)) === 'file')
+  const readable = filesIn(path).filter((file) => isReadable(file) && kindOf(join(path, file)) === 'file')
   return { splits: splitFiles(readable), readable }
 }
 
-function dataFile(path: string, kind: 'file' | 'folder' | 'nothing', file: string): string {
+/** Paths inside of a folder, with slashes. */
+function filesIn(path: string): string[] {
+  return readdirSync(path, { withFileTypes: true, recursive: true })
+    .map((entry) => relative(path, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .toSorted()
+}
+
+function dataFile(path: string, kind: 'file' | 'folder' | 'nothing', file: string): string | string[] {
+  const matching = kind === 'folder' && isGlob(file) ? globbed(file, filesIn(path)) : []
+  if (matching.length > 0) return matching.map((one) => join(path, one))
   // Loaders such as `path: json` with data_files have a path that is no folder.
   const candidates = kind === 'folder' ? [join(path, file), file] : [file]
   const found = candidates.find((candidate) => kindOf(candidate) === 'file')

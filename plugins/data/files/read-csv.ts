@@ -29,8 +29,7 @@ export const csvReader: RecordReader = {
     let line = 1
     try {
       for await (const { record, info } of parser as AsyncIterable<CsvRow>) {
-        batch.push({ value: record, source: { file, line: line + 1 } })
-        // Where the record ended; the next one begins on the line after it.
+        batch.push({ value: record, source: { file, line: info.lines - breaksIn(record) } })
         line = info.lines
         if (batch.length < BATCH) continue
         yield batch
@@ -51,6 +50,14 @@ export const csvReader: RecordReader = {
 interface CsvRow {
   readonly record: Readonly<Record<string, string>>
   readonly info: { readonly lines: number }
+}
+
+/** Lines that the values of a row take beyond its first. */
+function breaksIn(record: CsvRow['record']): number {
+  let count = 0
+  for (const value of Object.values(record))
+    if (/[\r\n]/.test(value)) count += value.split(/\r\n|\r|\n/).length - 1
+  return count
 }
 
 function checkedNames(names: readonly string[], file: string): string[] {

@@ -28,6 +28,9 @@ export interface DatasetReport {
   readonly cut: number
   /** The examples that had nothing to learn and were left out. */
   readonly untrained: readonly UntrainedExample[]
+  /** Examples left out for being equal to, or nearly like, an earlier one. */
+  readonly equal: number
+  readonly alike: number
   readonly notes: readonly string[]
 }
 
@@ -45,13 +48,15 @@ export function reportSplit(examples: readonly TokenizedExample[]): SplitReport 
 
 /** A report as lines for people: examples, tokens, what was left out and why. */
 export function formatReport(report: DatasetReport): string[] {
-  const { train, validation, tooLong, tooShort, truncated, cut, untrained, notes } = report
+  const { train, validation, tooLong, tooShort, truncated, cut, untrained, equal, alike, notes } = report
   const lines = [`train: ${splitLine(train)}`]
   if (validation.examples > 0) lines.push(`validation: ${splitLine(validation)}`)
   if (tooLong > 0) lines.push(`dropped: ${tooLong} longer than sequence_len`)
   if (tooShort > 0) lines.push(`dropped: ${tooShort} shorter than min_sample_len`)
   if (truncated > 0) lines.push(`truncated: ${truncated} to sequence_len`)
   if (cut > 0) lines.push(`cut: ${cut} long texts into pieces of sequence_len`)
+  if (equal > 0) lines.push(`dropped: ${equal} equal to an earlier one`)
+  if (alike > 0) lines.push(`dropped: ${alike} nearly like an earlier one`)
   return [...lines, ...untrainedLines(untrained), ...notes.map((note) => `note: ${note}`)]
 }
 

@@ -6,8 +6,8 @@
  */
 import { placeOfRecord, recordError } from '../types/dataset-type.ts'
 import type { RecordSource, TokenizedExample } from '../types/dataset-type.ts'
-import { documentsOf, joinDocuments } from '../packing/documents.ts'
 import { lengthOf, sliceOf } from '../types/stored-example.ts'
+import { documentsOf, joinDocuments } from '../packing/documents.ts'
 import { trainedTokens } from '../packing/trained-tokens.ts'
 
 export interface LengthPolicy {
@@ -49,8 +49,7 @@ export function applyLengthPolicy(
   let cut = 0
   const keep = (example: TokenizedExample, reason = untrainedReason): void => {
     if (example.untrained !== undefined) untrained.push({ ...example.source, reason: example.untrained })
-    else if (documentsOf(example).some((one) => trainedTokens(one) === 0))
-      untrained.push({ ...example.source, reason })
+    else if (isUntrained(example)) untrained.push({ ...example.source, reason })
     else if (lengthOf(example) < minSampleLen) tooShort++
     else kept.push(example)
   }
@@ -87,6 +86,12 @@ const BEYOND = 'what is trained lies beyond sequence_len'
 export function listSources(sources: readonly RecordSource[], limit = 5): string {
   const shown = sources.slice(0, limit).map(placeOfRecord).join(', ')
   return sources.length > limit ? `${shown} and ${sources.length - limit} more` : shown
+}
+
+/** Whether a document of it teaches nothing. */
+function isUntrained(example: TokenizedExample): boolean {
+  if (!example.documents) return trainedTokens(example) === 0
+  return documentsOf(example).some((one) => trainedTokens(one) === 0)
 }
 
 /** Of the longest of its documents: each is a sequence of its own. */

@@ -4,52 +4,40 @@
  * Reads local files only. Batches are made of the examples by `batches.ts`.
  */
 import { counted } from '../../../core/counted.ts'
+import { ConfigError } from '../../../core/contracts/config.ts'
 import type { ExampleKind, TokenizerLike } from '../../../core/contracts/dataset.ts'
 import { TrituneError } from '../../../core/errors.ts'
 import { createRandom } from '../../../core/tensor/random.ts'
-import type { DatasetOptions } from '../options/dataset-options.ts'
 import type { TokenizedExample } from '../types/dataset-type.ts'
 import { datasetTypeOf, type DatasetTypes, under } from '../types/dataset-types.ts'
+import type { DataConfig } from './data-config.ts'
+import { deduplicate } from './deduplicate.ts'
+import { isMixture, mixEntries } from './mix-entries.ts'
 import { reportSplit } from './dataset-report.ts'
 import type { DatasetReport } from './dataset-report.ts'
 import { listSources } from './length-policy.ts'
 import { type EntryToLoad, loadEntry, type LoadedEntry } from './load-entry.ts'
+import { createExampleStream, type ExampleStream } from './example-stream.ts'
 import { checkSkipped } from './skipped-records.ts'
 import { splitValidation } from './split-validation.ts'
+import type { StreamEntry } from './stream-source.ts'
 import { openTokenSpool, type TokenSpool } from './token-spool.ts'
-
-/** The part of a fine-tuning configuration that concerns data. */
-export interface DataConfig {
-  readonly datasets: readonly DatasetOptions[]
-  readonly test_datasets: readonly DatasetOptions[]
-  readonly sequence_len: number
-  readonly excess_length_strategy: 'drop' | 'truncate' | 'raise'
-  readonly min_sample_len: number
-  readonly train_on_inputs: boolean
-  readonly eot_tokens: readonly string[] | null
-  /** The largest part of the records of an entry that may have nothing to learn. */
-  readonly max_skipped_share: number
-  /** Below 1 a part of the examples, from 1 a number of them. */
-  readonly val_set_size: number
-  readonly shuffle_merged_datasets: boolean
-  readonly dataset_prepared_path: string | null
-  /** Threads that tokenise; null: as many as are worth it. */
-  readonly dataset_processes: number | null
-  readonly seed: number
-}
 
 /** The examples of a run, and what became of the records on the way. */
 export interface LoadedDataset extends Disposable {
+  /** With a stream the examples of its first chunk. */
   readonly train: TokenizedExample[]
   readonly validation: TokenizedExample[]
   readonly report: DatasetReport
+  /** null: `train` is all that there is. */
+  readonly stream: ExampleStream | null
 }
 
 /** What loading takes besides the configuration. */
 export interface LoadOptions {
   /** Dataset types of plugins, by name. */
   readonly types?: DatasetTypes
-  /** What the examples have to be; not given: documents. */
+  /** What the objective of the run takes; not given: documents. */
   readonly kind?: ExampleKind
   /** Told how far each entry is. */
   readonly onProgress?: EntryToLoad['onProgress']
@@ -78,8 +66,20 @@ export async function loadDataset(
   options: LoadOptions = {},
 ): Promise<LoadedDataset> {
   using spool = lazySpool(config.dataset_prepared_path)
-  const dataset = await loadInto(config, tokenizer, options, spool.open)
-  return { ...dataset, [Symbol.dispose]: spool.giveAway() }
+  if (!config.streaming) {
+    const dataset = await loadInto(config, tokenizer, options, spool.open)
+    return { ...dataset, stream: null, [Symbol.dispose]: spool.giveAway() }
+  }
+  const { stream, ...dataset } = await openStream(config, tokenizer, options, spool.open)
+  const closeSpool = spool.giveAway()
+  return {
+    ...dataset,
+    stream,
+    [Symbol.dispose]() {
+      stream[Symbol.dispose]()
+      closeSpool()
+    },
+  }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -111,21 +111,26 @@ async function loadInto(
   tokenizer: TokenizerLike,
   options: LoadOptions,
   spool: () => TokenSpool,
-): Promise<Omit<LoadedDataset, typeof Symbol.dispose>> {
+): Promise<Omit<LoadedDataset, typeof Symbol.dispose | 'stream'>> {
   const notes = new Set<string>()
   const main = await loadAll('datasets', config, tokenizer, notes, options, spool)
   const test = await loadAll('test_datasets', config, tokenizer, notes, options, spool)
+  const removing = { exact: config.dataset_exact_deduplication, near: config.dataset_near_deduplication }
+  const unique = deduplicate(main.examples, removing)
+  const uniqueTest = deduplicate(test.examples, removing)
   const merged = config.shuffle_merged_datasets
-    ? createRandom(config.seed, 'merged datasets').shuffle(main.examples)
-    : main.examples
+    ? createRandom(config.seed, 'merged datasets').shuffle(unique.examples)
+    : unique.examples
   if (merged.length === 0) throw nothingLeft('datasets', 'trained', main, config)
   if (config.test_datasets.length > 0 && test.examples.length === 0) {
     throw nothingLeft('test_datasets', 'evaluated', test, config)
   }
   checkSkipped('datasets', main.entries, config.max_skipped_share)
   checkSkipped('test_datasets', test.entries, config.max_skipped_share)
-  const { train, validation: held } = splitValidation(merged, config.val_set_size)
-  const validation = [...held, ...test.examples]
+  // What is held back is so before a mixture may take an example twice.
+  const { train: kept, validation: held } = splitValidation(merged, config.val_set_size)
+  const train = isMixture(config.datasets) ? mixed(kept, main.entries, config) : kept
+  const validation = [...held, ...uniqueTest.examples]
   return {
     train,
     validation,
@@ -138,9 +143,97 @@ async function loadInto(
       truncated: main.truncated + test.truncated,
       cut: main.cut + test.cut,
       untrained: [...main.untrained, ...test.untrained],
+      equal: unique.equal + uniqueTest.equal,
+      alike: unique.alike + uniqueTest.alike,
       notes: [...notes],
     },
   }
+}
+
+/** The examples of each entry that are left, in the shares of its weight. */
+function mixed(
+  kept: readonly TokenizedExample[],
+  entries: readonly LoadedEntry[],
+  { datasets, seed, shuffle_merged_datasets: shuffle }: DataConfig,
+): TokenizedExample[] {
+  const owners = new Map(
+    entries.flatMap(({ examples }, i) => examples.map((example) => [example, i] as const)),
+  )
+  const parts = Map.groupBy(kept, (example) => owners.get(example) ?? 0)
+  const weighted = datasets.map(({ weight, path }, i) => {
+    const examples = parts.get(i) ?? []
+    if (examples.length > 0) return { examples, weight }
+    throw new ConfigError([
+      {
+        code: 'E_DATA',
+        path: ['datasets', i],
+        what: `nothing of ${path} is left to mix: ${counted(entries[i].records, 'record')}, and none of them is an example to train`,
+        remedy: 'raise sequence_len, check its type and fields, or take the entry out',
+      },
+    ])
+  })
+  const examples = mixEntries(weighted, seed)
+  return shuffle ? createRandom(seed, 'mixture').shuffle(examples) : examples
+}
+
+/** The first chunk of the stream; what is evaluated on is loaded as ever. */
+async function openStream(
+  config: DataConfig,
+  tokenizer: TokenizerLike,
+  options: LoadOptions,
+  spool: () => TokenSpool,
+): Promise<Omit<LoadedDataset, typeof Symbol.dispose> & { readonly stream: ExampleStream }> {
+  const notes = new Set<string>()
+  const test = await loadAll('test_datasets', config, tokenizer, notes, options, spool)
+  const entries = foundTypes('datasets', config, options).map((type, i): StreamEntry => {
+    const note = (text: string): void => void notes.add(text)
+    return {
+      path: ['datasets', i],
+      options: config.datasets[i],
+      type,
+      kind: options.kind,
+      config,
+      tokenizer,
+      note,
+    }
+  })
+  const { streaming_multipack_buffer_size: chunkSize, seed, shuffle_merged_datasets: shuffle } = config
+  const stream = await createExampleStream({ entries, chunkSize, seed, shuffle })
+  try {
+    const { examples } = await stream.next()
+    checkSkipped('datasets', stream.read, config.max_skipped_share)
+    checkSkipped('test_datasets', test.entries, config.max_skipped_share)
+    const records = stream.read.reduce((sum, entry) => sum + entry.records, 0)
+    notes.add(`streamed: the counts are those of the first ${counted(records, 'record')}`)
+    const train = [...examples]
+    return {
+      stream,
+      train,
+      validation: test.examples,
+      report: {
+        ...test,
+        train: reportSplit(train),
+        validation: reportSplit(test.examples),
+        records: records + test.records,
+        untrained: [...stream.read.flatMap(({ untrained }) => untrained), ...test.untrained],
+        equal: 0,
+        alike: 0,
+        notes: [...notes],
+      },
+    }
+  } catch (error) {
+    stream[Symbol.dispose]()
+    throw error
+  }
+}
+
+/** All entries are checked before the first is read. */
+function foundTypes(
+  key: 'datasets' | 'test_datasets',
+  config: DataConfig,
+  { types = {}, kind }: LoadOptions,
+): EntryToLoad['type'][] {
+  return config[key].map((options, i) => under(key, () => datasetTypeOf(options, types, kind), i))
 }
 
 interface AllLoaded extends LoadedEntry {
@@ -152,15 +245,24 @@ async function loadAll(
   config: DataConfig,
   tokenizer: TokenizerLike,
   notes: Set<string>,
-  { types = {}, kind = 'document', onProgress }: LoadOptions,
+  options: LoadOptions,
   spool: () => TokenSpool,
 ): Promise<AllLoaded> {
-  // All entries are checked before the first is read.
-  const found = config[key].map((options, i) => under(key, () => datasetTypeOf(options, types, kind), i))
+  const { onProgress } = options
+  const found = foundTypes(key, config, options)
   const parts: LoadedEntry[] = []
-  for (const [i, options] of config[key].entries()) {
+  for (const [i, own] of config[key].entries()) {
     const note = (text: string): void => void notes.add(text)
-    const entry = { path: [key, i], options, type: found[i], kind, config, tokenizer, spool, note }
+    const entry = {
+      path: [key, i],
+      options: own,
+      type: found[i],
+      kind: options.kind,
+      config,
+      tokenizer,
+      spool,
+      note,
+    }
     parts.push(await loadEntry({ ...entry, ...(onProgress ? { onProgress } : {}) }))
   }
   const total = (count: (part: LoadedEntry) => number): number =>

@@ -12,7 +12,7 @@ import type { DatasetOptions } from '../options/dataset-options.ts'
 import type { TokenizedExample } from '../types/dataset-type.ts'
 import { atKey, type FoundType, untrainedReason } from '../types/dataset-types.ts'
 import { applyLengthPolicy, type LengthPolicy, type LengthResult } from './length-policy.ts'
-import type { DataConfig } from './load-dataset.ts'
+import type { DataConfig } from './data-config.ts'
 import { type EntryTokenizer, recordTokenizer, tokenizeBlock } from './tokenize-blocks.ts'
 import { createTokenStore, type ExampleStore } from './token-store.ts'
 import { cacheKey, cachePath, type CachedDataset, readCache, writeCache } from './tokenized-cache.ts'
@@ -24,8 +24,8 @@ export interface EntryToLoad {
   readonly path: ConfigPath
   readonly options: DatasetOptions
   readonly type: FoundType
-  /** What the examples have to be. */
-  readonly kind: ExampleKind
+  /** What its examples have to be; undefined: documents. */
+  readonly kind: ExampleKind | undefined
   readonly config: DataConfig
   readonly tokenizer: TokenizerLike
   /** The store of entries that are streamed. */
@@ -133,12 +133,12 @@ async function tokenizeCached(entry: EntryToLoad, files: readonly string[]): Pro
 }
 
 async function tokenizeFiles(entry: EntryToLoad, files: readonly string[]): Promise<CachedDataset> {
-  const { config, options, type, tokenizer } = entry
+  const { config, options, type, kind, tokenizer } = entry
   const notes = new Set<string>()
   const tokenizing: EntryTokenizer = {
     options,
     type,
-    kind: entry.kind,
+    kind,
     tokenizer,
     trainOnInputs: config.train_on_inputs,
     eotTokens: config.eot_tokens,
@@ -169,7 +169,7 @@ async function tokenizeAll(
   let done = 0
   if (inWorkers !== null) {
     for await (const examples of inWorkers) {
-      for (const example of examples) keep(example)
+      examples.forEach(keep)
       tell(++done)
     }
     return

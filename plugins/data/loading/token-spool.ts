@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { TrituneError } from '../../../core/errors.ts'
 import { fileError } from '../../../core/files/files.ts'
 import type { TokenizedExample } from '../types/dataset-type.ts'
-import { maskOf, StoredExample } from '../types/stored-example.ts'
+import { isPlain, maskOf, StoredExample } from '../types/stored-example.ts'
 import type { ExampleStore } from './token-store.ts'
 
 /** Where documents go, and come from again. */
@@ -44,6 +44,7 @@ export function openTokenSpool(folder: string = tmpdir()): TokenSpool {
       return bytes
     },
     add(example) {
+      if (!isPlain(example)) return example
       const { ids, source } = example
       const start = bytes
       const content = new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength)

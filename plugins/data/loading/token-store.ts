@@ -2,7 +2,15 @@
  * Where the tokens of a dataset are kept in memory: a few large arrays, so that a million examples are not two million of them. Tokens take
  * two bytes as long as their ids allow it.
  */
-import { maskOf, StoredExample, type TokenArea } from '../types/stored-example.ts'
+import {
+  areaOf,
+  isPlain,
+  maskOf,
+  SHORT_ID,
+  StoredExample,
+  type TokenArea,
+  type Tokens,
+} from '../types/stored-example.ts'
 import type { TokenizedExample } from '../types/dataset-type.ts'
 
 /** Takes examples, and gives them back in the form in which they are kept. */
@@ -10,11 +18,8 @@ export interface ExampleStore {
   add(example: TokenizedExample): TokenizedExample
 }
 
-type Tokens = Uint16Array | Int32Array
-
 /** Tokens of an array, where no example is longer. */
 const ROOM = 2 ** 20
-const SHORT = 0xffff
 
 /** A store in memory. It is gone with its examples. */
 export function createTokenStore(): ExampleStore {
@@ -23,10 +28,9 @@ export function createTokenStore(): ExampleStore {
   let area: TokenArea = areaOf(tokens)
   return {
     add(example) {
-      // Pairs and labels are kept as they are.
-      if (example.documents || example.values || example.untrained !== undefined) return example
+      if (example instanceof StoredExample || !isPlain(example)) return example
       const { ids, source } = example
-      const isWide = tokens instanceof Uint16Array && ids.some((id) => id > SHORT)
+      const isWide = tokens instanceof Uint16Array && ids.some((id) => id > SHORT_ID)
       if (isWide || used + ids.length > tokens.length) {
         const room = Math.max(ROOM, ids.length)
         tokens = isWide || tokens instanceof Int32Array ? new Int32Array(room) : new Uint16Array(room)
@@ -38,9 +42,4 @@ export function createTokenStore(): ExampleStore {
       return new StoredExample(area, used - ids.length, ids.length, maskOf(example), source)
     },
   }
-}
-
-function areaOf(tokens: Tokens): TokenArea {
-  if (tokens instanceof Int32Array) return { read: (start, length) => tokens.subarray(start, start + length) }
-  return { read: (start, length) => Int32Array.from(tokens.subarray(start, start + length)) }
 }

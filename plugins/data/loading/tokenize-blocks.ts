@@ -17,8 +17,7 @@ import { refusePreferences } from './skipped-records.ts'
 export interface EntryTokenizer {
   readonly options: DatasetOptions
   readonly type: FoundType
-  /** What the examples have to be; not given: documents. */
-  readonly kind?: ExampleKind
+  readonly kind: ExampleKind | undefined
   readonly tokenizer: TokenizerLike
   readonly trainOnInputs: boolean
   readonly eotTokens: readonly string[] | null

@@ -9,6 +9,7 @@ import type { RecordBlock } from '../files/record-block.ts'
 import type { DatasetOptions } from '../options/dataset-options.ts'
 import { datasetTypeOf } from '../types/dataset-types.ts'
 import type { TokenizedExample } from '../types/dataset-type.ts'
+import { type Mask, maskOf, SHORT_ID } from '../types/stored-example.ts'
 import { tokenizeBlock } from './tokenize-blocks.ts'
 
 /** What a worker is told when it starts. */
@@ -23,10 +24,12 @@ export interface WorkerEntry {
 export type Answer =
   | {
       readonly file: string
-      readonly lengths: Int32Array
-      readonly lines: Int32Array
-      readonly ids: Int32Array
-      readonly labels: Int32Array
+      readonly lengths: Int32Array<ArrayBuffer>
+      readonly lines: Int32Array<ArrayBuffer>
+      readonly ids: Uint16Array<ArrayBuffer> | Int32Array<ArrayBuffer>
+      /** For each example how many spans are trained, then their starts and ends; null: as the labels say. */
+      readonly spans: Int32Array<ArrayBuffer> | null
+      readonly labels: Int32Array<ArrayBuffer> | null
       readonly notes: readonly string[]
     }
   | {
@@ -49,11 +52,7 @@ function serve(port: NonNullable<typeof parentPort>, entry: WorkerEntry): void {
   port.on('message', (block: RecordBlock) => {
     turn = turn.then(async () => {
       const answer = await answerTo(block, entry, opened)
-      const arrays = 'ids' in answer ? [answer.lengths, answer.lines, answer.ids, answer.labels] : []
-      port.postMessage(
-        answer,
-        arrays.map(({ buffer }) => buffer as ArrayBuffer),
-      )
+      port.postMessage(answer, 'ids' in answer ? buffersOf(answer) : [])
     })
   })
 }
@@ -72,7 +71,15 @@ async function answerTo(
     const notes = new Set<string>()
     const note = (text: string): void => void notes.add(text)
     const tokenizer = await opened
-    const entry = { options, type: datasetTypeOf(options), tokenizer, trainOnInputs, eotTokens, note }
+    const entry = {
+      options,
+      type: datasetTypeOf(options),
+      kind: undefined,
+      tokenizer,
+      trainOnInputs,
+      eotTokens,
+      note,
+    }
     const examples: TokenizedExample[] = []
     for await (const some of tokenizeBlock(block, entry)) examples.push(...some)
     return { ...packed(block.file, examples), notes: [...notes] }
@@ -89,18 +96,33 @@ async function answerTo(
   }
 }
 
-function packed(
-  file: string,
-  examples: readonly TokenizedExample[],
-): Omit<Extract<Answer, { ids: Int32Array }>, 'notes'> {
+type Packed = Omit<Extract<Answer, { ids: object }>, 'notes'>
+
+function packed(file: string, examples: readonly TokenizedExample[]): Packed {
   const lengths = Int32Array.from(examples, ({ ids }) => ids.length)
   const total = lengths.reduce((sum, length) => sum + length, 0)
-  const [ids, labels] = [new Int32Array(total), new Int32Array(total)]
+  const isShort = examples.every(({ ids }) => ids.every((id) => id <= SHORT_ID))
+  const ids = isShort ? new Uint16Array(total) : new Int32Array(total)
   let at = 0
   for (const example of examples) {
     ids.set(example.ids, at)
-    labels.set(example.labels, at)
     at += example.ids.length
   }
-  return { file, lengths, lines: Int32Array.from(examples, ({ source }) => source.line), ids, labels }
+  const masks = examples.map(maskOf)
+  const spans = masks.every((mask) => !(mask instanceof Int32Array))
+    ? Int32Array.from(masks.flatMap((mask, i) => spansAsNumbers(mask, lengths[i])))
+    : null
+  const labels = spans ? null : Int32Array.from(examples.flatMap((example) => [...example.labels]))
+  return { file, lengths, lines: Int32Array.from(examples, ({ source }) => source.line), ids, spans, labels }
+}
+
+function spansAsNumbers(mask: Mask, length: number): number[] {
+  if (mask instanceof Int32Array) return []
+  if (typeof mask === 'number') return [1, mask, length]
+  return [mask.length, ...mask.flat()]
+}
+
+function buffersOf({ lengths, lines, ids, spans, labels }: Packed): ArrayBuffer[] {
+  const arrays = [lengths, lines, ids, ...(spans ? [spans] : []), ...(labels ? [labels] : [])]
+  return arrays.map(({ buffer }) => buffer)
 }

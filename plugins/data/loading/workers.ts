@@ -8,7 +8,7 @@ import type { TokenizerRecipe } from '../../../core/contracts/dataset.ts'
 import { TrituneError } from '../../../core/errors.ts'
 import type { FileFormat } from '../options/dataset-words.ts'
 import type { RecordBlock } from '../files/record-block.ts'
-import type { TokenizedExample } from '../types/dataset-type.ts'
+import { areaOf, type Mask, StoredExample } from '../types/stored-example.ts'
 import type { EntryTokenizer } from './tokenize-blocks.ts'
 import type { Answer, WorkerEntry } from './tokenize-worker.ts'
 
@@ -24,7 +24,7 @@ export function tokenizeInWorkers(
   blocks: readonly RecordBlock[],
   entry: EntryTokenizer,
   processes: number | null,
-): AsyncGenerator<Iterable<TokenizedExample>> | null {
+): AsyncGenerator<StoredExample[]> | null {
   const { recipe } = entry.tokenizer
   const isCut = blocks.length > 1 && blocks.every(({ format }) => CUT.includes(format))
   if (!isCut || !entry.type.isBuiltIn || recipe === undefined) return null
@@ -40,7 +40,7 @@ async function* inOrder(
   { options, trainOnInputs, eotTokens, note }: EntryTokenizer,
   recipe: TokenizerRecipe,
   count: number,
-): AsyncGenerator<Iterable<TokenizedExample>> {
+): AsyncGenerator<StoredExample[]> {
   const workerData: WorkerEntry = { options, trainOnInputs, eotTokens, recipe }
   const workers = Array.from({ length: count }, () => startWorker(workerData))
   const running: Promise<Answer>[] = []
@@ -95,24 +95,33 @@ function startWorker(workerData: WorkerEntry): TokenizeWorker {
   }
 }
 
-/** One after the other: the views of an example are gone when the next one is asked for. */
-function* unpacked({
+/** Examples over the array that came: their tokens are not copied. */
+function unpacked({
   file,
   lengths,
   lines,
   ids,
+  spans,
   labels,
-}: Extract<Answer, { ids: Int32Array }>): Generator<TokenizedExample> {
+}: Extract<Answer, { ids: object }>): StoredExample[] {
+  const area = areaOf(ids)
   let start = 0
-  for (const [i, length] of lengths.entries()) {
-    const end = start + length
-    yield {
-      ids: ids.subarray(start, end),
-      labels: labels.subarray(start, end),
-      source: { file, line: lines[i] },
-    }
-    start = end
+  let at = 0
+  const maskAt = (length: number): Mask => {
+    if (spans === null) return (labels ?? new Int32Array(0)).slice(start, start + length)
+    const count = spans[at]
+    const found = Array.from({ length: count }, (_, i): [number, number] => [
+      spans[at + 1 + 2 * i],
+      spans[at + 2 + 2 * i],
+    ])
+    at += 1 + 2 * count
+    return count === 1 && found[0][1] === length ? found[0][0] : found
   }
+  return Array.from(lengths, (length, i) => {
+    const example = new StoredExample(area, start, length, maskAt(length), { file, line: lines[i] })
+    start += length
+    return example
+  })
 }
 
 function revived({ code, what, place, remedy }: Extract<Answer, { error: object }>['error']): Error {

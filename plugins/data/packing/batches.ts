@@ -162,7 +162,7 @@ export function createBatches({
 export function concatenate(examples: readonly TokenizedExample[], rows: number = examples.length): Batch {
   const documents = examples.flatMap(documentsOf)
   const offsets = new Int32Array(documents.length + 1)
-  documents.forEach((document, i) => (offsets[i + 1] = offsets[i] + lengthOf(document)))
+  documents.forEach(({ ids }, i) => (offsets[i + 1] = offsets[i] + ids.length))
   const total = offsets[documents.length]
   const ids = new Int32Array(total)
   const positions = new Int32Array(total)

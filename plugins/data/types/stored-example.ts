@@ -5,6 +5,18 @@
 import { IGNORE } from './dataset-type.ts'
 import type { RecordSource, TokenizedExample } from './dataset-type.ts'
 
+/** Tokens, in two bytes each where their ids allow it. */
+export type Tokens = Uint16Array | Int32Array
+
+/** The largest id of two bytes. */
+export const SHORT_ID = 0xffff
+
+/** An area in memory. */
+export function areaOf(tokens: Tokens): TokenArea {
+  if (tokens instanceof Int32Array) return { read: (start, length) => tokens.subarray(start, start + length) }
+  return { read: (start, length) => Int32Array.from(tokens.subarray(start, start + length)) }
+}
+
 /** Where the tokens lie. */
 export interface TokenArea {
   /** May be a view; nobody writes to it. */
@@ -15,7 +27,7 @@ export interface TokenArea {
  * Which labels there are: a number is where the trained tokens begin, up to the end; spans `[start, end)` of trained tokens; or the labels
  * themselves, where they are neither the token nor −100.
  */
-type Mask = number | readonly (readonly [start: number, end: number])[] | Int32Array
+export type Mask = number | readonly (readonly [start: number, end: number])[] | Int32Array
 
 /** An example whose tokens lie in an area; ids and labels are made when they are asked for. */
 export class StoredExample implements TokenizedExample {
@@ -96,6 +108,11 @@ export function maskOf({ ids, labels }: Pick<TokenizedExample, 'ids' | 'labels'>
 
 function spansOf(mask: Exclude<Mask, Int32Array>, length: number): readonly (readonly [number, number])[] {
   return typeof mask === 'number' ? [[mask, length]] : mask
+}
+
+/** Whether an example is no more than its tokens and labels; others are kept as they are. */
+export function isPlain({ documents, values, untrained }: TokenizedExample): boolean {
+  return documents === undefined && values === undefined && untrained === undefined
 }
 
 /** Tokens of an example, without reading them where that is known. */

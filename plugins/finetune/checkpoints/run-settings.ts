@@ -96,11 +96,13 @@ const SETTINGS = [
 /** The settings, and a hash of the examples: files, templates and tokenizers that change show up in it. */
 export function settingsOf(
   config: FinetuneConfig,
-  { train, validation }: Pick<LoadedDataset, 'train' | 'validation'>,
+  { train, validation, stream }: Pick<LoadedDataset, 'train' | 'validation' | 'stream'>,
 ): Record<string, unknown> {
   const hash = createHash('sha256')
   for (const { ids, labels } of [...train, ...validation])
     hash.update(Int32Array.of(ids.length)).update(ids).update(labels)
+  // Of what is streamed only the first examples are there.
+  if (stream) hash.update(JSON.stringify(stream.sizes))
   return {
     ...Object.fromEntries(SETTINGS.map((key) => [key, config[key]])),
     data: hash.digest('hex').slice(0, 16),

@@ -14,15 +14,28 @@ export interface RunState {
   load(saved: Readonly<Record<string, JsonValue>>): void
 }
 
-type Parts = Pick<Run, 'optimizer' | 'objective' | 'strategies' | 'monitors' | 'sampler' | 'plan'>
+type Parts = Pick<
+  Run,
+  'optimizer' | 'objective' | 'strategies' | 'monitors' | 'sampler' | 'plan' | 'rollouts'
+>
 
-export function runState({ optimizer, objective, strategies, monitors, sampler, plan }: Parts): RunState {
+export function runState({
+  optimizer,
+  objective,
+  strategies,
+  monitors,
+  sampler,
+  plan,
+  rollouts,
+}: Parts): RunState {
   const parts: [string, Stateful][] = [
     ['optimizer', optimizer],
     [`objective.${objective.name}`, objective],
     ...strategies.map(({ name, part }, i): [string, Stateful] => [`strategy.${i}.${name}`, part]),
     ...monitors.map(({ name, part }, i): [string, Stateful] => [`monitor.${i}.${name}`, part]),
     ...(sampler ? [['sampler', sampler] satisfies [string, Stateful]] : []),
+    ...(plan.stream ? [['stream', plan.stream] satisfies [string, Stateful]] : []),
+    ...(rollouts ? [['rollouts', rollouts] satisfies [string, Stateful]] : []),
     ...(plan.plateau ? [['lr_scheduler', plan.plateau] satisfies [string, Stateful]] : []),
   ]
   return {

@@ -10,6 +10,7 @@ import { isDeviceName } from '../../cuda/mod.ts'
 import { ADAPTERS } from './adapter-names.ts'
 import { DEVICES } from './device-names.ts'
 import type { FinetuneFields } from './finetune-options.ts'
+import { grpoRules } from './grpo-rules.ts'
 import { LATER_ADAPTERS } from './later-names.ts'
 import { newModelFailures } from '../model/new-model.ts'
 import { OPTIMIZERS } from './optimizer-names.ts'
@@ -40,6 +41,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
     ),
   newModelFailures,
   batchSize,
+  ...grpoRules,
   validation,
   bestModel,
   deviceName,
@@ -91,6 +93,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
         }
       : undefined,
   schedulerOptions,
+  streamed,
   ({ min_sample_len, sequence_len }) =>
     min_sample_len > sequence_len
       ? {
@@ -343,6 +346,44 @@ function reserved({ added_tokens_overrides }: FinetuneFields): readonly ConfigFa
       ? []
       : [{ path: ['added_tokens_overrides', id], what: 'expected the id of a token, a whole number' }],
   )
+}
+
+/** What needs all examples, or their number, is not there while they are read. */
+function streamed(input: FinetuneFields): readonly ConfigFailure[] {
+  if (!input.streaming) return []
+  const failures: ConfigFailure[] = []
+  const refuse = (key: keyof FinetuneFields, isAsked: boolean, what: string, remedy?: string): void => {
+    if (isAsked) failures.push({ path: [key], what, remedy })
+  }
+  refuse(
+    'streaming',
+    input.max_steps === null,
+    'needs max_steps: how many examples there are is not known',
+    'set max_steps',
+  )
+  refuse('val_set_size', input.val_set_size > 0, 'is for examples that are all there', 'give test_datasets')
+  refuse(
+    'sampler',
+    input.sampler !== null,
+    'orders examples that are all there, which streaming: true does not have',
+  )
+  refuse(
+    'dataset_exact_deduplication',
+    input.dataset_exact_deduplication,
+    'compares examples that are all there',
+  )
+  refuse(
+    'dataset_near_deduplication',
+    input.dataset_near_deduplication !== null,
+    'compares examples that are all there',
+  )
+  for (const [i, { split }] of input.datasets.entries())
+    if (split?.endsWith(']'))
+      failures.push({
+        path: ['datasets', i, 'split'],
+        what: 'a part of a split is not streamed: how many records there are is not known',
+      })
+  return failures
 }
 
 function template({ chat_template, chat_template_jinja }: FinetuneFields): ConfigFailure | undefined {

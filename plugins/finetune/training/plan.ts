@@ -2,8 +2,14 @@
  * The numbers of a run: how many steps, which learning rate at each, when to evaluate and to save.
  */
 import { counted } from '../../../core/counted.ts'
-import { type Plateau, type Sampler, TrituneError } from '../../../core/mod.ts'
-import { type Batches, createBatches, type TokenizedExample } from '../../data/mod.ts'
+import { jsonField, type Plateau, type Sampler, type Stateful, TrituneError } from '../../../core/mod.ts'
+import {
+  type Batches,
+  createBatches,
+  type ExampleStream,
+  type TokenizedExample,
+  type Window,
+} from '../../data/mod.ts'
 import { type FinetuneConfig, warmupSteps } from '../config/config.ts'
 import { plateauOf, scheduleOf } from './schedules.ts'
 
@@ -21,10 +27,22 @@ export interface Plan {
   readonly plateau: Plateau | null
   /** The batches of an epoch; the last two are kept. */
   batches(epoch: number): Batches
+  /** Waits until the batches of a step are there, where they are not yet. */
+  ready?(step: number): Promise<void>
+  /** What a stream keeps between steps; null: there is none. */
+  readonly stream: Stateful | null
   /** What is worth saying about it. */
   readonly notes: readonly string[]
   /** Where step `step` (0-based) lies. */
   locate(step: number): { readonly epoch: number; readonly window: number }
+}
+
+/** Where the batches come from, and how often. */
+export interface PlanOptions {
+  /** More examples after the first ones; null: those are all. */
+  readonly stream?: ExampleStream | null
+  /** Steps that are made on each window. */
+  readonly repeat?: number
 }
 
 /** Throws E_DATA when there is nothing to train on. */
@@ -32,25 +50,14 @@ export function createPlan(
   config: FinetuneConfig,
   train: readonly TokenizedExample[],
   sampler: Sampler | null = null,
+  { stream = null, repeat = 1 }: PlanOptions = {},
 ): Plan {
+  if (stream) return createStreamPlan(config, train, stream)
   const cache = new Map<number, Batches>()
   const batches = (epoch: number): Batches => {
     let found = cache.get(epoch)
     if (!found) {
-      found = createBatches({
-        examples: train,
-        microBatchSize: config.micro_batch_size,
-        sequenceLength: config.sequence_len,
-        packing: config.sample_packing,
-        seed: config.seed,
-        epoch,
-        order: sampler ? checkedOrder(sampler.order(epoch), train.length) : undefined,
-        ...(config.curriculum_sampling ? { shuffle: false } : {}),
-        inOrder: config.sample_packing_sequentially,
-        gradientAccumulationSteps: config.gradient_accumulation_steps,
-        groupByLength: config.group_by_length,
-        dropLast: config.dataloader_drop_last,
-      })
+      found = batchesOf(config, train, epoch, sampler)
       if (cache.size > 1) cache.delete([...cache.keys()][0])
       cache.set(epoch, found)
     }
@@ -58,15 +65,94 @@ export function createPlan(
   }
   // First-fit-decreasing depends on the lengths alone, so every epoch has as many windows.
   const { windows } = batches(0)
-  const stepsPerEpoch = windows.length
+  const stepsPerEpoch = windows.length * repeat
   if (stepsPerEpoch === 0) throw nothingToTrain(config, train.length)
   const totalSteps = config.max_steps ?? Math.max(1, wholeSteps(config.num_epochs * stepsPerEpoch))
+  const rates = stepsAndRates(config, { totalSteps, stepsPerEpoch, epochs: config.num_epochs })
+  return {
+    ...rates,
+    notes: [...unevenSteps(config, batches(0)), ...rates.notes],
+    batches,
+    locate: (step) => ({
+      epoch: Math.floor(step / stepsPerEpoch),
+      window: Math.floor((step % stepsPerEpoch) / repeat),
+    }),
+  }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/**
+ * The steps of chunk after chunk of a stream, each shuffled and packed by itself. How many steps a chunk has is known when it has been
+ * read, so a step is known when those before it are.
+ */
+function createStreamPlan(
+  config: FinetuneConfig,
+  first: readonly TokenizedExample[],
+  stream: ExampleStream,
+): Plan {
+  const totalSteps = config.max_steps ?? 1
+  let chunk = 0
+  let firstStep = 0
+  let isLoaded = true
+  let batches = batchesOf(config, first, chunk)
+  const window = (step: number): Window | undefined => batches.windows[step - firstStep]
+  if (batches.windows.length === 0) throw nothingToTrain(config, first.length)
+  return {
+    ...stepsAndRates(config, { totalSteps, stepsPerEpoch: totalSteps, epochs: 1 }),
+    batches: () => batches,
+    locate: (step) => ({ epoch: chunk, window: step - firstStep }),
+    async ready(step) {
+      while (!isLoaded || window(step) === undefined) {
+        if (isLoaded) firstStep += batches.windows.length
+        const { index, examples } = await stream.next()
+        batches = batchesOf(config, examples, index)
+        if (batches.windows.length === 0) throw nothingToTrain(config, examples.length)
+        chunk = index
+        isLoaded = true
+      }
+    },
+    stream: {
+      saveState: () => ({ firstStep, read: stream.saveState?.() ?? null }),
+      loadState(saved) {
+        firstStep = Number(jsonField(saved, 'firstStep'))
+        stream.loadState?.(jsonField(saved, 'read'))
+        isLoaded = false
+      },
+    },
+  }
+}
+
+function batchesOf(
+  config: FinetuneConfig,
+  examples: readonly TokenizedExample[],
+  epoch: number,
+  sampler: Sampler | null = null,
+): Batches {
+  return createBatches({
+    examples,
+    microBatchSize: config.micro_batch_size,
+    sequenceLength: config.sequence_len,
+    packing: config.sample_packing,
+    seed: config.seed,
+    epoch,
+    order: sampler ? checkedOrder(sampler.order(epoch), examples.length) : undefined,
+    ...(config.curriculum_sampling ? { shuffle: false } : {}),
+    inOrder: config.sample_packing_sequentially,
+    gradientAccumulationSteps: config.gradient_accumulation_steps,
+    groupByLength: config.group_by_length,
+    dropLast: config.dataloader_drop_last,
+  })
+}
+
+/** All but the batches. */
+function stepsAndRates(config: FinetuneConfig, run: Lengths): Omit<Plan, 'batches' | 'locate' | 'ready'> {
+  const { totalSteps, stepsPerEpoch } = run
   const warmup = warmupSteps(config, totalSteps)
   const schedule = scheduleOf(config, { totalSteps, warmupSteps: warmup })
   const plateau = plateauOf(config)
-  const { num_epochs, eval_strategy, eval_steps, evals_per_epoch } = config
+  const { eval_strategy, eval_steps, evals_per_epoch } = config
   const { save_strategy, save_steps, saves_per_epoch } = config
-  const run = { totalSteps, stepsPerEpoch, epochs: num_epochs }
   return {
     totalSteps,
     stepsPerEpoch,
@@ -74,19 +160,12 @@ export function createPlan(
     epochs: totalSteps / stepsPerEpoch,
     evalEvery: interval(eval_strategy, eval_steps, evals_per_epoch, run),
     saveEvery: interval(save_strategy, save_steps, saves_per_epoch, run),
-    notes: [
-      ...unevenSteps(config, batches(0)),
-      ...longWarmup(config, totalSteps, warmup),
-      ...longDecay(config, totalSteps, warmup),
-    ],
+    notes: [...longWarmup(config, totalSteps, warmup), ...longDecay(config, totalSteps, warmup)],
     learningRate: (step) => config.learning_rate * (plateau ? plateau.factor : schedule(step)),
     plateau,
-    batches,
-    locate: (step) => ({ epoch: Math.floor(step / stepsPerEpoch), window: step % stepsPerEpoch }),
+    stream: null,
   }
 }
-
-// ---- helpers ----------------------------------------------------------------------------------------------------
 
 interface Lengths {
   readonly totalSteps: number

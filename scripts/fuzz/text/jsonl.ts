@@ -105,6 +105,10 @@ function configOf(datasets: DataConfig['datasets']): DataConfig {
     shuffle_merged_datasets: false,
     dataset_prepared_path: null,
     dataset_processes: null,
+    dataset_exact_deduplication: false,
+    dataset_near_deduplication: null,
+    streaming: false,
+    streaming_multipack_buffer_size: 10_000,
     seed: 1,
   }
 }

@@ -2,6 +2,7 @@
 import * as v from 'valibot'
 import { datasetOptions } from '../../../plugins/data/mod.ts'
 import type {
+  DataConfig,
   DatasetOptions,
   TokenizeContext,
   TokenizedExample,
@@ -59,4 +60,28 @@ export async function failureOf(run: () => Promise<unknown>): Promise<TrituneErr
 /** What stored examples hold, as values that can be compared. */
 export function plainExamples(examples: readonly TokenizedExample[]): TokenizedExample[] {
   return examples.map(({ ids, labels, source }) => ({ ids, labels, source }))
+}
+
+/** A configuration of some entries, with what a run has where nothing is said. */
+export function dataConfig(datasets: readonly object[], given: Partial<DataConfig> = {}): DataConfig {
+  return {
+    datasets: datasets.map(options),
+    test_datasets: [],
+    sequence_len: 1000,
+    excess_length_strategy: 'drop',
+    min_sample_len: 2,
+    train_on_inputs: false,
+    eot_tokens: null,
+    max_skipped_share: 1,
+    val_set_size: 0,
+    shuffle_merged_datasets: true,
+    dataset_prepared_path: null,
+    dataset_processes: null,
+    dataset_exact_deduplication: false,
+    dataset_near_deduplication: null,
+    streaming: false,
+    streaming_multipack_buffer_size: 10_000,
+    seed: 42,
+    ...given,
+  }
 }

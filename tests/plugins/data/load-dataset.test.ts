@@ -10,7 +10,7 @@ import {
   loadDataset,
 } from '../../../plugins/data/mod.ts'
 import type { DataConfig, LoadedDataset } from '../../../plugins/data/mod.ts'
-import { failureOf, options, plainExamples } from './_options.ts'
+import { dataConfig, failureOf, options, plainExamples } from './_options.ts'
 import { tinyTokenizer } from './_tokenizer.ts'
 import type { TinyTokenizerOptions } from './_tokenizer.ts'
 
@@ -26,22 +26,7 @@ function file(name: string, records: readonly unknown[]): string {
 }
 
 function config(dataset: object, given: Partial<DataConfig> = {}): DataConfig {
-  return {
-    datasets: [options(dataset)],
-    test_datasets: [],
-    sequence_len: 1000,
-    excess_length_strategy: 'drop',
-    min_sample_len: 2,
-    train_on_inputs: false,
-    eot_tokens: null,
-    max_skipped_share: 1,
-    val_set_size: 0,
-    shuffle_merged_datasets: true,
-    dataset_prepared_path: null,
-    dataset_processes: null,
-    seed: 42,
-    ...given,
-  }
+  return dataConfig([dataset], given)
 }
 
 const texts = file(

@@ -170,7 +170,7 @@ describe('datasetFiles()', () => {
 
   test('says what is missing', () => {
     expect(errorOf(() => datasetFiles(options({ path: 'tatsu-lab/alpaca' }))).message).toContain(
-      'from the Hub',
+      'one of the hub is written org/name',
     )
     expect(errorOf(() => datasetFiles(options({ path: data, data_files: 'z.jsonl' }))).message).toContain(
       'z.jsonl',

@@ -25,7 +25,11 @@ export const COMMIT: string = 'a'.repeat(40)
 export function fakeHub(
   repo: string,
   files: Record<string, FakeFile>,
-  { pageSize = 3, ranges = true }: { pageSize?: number; ranges?: boolean } = {},
+  {
+    pageSize = 3,
+    ranges = true,
+    kind = 'models',
+  }: { pageSize?: number; ranges?: boolean; kind?: 'models' | 'datasets' } = {},
 ): FakeHub {
   const log: string[] = []
   const state: { intercept: FakeHub['intercept']; token: string | undefined; refuse: FakeHub['refuse'] } = {
@@ -70,8 +74,8 @@ export function fakeHub(
           headers: { 'x-error-code': 'GatedRepo', 'x-error-message': 'Access is restricted' },
         })
       }
-      if (url.pathname.startsWith(`/api/models/${repo}/revision/`)) return Response.json({ sha: COMMIT })
-      if (url.pathname === `/api/models/${repo}/tree/${COMMIT}`) {
+      if (url.pathname.startsWith(`/api/${kind}/${repo}/revision/`)) return Response.json({ sha: COMMIT })
+      if (url.pathname === `/api/${kind}/${repo}/tree/${COMMIT}`) {
         const all = Object.entries(files).map(([path, file]) => describeFile(path, file))
         const from = Number(url.searchParams.get('cursor') ?? 0)
         const more = from + pageSize < all.length
@@ -83,7 +87,7 @@ export function fakeHub(
           },
         )
       }
-      const prefix = `/${repo}/resolve/${COMMIT}/`
+      const prefix = `/${kind === 'models' ? '' : 'datasets/'}${repo}/resolve/${COMMIT}/`
       const path = decodeURIComponent(url.pathname.slice(prefix.length))
       if (!url.pathname.startsWith(prefix) || !(path in files)) {
         return new Response('', { status: 404, headers: { 'x-error-code': 'RepoNotFound' } })

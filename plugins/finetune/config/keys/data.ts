@@ -4,7 +4,7 @@
 import { ignored, type KeyFacts, refused } from './key-fact.ts'
 
 const NO_LOADER = 'there is no loader process to tune'
-const STREAMING = 'streaming and pretraining datasets'
+const PREPARED = 'datasets that are prepared elsewhere'
 const SHARDS = 'shards of a dataset'
 const ORDER = 'another order of the examples'
 const TEMPLATE = 'arguments of the chat template'
@@ -24,7 +24,7 @@ export const DATA_KEYS: KeyFacts = {
     ]),
   },
   refused: {
-    ...refused(STREAMING, [
+    ...refused(PREPARED, [
       'pretraining_sample_concatenation',
       'push_dataset_to_hub',
       'train_on_packed_inputs',

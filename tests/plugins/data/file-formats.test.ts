@@ -1,0 +1,99 @@
+/** Parquet, Arrow and CSV as data files (tests/oracle/data_files.py), and what is wrong with broken ones. */
+import { afterAll, describe, expect, test } from 'bun:test'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import { readRecords } from '../../../plugins/data/mod.ts'
+import { temporaryFolder } from '../../_golden.ts'
+import { failureOf, options } from './_options.ts'
+
+const GOLDEN_FILES = fileURLToPath(new URL('../../golden/data/files/', import.meta.url))
+const temporary = temporaryFolder()
+afterAll(() => temporary[Symbol.dispose]())
+
+function file(name: string, content: string | Uint8Array): string {
+  const path = join(temporary.path, name)
+  writeFileSync(path, content)
+  return path
+}
+
+async function read(path: string, given: object = {}): Promise<[unknown, number][]> {
+  const records = await Array.fromAsync(readRecords(path, options(given)))
+  return records.map(({ value, source }) => [value, source.line])
+}
+
+const rows: readonly unknown[] = JSON.parse(readFileSync(join(GOLDEN_FILES, 'rows.json'), 'utf8'))
+const numbered = rows.map((row, i): [unknown, number] => [row, i + 1])
+
+const COLUMNAR = [
+  'none.parquet',
+  'snappy.parquet',
+  'gzip.parquet',
+  'zstd.parquet',
+  'brotli.parquet',
+  'file.arrow',
+  'stream.arrow',
+]
+
+describe('columnar files', () => {
+  test.each(COLUMNAR)('%s holds the records that pyarrow wrote', async (name) => {
+    expect(await read(join(GOLDEN_FILES, name))).toEqual(numbered)
+  })
+
+  test.each(COLUMNAR)('%s is known by its first bytes, and not taken for something else', async (name) => {
+    const bytes = readFileSync(join(GOLDEN_FILES, name))
+    expect(await read(file('nameless', bytes))).toEqual(numbered)
+    const wrong = await failureOf(() => read(file('a.jsonl', bytes)))
+    const format = name.endsWith('arrow') ? 'arrow' : 'parquet'
+    expect(wrong.message).toContain(`its first bytes are those of ${format}\n  → set ds_type: ${format}`)
+  })
+
+  test.each(['snappy.parquet', 'file.arrow', 'stream.arrow'])('%s cut short is one error', async (name) => {
+    const bytes = readFileSync(join(GOLDEN_FILES, name))
+    for (const share of [0.2, 0.6, 0.9]) {
+      const path = file(`cut-${name}`, bytes.subarray(0, Math.floor(bytes.length * share)))
+      const error = await failureOf(() => read(path))
+      expect(error.code).toBe('E_DATA')
+      expect(error.message).toStartWith(
+        `${path}: this ${name.endsWith('arrow') ? 'Arrow' : 'Parquet'} file cannot be read`,
+      )
+      expect(error.remedy).toContain('cut short')
+    }
+  })
+
+  test('a damaged page is one error', async () => {
+    const bytes = Uint8Array.from(readFileSync(join(GOLDEN_FILES, 'gzip.parquet')))
+    bytes.fill(0x55, 40, 90)
+    expect((await failureOf(() => read(file('damaged.parquet', bytes)))).code).toBe('E_DATA')
+  })
+
+  test('a pointer of Git LFS says so', async () => {
+    const path = file('lfs.parquet', 'version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n')
+    expect((await failureOf(() => read(path))).message).toContain('a pointer of Git LFS')
+  })
+})
+
+describe('CSV', () => {
+  test('has a byte order mark, CRLF, quotes, line breaks in values and blank lines', async () => {
+    const path = file('a.csv', '\uFEFFinstruction,output\r\na,"b ""c"""\r\n\r\n"d\ne",\n f ,ü\r\n')
+    expect(await read(path)).toEqual([
+      [{ instruction: 'a', output: 'b "c"' }, 2],
+      [{ instruction: 'd\ne', output: '' }, 4],
+      [{ instruction: ' f ', output: 'ü' }, 6],
+    ])
+  })
+
+  test('with tabs is read by its name', async () => {
+    expect(await read(file('a.tsv', 'a\tb\n1\t2,3\n'))).toEqual([[{ a: '1', b: '2,3' }, 2]])
+  })
+
+  test.each([
+    ['a,b\n1,2\n3\n', ':3: the row has 1 values, and the header has 2 names'],
+    ['a,b\n1,2\n3,4,5\n', ':3: the row has 3 values, and the header has 2 names'],
+    ['a,b\n1,"2\n3,4\n', ': not valid CSV: '],
+    ['a,a\n1,2\n', ':1: the header names "a" twice'],
+  ])('%j is one error with its line', async (content, message) => {
+    const error = await failureOf(() => read(file('bad.csv', content)))
+    expect([error.code, error.message]).toEqual(['E_DATA', expect.stringContaining(message)])
+  })
+})
