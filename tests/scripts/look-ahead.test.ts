@@ -32,6 +32,8 @@ const HOSTILE: Preview = {
     tooShort: 0,
     truncated: 0,
     cut: 0,
+    equal: 0,
+    alike: 0,
     untrained: [],
     equal: 0,
     alike: 0,
