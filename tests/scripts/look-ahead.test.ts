@@ -38,8 +38,6 @@ const HOSTILE: Preview = {
     alike: 0,
   },
   notes: [],
-  equal: 0,
-  alike: 0,
 }
 
 describe('preview', () => {
