@@ -85,6 +85,13 @@ export function sequenceChecks({ name, open }: ModelSettings): ContractCheck[] {
           },
         )
     }),
+    check(`${name}: documents in the rows of one cache give the logits that they have alone`, () => {
+      using model = open()
+      expectClose('the logits of the last token of each document alone', inRows(model), alone(model), {
+        tolerance: TOLERANCE,
+        lookAt: `${hidden} with rows of a cache: documents of the batch without tokens stand for the room between rows; attention takes the offsets that extend() gives`,
+      })
+    }),
     check(`${name}: checkpointing gives the same loss and gradients`, () => {
       using model = open()
       const parameters = trainAllWeights(model)
@@ -122,4 +129,33 @@ function cached(model: Model, pieces: readonly number[], lookAt: string): Float3
     start += count
   }
   return Float32Array.from(logits)
+}
+
+/** Logits of the last tokens of SHORT and LONG, each by itself. */
+function alone(model: Model): Float32Array {
+  const { vocabSize } = model.info
+  return Float32Array.from(
+    [SHORT, LONG].flatMap((ids) => Array.from(logitsOf(model, batchOf([ids])).slice(-vocabSize))),
+  )
+}
+
+/** The same by one pass for both, which stand in the first and the last of three rows. */
+function inRows(model: Model): Float32Array {
+  const { device } = model.head
+  return noGrad(() => {
+    using _scope = tensorScope()
+    const [short, long] = [SHORT, LONG].map((ids) => {
+      const cache = model.createCache(ids.length)
+      model.hidden(createBatch({ ids: ids.slice(0, -1) }, device), { cache })
+      return cache
+    })
+    using _short = short
+    using _long = long
+    using rows = short.openRows(3, LONG.length)
+    rows.begin([0], short)
+    rows.begin([2], long)
+    const ids = [SHORT[SHORT.length - 1], LONG[LONG.length - 1]]
+    const states = model.hidden(createBatch({ ids, ...rows.next([0, 2]) }, device), { cache: rows })
+    return headLogits(model.head, states).toArray()
+  })
 }

@@ -9,11 +9,21 @@ import type { MemoryReport } from './device.ts'
 export type RunEvent =
   | StartEvent
   | { readonly type: 'step'; readonly report: StepReport }
+  | { readonly type: 'samples'; readonly step: number; readonly samples: readonly WrittenSample[] }
   | EvaluationEvent
   | { readonly type: 'save'; readonly step: number; readonly folder: string }
   | { readonly type: 'note'; readonly text: string }
   | { readonly type: 'end'; readonly result: RunResult }
   | { readonly type: 'error'; readonly code: string; readonly message: string }
+
+/** A text that the model wrote for a step, and what the rewards made of it. */
+export interface WrittenSample {
+  readonly prompt: string
+  readonly completion: string
+  /** By the name of each reward; null where it did not apply. */
+  readonly rewards: Readonly<Record<string, number | null>>
+  readonly advantage: number
+}
 
 /** The event before the first step: where the run starts, and what describes it. */
 export interface StartEvent {

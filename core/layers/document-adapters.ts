@@ -75,6 +75,17 @@ export function withDocumentAdapters<T>(
             remedy: 'a norm is the same for all: run those documents in a batch of their own',
           },
         )
+  for (const { experts } of model.expertParameters?.values() ?? [])
+    for (const { adapters: own } of experts.flat())
+      for (const { name } of own)
+        if (runs.some(({ weights }) => (weights.get(name) ?? 0) !== 0))
+          throw new TrituneError(
+            'E_UNSUPPORTED',
+            `adapter "${name}" cannot be on some documents: it changes experts`,
+            {
+              remedy: 'rows of all documents meet there: run those documents in a batch of their own',
+            },
+          )
   return withAdapters(model, [], () =>
     noGrad(() => within({ model, runs, rows: offsets[offsets.length - 1], from: null }, fn)),
   )

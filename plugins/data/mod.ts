@@ -50,7 +50,8 @@ export type {
 export { datasetTypeOf } from './types/dataset-types.ts'
 export { inputOutput } from './types/input-output.ts'
 export { loadDataset } from './loading/load-dataset.ts'
-export type { DataConfig, LoadedDataset, LoadOptions } from './loading/load-dataset.ts'
+export type { DataConfig } from './loading/data-config.ts'
+export type { LoadedDataset, LoadOptions } from './loading/load-dataset.ts'
 export type { Chunk, ExampleStream } from './loading/example-stream.ts'
 export type { TokenizeProgress } from './loading/load-entry.ts'
 export { lengthOf } from './types/stored-example.ts'
@@ -62,6 +63,7 @@ export {
   tokenizePromptResponse,
   withEos,
 } from './types/prompt-response.ts'
+export { prompt as promptType } from './types/prompt.ts'
 export { readRecords } from './files/read-records.ts'
 export { sharegpt } from './types/sharegpt.ts'
 export { openTokenSpool, type TokenSpool } from './loading/token-spool.ts'

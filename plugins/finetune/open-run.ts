@@ -11,6 +11,7 @@ import {
   TrituneError,
 } from '../../core/mod.ts'
 import { IGNORE, type TokenizedExample } from '../data/mod.ts'
+import { createGrpoObjective } from '../grpo/mod.ts'
 import { loadModel, storedDType } from '../models/mod.ts'
 import { packLayers } from '../qlora/mod.ts'
 import { ofBaseModel } from './model/base-model-files.ts'
@@ -27,6 +28,7 @@ import { type PagedState, pagedState } from './memory/paged-state.ts'
 import { fitting } from './memory/out-of-memory.ts'
 import { newRows, newTokenNotes, vocabularyOptions } from './model/new-rows.ts'
 import type { Run } from './run.ts'
+import { openRollouts } from './training/open-rollouts.ts'
 import { openInputs, type PrepareOptions } from './run-inputs.ts'
 import { startObjective } from './training/objective-start.ts'
 import { decayEnd } from './training/schedules.ts'
@@ -83,7 +85,8 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
   const started = adapter ? startEva(config, model, adapter, data) : []
   const parameters = adapter ? adapter.parameters : trainedWeights(model, config.unfrozen_parameters)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
-  const objective = disposing(open, parts.objective())
+  const rollouts = await openRollouts(config, inputs, model)
+  const objective = disposing(open, config.grpo ? createGrpoObjective(config.grpo) : parts.objective())
   const objectiveNotes = startObjective(objective, {
     config,
     model,
@@ -149,6 +152,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
     monitors,
     sampler,
     plan,
+    rollouts,
     memory: memoryMode(config.memory, device, needed),
     notes: [
       ...(note ? [note] : []),

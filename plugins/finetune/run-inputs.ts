@@ -14,13 +14,15 @@ import {
 } from '../data/mod.ts'
 import type { HubOptions } from '../hub/mod.ts'
 import { atKey, atKeyAsync, atNamedKey, atNamedKeyAsync } from './config/at-key.ts'
+import { loadRewards, type RunReward } from '../grpo/mod.ts'
 import { type BaseModelFiles, baseModelFiles } from './model/base-model-files.ts'
 import type { FinetuneConfig } from './config/config.ts'
 import { checkEarly, type EarlyChecks } from './early-checks.ts'
 import { checkContextLength, writtenContextLength } from './model/context-length.ts'
 import { newModelFiles } from './model/new-model-files.ts'
 import { exampleKind } from './training/parts.ts'
-import { createPlan, type Plan } from './training/plan.ts'
+import type { Plan } from './training/plan.ts'
+import { planOf } from './training/plan-of.ts'
 import { expectChatTemplate, openTokenizer, type RunTokenizer } from './model/run-tokenizer.ts'
 
 /** Options of `prepareRun()`: what no file says. */
@@ -52,6 +54,8 @@ export interface RunInputs {
   readonly data: LoadedDataset
   readonly sampler: Sampler | null
   readonly plan: Plan
+  /** Of `rl: grpo`; null: none are asked for. */
+  readonly rewards: readonly RunReward[] | null
 }
 
 /** Downloads config.json and the tokenizer of a model on the hub, no weights. Throws a `ConfigError` with all faults that are known. */
@@ -63,6 +67,9 @@ export async function openInputs(
   const { host, parts } = early
   using open = new Disposables()
   open.use(host)
+  const rewards = config.grpo
+    ? await loadRewards({ ...config.grpo, file: config.rewards, folder: config.folder })
+    : null
 
   const tell = { onProgress: onDownload, onNote, weights }
   const base = config.reinit_weights ? newModelFiles(config, host, tell) : baseModelFiles(config, host, tell)
@@ -82,9 +89,9 @@ export async function openInputs(
   const lengths = data.train.map(lengthOf)
   const sampler = parts.sampler({ lengths, seed: config.seed })
   open.defer(() => sampler?.[Symbol.dispose]?.())
-  const plan = atNamedKey(() => createPlan(config, data.train, sampler, data.stream))
+  const plan = atNamedKey(() => planOf(config, data.train, sampler, data.stream))
   open.move()
-  return { host, early, base, modelPath, tokenizer, data, sampler, plan }
+  return { host, early, base, modelPath, tokenizer, data, sampler, plan, rewards }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import type {
   TransformState,
 } from '../../core/mod.ts'
 import type { LoadedDataset } from '../data/mod.ts'
+import type { Rollouts } from '../grpo/mod.ts'
 import type { AttachedAdapter } from '../peft/mod.ts'
 import type { FinetuneConfig } from './config/config.ts'
 import type { LoadedPlugin } from './plugins/load-plugins.ts'
@@ -63,6 +64,8 @@ export interface Run extends Disposable {
   readonly monitors: readonly NamedPart<Monitor>[]
   readonly sampler: Sampler | null
   readonly plan: Plan
+  /** What makes the examples of each step, from the prompts that the plan gives; null: the plan gives the examples. */
+  readonly rollouts: Rollouts | null
   readonly memory: MemoryMode
   /** Things worth saying before the start. */
   readonly notes: readonly string[]

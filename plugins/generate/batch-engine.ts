@@ -48,6 +48,8 @@ export interface TextStep {
   readonly id: number | null
   /** Why the text has ended: by a stop token, or because there is no room for more; null: it goes on. */
   readonly end: 'stop' | 'length' | null
+  /** The stop token that ended it, where one did. */
+  readonly stopId: number | null
 }
 
 /** Options of `openBatchEngine()`. */
@@ -186,15 +188,16 @@ export function openBatchEngine(model: Model, { rows, tokens }: BatchEngineOptio
         const isOver = sampling.maxNewTokens === 0
         if (isOver || next === null || sampling.stopIds.includes(next)) {
           end(id, text)
-          return { text: id, id: null, end: isOver ? 'length' : 'stop' }
+          return { text: id, id: null, end: isOver ? 'length' : 'stop', stopId: isOver ? null : next }
         }
         text.history.push(next)
         text.made++
         text.next = null
         const isFull = cache !== null && cache.lengthOf(row) >= cache.capacity
-        if (text.made < sampling.maxNewTokens && !isFull) return { text: id, id: next, end: null }
+        if (text.made < sampling.maxNewTokens && !isFull)
+          return { text: id, id: next, end: null, stopId: null }
         end(id, text)
-        return { text: id, id: next, end: 'length' }
+        return { text: id, id: next, end: 'length', stopId: null }
       })
     },
     cancel(id) {

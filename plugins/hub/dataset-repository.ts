@@ -16,7 +16,7 @@ export interface DatasetRepository {
   /** Paths of its files, with slashes. */
   readonly paths: readonly string[]
   /** Downloads those of these paths that are not here yet; the folder that has them under their paths. */
-  fetch(paths: readonly string[]): Promise<string>
+  download(paths: readonly string[]): Promise<string>
 }
 
 /**
@@ -24,14 +24,6 @@ export interface DatasetRepository {
  *
  * @param name `org/name`
  * @throws E_HUB when it cannot be had, with what to do about it; E_DISK; E_FILE
- * @example
- * ```ts
- * import { openDatasetRepository } from 'tritune/plugins/hub'
- *
- * const { paths, fetch } = await openDatasetRepository('tatsu-lab/alpaca')
- * const folder = await fetch(paths.filter((path) => path.endsWith('.parquet')))
- * console.log(folder)
- * ```
  */
 export async function openDatasetRepository(
   name: string,
@@ -49,7 +41,7 @@ export async function openDatasetRepository(
   const commit = await fetchCommit(wanted, settings)
   return {
     paths: commit.files.map(({ path }) => path),
-    async fetch(paths) {
+    async download(paths) {
       const files = commit.files.filter(({ path }) => paths.includes(path))
       await fetchFiles(files, { wanted, commit, cache, settings })
       cache.saveRef(wanted.revision, commit.sha)
@@ -66,7 +58,7 @@ function cached(wanted: HubReference, snapshot: string, cacheDir: string): Datas
     .map((entry) => relative(snapshot, join(entry.parentPath, entry.name)).split(sep).join('/'))
   return {
     paths,
-    fetch(asked) {
+    download(asked) {
       const missing = asked.find((path) => !existsSync(join(snapshot, path)))
       return missing === undefined
         ? Promise.resolve(snapshot)

@@ -169,7 +169,7 @@ function refusal(response: Response, { endpoint, token }: HubSettings, what: str
   if (status === 401 || status === 403) {
     return token === undefined
       ? error(
-          'there is no such model, or it is private or gated',
+          'there is no such model or dataset, or it is private or gated',
           `check the name (no local folder has it either); if it exists, accept its licence and ${setToken}`,
         )
       : error(
@@ -182,6 +182,6 @@ function refusal(response: Response, { endpoint, token }: HubSettings, what: str
   if (code === 'EntryNotFound')
     return error('there is no such file', `see ${page}/tree/main for what there is`)
   if (status === 404)
-    return error('there is no such model or file', 'check the name; no local folder has it either')
+    return error('there is no such model, dataset or file', 'check the name; no local folder has it either')
   return error('the hub refused the request', `open ${page} in a browser`)
 }

@@ -19,7 +19,8 @@ import {
   type TokenBatch,
   TrituneError,
 } from '../../core/mod.ts'
-import { type CacheShape, createCache, type DocumentCache, type LayerCache } from './cache.ts'
+import { createCache } from './cache.ts'
+import type { CacheShape, DocumentCache, LayerCache } from './layer-cache.ts'
 
 type Adapted = Pick<Model, 'adapters' | 'info'>
 

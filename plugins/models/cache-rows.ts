@@ -19,7 +19,7 @@ import {
   zeros,
 } from '../../core/mod.ts'
 import { owned } from './_owned.ts'
-import type { CacheShape, DocumentCache, LayerCache } from './cache.ts'
+import type { CacheShape, DocumentCache, LayerCache } from './layer-cache.ts'
 
 /** The rows as the model code uses them. */
 export interface RowsCache extends KvRows, LayerCache {}

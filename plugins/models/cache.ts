@@ -3,10 +3,7 @@
  */
 import {
   addTo,
-  type Device,
-  type FloatDType,
   type KeyValuePrefix,
-  type KvCache,
   noGrad,
   tensor,
   type Tensor,
@@ -16,30 +13,7 @@ import {
 } from '../../core/mod.ts'
 import { owned } from './_owned.ts'
 import { createRows } from './cache-rows.ts'
-
-export interface CacheShape {
-  readonly layers: number
-  readonly kvHeads: number
-  readonly headDim: number
-  readonly dtype: FloatDType
-  readonly device: Device
-}
-
-/** The cache as the model code uses it, of one document or of many. */
-export interface LayerCache extends Pick<KvCache, 'length'> {
-  /** Appends k and v (T, Hkv, D) of a layer and returns all of them so far, and their document offsets (2) i32. */
-  extend(layer: number, k: Tensor, v: Tensor): { k: Tensor; v: Tensor; offsets: Tensor }
-  /** Counts the tokens that every layer has now appended. */
-  advance(tokens: number): void
-}
-
-/** The cache of one document. */
-export interface DocumentCache extends KvCache, LayerCache {
-  /** Keys and values of a layer so far, (length, Hkv, D); they belong to the cache. */
-  held(layer: number): KeyValuePrefix
-  /** Forgets every token. */
-  clear(): void
-}
+import type { CacheShape, DocumentCache } from './layer-cache.ts'
 
 /** `prefix` gives what stands in each layer before the first token. */
 export function createCache(

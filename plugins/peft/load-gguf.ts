@@ -26,7 +26,11 @@ export function loadGgufAdapter(
   const file = typeof path === 'string' ? openGguf(path) : path
   const family = ggufFamily(model.info.type, file.path)
   const { alpha, pairs } = readGgufLora(file, family, headCounts(model))
-  const modules = pairs.map((pair) => ({ ...pair, path: pair.name.replace(/\.weight$/, '') }))
+  const paths = new Map([...model.layers.keys()].map((own) => [model.info.written?.nameOf(own) ?? own, own]))
+  const modules = pairs.map((pair) => {
+    const module = pair.name.replace(/\.weight$/, '')
+    return { ...pair, path: paths.get(module) ?? module }
+  })
   for (const { path: module, rank, a, b } of modules) {
     const layer = model.layers.get(module)
     if (!layer)

@@ -15,13 +15,15 @@ const PROMPT = 40
 const NEW = 32
 /** What the batch must give at least. */
 const FLOOR = 4
+const DTYPES = ['f32', 'bf16'] as const
 
 export const generateTopic: Topic = {
   name: 'generate',
   async run(context) {
     const folder = expectModel(context, 'generate')
     const rows: Row[] = []
-    for (const dtype of ['f32', 'bf16'] as const) {
+    for (const dtype of DTYPES) {
+      if (!nameOf(dtype).includes(context.only ?? '')) continue
       context.progress(`${dtype}: loading`)
       using model = loadModel(folder, { device: openCpu({ threads: context.threads }), dtype })
       const times = await inTurn(
@@ -36,6 +38,10 @@ export const generateTopic: Topic = {
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
+function nameOf(dtype: string): string {
+  return `${ROWS} texts at once over one, ${dtype}`
+}
+
 function secondsOf(model: Model, rows: number): number {
   const prompt = Array.from({ length: PROMPT }, (_, i) => (i * 37) % model.info.vocabSize)
   const prompts = Array.from({ length: rows }, () => prompt)
@@ -49,7 +55,7 @@ function rowOf(dtype: string, { batch, one }: Record<'batch' | 'one', number[]>)
   const speeds = batch.map((time) => (ROWS * NEW) / time)
   const alone = one.map((time) => NEW / time)
   return {
-    name: `${ROWS} texts at once over one, ${dtype}`,
+    name: nameOf(dtype),
     ours: median(speeds),
     peer: median(alone),
     unit: 'tokens/s',

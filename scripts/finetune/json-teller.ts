@@ -110,6 +110,7 @@ function writeEvent(event: RunEvent, run: Run, write: (line: FinetuneLine) => vo
     case 'eval':
     case 'save':
     case 'note':
+    case 'samples':
       return write(event)
     case 'end':
     case 'error':

@@ -39,3 +39,17 @@ export function verify(python: string, args: readonly string[]): Verdict {
     return { ok: false, result: { error: error?.message ?? stderr.trim().slice(-600) } }
   }
 }
+
+/** Runs a script of tests/oracle. E_BUG with what it said last when it fails. */
+export function runPython(python: string, script: string, args: readonly string[]): void {
+  const env = { ...process.env, OMP_NUM_THREADS: '1' }
+  const { status, stderr, error } = spawnSync(python, [join(ROOT, script), ...args], {
+    encoding: 'utf8',
+    env,
+  })
+  if (status === 0) return
+  throw new TrituneError('E_USAGE', `${script} failed: ${error?.message ?? stderr.trim().slice(-600)}`, {
+    place: python,
+    remedy: 'install what it imports',
+  })
+}

@@ -2,11 +2,12 @@
  * What tritune writes, read by PEFT and transformers: adapters and models that this run trains, merges and converts.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeSafetensors } from '../../core/files/safetensors-write.ts'
 import { type Device, TrituneError } from '../../core/mod.ts'
 import { createRandom } from '../../core/tensor/random.ts'
+import { saveModel } from '../../plugins/finetune/mod.ts'
 import { loadModel } from '../../plugins/models/mod.ts'
 import { attachLora, loadAdapter, type LoraModelOptions, saveAdapter } from '../../plugins/peft/mod.ts'
 import { loadTokenizer } from '../../plugins/tokenizer/mod.ts'
@@ -53,6 +54,29 @@ export async function* roundTripRows(device: Device, python: string): AsyncGener
     yield judge(`written here, read by PEFT: ${name}`, ['adapter', folder, saved, ...probe])
   }
 
+  for (const name of readdirSync(join(GOLDEN, 'model-lora')).toSorted()) {
+    const [folder, of] = [join(GOLDEN, 'models', name), join(GOLDEN, 'model-lora', name)]
+    const [out, again] = [join(space.path, `merged-${name}`), join(space.path, `again-${name}`)]
+    {
+      using model = loadModel(folder, { device })
+      using own = loadAdapter(model, of)
+      saveModel(model, folder, out)
+      saveAdapter(again, own, { baseModel: folder })
+    }
+    yield judge(`${name}: merged, read by transformers`, [
+      'merged',
+      out,
+      ...modelProbe(space.path, out, device),
+    ])
+    if (FUSED_OR_RENAMED.includes(name))
+      yield judge(`${name}: adapter, read by PEFT`, [
+        'adapter',
+        folder,
+        again,
+        ...modelProbe(space.path, folder, device, again),
+      ])
+  }
+
   const cases = join(space.path, 'cases.json')
   writeFileSync(cases, JSON.stringify(tokenizerCases(merged)))
   yield judge('tokenizer of the merged folder, read by transformers', ['tokenizer', merged, cases])
@@ -96,6 +120,8 @@ const SAVED: readonly [string, string, LoraModelOptions][] = [
   ['qwen2-layers', join(GOLDEN, 'models/qwen2'), { targetModules: 'all-linear', layersToTransform: [1] }],
 ]
 
+const FUSED_OR_RENAMED: readonly string[] = ['glm4', 'gemma3-images', 'phi3']
+
 const TEXTS = ['', '1 2 3', '  two  spaces ', 'Grüße, 日本 🦀', 'line\nline\r\n', "don't 3.14 x_y", '<|end|>']
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -125,8 +151,9 @@ function modelProbe(folder: string, path: string, device: Device, adapter?: stri
   mkdirSync(place)
   using model = loadModel(path, { device })
   using _adapter = adapter === undefined ? null : loadAdapter(model, adapter)
-  const { ids, rows, length } = PROBE
-  const logits = Float32Array.from(logitsOf(model, PROBE))
+  const { rows, length } = PROBE
+  const ids = PROBE.ids.map((id) => id % model.info.vocabSize)
+  const logits = Float32Array.from(logitsOf(model, { ids, rows, length }))
   const lists = Array.from({ length: rows }, (_, r) => [...ids.subarray(r * length, (r + 1) * length)])
   const files: [string, string] = [join(place, 'ids.json'), join(place, 'logits.safetensors')]
   writeFileSync(files[0], JSON.stringify(lists))

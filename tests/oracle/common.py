@@ -47,6 +47,13 @@ def write_json(path: Path, value) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
+def without_machine(path: Path) -> None:
+    """An adapter_config.json whose base model is named as in this repository, not by its place on this machine."""
+    config = json.loads(path.read_text())
+    config["base_model_name_or_path"] = os.path.relpath(config["base_model_name_or_path"], path.parent.resolve())
+    path.write_text(json.dumps(config, indent=2, sort_keys=True))
+
+
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({k: v.detach().contiguous() for k, v in tensors.items()}, str(path), metadata={"format": "pt"})

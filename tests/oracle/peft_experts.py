@@ -13,7 +13,16 @@ import json
 import shutil
 import sys
 
-from common import GOLDEN, deterministic, next_token_loss, relative, versions, write_json, write_tensors
+from common import (
+    GOLDEN,
+    deterministic,
+    next_token_loss,
+    relative,
+    versions,
+    without_machine,
+    write_json,
+    write_tensors,
+)
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -77,6 +86,7 @@ def write_case(name: str, index: int) -> None:
         randomise(model, 9100 + index)
         model.save_pretrained(folder)
         (folder / "README.md").unlink(missing_ok=True)
+        without_machine(folder / "adapter_config.json")
 
     ids = load_file(GOLDEN / "moe-models" / family / "expected.safetensors")["input_ids"].long()
     plain = base_model(family)(input_ids=ids, use_cache=False).logits.detach()

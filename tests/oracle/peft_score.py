@@ -8,7 +8,7 @@ tests/golden/score-models/qwen2). The base model that it goes on predicts tokens
 
 import shutil
 
-from common import GOLDEN, deterministic, write_tensors
+from common import GOLDEN, deterministic, without_machine, write_tensors
 
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
@@ -35,6 +35,7 @@ def main() -> None:
                 parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
     model.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
+    without_machine(folder / "adapter_config.json")
     texts = load_file(GOLDEN / "score-models" / "qwen2" / "expected.safetensors")
     ids = texts["input_ids"].long()
     mask = (torch.arange(ids.shape[1])[None] < texts["lengths"][:, None]).long()

@@ -225,7 +225,7 @@ describe('the types of the package', () => {
     expect(text).toContain(
       '/** the update is scaled by alpha / rank; as `lora_r` for other methods. Default: `8` */\n    readonly lora_alpha?: number',
     )
-    const entry = readFileSync(join(installed, 'plugins/data/dataset-input.d.ts'), 'utf8')
+    const entry = readFileSync(join(installed, 'plugins/data/options/dataset-input.d.ts'), 'utf8')
     expect(entry).toMatch(
       /\/\*\* whose turns are learned\. Default: `\[assistant\]` \*\/\n    readonly roles_to_train\?/,
     )

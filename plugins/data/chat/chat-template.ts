@@ -85,7 +85,14 @@ function label(
   )
   const spans = turns.flatMap(({ isTrained }, i) => (isTrained ? (trained[i] ?? []) : []))
   const sorted = spans.toSorted((a, b) => a.start - b.start)
-  for (const { start, end } of tokenSpans(text, ids, sorted, encode)) {
+  // What is trained is most often what was located; then its tokens are known.
+  const known = sorted.map((span) =>
+    inOrder.findIndex(({ span: { start, end } }) => start === span.start && end === span.end),
+  )
+  const tokens = known.includes(-1)
+    ? tokenSpans(text, ids, sorted, encode)
+    : known.map((order) => turnTokens[order])
+  for (const { start, end } of tokens) {
     for (let i = start; i < end; i++) labels[i] = ids[i]
   }
   labelTurnEnds(

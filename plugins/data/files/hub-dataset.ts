@@ -33,7 +33,7 @@ export async function resolveHubDataset(
     ...(revision === null ? {} : { revision }),
   })
   const files = await filesOf(entry, repository)
-  const folder = await repository.fetch(files)
+  const folder = await repository.download(files)
   // What the files are of is said by now; a part of it is still taken.
   const part = /\[.*\]$/.exec(split ?? '')?.[0] ?? ''
   const local = files.map((file) => join(folder, file))
@@ -77,7 +77,7 @@ async function filesOf(
 
 async function cardOf(repository: DatasetRepository): Promise<string> {
   if (!repository.paths.includes('README.md')) return ''
-  return readFileSync(join(await repository.fetch(['README.md']), 'README.md'), 'utf8')
+  return readFileSync(join(await repository.download(['README.md']), 'README.md'), 'utf8')
 }
 
 function noSplit(place: string, name: string, splits: readonly string[]): TrituneError {

@@ -8,9 +8,9 @@ import { ConfigError } from '../../../core/contracts/config.ts'
 import type { ExampleKind, TokenizerLike } from '../../../core/contracts/dataset.ts'
 import { TrituneError } from '../../../core/errors.ts'
 import { createRandom } from '../../../core/tensor/random.ts'
-import type { DatasetOptions } from '../options/dataset-options.ts'
 import type { TokenizedExample } from '../types/dataset-type.ts'
 import { datasetTypeOf, type DatasetTypes, under } from '../types/dataset-types.ts'
+import type { DataConfig } from './data-config.ts'
 import { deduplicate } from './deduplicate.ts'
 import { isMixture, mixEntries } from './mix-entries.ts'
 import { reportSplit } from './dataset-report.ts'
@@ -22,32 +22,6 @@ import { checkSkipped } from './skipped-records.ts'
 import { splitValidation } from './split-validation.ts'
 import type { StreamEntry } from './stream-source.ts'
 import { openTokenSpool, type TokenSpool } from './token-spool.ts'
-
-/** The part of a fine-tuning configuration that concerns data. */
-export interface DataConfig {
-  readonly datasets: readonly DatasetOptions[]
-  readonly test_datasets: readonly DatasetOptions[]
-  readonly sequence_len: number
-  readonly excess_length_strategy: 'drop' | 'truncate' | 'raise'
-  readonly min_sample_len: number
-  readonly train_on_inputs: boolean
-  readonly eot_tokens: readonly string[] | null
-  /** The largest part of the records of an entry that may have nothing to learn. */
-  readonly max_skipped_share: number
-  /** Below 1 a part of the examples, from 1 a number of them. */
-  readonly val_set_size: number
-  readonly shuffle_merged_datasets: boolean
-  readonly dataset_prepared_path: string | null
-  /** Threads that tokenise; null: as many as are worth it. */
-  readonly dataset_processes: number | null
-  readonly dataset_exact_deduplication: boolean
-  /** Examples that are as like as this are one; null: only equal ones may be. */
-  readonly dataset_near_deduplication: number | null
-  /** The examples of a run are read while it goes on. */
-  readonly streaming: boolean
-  readonly streaming_multipack_buffer_size: number
-  readonly seed: number
-}
 
 /** The examples of a run, and what became of the records on the way. */
 export interface LoadedDataset extends Disposable {

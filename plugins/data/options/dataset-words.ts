@@ -46,6 +46,7 @@ export const DATASET_TYPES = [
   'sharegpt',
   'input_output',
   'tokenized',
+  'prompt',
 ] as const
 
 /** The name of a built-in dataset type. */

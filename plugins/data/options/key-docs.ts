@@ -8,7 +8,7 @@ import type { DatasetInput } from './dataset-input.ts'
 /** What each key of an entry of `datasets` means, in Markdown whose links start in docs/. */
 export const DATASET_KEY_DOCS: Readonly<Record<keyof DatasetInput, string>> = {
   path: 'a file, a folder whose file names tell its splits, or the name of a dataset on the hub (`org/name`)',
-  type: '`alpaca`, `completion`, `chat_template`, `sharegpt`, `input_output`, `tokenized` (records with `input_ids`), another instruction type of axolotl, or a mapping with a `format` of your own: [plugins/data/README.md](../plugins/data/README.md)',
+  type: '`alpaca`, `completion`, `chat_template`, `sharegpt`, `input_output`, `tokenized` (records with `input_ids`), `prompt` (for `rl: grpo`), another instruction type of axolotl, or a mapping with a `format` of your own: [plugins/data/README.md](../plugins/data/README.md)',
   type_options: "options of a plugin's type, which checks them itself",
   name: 'of a dataset on the hub: one of its configurations; not set: its default',
   revision: 'of a dataset on the hub: a branch, a tag or a commit; not set: `main`',

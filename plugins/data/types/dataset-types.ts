@@ -16,6 +16,7 @@ import {
 import { isPromptType, PROMPT_TYPES } from './prompt-types.ts'
 import type { DatasetType } from './dataset-type.ts'
 import { inputOutput } from './input-output.ts'
+import { prompt } from './prompt.ts'
 import { sharegpt } from './sharegpt.ts'
 import { tokenized } from './tokenized.ts'
 import { userDefined } from './user-defined.ts'
@@ -27,6 +28,7 @@ const TYPES: { readonly [N in DatasetTypeName]: DatasetType } = {
   sharegpt,
   input_output: inputOutput,
   tokenized,
+  prompt,
 }
 
 const UNTRAINED: Readonly<Record<string, string>> = {

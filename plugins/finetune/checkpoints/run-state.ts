@@ -14,9 +14,20 @@ export interface RunState {
   load(saved: Readonly<Record<string, JsonValue>>): void
 }
 
-type Parts = Pick<Run, 'optimizer' | 'objective' | 'strategies' | 'monitors' | 'sampler' | 'plan'>
+type Parts = Pick<
+  Run,
+  'optimizer' | 'objective' | 'strategies' | 'monitors' | 'sampler' | 'plan' | 'rollouts'
+>
 
-export function runState({ optimizer, objective, strategies, monitors, sampler, plan }: Parts): RunState {
+export function runState({
+  optimizer,
+  objective,
+  strategies,
+  monitors,
+  sampler,
+  plan,
+  rollouts,
+}: Parts): RunState {
   const parts: [string, Stateful][] = [
     ['optimizer', optimizer],
     [`objective.${objective.name}`, objective],
@@ -24,6 +35,7 @@ export function runState({ optimizer, objective, strategies, monitors, sampler, 
     ...monitors.map(({ name, part }, i): [string, Stateful] => [`monitor.${i}.${name}`, part]),
     ...(sampler ? [['sampler', sampler] satisfies [string, Stateful]] : []),
     ...(plan.stream ? [['stream', plan.stream] satisfies [string, Stateful]] : []),
+    ...(rollouts ? [['rollouts', rollouts] satisfies [string, Stateful]] : []),
     ...(plan.plateau ? [['lr_scheduler', plan.plateau] satisfies [string, Stateful]] : []),
   ]
   return {

@@ -18,6 +18,7 @@ import {
   yamlValue,
 } from '../../../core/files/yaml.ts'
 import { datasetOptions } from '../../data/mod.ts'
+import type { GrpoOptions } from '../../grpo/mod.ts'
 import { bf16Of, bnbNotes, quantizerOf } from './bnb-options.ts'
 import { evaluates, finetuneRules, hasValidation } from './finetune-rules.ts'
 import type { FinetuneFields, FinetuneOptions } from './finetune-options.ts'
@@ -25,6 +26,7 @@ import type { ForeignTool } from './foreign-keys.ts'
 import { finetuneSchema } from './finetune-schema.ts'
 import { preferenceNotes, preferenceObjective } from './preference-options.ts'
 import { sortKeys, type SortedKeys } from './known-keys.ts'
+import { grpoNotes, grpoOf } from './grpo-rules.ts'
 import { isMapping } from './old-spellings.ts'
 import { isPaged, optimizerNote, OPTIMIZERS } from './optimizer-names.ts'
 
@@ -38,6 +40,8 @@ export interface FinetuneConfig extends FinetuneOptions {
   readonly autoMicroBatch: boolean
   /** The keys that the file sets: a default may also be said. */
   readonly given: readonly string[]
+  /** Of `rl: grpo`: what stands under `trl:`, checked; else null. */
+  readonly grpo: GrpoOptions | null
   /** Folder of the file, where the paths of plugins start; null: the working folder. */
   readonly folder: string | null
 }
@@ -189,6 +193,7 @@ function complete(input: FinetuneFields, keyNotes: readonly string[], kept: unkn
     ...rest,
     adapter: input.adapter === 'none' ? null : input.adapter === 'qlora' ? 'lora' : input.adapter,
     quantizer: quantizerOf(input),
+    grpo: grpoOf(input),
     objective: preferenceObjective(input) ?? input.objective,
     gradient_accumulation_steps:
       input.gradient_accumulation_steps ?? (batch_size === null ? 1 : batch_size / microBatch),
@@ -221,7 +226,7 @@ function takesMinRatio({ lr_scheduler }: FinetuneFields): boolean {
 
 /** What the file asks for and what is done otherwise, or not at all. */
 function notesOf(input: FinetuneFields): string[] {
-  const notes: string[] = [...bnbNotes(input), ...preferenceNotes(input)]
+  const notes: string[] = [...bnbNotes(input), ...preferenceNotes(input), ...grpoNotes(input)]
   if (!hasValidation(input) && input.evals_per_epoch) {
     notes.push('evals_per_epoch is ignored: there is no val_set_size and there are no test_datasets')
   }

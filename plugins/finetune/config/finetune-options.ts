@@ -217,6 +217,10 @@ export interface FinetuneOptions extends PreferenceKeys {
   /** What wraps the training step, outermost first. */
   readonly strategy: readonly Named[]
   readonly objective: Named
+  /** As it is written; checked in `grpo`. */
+  readonly trl: Readonly<Record<string, unknown>> | null
+  /** The file of the rewards. */
+  readonly rewards: string | null
   /** Who watches the run, besides metrics.jsonl and the lines on the terminal. */
   readonly monitors: readonly Named[]
   /** The order of the examples; null: a shuffle. */

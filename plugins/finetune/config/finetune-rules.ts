@@ -10,6 +10,7 @@ import { isDeviceName } from '../../cuda/mod.ts'
 import { ADAPTERS } from './adapter-names.ts'
 import { DEVICES } from './device-names.ts'
 import type { FinetuneFields } from './finetune-options.ts'
+import { grpoRules } from './grpo-rules.ts'
 import { LATER_ADAPTERS } from './later-names.ts'
 import { newModelFailures } from '../model/new-model.ts'
 import { OPTIMIZERS } from './optimizer-names.ts'
@@ -40,6 +41,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
     ),
   newModelFailures,
   batchSize,
+  ...grpoRules,
   validation,
   bestModel,
   deviceName,

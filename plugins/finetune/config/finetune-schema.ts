@@ -372,6 +372,8 @@ const schema = v.strictObject(
     strategy: optional(namedList(['lisa']), []),
     objective: v.nullish(named(OBJECTIVES), 'cross_entropy'),
     ...preferenceFields,
+    trl: nullable(mapOf(v.unknown(), 'a mapping such as { num_generations: 8 }')),
+    rewards: nullable(text('the file of the rewards')),
     monitors: optional(namedList(), []),
     sampler: nullable(named()),
     quantizer: nullable(named(['nf4', 'fp4', 'int8', 'ternary', 'bitnet', 'qat'])),

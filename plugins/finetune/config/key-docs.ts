@@ -144,8 +144,10 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
     "options of the optimizer, which checks them itself ([optimizers.md](optimizers.md)); AdamW's are the `adam_*` keys",
   transforms:
     'what happens to the gradients before they are clipped: names, or mappings with `name` and options; `clip` is built in',
+  trl: 'how: `num_generations`, `beta`, `max_completion_length`, `reward_funcs`, …, as in trl and axolotl ([grpo.md](grpo.md))',
+  rewards: 'a module whose exported functions are rewards',
   objective: 'the loss: a name, or a mapping with `name` and options',
-  rl: 'training from preferences: `dpo`, `ipo`, `orpo`, `kto`, `simpo` or `cpo` ([preferences.md](preferences.md))',
+  rl: 'training from preferences: `dpo`, `ipo`, `orpo`, `kto`, `simpo` or `cpo` ([preferences.md](preferences.md)); or by rewards: `grpo` ([grpo.md](grpo.md))',
   rl_beta: 'how far the model may go from the reference; small values let it go further. Not set: 0.1',
   dpo_loss_type: 'the losses of `rl: dpo`: one or several of trl’s names. Not set: `[sigmoid]`',
   dpo_loss_weights: 'a weight for each of them. Not set: 1',

@@ -7,7 +7,10 @@ import type { RlName } from './preference-options.ts'
 
 /** Keys of training from preferences and from a larger model; null and leaving a key out are the same. */
 export interface PreferenceInput {
-  /** training from preferences: `dpo`, `ipo`, `orpo`, `kto`, `simpo` or `cpo` (preferences.md) */
+  /**
+   * training from preferences: `dpo`, `ipo`, `orpo`, `kto`, `simpo` or `cpo` (preferences.md); or by rewards:
+   * `grpo` (grpo.md)
+   */
   readonly rl?: RlName | null | undefined
   /** how far the model may go from the reference; small values let it go further. Not set: 0.1 */
   readonly rl_beta?: number | null | undefined

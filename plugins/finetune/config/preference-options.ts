@@ -28,12 +28,12 @@ export const OBJECTIVES = [
 ] as const
 
 /** Values of `rl`. `cpo` is not one of axolotl's. */
-export const RL_NAMES = ['dpo', 'ipo', 'orpo', 'kto', 'simpo', 'cpo'] as const
+export const RL_NAMES = ['dpo', 'ipo', 'orpo', 'kto', 'simpo', 'cpo', 'grpo'] as const
 
 /** A value of `rl`. */
 export type RlName = (typeof RL_NAMES)[number]
 
-const LATER_RL = ['grpo', 'gdpo', 'ebft']
+const LATER_RL = ['gdpo', 'ebft']
 
 /** The keys of training from preferences; null: not given. */
 export interface PreferenceKeys {
@@ -93,7 +93,7 @@ export const preferenceFields: {
 type Key = keyof PreferenceKeys
 
 /** What asks for an objective: a value of `rl`, or a key of its own. */
-type MethodName = RlName | 'reward_model' | 'kd_teacher'
+type MethodName = Exclude<RlName, 'grpo'> | 'reward_model' | 'kd_teacher'
 
 /** Which objective it is, what it fixes, and which keys are its options. */
 interface Method {
@@ -155,7 +155,7 @@ const METHODS: Readonly<Record<MethodName, Method>> = {
 /** What the keys ask for; the first where there are several, which is refused. */
 function askedFor({ rl, reward_model, kd_teacher }: PreferenceKeys): readonly MethodName[] {
   return [
-    ...(rl === null ? [] : [rl]),
+    ...(rl === null || rl === 'grpo' ? [] : [rl]),
     ...(reward_model ? (['reward_model'] as const) : []),
     ...(kd_teacher === null ? [] : (['kd_teacher'] as const)),
   ]

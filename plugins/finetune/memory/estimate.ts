@@ -104,6 +104,12 @@ export function secondsOf(
   const matrices = linearParameters(model)
   // Forward and the gradient of the input always; the gradient of the weight only where it is trained.
   const flopsPerToken = 2 * matrices * (adapter ? 2 : 3) + (config.gradient_checkpointing ? 2 * matrices : 0)
+  if (config.grpo) {
+    // At most: every completion as long as it may be. Making one takes a forward pass of it.
+    const each = epochTokens / data.report.train.examples + config.grpo.max_completion_length
+    const completions = config.micro_batch_size * config.gradient_accumulation_steps * plan.totalSteps
+    return ((flopsPerToken + 2 * matrices) * completions * each) / flops
+  }
   const totalTokens = (epochTokens * plan.totalSteps) / plan.stepsPerEpoch
   return (flopsPerToken * totalTokens) / flops
 }
@@ -146,12 +152,14 @@ function stateBytes({
 
 function microTokensOf(run: Pick<Run, 'config' | 'data'>): number {
   const { config, data } = run
-  return Math.min(config.micro_batch_size * longestRow(run), Math.max(1, data.report.train.tokens))
+  const longest = config.micro_batch_size * longestRow(run)
+  return config.grpo ? longest : Math.min(longest, Math.max(1, data.report.train.tokens))
 }
 
 function longestRow({ config, data }: Pick<Run, 'config' | 'data'>): number {
-  if (config.sample_packing) return config.sequence_len
-  return data.train.reduce((longest, example) => Math.max(longest, lengthOf(example)), 1)
+  if (config.sample_packing && !config.grpo) return config.sequence_len
+  const longest = data.train.reduce((most, example) => Math.max(most, lengthOf(example)), 1)
+  return longest + (config.grpo?.max_completion_length ?? 0)
 }
 
 function linearParameters(model: Model): number {

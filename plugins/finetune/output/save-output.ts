@@ -9,6 +9,8 @@ import { formConfig, mergedConfig, mergedSources, saveAdapter, storedTensors } f
 import { recordsToUse } from '../plugins/plugin-notes.ts'
 import type { Run } from '../run.ts'
 import { vocabularyChanges } from '../model/run-tokenizer.ts'
+import { configText } from './config-text.ts'
+import { fillWeights } from './fill-weights.ts'
 import { copyIfThere, saveTokenizer, type TokenizerChanges } from './save-tokenizer.ts'
 
 type Saved = Pick<Run, 'adapter' | 'config' | 'model' | 'modelPath' | 'plugins' | 'tokenizer'>
@@ -76,17 +78,13 @@ export function saveModel(
   } = mergedConfig(model)
   writeFileAtomic(
     join(folder, 'config.json'),
-    `${JSON.stringify(
-      {
-        architectures: [model.info.architecture],
-        ...config,
-        torch_dtype: dtype,
-        // A form that is only for training says nothing of itself.
-        ...(trained && Object.keys(trained).length > 0 ? { quantization_config: trained } : {}),
-      },
-      null,
-      2,
-    )}\n`,
+    configText({
+      architectures: [model.info.architecture],
+      ...config,
+      torch_dtype: dtype,
+      // A form that is only for training says nothing of itself.
+      ...(trained && Object.keys(trained).length > 0 ? { quantization_config: trained } : {}),
+    }),
   )
   saveTokenizer(folder, tokenizerPath, tokenizer)
   if (!modelPath.endsWith('.gguf')) copyIfThere(modelPath, folder, 'generation_config.json')
@@ -104,8 +102,8 @@ export function fillTrained(
 ): void {
   if (!adapter) {
     const { written } = model.info
-    return fill(
-      written ? new Map([...parameters].map(([name, tensor]) => [written.nameOf(name), tensor])) : parameters,
+    return fillWeights(model, parameters, (tensors) =>
+      fill(written ? new Map([...tensors].map(([name, one]) => [written.nameOf(name), one])) : tensors),
     )
   }
   using stored = storedTensors(adapter)

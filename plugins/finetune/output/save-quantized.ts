@@ -9,6 +9,7 @@ import { type Model, TrituneError } from '../../../core/mod.ts'
 import { bitnetConfig, type BitnetFormat, bitnetSources } from '../../bitnet/mod.ts'
 import { bitsandbytesConfig, bitsandbytesSources } from '../../qlora/mod.ts'
 import { writtenSources } from '../../peft/mod.ts'
+import { configText } from './config-text.ts'
 import { copyIfThere, saveTokenizer } from './save-tokenizer.ts'
 
 /** Options of `saveQuantized()`. */
@@ -60,9 +61,7 @@ export function saveQuantized(
       : 'float32',
     quantization_config: quantization,
   }
-  // transformers refuses a threshold without a point.
-  const text = JSON.stringify(written, null, 2).replace(/("llm_int8_threshold": \d+)(?=,?$)/m, '$1.0')
-  writeFileAtomic(join(folder, 'config.json'), `${text}\n`)
+  writeFileAtomic(join(folder, 'config.json'), configText(written))
   saveTokenizer(folder, modelPath)
   if (!modelPath.endsWith('.gguf')) copyIfThere(modelPath, folder, 'generation_config.json')
 }

@@ -71,6 +71,7 @@ function progressLines({
         line(`  ${event.text}`)
         return
       case 'start':
+      case 'samples':
       case 'end':
       case 'error':
         return
@@ -91,14 +92,14 @@ function evaluated({ perplexity, metrics = {} }: EvaluationEvent): string {
 const LESS_WANTED = [2, 3, 4]
 
 function stepParts(
-  { step, totalSteps, loss, learningRate, tokens, seconds }: StepReport,
+  { step, totalSteps, loss, learningRate, tokens, seconds, metrics: { reward } }: StepReport,
   rate: number,
 ): string[] {
   const width = String(totalSteps).length
   const left = (totalSteps - step) * rate
   return [
     `step ${String(step).padStart(width)}/${totalSteps}`,
-    `loss ${loss.toFixed(4)}`,
+    `loss ${loss.toFixed(4)}${reward === undefined ? '' : `  reward ${reward.toFixed(3)}`}`,
     `lr ${learningRate.toExponential(2)}`,
     `${Math.round(tokens / seconds)} tokens/s`,
     step === totalSteps ? 'done' : `${formatDuration(left)} left`,

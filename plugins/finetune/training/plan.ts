@@ -37,12 +37,20 @@ export interface Plan {
   locate(step: number): { readonly epoch: number; readonly window: number }
 }
 
+/** Where the batches come from, and how often. */
+export interface PlanOptions {
+  /** More examples after the first ones; null: those are all. */
+  readonly stream?: ExampleStream | null
+  /** Steps that are made on each window. */
+  readonly repeat?: number
+}
+
 /** Throws E_DATA when there is nothing to train on. */
 export function createPlan(
   config: FinetuneConfig,
   train: readonly TokenizedExample[],
   sampler: Sampler | null = null,
-  stream: ExampleStream | null = null,
+  { stream = null, repeat = 1 }: PlanOptions = {},
 ): Plan {
   if (stream) return createStreamPlan(config, train, stream)
   const cache = new Map<number, Batches>()
@@ -57,7 +65,7 @@ export function createPlan(
   }
   // First-fit-decreasing depends on the lengths alone, so every epoch has as many windows.
   const { windows } = batches(0)
-  const stepsPerEpoch = windows.length
+  const stepsPerEpoch = windows.length * repeat
   if (stepsPerEpoch === 0) throw nothingToTrain(config, train.length)
   const totalSteps = config.max_steps ?? Math.max(1, wholeSteps(config.num_epochs * stepsPerEpoch))
   const rates = stepsAndRates(config, { totalSteps, stepsPerEpoch, epochs: config.num_epochs })
@@ -65,7 +73,10 @@ export function createPlan(
     ...rates,
     notes: [...unevenSteps(config, batches(0)), ...rates.notes],
     batches,
-    locate: (step) => ({ epoch: Math.floor(step / stepsPerEpoch), window: step % stepsPerEpoch }),
+    locate: (step) => ({
+      epoch: Math.floor(step / stepsPerEpoch),
+      window: Math.floor((step % stepsPerEpoch) / repeat),
+    }),
   }
 }
 

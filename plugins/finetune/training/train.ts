@@ -10,11 +10,13 @@ import {
   type RunResult,
   type StepReport,
   TrituneError,
+  type WrittenSample,
 } from '../../../core/mod.ts'
 import { openActivationStore } from '../memory/activation-offloading.ts'
 import { markFinished, unmarkFinished } from '../checkpoints/earlier-run.ts'
 import { checkPublishing, createPublisher, type Publisher } from '../output/publish.ts'
 import { checkMetricNames } from '../reports/metric-names.ts'
+import { createCompletionsFile } from '../reports/completions-file.ts'
 import { createMetricsFile } from '../reports/metrics-file.ts'
 import { createEmitter, type Emit } from '../reports/monitors.ts'
 import { explainOutOfMemory } from '../memory/out-of-memory.ts'
@@ -23,6 +25,7 @@ import type { NamedPart, Run } from '../run.ts'
 import { createProgressKeeper, type ProgressKeeper, type Resume } from '../checkpoints/run-progress.ts'
 import { saveOutput } from '../output/save-output.ts'
 import { factsOfRun } from '../output/run-facts.ts'
+import { windowOf } from './window-of.ts'
 import { runStrategies } from './strategies.ts'
 import { summarize } from '../reports/summary.ts'
 import { embeddingNoiseOf } from './embedding-noise.ts'
@@ -109,10 +112,11 @@ async function trainSteps(
   let stopped = false
   while (keeper.step < plan.totalSteps) {
     await plan.ready?.(keeper.step)
-    const report = oneStep(run, context, keeper.step)
+    const { report, samples } = await oneStep(run, context, keeper.step)
     keeper.stepDone(report)
     onStep(report.step)
     emit({ type: 'step', report })
+    if (samples.length > 0) emit({ type: 'samples', step: report.step, samples })
     run.sampler?.onStep?.(report)
     if (report.step === started + 1) noteFallbacks(emit)
     const { saved, enough } = keeper.afterStep()
@@ -159,26 +163,32 @@ async function finish(
 function emitterOf(run: Run, { monitors = [], onEvent }: TrainOptions): Emit {
   const parts: NamedPart<Monitor>[] = [
     { name: 'metrics.jsonl', part: createMetricsFile(run.config.output_dir) },
+    ...(run.rollouts
+      ? [{ name: 'completions.jsonl', part: createCompletionsFile(run.config.output_dir) }]
+      : []),
     ...run.monitors,
     ...monitors.map((part, i) => ({ name: `monitors[${i}]`, part })),
   ]
   return createEmitter(parts, onEvent)
 }
 
-function oneStep(run: Run, context: TrainContext, step: number): StepReport {
+/** Nothing of the tape is alive while it waits for rewards. */
+async function oneStep(
+  run: Run,
+  context: TrainContext,
+  step: number,
+): Promise<{ report: StepReport; samples: readonly WrittenSample[] }> {
   const { plan, strategies } = run
-  const { epoch, window } = plan.locate(step)
-  const batches = plan.batches(epoch)
-  const { start, end, trainedTokens } = batches.windows[window]
-  const micro = Array.from({ length: end - start }, (_, i) => batches.get(start + i))
-  const at = { step, learningRate: plan.learningRate(step) }
   const began = performance.now()
+  const { micro, metrics: found, samples } = await windowOf(run, step)
+  const trainedTokens = micro.reduce((sum, batch) => sum + batch.trainedTokens, 0)
+  const at = { step, learningRate: plan.learningRate(step) }
   const { loss, metrics } = runStrategies(strategies, stepParts(context, micro, at, plan.totalSteps), () =>
     trainStep(context, micro, at),
   )
   const { grad_norm: gradNorm = Number.NaN, ...others } = metrics
   checkMetricNames(others)
-  return {
+  const report = {
     step: step + 1,
     totalSteps: plan.totalSteps,
     epoch: (step + 1) / plan.stepsPerEpoch,
@@ -189,8 +199,9 @@ function oneStep(run: Run, context: TrainContext, step: number): StepReport {
     trainedTokens,
     seconds: (performance.now() - began) / 1000,
     memory: run.device.kind === 'cuda' ? run.device.memory() : null,
-    metrics: others,
+    metrics: { ...others, ...found },
   }
+  return { report, samples }
 }
 
 function noteFallbacks(emit: Emit): void {

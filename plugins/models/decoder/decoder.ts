@@ -24,7 +24,7 @@ import {
 import { booleanField, type ConfigJson, numberField } from '../_config.ts'
 import { createLeadCache, openLead } from '../_lead.ts'
 import { collectWeights } from '../_weights.ts'
-import type { LayerCache } from '../cache.ts'
+import type { LayerCache } from '../layer-cache.ts'
 import { scoreLabels, scoringArchitecture } from '../_score.ts'
 import { BALANCE_LOSS, balanceOf } from '../moe/router.ts'
 import { readRopeConfig } from '../rope/mod.ts'

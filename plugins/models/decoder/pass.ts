@@ -2,7 +2,7 @@
  * What one forward pass hands to every block, and what a part of a block is.
  */
 import type { Tensor, TokenBatch } from '../../../core/mod.ts'
-import type { LayerCache } from '../cache.ts'
+import type { LayerCache } from '../layer-cache.ts'
 
 export interface Pass {
   readonly batch: TokenBatch

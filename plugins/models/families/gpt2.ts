@@ -33,7 +33,7 @@ import { type Block as RunBlock, runBlocks } from '../decoder/blocks.ts'
 import { collectWeights } from '../_weights.ts'
 import { createLeadCache, openLead } from '../_lead.ts'
 import { shiftedNorm } from '../decoder/norms.ts'
-import type { LayerCache } from '../cache.ts'
+import type { LayerCache } from '../layer-cache.ts'
 
 interface Block {
   readonly norm1: Layer

@@ -33,6 +33,9 @@ import { folded } from '../delta/fold.ts'
 import { expectUsefulRank, type Factors, leaf, scaleOf } from '../lora-factors.ts'
 import type { LoraOptions } from '../lora-options.ts'
 
+/** What the adapter of one layer is: it has no factors of its own, as a LoRA has. */
+export const EXPERT_LORA = 'lora of experts'
+
 /** The factors, and the adapter of each layer that is a part. Disposing it frees the factors. */
 export interface ExpertLora extends Factors, Disposable {
   readonly parts: ReadonlyMap<string, Adapter>
@@ -105,7 +108,7 @@ function partAdapter({ outputs }: BaseLayer, factorsOf: FactorsOf, options: Lora
       return add(wide, affine(matmul(b, a), { scale: by }))
     })
   return {
-    kind: 'lora',
+    kind: EXPERT_LORA,
     forward: (x, base) => baseForward(base, x, { lora: { ...factorsOf(outputs), scale } }),
     delta(x) {
       const dtype = x.dtype as FloatDType

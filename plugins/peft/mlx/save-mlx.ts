@@ -23,6 +23,9 @@ export interface PeftTensors {
   readonly adapters?: ReadonlyMap<string, Adapter>
 }
 
+/** A factor of all experts of a block, as PEFT names it. */
+const ALL_EXPERTS = /\.experts\.(base_layer\.)*lora_[AB]\.weight$/
+
 /** Options of `saveMlxAdapter()`. */
 export interface SaveMlxOptions {
   /** Path or hub id of the model that mlx-lm is to load it on: `model`. */
@@ -53,6 +56,12 @@ export function saveMlxAdapter(folder: string, adapter: PeftTensors, { baseModel
         remedy: 'name another folder',
       },
     )
+  const ofExperts = [...adapter.tensors.keys()].find((name) => ALL_EXPERTS.test(name))
+  if (ofExperts !== undefined)
+    throw new TrituneError('E_UNSUPPORTED', 'mlx-lm has no LoRA on all experts of a block', {
+      place: ofExperts,
+      remedy: 'export the merged model (--to hf)',
+    })
   using stored = storedTensors({ adapters: new Map(), ...adapter })
   const { modules, rank, scale, dropout, isDora } = modulesOf({
     config: adapter.config,

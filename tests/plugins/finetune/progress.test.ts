@@ -52,6 +52,18 @@ test('shows more where there is room', () => {
   expect(lineAt(80, 3, 150)).toBe('step   3/150  loss 12.3457  lr 1.25e-4  1276 tokens/s  8 min left')
 })
 
+test('shows the reward of a run that is trained by rewards', () => {
+  let written = ''
+  const { onEvent } = createProgress({
+    loggingSteps: 1,
+    terminal: false,
+    columns: () => 80,
+    write: (text) => (written += text),
+  })
+  void onEvent({ type: 'step', report: { ...report(3, 150), metrics: { reward: 0.5 } } })
+  expect(written).toContain('loss 12.3457  reward 0.500  lr')
+})
+
 test('follows a terminal that changes its width', () => {
   let columns = 100
   const written: string[] = []

@@ -335,11 +335,16 @@ describe('access', () => {
   })
 
   const refusals: [number, Record<string, string>, string | false, RegExp][] = [
-    [401, { 'x-error-code': 'RepoNotFound' }, false, /no such model, or it is private or gated[^]*HF_TOKEN/],
+    [
+      401,
+      { 'x-error-code': 'RepoNotFound' },
+      false,
+      /no such model or dataset, or it is private or gated[^]*HF_TOKEN/,
+    ],
     [401, {}, 'hf_bad', /the access token was refused[^]*check HF_TOKEN/],
     [403, {}, 'hf_good', /the model is gated/],
     [404, { 'x-error-code': 'RevisionNotFound' }, false, /no such revision/],
-    [404, {}, false, /no such model or file/],
+    [404, {}, false, /no such model, dataset or file/],
     [400, { 'x-error-message': 'bad name' }, false, /refused the request \(400: bad name\)/],
   ]
   test.each(refusals)('explains status %d with %o', async (status, headers, token, message) => {

@@ -2,12 +2,14 @@
  * Every family with LoRA on all its linear layers and its embedding, beside PEFT: logits, loss, gradients, files; and merged.
  */
 import { expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openCheckpoint } from '../../../core/files/checkpoint.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
+import { exportModel } from '../../../plugins/export/mod.ts'
 import { saveModel } from '../../../plugins/finetune/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
-import { loadAdapter, saveAdapter, trainAllWeights } from '../../../plugins/peft/mod.ts'
+import { loadAdapter, loadGgufAdapter, saveAdapter, trainAllWeights } from '../../../plugins/peft/mod.ts'
 import {
   GOLDEN,
   logitsOf,
@@ -103,4 +105,28 @@ test.each(CASES)('%s, all weights trained, is written as it was', (name) => {
     expect([...weight.toArray()], own).toEqual([
       ...(model.weights.get(isText ? own.replace('model.', 'model.language_model.') : own)?.toArray() ?? []),
     ])
+})
+
+test.each(['gemma3-images', 'glm4', 'phi3'])('%s: the LoRA as a GGUF file and back', async (name) => {
+  const sequences = readSequences(openCheckpoint(join(adapterOf(name), 'expected.safetensors')))
+  using out = temporaryFolder()
+  const file = join(out.path, 'lora.gguf')
+  await exportModel(adapterOf(name), { to: 'gguf', output: file, lora: true, base: baseOf(name) })
+  using model = loadModel(baseOf(name), { device: cpu })
+  const logits = ((): Float32Array => {
+    using _adapter = loadAdapter(model, adapterOf(name))
+    return logitsOf(model, sequences)
+  })()
+  using _same = loadGgufAdapter(model, file)
+  expect(relativeError(logitsOf(model, sequences), logits)).toBeLessThanOrEqual(1e-6)
+})
+
+test('fractions of config.json stay fractions, which transformers insists on', () => {
+  using out = temporaryFolder()
+  using model = loadModel(baseOf('gemma2'), { device: cpu })
+  saveModel(model, baseOf('gemma2'), out.path)
+  const text = readFileSync(join(out.path, 'config.json'), 'utf8')
+  expect(text).toContain('"final_logit_softcapping": 8.0')
+  expect(text).toContain('"attn_logit_softcapping": 5.0')
+  expect(text).toContain('"query_pre_attn_scalar": 24,')
 })

@@ -4,11 +4,17 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { openCheckpoint } from '../../../core/files/checkpoint.ts'
-import { mergeAdapters, type Model } from '../../../core/mod.ts'
+import { mergeAdapters, type Model, tensorScope, withDocumentAdapters } from '../../../core/mod.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import { saveModel } from '../../../plugins/finetune/mod.ts'
-import { loadModel } from '../../../plugins/models/mod.ts'
-import { attachLora, loadAdapter, saveAdapter } from '../../../plugins/peft/mod.ts'
+import { createBatch, loadModel } from '../../../plugins/models/mod.ts'
+import {
+  addWeightedAdapter,
+  attachLora,
+  loadAdapter,
+  saveAdapter,
+  saveMlxAdapter,
+} from '../../../plugins/peft/mod.ts'
 import {
   GOLDEN,
   goldenJson,
@@ -137,4 +143,59 @@ test.each([
   using model = loadModel(open('mixtral-modules').base, { device: cpu })
   expect(() => attachLora(model, { targetModules: [], ...options })).toThrow(message)
   expect([...model.layers.values()].every(({ adapters }) => adapters.length === 0)).toBe(true)
+})
+
+test('what has no form for experts says so', () => {
+  const { folder, base } = open('mixtral-parameters')
+  using out = temporaryFolder()
+  using model = loadModel(base, { device: cpu })
+  using adapter = loadAdapter(model, folder, { name: 'one' })
+  using _other = loadAdapter(model, folder, { name: 'two' })
+  expect(() => saveMlxAdapter(out.path, adapter, { baseModel: base })).toThrow(
+    'mlx-lm has no LoRA on all experts',
+  )
+  expect(() => addWeightedAdapter(model, 'both', { one: 1, two: 1 }, { method: 'linear' })).toThrow(
+    'cannot be combined by linear',
+  )
+})
+
+test('combined by what they do to the weights, they are LoRAs of each expert', () => {
+  const { folder, base } = open('qwen3_moe-down')
+  const expected = openCheckpoint(join(folder, 'expected.safetensors'))
+  using out = temporaryFolder()
+  {
+    using model = loadModel(base, { device: cpu })
+    using _one = loadAdapter(model, folder, { name: 'one' })
+    using _two = loadAdapter(model, folder, { name: 'two' })
+    using both = addWeightedAdapter(model, 'both', { one: 0.5, two: 0.5 }, { rank: 2 })
+    saveAdapter(out.path, both, { baseModel: base })
+  }
+  using model = loadModel(base, { device: cpu })
+  using _both = loadAdapter(model, out.path)
+  const logits = logitsOf(model, readSequences(expected))
+  expect(relativeError(logits, readFloats(expected, 'logits'))).toBeLessThanOrEqual(1e-4)
+})
+
+test('several adapters on the experts add up', () => {
+  const { folder, base } = open('mixtral-parameters')
+  const sequences = readSequences(openCheckpoint(join(folder, 'expected.safetensors')))
+  using model = loadModel(base, { device: cpu })
+  using _one = loadAdapter(model, folder, { name: 'one' })
+  using two = loadAdapter(model, folder, { name: 'two' })
+  // Half of the one and half of the other, which is the same, is the whole.
+  for (const { adapters } of model.layers.values()) for (const slot of adapters) slot.weight = 0.5
+  expect(two.adapters.size).toBeGreaterThan(10)
+  const expected = openCheckpoint(join(folder, 'expected.safetensors'))
+  expect(relativeError(logitsOf(model, sequences), readFloats(expected, 'logits'))).toBeLessThanOrEqual(1e-5)
+})
+
+test('documents with adapters of their own do not go through experts', () => {
+  const { folder, base } = open('mixtral-parameters')
+  using model = loadModel(base, { device: cpu })
+  using _adapter = loadAdapter(model, folder, { name: 'one' })
+  using _scope = tensorScope()
+  const batch = createBatch({ ids: [1, 2, 3, 4], offsets: [0, 2, 4] }, cpu)
+  expect(() => withDocumentAdapters(model, batch, ['one', '__base__'], () => model.hidden(batch))).toThrow(
+    'adapter "one" cannot be on some documents: it changes experts',
+  )
 })

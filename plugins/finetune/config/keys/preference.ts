@@ -28,7 +28,6 @@ export const PREFERENCE_KEYS: KeyFacts = {
   },
   refused: {
     ...refused(PREFERENCE, [
-      'trl',
       'vllm',
       'dpo_use_weighting',
       'dpo_use_logits_to_keep',

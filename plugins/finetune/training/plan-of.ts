@@ -1,0 +1,38 @@
+/**
+ * The plan of a run: of its examples, or, with `rl: grpo`, of the prompts that its steps begin with.
+ */
+import { counted } from '../../../core/counted.ts'
+import { type Sampler, TrituneError } from '../../../core/mod.ts'
+import type { ExampleStream, TokenizedExample } from '../../data/mod.ts'
+import type { FinetuneConfig } from '../config/config.ts'
+import { createPlan, type Plan } from './plan.ts'
+
+/** E_DATA when there is nothing to train on, or fewer prompts than a step takes. */
+export function planOf(
+  config: FinetuneConfig,
+  train: readonly TokenizedExample[],
+  sampler: Sampler | null,
+  stream: ExampleStream | null = null,
+): Plan {
+  if (config.grpo === null) return createPlan(config, train, sampler, { stream })
+  const { num_generations, num_iterations } = config.grpo
+  const prompts = (config.micro_batch_size * config.gradient_accumulation_steps) / num_generations
+  if (train.length < prompts)
+    throw new TrituneError(
+      'E_DATA',
+      `there are ${counted(train.length, 'prompt')}, a step takes ${prompts}`,
+      {
+        place: 'datasets',
+        remedy: 'set a smaller micro_batch_size, or give more prompts',
+      },
+    )
+  const ofPrompts = {
+    ...config,
+    micro_batch_size: prompts,
+    gradient_accumulation_steps: 1,
+    sample_packing: false,
+    group_by_length: false,
+    dataloader_drop_last: true,
+  }
+  return createPlan(ofPrompts, train, sampler, { repeat: num_iterations })
+}
