@@ -33,9 +33,9 @@ const HOSTILE: Preview = {
     truncated: 0,
     cut: 0,
     untrained: [],
-    notes: [],
     equal: 0,
     alike: 0,
+    notes: [],
   },
   notes: [],
 }
