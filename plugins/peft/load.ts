@@ -36,7 +36,7 @@ import {
   ownEntries,
   withoutBeside,
 } from './beside/from-file.ts'
-import { labelsInFolder } from './beside/score-head.ts'
+import { labelsInFolder } from './beside/score-labels.ts'
 import { fillParameter } from './fill-parameter.ts'
 import { tieLoaded } from './lora-tied.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'

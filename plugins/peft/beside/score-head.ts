@@ -1,11 +1,7 @@
 /**
  * The head of a model that scores texts, which every adapter of layers trains whole beside it, as PEFT's task SEQ_CLS does.
  */
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { openCheckpoint } from '../../../core/files/checkpoint.ts'
 import type { Model } from '../../../core/mod.ts'
-import { PREFIX } from '../tensor-names.ts'
 import type { BesideOptions } from './beside.ts'
 
 /** The names that such a head has in transformers; PEFT lists both. */
@@ -33,14 +29,4 @@ export function scoringModules(
   names: readonly string[] | null,
 ): readonly string[] | null {
   return task === 'SEQ_CLS' && names ? names.filter((name) => name !== NAMES[0]) : names
-}
-
-/** Rows of the head in the file of an adapter; undefined: it has none. */
-export function labelsInFolder(
-  folder: string,
-  { task_type: task }: Readonly<Record<string, unknown>>,
-): number | undefined {
-  const file = join(folder, 'adapter_model.safetensors')
-  if (task !== 'SEQ_CLS' || !existsSync(file)) return undefined
-  return openCheckpoint(file).entries.get(`${PREFIX}score.weight`)?.shape[0]
 }
