@@ -192,7 +192,7 @@ test('a checkpoint that a killed writer moved aside is not missed', async () => 
 describe('the remedy', () => {
   test('for a name of which there are none, or others, is a plugin', async () => {
     const plugins = [plugin("export const p = { name: 'p', provides: {} }")]
-    const message = await complaint({ strategy: 'foo', optimizer: 'mine', adapter: 'mine', plugins })
+    const message = await complaint({ sampler: 'foo', optimizer: 'mine', adapter: 'mine', plugins })
     expect(message).toContain('→ there are none yet: a module under plugins: brings them')
     expect(message).toContain('adamw_8bit; one of your own comes from a module under plugins:')
     expect(message).toMatch(/adapter: there is no adapter "mine"\n {2}→ .*a module under plugins:/)
