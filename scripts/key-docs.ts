@@ -15,6 +15,7 @@ const DATASET_SECTION = 'An entry of `datasets`'
 const INTERFACES: readonly (readonly [file: string, docs: Docs])[] = [
   ['plugins/finetune/config/finetune-input.ts', KEY_DOCS],
   ['plugins/finetune/config/data-input.ts', KEY_DOCS],
+  ['plugins/finetune/config/preference-input.ts', KEY_DOCS],
   ['plugins/finetune/config/saving-input.ts', KEY_DOCS],
   ['plugins/data/options/dataset-input.ts', DATASET_KEY_DOCS],
 ]

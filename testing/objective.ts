@@ -215,6 +215,7 @@ function prepare(objective: Objective, model: Model, train: readonly TokenizedEx
     isRehearsal: false,
     microBatchSize: train.length / 2,
     asReference: (fn) => withAdapters(model, [], fn),
+    remembered: (_name, _examples, compute) => compute(),
     openModel: () => tinyModel({ device: model.head.device, seed: 5 }),
   })
 }

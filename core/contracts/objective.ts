@@ -56,6 +56,11 @@ export interface ObjectiveStart {
   readonly isRehearsal: boolean
   /** `fn` with the model as it was before the training: new adapters switched off. Before the first step only, where all weights are trained. */
   asReference<T>(fn: () => T): T
+  /**
+   * Numbers that follow from the model before the training and from these examples: those of an earlier run where `dataset_prepared_path` has
+   * them, else what `compute` gives, which is then kept there.
+   */
+  remembered(name: string, examples: readonly TokenizedExample[], compute: () => Float32Array): Float32Array
   /** Another model, frozen, on the device of the run and in its dtype, by folder or .gguf file; the objective disposes it. */
   openModel(path: string): Model
 }

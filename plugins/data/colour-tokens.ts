@@ -4,6 +4,7 @@
  */
 import { styleText } from 'node:util'
 import { IGNORE } from './types/dataset-type.ts'
+import { documentsOf, type ExampleDocument } from './packing/documents.ts'
 import type { TokenizedExample } from './types/dataset-type.ts'
 import type { TokenizerLike } from '../../core/contracts/dataset.ts'
 
@@ -14,7 +15,7 @@ export interface ColourOptions {
 }
 
 /**
- * An example as text that shows what is trained: green among grey with colours, «between marks» without. Masks are
+ * An example as text that shows what is trained, its documents on lines of their own: green among grey with colours, «between marks» without. Masks are
  * seen before a run starts.
  *
  * @example
@@ -31,7 +32,17 @@ export interface ColourOptions {
  * ```
  */
 export function colourTokens(
-  { ids, labels }: TokenizedExample,
+  example: TokenizedExample,
+  tokenizer: TokenizerLike,
+  options: ColourOptions,
+): string {
+  return documentsOf(example)
+    .map((document) => colourDocument(document, tokenizer, options))
+    .join('\n')
+}
+
+function colourDocument(
+  { ids, labels }: ExampleDocument,
   tokenizer: TokenizerLike,
   { colour }: ColourOptions,
 ): string {

@@ -90,6 +90,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
   const objectiveNotes = startObjective(objective, {
     config,
     model,
+    modelPath: weightsPath,
     dtype,
     host,
     data,

@@ -1,7 +1,7 @@
 /**
  * What a run would learn, token by token: examples as they are after tokenizing, each token with what becomes of it. For `tritune preview`; no weights.
  */
-import { type DatasetReport, IGNORE, type TokenizedExample } from '../data/mod.ts'
+import { type DatasetReport, documentsOf, IGNORE, type TokenizedExample } from '../data/mod.ts'
 import type { Tokenizer } from '../tokenizer/mod.ts'
 import type { FinetuneConfig } from './config/config.ts'
 import { openInputs, type PrepareOptions } from './run-inputs.ts'
@@ -65,7 +65,12 @@ export async function previewConfig(
   sampler?.[Symbol.dispose]?.()
   const chosen = (validation ? data.validation : data.train).slice(skip, skip + count)
   return {
-    examples: chosen.map((example) => previewOf(example, tokenizer.inner)),
+    // Each document of a pair is shown by itself.
+    examples: chosen.flatMap((example) =>
+      documentsOf(example).map(({ ids, labels }) =>
+        previewOf({ ids, labels, source: example.source }, tokenizer.inner),
+      ),
+    ),
     report: data.report,
     notes: [...config.notes, ...data.report.notes],
   }

@@ -72,7 +72,9 @@ export async function openInputs(
     : null
 
   const tell = { onProgress: onDownload, onNote, weights }
-  const base = config.reinit_weights ? newModelFiles(config, host, tell) : baseModelFiles(config, host, tell)
+  // A tokenizer that is trained on the datasets needs them first.
+  const texts = config.train_tokenizer === null ? config : await withLocalDatasets(config, tell)
+  const base = config.reinit_weights ? newModelFiles(texts, host, tell) : baseModelFiles(config, host, tell)
   open.defer(() => base[Symbol.dispose]?.())
   const modelPath = await base.small()
   const known = writtenContextLength(modelPath)
@@ -84,7 +86,7 @@ export async function openInputs(
     kind: exampleKind(config, host),
     ...(onTokenize ? { onProgress: onTokenize } : {}),
   }
-  const local = await withLocalDatasets(config, tell)
+  const local = await withLocalDatasets(texts, tell)
   const data = open.use(await atNamedKeyAsync(() => loadDataset(local, tokenizer, loading)))
   const lengths = data.train.map(lengthOf)
   const sampler = parts.sampler({ lengths, seed: config.seed })

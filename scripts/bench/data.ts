@@ -15,7 +15,7 @@ import type { BenchContext, Row, Topic } from './_topic.ts'
 
 const LENGTH = 2048
 const RECORDS = 40_000
-const QUICK_RECORDS = 8000
+const QUICK_RECORDS = 20_000
 
 interface Case {
   readonly name: string

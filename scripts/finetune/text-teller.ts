@@ -34,7 +34,7 @@ export function createTextTeller(): Teller {
       if (result.stopped) write(`stopped at step ${result.steps}; resume with:\n  ${command}\n`)
       else
         write(
-          `${run.adapter ? 'adapter' : 'model'} in ${result.outputDir} (${describeMemory(run)})\ntry it:\n  ${command}\n`,
+          `${run.adapter ? 'adapter' : 'model'} in ${result.outputDir} (${describeMemory(run)})${run.model.scoreHead ? '' : `\ntry it:\n  ${command}`}\n`,
         )
     },
   }

@@ -77,6 +77,13 @@ export async function* roundTripRows(device: Device, python: string): AsyncGener
       ])
   }
 
+  for (const name of ['mixtral', 'gpt_oss']) {
+    const folder = join(space.path, `merged-${name}`)
+    command('merge', [join(GOLDEN, 'moe-models', name), join(space.path, `saved-${name}, experts`), folder])
+    const probe = modelProbe(space.path, folder, device)
+    yield judge(`${name} with merged experts, read by transformers`, ['merged', folder, ...probe])
+  }
+
   const cases = join(space.path, 'cases.json')
   writeFileSync(cases, JSON.stringify(tokenizerCases(merged)))
   yield judge('tokenizer of the merged folder, read by transformers', ['tokenizer', merged, cases])
@@ -117,6 +124,15 @@ const TRAININGS: readonly [string, Readonly<Record<string, unknown>>][] = [
 const SAVED: readonly [string, string, LoraModelOptions][] = [
   ['gpt2', join(GOLDEN, 'models/gpt2'), { targetModules: ['c_attn', 'c_proj'], rank: 3, alpha: 7 }],
   ['qwen3-regex', join(GOLDEN, 'models/qwen3'), { targetModules: String.raw`.*\.1\..*(q|up)_proj`, rank: 5 }],
+  ...['mixtral', 'qwen3_moe', 'gpt_oss'].map((name): [string, string, LoraModelOptions] => [
+    `${name}, experts`,
+    join(GOLDEN, 'moe-models', name),
+    {
+      targetModules: ['q_proj'],
+      targetParameters: ['mlp.experts.gate_up_proj', 'mlp.experts.down_proj'],
+      rank: 3,
+    },
+  ]),
   ['qwen2-layers', join(GOLDEN, 'models/qwen2'), { targetModules: 'all-linear', layersToTransform: [1] }],
 ]
 

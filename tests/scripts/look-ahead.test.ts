@@ -35,6 +35,8 @@ const HOSTILE: Preview = {
     equal: 0,
     alike: 0,
     untrained: [],
+    equal: 0,
+    alike: 0,
     notes: [],
   },
   notes: [],

@@ -178,5 +178,11 @@ function trainingFlag(
   const value = key === null ? undefined : raw[key]
   if (value === undefined || value === null) return undefined
   if (typeof value === 'boolean') return value
-  throw recordError(source, `expected ${place}.${key} to be true or false, got ${showValue(value)}`)
+  // As in OpenAI's files, whose messages have a weight of 0 or 1.
+  const weight = typeof value === 'bigint' ? Number(value) : value
+  if (weight === 0 || weight === 1) return weight === 1
+  throw recordError(
+    source,
+    `expected ${place}.${key} to be true or false (or 1 or 0), got ${showValue(value)}`,
+  )
 }

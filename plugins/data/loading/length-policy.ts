@@ -103,14 +103,14 @@ function longestOf(example: TokenizedExample): number {
 
 /** Each document cut to the part. */
 function partOf(example: TokenizedExample, start: number, end: number): TokenizedExample {
-  const { documents, values } = example
-  if (!documents) {
-    const part = sliceOf(example, start, end)
-    return values ? { ids: part.ids, labels: part.labels, source: part.source, values } : part
-  }
-  const parts = documentsOf(example).map((one) => ({
-    ids: one.ids.subarray(start, end),
-    labels: one.labels.subarray(start, end),
-  }))
-  return joinDocuments(parts, example.source, { values, untrained: example.untrained })
+  if (!example.documents) return sliceOf(example, start, end)
+  const { ids: _ids, labels: _labels, documents: _documents, ...rest } = example
+  return joinDocuments(
+    documentsOf(example).map((one) => ({
+      ids: one.ids.subarray(start, end),
+      labels: one.labels.subarray(start, end),
+    })),
+    rest.source,
+    rest,
+  )
 }

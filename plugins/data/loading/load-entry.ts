@@ -51,6 +51,7 @@ export interface LoadedEntry extends LengthResult {
 
 /** Throws a `ConfigError` at the key that cannot be; E_DATA with `file:line`. */
 export async function loadEntry(given: EntryToLoad): Promise<LoadedEntry> {
+  expectStreamable(given)
   const entry = { ...given, tokenizer: entryTokenizer(given) }
   const { path, options, note } = entry
   const filesKey = options.data_files.length > 0 ? 'data_files' : 'path'
@@ -60,6 +61,18 @@ export async function loadEntry(given: EntryToLoad): Promise<LoadedEntry> {
   notes.forEach(note)
   if (examples.length === 0) throw noRecords([...path, filesKey], files)
   return { ...applyLengthPolicy(examples, lengthPolicy(entry)), records: examples.length }
+}
+
+/** Pairs and labels are kept in memory. */
+function expectStreamable({ path, options: { streaming }, kind }: EntryToLoad): void {
+  if (!streaming || kind === undefined || kind === 'document') return
+  throw new ConfigError([
+    {
+      path: [...path, 'streaming'],
+      what: 'pairs of answers and answers with labels are not streamed',
+      remedy: 'leave streaming out',
+    },
+  ])
 }
 
 /** The tokenizer, with the chat template of the entry where it has one. */

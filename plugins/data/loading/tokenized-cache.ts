@@ -36,9 +36,16 @@ export interface CacheKeyOptions {
   readonly tokenizer: TokenizerLike
 }
 
-/** What the tokens depend on, as 64 hex digits. Where the files lie is not part of it. */
+/** What the tokens depend on, as 64 hex digits. Where the files lie, and how often their examples come, is not part of it. */
 export function cacheKey({ files, options, trainOnInputs, eotTokens, tokenizer }: CacheKeyOptions): string {
-  const { path: _path, data_files: _files, ...rest } = options
+  const {
+    path: _path,
+    data_files: _files,
+    name: _name,
+    revision: _revision,
+    weight: _weight,
+    ...rest
+  } = options
   const hash = createHash('sha256')
   // The special tokens may be set by the configuration, beside what the tokenizer itself says.
   const { id, bosId, eosId } = tokenizer

@@ -90,7 +90,7 @@ export interface DatasetInput {
   readonly train_on_eos?: TrainOnEos | null | undefined
   /** the same for `eot_tokens`; not set: as `train_on_eos` */
   readonly train_on_eot?: TrainOnEos | null | undefined
-  /** a boolean of each message that overrules `roles_to_train` */
+  /** a boolean of each message (or 1 and 0, as the `weight` of OpenAI) that overrules `roles_to_train` */
   readonly message_field_training?: string | null | undefined
   /** another chat template for this entry */
   readonly chat_template?: ChatTemplateChoice | null | undefined

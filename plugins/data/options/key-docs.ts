@@ -32,7 +32,8 @@ export const DATASET_KEY_DOCS: Readonly<Record<keyof DatasetInput, string>> = {
   roles_to_train: 'whose turns are learned',
   train_on_eos: 'learn the EOS token after trained turns (`turn`), after `all`, the `last`, or `none`',
   train_on_eot: 'the same for `eot_tokens`; not set: as `train_on_eos`',
-  message_field_training: 'a boolean of each message that overrules `roles_to_train`',
+  message_field_training:
+    'a boolean of each message (or 1 and 0, as the `weight` of OpenAI) that overrules `roles_to_train`',
   chat_template: 'another chat template for this entry',
   chat_template_jinja: 'the same as Jinja, or the path of a file with it',
   drop_system_message: 'leave a leading system message out',

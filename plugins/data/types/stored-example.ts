@@ -123,6 +123,6 @@ export function lengthOf(example: Pick<TokenizedExample, 'ids'>): number {
 /** A part of an example. */
 export function sliceOf(example: TokenizedExample, start: number, end: number): TokenizedExample {
   if (example instanceof StoredExample) return example.slice(start, end)
-  const { ids, labels, source } = example
-  return { ids: ids.subarray(start, end), labels: labels.subarray(start, end), source }
+  const { ids, labels, ...rest } = example
+  return { ...rest, ids: ids.subarray(start, end), labels: labels.subarray(start, end) }
 }

@@ -99,8 +99,11 @@ export function settingsOf(
   { train, validation, stream }: Pick<LoadedDataset, 'train' | 'validation' | 'stream'>,
 ): Record<string, unknown> {
   const hash = createHash('sha256')
-  for (const { ids, labels } of [...train, ...validation])
+  for (const { ids, labels, documents, values } of [...train, ...validation]) {
     hash.update(Int32Array.of(ids.length)).update(ids).update(labels)
+    if (documents) hash.update(documents)
+    if (values) hash.update(JSON.stringify(values))
+  }
   // Of what is streamed only the first examples are there.
   if (stream) hash.update(JSON.stringify(stream.sizes))
   return {

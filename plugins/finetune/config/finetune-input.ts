@@ -20,9 +20,9 @@ import type { TritterPreset } from '../../models/mod.ts'
 import type { LoraInit, TrainableTokens } from '../../peft/mod.ts'
 import type { NamedInput, OpenName } from './named.ts'
 import type { OptimizerName } from './optimizer-names.ts'
-import type { OBJECTIVES, RlName } from './preference-options.ts'
-import type { DpoLossName } from '../../preference/mod.ts'
+import type { OBJECTIVES } from './preference-options.ts'
 import type { Nullable, OneOrMore } from './input-forms.ts'
+import type { PreferenceInput } from './preference-input.ts'
 import type { SavingInput } from './saving-input.ts'
 
 /** What may stand under `peft:`. */
@@ -37,7 +37,7 @@ export interface PeftInput {
 }
 
 /** A fine-tuning run as a program writes it: what `finetune()` and `finetuneConfig.validate()` take. */
-export interface FinetuneInput extends DataInput, SavingInput {
+export interface FinetuneInput extends DataInput, PreferenceInput, SavingInput {
   // ---- Model
   /**
    * a name on the hub (`org/name`, `org/name@revision`, `org/name/file.gguf`), a folder, or a `.gguf` file
@@ -303,52 +303,6 @@ export interface FinetuneInput extends DataInput, SavingInput {
   readonly rewards?: string | null | undefined
   /** the loss: a name, or a mapping with `name` and options. Default: `cross_entropy` */
   readonly objective?: NamedInput<(typeof OBJECTIVES)[number]> | null | undefined
-  /**
-   * training from preferences: `dpo`, `ipo`, `orpo`, `kto`, `simpo` or `cpo` (preferences.md); or by rewards:
-   * `grpo` (grpo.md)
-   */
-  readonly rl?: RlName | null | undefined
-  /** how far the model may go from the reference; small values let it go further. Not set: 0.1 */
-  readonly rl_beta?: number | null | undefined
-  /** the losses of `rl: dpo`: one or several of trl’s names. Not set: `[sigmoid]` */
-  readonly dpo_loss_type?: readonly DpoLossName[] | null | undefined
-  /** a weight for each of them. Not set: 1 */
-  readonly dpo_loss_weights?: readonly number[] | null | undefined
-  /** share of the pairs that may be the wrong way round */
-  readonly dpo_label_smoothing?: number | null | undefined
-  /** the reference is always computed once, before the first step, so either value gives the same numbers */
-  readonly precompute_ref_log_probs?: boolean | null | undefined
-  /** weight of the odds ratio of `rl: orpo`, another name of `rl_beta`. Not set: 0.1 */
-  readonly orpo_alpha?: number | null | undefined
-  /** by how much the better answer is to be ahead in `rl: simpo`. Not set: 0.5 */
-  readonly simpo_gamma?: number | null | undefined
-  /** weight of the negative log-likelihood of the better answers in `rl: simpo` and `cpo`. Not set: 1 */
-  readonly cpo_alpha?: number | null | undefined
-  /** weight of good answers in `rl: kto`. Not set: 1 */
-  readonly kto_desirable_weight?: number | null | undefined
-  /** weight of bad answers. Not set: 1 */
-  readonly kto_undesirable_weight?: number | null | undefined
-  /** train a model that scores answers, from pairs: it gets a head of one score */
-  readonly reward_model?: boolean | null | undefined
-  /** of a reward model: weight of what keeps its scores around 0; 0.01 is usual */
-  readonly center_rewards_coefficient?: number | null | undefined
-  /** scores of a reward model: 1 */
-  readonly num_labels?: number | null | undefined
-  /**
-   * learn from a larger model: its folder or .gguf file; it has the tokenizer of `base_model`
-   * (preferences.md)
-   */
-  readonly kd_teacher?: string | null | undefined
-  /** what axolotl asks for distillation with; needs `kd_teacher` */
-  readonly kd_trainer?: boolean | null | undefined
-  /** by which the logits of both models are divided. Not set: 1 */
-  readonly kd_temperature?: number | null | undefined
-  /** weight of the divergence from the larger model. Not set: 0.5 */
-  readonly kd_alpha?: number | null | undefined
-  /** weight of the cross-entropy beside it. Not set: 0.5 */
-  readonly kd_ce_alpha?: number | null | undefined
-  /** 0: KL(teacher ‖ student), 1: the other way round, between them a mixture. Not set: 0 */
-  readonly kd_beta?: number | null | undefined
   /**
    * what wraps the training step: one or a list of names or mappings, the first is the outermost. Default:
    * `[]`

@@ -195,6 +195,7 @@ export function preferenceFailures(
     readonly objective: Named
     readonly neftune_noise_alpha: number | null
     readonly label_smoothing_factor: number
+    readonly streaming: boolean
   },
 ): readonly ConfigFailure[] {
   const asked = askedFor(keys)
@@ -220,6 +221,11 @@ export function preferenceFailures(
     })
   if (keys.neftune_noise_alpha !== null && method !== 'kd_teacher')
     failures.push({ path: ['neftune_noise_alpha'], what: `is not for ${name}` })
+  if (keys.streaming && method !== 'kd_teacher')
+    failures.push({
+      path: ['streaming'],
+      what: `is not for ${name}: its examples are looked at before the first step`,
+    })
   if (keys.label_smoothing_factor > 0)
     failures.push({
       path: ['label_smoothing_factor'],

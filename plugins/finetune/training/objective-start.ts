@@ -20,11 +20,14 @@ import { fitting } from '../memory/out-of-memory.ts'
 import { loadTokenizer, readTokenizerFiles } from '../../tokenizer/mod.ts'
 import type { RunTokenizer } from '../model/run-tokenizer.ts'
 import type { Plan } from './plan.ts'
+import { rememberedNumbers } from './remembered-numbers.ts'
 
 /** What is known of a run when its objective is prepared. */
 export interface StartedRun {
   readonly config: FinetuneConfig
   readonly model: Model
+  /** Folder or file of its weights. */
+  readonly modelPath: string
   readonly dtype: FloatDType
   readonly host: Host
   readonly data: Pick<LoadedDataset, 'train' | 'validation'>
@@ -50,6 +53,8 @@ export function startObjective(objective: Objective, run: StartedRun): readonly 
         isRehearsal: run.isRehearsal,
         microBatchSize: config.micro_batch_size,
         asReference: (fn) => (isFresh ? withAdapters(model, [], fn) : fn()),
+        remembered: (name, examples, compute) =>
+          rememberedNumbers({ config, modelPath: run.modelPath, dtype, device }, name, examples, compute),
         // A teacher is the one kind of other model there is.
         openModel: (path) =>
           atKey(keyOfObjective(config, ['teacher']), () => {
@@ -85,8 +90,9 @@ const PROBES = [
 ]
 
 /** In the order of the data; without those that no step comes to. */
-function usedExamples({ data: { train }, plan }: StartedRun): readonly TokenizedExample[] {
-  if (plan.totalSteps >= plan.stepsPerEpoch) return train
+function usedExamples({ data: { train }, plan, isRehearsal }: StartedRun): readonly TokenizedExample[] {
+  // A rehearsal takes the longest batch of all.
+  if (isRehearsal || plan.totalSteps >= plan.stepsPerEpoch) return train
   const used = new Set<TokenizedExample>()
   const batches = plan.batches(0)
   for (const { start, end } of batches.windows.slice(0, plan.totalSteps))

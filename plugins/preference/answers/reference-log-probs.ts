@@ -24,12 +24,23 @@ export interface ReferenceLogProbs {
 
 /** log p of every document of some examples, by the model before the training. */
 export function createReference(
-  { model, microBatchSize, asReference, isRehearsal }: Omit<ObjectiveStart, 'train' | 'validation'>,
+  {
+    model,
+    microBatchSize,
+    asReference,
+    isRehearsal,
+    remembered,
+  }: Omit<ObjectiveStart, 'train' | 'validation'>,
   examples: readonly TokenizedExample[],
 ): ReferenceLogProbs {
-  const known = isRehearsal
-    ? new Map(examples.map((example) => [example, new Float32Array(documentCount(example))]))
-    : asReference(() => sumsOf(model, examples, microBatchSize))
+  const documents = examples.map((example) => (example.documents?.length ?? 2) - 1)
+  const sums = isRehearsal
+    ? new Float32Array(documents.reduce((sum, count) => sum + count, 0))
+    : remembered('reference', examples, () => asReference(() => sumsOf(model, examples, microBatchSize)))
+  let at = 0
+  const known = new Map(
+    examples.map((example, i) => [example, sums.subarray(at, (at += documents[i]))] as const),
+  )
   return {
     of: (some, { head }) =>
       tensor(
@@ -39,27 +50,12 @@ export function createReference(
   }
 }
 
-function documentCount({ documents }: TokenizedExample): number {
-  return (documents?.length ?? 2) - 1
-}
-
-function sumsOf(
-  model: Model,
-  examples: readonly TokenizedExample[],
-  batchSize: number,
-): Map<TokenizedExample, Float32Array> {
-  const known = new Map<TokenizedExample, Float32Array>()
-  for (let start = 0; start < examples.length; start += batchSize) {
-    const some = examples.slice(start, start + batchSize)
-    const sums = answerSums(model, some)
-    let at = 0
-    for (const example of some) {
-      const end = at + documentCount(example)
-      known.set(example, sums.slice(at, end))
-      at = end
-    }
-  }
-  return known
+/** (documents of all) by so many examples at once, in their order. */
+function sumsOf(model: Model, examples: readonly TokenizedExample[], batchSize: number): Float32Array {
+  const sums: number[] = []
+  for (let start = 0; start < examples.length; start += batchSize)
+    sums.push(...answerSums(model, examples.slice(start, start + batchSize)))
+  return Float32Array.from(sums)
 }
 
 /** (documents) on the host: log p of the trained part of each document, without gradients. */

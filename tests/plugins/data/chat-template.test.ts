@@ -73,6 +73,13 @@ describe('chatTemplate', () => {
       { dataset: { message_field_training: 'learn', roles_to_train: [] } },
     )
     expect(first).toEqual(['Hello!<|im_end|>'])
+    const weighted = messages.map((message, i) =>
+      i === 2 ? { ...message, weight: 0 } : i === 1 ? { ...message, weight: 1 } : message,
+    )
+    expect(trained({ messages: weighted }, { dataset: { message_field_training: 'weight' } })).toEqual([
+      'Hello!<|im_end|>',
+      'Bye<|im_end|>',
+    ])
   })
 
   test('finds the turn by position when a user says the same words', () => {

@@ -2,6 +2,7 @@
  * Trained weights out of the files of a checkpoint, whatever the files hold otherwise than the model: a resumed run must have the same bits.
  */
 import { expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import { fillFrom } from '../../../plugins/finetune/checkpoints/training-state.ts'
@@ -28,3 +29,14 @@ test.each(['models/gpt2', 'models/llama-bias', 'moe-models/gpt_oss', 'moe-models
       expect(weight.toArray(), key).toEqual(before.get(key) ?? new Float32Array())
   },
 )
+
+test('numbers with a point keep it in config.json: transformers takes no whole number for a float', () => {
+  const base = join(GOLDEN, 'moe-models', 'mixtral')
+  const text = (path: string): string => readFileSync(join(path, 'config.json'), 'utf8')
+  expect(text(base)).toContain('"router_jitter_noise": 0.0,')
+  using folder = temporaryFolder()
+  using model = loadModel(base, { device: cpu })
+  saveModel(model, base, folder.path)
+  expect(text(folder.path)).toContain('"router_jitter_noise": 0.0,')
+  expect(text(folder.path)).toContain('"num_local_experts": 5,')
+})

@@ -53,4 +53,33 @@ describe('openTokenizer()', () => {
       },
     )
   })
+
+  test('takes a template by name, that of one dataset, and one only where there is none', () => {
+    withTemplate('own', (folder) => {
+      const own = openTokenizer(folder, NOTHING)
+      const text = (tokenizer: typeof own): string =>
+        tokenizer.renderChat(user, { addGenerationPrompt: false })
+      const fallback = { ...NOTHING, chat_template: 'tokenizer_default_fallback_chatml' } as const
+      expect(text(openTokenizer(folder, fallback))).toBe('own')
+      expect(openTokenizer(folder, fallback).chatTemplate).toBeNull()
+      const entry = own.withChatTemplate?.({ chat_template: null, chat_template_jinja: 'its own' })
+      expect(entry?.renderChat(user, { addGenerationPrompt: false })).toBe('its own')
+      expect(entry?.id).not.toBe(own.id)
+      rmSync(join(folder, 'chat_template.jinja'))
+      expect(text(openTokenizer(folder, fallback))).toBe('<|im_start|>user\nHi<|im_end|>\n')
+    })
+  })
+
+  test('refuses a template of another family, unless its marks are added', () => {
+    withTemplate('own', (folder) => {
+      const llama = { ...NOTHING, chat_template: 'llama3' } as const
+      expect(() => openTokenizer(folder, llama)).toThrow(
+        /chat_template: the template llama3 is of another family: <\|start_header_id\|>, .* are no tokens/,
+      )
+      const tokens = ['<|start_header_id|>', '<|end_header_id|>', '<|eot_id|>']
+      expect(
+        openTokenizer(folder, { ...llama, tokens }).renderChat(user, { addGenerationPrompt: false }),
+      ).toContain('user<|end_header_id|>\n\nHi<|eot_id|>')
+    })
+  })
 })

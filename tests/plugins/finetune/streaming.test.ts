@@ -7,6 +7,7 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { finetuneConfig } from '../../../plugins/finetune/mod.ts'
+import { type FakeFile, fakeHub } from '../hub/_server.ts'
 import { countingTexts, fileBytes, metricsOf, type Trained, type Workspace, workspace } from './_run.ts'
 
 /** JSON Lines and Parquet of three row groups, in the shares 1 : 2. */
@@ -104,3 +105,47 @@ test('what needs all examples is refused, each at its key', () => {
     /streaming: needs max_steps[^]*val_set_size: is for[^]*deduplication: compares[^]*deduplication: compares[^]*datasets\[0\]\.split/,
   )
 })
+
+test('a dataset of the hub is trained on, and downloaded before the weights', async () => {
+  using space = workspace()
+  const file: FakeFile = { content: new TextEncoder().encode(countingTexts(8)) }
+  using hub = fakeHub('org/talks', { 'data/train-00000-of-00001.jsonl': file }, { kind: 'datasets' })
+  const before = { ...process.env }
+  Object.assign(process.env, {
+    HF_ENDPOINT: hub.endpoint,
+    HF_HUB_CACHE: join(space.path, 'cache'),
+    HF_HUB_OFFLINE: '0',
+  })
+  try {
+    const local = await space.train({
+      output_dir: join(space.path, 'local'),
+      datasets: [{ path: 'x', data_files: [write(space, 'talks.jsonl')], type: 'completion' }],
+    })
+    const changes = {
+      datasets: [{ path: 'org/talks', type: 'completion' }],
+      output_dir: join(space.path, 'hub'),
+    }
+    expect((await space.train(changes)).losses).toEqual(local.losses)
+    const wrong = { ...changes, datasets: [{ path: 'org/talks', split: 'dev', type: 'completion' }] }
+    expect(await failing(() => space.train(wrong))).toContain(
+      'datasets[0].path: org/talks: the dataset has no split "dev", only train',
+    )
+  } finally {
+    for (const name of ['HF_ENDPOINT', 'HF_HUB_CACHE', 'HF_HUB_OFFLINE'])
+      if (before[name] === undefined) delete process.env[name]
+      else process.env[name] = before[name]
+  }
+})
+
+function write(space: Workspace, name: string): string {
+  const path = join(space.path, name)
+  writeFileSync(path, countingTexts(8))
+  return path
+}
+
+function failing(work: () => Promise<unknown>): Promise<string> {
+  return work().then(
+    () => 'nothing failed',
+    (error: unknown) => String(error),
+  )
+}

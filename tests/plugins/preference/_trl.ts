@@ -196,6 +196,7 @@ function prepare(
     microBatchSize: train.length,
     isRehearsal: false,
     asReference: (fn) => withAdapters(model, [], fn),
+    remembered: (_name, _examples, compute) => compute(),
     openModel: teacher,
   })
 }

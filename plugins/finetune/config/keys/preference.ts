@@ -38,6 +38,6 @@ export const PREFERENCE_KEYS: KeyFacts = {
       'ebft',
     ]),
     ...refused(GYM, ['nemo_gym_enabled']),
-    process_reward_model: { what: PREFERENCE, covers: DATASETS },
+    process_reward_model: { what: PREFERENCE, covers: [...DATASETS, 'num_labels'] },
   },
 }
