@@ -35,8 +35,6 @@ const HOSTILE: Preview = {
     equal: 0,
     alike: 0,
     untrained: [],
-    equal: 0,
-    alike: 0,
     notes: [],
   },
   notes: [],
