@@ -443,7 +443,10 @@ describe('models', () => {
         )
       },
     }))
-    expect(found).toEqual(['a cache gives what the full pass gives'])
+    expect(found).toEqual([
+      'a cache gives what the full pass gives',
+      'documents in the rows of one cache give the logits that they have alone',
+    ])
   })
 
   test('"a token does not see those after it"', async () => {
