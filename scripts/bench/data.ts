@@ -10,6 +10,7 @@ import { ownFile } from '../init/own-file.ts'
 import { TrituneError } from '../../core/errors.ts'
 import { type Answer, type Child, numberIn, startChild } from './_child.ts'
 import { writeDataFiles } from './_data-files.ts'
+import { MILLION, millionRecords } from './_million-records.ts'
 import { inTurn, median, medianRatio } from './_measure.ts'
 import type { BenchContext, Row, Topic } from './_topic.ts'
 
@@ -36,10 +37,14 @@ export const data: Topic = {
         { name: 'instructions, Parquet', file: files.instructions.parquet, type: 'alpaca', records },
         { name: 'chats, JSON Lines', file: files.chats, type: 'chat_template', records: records / 4 },
       ]
-      return await compareAll(
-        cases.filter(({ name }) => context.only === null || name.includes(context.only)),
-        context,
-      )
+      const wanted = (name: string): boolean => context.only === null || name.includes(context.only)
+      return [
+        ...(await compareAll(
+          cases.filter(({ name }) => wanted(name)),
+          context,
+        )),
+        ...(wanted(MILLION) && !context.quick ? [await million(folder, context)] : []),
+      ]
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
@@ -50,15 +55,21 @@ export const data: Topic = {
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
+async function million(folder: string, context: BenchContext): Promise<Row> {
+  context.progress(MILLION)
+  await using child = await startOurs(context)
+  return await millionRecords(child, folder)
+}
+
+function startOurs(context: BenchContext): Promise<Child> {
+  const model = context.model ?? ownFile('quickstart/model')
+  return startChild('tritune', [process.execPath, path('data_ours.ts'), model, String(LENGTH)])
+}
+
 async function compareAll(cases: readonly Case[], context: BenchContext): Promise<Row[]> {
   const model = context.model ?? ownFile('quickstart/model')
   const { python, threads } = context
-  await using ours = await startChild('tritune', [
-    process.execPath,
-    path('data_ours.ts'),
-    model,
-    String(LENGTH),
-  ])
+  await using ours = await startOurs(context)
   await using peer =
     python === null
       ? null

@@ -1,5 +1,6 @@
 /**
- * Our side of `bench data`: `{"file", "type", "processes"}` on stdin → reads, tokenises and packs → `{"seconds", "tokens", "rows"}`.
+ * Our side of `bench data`: `{"file", "type", "processes"}` on stdin → reads, tokenises and packs → `{"seconds", "tokens", "rows", "peak"}`,
+ * the last one the high-water mark of the process in bytes.
  */
 import { createInterface } from 'node:readline'
 import { createBatches, loadDataset } from '../../plugins/data/mod.ts'
@@ -10,7 +11,7 @@ const [model, length] = process.argv.slice(2)
 console.log(JSON.stringify({ ready: true }))
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'quit') break
-  const { file, type, processes }: { file: string; type: string; processes: number } = JSON.parse(line)
+  const { file, type, processes }: { file: string; type: string; processes: number | null } = JSON.parse(line)
   const config = finetuneConfig.validate({
     base_model: model,
     datasets: [{ path: file, type }],
@@ -32,5 +33,13 @@ for await (const line of createInterface({ input: process.stdin })) {
   })
   const seconds = (performance.now() - started) / 1000
   const { tokens, trainedTokens } = data.report.train
-  console.log(JSON.stringify({ seconds, tokens, trained: trainedTokens, rows: windows.length }))
+  console.log(
+    JSON.stringify({
+      seconds,
+      tokens,
+      trained: trainedTokens,
+      rows: windows.length,
+      peak: process.resourceUsage().maxRSS * 1024,
+    }),
+  )
 }
