@@ -24,8 +24,8 @@ export function rootManifest(): RootManifest {
   return JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'))
 }
 
-/** A quarter of an installation, for one command: who pushes adds it. */
-const UPLOADS = '@huggingface/hub'
+/** Half of an installation, for few: uploads, Arrow and CSV files, rewards by JSON Schema. Who needs one adds it. */
+const FOR_FEW: readonly string[] = ['@huggingface/hub', 'ajv', 'apache-arrow', 'csv-parse']
 
 /** Of `tritune` itself. `platforms` are the packages with native libraries. */
 export function tritunePackageJson(
@@ -37,9 +37,12 @@ export function tritunePackageJson(
     Object.fromEntries(
       platforms.filter((one) => one.isDefault === isDefault).map(({ name }) => [name, root.version]),
     )
-  const { [UPLOADS]: uploads, ...dependencies } = root.dependencies
+  const named = (isForFew: boolean): Record<string, string> =>
+    Object.fromEntries(
+      Object.entries(root.dependencies).filter(([name]) => FOR_FEW.includes(name) === isForFew),
+    )
   // mitata is for those who import tritune/bench.
-  const asked = { ...wanted(false), ...(uploads !== undefined && { [UPLOADS]: uploads }), mitata: '^1.0.34' }
+  const asked = { ...wanted(false), ...named(true), mitata: '^1.0.34' }
   return {
     ...shared(root),
     description: root.description,
@@ -58,7 +61,7 @@ export function tritunePackageJson(
     },
     files,
     engines: { node: `>=${OLDEST.node}`, bun: `>=${OLDEST.bun}`, deno: `>=${OLDEST.deno}` },
-    dependencies,
+    dependencies: named(false),
     optionalDependencies: { ...root.optionalDependencies, ...wanted(true) },
     // Named, so that installers that keep packages apart let tritune see the one that somebody adds.
     peerDependencies: asked,

@@ -38,11 +38,14 @@ const FINE: Readonly<Record<string, string>> = {
   'plugins/data/files/dataset-splits.ts': 'gets names with /, which dataset-files.ts makes',
   'plugins/export/export-source.ts': 'names of models',
   'plugins/hub/api.ts': 'paths in a repository of the hub',
+  'plugins/hub/fetch-files.ts': 'paths in a repository of the hub',
+  'plugins/hub/headers.ts': 'paths in a repository of the hub',
   'plugins/hub/model-card.ts': 'names of models',
   'plugins/hub/push.ts': 'names of models',
   'plugins/hub/reference.ts': 'names of models',
   'plugins/hub/request.ts': 'names of models',
   'plugins/hub/resolve.ts': 'paths in a repository of the hub',
+  'scripts/stream-memory.ts': 'a measurement on Linux',
   'scripts/create-plugin/names.ts': 'names of packages',
 }
 

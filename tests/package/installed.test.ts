@@ -179,7 +179,7 @@ describe('an installed tritune', () => {
     )
     for (const args of [['startup'], ['finetune'], ['kernels', '--python', 'python3']])
       expect(said(...args)).toContain(
-        'only the repository has\n  → here there are kernels, optimizers, blas, ternary, quant and ops',
+        'only the repository has\n  → here there are generate, kernels, optimizers, blas, ternary, quant and ops',
       )
     expect(project.tritune(BUN, ['bench', '--help']).text).toContain(
       'topics: kernels, optimizers, blas, ternary, quant; or ops,',

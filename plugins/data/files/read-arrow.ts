@@ -5,6 +5,7 @@
 import { open } from 'node:fs/promises'
 import { TrituneError } from '../../../core/errors.ts'
 import { fileError } from '../../../core/files/files.ts'
+import { optionalPackage } from '../../../core/optional-package.ts'
 import type { DataRecord } from '../types/dataset-type.ts'
 import { plainValue } from './plain-value.ts'
 import { BATCH, type RecordReader } from './record-block.ts'
@@ -12,7 +13,8 @@ import { BATCH, type RecordReader } from './record-block.ts'
 export const arrowReader: RecordReader = {
   blocks: (file) => Promise.resolve([{ file, format: 'arrow', start: 0, end: 1, line: 1 }]),
   async *read({ file: path }) {
-    const { RecordBatchReader } = await import('apache-arrow')
+    const wanted = { name: 'apache-arrow', code: 'E_DATA', what: 'which reads Arrow', place: path } as const
+    const { RecordBatchReader } = await optionalPackage(wanted, () => import('apache-arrow'))
     const handle = await open(path, 'r').catch((error: unknown) => {
       throw fileError(error, path, 'cannot read')
     })

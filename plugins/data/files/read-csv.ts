@@ -6,13 +6,15 @@ import { createReadStream } from 'node:fs'
 import { extname } from 'node:path'
 import { TrituneError } from '../../../core/errors.ts'
 import { fileError } from '../../../core/files/files.ts'
+import { optionalPackage } from '../../../core/optional-package.ts'
 import { type DataRecord, recordError } from '../types/dataset-type.ts'
 import { BATCH, type RecordReader } from './record-block.ts'
 
 export const csvReader: RecordReader = {
   blocks: (file) => Promise.resolve([{ file, format: 'csv', start: 0, end: 1, line: 1 }]),
   async *read({ file }) {
-    const { parse } = await import('csv-parse')
+    const wanted = { name: 'csv-parse', code: 'E_DATA', what: 'which reads CSV', place: file } as const
+    const { parse } = await optionalPackage(wanted, () => import('csv-parse'))
     const delimiter = extname(file).toLowerCase() === '.tsv' ? '\t' : ','
     const parser = parse({
       bom: true,

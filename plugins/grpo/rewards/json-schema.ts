@@ -2,6 +2,7 @@
  * `json_schema`: whether a completion is JSON, and JSON of a form, said by a JSON Schema (2020-12, by ajv).
  */
 import type { ValidateFunction } from 'ajv/dist/2020.js'
+import { optionalPackage } from '../../../core/optional-package.ts'
 import { ConfigError, decimal, defineOptions, mapOf, nullable, optional } from '../../../core/mod.ts'
 import * as v from 'valibot'
 import type { RewardDefinition } from './reward.ts'
@@ -44,7 +45,8 @@ export function parsed(text: string): unknown {
 
 /** The library is loaded by those who need it. */
 async function compiled(schema: Readonly<Record<string, unknown>>): Promise<ValidateFunction> {
-  const { Ajv2020 } = await import('ajv/dist/2020.js')
+  const wanted = { name: 'ajv', code: 'E_CONFIG', what: 'which checks JSON by a schema' } as const
+  const { Ajv2020 } = await optionalPackage(wanted, () => import('ajv/dist/2020.js'))
   try {
     return new Ajv2020({ strict: false, validateFormats: false }).compile(schema)
   } catch (error) {
