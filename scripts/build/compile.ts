@@ -21,9 +21,11 @@ export function compile(folder: string): { readonly errors: string } {
   )
   rmSync(settings)
   if (error || status !== 0) return { errors: error?.message ?? `${stdout}${stderr}`.trim() }
-  // Nobody imports from a command, or steps through one.
-  for (const file of globSync('scripts/**/*.{d.ts,js.map}', { cwd: folder })) rmSync(folder + file)
-  for (const file of globSync('scripts/**/*.js', { cwd: folder })) withoutMap(folder + file)
+  // Nobody imports from a command, or steps through one or through a contract suite.
+  const unmapped = '{scripts,testing,bench,tests}/**/*.js'
+  for (const file of globSync(['scripts/**/*.d.ts', `${unmapped}.map`], { cwd: folder }))
+    rmSync(folder + file)
+  for (const file of globSync(unmapped, { cwd: folder })) withoutMap(folder + file)
   chmodSync(`${folder}scripts/tritune.js`, 0o755)
   for (const file of globSync('**/*.d.ts', { cwd: folder })) withLibraries(folder + file)
   return { errors: '' }

@@ -44,7 +44,6 @@ const FINE: Readonly<Record<string, string>> = {
   'plugins/hub/push.ts': 'names of models',
   'plugins/hub/reference.ts': 'names of models',
   'plugins/hub/request.ts': 'names of models',
-  'plugins/hub/resolve.ts': 'paths in a repository of the hub',
   'scripts/stream-memory.ts': 'a measurement on Linux',
   'scripts/create-plugin/names.ts': 'names of packages',
 }

@@ -182,7 +182,7 @@ describe('an installed tritune', () => {
         'only the repository has\n  → here there are generate, kernels, optimizers, blas, ternary, quant and ops',
       )
     expect(project.tritune(BUN, ['bench', '--help']).text).toContain(
-      'topics: kernels, optimizers, blas, ternary, quant; or ops,',
+      'topics: generate, kernels, optimizers, blas, ternary, quant; or ops,',
     )
     const measured = project.tritune(BUN, ['bench', 'kernels', '--quick', '--only', 'swiglu, f32'])
     expect(measured.text).toContain('tritune bench kernels --quick')
