@@ -7,6 +7,7 @@ import {
   finetuneConfig,
   formatBytes,
   prepareRun,
+  type Rehearsal,
   rehearseRun,
   train,
 } from '../../../plugins/finetune/mod.ts'
@@ -86,18 +87,17 @@ describe('micro_batch_size: auto', () => {
       expect(run.notes.join('\n')).toContain(`micro_batch_size: auto is ${run.config.micro_batch_size} ×`)
       return [run.config.micro_batch_size, run.config.gradient_accumulation_steps, run.plan.totalSteps]
     }
-    const needed = async (size: number): Promise<number> =>
-      (
-        await rehearseRun(
-          { ...config, micro_batch_size: size, gradient_accumulation_steps: 6 / size },
-          { device: CPU },
-        )
-      ).parts.activations
-    const [all, half] = [await needed(6), await needed(2)]
-    expect(all).toBeGreaterThan(half)
+    const needed = async (size: number): Promise<Rehearsal> =>
+      await rehearseRun(
+        { ...config, micro_batch_size: size, gradient_accumulation_steps: 6 / size },
+        { device: CPU },
+      )
+    const [all, part] = [await needed(6), await needed(2)]
+    expect(all.parts.activations).toBeGreaterThan(part.parts.activations)
     const plenty = await sizeOf(64 * 2 ** 30)
     expect(plenty.slice(0, 2)).toEqual([6, 1])
-    expect((await sizeOf(2 ** 30)).slice(2)).toEqual(plenty.slice(2))
+    // The process of the tests, which counts, is of any size.
+    expect((await sizeOf(1.3 * part.memory)).slice(2)).toEqual(plenty.slice(2))
   })
 
   test('says what to do where nothing fits, before anything is written', async () => {
@@ -132,7 +132,7 @@ describe('micro_batch_size: auto', () => {
 test('an estimate says what would fit where the file does not', async () => {
   using space = workspace(WIDE)
   const config = space.config({ adapter: 'none', micro_batch_size: 4, memory: 'fast' })
-  const whole = await estimateConfig(config, { vram: 2 ** 30 })
+  const whole = await estimateConfig(config, { vram: 64 * 2 ** 30 })
   expect(whole).toMatchObject({ fits: true, instead: null, secondsPerEpoch: null })
   const less = await estimateConfig(config, { vram: whole.memory - 1 })
   expect(less.fits).toBe(false)
