@@ -138,6 +138,11 @@ describe('built in', () => {
   test('a record without the field is an error that names it', async () => {
     const fault = await faultOf(() => give('exact_match', {}, ['x'], [{ anser: 1 }]))
     expect(fault.message).toContain('did you mean "anser"')
+    const calls = (record: object): Promise<unknown> =>
+      give('tool_calls', { field: 'calls' }, ['x'], [{ ...record }])
+    expect((await faultOf(() => calls({ call: [] }))).message).toContain('did you mean "call"')
+    // No calls are wanted.
+    expect([await calls({ calls: null }), await calls({ calls: [] })]).toEqual([[1], [1]])
   })
 })
 
@@ -175,7 +180,9 @@ describe('of a file', () => {
     expect(await faultBy(() => [1, 'x', 1])).toContain('for row 1')
     expect(await faultBy(() => [1, 1])).toContain('gave 2 numbers for 3 completions')
     expect(await faultBy(() => 7)).toContain('gave 7, expected a list of numbers')
-    expect(await faultBy(() => new Promise(() => {}), 0.05)).toContain('has not answered for 0.05 s')
+    expect(await faultBy(() => new Promise(() => {}), 0.05)).toContain(
+      'step 5: the reward mine has not answered for 0.05 s',
+    )
   })
 
   test('is imported, and its functions found by name', async () => {
