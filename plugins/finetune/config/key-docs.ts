@@ -145,7 +145,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   transforms:
     'what happens to the gradients before they are clipped: names, or mappings with `name` and options; `clip` is built in',
   trl: 'how: `num_generations`, `beta`, `max_completion_length`, `reward_funcs`, …, as in trl and axolotl ([grpo.md](grpo.md))',
-  rewards: 'a module whose exported functions are rewards',
+  rewards: 'a module whose exported functions are rewards; its path starts at the folder of this file',
   objective: 'the loss: a name, or a mapping with `name` and options',
   rl: 'training from preferences: `dpo`, `ipo`, `orpo`, `kto`, `simpo` or `cpo` ([preferences.md](preferences.md)); or by rewards: `grpo` ([grpo.md](grpo.md))',
   rl_beta: 'how far the model may go from the reference; small values let it go further. Not set: 0.1',
