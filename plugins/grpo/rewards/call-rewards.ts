@@ -41,9 +41,11 @@ async function callOne(
   try {
     given = await reward(completions, context)
   } catch (cause) {
+    // Those that are built in know what is to be done.
+    const own = cause instanceof TrituneError ? cause.remedy : undefined
     const said = cause instanceof Error ? cause.message : String(cause)
-    throw fault(name, context, `threw: ${said}`, {
-      remedy: 'give 0 or null for what cannot be judged',
+    throw fault(name, context, `threw: ${own === undefined ? said : said.split('\n')[0]}`, {
+      remedy: own ?? 'give 0 or null for what cannot be judged',
       cause,
     })
   }

@@ -172,6 +172,10 @@ describe('of a file', () => {
         throw new Error('no network')
       }),
     ).toContain('the reward mine threw: no network')
+    const advised = await faultBy(() => {
+      throw new TrituneError('E_DATA', 'no field', { remedy: 'give it' })
+    })
+    expect(advised).toBe('step 5: the reward mine threw: no field\n  → give it')
     expect(await faultBy(async () => await Promise.reject(new Error('later')))).toContain('threw: later')
     expect(await faultBy(() => [1, Number.NaN, 1])).toContain(
       'step 5: the reward mine gave NaN for row 1: "bb"',
