@@ -23,6 +23,8 @@ import { newModelFiles } from './model/new-model-files.ts'
 import { exampleKind } from './training/parts.ts'
 import type { Plan } from './training/plan.ts'
 import { planOf } from './training/plan-of.ts'
+import { keyOfObjective } from './config/preference-options.ts'
+import { expectSameTokens } from './model/same-tokens.ts'
 import { expectChatTemplate, openTokenizer, type RunTokenizer } from './model/run-tokenizer.ts'
 
 /** Options of `prepareRun()`: what no file says. */
@@ -81,6 +83,7 @@ export async function openInputs(
   if (known !== null) checkContextLength(config, known)
   const tokenizer = atKey(['base_model'], () => openTokenizer(modelPath, config))
   expectChatTemplate(tokenizer, config)
+  checkTeacher(config, tokenizer)
   const loading = {
     types: host.all('dataset'),
     kind: exampleKind(config, host),
@@ -97,6 +100,16 @@ export async function openInputs(
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Before weights are downloaded; the weights of the teacher are looked at when the objective is prepared. */
+function checkTeacher(config: FinetuneConfig, tokenizer: RunTokenizer): void {
+  const {
+    objective: { name, options },
+  } = config
+  const teacher: unknown = Reflect.get(options, 'teacher')
+  if (name !== 'distillation' || typeof teacher !== 'string') return
+  atKey(keyOfObjective(config, ['teacher']), () => expectSameTokens(teacher, tokenizer))
+}
 
 /** Datasets of the hub as files on this machine. */
 async function withLocalDatasets(

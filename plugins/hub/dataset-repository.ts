@@ -72,6 +72,6 @@ function notCached({ repo, revision }: HubReference, cacheDir: string, file?: st
     file === undefined ? 'the dataset is not in the cache' : `${file} of the dataset is not in the cache`
   return new TrituneError('E_HUB', `${what}, and the hub is switched off (offline)`, {
     place: revision === 'main' ? repo : `${repo}@${revision}`,
-    remedy: `unset HF_HUB_OFFLINE to download it, or name another cache than ${cacheDir} (HF_HUB_CACHE)`,
+    remedy: `to download it take out offline: true, or unset HF_HUB_OFFLINE; HF_HUB_CACHE names another cache than ${cacheDir}`,
   })
 }

@@ -79,7 +79,7 @@ function fromCache(wanted: HubReference, cache: RepoCache, settings: HubSettings
       : `the cached copy is incomplete: ${missing} is missing`
   throw new TrituneError('E_HUB', `${message}, and the hub is switched off (offline)`, {
     place: what,
-    remedy: `unset HF_HUB_OFFLINE to download it, or name another cache than ${cacheDir} (HF_HUB_CACHE)`,
+    remedy: `to download it take out offline: true, or unset HF_HUB_OFFLINE; HF_HUB_CACHE names another cache than ${cacheDir}`,
   })
 }
 

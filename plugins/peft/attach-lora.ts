@@ -8,7 +8,7 @@ import type { AttachedAdapter } from './attached-adapter.ts'
 import type { BesideOptions } from './beside/beside.ts'
 import type { LoraOptions } from './lora-options.ts'
 import { storedAlpha, storedRank } from './lora-format.ts'
-import { expectUsefulRank } from './lora-factors.ts'
+import { expectUsefulRank, isUsefulRank } from './lora-factors.ts'
 import { matchExperts, partsOf, withExperts } from './experts/with-experts.ts'
 import { lora } from './lora.ts'
 import { tiedLora, tiedTargets } from './lora-tied.ts'
@@ -88,10 +88,10 @@ export function attachLora(
   if (parameters.length + experts.length > 0) expectPlain(options)
   const keyOf = (path: string): string => names.get(path) ?? path
   const rankFor = (path: string): number => patternValue(keyOf(path), rankPattern, options.rank)
-  for (const path of [...modules, ...parameters]) {
-    const layer = model.layers.get(path)
-    if (layer) expectUsefulRank(layer, { rank: rankFor(path) })
-  }
+  // As in PEFT a rank may be larger than some layers, such as the router of a few experts; than all of them it is a mistake.
+  const layers = [...modules, ...parameters].flatMap((path) => model.layers.get(path) ?? [])
+  if (layers.every((layer) => !isUsefulRank(layer, { rank: rankFor(layer.path) })))
+    for (const layer of layers) expectUsefulRank(layer, { rank: rankFor(layer.path) })
   const optionsFor = (path: string, shared: LoraOptions): LoraOptions => ({
     ...shared,
     rank: rankFor(path),

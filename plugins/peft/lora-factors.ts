@@ -61,16 +61,25 @@ export function expectRank(layer: BaseLayer, options: LoraOptions): void {
   if (typeof options.init !== 'boolean' && options.init !== 'gaussian') expectUsefulRank(layer, options)
 }
 
+/** Whether more than this rank could learn no more. */
+export function isUsefulRank(
+  { inputs, outputs }: Pick<BaseLayer, 'inputs' | 'outputs'>,
+  { rank }: Pick<LoraOptions, 'rank'>,
+): boolean {
+  return rank <= Math.min(outputs, inputs)
+}
+
 /** Throws E_ADAPTER for a rank above which there is nothing to learn. */
 export function expectUsefulRank(
-  { path, inputs, outputs }: Pick<BaseLayer, 'path' | 'inputs' | 'outputs'>,
-  { rank }: Pick<LoraOptions, 'rank'>,
+  layer: Pick<BaseLayer, 'path' | 'inputs' | 'outputs'>,
+  options: Pick<LoraOptions, 'rank'>,
 ): void {
-  if (rank <= Math.min(outputs, inputs)) return
+  if (isUsefulRank(layer, options)) return
+  const { path, inputs, outputs } = layer
   throw new TrituneError(
     'E_ADAPTER',
-    `${path}: rank ${rank} is larger than the layer (${outputs}, ${inputs})`,
-    { remedy: 'lower lora_r' },
+    `${path}: rank ${options.rank} is larger than the layer (${outputs}, ${inputs})`,
+    { remedy: 'lower lora_r, or that of this layer in lora_rank_pattern' },
   )
 }
 

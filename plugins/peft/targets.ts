@@ -50,7 +50,9 @@ export const DEFAULT_TARGETS: Readonly<Record<string, readonly string[]>> = {
 
 /** The targets among the layers of a model; `all-linear` leaves embeddings and the head out. E_ADAPTER when a pattern fits none. */
 export function matchLayers(model: Pick<Model, 'layers'>, targets: TargetOptions): TargetMatch {
-  return matchTargets(candidatesOf(model, targets), targets)
+  const candidates = candidatesOf(model, targets)
+  expectModules(model, targets, candidates)
+  return matchTargets(candidates, targets)
 }
 
 /**
@@ -149,7 +151,43 @@ function candidatesOf(model: Pick<Model, 'layers'>, { targetModules }: TargetOpt
   // Norms are no targets: they are trained whole or not at all.
   const layers = [...model.layers.values()].filter(({ kind }) => kind !== 'norm')
   const candidates = targetModules === 'all-linear' ? layers.filter(({ kind }) => kind === 'linear') : layers
-  return candidates.map(({ path }) => path)
+  const apart = noModules(model)
+  // Who names a whole path knows what it is.
+  const isNamed = (path: string): boolean => typeof targetModules !== 'string' && targetModules.includes(path)
+  return candidates.map(({ path }) => path).filter((path) => !apart.has(path) || isNamed(path))
+}
+
+/** Experts that a checkpoint holds in one tensor, and their routers: parameters in transformers, so PEFT reads no adapter of theirs. */
+function noModules({ layers }: Pick<Model, 'layers'>): ReadonlySet<string> {
+  const found = new Set<string>()
+  for (const { path, fused } of layers.values()) {
+    if (!fused) continue
+    found.add(path)
+    found.add(fused.name.replace(/\.experts\.[^.]+$/, '.router'))
+  }
+  return found
+}
+
+/** E_ADAPTER where a name fits nothing but what is no module. */
+function expectModules(
+  model: Pick<Model, 'layers'>,
+  { targetModules }: TargetOptions,
+  candidates: readonly string[],
+): void {
+  if (typeof targetModules === 'string') return
+  const apart = [...noModules(model)]
+  for (const name of targetModules) {
+    const fits = matcher([name], 'target_modules')
+    if (candidates.some(fits) || !apart.some(fits)) continue
+    throw new TrituneError(
+      'E_ADAPTER',
+      `target_modules: "${name}" is no layer of its own: the checkpoint holds all experts in one tensor`,
+      {
+        remedy:
+          'name it in lora_target_parameters, such as [mlp.experts.gate_up_proj, mlp.experts.down_proj]',
+      },
+    )
+  }
 }
 
 function findTargets(

@@ -135,9 +135,14 @@ async function typeOf(path: string): Promise<string> {
   const mark = Object.keys(MARKS).find((key) => fields.includes(key))
   if (mark !== undefined) return MARKS[mark]
   const has = fields.length === 0 ? 'there is no record' : `the first record has ${fields.join(', ')}`
+  const isPreference =
+    (fields.includes('chosen') && fields.includes('rejected')) ||
+    (fields.includes('completion') && fields.includes('label'))
   throw new TrituneError('E_DATA', `the type of the data cannot be told: ${has}`, {
     place: file,
-    remedy: `name it with --type: ${DATASET_TYPES.join(', ')}`,
+    remedy: isPreference
+      ? `answers to prefer are for rl: dpo and its like: ${ownFile('docs/preferences.md')} has the file of such a run`
+      : `name it with --type: ${DATASET_TYPES.join(', ')}`,
   })
 }
 

@@ -58,20 +58,8 @@ export function formatOf(path: string, dsType: FileFormat | null): FileFormat {
   return said ?? found ?? 'json'
 }
 
-// ---- helpers ----------------------------------------------------------------------------------------------------
-
-const LFS = 'version https://git-lfs'
-
-function formatOfContent(path: string): 'parquet' | 'arrow' | 'lfs' | undefined {
-  const start = firstBytes(path, LFS.length)
-  const text = Buffer.from(start).toString('latin1')
-  if (text.startsWith('PAR1') || text.startsWith('PARE')) return 'parquet'
-  // A file, or a stream: its first message begins with the continuation mark.
-  if (text.startsWith('ARROW1') || text.startsWith('\xff\xff\xff\xff')) return 'arrow'
-  return text === LFS ? 'lfs' : undefined
-}
-
-function firstBytes(path: string, count: number): Uint8Array {
+/** So many of its first bytes, or fewer. E_FILE when it cannot be read. */
+export function firstBytes(path: string, count: number): Uint8Array {
   try {
     const file = openSync(path, 'r')
     try {
@@ -83,4 +71,17 @@ function firstBytes(path: string, count: number): Uint8Array {
   } catch (error) {
     throw fileError(error, path, 'cannot read')
   }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+const LFS = 'version https://git-lfs'
+
+function formatOfContent(path: string): 'parquet' | 'arrow' | 'lfs' | undefined {
+  const start = firstBytes(path, LFS.length)
+  const text = Buffer.from(start).toString('latin1')
+  if (text.startsWith('PAR1') || text.startsWith('PARE')) return 'parquet'
+  // A file, or a stream: its first message begins with the continuation mark.
+  if (text.startsWith('ARROW1') || text.startsWith('\xff\xff\xff\xff')) return 'arrow'
+  return text === LFS ? 'lfs' : undefined
 }

@@ -1,6 +1,7 @@
 /**
  * CSV with a header line (RFC 4180) by csv-parse, streamed; `.tsv` is the same with tabs. Every value is a text, as it stands: an empty
- * cell is an empty text. Rows of another length than the header are an error with their line.
+ * cell is an empty text. Rows of another length than the header, and bytes that are not UTF-8, are an error with their line; UTF-16 is
+ * known by its byte order mark.
  */
 import { createReadStream } from 'node:fs'
 import { extname } from 'node:path'
@@ -8,6 +9,8 @@ import { TrituneError } from '../../../core/errors.ts'
 import { fileError } from '../../../core/files/files.ts'
 import { optionalPackage } from '../../../core/optional-package.ts'
 import { type DataRecord, recordError } from '../types/dataset-type.ts'
+import { firstBytes } from './file-format.ts'
+import { readLines } from './read-lines.ts'
 import { BATCH, type RecordReader } from './record-block.ts'
 
 export const csvReader: RecordReader = {
@@ -29,8 +32,13 @@ export const csvReader: RecordReader = {
     input.pipe(parser)
     let batch: DataRecord[] = []
     let line = 1
+    let isKnown = isUtf16(file)
     try {
       for await (const { record, info } of parser as AsyncIterable<CsvRow>) {
+        if (!isKnown && hasReplacement(record)) {
+          expectUtf8(file)
+          isKnown = true
+        }
         batch.push({ value: record, source: { file, line: info.lines - breaksIn(record) } })
         line = info.lines
         if (batch.length < BATCH) continue
@@ -60,6 +68,22 @@ function breaksIn(record: CsvRow['record']): number {
   for (const value of Object.values(record))
     if (/[\r\n]/.test(value)) count += value.split(/\r\n|\r|\n/).length - 1
   return count
+}
+
+/** What the parser puts where bytes are no text; a file may also have it as it stands. */
+function hasReplacement(record: CsvRow['record']): boolean {
+  return Object.entries(record).some(([name, value]) => value.includes('\uFFFD') || name.includes('\uFFFD'))
+}
+
+/** Throws E_DATA with the line. */
+function expectUtf8(file: string): void {
+  const lines = readLines(file)
+  while (!lines.next().done);
+}
+
+function isUtf16(file: string): boolean {
+  const start = firstBytes(file, 2)
+  return start[0] === 0xff && start[1] === 0xfe
 }
 
 function checkedNames(names: readonly string[], file: string): string[] {

@@ -163,12 +163,16 @@ function mixed(
   const weighted = datasets.map(({ weight, path }, i) => {
     const examples = parts.get(i) ?? []
     if (examples.length > 0) return { examples, weight }
+    const isUsed = entries[i].examples.length > 0
+    const why = isUsed
+      ? 'all of its examples are like others (deduplication) or kept for validation'
+      : 'none of them is an example to train'
     throw new ConfigError([
       {
         code: 'E_DATA',
         path: ['datasets', i],
-        what: `nothing of ${path} is left to mix: ${counted(entries[i].records, 'record')}, and none of them is an example to train`,
-        remedy: 'raise sequence_len, check its type and fields, or take the entry out',
+        what: `nothing of ${path} is left to mix: ${counted(entries[i].records, 'record')}, and ${why}`,
+        remedy: `${isUsed ? '' : 'raise sequence_len, check its type and fields, or '}take the entry out`,
       },
     ])
   })
@@ -300,7 +304,7 @@ function nothingLeft(
       remedy:
         tooLong > 0
           ? 'raise sequence_len or set excess_length_strategy: truncate'
-          : 'check type, roles_to_train and the fields of the dataset',
+          : 'check type and the fields of the dataset, and roles_to_train of chats',
     },
   )
 }

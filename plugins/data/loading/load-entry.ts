@@ -5,6 +5,7 @@ import type { ExampleKind, TokenizerLike } from '../../../core/contracts/dataset
 import { TrituneError } from '../../../core/errors.ts'
 import { checkChatTemplate } from '../chat/chat-template-source.ts'
 import { datasetFiles, filesInNoSplit } from '../files/dataset-files.ts'
+import { formatOfName } from '../files/file-format.ts'
 import { readRecords, recordBlocks } from '../files/read-records.ts'
 import type { RecordBlock } from '../files/record-block.ts'
 import { isPart, recordSlice } from '../files/record-slice.ts'
@@ -110,7 +111,7 @@ export function noRecords(path: ConfigPath, files: readonly string[]): ConfigErr
       code: 'E_DATA',
       path,
       what: `there are no records in ${files.join(', ')}`,
-      remedy: 'write one JSON object on each line, or name another file',
+      remedy: `${files.every((file) => formatOfName(file) === 'json') ? 'write one JSON object on each line' : 'write some into it'}, or name another file`,
     },
   ])
 }

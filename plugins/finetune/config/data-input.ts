@@ -23,7 +23,10 @@ export interface DataInput {
   readonly max_skipped_share?: number | null | undefined
   /** shuffle the examples of all datasets once, by `seed`. Default: `true` */
   readonly shuffle_merged_datasets?: boolean | null | undefined
-  /** a folder in which tokens are kept for the next run */
+  /**
+   * a folder in which tokens are kept for the next run; those of preferences and of types of plugins are made
+   * anew
+   */
   readonly dataset_prepared_path?: string | null | undefined
   /**
    * threads that tokenise JSON Lines and Parquet; not set: one for each processor, where there is enough to

@@ -299,7 +299,7 @@ export interface FinetuneInput extends DataInput, PreferenceInput, SavingInput {
    * (grpo.md)
    */
   readonly trl?: Readonly<Record<string, unknown>> | null | undefined
-  /** a module whose exported functions are rewards */
+  /** a module whose exported functions are rewards; its path starts at the folder of this file */
   readonly rewards?: string | null | undefined
   /** the loss: a name, or a mapping with `name` and options. Default: `cross_entropy` */
   readonly objective?: NamedInput<(typeof OBJECTIVES)[number]> | null | undefined

@@ -312,8 +312,7 @@ export interface FinetuneOptions extends PreferenceKeys {
   readonly hub_strategy: 'end' | 'every_save' | 'checkpoint' | 'all_checkpoints'
   readonly hub_revision: string | null
 
-  /** `auto`: a GPU if one can be used, else the CPU. */
-  /** `auto`, `cpu`, `cuda`, `cuda:1`, `cuda-emulated`, or that of a plugin. */
+  /** `auto` (a GPU if one can be used, else the CPU), `cpu`, `cuda`, `cuda:1`, `cuda-emulated`, or that of a plugin. */
   readonly device: string
   /** null: as many as there are cores. */
   readonly threads: number | null

@@ -58,7 +58,11 @@ const patterns: Field<readonly string[] | string, readonly string[] | string> = 
 type MicroBatch = number | 'auto'
 
 const microBatch: Field<MicroBatch, MicroBatch> = withJson<MicroBatch, MicroBatch>(
-  v.lazy((input) => (input === 'auto' ? v.literal('auto') : integer({ min: 1 }))),
+  v.lazy((input) =>
+    typeof input === 'string' && /^[a-z]/i.test(input)
+      ? v.picklist(['auto'], 'expected an integer ≥ 1, or auto')
+      : integer({ min: 1 }),
+  ),
   { anyOf: [{ enum: ['auto'] }, { type: 'integer', minimum: 1 }, { type: 'string', pattern: '^\\d+$' }] },
 )
 

@@ -81,7 +81,8 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   max_skipped_share:
     'the largest part of the records of an entry that may have nothing to learn; more stops the run',
   shuffle_merged_datasets: 'shuffle the examples of all datasets once, by `seed`',
-  dataset_prepared_path: 'a folder in which tokens are kept for the next run',
+  dataset_prepared_path:
+    'a folder in which tokens are kept for the next run; those of preferences and of types of plugins are made anew',
   dataset_processes:
     'threads that tokenise JSON Lines and Parquet; not set: one for each processor, where there is enough to do; `0`: none. The examples are the same',
   dataset_exact_deduplication: 'of examples with the same tokens and labels the first one stays',
@@ -145,7 +146,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   transforms:
     'what happens to the gradients before they are clipped: names, or mappings with `name` and options; `clip` is built in',
   trl: 'how: `num_generations`, `beta`, `max_completion_length`, `reward_funcs`, …, as in trl and axolotl ([grpo.md](grpo.md))',
-  rewards: 'a module whose exported functions are rewards',
+  rewards: 'a module whose exported functions are rewards; its path starts at the folder of this file',
   objective: 'the loss: a name, or a mapping with `name` and options',
   rl: 'training from preferences: `dpo`, `ipo`, `orpo`, `kto`, `simpo` or `cpo` ([preferences.md](preferences.md)); or by rewards: `grpo` ([grpo.md](grpo.md))',
   rl_beta: 'how far the model may go from the reference; small values let it go further. Not set: 0.1',

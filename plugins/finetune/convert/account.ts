@@ -60,7 +60,7 @@ export function follow(
   for (const [key, value] of Object.entries(file)) {
     const outcome = apply(key, value)
     if ('set' in outcome) {
-      Object.assign(keys, outcome.set)
+      for (const [name, made] of Object.entries(outcome.set)) keys[name] = together(keys[name], made)
       const names = Object.keys(outcome.set).join(', ')
       account.push({ key, fate: 'carried', said: outcome.note ? `${names}; ${outcome.note}` : names })
     } else if ('none' in outcome) account.push({ key, fate: 'no effect', said: outcome.none })
@@ -74,6 +74,15 @@ export function follow(
         if (!Object.hasOwn(keys, name)) keys[name] = made
   }
   return { tool, keys, account }
+}
+
+/** Several keys of a tool can be one mapping here. */
+function together(before: unknown, made: unknown): unknown {
+  return isMapping(before) && isMapping(made) ? { ...before, ...made } : made
+}
+
+function isMapping(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 export function isUnset(value: unknown): boolean {

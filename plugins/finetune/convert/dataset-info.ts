@@ -13,6 +13,8 @@ export interface InfoEntries {
   readonly entries: readonly Readonly<Record<string, unknown>>[]
   /** Names that it does not have. */
   readonly missing: readonly string[]
+  /** What the form of a dataset keeps from being read. */
+  readonly refused: readonly string[]
   /** What is not quite the same. */
   readonly notes: readonly string[]
 }
@@ -26,10 +28,17 @@ export interface EntryOptions {
 export function entriesOf(names: readonly string[], info: DatasetInfo, options: EntryOptions): InfoEntries {
   const missing = names.filter((name) => !Object.hasOwn(info.datasets, name))
   const notes = new Set<string>()
-  const entries = names
-    .filter((name) => !missing.includes(name))
-    .map((name) => entryOf(info.datasets[name], info.folder, options, (note) => void notes.add(note)))
-  return { entries, missing, notes: [...notes] }
+  const known = names.filter((name) => !missing.includes(name))
+  const entries = known.map((name) =>
+    entryOf(info.datasets[name], info.folder, options, (note) => void notes.add(note)),
+  )
+  const refused = known.flatMap((name) => {
+    const dataset = fieldsOf(info.datasets[name])
+    return options.stage === 'kto' && isConversation(dataset)
+      ? [`${name}: conversations with a label are no type here: write records { prompt, completion, label }`]
+      : []
+  })
+  return { entries, missing, refused, notes: [...notes] }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -53,17 +62,32 @@ function entryOf(
   }
   if (columns['images'] !== undefined || columns['videos'] !== undefined || columns['audios'] !== undefined)
     note('images, audio and video are left aside')
-  const isChat = dataset['formatting'] === 'sharegpt' || dataset['formatting'] === 'openai'
+  const isChat = isConversation(dataset)
   if (stage === 'pt') return { ...where, type: 'completion', field: columns['prompt'] ?? 'text' }
-  if (dataset['ranking'] === true) return { ...where, ...rankedOf(columns, isChat) }
+  if (columns['history'] !== undefined) note('earlier turns of the column history are left aside')
+  if (dataset['ranking'] === true)
+    return { ...where, ...(isChat ? rankedChatOf(dataset, columns) : rankedOf(columns, note)) }
+  if (stage === 'kto') return { ...where, ...labelledOf(columns, note) }
   return { ...where, ...(isChat ? chatOf(dataset, columns) : promptOf(columns, note)) }
 }
 
+function isConversation({ formatting }: Fields): boolean {
+  return formatting === 'sharegpt' || formatting === 'openai'
+}
+
 function chatOf(dataset: Fields, columns: Fields): Fields {
+  return {
+    type: 'chat_template',
+    ...messagesOf(dataset, columns),
+    ...(columns['tools'] === undefined ? {} : { field_tools: columns['tools'] }),
+  }
+}
+
+/** Where messages are, and what stands for role, content and each role. */
+function messagesOf(dataset: Fields, columns: Fields): Fields {
   const tags = fieldsOf(dataset['tags'])
   const named = (tag: string, own: string): string => String(tags[tag] ?? own)
   return {
-    type: 'chat_template',
     field_messages: columns['messages'] ?? 'conversations',
     message_property_mappings: {
       role: named('role_tag', 'from'),
@@ -75,7 +99,6 @@ function chatOf(dataset: Fields, columns: Fields): Fields {
       tool: [named('observation_tag', 'observation')],
       system: [named('system_tag', 'system')],
     },
-    ...(columns['tools'] === undefined ? {} : { field_tools: columns['tools'] }),
   }
 }
 
@@ -99,24 +122,43 @@ function promptOf(columns: Fields, note: (text: string) => void): Fields {
   }
 }
 
-function rankedOf(columns: Fields, isChat: boolean): Fields {
-  const chosen = columns['chosen'] ?? 'chosen'
-  const rejected = columns['rejected'] ?? 'rejected'
-  if (!isChat)
-    return {
-      type: {
-        field_prompt: columns['prompt'] ?? 'instruction',
-        field_chosen: chosen,
-        field_rejected: rejected,
-      },
-    }
+function rankedOf(columns: Fields, note: (text: string) => void): Fields {
+  return {
+    type: {
+      ...questionOf(columns, note),
+      field_chosen: columns['chosen'] ?? 'chosen',
+      field_rejected: columns['rejected'] ?? 'rejected',
+    },
+  }
+}
+
+/** An answer that is good or bad. */
+function labelledOf(columns: Fields, note: (text: string) => void): Fields {
+  return {
+    type: {
+      ...questionOf(columns, note),
+      field_completion: columns['response'] ?? 'output',
+      field_label: columns['kto_tag'] ?? 'kto_tag',
+    },
+  }
+}
+
+/** Formats of one's own for preferences have no place for an input. */
+function questionOf(columns: Fields, note: (text: string) => void): Fields {
+  note('prompts stand without the chat template and without the input')
+  return {
+    field_prompt: columns['prompt'] ?? 'instruction',
+    ...(columns['system'] === undefined ? {} : { field_system: columns['system'] }),
+    prompt_format: columns['system'] === undefined ? '{prompt}\n' : '{system}\n{prompt}\n',
+  }
+}
+
+function rankedChatOf(dataset: Fields, columns: Fields): Fields {
   return {
     type: 'chat_template.default',
-    field_messages: columns['messages'] ?? 'conversations',
-    field_chosen: chosen,
-    field_rejected: rejected,
-    message_property_mappings: { role: 'from', content: 'value' },
-    roles: { user: ['human'], assistant: ['gpt'], system: ['system'] },
+    ...messagesOf(dataset, columns),
+    field_chosen: columns['chosen'] ?? 'chosen',
+    field_rejected: columns['rejected'] ?? 'rejected',
   }
 }
 

@@ -139,20 +139,28 @@ function rulesOf(info: DatasetInfo | null): Readonly<Record<string, Rule>> {
         .map((key) => [key, OTHER_WAY]),
     ),
     // ---- preferences
-    pref_beta: as('rl_beta'),
+    pref_beta: forPreference('rl_beta', ({ stage }) => stage === 'dpo' || stage === 'kto'),
     pref_loss: (value, all) =>
       all['stage'] !== 'dpo'
         ? { none: 'it only matters to stage: dpo' }
         : value === 'sigmoid' || value === 'orpo' || value === 'simpo' || value === 'ipo'
           ? { none: `read with stage: rl: ${value === 'sigmoid' ? 'dpo' : String(value)}` }
           : value === 'hinge'
-            ? { set: { dpo_loss_type: ['hinge'] } }
+            ? { set: dpoLosses(all) }
             : { refused: 'expected sigmoid, hinge, ipo, orpo or simpo' },
-    pref_ftx: (value) => (Number(value) === 0 ? { none: 'not set' } : { set: { rpo_alpha: value } }),
-    dpo_label_smoothing: as('dpo_label_smoothing'),
-    kto_chosen_weight: as('kto_desirable_weight'),
-    kto_rejected_weight: as('kto_undesirable_weight'),
-    simpo_gamma: as('simpo_gamma'),
+    pref_ftx: (value, all) =>
+      all['stage'] !== 'dpo' || Number(value) === 0
+        ? { none: 'nothing is added to the loss' }
+        : isPlainDpo(all)
+          ? { set: dpoLosses(all), note: 'sft is a mean over the tokens of a step' }
+          : { refused: 'sft beside this loss is not there' },
+    dpo_label_smoothing: forPreference('dpo_label_smoothing', isSigmoid),
+    kto_chosen_weight: forPreference('kto_desirable_weight', ({ stage }) => stage === 'kto'),
+    kto_rejected_weight: forPreference('kto_undesirable_weight', ({ stage }) => stage === 'kto'),
+    simpo_gamma: forPreference(
+      'simpo_gamma',
+      ({ stage, pref_loss }) => stage === 'dpo' && pref_loss === 'simpo',
+    ),
     ref_model: refusedUnlessEmpty('the reference is the model before training'),
     // ---- data
     dataset: (value, all) => datasetsOf('datasets', value, all, info),
@@ -237,6 +245,29 @@ const PREFERENCES: Readonly<Record<string, string>> = {
   simpo: 'simpo',
 }
 
+function isSigmoid({ stage, pref_loss: loss = 'sigmoid' }: File): boolean {
+  return stage === 'dpo' && loss === 'sigmoid'
+}
+
+/** What `dpo_loss_type` can have other losses beside. */
+function isPlainDpo(file: File): boolean {
+  return isSigmoid(file) || file['pref_loss'] === 'hinge'
+}
+
+function dpoLosses({
+  pref_loss: loss = 'sigmoid',
+  pref_ftx: sft = 0,
+}: File): Readonly<Record<string, unknown>> {
+  if (Number(sft) === 0) return { dpo_loss_type: [loss] }
+  return { dpo_loss_type: [loss, 'sft'], dpo_loss_weights: [1, Number(sft)] }
+}
+
+/** The same value where the stage and the loss take it. */
+function forPreference(name: string, counts: (file: File) => boolean): Rule {
+  return (value, file) =>
+    counts(file) ? as(name)(value, file) : { none: 'it only matters to another stage or loss' }
+}
+
 function stageOf(value: unknown, { pref_loss: loss = 'sigmoid' }: File): Outcome {
   switch (value) {
     case 'sft':
@@ -284,6 +315,7 @@ function datasetsOf(key: string, value: unknown, file: File, info: DatasetInfo |
   const found = entriesOf(namesIn(value), info, { stage: String(file['stage'] ?? 'sft'), most })
   if (found.missing.length > 0)
     return { refused: `${found.missing.join(', ')}: not in ${folder}/dataset_info.json` }
+  if (found.refused.length > 0) return { refused: found.refused.join('; ') }
   return {
     set: { [key]: found.entries },
     ...(found.notes.length > 0 ? { note: found.notes.join('; ') } : {}),

@@ -8,7 +8,6 @@ import {
   type Model,
   type Objective,
   type TokenizedExample,
-  TrituneError,
   withAdapters,
 } from '../../../core/mod.ts'
 import type { LoadedDataset } from '../../data/mod.ts'
@@ -17,7 +16,7 @@ import type { FinetuneConfig } from '../config/config.ts'
 import { atKey } from '../config/at-key.ts'
 import { keyOfObjective } from '../config/preference-options.ts'
 import { fitting } from '../memory/out-of-memory.ts'
-import { loadTokenizer, readTokenizerFiles } from '../../tokenizer/mod.ts'
+import { expectSameTokens } from '../model/same-tokens.ts'
 import type { RunTokenizer } from '../model/run-tokenizer.ts'
 import type { Plan } from './plan.ts'
 import { rememberedNumbers } from './remembered-numbers.ts'
@@ -68,26 +67,6 @@ export function startObjective(objective: Objective, run: StartedRun): readonly 
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
-
-/** Two models whose predictions are compared token by token read texts as the same tokens. */
-function expectSameTokens(path: string, tokenizer: Pick<RunTokenizer, 'encode'>): void {
-  const other = loadTokenizer(readTokenizerFiles(path))
-  const isSame = PROBES.every((text) => {
-    const [ours, theirs] = [tokenizer, other].map((one) => one.encode(text, { addSpecialTokens: false }))
-    return ours.length === theirs.length && ours.every((id, i) => id === theirs[i])
-  })
-  if (isSame) return
-  throw new TrituneError('E_CONFIG', 'the other model reads texts as other tokens than base_model', {
-    place: path,
-    remedy: 'take a model with the tokenizer of base_model',
-  })
-}
-
-const PROBES = [
-  'The quick brown fox jumps over the lazy dog, 1234567890 times.',
-  'für naïve Köche: 12 % – ½ Liter; 你好，世界 🙂',
-  'def f(x):\n    return [i ** 2 for i in range(x)]\n',
-]
 
 /** In the order of the data; without those that no step comes to. */
 function usedExamples({ data: { train }, plan, isRehearsal }: StartedRun): readonly TokenizedExample[] {

@@ -22,7 +22,7 @@ export async function callRewards(
   try {
     return await Promise.all(
       rewards.map((one) =>
-        inTime(one, seconds, () => callOne(one, completions, { ...context, signal: ended.signal })),
+        inTime(one, context, seconds, () => callOne(one, completions, { ...context, signal: ended.signal })),
       ),
     )
   } finally {
@@ -41,9 +41,11 @@ async function callOne(
   try {
     given = await reward(completions, context)
   } catch (cause) {
+    // Those that are built in know what is to be done.
+    const own = cause instanceof TrituneError ? cause.remedy : undefined
     const said = cause instanceof Error ? cause.message : String(cause)
-    throw fault(name, context, `threw: ${said}`, {
-      remedy: 'give 0 or null for what cannot be judged',
+    throw fault(name, context, `threw: ${own === undefined ? said : said.split('\n')[0]}`, {
+      remedy: own ?? 'give 0 or null for what cannot be judged',
       cause,
     })
   }
@@ -70,12 +72,17 @@ function fault(
   return new TrituneError('E_PLUGIN', `the reward ${name} ${what}`, { place: `step ${step + 1}`, ...more })
 }
 
-async function inTime<T>({ name }: RunReward, seconds: number, work: () => Promise<T>): Promise<T> {
+async function inTime<T>(
+  { name }: RunReward,
+  context: Pick<RewardContext, 'step'>,
+  seconds: number,
+  work: () => Promise<T>,
+): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       reject(
-        new TrituneError('E_PLUGIN', `the reward ${name} has not answered for ${seconds} s`, {
+        fault(name, context, `has not answered for ${seconds} s`, {
           remedy: 'set trl.reward_timeout higher, or let it give null when it does not know in time',
         }),
       )

@@ -4,6 +4,7 @@
 import { defineOptions, nullable, text } from '../../../core/mod.ts'
 import { isDeepStrictEqual } from 'node:util'
 import { parsed } from './json-schema.ts'
+import { fieldOf } from './record-field.ts'
 import type { RewardDefinition } from './reward.ts'
 
 /** Options of `tool_calls`. */
@@ -31,7 +32,7 @@ export const toolCalls: RewardDefinition = {
         const made = callsIn(completion)
         if (made === null) return 0
         if (field === null) return partOf(made, (call) => namesOf(records[row]).includes(call.name))
-        const wanted = callsOf(records[row][field])
+        const wanted = callsOf(wantedOf(records[row], field))
         if (wanted.length === 0) return made.length === 0 ? 1 : 0
         const right = wanted.filter((call) => made.some((other) => isSame(call, other))).length
         return right / Math.max(wanted.length, made.length)
@@ -48,6 +49,11 @@ function callsIn(completion: string): Call[] | null {
   const calls = Array.from(completion.matchAll(CALL), ([, body]) => callOf(parsed(body.trim())))
   const read = calls.filter((call) => call !== null)
   return read.length === calls.length ? read : null
+}
+
+/** null: none are wanted. A record without the field is a mistake, which would else reward silence. */
+function wantedOf(record: Readonly<Record<string, unknown>>, field: string): unknown {
+  return record[field] === null ? [] : fieldOf(record, field, 'tool_calls')
 }
 
 function callsOf(value: unknown): Call[] {

@@ -96,4 +96,13 @@ describe('CSV', () => {
     const error = await failureOf(() => read(file('bad.csv', content)))
     expect([error.code, error.message]).toEqual(['E_DATA', expect.stringContaining(message)])
   })
+
+  test('with bytes that are not UTF-8 is an error with its line; UTF-16 and a replacement character are read', async () => {
+    const latin = file('latin.csv', Buffer.from('a\nok\ncaf\xe9\n', 'latin1'))
+    expect((await failureOf(() => read(latin))).message).toBe(`${latin}:3: not valid UTF-8`)
+    expect(await read(file('u16.csv', Buffer.from('\uFEFFa\né\uFFFD\n', 'utf16le')))).toEqual([
+      [{ a: 'é\uFFFD' }, 2],
+    ])
+    expect(await read(file('sign.csv', 'a\n\uFFFD\n'))).toEqual([[{ a: '\uFFFD' }, 2]])
+  })
 })

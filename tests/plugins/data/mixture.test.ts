@@ -67,6 +67,19 @@ describe('a weighted mixture', () => {
     expect(data.train).toHaveLength(32)
   })
 
+  test('of an entry that is all duplicates says so', async () => {
+    const config = dataConfig(
+      [
+        { ...a, weight: 1 },
+        { ...texts('again.jsonl', numbered('a', 3)), weight: 1 },
+      ],
+      { dataset_exact_deduplication: true },
+    )
+    expect((await failureOf(() => loadDataset(config, tinyTokenizer()))).message).toContain(
+      '3 records, and all of its examples are like others',
+    )
+  })
+
   test('of an entry with nothing to train says which', async () => {
     const long = texts('long.jsonl', ['x'.repeat(40)])
     const config = dataConfig([

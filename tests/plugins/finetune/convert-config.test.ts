@@ -81,6 +81,15 @@ const INFO = {
     formatting: 'sharegpt',
     columns: { messages: 'conversations' },
   },
+  tagged: {
+    file_name: 'tagged.json',
+    ranking: true,
+    formatting: 'openai',
+    columns: { messages: 'messages', chosen: 'good', rejected: 'bad' },
+    tags: { role_tag: 'role', content_tag: 'content', user_tag: 'user', assistant_tag: 'assistant' },
+  },
+  labelled: { file_name: 'labelled.json', columns: { kto_tag: 'liked', history: 'history' } },
+  labelled_chats: { file_name: 'chats.json', formatting: 'sharegpt', columns: { kto_tag: 'liked' } },
   online: { hf_hub_url: 'org/name', subset: 'en', split: 'test', num_samples: 7 },
 }
 
@@ -236,6 +245,68 @@ describe('LLaMA-Factory', () => {
       rl: 'dpo',
       rl_beta: 0.1,
       datasets: [{ path: join(data, 'pairs.json'), type: 'chat_template.default' }],
+    })
+  })
+
+  test('pairs have the tags of their dataset, and the keys of other stages have no effect', async () => {
+    using folder = space()
+    const keys = { ...DPO, dataset: 'tagged', kto_chosen_weight: 1, simpo_gamma: 0.5, dpo_label_smoothing: 0 }
+    const found = await convert(keys, join(folder.path, 'data'))
+    expectAll(keys, found)
+    expect(refusals(found)).toEqual([])
+    const written: unknown = parse(found.text)
+    expect(finetuneConfig.validate(written).objective.name).toBe('dpo')
+    expect(written).toMatchObject({
+      datasets: [
+        {
+          type: 'chat_template.default',
+          field_messages: 'messages',
+          field_chosen: 'good',
+          field_rejected: 'bad',
+          message_property_mappings: { role: 'role', content: 'content' },
+          roles: { user: ['user'] },
+        },
+      ],
+    })
+    const sft = await convert({ ...SFT, pref_beta: 0.1, pref_ftx: 0 }, join(folder.path, 'data'))
+    expect(refusals(sft)).toEqual([])
+  })
+
+  test('KTO takes rows with a label, and refuses conversations', async () => {
+    using folder = space()
+    const data = join(folder.path, 'data')
+    const keys = { ...SFT, stage: 'kto', pref_beta: 0.1, dataset: 'labelled' }
+    const found = await convert(keys, data)
+    expect(refusals(found)).toEqual([])
+    expect(finetuneConfig.validate(parse(found.text)).objective.name).toBe('kto')
+    expect(parse(found.text)).toMatchObject({
+      rl: 'kto',
+      datasets: [{ type: { field_prompt: 'instruction', field_completion: 'output', field_label: 'liked' } }],
+    })
+    expect(found.account.find(({ key }) => key === 'dataset')?.said).toContain('history')
+    expect(refusals(await convert({ ...keys, dataset: 'labelled_chats' }, data))[0]).toStartWith(
+      'dataset: labelled_chats: conversations with a label',
+    )
+  })
+
+  test.each([['sigmoid'], ['hinge']])('pref_ftx is sft beside %s', async (pref_loss) => {
+    using folder = space()
+    const found = await convert({ ...DPO, pref_ftx: 0.5, pref_loss }, join(folder.path, 'data'))
+    expect(refusals(found)).toEqual([])
+    expect(finetuneConfig.validate(parse(found.text)).objective).toMatchObject({
+      name: 'dpo',
+      options: { loss_type: [pref_loss, 'sft'], loss_weights: [1, 0.5] },
+    })
+  })
+
+  test('several keys make one mapping', async () => {
+    using folder = space()
+    const found = await convert(
+      { ...SFT, quantization_bit: 4, quantization_type: 'fp4', double_quantization: false },
+      join(folder.path, 'data'),
+    )
+    expect(parse(found.text)).toMatchObject({
+      bnb_config_kwargs: { bnb_4bit_quant_type: 'fp4', bnb_4bit_use_double_quant: false },
     })
   })
 

@@ -138,6 +138,11 @@ describe('built in', () => {
   test('a record without the field is an error that names it', async () => {
     const fault = await faultOf(() => give('exact_match', {}, ['x'], [{ anser: 1 }]))
     expect(fault.message).toContain('did you mean "anser"')
+    const calls = (record: object): Promise<unknown> =>
+      give('tool_calls', { field: 'calls' }, ['x'], [{ ...record }])
+    expect((await faultOf(() => calls({ call: [] }))).message).toContain('did you mean "call"')
+    // No calls are wanted.
+    expect([await calls({ calls: null }), await calls({ calls: [] })]).toEqual([[1], [1]])
   })
 })
 
@@ -167,6 +172,10 @@ describe('of a file', () => {
         throw new Error('no network')
       }),
     ).toContain('the reward mine threw: no network')
+    const advised = await faultBy(() => {
+      throw new TrituneError('E_DATA', 'no field', { remedy: 'give it' })
+    })
+    expect(advised).toBe('step 5: the reward mine threw: no field\n  → give it')
     expect(await faultBy(async () => await Promise.reject(new Error('later')))).toContain('threw: later')
     expect(await faultBy(() => [1, Number.NaN, 1])).toContain(
       'step 5: the reward mine gave NaN for row 1: "bb"',
@@ -175,7 +184,9 @@ describe('of a file', () => {
     expect(await faultBy(() => [1, 'x', 1])).toContain('for row 1')
     expect(await faultBy(() => [1, 1])).toContain('gave 2 numbers for 3 completions')
     expect(await faultBy(() => 7)).toContain('gave 7, expected a list of numbers')
-    expect(await faultBy(() => new Promise(() => {}), 0.05)).toContain('has not answered for 0.05 s')
+    expect(await faultBy(() => new Promise(() => {}), 0.05)).toContain(
+      'step 5: the reward mine has not answered for 0.05 s',
+    )
   })
 
   test('is imported, and its functions found by name', async () => {

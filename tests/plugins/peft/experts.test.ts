@@ -145,6 +145,36 @@ test.each([
   expect([...model.layers.values()].every(({ adapters }) => adapters.length === 0)).toBe(true)
 })
 
+test('all linear layers of gpt_oss are those of attention, which is what PEFT reads', () => {
+  using model = loadModel(open('gpt_oss-parameters').base, { device: cpu })
+  using adapter = attachLora(model, { targetModules: 'all-linear' })
+  expect([...adapter.parameters.keys()].filter((name) => !name.includes('.self_attn.'))).toEqual([])
+  expect(adapter.parameters.size).toBe(16)
+  for (const name of ['down_proj', 'router'])
+    expect(() => attachLora(model, { targetModules: [name], name: 'other' })).toThrow('in one tensor')
+  // By whole weights they are.
+  using weights = attachLora(model, {
+    targetModules: [],
+    targetParameters: ['mlp.router.weight'],
+    rank: 4,
+    name: 'weights',
+  })
+  expect(weights.parameters.size).toBe(4)
+})
+
+test('a rank may be larger than a router has experts, not than every layer', () => {
+  using model = loadModel(open('mixtral-modules').base, { device: cpu })
+  {
+    using adapter = attachLora(model, { targetModules: 'all-linear', rank: 8 })
+    const shapes = [...adapter.parameters].filter(([name]) => name.includes('.0.block_sparse_moe.gate.'))
+    expect(shapes.map(([, { shape }]) => shape)).toEqual([
+      [8, 24],
+      [5, 8],
+    ])
+  }
+  expect(() => attachLora(model, { targetModules: 'all-linear', rank: 33 })).toThrow('rank 33 is larger')
+})
+
 test('what has no form for experts says so', () => {
   const { folder, base } = open('mixtral-parameters')
   using out = temporaryFolder()

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrituneError } from '../../../core/mod.ts'
+import { checkRun } from '../../../plugins/finetune/mod.ts'
 import {
   type Changes,
   fileBytes,
@@ -274,6 +275,9 @@ describe('refused is', () => {
     expect(none.message).toContain('kd_teacher')
     const other = await refusal(space.train(at(space, 'other', teach('quickstart/model'))))
     expect(other.message).toContain('other tokens')
+    // Also by who looks at no weights.
+    const checked = await refusal(checkRun(space.config(at(space, 'other', teach('quickstart/model')))))
+    expect(checked.message).toContain('other tokens')
   })
 })
 
