@@ -1,5 +1,5 @@
 /** Which dataset type the records of a file are, by their first: as mlx-lm tells them apart. */
-import { readFileSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 
 export interface RecordType {
   readonly entry: Readonly<Record<string, unknown>>
@@ -26,11 +26,24 @@ export function typeOfFile(path: string): RecordType {
 }
 
 function fieldsOfFirst(path: string): string[] {
-  const first = readFileSync(path, 'utf8').split('\n', 1)[0]
   try {
-    const value: unknown = JSON.parse(first)
+    const value: unknown = JSON.parse(firstLine(path))
     return typeof value === 'object' && value !== null ? Object.keys(value) : []
   } catch {
     return []
+  }
+}
+
+/** A record is not longer; a file can be larger than memory. */
+const LONGEST = 1 << 24
+
+function firstLine(path: string): string {
+  const file = openSync(path, 'r')
+  try {
+    const bytes = Buffer.alloc(Math.min(LONGEST, fstatSync(file).size))
+    const size = readSync(file, bytes, 0, bytes.length, 0)
+    return new TextDecoder().decode(bytes.subarray(0, size)).split('\n', 1)[0]
+  } finally {
+    closeSync(file)
   }
 }

@@ -150,6 +150,17 @@ describe('mlx-lm', () => {
     })
   })
 
+  test('its data are told by the first record, after a byte order mark too', async () => {
+    using folder = space()
+    const data = join(folder.path, 'data')
+    writeFileSync(
+      join(data, 'train.jsonl'),
+      '\uFEFF{"messages": [{"role": "user", "content": "a"}]}\n{"text": "b"}\n',
+    )
+    const { text } = await convert({ ...MLX, data, num_layers: -1 })
+    expect(parse(text)).toMatchObject({ datasets: [{ type: 'chat_template', field_messages: 'messages' }] })
+  })
+
   test('its steps are micro-batches', async () => {
     using folder = space()
     const { text } = await convert({
