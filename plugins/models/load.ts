@@ -131,7 +131,7 @@ function expectScores(model: Model, labels: number | undefined, place: string): 
   model[Symbol.dispose]()
   throw new TrituneError('E_UNSUPPORTED', `a ${model.info.architecture} cannot score texts`, {
     place,
-    remedy: 'start from a llama, mistral, qwen2 or qwen3',
+    remedy: 'start from another family: all but gpt2 can',
   })
 }
 
