@@ -1,6 +1,7 @@
 /**
  * Ternary weights: how fast AbsMean packs them, how large they are, and products with them against our own in f32 and bf16.
  */
+import { Disposables } from '../../core/disposables.ts'
 import {
   cast,
   type Device,
@@ -8,7 +9,6 @@ import {
   linearQuantized,
   noGrad,
   quantizeTernary,
-  type QuantizedWeight,
   type Tensor,
   tensorScope,
   useDevice,
@@ -102,7 +102,10 @@ async function product(
   { device, context }: Setting,
 ): Promise<Row[]> {
   context.progress(name)
-  using packed = copies(count === 1 ? LAYERS : 1, () => noGrad(() => quantizeTernary(weight, { block })))
+  using owned = new Disposables()
+  const packed = Array.from({ length: count === 1 ? LAYERS : 1 }, () =>
+    owned.use(noGrad(() => quantizeTernary(weight, { block }))),
+  )
   using x = createMaker(device, 'f32').random([count, IN])
   using narrowX = noGrad(() => cast(x, 'bf16'))
   using narrowWeight = noGrad(() => cast(weight, 'bf16'))
@@ -119,7 +122,7 @@ async function product(
     {
       f32: timed(() => linear(x, weight)),
       bf16: timed(() => linear(narrowX, narrowWeight)),
-      ours: timed(...packed.all.map((one) => () => linearQuantized(x, one))),
+      ours: timed(...packed.map((one) => () => linearQuantized(x, one))),
       dots: () => peak(PEAK_DOT_INT8, 0) / peak(PEAK_FMA, 0),
     },
     turns(context),
@@ -139,20 +142,6 @@ async function product(
   })
   // One row is bound by memory. With more, f32 at its best and bytes at their best are `most` apart.
   return [row('f32', count === 1 ? 10 : Math.min(8, 0.7 * most)), ...(count === 1 ? [] : [row('bf16', 1.5)])]
-}
-
-interface Copies extends Disposable {
-  readonly all: readonly QuantizedWeight[]
-}
-
-function copies(count: number, make: () => QuantizedWeight): Copies {
-  const all = Array.from({ length: count }, make)
-  return {
-    all,
-    [Symbol.dispose]() {
-      for (const one of all) one[Symbol.dispose]()
-    },
-  }
 }
 
 /** How many times smaller than f32, scales counted. */

@@ -14,6 +14,7 @@ import {
   NON_EMPTY,
   oneOf,
   optional,
+  type OptionalField,
   takes,
   text,
   withExample,
@@ -105,7 +106,10 @@ const userDefinedType: Field<UserDefinedType, UserDefinedInput> = v.strictObject
   'expected the name of a dataset type or a mapping with "format"',
 )
 
-const preferenceFields = {
+/** What may stand in a format of one's own for preferences; `user_defined.default` takes the same. */
+export const preferenceFields: {
+  readonly [K in keyof UserDefinedPreference]: OptionalField<string, string>
+} = {
   field_system: optional(text(), 'system'),
   field_prompt: optional(text(), 'prompt'),
   field_chosen: optional(text(), 'chosen'),

@@ -8,10 +8,8 @@ import {
   type DatasetContext,
   type DatasetDefinition,
   defineOptions,
-  optional,
-  text,
 } from '../../../core/mod.ts'
-import { parseFormat, type UserDefinedPreference } from '../../data/mod.ts'
+import { parseFormat, preferenceFields, type UserDefinedPreference } from '../../data/mod.ts'
 import { labelledExample, pairExample, recordError } from './answers-example.ts'
 import { optionalTextOf, textOf, valueOf } from './record-fields.ts'
 
@@ -33,21 +31,9 @@ const nectar: DatasetDefinition<DatasetContext> = {
 const ownFormats: DatasetDefinition<DatasetContext<UserDefinedPreference>> = {
   name: 'user_defined.default',
   makes: ['pair', 'labelled'],
-  options: defineOptions<UserDefinedPreference>(
-    {
-      field_system: optional(text(), 'system'),
-      field_prompt: optional(text(), 'prompt'),
-      field_chosen: optional(text(), 'chosen'),
-      field_rejected: optional(text(), 'rejected'),
-      field_completion: optional(text(), 'completion'),
-      field_label: optional(text(), 'label'),
-      prompt_format: optional(text(), '{prompt}'),
-      chosen_format: optional(text(), '{chosen}'),
-      rejected_format: optional(text(), '{rejected}'),
-      completion_format: optional(text(), '{completion}'),
-    },
-    [(options) => Object.keys(FIELDS_OF_FORMATS).flatMap((key) => formatFailures(options, key))],
-  ),
+  options: defineOptions<UserDefinedPreference>(preferenceFields, [
+    (options) => Object.keys(FIELDS_OF_FORMATS).flatMap((key) => formatFailures(options, key)),
+  ]),
   tokenize(record, context) {
     const { typeOptions: options } = context
     const filled = (key: FormatKey, values: Readonly<Record<string, string>>): string =>
