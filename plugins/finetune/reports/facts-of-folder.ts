@@ -14,7 +14,7 @@ export function factsOfFolder(
 ): RunFacts {
   return {
     name: basename(resolve(config.output_dir)),
-    command,
+    command: command === null ? null : withoutPasswords(command),
     config: settingsOf(config),
     model: config.base_model,
     adapter: adapter ? adapter.kind : null,
@@ -33,11 +33,15 @@ function settingsOf({
   trackers: _trackers,
   ...settings
 }: FinetuneConfig): RunFacts['config'] {
-  const plain: Record<string, JsonValue> = JSON.parse(JSON.stringify(settings, withoutPasswords))
+  const plain: Record<string, JsonValue> = JSON.parse(
+    JSON.stringify(settings, (_, value: unknown) =>
+      typeof value === 'string' ? withoutPasswords(value) : value,
+    ),
+  )
   return plain
 }
 
 /** An address can have a name and a password in it; what is written into the folder is shown to many. */
-function withoutPasswords(_key: string, value: unknown): unknown {
-  return typeof value === 'string' ? value.replaceAll(/(\w:\/\/)[^/@\s]*@/g, '$1…@') : value
+function withoutPasswords(text: string): string {
+  return text.replaceAll(/(\w:\/\/)[^/@\s]*@/g, '$1…@')
 }

@@ -72,10 +72,13 @@ describe('keys of trackers', () => {
 
   test('a password in an address is not written into the folder of the run', async () => {
     using space = workspace()
-    const { outputDir } = await space.train({
-      max_steps: 1,
-      mlflow_tracking_uri: 'http://me:secret@localhost:1/x',
-    })
-    expect(readRun(outputDir).config['mlflow_tracking_uri']).toBe('http://…@localhost:1/x')
+    const address = 'http://me:secret@localhost:1/x'
+    const { outputDir } = await space.train(
+      { max_steps: 1, mlflow_tracking_uri: address },
+      { command: `tritune finetune my.yaml --set mlflow_tracking_uri=${address}` },
+    )
+    const { config, command } = readRun(outputDir)
+    expect(config['mlflow_tracking_uri']).toBe('http://…@localhost:1/x')
+    expect(command).toEndWith('=http://…@localhost:1/x')
   })
 })
