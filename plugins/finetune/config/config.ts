@@ -27,7 +27,7 @@ import { finetuneSchema } from './finetune-schema.ts'
 import { preferenceNotes, preferenceObjective } from './preference-options.ts'
 import { sortKeys, type SortedKeys } from './known-keys.ts'
 import { grpoNotes, grpoOf } from './grpo-rules.ts'
-import { isMapping } from './old-spellings.ts'
+import { isMapping, renameKeys, underOldName } from './old-spellings.ts'
 import { isPaged, optimizerNote, OPTIMIZERS } from './optimizer-names.ts'
 
 /** The configuration of a run: checked, with every default filled in. */
@@ -138,9 +138,15 @@ export function placeInConfig(
   file: string,
   { overrides = [] }: ReadFinetuneOptions = {},
 ): unknown {
-  return error instanceof ConfigError
-    ? placeFailures(error, applyOverrides(parseYaml(text, file), overrides))
-    : error
+  if (!(error instanceof ConfigError)) return error
+  const document = applyOverrides(parseYaml(text, file), overrides)
+  const written = yamlValue(document)
+  if (!isMapping(written)) return placeFailures(error, document)
+  const { writtenAs } = renameKeys(written, { notes: [], failures: [] })
+  return placeFailures(
+    new ConfigError(error.failures.map((failure) => underOldName(failure, writtenAs))),
+    document,
+  )
 }
 
 /** Optimizer steps of warm-up in a run of `totalSteps`; without a setting 3 %, at most 100, as in axolotl. */
