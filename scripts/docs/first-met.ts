@@ -25,6 +25,7 @@ const NAMES: Readonly<Record<string, string>> = {
   'tritune/plugins/export': 'exportModel',
   'tritune/plugins/generate': 'generate generateBatch openGenerator streamText',
   'tritune/plugins/gguf': 'ggufToHf ggufTokenizer openGguf quantize readGgufTensor writeGguf',
+  'tritune/plugins/http': 'openHttpServer',
   'tritune/plugins/hub': 'cachedModels modelCard planPush pushFolder resolveModel resolveModelPart',
   'tritune/plugins/jinja': 'compileTemplate',
   'tritune/plugins/models': 'createBatch loadModel openSafetensorsSource readConfig',
