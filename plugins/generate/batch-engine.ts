@@ -32,12 +32,16 @@ import {
   type SamplingOptions,
 } from './_choose.ts'
 import { lastLogits } from './generate.ts'
+import type { StepLogprobs } from './_logprobs.ts'
+import type { TokenConstraint } from './token-constraint.ts'
 
 /** A text to make: how its tokens are chosen, when it ends, and through which adapters. */
 export interface TextRequest extends SamplingOptions {
   readonly prompt: readonly number[]
   /** A name, `__base__` for none, or names with weights; default: those that are active when each token is made. */
   readonly adapters?: DocumentAdapters
+  readonly constraint?: TokenConstraint
+  readonly logprobs?: number
 }
 
 /** What a pass made of one text. */
@@ -50,6 +54,8 @@ export interface TextStep {
   readonly end: 'stop' | 'length' | null
   /** The stop token that ended it, where one did. */
   readonly stopId: number | null
+  readonly logprobs: StepLogprobs | null
+  readonly reused: number
 }
 
 /** Options of `openBatchEngine()`. */
@@ -188,16 +194,16 @@ export function openBatchEngine(model: Model, { rows, tokens }: BatchEngineOptio
         const isOver = sampling.maxNewTokens === 0
         if (isOver || next === null || sampling.stopIds.includes(next)) {
           end(id, text)
-          return { text: id, id: null, end: isOver ? 'length' : 'stop', stopId: isOver ? null : next }
+          return { text: id, id: null, end: isOver ? 'length' : 'stop', stopId: isOver ? null : next, logprobs: null, reused: 0 }
         }
         text.history.push(next)
         text.made++
         text.next = null
         const isFull = cache !== null && cache.lengthOf(row) >= cache.capacity
         if (text.made < sampling.maxNewTokens && !isFull)
-          return { text: id, id: next, end: null, stopId: null }
+          return { text: id, id: next, end: null, stopId: null, logprobs: null, reused: 0 }
         end(id, text)
-        return { text: id, id: next, end: 'length', stopId: null }
+        return { text: id, id: next, end: 'length', stopId: null, logprobs: null, reused: 0 }
       })
     },
     cancel(id) {
