@@ -72,7 +72,7 @@ export function createTextQueue(engine: BatchEngine): TextQueue {
       steps = engine.step()
     } catch (error) {
       // Nobody knows what of the pass was done: none of its texts can go on.
-      for (const [text, listener] of [...open]) {
+      for (const [text, listener] of open) {
         open.delete(text)
         engine.cancel(text)
         listener.onError(error)
