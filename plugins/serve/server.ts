@@ -28,6 +28,8 @@ export interface ServeOptions {
   readonly waiting?: number
   /** Tokens of a text, its prompt included; default: the context of the model. */
   readonly tokens?: number
+  /** Bytes of keys and values kept of texts that have ended, for prompts that begin alike; default 256 MiB. */
+  readonly promptCache?: number
   /** How long a client may read nothing; default 30. */
   readonly stallSeconds?: number
   /** Gets what is no error of tritune, but a bug. Default: console.error. */
@@ -75,11 +77,12 @@ export interface TextServer extends AsyncDisposable {
  */
 export async function serveModel(served: ServedModel, options: ServeOptions = {}): Promise<TextServer> {
   const { contextLength } = served.model.info
-  const { parallel = 16, waiting = 64, tokens = contextLength, onBug = console.error } = options
+  const { parallel = 16, waiting = 64, tokens = contextLength, promptCache = PROMPT_CACHE } = options
+  const { onBug = console.error } = options
   expectIntegers({ parallel, waiting: waiting + 1, tokens })
   if (tokens > contextLength)
     throw new TrituneError('E_CONFIG', `texts of ${tokens} tokens: the model knows ${contextLength}`)
-  const engine = openBatchEngine(served.model, { rows: parallel, tokens })
+  const engine = openBatchEngine(served.model, { rows: parallel, tokens, promptCache })
   const queue = createTextQueue(engine)
   const admission = createAdmission({ places: parallel + waiting, rows: parallel })
   const serving: Serving = { served, queue, admission, tokens, tokenText: tokenTexts(), onBug }
@@ -100,6 +103,8 @@ export async function serveModel(served: ServedModel, options: ServeOptions = {}
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+const PROMPT_CACHE = 256 << 20
 
 function running(http: HttpServer, engine: BatchEngine, { queue, admission }: Serving): TextServer {
   let closed: Promise<void> | null = null

@@ -4,14 +4,14 @@
 import { TrituneError } from '../../../core/mod.ts'
 import { eventReply, type HttpReply, type HttpRequest, jsonReply } from '../../http/mod.ts'
 import { enter, type Serving } from '../model/serving.ts'
-import type { ServedVoice } from '../model/served-model.ts'
-import { answersOf, begun, type ToolUse } from '../text/answers.ts'
+import { answersOf } from '../text/answers.ts'
+import { begun } from '../text/begun.ts'
 import { promptOfMessages, roomAfter } from '../text/prompts.ts'
 import { startWriting } from '../text/writing.ts'
-import { toolFormatOf } from '../tools/tool-watch.ts'
+import { templateTools, type ToolMode, toolUseOf } from '../tools/tool-use.ts'
 import { type ChatAnswer, chatChunks, wholeChat } from './chat-answer.ts'
-import { templateMessages, templateTools, toolsOf } from './chat-messages.ts'
-import { type ChatRequest, readChatRequest } from './chat-request.ts'
+import { templateMessages, toolsOf } from './chat-messages.ts'
+import { readChatRequest, type ToolChoice } from './chat-request.ts'
 import { eventsUntilDone } from './done-events.ts'
 import { samplingOf } from './sampling-fields.ts'
 import { newStamp } from './stamp.ts'
@@ -20,7 +20,8 @@ import { newStamp } from './stamp.ts'
 export async function chatCompletions(serving: Serving, http: HttpRequest): Promise<HttpReply> {
   const request = readChatRequest(await http.json())
   const voice = serving.served.voice(request.model)
-  const use = toolUseOf(voice, request)
+  expectText(request.response_format?.type ?? 'text')
+  const use = toolUseOf(voice, toolsOf(request.tools ?? []), modeOf(request.tool_choice))
   const prompt = promptOfMessages(voice.tokenizer, templateMessages(request.messages), {
     ...(use === null ? {} : { tools: templateTools(use.tools) }),
     variables: request.chat_template_kwargs ?? {},
@@ -59,27 +60,8 @@ export async function chatCompletions(serving: Serving, http: HttpRequest): Prom
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-/** null: no tools are given, or none may be called. */
-function toolUseOf({ name, tokenizer }: ServedVoice, request: ChatRequest): ToolUse | null {
-  const { tools, tool_choice = 'auto', response_format } = request
-  expectText(response_format?.type ?? 'text')
-  if (tools === null || tools.length === 0 || tool_choice === 'none') return null
-  if (tool_choice !== null && tool_choice !== 'auto')
-    throw new TrituneError('E_UNSUPPORTED', 'a call of a tool cannot be forced', {
-      place: 'tool_choice',
-      remedy: 'use auto or none',
-    })
-  const templates = tokenizer.chatTemplates
-  const format = toolFormatOf(templates.get('tool_use') ?? templates.get('default'))
-  if (format) return { format, tools: toolsOf(tools) }
-  throw new TrituneError(
-    'E_UNSUPPORTED',
-    `the chat template of ${name} shows no way to call tools that is known here`,
-    {
-      place: 'tools',
-      remedy: 'leave tools out, or describe them in a message',
-    },
-  )
+function modeOf(choice: ToolChoice | null): ToolMode {
+  return choice === null ? 'auto' : choice === 'none' || choice === 'auto' ? choice : 'forced'
 }
 
 function expectText(type: string): void {

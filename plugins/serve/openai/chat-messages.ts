@@ -36,18 +36,6 @@ export function toolsOf(given: readonly GivenTool[]): Tool[] {
   }))
 }
 
-/** As templates know them. */
-export function templateTools(tools: readonly Tool[]): unknown[] {
-  return tools.map(({ name, description, parameters }) => ({
-    type: 'function',
-    function: {
-      name,
-      ...(description === null ? {} : { description }),
-      parameters: parameters ?? { type: 'object', properties: {} },
-    },
-  }))
-}
-
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 function contentOf(content: string | readonly GivenPart[] | null, at: number): string | null {

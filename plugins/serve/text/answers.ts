@@ -1,7 +1,8 @@
 /**
  * Texts of a chat as they come: what the model says, and at the end the tools that it calls.
  */
-import type { Tool, ToolCall, ToolFormat } from '../tools/tool-format.ts'
+import type { ToolCall } from '../tools/tool-format.ts'
+import type { ToolUse } from '../tools/tool-use.ts'
 import { watchForTools } from '../tools/tool-watch.ts'
 import type { WrittenToken } from './text-writer.ts'
 import type { WritingEnd, WritingEvent } from './writing.ts'
@@ -21,13 +22,7 @@ export type AnswerEvent =
       readonly end: WritingEnd
     }
 
-/** Which tools there are, and how calls of them are written; null: texts are texts. */
-export interface ToolUse {
-  readonly format: ToolFormat
-  readonly tools: readonly Tool[]
-}
-
-/** A text event may have an empty text, when its tokens are part of what is held back. */
+/** `use` null: texts are texts. A text event may have an empty text, when its tokens are part of what is held back. */
 export async function* answersOf(
   events: AsyncIterable<WritingEvent>,
   use: ToolUse | null,
@@ -48,21 +43,6 @@ export async function* answersOf(
     const { text, calls } = use ? watchOf(index, use).end() : NOTHING
     if (text !== '') yield { type: 'text', index, text, tokens: [] }
     yield { type: 'end', index, calls, end: event.end }
-  }
-}
-
-/** Takes the first event, so that what fails before it is an answer of its own and no broken stream; then gives all. */
-export async function begun<T>(events: AsyncIterable<T>): Promise<AsyncIterable<T>> {
-  const iterator = events[Symbol.asyncIterator]()
-  const first = await iterator.next()
-  return {
-    async *[Symbol.asyncIterator]() {
-      let next = first
-      while (next.done !== true) {
-        yield next.value
-        next = await iterator.next()
-      }
-    },
   }
 }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { Disposables } from '../../../core/disposables.ts'
 import { createRandom, type Model } from '../../../core/mod.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
+import { generate } from '../../../plugins/generate/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
 import { type AttachedAdapter, attachAdapter, lora, saveAdapter } from '../../../plugins/peft/mod.ts'
 import {
@@ -80,4 +81,14 @@ export function writeAdapter(model: string, folder: string, seed: number): strin
   }
   saveAdapter(folder, adapter, { baseModel: model })
   return folder
+}
+
+/** What the model makes of a message by itself, without a server. */
+export function alone({ served }: ServedTiny, name: string, content: string, maxNewTokens: number): string {
+  const { tokenizer, adapters } = served.voice(name)
+  const text = tokenizer.renderChat([{ role: 'user', content }], { addGenerationPrompt: true })
+  const ids = tokenizer.encode(text, { addSpecialTokens: false })
+  const active = name === 'tiny' ? [] : [String(adapters)]
+  const made = generate(served.model, ids, { adapters: active, maxNewTokens, stopIds: tokenizer.eosIds })
+  return tokenizer.decode([...made], { skipSpecialTokens: true })
 }

@@ -3,21 +3,10 @@
  */
 import { expect, test } from 'bun:test'
 import OpenAI from 'openai'
-import { generate } from '../../../plugins/generate/mod.ts'
-import { NAMES, type ServedTiny, serveTiny } from './_served.ts'
+import { alone, NAMES, type ServedTiny, serveTiny } from './_served.ts'
 
 function client({ server }: ServedTiny, apiKey = 'none'): OpenAI {
   return new OpenAI({ baseURL: `${server.url}/v1`, apiKey, maxRetries: 0 })
-}
-
-/** What the model makes of a message by itself. */
-function alone({ served }: ServedTiny, name: string, content: string, maxNewTokens: number): string {
-  const { tokenizer, adapters } = served.voice(name)
-  const text = tokenizer.renderChat([{ role: 'user', content }], { addGenerationPrompt: true })
-  const ids = tokenizer.encode(text, { addSpecialTokens: false })
-  const active = name === 'tiny' ? [] : [String(adapters)]
-  const made = generate(served.model, ids, { adapters: active, maxNewTokens, stopIds: tokenizer.eosIds })
-  return tokenizer.decode([...made], { skipSpecialTokens: true })
 }
 
 test('chat.completions: an answer, its reason, its tokens', async () => {
@@ -76,4 +65,84 @@ test('adapters are chosen by name; sixteen clients at once get what each would g
   )
   expect(got).toEqual(wanted)
   expect(new Set(wanted).size).toBeGreaterThan(8)
+})
+
+test('stop texts end an answer and are not in it; seeds and n', async () => {
+  await using tiny = await serveTiny()
+  const { completions } = client(tiny).chat
+  const text = alone(tiny, 'tiny', 'Hello', 24)
+  const request = { model: 'tiny', messages: [{ role: 'user' as const, content: 'Hello' }], max_tokens: 24 }
+  const stopped = await completions.create({ ...request, temperature: 0, stop: [text.slice(8, 11), 'never'] })
+  expect(stopped.choices[0].message.content).toBe(text.slice(0, text.indexOf(text.slice(8, 11))))
+  expect(stopped.choices[0].finish_reason).toBe('stop')
+  const drawn = async (seed: number | null): Promise<(string | null)[]> =>
+    (await completions.create({ ...request, n: 3, seed })).choices.map(({ message }) => message.content)
+  const [first, again, other, free, freeAgain] = await Promise.all([
+    drawn(1),
+    drawn(1),
+    drawn(8),
+    drawn(),
+    drawn(),
+  ])
+  expect(new Set(first).size).toBe(3)
+  expect<unknown>(again).toEqual(first)
+  expect(other).not.toEqual(first)
+  expect(free).not.toEqual(freeAgain)
+})
+
+test('logprobs of a chat: of each token, with the most likely ones; their texts are the answer', async () => {
+  await using tiny = await serveTiny()
+  const request = {
+    model: 'pirate',
+    messages: [{ role: 'user' as const, content: 'Hello' }],
+    temperature: 0,
+    max_tokens: 10,
+    logprobs: true,
+    top_logprobs: 3,
+  }
+  const answer = await client(tiny).chat.completions.create(request)
+  const told = answer.choices[0].logprobs?.content ?? []
+  expect(told).toHaveLength(10)
+  for (const { token, logprob, top_logprobs } of told) {
+    expect(top_logprobs).toHaveLength(3)
+    expect(top_logprobs[0]).toMatchObject({ token, logprob })
+    expect(top_logprobs[1].logprob).toBeLessThanOrEqual(logprob)
+  }
+  const stream = await client(tiny).chat.completions.create({ ...request, stream: true })
+  const chunks = await Array.fromAsync(stream)
+  expect(chunks.flatMap(({ choices }) => choices[0]?.logprobs?.content ?? [])).toEqual(told)
+})
+
+test('completions: texts and ids, several at once, likely tokens in lists', async () => {
+  await using tiny = await serveTiny()
+  const { tokenizer } = tiny.served.voice('tiny')
+  const openai = client(tiny)
+  const of = async (prompt: string | number[] | string[]): Promise<string[]> =>
+    (await openai.completions.create({ model: 'tiny', prompt, max_tokens: 6, temperature: 0 })).choices.map(
+      ({ text }) => text,
+    )
+  const [one] = await of('Call me')
+  expect(await of(tokenizer.encode('Call me'))).toEqual([one])
+  expect(await of(['Call me', 'Once'])).toEqual([one, ...(await of('Once'))])
+  const { choices, usage } = await openai.completions.create({
+    model: 'tiny',
+    prompt: 'Call me',
+    max_tokens: 6,
+    temperature: 0,
+    logprobs: 2,
+  })
+  const lists = choices[0].logprobs
+  expect(lists?.tokens?.length).toBe(6)
+  expect(lists?.text_offset?.[0]).toBe(0)
+  expect(Object.keys(lists?.top_logprobs?.[3] ?? {})).toContain(lists?.tokens?.[3])
+  expect(usage?.prompt_tokens).toBe(tokenizer.encode('Call me').length)
+  const stream = await openai.completions.create({
+    model: 'tiny',
+    prompt: 'Call me',
+    max_tokens: 6,
+    temperature: 0,
+    stream: true,
+  })
+  const pieces = (await Array.fromAsync(stream)).map(({ choices }) => choices[0].text)
+  expect(pieces.join('')).toBe(one)
 })
