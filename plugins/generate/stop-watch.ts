@@ -21,13 +21,12 @@ export interface StopWatch {
  * ```ts
  * import { watchForStops } from 'tritune/plugins/generate'
  *
- * const watch = watchForStops(['\n\n'])
- * console.log([watch.push('a\n'), watch.push('b\n'), watch.push('\nc')], watch.found) // → [ "a", "\nb", "" ] \n\n
+ * const watch = watchForStops(['</s>'])
+ * console.log(watch.push('Hi <') + watch.push('b> </') + watch.push('s> and on'), watch.found) // → Hi <b>  </s>
  * ```
  */
 export function watchForStops(stops: readonly string[]): StopWatch {
   const wanted = stops.filter((stop) => stop !== '')
-  const hold = Math.max(0, ...wanted.map(({ length }) => length - 1))
   let pending = ''
   let found: string | null = null
   let after = ''
@@ -51,7 +50,7 @@ export function watchForStops(stops: readonly string[]): StopWatch {
       }
       pending += text
       const first = firstOf(pending, wanted)
-      if (first === null) return give(wholeCharacters(pending, Math.max(0, pending.length - hold)))
+      if (first === null) return give(wholeCharacters(pending, beginningOf(pending, wanted)))
       found = first.stop
       const before = give(first.at)
       after = give(pending.length).slice(found.length)
@@ -67,6 +66,16 @@ export function watchForStops(stops: readonly string[]): StopWatch {
 function wholeCharacters(text: string, length: number): number {
   const last = length > 0 ? text.charCodeAt(length - 1) : 0
   return last >= 0xd800 && last <= 0xdbff ? length - 1 : length
+}
+
+/** Where the end of a text begins that a stop text could begin with; its length when there is none. */
+function beginningOf(text: string, stops: readonly string[]): number {
+  const longest = stops.reduce((most, { length }) => Math.max(most, length - 1), 0)
+  for (let at = Math.max(0, text.length - longest); at < text.length; at++) {
+    const end = text.slice(at)
+    if (stops.some((stop) => stop.startsWith(end))) return at
+  }
+  return text.length
 }
 
 /** The stop text that stands first; of several there the longest. */

@@ -10,6 +10,7 @@ import {
   deviceOption,
   dtypeOption,
   INTEGER_FROM_0,
+  INTEGER_FROM_1,
   type NumberRange,
   numberOption,
 } from '../_cli.ts'
@@ -103,10 +104,6 @@ export const serve: Command<typeof OPTIONS> = {
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-const INTEGER_FROM_1: NumberRange = {
-  what: 'an integer from 1',
-  fits: (value) => Number.isSafeInteger(value) && value >= 1,
-}
 const PORT: NumberRange = {
   what: 'a port from 0 to 65535',
   fits: (value) => Number.isInteger(value) && value >= 0 && value <= 65_535,

@@ -34,6 +34,7 @@ const NAMES: Readonly<Record<string, string>> = {
     addWeightedAdapter attachAdapter attachLora convertAdapter inspectAdapter loadAdapter matchTargets
     renameAdapter saveAdapter saveMlxAdapter trainAllWeights
   `,
+  'tritune/plugins/serve': 'createTextQueue openServedModel serveModel',
   'tritune/plugins/ternary': `
     balancedTernary calibrateTrits createItemMemory createTritDispatch encodeNgram encodeRecord encodeSequence
     factorize levelEncoder loadItemMemory packedTrits repackTrits sparseTrits symbolEncoder trit tritBatch
