@@ -67,6 +67,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./generate.ts')).generate,
   },
   {
+    name: 'serve',
+    topic: 'train',
+    summary: 'serve a model to clients of OpenAI and Anthropic, and a page to chat on',
+    load: async () => (await import('./serve.ts')).serve,
+  },
+  {
     name: 'merge',
     topic: 'train',
     summary: 'fold an adapter into its base model',

@@ -25,6 +25,7 @@ const NAMES: Readonly<Record<string, string>> = {
   'tritune/plugins/export': 'exportModel',
   'tritune/plugins/generate': 'generate generateBatch openGenerator streamText',
   'tritune/plugins/gguf': 'ggufToHf ggufTokenizer openGguf quantize readGgufTensor writeGguf',
+  'tritune/plugins/http': 'openHttpServer',
   'tritune/plugins/hub': 'cachedModels modelCard planPush pushFolder resolveModel resolveModelPart',
   'tritune/plugins/jinja': 'compileTemplate',
   'tritune/plugins/models': 'createBatch loadModel openSafetensorsSource readConfig',
@@ -33,6 +34,7 @@ const NAMES: Readonly<Record<string, string>> = {
     addWeightedAdapter attachAdapter attachLora convertAdapter inspectAdapter loadAdapter matchTargets
     renameAdapter saveAdapter saveMlxAdapter trainAllWeights
   `,
+  'tritune/plugins/serve': 'createTextQueue openServedModel serveModel',
   'tritune/plugins/ternary': `
     balancedTernary calibrateTrits createItemMemory createTritDispatch encodeNgram encodeRecord encodeSequence
     factorize levelEncoder loadItemMemory packedTrits repackTrits sparseTrits symbolEncoder trit tritBatch

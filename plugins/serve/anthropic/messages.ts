@@ -1,0 +1,89 @@
+/**
+ * /v1/messages: an answer in one piece, or as server-sent events; and how many tokens a prompt has.
+ */
+import { TrituneError } from '../../../core/mod.ts'
+import { randomInt } from 'node:crypto'
+import { eventReply, type HttpReply, type HttpRequest, jsonReply } from '../../http/mod.ts'
+import type { ServedVoice } from '../model/served-model.ts'
+import { enter, type Serving } from '../model/serving.ts'
+import { answersOf } from '../text/answers.ts'
+import { begun } from '../text/begun.ts'
+import { promptOfMessages, roomAfter } from '../text/prompts.ts'
+import { startWriting } from '../text/writing.ts'
+import { randomLetters } from '../tools/tool-format.ts'
+import { templateTools, type ToolMode, type ToolUse, toolUseOf } from '../tools/tool-use.ts'
+import { type MessageAnswer, messageEvents, wholeMessage } from './message-answer.ts'
+import {
+  type GivenToolChoice,
+  type PromptRequest,
+  readMessagesRequest,
+  readPromptRequest,
+} from './messages-request.ts'
+import { messagesForTemplate, toolsOf } from './template-messages.ts'
+
+/** Answers one request. Throws before anything is sent, for whatever is wrong with it. */
+export async function createMessage(serving: Serving, http: HttpRequest): Promise<HttpReply> {
+  const request = readMessagesRequest(await http.json())
+  const voice = serving.served.voice(request.model)
+  const { prompt, use } = promptOf(voice, request)
+  const maxNewTokens = roomAfter(prompt, serving.tokens, request.max_tokens)
+  enter(serving, 1, http.signal)
+  const { temperature, top_p, top_k } = request
+  const writing = startWriting(
+    serving.queue,
+    {
+      voice,
+      prompts: [prompt],
+      count: 1,
+      sampling: { maxNewTokens, temperature, topP: top_p, topK: top_k, seed: randomInt(2 ** 32) },
+      stops: request.stop_sequences,
+      logprobs: null,
+      constraint: null,
+      kept: use?.format.markers ?? [],
+    },
+    http.signal,
+  )
+  const events = await begun(answersOf(writing, use))
+  const answer: MessageAnswer = {
+    model: voice.name,
+    inputTokens: prompt.length,
+    newCallId: () => use?.format.newId() ?? randomLetters(24),
+  }
+  return request.stream
+    ? eventReply(messageEvents(answer, events, serving.onBug))
+    : jsonReply(await wholeMessage(answer, events))
+}
+
+/** How many tokens the prompt of a message has. */
+export async function countTokens(serving: Serving, http: HttpRequest): Promise<HttpReply> {
+  const request = readPromptRequest(await http.json())
+  const { prompt } = promptOf(serving.served.voice(request.model), request)
+  return jsonReply({ input_tokens: prompt.length })
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function promptOf(
+  voice: ServedVoice,
+  { system, messages, tools, tool_choice, output_config }: PromptRequest,
+): { readonly prompt: number[]; readonly use: ToolUse | null } {
+  if (output_config?.format)
+    throw new TrituneError('E_UNSUPPORTED', 'the format json_schema is not there', { place: 'output_config' })
+  const use = toolUseOf(voice, toolsOf(tools ?? []), MODES[tool_choice?.type ?? 'auto'])
+  const given = messagesForTemplate(system, messages)
+  const last = given.at(-1)
+  // A last message of the assistant is the beginning of the answer.
+  const opening = last?.role === 'assistant' && typeof last.content === 'string' ? last.content : null
+  const prompt = promptOfMessages(voice.tokenizer, opening === null ? given : given.slice(0, -1), {
+    ...(use === null ? {} : { tools: templateTools(use.tools) }),
+    opening: opening ?? '',
+  })
+  return { prompt, use }
+}
+
+const MODES: Readonly<Record<GivenToolChoice['type'], ToolMode>> = {
+  auto: 'auto',
+  none: 'none',
+  any: 'forced',
+  tool: 'forced',
+}

@@ -1,0 +1,37 @@
+/**
+ * What the routes of a server share: the model, the line of its texts, and the door before it.
+ */
+import { HttpRefusal } from '../../http/mod.ts'
+import type { Admission } from '../text/admission.ts'
+import type { TextQueue } from '../text/text-queue.ts'
+import type { TokenText } from '../text/token-texts.ts'
+import type { ServedModel, ServedVoice } from './served-model.ts'
+
+export interface Serving {
+  readonly served: ServedModel
+  readonly queue: TextQueue
+  readonly admission: Admission
+  /** Tokens that a text can have, its prompt included. */
+  readonly tokens: number
+  /** The text of a single token of a voice. */
+  tokenText(voice: ServedVoice, id: number): TokenText
+  /** Gets what is no error of tritune. */
+  onBug(error: unknown): void
+}
+
+/** Takes places for so many texts, until the signal says that their client has all or is gone. Throws 429 when there are none. */
+export function enter({ admission }: Serving, texts: number, signal: AbortSignal): void {
+  const place = admission.enter(texts)
+  if (place === null)
+    throw new HttpRefusal(
+      429,
+      `${admission.inside} texts are being made or wait, there is no place for more`,
+      {
+        code: 'E_BUSY',
+        remedy: 'ask again after the seconds that retry-after says',
+        headers: { 'retry-after': `${admission.retryAfter()}` },
+      },
+    )
+  if (signal.aborted) place[Symbol.dispose]()
+  signal.addEventListener('abort', () => place[Symbol.dispose](), { once: true })
+}
