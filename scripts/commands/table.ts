@@ -67,6 +67,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./generate.ts')).generate,
   },
   {
+    name: 'evaluate',
+    topic: 'train',
+    summary: 'measure a model by tasks, before and after a fine-tune',
+    load: async () => (await import('./evaluate.ts')).evaluate,
+  },
+  {
     name: 'merge',
     topic: 'train',
     summary: 'fold an adapter into its base model',
