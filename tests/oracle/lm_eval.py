@@ -54,6 +54,7 @@ dataset_kwargs:
   data_files: {test: text.jsonl}
 test_split: test
 output_type: loglikelihood_rolling
+doc_to_text: ""
 doc_to_target: text
 metric_list:
   - metric: word_perplexity
@@ -104,8 +105,8 @@ def make_items(folder, source):
         """A sentence, the endings of others, and where its own stands."""
         gold = i % count
         endings = [ends[(i * 7 + 13 * (j + 1)) % len(ends)] for j in range(count)]
-        endings[gold] = ends[i]
-        return all_words[i], endings, gold
+        endings[gold] = ends[i % len(ends)]
+        return all_words[i % len(all_words)], endings, gold
 
     hellaswag, arc = [], []
     for i in range(24):
@@ -127,8 +128,8 @@ def make_items(folder, source):
                        "options": endings[:2], "last": endings[2] + (" 🐋" if i == 3 else ""), "gold": gold})
     write("examples.jsonl", choice[:2])
     write("choice.jsonl", choice[2:])
-    long = " ".join(" ".join(words) + "." for words in all_words[100:150])
-    write("text.jsonl", [{"text": " ".join(words) + "."} for words in all_words[200:212]]
+    long = " ".join(" ".join(words) + "." for words in all_words[40:90])
+    write("text.jsonl", [{"text": " ".join(words) + "."} for words in all_words[-12:]]
           + [{"text": long}, {"text": "Ünïcødé — 🐋 and\n\n  spaces\tof several kinds, which are thirteen words or more."}])
     write("write.jsonl", [
         {"prompt": "Mr. Speaker, Mr. Vice President, Members of", "answer": " congress"},

@@ -51,7 +51,7 @@ export function measureOf(scores: readonly ItemScore[], facts: MeasureFacts): Me
   const [low, high] = facts.isProportion
     ? wilson(scores)
     : bootstrap(scores.length, (picked) => facts.finish(ratio(scores, picked)))
-  return { value, stderr: standardError(scores), low, high, isHigherBetter: facts.isHigherBetter }
+  return { value, stderr: facts.isProportion ? standardError(scores) : null, low, high, isHigherBetter: facts.isHigherBetter }
 }
 
 /** The difference of two models on the same items, by a bootstrap that draws the same items for both. */
@@ -88,10 +88,10 @@ function ratio(scores: readonly ItemScore[], picked?: Uint32Array): number {
   return value / weight
 }
 
-/** √(sample variance / n) of the values; null where they do not count alike, or there is only one. */
+/** √(sample variance / n) of the values; null for only one. */
 function standardError(scores: readonly ItemScore[]): number | null {
   const { length } = scores
-  if (length < 2 || scores.some(({ weight }) => weight !== 1)) return null
+  if (length < 2) return null
   const mean = ratio(scores)
   const squares = scores.reduce((sum, { value }) => sum + (value - mean) ** 2, 0)
   return Math.sqrt(squares / (length - 1) / length)
