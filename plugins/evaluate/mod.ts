@@ -13,6 +13,10 @@ export {
   type TaskEvaluation,
 } from './evaluate-model.ts'
 export type { Difference, ItemScore, Measure } from './measures/statistics.ts'
+export { EVALUATION_FILE, evaluationResults, readEvaluation } from './report/read-evaluation.ts'
+export { reportPage } from './report/report-page.ts'
+export { type ReportChart, type ReportSample, type RunReport, runReport } from './report/run-report.ts'
+export type { Curve } from './report/line-chart.ts'
 export type { EncodedPair } from './scoring/encode-pair.ts'
 export { type LogLikelihood, type LogLikelihoodOptions, logLikelihoods } from './scoring/log-likelihoods.ts'
 export { readTask, type ReadTaskOptions } from './tasks/read-task.ts'

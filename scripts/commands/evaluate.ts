@@ -113,6 +113,9 @@ export const evaluate: Command<typeof OPTIONS> = {
 
 type Values = ParsedArguments<typeof OPTIONS>['values']
 
+/** As plugins/evaluate has it, which needs packages. */
+const EVALUATION_FILE = 'evaluation.json'
+
 const FROM_1: NumberRange = {
   what: 'an integer from 1',
   fits: (value) => Number.isSafeInteger(value) && value >= 1,
@@ -144,7 +147,7 @@ async function beforeOf(subject: Subject, values: Values): Promise<Subject | nul
 
 function savedIn({ adapter }: Subject): string {
   if (adapter !== null && existsSync(join(adapter, 'adapter_config.json')))
-    return join(adapter, 'evaluation.json')
+    return join(adapter, EVALUATION_FILE)
   throw new TrituneError(
     'E_USAGE',
     '--save keeps the result in the folder of an adapter, and there is none',

@@ -78,7 +78,7 @@ test('bad arguments are told, and nothing is written', () => {
     [['model', '--task', 'choice.jsonl', '--adapter', 'model', '--output', 'o.json'], /no adapter is here/],
     [
       ['model', '--task', 'wide.jsonl', '--output', 'o.json', '--samples', 's.jsonl'],
-      /400 tokens, the model knows/,
+      /wide\.jsonl:1.*401 tokens, the model knows 256/,
     ],
     [['adapter', '--task', 'choice.jsonl', '--before', 'model', '--no-before'], /do not go together/],
   ]

@@ -51,7 +51,13 @@ export function measureOf(scores: readonly ItemScore[], facts: MeasureFacts): Me
   const [low, high] = facts.isProportion
     ? wilson(scores)
     : bootstrap(scores.length, (picked) => facts.finish(ratio(scores, picked)))
-  return { value, stderr: facts.isProportion ? standardError(scores) : null, low, high, isHigherBetter: facts.isHigherBetter }
+  return {
+    value,
+    stderr: facts.isProportion ? standardError(scores) : null,
+    low,
+    high,
+    isHigherBetter: facts.isHigherBetter,
+  }
 }
 
 /** The difference of two models on the same items, by a bootstrap that draws the same items for both. */

@@ -13,6 +13,8 @@ export type Encoder = Pick<Tokenizer, 'encode' | 'decode' | 'bosId' | 'eosId'>
 export interface EncodedPair {
   readonly context: readonly number[]
   readonly continuation: readonly number[]
+  /** For errors: where it is from. */
+  readonly place?: string
 }
 
 /** The token that a text without a context follows: BOS, or EOS where there is none. E_TOKENIZER when there is neither. */
@@ -41,7 +43,7 @@ export function encodePair(
   place: string,
 ): EncodedPair {
   const pair = context === '' ? alone(tokenizer, continuation) : following(tokenizer, context, continuation)
-  if (pair.continuation.length > 0) return pair
+  if (pair.continuation.length > 0) return { ...pair, place }
   throw new TrituneError(
     'E_DATA',
     `nothing of "${continuation}" is left behind its context: it makes no token of its own`,

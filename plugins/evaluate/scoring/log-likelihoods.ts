@@ -103,12 +103,12 @@ interface Document {
 /** One for each different input, the longest first. */
 function documentsOf(pairs: readonly EncodedPair[], maxLength: number): Document[] {
   const documents = new Map<string, Document>()
-  for (const [index, { context, continuation }] of pairs.entries()) {
+  for (const [index, { context, continuation, place }] of pairs.entries()) {
     if (continuation.length > maxLength)
       throw new TrituneError(
         'E_SHAPE',
-        `answer ${index + 1} has ${continuation.length} tokens, the model knows ${maxLength}`,
-        { remedy: 'shorten it, or measure it as a text' },
+        `the answer has ${continuation.length} tokens, the model knows ${maxLength}`,
+        { place, remedy: 'shorten it, or measure it as a text' },
       )
     const all = [...context, ...continuation]
     const cut = Math.max(0, all.length - maxLength - 1)
