@@ -73,6 +73,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./serve.ts')).serve,
   },
   {
+    name: 'evaluate',
+    topic: 'train',
+    summary: 'measure a model by tasks, before and after a fine-tune',
+    load: async () => (await import('./evaluate.ts')).evaluate,
+  },
+  {
+    name: 'report',
+    topic: 'look',
+    summary: 'write the report of a run as one page: curves, samples, evaluation',
+    load: async () => (await import('./report.ts')).report,
+  },
+  {
     name: 'merge',
     topic: 'train',
     summary: 'fold an adapter into its base model',
