@@ -2,7 +2,7 @@
  * Which learning rate the last steps speak for. It advises and changes nothing. docs/advise/learning-rate.md
  */
 import type { Severity } from '../../core/mod.ts'
-import type { CurvePoint } from './curve-point.ts'
+import type { StepPoint } from './step-point.ts'
 import { gradientJumpOf } from './signs/gradient-jump.ts'
 import { plateauOf } from './signs/plateau.ts'
 import { riseOf } from './signs/rise.ts'
@@ -46,7 +46,7 @@ export interface LearningRateOptions {
  * ```
  */
 export function adviseLearningRate(
-  points: readonly CurvePoint[],
+  points: readonly StepPoint[],
   { warmupSteps = 0, plateauSteps = 100 }: LearningRateOptions = {},
 ): LearningRateAdvice | null {
   const last = points.at(-1)

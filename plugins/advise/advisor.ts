@@ -1,24 +1,23 @@
 /**
  * All advisors over the steps of a run: takes steps, gives the events that are new. It writes nothing and changes nothing.
  */
-import type { AdviceEvent, AlertEvent, StepReport } from '../../core/mod.ts'
+import type { AdviceEvent, AlertEvent } from '../../core/mod.ts'
 import { adviseLearningRate } from './advise-learning-rate.ts'
 import { analyzeCurve } from './analyze-curve.ts'
-import { type CurvePoint, pointOf } from './curve-point.ts'
+import type { StepPoint } from './step-point.ts'
 import { findAlerts } from './find-alerts.ts'
 import { NO_SPIKE, type SpikeState, watchSpikes } from './watch-spikes.ts'
 
-/** Which advisors speak; default: all. */
-export interface AdvisorSwitches {
-  readonly learningRate: boolean
-  readonly curve: boolean
-  readonly alerts: boolean
-  readonly spikes: boolean
-}
+/** The advisors by name. */
+export const ADVISORS = ['learning_rate', 'curve', 'alerts', 'spikes'] as const
+
+/** One of them. */
+export type AdvisorName = (typeof ADVISORS)[number]
 
 /** Options of `createAdvisor()`. */
 export interface AdvisorOptions {
-  readonly on?: Partial<AdvisorSwitches>
+  /** Those that speak; default: all. */
+  readonly only?: readonly AdvisorName[]
   readonly warmupSteps?: number
   /** Steps for which something that was told is not told again; default 50. */
   readonly quietSteps?: number
@@ -29,7 +28,7 @@ export type AdvisorEvent = AlertEvent | AdviceEvent
 
 /** Looks at the steps of one run, in their order. */
 export interface Advisor {
-  onStep(point: CurvePoint): readonly AdvisorEvent[]
+  onStep(point: StepPoint): readonly AdvisorEvent[]
 }
 
 /** Signs look at no more. */
@@ -42,15 +41,19 @@ const REMEMBERED = 400
  * ```ts
  * import { createAdvisor } from 'tritune/plugins/advise'
  *
- * const advisor = createAdvisor({ on: { learningRate: false } })
+ * const advisor = createAdvisor({ only: ['spikes'] })
  * const losses = [...Array.from({ length: 20 }, () => 2), 9]
  * const told = losses.flatMap((loss, i) => advisor.onStep({ step: i + 1, loss, gradNorm: 1, learningRate: 1e-3 }))
  * console.log(told.map(({ name }) => name)) // → [ 'loss-spike' ]
  * ```
  */
-export function createAdvisor({ on = {}, warmupSteps = 0, quietSteps = 50 }: AdvisorOptions = {}): Advisor {
-  const { learningRate = true, curve = true, alerts = true, spikes = true } = on
-  const points: CurvePoint[] = []
+export function createAdvisor({
+  only = ADVISORS,
+  warmupSteps = 0,
+  quietSteps = 50,
+}: AdvisorOptions = {}): Advisor {
+  const on = new Set(only)
+  const points: StepPoint[] = []
   const toldAt = new Map<string, number>()
   let spike: SpikeState = NO_SPIKE
   const isNew = ({ name, step }: AdvisorEvent): boolean => {
@@ -59,7 +62,7 @@ export function createAdvisor({ on = {}, warmupSteps = 0, quietSteps = 50 }: Adv
     toldAt.set(name, step)
     return true
   }
-  const ofSpikes = (point: CurvePoint): AdvisorEvent[] => {
+  const ofSpikes = (point: StepPoint): AdvisorEvent[] => {
     const { state, event } = watchSpikes(spike, point.loss)
     const before = spike
     spike = state
@@ -72,24 +75,20 @@ export function createAdvisor({ on = {}, warmupSteps = 0, quietSteps = 50 }: Adv
       if (points.length > REMEMBERED) points.shift()
       const { step } = point
       const others: AdvisorEvent[] = []
-      if (alerts) others.push(...findAlerts(points).map((alert): AlertEvent => ({ type: 'alert', step, ...alert })))
-      if (learningRate) others.push(...rateEvents(points, warmupSteps))
-      if (curve) others.push(...curveEvents(points))
-      return [...(spikes ? ofSpikes(point) : []), ...others.filter(isNew)]
+      if (on.has('alerts'))
+        others.push(...findAlerts(points).map((alert): AlertEvent => ({ type: 'alert', step, ...alert })))
+      if (on.has('learning_rate')) others.push(...rateEvents(points, warmupSteps))
+      if (on.has('curve')) others.push(...curveEvents(points))
+      return [...(on.has('spikes') ? ofSpikes(point) : []), ...others.filter(isNew)]
     },
   }
-}
-
-/** What `createAdvisor()` says of the steps that a run reports. */
-export function adviseStep(advisor: Advisor, report: StepReport): readonly AdvisorEvent[] {
-  return advisor.onStep(pointOf(report))
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 const SPIKE_NAMES = { spike: 'loss-spike', over: 'loss-spike-over', lasting: 'loss-spike-lasting' } as const
 
-function spikeEvent(event: keyof typeof SPIKE_NAMES, { step, loss }: CurvePoint, base: number): AlertEvent {
+function spikeEvent(event: keyof typeof SPIKE_NAMES, { step, loss }: StepPoint, base: number): AlertEvent {
   const values = `${loss.toPrecision(4)}${Number.isFinite(base) ? `, before ${base.toPrecision(4)}` : ''}`
   const said = {
     spike: { severity: 'warning', text: `the loss jumped to ${values}` },
@@ -99,15 +98,17 @@ function spikeEvent(event: keyof typeof SPIKE_NAMES, { step, loss }: CurvePoint,
   return { type: 'alert', step, name: SPIKE_NAMES[event], ...said[event] }
 }
 
-function rateEvents(points: readonly CurvePoint[], warmupSteps: number): AdviceEvent[] {
+function rateEvents(points: readonly StepPoint[], warmupSteps: number): AdviceEvent[] {
   const advice = adviseLearningRate(points, { warmupSteps })
   if (!advice) return []
   const { severity, text, learningRate, sign } = advice
-  return [{ type: 'advice', step: stepOf(points), name: `learning-rate:${sign}`, severity, text, learningRate }]
+  return [
+    { type: 'advice', step: stepOf(points), name: `learning-rate:${sign}`, severity, text, learningRate },
+  ]
 }
 
 /** Only of what an alert does not tell already. */
-function curveEvents(points: readonly CurvePoint[]): AdviceEvent[] {
+function curveEvents(points: readonly StepPoint[]): AdviceEvent[] {
   const { trend, health } = analyzeCurve(points)
   if (trend !== 'oscillating' && !(health < 0.4)) return []
   return [
@@ -121,6 +122,6 @@ function curveEvents(points: readonly CurvePoint[]): AdviceEvent[] {
   ]
 }
 
-function stepOf(points: readonly CurvePoint[]): number {
+function stepOf(points: readonly StepPoint[]): number {
   return points.at(-1)?.step ?? 0
 }

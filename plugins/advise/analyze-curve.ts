@@ -1,7 +1,7 @@
 /**
  * What a loss curve looks like: its trend, its noise, and one number for how healthy it is. docs/advise/curve.md
  */
-import type { CurvePoint } from './curve-point.ts'
+import type { StepPoint } from './step-point.ts'
 import { fitLine } from './_statistics.ts'
 import { plateauOf } from './signs/plateau.ts'
 import { riseOf } from './signs/rise.ts'
@@ -66,8 +66,14 @@ const TREND_HEALTH: Readonly<Record<CurveTrend, number>> = {
  * console.log(analyzeCurve(points).trend) // → falling
  * ```
  */
-export function analyzeCurve(points: readonly CurvePoint[], { steps = 100 }: CurveOptions = {}): CurveAnalysis {
-  const losses = points.slice(-steps).map(({ loss }) => loss).filter(Number.isFinite)
+export function analyzeCurve(
+  points: readonly StepPoint[],
+  { steps = 100 }: CurveOptions = {},
+): CurveAnalysis {
+  const losses = points
+    .slice(-steps)
+    .map(({ loss }) => loss)
+    .filter(Number.isFinite)
   const noise = noiseOf(points)
   const slope = losses.length < SHORTEST ? Number.NaN : fitLine(losses).slope
   const trend = trendOf(points, losses, steps)
@@ -77,14 +83,15 @@ export function analyzeCurve(points: readonly CurvePoint[], { steps = 100 }: Cur
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-function trendOf(points: readonly CurvePoint[], losses: readonly number[], steps: number): CurveTrend {
+function trendOf(points: readonly StepPoint[], losses: readonly number[], steps: number): CurveTrend {
   const last = points.at(-1)
   if (last && !Number.isFinite(last.loss)) return 'diverging'
   if (losses.length < SHORTEST) return 'short'
   if (riseOf(points) > DIVERGING) return 'diverging'
   if (swingOf(points) > SWINGING) return 'oscillating'
   const { slope, slopeError } = fitLine(losses)
-  if (slope < -SURE * slopeError || (slopeError === 0 && slope < 0)) return hasSlowed(losses) ? 'falling' : 'linear'
+  if (slope < -SURE * slopeError || (slopeError === 0 && slope < 0))
+    return hasSlowed(losses) ? 'falling' : 'linear'
   return plateauOf(points, { steps, leastFall: 0.02 }) === null ? 'unclear' : 'plateau'
 }
 

@@ -3,7 +3,7 @@
  * of their own. docs/advise/alerts.md
  */
 import type { Severity } from '../../core/mod.ts'
-import type { CurvePoint } from './curve-point.ts'
+import type { StepPoint } from './step-point.ts'
 import { plateauOf } from './signs/plateau.ts'
 import { riseOf } from './signs/rise.ts'
 
@@ -51,14 +51,18 @@ const LOST = 0.5
  * ```
  */
 export function findAlerts(
-  points: readonly CurvePoint[],
+  points: readonly StepPoint[],
   { plateauSteps = 100, gradNormHigh = 100, gradNormLow = 1e-6, memoryPart = 0.9 }: AlertOptions = {},
 ): Alert[] {
   const last = points.at(-1)
   if (!last) return []
   const alerts: Alert[] = []
   if (!Number.isFinite(last.loss))
-    alerts.push({ name: 'non-finite-loss', severity: 'critical', text: `the loss of step ${last.step} is ${last.loss}` })
+    alerts.push({
+      name: 'non-finite-loss',
+      severity: 'critical',
+      text: `the loss of step ${last.step} is ${last.loss}`,
+    })
   const rise = riseOf(points)
   if (rise > DIVERGING)
     alerts.push({
@@ -87,6 +91,10 @@ export function findAlerts(
       text: `${(100 * taken).toFixed(0)} % of the memory of the device is taken`,
     })
   if (plateauOf(points, { steps: plateauSteps, leastFall: 0.02 }) !== null)
-    alerts.push({ name: 'plateau', severity: 'info', text: `the loss has not fallen in ${plateauSteps} steps` })
+    alerts.push({
+      name: 'plateau',
+      severity: 'info',
+      text: `the loss has not fallen in ${plateauSteps} steps`,
+    })
   return alerts
 }

@@ -12,11 +12,11 @@ export {
   type Advisor,
   type AdvisorEvent,
   type AdvisorOptions,
-  type AdvisorSwitches,
-  adviseStep,
+  type AdvisorName,
+  ADVISORS,
   createAdvisor,
 } from './advisor.ts'
 export { analyzeCurve, type CurveAnalysis, type CurveOptions, type CurveTrend } from './analyze-curve.ts'
-export { type CurvePoint, pointOf } from './curve-point.ts'
+export { type StepPoint, pointOf } from './step-point.ts'
 export { type Alert, type AlertName, type AlertOptions, findAlerts } from './find-alerts.ts'
 export { NO_SPIKE, type SpikeEvent, type SpikeOptions, type SpikeState, watchSpikes } from './watch-spikes.ts'

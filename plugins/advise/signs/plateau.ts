@@ -1,10 +1,10 @@
 /**
  * Whether the loss has stopped falling, at a learning rate at which it should fall.
  *
- * A line is put through the last steps. It is a plateau when the line falls by next to nothing, and by little even where its slope is taken as one
- * standard error steeper. After the learning rate has decayed, and in the warm-up, a flat line says nothing.
+ * A line is put through the last steps. It is a plateau when the line falls by next to nothing, by little even where its slope is taken as one
+ * standard error steeper, and when the batches scatter so little that this can be told. After the learning rate has decayed, and in the warm-up, a flat line says nothing.
  */
-import type { CurvePoint } from '../curve-point.ts'
+import type { StepPoint } from '../step-point.ts'
 import { fitLine } from '../_statistics.ts'
 
 export interface PlateauSignOptions {
@@ -19,7 +19,7 @@ const AT_WORK = 0.5
 
 /** The part by which the loss fell in these steps (below 0: it rose); null when it is no plateau, or cannot be told. */
 export function plateauOf(
-  points: readonly CurvePoint[],
+  points: readonly StepPoint[],
   { steps, leastFall }: PlateauSignOptions,
 ): number | null {
   const last = points.slice(-steps).filter(({ loss }) => Number.isFinite(loss))
@@ -30,5 +30,6 @@ export function plateauOf(
   const scale = steps / Math.max(Math.abs(line.mean), Number.MIN_VALUE)
   const fall = -line.slope * scale
   const error = line.slopeError * scale
-  return fall < leastFall / 2 && fall + error < leastFall && fall > -leastFall - error ? fall : null
+  const isFlat = Math.abs(fall) < leastFall && fall < leastFall / 2
+  return isFlat && error < leastFall && fall + error < leastFall ? fall : null
 }

@@ -3,7 +3,7 @@
  *
  * Batches differ, so a rise counts only when it is several times what the scatter of both means explains.
  */
-import type { CurvePoint } from '../curve-point.ts'
+import type { StepPoint } from '../step-point.ts'
 import { mean, meanVariance } from '../_statistics.ts'
 
 /** Steps of each mean. */
@@ -12,7 +12,7 @@ const STRETCH = 20
 const SURE = 4
 
 /** As a part of the lowest mean: 0.05 is 5 % above. 0 when it is not sure, or when there are too few steps. */
-export function riseOf(points: readonly CurvePoint[]): number {
+export function riseOf(points: readonly StepPoint[]): number {
   const losses = points.map(({ loss }) => loss).filter(Number.isFinite)
   if (losses.length < 2 * STRETCH) return 0
   const now = losses.slice(-STRETCH)

@@ -3,7 +3,7 @@
  *
  * Losses of small batches scatter however well a run goes. So a swing counts only when it has grown much wider than it was in the same run.
  */
-import type { CurvePoint } from '../curve-point.ts'
+import type { StepPoint } from '../step-point.ts'
 import { fitLine, mean, spread } from '../_statistics.ts'
 
 const STRETCH = 20
@@ -11,7 +11,7 @@ const STRETCH = 20
 const GROWN = 3
 
 /** Scatter of the last steps around their line as a part of their mean; 0 when it has not grown, or when there are too few steps. */
-export function swingOf(points: readonly CurvePoint[]): number {
+export function swingOf(points: readonly StepPoint[]): number {
   const losses = points.map(({ loss }) => loss).filter(Number.isFinite)
   if (losses.length < 3 * STRETCH) return 0
   const now = losses.slice(-STRETCH)
@@ -21,7 +21,12 @@ export function swingOf(points: readonly CurvePoint[]): number {
 }
 
 /** Scatter around a line through the last steps, as a part of their mean: what batches do. */
-export function noiseOf(points: readonly CurvePoint[]): number {
-  const losses = points.map(({ loss }) => loss).filter(Number.isFinite).slice(-STRETCH)
-  return losses.length < 3 ? 0 : spread(fitLine(losses).rest) / Math.max(Math.abs(mean(losses)), Number.MIN_VALUE)
+export function noiseOf(points: readonly StepPoint[]): number {
+  const losses = points
+    .map(({ loss }) => loss)
+    .filter(Number.isFinite)
+    .slice(-STRETCH)
+  return losses.length < 3
+    ? 0
+    : spread(fitLine(losses).rest) / Math.max(Math.abs(mean(losses)), Number.MIN_VALUE)
 }

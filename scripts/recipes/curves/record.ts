@@ -67,10 +67,14 @@ function settingsIn(folder: string, { settings, brokenSteps = [] }: CurveRun): F
   const [dataset] = settings.datasets ?? []
   const { path = '', type = 'completion' } = dataset ?? {}
   const [, file = '', count] = /^([^[]+)(?:\[:(\d+)\])?$/.exec(path) ?? []
-  const texts = readFileSync(file, 'utf8').trim().split('\n').slice(0, count === undefined ? undefined : Number(count))
+  const texts = readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .slice(0, count === undefined ? undefined : Number(count))
   const rows = Number(settings.micro_batch_size)
   for (const step of brokenSteps)
-    for (let row = 0; row < rows; row++) texts[(step - 1) * rows + row] = JSON.stringify({ text: randomLetters(step + row) })
+    for (let row = 0; row < rows; row++)
+      texts[(step - 1) * rows + row] = JSON.stringify({ text: randomLetters(step + row) })
   writeFileSync(join(folder, 'data.jsonl'), `${texts.join('\n')}\n`)
   const evaluated = readFileSync(EVALUATION, 'utf8').split('\n').slice(0, EVALUATED_TEXTS)
   writeFileSync(join(folder, 'evaluation.jsonl'), `${evaluated.join('\n')}\n`)

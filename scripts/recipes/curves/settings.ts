@@ -50,39 +50,47 @@ const SEEDS = [1, 2, 3, 4, 5] as const
 
 export const CURVE_RUNS: readonly CurveRun[] = [
   ...Object.entries(HEALTHY).flatMap(([name, changes]) =>
-    SEEDS.map(
-      (seed): CurveRun => ({ name: `${name}-${seed}`, kind: 'healthy', settings: merged({ ...changes, seed }) }),
-    ),
+    SEEDS.map((seed): CurveRun => ({
+      name: `${name}-${seed}`,
+      kind: 'healthy',
+      settings: merged({ ...changes, seed }),
+    })),
   ),
-  ...[1, 2].map(
-    (seed): CurveRun => ({
-      name: `spike-${seed}`,
-      kind: 'spike',
-      settings: merged({ seed, curriculum_sampling: true, shuffle_merged_datasets: false }),
-      brokenSteps: [100],
+  ...[1, 2].map((seed): CurveRun => ({
+    name: `spike-${seed}`,
+    kind: 'spike',
+    settings: merged({ seed, curriculum_sampling: true, shuffle_merged_datasets: false }),
+    brokenSteps: [100],
+  })),
+  ...[1, 2].map((seed): CurveRun => ({
+    name: `plateau-${seed}`,
+    kind: 'plateau',
+    settings: merged({ seed, learning_rate: 1e-7, lr_scheduler: 'constant', micro_batch_size: 4 }),
+  })),
+  ...[1, 2].map((seed): CurveRun => ({
+    name: `divergence-${seed}`,
+    kind: 'divergence',
+    settings: merged({
+      seed,
+      learning_rate: 0.4,
+      lr_scheduler: 'constant',
+      warmup_steps: 60,
+      warmup_ratio: null,
+      max_grad_norm: 0,
     }),
-  ),
-  ...[1, 2].map(
-    (seed): CurveRun => ({
-      name: `plateau-${seed}`,
-      kind: 'plateau',
-      settings: merged({ seed, learning_rate: 1e-7, lr_scheduler: 'constant', micro_batch_size: 4 }),
+  })),
+  ...[1, 2].map((seed): CurveRun => ({
+    name: `nan-${seed}`,
+    kind: 'nan',
+    settings: merged({
+      seed,
+      learning_rate: 1e4,
+      lr_scheduler: 'constant',
+      warmup_steps: 100000,
+      warmup_ratio: null,
+      max_grad_norm: 0,
     }),
-  ),
-  ...[1, 2].map(
-    (seed): CurveRun => ({
-      name: `divergence-${seed}`,
-      kind: 'divergence',
-      settings: merged({ seed, learning_rate: 0.4, lr_scheduler: 'constant', warmup_steps: 60, warmup_ratio: null, max_grad_norm: 0 }),
-    }),
-  ),
-  ...[1, 2].map(
-    (seed): CurveRun => ({
-      name: `nan-${seed}`,
-      kind: 'nan',
-      settings: merged({ seed, learning_rate: 1e4, lr_scheduler: 'constant', warmup_steps: 100000, warmup_ratio: null, max_grad_norm: 0 }),
-    }),
-  ),
+  })),
 ]
 
 function merged(changes: Partial<FinetuneInput>): FinetuneInput {

@@ -4,7 +4,7 @@
 import type { StepReport } from '../../core/mod.ts'
 
 /** One step of a run. */
-export interface CurvePoint {
+export interface StepPoint {
   /** 1-based. */
   readonly step: number
   /** In nats; NaN or ±Infinity is looked at too. */
@@ -17,6 +17,6 @@ export interface CurvePoint {
 }
 
 /** The point of a step that a run reports. */
-export function pointOf({ step, loss, gradNorm, learningRate }: StepReport): CurvePoint {
+export function pointOf({ step, loss, gradNorm, learningRate }: StepReport): StepPoint {
   return { step, loss, gradNorm, learningRate }
 }
