@@ -74,26 +74,35 @@ export function openFinetuneView(state, { show, draw }) {
     drawNumbers(numbers, text)
   }
   const look = el('button', { id: 'look' }, 'Look at the data')
-  look.onclick = () =>
-    busy(look, async () => {
-      const { examples } = await ask('./api/finetune/preview', { body: body() })
-      tokens.hidden = false
-      tokens.replaceChildren(...tokensOf(examples))
-    })
+  look.addEventListener(
+    'click',
+    () =>
+      void busy(look, async () => {
+        const { examples } = await ask('./api/finetune/preview', { body: body() })
+        tokens.hidden = false
+        tokens.replaceChildren(...tokensOf(examples))
+      }),
+  )
   const count = el('button', { id: 'estimate' }, 'What it takes')
-  count.onclick = () =>
-    busy(count, async () => {
-      const found = await ask('./api/finetune/estimate', { body: body() })
-      estimate.hidden = false
-      estimate.replaceChildren(...estimateOf(found))
-    })
+  count.addEventListener(
+    'click',
+    () =>
+      void busy(count, async () => {
+        const found = await ask('./api/finetune/estimate', { body: body() })
+        estimate.hidden = false
+        estimate.replaceChildren(...estimateOf(found))
+      }),
+  )
   const start = el('button', { class: 'main', id: 'start' }, 'Start')
-  start.onclick = () =>
-    busy(start, async () => {
-      const job = await ask('./api/finetune/start', { body: body() })
-      toast(`${job.name} starts`)
-      draw()
-    })
+  start.addEventListener(
+    'click',
+    () =>
+      void busy(start, async () => {
+        const job = await ask('./api/finetune/start', { body: body() })
+        toast(`${job.name} starts`)
+        draw()
+      }),
+  )
   const next = el('button', { class: 'main', id: 'make' }, 'Next')
   const form = el(
     'form',
@@ -196,8 +205,8 @@ function faultText(error) {
 
 /** Control characters would do nothing that one sees. */
 const visible = (/** @type {string} */ text) =>
-  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, (one) =>
-    String.fromCodePoint(0x2400 + (one === '\u007f' ? 0x21 : one.charCodeAt(0))),
+  text.replace(/(?![\n\t])\p{Cc}/gu, (one) =>
+    String.fromCodePoint(0x2400 + Math.min(0x21, one.charCodeAt(0))),
   )
 
 /** @param {{ file: string, line: number, count: number, trained: number, tokens: { text: string, ids: number[], trained: boolean, special: boolean }[] }[]} examples */
