@@ -52,6 +52,9 @@ export function openControls(mainRun) {
     { class: 'stop', 'data-action': 'ask-stop', onclick: () => sure.showModal() },
     'Stop …',
   )
+  /** What the field was filled with last; what somebody types there stays. @type {number | null} */
+  let filled = null
+  let filledFor = ''
   const waiting = el('output', { class: 'soft small' })
   const element = el(
     'section',
@@ -72,8 +75,12 @@ export function openControls(mainRun) {
       element.hidden = !isGoing && status !== 'paused'
       pause.hidden = !isGoing
       resume.hidden = status !== 'paused'
-      if (document.activeElement !== rate && rate.value === '' && data?.run.learning_rate)
-        rate.value = String(Number(data.run.learning_rate.toPrecision(3)))
+      const now = data ? rateOf(data.run) : null
+      if (now !== null && (data?.run.run_id !== filledFor || now !== filled)) {
+        rate.value = String(now)
+        filledFor = data?.run.run_id
+        filled = now
+      }
       for (const event of data?.events ?? []) {
         const what = event.type === 'control' ? asked.get(event.id) : undefined
         if (what === undefined) continue
@@ -83,4 +90,14 @@ export function openControls(mainRun) {
       }
     },
   }
+}
+
+/**
+ * That of the file, or what took its place: the schedule goes on below it.
+ *
+ * @param {any} run
+ * @returns {number | null}
+ */
+function rateOf({ learning_rate_changes: changes, config }) {
+  return changes.at(-1)?.to ?? config.learning_rate ?? null
 }

@@ -159,7 +159,7 @@ async function offer({ model, data, models, files, known }) {
     if (model.value === '') model.value = found.models[0]?.name ?? ''
     if (data.value === '') data.value = found.files[0]?.name ?? ''
     known.textContent = [
-      `${found.models.length} models and ${found.files.length} files are here; a hub name, or any other path, does as well.`,
+      `Found here: models ${found.models.length}, files ${found.files.length}. A name on the hub, or any other path, does as well.`,
       ...found.notes,
     ].join(' ')
   } catch (error) {
