@@ -17,6 +17,7 @@ import {
   train,
   withOtherFaults,
 } from '../plugins/finetune/mod.ts'
+import { createIndexMonitor } from '../plugins/runs/mod.ts'
 import { counted } from '../core/counted.ts'
 import { TrituneError } from '../core/errors.ts'
 import { invocation } from '../core/invocation.ts'
@@ -81,7 +82,7 @@ async function trainAndTell(run: Run, { file, overrides, resume, lock, teller }:
   ].join(' ')
   const result = await train(run, {
     command: typed,
-    monitors: teller.monitors(run),
+    monitors: [...teller.monitors(run), createIndexMonitor(run.config.output_dir)],
     onEvent: stop.check,
     signal: stop.signal,
     resume,

@@ -16,6 +16,14 @@ export { type ControlInbox, openControlInbox } from './control/control-inbox.ts'
 export { sendControl } from './control/send-control.ts'
 export { type FollowOptions, followLines, type LineFollower, type NewLines } from './files/line-follower.ts'
 export { type StepLines, stepLines } from './files/step-lines.ts'
+export {
+  createIndexMonitor,
+  type IndexChanges,
+  openRunIndex,
+  type RunIndex,
+  runIndexPath,
+} from './index/run-index.ts'
+export type { CurvePoint } from './index/thin-curve.ts'
 export { type ListedRun, listRuns, type ListRunsOptions, runFolders } from './read/list-runs.ts'
 export { isRun, readRun, readRunLines } from './read/read-run.ts'
 export { type RunChange, watchRun, type WatchRunOptions } from './read/watch-run.ts'

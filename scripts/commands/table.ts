@@ -97,6 +97,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./export.ts')).exportCommand,
   },
   {
+    name: 'runs',
+    topic: 'look',
+    summary: 'list, compare, prune and steer runs',
+    load: async () => (await import('./runs.ts')).runs,
+  },
+  {
     name: 'schema',
     topic: 'look',
     summary: 'print the JSON Schema of a run, for editors',

@@ -102,8 +102,16 @@ export function unmarkFinished(outputDir: string): void {
 export function removeEarlierRun(outputDir: string): void {
   unmarkFinished(outputDir)
   for (const { folder } of listCheckpoints(outputDir).toReversed()) removeFolderAtomic(folder)
-  if (!existsSync(outputDir)) return
-  for (const name of readdirSync(outputDir).toSorted()) if (RUN_FILE.test(name)) remove(join(outputDir, name))
+  for (const path of runFilesIn(outputDir)) remove(path)
+}
+
+/** What a run wrote into a folder: paths of files and folders, and of nothing else that lies there. */
+export function runFilesIn(outputDir: string): string[] {
+  if (!existsSync(outputDir)) return []
+  return readdirSync(outputDir)
+    .filter((name) => RUN_FILE.test(name))
+    .toSorted()
+    .map((name) => join(outputDir, name))
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

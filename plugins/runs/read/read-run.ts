@@ -34,10 +34,26 @@ export function isRun(folder: string): boolean {
  * ```
  */
 export function readRun(folder: string): RunRecord {
+  return markedIfGone(readRecord(folder))
+}
+
+/** The record as the files have it: of a run whose process is gone, what it last said. */
+export function readRecord(folder: string): RunRecord {
   const text = textOf(join(folder, RUN_RECORD_FILE))
   if (text === null) return recordOfMetrics(folder)
   const record = parseRunRecord(jsonOf(text))
-  return markedIfGone({ ...record, run_name: record.run_name || nameOf(folder) })
+  return { ...record, run_name: record.run_name || nameOf(folder) }
+}
+
+/** As failed, where the run is at work by its record and its process is gone. */
+export function markedIfGone(record: RunRecord): RunRecord {
+  if (!isUnfinished(record) || !isGone(record)) return record
+  return {
+    ...record,
+    status: 'failed',
+    ended_at: record.updated_at,
+    error_message: 'the process ended without a word: it was killed, or the machine stopped',
+  }
 }
 
 /** All whole lines of one of the files of a run; none where it is not there. */
@@ -98,16 +114,6 @@ function textOf(path: string): string | null {
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return null
     throw fileError(error, path, 'cannot read')
-  }
-}
-
-function markedIfGone(record: RunRecord): RunRecord {
-  if (!isUnfinished(record) || !isGone(record)) return record
-  return {
-    ...record,
-    status: 'failed',
-    ended_at: record.updated_at,
-    error_message: 'the process ended without a word: it was killed, or the machine stopped',
   }
 }
 
