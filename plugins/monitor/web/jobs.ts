@@ -1,7 +1,8 @@
 /**
  * Runs that were started from the page: each is `tritune finetune` as a process of its own, and stops cleanly when the server does.
  */
-import { isRun, sendControl } from '../../runs/mod.ts'
+import type { ChildProcess } from 'node:child_process'
+import { isRun, isUnfinished, readRun, sendControl } from '../../runs/mod.ts'
 import { type CommandLine, failure, startCommand } from './json-command.ts'
 import { runIdOf } from './run-catalogue.ts'
 
@@ -85,11 +86,7 @@ function startJob(tritune: readonly string[], { name, file, outputDir, onEnd }: 
   })
   const running: Running = {
     job,
-    stop() {
-      // Before its first step there is nothing to keep; afterwards it saves a checkpoint, on every system.
-      if (running.job.state === 'running' && isRun(outputDir)) sendControl(outputDir, { action: 'stop' })
-      else child.kill()
-    },
+    stop: () => stopRun(child, outputDir),
     ended: ended.then(
       ({ code, stderr }) => finish(endOf(running.job, code, stderr)),
       (error: unknown) => finish({ state: 'failed', error: lineOfError(error) }),
@@ -100,6 +97,19 @@ function startJob(tritune: readonly string[], { name, file, outputDir, onEnd }: 
     onEnd(running.job)
   }
   return running
+}
+
+const ASK_AGAIN_MS = 1000
+
+/** Its process is in a group of its own, so a Ctrl-C for the page is none for the run: this signal is its first, and it saves a checkpoint. */
+function stopRun(child: ChildProcess, outputDir: string): void {
+  if (process.platform !== 'win32') return void child.kill('SIGTERM')
+  // No signal reaches it there. It looks for what is asked from its first step on.
+  const askIt = (): void => {
+    if (isRun(outputDir) && isUnfinished(readRun(outputDir))) sendControl(outputDir, { action: 'stop' })
+  }
+  const timer = setInterval(askIt, ASK_AGAIN_MS)
+  child.once('close', () => clearInterval(timer))
 }
 
 function changeOf(line: CommandLine): Partial<Job> {

@@ -27,7 +27,13 @@ export function startCommand(
   { signal }: { readonly signal?: AbortSignal } = {},
 ): StartedCommand {
   const [program, ...args] = command
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...(signal ? { signal } : {}) })
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A Ctrl-C in the terminal of this process is for this process. On Windows that would open a window.
+    detached: process.platform !== 'win32',
+    windowsHide: true,
+    ...(signal ? { signal } : {}),
+  })
   let stderr = ''
   child.stderr.setEncoding('utf8')
   child.stderr.on('data', (text: string) => (stderr = (stderr + text).slice(-STDERR_KEPT)))
