@@ -61,6 +61,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./finetune.ts')).finetune,
   },
   {
+    name: 'monitor',
+    topic: 'train',
+    summary: 'watch runs while they go, and control them',
+    load: async () => (await import('./monitor.ts')).monitor,
+  },
+  {
     name: 'generate',
     topic: 'train',
     summary: 'write text with a model, with or without an adapter',

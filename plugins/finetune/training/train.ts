@@ -96,6 +96,14 @@ async function trainSteps(
   keeper.restore(resume)
   const started = keeper.step
   unmarkFinished(config.output_dir)
+  // Before anybody is told that the run is there, so that nothing asked of it is missed.
+  const control = createRunControl({
+    outputDir: config.output_dir,
+    keeper,
+    rate: plan.rate,
+    emit,
+    signal,
+  })
   emit({
     type: 'start',
     step: started,
@@ -105,13 +113,6 @@ async function trainSteps(
     get summary() {
       return summarize(run)
     },
-  })
-  const control = createRunControl({
-    outputDir: config.output_dir,
-    keeper,
-    rate: plan.rate,
-    emit,
-    signal,
   })
   using activations = openActivationStore(run)
   const context = {
