@@ -9,12 +9,16 @@ export async function terminalMonitor(roots: readonly string[]): Promise<void> {
     throw new TrituneError('E_USAGE', 'the monitor needs a terminal to draw on', {
       remedy: 'start it in one, or give --web',
     })
-  using monitor = openTerminalMonitor({ roots, terminal: ownTerminal() })
+  // Before the terminal is taken over: a signal must not leave it so.
   const names = [...stopNames(process.platform), 'SIGHUP'] as const
   const stopped = Promise.withResolvers<void>()
   for (const name of names) process.on(name, stopped.resolve)
-  await Promise.race([monitor.left, stopped.promise])
-  for (const name of names) process.off(name, stopped.resolve)
+  try {
+    using monitor = openTerminalMonitor({ roots, terminal: ownTerminal() })
+    await Promise.race([monitor.left, stopped.promise])
+  } finally {
+    for (const name of names) process.off(name, stopped.resolve)
+  }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
