@@ -42,7 +42,8 @@ export interface SavingInput {
   readonly loss_watchdog_patience?: number | null | undefined
   /**
    * who looks at the loss while it goes and says what is odd; nothing is changed by it: `true` (all), `false`
-   * (none), or some of `learning_rate`, `curve`, `alerts`, `spikes` (advise). Default: `true`
+   * (none), or some of `learning_rate`, `curve`, `alerts`, `spikes` (advise). Default: `[learning_rate,
+   * curve, alerts, spikes]`
    */
   readonly advise?: boolean | OneOrMore<AdvisorName> | null | undefined
   /** lines printed when the output is no terminal; `metrics.jsonl` has every step. Default: `1` */

@@ -3,14 +3,17 @@
  */
 import { createAdvisor, pointOf } from '../../advise/mod.ts'
 import type { Run } from '../run.ts'
-import type { Emit } from './monitors.ts'
+import type { Emitter } from './monitors.ts'
 
-/** Emits what it is given, and what the advisors that the file wants say of it. */
-export function withAdvice({ config, plan }: Pick<Run, 'config' | 'plan'>, emit: Emit): Emit {
-  if (config.advise.length === 0) return emit
+/** An emitter that besides tells what the advisors that the file wants say of a step. */
+export function withAdvice({ config, plan }: Pick<Run, 'config' | 'plan'>, emitter: Emitter): Emitter {
+  if (config.advise.length === 0) return emitter
   const advisor = createAdvisor({ only: config.advise, warmupSteps: plan.warmupSteps })
-  return (event) => {
-    emit(event)
-    if (event.type === 'step') for (const said of advisor.onStep(pointOf(event.report))) emit(said)
+  return {
+    ...emitter,
+    emit(event) {
+      emitter.emit(event)
+      if (event.type === 'step') for (const said of advisor.onStep(pointOf(event.report))) emitter.emit(said)
+    },
   }
 }

@@ -6,6 +6,7 @@ import {
   adviseLearningRate,
   analyzeCurve,
   createAdvisor,
+  type CurveTrend,
   findAlerts,
   NO_SPIKE,
   type SpikeEvent,
@@ -75,7 +76,7 @@ describe('adviseLearningRate()', () => {
 })
 
 describe('analyzeCurve()', () => {
-  test.each([
+  test.each<[CurveTrend, number[]]>([
     ['short', falling(19)],
     ['falling', falling(100)],
     ['falling', scattered(falling(100), 0.05)],

@@ -54,7 +54,7 @@ test.each([
   [[], []],
 ])('advise: %p', (advise, expected) => {
   using space = workspace()
-  expect([...space.config({ advise }).advise]).toEqual(expected)
+  expect(space.config({ advise }).advise.join()).toBe(expected.join())
 })
 
 test.each([['spike'], [['spikes', 'alert']], [7]])('advise: %p is refused by name', (advise) => {
