@@ -25,6 +25,7 @@ import type { FinetuneFields, FinetuneOptions } from './finetune-options.ts'
 import type { ForeignTool } from './foreign-keys.ts'
 import { finetuneSchema } from './finetune-schema.ts'
 import { preferenceNotes, preferenceObjective } from './preference-options.ts'
+import { type AskedTracker, trackerNotes, trackersOf } from './tracker-keys.ts'
 import { sortKeys, type SortedKeys } from './known-keys.ts'
 import { grpoNotes, grpoOf } from './grpo-rules.ts'
 import { isMapping } from './old-spellings.ts'
@@ -42,6 +43,8 @@ export interface FinetuneConfig extends FinetuneOptions {
   readonly given: readonly string[]
   /** Of `rl: grpo`: what stands under `trl:`, checked; else null. */
   readonly grpo: GrpoOptions | null
+  /** The monitors that keys of trackers ask for. */
+  readonly trackers: readonly AskedTracker[]
   /** Folder of the file, where the paths of plugins start; null: the working folder. */
   readonly folder: string | null
 }
@@ -212,6 +215,8 @@ function complete(input: FinetuneFields, keyNotes: readonly string[], kept: unkn
     load_best_model_at_end: bestAsked,
     ...evaluations(input),
     ...saves(input),
+    metric_for_best_model: input.metric_for_best_model.replace(/^eval_/, ''),
+    trackers: trackersOf(input),
     pagedOptimizer: isPaged(input.optimizer),
     notes: [...keyNotes, ...notesOf(input)],
     given: isMapping(kept) ? Object.keys(kept).filter((key) => kept[key] != null) : [],
@@ -226,7 +231,12 @@ function takesMinRatio({ lr_scheduler }: FinetuneFields): boolean {
 
 /** What the file asks for and what is done otherwise, or not at all. */
 function notesOf(input: FinetuneFields): string[] {
-  const notes: string[] = [...bnbNotes(input), ...preferenceNotes(input), ...grpoNotes(input)]
+  const notes: string[] = [
+    ...bnbNotes(input),
+    ...preferenceNotes(input),
+    ...grpoNotes(input),
+    ...trackerNotes(input),
+  ]
   if (!hasValidation(input) && input.evals_per_epoch) {
     notes.push('evals_per_epoch is ignored: there is no val_set_size and there are no test_datasets')
   }
