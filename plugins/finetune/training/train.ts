@@ -17,6 +17,7 @@ import { markFinished, unmarkFinished } from '../checkpoints/earlier-run.ts'
 import { checkPublishing, createPublisher, type Publisher } from '../output/publish.ts'
 import { checkMetricNames } from '../reports/metric-names.ts'
 import { createCompletionsFile } from '../reports/completions-file.ts'
+import { withAdvice } from '../reports/advice.ts'
 import { createHistogramsFile, histogramsOf } from '../reports/histograms.ts'
 import { createMetricsFile } from '../reports/metrics-file.ts'
 import { createEmitter, type Emit, type Emitter } from '../reports/monitors.ts'
@@ -200,7 +201,7 @@ function emitterOf(run: Run, { monitors = [], onEvent, command }: TrainOptions):
     ...run.monitors,
     ...monitors.map((part, i) => ({ name: `monitors[${i}]`, part })),
   ]
-  return createEmitter(parts, onEvent)
+  return withAdvice(run, createEmitter(parts, onEvent))
 }
 
 /** Nothing of the tape is alive while it waits for rewards. */
