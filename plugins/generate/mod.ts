@@ -17,4 +17,5 @@ export { type BatchToken, generateBatch, type GenerateBatchOptions } from './gen
 export { type Generator, openGenerator, type OpenGeneratorOptions } from './open-generator.ts'
 export { type TokenConstraint } from './token-constraint.ts'
 export { openJsonSchema, type OpenSchema } from './json-schema/open-json-schema.ts'
+export { packedWeights, type WritingQuantizer } from './packed-weights.ts'
 export { type GeneratorInput, streamText, type StreamOptions } from './stream-text.ts'

@@ -15,11 +15,11 @@ import { join } from 'node:path'
 import { cpu } from '../cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../cuda/mod.ts'
 import { resolveModel } from '../hub/mod.ts'
-import { loadModel, type LoadModelOptions, models } from '../models/mod.ts'
+import { loadModel, models } from '../models/mod.ts'
 import { adapterVocabulary, loadAdapter, peft } from '../peft/mod.ts'
-import { int8, nf4, openQuantizer, packLayers } from '../qlora/mod.ts'
 import { loadTokenizer, readTokenizerFiles, type Tokenizer, type TokenizerFiles } from '../tokenizer/mod.ts'
 import { wasm } from '../wasm/mod.ts'
+import { packedWeights, type WritingQuantizer } from './packed-weights.ts'
 import { type GeneratorInput, streamText, type StreamOptions } from './stream-text.ts'
 
 /** A model that writes: with its tokenizer, and an adapter where one was given. Disposing it frees the model. */
@@ -42,7 +42,7 @@ export interface OpenGeneratorOptions {
   /** Default: `auto`. */
   readonly device?: Device | DeviceName
   /** Packs the linear layers and the head in 8 or 4 bits while the model is loaded: less memory, and more tokens a second. Default: as they are stored. */
-  readonly quantizer?: 'int8' | 'nf4'
+  readonly quantizer?: WritingQuantizer
   /** For adapters and models that are not built in. */
   readonly plugins?: readonly Plugin[]
 }
@@ -71,7 +71,7 @@ export async function openGenerator(
   const definitions = host.all('adapter')
   const vocabSize = adapter === undefined ? 0 : adapterVocabulary(adapter, definitions)
   const model = open.use(
-    loadModel(path, { device: on, dtype, models: host.all('model'), vocabSize, ...packed(quantizer) }),
+    loadModel(path, { device: on, dtype, models: host.all('model'), vocabSize, ...packedWeights(quantizer) }),
   )
   if (adapter !== undefined) open.use(loadAdapter(model, adapter, { definitions }))
   const owned = open.move()
@@ -81,18 +81,6 @@ export async function openGenerator(
     stream: (input, options) => streamText(model, tokenizer, input, options),
     [Symbol.dispose]: () => owned.dispose(),
   }
-}
-
-/** Every weight by rows or blocks; of int8 no column of x is left unrounded, which a pass of few rows would pay for. */
-function packed(
-  kind: OpenGeneratorOptions['quantizer'],
-  dtype: FloatDType = 'f32',
-): Pick<LoadModelOptions, 'pack' | 'packHead'> {
-  if (kind === undefined) return {}
-  const quantizer =
-    kind === 'int8' ? openQuantizer(int8, { threshold: 0 }) : openQuantizer(nf4, { double_quant: false })
-  const pack = packLayers(quantizer, dtype)
-  return { pack, packHead: pack }
 }
 
 /** The folder of an adapter can hold the tokenizer and the chat template that it was trained with. */
