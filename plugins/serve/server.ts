@@ -71,8 +71,7 @@ export interface TextServer extends AsyncDisposable {
  *   headers: { 'content-type': 'application/json' },
  *   body: JSON.stringify({ model: 'my-model', prompt: 'Call me', max_tokens: 4, temperature: 0 }),
  * })
- * const { usage } = await answer.json()
- * console.log(usage.completion_tokens) // → 4
+ * console.log(await answer.json()) // { id: 'cmpl-…', choices: [ { text: …
  * ```
  */
 export async function serveModel(served: ServedModel, options: ServeOptions = {}): Promise<TextServer> {
