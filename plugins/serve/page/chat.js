@@ -102,14 +102,17 @@ async function write(conversation, said, row, signal) {
   const began = performance.now()
   let made = ''
   let pieces = 0
+  const draw = oncePerFrame(() => {
+    const follows = log.scrollHeight - log.scrollTop - log.clientHeight < 80
+    content.textContent = made
+    if (follows) log.scrollTop = log.scrollHeight
+  })
   try {
     const [path, body] = requestOf(conversation, said)
     for await (const piece of stream(path, body, signal)) {
       made += piece
       pieces += piece === '' ? 0 : 1
-      const follows = log.scrollHeight - log.scrollTop - log.clientHeight < 80
-      content.textContent = made
-      if (follows) log.scrollTop = log.scrollHeight
+      draw()
     }
     const seconds = (performance.now() - began) / 1000
     note.textContent = `${(pieces / seconds).toFixed(1)} pieces/s`
@@ -118,6 +121,23 @@ async function write(conversation, said, row, signal) {
     note.className = signal.aborted ? 'soft' : 'bad'
   }
   messages.push({ role: 'assistant', content: made })
+}
+
+/**
+ * However often it is called: a fast model writes more pieces than a screen shows pictures.
+ *
+ * @param {() => void} draw
+ */
+function oncePerFrame(draw) {
+  let isAsked = false
+  return () => {
+    if (isAsked) return
+    isAsked = true
+    requestAnimationFrame(() => {
+      isAsked = false
+      draw()
+    })
+  }
 }
 
 /**

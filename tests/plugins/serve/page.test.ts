@@ -50,6 +50,7 @@ describe.skipIf(reason !== null)(leftOut('the page', reason), () => {
     await page.waitForFunction(
       '[...document.querySelectorAll(".assistant small:last-child")].every((note) => note.textContent.includes("pieces"))',
     )
+    await page.evaluate('new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))')
     const answers = await page.locator('.assistant .content').allTextContents()
     expect(answers).toEqual([alone(tiny, 'tiny', 'Hello', 12), alone(tiny, 'german', 'Hello', 12)])
     expect(problems).toEqual([])
