@@ -18,4 +18,5 @@ export { type Generator, openGenerator, type OpenGeneratorOptions } from './open
 export { tokenizerFilesFor } from './tokenizer-files.ts'
 export { type StopWatch, watchForStops } from './stop-watch.ts'
 export { type TokenConstraint } from './token-constraint.ts'
+export { openJsonSchema, type OpenSchema } from './json-schema/open-json-schema.ts'
 export { type GeneratorInput, streamText, type StreamOptions } from './stream-text.ts'
