@@ -18,6 +18,7 @@ export {
   findEarlierRun,
   refuseEarlierRun,
   removeEarlierRun,
+  runFilesIn,
   type WaysOn,
 } from './checkpoints/earlier-run.ts'
 export {

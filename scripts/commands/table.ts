@@ -61,6 +61,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./finetune.ts')).finetune,
   },
   {
+    name: 'monitor',
+    topic: 'train',
+    summary: 'watch runs while they go, and control them',
+    load: async () => (await import('./monitor.ts')).monitor,
+  },
+  {
     name: 'generate',
     topic: 'train',
     summary: 'write text with a model, with or without an adapter',
@@ -95,6 +101,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     topic: 'train',
     summary: 'write a model or an adapter as GGUF, for Ollama, transformers, PEFT',
     load: async () => (await import('./export.ts')).exportCommand,
+  },
+  {
+    name: 'runs',
+    topic: 'look',
+    summary: 'list, compare, prune and steer runs',
+    load: async () => (await import('./runs.ts')).runs,
   },
   {
     name: 'schema',

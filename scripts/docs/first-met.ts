@@ -28,6 +28,7 @@ const NAMES: Readonly<Record<string, string>> = {
   'tritune/plugins/http': 'openHttpServer',
   'tritune/plugins/hub': 'cachedModels modelCard planPush pushFolder resolveModel resolveModelPart',
   'tritune/plugins/jinja': 'compileTemplate',
+  'tritune/plugins/monitor': 'openWebMonitor',
   'tritune/plugins/models': 'createBatch loadModel openSafetensorsSource readConfig',
   'tritune/plugins/optim': 'adafactor lion muon orthogonalized rmsprop scheduleFreeAdamw sgd',
   'tritune/plugins/peft': `

@@ -111,6 +111,10 @@ function writeEvent(event: RunEvent, run: Run, write: (line: FinetuneLine) => vo
     case 'save':
     case 'note':
     case 'samples':
+    case 'sample':
+    case 'control':
+    case 'alert':
+    case 'advice':
       return write(event)
     case 'end':
     case 'error':

@@ -3,7 +3,7 @@
  */
 import { join } from 'node:path'
 import type { Monitor, StepReport } from '../../../core/mod.ts'
-import { stepLines } from './step-lines.ts'
+import { stepLines } from '../../runs/mod.ts'
 
 /** Opens the file at the start; a resumed run keeps the lines up to its step and drops what came after, a new one starts empty. */
 export function createMetricsFile(outputDir: string): Monitor {

@@ -19,12 +19,15 @@ import { checkMetricNames } from '../reports/metric-names.ts'
 import { createCompletionsFile } from '../reports/completions-file.ts'
 import { createMetricsFile } from '../reports/metrics-file.ts'
 import { createEmitter, type Emit } from '../reports/monitors.ts'
+import { factsOfFolder } from '../reports/facts-of-folder.ts'
+import { createRunFiles } from '../../runs/mod.ts'
 import { explainOutOfMemory } from '../memory/out-of-memory.ts'
 import { lockOutputDir } from '../checkpoints/output-dir.ts'
 import type { NamedPart, Run } from '../run.ts'
 import { createProgressKeeper, type ProgressKeeper, type Resume } from '../checkpoints/run-progress.ts'
 import { saveOutput } from '../output/save-output.ts'
 import { factsOfRun } from '../output/run-facts.ts'
+import { createRunControl } from './run-control.ts'
 import { windowOf } from './window-of.ts'
 import { runStrategies } from './strategies.ts'
 import { summarize } from '../reports/summary.ts'
@@ -42,6 +45,8 @@ export interface TrainOptions {
   readonly resume?: Resume
   /** From `lockOutputDir()`, where the caller took it before; else it is taken for the time of the training. */
   readonly lock?: Disposable
+  /** What was typed to start the run, for its record. */
+  readonly command?: string
 }
 
 /**
@@ -90,6 +95,14 @@ async function trainSteps(
   keeper.restore(resume)
   const started = keeper.step
   unmarkFinished(config.output_dir)
+  // Before anybody is told that the run is there, so that nothing asked of it is missed.
+  const control = createRunControl({
+    outputDir: config.output_dir,
+    keeper,
+    rate: plan.rate,
+    emit,
+    signal,
+  })
   emit({
     type: 'start',
     step: started,
@@ -123,13 +136,17 @@ async function trainSteps(
     if (saved && keeper.checkpoint !== null) await publisher.saved(keeper.checkpoint, soFar(keeper))
     // Lets signals and timers in; nothing of the tape is alive here.
     await new Promise((resolve) => setImmediate(resolve))
-    if (signal?.aborted && keeper.step < plan.totalSteps) {
-      if (!saved) keeper.save()
+    if (enough || keeper.step === plan.totalSteps) break
+    const asked = await control.afterStep(saved)
+    if (asked.saved && !saved && keeper.checkpoint !== null)
+      await publisher.saved(keeper.checkpoint, soFar(keeper))
+    if (asked.stop || signal?.aborted) {
+      if (!asked.saved) keeper.save()
       stopped = true
       break
     }
-    if (enough) break
   }
+  control.end()
   return await finish(run, keeper, stopped, publisher)
 }
 
@@ -160,9 +177,11 @@ async function finish(
 }
 
 /** metrics.jsonl, the monitors of the file and of the caller; then `onEvent`, which may throw. */
-function emitterOf(run: Run, { monitors = [], onEvent }: TrainOptions): Emit {
+function emitterOf(run: Run, { monitors = [], onEvent, command }: TrainOptions): Emit {
+  const { output_dir: outputDir } = run.config
   const parts: NamedPart<Monitor>[] = [
-    { name: 'metrics.jsonl', part: createMetricsFile(run.config.output_dir) },
+    { name: 'metrics.jsonl', part: createMetricsFile(outputDir) },
+    { name: 'run.json', part: createRunFiles(outputDir, () => factsOfFolder(run, command ?? null)) },
     ...(run.rollouts
       ? [{ name: 'completions.jsonl', part: createCompletionsFile(run.config.output_dir) }]
       : []),

@@ -1,0 +1,2 @@
+/** ./uplot.js of the page is the module of the package uplot. */
+export { default } from 'uplot'
