@@ -8,6 +8,7 @@ import type { ServedModel, ServedVoice } from './model/served-model.ts'
 import type { Serving } from './model/serving.ts'
 import { routesOf } from './routes.ts'
 import { createAdmission } from './text/admission.ts'
+import { createConstraintSource } from './text/constraints.ts'
 import { createTextQueue } from './text/text-queue.ts'
 import { createTokenTexts, type TokenText } from './text/token-texts.ts'
 import { bodyOfError } from './wire/error-body.ts'
@@ -84,7 +85,8 @@ export async function serveModel(served: ServedModel, options: ServeOptions = {}
   const engine = openBatchEngine(served.model, { rows: parallel, tokens, promptCache })
   const queue = createTextQueue(engine)
   const admission = createAdmission({ places: parallel + waiting, rows: parallel })
-  const serving: Serving = { served, queue, admission, tokens, tokenText: tokenTexts(), onBug }
+  const constraints = createConstraintSource()
+  const serving: Serving = { served, queue, admission, tokens, constraints, tokenText: tokenTexts(), onBug }
   try {
     const http = await openHttpServer({
       ...options,

@@ -3,6 +3,7 @@
  */
 import { HttpRefusal } from '../../http/mod.ts'
 import type { Admission } from '../text/admission.ts'
+import type { ConstraintSource } from '../text/constraints.ts'
 import type { TextQueue } from '../text/text-queue.ts'
 import type { TokenText } from '../text/token-texts.ts'
 import type { ServedModel, ServedVoice } from './served-model.ts'
@@ -13,6 +14,7 @@ export interface Serving {
   readonly admission: Admission
   /** Tokens that a text can have, its prompt included. */
   readonly tokens: number
+  readonly constraints: ConstraintSource
   /** The text of a single token of a voice. */
   tokenText(voice: ServedVoice, id: number): TokenText
   /** Gets what is no error of tritune. */
