@@ -4,7 +4,9 @@ import type { FileSource } from '../http/mod.ts'
 /** Of the folder page/. */
 export const PAGE_FILES: readonly string[] = ['api.js', 'chat.js', 'index.html', 'style.css']
 
+/** None where the package has no folder: from JSR. */
 export function pageFiles(): FileSource {
+  if (!import.meta.url.startsWith('file:')) return {}
   const file = (name: string): URL => new URL(`./page/${name}`, import.meta.url)
   return {
     '/': file('index.html'),
