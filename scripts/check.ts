@@ -33,6 +33,7 @@ const CHECKS: Readonly<Record<string, () => Verdict | Promise<Verdict>>> = {
   format: () => tool('oxfmt/bin/oxfmt', ['--check'], 'every file is as oxfmt writes it'),
   lint: () => tool('oxlint/bin/oxlint', ['--deny-warnings'], 'oxlint has nothing to say'),
   types: () => tool('typescript/bin/tsc', ['-p', '.'], 'tsc has nothing to say'),
+  pages: () => tool('typescript/bin/tsc', ['-p', 'plugins/monitor/page'], 'nor of the scripts of pages'),
   native: checkNative,
   size: checkSize,
   words: checkWords,

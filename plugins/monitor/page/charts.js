@@ -1,7 +1,9 @@
-/** Curves: a card with a chart of uPlot, which is drawn anew when its lines or colours change and otherwise gets new data. */
+/**
+ * Curves: a card with a chart of uPlot, which is drawn anew when its lines or colours change and otherwise gets new data.
+ * uPlot is a script of its own, loaded before.
+ */
 import { el } from './dom.js'
 import { number } from './format.js'
-import uPlot from './uplot.js'
 
 /**
  * @typedef {{ label: string, colour: string, xs: number[], ys: (number | null)[], faint?: boolean, points?: boolean, dash?: boolean }} Line

@@ -1,9 +1,8 @@
 /**
  * Runs that were started from the page: each is `tritune finetune` as a process of its own, and stops cleanly when the server does.
  */
-import type { ChildProcess } from 'node:child_process'
 import { isRun, isUnfinished, readRun, sendControl } from '../../runs/mod.ts'
-import { type CommandLine, failure, startCommand } from './json-command.ts'
+import { type CommandLine, failure, type StartedCommand, startCommand } from './json-command.ts'
 import { runIdOf } from './run-catalogue.ts'
 
 /** `initializing`: the model is loaded and the data tokenized. */
@@ -102,7 +101,7 @@ function startJob(tritune: readonly string[], { name, file, outputDir, onEnd }: 
 const ASK_AGAIN_MS = 1000
 
 /** Its process is in a group of its own, so a Ctrl-C for the page is none for the run: this signal is its first, and it saves a checkpoint. */
-function stopRun(child: ChildProcess, outputDir: string): void {
+function stopRun(child: StartedCommand['child'], outputDir: string): void {
   if (process.platform !== 'win32') return void child.kill('SIGTERM')
   // No signal reaches it there. It looks for what is asked from its first step on.
   const askIt = (): void => {
