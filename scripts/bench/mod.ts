@@ -5,6 +5,7 @@
  *   adapters   a step of every adapter over a LoRA step, and over that of PEFT       (--python)
  *   data       records per second of reading, tokenising and packing, against datasets and the fast tokenizers of transformers   (--python)
  *   generate   16 texts at once over one at a time   --model
+ *   serve      16 streams of a server over one, over HTTP   --model
  *   moe        a step of mixtures of experts over that of transformers   (--python)
  *   kernels    our ops against the peaks of the machine, and two against torch   (--python)
  *   ops        the kernels as a mitata suite, to look at while one works on an op; `kernels` is for claims
@@ -41,7 +42,7 @@ const help =
 
   topics: ${topics().join(', ')}; or ops, alone: a mitata suite, one group an op, without floors
 
-  --model <path>    model folder or .gguf file (or TRITUNE_MODEL): finetune, generate and qlora need it
+  --model <path>    model folder or .gguf file (or TRITUNE_MODEL): finetune, generate, serve and qlora need it
   --python <path>   Python with torch, transformers and peft (or TRITUNE_PYTHON): finetune needs it, adapters and kernels use it
   --blas <path>     library that blas compares with (or TRITUNE_CPU_BLAS); default: what the system has
   --threads <n>     threads of both sides; default: all cores
@@ -68,6 +69,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   adapters: async () => (await import('./adapters.ts')).adapters,
   data: async () => (await import('./data.ts')).data,
   generate: async () => (await import('./generate.ts')).generateTopic,
+  serve: async () => (await import('../serve/throughput.ts')).serveTopic,
   moe: async () => (await import('./moe.ts')).moe,
   kernels: async () => (await import('./kernels.ts')).kernels,
   optimizers: async () => (await import('./optimizers.ts')).optimizers,
@@ -102,6 +104,7 @@ const OF_CHECKOUT: readonly string[] = [
   'memory',
   'estimate',
   'tritter',
+  'serve',
 ]
 
 function topics(): string[] {
