@@ -31,6 +31,7 @@ export type ErrorCode =
   | 'E_PLUGIN' // duplicate names, missing requirements, a module that is not a plugin
   | 'E_NAME' // a name that nobody registered
   | 'E_HUB' // download or authentication failed
+  | 'E_NETWORK' // a server could not be reached, or refused
   | 'E_NAN' // training met NaN or Inf
   | 'E_RESUME' // a checkpoint does not fit the run
   | 'E_USAGE' // wrong command-line arguments

@@ -57,6 +57,7 @@ const RUN_ONLY: ReadonlySet<string> = new Set([
   'events.jsonl',
   'control.jsonl',
   'histograms.jsonl',
+  'tensorboard',
 ])
 const STATE: ReadonlySet<string> = new Set(['training_state.json', 'state.safetensors'])
 

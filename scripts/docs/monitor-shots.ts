@@ -20,16 +20,16 @@ const run = (root: string, name: string, rate: string, steps: number): string =>
   const file = join(root, `${name}.yaml`)
   writeFileSync(
     file,
-    `base_model: ${ROOT}quickstart/model
+    `base_model: quickstart/model
 output_dir: ${join(root, name)}
 adapter: lora
 lora_r: 16
 lora_target_linear: true
 datasets:
-  - path: ${ROOT}quickstart/moby-dick.train.jsonl
+  - path: quickstart/moby-dick.train.jsonl
     type: completion
 test_datasets:
-  - path: ${ROOT}quickstart/moby-dick.eval.jsonl
+  - path: quickstart/moby-dick.eval.jsonl
     type: completion
 sequence_len: 256
 sample_packing: true
@@ -43,7 +43,7 @@ eval_steps: 20
 }
 
 const start = (file: string): Bun.Subprocess =>
-  Bun.spawn([...ownCommand(), 'finetune', file, '--json'], { stdout: 'ignore', stderr: 'inherit' })
+  Bun.spawn([...ownCommand(), 'finetune', file, '--json'], { cwd: ROOT, stdout: 'ignore', stderr: 'inherit' })
 
 async function shoot(page: Page, name: string): Promise<void> {
   const path = join(IMAGES, `${name}.png`)
@@ -68,6 +68,8 @@ async function openPage(
 
 async function takeShots(): Promise<void> {
   using folder = temporaryFolder()
+  // Paths in the pictures are those of a checkout.
+  process.chdir(ROOT)
   mkdirSync(IMAGES, { recursive: true })
   const root = folder.path
   await using monitor = await openWebMonitor({
@@ -91,11 +93,10 @@ async function takeShots(): Promise<void> {
     await page.locator('[data-chart="Loss"] .u-legend', { hasText: 'whale-3e-3 (evaluation)' }).waitFor()
     await shoot(page, 'monitor-1280')
     await page.close()
-    const phone = await openPage(browser, monitor.url, 390, 1100, true)
+    const phone = await openPage(browser, monitor.url, 390, 1200, true)
     await phone.locator('[data-run="whale-1e-3"] input').check()
     await phone.locator('[data-chart="Loss"] canvas').waitFor()
     await phone.waitForTimeout(1500)
-    await phone.locator('.charts').scrollIntoViewIfNeeded()
     await shoot(phone, 'monitor-390')
     second.kill('SIGTERM')
     await second.exited

@@ -18,7 +18,7 @@ import { checkPublishing, createPublisher, type Publisher } from '../output/publ
 import { checkMetricNames } from '../reports/metric-names.ts'
 import { createCompletionsFile } from '../reports/completions-file.ts'
 import { createMetricsFile } from '../reports/metrics-file.ts'
-import { createEmitter, type Emit } from '../reports/monitors.ts'
+import { createEmitter, type Emit, type Emitter } from '../reports/monitors.ts'
 import { factsOfFolder } from '../reports/facts-of-folder.ts'
 import { createRunFiles } from '../../runs/mod.ts'
 import { explainOutOfMemory } from '../memory/out-of-memory.ts'
@@ -67,17 +67,19 @@ export interface TrainOptions {
  * ```
  */
 export async function train(run: Run, options: TrainOptions = {}): Promise<RunResult> {
-  const emit = emitterOf(run, options)
+  const { emit, settle } = emitterOf(run, options)
   let done = 0
   using _lock = options.lock ? null : await lockOutputDir(run.config.output_dir)
   try {
     const result = await trainSteps(run, emit, options, (step) => (done = step))
     emit({ type: 'end', result })
+    await settle()
     return result
   } catch (error) {
     const explained = explainOutOfMemory(error, run, done === 0 ? 'in the first step' : `after step ${done}`)
     const code = explained instanceof TrituneError ? explained.code : 'E_BUG'
     emit({ type: 'error', code, message: explained instanceof Error ? explained.message : String(explained) })
+    await settle()
     throw explained
   }
 }
@@ -177,7 +179,7 @@ async function finish(
 }
 
 /** metrics.jsonl, the monitors of the file and of the caller; then `onEvent`, which may throw. */
-function emitterOf(run: Run, { monitors = [], onEvent, command }: TrainOptions): Emit {
+function emitterOf(run: Run, { monitors = [], onEvent, command }: TrainOptions): Emitter {
   const { output_dir: outputDir } = run.config
   const parts: NamedPart<Monitor>[] = [
     { name: 'metrics.jsonl', part: createMetricsFile(outputDir) },

@@ -32,7 +32,12 @@ export function createChart(title) {
       if (width === 0 || lines.length === 0) return
       const data = joined(lines, log)
       const colours = colourOf()
-      const now = JSON.stringify([lines.map(({ label, colour }) => [label, colour]), log, axis, colours])
+      const now = JSON.stringify([
+        lines.map(({ label, colour, points }) => [label, colour, points]),
+        log,
+        axis,
+        colours,
+      ])
       if (plot === null || now !== shape) {
         plot?.destroy()
         zoomed = false
@@ -96,6 +101,7 @@ function optionsOf(lines, { log, axis, width, colours, onZoom }) {
         label,
         stroke: faint ? `${colour}55` : colour,
         width: faint ? 1 : 2,
+        ...(faint ? { class: 'faint' } : {}),
         ...(dash ? { dash: [6, 4] } : {}),
         points: { show: points === true, size: 6, fill: colour },
         value: (/** @type {uPlot} */ _, /** @type {number} */ value) => number(value),

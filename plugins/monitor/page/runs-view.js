@@ -30,13 +30,14 @@ const TITLES = new Map(
  */
 export function openRunsView(state, { choose, draw }) {
   const colours = /** @type {Map<string, string>} */ (new Map())
+  /** Each chosen run keeps its colour as long as it is chosen; no two have the same while there are enough. */
   const colourOf = (/** @type {string} */ id) => {
-    const free = COLOURS.find(
-      (one) => !state.chosen.some((other) => other !== id && colours.get(other) === one),
-    )
-    const known = colours.get(id) ?? free ?? COLOURS[0]
-    colours.set(id, known)
-    return known
+    for (const known of colours.keys()) if (!state.chosen.includes(known)) colours.delete(known)
+    const taken = new Set(colours.values())
+    const colour =
+      colours.get(id) ?? COLOURS.find((one) => !taken.has(one)) ?? COLOURS[colours.size % COLOURS.length]
+    colours.set(id, colour)
+    return colour
   }
   const chosen = () =>
     state.chosen.flatMap((id) => {
