@@ -20,12 +20,13 @@ import {
   readPromptRequest,
 } from './messages-request.ts'
 import { messagesForTemplate, toolsOf } from './template-messages.ts'
+import { bodyOf } from '../wire/request-body.ts'
 
 /** Answers one request. Throws before anything is sent, for whatever is wrong with it. */
 export async function createMessage(serving: Serving, http: HttpRequest): Promise<HttpReply> {
-  const request = readMessagesRequest(await http.json())
+  const request = readMessagesRequest(await bodyOf(http))
   const voice = serving.served.voice(request.model)
-  const { prompt, use } = promptOf(voice, request)
+  const { prompt, use } = promptOf(serving, voice, request)
   const maxNewTokens = roomAfter(prompt, serving.tokens, request.max_tokens)
   const constraint = constraintOf(serving, voice, {
     schema: request.output_config?.format?.schema ?? null,
@@ -61,14 +62,15 @@ export async function createMessage(serving: Serving, http: HttpRequest): Promis
 
 /** How many tokens the prompt of a message has. */
 export async function countTokens(serving: Serving, http: HttpRequest): Promise<HttpReply> {
-  const request = readPromptRequest(await http.json())
-  const { prompt } = promptOf(serving.served.voice(request.model), request)
+  const request = readPromptRequest(await bodyOf(http))
+  const { prompt } = promptOf(serving, serving.served.voice(request.model), request)
   return jsonReply({ input_tokens: prompt.length })
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 function promptOf(
+  { tokens }: Serving,
   voice: ServedVoice,
   { system, messages, tools, tool_choice }: PromptRequest,
 ): { readonly prompt: number[]; readonly use: ToolUse | null } {
@@ -79,6 +81,7 @@ function promptOf(
   const opening = last?.role === 'assistant' && typeof last.content === 'string' ? last.content : null
   const prompt = promptOfMessages(voice.tokenizer, opening === null ? given : given.slice(0, -1), {
     ...(use === null ? {} : { tools: templateTools(use.tools) }),
+    tokens,
     opening: (opening ?? '') + openingOf(use),
   })
   return { prompt, use }

@@ -21,8 +21,16 @@ export interface Serving {
   onBug(error: unknown): void
 }
 
-/** Takes places for so many texts, until the signal says that their client has all or is gone. Throws 429 when there are none. */
+/** Takes places for so many texts, until the signal says that their client has all or is gone. Throws 429 when there are none, 400 when there never are. */
 export function enter({ admission }: Serving, texts: number, signal: AbortSignal): void {
+  if (texts > admission.places)
+    throw new HttpRefusal(
+      400,
+      `${texts} texts in one request, there is room for ${admission.places} in all`,
+      {
+        remedy: 'ask several times',
+      },
+    )
   const place = admission.enter(texts)
   if (place === null)
     throw new HttpRefusal(

@@ -16,16 +16,18 @@ import { readChatRequest, type ResponseFormat, type ToolChoice } from './chat-re
 import { eventsUntilDone } from './done-events.ts'
 import { samplingOf } from './sampling-fields.ts'
 import { newStamp } from './stamp.ts'
+import { bodyOf } from '../wire/request-body.ts'
 
 /** Answers one request. Throws before anything is sent, for whatever is wrong with it. */
 export async function chatCompletions(serving: Serving, http: HttpRequest): Promise<HttpReply> {
-  const request = readChatRequest(await http.json())
+  const request = readChatRequest(await bodyOf(http))
   const voice = serving.served.voice(request.model)
   const use = toolUseOf(voice, toolsOf(request.tools ?? []), modeOf(request.tool_choice))
   const prompt = promptOfMessages(voice.tokenizer, templateMessages(request.messages), {
     ...(use === null ? {} : { tools: templateTools(use.tools) }),
     variables: request.chat_template_kwargs ?? {},
     opening: openingOf(use),
+    tokens: serving.tokens,
   })
   const wanted = request.max_completion_tokens ?? request.max_tokens
   const maxNewTokens = roomAfter(prompt, serving.tokens, wanted)
