@@ -89,8 +89,8 @@ test('tool_choice: a call that has to be made fits the schema of its tool', asyn
   const stream = await completions.create({ ...request, tool_choice: named, seed: 3, stream: true })
   const deltas = (await Array.fromAsync(stream)).flatMap(({ choices }) => choices[0].delta.tool_calls ?? [])
   expect(deltas.map(({ function: made }) => made?.arguments)).toEqual([call.function.arguments])
-  const any = await completions.create({ ...request, tool_choice: 'required', n: 8, seed: 1 })
-  const names = any.choices.map(({ message: { tool_calls } }) =>
+  const either = await completions.create({ ...request, tool_choice: 'required', n: 8, seed: 1 })
+  const names = either.choices.map(({ message: { tool_calls } }) =>
     tool_calls?.map((one) => (one.type === 'function' ? one.function.name : '')).join(),
   )
   expect(new Set(names)).toEqual(new Set(['now', 'weather']))
