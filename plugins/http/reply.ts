@@ -51,16 +51,17 @@ export async function sendReply(
   options: SendOptions,
 ): Promise<void> {
   response.writeHead(status, { ...HEADERS, ...headers, ...lengthOf(body) })
-  if (typeof body === 'string' || body instanceof Uint8Array) {
-    response.end(method === 'HEAD' ? undefined : body)
-    return
-  }
   if (method === 'HEAD') {
     response.end()
     return
   }
+  const pieces = typeof body === 'string' || body instanceof Uint8Array ? piecesOf(body) : body
+  if (pieces === null) {
+    response.end(body)
+    return
+  }
   try {
-    await sendPieces(response, body, options)
+    await sendPieces(response, pieces, options)
   } catch (error) {
     response.destroy()
     throw error
@@ -72,6 +73,18 @@ export async function sendReply(
 function lengthOf(body: ReplyBody): Record<string, string> {
   if (typeof body === 'string') return { 'content-length': `${Buffer.byteLength(body)}` }
   return body instanceof Uint8Array ? { 'content-length': `${body.byteLength}` } : {}
+}
+
+/** Bytes of a body that are sent in one piece, whether its reader takes them or not. */
+const PIECE = 64 << 10
+
+/** A long body, piece by piece, so that a reader who takes nothing is noticed; null: it is short. */
+function piecesOf(body: string | Uint8Array): AsyncIterable<Uint8Array> | null {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body
+  if (bytes.byteLength <= PIECE) return null
+  return (async function* () {
+    for (let at = 0; at < bytes.byteLength; at += PIECE) yield bytes.subarray(at, at + PIECE)
+  })()
 }
 
 async function sendPieces(

@@ -3,8 +3,9 @@
  *
  * It serves this machine. It knows no TLS, no sessions, no files by path.
  */
+import { lookup } from 'node:dns/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { isIPv6 } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
 import { TrituneError } from '../../core/mod.ts'
 import { createGuard, type Guard, isLoopback } from './guard.ts'
 import { HttpRefusal, statusOf } from './refusal.ts'
@@ -151,6 +152,8 @@ function plainBody({ code, what, place, remedy, message }: TrituneError): unknow
 }
 
 async function listen(server: Server, host: string, port: number): Promise<number> {
+  // A name that is none gives an error of chance in some runtimes.
+  if (isIP(host) === 0) await lookup(host).catch((cause: Error) => Promise.reject(unbound(cause, host, port)))
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => reject(unbound(cause, host, port)))
     server.listen({ host, port }, resolve)

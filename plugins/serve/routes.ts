@@ -1,15 +1,17 @@
 /**
  * The paths of a server.
  */
-import { jsonReply, type Route } from '../http/mod.ts'
+import { fileRoutes, jsonReply, type Route } from '../http/mod.ts'
 import { countTokens, createMessage } from './anthropic/messages.ts'
 import type { Serving } from './model/serving.ts'
 import { chatCompletions } from './openai/chat-completions.ts'
 import { completions } from './openai/completions.ts'
 import { listModels, oneModel } from './openai/models.ts'
+import { pageFiles } from './page-files.ts'
 
 export function routesOf(serving: Serving): Route[] {
   return [
+    ...fileRoutes(pageFiles()),
     { method: 'GET', path: '/health', open: true, handle: () => jsonReply({ status: 'ok' }) },
     { method: 'GET', path: '/v1/models', handle: () => listModels(serving) },
     {

@@ -8,6 +8,7 @@ import type { ServedModel, ServedVoice } from './model/served-model.ts'
 import type { Serving } from './model/serving.ts'
 import { routesOf } from './routes.ts'
 import { createAdmission } from './text/admission.ts'
+import { createConstraintSource } from './text/constraints.ts'
 import { createTextQueue } from './text/text-queue.ts'
 import { createTokenTexts, type TokenText } from './text/token-texts.ts'
 import { bodyOfError } from './wire/error-body.ts'
@@ -71,8 +72,7 @@ export interface TextServer extends AsyncDisposable {
  *   headers: { 'content-type': 'application/json' },
  *   body: JSON.stringify({ model: 'my-model', prompt: 'Call me', max_tokens: 4, temperature: 0 }),
  * })
- * const { usage } = await answer.json()
- * console.log(usage.completion_tokens) // → 4
+ * console.log(await answer.json()) // { id: 'cmpl-…', choices: [ { text: …
  * ```
  */
 export async function serveModel(served: ServedModel, options: ServeOptions = {}): Promise<TextServer> {
@@ -85,7 +85,8 @@ export async function serveModel(served: ServedModel, options: ServeOptions = {}
   const engine = openBatchEngine(served.model, { rows: parallel, tokens, promptCache })
   const queue = createTextQueue(engine)
   const admission = createAdmission({ places: parallel + waiting, rows: parallel })
-  const serving: Serving = { served, queue, admission, tokens, tokenText: tokenTexts(), onBug }
+  const constraints = createConstraintSource()
+  const serving: Serving = { served, queue, admission, tokens, constraints, tokenText: tokenTexts(), onBug }
   try {
     const http = await openHttpServer({
       ...options,

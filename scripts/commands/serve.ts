@@ -15,7 +15,7 @@ import {
   numberOption,
 } from '../_cli.ts'
 import { ensureInstalled } from '../_setup.ts'
-import { stopOnSignals } from '../_stop-signals.ts'
+import { stopSignal } from '../serve/stop-signal.ts'
 import { err, out } from '../_streams.ts'
 
 const help = (): string => `Serve a model: for clients of OpenAI and Anthropic, and with a page to chat on.
@@ -39,7 +39,7 @@ const help = (): string => `Serve a model: for clients of OpenAI and Anthropic, 
   --offline                 use the local cache of the hub only
   --help                    this text
 
-Paths: /v1/models, /v1/chat/completions, /v1/completions, /v1/messages, /v1/messages/count_tokens, /health, and / for the page.
+Paths: /v1/models, /v1/chat/completions, /v1/completions, /v1/messages, /v1/messages/count_tokens, /health, and / for the page. Ctrl-C ends it.
 `
 
 const OPTIONS = {
@@ -80,7 +80,6 @@ export const serve: Command<typeof OPTIONS> = {
     const { openServedModel, serveModel } = await import('../../plugins/serve/mod.ts')
     const { isLoopback, newToken } = await import('../../plugins/http/mod.ts')
     const { loadPlugins } = await import('../../plugins/finetune/mod.ts')
-    using signals = await stopOnSignals()
     using served = await openServedModel(model, {
       name: values.name,
       adapters,
@@ -94,11 +93,7 @@ export const serve: Command<typeof OPTIONS> = {
     const allowedHosts = values['allow-host'] ?? []
     await using server = await serveModel(served, { ...numbers, host, token, allowedHosts })
     tell(server, served, given === null ? token : null)
-    await new Promise<void>((resolve) => {
-      if (signals.signal.aborted) resolve()
-      signals.signal.addEventListener('abort', () => resolve(), { once: true })
-    })
-    process.exitCode = signals.exitCode()
+    await stopSignal()
   },
 }
 

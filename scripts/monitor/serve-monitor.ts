@@ -1,7 +1,7 @@
 /** The body of `tritune monitor --web`: opens the page, prints its address, waits for Ctrl-C. */
 import { openWebMonitor, type WebMonitorOptions } from '../../plugins/monitor/mod.ts'
 import { ownFile } from '../init/own-file.ts'
-import { stopNames } from '../_stop-signals.ts'
+import { stopSignal } from '../serve/stop-signal.ts'
 import { err, out } from '../_streams.ts'
 import { ownCommand } from './own-command.ts'
 
@@ -23,16 +23,4 @@ export async function serveMonitor(
   await stopSignal()
   if (monitor.jobs.isBusy()) err.write('waiting for the run that was started here to stop after its step\n')
   await monitor.close()
-}
-
-/** The first; a second one ends the process as ever. */
-async function stopSignal(): Promise<void> {
-  const names = [...stopNames(process.platform), 'SIGHUP'] as const
-  await new Promise<void>((resolve) => {
-    const stop = (): void => {
-      for (const name of names) process.off(name, stop)
-      resolve()
-    }
-    for (const name of names) process.on(name, stop)
-  })
 }

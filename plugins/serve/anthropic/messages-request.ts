@@ -82,14 +82,17 @@ export function readPromptRequest(body: unknown): PromptRequest {
 
 const object = v.record(v.string(), v.unknown(), 'expected an object')
 
-const block: v.GenericSchema<unknown, GivenBlock> = v.looseObject({
+/** Of the result of a tool. */
+const part = v.looseObject({ type: v.string(), text: v.optional(v.string()) })
+
+const block = v.looseObject({
   type: v.string(),
   text: v.optional(v.string()),
   id: v.optional(v.string()),
   name: v.optional(v.string()),
   input: v.optional(object),
   tool_use_id: v.optional(v.string()),
-  content: v.nullish(v.union([v.string(), v.array(v.lazy(() => block))])),
+  content: v.nullish(v.union([v.string(), v.array(part)])),
   is_error: v.optional(v.boolean()),
 })
 

@@ -3,6 +3,7 @@
  */
 import { HttpRefusal } from '../../http/mod.ts'
 import type { Admission } from '../text/admission.ts'
+import type { ConstraintSource } from '../text/constraints.ts'
 import type { TextQueue } from '../text/text-queue.ts'
 import type { TokenText } from '../text/token-texts.ts'
 import type { ServedModel, ServedVoice } from './served-model.ts'
@@ -13,14 +14,23 @@ export interface Serving {
   readonly admission: Admission
   /** Tokens that a text can have, its prompt included. */
   readonly tokens: number
+  readonly constraints: ConstraintSource
   /** The text of a single token of a voice. */
   tokenText(voice: ServedVoice, id: number): TokenText
   /** Gets what is no error of tritune. */
   onBug(error: unknown): void
 }
 
-/** Takes places for so many texts, until the signal says that their client has all or is gone. Throws 429 when there are none. */
+/** Takes places for so many texts, until the signal says that their client has all or is gone. Throws 429 when there are none, 400 when there never are. */
 export function enter({ admission }: Serving, texts: number, signal: AbortSignal): void {
+  if (texts > admission.places)
+    throw new HttpRefusal(
+      400,
+      `${texts} texts in one request, there is room for ${admission.places} in all`,
+      {
+        remedy: 'ask several times',
+      },
+    )
   const place = admission.enter(texts)
   if (place === null)
     throw new HttpRefusal(

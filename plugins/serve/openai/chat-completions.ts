@@ -1,33 +1,41 @@
 /**
  * /v1/chat/completions: an answer in one piece, or as server-sent events.
  */
-import { TrituneError } from '../../../core/mod.ts'
+import type { JsonSchema } from '../../../core/mod.ts'
 import { eventReply, type HttpReply, type HttpRequest, jsonReply } from '../../http/mod.ts'
 import { enter, type Serving } from '../model/serving.ts'
 import { answersOf } from '../text/answers.ts'
 import { begun } from '../text/begun.ts'
 import { promptOfMessages, roomAfter } from '../text/prompts.ts'
+import { constraintOf } from '../text/wanted-form.ts'
 import { startWriting } from '../text/writing.ts'
-import { templateTools, type ToolMode, toolUseOf } from '../tools/tool-use.ts'
+import { openingOf, templateTools, type ToolMode, toolUseOf } from '../tools/tool-use.ts'
 import { type ChatAnswer, chatChunks, wholeChat } from './chat-answer.ts'
 import { templateMessages, toolsOf } from './chat-messages.ts'
-import { readChatRequest, type ToolChoice } from './chat-request.ts'
+import { readChatRequest, type ResponseFormat, type ToolChoice } from './chat-request.ts'
 import { eventsUntilDone } from './done-events.ts'
 import { samplingOf } from './sampling-fields.ts'
 import { newStamp } from './stamp.ts'
+import { bodyOf } from '../wire/request-body.ts'
 
 /** Answers one request. Throws before anything is sent, for whatever is wrong with it. */
 export async function chatCompletions(serving: Serving, http: HttpRequest): Promise<HttpReply> {
-  const request = readChatRequest(await http.json())
+  const request = readChatRequest(await bodyOf(http))
   const voice = serving.served.voice(request.model)
-  expectText(request.response_format?.type ?? 'text')
   const use = toolUseOf(voice, toolsOf(request.tools ?? []), modeOf(request.tool_choice))
   const prompt = promptOfMessages(voice.tokenizer, templateMessages(request.messages), {
     ...(use === null ? {} : { tools: templateTools(use.tools) }),
     variables: request.chat_template_kwargs ?? {},
+    opening: openingOf(use),
+    tokens: serving.tokens,
   })
   const wanted = request.max_completion_tokens ?? request.max_tokens
   const maxNewTokens = roomAfter(prompt, serving.tokens, wanted)
+  const constraint = constraintOf(serving, voice, {
+    schema: schemaOf(request.response_format),
+    place: 'response_format',
+    use,
+  })
   enter(serving, request.n, http.signal)
   const writing = startWriting(
     serving.queue,
@@ -38,7 +46,7 @@ export async function chatCompletions(serving: Serving, http: HttpRequest): Prom
       sampling: { ...samplingOf(request), maxNewTokens },
       stops: request.stop,
       logprobs: request.logprobs ? (request.top_logprobs ?? 0) : null,
-      constraint: null,
+      constraint,
       kept: use?.format.markers ?? [],
     },
     http.signal,
@@ -61,10 +69,12 @@ export async function chatCompletions(serving: Serving, http: HttpRequest): Prom
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 function modeOf(choice: ToolChoice | null): ToolMode {
-  return choice === null ? 'auto' : choice === 'none' || choice === 'auto' ? choice : 'forced'
+  if (choice === null) return { type: 'auto' }
+  if (choice === 'none' || choice === 'auto') return { type: choice }
+  return { type: 'forced', name: choice === 'required' ? null : choice.function.name }
 }
 
-function expectText(type: string): void {
-  if (type === 'text') return
-  throw new TrituneError('E_UNSUPPORTED', `the format ${type} is not there`, { place: 'response_format' })
+function schemaOf(format: ResponseFormat | null): JsonSchema | null {
+  if (format?.type === 'json_schema') return format.json_schema.schema
+  return format?.type === 'json_object' ? { type: 'object' } : null
 }

@@ -57,16 +57,16 @@ const REQUEST = defineOptions<CompletionsRequest>(
 function prompts(): Field<readonly GivenPrompt[]> {
   const ids = listOf(v.pipe(v.number(), v.integer(), v.minValue(0)))
   const one = v.union([v.string(), v.pipe(ids, v.minLength(1))])
-  const any = v.union(
+  const given = v.union(
     [v.string(), v.pipe(ids, v.minLength(1)), v.pipe(listOf(one), v.minLength(1))],
     'expected a text, a list of texts, a list of token ids, or a list of those',
   )
   return v.pipe(
-    any,
-    v.transform((given): readonly GivenPrompt[] => {
-      if (typeof given === 'string') return [given]
-      const ids = given.filter((one) => typeof one === 'number')
-      return ids.length > 0 ? [ids] : given.filter((one) => typeof one !== 'number')
+    given,
+    v.transform((value): readonly GivenPrompt[] => {
+      if (typeof value === 'string') return [value]
+      const ids = value.filter((one) => typeof one === 'number')
+      return ids.length > 0 ? [ids] : value.filter((one) => typeof one !== 'number')
     }),
   )
 }

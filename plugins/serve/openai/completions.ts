@@ -16,10 +16,11 @@ import { samplingOf } from './sampling-fields.ts'
 import { newStamp, type Stamp } from './stamp.ts'
 import { tokenLists, type TokenLists } from './token-lists.ts'
 import { usageOf } from './usage.ts'
+import { bodyOf } from '../wire/request-body.ts'
 
 /** Answers one request. Throws before anything is sent, for whatever is wrong with it. */
 export async function completions(serving: Serving, http: HttpRequest): Promise<HttpReply> {
-  const request = readCompletionsRequest(await http.json())
+  const request = readCompletionsRequest(await bodyOf(http))
   const voice = serving.served.voice(request.model)
   const prompts = request.prompt.map((given, at) => idsOf(serving, voice, given, at))
   const longest = prompts.reduce((most, prompt) => (prompt.length > most.length ? prompt : most))
@@ -73,12 +74,12 @@ interface Choice {
 }
 
 function idsOf(
-  { served }: Serving,
+  { served, tokens }: Serving,
   { tokenizer }: ServedVoice,
   given: GivenPrompt,
   at: number,
 ): readonly number[] {
-  if (typeof given === 'string') return promptOfText(tokenizer, given)
+  if (typeof given === 'string') return promptOfText(tokenizer, given, tokens)
   const { vocabSize } = served.model.info
   const bad = given.find((id) => id >= vocabSize)
   if (bad === undefined) return given

@@ -5,6 +5,8 @@
 
 /** A door with so many places behind it. */
 export interface Admission {
+  /** How many texts there is room for. */
+  readonly places: number
   /** Texts inside. */
   readonly inside: number
   /** Lets in so many texts, until the place is disposed; null: there is no room. */
@@ -24,6 +26,7 @@ export function createAdmission({
   let inside = 0
   let seconds = 1
   return {
+    places,
     get inside() {
       return inside
     },

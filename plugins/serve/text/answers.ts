@@ -3,7 +3,8 @@
  */
 import type { ToolCall } from '../tools/tool-format.ts'
 import type { ToolUse } from '../tools/tool-use.ts'
-import { watchForTools } from '../tools/tool-watch.ts'
+import { watchForcedCall } from '../tools/forced-call.ts'
+import { type ToolWatch, watchForTools } from '../tools/tool-watch.ts'
 import type { WrittenToken } from './text-writer.ts'
 import type { WritingEnd, WritingEvent } from './writing.ts'
 
@@ -27,9 +28,9 @@ export async function* answersOf(
   events: AsyncIterable<WritingEvent>,
   use: ToolUse | null,
 ): AsyncIterable<AnswerEvent> {
-  const watches = new Map<number, ReturnType<typeof watchForTools>>()
-  const watchOf = (index: number, { format, tools }: ToolUse): ReturnType<typeof watchForTools> => {
-    const watch = watches.get(index) ?? watchForTools(format, tools)
+  const watches = new Map<number, ToolWatch>()
+  const watchOf = (index: number, { format, tools, forced }: ToolUse): ToolWatch => {
+    const watch = watches.get(index) ?? (forced ? watchForcedCall(format) : watchForTools(format, tools))
     watches.set(index, watch)
     return watch
   }

@@ -1,12 +1,13 @@
 /**
  * The text of single tokens, as it stands inside of a text: for lists of likely tokens.
  */
+import { TrituneError } from '../../../core/mod.ts'
 import type { Tokenizer } from '../../tokenizer/mod.ts'
 
-/** A token for people: its text, and the bytes where the text is whole characters. */
+/** A token for people and for programs. */
 export interface TokenText {
   readonly text: string
-  /** UTF-8; null: the token is a part of a character. */
+  /** UTF-8, which need not be whole characters; null: it is special, or has none that stay the same. */
   readonly bytes: readonly number[] | null
 }
 
@@ -19,8 +20,20 @@ export function createTokenTexts(tokenizer: Tokenizer): (id: number) => TokenTex
     // The second of two, as decoders leave out a blank at the beginning of a text.
     const once = tokenizer.decode([id])
     const text = tokenizer.decode([id, id]).slice(once.length) || once
-    const made = { text, bytes: text.includes('\uFFFD') ? null : [...Buffer.from(text)] }
+    const bytes = bytesOf(tokenizer, id)
+    const made = { text, bytes: bytes === null ? null : [...bytes] }
     known.set(id, made)
     return made
+  }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function bytesOf(tokenizer: Tokenizer, id: number): Uint8Array | null {
+  try {
+    return tokenizer.bytesOf(id)
+  } catch (error) {
+    if (error instanceof TrituneError && error.code === 'E_TOKENIZER') return null
+    throw error
   }
 }

@@ -25,6 +25,7 @@ export const hermes: ToolFormat = {
         .map((block) => callOf(jsonOf(block)) ?? functionOf(block, tools)),
     )
   },
+  forced: { opening: '<tool_call>\n', key: 'arguments' },
   newId: () => `call_${randomLetters(24)}`,
 }
 

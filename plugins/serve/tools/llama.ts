@@ -11,6 +11,7 @@ export const llama: ToolFormat = {
   parse(text) {
     return allOf(text.split(/(?<=\})\s*;\s*(?=\{)/).map((part) => callOf(jsonOf(part), KEYS)))
   },
+  forced: { opening: '', key: 'parameters' },
   newId: () => `call_${randomLetters(24)}`,
 }
 

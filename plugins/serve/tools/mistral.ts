@@ -21,6 +21,7 @@ export const mistral: ToolFormat = {
     if (Array.isArray(list)) return allOf(list.map((one) => callOf(one)))
     return allOf(text.split('[TOOL_CALLS]').map(namedCall))
   },
+  forced: { opening: '[TOOL_CALLS][', key: 'arguments' },
   // Its templates take ids of nine letters and nothing else.
   newId: () => randomLetters(9),
 }

@@ -27,6 +27,8 @@ export interface ToolFormat {
   readonly opening: string | null
   /** Calls from the marker or opening on, which is not part of `text`; null: they are none. */
   parse(text: string, tools: readonly Tool[]): readonly ToolCall[] | null
+  /** How a call is opened for a model that has to make one, and where its arguments stand in the JSON that follows. */
+  readonly forced: { readonly opening: string; readonly key: string }
   /** A new id of a call: what the template takes. */
   newId(): string
 }

@@ -52,8 +52,8 @@ test('more texts than there are places are refused with 429, and when to ask aga
   expect(refused.status).toBe(429)
   expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
   expect((await refused.json()).error).toMatchObject({ type: 'rate_limit_error', code: 'E_BUSY' })
-  // Never more than the line is long, whatever one request asks for.
-  expect((await tiny.post('/v1/chat/completions', { ...LONG, n: 4 })).status).toBe(429)
+  // More than there are places at all: to ask again would not help.
+  expect((await tiny.post('/v1/chat/completions', { ...LONG, n: 4 })).status).toBe(400)
   for (const answer of await Promise.all(running)) expect(await answer.text()).toContain('[DONE]')
   await until('all places free', () => tiny.server.load().inside === 0)
   expect((await tiny.post('/v1/chat/completions', { ...LONG, max_tokens: 2 })).status).toBe(200)
@@ -89,6 +89,22 @@ test('a client that never reads holds its place for a while and nobody else up',
   expect(tiny.bugs).toEqual([])
 })
 
+test('nor does one that never reads an answer in one piece', async () => {
+  await using tiny = await serveTiny({ parallel: 40, waiting: 0, stallSeconds: 0.5 })
+  const request = { ...LONG, n: 40, max_tokens: 200, logprobs: true, top_logprobs: 20 }
+  const socket = ask(tiny, { ...request, stream: false })
+  socket.pause()
+  await until('the text is under way', () => tiny.server.load().open > 0)
+  await until('it is given up', () => tiny.server.load().inside === 0)
+  const late = await textOf(socket)
+  const [, length] = /^content-length: (\d+)/im.exec(late) ?? []
+  expect(Number(length)).toBeGreaterThan(4 << 20)
+  expect(late.length).toBeLessThan(Number(length))
+  const whole = await tiny.post('/v1/chat/completions', { ...request, stream: false })
+  expect((await whole.json()).choices).toHaveLength(40)
+  expect(tiny.bugs).toEqual([])
+})
+
 test('pages of other sites, names that lead here, and clients without the key are refused', async () => {
   await using tiny = await serveTiny({ token: 'secret' })
   const status = async (headers: Readonly<Record<string, string>>): Promise<number> =>
@@ -115,6 +131,14 @@ test('what cannot be answered is refused before anything is made, with its place
   expect(await refused({ messages: [{ role: 'user', content: 'word '.repeat(200) }] })).toMatch(
     /^400 context_length_exceeded: the prompt has \d+ tokens, prompt and answer together can have 64/,
   )
+  expect(await refused({ messages: [{ role: 'user', content: 'x'.repeat(4_000_000) }] })).toMatch(
+    /^400 context_length_exceeded: the prompt has 4\d+ characters/,
+  )
+  const nested = (deep: number): string => `${'['.repeat(deep)}${']'.repeat(deep)}`
+  for (const deep of [200, 100_000])
+    expect(await refused(`{"model": "tiny", "messages": ${nested(deep)}}`, '/v1/messages')).toMatch(
+      /^400 E_REQUEST/,
+    )
   expect(await refused({ model: 'germann' })).toMatch(/^404 model_not_found: .*did you mean "german"/)
   expect(await refused({ messages: [] })).toMatch(/^400 E_CONFIG: messages: /)
   expect(await refused({ messages: [{ role: 'wizard', content: 'a' }] })).toContain('messages[0].role')
