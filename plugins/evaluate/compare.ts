@@ -8,6 +8,19 @@ import { type Difference, differenceOf } from './measures/statistics.ts'
 
 /**
  * after − before, by measure. E_DATA where the results are not those of the same items.
+ *
+ * @example
+ * ```ts
+ * import { compareResults, evaluateTask, readTask } from 'tritune/plugins/evaluate'
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { loadTokenizer } from 'tritune/plugins/tokenizer'
+ * import { writeFileSync } from 'node:fs'
+ *
+ * using model = loadModel('my-model')
+ * writeFileSync('speech.jsonl', JSON.stringify({ text: 'The state of the union is strong.' }))
+ * const result = evaluateTask(model, loadTokenizer('my-model'), await readTask('speech.jsonl'))
+ * console.log(compareResults(result, result)['token_perplexity'].value) // → 0
+ * ```
  */
 export function compareResults(before: TaskResult, after: TaskResult): Readonly<Record<string, Difference>> {
   const isSame =

@@ -9,7 +9,18 @@ import { lineChart } from './line-chart.ts'
 import type { ReportSample, RunReport } from './run-report.ts'
 import { REPORT_STYLE } from './style.ts'
 
-/** The page. */
+/**
+ * The page as HTML.
+ *
+ * @example
+ * ```ts
+ * import { reportPage, runReport } from 'tritune/plugins/evaluate'
+ * import { listRuns } from 'tritune/plugins/runs'
+ * import { writeFileSync } from 'node:fs'
+ *
+ * for (const { folder } of listRuns(['./outputs'])) writeFileSync('report.html', reportPage(runReport(folder)))
+ * ```
+ */
 export function reportPage({ run, charts, samples, evaluation, events }: RunReport): string {
   const title = `${run.run_name}: report`
   const sections = [

@@ -3,7 +3,7 @@ export const REPORT_STYLE = `
 :root { color-scheme: light dark; --ink: #1f2937; --soft: #6b7280; --rule: #d1d5db; --page: #ffffff; --c0: #1d4ed8; --c1: #c2410c; --c2: #15803d; --c3: #7e22ce; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e5e7eb; --soft: #9ca3af; --rule: #374151; --page: #111827; --c0: #60a5fa; --c1: #fb923c; --c2: #4ade80; --c3: #c084fc; } }
 * { box-sizing: border-box; }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 60rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 60rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: break-word; }
 h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--rule); }
 .soft, figcaption { color: var(--soft); }
 .wide { overflow-x: auto; }
