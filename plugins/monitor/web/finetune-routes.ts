@@ -83,6 +83,9 @@ function nameOf(fields: Fields): string {
   throw new HttpRefusal(400, `name: expected letters, digits and . _ - , got "${name.slice(0, 80)}"`)
 }
 
+/** So that one sees what it learns. */
+const SAMPLES = 'generate_samples: true # at each evaluation the model writes something\n'
+
 async function draft(request: HttpRequest, { tritune, root }: FinetuneRoutesOptions): Promise<unknown> {
   const fields = bodyFields(await request.json())
   const name = nameOf(fields)
@@ -100,7 +103,7 @@ async function draft(request: HttpRequest, { tritune, root }: FinetuneRoutesOpti
     )
     // Its comments tell of a file that is gone by then.
     const text = readFileSync(file, 'utf8').replace(/^# yaml-language-server.*\n\n?/, '')
-    return { text: text.replaceAll(folder, '.') }
+    return { text: `${text.replaceAll(folder, '.')}${SAMPLES}` }
   })
 }
 
