@@ -1,12 +1,14 @@
 /**
- * int8 layers of few rows multiply bytes, those of many rows bf16: both give what the reference gives, whatever the sizes.
+ * Packed layers of few rows multiply codes, those of many rows unpack them: both give what the reference gives, whatever the sizes.
  */
 import { expect, test } from 'bun:test'
 import {
+  cast,
   createRandom,
   type Device,
   linearQuantized,
   noGrad,
+  quantize4bit,
   quantizeInt8,
   referenceDevice,
   tensor,
@@ -69,4 +71,31 @@ test.each(SIZES)('%d columns, %d rows of the weight', (inputs, outputs) => {
       )
       expect(relativeError(ours, reference)).toBeLessThan(1e-5)
     }
+})
+
+test.each([
+  ['nf4', 64, false],
+  ['nf4', 32, true],
+  ['fp4', 64, true],
+  ['nf4', 128, false],
+] as const)('%s in blocks of %d', (kind, block, doubleQuant) => {
+  const compute = (device: Device, columns: number, rows: number, dtype: 'f32' | 'bf16'): number[] => {
+    using _scope = tensorScope()
+    return noGrad(() => {
+      const of = (name: string, shape: readonly number[]): Tensor =>
+        tensor(drawn(shape[0] * (shape[1] ?? 1), name), { shape, device })
+      using weight = quantize4bit(of('weight', [37, columns]), { kind, block, doubleQuant })
+      const [x, bias] = [cast(of('x', [rows, columns]), dtype), cast(of('bias', [37]), dtype)]
+      return [...linearQuantized(x, weight, { bias }).toArray()]
+    })
+  }
+  // Of 96 columns a block of 64 goes on in the next row.
+  for (const columns of [64, 96, 128, 640])
+    for (const rows of [1, 2, 5, 16, 17])
+      for (const dtype of ['f32', 'bf16'] as const) {
+        const [ours, reference] = [cpu, referenceDevice].map((device) =>
+          compute(device, columns, rows, dtype),
+        )
+        expect(relativeError(ours, reference)).toBeLessThan(dtype === 'f32' ? 1e-5 : 1e-2)
+      }
 })
