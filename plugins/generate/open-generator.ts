@@ -17,6 +17,7 @@ import { loadModel, models } from '../models/mod.ts'
 import { adapterVocabulary, loadAdapter, peft } from '../peft/mod.ts'
 import { loadTokenizer, type Tokenizer } from '../tokenizer/mod.ts'
 import { wasm } from '../wasm/mod.ts'
+import { type PackedKind, packedWeights } from './packed-weights.ts'
 import { type GeneratorInput, streamText, type StreamOptions } from './stream-text.ts'
 import { tokenizerFilesFor } from './tokenizer-files.ts'
 
@@ -39,6 +40,8 @@ export interface OpenGeneratorOptions {
   readonly onNote?: (text: string) => void
   /** Default: `auto`. */
   readonly device?: Device | DeviceName
+  /** Packs the linear layers and the head in 8 or 4 bits while the model is loaded: less memory, and more tokens a second. Default: as they are stored. */
+  readonly quantizer?: PackedKind
   /** For adapters and models that are not built in. */
   readonly plugins?: readonly Plugin[]
 }
@@ -56,7 +59,7 @@ export interface OpenGeneratorOptions {
  */
 export async function openGenerator(
   ref: string,
-  { adapter, dtype, offline, onNote, device = 'auto', plugins = [] }: OpenGeneratorOptions = {},
+  { adapter, dtype, offline, onNote, device = 'auto', quantizer, plugins = [] }: OpenGeneratorOptions = {},
 ): Promise<Generator> {
   const { device: on, note = null } = typeof device === 'string' ? openDevice(device) : { device }
   if (note !== null) onNote?.(note)
@@ -66,7 +69,9 @@ export async function openGenerator(
   const host: Host = open.use(createHost({ plugins: [cpu, cuda, wasm, models, peft, ...plugins] }))
   const definitions = host.all('adapter')
   const vocabSize = adapter === undefined ? 0 : adapterVocabulary(adapter, definitions)
-  const model = open.use(loadModel(path, { device: on, dtype, models: host.all('model'), vocabSize }))
+  const model = open.use(
+    loadModel(path, { device: on, dtype, models: host.all('model'), vocabSize, ...packedWeights(quantizer) }),
+  )
   if (adapter !== undefined) open.use(loadAdapter(model, adapter, { definitions }))
   const owned = open.move()
   return {
