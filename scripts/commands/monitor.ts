@@ -9,15 +9,18 @@ import { ensureInstalled } from '../_setup.ts'
 const help =
   (): string => `Watch runs while they go: curves, samples, what happened; pause, save, stop them, change the learning rate.
 
-  ${invocation('monitor')} [folder …] --web [options]
+  ${invocation('monitor')} [folder …] [options]
 
-  --web                 as a page in the browser, on which one can also start runs
+  --web                 as a page in the browser, on which one can also start runs; without it in the terminal
   --port <n>            of the page; default: 7373, 0 takes one that is free
   --host <address>      to listen on; default: 127.0.0.1, which only this machine reaches
   --allow-host <name>   a name under which the page is reached; may be repeated
   --help                this text
 
-The folders are looked through for runs; default: ./outputs. The address that is printed has a token: who knows it can see and control the runs, and start
+The folders are looked through for runs; default: ./outputs. In the terminal, q leaves, p pauses and resumes, s saves, x stops, l changes the learning rate,
+[ and ] show another run. Leaving changes nothing of a run.
+
+With --web the address that is printed has a token: who knows it can see and control the runs, and start
 new ones. Ctrl-C ends the page; runs that were started on it stop after their step, with a checkpoint.
 `
 
@@ -38,8 +41,12 @@ export const monitor: Command<typeof OPTIONS> = {
   async run({ positionals, values }) {
     const [first = './outputs', ...others] = positionals
     const port = numberOption('port', values.port, PORT, INTEGER_FROM_0)
-    if (!values.web) throw new TrituneError('E_USAGE', 'where to show the runs?', { remedy: 'give --web' })
     await ensureInstalled()
+    if (!values.web) {
+      expectNoWebOptions(values)
+      const { terminalMonitor } = await import('../monitor/terminal-monitor.ts')
+      return await terminalMonitor([first, ...others])
+    }
     const { serveMonitor } = await import('../monitor/serve-monitor.ts')
     await serveMonitor({
       roots: [first, ...others],
@@ -48,4 +55,14 @@ export const monitor: Command<typeof OPTIONS> = {
       allowedHosts: values['allow-host'] ?? [],
     })
   },
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function expectNoWebOptions(values: Readonly<Record<string, unknown>>): void {
+  const given = ['port', 'host', 'allow-host'].find((name) => values[name] !== undefined)
+  if (given !== undefined)
+    throw new TrituneError('E_USAGE', `--${given} is for the page in the browser`, {
+      remedy: 'give --web too',
+    })
 }

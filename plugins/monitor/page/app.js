@@ -18,15 +18,21 @@ const state = { list: [], chosen: [], main: null, runs: new Map(), jobs: [] }
 
 let stream = new AbortController()
 let isDue = false
+let restUntil = 0
 
-/** Draws once for all that came since the last picture. */
+/** Draws once for all that came since the last picture, and leaves most of the time to whoever looks. */
 function draw() {
   if (isDue) return
   isDue = true
-  requestAnimationFrame(() => {
+  const wait = Math.max(0, restUntil - performance.now())
+  setTimeout(() => requestAnimationFrame(now), wait)
+  function now() {
     isDue = false
+    const began = performance.now()
     view().draw()
-  })
+    const ended = performance.now()
+    restUntil = ended + 4 * (ended - began)
+  }
 }
 
 /** @param {string[]} chosen @param {string | null} main */

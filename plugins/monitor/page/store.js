@@ -83,3 +83,24 @@ export function smoothed(values, weight) {
     return mean / sum
   })
 }
+
+/** @type {WeakMap<Column, { key: string, curve: Column }>} */
+const curves = new WeakMap()
+
+/**
+ * A column as it is drawn; made anew when there is more of it, or it is looked at otherwise.
+ *
+ * @param {RunData} data
+ * @param {Column} column
+ * @param {string} axis
+ * @param {number} weight
+ * @returns {Column}
+ */
+export function curveOf(data, column, axis, weight) {
+  const key = `${column.xs.length} ${axis} ${weight}`
+  const known = curves.get(column)
+  if (known?.key === key) return known.curve
+  const curve = { xs: xsOf(data, column, axis), ys: smoothed(column.ys, weight) }
+  curves.set(column, { key, curve })
+  return curve
+}

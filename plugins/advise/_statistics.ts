@@ -1,0 +1,50 @@
+/**
+ * Medians, spreads and lines of short lists of numbers. Losses of steps have long tails, so middles and spreads are those of ranks.
+ */
+
+/** Middle of the sorted numbers; NaN of none. */
+export function median(xs: readonly number[]): number {
+  if (xs.length === 0) return Number.NaN
+  const sorted = xs.toSorted((a, b) => a - b)
+  const half = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2
+}
+
+/** Median distance from the median, scaled to the standard deviation of a normal distribution. */
+export function spread(xs: readonly number[]): number {
+  const middle = median(xs)
+  return 1.4826 * median(xs.map((x) => Math.abs(x - middle)))
+}
+
+export function mean(xs: readonly number[]): number {
+  return xs.reduce((sum, x) => sum + x, 0) / xs.length
+}
+
+/** Of the mean: its standard error squared. */
+export function meanVariance(xs: readonly number[]): number {
+  const middle = mean(xs)
+  return xs.reduce((sum, x) => sum + (x - middle) ** 2, 0) / (xs.length * Math.max(1, xs.length - 1))
+}
+
+/** A straight line through numbers that stand one step apart. */
+export interface Line {
+  /** At the middle. */
+  readonly mean: number
+  /** A step. */
+  readonly slope: number
+  /** Standard error of the slope. */
+  readonly slopeError: number
+  /** What the line leaves of each number. */
+  readonly rest: readonly number[]
+}
+
+/** Least squares; at least three numbers. */
+export function fitLine(ys: readonly number[]): Line {
+  const middle = (ys.length - 1) / 2
+  const average = mean(ys)
+  const width = ys.reduce((sum, _, i) => sum + (i - middle) ** 2, 0)
+  const slope = ys.reduce((sum, y, i) => sum + (i - middle) * (y - average), 0) / width
+  const rest = ys.map((y, i) => y - average - slope * (i - middle))
+  const variance = rest.reduce((sum, r) => sum + r * r, 0) / (ys.length - 2)
+  return { mean: average, slope, slopeError: Math.sqrt(variance / width), rest }
+}
