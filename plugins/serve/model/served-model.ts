@@ -18,7 +18,7 @@ import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { cpu } from '../../cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../../cuda/mod.ts'
-import { tokenizerFilesFor } from '../../generate/mod.ts'
+import { type WritingQuantizer, packedWeights, tokenizerFilesFor } from '../../generate/mod.ts'
 import { isHubName, resolveModel } from '../../hub/mod.ts'
 import { loadModel, models } from '../../models/mod.ts'
 import { adapterVocabulary, loadAdapter, peft } from '../../peft/mod.ts'
@@ -58,6 +58,8 @@ export interface ServedModelOptions {
   readonly onNote?: (text: string) => void
   /** Default: `auto`. */
   readonly device?: Device | DeviceName
+  /** Packs the linear layers and the head while the model is loaded; default: as they are stored. */
+  readonly quantizer?: WritingQuantizer
   /** For adapters and models that are not built in. */
   readonly plugins?: readonly Plugin[]
 }
@@ -83,6 +85,7 @@ export async function openServedModel(
     offline,
     onNote,
     device = 'auto',
+    quantizer,
     plugins = [],
   }: ServedModelOptions = {},
 ): Promise<ServedModel> {
@@ -99,7 +102,9 @@ export async function openServedModel(
     (most, folder) => Math.max(most, adapterVocabulary(folder, definitions)),
     0,
   )
-  const model = open.use(loadModel(path, { device: on, dtype, models: host.all('model'), vocabSize }))
+  const model = open.use(
+    loadModel(path, { device: on, dtype, models: host.all('model'), vocabSize, ...packedWeights(quantizer) }),
+  )
   if (model.scoreHead)
     throw new TrituneError('E_MODEL', 'the model scores texts, it writes none', { place: path })
   const voices: ServedVoice[] = [{ name: base, parent: null, adapters: BASE_MODEL, tokenizer }]

@@ -84,7 +84,7 @@ describe.skipIf(reason !== null)(leftOut('the page', reason), () => {
     await page.fill('#text', 'Hello')
     await page.press('#text', 'Enter')
     await page.waitForSelector('.assistant .content:not(:empty)')
-    await page.click('#stop')
+    await page.evaluate('document.getElementById("stop").click()')
     await page.waitForFunction(
       'document.querySelector(".assistant small:last-child").textContent === "stopped"',
     )
