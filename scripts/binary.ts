@@ -15,6 +15,7 @@ const HELP = `Make one file that needs neither Bun nor Node: the runtime, tritun
   bun run binary [options]
 
   --output <file>   default: outputs/tritune-${PLATFORM}
+  --rehearse        tries it in a folder with nothing but Debian's C library and shell: needs root, apt-get and dpkg
   --no-build        takes dist/ as it is, instead of building it anew
   --help            this text
 
@@ -24,7 +25,7 @@ It is for the platform that makes it. What it carries is unpacked once into the 
 await runCommand({
   help: HELP,
   positionals: { min: 0, max: 0 },
-  options: { output: { type: 'string' }, 'no-build': { type: 'boolean' } },
+  options: { output: { type: 'string' }, rehearse: { type: 'boolean' }, 'no-build': { type: 'boolean' } },
   async run({ values }) {
     await ensureInstalled()
     const { DIST } = await import('./build/paths.ts')
@@ -42,6 +43,9 @@ await runCommand({
     console.log(
       `start      ${milliseconds(first)} the first time, ${milliseconds(best)} after that (best of ${later.length})`,
     )
+    if (!values.rehearse) return
+    const { rehearseBinary } = await import('./binary/rehearse.ts')
+    if (!rehearseBinary(made.path)) process.exitCode = 1
   },
 })
 

@@ -43,8 +43,8 @@ interface Manifest {
 
 /** For people who write programs: types, maps, sources of types, other forms of the same code. */
 const LEFT_OUT = /\.(d\.[cm]?ts|map|flow|tsbuildinfo)$|\.es2015\.min\.js$|\.es5\.min\.js$/
-/** Of other packages: what is not run. */
-const UNUSED = /(^|\/)(src|test|tests|docs|examples?)\/|\.(md|markdown|ts)$/i
+/** Of other packages. Sources stay: the manifest of a package may name them for Bun. */
+const UNUSED = /\.(md|markdown)$/i
 
 function readManifest(folder: string): Manifest | null {
   const path = join(folder, 'package.json')

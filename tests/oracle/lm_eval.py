@@ -1,7 +1,8 @@
 """lm-evaluation-harness on local files: the items of tests/golden/evaluate, and what it gives for them.
 
   python lm_eval.py items <folder> <moby-dick.eval.jsonl>   writes the items and task files
-  python lm_eval.py run <folder> <model> <out.json>         accuracies, perplexities, log-likelihoods, texts; <model> is a folder or a .gguf file
+  python lm_eval.py run <folder> <model> <out.json> [n]     accuracies, perplexities, log-likelihoods, texts of the first n items of each task, else of
+                                                            all; <model> is a folder or a .gguf file
 
 Needs lm-eval, torch, transformers. No network.
 """
@@ -165,7 +166,7 @@ def configs(folder):
         yield config
 
 
-def run(folder, model, out):
+def run(folder, model, out, limit=None):
     import torch
     from importlib.metadata import version
     from lm_eval import simple_evaluate
@@ -179,7 +180,7 @@ def run(folder, model, out):
         where = {"pretrained": os.path.dirname(model), "gguf_file": os.path.basename(model)}
     lm = HFLM(**where, dtype="float32", device="cpu", batch_size=4)
     tasks = [ConfigurableTask(config=config) for config in configs(os.path.realpath(folder))]
-    found = simple_evaluate(model=lm, tasks=tasks, log_samples=True, bootstrap_iters=100)
+    found = simple_evaluate(model=lm, tasks=tasks, log_samples=True, bootstrap_iters=100, limit=limit and int(limit))
     written = {"lm_eval": version("lm_eval"), "tasks": {}}
     for name, results in found["results"].items():
         measures = {}
@@ -209,4 +210,4 @@ if __name__ == "__main__":
         if sys.argv[1] == "items":
             make_items(*sys.argv[2:4])
         else:
-            run(*sys.argv[2:5])
+            run(*sys.argv[2:6])

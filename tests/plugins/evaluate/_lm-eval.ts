@@ -57,7 +57,11 @@ export async function distanceOf(
   { tasks }: Expected,
 ): Promise<Distance> {
   const wanted = tasks[name]
-  const result = evaluateTask(model, tokenizer, await readTask(join(ITEMS, TASK_FILES[name])))
+  const result = evaluateTask(
+    model,
+    tokenizer,
+    await readTask(join(ITEMS, TASK_FILES[name]), { limit: wanted.items.length }),
+  )
   const ours = result.items.flatMap(({ logLikelihoods = [] }) => logLikelihoods)
   const theirs = wanted.items.flatMap(({ logLikelihoods = [] }) => logLikelihoods)
   const errors = theirs.map((value, i) => Math.abs((ours[i] ?? Number.NaN) - value))

@@ -1,0 +1,106 @@
+/**
+ * `bun run rehearse:binary`: the one file in a root folder made of a few packages of Debian (C library, shell, core utilities): no Bun, no Node, no
+ * network. It trains the bundled model, goes on from a file of one's own, writes, and measures.
+ */
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { TrituneError } from '../../core/errors.ts'
+
+/** What Debian's shell and core utilities need. */
+const PACKAGES = [
+  ...['base-files', 'bash', 'coreutils', 'libc6', 'libgcc-s1', 'libtinfo6'],
+  ...['libselinux1', 'libpcre2-8-0', 'libacl1', 'libattr1', 'libgmp10'],
+]
+
+interface Trial {
+  readonly name: string
+  /** For the shell; `$M` is the folder with the bundled model and texts. */
+  readonly line: string
+  /** What it must print. */
+  readonly wanted: RegExp
+}
+
+const TRIALS: readonly Trial[] = [
+  { name: 'no other runtime', line: 'command -v bun node deno || echo none', wanted: /^none\n$/ },
+  { name: 'version', line: 'tritune --version', wanted: /^\d+\.\d+\.\d+/ },
+  { name: 'quickstart', line: 'tritune quickstart', wanted: /perplexity fell by 3\d\.\d %/ },
+  {
+    name: 'a file of one’s own',
+    line: 'tritune init my.yaml --model $M/model --data $M/moby-dick.eval.jsonl && tritune finetune my.yaml --set max_steps=3',
+    wanted: /adapter in \.\/outputs\/my/,
+  },
+  {
+    name: 'generate',
+    line: 'tritune generate $M/model --adapter outputs/my --prompt "The captain" --max-new-tokens 8',
+    wanted: /\w{2}/,
+  },
+  {
+    name: 'evaluate and report',
+    line: 'tritune evaluate outputs/my --task $M/moby-dick.eval.jsonl --limit 4 --save && tritune report outputs/my',
+    wanted: /token_perplexity[\s\S]*report\.html/,
+  },
+]
+
+/** True when all goes well. */
+export function rehearseBinary(binary: string): boolean {
+  const root = mkdtempSync(join(tmpdir(), 'tritune-root-'))
+  try {
+    makeRoot(root, binary)
+    return TRIALS.map((trial) => attempt(root, trial)).every((isGood) => isGood)
+  } finally {
+    run('umount', [join(root, 'proc')], { mayFail: true })
+    rmSync(root, { recursive: true, force: true })
+  }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function makeRoot(root: string, binary: string): void {
+  const packages = mkdtempSync(join(tmpdir(), 'tritune-debs-'))
+  try {
+    run('apt-get', ['download', '-qq', ...PACKAGES], { cwd: packages })
+    for (const file of readdirSync(packages)) run('dpkg', ['-x', join(packages, file), root])
+  } finally {
+    rmSync(packages, { recursive: true, force: true })
+  }
+  for (const folder of ['proc', 'dev', 'root', 'tmp', 'usr/bin'])
+    mkdirSync(join(root, folder), { recursive: true })
+  // The runtime takes random numbers from there, as every container has them.
+  for (const [name, minor] of [
+    ['null', '3'],
+    ['zero', '5'],
+    ['random', '8'],
+    ['urandom', '9'],
+  ])
+    run('mknod', ['-m', '666', join(root, 'dev', name), 'c', '1', minor])
+  run('mount', ['-t', 'proc', 'proc', join(root, 'proc')])
+  copyFileSync(binary, join(root, 'usr/bin/tritune'))
+}
+
+function attempt(root: string, { name, line, wanted }: Trial): boolean {
+  const began = performance.now()
+  const script = `cd /root; M=$(echo /root/.cache/tritune/binary/*/node_modules/tritune/quickstart); ${line}`
+  const { stdout, stderr, status } = spawnSync('chroot', [root, '/bin/bash', '-c', script], {
+    encoding: 'utf8',
+    env: { HOME: '/root', PATH: '/usr/bin:/bin' },
+  })
+  const isGood = status === 0 && wanted.test(stdout)
+  const seconds = ((performance.now() - began) / 1000).toFixed(1)
+  console.log(`${isGood ? 'ok  ' : 'FAIL'}  ${name.padEnd(22)} ${seconds.padStart(6)} s`)
+  if (!isGood) console.log(`${stdout}${stderr}`.trim().slice(-2000))
+  return isGood
+}
+
+function run(
+  command: string,
+  args: readonly string[],
+  { cwd, mayFail = false }: { readonly cwd?: string; readonly mayFail?: boolean } = {},
+): void {
+  const { status, stderr, error } = spawnSync(command, args, { cwd, encoding: 'utf8' })
+  if (status === 0 || mayFail) return
+  throw new TrituneError('E_USAGE', `${command} failed: ${error?.message ?? stderr.trim().slice(-400)}`, {
+    remedy: 'run it as root on Debian or its like',
+  })
+}
