@@ -80,14 +80,15 @@ export const CURVE_RUNS: readonly CurveRun[] = [
       max_grad_norm: 0,
     }),
   })),
-  ...[1, 2].map((seed): CurveRun => ({
+  ...[1, 3].map((seed): CurveRun => ({
     name: `nan-${seed}`,
     kind: 'nan',
     settings: merged({
       seed,
-      learning_rate: 1e4,
+      optimizer: 'sgd',
+      learning_rate: 300,
       lr_scheduler: 'constant_with_warmup',
-      warmup_steps: 100000,
+      warmup_steps: 150,
       warmup_ratio: null,
       max_grad_norm: 0,
     }),
