@@ -8,10 +8,10 @@ import { mlflow } from './mlflow/mlflow.ts'
 import { tensorboard } from './tensorboard/tensorboard.ts'
 import { wandb } from './wandb/wandb.ts'
 
-export { mlflow, type MlflowOptions } from './mlflow/mlflow.ts'
+export { hasMlflowServer, mlflow, type MlflowOptions } from './mlflow/mlflow.ts'
 export { createEventFile, type EventFile, type EventHistogram } from './tensorboard/event-file.ts'
 export { tensorboard, TENSORBOARD_FOLDER } from './tensorboard/tensorboard.ts'
-export { wandb, type WandbOptions } from './wandb/wandb.ts'
+export { hasWandbKey, wandb, type WandbOptions } from './wandb/wandb.ts'
 
 /** The plugin of the trackers, as monitors by name: `tensorboard`, `wandb`, `mlflow`. */
 export const trackers: Plugin & {

@@ -156,7 +156,7 @@ test('trust_remote_code runs no code of a model', () => {
   expect(folder.ran).toBe(false)
 })
 
-test('no eval, no process but a syntax check and commands of tritune, and network in plugins/hub and plugins/http alone', () => {
+test('no eval, no process but a syntax check and commands of tritune, and network in plugins/hub, plugins/trackers and plugins/http alone', () => {
   const found = { eval: new Set<string>(), process: new Set<string>(), network: new Set<string>() }
   for (const [file, source] of sources()) {
     const code = codeOnly(source)
@@ -177,8 +177,8 @@ test('no eval, no process but a syntax check and commands of tritune, and networ
     'plugins/finetune/plugins/import-error.ts',
     'plugins/monitor/web/json-command.ts',
   ])
-  // The one asks, the other listens.
-  expect([...found.network].toSorted()).toEqual(['plugins/http', 'plugins/hub'])
+  // One listens, the others ask.
+  expect([...found.network].toSorted()).toEqual(['plugins/http', 'plugins/hub', 'plugins/trackers'])
 })
 
 test('the environment variables that name a file to load are told', () => {

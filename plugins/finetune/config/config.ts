@@ -20,6 +20,7 @@ import type { ForeignTool } from './foreign-keys.ts'
 import { finetuneSchema } from './finetune-schema.ts'
 import { runYaml } from './run-yaml.ts'
 import { preferenceNotes, preferenceObjective } from './preference-options.ts'
+import { type AskedTracker, trackerNotes, trackersOf } from './tracker-keys.ts'
 import { sortKeys, type SortedKeys } from './known-keys.ts'
 import { grpoNotes, grpoOf } from './grpo-rules.ts'
 import { isMapping } from './old-spellings.ts'
@@ -37,6 +38,8 @@ export interface FinetuneConfig extends FinetuneOptions {
   readonly given: readonly string[]
   /** Of `rl: grpo`: what stands under `trl:`, checked; else null. */
   readonly grpo: GrpoOptions | null
+  /** The monitors that keys of trackers ask for. */
+  readonly trackers: readonly AskedTracker[]
   /** Folder of the file, where the paths of plugins start; null: the working folder. */
   readonly folder: string | null
 }
@@ -205,6 +208,8 @@ function complete(input: FinetuneFields, keyNotes: readonly string[], kept: unkn
     load_best_model_at_end: bestAsked,
     ...evaluations(input),
     ...saves(input),
+    metric_for_best_model: input.metric_for_best_model.replace(/^eval_/, ''),
+    trackers: trackersOf(input),
     pagedOptimizer: isPaged(input.optimizer),
     notes: [...keyNotes, ...notesOf(input)],
     given: isMapping(kept) ? Object.keys(kept).filter((key) => kept[key] != null) : [],
@@ -219,7 +224,12 @@ function takesMinRatio({ lr_scheduler }: FinetuneFields): boolean {
 
 /** What the file asks for and what is done otherwise, or not at all. */
 function notesOf(input: FinetuneFields): string[] {
-  const notes: string[] = [...bnbNotes(input), ...preferenceNotes(input), ...grpoNotes(input)]
+  const notes: string[] = [
+    ...bnbNotes(input),
+    ...preferenceNotes(input),
+    ...grpoNotes(input),
+    ...trackerNotes(input),
+  ]
   if (!hasValidation(input) && input.evals_per_epoch) {
     notes.push('evals_per_epoch is ignored: there is no val_set_size and there are no test_datasets')
   }

@@ -49,6 +49,7 @@ import { BYTES, trainTokenizer } from '../model/new-model.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
 import { type OptimizerName, OPTIMIZERS } from './optimizer-names.ts'
 import { OBJECTIVES, preferenceFields } from './preference-options.ts'
+import { trackerFields } from './tracker-keys.ts'
 import { SCHEDULERS } from '../training/schedules.ts'
 
 const patterns: Field<readonly string[] | string, readonly string[] | string> = v.union(
@@ -454,6 +455,18 @@ const schema = v.strictObject(
     logging_steps: optional(integer({ min: 1 }), 1),
     early_stopping_patience: nullable(integer({ min: 1 })),
     load_best_model_at_end: nullable(flag()),
+    metric_for_best_model: optional(text('the name of a number of evaluations'), 'loss'),
+    greater_is_better: nullable(flag()),
+    ...trackerFields,
+    generate_samples: optional(flag(), false),
+    num_generation_samples: optional(integer({ min: 1 }), 3),
+    generation_max_new_tokens: optional(integer({ min: 1 }), 50),
+    generation_prompt_ratio: optional(decimal({ above: 0, below: 1 }), 0.5),
+    generation_do_sample: optional(flag(), true),
+    generation_temperature: optional(decimal({ min: 0 }), 0.7),
+    generation_top_k: nullable(integer({ min: 0 })),
+    generation_top_p: nullable(decimal({ above: 0, max: 1 })),
+    histogram_steps: nullable(integer({ min: 1 })),
     loss_watchdog_threshold: nullable(decimal({ above: 0 })),
     loss_watchdog_patience: optional(integer({ min: 1 }), 3),
     advise: optional(advisors, ADVISORS),

@@ -27,6 +27,13 @@ export interface SavingInput {
   readonly save_total_limit?: number | null | undefined
   /** save the weights of the best evaluation. Not set: with `early_stopping_patience` only */
   readonly load_best_model_at_end?: boolean | null | undefined
+  /**
+   * what an evaluation is the best by: `loss`, `perplexity`, or another number that evaluations have in
+   * metrics.jsonl, with `eval_` or without. Default: `loss`
+   */
+  readonly metric_for_best_model?: string | null | undefined
+  /** whether more of it is better. Not set: not of what ends in `loss`, nor of `perplexity`; else yes */
+  readonly greater_is_better?: boolean | null | undefined
   /** stop after so many evaluations without a better one */
   readonly early_stopping_patience?: number | null | undefined
   /** stop when the loss stays above this */

@@ -30,8 +30,14 @@ function settingsOf({
   notes: _notes,
   given: _given,
   folder: _folder,
+  trackers: _trackers,
   ...settings
 }: FinetuneConfig): RunFacts['config'] {
-  const plain: Record<string, JsonValue> = JSON.parse(JSON.stringify(settings))
+  const plain: Record<string, JsonValue> = JSON.parse(JSON.stringify(settings, withoutPasswords))
   return plain
+}
+
+/** An address can have a name and a password in it; what is written into the folder is shown to many. */
+function withoutPasswords(_key: string, value: unknown): unknown {
+  return typeof value === 'string' ? value.replaceAll(/(\w:\/\/)[^/@\s]*@/g, '$1…@') : value
 }

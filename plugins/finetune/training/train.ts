@@ -18,6 +18,7 @@ import { checkPublishing, createPublisher, type Publisher } from '../output/publ
 import { checkMetricNames } from '../reports/metric-names.ts'
 import { createCompletionsFile } from '../reports/completions-file.ts'
 import { withAdvice } from '../reports/advice.ts'
+import { createHistogramsFile, histogramsOf } from '../reports/histograms.ts'
 import { createMetricsFile } from '../reports/metrics-file.ts'
 import { createEmitter, type Emit, type Emitter } from '../reports/monitors.ts'
 import { factsOfFolder } from '../reports/facts-of-folder.ts'
@@ -135,6 +136,12 @@ async function trainSteps(
     if (samples.length > 0) emit({ type: 'samples', step: report.step, samples })
     run.sampler?.onStep?.(report)
     if (report.step === started + 1) noteFallbacks(emit)
+    if (config.histogram_steps !== null && report.step % config.histogram_steps === 0)
+      emit({
+        type: 'histograms',
+        step: report.step,
+        histograms: histogramsOf(run.parameters, report.step),
+      })
     const { saved, enough } = keeper.afterStep()
     if (saved && keeper.checkpoint !== null) await publisher.saved(keeper.checkpoint, soFar(keeper))
     // Lets signals and timers in; nothing of the tape is alive here.
@@ -185,6 +192,9 @@ function emitterOf(run: Run, { monitors = [], onEvent, command }: TrainOptions):
   const parts: NamedPart<Monitor>[] = [
     { name: 'metrics.jsonl', part: createMetricsFile(outputDir) },
     { name: 'run.json', part: createRunFiles(outputDir, () => factsOfFolder(run, command ?? null)) },
+    ...(run.config.histogram_steps === null
+      ? []
+      : [{ name: 'histograms.jsonl', part: createHistogramsFile(outputDir) }]),
     ...(run.rollouts
       ? [{ name: 'completions.jsonl', part: createCompletionsFile(run.config.output_dir) }]
       : []),

@@ -4,6 +4,7 @@
  */
 import { el } from './dom.js'
 import { number } from './format.js'
+import { thin } from './thin.js'
 
 /**
  * @typedef {{ label: string, colour: string, xs: number[], ys: (number | null)[], faint?: boolean, points?: boolean, dash?: boolean }} Line
@@ -19,7 +20,14 @@ export function createChart(title) {
   /** @type {uPlot | null} */
   let plot = null
   let shape = ''
-  let zoomed = false
+  /** What is seen of x; null: all. @type {[number, number] | null} */
+  let range = null
+  let again = () => {}
+  const zoom = (/** @type {[number, number] | null} */ to) => {
+    range = to
+    // After uPlot has set its own scale.
+    queueMicrotask(() => again())
+  }
   const resize = new ResizeObserver(() => {
     if (plot && place.clientWidth > 0 && Math.abs(plot.width - place.clientWidth) > 1)
       plot.setSize({ width: place.clientWidth, height: HEIGHT })
@@ -30,7 +38,8 @@ export function createChart(title) {
     draw(lines, { log, axis }) {
       const width = place.clientWidth
       if (width === 0 || lines.length === 0) return
-      const data = joined(lines, log)
+      const fill = () => joined(thin(lines, range), log)
+      again = () => plot?.setData(fill(), range === null)
       const colours = colourOf()
       const now = JSON.stringify([
         lines.map(({ label, colour, points }) => [label, colour, points]),
@@ -40,14 +49,10 @@ export function createChart(title) {
       ])
       if (plot === null || now !== shape) {
         plot?.destroy()
-        zoomed = false
+        range = null
         shape = now
-        plot = new uPlot(
-          optionsOf(lines, { log, axis, width, colours, onZoom: (isIn) => (zoomed = isIn) }),
-          data,
-          place,
-        )
-      } else plot.setData(data, !zoomed)
+        plot = new uPlot(optionsOf(lines, { log, axis, width, colours, onZoom: zoom }), fill(), place)
+      } else again()
       element.dataset.points = String(Math.max(...lines.map(({ ys }) => ys.length)))
     },
     remove() {
@@ -80,7 +85,7 @@ const ticks = (/** @type {uPlot} */ _, /** @type {(number | null)[]} */ values) 
 
 /**
  * @param {Line[]} lines
- * @param {{ log: boolean, axis: string, width: number, colours: { text: string, grid: string }, onZoom: (isIn: boolean) => void }} look
+ * @param {{ log: boolean, axis: string, width: number, colours: { text: string, grid: string }, onZoom: (range: [number, number] | null) => void }} look
  * @returns {uPlot.Options}
  */
 function optionsOf(lines, { log, axis, width, colours, onZoom }) {
@@ -108,8 +113,13 @@ function optionsOf(lines, { log, axis, width, colours, onZoom }) {
       })),
     ],
     hooks: {
-      setSelect: [({ select }) => onZoom(select.width > 0)],
-      ready: [({ over }) => over.addEventListener('dblclick', () => onZoom(false))],
+      setSelect: [
+        ({ select, posToVal }) => {
+          if (select.width > 0)
+            onZoom([posToVal(select.left, 'x'), posToVal(select.left + select.width, 'x')])
+        },
+      ],
+      ready: [({ over }) => over.addEventListener('dblclick', () => onZoom(null))],
     },
   }
 }

@@ -5,7 +5,7 @@ import { el, refresh, tinted } from './dom.js'
 import { bytes, clock, duration, number } from './format.js'
 import { openHistograms } from './histograms.js'
 import { openSamples } from './samples.js'
-import { smoothed, xsOf } from './store.js'
+import { curveOf, xsOf } from './store.js'
 
 /** @typedef {import('./app.js').State} State */
 
@@ -158,15 +158,15 @@ function linesOf({ data, colour, name }, metric, { axis, weight }) {
   /** @type {import('./charts.js').Line[]} */
   const lines = []
   if (column) {
-    const xs = xsOf(data, column, axis)
     const isSmooth = weight > 0 && metric !== 'learning_rate'
+    const { xs, ys } = curveOf(data, column, axis, isSmooth ? weight : 0)
     if (isSmooth && metric === 'loss')
       lines.push({ label: `${name} (raw)`, colour, xs, ys: column.ys, faint: true })
     lines.push({
       label: name,
       colour,
       xs,
-      ys: isSmooth ? smoothed(column.ys, weight) : column.ys,
+      ys,
       points: column.ys.length < 3 || metric.startsWith('eval_'),
     })
   }

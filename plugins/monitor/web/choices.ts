@@ -14,6 +14,7 @@ export interface Choice {
   readonly bytes: number | null
 }
 
+/** What the page offers to choose from. */
 export interface Choices {
   readonly models: readonly Choice[]
   readonly files: readonly Choice[]

@@ -30,6 +30,7 @@ export interface JobStart {
   onEnd(job: Job): void
 }
 
+/** The runs that were started from the page. */
 export interface JobList {
   /** The newest first. */
   list(): readonly Job[]

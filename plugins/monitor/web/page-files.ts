@@ -22,6 +22,7 @@ const NAMES: readonly string[] = [
   'samples.js',
   'store.js',
   'style.css',
+  'thin.js',
 ]
 
 /** Throws E_LIBRARY when the charts are not there. */

@@ -87,12 +87,9 @@ function startOf(
   const before = step > 0 && existsSync(join(outputDir, RUN_RECORD_FILE)) ? readRun(outputDir) : null
   const lines = step > 0 ? readRunLines(outputDir, 'metrics').filter((line) => line.step <= step) : []
   const last = lines.findLast(({ loss }) => typeof loss === 'number')
-  const best = lines
-    .filter(({ eval_loss: loss }) => typeof loss === 'number')
-    .reduce<{ loss: number; step: number } | null>((least, { step: at, eval_loss: loss }) => {
-      const value = Number(loss)
-      return least === null || value < least.loss ? { loss: value, step: at } : least
-    }, null)
+  // Which one was the best is not always by the loss.
+  const events = step > 0 ? readRunLines(outputDir, 'events') : []
+  const best = events.findLast(({ type, best: is, step: at }) => type === 'eval' && is === true && at <= step)
   const now = new Date()
   const { commit, branch } = gitState(process.cwd())
   return {
@@ -111,7 +108,7 @@ function startOf(
     current_loss: last?.loss ?? null,
     learning_rate: last?.learning_rate ?? null,
     learning_rate_changes: (before?.learning_rate_changes ?? []).filter((change) => change.step <= step),
-    best_loss: best?.loss ?? null,
+    best_loss: typeof best?.['loss'] === 'number' ? best['loss'] : null,
     best_step: best?.step ?? null,
     error_message: null,
     checkpoints: (before?.checkpoints ?? []).filter(

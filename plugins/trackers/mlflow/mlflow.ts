@@ -6,6 +6,7 @@
 import { Buffer } from 'node:buffer'
 import { userInfo } from 'node:os'
 import {
+  ConfigError,
   defineOptions,
   type Monitor,
   type MonitorContext,
@@ -48,15 +49,24 @@ export const mlflow: MonitorDefinition<MlflowOptions> = {
   create: createMlflow,
 }
 
+/** Whether the environment names a server. */
+export function hasMlflowServer(): boolean {
+  return (process.env['MLFLOW_TRACKING_URI'] ?? '') !== ''
+}
+
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 function addressOf({ tracking_uri: given }: MlflowOptions): string {
   const address = given ?? process.env['MLFLOW_TRACKING_URI']
   if (address === undefined || address === '')
-    throw new TrituneError('E_CONFIG', 'there is no address of an MLflow server', {
-      remedy: 'set mlflow_tracking_uri, or MLFLOW_TRACKING_URI in the environment',
-    })
-  return expectAddress('mlflow_tracking_uri', address)
+    throw new ConfigError([
+      {
+        path: [],
+        what: 'there is no address of an MLflow server',
+        remedy: 'set mlflow_tracking_uri, or MLFLOW_TRACKING_URI in the environment',
+      },
+    ])
+  return expectAddress(given === null ? 'MLFLOW_TRACKING_URI' : 'tracking_uri', address)
 }
 
 /** As MLflow's own client: a token, or a name and a password. */

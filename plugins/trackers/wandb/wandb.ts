@@ -7,7 +7,9 @@
 import { Buffer } from 'node:buffer'
 import { hostname } from 'node:os'
 import {
+  ConfigError,
   defineOptions,
+  type JsonValue,
   type Monitor,
   type MonitorContext,
   type MonitorDefinition,
@@ -54,7 +56,18 @@ export const wandb: MonitorDefinition<WandbOptions> = {
   create: createWandb,
 }
 
+/** Whether there is a key, in the environment or in ~/.netrc. */
+export function hasWandbKey(): boolean {
+  return wandbKey(hostOf(process.env['WANDB_BASE_URL'] || DEFAULT_BASE)) !== null
+}
+
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+const DEFAULT_BASE = 'https://api.wandb.ai'
+
+function hostOf(address: string): string {
+  return URL.canParse(address) ? new URL(address).hostname : ''
+}
 
 interface Connection {
   readonly base: string
@@ -62,12 +75,16 @@ interface Connection {
 }
 
 function connection(): Connection {
-  const base = expectAddress('WANDB_BASE_URL', process.env['WANDB_BASE_URL'] || 'https://api.wandb.ai')
-  const key = wandbKey(new URL(base).hostname)
+  const base = expectAddress('WANDB_BASE_URL', process.env['WANDB_BASE_URL'] || DEFAULT_BASE)
+  const key = wandbKey(hostOf(base))
   if (key === null)
-    throw new TrituneError('E_CONFIG', 'there is no key for Weights & Biases', {
-      remedy: 'set WANDB_API_KEY, or leave out use_wandb: metrics.jsonl has every number',
-    })
+    throw new ConfigError([
+      {
+        path: [],
+        what: 'there is no key for Weights & Biases',
+        remedy: 'set WANDB_API_KEY, or leave out use_wandb: metrics.jsonl has every number',
+      },
+    ])
   return { base, authorization: `Basic ${Buffer.from(`api:${key}`).toString('base64')}` }
 }
 
@@ -149,7 +166,12 @@ async function upsert(
 ): Promise<Registered> {
   const run = recordOf(outputDir)
   const { env } = process
-  const config = Object.fromEntries(Object.entries(settingsOf(run)).map(([key, value]) => [key, { value }]))
+  const config = Object.fromEntries(
+    Object.entries(settingsOf(run)).flatMap(([key, setting]) => {
+      const value = withoutEmpty(setting)
+      return value === undefined ? [] : [[key, { value }]]
+    }),
+  )
   const variables = {
     name: options.run_id ?? env['WANDB_RUN_ID'] ?? run.run_id,
     project: options.project ?? env['WANDB_PROJECT'] ?? 'uncategorized',
@@ -182,4 +204,18 @@ async function upsert(
   }
   const lines = fieldOf(answer, ...bucket, 'historyLineCount')
   return { entity, project: variables.project, name, lines: typeof lines === 'number' ? lines : 0 }
+}
+
+/** As its client has it: a mapping without entries is none. */
+function withoutEmpty(value: JsonValue): JsonValue | undefined {
+  if (typeof value !== 'object' || value === null || isList(value)) return value
+  const kept = Object.entries(value).flatMap(([key, inner]) => {
+    const left = withoutEmpty(inner)
+    return left === undefined ? [] : [[key, left] as const]
+  })
+  return kept.length === 0 ? undefined : Object.fromEntries(kept)
+}
+
+function isList(value: JsonValue): value is readonly JsonValue[] {
+  return Array.isArray(value)
 }
