@@ -3,6 +3,7 @@
  *
  * Batches differ, so a rise counts only when it is several times what the scatter of both means explains.
  */
+import { lastFinite } from './last-finite.ts'
 import type { StepPoint } from '../step-point.ts'
 import { mean, meanVariance } from '../_statistics.ts'
 
@@ -15,7 +16,7 @@ const SURE = 4
 
 /** As a part of the lowest mean: 0.05 is 5 % above. 0 when it is not sure, or when there are too few steps. */
 export function riseOf(points: readonly StepPoint[]): number {
-  const losses = points.map(({ loss }) => loss).filter(Number.isFinite)
+  const losses = lastFinite(points, 'loss', Infinity)
   if (losses.length < 2 * STRETCH) return 0
   const now = losses.slice(-STRETCH)
   const before = [lowestStretch(losses.slice(0, -STRETCH)), losses.slice(0, START)]
