@@ -5,7 +5,8 @@
 /** Middle of the sorted numbers; NaN of none. */
 export function median(xs: readonly number[]): number {
   if (xs.length === 0) return Number.NaN
-  const sorted = xs.toSorted((a, b) => a - b)
+  // A typed array sorts numbers without calling back.
+  const sorted = Float64Array.from(xs).sort()
   const half = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2
 }
@@ -34,17 +35,28 @@ export interface Line {
   readonly slope: number
   /** Standard error of the slope. */
   readonly slopeError: number
-  /** What the line leaves of each number. */
-  readonly rest: readonly number[]
 }
 
 /** Least squares; at least three numbers. */
 export function fitLine(ys: readonly number[]): Line {
   const middle = (ys.length - 1) / 2
   const average = mean(ys)
-  const width = ys.reduce((sum, _, i) => sum + (i - middle) ** 2, 0)
-  const slope = ys.reduce((sum, y, i) => sum + (i - middle) * (y - average), 0) / width
-  const rest = ys.map((y, i) => y - average - slope * (i - middle))
-  const variance = rest.reduce((sum, r) => sum + r * r, 0) / (ys.length - 2)
-  return { mean: average, slope, slopeError: Math.sqrt(variance / width), rest }
+  let [along, across] = [0, 0]
+  for (const [i, y] of ys.entries()) {
+    along += (i - middle) * (y - average)
+    across += (i - middle) ** 2
+  }
+  const slope = along / across
+  let rest = 0
+  for (const [i, y] of ys.entries()) rest += (y - average - slope * (i - middle)) ** 2
+  return { mean: average, slope, slopeError: Math.sqrt(rest / (ys.length - 2) / across) }
+}
+
+/** What a line through the medians of both halves leaves of each number: a few that stand out do not turn it, as they would turn that of least squares. */
+export function aroundLine(ys: readonly number[]): number[] {
+  const half = ys.length >> 1
+  const [before, after] = [median(ys.slice(0, half)), median(ys.slice(-half))]
+  const slope = half === 0 ? 0 : (after - before) / (ys.length - half)
+  const middle = (ys.length - 1) / 2
+  return ys.map((y, i) => y - slope * (i - middle))
 }

@@ -25,6 +25,8 @@ export interface LearningRateOptions {
   readonly warmupSteps?: number
   /** Steps of a plateau; default 100. */
   readonly plateauSteps?: number
+  /** Highest learning rate of the run, where the points do not have it: below its half there is no plateau. */
+  readonly peakRate?: number
 }
 
 /**
@@ -47,7 +49,7 @@ export interface LearningRateOptions {
  */
 export function adviseLearningRate(
   points: readonly StepPoint[],
-  { warmupSteps = 0, plateauSteps = 100 }: LearningRateOptions = {},
+  { warmupSteps = 0, plateauSteps = 100, peakRate }: LearningRateOptions = {},
 ): LearningRateAdvice | null {
   const last = points.at(-1)
   if (!last) return null
@@ -55,7 +57,7 @@ export function adviseLearningRate(
     jump(gradientJumpOf(points)) ??
     rise(riseOf(points)) ??
     swing(swingOf(points), last.step <= warmupSteps ? 2 : 1) ??
-    flat(plateauOf(points, { steps: plateauSteps, leastFall: 0.02 }), plateauSteps)
+    flat(plateauOf(points, { steps: plateauSteps, leastFall: 0.02, peakRate }), plateauSteps)
   if (!found) return null
   const { sign, severity, factor, seen } = found
   const learningRate = last.learningRate * factor

@@ -2,7 +2,7 @@
  * All advisors over the steps of a run: takes steps, gives the events that are new. It writes nothing and changes nothing.
  */
 import type { AdviceEvent, AlertEvent } from '../../core/mod.ts'
-import { adviseLearningRate } from './advise-learning-rate.ts'
+import { adviseLearningRate, type LearningRateOptions } from './advise-learning-rate.ts'
 import { analyzeCurve } from './analyze-curve.ts'
 import type { StepPoint } from './step-point.ts'
 import { findAlerts } from './find-alerts.ts'
@@ -32,7 +32,9 @@ export interface Advisor {
 }
 
 /** Signs look at no more. */
-const REMEMBERED = 400
+const REMEMBERED = 200
+/** Steps between two looks at the curve as a whole, which changes slowly. */
+const CURVE_EVERY = 10
 
 /**
  * Tells each thing once, and again when it is still so after `quietSteps`.
@@ -56,6 +58,8 @@ export function createAdvisor({
   const points: StepPoint[] = []
   const toldAt = new Map<string, number>()
   let spike: SpikeState = NO_SPIKE
+  // Of a run that is longer than what is remembered.
+  let peakRate = 0
   const isNew = ({ name, step }: AdvisorEvent): boolean => {
     const before = toldAt.get(name)
     if (before !== undefined && step - before < quietSteps) return false
@@ -74,11 +78,15 @@ export function createAdvisor({
       points.push(point)
       if (points.length > REMEMBERED) points.shift()
       const { step } = point
+      peakRate = Math.max(peakRate, point.learningRate)
       const others: AdvisorEvent[] = []
       if (on.has('alerts'))
-        others.push(...findAlerts(points).map((alert): AlertEvent => ({ type: 'alert', step, ...alert })))
-      if (on.has('learning_rate')) others.push(...rateEvents(points, warmupSteps))
-      if (on.has('curve')) others.push(...curveEvents(points))
+        others.push(
+          ...findAlerts(points, { peakRate }).map((alert): AlertEvent => ({ type: 'alert', step, ...alert })),
+        )
+      if (on.has('learning_rate')) others.push(...rateEvents(points, { warmupSteps, peakRate }))
+      if (on.has('curve') && (step % CURVE_EVERY === 0 || !Number.isFinite(point.loss)))
+        others.push(...curveEvents(points))
       return [...(on.has('spikes') ? ofSpikes(point) : []), ...others.filter(isNew)]
     },
   }
@@ -98,8 +106,8 @@ function spikeEvent(event: keyof typeof SPIKE_NAMES, { step, loss }: StepPoint, 
   return { type: 'alert', step, name: SPIKE_NAMES[event], ...said[event] }
 }
 
-function rateEvents(points: readonly StepPoint[], warmupSteps: number): AdviceEvent[] {
-  const advice = adviseLearningRate(points, { warmupSteps })
+function rateEvents(points: readonly StepPoint[], options: LearningRateOptions): AdviceEvent[] {
+  const advice = adviseLearningRate(points, options)
   if (!advice) return []
   const { severity, text, learningRate, sign } = advice
   return [

@@ -27,6 +27,8 @@ export interface Alert {
 export interface AlertOptions {
   /** Steps of a plateau; default 100. */
   readonly plateauSteps?: number
+  /** Highest learning rate of the run, where the points do not have it: below its half there is no plateau. */
+  readonly peakRate?: number
   /** Three gradient norms in a row above this; default 100. */
   readonly gradNormHigh?: number
   /** Three gradient norms in a row below this; default 1e-6. */
@@ -52,7 +54,13 @@ const LOST = 0.5
  */
 export function findAlerts(
   points: readonly StepPoint[],
-  { plateauSteps = 100, gradNormHigh = 100, gradNormLow = 1e-6, memoryPart = 0.9 }: AlertOptions = {},
+  {
+    plateauSteps = 100,
+    peakRate,
+    gradNormHigh = 100,
+    gradNormLow = 1e-6,
+    memoryPart = 0.9,
+  }: AlertOptions = {},
 ): Alert[] {
   const last = points.at(-1)
   if (!last) return []
@@ -90,7 +98,7 @@ export function findAlerts(
       severity: 'warning',
       text: `${(100 * taken).toFixed(0)} % of the memory of the device is taken`,
     })
-  if (plateauOf(points, { steps: plateauSteps, leastFall: 0.02 }) !== null)
+  if (plateauOf(points, { steps: plateauSteps, leastFall: 0.02, peakRate }) !== null)
     alerts.push({
       name: 'plateau',
       severity: 'info',

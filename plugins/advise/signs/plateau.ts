@@ -12,6 +12,8 @@ export interface PlateauSignOptions {
   readonly steps: number
   /** Part of its mean by which the loss falls in these steps where all is well. */
   readonly leastFall: number
+  /** Highest learning rate before these points; default: that of the points. */
+  readonly peakRate?: number | undefined
 }
 
 /** Part of the highest rate below which a run is in its warm-up or decay. */
@@ -20,11 +22,11 @@ const AT_WORK = 0.5
 /** The part by which the loss fell in these steps (below 0: it rose); null when it is no plateau, or cannot be told. */
 export function plateauOf(
   points: readonly StepPoint[],
-  { steps, leastFall }: PlateauSignOptions,
+  { steps, leastFall, peakRate = 0 }: PlateauSignOptions,
 ): number | null {
   const last = points.slice(-steps).filter(({ loss }) => Number.isFinite(loss))
   if (last.length < steps) return null
-  const highest = points.reduce((most, { learningRate }) => Math.max(most, learningRate), 0)
+  const highest = points.reduce((most, { learningRate }) => Math.max(most, learningRate), peakRate)
   if (last.some(({ learningRate }) => learningRate < AT_WORK * highest)) return null
   const line = fitLine(last.map(({ loss }) => loss))
   const scale = steps / Math.max(Math.abs(line.mean), Number.MIN_VALUE)

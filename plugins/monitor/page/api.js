@@ -30,7 +30,7 @@ export function setToken(token) {
 
 /**
  * @param {string} path
- * @param {{ body?: unknown, signal?: AbortSignal }} [options] with a body it is a POST
+ * @param {{ body?: unknown, signal?: AbortSignal }} [options] with a body it is a POST, of JSON or of a file
  * @returns {Promise<any>}
  */
 export async function ask(path, { body, signal } = {}) {
@@ -41,16 +41,19 @@ export async function ask(path, { body, signal } = {}) {
 /**
  * Follows a stream of events until it is aborted, and opens it again when it ends. Throws when the server refuses.
  *
- * @param {string} path
+ * @param {() => string} path asked anew each time
  * @param {{ signal: AbortSignal, onEvent: (kind: string, data: any) => void, onLink: (isUp: boolean) => void }} options
  */
 export async function follow(path, { signal, onEvent, onLink }) {
   for (let wait = 500; !signal.aborted; wait = Math.min(8000, 2 * wait)) {
     try {
-      const { body } = await request(path, { signal })
+      const { body } = await request(path(), { signal })
       onLink(true)
       wait = 500
-      if (body) await readEvents(body, onEvent)
+      if (body)
+        await readEvents(body, (kind, data) => {
+          if (!signal.aborted) onEvent(kind, data)
+        })
     } catch (error) {
       if (error instanceof Refused) throw error
     }
@@ -62,13 +65,16 @@ export async function follow(path, { signal, onEvent, onLink }) {
 
 /** @param {string} path @param {{ body?: unknown, signal?: AbortSignal }} options */
 async function request(path, { body, signal }) {
+  const isFile = body instanceof Blob
   const response = await fetch(path, {
     signal: signal ?? null,
     headers: {
       authorization: `Bearer ${sessionStorage.getItem(KEY) ?? ''}`,
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(body === undefined
+        ? {}
+        : { 'content-type': isFile ? 'application/octet-stream' : 'application/json' }),
     },
-    ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
+    ...(body === undefined ? {} : { method: 'POST', body: isFile ? body : JSON.stringify(body) }),
   })
   if (response.ok) return response
   const told = await response.json().catch(() => ({}))

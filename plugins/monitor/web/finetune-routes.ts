@@ -14,6 +14,7 @@ import { bodyFields } from './body-fields.ts'
 import { type Choices, findChoices } from './choices.ts'
 import type { Job, JobList } from './jobs.ts'
 import { type CommandLine, runCommand, withoutPath } from './json-command.ts'
+import { MOST_BYTES, receiveFile } from './receive-file.ts'
 
 export interface FinetuneRoutesOptions {
   readonly jobs: JobList
@@ -37,6 +38,12 @@ export function finetuneRoutes(options: FinetuneRoutesOptions): Route[] {
       method: 'GET',
       path: '/api/finetune/choices',
       handle: async () => jsonReply(await findChoices(offered)),
+    },
+    {
+      method: 'POST',
+      path: '/api/finetune/data/:name',
+      handle: async (request) =>
+        jsonReply({ path: await receiveFile(options.root, request.params.name, request.bytes(MOST_BYTES)) }),
     },
     post('draft', async (request) => await helpers(async () => await draft(request, options))),
     post('preview', async (request) =>

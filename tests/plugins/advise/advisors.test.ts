@@ -189,6 +189,15 @@ describe('createAdvisor()', () => {
     expect(lines).toEqual(['100 plateau', '150 plateau', '200 plateau'])
   })
 
+  test('a low rate after a long decay is no plateau, however long it lasts', () => {
+    const advisor = createAdvisor({ only: ['alerts', 'learning_rate'] })
+    const points = curve(scattered(flat(700), 0.01)).map((point) => ({
+      ...point,
+      learningRate: point.step < 60 ? 1e-3 : 1e-4,
+    }))
+    expect(points.flatMap((point) => advisor.onStep(point))).toEqual([])
+  })
+
   test.each([
     [['spikes'], ['61 loss-spike']],
     [['alerts'], ['61 non-finite-loss']],

@@ -186,8 +186,8 @@ describe.skipIf(executablePath === '')('in Chromium', () => {
     const page = await openPage(390)
     await page.goto(monitor.url)
     await page.locator('[data-run="earlier"] button').click()
-    await page.locator('#histogram').waitFor()
-    expect(await page.locator('#histogram').getAttribute('width')).toBe('3')
+    await page.locator('#run h1', { hasText: 'earlier' }).waitFor()
+    await page.locator('#histogram[width="3"]').waitFor()
     expect(await page.locator('#events .critical').innerText()).toContain('<b>odd</b>')
     expect(await page.locator('#samples pre').innerText()).toBe('<i>a b</i>')
     expect(await page.locator('[data-action="pause"]').isVisible()).toBeFalse()
@@ -220,6 +220,30 @@ describe.skipIf(executablePath === '')('in Chromium', () => {
     expect(faults.splice(0)).toEqual([])
   }, 60_000)
 
+  test('a server that goes away and comes back: the page says so, and goes on', async () => {
+    const start = async (port: number): Promise<WebMonitor> =>
+      await openWebMonitor({
+        roots: [root],
+        tritune: ['false'],
+        port,
+        token: monitor.token,
+        onBug: (error) => faults.push(String(error)),
+      })
+    const first = await start(0)
+    const page = await browser.newPage()
+    await page.goto(first.url)
+    await page.locator('#link', { hasText: 'live' }).waitFor()
+    await page.locator('[data-run="earlier"] button').click()
+    await page.locator('#run h1', { hasText: 'earlier' }).waitFor()
+    await first.close()
+    await page.locator('#link.lost').waitFor()
+    await using _second = await start(first.port)
+    await page.locator('#link:not(.lost)', { hasText: 'live' }).waitFor()
+    expect(await points(page)).toBe(200)
+    await page.close()
+    expect(faults.splice(0)).toEqual([])
+  }, 60_000)
+
   test('fine-tuning: from a model and a file to a finished adapter', async () => {
     const page = await openPage(390)
     await page.goto(monitor.url)
@@ -229,7 +253,11 @@ describe.skipIf(executablePath === '')('in Chromium', () => {
     await page.locator('#name').fill('by-page')
     await page.locator('#make').click()
     await page.locator('#fault', { hasText: 'none.jsonl' }).waitFor()
-    await page.locator('#data').fill(data)
+    const buffer = Buffer.from(readFileSync(data))
+    await page.locator('#upload').setInputFiles({ name: 'mine.jsonl', mimeType: 'text/plain', buffer })
+    await page.waitForTimeout(100)
+    await page.locator('#make:enabled').waitFor()
+    expect(await page.locator('#data').inputValue()).toEndWith('mine.jsonl')
     await page.locator('#make').click()
     await page.locator('#look').click()
     await page.locator('pre.tokens', { hasText: 'the number' }).first().waitFor()
