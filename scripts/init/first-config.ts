@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
 import { invocation } from '../../core/invocation.ts'
 import { didYouMean, TrituneError } from '../../core/errors.ts'
-import { DATASET_TYPES, datasetFiles, readRecords } from '../../plugins/data/mod.ts'
+import { DATASET_TYPES, tellDatasetType } from '../../plugins/data/mod.ts'
 import { readFinetuneConfig, writtenContextLength } from '../../plugins/finetune/mod.ts'
 import { ownFile } from './own-file.ts'
 import { schemaLine } from './schema-line.ts'
@@ -118,38 +118,12 @@ function sequenceLength(model: string): number {
   return Math.min(512, known ?? 512)
 }
 
-/** The key of a record that only this type has. */
-const MARKS: Readonly<Record<string, string>> = {
-  messages: 'chat_template',
-  conversations: 'sharegpt',
-  instruction: 'alpaca',
-  segments: 'input_output',
-  input_ids: 'tokenized',
-  text: 'completion',
-}
-
 /** By the first record. */
-async function typeOf(path: string): Promise<string> {
-  const [file] = datasetFiles({ path, data_files: [], split: 'train', ds_type: null })
-  const fields = await fieldsOfFirst(file)
-  const mark = Object.keys(MARKS).find((key) => fields.includes(key))
-  if (mark !== undefined) return MARKS[mark]
-  const has = fields.length === 0 ? 'there is no record' : `the first record has ${fields.join(', ')}`
-  const isPreference =
-    (fields.includes('chosen') && fields.includes('rejected')) ||
-    (fields.includes('completion') && fields.includes('label'))
-  throw new TrituneError('E_DATA', `the type of the data cannot be told: ${has}`, {
-    place: file,
-    remedy: isPreference
-      ? `answers to prefer are for rl: dpo and its like: ${ownFile('docs/preferences.md')} has the file of such a run`
-      : `name it with --type: ${DATASET_TYPES.join(', ')}`,
+function typeOf(path: string): Promise<string> {
+  return tellDatasetType(path, {
+    preferences: `answers to prefer are for rl: dpo and its like: ${ownFile('docs/preferences.md')} has the file of such a run`,
+    unknown: `name it with --type: ${DATASET_TYPES.join(', ')}`,
   })
-}
-
-async function fieldsOfFirst(file: string): Promise<string[]> {
-  for await (const { value } of readRecords(file, { ds_type: null, sample_by: 'line', field: 'text' }))
-    return Object.keys(value)
-  return []
 }
 
 /** As YAML: plain where it can be nothing but a path or a name on the hub. */

@@ -10,7 +10,7 @@ import type {
   TokenizedExample,
 } from '../../../core/mod.ts'
 import { labelledExample, pairExample, recordError } from './answers-example.ts'
-import { oneTurn, PROMPT_STYLES, type PromptStyle } from './prompt-styles.ts'
+import { oneTurn, TURN_STYLES, type TurnStyle } from './turn-styles.ts'
 import { contentOf, messagesOf, optionalTextOf, textOf, valueOf } from './record-fields.ts'
 
 /** Prompt and answers, before the style's end of a turn. */
@@ -25,7 +25,7 @@ interface FoundAnswer {
   readonly completion: string
 }
 
-type Reader<T> = (record: DataRecord, style: PromptStyle) => T
+type Reader<T> = (record: DataRecord, style: TurnStyle) => T
 
 const systemOf = (record: DataRecord): string => optionalTextOf(record, 'system')
 
@@ -92,14 +92,14 @@ const ANSWERS: Readonly<Record<string, Reader<FoundAnswer>>> = {
 
 /** The types by name. */
 export const STYLED_TYPES: Readonly<Record<string, DatasetDefinition<DatasetContext>>> = Object.fromEntries(
-  Object.entries(PROMPT_STYLES).flatMap(([name, style]) =>
+  Object.entries(TURN_STYLES).flatMap(([name, style]) =>
     Object.keys(PAIRS).map((way) => [`${name}.${way}`, styledType(`${name}.${way}`, style, way)]),
   ),
 )
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-function styledType(name: string, style: PromptStyle, way: string): DatasetDefinition<DatasetContext> {
+function styledType(name: string, style: TurnStyle, way: string): DatasetDefinition<DatasetContext> {
   const makes: readonly ExampleKind[] = Object.hasOwn(ANSWERS, way) ? ['pair', 'labelled'] : ['pair']
   return {
     name,
@@ -113,7 +113,7 @@ function styledType(name: string, style: PromptStyle, way: string): DatasetDefin
 
 function pair(
   record: DataRecord,
-  style: PromptStyle,
+  style: TurnStyle,
   read: Reader<FoundPair>,
   context: DatasetContext,
 ): TokenizedExample {
@@ -126,7 +126,7 @@ function pair(
 
 function labelled(
   record: DataRecord,
-  style: PromptStyle,
+  style: TurnStyle,
   read: Reader<FoundAnswer>,
   context: DatasetContext,
 ): TokenizedExample {

@@ -2,8 +2,8 @@
  * Remembers how pieces were split: texts repeat their words, so the second occurrence costs one look-up.
  */
 
-/** Pieces remembered before the cache starts afresh: some tens of megabytes at most. */
-const CAPACITY = 200_000
+/** Pieces remembered before the cache starts afresh: some ten megabytes in each thread. */
+const CAPACITY = 65_536
 /** Longer ones hardly repeat. */
 const LONGEST = 256
 

@@ -3,14 +3,14 @@
  */
 
 /** How a style writes what is before an answer, and what ends it. */
-export interface PromptStyle {
+export interface TurnStyle {
   turn(role: string, content: string): string
   readonly opening: string
   readonly end: string
 }
 
 /** The styles by the first part of the names of types. */
-export const PROMPT_STYLES: Readonly<Record<'chatml' | 'llama3', PromptStyle>> = {
+export const TURN_STYLES: Readonly<Record<'chatml' | 'llama3', TurnStyle>> = {
   chatml: {
     turn: (role, content) => `<|im_start|>${role}\n${content}<|im_end|>\n`,
     opening: '<|im_start|>assistant\n',
@@ -24,6 +24,6 @@ export const PROMPT_STYLES: Readonly<Record<'chatml' | 'llama3', PromptStyle>> =
 }
 
 /** A question, after a system text where there is one, up to where the answer begins. */
-export function oneTurn({ turn, opening }: PromptStyle, question: string, system: string): string {
+export function oneTurn({ turn, opening }: TurnStyle, question: string, system: string): string {
   return (system === '' ? '' : turn('system', system)) + turn('user', question) + opening
 }
