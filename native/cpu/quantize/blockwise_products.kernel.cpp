@@ -13,6 +13,9 @@ constexpr int MOST_ROWS = 4;
 constexpr int MOST_ROWS = 2;
 #endif
 
+/// Bytes that the first rows of x ask memory for ahead.
+constexpr size_t AHEAD = 4096;
+
 inline float block_scale(const PackedWeight& w, size_t b) {
   if (!w.nested) return static_cast<const float*>(w.scale)[b];
   return SIGNED_MAP.value[static_cast<const uint8_t*>(w.scale)[b]] * w.nested[b / 256] + w.offset;
@@ -27,6 +30,9 @@ template <int M, int P> void block(const BlockwiseProduct& t, int row, int first
   vf sums[M][P] = {};
   for (size_t b = 0; b < blocks; b++) {
     vf even[M][P] = {}, odd[M][P] = {};
+    // There is less work than waiting; rows of x after the first ones find the weight in the cache.
+    if (row == 0)
+      for (int j = 0; j < P; j++) prefetch<Cache::FAR>(w.data + (size_t(first + j) * cols + b * w.block) / 2 + AHEAD);
     for (size_t k = b * w.block; k < (b + 1) * w.block; k += 2 * W) {
       vf high[P], low[P];
       TT_UNROLL for (int j = 0; j < P; j++) {
@@ -55,11 +61,10 @@ template <int M, int P> void block(const BlockwiseProduct& t, int row, int first
     for (int j = 0; j < P; j++) t.sums[size_t(row + m) * t.ld + size_t(first + j - t.first)] = sum_lanes(sums[m][j]);
 }
 
-template <int M> void rows_of(const BlockwiseProduct& t, int row) {
-  constexpr int P = M == 1 ? 4 : 2;
-  int i = 0;
-  for (; i + P <= t.count; i += P) block<M, P>(t, row, t.first + i);
-  for (; i < t.count; i++) block<M, 1>(t, row, t.first + i);
+template <int P> void rows_of(const BlockwiseProduct& t, int first) {
+  int row = 0;
+  for (; row + MOST_ROWS <= t.rows; row += MOST_ROWS) block<MOST_ROWS, P>(t, row, first);
+  for (; row < t.rows; row++) block<1, P>(t, row, first);
 }
 
 }  // namespace
@@ -75,9 +80,11 @@ void split_pairs(float* to, const float* from, size_t n) {
 }
 
 void blockwise_products(const BlockwiseProduct& t) {
-  int row = 0;
-  for (; row + MOST_ROWS <= t.rows; row += MOST_ROWS) rows_of<MOST_ROWS>(t, row);
-  for (; row < t.rows; row++) rows_of<1>(t, row);
+  int i = 0;
+  if (t.rows < MOST_ROWS)
+    for (; i + 4 <= t.count; i += 4) rows_of<4>(t, t.first + i);
+  for (; i + 2 <= t.count; i += 2) rows_of<2>(t, t.first + i);
+  if (i < t.count) rows_of<1>(t, t.first + i);
 }
 
 }  // namespace tt::TT_ISA
