@@ -73,7 +73,7 @@ export interface ServedModelOptions {
  * import { openServedModel } from 'tritune/plugins/serve'
  *
  * using served = await openServedModel('my-model', { adapters: new Map([['german', 'german']]) })
- * console.log([...served.voices.keys()]) // → [ "my-model", "german" ]
+ * console.log([...served.voices.keys()]) // → [ 'my-model', 'german' ]
  * ```
  */
 export async function openServedModel(
