@@ -16,6 +16,17 @@ export interface HttpRequest {
   readonly signal: AbortSignal
   /** The body as JSON. Throws 413 when it is too long, 415 when it is said to be something else, 400 when it is no JSON. */
   json(): Promise<unknown>
+  /**
+   * The body as it comes, for what is large: said to be `application/octet-stream`, with its length. Throws 415, 411, 413 beyond `maxBytes`, and 400 when less
+   * comes than was said.
+   */
+  bytes(maxBytes: number): HttpBytes
+}
+
+/** A body of bytes. */
+export interface HttpBytes extends AsyncIterable<Uint8Array> {
+  /** As the request says; no more and no less comes. */
+  readonly length: number
 }
 
 export interface RequestOptions {
@@ -38,37 +49,65 @@ export function readRequest(
     headers: message.headers,
     signal,
     async json() {
-      const type = message.headers['content-type'] ?? ''
-      // A form of another page cannot say so.
-      if (!/^application\/json\s*(;|$)/i.test(type))
-        throw new HttpRefusal(415, `expected content-type: application/json, got ${type || 'none'}`)
-      return parse(await readBody(message, maxBytes))
+      expectType(message, 'application/json')
+      return parse(await readText(message, maxBytes))
+    },
+    bytes(most) {
+      expectType(message, 'application/octet-stream')
+      const length = Number(message.headers['content-length'] ?? Number.NaN)
+      if (!Number.isSafeInteger(length) || length < 0)
+        throw new HttpRefusal(411, 'the request does not say how long its body is')
+      if (length > most) throw tooLong(length, most)
+      return { length, [Symbol.asyncIterator]: () => wholeBody(message, length) }
     },
   }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-async function readBody(message: IncomingMessage, maxBytes: number): Promise<string> {
-  const tooLong = (bytes: number): HttpRefusal =>
-    new HttpRefusal(413, `the body has ${bytes} bytes or more, at most ${maxBytes} are read`, {
-      headers: { connection: 'close' },
-    })
+/** A form of another page cannot say so. */
+function expectType(message: IncomingMessage, wanted: string): void {
+  const type = message.headers['content-type'] ?? ''
+  if (type.split(';')[0].trim().toLowerCase() === wanted) return
+  throw new HttpRefusal(415, `expected content-type: ${wanted}, got ${type || 'none'}`)
+}
+
+function tooLong(bytes: number, maxBytes: number): HttpRefusal {
+  return new HttpRefusal(413, `the body has ${bytes} bytes or more, at most ${maxBytes} are read`, {
+    headers: { connection: 'close' },
+  })
+}
+
+async function readText(message: IncomingMessage, maxBytes: number): Promise<string> {
   const said = Number(message.headers['content-length'] ?? 0)
-  if (said > maxBytes) throw tooLong(said)
+  if (said > maxBytes) throw tooLong(said, maxBytes)
   const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of message) {
-    if (!(chunk instanceof Uint8Array)) continue
-    bytes += chunk.byteLength
-    if (bytes > maxBytes) throw tooLong(bytes)
-    chunks.push(chunk)
-  }
+  for await (const chunk of limited(message, maxBytes)) chunks.push(chunk)
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
   } catch (cause) {
     throw new HttpRefusal(400, 'the body is not UTF-8', { cause })
   }
+}
+
+async function* limited(message: IncomingMessage, maxBytes: number): AsyncGenerator<Uint8Array> {
+  let bytes = 0
+  for await (const chunk of message) {
+    if (!(chunk instanceof Uint8Array)) continue
+    bytes += chunk.byteLength
+    if (bytes > maxBytes) throw tooLong(bytes, maxBytes)
+    yield chunk
+  }
+}
+
+/** A client that went away in the middle is no end of the body. */
+async function* wholeBody(message: IncomingMessage, length: number): AsyncGenerator<Uint8Array> {
+  let bytes = 0
+  for await (const chunk of limited(message, length)) {
+    bytes += chunk.byteLength
+    yield chunk
+  }
+  if (bytes !== length) throw new HttpRefusal(400, `only ${bytes} bytes came, of ${length}`)
 }
 
 function parse(text: string): unknown {

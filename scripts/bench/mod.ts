@@ -23,6 +23,7 @@
  *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate; activations and states in a file   --model keeps the folders
  *   estimate   what tritune estimate says of eight runs, beside their peak   --model keeps the folders
  *   tritter    the presets of tritter: parameters, memory and speed, and what checkpointing saves
+ *   runs       what monitors cost the trainer, and the index over 1,000 runs of 10,000 steps
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'
@@ -85,6 +86,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   memory: async () => (await import('./memory.ts')).memory,
   estimate: async () => (await import('./estimate.ts')).estimate,
   tritter: async () => (await import('./tritter.ts')).tritter,
+  runs: async () => (await import('./product/runs.ts')).runsTopic,
   wasm: async () => (await import('./wasm.ts')).wasm,
 }
 
@@ -105,6 +107,7 @@ const OF_CHECKOUT: readonly string[] = [
   'estimate',
   'tritter',
   'serve',
+  'runs',
 ]
 
 function topics(): string[] {

@@ -37,6 +37,10 @@ micro_batch_size: 1
 learning_rate: ${rate}
 max_steps: ${steps}
 eval_steps: 20
+generate_samples: true
+num_generation_samples: 1
+generation_max_new_tokens: 40
+histogram_steps: 2
 `,
   )
   return file
@@ -86,12 +90,17 @@ async function takeShots(): Promise<void> {
     await start(run(root, 'whale-1e-3', '1e-3', 120)).exited
     const second = start(run(root, 'whale-3e-3', '3e-3', 200))
     const page = await openPage(browser, monitor.url, 1280, 900)
-    await page.locator('[data-run="whale-3e-3"] button').click({ timeout: 60_000 })
+    await page.locator('[data-run="whale-3e-3"] button').click({ timeout: 240_000 })
     await page.locator('[data-run="whale-1e-3"] input').check()
-    await page.locator('[data-chart="Learning rate"][data-points="120"]').waitFor({ timeout: 120_000 })
+    await page.locator('[data-chart="Learning rate"][data-points="120"]').waitFor({ timeout: 240_000 })
     await page.locator('#run .status.running').waitFor()
     await page.locator('[data-chart="Loss"] .u-legend', { hasText: 'whale-3e-3 (evaluation)' }).waitFor()
     await shoot(page, 'monitor-1280')
+    await page.locator('#samples .sample').nth(1).waitFor()
+    await page.evaluate(
+      'document.querySelector("#samples").parentElement.scrollIntoView({ block: "center" })',
+    )
+    await shoot(page, 'monitor-samples-1280')
     await page.close()
     const phone = await openPage(browser, monitor.url, 390, 1200, true)
     await phone.locator('[data-run="whale-1e-3"] input').check()
@@ -102,8 +111,8 @@ async function takeShots(): Promise<void> {
     await second.exited
     await phone.getByText('Fine-tune', { exact: true }).click()
     await phone.locator('#make').click()
-    await phone.locator('#look').click({ timeout: 60_000 })
-    await phone.locator('pre.tokens').first().waitFor({ timeout: 60_000 })
+    await phone.locator('#look').click({ timeout: 240_000 })
+    await phone.locator('pre.tokens').first().waitFor({ timeout: 240_000 })
     await phone.locator('#look').scrollIntoViewIfNeeded()
     await shoot(phone, 'monitor-finetune-390')
   } finally {

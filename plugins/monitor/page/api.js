@@ -30,7 +30,7 @@ export function setToken(token) {
 
 /**
  * @param {string} path
- * @param {{ body?: unknown, signal?: AbortSignal }} [options] with a body it is a POST
+ * @param {{ body?: unknown, signal?: AbortSignal }} [options] with a body it is a POST, of JSON or of a file
  * @returns {Promise<any>}
  */
 export async function ask(path, { body, signal } = {}) {
@@ -62,13 +62,16 @@ export async function follow(path, { signal, onEvent, onLink }) {
 
 /** @param {string} path @param {{ body?: unknown, signal?: AbortSignal }} options */
 async function request(path, { body, signal }) {
+  const isFile = body instanceof Blob
   const response = await fetch(path, {
     signal: signal ?? null,
     headers: {
       authorization: `Bearer ${sessionStorage.getItem(KEY) ?? ''}`,
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(body === undefined
+        ? {}
+        : { 'content-type': isFile ? 'application/octet-stream' : 'application/json' }),
     },
-    ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
+    ...(body === undefined ? {} : { method: 'POST', body: isFile ? body : JSON.stringify(body) }),
   })
   if (response.ok) return response
   const told = await response.json().catch(() => ({}))

@@ -27,6 +27,7 @@ export function openFinetuneView(state, { show, draw }) {
     placeholder: 'org/name, a folder or a .gguf file',
   })
   const data = el('input', { list: 'files', id: 'data', required: true, placeholder: 'a file or a folder' })
+  const upload = el('input', { type: 'file', id: 'upload', accept: '.jsonl,.json,.csv,.parquet,.arrow,.txt' })
   const name = el('input', {
     id: 'name',
     required: true,
@@ -113,6 +114,7 @@ export function openFinetuneView(state, { show, draw }) {
       { class: 'fields' },
       field('Model', model),
       field('Data', data),
+      field('Or a file of yours', upload),
       field('Name of the run', name),
       field('What is trained', adapter),
     ),
@@ -121,6 +123,15 @@ export function openFinetuneView(state, { show, draw }) {
     known,
     el('div', { class: 'row' }, next),
   )
+  upload.addEventListener('change', () => {
+    const [file] = upload.files ?? []
+    if (file === undefined) return
+    void busy(next, async () => {
+      data.value = ''
+      const { path } = await ask(`./api/finetune/data/${encodeURIComponent(file.name)}`, { body: file })
+      data.value = path
+    })
+  })
   form.addEventListener('submit', (event) => {
     event.preventDefault()
     void busy(next, makeFile)

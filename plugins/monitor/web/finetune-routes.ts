@@ -14,6 +14,7 @@ import { bodyFields } from './body-fields.ts'
 import { type Choices, findChoices } from './choices.ts'
 import type { Job, JobList } from './jobs.ts'
 import { type CommandLine, runCommand, withoutPath } from './json-command.ts'
+import { MOST_BYTES, receiveFile } from './receive-file.ts'
 
 export interface FinetuneRoutesOptions {
   readonly jobs: JobList
@@ -37,6 +38,12 @@ export function finetuneRoutes(options: FinetuneRoutesOptions): Route[] {
       method: 'GET',
       path: '/api/finetune/choices',
       handle: async () => jsonReply(await findChoices(offered)),
+    },
+    {
+      method: 'POST',
+      path: '/api/finetune/data/:name',
+      handle: async (request) =>
+        jsonReply({ path: await receiveFile(options.root, request.params.name, request.bytes(MOST_BYTES)) }),
     },
     post('draft', async (request) => await helpers(async () => await draft(request, options))),
     post('preview', async (request) =>
@@ -83,6 +90,9 @@ function nameOf(fields: Fields): string {
   throw new HttpRefusal(400, `name: expected letters, digits and . _ - , got "${name.slice(0, 80)}"`)
 }
 
+/** So that one sees what it learns. */
+const SAMPLES = 'generate_samples: true # at each evaluation the model writes something\n'
+
 async function draft(request: HttpRequest, { tritune, root }: FinetuneRoutesOptions): Promise<unknown> {
   const fields = bodyFields(await request.json())
   const name = nameOf(fields)
@@ -100,7 +110,7 @@ async function draft(request: HttpRequest, { tritune, root }: FinetuneRoutesOpti
     )
     // Its comments tell of a file that is gone by then.
     const text = readFileSync(file, 'utf8').replace(/^# yaml-language-server.*\n\n?/, '')
-    return { text: text.replaceAll(folder, '.') }
+    return { text: `${text.replaceAll(folder, '.')}${SAMPLES}` }
   })
 }
 

@@ -3,6 +3,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { listCheckpoints } from '../../../plugins/finetune/mod.ts'
 import { openWebMonitor, type WebMonitor } from '../../../plugins/monitor/mod.ts'
@@ -80,6 +81,58 @@ describe('from a model and a file', () => {
     const { body } = await ask(monitor, '/api/finetune/choices')
     expect(JSON.stringify(body.models)).toContain('quickstart/model')
     expect(JSON.stringify(body.files)).toContain('moby-dick.train.jsonl')
+  })
+})
+
+describe('a file that is given to the page', () => {
+  const give = async (name: string, body: string, headers: Record<string, string> = {}): Promise<Response> =>
+    await fetch(`http://127.0.0.1:${monitor.port}/api/finetune/data/${encodeURIComponent(name)}`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${monitor.token}`,
+        'content-type': 'application/octet-stream',
+        ...headers,
+      },
+      body,
+    })
+  const there = (): string[] => (existsSync(join(root, 'data')) ? readdirSync(join(root, 'data')) : [])
+
+  test('lies beside the runs, once', async () => {
+    const reply = await give('my data.jsonl', '{"text":"ä"}\n')
+    expect([reply.status, await reply.json()]).toEqual([200, { path: join(root, 'data/my data.jsonl') }])
+    expect(readFileSync(join(root, 'data/my data.jsonl'), 'utf8')).toBe('{"text":"ä"}\n')
+    expect((await give('my data.jsonl', 'other')).status).toBe(400)
+    expect(readFileSync(join(root, 'data/my data.jsonl'), 'utf8')).toBe('{"text":"ä"}\n')
+  })
+
+  test.each([
+    '../up.jsonl',
+    '/etc/x.txt',
+    'a\\b.csv',
+    '.hidden.jsonl',
+    'plugin.ts',
+    'x.jsonl.sh',
+    'nul\0.txt',
+    'a\n.txt',
+  ])('is not written as %p', async (name) => {
+    const before = there()
+    expect((await give(name, 'x')).status).toBe(400)
+    expect(there()).toEqual(before)
+  })
+
+  test('is not written without the token, for a form, or where its client went away', async () => {
+    const before = there()
+    expect((await give('a.txt', 'x', { authorization: '' })).status).toBe(401)
+    expect((await give('a.txt', 'x', { 'content-type': 'text/plain' })).status).toBe(415)
+    const socket = connect(monitor.port, '127.0.0.1')
+    socket.write(
+      `POST /api/finetune/data/cut.txt HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${monitor.token}\r\n` +
+        'content-type: application/octet-stream\r\ncontent-length: 1000\r\n\r\nhalf of it',
+    )
+    await until(() => there().length > before.length)
+    socket.destroy()
+    await until(() => there().length === before.length)
+    expect(there()).toEqual(before)
   })
 })
 

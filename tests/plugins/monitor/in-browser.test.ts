@@ -2,7 +2,7 @@
  * The page in a real Chromium: a run that is watched and controlled, a second one over it, and fine-tuning from a model and a file.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { openWebMonitor, type WebMonitor } from '../../../plugins/monitor/mod.ts'
@@ -38,6 +38,10 @@ datasets:
     type: completion
 val_set_size: 0.1
 eval_steps: 50
+generate_samples: true
+num_generation_samples: 1
+generation_max_new_tokens: 8
+histogram_steps: 50
 learning_rate: 1e-3
 max_steps: ${steps}
 `
@@ -102,6 +106,7 @@ beforeAll(async () => {
       'histograms.jsonl': [1, 2, 3].map((step) => ({ step, ...histogram })),
       'events.jsonl': [
         { time: '2026-01-01T00:00:00Z', step: 1, type: 'alert', severity: 'critical', text: '<b>odd</b>' },
+        { time: '2026-01-01T00:00:00Z', step: 1, type: 'sample', prompt: '<i>a', completion: ' b</i>' },
       ],
     },
   )
@@ -132,15 +137,8 @@ describe.skipIf(executablePath === '')('in Chromium', () => {
       const before = await points(page)
       await untilPoints(page, before + 20)
 
-      const sample = {
-        time: new Date().toISOString(),
-        step: 50,
-        type: 'sample',
-        prompt: 'Once',
-        completion: ' <i>upon</i>',
-      }
-      appendFileSync(join(going, 'events.jsonl'), `${JSON.stringify(sample)}\n`)
-      await page.locator('#samples', { hasText: 'Once <i>upon</i>' }).waitFor()
+      await page.locator('#samples .sample', { hasText: 'the number' }).waitFor()
+      await page.locator('#histogram').waitFor()
 
       await page.locator('[data-action="pause"]').click()
       await until(() => record().status === 'paused')
@@ -188,9 +186,10 @@ describe.skipIf(executablePath === '')('in Chromium', () => {
     const page = await openPage(390)
     await page.goto(monitor.url)
     await page.locator('[data-run="earlier"] button').click()
-    await page.locator('#histogram').waitFor()
-    expect(await page.locator('#histogram').getAttribute('width')).toBe('3')
+    await page.locator('#run h1', { hasText: 'earlier' }).waitFor()
+    await page.locator('#histogram[width="3"]').waitFor()
     expect(await page.locator('#events .critical').innerText()).toContain('<b>odd</b>')
+    expect(await page.locator('#samples pre').innerText()).toBe('<i>a b</i>')
     expect(await page.locator('[data-action="pause"]').isVisible()).toBeFalse()
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390)
     const back = async (): Promise<unknown> =>
@@ -221,6 +220,30 @@ describe.skipIf(executablePath === '')('in Chromium', () => {
     expect(faults.splice(0)).toEqual([])
   }, 60_000)
 
+  test('a server that goes away and comes back: the page says so, and goes on', async () => {
+    const start = async (port: number): Promise<WebMonitor> =>
+      await openWebMonitor({
+        roots: [root],
+        tritune: ['false'],
+        port,
+        token: monitor.token,
+        onBug: (error) => faults.push(String(error)),
+      })
+    const first = await start(0)
+    const page = await browser.newPage()
+    await page.goto(first.url)
+    await page.locator('#link', { hasText: 'live' }).waitFor()
+    await page.locator('[data-run="earlier"] button').click()
+    await page.locator('#run h1', { hasText: 'earlier' }).waitFor()
+    await first.close()
+    await page.locator('#link.lost').waitFor()
+    await using _second = await start(first.port)
+    await page.locator('#link:not(.lost)', { hasText: 'live' }).waitFor()
+    expect(await points(page)).toBe(200)
+    await page.close()
+    expect(faults.splice(0)).toEqual([])
+  }, 60_000)
+
   test('fine-tuning: from a model and a file to a finished adapter', async () => {
     const page = await openPage(390)
     await page.goto(monitor.url)
@@ -230,7 +253,11 @@ describe.skipIf(executablePath === '')('in Chromium', () => {
     await page.locator('#name').fill('by-page')
     await page.locator('#make').click()
     await page.locator('#fault', { hasText: 'none.jsonl' }).waitFor()
-    await page.locator('#data').fill(data)
+    const buffer = Buffer.from(readFileSync(data))
+    await page.locator('#upload').setInputFiles({ name: 'mine.jsonl', mimeType: 'text/plain', buffer })
+    await page.waitForTimeout(100)
+    await page.locator('#make:enabled').waitFor()
+    expect(await page.locator('#data').inputValue()).toEndWith('mine.jsonl')
     await page.locator('#make').click()
     await page.locator('#look').click()
     await page.locator('pre.tokens', { hasText: 'the number' }).first().waitFor()
