@@ -17,7 +17,7 @@ import { loadModel, models } from '../models/mod.ts'
 import { adapterVocabulary, loadAdapter, peft } from '../peft/mod.ts'
 import { loadTokenizer, type Tokenizer } from '../tokenizer/mod.ts'
 import { wasm } from '../wasm/mod.ts'
-import { type PackedKind, packedWeights } from './packed-weights.ts'
+import { packedWeights, type WritingQuantizer } from './packed-weights.ts'
 import { type GeneratorInput, streamText, type StreamOptions } from './stream-text.ts'
 import { tokenizerFilesFor } from './tokenizer-files.ts'
 
@@ -41,7 +41,7 @@ export interface OpenGeneratorOptions {
   /** Default: `auto`. */
   readonly device?: Device | DeviceName
   /** Packs the linear layers and the head in 8 or 4 bits while the model is loaded: less memory, and more tokens a second. Default: as they are stored. */
-  readonly quantizer?: PackedKind
+  readonly quantizer?: WritingQuantizer
   /** For adapters and models that are not built in. */
   readonly plugins?: readonly Plugin[]
 }

@@ -6,6 +6,7 @@
  *   data       records per second of reading, tokenising and packing, against datasets and the fast tokenizers of transformers   (--python)
  *   generate   16 texts at once over one at a time   --model
  *   serve      16 streams of a server over one, over HTTP   --model
+ *   product    one stream, prompts and 16 streams of packed models, beside llama.cpp   --model
  *   moe        a step of mixtures of experts over that of transformers   (--python)
  *   kernels    our ops against the peaks of the machine, and two against torch   (--python)
  *   ops        the kernels as a mitata suite, to look at while one works on an op; `kernels` is for claims
@@ -43,7 +44,7 @@ const help =
 
   topics: ${topics().join(', ')}; or ops, alone: a mitata suite, one group an op, without floors
 
-  --model <path>    model folder or .gguf file (or TRITUNE_MODEL): finetune, generate, serve and qlora need it
+  --model <path>    model folder or .gguf file (or TRITUNE_MODEL): finetune, generate, product, serve and qlora need it
   --python <path>   Python with torch, transformers and peft (or TRITUNE_PYTHON): finetune needs it, adapters and kernels use it
   --blas <path>     library that blas compares with (or TRITUNE_CPU_BLAS); default: what the system has
   --threads <n>     threads of both sides; default: all cores
@@ -71,6 +72,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   data: async () => (await import('./data.ts')).data,
   generate: async () => (await import('./generate.ts')).generateTopic,
   serve: async () => (await import('../serve/throughput.ts')).serveTopic,
+  product: async () => (await import('./product/mod.ts')).product,
   moe: async () => (await import('./moe.ts')).moe,
   kernels: async () => (await import('./kernels.ts')).kernels,
   optimizers: async () => (await import('./optimizers.ts')).optimizers,
@@ -97,6 +99,7 @@ const OF_CHECKOUT: readonly string[] = [
   'moe',
   'data',
   'startup',
+  'product',
   'models',
   'libraries',
   'wasm',

@@ -15,8 +15,8 @@ constexpr int MOST_ROWS = 4;
 constexpr int MOST_ROWS = 2;
 #endif
 
-/// How far ahead one row of x asks memory for the weight: there is less work than waiting.
-constexpr size_t AHEAD = 4096;
+/// How far ahead the first rows of x ask memory for the weight: with few rows there is less work than waiting.
+constexpr size_t AHEAD = 8192;
 
 TT_INLINE vbytes first_bytes(const int8_t* p, size_t n) {
   int8_t buffer[BYTES] = {};
@@ -24,7 +24,7 @@ TT_INLINE vbytes first_bytes(const int8_t* p, size_t n) {
   return load_bytes(buffer);
 }
 
-template <int M> void block(const Int8Product& t, int row, int i) {
+template <int M, bool FIRST> void block(const Int8Product& t, int row, int i) {
   vi sums[M][ROWS] = {};
   const int8_t* x = t.x + size_t(row) * t.stride;
   const int8_t* w[ROWS];  // beyond the end the last row is multiplied again and thrown away
@@ -33,7 +33,7 @@ template <int M> void block(const Int8Product& t, int row, int i) {
     vbytes bytes[ROWS];
     TT_UNROLL for (int j = 0; j < ROWS; j++) {
       bytes[j] = load(w[j] + k);
-      if constexpr (M == 1) prefetch<Cache::FAR>(w[j] + k + AHEAD);
+      if constexpr (FIRST) prefetch<Cache::FAR>(w[j] + k + AHEAD);
     }
     TT_UNROLL for (int m = 0; m < M; m++) {
       const vbytes codes = load_bytes(x + size_t(m) * t.stride + k);
@@ -53,14 +53,19 @@ template <int M> void block(const Int8Product& t, int row, int i) {
 
 }  // namespace
 
+template <int M> static int rows_of(const Int8Product& t, int row, int i) {
+  row == 0 ? block<M, true>(t, row, i) : block<M, false>(t, row, i);
+  return row + M;
+}
+
 void int8_products(const Int8Product& t) {
   for (int i = 0; i < t.count; i += ROWS) {
     int row = 0;
-    for (; row + MOST_ROWS <= t.rows; row += MOST_ROWS) block<MOST_ROWS>(t, row, i);
+    while (row + MOST_ROWS <= t.rows) row = rows_of<MOST_ROWS>(t, row, i);
 #if TT_AVX512
-    if (t.rows - row >= 2) block<2>(t, row, i), row += 2;
+    if (t.rows - row >= 2) row = rows_of<2>(t, row, i);
 #endif
-    if (row < t.rows) block<1>(t, row, i);
+    if (row < t.rows) rows_of<1>(t, row, i);
   }
 }
 

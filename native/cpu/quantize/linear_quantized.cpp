@@ -2,10 +2,11 @@
 //
 // The weight is unpacked a panel at a time into scratch that stays in the cache, and multiplied by what multiplies plain
 // weights. int8 layers multiply codes: whole numbers up to 127, which bf16 holds exactly, as f32 does the sums up to
-// 2^24; so the tile units for bf16 serve them too, and many rows of ternary layers. Few rows of nf4 and fp4 unpack 16 rows of the weight at a
-// time, each thread its own; few rows of int8 multiply bytes. Both read the packed weight once. Other ternary layers: ternary.cpp.
+// 2^24; so the tile units for bf16 serve them too, and many rows of ternary layers. Few rows of nf4 and fp4 multiply codes, with LoRA or
+// blocks that go on in the next row 16 unpacked rows of the weight at a time, each thread its own; few rows of int8 multiply bytes. All read the packed weight once. Other ternary layers: ternary.cpp.
 #include <string.h>
 
+#include "blockwise.h"
 #include "int8.h"
 #include "ternary.h"
 
@@ -72,7 +73,31 @@ tt_status blockwise_few_rows(void* y, const Linear& l, const void* x, const Pack
   return few_rows(w, {wide, l.rows, l.rank, 0, l.out, true, lora.b, l.scale, bias ? wide_bias : nullptr, y, l.dtype});
 }
 
+/// Few rows without LoRA: codes are multiplied as they lie.
+tt_status blockwise_codes(void* y, const Linear& l, const void* x, const PackedWeight& w, const void* bias) {
+  const size_t n = size_t(l.in), rows = size_t(l.rows);
+  float* wide = static_cast<float*>(shared_scratch(SLOT_X, 2 * rows * n * sizeof(float) + 64));
+  if (!wide) return no_memory();
+  float* split = wide + rows * n;
+  for (size_t row = 0; row < rows; row++) {
+    TT_DISPATCH(widen_row, wide + row * n, at(x, row * n, l.dtype), l.dtype, l.in, 1);
+    TT_DISPATCH(split_pairs, split + row * n, wide + row * n, n);
+  }
+  for_ranges(size_t(l.out + BYTE_TILE - 1) / BYTE_TILE, n * BYTE_TILE, [&](size_t begin, size_t end, int) {
+    for (size_t tile = begin; tile < end; tile++) {
+      float sums[FEW_ROWS * BYTE_TILE];
+      const int first = int(tile) * BYTE_TILE, count = smaller(BYTE_TILE, l.out - first);
+      TT_DISPATCH(blockwise_products, BlockwiseProduct{sums, BYTE_TILE, split, n, l.rows, &w, first, count});
+      for (size_t row = 0; row < rows; row++)
+        TT_DISPATCH(scale_sums, at(y, row * size_t(l.out) + size_t(first), l.dtype), sums + row * BYTE_TILE, nullptr,
+                    bias ? at(bias, size_t(first), l.dtype) : nullptr, 1, size_t(count), l.dtype, l.dtype);
+    }
+  });
+  return TT_OK;
+}
+
 tt_status blockwise_forward(void* y, const Linear& l, const void* x, const PackedWeight& w, const void* bias, const Lora& lora) {
+  if (l.rows <= FEW_ROWS && l.rank == 0 && TT_DISPATCH(multiplies_blocks, w)) return blockwise_codes(y, l, x, w, bias);
   if (l.rows <= FEW_ROWS) return blockwise_few_rows(y, l, x, w, bias, lora);
   const int panel = panel_of(l.out, l.in);
   void* numbers = shared_scratch(SLOT_WEIGHT, size_t(panel) * l.in * dtype_bytes(l.dtype));

@@ -18,7 +18,7 @@ import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { cpu } from '../../cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../../cuda/mod.ts'
-import { type PackedKind, packedWeights, tokenizerFilesFor } from '../../generate/mod.ts'
+import { packedWeights, tokenizerFilesFor, type WritingQuantizer } from '../../generate/mod.ts'
 import { isHubName, resolveModel } from '../../hub/mod.ts'
 import { loadModel, models } from '../../models/mod.ts'
 import { adapterVocabulary, loadAdapter, peft } from '../../peft/mod.ts'
@@ -59,7 +59,7 @@ export interface ServedModelOptions {
   /** Default: `auto`. */
   readonly device?: Device | DeviceName
   /** Packs the linear layers and the head while the model is loaded; default: as they are stored. */
-  readonly quantizer?: PackedKind
+  readonly quantizer?: WritingQuantizer
   /** For adapters and models that are not built in. */
   readonly plugins?: readonly Plugin[]
 }
