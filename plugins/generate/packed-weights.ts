@@ -1,7 +1,6 @@
 /**
  * Weights in 8 or 4 bits for models that only write: the head as well as the linear layers.
  */
-import type { FloatDType } from '../../core/mod.ts'
 import type { LoadModelOptions } from '../models/mod.ts'
 import { int8, nf4, openQuantizer, packLayers } from '../qlora/mod.ts'
 
@@ -21,13 +20,10 @@ export type WritingQuantizer = 'int8' | 'nf4'
  * console.log([...generate(model, [1, 5, 9], { maxNewTokens: 4 })].length) // → 4
  * ```
  */
-export function packedWeights(
-  kind?: WritingQuantizer,
-  dtype: FloatDType = 'f32',
-): Pick<LoadModelOptions, 'pack' | 'packHead'> {
+export function packedWeights(kind?: WritingQuantizer): Pick<LoadModelOptions, 'pack' | 'packHead'> {
   if (kind === undefined) return {}
   const quantizer =
     kind === 'int8' ? openQuantizer(int8, { threshold: 0 }) : openQuantizer(nf4, { double_quant: false })
-  const pack = packLayers(quantizer, dtype)
+  const pack = packLayers(quantizer, 'f32')
   return { pack, packHead: pack }
 }

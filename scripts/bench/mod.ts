@@ -5,8 +5,8 @@
  *   adapters   a step of every adapter over a LoRA step, and over that of PEFT       (--python)
  *   data       records per second of reading, tokenising and packing, against datasets and the fast tokenizers of transformers   (--python)
  *   generate   16 texts at once over one at a time   --model
- *   product    one stream, prompts and 16 streams of packed models, beside llama.cpp   --model
  *   serve      16 streams of a server over one, over HTTP   --model
+ *   product    one stream, prompts and 16 streams of packed models, beside llama.cpp   --model
  *   moe        a step of mixtures of experts over that of transformers   (--python)
  *   kernels    our ops against the peaks of the machine, and two against torch   (--python)
  *   ops        the kernels as a mitata suite, to look at while one works on an op; `kernels` is for claims
@@ -71,8 +71,8 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   adapters: async () => (await import('./adapters.ts')).adapters,
   data: async () => (await import('./data.ts')).data,
   generate: async () => (await import('./generate.ts')).generateTopic,
-  product: async () => (await import('./product/mod.ts')).product,
   serve: async () => (await import('../serve/throughput.ts')).serveTopic,
+  product: async () => (await import('./product/mod.ts')).product,
   moe: async () => (await import('./moe.ts')).moe,
   kernels: async () => (await import('./kernels.ts')).kernels,
   optimizers: async () => (await import('./optimizers.ts')).optimizers,

@@ -18,7 +18,7 @@ import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { cpu } from '../../cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../../cuda/mod.ts'
-import { type WritingQuantizer, packedWeights, tokenizerFilesFor } from '../../generate/mod.ts'
+import { packedWeights, tokenizerFilesFor, type WritingQuantizer } from '../../generate/mod.ts'
 import { isHubName, resolveModel } from '../../hub/mod.ts'
 import { loadModel, models } from '../../models/mod.ts'
 import { adapterVocabulary, loadAdapter, peft } from '../../peft/mod.ts'
@@ -73,7 +73,7 @@ export interface ServedModelOptions {
  * import { openServedModel } from 'tritune/plugins/serve'
  *
  * using served = await openServedModel('my-model', { adapters: new Map([['german', 'german']]) })
- * console.log([...served.voices.keys()]) // → [ "my-model", "german" ]
+ * console.log([...served.voices.keys()]) // → [ 'my-model', 'german' ]
  * ```
  */
 export async function openServedModel(

@@ -3,7 +3,7 @@
  */
 import Anthropic, { APIError } from '@anthropic-ai/sdk'
 import { expect, test } from 'bun:test'
-import { alone, type ServedTiny, serveTiny } from './_served.ts'
+import { alone, NAMES, type ServedTiny, serveTiny } from './_served.ts'
 
 function client({ server }: ServedTiny, apiKey = 'none'): Anthropic {
   return new Anthropic({ baseURL: server.url, apiKey, maxRetries: 0 })
@@ -37,6 +37,24 @@ test('a stream builds the same message; a stop sequence is told and not given', 
   expect(heard.join('')).toBe(text.slice(0, text.indexOf(stop)))
   expect(built.stop_reason).toBe('stop_sequence')
   expect(built.stop_sequence).toBe(stop)
+})
+
+test('sixteen clients at once, of three names, get what each would get alone', async () => {
+  await using tiny = await serveTiny({ parallel: 8 })
+  const asked = Array.from({ length: 16 }, (_, i) => ({ model: NAMES[i % 3], content: `Tell ${i}` }))
+  const got = await Promise.all(
+    asked.map(async ({ model, content }, i) => {
+      const messages = [{ role: 'user' as const, content }]
+      const request = { model, messages, temperature: 0, max_tokens: 16 }
+      const answer =
+        i % 2 === 0
+          ? await client(tiny).messages.create(request)
+          : await client(tiny).messages.stream(request).finalMessage()
+      const [block] = answer.content
+      return block.type === 'text' ? block.text : block.type
+    }),
+  )
+  expect(got).toEqual(asked.map(({ model, content }) => alone(tiny, model, content, 16)))
 })
 
 test('a last message of the assistant is the beginning of the answer', async () => {

@@ -46,10 +46,7 @@ describe.skipIf(reason !== null)(leftOut('the page', reason), () => {
     await page.selectOption('#other', 'german')
     await page.fill('#text', 'Hello')
     await page.press('#text', 'Enter')
-    await page.waitForFunction('document.querySelectorAll(".assistant small:last-child").length === 2')
-    await page.waitForFunction(
-      '[...document.querySelectorAll(".assistant small:last-child")].every((note) => note.textContent.includes("pieces"))',
-    )
+    await page.getByText('pieces/s').nth(1).waitFor()
     await page.evaluate('new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))')
     const answers = await page.locator('.assistant .content').allTextContents()
     expect(answers).toEqual([alone(tiny, 'tiny', 'Hello', 12), alone(tiny, 'german', 'Hello', 12)])
@@ -85,9 +82,7 @@ describe.skipIf(reason !== null)(leftOut('the page', reason), () => {
     await page.press('#text', 'Enter')
     await page.waitForSelector('.assistant .content:not(:empty)')
     await page.evaluate('document.getElementById("stop").click()')
-    await page.waitForFunction(
-      'document.querySelector(".assistant small:last-child").textContent === "stopped"',
-    )
+    await page.getByText('stopped').waitFor()
     for (let i = 0; tiny.server.load().inside > 0 && i < 400; i++) await Bun.sleep(5)
     expect(tiny.server.load().inside).toBe(0)
     await page.close()
