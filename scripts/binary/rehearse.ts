@@ -9,10 +9,10 @@ import { join } from 'node:path'
 import { TrituneError } from '../../core/errors.ts'
 
 /** What Debian's shell and core utilities need. */
-const PACKAGES = [
-  ...['base-files', 'bash', 'coreutils', 'libc6', 'libgcc-s1', 'libtinfo6'],
-  ...['libselinux1', 'libpcre2-8-0', 'libacl1', 'libattr1', 'libgmp10'],
-]
+const PACKAGES =
+  'base-files bash coreutils libc6 libgcc-s1 libtinfo6 libselinux1 libpcre2-8-0 libacl1 libattr1 libgmp10'.split(
+    ' ',
+  )
 
 interface Trial {
   readonly name: string
