@@ -1,12 +1,13 @@
 /**
  * `bun run rehearse:binary`: the one file in a root folder made of a few packages of Debian (C library, shell, core utilities): no Bun, no Node, no
- * network. It trains the bundled model, goes on from a file of one's own, writes, and measures.
+ * network but with itself. It trains the bundled model, goes on from a file of one's own, writes, measures, serves, and shows.
  */
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TrituneError } from '../../core/errors.ts'
+import { findCommand } from '../commands/table.ts'
 
 /** What Debian's shell and core utilities need. */
 const PACKAGES =
@@ -20,7 +21,23 @@ interface Trial {
   readonly line: string
   /** What it must print. */
   readonly wanted: RegExp
+  /** Only where there is this command. */
+  readonly command?: string
 }
+
+/** Starts a server, sends it one request, and ends it. Bash speaks TCP by itself. */
+function asked(command: string, port: number, request: string): string {
+  const open = `exec 3<>/dev/tcp/127.0.0.1/${port}`
+  return [
+    `tritune ${command} --port ${port} >log 2>&1 & S=$!`,
+    `for i in {1..300}; do (${open}) 2>/dev/null && break; sleep 0.1; done`,
+    `${open} || cat log`,
+    `printf '${request.replaceAll('\n', '\\r\\n')}' >&3; cat <&3`,
+    'kill -INT $S; wait $S',
+  ].join('\n')
+}
+
+const QUESTION = '{"model":"model","prompt":"The state of the","max_tokens":4}'
 
 const TRIALS: readonly Trial[] = [
   { name: 'no other runtime', line: 'command -v bun node deno || echo none', wanted: /^none\n$/ },
@@ -41,14 +58,31 @@ const TRIALS: readonly Trial[] = [
     line: 'tritune evaluate outputs/my --task $M/moby-dick.eval.jsonl --limit 4 --save && tritune report outputs/my',
     wanted: /token_perplexity[\s\S]*report\.html/,
   },
+  {
+    name: 'serve',
+    command: 'serve',
+    line: asked(
+      'serve $M/model',
+      18471,
+      `POST /v1/completions HTTP/1.1\nHost: localhost\nContent-Type: application/json\nContent-Length: ${QUESTION.length}\nConnection: close\n\n${QUESTION}`,
+    ),
+    wanted: /200 OK[\s\S]*"text":/,
+  },
+  {
+    name: 'monitor',
+    command: 'monitor',
+    line: asked('monitor --web', 18472, 'GET / HTTP/1.1\nHost: localhost:18472\nConnection: close\n\n'),
+    wanted: /HTTP\/1\.1 (200|401|403)/,
+  },
 ]
 
 /** True when all goes well. */
 export function rehearseBinary(binary: string): boolean {
   const root = mkdtempSync(join(tmpdir(), 'tritune-root-'))
+  const trials = TRIALS.filter(({ command }) => command === undefined || findCommand(command))
   try {
     makeRoot(root, binary)
-    return TRIALS.map((trial) => attempt(root, trial)).every((isGood) => isGood)
+    return trials.map((trial) => attempt(root, trial)).every((isGood) => isGood)
   } finally {
     run('umount', [join(root, 'proc')], { mayFail: true })
     rmSync(root, { recursive: true, force: true })
