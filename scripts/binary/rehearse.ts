@@ -42,7 +42,7 @@ const QUESTION = '{"model":"model","prompt":"The state of the","max_tokens":4}'
 const TRIALS: readonly Trial[] = [
   { name: 'no other runtime', line: 'command -v bun node deno || echo none', wanted: /^none\n$/ },
   { name: 'version', line: 'tritune --version', wanted: /^\d+\.\d+\.\d+/ },
-  { name: 'quickstart', line: 'tritune quickstart', wanted: /perplexity fell by 3\d\.\d %/ },
+  { name: 'quickstart', line: 'tritune quickstart', wanted: /perplexity fell by [3-9]\d\.\d %/ },
   {
     name: 'a file of one’s own',
     line: 'tritune init my.yaml --model $M/model --data $M/moby-dick.eval.jsonl && tritune finetune my.yaml --set max_steps=3',
@@ -116,10 +116,9 @@ function makeRoot(root: string, binary: string): void {
 function attempt(root: string, { name, line, wanted }: Trial): boolean {
   const began = performance.now()
   const script = `cd /root; M=$(echo /root/.cache/tritune/binary/*/node_modules/tritune/quickstart); ${line}`
-  const { stdout, stderr, status } = spawnSync('chroot', [root, '/bin/bash', '-c', script], {
-    encoding: 'utf8',
-    env: { HOME: '/root', PATH: '/usr/bin:/bin' },
-  })
+  const inside = ['/usr/bin/env', '-i', 'HOME=/root', 'PATH=/usr/bin:/bin', '/bin/bash', '-c', script]
+  const { stdout, stderr, status, error } = spawnSync('chroot', [root, ...inside], { encoding: 'utf8' })
+  if (error) throw failed('chroot', error.message)
   const isGood = status === 0 && wanted.test(stdout)
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
   console.log(`${isGood ? 'ok  ' : 'FAIL'}  ${name.padEnd(22)} ${seconds.padStart(6)} s`)
@@ -134,7 +133,11 @@ function run(
 ): void {
   const { status, stderr, error } = spawnSync(command, args, { cwd, encoding: 'utf8' })
   if (status === 0 || mayFail) return
-  throw new TrituneError('E_USAGE', `${command} failed: ${error?.message ?? stderr.trim().slice(-400)}`, {
+  throw failed(command, error?.message ?? stderr.trim().slice(-400))
+}
+
+function failed(command: string, reason: string): TrituneError {
+  return new TrituneError('E_USAGE', `${command} failed: ${reason}`, {
     remedy: 'run it as root on Debian or its like',
   })
 }
