@@ -31,7 +31,7 @@ export interface TaskEvaluation {
 }
 
 /** What was measured, of what and how; JSON. */
-export interface Evaluation {
+export interface ModelEvaluation {
   readonly time: string
   readonly tritune: string
   readonly subject: Subject
@@ -80,7 +80,7 @@ export async function evaluateModel(
   subject: Subject,
   tasks: readonly Task[],
   { before = null, limit, onResult, ...options }: EvaluateModelOptions = {},
-): Promise<Evaluation> {
+): Promise<ModelEvaluation> {
   const { chat = false, maxLength } = options
   const measure = async (who: Subject): Promise<TaskResult[]> => {
     const results = await measureAll(who, tasks, options)

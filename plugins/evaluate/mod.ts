@@ -8,7 +8,7 @@ export { evaluateTask, type EvaluateTaskOptions, type ItemResult, type TaskResul
 export {
   evaluateModel,
   type EvaluateModelOptions,
-  type Evaluation,
+  type ModelEvaluation,
   type Subject,
   type TaskEvaluation,
 } from './evaluate-model.ts'
@@ -16,7 +16,7 @@ export type { Difference, ItemScore, Measure } from './measures/statistics.ts'
 export { EVALUATION_FILE, evaluationResults, readEvaluation } from './report/read-evaluation.ts'
 export { reportPage } from './report/report-page.ts'
 export { type ReportChart, type ReportSample, type RunReport, runReport } from './report/run-report.ts'
-export type { Curve } from './report/line-chart.ts'
+export type { Curve as ReportCurve } from './report/line-chart.ts'
 export type { EncodedPair } from './scoring/encode-pair.ts'
 export { type LogLikelihood, type LogLikelihoodOptions, logLikelihoods } from './scoring/log-likelihoods.ts'
 export { readTask, type ReadTaskOptions } from './tasks/read-task.ts'

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { TrituneError } from '../../core/errors.ts'
 import { writeFileAtomic } from '../../core/files/atomic.ts'
 import { invocation } from '../../core/invocation.ts'
-import type { Evaluation, Subject, TaskResult } from '../../plugins/evaluate/mod.ts'
+import type { ModelEvaluation, Subject, TaskResult } from '../../plugins/evaluate/mod.ts'
 import {
   type Command,
   deviceOption,
@@ -121,7 +121,7 @@ const FROM_1: NumberRange = {
   fits: (value) => Number.isSafeInteger(value) && value >= 1,
 }
 
-async function tell(found: Evaluation, asJson: boolean): Promise<void> {
+async function tell(found: ModelEvaluation, asJson: boolean): Promise<void> {
   if (asJson) return writeJson({ type: 'evaluation', ...found })
   const { evaluationLines } = await import('../evaluate/table.ts')
   out.write(`${evaluationLines(found).join('\n')}`)

@@ -1,10 +1,10 @@
 /**
  * An evaluation as lines for a terminal.
  */
-import type { Difference, Evaluation, Measure, TaskEvaluation } from '../../plugins/evaluate/mod.ts'
+import type { Difference, ModelEvaluation, Measure, TaskEvaluation } from '../../plugins/evaluate/mod.ts'
 
 /** A line for each measure, with its 95 % interval; with two models both, and what the difference says. */
-export function evaluationLines({ tasks }: Evaluation): string[] {
+export function evaluationLines({ tasks }: ModelEvaluation): string[] {
   return tasks.flatMap((task) => [
     `${task.task}  (${task.kind}, ${task.items} ${task.items === 1 ? 'item' : 'items'})`,
     ...columns(Object.keys(task.measures).map((name) => row(task, name))).map((line) => `  ${line}`),

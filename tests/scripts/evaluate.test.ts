@@ -2,7 +2,7 @@
 import { expect, test } from 'bun:test'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Evaluation } from '../../plugins/evaluate/mod.ts'
+import type { ModelEvaluation } from '../../plugins/evaluate/mod.ts'
 import { attachLora, saveAdapter } from '../../plugins/peft/mod.ts'
 import { loadModel } from '../../plugins/models/mod.ts'
 import { evaluationLines } from '../../scripts/evaluate/table.ts'
@@ -46,7 +46,7 @@ test('an adapter is measured beside its base model, and the result is kept where
     '--json',
   )
   expect([code, stderr]).toEqual([0, ''])
-  const told: Evaluation = JSON.parse(stdout)
+  const told: ModelEvaluation = JSON.parse(stdout)
   expect(told).toMatchObject({
     type: 'evaluation',
     subject: { adapter: 'adapter' },

@@ -4,14 +4,14 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrituneError } from '../../../core/mod.ts'
-import type { Evaluation, TaskEvaluation } from '../evaluate-model.ts'
+import type { ModelEvaluation, TaskEvaluation } from '../evaluate-model.ts'
 import type { Measure } from '../measures/statistics.ts'
 
 /** The file in the folder of a run. */
 export const EVALUATION_FILE = 'evaluation.json'
 
 /** null: there is none. E_FORMAT for a file that no `evaluate` wrote. */
-export function readEvaluation(folder: string): Evaluation | null {
+export function readEvaluation(folder: string): ModelEvaluation | null {
   const path = join(folder, EVALUATION_FILE)
   if (!existsSync(path)) return null
   const value = parsed(path)
@@ -23,7 +23,7 @@ export function readEvaluation(folder: string): Evaluation | null {
 }
 
 /** A line for each measure, for the results of a model card: `acc (arc)` → `0.250 → 0.458 (95 %: 0.279 to 0.649)`. */
-export function evaluationResults({ tasks }: Pick<Evaluation, 'tasks'>): Record<string, string> {
+export function evaluationResults({ tasks }: Pick<ModelEvaluation, 'tasks'>): Record<string, string> {
   return Object.fromEntries(
     tasks.flatMap((task) =>
       Object.entries(task.measures).map(([name, measure]) => [
@@ -59,7 +59,7 @@ function parsed(path: string): unknown {
   }
 }
 
-function isEvaluation(value: unknown): value is Evaluation {
+function isEvaluation(value: unknown): value is ModelEvaluation {
   return isObject(value) && Array.isArray(value['tasks']) && value['tasks'].every(isTask)
 }
 

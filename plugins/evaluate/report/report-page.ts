@@ -2,7 +2,7 @@
  * The report of a run as one HTML page that needs nothing else: no script, no network. What models and data wrote stays text.
  */
 import { stringify } from 'yaml'
-import type { Evaluation, TaskEvaluation } from '../evaluate-model.ts'
+import type { ModelEvaluation, TaskEvaluation } from '../evaluate-model.ts'
 import type { Difference, Measure } from '../measures/statistics.ts'
 import { escaped } from './escaped.ts'
 import { lineChart } from './line-chart.ts'
@@ -120,8 +120,8 @@ function sampleText({ step, prompt, completion }: ReportSample): string {
   return `<p class="soft">step ${step}</p><pre><span class="soft">${escaped(prompt)}</span>${escaped(completion)}</pre>`
 }
 
-function evaluationTable({ tasks, before, subject, time }: Evaluation): string {
-  const who = ({ model, adapter }: Evaluation['subject']): string =>
+function evaluationTable({ tasks, before, subject, time }: ModelEvaluation): string {
+  const who = ({ model, adapter }: ModelEvaluation['subject']): string =>
     adapter === null ? model : `${model} with ${adapter}`
   const about = `${before === null ? '' : `before: ${who(before)}; after: `}${who(subject)}; ${time}. Intervals are of 95 %.`
   const heads =

@@ -2,7 +2,7 @@
  * What is told of a run: its record, its curves, what it wrote, how it was measured, how it is made again. From the files of its folder alone.
  */
 import { readRun, readRunLines, type EventLine, type MetricsLine, type RunRecord } from '../../runs/mod.ts'
-import type { Evaluation } from '../evaluate-model.ts'
+import type { ModelEvaluation } from '../evaluate-model.ts'
 import type { Curve } from './line-chart.ts'
 import { readEvaluation } from './read-evaluation.ts'
 
@@ -25,7 +25,7 @@ export interface RunReport {
   readonly charts: readonly ReportChart[]
   /** The newest ones. */
   readonly samples: readonly ReportSample[]
-  readonly evaluation: Evaluation | null
+  readonly evaluation: ModelEvaluation | null
   /** Notes, alerts and what was asked of the run. */
   readonly events: readonly EventLine[]
 }

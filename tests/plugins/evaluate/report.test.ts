@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
-  type Evaluation,
+  type ModelEvaluation,
   evaluationResults,
   readEvaluation,
   reportPage,
@@ -17,7 +17,7 @@ const HOSTILE = '<script>alert(1)</script>\u001b[2J"\'&'
 
 const MEASURE = { value: 0.5, stderr: 0.1, low: 0.25, high: 0.75, isHigherBetter: true }
 
-const EVALUATION: Evaluation = {
+const EVALUATION: ModelEvaluation = {
   time: '2026-01-02T03:04:05.000Z',
   tritune: '1.0.0',
   subject: { model: 'base', adapter: 'out' },
