@@ -41,6 +41,7 @@ export {
   sentAfter,
 } from './workers/local-rounds.ts'
 export type { SendKind } from './workers/send-kind.ts'
+export { type AccumulatorMemory, type TritAccumulator, tritAccumulator } from './workers/trit-accumulator.ts'
 export { type TwoHopWorker, twoHopWorker } from './workers/two-hop-worker.ts'
 export {
   ALARM_ROUNDS,
