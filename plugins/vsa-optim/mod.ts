@@ -43,10 +43,5 @@ export {
 export type { SendKind } from './workers/send-kind.ts'
 export { type AccumulatorMemory, type TritAccumulator, tritAccumulator } from './workers/trit-accumulator.ts'
 export { type TwoHopWorker, twoHopWorker } from './workers/two-hop-worker.ts'
-export {
-  ALARM_ROUNDS,
-  type UpdateStats,
-  type UpdateWorker,
-  updateWorker,
-  type UpdateWorkerOptions,
-} from './workers/update-worker.ts'
+export { updateMetrics, type UpdateStats, updateWarning } from './workers/update-stats.ts'
+export { type UpdateWorker, updateWorker, type UpdateWorkerOptions } from './workers/update-worker.ts'

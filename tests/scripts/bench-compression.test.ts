@@ -5,6 +5,7 @@ import { describe, expect, test } from 'bun:test'
 import { openCpu } from '../../plugins/cpu/mod.ts'
 import { type Batch, concatenate } from '../../plugins/data/mod.ts'
 import { DENSE, METHODS } from '../../scripts/bench/compression/methods.ts'
+import { bundlingRows } from '../../scripts/bench/compression/bundling.ts'
 import { compressionRows, type Tuned } from '../../scripts/bench/compression/rows.ts'
 import { type Outcome, simulate } from '../../scripts/bench/compression/simulate.ts'
 import { createTask, type Rows, ROWS } from '../../scripts/bench/compression/task.ts'
@@ -122,4 +123,10 @@ describe('rows', () => {
     ])
     expect(received.note).toContain('never worth it')
   })
+})
+
+test('of gradients in one vector less comes back than of each by itself in as many bytes', () => {
+  const rows = bundlingRows()
+  expect(rows[0].ours).toBeCloseTo(rows[0].peer ?? 0, 2)
+  expect(rows.slice(1).every(({ ratio }) => (ratio ?? 1) < 0.8)).toBe(true)
 })

@@ -12,6 +12,7 @@ import type { CodecOptions } from '../codecs/create-compressor.ts'
 import type { UpdateLayout } from '../wire/update-layout.ts'
 import { type Compresses, withErrorFeedback } from './error-feedback.ts'
 import { codecsOf, type SendKind } from './send-kind.ts'
+import type { UpdateStats } from './update-stats.ts'
 
 /** Which worker, of how many, and what they send. */
 export interface UpdateWorkerOptions extends CodecOptions {
@@ -23,22 +24,6 @@ export interface UpdateWorkerOptions extends CodecOptions {
   readonly seed?: number
   /** A checkpoint of another number of workers is taken, and what those had not sent is lost. */
   readonly allowOtherWorkers?: boolean
-}
-
-/** What was sent and received, and what the last message kept. */
-export interface UpdateStats {
-  readonly rounds: number
-  /** δ of the last message; ‖e‖ / ‖u‖ is √(1 − δ). */
-  readonly kept: number | null
-  /** ‖e‖ / ‖update‖ after the last message. */
-  readonly backlog: number | null
-  /** Rounds in a row in which the backlog grew. */
-  readonly growing: number
-  readonly sentBytes: number
-  /** Of all messages, without its own. */
-  readonly receivedBytes: number
-  /** What f32 would have been to send. */
-  readonly denseBytes: number
 }
 
 /** One worker. Its memory is part of a run's state. */
@@ -55,9 +40,6 @@ export interface UpdateWorker extends Stateful, Disposable {
   /** The mean of what all workers sent in the last round, its own message included, in any order. Throws what `UpdateCodec` does, E_VALUE where one is missing or there twice. */
   receive(messages: readonly Uint8Array[], kind?: SendKind): Float32Array<ArrayBuffer>
 }
-
-/** Rounds of a growing backlog after which a weaker codec should be taken. */
-export const ALARM_ROUNDS = 20
 
 /**
  * A worker with an empty memory.

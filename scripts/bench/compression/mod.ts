@@ -4,6 +4,7 @@
  */
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import type { BenchContext, Row, Topic } from '../_topic.ts'
+import { bundlingRows } from './bundling.ts'
 import { DENSE, type Method, METHODS } from './methods.ts'
 import { compressionRows, type Measured } from './rows.ts'
 import { type Outcome, simulate } from './simulate.ts'
@@ -34,8 +35,9 @@ export const compression: Topic = {
         for (const { name, ...one } of asked)
           measured.push({ name, ...one, steps, dense, own: tuned({ ...setting, ...one }) })
       }
+    const bundling = bundlingRows().filter(({ name }) => context.only === null || name.includes(context.only))
     // After so few steps as of --quick nothing is judged.
-    return compressionRows(measured).map((row): Row =>
+    return [...bundling, ...compressionRows(measured)].map((row): Row =>
       context.quick ? { ...row, floor: null, goal: null } : row,
     )
   },

@@ -13,6 +13,8 @@ import {
   sentAfter,
   twoHopWorker,
   updateLayout,
+  updateMetrics,
+  updateWarning,
   updateWorker,
   type UpdateWorkerOptions,
 } from '../../../../plugins/vsa-optim/mod.ts'
@@ -200,7 +202,26 @@ describe('bytes', () => {
     using workers = team(1, { codec: 'topk-sign', ratio: 0.001 })
     const [update] = updates(1, 1)
     for (let round = 0; round < 25; round++) workers.list[0].send(update)
-    expect(workers.list[0].stats.growing).toBe(24)
+    const { stats } = workers.list[0]
+    expect(stats.growing).toBe(24)
+    expect(updateWarning(stats, 1e6)).toContain('has grown for 24 rounds')
+  })
+  test('what is measured is there as metrics, and a run that is too short for its codec is told', () => {
+    using workers = team(1, { codec: 'topk-sign' })
+    const [worker] = workers.list
+    expect(updateMetrics(worker.stats)).toEqual({})
+    expect(updateWarning(worker.stats, 1)).toBeNull()
+    const message = worker.send(updates(1, 1)[0])
+    const { update_kept: kept, update_error_share: share, ...others } = updateMetrics(worker.stats)
+    expect(kept + share ** 2).toBeCloseTo(1, 6)
+    expect(others).toMatchObject({ sent_bytes: message.length, received_bytes: 0 })
+    const rounds = Math.ceil(30 / kept)
+    expect(updateWarning(worker.stats, rounds)).toBeNull()
+    expect(updateWarning(worker.stats, rounds - 1)).toContain(
+      `should have ${rounds} rounds and has ${rounds - 1}`,
+    )
+    worker.send(new Float32Array(LENGTH))
+    expect(updateMetrics(worker.stats)).not.toHaveProperty('update_backlog')
   })
 })
 
