@@ -40,6 +40,7 @@ export {
   type RoundSchedule,
   sentAfter,
 } from './workers/local-rounds.ts'
+export { type Exchange, localSteps, type LocalStepsOptions } from './workers/local-steps.ts'
 export type { SendKind } from './workers/send-kind.ts'
 export { type AccumulatorMemory, type TritAccumulator, tritAccumulator } from './workers/trit-accumulator.ts'
 export { type TwoHopWorker, twoHopWorker } from './workers/two-hop-worker.ts'

@@ -50,6 +50,8 @@ export interface LocalRounds {
 export interface LocalRoundsOptions {
   /** Of the mean, how much is taken; default 1. */
   readonly rate?: number
+  /** Where `shared` is kept; default: an array of its own. */
+  readonly memory?: Float32Array
 }
 
 /**
@@ -73,10 +75,10 @@ export interface LocalRoundsOptions {
 export function localRounds(
   worker: UpdateWorker,
   start: Float32Array,
-  { rate = 1 }: LocalRoundsOptions = {},
+  { rate = 1, memory: shared = new Float32Array(start.length) }: LocalRoundsOptions = {},
 ): LocalRounds {
   expectNumber('localRounds', 'rate', rate, { min: 0, above: true })
-  const shared = start.slice()
+  shared.set(start)
   return {
     shared,
     send(weights, kind) {

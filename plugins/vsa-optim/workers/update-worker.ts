@@ -6,11 +6,12 @@
  * How messages travel is not here: they are bytes, of one length for all workers of a round. All workers decode the same bytes in the same order,
  * so all have the same mean to the bit.
  */
-import { jsonField, referenceDevice, type Stateful, TrituneError, zeros } from '../../../core/mod.ts'
+import { jsonField, type Stateful, TrituneError } from '../../../core/mod.ts'
 import { expectInteger } from '../../../core/tensor/expect.ts'
 import type { CodecOptions } from '../codecs/create-compressor.ts'
 import type { UpdateLayout } from '../wire/update-layout.ts'
 import { type Compresses, withErrorFeedback } from './error-feedback.ts'
+import { keptNumbers } from './kept-numbers.ts'
 import { codecsOf, type SendKind } from './send-kind.ts'
 import type { UpdateStats } from './update-stats.ts'
 
@@ -70,9 +71,8 @@ export function updateWorker({
     compress: (update, round = 0) => codecOf(kind).encode(update, { round, worker, isLast: kind === 'last' }),
     decompress: (message) => codecOf(kind).decode(message, feedback.round).update,
   })
-  const memory = zeros([layout.length], { device: referenceDevice })
-  memory.adopt(null)
-  const feedback = withErrorFeedback(by('compressed'), layout.length, floatsOf(memory.host()))
+  const memory = keptNumbers(layout.length)
+  const feedback = withErrorFeedback(by('compressed'), layout.length, memory.numbers)
   const counts = { sentBytes: 0, receivedBytes: 0, growing: 0 }
   return {
     isExact: options.codec === 'dense',
@@ -105,13 +105,13 @@ export function updateWorker({
       counts.receivedBytes += messages.reduce((sum, { length }) => sum + length, -codecOf(kind).bytes)
       return mean
     },
-    tensors: () => new Map([['error', memory]]),
+    tensors: () => new Map([['error', memory.tensor]]),
     saveState: () => ({ round: feedback.round, worker, workers, codec: options.codec }),
     loadState(saved) {
       for (const [name, own] of Object.entries({ worker, workers, codec: options.codec })) {
         const was = jsonField(saved, name)
         if (was === own) continue
-        if (allowOtherWorkers && name !== 'codec') memory.set(new Float32Array(layout.length))
+        if (allowOtherWorkers && name !== 'codec') memory.numbers.fill(0)
         else
           throw new TrituneError(
             'E_RESUME',
@@ -126,16 +126,11 @@ export function updateWorker({
         throw new TrituneError('E_RESUME', `the checkpoint says no round, but ${String(round)}`)
       feedback.resume(round)
     },
-    [Symbol.dispose]: () => memory.dispose(),
+    [Symbol.dispose]: () => memory.tensor.dispose(),
   }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
-
-function floatsOf(host: ArrayLike<number>): Float32Array {
-  if (host instanceof Float32Array) return host
-  throw new TrituneError('E_DTYPE', 'the memory of a worker is f32')
-}
 
 function expectAll(updates: readonly { readonly worker: number }[], workers: number): void {
   const seen = new Set<number>()

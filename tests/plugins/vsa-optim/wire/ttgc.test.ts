@@ -2,7 +2,7 @@
  * TTGC messages: what is in them, that they do not depend on the order of maps, and that no damaged or strange one is read.
  */
 import { describe, expect, test } from 'bun:test'
-import { createRandom } from '../../../../core/mod.ts'
+import { createRandom, TrituneError } from '../../../../core/mod.ts'
 import {
   CODEC_NAMES,
   type CodecOptions,
@@ -11,6 +11,7 @@ import {
   updateCodec,
   updateLayout,
 } from '../../../../plugins/vsa-optim/mod.ts'
+import { seal } from '../../../../plugins/vsa-optim/wire/ttgc.ts'
 import { thrownBy } from '../_thrown.ts'
 
 const SHAPES = [
@@ -87,6 +88,19 @@ describe.each(CODECS)('%s', (_, options) => {
     const longer = new Uint8Array(message.length + 4)
     longer.set(message)
     expect(thrownBy(() => codec.decode(longer, 7))[0]).toBe('E_FORMAT')
+  })
+  test('whatever is under a right checksum is read or refused, and what is read is finite', () => {
+    const random = createRandom(11)
+    for (let n = 0; n < 60; n++) {
+      const bytes = message.slice()
+      for (let i = 0; i < 4; i++) bytes[32 + random.int(bytes.length - 32)] = random.int(256)
+      const forged = seal(bytes)
+      try {
+        expect(codec.decode(forged, 7).update.every(Number.isFinite)).toBe(true)
+      } catch (error) {
+        expect(error instanceof TrituneError && error.code).toBe('E_FORMAT')
+      }
+    }
   })
   test('another round, seed, codec, set of tensors or of settings is said', () => {
     const wrong = (other: CodecOptions, seed = 5, round = 7): string =>
