@@ -22,7 +22,7 @@ export interface Coding {
   bytesOf(length: number): number
   /** The numbers are finite, `into` is of the right size and zeros. */
   encode(gradient: Float32Array, into: Uint8Array, round: number): void
-  /** `from` is of the right size; E_FORMAT for bytes that `encode` never writes. */
+  /** `from` is of the right size; E_FORMAT for bytes that `encode` never writes. Numbers that are not finite are refused afterwards. */
   decode(from: Uint8Array, into: Float32Array, round: number): void
 }
 
@@ -44,6 +44,8 @@ export function compressorOf({ settings, bytesOf, encode, decode }: Coding): Gra
       expectMessage(message, settings, bytesOf(message.length))
       const gradient = new Float32Array(message.length)
       decode(message.payload, gradient, message.round)
+      const bad = gradient.findIndex((value) => !Number.isFinite(value))
+      if (bad >= 0) throw new TrituneError('E_FORMAT', `${codec}: number ${bad} is ${gradient[bad]}`)
       return gradient
     },
   }
