@@ -6,7 +6,7 @@
  * How messages travel is not here: they are bytes, of one length for all workers of a round. All workers decode the same bytes in the same order,
  * so all have the same mean to the bit.
  */
-import { jsonField, type Stateful, TrituneError } from '../../../core/mod.ts'
+import { jsonField, type JsonValue, type Stateful, TrituneError } from '../../../core/mod.ts'
 import { expectInteger } from '../../../core/tensor/expect.ts'
 import type { CodecOptions } from '../codecs/create-compressor.ts'
 import type { UpdateLayout } from '../wire/update-layout.ts'
@@ -74,6 +74,7 @@ export function updateWorker({
   const memory = keptNumbers(layout.length)
   const feedback = withErrorFeedback(by('compressed'), layout.length, memory.numbers)
   const counts = { sentBytes: 0, receivedBytes: 0, growing: 0 }
+  let lastBacklog: number | null = null
   return {
     isExact: options.codec === 'dense',
     get round() {
@@ -85,10 +86,11 @@ export function updateWorker({
     },
     messageBytes: (kind = 'compressed') => codecOf(kind).bytes,
     send(update, kind = 'compressed') {
-      const before = feedback.backlog
       const message = feedback.compress(update, by(kind))
+      const { backlog } = feedback
       counts.sentBytes += message.length
-      counts.growing = (feedback.backlog ?? 0) > (before ?? Infinity) ? counts.growing + 1 : 0
+      counts.growing = (backlog ?? 0) > (lastBacklog ?? Infinity) ? counts.growing + 1 : 0
+      lastBacklog = Number.isFinite(backlog) ? backlog : null
       return message
     },
     receive(messages, kind = 'compressed') {
@@ -106,7 +108,14 @@ export function updateWorker({
       return mean
     },
     tensors: () => new Map([['error', memory.tensor]]),
-    saveState: () => ({ round: feedback.round, worker, workers, codec: options.codec }),
+    saveState: () => ({
+      round: feedback.round,
+      worker,
+      workers,
+      codec: options.codec,
+      ...counts,
+      lastBacklog,
+    }),
     loadState(saved) {
       for (const [name, own] of Object.entries({ worker, workers, codec: options.codec })) {
         const was = jsonField(saved, name)
@@ -121,16 +130,22 @@ export function updateWorker({
             },
           )
       }
-      const round = jsonField(saved, 'round')
-      if (typeof round !== 'number')
-        throw new TrituneError('E_RESUME', `the checkpoint says no round, but ${String(round)}`)
-      feedback.resume(round)
+      feedback.resume(savedNumber(saved, 'round'))
+      for (const name of ['sentBytes', 'receivedBytes', 'growing'] as const)
+        counts[name] = savedNumber(saved, name)
+      lastBacklog = jsonField(saved, 'lastBacklog') === null ? null : savedNumber(saved, 'lastBacklog')
     },
     [Symbol.dispose]: () => memory.tensor.dispose(),
   }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+function savedNumber(saved: JsonValue, name: string): number {
+  const value = jsonField(saved, name)
+  if (typeof value === 'number') return value
+  throw new TrituneError('E_RESUME', `the checkpoint of a worker has no ${name}`)
+}
 
 function expectAll(updates: readonly { readonly worker: number }[], workers: number): void {
   const seen = new Set<number>()

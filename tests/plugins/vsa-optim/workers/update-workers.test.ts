@@ -112,6 +112,7 @@ describe.each(CODECS)('%s', (_, options) => {
     }
     for (const round of [0, 1, 2]) step(whole, round)
     for (const round of [3, 4]) expect(step(resumed, round)).toBe(step(whole, round))
+    expect(resumed.list[1].stats).toEqual(whole.list[1].stats)
   })
   test('two hops: all the same mean, near the mean of the updates', () => {
     const workers = [0, 1, 2].map((worker) =>
