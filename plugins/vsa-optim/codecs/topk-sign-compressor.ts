@@ -70,9 +70,15 @@ function placeBits(size: number): number {
 
 /** Of equal numbers the first ones; in ascending order. */
 function largestPlaces(x: Float64Array, count: number): Uint32Array {
-  const places = Uint32Array.from(x, (_, i) => i)
-  places.sort((a, b) => Math.abs(x[b]) - Math.abs(x[a]) || a - b)
-  return places.subarray(0, count).toSorted()
+  const sizes = x.map(Math.abs)
+  const least = sizes.toSorted()[x.length - count]
+  const places = new Uint32Array(count)
+  let ties = count
+  for (let i = 0; i < sizes.length; i++) if (sizes[i] > least) ties--
+  let at = 0
+  for (let i = 0; i < sizes.length; i++)
+    if (sizes[i] > least || (sizes[i] === least && ties-- > 0)) places[at++] = i
+  return places
 }
 
 /** The lowest bit first. */

@@ -101,11 +101,11 @@ function roundNearest(into: Int8Array, seen: Float64Array, threshold: number): n
   let kept = 0
   let count = 0
   for (let i = 0; i < seen.length; i++) {
-    const size = Math.abs(seen[i])
-    if (!(size > least)) continue
-    into[i] = Math.sign(seen[i])
-    kept += size
-    count++
+    // Without branches: of numbers that are noise none would be foreseen.
+    const trit = Number(seen[i] > least) - Number(seen[i] < -least)
+    into[i] = trit
+    kept += trit * seen[i]
+    count += trit * trit
   }
   return count === 0 ? 0 : kept / count
 }
