@@ -25,6 +25,7 @@
  *   estimate   what tritune estimate says of eight runs, beside their peak   --model keeps the folders
  *   tritter    the presets of tritter: parameters, memory and speed, and what checkpointing saves
  *   runs       what monitors cost the trainer, and the index over 1,000 runs of 10,000 steps
+ *   compression  workers that send less beside workers that send all, simulated: loss, bytes, learning rates chosen for each; hours, so --only
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'
@@ -89,6 +90,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   estimate: async () => (await import('./estimate.ts')).estimate,
   tritter: async () => (await import('./tritter.ts')).tritter,
   runs: async () => (await import('./product/runs.ts')).runsTopic,
+  compression: async () => (await import('./compression/mod.ts')).compression,
   wasm: async () => (await import('./wasm.ts')).wasm,
 }
 
@@ -111,6 +113,7 @@ const OF_CHECKOUT: readonly string[] = [
   'tritter',
   'serve',
   'runs',
+  'compression',
 ]
 
 function topics(): string[] {

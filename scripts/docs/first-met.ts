@@ -47,7 +47,10 @@ const NAMES: Readonly<Record<string, string>> = {
   'tritune/plugins/tokenizer': 'createChatRenderer loadTokenizer',
   'tritune/plugins/accel':
     'compressGradientsVsa createBitlinear createTrainer quantizeWeightsAbsmean ternaryMatmul vsaRandom',
-  'tritune/plugins/vsa-optim': 'phaseTrainer ternaryCompressor vsaCompressor withErrorFeedback',
+  'tritune/plugins/vsa-optim': `
+    createCompressor localRounds phaseTrainer sentAfter ternaryCompressor tritAccumulator twoHopWorker updateCodec
+    updateLayout updateMetrics updateWorker vsaCompressor withErrorFeedback
+  `,
   'tritune/testing': `
     adapterContract datasetContract deviceContract modelContract monitorContract objectiveContract
     opContract optimizerContract quantizerContract runContract samplerContract strategyContract

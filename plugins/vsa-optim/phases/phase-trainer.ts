@@ -6,9 +6,9 @@
  * It counts passes, it does not make training faster: a predicted step sees no new data, so it acts as a longer step of what came before. So
  * `stepsPerBackward` is what it tells, with the cosine between predicted and computed gradients beside it.
  */
-import { expectInteger } from '../../core/tensor/expect.ts'
-import { TrituneError } from '../../core/mod.ts'
-import { compareGradients } from './compare-gradients.ts'
+import { expectInteger } from '../../../core/tensor/expect.ts'
+import { TrituneError } from '../../../core/mod.ts'
+import { compareGradients } from '../compare-gradients.ts'
 import { type GradientLine, gradientLine } from './gradient-line.ts'
 
 /** What a step is. All but `predict` need a gradient of a backward pass. */

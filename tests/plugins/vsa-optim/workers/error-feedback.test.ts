@@ -2,14 +2,14 @@
  * Error feedback: nothing of a gradient is lost for good.
  */
 import { describe, expect, test } from 'bun:test'
-import { createRandom } from '../../../core/mod.ts'
+import { createRandom } from '../../../../core/mod.ts'
 import {
   keptShare,
   ternaryCompressor,
   vsaCompressor,
   withErrorFeedback,
-} from '../../../plugins/vsa-optim/mod.ts'
-import { thrownBy } from './_thrown.ts'
+} from '../../../../plugins/vsa-optim/mod.ts'
+import { thrownBy } from '../_thrown.ts'
 
 const LENGTH = 600
 

@@ -2,7 +2,7 @@
  * Random words that are looked up and not drawn: Philox4x32-10 of (seed, purpose, round, block, position). Nothing is stored, and both ends of a
  * message have the same.
  */
-import { philox4x32 } from '../../core/mod.ts'
+import { philox4x32 } from '../../../core/mod.ts'
 
 /** What the words of a place are for: no two purposes share words. */
 const PURPOSES = { signs: 1, window: 2, rounding: 3 } as const

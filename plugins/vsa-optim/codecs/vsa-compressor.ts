@@ -5,7 +5,8 @@
  * Spread so, a few large numbers no longer decide what is rounded to 0, and any part of the coordinates says as much as another. One message is one
  * gradient; bundling several into one vector, as vsa-optim-rs does, mixes them up.
  */
-import { blockCompressor, type CompressorOptions, type GradientCompressor } from './compressor.ts'
+import type { GradientCompressor } from './compressor.ts'
+import { type CompressorOptions, tritCompressor } from './trit-form.ts'
 import { hadamard } from './hadamard.ts'
 import { flipSigns, hashedWords } from './hashed-words.ts'
 
@@ -45,5 +46,5 @@ export function vsaCompressor({ ratio = 1, ...options }: VsaCompressorOptions = 
       flipSigns(x, signs(x, block))
     },
   }
-  return blockCompressor({ codec: 'vsa', ratio, rotation }, options)
+  return tritCompressor({ codec: 'vsa', ratio, rotation }, options)
 }

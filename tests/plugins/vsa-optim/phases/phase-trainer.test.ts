@@ -2,9 +2,13 @@
  * The phase trainer: which steps are predicted, what is predicted, and what it refuses.
  */
 import { describe, expect, test } from 'bun:test'
-import { createRandom } from '../../../core/mod.ts'
-import { type PhaseTrainer, phaseTrainer, type PhaseTrainerOptions } from '../../../plugins/vsa-optim/mod.ts'
-import { thrownBy } from './_thrown.ts'
+import { createRandom } from '../../../../core/mod.ts'
+import {
+  type PhaseTrainer,
+  phaseTrainer,
+  type PhaseTrainerOptions,
+} from '../../../../plugins/vsa-optim/mod.ts'
+import { thrownBy } from '../_thrown.ts'
 
 /** Steps with the gradient `at(t)`; what each was, and what it was trained with. */
 function run(trainer: PhaseTrainer, steps: number, at: (t: number) => number): [string, number][] {

@@ -2,13 +2,13 @@
  * Several workers that send compressed gradients go where workers go that send all of it, if what is not sent is kept for later.
  */
 import { expect, test } from 'bun:test'
-import { createRandom } from '../../../core/mod.ts'
+import { createRandom } from '../../../../core/mod.ts'
 import {
   type GradientCompressor,
   ternaryCompressor,
   vsaCompressor,
   withErrorFeedback,
-} from '../../../plugins/vsa-optim/mod.ts'
+} from '../../../../plugins/vsa-optim/mod.ts'
 
 const [WORKERS, LENGTH, STEPS] = [4, 512, 200]
 

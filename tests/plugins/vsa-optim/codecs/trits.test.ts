@@ -2,15 +2,15 @@
  * Compressors of gradients: what a message keeps, how many bytes it has, and which gradients and messages are refused.
  */
 import { describe, expect, test } from 'bun:test'
-import { createRandom, type Random } from '../../../core/mod.ts'
+import { bf16ToNumber, createRandom, numberToBf16, type Random } from '../../../../core/mod.ts'
 import {
   type CompressorOptions,
   type GradientCompressor,
   keptShare,
   ternaryCompressor,
   vsaCompressor,
-} from '../../../plugins/vsa-optim/mod.ts'
-import { thrownBy } from './_thrown.ts'
+} from '../../../../plugins/vsa-optim/mod.ts'
+import { thrownBy } from '../_thrown.ts'
 
 type Make = (options?: CompressorOptions) => GradientCompressor
 const MAKERS: readonly (readonly [string, Make])[] = [
@@ -76,10 +76,7 @@ describe('what a message keeps', () => {
     const compressor = vsaCompressor({ seed: 5 })
     const message = compressor.compress(u)
     const shareAt = (factor: number): number =>
-      keptShare(
-        u,
-        compressor.decompress({ ...message, scales: message.scales.map((scale) => scale * factor) }),
-      )
+      keptShare(u, compressor.decompress({ ...message, payload: scaledBy(message.payload, factor) }))
     for (const factor of [0.9, 0.98, 1.02, 1.1]) expect(shareAt(factor)).toBeLessThan(shareAt(1))
   })
   test.each(MAKERS)('%s: zeros stay zeros', (_, make) => {
@@ -125,15 +122,15 @@ describe('rounds', () => {
 describe('messages', () => {
   test('bytes: 1.6 bits a number sent, and a scale for each block', () => {
     const u = normal(40_960)
-    expect(ternaryCompressor().compress(u).bytes).toBe(40_960 / 5 + 10 * 4)
-    expect(vsaCompressor({ ratio: 0.1 }).compress(u).bytes).toBe(Math.ceil((10 * 410) / 5) + 10 * 4)
+    expect(ternaryCompressor().compress(u).bytes).toBe(10 * (820 + 2))
+    expect(vsaCompressor({ ratio: 0.1 }).compress(u).bytes).toBe(10 * (82 + 2))
     expect((4 * u.length) / ternaryCompressor().compress(u).bytes).toBeGreaterThan(19.9)
   })
   test.each(MAKERS)('%s: the same for the same seed, and another for another', (_, make) => {
     const u = normal(5000)
     expect(make({ seed: 4 }).compress(u, 3)).toEqual(make({ seed: 4 }).compress(u, 3))
     const [one, other] = [4, 2 ** 40 + 4].map((seed) => make({ seed, rounding: 'unbiased' }).compress(u, 3))
-    expect(one.trits).not.toEqual(other.trits)
+    expect(one.payload).not.toEqual(other.payload)
   })
   test.each(MAKERS)('%s: seeds above 2³² and gradients of any length come back', (_, make) => {
     for (const length of [1, 2, 3, 31, 33, 4095, 4097, 100_003]) {
@@ -187,15 +184,21 @@ describe('refused', () => {
     const message = compressor.compress(normal(100))
     const damaged = (change: Partial<typeof message>): string =>
       thrownBy(() => compressor.decompress({ ...message, ...change })).join(' ')
-    expect(damaged({ length: 200 })).toBe(
-      'E_SHAPE a message for 200 numbers has 52 bytes of trits and 1 scales, this one 26 and 1',
-    )
+    expect(damaged({ length: 200 })).toBe('E_SHAPE a message for 200 numbers has 42 bytes, this one 22')
     expect(damaged({ length: 0 })).toContain('E_VALUE')
-    expect(damaged({ scales: Float32Array.of(Number.NaN) })).toBe('E_NAN scale 0 of the message is NaN')
-    expect(damaged({ trits: message.trits.with(3, 243) })).toContain('E_FORMAT base3: byte 3 is 243')
+    expect(damaged({ payload: message.payload.with(0, 0xff).with(1, 0x7f) })).toBe(
+      'E_FORMAT ternary: the scale of block 0 is NaN',
+    )
+    expect(damaged({ payload: message.payload.with(5, 243) })).toContain('E_FORMAT base3: byte 3 is 243')
     expect(damaged({ round: -1 })).toContain('E_VALUE')
   })
 })
+
+/** A message of one block with another scale. */
+function scaledBy(payload: Uint8Array, factor: number): Uint8Array {
+  const bits = numberToBf16(bf16ToNumber(payload[0] | (payload[1] << 8)) * factor)
+  return payload.with(0, bits & 0xff).with(1, bits >> 8)
+}
 
 function dot(a: Float32Array, b: Float32Array): number {
   return a.reduce((sum, x, i) => sum + x * b[i], 0)
