@@ -11,6 +11,7 @@ import { basename, join } from 'node:path'
 import { writeFileAtomic } from '../../../core/files/atomic.ts'
 import { packageVersion } from '../../../core/invocation.ts'
 import type { JsonValue, Monitor, RunEvent, StepReport } from '../../../core/mod.ts'
+import { replaceFile } from '../files/replace-file.ts'
 import { stepLines } from '../files/step-lines.ts'
 import { readRun, readRunLines } from '../read/read-run.ts'
 import { gitState } from './git-state.ts'
@@ -41,7 +42,10 @@ export function createRunFiles(outputDir: string, facts: () => RunFacts): Monito
   const write = (changes: Partial<RunRecord>): void => {
     if (record === null) return
     record = { ...record, ...changes, updated_at: new Date().toISOString() }
-    writeFileAtomic(path, `${JSON.stringify(record, null, 2)}\n`)
+    const text = `${JSON.stringify(record, null, 2)}\n`
+    // Where the run begins and ends it is waited for the disk.
+    if (record.current_step === 0 || record.ended_at !== null) writeFileAtomic(path, text)
+    else replaceFile(path, text)
     written = performance.now()
   }
   const tell = (event: RunEvent): void => {
