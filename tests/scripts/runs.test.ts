@@ -77,6 +77,13 @@ test('list: newest first, by status, as JSON', () => {
   })
 })
 
+test('the index is one for Bun and Deno', () => {
+  runs('list', outputs)
+  const { stdout, code } = tritune(['runs', 'show', 'low', '--json'], { cwd: place.path, runtime: 'deno' })
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({ type: 'run', run_id: '20260101-aa', best_step: 10 })
+}, 30_000)
+
 test('show: by folder, name or id; nothing of a text reaches the terminal as it is', () => {
   runs('list', outputs)
   for (const named of ['low', '20260101', join(outputs, 'low')]) {
