@@ -6,7 +6,7 @@
 export function median(xs: readonly number[]): number {
   if (xs.length === 0) return Number.NaN
   // A typed array sorts numbers without calling back.
-  const sorted = Float64Array.from(xs).sort()
+  const sorted = Float64Array.from(xs).toSorted()
   const half = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2
 }

@@ -8,5 +8,5 @@ export function lastFinite(points: readonly StepPoint[], name: 'loss' | 'gradNor
     const value = points[i][name]
     if (Number.isFinite(value)) found.push(value)
   }
-  return found.reverse()
+  return found.toReversed()
 }
