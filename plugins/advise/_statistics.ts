@@ -34,8 +34,6 @@ export interface Line {
   readonly slope: number
   /** Standard error of the slope. */
   readonly slopeError: number
-  /** What the line leaves of each number. */
-  readonly rest: readonly number[]
 }
 
 /** Least squares; at least three numbers. */
@@ -46,5 +44,14 @@ export function fitLine(ys: readonly number[]): Line {
   const slope = ys.reduce((sum, y, i) => sum + (i - middle) * (y - average), 0) / width
   const rest = ys.map((y, i) => y - average - slope * (i - middle))
   const variance = rest.reduce((sum, r) => sum + r * r, 0) / (ys.length - 2)
-  return { mean: average, slope, slopeError: Math.sqrt(variance / width), rest }
+  return { mean: average, slope, slopeError: Math.sqrt(variance / width) }
+}
+
+/** What a line through the medians of both halves leaves of each number: a few that stand out do not turn it, as they would turn that of least squares. */
+export function aroundLine(ys: readonly number[]): number[] {
+  const half = ys.length >> 1
+  const [before, after] = [median(ys.slice(0, half)), median(ys.slice(-half))]
+  const slope = half === 0 ? 0 : (after - before) / (ys.length - half)
+  const middle = (ys.length - 1) / 2
+  return ys.map((y, i) => y - slope * (i - middle))
 }

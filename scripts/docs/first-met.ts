@@ -41,6 +41,7 @@ const NAMES: Readonly<Record<string, string>> = {
     factorize levelEncoder loadItemMemory packedTrits repackTrits sparseTrits symbolEncoder trit tritBatch
     tritCodecs tritQuantizer tryte3 word6
   `,
+  'tritune/plugins/runs': 'openRunIndex readRun sendControl watchRun',
   'tritune/plugins/tokenizer': 'createChatRenderer loadTokenizer',
   'tritune/plugins/accel':
     'compressGradientsVsa createBitlinear createTrainer quantizeWeightsAbsmean ternaryMatmul vsaRandom',

@@ -36,9 +36,9 @@ export async function runTrackersOracle(python: string): Promise<boolean> {
   const settings = Object.entries(readRun(outputDir).config).filter(([, value]) => value !== null)
   writeFileSync(config, JSON.stringify(Object.fromEntries(settings)))
   for (const client of ['wandb', 'mlflow'])
-    await ran(python, [client, join(outputDir, 'metrics.jsonl'), config])
+    await ran(python, space.path, [client, join(outputDir, 'metrics.jsonl'), config])
   const rows = [
-    ...tensorboardRows(outputDir, await ran(python, ['read', join(outputDir, 'tensorboard')])),
+    ...tensorboardRows(outputDir, await ran(python, space.path, ['read', join(outputDir, 'tensorboard')])),
     ...(['wandb', 'mlflow'] as const).flatMap((kind) => clientRows(kind, server.runs())),
   ]
   for (const row of rows) console.log(formatRow(row))
@@ -47,8 +47,10 @@ export async function runTrackersOracle(python: string): Promise<boolean> {
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-async function ran(python: string, args: readonly string[]): Promise<string> {
+/** In a folder of its own: wandb's client leaves its log where it is started. */
+async function ran(python: string, cwd: string, args: readonly string[]): Promise<string> {
   const child = Bun.spawn([python, join(ROOT, 'tests/oracle/trackers.py'), ...args], {
+    cwd,
     env: { ...process.env, WANDB_SILENT: 'true' },
     stdout: 'pipe',
     stderr: 'pipe',

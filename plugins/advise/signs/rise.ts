@@ -1,5 +1,5 @@
 /**
- * By how much the loss is above where it was: the mean of the last steps against the lowest mean of as many earlier ones.
+ * By how much the loss is above where it was: the mean of the last steps against the lowest mean of as many earlier ones, or that of the first five.
  *
  * Batches differ, so a rise counts only when it is several times what the scatter of both means explains.
  */
@@ -8,6 +8,8 @@ import { mean, meanVariance } from '../_statistics.ts'
 
 /** Steps of each mean. */
 const STRETCH = 20
+/** The first steps, which a run that goes wrong at once has alone below it. */
+const START = 5
 /** Standard errors. */
 const SURE = 4
 
@@ -16,9 +18,13 @@ export function riseOf(points: readonly StepPoint[]): number {
   const losses = points.map(({ loss }) => loss).filter(Number.isFinite)
   if (losses.length < 2 * STRETCH) return 0
   const now = losses.slice(-STRETCH)
-  const best = lowestStretch(losses.slice(0, -STRETCH))
+  const before = [lowestStretch(losses.slice(0, -STRETCH)), losses.slice(0, START)]
+  const best = mean(before[1]) < mean(before[0]) ? before[1] : before[0]
   const rise = mean(now) - mean(best)
-  if (rise <= SURE * Math.sqrt(meanVariance(now) + meanVariance(best))) return 0
+  // Of five steps the scatter is hardly known.
+  const scatter =
+    meanVariance(now) + Math.max(meanVariance(best), (meanVariance(now) * STRETCH) / best.length)
+  if (rise <= SURE * Math.sqrt(scatter)) return 0
   return rise / Math.max(Math.abs(mean(best)), Number.MIN_VALUE)
 }
 

@@ -4,7 +4,7 @@
  * Losses of small batches scatter however well a run goes. So a swing counts only when it has grown much wider than it was in the same run.
  */
 import type { StepPoint } from '../step-point.ts'
-import { fitLine, mean, spread } from '../_statistics.ts'
+import { aroundLine, mean, spread } from '../_statistics.ts'
 
 const STRETCH = 20
 /** Times the scatter before. */
@@ -16,8 +16,8 @@ export function swingOf(points: readonly StepPoint[]): number {
   if (losses.length < 3 * STRETCH) return 0
   const now = losses.slice(-STRETCH)
   const before = losses.slice(-3 * STRETCH, -STRETCH)
-  const wide = spread(fitLine(now).rest)
-  return wide > GROWN * spread(fitLine(before).rest) ? wide / mean(now) : 0
+  const wide = spread(aroundLine(now))
+  return wide > GROWN * spread(aroundLine(before)) ? wide / mean(now) : 0
 }
 
 /** Scatter around a line through the last steps, as a part of their mean: what batches do. */
@@ -28,5 +28,5 @@ export function noiseOf(points: readonly StepPoint[]): number {
     .slice(-STRETCH)
   return losses.length < 3
     ? 0
-    : spread(fitLine(losses).rest) / Math.max(Math.abs(mean(losses)), Number.MIN_VALUE)
+    : spread(aroundLine(losses)) / Math.max(Math.abs(mean(losses)), Number.MIN_VALUE)
 }

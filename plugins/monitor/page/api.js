@@ -41,16 +41,19 @@ export async function ask(path, { body, signal } = {}) {
 /**
  * Follows a stream of events until it is aborted, and opens it again when it ends. Throws when the server refuses.
  *
- * @param {string} path
+ * @param {() => string} path asked anew each time
  * @param {{ signal: AbortSignal, onEvent: (kind: string, data: any) => void, onLink: (isUp: boolean) => void }} options
  */
 export async function follow(path, { signal, onEvent, onLink }) {
   for (let wait = 500; !signal.aborted; wait = Math.min(8000, 2 * wait)) {
     try {
-      const { body } = await request(path, { signal })
+      const { body } = await request(path(), { signal })
       onLink(true)
       wait = 500
-      if (body) await readEvents(body, onEvent)
+      if (body)
+        await readEvents(body, (kind, data) => {
+          if (!signal.aborted) onEvent(kind, data)
+        })
     } catch (error) {
       if (error instanceof Refused) throw error
     }

@@ -3,7 +3,7 @@ import { ask, follow, Refused, setToken, takeToken } from './api.js'
 import { el } from './dom.js'
 import { openFinetuneView } from './finetune-view.js'
 import { openRunsView } from './runs-view.js'
-import { emptyRun, takeIn } from './store.js'
+import { emptyRun, knownOf, takeIn } from './store.js'
 
 /**
  * @typedef {import('./store.js').ListedRun} ListedRun
@@ -44,28 +44,25 @@ function choose(chosen, main) {
   draw()
 }
 
-/** Opens the stream of the chosen runs. What is known of them stays until it is told again. */
+/** Opens the stream of the chosen runs: of what is here already only the rest is told. */
 function watch() {
   stream.abort()
   stream = new AbortController()
   const { signal } = stream
-  const fresh = new Set(state.chosen)
   for (const id of state.runs.keys()) if (!state.chosen.includes(id)) state.runs.delete(id)
-  follow(`./api/watch?runs=${state.chosen.join(',')}`, {
+  const wanted = () => state.chosen.map((id) => `${id}${knownOf(state.runs.get(id))}`).join(',')
+  follow(() => `./api/watch?runs=${wanted()}`, {
     signal,
     onLink(isUp) {
       const link = document.getElementById('link')
       if (link) link.textContent = isUp ? 'live' : 'connection lost, trying again …'
       link?.classList.toggle('lost', !isUp)
-      // The server tells everything again.
-      if (!isUp) for (const id of state.chosen) fresh.add(id)
     },
     onEvent(kind, data) {
       if (kind === 'runs') takeList(data)
       if (kind === 'jobs') state.jobs = data
       if (kind === 'change') {
-        const known = fresh.delete(data.id) ? undefined : state.runs.get(data.id)
-        const run = known ?? emptyRun()
+        const run = state.runs.get(data.id) ?? emptyRun()
         takeIn(run, data)
         state.runs.set(data.id, run)
       }

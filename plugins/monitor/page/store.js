@@ -6,12 +6,22 @@
  * @typedef {{ time: string, step: number, type: string, [field: string]: any }} EventLine
  * @typedef {{ step: number, name: string, of: string, edges: number[], counts: number[], min: number, max: number, mean: number, std: number }} HistogramLine
  * @typedef {{ xs: number[], ys: (number | null)[] }} Column
- * @typedef {{ run: any, columns: Map<string, Column>, at: Map<number, { tokens: number, seconds: number }>, events: EventLine[], histograms: HistogramLine[], tokens: number, seconds: number }} RunData
+ * @typedef {{ run: any, columns: Map<string, Column>, at: Map<number, { tokens: number, seconds: number }>, events: EventLine[], histograms: HistogramLine[], tokens: number, seconds: number, lines: number, lastStep: number }} RunData
  */
 
 /** @returns {RunData} */
 export function emptyRun() {
-  return { run: null, columns: new Map(), at: new Map(), events: [], histograms: [], tokens: 0, seconds: 0 }
+  return {
+    run: null,
+    columns: new Map(),
+    at: new Map(),
+    events: [],
+    histograms: [],
+    tokens: 0,
+    seconds: 0,
+    lines: 0,
+    lastStep: 0,
+  }
 }
 
 /**
@@ -24,14 +34,25 @@ export function takeIn(data, { run, metrics, events, histograms, anew }) {
   if (anew.includes('metrics')) {
     data.columns.clear()
     data.at.clear()
-    data.tokens = data.seconds = 0
+    data.tokens = data.seconds = data.lines = data.lastStep = 0
   }
   if (anew.includes('events')) data.events = []
   if (anew.includes('histograms')) data.histograms = []
   data.run = run
-  data.events.push(...events)
-  data.histograms.push(...histograms)
+  for (const event of events) data.events.push(event)
+  for (const histogram of histograms) data.histograms.push(histogram)
   for (const line of metrics) takeLine(data, line)
+}
+
+/**
+ * How much of a run is here, as the server is told it.
+ *
+ * @param {RunData | undefined} data
+ */
+export function knownOf(data) {
+  if (data === undefined || data.lines === 0) return ''
+  const { lines, lastStep, events, histograms } = data
+  return `.${lines}.${lastStep}.${events.length}.${histograms.length}`
 }
 
 /** Of steps, not worth a curve. */
@@ -39,6 +60,8 @@ const PLAIN = new Set(['step', 'epoch', 'tokens', 'trained_tokens', 'seconds', '
 
 /** @param {RunData} data @param {MetricsLine} line */
 function takeLine(data, line) {
+  data.lines++
+  data.lastStep = line.step
   data.tokens += line.tokens ?? 0
   data.seconds += line.seconds ?? 0
   data.at.set(line.step, { tokens: data.tokens, seconds: data.seconds })

@@ -3,11 +3,12 @@
  */
 import { TrituneError } from '../../../core/mod.ts'
 import { eventReply, HttpRefusal, jsonReply, type Route } from '../../http/mod.ts'
-import { type Control, CONTROL_ACTIONS, sendControl, watchRun } from '../../runs/mod.ts'
+import { type Control, CONTROL_ACTIONS, type RunChange, sendControl, watchRun } from '../../runs/mod.ts'
 import { bodyFields } from './body-fields.ts'
 import { createEventQueue } from './event-queue.ts'
 import type { JobList } from './jobs.ts'
 import type { RunCatalogue } from './run-catalogue.ts'
+import { restOf, type WantedRun, wantedRun } from './wanted-run.ts'
 
 export interface RunRoutesOptions {
   readonly catalogue: RunCatalogue
@@ -24,10 +25,10 @@ export function runRoutes({ catalogue, jobs }: RunRoutesOptions): Route[] {
       method: 'GET',
       path: '/api/watch',
       handle({ query, signal }) {
-        const ids = (query.get('runs') ?? '').split(',').filter((id) => id !== '')
-        if (ids.length > MOST_WATCHED)
-          throw new HttpRefusal(400, `at most ${MOST_WATCHED} runs are watched at once, got ${ids.length}`)
-        return eventReply(watched(ids, signal, { catalogue, jobs }))
+        const runs = (query.get('runs') ?? '').split(',').filter((one) => one !== '')
+        if (runs.length > MOST_WATCHED)
+          throw new HttpRefusal(400, `at most ${MOST_WATCHED} runs are watched at once, got ${runs.length}`)
+        return eventReply(watched(runs.map(wantedRun), signal, { catalogue, jobs }))
       },
     },
     {
@@ -49,7 +50,7 @@ const LIST_MS = 1000
 
 /** `runs` and `jobs` when they changed, `change` of each run that is watched, `gone` of one that is there no more. */
 async function* watched(
-  ids: readonly string[],
+  wanted: readonly WantedRun[],
   signal: AbortSignal,
   { catalogue, jobs }: RunRoutesOptions,
 ): AsyncGenerator<Told> {
@@ -65,7 +66,7 @@ async function* watched(
     }
   }
   const lists = [whenChanged('runs', () => catalogue.list()), whenChanged('jobs', () => jobs.list())]
-  const watches = ids.map((id) => watchOne(id, catalogue, tell))
+  const watches = wanted.map((run) => watchOne(run, catalogue, tell))
   const look = (): void => {
     for (const list of lists) list()
   }
@@ -80,14 +81,19 @@ async function* watched(
 }
 
 function watchOne(
-  id: string,
+  { id, known }: WantedRun,
   catalogue: RunCatalogue,
   tell: (event: string, data: unknown) => void,
 ): Disposable | null {
   const gone = (error: unknown): void =>
     tell('gone', { id, message: error instanceof Error ? error.message : String(error) })
+  let isFirst = true
+  const onChange = (change: RunChange): void => {
+    tell('change', { id, ...(isFirst ? restOf(change, known) : change) })
+    isFirst = false
+  }
   try {
-    return watchRun(catalogue.folderOf(id), (change) => tell('change', { id, ...change }), { onError: gone })
+    return watchRun(catalogue.folderOf(id), onChange, { onError: gone })
   } catch (error) {
     if (!(error instanceof TrituneError)) throw error
     gone(error)

@@ -98,7 +98,7 @@ export async function openRunIndex(path: string = runIndexPath()): Promise<RunIn
         .rows('SELECT folder, record FROM runs ORDER BY started DESC, folder')
         .map(({ folder, record }) => ({
           folder: String(folder),
-          run: markedIfGone(parseRunRecord(JSON.parse(String(record)))),
+          run: markedIfGone(parseRunRecord(JSON.parse(String(record))), String(folder)),
         })),
     curves(folder) {
       const key = resolve(folder)
@@ -118,8 +118,13 @@ export function createIndexMonitor(outputDir: string, path?: string): Monitor {
   return {
     async onEvent({ type }) {
       if (type !== 'start' && type !== 'end' && type !== 'error') return
-      using index = await openRunIndex(path)
-      index.refresh([outputDir])
+      try {
+        using index = await openRunIndex(path)
+        index.refresh([outputDir])
+      } catch (error) {
+        // Who asks for the index is told; a run does without.
+        if (!(error instanceof TrituneError) || error.code !== 'E_UNSUPPORTED') throw error
+      }
     },
   }
 }

@@ -1,9 +1,17 @@
 /**
  * Records what runs of the bundled model report, for the tests of the advisors (tests/golden/curves): `bun scripts/recipes/curves/record.ts`.
  *
- * One JSON object a line: loss, gradient norm and learning rate of each step, and how the run ended. Numbers have four digits.
+ * A run that is there already is not made again: remove its line first. One JSON object a line: loss, gradient norm and learning rate of each step, and how the run ended. Numbers have four digits.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TrituneError } from '../../../core/mod.ts'
@@ -24,17 +32,17 @@ interface Recorded {
 
 process.chdir(ROOT)
 mkdirSync(OUTPUT, { recursive: true })
-const lines = new Map<string, string[]>()
-const [only] = process.argv.slice(2)
+/** Kinds; all when none is named. */
+const only = process.argv.slice(2)
 for (const run of CURVE_RUNS) {
-  if (only !== undefined && run.kind !== only) continue
+  if (only.length > 0 && !only.includes(run.kind)) continue
   const file = run.kind === 'healthy' ? 'healthy.jsonl' : 'unhealthy.jsonl'
+  const before = existsSync(OUTPUT + file) ? readFileSync(OUTPUT + file, 'utf8') : ''
+  if (before.includes(`"name":"${run.name}"`)) continue
   const recorded = await record(run)
   const { kind, name } = run
   console.log(name, recorded.loss.length, recorded.loss[0], recorded.loss.at(-1), recorded.error ?? '')
-  const of = [...(lines.get(file) ?? []), JSON.stringify({ name, kind, ...recorded })]
-  lines.set(file, of)
-  writeFileSync(OUTPUT + file, `${of.join('\n')}\n`)
+  appendFileSync(OUTPUT + file, `${JSON.stringify({ name, kind, ...recorded })}\n`)
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -63,7 +71,7 @@ async function record(asked: CurveRun): Promise<Recorded & { readonly error?: st
 }
 
 /** The settings with the files that they need in a folder. */
-function settingsIn(folder: string, { settings, brokenSteps = [] }: CurveRun): FinetuneInput {
+function settingsIn(folder: string, { settings, brokenLines = [] }: CurveRun): FinetuneInput {
   const [dataset] = settings.datasets ?? []
   const { path = '', type = 'completion' } = dataset ?? {}
   const [, file = '', count] = /^([^[]+)(?:\[:(\d+)\])?$/.exec(path) ?? []
@@ -71,10 +79,7 @@ function settingsIn(folder: string, { settings, brokenSteps = [] }: CurveRun): F
     .trim()
     .split('\n')
     .slice(0, count === undefined ? undefined : Number(count))
-  const rows = Number(settings.micro_batch_size)
-  for (const step of brokenSteps)
-    for (let row = 0; row < rows; row++)
-      texts[(step - 1) * rows + row] = JSON.stringify({ text: randomLetters(step + row) })
+  for (const line of brokenLines) texts[line - 1] = JSON.stringify({ text: randomLetters(line) })
   writeFileSync(join(folder, 'data.jsonl'), `${texts.join('\n')}\n`)
   const evaluated = readFileSync(EVALUATION, 'utf8').split('\n').slice(0, EVALUATED_TEXTS)
   writeFileSync(join(folder, 'evaluation.jsonl'), `${evaluated.join('\n')}\n`)
@@ -88,11 +93,12 @@ function settingsIn(folder: string, { settings, brokenSteps = [] }: CurveRun): F
   }
 }
 
+/** In a script that the model has never seen. */
 function randomLetters(seed: number): string {
   let state = seed * 2654435761
-  return Array.from({ length: 600 }, () => {
+  return Array.from({ length: 80 }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return String.fromCharCode(33 + ((state >>> 16) % 90))
+    return String.fromCharCode(0x4e00 + ((state >>> 12) % 20000))
   }).join('')
 }
 

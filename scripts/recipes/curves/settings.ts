@@ -9,8 +9,8 @@ export interface CurveRun {
   /** What it is an example of; `healthy` says nothing of what an advisor will find. */
   readonly kind: 'healthy' | 'spike' | 'plateau' | 'divergence' | 'nan'
   readonly settings: FinetuneInput
-  /** Steps (1-based) whose text is replaced by random letters. */
-  readonly brokenSteps?: readonly number[]
+  /** Lines of the data (1-based) whose text is replaced by random letters; a line is longer than an example. */
+  readonly brokenLines?: readonly number[]
 }
 
 const BASE: FinetuneInput = {
@@ -28,6 +28,7 @@ const BASE: FinetuneInput = {
   warmup_ratio: 0.05,
   max_steps: 150,
   save_strategy: 'no',
+  threads: 1,
   seed: 1,
 }
 
@@ -60,7 +61,7 @@ export const CURVE_RUNS: readonly CurveRun[] = [
     name: `spike-${seed}`,
     kind: 'spike',
     settings: merged({ seed, curriculum_sampling: true, shuffle_merged_datasets: false }),
-    brokenSteps: [100],
+    brokenLines: [104],
   })),
   ...[1, 2].map((seed): CurveRun => ({
     name: `plateau-${seed}`,
@@ -72,21 +73,22 @@ export const CURVE_RUNS: readonly CurveRun[] = [
     kind: 'divergence',
     settings: merged({
       seed,
-      learning_rate: 0.4,
-      lr_scheduler: 'constant',
-      warmup_steps: 60,
+      learning_rate: 0.2,
+      lr_scheduler: 'constant_with_warmup',
+      warmup_steps: 150,
       warmup_ratio: null,
       max_grad_norm: 0,
     }),
   })),
-  ...[1, 2].map((seed): CurveRun => ({
+  ...[1, 3].map((seed): CurveRun => ({
     name: `nan-${seed}`,
     kind: 'nan',
     settings: merged({
       seed,
-      learning_rate: 1e4,
-      lr_scheduler: 'constant',
-      warmup_steps: 100000,
+      optimizer: 'sgd',
+      learning_rate: 300,
+      lr_scheduler: 'constant_with_warmup',
+      warmup_steps: 150,
       warmup_ratio: null,
       max_grad_norm: 0,
     }),

@@ -102,6 +102,20 @@ describe('the stream', () => {
     await stream.until(({ kind }) => kind === 'gone')
   })
 
+  test('tells only the rest to who has a part, and all where that part is of a run before', async () => {
+    const id = await idOf('going')
+    const first = async (known: string): Promise<unknown> => {
+      using stream = await openStream(monitor, `/api/watch?runs=${id}${known}`)
+      return (await stream.until(({ kind }) => kind === 'change')).data
+    }
+    const anew = ['metrics', 'events', 'histograms']
+    expect(await first('')).toMatchObject({ metrics: [{ step: 1 }, { step: 2 }], anew })
+    expect(await first('.1.1.0.0')).toMatchObject({ metrics: [{ step: 2 }], anew: [] })
+    expect(await first('.2.2.0.0')).toMatchObject({ metrics: [], anew: [] })
+    for (const other of ['.1.7.0.0', '.3.3.0.0', '.2.2.1.0', '.x.y', '.-1.1.0.0', '.0.0.0.0'])
+      expect(await first(other)).toMatchObject({ metrics: [{ step: 1 }, { step: 2 }], anew })
+  })
+
   test('names only runs that there are, and not too many', async () => {
     using stream = await openStream(monitor, '/api/watch?runs=..%2F..%2Fetc,000000000000')
     await stream.until(({ kind }) => kind === 'runs')
