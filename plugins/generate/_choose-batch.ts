@@ -3,14 +3,8 @@
  */
 import { add, concat, tensor, type Tensor } from '../../core/mod.ts'
 import { chooseToken } from './_choose.ts'
-import { logprobsOf, type StepLogprobs } from './_logprobs.ts'
-import type { Text } from './_text.ts'
-
-/** A token that was chosen and not yet told. */
-export interface Choice {
-  readonly id: number
-  readonly logprobs: StepLogprobs | null
-}
+import { logprobsOf } from './_logprobs.ts'
+import type { Choice, Text } from './_text.ts'
 
 /** Logits (1, V) f32 of each text → its token. The tokens are read together: a GPU is waited for once. */
 export function chooseAll(all: readonly { readonly text: Text; readonly logits: Tensor }[]): Choice[] {

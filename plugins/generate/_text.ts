@@ -3,8 +3,14 @@
  */
 import type { ActiveAdapters, Tensor } from '../../core/mod.ts'
 import type { Sampling } from './_choose.ts'
-import type { Choice } from './_choose-batch.ts'
+import type { StepLogprobs } from './_logprobs.ts'
 import type { TokenConstraint } from './token-constraint.ts'
+
+/** A token that was chosen and not yet told. */
+export interface Choice {
+  readonly id: number
+  readonly logprobs: StepLogprobs | null
+}
 
 export interface Text {
   /** Its row of the cache; null: its prompt has not begun. */

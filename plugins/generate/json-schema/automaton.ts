@@ -94,25 +94,35 @@ export function createAutomaton(grammar: Grammar): Automaton {
       .map(({ id }) => id)
       .toSorted((a, b) => a - b)
       .join()}`
-    const known = states.get(key)
-    if (known) return known
+    const made = states.get(key)
+    if (made) return made
     if (states.size >= MOST_STATES) {
       places = new Map()
       states = new Map()
     }
+    const sets = bytes.flatMap(({ grammar: node }) => (node.kind === 'byte' ? [node.set] : []))
     const followers: (State | null | undefined)[] = Array.from({ length: 256 })
+    /** Bytes that are in the same sets lead to the same state. */
+    const known = new Map<string, State | null>()
+    const follow = (byte: number): State | null => {
+      const [word, bit] = [byte >> 5, 1 << (byte & 31)]
+      let reached = ''
+      for (let i = 0; i < sets.length; i++) if ((sets[i][word] & bit) !== 0) reached += `${i},`
+      if (reached === '') return null
+      const found = known.get(reached)
+      if (found !== undefined) return found
+      const places = bytes.filter((_, i) => (sets[i][word] & bit) !== 0)
+      const next = stateOf(places.map(({ rest }) => rest))
+      known.set(reached, next)
+      return next
+    }
     const state: State = {
       canEnd,
       isOver: bytes.length === 0,
       mask: null,
       next(byte) {
         const follower = followers[byte]
-        if (follower !== undefined) return follower
-        const reached = bytes.filter(({ grammar: { kind, ...node } }) => {
-          if (kind !== 'byte' || !('set' in node)) return false
-          return (node.set[byte >> 5] & (1 << (byte & 31))) !== 0
-        })
-        return (followers[byte] = reached.length === 0 ? null : stateOf(reached.map(({ rest }) => rest)))
+        return follower !== undefined ? follower : (followers[byte] = follow(byte))
       },
     }
     states.set(key, state)

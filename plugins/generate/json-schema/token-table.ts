@@ -30,28 +30,12 @@ export function createTokenTable(tokenizer: Tokenizer): TokenTable {
     bytes && bytes.length > 0 && (isWhole || isText(bytes)) ? [{ id, bytes }] : [],
   )
   usable.sort((a, b) => compare(a.bytes, b.bytes))
-  const common = usable.map(({ bytes }, i) => (i === 0 ? 0 : commonLength(usable[i - 1].bytes, bytes)))
+  const list = flatten(usable)
   const words = Math.ceil(tokenizer.vocabSize / 32)
   return {
     allowed(state) {
-      if (state.mask) return state.mask
-      const mask = new Uint32Array(words)
-      // States behind the first bytes of the token before: `path[d]` behind d of them, as far as they can come.
-      const path: State[] = [state]
-      for (const [i, { id, bytes }] of usable.entries()) {
-        const kept = common[i]
-        // The token before ended earlier, at bytes that this one has too.
-        if (path.length <= kept) continue
-        path.length = kept + 1
-        for (let d = kept; d < bytes.length; d++) {
-          const next = path[d].next(bytes[d])
-          if (next === null) break
-          path.push(next)
-        }
-        if (path.length > bytes.length) mask[id >> 5] |= 1 << (id & 31)
-      }
-      state.mask = mask
-      return mask
+      state.mask ??= maskOf(state, list, words)
+      return state.mask
     },
     follow(state, id) {
       let at: State | null = state
@@ -67,6 +51,61 @@ export function createTokenTable(tokenizer: Tokenizer): TokenTable {
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Tokens in the order of their bytes, in few arrays: a vocabulary is walked for each new state. */
+interface TokenList {
+  readonly ids: Int32Array
+  /** Bytes of token i: from starts[i] to starts[i + 1]. */
+  readonly starts: Int32Array
+  readonly bytes: Uint8Array
+  /** First bytes that token i has in common with the one before. */
+  readonly common: Uint16Array
+  /** The first token behind i that begins with another byte. */
+  readonly behind: Int32Array
+}
+
+function flatten(sorted: readonly { readonly id: number; readonly bytes: Uint8Array }[]): TokenList {
+  const starts = new Int32Array(sorted.length + 1)
+  for (const [i, { bytes }] of sorted.entries()) starts[i + 1] = starts[i] + bytes.length
+  const all = new Uint8Array(starts[sorted.length])
+  const common = new Uint16Array(sorted.length)
+  const behind = new Int32Array(sorted.length)
+  for (const [i, { bytes }] of sorted.entries()) {
+    all.set(bytes, starts[i])
+    if (i > 0) common[i] = commonLength(sorted[i - 1].bytes, bytes)
+  }
+  for (let i = sorted.length - 1, end = sorted.length; i >= 0; i--) {
+    behind[i] = end
+    if (common[i] === 0) end = i
+  }
+  return { ids: Int32Array.from(sorted, ({ id }) => id), starts, bytes: all, common, behind }
+}
+
+function maskOf(state: State, { ids, starts, bytes, common, behind }: TokenList, words: number): Uint32Array {
+  const mask = new Uint32Array(words)
+  // States behind the first bytes of the token before: `path[d]` behind d of them, for d up to `reached`.
+  const path: State[] = [state]
+  let reached = 0
+  for (let i = 0; i < ids.length;) {
+    const kept = common[i]
+    // The token before ended earlier, at bytes that this one has too.
+    if (kept > reached) {
+      i++
+      continue
+    }
+    const [start, length] = [starts[i], starts[i + 1] - starts[i]]
+    reached = kept
+    while (reached < length) {
+      const next = path[reached].next(bytes[start + reached])
+      if (next === null) break
+      path[++reached] = next
+    }
+    if (reached === length) mask[ids[i] >> 5] |= 1 << (ids[i] & 31)
+    // Where the first byte cannot come, none of those that begin with it can.
+    i = reached === 0 ? behind[i] : i + 1
+  }
+  return mask
+}
 
 /** Bytes that UTF-8 does not use. */
 function isNever(byte: number): boolean {
