@@ -24,6 +24,7 @@ import { loadModel, models } from '../../models/mod.ts'
 import { adapterVocabulary, loadAdapter, peft } from '../../peft/mod.ts'
 import { loadTokenizer, type Tokenizer } from '../../tokenizer/mod.ts'
 import { wasm } from '../../wasm/mod.ts'
+import { otherBase } from './other-base.ts'
 
 /** One name that clients can ask for. */
 export interface ServedVoice {
@@ -54,7 +55,7 @@ export interface ServedModelOptions {
   readonly dtype?: FloatDType
   /** Default: HF_HUB_OFFLINE. */
   readonly offline?: boolean
-  /** Told what takes time while the model is found. */
+  /** Told what takes time while the model is found, and of adapters that name another base. */
   readonly onNote?: (text: string) => void
   /** Default: `auto`. */
   readonly device?: Device | DeviceName
@@ -110,6 +111,8 @@ export async function openServedModel(
   const voices: ServedVoice[] = [{ name: base, parent: null, adapters: BASE_MODEL, tokenizer }]
   for (const [own, folder] of adapters) {
     open.use(loadAdapter(model, folder, { name: own, definitions }))
+    const other = otherBase(folder, ref)
+    if (other !== null) onNote?.(`the adapter ${own} was made for ${other}, and is served on ${ref}`)
     const files = tokenizerFilesFor(path, folder)
     voices.push({ name: own, parent: base, adapters: own, tokenizer: loadTokenizer(files) })
   }

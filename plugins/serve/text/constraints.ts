@@ -14,7 +14,7 @@ export interface ConstraintSource {
 /** Characters of a schema as JSON. */
 const LONGEST = 100_000
 /** Schemas that are kept; the one that was used longest ago goes first. */
-const KEPT = 32
+const KEPT = 8
 
 export function createConstraintSource(): ConstraintSource {
   const known = new Map<string, { readonly tokenizer: Tokenizer; readonly open: OpenSchema }>()

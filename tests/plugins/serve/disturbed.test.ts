@@ -199,6 +199,16 @@ test('an adapter of another base is an error before anything is served', async (
   if (!(error instanceof TrituneError)) throw error
   expect(error.code).toBe('E_ADAPTER')
   expect(error.message).toContain(join(space.path, 'other'))
+  // Of equal shapes the name alone tells.
+  const twin = join(space.path, 'twin')
+  writeTinyModel(twin)
+  const notes: string[] = []
+  const onNote = (note: string): number => notes.push(note)
+  const folders = new Map(
+    ['own', 'foreign'].map((name, i) => [name, writeAdapter([tiny, twin][i], join(space.path, name), 1)]),
+  )
+  ;(await openServedModel(tiny, { adapters: folders, device: cpu, onNote }))[Symbol.dispose]()
+  expect(notes).toEqual([`the adapter foreign was made for ${twin}, and is served on ${tiny}`])
   const equal = openServedModel(tiny, { name: 'other', adapters, device: cpu })
   expect(await equal.catch((thrown: TrituneError) => thrown.code)).toBe('E_CONFIG')
   const missing = openServedModel(tiny, { adapters: new Map([['no', join(space.path, 'no')]]), device: cpu })
