@@ -119,7 +119,7 @@ function makeRoot(root: string, binary: string): void {
 
 function attempt(root: string, { name, line, wanted }: Trial): boolean {
   const began = performance.now()
-  const script = `cd /root; M=$(echo /root/.cache/tritune/binary/*/node_modules/tritune/quickstart); ${line}`
+  const script = `cd ~; M=$(echo ~/.cache/tritune/binary/*/node_modules/tritune/quickstart); ${line}`
   const inside = ['/usr/bin/env', '-i', 'HOME=/root', 'PATH=/usr/bin:/bin', '/bin/bash', '-c', script]
   const { stdout, stderr, status, error } = spawnSync('chroot', [root, ...inside], { encoding: 'utf8' })
   if (error) throw failed('chroot', error.message)
