@@ -29,6 +29,7 @@ export interface LogLikelihood {
   readonly cut: number
 }
 
+/** Options of `logLikelihoods()`. */
 export interface LogLikelihoodOptions {
   /** Also tells whether they are the likeliest; default: false. */
   readonly greedy?: boolean

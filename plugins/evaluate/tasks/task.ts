@@ -65,6 +65,7 @@ export type Task = { readonly name: string; readonly measures: readonly string[]
   | { readonly kind: 'loglikelihood_rolling'; readonly items: readonly TextItem[] }
 )
 
+/** What is asked of a model, by the name that lm-evaluation-harness has for it. */
 export type TaskKind = Task['kind']
 
 /** What can be measured of each kind; the first ones are taken where nothing is asked for. */
