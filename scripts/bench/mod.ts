@@ -22,7 +22,7 @@
  *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate; activations and states in a file   --model keeps the folders
  *   estimate   what tritune estimate says of eight runs, beside their peak   --model keeps the folders
  *   tritter    the presets of tritter: parameters, memory and speed, and what checkpointing saves
- *   compression  workers that send less beside workers that send all, simulated: loss, bytes, learning rates chosen for each; hours, so --only
+ *   compression  workers that send less beside workers that send all, simulated: loss, bytes, learning rates chosen for each; days, so --only   (--model)
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'
