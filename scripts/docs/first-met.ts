@@ -48,7 +48,7 @@ const NAMES: Readonly<Record<string, string>> = {
   'tritune/plugins/accel':
     'compressGradientsVsa createBitlinear createTrainer quantizeWeightsAbsmean ternaryMatmul vsaRandom',
   'tritune/plugins/vsa-optim': `
-    createCompressor localRounds phaseTrainer sentAfter ternaryCompressor tritAccumulator twoHopWorker updateCodec
+    createCompressor localRounds localSteps phaseTrainer sentAfter ternaryCompressor tritAccumulator twoHopWorker updateCodec
     updateLayout updateMetrics updateWorker vsaCompressor withErrorFeedback
   `,
   'tritune/testing': `

@@ -8,6 +8,7 @@ import { DENSE, METHODS } from '../../scripts/bench/compression/methods.ts'
 import { bundlingRows } from '../../scripts/bench/compression/bundling.ts'
 import { compressionRows, type Tuned } from '../../scripts/bench/compression/rows.ts'
 import { type Outcome, simulate } from '../../scripts/bench/compression/simulate.ts'
+import { MODEL } from '../../scripts/recipes/tiny-llama/paths.ts'
 import { createTask, type Rows, ROWS } from '../../scripts/bench/compression/task.ts'
 
 /** A row whose tokens tell which it is. */
@@ -50,7 +51,15 @@ test('by domain, workers of even rank see one text, the others the other', () =>
 
 test('one worker that sends its weights densely each step is plain training, to the bit', () => {
   const device = openCpu({ threads: 1 })
-  const run = { device, workers: 1, steps: 3, learningRate: 8e-3, seed: 1, task: createTask(ALL, 'iid', 1) }
+  const run = {
+    base: MODEL,
+    device,
+    workers: 1,
+    steps: 3,
+    learningRate: 8e-3,
+    seed: 1,
+    task: createTask(ALL, 'iid', 1),
+  }
   const plain = simulate({ ...run, method: DENSE })
   const local = simulate({ ...run, method: { ...DENSE, sends: 'weights' } })
   expect(local.reported).toBe(plain.reported)
@@ -60,6 +69,7 @@ test('one worker that sends its weights densely each step is plain training, to 
 test('workers that send ternary weights and gradients learn, and their bytes are counted', () => {
   const device = openCpu({ threads: 1 })
   const run = {
+    base: MODEL,
     device,
     workers: 2,
     steps: 3,

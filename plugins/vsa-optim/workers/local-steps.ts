@@ -5,13 +5,14 @@
  */
 import { jsonField, type Strategy, type StrategyRun, TrituneError } from '../../../core/mod.ts'
 import type { CodecOptions } from '../codecs/create-compressor.ts'
+import { crc32c } from '../wire/crc32c.ts'
 import { readInto, updateLayout, writeFrom } from '../wire/update-layout.ts'
 import { keptNumbers } from './kept-numbers.ts'
 import { localRounds, sentAfter } from './local-rounds.ts'
 import { updateMetrics } from './update-stats.ts'
 import { updateWorker } from './update-worker.ts'
 
-/** What brings the messages of all workers to all. Every worker makes the same calls; `World` of core is one. */
+/** What brings the messages of all workers to all. Every worker makes the same calls. */
 export interface Exchange {
   readonly rank: number
   readonly size: number
@@ -30,8 +31,8 @@ export interface LocalStepsOptions extends CodecOptions {
 }
 
 /**
- * The strategy of one worker. All workers begin with the same weights. Throws E_DTYPE for weights that are not f32: AdamW keeps others in a copy of its
- * own.
+ * The strategy of one worker. All workers begin with the same weights. Every 50 rounds and at the end it is checked that they have the same: E_PEER.
+ * Throws E_DTYPE for weights that are not f32: AdamW keeps others in a copy of its own.
  *
  * @example
  * ```ts
@@ -76,6 +77,8 @@ export function localSteps(
         all.subarray(i * own.length, (i + 1) * own.length),
       )
       writeFrom(rounds.receive(messages, kind), layout, parameters)
+      if (kind === 'last' || worker.round % COMPARED_ROUNDS === 0)
+        expectSame(shared.numbers, { rank, size, collect }, step + 1)
       return { ...result, metrics: { ...result.metrics, ...updateMetrics(worker.stats) } }
     },
     tensors: () => new Map([...(worker.tensors?.() ?? []), ['shared', shared.tensor]]),
@@ -94,4 +97,26 @@ export function localSteps(
       shared.tensor.dispose()
     },
   }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+const COMPARED_ROUNDS = 50
+
+/** All take the same mean of the same bytes, so it is a fault of memory, or of what brings the messages. */
+function expectSame(shared: Float32Array, { size, collect }: Exchange, step: number): void {
+  const { buffer, byteOffset, byteLength } = shared
+  const own = new Uint8Array(4)
+  new DataView(own.buffer).setUint32(0, crc32c(new Uint8Array(buffer, byteOffset, byteLength)))
+  const all = new Uint8Array(4 * size)
+  collect(own, all)
+  const odd = all.findIndex((byte, i) => byte !== all[i % 4])
+  if (odd >= 0)
+    throw new TrituneError(
+      'E_PEER',
+      `worker ${Math.floor(odd / 4)} has other weights than worker 0 after step ${step}`,
+      {
+        remedy: 'resume from the last checkpoint',
+      },
+    )
 }

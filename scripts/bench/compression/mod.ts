@@ -4,6 +4,7 @@
  */
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import type { BenchContext, Row, Topic } from '../_topic.ts'
+import { MODEL } from '../../recipes/tiny-llama/paths.ts'
 import { bundlingRows } from './bundling.ts'
 import { DENSE, type Method, METHODS } from './methods.ts'
 import { compressionRows, type Measured } from './rows.ts'
@@ -13,14 +14,15 @@ import { createTask, readRows, type Rows, type Sharding } from './task.ts'
 /** `--only "4 workers, iid, local 5"`: names are number of workers, sharding, method. */
 const FULL = { steps: [300, 1000], seeds: [1, 2, 3], workers: [2, 4, 8], tries: 5 }
 const QUICK = { steps: [24], seeds: [1], workers: [2], tries: 1 }
-/** In the middle of the grid, whose factor is 2. */
-const RATES = { gradient: 8e-3, weights: 8e-3 }
+/** Where the search for a rate begins, of the bundled model and of one that is given: larger models take lower ones. */
+const RATES = { bundled: 8e-3, given: 1e-3 }
 
 export const compression: Topic = {
   name: 'compression',
   async run(context) {
     const plan = context.quick ? QUICK : FULL
-    const rows = readRows()
+    const base = context.model ?? MODEL
+    const rows = readRows(base)
     const measured: Measured[] = []
     for (const steps of plan.steps)
       for (const sharding of ['iid', 'domain'] as const) {
@@ -30,7 +32,7 @@ export const compression: Topic = {
         const asked = methods.filter(({ name }) => context.only === null || name.includes(context.only))
         if (asked.length === 0) continue
         const { seeds, tries } = plan
-        const setting = { context, rows, sharding, steps, seeds, tries }
+        const setting = { context, base, rows, sharding, steps, seeds, tries }
         const dense = tuned({ ...setting, method: DENSE, workers: 1 })
         for (const { name, ...one } of asked)
           measured.push({ name, ...one, steps, dense, own: tuned({ ...setting, ...one }) })
@@ -47,6 +49,7 @@ export const compression: Topic = {
 
 interface Setting {
   readonly context: BenchContext
+  readonly base: string
   readonly rows: Rows
   readonly sharding: Sharding
   readonly steps: number
@@ -67,10 +70,12 @@ function nameOf({
 
 /** The best rate of the first seed, and with it all seeds. */
 function tuned(setting: Setting): Measured['own'] {
-  const { seeds, tries, method } = setting
+  const { seeds, tries, context } = setting
+  const rateAt = (power: number): number =>
+    (context.model === null ? RATES.bundled : RATES.given) * 2 ** power
   const found = new Map<number, Outcome>()
   const at = (power: number): number => {
-    const known = found.get(power) ?? once(setting, rateAt(method, power), seeds[0])
+    const known = found.get(power) ?? once(setting, rateAt(power), seeds[0])
     found.set(power, known)
     return known.chosenBy
   }
@@ -78,13 +83,9 @@ function tuned(setting: Setting): Measured['own'] {
   at(0)
   for (const side of [1, -1]) while (found.size < tries && at(best + side) < at(best)) best += side
   const isInterior = found.has(best - 1) && found.has(best + 1)
-  const first = found.get(best) ?? once(setting, rateAt(method, best), seeds[0])
-  const others = seeds.slice(1).map((seed) => once(setting, rateAt(method, best), seed))
-  return { rate: rateAt(method, best), isInterior, outcomes: [first, ...others] }
-}
-
-function rateAt({ sends }: Method, power: number): number {
-  return RATES[sends] * 2 ** power
+  const first = found.get(best) ?? once(setting, rateAt(best), seeds[0])
+  const others = seeds.slice(1).map((seed) => once(setting, rateAt(best), seed))
+  return { rate: rateAt(best), isInterior, outcomes: [first, ...others] }
 }
 
 function once(setting: Setting, learningRate: number, seed: number): Outcome {

@@ -27,12 +27,13 @@ import {
   updateWorker,
   writeFrom,
 } from '../../../plugins/vsa-optim/mod.ts'
-import { MODEL } from '../../recipes/tiny-llama/paths.ts'
 import type { Method } from './methods.ts'
 import type { Task } from './task.ts'
 
 /** What a run is of. */
 export interface SimulatedRun {
+  /** Its folder. */
+  readonly base: string
   readonly method: Method
   readonly task: Task
   readonly workers: number
@@ -60,8 +61,8 @@ export interface Outcome {
 
 /** Trains and evaluates. A loss that is not finite is Infinity: that learning rate is too high. */
 export function simulate(run: SimulatedRun): Outcome {
-  const { method, seed, device, workers } = run
-  using model = loadModel(MODEL, { device })
+  const { base, method, seed, device, workers } = run
+  using model = loadModel(base, { device })
   using adapter = attachLora(model, { rank: 16, alpha: 32, targetModules: 'all-linear', seed })
   const { parameters } = adapter
   using gradients = flatGradients(parameters)

@@ -6,7 +6,6 @@ import { createRandom } from '../../../core/mod.ts'
 import { type Batch, concatenate } from '../../../plugins/data/mod.ts'
 import { loadTokenizer } from '../../../plugins/tokenizer/mod.ts'
 import { quickstartTexts } from '../../recipes/tiny-llama/prepare.ts'
-import { MODEL } from '../../recipes/tiny-llama/paths.ts'
 
 /** Rows of a step, and tokens of a row. */
 export const ROWS = 8
@@ -30,9 +29,10 @@ export interface Rows {
   readonly heldOut: readonly [Batch[], Batch[]]
 }
 
-export function readRows(): Rows {
+/** As the tokenizer of a model reads them. */
+export function readRows(model: string): Rows {
   const { train, eval: held, pretrain, pretrainEval } = quickstartTexts()
-  const tokenizer = loadTokenizer(MODEL)
+  const tokenizer = loadTokenizer(model)
   const rowsOf = (texts: readonly string[], most: number): Batch[] => {
     const ids: number[] = []
     for (const text of texts) {

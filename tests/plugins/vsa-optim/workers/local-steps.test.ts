@@ -74,8 +74,8 @@ describe('alone', () => {
     const metrics = Array.from({ length: 10 }, (_, step) =>
       Object.keys(strategy.step(contextOf(step, 10, own), () => towards(own, 1)).metrics),
     )
-    // After steps 1, 4, 8 and 10.
-    expect(calls).toBe(4)
+    // After steps 1, 4, 8 and 10, and once more to compare.
+    expect(calls).toBe(5)
     expect(metrics.map(({ length }) => length > 1)).toEqual(
       [0, 3, 7, 9].reduce<boolean[]>(
         (all, at) => all.with(at, true),
@@ -136,6 +136,32 @@ test('two workers meet in the mean of where they went', () => {
 })
 
 describe('refused', () => {
+  test('a worker that has come to other weights', () => {
+    using _scope = tensorScope()
+    const parameters = weightsOf(0)
+    using other = updateWorker({
+      layout: updateLayout(parameters),
+      worker: 1,
+      workers: 2,
+      codec: 'int8',
+      seed: 1,
+    })
+    const message = other.send(new Float32Array(SIZE), 'last')
+    const exchange: Exchange = {
+      rank: 0,
+      size: 2,
+      collect(own, all) {
+        all.set(own)
+        // A bit of its hash is another.
+        all.set(own.length === 4 ? own.with(2, own[2] ^ 1) : message, own.length)
+      },
+    }
+    using strategy = localSteps({ codec: 'int8' }, { parameters, seed: 1 }, exchange)
+    expect(thrownBy(() => strategy.step(contextOf(0, 1, parameters), () => towards(parameters, 1)))).toEqual([
+      'E_PEER',
+      'worker 1 has other weights than worker 0 after step 1',
+    ])
+  })
   test('weights that are not f32', () => {
     using _scope = tensorScope()
     const parameters = new Map([['w', cast(tensor([1, 2]), 'bf16')]])
