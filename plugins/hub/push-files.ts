@@ -57,6 +57,8 @@ const RUN_ONLY: ReadonlySet<string> = new Set([
   'events.jsonl',
   'control.jsonl',
   'histograms.jsonl',
+  'evaluation.json',
+  'report.html',
   'tensorboard',
 ])
 const STATE: ReadonlySet<string> = new Set(['training_state.json', 'state.safetensors'])

@@ -2,6 +2,7 @@
  * What a fine-tuning run is told: `FinetuneOptions`, the keys of its file with all defaults filled in, and `FinetuneFields`,
  * the same as a file writes it. Types only; how a file is checked is in `finetune-schema.ts`.
  */
+import type { AdvisorName } from '../../advise/mod.ts'
 import type { RampType } from '../../../core/mod.ts'
 import type { ChatTemplateChoice, DatasetOptions } from '../../data/mod.ts'
 import type { LoraInit, TrainableTokens } from '../../peft/mod.ts'
@@ -321,6 +322,8 @@ export interface FinetuneOptions extends PreferenceKeys, TrackerKeys {
   /** Stop when the loss stays above this for `loss_watchdog_patience` steps. */
   readonly loss_watchdog_threshold: number | null
   readonly loss_watchdog_patience: number
+  /** Who looks at the loss and tells what is odd. */
+  readonly advise: readonly AdvisorName[]
   readonly output_dir: string
   readonly resume_from_checkpoint: string | null
   readonly auto_resume_from_checkpoints: boolean

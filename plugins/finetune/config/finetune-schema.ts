@@ -25,6 +25,7 @@ import {
 import type { Field, JsonSchema } from '../../../core/contracts/config-fields.ts'
 import type { RampType } from '../../../core/mod.ts'
 import type { DeviceName } from '../../cuda/mod.ts'
+import { type AdvisorName, ADVISORS } from '../../advise/mod.ts'
 import { CHAT_TEMPLATE_CHOICES, datasetOptions } from '../../data/mod.ts'
 import type { DatasetInput, DatasetOptions } from '../../data/mod.ts'
 import type { TrainableTokens } from '../../peft/mod.ts'
@@ -65,6 +66,24 @@ const microBatch: Field<MicroBatch, MicroBatch> = withJson<MicroBatch, MicroBatc
       : integer({ min: 1 }),
   ),
   { anyOf: [{ enum: ['auto'] }, { type: 'integer', minimum: 1 }, { type: 'string', pattern: '^\\d+$' }] },
+)
+
+/** All, none, or some by name. */
+const advisors: Field<readonly AdvisorName[], boolean | AdvisorName | readonly AdvisorName[]> = withJson(
+  v.lazy((input) => {
+    if (Array.isArray(input)) return listOf(oneOf(ADVISORS))
+    const isName = typeof input === 'string' && !/^(yes|no|on|off|true|false)$/i.test(input)
+    return isName
+      ? v.pipe(
+          oneOf(ADVISORS),
+          v.transform((name) => [name]),
+        )
+      : v.pipe(
+          flag(),
+          v.transform((all) => (all ? ADVISORS : [])),
+        )
+  }),
+  { anyOf: [FLAG, { enum: ADVISORS }, { type: 'array', items: { enum: ADVISORS } }] },
 )
 
 const PRESETS = Object.keys(TRITTER_PRESETS) as readonly TritterPreset[]
@@ -450,6 +469,7 @@ const schema = v.strictObject(
     histogram_steps: nullable(integer({ min: 1 })),
     loss_watchdog_threshold: nullable(decimal({ above: 0 })),
     loss_watchdog_patience: optional(integer({ min: 1 }), 3),
+    advise: optional(advisors, ADVISORS),
     output_dir: optional(text('a folder'), './model-out'),
     resume_from_checkpoint: nullable(text('the folder of a checkpoint')),
     auto_resume_from_checkpoints: optional(flag(), false),

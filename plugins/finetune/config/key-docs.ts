@@ -213,6 +213,8 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   early_stopping_patience: 'stop after so many evaluations without a better one',
   loss_watchdog_threshold: 'stop when the loss stays above this',
   loss_watchdog_patience: 'for so many steps',
+  advise:
+    'who looks at the loss while it goes and says what is odd; nothing is changed by it: `true` (all), `false` (none), or some of `learning_rate`, `curve`, `alerts`, `spikes` ([advise](advise/README.md))',
   logging_steps: 'lines printed when the output is no terminal; `metrics.jsonl` has every step',
   monitors:
     'who watches the run besides metrics.jsonl and the terminal: names, or mappings with `name` and options',

@@ -2,6 +2,7 @@
  * The keys of a run as a program writes them that are about evaluating, saving and stopping; the others are in `finetune-input.ts`. The comments are those of
  * `key-docs.ts`.
  */
+import type { AdvisorName } from '../../advise/mod.ts'
 import type { OneOrMore } from './input-forms.ts'
 import type { NamedInput } from './named.ts'
 
@@ -39,6 +40,12 @@ export interface SavingInput {
   readonly loss_watchdog_threshold?: number | null | undefined
   /** for so many steps. Default: `3` */
   readonly loss_watchdog_patience?: number | null | undefined
+  /**
+   * who looks at the loss while it goes and says what is odd; nothing is changed by it: `true` (all), `false`
+   * (none), or some of `learning_rate`, `curve`, `alerts`, `spikes` (advise). Default: `[learning_rate,
+   * curve, alerts, spikes]`
+   */
+  readonly advise?: boolean | OneOrMore<AdvisorName> | null | undefined
   /** lines printed when the output is no terminal; `metrics.jsonl` has every step. Default: `1` */
   readonly logging_steps?: number | null | undefined
   /**

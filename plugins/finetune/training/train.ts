@@ -17,6 +17,7 @@ import { markFinished, unmarkFinished } from '../checkpoints/earlier-run.ts'
 import { checkPublishing, createPublisher, type Publisher } from '../output/publish.ts'
 import { checkMetricNames } from '../reports/metric-names.ts'
 import { createCompletionsFile } from '../reports/completions-file.ts'
+import { withAdvice } from '../reports/advice.ts'
 import { createHistogramsFile, histogramsOf } from '../reports/histograms.ts'
 import { createMetricsFile } from '../reports/metrics-file.ts'
 import { createEmitter, type Emit, type Emitter } from '../reports/monitors.ts'
@@ -98,6 +99,14 @@ async function trainSteps(
   keeper.restore(resume)
   const started = keeper.step
   unmarkFinished(config.output_dir)
+  // Before anybody is told that the run is there, so that nothing asked of it is missed.
+  const control = createRunControl({
+    outputDir: config.output_dir,
+    keeper,
+    rate: plan.rate,
+    emit,
+    signal,
+  })
   emit({
     type: 'start',
     step: started,
@@ -107,13 +116,6 @@ async function trainSteps(
     get summary() {
       return summarize(run)
     },
-  })
-  const control = createRunControl({
-    outputDir: config.output_dir,
-    keeper,
-    rate: plan.rate,
-    emit,
-    signal,
   })
   using activations = openActivationStore(run)
   const context = {
@@ -199,7 +201,7 @@ function emitterOf(run: Run, { monitors = [], onEvent, command }: TrainOptions):
     ...run.monitors,
     ...monitors.map((part, i) => ({ name: `monitors[${i}]`, part })),
   ]
-  return createEmitter(parts, onEvent)
+  return withAdvice(run, createEmitter(parts, onEvent))
 }
 
 /** Nothing of the tape is alive while it waits for rewards. */
