@@ -2,7 +2,7 @@
  * What a run answers to control.jsonl, and that another learning rate is part of its state.
  */
 import { expect, test } from 'bun:test'
-import { appendFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RunEvent } from '../../../core/mod.ts'
 import type { ErrorCode } from '../../../core/errors.ts'
@@ -129,13 +129,13 @@ test('what cannot be done is answered with its reason, and the run goes on', asy
   const out = join(space.path, 'out')
   const before = { id: 'old', time: '', action: 'stop' }
   const lines = (...all: readonly object[]): string => all.map((line) => `${JSON.stringify(line)}\n`).join('')
+  // Lines of before the run do not count, nor ones that are no requests.
+  mkdirSync(out)
+  writeFileSync(join(out, 'control.jsonl'), lines(before))
   const { result } = await space.train(
     {},
     {
       onEvent(event) {
-        // Lines of before the run do not count, nor ones that are no requests.
-        if (event.type === 'note') return
-        if (event.type === 'start') writeFileSync(join(out, 'control.jsonl'), lines(before))
         if (event.type !== 'step' || event.report.step !== 2) return
         appendFileSync(
           join(out, 'control.jsonl'),
