@@ -47,3 +47,9 @@ test('the bundled model says much the same in 8 bits', async () => {
   )
   expect(b.slice(0, 20)).toBe(a.slice(0, 20))
 })
+
+test('logits of a packed head are not rounded to bf16', () => {
+  using model = loadModel(QUICKSTART, { device: cpu, dtype: 'bf16', ...packedWeights('int8') })
+  const logits = logitsOf(model, [5, 17, 42])
+  expect(new Set(logits).size).toBeGreaterThan(0.9 * logits.length)
+})
