@@ -2,8 +2,8 @@
  * Keys and values of many documents, for generation in batches.
  *
  * Each layer has one tensor of keys and one of values; a row is a stretch of it that grows with its document. Attention reads it in place: what stands
- * between the rows of a pass is a document without queries. Kernels that follow lists of pages would save the copies when a row moves; these are a
- * hundredth of a pass or less, as rows get a quarter more room than they need.
+ * between the rows of a pass is a document without queries. Kernels that follow lists of pages would save the copies when a row moves; rows get a quarter more
+ * room than they need, so that moves are rare (tests/plugins/models/row-room.test.ts counts them).
  */
 import {
   addTo,
