@@ -74,6 +74,8 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
   const server = createServer((message, response) => {
     void answer(message, response, { ...options, guard, closing: closing.signal }).catch(options.onBug)
   })
+  // Longer than clients keep what they do not use: they, not we, decide that a connection is over.
+  server.keepAliveTimeout = 65_000
   const bound = await listen(server, host, port)
   let closed: Promise<void> | null = null
   const close = (): Promise<void> => {

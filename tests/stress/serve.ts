@@ -84,28 +84,29 @@ type Visit = (client: Client) => Promise<void>
 const VISITS: Readonly<Record<string, Visit>> = {
   whole: async (client) => {
     const { model, content, request } = greedy(client)
-    const answer = await client.tiny.post(CHAT, request)
+    const answer = await post(client, CHAT, request)
     if (answer.status === 429) return void (await answer.text())
     const { choices } = await answer.json()
     expectText(client, model, content, choices[0].message.content)
   },
   stream: async (client) => {
     const { model, content, request } = greedy(client)
-    const answer = await client.tiny.post(CHAT, { ...request, stream: true })
+    const answer = await post(client, CHAT, { ...request, stream: true })
     if (answer.status === 429) return void (await answer.text())
     const pieces = eventsOf(await answer.text()).map(({ choices }) => choices?.[0]?.delta?.content ?? '')
     expectText(client, model, content, pieces.join(''))
   },
   messages: async (client) => {
     const { model, content, request } = greedy(client)
-    const answer = await client.tiny.post('/v1/messages', { ...request, stream: true })
+    const answer = await post(client, '/v1/messages', { ...request, stream: true })
     if (answer.status === 429) return void (await answer.text())
     const pieces = eventsOf(await answer.text()).map(({ delta }) => delta?.text ?? '')
     expectText(client, model, content, pieces.join(''))
   },
-  schema: async ({ tiny, soak, random }) => {
+  schema: async (client) => {
+    const { soak, random } = client
     const schema = { enum: ['red', 'green', 'blue'] }
-    const answer = await tiny.post(CHAT, {
+    const answer = await post(client, CHAT, {
       model: NAMES[random.int(NAMES.length)],
       messages: [{ role: 'user', content: 'A colour' }],
       response_format: { type: 'json_schema', json_schema: { name: 'colour', schema } },
@@ -115,10 +116,11 @@ const VISITS: Readonly<Record<string, Visit>> = {
     if (!schema.enum.includes(JSON.parse(body.choices[0].message.content)))
       soak.problems.push(`no colour: ${JSON.stringify(body)}`)
   },
-  wrong: async ({ tiny, soak, random }) => {
+  wrong: async (client) => {
+    const { soak, random } = client
     const bodies = ['{', '[]', { model: 'no', messages: [] }, { model: 'tiny', messages: [{ role: 'x' }] }]
     const body = bodies[random.int(bodies.length)]
-    const { status } = await tiny.post(CHAT, body)
+    const { status } = await post(client, CHAT, body)
     if (status < 400 || status >= 500) soak.problems.push(`${JSON.stringify(body)} has status ${status}`)
   },
   cut: async (client) => {
@@ -144,6 +146,20 @@ const VISITS: Readonly<Record<string, Visit>> = {
     await sleep(1500 + client.random.float() * 500)
     socket.destroy()
   },
+}
+
+/** Of all requests: so many may find the connection that the client kept closed under its hand, and are sent again. */
+const AGAIN = 0.01
+
+/** A connection that was idle may end while the client takes it for the next request: whoever keeps some asks again, once. */
+async function post({ tiny, soak }: Client, path: string, body: unknown): Promise<Response> {
+  try {
+    return await tiny.post(path, body)
+  } catch (error) {
+    if (!/ECONNRESET|closed/.test(String(error))) throw error
+    soak.counts['sent again'] = (soak.counts['sent again'] ?? 0) + 1
+    return await tiny.post(path, body)
+  }
 }
 
 /** How often, out of a hundred. */
@@ -190,11 +206,14 @@ async function sampled(
   }
 }
 
-async function judgeEnd({ server, bugs }: ServedTiny, { problems }: Soak): Promise<void> {
+async function judgeEnd({ server, bugs }: ServedTiny, { counts, problems }: Soak): Promise<void> {
   for (let i = 0; server.load().inside > 0 && i < 1000; i++) await sleep(5)
   const { open, waiting, inside } = server.load()
   if (open + waiting + inside > 0)
     problems.push(`${open} open, ${waiting} waiting, ${inside} inside at the end`)
+  const { 'sent again': again = 0, ...visits } = counts
+  const all = Object.values(visits).reduce((a, b) => a + b, 0)
+  if (again > Math.max(2, AGAIN * all)) problems.push(`${again} of ${all} requests were sent again`)
   for (const bug of bugs) problems.push(`a bug: ${String(bug)}`)
 }
 
