@@ -10,7 +10,6 @@
  *   ops        the kernels as a mitata suite, to look at while one works on an op; `kernels` is for claims
  *   optimizers a step of each optimizer, and of those of Python in turn   (--python)
  *   blas       f32 products against those of a BLAS, by size   --blas
- *   compression  workers that send less beside workers that send all, simulated: loss, bytes, learning rates chosen for each; days, so --only   (--model)
  *   models     the inner loops of the ARM64 library, as llvm-mca models them for CPUs that are not at hand
  *   libraries  two builds of the CPU library in turn                             --before, --after, --isa
  *   startup    from a command to its first step, and what the trainer costs beside the ops
@@ -23,6 +22,7 @@
  *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate; activations and states in a file   --model keeps the folders
  *   estimate   what tritune estimate says of eight runs, beside their peak   --model keeps the folders
  *   tritter    the presets of tritter: parameters, memory and speed, and what checkpointing saves
+ *   compression  workers that send less beside workers that send all, simulated: loss, bytes, learning rates chosen for each; days, so --only   (--model)
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'
@@ -74,7 +74,6 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   optimizers: async () => (await import('./optimizers.ts')).optimizers,
   startup: async () => (await import('./startup.ts')).startup,
   blas: async () => (await import('./blas.ts')).blas,
-  compression: async () => (await import('./compression/mod.ts')).compression,
   models: async () => (await import('./models.ts')).models,
   libraries: async () => (await import('./libraries.ts')).libraries,
   qlora: async () => (await import('./qlora.ts')).qlora,
@@ -85,6 +84,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   memory: async () => (await import('./memory.ts')).memory,
   estimate: async () => (await import('./estimate.ts')).estimate,
   tritter: async () => (await import('./tritter.ts')).tritter,
+  compression: async () => (await import('./compression/mod.ts')).compression,
   wasm: async () => (await import('./wasm.ts')).wasm,
 }
 
@@ -93,7 +93,6 @@ const OF_CHECKOUT: readonly string[] = [
   'finetune',
   'adapters',
   'moe',
-  'compression',
   'data',
   'startup',
   'models',
@@ -105,6 +104,7 @@ const OF_CHECKOUT: readonly string[] = [
   'memory',
   'estimate',
   'tritter',
+  'compression',
 ]
 
 function topics(): string[] {
