@@ -1,12 +1,13 @@
 /**
  * A command of tritune as the person at this terminal would call it: `bun run generate` in a checkout, else `bunx tritune
- * generate`, `npx tritune generate`, `deno run -A npm:tritune generate`, or `tritune generate` where that is on the PATH.
+ * generate`, `npx tritune generate`, `deno run -A npm:tritune generate`, `tritune generate` where that is on the PATH, or the one file that
+ * `bun run binary` made.
  *
  * For hints and remedies. It is read from the process (runtime, environment, place of this file) and never stored, so
  * nothing has to be set by whoever starts tritune. It does not look whether the command exists.
  */
 import { existsSync, readFileSync } from 'node:fs'
-import { delimiter, join, relative, sep } from 'node:path'
+import { basename, delimiter, dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** What the answer depends on. */
@@ -63,7 +64,9 @@ const RUNNERS: Readonly<Record<string, string>> = {
   yarn: 'yarn tritune',
 }
 
-function installed({ runtime, env, exists }: InvocationFacts): string {
+function installed({ runtime, env, exists, cwd }: InvocationFacts): string {
+  const binary = env['TRITUNE_BINARY']
+  if (binary) return fileToType(binary, env, cwd)
   if (runtime === 'deno') return 'deno run -A npm:tritune'
   const [agent] = (env['npm_config_user_agent'] ?? '').split('/')
   if (Object.hasOwn(RUNNERS, agent)) return RUNNERS[agent]
@@ -75,6 +78,14 @@ function installed({ runtime, env, exists }: InvocationFacts): string {
   const isOnPath = (folder: string): boolean => names.some((name) => exists(join(folder, name)))
   if (folders.some((folder) => folder !== '' && isOnPath(folder))) return 'tritune'
   return runtime === 'bun' ? RUNNERS.bun : RUNNERS.npm
+}
+
+/** The name of a file on the PATH, else its path from here, as short as it can be typed. */
+function fileToType(file: string, env: InvocationFacts['env'], cwd: string): string {
+  if ((env['PATH'] ?? env['Path'] ?? '').split(delimiter).includes(dirname(file))) return basename(file)
+  const near = relative(cwd, file)
+  if (near.length >= file.length) return file
+  return near.includes(sep) ? near : `.${sep}${near}`
 }
 
 function factsOfProcess(): InvocationFacts {

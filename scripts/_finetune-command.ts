@@ -17,6 +17,7 @@ import {
   train,
   withOtherFaults,
 } from '../plugins/finetune/mod.ts'
+import { createIndexMonitor } from '../plugins/runs/mod.ts'
 import { counted } from '../core/counted.ts'
 import { TrituneError } from '../core/errors.ts'
 import { invocation } from '../core/invocation.ts'
@@ -74,21 +75,22 @@ async function trainAndTell(run: Run, { file, overrides, resume, lock, teller }:
   using stop = await stopOnSignals()
   // Given back while signals are still heard, so that one at the very end leaves nothing behind.
   using _held = lock
+  const typed = [
+    invocation('finetune'),
+    quoted(file),
+    ...overrides.map((set) => `--set ${quoted(set)}`),
+  ].join(' ')
   const result = await train(run, {
-    monitors: teller.monitors(run),
+    command: typed,
+    monitors: [...teller.monitors(run), createIndexMonitor(run.config.output_dir)],
     onEvent: stop.check,
     signal: stop.signal,
     resume,
     lock,
   })
-  const again = [
-    invocation('finetune'),
-    quoted(file),
-    ...overrides.map((set) => `--set ${quoted(set)}`),
-    '--resume',
-  ]
-  teller.end({ run, result, command: result.stopped ? again.join(' ') : tryCommand(run) })
-  if (result.stopped) process.exitCode = stop.exitCode()
+  teller.end({ run, result, command: result.stopped ? `${typed} --resume` : tryCommand(run) })
+  // Who asked by control.jsonl got what he wanted.
+  if (result.stopped) process.exitCode = stop.signal.aborted ? stop.exitCode() : 0
   else if (result.pushed !== null && result.pushed.error !== null) {
     const { repo, error } = result.pushed
     err.write(

@@ -5,13 +5,21 @@
  */
 import type { MemoryReport } from './device.ts'
 
-/** What a run tells while it goes, told apart by `type`: `start`, `step`, `eval`, `save`, `note`, `end`, `error`. */
+/**
+ * What a run tells while it goes, told apart by `type`: `start`, `step`, `eval`, `sample`, `samples`, `histograms`, `save`, `control`, `alert`, `advice`, `note`,
+ * `end`, `error`.
+ */
 export type RunEvent =
   | StartEvent
   | { readonly type: 'step'; readonly report: StepReport }
   | { readonly type: 'samples'; readonly step: number; readonly samples: readonly WrittenSample[] }
   | EvaluationEvent
+  | SampleEvent
+  | { readonly type: 'histograms'; readonly step: number; readonly histograms: readonly Histogram[] }
   | { readonly type: 'save'; readonly step: number; readonly folder: string }
+  | ControlEvent
+  | AlertEvent
+  | AdviceEvent
   | { readonly type: 'note'; readonly text: string }
   | { readonly type: 'end'; readonly result: RunResult }
   | { readonly type: 'error'; readonly code: string; readonly message: string }
@@ -23,6 +31,73 @@ export interface WrittenSample {
   /** By the name of each reward; null where it did not apply. */
   readonly rewards: Readonly<Record<string, number | null>>
   readonly advantage: number
+}
+
+/** A text that the model wrote at an evaluation, so that one sees what it has learnt. */
+export interface SampleEvent {
+  readonly type: 'sample'
+  readonly step: number
+  readonly prompt: string
+  readonly completion: string
+}
+
+/** How the elements of one tensor were spread after a step. */
+export interface Histogram {
+  readonly step: number
+  /** Name of the parameter. */
+  readonly name: string
+  readonly of: 'weight' | 'gradient'
+  /** Borders of the bins, one more than there are counts; the last bin has its upper border. */
+  readonly edges: readonly number[]
+  readonly counts: readonly number[]
+  readonly min: number
+  readonly max: number
+  readonly mean: number
+  readonly std: number
+  /** Elements that are NaN or infinite, which no bin has. */
+  readonly odd: number
+}
+
+/** Somebody who watches the run asked something of it, and this is what became of that. */
+export interface ControlEvent {
+  readonly type: 'control'
+  /** Steps done. */
+  readonly step: number
+  /** That of the request. */
+  readonly id: string
+  /** `pause`, `resume`, `save`, `stop` or `set_learning_rate`. */
+  readonly action: string
+  readonly ok: boolean
+  /** Why not. */
+  readonly reason?: string
+  /** The learning rate that was asked for. */
+  readonly value?: number
+  /** The learning rate that it takes the place of. */
+  readonly before?: number
+}
+
+/** How much something matters. */
+export type Severity = 'info' | 'warning' | 'critical'
+
+/** Something is odd about the run. */
+export interface AlertEvent {
+  readonly type: 'alert'
+  readonly step: number
+  /** What kind of alert: `loss-spike`, `plateau`, … */
+  readonly name: string
+  readonly severity: Severity
+  readonly text: string
+}
+
+/** Something that may make the run better; nothing is changed by it. */
+export interface AdviceEvent {
+  readonly type: 'advice'
+  readonly step: number
+  readonly name: string
+  readonly severity: Severity
+  readonly text: string
+  /** The learning rate that is advised. */
+  readonly learningRate?: number
 }
 
 /** The event before the first step: where the run starts, and what describes it. */

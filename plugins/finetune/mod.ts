@@ -18,6 +18,7 @@ export {
   findEarlierRun,
   refuseEarlierRun,
   removeEarlierRun,
+  runFilesIn,
   type WaysOn,
 } from './checkpoints/earlier-run.ts'
 export {
@@ -73,6 +74,7 @@ export { createPlan, type Plan } from './training/plan.ts'
 export { prepareRun } from './prepare.ts'
 export type { PrepareOptions } from './run-inputs.ts'
 export { createProgress, type ProgressOptions } from './reports/progress.ts'
+export { runPresets } from './config/run-yaml.ts'
 export { factsOfRun, readRunFacts } from './output/run-facts.ts'
 export { openTokenizer, type RunTokenizer } from './model/run-tokenizer.ts'
 export { hasTokenizer, saveTokenizer, type TokenizerChanges } from './output/save-tokenizer.ts'

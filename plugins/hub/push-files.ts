@@ -51,7 +51,16 @@ export function listPushFiles(
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** Of a run: marks, and what only resuming reads. */
-const RUN_ONLY: ReadonlySet<string> = new Set(['finished.json'])
+const RUN_ONLY: ReadonlySet<string> = new Set([
+  'finished.json',
+  'run.json',
+  'events.jsonl',
+  'control.jsonl',
+  'histograms.jsonl',
+  'evaluation.json',
+  'report.html',
+  'tensorboard',
+])
 const STATE: ReadonlySet<string> = new Set(['training_state.json', 'state.safetensors'])
 
 interface Walk {

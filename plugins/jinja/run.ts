@@ -28,6 +28,8 @@ export interface Run {
   /** Characters `[start, end)` of `{% generation %}` blocks; undefined once one of them stood inside of a captured text. */
   generations: { start: number; end: number }[] | undefined
   readonly now: () => Date
+  /** Writing what is not defined is an error, as with Jinja2's StrictUndefined. */
+  readonly isStrict: boolean
   tick(): void
   /** Counts work on a text of `length` characters, and refuses too long ones. */
   charge(length: number): void
@@ -38,7 +40,7 @@ export interface Run {
   leave(): void
 }
 
-export function createRun(budget: Budget, now: () => Date): Run {
+export function createRun(budget: Budget, now: () => Date, isStrict: boolean): Run {
   let steps = budget.steps
   let depth = 0
   const spend = (amount: number): void => {
@@ -51,6 +53,7 @@ export function createRun(budget: Budget, now: () => Date): Run {
     line: 1,
     generations: [],
     now,
+    isStrict,
     tick() {
       if (--steps < 0) spend(0)
     },

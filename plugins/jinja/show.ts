@@ -20,7 +20,10 @@ import {
 export function str(run: Run, value: Value): string {
   if (typeof value === 'string') return value
   if (value instanceof Markup) return value.text
-  if (value instanceof Undefined) return ''
+  if (value instanceof Undefined) {
+    if (run.isStrict) throw templateError(value.message)
+    return ''
+  }
   return repr(run, value)
 }
 

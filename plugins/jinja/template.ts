@@ -24,6 +24,8 @@ export interface RenderOptions {
   readonly budget?: Budget
   /** The time of `strftime_now`. */
   readonly now?: () => Date
+  /** Writing what is not defined is an error, not an empty text; default: false, as transformers has it. */
+  readonly strict?: boolean
 }
 
 /** What a template rendered. */
@@ -72,8 +74,8 @@ export function compileTemplate(source: string): Template {
   )
   return {
     marksGenerations: hasGeneration(statements),
-    render(variables, { budget = DEFAULT_BUDGET, now = () => new Date() } = {}) {
-      const run = createRun(budget, now)
+    render(variables, { budget = DEFAULT_BUDGET, now = () => new Date(), strict = false } = {}) {
+      const run = createRun(budget, now, strict)
       return guarded(
         () => {
           const names = new Map<string, Value>()

@@ -61,10 +61,34 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./finetune.ts')).finetune,
   },
   {
+    name: 'monitor',
+    topic: 'train',
+    summary: 'watch runs while they go, and control them',
+    load: async () => (await import('./monitor.ts')).monitor,
+  },
+  {
     name: 'generate',
     topic: 'train',
     summary: 'write text with a model, with or without an adapter',
     load: async () => (await import('./generate.ts')).generate,
+  },
+  {
+    name: 'serve',
+    topic: 'train',
+    summary: 'serve a model to clients of OpenAI and Anthropic, and a page to chat on',
+    load: async () => (await import('./serve.ts')).serve,
+  },
+  {
+    name: 'evaluate',
+    topic: 'train',
+    summary: 'measure a model by tasks, before and after a fine-tune',
+    load: async () => (await import('./evaluate.ts')).evaluate,
+  },
+  {
+    name: 'report',
+    topic: 'look',
+    summary: 'write the report of a run as one page: curves, samples, evaluation',
+    load: async () => (await import('./report.ts')).report,
   },
   {
     name: 'merge',
@@ -89,6 +113,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     topic: 'train',
     summary: 'write a model or an adapter as GGUF, for Ollama, transformers, PEFT',
     load: async () => (await import('./export.ts')).exportCommand,
+  },
+  {
+    name: 'runs',
+    topic: 'look',
+    summary: 'list, compare, prune and steer runs',
+    load: async () => (await import('./runs.ts')).runs,
   },
   {
     name: 'schema',

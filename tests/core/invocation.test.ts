@@ -56,3 +56,13 @@ test.each(['tritune.cmd', 'tritune.exe'])('installed on Windows the command is %
   const installed = facts({ isCheckout: false, env: { Path: '/usr/bin:/bin-of/npm' }, exists })
   expect(invocation('generate', installed)).toBe('tritune generate')
 })
+
+test.each([
+  [{ cwd: '/srv/me/app' }, '/opt/tritune-linux-x64', '/opt/tritune-linux-x64 generate'],
+  [{ cwd: '/opt' }, '/opt/tritune-linux-x64', './tritune-linux-x64 generate'],
+  [{ cwd: '/opt/bin' }, '/opt/tritune', '../tritune generate'],
+  [{ cwd: '/opt' }, '/usr/bin/tritune', 'tritune generate'],
+] as const)('of the one file: %o', (more, file, expected) => {
+  const env = { PATH: '/usr/bin', TRITUNE_BINARY: file }
+  expect(invocation('generate', facts({ ...more, isCheckout: false, env }))).toBe(expected)
+})

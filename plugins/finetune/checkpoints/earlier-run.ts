@@ -16,7 +16,7 @@ export const FINISHED_FILE = 'finished.json'
 
 /** Final names of what a run writes into `output_dir`. */
 export const RUN_FILE: RegExp =
-  /^(checkpoint-\d+|tritune\.json|(activations|optimizer)\.scratch|finished\.json|metrics\.jsonl|adapter_(config\.json|model\.safetensors)|model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json|(generation_)?config\.json|tokenizer(_config)?\.json|special_tokens_map\.json|chat_template\.jinja|added_tokens\.json|tokenizer\.model|additional_chat_templates|vocab\.json|merges\.txt)$/
+  /^(checkpoint-\d+|tritune\.json|(activations|optimizer)\.scratch|finished\.json|run\.json|tensorboard|(metrics|events|histograms|control|completions)\.jsonl|adapter_(config\.json|model\.safetensors)|model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json|(generation_)?config\.json|tokenizer(_config)?\.json|special_tokens_map\.json|chat_template\.jinja|added_tokens\.json|tokenizer\.model|additional_chat_templates|vocab\.json|merges\.txt)$/
 
 /** What an earlier run left in an `output_dir`. */
 export interface EarlierRun {
@@ -102,8 +102,16 @@ export function unmarkFinished(outputDir: string): void {
 export function removeEarlierRun(outputDir: string): void {
   unmarkFinished(outputDir)
   for (const { folder } of listCheckpoints(outputDir).toReversed()) removeFolderAtomic(folder)
-  if (!existsSync(outputDir)) return
-  for (const name of readdirSync(outputDir).toSorted()) if (RUN_FILE.test(name)) remove(join(outputDir, name))
+  for (const path of runFilesIn(outputDir)) remove(path)
+}
+
+/** What a run wrote into a folder: paths of files and folders, and of nothing else that lies there. */
+export function runFilesIn(outputDir: string): string[] {
+  if (!existsSync(outputDir)) return []
+  return readdirSync(outputDir)
+    .filter((name) => RUN_FILE.test(name))
+    .toSorted()
+    .map((name) => join(outputDir, name))
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

@@ -6,16 +6,24 @@ import { basename, join } from 'node:path'
 import { type RunResult, type StepReport, TrituneError, withEvaluationWeights } from '../../../core/mod.ts'
 import { createBatches } from '../../data/mod.ts'
 import { baseFiles } from '../model/base-model.ts'
+import { createBestMetric } from './best-metric.ts'
 import { listCheckpoints, pruneCheckpoints } from './checkpoints.ts'
 import { namingOlder } from './older-checkpoint.ts'
 import { evaluateLoss } from '../training/evaluate.ts'
+import { evaluationSamples } from '../training/evaluation-samples.ts'
 import type { Emit } from '../reports/monitors.ts'
 import { changeNotes, firstUseNotes, savedPlugins } from '../plugins/plugin-notes.ts'
 import type { Run } from '../run.ts'
 import { settingsOf } from './run-settings.ts'
 import { runState } from './run-state.ts'
 import { fillTrained, saveOutput, trainedWeightsFile } from '../output/save-output.ts'
-import { fillFrom, loadStateTensors, readTrainingState, saveTrainingState } from './training-state.ts'
+import {
+  type BestEvaluation,
+  fillFrom,
+  loadStateTensors,
+  readTrainingState,
+  saveTrainingState,
+} from './training-state.ts'
 
 /** Where to start: fresh, at the newest checkpoint of output_dir (E_RESUME when there is none, or fresh), or at this one. */
 export type Resume = false | 'newest' | 'newest-if-any' | { readonly folder: string }
@@ -41,7 +49,8 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
   const base = (): Readonly<Record<string, string>> => baseFiles(run.modelPath)
   let step = 0
   let loss = Number.NaN
-  let best: RunResult['best'] = null
+  let best: BestEvaluation | null = null
+  const bestBy = createBestMetric(config)
   let stale = 0
   let watchdog = 0
   let checkpoint: string | null = null
@@ -86,11 +95,13 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
   const evaluate = (): void => {
     const result = withEvaluationWeights(run.optimizer, () => evaluateLoss(run, validationBatches(run)))
     plan.plateau?.onEvaluation(result.loss)
-    const improved = best === null || result.loss < best.loss
-    best = improved ? { loss: result.loss, step } : best
+    const value = bestBy.of(result)
+    const improved = best === null || bestBy.isBetter(value, best.value ?? best.loss)
+    best = improved ? { loss: result.loss, step, ...(bestBy.isLoss ? {} : { value }) } : best
     stale = improved ? 0 : stale + 1
     const perplexity = run.objective.averagedOver === 'examples' ? null : Math.exp(result.loss)
     emit({ type: 'eval', step, ...result, perplexity, best: improved })
+    for (const sample of evaluationSamples(run, step)) emit({ type: 'sample', step, ...sample })
   }
 
   return {
@@ -101,7 +112,7 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       return loss
     },
     get best() {
-      return best
+      return best && { loss: best.loss, step: best.step }
     },
     get checkpoint() {
       return checkpoint

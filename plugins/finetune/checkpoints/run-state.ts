@@ -36,6 +36,7 @@ export function runState({
     ...(sampler ? [['sampler', sampler] satisfies [string, Stateful]] : []),
     ...(plan.stream ? [['stream', plan.stream] satisfies [string, Stateful]] : []),
     ...(rollouts ? [['rollouts', rollouts] satisfies [string, Stateful]] : []),
+    ['learning_rate', plan.rate],
     ...(plan.plateau ? [['lr_scheduler', plan.plateau] satisfies [string, Stateful]] : []),
   ]
   return {

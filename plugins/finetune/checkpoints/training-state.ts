@@ -48,6 +48,8 @@ export interface TrainingState {
 export interface BestEvaluation {
   readonly loss: number
   readonly step: number
+  /** What it is the best by, where that is not the loss. */
+  readonly value?: number
 }
 
 export const STATE_FILE = 'training_state.json'
@@ -179,7 +181,13 @@ const schema = v.object({
   format: v.literal(2),
   step: v.pipe(count, v.minValue(1)),
   loss: v.optional(v.nullable(v.pipe(v.number(), v.finite()))),
-  best: v.nullable(v.object({ loss: v.pipe(v.number(), v.finite()), step: count })),
+  best: v.nullable(
+    v.object({
+      loss: v.pipe(v.number(), v.finite()),
+      step: count,
+      value: v.exactOptional(v.pipe(v.number(), v.finite())),
+    }),
+  ),
   stale: count,
   watchdog: count,
   settings: mappingOf(v.unknown()),

@@ -24,6 +24,7 @@ import type { OBJECTIVES } from './preference-options.ts'
 import type { Nullable, OneOrMore } from './input-forms.ts'
 import type { PreferenceInput } from './preference-input.ts'
 import type { SavingInput } from './saving-input.ts'
+import type { TrackerInput } from './tracker-input.ts'
 
 /** What may stand under `peft:`. */
 export interface PeftInput {
@@ -37,7 +38,7 @@ export interface PeftInput {
 }
 
 /** A fine-tuning run as a program writes it: what `finetune()` and `finetuneConfig.validate()` take. */
-export interface FinetuneInput extends DataInput, PreferenceInput, SavingInput {
+export interface FinetuneInput extends DataInput, PreferenceInput, SavingInput, TrackerInput {
   // ---- Model
   /**
    * a name on the hub (`org/name`, `org/name@revision`, `org/name/file.gguf`), a folder, or a `.gguf` file

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorCode, fileError } from '../../../core/files/files.ts'
 import type { RunResult } from '../../../core/mod.ts'
+import { evaluationResults, readEvaluation } from '../../evaluate/mod.ts'
 import type { TrainingFacts } from '../../hub/mod.ts'
 import { FINISHED_FILE } from '../checkpoints/earlier-run.ts'
 import type { Run } from '../run.ts'
@@ -47,16 +48,17 @@ export function factsOfRun(
   }
 }
 
-/** What a run left in its folder; undefined when it left nothing. Values that are not those of a card are dropped. */
+/** What a run left in its folder, and what it was measured as; undefined when it left nothing. Values that are not those of a card are dropped. */
 export function readRunFacts(folder: string): TrainingFacts | undefined {
   const facts = objectOf(objectOf(jsonOf(join(folder, FINISHED_FILE)))['facts'])
   const { baseModel, datasets, trituneVersion } = facts
   if (typeof baseModel !== 'string') return undefined
+  const evaluation = readEvaluation(folder)
   return {
     baseModel,
     datasets: Array.isArray(datasets) ? datasets.filter((name) => typeof name === 'string') : [],
     settings: simple(facts['settings']),
-    results: simple(facts['results']),
+    results: { ...simple(facts['results']), ...(evaluation ? evaluationResults(evaluation) : {}) },
     ...(typeof trituneVersion === 'string' ? { trituneVersion } : {}),
   }
 }

@@ -3,7 +3,7 @@
  */
 import { join } from 'node:path'
 import type { Monitor, WrittenSample } from '../../../core/mod.ts'
-import { stepLines } from './step-lines.ts'
+import { stepLines } from '../../runs/mod.ts'
 
 /** One line a sample: step, prompt, completion, rewards, advantage. */
 export function createCompletionsFile(outputDir: string): Monitor {

@@ -1,7 +1,7 @@
 /**
  * The progress of a run on a terminal: one line that is rewritten, or plain lines when the output is a file or a pipe.
  */
-import type { EvaluationEvent, Monitor, RunEvent, StepReport } from '../../../core/mod.ts'
+import type { ControlEvent, EvaluationEvent, Monitor, RunEvent, StepReport } from '../../../core/mod.ts'
 import { fitLine, formatDuration } from './format.ts'
 
 /** What `createProgress()` writes to, and how often. */
@@ -70,8 +70,19 @@ function progressLines({
       case 'note':
         line(`  ${event.text}`)
         return
+      case 'alert':
+      case 'advice':
+        line(`  ${event.severity === 'info' ? '' : `${event.severity}: `}${event.text}`)
+        return
+      case 'sample':
+        line(`  sample at step ${event.step}: ${oneLine(event.prompt)} → ${oneLine(event.completion)}`)
+        return
+      case 'control':
+        line(`  ${controlLine(event)}`)
+        return
       case 'start':
       case 'samples':
+      case 'histograms':
       case 'end':
       case 'error':
         return
@@ -86,6 +97,17 @@ function evaluated({ perplexity, metrics = {} }: EvaluationEvent): string {
   if (perplexity !== null) return `, perplexity ${perplexity.toFixed(2)}`
   const accuracy = metrics['rewards/accuracies'] ?? metrics.accuracy
   return accuracy === undefined ? '' : `, ${(100 * accuracy).toFixed(0)} % preferred rightly`
+}
+
+/** What somebody asked of the run, and what became of it. */
+function controlLine({ action, ok, reason, value }: ControlEvent): string {
+  const asked = `${action.replaceAll('_', ' ')}${value === undefined ? '' : ` ${value}`}`
+  return ok ? `asked from outside: ${asked}` : `asked from outside and refused: ${asked}: ${reason ?? ''}`
+}
+
+/** Texts of a model have any characters: none does anything to the terminal. */
+function oneLine(text: string): string {
+  return text.replaceAll(/[\p{Cc}\s]+/gu, ' ').trim()
 }
 
 /** Positions in `stepParts()` that a narrow terminal leaves out: learning rate, speed, time left. */

@@ -11,6 +11,7 @@ import {
   type Window,
 } from '../../data/mod.ts'
 import { type FinetuneConfig, warmupSteps } from '../config/config.ts'
+import { createRateControl, type RateControl } from './rate-control.ts'
 import { plateauOf, scheduleOf } from './schedules.ts'
 
 /** The numbers of a run: steps, learning rates, batches, and when to evaluate and to save. Steps count from 0. */
@@ -23,6 +24,8 @@ export interface Plan {
   readonly evalEvery: number | null
   readonly saveEvery: number | null
   learningRate(step: number): number
+  /** What somebody makes of `learning_rate` while the run goes. */
+  readonly rate: RateControl
   /** What the learning rate follows besides the step; null: nothing. */
   readonly plateau: Plateau | null
   /** The batches of an epoch; the last two are kept. */
@@ -151,6 +154,7 @@ function stepsAndRates(config: FinetuneConfig, run: Lengths): Omit<Plan, 'batche
   const warmup = warmupSteps(config, totalSteps)
   const schedule = scheduleOf(config, { totalSteps, warmupSteps: warmup })
   const plateau = plateauOf(config)
+  const rate = createRateControl(config.learning_rate)
   const { eval_strategy, eval_steps, evals_per_epoch } = config
   const { save_strategy, save_steps, saves_per_epoch } = config
   return {
@@ -161,7 +165,8 @@ function stepsAndRates(config: FinetuneConfig, run: Lengths): Omit<Plan, 'batche
     evalEvery: interval(eval_strategy, eval_steps, evals_per_epoch, run),
     saveEvery: interval(save_strategy, save_steps, saves_per_epoch, run),
     notes: [...longWarmup(config, totalSteps, warmup), ...longDecay(config, totalSteps, warmup)],
-    learningRate: (step) => config.learning_rate * (plateau ? plateau.factor : schedule(step)),
+    learningRate: (step) => rate.rate * (plateau ? plateau.factor : schedule(step)),
+    rate,
     plateau,
     stream: null,
   }

@@ -17,14 +17,19 @@ import { markFinished, unmarkFinished } from '../checkpoints/earlier-run.ts'
 import { checkPublishing, createPublisher, type Publisher } from '../output/publish.ts'
 import { checkMetricNames } from '../reports/metric-names.ts'
 import { createCompletionsFile } from '../reports/completions-file.ts'
+import { withAdvice } from '../reports/advice.ts'
+import { createHistogramsFile, histogramsOf } from '../reports/histograms.ts'
 import { createMetricsFile } from '../reports/metrics-file.ts'
-import { createEmitter, type Emit } from '../reports/monitors.ts'
+import { createEmitter, type Emit, type Emitter } from '../reports/monitors.ts'
+import { factsOfFolder } from '../reports/facts-of-folder.ts'
+import { createRunFiles } from '../../runs/mod.ts'
 import { explainOutOfMemory } from '../memory/out-of-memory.ts'
 import { lockOutputDir } from '../checkpoints/output-dir.ts'
 import type { NamedPart, Run } from '../run.ts'
 import { createProgressKeeper, type ProgressKeeper, type Resume } from '../checkpoints/run-progress.ts'
 import { saveOutput } from '../output/save-output.ts'
 import { factsOfRun } from '../output/run-facts.ts'
+import { createRunControl } from './run-control.ts'
 import { windowOf } from './window-of.ts'
 import { runStrategies } from './strategies.ts'
 import { summarize } from '../reports/summary.ts'
@@ -42,6 +47,8 @@ export interface TrainOptions {
   readonly resume?: Resume
   /** From `lockOutputDir()`, where the caller took it before; else it is taken for the time of the training. */
   readonly lock?: Disposable
+  /** What was typed to start the run, for its record. */
+  readonly command?: string
 }
 
 /**
@@ -62,17 +69,19 @@ export interface TrainOptions {
  * ```
  */
 export async function train(run: Run, options: TrainOptions = {}): Promise<RunResult> {
-  const emit = emitterOf(run, options)
+  const { emit, settle } = emitterOf(run, options)
   let done = 0
   using _lock = options.lock ? null : await lockOutputDir(run.config.output_dir)
   try {
     const result = await trainSteps(run, emit, options, (step) => (done = step))
     emit({ type: 'end', result })
+    await settle()
     return result
   } catch (error) {
     const explained = explainOutOfMemory(error, run, done === 0 ? 'in the first step' : `after step ${done}`)
     const code = explained instanceof TrituneError ? explained.code : 'E_BUG'
     emit({ type: 'error', code, message: explained instanceof Error ? explained.message : String(explained) })
+    await settle()
     throw explained
   }
 }
@@ -90,6 +99,14 @@ async function trainSteps(
   keeper.restore(resume)
   const started = keeper.step
   unmarkFinished(config.output_dir)
+  // Before anybody is told that the run is there, so that nothing asked of it is missed.
+  const control = createRunControl({
+    outputDir: config.output_dir,
+    keeper,
+    rate: plan.rate,
+    emit,
+    signal,
+  })
   emit({
     type: 'start',
     step: started,
@@ -119,17 +136,27 @@ async function trainSteps(
     if (samples.length > 0) emit({ type: 'samples', step: report.step, samples })
     run.sampler?.onStep?.(report)
     if (report.step === started + 1) noteFallbacks(emit)
+    if (config.histogram_steps !== null && report.step % config.histogram_steps === 0)
+      emit({
+        type: 'histograms',
+        step: report.step,
+        histograms: histogramsOf(run.parameters, report.step),
+      })
     const { saved, enough } = keeper.afterStep()
     if (saved && keeper.checkpoint !== null) await publisher.saved(keeper.checkpoint, soFar(keeper))
     // Lets signals and timers in; nothing of the tape is alive here.
     await new Promise((resolve) => setImmediate(resolve))
-    if (signal?.aborted && keeper.step < plan.totalSteps) {
-      if (!saved) keeper.save()
+    if (enough || keeper.step === plan.totalSteps) break
+    const asked = await control.afterStep(saved)
+    if (asked.saved && !saved && keeper.checkpoint !== null)
+      await publisher.saved(keeper.checkpoint, soFar(keeper))
+    if (asked.stop || signal?.aborted) {
+      if (!asked.saved) keeper.save()
       stopped = true
       break
     }
-    if (enough) break
   }
+  control.end()
   return await finish(run, keeper, stopped, publisher)
 }
 
@@ -160,16 +187,21 @@ async function finish(
 }
 
 /** metrics.jsonl, the monitors of the file and of the caller; then `onEvent`, which may throw. */
-function emitterOf(run: Run, { monitors = [], onEvent }: TrainOptions): Emit {
+function emitterOf(run: Run, { monitors = [], onEvent, command }: TrainOptions): Emitter {
+  const { output_dir: outputDir } = run.config
   const parts: NamedPart<Monitor>[] = [
-    { name: 'metrics.jsonl', part: createMetricsFile(run.config.output_dir) },
+    { name: 'metrics.jsonl', part: createMetricsFile(outputDir) },
+    { name: 'run.json', part: createRunFiles(outputDir, () => factsOfFolder(run, command ?? null)) },
+    ...(run.config.histogram_steps === null
+      ? []
+      : [{ name: 'histograms.jsonl', part: createHistogramsFile(outputDir) }]),
     ...(run.rollouts
       ? [{ name: 'completions.jsonl', part: createCompletionsFile(run.config.output_dir) }]
       : []),
     ...run.monitors,
     ...monitors.map((part, i) => ({ name: `monitors[${i}]`, part })),
   ]
-  return createEmitter(parts, onEvent)
+  return withAdvice(run, createEmitter(parts, onEvent))
 }
 
 /** Nothing of the tape is alive while it waits for rewards. */

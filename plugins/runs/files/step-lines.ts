@@ -12,7 +12,7 @@ export interface StepLines<T> {
   append(line: T): void
 }
 
-/** Nothing is written before `begin()`. */
+/** Nothing is written before `begin()`. Throws E_FILE, E_DISK. */
 export function stepLines<T extends { readonly step?: number }>(path: string): StepLines<T> {
   return {
     begin: (step) => writeFileAtomic(path, keptLines(path, step)),

@@ -1,0 +1,51 @@
+/**
+ * `runs list`: the runs of this machine, the newest first.
+ */
+import { relative } from 'node:path'
+import type { ListedRun, RunIndex } from '../../plugins/runs/mod.ts'
+import { writeJson } from '../_json-lines.ts'
+import { out } from '../_streams.ts'
+import { numberText, textTable } from './table.ts'
+
+export interface ListOptions {
+  readonly folders: readonly string[]
+  /** Only those with one of these; none: all. */
+  readonly status: readonly string[]
+  readonly json: boolean
+}
+
+export function listRunsCommand(index: RunIndex, { folders, status, json }: ListOptions): void {
+  index.refresh(folders.length === 0 ? ['.'] : folders)
+  const found = index.runs().filter(({ run }) => status.length === 0 || status.includes(run.status))
+  if (json) {
+    writeJson({ type: 'runs', index: index.path, runs: found.map(({ folder, run }) => ({ folder, ...run })) })
+    return
+  }
+  if (found.length === 0) return void out.write('no runs are known, nor are there any below this folder\n')
+  const rows = [
+    ['run', 'status', 'step', 'loss', 'best eval', 'tokens/s', 'started', 'folder'],
+    ...found.map(row),
+  ]
+  out.write(`${textTable(rows, [2, 3, 4, 5]).join('\n')}\n`)
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function row({ folder, run }: ListedRun): string[] {
+  return [
+    run.run_name,
+    run.status,
+    `${run.current_step}/${run.total_steps}`,
+    numberText(run.current_loss),
+    numberText(run.best_loss),
+    run.tokens_per_second === null ? '' : run.tokens_per_second.toFixed(0),
+    run.started_at.slice(0, 16).replace('T', ' '),
+    nearPath(folder),
+  ]
+}
+
+/** From here, where that is shorter. */
+export function nearPath(folder: string): string {
+  const near = relative(process.cwd(), folder)
+  return near !== '' && near.length < folder.length ? near : folder
+}
