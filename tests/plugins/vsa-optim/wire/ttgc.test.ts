@@ -153,7 +153,7 @@ test('the header is where it is described', () => {
   expect([view.getUint32(32, true), view.getUint32(36, true)]).toEqual([0, 4 * (26 + 2)])
 })
 
-test('messages of version 1 stay as they are: their bytes and what they say, the same in every runtime', () => {
+test('messages of version 1 stay as they are: their bytes, and what they say', () => {
   const layout = updateLayout(
     new Map<string, { readonly shape: readonly number[] }>([
       ['w', { shape: [64, 96] }],
