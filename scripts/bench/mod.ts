@@ -25,7 +25,7 @@
  *   estimate   what tritune estimate says of eight runs, beside their peak   --model keeps the folders
  *   tritter    the presets of tritter: parameters, memory and speed, and what checkpointing saves
  *   runs       what monitors cost the trainer, and the index over 1,000 runs of 10,000 steps
- *   compression  workers that send less beside workers that send all, simulated: loss, bytes, learning rates chosen for each; days, so --only   (--model)
+ *   compression  workers that send less beside workers that send all, simulated: loss, bytes, learning rates chosen for each; more than a day, so --only   (--model)
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'

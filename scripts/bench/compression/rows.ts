@@ -40,7 +40,7 @@ function gapRow({ name, method: { goal }, dense, own }: Measured): Row {
     peer: mean(dense.outcomes.map(({ reported }) => reported)),
     unit: 'nats',
     ratio: mean(ratios),
-    floor: goal && 1 + 2 * goal.gap,
+    floor: goal && 1 + 1.5 * goal.gap,
     goal: goal && 1 + goal.gap,
     better: 'lower',
     note: `gaps ${percent}; rate ${rate(own)}, of dense ${rate(dense)}; δ ${kept.toFixed(2)}, backlog ${backlog.toFixed(1)}`,

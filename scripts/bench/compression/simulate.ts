@@ -27,7 +27,7 @@ import {
   updateWorker,
   writeFrom,
 } from '../../../plugins/vsa-optim/mod.ts'
-import type { Method } from './methods.ts'
+import { DENSE, type Method } from './methods.ts'
 import type { Task } from './task.ts'
 
 /** What a run is of. */
@@ -80,7 +80,8 @@ export function simulate(run: SimulatedRun): Outcome {
     context: { model, device, parameters, gradients, checkpointing: false, seed },
   }
   try {
-    const isFinite = finished(() => (method.sends === 'gradient' ? shareGradients(team) : shareWeights(team)))
+    const way = method.sends === 'weights' ? shareWeights : method === DENSE ? trainPlain : shareGradients
+    const isFinite = finished(() => way(team))
     const loss = (rows: Task['reported']): number =>
       isFinite ? evaluateLoss({ model, device }, rows).loss : Infinity
     const { sentBytes, receivedBytes } = all[0].stats
@@ -113,30 +114,33 @@ function codecOf({ codec, block, ratio, rank }: Method): Pick<Method, 'codec' | 
   return { codec, block, ratio, rank }
 }
 
+/** All rows at once, which is what workers come to that send every gradient as it is. */
+function trainPlain({ context, parameters, ...run }: Team): void {
+  using optimizer = createOptimizer(parameters)
+  for (let step = 0; step < run.steps; step++) {
+    const at = { step, learningRate: rateOf(run, step) }
+    const parts = stepParts({ ...context, optimizer }, [run.task.rowsOf(step, 0, 1)], at, run.steps)
+    parts.backward()
+    parts.update()
+  }
+}
+
 /** One optimizer for all, on the mean of what arrived. */
 function shareGradients({ context, parameters, layout, all, clock, told, ...run }: Team): void {
-  const { task, workers, steps, method } = run
+  const { task, workers, steps } = run
   using optimizer = createOptimizer(parameters)
   const gradient = new Float32Array(layout.length)
   for (let step = 0; step < steps; step++) {
     const at = { step, learningRate: rateOf(run, step) }
-    // Of exact messages the mean is what all rows at once give.
-    const isWhole = method.codec === 'dense'
-    const messages: Uint8Array[] = []
-    for (const worker of all) {
-      if (isWhole && messages.length > 0) break
-      const rows = isWhole ? task.rowsOf(step, 0, 1) : task.rowsOf(step, messages.length, workers)
-      stepParts({ ...context, optimizer }, [rows], at, steps).backward()
-      if (isWhole) break
+    const messages = all.map((one, worker) => {
+      stepParts({ ...context, optimizer }, [task.rowsOf(step, worker, workers)], at, steps).backward()
       readInto(gradient, layout, gradientsOf(parameters))
-      messages.push(timed(clock, () => worker.send(gradient)))
-    }
-    if (!isWhole) {
-      // The same for all: tests/plugins/vsa-optim/workers.
-      const mean = timed(clock, () => all[0].receive(messages), workers)
-      writeFrom(mean, layout, gradientsOf(parameters))
-      note(told, all[0])
-    }
+      return timed(clock, () => one.send(gradient))
+    })
+    // All of them have the same mean: tests/plugins/vsa-optim/workers.
+    const mean = timed(clock, () => all[0].receive(messages), workers)
+    writeFrom(mean, layout, gradientsOf(parameters))
+    note(told, all[0])
     stepParts({ ...context, optimizer }, [], at, steps).update()
   }
 }

@@ -152,3 +152,33 @@ test('the header is where it is described', () => {
   expect(view.getBigUint64(16, true)).toBe(2n ** 40n + 1n)
   expect([view.getUint32(32, true), view.getUint32(36, true)]).toEqual([0, 4 * (26 + 2)])
 })
+
+test('messages of version 1 stay as they are: their bytes, and what they say', () => {
+  const layout = updateLayout(
+    new Map<string, { readonly shape: readonly number[] }>([
+      ['w', { shape: [64, 96] }],
+      ['v', { shape: [300] }],
+    ]),
+  )
+  let state = 1
+  const numbers = Float32Array.from({ length: layout.length }, () => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31
+    return (state / 2 ** 31 - 0.5) ** 3
+  })
+  const hashes = CODEC_NAMES.map((name) => {
+    const codec = updateCodec(layout, { codec: name }, 7)
+    const message = codec.encode(numbers, { round: 3, worker: 1 })
+    const { buffer } = codec.decode(message, 3).update
+    return [name, crc32c(message).toString(16), crc32c(new Uint8Array(buffer)).toString(16)].join(' ')
+  })
+  expect(hashes).toEqual([
+    'dense 51ad229c 33430aec',
+    'bf16 c9ffaead 1f65bb31',
+    'int8 749dc8af 3c32e9a8',
+    'int4 674cfbcb 2eeefc35',
+    'ternary e1e47fb0 6aac3b76',
+    'topk-sign b0506b8e 2e544b95',
+    'powersgd 3a4642f8 5d7a2d4a',
+    'vsa 50b7d1eb f726b621',
+  ])
+})
