@@ -4,6 +4,7 @@
  *
  * A look asks the file system which run.json changed and reads those alone; curves are read when they are asked for, and then only what was appended.
  */
+import { rename } from '../../../core/files/rename.ts'
 import { existsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { cacheFolder } from '../../../core/files/cache-folder.ts'
@@ -146,8 +147,7 @@ async function openUsable(path: string): Promise<Database> {
   } catch (error) {
     if (!(error instanceof TrituneError) || error.code !== 'E_FORMAT') throw error
     // It can be made again, and what made it unreadable is no fault of the runs. Its last state is kept aside, as it may be no index at all.
-    const { renameSync } = await import('node:fs')
-    renameSync(path, `${path}.damaged`)
+    rename(path, `${path}.damaged`)
     return await openAs(path)
   }
 }
