@@ -33,6 +33,7 @@ export type ErrorCode =
   | 'E_HUB' // download or authentication failed
   | 'E_NAN' // training met NaN or Inf
   | 'E_RESUME' // a checkpoint does not fit the run
+  | 'E_PEER' // another process of a distributed run failed, or does not answer
   | 'E_USAGE' // wrong command-line arguments
   | 'E_UNSUPPORTED' // understood, but not there (yet)
 

@@ -91,6 +91,7 @@ export const MOST_BYTES: { readonly [K in NativeKind]: number } = {
   cpu: 1.5e6,
   cuda: 12e6,
   'cuda-emulated': 12e6,
+  dist: 200_000,
 }
 
 interface SystemRules {

@@ -3,10 +3,18 @@
  */
 import { counted } from '../../../core/counted.ts'
 import { basename, join } from 'node:path'
-import { type RunResult, type StepReport, TrituneError, withEvaluationWeights } from '../../../core/mod.ts'
+import {
+  type RunResult,
+  type StepReport,
+  TrituneError,
+  withEvaluationWeights,
+  type World,
+} from '../../../core/mod.ts'
 import { createBatches } from '../../data/mod.ts'
 import { baseFiles } from '../model/base-model.ts'
 import { listCheckpoints, pruneCheckpoints } from './checkpoints.ts'
+import { agree } from '../parallel/agree.ts'
+import { shareJson, shareTensors } from '../parallel/share-state.ts'
 import { namingOlder } from './older-checkpoint.ts'
 import { evaluateLoss } from '../training/evaluate.ts'
 import type { Emit } from '../reports/monitors.ts'
@@ -34,7 +42,8 @@ export interface ProgressKeeper extends Pick<RunResult, 'loss' | 'best' | 'check
 }
 
 export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
-  const { config, plan } = run
+  const { config, plan, world } = run
+  const isWriter = world === null || world.rank === 0
   const outputDir = config.output_dir
   const state = runState(run)
   const settings = settingsOf(config, run.data)
@@ -60,6 +69,8 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
 
   const save = (): void => {
     const folder = join(outputDir, `checkpoint-${step}`)
+    checkpoint = folder
+    if (!isWriter) return
     saveTrainingState({
       folder,
       state: {
@@ -80,7 +91,6 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
     })
     prune()
     emit({ type: 'save', step, folder })
-    checkpoint = folder
   }
 
   const evaluate = (): void => {
@@ -91,6 +101,45 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
     stale = improved ? 0 : stale + 1
     const perplexity = run.objective.averagedOver === 'examples' ? null : Math.exp(result.loss)
     emit({ type: 'eval', step, ...result, perplexity, best: improved })
+  }
+
+  const restoreHere = (resume: Resume): void => {
+    const folder = resume === false ? null : folderOf(outputDir, resume)
+    if (resume === false) refuseOldCheckpoints(outputDir)
+    if (folder === null) {
+      for (const text of firstUseNotes(run.plugins)) emit({ type: 'note', text })
+      return
+    }
+    const saved = namingOlder(folder, () =>
+      readTrainingState(folder, { settings, totalSteps: plan.totalSteps, base }),
+    )
+    loadFrom(folder)
+    state.load(saved.parts)
+    ;({ step, best, stale, watchdog } = saved)
+    loss = saved.loss ?? Number.NaN
+    emit({ type: 'note', text: `resumed from ${folder} at step ${step}` })
+    for (const text of changeNotes(run.plugins, saved.plugins ?? [])) emit({ type: 'note', text })
+    // A run that was killed between a save and this has one too many, and may not save again.
+    if (typeof resume !== 'object') prune()
+  }
+
+  /** What the first process has, on all of them. */
+  const share = (world: World): void => {
+    // Only the first process has monitors.
+    const state = runState({ ...run, monitors: [] })
+    shareTensors(world, [...run.parameters.values(), ...state.tensors().values()])
+    const saved = shareJson(world, {
+      step,
+      loss: Number.isFinite(loss) ? loss : null,
+      best: best === null ? null : { ...best },
+      stale,
+      watchdog,
+      parts: step === 0 ? null : state.save(),
+    })
+    if (isWriter) return
+    if (saved.parts !== null) state.load(saved.parts)
+    ;({ step, best, stale, watchdog } = saved)
+    loss = saved.loss ?? Number.NaN
   }
 
   return {
@@ -107,23 +156,10 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       return checkpoint
     },
     restore(resume) {
-      const folder = resume === false ? null : folderOf(outputDir, resume)
-      if (resume === false) refuseOldCheckpoints(outputDir)
-      if (folder === null) {
-        for (const text of firstUseNotes(run.plugins)) emit({ type: 'note', text })
-        return
-      }
-      const saved = namingOlder(folder, () =>
-        readTrainingState(folder, { settings, totalSteps: plan.totalSteps, base }),
-      )
-      loadFrom(folder)
-      state.load(saved.parts)
-      ;({ step, best, stale, watchdog } = saved)
-      loss = saved.loss ?? Number.NaN
-      emit({ type: 'note', text: `resumed from ${folder} at step ${step}` })
-      for (const text of changeNotes(run.plugins, saved.plugins ?? [])) emit({ type: 'note', text })
-      // A run that was killed between a save and this has one too many, and may not save again.
-      if (typeof resume !== 'object') prune()
+      agree(world, () => {
+        if (isWriter) restoreHere(resume)
+      })
+      if (world !== null) share(world)
     },
     stepDone(report) {
       ;({ step, loss } = report)

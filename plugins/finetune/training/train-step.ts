@@ -31,8 +31,10 @@ import {
   withLeanMemory,
   withNoise,
   withOffload,
+  type World,
 } from '../../../core/mod.ts'
 import type { Batch } from '../../data/mod.ts'
+import { isOwn, shareGradients, shareNumbers } from '../parallel/share-gradients.ts'
 import { crossEntropyObjective } from './cross-entropy.ts'
 import { type EmbeddingNoise, withEmbeddingNoise } from './embedding-noise.ts'
 import { evaluateLoss } from './evaluate.ts'
@@ -57,6 +59,8 @@ export interface TrainContext {
   /** Noise on the embeddings of training passes. */
   readonly embeddingNoise?: EmbeddingNoise | null
   readonly seed: number
+  /** The processes that share the micro-batches of a window; default: this one alone. */
+  readonly world?: World | null
 }
 
 /** Which step `trainStep()` makes, and at which rate. */
@@ -142,10 +146,11 @@ function windowGradients(
       remedy: 'check the masks with --dry-run',
     })
   clearGradients(context)
+  const { world = null } = context
   const losses: (() => number)[] = []
   const logs: [string, () => number][] = []
   let offset = 0
-  for (const batch of window) {
+  for (const [i, batch] of window.entries()) {
     const noise = { seed: context.seed, step, offset }
     const pass = (): void => {
       using _scope = tensorScope()
@@ -157,10 +162,10 @@ function windowGradients(
     }
     const noisy = (): void => withEmbeddingNoise(context.embeddingNoise, context.model, batch, pass)
     const offloading = (): void => withOffload(context.activations ?? null, noisy)
-    withNoise(noise, () => withLeanMemory(context.leanMemory === true, offloading))
+    if (isOwn(world, i)) withNoise(noise, () => withLeanMemory(context.leanMemory === true, offloading))
     offset += batch.ids.length
   }
-  return {
+  const pending: PendingLoss = {
     loss: () => losses.reduce((sum, read) => sum + read(), 0),
     log() {
       const sums: Record<string, number> = {}
@@ -168,6 +173,18 @@ function windowGradients(
       return sums
     },
   }
+  return world === null ? pending : shared(world, context, pending)
+}
+
+/** Reads the numbers at once: whether a loss is finite is known to all processes before any of them goes on. */
+function shared(
+  world: World,
+  { parameters, gradients = null }: TrainContext,
+  pending: PendingLoss,
+): PendingLoss {
+  const { loss, log } = shareNumbers(world, () => ({ loss: pending.loss(), log: pending.log() }))
+  shareGradients(world, parameters, gradients)
+  return { loss: () => loss, log: () => ({ ...log }) }
 }
 
 function forward(

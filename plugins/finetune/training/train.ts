@@ -10,6 +10,7 @@ import {
   type RunResult,
   type StepReport,
   TrituneError,
+  type World,
   type WrittenSample,
 } from '../../../core/mod.ts'
 import { openActivationStore } from '../memory/activation-offloading.ts'
@@ -64,7 +65,7 @@ export interface TrainOptions {
 export async function train(run: Run, options: TrainOptions = {}): Promise<RunResult> {
   const emit = emitterOf(run, options)
   let done = 0
-  using _lock = options.lock ? null : await lockOutputDir(run.config.output_dir)
+  using _lock = options.lock || !writes(run.world) ? null : await lockOutputDir(run.config.output_dir)
   try {
     const result = await trainSteps(run, emit, options, (step) => (done = step))
     emit({ type: 'end', result })
@@ -84,12 +85,13 @@ async function trainSteps(
   onStep: (step: number) => void,
 ): Promise<RunResult> {
   const { config, plan } = run
-  await checkPublishing(config)
+  const isWriter = writes(run.world)
+  if (isWriter) await checkPublishing(config)
   const publisher = createPublisher(run, { emit, ...(signal ? { signal } : {}) })
   const keeper = createProgressKeeper(run, emit)
   keeper.restore(resume)
   const started = keeper.step
-  unmarkFinished(config.output_dir)
+  if (isWriter) unmarkFinished(config.output_dir)
   emit({
     type: 'start',
     step: started,
@@ -120,10 +122,11 @@ async function trainSteps(
     run.sampler?.onStep?.(report)
     if (report.step === started + 1) noteFallbacks(emit)
     const { saved, enough } = keeper.afterStep()
-    if (saved && keeper.checkpoint !== null) await publisher.saved(keeper.checkpoint, soFar(keeper))
+    if (saved && isWriter && keeper.checkpoint !== null)
+      await publisher.saved(keeper.checkpoint, soFar(keeper))
     // Lets signals and timers in; nothing of the tape is alive here.
     await new Promise((resolve) => setImmediate(resolve))
-    if (signal?.aborted && keeper.step < plan.totalSteps) {
+    if (isAsked(run.world, signal) && keeper.step < plan.totalSteps) {
       if (!saved) keeper.save()
       stopped = true
       break
@@ -146,7 +149,7 @@ async function finish(
   publisher: Publisher,
 ): Promise<RunResult> {
   const { output_dir: outputDir } = run.config
-  if (!stopped) {
+  if (!stopped && writes(run.world)) {
     keeper.takeBest()
     // For good: what is in the model after the run is what was saved.
     run.optimizer.enterEvaluation?.()
@@ -159,8 +162,20 @@ async function finish(
   return { steps, stopped, loss, best, outputDir, checkpoint, pushed: publisher.outcome }
 }
 
+/** The first process has the folder of the run; the others only compute. */
+function writes(world: World | null): boolean {
+  return world === null || world.rank === 0
+}
+
+/** Whether the run is to stop, decided by all processes: a signal may have reached one of them. */
+function isAsked(world: World | null, signal: AbortSignal | undefined): boolean {
+  if (world === null) return signal?.aborted === true
+  return world.gather(signal?.aborted ? 'stop' : '').some((text) => text !== '')
+}
+
 /** metrics.jsonl, the monitors of the file and of the caller; then `onEvent`, which may throw. */
 function emitterOf(run: Run, { monitors = [], onEvent }: TrainOptions): Emit {
+  if (!writes(run.world)) return createEmitter([], onEvent)
   const parts: NamedPart<Monitor>[] = [
     { name: 'metrics.jsonl', part: createMetricsFile(run.config.output_dir) },
     ...(run.rollouts

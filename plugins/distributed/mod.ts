@@ -1,0 +1,7 @@
+/**
+ * Training on many machines: processes that a launcher starts join by MPI. See README.md.
+ *
+ * @module
+ */
+export { joinWorld, type JoinOptions } from './join-world.ts'
+export { detectLauncher, type Launcher, withoutLauncher } from './launcher.ts'
