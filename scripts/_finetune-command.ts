@@ -54,6 +54,7 @@ async function finetuneIn(world: World | null, command: FinetuneCommand): Promis
   const isFirst = world === null || world.rank === 0
   const teller = isFirst ? (command.json ? createJsonTeller() : createTextTeller()) : createSilentTeller()
   const config = shared(world, await agreeAsync(world, () => readConfig(command)))
+  if (world !== null && config.ddp_timeout !== null) world.patience = 1000 * config.ddp_timeout
   const inFile = (error: unknown): unknown => placeInConfig(error, text, file, { overrides })
   using lock = await agreeAsync(world, async () =>
     dryRun || !isFirst

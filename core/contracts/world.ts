@@ -13,6 +13,8 @@ export interface World extends Disposable {
   /** Among the processes of this machine. */
   readonly localRank: number
   readonly localSize: number
+  /** How long a call waits for the other processes, in milliseconds. */
+  patience: number
   /** What connects them, for people. */
   readonly description: string
   /** Adds up over all processes, in place: the same bits on all of them. */

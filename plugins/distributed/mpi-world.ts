@@ -16,10 +16,11 @@ export function mpiWorld({ functions }: DistLibrary, { timeoutMs }: MpiWorldOpti
   const size = functions.tt_dist_size()
   const rank = functions.tt_dist_rank()
   let isJoined = true
+  let patience = timeoutMs
 
   const wait = (what: string, ticket: number): void => {
-    const status = ticket > 0 ? functions.tt_dist_wait(ticket, timeoutMs) : ticket
-    if (status !== STATUS.ok) throw failure(what, status, functions, timeoutMs)
+    const status = ticket > 0 ? functions.tt_dist_wait(ticket, patience) : ticket
+    if (status !== STATUS.ok) throw failure(what, status, functions, patience)
   }
   const gatherBytes = (own: Uint8Array, all: Uint8Array): void =>
     wait('a gather', functions.tt_dist_gather(pinned(own), own.length, pinned(all)))
@@ -35,7 +36,13 @@ export function mpiWorld({ functions }: DistLibrary, { timeoutMs }: MpiWorldOpti
     size,
     localRank: functions.tt_dist_local_rank(),
     localSize: functions.tt_dist_local_size(),
-    description: functions.tt_dist_library().trim(),
+    get patience() {
+      return patience
+    },
+    set patience(milliseconds) {
+      patience = milliseconds
+    },
+    description: functions.tt_dist_library().slice(0, DESCRIPTION).trim(),
     sum: (values) => wait('a sum', functions.tt_dist_sum(pinned(values), values.length, SUM_TYPE.f32)),
     sumPart(values, part) {
       if (values.length !== size * part.length)
@@ -72,6 +79,8 @@ export function mpiWorld({ functions }: DistLibrary, { timeoutMs }: MpiWorldOpti
 /** Exit code of a process that ended without leaving. */
 const LEFT_BEHIND = 70
 const LEAVING_MS = 60_000
+/** MPICH tells with its version how it was configured. */
+const DESCRIPTION = 60
 
 /** Memory that stays where it is while the thread works on it: small arrays may lie on the heap of the runtime until asked for theirs. */
 function pinned<T extends ArrayBufferView>(array: T): T {

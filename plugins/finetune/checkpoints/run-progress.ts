@@ -14,6 +14,7 @@ import { createBatches } from '../../data/mod.ts'
 import { baseFiles } from '../model/base-model.ts'
 import { listCheckpoints, pruneCheckpoints } from './checkpoints.ts'
 import { agree } from '../parallel/agree.ts'
+import { expectSameWeights } from '../parallel/same-weights.ts'
 import { shareJson, shareTensors } from '../parallel/share-state.ts'
 import { namingOlder } from './older-checkpoint.ts'
 import { evaluateLoss } from '../training/evaluate.ts'
@@ -46,7 +47,11 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
   const isWriter = world === null || world.rank === 0
   const outputDir = config.output_dir
   const state = runState(run)
-  const settings = settingsOf(config, run.data)
+  const settings = {
+    ...settingsOf(config, run.data),
+    // Other processes with another share each are the same steps.
+    gradient_accumulation_steps: config.gradient_accumulation_steps * (world?.size ?? 1),
+  }
   const base = (): Readonly<Record<string, string>> => baseFiles(run.modelPath)
   let step = 0
   let loss = Number.NaN
@@ -171,6 +176,7 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       const evaluated = evaluates && (step % (plan.evalEvery ?? 1) === 0 || last)
       if (evaluated) evaluate()
       const due = plan.saveEvery !== null && step % plan.saveEvery === 0
+      if (world !== null && (due || last || step % CHECK_EVERY === 0)) expectSameWeights(world, run, step)
       const bestNow = evaluated && config.load_best_model_at_end && best?.step === step
       if (due || bestNow) save()
       const { early_stopping_patience: patience } = config
@@ -192,6 +198,9 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Steps between two looks at whether all processes have the same weights. */
+const CHECK_EVERY = 100
 
 function folderOf(outputDir: string, resume: Exclude<Resume, false>): string | null {
   const folder = typeof resume === 'object' ? resume.folder : listCheckpoints(outputDir).at(-1)?.folder

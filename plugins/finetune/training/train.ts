@@ -15,6 +15,7 @@ import {
 } from '../../../core/mod.ts'
 import { openActivationStore } from '../memory/activation-offloading.ts'
 import { markFinished, unmarkFinished } from '../checkpoints/earlier-run.ts'
+import { expectSameRun } from '../parallel/same-run.ts'
 import { checkPublishing, createPublisher, type Publisher } from '../output/publish.ts'
 import { checkMetricNames } from '../reports/metric-names.ts'
 import { createCompletionsFile } from '../reports/completions-file.ts'
@@ -86,6 +87,7 @@ async function trainSteps(
 ): Promise<RunResult> {
   const { config, plan } = run
   const isWriter = writes(run.world)
+  if (run.world !== null) expectSameRun(run.world, run)
   if (isWriter) await checkPublishing(config)
   const publisher = createPublisher(run, { emit, ...(signal ? { signal } : {}) })
   const keeper = createProgressKeeper(run, emit)
