@@ -35,8 +35,3 @@ export function detectLauncher(env: Environment = process.env): Launcher | null 
   // A job step of several tasks that says nothing of MPI: opening the library tells what to do.
   return isSlurm && Number(steps) > 1 ? { name: 'srun', size: Number(steps) } : null
 }
-
-/** The variables by which a child process would take itself for one of the job. */
-export function withoutLauncher(env: Environment): Record<string, string | undefined> {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !/^(OMPI_|PMIX_|PMI_|PRTE_)/.test(name)))
-}

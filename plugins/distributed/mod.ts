@@ -4,4 +4,4 @@
  * @module
  */
 export { joinWorld, type JoinOptions } from './join-world.ts'
-export { detectLauncher, type Launcher, withoutLauncher } from './launcher.ts'
+export { detectLauncher, type Launcher } from './launcher.ts'

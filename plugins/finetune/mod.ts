@@ -11,7 +11,7 @@ export {
   type ReadFinetuneOptions,
   warmupSteps,
 } from './config/config.ts'
-export { agree, agreeAsync, decide, haveAgreedToEnd } from './parallel/agree.ts'
+export { agree, agreeAsync, decide, haveAgreedToEnd, isOfOther } from './parallel/agree.ts'
 export { atKey, atKeyAsync } from './config/at-key.ts'
 export { besideOthers, withOtherFaults } from './early-checks.ts'
 export {

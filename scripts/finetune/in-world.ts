@@ -6,7 +6,7 @@ import { hostname } from 'node:os'
 import { TrituneError } from '../../core/errors.ts'
 import type { World } from '../../core/mod.ts'
 import { joinWorld } from '../../plugins/distributed/mod.ts'
-import { haveAgreedToEnd } from '../../plugins/finetune/mod.ts'
+import { haveAgreedToEnd, isOfOther } from '../../plugins/finetune/mod.ts'
 import { exitCodeOf } from '../_error-line.ts'
 import { err } from '../_streams.ts'
 
@@ -17,8 +17,7 @@ export async function inWorld(work: (world: World | null) => Promise<void>): Pro
     await work(world)
   } catch (error) {
     if (!(error instanceof TrituneError)) throw error
-    const isOfOther = error.code === 'E_PEER' && haveAgreedToEnd(world)
-    if (!isOfOther) err.write(`${label(world)}error: ${error.message}\n`)
+    if (!isOfOther(error)) err.write(`${label(world)}error: ${error.message}\n`)
     process.exitCode = exitCodeOf(error)
     if (!haveAgreedToEnd(world)) world.abort(exitCodeOf(error))
   }

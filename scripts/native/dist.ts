@@ -28,10 +28,12 @@ export function distOutput(target: TargetName): string {
 }
 
 /** Returns the path of the library. */
-export async function buildDist(name: TargetName = 'linux-x64'): Promise<string> {
+export async function buildDist(
+  name: TargetName = 'linux-x64',
+  output: string = distOutput(name),
+): Promise<string> {
   const target = TARGETS[name]
   const folder = `native/build/${name}-dist`
-  const output = distOutput(name)
   const started = performance.now()
   const { command, name: compiler } = await compilerOf(target)
   mkdirSync(join(ROOT, folder), { recursive: true })

@@ -116,7 +116,12 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       return
     }
     const saved = namingOlder(folder, () =>
-      readTrainingState(folder, { settings, totalSteps: plan.totalSteps, base }),
+      readTrainingState(folder, {
+        settings,
+        totalSteps: plan.totalSteps,
+        base,
+        names: world ? OF_PROCESSES : {},
+      }),
     )
     loadFrom(folder)
     state.load(saved.parts)
@@ -198,6 +203,9 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** What is kept under the key is their product. */
+const OF_PROCESSES = { gradient_accumulation_steps: 'gradient_accumulation_steps × processes' }
 
 /** Steps between two looks at whether all processes have the same weights. */
 const CHECK_EVERY = 100

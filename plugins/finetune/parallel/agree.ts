@@ -39,9 +39,15 @@ export function haveAgreedToEnd(world: World): boolean {
   return ended.has(world)
 }
 
+/** Whether an error is the news that another process failed, which that one tells. */
+export function isOfOther(error: unknown): boolean {
+  return error instanceof Error && news.has(error)
+}
+
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 const ended = new WeakSet<World>()
+const news = new WeakSet<Error>()
 
 interface Failure {
   readonly thrown: unknown
@@ -66,13 +72,16 @@ function valueOf<T>(outcome: Outcome<T>): T {
   return outcome.value
 }
 
-function settle(world: World, error: Failure | null): void {
-  const told = world.gather(error === null ? '' : `!${textOf(error.thrown)}`)
+function settle(world: World, failure: Failure | null): void {
+  const told = world.gather(failure === null ? '' : `!${textOf(failure.thrown)}`)
   const first = told.findIndex((text) => text !== '')
   if (first < 0) return
   ended.add(world)
   if (first === world.rank) return
-  throw new TrituneError('E_PEER', `process ${first} of ${world.size} stopped: ${told[first].slice(1)}`)
+  const what = `process ${first} of ${world.size} stopped: ${told[first].slice(1)}`
+  const error = new TrituneError('E_PEER', what)
+  news.add(error)
+  throw error
 }
 
 function textOf(error: unknown): string {
