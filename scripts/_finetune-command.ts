@@ -2,10 +2,8 @@
  * The body of finetune.ts, loaded only when there is something to do, so that --help is instant.
  */
 import {
-  agreeAsync,
   atKeyAsync,
   besideOthers,
-  decide,
   type FinetuneConfig,
   findEarlierRun,
   lockOutputDir,
@@ -21,6 +19,7 @@ import {
 } from '../plugins/finetune/mod.ts'
 import { availableParallelism } from 'node:os'
 import { counted } from '../core/counted.ts'
+import { agreeAsync, decide } from '../core/agree.ts'
 import { TrituneError } from '../core/errors.ts'
 import type { World } from '../core/mod.ts'
 import { invocation } from '../core/invocation.ts'

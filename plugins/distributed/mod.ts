@@ -5,3 +5,4 @@
  */
 export { joinWorld, type JoinOptions } from './join-world.ts'
 export { detectLauncher, type Launcher } from './launcher.ts'
+export { type Link, LINKS, type StepCost, stepCost, type StepCostOptions, sumSeconds } from './cost.ts'

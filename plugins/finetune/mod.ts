@@ -11,7 +11,6 @@ export {
   type ReadFinetuneOptions,
   warmupSteps,
 } from './config/config.ts'
-export { agree, agreeAsync, decide, haveAgreedToEnd, isOfOther } from './parallel/agree.ts'
 export { atKey, atKeyAsync } from './config/at-key.ts'
 export { besideOthers, withOtherFaults } from './early-checks.ts'
 export {

@@ -22,6 +22,7 @@
  *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate; activations and states in a file   --model keeps the folders
  *   estimate   what tritune estimate says of eight runs, beside their peak   --model keeps the folders
  *   tritter    the presets of tritter: parameters, memory and speed, and what checkpointing saves
+ *   links      sums of two processes by MPI, over shared memory and over cables of 0.1, 1 and 10 Gb/s, beside the cost model
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'
@@ -83,6 +84,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   memory: async () => (await import('./memory.ts')).memory,
   estimate: async () => (await import('./estimate.ts')).estimate,
   tritter: async () => (await import('./tritter.ts')).tritter,
+  links: async () => (await import('./links/links.ts')).links,
   wasm: async () => (await import('./wasm.ts')).wasm,
 }
 
@@ -95,6 +97,7 @@ const OF_CHECKOUT: readonly string[] = [
   'startup',
   'models',
   'libraries',
+  'links',
   'wasm',
   'qlora',
   'bitnet-train',

@@ -3,10 +3,10 @@
  * then nobody waits for anybody: either all know and leave together, or the job is ended.
  */
 import { hostname } from 'node:os'
+import { haveAgreedToEnd, isOfOther } from '../../core/agree.ts'
 import { TrituneError } from '../../core/errors.ts'
 import type { World } from '../../core/mod.ts'
 import { joinWorld } from '../../plugins/distributed/mod.ts'
-import { haveAgreedToEnd, isOfOther } from '../../plugins/finetune/mod.ts'
 import { exitCodeOf } from '../_error-line.ts'
 import { err } from '../_streams.ts'
 

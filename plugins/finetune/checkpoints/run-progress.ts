@@ -13,7 +13,7 @@ import {
 import { createBatches } from '../../data/mod.ts'
 import { baseFiles } from '../model/base-model.ts'
 import { listCheckpoints, pruneCheckpoints } from './checkpoints.ts'
-import { agree } from '../parallel/agree.ts'
+import { agree } from '../../../core/agree.ts'
 import { expectSameWeights } from '../parallel/same-weights.ts'
 import { shareJson, shareTensors } from '../parallel/share-state.ts'
 import { namingOlder } from './older-checkpoint.ts'

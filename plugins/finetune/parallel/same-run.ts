@@ -8,7 +8,7 @@ import { openLibrary } from '../../../core/native/library.ts'
 import { settingsOf } from '../checkpoints/run-settings.ts'
 import { baseFiles } from '../model/base-model.ts'
 import type { Run } from '../run.ts'
-import { agree } from './agree.ts'
+import { agree } from '../../../core/agree.ts'
 
 /** E_PEER naming the first process that differs from the first one, and in what. */
 export function expectSameRun(world: World, run: Run): void {

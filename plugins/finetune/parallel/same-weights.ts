@@ -3,7 +3,7 @@
  */
 import { createHash } from 'node:crypto'
 import { type Parameters, TrituneError, type World } from '../../../core/mod.ts'
-import { agree } from './agree.ts'
+import { agree } from '../../../core/agree.ts'
 import { tensorBytes } from '../../../core/tensor/tensor-bytes.ts'
 
 /** E_PEER with the first process that has others than the first one. */

@@ -9,7 +9,7 @@ import {
   type World,
 } from '../../../core/mod.ts'
 import { setTensorBytes, tensorBytes } from '../../../core/tensor/tensor-bytes.ts'
-import { agree } from './agree.ts'
+import { agree } from '../../../core/agree.ts'
 
 /** The loss of a window, and what the objective reports beside, by name. */
 export interface WindowNumbers {

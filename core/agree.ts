@@ -2,7 +2,8 @@
  * Work that every process of a world does, and that counts only if all could: one that fails takes the others with it, and the first
  * of those that failed tells why. Nobody is left waiting for one that is gone.
  */
-import { TrituneError, type World } from '../../../core/mod.ts'
+import type { World } from './contracts/world.ts'
+import { TrituneError } from './errors.ts'
 
 /** What `work` gives, once it worked everywhere. Throws the error of this process where it is the first that failed, else E_PEER. */
 export function agree<T>(world: World | null, work: () => T): T {
