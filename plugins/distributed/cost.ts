@@ -13,8 +13,8 @@ export interface Link {
 
 /** Measured with two processes on one machine, whose links are shaped to these rates; docs/distributed.md has the command. */
 export const LINKS: Readonly<Record<'100 Mb/s' | '1 Gb/s' | '10 Gb/s', Link>> = {
-  '100 Mb/s': { bytesPerSecond: 11.8e6, latencySeconds: 60e-6 },
-  '1 Gb/s': { bytesPerSecond: 118e6, latencySeconds: 60e-6 },
+  '100 Mb/s': { bytesPerSecond: 11.8e6, latencySeconds: 30e-6 },
+  '1 Gb/s': { bytesPerSecond: 118e6, latencySeconds: 30e-6 },
   '10 Gb/s': { bytesPerSecond: 1.15e9, latencySeconds: 30e-6 },
 }
 

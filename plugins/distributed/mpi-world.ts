@@ -3,6 +3,7 @@
  * late or dead is an error and not a wait without end.
  */
 import { TrituneError, type World } from '../../core/mod.ts'
+import { endLauncherLater } from './end-launcher.ts'
 import type { DistLibrary } from './native/library.ts'
 import { type DistFunctions, STATUS, SUM_TYPE } from './native/symbols.ts'
 
@@ -62,6 +63,7 @@ export function mpiWorld({ functions }: DistLibrary, { timeoutMs }: MpiWorldOpti
       wait('a broadcast', functions.tt_dist_broadcast(pinned(bytes), bytes.length, from)),
     abort(code) {
       isJoined = false
+      if (size > functions.tt_dist_local_size()) endLauncherLater(LAUNCHER_S)
       functions.tt_dist_abort(code)
     },
     [Symbol.dispose]() {
@@ -79,6 +81,8 @@ export function mpiWorld({ functions }: DistLibrary, { timeoutMs }: MpiWorldOpti
 /** Exit code of a process that ended without leaving. */
 const LEFT_BEHIND = 70
 const LEAVING_MS = 60_000
+/** What mpirun has to end by itself. */
+const LAUNCHER_S = 8
 /** MPICH tells with its version how it was configured. */
 const DESCRIPTION = 60
 

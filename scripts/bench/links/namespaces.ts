@@ -40,7 +40,12 @@ export function twoMachines(rate: string): Machines {
   )
   chmodSync(agent, 0o755)
   const remove = (): void => {
-    for (const name of names) spawnSync('ip', ['netns', 'del', name])
+    for (const name of names) {
+      // Daemons of mpirun that lost their cable stay there for ever.
+      const pids = spawnSync('ip', ['netns', 'pids', name], { encoding: 'utf8' }).stdout ?? ''
+      for (const pid of pids.split('\n').filter((line) => line !== '')) endProcess(Number(pid))
+      spawnSync('ip', ['netns', 'del', name])
+    }
     rmSync(folder, { recursive: true, force: true })
   }
   try {
@@ -67,6 +72,14 @@ export function twoMachines(rate: string): Machines {
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself.
+  }
+}
 
 function run(command: string, ...args: readonly string[]): void {
   const { status, stderr } = spawnSync(command, args, { encoding: 'utf8' })

@@ -3,6 +3,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from 'node:path'
 import { PLATFORM } from '../../../core/native/platforms.ts'
 import { buildDist, distOutput } from '../../../scripts/native/dist.ts'
@@ -75,7 +76,10 @@ export async function runJob(
       onOutput?.(output)
     })
   const timer = setTimeout(() => child.kill('SIGKILL'), 60_000)
-  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
+  const closed = new Promise((resolve) => child.on('close', resolve))
+  const code = await new Promise<number | null>((resolve) => child.on('exit', resolve))
+  // A daemon on a machine that is cut off keeps the pipes open.
+  await Promise.race([closed, sleep(1000)])
   clearTimeout(timer)
   return { code, output }
 }
