@@ -149,21 +149,23 @@ function windowGradients(
   const { world = null } = context
   const losses: (() => number)[] = []
   const logs: [string, () => number][] = []
-  let offset = 0
-  for (const [i, batch] of window.entries()) {
-    const noise = { seed: context.seed, step, offset }
-    const pass = (): void => {
-      using _scope = tensorScope()
-      const scale = 1 / (context.objective?.averagedOver === 'examples' ? examples.length : trained)
-      const { loss, log = {} } = forward(context, batch, { scale, window: examples })
-      backward(loss)
-      losses.push(readLater(readback, loss, `the loss of step ${step + 1}`))
-      for (const [name, value] of Object.entries(log)) logs.push([name, readLater(readback, value)])
+  const work = (): void => {
+    let offset = 0
+    for (const [i, batch] of window.entries()) {
+      const noise = { seed: context.seed, step, offset }
+      const pass = (): void => {
+        using _scope = tensorScope()
+        const scale = 1 / (context.objective?.averagedOver === 'examples' ? examples.length : trained)
+        const { loss, log = {} } = forward(context, batch, { scale, window: examples })
+        backward(loss)
+        losses.push(readLater(readback, loss, `the loss of step ${step + 1}`))
+        for (const [name, value] of Object.entries(log)) logs.push([name, readLater(readback, value)])
+      }
+      const noisy = (): void => withEmbeddingNoise(context.embeddingNoise, context.model, batch, pass)
+      const offloading = (): void => withOffload(context.activations ?? null, noisy)
+      if (isOwn(world, i)) withNoise(noise, () => withLeanMemory(context.leanMemory === true, offloading))
+      offset += batch.ids.length
     }
-    const noisy = (): void => withEmbeddingNoise(context.embeddingNoise, context.model, batch, pass)
-    const offloading = (): void => withOffload(context.activations ?? null, noisy)
-    if (isOwn(world, i)) withNoise(noise, () => withLeanMemory(context.leanMemory === true, offloading))
-    offset += batch.ids.length
   }
   const pending: PendingLoss = {
     loss: () => losses.reduce((sum, read) => sum + read(), 0),
@@ -173,16 +175,25 @@ function windowGradients(
       return sums
     },
   }
-  return world === null ? pending : shared(world, context, pending)
+  if (world !== null)
+    return shared(world, context, () => {
+      work()
+      return pending
+    })
+  work()
+  return pending
 }
 
-/** Reads the numbers at once: whether a loss is finite is known to all processes before any of them goes on. */
+/** Reads the numbers at once: whether all processes came through the window is known before any of them goes on. */
 function shared(
   world: World,
   { parameters, gradients = null }: TrainContext,
-  pending: PendingLoss,
+  work: () => PendingLoss,
 ): PendingLoss {
-  const { loss, log } = shareNumbers(world, () => ({ loss: pending.loss(), log: pending.log() }))
+  const { loss, log } = shareNumbers(world, () => {
+    const pending = work()
+    return { loss: pending.loss(), log: pending.log() }
+  })
   shareGradients(world, parameters, gradients)
   return { loss: () => loss, log: () => ({ ...log }) }
 }

@@ -27,15 +27,9 @@ export const links: Topic = {
     const cables = Object.entries(RATES).flatMap(([name, rate]) => {
       context.progress(`sums over ${name}`)
       using machines = twoMachines(rate)
-      const [first, second] = machines.names
-      const options = [
-        ...['--host', `${first}:1,${second}:1`],
-        ...['--mca', 'plm_rsh_agent', machines.agent],
-        ...['--mca', 'btl_tcp_if_include', machines.network],
-        ...['--mca', 'oob_tcp_if_include', machines.network],
-      ]
+      const [first] = machines.names
       const command = [...machines.on(first), 'mpirun.openmpi']
-      return rowsOf(name, LINKS[name as keyof typeof LINKS], measure(command, options, context))
+      return rowsOf(name, LINKS[name as keyof typeof LINKS], measure(command, machines.options, context))
     })
     return [...shared, ...cables]
   },

@@ -10,10 +10,8 @@ import { TrituneError } from '../../../core/errors.ts'
 
 export interface Machines extends Disposable {
   readonly names: readonly [string, string]
-  /** What the addresses of both begin with. */
-  readonly network: string
-  /** Program by which mpirun starts its part on the other machine: `agent <machine> <command>`. */
-  readonly agent: string
+  /** Options with which mpirun of Open MPI on the first one starts a process on each. */
+  readonly options: readonly string[]
   /** Command that runs the one after it on a machine. */
   on(machine: string): string[]
   /** Takes the cable out. */
@@ -52,7 +50,7 @@ export function twoMachines(rate: string): Machines {
     for (const name of names) run('ip', 'netns', 'add', name)
     run('ip', '-n', first, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', second)
     for (const [i, name] of names.entries()) {
-      run('ip', '-n', name, 'addr', 'add', `10.77.0.${i + 1}/24`, 'dev', 'eth0')
+      run('ip', '-n', name, 'addr', 'add', NETWORK.replace('.0/', `.${i + 1}/`), 'dev', 'eth0')
       for (const link of ['lo', 'eth0']) run('ip', '-n', name, 'link', 'set', link, 'up')
       const shape = `root tbf rate ${rate} burst 256kb latency 50ms`.split(' ')
       run('tc', '-n', name, 'qdisc', 'add', 'dev', 'eth0', ...shape)
@@ -63,8 +61,10 @@ export function twoMachines(rate: string): Machines {
   }
   return {
     names,
-    network: '10.77.0.0/24',
-    agent,
+    options:
+      `--host ${first}:1,${second}:1 --mca plm_rsh_agent ${agent} --mca btl_tcp_if_include ${NETWORK} --mca oob_tcp_if_include ${NETWORK}`.split(
+        ' ',
+      ),
     on: (machine) => [agent, machine],
     cut: () => run('ip', '-n', first, 'link', 'set', 'eth0', 'down'),
     [Symbol.dispose]: remove,
@@ -72,6 +72,8 @@ export function twoMachines(rate: string): Machines {
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+const NETWORK = '10.77.0.0/24'
 
 function endProcess(pid: number): void {
   try {

@@ -20,19 +20,19 @@ test.skipIf(reason !== null)(
     const library = await distLibrary()
     using folder = workspace()
     using machines = twoMachines('1gbit')
-    const [first, second] = machines.names
     const yaml = join(folder.path, 'run.yaml')
     const settings = { save_strategy: 'steps', save_steps: 2, max_steps: 5000, ddp_timeout: 2, device: 'cpu' }
     writeFileSync(yaml, JSON.stringify({ ...tinyRun(folder.path), ...settings }))
     const mpi = {
       name: 'Open MPI',
       command: [
-        ...machines.on(first),
-        ...['mpirun.openmpi', '--bind-to', 'none', '--host', `${first}:1,${second}:1`],
-        ...['--mca', 'plm_rsh_agent', machines.agent],
-        ...['--mca', 'btl_tcp_if_include', machines.network],
-        ...['--mca', 'oob_tcp_if_include', machines.network],
-        ...['-x', 'TRITUNE_DIST_LIBRARY'],
+        ...machines.on(machines.names[0]),
+        'mpirun.openmpi',
+        '--bind-to',
+        'none',
+        '-x',
+        'TRITUNE_DIST_LIBRARY',
+        ...machines.options,
       ],
     } as const
     let cut = 0

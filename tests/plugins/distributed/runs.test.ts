@@ -160,6 +160,21 @@ for (const mpi of INSTALLED) {
     test(
       'NaN on one process stops all, and is told by that one',
       async () => {
+        const output = name('one-nan')
+        const plugin = join(folder.path, 'nan.ts')
+        writeFileSync(plugin, NAN_ON_SECOND)
+        const set = [`plugins=[${JSON.stringify(plugin)}]`, 'objective=nan_on_second']
+        const { code, output: told } = await job(mpi, [[2, finetune(output, ...set)]])
+        expect(told).toMatch(/\[process 1 of 2 on \S+\] error: training stopped: the loss of step 1 is NaN/)
+        expect(told.match(/error: /g)).toHaveLength(1)
+        expect(code).not.toBe(0)
+      },
+      MINUTE,
+    )
+
+    test(
+      'NaN on all processes is told once',
+      async () => {
         const output = name('nan')
         const { code, output: told } = await job(mpi, [
           [2, finetune(output, 'learning_rate=1e30', 'warmup_steps=0', 'max_grad_norm=0')],
@@ -172,6 +187,30 @@ for (const mpi of INSTALLED) {
     )
   })
 }
+
+/** An objective of a plugin that gives NaN on the second process. */
+const NAN_ON_SECOND = `
+import { crossEntropy } from '${fileURLToPath(new URL('../../../plugins/finetune/mod.ts', import.meta.url))}'
+import { add, definePlugin, tensor } from '${fileURLToPath(new URL('../../../core/mod.ts', import.meta.url))}'
+
+const rank = process.env.OMPI_COMM_WORLD_RANK ?? process.env.PMI_RANK
+const nan = {
+  ...crossEntropy,
+  name: 'nan_on_second',
+  create(options) {
+    const inner = crossEntropy.create(options)
+    return {
+      ...inner,
+      name: 'nan_on_second',
+      loss(...all) {
+        const { loss } = inner.loss(...all)
+        return { loss: add(loss, tensor([rank === '1' ? NaN : 0], { shape: loss.shape, device: loss.device })) }
+      },
+    }
+  },
+}
+export const planted = definePlugin({ name: 'nan', provides: { objective: { nan_on_second: nan } } })
+`
 
 /** Of the job that writes into a folder. */
 function killSecond(output: string): void {
