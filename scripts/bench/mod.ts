@@ -26,6 +26,7 @@
  *   tritter    the presets of tritter: parameters, memory and speed, and what checkpointing saves
  *   runs       what monitors cost the trainer, and the index over 1,000 runs of 10,000 steps
  *   compression  workers that send less beside workers that send all, simulated: loss, bytes, learning rates chosen for each; more than a day, so --only   (--model)
+ *   links      sums of two processes by MPI, over shared memory and over cables of 0.1, 1 and 10 Gb/s, beside the cost model
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'
@@ -91,6 +92,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   tritter: async () => (await import('./tritter.ts')).tritter,
   runs: async () => (await import('./product/runs.ts')).runsTopic,
   compression: async () => (await import('./compression/mod.ts')).compression,
+  links: async () => (await import('./links/links.ts')).links,
   wasm: async () => (await import('./wasm.ts')).wasm,
 }
 
@@ -104,6 +106,7 @@ const OF_CHECKOUT: readonly string[] = [
   'product',
   'models',
   'libraries',
+  'links',
   'wasm',
   'qlora',
   'bitnet-train',

@@ -22,6 +22,7 @@ const NAMES: Readonly<Record<string, string>> = {
     checkRun createProgress createSummary estimateRun evaluateLoss finetune finetuneConfig
     listCheckpoints loadPlugins prepareRun readFinetuneConfig saveModel schemaOfFinetune train trainStep
   `,
+  'tritune/plugins/distributed': 'detectLauncher joinWorld stepCost',
   'tritune/plugins/evaluate':
     'compareResults evaluateModel evaluateTask logLikelihoods readTask reportPage runReport',
   'tritune/plugins/export': 'exportModel',

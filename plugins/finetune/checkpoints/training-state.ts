@@ -88,6 +88,8 @@ export function saveTrainingState({ folder, state, tensors, saveWeights }: SaveS
 export interface RunIdentity {
   readonly settings: Readonly<Record<string, unknown>>
   readonly totalSteps: number
+  /** What settings are called in messages, where not by their keys. */
+  readonly names?: Readonly<Record<string, string>>
   /** Asked for only when the checkpoint names a base. */
   base(): BaseFiles
 }
@@ -114,7 +116,7 @@ export function readTrainingState(folder: string, run: RunIdentity): TrainingSta
     const list = changed
       .map(
         (key) =>
-          `${key} (was ${JSON.stringify(state.settings[key])}, is ${JSON.stringify(run.settings[key])})`,
+          `${run.names?.[key] ?? key} (was ${JSON.stringify(state.settings[key])}, is ${JSON.stringify(run.settings[key])})`,
       )
       .join(', ')
     throw new TrituneError('E_RESUME', `these settings changed since the checkpoint: ${list}`, {

@@ -88,6 +88,8 @@ export interface FinetuneInput extends DataInput, PreferenceInput, SavingInput, 
   readonly device?: OpenName<DeviceName> | null | undefined
   /** as many as there are cores; at most 256 */
   readonly threads?: number | null | undefined
+  /** seconds that a process of a job waits for the others, before the job is ended; not set: 1800 */
+  readonly ddp_timeout?: number | null | undefined
   /**
    * `lean` makes the outputs of norms and gates again in the backward pass instead of keeping them, and runs
    * the first eighth of the blocks again: the same bits, less memory; `fast` keeps them; `auto` decides by

@@ -337,6 +337,8 @@ export interface FinetuneOptions extends PreferenceKeys, TrackerKeys {
   readonly device: string
   /** null: as many as there are cores. */
   readonly threads: number | null
+  /** Seconds that a process waits for the others; null: half an hour. */
+  readonly ddp_timeout: number | null
   /** Whether cheap results are kept for the backward pass or made again: the same bits. */
   readonly memory: 'auto' | 'lean' | 'fast'
   /** Modules to load: `./mine.ts`, `tritune-plugin-foo`. */

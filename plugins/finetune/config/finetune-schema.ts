@@ -480,6 +480,7 @@ const schema = v.strictObject(
 
     device: optional(deviceField, 'auto'),
     threads: nullable(integer({ min: 1, max: 256 })),
+    ddp_timeout: nullable(integer({ min: 1, max: 2_000_000 })),
     memory: optional(oneOf(['auto', 'lean', 'fast']), 'auto'),
     plugins: optional(listOf(moduleField), []),
   },

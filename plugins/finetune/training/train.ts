@@ -10,10 +10,12 @@ import {
   type RunResult,
   type StepReport,
   TrituneError,
+  type World,
   type WrittenSample,
 } from '../../../core/mod.ts'
 import { openActivationStore } from '../memory/activation-offloading.ts'
 import { markFinished, unmarkFinished } from '../checkpoints/earlier-run.ts'
+import { expectSameRun } from '../parallel/same-run.ts'
 import { checkPublishing, createPublisher, type Publisher } from '../output/publish.ts'
 import { checkMetricNames } from '../reports/metric-names.ts'
 import { createCompletionsFile } from '../reports/completions-file.ts'
@@ -71,7 +73,7 @@ export interface TrainOptions {
 export async function train(run: Run, options: TrainOptions = {}): Promise<RunResult> {
   const { emit, settle } = emitterOf(run, options)
   let done = 0
-  using _lock = options.lock ? null : await lockOutputDir(run.config.output_dir)
+  using _lock = options.lock || !writes(run.world) ? null : await lockOutputDir(run.config.output_dir)
   try {
     const result = await trainSteps(run, emit, options, (step) => (done = step))
     emit({ type: 'end', result })
@@ -93,15 +95,18 @@ async function trainSteps(
   onStep: (step: number) => void,
 ): Promise<RunResult> {
   const { config, plan } = run
-  await checkPublishing(config)
+  const isWriter = writes(run.world)
+  if (run.world !== null) expectSameRun(run.world, run)
+  if (isWriter) await checkPublishing(config)
   const publisher = createPublisher(run, { emit, ...(signal ? { signal } : {}) })
   const keeper = createProgressKeeper(run, emit)
   keeper.restore(resume)
   const started = keeper.step
-  unmarkFinished(config.output_dir)
+  if (isWriter) unmarkFinished(config.output_dir)
   // Before anybody is told that the run is there, so that nothing asked of it is missed.
   const control = createRunControl({
     outputDir: config.output_dir,
+    world: run.world,
     keeper,
     rate: plan.rate,
     emit,
@@ -143,14 +148,15 @@ async function trainSteps(
         histograms: histogramsOf(run.parameters, report.step),
       })
     const { saved, enough } = keeper.afterStep()
-    if (saved && keeper.checkpoint !== null) await publisher.saved(keeper.checkpoint, soFar(keeper))
+    if (saved && isWriter && keeper.checkpoint !== null)
+      await publisher.saved(keeper.checkpoint, soFar(keeper))
     // Lets signals and timers in; nothing of the tape is alive here.
     await new Promise((resolve) => setImmediate(resolve))
     if (enough || keeper.step === plan.totalSteps) break
     const asked = await control.afterStep(saved)
-    if (asked.saved && !saved && keeper.checkpoint !== null)
+    if (asked.saved && !saved && isWriter && keeper.checkpoint !== null)
       await publisher.saved(keeper.checkpoint, soFar(keeper))
-    if (asked.stop || signal?.aborted) {
+    if (asked.stop) {
       if (!asked.saved) keeper.save()
       stopped = true
       break
@@ -173,7 +179,7 @@ async function finish(
   publisher: Publisher,
 ): Promise<RunResult> {
   const { output_dir: outputDir } = run.config
-  if (!stopped) {
+  if (!stopped && writes(run.world)) {
     keeper.takeBest()
     // For good: what is in the model after the run is what was saved.
     run.optimizer.enterEvaluation?.()
@@ -186,8 +192,14 @@ async function finish(
   return { steps, stopped, loss, best, outputDir, checkpoint, pushed: publisher.outcome }
 }
 
+/** The first process has the folder of the run; the others only compute. */
+function writes(world: World | null): boolean {
+  return world === null || world.rank === 0
+}
+
 /** metrics.jsonl, the monitors of the file and of the caller; then `onEvent`, which may throw. */
 function emitterOf(run: Run, { monitors = [], onEvent, command }: TrainOptions): Emitter {
+  if (!writes(run.world)) return createEmitter([], onEvent)
   const { output_dir: outputDir } = run.config
   const parts: NamedPart<Monitor>[] = [
     { name: 'metrics.jsonl', part: createMetricsFile(outputDir) },
