@@ -125,6 +125,7 @@ const SYSTEMS: Readonly<Record<string, SystemRules | undefined>> = {
 const EXCEPTIONS: Readonly<Record<string, SystemRules | undefined>> = {
   // Debian 12, Ubuntu 22.04, RHEL 9.
   'linux-x64 cpu': { glibc: 34 },
+  'linux-x64 dist': { glibc: 34 },
   'linux-x64 cuda': { glibc: 34 },
   // For the tests; what g++ links statically needs it.
   'linux-x64 cuda-emulated': { glibc: 35 },

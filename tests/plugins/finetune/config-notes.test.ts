@@ -11,10 +11,10 @@ function read(text: string): FinetuneConfig {
 describe('a note', () => {
   test.each([
     ['swanlab_mode: cloud\ncomet_workspace: w\nuse_trackio: true\n', 'this tracker is not there'],
-    ['fsdp: [full_shard]\nfsdp_config: { offload_params: false }\n', 'one device needs no sharding'],
-    ['deepspeed: zero3.json\n', 'one device needs no sharding'],
+    ['fsdp: [full_shard]\nfsdp_config: { offload_params: false }\n', 'every process has the whole model'],
+    ['deepspeed: zero3.json\n', 'every process has the whole model'],
     ['liger_rms_norm_gated: true\n', 'fused kernels'],
-    ['context_parallel_size: 4\n', 'one device needs no sharding'],
+    ['context_parallel_size: 4\n', 'every process has the whole model'],
     ['bfloat16: true\n', 'bfloat16 is read as bf16: true'],
     ['fp16: true\n', 'fp16 is read as bf16: true: f16 is computed in bf16'],
     ['optimizer: adamw_torch_8bit\n', 'as bitsandbytes does, in place of torchao’s 8 bits'],
