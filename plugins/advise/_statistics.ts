@@ -17,6 +17,11 @@ export function spread(xs: readonly number[]): number {
   return 1.4826 * median(xs.map((x) => Math.abs(x - middle)))
 }
 
+/** A loss as the whole of which others are parts: near 0, where every change would be many times the loss, it is 0.1. */
+export function wholeOf(loss: number): number {
+  return Math.max(Math.abs(loss), 0.1)
+}
+
 export function mean(xs: readonly number[]): number {
   return xs.reduce((sum, x) => sum + x, 0) / xs.length
 }

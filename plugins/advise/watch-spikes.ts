@@ -2,7 +2,7 @@
  * The watchdog of loss spikes: tells when the loss jumps, when that is over, and when it does not come back. It stops nothing: what ends a run is
  * `loss_watchdog_threshold`. docs/advise/spike-watchdog.md
  */
-import { median, spread } from './_statistics.ts'
+import { median, spread, wholeOf } from './_statistics.ts'
 
 /** What the watchdog remembers; plain JSON. */
 export interface SpikeState {
@@ -69,7 +69,8 @@ export function watchSpikes(
     return { state: { calm, spike: { ...spike, highest, steps } }, event: null }
   }
   const base = median(calm)
-  const jumps = calm.length >= LEAST && loss > base * ratio && loss > base + scatters * spread(calm)
+  const jumps =
+    calm.length >= LEAST && loss > base + (ratio - 1) * wholeOf(base) && loss > base + scatters * spread(calm)
   if (!Number.isFinite(loss) || jumps)
     return { state: { calm, spike: { base, highest: loss, steps: 0 } }, event: 'spike' }
   return { state: { calm: remember(calm, loss), spike: null }, event: null }

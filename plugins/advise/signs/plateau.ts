@@ -5,7 +5,7 @@
  * standard error steeper, and when the batches scatter so little that this can be told. After the learning rate has decayed, and in the warm-up, a flat line says nothing.
  */
 import type { StepPoint } from '../step-point.ts'
-import { fitLine } from '../_statistics.ts'
+import { fitLine, wholeOf } from '../_statistics.ts'
 
 export interface PlateauSignOptions {
   /** Steps that are looked at. */
@@ -29,7 +29,7 @@ export function plateauOf(
   const highest = points.reduce((most, { learningRate }) => Math.max(most, learningRate), peakRate)
   if (last.some(({ learningRate }) => learningRate < AT_WORK * highest)) return null
   const line = fitLine(last.map(({ loss }) => loss))
-  const scale = steps / Math.max(Math.abs(line.mean), Number.MIN_VALUE)
+  const scale = steps / wholeOf(line.mean)
   const fall = -line.slope * scale
   const error = line.slopeError * scale
   const isFlat = Math.abs(fall) < leastFall && fall < leastFall / 2

@@ -5,7 +5,7 @@
  */
 import { lastFinite } from './last-finite.ts'
 import type { StepPoint } from '../step-point.ts'
-import { mean, meanVariance } from '../_statistics.ts'
+import { mean, meanVariance, wholeOf } from '../_statistics.ts'
 
 /** Steps of each mean. */
 const STRETCH = 20
@@ -26,7 +26,7 @@ export function riseOf(points: readonly StepPoint[]): number {
   const scatter =
     meanVariance(now) + Math.max(meanVariance(best), (meanVariance(now) * STRETCH) / best.length)
   if (rise <= SURE * Math.sqrt(scatter)) return 0
-  return rise / Math.max(Math.abs(mean(best)), Number.MIN_VALUE)
+  return rise / wholeOf(mean(best))
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

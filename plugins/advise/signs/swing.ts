@@ -5,7 +5,7 @@
  */
 import { lastFinite } from './last-finite.ts'
 import type { StepPoint } from '../step-point.ts'
-import { aroundLine, mean, spread } from '../_statistics.ts'
+import { aroundLine, mean, spread, wholeOf } from '../_statistics.ts'
 
 const STRETCH = 20
 /** Times the scatter before. */
@@ -18,13 +18,11 @@ export function swingOf(points: readonly StepPoint[]): number {
   const now = losses.slice(-STRETCH)
   const before = losses.slice(-3 * STRETCH, -STRETCH)
   const wide = spread(aroundLine(now))
-  return wide > GROWN * spread(aroundLine(before)) ? wide / mean(now) : 0
+  return wide > GROWN * spread(aroundLine(before)) ? wide / wholeOf(mean(now)) : 0
 }
 
 /** Scatter around a line through the last steps, as a part of their mean: what batches do. */
 export function noiseOf(points: readonly StepPoint[]): number {
   const losses = lastFinite(points, 'loss', STRETCH)
-  return losses.length < 3
-    ? 0
-    : spread(aroundLine(losses)) / Math.max(Math.abs(mean(losses)), Number.MIN_VALUE)
+  return losses.length < 3 ? 0 : spread(aroundLine(losses)) / wholeOf(mean(losses))
 }

@@ -6,12 +6,12 @@ import { createAdvisor, pointOf } from '../../advise/mod.ts'
 import type { Run } from '../run.ts'
 import type { Emitter } from './monitors.ts'
 
-/** An emitter that besides tells what the advisors that the file wants say of a step. */
+/** Of a run whose examples are made anew for each step the loss tells nothing, so nothing is said. An emitter that besides tells what the advisors that the file wants say of a step. */
 export function withAdvice(
-  { config, plan, device }: Pick<Run, 'config' | 'plan' | 'device'>,
+  { config, plan, device, rollouts }: Pick<Run, 'config' | 'plan' | 'device' | 'rollouts'>,
   emitter: Emitter,
 ): Emitter {
-  if (config.advise.length === 0) return emitter
+  if (config.advise.length === 0 || rollouts !== null) return emitter
   const advisor = createAdvisor({ only: config.advise, warmupSteps: plan.warmupSteps })
   return {
     ...emitter,

@@ -189,6 +189,12 @@ describe('createAdvisor()', () => {
     expect(lines).toEqual(['100 plateau', '150 plateau', '200 plateau'])
   })
 
+  test('a loss near 0 that scatters by many times itself is left alone', () => {
+    const preferences = noise(300).map((x) => 0.004 * (1 + x) ** 3)
+    expect(told(preferences).filter((line) => !line.endsWith('plateau'))).toEqual([])
+    expect(told(noise(300).map((x) => 0.002 * x)).filter((line) => !line.endsWith('plateau'))).toEqual([])
+  })
+
   test('a low rate after a long decay is no plateau, however long it lasts', () => {
     const advisor = createAdvisor({ only: ['alerts', 'learning_rate'] })
     const points = curve(scattered(flat(700), 0.01)).map((point) => ({
