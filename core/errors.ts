@@ -31,9 +31,12 @@ export type ErrorCode =
   | 'E_PLUGIN' // duplicate names, missing requirements, a module that is not a plugin
   | 'E_NAME' // a name that nobody registered
   | 'E_HUB' // download or authentication failed
+  | 'E_NETWORK' // a server could not be reached, or refused
   | 'E_NAN' // training met NaN or Inf
   | 'E_RESUME' // a checkpoint does not fit the run
+  | 'E_PEER' // another process of a distributed run failed, or does not answer
   | 'E_USAGE' // wrong command-line arguments
+  | 'E_REQUEST' // a web request is refused: no token, from elsewhere, not what is understood
   | 'E_UNSUPPORTED' // understood, but not there (yet)
 
 /** What an error tells beside its message. */

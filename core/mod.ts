@@ -24,6 +24,7 @@ export * from './contracts/run-event.ts'
 export * from './contracts/sampler.ts'
 export * from './contracts/stateful.ts'
 export * from './contracts/strategy.ts'
+export * from './contracts/world.ts'
 // Errors and the host of plugins
 export * from './errors.ts'
 export * from './plugin-guard.ts'

@@ -101,6 +101,10 @@ export const INTEGER_FROM_0: NumberRange = {
   what: 'an integer from 0',
   fits: (value) => Number.isSafeInteger(value) && value >= 0,
 }
+export const INTEGER_FROM_1: NumberRange = {
+  what: 'an integer from 1',
+  fits: (value) => Number.isSafeInteger(value) && value >= 1,
+}
 export const PROBABILITY: NumberRange = {
   what: 'a number above 0 and at most 1',
   fits: (value) => value > 0 && value <= 1,

@@ -18,10 +18,15 @@ import {
   withOtherFaults,
 } from '../plugins/finetune/mod.ts'
 import { createIndexMonitor } from '../plugins/runs/mod.ts'
+import { availableParallelism } from 'node:os'
 import { counted } from '../core/counted.ts'
+import { agreeAsync, decide } from '../core/agree.ts'
 import { TrituneError } from '../core/errors.ts'
+import type { World } from '../core/mod.ts'
 import { invocation } from '../core/invocation.ts'
 import { createJsonTeller } from './finetune/json-teller.ts'
+import { inWorld } from './finetune/in-world.ts'
+import { createSilentTeller } from './finetune/silent-teller.ts'
 import type { Teller } from './finetune/teller.ts'
 import { createTextTeller } from './finetune/text-teller.ts'
 import { quoted, tryCommand } from './finetune/try-command.ts'
@@ -41,33 +46,47 @@ export interface FinetuneCommand {
 }
 
 export async function finetuneCommand(command: FinetuneCommand): Promise<void> {
+  await inWorld((world) => finetuneIn(world, command))
+}
+
+async function finetuneIn(world: World | null, command: FinetuneCommand): Promise<void> {
   const { file, text, overrides, dryRun } = command
-  const teller = command.json ? createJsonTeller() : createTextTeller()
-  const config = await readConfig(command)
+  const isFirst = world === null || world.rank === 0
+  const teller = isFirst ? (command.json ? createJsonTeller() : createTextTeller()) : createSilentTeller()
+  const config = shared(world, await agreeAsync(world, () => readConfig(command)))
+  if (world !== null && config.ddp_timeout !== null) world.patience = 1000 * config.ddp_timeout
   const inFile = (error: unknown): unknown => placeInConfig(error, text, file, { overrides })
-  using lock = dryRun
-    ? null
-    : await takeOutputDir(config).catch((error: unknown) => Promise.reject(inFile(error)))
-  const resume = lock ? startOf(config, command, teller) : false
+  using lock = await agreeAsync(world, async () =>
+    dryRun || !isFirst
+      ? null
+      : await takeOutputDir(config).catch((error: unknown) => Promise.reject(inFile(error))),
+  )
+  const resume = decide(world, () => (lock ? startOf(config, command, teller) : false))
   if (resume === 'finished') return teller.end(null)
-  using run = await prepareRun(config, {
-    onDownload: teller.download,
-    onTokenize: teller.tokenize,
-    onNote: teller.notice,
-  }).catch((error: unknown) => {
-    throw inFile(error)
-  })
-  if (!lock) {
+  using run = await agreeAsync(
+    world,
+    async () =>
+      await prepareRun(config, {
+        world,
+        onDownload: teller.download,
+        onTokenize: teller.tokenize,
+        onNote: teller.notice,
+      }).catch((error: unknown) => {
+        throw inFile(error)
+      }),
+  )
+  if (dryRun) {
     teller.plan(run)
     return teller.end(null)
   }
-  if (command.overwrite) removeEarlierRun(config.output_dir)
+  if (command.overwrite && isFirst) removeEarlierRun(config.output_dir)
   await trainAndTell(run, { ...command, resume, lock, teller })
 }
 
 interface Training extends Pick<FinetuneCommand, 'file' | 'overrides'> {
   readonly resume: Resume
-  readonly lock: Disposable
+  /** Only the first process of a job has it. */
+  readonly lock: Disposable | null
   readonly teller: Teller
 }
 
@@ -86,7 +105,7 @@ async function trainAndTell(run: Run, { file, overrides, resume, lock, teller }:
     onEvent: stop.check,
     signal: stop.signal,
     resume,
-    lock,
+    ...(lock && { lock }),
   })
   teller.end({ run, result, command: result.stopped ? `${typed} --resume` : tryCommand(run) })
   // Who asked by control.jsonl got what he wanted.
@@ -110,6 +129,12 @@ async function readConfig({ text, file, overrides }: FinetuneCommand): Promise<F
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** The processes of one machine share its cores. */
+function shared(world: World | null, config: FinetuneConfig): FinetuneConfig {
+  if (world === null || world.localSize === 1 || config.threads !== null) return config
+  return { ...config, threads: Math.max(1, Math.floor(availableParallelism() / world.localSize)) }
+}
 
 /** Where the folder cannot be had, what else is wrong with the file is told with it. */
 async function takeOutputDir(config: FinetuneConfig): Promise<Disposable> {

@@ -3,6 +3,7 @@
  * descriptors. Writing never throws and never ends a command by itself.
  */
 import { styleText } from 'node:util'
+import { detectLauncher } from '../plugins/distributed/launcher.ts'
 
 /** What a command does when nobody takes its output any more. */
 export type Output =
@@ -50,10 +51,11 @@ function createStream(of: () => NodeJS.WriteStream): Stream {
       }
     },
     get terminal() {
-      return of().isTTY === true && process.env['TERM'] !== 'dumb'
+      // mpirun gives its processes something that looks like one.
+      return of().isTTY === true && process.env['TERM'] !== 'dumb' && detectLauncher() === null
     },
     get colour() {
-      return styleText('green', 'x', { stream: of() }) !== 'x'
+      return styleText('green', 'x', { stream: of() }) !== 'x' && detectLauncher() === null
     },
     columns: () => of().columns || 80,
   }

@@ -2,6 +2,7 @@
  * `bun run native`: compiles native/cpu into native/prebuilt/linux-x64/libtritune_cpu.so with g++ (12 or newer).
  * `bun run native --target=linux-arm64`: for another system, with zig; `--target=all` for every one (native/targets.ts).
  * `bun run native --variant=asan|ubsan|tsan`: under a sanitizer, into native/build (scripts/sanitize.ts runs it).
+ * `bun run native --library=dist`: libtritune_dist alone (native/dist.ts), which is made with the CPU library else.
  *
  * Sources in the rooms of native/cpu are told apart by how their names end:
  *  - *.cpp          once: entry points, validation, dispatch, threads, memory
@@ -10,12 +11,13 @@
  *                   what came after NEON
  *  - *.x64.cpp, *.arm64.cpp, *.wasm.cpp, and the folder platform: where they belong
  * A source may ask for more flags with a line `// build-flags: -f…`. An object is rebuilt when its flags or the content
- * of a file it includes changed. This is no general build system: one library.
+ * of a file it includes changed. This is no general build system: two libraries.
  */
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { SYMBOLS } from '../core/native/symbols.ts'
+import { buildDist, hasDist } from './native/dist.ts'
 import { functionNames, linkFor, writeMacros } from './native/library.ts'
 import { compileAll, type Compiled, type Unit } from './native/objects.ts'
 import { ROOT } from './native/process.ts'
@@ -152,12 +154,15 @@ function chosen<Name extends string>(what: string, known: readonly Name[], name:
   return found
 }
 
+const LIBRARY_NAMES = ['all', 'cpu', 'dist'] as const
+
 if (import.meta.main) {
   try {
     const { values } = parseArgs({
       options: {
         target: { type: 'string', default: 'linux-x64' },
         variant: { type: 'string', default: 'plain' },
+        library: { type: 'string', default: 'all' },
       },
     })
     const names = Object.keys(TARGETS) as TargetName[]
@@ -165,7 +170,11 @@ if (import.meta.main) {
     const bundled = names.filter((name) => TARGETS[name].output.startsWith('native/prebuilt/'))
     const targets =
       values.target === 'all' ? bundled : values.target.split(',').map((one) => chosen('targets', names, one))
-    for (const target of targets) await buildNative({ target, variant })
+    const library = chosen('libraries', LIBRARY_NAMES, values.library)
+    for (const target of targets) {
+      if (library !== 'dist') await buildNative({ target, variant })
+      if (library !== 'cpu' && variant === 'plain' && hasDist(target)) await buildDist(target)
+    }
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
     process.exit(1)

@@ -3,7 +3,7 @@
  */
 import { writeFileAtomic } from '../core/files/atomic.ts'
 import { openCpu } from '../plugins/cpu/mod.ts'
-import { type NumberRange, numberOption, runCommand } from './_cli.ts'
+import { INTEGER_FROM_1, numberOption, runCommand } from './_cli.ts'
 import { drawRecall, type RecallPanel } from './capacity/draw.ts'
 import { measureRecall } from './capacity/measure.ts'
 import { capacityOf, recallOf } from './capacity/theory.ts'
@@ -13,10 +13,6 @@ import { out } from './_streams.ts'
 const DIMS = [64, 128]
 const NOISES = [0, 0.1, 0.2, 0.3, 0.4]
 const LOADS = [10, 30, 100, 300, 1000, 3000, 10_000]
-const INTEGER_FROM_1: NumberRange = {
-  what: 'an integer from 1',
-  fits: (value) => Number.isSafeInteger(value) && value >= 1,
-}
 /** More than that is not looked for. */
 const MOST = 1e9
 

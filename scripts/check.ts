@@ -3,6 +3,7 @@
  * failed; the exit code is 1 when any did.
  */
 import { spawnSync } from 'node:child_process'
+import { globSync } from 'node:fs'
 import { ensureInstalled, ROOT } from './_setup.ts'
 import type { Verdict } from './checks/_files.ts'
 import { checkLayers } from './checks/layers.ts'
@@ -29,10 +30,19 @@ function tool(bin: string, args: readonly string[], summary: string): Verdict {
   }
 }
 
+/** Scripts of pages know a browser and no Bun: each page has settings of its own. */
+function checkPages(): Verdict {
+  const all = globSync('plugins/*/page/tsconfig.json', { cwd: ROOT }).map((settings) =>
+    tool('typescript/bin/tsc', ['-p', settings], 'nor of the scripts of pages'),
+  )
+  return all.find(({ ok }) => !ok) ?? all[0]
+}
+
 const CHECKS: Readonly<Record<string, () => Verdict | Promise<Verdict>>> = {
   format: () => tool('oxfmt/bin/oxfmt', ['--check'], 'every file is as oxfmt writes it'),
   lint: () => tool('oxlint/bin/oxlint', ['--deny-warnings'], 'oxlint has nothing to say'),
   types: () => tool('typescript/bin/tsc', ['-p', '.'], 'tsc has nothing to say'),
+  pages: checkPages,
   native: checkNative,
   size: checkSize,
   words: checkWords,

@@ -17,6 +17,7 @@ const INTERFACES: readonly (readonly [file: string, docs: Docs])[] = [
   ['plugins/finetune/config/data-input.ts', KEY_DOCS],
   ['plugins/finetune/config/preference-input.ts', KEY_DOCS],
   ['plugins/finetune/config/saving-input.ts', KEY_DOCS],
+  ['plugins/finetune/config/tracker-input.ts', KEY_DOCS],
   ['plugins/data/options/dataset-input.ts', DATASET_KEY_DOCS],
 ]
 const WIDTH = 110

@@ -24,6 +24,7 @@ const HELP = `Compare tritune with torch, transformers and PEFT.
   bun run oracle vocabulary [options]   runs with new tokens: adapter and merged model in PEFT and transformers
   bun run oracle trl-grpo [options]     GRPO beside trl on fixed completions: losses, advantages, gradients (needs trl)
   bun run oracle lm-eval [options]      measures and log-likelihoods beside lm-evaluation-harness, on the bundled model and SmolLM2 (needs lm-eval)
+  bun run oracle trackers [options]     TensorBoard on our event files; what wandb's and MLflow's clients tell a server, and what we do
   bun run oracle tokenizers [options]   seven families of tokenizers beside the Rust library (needs tokenizers only)
 
   --python <path>    a Python with torch, transformers, peft, safetensors and gguf
@@ -59,6 +60,7 @@ const PARTS: Readonly<Record<string, (options: OracleOptions) => Promise<boolean
   'trl-grpo': async ({ python }) => (await import('./oracle/trl-grpo.ts')).runTrlGrpo(python),
   'lm-eval': async ({ python, smollm2 }) =>
     (await import('./oracle/lm-eval.ts')).runLmEvalOracle(python, smollm2),
+  trackers: async ({ python }) => await (await import('./oracle/trackers.ts')).runTrackersOracle(python),
   tokenizers: async ({ python, smollm2 }) =>
     (await import('./oracle/tokenizers.ts')).runTokenizers(python, smollm2),
 }

@@ -1,36 +1,39 @@
 /**
- * Runs that are disturbed: killed, hung up on, cut off from their reader, on a full disk, or two at once. Thin: the
- * rounds are in tests/stress.
+ * Runs that are disturbed: killed, hung up on, cut off from their reader, on a full disk, or two at once; and a server whose clients are. Thin:
+ * the rounds are in tests/stress.
  */
 import { TrituneError } from '../core/errors.ts'
-import { numberOption, runCommand } from './_cli.ts'
+import { ABOVE_0, numberOption, runCommand } from './_cli.ts'
 import { ensureInstalled } from './_setup.ts'
 import { out } from './_streams.ts'
 
-const HELP = `Disturb training runs and look at what comes of them.
+const HELP = `Disturb training runs, or a server, and look at what comes of them.
 
   bun scripts/stress.ts kills [options]   kills and other disturbances at random moments, then resumes
   bun scripts/stress.ts twice [options]   two runs at once on one folder
+  bun scripts/stress.ts serve [options]   clients of a server, cut off in every way
 
+  --minutes <n>  of serve, default 10
   --rounds <n>   default 200 for kills, 20 for twice
   --seed <n>     of the moments, default 1
   --help         this text
 
 Prints one line for each kind of round. The exit code is 1 when a run lost a bit, left something behind, started anew
-in silence, or when not exactly one of two was refused.
+in silence, when not exactly one of two was refused, or when a server answered wrongly, kept something or grew.
 `
 
 await runCommand({
   help: HELP,
   positionals: { min: 1, max: 1 },
   output: 'report',
-  options: { rounds: { type: 'string' }, seed: { type: 'string' } },
+  options: { rounds: { type: 'string' }, seed: { type: 'string' }, minutes: { type: 'string' } },
   async run({ positionals: [what], values }) {
     const seed = numberOption('seed', values.seed, 1)
     await ensureInstalled()
     if (what === 'kills') return kills(numberOption('rounds', values.rounds, 200), seed)
     if (what === 'twice') return twice(numberOption('rounds', values.rounds, 20), seed)
-    throw new TrituneError('E_USAGE', `expected kills or twice, got "${what}"`)
+    if (what === 'serve') return soak(numberOption('minutes', values.minutes, 10, ABOVE_0), seed)
+    throw new TrituneError('E_USAGE', `expected kills, twice or serve, got "${what}"`)
   },
 })
 
@@ -66,6 +69,26 @@ async function twice(rounds: number, seed: number): Promise<void> {
     )
   }
   conclude(done, began)
+}
+
+async function soak(minutes: number, seed: number): Promise<void> {
+  const { serveSoak } = await import('../tests/stress/serve.ts')
+  const MiB = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`
+  const { counts, problems } = await serveSoak({
+    seconds: minutes * 60,
+    seed,
+    onSample: ({ seconds, requests, rss, heap }) =>
+      out.write(
+        `${String(seconds).padStart(5)} s  ${requests} requests, process ${MiB(rss)}, heap ${MiB(heap)}\n`,
+      ),
+  })
+  tell('serve', problems)
+  out.write(
+    `${Object.entries(counts)
+      .map(([kind, count]) => `${count} ${kind}`)
+      .join(', ')}: ${verdict([{ problems }])}\n`,
+  )
+  if (problems.length > 0) process.exitCode = 1
 }
 
 interface Judged {

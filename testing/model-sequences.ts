@@ -155,7 +155,11 @@ function inRows(model: Model): Float32Array {
     rows.begin([0], short)
     rows.begin([2], long)
     const ids = [SHORT[SHORT.length - 1], LONG[LONG.length - 1]]
-    const states = model.hidden(createBatch({ ids, ...rows.next([0, 2]) }, device), { cache: rows })
+    const { positions, offsets } = rows.next([
+      { row: 0, tokens: 1 },
+      { row: 2, tokens: 1 },
+    ])
+    const states = model.hidden(createBatch({ ids, positions, offsets }, device), { cache: rows })
     return headLogits(model.head, states).toArray()
   })
 }

@@ -152,6 +152,24 @@ function eventsOf(outputDir: string): RunEvent[] {
     { type: 'save', step: 2, folder: `${outputDir}/checkpoint-2` },
     { type: 'note', text: 'something worth saying' },
     { type: 'sample', step: 2, prompt: 'one two', completion: ' three' },
+    {
+      type: 'histograms',
+      step: 2,
+      histograms: [
+        {
+          step: 2,
+          name: 'w',
+          of: 'weight',
+          edges: [0, 1],
+          counts: [3],
+          min: 0,
+          max: 1,
+          mean: 0.5,
+          std: 0.4,
+          odd: 0,
+        },
+      ],
+    },
     { type: 'control', step: 2, id: 'a', action: 'save', ok: true },
     { type: 'control', step: 2, id: 'b', action: 'fly', ok: false, reason: 'there is no action "fly"' },
     {

@@ -21,7 +21,8 @@ afterEach(() => {
 
 const LOCAL: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
 
-for (const name of Object.keys(process.env)) if (/^(HF|HUGGING_?FACE)_/.test(name)) delete process.env[name]
+for (const name of Object.keys(process.env))
+  if (/^(HF|HUGGING_?FACE|WANDB|MLFLOW)_/.test(name)) delete process.env[name]
 
 const realFetch: typeof fetch = globalThis.fetch
 const localFetch = (input: string | URL | Request, init?: RequestInit): Promise<Response> => {

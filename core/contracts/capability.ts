@@ -68,6 +68,8 @@ export interface WeightSource {
   packed?(name: string, shape: Shape): QuantizedWeight | Tensor | null
   /** Packs the weight (out, in) of a linear layer as it comes in; what it was is not kept. Null: the layer keeps it. */
   pack?(path: string, weight: Tensor): Tensor | QuantizedWeight | null
+  /** The same of the head. An embedding that is tied to it keeps its weight. Not for training: the head has no gradient then. */
+  packHead?(path: string, weight: Tensor): Tensor | QuantizedWeight | null
   /** How a linear layer computes; see LayerForms. */
   form?(path: string, parts: FormParts): LayerForm | null
 }

@@ -224,7 +224,7 @@ export function oneOf<const T extends string>(
  * ```
  */
 export function listOf<T, I = unknown>(item: Field<T, I>, what = 'a list'): Field<T[], readonly I[]> {
-  return v.array(item, `expected ${what}`)
+  return v.array(item, ({ input }) => `expected ${what}${typeof input === 'string' ? `, as [${input}]` : ''}`)
 }
 
 /** A field that takes a mapping with any keys, each value checked by `value`. `what` is the word for it in messages. */

@@ -29,31 +29,48 @@ export interface KvCache extends Disposable {
   readonly length: number
   /** Positions that there is room for. */
   readonly capacity: number
-  /** An empty cache of the same layers with room for `rows` documents of `capacity` positions each. */
+  /** An empty cache of the same layers for `rows` documents of at most `capacity` positions each. */
   openRows(rows: number, capacity: number): KvRows
+}
+
+/** Tokens that a pass appends to a row. */
+export interface RowPart {
+  readonly row: number
+  readonly tokens: number
+}
+
+/** What the batch of a pass over rows has to be. */
+export interface RowPass {
+  /** In this order their tokens stand in the batch. */
+  readonly rows: readonly number[]
+  readonly positions: Int32Array
+  /** Of the documents; those without tokens stand for what is between the rows. */
+  readonly offsets: Int32Array
 }
 
 /**
  * Keys and values of many documents at once, each in a row of its own. Rows come and go at any time: a row is filled from the cache of one
- * document, grows by one token in each pass that `next()` names it for, and is freed. Rows do not see each other.
+ * document or from another row, grows in each pass that `next()` names it for, and is freed. Rows do not see each other; memory follows their lengths.
  */
 export interface KvRows extends Disposable {
   /** Positions of the longest row. */
   readonly length: number
-  /** Positions that each row has room for. */
+  /** Positions that a row has at most. */
   readonly capacity: number
   readonly rows: number
+  /** What all rows take now, and what one position takes. */
+  readonly bytes: number
+  readonly tokenBytes: number
   /** Positions that a row holds; 0: it is empty. */
   lengthOf(row: number): number
   /** Copies all that `from` holds into empty rows: what they have in common is computed once. */
   begin(rows: readonly number[], from: KvCache): void
+  /** Copies the first `length` positions of row `from` into an empty row. */
+  copy(row: number, from: number, length: number): void
   /** Empties a row, for another document. */
   free(row: number): void
-  /**
-   * Says that the next pass takes one token of each of these rows, which ascend; gives the documents that the batch of the pass has. Those
-   * without tokens stand for the room between rows.
-   */
-  next(rows: readonly number[]): { readonly positions: Int32Array; readonly offsets: Int32Array }
+  /** Says that the next pass appends tokens to these rows. */
+  next(parts: readonly RowPart[]): RowPass
 }
 
 /** The sizes and names of a model, as its config.json gives them. */

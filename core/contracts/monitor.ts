@@ -2,7 +2,8 @@
  * Monitor: watches a run. It receives every event and changes nothing.
  *
  * `onEvent` is called between steps and returns at once: a run never waits for a monitor. One that throws is reported in a note and switched
- * off; it never stops a run. A promise that it returns is not awaited, and a rejection counts as a throw.
+ * off; it never stops a run. A promise that it returns is not awaited before the run has ended, and a rejection counts as a throw. What a monitor still has
+ * on its way then (lines for a server) holds up the program, so it bounds it itself.
  */
 import type { ValidatableConfig } from './config.ts'
 import type { RunEvent } from './run-event.ts'

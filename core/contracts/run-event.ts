@@ -6,7 +6,7 @@
 import type { MemoryReport } from './device.ts'
 
 /**
- * What a run tells while it goes, told apart by `type`: `start`, `step`, `eval`, `sample`, `samples`, `save`, `control`, `alert`, `advice`, `note`,
+ * What a run tells while it goes, told apart by `type`: `start`, `step`, `eval`, `sample`, `samples`, `histograms`, `save`, `control`, `alert`, `advice`, `note`,
  * `end`, `error`.
  */
 export type RunEvent =
@@ -15,6 +15,7 @@ export type RunEvent =
   | { readonly type: 'samples'; readonly step: number; readonly samples: readonly WrittenSample[] }
   | EvaluationEvent
   | SampleEvent
+  | { readonly type: 'histograms'; readonly step: number; readonly histograms: readonly Histogram[] }
   | { readonly type: 'save'; readonly step: number; readonly folder: string }
   | ControlEvent
   | AlertEvent
@@ -38,6 +39,23 @@ export interface SampleEvent {
   readonly step: number
   readonly prompt: string
   readonly completion: string
+}
+
+/** How the elements of one tensor were spread after a step. */
+export interface Histogram {
+  readonly step: number
+  /** Name of the parameter. */
+  readonly name: string
+  readonly of: 'weight' | 'gradient'
+  /** Borders of the bins, one more than there are counts; the last bin has its upper border. */
+  readonly edges: readonly number[]
+  readonly counts: readonly number[]
+  readonly min: number
+  readonly max: number
+  readonly mean: number
+  readonly std: number
+  /** Elements that are NaN or infinite, which no bin has. */
+  readonly odd: number
 }
 
 /** Somebody who watches the run asked something of it, and this is what became of that. */

@@ -19,6 +19,8 @@ export interface YamlSource {
   readonly lines: LineCounter
   /** Paths set from the command line (`formatPath()` of each); they have no line. */
   readonly overrides: ReadonlySet<string>
+  /** Files whose values hold where this one has none, those of later ones before those of earlier ones (`yaml-extends.ts`). */
+  readonly bases?: readonly YamlSource[]
 }
 
 /** `uniqueKeys` of the package takes quadratic time. */
@@ -74,13 +76,28 @@ function expectFewAliases(document: Document, file: string): void {
     })
 }
 
-/** The plain value of the whole file, aliases and merges resolved. */
-export function yamlValue({ document, file }: YamlSource): unknown {
+/** The plain value of the whole file, aliases and merges resolved, over those of the files that it extends. */
+export function yamlValue({ document, file, bases = [] }: YamlSource): unknown {
   try {
-    return document.toJS()
+    return [...bases.map(yamlValue), document.toJS()].reduce(overlaid)
   } catch (cause) {
+    if (cause instanceof TrituneError) throw cause
     throw new TrituneError('E_YAML', messageOf(cause), { place: file, cause })
   }
+}
+
+/** Mappings are put together key by key; anything else takes the place of what is below it. */
+function overlaid(below: unknown, above: unknown): unknown {
+  if (!isMapping(below) || !isMapping(above)) return above
+  const merged = Object.entries(above).map(([key, value]) => [
+    key,
+    Object.hasOwn(below, key) ? overlaid(below[key], value) : value,
+  ])
+  return { ...below, ...Object.fromEntries(merged) }
+}
+
+function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** A ConfigError with the places of its failures in the file, in its order; any other error as it is. */
@@ -119,6 +136,7 @@ export function applyOverrides(source: YamlSource, assignments: readonly string[
       throw new TrituneError('E_USAGE', 'expected key=value', { place: `--set ${assignment}` })
     }
     const path = name.split('.').map((key) => (/^\d+$/.test(key) ? Number(key) : key))
+    if (path.length > 1) takeFromBases(document, source, String(path[0]))
     const value = parseDocument(assignment.slice(equals + 1), PARSE)
     const wrong = value.errors.at(0)?.message ?? findYamlFault(value)?.what
     if (wrong !== undefined) {
@@ -134,6 +152,13 @@ export function applyOverrides(source: YamlSource, assignments: readonly string[
     overrides.add(formatPath(path))
   }
   return { ...source, document, overrides }
+}
+
+/** What an assignment changes a part of is there as a whole first. */
+function takeFromBases(document: Document, { bases = [], document: own }: YamlSource, key: string): void {
+  if (bases.length === 0 || own.has(key)) return
+  const below = bases.map(yamlValue).reduce(overlaid)
+  if (isMapping(below) && Object.hasOwn(below, key)) document.set(key, document.createNode(below[key]))
 }
 
 /** `line:column` (from 1) of the key or list item at `path`; of the nearest holder when it is not in the file. */
@@ -164,8 +189,26 @@ function placeOf(source: YamlSource, { path }: ConfigFailure): string {
     const name = formatPath(path.slice(0, length))
     if (source.overrides.has(name)) return `--set ${name}${length === path.length ? '' : ` ${field}`}`
   }
-  const position = positionOf(source, path)
-  return `${source.file}${position ? `:${position}` : ''} ${field}`
+  const holder = holderOf(source, path)
+  const position = positionOf(holder, path)
+  return `${holder.file}${position ? `:${position}` : ''} ${field}`
+}
+
+/** The file that has most of a path; of several that which holds. */
+function holderOf(source: YamlSource, path: ConfigPath): YamlSource {
+  const below = (source.bases ?? []).map((base) => holderOf(base, path))
+  return [...below, source].reduce((best, one) => (depthOf(one, path) >= depthOf(best, path) ? one : best))
+}
+
+/** How many keys of the path are in the file itself. */
+function depthOf({ document }: YamlSource, path: ConfigPath): number {
+  let node = resolve(document, document.contents)
+  for (const [depth, key] of path.entries()) {
+    const step = stepInto(document, node, key)
+    if (!step) return depth
+    node = resolve(document, step.value)
+  }
+  return path.length
 }
 
 interface Step {

@@ -75,7 +75,7 @@ export function forwardLayer(layer: Layer, x: Tensor): Tensor {
 
 /** The adapters of a layer whose weight is not 0, in the order in which they came. */
 export function activeOn({ adapters }: Layer): Layer['adapters'] {
-  return adapters.filter(({ weight }) => weight !== 0)
+  return adapters.length === 0 ? adapters : adapters.filter(({ weight }) => weight !== 0)
 }
 
 /** Whether some row that goes through the layer meets an adapter. */

@@ -7,6 +7,7 @@ import type { Layer } from '../contracts/layer.ts'
 import { TrituneError } from '../errors.ts'
 import { add, equal, greater, mul, sub } from '../ops/binary.ts'
 import { cast } from '../ops/cast.ts'
+import { linearQuantized } from '../ops/linear-quantized.ts'
 import { linearCrossEntropy, linearLogProbs } from '../ops/linear-cross-entropy.ts'
 import { matmul } from '../ops/matmul.ts'
 import { concat, reshape, slice } from '../ops/movement.ts'
@@ -41,9 +42,11 @@ export function headLogits(layer: Layer, hidden: Tensor): Tensor {
   const head = replacedLayer(layer)
   const { weight, bias } = head
   const logits =
-    isAdapted(head) || isQuantized(weight) || bias
+    isAdapted(head) || bias
       ? cast(forwardLayer(head, hidden), 'f32')
-      : matmul(hidden, weight, { transposeB: true, wide: true })
+      : isQuantized(weight)
+        ? linearQuantized(cast(hidden, 'f32'), weight)
+        : matmul(hidden, weight, { transposeB: true, wide: true })
   return softcapped(logits, head.softcap)
 }
 

@@ -212,7 +212,7 @@ export function linearQuantized(
   options: LinearQuantizedOptions = {},
 ): Tensor {
   expectOptions('linear_quantized', weight)
-  const { parts, kind, shape, block, offset } = weight
+  const { parts } = weight
   expectOptions('linear_quantized', options)
   const { bias, lora, threshold = weight.threshold } = options
   const dropout = lora?.dropout ?? 0
@@ -220,7 +220,7 @@ export function linearQuantized(
     linearQuantizedForward,
     { x, ...parts, bias, loraA: lora?.a, loraB: lora?.b },
     {
-      format: { kind, shape, block, offset },
+      format: weight,
       threshold,
       scale: lora?.scale ?? 0,
       dropout,

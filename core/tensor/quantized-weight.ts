@@ -96,8 +96,22 @@ export function quantizedWeight({
   }
 }
 
+/** What was checked before, so that a layer of one token does not do it again. */
+const checked = new WeakMap<QuantizedFormat, QuantizedParts>()
+
 /** Throws E_SHAPE or E_DTYPE unless the tensors are a weight of this format. */
 export function expectParts(
+  name: string,
+  format: QuantizedFormat,
+  { data, scale, nested }: QuantizedParts,
+): void {
+  const known = checked.get(format)
+  if (known && known.data === data && known.scale === scale && known.nested === nested) return
+  expectUnknownParts(name, format, { data, scale, nested })
+  checked.set(format, { data, scale, nested })
+}
+
+function expectUnknownParts(
   name: string,
   { kind, shape, block }: QuantizedFormat,
   { data, scale, nested }: QuantizedParts,

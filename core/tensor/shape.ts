@@ -15,7 +15,9 @@ export function sizeOf(shape: Shape): number {
 
 /** Whether two shapes have the same sizes in the same order. */
 export function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((n, i) => n === b[i])
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
 }
 
 /** A shape as errors show it: `(2, 3, 4)`. */
@@ -69,6 +71,7 @@ export function expectShape(subject: string, shape: Shape, expected: Shape): voi
 /** Resolves one −1 in a reshape; throws E_SHAPE when the sizes do not fit. */
 export function resolveShape(from: Shape, to: Shape): number[] {
   const size = sizeOf(from)
+  if (isShapeOf(to, size)) return [...to]
   const unknown = to.indexOf(-1)
   const known = sizeOf(to.filter((n) => n !== -1))
   const shape = unknown < 0 ? [...to] : to.map((n, i) => (i === unknown ? size / known : n))
@@ -76,6 +79,15 @@ export function resolveShape(from: Shape, to: Shape): number[] {
     throw new TrituneError('E_SHAPE', `cannot reshape ${formatShape(from)} to ${formatShape(to)}`)
   }
   return shape
+}
+
+function isShapeOf(shape: Shape, size: number): boolean {
+  let product = 1
+  for (const n of shape) {
+    if (!Number.isInteger(n) || n < 0) return false
+    product *= n
+  }
+  return product === size
 }
 
 /** Axis −1 is the last one; throws E_SHAPE when out of range. */

@@ -16,7 +16,7 @@ import { type FloatArray, type Floats, floatsOf } from './float-array.ts'
  *
  * const gradient = { data: Float32Array.from({ length: 4096 }, (_, i) => Math.cos(i)), shape: [64, 64] }
  * const message = compressGradientsVsa(gradient, 0.5, 42)
- * console.log(message.bytes) // → 414
+ * console.log(message.bytes) // → 412
  * const { data, shape } = decompressGradientsVsa(message, [64, 64], 42)
  * console.log(data.length, shape) // → 4096 [ 64, 64 ]
  * ```

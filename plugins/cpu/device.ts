@@ -104,10 +104,16 @@ function setProducts({ call }: NativeLibrary, options: CpuOptions): void {
 const LARGEST_VIEW = 2 ** 32 - 1
 
 const out: BigInt64Array = new BigInt64Array(2)
+const outHalves = new Uint32Array(out.buffer)
+
+/** Of `out`, without a BigInt: ops of one token allocate hundreds of times. */
+function outNumber(index: number): number {
+  return outHalves[2 * index + 1] * 2 ** 32 + outHalves[2 * index]
+}
 
 function allocate(library: NativeLibrary, bytes: number): Allocation {
   library.call.tt_alloc(out, bytes)
-  const address = Number(out[0])
+  const address = outNumber(0)
   // Most buffers are never looked at from here, so the view waits until somebody asks.
   let host: ArrayBuffer | null | undefined
   return {
@@ -122,7 +128,7 @@ function allocate(library: NativeLibrary, bytes: number): Allocation {
 
 function mapFile(library: NativeLibrary, path: string): Allocation & { readonly bytes: number } {
   library.call.tt_file_map(out, nativePath(path))
-  const [address, bytes] = [Number(out[0]), Number(out[1])]
+  const [address, bytes] = [outNumber(0), outNumber(1)]
   return {
     address,
     bytes,

@@ -115,7 +115,9 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
   const { seed } = config
   const strategies = parts.strategies({ model, parameters, totalSteps: plan.totalSteps, seed })
   for (const { part } of strategies) disposing(open, part)
-  const monitors = parts.monitors({ outputDir: config.output_dir, loggingSteps: config.logging_steps })
+  const { world = null } = options
+  const watched = { outputDir: config.output_dir, loggingSteps: config.logging_steps }
+  const monitors = world === null || world.rank === 0 ? parts.monitors(watched) : []
   for (const { part } of monitors) disposing(open, part)
   const estimated = {
     config,
@@ -153,6 +155,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
     sampler,
     plan,
     rollouts,
+    world,
     memory: memoryMode(config.memory, device, needed),
     notes: [
       ...(note ? [note] : []),

@@ -3,7 +3,7 @@
  * of preparing a run, and all of checking one.
  */
 import { Disposables } from '../../core/disposables.ts'
-import type { Host, Plugin, Device, Sampler } from '../../core/mod.ts'
+import type { Host, Plugin, Device, Sampler, World } from '../../core/mod.ts'
 import {
   type DatasetOptions,
   lengthOf,
@@ -41,6 +41,8 @@ export interface PrepareOptions {
   readonly onTokenize?: (progress: TokenizeProgress) => void
   /** `headers`: no weights are read or downloaded, for a device that computes nothing; default: all. */
   readonly weights?: 'all' | 'headers'
+  /** The processes that train together, each with this file; default: this one alone. */
+  readonly world?: World | null
   /** Told what takes time while the model is found: who is waited for, what is checked. */
   readonly onNote?: (text: string) => void
 }
@@ -63,7 +65,7 @@ export interface RunInputs {
 /** Downloads config.json and the tokenizer of a model on the hub, no weights. Throws a `ConfigError` with all faults that are known. */
 export async function openInputs(
   config: FinetuneConfig,
-  { plugins = [], device, onDownload, onTokenize, onNote, weights = 'all' }: PrepareOptions,
+  { plugins = [], device, onDownload, onTokenize, onNote, weights = 'all', world = null }: PrepareOptions,
 ): Promise<RunInputs> {
   const early = await checkEarly(config, { plugins, device })
   const { host, parts } = early
@@ -94,7 +96,9 @@ export async function openInputs(
   const lengths = data.train.map(lengthOf)
   const sampler = parts.sampler({ lengths, seed: config.seed })
   open.defer(() => sampler?.[Symbol.dispose]?.())
-  const plan = atNamedKey(() => planOf(config, data.train, sampler, data.stream))
+  const plan = atNamedKey(() =>
+    planOf(config, data.train, sampler, { stream: data.stream, ranks: world?.size ?? 1 }),
+  )
   open.move()
   return { host, early, base, modelPath, tokenizer, data, sampler, plan, rewards }
 }

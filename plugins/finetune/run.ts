@@ -13,6 +13,7 @@ import type {
   Sampler,
   Strategy,
   TransformState,
+  World,
 } from '../../core/mod.ts'
 import type { LoadedDataset } from '../data/mod.ts'
 import type { Rollouts } from '../grpo/mod.ts'
@@ -67,6 +68,8 @@ export interface Run extends Disposable {
   /** What makes the examples of each step, from the prompts that the plan gives; null: the plan gives the examples. */
   readonly rollouts: Rollouts | null
   readonly memory: MemoryMode
+  /** The processes that train it together; null: this one alone. */
+  readonly world: World | null
   /** Things worth saying before the start. */
   readonly notes: readonly string[]
 }

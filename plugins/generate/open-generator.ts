@@ -10,16 +10,16 @@ import {
   type Model,
   type Plugin,
 } from '../../core/mod.ts'
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { cpu } from '../cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../cuda/mod.ts'
 import { resolveModel } from '../hub/mod.ts'
 import { loadModel, models } from '../models/mod.ts'
 import { adapterVocabulary, loadAdapter, peft } from '../peft/mod.ts'
-import { loadTokenizer, readTokenizerFiles, type Tokenizer, type TokenizerFiles } from '../tokenizer/mod.ts'
+import { loadTokenizer, type Tokenizer } from '../tokenizer/mod.ts'
 import { wasm } from '../wasm/mod.ts'
+import { packedWeights, type WritingQuantizer } from './packed-weights.ts'
 import { type GeneratorInput, streamText, type StreamOptions } from './stream-text.ts'
+import { tokenizerFilesFor } from './tokenizer-files.ts'
 
 /** A model that writes: with its tokenizer, and an adapter where one was given. Disposing it frees the model. */
 export interface Generator extends Disposable {
@@ -40,6 +40,8 @@ export interface OpenGeneratorOptions {
   readonly onNote?: (text: string) => void
   /** Default: `auto`. */
   readonly device?: Device | DeviceName
+  /** Packs the linear layers and the head in 8 or 4 bits while the model is loaded: less memory, and more tokens a second. Default: as they are stored. */
+  readonly quantizer?: WritingQuantizer
   /** For adapters and models that are not built in. */
   readonly plugins?: readonly Plugin[]
 }
@@ -57,17 +59,19 @@ export interface OpenGeneratorOptions {
  */
 export async function openGenerator(
   ref: string,
-  { adapter, dtype, offline, onNote, device = 'auto', plugins = [] }: OpenGeneratorOptions = {},
+  { adapter, dtype, offline, onNote, device = 'auto', quantizer, plugins = [] }: OpenGeneratorOptions = {},
 ): Promise<Generator> {
   const { device: on, note = null } = typeof device === 'string' ? openDevice(device) : { device }
   if (note !== null) onNote?.(note)
   const path = await resolveModel(ref, { offline, onNote })
-  const tokenizer = loadTokenizer(tokenizerFiles(path, adapter))
+  const tokenizer = loadTokenizer(tokenizerFilesFor(path, adapter))
   using open = new Disposables()
   const host: Host = open.use(createHost({ plugins: [cpu, cuda, wasm, models, peft, ...plugins] }))
   const definitions = host.all('adapter')
   const vocabSize = adapter === undefined ? 0 : adapterVocabulary(adapter, definitions)
-  const model = open.use(loadModel(path, { device: on, dtype, models: host.all('model'), vocabSize }))
+  const model = open.use(
+    loadModel(path, { device: on, dtype, models: host.all('model'), vocabSize, ...packedWeights(quantizer) }),
+  )
   if (adapter !== undefined) open.use(loadAdapter(model, adapter, { definitions }))
   const owned = open.move()
   return {
@@ -76,11 +80,4 @@ export async function openGenerator(
     stream: (input, options) => streamText(model, tokenizer, input, options),
     [Symbol.dispose]: () => owned.dispose(),
   }
-}
-
-/** The folder of an adapter can hold the tokenizer and the chat template that it was trained with. */
-function tokenizerFiles(modelPath: string, adapter: string | undefined): TokenizerFiles {
-  const own = readTokenizerFiles(modelPath)
-  if (adapter === undefined || !existsSync(join(adapter, 'tokenizer.json'))) return own
-  return { ...readTokenizerFiles(adapter), stopIds: own.stopIds }
 }

@@ -59,6 +59,7 @@ const RUN_ONLY: ReadonlySet<string> = new Set([
   'histograms.jsonl',
   'evaluation.json',
   'report.html',
+  'tensorboard',
 ])
 const STATE: ReadonlySet<string> = new Set(['training_state.json', 'state.safetensors'])
 

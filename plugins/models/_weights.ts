@@ -130,14 +130,21 @@ export function collectWeights(
       const name = `${path}.weight`
       const held = tied ? null : source.packed?.(fileName(name), [ids, channels])
       const own = (): Tensor => (held instanceof Tensor ? keep(name, held) : tensor(name, [ids, channels]))
-      const weight = tied && shared instanceof Tensor ? shared : isPacked(held) ? held : own()
+      const stored = tied && shared instanceof Tensor ? shared : isPacked(held) ? held : own()
+      const packed = stored instanceof Tensor ? (source.packHead?.(path, stored) ?? stored) : stored
+      if (packed !== stored && packed instanceof Tensor) keep(name, packed)
+      // Of its own, and nobody else's.
+      if (packed !== stored && stored !== shared && stored instanceof Tensor) {
+        stored.dispose()
+        if (weights.get(name) === stored) weights.delete(name)
+      }
       return add({
         ...plain,
         path,
         kind: 'head',
         inputs: channels,
         outputs: ids,
-        weight,
+        weight: packed,
         tiedTo: tied ? table : null,
         ...(softcap > 0 ? { softcap } : {}),
       })

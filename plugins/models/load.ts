@@ -37,6 +37,8 @@ export interface LoadModelOptions extends VocabularyOptions, ScoreOptions {
   readonly writable?: boolean
   /** Packs the weights of linear layers as they are loaded; see `WeightSource.pack`. */
   readonly pack?: WeightSource['pack']
+  /** Packs the weight of the head, for models that only write; see `WeightSource.packHead`. */
+  readonly packHead?: WeightSource['packHead']
   /** Not the weights of the checkpoint but new ones, drawn by this seed: the folder needs none. */
   readonly reinit?: { readonly seed: number }
   /** Fields of config.json that are to be otherwise than in the file, such as `{ output_router_logits: true }`. */
@@ -65,6 +67,7 @@ export function loadModel(
     dtype,
     writable = false,
     pack,
+    packHead,
     reinit,
     forms,
     models = MODELS,
@@ -83,7 +86,7 @@ export function loadModel(
     if (!pack) expectRoom(hf.tensors.values(), dtype ?? 'f32', device, path)
     using source = openGgufSource(path, hf, { device, dtype: dtype ?? 'f32', writable })
     const definition = definitionOf(hf.config.model_type, models, path)
-    const whole = prepared(source, { pack, forms, device, dtype: dtype ?? 'f32' })
+    const whole = prepared(source, { pack, packHead, forms, device, dtype: dtype ?? 'f32' })
     return created({ ...hf.config, ...overrides }, whole, definition, dtype ?? 'f32')
   }
   const config = { ...readConfig(path), ...overrides }
@@ -91,7 +94,13 @@ export function loadModel(
   if (reinit) {
     const on = { device, dtype: dtype ?? 'f32' } as const
     const initial = openInitialSource(config, { ...on, ...reinit })
-    const layers = layersOf(readStoredWeights(config, path), { pack, forms, writable: true, dtype: on.dtype })
+    const layers = layersOf(readStoredWeights(config, path), {
+      pack,
+      packHead,
+      forms,
+      writable: true,
+      dtype: on.dtype,
+    })
     return created(config, prepared(initial, { ...layers, ...on }), definition, on.dtype)
   }
   const stored = storedDType(path)
@@ -108,7 +117,7 @@ export function loadModel(
   if (!pack && !held) expectRoom(openCheckpoint(path).entries.values(), wanted, device, path)
   using source = openSafetensorsSource(path, { device, dtype: wanted, writable, stored: held })
   const whole = prepared(source, {
-    ...layersOf(held, { pack, forms, writable, dtype: wanted }),
+    ...layersOf(held, { pack, packHead, forms, writable, dtype: wanted }),
     device,
     dtype: wanted,
   })
@@ -135,27 +144,35 @@ function expectScores(model: Model, labels: number | undefined, place: string): 
   })
 }
 
-type Layers = Pick<LoadModelOptions, 'pack' | 'forms'>
+type Layers = Pick<LoadModelOptions, 'pack' | 'packHead' | 'forms'>
 
 /** What is asked for, and what the checkpoint says: weights of a BitNet that are not trained are packed, as they are rounded anyway. */
 function layersOf(
   held: StoredWeights | null,
-  { pack, forms, writable, dtype }: Layers & { readonly writable: boolean; readonly dtype: FloatDType },
+  {
+    pack,
+    packHead,
+    forms,
+    writable,
+    dtype,
+  }: Layers & { readonly writable: boolean; readonly dtype: FloatDType },
 ): Layers {
-  if (held?.method !== 'bitnet') return { pack, forms }
-  if (held.mode === 'offline') return held.subNorm ? { pack, forms: storedBitnetForms(held) } : { pack }
+  if (held?.method !== 'bitnet') return { pack, packHead, forms }
+  if (held.mode === 'offline')
+    return { pack, packHead, ...(held.subNorm ? { forms: storedBitnetForms(held) } : {}) }
   if (writable) return { forms: forms ?? storedBitnetForms(held) }
   return {
     pack: packLayers(absMean(), dtype, { skip: held.skip ?? [] }),
+    packHead,
     ...(held.subNorm ? { forms: storedBitnetForms(held) } : {}),
   }
 }
 
 function prepared(
   source: WeightSource,
-  { pack, forms, device, dtype }: Layers & { readonly device: Device; readonly dtype: FloatDType },
+  { pack, packHead, forms, device, dtype }: Layers & { readonly device: Device; readonly dtype: FloatDType },
 ): WeightSource {
-  if (!pack && !forms) return source
+  if (!pack && !packHead && !forms) return source
   const own: WeightSource = {
     place: source.place,
     has: (name) => source.has(name),
@@ -163,6 +180,7 @@ function prepared(
     load: (name, shape, options) => source.load(name, shape, options),
     packed: (name, shape) => source.packed?.(name, shape) ?? null,
     ...(pack ? { pack } : {}),
+    ...(packHead ? { packHead } : {}),
   }
   if (!forms) return own
   return { ...forms.completed(own, { device, dtype }), form: (path, parts) => forms.form(path, parts) }

@@ -27,6 +27,7 @@ export type { CurvePoint } from './index/thin-curve.ts'
 export { type ListedRun, listRuns, type ListRunsOptions, runFolders } from './read/list-runs.ts'
 export { isRun, readRun, readRunLines } from './read/read-run.ts'
 export { type RunChange, watchRun, type WatchRunOptions } from './read/watch-run.ts'
+export { metricsOfEvent } from './record/metrics-line.ts'
 export { createRunFiles, type RunFacts } from './record/run-files.ts'
 export {
   type EventLine,

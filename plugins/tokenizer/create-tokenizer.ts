@@ -7,6 +7,7 @@
 import type { ChatMessage, RenderedChat, RenderOptions } from './chat.ts'
 import { createChatRenderer } from './chat.ts'
 import { decidesEnds, SPECIAL_KEYS, specialToken, withConfigTokens } from './config-tokens.ts'
+import { tokenBytes } from './token-bytes.ts'
 import type { Json, TokenizerFiles } from './parsed-files.ts'
 import { createPipeline } from './pipeline.ts'
 import { aroundText } from './post-processors.ts'
@@ -37,6 +38,11 @@ export interface Tokenizer {
   /** The token as the vocabulary spells it. */
   tokenOf(id: number): string | undefined
   idOf(token: string): number | undefined
+  /**
+   * What the token adds to a text that it continues, in bytes, which need not be whole characters; null: it is special, or there is none.
+   * @throws E_TOKENIZER when tokens of this tokenizer change what stands before them
+   */
+  bytesOf(id: number): Uint8Array | null
   /** Decodes token by token; never gives half a character. */
   createDecodeStream(options?: { skipSpecialTokens?: boolean }): DecodeStream
   /**
@@ -99,6 +105,10 @@ export function createTokenizer({ config, place, ...files }: TokenizerFiles): To
     },
     tokenOf: (id) => pipeline.tokenOf(id),
     idOf: (token) => pipeline.idOf(token),
+    bytesOf(id) {
+      const token = hiddenIds.has(id) ? undefined : pipeline.spellingOf(id)
+      return token === undefined ? null : tokenBytes(pipeline.decoder, token, place)
+    },
     createDecodeStream: (options = {}) => createDecodeStream(pipeline.decoder, spelling(options)),
     renderChat: (messages, options) => render(messages, options).text,
     renderMarkedChat: render,

@@ -19,11 +19,13 @@ export function compareGradients(computed: Float32Array, other: Float32Array): G
   let far = 0
   let own = 0
   let others = 0
-  for (const [i, value] of computed.entries()) {
-    dot += value * other[i]
-    far += (value - other[i]) ** 2
+  for (let i = 0; i < computed.length; i++) {
+    const value = computed[i]
+    const beside = other[i]
+    dot += value * beside
+    far += (value - beside) ** 2
     own += value ** 2
-    others += other[i] ** 2
+    others += beside ** 2
   }
   return {
     error: far === 0 ? 0 : Math.sqrt(far / own),

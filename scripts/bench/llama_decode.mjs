@@ -1,5 +1,6 @@
 /**
- * Greedy decoding by llama.cpp (node-llama-cpp), for `bench ternary`: `decode` on stdin gives one line of JSON with the seconds that it took.
+ * Greedy decoding by llama.cpp (node-llama-cpp), for `bench ternary` and `bench product`: `decode` on stdin gives one line of JSON with the seconds that it
+ * took, `prompt <n>` those of a prompt of n tokens up to the first token behind it.
  *
  *   node scripts/bench/llama_decode.mjs <folder with node_modules> <model.gguf> <threads> <tokens>
  *
@@ -35,9 +36,18 @@ async function decode() {
   return { seconds: (performance.now() - started) / 1000, made: made - 1 }
 }
 
+async function prompt(length) {
+  await sequence.clearHistory()
+  const ids = Array.from({ length }, (_, i) => (i * 37 + 5) % 40000)
+  const started = performance.now()
+  for await (const _ of sequence.evaluate(ids, { temperature: 0, yieldEogToken: true })) break
+  return { seconds: (performance.now() - started) / 1000, made: length }
+}
+
 console.log(JSON.stringify({ ready: true }))
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'quit') break
-  console.log(JSON.stringify(await decode()))
+  const [job, length] = line.split(' ')
+  console.log(JSON.stringify(job === 'prompt' ? await prompt(Number(length)) : await decode()))
 }
 process.exit(0)

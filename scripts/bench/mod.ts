@@ -5,6 +5,8 @@
  *   adapters   a step of every adapter over a LoRA step, and over that of PEFT       (--python)
  *   data       records per second of reading, tokenising and packing, against datasets and the fast tokenizers of transformers   (--python)
  *   generate   16 texts at once over one at a time   --model
+ *   serve      16 streams of a server over one, over HTTP   --model
+ *   product    one stream, prompts and 16 streams of packed models, beside llama.cpp; and the rows of runs   --model
  *   moe        a step of mixtures of experts over that of transformers   (--python)
  *   kernels    our ops against the peaks of the machine, and two against torch   (--python)
  *   ops        the kernels as a mitata suite, to look at while one works on an op; `kernels` is for claims
@@ -22,6 +24,9 @@
  *   memory     the peak of QLoRA runs on random models of 1B and 8B parameters, and the estimate; activations and states in a file   --model keeps the folders
  *   estimate   what tritune estimate says of eight runs, beside their peak   --model keeps the folders
  *   tritter    the presets of tritter: parameters, memory and speed, and what checkpointing saves
+ *   runs       what monitors cost the trainer, and the index over 1,000 runs of 10,000 steps
+ *   compression  workers that send less beside workers that send all, simulated: loss, bytes, learning rates chosen for each; more than a day, so --only   (--model)
+ *   links      sums of two processes by MPI, over shared memory and over cables of 0.1, 1 and 10 Gb/s, beside the cost model
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'
@@ -41,7 +46,7 @@ const help =
 
   topics: ${topics().join(', ')}; or ops, alone: a mitata suite, one group an op, without floors
 
-  --model <path>    model folder or .gguf file (or TRITUNE_MODEL): finetune, generate and qlora need it
+  --model <path>    model folder or .gguf file (or TRITUNE_MODEL): finetune, generate, product, serve and qlora need it
   --python <path>   Python with torch, transformers and peft (or TRITUNE_PYTHON): finetune needs it, adapters and kernels use it
   --blas <path>     library that blas compares with (or TRITUNE_CPU_BLAS); default: what the system has
   --threads <n>     threads of both sides; default: all cores
@@ -68,6 +73,8 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   adapters: async () => (await import('./adapters.ts')).adapters,
   data: async () => (await import('./data.ts')).data,
   generate: async () => (await import('./generate.ts')).generateTopic,
+  serve: async () => (await import('../serve/throughput.ts')).serveTopic,
+  product: async () => (await import('./product/mod.ts')).product,
   moe: async () => (await import('./moe.ts')).moe,
   kernels: async () => (await import('./kernels.ts')).kernels,
   optimizers: async () => (await import('./optimizers.ts')).optimizers,
@@ -83,6 +90,9 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   memory: async () => (await import('./memory.ts')).memory,
   estimate: async () => (await import('./estimate.ts')).estimate,
   tritter: async () => (await import('./tritter.ts')).tritter,
+  runs: async () => (await import('./product/runs.ts')).runsTopic,
+  compression: async () => (await import('./compression/mod.ts')).compression,
+  links: async () => (await import('./links/links.ts')).links,
   wasm: async () => (await import('./wasm.ts')).wasm,
 }
 
@@ -93,8 +103,10 @@ const OF_CHECKOUT: readonly string[] = [
   'moe',
   'data',
   'startup',
+  'product',
   'models',
   'libraries',
+  'links',
   'wasm',
   'qlora',
   'bitnet-train',
@@ -102,6 +114,9 @@ const OF_CHECKOUT: readonly string[] = [
   'memory',
   'estimate',
   'tritter',
+  'serve',
+  'runs',
+  'compression',
 ]
 
 function topics(): string[] {

@@ -1,7 +1,7 @@
 /**
  * The held-out loss after a LoRA run on plain or packed weights, for `bench qlora`; one line of JSON at the end.
  *
- *   bun scripts/bench/qlora_loss.ts --model <folder or .gguf> [--quantizer nf4] [--loftq 1] [--steps 200]
+ *   bun scripts/bench/qlora_loss.ts --model <folder or .gguf> [--quantizer nf4] [--loftq 1] [--steps 200] [--rank 16] [--rate 2e-4]
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -22,6 +22,8 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '200' },
     length: { type: 'string', default: '256' },
     batch: { type: 'string', default: '2' },
+    rank: { type: 'string', default: '16' },
+    rate: { type: 'string', default: '2e-4' },
     threads: { type: 'string', default: '0' },
   },
 })
@@ -34,8 +36,8 @@ try {
     base_model: values.model,
     adapter: 'lora',
     quantizer: values.quantizer === 'none' ? null : values.quantizer,
-    lora_r: 16,
-    lora_alpha: 32,
+    lora_r: Number(values.rank),
+    lora_alpha: 2 * Number(values.rank),
     lora_target_linear: true,
     ...(loftq > 0 ? { peft: { loftq_config: { loftq_bits: 4, loftq_iter: loftq } } } : {}),
     bf16: true,
@@ -43,7 +45,7 @@ try {
     sample_packing: true,
     micro_batch_size: Number(values.batch),
     max_steps: Number(values.steps),
-    learning_rate: 2e-4,
+    learning_rate: Number(values.rate),
     datasets: [{ path: join(folder, 'data.jsonl'), type: 'completion' }],
     val_set_size: HELD_OUT,
     eval_strategy: 'no',

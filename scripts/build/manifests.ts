@@ -27,6 +27,9 @@ export function rootManifest(): RootManifest {
 /** Half of an installation, for few: uploads, Arrow and CSV files, rewards by JSON Schema. Who needs one adds it. */
 const FOR_FEW: readonly string[] = ['@huggingface/hub', 'ajv', 'apache-arrow', 'csv-parse']
 
+/** What of them is needed lies beside what needs it: a package of half a megabyte for 50 KB of it would be too much. */
+const COPIED: readonly string[] = ['uplot']
+
 /** Of `tritune` itself. `platforms` are the packages with native libraries. */
 export function tritunePackageJson(
   root: RootManifest,
@@ -39,7 +42,9 @@ export function tritunePackageJson(
     )
   const named = (isForFew: boolean): Record<string, string> =>
     Object.fromEntries(
-      Object.entries(root.dependencies).filter(([name]) => FOR_FEW.includes(name) === isForFew),
+      Object.entries(root.dependencies).filter(
+        ([name]) => FOR_FEW.includes(name) === isForFew && !COPIED.includes(name),
+      ),
     )
   // mitata is for those who import tritune/bench.
   const asked = { ...wanted(false), ...named(true), mitata: '^1.0.34' }

@@ -1,5 +1,6 @@
 /**
- * What goes into the package `tritune` beside what tsc makes: the bundled model, the WebAssembly modules, the documents, package.json.
+ * What goes into the package `tritune` beside what tsc makes: the bundled model, the WebAssembly modules, the pages, the
+ * documents, package.json.
  */
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, cpSync, existsSync, globSync, readdirSync, writeFileSync } from 'node:fs'
@@ -7,6 +8,7 @@ import { TrituneError } from '../../core/errors.ts'
 import { ROOT } from '../_setup.ts'
 import { SCHEMA_FILE } from '../init/schema-line.ts'
 import { rootManifest, tritunePackageJson } from './manifests.ts'
+import { writePageFiles } from './page-files.ts'
 import { platformPackages } from './platform-packages.ts'
 
 /** For every platform, so that no package of its own is needed. */
@@ -18,6 +20,7 @@ export function writeTritunePackage(dist: string): string {
   const folder = `${dist}tritune/`
   for (const part of ['quickstart', 'templates']) cpSync(ROOT + part, folder + part, { recursive: true })
   cpSync(ROOT + MODULES, folder + MODULES, { recursive: true })
+  writePageFiles(folder)
   for (const name of readdirSync(`${ROOT}plugins`)) {
     const readme = `plugins/${name}/README.md`
     if (existsSync(ROOT + readme) && existsSync(`${folder}plugins/${name}`))

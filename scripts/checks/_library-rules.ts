@@ -35,6 +35,14 @@ export const LIBRARIES: readonly BundledLibrary[] = [
   },
 ]
 
+/** Connects processes; made beside the CPU library, and looked at where it is there. */
+export const DIST_LIBRARIES: readonly BundledLibrary[] = CPU_PLATFORMS.map((platform) => ({
+  path: `native/prebuilt/${platform}/${libraryFileName('tritune_dist', platform)}`,
+  kind: 'dist',
+  platform,
+  command: `bun run native --library=dist --target=${platform}`,
+}))
+
 /** What is wrong with a library; `declared` are the functions that it must export, and no others. */
 export function libraryProblems(
   file: Uint8Array,
@@ -91,6 +99,7 @@ export const MOST_BYTES: { readonly [K in NativeKind]: number } = {
   cpu: 1.5e6,
   cuda: 12e6,
   'cuda-emulated': 12e6,
+  dist: 200_000,
 }
 
 interface SystemRules {
@@ -116,6 +125,7 @@ const SYSTEMS: Readonly<Record<string, SystemRules | undefined>> = {
 const EXCEPTIONS: Readonly<Record<string, SystemRules | undefined>> = {
   // Debian 12, Ubuntu 22.04, RHEL 9.
   'linux-x64 cpu': { glibc: 34 },
+  'linux-x64 dist': { glibc: 34 },
   'linux-x64 cuda': { glibc: 34 },
   // For the tests; what g++ links statically needs it.
   'linux-x64 cuda-emulated': { glibc: 35 },

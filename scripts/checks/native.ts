@@ -8,7 +8,7 @@ import { symbolTable } from '../check-abi.ts'
 import { KERNEL_TABLE, readKernelTable } from '../native/kernel-table.ts'
 import { nativeSourceHash } from '../native/source-hash.ts'
 import { readText, type Verdict, verdict } from './_files.ts'
-import { HEADER, LIBRARIES, libraryProblems } from './_library-rules.ts'
+import { DIST_LIBRARIES, HEADER, LIBRARIES, libraryProblems } from './_library-rules.ts'
 
 const TABLE = 'core/native/symbols.ts'
 
@@ -24,6 +24,9 @@ export function checkNative(): Verdict {
     if (platform === 'linux-x64') problems.push(`${path}: is not there; run \`${command}\``)
   problems.push(
     ...there.flatMap((library) => libraryProblems(readFileSync(ROOT + library.path), library, declared)),
+    ...DIST_LIBRARIES.filter(({ path }) => existsSync(ROOT + path)).flatMap((library) =>
+      libraryProblems(readFileSync(ROOT + library.path), library, declaredDist()),
+    ),
     ...tableProblems(),
   )
   const missing = absent.length === 0 ? '' : `; none for ${absent.map(({ platform }) => platform).join(', ')}`
@@ -36,6 +39,11 @@ export function checkNative(): Verdict {
 /** The functions of the header. */
 export function declaredFunctions(): string[] {
   return [...readText(HEADER).matchAll(/^TT_API [\w\s*]*?\b(tt_\w+)\(/gm)].map((match) => match[1])
+}
+
+function declaredDist(): string[] {
+  const header = readText('native/include/tritune_dist.h')
+  return [...header.matchAll(/^TT_DIST_API [\w\s*]*?\b(tt_dist_\w+)\(/gm)].map((match) => match[1])
 }
 
 /** What is wrong with the table of kernels: made from other sources, a library missing, a kernel in local memory. */

@@ -33,11 +33,14 @@ const help = (): string => `Generate text.
   --repetition-penalty <x>  above 1 makes repetition less likely
   --stop <text>             end at this text; may be repeated
   --seed <n>                default 0
+  --quantizer <kind>        int8 or nf4: packs the weights while they are loaded; less memory, more tokens a second
   --dtype <f32|bf16>        default: as the model is stored
   --device <name>           auto (default: a GPU if one can be used), cpu, wasm, cuda, cuda:<number>
   --offline                 use the local cache of the hub only
   --help                    this text
 `
+
+const QUANTIZERS = ['int8', 'nf4'] as const
 
 const OPTIONS = {
   adapter: { type: 'string' },
@@ -52,6 +55,7 @@ const OPTIONS = {
   'repetition-penalty': { type: 'string' },
   stop: { type: 'string', multiple: true },
   seed: { type: 'string' },
+  quantizer: { type: 'string' },
   dtype: { type: 'string' },
   device: { type: 'string' },
   offline: { type: 'boolean' },
@@ -61,12 +65,19 @@ export const generate: Command<typeof OPTIONS> = {
   help,
   positionals: { min: 1, max: 1, missing: 'name a model: a hub name, a folder or a .gguf file' },
   options: OPTIONS,
+  choices: { quantizer: QUANTIZERS },
   async run({ positionals: [model], values }) {
     const { prompt } = values
     if (prompt === '') throw new TrituneError('E_USAGE', '--prompt is empty', { remedy: 'give some text' })
     if (prompt === undefined)
       throw new TrituneError('E_USAGE', '--prompt is missing', { remedy: 'run it with --help' })
     const dtype = dtypeOption(values.dtype)
+    const quantizer = QUANTIZERS.find((name) => name === values.quantizer)
+    if (values.quantizer !== undefined && !quantizer)
+      throw new TrituneError(
+        'E_USAGE',
+        `--quantizer: expected ${QUANTIZERS.join(' or ')}, got ${values.quantizer}`,
+      )
     const sampling = {
       maxNewTokens: numberOption('max-new-tokens', values['max-new-tokens'], 128, INTEGER_FROM_0),
       temperature: numberOption('temperature', values.temperature, 0, FROM_0),
@@ -82,6 +93,7 @@ export const generate: Command<typeof OPTIONS> = {
     using generator = await openGenerator(model, {
       adapter: values.adapter,
       dtype,
+      quantizer,
       device,
       offline: values.offline,
       onNote: (text) => err.write(`${text}\n`),

@@ -61,10 +61,22 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./finetune.ts')).finetune,
   },
   {
+    name: 'monitor',
+    topic: 'train',
+    summary: 'watch runs while they go, and control them',
+    load: async () => (await import('./monitor.ts')).monitor,
+  },
+  {
     name: 'generate',
     topic: 'train',
     summary: 'write text with a model, with or without an adapter',
     load: async () => (await import('./generate.ts')).generate,
+  },
+  {
+    name: 'serve',
+    topic: 'train',
+    summary: 'serve a model to clients of OpenAI and Anthropic, and a page to chat on',
+    load: async () => (await import('./serve.ts')).serve,
   },
   {
     name: 'evaluate',

@@ -47,16 +47,24 @@ function minisearch(): string {
 }
 
 /** The files of the repository that pages link to or show, and lists for folders. */
-function linkedSources(root: string, html: ReadonlyMap<string, string>): Map<string, string> {
-  const found = new Map<string, string>()
+function linkedSources(
+  root: string,
+  html: ReadonlyMap<string, string>,
+): Map<string, string | Uint8Array<ArrayBuffer>> {
+  const found = new Map<string, string | Uint8Array<ArrayBuffer>>()
   for (const text of html.values()) {
     for (const [, file] of text.matchAll(/ (?:href|src)="(?:\.\.\/)*source\/([^"#]+)/g)) {
       const path = join(root, file)
       found.set(
         `source/${file}`,
-        statSync(path).isFile() ? readFileSync(path, 'utf8') : `A folder of the repository: ${file}\n`,
+        statSync(path).isFile() ? contentOf(path) : `A folder of the repository: ${file}\n`,
       )
     }
   }
   return found
+}
+
+/** A picture is no text. */
+function contentOf(path: string): string | Uint8Array<ArrayBuffer> {
+  return /\.(png|webp)$/.test(path) ? new Uint8Array(readFileSync(path)) : readFileSync(path, 'utf8')
 }

@@ -22,28 +22,36 @@ const NAMES: Readonly<Record<string, string>> = {
     checkRun createProgress createSummary estimateRun evaluateLoss finetune finetuneConfig
     listCheckpoints loadPlugins prepareRun readFinetuneConfig saveModel schemaOfFinetune train trainStep
   `,
+  'tritune/plugins/distributed': 'detectLauncher joinWorld stepCost',
   'tritune/plugins/evaluate':
     'compareResults evaluateModel evaluateTask logLikelihoods readTask reportPage runReport',
   'tritune/plugins/export': 'exportModel',
   'tritune/plugins/generate': 'generate generateBatch openGenerator streamText',
   'tritune/plugins/gguf': 'ggufToHf ggufTokenizer openGguf quantize readGgufTensor writeGguf',
+  'tritune/plugins/http': 'openHttpServer',
   'tritune/plugins/hub': 'cachedModels modelCard planPush pushFolder resolveModel resolveModelPart',
   'tritune/plugins/jinja': 'compileTemplate',
+  'tritune/plugins/monitor': 'openWebMonitor',
   'tritune/plugins/models': 'createBatch loadModel openSafetensorsSource readConfig',
   'tritune/plugins/optim': 'adafactor lion muon orthogonalized rmsprop scheduleFreeAdamw sgd',
   'tritune/plugins/peft': `
     addWeightedAdapter attachAdapter attachLora convertAdapter inspectAdapter loadAdapter matchTargets
     renameAdapter saveAdapter saveMlxAdapter trainAllWeights
   `,
+  'tritune/plugins/serve': 'createTextQueue openServedModel serveModel',
   'tritune/plugins/ternary': `
     balancedTernary calibrateTrits createItemMemory createTritDispatch encodeNgram encodeRecord encodeSequence
     factorize levelEncoder loadItemMemory packedTrits repackTrits sparseTrits symbolEncoder trit tritBatch
     tritCodecs tritQuantizer tryte3 word6
   `,
+  'tritune/plugins/runs': 'openRunIndex readRun sendControl watchRun',
   'tritune/plugins/tokenizer': 'createChatRenderer loadTokenizer',
   'tritune/plugins/accel':
     'compressGradientsVsa createBitlinear createTrainer quantizeWeightsAbsmean ternaryMatmul vsaRandom',
-  'tritune/plugins/vsa-optim': 'phaseTrainer ternaryCompressor vsaCompressor withErrorFeedback',
+  'tritune/plugins/vsa-optim': `
+    createCompressor localRounds localSteps phaseTrainer sentAfter ternaryCompressor tritAccumulator twoHopWorker updateCodec
+    updateLayout updateMetrics updateWorker vsaCompressor withErrorFeedback
+  `,
   'tritune/testing': `
     adapterContract datasetContract deviceContract modelContract monitorContract objectiveContract
     opContract optimizerContract quantizerContract runContract samplerContract strategyContract

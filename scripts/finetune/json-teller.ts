@@ -22,7 +22,7 @@ export type FinetuneLine =
   | SummaryLine
   | ExampleLine
   /** The events of a run as its monitors get them; `start` without the lines that `summary` has. */
-  | Exclude<RunEvent, { readonly type: 'start' | 'end' | 'error' }>
+  | Exclude<RunEvent, { readonly type: 'start' | 'end' | 'error' | 'histograms' }>
   | { readonly type: 'start'; readonly step: number; readonly totalSteps: number; readonly outputDir: string }
   /** Of the reader: so many lines were left out, because it is slow. */
   | { readonly type: 'dropped'; readonly lines: number }
@@ -118,6 +118,8 @@ function writeEvent(event: RunEvent, run: Run, write: (line: FinetuneLine) => vo
       return write(event)
     case 'end':
     case 'error':
+    // histograms.jsonl has them.
+    case 'histograms':
       return
     default:
       event satisfies never

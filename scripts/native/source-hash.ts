@@ -13,7 +13,12 @@ const FOLDERS = {
   cpu: ['native/cpu'],
   cuda: ['native/cuda'],
   'cuda-emulated': ['native/cuda', 'native/emulator'],
+  dist: ['native/dist'],
 } as const
+
+/** The headers of an ABI of its own; all others have the one of the ops. */
+const HEADERS: Partial<Record<NativeKind, readonly string[]>> = { dist: ['native/include/tritune_dist.h'] }
+const OF_OPS = ['native/include/checks.h', 'native/include/tritune.h']
 
 export type NativeKind = keyof typeof FOLDERS
 
@@ -24,7 +29,7 @@ export function nativeSources(kind: NativeKind): string[] {
       .filter((name) => /\.(cpp|cuh?|h)$/.test(name))
       .map((name) => `${folder}/${name.replaceAll('\\', '/')}`),
   )
-  return ['native/include/checks.h', 'native/include/tritune.h', ...files].toSorted()
+  return [...(HEADERS[kind] ?? OF_OPS), ...files].toSorted()
 }
 
 /** Hex digest over the names and contents of `nativeSources()`. */

@@ -27,7 +27,7 @@ const RUN = [
   'plugins/**/*.ts',
   'testing/**/*.ts',
   'bench/**/*.ts',
-  'scripts/{*,commands/*,doctor/*,init/*,finetune/*,create-plugin/*}.ts',
+  'scripts/{*,commands/*,doctor/*,init/*,finetune/*,create-plugin/*,runs/*,serve/*,monitor/*}.ts',
 ]
 
 const FINE: Readonly<Record<string, string>> = {
@@ -44,6 +44,9 @@ const FINE: Readonly<Record<string, string>> = {
   'plugins/hub/push.ts': 'names of models',
   'plugins/hub/reference.ts': 'names of models',
   'plugins/hub/request.ts': 'names of models',
+  'plugins/generate/json-schema/schema-grammar.ts': 'a pointer of JSON Schema',
+  'plugins/http/routes.ts': 'paths of addresses',
+  'plugins/http/server.ts': 'paths of addresses',
   'scripts/stream-memory.ts': 'a measurement on Linux',
   'scripts/create-plugin/names.ts': 'names of packages',
 }

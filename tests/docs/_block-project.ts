@@ -18,6 +18,7 @@ import { loadModel } from '../../plugins/models/mod.ts'
 import { attachLora, saveAdapter } from '../../plugins/peft/mod.ts'
 import { GOLDEN } from '../_golden.ts'
 import { writeTinyModel } from '../_tiny.ts'
+import { writeRunFolder } from '../plugins/runs/_folder.ts'
 import { type PushServer, pushServer, type StoredFile } from '../plugins/hub/_push-server.ts'
 
 const ROOT = join(import.meta.dir, '../..')
@@ -82,6 +83,18 @@ function writeShared(shared: string): void {
     join(shared, 'my.yaml'),
     'base_model: ./my-model\nadapter: lora\nlora_r: 4\nlora_target_linear: true\nlearning_rate: 1e-3\nmax_steps: 2\nsequence_len: 128\n' +
       'datasets:\n  - path: my-data.jsonl\n    type: alpaca\noutput_dir: ./my-output\n',
+  )
+  writeRunFolder(
+    join(shared, 'my-run'),
+    {
+      run_id: 'r',
+      run_name: 'my-run',
+      status: 'running',
+      current_step: 3,
+      total_steps: 10,
+      host: 'elsewhere',
+    },
+    { 'metrics.jsonl': [1, 2, 3].map((step) => ({ step, loss: 3 / step })) },
   )
   cpSync(join(ROOT, 'docs/examples/vector-scale.ts'), join(shared, 'vector-scale.ts'))
   cpSync(join(GOLDEN, 'gguf/llama.gguf'), join(shared, 'my-model.gguf'))

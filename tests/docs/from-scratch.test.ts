@@ -59,6 +59,6 @@ test('the page has the parameters of every preset, and its runs are right', () =
     expect([name, Number(written?.replaceAll(' ', ''))]).toEqual([name, countParameters(config)])
   }
   const blocks = [...PAGE.matchAll(/```yaml\n([^]*?)```/g)].map(([, code]) => code)
-  expect(blocks).toHaveLength(2)
+  expect(blocks).toHaveLength(3)
   for (const code of blocks) expect(readFinetuneConfig(code, 'page.yaml').reinit_weights).toBe(true)
 })

@@ -156,7 +156,7 @@ test('trust_remote_code runs no code of a model', () => {
   expect(folder.ran).toBe(false)
 })
 
-test('no eval, no process but one that checks syntax, and network in plugins/hub alone', () => {
+test('no eval, no process but a syntax check and commands of tritune, and network in plugins/hub, plugins/trackers and plugins/http alone', () => {
   const found = { eval: new Set<string>(), process: new Set<string>(), network: new Set<string>() }
   for (const [file, source] of sources()) {
     const code = codeOnly(source)
@@ -172,8 +172,13 @@ test('no eval, no process but one that checks syntax, and network in plugins/hub
   // The thread that keeps a lock alive and those of WebAssembly are made of a text of their own.
   expect([...found.eval].toSorted()).toEqual(['core/files/_heartbeat-lock.ts', 'plugins/wasm/threads.ts'])
   // `node --check`, which runs nothing, of a plugin that Node could not import.
-  expect([...found.process]).toEqual(['plugins/finetune/plugins/import-error.ts'])
-  expect([...found.network]).toEqual(['plugins/hub'])
+  // And what the page starts: commands of tritune.
+  expect([...found.process].toSorted()).toEqual([
+    'plugins/finetune/plugins/import-error.ts',
+    'plugins/monitor/web/json-command.ts',
+  ])
+  // One listens, the others ask.
+  expect([...found.network].toSorted()).toEqual(['plugins/http', 'plugins/hub', 'plugins/trackers'])
 })
 
 test('the environment variables that name a file to load are told', () => {

@@ -143,6 +143,29 @@ describe('an installed tritune', () => {
     for (const path of links) expect([path, existsSync(join(modules, 'tritune', path))]).toEqual([path, true])
   }, 60_000)
 
+  test('shows runs as a page, with its charts, though uplot is not installed', async () => {
+    const script = join(project.path, 'node_modules/tritune/scripts/tritune.js')
+    rmSync(join(project.path, 'node_modules/uplot'), { force: true })
+    const child = Bun.spawn([...BUN, script, 'monitor', '--web', '--port', '0'], {
+      cwd: project.path,
+      stdout: 'pipe',
+    })
+    try {
+      const { value = '' } = await child.stdout.pipeThrough(new TextDecoderStream()).getReader().read()
+      const [page] = value.split('/#token=')
+      const sizes = ['', 'app.js', 'style.css', 'uplot.js', 'uplot.css'].map(async (name) => {
+        const { status, headers } = await fetch(`${page}/${name}`)
+        return [name, status, Number(headers.get('content-length')) > 500]
+      })
+      expect(await Promise.all(sizes)).toEqual(
+        ['', 'app.js', 'style.css', 'uplot.js', 'uplot.css'].map((name) => [name, 200, true]),
+      )
+    } finally {
+      child.kill()
+      await child.exited
+    }
+  }, 60_000)
+
   test('needs no right to write into node_modules', () => {
     const modules = join(project.path, 'node_modules')
     const isRoot = process.getuid?.() === 0

@@ -75,7 +75,14 @@ test('list: newest first, by status, as JSON', () => {
     code: 2,
     stderr: expect.stringContaining('there is no "dead"'),
   })
-})
+}, 30_000)
+
+test('the index is one for Bun and Deno', () => {
+  runs('list', outputs)
+  const { stdout, code } = tritune(['runs', 'show', 'low', '--json'], { cwd: place.path, runtime: 'deno' })
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({ type: 'run', run_id: '20260101-aa', best_step: 10 })
+}, 30_000)
 
 test('show: by folder, name or id; nothing of a text reaches the terminal as it is', () => {
   runs('list', outputs)
@@ -88,7 +95,7 @@ test('show: by folder, name or id; nothing of a text reaches the terminal as it 
   expect(parsed('show', 'low').curves.loss.length).toBe(20)
   expect(runs('show', 'lwo').stderr).toContain('did you mean "low"?')
   expect(runs('show', '2026010').stderr).toContain('is the name of 2 runs')
-})
+}, 30_000)
 
 test('compare: settings that differ, numbers and curves', () => {
   runs('list', outputs)
@@ -98,7 +105,7 @@ test('compare: settings that differ, numbers and curves', () => {
   expect(stdout).toContain('loss, from 0.1000 to 4.000')
   expect(parsed('compare', 'low', 'high').settings).toEqual([{ key: 'learning_rate', values: [1e-4, 1e-2] }])
   expect(runs('compare', 'low').code).toBe(2)
-})
+}, 30_000)
 
 test('prune: tells what would go, and removes what runs wrote and nothing else', () => {
   expect(runs('prune', outputs).stderr).toContain('say which runs')
@@ -114,7 +121,7 @@ test('prune: tells what would go, and removes what runs wrote and nothing else',
   runs('prune', outputs, '--status', 'failed', '--yes')
   expect(readdirSync(join(outputs, 'high'))).toEqual(['notes.txt'])
   expect(runs('list', outputs).stdout).toContain('no runs are known')
-})
+}, 30_000)
 
 test('chosenRuns() never chooses a run that is at work', () => {
   const of = (

@@ -121,12 +121,15 @@ function start(cwd: string, args: readonly string[]): Child {
   }
 }
 
-/** What a run left: all files by name, with their content; metrics without what the clock says. */
+/** Of a run: when, where and by whom it was made. */
+const OF_THE_CLOCK: readonly string[] = ['run.json', 'events.jsonl']
+
+/** What a run left: all files by name, with their content; without what the clock says. */
 export function contents(folder: string): Map<string, string> {
   const all = new Map<string, string>()
   if (!existsSync(folder)) return all
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    if (entry.isDirectory()) continue
+    if (entry.isDirectory() || OF_THE_CLOCK.includes(entry.name)) continue
     const file = join(entry.parentPath, entry.name)
     const bytes = readFileSync(file)
     const name = file.slice(folder.length + 1)

@@ -1,9 +1,13 @@
 // tt_linear_quantized_forward and _backward: a packed, frozen weight, an optional bias and an optional LoRA pair.
 //
 // The weight is unpacked a panel at a time into scratch that stays in the cache, and multiplied by what multiplies plain
-// weights. int8 layers multiply codes: whole numbers up to 127, which bf16 and f32 hold exactly, as they do the sums up to
-// 2^24; so the tile units for bf16 serve them too, and many rows of ternary layers. Few rows unpack 16 rows of the weight at a
-// time, each thread its own, and read the packed weight once. Other ternary layers: ternary.cpp.
+// weights. int8 layers multiply codes: whole numbers up to 127, which bf16 holds exactly, as f32 does the sums up to
+// 2^24; so the tile units for bf16 serve them too, and many rows of ternary layers. Few rows of nf4 and fp4 multiply codes, with LoRA or
+// blocks that go on in the next row 16 unpacked rows of the weight at a time, each thread its own; few rows of int8 multiply bytes. All read the packed weight once. Other ternary layers: ternary.cpp.
+#include <string.h>
+
+#include "blockwise.h"
+#include "int8.h"
 #include "ternary.h"
 
 namespace tt {
@@ -12,7 +16,7 @@ namespace {
 // Scratch slots besides those of gemm and of the plain linear layer (SLOT_LINEAR is free again after lora_down).
 enum { SLOT_SUMS = 0, SLOT_X = SLOT_ROWS, SLOT_WEIGHT = SLOT_LOGITS, SLOT_FLAGS = SLOT_LINEAR, SLOT_OUTLIER_WEIGHT = SLOT_LINEAR_2 };
 constexpr int THREAD_SLOT_TILE = 0;
-constexpr int FEW_ROWS = 16, TILE = 16;
+constexpr int FEW_ROWS = 16, TILE = 16, BYTE_TILE = 32;
 constexpr size_t PANEL = size_t(1) << 21;  // elements
 
 tt_status no_memory() { return fail(TT_OUT_OF_MEMORY, "no memory for the scratch of a linear layer with a packed weight"); }
@@ -69,7 +73,31 @@ tt_status blockwise_few_rows(void* y, const Linear& l, const void* x, const Pack
   return few_rows(w, {wide, l.rows, l.rank, 0, l.out, true, lora.b, l.scale, bias ? wide_bias : nullptr, y, l.dtype});
 }
 
+/// Few rows without LoRA: codes are multiplied as they lie.
+tt_status blockwise_codes(void* y, const Linear& l, const void* x, const PackedWeight& w, const void* bias) {
+  const size_t n = size_t(l.in), rows = size_t(l.rows);
+  float* wide = static_cast<float*>(shared_scratch(SLOT_X, 2 * rows * n * sizeof(float) + 64));
+  if (!wide) return no_memory();
+  float* split = wide + rows * n;
+  for (size_t row = 0; row < rows; row++) {
+    TT_DISPATCH(widen_row, wide + row * n, at(x, row * n, l.dtype), l.dtype, l.in, 1);
+    TT_DISPATCH(split_pairs, split + row * n, wide + row * n, n);
+  }
+  for_ranges(size_t(l.out + BYTE_TILE - 1) / BYTE_TILE, n * BYTE_TILE, [&](size_t begin, size_t end, int) {
+    for (size_t tile = begin; tile < end; tile++) {
+      float sums[FEW_ROWS * BYTE_TILE];
+      const int first = int(tile) * BYTE_TILE, count = smaller(BYTE_TILE, l.out - first);
+      TT_DISPATCH(blockwise_products, BlockwiseProduct{sums, BYTE_TILE, split, n, l.rows, &w, first, count});
+      for (size_t row = 0; row < rows; row++)
+        TT_DISPATCH(scale_sums, at(y, row * size_t(l.out) + size_t(first), l.dtype), sums + row * BYTE_TILE, nullptr,
+                    bias ? at(bias, size_t(first), l.dtype) : nullptr, 1, size_t(count), l.dtype, l.dtype);
+    }
+  });
+  return TT_OK;
+}
+
 tt_status blockwise_forward(void* y, const Linear& l, const void* x, const PackedWeight& w, const void* bias, const Lora& lora) {
+  if (l.rows <= FEW_ROWS && l.rank == 0 && TT_DISPATCH(multiplies_blocks, w)) return blockwise_codes(y, l, x, w, bias);
   if (l.rows <= FEW_ROWS) return blockwise_few_rows(y, l, x, w, bias, lora);
   const int panel = panel_of(l.out, l.in);
   void* numbers = shared_scratch(SLOT_WEIGHT, size_t(panel) * l.in * dtype_bytes(l.dtype));
@@ -102,8 +130,9 @@ tt_status blockwise_forward(void* y, const Linear& l, const void* x, const Packe
 
 /// x in codes, and what was left out of them.
 struct RoundedRows {
-  void* codes;      // (rows,in) of code_dtype
-  tt_dtype code_dtype;
+  void* codes;      // (rows,stride): bf16, or int8 where rows are few
+  size_t stride;
+  int32_t* sums;    // (rows) of int8 codes
   float* absmax;    // (rows)
   int32_t* index;   // the columns that are not rounded
   int outliers;
@@ -132,19 +161,50 @@ tt_status find_outliers(uint8_t** flags, int32_t** index, int* count, const Line
 tt_status round_rows(RoundedRows* out, const Linear& l, const void* x, float threshold) {
   uint8_t* flags;
   if (tt_status bad = find_outliers(&flags, &out->index, &out->outliers, l, x, threshold)) return bad;
-  out->code_dtype = l.rows <= FEW_ROWS ? TT_F32 : TT_BF16;
+  const bool few = l.rows <= FEW_ROWS;
+  const tt_dtype code_dtype = few ? TT_I8 : TT_BF16;
   const size_t n = size_t(l.in), rows = size_t(l.rows), outliers = size_t(out->outliers);
-  const size_t code_bytes = dtype_bytes(out->code_dtype), bytes = dtype_bytes(l.dtype);
-  char* scratch = static_cast<char*>(shared_scratch(SLOT_X, rows * (sizeof(float) + n * code_bytes + outliers * bytes) + 128));
+  out->stride = few ? code_stride(l.in) : n;
+  const size_t row_bytes = out->stride * dtype_bytes(code_dtype), bytes = dtype_bytes(l.dtype);
+  char* scratch = static_cast<char*>(shared_scratch(SLOT_X, rows * (sizeof(float) + sizeof(int32_t) + row_bytes + outliers * bytes) + 128));
   if (!scratch) return no_memory();
   out->absmax = reinterpret_cast<float*>(scratch);
-  out->codes = scratch + ((rows * sizeof(float) + 63) & ~size_t(63));
-  out->x_outliers = static_cast<char*>(out->codes) + ((rows * n * code_bytes + 63) & ~size_t(63));
-  for_ranges(rows, n * (bytes + code_bytes), [&](size_t begin, size_t end, int) {
+  out->sums = reinterpret_cast<int32_t*>(out->absmax + rows);
+  out->codes = scratch + ((rows * (sizeof(float) + sizeof(int32_t)) + 63) & ~size_t(63));
+  out->x_outliers = static_cast<char*>(out->codes) + ((rows * row_bytes + 63) & ~size_t(63));
+  for_ranges(rows, n * (bytes + dtype_bytes(code_dtype)), [&](size_t begin, size_t end, int) {
     for (size_t row = begin; row < end; row++) {
       const char* from = at(x, row * n, l.dtype);
-      out->absmax[row] = TT_DISPATCH(quantize_row, at(out->codes, row * n, out->code_dtype), out->code_dtype, from, flags, n, l.dtype);
+      char* codes = static_cast<char*>(out->codes) + row * row_bytes;
+      out->absmax[row] = TT_DISPATCH(quantize_row, codes, code_dtype, from, flags, n, l.dtype);
+      if (few) {
+        memset(codes + n, 0, code_bytes(l.in) - n);
+        TT_DISPATCH_BYTES(sum_codes, out->sums + row, reinterpret_cast<int8_t*>(codes), code_bytes(l.in), code_bytes(l.in));
+      }
       if (outliers) TT_DISPATCH(take_columns, at(out->x_outliers, row * outliers, l.dtype), from, out->index, outliers, l.dtype);
+    }
+  });
+  return TT_OK;
+}
+
+/// sums (rows, ld) = codes of few rows of x · codes of rows [first, first + count) of the weight.
+void byte_products(float* sums, size_t ld, const Linear& l, const RoundedRows& x, const PackedWeight& w, int first, int count) {
+  const int8_t* rows = reinterpret_cast<const int8_t*>(w.data) + size_t(first) * size_t(l.in);
+  TT_DISPATCH_BYTES(int8_products, Int8Product{sums, ld, static_cast<const int8_t*>(x.codes), x.stride, l.rows, x.sums, rows, size_t(l.in), count});
+}
+
+/// Few rows without outliers and LoRA: each tile of the products is scaled while it is at hand.
+tt_status rounded_few_rows(void* y, const Linear& l, const RoundedRows& x, const PackedWeight& w, const void* bias) {
+  const size_t tiles = size_t(l.out + BYTE_TILE - 1) / BYTE_TILE;
+  const float* scale = static_cast<const float*>(w.scale);
+  for_ranges(tiles, size_t(l.in) * BYTE_TILE, [&](size_t begin, size_t end, int) {
+    for (size_t tile = begin; tile < end; tile++) {
+      float sums[FEW_ROWS * BYTE_TILE];
+      const int first = int(tile) * BYTE_TILE, count = smaller(BYTE_TILE, l.out - first);
+      byte_products(sums, BYTE_TILE, l, x, w, first, count);
+      for (int row = 0; row < l.rows; row++)
+        TT_DISPATCH(scale_sums, at(y, size_t(row) * size_t(l.out) + size_t(first), l.dtype), sums + size_t(row) * BYTE_TILE, scale + first,
+                    bias ? at(bias, size_t(first), l.dtype) : nullptr, float(double(x.absmax[row]) / (127.0 * 127.0)), size_t(count), l.dtype, l.dtype);
     }
   });
   return TT_OK;
@@ -152,8 +212,13 @@ tt_status round_rows(RoundedRows* out, const Linear& l, const void* x, float thr
 
 /// sums (rows,n) = codes of x · codes of rows [first, first + n) of the weight.
 tt_status code_products(float* sums, const Linear& l, const RoundedRows& x, const PackedWeight& w, int first, int n) {
-  if (l.rows <= FEW_ROWS)
-    return few_rows(w, {static_cast<const float*>(x.codes), l.rows, 0, first, n, false, nullptr, 0, nullptr, sums, TT_F32});
+  if (l.rows <= FEW_ROWS) {
+    for_ranges(size_t(n + BYTE_TILE - 1) / BYTE_TILE, size_t(l.in) * BYTE_TILE, [&](size_t begin, size_t end, int) {
+      const int from = int(begin) * BYTE_TILE, to = smaller(int(end) * BYTE_TILE, n);
+      byte_products(sums + from, size_t(n), l, x, w, first + from, to - from);
+    });
+    return TT_OK;
+  }
   void* numbers = shared_scratch(SLOT_WEIGHT, size_t(n) * l.in * dtype_bytes(TT_BF16));
   if (!numbers) return no_memory();
   unpack_parallel(w, {numbers, TT_BF16, size_t(l.in), first, n, 0, l.in, false});
@@ -208,6 +273,7 @@ tt_status add_exact_part(float* sums, const Linear& l, const RoundedRows& x, con
 tt_status rounded_forward(void* y, const Linear& l, const void* x, const PackedWeight& w, const void* bias, const Lora& lora, float threshold) {
   RoundedRows rounded = {};
   if (tt_status bad = round_rows(&rounded, l, x, w.kind == TT_INT8 ? threshold : 0)) return bad;
+  if (l.rows <= FEW_ROWS && l.rank == 0 && rounded.outliers == 0) return rounded_few_rows(y, l, rounded, w, bias);
   const int panel = panel_of(l.out, l.in > l.rows ? l.in : l.rows);
   float* sums = static_cast<float*>(shared_scratch(SLOT_SUMS, size_t(l.rows) * panel * sizeof(float)));
   if (!sums) return no_memory();

@@ -5,6 +5,7 @@
 // Sums wait in vdot for DOT_STEPS steps at most, then widen_dots makes W sums of them; in which lane a product ends is not said.
 //  codes_of(packed, p)   the codes in bits 2p and 2p+1 of each byte, times 1 << CODE_SHIFT(p)
 //  dot_step(sum, c, x)   sum + the products of the bytes of c, unsigned, and of x, signed
+//  dot_signed(sum, w, x) W sums + the products of the bytes of w and of x, both signed; x is not −128. SIGNED_OFFSET times the sum of x comes with it.
 namespace tt::TT_ISA {
 
 #if TT_AVX512
@@ -17,8 +18,12 @@ constexpr int CODE_SHIFT(int p) { return 2 * p; }
 TT_INLINE vbytes codes_of(vbytes packed, int p) { return packed & each_byte(3u << (2 * p)); }
 TT_INLINE vdot dot_step(vdot sum, vbytes codes, vbytes x) { return vdot(_mm512_dpbusd_epi32(__m512i(sum), __m512i(codes), __m512i(x))); }
 TT_INLINE vi widen_dots(vdot sum) { return sum; }
+// The bytes of w are unsigned to the instruction: 128 more than they are.
+constexpr int SIGNED_OFFSET = 128;
+TT_INLINE vi dot_signed(vi sum, vbytes w, vbytes x) { return vi(_mm512_dpbusd_epi32(__m512i(sum), __m512i(w ^ each_byte(0x80)), __m512i(x))); }
 #endif
 #else
+constexpr int SIGNED_OFFSET = 0;
 #define TT_DOTS 1
 constexpr int CODE_SHIFT(int) { return 0; }
 TT_INLINE vbytes codes_of(vbytes packed, int p) { return vbytes(vu(packed) >> uint32_t(2 * p)) & each_byte(3); }
@@ -27,6 +32,10 @@ typedef int16_t vdot __attribute__((vector_size(BYTES)));
 constexpr int DOT_STEPS = 40;  // of 2 · 3 · 127
 TT_INLINE vdot dot_step(vdot sum, vbytes codes, vbytes x) { return vdot(_mm256_add_epi16(__m256i(sum), _mm256_maddubs_epi16(__m256i(codes), __m256i(x)))); }
 TT_INLINE vi widen_dots(vdot sum) { return vi(_mm256_madd_epi16(__m256i(sum), _mm256_set1_epi16(1))); }
+TT_INLINE vi dot_signed(vi sum, vbytes w, vbytes x) {
+  const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(__m256i(w)), _mm256_sign_epi8(__m256i(x), __m256i(w)));
+  return sum + vi(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
 #elif TT_NEON && defined(__ARM_FEATURE_DOTPROD)
 typedef int32x4_t vdot;
 constexpr int DOT_STEPS = 1 << 16;
@@ -35,6 +44,7 @@ TT_INLINE vdot dot_step(vdot sum, vbytes codes, vbytes x) {
   return vdotq_s32(sum, int8x16_t(high_bytes(codes)), int8x16_t(high_bytes(x)));
 }
 TT_INLINE vi widen_dots(vdot sum) { return __builtin_shufflevector(sum, int32x4_t{}, 0, 1, 2, 3, 4, 5, 6, 7); }
+TT_INLINE int32x4_t dot_half(int32x4_t sum, half_bytes w, half_bytes x) { return vdotq_s32(sum, int8x16_t(w), int8x16_t(x)); }
 #elif TT_NEON
 typedef int16x8_t vdot;
 constexpr int DOT_STEPS = 20;  // of 4 · 3 · 127
@@ -44,6 +54,10 @@ TT_INLINE vdot dot_step(vdot sum, vbytes codes, vbytes x) {
   return vmlal_high_s8(vmlal_s8(sum, vget_low_s8(c1), vget_low_s8(x1)), c1, x1);
 }
 TT_INLINE vi widen_dots(vdot sum) { return __builtin_shufflevector(vpaddlq_s16(sum), int32x4_t{}, 0, 1, 2, 3, 4, 5, 6, 7); }
+TT_INLINE int32x4_t dot_half(int32x4_t sum, half_bytes w, half_bytes x) {
+  const int8x16_t a = int8x16_t(w), b = int8x16_t(x);
+  return vpadalq_s16(vpadalq_s16(sum, vmull_s8(vget_low_s8(a), vget_low_s8(b))), vmull_high_s8(a, b));
+}
 #else
 typedef int32_t vdot __attribute__((vector_size(16)));
 constexpr int DOT_STEPS = 1 << 16;
@@ -61,6 +75,19 @@ TT_INLINE vdot dot_step(vdot sum, vbytes codes, vbytes x) {
   return vdot(add_dots(add_dots(v128_t(sum), low_bytes(codes), low_bytes(x)), high_bytes(codes), high_bytes(x)));
 }
 TT_INLINE vi widen_dots(vdot sum) { return __builtin_shufflevector(sum, vdot{}, 0, 1, 2, 3, 4, 5, 6, 7); }
+TT_INLINE vdot dot_half(vdot sum, half_bytes w, half_bytes x) {
+  const v128_t a = v128_t(w), b = v128_t(x);
+  const v128_t low = wasm_i32x4_extadd_pairwise_i16x8(wasm_i16x8_extmul_low_i8x16(a, b)), high = wasm_i32x4_extadd_pairwise_i16x8(wasm_i16x8_extmul_high_i8x16(a, b));
+  return vdot(wasm_i32x4_add(v128_t(sum), wasm_i32x4_add(low, high)));
+}
+#endif
+#if !TT_AVX2
+/// The halves of a vector are registers of their own.
+TT_INLINE vi dot_signed(vi sum, vbytes w, vbytes x) {
+  const auto low = dot_half(__builtin_shufflevector(sum, sum, 0, 1, 2, 3), low_bytes(w), low_bytes(x));
+  const auto high = dot_half(__builtin_shufflevector(sum, sum, 4, 5, 6, 7), high_bytes(w), high_bytes(x));
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
+}
 #endif
 #endif
 

@@ -125,12 +125,25 @@ export function quantizedOps(native: CheckedFunctions): readonly OpImplementatio
 const float = new Float32Array(1)
 const bits = new Uint32Array(float.buffer)
 
+interface Described {
+  readonly parts: QuantizedParts
+  readonly fields: BigInt64Array
+}
+
+/** A layer of one token has no time to say again where its weight is. */
+const described = new WeakMap<QuantizedFormat, Described>()
+
 /** `weight` of the ABI: int64[8]. */
-function describe(
-  { kind, block, offset }: QuantizedFormat,
-  { data, scale, nested }: QuantizedParts,
-): BigInt64Array {
+function describe(format: QuantizedFormat, { data, scale, nested }: QuantizedParts): BigInt64Array {
+  const known = described.get(format)
+  if (known && known.parts.data === data && known.parts.scale === scale && known.parts.nested === nested)
+    return known.fields
+  const { kind, block, offset } = format
   float[0] = offset
-  const fields = [KINDS[kind], at(data), at(scale), at(nested), block, bits[0], 0, 0]
-  return BigInt64Array.from(fields, BigInt)
+  const fields = BigInt64Array.from(
+    [KINDS[kind], at(data), at(scale), at(nested), block, bits[0], 0, 0],
+    BigInt,
+  )
+  described.set(format, { parts: { data, scale, nested }, fields })
+  return fields
 }

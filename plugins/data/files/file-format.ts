@@ -21,6 +21,15 @@ const ENDINGS: Readonly<Record<string, FileFormat>> = {
   '.arrow': 'arrow',
 }
 
+/** Endings of packed files, and what unpacks them. */
+const PACKED: Readonly<Record<string, string>> = {
+  '.gz': 'gunzip -k',
+  '.zst': 'zstd -d',
+  '.xz': 'xz -dk',
+  '.bz2': 'bunzip2 -k',
+  '.zip': 'unzip',
+}
+
 /** File name endings that can be read. */
 export const READABLE: readonly string[] = Object.keys(ENDINGS)
 
@@ -39,6 +48,12 @@ export function formatOf(path: string, dsType: FileFormat | null): FileFormat {
       remedy: 'fetch the file itself: git lfs pull',
     })
   }
+  const unpack = PACKED[extname(path).toLowerCase()]
+  if (said === undefined && unpack !== undefined)
+    throw new TrituneError('E_DATA', 'this file is packed', {
+      place: path,
+      remedy: `unpack it and name what comes out: ${unpack} ${path}`,
+    })
   if (said === undefined && found === undefined) {
     throw new TrituneError('E_DATA', `cannot tell how to read a "${extname(path)}" file`, {
       place: path,

@@ -31,7 +31,7 @@ export interface TellTypeRemedies {
  * ```ts
  * import { tellDatasetType } from 'tritune/plugins/data'
  *
- * console.log(await tellDatasetType('my-data.jsonl')) // → alpaca
+ * console.log(await tellDatasetType('my-data.jsonl')) // → chat_template
  * ```
  */
 export async function tellDatasetType(

@@ -16,7 +16,7 @@ export const FINISHED_FILE = 'finished.json'
 
 /** Final names of what a run writes into `output_dir`. */
 export const RUN_FILE: RegExp =
-  /^(checkpoint-\d+|tritune\.json|(activations|optimizer)\.scratch|finished\.json|run\.json|(metrics|events|histograms|control|completions)\.jsonl|adapter_(config\.json|model\.safetensors)|model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json|(generation_)?config\.json|tokenizer(_config)?\.json|special_tokens_map\.json|chat_template\.jinja|added_tokens\.json|tokenizer\.model|additional_chat_templates|vocab\.json|merges\.txt)$/
+  /^(checkpoint-\d+|tritune\.json|(activations|optimizer)\.scratch|finished\.json|run\.json|tensorboard|(metrics|events|histograms|control|completions)\.jsonl|adapter_(config\.json|model\.safetensors)|model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json|(generation_)?config\.json|tokenizer(_config)?\.json|special_tokens_map\.json|chat_template\.jinja|added_tokens\.json|tokenizer\.model|additional_chat_templates|vocab\.json|merges\.txt)$/
 
 /** What an earlier run left in an `output_dir`. */
 export interface EarlierRun {

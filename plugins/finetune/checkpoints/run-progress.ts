@@ -3,19 +3,36 @@
  */
 import { counted } from '../../../core/counted.ts'
 import { basename, join } from 'node:path'
-import { type RunResult, type StepReport, TrituneError, withEvaluationWeights } from '../../../core/mod.ts'
+import {
+  type RunResult,
+  type StepReport,
+  TrituneError,
+  withEvaluationWeights,
+  type World,
+} from '../../../core/mod.ts'
 import { createBatches } from '../../data/mod.ts'
 import { baseFiles } from '../model/base-model.ts'
+import { createBestMetric } from './best-metric.ts'
 import { listCheckpoints, pruneCheckpoints } from './checkpoints.ts'
+import { agree } from '../../../core/agree.ts'
+import { expectSameWeights } from '../parallel/same-weights.ts'
+import { shareJson, shareTensors } from '../parallel/share-state.ts'
 import { namingOlder } from './older-checkpoint.ts'
 import { evaluateLoss } from '../training/evaluate.ts'
+import { evaluationSamples } from '../training/evaluation-samples.ts'
 import type { Emit } from '../reports/monitors.ts'
 import { changeNotes, firstUseNotes, savedPlugins } from '../plugins/plugin-notes.ts'
 import type { Run } from '../run.ts'
 import { settingsOf } from './run-settings.ts'
 import { runState } from './run-state.ts'
 import { fillTrained, saveOutput, trainedWeightsFile } from '../output/save-output.ts'
-import { fillFrom, loadStateTensors, readTrainingState, saveTrainingState } from './training-state.ts'
+import {
+  type BestEvaluation,
+  fillFrom,
+  loadStateTensors,
+  readTrainingState,
+  saveTrainingState,
+} from './training-state.ts'
 
 /** Where to start: fresh, at the newest checkpoint of output_dir (E_RESUME when there is none, or fresh), or at this one. */
 export type Resume = false | 'newest' | 'newest-if-any' | { readonly folder: string }
@@ -34,14 +51,20 @@ export interface ProgressKeeper extends Pick<RunResult, 'loss' | 'best' | 'check
 }
 
 export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
-  const { config, plan } = run
+  const { config, plan, world } = run
+  const isWriter = world === null || world.rank === 0
   const outputDir = config.output_dir
   const state = runState(run)
-  const settings = settingsOf(config, run.data)
+  const settings = {
+    ...settingsOf(config, run.data),
+    // Other processes with another share each are the same steps.
+    gradient_accumulation_steps: config.gradient_accumulation_steps * (world?.size ?? 1),
+  }
   const base = (): Readonly<Record<string, string>> => baseFiles(run.modelPath)
   let step = 0
   let loss = Number.NaN
-  let best: RunResult['best'] = null
+  let best: BestEvaluation | null = null
+  const bestBy = createBestMetric(config)
   let stale = 0
   let watchdog = 0
   let checkpoint: string | null = null
@@ -60,6 +83,8 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
 
   const save = (): void => {
     const folder = join(outputDir, `checkpoint-${step}`)
+    checkpoint = folder
+    if (!isWriter) return
     saveTrainingState({
       folder,
       state: {
@@ -80,17 +105,62 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
     })
     prune()
     emit({ type: 'save', step, folder })
-    checkpoint = folder
   }
 
   const evaluate = (): void => {
     const result = withEvaluationWeights(run.optimizer, () => evaluateLoss(run, validationBatches(run)))
     plan.plateau?.onEvaluation(result.loss)
-    const improved = best === null || result.loss < best.loss
-    best = improved ? { loss: result.loss, step } : best
+    const value = bestBy.of(result)
+    const improved = best === null || bestBy.isBetter(value, best.value ?? best.loss)
+    best = improved ? { loss: result.loss, step, ...(bestBy.isLoss ? {} : { value }) } : best
     stale = improved ? 0 : stale + 1
     const perplexity = run.objective.averagedOver === 'examples' ? null : Math.exp(result.loss)
     emit({ type: 'eval', step, ...result, perplexity, best: improved })
+    for (const sample of evaluationSamples(run, step)) emit({ type: 'sample', step, ...sample })
+  }
+
+  const restoreHere = (resume: Resume): void => {
+    const folder = resume === false ? null : folderOf(outputDir, resume)
+    if (resume === false) refuseOldCheckpoints(outputDir)
+    if (folder === null) {
+      for (const text of firstUseNotes(run.plugins)) emit({ type: 'note', text })
+      return
+    }
+    const saved = namingOlder(folder, () =>
+      readTrainingState(folder, {
+        settings,
+        totalSteps: plan.totalSteps,
+        base,
+        names: world ? OF_PROCESSES : {},
+      }),
+    )
+    loadFrom(folder)
+    state.load(saved.parts)
+    ;({ step, best, stale, watchdog } = saved)
+    loss = saved.loss ?? Number.NaN
+    emit({ type: 'note', text: `resumed from ${folder} at step ${step}` })
+    for (const text of changeNotes(run.plugins, saved.plugins ?? [])) emit({ type: 'note', text })
+    // A run that was killed between a save and this has one too many, and may not save again.
+    if (typeof resume !== 'object') prune()
+  }
+
+  /** What the first process has, on all of them. */
+  const share = (world: World): void => {
+    // Only the first process has monitors.
+    const state = runState({ ...run, monitors: [] })
+    shareTensors(world, [...run.parameters.values(), ...state.tensors().values()])
+    const saved = shareJson(world, {
+      step,
+      loss: Number.isFinite(loss) ? loss : null,
+      best: best === null ? null : { ...best },
+      stale,
+      watchdog,
+      parts: step === 0 ? null : state.save(),
+    })
+    if (isWriter) return
+    if (saved.parts !== null) state.load(saved.parts)
+    ;({ step, best, stale, watchdog } = saved)
+    loss = saved.loss ?? Number.NaN
   }
 
   return {
@@ -101,29 +171,16 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       return loss
     },
     get best() {
-      return best
+      return best && { loss: best.loss, step: best.step }
     },
     get checkpoint() {
       return checkpoint
     },
     restore(resume) {
-      const folder = resume === false ? null : folderOf(outputDir, resume)
-      if (resume === false) refuseOldCheckpoints(outputDir)
-      if (folder === null) {
-        for (const text of firstUseNotes(run.plugins)) emit({ type: 'note', text })
-        return
-      }
-      const saved = namingOlder(folder, () =>
-        readTrainingState(folder, { settings, totalSteps: plan.totalSteps, base }),
-      )
-      loadFrom(folder)
-      state.load(saved.parts)
-      ;({ step, best, stale, watchdog } = saved)
-      loss = saved.loss ?? Number.NaN
-      emit({ type: 'note', text: `resumed from ${folder} at step ${step}` })
-      for (const text of changeNotes(run.plugins, saved.plugins ?? [])) emit({ type: 'note', text })
-      // A run that was killed between a save and this has one too many, and may not save again.
-      if (typeof resume !== 'object') prune()
+      agree(world, () => {
+        if (isWriter) restoreHere(resume)
+      })
+      if (world !== null) share(world)
     },
     stepDone(report) {
       ;({ step, loss } = report)
@@ -135,6 +192,7 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       const evaluated = evaluates && (step % (plan.evalEvery ?? 1) === 0 || last)
       if (evaluated) evaluate()
       const due = plan.saveEvery !== null && step % plan.saveEvery === 0
+      if (world !== null && (due || last || step % CHECK_EVERY === 0)) expectSameWeights(world, run, step)
       const bestNow = evaluated && config.load_best_model_at_end && best?.step === step
       if (due || bestNow) save()
       const { early_stopping_patience: patience } = config
@@ -156,6 +214,12 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** What is kept under the key is their product. */
+const OF_PROCESSES = { gradient_accumulation_steps: 'gradient_accumulation_steps × processes' }
+
+/** Steps between two looks at whether all processes have the same weights. */
+const CHECK_EVERY = 100
 
 function folderOf(outputDir: string, resume: Exclude<Resume, false>): string | null {
   const folder = typeof resume === 'object' ? resume.folder : listCheckpoints(outputDir).at(-1)?.folder

@@ -48,6 +48,8 @@ export interface TrainingState {
 export interface BestEvaluation {
   readonly loss: number
   readonly step: number
+  /** What it is the best by, where that is not the loss. */
+  readonly value?: number
 }
 
 export const STATE_FILE = 'training_state.json'
@@ -86,6 +88,8 @@ export function saveTrainingState({ folder, state, tensors, saveWeights }: SaveS
 export interface RunIdentity {
   readonly settings: Readonly<Record<string, unknown>>
   readonly totalSteps: number
+  /** What settings are called in messages, where not by their keys. */
+  readonly names?: Readonly<Record<string, string>>
   /** Asked for only when the checkpoint names a base. */
   base(): BaseFiles
 }
@@ -112,7 +116,7 @@ export function readTrainingState(folder: string, run: RunIdentity): TrainingSta
     const list = changed
       .map(
         (key) =>
-          `${key} (was ${JSON.stringify(state.settings[key])}, is ${JSON.stringify(run.settings[key])})`,
+          `${run.names?.[key] ?? key} (was ${JSON.stringify(state.settings[key])}, is ${JSON.stringify(run.settings[key])})`,
       )
       .join(', ')
     throw new TrituneError('E_RESUME', `these settings changed since the checkpoint: ${list}`, {
@@ -179,7 +183,13 @@ const schema = v.object({
   format: v.literal(2),
   step: v.pipe(count, v.minValue(1)),
   loss: v.optional(v.nullable(v.pipe(v.number(), v.finite()))),
-  best: v.nullable(v.object({ loss: v.pipe(v.number(), v.finite()), step: count })),
+  best: v.nullable(
+    v.object({
+      loss: v.pipe(v.number(), v.finite()),
+      step: count,
+      value: v.exactOptional(v.pipe(v.number(), v.finite())),
+    }),
+  ),
   stale: count,
   watchdog: count,
   settings: mappingOf(v.unknown()),

@@ -10,13 +10,7 @@ import * as v from 'valibot'
 import { ConfigError, defineConfig, formatPath, MISSING } from '../../../core/contracts/config.ts'
 import type { ConfigFailure, ValidatableConfig } from '../../../core/contracts/config.ts'
 import type { Field } from '../../../core/contracts/config-fields.ts'
-import {
-  applyOverrides,
-  parseYaml,
-  placeFailures,
-  validateYaml,
-  yamlValue,
-} from '../../../core/files/yaml.ts'
+import { placeFailures, validateYaml, yamlValue } from '../../../core/files/yaml.ts'
 import { datasetOptions } from '../../data/mod.ts'
 import type { GrpoOptions } from '../../grpo/mod.ts'
 import { bf16Of, bnbNotes, quantizerOf } from './bnb-options.ts'
@@ -24,10 +18,12 @@ import { evaluates, finetuneRules, hasValidation } from './finetune-rules.ts'
 import type { FinetuneFields, FinetuneOptions } from './finetune-options.ts'
 import type { ForeignTool } from './foreign-keys.ts'
 import { finetuneSchema } from './finetune-schema.ts'
+import { runYaml } from './run-yaml.ts'
 import { preferenceNotes, preferenceObjective } from './preference-options.ts'
+import { type AskedTracker, trackerNotes, trackersOf } from './tracker-keys.ts'
 import { sortKeys, type SortedKeys } from './known-keys.ts'
 import { grpoNotes, grpoOf } from './grpo-rules.ts'
-import { isMapping } from './old-spellings.ts'
+import { isMapping, renameKeys, underOldName } from './old-spellings.ts'
 import { isPaged, optimizerNote, OPTIMIZERS } from './optimizer-names.ts'
 
 /** The configuration of a run: checked, with every default filled in. */
@@ -42,6 +38,8 @@ export interface FinetuneConfig extends FinetuneOptions {
   readonly given: readonly string[]
   /** Of `rl: grpo`: what stands under `trl:`, checked; else null. */
   readonly grpo: GrpoOptions | null
+  /** The monitors that keys of trackers ask for. */
+  readonly trackers: readonly AskedTracker[]
   /** Folder of the file, where the paths of plugins start; null: the working folder. */
   readonly folder: string | null
 }
@@ -95,7 +93,7 @@ export function readFinetuneConfig(
   file: string,
   { overrides = [] }: ReadFinetuneOptions = {},
 ): FinetuneConfig {
-  const config = validateYaml(finetuneConfig, applyOverrides(parseYaml(text, file), overrides))
+  const config = validateYaml(finetuneConfig, runYaml(text, file, overrides))
   return { ...config, folder: folderOf(file) }
 }
 
@@ -110,7 +108,7 @@ export function readablePart(
   { overrides = [] }: ReadFinetuneOptions = {},
 ): { readonly config: FinetuneConfig; readonly wrong: ReadonlySet<string> } | null {
   if (!(error instanceof ConfigError)) return null
-  const written = yamlValue(applyOverrides(parseYaml(text, file), overrides))
+  const written = yamlValue(runYaml(text, file, overrides))
   if (!isMapping(written)) return null
   const wrong = new Set(error.failures.map(({ path }) => String(path[0])))
   const kept = Object.fromEntries(Object.entries(written).filter(([key]) => !wrong.has(key)))
@@ -138,9 +136,15 @@ export function placeInConfig(
   file: string,
   { overrides = [] }: ReadFinetuneOptions = {},
 ): unknown {
-  return error instanceof ConfigError
-    ? placeFailures(error, applyOverrides(parseYaml(text, file), overrides))
-    : error
+  if (!(error instanceof ConfigError)) return error
+  const document = runYaml(text, file, overrides)
+  const written = yamlValue(document)
+  if (!isMapping(written)) return placeFailures(error, document)
+  const { writtenAs } = renameKeys(written, { notes: [], failures: [] })
+  return placeFailures(
+    new ConfigError(error.failures.map((failure) => underOldName(failure, writtenAs))),
+    document,
+  )
 }
 
 /** Optimizer steps of warm-up in a run of `totalSteps`; without a setting 3 %, at most 100, as in axolotl. */
@@ -212,6 +216,8 @@ function complete(input: FinetuneFields, keyNotes: readonly string[], kept: unkn
     load_best_model_at_end: bestAsked,
     ...evaluations(input),
     ...saves(input),
+    metric_for_best_model: input.metric_for_best_model.replace(/^eval_/, ''),
+    trackers: trackersOf(input),
     pagedOptimizer: isPaged(input.optimizer),
     notes: [...keyNotes, ...notesOf(input)],
     given: isMapping(kept) ? Object.keys(kept).filter((key) => kept[key] != null) : [],
@@ -226,7 +232,12 @@ function takesMinRatio({ lr_scheduler }: FinetuneFields): boolean {
 
 /** What the file asks for and what is done otherwise, or not at all. */
 function notesOf(input: FinetuneFields): string[] {
-  const notes: string[] = [...bnbNotes(input), ...preferenceNotes(input), ...grpoNotes(input)]
+  const notes: string[] = [
+    ...bnbNotes(input),
+    ...preferenceNotes(input),
+    ...grpoNotes(input),
+    ...trackerNotes(input),
+  ]
   if (!hasValidation(input) && input.evals_per_epoch) {
     notes.push('evals_per_epoch is ignored: there is no val_set_size and there are no test_datasets')
   }

@@ -24,6 +24,7 @@ import type { OBJECTIVES } from './preference-options.ts'
 import type { Nullable, OneOrMore } from './input-forms.ts'
 import type { PreferenceInput } from './preference-input.ts'
 import type { SavingInput } from './saving-input.ts'
+import type { TrackerInput } from './tracker-input.ts'
 
 /** What may stand under `peft:`. */
 export interface PeftInput {
@@ -37,7 +38,7 @@ export interface PeftInput {
 }
 
 /** A fine-tuning run as a program writes it: what `finetune()` and `finetuneConfig.validate()` take. */
-export interface FinetuneInput extends DataInput, PreferenceInput, SavingInput {
+export interface FinetuneInput extends DataInput, PreferenceInput, SavingInput, TrackerInput {
   // ---- Model
   /**
    * a name on the hub (`org/name`, `org/name@revision`, `org/name/file.gguf`), a folder, or a `.gguf` file
@@ -87,6 +88,8 @@ export interface FinetuneInput extends DataInput, PreferenceInput, SavingInput {
   readonly device?: OpenName<DeviceName> | null | undefined
   /** as many as there are cores; at most 256 */
   readonly threads?: number | null | undefined
+  /** seconds that a process of a job waits for the others, before the job is ended; not set: 1800 */
+  readonly ddp_timeout?: number | null | undefined
   /**
    * `lean` makes the outputs of norms and gates again in the backward pass instead of keeping them, and runs
    * the first eighth of the blocks again: the same bits, less memory; `fast` keeps them; `auto` decides by

@@ -2,11 +2,13 @@
  * What a fine-tuning run is told: `FinetuneOptions`, the keys of its file with all defaults filled in, and `FinetuneFields`,
  * the same as a file writes it. Types only; how a file is checked is in `finetune-schema.ts`.
  */
+import type { AdvisorName } from '../../advise/mod.ts'
 import type { RampType } from '../../../core/mod.ts'
 import type { ChatTemplateChoice, DatasetOptions } from '../../data/mod.ts'
 import type { LoraInit, TrainableTokens } from '../../peft/mod.ts'
 import type { Named } from './named.ts'
 import type { PreferenceKeys } from './preference-options.ts'
+import type { TrackerKeys } from './tracker-keys.ts'
 
 /** What stands under `peft:`, as in axolotl. */
 export interface PeftSettings {
@@ -124,7 +126,7 @@ export interface TrainTokenizer {
 }
 
 /** Everything a run needs, defaults filled in, keys named as in axolotl. */
-export interface FinetuneOptions extends PreferenceKeys {
+export interface FinetuneOptions extends PreferenceKeys, TrackerKeys {
   /** A folder or a name on the Hub. */
   readonly base_model: string
   readonly revision_of_model: string | null
@@ -300,9 +302,28 @@ export interface FinetuneOptions extends PreferenceKeys {
   readonly early_stopping_patience: number | null
   /** Also true with `early_stopping_patience`, unless the file says false. */
   readonly load_best_model_at_end: boolean
+  /** What the best evaluation is the best by, by the names of metrics.jsonl without `eval_`. */
+  readonly metric_for_best_model: string
+  /** null: not where the name ends in loss or is perplexity. */
+  readonly greater_is_better: boolean | null
+  /** The model goes on with texts of the validation set at each evaluation. */
+  readonly generate_samples: boolean
+  readonly num_generation_samples: number
+  readonly generation_max_new_tokens: number
+  /** The part of each text that it is given. */
+  readonly generation_prompt_ratio: number
+  /** false: the most likely token each time. */
+  readonly generation_do_sample: boolean
+  readonly generation_temperature: number
+  readonly generation_top_k: number | null
+  readonly generation_top_p: number | null
+  /** Steps between histograms of weights and gradients; null: none. */
+  readonly histogram_steps: number | null
   /** Stop when the loss stays above this for `loss_watchdog_patience` steps. */
   readonly loss_watchdog_threshold: number | null
   readonly loss_watchdog_patience: number
+  /** Who looks at the loss and tells what is odd. */
+  readonly advise: readonly AdvisorName[]
   readonly output_dir: string
   readonly resume_from_checkpoint: string | null
   readonly auto_resume_from_checkpoints: boolean
@@ -316,6 +337,8 @@ export interface FinetuneOptions extends PreferenceKeys {
   readonly device: string
   /** null: as many as there are cores. */
   readonly threads: number | null
+  /** Seconds that a process waits for the others; null: half an hour. */
+  readonly ddp_timeout: number | null
   /** Whether cheap results are kept for the backward pass or made again: the same bits. */
   readonly memory: 'auto' | 'lean' | 'fast'
   /** Modules to load: `./mine.ts`, `tritune-plugin-foo`. */

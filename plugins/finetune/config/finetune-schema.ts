@@ -25,6 +25,7 @@ import {
 import type { Field, JsonSchema } from '../../../core/contracts/config-fields.ts'
 import type { RampType } from '../../../core/mod.ts'
 import type { DeviceName } from '../../cuda/mod.ts'
+import { type AdvisorName, ADVISORS } from '../../advise/mod.ts'
 import { CHAT_TEMPLATE_CHOICES, datasetOptions } from '../../data/mod.ts'
 import type { DatasetInput, DatasetOptions } from '../../data/mod.ts'
 import type { TrainableTokens } from '../../peft/mod.ts'
@@ -48,6 +49,7 @@ import { BYTES, trainTokenizer } from '../model/new-model.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
 import { type OptimizerName, OPTIMIZERS } from './optimizer-names.ts'
 import { OBJECTIVES, preferenceFields } from './preference-options.ts'
+import { trackerFields } from './tracker-keys.ts'
 import { SCHEDULERS } from '../training/schedules.ts'
 
 const patterns: Field<readonly string[] | string, readonly string[] | string> = v.union(
@@ -64,6 +66,24 @@ const microBatch: Field<MicroBatch, MicroBatch> = withJson<MicroBatch, MicroBatc
       : integer({ min: 1 }),
   ),
   { anyOf: [{ enum: ['auto'] }, { type: 'integer', minimum: 1 }, { type: 'string', pattern: '^\\d+$' }] },
+)
+
+/** All, none, or some by name. */
+const advisors: Field<readonly AdvisorName[], boolean | AdvisorName | readonly AdvisorName[]> = withJson(
+  v.lazy((input) => {
+    if (Array.isArray(input)) return listOf(oneOf(ADVISORS))
+    const isName = typeof input === 'string' && !/^(yes|no|on|off|true|false)$/i.test(input)
+    return isName
+      ? v.pipe(
+          oneOf(ADVISORS),
+          v.transform((name) => [name]),
+        )
+      : v.pipe(
+          flag(),
+          v.transform((all) => (all ? ADVISORS : [])),
+        )
+  }),
+  { anyOf: [FLAG, { enum: ADVISORS }, { type: 'array', items: { enum: ADVISORS } }] },
 )
 
 const PRESETS = Object.keys(TRITTER_PRESETS) as readonly TritterPreset[]
@@ -435,8 +455,21 @@ const schema = v.strictObject(
     logging_steps: optional(integer({ min: 1 }), 1),
     early_stopping_patience: nullable(integer({ min: 1 })),
     load_best_model_at_end: nullable(flag()),
+    metric_for_best_model: optional(text('the name of a number of evaluations'), 'loss'),
+    greater_is_better: nullable(flag()),
+    ...trackerFields,
+    generate_samples: optional(flag(), false),
+    num_generation_samples: optional(integer({ min: 1 }), 3),
+    generation_max_new_tokens: optional(integer({ min: 1 }), 50),
+    generation_prompt_ratio: optional(decimal({ above: 0, below: 1 }), 0.5),
+    generation_do_sample: optional(flag(), true),
+    generation_temperature: optional(decimal({ min: 0 }), 0.7),
+    generation_top_k: nullable(integer({ min: 0 })),
+    generation_top_p: nullable(decimal({ above: 0, max: 1 })),
+    histogram_steps: nullable(integer({ min: 1 })),
     loss_watchdog_threshold: nullable(decimal({ above: 0 })),
     loss_watchdog_patience: optional(integer({ min: 1 }), 3),
+    advise: optional(advisors, ADVISORS),
     output_dir: optional(text('a folder'), './model-out'),
     resume_from_checkpoint: nullable(text('the folder of a checkpoint')),
     auto_resume_from_checkpoints: optional(flag(), false),
@@ -447,6 +480,7 @@ const schema = v.strictObject(
 
     device: optional(deviceField, 'auto'),
     threads: nullable(integer({ min: 1, max: 256 })),
+    ddp_timeout: nullable(integer({ min: 1, max: 2_000_000 })),
     memory: optional(oneOf(['auto', 'lean', 'fast']), 'auto'),
     plugins: optional(listOf(moduleField), []),
   },

@@ -40,13 +40,17 @@ export function schemaOfFinetune(): JsonSchema {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'A fine-tuning run',
     type: 'object',
-    required: ['learning_rate'],
-    // A model and texts each have other keys too.
+    // A model and texts each have other keys too; and what a file extends may have them all.
     allOf: [
-      oneOfKeys('base_model', 'preset', 'base_model_config'),
-      oneOfKeys('datasets', 'pretraining_dataset'),
+      oneOfKeys('learning_rate', 'extends'),
+      oneOfKeys('base_model', 'preset', 'base_model_config', 'extends'),
+      oneOfKeys('datasets', 'pretraining_dataset', 'extends'),
     ],
     properties: {
+      extends: {
+        description: 'other files, or bundled ones by name, whose values hold where this one has none',
+        anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }, { type: 'null' }],
+      },
       ...own,
       datasets: { ...own['datasets'], ...list, minItems: 1 },
       test_datasets: { ...own['test_datasets'], anyOf: [list, { type: 'null' }] },

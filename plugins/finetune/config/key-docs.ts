@@ -27,6 +27,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   device:
     "`cpu`; `cuda` or `cuda:1`, an NVIDIA GPU (8.0 and newer); `wasm`, the CPU's kernels in WebAssembly; `auto`: the first GPU if it can be used, else the CPU, where that has no native library `wasm`, and the summary says why. `cuda-emulated` runs the GPU kernels on the CPU, for tests; or the name of a plugin's device",
   threads: 'as many as there are cores; at most 256',
+  ddp_timeout: 'seconds that a process of a job waits for the others, before the job is ended; not set: 1800',
   memory:
     '`lean` makes the outputs of norms and gates again in the backward pass instead of keeping them, and runs the first eighth of the blocks again: the same bits, less memory; `fast` keeps them; `auto` decides by the memory that is free, and the summary says why',
   bf16: '`auto` computes as the checkpoint is stored (GGUF: f32; f16: bf16); `true`, `full` or `false` decide',
@@ -206,12 +207,43 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   save_total_limit: 'keep the newest checkpoints, so many; the best one stays',
   load_best_model_at_end:
     'save the weights of the best evaluation. Not set: with `early_stopping_patience` only',
+  metric_for_best_model:
+    'what an evaluation is the best by: `loss`, `perplexity`, or another number that evaluations have in metrics.jsonl, with `eval_` or without',
+  greater_is_better:
+    'whether more of it is better. Not set: not of what ends in `loss`, nor of `perplexity`; else yes',
   early_stopping_patience: 'stop after so many evaluations without a better one',
   loss_watchdog_threshold: 'stop when the loss stays above this',
   loss_watchdog_patience: 'for so many steps',
+  advise:
+    'who looks at the loss while it goes and says what is odd; nothing is changed by it: `true` (all), `false` (none), or some of `learning_rate`, `curve`, `alerts`, `spikes` ([advise](advise/README.md))',
   logging_steps: 'lines printed when the output is no terminal; `metrics.jsonl` has every step',
   monitors:
     'who watches the run besides metrics.jsonl and the terminal: names, or mappings with `name` and options',
+  use_tensorboard:
+    'write event files for TensorBoard below `output_dir/tensorboard` ([runs](runs.md#trackers))',
+  use_wandb:
+    'tell the run to Weights & Biases; needs `WANDB_API_KEY`. A server that is away never ends the run',
+  wandb_project: 'the project; naming one asks for the tracker where there is a key',
+  wandb_entity: 'user or team; not set: that of the key',
+  wandb_name: 'name of the run; not set: that of `output_dir`',
+  wandb_run_id: 'id of the run; not set: `run_id` of run.json',
+  wandb_mode: '`online`; `offline` and `disabled` tell nothing',
+  use_mlflow: 'tell the run to an MLflow server',
+  mlflow_tracking_uri: 'its address; not set: `MLFLOW_TRACKING_URI`',
+  mlflow_experiment_name:
+    'the experiment, made when it is not there; naming one asks for the tracker where there is an address',
+  mlflow_run_name: 'name of the run; not set: that of `output_dir`',
+  generate_samples:
+    'at each evaluation the model goes on with some texts of the validation set, and what it writes is told',
+  num_generation_samples: 'how many',
+  generation_max_new_tokens: 'how long at most',
+  generation_prompt_ratio: 'the part of each text that it is given',
+  generation_do_sample: '`false`: the most likely token each time',
+  generation_temperature: 'of the sampling',
+  generation_top_k: 'only the k most likely tokens',
+  generation_top_p: 'only the most likely tokens with this much probability',
+  histogram_steps:
+    'steps between histograms of the trained weights and their gradients, in histograms.jsonl; not set: none',
   output_dir: 'the adapter (or the model), `metrics.jsonl`, and `checkpoint-N` folders',
   resume_from_checkpoint: "a checkpoint's folder",
   hub_model_id:

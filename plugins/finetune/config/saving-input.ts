@@ -2,6 +2,7 @@
  * The keys of a run as a program writes them that are about evaluating, saving and stopping; the others are in `finetune-input.ts`. The comments are those of
  * `key-docs.ts`.
  */
+import type { AdvisorName } from '../../advise/mod.ts'
 import type { OneOrMore } from './input-forms.ts'
 import type { NamedInput } from './named.ts'
 
@@ -26,12 +27,25 @@ export interface SavingInput {
   readonly save_total_limit?: number | null | undefined
   /** save the weights of the best evaluation. Not set: with `early_stopping_patience` only */
   readonly load_best_model_at_end?: boolean | null | undefined
+  /**
+   * what an evaluation is the best by: `loss`, `perplexity`, or another number that evaluations have in
+   * metrics.jsonl, with `eval_` or without. Default: `loss`
+   */
+  readonly metric_for_best_model?: string | null | undefined
+  /** whether more of it is better. Not set: not of what ends in `loss`, nor of `perplexity`; else yes */
+  readonly greater_is_better?: boolean | null | undefined
   /** stop after so many evaluations without a better one */
   readonly early_stopping_patience?: number | null | undefined
   /** stop when the loss stays above this */
   readonly loss_watchdog_threshold?: number | null | undefined
   /** for so many steps. Default: `3` */
   readonly loss_watchdog_patience?: number | null | undefined
+  /**
+   * who looks at the loss while it goes and says what is odd; nothing is changed by it: `true` (all), `false`
+   * (none), or some of `learning_rate`, `curve`, `alerts`, `spikes` (advise). Default: `[learning_rate,
+   * curve, alerts, spikes]`
+   */
+  readonly advise?: boolean | OneOrMore<AdvisorName> | null | undefined
   /** lines printed when the output is no terminal; `metrics.jsonl` has every step. Default: `1` */
   readonly logging_steps?: number | null | undefined
   /**

@@ -11,6 +11,7 @@ import { peft } from '../../peft/mod.ts'
 import { preference } from '../../preference/mod.ts'
 import { qlora } from '../../qlora/mod.ts'
 import { ternaryAlgebra } from '../../ternary/mod.ts'
+import { trackers } from '../../trackers/mod.ts'
 import { wasm } from '../../wasm/mod.ts'
 import { training } from '../training/built-in.ts'
 
@@ -27,4 +28,5 @@ export const builtInPlugins: readonly Plugin[] = [
   ternaryAlgebra,
   preference,
   training,
+  trackers,
 ]

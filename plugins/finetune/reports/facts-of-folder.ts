@@ -14,7 +14,7 @@ export function factsOfFolder(
 ): RunFacts {
   return {
     name: basename(resolve(config.output_dir)),
-    command,
+    command: command === null ? null : withoutPasswords(command),
     config: settingsOf(config),
     model: config.base_model,
     adapter: adapter ? adapter.kind : null,
@@ -30,8 +30,18 @@ function settingsOf({
   notes: _notes,
   given: _given,
   folder: _folder,
+  trackers: _trackers,
   ...settings
 }: FinetuneConfig): RunFacts['config'] {
-  const plain: Record<string, JsonValue> = JSON.parse(JSON.stringify(settings))
+  const plain: Record<string, JsonValue> = JSON.parse(
+    JSON.stringify(settings, (_, value: unknown) =>
+      typeof value === 'string' ? withoutPasswords(value) : value,
+    ),
+  )
   return plain
+}
+
+/** An address can have a name and a password in it; what is written into the folder is shown to many. */
+function withoutPasswords(text: string): string {
+  return text.replaceAll(/(\w:\/\/)[^/@\s]*@/g, '$1…@')
 }

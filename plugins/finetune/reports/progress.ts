@@ -82,6 +82,7 @@ function progressLines({
         return
       case 'start':
       case 'samples':
+      case 'histograms':
       case 'end':
       case 'error':
         return

@@ -75,8 +75,9 @@ function describeTargets(counts: ReadonlyMap<string, number>): string {
 
 /** What the file asks for by name, where it is not what every run has; and the plugins that it loaded. */
 function partsLines(run: Run): string[] {
-  const { plugins, objective, strategies, monitors, config, rollouts } = run
+  const { plugins, objective, strategies, monitors, config, rollouts, world } = run
   const lines: [string, readonly string[]][] = [
+    ['processes', world ? [`${world.size} (${world.description})`] : []],
     ['quantizer', config.quantizer ? [config.quantizer.name] : []],
     ['rewards', rollouts ? [rollouts.summary] : []],
     ['objective', objective.name === 'cross_entropy' ? [] : [objective.name]],

@@ -9,8 +9,10 @@ import {
   type Objective,
   tensorScope,
   TrituneError,
+  type World,
 } from '../../../core/mod.ts'
 import type { Batch } from '../../data/mod.ts'
+import { isOwn, shareNumbers, type WindowNumbers } from '../parallel/share-gradients.ts'
 import { crossEntropyObjective } from './cross-entropy.ts'
 import { objectiveBatch } from './objective-batch.ts'
 
@@ -20,6 +22,8 @@ export interface EvaluationContext {
   readonly device: Device
   /** Default: linear cross-entropy. */
   readonly objective?: Objective
+  /** The processes that share the batches; default: this one alone. */
+  readonly world?: World | null
 }
 
 /** What an evaluation found: means over the trained tokens, or over the examples where the objective says so. */
@@ -50,7 +54,7 @@ export interface Evaluation {
  * ```
  */
 export function evaluateLoss(
-  { model, device, objective = crossEntropyObjective }: EvaluationContext,
+  { model, device, objective = crossEntropyObjective, world = null }: EvaluationContext,
   batches: Iterable<Batch>,
 ): Evaluation {
   using readback = createReadback()
@@ -60,9 +64,11 @@ export function evaluateLoss(
   const all = byExample ? [...batches] : batches
   const together = Array.isArray(all) ? all.flatMap(({ examples }) => examples) : null
   let trained = 0
+  let index = 0
   for (const batch of all) {
     if (batch.trainedTokens === 0) continue
     trained += batch.trainedTokens
+    if (!isOwn(world, index++)) continue
     noGrad(() => {
       using _scope = tensorScope()
       const { loss, log = {} } = objective.loss(model, objectiveBatch(batch, device), {
@@ -83,8 +89,13 @@ export function evaluateLoss(
       remedy: 'check the masks with --dry-run',
     })
   const over = byExample && together ? together.length : trained
-  const { loss, ...metrics } = Object.fromEntries(
-    Array.from(numbers, ([name, reads]) => [name, reads.reduce((sum, read) => sum + read()[0], 0) / over]),
-  )
-  return { loss, tokens: trained, metrics }
+  const sums = (): WindowNumbers => {
+    const { loss = 0, ...log } = Object.fromEntries(
+      Array.from(numbers, ([name, reads]) => [name, reads.reduce((sum, read) => sum + read()[0], 0)]),
+    )
+    return { loss, log }
+  }
+  const { loss, log } = world === null ? sums() : shareNumbers(world, sums)
+  const metrics = Object.fromEntries(Object.entries(log).map(([name, sum]) => [name, sum / over]))
+  return { loss: loss / over, tokens: trained, metrics }
 }

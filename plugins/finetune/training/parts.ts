@@ -87,6 +87,14 @@ export function findParts(config: FinetuneConfig, host: Host): Parts {
   const monitors = config.monitors.map((asked, i) =>
     find<MonitorContext, Monitor>((name) => host.find('monitor', name), asked, ['monitors', i]),
   )
+  const trackers = config.trackers.map(({ key, keys, ...asked }) =>
+    find<MonitorContext, Monitor>(
+      (name) => host.find('monitor', name),
+      asked,
+      [key],
+      ([option, ...rest]) => [keys[String(option)] ?? key, ...rest],
+    ),
+  )
   const sampler =
     config.sampler &&
     find<SamplerContext, Sampler>((name) => host.find('sampler', name), config.sampler, ['sampler'])
@@ -112,7 +120,8 @@ export function findParts(config: FinetuneConfig, host: Host): Parts {
       ),
     objective: () => objective.make(undefined),
     strategies: (run) => strategies.map(({ name, make }) => ({ name, part: make(run) })),
-    monitors: (context) => monitors.map(({ name, make }) => ({ name, part: make(context) })),
+    monitors: (context) =>
+      [...monitors, ...trackers].map(({ name, make }) => ({ name, part: make(context) })),
     sampler: (context) => (sampler ? sampler.make(context) : null),
     quantizer: () => (quantizer ? quantizer.make(undefined) : null),
     forms: () => (forms ? forms.make(undefined) : null),

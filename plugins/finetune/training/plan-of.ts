@@ -3,18 +3,23 @@
  */
 import { counted } from '../../../core/counted.ts'
 import { type Sampler, TrituneError } from '../../../core/mod.ts'
-import type { ExampleStream, TokenizedExample } from '../../data/mod.ts'
+import type { TokenizedExample } from '../../data/mod.ts'
 import type { FinetuneConfig } from '../config/config.ts'
-import { createPlan, type Plan } from './plan.ts'
+import { createPlan, type Plan, type PlanOptions } from './plan.ts'
 
 /** E_DATA when there is nothing to train on, or fewer prompts than a step takes. */
 export function planOf(
   config: FinetuneConfig,
   train: readonly TokenizedExample[],
   sampler: Sampler | null,
-  stream: ExampleStream | null = null,
+  options: Pick<PlanOptions, 'stream' | 'ranks'> = {},
 ): Plan {
-  if (config.grpo === null) return createPlan(config, train, sampler, { stream })
+  if (config.grpo === null) return createPlan(config, train, sampler, options)
+  if (options.ranks !== undefined && options.ranks > 1)
+    throw new TrituneError('E_UNSUPPORTED', 'rl: grpo runs on one process', {
+      place: 'rl',
+      remedy: 'start it without mpirun',
+    })
   const { num_generations, num_iterations } = config.grpo
   const prompts = (config.micro_batch_size * config.gradient_accumulation_steps) / num_generations
   if (train.length < prompts)

@@ -46,15 +46,18 @@ export interface PlanOptions {
   readonly stream?: ExampleStream | null
   /** Steps that are made on each window. */
   readonly repeat?: number
+  /** Processes that share a window, each with as much of it as the file says; default: 1. */
+  readonly ranks?: number
 }
 
 /** Throws E_DATA when there is nothing to train on. */
 export function createPlan(
-  config: FinetuneConfig,
+  ofOne: FinetuneConfig,
   train: readonly TokenizedExample[],
   sampler: Sampler | null = null,
-  { stream = null, repeat = 1 }: PlanOptions = {},
+  { stream = null, repeat = 1, ranks = 1 }: PlanOptions = {},
 ): Plan {
+  const config = { ...ofOne, gradient_accumulation_steps: ranks * ofOne.gradient_accumulation_steps }
   if (stream) return createStreamPlan(config, train, stream)
   const cache = new Map<number, Batches>()
   const batches = (epoch: number): Batches => {

@@ -1,11 +1,17 @@
 /**
  * What others ask of a run while it goes (control.jsonl), answered between two steps: pause and go on, save, stop, another learning rate.
  *
- * Each request is answered by an event. While the run is paused nothing is computed, its memory stays, and it is asked for as before.
+ * Each request is answered by an event. While the run is paused nothing is computed, its memory stays, and it is asked for as before. Of the
+ * processes of a job the first one looks, and all do the same.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type ControlEvent, TrituneError } from '../../../core/mod.ts'
-import { type ControlAction, type ControlRequest, openControlInbox } from '../../runs/mod.ts'
+import { type ControlEvent, TrituneError, type World } from '../../../core/mod.ts'
+import {
+  type ControlAction,
+  type ControlInbox,
+  type ControlRequest,
+  openControlInbox,
+} from '../../runs/mod.ts'
 import type { ProgressKeeper } from '../checkpoints/run-progress.ts'
 import type { Emit } from '../reports/monitors.ts'
 import type { RateControl } from './rate-control.ts'
@@ -20,7 +26,7 @@ export interface RunControl {
 
 /** How the loop goes on. */
 export interface AfterControl {
-  /** The run is to stop. */
+  /** The run is to stop: somebody asked for it, or a signal reached one of its processes. */
   readonly stop: boolean
   /** The checkpoint of this step is there, as the run now is. */
   readonly saved: boolean
@@ -29,6 +35,8 @@ export interface AfterControl {
 /** What is done with a run. */
 export interface RunControlOptions {
   readonly outputDir: string
+  /** The processes of the job; null: there is this one. */
+  readonly world: World | null
   readonly keeper: Pick<ProgressKeeper, 'step' | 'save'>
   readonly rate: RateControl
   readonly emit: Emit
@@ -38,8 +46,15 @@ export interface RunControlOptions {
 const POLL_MS = 100
 
 /** Looks at what is asked from now on. */
-export function createRunControl({ outputDir, keeper, rate, emit, signal }: RunControlOptions): RunControl {
-  const inbox = openControlInbox(outputDir)
+export function createRunControl({
+  outputDir,
+  world,
+  keeper,
+  rate,
+  emit,
+  signal,
+}: RunControlOptions): RunControl {
+  const inbox = world === null ? openControlInbox(outputDir) : sharedInbox(outputDir, world)
   const now = { paused: false, stopping: false, saved: false }
 
   const answer = (id: string, action: string, outcome: Outcome): void =>
@@ -86,7 +101,8 @@ export function createRunControl({ outputDir, keeper, rate, emit, signal }: RunC
         )
     }
   }
-  const waits = (): boolean => now.paused && !now.stopping && signal?.aborted !== true
+  const isAborted = (): boolean => anyOf(world, signal?.aborted === true)
+  const waits = (): boolean => now.paused && !now.stopping && !isAborted()
   return {
     async afterStep(saved) {
       now.saved = saved
@@ -95,7 +111,7 @@ export function createRunControl({ outputDir, keeper, rate, emit, signal }: RunC
         await sleep(POLL_MS)
         take()
       }
-      return { stop: now.stopping, saved: now.saved }
+      return { stop: now.stopping || isAborted(), saved: now.saved }
     },
     end() {
       for (const { id, action } of inbox.take())
@@ -105,6 +121,22 @@ export function createRunControl({ outputDir, keeper, rate, emit, signal }: RunC
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** What the first process finds, on all of them. */
+function sharedInbox(outputDir: string, world: World): ControlInbox {
+  const own = world.rank === 0 ? openControlInbox(outputDir) : null
+  return {
+    take() {
+      const [asked] = world.gather(own === null ? '' : JSON.stringify(own.take()))
+      return JSON.parse(asked)
+    },
+  }
+}
+
+/** Whether it is so in any process: a signal may have reached one of them. */
+function anyOf(world: World | null, own: boolean): boolean {
+  return world === null ? own : world.gather(own ? 'yes' : '').includes('yes')
+}
 
 type Outcome = Pick<ControlEvent, 'ok' | 'reason' | 'value' | 'before'>
 

@@ -31,8 +31,10 @@ import {
   withLeanMemory,
   withNoise,
   withOffload,
+  type World,
 } from '../../../core/mod.ts'
 import type { Batch } from '../../data/mod.ts'
+import { isOwn, shareGradients, shareNumbers } from '../parallel/share-gradients.ts'
 import { crossEntropyObjective } from './cross-entropy.ts'
 import { type EmbeddingNoise, withEmbeddingNoise } from './embedding-noise.ts'
 import { evaluateLoss } from './evaluate.ts'
@@ -57,6 +59,8 @@ export interface TrainContext {
   /** Noise on the embeddings of training passes. */
   readonly embeddingNoise?: EmbeddingNoise | null
   readonly seed: number
+  /** The processes that share the micro-batches of a window; default: this one alone. */
+  readonly world?: World | null
 }
 
 /** Which step `trainStep()` makes, and at which rate. */
@@ -142,25 +146,28 @@ function windowGradients(
       remedy: 'check the masks with --dry-run',
     })
   clearGradients(context)
+  const { world = null } = context
   const losses: (() => number)[] = []
   const logs: [string, () => number][] = []
-  let offset = 0
-  for (const batch of window) {
-    const noise = { seed: context.seed, step, offset }
-    const pass = (): void => {
-      using _scope = tensorScope()
-      const scale = 1 / (context.objective?.averagedOver === 'examples' ? examples.length : trained)
-      const { loss, log = {} } = forward(context, batch, { scale, window: examples })
-      backward(loss)
-      losses.push(readLater(readback, loss, `the loss of step ${step + 1}`))
-      for (const [name, value] of Object.entries(log)) logs.push([name, readLater(readback, value)])
+  const work = (): void => {
+    let offset = 0
+    for (const [i, batch] of window.entries()) {
+      const noise = { seed: context.seed, step, offset }
+      const pass = (): void => {
+        using _scope = tensorScope()
+        const scale = 1 / (context.objective?.averagedOver === 'examples' ? examples.length : trained)
+        const { loss, log = {} } = forward(context, batch, { scale, window: examples })
+        backward(loss)
+        losses.push(readLater(readback, loss, `the loss of step ${step + 1}`))
+        for (const [name, value] of Object.entries(log)) logs.push([name, readLater(readback, value)])
+      }
+      const noisy = (): void => withEmbeddingNoise(context.embeddingNoise, context.model, batch, pass)
+      const offloading = (): void => withOffload(context.activations ?? null, noisy)
+      if (isOwn(world, i)) withNoise(noise, () => withLeanMemory(context.leanMemory === true, offloading))
+      offset += batch.ids.length
     }
-    const noisy = (): void => withEmbeddingNoise(context.embeddingNoise, context.model, batch, pass)
-    const offloading = (): void => withOffload(context.activations ?? null, noisy)
-    withNoise(noise, () => withLeanMemory(context.leanMemory === true, offloading))
-    offset += batch.ids.length
   }
-  return {
+  const pending: PendingLoss = {
     loss: () => losses.reduce((sum, read) => sum + read(), 0),
     log() {
       const sums: Record<string, number> = {}
@@ -168,6 +175,27 @@ function windowGradients(
       return sums
     },
   }
+  if (world !== null)
+    return shared(world, context, () => {
+      work()
+      return pending
+    })
+  work()
+  return pending
+}
+
+/** Reads the numbers at once: whether all processes came through the window is known before any of them goes on. */
+function shared(
+  world: World,
+  { parameters, gradients = null }: TrainContext,
+  work: () => PendingLoss,
+): PendingLoss {
+  const { loss, log } = shareNumbers(world, () => {
+    const pending = work()
+    return { loss: pending.loss(), log: pending.log() }
+  })
+  shareGradients(world, parameters, gradients)
+  return { loss: () => loss, log: () => ({ ...log }) }
 }
 
 function forward(

@@ -10,15 +10,19 @@ import {
   type RunResult,
   type StepReport,
   TrituneError,
+  type World,
   type WrittenSample,
 } from '../../../core/mod.ts'
 import { openActivationStore } from '../memory/activation-offloading.ts'
 import { markFinished, unmarkFinished } from '../checkpoints/earlier-run.ts'
+import { expectSameRun } from '../parallel/same-run.ts'
 import { checkPublishing, createPublisher, type Publisher } from '../output/publish.ts'
 import { checkMetricNames } from '../reports/metric-names.ts'
 import { createCompletionsFile } from '../reports/completions-file.ts'
+import { withAdvice } from '../reports/advice.ts'
+import { createHistogramsFile, histogramsOf } from '../reports/histograms.ts'
 import { createMetricsFile } from '../reports/metrics-file.ts'
-import { createEmitter, type Emit } from '../reports/monitors.ts'
+import { createEmitter, type Emit, type Emitter } from '../reports/monitors.ts'
 import { factsOfFolder } from '../reports/facts-of-folder.ts'
 import { createRunFiles } from '../../runs/mod.ts'
 import { explainOutOfMemory } from '../memory/out-of-memory.ts'
@@ -67,17 +71,19 @@ export interface TrainOptions {
  * ```
  */
 export async function train(run: Run, options: TrainOptions = {}): Promise<RunResult> {
-  const emit = emitterOf(run, options)
+  const { emit, settle } = emitterOf(run, options)
   let done = 0
-  using _lock = options.lock ? null : await lockOutputDir(run.config.output_dir)
+  using _lock = options.lock || !writes(run.world) ? null : await lockOutputDir(run.config.output_dir)
   try {
     const result = await trainSteps(run, emit, options, (step) => (done = step))
     emit({ type: 'end', result })
+    await settle()
     return result
   } catch (error) {
     const explained = explainOutOfMemory(error, run, done === 0 ? 'in the first step' : `after step ${done}`)
     const code = explained instanceof TrituneError ? explained.code : 'E_BUG'
     emit({ type: 'error', code, message: explained instanceof Error ? explained.message : String(explained) })
+    await settle()
     throw explained
   }
 }
@@ -89,12 +95,23 @@ async function trainSteps(
   onStep: (step: number) => void,
 ): Promise<RunResult> {
   const { config, plan } = run
-  await checkPublishing(config)
+  const isWriter = writes(run.world)
+  if (run.world !== null) expectSameRun(run.world, run)
+  if (isWriter) await checkPublishing(config)
   const publisher = createPublisher(run, { emit, ...(signal ? { signal } : {}) })
   const keeper = createProgressKeeper(run, emit)
   keeper.restore(resume)
   const started = keeper.step
-  unmarkFinished(config.output_dir)
+  if (isWriter) unmarkFinished(config.output_dir)
+  // Before anybody is told that the run is there, so that nothing asked of it is missed.
+  const control = createRunControl({
+    outputDir: config.output_dir,
+    world: run.world,
+    keeper,
+    rate: plan.rate,
+    emit,
+    signal,
+  })
   emit({
     type: 'start',
     step: started,
@@ -104,13 +121,6 @@ async function trainSteps(
     get summary() {
       return summarize(run)
     },
-  })
-  const control = createRunControl({
-    outputDir: config.output_dir,
-    keeper,
-    rate: plan.rate,
-    emit,
-    signal,
   })
   using activations = openActivationStore(run)
   const context = {
@@ -131,15 +141,22 @@ async function trainSteps(
     if (samples.length > 0) emit({ type: 'samples', step: report.step, samples })
     run.sampler?.onStep?.(report)
     if (report.step === started + 1) noteFallbacks(emit)
+    if (config.histogram_steps !== null && report.step % config.histogram_steps === 0)
+      emit({
+        type: 'histograms',
+        step: report.step,
+        histograms: histogramsOf(run.parameters, report.step),
+      })
     const { saved, enough } = keeper.afterStep()
-    if (saved && keeper.checkpoint !== null) await publisher.saved(keeper.checkpoint, soFar(keeper))
+    if (saved && isWriter && keeper.checkpoint !== null)
+      await publisher.saved(keeper.checkpoint, soFar(keeper))
     // Lets signals and timers in; nothing of the tape is alive here.
     await new Promise((resolve) => setImmediate(resolve))
     if (enough || keeper.step === plan.totalSteps) break
     const asked = await control.afterStep(saved)
-    if (asked.saved && !saved && keeper.checkpoint !== null)
+    if (asked.saved && !saved && isWriter && keeper.checkpoint !== null)
       await publisher.saved(keeper.checkpoint, soFar(keeper))
-    if (asked.stop || signal?.aborted) {
+    if (asked.stop) {
       if (!asked.saved) keeper.save()
       stopped = true
       break
@@ -162,7 +179,7 @@ async function finish(
   publisher: Publisher,
 ): Promise<RunResult> {
   const { output_dir: outputDir } = run.config
-  if (!stopped) {
+  if (!stopped && writes(run.world)) {
     keeper.takeBest()
     // For good: what is in the model after the run is what was saved.
     run.optimizer.enterEvaluation?.()
@@ -175,19 +192,28 @@ async function finish(
   return { steps, stopped, loss, best, outputDir, checkpoint, pushed: publisher.outcome }
 }
 
+/** The first process has the folder of the run; the others only compute. */
+function writes(world: World | null): boolean {
+  return world === null || world.rank === 0
+}
+
 /** metrics.jsonl, the monitors of the file and of the caller; then `onEvent`, which may throw. */
-function emitterOf(run: Run, { monitors = [], onEvent, command }: TrainOptions): Emit {
+function emitterOf(run: Run, { monitors = [], onEvent, command }: TrainOptions): Emitter {
+  if (!writes(run.world)) return createEmitter([], onEvent)
   const { output_dir: outputDir } = run.config
   const parts: NamedPart<Monitor>[] = [
     { name: 'metrics.jsonl', part: createMetricsFile(outputDir) },
     { name: 'run.json', part: createRunFiles(outputDir, () => factsOfFolder(run, command ?? null)) },
+    ...(run.config.histogram_steps === null
+      ? []
+      : [{ name: 'histograms.jsonl', part: createHistogramsFile(outputDir) }]),
     ...(run.rollouts
       ? [{ name: 'completions.jsonl', part: createCompletionsFile(run.config.output_dir) }]
       : []),
     ...run.monitors,
     ...monitors.map((part, i) => ({ name: `monitors[${i}]`, part })),
   ]
-  return createEmitter(parts, onEvent)
+  return withAdvice(run, createEmitter(parts, onEvent))
 }
 
 /** Nothing of the tape is alive while it waits for rewards. */

@@ -18,7 +18,7 @@ import { type Control, CONTROL_FILE, controlFault, type ControlRequest } from '.
  * ```ts
  * import { sendControl } from 'tritune/plugins/runs'
  *
- * const id = sendControl('./my-adapter', { action: 'pause' })
+ * const id = sendControl('./my-run', { action: 'pause' })
  * console.log(id)
  * ```
  */

@@ -4,6 +4,7 @@
  *
  * A look asks the file system which run.json changed and reads those alone; curves are read when they are asked for, and then only what was appended.
  */
+import { rename } from '../../../core/files/rename.ts'
 import { existsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { cacheFolder } from '../../../core/files/cache-folder.ts'
@@ -98,7 +99,7 @@ export async function openRunIndex(path: string = runIndexPath()): Promise<RunIn
         .rows('SELECT folder, record FROM runs ORDER BY started DESC, folder')
         .map(({ folder, record }) => ({
           folder: String(folder),
-          run: markedIfGone(parseRunRecord(JSON.parse(String(record)))),
+          run: markedIfGone(parseRunRecord(JSON.parse(String(record))), String(folder)),
         })),
     curves(folder) {
       const key = resolve(folder)
@@ -118,8 +119,13 @@ export function createIndexMonitor(outputDir: string, path?: string): Monitor {
   return {
     async onEvent({ type }) {
       if (type !== 'start' && type !== 'end' && type !== 'error') return
-      using index = await openRunIndex(path)
-      index.refresh([outputDir])
+      try {
+        using index = await openRunIndex(path)
+        index.refresh([outputDir])
+      } catch (error) {
+        // Who asks for the index is told; a run does without.
+        if (!(error instanceof TrituneError) || error.code !== 'E_UNSUPPORTED') throw error
+      }
     },
   }
 }
@@ -141,8 +147,7 @@ async function openUsable(path: string): Promise<Database> {
   } catch (error) {
     if (!(error instanceof TrituneError) || error.code !== 'E_FORMAT') throw error
     // It can be made again, and what made it unreadable is no fault of the runs. Its last state is kept aside, as it may be no index at all.
-    const { renameSync } = await import('node:fs')
-    renameSync(path, `${path}.damaged`)
+    rename(path, `${path}.damaged`)
     return await openAs(path)
   }
 }

@@ -34,7 +34,7 @@ export function isRun(folder: string): boolean {
  * ```
  */
 export function readRun(folder: string): RunRecord {
-  return markedIfGone(readRecord(folder))
+  return markedIfGone(readRecord(folder), folder)
 }
 
 /** The record as the files have it: of a run whose process is gone, what it last said. */
@@ -45,9 +45,14 @@ export function readRecord(folder: string): RunRecord {
   return { ...record, run_name: record.run_name || nameOf(folder) }
 }
 
-/** As failed, where the run is at work by its record and its process is gone. */
-export function markedIfGone(record: RunRecord): RunRecord {
+/**
+ * The record of a run that is at work by what it last said, and whose process is gone: completed where it left its mark of that, else failed. Any other as it is.
+ */
+export function markedIfGone(record: RunRecord, folder: string): RunRecord {
   if (!isUnfinished(record) || !isGone(record)) return record
+  // The disk may have been full for the record alone.
+  if (existsSync(join(folder, FINISHED)))
+    return { ...record, status: 'completed', ended_at: record.updated_at }
   return {
     ...record,
     status: 'failed',
@@ -61,6 +66,9 @@ export function readRunLines<K extends keyof RunLines>(folder: string, kind: K):
   const text = textOf(join(folder, RUN_LINES[kind])) ?? ''
   return parsedLines(text.slice(0, text.lastIndexOf('\n') + 1)).flatMap((line) => lineOf(kind, line) ?? [])
 }
+
+/** The last thing that the trainer writes, and the first that it removes. */
+const FINISHED = 'finished.json'
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
@@ -84,7 +92,7 @@ function recordOfMetrics(folder: string): RunRecord {
     run_id: nameOf(folder),
     run_name: nameOf(folder),
     // Whether one of then is still at work cannot be told.
-    status: existsSync(join(folder, 'finished.json')) ? 'completed' : 'cancelled',
+    status: existsSync(join(folder, FINISHED)) ? 'completed' : 'cancelled',
     current_step: last?.step,
     total_steps: last?.step,
     current_loss: last?.loss,

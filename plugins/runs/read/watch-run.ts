@@ -38,7 +38,7 @@ export interface WatchRunOptions {
  * ```ts
  * import { watchRun } from 'tritune/plugins/runs'
  *
- * using watch = watchRun('./my-adapter', ({ run, metrics }) => {
+ * using watch = watchRun('./my-run', ({ run, metrics }) => {
  *   for (const { step, loss } of metrics) console.log(run.run_name, step, loss)
  * })
  * ```

@@ -11,6 +11,7 @@ import { basename, join } from 'node:path'
 import { writeFileAtomic } from '../../../core/files/atomic.ts'
 import { packageVersion } from '../../../core/invocation.ts'
 import type { JsonValue, Monitor, RunEvent, StepReport } from '../../../core/mod.ts'
+import { replaceFile } from '../files/replace-file.ts'
 import { stepLines } from '../files/step-lines.ts'
 import { readRun, readRunLines } from '../read/read-run.ts'
 import { gitState } from './git-state.ts'
@@ -41,7 +42,10 @@ export function createRunFiles(outputDir: string, facts: () => RunFacts): Monito
   const write = (changes: Partial<RunRecord>): void => {
     if (record === null) return
     record = { ...record, ...changes, updated_at: new Date().toISOString() }
-    writeFileAtomic(path, `${JSON.stringify(record, null, 2)}\n`)
+    const text = `${JSON.stringify(record, null, 2)}\n`
+    // Where the run begins and ends it is waited for the disk.
+    if (record.current_step === 0 || record.ended_at !== null) writeFileAtomic(path, text)
+    else replaceFile(path, text)
     written = performance.now()
   }
   const tell = (event: RunEvent): void => {
@@ -87,12 +91,9 @@ function startOf(
   const before = step > 0 && existsSync(join(outputDir, RUN_RECORD_FILE)) ? readRun(outputDir) : null
   const lines = step > 0 ? readRunLines(outputDir, 'metrics').filter((line) => line.step <= step) : []
   const last = lines.findLast(({ loss }) => typeof loss === 'number')
-  const best = lines
-    .filter(({ eval_loss: loss }) => typeof loss === 'number')
-    .reduce<{ loss: number; step: number } | null>((least, { step: at, eval_loss: loss }) => {
-      const value = Number(loss)
-      return least === null || value < least.loss ? { loss: value, step: at } : least
-    }, null)
+  // Which one was the best is not always by the loss.
+  const events = step > 0 ? readRunLines(outputDir, 'events') : []
+  const best = events.findLast(({ type, best: is, step: at }) => type === 'eval' && is === true && at <= step)
   const now = new Date()
   const { commit, branch } = gitState(process.cwd())
   return {
@@ -111,7 +112,7 @@ function startOf(
     current_loss: last?.loss ?? null,
     learning_rate: last?.learning_rate ?? null,
     learning_rate_changes: (before?.learning_rate_changes ?? []).filter((change) => change.step <= step),
-    best_loss: best?.loss ?? null,
+    best_loss: typeof best?.['loss'] === 'number' ? best['loss'] : null,
     best_step: best?.step ?? null,
     error_message: null,
     checkpoints: (before?.checkpoints ?? []).filter(

@@ -1,6 +1,7 @@
 /**
  * The lines of the files of a run: metrics.jsonl, events.jsonl, histograms.jsonl. One JSON object a line; readers leave alone what they do not know.
  */
+import type { Histogram } from '../../../core/mod.ts'
 
 /** The files of lines in the folder of a run. */
 export const RUN_LINES: Readonly<Record<keyof RunLines, string>> = {
@@ -36,18 +37,4 @@ export interface EventLine {
 }
 
 /** How the elements of one tensor were spread after a step. */
-export interface HistogramLine {
-  readonly step: number
-  /** Name of the parameter. */
-  readonly name: string
-  readonly of: 'weight' | 'gradient'
-  /** Borders of the bins, one more than there are counts. */
-  readonly edges: readonly number[]
-  readonly counts: readonly number[]
-  readonly min: number
-  readonly max: number
-  readonly mean: number
-  readonly std: number
-  /** Elements that are NaN or infinite, which no bin has. */
-  readonly odd: number
-}
+export type HistogramLine = Histogram

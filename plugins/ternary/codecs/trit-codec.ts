@@ -55,7 +55,11 @@ export function expectTrits(
       `${name}: ${rows} × ${cols} are ${rows * cols} trits, got ${trits.length}`,
     )
   const checked = new Int8Array(trits.length)
-  for (let i = 0; i < trits.length; i++) checked[i] = expectTrit(`${name}: trit ${i}`, trits[i])
+  for (let i = 0; i < trits.length; i++) {
+    const value = trits[i]
+    // The name of a place is made only for what is none.
+    checked[i] = value === 0 || value === 1 || value === -1 ? value : expectTrit(`${name}: trit ${i}`, value)
+  }
   return checked
 }
 

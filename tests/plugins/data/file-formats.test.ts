@@ -67,6 +67,11 @@ describe('columnar files', () => {
     expect((await failureOf(() => read(file('damaged.parquet', bytes)))).code).toBe('E_DATA')
   })
 
+  test('a packed file says how to unpack it', async () => {
+    const path = file('data.jsonl.gz', '\u001f\u008b')
+    expect((await failureOf(() => read(path))).message).toContain(`gunzip -k ${path}`)
+  })
+
   test('a pointer of Git LFS says so', async () => {
     const path = file('lfs.parquet', 'version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n')
     expect((await failureOf(() => read(path))).message).toContain('a pointer of Git LFS')

@@ -88,6 +88,11 @@ describe('one pass', () => {
       expect(message).toContain(said)
   })
 
+  test('tells a fault under the name that the file has', async () => {
+    const message = await complaint({ quantization: 'bitnt' })
+    expect(message).toMatch(/f\.yaml:\d+:1 quantization: there is no quantizer "bitnt"/)
+  })
+
   test('tells what is wrong in the keys and what is wrong behind them', async () => {
     const message = await complaint({
       learning_rate: -1,

@@ -10,15 +10,11 @@ function read(text: string): FinetuneConfig {
 
 describe('a note', () => {
   test.each([
-    [
-      'wandb_project: p\nswanlab_mode: cloud\ncomet_workspace: w\nmlflow_run_name: r\n',
-      'nothing is reported',
-    ],
-    ['use_tensorboard: true\n', 'metrics.jsonl'],
-    ['fsdp: [full_shard]\nfsdp_config: { offload_params: false }\n', 'one device needs no sharding'],
-    ['deepspeed: zero3.json\n', 'one device needs no sharding'],
+    ['swanlab_mode: cloud\ncomet_workspace: w\nuse_trackio: true\n', 'this tracker is not there'],
+    ['fsdp: [full_shard]\nfsdp_config: { offload_params: false }\n', 'every process has the whole model'],
+    ['deepspeed: zero3.json\n', 'every process has the whole model'],
     ['liger_rms_norm_gated: true\n', 'fused kernels'],
-    ['context_parallel_size: 4\n', 'one device needs no sharding'],
+    ['context_parallel_size: 4\n', 'every process has the whole model'],
     ['bfloat16: true\n', 'bfloat16 is read as bf16: true'],
     ['fp16: true\n', 'fp16 is read as bf16: true: f16 is computed in bf16'],
     ['optimizer: adamw_torch_8bit\n', 'as bitsandbytes does, in place of torchao’s 8 bits'],
@@ -30,7 +26,7 @@ describe('a note', () => {
     ['tokens: { pad_token: <pad> }\n', 'tokens is read as special_tokens'],
     ['gradient_checkpointing: unsloth\n', 'activations stay on the device'],
     ['save_only_model: true\n', 'checkpoints always hold the optimizer'],
-    ['eval_table_size: 5\n', 'nothing is reported'],
+    ['eval_table_size: 5\nwandb_log_model: end\n', 'files are not uploaded to trackers'],
     ['eta_min: 1e-7\nadam_eps: 1e-9\ntorch_dtype: bfloat16\n', 'axolotl does not read it either'],
     [
       'gptq_groupsize:\ngptq_model_v1:\n',
@@ -45,9 +41,9 @@ describe('a note', () => {
   })
 
   test('is one line for all keys with one reason, and shows no values', () => {
-    const { notes } = read('comet_api_key: secret\nwandb_entity: e\nuse_wandb: true\n')
+    const { notes } = read('comet_api_key: secret\nswanlab_project: e\nuse_comet: true\n')
     expect(notes).toHaveLength(1)
-    expect(notes[0]).toStartWith('comet_api_key, wandb_entity, use_wandb are ignored: ')
+    expect(notes[0]).toStartWith('comet_api_key, swanlab_project, use_comet are ignored: ')
     expect(notes.join()).not.toContain('secret')
   })
 

@@ -69,7 +69,7 @@ describe('the JSON Schema of a run', () => {
     expect(part(property('memory'), 'anyOf', '0', 'enum')).toEqual(['auto', 'lean', 'fast'])
     expect(part(property('optimizer'), 'anyOf', '0', 'enum')).toContain('adamw_8bit')
     expect(property('optimizer')).toMatchObject({ default: 'adamw_torch_fused' })
-    expect(part(schema, 'required')).toEqual(['learning_rate'])
+    expect(part(schema, 'allOf', '0', 'anyOf', '0', 'required')).toEqual(['learning_rate'])
     expect(part(schema, '$defs', 'dataset', 'required')).toEqual(['path'])
     const defaults = Object.entries(Object(part(schema, 'properties'))).flatMap(([key, value]) => {
       const fallback = part(value, 'default')
@@ -90,6 +90,11 @@ describe('the JSON Schema of a run', () => {
   test.each(files)('accepts a file of $file', ({ text }) => {
     const written: unknown = parse(text)
     expect(fits({ ...LEAST, ...Object(written) }) || fits.errors).toBe(true)
+  })
+
+  test('asks a file that extends another for nothing', () => {
+    expect([fits({ extends: './base.yaml' }), fits({ extends: ['a', 'b.yaml'] })]).toEqual([true, true])
+    expect([fits({ extends: 3 }), fits({ seed: 1 })]).toEqual([false, false])
   })
 
   test('there are some', () => {

@@ -2,12 +2,12 @@
  * What a run answers to control.jsonl, and that another learning rate is part of its state.
  */
 import { expect, test } from 'bun:test'
-import { appendFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RunEvent } from '../../../core/mod.ts'
 import type { ErrorCode } from '../../../core/errors.ts'
 import { listCheckpoints, type TrainOptions } from '../../../plugins/finetune/mod.ts'
-import { type Control, readRun, readRunLines, sendControl } from '../../../plugins/runs/mod.ts'
+import { type Control, readRun, readRunLines, sendControl, watchRun } from '../../../plugins/runs/mod.ts'
 import { fileBytes, metricsOf, workspace } from '../finetune/_run.ts'
 import { writeRunFolder } from './_folder.ts'
 import { temporaryFolder } from '../../_golden.ts'
@@ -129,13 +129,13 @@ test('what cannot be done is answered with its reason, and the run goes on', asy
   const out = join(space.path, 'out')
   const before = { id: 'old', time: '', action: 'stop' }
   const lines = (...all: readonly object[]): string => all.map((line) => `${JSON.stringify(line)}\n`).join('')
+  // Lines of before the run do not count, nor ones that are no requests.
+  mkdirSync(out)
+  writeFileSync(join(out, 'control.jsonl'), lines(before))
   const { result } = await space.train(
     {},
     {
       onEvent(event) {
-        // Lines of before the run do not count, nor ones that are no requests.
-        if (event.type === 'note') return
-        if (event.type === 'start') writeFileSync(join(out, 'control.jsonl'), lines(before))
         if (event.type !== 'step' || event.report.step !== 2) return
         appendFileSync(
           join(out, 'control.jsonl'),
@@ -159,6 +159,42 @@ test('what cannot be done is answered with its reason, and the run goes on', asy
     expect.stringContaining('got "much"'),
     expect.stringContaining('got -1'),
     'the run is not paused',
+  ])
+})
+
+test('two who watch one run are both answered, in the order in which they asked', async () => {
+  using space = workspace()
+  const out = join(space.path, 'out')
+  const ids: string[] = []
+  const seen = [0, 0]
+  await space.train(
+    {},
+    {
+      onEvent(event) {
+        if (event.type !== 'step' || event.report.step !== 2) return
+        for (const i of [0, 1]) {
+          const id = sendControl(out, { action: 'pause' })
+          ids.push(id)
+          const watch = watchRun(
+            out,
+            ({ events }) => {
+              if (!events.some((line) => line['id'] === id)) return
+              seen[i] += 1
+              watch[Symbol.dispose]()
+              if (seen[0] + seen[1] === 2) sendControl(out, { action: 'resume' })
+            },
+            { everyMs: 10 },
+          )
+        }
+      },
+    },
+  )
+  expect(seen).toEqual([1, 1])
+  const answers = readRunLines(out, 'events').filter(({ type }) => type === 'control')
+  expect(answers.map(({ id, ok }) => [ids.indexOf(String(id)), ok])).toEqual([
+    [0, true],
+    [1, false],
+    [-1, true],
   ])
 })
 

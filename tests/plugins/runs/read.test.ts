@@ -2,7 +2,15 @@
  * Folders of runs as they are read and watched: old ones, newer ones, killed ones, files that are being written.
  */
 import { expect, test } from 'bun:test'
-import { appendFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -124,6 +132,33 @@ test('a run whose process is gone is told as failed; one that lives, or is elsew
   const before = { updated_at: '2001-01-01T00:00:00Z', pid: process.pid, host: hostname() }
   expect(status({ ...before, status: 'running' })).toBe('failed')
 })
+
+test.skipIf(process.platform !== 'linux')(
+  'a disk that is full for the record alone switches it off with a note; the run ends, and is read as completed',
+  async () => {
+    using space = workspace()
+    const out = join(space.path, 'out')
+    const { result, events } = await space.train(
+      { save_strategy: undefined, save_steps: 3 },
+      {
+        onEvent(event) {
+          if (event.type !== 'step' || event.report.step !== 2) return
+          rmSync(join(out, 'events.jsonl'))
+          symlinkSync('/dev/full', join(out, 'events.jsonl'))
+        },
+      },
+    )
+    expect(result).toMatchObject({ steps: 6, stopped: false })
+    const notes = events.flatMap((event) => (event.type === 'note' ? [event.text] : []))
+    expect(notes).toEqual([
+      expect.stringMatching(/^the monitor run\.json is switched off, it failed: .*events\.jsonl: .*space/s),
+    ])
+    expect(readRun(out).status).toBe('running')
+    const record = JSON.parse(readFileSync(join(out, 'run.json'), 'utf8'))
+    writeFileSync(join(out, 'run.json'), JSON.stringify({ ...record, pid: Bun.spawnSync(['true']).pid }))
+    expect(readRun(out)).toMatchObject({ status: 'completed', error_message: null })
+  },
+)
 
 test('listRuns() finds runs below folders, newest first, and looks into no checkpoints', () => {
   using folder = temporaryFolder()

@@ -1,18 +1,17 @@
 /**
- * Several devices and machines: there is one, so that what only divides the work changes nothing.
+ * Several devices and machines: how the work is divided follows from how the command was started.
  */
 import { ignored, type KeyFacts } from './key-fact.ts'
 
-const ONE_DEVICE = 'one process, one device'
+const ONE_DEVICE = 'each process has one device; how many there are is said by mpirun'
 const SHARDED =
-  'one device needs no sharding; a step takes micro_batch_size × gradient_accumulation_steps documents, where axolotl takes that many on each device'
+  'every process has the whole model; a step takes micro_batch_size × gradient_accumulation_steps documents on each of them, and there is one unless mpirun starts more'
 
 export const DEVICE_KEYS: KeyFacts = {
   ignored: {
     ...ignored(ONE_DEVICE, [
       'device_map',
       'ddp',
-      'ddp_timeout',
       'ddp_bucket_cap_mb',
       'ddp_broadcast_buffers',
       'ddp_find_unused_parameters',

@@ -3,23 +3,13 @@
  */
 import { ignored, type KeyFacts } from './key-fact.ts'
 
-const NO_TRACKER = 'nothing is reported to a service; metrics.jsonl in output_dir has every number'
+const NO_TRACKER = 'this tracker is not there; metrics.jsonl in output_dir has every number'
+const NO_FILES = 'files are not uploaded to trackers; hub_model_id pushes the result'
 
 export const TRACKER_KEYS: KeyFacts = {
   ignored: {
+    ...ignored(NO_FILES, ['wandb_log_model', 'hf_mlflow_log_artifacts', 'eval_table_size']),
     ...ignored(NO_TRACKER, [
-      'use_wandb',
-      'wandb_project',
-      'wandb_entity',
-      'wandb_name',
-      'wandb_run_id',
-      'wandb_mode',
-      'wandb_log_model',
-      'use_mlflow',
-      'mlflow_tracking_uri',
-      'mlflow_experiment_name',
-      'mlflow_run_name',
-      'hf_mlflow_log_artifacts',
       'use_comet',
       'comet_api_key',
       'comet_workspace',
@@ -47,11 +37,9 @@ export const TRACKER_KEYS: KeyFacts = {
       'trackio_project_name',
       'trackio_run_name',
       'trackio_space_id',
-      'use_tensorboard',
       'use_otel_metrics',
       'otel_metrics_host',
       'otel_metrics_port',
-      'eval_table_size',
     ]),
   },
   refused: {},

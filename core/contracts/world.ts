@@ -1,0 +1,32 @@
+/**
+ * World: the processes that train together, as one of them sees it. Every process makes the same calls in the same order.
+ *
+ * The calls wait for the others, so they belong between and after computations, not into them. Who provides one: plugins/distributed
+ * over MPI; a test can make one of memory.
+ */
+
+/** The processes of a job, as one of them sees it; each call is made by all of them, in the same order. */
+export interface World extends Disposable {
+  /** Which of the processes this is, from 0. */
+  readonly rank: number
+  readonly size: number
+  /** Among the processes of this machine. */
+  readonly localRank: number
+  readonly localSize: number
+  /** How long a call waits for the other processes, in milliseconds. */
+  patience: number
+  /** What connects them, for people. */
+  readonly description: string
+  /** Adds up over all processes, in place: the same bits on all of them. */
+  sum(values: Float32Array): void
+  /** Each process gets its part of the sum: `values` has `size` parts, `part` is one. */
+  sumPart(values: Float32Array, part: Float32Array): void
+  /** What each process gives, all of one length, one after the other in the order of the ranks. */
+  collect(own: Uint8Array, all: Uint8Array): void
+  /** A text of each process, in the order of the ranks; they may differ in length. */
+  gather(text: string): string[]
+  /** The bytes of one process on all of them, in place. */
+  broadcast(bytes: Uint8Array, from?: number): void
+  /** Ends all processes, this one too, with an exit code. */
+  abort(code: number): void
+}

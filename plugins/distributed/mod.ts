@@ -1,0 +1,8 @@
+/**
+ * Training on many machines: processes that a launcher starts join by MPI. See README.md.
+ *
+ * @module
+ */
+export { joinWorld, type JoinOptions } from './join-world.ts'
+export { detectLauncher, type Launcher } from './launcher.ts'
+export { type Link, LINKS, type StepCost, stepCost, type StepCostOptions, sumSeconds } from './cost.ts'

@@ -1,0 +1,141 @@
+/**
+ * A `World` over libtritune_dist. A call posts a collective to the thread of the library and waits for it, up to a limit: whoever is
+ * late or dead is an error and not a wait without end.
+ */
+import { TrituneError, type World } from '../../core/mod.ts'
+import { endLauncherLater } from './end-launcher.ts'
+import type { DistLibrary } from './native/library.ts'
+import { type DistFunctions, STATUS, SUM_TYPE } from './native/symbols.ts'
+
+export interface MpiWorldOptions {
+  /** How long a call waits for the other processes. */
+  readonly timeoutMs: number
+}
+
+/** The job has been joined; disposing the world leaves it. */
+export function mpiWorld({ functions }: DistLibrary, { timeoutMs }: MpiWorldOptions): World {
+  const size = functions.tt_dist_size()
+  const rank = functions.tt_dist_rank()
+  let isJoined = true
+  let patience = timeoutMs
+
+  const wait = (what: string, ticket: number): void => {
+    const status = ticket > 0 ? functions.tt_dist_wait(ticket, patience) : ticket
+    if (status !== STATUS.ok) throw failure(what, status, functions, patience)
+  }
+  const gatherBytes = (own: Uint8Array, all: Uint8Array): void =>
+    wait('a gather', functions.tt_dist_gather(pinned(own), own.length, pinned(all)))
+
+  // Whoever ends without leaving would keep the others waiting, or, under MPICH, end their job with exit code 0.
+  const atExit = (): void => {
+    if (isJoined) functions.tt_dist_abort(LEFT_BEHIND)
+  }
+  process.on('exit', atExit)
+
+  return {
+    rank,
+    size,
+    localRank: functions.tt_dist_local_rank(),
+    localSize: functions.tt_dist_local_size(),
+    get patience() {
+      return patience
+    },
+    set patience(milliseconds) {
+      patience = milliseconds
+    },
+    description: functions.tt_dist_library().slice(0, DESCRIPTION).trim(),
+    sum: (values) => wait('a sum', functions.tt_dist_sum(pinned(values), values.length, SUM_TYPE.f32)),
+    sumPart(values, part) {
+      if (values.length !== size * part.length)
+        throw new TrituneError('E_SHAPE', `${values.length} values are not ${size} parts of ${part.length}`)
+      wait(
+        'a sum in parts',
+        functions.tt_dist_sum_part(pinned(values), pinned(part), part.length, SUM_TYPE.f32),
+      )
+    },
+    collect(own, all) {
+      if (all.length !== size * own.length)
+        throw new TrituneError('E_SHAPE', `${all.length} bytes are not ${size} times ${own.length}`)
+      gatherBytes(own, all)
+    },
+    gather: (text) => gatherTexts(text, size, gatherBytes),
+    broadcast: (bytes, from = 0) =>
+      wait('a broadcast', functions.tt_dist_broadcast(pinned(bytes), bytes.length, from)),
+    abort(code) {
+      isJoined = false
+      if (size > functions.tt_dist_local_size()) endLauncherLater(LAUNCHER_S)
+      functions.tt_dist_abort(code)
+    },
+    [Symbol.dispose]() {
+      if (!isJoined) return
+      isJoined = false
+      process.off('exit', atExit)
+      const status = functions.tt_dist_finalize(LEAVING_MS)
+      if (status !== STATUS.ok) throw failure('leaving the job', status, functions, LEAVING_MS)
+    },
+  }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Exit code of a process that ended without leaving. */
+const LEFT_BEHIND = 70
+const LEAVING_MS = 60_000
+/** What mpirun has to end by itself. */
+const LAUNCHER_S = 8
+/** MPICH tells with its version how it was configured. */
+const DESCRIPTION = 60
+
+/** Memory that stays where it is while the thread works on it: small arrays may lie on the heap of the runtime until asked for theirs. */
+function pinned<T extends ArrayBufferView>(array: T): T {
+  void array.buffer
+  return array
+}
+
+/** Bytes of a text that travel with its length; longer ones go in a second round. */
+const SHORT = 252
+
+function gatherTexts(
+  text: string,
+  size: number,
+  gather: (own: Uint8Array, all: Uint8Array) => void,
+): string[] {
+  const own = new TextEncoder().encode(text)
+  const slot = new Uint8Array(4 + SHORT)
+  new DataView(slot.buffer).setUint32(0, own.length, true)
+  slot.set(own.subarray(0, SHORT), 4)
+  const slots = new Uint8Array(size * slot.length)
+  gather(slot, slots)
+  const lengths = Array.from({ length: size }, (_, rank) =>
+    new DataView(slots.buffer).getUint32(rank * slot.length, true),
+  )
+  const longest = Math.max(...lengths)
+  const decoder = new TextDecoder()
+  if (longest <= SHORT)
+    return lengths.map((length, rank) =>
+      decoder.decode(slots.subarray(rank * slot.length + 4).subarray(0, length)),
+    )
+  const padded = new Uint8Array(longest)
+  padded.set(own)
+  const all = new Uint8Array(size * longest)
+  gather(padded, all)
+  return lengths.map((length, rank) => decoder.decode(all.subarray(rank * longest).subarray(0, length)))
+}
+
+function failure(
+  what: string,
+  status: number,
+  functions: Pick<DistFunctions, 'tt_dist_last_error'>,
+  timeoutMs: number,
+): TrituneError {
+  const message = functions.tt_dist_last_error()
+  if (status === STATUS.late)
+    return new TrituneError(
+      'E_PEER',
+      `${what} waited ${timeoutMs / 1000} s for the other processes: one is late or dead`,
+      { remedy: 'look at what the other processes printed; ddp_timeout says how long they are waited for' },
+    )
+  return new TrituneError('E_PEER', `${what} failed (${status}): ${message}`, {
+    remedy: 'the other processes or the network between them are gone; start the job again with --resume',
+  })
+}

@@ -1,0 +1,144 @@
+/**
+ * Watches runs in a terminal: draws the screen whenever something is new, and takes keys. It reads the folders of runs, and asks by control.jsonl.
+ */
+import { emitKeypressEvents } from 'node:readline'
+import { TrituneError } from '../../../core/mod.ts'
+import { type ListedRun, listRuns, sendControl, watchRun } from '../../runs/mod.ts'
+import { painted } from './cells.ts'
+import { createDialogue, type Key } from './dialogue.ts'
+import { drawScreen, type ScreenSize } from './draw-screen.ts'
+import { nextWatched, type WatchedRun } from './watched-run.ts'
+
+/** A terminal: where keys come from, and where the screen goes. */
+export interface Terminal {
+  readonly input: NodeJS.ReadableStream & { setRawMode?(raw: boolean): unknown }
+  readonly colour: boolean
+  write(text: string): void
+  size(): ScreenSize
+  /** Calls back when the size has changed, until it is disposed. */
+  onResize(changed: () => void): Disposable
+}
+
+/** Options of `openTerminalMonitor()`. */
+export interface TerminalMonitorOptions {
+  /** Folders that are looked through for runs. */
+  readonly roots: readonly string[]
+  readonly terminal: Terminal
+}
+
+/** A monitor that is open. */
+export interface TerminalMonitor extends Disposable {
+  /** Fulfilled when the person leaves. */
+  readonly left: Promise<void>
+}
+
+const OPEN = '\u001b[?1049h\u001b[?25l'
+const CLOSE = '\u001b[?25h\u001b[?1049l'
+/** The terminal shows what stands between as a whole. */
+const [TOGETHER, SHOWN] = ['\u001b[?2026h\u001b[H', '\u001b[?2026l']
+const LOOK_EVERY_MS = 2000
+
+/** Takes over the terminal until it is disposed. Throws E_FILE for a folder that cannot be read. */
+export function openTerminalMonitor({ roots, terminal }: TerminalMonitorOptions): TerminalMonitor {
+  const left = Promise.withResolvers<void>()
+  const dialogue = createDialogue()
+  let runs: readonly ListedRun[] = listRuns(roots)
+  let folder: string | null = null
+  let watched: WatchedRun | null = null
+  let watch: Disposable | null = null
+  let shown = ''
+
+  const draw = (): void => {
+    const at = runs.findIndex((run) => run.folder === folder) + 1
+    const size = terminal.size()
+    const lines = drawScreen(watched, size, { at, of: runs.length, prompt: dialogue.prompt })
+    const text = lines.map((line) => painted(line, terminal.colour)).join('\r\n')
+    if (text === shown) return
+    shown = text
+    terminal.write(`${TOGETHER}${text}${SHOWN}`)
+  }
+
+  const show = (next: string | null): void => {
+    watch?.[Symbol.dispose]()
+    watch = null
+    watched = null
+    folder = next
+    if (next === null) return
+    const failed = (error: unknown): void => {
+      dialogue.tell(error instanceof Error ? error.message.split('\n')[0] : String(error))
+      if (watched === null) folder = null
+      draw()
+    }
+    try {
+      watch = watchRun(
+        next,
+        (change) => {
+          watched = nextWatched(watched, change)
+          draw()
+        },
+        { onError: failed },
+      )
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  /** Runs that began meanwhile. */
+  const look = (): void => {
+    try {
+      runs = listRuns(roots)
+    } catch (error) {
+      if (!(error instanceof TrituneError)) throw error
+      dialogue.tell(error.message.split('\n')[0])
+    }
+    if (folder === null && runs.length > 0) show(runs[0].folder)
+    draw()
+  }
+
+  const onKey = (_text: string | undefined, key: Key): void => {
+    const wish = dialogue.onKey(key, {
+      paused: watched?.run.status === 'paused',
+      learningRate: watched?.run.learning_rate ?? null,
+    })
+    if (wish?.kind === 'leave') left.resolve()
+    else if (wish?.kind === 'other-run' && runs.length > 0) {
+      const at = runs.findIndex((run) => run.folder === folder)
+      show(runs[(at + wish.by + runs.length) % runs.length].folder)
+    } else if (wish?.kind === 'ask' && folder !== null) {
+      try {
+        sendControl(folder, wish.control)
+        dialogue.tell(`asked: ${wish.control.action.replaceAll('_', ' ')}; the run answers after its step`)
+      } catch (error) {
+        if (!(error instanceof TrituneError)) throw error
+        dialogue.tell(error.message.split('\n')[0])
+      }
+    }
+    draw()
+  }
+
+  const { input } = terminal
+  const ended = (): void => left.resolve()
+  emitKeypressEvents(input)
+  input.on('keypress', onKey).on('end', ended)
+  input.setRawMode?.(true)
+  input.resume()
+  terminal.write(OPEN)
+  const timer = setInterval(look, LOOK_EVERY_MS)
+  const resized = terminal.onResize(() => {
+    shown = ''
+    draw()
+  })
+  look()
+  return {
+    left: left.promise,
+    [Symbol.dispose]() {
+      clearInterval(timer)
+      resized[Symbol.dispose]()
+      watch?.[Symbol.dispose]()
+      input.off('keypress', onKey).off('end', ended)
+      input.setRawMode?.(false)
+      input.pause()
+      terminal.write(CLOSE)
+    },
+  }
+}

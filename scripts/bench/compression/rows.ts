@@ -1,0 +1,98 @@
+/**
+ * The rows of `bench compression`: for each way the gap of its loss and how many times fewer bytes, as sent and as received.
+ */
+import type { Row } from '../_topic.ts'
+import type { Method } from './methods.ts'
+import type { Outcome } from './simulate.ts'
+
+/** A way with its best rate, and plain training with its own; outcomes by seed. */
+export interface Tuned {
+  readonly rate: number
+  /** Both neighbours were tried. */
+  readonly isInterior: boolean
+  readonly outcomes: readonly Outcome[]
+}
+
+/** One way of one number of workers. */
+export interface Measured {
+  readonly name: string
+  readonly method: Method
+  readonly workers: number
+  readonly steps: number
+  readonly dense: Tuned
+  readonly own: Tuned
+}
+
+export function compressionRows(all: readonly Measured[]): Row[] {
+  return all.flatMap((one) => [gapRow(one), bytesRow(one), receivedRow(one)])
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** ratio: the loss over that of plain training, mean over the seeds. */
+function gapRow({ name, method: { goal }, dense, own }: Measured): Row {
+  const ratios = own.outcomes.map(({ reported }, i) => reported / dense.outcomes[i].reported)
+  const percent = ratios.map((ratio) => `${(100 * (ratio - 1)).toFixed(2)} %`).join(', ')
+  const [{ kept, backlog }] = own.outcomes
+  return {
+    name: `${name}: loss`,
+    ours: mean(own.outcomes.map(({ reported }) => reported)),
+    peer: mean(dense.outcomes.map(({ reported }) => reported)),
+    unit: 'nats',
+    ratio: mean(ratios),
+    floor: goal && 1 + 1.5 * goal.gap,
+    goal: goal && 1 + goal.gap,
+    better: 'lower',
+    note: `gaps ${percent}; rate ${rate(own)}, of dense ${rate(dense)}; δ ${kept.toFixed(2)}, backlog ${backlog.toFixed(1)}`,
+  }
+}
+
+/** ratio: f32 of every step over what a worker sent. */
+function bytesRow({ name, method: { goal }, own: { outcomes } }: Measured): Row {
+  const [{ sentBytes, denseBytes }] = outcomes
+  const ratio = denseBytes / sentBytes
+  return {
+    name: `${name}: sent`,
+    ours: sentBytes / 2 ** 20,
+    peer: denseBytes / 2 ** 20,
+    unit: 'MiB',
+    ratio,
+    floor: goal && goal.ratio,
+    goal: null,
+    better: 'higher',
+    note: `${(ratio / 2).toFixed(1)} × fewer than bf16`,
+  }
+}
+
+/** ratio: what a ring of f32 receives over the fewer of every message to every worker and of two hops. */
+function receivedRow({ name, workers, steps, own: { outcomes } }: Measured): Row {
+  const [{ sentBytes, receivedBytes, denseBytes }] = outcomes
+  const ring = (2 * (workers - 1) * denseBytes) / workers
+  const hops = (2 * (workers - 1) * sentBytes) / workers
+  const codec = mean(outcomes.map(({ codecSeconds }) => codecSeconds))
+  // Half a ring of f32 is one of bf16. Below this rate of the link the time of coding is won back.
+  const saved = ring / 2 - receivedBytes
+  const breakEven =
+    saved > 0
+      ? `worth its coding (${((1000 * codec) / steps).toFixed(1)} ms a step) below ${((8 * saved) / codec / 1e6).toFixed(0)} Mb/s`
+      : 'never worth it'
+  return {
+    name: `${name}: received`,
+    ours: receivedBytes / 2 ** 20,
+    peer: ring / 2 ** 20,
+    unit: 'MiB',
+    ratio: ring / receivedBytes,
+    floor: null,
+    goal: null,
+    better: 'higher',
+    note: `in two hops ${(ring / hops).toFixed(1)}; beside a ring of bf16 ${breakEven}`,
+  }
+}
+
+function rate({ rate: value, isInterior }: Tuned): string {
+  return `${value}${isInterior ? '' : ' (at the edge of what was tried)'}`
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}

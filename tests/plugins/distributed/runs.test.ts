@@ -1,0 +1,227 @@
+/**
+ * Runs of several processes through the command: the same losses and the same adapter as one process, whoever differs or fails ends all
+ * with one message, and what was saved goes on.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { openCheckpoint } from '../../../core/files/checkpoint.ts'
+import { readFloats, relativeRms } from '../../_golden.ts'
+import { metricsOf, tinyRun, workspace } from '../finetune/_run.ts'
+import { distLibrary, INSTALLED, type Job, type Mpi, type Programs, runJob } from './_mpi.ts'
+
+const FINETUNE = fileURLToPath(new URL('../../../scripts/finetune.ts', import.meta.url))
+const MINUTE = 60_000
+
+let library = ''
+const folder = workspace()
+const yaml = join(folder.path, 'run.yaml')
+// JSON is YAML.
+writeFileSync(
+  yaml,
+  JSON.stringify({
+    ...tinyRun(folder.path),
+    micro_batch_size: 1,
+    gradient_accumulation_steps: 1,
+    lora_dropout: 0.1,
+    device: 'cpu',
+  }),
+)
+beforeAll(async () => {
+  if (INSTALLED.length > 0) library = await distLibrary()
+}, MINUTE)
+afterAll(() => folder[Symbol.dispose]())
+
+function finetune(output: string, ...settings: readonly string[]): string[] {
+  const all = [`output_dir=${join(folder.path, output)}`, ...settings]
+  return [
+    process.execPath,
+    FINETUNE,
+    yaml,
+    ...all.flatMap((set) => (set.startsWith('--') ? [set] : ['--set', set])),
+  ]
+}
+
+function job(mpi: Mpi, programs: Programs, onOutput?: (output: string) => void): Promise<Job> {
+  return runJob(mpi, programs, { library, ...(onOutput && { onOutput }) })
+}
+
+function losses(output: string): number[] {
+  return metricsOf(join(folder.path, output)).map((line) =>
+    Number(Reflect.get(Object(line), 'loss') ?? Reflect.get(Object(line), 'eval_loss')),
+  )
+}
+
+function adapter(output: string): Map<string, Float32Array> {
+  const file = openCheckpoint(join(folder.path, output, 'adapter_model.safetensors'))
+  return new Map([...file.entries.keys()].map((name) => [name, readFloats(file, name)]))
+}
+
+/** The largest difference of one weight, relative to its tensor. */
+function adapterError(one: string, other: string): number {
+  const expected = adapter(one)
+  return Math.max(...[...adapter(other)].map(([name, got]) => relativeRms(got, expected.get(name) ?? [])))
+}
+
+for (const mpi of INSTALLED) {
+  describe(mpi.name, () => {
+    const name = (what: string): string => `${what}-${mpi.name.replace(' ', '')}`
+
+    test(
+      'two and four processes with a share of the batch each are one process with all of it',
+      async () => {
+        const one = name('one')
+        const alone = await job(mpi, [
+          [1, finetune(one, 'gradient_accumulation_steps=4', 'eval_steps=3', 'val_set_size=3')],
+        ])
+        expect([alone.code, alone.output]).toEqual([0, expect.stringContaining('processes  1 (')])
+        for (const processes of [2, 4]) {
+          const many = name(`${processes}`)
+          const each = `gradient_accumulation_steps=${4 / processes}`
+          const { code, output } = await job(mpi, [
+            [processes, finetune(many, each, 'eval_steps=3', 'val_set_size=3')],
+          ])
+          expect([code, output]).toEqual([0, expect.stringContaining(`processes  ${processes} (`)])
+          const expected = losses(one)
+          expect(expected.length).toBeGreaterThan(6)
+          for (const [i, loss] of losses(many).entries())
+            expect(Math.abs(loss - expected[i]) / expected[i]).toBeLessThan(1e-6)
+          expect(adapterError(one, many)).toBeLessThan(1e-5)
+        }
+      },
+      MINUTE,
+    )
+
+    test(
+      'a process with another setting is refused before the first step',
+      async () => {
+        const output = name('other')
+        const { code, output: told } = await job(mpi, [
+          [1, finetune(output)],
+          [1, finetune(output, 'weight_decay=0.3')],
+        ])
+        expect(told).toContain('error: process 1 of 2 has another weight_decay: 0.3 where process 0 has ')
+        expect(told.match(/error: /g)).toHaveLength(1)
+        expect(code).not.toBe(0)
+        expect(existsSync(join(folder.path, output))).toBe(false)
+      },
+      MINUTE,
+    )
+
+    test(
+      'a process with other data is refused, one that cannot read its file tells it for all',
+      async () => {
+        const output = name('data')
+        const data = join(folder.path, 'other.jsonl')
+        writeFileSync(data, readFileSync(join(folder.path, 'data.jsonl'), 'utf8').replace('0 1', '5 5'))
+        const set = `datasets=[{"path":${JSON.stringify(data)},"type":"completion"}]`
+        const other = await job(mpi, [
+          [1, finetune(output)],
+          [1, finetune(output, set)],
+        ])
+        expect(other.output).toContain('error: process 1 of 2 has another ')
+        const none = await job(mpi, [
+          [1, finetune(output)],
+          [1, finetune(output, 'base_model=./not-there')],
+        ])
+        expect(none.output).toMatch(/\[process 1 of 2 on \S+\] error: .*not-there/)
+        expect(none.output.match(/error: /g)).toHaveLength(1)
+        expect(none.code).not.toBe(0)
+      },
+      MINUTE,
+    )
+
+    test(
+      'a killed process ends the job, and the run goes on from its checkpoint to the same losses',
+      async () => {
+        const output = name('killed')
+        const settings = ['max_steps=30', 'save_steps=2', 'save_strategy=steps', 'logging_steps=1']
+        // One of the processes kills itself, as the system would.
+        let isKilled = false
+        const killed = await job(mpi, [[2, finetune(output, ...settings)]], (told) => {
+          if (isKilled || !told.includes('checkpoint-2')) return
+          isKilled = true
+          killSecond(output)
+        })
+        expect(isKilled).toBe(true)
+        expect(killed.code).not.toBe(0)
+        const more = await job(mpi, [[4, finetune(output, ...settings, '--resume')]])
+        expect(more.output).toContain('gradient_accumulation_steps × processes (was 2, is 4)')
+        const again = await job(mpi, [[2, finetune(output, ...settings, '--resume')]])
+        expect([again.code, again.output]).toEqual([0, expect.stringContaining('resumed from')])
+        const whole = name('whole')
+        expect((await job(mpi, [[2, finetune(whole, ...settings)]])).code).toBe(0)
+        expect(losses(output).slice(-8)).toEqual(losses(whole).slice(-8))
+      },
+      MINUTE,
+    )
+
+    test(
+      'NaN on one process stops all, and is told by that one',
+      async () => {
+        const output = name('one-nan')
+        const plugin = join(folder.path, 'nan.ts')
+        writeFileSync(plugin, NAN_ON_SECOND)
+        const set = [`plugins=[${JSON.stringify(plugin)}]`, 'objective=nan_on_second']
+        const { code, output: told } = await job(mpi, [[2, finetune(output, ...set)]])
+        expect(told).toMatch(/\[process 1 of 2 on \S+\] error: training stopped: the loss of step 1 is NaN/)
+        expect(told.match(/error: /g)).toHaveLength(1)
+        expect(code).not.toBe(0)
+      },
+      MINUTE,
+    )
+
+    test(
+      'NaN on all processes is told once',
+      async () => {
+        const output = name('nan')
+        const { code, output: told } = await job(mpi, [
+          [2, finetune(output, 'learning_rate=1e30', 'warmup_steps=0', 'max_grad_norm=0')],
+        ])
+        expect(told).toMatch(/error: training stopped: /)
+        expect(told.match(/error: /g)).toHaveLength(1)
+        expect(code).not.toBe(0)
+      },
+      MINUTE,
+    )
+  })
+}
+
+/** An objective of a plugin that gives NaN on the second process. */
+const NAN_ON_SECOND = `
+import { crossEntropy } from '${fileURLToPath(new URL('../../../plugins/finetune/mod.ts', import.meta.url))}'
+import { add, definePlugin, tensor } from '${fileURLToPath(new URL('../../../core/mod.ts', import.meta.url))}'
+
+const rank = process.env.OMPI_COMM_WORLD_RANK ?? process.env.PMI_RANK
+const nan = {
+  ...crossEntropy,
+  name: 'nan_on_second',
+  create(options) {
+    const inner = crossEntropy.create(options)
+    return {
+      ...inner,
+      name: 'nan_on_second',
+      loss(...all) {
+        const { loss } = inner.loss(...all)
+        return { loss: add(loss, tensor([rank === '1' ? NaN : 0], { shape: loss.shape, device: loss.device })) }
+      },
+    }
+  },
+}
+export const planted = definePlugin({ name: 'nan', provides: { objective: { nan_on_second: nan } } })
+`
+
+/** Of the job that writes into a folder. */
+function killSecond(output: string): void {
+  const found = Bun.spawnSync(['pgrep', '-f', join(folder.path, output)])
+    .stdout.toString()
+    .trim()
+    .split('\n')
+  for (const pid of found) {
+    const path = `/proc/${pid}/environ`
+    const env = existsSync(path) ? readFileSync(path, 'utf8').split('\0') : []
+    if (env.includes('OMPI_COMM_WORLD_RANK=1') || env.includes('PMI_RANK=1'))
+      process.kill(Number(pid), 'SIGKILL')
+  }
+}
