@@ -18,8 +18,11 @@ import { commandLine, type Said, tritune } from './_command.ts'
 const place = temporaryFolder()
 afterAll(() => place[Symbol.dispose]())
 const outputs = join(place.path, 'outputs')
+const cache = process.env['TRITUNE_CACHE']
 process.env['TRITUNE_CACHE'] = join(place.path, 'cache')
-afterAll(() => delete process.env['TRITUNE_CACHE'])
+afterAll(() => {
+  process.env['TRITUNE_CACHE'] = cache
+})
 
 const runs = (...args: readonly string[]): Said => tritune(['runs', ...args], { cwd: place.path })
 const parsed = (...args: readonly string[]): ReturnType<typeof JSON.parse> =>
