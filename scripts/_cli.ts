@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
+import { counted } from '../core/counted.ts'
 import { didYouMean, TrituneError } from '../core/errors.ts'
 import type { DeviceName } from '../plugins/cuda/mod.ts'
 import { errorLine, exitCodeOf } from './_error-line.ts'
@@ -183,7 +184,7 @@ function parse<O extends ParseArgsOptionsConfig>(
   if (count < min || count > max)
     throw new TrituneError(
       'E_USAGE',
-      `expected ${min === max ? min : `${min} to ${max}`} arguments, got ${count}`,
+      `expected ${min === max ? counted(min, 'argument') : `${min} to ${max} arguments`}, got ${count}`,
       usage,
     )
   return parsed

@@ -1,6 +1,7 @@
 /**
  * Lists, inspects, combines and converts adapters. Thin: see plugins/peft.
  */
+import { counted } from '../../core/counted.ts'
 import { didYouMean, TrituneError } from '../../core/errors.ts'
 import { invocation } from '../../core/invocation.ts'
 import { ABOVE_0, type Command, deviceOption, INTEGER_FROM_0, numberOption } from '../_cli.ts'
@@ -143,9 +144,13 @@ function isAction(name: string): name is Action {
 function expectCount(action: Action, given: readonly string[]): void {
   const [min, max, what] = COUNTS[action]
   if (given.length >= min && given.length <= max) return
-  throw new TrituneError('E_USAGE', `adapter ${action} takes ${what}, got ${given.length} arguments`, {
-    remedy: 'run it with --help',
-  })
+  throw new TrituneError(
+    'E_USAGE',
+    `adapter ${action} takes ${what}, got ${counted(given.length, 'argument')}`,
+    {
+      remedy: 'run it with --help',
+    },
+  )
 }
 
 function expectOwn(action: Action, values: Readonly<Record<string, unknown>>): void {

@@ -36,6 +36,7 @@ export const report: Command<typeof OPTIONS> = {
     const folderOf = async (): Promise<string> => {
       if (isRun(named)) return named
       using index = await openRunIndex()
+      index.refresh(['.'])
       return findRun(named, index).folder
     }
     const folder = await folderOf()

@@ -1,6 +1,7 @@
 /**
  * Lists, shows, compares, prunes and steers runs. Thin: see plugins/runs and scripts/runs.
  */
+import { counted } from '../../core/counted.ts'
 import { didYouMean, TrituneError } from '../../core/errors.ts'
 import { invocation } from '../../core/invocation.ts'
 import { type Command, FROM_0, INTEGER_FROM_0, numberOption } from '../_cli.ts'
@@ -10,19 +11,20 @@ const STATUSES = ['initializing', 'running', 'paused', 'completed', 'failed', 'c
 
 const help = (): string => `List, show, compare, prune and steer runs.
 
-  ${invocation('runs')} [list] [folder]…                    runs that are known, and those below the folders (default: here)
+  ${invocation('runs')} [list] [folder]…                    runs at or below the folders; without one: all that are known, and those below here
   ${invocation('runs')} show <run>                          one run: settings, numbers, what happened
   ${invocation('runs')} compare <run> <run>…                where settings differ, numbers, curves
-  ${invocation('runs')} prune [folder]…                     remove runs, or their checkpoints; tells what, until --yes
+  ${invocation('runs')} prune [folder]…                     remove runs at or below the folders (default: here), or their checkpoints; tells what, until --yes
   ${invocation('runs')} pause|resume|save|stop <run>        ask a run that is at work; it answers after its step
   ${invocation('runs')} set-learning-rate <run> <rate>      as if the file had said so from here on
 
-  A <run> is a folder, or a name or the beginning of an id that the list has.
+  A <run> is a folder, or a name or the beginning of an id that the list has; of several that have the name the one below here is meant.
 
   --status <names>      list, prune: only these, separated by commas: ${STATUSES.join(', ')}
-  --keep <n>            prune: the newest n stay
+  --all                 prune: runs of all folders that are known, not only of those below here
+  --keep <n>            prune: the newest n stay, of those that have ended
   --older-than <days>   prune: only runs that began before so many days
-  --checkpoints         prune: only checkpoints, which are there to resume from; results stay
+  --checkpoints         prune: only checkpoints; results stay, and so does what a run that did not come to its end is resumed from
   --yes                 prune: do it
   --wait <seconds>      pause, …: how long to wait for the answer; default 600
   --json                the same as JSON
@@ -31,6 +33,7 @@ const help = (): string => `List, show, compare, prune and steer runs.
 
 const OPTIONS = {
   status: { type: 'string' },
+  all: { type: 'boolean' },
   keep: { type: 'string' },
   'older-than': { type: 'string' },
   checkpoints: { type: 'boolean' },
@@ -56,7 +59,7 @@ export const runs: Command<typeof OPTIONS> = {
     const days =
       values['older-than'] === undefined ? null : numberOption('older-than', values['older-than'], 0, FROM_0)
     const seconds = numberOption('wait', values.wait, 600, FROM_0)
-    const { checkpoints = false, yes = false, json = false } = values
+    const { all = false, checkpoints = false, yes = false, json = false } = values
     if (
       action === 'prune' &&
       status.length === 0 &&
@@ -67,11 +70,15 @@ export const runs: Command<typeof OPTIONS> = {
       throw new TrituneError('E_USAGE', 'prune: say which runs', {
         remedy: 'give --status failed,cancelled, --older-than <days>, --keep <n> or --checkpoints',
       })
+    if (all && rest.length > 0)
+      throw new TrituneError('E_USAGE', '--all and a folder do not go together', {
+        remedy: 'name folders to prune the runs below them, or give --all for those of all folders',
+      })
     await ensureInstalled()
     const { openRunIndex } = await import('../../plugins/runs/mod.ts')
     const { findRun } = await import('../runs/find-run.ts')
     using index = await openRunIndex()
-    if (action !== 'list' && action !== 'prune') index.refresh()
+    if (action !== 'list' && action !== 'prune') index.refresh(['.'])
     switch (action) {
       case 'list':
         return (await import('../runs/list.ts')).listRunsCommand(index, { folders: rest, status, json })
@@ -88,7 +95,16 @@ export const runs: Command<typeof OPTIONS> = {
       case 'prune': {
         const { pruneRunsCommand } = await import('../runs/prune.ts')
         const before = days === null ? null : new Date(Date.now() - days * 86_400_000)
-        return await pruneRunsCommand(index, { folders: rest, status, keep, before, checkpoints, yes, json })
+        return await pruneRunsCommand(index, {
+          folders: rest,
+          all,
+          status,
+          keep,
+          before,
+          checkpoints,
+          yes,
+          json,
+        })
       }
       case 'set-learning-rate': {
         const { askRunCommand } = await import('../runs/ask.ts')
@@ -137,6 +153,7 @@ const COUNTS: Readonly<Record<Action, readonly [min: number, max: number, what: 
 /** Options that are for some of them only. */
 const OWN: Readonly<Record<string, readonly Action[]>> = {
   status: ['list', 'prune'],
+  all: ['prune'],
   keep: ['prune'],
   'older-than': ['prune'],
   checkpoints: ['prune'],
@@ -161,9 +178,13 @@ function isAction(name: string): name is Action {
 function expectCount(action: Action, given: readonly string[]): void {
   const [min, max, what] = COUNTS[action]
   if (given.length >= min && given.length <= max) return
-  throw new TrituneError('E_USAGE', `runs ${action} takes ${what}, got ${given.length} arguments`, {
-    remedy: 'run it with --help',
-  })
+  throw new TrituneError(
+    'E_USAGE',
+    `runs ${action} takes ${what}, got ${counted(given.length, 'argument')}`,
+    {
+      remedy: 'run it with --help',
+    },
+  )
 }
 
 function expectOwn(action: Action, values: Readonly<Record<string, unknown>>): void {

@@ -1,13 +1,15 @@
 /**
- * `runs list`: the runs of this machine, the newest first.
+ * `runs list`: the runs of this machine, or of some folders, the newest first.
  */
 import { relative } from 'node:path'
 import type { ListedRun, RunIndex } from '../../plugins/runs/mod.ts'
 import { writeJson } from '../_json-lines.ts'
 import { out } from '../_streams.ts'
+import { expectFolders, runsBelow } from './below.ts'
 import { numberText, textTable } from './table.ts'
 
 export interface ListOptions {
+  /** Only the runs at or below these; none: all that are known, and those below the current folder. */
   readonly folders: readonly string[]
   /** Only those with one of these; none: all. */
   readonly status: readonly string[]
@@ -15,13 +17,15 @@ export interface ListOptions {
 }
 
 export function listRunsCommand(index: RunIndex, { folders, status, json }: ListOptions): void {
+  expectFolders(folders)
   index.refresh(folders.length === 0 ? ['.'] : folders)
-  const found = index.runs().filter(({ run }) => status.length === 0 || status.includes(run.status))
+  const all = folders.length === 0 ? index.runs() : runsBelow(index.runs(), folders)
+  const found = all.filter(({ run }) => status.length === 0 || status.includes(run.status))
   if (json) {
     writeJson({ type: 'runs', index: index.path, runs: found.map(({ folder, run }) => ({ folder, ...run })) })
     return
   }
-  if (found.length === 0) return void out.write('no runs are known, nor are there any below this folder\n')
+  if (found.length === 0) return void out.write(`${noneText(folders, status)}\n`)
   const rows = [
     ['run', 'status', 'step', 'loss', 'best eval', 'tokens/s', 'started', 'folder'],
     ...found.map(row),
@@ -30,6 +34,13 @@ export function listRunsCommand(index: RunIndex, { folders, status, json }: List
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+function noneText(folders: readonly string[], status: readonly string[]): string {
+  const what = status.length === 0 ? 'runs' : `runs that are ${status.join(' or ')}`
+  return folders.length === 0
+    ? `no ${what} are known, nor are there any below this folder`
+    : `there are no ${what} below ${folders.join(', ')}`
+}
 
 function row({ folder, run }: ListedRun): string[] {
   return [

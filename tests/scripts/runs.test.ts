@@ -2,11 +2,11 @@
  * The command `runs` on folders of runs, and on a run that is at work in another process.
  */
 import { afterAll, beforeEach, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { differentSettings } from '../../scripts/runs/compare.ts'
-import { chosenRuns } from '../../scripts/runs/prune.ts'
+import { chosenRuns, needlessCheckpoints } from '../../scripts/runs/prune.ts'
 import { sparkline } from '../../scripts/runs/table.ts'
 import { parseRunRecord, readRun, readRunLines } from '../../plugins/runs/mod.ts'
 import { temporaryFolder } from '../_golden.ts'
@@ -64,6 +64,7 @@ beforeEach(() => {
   )
   mkdirSync(join(outputs, 'high/checkpoint-5'), { recursive: true })
   writeFileSync(join(outputs, 'high/checkpoint-5/state'), 'x'.repeat(2048))
+  mkdirSync(join(outputs, 'high/checkpoint-15'), { recursive: true })
   writeFileSync(join(outputs, 'high/notes.txt'), 'mine')
 })
 
@@ -78,14 +79,14 @@ test('list: newest first, by status, as JSON', () => {
     code: 2,
     stderr: expect.stringContaining('there is no "dead"'),
   })
-}, 30_000)
+}, 60_000)
 
 test('the index is one for Bun and Deno', () => {
   runs('list', outputs)
   const { stdout, code } = tritune(['runs', 'show', 'low', '--json'], { cwd: place.path, runtime: 'deno' })
   expect(code).toBe(0)
   expect(JSON.parse(stdout)).toMatchObject({ type: 'run', run_id: '20260101-aa', best_step: 10 })
-}, 30_000)
+}, 60_000)
 
 test('show: by folder, name or id; nothing of a text reaches the terminal as it is', () => {
   runs('list', outputs)
@@ -98,7 +99,11 @@ test('show: by folder, name or id; nothing of a text reaches the terminal as it 
   expect(parsed('show', 'low').curves.loss.length).toBe(20)
   expect(runs('show', 'lwo').stderr).toContain('did you mean "low"?')
   expect(runs('show', '2026010').stderr).toContain('is the name of 2 runs')
-}, 30_000)
+  expect(runs('show', 'outputs').stderr).toContain('this folder is no run')
+  expect(runs('show').stderr).toContain('takes one run, got 0 arguments')
+  expect(runs('show', 'low', 'high').stderr).toContain('got 2 arguments')
+  expect(runs('compare', 'low').stderr).toContain('got 1 argument\n')
+}, 60_000)
 
 test('compare: settings that differ, numbers and curves', () => {
   runs('list', outputs)
@@ -108,7 +113,7 @@ test('compare: settings that differ, numbers and curves', () => {
   expect(stdout).toContain('loss, from 0.1000 to 4.000')
   expect(parsed('compare', 'low', 'high').settings).toEqual([{ key: 'learning_rate', values: [1e-4, 1e-2] }])
   expect(runs('compare', 'low').code).toBe(2)
-}, 30_000)
+}, 60_000)
 
 test('prune: tells what would go, and removes what runs wrote and nothing else', () => {
   expect(runs('prune', outputs).stderr).toContain('say which runs')
@@ -118,13 +123,81 @@ test('prune: tells what would go, and removes what runs wrote and nothing else',
   expect(parsed('prune', outputs, '--checkpoints', '--yes').runs).toMatchObject([
     { run_id: '20260102-bb', bytes: 2048 },
   ])
-  expect(readdirSync(join(outputs, 'high')).toSorted()).toEqual(['metrics.jsonl', 'notes.txt', 'run.json'])
+  // It can be resumed, from the last one.
+  expect(readdirSync(join(outputs, 'high')).toSorted()).toEqual([
+    'checkpoint-15',
+    'metrics.jsonl',
+    'notes.txt',
+    'run.json',
+  ])
   expect(runs('prune', outputs, '--keep', '1', '--yes').stdout).toContain('removed: 1 run')
   expect(existsSync(join(outputs, 'low'))).toBe(false)
   runs('prune', outputs, '--status', 'failed', '--yes')
   expect(readdirSync(join(outputs, 'high'))).toEqual(['notes.txt'])
-  expect(runs('list', outputs).stdout).toContain('no runs are known')
-}, 30_000)
+  expect(runs('list', outputs).stdout).toBe(`there are no runs below ${outputs}\n`)
+  expect(runs('list').stdout).toContain('no runs are known')
+}, 60_000)
+
+test('list, prune: of the folders that are named, else prune of those below here; a name is that of the run below here', () => {
+  using other = temporaryFolder()
+  const far = (name: string, run_id: string): string =>
+    writeRunFolder(join(other.path, name), {
+      run_id,
+      run_name: 'low',
+      status: 'failed',
+      started_at: '2026-02-01',
+    })
+  far('one/low', 'far-1')
+  far('two/low', 'far-2')
+  // What is not of a run is passed by.
+  writeFileSync(join(outputs, 'tritune-linux-x64'), 'a program')
+  runs('list', outputs, other.path)
+  const ids = (...args: readonly string[]): string[] =>
+    parsed(...args).runs.map(({ run_id: id }: { readonly run_id: string }) => id)
+  expect(ids('list')).toHaveLength(4)
+  expect(ids('list', outputs)).toEqual(['20260102-bb', '20260101-aa'])
+  expect(ids('list', join(other.path, 'two'))).toEqual(['far-2'])
+  expect(runs('list', outputs, '--status', 'paused').stdout).toBe(
+    `there are no runs that are paused below ${outputs}\n`,
+  )
+  for (const action of [['list'], ['prune', '--checkpoints']]) {
+    expect(runs(...action, 'nope')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('no such folder'),
+    })
+    expect(runs(...action, join(outputs, 'tritune-linux-x64')).stderr).toContain('this is no folder')
+  }
+
+  const failed = ['prune', '--status', 'failed']
+  expect(ids(...failed)).toEqual(['20260102-bb'])
+  expect(runs(...failed).stdout).toContain(`below ${realpathSync(place.path)}`)
+  expect(ids(...failed, other.path)).toEqual(['far-1', 'far-2'])
+  expect(ids(...failed, other.path, '--keep', '1')).toEqual(['far-2'])
+  expect(ids(...failed, '--all').toSorted()).toEqual(['20260102-bb', 'far-1', 'far-2'])
+  expect(runs(...failed, outputs, '--all').code).toBe(2)
+  runs(...failed, '--yes')
+  expect(existsSync(join(other.path, 'one/low/run.json'))).toBe(true)
+
+  expect(parsed('show', 'low').run_id).toBe('20260101-aa')
+  const elsewhere = tritune(['runs', 'show', 'low'], { cwd: other.path })
+  expect(elsewhere.stderr).toContain('"low" is the name of 2 runs')
+  expect(elsewhere.stderr).toContain('one/low (far-1), two/low (far-2)')
+  for (const name of ['one', 'two']) rmSync(join(other.path, name), { recursive: true })
+}, 60_000)
+
+test('needlessCheckpoints(): of a run that can be resumed the last one stays, and the best one where it is wanted', () => {
+  using folder = temporaryFolder()
+  for (const step of [5, 10, 15]) mkdirSync(join(folder.path, `checkpoint-${step}`))
+  const needless = (fields: object): string[] =>
+    needlessCheckpoints({ folder: folder.path, run: parseRunRecord({ best_step: 5, ...fields }) }).map(
+      (path) => basename(path),
+    )
+  expect(needless({ status: 'completed' })).toEqual(['checkpoint-5', 'checkpoint-10', 'checkpoint-15'])
+  for (const status of ['failed', 'cancelled']) {
+    expect(needless({ status })).toEqual(['checkpoint-5', 'checkpoint-10'])
+    expect(needless({ status, config: { load_best_model_at_end: true } })).toEqual(['checkpoint-10'])
+  }
+})
 
 test('chosenRuns() never chooses a run that is at work', () => {
   const of = (
@@ -140,7 +213,8 @@ test('chosenRuns() never chooses a run that is at work', () => {
   const names = (options: Parameters<typeof chosenRuns>[1]): string[] =>
     chosenRuns(all, options).map(({ folder }) => folder)
   expect(names({ status: [], keep: 0, before: null })).toEqual(['completed', 'failed'])
-  expect(names({ status: [], keep: 4, before: null })).toEqual(['failed'])
+  // A run that is at work is none of those that are kept.
+  expect(names({ status: [], keep: 1, before: null })).toEqual(['failed'])
   expect(names({ status: [], keep: 0, before: new Date('2026-01-04') })).toEqual([])
 })
 
