@@ -84,10 +84,10 @@ export const evaluate: Command<typeof OPTIONS> = {
     const dtype = dtypeOption(values.dtype)
     const device = deviceOption(values.device, 'auto')
     await ensureInstalled()
-    const { evaluateModel, readTask } = await import('../../plugins/evaluate/mod.ts')
+    const { EVALUATION_FILE, evaluateModel, readTask } = await import('../../plugins/evaluate/mod.ts')
     const { loadPlugins } = await import('../../plugins/finetune/mod.ts')
     const subject = await subjectOf(named, values)
-    const saved = values.save ? savedIn(subject) : undefined
+    const saved = values.save ? savedIn(subject, EVALUATION_FILE) : undefined
     const tasks = []
     for (const file of files) tasks.push(await readTask(file, { limit }))
     const samples: string[] = []
@@ -114,9 +114,6 @@ export const evaluate: Command<typeof OPTIONS> = {
 
 type Values = ParsedArguments<typeof OPTIONS>['values']
 
-/** As plugins/evaluate has it, which needs packages. */
-const EVALUATION_FILE = 'evaluation.json'
-
 async function tell(found: ModelEvaluation, asJson: boolean): Promise<void> {
   if (asJson) return writeJson({ type: 'evaluation', ...found })
   const { evaluationLines } = await import('../evaluate/table.ts')
@@ -141,9 +138,8 @@ async function beforeOf(subject: Subject, values: Values): Promise<Subject | nul
   return subject.adapter === null ? null : { model: subject.model, adapter: null }
 }
 
-function savedIn({ adapter }: Subject): string {
-  if (adapter !== null && existsSync(join(adapter, 'adapter_config.json')))
-    return join(adapter, EVALUATION_FILE)
+function savedIn({ adapter }: Subject, name: string): string {
+  if (adapter !== null && existsSync(join(adapter, 'adapter_config.json'))) return join(adapter, name)
   throw new TrituneError(
     'E_USAGE',
     '--save keeps the result in the folder of an adapter, and there is none',
