@@ -24,6 +24,8 @@ export {
   runIndexPath,
 } from './index/run-index.ts'
 export type { CurvePoint } from './index/thin-curve.ts'
+export { eventText } from './read/event-text.ts'
+export { rateChangesText } from './read/rate-changes-text.ts'
 export { type ListedRun, listRuns, type ListRunsOptions, runFolders } from './read/list-runs.ts'
 export { isRun, readRun, readRunLines } from './read/read-run.ts'
 export { type RunChange, watchRun, type WatchRunOptions } from './read/watch-run.ts'

@@ -2,7 +2,7 @@
  * `runs compare`: the settings in which runs differ, their numbers, and their curves on one scale.
  */
 import { formatCount, formatDuration } from '../../plugins/finetune/mod.ts'
-import type { ListedRun, RunIndex, RunRecord } from '../../plugins/runs/mod.ts'
+import { type ListedRun, rateChangesText, type RunIndex, type RunRecord } from '../../plugins/runs/mod.ts'
 import { writeJson } from '../_json-lines.ts'
 import { out } from '../_streams.ts'
 import { numberText, sparkline, textTable } from './table.ts'
@@ -84,6 +84,7 @@ function settingText(value: unknown): string {
 const NUMBERS: readonly (readonly [string, (run: RunRecord) => string])[] = [
   ['status', ({ status }) => status],
   ['steps', ({ current_step: step, total_steps: total }) => `${step}/${total}`],
+  ['rate changed', rateChangesText],
   ['tokens', ({ total_tokens_trained: tokens }) => formatCount(tokens)],
   ['loss', ({ current_loss: loss }) => numberText(loss)],
   [

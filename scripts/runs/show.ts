@@ -2,7 +2,14 @@
  * `runs show`: one run, what it is, how far, what happened.
  */
 import { formatBytes, formatCount, formatDuration } from '../../plugins/finetune/mod.ts'
-import { type EventLine, type ListedRun, readRunLines, type RunIndex } from '../../plugins/runs/mod.ts'
+import {
+  type EventLine,
+  eventText,
+  type ListedRun,
+  rateChangesText,
+  readRunLines,
+  type RunIndex,
+} from '../../plugins/runs/mod.ts'
 import { writeJson } from '../_json-lines.ts'
 import { out } from '../_streams.ts'
 import { nearPath } from './list.ts'
@@ -31,6 +38,7 @@ export function showRunCommand(index: RunIndex, { folder, run }: ListedRun, json
     ['loss', `${numberText(run.current_loss)}  ${losses.length > 1 ? sparkline(losses, 60) : ''}`.trim()],
     ['best', run.best_loss === null ? '' : `${numberText(run.best_loss)} at step ${run.best_step ?? '?'}`],
     ['rate', numberText(run.learning_rate)],
+    ['changed', rateChangesText(run)],
     ['checkpoints', run.checkpoints.map(({ path }) => path).join(', ')],
     ['command', run.command ?? ''],
     ['settings', run.config_hash],
@@ -40,31 +48,27 @@ export function showRunCommand(index: RunIndex, { folder, run }: ListedRun, json
     ],
   ]
   const lines = rows.filter(([, text]) => text !== '').map(([name, text]) => `${name.padEnd(11)} ${text}`)
-  const last = events
-    .filter(({ type }) => type !== 'start' && type !== 'end')
-    .slice(-10)
-    .map(eventText)
+  const sample = events.findLast(({ type }) => type === 'sample')
+  const last = [
+    ...events.filter(({ type }) => !NOT_LISTED.has(type)).slice(-MOST_EVENTS),
+    ...(sample === undefined ? [] : [sample]),
+  ].map(eventLine)
   out.write(`${[...lines, ...(last.length > 0 ? ['last events', ...last] : [])].join('\n')}\n`)
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+const MOST_EVENTS = 10
+const WIDEST = 110
+/** The record has the first two; of what the model wrote the last is shown by itself. */
+const NOT_LISTED: ReadonlySet<string> = new Set(['start', 'end', 'sample'])
 
 function taken({ started_at: from, ended_at: to }: ListedRun['run']): string {
   const seconds = (Date.parse(to ?? '') - Date.parse(from)) / 1000
   return Number.isFinite(seconds) ? ` (${formatDuration(seconds)})` : ''
 }
 
-function eventText({ time, step, type, ...fields }: EventLine): string {
-  const said = Object.entries(fields)
-    .filter(([name]) => name !== 'id')
-    .map(([name, value]) => `${name} ${oneLine(value)}`)
-    .join(', ')
-  return `  ${time.slice(11, 19)}  step ${step}  ${type}${said === '' ? '' : `: ${said}`}`
-}
-
-/** Texts of a model and of errors have any characters. */
-function oneLine(value: unknown): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '')
-  const plain = text.replaceAll(/[\p{Cc}\s]+/gu, ' ').trim()
-  return plain.length > 100 ? `${plain.slice(0, 99)}…` : plain
+function eventLine(event: EventLine): string {
+  const text = eventText(event)
+  return `  ${event.time.slice(11, 19)}  step ${event.step}  ${text.length > WIDEST ? `${text.slice(0, WIDEST - 1)}…` : text}`
 }

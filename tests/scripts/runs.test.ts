@@ -43,10 +43,20 @@ beforeEach(() => {
       config: { learning_rate: 1e-4, seed: 1 },
       best_loss: 1.5,
       best_step: 10,
+      learning_rate_changes: [{ step: 12, from: 1e-4, to: 5e-5 }],
     },
     {
       'metrics.jsonl': metrics(2),
-      'events.jsonl': [{ time: '2026-01-01T00:00:01Z', step: 3, type: 'note', text: 'a\u001b[31m note' }],
+      'events.jsonl': [
+        { time: '2026-01-01T00:00:01Z', step: 3, type: 'note', text: 'a\u001b[31m note' },
+        ...Array.from({ length: 20 }, (_, i) => ({
+          time: '2026-01-01T00:00:02Z',
+          step: i + 1,
+          type: 'sample',
+          prompt: 'The whale',
+          completion: ` swims ${i}`,
+        })),
+      ],
     },
   )
   writeRunFolder(
@@ -93,7 +103,10 @@ test('show: by folder, name or id; nothing of a text reaches the terminal as it 
   for (const named of ['low', '20260101', join(outputs, 'low')]) {
     const { stdout } = runs('show', named)
     expect(stdout).toContain('best        1.500 at step 10')
-    expect(stdout).toContain('step 3  note: text a [31m note')
+    expect(stdout).toContain('step 3  note: a [31m note')
+    expect(stdout).toContain('changed     0.0001 → 0.00005 after step 12\n')
+    // Samples push nothing else out.
+    expect(stdout.match(/sample: .*/g)).toEqual(['sample: The whale ▸ swims 19'])
     expect(stdout).not.toContain('\u001b')
   }
   expect(parsed('show', 'low').curves.loss.length).toBe(20)
@@ -110,6 +123,7 @@ test('compare: settings that differ, numbers and curves', () => {
   const { stdout } = runs('compare', 'low', 'high')
   expect(stdout).toMatch(/learning_rate +0\.0001 +0\.01\n/)
   expect(stdout).not.toContain('seed')
+  expect(stdout).toMatch(/rate changed +0\.0001 → 0\.00005 after step 12\n/)
   expect(stdout).toContain('loss, from 0.1000 to 4.000')
   expect(parsed('compare', 'low', 'high').settings).toEqual([{ key: 'learning_rate', values: [1e-4, 1e-2] }])
   expect(runs('compare', 'low').code).toBe(2)
@@ -273,5 +287,5 @@ test('a run in another process is paused, changed, resumed and stopped, and answ
     code: 1,
     stderr: expect.stringContaining('the run is at its end (cancelled)'),
   })
-  expect(runs('show', 'long').stdout).toContain('control: action set_learning_rate, ok true')
+  expect(runs('show', 'long').stdout).toContain('asked: set learning rate 0.0005 (before: 0.001)')
 }, 60_000)

@@ -4,6 +4,7 @@
 import { stringify } from 'yaml'
 import type { ModelEvaluation, TaskEvaluation } from '../evaluate-model.ts'
 import type { Difference, Measure } from '../measures/statistics.ts'
+import { eventText, rateChangesText } from '../../runs/mod.ts'
 import { escaped } from './escaped.ts'
 import { lineChart } from './line-chart.ts'
 import type { ReportSample, RunReport } from './run-report.ts'
@@ -33,8 +34,8 @@ export function reportPage({ run, charts, samples, evaluation, events }: RunRepo
       events.length === 0
         ? ''
         : table(
-            ['time', 'step', 'what', ''],
-            events.map(({ time, step, type, ...fields }) => [time, String(step), type, told(fields)]),
+            ['time', 'step', 'what'],
+            events.map((event) => [event.time, String(event.step), eventText(event)]),
           ),
     ),
   ]
@@ -93,6 +94,7 @@ function facts(run: Run): string {
       'best evaluation',
       run.best_loss === null ? null : `${number(run.best_loss)} at step ${run.best_step ?? '?'}`,
     ],
+    ['learning rate changed', rateChangesText(run)],
     ['checkpoints', run.checkpoints.map(({ path }) => path).join(', ')],
     ['tritune', run.tritune_version],
     ['git', [run.git_commit, run.git_branch].filter((part) => part !== null).join(', ')],
@@ -159,17 +161,6 @@ function table(heads: readonly string[], rows: readonly (readonly string[])[]): 
     )
     .join('\n')
   return `<div class="wide"><table>${head}<tbody>\n${body}\n</tbody></table></div>`
-}
-
-function told(fields: Readonly<Record<string, unknown>>): string {
-  return Object.entries(fields)
-    .filter(([name]) => name !== 'id')
-    .map(([name, value]) =>
-      name === 'text' || name === 'message'
-        ? String(value)
-        : `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
-    )
-    .join(', ')
 }
 
 function number(value: number | null): string {

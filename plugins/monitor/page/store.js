@@ -3,7 +3,7 @@
 /**
  * @typedef {{ id: string, name: string, folder: string, status: string, step: number, totalSteps: number, loss: number | null, model: string, startedAt: string }} ListedRun
  * @typedef {{ step: number, [name: string]: number | null }} MetricsLine
- * @typedef {{ time: string, step: number, type: string, [field: string]: any }} EventLine
+ * @typedef {{ time: string, step: number, type: string, said?: string, [field: string]: any }} EventLine
  * @typedef {{ step: number, name: string, of: string, edges: number[], counts: number[], min: number, max: number, mean: number, std: number }} HistogramLine
  * @typedef {{ xs: number[], ys: (number | null)[] }} Column
  * @typedef {{ run: any, columns: Map<string, Column>, at: Map<number, { tokens: number, seconds: number }>, events: EventLine[], histograms: HistogramLine[], tokens: number, seconds: number, lines: number, lastStep: number }} RunData

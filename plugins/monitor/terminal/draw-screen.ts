@@ -5,7 +5,7 @@ import { formatBytes, formatCount, formatDuration } from '../../finetune/mod.ts'
 import type { MetricsLine } from '../../runs/mod.ts'
 import { fitted, type Line, plainLine, type Style, wrapped } from './cells.ts'
 import { type Chart, type Dot, drawChart } from './draw-chart.ts'
-import { eventLine } from './event-text.ts'
+import { eventLine } from './event-line.ts'
 import type { WatchedRun } from './watched-run.ts'
 
 /** Size of a terminal, in cells. */

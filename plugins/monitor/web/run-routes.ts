@@ -3,7 +3,14 @@
  */
 import { TrituneError } from '../../../core/mod.ts'
 import { eventReply, HttpRefusal, jsonReply, type Route } from '../../http/mod.ts'
-import { type Control, CONTROL_ACTIONS, type RunChange, sendControl, watchRun } from '../../runs/mod.ts'
+import {
+  type Control,
+  CONTROL_ACTIONS,
+  eventText,
+  type RunChange,
+  sendControl,
+  watchRun,
+} from '../../runs/mod.ts'
 import { bodyFields } from './body-fields.ts'
 import { createEventQueue } from './event-queue.ts'
 import type { JobList } from './jobs.ts'
@@ -89,7 +96,7 @@ function watchOne(
     tell('gone', { id, message: error instanceof Error ? error.message : String(error) })
   let isFirst = true
   const onChange = (change: RunChange): void => {
-    tell('change', { id, ...(isFirst ? restOf(change, known) : change) })
+    tell('change', { id, ...inWords(isFirst ? restOf(change, known) : change) })
     isFirst = false
   }
   try {
@@ -99,6 +106,14 @@ function watchOne(
     gone(error)
     return null
   }
+}
+
+/** The page is told what to say of each event: as everywhere else. A sample has a place of its own there. */
+function inWords(change: RunChange): object {
+  const events = change.events.map((event) =>
+    event.type === 'sample' ? event : { ...event, said: eventText(event) },
+  )
+  return { ...change, events }
 }
 
 function controlOf(body: unknown): Control {

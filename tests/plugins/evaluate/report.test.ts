@@ -50,6 +50,7 @@ function writeRun(folder: string): void {
     lines(
       { time, step: 10, type: 'sample', prompt: HOSTILE, completion: 'Ishmael' },
       { time, step: 11, type: 'note', text: HOSTILE },
+      { time, step: 12, type: 'control', id: 'x', action: 'set_learning_rate', ok: true, value: 5e-5 },
     ),
   )
   writeFileSync(
@@ -62,6 +63,7 @@ function writeRun(folder: string): void {
       model: 'base',
       current_step: 900,
       total_steps: 900,
+      learning_rate_changes: [{ step: 12, from: 1e-4, to: 5e-5 }],
     }),
   )
 }
@@ -83,6 +85,8 @@ describe('the page', () => {
       '0.25 [0.25, 0.75]',
       'class="better"',
       'completed, step 900 of 900',
+      '0.0001 → 0.00005 after step 12',
+      '<td>asked: set learning rate 0.00005</td>',
     ])
       expect(page).toContain(part)
   })

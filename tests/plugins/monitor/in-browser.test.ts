@@ -188,7 +188,7 @@ describe.skipIf(executablePath === '')('in Chromium', () => {
     await page.locator('[data-run="earlier"] button').click()
     await page.locator('#run h1', { hasText: 'earlier' }).waitFor()
     await page.locator('#histogram[width="3"]').waitFor()
-    expect(await page.locator('#events .critical').innerText()).toContain('<b>odd</b>')
+    expect(await page.locator('#events .critical').innerText()).toContain('alert: <b>odd</b>')
     expect(await page.locator('#samples pre').innerText()).toBe('<i>a b</i>')
     expect(await page.locator('[data-action="pause"]').isVisible()).toBeFalse()
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390)

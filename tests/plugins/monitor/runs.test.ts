@@ -136,7 +136,9 @@ describe('the stream', () => {
     const control = { type: 'control', step: 2, time: 'now', id: 'x', action: 'pause', ok: true }
     appendFileSync(join(folder.path, 'going/events.jsonl'), `${JSON.stringify(control)}\n`)
     for (const stream of both)
-      await stream.until(isChange((data) => Reflect.get(data, 'events').length === 1))
+      expect(
+        (await stream.until(isChange((data) => Reflect.get(data, 'events').length === 1))).data,
+      ).toMatchObject({ events: [{ type: 'control', said: 'asked: pause' }] })
     expect(asked()).toEqual(['pause', 'pause'])
   })
 })

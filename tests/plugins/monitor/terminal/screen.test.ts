@@ -74,7 +74,7 @@ describe('drawScreen()', () => {
       'gradient norm',
       'sample of step 55',
       'The whale ▸ swims',
-      '50  evaluation: loss 2.5000 (best)',
+      '50  evaluation: loss 2.5 (best)',
       '50  saved checkpoint-50',
       '57  refused: set learning rate 0.01: too late',
       'q leave  p pause',
