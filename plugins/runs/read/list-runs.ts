@@ -29,8 +29,18 @@ export function listRuns(roots: readonly string[], { depth = 3 }: ListRunsOption
     )
 }
 
-/** The folders of runs at or below `root`. */
+/** The folders of runs at or below `root`. What lies in a folder of somebody else, which cannot be read, is none of them. */
 export function runFolders(root: string, depth = 3): string[] {
+  return foldersAt(root, depth, NOTHING_THERE)
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** As good as no folder: a root, and what lies below one. */
+const NOTHING_THERE: readonly string[] = ['ENOENT', 'ENOTDIR']
+const NOT_OURS: readonly string[] = [...NOTHING_THERE, 'EACCES', 'EPERM']
+
+function foldersAt(root: string, depth: number, passedBy: readonly string[]): string[] {
   if (isRun(root)) return [root]
   if (depth < 0) return []
   let names: string[]
@@ -39,12 +49,10 @@ export function runFolders(root: string, depth = 3): string[] {
       .filter((entry) => entry.isDirectory() && !SKIPPED.test(entry.name))
       .map(({ name }) => name)
   } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return []
+    if (passedBy.includes(errorCode(error) ?? '')) return []
     throw fileError(error, root, 'cannot read')
   }
-  return names.flatMap((name) => runFolders(join(root, name), depth - 1))
+  return names.flatMap((name) => foldersAt(join(root, name), depth - 1, NOT_OURS))
 }
-
-// ---- helpers ----------------------------------------------------------------------------------------------------
 
 const SKIPPED = /^(\.|node_modules$|checkpoint-\d+$|last-checkpoint$)/

@@ -4,7 +4,7 @@
 import { expect, test } from 'bun:test'
 import { eventText, rateChangesText } from '../../../plugins/runs/mod.ts'
 
-const LONG = 0.123456789012345678
+const LONG = 0.1234567890123456
 
 test.each([
   ['start', { total_steps: 20 }, 'resumed after step 7'],

@@ -4,6 +4,7 @@
 import { expect, test } from 'bun:test'
 import {
   appendFileSync,
+  chmodSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -226,3 +227,28 @@ test('watchRun() tells when the folder goes away, and ends', async () => {
   expect(String(await failed.promise)).toContain('there is no run here')
   expect(() => watchRun(path, () => {})).toThrow('there is no run here')
 })
+
+const ROOT_USER = 0
+const NOBODY = 65_534
+
+test.skipIf(process.platform === 'win32')(
+  'listRuns() passes by folders of somebody else, but not where one is named',
+  () => {
+    using folder = temporaryFolder()
+    writeRunFolder(join(folder.path, 'mine'), { run_id: 'a' })
+    const closed = join(folder.path, 'closed')
+    mkdirSync(closed)
+    chmodSync(folder.path, 0o755)
+    chmodSync(closed, 0)
+    const isRoot = process.geteuid?.() === ROOT_USER
+    // Who may read everything is refused nothing.
+    if (isRoot) process.seteuid?.(NOBODY)
+    try {
+      expect(listRuns([folder.path]).map(({ run }) => run.run_id)).toEqual(['a'])
+      expect(() => listRuns([closed])).toThrow('cannot read')
+    } finally {
+      if (isRoot) process.seteuid?.(ROOT_USER)
+      chmodSync(closed, 0o755)
+    }
+  },
+)
