@@ -17,6 +17,7 @@ export function mpiWorld({ functions }: DistLibrary, { timeoutMs }: MpiWorldOpti
   const size = functions.tt_dist_size()
   const rank = functions.tt_dist_rank()
   let isJoined = true
+  let isForsaken = false
   let patience = timeoutMs
 
   const wait = (what: string, ticket: number): void => {
@@ -61,12 +62,19 @@ export function mpiWorld({ functions }: DistLibrary, { timeoutMs }: MpiWorldOpti
     gather: (text) => gatherTexts(text, size, gatherBytes),
     broadcast: (bytes, from = 0) =>
       wait('a broadcast', functions.tt_dist_broadcast(pinned(bytes), bytes.length, from)),
+    forsake() {
+      isJoined = false
+      isForsaken = true
+      process.off('exit', atExit)
+    },
     abort(code) {
+      if (isForsaken) return
       isJoined = false
       if (size > functions.tt_dist_local_size()) endLauncherLater(LAUNCHER_S)
       functions.tt_dist_abort(code)
     },
     [Symbol.dispose]() {
+      if (isForsaken && rank === 0 && size > functions.tt_dist_local_size()) endLauncherLater(LAUNCHER_S)
       if (!isJoined) return
       isJoined = false
       process.off('exit', atExit)
