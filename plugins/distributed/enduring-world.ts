@@ -88,18 +88,25 @@ function takeOwn<A extends Uint8Array | Float32Array>(into: A, own: A): () => vo
 }
 
 /**
- * A launcher ends all processes when one of its machine ends too early, so one beside the first process waits for the end of that one; a process of another machine
+ * A launcher ends all processes when one that it reaches ends too early, so one beside the first process waits for the end of that one; a process of another machine
  * does not.
  */
 function lost(reason: TrituneError, firstPid: number | null): TrituneError {
-  const bell = new Int32Array(new SharedArrayBuffer(4))
-  while (firstPid !== null && isThere(firstPid)) Atomics.wait(bell, 0, 0, POLL_MS)
+  if (firstPid !== null) waitForEnd(firstPid)
   return new TrituneError('E_PEER', `${reason.what}; the first process goes on alone, and this one ends`, {
     cause: reason,
   })
 }
 
 const POLL_MS = 500
+
+function waitForEnd(pid: number): void {
+  const bell = new Int32Array(new SharedArrayBuffer(4))
+  for (;;) {
+    if (!isThere(pid)) return
+    Atomics.wait(bell, 0, 0, POLL_MS)
+  }
+}
 
 function isThere(pid: number): boolean {
   try {

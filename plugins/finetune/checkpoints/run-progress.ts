@@ -157,7 +157,7 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
     if (diloco) expectSameWorkers(saved.parts, world?.size ?? 1, diloco.allow_other_workers)
     restored = {
       parts: saved.parts,
-      fill: (targets, prefix) => loadStateTensors(folder, targets, prefix),
+      read: (targets, prefix) => loadStateTensors(folder, targets, prefix),
     }
     loadFrom(folder)
     state.load(saved.parts)

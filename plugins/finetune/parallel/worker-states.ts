@@ -11,6 +11,7 @@ import {
   type World,
   zeros,
 } from '../../../core/mod.ts'
+import { counted } from '../../../core/counted.ts'
 import { setTensorBytes, tensorBytes } from '../../../core/tensor/tensor-bytes.ts'
 import type { RunState } from '../checkpoints/run-state.ts'
 
@@ -53,8 +54,8 @@ export function withWorkerStates(
 /** What the first process read, for `restoreWorkers()`. */
 export interface SavedWorkers {
   readonly parts: Readonly<Record<string, JsonValue>>
-  /** Fills tensors with what is saved under names that begin so. */
-  fill(targets: ReadonlyMap<string, Tensor>, prefix: string): void
+  /** Reads into tensors what is saved under names that begin so. */
+  read(targets: ReadonlyMap<string, Tensor>, prefix: string): void
 }
 
 /**
@@ -72,7 +73,7 @@ export function restoreWorkers(world: World, state: RunState, saved: SavedWorker
     if (saved !== null) {
       for (const [name, { shape, dtype }] of state.tensors())
         read.set(name, zeros(shape, { dtype, device: referenceDevice }))
-      saved.fill(read, from === 0 ? '' : prefixOf(from))
+      saved.read(read, from === 0 ? '' : prefixOf(from))
     }
     for (const [name, tensor] of state.tensors()) {
       const bytes = new Uint8Array(tensor.bytes)
@@ -95,7 +96,7 @@ export function expectSameWorkers(
   if (were === workers || isAllowed) return
   throw new TrituneError(
     'E_RESUME',
-    `the checkpoint is of ${were} workers, these are ${workers}: what each had not sent yet is its own`,
+    `the checkpoint is of ${counted(were, 'worker')}, these are ${workers}: what each had not sent yet is its own`,
     {
       remedy: `resume with ${were} processes, or set diloco.allow_other_workers and lose that`,
     },

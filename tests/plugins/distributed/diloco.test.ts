@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { openCheckpoint } from '../../../core/files/checkpoint.ts'
 import { readFloats, relativeRms } from '../../_golden.ts'
 import { fileBytes, metricsOf, tinyRun, workspace } from '../finetune/_run.ts'
-import { distLibrary, INSTALLED, type Job, type Mpi, runJob } from './_mpi.ts'
+import { distLibrary, INSTALLED, type Job, type Mpi, runJob, secondOf } from './_mpi.ts'
 
 const FINETUNE = fileURLToPath(new URL('../../../scripts/finetune.ts', import.meta.url))
 const MINUTE = 60_000
@@ -31,10 +31,13 @@ beforeAll(async () => {
 }, MINUTE)
 afterAll(() => folder[Symbol.dispose]())
 
-function job(mpi: Mpi, processes: number, output: string, ...settings: readonly string[]): Promise<Job> {
+function command(output: string, ...settings: readonly string[]): string[] {
   const all = [`output_dir=${join(folder.path, output)}`, ...settings]
-  const command = [process.execPath, FINETUNE, yaml, ...all.flatMap((set) => ['--set', set])]
-  return runJob(mpi, [[processes, command]], { library })
+  return [process.execPath, FINETUNE, yaml, ...all.flatMap((set) => ['--set', set])]
+}
+
+function job(mpi: Mpi, processes: number, output: string, ...settings: readonly string[]): Promise<Job> {
+  return runJob(mpi, [[processes, command(output, ...settings)]], { library })
 }
 
 function adapterBytes(output: string): Buffer {
@@ -119,9 +122,36 @@ for (const mpi of INSTALLED) {
         const other = await job(mpi, 1, name('refused'), ...settings, from)
         expect(other.output).toContain('the checkpoint is of 2 workers, these are 1')
         expect(other.code).not.toBe(0)
-        const allowed = settings.with(-1, settings[5].replace('}', ',"allow_other_workers":true}'))
+        const allowed = settings.map((set) => set.replace('"every"', '"allow_other_workers":true,"every"'))
         const three = await job(mpi, 3, name('allowed'), ...allowed, from)
         expect([three.code, three.output]).toEqual([0, expect.stringContaining('resumed from')])
+      },
+      MINUTE,
+    )
+
+    test(
+      'a process that does not answer any more is gone without, where that is asked for, and what was saved goes on',
+      async () => {
+        const output = name('stopped')
+        const settings = ['max_steps=80', 'save_strategy=steps', 'save_steps=20', 'ddp_timeout=2']
+        const diloco = (more = ''): string => `diloco={"every":2,"when_cut":"go_on"${more}}`
+        let isStopped = false
+        const stopped = await runJob(mpi, [[2, command(output, ...settings, diloco())]], {
+          library,
+          onOutput(told) {
+            if (isStopped || !told.includes('checkpoint-20\n')) return
+            isStopped = true
+            for (const pid of secondOf(join(folder.path, output))) process.kill(pid, 'SIGSTOP')
+          },
+        })
+        expect(stopped.output).toContain('one is late or dead; going on alone')
+        expect(adapterBytes(output).length).toBeGreaterThan(0)
+        const from = `resume_from_checkpoint=${join(folder.path, output, 'checkpoint-60')}`
+        const both = await job(mpi, 2, name('refused'), ...settings, diloco(), from)
+        expect(both.output).toContain('the checkpoint is of 1 worker, these are 2')
+        const allowed = diloco(',"allow_other_workers":true')
+        const again = await job(mpi, 2, name('again'), ...settings, allowed, from)
+        expect([again.code, again.output]).toEqual([0, expect.stringContaining('resumed from')])
       },
       MINUTE,
     )
