@@ -60,10 +60,13 @@ export function isRoundEnd({ every }: DilocoOptions, steps: number, totalSteps: 
 }
 
 /** The micro-batches of a window that this process trains on by itself; where there are fewer than processes, some are taken twice. */
-export function ownBatches(world: World | null, window: readonly Batch[]): readonly Batch[] {
-  if (world === null) return window
-  const own = window.filter((_, index) => isOwn(world, index))
-  return own.length > 0 ? own : [window[world.rank % window.length]]
+export function ownBatches(
+  worker: Pick<World, 'rank' | 'size'> | null,
+  window: readonly Batch[],
+): readonly Batch[] {
+  if (worker === null) return window
+  const own = window.filter((_, index) => isOwn(worker, index))
+  return own.length > 0 ? own : [window[worker.rank % window.length]]
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

@@ -135,10 +135,12 @@ async function trainSteps(
       : // Each makes steps of its own, with noise of its own.
         { seed: config.seed + (run.world?.rank ?? 0), world: null }),
   }
+  // The part of this process stays its part where the others are lost.
+  const worker = config.diloco && run.world ? { rank: run.world.rank, size: run.world.size } : null
   let stopped = false
   while (keeper.step < plan.totalSteps) {
     await plan.ready?.(keeper.step)
-    const { report, samples } = await oneStep(run, context, keeper.step)
+    const { report, samples } = await oneStep(run, { ...context, worker }, keeper.step)
     keeper.stepDone(report)
     onStep(report.step)
     emit({ type: 'step', report })
@@ -226,16 +228,19 @@ function emitterOf(run: Run, { monitors = [], onEvent, command }: TrainOptions):
   return withAdvice(run, createEmitter(parts, onEvent))
 }
 
+/** With `diloco`: which of the processes that make steps of their own. */
+type Worker = Pick<World, 'rank' | 'size'>
+
 /** Nothing of the tape is alive while it waits for rewards. */
 async function oneStep(
   run: Run,
-  context: TrainContext,
+  context: TrainContext & { readonly worker: Worker | null },
   step: number,
 ): Promise<{ report: StepReport; samples: readonly WrittenSample[] }> {
   const { plan, strategies } = run
   const began = performance.now()
   const { micro: window, metrics: found, samples } = await windowOf(run, step)
-  const micro = run.config.diloco === null ? window : ownBatches(run.world, window)
+  const micro = ownBatches(context.worker, window)
   const trainedTokens = micro.reduce((sum, batch) => sum + batch.trainedTokens, 0)
   const at = { step, learningRate: plan.learningRate(step) }
   const { loss, metrics } = runStrategies(strategies, stepParts(context, micro, at, plan.totalSteps), () =>

@@ -3,7 +3,7 @@
  * was saved.
  */
 import { expect, test } from 'bun:test'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { noMachines, twoMachines } from '../../../scripts/bench/links/namespaces.ts'
@@ -102,6 +102,7 @@ test.skipIf(reason !== null)(
     expect(output).toContain(`${NO_ANSWER}; going on alone`)
     expect(metricsOf(out).at(-1)).toMatchObject({ step: 300 })
     expect(existsSync(join(out, 'adapter_model.safetensors'))).toBe(true)
+    expect(JSON.parse(readFileSync(join(out, 'run.json'), 'utf8'))).toMatchObject({ status: 'completed' })
     expect(milliseconds).toBeLessThan(60_000)
   },
   90_000,
