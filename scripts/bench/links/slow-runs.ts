@@ -57,8 +57,12 @@ function run(rate: string, settings: readonly string[]): Outcome {
   const all = [`output_dir=${output}`, 'save_steps=0', ...settings]
   const [command, ...args] = [
     ...machines.on(machines.names[0]),
-    ...['mpirun.openmpi', '-n', '2', '--bind-to', 'none', ...machines.options],
-    ...[process.execPath, 'scripts/finetune.ts', 'quickstart/distributed.yaml'],
+    'mpirun.openmpi',
+    ...'-n 2 --bind-to none'.split(' '),
+    ...machines.options,
+    process.execPath,
+    ...'scripts/finetune.ts quickstart/distributed.yaml'.split(' '),
+    // A shell of the machine reads it.
     ...all.flatMap((set) => ['--set', set.replaceAll('"', String.raw`\"`)]),
   ]
   const { status, stderr } = spawnSync(command, args, {
