@@ -6,6 +6,7 @@
 import type { ConfigFailure, ConfigRule } from '../../../core/contracts/config.ts'
 import { nearestNames } from '../../../core/errors.ts'
 import { bnbFailures } from './bnb-options.ts'
+import { dilocoFailures } from './diloco-options.ts'
 import { isDeviceName } from '../../cuda/mod.ts'
 import { ADAPTERS } from './adapter-names.ts'
 import { DEVICES } from './device-names.ts'
@@ -42,6 +43,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   newModelFailures,
   batchSize,
   ...grpoRules,
+  dilocoFailures,
   validation,
   bestModel,
   deviceName,
