@@ -68,6 +68,8 @@ async function finetuneIn(world: World | null, command: FinetuneCommand): Promis
     async () =>
       await prepareRun(config, {
         world,
+        startsAnew: command.overwrite,
+        isTrial: dryRun,
         onDownload: teller.download,
         onTokenize: teller.tokenize,
         onNote: teller.notice,

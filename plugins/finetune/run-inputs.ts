@@ -43,6 +43,10 @@ export interface PrepareOptions {
   readonly weights?: 'all' | 'headers'
   /** The processes that train together, each with this file; default: this one alone. */
   readonly world?: World | null
+  /** An earlier run of `output_dir` is to be removed: nothing is taken from its checkpoints. */
+  readonly startsAnew?: boolean
+  /** The run is only looked at: what takes steps to find (`learning_rate: auto`) is left open. */
+  readonly isTrial?: boolean
   /** Told what takes time while the model is found: who is waited for, what is checked. */
   readonly onNote?: (text: string) => void
 }

@@ -237,7 +237,7 @@ export interface FinetuneInput extends DataInput, PreferenceInput, SavingInput, 
 
   // ---- Training
   /** the highest one; `2e-4` may be written without a dot */
-  readonly learning_rate: number
+  readonly learning_rate: number | 'auto'
   /** the learning rate of input embeddings and output head, where they are trained; they do not decay then */
   readonly embedding_lr?: number | null | undefined
   /** the same as a factor on `learning_rate`; it wins */

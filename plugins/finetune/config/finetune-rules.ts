@@ -5,6 +5,7 @@
  */
 import type { ConfigFailure, ConfigRule } from '../../../core/contracts/config.ts'
 import { nearestNames } from '../../../core/errors.ts'
+import { autoRateFailures } from '../autotune/auto-rate-rules.ts'
 import { bnbFailures } from './bnb-options.ts'
 import { isDeviceName } from '../../cuda/mod.ts'
 import { ADAPTERS } from './adapter-names.ts'
@@ -40,6 +41,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
       saves_per_epoch,
     ),
   newModelFailures,
+  autoRateFailures,
   batchSize,
   ...grpoRules,
   validation,

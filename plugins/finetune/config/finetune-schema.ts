@@ -68,6 +68,21 @@ const microBatch: Field<MicroBatch, MicroBatch> = withJson<MicroBatch, MicroBatc
   { anyOf: [{ enum: ['auto'] }, { type: 'integer', minimum: 1 }, { type: 'string', pattern: '^\\d+$' }] },
 )
 
+const learningRate: Field<number | 'auto', number | 'auto'> = withJson<number | 'auto', number | 'auto'>(
+  v.lazy((input) =>
+    typeof input === 'string' && /^[a-z]/i.test(input)
+      ? v.picklist(['auto'], 'expected a number above 0, or auto')
+      : decimal({ above: 0 }),
+  ),
+  {
+    anyOf: [
+      { enum: ['auto'] },
+      { type: 'number', exclusiveMinimum: 0 },
+      { type: 'string', pattern: '^[\\d.]+([eE][-+]?\\d+)?$' },
+    ],
+  },
+)
+
 /** All, none, or some by name. */
 const advisors: Field<readonly AdvisorName[], boolean | AdvisorName | readonly AdvisorName[]> = withJson(
   v.lazy((input) => {
@@ -383,7 +398,7 @@ const schema = v.strictObject(
     eval_batch_size: nullable(integer({ min: 1 })),
     num_epochs: optional(decimal({ above: 0 }), 1),
     max_steps: nullable(stepCount),
-    learning_rate: withExample(decimal({ above: 0 }), 'learning_rate: 2e-4'),
+    learning_rate: withExample(learningRate, 'learning_rate: 2e-4'),
     embedding_lr: nullable(above),
     embedding_lr_scale: nullable(above),
     lr_groups: optional(listOf(lrGroup, 'a list of groups'), []),

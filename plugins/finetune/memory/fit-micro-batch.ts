@@ -4,8 +4,7 @@
  */
 import { availableMemory } from '../../../core/native/available-memory.ts'
 import { type Device, TrituneError } from '../../../core/mod.ts'
-import { listCheckpoints } from '../checkpoints/checkpoints.ts'
-import { savedSetting } from '../checkpoints/training-state.ts'
+import { earlierSetting } from '../checkpoints/earlier-setting.ts'
 import type { FinetuneConfig } from '../config/config.ts'
 import { openDevice, isDeviceName } from '../../cuda/mod.ts'
 import { formatBytes } from '../reports/format.ts'
@@ -23,7 +22,7 @@ export async function fitMicroBatch(
 ): Promise<FinetuneConfig> {
   const budget = device.capacity ?? availableMemory()
   const documents = config.gradient_accumulation_steps
-  const before = sizeBefore(config, documents)
+  const before = options.startsAnew ? null : sizeBefore(config, documents)
   if (before !== null) return told(withSize(config, before, documents), 'as in the checkpoint of output_dir')
   const sizes = divisorsOf(documents)
   let fits: { readonly size: number; readonly memory: number } | null = null
@@ -62,12 +61,8 @@ export function rehearsed(device: Device | null): RehearsedDevice {
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** A run that goes on does so with the same batches, whatever memory there is now. */
-function sizeBefore(
-  { output_dir, resume_from_checkpoint }: FinetuneConfig,
-  documents: number,
-): number | null {
-  const folder = resume_from_checkpoint ?? listCheckpoints(output_dir).at(-1)?.folder
-  const size = folder === undefined ? undefined : savedSetting(folder, 'micro_batch_size')
+function sizeBefore(config: FinetuneConfig, documents: number): number | null {
+  const size = earlierSetting(config, 'micro_batch_size')
   return typeof size === 'number' && size > 0 && documents % size === 0 ? size : null
 }
 

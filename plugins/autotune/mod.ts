@@ -1,0 +1,19 @@
+/**
+ * A learning rate found by short annealed branches. See README.md.
+ *
+ * @module
+ */
+export {
+  type LearningRateSearch,
+  type LearningRateSearchOptions,
+  type LearningRateTrial,
+  searchLearningRate,
+} from './search-learning-rate.ts'
+export {
+  annealed,
+  COARSE_RATES,
+  MOST_OF_RUN,
+  planSearch,
+  type SearchPlan,
+  type SearchPlanOptions,
+} from './search-plan.ts'
