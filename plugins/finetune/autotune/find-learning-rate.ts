@@ -32,7 +32,9 @@ export async function findLearningRate(
   const found = await atKeyAsync(['learning_rate'], () => search(config, options))
   const seconds = (performance.now() - began) / 1000
   const { rate, share, atEdge, trials } = found
-  const tried = trials.map(({ rate: one, loss }) => `${one} → ${loss === null ? 'diverged' : loss.toFixed(3)}`)
+  const tried = trials.map(
+    ({ rate: one, loss }) => `${one} → ${loss === null ? 'diverged' : loss.toFixed(3)}`,
+  )
   const why = `${tried.join(', ')} from ${found.start.toFixed(3)}; ${formatDuration(seconds)}, ${(100 * share).toFixed(1)} % of the steps of the run${
     atEdge ? '; it is at the edge of what was tried' : ''
   }`

@@ -31,8 +31,10 @@ export function probeOf({ plan, data, config }: Pick<Run, 'plan' | 'data' | 'con
     windows++
   }
   if (isTrained(batches)) return { batches, windows }
+  const perStep = config.micro_batch_size * config.gradient_accumulation_steps
+  const examples = data.validation.slice(0, Math.min(ENOUGH, MOST_WINDOWS * perStep))
   const held = createBatches({
-    examples: data.validation.slice(0, ENOUGH),
+    examples,
     microBatchSize: config.eval_batch_size,
     sequenceLength: config.sequence_len,
     packing: false,
@@ -40,11 +42,8 @@ export function probeOf({ plan, data, config }: Pick<Run, 'plan' | 'data' | 'con
     epoch: 0,
     shuffle: false,
   })
-  const validation = Array.from({ length: held.windows.length === 0 ? 0 : (held.windows.at(-1)?.end ?? 0) }, (_, i) => held.get(i))
-  if (isTrained(validation)) {
-    const perStep = config.micro_batch_size * config.gradient_accumulation_steps
-    return { batches: validation, windows: Math.ceil(Math.min(ENOUGH, data.validation.length) / perStep) }
-  }
+  const validation = Array.from({ length: held.windows.at(-1)?.end ?? 0 }, (_, i) => held.get(i))
+  if (isTrained(validation)) return { batches: validation, windows: Math.ceil(examples.length / perStep) }
   throw new TrituneError(
     'E_DATA',
     `nothing is left to judge learning rates by: the ${epoch.windows.length} steps of an epoch are all seen by branches of ${steps}, and there is no validation set`,

@@ -1,0 +1,18 @@
+/**
+ * Steps that are guessed from those before, kept only where they are measured to help. See README.md.
+ *
+ * @module
+ */
+import { type Capabilities, definePlugin, type Plugin } from '../../core/mod.ts'
+import { hybridStrategy } from './strategy.ts'
+
+export { type ArmName, ARM_NAMES } from './arms.ts'
+export { type Gate, type GateOptions, pairedGate } from './gate.ts'
+export { type HybridOptions } from './options.ts'
+export { createPhases, type Phase, type Phases, TRANSITIONS } from './phases.ts'
+export { hybridStrategy }
+
+/** The plugin that provides the strategy `hybrid`. */
+export const hybrid: Plugin & {
+  readonly provides: { readonly strategy: { readonly hybrid: Capabilities['strategy'] } }
+} = /* @__PURE__ */ definePlugin({ name: 'hybrid', provides: { strategy: { hybrid: hybridStrategy } } })
