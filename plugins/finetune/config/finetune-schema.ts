@@ -40,6 +40,7 @@ import type {
   PeftSettings,
   SpecialTokens,
 } from './finetune-options.ts'
+import { learningRate, microBatch } from './auto-fields.ts'
 import { type AdapterName, ADAPTERS } from './adapter-names.ts'
 import { TRITTER_PRESETS, type TritterPreset } from '../../models/mod.ts'
 import { bnbOptions } from './bnb-options.ts'
@@ -55,32 +56,6 @@ import { SCHEDULERS } from '../training/schedules.ts'
 const patterns: Field<readonly string[] | string, readonly string[] | string> = v.union(
   [v.pipe(v.string(), v.minLength(1)), v.pipe(v.array(v.string()), v.minLength(1))],
   'expected a list of module names, a regular expression or all-linear',
-)
-
-type MicroBatch = number | 'auto'
-
-const microBatch: Field<MicroBatch, MicroBatch> = withJson<MicroBatch, MicroBatch>(
-  v.lazy((input) =>
-    typeof input === 'string' && /^[a-z]/i.test(input)
-      ? v.picklist(['auto'], 'expected an integer ≥ 1, or auto')
-      : integer({ min: 1 }),
-  ),
-  { anyOf: [{ enum: ['auto'] }, { type: 'integer', minimum: 1 }, { type: 'string', pattern: '^\\d+$' }] },
-)
-
-const learningRate: Field<number | 'auto', number | 'auto'> = withJson<number | 'auto', number | 'auto'>(
-  v.lazy((input) =>
-    typeof input === 'string' && /^[a-z]/i.test(input)
-      ? v.picklist(['auto'], 'expected a number above 0, or auto')
-      : decimal({ above: 0 }),
-  ),
-  {
-    anyOf: [
-      { enum: ['auto'] },
-      { type: 'number', exclusiveMinimum: 0 },
-      { type: 'string', pattern: '^[\\d.]+([eE][-+]?\\d+)?$' },
-    ],
-  },
 )
 
 /** All, none, or some by name. */
