@@ -9,11 +9,4 @@ export {
   type LearningRateTrial,
   searchLearningRate,
 } from './search-learning-rate.ts'
-export {
-  annealed,
-  COARSE_RATES,
-  MOST_OF_RUN,
-  planSearch,
-  type SearchPlan,
-  type SearchPlanOptions,
-} from './search-plan.ts'
+export { branchSchedule, planSearch, type SearchPlan, type SearchPlanOptions } from './search-plan.ts'

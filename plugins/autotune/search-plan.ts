@@ -1,7 +1,7 @@
 /**
  * What a search of the learning rate may cost: branches of so many steps that they and their measurements stay below a share of the run.
  */
-import { TrituneError } from '../../core/mod.ts'
+import { type Schedule, TrituneError } from '../../core/mod.ts'
 
 /** The share of a run that its search may take. */
 export const MOST_OF_RUN = 0.15
@@ -61,8 +61,17 @@ export function planSearch({ totalSteps, measurement }: SearchPlanOptions): Sear
   }
 }
 
-/** Factor on the rate of step `step` of a branch: a short warm-up, then a line that reaches 0 after the last step. */
-export function annealed(step: number, steps: number): number {
+/**
+ * Factor on the rate of each step of a branch: a short warm-up, then a line that would reach 0 after the last step.
+ *
+ * @example
+ * ```ts
+ * import { branchSchedule } from 'tritune/plugins/autotune'
+ *
+ * console.log([0, 1, 2, 3].map(branchSchedule(4))) // → [ 1, 0.75, 0.5, 0.25 ]
+ * ```
+ */
+export function branchSchedule(steps: number): Schedule {
   const warm = Math.floor(steps / 10)
-  return step < warm ? (step + 1) / (warm + 1) : (steps - step) / (steps - warm)
+  return (step) => (step < warm ? (step + 1) / (warm + 1) : (steps - step) / (steps - warm))
 }

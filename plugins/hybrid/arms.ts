@@ -6,10 +6,10 @@ import type { FlatWeights } from './flat-weights.ts'
 import { KEPT, type Snapshots, SPACING } from './snapshots.ts'
 
 /** Kinds of moves. */
-export type ArmName = 'window' | 'reuse' | 'linear'
+export type HybridArm = 'window' | 'reuse' | 'linear'
 
 /** All kinds of moves. */
-export const ARM_NAMES: readonly ArmName[] = ['window', 'reuse', 'linear']
+export const HYBRID_ARMS: readonly HybridArm[] = ['window', 'reuse', 'linear']
 
 /** A move under its name for the bandit. */
 export interface Arm {
@@ -28,8 +28,8 @@ const WINDOW = 5
 const LINEAR = 3
 
 /** The arms of some kinds. */
-export function armsOf(kinds: readonly ArmName[], weights: Pick<FlatWeights, 'ranges'>): readonly Arm[] {
-  const makers: Readonly<Record<ArmName, () => readonly Arm[]>> = {
+export function armsOf(kinds: readonly HybridArm[], weights: Pick<FlatWeights, 'ranges'>): readonly Arm[] {
+  const makers: Readonly<Record<HybridArm, () => readonly Arm[]>> = {
     window: () => LENGTHS.map(windowArm),
     reuse: () => [reuseArm],
     linear: () => [linearArm(weights)],

@@ -20,15 +20,6 @@ export interface Gate {
 
 /**
  * Accepts a gain that is more than chance and more than plain steps would have given.
- *
- * @example
- * ```ts
- * import { pairedGate } from 'tritune/plugins/hybrid'
- *
- * const options = { confidence: 1.64, plainGain: 0 }
- * console.log(pairedGate([2, 5, 3], [1.9, 4.8, 2.9], options).accepted) // → true
- * console.log(pairedGate([2, 5, 3], [1.5, 5.4, 3.0], options).accepted) // → false
- * ```
  */
 export function pairedGate(
   before: readonly number[],

@@ -6,10 +6,8 @@
 import { type Capabilities, definePlugin, type Plugin } from '../../core/mod.ts'
 import { hybridStrategy } from './strategy.ts'
 
-export { type ArmName, ARM_NAMES } from './arms.ts'
-export { type Gate, type GateOptions, pairedGate } from './gate.ts'
-export { type HybridOptions } from './options.ts'
-export { createPhases, type Phase, type Phases, TRANSITIONS } from './phases.ts'
+export type { HybridArm } from './arms.ts'
+export type { HybridOptions } from './options.ts'
 export { hybridStrategy }
 
 /** The plugin that provides the strategy `hybrid`. */

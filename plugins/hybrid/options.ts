@@ -10,12 +10,12 @@ import {
   optional,
   type ValidatableConfig,
 } from '../../core/mod.ts'
-import { ARM_NAMES, type ArmName } from './arms.ts'
+import { HYBRID_ARMS, type HybridArm } from './arms.ts'
 
 /** How a hybrid run guesses, and how often. */
 export interface HybridOptions {
   /** `auto`: whichever of them pays; `none`: plain training. */
-  readonly arm: 'auto' | 'none' | ArmName
+  readonly arm: 'auto' | 'none' | HybridArm
   /** Plain steps before the first guess; null: 3 % of the run, at least 20. */
   readonly warmup: number | null
   /** Fewest steps between two guesses. */
@@ -27,7 +27,7 @@ export interface HybridOptions {
 }
 
 export const hybridOptions: ValidatableConfig<HybridOptions> = defineOptions<HybridOptions>({
-  arm: optional(oneOf(['auto', 'none', ...ARM_NAMES]), 'auto'),
+  arm: optional(oneOf(['auto', 'none', ...HYBRID_ARMS]), 'auto'),
   warmup: nullable(integer({ min: 0 })),
   every: optional(integer({ min: 1 }), 16),
   exploration: optional(decimal({ min: 0, max: 1 }), 0.02),

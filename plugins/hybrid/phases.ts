@@ -32,16 +32,6 @@ export interface Phases {
 
 /**
  * Starts in `warmup`; `onEnter` is told of each transition.
- *
- * @example
- * ```ts
- * import { createPhases } from 'tritune/plugins/hybrid'
- *
- * const phases = createPhases()
- * phases.enter('full')
- * phases.enter('predict')
- * console.log(phases.now) // → predict
- * ```
  */
 export function createPhases(onEnter?: (from: Phase, to: Phase) => void): Phases {
   let now: Phase = 'warmup'

@@ -12,7 +12,7 @@ import {
   type StrategyRun,
   TrituneError,
 } from '../../core/mod.ts'
-import { ARM_NAMES, armsOf } from './arms.ts'
+import { HYBRID_ARMS, armsOf } from './arms.ts'
 import { createBandit } from './bandit.ts'
 import { flatWeights } from './flat-weights.ts'
 import { pairedGate } from './gate.ts'
@@ -42,7 +42,7 @@ export function createHybrid(options: HybridOptions, run: StrategyRun, watch: Hy
   if (asked === 'none') return { step: (_context, next) => next() }
   const warmup = options.warmup ?? Math.max(20, Math.ceil(0.03 * run.totalSteps))
   const weights = flatWeights(run.parameters)
-  const arms = armsOf(asked === 'auto' ? ARM_NAMES : [asked], weights)
+  const arms = armsOf(asked === 'auto' ? HYBRID_ARMS : [asked], weights)
   const phases = createPhases((from, to) => watch.onPhase?.(from, to))
   const bandit = createBandit(
     arms.map(({ name }) => name),

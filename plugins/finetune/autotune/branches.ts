@@ -3,7 +3,7 @@
  */
 import { setTensorBytes, tensorBytes } from '../../../core/tensor/tensor-bytes.ts'
 import { type Tensor, TrituneError, withEvaluationWeights } from '../../../core/mod.ts'
-import { annealed, type LearningRateSearchOptions } from '../../autotune/mod.ts'
+import { branchSchedule, type LearningRateSearchOptions } from '../../autotune/mod.ts'
 import { runState } from '../checkpoints/run-state.ts'
 import { openActivationStore } from '../memory/activation-offloading.ts'
 import type { Run } from '../run.ts'
@@ -41,9 +41,10 @@ export function createBranches(run: Run, probe: Probe): Branches {
       embeddingNoise: embeddingNoiseOf(config),
       seed: config.seed,
     }
+    const factor = branchSchedule(steps)
     for (let step = 0; step < steps; step++) {
       const { micro } = await windowOf(run, step)
-      const at = { step, learningRate: rate * annealed(step, steps) }
+      const at = { step, learningRate: rate * factor(step) }
       const { loss } = runStrategies(strategies, stepParts(context, micro, at, plan.totalSteps), () =>
         trainStep(context, micro, at),
       )

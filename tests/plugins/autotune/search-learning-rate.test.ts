@@ -3,7 +3,8 @@
  */
 import { describe, expect, test } from 'bun:test'
 import { TrituneError } from '../../../core/mod.ts'
-import { annealed, MOST_OF_RUN, planSearch, searchLearningRate } from '../../../plugins/autotune/mod.ts'
+import { branchSchedule, planSearch, searchLearningRate } from '../../../plugins/autotune/mod.ts'
+import { MOST_OF_RUN } from '../../../plugins/autotune/search-plan.ts'
 
 const OPTIONS = { center: 1e-3, start: 5, coarseSteps: 4, fineSteps: 8 }
 
@@ -80,10 +81,10 @@ describe('planSearch()', () => {
 
 test('a branch begins near its rate and ends near 0', () => {
   for (const steps of [2, 5, 10, 33]) {
-    const factors = Array.from({ length: steps }, (_, step) => annealed(step, steps))
+    const factors = Array.from({ length: steps }, (_, step) => branchSchedule(steps)(step))
     expect(Math.max(...factors)).toBe(1)
     expect(factors.at(-1)).toBeLessThanOrEqual(1 / steps + 0.1)
     expect(Math.min(...factors)).toBeGreaterThan(0)
   }
-  expect(annealed(2, 2)).toBe(0)
+  expect(branchSchedule(2)(2)).toBe(0)
 })

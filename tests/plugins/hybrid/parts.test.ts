@@ -6,7 +6,7 @@ import { createRandom } from '../../../core/mod.ts'
 import { armsOf } from '../../../plugins/hybrid/arms.ts'
 import { createBandit } from '../../../plugins/hybrid/bandit.ts'
 import { createLedger } from '../../../plugins/hybrid/ledger.ts'
-import { pairedGate } from '../../../plugins/hybrid/mod.ts'
+import { pairedGate } from '../../../plugins/hybrid/gate.ts'
 import { createSnapshots } from '../../../plugins/hybrid/snapshots.ts'
 
 describe('the gate', () => {

@@ -3,7 +3,7 @@
  */
 import { expect, test } from 'bun:test'
 import { createRandom, parameter, type StepContext, tensor, TrituneError } from '../../../core/mod.ts'
-import { createPhases, type Phase, TRANSITIONS } from '../../../plugins/hybrid/mod.ts'
+import { createPhases, type Phase, TRANSITIONS } from '../../../plugins/hybrid/phases.ts'
 import { createHybrid } from '../../../plugins/hybrid/strategy.ts'
 
 const PHASES: readonly Phase[] = ['warmup', 'full', 'predict', 'correct']
