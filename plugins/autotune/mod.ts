@@ -3,6 +3,8 @@
  *
  * @module
  */
+export { chooseMicroBatch, type MicroBatchSpeed } from './choose-micro-batch.ts'
+export { type GradientLengths, noiseScale } from './noise-scale.ts'
 export {
   type LearningRateSearch,
   type LearningRateSearchOptions,

@@ -21,6 +21,8 @@ export interface SearchPlanOptions {
   readonly totalSteps: number
   /** What one measurement costs, in steps of the run. */
   readonly measurement: number
+  /** Steps that were made for other measurements before. */
+  readonly spent?: number
 }
 
 /** How many steps each branch of the two rounds gets. */
@@ -42,8 +44,8 @@ export interface SearchPlan {
  * console.log(coarseSteps, fineSteps, share <= 0.15) // → 13 26 true
  * ```
  */
-export function planSearch({ totalSteps, measurement }: SearchPlanOptions): SearchPlan {
-  const measured = (1 + COARSE_RATES + FINE_RATES) * measurement
+export function planSearch({ totalSteps, measurement, spent = 0 }: SearchPlanOptions): SearchPlan {
+  const measured = spent + (1 + COARSE_RATES + FINE_RATES) * measurement
   const perStep = COARSE_RATES + 2 * FINE_RATES
   const coarseSteps = Math.floor((MOST_OF_RUN * totalSteps - measured) / perStep)
   if (coarseSteps < FEWEST_STEPS) {

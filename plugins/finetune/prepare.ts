@@ -32,5 +32,10 @@ import type { PrepareOptions } from './run-inputs.ts'
  */
 export async function prepareRun(config: FinetuneConfig, options: PrepareOptions = {}): Promise<Run> {
   const sized = config.autoMicroBatch ? await fitMicroBatch(config, options) : config
-  return await openRun(sized.autoLearningRate ? await findLearningRate(sized, options) : sized, options)
+  return await openRun(
+    sized.autoLearningRate
+      ? await findLearningRate(sized, options, { withMicroBatch: config.autoMicroBatch })
+      : sized,
+    options,
+  )
 }

@@ -1,18 +1,16 @@
 /**
  * Branches of a run from its initial state: each trains a few steps at a rate that ends at 0, is measured, and everything is put back.
  */
-import { setTensorBytes, tensorBytes } from '../../../core/tensor/tensor-bytes.ts'
-import { type Tensor, TrituneError, withEvaluationWeights } from '../../../core/mod.ts'
+import { TrituneError, withEvaluationWeights } from '../../../core/mod.ts'
 import { branchSchedule, type LearningRateSearchOptions } from '../../autotune/mod.ts'
-import { runState } from '../checkpoints/run-state.ts'
 import { openActivationStore } from '../memory/activation-offloading.ts'
 import type { Run } from '../run.ts'
-import { embeddingNoiseOf } from '../training/embedding-noise.ts'
 import { evaluateLoss } from '../training/evaluate.ts'
 import { runStrategies } from '../training/strategies.ts'
 import { stepParts, trainStep } from '../training/train-step.ts'
 import { windowOf } from '../training/window-of.ts'
 import type { Probe } from './probe.ts'
+import { initialState, trialContext } from './trial.ts'
 
 /** Above so many times the first loss a branch is given up. */
 const LOST = 3
@@ -25,22 +23,15 @@ export interface Branches extends Pick<LearningRateSearchOptions, 'start' | 'bra
 
 /** Of a run that has made no step; it is as it was after each branch. */
 export function createBranches(run: Run, probe: Probe): Branches {
-  const restore = snapshotOf(run)
+  const restore = initialState(run)
   const measure = (): number =>
     withEvaluationWeights(run.optimizer, () => evaluateLoss(run, probe.batches).loss)
   const start = measure()
   let made = 0
   const train = async (rate: number, steps: number): Promise<number | null> => {
     using activations = openActivationStore(run)
-    const { config, plan, strategies, memory } = run
-    const context = {
-      ...run,
-      checkpointing: config.gradient_checkpointing,
-      leanMemory: memory.isLean,
-      activations,
-      embeddingNoise: embeddingNoiseOf(config),
-      seed: config.seed,
-    }
+    const { plan, strategies } = run
+    const context = trialContext(run, activations)
     const factor = branchSchedule(steps)
     for (let step = 0; step < steps; step++) {
       const { micro } = await windowOf(run, step)
@@ -67,27 +58,4 @@ export function createBranches(run: Run, probe: Probe): Branches {
       }
     },
   }
-}
-
-// ---- helpers ----------------------------------------------------------------------------------------------------
-
-/** Puts weights and state back to the bit. */
-function snapshotOf(run: Run): () => void {
-  const state = runState(run)
-  const kept = [...run.parameters.values(), ...state.tensors().values()].map(copyOf)
-  const saved = state.save()
-  return () => {
-    state.load(saved)
-    for (const put of kept) put()
-  }
-}
-
-function copyOf(tensor: Tensor): () => void {
-  const bytes = new Uint8Array(tensor.bytes)
-  let at = 0
-  for (const piece of tensorBytes(tensor)) {
-    bytes.set(piece, at)
-    at += piece.length
-  }
-  return () => setTensorBytes(tensor, bytes)
 }

@@ -23,14 +23,15 @@ export async function fitMicroBatch(
   const budget = device.capacity ?? availableMemory()
   const documents = config.gradient_accumulation_steps
   const before = options.startsAnew ? null : sizeBefore(config, documents)
-  if (before !== null) return told(withSize(config, before, documents), 'as in the checkpoint of output_dir')
+  if (before !== null)
+    return told(withMicroBatch(config, before, documents), 'as in the checkpoint of output_dir')
   const sizes = divisorsOf(documents)
   let fits: { readonly size: number; readonly memory: number } | null = null
   let [low, high] = [0, sizes.length - 1]
   while (low <= high) {
     const middle = (low + high) >> 1
     const size = sizes[middle]
-    const { memory } = await rehearseRun(withSize(config, size, documents), { ...options, device })
+    const { memory } = await rehearseRun(withMicroBatch(config, size, documents), { ...options, device })
     if (memory > FILL * budget) high = middle - 1
     else {
       fits = { size, memory }
@@ -49,13 +50,28 @@ export async function fitMicroBatch(
   }
   if (fits === null) throw new Error('no size was tried')
   const { size, memory } = fits
-  return told(withSize(config, size, documents), `about ${formatBytes(memory)} of ${formatBytes(budget)}`)
+  return told(
+    withMicroBatch(config, size, documents),
+    `about ${formatBytes(memory)} of ${formatBytes(budget)}`,
+  )
 }
 
 /** What a device is for a rehearsal. */
 export function rehearsed(device: Device | null): RehearsedDevice {
   const { name = 'cpu', capacity } = device ?? {}
   return { name, capacity, kind: device?.kind === 'cuda' ? 'cuda' : 'cpu' }
+}
+
+/** So many documents at once, and as many in a step. */
+export function withMicroBatch(config: FinetuneConfig, size: number, documents: number): FinetuneConfig {
+  const { eval_batch_size: evaluated, micro_batch_size: before } = config
+  return {
+    ...config,
+    autoMicroBatch: false,
+    micro_batch_size: size,
+    gradient_accumulation_steps: documents / size,
+    eval_batch_size: evaluated === before ? size : evaluated,
+  }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -74,17 +90,6 @@ function told(config: FinetuneConfig, why: string): FinetuneConfig {
 function deviceOf({ device, threads }: FinetuneConfig, options: PrepareOptions): RehearsedDevice {
   if (options.device !== undefined) return rehearsed(options.device)
   return rehearsed(isDeviceName(device) ? openDevice(device, { threads: threads ?? 0 }).device : null)
-}
-
-function withSize(config: FinetuneConfig, size: number, documents: number): FinetuneConfig {
-  const { eval_batch_size: evaluated, micro_batch_size: before } = config
-  return {
-    ...config,
-    autoMicroBatch: false,
-    micro_batch_size: size,
-    gradient_accumulation_steps: documents / size,
-    eval_batch_size: evaluated === before ? size : evaluated,
-  }
 }
 
 /** Smallest first. */

@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Tensor, TrituneError } from '../../../core/mod.ts'
 import { createBranches } from '../../../plugins/finetune/autotune/branches.ts'
+import { measureMicroBatch } from '../../../plugins/finetune/autotune/measure-micro-batch.ts'
 import { probeOf } from '../../../plugins/finetune/autotune/probe.ts'
 import { runState } from '../../../plugins/finetune/checkpoints/run-state.ts'
 import { prepareRun, type Run, train } from '../../../plugins/finetune/mod.ts'
@@ -103,6 +104,48 @@ test('a branch leaves weights and state as they were, also one that diverges', a
   expect(bytesOf(run)).toEqual(before)
   expect(await branch(1e-2, 3)).toBe(first)
   expect(steps()).toBeGreaterThanOrEqual(7)
+})
+
+describe('with micro_batch_size: auto', () => {
+  test('sizes are measured, and as many documents make a step', async () => {
+    using space = workspace()
+    const changes = {
+      ...manyTexts(space),
+      max_steps: 260,
+      micro_batch_size: 'auto',
+      gradient_accumulation_steps: 16,
+    }
+    using run = await prepareRun(space.config(changes), { device: cpu })
+    const { micro_batch_size: size, gradient_accumulation_steps: steps, notes, tunedRate } = run.config
+    expect(size * steps).toBe(16)
+    const told = notes.filter((note) => note.startsWith('micro_batch_size: auto is'))
+    expect(told.length).toBe(1)
+    expect(told[0]).toMatch(
+      /by speed: 16 → \d+ tokens\/s, 8 → \d+ tokens\/s, 4 → \d+ tokens\/s, 2 → \d+ tokens\/s/,
+    )
+    expect(told[0]).toContain('noise scale')
+    expect(tunedRate?.share).toBeLessThanOrEqual(0.15)
+  })
+
+  test('the clock decides, and the run stays as it was', async () => {
+    using space = workspace()
+    const changes = {
+      ...manyTexts(space),
+      learning_rate: 1e-3,
+      micro_batch_size: 8,
+      gradient_accumulation_steps: 2,
+    }
+    using run = await prepareRun(space.config(changes), { device: cpu })
+    const before = bytesOf(run)
+    // Begin and end of 8, 4, 2 and 1 documents: 8 and 4 are alike, the others slower.
+    const times = [0, 100, 100, 205, 300, 500, 600, 1000]
+    const { size, speeds, noise, steps } = measureMicroBatch(run, () => times.shift() ?? Number.NaN)
+    expect(size).toBe(4)
+    expect(speeds.map(({ size: one }) => one)).toEqual([8, 4, 2, 1])
+    expect(noise).toBeGreaterThan(0)
+    expect(steps).toBeGreaterThan(8)
+    expect(bytesOf(run)).toEqual(before)
+  })
 })
 
 describe('what it is judged by', () => {
