@@ -13,6 +13,7 @@ import {
   type TokenizeProgress,
 } from '../data/mod.ts'
 import type { HubOptions } from '../hub/mod.ts'
+import { searchOf } from './autotune/search-of.ts'
 import { atKey, atKeyAsync, atNamedKey, atNamedKeyAsync } from './config/at-key.ts'
 import { loadRewards, type RunReward } from '../grpo/mod.ts'
 import { type BaseModelFiles, baseModelFiles } from './model/base-model-files.ts'
@@ -103,6 +104,7 @@ export async function openInputs(
   const plan = atNamedKey(() =>
     planOf(config, data.train, sampler, { stream: data.stream, ranks: world?.size ?? 1 }),
   )
+  if (config.autoLearningRate) atKey(['learning_rate'], () => searchOf({ plan, data, config }))
   open.move()
   return { host, early, base, modelPath, tokenizer, data, sampler, plan, rewards }
 }

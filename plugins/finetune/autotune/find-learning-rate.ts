@@ -2,7 +2,7 @@
  * `learning_rate: auto`: the rate of the checkpoint that the run goes on from, or the one that short branches of the run speak for. They have a run of
  * their own: the real one is opened afterwards as if its file had said the number.
  */
-import { planSearch, searchLearningRate } from '../../autotune/mod.ts'
+import { searchLearningRate } from '../../autotune/mod.ts'
 import { TrituneError } from '../../../core/mod.ts'
 import { earlierSetting } from '../checkpoints/earlier-setting.ts'
 import { atKeyAsync } from '../config/at-key.ts'
@@ -13,7 +13,7 @@ import { openRun } from '../open-run.ts'
 import type { PrepareOptions } from '../run-inputs.ts'
 import { createBranches } from './branches.ts'
 import { type MeasuredMicroBatch, measureMicroBatch } from './measure-micro-batch.ts'
-import { probeOf } from './probe.ts'
+import { MEASUREMENT, searchOf } from './search-of.ts'
 
 /** What the first grid is built around: adapters take higher rates than whole models. */
 const CENTER = { adapter: 1e-3, whole: 5e-5 } as const
@@ -54,17 +54,14 @@ async function search(
 ): Promise<FinetuneConfig> {
   using run = await openRun(config, options)
   const began = performance.now()
-  const { totalSteps } = run.plan
   const measured = find.withMicroBatch ? measureMicroBatch(run) : null
   const spent = measured?.steps ?? 0
-  // Forward alone costs about half of a step with an adapter, a third without: counted as a half.
-  const plan = planSearch({ totalSteps, measurement: 0.5 * probeOf(run, 0).windows, spent })
-  const probe = probeOf(run, plan.fineSteps)
+  const { plan, probe } = searchOf(run, spent)
   const branches = createBranches(run, probe)
   const center = config.adapter === null ? CENTER.whole : CENTER.adapter
   const found = await searchLearningRate({ center, ...plan, ...branches })
-  const made = spent + branches.steps() + 0.5 * probe.windows * (1 + found.trials.length)
-  const tuned = { ...found, share: made / totalSteps, seconds: (performance.now() - began) / 1000 }
+  const made = spent + branches.steps() + MEASUREMENT * probe.windows * (1 + found.trials.length)
+  const tuned = { ...found, share: made / run.plan.totalSteps, seconds: (performance.now() - began) / 1000 }
   const sized = measured === null ? config : withSpeed(config, measured)
   return noted({ ...sized, learning_rate: tuned.rate, tunedRate: tuned }, [described(tuned)])
 }

@@ -4,12 +4,20 @@
 import { describe, expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Tensor, TrituneError } from '../../../core/mod.ts'
+import {
+  type Capabilities,
+  defineOptions,
+  definePlugin,
+  mul,
+  type Tensor,
+  TrituneError,
+} from '../../../core/mod.ts'
 import { createBranches } from '../../../plugins/finetune/autotune/branches.ts'
 import { measureMicroBatch } from '../../../plugins/finetune/autotune/measure-micro-batch.ts'
 import { probeOf } from '../../../plugins/finetune/autotune/probe.ts'
+import { crossEntropyObjective } from '../../../plugins/finetune/training/cross-entropy.ts'
 import { runState } from '../../../plugins/finetune/checkpoints/run-state.ts'
-import { prepareRun, type Run, train } from '../../../plugins/finetune/mod.ts'
+import { checkRun, prepareRun, type Run, train } from '../../../plugins/finetune/mod.ts'
 import { snapshot } from '../../../testing/compare.ts'
 import { type Changes, cpu, workspace, type Workspace } from './_run.ts'
 
@@ -182,10 +190,33 @@ describe('what it is judged by', () => {
 })
 
 describe('refused', () => {
+  test('a run that diverges at every rate', async () => {
+    using space = workspace()
+    const lost: Capabilities['objective'] = {
+      name: 'lost',
+      options: defineOptions({}),
+      create: () => ({
+        name: 'lost',
+        loss: (model, batch, options) => {
+          const { loss } = crossEntropyObjective.loss(model, batch, options)
+          return { loss: options.training ? mul(mul(loss, 1e30), 1e30) : loss }
+        },
+      }),
+    }
+    const plugin = definePlugin({ name: 'lost', provides: { objective: { lost } } })
+    const config = space.config({ ...manyTexts(space), objective: 'lost' })
+    const error = await refusal(() => prepareRun(config, { device: cpu, plugins: [plugin] }))
+    expect(error.code).toBe('E_NAN')
+    expect(error.message).toContain('every learning rate diverges')
+  })
+
   test('a run that is too short', async () => {
     using space = workspace()
     const error = await refusal(() => prepareRun(space.config({ learning_rate: 'auto' }), { device: cpu }))
     expect(error.message).toContain('it needs a run of')
+    // Before there are weights: `tritune validate` says it too.
+    const checked = await refusal(() => checkRun(space.config({ learning_rate: 'auto' }), { device: cpu }))
+    expect(checked.message).toBe(error.message)
   })
 
   test.each([
