@@ -9,8 +9,8 @@
  * It does not encrypt: beyond this machine that is for a proxy or a tunnel.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
+import { headerOf, type HttpHeaders } from './node-message.ts'
 import { HttpRefusal } from './refusal.ts'
 
 /** A token that nobody guesses: 192 random bits. */
@@ -32,9 +32,9 @@ export interface GuardOptions {
 
 export interface Guard {
   /** Throws 421 and 403: for every request. */
-  checkSender(headers: IncomingHttpHeaders): void
+  checkSender(headers: HttpHeaders): void
   /** Throws 401: for what is not open. */
-  checkToken(headers: IncomingHttpHeaders): void
+  checkToken(headers: HttpHeaders): void
 }
 
 export function createGuard({ token, allowedHosts }: GuardOptions): Guard {
@@ -42,7 +42,7 @@ export function createGuard({ token, allowedHosts }: GuardOptions): Guard {
   const names = new Set(allowedHosts.map((name) => name.toLowerCase()))
   return {
     checkSender(headers) {
-      checkHost(headers.host, names)
+      checkHost(headerOf(headers, 'host'), names)
       checkOrigin(headers)
     },
     checkToken(headers) {
@@ -74,8 +74,10 @@ function hostName(host: string): string {
   return (bracketed ?? plain ?? '').toLowerCase()
 }
 
-function checkOrigin(headers: IncomingHttpHeaders): void {
-  const { origin, host, 'sec-fetch-site': site, 'sec-fetch-mode': mode } = headers
+function checkOrigin(headers: HttpHeaders): void {
+  const [origin, host, site, mode] = ['origin', 'host', 'sec-fetch-site', 'sec-fetch-mode'].map((name) =>
+    headerOf(headers, name),
+  )
   if (origin !== undefined && originHost(origin) !== host?.toLowerCase()) throw foreign(origin)
   // Without an origin: a picture, a script, a form of another page. A link or the address bar is no harm: what is open has no effect.
   const isElsewhere = site === 'cross-site' || site === 'same-site'
@@ -97,10 +99,9 @@ function foreign(origin: string): HttpRefusal {
   })
 }
 
-function givenToken(headers: IncomingHttpHeaders): string | undefined {
-  const key = headers['x-api-key']
-  if (typeof key === 'string') return key
-  return /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
+function givenToken(headers: HttpHeaders): string | undefined {
+  const key = headerOf(headers, 'x-api-key')
+  return key ?? /^Bearer +(\S+)$/i.exec(headerOf(headers, 'authorization') ?? '')?.[1]
 }
 
 /** Of equal length whatever was given. */

@@ -1,7 +1,7 @@
 /**
  * Replies, and how they are sent: a stream waits for its reader, and is given up when that reads nothing for too long.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { RequestMessage, ResponseStream } from './node-message.ts'
 
 /** A text or bytes, or pieces that are sent as they come. */
 export type ReplyBody = string | Uint8Array | AsyncIterable<string | Uint8Array>
@@ -45,8 +45,8 @@ export interface SendOptions {
 
 /** Resolves when all is handed over, the client is gone, or it was given up. What the pieces throw ends the connection, and is thrown. */
 export async function sendReply(
-  { method }: IncomingMessage,
-  response: ServerResponse,
+  { method }: Pick<RequestMessage, 'method'>,
+  response: ResponseStream,
   { status = 200, headers = {}, body }: HttpReply,
   options: SendOptions,
 ): Promise<void> {
@@ -55,9 +55,10 @@ export async function sendReply(
     response.end()
     return
   }
-  const pieces = typeof body === 'string' || body instanceof Uint8Array ? piecesOf(body) : body
+  const isWhole = typeof body === 'string' || body instanceof Uint8Array
+  const pieces = isWhole ? piecesOf(body) : body
   if (pieces === null) {
-    response.end(body)
+    if (isWhole) response.end(body)
     return
   }
   try {
@@ -88,7 +89,7 @@ function piecesOf(body: string | Uint8Array): AsyncIterable<Uint8Array> | null {
 }
 
 async function sendPieces(
-  response: ServerResponse,
+  response: ResponseStream,
   pieces: AsyncIterable<string | Uint8Array>,
   { signal, stallSeconds }: SendOptions,
 ): Promise<void> {
@@ -106,7 +107,7 @@ async function sendPieces(
 }
 
 /** False: the client is gone, or took nothing in time. */
-async function drained(response: ServerResponse, signal: AbortSignal, seconds: number): Promise<boolean> {
+async function drained(response: ResponseStream, signal: AbortSignal, seconds: number): Promise<boolean> {
   return await new Promise((resolve) => {
     const done = (went: boolean) => (): void => {
       clearTimeout(timer)

@@ -1,7 +1,7 @@
 /**
  * A request as handlers get it: path and query taken apart, the body read when it is asked for, and not more of it than allowed.
  */
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { headerOf, type HttpHeaders, type HttpQuery, type RequestMessage } from './node-message.ts'
 import { HttpRefusal } from './refusal.ts'
 
 /** What somebody asked. */
@@ -10,8 +10,8 @@ export interface HttpRequest {
   readonly path: string
   /** Of the path: `/api/runs/:run` gives `run`. */
   readonly params: Readonly<Record<string, string>>
-  readonly query: URLSearchParams
-  readonly headers: IncomingHttpHeaders
+  readonly query: HttpQuery
+  readonly headers: HttpHeaders
   /** Aborted when the client goes away, reads nothing for too long, or the server closes. */
   readonly signal: AbortSignal
   /** The body as JSON. Throws 413 when it is too long, 415 when it is said to be something else, 400 when it is no JSON. */
@@ -36,9 +36,15 @@ export interface RequestOptions {
   readonly maxBytes: number
 }
 
+/** Where a request goes. */
+export interface HttpAddress {
+  readonly pathname: string
+  readonly searchParams: HttpQuery
+}
+
 export function readRequest(
-  message: IncomingMessage,
-  { pathname, searchParams }: URL,
+  message: RequestMessage,
+  { pathname, searchParams }: HttpAddress,
   { params, signal, maxBytes }: RequestOptions,
 ): HttpRequest {
   return {
@@ -54,7 +60,7 @@ export function readRequest(
     },
     bytes(most) {
       expectType(message, 'application/octet-stream')
-      const length = Number(message.headers['content-length'] ?? Number.NaN)
+      const length = Number(headerOf(message.headers, 'content-length') ?? Number.NaN)
       if (!Number.isSafeInteger(length) || length < 0)
         throw new HttpRefusal(411, 'the request does not say how long its body is')
       if (length > most) throw tooLong(length, most)
@@ -66,8 +72,8 @@ export function readRequest(
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** A form of another page cannot say so. */
-function expectType(message: IncomingMessage, wanted: string): void {
-  const type = message.headers['content-type'] ?? ''
+function expectType(message: RequestMessage, wanted: string): void {
+  const type = headerOf(message.headers, 'content-type') ?? ''
   if (type.split(';')[0].trim().toLowerCase() === wanted) return
   throw new HttpRefusal(415, `expected content-type: ${wanted}, got ${type || 'none'}`)
 }
@@ -78,8 +84,8 @@ function tooLong(bytes: number, maxBytes: number): HttpRefusal {
   })
 }
 
-async function readText(message: IncomingMessage, maxBytes: number): Promise<string> {
-  const said = Number(message.headers['content-length'] ?? 0)
+async function readText(message: RequestMessage, maxBytes: number): Promise<string> {
+  const said = Number(headerOf(message.headers, 'content-length') ?? 0)
   if (said > maxBytes) throw tooLong(said, maxBytes)
   const chunks: Uint8Array[] = []
   for await (const chunk of limited(message, maxBytes)) chunks.push(chunk)
@@ -90,7 +96,7 @@ async function readText(message: IncomingMessage, maxBytes: number): Promise<str
   }
 }
 
-async function* limited(message: IncomingMessage, maxBytes: number): AsyncGenerator<Uint8Array> {
+async function* limited(message: RequestMessage, maxBytes: number): AsyncGenerator<Uint8Array> {
   let bytes = 0
   for await (const chunk of message) {
     if (!(chunk instanceof Uint8Array)) continue
@@ -101,7 +107,7 @@ async function* limited(message: IncomingMessage, maxBytes: number): AsyncGenera
 }
 
 /** A client that went away in the middle is no end of the body. */
-async function* wholeBody(message: IncomingMessage, length: number): AsyncGenerator<Uint8Array> {
+async function* wholeBody(message: RequestMessage, length: number): AsyncGenerator<Uint8Array> {
   let bytes = 0
   for await (const chunk of limited(message, length)) {
     bytes += chunk.byteLength

@@ -10,7 +10,8 @@ import { TrituneError } from '../../core/mod.ts'
 import { createGuard, type Guard, isLoopback } from './guard.ts'
 import { HttpRefusal, statusOf } from './refusal.ts'
 import { jsonReply, type HttpReply, sendReply } from './reply.ts'
-import { readRequest } from './request.ts'
+import type { RequestMessage } from './node-message.ts'
+import { type HttpAddress, readRequest } from './request.ts'
 import { findRoute, type Route } from './routes.ts'
 
 /** What a server is made of. */
@@ -133,7 +134,7 @@ async function handle(
 }
 
 /** Of the path that was asked for; the host was looked at before. */
-function addressOf({ url = '/' }: IncomingMessage): URL {
+function addressOf({ url = '/' }: RequestMessage): HttpAddress {
   const address = url.startsWith('/') ? URL.parse(`http://host${url}`) : null
   if (address === null) throw new HttpRefusal(400, 'the path of the request cannot be read')
   return address

@@ -3,8 +3,10 @@
  *
  * @module
  */
+export type { Key } from './terminal/dialogue.ts'
 export {
   openTerminalMonitor,
+  type KeyListener,
   type Terminal,
   type TerminalMonitor,
   type TerminalMonitorOptions,

@@ -78,7 +78,7 @@ export interface TextServer extends AsyncDisposable {
 export async function serveModel(served: ServedModel, options: ServeOptions = {}): Promise<TextServer> {
   const { contextLength } = served.model.info
   const { parallel = 16, waiting = 64, tokens = contextLength, promptCache = PROMPT_CACHE } = options
-  const { onBug = console.error } = options
+  const { onBug = tellBug } = options
   expectIntegers({ parallel, waiting: waiting + 1, tokens })
   if (tokens > contextLength)
     throw new TrituneError('E_CONFIG', `texts of ${tokens} tokens: the model knows ${contextLength}`)
@@ -131,6 +131,10 @@ function tokenTexts(): (voice: ServedVoice, id: number) => TokenText {
     known.set(voice, textOf)
     return textOf(id)
   }
+}
+
+function tellBug(error: unknown): void {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
 }
 
 function expectIntegers(numbers: Readonly<Record<string, number>>): void {

@@ -6,6 +6,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { chmodSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { decode, encode } from '@jridgewell/sourcemap-codec'
 import { ROOT } from '../_setup.ts'
 import { entryPoints, STARTED } from './entry-points.ts'
 
@@ -26,6 +27,7 @@ export function compile(folder: string): { readonly errors: string } {
   for (const file of globSync(['scripts/**/*.d.ts', `${unmapped}.map`], { cwd: folder }))
     rmSync(folder + file)
   for (const file of globSync(unmapped, { cwd: folder })) withoutMap(folder + file)
+  for (const file of globSync('**/*.js.map', { cwd: folder })) byLines(folder + file)
   chmodSync(`${folder}scripts/tritune.js`, 0o755)
   for (const file of globSync('**/*.d.ts', { cwd: folder })) withLibraries(folder + file)
   return { errors: '' }
@@ -55,6 +57,13 @@ function compilerSettings(folder: string): object {
 
 function withoutMap(file: string): void {
   writeFileSync(file, readFileSync(file, 'utf8').replace(/\n\/\/# sourceMappingURL=.*\n?$/, '\n'))
+}
+
+/** Lines are told, columns are not: a stack trace needs no more, and a map of all columns is as large as its file. */
+function byLines(file: string): void {
+  const map: { readonly mappings: string } = JSON.parse(readFileSync(file, 'utf8'))
+  const mappings = encode(decode(map.mappings).map((segments) => segments.slice(0, 1)))
+  writeFileSync(file, JSON.stringify({ ...map, mappings }))
 }
 
 /** A project may have a `lib` without `Disposable`; the types bring it along. */

@@ -11,8 +11,8 @@ import {
   type Command,
   deviceOption,
   dtypeOption,
+  INTEGER_FROM_1,
   numberOption,
-  type NumberRange,
   type ParsedArguments,
 } from '../_cli.ts'
 import { writeJson } from '../_json-lines.ts'
@@ -75,11 +75,12 @@ export const evaluate: Command<typeof OPTIONS> = {
       throw new TrituneError('E_USAGE', '--task is missing', { remedy: 'name a task file or a data file' })
     if (values.before !== undefined && values['no-before'])
       throw new TrituneError('E_USAGE', '--before and --no-before do not go together')
-    const limit = values.limit === undefined ? undefined : numberOption('limit', values.limit, 0, FROM_1)
+    const limit =
+      values.limit === undefined ? undefined : numberOption('limit', values.limit, 0, INTEGER_FROM_1)
     const maxLength =
       values['max-length'] === undefined
         ? undefined
-        : numberOption('max-length', values['max-length'], 0, FROM_1)
+        : numberOption('max-length', values['max-length'], 0, INTEGER_FROM_1)
     const dtype = dtypeOption(values.dtype)
     const device = deviceOption(values.device, 'auto')
     await ensureInstalled()
@@ -115,11 +116,6 @@ type Values = ParsedArguments<typeof OPTIONS>['values']
 
 /** As plugins/evaluate has it, which needs packages. */
 const EVALUATION_FILE = 'evaluation.json'
-
-const FROM_1: NumberRange = {
-  what: 'an integer from 1',
-  fits: (value) => Number.isSafeInteger(value) && value >= 1,
-}
 
 async function tell(found: ModelEvaluation, asJson: boolean): Promise<void> {
   if (asJson) return writeJson({ type: 'evaluation', ...found })

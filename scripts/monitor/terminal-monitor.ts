@@ -3,6 +3,7 @@ import { TrituneError } from '../../core/errors.ts'
 import { openTerminalMonitor, type Terminal } from '../../plugins/monitor/mod.ts'
 import { stopNames } from '../_stop-signals.ts'
 import { out } from '../_streams.ts'
+import { listenToKeys } from './listen-to-keys.ts'
 
 export async function terminalMonitor(roots: readonly string[]): Promise<void> {
   if (!out.terminal || !process.stdin.isTTY)
@@ -25,7 +26,7 @@ export async function terminalMonitor(roots: readonly string[]): Promise<void> {
 
 function ownTerminal(): Terminal {
   return {
-    input: process.stdin,
+    listen: (listener) => listenToKeys(process.stdin, listener),
     colour: out.colour,
     write: out.write,
     size: () => ({ columns: out.columns(), rows: process.stdout.rows || 24 }),

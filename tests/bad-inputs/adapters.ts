@@ -3,7 +3,7 @@
  */
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type BadInput, type BadSpace, type Invocation, NotHere } from './case.ts'
+import { type BadInput, type BadSpace, type Invocation, NotHere, RECORD } from './case.ts'
 import { GOLDEN } from '../_golden.ts'
 
 const OTHER = join(GOLDEN, 'peft-train/adapter-b-nonzero')
@@ -51,14 +51,14 @@ export const BAD_ADAPTERS: readonly BadInput[] = [
       /no space left on the disk|too large for this disk/,
       'nothing half-written was left behind',
     ],
-    leaves: ['out/metrics.jsonl'],
+    leaves: RECORD,
   },
   {
     name: 'a full disk while saving a checkpoint',
     prepare: (space) =>
       fullDisk(space, ['finetune', 'config.yaml', '--set', 'save_steps=1', '--set', 'lora_r=16']),
     says: ['checkpoint-1', /no space left on the disk|too large for this disk/],
-    leaves: ['out/metrics.jsonl'],
+    leaves: RECORD,
   },
   {
     name: 'a full disk while merging',

@@ -35,3 +35,6 @@ export interface Invocation {
 
 /** Thrown by `prepare` where this machine cannot make the case. */
 export class NotHere extends Error {}
+
+/** What a run that failed after its start leaves: its record. */
+export const RECORD: readonly string[] = ['out/metrics.jsonl', 'out/run.json', 'out/events.jsonl']

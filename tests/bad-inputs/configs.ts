@@ -5,7 +5,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { openDevice } from '../../plugins/cuda/mod.ts'
 import { HAS_EMULATOR } from '../cuda/_emulated.ts'
-import { type BadInput, NotHere } from './case.ts'
+import { type BadInput, NotHere, RECORD } from './case.ts'
 
 export const BAD_CONFIGS: readonly BadInput[] = [
   {
@@ -61,7 +61,7 @@ export const BAD_CONFIGS: readonly BadInput[] = [
       'activations',
       'set one of these, in this order: gradient_checkpointing: true; micro_batch_size: 4',
     ],
-    leaves: ['out/metrics.jsonl'],
+    leaves: RECORD,
   },
   {
     name: 'a device that there is not',

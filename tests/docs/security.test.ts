@@ -156,7 +156,7 @@ test('trust_remote_code runs no code of a model', () => {
   expect(folder.ran).toBe(false)
 })
 
-test('no eval, no process but a syntax check and commands of tritune, and network in plugins/hub, plugins/trackers and plugins/http alone', () => {
+test('no eval, no process but a syntax check, commands of tritune and the end of an mpirun, and network in plugins/hub, plugins/trackers and plugins/http alone', () => {
   const found = { eval: new Set<string>(), process: new Set<string>(), network: new Set<string>() }
   for (const [file, source] of sources()) {
     const code = codeOnly(source)
@@ -174,6 +174,7 @@ test('no eval, no process but a syntax check and commands of tritune, and networ
   // `node --check`, which runs nothing, of a plugin that Node could not import.
   // And what the page starts: commands of tritune.
   expect([...found.process].toSorted()).toEqual([
+    'plugins/distributed/end-launcher.ts',
     'plugins/finetune/plugins/import-error.ts',
     'plugins/monitor/web/json-command.ts',
   ])

@@ -32,7 +32,7 @@ export interface OpenSchema {
  * engine.add({ prompt: tokenizer.encode('Call me'), constraint: schema.open(), maxNewTokens: 40 })
  * const ids: number[] = []
  * while (engine.open > 0) for (const { id } of engine.step()) if (id !== null) ids.push(id)
- * console.log(Object.keys(JSON.parse(tokenizer.decode(ids)))) // → [ "done" ]
+ * console.log(Object.keys(JSON.parse(tokenizer.decode(ids)))) // → [ 'done' ]
  * ```
  */
 export function openJsonSchema(schema: JsonSchema, tokenizer: Tokenizer): OpenSchema {

@@ -1,7 +1,6 @@
 /**
  * Watches runs in a terminal: draws the screen whenever something is new, and takes keys. It reads the folders of runs, and asks by control.jsonl.
  */
-import { emitKeypressEvents } from 'node:readline'
 import { TrituneError } from '../../../core/mod.ts'
 import { type ListedRun, listRuns, sendControl, watchRun } from '../../runs/mod.ts'
 import { painted } from './cells.ts'
@@ -9,9 +8,17 @@ import { createDialogue, type Key } from './dialogue.ts'
 import { drawScreen, type ScreenSize } from './draw-screen.ts'
 import { nextWatched, type WatchedRun } from './watched-run.ts'
 
+/** Told of what a person types. */
+export interface KeyListener {
+  onKey(key: Key): void
+  /** There are no keys any more. */
+  onEnd(): void
+}
+
 /** A terminal: where keys come from, and where the screen goes. */
 export interface Terminal {
-  readonly input: NodeJS.ReadableStream & { setRawMode?(raw: boolean): unknown }
+  /** Takes the keys one by one, until it is disposed. */
+  listen(listener: KeyListener): Disposable
   readonly colour: boolean
   write(text: string): void
   size(): ScreenSize
@@ -95,7 +102,7 @@ export function openTerminalMonitor({ roots, terminal }: TerminalMonitorOptions)
     draw()
   }
 
-  const onKey = (_text: string | undefined, key: Key): void => {
+  const onKey = (key: Key): void => {
     const wish = dialogue.onKey(key, {
       paused: watched?.run.status === 'paused',
       learningRate: watched?.run.learning_rate ?? null,
@@ -116,12 +123,7 @@ export function openTerminalMonitor({ roots, terminal }: TerminalMonitorOptions)
     draw()
   }
 
-  const { input } = terminal
-  const ended = (): void => left.resolve()
-  emitKeypressEvents(input)
-  input.on('keypress', onKey).on('end', ended)
-  input.setRawMode?.(true)
-  input.resume()
+  const keys = terminal.listen({ onKey, onEnd: left.resolve })
   terminal.write(OPEN)
   const timer = setInterval(look, LOOK_EVERY_MS)
   const resized = terminal.onResize(() => {
@@ -135,9 +137,7 @@ export function openTerminalMonitor({ roots, terminal }: TerminalMonitorOptions)
       clearInterval(timer)
       resized[Symbol.dispose]()
       watch?.[Symbol.dispose]()
-      input.off('keypress', onKey).off('end', ended)
-      input.setRawMode?.(false)
-      input.pause()
+      keys[Symbol.dispose]()
       terminal.write(CLOSE)
     },
   }

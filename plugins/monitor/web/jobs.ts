@@ -81,13 +81,13 @@ function startJob(tritune: readonly string[], { name, file, outputDir, onEnd }: 
     error: null,
     command: null,
   }
-  const { child, ended } = startCommand([...tritune, 'finetune', file, '--json'], (line) => {
+  const started = startCommand([...tritune, 'finetune', file, '--json'], (line) => {
     running.job = { ...running.job, ...changeOf(line) }
   })
   const running: Running = {
     job,
-    stop: () => stopRun(child, outputDir),
-    ended: ended.then(
+    stop: () => stopRun(started, outputDir),
+    ended: started.ended.then(
       ({ code, stderr }) => finish(endOf(running.job, code, stderr)),
       (error: unknown) => finish({ state: 'failed', error: lineOfError(error) }),
     ),
@@ -102,14 +102,15 @@ function startJob(tritune: readonly string[], { name, file, outputDir, onEnd }: 
 const ASK_AGAIN_MS = 1000
 
 /** Its process is in a group of its own, so a Ctrl-C for the page is none for the run: this signal is its first, and it saves a checkpoint. */
-function stopRun(child: StartedCommand['child'], outputDir: string): void {
-  if (process.platform !== 'win32') return void child.kill('SIGTERM')
+function stopRun({ stop, ended }: StartedCommand, outputDir: string): void {
+  if (process.platform !== 'win32') return stop('SIGTERM')
   // No signal reaches it there. It looks for what is asked from its first step on.
   const askIt = (): void => {
     if (isRun(outputDir) && isUnfinished(readRun(outputDir))) sendControl(outputDir, { action: 'stop' })
   }
   const timer = setInterval(askIt, ASK_AGAIN_MS)
-  child.once('close', () => clearInterval(timer))
+  const over = (): void => clearInterval(timer)
+  ended.then(over, over)
 }
 
 function changeOf(line: CommandLine): Partial<Job> {

@@ -2,7 +2,7 @@
  * Commands of tritune as processes of their own, told by their JSON lines: what they take of memory and time is theirs, and one that fails is an error here
  * with the same code, place and remedy.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { TrituneError } from '../../../core/mod.ts'
 
@@ -13,7 +13,8 @@ export interface CommandLine {
 }
 
 export interface StartedCommand {
-  readonly child: ChildProcess
+  /** Asks it by a signal to end; nothing where it has ended. */
+  stop(signal: 'SIGTERM'): void
   /** Resolves at the end with its exit code; null: a signal ended it. */
   readonly ended: Promise<{ readonly code: number | null; readonly stderr: string }>
 }
@@ -46,7 +47,7 @@ export function startCommand(
     // Not `exit`: what it said last may come after that.
     child.once('close', (code) => resolve({ code, stderr }))
   })
-  return { child, ended }
+  return { stop: (name) => void child.kill(name), ended }
 }
 
 /**

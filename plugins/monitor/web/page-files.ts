@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { optionalPackage } from '../../../core/optional-package.ts'
 import type { FileSource } from '../../http/mod.ts'
 
@@ -36,8 +37,8 @@ export async function pageFiles(): Promise<FileSource> {
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-function page(name: string): URL {
-  return new URL(`../page/${name}`, import.meta.url)
+function page(name: string): string {
+  return fileURLToPath(new URL(`../page/${name}`, import.meta.url))
 }
 
 async function chartFiles(): Promise<FileSource> {

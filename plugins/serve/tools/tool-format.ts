@@ -1,6 +1,7 @@
 /**
  * How a family of models writes the call of a tool. Which one a model has is told by its chat template, which shows it how to.
  */
+import { randomInt } from 'node:crypto'
 
 /** A call as a model wrote it, with all arguments. */
 export interface ToolCall {
@@ -65,6 +66,5 @@ export function allOf<T>(values: readonly (T | null)[]): readonly T[] | null {
 /** Letters and digits that are hard to guess. */
 export function randomLetters(length: number): string {
   const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
-  const bytes = crypto.getRandomValues(new Uint8Array(length))
-  return Array.from(bytes, (byte) => letters[byte % letters.length]).join('')
+  return Array.from({ length }, () => letters[randomInt(letters.length)]).join('')
 }

@@ -41,6 +41,8 @@ export interface Distance {
   readonly compared: number
   /** Largest |Δ log-likelihood|, in nats. */
   readonly logLikelihood: number
+  /** The same of |Δ log-likelihood| / max(1, |log-likelihood|). */
+  readonly relative: number
   /** Largest |Δ measure| / max(1, |measure|), standard errors of means included. */
   readonly measure: number
   /** Texts that differ. */
@@ -74,6 +76,7 @@ export async function distanceOf(
     result,
     compared: errors.length + measures.length,
     logLikelihood: Math.max(0, ...errors),
+    relative: Math.max(0, ...errors.map((error, i) => error / Math.max(1, Math.abs(theirs[i])))),
     measure: Math.max(0, ...measures),
     texts: wanted.items.filter(({ text }, i) => text !== undefined && text !== result.items[i]?.text).length,
   }

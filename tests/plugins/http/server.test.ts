@@ -26,7 +26,7 @@ beforeAll(async () => {
       {
         method: 'GET',
         path: '/runs/:run/:part',
-        handle: ({ params, query }) => jsonReply([params, [...query]]),
+        handle: ({ params, query }) => jsonReply([params, query.get('of')]),
       },
       { method: 'POST', path: '/echo', handle: async (request) => jsonReply(await request.json()) },
       { method: 'GET', path: '/echo', handle: () => jsonReply('got') },

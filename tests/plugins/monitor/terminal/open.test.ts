@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openTerminalMonitor, type TerminalMonitor } from '../../../../plugins/monitor/mod.ts'
+import { listenToKeys } from '../../../../scripts/monitor/listen-to-keys.ts'
 import { temporaryFolder } from '../../../_golden.ts'
 import { writeRunFolder } from '../../runs/_folder.ts'
 
@@ -50,7 +51,8 @@ beforeEach(() => {
   monitor = openTerminalMonitor({
     roots: [folder.path],
     terminal: {
-      input: Object.assign(input, { setRawMode: (on: boolean) => raw.push(on) }),
+      listen: (listener) =>
+        listenToKeys(Object.assign(input, { setRawMode: (on: boolean) => raw.push(on) }), listener),
       colour: false,
       write: (text) => void (written += text),
       size: () => ({ columns: 80, rows: 24 }),
