@@ -199,14 +199,14 @@ describe('refused', () => {
         name: 'lost',
         loss: (model, batch, options) => {
           const { loss } = crossEntropyObjective.loss(model, batch, options)
-          return { loss: options.training ? mul(mul(loss, 1e30), 1e30) : loss }
+          return { loss: options.training ? mul(loss, 100) : loss }
         },
       }),
     }
     const plugin = definePlugin({ name: 'lost', provides: { objective: { lost } } })
     const config = space.config({ ...manyTexts(space), objective: 'lost' })
     const error = await refusal(() => prepareRun(config, { device: cpu, plugins: [plugin] }))
-    expect(error.code).toBe('E_NAN')
+    expect(`${error.code} ${error.message}`).toStartWith('E_NAN')
     expect(error.message).toContain('every learning rate diverges')
   })
 
