@@ -73,6 +73,8 @@ async function finetuneIn(joined: World | null, command: FinetuneCommand): Promi
     async () =>
       await prepareRun(config, {
         world,
+        startsAnew: command.overwrite,
+        isTrial: dryRun,
         onDownload: teller.download,
         onTokenize: teller.tokenize,
         onNote: teller.notice,

@@ -243,8 +243,11 @@ export interface FinetuneInput extends DataInput, PreferenceInput, SavingInput, 
   readonly mean_resizing_embeddings?: boolean | null | undefined
 
   // ---- Training
-  /** the highest one; `2e-4` may be written without a dot */
-  readonly learning_rate: number
+  /**
+   * the highest one; `2e-4` may be written without a dot. `auto`: short branches from the start of the run
+   * look for it, for at most 15 % of its steps (optimizers.md)
+   */
+  readonly learning_rate: number | 'auto'
   /** the learning rate of input embeddings and output head, where they are trained; they do not decay then */
   readonly embedding_lr?: number | null | undefined
   /** the same as a factor on `learning_rate`; it wins */

@@ -352,6 +352,7 @@ export interface FinetuneOptions extends PreferenceKeys, TrackerKeys {
 export interface FinetuneFields extends Omit<
   FinetuneOptions,
   | 'micro_batch_size'
+  | 'learning_rate'
   | 'gradient_accumulation_steps'
   | 'eval_batch_size'
   | 'eval_sample_packing'
@@ -364,6 +365,7 @@ export interface FinetuneFields extends Omit<
   | 'load_best_model_at_end'
 > {
   readonly micro_batch_size: number | 'auto'
+  readonly learning_rate: number | 'auto'
   /** What they ask for is in `quantizer` of the options. */
   readonly load_in_4bit: boolean
   readonly load_in_8bit: boolean

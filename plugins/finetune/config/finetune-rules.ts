@@ -5,6 +5,7 @@
  */
 import type { ConfigFailure, ConfigRule } from '../../../core/contracts/config.ts'
 import { nearestNames } from '../../../core/errors.ts'
+import { autoRateFailures } from '../autotune/auto-rate-rules.ts'
 import { bnbFailures } from './bnb-options.ts'
 import { dilocoFailures } from './diloco-options.ts'
 import { isDeviceName } from '../../cuda/mod.ts'
@@ -41,6 +42,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
       saves_per_epoch,
     ),
   newModelFailures,
+  autoRateFailures,
   batchSize,
   ...grpoRules,
   dilocoFailures,

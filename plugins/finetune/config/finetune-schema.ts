@@ -40,6 +40,7 @@ import type {
   PeftSettings,
   SpecialTokens,
 } from './finetune-options.ts'
+import { learningRate, microBatch } from './auto-fields.ts'
 import { type AdapterName, ADAPTERS } from './adapter-names.ts'
 import { TRITTER_PRESETS, type TritterPreset } from '../../models/mod.ts'
 import { bnbOptions } from './bnb-options.ts'
@@ -56,17 +57,6 @@ import { SCHEDULERS } from '../training/schedules.ts'
 const patterns: Field<readonly string[] | string, readonly string[] | string> = v.union(
   [v.pipe(v.string(), v.minLength(1)), v.pipe(v.array(v.string()), v.minLength(1))],
   'expected a list of module names, a regular expression or all-linear',
-)
-
-type MicroBatch = number | 'auto'
-
-const microBatch: Field<MicroBatch, MicroBatch> = withJson<MicroBatch, MicroBatch>(
-  v.lazy((input) =>
-    typeof input === 'string' && /^[a-z]/i.test(input)
-      ? v.picklist(['auto'], 'expected an integer ≥ 1, or auto')
-      : integer({ min: 1 }),
-  ),
-  { anyOf: [{ enum: ['auto'] }, { type: 'integer', minimum: 1 }, { type: 'string', pattern: '^\\d+$' }] },
 )
 
 /** All, none, or some by name. */
@@ -384,7 +374,7 @@ const schema = v.strictObject(
     eval_batch_size: nullable(integer({ min: 1 })),
     num_epochs: optional(decimal({ above: 0 }), 1),
     max_steps: nullable(stepCount),
-    learning_rate: withExample(decimal({ above: 0 }), 'learning_rate: 2e-4'),
+    learning_rate: withExample(learningRate, 'learning_rate: 2e-4'),
     embedding_lr: nullable(above),
     embedding_lr_scale: nullable(above),
     lr_groups: optional(listOf(lrGroup, 'a list of groups'), []),

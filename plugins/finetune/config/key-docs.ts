@@ -123,7 +123,8 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   mean_resizing_embeddings:
     "rows of new tokens start around the mean of the others, as transformers does by default; else, as axolotl does, around 0 with the model's `initializer_range`",
   // Training
-  learning_rate: 'the highest one; `2e-4` may be written without a dot',
+  learning_rate:
+    'the highest one; `2e-4` may be written without a dot. `auto`: short branches from the start of the run look for it, for at most 15 % of its steps ([optimizers.md](optimizers.md))',
   embedding_lr:
     'the learning rate of input embeddings and output head, where they are trained; they do not decay then',
   embedding_lr_scale: 'the same as a factor on `learning_rate`; it wins',

@@ -48,6 +48,7 @@ function contextOf(step: number, totalSteps: number, parameters: Parameters): St
       return unused()
     },
     evaluate: unused,
+    evaluateEach: unused,
     backward: unused,
     update: unused,
   }
