@@ -105,7 +105,7 @@ export function openTerminalMonitor({ roots, terminal }: TerminalMonitorOptions)
   const onKey = (key: Key): void => {
     const wish = dialogue.onKey(key, {
       paused: watched?.run.status === 'paused',
-      learningRate: watched?.run.learning_rate ?? null,
+      baseRate: watched?.run.base_learning_rate ?? null,
     })
     if (wish?.kind === 'leave') left.resolve()
     else if (wish?.kind === 'other-run' && runs.length > 0) {

@@ -33,7 +33,8 @@ beforeEach(() => {
     status: 'running',
     current_step: 2,
     total_steps: 9,
-    learning_rate: 1e-3,
+    learning_rate: 3e-7,
+    config: { learning_rate: 1e-3 },
   } as const
   writeRunFolder(
     going(),
@@ -90,7 +91,7 @@ test('keys ask for pause, save, another learning rate', async () => {
   await type('l')
   expect(screen()).toContain('learning rate: 0.001_')
   await type('\u007f'.repeat(5))
-  await type('2e-4q')
+  await type('2e-4')
   expect(screen()).toContain('learning rate: 2e-4_')
   await type('\r')
   expect(asked()).toMatchObject([
@@ -98,6 +99,21 @@ test('keys ask for pause, save, another learning rate', async () => {
     { action: 'save' },
     { action: 'set_learning_rate', value: 2e-4 },
   ])
+})
+
+test('the learning rate is offered as the schedule takes it, and the first character takes its place', async () => {
+  await type('l')
+  expect(screen()).toContain('learning rate: 0.001_')
+  await type('1e-4\rl\r')
+  expect(asked()).toMatchObject([{ value: 1e-4 }, { value: 1e-3 }])
+})
+
+test.each(['abc', '1e-4x', '0x10', '-1', ' '])('%j is no learning rate, and said so', async (text) => {
+  await type(`l${text}`)
+  expect(screen()).toContain(`learning rate: ${text}_`)
+  await type('\r')
+  expect(screen()).toContain(`expected a number above 0 and at most 1000, got "${text}"`)
+  expect(asked()).toEqual([])
 })
 
 test('a learning rate that is none is refused before the run is asked', async () => {
