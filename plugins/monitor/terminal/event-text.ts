@@ -1,17 +1,21 @@
-/** An event of a run as a line for people. */
+/** An event of a run as lines for people. */
 import type { EventLine } from '../../runs/mod.ts'
-import { type Line, plainLine, type Style } from './cells.ts'
+import { type Line, type Style, wrapped } from './cells.ts'
 
-/** `width`: digits of the largest step. */
-export function eventLine(event: EventLine, width: number): Line {
+/** `width`: digits of the largest step; `columns`: cells of a line. A long text takes several lines. */
+export function eventLines(event: EventLine, width: number, columns: number): Line[] {
   const { text, style } = said(event)
-  return [
-    { text: `${String(event.step).padStart(width)}  `, style: 'dim' },
-    { text: plainLine(text), style },
-  ]
+  const texts = wrapped(text, columns - width - 3, MOST_ROWS)
+  return (texts.length === 0 ? [''] : texts).map((one, i) => [
+    { text: ` ${(i === 0 ? String(event.step) : '').padStart(width)}  `, style: 'dim' },
+    { text: one, style },
+  ])
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Of one event. */
+const MOST_ROWS = 3
 
 interface Said {
   readonly text: string
@@ -33,7 +37,7 @@ function said(event: EventLine): Said {
     case 'control': {
       const what = `${String(action ?? '').replaceAll('_', ' ')}${typeof value === 'number' ? ` ${value}` : ''}`
       return ok === true
-        ? { text: `asked: ${what}`, style: 'green' }
+        ? { text: `done: ${what}`, style: 'green' }
         : { text: `refused: ${what}: ${String(reason ?? '')}`, style: 'yellow' }
     }
     case 'alert':
