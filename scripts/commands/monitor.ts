@@ -18,7 +18,7 @@ const help =
   --help                this text
 
 The folders are looked through for runs; default: ./outputs. In the terminal, q leaves, p pauses and resumes, s saves, x stops, l changes the learning rate,
-[ and ] show another run. Leaving changes nothing of a run.
+[ and ] show another run, n the newest. Leaving changes nothing of a run.
 
 With --web the address that is printed has a token: who knows it can see and control the runs, and start
 new ones. Ctrl-C ends the page; runs that were started on it stop after their step, with a checkpoint.

@@ -14,16 +14,21 @@ export interface Key {
 export type Wish =
   | { readonly kind: 'leave' }
   | { readonly kind: 'other-run'; readonly by: 1 | -1 }
+  | { readonly kind: 'newest-run' }
   | { readonly kind: 'ask'; readonly control: Control }
 
 /** Takes keys one after the other. */
 export interface Dialogue {
   /** For the last line; null: nothing is asked or told. */
   readonly prompt: string | null
+  /** A person is in the middle of an answer, which is for the run that is shown. */
+  readonly isAsking: boolean
   /** null: nothing follows. `baseRate`: that below which the schedule goes on, which is what is set. */
   onKey(key: Key, now: { readonly paused: boolean; readonly baseRate: number | null }): Wish | null
   /** Shows a text until the next key. */
   tell(text: string): void
+  /** Takes back a text that was told, where it still stands. */
+  untell(text: string): void
 }
 
 const LONGEST = 24
@@ -59,6 +64,9 @@ export function createDialogue(): Dialogue {
       if (isStopAsked) return 'stop the run, with a checkpoint? y stops it, any other key does not'
       return told
     },
+    get isAsking() {
+      return typed !== null || isStopAsked
+    },
     onKey(key, { paused, baseRate }) {
       told = null
       if (key.ctrl === true && key.name === 'c') return { kind: 'leave' }
@@ -81,6 +89,8 @@ export function createDialogue(): Dialogue {
           typed = baseRate === null ? '' : String(baseRate)
           isFilled = true
           return null
+        case 'n':
+          return { kind: 'newest-run' }
         case ']':
         case 'right':
           return { kind: 'other-run', by: 1 }
@@ -93,6 +103,9 @@ export function createDialogue(): Dialogue {
     },
     tell(text) {
       told = text
+    },
+    untell(text) {
+      if (told === text) told = null
     },
   }
 }

@@ -19,6 +19,8 @@ export interface Footer {
   /** Place of the run among those that are watched, from 1, and how many there are. */
   readonly at: number
   readonly of: number
+  /** Name of a run that began after the one that is shown; null: none. */
+  readonly newer: string | null
   /** What is asked of the person, or told; null: the keys. */
   readonly prompt: string | null
 }
@@ -48,7 +50,8 @@ function linesOf(watched: WatchedRun | null, { columns, rows }: ScreenSize, foot
   const blank = (count: number): Line[] => Array.from({ length: count }, () => [])
   if (watched === null) return [[{ text: ' there is no run yet', style: 'dim' }], ...blank(rows - 2), keys]
   const reason = reasonLines(watched, columns, (rows - FIXED) >> 1)
-  const room = rows - FIXED - reason.length
+  const newer = newerLines(footer)
+  const room = rows - FIXED - reason.length - newer.length
   const below = room < 8 ? 0 : Math.round(room * 0.45)
   const sampleRows = watched.sample === null || below < 5 ? 0 : Math.max(2, Math.min(6, below >> 1))
   return [
@@ -59,6 +62,7 @@ function linesOf(watched: WatchedRun | null, { columns, rows }: ScreenSize, foot
     ...charts(watched, columns, room - below),
     ...sampleLines(watched, columns, sampleRows),
     ...logLines(watched, columns, below - sampleRows),
+    ...newer,
     keys,
   ]
 }
@@ -190,6 +194,10 @@ function logLines({ log, run }: WatchedRun, columns: number, rows: number): Line
   const shown = rows === 1 ? [] : log.slice(1 - rows)
   const lines = shown.flatMap((event) => eventLines(event, width, columns - 1)).slice(1 - rows)
   return [[{ text: ' log', style: 'bold' }], ...Array.from({ length: rows - 1 }, (_, i) => lines[i] ?? [])]
+}
+
+function newerLines({ newer }: Footer): Line[] {
+  return newer === null ? [] : [[{ text: ` n shows the newer run ${plainLine(newer)}`, style: 'yellow' }]]
 }
 
 function keysLine({ at, of, prompt }: Footer, watched: WatchedRun | null): Line {

@@ -15,7 +15,7 @@ import { drawScreen } from '../../../../plugins/monitor/terminal/draw-screen.ts'
 import { nextWatched, type WatchedRun } from '../../../../plugins/monitor/terminal/watched-run.ts'
 import { type EventLine, parseRunRecord } from '../../../../plugins/runs/mod.ts'
 
-const KEYS = { at: 1, of: 1, prompt: null }
+const KEYS = { at: 1, of: 1, newer: null, prompt: null }
 const event = (step: number, type: string, fields: object): EventLine => ({ time: '', step, type, ...fields })
 const record = (fields: object): WatchedRun['run'] =>
   parseRunRecord({ run_name: 'whales', status: 'running', current_step: 60, total_steps: 100, ...fields })
