@@ -3,7 +3,7 @@
  */
 import { TrituneError } from '../../core/errors.ts'
 import { invocation } from '../../core/invocation.ts'
-import { type Command, INTEGER_FROM_0, numberOption } from '../_cli.ts'
+import { type Command, numberOption, PORT } from '../_cli.ts'
 import { ensureInstalled } from '../_setup.ts'
 
 const help =
@@ -31,7 +31,7 @@ const OPTIONS = {
   'allow-host': { type: 'string', multiple: true },
 } as const
 
-const PORT = 7373
+const DEFAULT_PORT = 7373
 
 export const monitor: Command<typeof OPTIONS> = {
   help,
@@ -40,7 +40,7 @@ export const monitor: Command<typeof OPTIONS> = {
   options: OPTIONS,
   async run({ positionals, values }) {
     const [first = './outputs', ...others] = positionals
-    const port = numberOption('port', values.port, PORT, INTEGER_FROM_0)
+    const port = numberOption('port', values.port, DEFAULT_PORT, PORT)
     await ensureInstalled()
     if (!values.web) {
       expectNoWebOptions(values)

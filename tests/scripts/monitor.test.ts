@@ -33,8 +33,8 @@ describe.each(RUNTIMES)('in %s', (runtime) => {
 
 describe('refuses', () => {
   test.each([
-    [['--web', '--port', 'x'], 2, '--port: expected an integer from 0, got "x"'],
-    [['--web', '--port', '99999'], 2, 'cannot listen'],
+    [['--web', '--port', 'x'], 2, '--port: expected a port from 0 to 65535, got "x"'],
+    [['--web', '--port', '99999'], 2, '--port: expected a port from 0 to 65535, got "99999"'],
     [['--web', '--host', 'not.a.host.invalid', '--port', '0'], 2, 'cannot listen'],
   ])('%p', (args, code, what) => {
     const said = tritune(['monitor', ...args])
