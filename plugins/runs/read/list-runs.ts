@@ -2,8 +2,9 @@
  * The runs below some folders, found by their files. Folders of checkpoints are not looked into, nor hidden ones, nor node_modules.
  */
 import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { errorCode, fileError } from '../../../core/files/files.ts'
+import { dirname, join } from 'node:path'
+import { errorCode, fileError, publicPath } from '../../../core/files/files.ts'
+import { TrituneError } from '../../../core/mod.ts'
 import type { RunRecord } from '../record/run-record.ts'
 import { isRun, readRun } from './read-run.ts'
 
@@ -19,7 +20,7 @@ export interface ListRunsOptions {
   readonly depth?: number
 }
 
-/** Every run at or below `roots`, the newest first. A root that is not there has none. Throws E_FILE for one that cannot be read. */
+/** Every run at or below `roots`, the newest first. A root that is not there has none. Throws E_FILE for one that is a file or cannot be read. */
 export function listRuns(roots: readonly string[], { depth = 3 }: ListRunsOptions = {}): ListedRun[] {
   const folders = new Set(roots.flatMap((root) => runFolders(root, depth)))
   return [...folders]
@@ -39,7 +40,13 @@ export function runFolders(root: string, depth = 3): string[] {
       .filter((entry) => entry.isDirectory() && !SKIPPED.test(entry.name))
       .map(({ name }) => name)
   } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return []
+    if (errorCode(error) === 'ENOENT') return []
+    if (errorCode(error) === 'ENOTDIR')
+      throw new TrituneError('E_FILE', 'it is a file; runs are looked for in folders', {
+        place: publicPath(root),
+        remedy: `name the folder that has the runs, such as ${publicPath(dirname(root))}`,
+        cause: error,
+      })
     throw fileError(error, root, 'cannot read')
   }
   return names.flatMap((name) => runFolders(join(root, name), depth - 1))
