@@ -106,6 +106,10 @@ export const INTEGER_FROM_1: NumberRange = {
   what: 'an integer from 1',
   fits: (value) => Number.isSafeInteger(value) && value >= 1,
 }
+export const PORT: NumberRange = {
+  what: 'a port from 0 to 65535',
+  fits: (value) => Number.isInteger(value) && value >= 0 && value <= 65_535,
+}
 export const PROBABILITY: NumberRange = {
   what: 'a number above 0 and at most 1',
   fits: (value) => value > 0 && value <= 1,

@@ -2,7 +2,7 @@
  * Which learning rate the last steps speak for. It advises and changes nothing. docs/advise/learning-rate.md
  */
 import type { Severity } from '../../core/mod.ts'
-import type { StepPoint } from './step-point.ts'
+import { peakOf, type StepPoint } from './step-point.ts'
 import { gradientJumpOf } from './signs/gradient-jump.ts'
 import { plateauOf } from './signs/plateau.ts'
 import { riseOf } from './signs/rise.ts'
@@ -12,8 +12,9 @@ import { swingOf } from './signs/swing.ts'
 export interface LearningRateAdvice {
   readonly sign: 'gradient-jump' | 'rising-loss' | 'swinging-loss' | 'plateau'
   readonly severity: Severity
-  /** On the rate of the last step. */
+  /** On the rate below which the schedule goes on. */
   readonly factor: number
+  /** The rate to set: the schedule goes on below it. */
   readonly learningRate: number
   /** For people: what is seen, and what is advised. */
   readonly text: string
@@ -25,7 +26,7 @@ export interface LearningRateOptions {
   readonly warmupSteps?: number
   /** Steps of a plateau; default 100. */
   readonly plateauSteps?: number
-  /** Highest learning rate of the run, where the points do not have it: below its half there is no plateau. */
+  /** Rate below which the schedule goes on, as the file or a change has it; default: the highest of the points. Where a step has less than its half there is no plateau. */
   readonly peakRate?: number
 }
 
@@ -49,7 +50,7 @@ export interface LearningRateOptions {
  */
 export function adviseLearningRate(
   points: readonly StepPoint[],
-  { warmupSteps = 0, plateauSteps = 100, peakRate }: LearningRateOptions = {},
+  { warmupSteps = 0, plateauSteps = 100, peakRate = peakOf(points) }: LearningRateOptions = {},
 ): LearningRateAdvice | null {
   const last = points.at(-1)
   if (!last) return null
@@ -60,7 +61,7 @@ export function adviseLearningRate(
     flat(plateauOf(points, { steps: plateauSteps, leastFall: 0.02, peakRate }), plateauSteps)
   if (!found) return null
   const { sign, severity, factor, seen } = found
-  const learningRate = last.learningRate * factor
+  const learningRate = peakRate * factor
   return {
     sign,
     severity,

@@ -19,6 +19,8 @@ export interface AdvisorOptions {
   /** Those that speak; default: all. */
   readonly only?: readonly AdvisorName[]
   readonly warmupSteps?: number
+  /** Rate below which the schedule goes on, which may be changed while the run goes; default: the highest of the steps so far. */
+  peakRate?(): number
   /** Steps for which something that was told is not told again; default 50. */
   readonly quietSteps?: number
 }
@@ -53,13 +55,14 @@ export function createAdvisor({
   only = ADVISORS,
   warmupSteps = 0,
   quietSteps = 50,
+  peakRate: givenPeak,
 }: AdvisorOptions = {}): Advisor {
   const on = new Set(only)
   const points: StepPoint[] = []
   const toldAt = new Map<string, number>()
   let spike: SpikeState = NO_SPIKE
   // Of a run that is longer than what is remembered.
-  let peakRate = 0
+  let highest = 0
   const isNew = ({ name, step }: AdvisorEvent): boolean => {
     const before = toldAt.get(name)
     if (before !== undefined && step - before < quietSteps) return false
@@ -78,7 +81,8 @@ export function createAdvisor({
       points.push(point)
       if (points.length > REMEMBERED) points.shift()
       const { step } = point
-      peakRate = Math.max(peakRate, point.learningRate)
+      highest = Math.max(highest, point.learningRate)
+      const peakRate = givenPeak?.() ?? highest
       const others: AdvisorEvent[] = []
       if (on.has('alerts'))
         others.push(

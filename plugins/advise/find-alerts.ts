@@ -3,7 +3,7 @@
  * of their own. docs/advise/alerts.md
  */
 import type { Severity } from '../../core/mod.ts'
-import type { StepPoint } from './step-point.ts'
+import { peakOf, type StepPoint } from './step-point.ts'
 import { plateauOf } from './signs/plateau.ts'
 import { riseOf } from './signs/rise.ts'
 
@@ -27,7 +27,7 @@ export interface Alert {
 export interface AlertOptions {
   /** Steps of a plateau; default 100. */
   readonly plateauSteps?: number
-  /** Highest learning rate of the run, where the points do not have it: below its half there is no plateau. */
+  /** Rate below which the schedule goes on; default: the highest of the points. Where a step has less than its half there is no plateau. */
   readonly peakRate?: number
   /** Three gradient norms in a row above this; default 100. */
   readonly gradNormHigh?: number
@@ -56,7 +56,7 @@ export function findAlerts(
   points: readonly StepPoint[],
   {
     plateauSteps = 100,
-    peakRate,
+    peakRate = peakOf(points),
     gradNormHigh = 100,
     gradNormLow = 1e-6,
     memoryPart = 0.9,

@@ -16,6 +16,11 @@ export interface StepPoint {
   readonly memoryPart?: number | null
 }
 
+/** The highest learning rate of these steps; 0 without any. */
+export function peakOf(points: readonly StepPoint[]): number {
+  return points.reduce((most, { learningRate }) => Math.max(most, learningRate), 0)
+}
+
 /** The point of a step that a run reports. */
 export function pointOf({ step, loss, gradNorm, learningRate }: StepReport): StepPoint {
   return { step, loss, gradNorm, learningRate }

@@ -3,8 +3,9 @@
  */
 import { type ErrorCode, type ErrorDetails, TrituneError } from '../../core/mod.ts'
 
-/** What a refusal tells beside its status. */
+/** What a refusal tells beside its status; what can be done about it always. */
 export interface HttpRefusalOptions extends ErrorDetails {
+  readonly remedy: string
   /** Default: E_REQUEST. */
   readonly code?: ErrorCode
   /** Of the reply, such as `retry-after`. */
@@ -19,7 +20,7 @@ export class HttpRefusal extends TrituneError {
   constructor(
     status: number,
     what: string,
-    { code = 'E_REQUEST', headers = {}, ...details }: HttpRefusalOptions = {},
+    { code = 'E_REQUEST', headers = {}, ...details }: HttpRefusalOptions,
   ) {
     super(code, what, details)
     this.status = status

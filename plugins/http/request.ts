@@ -62,7 +62,9 @@ export function readRequest(
       expectType(message, 'application/octet-stream')
       const length = Number(headerOf(message.headers, 'content-length') ?? Number.NaN)
       if (!Number.isSafeInteger(length) || length < 0)
-        throw new HttpRefusal(411, 'the request does not say how long its body is')
+        throw new HttpRefusal(411, 'the request does not say how long its body is', {
+          remedy: 'send its length as content-length, and no pieces (transfer-encoding: chunked)',
+        })
       if (length > most) throw tooLong(length, most)
       return { length, [Symbol.asyncIterator]: () => wholeBody(message, length) }
     },
@@ -75,11 +77,14 @@ export function readRequest(
 function expectType(message: RequestMessage, wanted: string): void {
   const type = headerOf(message.headers, 'content-type') ?? ''
   if (type.split(';')[0].trim().toLowerCase() === wanted) return
-  throw new HttpRefusal(415, `expected content-type: ${wanted}, got ${type || 'none'}`)
+  throw new HttpRefusal(415, `expected content-type: ${wanted}, got ${type || 'none'}`, {
+    remedy: `send the header content-type: ${wanted}, and a body that is so`,
+  })
 }
 
 function tooLong(bytes: number, maxBytes: number): HttpRefusal {
   return new HttpRefusal(413, `the body has ${bytes} bytes or more, at most ${maxBytes} are read`, {
+    remedy: 'send less in one request',
     headers: { connection: 'close' },
   })
 }
@@ -92,7 +97,7 @@ async function readText(message: RequestMessage, maxBytes: number): Promise<stri
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
   } catch (cause) {
-    throw new HttpRefusal(400, 'the body is not UTF-8', { cause })
+    throw new HttpRefusal(400, 'the body is not UTF-8', { remedy: 'send it as UTF-8', cause })
   }
 }
 
@@ -113,7 +118,10 @@ async function* wholeBody(message: RequestMessage, length: number): AsyncGenerat
     bytes += chunk.byteLength
     yield chunk
   }
-  if (bytes !== length) throw new HttpRefusal(400, `only ${bytes} bytes came, of ${length}`)
+  if (bytes !== length)
+    throw new HttpRefusal(400, `only ${bytes} bytes came, of ${length}`, {
+      remedy: 'send it again, with its true length as content-length',
+    })
 }
 
 function parse(text: string): unknown {
@@ -121,6 +129,9 @@ function parse(text: string): unknown {
     return JSON.parse(text)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new HttpRefusal(400, `the body is no JSON: ${reason}`, { cause })
+    throw new HttpRefusal(400, `the body is no JSON: ${reason}`, {
+      remedy: 'send one JSON value, as of JSON.stringify',
+      cause,
+    })
   }
 }

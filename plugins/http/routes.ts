@@ -35,9 +35,15 @@ export function findRoute(routes: readonly Route[], method: string, path: string
   })
   const found = fitting.find(({ route }) => route.method === wanted)
   if (found) return found
-  if (fitting.length === 0) throw new HttpRefusal(404, `there is no ${path} here`)
+  if (fitting.length === 0)
+    throw new HttpRefusal(404, `there is no ${path} here`, {
+      remedy: 'check the path; the address that the server printed at its start has the page',
+    })
   const methods = [...new Set(fitting.map(({ route }) => route.method))].join(', ')
-  throw new HttpRefusal(405, `${path} takes ${methods}, not ${method}`, { headers: { allow: methods } })
+  throw new HttpRefusal(405, `${path} takes ${methods}, not ${method}`, {
+    remedy: `ask with ${methods}`,
+    headers: { allow: methods },
+  })
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

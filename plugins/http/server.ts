@@ -136,13 +136,20 @@ async function handle(
 /** Of the path that was asked for; the host was looked at before. */
 function addressOf({ url = '/' }: RequestMessage): HttpAddress {
   const address = url.startsWith('/') ? URL.parse(`http://host${url}`) : null
-  if (address === null) throw new HttpRefusal(400, 'the path of the request cannot be read')
+  if (address === null)
+    throw new HttpRefusal(400, 'the path of the request cannot be read', {
+      remedy: 'ask for a path that begins with / and is encoded, as of encodeURI',
+    })
   return address
 }
 
 function errorReply(error: unknown, { errorBody = plainBody }: Answering): HttpReply {
   const told =
-    error instanceof TrituneError ? error : new HttpRefusal(500, 'something went wrong inside of the server')
+    error instanceof TrituneError
+      ? error
+      : new HttpRefusal(500, 'something went wrong inside of the server', {
+          remedy: 'what it was stands where the server was started',
+        })
   const status = statusOf(told)
   return jsonReply(errorBody(told, status), {
     status,
@@ -157,6 +164,11 @@ function plainBody({ code, what, place, remedy, message }: TrituneError): unknow
 async function listen(server: Server, host: string, port: number): Promise<number> {
   // A name that is none gives an error of chance in some runtimes.
   if (isIP(host) === 0) await lookup(host).catch((cause: Error) => Promise.reject(unbound(cause, host, port)))
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new TrituneError('E_USAGE', `cannot listen: there is no port ${port}`, {
+      place: `${host}:${port}`,
+      remedy: 'name one from 1024 to 65535; 0 takes one that is free',
+    })
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => reject(unbound(cause, host, port)))
     server.listen({ host, port }, resolve)

@@ -3,7 +3,7 @@
  */
 import { TrituneError } from '../../core/errors.ts'
 import { invocation } from '../../core/invocation.ts'
-import { type Command, INTEGER_FROM_0, numberOption } from '../_cli.ts'
+import { type Command, numberOption, PORT } from '../_cli.ts'
 import { ensureInstalled } from '../_setup.ts'
 
 const help =
@@ -18,7 +18,7 @@ const help =
   --help                this text
 
 The folders are looked through for runs; default: ./outputs. In the terminal, q leaves, p pauses and resumes, s saves, x stops, l changes the learning rate,
-[ and ] show another run. Leaving changes nothing of a run.
+[ and ] show another run, n the newest. Leaving changes nothing of a run.
 
 With --web the address that is printed has a token: who knows it can see and control the runs, and start
 new ones. Ctrl-C ends the page; runs that were started on it stop after their step, with a checkpoint.
@@ -31,7 +31,7 @@ const OPTIONS = {
   'allow-host': { type: 'string', multiple: true },
 } as const
 
-const PORT = 7373
+const DEFAULT_PORT = 7373
 
 export const monitor: Command<typeof OPTIONS> = {
   help,
@@ -40,7 +40,7 @@ export const monitor: Command<typeof OPTIONS> = {
   options: OPTIONS,
   async run({ positionals, values }) {
     const [first = './outputs', ...others] = positionals
-    const port = numberOption('port', values.port, PORT, INTEGER_FROM_0)
+    const port = numberOption('port', values.port, DEFAULT_PORT, PORT)
     await ensureInstalled()
     if (!values.web) {
       expectNoWebOptions(values)

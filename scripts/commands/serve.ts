@@ -11,7 +11,7 @@ import {
   dtypeOption,
   INTEGER_FROM_0,
   INTEGER_FROM_1,
-  type NumberRange,
+  PORT,
   numberOption,
 } from '../_cli.ts'
 import { ensureInstalled } from '../_setup.ts'
@@ -102,11 +102,6 @@ export const serve: Command<typeof OPTIONS> = {
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
-
-const PORT: NumberRange = {
-  what: 'a port from 0 to 65535',
-  fits: (value) => Number.isInteger(value) && value >= 0 && value <= 65_535,
-}
 
 /** `name=folder`, or a folder whose name it is. */
 function adaptersOf(given: readonly string[]): ReadonlyMap<string, string> {

@@ -4,7 +4,7 @@
  * A line is put through the last steps. It is a plateau when the line falls by next to nothing, by little even where its slope is taken as one
  * standard error steeper, and when the batches scatter so little that this can be told. After the learning rate has decayed, and in the warm-up, a flat line says nothing.
  */
-import type { StepPoint } from '../step-point.ts'
+import { peakOf, type StepPoint } from '../step-point.ts'
 import { fitLine, wholeOf } from '../_statistics.ts'
 
 export interface PlateauSignOptions {
@@ -12,7 +12,7 @@ export interface PlateauSignOptions {
   readonly steps: number
   /** Part of its mean by which the loss falls in these steps where all is well. */
   readonly leastFall: number
-  /** Highest learning rate before these points; default: that of the points. */
+  /** Rate below which the schedule goes on; default: the highest of the points. */
   readonly peakRate?: number | undefined
 }
 
@@ -22,12 +22,11 @@ const AT_WORK = 0.5
 /** The part by which the loss fell in these steps (below 0: it rose); null when it is no plateau, or cannot be told. */
 export function plateauOf(
   points: readonly StepPoint[],
-  { steps, leastFall, peakRate = 0 }: PlateauSignOptions,
+  { steps, leastFall, peakRate = peakOf(points) }: PlateauSignOptions,
 ): number | null {
   const last = points.slice(-steps).filter(({ loss }) => Number.isFinite(loss))
   if (last.length < steps) return null
-  const highest = points.reduce((most, { learningRate }) => Math.max(most, learningRate), peakRate)
-  if (last.some(({ learningRate }) => learningRate < AT_WORK * highest)) return null
+  if (last.some(({ learningRate }) => learningRate < AT_WORK * peakRate)) return null
   const line = fitLine(last.map(({ loss }) => loss))
   const scale = steps / wholeOf(line.mean)
   const fall = -line.slope * scale

@@ -6,13 +6,17 @@ import { createAdvisor, pointOf } from '../../advise/mod.ts'
 import type { Run } from '../run.ts'
 import type { Emitter } from './monitors.ts'
 
-/** Of a run whose examples are made anew for each step the loss tells nothing, so nothing is said. An emitter that besides tells what the advisors that the file wants say of a step. */
+/** An emitter that besides tells what the advisors that the file wants say of a step. Of a run whose examples are made anew for each step the loss tells nothing, so nothing is said. */
 export function withAdvice(
   { config, plan, device, rollouts }: Pick<Run, 'config' | 'plan' | 'device' | 'rollouts'>,
   emitter: Emitter,
 ): Emitter {
   if (config.advise.length === 0 || rollouts !== null) return emitter
-  const advisor = createAdvisor({ only: config.advise, warmupSteps: plan.warmupSteps })
+  const advisor = createAdvisor({
+    only: config.advise,
+    warmupSteps: plan.warmupSteps,
+    peakRate: () => plan.rate.rate,
+  })
   return {
     ...emitter,
     emit(event) {

@@ -75,7 +75,7 @@ export function openControls(mainRun) {
       element.hidden = !isGoing && status !== 'paused'
       pause.hidden = !isGoing
       resume.hidden = status !== 'paused'
-      const now = data ? rateOf(data.run) : null
+      const now = data?.run.base_learning_rate ?? null
       if (now !== null && (data?.run.run_id !== filledFor || now !== filled)) {
         rate.value = String(now)
         filledFor = data?.run.run_id
@@ -90,14 +90,4 @@ export function openControls(mainRun) {
       }
     },
   }
-}
-
-/**
- * That of the file, or what took its place: the schedule goes on below it.
- *
- * @param {any} run
- * @returns {number | null}
- */
-function rateOf({ learning_rate_changes: changes, config }) {
-  return changes.at(-1)?.to ?? config.learning_rate ?? null
 }

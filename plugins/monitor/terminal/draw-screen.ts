@@ -5,7 +5,7 @@ import { formatBytes, formatCount, formatDuration } from '../../finetune/mod.ts'
 import type { MetricsLine } from '../../runs/mod.ts'
 import { fitted, type Line, plainLine, type Style, wrapped } from './cells.ts'
 import { type Chart, type Dot, drawChart } from './draw-chart.ts'
-import { eventLine } from './event-line.ts'
+import { eventLines } from './event-lines.ts'
 import type { WatchedRun } from './watched-run.ts'
 
 /** Size of a terminal, in cells. */
@@ -19,6 +19,8 @@ export interface Footer {
   /** Place of the run among those that are watched, from 1, and how many there are. */
   readonly at: number
   readonly of: number
+  /** Name of a run that began after the one that is shown; null: none. */
+  readonly newer: string | null
   /** What is asked of the person, or told; null: the keys. */
   readonly prompt: string | null
 }
@@ -47,16 +49,20 @@ function linesOf(watched: WatchedRun | null, { columns, rows }: ScreenSize, foot
   const keys = keysLine(footer, watched)
   const blank = (count: number): Line[] => Array.from({ length: count }, () => [])
   if (watched === null) return [[{ text: ' there is no run yet', style: 'dim' }], ...blank(rows - 2), keys]
-  const room = rows - FIXED
+  const reason = reasonLines(watched, columns, (rows - FIXED) >> 1)
+  const newer = newerLines(footer)
+  const room = rows - FIXED - reason.length - newer.length
   const below = room < 8 ? 0 : Math.round(room * 0.45)
   const sampleRows = watched.sample === null || below < 5 ? 0 : Math.max(2, Math.min(6, below >> 1))
   return [
     statusLine(watched),
+    ...reason,
     progressLine(watched, columns),
     ...numberLines(watched, columns),
     ...charts(watched, columns, room - below),
     ...sampleLines(watched, columns, sampleRows),
-    ...logLines(watched, below - sampleRows),
+    ...logLines(watched, columns, below - sampleRows),
+    ...newer,
     keys,
   ]
 }
@@ -76,10 +82,21 @@ function statusLine({ run }: WatchedRun): Line {
     { text: run.status, style: STATUS_STYLES[run.status] ?? 'bold' },
     { text: `  ${plainLine(run.run_name)}`, style: 'bold' },
     { text: `  ${plainLine(about.join(' · '))}`, style: 'dim' },
-    ...(run.error_message === null
-      ? []
-      : [{ text: `  ${plainLine(run.error_message)}`, style: 'red' } as const]),
   ]
+}
+
+/** Why a run failed, in as many lines as that takes and there are. */
+function reasonLines({ run }: WatchedRun, columns: number, rows: number): Line[] {
+  if (run.error_message === null) return []
+  return wholeOrCut(run.error_message, columns - 2, rows).map((text) => [{ text: ` ${text}`, style: 'red' }])
+}
+
+/** What does not fit into the rows ends in "…". */
+function wholeOrCut(text: string, columns: number, rows: number): string[] {
+  const lines = wrapped(text, columns, rows + 1)
+  if (lines.length <= rows) return lines
+  const kept = lines.slice(0, rows)
+  return kept.map((line, i) => (i === rows - 1 ? `${line}…` : line))
 }
 
 function progressLine({ run }: WatchedRun, columns: number): Line {
@@ -171,11 +188,16 @@ function sampleLines({ sample }: WatchedRun, columns: number, rows: number): Lin
   ]
 }
 
-function logLines({ log, run }: WatchedRun, rows: number): Line[] {
+function logLines({ log, run }: WatchedRun, columns: number, rows: number): Line[] {
   if (rows <= 0) return []
   const width = String(run.total_steps).length
-  const lines = log.slice(-(rows - 1)).map((event): Line => [{ text: ' ' }, ...eventLine(event, width)])
+  const shown = rows === 1 ? [] : log.slice(1 - rows)
+  const lines = shown.flatMap((event) => eventLines(event, width, columns - 1)).slice(1 - rows)
   return [[{ text: ' log', style: 'bold' }], ...Array.from({ length: rows - 1 }, (_, i) => lines[i] ?? [])]
+}
+
+function newerLines({ newer }: Footer): Line[] {
+  return newer === null ? [] : [[{ text: ` n shows the newer run ${plainLine(newer)}`, style: 'yellow' }]]
 }
 
 function keysLine({ at, of, prompt }: Footer, watched: WatchedRun | null): Line {

@@ -2,8 +2,16 @@
  * Watches runs in a terminal: draws the screen whenever something is new, and takes keys. It reads the folders of runs, and asks by control.jsonl.
  */
 import { TrituneError } from '../../../core/mod.ts'
-import { type ListedRun, listRuns, sendControl, watchRun } from '../../runs/mod.ts'
+import {
+  isUnfinished,
+  type ListedRun,
+  listRuns,
+  type RunChange,
+  sendControl,
+  watchRun,
+} from '../../runs/mod.ts'
 import { painted } from './cells.ts'
+import { createAskedRun } from './asked-run.ts'
 import { createDialogue, type Key } from './dialogue.ts'
 import { drawScreen, type ScreenSize } from './draw-screen.ts'
 import { nextWatched, type WatchedRun } from './watched-run.ts'
@@ -49,28 +57,41 @@ const LOOK_EVERY_MS = 2000
 export function openTerminalMonitor({ roots, terminal }: TerminalMonitorOptions): TerminalMonitor {
   const left = Promise.withResolvers<void>()
   const dialogue = createDialogue()
+  const asked = createAskedRun(dialogue)
   let runs: readonly ListedRun[] = listRuns(roots)
   let folder: string | null = null
+  // The newest run there was when a run was chosen; a later one is told of.
+  let newestThen: string | null = null
+  let isChosen = false
   let watched: WatchedRun | null = null
   let watch: Disposable | null = null
   let shown = ''
 
+  /** A run that began since; null: none. */
+  const newer = (): ListedRun | null => {
+    const [newest] = runs
+    return newest === undefined || newest.folder === folder || newest.folder === newestThen ? null : newest
+  }
+
   const draw = (): void => {
     const at = runs.findIndex((run) => run.folder === folder) + 1
     const size = terminal.size()
-    const lines = drawScreen(watched, size, { at, of: runs.length, prompt: dialogue.prompt })
+    const footer = { at, of: runs.length, newer: newer()?.run.run_name ?? null, prompt: dialogue.prompt }
+    const lines = drawScreen(watched, size, footer)
     const text = lines.map((line) => painted(line, terminal.colour)).join('\r\n')
     if (text === shown) return
     shown = text
     terminal.write(`${TOGETHER}${text}${SHOWN}`)
   }
 
-  const show = (next: string | null): void => {
+  const show = (next: string): void => {
     watch?.[Symbol.dispose]()
     watch = null
     watched = null
     folder = next
-    if (next === null) return
+    newestThen = runs[0]?.folder ?? null
+    isChosen = next !== newestThen
+    asked.forget()
     const failed = (error: unknown): void => {
       dialogue.tell(error instanceof Error ? error.message.split('\n')[0] : String(error))
       if (watched === null) folder = null
@@ -79,8 +100,9 @@ export function openTerminalMonitor({ roots, terminal }: TerminalMonitorOptions)
     try {
       watch = watchRun(
         next,
-        (change) => {
+        (change: RunChange) => {
           watched = nextWatched(watched, change)
+          asked.onChange(change)
           draw()
         },
         { onError: failed },
@@ -98,23 +120,25 @@ export function openTerminalMonitor({ roots, terminal }: TerminalMonitorOptions)
       if (!(error instanceof TrituneError)) throw error
       dialogue.tell(error.message.split('\n')[0])
     }
-    if (folder === null && runs.length > 0) show(runs[0].folder)
+    const isOver = watched !== null && !isUnfinished(watched.run)
+    const next = folder === null ? runs[0] : isOver && !isChosen && !dialogue.isAsking ? newer() : null
+    if (next) show(next.folder)
     draw()
   }
 
   const onKey = (key: Key): void => {
     const wish = dialogue.onKey(key, {
       paused: watched?.run.status === 'paused',
-      learningRate: watched?.run.learning_rate ?? null,
+      baseRate: watched?.run.base_learning_rate ?? null,
     })
     if (wish?.kind === 'leave') left.resolve()
     else if (wish?.kind === 'other-run' && runs.length > 0) {
       const at = runs.findIndex((run) => run.folder === folder)
       show(runs[(at + wish.by + runs.length) % runs.length].folder)
-    } else if (wish?.kind === 'ask' && folder !== null) {
+    } else if (wish?.kind === 'newest-run' && runs.length > 0) show(runs[0].folder)
+    else if (wish?.kind === 'ask' && folder !== null) {
       try {
-        sendControl(folder, wish.control)
-        dialogue.tell(`asked: ${wish.control.action.replaceAll('_', ' ')}; the run answers after its step`)
+        asked.onAsked(sendControl(folder, wish.control), wish.control)
       } catch (error) {
         if (!(error instanceof TrituneError)) throw error
         dialogue.tell(error.message.split('\n')[0])

@@ -12,10 +12,14 @@ const LONGEST = 1 << 20
 /** Throws 400 for a body that is no object. */
 export function bodyFields(body: unknown): BodyFields {
   if (typeof body !== 'object' || body === null || Array.isArray(body))
-    throw new HttpRefusal(400, 'expected an object')
+    throw new HttpRefusal(400, 'expected an object', {
+      remedy: 'send a JSON object with the fields of the request',
+    })
   const get = (name: string): unknown => (Object.hasOwn(body, name) ? Reflect.get(body, name) : undefined)
   const wrong = (name: string, expected: string): HttpRefusal =>
-    new HttpRefusal(400, `${name}: expected ${expected}`)
+    new HttpRefusal(400, `${name}: expected ${expected}`, {
+      remedy: `send a JSON object that has ${name} as ${expected}`,
+    })
   return {
     text(name) {
       const value = get(name)

@@ -1,11 +1,12 @@
 /**
- * Models and files of data to choose from on the page: what is in the cache of the hub, and what lies near the working folder. Names only; nothing is opened.
+ * Models and files of data to choose from on the page: what is in the cache of the hub, and what lies near the working folder. By their names; only a `.json` is looked into, as most of them are no data.
  */
 import { type Dirent, readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { TrituneError } from '../../../core/mod.ts'
 import { cachedModels } from '../../hub/mod.ts'
 import { isRun } from '../../runs/mod.ts'
+import { holdsRecords } from './holds-records.ts'
 
 /** A model or a file, by the name that goes into the file of a run. */
 export interface Choice {
@@ -27,8 +28,8 @@ export async function findChoices(offered: Pick<Choices, 'models' | 'files'>): P
   const cache = await fromCache()
   const near = nearby('.', DEPTH)
   return {
-    models: [...offered.models, ...cache.models, ...near.models].slice(0, MOST),
-    files: [...offered.files, ...near.files].slice(0, MOST),
+    models: once([...offered.models, ...cache.models, ...near.models]).slice(0, MOST),
+    files: once([...offered.files, ...near.files]).slice(0, MOST),
     notes: cache.notes,
   }
 }
@@ -42,6 +43,21 @@ const DATA = /\.(jsonl?|csv|parquet|arrow|txt)$/
 const NO_DATA =
   /^(package(-lock)?|tsconfig.*|deno|.*config|tokenizer|special_tokens_map|vocab|run|finished|.*\.schema|.*\.index)\.json$|^(metrics|events|histograms|control|completions)\.jsonl$|^(requirements|LICENSE).*\.txt$/
 const SKIPPED = /^(\.|node_modules$|dist$|checkpoint-\d+$)/
+
+/** The first of each path, however it is written. */
+function once(all: readonly Choice[]): Choice[] {
+  const there = new Set<string>()
+  return all.filter(({ name }) => {
+    const path = resolve(name)
+    return !there.has(path) && there.add(path)
+  })
+}
+
+/** Hidden files are of tools. */
+function isData(name: string, path: string): boolean {
+  if (name.startsWith('.') || !DATA.test(name) || NO_DATA.test(name)) return false
+  return !name.endsWith('.json') || holdsRecords(path)
+}
 
 async function fromCache(): Promise<{ models: Choice[]; notes: string[] }> {
   try {
@@ -62,9 +78,9 @@ function nearby(folder: string, depth: number): { models: Choice[]; files: Choic
   for (const entry of entriesOf(folder)) {
     const path = folder === '.' ? `./${entry.name}` : join(folder, entry.name)
     if (entry.isFile()) {
-      if (entry.name.endsWith('.gguf')) models.push({ name: path, bytes: sizeOf(path) })
-      else if (DATA.test(entry.name) && !NO_DATA.test(entry.name))
-        files.push({ name: path, bytes: sizeOf(path) })
+      if (entry.name.endsWith('.gguf') && !entry.name.startsWith('.'))
+        models.push({ name: path, bytes: sizeOf(path) })
+      else if (isData(entry.name, path)) files.push({ name: path, bytes: sizeOf(path) })
       continue
     }
     if (!entry.isDirectory() || SKIPPED.test(entry.name) || isRun(path)) continue

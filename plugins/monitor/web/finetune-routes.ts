@@ -87,7 +87,9 @@ type Fields = ReturnType<typeof bodyFields>
 function nameOf(fields: Fields): string {
   const name = fields.text('name')
   if (/^[A-Za-z0-9][\w.-]{0,63}$/.test(name) && !name.endsWith('.')) return name
-  throw new HttpRefusal(400, `name: expected letters, digits and . _ - , got "${name.slice(0, 80)}"`)
+  throw new HttpRefusal(400, `name: expected letters, digits and . _ - , got "${name.slice(0, 80)}"`, {
+    remedy: 'begin with a letter or digit, take at most 64, and end in no point',
+  })
 }
 
 /** So that one sees what it learns. */

@@ -51,7 +51,7 @@ export interface WebMonitor extends AsyncDisposable {
 /**
  * Opens the page on this machine.
  *
- * @throws E_BUSY when the port is taken, E_USAGE for an address that is none
+ * @throws E_BUSY when the port is taken, E_USAGE for an address that is none, E_FILE for a root that is no folder or cannot be read
  * @example
  * ```ts
  * import { openWebMonitor } from 'tritune/plugins/monitor'
@@ -75,6 +75,8 @@ export async function openWebMonitor({
   ...server
 }: WebMonitorOptions): Promise<WebMonitor> {
   const catalogue = openRunCatalogue(roots)
+  // What cannot be looked through is told before the page is there.
+  catalogue.list()
   const jobs = openJobs(tritune)
   const { url, port, close } = await openHttpServer({
     ...server,

@@ -25,6 +25,7 @@ export async function receiveFile(root: string, name: string, body: HttpBytes): 
     throw new HttpRefusal(
       400,
       `expected the name of a .jsonl, .json, .csv, .parquet, .arrow or .txt file, got "${name.slice(0, 120)}"`,
+      { remedy: 'rename it: letters, digits, blanks and . _ - , and the ending of what it is' },
     )
   const path = join(root, 'data', name)
   const taken = (): TrituneError =>

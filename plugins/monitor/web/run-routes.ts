@@ -1,6 +1,7 @@
 /**
  * What the page asks about runs: their list, a stream of what is new in some of them, and to pause, save or stop one.
  */
+import { didYouMean } from '../../../core/errors.ts'
 import { TrituneError } from '../../../core/mod.ts'
 import { eventReply, HttpRefusal, jsonReply, type Route } from '../../http/mod.ts'
 import {
@@ -34,7 +35,9 @@ export function runRoutes({ catalogue, jobs }: RunRoutesOptions): Route[] {
       handle({ query, signal }) {
         const runs = (query.get('runs') ?? '').split(',').filter((one) => one !== '')
         if (runs.length > MOST_WATCHED)
-          throw new HttpRefusal(400, `at most ${MOST_WATCHED} runs are watched at once, got ${runs.length}`)
+          throw new HttpRefusal(400, `at most ${MOST_WATCHED} runs are watched at once, got ${runs.length}`, {
+            remedy: 'watch fewer, or open a second stream',
+          })
         return eventReply(watched(runs.map(wantedRun), signal, { catalogue, jobs }))
       },
     },
@@ -121,6 +124,8 @@ function controlOf(body: unknown): Control {
   const name = fields.text('action')
   const action = CONTROL_ACTIONS.find((known) => known === name)
   if (action === undefined)
-    throw new HttpRefusal(400, `there is no action "${name}": ${CONTROL_ACTIONS.join(', ')}`)
+    throw new HttpRefusal(400, `there is no action "${name}"`, {
+      remedy: didYouMean(name, CONTROL_ACTIONS),
+    })
   return action === 'set_learning_rate' ? { action, value: fields.number('value') } : { action }
 }

@@ -2,8 +2,9 @@
  * The runs below some folders, found by their files. Folders of checkpoints are not looked into, nor hidden ones, nor node_modules.
  */
 import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { errorCode, fileError } from '../../../core/files/files.ts'
+import { dirname, join } from 'node:path'
+import { errorCode, fileError, publicPath } from '../../../core/files/files.ts'
+import { TrituneError } from '../../../core/mod.ts'
 import type { RunRecord } from '../record/run-record.ts'
 import { isRun, readRun } from './read-run.ts'
 
@@ -19,7 +20,7 @@ export interface ListRunsOptions {
   readonly depth?: number
 }
 
-/** Every run at or below `roots`, the newest first. A root that is not there has none. Throws E_FILE for one that cannot be read. */
+/** Every run at or below `roots`, the newest first. A root that is not there has none. Throws E_FILE for one that is a file or cannot be read. */
 export function listRuns(roots: readonly string[], { depth = 3 }: ListRunsOptions = {}): ListedRun[] {
   const folders = new Set(roots.flatMap((root) => runFolders(root, depth)))
   return [...folders]
@@ -37,8 +38,8 @@ export function runFolders(root: string, depth = 3): string[] {
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** As good as no folder: a root, and what lies below one. */
-const NOTHING_THERE: readonly string[] = ['ENOENT', 'ENOTDIR']
-const NOT_OURS: readonly string[] = [...NOTHING_THERE, 'EACCES', 'EPERM']
+const NOTHING_THERE: readonly string[] = ['ENOENT']
+const NOT_OURS: readonly string[] = [...NOTHING_THERE, 'ENOTDIR', 'EACCES', 'EPERM']
 
 function foldersAt(root: string, depth: number, passedBy: readonly string[]): string[] {
   if (isRun(root)) return [root]
@@ -50,6 +51,12 @@ function foldersAt(root: string, depth: number, passedBy: readonly string[]): st
       .map(({ name }) => name)
   } catch (error) {
     if (passedBy.includes(errorCode(error) ?? '')) return []
+    if (errorCode(error) === 'ENOTDIR')
+      throw new TrituneError('E_FILE', 'it is a file; runs are looked for in folders', {
+        place: publicPath(root),
+        remedy: `name the folder that has the runs, such as ${publicPath(dirname(root))}`,
+        cause: error,
+      })
     throw fileError(error, root, 'cannot read')
   }
   return names.flatMap((name) => foldersAt(join(root, name), depth - 1, NOT_OURS))

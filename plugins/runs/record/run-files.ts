@@ -16,7 +16,7 @@ import { stepLines } from '../files/step-lines.ts'
 import { readRun, readRunLines } from '../read/read-run.ts'
 import { gitState } from './git-state.ts'
 import { type EventLine, RUN_LINES } from './run-lines.ts'
-import { RUN_RECORD_FILE, type RunRecord } from './run-record.ts'
+import { baseRateOf, RUN_RECORD_FILE, type RunRecord } from './run-record.ts'
 
 /** What the trainer tells of a run before its first step. */
 export interface RunFacts {
@@ -96,6 +96,7 @@ function startOf(
   const best = events.findLast(({ type, best: is, step: at }) => type === 'eval' && is === true && at <= step)
   const now = new Date()
   const { commit, branch } = gitState(process.cwd())
+  const changes = (before?.learning_rate_changes ?? []).filter((change) => change.step <= step)
   return {
     run_id: before?.run_id || newId(now),
     run_name: name,
@@ -111,7 +112,8 @@ function startOf(
     total_steps: totalSteps,
     current_loss: last?.loss ?? null,
     learning_rate: last?.learning_rate ?? null,
-    learning_rate_changes: (before?.learning_rate_changes ?? []).filter((change) => change.step <= step),
+    base_learning_rate: baseRateOf(config, changes),
+    learning_rate_changes: changes,
     best_loss: typeof best?.['loss'] === 'number' ? best['loss'] : null,
     best_step: best?.step ?? null,
     error_message: null,
@@ -198,7 +200,7 @@ function afterControl(
   if (action === 'resume') return { status: 'running' }
   if (action !== 'set_learning_rate' || value === undefined) return {}
   const change = { step, from: before ?? value, to: value }
-  return { learning_rate_changes: [...record.learning_rate_changes, change] }
+  return { base_learning_rate: value, learning_rate_changes: [...record.learning_rate_changes, change] }
 }
 
 /** A line of events.jsonl; null: the event has files of its own, or is a new kind that is not known here. */

@@ -64,7 +64,10 @@ export interface RunRecord {
   readonly current_step: number
   readonly total_steps: number
   readonly current_loss: number | null
+  /** Of the last step, as the schedule has it. */
   readonly learning_rate: number | null
+  /** That of the file, or what took its place: the schedule goes on below it. This is what `set_learning_rate` sets. */
+  readonly base_learning_rate: number | null
   readonly learning_rate_changes: readonly LearningRateChange[]
   /** Of the best evaluation; null: there was none. */
   readonly best_loss: number | null
@@ -97,11 +100,13 @@ export function parseRunRecord(value: unknown): RunRecord {
   const { text, number, list, object, fields } = looseObject(value)
   const memory = object('memory')
   const startedAt = text('started_at', '')
+  const config = settingsOf(fields['config'])
+  const changes = list('learning_rate_changes', rateChange)
   return {
     run_id: text('run_id', ''),
     run_name: text('run_name', ''),
     status: STATUSES.find((status) => status === fields['status']) ?? 'initializing',
-    config: settingsOf(fields['config']),
+    config,
     config_hash: text('config_hash', ''),
     command: text('command', null),
     model: text('model', ''),
@@ -115,7 +120,8 @@ export function parseRunRecord(value: unknown): RunRecord {
     total_steps: number('total_steps', 0),
     current_loss: number('current_loss', null),
     learning_rate: number('learning_rate', null),
-    learning_rate_changes: list('learning_rate_changes', rateChange),
+    base_learning_rate: number('base_learning_rate', baseRateOf(config, changes)),
+    learning_rate_changes: changes,
     best_loss: number('best_loss', null),
     best_step: number('best_step', null),
     error_message: text('error_message', null),
@@ -134,6 +140,15 @@ export function parseRunRecord(value: unknown): RunRecord {
     pid: number('pid', null),
     host: text('host', null),
   }
+}
+
+/** The rate below which the schedule goes on: that of the last change, else that of the settings. */
+export function baseRateOf(
+  config: RunRecord['config'],
+  changes: readonly LearningRateChange[],
+): number | null {
+  const { learning_rate: rate } = config
+  return changes.at(-1)?.to ?? (typeof rate === 'number' ? rate : null)
 }
 
 /** True of a run that has come to no end yet. */

@@ -11,7 +11,10 @@ export async function bodyOf(http: HttpRequest): Promise<unknown> {
   const body = await http.json()
   let level = childrenOf(body)
   for (let depth = 1; level.length > 0; depth++) {
-    if (depth > DEEPEST) throw new HttpRefusal(400, `the body is nested more than ${DEEPEST} deep`)
+    if (depth > DEEPEST)
+      throw new HttpRefusal(400, `the body is nested more than ${DEEPEST} deep`, {
+        remedy: 'send a flatter one: schemas of tools may name their parts with $ref',
+      })
     level = level.flatMap(childrenOf)
   }
   return body

@@ -36,6 +36,17 @@ describe('adviseLearningRate()', () => {
     expect(adviseLearningRate(points)?.factor ?? null).toBe(factor)
   })
 
+  test('the advised rate is that to set: a part of the one below which the schedule goes on, not of that of the step', () => {
+    const late = curve([...flat(40), ...flat(20, 2.6)]).map((point) => ({
+      ...point,
+      learningRate: 2e-3 * (1 - point.step / 61),
+    }))
+    expect(adviseLearningRate(late, { peakRate: 2e-3 })).toMatchObject({ factor: 0.4, learningRate: 8e-4 })
+    expect(adviseLearningRate(late, { peakRate: 1e-3 })?.text).toContain('4.00e-4 (× 0.4)')
+    // The highest of the points, where nobody tells it.
+    expect(adviseLearningRate(late)?.learningRate).toBeCloseTo(0.4 * 2e-3 * (1 - 1 / 61), 9)
+  })
+
   test('one gradient that is out of all proportion is an odd batch', () => {
     const points = curve(falling(60)).map((point) => ({ ...point, gradNorm: point.step === 60 ? 1000 : 1 }))
     expect(adviseLearningRate(points)).toBeNull()

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RunEvent } from '../../../core/mod.ts'
 import { ConfigError } from '../../../core/mod.ts'
+import { sendControl } from '../../../plugins/runs/mod.ts'
 import { fileBytes, workspace } from './_run.ts'
 
 /** A run whose learning rate rises beyond all reason. */
@@ -26,6 +27,28 @@ test('what advisors say follows its step, and stands in events.jsonl', async () 
   const lines = readFileSync(join(outputDir, 'events.jsonl'), 'utf8')
   expect(lines).toMatch(/"type":"(alert|advice)"/)
 })
+
+test.each([30, 3])(
+  'the advised rate is a part of the one that can be set, in a file of %p',
+  async (learningRate) => {
+    using space = workspace()
+    const { events } = await space.train(
+      { ...WILD, learning_rate: learningRate },
+      {
+        onEvent(event) {
+          if (learningRate !== 30 && event.type === 'start')
+            sendControl(join(space.path, 'out'), { action: 'set_learning_rate', value: 30 })
+        },
+      },
+    )
+    const advised = events.flatMap((event) =>
+      event.type === 'advice' && event.learningRate !== undefined ? [event] : [],
+    )
+    expect(advised).not.toEqual([])
+    for (const { learningRate: rate, text } of advised)
+      expect(rate).toBeCloseTo(30 * Number(/× ([\d.]+)/.exec(text)?.[1]), 6)
+  },
+)
 
 test('off, nothing is said, and the weights are the same bits', async () => {
   using space = workspace()

@@ -34,7 +34,11 @@ beforeAll(async () => {
         method: 'GET',
         path: '/full',
         handle: () => {
-          throw new HttpRefusal(429, 'the queue is full', { code: 'E_BUSY', headers: { 'retry-after': '2' } })
+          throw new HttpRefusal(429, 'the queue is full', {
+            code: 'E_BUSY',
+            remedy: 'wait',
+            headers: { 'retry-after': '2' },
+          })
         },
       },
       {
@@ -83,8 +87,9 @@ describe('routes', () => {
   })
 
   test('405 says what is taken', async () => {
-    const { head } = await ask(server.port, { method: 'DELETE', path: '/echo', headers: { host } })
+    const { head, body } = await ask(server.port, { method: 'DELETE', path: '/echo', headers: { host } })
     expect(head.toLowerCase()).toContain('allow: post, get')
+    expect(body).toContain('"remedy":"ask with POST, GET"')
   })
 })
 
@@ -99,7 +104,9 @@ describe('bodies', () => {
     [json, '', 400],
     [json, `"${'x'.repeat(100)}"`, 413],
   ])('%p %s → %p', async (headers, body, status) => {
-    expect((await ask(server.port, { method: 'POST', path: '/echo', headers, body })).status).toBe(status)
+    const reply = await ask(server.port, { method: 'POST', path: '/echo', headers, body })
+    expect(reply.status).toBe(status)
+    if (status !== 200) expect(reply.body).toMatch(/"remedy":"[^"]/)
   })
 
   test('one that does not tell its length ends at the limit too', async () => {
@@ -146,7 +153,7 @@ describe('errors', () => {
       openHttpServer({ token: 'x', host, port, routes: [], onBug: () => {} })
     await expect(open('127.0.0.1', server.port)).rejects.toThrow(`port ${server.port} is taken`)
     await expect(open('192.0.2.1', 0)).rejects.toThrow('cannot listen')
-    await expect(open('127.0.0.1', 70_000)).rejects.toThrow('cannot listen')
+    await expect(open('127.0.0.1', 70_000)).rejects.toThrow('cannot listen: there is no port 70000')
   })
 })
 

@@ -2,7 +2,7 @@
  * Fine-tuning from the page, over HTTP: from a model and a file to an adapter; and what cannot be, told with its place, leaving nothing behind.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { listCheckpoints } from '../../../plugins/finetune/mod.ts'
@@ -81,6 +81,37 @@ describe('from a model and a file', () => {
     const { body } = await ask(monitor, '/api/finetune/choices')
     expect(JSON.stringify(body.models)).toContain('quickstart/model')
     expect(JSON.stringify(body.files)).toContain('moby-dick.train.jsonl')
+  })
+})
+
+describe('what lies near the working folder', () => {
+  const offered = { models: [{ name: './model', bytes: null }], files: [{ name: 'data.jsonl', bytes: 1 }] }
+
+  test('data by its name and, of a .json, its beginning; each once', () => {
+    using near = temporaryFolder()
+    const write = (name: string, text: string): void => writeFileSync(join(near.path, name), text)
+    mkdirSync(join(near.path, 'model'))
+    mkdirSync(join(near.path, 'sub'))
+    write('model/config.json', '{}')
+    write('model/model.safetensors', '')
+    for (const name of ['data.jsonl', '.hidden.jsonl', 'sub/rows.csv']) write(name, '')
+    write('list.json', ' [\n  {"text": "a"}]')
+    write('lines.json', '{"text": "a"}\n{"text": "b"}\n')
+    write('one.json', '{"text": "a"}\n')
+    write('.oxlintrc.json', '{"rules": {}}\n')
+    write('kernels.json', '{"sources": "1", "builds": [\n{"library": "x"}]}\n')
+    write('numbers.json', '[1, 2]')
+    const code = `import { findChoices } from '${join(import.meta.dir, '../../../plugins/monitor/web/choices.ts')}'
+      console.log(JSON.stringify(await findChoices(${JSON.stringify(offered)})))`
+    const { stdout, stderr } = Bun.spawnSync([process.execPath, '-e', code], {
+      cwd: near.path,
+      env: { ...process.env, HF_HOME: near.path },
+    })
+    expect(stderr.toString()).toBe('')
+    const { models, files } = JSON.parse(stdout.toString())
+    const names = (all: { readonly name: string }[]): string[] => all.map(({ name }) => name).toSorted()
+    expect(names(models)).toEqual(['./model'])
+    expect(names(files)).toEqual(['./lines.json', './list.json', './one.json', 'data.jsonl', 'sub/rows.csv'])
   })
 })
 

@@ -2,7 +2,7 @@
  * The page in a real Chromium: a run that is watched and controlled, a second one over it, and fine-tuning from a model and a file.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { openWebMonitor, type WebMonitor } from '../../../plugins/monitor/mod.ts'
@@ -200,6 +200,51 @@ describe.skipIf(executablePath === '')('in Chromium', () => {
     await page.reload()
     await page.locator('[data-chart="Loss"] canvas').waitFor()
     expect(await back()).not.toBe(light)
+    await page.close()
+    expect(faults.splice(0)).toEqual([])
+  }, 60_000)
+
+  test('the focus stays in the list while a run goes on, and what is open stays open', async () => {
+    const counting = join(root, 'counting')
+    const write = (step: number): string =>
+      writeRunFolder(counting, {
+        run_id: 'c',
+        run_name: 'counting',
+        status: 'paused',
+        current_step: step,
+        total_steps: 9,
+        updated_at: `2026-01-02T00:00:0${step}Z`,
+        started_at: '2026-01-02T00:00:00Z',
+      })
+    write(1)
+    const page = await openPage()
+    await page.goto(monitor.url)
+    const row = page.locator('[data-run="counting"]')
+    const focused = async (): Promise<unknown> =>
+      await page.evaluate(
+        '`${document.activeElement.closest("[data-run]")?.dataset.run} ${document.activeElement.tagName}`',
+      )
+    await row.locator('button').focus()
+    await page.keyboard.press('Enter')
+    await page.locator('#run h1', { hasText: 'counting' }).waitFor()
+    expect(await focused()).toBe('counting BUTTON')
+    write(2)
+    await row.getByText('2 of 9 steps').waitFor()
+    expect(await focused()).toBe('counting BUTTON')
+    await page.keyboard.press('Shift+Tab')
+    expect(await focused()).toBe('counting INPUT')
+    // The last one that is chosen stays so.
+    await page.keyboard.press('Space')
+    expect(await row.locator('input').isChecked()).toBeTrue()
+    const settings = page.locator('#facts summary')
+    await settings.click()
+    write(3)
+    await row.getByText('3 of 9 steps').waitFor()
+    await page.locator('#run dd', { hasText: '3 of 9' }).waitFor()
+    expect(await page.locator('#facts details[open]').count()).toBe(1)
+    expect(await page.evaluate('document.activeElement.tagName')).toBe('SUMMARY')
+    rmSync(counting, { recursive: true })
+    await row.waitFor({ state: 'detached' })
     await page.close()
     expect(faults.splice(0)).toEqual([])
   }, 60_000)

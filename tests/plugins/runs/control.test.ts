@@ -104,7 +104,10 @@ test('another learning rate: the schedule goes on below it, and a resumed run go
   expect(rates.map((rate, i) => rate / (1 - i / 6))).toEqual(
     [5e-3, 5e-3, 1e-3, 1e-3, 1e-3, 1e-3].map((x) => expect.closeTo(x, 9)),
   )
-  expect(readRun(end).learning_rate_changes).toEqual([{ step: 2, from: 5e-3, to: 1e-3 }])
+  expect(readRun(end)).toMatchObject({
+    base_learning_rate: 1e-3,
+    learning_rate_changes: [{ step: 2, from: 5e-3, to: 1e-3 }],
+  })
   expect(controls(end)).toEqual([
     { step: 2, action: 'set_learning_rate', ok: true, value: 1e-3, before: 5e-3 },
   ])
@@ -121,7 +124,10 @@ test('another learning rate: the schedule goes on below it, and a resumed run go
   expect(await killed.catch((error: unknown) => String(error))).toContain('killed')
   await space.train(changes, { resume: 'newest' })
   expect(fileBytes(out, 'adapter_model.safetensors')).toEqual(fileBytes(end, 'adapter_model.safetensors'))
-  expect(readRun(out).learning_rate_changes).toEqual([{ step: 2, from: 5e-3, to: 1e-3 }])
+  expect(readRun(out)).toMatchObject({
+    base_learning_rate: 1e-3,
+    learning_rate_changes: [{ step: 2, from: 5e-3, to: 1e-3 }],
+  })
 })
 
 test('what cannot be done is answered with its reason, and the run goes on', async () => {

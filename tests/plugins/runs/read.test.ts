@@ -43,6 +43,7 @@ test('a run writes its record, and reading it gives back what was written', asyn
     current_step: 6,
     total_steps: 6,
     error_message: null,
+    base_learning_rate: 5e-3,
     learning_rate_changes: [],
     pid: process.pid,
     host: hostname(),

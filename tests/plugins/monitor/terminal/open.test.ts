@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { openTerminalMonitor, type TerminalMonitor } from '../../../../plugins/monitor/mod.ts'
 import { listenToKeys } from '../../../../scripts/monitor/listen-to-keys.ts'
 import { temporaryFolder } from '../../../_golden.ts'
+import { until } from '../_client.ts'
 import { writeRunFolder } from '../../runs/_folder.ts'
 
 let folder: ReturnType<typeof temporaryFolder>
@@ -33,7 +34,8 @@ beforeEach(() => {
     status: 'running',
     current_step: 2,
     total_steps: 9,
-    learning_rate: 1e-3,
+    learning_rate: 3e-7,
+    config: { learning_rate: 1e-3 },
   } as const
   writeRunFolder(
     going(),
@@ -90,7 +92,7 @@ test('keys ask for pause, save, another learning rate', async () => {
   await type('l')
   expect(screen()).toContain('learning rate: 0.001_')
   await type('\u007f'.repeat(5))
-  await type('2e-4q')
+  await type('2e-4')
   expect(screen()).toContain('learning rate: 2e-4_')
   await type('\r')
   expect(asked()).toMatchObject([
@@ -100,10 +102,82 @@ test('keys ask for pause, save, another learning rate', async () => {
   ])
 })
 
+test('the learning rate is offered as the schedule takes it, and the first character takes its place', async () => {
+  await type('l')
+  expect(screen()).toContain('learning rate: 0.001_')
+  await type('1e-4\rl\r')
+  expect(asked()).toMatchObject([{ value: 1e-4 }, { value: 1e-3 }])
+})
+
+test.each(['abc', '1e-4x', '0x10', '-1', ' '])('%j is no learning rate, and said so', async (text) => {
+  await type(`l${text}`)
+  expect(screen()).toContain(`learning rate: ${text}_`)
+  await type('\r')
+  expect(screen()).toContain(`expected a number above 0 and at most 1000, got "${text}"`)
+  expect(asked()).toEqual([])
+})
+
 test('a learning rate that is none is refused before the run is asked', async () => {
   await type(`l${'\u007f'.repeat(5)}-1\r`)
   expect(screen()).toContain('expected a number above 0')
   expect(asked()).toEqual([])
+})
+
+const answer = (fields: object): void =>
+  appendFileSync(
+    join(going(), 'events.jsonl'),
+    asked()
+      .slice(-1)
+      .map((request) => `${JSON.stringify({ step: 2, type: 'control', ...request, ...fields })}\n`)
+      .join(''),
+  )
+
+test('what was asked is told until the run has answered; a refusal is told then', async () => {
+  await type('s')
+  expect(screen()).toContain('asked: save; the run answers')
+  answer({ ok: true })
+  await until(() => screen().includes('done: save'))
+  expect(screen()).not.toContain('asked:')
+  expect(screen()).toContain('q leave')
+  await type('p')
+  answer({ ok: false, reason: 'it is stopping' })
+  await until(() => screen().includes(' refused: pause: it is stopping   '))
+  expect(screen()).not.toContain('asked:')
+  await type('s')
+  writeRunFolder(going(), { run_name: 'going', status: 'failed', started_at: '2026-02-02' })
+  await until(() => screen().includes('the run is failed, and did not answer'))
+})
+
+const newer = (started_at: string, run_name: string): string =>
+  writeRunFolder(join(folder.path, run_name), { run_name, status: 'running', started_at })
+
+test('a run that begins while another goes is told of, and shown by n', async () => {
+  newer('2026-03-03', 'later')
+  await until(() => screen().includes('n shows the newer run later'))
+  expect(screen()).toContain('running  going')
+  await type('n')
+  expect(screen()).toContain('running  later')
+  expect(screen()).not.toContain('newer run')
+  await type(']')
+  expect(screen()).toContain('running  going')
+  expect(screen()).not.toContain('newer run')
+})
+
+test('when the run that is shown is over, the newer one is shown, but not in the middle of an answer', async () => {
+  await type('x')
+  writeRunFolder(going(), { run_name: 'going', status: 'completed', started_at: '2026-02-02' })
+  newer('2026-03-03', 'later')
+  await until(() => screen().includes('newer run later'))
+  expect(screen()).toContain('completed  going')
+  await type('n')
+  await until(() => screen().includes('running  later'))
+})
+
+test('a run that somebody chose stays, over or not', async () => {
+  await type(']')
+  newer('2026-03-03', 'later')
+  await until(() => screen().includes('n shows the newer run later'))
+  expect(screen()).toContain('completed  done')
 })
 
 test('a run is stopped by x and y alone', async () => {

@@ -15,7 +15,7 @@ import { drawScreen } from '../../../../plugins/monitor/terminal/draw-screen.ts'
 import { nextWatched, type WatchedRun } from '../../../../plugins/monitor/terminal/watched-run.ts'
 import { type EventLine, parseRunRecord } from '../../../../plugins/runs/mod.ts'
 
-const KEYS = { at: 1, of: 1, prompt: null }
+const KEYS = { at: 1, of: 1, newer: null, prompt: null }
 const event = (step: number, type: string, fields: object): EventLine => ({ time: '', step, type, ...fields })
 const record = (fields: object): WatchedRun['run'] =>
   parseRunRecord({ run_name: 'whales', status: 'running', current_step: 60, total_steps: 100, ...fields })
@@ -80,6 +80,37 @@ describe('drawScreen()', () => {
       'q leave  p pause',
     ])
       expect(screen).toContain(part)
+  })
+
+  test.each([
+    [80, 24],
+    [60, 16],
+    [40, 20],
+  ])('why a run failed stands there whole, in %d × %d', (columns, rows) => {
+    const reason =
+      'the process ended without a word: it was killed, or its machine went down; nothing of it goes on'
+    const name = 'a-rather-long-name-of-a-run'
+    const state = watched({ run_name: name, status: 'failed', error_message: reason, model: 'org/model-7b' })
+    const lines = text(drawScreen(state, { columns, rows }, KEYS))
+    expect(lines.map((line) => line.trim()).join(' ')).toContain(reason)
+    expect(lines[0]).toContain(name)
+    expect(lines.at(-1)).toContain('q leave')
+  })
+
+  test('a reason that is too long for the screen ends in …, and leaves room', () => {
+    const state = watched({ status: 'failed', error_message: 'word '.repeat(1000) })
+    const lines = text(drawScreen(state, { columns: 80, rows: 24 }, KEYS))
+    expect(lines.join('')).toContain('word…')
+    expect(lines.join('')).toContain('step 60/100')
+  })
+
+  test('a long event stands there whole: advice names its rate at the end', () => {
+    const advice =
+      'the loss has not fallen in 100 steps, at a learning rate that is not yet low: try a rate of 2.00e-3 (× 2)'
+    const state = watched({}, [event(1, 'note', { text: 'first' }), event(56, 'advice', { text: advice })])
+    const screen = text(drawScreen(state, { columns: 80, rows: 24 }, KEYS)).map((line) => line.trim())
+    expect(screen.join(' ')).toContain(`56  advice: ${advice}`)
+    expect(screen.join(' ')).toContain('1  first')
   })
 
   test('a paused run can be resumed, and several be leafed through', () => {

@@ -1,16 +1,21 @@
-/** An event of a run as a coloured line after its step. */
+/** An event of a run as coloured lines after its step. */
 import { type EventLine, eventText } from '../../runs/mod.ts'
-import { type Line, plainLine, type Style } from './cells.ts'
+import { type Line, type Style, wrapped } from './cells.ts'
 
-/** `width`: digits of the largest step. */
-export function eventLine(event: EventLine, width: number): Line {
-  return [
-    { text: `${String(event.step).padStart(width)}  `, style: 'dim' },
-    { text: plainLine(eventText(event)), style: styleOf(event) },
-  ]
+/** `width`: digits of the largest step; `columns`: cells of a line. A long text takes several lines. */
+export function eventLines(event: EventLine, width: number, columns: number): Line[] {
+  const style = styleOf(event)
+  const texts = wrapped(eventText(event), columns - width - 3, MOST_ROWS)
+  return (texts.length === 0 ? [''] : texts).map((one, i) => [
+    { text: ` ${(i === 0 ? String(event.step) : '').padStart(width)}  `, style: 'dim' },
+    { text: one, style },
+  ])
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Of one event. */
+const MOST_ROWS = 3
 
 const SEVERITIES: Readonly<Record<string, Style>> = { warning: 'yellow', critical: 'red' }
 
