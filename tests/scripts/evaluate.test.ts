@@ -75,7 +75,7 @@ test('bad arguments are told, and nothing is written', () => {
     [['model', '--task', 'none.jsonl'], /none\.jsonl/],
     [['model', '--task', 'choice.jsonl', '--limit', '0'], /--limit: expected an integer from 1/],
     [['model', '--task', 'choice.jsonl', '--save', '--output', 'o.json'], /there is none/],
-    [['model', '--task', 'choice.jsonl', '--adapter', 'model', '--output', 'o.json'], /no adapter is here/],
+    [['model', '--task', 'choice.jsonl', '--adapter', 'model', '--output', 'o.json'], /no adapter here/],
     [
       ['model', '--task', 'wide.jsonl', '--output', 'o.json', '--samples', 's.jsonl'],
       /wide\.jsonl:1.*401 tokens, the model knows 256/,

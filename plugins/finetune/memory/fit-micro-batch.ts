@@ -4,7 +4,7 @@
  */
 import { availableMemory } from '../../../core/native/available-memory.ts'
 import { type Device, TrituneError } from '../../../core/mod.ts'
-import { listCheckpoints } from '../checkpoints/checkpoints.ts'
+import { listCheckpoints } from '../../../core/files/checkpoint-folders.ts'
 import { savedSetting } from '../checkpoints/training-state.ts'
 import type { FinetuneConfig } from '../config/config.ts'
 import { openDevice, isDeviceName } from '../../cuda/mod.ts'
