@@ -14,7 +14,6 @@ import {
   type Plugin,
   TrituneError,
 } from '../../../core/mod.ts'
-import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { cpu } from '../../cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../../cuda/mod.ts'
@@ -142,7 +141,7 @@ function served(model: Model, all: readonly ServedVoice[], owned: Disposables): 
 }
 
 function nameOf(ref: string): string {
-  return isHubName(ref) && !existsSync(ref) ? ref : basename(resolve(ref)).replace(/\.gguf$/, '')
+  return isHubName(ref) ? ref : basename(resolve(ref)).replace(/\.gguf$/, '')
 }
 
 function expectNames(base: string, adapters: readonly string[]): void {
