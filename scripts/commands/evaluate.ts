@@ -112,6 +112,8 @@ export const evaluate: Command<typeof OPTIONS> = {
     for (const file of [saved, values.output]) if (file !== undefined) writeFileAtomic(file, text)
     if (values.samples !== undefined) writeFileAtomic(values.samples, samples.join(''))
     await tell(found, values.json ?? false)
+    const written = [saved, values.output, values.samples].filter((file) => file !== undefined)
+    if (!values.json) for (const file of written) out.write(`saved  ${file}\n`)
   },
 }
 
