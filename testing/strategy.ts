@@ -71,6 +71,7 @@ export function strategyContract(
       totalSteps: STEPS,
       seed: 0,
     })
+    using _closed = { [Symbol.dispose]: () => strategy[Symbol.dispose]?.() }
     if (resume) {
       for (const [file, tensor] of parameters) {
         const bytes = resume.weights.get(file)
@@ -96,7 +97,7 @@ export function strategyContract(
       if (at > 1) grown = Math.max(grown, countLiveTensors() - alive)
       alive = countLiveTensors()
     }
-    const outcome = {
+    return {
       step: to,
       results,
       called,
@@ -105,8 +106,6 @@ export function strategyContract(
       optimizer: saveState('the optimizer', optimizer),
       strategy: saveState(name, strategy),
     }
-    strategy[Symbol.dispose]?.()
-    return outcome
   }
 
   return [

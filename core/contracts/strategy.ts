@@ -26,6 +26,11 @@ export interface StepContext {
   readonly parameters: Parameters
   /** The loss of the window without gradients and without dropout; nothing changes. */
   evaluate(): number
+  /**
+   * The same of each example of the window by itself, in their order: for comparing weights pair by pair. Those without a trained token
+   * are left out.
+   */
+  evaluateEach(): readonly number[]
   /** Clears the gradients, then forward and backward of the whole window; the loss. E_NAN when it is not finite. */
   backward(): number
   /** Transforms and optimizer on the gradients that are there; what they report. E_NAN when the norm is not finite. */

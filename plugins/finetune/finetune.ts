@@ -47,7 +47,7 @@ export async function finetune(input: FinetuneInput, options: FinetuneRunOptions
   const config = finetuneConfig.validate(input)
   using lock = await atKeyAsync(['output_dir'], () => lockOutputDir(config.output_dir))
   const resume = startOf(config, asked, overwrite)
-  using run = await prepareRun(config, preparing)
+  using run = await prepareRun(config, { ...preparing, startsAnew: overwrite })
   if (overwrite) removeEarlierRun(config.output_dir)
   return await train(run, {
     resume,

@@ -1,6 +1,7 @@
 /**
- * A run that is ready to train: what the file leaves to the machine is decided (`micro_batch_size: auto`), then everything is opened and checked.
+ * A run that is ready to train: what the file leaves to the machine is decided (`micro_batch_size: auto`, `learning_rate: auto`), then everything is opened and checked.
  */
+import { findLearningRate } from './autotune/find-learning-rate.ts'
 import type { FinetuneConfig } from './config/config.ts'
 import { fitMicroBatch } from './memory/fit-micro-batch.ts'
 import { openRun } from './open-run.ts'
@@ -30,5 +31,11 @@ import type { PrepareOptions } from './run-inputs.ts'
  * ```
  */
 export async function prepareRun(config: FinetuneConfig, options: PrepareOptions = {}): Promise<Run> {
-  return await openRun(config.autoMicroBatch ? await fitMicroBatch(config, options) : config, options)
+  const sized = config.autoMicroBatch ? await fitMicroBatch(config, options) : config
+  return await openRun(
+    sized.autoLearningRate
+      ? await findLearningRate(sized, options, { withMicroBatch: config.autoMicroBatch })
+      : sized,
+    options,
+  )
 }

@@ -13,6 +13,7 @@ import {
   type TokenizeProgress,
 } from '../data/mod.ts'
 import type { HubOptions } from '../hub/mod.ts'
+import { searchOf } from './autotune/search-of.ts'
 import { atKey, atKeyAsync, atNamedKey, atNamedKeyAsync } from './config/at-key.ts'
 import { loadRewards, type RunReward } from '../grpo/mod.ts'
 import { type BaseModelFiles, baseModelFiles } from './model/base-model-files.ts'
@@ -43,6 +44,10 @@ export interface PrepareOptions {
   readonly weights?: 'all' | 'headers'
   /** The processes that train together, each with this file; default: this one alone. */
   readonly world?: World | null
+  /** An earlier run of `output_dir` is to be removed: nothing is taken from its checkpoints. */
+  readonly startsAnew?: boolean
+  /** The run is only looked at: what takes steps to find (`learning_rate: auto`) is left open. */
+  readonly isTrial?: boolean
   /** Told what takes time while the model is found: who is waited for, what is checked. */
   readonly onNote?: (text: string) => void
 }
@@ -99,6 +104,7 @@ export async function openInputs(
   const plan = atNamedKey(() =>
     planOf(config, data.train, sampler, { stream: data.stream, ranks: world?.size ?? 1 }),
   )
+  if (config.autoLearningRate) atKey(['learning_rate'], () => searchOf({ plan, data, config }))
   open.move()
   return { host, early, base, modelPath, tokenizer, data, sampler, plan, rewards }
 }

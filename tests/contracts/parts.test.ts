@@ -13,6 +13,7 @@ import { plugin as smallActivations } from '../../docs/examples/parts/small-acti
 import { createHost } from '../../core/mod.ts'
 import { training } from '../../plugins/finetune/mod.ts'
 import { optimizers } from '../../plugins/optim/mod.ts'
+import { hybrid } from '../../plugins/hybrid/mod.ts'
 import { bitnet } from '../../plugins/bitnet/mod.ts'
 import { qlora } from '../../plugins/qlora/mod.ts'
 import {
@@ -33,6 +34,7 @@ using host = createHost({
     qlora,
     optimizers,
     bitnet,
+    hybrid,
     meanLoss,
     momentumSgd,
     questionAnswer,
@@ -96,6 +98,11 @@ const SUITES: Readonly<Record<string, readonly ContractCheck[]>> = {
     result: (folder) => readFileSync(join(folder, 'mean-loss.txt'), 'utf8'),
   }),
   'short-first': samplerContract(host.find('sampler', 'short-first')),
+  hybrid: strategyContract(host.find('strategy', 'hybrid'), {
+    options: { arm: 'reuse', warmup: 2, every: 1, exploration: 1, confidence: 0 },
+    wrongOptions: [{ arm: 'magic' }, { every: 0 }, { exploration: 2 }],
+  }),
+  'hybrid without guesses': strategyContract(host.find('strategy', 'hybrid'), { options: { arm: 'none' } }),
   'skip-easy': strategyContract(host.find('strategy', 'skip-easy'), { options: { below: 0.99 } }),
   'question-answer': datasetContract(host.find('dataset', 'question-answer'), {
     options: { prompt: 'Q {q} A ' },

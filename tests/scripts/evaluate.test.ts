@@ -70,17 +70,15 @@ test('an adapter is measured beside its base model, and the result is kept where
 test('where a result was kept is told, and of one context that was cut', () => {
   using here = space()
   const { code, stdout } = here.run(
-    ...[
-      'adapter',
-      '--no-before',
-      '--task',
-      'choice.jsonl',
-      '--save',
-      '--output',
-      'o.json',
-      '--samples',
-      's.jsonl',
-    ],
+    'adapter',
+    '--no-before',
+    '--task',
+    'choice.jsonl',
+    '--save',
+    '--output',
+    'o.json',
+    '--samples',
+    's.jsonl',
   )
   expect(code).toBe(0)
   const files = [join('adapter', 'evaluation.json'), 'o.json', 's.jsonl']

@@ -13,6 +13,8 @@ import type { Field } from '../../../core/contracts/config-fields.ts'
 import { placeFailures, validateYaml, yamlValue } from '../../../core/files/yaml.ts'
 import { datasetOptions } from '../../data/mod.ts'
 import type { GrpoOptions } from '../../grpo/mod.ts'
+import type { LearningRateSearch } from '../../autotune/mod.ts'
+import { UNTUNED_RATE } from '../autotune/auto-rate-rules.ts'
 import { bf16Of, bnbNotes, quantizerOf } from './bnb-options.ts'
 import { evaluates, finetuneRules, hasValidation } from './finetune-rules.ts'
 import type { FinetuneFields, FinetuneOptions } from './finetune-options.ts'
@@ -26,6 +28,13 @@ import { grpoNotes, grpoOf } from './grpo-rules.ts'
 import { isMapping, renameKeys, underOldName } from './old-spellings.ts'
 import { isPaged, optimizerNote, OPTIMIZERS } from './optimizer-names.ts'
 
+/** How `learning_rate: auto` became a number. */
+export interface TunedRate extends LearningRateSearch {
+  readonly seconds: number
+  /** Of the steps of the run, measurements included. */
+  readonly share: number
+}
+
 /** The configuration of a run: checked, with every default filled in. */
 export interface FinetuneConfig extends FinetuneOptions {
   /** What the file asked for and was left aside because it changes nothing. */
@@ -34,6 +43,10 @@ export interface FinetuneConfig extends FinetuneOptions {
   readonly pagedOptimizer: boolean
   /** `micro_batch_size: auto`: 1 until the memory is known (`fit-micro-batch.ts`). */
   readonly autoMicroBatch: boolean
+  /** `learning_rate: auto`: a number that stands for it until it is found (`find-learning-rate.ts`). */
+  readonly autoLearningRate: boolean
+  /** What was tried for it; null: nothing was searched for. */
+  readonly tunedRate: TunedRate | null
   /** The keys that the file sets: a default may also be said. */
   readonly given: readonly string[]
   /** Of `rl: grpo`: what stands under `trl:`, checked; else null. */
@@ -204,6 +217,9 @@ function complete(input: FinetuneFields, keyNotes: readonly string[], kept: unkn
     eval_batch_size: input.eval_batch_size ?? microBatch,
     micro_batch_size: microBatch,
     autoMicroBatch: input.micro_batch_size === 'auto',
+    learning_rate: input.learning_rate === 'auto' ? UNTUNED_RATE : input.learning_rate,
+    autoLearningRate: input.learning_rate === 'auto',
+    tunedRate: null,
     eval_sample_packing: input.eval_sample_packing ?? input.sample_packing,
     group_by_length: input.group_by_length && !input.sample_packing,
     optimizer: OPTIMIZERS[input.optimizer] ?? input.optimizer,

@@ -5,7 +5,9 @@
  */
 import type { ConfigFailure, ConfigRule } from '../../../core/contracts/config.ts'
 import { nearestNames } from '../../../core/errors.ts'
+import { autoRateFailures } from '../autotune/auto-rate-rules.ts'
 import { bnbFailures } from './bnb-options.ts'
+import { dilocoFailures } from './diloco-options.ts'
 import { isDeviceName } from '../../cuda/mod.ts'
 import { ADAPTERS } from './adapter-names.ts'
 import { DEVICES } from './device-names.ts'
@@ -40,8 +42,10 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
       saves_per_epoch,
     ),
   newModelFailures,
+  autoRateFailures,
   batchSize,
   ...grpoRules,
+  dilocoFailures,
   validation,
   bestModel,
   deviceName,

@@ -40,10 +40,12 @@ import type {
   PeftSettings,
   SpecialTokens,
 } from './finetune-options.ts'
+import { learningRate, microBatch } from './auto-fields.ts'
 import { type AdapterName, ADAPTERS } from './adapter-names.ts'
 import { TRITTER_PRESETS, type TritterPreset } from '../../models/mod.ts'
 import { bnbOptions } from './bnb-options.ts'
 import { DEVICES } from './device-names.ts'
+import { dilocoOptions } from './diloco-options.ts'
 import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
 import { BYTES, trainTokenizer } from '../model/new-model.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
@@ -55,17 +57,6 @@ import { SCHEDULERS } from '../training/schedules.ts'
 const patterns: Field<readonly string[] | string, readonly string[] | string> = v.union(
   [v.pipe(v.string(), v.minLength(1)), v.pipe(v.array(v.string()), v.minLength(1))],
   'expected a list of module names, a regular expression or all-linear',
-)
-
-type MicroBatch = number | 'auto'
-
-const microBatch: Field<MicroBatch, MicroBatch> = withJson<MicroBatch, MicroBatch>(
-  v.lazy((input) =>
-    typeof input === 'string' && /^[a-z]/i.test(input)
-      ? v.picklist(['auto'], 'expected an integer ≥ 1, or auto')
-      : integer({ min: 1 }),
-  ),
-  { anyOf: [{ enum: ['auto'] }, { type: 'integer', minimum: 1 }, { type: 'string', pattern: '^\\d+$' }] },
 )
 
 /** All, none, or some by name. */
@@ -383,7 +374,7 @@ const schema = v.strictObject(
     eval_batch_size: nullable(integer({ min: 1 })),
     num_epochs: optional(decimal({ above: 0 }), 1),
     max_steps: nullable(stepCount),
-    learning_rate: withExample(decimal({ above: 0 }), 'learning_rate: 2e-4'),
+    learning_rate: withExample(learningRate, 'learning_rate: 2e-4'),
     embedding_lr: nullable(above),
     embedding_lr_scale: nullable(above),
     lr_groups: optional(listOf(lrGroup, 'a list of groups'), []),
@@ -480,6 +471,7 @@ const schema = v.strictObject(
 
     device: optional(deviceField, 'auto'),
     threads: nullable(integer({ min: 1, max: 256 })),
+    diloco: nullable(dilocoOptions),
     ddp_timeout: nullable(integer({ min: 1, max: 2_000_000 })),
     memory: optional(oneOf(['auto', 'lean', 'fast']), 'auto'),
     plugins: optional(listOf(moduleField), []),

@@ -27,6 +27,8 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   device:
     "`cpu`; `cuda` or `cuda:1`, an NVIDIA GPU (8.0 and newer); `wasm`, the CPU's kernels in WebAssembly; `auto`: the first GPU if it can be used, else the CPU, where that has no native library `wasm`, and the summary says why. `cuda-emulated` runs the GPU kernels on the CPU, for tests; or the name of a plugin's device",
   threads: 'as many as there are cores; at most 256',
+  diloco:
+    'processes that make some steps each and then meet in the mean, for slow links ([distributed.md](distributed.md#steps-of-their-own)): a mapping with `every`, `codec`, `rate`, `momentum`, `when_cut` and more. Not set: each process has its part of every step',
   ddp_timeout: 'seconds that a process of a job waits for the others, before the job is ended; not set: 1800',
   memory:
     '`lean` makes the outputs of norms and gates again in the backward pass instead of keeping them, and runs the first eighth of the blocks again: the same bits, less memory; `fast` keeps them; `auto` decides by the memory that is free, and the summary says why',
@@ -121,7 +123,8 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   mean_resizing_embeddings:
     "rows of new tokens start around the mean of the others, as transformers does by default; else, as axolotl does, around 0 with the model's `initializer_range`",
   // Training
-  learning_rate: 'the highest one; `2e-4` may be written without a dot',
+  learning_rate:
+    'the highest one; `2e-4` may be written without a dot. `auto`: short branches from the start of the run look for it, for at most 15 % of its steps ([optimizers.md](optimizers.md))',
   embedding_lr:
     'the learning rate of input embeddings and output head, where they are trained; they do not decay then',
   embedding_lr_scale: 'the same as a factor on `learning_rate`; it wins',

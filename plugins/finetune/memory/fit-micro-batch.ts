@@ -4,8 +4,7 @@
  */
 import { availableMemory } from '../../../core/native/available-memory.ts'
 import { type Device, TrituneError } from '../../../core/mod.ts'
-import { listCheckpoints } from '../../../core/files/checkpoint-folders.ts'
-import { savedSetting } from '../checkpoints/training-state.ts'
+import { earlierSetting } from '../checkpoints/earlier-setting.ts'
 import type { FinetuneConfig } from '../config/config.ts'
 import { openDevice, isDeviceName } from '../../cuda/mod.ts'
 import { formatBytes } from '../reports/format.ts'
@@ -23,15 +22,16 @@ export async function fitMicroBatch(
 ): Promise<FinetuneConfig> {
   const budget = device.capacity ?? availableMemory()
   const documents = config.gradient_accumulation_steps
-  const before = sizeBefore(config, documents)
-  if (before !== null) return told(withSize(config, before, documents), 'as in the checkpoint of output_dir')
+  const before = options.startsAnew ? null : sizeBefore(config, documents)
+  if (before !== null)
+    return told(withMicroBatch(config, before, documents), 'as in the checkpoint of output_dir')
   const sizes = divisorsOf(documents)
   let fits: { readonly size: number; readonly memory: number } | null = null
   let [low, high] = [0, sizes.length - 1]
   while (low <= high) {
     const middle = (low + high) >> 1
     const size = sizes[middle]
-    const { memory } = await rehearseRun(withSize(config, size, documents), { ...options, device })
+    const { memory } = await rehearseRun(withMicroBatch(config, size, documents), { ...options, device })
     if (memory > FILL * budget) high = middle - 1
     else {
       fits = { size, memory }
@@ -50,7 +50,10 @@ export async function fitMicroBatch(
   }
   if (fits === null) throw new Error('no size was tried')
   const { size, memory } = fits
-  return told(withSize(config, size, documents), `about ${formatBytes(memory)} of ${formatBytes(budget)}`)
+  return told(
+    withMicroBatch(config, size, documents),
+    `about ${formatBytes(memory)} of ${formatBytes(budget)}`,
+  )
 }
 
 /** What a device is for a rehearsal. */
@@ -59,15 +62,23 @@ export function rehearsed(device: Device | null): RehearsedDevice {
   return { name, capacity, kind: device?.kind === 'cuda' ? 'cuda' : 'cpu' }
 }
 
+/** So many documents at once, and as many in a step. */
+export function withMicroBatch(config: FinetuneConfig, size: number, documents: number): FinetuneConfig {
+  const { eval_batch_size: evaluated, micro_batch_size: before } = config
+  return {
+    ...config,
+    autoMicroBatch: false,
+    micro_batch_size: size,
+    gradient_accumulation_steps: documents / size,
+    eval_batch_size: evaluated === before ? size : evaluated,
+  }
+}
+
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** A run that goes on does so with the same batches, whatever memory there is now. */
-function sizeBefore(
-  { output_dir, resume_from_checkpoint }: FinetuneConfig,
-  documents: number,
-): number | null {
-  const folder = resume_from_checkpoint ?? listCheckpoints(output_dir).at(-1)?.folder
-  const size = folder === undefined ? undefined : savedSetting(folder, 'micro_batch_size')
+function sizeBefore(config: FinetuneConfig, documents: number): number | null {
+  const size = earlierSetting(config, 'micro_batch_size')
   return typeof size === 'number' && size > 0 && documents % size === 0 ? size : null
 }
 
@@ -79,17 +90,6 @@ function told(config: FinetuneConfig, why: string): FinetuneConfig {
 function deviceOf({ device, threads }: FinetuneConfig, options: PrepareOptions): RehearsedDevice {
   if (options.device !== undefined) return rehearsed(options.device)
   return rehearsed(isDeviceName(device) ? openDevice(device, { threads: threads ?? 0 }).device : null)
-}
-
-function withSize(config: FinetuneConfig, size: number, documents: number): FinetuneConfig {
-  const { eval_batch_size: evaluated, micro_batch_size: before } = config
-  return {
-    ...config,
-    autoMicroBatch: false,
-    micro_batch_size: size,
-    gradient_accumulation_steps: documents / size,
-    eval_batch_size: evaluated === before ? size : evaluated,
-  }
 }
 
 /** Smallest first. */

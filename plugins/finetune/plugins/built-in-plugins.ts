@@ -5,6 +5,7 @@ import type { Plugin } from '../../../core/mod.ts'
 import { bitnet } from '../../bitnet/mod.ts'
 import { cpu } from '../../cpu/mod.ts'
 import { cuda } from '../../cuda/mod.ts'
+import { hybrid } from '../../hybrid/mod.ts'
 import { models } from '../../models/mod.ts'
 import { optimizers } from '../../optim/mod.ts'
 import { peft } from '../../peft/mod.ts'
@@ -28,5 +29,6 @@ export const builtInPlugins: readonly Plugin[] = [
   ternaryAlgebra,
   preference,
   training,
+  hybrid,
   trackers,
 ]

@@ -33,7 +33,7 @@ import {
   withOffload,
   type World,
 } from '../../../core/mod.ts'
-import type { Batch } from '../../data/mod.ts'
+import { type Batch, concatenate } from '../../data/mod.ts'
 import { isOwn, shareGradients, shareNumbers } from '../parallel/share-gradients.ts'
 import { crossEntropyObjective } from './cross-entropy.ts'
 import { type EmbeddingNoise, withEmbeddingNoise } from './embedding-noise.ts'
@@ -116,6 +116,11 @@ export function stepParts(
     model: context.model,
     parameters: context.parameters,
     evaluate: () => evaluateLoss(context, window).loss,
+    evaluateEach: () =>
+      window
+        .flatMap(({ examples }) => examples.map((example) => concatenate([example])))
+        .filter(({ trainedTokens }) => trainedTokens > 0)
+        .map((alone) => evaluateLoss(context, [alone]).loss),
     backward: () =>
       locatingNaN(context, window, () => {
         using readback = createReadback()

@@ -1,0 +1,101 @@
+/**
+ * `learning_rate: auto`: the rate of the checkpoint that the run goes on from, or the one that short branches of the run speak for. They have a run of
+ * their own: the real one is opened afterwards as if its file had said the number.
+ */
+import { searchLearningRate } from '../../autotune/mod.ts'
+import { TrituneError } from '../../../core/mod.ts'
+import { earlierSetting } from '../checkpoints/earlier-setting.ts'
+import { atKeyAsync } from '../config/at-key.ts'
+import type { FinetuneConfig, TunedRate } from '../config/config.ts'
+import { withMicroBatch } from '../memory/fit-micro-batch.ts'
+import { formatCount, formatDuration } from '../reports/format.ts'
+import { openRun } from '../open-run.ts'
+import type { PrepareOptions } from '../run-inputs.ts'
+import { createBranches } from './branches.ts'
+import { type MeasuredMicroBatch, measureMicroBatch } from './measure-micro-batch.ts'
+import { MEASUREMENT, searchOf } from './search-of.ts'
+
+/** What the first grid is built around: adapters take higher rates than whole models. */
+const CENTER = { adapter: 1e-3, whole: 5e-5 } as const
+
+/** What is asked for with the learning rate. */
+export interface FindOptions {
+  /** `micro_batch_size: auto`: among the sizes that fit, by speed. */
+  readonly withMicroBatch: boolean
+}
+
+/** The same run with the numbers filled in, and notes that tell how they were found. */
+export async function findLearningRate(
+  config: FinetuneConfig,
+  options: PrepareOptions,
+  find: FindOptions = { withMicroBatch: false },
+): Promise<FinetuneConfig> {
+  if (options.world) throw severalProcesses()
+  const before = options.startsAnew ? undefined : earlierSetting(config, 'learning_rate')
+  if (typeof before === 'number' && before > 0)
+    return noted({ ...config, learning_rate: before }, [
+      `${RATE} ${before}: as in the checkpoint of output_dir`,
+    ])
+  if (options.isTrial)
+    return { ...config, notes: [...config.notes, 'learning_rate: auto is searched for when the run starts'] }
+  options.onNote?.('learning_rate: auto: short branches of the run look for it')
+  return await atKeyAsync(['learning_rate'], () => search(config, options, find))
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+const RATE = 'learning_rate: auto is'
+const SIZE = 'micro_batch_size: auto is'
+
+async function search(
+  config: FinetuneConfig,
+  options: PrepareOptions,
+  find: FindOptions,
+): Promise<FinetuneConfig> {
+  using run = await openRun(config, options)
+  const began = performance.now()
+  const measured = find.withMicroBatch ? measureMicroBatch(run) : null
+  const spent = measured?.steps ?? 0
+  const { plan, probe } = searchOf(run, spent)
+  const branches = createBranches(run, probe)
+  const center = config.adapter === null ? CENTER.whole : CENTER.adapter
+  const found = await searchLearningRate({ center, ...plan, ...branches })
+  const made = spent + branches.steps() + MEASUREMENT * probe.windows * (1 + found.trials.length)
+  const tuned = { ...found, share: made / run.plan.totalSteps, seconds: (performance.now() - began) / 1000 }
+  const sized = measured === null ? config : withSpeed(config, measured)
+  return noted({ ...sized, learning_rate: tuned.rate, tunedRate: tuned }, [described(tuned)])
+}
+
+function noted(config: FinetuneConfig, notes: readonly string[]): FinetuneConfig {
+  return { ...config, autoLearningRate: false, notes: [...config.notes, ...notes] }
+}
+
+function described({ rate, start, trials, share, seconds, atEdge }: TunedRate): string {
+  const tried = trials.map(
+    ({ rate: one, loss }) => `${one} → ${loss === null ? 'diverged' : loss.toFixed(3)}`,
+  )
+  const edge = atEdge ? '; it is at the edge of what was tried' : ''
+  return `${RATE} ${rate}: ${tried.join(', ')} from ${start.toFixed(3)}; ${formatDuration(seconds)}, ${(100 * share).toFixed(1)} % of the steps of the run${edge}`
+}
+
+/** What the memory allowed is no news any more. */
+function withSpeed(config: FinetuneConfig, { size, speeds, noise }: MeasuredMicroBatch): FinetuneConfig {
+  const documents = config.micro_batch_size * config.gradient_accumulation_steps
+  const sized = withMicroBatch(config, size, documents)
+  const told = speeds.map(
+    ({ size: one, tokensPerSecond }) => `${one} → ${Math.round(tokensPerSecond)} tokens/s`,
+  )
+  const scale =
+    noise === null
+      ? ''
+      : `; the noise scale of the gradients is about ${formatCount(Math.max(1, Math.round(noise)))} at the start, of ${documents} in a step`
+  const note = `${SIZE} ${size} × ${documents / size}, by speed: ${told.join(', ')}${scale}`
+  return { ...sized, notes: [...config.notes.filter((text) => !text.startsWith(SIZE)), note] }
+}
+
+function severalProcesses(): TrituneError {
+  return new TrituneError('E_CONFIG', 'learning_rate: auto is searched for by one process', {
+    place: 'learning_rate',
+    remedy: 'start the run once without mpirun, and give the number that it notes',
+  })
+}
