@@ -136,6 +136,14 @@ export function dtypeOption(value: string | undefined): 'f32' | 'bf16' | undefin
   throw new TrituneError('E_USAGE', `--dtype: expected f32 or bf16, got "${value}"`)
 }
 
+/** E_USAGE for a chat template where nothing is put into one. */
+export function expectChat(values: { readonly chat?: boolean; readonly 'chat-template'?: string }): void {
+  if (values['chat-template'] === undefined || values.chat) return
+  throw new TrituneError('E_USAGE', '--chat-template needs --chat', {
+    remedy: 'add --chat, or leave --chat-template out',
+  })
+}
+
 /** E_FILE when a folder, or what else is written, is there already. */
 export function expectNew(output: string, what: 'folder' | 'file or folder' = 'folder'): void {
   if (!existsSync(output)) return

@@ -4,6 +4,7 @@
 import { counted } from '../core/counted.ts'
 import { formatBytes, readRunFacts } from '../plugins/finetune/mod.ts'
 import {
+  cardFacts,
   factsOfFolder,
   isHubName,
   modelCard,
@@ -26,19 +27,19 @@ export interface PushCommand {
 export async function pushCommand({ folder, repo, license, dryRun, options }: PushCommand): Promise<void> {
   const { kind } = planPush(folder, repo)
   const own = factsOfFolder(folder)
-  const facts = readRunFacts(folder) ?? own
+  const facts = cardFacts(own, readRunFacts(folder))
   const card = modelCard({
-    ...own,
     ...facts,
-    settings: { ...own.settings, ...facts.settings },
     kind,
     repo,
     ...(license === undefined ? {} : { license }),
   })
   const plan = planPush(folder, repo, { ...options, card })
-  if (own.baseModel !== undefined && !isHubName(own.baseModel))
+  // What the run told is whole: from another folder, the name in adapter_config.json may look like one of the hub.
+  const isLocal = [own.baseModel, facts.baseModel].some((name) => name !== undefined && !isHubName(name))
+  if (kind === 'adapter' && isLocal)
     err.write(
-      `adapter_config.json names a base model on this machine (${own.baseModel}): others cannot load it by that name\n`,
+      `adapter_config.json names a base model on this machine (${own.baseModel ?? facts.baseModel}): others cannot load it by that name\n`,
     )
   if (dryRun) return tell(plan)
   using stop = await stopOnSignals()

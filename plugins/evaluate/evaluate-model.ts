@@ -39,6 +39,8 @@ export interface ModelEvaluation {
   readonly settings: {
     readonly limit: number | null
     readonly chat: boolean
+    /** As it was given; null: that of the model. */
+    readonly chatTemplate: string | null
     readonly maxLength: number | null
   }
   readonly tasks: readonly TaskEvaluation[]
@@ -50,6 +52,8 @@ export interface EvaluateModelOptions extends Omit<EvaluateTaskOptions, 'onProgr
   readonly before?: Subject | null
   /** Of the tasks, for the record: how many items there are at most. */
   readonly limit?: number
+  /** With `chat`, instead of the model's: a name, the path of a Jinja file, or its text. */
+  readonly chatTemplate?: string
   readonly dtype?: FloatDType
   readonly device?: Device | DeviceName
   readonly offline?: boolean
@@ -81,7 +85,7 @@ export async function evaluateModel(
   tasks: readonly Task[],
   { before = null, limit, onResult, ...options }: EvaluateModelOptions = {},
 ): Promise<ModelEvaluation> {
-  const { chat = false, maxLength } = options
+  const { chat = false, chatTemplate = null, maxLength } = options
   const measure = async (who: Subject): Promise<TaskResult[]> => {
     const results = await measureAll(who, tasks, options)
     for (const result of results) onResult?.(who, result)
@@ -94,7 +98,7 @@ export async function evaluateModel(
     tritune: packageVersion(),
     subject,
     before,
-    settings: { limit: limit ?? null, chat, maxLength: maxLength ?? null },
+    settings: { limit: limit ?? null, chat, chatTemplate, maxLength: maxLength ?? null },
     tasks: later.map((result, i) => ({
       task: result.task,
       kind: result.kind,

@@ -3,11 +3,12 @@
  */
 import { existsSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
+import { listCheckpoints } from '../../core/files/checkpoint-folders.ts'
 import { TrituneError } from '../../core/mod.ts'
 import { hasTokenizer } from '../finetune/mod.ts'
 import { isGgufLora, openGguf } from '../gguf/mod.ts'
 import { resolveModel } from '../hub/mod.ts'
-import { readAdapterConfig } from '../peft/mod.ts'
+import { noAdapter, readAdapterConfig } from '../peft/mod.ts'
 import type { AdapterDefinitions } from '../peft/mod.ts'
 
 /** Where things are. */
@@ -53,11 +54,8 @@ export async function findSource(
       remedy: 'leave --base out, or name the folder of an adapter',
     })
   const adapter = isAdapter ? source : (given ?? null)
-  if (given !== undefined && !isAdapterPath(given))
-    throw new TrituneError('E_FILE', 'no adapter is here', {
-      place: given,
-      remedy: 'name a folder that PEFT or tritune wrote, or a .gguf file of an adapter',
-    })
+  if (given !== undefined && !isAdapterPath(given)) throw noAdapter(given)
+  if (!isAdapter && isStoppedRun(source)) throw noAdapter(source)
   const modelRef = isAdapter ? (base ?? baseOf(source, definitions)) : source
   const modelPath = await resolveModel(modelRef, {
     ...(offline === undefined ? {} : { offline }),
@@ -77,6 +75,14 @@ export async function findSource(
 function isAdapterPath(path: string): boolean {
   if (existsSync(join(path, 'adapter_config.json'))) return true
   return path.endsWith('.gguf') && existsSync(path) && isGgufLora(openGguf(path))
+}
+
+/** A folder that is neither a model nor an adapter, with checkpoints of an adapter. */
+function isStoppedRun(source: string): boolean {
+  return (
+    !existsSync(join(source, 'config.json')) &&
+    listCheckpoints(source).some(({ folder }) => isAdapterPath(folder))
+  )
 }
 
 function baseOf(adapter: string, definitions: AdapterDefinitions | undefined): string {

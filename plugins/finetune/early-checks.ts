@@ -20,7 +20,7 @@ import { invocation } from '../../core/invocation.ts'
 import { isDeviceName, openDevice, type OpenedDevice } from '../cuda/mod.ts'
 import { checkChatTemplate, datasetFiles, datasetTypeOf, isHubDataset } from '../data/mod.ts'
 import { builtInPlugins } from './plugins/built-in-plugins.ts'
-import { listCheckpoints } from './checkpoints/checkpoints.ts'
+import { listCheckpoints } from '../../core/files/checkpoint-folders.ts'
 import {
   type FinetuneConfig,
   placeInConfig,

@@ -15,11 +15,11 @@ import { cuda, type DeviceName, openDevice } from '../cuda/mod.ts'
 import { resolveModel } from '../hub/mod.ts'
 import { loadModel, models } from '../models/mod.ts'
 import { adapterVocabulary, loadAdapter, peft } from '../peft/mod.ts'
-import { loadTokenizer, type Tokenizer } from '../tokenizer/mod.ts'
+import type { Tokenizer } from '../tokenizer/mod.ts'
 import { wasm } from '../wasm/mod.ts'
+import { openTokenizerFor } from './given-template.ts'
 import { packedWeights, type WritingQuantizer } from './packed-weights.ts'
 import { type GeneratorInput, streamText, type StreamOptions } from './stream-text.ts'
-import { tokenizerFilesFor } from './tokenizer-files.ts'
 
 /** A model that writes: with its tokenizer, and an adapter where one was given. Disposing it frees the model. */
 export interface Generator extends Disposable {
@@ -33,6 +33,8 @@ export interface Generator extends Disposable {
 export interface OpenGeneratorOptions {
   /** Folder of a PEFT adapter. */
   readonly adapter?: string
+  /** Instead of the one that the files have: a name as `chat_template` of a run has it (`chatml`), the path of a Jinja file, or its text. */
+  readonly chatTemplate?: string
   readonly dtype?: FloatDType
   /** Default: HF_HUB_OFFLINE. */
   readonly offline?: boolean
@@ -59,12 +61,21 @@ export interface OpenGeneratorOptions {
  */
 export async function openGenerator(
   ref: string,
-  { adapter, dtype, offline, onNote, device = 'auto', quantizer, plugins = [] }: OpenGeneratorOptions = {},
+  {
+    adapter,
+    chatTemplate,
+    dtype,
+    offline,
+    onNote,
+    device = 'auto',
+    quantizer,
+    plugins = [],
+  }: OpenGeneratorOptions = {},
 ): Promise<Generator> {
   const { device: on, note = null } = typeof device === 'string' ? openDevice(device) : { device }
   if (note !== null) onNote?.(note)
   const path = await resolveModel(ref, { offline, onNote })
-  const tokenizer = loadTokenizer(tokenizerFilesFor(path, adapter))
+  const tokenizer = openTokenizerFor(path, adapter, chatTemplate)
   using open = new Disposables()
   const host: Host = open.use(createHost({ plugins: [cpu, cuda, wasm, models, peft, ...plugins] }))
   const definitions = host.all('adapter')

@@ -26,6 +26,16 @@ export function factsOfFolder(folder: string): TrainingFacts {
   }
 }
 
+/**
+ * What a card tells of a folder: what the run told goes before what the files say. The rank has two names, that of PEFT (`r`) and that of a
+ * run's file (`lora_r`): it is told once.
+ */
+export function cardFacts(files: TrainingFacts, run: TrainingFacts = {}): TrainingFacts {
+  const { r, ...others } = files.settings ?? {}
+  const own = r === undefined || Object.hasOwn(run.settings ?? {}, 'lora_r') ? others : files.settings
+  return { ...files, ...run, settings: { ...own, ...run.settings } }
+}
+
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** As plugins/peft writes them: `tritune_adapter` where there is no PEFT type, and tritune.json. Names that npm would not take are left out. */

@@ -4,7 +4,7 @@
  * @module
  */
 export { type DatasetRepository, openDatasetRepository } from './dataset-repository.ts'
-export { factsOfFolder } from './folder-facts.ts'
+export { cardFacts, factsOfFolder } from './folder-facts.ts'
 export { type CacheContents, type CachedModel, cachedModels, removeCachedModel } from './cached-models.ts'
 export { type ModelHeaders, resolveModelHeaders } from './headers.ts'
 export { isHubName, modelCard, type ModelCardOptions, type TrainingFacts } from './model-card.ts'

@@ -2,6 +2,7 @@
  * The README.md of a pushed folder: the metadata that the hub reads, how the model was made, and how to use it. Says what
  * is known and nothing else. https://huggingface.co/docs/hub/model-cards
  */
+import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { PushKind } from './push-files.ts'
 import { looksLikePath } from './reference.ts'
@@ -150,9 +151,12 @@ function nameOf(name: string): string {
   return isHubName(name) ? name : basename(name.replaceAll('\\', '/'))
 }
 
-/** Whether a text has the form of a repository's name, `org/name`, and is no path or data file. Asks nobody. */
+/** Whether a text has the form of a repository's name, `org/name`, and is no path, data file, or folder that is here. Asks nobody. */
 export function isHubName(name: string): boolean {
   return (
-    !looksLikePath(name) && /^[\w.-]+\/[\w.-]+$/.test(name) && !/\.(jsonl?|csv|txt|parquet|gguf)$/.test(name)
+    !looksLikePath(name) &&
+    /^[\w.-]+\/[\w.-]+$/.test(name) &&
+    !/\.(jsonl?|csv|txt|parquet|gguf)$/.test(name) &&
+    !existsSync(name)
   )
 }

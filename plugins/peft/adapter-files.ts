@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Checkpoint, openCheckpoint } from '../../core/files/checkpoint.ts'
+import { listCheckpoints } from '../../core/files/checkpoint-folders.ts'
 import type { TensorEntry } from '../../core/files/safetensors.ts'
 import { TrituneError } from '../../core/mod.ts'
 import { isMlxConfig, MLX_WEIGHTS, openMlxWeights, mlxFields } from './mlx/mod.ts'
@@ -48,14 +49,21 @@ export function isAdapterFolder(folder: string): boolean {
   return existsSync(join(folder, CONFIG_FILE))
 }
 
+/** E_FILE: that there is no adapter in a folder, and where one is: a run that was stopped has checkpoints alone. */
+export function noAdapter(folder: string): TrituneError {
+  const newest = listCheckpoints(folder).findLast((checkpoint) => isAdapterFolder(checkpoint.folder))
+  return new TrituneError('E_FILE', `no adapter here: ${CONFIG_FILE} is missing`, {
+    place: folder,
+    remedy: newest
+      ? `the run there has not ended: name its newest checkpoint, ${newest.folder}`
+      : 'name a folder that PEFT, mlx-lm or tritune wrote, or a .gguf file of an adapter',
+  })
+}
+
 /** adapter_config.json as it is: any object. */
 export function readConfigJson(folder: string): Readonly<Record<string, unknown>> {
   const place = join(folder, CONFIG_FILE)
-  if (!existsSync(place))
-    throw new TrituneError('E_FILE', `no adapter here: ${CONFIG_FILE} is missing`, {
-      place: folder,
-      remedy: 'name a folder that PEFT, mlx-lm or tritune wrote',
-    })
+  if (!existsSync(place)) throw noAdapter(folder)
   let config: unknown
   try {
     config = JSON.parse(readFileSync(place, 'utf8'))

@@ -3,12 +3,14 @@
  * targets alone and leaves other tensors aside, so a file whose two halves differ would be read as another adapter than it says.
  * A target that matches nothing is no mistake by itself: PEFT lets lists name the modules of several models.
  */
+import { counted } from '../../core/counted.ts'
 import { type Model, TrituneError } from '../../core/mod.ts'
 import { targetParametersOf } from './lora-format.ts'
 import { isTargetParameter } from './target-parameters.ts'
 import { layersOfTargets, type TargetOptions } from './targets.ts'
 import { WEIGHTS_FILE } from './save.ts'
 import { PREFIX } from './tensor-names.ts'
+import { blocksOf, otherBaseRemedy } from './trained-base.ts'
 
 /** Throws E_ADAPTER. Files without `target_modules` have nothing to check: their tensors say where they belong. */
 export function checkTargets(
@@ -38,6 +40,14 @@ export function checkTargets(
       { remedy: REMEDY },
     )
   const missing = [...matched, ...parameters].filter((path) => !hasTensors(path))
+  const [own, wanted] = [blocksOf(names), blocksOf([...matched, ...parameters])]
+  // All that is there is whole, and ends early: a model with more layers than the adapter has.
+  if (missing.length > 0 && own > 0 && own < wanted && missing.every((path) => blocksOf([path]) > own))
+    throw new TrituneError(
+      'E_ADAPTER',
+      `the adapter is of a model with ${counted(own, 'layer')}, this one has ${blocksOf(model.layers.keys())}: ${WEIGHTS_FILE} has no tensors for ${listed(missing)}`,
+      { remedy: `${otherBaseRemedy(fields)}; if this is that one, copy the adapter again` },
+    )
   if (missing.length > 0)
     throw new TrituneError(
       'E_ADAPTER',

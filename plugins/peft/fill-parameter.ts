@@ -22,5 +22,9 @@ export function fillParameter(
     copyElements(target, wide)
   }
   if (firstNonFinite(target) >= 0)
-    throw new TrituneError('E_ADAPTER', `tensor "${entry.name}" has NaN or Inf`, { place: file })
+    throw new TrituneError('E_ADAPTER', `tensor "${entry.name}" has NaN or Inf`, {
+      place: file,
+      remedy:
+        'its training diverged, or the file is damaged: take an earlier checkpoint, or train it again with a lower learning_rate',
+    })
 }

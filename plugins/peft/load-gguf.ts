@@ -45,7 +45,10 @@ export function loadGgufAdapter(
         { place: file.path, remedy: 'name the base model that the adapter was trained on' },
       )
     if ([...a, ...b].some((value) => !Number.isFinite(value)))
-      throw new TrituneError('E_ADAPTER', `the weights for ${module} have NaN or Inf`, { place: file.path })
+      throw new TrituneError('E_ADAPTER', `the weights for ${module} have NaN or Inf`, {
+        place: file.path,
+        remedy: 'convert it again from an adapter whose weights are finite',
+      })
   }
   const rank = modules[0].rank
   const adapter = attachLora(model, {

@@ -48,6 +48,7 @@ import { METHODS } from './methods.ts'
 import { isMlxConfig, mlxFields } from './mlx/mod.ts'
 import { checkTargets } from './check-targets.ts'
 import { factorNames, matchExperts, partsOf, withExperts } from './experts/with-experts.ts'
+import { otherBaseRemedy } from './trained-base.ts'
 import { layerTensors, PREFIX, SHARED_PREFIX } from './tensor-names.ts'
 import { remedyFromRecords } from './plugin-records.ts'
 import { CONFIG_FILE } from './save.ts'
@@ -106,7 +107,9 @@ export function loadAdapter(
     placed(place, () => ownEntries(model, entries, beside)),
   )
   const experts = definition === LORA ? matchExperts(model, targetParametersOf(config)) : []
-  const base = placed(file, () => make(model, definition, { entries: own, optionsFor, file, experts }))
+  const base = placed(file, () =>
+    make(model, definition, { entries: own, optionsFor, file, experts, config }),
+  )
   let made = base
   try {
     if (!made.whole && definition.peft && typeof config[NAME_KEY] !== 'string')
@@ -118,7 +121,7 @@ export function loadAdapter(
       made = { ...base, adapters }
       made = { ...base, adapters: addStoredTables(model, adapters, entries, beside) }
     }
-    fill(made, checkpoint, entries, file)
+    fill(made, checkpoint, entries, { file, config })
     const { base_model_name_or_path: _base, ...kept } = config
     const matched = [...made.adapters.keys()]
     const match = { matched, counts: new Map([[file, matched.length]]) }
@@ -277,6 +280,7 @@ interface Stored {
   optionsFor(path: string): unknown
   readonly file: string
   readonly experts: readonly ExpertParameter[]
+  readonly config: Readonly<Record<string, unknown>>
 }
 
 /** Of a definition that makes the adapters of tied layers itself: the tensors of one of the two. */
@@ -298,7 +302,7 @@ function withoutTied<T>(
 function make(
   model: Model,
   definition: AnyAdapterDefinition,
-  { entries, optionsFor, file, experts }: Stored,
+  { entries, optionsFor, file, experts, config }: Stored,
 ): MadeAdapter {
   if ('createForModel' in definition)
     return makeForModel(model, definition, optionsFor(''), { seed: 0, restoring: true })
@@ -315,7 +319,7 @@ function make(
     const path = name.slice(PREFIX.length).replace(/(\.lora_[AB])?(\.weight)?$/, '')
     throw new TrituneError('E_ADAPTER', `the adapter has weights for ${path}, which the model lacks`, {
       place: file,
-      remedy: `${didYouMean(path, model.layers.keys())} Name the base model that the adapter was trained on`,
+      remedy: `${otherBaseRemedy(config)}; ${didYouMean(path, model.layers.keys())}`,
     })
   }
   if (layers.length === 0 && 'createShared' in definition)
@@ -333,7 +337,7 @@ function fill(
   made: MadeAdapter,
   checkpoint: Checkpoint,
   entries: ReadonlyMap<string, TensorEntry>,
-  file: string,
+  { file, config }: Pick<Stored, 'file' | 'config'>,
 ): void {
   const wanted = layerTensors(made)
   const names = new Set(wanted.map((one) => one.file))
@@ -350,7 +354,7 @@ function fill(
       throw new TrituneError(
         'E_ADAPTER',
         `tensor "${entry.name}" has shape ${formatShape(entry.shape)}; ${CONFIG_FILE} and this model ask for ${formatShape(tensor.shape)}`,
-        { place: file, remedy: 'name the base model that the adapter was trained on' },
+        { place: file, remedy: otherBaseRemedy(config) },
       )
     }
     fillParameter(tensor, entry, checkpoint, file)

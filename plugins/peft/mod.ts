@@ -6,7 +6,7 @@
 import { definePlugin, type Plugin } from '../../core/mod.ts'
 import { METHODS } from './methods.ts'
 
-export { type AdapterFiles, type AdapterFormat, openAdapterFiles } from './adapter-files.ts'
+export { type AdapterFiles, type AdapterFormat, noAdapter, openAdapterFiles } from './adapter-files.ts'
 export { attachAdapter, type AttachOptions, trainAllWeights } from './attach.ts'
 export {
   type AttachedAdapter,

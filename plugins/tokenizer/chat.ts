@@ -115,7 +115,8 @@ function chooseTemplate(
   if (templates.size === 0) {
     throw new TrituneError('E_TOKENIZER', 'the model has no chat template', {
       place,
-      remedy: 'pass a template, or use an instruction-tuned model; base models have none',
+      remedy:
+        'pass a template, by name or as a file (--chat-template chatml; chat_template in the file of a run), or use an instruction-tuned model; base models have none',
     })
   }
   const wanted = name ?? (withTools && templates.has('tool_use') ? 'tool_use' : 'default')

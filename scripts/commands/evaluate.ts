@@ -11,6 +11,7 @@ import {
   type Command,
   deviceOption,
   dtypeOption,
+  expectChat,
   INTEGER_FROM_1,
   numberOption,
   type ParsedArguments,
@@ -31,6 +32,7 @@ const help =
   --no-before            measures it alone
   --limit <n>            only the first n items of each task
   --chat                 contexts go through the chat template, as a message of the user
+  --chat-template <name> with --chat: another template than the model's: chatml, llama3, …, or a Jinja file
   --max-length <n>       tokens of a window; default: the context of the model
   --save                 keeps the result in the folder of the adapter (evaluation.json), for its report and model card
   --output <file>        writes the result there
@@ -54,6 +56,7 @@ const OPTIONS = {
   'no-before': { type: 'boolean' },
   limit: { type: 'string' },
   chat: { type: 'boolean' },
+  'chat-template': { type: 'string' },
   'max-length': { type: 'string' },
   save: { type: 'boolean' },
   output: { type: 'string' },
@@ -81,6 +84,7 @@ export const evaluate: Command<typeof OPTIONS> = {
       values['max-length'] === undefined
         ? undefined
         : numberOption('max-length', values['max-length'], 0, INTEGER_FROM_1)
+    expectChat(values)
     const dtype = dtypeOption(values.dtype)
     const device = deviceOption(values.device, 'auto')
     await ensureInstalled()
@@ -95,6 +99,7 @@ export const evaluate: Command<typeof OPTIONS> = {
       before: await beforeOf(subject, values),
       limit,
       chat: values.chat,
+      chatTemplate: values['chat-template'],
       maxLength,
       dtype,
       device,
@@ -107,6 +112,8 @@ export const evaluate: Command<typeof OPTIONS> = {
     for (const file of [saved, values.output]) if (file !== undefined) writeFileAtomic(file, text)
     if (values.samples !== undefined) writeFileAtomic(values.samples, samples.join(''))
     await tell(found, values.json ?? false)
+    const written = [saved, values.output, values.samples].filter((file) => file !== undefined)
+    if (!values.json) for (const file of written) out.write(`saved  ${file}\n`)
   },
 }
 

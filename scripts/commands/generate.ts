@@ -8,6 +8,7 @@ import {
   type Command,
   deviceOption,
   dtypeOption,
+  expectChat,
   FROM_0,
   INTEGER_FROM_0,
   numberOption,
@@ -25,6 +26,7 @@ const help = (): string => `Generate text.
   --plugin <module>         for an adapter or a model that a plugin provides; may be repeated
   --prompt <text>           the text to continue
   --chat                    the prompt is a message of the user, put into the model's chat template
+  --chat-template <name>    with --chat: another template than the model's: chatml, llama3, …, as chat_template of a run, or a Jinja file
   --system <text>           with --chat: the system message
   --max-new-tokens <n>      default 128
   --temperature <t>         0 takes the most likely token each time (default)
@@ -47,6 +49,7 @@ const OPTIONS = {
   plugin: { type: 'string', multiple: true },
   prompt: { type: 'string' },
   chat: { type: 'boolean' },
+  'chat-template': { type: 'string' },
   system: { type: 'string' },
   'max-new-tokens': { type: 'string' },
   temperature: { type: 'string' },
@@ -71,6 +74,7 @@ export const generate: Command<typeof OPTIONS> = {
     if (prompt === '') throw new TrituneError('E_USAGE', '--prompt is empty', { remedy: 'give some text' })
     if (prompt === undefined)
       throw new TrituneError('E_USAGE', '--prompt is missing', { remedy: 'run it with --help' })
+    expectChat(values)
     const dtype = dtypeOption(values.dtype)
     const quantizer = QUANTIZERS.find((name) => name === values.quantizer)
     if (values.quantizer !== undefined && !quantizer)
@@ -92,6 +96,7 @@ export const generate: Command<typeof OPTIONS> = {
     const { loadPlugins } = await import('../../plugins/finetune/mod.ts')
     using generator = await openGenerator(model, {
       adapter: values.adapter,
+      chatTemplate: values['chat-template'],
       dtype,
       quantizer,
       device,

@@ -24,6 +24,7 @@ const help = (): string => `Serve a model: for clients of OpenAI and Anthropic, 
 
   <model>                   a hub name, a folder or a .gguf file
   --adapter <name=folder>   a PEFT adapter, which clients ask for by its name; may be repeated
+  --chat-template <name>    another chat template than the model's: chatml, llama3, …, as chat_template of a run, or a Jinja file
   --name <name>             what clients call the model itself; default: its hub name, or the name of its folder
   --plugin <module>         for an adapter or a model that a plugin provides; may be repeated
   --host <address>          default 127.0.0.1, which only this machine reaches
@@ -45,6 +46,7 @@ Paths: /v1/models, /v1/chat/completions, /v1/completions, /v1/messages, /v1/mess
 
 const OPTIONS = {
   adapter: { type: 'string', multiple: true },
+  'chat-template': { type: 'string' },
   name: { type: 'string' },
   plugin: { type: 'string', multiple: true },
   host: { type: 'string' },
@@ -86,6 +88,7 @@ export const serve: Command<typeof OPTIONS> = {
     using served = await openServedModel(model, {
       name: values.name,
       adapters,
+      chatTemplate: values['chat-template'],
       dtype,
       quantizer,
       device,

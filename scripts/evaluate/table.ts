@@ -1,15 +1,18 @@
 /**
  * An evaluation as lines for a terminal.
  */
+import { counted } from '../../core/counted.ts'
 import type { Difference, ModelEvaluation, Measure, TaskEvaluation } from '../../plugins/evaluate/mod.ts'
 
 /** A line for each measure, with its 95 % interval; with two models both, and what the difference says. */
 export function evaluationLines({ tasks }: ModelEvaluation): string[] {
   return tasks.flatMap((task) => [
-    `${task.task}  (${task.kind}, ${task.items} ${task.items === 1 ? 'item' : 'items'})`,
+    `${task.task}  (${task.kind}, ${counted(task.items, 'item')})`,
     ...columns(Object.keys(task.measures).map((name) => row(task, name))).map((line) => `  ${line}`),
     ...(task.cut > 0
-      ? [`  note: the beginning of ${task.cut} contexts was left out: they are longer than the model's`]
+      ? [
+          `  note: the beginning of ${counted(task.cut, 'context')} was left out, longer than what the model knows`,
+        ]
       : []),
     '',
   ])

@@ -67,6 +67,29 @@ test('an adapter is measured beside its base model, and the result is kept where
   expect(evaluationLines(told).join('\n')).toMatch(/acc +\d\.\d{4} \[.*\] ±\d.*→ .*unclear/)
 }, 60_000)
 
+test('where a result was kept is told, and of one context that was cut', () => {
+  using here = space()
+  const { code, stdout } = here.run(
+    'adapter',
+    '--no-before',
+    '--task',
+    'choice.jsonl',
+    '--save',
+    '--output',
+    'o.json',
+    '--samples',
+    's.jsonl',
+  )
+  expect(code).toBe(0)
+  const files = [join('adapter', 'evaluation.json'), 'o.json', 's.jsonl']
+  expect(stdout).toEndWith(files.map((file) => `saved  ${file}\n`).join(''))
+  const found: ModelEvaluation = JSON.parse(readFileSync(join(here.path, 'o.json'), 'utf8'))
+  const told = (cut: number): string =>
+    evaluationLines({ ...found, tasks: [{ ...found.tasks[0], cut }] }).join('\n')
+  expect(told(1)).toContain('of 1 context was left out')
+  expect(told(2)).toContain('of 2 contexts was left out')
+}, 60_000)
+
 test('bad arguments are told, and nothing is written', () => {
   using here = space()
   const before = readdirSync(here.path)
@@ -75,7 +98,7 @@ test('bad arguments are told, and nothing is written', () => {
     [['model', '--task', 'none.jsonl'], /none\.jsonl/],
     [['model', '--task', 'choice.jsonl', '--limit', '0'], /--limit: expected an integer from 1/],
     [['model', '--task', 'choice.jsonl', '--save', '--output', 'o.json'], /there is none/],
-    [['model', '--task', 'choice.jsonl', '--adapter', 'model', '--output', 'o.json'], /no adapter is here/],
+    [['model', '--task', 'choice.jsonl', '--adapter', 'model', '--output', 'o.json'], /no adapter here/],
     [
       ['model', '--task', 'wide.jsonl', '--output', 'o.json', '--samples', 's.jsonl'],
       /wide\.jsonl:1.*401 tokens, the model knows 256/,

@@ -74,6 +74,24 @@ test('push uploads, says what was checked, and never the token', async () => {
   expect(card).toContain('| r | 8 |')
 })
 
+test('a run on a base model of this machine: no link, a note, its rank once, and what ended it', async () => {
+  const run = space.folder('run')
+  const base = join(run, 'org/base')
+  mkdirSync(base, { recursive: true })
+  const config = { peft_type: 'LORA', r: 8, base_model_name_or_path: 'org/base' }
+  writeFileSync(join(run, 'adapter_config.json'), JSON.stringify(config))
+  writeFileSync(join(run, 'adapter_model.safetensors'), new Uint8Array(100))
+  const settings = { lora_r: 8, max_steps: 60 }
+  writeFileSync(join(run, 'finished.json'), JSON.stringify({ facts: { baseModel: base, settings } }))
+  const { code, err } = await tritune('push', run, 'me/run', '--token-file', join(root, 'token'))
+  expect(code).toBe(0)
+  expect(err).toContain('names a base model on this machine (org/base)')
+  const card = Buffer.from(hub.files('me/run').get('README.md')?.content ?? []).toString()
+  expect(card).toContain('| lora_r | 8 |')
+  expect(card).not.toContain('| r |')
+  expect(card).not.toMatch(/base_model:|huggingface\.co\/org/)
+})
+
 test('--dry-run lists and asks nobody', async () => {
   const { code, out } = await tritune('push', folder, 'me/a', '--dry-run')
   expect(code).toBe(0)

@@ -2,7 +2,9 @@
  * `tritune serve`: it says where it serves, answers alike in Bun and Deno, ends at a signal, and refuses what cannot be.
  */
 import { describe, expect, test } from 'bun:test'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { CHATML } from '../../plugins/data/mod.ts'
 import { ROOT } from '../../scripts/_setup.ts'
 import { temporaryFolder } from '../_golden.ts'
 import { commandLine, RUNTIMES, tritune } from './_command.ts'
@@ -69,6 +71,72 @@ test.each(RUNTIMES)(
 /** Of all runtimes. */
 const texts = new Set<string>()
 
+test('the first command of the docs, and what its clients say', async () => {
+  const page = readFileSync(join(ROOT, 'docs/serve.md'), 'utf8')
+  const [, model, given = ''] = /^bun run serve (\S+)(.*)$/m.exec(page) ?? []
+  expect(model).toBe('quickstart/model')
+  const { url, said, child } = await start('bun', given.trim().split(/\s+/))
+  expect(said).toContain('serving  model\n')
+  const blocks = [...page.matchAll(/^```js\n(import [^]*?)^```$/gm)].map(([, code]) => code)
+  expect(blocks).toHaveLength(2)
+  for (const code of blocks) {
+    expect(code).toContain('http://127.0.0.1:8080')
+    const client = Bun.spawn([process.execPath, '-e', code.replace('http://127.0.0.1:8080', url)], {
+      cwd: ROOT,
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'pipe',
+    })
+    const [text, complaint] = await Promise.all([
+      new Response(client.stdout).text(),
+      new Response(client.stderr).text(),
+    ])
+    expect([await client.exited, complaint]).toEqual([0, ''])
+    expect(text.length).toBeGreaterThan(20)
+  }
+  child.kill('SIGTERM')
+  expect(await child.exited).toBe(0)
+}, 60_000)
+
+test('messages to a model without a template: the error names the option', async () => {
+  const { url, child } = await start('bun', [])
+  const answer = await fetch(`${url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'model', messages: [{ role: 'user', content: 'Hello' }] }),
+  })
+  expect(answer.status).toBe(400)
+  expect(await answer.text()).toContain('--chat-template chatml')
+  child.kill('SIGTERM')
+  await child.exited
+}, 60_000)
+
+test('generate --chat takes a template by name or as a file', () => {
+  using folder = temporaryFolder()
+  writeFileSync(join(folder.path, 'mine.jinja'), CHATML)
+  const made = ['chatml', join(folder.path, 'mine.jinja')].map((template) =>
+    tritune([
+      'generate',
+      MODEL,
+      '--chat',
+      '--chat-template',
+      template,
+      '--prompt',
+      'Hi',
+      '--max-new-tokens',
+      '8',
+    ]),
+  )
+  expect(made.map(({ code, stderr }) => [code, stderr])).toEqual([
+    [0, ''],
+    [0, ''],
+  ])
+  expect(made[0].stdout.trim().length).toBeGreaterThan(0)
+  expect(made[1].stdout).toBe(made[0].stdout)
+  const without = tritune(['generate', MODEL, '--chat-template', 'chatml', '--prompt', 'Hi'])
+  expect([without.code, without.stderr]).toEqual([2, expect.stringContaining('--chat-template needs --chat')])
+}, 60_000)
+
 describe('refuses before it serves', () => {
   test.each([
     [['--port', 'x'], 2, '--port: expected a port'],
@@ -78,6 +146,8 @@ describe('refuses before it serves', () => {
     [['--adapter', 'a=x', '--adapter', 'a=y'], 2, 'two are called "a"'],
     [['--adapter', 'model=x'], 1, 'both called "model"'],
     [['--adapter', 'a=no-such-folder'], 1, 'no-such-folder'],
+    [['--chat-template', 'chatlm'], 1, 'did you mean "chatml"'],
+    [['--chat-template', 'llama3'], 1, 'is of another family'],
     [['--host', 'not.a.host.invalid', '--port', '0'], 2, 'cannot listen'],
   ])('%p', (args, code, what) => {
     using folder = temporaryFolder()

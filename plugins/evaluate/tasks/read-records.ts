@@ -13,5 +13,8 @@ export async function readTaskRecords(files: readonly string[], limit: number): 
       records.push(record)
     }
   if (records.length > 0) return records
-  throw new TrituneError('E_DATA', 'there is nothing to measure: no records', { place: files.join(', ') })
+  throw new TrituneError('E_DATA', 'there is nothing to measure: no records', {
+    place: files.join(', '),
+    remedy: 'put records into it, one JSON object a line, such as {"question": "…", "answer": "…"}',
+  })
 }

@@ -18,7 +18,14 @@ import {
 export function taskOfRecords(name: string, records: readonly DataRecord[]): Task {
   const [first] = records
   const shape = SHAPES.find(({ fits }) => fits(first.value))
-  if (shape) return shape.task(name, records)
+  if (shape) {
+    try {
+      return shape.task(name, records)
+    } catch (error) {
+      if (error instanceof TrituneError && error.remedy === undefined) throw withShape(error, shape, first)
+      throw error
+    }
+  }
   throw new TrituneError(
     'E_DATA',
     `no task is known by the fields ${Object.keys(first.value).join(', ') || '(none)'}`,
@@ -82,6 +89,20 @@ export function choicesOf(record: DataRecord, choices: unknown): string[] {
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 type Value = DataRecord['value']
+
+/** The same error, with what the records of this task look like; of a later record, that the first one decided. */
+function withShape(
+  { code, what, place, cause }: TrituneError,
+  { about }: Shape,
+  first: DataRecord,
+): TrituneError {
+  const wanted = about.replace(/^or /, '')
+  const isFirst = place === placeOf(first)
+  const remedy = isFirst
+    ? wanted
+    : `the first record of a file decides what all are: ${wanted}; mend this one, or give records of another kind a file of their own`
+  return new TrituneError(code, what, { place, remedy, cause })
+}
 
 interface Shape {
   /** For errors: what its records look like. */

@@ -10,7 +10,7 @@ import { removeFolderAtomic, writeFileAtomic } from '../../../core/files/atomic.
 import { fileError } from '../../../core/files/files.ts'
 import { TrituneError } from '../../../core/mod.ts'
 import type { TrainingFacts } from '../../hub/mod.ts'
-import { listCheckpoints } from './checkpoints.ts'
+import { listCheckpoints } from '../../../core/files/checkpoint-folders.ts'
 
 export const FINISHED_FILE = 'finished.json'
 

@@ -2,7 +2,7 @@
  * A setting as the run began with it, of a run that goes on: what `auto` once became stays.
  */
 import type { FinetuneConfig } from '../config/config.ts'
-import { listCheckpoints } from './checkpoints.ts'
+import { listCheckpoints } from '../../../core/files/checkpoint-folders.ts'
 import { savedSetting } from './training-state.ts'
 
 /** Of the checkpoint that the run would go on from; undefined where there is none. */

@@ -3,7 +3,7 @@
  */
 import { dirname, resolve } from 'node:path'
 import { TrituneError } from '../../../core/mod.ts'
-import { listCheckpoints } from './checkpoints.ts'
+import { listCheckpoints } from '../../../core/files/checkpoint-folders.ts'
 
 const DAMAGED = 'the checkpoint is damaged: '
 

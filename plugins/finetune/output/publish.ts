@@ -3,12 +3,12 @@
  * waits for. A push that fails is told and never ends a run: the files stay, and the result says what failed.
  */
 import {
+  cardFacts,
   factsOfFolder,
   modelCard,
   preparePush,
   pushFolder,
   type PushOptions,
-  type TrainingFacts,
 } from '../../hub/mod.ts'
 import { type RunResult, TrituneError } from '../../../core/mod.ts'
 import type { FinetuneConfig } from '../config/config.ts'
@@ -38,12 +38,6 @@ export async function checkPublishing(config: FinetuneConfig): Promise<void> {
   if (config.hub_model_id !== null) await preparePush(config.hub_model_id, optionsOf(config))
 }
 
-/** What the files say and the run does not: of the rank the run has the name of its file, PEFT another. */
-function settingsOf(files: TrainingFacts['settings'] = {}, run: TrainingFacts['settings'] = {}): typeof run {
-  const { r, ...others } = files
-  return { ...(r === undefined || 'lora_r' in run ? others : files), ...run }
-}
-
 export function createPublisher(run: Run, { emit, signal }: PublishOptions): Publisher {
   const { hub_model_id: repo, hub_strategy: strategy, output_dir: outputDir } = run.config
   let outcome: RunResult['pushed'] = null
@@ -51,13 +45,11 @@ export function createPublisher(run: Run, { emit, signal }: PublishOptions): Pub
   const push = async (folder: string, so: Progress, more: PushOptions = {}): Promise<void> => {
     if (repo === null) return
     const kind = run.adapter ? 'adapter' : 'model'
-    const own = factsOfFolder(folder)
-    const facts = { ...own, ...factsOfRun(run, so) }
-    const settings = settingsOf(own.settings, facts.settings)
+    const facts = cardFacts(factsOfFolder(folder), factsOfRun(run, so))
     try {
       const { url, files, commit } = await pushFolder(folder, repo, {
         message: `Step ${so.steps}`,
-        card: modelCard({ ...facts, settings, kind, repo }),
+        card: modelCard({ ...facts, kind, repo }),
         ...optionsOf(run.config),
         ...(signal ? { signal } : {}),
         onNote: (text) => emit({ type: 'note', text }),

@@ -3,8 +3,8 @@
  * `tritune push`.
  */
 import { givenOptions } from '../model/adapter-options.ts'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { errorCode, fileError } from '../../../core/files/files.ts'
 import type { RunResult } from '../../../core/mod.ts'
 import { evaluationResults, readEvaluation } from '../../evaluate/mod.ts'
@@ -20,8 +20,8 @@ export function factsOfRun(
   const { adapter, lora_r: r, lora_alpha: alpha } = config
   const trained = [...parameters.values()].reduce((sum, { size }) => sum + size, 0)
   return {
-    baseModel: config.base_model,
-    datasets: [...new Set(config.datasets.map(({ path }) => path))],
+    baseModel: placeOf(config.base_model),
+    datasets: [...new Set(config.datasets.map(({ path }) => placeOf(path)))],
     settings: {
       adapter: adapter ?? 'none: all weights',
       ...(adapter === 'lora'
@@ -36,7 +36,7 @@ export function factsOfRun(
       gradient_accumulation_steps: config.gradient_accumulation_steps,
       sequence_len: config.sequence_len,
       sample_packing: config.sample_packing,
-      num_epochs: config.num_epochs,
+      ...(config.max_steps === null ? { num_epochs: config.num_epochs } : { max_steps: config.max_steps }),
       seed: config.seed,
     },
     results: {
@@ -64,6 +64,11 @@ export function readRunFacts(folder: string): TrainingFacts | undefined {
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** What is on this machine with its whole path, so that it is taken for no name of the hub from anywhere. A card tells the last part alone. */
+function placeOf(name: string): string {
+  return existsSync(name) ? resolve(name) : name
+}
 
 function rounded(loss: number): string {
   return loss.toFixed(4)

@@ -27,7 +27,7 @@ export async function createMessage(serving: Serving, http: HttpRequest): Promis
   const request = readMessagesRequest(await bodyOf(http))
   const voice = serving.served.voice(request.model)
   const { prompt, use } = promptOf(serving, voice, request)
-  const maxNewTokens = roomAfter(prompt, serving.tokens, request.max_tokens)
+  const maxNewTokens = roomAfter(prompt, serving.tokens, request.max_tokens, 'messages')
   const constraint = constraintOf(serving, voice, {
     schema: request.output_config?.format?.schema ?? null,
     place: 'output_config',

@@ -14,15 +14,14 @@ import {
   type Plugin,
   TrituneError,
 } from '../../../core/mod.ts'
-import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { cpu } from '../../cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../../cuda/mod.ts'
-import { packedWeights, tokenizerFilesFor, type WritingQuantizer } from '../../generate/mod.ts'
+import { openTokenizerFor, packedWeights, type WritingQuantizer } from '../../generate/mod.ts'
 import { isHubName, resolveModel } from '../../hub/mod.ts'
 import { loadModel, models } from '../../models/mod.ts'
 import { adapterVocabulary, loadAdapter, peft } from '../../peft/mod.ts'
-import { loadTokenizer, type Tokenizer } from '../../tokenizer/mod.ts'
+import type { Tokenizer } from '../../tokenizer/mod.ts'
 import { wasm } from '../../wasm/mod.ts'
 import { otherBase } from './other-base.ts'
 
@@ -52,6 +51,8 @@ export interface ServedModelOptions {
   readonly name?: string
   /** Name → folder of a PEFT adapter. */
   readonly adapters?: ReadonlyMap<string, string>
+  /** Of all names, instead of what their files have: a name as `chat_template` of a run has it (`chatml`), the path of a Jinja file, or its text. */
+  readonly chatTemplate?: string
   readonly dtype?: FloatDType
   /** Default: HF_HUB_OFFLINE. */
   readonly offline?: boolean
@@ -82,6 +83,7 @@ export async function openServedModel(
   {
     name,
     adapters = new Map(),
+    chatTemplate,
     dtype,
     offline,
     onNote,
@@ -95,7 +97,7 @@ export async function openServedModel(
   const { device: on, note = null } = typeof device === 'string' ? openDevice(device) : { device }
   if (note !== null) onNote?.(note)
   const path = await resolveModel(ref, { offline, onNote })
-  const tokenizer = loadTokenizer(tokenizerFilesFor(path, undefined))
+  const tokenizer = openTokenizerFor(path, undefined, chatTemplate)
   using open = new Disposables()
   const host = open.use(createHost({ plugins: [cpu, cuda, wasm, models, peft, ...plugins] }))
   const definitions = host.all('adapter')
@@ -113,8 +115,8 @@ export async function openServedModel(
     open.use(loadAdapter(model, folder, { name: own, definitions }))
     const other = otherBase(folder, ref)
     if (other !== null) onNote?.(`the adapter ${own} was made for ${other}, and is served on ${ref}`)
-    const files = tokenizerFilesFor(path, folder)
-    voices.push({ name: own, parent: base, adapters: own, tokenizer: loadTokenizer(files) })
+    const tokenizer = openTokenizerFor(path, folder, chatTemplate)
+    voices.push({ name: own, parent: base, adapters: own, tokenizer })
   }
   return served(model, voices, open.move())
 }
@@ -139,7 +141,7 @@ function served(model: Model, all: readonly ServedVoice[], owned: Disposables): 
 }
 
 function nameOf(ref: string): string {
-  return isHubName(ref) && !existsSync(ref) ? ref : basename(resolve(ref)).replace(/\.gguf$/, '')
+  return isHubName(ref) ? ref : basename(resolve(ref)).replace(/\.gguf$/, '')
 }
 
 function expectNames(base: string, adapters: readonly string[]): void {

@@ -30,7 +30,7 @@ export async function chatCompletions(serving: Serving, http: HttpRequest): Prom
     tokens: serving.tokens,
   })
   const wanted = request.max_completion_tokens ?? request.max_tokens
-  const maxNewTokens = roomAfter(prompt, serving.tokens, wanted)
+  const maxNewTokens = roomAfter(prompt, serving.tokens, wanted, 'messages')
   const constraint = constraintOf(serving, voice, {
     schema: schemaOf(request.response_format),
     place: 'response_format',

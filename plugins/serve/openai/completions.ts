@@ -24,7 +24,7 @@ export async function completions(serving: Serving, http: HttpRequest): Promise<
   const voice = serving.served.voice(request.model)
   const prompts = request.prompt.map((given, at) => idsOf(serving, voice, given, at))
   const longest = prompts.reduce((most, prompt) => (prompt.length > most.length ? prompt : most))
-  const maxNewTokens = roomAfter(longest, serving.tokens, request.max_tokens)
+  const maxNewTokens = roomAfter(longest, serving.tokens, request.max_tokens, 'prompt')
   const count = request.n
   enter(serving, prompts.length * count, http.signal)
   const writing = startWriting(

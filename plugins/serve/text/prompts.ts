@@ -6,7 +6,7 @@ import type { ChatMessage, RenderOptions, Tokenizer } from '../../tokenizer/mod.
 
 /** Throws E_DATA for a text without tokens, E_SHAPE for one that is too long to be `tokens`. */
 export function promptOfText(tokenizer: Tokenizer, text: string, tokens: number): number[] {
-  expectPossible(text, tokens)
+  expectPossible(text, tokens, 'prompt')
   return withTokens(tokenizer.encode(text))
 }
 
@@ -25,20 +25,25 @@ export function promptOfMessages(
   { tokens, opening = '', ...options }: MessagesPrompt,
 ): number[] {
   const text = tokenizer.renderChat(messages, { ...options, addGenerationPrompt: true })
-  expectPossible(text, tokens)
+  expectPossible(text, tokens, 'messages')
   return withTokens(tokenizer.encode(text + opening, { addSpecialTokens: false }))
 }
 
 /**
- * How many tokens can come after a prompt, at most `wanted`. Throws E_SHAPE for one that leaves no room.
+ * How many tokens can come after a prompt, at most `wanted`. Throws E_SHAPE for one that leaves no room, which tells to shorten what was `given`.
  */
-export function roomAfter(prompt: readonly number[], tokens: number, wanted: number | null): number {
+export function roomAfter(
+  prompt: readonly number[],
+  tokens: number,
+  wanted: number | null,
+  given: 'messages' | 'prompt',
+): number {
   const room = tokens - prompt.length
   if (room < 1)
     throw new TrituneError(
       'E_SHAPE',
       `the prompt has ${prompt.length} tokens, prompt and answer together can have ${tokens}`,
-      { remedy: 'shorten the messages' },
+      { remedy: `shorten the ${given}` },
     )
   return wanted === null ? room : Math.min(room, wanted)
 }
@@ -49,12 +54,12 @@ export function roomAfter(prompt: readonly number[], tokens: number, wanted: num
 const LONGEST_TOKEN = 128
 
 /** Megabytes of text are refused before they are read: while they are, nobody else is answered. */
-function expectPossible(text: string, tokens: number): void {
+function expectPossible(text: string, tokens: number, given: 'messages' | 'prompt'): void {
   if (text.length <= tokens * LONGEST_TOKEN) return
   throw new TrituneError(
     'E_SHAPE',
     `the prompt has ${text.length} characters, prompt and answer together can have ${tokens} tokens`,
-    { remedy: 'shorten the messages' },
+    { remedy: `shorten the ${given}` },
   )
 }
 

@@ -22,7 +22,7 @@ const EVALUATION: ModelEvaluation = {
   tritune: '1.0.0',
   subject: { model: 'base', adapter: 'out' },
   before: { model: 'base', adapter: null },
-  settings: { limit: null, chat: false, maxLength: null },
+  settings: { limit: null, chat: false, chatTemplate: null, maxLength: null },
   tasks: [
     {
       task: HOSTILE,

@@ -96,6 +96,24 @@ describe('records', () => {
   })
 })
 
+test('a record unlike the first: the error tells what the first one decided, and each error what to do', async () => {
+  const later = jsonl({ question: 'x', answer: 'y' }, { text: 'z' })
+  await expect(taskOf('data.jsonl', later)).rejects.toMatchObject({
+    what: expect.stringContaining('there is none of query, context'),
+    place: expect.stringMatching(/data\.jsonl:2$/),
+    remedy: expect.stringMatching(
+      /^the first record of a file decides .* a text to be written has .* a file of their own$/,
+    ),
+  })
+  const first = jsonl({ question: 'x', choices: ['a', 'b'] })
+  await expect(taskOf('data.jsonl', first)).rejects.toMatchObject({
+    remedy: 'a choice has a context or question, a list of choices, and gold, label or answer',
+  })
+  await expect(taskOf('data.jsonl', '')).rejects.toMatchObject({
+    remedy: expect.stringContaining('put records'),
+  })
+})
+
 describe('task files', () => {
   const CHOICE = `task: t
 dataset_path: json

@@ -53,7 +53,13 @@ test('end pushes once, with a card of what was done', async () => {
   // Not where somebody keeps his files.
   expect(card).not.toContain(space.path)
   expect(card).toContain('`data.jsonl`')
-  expect(readRunFacts(outputDir)?.results).toMatchObject({ steps: 6 })
+  const facts = readRunFacts(outputDir)
+  expect(facts?.results).toMatchObject({ steps: 6 })
+  // The steps ended it, not the epochs.
+  expect(facts?.settings).toMatchObject({ max_steps: 6 })
+  expect(facts?.settings).not.toHaveProperty('num_epochs')
+  // What is on this machine is kept by its whole path: it is no name of the hub from anywhere.
+  expect(facts?.baseModel).toStartWith('/')
 })
 
 test('checkpoint keeps the newest one to resume from; all_checkpoints each as its folder', async () => {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { parse } from 'yaml'
-import { factsOfFolder, modelCard } from '../../../plugins/hub/mod.ts'
+import { cardFacts, factsOfFolder, modelCard } from '../../../plugins/hub/mod.ts'
+import { ROOT } from '../../../scripts/_setup.ts'
 import { temporaryFolder } from '../../_golden.ts'
 
 const FACTS = {
@@ -72,6 +73,26 @@ describe('modelCard()', () => {
     // A plugin's method that is PEFT's is PEFT's.
     put('adapter_config.json', { peft_type: 'IA3', tritune_adapter: 'ia3' })
     expect(cardOf()).toContain('AutoPeftModelForCausalLM')
+  })
+
+  test('a folder that is here is no repository, whatever its name looks like', () => {
+    const here = relative(process.cwd(), join(ROOT, 'quickstart/model'))
+    expect(here).toBe('quickstart/model')
+    const card = modelCard({ ...FACTS, baseModel: here, datasets: ['docs/images'] })
+    expect(metadataOf(card)).not.toHaveProperty('base_model')
+    expect(metadataOf(card)).not.toHaveProperty('datasets')
+    expect(card).not.toContain('huggingface.co')
+    expect(card).toContain('A PEFT adapter of `model`, made')
+    expect(card).toContain('# needs model')
+    // One of that form that is not here is one of the hub.
+    expect(modelCard({ ...FACTS, baseModel: 'quickstart/other' })).toContain('base_model: "quickstart/other"')
+  })
+
+  test('the rank is told once, by the name that the run has for it', () => {
+    const files = { settings: { peft_type: 'LORA', r: 8 } }
+    expect(cardFacts(files, { settings: { lora_r: 8 } }).settings).toEqual({ peft_type: 'LORA', lora_r: 8 })
+    expect(cardFacts(files).settings).toEqual(files.settings)
+    expect(cardFacts(files, { baseModel: 'org/b' })).toEqual({ ...files, baseModel: 'org/b' })
   })
 
   test('a base model on a disk is no metadata, and values cannot break the table or the block', () => {

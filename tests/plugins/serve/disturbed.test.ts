@@ -129,11 +129,18 @@ test('what cannot be answered is refused before anything is made, with its place
     return `${answer.status} ${error.code}: ${error.message}`
   }
   expect(await refused({ messages: [{ role: 'user', content: 'word '.repeat(200) }] })).toMatch(
-    /^400 context_length_exceeded: the prompt has \d+ tokens, prompt and answer together can have 64/,
+    /^400 context_length_exceeded: the prompt has \d+ tokens, prompt and answer together can have 64 \(shorten the messages\)/,
   )
   expect(await refused({ messages: [{ role: 'user', content: 'x'.repeat(4_000_000) }] })).toMatch(
     /^400 context_length_exceeded: the prompt has 4\d+ characters/,
   )
+  // A text has no messages; one of ids neither.
+  const others = { model: 'tiny', max_tokens: 4 }
+  for (const prompt of ['7 '.repeat(200), 'x'.repeat(4_000_000), Array.from({ length: 200 }, () => 1)]) {
+    const answer = await tiny.post('/v1/completions', { ...others, prompt })
+    const { error } = await answer.json()
+    expect([answer.status, error.message]).toEqual([400, expect.stringContaining('(shorten the prompt)')])
+  }
   const nested = (deep: number): string => `${'['.repeat(deep)}${']'.repeat(deep)}`
   for (const deep of [200, 100_000])
     expect(await refused(`{"model": "tiny", "messages": ${nested(deep)}}`, '/v1/messages')).toMatch(
