@@ -19,6 +19,7 @@ import {
 } from '../plugins/finetune/mod.ts'
 import { createIndexMonitor } from '../plugins/runs/mod.ts'
 import { availableParallelism } from 'node:os'
+import { enduringWorld } from '../plugins/distributed/mod.ts'
 import { counted } from '../core/counted.ts'
 import { agreeAsync, decide } from '../core/agree.ts'
 import { TrituneError } from '../core/errors.ts'
@@ -49,12 +50,16 @@ export async function finetuneCommand(command: FinetuneCommand): Promise<void> {
   await inWorld((world) => finetuneIn(world, command))
 }
 
-async function finetuneIn(world: World | null, command: FinetuneCommand): Promise<void> {
+async function finetuneIn(joined: World | null, command: FinetuneCommand): Promise<void> {
   const { file, text, overrides, dryRun } = command
-  const isFirst = world === null || world.rank === 0
+  const isFirst = joined === null || joined.rank === 0
   const teller = isFirst ? (command.json ? createJsonTeller() : createTextTeller()) : createSilentTeller()
-  const config = shared(world, await agreeAsync(world, () => readConfig(command)))
-  if (world !== null && config.ddp_timeout !== null) world.patience = 1000 * config.ddp_timeout
+  const config = shared(joined, await agreeAsync(joined, () => readConfig(command)))
+  if (joined !== null && config.ddp_timeout !== null) joined.patience = 1000 * config.ddp_timeout
+  const world =
+    joined !== null && config.diloco?.when_cut === 'go_on'
+      ? enduringWorld(joined, { onAlone: ({ what }) => teller.notice(`${what}; going on alone`) })
+      : joined
   const inFile = (error: unknown): unknown => placeInConfig(error, text, file, { overrides })
   using lock = await agreeAsync(world, async () =>
     dryRun || !isFirst

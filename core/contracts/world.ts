@@ -29,4 +29,6 @@ export interface World extends Disposable {
   broadcast(bytes: Uint8Array, from?: number): void
   /** Ends all processes, this one too, with an exit code. */
   abort(code: number): void
+  /** Goes without the others, who are not there any more: no call comes after it, and nobody is ended or waited for. */
+  forsake(): void
 }

@@ -17,14 +17,19 @@ export function mpiWorld({ functions }: DistLibrary, { timeoutMs }: MpiWorldOpti
   const size = functions.tt_dist_size()
   const rank = functions.tt_dist_rank()
   let isJoined = true
+  let isForsaken = false
   let patience = timeoutMs
 
-  const wait = (what: string, ticket: number): void => {
+  // What a call was given that nobody waits for any more: the library may still write to it.
+  const open: ArrayBufferView[] = []
+  const wait = (what: string, ticket: number, ...given: readonly ArrayBufferView[]): void => {
     const status = ticket > 0 ? functions.tt_dist_wait(ticket, patience) : ticket
-    if (status !== STATUS.ok) throw failure(what, status, functions, patience)
+    if (status === STATUS.ok) return
+    open.push(...given)
+    throw failure(what, status, functions, patience)
   }
   const gatherBytes = (own: Uint8Array, all: Uint8Array): void =>
-    wait('a gather', functions.tt_dist_gather(pinned(own), own.length, pinned(all)))
+    wait('a gather', functions.tt_dist_gather(pinned(own), own.length, pinned(all)), own, all)
 
   // Whoever ends without leaving would keep the others waiting, or, under MPICH, end their job with exit code 0.
   const atExit = (): void => {
@@ -44,13 +49,16 @@ export function mpiWorld({ functions }: DistLibrary, { timeoutMs }: MpiWorldOpti
       patience = milliseconds
     },
     description: functions.tt_dist_library().slice(0, DESCRIPTION).trim(),
-    sum: (values) => wait('a sum', functions.tt_dist_sum(pinned(values), values.length, SUM_TYPE.f32)),
+    sum: (values) =>
+      wait('a sum', functions.tt_dist_sum(pinned(values), values.length, SUM_TYPE.f32), values),
     sumPart(values, part) {
       if (values.length !== size * part.length)
         throw new TrituneError('E_SHAPE', `${values.length} values are not ${size} parts of ${part.length}`)
       wait(
         'a sum in parts',
         functions.tt_dist_sum_part(pinned(values), pinned(part), part.length, SUM_TYPE.f32),
+        values,
+        part,
       )
     },
     collect(own, all) {
@@ -60,13 +68,20 @@ export function mpiWorld({ functions }: DistLibrary, { timeoutMs }: MpiWorldOpti
     },
     gather: (text) => gatherTexts(text, size, gatherBytes),
     broadcast: (bytes, from = 0) =>
-      wait('a broadcast', functions.tt_dist_broadcast(pinned(bytes), bytes.length, from)),
+      wait('a broadcast', functions.tt_dist_broadcast(pinned(bytes), bytes.length, from), bytes),
+    forsake() {
+      isJoined = false
+      isForsaken = true
+      process.off('exit', atExit)
+    },
     abort(code) {
+      if (isForsaken) return
       isJoined = false
       if (size > functions.tt_dist_local_size()) endLauncherLater(LAUNCHER_S)
       functions.tt_dist_abort(code)
     },
     [Symbol.dispose]() {
+      if (isForsaken && rank === 0 && size > functions.tt_dist_local_size()) endLauncherLater(LAUNCHER_S)
       if (!isJoined) return
       isJoined = false
       process.off('exit', atExit)

@@ -20,6 +20,8 @@ import { configOverrides } from './model/config-overrides.ts'
 import { checkContextLength } from './model/context-length.ts'
 import { startEva } from './model/start-eva.ts'
 import { estimateMemory } from './memory/estimate.ts'
+import { atKey } from './config/at-key.ts'
+import { localWorker } from './parallel/local-worker.ts'
 import { learningRates } from './training/learning-rates.ts'
 import { type MemoryMode, memoryMode } from './memory/memory-mode.ts'
 import { optimizerPages } from './memory/paged-optimizer.ts'
@@ -113,9 +115,15 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
   const chained = adapter ? adapter.around(links) : links
   const optimizer = open.use(fitting('the state of the optimizer', () => chained.init(parameters)))
   const { seed } = config
-  const strategies = parts.strategies({ model, parameters, totalSteps: plan.totalSteps, seed })
-  for (const { part } of strategies) disposing(open, part)
   const { world = null } = options
+  const { diloco } = config
+  const strategies = [
+    ...(diloco
+      ? [{ name: 'diloco', part: atKey(['diloco'], () => localWorker(diloco, { parameters, seed }, world)) }]
+      : []),
+    ...parts.strategies({ model, parameters, totalSteps: plan.totalSteps, seed }),
+  ]
+  for (const { part } of strategies) disposing(open, part)
   const watched = { outputDir: config.output_dir, loggingSteps: config.logging_steps }
   const monitors = world === null || world.rank === 0 ? parts.monitors(watched) : []
   for (const { part } of monitors) disposing(open, part)

@@ -34,8 +34,10 @@ export const PLATFORM_PACKAGES: readonly PlatformPackage[] = [
       os,
       cpu,
       name: platformPackage('cpu', platform),
-      description: `The CPU library of tritune for ${platformLabel(platform)}`,
-      files: [`native/prebuilt/${platform}/${libraryFileName('tritune_cpu', platform)}`],
+      description: `The libraries of tritune for ${platformLabel(platform)}`,
+      files: ['tritune_cpu', 'tritune_dist'].map(
+        (library) => `native/prebuilt/${platform}/${libraryFileName(library, platform)}`,
+      ),
       mostBytes: MOST_BYTES.cpu,
       isDefault: true,
     }
@@ -72,7 +74,7 @@ export function platformPackages(root: string = ROOT): {
 export function describeMissing({ name, files, os, cpu }: PlatformPackage, root: string = ROOT): string {
   const absent = files.filter((file) => !existsSync(root + file)).join(', ')
   const command = name.endsWith(cpu) ? `bun run native --target=${os}-${cpu}` : 'bun run native:cuda'
-  return `${name} is not made: ${absent} is not there; restore it from the repository, or ${command}`
+  return `${name} is not made, as there is no ${absent}; restore it from the repository, or ${command}`
 }
 
 /**

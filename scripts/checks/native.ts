@@ -41,7 +41,8 @@ export function declaredFunctions(): string[] {
   return [...readText(HEADER).matchAll(/^TT_API [\w\s*]*?\b(tt_\w+)\(/gm)].map((match) => match[1])
 }
 
-function declaredDist(): string[] {
+/** The functions of the header of libtritune_dist. */
+export function declaredDist(): string[] {
   const header = readText('native/include/tritune_dist.h')
   return [...header.matchAll(/^TT_DIST_API [\w\s*]*?\b(tt_dist_\w+)\(/gm)].map((match) => match[1])
 }

@@ -35,6 +35,7 @@ const FINE: Readonly<Record<string, string>> = {
   'core/invocation.ts': 'npm/10.2.4 of npm_config_user_agent',
   'core/native/available-memory.ts': 'asked on Linux and macOS only',
   'core/native/libc.ts': 'asked on Linux and macOS only',
+  'plugins/distributed/end-launcher.ts': 'reads what Linux alone has; elsewhere there is nothing',
   'plugins/data/files/dataset-splits.ts': 'gets names with /, which dataset-files.ts makes',
   'plugins/export/export-source.ts': 'names of models',
   'plugins/hub/api.ts': 'paths in a repository of the hub',

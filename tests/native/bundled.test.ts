@@ -9,8 +9,13 @@ import { join } from 'node:path'
 import { CPU_PLATFORMS } from '../../core/native/platforms.ts'
 import { SYMBOLS } from '../../core/native/symbols.ts'
 import { type NativeFile, readNativeFile } from '../../scripts/checks/_binary.ts'
-import { type BundledLibrary, LIBRARIES, libraryProblems } from '../../scripts/checks/_library-rules.ts'
-import { declaredFunctions } from '../../scripts/checks/native.ts'
+import {
+  type BundledLibrary,
+  DIST_LIBRARIES,
+  LIBRARIES,
+  libraryProblems,
+} from '../../scripts/checks/_library-rules.ts'
+import { declaredDist, declaredFunctions } from '../../scripts/checks/native.ts'
 import { nativeSourceHash } from '../../scripts/native/source-hash.ts'
 import { temporaryFolder } from '../_golden.ts'
 import { changed, place, TINY_PLATFORMS, tinyLibrary } from './_binaries.ts'
@@ -25,12 +30,15 @@ describe('the bundled libraries', () => {
       expect(libraryProblems(readFileSync(join(ROOT, path)), library, Object.keys(SYMBOLS))).toEqual([])
     },
   )
+  test.each(DIST_LIBRARIES.map((library) => [library.path, library] as const))('%s', (path, library) => {
+    expect(libraryProblems(readFileSync(join(ROOT, path)), library, declaredDist())).toEqual([])
+  })
   test('there is one for this machine, and the header has the functions of the table', () => {
     expect(LIBRARIES.filter(isThere).map(({ platform }) => platform)).toContain('linux-x64')
     expect(declaredFunctions().toSorted()).toEqual(Object.keys(SYMBOLS).toSorted())
   })
   test('no file lies there that nobody checks', () => {
-    const known = new Set(LIBRARIES.map(({ path }) => path))
+    const known = new Set([...LIBRARIES, ...DIST_LIBRARIES].map(({ path }) => path))
     const files = readdirSync(join(ROOT, 'native/prebuilt'), { recursive: true, encoding: 'utf8' })
       .map((name) => `native/prebuilt/${name.replaceAll('\\', '/')}`)
       .filter((path) => /\.(so|dylib|dll)$/.test(path))

@@ -18,11 +18,12 @@ import { place, tinyLibrary } from '../native/_binaries.ts'
 function repository(platforms: readonly string[], change = (file: Uint8Array): Uint8Array => file) {
   const folder = temporaryFolder()
   for (const platform of platforms)
-    place(
-      folder.path,
-      `native/prebuilt/${platform}/${libraryFileName('tritune_cpu', platform)}`,
-      change(tinyLibrary(platform)),
-    )
+    for (const library of ['tritune_cpu', 'tritune_dist'])
+      place(
+        folder.path,
+        `native/prebuilt/${platform}/${libraryFileName(library, platform)}`,
+        change(tinyLibrary(platform)),
+      )
   return {
     root: `${folder.path}/`,
     dist: `${folder.path}/dist/`,
@@ -33,7 +34,7 @@ function repository(platforms: readonly string[], change = (file: Uint8Array): U
 const readJson = (path: string): Record<string, unknown> => JSON.parse(readFileSync(path, 'utf8'))
 
 describe('writePlatformPackages()', () => {
-  test('one for each system, with its library, for that system only', () => {
+  test('one for each system, with its libraries, for that system only', () => {
     using space = repository(CPU_PLATFORMS)
     const folders = writePlatformPackages(space.dist, space.root)
     expect(folders.map((folder) => folder.slice(space.dist.length))).toEqual(
@@ -46,17 +47,43 @@ describe('writePlatformPackages()', () => {
       }),
     )
     expect(fields).toEqual({
-      'linux-x64': { os: ['linux'], cpu: ['x64'], libc: ['glibc'], files: ['libtritune_cpu.so'] },
-      'linux-arm64': { os: ['linux'], cpu: ['arm64'], libc: ['glibc'], files: ['libtritune_cpu.so'] },
-      'darwin-arm64': { os: ['darwin'], cpu: ['arm64'], libc: undefined, files: ['libtritune_cpu.dylib'] },
-      'darwin-x64': { os: ['darwin'], cpu: ['x64'], libc: undefined, files: ['libtritune_cpu.dylib'] },
-      'win32-x64': { os: ['win32'], cpu: ['x64'], libc: undefined, files: ['tritune_cpu.dll'] },
+      'linux-x64': {
+        os: ['linux'],
+        cpu: ['x64'],
+        libc: ['glibc'],
+        files: ['libtritune_cpu.so', 'libtritune_dist.so'],
+      },
+      'linux-arm64': {
+        os: ['linux'],
+        cpu: ['arm64'],
+        libc: ['glibc'],
+        files: ['libtritune_cpu.so', 'libtritune_dist.so'],
+      },
+      'darwin-arm64': {
+        os: ['darwin'],
+        cpu: ['arm64'],
+        libc: undefined,
+        files: ['libtritune_cpu.dylib', 'libtritune_dist.dylib'],
+      },
+      'darwin-x64': {
+        os: ['darwin'],
+        cpu: ['x64'],
+        libc: undefined,
+        files: ['libtritune_cpu.dylib', 'libtritune_dist.dylib'],
+      },
+      'win32-x64': {
+        os: ['win32'],
+        cpu: ['x64'],
+        libc: undefined,
+        files: ['tritune_cpu.dll', 'tritune_dist.dll'],
+      },
     })
     expect(readdirSync(folders[4]).toSorted()).toEqual([
       'LICENSE',
       'README.md',
       'package.json',
       'tritune_cpu.dll',
+      'tritune_dist.dll',
     ])
   })
 
@@ -77,7 +104,7 @@ describe('writePlatformPackages()', () => {
       '@tritune/linux-x64-emulator',
     ])
     expect(describeMissing(missing[2], space.root)).toBe(
-      '@tritune/win32-x64 is not made: native/prebuilt/win32-x64/tritune_cpu.dll is not there; restore it from the repository, or bun run native --target=win32-x64',
+      '@tritune/win32-x64 is not made, as there is no native/prebuilt/win32-x64/tritune_cpu.dll, native/prebuilt/win32-x64/tritune_dist.dll; restore it from the repository, or bun run native --target=win32-x64',
     )
     expect(describeMissing(missing[3], space.root)).toContain('bun run native:cuda')
     writePlatformPackages(space.dist, space.root)

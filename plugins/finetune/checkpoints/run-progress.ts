@@ -14,11 +14,18 @@ import { createBatches } from '../../data/mod.ts'
 import { baseFiles } from '../model/base-model.ts'
 import { createBestMetric } from './best-metric.ts'
 import { listCheckpoints, pruneCheckpoints } from './checkpoints.ts'
-import { agree } from '../../../core/agree.ts'
+import { agree, decide } from '../../../core/agree.ts'
 import { expectSameWeights } from '../parallel/same-weights.ts'
 import { shareJson, shareTensors } from '../parallel/share-state.ts'
+import {
+  expectSameWorkers,
+  restoreWorkers,
+  type SavedWorkers,
+  withWorkerStates,
+  type WorkerStates,
+} from '../parallel/worker-states.ts'
 import { namingOlder } from './older-checkpoint.ts'
-import { evaluateLoss } from '../training/evaluate.ts'
+import { type Evaluation, evaluateLoss } from '../training/evaluate.ts'
 import { evaluationSamples } from '../training/evaluation-samples.ts'
 import type { Emit } from '../reports/monitors.ts'
 import { changeNotes, firstUseNotes, savedPlugins } from '../plugins/plugin-notes.ts'
@@ -55,10 +62,15 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
   const isWriter = world === null || world.rank === 0
   const outputDir = config.output_dir
   const state = runState(run)
+  // Only the first process has monitors.
+  const ofWorker = runState({ ...run, monitors: [] })
+  let restored: SavedWorkers | null = null
   const settings = {
     ...settingsOf(config, run.data),
     // Other processes with another share each are the same steps.
-    gradient_accumulation_steps: config.gradient_accumulation_steps * (world?.size ?? 1),
+    ...(config.diloco
+      ? {}
+      : { gradient_accumulation_steps: config.gradient_accumulation_steps * (world?.size ?? 1) }),
   }
   const base = (): Readonly<Record<string, string>> => baseFiles(run.modelPath)
   let step = 0
@@ -84,6 +96,11 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
   const save = (): void => {
     const folder = join(outputDir, `checkpoint-${step}`)
     checkpoint = folder
+    if (config.diloco) withWorkerStates(world, ofWorker, (workers) => write(folder, workers))
+    else write(folder)
+  }
+
+  const write = (folder: string, workers: WorkerStates | null = null): void => {
     if (!isWriter) return
     saveTrainingState({
       folder,
@@ -95,11 +112,11 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
         stale,
         watchdog,
         settings,
-        parts: state.save(),
+        parts: { ...state.save(), ...(workers && { workers: workers.json }) },
         base: run.adapter ? base() : null,
         plugins: savedPlugins(run.plugins),
       },
-      tensors: state.tensors(),
+      tensors: new Map([...state.tensors(), ...(workers?.tensors ?? [])]),
       saveWeights: (temporary) =>
         withEvaluationWeights(run.optimizer, () => saveOutput(run, temporary, { unfinished: true })),
     })
@@ -108,7 +125,9 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
   }
 
   const evaluate = (): void => {
-    const result = withEvaluationWeights(run.optimizer, () => evaluateLoss(run, validationBatches(run)))
+    const result = withEvaluationWeights(run.optimizer, () =>
+      config.diloco ? evaluateByFirst(run) : evaluateLoss(run, validationBatches(run)),
+    )
     plan.plateau?.onEvaluation(result.loss)
     const value = bestBy.of(result)
     const improved = best === null || bestBy.isBetter(value, best.value ?? best.loss)
@@ -131,9 +150,15 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
         settings,
         totalSteps: plan.totalSteps,
         base,
-        names: world ? OF_PROCESSES : {},
+        names: world && !config.diloco ? OF_PROCESSES : {},
       }),
     )
+    const { diloco } = config
+    if (diloco) expectSameWorkers(saved.parts, world?.size ?? 1, diloco.allow_other_workers)
+    restored = {
+      parts: saved.parts,
+      read: (targets, prefix) => loadStateTensors(folder, targets, prefix),
+    }
     loadFrom(folder)
     state.load(saved.parts)
     ;({ step, best, stale, watchdog } = saved)
@@ -146,19 +171,19 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
 
   /** What the first process has, on all of them. */
   const share = (world: World): void => {
-    // Only the first process has monitors.
-    const state = runState({ ...run, monitors: [] })
-    shareTensors(world, [...run.parameters.values(), ...state.tensors().values()])
+    const isOwn = config.diloco !== null && shareJson(world, step) > 0
+    shareTensors(world, [...run.parameters.values(), ...(isOwn ? [] : ofWorker.tensors().values())])
+    if (isOwn) restoreWorkers(world, ofWorker, isWriter ? restored : null)
     const saved = shareJson(world, {
       step,
       loss: Number.isFinite(loss) ? loss : null,
       best: best === null ? null : { ...best },
       stale,
       watchdog,
-      parts: step === 0 ? null : state.save(),
+      parts: step === 0 || isOwn ? null : ofWorker.save(),
     })
     if (isWriter) return
-    if (saved.parts !== null) state.load(saved.parts)
+    if (saved.parts !== null) ofWorker.load(saved.parts)
     ;({ step, best, stale, watchdog } = saved)
     loss = saved.loss ?? Number.NaN
   }
@@ -192,7 +217,8 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       const evaluated = evaluates && (step % (plan.evalEvery ?? 1) === 0 || last)
       if (evaluated) evaluate()
       const due = plan.saveEvery !== null && step % plan.saveEvery === 0
-      if (world !== null && (due || last || step % CHECK_EVERY === 0)) expectSameWeights(world, run, step)
+      const isChecked = due || last || (config.diloco === null && step % CHECK_EVERY === 0)
+      if (world !== null && isChecked) expectSameWeights(world, run, step)
       const bestNow = evaluated && config.load_best_model_at_end && best?.step === step
       if (due || bestNow) save()
       const { early_stopping_patience: patience } = config
@@ -257,6 +283,16 @@ function watchLoss(
       remedy: 'lower learning_rate, or raise loss_watchdog_threshold',
     },
   )
+}
+
+/** By the first process alone, so that others only hear of it: with `diloco` links are slow. */
+function evaluateByFirst(run: Run): Evaluation {
+  const { loss, ...others } = decide(run.world, () => {
+    const found = evaluateLoss({ ...run, world: null }, validationBatches(run))
+    // JSON has no NaN.
+    return { ...found, loss: Number.isFinite(found.loss) ? found.loss : null }
+  })
+  return { ...others, loss: loss ?? Number.NaN }
 }
 
 function* validationBatches({

@@ -163,8 +163,8 @@ export function fillFrom(file: string, targets: ReadonlyMap<string, Tensor>, pre
 }
 
 /** The tensors of optimizer, strategies and the like. */
-export function loadStateTensors(folder: string, tensors: ReadonlyMap<string, Tensor>): void {
-  fillFrom(join(folder, TENSORS_FILE), tensors)
+export function loadStateTensors(folder: string, tensors: ReadonlyMap<string, Tensor>, prefix = ''): void {
+  fillFrom(join(folder, TENSORS_FILE), tensors, prefix)
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 import type { AdapterName } from './adapter-names.ts'
 import type { DeviceName } from '../../cuda/mod.ts'
 import type { DataInput } from './data-input.ts'
+import type { DilocoInput } from './diloco-options.ts'
 import type {
   BnbOptions,
   LrGroup,
@@ -88,6 +89,12 @@ export interface FinetuneInput extends DataInput, PreferenceInput, SavingInput, 
   readonly device?: OpenName<DeviceName> | null | undefined
   /** as many as there are cores; at most 256 */
   readonly threads?: number | null | undefined
+  /**
+   * processes that make some steps each and then meet in the mean, for slow links (distributed.md): a mapping
+   * with `every`, `codec`, `rate`, `momentum`, `when_cut` and more. Not set: each process has its part of
+   * every step
+   */
+  readonly diloco?: DilocoInput | null | undefined
   /** seconds that a process of a job waits for the others, before the job is ended; not set: 1800 */
   readonly ddp_timeout?: number | null | undefined
   /**

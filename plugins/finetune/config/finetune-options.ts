@@ -6,6 +6,7 @@ import type { AdvisorName } from '../../advise/mod.ts'
 import type { RampType } from '../../../core/mod.ts'
 import type { ChatTemplateChoice, DatasetOptions } from '../../data/mod.ts'
 import type { LoraInit, TrainableTokens } from '../../peft/mod.ts'
+import type { DilocoOptions } from './diloco-options.ts'
 import type { Named } from './named.ts'
 import type { PreferenceKeys } from './preference-options.ts'
 import type { TrackerKeys } from './tracker-keys.ts'
@@ -337,6 +338,8 @@ export interface FinetuneOptions extends PreferenceKeys, TrackerKeys {
   readonly device: string
   /** null: as many as there are cores. */
   readonly threads: number | null
+  /** Processes make steps of their own and meet after some; null: each has its part of every step. */
+  readonly diloco: DilocoOptions | null
   /** Seconds that a process waits for the others; null: half an hour. */
   readonly ddp_timeout: number | null
   /** Whether cheap results are kept for the backward pass or made again: the same bits. */

@@ -7,6 +7,7 @@ import type { ConfigFailure, ConfigRule } from '../../../core/contracts/config.t
 import { nearestNames } from '../../../core/errors.ts'
 import { autoRateFailures } from '../autotune/auto-rate-rules.ts'
 import { bnbFailures } from './bnb-options.ts'
+import { dilocoFailures } from './diloco-options.ts'
 import { isDeviceName } from '../../cuda/mod.ts'
 import { ADAPTERS } from './adapter-names.ts'
 import { DEVICES } from './device-names.ts'
@@ -44,6 +45,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   autoRateFailures,
   batchSize,
   ...grpoRules,
+  dilocoFailures,
   validation,
   bestModel,
   deviceName,

@@ -45,6 +45,7 @@ import { type AdapterName, ADAPTERS } from './adapter-names.ts'
 import { TRITTER_PRESETS, type TritterPreset } from '../../models/mod.ts'
 import { bnbOptions } from './bnb-options.ts'
 import { DEVICES } from './device-names.ts'
+import { dilocoOptions } from './diloco-options.ts'
 import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
 import { BYTES, trainTokenizer } from '../model/new-model.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
@@ -470,6 +471,7 @@ const schema = v.strictObject(
 
     device: optional(deviceField, 'auto'),
     threads: nullable(integer({ min: 1, max: 256 })),
+    diloco: nullable(dilocoOptions),
     ddp_timeout: nullable(integer({ min: 1, max: 2_000_000 })),
     memory: optional(oneOf(['auto', 'lean', 'fast']), 'auto'),
     plugins: optional(listOf(moduleField), []),

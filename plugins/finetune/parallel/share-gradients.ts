@@ -18,7 +18,7 @@ export interface WindowNumbers {
 }
 
 /** Whether this process works on micro-batch `index` of a window. */
-export function isOwn(world: World | null, index: number): boolean {
+export function isOwn(world: Pick<World, 'rank' | 'size'> | null, index: number): boolean {
   return world === null || index % world.size === world.rank
 }
 

@@ -160,14 +160,20 @@ function stepsAndRates(config: FinetuneConfig, run: Lengths): Omit<Plan, 'batche
   const rate = createRateControl(config.learning_rate)
   const { eval_strategy, eval_steps, evals_per_epoch } = config
   const { save_strategy, save_steps, saves_per_epoch } = config
+  const evaluated = interval(eval_strategy, eval_steps, evals_per_epoch, run)
+  const saved = interval(save_strategy, save_steps, saves_per_epoch, run)
   return {
     totalSteps,
     stepsPerEpoch,
     warmupSteps: warmup,
     epochs: totalSteps / stepsPerEpoch,
-    evalEvery: interval(eval_strategy, eval_steps, evals_per_epoch, run),
-    saveEvery: interval(save_strategy, save_steps, saves_per_epoch, run),
-    notes: [...longWarmup(config, totalSteps, warmup), ...longDecay(config, totalSteps, warmup)],
+    evalEvery: wholeRounds(config, evaluated),
+    saveEvery: wholeRounds(config, saved),
+    notes: [
+      ...longWarmup(config, totalSteps, warmup),
+      ...longDecay(config, totalSteps, warmup),
+      ...laterNotes(config, { evaluations: evaluated, checkpoints: saved }),
+    ],
     learningRate: (step) => rate.rate * (plateau ? plateau.factor : schedule(step)),
     rate,
     plateau,
@@ -193,6 +199,20 @@ function interval(
   if (steps !== null) return steps < 1 ? Math.max(1, wholeSteps(steps * totalSteps)) : steps
   if (perEpoch !== null) return Math.max(1, wholeSteps(totalSteps / (perEpoch * epochs)))
   return stepsPerEpoch
+}
+
+/** With `diloco` all have the same weights at the end of a round. */
+function wholeRounds({ diloco }: FinetuneConfig, steps: number | null): number | null {
+  return diloco === null || steps === null ? steps : Math.ceil(steps / diloco.every) * diloco.every
+}
+
+function laterNotes(config: FinetuneConfig, intervals: Readonly<Record<string, number | null>>): string[] {
+  return Object.entries(intervals).flatMap(([what, steps]) => {
+    const rounded = wholeRounds(config, steps)
+    return rounded === steps
+      ? []
+      : [`${what} come every ${rounded} steps, not ${steps}: at the end of a round of diloco`]
+  })
 }
 
 /** Rounded up, but not because 0.1 × 30 is 3.0000000000000004. */

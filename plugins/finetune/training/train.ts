@@ -15,6 +15,7 @@ import {
 } from '../../../core/mod.ts'
 import { openActivationStore } from '../memory/activation-offloading.ts'
 import { markFinished, unmarkFinished } from '../checkpoints/earlier-run.ts'
+import { isRoundEnd, ownBatches } from '../parallel/local-worker.ts'
 import { expectSameRun } from '../parallel/same-run.ts'
 import { checkPublishing, createPublisher, type Publisher } from '../output/publish.ts'
 import { checkMetricNames } from '../reports/metric-names.ts'
@@ -129,12 +130,17 @@ async function trainSteps(
     leanMemory: run.memory.isLean,
     activations,
     embeddingNoise: embeddingNoiseOf(config),
-    seed: config.seed,
+    ...(config.diloco === null
+      ? { seed: config.seed }
+      : // Each makes steps of its own, with noise of its own.
+        { seed: config.seed + (run.world?.rank ?? 0), world: null }),
   }
+  // The part of this process stays its part where the others are lost.
+  const worker = config.diloco && run.world ? { rank: run.world.rank, size: run.world.size } : null
   let stopped = false
   while (keeper.step < plan.totalSteps) {
     await plan.ready?.(keeper.step)
-    const { report, samples } = await oneStep(run, context, keeper.step)
+    const { report, samples } = await oneStep(run, { ...context, worker }, keeper.step)
     keeper.stepDone(report)
     onStep(report.step)
     emit({ type: 'step', report })
@@ -153,6 +159,7 @@ async function trainSteps(
     // Lets signals and timers in; nothing of the tape is alive here.
     await new Promise((resolve) => setImmediate(resolve))
     if (enough || keeper.step === plan.totalSteps) break
+    if (isBetweenRounds(run, keeper.step)) continue
     const asked = await control.afterStep(saved)
     if (asked.saved && !saved && isWriter && keeper.checkpoint !== null)
       await publisher.saved(keeper.checkpoint, soFar(keeper))
@@ -167,6 +174,11 @@ async function trainSteps(
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Then nobody waits for anybody, so nothing is asked of all. */
+function isBetweenRounds({ config: { diloco }, plan, world }: Run, steps: number): boolean {
+  return diloco !== null && world !== null && !isRoundEnd(diloco, steps, plan.totalSteps)
+}
 
 function soFar({ step: steps, loss, best }: ProgressKeeper): Pick<RunResult, 'steps' | 'loss' | 'best'> {
   return { steps, loss, best }
@@ -216,15 +228,19 @@ function emitterOf(run: Run, { monitors = [], onEvent, command }: TrainOptions):
   return withAdvice(run, createEmitter(parts, onEvent))
 }
 
+/** With `diloco`: which of the processes that make steps of their own. */
+type Worker = Pick<World, 'rank' | 'size'>
+
 /** Nothing of the tape is alive while it waits for rewards. */
 async function oneStep(
   run: Run,
-  context: TrainContext,
+  context: TrainContext & { readonly worker: Worker | null },
   step: number,
 ): Promise<{ report: StepReport; samples: readonly WrittenSample[] }> {
   const { plan, strategies } = run
   const began = performance.now()
-  const { micro, metrics: found, samples } = await windowOf(run, step)
+  const { micro: window, metrics: found, samples } = await windowOf(run, step)
+  const micro = ownBatches(context.worker, window)
   const trainedTokens = micro.reduce((sum, batch) => sum + batch.trainedTokens, 0)
   const at = { step, learningRate: plan.learningRate(step) }
   const { loss, metrics } = runStrategies(strategies, stepParts(context, micro, at, plan.totalSteps), () =>

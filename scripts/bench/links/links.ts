@@ -8,6 +8,7 @@ import { TrituneError } from '../../../core/errors.ts'
 import { type Link, LINKS, sumSeconds } from '../../../plugins/distributed/mod.ts'
 import type { BenchContext, Row, Topic } from '../_topic.ts'
 import { noMachines, twoMachines } from './namespaces.ts'
+import { slowRuns } from './slow-runs.ts'
 
 const MEMBER = fileURLToPath(new URL('./member.ts', import.meta.url))
 const RATES = { '100 Mb/s': '100mbit', '1 Gb/s': '1gbit', '10 Gb/s': '10gbit' } as const
@@ -31,7 +32,7 @@ export const links: Topic = {
       const command = [...machines.on(first), 'mpirun.openmpi']
       return rowsOf(name, LINKS[name as keyof typeof LINKS], measure(command, machines.options, context))
     })
-    return [...shared, ...cables]
+    return [...shared, ...cables, ...slowRuns(context)]
   },
 }
 

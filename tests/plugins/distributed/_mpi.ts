@@ -84,6 +84,16 @@ export async function runJob(
   return { code, output }
 }
 
+/** The second process of the job that writes into a folder: its number, as long as it is there. */
+export function secondOf(outputDir: string): number[] {
+  const found = spawnSync('pgrep', ['-f', outputDir], { encoding: 'utf8' }).stdout.trim().split('\n')
+  return found.map(Number).filter((pid) => {
+    const path = `/proc/${pid}/environ`
+    const env = existsSync(path) ? readFileSync(path, 'utf8').split('\0') : []
+    return env.includes('OMPI_COMM_WORLD_RANK=1') || env.includes('PMI_RANK=1')
+  })
+}
+
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 function isInstalled({ command: [name] }: Mpi): boolean {

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { openCheckpoint } from '../../../core/files/checkpoint.ts'
 import { readFloats, relativeRms } from '../../_golden.ts'
 import { metricsOf, tinyRun, workspace } from '../finetune/_run.ts'
-import { distLibrary, INSTALLED, type Job, type Mpi, type Programs, runJob } from './_mpi.ts'
+import { distLibrary, INSTALLED, type Job, type Mpi, type Programs, runJob, secondOf } from './_mpi.ts'
 
 const FINETUNE = fileURLToPath(new URL('../../../scripts/finetune.ts', import.meta.url))
 const MINUTE = 60_000
@@ -142,7 +142,7 @@ for (const mpi of INSTALLED) {
         const killed = await job(mpi, [[2, finetune(output, ...settings)]], (told) => {
           if (isKilled || !told.includes('checkpoint-2')) return
           isKilled = true
-          killSecond(output)
+          for (const pid of secondOf(join(folder.path, output))) process.kill(pid, 'SIGKILL')
         })
         expect(isKilled).toBe(true)
         expect(killed.code).not.toBe(0)
@@ -211,17 +211,3 @@ const nan = {
 }
 export const planted = definePlugin({ name: 'nan', provides: { objective: { nan_on_second: nan } } })
 `
-
-/** Of the job that writes into a folder. */
-function killSecond(output: string): void {
-  const found = Bun.spawnSync(['pgrep', '-f', join(folder.path, output)])
-    .stdout.toString()
-    .trim()
-    .split('\n')
-  for (const pid of found) {
-    const path = `/proc/${pid}/environ`
-    const env = existsSync(path) ? readFileSync(path, 'utf8').split('\0') : []
-    if (env.includes('OMPI_COMM_WORLD_RANK=1') || env.includes('PMI_RANK=1'))
-      process.kill(Number(pid), 'SIGKILL')
-  }
-}

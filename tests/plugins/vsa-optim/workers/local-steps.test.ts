@@ -84,6 +84,21 @@ describe('alone', () => {
       ),
     )
   })
+  test('with a momentum of rounds it is Nesterov’s, of where the steps went', () => {
+    using _scope = tensorScope()
+    const own = weightsOf(1)
+    const options: LocalStepsOptions = { codec: 'dense', every: 1, rate: 0.7, momentum: 0.9 }
+    using strategy = localSteps(options, { parameters: own, seed: 1 }, ALONE)
+    let [shared, velocity] = [1, 0]
+    for (let step = 0; step < 6; step++) {
+      strategy.step(contextOf(step, 6, own), () => towards(own, 2))
+      const way = shared - (shared + 0.1 * (2 - shared))
+      velocity = 0.9 * velocity + way
+      shared -= 0.7 * (way + 0.9 * velocity)
+      for (const x of own.get('w')?.toArray() ?? []) expect(x).toBeCloseTo(shared, 5)
+    }
+    expect(shared).toBeGreaterThan(1.6)
+  })
   test('interrupted is uninterrupted', () => {
     using _scope = tensorScope()
     const run = (
@@ -95,7 +110,7 @@ describe('alone', () => {
       for (let step = from; step < to; step++)
         strategy.step(contextOf(step, 12, parameters), () => towards(parameters, step))
     }
-    const options: LocalStepsOptions = { codec: 'topk-sign', ratio: 0.1, every: 2 }
+    const options: LocalStepsOptions = { codec: 'topk-sign', ratio: 0.1, every: 2, rate: 0.7, momentum: 0.9 }
     const [whole, half, resumed] = [weightsOf(0), weightsOf(0), weightsOf(7)]
     using first = localSteps(options, { parameters: whole, seed: 1 }, ALONE)
     using second = localSteps(options, { parameters: half, seed: 1 }, ALONE)
