@@ -8,7 +8,7 @@ import { createJump } from '../../../plugins/hybrid/jump.ts'
 
 test('a move, undone before the next step or taken out after it', () => {
   using a = parameter(tensor([0.1, 1e-8]))
-  using b = parameter(tensor([[3], [-0.7]]))
+  using b = parameter(tensor([3, -0.7]))
   const weights = flatWeights(
     new Map([
       ['a', a],
