@@ -12,9 +12,9 @@ import {
   type StrategyRun,
   TrituneError,
 } from '../../core/mod.ts'
-import { HYBRID_ARMS, armsOf } from './arms.ts'
+import { type Arm, HYBRID_ARMS, armsOf } from './arms.ts'
 import { createBandit } from './bandit.ts'
-import { flatWeights } from './flat-weights.ts'
+import { type FlatWeights, flatWeights } from './flat-weights.ts'
 import { pairedGate } from './gate.ts'
 import { createJump } from './jump.ts'
 import { createLedger, GATE_COST, STEP_COST } from './ledger.ts'
@@ -31,9 +31,10 @@ const HIGHEST_REWARD = 3
 /** Steps after which an accepted move is measured once more. */
 const CHECK_AFTER = 3
 
-/** Who watches a hybrid run. */
+/** Who watches a hybrid run, and what it guesses instead of its own arms: for tests and comparisons. */
 export interface HybridWatch {
   onPhase?(from: Phase, to: Phase): void
+  arms?(weights: FlatWeights): readonly Arm[]
 }
 
 /** A strategy of plain steps and measured guesses. */
@@ -42,7 +43,7 @@ export function createHybrid(options: HybridOptions, run: StrategyRun, watch: Hy
   if (asked === 'none') return { step: (_context, next) => next() }
   const warmup = options.warmup ?? Math.max(20, Math.ceil(0.03 * run.totalSteps))
   const weights = flatWeights(run.parameters)
-  const arms = armsOf(asked === 'auto' ? HYBRID_ARMS : [asked], weights)
+  const arms = watch.arms?.(weights) ?? armsOf(asked === 'auto' ? HYBRID_ARMS : [asked], weights)
   const phases = createPhases((from, to) => watch.onPhase?.(from, to))
   const bandit = createBandit(
     arms.map(({ name }) => name),

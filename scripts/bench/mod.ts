@@ -26,6 +26,7 @@
  *   tritter    the presets of tritter: parameters, memory and speed, and what checkpointing saves
  *   runs       what monitors cost the trainer, and the index over 1,000 runs of 10,000 steps
  *   compression  workers that send less beside workers that send all, simulated: loss, bytes, learning rates chosen for each; more than a day, so --only   (--model)
+ *   predictive  guessed steps and searched learning rates beside a tuned AdamW: what it needs for the loss that they reach; an hour or two   (--model)
  *   links      sums of two processes by MPI, over shared memory and over cables of 0.1, 1 and 10 Gb/s, beside the cost model
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
@@ -92,6 +93,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   tritter: async () => (await import('./tritter.ts')).tritter,
   runs: async () => (await import('./product/runs.ts')).runsTopic,
   compression: async () => (await import('./compression/mod.ts')).compression,
+  predictive: async () => (await import('./predictive/mod.ts')).predictive,
   links: async () => (await import('./links/links.ts')).links,
   wasm: async () => (await import('./wasm.ts')).wasm,
 }
@@ -117,6 +119,7 @@ const OF_CHECKOUT: readonly string[] = [
   'serve',
   'runs',
   'compression',
+  'predictive',
 ]
 
 function topics(): string[] {
