@@ -20,9 +20,11 @@ export function findRun(named: string, index: RunIndex): ListedRun {
   const here = runsBelow(found, ['.'])
   const meant = here.length > 0 ? here : found
   if (meant.length === 1) return meant[0]
+  // A copy of a folder has the id of what it is a copy of.
+  const isToldById = new Set(meant.map(({ run }) => run.run_id)).size === meant.length
   const shown = meant.slice(0, MOST_SHOWN).map(({ folder, run }) => `${nearPath(folder)} (${run.run_id})`)
   throw new TrituneError('E_NAME', `"${named}" is the name of ${meant.length} runs`, {
-    remedy: `name one by its folder or id: ${shown.join(', ')}${meant.length > MOST_SHOWN ? ', …' : ''}`,
+    remedy: `name one by its folder${isToldById ? ' or id' : ''}: ${shown.join(', ')}${meant.length > MOST_SHOWN ? ', …' : ''}`,
   })
 }
 

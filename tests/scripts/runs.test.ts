@@ -195,7 +195,10 @@ test('list, prune: of the folders that are named, else prune of those below here
   expect(parsed('show', 'low').run_id).toBe('20260101-aa')
   const elsewhere = tritune(['runs', 'show', 'low'], { cwd: other.path })
   expect(elsewhere.stderr).toContain('"low" is the name of 2 runs')
-  expect(elsewhere.stderr).toContain('one/low (far-1), two/low (far-2)')
+  expect(elsewhere.stderr).toContain('by its folder or id: one/low (far-1), two/low (far-2)')
+  far('one/low', 'far-2')
+  const copies = tritune(['runs', 'show', 'far-2'], { cwd: other.path })
+  expect(copies.stderr).toContain('by its folder: one/low (far-2), two/low (far-2)')
   for (const name of ['one', 'two']) rmSync(join(other.path, name), { recursive: true })
 }, 60_000)
 
