@@ -7,18 +7,22 @@ import { el, toast } from './dom.js'
  * @returns {{ element: HTMLElement, draw(data: import('./store.js').RunData | undefined): void }}
  */
 export function openControls(mainRun) {
-  /** Those that have no answer yet. @type {Map<string, string>} */
+  /** Those that have no answer yet, by the ids of the requests. @type {Map<string, { run: string, what: string }>} */
   const asked = new Map()
   const send = async (/** @type {Record<string, unknown>} */ control, /** @type {string} */ what) => {
     const run = mainRun()
     if (run === null) return
     try {
       const { id } = await ask(`./api/runs/${run}/control`, { body: control })
-      asked.set(id, what)
-      waiting.textContent = `${what}: asked, after this step …`
+      asked.set(id, { run, what })
+      drawWaiting()
     } catch (error) {
       toast(error instanceof Error ? error.message : String(error), true)
     }
+  }
+  const drawWaiting = () => {
+    const last = [...asked.values()].findLast(({ run }) => run === mainRun())
+    waiting.textContent = last === undefined ? '' : `${last.what}: asked, after this step …`
   }
   const button = (/** @type {string} */ text, /** @type {string} */ action, props = {}) =>
     el('button', { 'data-action': action, onclick: () => send({ action }, text), ...props }, text)
@@ -82,12 +86,18 @@ export function openControls(mainRun) {
         filled = now
       }
       for (const event of data?.events ?? []) {
-        const what = event.type === 'control' ? asked.get(event.id) : undefined
-        if (what === undefined) continue
+        const answered = event.type === 'control' ? asked.get(event.id) : undefined
+        if (answered === undefined) continue
+        const { what } = answered
         asked.delete(event.id)
-        waiting.textContent = ''
         toast(event.ok ? `${what}: done` : `${what}: ${event.reason}`, !event.ok)
       }
+      for (const [id, { run, what }] of element.hidden && data ? asked : []) {
+        if (run !== mainRun()) continue
+        asked.delete(id)
+        toast(`${what}: the run is ${status}, and did not answer`, true)
+      }
+      drawWaiting()
     },
   }
 }

@@ -206,11 +206,11 @@ describe.skipIf(executablePath === '')('in Chromium', () => {
 
   test('the focus stays in the list while a run goes on, and what is open stays open', async () => {
     const counting = join(root, 'counting')
-    const write = (step: number): string =>
+    const write = (step: number, status: RunRecord['status'] = 'paused'): string =>
       writeRunFolder(counting, {
         run_id: 'c',
         run_name: 'counting',
-        status: 'paused',
+        status,
         current_step: step,
         total_steps: 9,
         updated_at: `2026-01-02T00:00:0${step}Z`,
@@ -243,6 +243,13 @@ describe.skipIf(executablePath === '')('in Chromium', () => {
     await page.locator('#run dd', { hasText: '3 of 9' }).waitFor()
     expect(await page.locator('#facts details[open]').count()).toBe(1)
     expect(await page.evaluate('document.activeElement.tagName')).toBe('SUMMARY')
+    await page.locator('[data-action="save"]').click()
+    await page.getByText('Save: asked').waitFor()
+    write(4, 'failed')
+    await page.getByText('Save: the run is failed, and did not answer').waitFor()
+    write(5)
+    await page.locator('[data-action="save"]').waitFor()
+    expect(await page.getByText('Save: asked').count()).toBe(0)
     rmSync(counting, { recursive: true })
     await row.waitFor({ state: 'detached' })
     await page.close()
