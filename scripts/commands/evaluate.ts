@@ -32,7 +32,7 @@ const help =
   --no-before            measures it alone
   --limit <n>            only the first n items of each task
   --chat                 contexts go through the chat template, as a message of the user
-  --chat-template <name> with --chat: another template than the model's: chatml, llama3, …, or a Jinja file
+  --chat-template <name>  with --chat: another template than the model's: chatml, llama3, …, or a Jinja file
   --max-length <n>       tokens of a window; default: the context of the model
   --save                 keeps the result in the folder of the adapter (evaluation.json), for its report and model card
   --output <file>        writes the result there
