@@ -4,6 +4,7 @@
 import { hostname } from 'node:os'
 import { TrituneError, type World } from '../../core/mod.ts'
 
+/** Who is told. */
 export interface EnduringWorldOptions {
   /** Told once, on the process that goes on. */
   onAlone?(reason: TrituneError): void
