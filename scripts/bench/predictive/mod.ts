@@ -13,7 +13,8 @@ import { type Outcome, type TrainedRun, trainOnce, unitsOf } from './train-once.
 
 /** Steps of the frontier, of the methods, and how often. */
 const FULL = { frontier: [50, 100, 200, 400, 800], steps: 200, seeds: [1, 2, 3], tries: 5 }
-const QUICK = { frontier: [8, 16], steps: 16, seeds: [1], tries: 1 }
+/** Long enough that something is guessed. */
+const QUICK = { frontier: [8, 28], steps: 28, seeds: [1], tries: 1 }
 
 /** Where the search for a rate begins; larger models take lower ones. */
 const RATES = { bundled: 4e-3, given: 1e-3 }
