@@ -290,5 +290,5 @@ test('a run in another process is paused, changed, resumed and stopped, and answ
     code: 1,
     stderr: expect.stringContaining('the run is at its end (cancelled)'),
   })
-  expect(runs('show', 'long').stdout).toContain('asked: set learning rate 0.0005 (before: 0.001)')
+  expect(runs('show', 'long').stdout).toContain('done: set learning rate 0.0005 (before: 0.001)')
 }, 60_000)

@@ -51,7 +51,7 @@ function controlText({ action, ok, reason, value, before }: Readonly<Record<stri
   const what = valueText(action).replaceAll('_', ' ')
   const to = value === undefined ? '' : ` ${valueText(value)}`
   if (ok !== true) return `refused: ${what}${to}: ${valueText(reason)}`
-  return `asked: ${what}${to}${before === undefined ? '' : ` (before: ${valueText(before)})`}`
+  return `done: ${what}${to}${before === undefined ? '' : ` (before: ${valueText(before)})`}`
 }
 
 /** `, name value` of each. */

@@ -86,7 +86,7 @@ describe('the page', () => {
       'class="better"',
       'completed, step 900 of 900',
       '0.0001 → 0.00005 after step 12',
-      '<td>asked: set learning rate 0.00005</td>',
+      '<td>done: set learning rate 0.00005</td>',
     ])
       expect(page).toContain(part)
   })

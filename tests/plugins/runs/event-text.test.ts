@@ -21,11 +21,11 @@ test.each([
   ['advice', { name: 'rate', learningRate: LONG, text: 'try less' }, 'advice: try less'],
   ['error', { code: 'E_NAN', message: 'the loss is NaN' }, 'error: the loss is NaN'],
   ['sample', { prompt: 'The whale', completion: ' swims' }, 'sample: The whale ▸ swims'],
-  ['control', { id: 'x', action: 'pause', ok: true }, 'asked: pause'],
+  ['control', { id: 'x', action: 'pause', ok: true }, 'done: pause'],
   [
     'control',
     { id: 'x', action: 'set_learning_rate', ok: true, value: LONG, before: 1e-9 / 3 },
-    'asked: set learning rate 0.1235 (before: 3.333e-10)',
+    'done: set learning rate 0.1235 (before: 3.333e-10)',
   ],
   ['control', { id: 'x', action: 'stop', ok: false, reason: 'too late' }, 'refused: stop: too late'],
   ['of-a-newer-version', { a: LONG, b: ['c'] }, 'of-a-newer-version: a 0.1235, b ["c"]'],

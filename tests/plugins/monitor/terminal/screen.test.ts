@@ -110,7 +110,7 @@ describe('drawScreen()', () => {
     const state = watched({}, [event(1, 'note', { text: 'first' }), event(56, 'advice', { text: advice })])
     const screen = text(drawScreen(state, { columns: 80, rows: 24 }, KEYS)).map((line) => line.trim())
     expect(screen.join(' ')).toContain(`56  advice: ${advice}`)
-    expect(screen.join(' ')).toContain('1  first')
+    expect(screen.join(' ')).toContain('1  note: first')
   })
 
   test('a paused run can be resumed, and several be leafed through', () => {
