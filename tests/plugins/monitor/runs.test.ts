@@ -138,7 +138,7 @@ describe('the stream', () => {
     for (const stream of both)
       expect(
         (await stream.until(isChange((data) => Reflect.get(data, 'events').length === 1))).data,
-      ).toMatchObject({ events: [{ type: 'control', said: 'asked: pause' }] })
+      ).toMatchObject({ events: [{ type: 'control', said: 'done: pause' }] })
     expect(asked()).toEqual(['pause', 'pause'])
   })
 })
