@@ -22,6 +22,7 @@ import { temporaryFolder } from '../../tests/_golden.ts'
 import { ROOT } from '../_setup.ts'
 import { TINY, writeRandomLlama } from '../recipes/tiny-llama/init.ts'
 import { quickstartTexts, toJsonl } from '../recipes/tiny-llama/prepare.ts'
+import { mean } from './_measure.ts'
 import type { BenchContext, Row, Topic } from './_topic.ts'
 
 /** Steps of 1024 tokens. `--only "seed 2"` takes one seed. */
@@ -267,8 +268,4 @@ function rows(results: readonly Result[]): Row[] {
       better: 'higher',
     },
   ]
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
 }

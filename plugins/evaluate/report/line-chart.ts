@@ -1,6 +1,7 @@
 /**
  * A chart of curves as one SVG text: lines over steps, with axes in round numbers. It needs no script, and its colours are those of the page.
  */
+import { shortNumber } from '../../runs/mod.ts'
 import { escaped } from './escaped.ts'
 
 /** One curve: points in the order of their steps. */
@@ -91,5 +92,5 @@ function roundStep(least: number): number {
 function shown(value: number): string {
   const size = Math.abs(value)
   if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(1)
-  return String(Number(value.toPrecision(4)))
+  return shortNumber(value)
 }

@@ -4,7 +4,7 @@
 import { stringify } from 'yaml'
 import type { ModelEvaluation, TaskEvaluation } from '../evaluate-model.ts'
 import type { Difference, Measure } from '../measures/statistics.ts'
-import { eventText, rateChangesText } from '../../runs/mod.ts'
+import { eventText, rateChangesText, shortNumber } from '../../runs/mod.ts'
 import { escaped } from './escaped.ts'
 import { lineChart } from './line-chart.ts'
 import type { ReportSample, RunReport } from './run-report.ts'
@@ -164,5 +164,5 @@ function table(heads: readonly string[], rows: readonly (readonly string[])[]): 
 }
 
 function number(value: number | null): string {
-  return value === null ? '' : String(Number(value.toPrecision(4)))
+  return value === null ? '' : shortNumber(value)
 }

@@ -7,6 +7,7 @@
 import { createRandom } from '../../../core/mod.ts'
 import { packedTrits } from '../../../plugins/ternary/mod.ts'
 import { compareGradients, vsaCompressor } from '../../../plugins/vsa-optim/mod.ts'
+import { mean } from '../_measure.ts'
 import type { Row } from '../_topic.ts'
 
 /** Numbers of a layer, and dimensions of the vector. */
@@ -57,8 +58,4 @@ function normals(layer: number): Float32Array {
 
 function cosinesOf(gradients: readonly Float32Array[], others: readonly Float32Array[]): number[] {
   return gradients.map((gradient, i) => compareGradients(gradient, others[i]).cosine)
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
 }

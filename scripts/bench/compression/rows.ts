@@ -1,6 +1,7 @@
 /**
  * The rows of `bench compression`: for each way the gap of its loss and how many times fewer bytes, as sent and as received.
  */
+import { mean } from '../_measure.ts'
 import type { Row } from '../_topic.ts'
 import type { Method } from './methods.ts'
 import type { Outcome } from './simulate.ts'
@@ -91,8 +92,4 @@ function receivedRow({ name, workers, steps, own: { outcomes } }: Measured): Row
 
 function rate({ rate: value, isInterior }: Tuned): string {
   return `${value}${isInterior ? '' : ' (at the edge of what was tried)'}`
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
 }

@@ -5,6 +5,7 @@
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import { branchSchedule, planSearch, searchLearningRate } from '../../../plugins/autotune/mod.ts'
 import { MODEL } from '../../recipes/tiny-llama/paths.ts'
+import { mean } from '../_measure.ts'
 import type { BenchContext, Row, Topic } from '../_topic.ts'
 import { createTask, readRows, type Rows } from '../compression/task.ts'
 import { bootstrap, type FrontierPoint, unitsFor } from './frontier.ts'
@@ -199,8 +200,4 @@ function once(
     `${method.name}, ${run.steps} steps, rate ${run.learningRate}, seed ${run.seed}: ${chosenBy.toFixed(4)} ${reported.toFixed(4)} (${seconds.toFixed(0)} s, ${kept} kept)`,
   )
   return outcome
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
 }
