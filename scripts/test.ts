@@ -4,11 +4,17 @@
  * The last line of stdout is `N passed, N failed`, the sum of both; the exit code is 1 when something failed, a run
  * that crashed included. With a filter only `bun test` runs.
  */
+import { availableParallelism } from 'node:os'
 import { denoCommand } from './_deno.ts'
 import { ensureInstalled, ROOT } from './_setup.ts'
 
 /** Milliseconds for a test that names no limit: a hang ends, a slow or busy machine is no fault. */
 const TIME_LIMIT = 120_000
+
+/** Processes that share the files of tests. Most tests are one thread of TypeScript; each process takes up to 2 GB. */
+const WORKERS = Math.min(4, availableParallelism())
+
+const PARALLEL = WORKERS > 1 ? [`--parallel=${WORKERS}`, '--no-isolate'] : []
 
 export interface Tally {
   readonly passed: number
@@ -68,7 +74,8 @@ async function stream(command: readonly string[]): Promise<{ output: string; exi
 
 async function main(filters: readonly string[]): Promise<number> {
   await ensureInstalled()
-  const bun = await stream([process.execPath, 'test', '--timeout', String(TIME_LIMIT), ...filters])
+  const options = ['--timeout', String(TIME_LIMIT), ...(filters.length === 0 ? PARALLEL : [])]
+  const bun = await stream([process.execPath, 'test', ...options, ...filters])
   const tallies = [tallyBun(bun.output, bun.exitCode)]
   if (filters.length === 0) {
     console.log('\nsmoke test under Deno:')
