@@ -19,7 +19,7 @@ export interface World extends Disposable {
   readonly description: string
   /** Adds up over all processes, in place: the same bits on all of them. */
   sum(values: Float32Array): void
-  /** Each process gets its part of the sum: `values` has `size` parts, `part` is one. */
+  /** Each process gets its part of the sum: `values` has `size` parts, `part` is one, and may be the part of this process in `values`. */
   sumPart(values: Float32Array, part: Float32Array): void
   /** What each process gives, all of one length, one after the other in the order of the ranks. */
   collect(own: Uint8Array, all: Uint8Array): void

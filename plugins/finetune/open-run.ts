@@ -3,6 +3,7 @@
  */
 import { Disposables } from '../../core/disposables.ts'
 import {
+  chain,
   type Device,
   flatGradients,
   type FloatDType,
@@ -14,6 +15,7 @@ import { IGNORE, type TokenizedExample } from '../data/mod.ts'
 import { createGrpoObjective } from '../grpo/mod.ts'
 import { loadModel, storedDType } from '../models/mod.ts'
 import { packLayers } from '../qlora/mod.ts'
+import type { AttachedAdapter } from '../peft/mod.ts'
 import { ofBaseModel } from './model/base-model-files.ts'
 import type { FinetuneConfig } from './config/config.ts'
 import { configOverrides } from './model/config-overrides.ts'
@@ -21,6 +23,8 @@ import { checkContextLength } from './model/context-length.ts'
 import { startEva } from './model/start-eva.ts'
 import { estimateMemory } from './memory/estimate.ts'
 import { atKey } from './config/at-key.ts'
+import { type DividedOptimizer, divideOptimizer } from './parallel/divided-optimizer.ts'
+import { divideWeights } from './parallel/divided-weights.ts'
 import { localWorker } from './parallel/local-worker.ts'
 import { learningRates } from './training/learning-rates.ts'
 import { type MemoryMode, memoryMode } from './memory/memory-mode.ts'
@@ -86,7 +90,13 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
   checkContext(config, model)
   const started = adapter ? startEva(config, model, adapter, data) : []
   const parameters = adapter ? adapter.parameters : trainedWeights(model, config.unfrozen_parameters)
-  const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
+  const { world = null, processes = world?.size ?? 1 } = options
+  const weights =
+    config.zero_stage === 1 && processes > 1 && parts.divides !== null
+      ? divideWeights(parameters, processes, parts.divides)
+      : null
+  const room = weights?.stretch ? weights.stretch * processes : 0
+  const gradients = open.use(fitting('the gradients', () => flatGradients(parameters, { room })))
   const rollouts = await openRollouts(config, inputs, model)
   const objective = disposing(open, config.grpo ? createGrpoObjective(config.grpo) : parts.objective())
   const objectiveNotes = startObjective(objective, {
@@ -107,15 +117,29 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
   const { pages, notes: pagingNotes } = optimizerPages(config, device)
   open.use(pages)
   let paged: PagedState | null = null
+  let divided: DividedOptimizer | null = null
+  const isAlone =
+    config.transforms.length + config.strategy.length === 0 &&
+    config.histogram_steps === null &&
+    gradients !== null &&
+    !hasLinks(adapter)
   const links = parts.optimizer(
-    { weightDecay: config.weight_decay, decays: decay.decays },
+    {
+      weightDecay: config.weight_decay,
+      decays: decay.decays,
+      ...(weights && { sizeOf: (name: string) => parameters.get(name)?.size }),
+    },
     [...rates.links, ...decay.links],
-    (last) => (pages ? (paged = pagedState(last, pages)).transform : last),
+    (last) => {
+      const whole = pages ? (paged = pagedState(last, pages)).transform : last
+      if (!weights) return whole
+      divided = divideOptimizer(whole, { parameters, weights, rank: world?.rank ?? 0, world, isAlone })
+      return divided.transform
+    },
   )
   const chained = adapter ? adapter.around(links) : links
   const optimizer = open.use(fitting('the state of the optimizer', () => chained.init(parameters)))
   const { seed } = config
-  const { world = null } = options
   const { diloco } = config
   const strategies = [
     ...(diloco
@@ -157,6 +181,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
     objective,
     optimizer,
     paged,
+    divided,
     gradients,
     strategies,
     monitors,
@@ -171,6 +196,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
       ...newTokenNotes(tokenizer, config.adapter),
       ...config.notes,
       ...pagingNotes,
+      ...undividedNotes(config, processes),
       ...plan.notes,
       ...started,
       ...objectiveNotes,
@@ -187,6 +213,18 @@ const KEEP_ALL: MemoryMode = { isLean: false, reason: '' }
 function disposing<T extends Partial<Disposable> | null>(stack: Disposables, part: T): T {
   if (part?.[Symbol.dispose]) stack.defer(() => part[Symbol.dispose]?.())
   return part
+}
+
+/** Whether the adapter has links of its own in the chain, which look at gradients. */
+function hasLinks(adapter: AttachedAdapter | null): boolean {
+  const none = chain()
+  return adapter !== null && adapter.around(none) !== none
+}
+
+function undividedNotes({ zero_stage }: FinetuneConfig, processes: number): string[] {
+  return zero_stage === 1 && processes === 1
+    ? ['zero_stage: 1 divides nothing: there is one process, and it has all of the optimizer']
+    : []
 }
 
 /** Asked again when an adapter has put positions before the tokens. */

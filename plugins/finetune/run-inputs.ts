@@ -44,6 +44,8 @@ export interface PrepareOptions {
   readonly weights?: 'all' | 'headers'
   /** The processes that train together, each with this file; default: this one alone. */
   readonly world?: World | null
+  /** How many processes there would be, for an estimate of what the first one takes; default: those of `world`. */
+  readonly processes?: number
   /** An earlier run of `output_dir` is to be removed: nothing is taken from its checkpoints. */
   readonly startsAnew?: boolean
   /** The run is only looked at: what takes steps to find (`learning_rate: auto`) is left open. */

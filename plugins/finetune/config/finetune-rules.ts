@@ -46,6 +46,14 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   batchSize,
   ...grpoRules,
   dilocoFailures,
+  ({ zero_stage, diloco }) =>
+    zero_stage === 1 && diloco !== null
+      ? {
+          path: ['zero_stage'],
+          what: 'is for processes that make every step together, and with diloco each has an optimizer of its own',
+          remedy: 'leave out one of them',
+        }
+      : undefined,
   validation,
   bestModel,
   deviceName,

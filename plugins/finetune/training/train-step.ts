@@ -34,6 +34,7 @@ import {
   type World,
 } from '../../../core/mod.ts'
 import { type Batch, concatenate } from '../../data/mod.ts'
+import type { DividedOptimizer } from '../parallel/divided-optimizer.ts'
 import { isOwn, shareGradients, shareNumbers } from '../parallel/share-gradients.ts'
 import { crossEntropyObjective } from './cross-entropy.ts'
 import { type EmbeddingNoise, withEmbeddingNoise } from './embedding-noise.ts'
@@ -61,6 +62,8 @@ export interface TrainContext {
   readonly seed: number
   /** The processes that share the micro-batches of a window; default: this one alone. */
   readonly world?: World | null
+  /** With `zero_stage: 1`: how gradients are shared and measured. */
+  readonly divided?: Pick<DividedOptimizer, 'shareGradients' | 'sumSquares'> | null
 }
 
 /** Which step `trainStep()` makes, and at which rate. */
@@ -192,14 +195,14 @@ function windowGradients(
 /** Reads the numbers at once: whether all processes came through the window is known before any of them goes on. */
 function shared(
   world: World,
-  { parameters, gradients = null }: TrainContext,
+  { parameters, gradients = null, divided = null }: TrainContext,
   work: () => PendingLoss,
 ): PendingLoss {
   const { loss, log } = shareNumbers(world, () => {
     const pending = work()
     return { loss: pending.loss(), log: pending.log() }
   })
-  shareGradients(world, parameters, gradients)
+  if (!divided?.shareGradients(gradients)) shareGradients(world, parameters, gradients)
   return { loss: () => loss, log: () => ({ ...log }) }
 }
 
@@ -227,7 +230,7 @@ function readLater(readback: Readback, value: ObjectiveResult['loss'], what?: st
 }
 
 function applyUpdate(
-  { optimizer, gradients }: TrainContext,
+  { optimizer, gradients, divided }: TrainContext,
   { step, learningRate }: TrainStep,
   readback?: Readback,
 ): Record<string, number> {
@@ -236,6 +239,7 @@ function applyUpdate(
     learningRate,
     gradScale: 1,
     gradients: gradients?.all,
+    ...(divided?.sumSquares && { sumSquares: () => divided.sumSquares?.(gradients ?? null) ?? Number.NaN }),
     readback,
     metrics: {},
   }
