@@ -9,6 +9,7 @@ import {
   type FloatDType,
   leadLength,
   type Model,
+  type Parameters,
   TrituneError,
 } from '../../core/mod.ts'
 import { IGNORE, type TokenizedExample } from '../data/mod.ts'
@@ -25,6 +26,7 @@ import { estimateMemory } from './memory/estimate.ts'
 import { atKey } from './config/at-key.ts'
 import { type DividedOptimizer, divideOptimizer } from './parallel/divided-optimizer.ts'
 import { divideWeights } from './parallel/divided-weights.ts'
+import { linkNotes } from './parallel/link-notes.ts'
 import { localWorker } from './parallel/local-worker.ts'
 import { learningRates } from './training/learning-rates.ts'
 import { type MemoryMode, memoryMode } from './memory/memory-mode.ts'
@@ -197,6 +199,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
       ...config.notes,
       ...pagingNotes,
       ...undividedNotes(config, processes),
+      ...(adapter === null && !diloco ? linkNotes(world, gradientBytes(parameters)) : []),
       ...plan.notes,
       ...started,
       ...objectiveNotes,
@@ -219,6 +222,10 @@ function disposing<T extends Partial<Disposable> | null>(stack: Disposables, par
 function hasLinks(adapter: AttachedAdapter | null): boolean {
   const none = chain()
   return adapter !== null && adapter.around(none) !== none
+}
+
+function gradientBytes(parameters: Parameters): number {
+  return 4 * [...parameters.values()].reduce((sum, { size }) => sum + size, 0)
 }
 
 function undividedNotes({ zero_stage }: FinetuneConfig, processes: number): string[] {
