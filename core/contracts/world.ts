@@ -5,6 +5,12 @@
  * over MPI; a test can make one of memory.
  */
 
+/** A call that was made and is waited for later. */
+export interface PendingCall {
+  /** Throws E_PEER as the call would. */
+  wait(): void
+}
+
 /** The processes of a job, as one of them sees it; each call is made by all of them, in the same order. */
 export interface World extends Disposable {
   /** Which of the processes this is, from 0. */
@@ -23,6 +29,11 @@ export interface World extends Disposable {
   sumPart(values: Float32Array, part: Float32Array): void
   /** What each process gives, all of one length, one after the other in the order of the ranks. */
   collect(own: Uint8Array, all: Uint8Array): void
+  /**
+   * `collect()` that goes on while this process computes, where the world can: both arrays are left alone until `wait()` returns. Calls come to their turn in the order in which
+   * they were made, this one too.
+   */
+  startCollect?(own: Uint8Array, all: Uint8Array): PendingCall
   /** A text of each process, in the order of the ranks; they may differ in length. */
   gather(text: string): string[]
   /** The bytes of one process on all of them, in place. */

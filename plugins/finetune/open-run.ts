@@ -11,6 +11,7 @@ import {
   type Model,
   type Parameters,
   TrituneError,
+  type World,
 } from '../../core/mod.ts'
 import { IGNORE, type TokenizedExample } from '../data/mod.ts'
 import { createGrpoObjective } from '../grpo/mod.ts'
@@ -28,6 +29,8 @@ import { type DividedOptimizer, divideOptimizer } from './parallel/divided-optim
 import { divideWeights } from './parallel/divided-weights.ts'
 import { linkNotes } from './parallel/link-notes.ts'
 import { localWorker } from './parallel/local-worker.ts'
+import { shardLayout } from './parallel/shard-layout.ts'
+import { type ShardedBase, shardBase } from './parallel/sharded-base.ts'
 import { learningRates } from './training/learning-rates.ts'
 import { type MemoryMode, memoryMode } from './memory/memory-mode.ts'
 import { optimizerPages } from './memory/paged-optimizer.ts'
@@ -150,6 +153,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
     ...parts.strategies({ model, parameters, totalSteps: plan.totalSteps, seed }),
   ]
   for (const { part } of strategies) disposing(open, part)
+  const sharded = config.shard_base && processes > 1 ? open.use(shardedBase(model, device, world, processes)) : null
   const watched = { outputDir: config.output_dir, loggingSteps: config.logging_steps }
   const monitors = world === null || world.rank === 0 ? parts.monitors(watched) : []
   for (const { part } of monitors) disposing(open, part)
@@ -163,6 +167,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
     adapter,
     optimizer,
     paged,
+    sharded,
     memory: KEEP_ALL,
   }
   const needed = Object.values(estimateMemory(estimated)).reduce((sum, bytes) => sum + bytes, 0)
@@ -184,6 +189,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
     optimizer,
     paged,
     divided,
+    sharded,
     gradients,
     strategies,
     monitors,
@@ -228,10 +234,22 @@ function gradientBytes(parameters: Parameters): number {
   return 4 * [...parameters.values()].reduce((sum, { size }) => sum + size, 0)
 }
 
-function undividedNotes({ zero_stage }: FinetuneConfig, processes: number): string[] {
-  return zero_stage === 1 && processes === 1
-    ? ['zero_stage: 1 divides nothing: there is one process, and it has all of the optimizer']
-    : []
+function undividedNotes({ zero_stage, shard_base }: FinetuneConfig, processes: number): string[] {
+  if (processes > 1) return []
+  return [
+    ...(zero_stage === 1
+      ? ['zero_stage: 1 divides nothing: there is one process, and it has all of the optimizer']
+      : []),
+    ...(shard_base ? ['shard_base divides nothing: there is one process, and it has all of the base'] : []),
+  ]
+}
+
+/** Without a world nothing is divided, but it is known what would be. */
+function shardedBase(model: Model, device: Device, world: World | null, processes: number): ShardedBase {
+  const layout = shardLayout(model, processes)
+  if (world !== null) return atKey(['shard_base'], () => shardBase(layout, { device, world }))
+  const { whole, resident } = layout
+  return { whole, resident, gathered: 0, together: (work) => work(), [Symbol.dispose]() {} }
 }
 
 /** Asked again when an adapter has put positions before the tokens. */

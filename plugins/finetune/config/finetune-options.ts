@@ -342,6 +342,8 @@ export interface FinetuneOptions extends PreferenceKeys, TrackerKeys {
   readonly diloco: DilocoOptions | null
   /** 1: the state of the optimizer is divided over the processes. */
   readonly zero_stage: 0 | 1
+  /** The frozen weights of the blocks are divided over the processes. */
+  readonly shard_base: boolean
   /** Seconds that a process waits for the others; null: half an hour. */
   readonly ddp_timeout: number | null
   /** Whether cheap results are kept for the backward pass or made again: the same bits. */

@@ -479,6 +479,7 @@ const schema = v.strictObject(
     threads: nullable(integer({ min: 1, max: 256 })),
     diloco: nullable(dilocoOptions),
     zero_stage: optional(zeroStage, 0),
+    shard_base: optional(flag(), false),
     ddp_timeout: nullable(integer({ min: 1, max: 2_000_000 })),
     memory: optional(oneOf(['auto', 'lean', 'fast']), 'auto'),
     plugins: optional(listOf(moduleField), []),

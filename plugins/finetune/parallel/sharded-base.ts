@@ -1,0 +1,188 @@
+/**
+ * `shard_base: true`: each process keeps a part of every block's frozen weights, and a block is brought together when a pass comes to it, as FSDP does it for
+ * parameters (Zhao et al. 2023, arXiv 2304.11277). Two blocks are whole at a time: the one that is computed with, and the one that is next, which comes in meanwhile.
+ *
+ * Nothing is told to the model: a layer's weight asks where it lies when its address is read. So all processes must come to the blocks in the same order,
+ * each time: `together()` is for such work, and outside of it reading a weight is an error.
+ */
+import {
+  type Allocation,
+  type Device,
+  type QuantizedWeight,
+  quantizedWeight,
+  Tensor,
+  TrituneError,
+  type World,
+} from '../../../core/mod.ts'
+import { Storage } from '../../../core/tensor/storage.ts'
+import { tensorBytes } from '../../../core/tensor/tensor-bytes.ts'
+import { type ShardedBlock, type ShardedLayer, type ShardLayout, WHOLE_BLOCKS } from './shard-layout.ts'
+
+/** The frozen weights of a model in parts. */
+export interface ShardedBase extends Disposable, Pick<ShardLayout, 'whole' | 'resident'> {
+  /** Work that all processes do, with as many passes over the model on each. */
+  together<T>(work: () => T): T
+  /** Blocks that were brought together so far. */
+  readonly gathered: number
+}
+
+/** Takes the weights of the layout out of `model`, which keeps this process's part of them. E_UNSUPPORTED where a device has memory of its own. */
+export function shardBase(
+  { blocks, whole, resident }: ShardLayout,
+  { device, world }: { readonly device: Device; readonly world: World },
+): ShardedBase {
+  const size = Math.max(0, ...blocks.map(({ part }) => world.size * part))
+  if (device.kind !== 'cpu')
+    throw new TrituneError('E_UNSUPPORTED', `shard_base is for the CPU, this is ${device.name}`, {
+      remedy: 'leave out shard_base, or set device: cpu',
+    })
+  const parts = blocks.map((block) => ownPart(block, device, world))
+  const slots = Array.from({ length: blocks.length === 0 ? 0 : WHOLE_BLOCKS }, (): Slot => {
+    const memory = device.allocate(size)
+    return { memory, bytes: bytesOf(memory, size), block: null, pending: null }
+  })
+  let current: Slot | null = null
+  let isTogether = false
+  let gathered = 0
+
+  const begin = (slot: Slot, block: number): void => {
+    const all = slot.bytes.subarray(0, world.size * blocks[block].part)
+    slot.block = null
+    slot.pending = world.startCollect?.(parts[block].bytes, all) ?? null
+    if (slot.pending === null) world.collect(parts[block].bytes, all)
+    slot.block = block
+    gathered++
+  }
+  const settle = (slot: Slot): void => {
+    slot.pending?.wait()
+    slot.pending = null
+  }
+  /** The slot in which a block is whole; the next one in the direction of the pass is asked for. */
+  const enter = (block: number): Slot => {
+    if (!isTogether) throw apart()
+    const before = current?.block ?? null
+    const there = slots.find((slot) => slot.block === block)
+    const slot = there ?? slots.find((one) => one !== current) ?? slots[0]
+    if (!there) {
+      settle(slot)
+      begin(slot, block)
+    }
+    settle(slot)
+    current = slot
+    const next = block + (before === null || before < block || block === 0 ? 1 : -1)
+    const other = slots.find((one) => one !== slot)
+    const isTurn = before !== null && block !== 0 && Math.abs(before - block) !== 1
+    if (other && world.startCollect && !isTurn && next >= 0 && next < blocks.length && other.block !== next) {
+      settle(other)
+      begin(other, next)
+    }
+    return slot
+  }
+  const memoryOf = (block: number): Allocation =>
+    (current?.block === block && isTogether ? current : enter(block)).memory
+
+  const owned = blocks.flatMap((block, index) => {
+    const allocation: Allocation = {
+      get address() {
+        return memoryOf(index).address
+      },
+      get host() {
+        return memoryOf(index).host
+      },
+      free() {},
+    }
+    const storage = new Storage(device, world.size * block.part, allocation)
+    return block.layers.flatMap((layer) => replaced(layer, storage))
+  })
+  return {
+    whole,
+    resident,
+    together(work) {
+      const before = isTogether
+      isTogether = true
+      try {
+        return work()
+      } finally {
+        isTogether = before
+      }
+    },
+    get gathered() {
+      return gathered
+    },
+    [Symbol.dispose]() {
+      for (const tensor of owned) tensor.dispose()
+      for (const { memory } of parts) memory.free()
+      // What the others still write to stays.
+      for (const { memory, pending } of slots) if (pending === null) memory.free()
+    },
+  }
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Room for a block. */
+interface Slot {
+  readonly memory: Allocation
+  readonly bytes: Uint8Array
+  block: number | null
+  pending: { wait(): void } | null
+}
+
+interface Part {
+  readonly memory: Allocation
+  readonly bytes: Uint8Array
+}
+
+/** Copies what this process keeps of a block. */
+function ownPart({ layers, part }: ShardedBlock, device: Device, { rank }: World): Part {
+  const memory = device.allocate(part)
+  const bytes = bytesOf(memory, part)
+  bytes.fill(0)
+  const first = rank * part
+  for (const { tensors } of layers)
+    for (const { tensor, offset } of Object.values(tensors)) {
+      let at = offset - first
+      for (const piece of tensorBytes(tensor)) {
+        const [from, to] = [Math.max(0, at), Math.min(part, at + piece.length)]
+        if (from < to) bytes.set(piece.subarray(from - at, to - at), from)
+        at += piece.length
+      }
+    }
+  return { memory, bytes }
+}
+
+/** Gives the layer a weight in the storage of its block; what it had is freed. */
+function replaced({ layer, tensors }: ShardedLayer, storage: Storage): readonly Tensor[] {
+  const made = Object.fromEntries(
+    Object.entries(tensors).map(([name, { tensor: { shape, dtype }, offset }]) => [
+      name,
+      new Tensor(storage.retain(), shape, dtype, offset, null),
+    ]),
+  )
+  const before = layer.weight
+  layer.weight = before instanceof Tensor ? made['weight'] : packed(before, made)
+  before[Symbol.dispose]()
+  return Object.values(made)
+}
+
+function packed(
+  { kind, shape, block, offset, threshold }: QuantizedWeight,
+  { data, scale, nested }: Readonly<Record<string, Tensor>>,
+): QuantizedWeight {
+  return quantizedWeight({ kind, shape, block, offset, threshold, parts: { data, scale, nested } })
+}
+
+function bytesOf({ host }: Allocation, length: number): Uint8Array {
+  if (host) return new Uint8Array(host, 0, length)
+  throw new TrituneError('E_UNSUPPORTED', 'shard_base: a block of the model takes more than 4 GiB', {
+    remedy: 'pack the base (load_in_4bit: true), or leave out shard_base',
+  })
+}
+
+function apart(): TrituneError {
+  return new TrituneError(
+    'E_UNSUPPORTED',
+    'the weights of the base lie in parts on all processes (shard_base), and one of them wants to read them alone',
+    { remedy: 'leave out shard_base' },
+  )
+}
