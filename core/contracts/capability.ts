@@ -72,6 +72,8 @@ export interface WeightSource {
   packHead?(path: string, weight: Tensor): Tensor | QuantizedWeight | null
   /** How a linear layer computes; see LayerForms. */
   form?(path: string, parts: FormParts): LayerForm | null
+  /** Told of each layer once it has its weight, which may be put elsewhere from then on. */
+  made?(layer: Layer): void
 }
 
 /**

@@ -11,7 +11,6 @@ import {
   type Model,
   type Parameters,
   TrituneError,
-  type World,
 } from '../../core/mod.ts'
 import { IGNORE, type TokenizedExample } from '../data/mod.ts'
 import { createGrpoObjective } from '../grpo/mod.ts'
@@ -30,7 +29,7 @@ import { divideWeights } from './parallel/divided-weights.ts'
 import { linkNotes } from './parallel/link-notes.ts'
 import { localWorker } from './parallel/local-worker.ts'
 import { shardLayout } from './parallel/shard-layout.ts'
-import { type ShardedBase, shardBase } from './parallel/sharded-base.ts'
+import { openShardedBase } from './parallel/sharded-base.ts'
 import { learningRates } from './training/learning-rates.ts'
 import { type MemoryMode, memoryMode } from './memory/memory-mode.ts'
 import { optimizerPages } from './memory/paged-optimizer.ts'
@@ -60,6 +59,11 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
   const dtype = computeDType(config, weightsPath)
   const quantizer = parts.quantizer()
   const forms = parts.forms()
+  const { world = null, processes = world?.size ?? 1 } = options
+  const loading =
+    config.shard_base && world !== null && world.size > 1
+      ? open.use(atKey(['shard_base'], () => openShardedBase({ device, world })))
+      : null
   const model = open.use(
     ofBaseModel(modelPath, () =>
       fitting('the model', () =>
@@ -76,26 +80,30 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
             ? packLayers(quantizer, dtype, { skip: config.bnb_config_kwargs?.llm_int8_skip_modules ?? [] })
             : undefined,
           ...(forms ? { forms } : {}),
+          ...(loading && { onLayer: loading.add }),
         }),
       ),
     ),
   )
+  loading?.end()
+  const together = <T>(work: () => T): T => (loading ? loading.together(work) : work())
   checkTokenIds([...data.train, ...data.validation], model)
   data.stream?.watch((examples) => checkTokenIds(examples, model))
   checkContext(config, model)
   const adapter = open.use(
     fitting('the adapter', () =>
-      openAdapter(model, {
-        tokenizer,
-        rows: newRows(model, modelPath, tokenizer),
-        totalSteps: plan.totalSteps,
-      }),
+      together(() =>
+        openAdapter(model, {
+          tokenizer,
+          rows: newRows(model, modelPath, tokenizer),
+          totalSteps: plan.totalSteps,
+        }),
+      ),
     ),
   )
   checkContext(config, model)
   const started = adapter ? startEva(config, model, adapter, data) : []
   const parameters = adapter ? adapter.parameters : trainedWeights(model, config.unfrozen_parameters)
-  const { world = null, processes = world?.size ?? 1 } = options
   const weights =
     config.zero_stage === 1 && processes > 1 && parts.divides !== null
       ? divideWeights(parameters, processes, parts.divides)
@@ -104,17 +112,19 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters, { room })))
   const rollouts = await openRollouts(config, inputs, model)
   const objective = disposing(open, config.grpo ? createGrpoObjective(config.grpo) : parts.objective())
-  const objectiveNotes = startObjective(objective, {
-    config,
-    model,
-    modelPath: weightsPath,
-    dtype,
-    host,
-    data,
-    plan,
-    tokenizer,
-    isRehearsal: options.weights === 'headers',
-  })
+  const objectiveNotes = together(() =>
+    startObjective(objective, {
+      config,
+      model,
+      modelPath: weightsPath,
+      dtype,
+      host,
+      data,
+      plan,
+      tokenizer,
+      isRehearsal: options.weights === 'headers',
+    }),
+  )
   const decays = (name: string): boolean =>
     weightDecays(name, parameters.get(name)?.shape.length ?? 0, config.adapter !== null)
   const rates = learningRates(config, parameters, decays)
@@ -153,7 +163,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
     ...parts.strategies({ model, parameters, totalSteps: plan.totalSteps, seed }),
   ]
   for (const { part } of strategies) disposing(open, part)
-  const sharded = config.shard_base && processes > 1 ? open.use(shardedBase(model, device, world, processes)) : null
+  const sharded = loading ?? (config.shard_base && processes > 1 ? wouldBeSharded(model, processes) : null)
   const watched = { outputDir: config.output_dir, loggingSteps: config.logging_steps }
   const monitors = world === null || world.rank === 0 ? parts.monitors(watched) : []
   for (const { part } of monitors) disposing(open, part)
@@ -245,11 +255,8 @@ function undividedNotes({ zero_stage, shard_base }: FinetuneConfig, processes: n
 }
 
 /** Without a world nothing is divided, but it is known what would be. */
-function shardedBase(model: Model, device: Device, world: World | null, processes: number): ShardedBase {
-  const layout = shardLayout(model, processes)
-  if (world !== null) return atKey(['shard_base'], () => shardBase(layout, { device, world }))
-  const { whole, resident } = layout
-  return { whole, resident, gathered: 0, together: (work) => work(), [Symbol.dispose]() {} }
+function wouldBeSharded(model: Model, processes: number): NonNullable<Run['sharded']> {
+  return { ...shardLayout(model, processes), gathered: 0, together: (work) => work() }
 }
 
 /** Asked again when an adapter has put positions before the tokens. */

@@ -54,15 +54,14 @@ export function shardLayout(model: Pick<Model, 'layers'>, processes: number): Sh
   }
 }
 
-// ---- helpers ----------------------------------------------------------------------------------------------------
-
 /** `model.layers.3` of `model.layers.3.mlp.up_proj`; null where the layer stays whole. */
-function blockOf({ path, kind, weight, form }: Layer): string | null {
+export function blockOf({ path, kind, weight, form }: Layer): string | null {
   if (kind !== 'linear' || form || (weight instanceof Tensor && weight.requiresGrad)) return null
   return /^.*?\.\d+(?=\.)/.exec(path)?.[0] ?? null
 }
 
-function blockLayout(layers: readonly Layer[], processes: number): ShardedBlock {
+/** Where the tensors of the layers of one block lie. */
+export function blockLayout(layers: readonly Layer[], processes: number): ShardedBlock {
   let end = 0
   const placed = layers.map((layer): ShardedLayer => {
     const tensors = Object.fromEntries(
@@ -76,6 +75,8 @@ function blockLayout(layers: readonly Layer[], processes: number): ShardedBlock 
   })
   return { layers: placed, part: aligned(Math.ceil(end / processes)) }
 }
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
 
 function tensorsOf({ weight }: Layer): Readonly<Record<string, Tensor>> {
   if (!isQuantized(weight)) return { weight }

@@ -8,6 +8,7 @@
 import {
   type Allocation,
   type Device,
+  type Layer,
   type QuantizedWeight,
   quantizedWeight,
   Tensor,
@@ -16,7 +17,14 @@ import {
 } from '../../../core/mod.ts'
 import { Storage } from '../../../core/tensor/storage.ts'
 import { tensorBytes } from '../../../core/tensor/tensor-bytes.ts'
-import { type ShardedBlock, type ShardedLayer, type ShardLayout, WHOLE_BLOCKS } from './shard-layout.ts'
+import {
+  blockLayout,
+  blockOf,
+  type ShardedBlock,
+  type ShardedLayer,
+  type ShardLayout,
+  WHOLE_BLOCKS,
+} from './shard-layout.ts'
 
 /** The frozen weights of a model in parts. */
 export interface ShardedBase extends Disposable, Pick<ShardLayout, 'whole' | 'resident'> {
@@ -26,30 +34,41 @@ export interface ShardedBase extends Disposable, Pick<ShardLayout, 'whole' | 're
   readonly gathered: number
 }
 
-/** Takes the weights of the layout out of `model`, which keeps this process's part of them. E_UNSUPPORTED where a device has memory of its own. */
-export function shardBase(
-  { blocks, whole, resident }: ShardLayout,
-  { device, world }: { readonly device: Device; readonly world: World },
-): ShardedBase {
-  const size = Math.max(0, ...blocks.map(({ part }) => world.size * part))
+/** What a model is loaded into. */
+export interface ShardedLoading extends ShardedBase {
+  /** Takes the weight of a layer, if it is to be divided; at the latest when a layer of another block comes. */
+  add(layer: Layer): void
+  /** There are no more layers. */
+  end(): void
+}
+
+/** Nothing is divided yet. E_UNSUPPORTED where the device has memory of its own. */
+export function openShardedBase({
+  device,
+  world,
+}: {
+  readonly device: Device
+  readonly world: World
+}): ShardedLoading {
   if (device.kind !== 'cpu')
     throw new TrituneError('E_UNSUPPORTED', `shard_base is for the CPU, this is ${device.name}`, {
       remedy: 'leave out shard_base, or set device: cpu',
     })
-  const parts = blocks.map((block) => ownPart(block, device, world))
-  const slots = Array.from({ length: blocks.length === 0 ? 0 : WHOLE_BLOCKS }, (): Slot => {
-    const memory = device.allocate(size)
-    return { memory, bytes: bytesOf(memory, size), block: null, pending: null }
-  })
+  const blocks: Part[] = []
+  const owned: Tensor[] = []
+  const slots: Slot[] = []
+  let open: { readonly name: string; readonly layers: Layer[] } | null = null
+  let whole = 0
   let current: Slot | null = null
   let isTogether = false
   let gathered = 0
 
   const begin = (slot: Slot, block: number): void => {
-    const all = slot.bytes.subarray(0, world.size * blocks[block].part)
+    const { bytes } = blocks[block]
+    const all = slot.bytes.subarray(0, world.size * bytes.length)
     slot.block = null
-    slot.pending = world.startCollect?.(parts[block].bytes, all) ?? null
-    if (slot.pending === null) world.collect(parts[block].bytes, all)
+    slot.pending = world.startCollect?.(bytes, all) ?? null
+    if (slot.pending === null) world.collect(bytes, all)
     slot.block = block
     gathered++
   }
@@ -57,9 +76,17 @@ export function shardBase(
     slot.pending?.wait()
     slot.pending = null
   }
+  const openSlots = (): void => {
+    const size = largestOf(blocks, world)
+    while (slots.length < WHOLE_BLOCKS) {
+      const memory = device.allocate(size)
+      slots.push({ memory, bytes: bytesOf(memory, size), block: null, pending: null })
+    }
+  }
   /** The slot in which a block is whole; the next one in the direction of the pass is asked for. */
   const enter = (block: number): Slot => {
     if (!isTogether) throw apart()
+    openSlots()
     const before = current?.block ?? null
     const there = slots.find((slot) => slot.block === block)
     const slot = there ?? slots.find((one) => one !== current) ?? slots[0]
@@ -78,25 +105,45 @@ export function shardBase(
     }
     return slot
   }
-  const memoryOf = (block: number): Allocation =>
-    (current?.block === block && isTogether ? current : enter(block)).memory
-
-  const owned = blocks.flatMap((block, index) => {
-    const allocation: Allocation = {
+  const seal = (): void => {
+    if (open === null) return
+    const layout = blockLayout(open.layers, world.size)
+    const index = blocks.length
+    blocks.push(ownPart(layout, device, world))
+    open = null
+    const memoryOf = (): Allocation =>
+      (current?.block === index && isTogether ? current : enter(index)).memory
+    const storage = new Storage(device, world.size * layout.part, {
       get address() {
-        return memoryOf(index).address
+        return memoryOf().address
       },
       get host() {
-        return memoryOf(index).host
+        return memoryOf().host
       },
       free() {},
-    }
-    const storage = new Storage(device, world.size * block.part, allocation)
-    return block.layers.flatMap((layer) => replaced(layer, storage))
-  })
+    })
+    for (const layer of layout.layers)
+      for (const tensor of replaced(layer, storage)) {
+        owned.push(tensor)
+        whole += tensor.bytes
+      }
+  }
   return {
-    whole,
-    resident,
+    add(layer) {
+      const name = blockOf(layer)
+      if (name === null) return
+      if (open?.name !== name) seal()
+      open ??= { name, layers: [] }
+      open.layers.push(layer)
+    },
+    end: seal,
+    get whole() {
+      return whole
+    },
+    get resident() {
+      const parts = blocks.reduce((sum, { bytes }) => sum + bytes.length, 0)
+      return parts + WHOLE_BLOCKS * largestOf(blocks, world)
+    },
     together(work) {
       const before = isTogether
       isTogether = true
@@ -111,7 +158,7 @@ export function shardBase(
     },
     [Symbol.dispose]() {
       for (const tensor of owned) tensor.dispose()
-      for (const { memory } of parts) memory.free()
+      for (const { memory } of blocks) memory.free()
       // What the others still write to stays.
       for (const { memory, pending } of slots) if (pending === null) memory.free()
     },
@@ -131,6 +178,10 @@ interface Slot {
 interface Part {
   readonly memory: Allocation
   readonly bytes: Uint8Array
+}
+
+function largestOf(blocks: readonly Part[], world: World): number {
+  return world.size * Math.max(0, ...blocks.map(({ bytes }) => bytes.length))
 }
 
 /** Copies what this process keeps of a block. */
