@@ -138,7 +138,13 @@ const described = new WeakMap<QuantizedFormat, Described>()
 function describe(format: QuantizedFormat, { data, scale, nested }: QuantizedParts): BigInt64Array {
   const known = described.get(format)
   // A weight may lie elsewhere than before, and then its parts do.
-  if (known && known.address === at(data) && known.parts.data === data && known.parts.scale === scale && known.parts.nested === nested)
+  if (
+    known &&
+    known.address === at(data) &&
+    known.parts.data === data &&
+    known.parts.scale === scale &&
+    known.parts.nested === nested
+  )
     return known.fields
   const { kind, block, offset } = format
   float[0] = offset

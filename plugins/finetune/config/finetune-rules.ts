@@ -139,7 +139,10 @@ function shardFailures(input: FinetuneFields): readonly ConfigFailure[] {
     if (isAsked) failures.push({ path: ['shard_base'], what, remedy: 'leave out one of them' })
   }
   const { adapter, diloco, peft_init_lora_weights: init, peft, generate_samples, rl } = input
-  refuse(adapter === null || adapter === 'none', 'is for frozen weights, and without an adapter all are trained')
+  refuse(
+    adapter === null || adapter === 'none',
+    'is for frozen weights, and without an adapter all are trained',
+  )
   refuse(diloco !== null, 'is for processes that make every step together, and with diloco they do not')
   refuse(
     /^(pissa|olora|loftq|eva)/.test(String(init)) || typeof peft?.loftq_config.loftq_bits === 'number',

@@ -91,7 +91,10 @@ export function divideOptimizer(
     transform: divide,
     owners: () =>
       new Map(
-        [...(inner?.tensors() ?? [])].map(([key, tensor]) => [tensor, pieces.get(parameterOf(key, pieces)) ?? null]),
+        [...(inner?.tensors() ?? [])].map(([key, tensor]) => [
+          tensor,
+          pieces.get(parameterOf(key, pieces)) ?? null,
+        ]),
       ),
     shareGradients(gradients) {
       if (!scatters || gradients === null) return false

@@ -7,10 +7,7 @@ import { LINKS, sumSeconds } from '../../distributed/mod.ts'
 import { formatBytes, formatDuration } from '../reports/format.ts'
 
 /** None where all processes are on this machine; `bytes`: of all gradients. */
-export function linkNotes(
-  world: Pick<World, 'size' | 'localSize'> | null,
-  bytes: number,
-): readonly string[] {
+export function linkNotes(world: Pick<World, 'size' | 'localSize'> | null, bytes: number): readonly string[] {
   if (world === null || world.size === world.localSize) return []
   const seconds = (link: '1 Gb/s' | '10 Gb/s'): string =>
     `${formatDuration(sumSeconds(world.size, bytes, LINKS[link]))} at ${link}`

@@ -205,10 +205,15 @@ function ownPart({ layers, part }: ShardedBlock, device: Device, { rank }: World
 /** Gives the layer a weight in the storage of its block; what it had is freed. */
 function replaced({ layer, tensors }: ShardedLayer, storage: Storage): readonly Tensor[] {
   const made = Object.fromEntries(
-    Object.entries(tensors).map(([name, { tensor: { shape, dtype }, offset }]) => [
-      name,
-      new Tensor(storage.retain(), shape, dtype, offset, null),
-    ]),
+    Object.entries(tensors).map(
+      ([
+        name,
+        {
+          tensor: { shape, dtype },
+          offset,
+        },
+      ]) => [name, new Tensor(storage.retain(), shape, dtype, offset, null)],
+    ),
   )
   const before = layer.weight
   layer.weight = before instanceof Tensor ? made['weight'] : packed(before, made)

@@ -68,27 +68,25 @@ export function withWholeState(
   const ask = (tensor: number, part: number, piece: number): void =>
     world.broadcast(new Uint8Array(Int32Array.of(tensor, part, piece).buffer))
   if (world.rank !== 0) return answer(world, own, whole)
-  const sources = whole.map(
-    ({ name, dtype, shape, parts }, index): TensorSource => ({
-      name,
-      dtype,
-      shape,
-      *chunks() {
-        const mine = own.get(name)
-        for (const [part, { rank, size }] of parts.entries()) {
-          if (rank === 0 && mine) yield* tensorBytes(mine)
-          if (rank === 0) continue
-          const bytes = bytesOf(dtype, size)
-          for (let piece = 0; piece * PIECE < bytes; piece++) {
-            const chunk = new Uint8Array(Math.min(PIECE, bytes - piece * PIECE))
-            ask(index, part, piece)
-            world.broadcast(chunk, rank)
-            yield chunk
-          }
+  const sources = whole.map(({ name, dtype, shape, parts }, index): TensorSource => ({
+    name,
+    dtype,
+    shape,
+    *chunks() {
+      const mine = own.get(name)
+      for (const [part, { rank, size }] of parts.entries()) {
+        if (rank === 0 && mine) yield* tensorBytes(mine)
+        if (rank === 0) continue
+        const bytes = bytesOf(dtype, size)
+        for (let piece = 0; piece * PIECE < bytes; piece++) {
+          const chunk = new Uint8Array(Math.min(PIECE, bytes - piece * PIECE))
+          ask(index, part, piece)
+          world.broadcast(chunk, rank)
+          yield chunk
         }
-      },
-    }),
-  )
+      }
+    },
+  }))
   try {
     save(sources)
   } finally {
@@ -161,7 +159,9 @@ function wholeOf(all: readonly (readonly Told[])[], parameters: Parameters): Who
   const order = [...parameters.keys()]
   return [...found.values()]
     .map((pieces) => pieces.toSorted((a, b) => a.start - b.start))
-    .toSorted(([a], [b]) => order.indexOf(a.parameter) - order.indexOf(b.parameter) || (a.name < b.name ? -1 : 1))
+    .toSorted(
+      ([a], [b]) => order.indexOf(a.parameter) - order.indexOf(b.parameter) || (a.name < b.name ? -1 : 1),
+    )
     .map((pieces) => wholeTensor(pieces, parameters))
 }
 

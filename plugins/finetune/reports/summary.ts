@@ -79,6 +79,7 @@ function partsLines(run: Run): string[] {
   const { plugins, objective, strategies, monitors, config, rollouts, world } = run
   const lines: [string, readonly string[]][] = [
     ['processes', world ? [`${world.size} (${world.description})`] : []],
+    ['sharded', run.sharded ? [describeSharded(run.sharded)] : []],
     ['zero', run.divided ? [describeDivided(run.divided)] : []],
     ['quantizer', config.quantizer ? [config.quantizer.name] : []],
     ['rewards', rollouts ? [rollouts.summary] : []],
@@ -96,6 +97,10 @@ function partsLines(run: Run): string[] {
   return lines.flatMap(([name, values]) =>
     values.length > 0 ? [`${name.padEnd(10)} ${values.join(', ')}`] : [],
   )
+}
+
+function describeSharded({ whole, resident }: NonNullable<Run['sharded']>): string {
+  return `${formatBytes(whole)} of the base in parts: ${formatBytes(resident)} on each process, two whole blocks among them`
 }
 
 function describeDivided({ weights: { stretch } }: DividedOptimizer): string {

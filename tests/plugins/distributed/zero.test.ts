@@ -25,8 +25,8 @@ writeFileSync(
     gradient_accumulation_steps: 2,
     learning_rate: 1e-3,
     save_strategy: 'steps',
-    save_steps: 3,
-    max_steps: 5,
+    save_steps: 2,
+    max_steps: 3,
     device: 'cpu',
   }),
 )
@@ -60,18 +60,17 @@ const CASES: readonly Case[] = [
     settings: ['optimizer=adamw_8bit', 'bf16=true', 'max_grad_norm=0.5'],
     says: EQUAL,
   },
-  { what: 'four processes', processes: 4, settings: ['gradient_accumulation_steps=1'], says: EQUAL, once: true },
   {
-    what: 'an adapter, and a transform that looks at all gradients',
-    processes: 2,
-    settings: [...LORA, 'transforms=[{"name":"clip","max_norm":0.4}]', 'optimizer=lion'],
+    what: 'an adapter on four processes',
+    processes: 4,
+    settings: ['gradient_accumulation_steps=1', 'optimizer=lion', ...LORA],
     says: EQUAL,
     once: true,
   },
   {
-    what: 'an optimizer of whole matrices',
+    what: 'an optimizer of whole matrices after a transform',
     processes: 2,
-    settings: [...LORA, 'optimizer=muon'],
+    settings: [...LORA, 'optimizer=muon', 'transforms=[{"name":"clip","max_norm":0.4}]'],
     says: 'stage 1, the state of the optimizer in whole tensors',
     once: true,
   },
@@ -91,12 +90,13 @@ for (const [index, mpi] of INSTALLED.entries()) {
         expect([divided.code, divided.output]).toEqual([0, expect.stringContaining(says)])
         expect(metricsOf(pathOf(parts))).toEqual(metricsOf(pathOf(all)))
         const weights = settings.includes('adapter=lora') ? 'adapter_model.safetensors' : 'model.safetensors'
-        for (const file of [weights, `checkpoint-3/${weights}`, 'checkpoint-3/state.safetensors'])
+        for (const file of [weights, `checkpoint-2/${weights}`, 'checkpoint-2/state.safetensors'])
           expect(readFileSync(pathOf(parts, file)).equals(readFileSync(pathOf(all, file)))).toBe(true)
       },
       MINUTE,
     )
 
+    if (index > 0) return
     test(
       'a checkpoint goes on with as many processes to the same bits, and with any number to the same losses',
       async () => {
@@ -105,17 +105,16 @@ for (const [index, mpi] of INSTALLED.entries()) {
           'optimizer=adamw_8bit',
           'bf16=true',
           'max_grad_norm=0.5',
-          `resume_from_checkpoint=${pathOf(name('parts eight bits and bf16'), 'checkpoint-3')}`,
+          `resume_from_checkpoint=${pathOf(name('parts eight bits and bf16'), 'checkpoint-2')}`,
         ]
         const again = await run(mpi, 2, name('again'), [...from, 'zero_stage=1'])
         expect([again.code, again.output]).toEqual([0, expect.stringContaining('resumed from')])
         const model = (output: string): Buffer => readFileSync(pathOf(output, 'model.safetensors'))
         expect(model(name('again')).equals(model(all))).toBe(true)
-        const expected = lossesOf(all).slice(3)
+        const expected = lossesOf(all).slice(2)
         const others: readonly (readonly [number, readonly string[]])[] = [
           [1, ['gradient_accumulation_steps=4', 'zero_stage=1']],
-          [1, ['gradient_accumulation_steps=4']],
-          ...(index === 0 ? [[4, ['gradient_accumulation_steps=1', 'zero_stage=1']] as const] : []),
+          [4, ['gradient_accumulation_steps=1', 'zero_stage=1']],
         ]
         for (const [i, [processes, settings]] of others.entries()) {
           const output = name(`other ${i}`)
@@ -124,8 +123,7 @@ for (const [index, mpi] of INSTALLED.entries()) {
           // bf16 shows the order of sums.
           for (const [step, loss] of lossesOf(output).entries())
             expect(Math.abs(loss / expected[step] - 1)).toBeLessThan(5e-3)
-          if (processes === 1 && settings.includes('zero_stage=1'))
-            expect(told).toContain('zero_stage: 1 divides nothing: there is one process')
+          if (processes === 1) expect(told).toContain('zero_stage: 1 divides nothing: there is one process')
         }
       },
       MINUTE,
