@@ -72,7 +72,16 @@ export interface RunInputs {
 /** Downloads config.json and the tokenizer of a model on the hub, no weights. Throws a `ConfigError` with all faults that are known. */
 export async function openInputs(
   config: FinetuneConfig,
-  { plugins = [], device, onDownload, onTokenize, onNote, weights = 'all', world = null }: PrepareOptions,
+  {
+    plugins = [],
+    device,
+    onDownload,
+    onTokenize,
+    onNote,
+    weights = 'all',
+    world = null,
+    processes = world?.size ?? 1,
+  }: PrepareOptions,
 ): Promise<RunInputs> {
   const early = await checkEarly(config, { plugins, device })
   const { host, parts } = early
@@ -85,7 +94,9 @@ export async function openInputs(
   const tell = { onProgress: onDownload, onNote, weights }
   // A tokenizer that is trained on the datasets needs them first.
   const texts = config.train_tokenizer === null ? config : await withLocalDatasets(config, tell)
-  const base = config.reinit_weights ? newModelFiles(texts, host, tell) : baseModelFiles(config, host, tell)
+  const base = config.reinit_weights
+    ? newModelFiles(texts, host, { ...tell, processes })
+    : baseModelFiles(config, host, tell)
   open.defer(() => base[Symbol.dispose]?.())
   const modelPath = await base.small()
   const known = writtenContextLength(modelPath)
