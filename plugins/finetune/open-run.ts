@@ -85,7 +85,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
       ),
     ),
   )
-  loading?.end()
+  loading?.end(model.layers.values())
   const together = <T>(work: () => T): T => (loading ? loading.together(work) : work())
   checkTokenIds([...data.train, ...data.validation], model)
   data.stream?.watch((examples) => checkTokenIds(examples, model))
@@ -215,6 +215,9 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
       ...config.notes,
       ...pagingNotes,
       ...undividedNotes(config, processes),
+      ...(sharded?.whole === 0
+        ? ['shard_base divides nothing: the blocks of this model have no frozen linear layers']
+        : []),
       ...(adapter === null && !diloco ? linkNotes(world, gradientBytes(parameters)) : []),
       ...plan.notes,
       ...started,

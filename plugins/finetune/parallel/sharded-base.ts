@@ -38,8 +38,8 @@ export interface ShardedBase extends Disposable, Pick<ShardLayout, 'whole' | 're
 export interface ShardedLoading extends ShardedBase {
   /** Takes the weight of a layer, if it is to be divided; at the latest when a layer of another block comes. */
   add(layer: Layer): void
-  /** There are no more layers. */
-  end(): void
+  /** Takes those of all layers that were not added: sources of models need not tell of them. */
+  end(layers: Iterable<Layer>): void
 }
 
 /** Nothing is divided yet. E_UNSUPPORTED where the device has memory of its own. */
@@ -128,15 +128,21 @@ export function openShardedBase({
         whole += tensor.bytes
       }
   }
+  const seen = new Set<Layer>()
+  const add = (layer: Layer): void => {
+    const name = blockOf(layer)
+    if (name === null || seen.has(layer)) return
+    seen.add(layer)
+    if (open?.name !== name) seal()
+    open ??= { name, layers: [] }
+    open.layers.push(layer)
+  }
   return {
-    add(layer) {
-      const name = blockOf(layer)
-      if (name === null) return
-      if (open?.name !== name) seal()
-      open ??= { name, layers: [] }
-      open.layers.push(layer)
+    add,
+    end(layers) {
+      for (const layer of layers) add(layer)
+      seal()
     },
-    end: seal,
     get whole() {
       return whole
     },

@@ -127,7 +127,7 @@ describe('shard_base', () => {
           pack,
           ...(loading && { onLayer: loading.add }),
         })
-        loading?.end()
+        loading?.end(loaded.layers.values())
         const { whole } = loading ?? shardLayout(loaded, 4)
         const layer = loaded.layers.get('model.layers.1.mlp.up_proj')
         if (loading && layer) {
