@@ -252,7 +252,8 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       const isChecked = due || last || (config.diloco === null && step % CHECK_EVERY === 0)
       if (world !== null && isChecked) expectSameWeights(world, run, step)
       const bestNow = evaluated && config.load_best_model_at_end && best?.step === step
-      if (due || bestNow) save()
+      // Where all take part in it, all know that it failed, and leave together.
+      if (due || bestNow) agree(run.divided ? world : null, save)
       const { early_stopping_patience: patience } = config
       const enough = evaluated && patience !== null && stale >= patience
       if (enough && !last)

@@ -15,6 +15,7 @@ import {
   type World,
   zeros,
 } from '../../../core/mod.ts'
+import { newsOf } from '../../../core/agree.ts'
 import type { TensorSource } from '../../../core/files/safetensors-write.ts'
 import { setTensorBytes, tensorBytes } from '../../../core/tensor/tensor-bytes.ts'
 import { DTYPES } from '../../../core/tensor/dtype.ts'
@@ -59,7 +60,7 @@ export function dividedState(
   return { own, common, whole: wholeOf(all, parameters) }
 }
 
-/** Calls `save` on the first process with the whole tensors; the others give it what it asks for until it is done. */
+/** Calls `save` on the first process with the whole tensors; the others give it what it asks for until it is done. Where it throws, all do. */
 export function withWholeState(
   world: World,
   { own, whole }: DividedState,
@@ -87,10 +88,12 @@ export function withWholeState(
       }
     },
   }))
+  let isSaved = false
   try {
     save(sources)
+    isSaved = true
   } finally {
-    ask(-1, 0, 0)
+    ask(isSaved ? DONE : FAILED, 0, 0)
   }
 }
 
@@ -120,6 +123,9 @@ export function restoreParts(
 
 /** Bytes that travel at a time. */
 const PIECE = 16 * 2 ** 20
+/** Instead of a tensor: there is nothing more to ask. */
+const DONE = -1
+const FAILED = -2
 /** Elements that share a number, where each has none of its own. */
 const BLOCK = 256
 
@@ -137,7 +143,8 @@ function answer(world: World, own: ReadonlyMap<string, Tensor>, whole: readonly 
     const asked = Int32Array.of(0, 0, 0)
     world.broadcast(new Uint8Array(asked.buffer))
     const [index, part, piece] = asked
-    if (index < 0) return
+    if (index === DONE) return
+    if (index === FAILED) throw newsOf(world, 0, 'it could not write a checkpoint')
     const { name, dtype, parts } = whole[index]
     const { rank, size } = parts[part]
     const start = piece * PIECE
