@@ -35,6 +35,13 @@ export function decide<T>(world: World | null, work: () => T): T {
   return outcome === null ? (JSON.parse(text) as T) : valueOf(outcome)
 }
 
+/** The news that process `rank` failed, which that one tells: for calls that all make, and that end for all with it. */
+export function newsOf({ size }: World, rank: number, text: string): TrituneError {
+  const error = new TrituneError('E_PEER', `process ${rank} of ${size} stopped: ${text}`)
+  news.add(error)
+  return error
+}
+
 /** Whether all processes know that the job ends, so that each can leave it. */
 export function haveAgreedToEnd(world: World): boolean {
   return ended.has(world)
@@ -79,10 +86,7 @@ function settle(world: World, failure: Failure | null): void {
   if (first < 0) return
   ended.add(world)
   if (first === world.rank) return
-  const what = `process ${first} of ${world.size} stopped: ${told[first].slice(1)}`
-  const error = new TrituneError('E_PEER', what)
-  news.add(error)
-  throw error
+  throw newsOf(world, first, told[first].slice(1))
 }
 
 function textOf(error: unknown): string {

@@ -72,6 +72,8 @@ export interface WeightSource {
   packHead?(path: string, weight: Tensor): Tensor | QuantizedWeight | null
   /** How a linear layer computes; see LayerForms. */
   form?(path: string, parts: FormParts): LayerForm | null
+  /** Told of each layer once it has its weight, which may be put elsewhere from then on. */
+  made?(layer: Layer): void
 }
 
 /**
@@ -89,12 +91,19 @@ export interface TransformContext {
   /** `weight_decay` of the run, and on which parameters it acts. */
   readonly weightDecay: number
   decays(name: string): boolean
+  /** Elements of a parameter of which this process has a part; undefined: it has all of it. */
+  sizeOf?(name: string): number | undefined
 }
 
 /** An optimizer or a gradient transform that plugins provide by name: `optimizer: adamw` of a run's file. */
 export interface TransformDefinition<O = unknown> {
   readonly name: string
   readonly options: ValidatableConfig<O>
+  /**
+   * Of an optimizer: how its work can be divided over processes (`zero_stage: 1`). `elements`: each element is a matter of its own, and what is kept is a number
+   * for each or for each block of 256, so parameters may come in pieces of one axis; `tensors`: each parameter is. Not given: it cannot.
+   */
+  readonly divides?: 'elements' | 'tensors'
   create(options: O, context: TransformContext): GradientTransform
 }
 

@@ -5,6 +5,12 @@
  * over MPI; a test can make one of memory.
  */
 
+/** A call that was made and is waited for later. */
+export interface PendingCall {
+  /** Throws E_PEER as the call would. */
+  wait(): void
+}
+
 /** The processes of a job, as one of them sees it; each call is made by all of them, in the same order. */
 export interface World extends Disposable {
   /** Which of the processes this is, from 0. */
@@ -19,10 +25,15 @@ export interface World extends Disposable {
   readonly description: string
   /** Adds up over all processes, in place: the same bits on all of them. */
   sum(values: Float32Array): void
-  /** Each process gets its part of the sum: `values` has `size` parts, `part` is one. */
+  /** Each process gets its part of the sum: `values` has `size` parts, `part` is one, and may be the part of this process in `values`. */
   sumPart(values: Float32Array, part: Float32Array): void
   /** What each process gives, all of one length, one after the other in the order of the ranks. */
   collect(own: Uint8Array, all: Uint8Array): void
+  /**
+   * `collect()` that goes on while this process computes, where the world can: both arrays are left alone until `wait()` returns. Calls come to their turn in the order in which
+   * they were made, this one too.
+   */
+  startCollect?(own: Uint8Array, all: Uint8Array): PendingCall
   /** A text of each process, in the order of the ranks; they may differ in length. */
   gather(text: string): string[]
   /** The bytes of one process on all of them, in place. */

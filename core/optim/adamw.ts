@@ -27,6 +27,8 @@ export interface AdamWOptions {
   readonly states?: 'f32' | '8bit'
   /** With 8-bit states: smaller parameters keep f32 ones, as in bitsandbytes. */
   readonly smallest8bit?: number
+  /** Elements of a parameter of which a part is given; default: all are. */
+  readonly sizeOf?: ((name: string) => number | undefined) | undefined
 }
 
 interface Moments {
@@ -71,13 +73,14 @@ export function adamw({
   decays = () => true,
   states = 'f32',
   smallest8bit = 4096,
+  sizeOf,
 }: AdamWOptions = {}): GradientTransform {
   return {
     name: 'adamw',
     init(parameters) {
       const moments = new Map<string, Moments | Moments8bit>()
       for (const [name, weight] of parameters) {
-        const small = states === 'f32' || weight.size < smallest8bit
+        const small = states === 'f32' || (sizeOf?.(name) ?? weight.size) < smallest8bit
         moments.set(name, small ? createMoments(weight) : createMoments8bit(weight))
       }
       return {

@@ -31,7 +31,10 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransform {
         apply(step) {
           const grads: Tensor[] = []
           for (const parameter of parameters.values()) if (parameter.grad) grads.push(parameter.grad)
-          const norm = normOf(together(grads, step.gradients), step.readback) * step.gradScale
+          const own = step.sumSquares
+            ? Math.sqrt(step.sumSquares())
+            : normOf(together(grads, step.gradients), step.readback)
+          const norm = own * step.gradScale
           step.metrics.grad_norm = norm
           if (!Number.isFinite(norm))
             throw new TrituneError('E_NAN', `the gradient norm of step ${step.step} is ${norm}`)

@@ -24,6 +24,8 @@ export interface OptimizerStep {
   lrScale?: (name: string) => number
   /** All gradients in one tensor (`flatGradients`), where they are: one call instead of one for each. */
   readonly gradients?: Tensor
+  /** Σ x² of all gradients, where the gradients that are here are a part of them only. */
+  readonly sumSquares?: () => number
   /** Numbers are read through this where it is given: together with the losses, which are checked then. */
   readonly readback?: Readback
   /** What links report: `grad_norm`, … */

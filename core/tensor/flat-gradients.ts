@@ -13,11 +13,40 @@ export interface FlatGradients extends Disposable {
   clear(): void
 }
 
-/** Elements to which each gradient is aligned: 64 bytes. */
-const ALIGNMENT = 16
+/** Elements to which each gradient is aligned: a block of 8-bit moments, which a cut between two processes must not divide. */
+const ALIGNMENT = 256
+
+/** Where the gradients lie, in elements. */
+export interface FlatLayout {
+  readonly starts: ReadonlyMap<string, number>
+  /** Of all of them. */
+  readonly size: number
+}
 
 /**
- * Gives every parameter a gradient of zeros that lies in one buffer. All are on one device.
+ * The places that `flatGradients()` gives to the gradients: one after the other, each from a multiple of 256 elements.
+ *
+ * @example
+ * ```ts
+ * import { flatLayout, tensorScope, zeros } from 'tritune/core'
+ *
+ * using _scope = tensorScope()
+ * const { starts, size } = flatLayout(new Map([['a', zeros([3])], ['b', zeros([2, 2])]]))
+ * console.log(starts.get('b'), size) // → 256 512
+ * ```
+ */
+export function flatLayout(parameters: Parameters): FlatLayout {
+  const starts = new Map<string, number>()
+  let size = 0
+  for (const [name, leaf] of parameters) {
+    starts.set(name, size)
+    size += Math.ceil(leaf.size / ALIGNMENT) * ALIGNMENT
+  }
+  return { starts, size }
+}
+
+/**
+ * Gives every parameter a gradient of zeros that lies in one buffer, of `room` elements at least. All are on one device.
  *
  * @example
  * ```ts
@@ -29,21 +58,20 @@ const ALIGNMENT = 16
  * console.log(gradients !== null) // → true
  * ```
  */
-export function flatGradients(parameters: Parameters): FlatGradients | null {
+export function flatGradients(
+  parameters: Parameters,
+  { room = 0 }: { readonly room?: number } = {},
+): FlatGradients | null {
   const leaves = [...parameters.values()]
   const [first] = leaves
   if (!first || leaves.some(({ device }) => device !== first.device)) return null
-  const starts: number[] = []
-  let size = 0
-  for (const leaf of leaves) {
-    starts.push(size)
-    size += Math.ceil(leaf.size / ALIGNMENT) * ALIGNMENT
-  }
+  const layout = flatLayout(parameters)
+  const size = Math.max(room, layout.size)
   const all = new Tensor(new Storage(first.device, 4 * size), [size], 'f32', 0, null)
   clear(all)
-  for (const [i, leaf] of leaves.entries()) {
+  for (const [name, leaf] of parameters) {
     leaf.grad?.dispose()
-    leaf.grad = all.window(leaf.shape, starts[i])
+    leaf.grad = all.window(leaf.shape, layout.starts.get(name) ?? 0)
     leaf.grad.adopt(null)
   }
   return {

@@ -66,6 +66,12 @@ export function mpiWorld({ functions }: DistLibrary, { timeoutMs }: MpiWorldOpti
         throw new TrituneError('E_SHAPE', `${all.length} bytes are not ${size} times ${own.length}`)
       gatherBytes(own, all)
     },
+    startCollect(own, all) {
+      if (all.length !== size * own.length)
+        throw new TrituneError('E_SHAPE', `${all.length} bytes are not ${size} times ${own.length}`)
+      const ticket = functions.tt_dist_gather(pinned(own), own.length, pinned(all))
+      return { wait: () => wait('a gather', ticket, own, all) }
+    },
     gather: (text) => gatherTexts(text, size, gatherBytes),
     broadcast: (bytes, from = 0) =>
       wait('a broadcast', functions.tt_dist_broadcast(pinned(bytes), bytes.length, from), bytes),

@@ -3,17 +3,20 @@
  */
 import { Disposables } from '../../core/disposables.ts'
 import {
+  chain,
   type Device,
   flatGradients,
   type FloatDType,
   leadLength,
   type Model,
+  type Parameters,
   TrituneError,
 } from '../../core/mod.ts'
 import { IGNORE, type TokenizedExample } from '../data/mod.ts'
 import { createGrpoObjective } from '../grpo/mod.ts'
 import { loadModel, storedDType } from '../models/mod.ts'
 import { packLayers } from '../qlora/mod.ts'
+import type { AttachedAdapter } from '../peft/mod.ts'
 import { ofBaseModel } from './model/base-model-files.ts'
 import type { FinetuneConfig } from './config/config.ts'
 import { configOverrides } from './model/config-overrides.ts'
@@ -21,7 +24,12 @@ import { checkContextLength } from './model/context-length.ts'
 import { startEva } from './model/start-eva.ts'
 import { estimateMemory } from './memory/estimate.ts'
 import { atKey } from './config/at-key.ts'
+import { type DividedOptimizer, divideOptimizer } from './parallel/divided-optimizer.ts'
+import { divideWeights } from './parallel/divided-weights.ts'
+import { linkNotes } from './parallel/link-notes.ts'
 import { localWorker } from './parallel/local-worker.ts'
+import { shardLayout } from './parallel/shard-layout.ts'
+import { openShardedBase } from './parallel/sharded-base.ts'
 import { learningRates } from './training/learning-rates.ts'
 import { type MemoryMode, memoryMode } from './memory/memory-mode.ts'
 import { optimizerPages } from './memory/paged-optimizer.ts'
@@ -51,6 +59,11 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
   const dtype = computeDType(config, weightsPath)
   const quantizer = parts.quantizer()
   const forms = parts.forms()
+  const { world = null, processes = world?.size ?? 1 } = options
+  const loading =
+    config.shard_base && world !== null && world.size > 1
+      ? open.use(atKey(['shard_base'], () => openShardedBase({ device, world })))
+      : null
   const model = open.use(
     ofBaseModel(modelPath, () =>
       fitting('the model', () =>
@@ -67,39 +80,51 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
             ? packLayers(quantizer, dtype, { skip: config.bnb_config_kwargs?.llm_int8_skip_modules ?? [] })
             : undefined,
           ...(forms ? { forms } : {}),
+          ...(loading && { onLayer: loading.add }),
         }),
       ),
     ),
   )
+  loading?.end(model.layers.values())
+  const together = <T>(work: () => T): T => (loading ? loading.together(work) : work())
   checkTokenIds([...data.train, ...data.validation], model)
   data.stream?.watch((examples) => checkTokenIds(examples, model))
   checkContext(config, model)
   const adapter = open.use(
     fitting('the adapter', () =>
-      openAdapter(model, {
-        tokenizer,
-        rows: newRows(model, modelPath, tokenizer),
-        totalSteps: plan.totalSteps,
-      }),
+      together(() =>
+        openAdapter(model, {
+          tokenizer,
+          rows: newRows(model, modelPath, tokenizer),
+          totalSteps: plan.totalSteps,
+        }),
+      ),
     ),
   )
   checkContext(config, model)
   const started = adapter ? startEva(config, model, adapter, data) : []
   const parameters = adapter ? adapter.parameters : trainedWeights(model, config.unfrozen_parameters)
-  const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
+  const weights =
+    config.zero_stage === 1 && processes > 1 && parts.divides !== null
+      ? divideWeights(parameters, processes, parts.divides)
+      : null
+  const room = weights?.stretch ? weights.stretch * processes : 0
+  const gradients = open.use(fitting('the gradients', () => flatGradients(parameters, { room })))
   const rollouts = await openRollouts(config, inputs, model)
   const objective = disposing(open, config.grpo ? createGrpoObjective(config.grpo) : parts.objective())
-  const objectiveNotes = startObjective(objective, {
-    config,
-    model,
-    modelPath: weightsPath,
-    dtype,
-    host,
-    data,
-    plan,
-    tokenizer,
-    isRehearsal: options.weights === 'headers',
-  })
+  const objectiveNotes = together(() =>
+    startObjective(objective, {
+      config,
+      model,
+      modelPath: weightsPath,
+      dtype,
+      host,
+      data,
+      plan,
+      tokenizer,
+      isRehearsal: options.weights === 'headers',
+    }),
+  )
   const decays = (name: string): boolean =>
     weightDecays(name, parameters.get(name)?.shape.length ?? 0, config.adapter !== null)
   const rates = learningRates(config, parameters, decays)
@@ -107,15 +132,29 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
   const { pages, notes: pagingNotes } = optimizerPages(config, device)
   open.use(pages)
   let paged: PagedState | null = null
+  let divided: DividedOptimizer | null = null
+  const isAlone =
+    config.transforms.length + config.strategy.length === 0 &&
+    config.histogram_steps === null &&
+    gradients !== null &&
+    !hasLinks(adapter)
   const links = parts.optimizer(
-    { weightDecay: config.weight_decay, decays: decay.decays },
+    {
+      weightDecay: config.weight_decay,
+      decays: decay.decays,
+      ...(weights && { sizeOf: (name: string) => parameters.get(name)?.size }),
+    },
     [...rates.links, ...decay.links],
-    (last) => (pages ? (paged = pagedState(last, pages)).transform : last),
+    (last) => {
+      const whole = pages ? (paged = pagedState(last, pages)).transform : last
+      if (!weights) return whole
+      divided = divideOptimizer(whole, { parameters, weights, rank: world?.rank ?? 0, world, isAlone })
+      return divided.transform
+    },
   )
   const chained = adapter ? adapter.around(links) : links
   const optimizer = open.use(fitting('the state of the optimizer', () => chained.init(parameters)))
   const { seed } = config
-  const { world = null } = options
   const { diloco } = config
   const strategies = [
     ...(diloco
@@ -124,6 +163,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
     ...parts.strategies({ model, parameters, totalSteps: plan.totalSteps, seed }),
   ]
   for (const { part } of strategies) disposing(open, part)
+  const sharded = loading ?? (config.shard_base && processes > 1 ? wouldBeSharded(model, processes) : null)
   const watched = { outputDir: config.output_dir, loggingSteps: config.logging_steps }
   const monitors = world === null || world.rank === 0 ? parts.monitors(watched) : []
   for (const { part } of monitors) disposing(open, part)
@@ -137,6 +177,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
     adapter,
     optimizer,
     paged,
+    sharded,
     memory: KEEP_ALL,
   }
   const needed = Object.values(estimateMemory(estimated)).reduce((sum, bytes) => sum + bytes, 0)
@@ -157,6 +198,8 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
     objective,
     optimizer,
     paged,
+    divided,
+    sharded,
     gradients,
     strategies,
     monitors,
@@ -171,6 +214,11 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
       ...newTokenNotes(tokenizer, config.adapter),
       ...config.notes,
       ...pagingNotes,
+      ...undividedNotes(config, processes),
+      ...(sharded?.whole === 0
+        ? ['shard_base divides nothing: the blocks of this model have no frozen linear layers']
+        : []),
+      ...(adapter === null && !diloco ? linkNotes(world, gradientBytes(parameters)) : []),
       ...plan.notes,
       ...started,
       ...objectiveNotes,
@@ -187,6 +235,31 @@ const KEEP_ALL: MemoryMode = { isLean: false, reason: '' }
 function disposing<T extends Partial<Disposable> | null>(stack: Disposables, part: T): T {
   if (part?.[Symbol.dispose]) stack.defer(() => part[Symbol.dispose]?.())
   return part
+}
+
+/** Whether the adapter has links of its own in the chain, which look at gradients. */
+function hasLinks(adapter: AttachedAdapter | null): boolean {
+  const none = chain()
+  return adapter !== null && adapter.around(none) !== none
+}
+
+function gradientBytes(parameters: Parameters): number {
+  return 4 * [...parameters.values()].reduce((sum, { size }) => sum + size, 0)
+}
+
+function undividedNotes({ zero_stage, shard_base }: FinetuneConfig, processes: number): string[] {
+  if (processes > 1) return []
+  return [
+    ...(zero_stage === 1
+      ? ['zero_stage: 1 divides nothing: there is one process, and it has all of the optimizer']
+      : []),
+    ...(shard_base ? ['shard_base divides nothing: there is one process, and it has all of the base'] : []),
+  ]
+}
+
+/** Without a world nothing is divided, but it is known what would be. */
+function wouldBeSharded(model: Model, processes: number): NonNullable<Run['sharded']> {
+  return { ...shardLayout(model, processes), gathered: 0, together: (work) => work() }
 }
 
 /** Asked again when an adapter has put positions before the tokens. */

@@ -44,6 +44,8 @@ export interface PrepareOptions {
   readonly weights?: 'all' | 'headers'
   /** The processes that train together, each with this file; default: this one alone. */
   readonly world?: World | null
+  /** How many processes there would be, for an estimate of what the first one takes; default: those of `world`. */
+  readonly processes?: number
   /** An earlier run of `output_dir` is to be removed: nothing is taken from its checkpoints. */
   readonly startsAnew?: boolean
   /** The run is only looked at: what takes steps to find (`learning_rate: auto`) is left open. */
@@ -70,7 +72,16 @@ export interface RunInputs {
 /** Downloads config.json and the tokenizer of a model on the hub, no weights. Throws a `ConfigError` with all faults that are known. */
 export async function openInputs(
   config: FinetuneConfig,
-  { plugins = [], device, onDownload, onTokenize, onNote, weights = 'all', world = null }: PrepareOptions,
+  {
+    plugins = [],
+    device,
+    onDownload,
+    onTokenize,
+    onNote,
+    weights = 'all',
+    world = null,
+    processes = world?.size ?? 1,
+  }: PrepareOptions,
 ): Promise<RunInputs> {
   const early = await checkEarly(config, { plugins, device })
   const { host, parts } = early
@@ -83,7 +94,9 @@ export async function openInputs(
   const tell = { onProgress: onDownload, onNote, weights }
   // A tokenizer that is trained on the datasets needs them first.
   const texts = config.train_tokenizer === null ? config : await withLocalDatasets(config, tell)
-  const base = config.reinit_weights ? newModelFiles(texts, host, tell) : baseModelFiles(config, host, tell)
+  const base = config.reinit_weights
+    ? newModelFiles(texts, host, { ...tell, processes })
+    : baseModelFiles(config, host, tell)
   open.defer(() => base[Symbol.dispose]?.())
   const modelPath = await base.small()
   const known = writtenContextLength(modelPath)

@@ -19,6 +19,8 @@ import type { LoadedDataset } from '../data/mod.ts'
 import type { Rollouts } from '../grpo/mod.ts'
 import type { AttachedAdapter } from '../peft/mod.ts'
 import type { FinetuneConfig } from './config/config.ts'
+import type { DividedOptimizer } from './parallel/divided-optimizer.ts'
+import type { ShardedBase } from './parallel/sharded-base.ts'
 import type { LoadedPlugin } from './plugins/load-plugins.ts'
 import type { PagedState } from './memory/paged-state.ts'
 import type { MemoryMode } from './memory/memory-mode.ts'
@@ -58,6 +60,10 @@ export interface Run extends Disposable {
   readonly optimizer: TransformState
   /** The part of its state that lies in a file; null: none of it does. */
   readonly paged: Pick<PagedState, 'bytes' | 'resident'> | null
+  /** With `zero_stage: 1` and several processes: this one's part of the optimizer; null: it has all of it. */
+  readonly divided: DividedOptimizer | null
+  /** With `shard_base` and several processes: the frozen weights, of which this one has a part. */
+  readonly sharded: Pick<ShardedBase, 'whole' | 'resident' | 'together' | 'gathered'> | null
   readonly gradients: FlatGradients | null
   /** Outermost first. */
   readonly strategies: readonly NamedPart<Strategy>[]

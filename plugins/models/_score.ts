@@ -57,7 +57,7 @@ export function withScores(
   if (before !== null) return [config, source]
   const range = numberField(config, 'initializer_range', 0.02)
   const names = Array.from({ length: labels }, (_, i) => `LABEL_${i}`)
-  const { pack, form } = source
+  const { pack, form, made } = source
   return [
     {
       ...config,
@@ -78,6 +78,7 @@ export function withScores(
         return tensor(values, { shape, dtype, device })
       },
       ...(pack && { pack: (path, weight) => pack(path, weight) }),
+      ...(made && { made: (layer) => made(layer) }),
       ...(form && { form: (path, parts) => form(path, parts) }),
     },
   ]

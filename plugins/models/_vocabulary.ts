@@ -46,7 +46,7 @@ export function withVocabulary(
   const known = Number(config['vocab_size'])
   if (vocabSize === 0 || !(known < vocabSize)) return [config, source]
   const range = Number(config['initializer_range'] ?? 0.02)
-  const { pack, packHead, form } = source
+  const { pack, packHead, form, made } = source
   return [
     { ...config, vocab_size: vocabSize },
     {
@@ -65,6 +65,7 @@ export function withVocabulary(
         )
       },
       ...(pack && { pack: (path, weight) => pack(path, weight) }),
+      ...(made && { made: (layer) => made(layer) }),
       ...(packHead && { packHead: (path, weight) => packHead(path, weight) }),
       ...(form && { form: (path, parts) => form(path, parts) }),
     },

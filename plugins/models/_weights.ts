@@ -66,6 +66,7 @@ export function collectWeights(
     const device = weight instanceof Tensor ? weight.device : weight.parts.data.device
     const made: Layer = { ...layer, device, adapters: [] }
     layers.set(layer.path, made)
+    source.made?.(made)
     return made
   }
   const plain = { bias: null, transposed: false, tiedTo: null }

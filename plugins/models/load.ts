@@ -45,6 +45,8 @@ export interface LoadModelOptions extends VocabularyOptions, ScoreOptions {
   readonly config?: ConfigJson
   /** How linear layers compute, where that is not x·Wᵀ: BitLinear. Default: as the checkpoint says. */
   readonly forms?: LayerForms
+  /** Told of each layer once it has its weight, which may be put elsewhere from then on; see `WeightSource.made`. */
+  readonly onLayer?: WeightSource['made']
   /** More models than the built-in ones. */
   readonly models?: Readonly<Record<string, ModelDefinition>>
 }
@@ -70,6 +72,7 @@ export function loadModel(
     packHead,
     reinit,
     forms,
+    onLayer: made,
     models = MODELS,
     labels,
     config: overrides = {},
@@ -86,7 +89,7 @@ export function loadModel(
     if (!pack) expectRoom(hf.tensors.values(), dtype ?? 'f32', device, path)
     using source = openGgufSource(path, hf, { device, dtype: dtype ?? 'f32', writable })
     const definition = definitionOf(hf.config.model_type, models, path)
-    const whole = prepared(source, { pack, packHead, forms, device, dtype: dtype ?? 'f32' })
+    const whole = prepared(source, { pack, packHead, forms, made, device, dtype: dtype ?? 'f32' })
     return created({ ...hf.config, ...overrides }, whole, definition, dtype ?? 'f32')
   }
   const config = { ...readConfig(path), ...overrides }
@@ -101,7 +104,7 @@ export function loadModel(
       writable: true,
       dtype: on.dtype,
     })
-    return created(config, prepared(initial, { ...layers, ...on }), definition, on.dtype)
+    return created(config, prepared(initial, { ...layers, ...on, made }), definition, on.dtype)
   }
   const stored = storedDType(path)
   const wanted = dtype ?? (stored === 'f16' ? 'bf16' : stored)
@@ -118,6 +121,7 @@ export function loadModel(
   using source = openSafetensorsSource(path, { device, dtype: wanted, writable, stored: held })
   const whole = prepared(source, {
     ...layersOf(held, { pack, packHead, forms, writable, dtype: wanted }),
+    made,
     device,
     dtype: wanted,
   })
@@ -170,9 +174,16 @@ function layersOf(
 
 function prepared(
   source: WeightSource,
-  { pack, packHead, forms, device, dtype }: Layers & { readonly device: Device; readonly dtype: FloatDType },
+  {
+    pack,
+    packHead,
+    forms,
+    made,
+    device,
+    dtype,
+  }: Layers & { readonly made?: WeightSource['made']; readonly device: Device; readonly dtype: FloatDType },
 ): WeightSource {
-  if (!pack && !packHead && !forms) return source
+  if (!pack && !packHead && !forms && !made) return source
   const own: WeightSource = {
     place: source.place,
     has: (name) => source.has(name),
@@ -181,6 +192,7 @@ function prepared(
     packed: (name, shape) => source.packed?.(name, shape) ?? null,
     ...(pack ? { pack } : {}),
     ...(packHead ? { packHead } : {}),
+    ...(made ? { made } : {}),
   }
   if (!forms) return own
   return { ...forms.completed(own, { device, dtype }), form: (path, parts) => forms.form(path, parts) }

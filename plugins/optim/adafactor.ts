@@ -123,6 +123,7 @@ export interface AdafactorFields {
 
 export const adafactorDefinition: TransformDefinition<AdafactorFields> = {
   name: 'adafactor',
+  divides: 'tensors',
   options: defineOptions<AdafactorFields>(
     {
       eps: optional(listOf(decimal({ above: 0 }), 'two numbers, such as [1e-30, 1e-3]'), [...EPS]),

@@ -40,13 +40,15 @@ export interface ElementwiseRule extends WeightDecay {
   readonly decay: 'coupled' | 'decoupled'
   /** Parameters from this size keep their states in 8-bit codes; default: none does. */
   readonly smallest8bit?: number
+  /** Elements of a parameter of which a part is given; default: all are. */
+  readonly sizeOf?: ((name: string) => number | undefined) | undefined
   /** w ← w − rate·direction. Changes the states in place; may overwrite and return the gradient. */
   direction(gradient: Tensor, states: Readonly<Record<string, Tensor>>, step: OptimizerStep): Tensor
 }
 
 /** An optimizer of a rule. */
 export function elementwise(rule: ElementwiseRule): GradientTransform {
-  const { name, smallest8bit = Infinity } = rule
+  const { name, smallest8bit = Infinity, sizeOf } = rule
   return {
     name,
     init(parameters) {
@@ -54,7 +56,7 @@ export function elementwise(rule: ElementwiseRule): GradientTransform {
         [false, true].map((is8bit) => ({
           device,
           is8bit,
-          members: new Map(all.filter(([, { size }]) => size >= smallest8bit === is8bit)),
+          members: new Map(all.filter(([of, { size }]) => (sizeOf?.(of) ?? size) >= smallest8bit === is8bit)),
         })),
       )
       const states = groups

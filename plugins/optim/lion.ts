@@ -29,6 +29,8 @@ export interface LionOptions extends WeightDecay {
   readonly states?: 'f32' | '8bit'
   /** With 8-bit states: smaller parameters keep an f32 one, as in bitsandbytes. */
   readonly smallest8bit?: number
+  /** Elements of a parameter of which a part is given; default: all are. */
+  readonly sizeOf?: ((name: string) => number | undefined) | undefined
 }
 
 /**
@@ -79,11 +81,13 @@ export interface LionFields {
 export function lionDefinition(name: string, states: LionOptions['states']): TransformDefinition<LionFields> {
   return {
     name,
+    divides: 'elements',
     options: defineOptions({
       beta1: optional(decimal({ min: 0, below: 1 }), 0.9),
       beta2: optional(decimal({ min: 0, below: 1 }), 0.99),
     }),
-    create: (options, { weightDecay, decays }) => lion({ ...options, states, weightDecay, decays }),
+    create: (options, { weightDecay, decays, sizeOf }) =>
+      lion({ ...options, states, weightDecay, decays, sizeOf }),
   }
 }
 

@@ -160,6 +160,7 @@ export interface MuonFields {
 
 export const muonDefinition: TransformDefinition<MuonFields> = {
   name: 'muon',
+  divides: 'tensors',
   options: defineOptions({
     momentum: optional(decimal({ min: 0, below: 1 }), 0.95),
     nesterov: optional(flag(), true),

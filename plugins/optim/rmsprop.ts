@@ -81,6 +81,7 @@ export interface RmspropFields {
 
 export const rmspropDefinition: TransformDefinition<RmspropFields> = {
   name: 'rmsprop',
+  divides: 'elements',
   options: defineOptions({
     alpha: optional(decimal({ min: 0, below: 1 }), 0.99),
     eps: optional(decimal({ above: 0 }), 1e-8),

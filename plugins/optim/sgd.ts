@@ -72,6 +72,7 @@ export interface SgdFields {
 
 export const sgdDefinition: TransformDefinition<SgdFields> = {
   name: 'sgd',
+  divides: 'elements',
   options: defineOptions<SgdFields>(
     {
       momentum: optional(decimal({ min: 0, below: 1 }), 0),

@@ -16,6 +16,7 @@ const help =
   ${invocation('estimate')} <config.yaml> [options]
 
   --vram <bytes>    for a GPU with so much memory, such as 8GiB or 24GB, instead of the device of the file
+  --processes <n>   of a job of so many processes: what each of them takes
   --set key=value   change a setting of the file; may be repeated
   --json            one JSON object on stdout
   --help            this text
@@ -26,6 +27,7 @@ read and tokenized, and one step of the longest micro-batch runs on shapes alone
 
 const OPTIONS = {
   vram: { type: 'string' },
+  processes: { type: 'string' },
   set: { type: 'string', multiple: true },
   json: { type: 'boolean' },
 } as const
@@ -36,6 +38,7 @@ export const estimate: Command<typeof OPTIONS> = {
   options: OPTIONS,
   async run({ positionals: [file], values }) {
     const vram = values.vram === undefined ? undefined : bytesOf(values.vram)
+    const processes = values.processes === undefined ? undefined : processesOf(values.processes)
     const text = readTextFile(file, {
       what: 'the configuration',
       remedy: `name a YAML file; paths start at ${process.cwd()}`,
@@ -47,6 +50,7 @@ export const estimate: Command<typeof OPTIONS> = {
     const config = readFinetuneConfig(text, file, { overrides })
     const found = await estimateConfig(config, {
       ...(vram === undefined ? {} : { vram }),
+      ...(processes === undefined ? {} : { processes }),
       onNote: (note) => err.write(`${note}\n`),
     }).catch((error: unknown) => Promise.reject(placeInConfig(error, text, file, { overrides })))
     if (values.json) writeJson({ type: 'estimate', file, ...found })
@@ -76,6 +80,11 @@ function bytesOf(text: string): number {
   const bytes = Number(number || 'x') * (UNITS[unit.toLowerCase()] ?? Number.NaN)
   if (Number.isFinite(bytes) && bytes > 0) return Math.round(bytes)
   throw new TrituneError('E_USAGE', `--vram: expected bytes such as 8GiB, got "${text}"`)
+}
+
+function processesOf(text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text)
+  throw new TrituneError('E_USAGE', `--processes: expected a whole number from 1, got "${text}"`)
 }
 
 const PARTS: Readonly<Record<keyof ConfigEstimate['parts'], string>> = {

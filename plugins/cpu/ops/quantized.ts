@@ -126,6 +126,7 @@ const float = new Float32Array(1)
 const bits = new Uint32Array(float.buffer)
 
 interface Described {
+  readonly address: number
   readonly parts: QuantizedParts
   readonly fields: BigInt64Array
 }
@@ -136,7 +137,14 @@ const described = new WeakMap<QuantizedFormat, Described>()
 /** `weight` of the ABI: int64[8]. */
 function describe(format: QuantizedFormat, { data, scale, nested }: QuantizedParts): BigInt64Array {
   const known = described.get(format)
-  if (known && known.parts.data === data && known.parts.scale === scale && known.parts.nested === nested)
+  // A weight may lie elsewhere than before, and then its parts do.
+  if (
+    known &&
+    known.address === at(data) &&
+    known.parts.data === data &&
+    known.parts.scale === scale &&
+    known.parts.nested === nested
+  )
     return known.fields
   const { kind, block, offset } = format
   float[0] = offset
@@ -144,6 +152,6 @@ function describe(format: QuantizedFormat, { data, scale, nested }: QuantizedPar
     [KINDS[kind], at(data), at(scale), at(nested), block, bits[0], 0, 0],
     BigInt,
   )
-  described.set(format, { parts: { data, scale, nested }, fields })
+  described.set(format, { address: at(data), parts: { data, scale, nested }, fields })
   return fields
 }

@@ -6,6 +6,7 @@ import { basename, join } from 'node:path'
 import {
   type RunResult,
   type StepReport,
+  type Tensor,
   TrituneError,
   withEvaluationWeights,
   type World,
@@ -13,9 +14,11 @@ import {
 import { createBatches } from '../../data/mod.ts'
 import { baseFiles } from '../model/base-model.ts'
 import { createBestMetric } from './best-metric.ts'
+import type { TensorSource } from '../../../core/files/safetensors-write.ts'
 import { listCheckpoints } from '../../../core/files/checkpoint-folders.ts'
 import { pruneCheckpoints } from './checkpoints.ts'
 import { agree, decide } from '../../../core/agree.ts'
+import { type DividedState, dividedState, restoreParts, withWholeState } from '../parallel/whole-state.ts'
 import { expectSameWeights } from '../parallel/same-weights.ts'
 import { shareJson, shareTensors } from '../parallel/share-state.ts'
 import {
@@ -32,14 +35,16 @@ import type { Emit } from '../reports/monitors.ts'
 import { changeNotes, firstUseNotes, savedPlugins } from '../plugins/plugin-notes.ts'
 import type { Run } from '../run.ts'
 import { settingsOf } from './run-settings.ts'
-import { runState } from './run-state.ts'
+import { type RunState, runState } from './run-state.ts'
 import { fillTrained, saveOutput, trainedWeightsFile } from '../output/save-output.ts'
 import {
   type BestEvaluation,
   fillFrom,
+  expectStateTensors,
   loadStateTensors,
   readTrainingState,
   saveTrainingState,
+  sourcesOf,
 } from './training-state.ts'
 
 /** Where to start: fresh, at the newest checkpoint of output_dir (E_RESUME when there is none, or fresh), or at this one. */
@@ -82,9 +87,15 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
   let watchdog = 0
   let checkpoint: string | null = null
 
-  const loadFrom = (folder: string): void => {
-    fillTrained(run, (tensors) => fillFrom(join(folder, trainedWeightsFile(run)), tensors))
-    loadStateTensors(folder, state.tensors())
+  /** What is divided, where the optimizer is. All processes ask at the same time. */
+  const divide = (of: RunState): DividedState | null =>
+    world === null || run.divided === null
+      ? null
+      : dividedState(world, of.tensors(), run.divided, run.parameters)
+
+  const loadFrom = (folder: string, tensors: ReadonlyMap<string, Tensor>): void => {
+    fillTrained(run, (weights) => fillFrom(join(folder, trainedWeightsFile(run)), weights))
+    loadStateTensors(folder, tensors)
   }
 
   const prune = (): void =>
@@ -97,11 +108,21 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
   const save = (): void => {
     const folder = join(outputDir, `checkpoint-${step}`)
     checkpoint = folder
-    if (config.diloco) withWorkerStates(world, ofWorker, (workers) => write(folder, workers))
-    else write(folder)
+    const divided = divide(state)
+    if (config.diloco)
+      withWorkerStates(world, ofWorker, (workers) =>
+        write(folder, sourcesOf(new Map([...state.tensors(), ...workers.tensors])), workers),
+      )
+    else if (world !== null && divided)
+      withWholeState(world, divided, (whole) => write(folder, [...sourcesOf(divided.common), ...whole]))
+    else write(folder, sourcesOf(state.tensors()))
   }
 
-  const write = (folder: string, workers: WorkerStates | null = null): void => {
+  const write = (
+    folder: string,
+    tensors: readonly TensorSource[],
+    workers: WorkerStates | null = null,
+  ): void => {
     if (!isWriter) return
     saveTrainingState({
       folder,
@@ -117,7 +138,7 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
         base: run.adapter ? base() : null,
         plugins: savedPlugins(run.plugins),
       },
-      tensors: new Map([...state.tensors(), ...(workers?.tensors ?? [])]),
+      tensors,
       saveWeights: (temporary) =>
         withEvaluationWeights(run.optimizer, () => saveOutput(run, temporary, { unfinished: true })),
     })
@@ -139,7 +160,7 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
     for (const sample of evaluationSamples(run, step)) emit({ type: 'sample', step, ...sample })
   }
 
-  const restoreHere = (resume: Resume): void => {
+  const restoreHere = (resume: Resume, divided: DividedState | null): void => {
     const folder = resume === false ? null : folderOf(outputDir, resume)
     if (resume === false) refuseOldCheckpoints(outputDir)
     if (folder === null) {
@@ -160,7 +181,8 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       parts: saved.parts,
       read: (targets, prefix) => loadStateTensors(folder, targets, prefix),
     }
-    loadFrom(folder)
+    if (divided) expectStateTensors(folder, divided.whole)
+    loadFrom(folder, divided?.common ?? state.tensors())
     state.load(saved.parts)
     ;({ step, best, stale, watchdog } = saved)
     loss = saved.loss ?? Number.NaN
@@ -171,9 +193,17 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
   }
 
   /** What the first process has, on all of them. */
-  const share = (world: World): void => {
-    const isOwn = config.diloco !== null && shareJson(world, step) > 0
-    shareTensors(world, [...run.parameters.values(), ...(isOwn ? [] : ofWorker.tensors().values())])
+  const share = (world: World, divided: DividedState | null): void => {
+    const goesOn = shareJson(world, step) > 0
+    const isOwn = config.diloco !== null && goesOn
+    // Its state began with the weights of this process.
+    if (divided && !goesOn) expectSameWeights(world, run, step)
+    const common = divided?.common ?? ofWorker.tensors()
+    shareTensors(world, [...run.parameters.values(), ...(isOwn ? [] : common.values())])
+    if (divided && goesOn) {
+      const { read } = restored ?? {}
+      restoreParts(world, divided, isWriter && read ? (tensors) => read(tensors, '') : null)
+    }
     if (isOwn) restoreWorkers(world, ofWorker, isWriter ? restored : null)
     const saved = shareJson(world, {
       step,
@@ -203,10 +233,11 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       return checkpoint
     },
     restore(resume) {
+      const divided = divide(ofWorker)
       agree(world, () => {
-        if (isWriter) restoreHere(resume)
+        if (isWriter) restoreHere(resume, divided)
       })
-      if (world !== null) share(world)
+      if (world !== null) share(world, divided)
     },
     stepDone(report) {
       ;({ step, loss } = report)
@@ -221,7 +252,8 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       const isChecked = due || last || (config.diloco === null && step % CHECK_EVERY === 0)
       if (world !== null && isChecked) expectSameWeights(world, run, step)
       const bestNow = evaluated && config.load_best_model_at_end && best?.step === step
-      if (due || bestNow) save()
+      // Where all take part in it, all know that it failed, and leave together.
+      if (due || bestNow) agree(run.divided ? world : null, save)
       const { early_stopping_patience: patience } = config
       const enough = evaluated && patience !== null && stale >= patience
       if (enough && !last)
@@ -231,7 +263,8 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
     save,
     takeBest() {
       if (!config.load_best_model_at_end || !best || best.step === step) return
-      loadFrom(join(outputDir, `checkpoint-${best.step}`))
+      // Nothing is trained any more: of a divided optimizer the weights are enough.
+      loadFrom(join(outputDir, `checkpoint-${best.step}`), run.divided ? new Map() : state.tensors())
       emit({
         type: 'note',
         text: `took the best weights: step ${best.step}, evaluation loss ${best.loss.toFixed(4)}`,

@@ -16,9 +16,17 @@ import { recoverFolder, writeFileAtomic, writeFolderAtomicSync } from '../../../
 import { openCheckpoint } from '../../../core/files/checkpoint.ts'
 import { fileError } from '../../../core/files/files.ts'
 import { sha256OfFile } from '../../../core/files/hash-file.ts'
-import { tensorDType } from '../../../core/files/safetensors.ts'
-import { writeSafetensors } from '../../../core/files/safetensors-write.ts'
-import { expectShape, type JsonValue, showValue, type Tensor, TrituneError } from '../../../core/mod.ts'
+import { tensorDType, type TensorEntry } from '../../../core/files/safetensors.ts'
+import { type TensorSource, writeSafetensors } from '../../../core/files/safetensors-write.ts'
+import {
+  type DType,
+  expectShape,
+  type JsonValue,
+  type Shape,
+  showValue,
+  type Tensor,
+  TrituneError,
+} from '../../../core/mod.ts'
 import { setTensorBytes, tensorBytes } from '../../../core/tensor/tensor-bytes.ts'
 import type { BaseFiles } from '../model/base-model.ts'
 import type { SavedPlugin } from '../plugins/plugin-notes.ts'
@@ -58,7 +66,7 @@ const TENSORS_FILE = 'state.safetensors'
 export interface SaveStateOptions {
   readonly folder: string
   readonly state: TrainingState
-  readonly tensors: ReadonlyMap<string, Tensor>
+  readonly tensors: readonly TensorSource[]
   /** Writes the trained weights into a folder. */
   saveWeights(folder: string): void
 }
@@ -66,15 +74,7 @@ export interface SaveStateOptions {
 export function saveTrainingState({ folder, state, tensors, saveWeights }: SaveStateOptions): void {
   writeFolderAtomicSync(folder, (temporary) => {
     saveWeights(temporary)
-    writeSafetensors(
-      join(temporary, TENSORS_FILE),
-      [...tensors].map(([name, t]) => ({
-        name,
-        dtype: t.dtype,
-        shape: t.shape,
-        chunks: () => tensorBytes(t),
-      })),
-    )
+    writeSafetensors(join(temporary, TENSORS_FILE), tensors)
     const files = Object.fromEntries(
       filesIn(temporary).map((name) => [name, sha256OfFile(join(temporary, name))]),
     )
@@ -82,6 +82,16 @@ export function saveTrainingState({ folder, state, tensors, saveWeights }: SaveS
     const text = JSON.stringify({ ...content, self: hashOf(content) }, null, 2)
     writeFileAtomic(join(temporary, STATE_FILE), `${text}\n`)
   })
+}
+
+/** Tensors of this process, for a checkpoint. */
+export function sourcesOf(tensors: ReadonlyMap<string, Tensor>): TensorSource[] {
+  return [...tensors].map(([name, t]) => ({
+    name,
+    dtype: t.dtype,
+    shape: t.shape,
+    chunks: () => tensorBytes(t),
+  }))
 }
 
 /** What a run is, for a checkpoint to be compared with. */
@@ -150,16 +160,19 @@ function settingText(value: unknown): string {
 export function fillFrom(file: string, targets: ReadonlyMap<string, Tensor>, prefix = ''): void {
   const checkpoint = openCheckpoint(file)
   for (const [name, target] of targets) {
-    const entry = checkpoint.entries.get(`${prefix}${name}`)
-    if (!entry)
-      throw new TrituneError('E_RESUME', `the checkpoint has no tensor "${prefix}${name}"`, { place: file })
-    expectShape(`${file}: ${name}`, entry.shape, target.shape)
-    if (tensorDType(entry) !== target.dtype)
-      throw new TrituneError('E_RESUME', `tensor "${name}" is ${entry.dtype}, the run has ${target.dtype}`, {
-        place: file,
-      })
+    const entry = expectEntry(file, `${prefix}${name}`, checkpoint.entries.get(`${prefix}${name}`), target)
     setTensorBytes(target, checkpoint.read(entry))
   }
+}
+
+/** E_RESUME unless all of these are in the checkpoint, as they are to be. */
+export function expectStateTensors(
+  folder: string,
+  tensors: readonly { readonly name: string; readonly dtype: DType; readonly shape: Shape }[],
+): void {
+  const file = join(folder, TENSORS_FILE)
+  const { entries } = openCheckpoint(file)
+  for (const { name, dtype, shape } of tensors) expectEntry(file, name, entries.get(name), { dtype, shape })
 }
 
 /** The tensors of optimizer, strategies and the like. */
@@ -168,6 +181,21 @@ export function loadStateTensors(folder: string, tensors: ReadonlyMap<string, Te
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+function expectEntry(
+  file: string,
+  name: string,
+  entry: TensorEntry | undefined,
+  { dtype, shape }: { readonly dtype: DType; readonly shape: Shape },
+): TensorEntry {
+  if (!entry) throw new TrituneError('E_RESUME', `the checkpoint has no tensor "${name}"`, { place: file })
+  expectShape(`${file}: ${name}`, entry.shape, shape)
+  if (tensorDType(entry) !== dtype)
+    throw new TrituneError('E_RESUME', `tensor "${name}" is ${entry.dtype}, the run has ${dtype}`, {
+      place: file,
+    })
+  return entry
+}
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 /** A mapping; valibot takes a list for one too. */

@@ -95,6 +95,17 @@ export interface FinetuneInput extends DataInput, PreferenceInput, SavingInput, 
    * every step
    */
   readonly diloco?: DilocoInput | null | undefined
+  /**
+   * `1`: the state of the optimizer is divided over the processes of a job, each of which makes the step of
+   * its part and brings it to the others (distributed.md); the same weights. `0`: each has all of it.
+   * Default: `0`
+   */
+  readonly zero_stage?: 0 | 1 | null | undefined
+  /**
+   * the frozen weights of the blocks are divided over the processes of a job, and brought together block by
+   * block in every pass (distributed.md); the same numbers, on the CPU. Default: `false`
+   */
+  readonly shard_base?: boolean | null | undefined
   /** seconds that a process of a job waits for the others, before the job is ended; not set: 1800 */
   readonly ddp_timeout?: number | null | undefined
   /**

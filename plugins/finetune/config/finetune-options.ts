@@ -340,6 +340,10 @@ export interface FinetuneOptions extends PreferenceKeys, TrackerKeys {
   readonly threads: number | null
   /** Processes make steps of their own and meet after some; null: each has its part of every step. */
   readonly diloco: DilocoOptions | null
+  /** 1: the state of the optimizer is divided over the processes. */
+  readonly zero_stage: 0 | 1
+  /** The frozen weights of the blocks are divided over the processes. */
+  readonly shard_base: boolean
   /** Seconds that a process waits for the others; null: half an hour. */
   readonly ddp_timeout: number | null
   /** Whether cheap results are kept for the backward pass or made again: the same bits. */

@@ -46,6 +46,15 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   batchSize,
   ...grpoRules,
   dilocoFailures,
+  shardFailures,
+  ({ zero_stage, diloco }) =>
+    zero_stage === 1 && diloco !== null
+      ? {
+          path: ['zero_stage'],
+          what: 'is for processes that make every step together, and with diloco each has an optimizer of its own',
+          remedy: 'leave out one of them',
+        }
+      : undefined,
   validation,
   bestModel,
   deviceName,
@@ -120,6 +129,28 @@ export function evaluates(input: FinetuneFields): boolean {
   const { eval_strategy, evals_per_epoch, eval_steps } = input
   if (!hasValidation(input) || eval_strategy === 'no') return false
   return Boolean(eval_steps) || Boolean(evals_per_epoch) || (eval_steps === null && evals_per_epoch === null)
+}
+
+/** What reads whole weights, or has other passes on one process than on another. */
+function shardFailures(input: FinetuneFields): readonly ConfigFailure[] {
+  if (!input.shard_base) return []
+  const failures: ConfigFailure[] = []
+  const refuse = (isAsked: boolean, what: string): void => {
+    if (isAsked) failures.push({ path: ['shard_base'], what, remedy: 'leave out one of them' })
+  }
+  const { adapter, diloco, peft_init_lora_weights: init, peft, generate_samples, rl } = input
+  refuse(
+    adapter === null || adapter === 'none',
+    'is for frozen weights, and without an adapter all are trained',
+  )
+  refuse(diloco !== null, 'is for processes that make every step together, and with diloco they do not')
+  refuse(
+    /^(pissa|olora|loftq|eva)/.test(String(init)) || typeof peft?.loftq_config.loftq_bits === 'number',
+    'leaves no process the whole weights that peft_init_lora_weights starts from',
+  )
+  refuse(generate_samples, 'is for work of all processes, and generate_samples is that of the first one')
+  refuse(rl === 'grpo', 'is for several processes, and rl: grpo runs on one')
+  return failures
 }
 
 function both(

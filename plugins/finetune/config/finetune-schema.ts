@@ -318,6 +318,12 @@ const noTokens: SpecialTokens = {
   additional_special_tokens: null,
 }
 
+const zeroStage: Field<0 | 1, 0 | 1> = v.picklist([0, 1], ({ input }) =>
+  [2, 3].includes(Number(input))
+    ? `stage ${String(input)} is not supported: 1 divides the state of the optimizer, and shard_base: true the frozen weights`
+    : 'expected 0 or 1',
+)
+
 const schema = v.strictObject(
   {
     base_model: withExample(
@@ -472,6 +478,8 @@ const schema = v.strictObject(
     device: optional(deviceField, 'auto'),
     threads: nullable(integer({ min: 1, max: 256 })),
     diloco: nullable(dilocoOptions),
+    zero_stage: optional(zeroStage, 0),
+    shard_base: optional(flag(), false),
     ddp_timeout: nullable(integer({ min: 1, max: 2_000_000 })),
     memory: optional(oneOf(['auto', 'lean', 'fast']), 'auto'),
     plugins: optional(listOf(moduleField), []),

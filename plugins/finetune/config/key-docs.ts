@@ -29,6 +29,10 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   threads: 'as many as there are cores; at most 256',
   diloco:
     'processes that make some steps each and then meet in the mean, for slow links ([distributed.md](distributed.md#steps-of-their-own)): a mapping with `every`, `codec`, `rate`, `momentum`, `when_cut` and more. Not set: each process has its part of every step',
+  zero_stage:
+    '`1`: the state of the optimizer is divided over the processes of a job, each of which makes the step of its part and brings it to the others ([distributed.md](distributed.md#the-optimizer-in-parts)); the same weights. `0`: each has all of it',
+  shard_base:
+    'the frozen weights of the blocks are divided over the processes of a job, and brought together block by block in every pass ([distributed.md](distributed.md#the-base-in-parts)); the same numbers, on the CPU',
   ddp_timeout: 'seconds that a process of a job waits for the others, before the job is ended; not set: 1800',
   memory:
     '`lean` makes the outputs of norms and gates again in the backward pass instead of keeping them, and runs the first eighth of the blocks again: the same bits, less memory; `fast` keeps them; `auto` decides by the memory that is free, and the summary says why',

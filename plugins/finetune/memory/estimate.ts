@@ -55,17 +55,20 @@ export type Estimated = Pick<
   | 'adapter'
   | 'optimizer'
   | 'paged'
+  | 'sharded'
   | 'memory'
 >
 
 /** Bytes that a run will hold at its highest, by what they are for, computed from shapes. Nothing is allocated. */
 export function estimateMemory(run: Estimated): MemoryParts {
-  const { model, parameters, adapter } = run
+  const { model, parameters, adapter, sharded } = run
   const microTokens = microTokensOf(run)
   const trained = [...parameters.values()]
   return {
     program: programBytes(run, microTokens),
-    model: sum([...model.weights.values(), ...packedWeights(model)].map(({ bytes }) => bytes)),
+    model:
+      sum([...model.weights.values(), ...packedWeights(model)].map(({ bytes }) => bytes)) +
+      savedBySharding(sharded),
     adapter: adapter ? sum(trained.map(({ bytes }) => bytes)) : 0,
     gradients: sum(trained.map(({ size }) => 4 * size)),
     optimizer: stateBytes(run),
@@ -133,6 +136,11 @@ export function offloadedBytes(run: Pick<Run, 'config' | 'data' | 'model' | 'dty
   const { hiddenSize, layerCount } = run.model.info
   // There is one stream before the first block, and two before the others.
   return microTokensOf(run) * hiddenSize * (2 * layerCount - 1) * bytesOf(run.dtype)
+}
+
+/** Bytes that a process holds more than the whole base: below 0, unless the base is small. */
+export function savedBySharding(sharded: Run['sharded']): number {
+  return sharded ? sharded.resident - sharded.whole : 0
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -267,7 +275,9 @@ const LEAST_RUNS = 3
 const MEASURED_MS = 50
 
 /** Floating-point operations a second of a linear layer of this model, measured for some milliseconds. */
-function measuredFlops({ model, device, dtype }: Run, microTokens: number): number {
+function measuredFlops({ model, device, dtype, sharded }: Run, microTokens: number): number {
+  // One process may not read a weight of its own accord.
+  if (sharded) return flopsOn(device, { model, dtype }, microTokens)
   const layer = largestLayer(model)
   const { inputs, outputs } = layer
   return noGrad(() => {

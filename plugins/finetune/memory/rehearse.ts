@@ -9,7 +9,7 @@ import { openRun } from '../open-run.ts'
 import type { Run } from '../run.ts'
 import type { PrepareOptions } from '../run-inputs.ts'
 import { trainStep } from '../training/train-step.ts'
-import { estimateMemory, type MemoryParts, scratchBytes } from './estimate.ts'
+import { estimateMemory, type MemoryParts, savedBySharding, scratchBytes } from './estimate.ts'
 import { memoryMode } from './memory-mode.ts'
 import { shapeDevice, type ShapeDevice } from './shape-device.ts'
 
@@ -88,7 +88,7 @@ function rehearseStep(run: Run, device: ShapeDevice, { parts, isLean, changed }:
   const mapped = sum(
     [...model.weights.values()].map((weight) => (device.isMapped(weight) ? weight.bytes : 0)),
   )
-  const resident = device.resident() + mapped + changed
+  const resident = device.resident() + mapped + changed + savedBySharding(run.sharded)
   // This process holds what the other one will, but for the tensors and the scratch of the kernels.
   const lengths = [...batch.offsets].slice(1).map((end, i) => end - batch.offsets[i])
   const program = (device.kind === 'cuda' ? 0 : process.memoryUsage().rss) + scratchBytes(run, lengths)

@@ -31,7 +31,7 @@ type Shape = Readonly<Record<string, unknown>>
 export function newModelFiles(
   config: FinetuneConfig,
   host: Host,
-  tell: Pick<HubOptions, 'onProgress' | 'onNote'>,
+  { processes = 1, ...tell }: Pick<HubOptions, 'onProgress' | 'onNote'> & { readonly processes?: number },
 ): BaseModelFiles & Disposable {
   const hub = {
     revision: config.revision_of_model ?? undefined,
@@ -57,7 +57,7 @@ export function newModelFiles(
       const ids = { bos_token_id, eos_token_id, pad_token_id }
       writeFileAtomic(join(made, 'config.json'), `${JSON.stringify({ ...shape, ...ids }, null, 2)}\n`)
       atKey(key, () => modelDefinition(made, host.all('model')))
-      checkRoom(shape, config, key)
+      checkRoom(shape, config, key, config.zero_stage === 1 ? processes : 1)
       return made
     },
     whole: () =>
@@ -163,14 +163,19 @@ function checkVocabulary(
   ])
 }
 
-/** Weights, gradients and moments of a model that this machine cannot hold: told before they are drawn. */
-function checkRoom(shape: Shape, { bf16, device }: FinetuneConfig, path: readonly (string | number)[]): void {
+/** Weights, gradients and moments of a model that this machine cannot hold: told before they are drawn. `parts`: of the moments. */
+function checkRoom(
+  shape: Shape,
+  { bf16, device }: FinetuneConfig,
+  path: readonly (string | number)[],
+  parts: number,
+): void {
   if (!Object.hasOwn(MODELS, String(shape['model_type'])) || !['auto', 'cpu', 'wasm'].includes(device)) return
   const dtype = bf16 === true ? 'bf16' : 'f32'
   const { weightBytes, gradientBytes, optimizerBytes, parameters } = atKey(path, () =>
     trainedBytes(shape, dtype),
   )
-  const needed = weightBytes + gradientBytes + optimizerBytes
+  const needed = weightBytes + gradientBytes + optimizerBytes / parts
   const free = availableMemory()
   if (needed <= free) return
   throw new ConfigError([

@@ -40,6 +40,9 @@ function factsOf(run: Run): Facts {
     'dtype of computation': dtype,
     ...settingsOf(config, data),
     max_grad_norm: config.max_grad_norm,
+    zero_stage: config.zero_stage,
+    shard_base: config.shard_base,
+    'way of sharing gradients': run.divided?.sumSquares ? 'in parts' : 'whole',
     'set of trained weights': [...parameters]
       .map(([name, { shape }]) => `${name} ${shape.join('×')}`)
       .join(' '),

@@ -22,6 +22,11 @@ export function isOwn(world: Pick<World, 'rank' | 'size'> | null, index: number)
   return world === null || index % world.size === world.rank
 }
 
+/** Whether this process works on as many of `count` micro-batches as the one that has most. */
+export function hasEqualShare(world: Pick<World, 'rank' | 'size'> | null, count: number): boolean {
+  return world === null || count % world.size === 0 || world.rank < count % world.size
+}
+
 /** The numbers of all processes together. `read` may throw, which ends all of them. */
 export function shareNumbers(world: World, read: () => WindowNumbers): WindowNumbers {
   const own = agree(world, read)

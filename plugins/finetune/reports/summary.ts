@@ -7,6 +7,7 @@ import { type Monitor, showValue } from '../../../core/mod.ts'
 import { countActiveWeights } from '../model/active-weights.ts'
 import { countWeights } from '../model/count-weights.ts'
 import { formatBytes, formatCount, formatDuration } from './format.ts'
+import type { DividedOptimizer } from '../parallel/divided-optimizer.ts'
 import { whatHelps } from '../memory/out-of-memory.ts'
 import { describeOffloading } from '../memory/activation-offloading.ts'
 import type { Run } from '../run.ts'
@@ -78,6 +79,8 @@ function partsLines(run: Run): string[] {
   const { plugins, objective, strategies, monitors, config, rollouts, world } = run
   const lines: [string, readonly string[]][] = [
     ['processes', world ? [`${world.size} (${world.description})`] : []],
+    ['sharded', run.sharded ? [describeSharded(run.sharded)] : []],
+    ['zero', run.divided ? [describeDivided(run.divided)] : []],
     ['quantizer', config.quantizer ? [config.quantizer.name] : []],
     ['rewards', rollouts ? [rollouts.summary] : []],
     ['objective', objective.name === 'cross_entropy' ? [] : [objective.name]],
@@ -94,6 +97,14 @@ function partsLines(run: Run): string[] {
   return lines.flatMap(([name, values]) =>
     values.length > 0 ? [`${name.padEnd(10)} ${values.join(', ')}`] : [],
   )
+}
+
+function describeSharded({ whole, resident }: NonNullable<Run['sharded']>): string {
+  return `${formatBytes(whole)} of the base in parts: ${formatBytes(resident)} on each process, two whole blocks among them`
+}
+
+function describeDivided({ weights: { stretch } }: DividedOptimizer): string {
+  return `stage 1, the state of the optimizer in ${stretch === null ? 'whole tensors' : 'equal parts'}`
 }
 
 function optimizerLine({ config: { optimizer }, paged }: Run): string[] {

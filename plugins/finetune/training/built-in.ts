@@ -34,8 +34,10 @@ const adamwOptions: ValidatableConfig<AdamwFields> = defineOptions({
 function adamwDefinition(name: string, states: AdamWOptions['states']): TransformDefinition<AdamwFields> {
   return {
     name,
+    divides: 'elements',
     options: adamwOptions,
-    create: (options, { weightDecay, decays }) => adamw({ ...options, states, weightDecay, decays }),
+    create: (options, { weightDecay, decays, sizeOf }) =>
+      adamw({ ...options, states, weightDecay, decays, sizeOf }),
   }
 }
 

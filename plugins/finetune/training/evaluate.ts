@@ -7,12 +7,14 @@ import {
   type Model,
   noGrad,
   type Objective,
+  type ObjectiveResult,
   tensorScope,
   TrituneError,
   type World,
 } from '../../../core/mod.ts'
 import type { Batch } from '../../data/mod.ts'
-import { isOwn, shareNumbers, type WindowNumbers } from '../parallel/share-gradients.ts'
+import { hasEqualShare, isOwn, shareNumbers, type WindowNumbers } from '../parallel/share-gradients.ts'
+import type { ShardedBase } from '../parallel/sharded-base.ts'
 import { crossEntropyObjective } from './cross-entropy.ts'
 import { objectiveBatch } from './objective-batch.ts'
 
@@ -24,6 +26,8 @@ export interface EvaluationContext {
   readonly objective?: Objective
   /** The processes that share the batches; default: this one alone. */
   readonly world?: World | null
+  /** With `shard_base`: for the passes that all processes make together. */
+  readonly sharded?: Pick<ShardedBase, 'together'> | null
 }
 
 /** What an evaluation found: means over the trained tokens, or over the examples where the objective says so. */
@@ -53,8 +57,15 @@ export interface Evaluation {
  * console.log(Math.exp(loss) > 1, tokens) // → true 3
  * ```
  */
-export function evaluateLoss(
-  { model, device, objective = crossEntropyObjective, world = null }: EvaluationContext,
+export function evaluateLoss(context: EvaluationContext, batches: Iterable<Batch>): Evaluation {
+  const { sharded = null } = context
+  return sharded ? sharded.together(() => evaluateAll(context, batches)) : evaluateAll(context, batches)
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function evaluateAll(
+  { model, device, objective = crossEntropyObjective, world = null, sharded = null }: EvaluationContext,
   batches: Iterable<Batch>,
 ): Evaluation {
   using readback = createReadback()
@@ -65,23 +76,35 @@ export function evaluateLoss(
   const together = Array.isArray(all) ? all.flatMap(({ examples }) => examples) : null
   let trained = 0
   let index = 0
+  const lossOf = (batch: Batch): ObjectiveResult =>
+    objective.loss(model, objectiveBatch(batch, device), {
+      scale: 1,
+      window: together ?? batch.examples,
+      checkpointing: false,
+      training: false,
+    })
+  let last: Batch | null = null
   for (const batch of all) {
     if (batch.trainedTokens === 0) continue
+    last = batch
     trained += batch.trainedTokens
     if (!isOwn(world, index++)) continue
     noGrad(() => {
       using _scope = tensorScope()
-      const { loss, log = {} } = objective.loss(model, objectiveBatch(batch, device), {
-        scale: 1,
-        window: together ?? batch.examples,
-        checkpointing: false,
-        training: false,
-      })
+      const { loss, log = {} } = lossOf(batch)
       for (const [name, value] of Object.entries({ ...log, loss })) {
         const reads = numbers.get(name) ?? []
         numbers.set(name, reads)
         reads.push(readback.later(value))
       }
+    })
+  }
+  // Who has fewer batches comes to the weights as often as the others.
+  if (sharded !== null && last !== null && !hasEqualShare(world, index)) {
+    const again = last
+    noGrad(() => {
+      using _scope = tensorScope()
+      lossOf(again)
     })
   }
   if (trained === 0)

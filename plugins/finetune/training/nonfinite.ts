@@ -29,7 +29,12 @@ export function findNonFinite(
     badTensor(parameters, (p) => p) ??
     window.map((batch) => badActivation(model, device, batch)).find((found) => found !== null) ??
     badTensor(parameters, (p) => p.grad)
-  return new TrituneError('E_NAN', `training stopped: ${what}; first in ${culprit ?? 'the loss itself'}`, {
+  return stoppedByNaN(`${what}; first in ${culprit ?? 'the loss itself'}`)
+}
+
+/** An E_NAN that says `what`. */
+export function stoppedByNaN(what: string): TrituneError {
+  return new TrituneError('E_NAN', `training stopped: ${what}`, {
     remedy:
       'lower learning_rate, set max_grad_norm: 1, or look at the data of this step; the last checkpoint is intact',
   })

@@ -33,6 +33,7 @@ import { KEYS_OF_OPTIONS, optimizerOf } from '../config/optimizer-names.ts'
 import { keyOfObjective } from '../config/preference-options.ts'
 import { orOfPlugin } from '../plugins/plugin-remedy.ts'
 import type { Named } from '../config/named.ts'
+import type { Divides } from '../parallel/divided-weights.ts'
 import type { NamedPart } from '../run.ts'
 
 export interface Parts {
@@ -43,6 +44,8 @@ export interface Parts {
     /** What is made of the optimizer, the last link. */
     around?: (last: GradientTransform) => GradientTransform,
   ): GradientTransform
+  /** How the optimizer can be divided over processes; null: it cannot. */
+  readonly divides: Divides | null
   objective(): Objective
   strategies(run: StrategyRun): NamedPart<Strategy>[]
   monitors(context: MonitorContext): NamedPart<Monitor>[]
@@ -69,6 +72,13 @@ export function findParts(config: FinetuneConfig, host: Host): Parts {
     ['optimizer'],
     ([option, ...rest]) => keyOfOption(config, option, rest),
   )
+  const divides = failures.length === 0 ? (host.find('optimizer', optimizer.name).divides ?? null) : null
+  if (failures.length === 0 && config.zero_stage === 1 && divides === null)
+    failures.push({
+      path: ['zero_stage'],
+      what: `optimizer: ${config.optimizer} cannot be divided over processes`,
+      remedy: `leave out zero_stage, or take one of ${dividing(host).join(', ')}`,
+    })
   const transforms = config.transforms.map((asked, i) =>
     find<TransformContext, GradientTransform>((name) => host.find('transform', name), asked, [
       'transforms',
@@ -110,6 +120,7 @@ export function findParts(config: FinetuneConfig, host: Host): Parts {
   if (failures.length > 0) throw new ConfigError(failures)
 
   return {
+    divides,
     optimizer: (context, first = [], around = (last) => last) =>
       chain(
         ...first,
@@ -135,6 +146,11 @@ export function exampleKind({ objective: { name } }: FinetuneConfig, host: Host)
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Names of the optimizers that can. */
+function dividing(host: Host): string[] {
+  return Object.values(host.all('optimizer')).flatMap(({ name, divides }) => (divides ? [name] : []))
+}
 
 interface Definition<C, T> {
   readonly name: string

@@ -17,6 +17,7 @@ import {
   inPlugin,
   type Model,
   noGrad,
+  type NoiseStream,
   type Objective,
   type ObjectiveOptions,
   type ObjectiveResult,
@@ -34,11 +35,13 @@ import {
   type World,
 } from '../../../core/mod.ts'
 import { type Batch, concatenate } from '../../data/mod.ts'
-import { isOwn, shareGradients, shareNumbers } from '../parallel/share-gradients.ts'
+import type { DividedOptimizer } from '../parallel/divided-optimizer.ts'
+import { hasEqualShare, isOwn, shareGradients, shareNumbers } from '../parallel/share-gradients.ts'
+import type { ShardedBase } from '../parallel/sharded-base.ts'
 import { crossEntropyObjective } from './cross-entropy.ts'
 import { type EmbeddingNoise, withEmbeddingNoise } from './embedding-noise.ts'
 import { evaluateLoss } from './evaluate.ts'
-import { findNonFinite } from './nonfinite.ts'
+import { findNonFinite, stoppedByNaN } from './nonfinite.ts'
 import { objectiveBatch } from './objective-batch.ts'
 
 /** What `trainStep()` trains, and with what; the same for all steps of a run. */
@@ -61,6 +64,10 @@ export interface TrainContext {
   readonly seed: number
   /** The processes that share the micro-batches of a window; default: this one alone. */
   readonly world?: World | null
+  /** With `zero_stage: 1`: how gradients are shared and measured. */
+  readonly divided?: Pick<DividedOptimizer, 'shareGradients' | 'sumSquares'> | null
+  /** With `shard_base`: for the passes that all processes make together. */
+  readonly sharded?: Pick<ShardedBase, 'together'> | null
 }
 
 /** Which step `trainStep()` makes, and at which rate. */
@@ -151,7 +158,7 @@ function windowGradients(
       remedy: 'check the masks with --dry-run',
     })
   clearGradients(context)
-  const { world = null } = context
+  const { world = null, sharded = null } = context
   const losses: (() => number)[] = []
   const logs: [string, () => number][] = []
   const work = (): void => {
@@ -166,11 +173,22 @@ function windowGradients(
         losses.push(readLater(readback, loss, `the loss of step ${step + 1}`))
         for (const [name, value] of Object.entries(log)) logs.push([name, readLater(readback, value)])
       }
-      const noisy = (): void => withEmbeddingNoise(context.embeddingNoise, context.model, batch, pass)
-      const offloading = (): void => withOffload(context.activations ?? null, noisy)
-      if (isOwn(world, i)) withNoise(noise, () => withLeanMemory(context.leanMemory === true, offloading))
+      if (isOwn(world, i)) passing(batch, noise, pass)
       offset += batch.ids.length
     }
+    // Who has fewer micro-batches comes to the weights as often as the others.
+    if (sharded !== null && !hasEqualShare(world, window.length)) {
+      const [batch] = window
+      passing(batch, { seed: context.seed, step, offset: 0 }, () => {
+        using _scope = tensorScope()
+        backward(forward(context, batch, { scale: 0, window: examples }).loss)
+      })
+    }
+  }
+  const passing = (batch: Batch, noise: NoiseStream, pass: () => void): void => {
+    const noisy = (): void => withEmbeddingNoise(context.embeddingNoise, context.model, batch, pass)
+    const offloading = (): void => withOffload(context.activations ?? null, noisy)
+    withNoise(noise, () => withLeanMemory(context.leanMemory === true, offloading))
   }
   const pending: PendingLoss = {
     loss: () => losses.reduce((sum, read) => sum + read(), 0),
@@ -179,6 +197,11 @@ function windowGradients(
       for (const [name, read] of logs) sums[name] = (sums[name] ?? 0) + read()
       return sums
     },
+  }
+  if (world !== null && sharded !== null) {
+    // What fails within is told by this process alone, and ends all: the others wait for weights then, and not for news.
+    sharded.together(work)
+    return shared(world, context, () => pending)
   }
   if (world !== null)
     return shared(world, context, () => {
@@ -192,14 +215,14 @@ function windowGradients(
 /** Reads the numbers at once: whether all processes came through the window is known before any of them goes on. */
 function shared(
   world: World,
-  { parameters, gradients = null }: TrainContext,
+  { parameters, gradients = null, divided = null }: TrainContext,
   work: () => PendingLoss,
 ): PendingLoss {
   const { loss, log } = shareNumbers(world, () => {
     const pending = work()
     return { loss: pending.loss(), log: pending.log() }
   })
-  shareGradients(world, parameters, gradients)
+  if (!divided?.shareGradients(gradients)) shareGradients(world, parameters, gradients)
   return { loss: () => loss, log: () => ({ ...log }) }
 }
 
@@ -227,7 +250,7 @@ function readLater(readback: Readback, value: ObjectiveResult['loss'], what?: st
 }
 
 function applyUpdate(
-  { optimizer, gradients }: TrainContext,
+  { optimizer, gradients, divided }: TrainContext,
   { step, learningRate }: TrainStep,
   readback?: Readback,
 ): Record<string, number> {
@@ -236,6 +259,7 @@ function applyUpdate(
     learningRate,
     gradScale: 1,
     gradients: gradients?.all,
+    ...(divided?.sumSquares && { sumSquares: () => divided.sumSquares?.(gradients ?? null) ?? Number.NaN }),
     readback,
     metrics: {},
   }
@@ -248,7 +272,8 @@ function locatingNaN<T>(context: TrainContext, window: readonly Batch[], work: (
     return work()
   } catch (error) {
     if (error instanceof TrituneError && error.code === 'E_NAN')
-      throw findNonFinite(context, window, error.message)
+      // Where it came from is found by a pass, which one process cannot make alone.
+      throw context.sharded ? stoppedByNaN(error.message) : findNonFinite(context, window, error.message)
     throw error
   }
 }

@@ -13,6 +13,7 @@ import {
   type World,
   type WrittenSample,
 } from '../../../core/mod.ts'
+import { agree } from '../../../core/agree.ts'
 import { openActivationStore } from '../memory/activation-offloading.ts'
 import { markFinished, unmarkFinished } from '../checkpoints/earlier-run.ts'
 import { isRoundEnd, ownBatches } from '../parallel/local-worker.ts'
@@ -164,7 +165,7 @@ async function trainSteps(
     if (asked.saved && !saved && isWriter && keeper.checkpoint !== null)
       await publisher.saved(keeper.checkpoint, soFar(keeper))
     if (asked.stop) {
-      if (!asked.saved) keeper.save()
+      if (!asked.saved) agree(run.divided ? run.world : null, () => keeper.save())
       stopped = true
       break
     }

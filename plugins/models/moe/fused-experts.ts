@@ -41,7 +41,7 @@ export function splitExperts(source: WeightSource, count: number): WeightSource 
     whole.set(name, tensor)
     return tensor
   }
-  const { pack, form } = source
+  const { pack, form, made } = source
   return {
     place: source.place,
     has: (name) => source.has(fusedPart(name)?.name ?? name),
@@ -55,6 +55,7 @@ export function splitExperts(source: WeightSource, count: number): WeightSource 
     },
     ...(pack && { pack: (path, weight) => pack(path, weight) }),
     ...(form && { form: (path, parts) => form(path, parts) }),
+    ...(made && { made: (layer) => made(layer) }),
     [Symbol.dispose]: free,
   }
 }

@@ -5,13 +5,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { openCheckpoint } from '../../../core/files/checkpoint.ts'
 import { readFloats, relativeRms } from '../../_golden.ts'
 import { metricsOf, tinyRun, workspace } from '../finetune/_run.ts'
+import { finetuneProgram, NAN_ON_SECOND } from './_finetune.ts'
 import { distLibrary, INSTALLED, type Job, type Mpi, type Programs, runJob, secondOf } from './_mpi.ts'
 
-const FINETUNE = fileURLToPath(new URL('../../../scripts/finetune.ts', import.meta.url))
 const MINUTE = 60_000
 
 let library = ''
@@ -34,13 +33,7 @@ beforeAll(async () => {
 afterAll(() => folder[Symbol.dispose]())
 
 function finetune(output: string, ...settings: readonly string[]): string[] {
-  const all = [`output_dir=${join(folder.path, output)}`, ...settings]
-  return [
-    process.execPath,
-    FINETUNE,
-    yaml,
-    ...all.flatMap((set) => (set.startsWith('--') ? [set] : ['--set', set])),
-  ]
+  return finetuneProgram(yaml, join(folder.path, output), settings)
 }
 
 function job(mpi: Mpi, programs: Programs, onOutput?: (output: string) => void): Promise<Job> {
@@ -187,27 +180,3 @@ for (const mpi of INSTALLED) {
     )
   })
 }
-
-/** An objective of a plugin that gives NaN on the second process. */
-const NAN_ON_SECOND = `
-import { crossEntropy } from '${fileURLToPath(new URL('../../../plugins/finetune/mod.ts', import.meta.url))}'
-import { add, definePlugin, tensor } from '${fileURLToPath(new URL('../../../core/mod.ts', import.meta.url))}'
-
-const rank = process.env.OMPI_COMM_WORLD_RANK ?? process.env.PMI_RANK
-const nan = {
-  ...crossEntropy,
-  name: 'nan_on_second',
-  create(options) {
-    const inner = crossEntropy.create(options)
-    return {
-      ...inner,
-      name: 'nan_on_second',
-      loss(...all) {
-        const { loss } = inner.loss(...all)
-        return { loss: add(loss, tensor([rank === '1' ? NaN : 0], { shape: loss.shape, device: loss.device })) }
-      },
-    }
-  },
-}
-export const planted = definePlugin({ name: 'nan', provides: { objective: { nan_on_second: nan } } })
-`

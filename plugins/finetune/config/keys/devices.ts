@@ -4,7 +4,9 @@
 import { ignored, type KeyFacts } from './key-fact.ts'
 
 const ONE_DEVICE = 'each process has one device; how many there are is said by mpirun'
-const SHARDED =
+const PARTS =
+  'what is divided over processes is said by zero_stage: 1 (the state of the optimizer; DeepSpeed’s zero1) and shard_base: true (the frozen weights; FSDP with an adapter); without them every process has all of both'
+const WHOLE =
   'every process has the whole model; a step takes micro_batch_size × gradient_accumulation_steps documents on each of them, and there is one unless mpirun starts more'
 
 export const DEVICE_KEYS: KeyFacts = {
@@ -25,7 +27,7 @@ export const DEVICE_KEYS: KeyFacts = {
       'ray_num_workers',
       'ray_run_name',
     ]),
-    ...ignored(SHARDED, [
+    ...ignored(PARTS, [
       'fsdp',
       'fsdp_config',
       'fsdp_version',
@@ -33,8 +35,10 @@ export const DEVICE_KEYS: KeyFacts = {
       'deepspeed',
       'dp_shard_size',
       'dp_replicate_size',
-      'use_ray',
       'qlora_sharded_model_loading',
+    ]),
+    ...ignored(WHOLE, [
+      'use_ray',
       'tensor_parallel_size',
       'context_parallel_size',
       'sequence_parallel_degree',
