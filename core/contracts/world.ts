@@ -23,6 +23,8 @@ export interface World extends Disposable {
   sumPart(values: Float32Array, part: Float32Array): void
   /** What each process gives, all of one length, one after the other in the order of the ranks. */
   collect(own: Uint8Array, all: Uint8Array): void
+  /** A row for each process, in the order of the ranks, and all rows of one length; `received` has the row that each had for this one. */
+  exchange(rows: Uint8Array, received: Uint8Array): void
   /** A text of each process, in the order of the ranks; they may differ in length. */
   gather(text: string): string[]
   /** The bytes of one process on all of them, in place. */

@@ -14,7 +14,7 @@ namespace tt::dist {
 
 namespace {
 
-enum class Kind { INIT, SUM, SUM_PART, GATHER, BROADCAST, FINALIZE };
+enum class Kind { INIT, SUM, SUM_PART, GATHER, EXCHANGE, BROADCAST, FINALIZE };
 
 struct Job {
   Kind kind;
@@ -65,6 +65,27 @@ int32_t gather(const Job& job) {
   return status;
 }
 
+int32_t exchange(const Job& job) {
+  const char* send = static_cast<const char*>(job.send);
+  char* receive = static_cast<char*>(job.receive);
+  const uint64_t ranks = uint64_t(place_size);
+  if (job.count <= LONGEST) return mpi->exchange(send, int(job.count), receive);
+  // A piece of each row on the way out, and of each on the way in.
+  char* rows = static_cast<char*>(malloc(2 * ranks * LONGEST));
+  if (!rows) return TT_DIST_MEMORY;
+  char* arrived = rows + ranks * LONGEST;
+  int32_t status = TT_DIST_OK;
+  for (uint64_t at = 0; at < job.count && status == TT_DIST_OK; at += LONGEST) {
+    const uint64_t here = job.count - at < LONGEST ? job.count - at : LONGEST;
+    for (uint64_t rank = 0; rank < ranks; rank++) memcpy(rows + rank * here, send + rank * job.count + at, here);
+    status = mpi->exchange(rows, int(here), arrived);
+    for (uint64_t rank = 0; status == TT_DIST_OK && rank < ranks; rank++)
+      memcpy(receive + rank * job.count + at, arrived + rank * here, here);
+  }
+  free(rows);
+  return status;
+}
+
 int32_t broadcast(const Job& job) {
   char* buffer = static_cast<char*>(job.receive);
   for (uint64_t at = 0; at < job.count; at += LONGEST) {
@@ -82,6 +103,7 @@ int32_t run(const Job& job) {
     case Kind::SUM: return sum_everywhere(*mpi, place_size, job.receive, job.count, job.argument);
     case Kind::SUM_PART: return sum_part(*mpi, place_size, job.send, job.receive, job.count, job.argument);
     case Kind::GATHER: return gather(job);
+    case Kind::EXCHANGE: return exchange(job);
     case Kind::BROADCAST: return broadcast(job);
     case Kind::FINALIZE: return mpi->finalize();
   }
@@ -229,6 +251,10 @@ int32_t tt_dist_sum_part(const void* send, void* out, uint64_t count, int32_t ty
 
 int32_t tt_dist_gather(const void* send, uint64_t bytes, void* receive) {
   return post({Kind::GATHER, send, receive, bytes, 0, 0});
+}
+
+int32_t tt_dist_exchange(const void* send, uint64_t bytes, void* receive) {
+  return post({Kind::EXCHANGE, send, receive, bytes, 0, 0});
 }
 
 int32_t tt_dist_broadcast(void* buffer, uint64_t bytes, int32_t root) {

@@ -17,7 +17,7 @@
 #define TT_DIST_API extern "C" __attribute__((visibility("default")))
 #endif
 
-#define TT_DIST_ABI_VERSION 1
+#define TT_DIST_ABI_VERSION 2
 
 enum {
   TT_DIST_OK = 0,
@@ -62,6 +62,8 @@ TT_DIST_API int32_t tt_dist_sum(void* buffer, uint64_t count, int32_t type);
 TT_DIST_API int32_t tt_dist_sum_part(const void* send, void* out, uint64_t count, int32_t type);
 // receive[rank * bytes …] = what that rank sends.
 TT_DIST_API int32_t tt_dist_gather(const void* send, uint64_t bytes, void* receive);
+// receive[rank * bytes …] = what that rank has for this one, at send[this rank * bytes …].
+TT_DIST_API int32_t tt_dist_exchange(const void* send, uint64_t bytes, void* receive);
 TT_DIST_API int32_t tt_dist_broadcast(void* buffer, uint64_t bytes, int32_t root);
 
 // 0 done, TT_DIST_PENDING, or what went wrong.

@@ -66,6 +66,20 @@ export function mpiWorld({ functions }: DistLibrary, { timeoutMs }: MpiWorldOpti
         throw new TrituneError('E_SHAPE', `${all.length} bytes are not ${size} times ${own.length}`)
       gatherBytes(own, all)
     },
+    exchange(rows, received) {
+      if (rows.length !== received.length || rows.length % size !== 0)
+        throw new TrituneError(
+          'E_SHAPE',
+          `${rows.length} and ${received.length} bytes are not ${size} rows each of one length`,
+        )
+      const bytes = rows.length / size
+      wait(
+        'an exchange',
+        functions.tt_dist_exchange(pinned(rows), bytes, pinned(received)),
+        rows,
+        received,
+      )
+    },
     gather: (text) => gatherTexts(text, size, gatherBytes),
     broadcast: (bytes, from = 0) =>
       wait('a broadcast', functions.tt_dist_broadcast(pinned(bytes), bytes.length, from), bytes),

@@ -3,7 +3,7 @@
  */
 import type { FfiBuffer, FfiTable } from '../../../core/native/ffi.ts'
 
-export const DIST_ABI_VERSION = 1
+export const DIST_ABI_VERSION = 2
 
 /** The C functions; memory is a typed array that must stay until its ticket is done. */
 export interface DistFunctions {
@@ -20,6 +20,7 @@ export interface DistFunctions {
   tt_dist_sum(buffer: FfiBuffer, count: number, type: number): number
   tt_dist_sum_part(send: FfiBuffer, out: FfiBuffer, count: number, type: number): number
   tt_dist_gather(send: FfiBuffer, bytes: number, receive: FfiBuffer): number
+  tt_dist_exchange(send: FfiBuffer, bytes: number, receive: FfiBuffer): number
   tt_dist_broadcast(buffer: FfiBuffer, bytes: number, root: number): number
   tt_dist_test(ticket: number): number
   tt_dist_wait(ticket: number, milliseconds: number): number
@@ -41,6 +42,7 @@ export const DIST_SYMBOLS: FfiTable<DistFunctions> = {
   tt_dist_sum: { args: ['buf', 'size', 'i32'], returns: 'i32' },
   tt_dist_sum_part: { args: ['buf', 'buf', 'size', 'i32'], returns: 'i32' },
   tt_dist_gather: { args: ['buf', 'size', 'buf'], returns: 'i32' },
+  tt_dist_exchange: { args: ['buf', 'size', 'buf'], returns: 'i32' },
   tt_dist_broadcast: { args: ['buf', 'size', 'i32'], returns: 'i32' },
   tt_dist_test: { args: ['i32'], returns: 'i32' },
   tt_dist_wait: { args: ['i32', 'i32'], returns: 'i32' },

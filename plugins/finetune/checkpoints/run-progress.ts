@@ -19,6 +19,7 @@ import { agree, decide } from '../../../core/agree.ts'
 import { expectSameWeights } from '../parallel/same-weights.ts'
 import { shareJson, shareTensors } from '../parallel/share-state.ts'
 import {
+  expectSameExchange,
   expectSameWorkers,
   restoreWorkers,
   type SavedWorkers,
@@ -155,7 +156,10 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       }),
     )
     const { diloco } = config
-    if (diloco) expectSameWorkers(saved.parts, world?.size ?? 1, diloco.allow_other_workers)
+    if (diloco) {
+      expectSameWorkers(saved.parts, world?.size ?? 1, diloco.allow_other_workers)
+      expectSameExchange(saved.parts, state.save())
+    }
     restored = {
       parts: saved.parts,
       read: (targets, prefix) => loadStateTensors(folder, targets, prefix),

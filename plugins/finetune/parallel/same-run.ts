@@ -40,6 +40,7 @@ function factsOf(run: Run): Facts {
     'dtype of computation': dtype,
     ...settingsOf(config, data),
     max_grad_norm: config.max_grad_norm,
+    'diloco.exchange': config.diloco?.exchange ?? null,
     'set of trained weights': [...parameters]
       .map(([name, { shape }]) => `${name} ${shape.join('×')}`)
       .join(' '),

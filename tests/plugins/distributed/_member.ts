@@ -61,7 +61,14 @@ function bytes(world: World): string[] {
   world.broadcast(sent, last)
   const all = new Uint8Array(3 * world.size)
   world.collect(Uint8Array.of(world.rank, 1, 2), all)
+  // Process r has 100 r + s for process s, in rows of 5000.
+  const rows = Uint8Array.from({ length: 5000 * world.size }, (_, i) => 100 * world.rank + Math.floor(i / 5000))
+  const received = new Uint8Array(rows.length)
+  world.exchange(rows, received)
   return [
+    ...(received.every((value, i) => value === ((100 * Math.floor(i / 5000) + world.rank) & 255))
+      ? []
+      : ['exchange']),
     ...(sent.every((value, i) => value === ((i * 7) & 255)) ? [] : ['broadcast']),
     ...(all.every((value, i) => value === (i % 3 === 0 ? i / 3 : i % 3)) ? [] : ['collect']),
   ]
