@@ -78,6 +78,8 @@ export function enduringWorld(world: World, { onAlone }: EnduringWorldOptions = 
         () => [text],
       ),
     broadcast: (bytes, from) => calling(() => world.broadcast(bytes, from), nothing),
+    // An aborted communicator of a GPU is gone for good, and what is alone needs none.
+    onDevice: () => null,
     abort: (code) => world.abort(code),
     forsake: () => world.forsake(),
     [Symbol.dispose]: () => world[Symbol.dispose](),

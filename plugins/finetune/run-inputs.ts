@@ -72,7 +72,7 @@ export async function openInputs(
   config: FinetuneConfig,
   { plugins = [], device, onDownload, onTokenize, onNote, weights = 'all', world = null }: PrepareOptions,
 ): Promise<RunInputs> {
-  const early = await checkEarly(config, { plugins, device })
+  const early = await checkEarly(config, { plugins, device, process: world?.localRank ?? 0 })
   const { host, parts } = early
   using open = new Disposables()
   open.use(host)

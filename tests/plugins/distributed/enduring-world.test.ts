@@ -40,6 +40,7 @@ function losingWorld(rank: number, fault: Error = new TrituneError('E_PEER', 'a 
     // The other process has another number, so that this one waits for nobody.
     gather: (text) => reached([text.replace(`\n${process.pid}`, '\n4194304'), text]),
     broadcast: () => reached(undefined),
+    onDevice: () => null,
     abort() {
       throw new Error('nobody is to be ended')
     },
