@@ -87,7 +87,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
   const started = adapter ? startEva(config, model, adapter, data) : []
   const parameters = adapter ? adapter.parameters : trainedWeights(model, config.unfrozen_parameters)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
-  const rollouts = await openRollouts(config, inputs, model)
+  const rollouts = await openRollouts(config, inputs, model, options.world ?? null)
   const objective = disposing(open, config.grpo ? createGrpoObjective(config.grpo) : parts.objective())
   const objectiveNotes = startObjective(objective, {
     config,
