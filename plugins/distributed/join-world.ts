@@ -1,6 +1,7 @@
 /**
  * Joins the job that a launcher started this process for.
  */
+import { existsSync, readlinkSync } from 'node:fs'
 import { TrituneError, type World } from '../../core/mod.ts'
 import { detectLauncher, type Launcher } from './launcher.ts'
 import { distWorld } from './dist-world.ts'
@@ -45,6 +46,7 @@ export function joinWorld(options: JoinOptions = {}): World | null {
     return joinByNccl(timeoutMs)
   if (launcher === null) return null
   const { library = process.env['TRITUNE_MPI_LIBRARY'] ?? '' } = options
+  expectPmiConnection()
   const dist = openDistLibrary()
   const { functions } = dist
   const opened = functions.tt_dist_open(new TextEncoder().encode(`${library}\0`))
@@ -64,6 +66,27 @@ function engineOf(text: string | undefined): WorldEngine {
   const engine = ENGINES.find((one) => one === text)
   if (engine !== undefined) return engine
   throw new TrituneError('E_CONFIG', `TRITUNE_ENGINE: expected one of ${ENGINES.join(', ')}, got "${text}"`)
+}
+
+/** MPICH asks its launcher through an open file that is handed down, and a program that starts another one may close it. */
+function expectPmiConnection(): void {
+  const text = process.env['PMI_FD']
+  if (text === undefined || mayBeSocket(text)) return
+  throw new TrituneError('E_LIBRARY', 'the connection to the launcher has been closed on the way to this process', {
+    remedy:
+      'start the program itself: `bun scripts/finetune.ts` and not `bun run finetune`, which starts another process without what it was handed',
+  })
+}
+
+/** Another open file can have its number. Where there is no /proc nobody knows. */
+function mayBeSocket(file: string): boolean {
+  const files = '/proc/self/fd'
+  if (!existsSync(files)) return true
+  try {
+    return readlinkSync(`${files}/${file}`).startsWith('socket:')
+  } catch {
+    return false
+  }
 }
 
 function joinByNccl(timeoutMs: number): World {

@@ -10,7 +10,10 @@ const TASKS: Readonly<Record<string, (world: World) => void>> = {
   collectives(world) {
     const wrong = [...sums(world), ...parts(world), ...bytes(world), ...texts(world)]
     const all = world.gather(wrong.join(', '))
-    if (world.rank === 0) console.log(`wrong: ${all.filter((text) => text !== '').join('; ') || 'nothing'}`)
+    if (world.rank === 0) {
+      console.log(`wrong: ${all.filter((text) => text !== '').join('; ') || 'nothing'}`)
+      console.log(`connected by ${world.description}`)
+    }
     world[Symbol.dispose]()
   },
   /** The second one comes too late. */
