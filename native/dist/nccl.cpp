@@ -155,7 +155,7 @@ int alone_place(int* rank, int* size, int* local_rank, int* local_size) {
   return TT_DIST_OK;
 }
 
-/// Rows of `bytes` bytes from all ranks; those from `first` on go to the host.
+/// Rows of `bytes` bytes from all ranks, in the memory of the GPU; not waited for.
 int32_t rows(const void* send, uint64_t bytes, uint64_t* all) {
   const char* what = "a gather";
   if (int32_t status = ready(what)) return status;
