@@ -65,7 +65,9 @@ const { values, positionals } = parseArgs({
 const [device, name, ...files] = positionals
 const sanitizer = (['asan', 'ubsan', 'tsan'] as const).find((one) => one === name)
 if ((device !== 'cpu' && device !== 'dist') || !sanitizer) {
-  console.error('usage: bun scripts/sanitize.ts cpu asan|ubsan|tsan [file…] [-t pattern], or dist asan|ubsan|tsan')
+  console.error(
+    'usage: bun scripts/sanitize.ts cpu asan|ubsan|tsan [file…] [-t pattern], or dist asan|ubsan|tsan',
+  )
   process.exit(1)
 }
 if (device === 'dist') process.exit((await sanitizeDist(sanitizer)) ? 0 : 1)

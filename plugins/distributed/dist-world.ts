@@ -93,12 +93,7 @@ export function distWorld({ functions }: DistLibrary, { timeoutMs, nccl }: DistW
           `${rows.length} and ${received.length} bytes are not ${size} rows each of one length`,
         )
       const bytes = rows.length / size
-      wait(
-        'an exchange',
-        functions.tt_dist_exchange(pinned(rows), bytes, pinned(received)),
-        rows,
-        received,
-      )
+      wait('an exchange', functions.tt_dist_exchange(pinned(rows), bytes, pinned(received)), rows, received)
     },
     gather,
     onDevice,

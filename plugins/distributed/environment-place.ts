@@ -55,9 +55,7 @@ export function environmentPlace(env: Environment = process.env): EnvironmentPla
 
 /** Whether the environment is of a launcher that is none of MPI: torchrun, or a job of Kubernetes. */
 export function isEnvironmentJob(env: Environment = process.env): boolean {
-  return (
-    env['RANK'] !== undefined && Number(env['WORLD_SIZE'] ?? 1) > 1 && env['MASTER_ADDR'] !== undefined
-  )
+  return env['RANK'] !== undefined && Number(env['WORLD_SIZE'] ?? 1) > 1 && env['MASTER_ADDR'] !== undefined
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

@@ -72,10 +72,14 @@ function engineOf(text: string | undefined): WorldEngine {
 function expectPmiConnection(): void {
   const text = process.env['PMI_FD']
   if (text === undefined || mayBeSocket(text)) return
-  throw new TrituneError('E_LIBRARY', 'the connection to the launcher has been closed on the way to this process', {
-    remedy:
-      'start the program itself: `bun scripts/finetune.ts` and not `bun run finetune`, which starts another process without what it was handed',
-  })
+  throw new TrituneError(
+    'E_LIBRARY',
+    'the connection to the launcher has been closed on the way to this process',
+    {
+      remedy:
+        'start the program itself: `bun scripts/finetune.ts` and not `bun run finetune`, which starts another process without what it was handed',
+    },
+  )
 }
 
 /** Another open file can have its number. Where there is no /proc nobody knows. */
@@ -95,10 +99,14 @@ function joinByNccl(timeoutMs: number): World {
   const { functions } = dist
   const missing = openNccl(functions)
   if (missing !== null)
-    throw new TrituneError('E_LIBRARY', `the environment says that this is process ${rank} of ${size}, and ${missing}`, {
-      remedy:
-        'install NCCL, or name it with TRITUNE_NCCL_LIBRARY; processes without GPUs are started by mpirun',
-    })
+    throw new TrituneError(
+      'E_LIBRARY',
+      `the environment says that this is process ${rank} of ${size}, and ${missing}`,
+      {
+        remedy:
+          'install NCCL, or name it with TRITUNE_NCCL_LIBRARY; processes without GPUs are started by mpirun',
+      },
+    )
   const address = new TextEncoder().encode(`${meeting}\0`)
   const status = functions.tt_dist_init_nccl(rank, size, localRank, localSize, localRank, address, timeoutMs)
   if (status === STATUS.ok) return distWorld(dist, { timeoutMs, nccl: 'auto' })

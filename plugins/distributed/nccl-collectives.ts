@@ -25,7 +25,9 @@ export function ncclCollectives(
 ): DeviceCollectives | null {
   if (gather(device.kind).some((kind) => kind !== 'cuda')) return null
   const ordinal = isEmulated(device) ? localRank : ordinalOf(device)
-  const told = gather(JSON.stringify(whatIsHere(functions, device, ordinal))).map((text): Told => JSON.parse(text))
+  const told = gather(JSON.stringify(whatIsHere(functions, device, ordinal))).map((text): Told =>
+    JSON.parse(text),
+  )
   if (told.some(({ library }) => library === null)) return null
   if (new Set(told.map(({ gpu }) => gpu)).size < size) return null
   const odd = told.findIndex(({ library }) => library !== told[0].library)

@@ -33,12 +33,7 @@ export {
   writeFrom,
 } from './wire/update-layout.ts'
 export { type Compresses, type FeedbackCompressor, withErrorFeedback } from './workers/error-feedback.ts'
-export {
-  type LocalRounds,
-  localRounds,
-  type RoundSchedule,
-  sentAfter,
-} from './workers/local-rounds.ts'
+export { type LocalRounds, localRounds, type RoundSchedule, sentAfter } from './workers/local-rounds.ts'
 export { localSteps, type LocalStepsOptions } from './workers/local-steps.ts'
 export type { LocalRoundsOptions } from './workers/outer-step.ts'
 export type { SendKind } from './workers/send-kind.ts'

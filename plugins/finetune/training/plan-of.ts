@@ -22,8 +22,7 @@ export function planOf(
       remedy: 'take diloco out: then the processes share the completions of every step',
     })
   const { num_generations, num_iterations } = config.grpo
-  const prompts =
-    (ranks * (config.micro_batch_size * config.gradient_accumulation_steps)) / num_generations
+  const prompts = (ranks * (config.micro_batch_size * config.gradient_accumulation_steps)) / num_generations
   if (train.length < prompts)
     throw new TrituneError(
       'E_DATA',

@@ -118,7 +118,11 @@ export function localSteps(
 const COMPARED_ROUNDS = 50
 
 /** All take the same mean of the same bytes, so it is a fault of memory, or of what brings the messages. */
-function expectSame(shared: Float32Array, { size, collect }: Pick<Exchange, 'size' | 'collect'>, step: number): void {
+function expectSame(
+  shared: Float32Array,
+  { size, collect }: Pick<Exchange, 'size' | 'collect'>,
+  step: number,
+): void {
   const { buffer, byteOffset, byteLength } = shared
   const own = new Uint8Array(4)
   new DataView(own.buffer).setUint32(0, crc32c(new Uint8Array(buffer, byteOffset, byteLength)))

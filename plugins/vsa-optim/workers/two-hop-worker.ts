@@ -54,9 +54,7 @@ export function twoHopWorker(options: UpdateWorkerOptions): TwoHopWorker {
   const error = keptNumbers(layout.length)
   const kept = keptNumbers(layout.length)
   const starts = parts.map((_, i) => parts.slice(0, i).reduce((sum, part) => sum + part.layout.length, 0))
-  const memories = parts.map((part, i) =>
-    error.numbers.subarray(starts[i], starts[i] + part.layout.length),
-  )
+  const memories = parts.map((part, i) => error.numbers.subarray(starts[i], starts[i] + part.layout.length))
   const senders = parts.map((part, i) =>
     updateWorker({ ...options, layout: part.layout, memory: memories[i] }),
   )

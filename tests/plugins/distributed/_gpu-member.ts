@@ -55,7 +55,10 @@ function sums(world: World): string[] {
   return [1, 2, 7, 1000, 70_001].flatMap((length) => {
     const values = onGpu(length, (i) => (i % 97) + world.rank)
     world.onDevice(device)?.sum(values)
-    const half = cast(onGpu(length, (i) => (i % 50) + world.rank), 'bf16')
+    const half = cast(
+      onGpu(length, (i) => (i % 50) + world.rank),
+      'bf16',
+    )
     world.onDevice(device)?.sum(half)
     const isRight = values.toArray().every((value, i) => value === world.size * (i % 97) + ranks)
     const isHalfRight = cast(half, 'f32')
@@ -82,7 +85,10 @@ function bytes(world: World): string[] {
   const sent = onGpu(30_003, (i) => (world.rank === last ? i : 0))
   world.onDevice(device)?.broadcast(sent, last)
   const all = zeros([3 * world.size], { device })
-  world.onDevice(device)?.collect(onGpu(3, (i) => 10 * world.rank + i), all)
+  world.onDevice(device)?.collect(
+    onGpu(3, (i) => 10 * world.rank + i),
+    all,
+  )
   return [
     ...(sent.toArray().every((value, i) => value === i) ? [] : ['broadcast']),
     ...(all.toArray().every((value, i) => value === 10 * Math.floor(i / 3) + (i % 3)) ? [] : ['collect']),
@@ -119,7 +125,10 @@ function bitsOfSum(world: World): string {
 }
 
 function onGpu(length: number, of: (i: number) => number): Tensor {
-  return tensor(Float32Array.from({ length }, (_, i) => of(i)), { device })
+  return tensor(
+    Float32Array.from({ length }, (_, i) => of(i)),
+    { device },
+  )
 }
 
 const world = joinWorld({ timeoutMs: Number(timeout) })

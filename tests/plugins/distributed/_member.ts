@@ -65,7 +65,10 @@ function bytes(world: World): string[] {
   const all = new Uint8Array(3 * world.size)
   world.collect(Uint8Array.of(world.rank, 1, 2), all)
   // Process r has 100 r + s for process s, in rows of 5000.
-  const rows = Uint8Array.from({ length: 5000 * world.size }, (_, i) => 100 * world.rank + Math.floor(i / 5000))
+  const rows = Uint8Array.from(
+    { length: 5000 * world.size },
+    (_, i) => 100 * world.rank + Math.floor(i / 5000),
+  )
   const received = new Uint8Array(rows.length)
   world.exchange(rows, received)
   return [

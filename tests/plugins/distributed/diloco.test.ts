@@ -142,7 +142,14 @@ for (const mpi of INSTALLED) {
         const second = await job(mpi, 3, rest, ...settings, hops, from)
         expect([second.code, second.output]).toEqual([0, expect.stringContaining('resumed from')])
         expect(adapterBytes(rest)).toEqual(adapterBytes(whole))
-        const other = await job(mpi, 3, name('hops-other'), ...settings, hops.replace('two-hop', 'gather'), from)
+        const other = await job(
+          mpi,
+          3,
+          name('hops-other'),
+          ...settings,
+          hops.replace('two-hop', 'gather'),
+          from,
+        )
         expect(other.output).toContain('the checkpoint is of diloco.exchange two-hop, this run is of gather')
         expect(other.code).not.toBe(0)
         const five = await job(mpi, 5, name('five'), 'max_steps=2', 'diloco={"every":2,"codec":"int8"}')

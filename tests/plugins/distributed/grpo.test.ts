@@ -19,7 +19,10 @@ let library = ''
 const yaml = join(folder.path, 'run.yaml')
 writeFileSync(
   join(folder.path, 'prompts.jsonl'),
-  Array.from({ length: 9 }, (_, i) => `${JSON.stringify({ prompt: `${i} plus ${i + 2} is`, number: i })}\n`).join(''),
+  Array.from(
+    { length: 9 },
+    (_, i) => `${JSON.stringify({ prompt: `${i} plus ${i + 2} is`, number: i })}\n`,
+  ).join(''),
 )
 writeFileSync(
   join(folder.path, 'rewards.mjs'),
@@ -65,7 +68,9 @@ function adapter(output: string): Map<string, Float32Array> {
 }
 
 function completions(output: string): unknown[] {
-  const lines = readFileSync(join(folder.path, output, 'completions.jsonl'), 'utf8').trim().split('\n')
+  const lines = readFileSync(join(folder.path, output, 'completions.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
   return lines.map((line): unknown => JSON.parse(line))
 }
 
@@ -93,11 +98,7 @@ withMpi(
       const expected = numbers('one', name)
       expect(expected.length).toBeGreaterThan(1)
       for (const [i, value] of numbers('two', name).entries())
-        expect([name, i, Math.abs(value - expected[i])]).toEqual([
-          name,
-          i,
-          expect.closeTo(0, 5),
-        ])
+        expect([name, i, Math.abs(value - expected[i])]).toEqual([name, i, expect.closeTo(0, 5)])
     }
     const expected = adapter('one')
     for (const [name, got] of adapter('two'))

@@ -16,7 +16,9 @@ const FIXTURE = fileURLToPath(new URL('../../fixtures/dist/mpi-abi.c', import.me
 const MINUTE = 60_000
 const mpich = INSTALLED.find(({ name }) => name === 'MPICH')
 const NO_MPICC =
-  mpich !== undefined && spawnSync('mpicc.mpich', ['--version']).status === 0 ? null : 'mpicc.mpich is not here'
+  mpich !== undefined && spawnSync('mpicc.mpich', ['--version']).status === 0
+    ? null
+    : 'mpicc.mpich is not here'
 
 const folder = workspace()
 let library = ''
@@ -33,7 +35,13 @@ test.skipIf(INSTALLED.length === 0)(
   async () => {
     const losses = async (name: string, runtime: readonly string[]): Promise<unknown[]> => {
       const output = join(folder.path, name)
-      const settings = [`output_dir=${output}`, 'max_steps=3', 'save_steps=3', 'device=cpu', 'logging_steps=1']
+      const settings = [
+        `output_dir=${output}`,
+        'max_steps=3',
+        'save_steps=3',
+        'device=cpu',
+        'logging_steps=1',
+      ]
       const command = [
         ...runtime,
         join(ROOT, 'scripts/finetune.ts'),
@@ -60,7 +68,10 @@ test.skipIf(NO_MPICC !== null)(
     expect(spawnSync('mpicc.mpich', flags, { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' })
     const env = { LD_LIBRARY_PATH: folder.path }
     for (const runtime of [[process.execPath], [...denoCommand(), 'run', '-A', '--no-check']]) {
-      const { code, output } = await runJob(mpich, [[2, [...runtime, MEMBER, 'collectives']]], { library, env })
+      const { code, output } = await runJob(mpich, [[2, [...runtime, MEMBER, 'collectives']]], {
+        library,
+        env,
+      })
       expect([output, code]).toEqual([
         expect.stringMatching(/wrong: nothing\nconnected by libmpi_abi\.so\.0: MPICH Version:/),
         0,

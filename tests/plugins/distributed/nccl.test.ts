@@ -136,7 +136,9 @@ withCompiler(
     expect(second.code).toBe(9)
     expect([first.code, first.output]).toEqual([
       86,
-      expect.stringContaining('a sum failed (-10): a sum: remote process exited or there was a network error (6)'),
+      expect.stringContaining(
+        'a sum failed (-10): a sum: remote process exited or there was a network error (6)',
+      ),
     ])
     expect(performance.now() - started).toBeLessThan(15_000)
   },
@@ -158,7 +160,9 @@ withCompiler(
     }))
     expect(missing.output).toContain('this is process 0 of 1, and no NCCL library could be opened')
     const [gpu] = await byEnvironment(1, [MEMBER], () => ({ TRITUNE_ENGINE: 'nccl', FAKE_GPUS: '0' }))
-    expect(gpu.output).toContain('looking for the GPU: the driver of the GPU says invalid device ordinal (101)')
+    expect(gpu.output).toContain(
+      'looking for the GPU: the driver of the GPU says invalid device ordinal (101)',
+    )
     const [alone] = await byEnvironment(1, [MEMBER, 'collectives', '300'], () => ({ WORLD_SIZE: '2' }))
     expect(alone.output).toMatch(/process 0 of 2 waited 0.3 s at 127.0.0.1:\d+ for the others/)
   },

@@ -94,9 +94,7 @@ function sharedMemory(memory: SharedArrayBuffer, rank: number, size: number): Ex
     collect: (own, all) => shown(own, (slot, from) => all.set(slot, from * own.length)),
     exchange(rows, received) {
       const bytes = rows.length / size
-      shown(rows, (slot, from) =>
-        received.set(slot.subarray(rank * bytes, (rank + 1) * bytes), from * bytes),
-      )
+      shown(rows, (slot, from) => received.set(slot.subarray(rank * bytes, (rank + 1) * bytes), from * bytes))
     },
   }
 }
