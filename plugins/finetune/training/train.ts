@@ -99,8 +99,8 @@ async function trainSteps(
   const isWriter = writes(run.world)
   if (run.world !== null) {
     expectSameRun(run.world, run)
-    // Before the first step, so that what connects GPUs is known by then.
-    run.world.onDevice(run.device)
+    // Before the first step, so that what connects GPUs is known by then; messages of diloco are of the host.
+    if (run.config.diloco === null) run.world.onDevice(run.device)
   }
   if (isWriter) await checkPublishing(config)
   const publisher = createPublisher(run, { emit, ...(signal ? { signal } : {}) })

@@ -1,24 +1,21 @@
 /**
  * One worker of a team, in a thread: makes local steps with the others over shared memory, and tells where it came to.
  */
+import { parentPort, workerData } from 'node:worker_threads'
 import { parameter, type Parameters, type StepContext, tensor, tensorScope } from '../../../../core/mod.ts'
 import { type Exchange, localSteps } from '../../../../plugins/vsa-optim/mod.ts'
 import type { TeamRun, TeamTask, Told } from './_team.ts'
-
-declare const self: { onmessage: ((event: MessageEvent<TeamTask>) => void) | null }
 
 /** As much as a message of a test may have. */
 const ROOM = 1 << 16
 
 const SHAPES = { a: [6, 9], b: [50], c: [7, 7], d: [64], e: [3, 20], f: [5] }
 
-self.onmessage = ({ data: task }) => {
-  postMessage(task.runs.map((of) => told(task, of)))
-}
+const task: TeamTask = workerData
 
-function told(task: TeamTask, of: TeamRun): Told {
+function told(of: TeamRun): Told {
   try {
-    return run(task, of)
+    return run(of)
   } catch (error) {
     // The others do not wait for ever.
     Atomics.store(new Int32Array(task.memory, 0, 3), 2, 1)
@@ -27,7 +24,8 @@ function told(task: TeamTask, of: TeamRun): Told {
   }
 }
 
-function run({ memory, rank, size }: TeamTask, { steps, options, interruptedAfter }: TeamRun): Told {
+function run({ steps, options, interruptedAfter }: TeamRun): Told {
+  const { memory, rank, size } = task
   using _scope = tensorScope()
   const others = sharedMemory(memory, rank, size)
   const start = (): Parameters =>
@@ -117,3 +115,8 @@ function contextOf(step: number, totalSteps: number, parameters: Parameters): St
     update: unused,
   }
 }
+
+parentPort?.postMessage(
+  task.runs.map((of) => told(of)),
+  [],
+)

@@ -1,6 +1,7 @@
 /**
  * Several workers at once, each in a thread of its own: as processes are, with shared memory between them.
  */
+import { Worker } from 'node:worker_threads'
 import type { LocalStepsOptions } from '../../../../plugins/vsa-optim/mod.ts'
 
 /** What a worker is told: runs, one after the other. */
@@ -37,14 +38,13 @@ export async function runTeam(size: number, ...runs: readonly TeamRun[]): Promis
 }
 
 async function member(task: TeamTask): Promise<Told[]> {
-  const thread = new Worker(new URL('./_team-member.ts', import.meta.url))
+  const thread = new Worker(new URL('_team-member.ts', import.meta.url), { workerData: task })
   try {
     return await new Promise((resolve, reject) => {
-      thread.onmessage = ({ data }: MessageEvent<Told[]>) => resolve(data)
-      thread.onerror = ({ message }) => reject(new Error(message))
-      thread.postMessage(task)
+      thread.on('message', (told: Told[]) => resolve(told))
+      thread.on('error', reject)
     })
   } finally {
-    thread.terminate()
+    await thread.terminate()
   }
 }
