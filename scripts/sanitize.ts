@@ -1,5 +1,5 @@
 /**
- * `bun scripts/sanitize.ts cpu asan|ubsan|tsan`: the op table, the tests of the library and whole runs on a sanitized build of
+ * `bun scripts/sanitize.ts dist asan|ubsan|tsan`: libtritune_dist, by a program of its own. `bun scripts/sanitize.ts cpu asan|ubsan|tsan`: the op table, the tests of the library and whole runs on a sanitized build of
  * libtritune_cpu; afterwards a planted mistake that must be reported. Needs g++ with its sanitizers. CUDA: `bun run emulator`.
  *
  * Files after the sanitizer run instead of all; -t limits the tests. Exit code 1 when something fails or is reported.
@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { buildNative } from './build-native.ts'
 import { ROOT } from './native/process.ts'
+import { sanitizeDist } from './native/sanitize-dist.ts'
 import { openReportFolder, ownReports, runBun, say, tally, withLines } from './native/sanitized-run.ts'
 import { preloadOf, type Sanitizer } from './native/sanitizers.ts'
 
@@ -63,9 +64,12 @@ const { values, positionals } = parseArgs({
 })
 const [device, name, ...files] = positionals
 const sanitizer = (['asan', 'ubsan', 'tsan'] as const).find((one) => one === name)
-if (device !== 'cpu' || !sanitizer) {
-  console.error('usage: bun scripts/sanitize.ts cpu asan|ubsan|tsan [file…] [-t pattern]')
+if ((device !== 'cpu' && device !== 'dist') || !sanitizer) {
+  console.error(
+    'usage: bun scripts/sanitize.ts cpu asan|ubsan|tsan [file…] [-t pattern], or dist asan|ubsan|tsan',
+  )
   process.exit(1)
 }
+if (device === 'dist') process.exit((await sanitizeDist(sanitizer)) ? 0 : 1)
 const pattern = values['test-name-pattern'] ? ['-t', values['test-name-pattern']] : []
 process.exit((await main(sanitizer, files.length > 0 ? files : testFiles(), pattern)) ? 0 : 1)

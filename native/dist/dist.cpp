@@ -7,6 +7,7 @@
 
 #include "generated.h"
 #include "mpi.h"
+#include "nccl.h"
 #include "platform.h"
 #include "sum.h"
 
@@ -14,7 +15,7 @@ namespace tt::dist {
 
 namespace {
 
-enum class Kind { INIT, SUM, SUM_PART, GATHER, BROADCAST, FINALIZE };
+enum class Kind { INIT, SUM, SUM_PART, GATHER, EXCHANGE, BROADCAST, JOIN_NCCL, GPU_SUM, GPU_SUM_PART, GPU_GATHER, GPU_BROADCAST, ABORT, FINALIZE };
 
 struct Job {
   Kind kind;
@@ -44,8 +45,11 @@ int32_t refuse(int32_t status, const char* text) {
   return status;
 }
 
-/// Pieces that an int can count and that travel well.
-constexpr uint64_t LONGEST = uint64_t(1) << 28;
+/// Pieces that an int can count and that travel well; a test has shorter ones.
+#ifndef TT_DIST_LONGEST
+#define TT_DIST_LONGEST (uint64_t(1) << 28)
+#endif
+constexpr uint64_t LONGEST = TT_DIST_LONGEST;
 
 int32_t gather(const Job& job) {
   const char* send = static_cast<const char*>(job.send);
@@ -65,6 +69,27 @@ int32_t gather(const Job& job) {
   return status;
 }
 
+int32_t exchange(const Job& job) {
+  const char* send = static_cast<const char*>(job.send);
+  char* receive = static_cast<char*>(job.receive);
+  const uint64_t ranks = uint64_t(place_size);
+  if (job.count <= LONGEST) return mpi->exchange(send, int(job.count), receive);
+  // A piece of each row on the way out, and of each on the way in.
+  char* rows = static_cast<char*>(malloc(2 * ranks * LONGEST));
+  if (!rows) return TT_DIST_MEMORY;
+  char* arrived = rows + ranks * LONGEST;
+  int32_t status = TT_DIST_OK;
+  for (uint64_t at = 0; at < job.count && status == TT_DIST_OK; at += LONGEST) {
+    const uint64_t here = job.count - at < LONGEST ? job.count - at : LONGEST;
+    for (uint64_t rank = 0; rank < ranks; rank++) memcpy(rows + rank * here, send + rank * job.count + at, here);
+    status = mpi->exchange(rows, int(here), arrived);
+    for (uint64_t rank = 0; status == TT_DIST_OK && rank < ranks; rank++)
+      memcpy(receive + rank * job.count + at, arrived + rank * here, here);
+  }
+  free(rows);
+  return status;
+}
+
 int32_t broadcast(const Job& job) {
   char* buffer = static_cast<char*>(job.receive);
   for (uint64_t at = 0; at < job.count; at += LONGEST) {
@@ -74,6 +99,9 @@ int32_t broadcast(const Job& job) {
   return TT_DIST_OK;
 }
 
+uint64_t address(const void* of_gpu) { return uint64_t(reinterpret_cast<uintptr_t>(of_gpu)); }
+void* of_gpu(uint64_t address) { return reinterpret_cast<void*>(uintptr_t(address)); }
+
 int32_t run(const Job& job) {
   switch (job.kind) {
     case Kind::INIT:
@@ -82,8 +110,18 @@ int32_t run(const Job& job) {
     case Kind::SUM: return sum_everywhere(*mpi, place_size, job.receive, job.count, job.argument);
     case Kind::SUM_PART: return sum_part(*mpi, place_size, job.send, job.receive, job.count, job.argument);
     case Kind::GATHER: return gather(job);
+    case Kind::EXCHANGE: return exchange(job);
     case Kind::BROADCAST: return broadcast(job);
-    case Kind::FINALIZE: return mpi->finalize();
+    case Kind::JOIN_NCCL:
+      return join_nccl(*mpi, {place_rank, place_size, place_local_rank, place_local_size}, job.argument);
+    case Kind::GPU_SUM: return nccl_sum(address(job.receive), job.count, job.argument);
+    case Kind::GPU_SUM_PART: return nccl_sum_part(address(job.send), address(job.receive), job.count, job.argument);
+    case Kind::GPU_GATHER: return nccl_gather(address(job.send), job.count, address(job.receive));
+    case Kind::GPU_BROADCAST: return nccl_broadcast(address(job.receive), job.count, job.argument);
+    case Kind::ABORT: return abort_nccl();
+    case Kind::FINALIZE:
+      leave_nccl();
+      return mpi->finalize();
   }
   return TT_DIST_ARGUMENT;
 }
@@ -95,9 +133,11 @@ void work() {
     const Job job = queue[done % ROOM];
     int32_t status = broken;
     unlock();
-    if (status == TT_DIST_OK) status = run(job);
+    if (status == TT_DIST_OK || job.kind == Kind::ABORT) status = run(job);
     char text[2048] = "";
     if (status > 0) mpi->describe(status, text, sizeof text);
+    if (status == TT_DIST_LATE) snprintf(text, sizeof text, "a collective of NCCL was late, and is aborted");
+    if (status == TT_DIST_NCCL) snprintf(text, sizeof text, "%s", nccl_failure());
     if (status == TT_DIST_MEMORY) snprintf(text, sizeof text, "there is no memory for the pieces of a collective");
     lock();
     if (status != TT_DIST_OK && broken == TT_DIST_OK) {
@@ -148,6 +188,8 @@ int32_t wait(int32_t ticket, int32_t milliseconds) {
   }
   if (status == TT_DIST_OK) status = broken;
   unlock();
+  // A kernel of NCCL would stay on the GPU.
+  if (status == TT_DIST_LATE) give_up();
   return status;
 }
 
@@ -211,7 +253,32 @@ int32_t tt_dist_init(void) {
   return refuse(TT_DIST_ALONE, text);
 }
 
-const char* tt_dist_library(void) { return mpi_library(); }
+int32_t tt_dist_open_nccl(const char* library) {
+  char error[4096] = "";
+  const int32_t status = open_nccl(library ? library : "", error, sizeof error);
+  return status == TT_DIST_OK ? TT_DIST_OK : refuse(status, error);
+}
+
+const char* tt_dist_nccl_library(void) { return nccl_library(); }
+
+int32_t tt_dist_init_nccl(int32_t rank, int32_t size, int32_t local_rank, int32_t local_size, int32_t device, const char* meeting,
+                          int32_t milliseconds) {
+  if (!*nccl_library()) return refuse(TT_DIST_STATE, "tt_dist_open_nccl comes first");
+  if (mpi || running) return refuse(TT_DIST_STATE, "a job is joined already");
+  if (size < 1 || rank < 0 || rank >= size || local_rank < 0 || local_size <= local_rank || device < 0)
+    return refuse(TT_DIST_ARGUMENT, "there is no such rank among these");
+  if (meeting && *meeting) set_environment("NCCL_COMM_ID", meeting);
+  if (!environment("NCCL_COMM_ID")) return refuse(TT_DIST_ARGUMENT, "NCCL_COMM_ID is not set: there is no place to meet");
+  mpi = nccl_alone({rank, size, local_rank, local_size}, device);
+  if (!start_thread(work)) return refuse(TT_DIST_STATE, "there can be no more threads");
+  running = true;
+  const int32_t ticket = post({Kind::INIT, nullptr, nullptr, 0, 0, 0});
+  if (int32_t status = wait(ticket, milliseconds)) return status;
+  joined = true;
+  return TT_DIST_OK;
+}
+
+const char* tt_dist_library(void) { return mpi && !*mpi_library() ? nccl_library() : mpi_library(); }
 int32_t tt_dist_rank(void) { return place_rank; }
 int32_t tt_dist_size(void) { return place_size; }
 int32_t tt_dist_local_rank(void) { return place_local_rank; }
@@ -231,9 +298,37 @@ int32_t tt_dist_gather(const void* send, uint64_t bytes, void* receive) {
   return post({Kind::GATHER, send, receive, bytes, 0, 0});
 }
 
+int32_t tt_dist_exchange(const void* send, uint64_t bytes, void* receive) {
+  return post({Kind::EXCHANGE, send, receive, bytes, 0, 0});
+}
+
 int32_t tt_dist_broadcast(void* buffer, uint64_t bytes, int32_t root) {
   if (root < 0 || root >= place_size) return refuse(TT_DIST_ARGUMENT, "there is no such rank");
   return post({Kind::BROADCAST, nullptr, buffer, bytes, root, 0});
+}
+
+int32_t tt_dist_join_nccl(int32_t device) {
+  if (!*nccl_library()) return refuse(TT_DIST_STATE, "tt_dist_open_nccl comes first");
+  return post({Kind::JOIN_NCCL, nullptr, nullptr, 0, device, 0});
+}
+
+int32_t tt_dist_gpu_sum(uint64_t buffer, uint64_t count, int32_t type) {
+  if (bytes_of(type) == 0) return refuse(TT_DIST_ARGUMENT, "there is no such element type");
+  return post({Kind::GPU_SUM, nullptr, of_gpu(buffer), count, type, 0});
+}
+
+int32_t tt_dist_gpu_sum_part(uint64_t send, uint64_t out, uint64_t count, int32_t type) {
+  if (bytes_of(type) == 0) return refuse(TT_DIST_ARGUMENT, "there is no such element type");
+  return post({Kind::GPU_SUM_PART, of_gpu(send), of_gpu(out), count, type, 0});
+}
+
+int32_t tt_dist_gpu_gather(uint64_t send, uint64_t bytes, uint64_t receive) {
+  return post({Kind::GPU_GATHER, of_gpu(send), of_gpu(receive), bytes, 0, 0});
+}
+
+int32_t tt_dist_gpu_broadcast(uint64_t buffer, uint64_t bytes, int32_t root) {
+  if (root < 0 || root >= place_size) return refuse(TT_DIST_ARGUMENT, "there is no such rank");
+  return post({Kind::GPU_BROADCAST, nullptr, of_gpu(buffer), bytes, root, 0});
 }
 
 int32_t tt_dist_test(int32_t ticket) {
@@ -249,6 +344,10 @@ int32_t tt_dist_wait(int32_t ticket, int32_t milliseconds) { return wait(ticket,
 int32_t tt_dist_abort(int32_t code) {
   exit_code = code;
   start_thread(end_soon);
+  if (*nccl_library() && running) {
+    give_up();
+    wait(post({Kind::ABORT, nullptr, nullptr, 0, 0, 0}), 1000);
+  }
   // Also while the thread is within a collective that never ends: nothing is to be kept right any more.
   if (mpi && running) mpi->abort(code);
   end_process(code);

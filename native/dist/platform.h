@@ -31,5 +31,9 @@ void sleep_milliseconds(int32_t milliseconds);
 extern const char* const STANDARD_NAMES[];
 extern const char* const OPEN_MPI_NAMES[];
 extern const char* const MPICH_NAMES[];
+/// Of NCCL and RCCL, and of the drivers of GPUs.
+extern const char* const NCCL_NAMES[];
+extern const char* const CUDA_NAMES[];
+extern const char* const HIP_NAMES[];
 
 }  // namespace tt::dist

@@ -21,6 +21,9 @@ const char* const STANDARD_NAMES[] = {"libmpi_abi.so.1", "libmpi_abi.so.0", null
 const char* const OPEN_MPI_NAMES[] = {"libmpi.so.40", "libmpi.so.80", nullptr};
 const char* const MPICH_NAMES[] = {"libmpich.so.12", "libmpi.so.12", "libmpi_cray.so.12", nullptr};
 #endif
+const char* const NCCL_NAMES[] = {"libnccl.so.2", "librccl.so.1", nullptr};
+const char* const CUDA_NAMES[] = {"libcuda.so.1", nullptr};
+const char* const HIP_NAMES[] = {"libamdhip64.so.7", "libamdhip64.so.6", nullptr};
 
 void* open_library(const char* name, char* error, size_t room) {
   void* found = dlopen(name, RTLD_NOW | RTLD_GLOBAL);

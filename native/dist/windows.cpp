@@ -12,6 +12,11 @@ const char* const STANDARD_NAMES[] = {"mpi_abi.dll", nullptr};
 const char* const OPEN_MPI_NAMES[] = {nullptr};
 const char* const MPICH_NAMES[] = {"msmpi.dll", "impi.dll", nullptr};
 
+// NCCL is for Linux.
+const char* const NCCL_NAMES[] = {nullptr};
+const char* const CUDA_NAMES[] = {"nvcuda.dll", nullptr};
+const char* const HIP_NAMES[] = {nullptr};
+
 void* open_library(const char* name, char* error, size_t room) {
   void* found = reinterpret_cast<void*>(LoadLibraryA(name));
   if (!found) snprintf(error, room, "%s: error %lu", name, GetLastError());

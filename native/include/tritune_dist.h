@@ -17,7 +17,7 @@
 #define TT_DIST_API extern "C" __attribute__((visibility("default")))
 #endif
 
-#define TT_DIST_ABI_VERSION 1
+#define TT_DIST_ABI_VERSION 2
 
 enum {
   TT_DIST_OK = 0,
@@ -30,6 +30,7 @@ enum {
   TT_DIST_PENDING = -7,
   TT_DIST_ALONE = -8,        // the launcher started several processes, the library sees one: they are of different families
   TT_DIST_MEMORY = -9,
+  TT_DIST_NCCL = -10,        // NCCL or the driver of the GPU refused; tt_dist_last_error has its words
 };
 
 // Element types of sums.
@@ -44,6 +45,13 @@ TT_DIST_API const char* tt_dist_last_error(void);
 // Opens an MPI library: the one with this name or path; of an empty name those that belong to the launcher, which is known
 // by the environment.
 TT_DIST_API int32_t tt_dist_open(const char* library);
+// Opens NCCL, or RCCL, and the driver of the GPU: the library with this name or path; of an empty name what the system has.
+TT_DIST_API int32_t tt_dist_open_nccl(const char* library);
+// Name and version of it; empty where none is open.
+TT_DIST_API const char* tt_dist_nccl_library(void);
+// Starts the thread without MPI, where the environment says which process this is: collectives go over NCCL, those of host memory through that of the
+// GPU `device`. `meeting`, "host:port" of the first process, becomes NCCL_COMM_ID where that is not set. Returns when every process has come, or after `milliseconds`.
+TT_DIST_API int32_t tt_dist_init_nccl(int32_t rank, int32_t size, int32_t local_rank, int32_t local_size, int32_t device, const char* meeting, int32_t milliseconds);
 // Starts the thread, which calls MPI_Init_thread; returns when every process has come.
 TT_DIST_API int32_t tt_dist_init(void);
 // Name and version of the library that is open.
@@ -62,7 +70,18 @@ TT_DIST_API int32_t tt_dist_sum(void* buffer, uint64_t count, int32_t type);
 TT_DIST_API int32_t tt_dist_sum_part(const void* send, void* out, uint64_t count, int32_t type);
 // receive[rank * bytes …] = what that rank sends.
 TT_DIST_API int32_t tt_dist_gather(const void* send, uint64_t bytes, void* receive);
+// receive[rank * bytes …] = what that rank has for this one, at send[this rank * bytes …].
+TT_DIST_API int32_t tt_dist_exchange(const void* send, uint64_t bytes, void* receive);
 TT_DIST_API int32_t tt_dist_broadcast(void* buffer, uint64_t bytes, int32_t root);
+
+// The same on the memory of the GPU `device`, over NCCL; a ticket each. Addresses are of that GPU, whose own work on them is to be done before. tt_dist_join_nccl comes first: it makes the communicator, by an id that goes
+// over MPI where that is open. Sums are added in the order of NCCL; all ranks have the same bits. A collective that is late is aborted, and the
+// communicator with it.
+TT_DIST_API int32_t tt_dist_join_nccl(int32_t device);
+TT_DIST_API int32_t tt_dist_gpu_sum(uint64_t buffer, uint64_t count, int32_t type);
+TT_DIST_API int32_t tt_dist_gpu_sum_part(uint64_t send, uint64_t out, uint64_t count, int32_t type);
+TT_DIST_API int32_t tt_dist_gpu_gather(uint64_t send, uint64_t bytes, uint64_t receive);
+TT_DIST_API int32_t tt_dist_gpu_broadcast(uint64_t buffer, uint64_t bytes, int32_t root);
 
 // 0 done, TT_DIST_PENDING, or what went wrong.
 TT_DIST_API int32_t tt_dist_test(int32_t ticket);

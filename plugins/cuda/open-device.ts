@@ -6,7 +6,7 @@ import { type Device, referenceDevice, TrituneError } from '../../core/mod.ts'
 import { cudaDriverVersion } from '../../core/native/cuda-driver.ts'
 import { isKoffiMissing } from '../../core/native/ffi.ts'
 import { installCommand } from '../../core/install-command.ts'
-import { libraryCandidates } from '../../core/native/library.ts'
+import { libraryCandidates, openLibrary } from '../../core/native/library.ts'
 import { noCpuLibrary, noGpuLibrary, PLATFORM } from '../../core/native/platforms.ts'
 import { isCheckout } from '../../core/invocation.ts'
 import { platformPackage } from '../../core/native/platform-packages.ts'
@@ -30,6 +30,8 @@ export interface OpenedDevice {
 export interface OpenDeviceOptions {
   /** Threads of the CPU; 0 = every core the process may use. */
   readonly threads?: number
+  /** Which of the processes of this machine: GPUs go round among them, where the name does not say one. Default 0. */
+  readonly process?: number
 }
 
 /** Whether `name` can be the name of a device. */
@@ -48,12 +50,15 @@ export function isDeviceName(name: unknown): name is DeviceName {
  * console.log(device.description, reason) // why it is no GPU, where it is none
  * ```
  */
-export function openDevice(name: DeviceName, { threads = 0 }: OpenDeviceOptions = {}): OpenedDevice {
+export function openDevice(
+  name: DeviceName,
+  { threads = 0, process = 0 }: OpenDeviceOptions = {},
+): OpenedDevice {
   if (name === 'cpu') return { ...openHost(threads, false), reason: null }
   if (name === 'wasm') return { device: openWasm({ threads }), reason: null, note: null }
-  if (name !== 'auto') return { device: openByName(name), reason: null, note: null }
+  if (name !== 'auto') return { device: openByName(name, process), reason: null, note: null }
   try {
-    return { device: openGpu(0), reason: null, note: null }
+    return { device: openGpu(gpuOf(process)), reason: null, note: null }
   } catch (error) {
     if (!(error instanceof TrituneError)) throw error
     return { ...openHost(threads, true), reason: whyNot(error) }
@@ -91,9 +96,14 @@ function openWasmOrReference(threads: number, why: string): Omit<OpenedDevice, '
   }
 }
 
-function openByName(name: Exclude<DeviceName, 'auto' | 'cpu' | 'wasm'>): Device {
+function openByName(name: Exclude<DeviceName, 'auto' | 'cpu' | 'wasm'>, process: number): Device {
   if (name === 'cuda-emulated') return openCuda({ emulated: true })
-  return openGpu(Number(name.split(':')[1] ?? 0))
+  return openGpu(name === 'cuda' ? gpuOf(process) : Number(name.split(':')[1]))
+}
+
+/** That of a process among those of this machine; what is wrong with GPUs is told when it is opened. */
+function gpuOf(process: number): number {
+  return process === 0 ? 0 : process % Math.max(1, openLibrary('cuda').devices().devices.length)
 }
 
 function openGpu(ordinal: number): Device {

@@ -65,12 +65,21 @@ export function enduringWorld(world: World, { onAlone }: EnduringWorldOptions = 
     sum: (values) => calling(() => world.sum(values), nothing),
     sumPart: (values, part) => calling(() => world.sumPart(values, part), takeOwn(part, values)),
     collect: (own, all) => calling(() => world.collect(own, all), takeOwn(all, own)),
+    exchange: (rows, received) =>
+      calling(
+        () => world.exchange(rows, received),
+        () => {
+          throw gone()
+        },
+      ),
     gather: (text) =>
       calling(
         () => world.gather(text),
         () => [text],
       ),
     broadcast: (bytes, from) => calling(() => world.broadcast(bytes, from), nothing),
+    // An aborted communicator of a GPU is gone for good, and what is alone needs none.
+    onDevice: () => null,
     abort: (code) => world.abort(code),
     forsake: () => world.forsake(),
     [Symbol.dispose]: () => world[Symbol.dispose](),
@@ -82,10 +91,13 @@ export function enduringWorld(world: World, { onAlone }: EnduringWorldOptions = 
 /** What one process has of a call is all there is, where it has room for no more. */
 function takeOwn<A extends Uint8Array | Float32Array>(into: A, own: A): () => void {
   return () => {
-    if (into.length !== own.length)
-      throw new TrituneError('E_PEER', 'the other processes are gone, and what they had with them')
+    if (into.length !== own.length) throw gone()
     into.set(own)
   }
+}
+
+function gone(): TrituneError {
+  return new TrituneError('E_PEER', 'the other processes are gone, and what they had with them')
 }
 
 /**

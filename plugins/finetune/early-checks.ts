@@ -47,6 +47,8 @@ export interface EarlyChecks {
 export interface EarlyChecksOptions {
   readonly plugins: readonly Plugin[]
   readonly device: Device | undefined
+  /** Among the processes of this machine; default 0. */
+  readonly process?: number
 }
 
 /** `checkEarly()` for its errors alone. */
@@ -87,7 +89,7 @@ export async function besideOthers(
 /** Throws a `ConfigError` with all faults, without those that only follow from a plugin that could not be loaded. */
 export async function checkEarly(
   config: FinetuneConfig,
-  { plugins: more, device: given }: EarlyChecksOptions,
+  { plugins: more, device: given, process = 0 }: EarlyChecksOptions,
 ): Promise<EarlyChecks> {
   const faults = collectFaults()
   using open = new Disposables()
@@ -110,7 +112,7 @@ export async function checkEarly(
   faults.check(['chat_template_jinja'], () => checkChatTemplate(config))
   faults.check(['resume_from_checkpoint'], () => checkResumeFolder(config))
   const opened = faults.check([], () =>
-    given ? { device: given, reason: null, note: null } : openRunDevice(config, host),
+    given ? { device: given, reason: null, note: null } : openRunDevice(config, host, process),
   )
   faults.throwIfAny((failure) => isComplete || !isUnknownName(failure))
   if (!host || !parts || !openAdapter || !opened) throw new Error('a check failed without a fault')
@@ -182,10 +184,11 @@ function isMovedAside(folder: string): boolean {
 function openRunDevice(
   { device, threads }: FinetuneConfig,
   host: Host | undefined,
+  process: number,
 ): OpenedDevice | undefined {
   if (!isDeviceName(device)) return host && openPluginDevice(device, threads ?? 0, host)
   try {
-    return openDevice(device, { threads: threads ?? 0 })
+    return openDevice(device, { threads: threads ?? 0, process })
   } catch (error) {
     if (!(error instanceof TrituneError) || !device.startsWith('cuda')) throw error
     const [what] = error.message.split('\n')

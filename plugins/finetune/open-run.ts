@@ -110,7 +110,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
       : null
   const room = weights?.stretch ? weights.stretch * processes : 0
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters, { room })))
-  const rollouts = await openRollouts(config, inputs, model)
+  const rollouts = await openRollouts(config, inputs, model, options.world ?? null)
   const objective = disposing(open, config.grpo ? createGrpoObjective(config.grpo) : parts.objective())
   const objectiveNotes = together(() =>
     startObjective(objective, {

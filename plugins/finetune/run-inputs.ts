@@ -83,7 +83,7 @@ export async function openInputs(
     processes = world?.size ?? 1,
   }: PrepareOptions,
 ): Promise<RunInputs> {
-  const early = await checkEarly(config, { plugins, device })
+  const early = await checkEarly(config, { plugins, device, process: world?.localRank ?? 0 })
   const { host, parts } = early
   using open = new Disposables()
   open.use(host)

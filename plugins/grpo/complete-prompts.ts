@@ -28,6 +28,8 @@ export interface CompletionSettings extends Pick<
   readonly stopIds: readonly number[]
   readonly seed: number
   readonly step: number
+  /** Which of the prompts of the step each is; default: 0, 1, … */
+  readonly numbers?: readonly number[]
 }
 
 /** `num_generations` completions of each prompt, group after group; the same for the same seed, step and weights. */
@@ -36,9 +38,14 @@ export function completePrompts(
   prompts: readonly ArrayLike<number>[],
   settings: CompletionSettings,
 ): Completion[] {
-  const { num_generations: each, max_completion_length: maxNewTokens, stopIds } = settings
+  const { num_generations: each, max_completion_length: maxNewTokens, stopIds, numbers } = settings
   const made: number[][] = prompts.flatMap(() => Array.from({ length: each }, () => []))
   const ended = made.map(() => false)
+  /** In the step, so that whoever makes a completion makes the same one. */
+  const rowOf = (row: number): number => {
+    const prompt = Math.floor(row / each)
+    return (numbers?.[prompt] ?? prompt) * each + (row % each)
+  }
   const longest = prompts.reduce((most, { length }) => Math.max(most, length), 1)
   const tokens = Math.min(model.info.contextLength, longest + maxNewTokens)
   using engine = openBatchEngine(model, { rows: Math.min(rowsThatFit(model, tokens), made.length), tokens })
@@ -53,7 +60,7 @@ export function completePrompts(
         minP: settings.min_p,
         repetitionPenalty: settings.repetition_penalty,
         stopIds,
-        seed: seedOf(settings, added),
+        seed: seedOf(settings, rowOf(added)),
       })
     // Texts are numbered as they are added.
     for (const { text, id, stopId } of engine.step()) {

@@ -1,6 +1,8 @@
 /**
  * The completions that steps of GRPO are trained on: made, judged, weighed.
  *
+ * Several processes share the prompts of a step; a group is whole on one of them. What each made is told to all, so from there on all have the same.
+ *
  * Everything but the weights of the model is keyed by (seed, step, row), so a resumed run makes the same completions. Where several steps
  * train on the same ones (`num_iterations`), those are kept in checkpoints.
  */
@@ -11,8 +13,10 @@ import {
   type Stateful,
   TrituneError,
   withAdapters,
+  type World,
   type WrittenSample,
 } from '../../core/mod.ts'
+import { agreeAsync } from '../../core/agree.ts'
 import type { TokenizedExample } from '../data/mod.ts'
 import { advantagesOf, deviation, mean } from './advantages.ts'
 import { checkTemperature, measuredLogProbs } from './completion-log-probs.ts'
@@ -50,6 +54,8 @@ export interface RolloutRun {
   /** Whether the model without its adapter is there. */
   readonly hasReference: boolean
   decode(ids: readonly number[]): string
+  /** The processes that share the prompts of a step; default: this one alone. */
+  readonly world?: World | null
   /** The record of a prompt. */
   recordOf(prompt: TokenizedExample): Readonly<Record<string, unknown>>
 }
@@ -114,17 +120,47 @@ interface Generation {
   readonly rows: readonly Row[]
 }
 
+/** A completion before it is weighed against the others of its group. */
+type JudgedRow = Omit<Row, 'advantage' | 'isEqual'>
+
 async function generated(
   run: RolloutRun,
   step: number,
   prompts: readonly TokenizedExample[],
 ): Promise<Generation> {
+  const { options, rewards, world = null } = run
+  const size = world?.size ?? 1
+  const numbers = [...prompts.keys()].filter((number) => number % size === (world?.rank ?? 0))
+  const own = await agreeAsync(world, async () => await judged(run, step, prompts, numbers))
+  const rows = world === null ? own : inOrder(world, own, options.num_generations)
+  const weighed = advantagesOf(
+    rewards.map((_, k) => rows.map((row) => row.rewards[k])),
+    {
+      weights: rewards.map(({ weight }) => weight),
+      groupSize: options.num_generations,
+      scale: options.scale_rewards,
+    },
+  )
+  return {
+    step,
+    rows: rows.map((row, i) => ({ ...row, advantage: weighed.advantages[i], isEqual: weighed.isEqual[i] })),
+  }
+}
+
+/** Completions of the prompts with these numbers, group after group. */
+async function judged(
+  run: RolloutRun,
+  step: number,
+  all: readonly TokenizedExample[],
+  numbers: readonly number[],
+): Promise<JudgedRow[]> {
   const { model, options, rewards, seed, stopIds } = run
   const { num_generations: groupSize, num_iterations, beta } = options
+  const prompts = numbers.map((number) => all[number])
   const completions = completePrompts(
     model,
     prompts.map(({ ids }) => ids),
-    { ...options, stopIds, seed, step },
+    { ...options, stopIds, seed, step, numbers },
   )
   const given = await callRewards(
     rewards,
@@ -138,8 +174,6 @@ async function generated(
     },
     options.reward_timeout,
   )
-  const weights = rewards.map(({ weight }) => weight)
-  const { advantages, isEqual } = advantagesOf(given, { weights, groupSize, scale: options.scale_rewards })
   const measure = (): Float32Array[] => {
     const plain = { advantage: 0, weight: 0, old: null, reference: null }
     const examples = completions.map(({ ids }, row) =>
@@ -152,18 +186,23 @@ async function generated(
   }
   const old = num_iterations > 1 ? measure() : null
   const reference = beta > 0 ? withAdapters(model, [], measure) : null
-  return {
-    step,
-    rows: completions.map(({ ids, ended }, row) => ({
-      ids,
-      ended,
-      rewards: given.map((one) => one[row]),
-      advantage: advantages[row],
-      isEqual: isEqual[row],
-      old: old && [...old[row]],
-      reference: reference && [...reference[row]],
-    })),
-  }
+  return completions.map(({ ids, ended }, row) => ({
+    ids,
+    ended,
+    rewards: given.map((one) => one[row]),
+    old: old && [...old[row]],
+    reference: reference && [...reference[row]],
+  }))
+}
+
+/** The rows of all processes in the order of the prompts, which went round. */
+function inOrder(world: World, own: readonly JudgedRow[], groupSize: number): JudgedRow[] {
+  const told = world.gather(JSON.stringify(own)).map((text): JudgedRow[] => JSON.parse(text))
+  const groups = told.reduce((sum, rows) => sum + rows.length, 0) / groupSize
+  return Array.from({ length: groups }, (_, number) => {
+    const start = Math.floor(number / world.size) * groupSize
+    return told[number % world.size].slice(start, start + groupSize)
+  }).flat()
 }
 
 function examplesOf(

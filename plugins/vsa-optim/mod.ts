@@ -33,16 +33,12 @@ export {
   writeFrom,
 } from './wire/update-layout.ts'
 export { type Compresses, type FeedbackCompressor, withErrorFeedback } from './workers/error-feedback.ts'
-export {
-  type LocalRounds,
-  localRounds,
-  type LocalRoundsOptions,
-  type RoundSchedule,
-  sentAfter,
-} from './workers/local-rounds.ts'
-export { type Exchange, localSteps, type LocalStepsOptions } from './workers/local-steps.ts'
+export { type LocalRounds, localRounds, type RoundSchedule, sentAfter } from './workers/local-rounds.ts'
+export { localSteps, type LocalStepsOptions } from './workers/local-steps.ts'
+export type { LocalRoundsOptions } from './workers/outer-step.ts'
 export type { SendKind } from './workers/send-kind.ts'
 export { type AccumulatorMemory, type TritAccumulator, tritAccumulator } from './workers/trit-accumulator.ts'
 export { type TwoHopWorker, twoHopWorker } from './workers/two-hop-worker.ts'
 export { updateMetrics, type UpdateStats, updateWarning } from './workers/update-stats.ts'
 export { type UpdateWorker, updateWorker, type UpdateWorkerOptions } from './workers/update-worker.ts'
+export type { Exchange, ExchangeWay } from './workers/worker-mean.ts'

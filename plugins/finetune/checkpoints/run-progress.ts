@@ -22,6 +22,7 @@ import { type DividedState, dividedState, restoreParts, withWholeState } from '.
 import { expectSameWeights } from '../parallel/same-weights.ts'
 import { shareJson, shareTensors } from '../parallel/share-state.ts'
 import {
+  expectSameExchange,
   expectSameWorkers,
   restoreWorkers,
   type SavedWorkers,
@@ -176,7 +177,10 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       }),
     )
     const { diloco } = config
-    if (diloco) expectSameWorkers(saved.parts, world?.size ?? 1, diloco.allow_other_workers)
+    if (diloco) {
+      expectSameWorkers(saved.parts, world?.size ?? 1, diloco.allow_other_workers)
+      expectSameExchange(saved.parts, state.save())
+    }
     restored = {
       parts: saved.parts,
       read: (targets, prefix) => loadStateTensors(folder, targets, prefix),

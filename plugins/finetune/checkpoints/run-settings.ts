@@ -108,7 +108,13 @@ export function settingsOf(
   if (stream) hash.update(JSON.stringify(stream.sizes))
   return {
     ...Object.fromEntries(SETTINGS.map((key) => [key, config[key]])),
-    diloco: config.diloco && { ...config.diloco, when_cut: undefined, allow_other_workers: undefined },
+    // What `exchange` comes to is in the state of the worker.
+    diloco: config.diloco && {
+      ...config.diloco,
+      exchange: undefined,
+      when_cut: undefined,
+      allow_other_workers: undefined,
+    },
     data: hash.digest('hex').slice(0, 16),
   }
 }

@@ -6,7 +6,7 @@ import { decimal, flag, integer, nullable, oneOf, optional } from '../../../core
 import type { Field } from '../../../core/contracts/config-fields.ts'
 import type { ConfigFailure } from '../../../core/contracts/config.ts'
 import { TrituneError } from '../../../core/mod.ts'
-import { CODEC_NAMES, type CodecOptions, createCompressor } from '../../vsa-optim/mod.ts'
+import { CODEC_NAMES, type CodecOptions, createCompressor, type ExchangeWay } from '../../vsa-optim/mod.ts'
 import type { Nullable } from './input-forms.ts'
 
 /** Steps of their own, as checked. */
@@ -18,6 +18,8 @@ export interface DilocoOptions {
   readonly block: number | null
   readonly ratio: number | null
   readonly rank: number | null
+  /** How messages go: each to all, or by way of the process that owns a tensor; `auto`: the second one above 4 processes. */
+  readonly exchange: ExchangeWay
   /** Of the mean of where all went, how much is taken. */
   readonly rate: number
   /** Nesterov's, over the rounds. */
@@ -37,6 +39,7 @@ export const dilocoOptions: Field<DilocoOptions, DilocoInput> = v.strictObject(
     block: nullable(integer({ min: 1 })),
     ratio: nullable(decimal({ above: 0, max: 1 })),
     rank: nullable(integer({ min: 1 })),
+    exchange: optional(oneOf(['auto', 'gather', 'two-hop']), 'auto'),
     rate: optional(decimal({ above: 0 }), 1),
     momentum: optional(decimal({ min: 0, below: 1 }), 0),
     when_cut: optional(oneOf(['stop', 'go_on']), 'stop'),

@@ -91,8 +91,8 @@ export interface FinetuneInput extends DataInput, PreferenceInput, SavingInput, 
   readonly threads?: number | null | undefined
   /**
    * processes that make some steps each and then meet in the mean, for slow links (distributed.md): a mapping
-   * with `every`, `codec`, `rate`, `momentum`, `when_cut` and more. Not set: each process has its part of
-   * every step
+   * with `every`, `codec`, `exchange`, `rate`, `momentum`, `when_cut` and more. Not set: each process has its
+   * part of every step
    */
   readonly diloco?: DilocoInput | null | undefined
   /**

@@ -28,7 +28,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
     "`cpu`; `cuda` or `cuda:1`, an NVIDIA GPU (8.0 and newer); `wasm`, the CPU's kernels in WebAssembly; `auto`: the first GPU if it can be used, else the CPU, where that has no native library `wasm`, and the summary says why. `cuda-emulated` runs the GPU kernels on the CPU, for tests; or the name of a plugin's device",
   threads: 'as many as there are cores; at most 256',
   diloco:
-    'processes that make some steps each and then meet in the mean, for slow links ([distributed.md](distributed.md#steps-of-their-own)): a mapping with `every`, `codec`, `rate`, `momentum`, `when_cut` and more. Not set: each process has its part of every step',
+    'processes that make some steps each and then meet in the mean, for slow links ([distributed.md](distributed.md#steps-of-their-own)): a mapping with `every`, `codec`, `exchange`, `rate`, `momentum`, `when_cut` and more. Not set: each process has its part of every step',
   zero_stage:
     '`1`: the state of the optimizer is divided over the processes of a job, each of which makes the step of its part and brings it to the others ([distributed.md](distributed.md#the-optimizer-in-parts)); the same weights. `0`: each has all of it',
   shard_base:

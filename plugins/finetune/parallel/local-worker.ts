@@ -22,11 +22,11 @@ export function localWorker(
   { parameters, seed }: { readonly parameters: Parameters; readonly seed: number },
   world: World | null,
 ): LocalWorker {
-  const { every, rate, momentum, allow_other_workers: allowOtherWorkers } = options
+  const { every, rate, momentum, exchange: way, allow_other_workers: allowOtherWorkers } = options
   const workers = world?.size ?? 1
   const exchange = world === null ? ALONE : checkedExchange(world)
   const inner = localSteps(
-    { ...codecOf(options), every, rate, momentum, allowOtherWorkers },
+    { ...codecOf(options), every, rate, momentum, allowOtherWorkers, exchange: way },
     { parameters, seed },
     exchange,
   )
@@ -80,24 +80,27 @@ const ALONE: CheckedExchange = {
   rank: 0,
   size: 1,
   collect: (own, all) => all.set(own),
+  exchange: (rows, received) => received.set(rows),
   hasFailed: () => false,
 }
 
 /** Before messages go round it is known that all came to where they do. */
 function checkedExchange(world: World): CheckedExchange {
   let failure: unknown = null
+  const checked = (call: () => void): void => {
+    try {
+      agree(world, () => null)
+      call()
+    } catch (error) {
+      failure = error
+      throw error
+    }
+  }
   return {
     rank: world.rank,
     size: world.size,
-    collect(own, all) {
-      try {
-        agree(world, () => null)
-        world.collect(own, all)
-      } catch (error) {
-        failure = error
-        throw error
-      }
-    },
+    collect: (own, all) => checked(() => world.collect(own, all)),
+    exchange: (rows, received) => checked(() => world.exchange(rows, received)),
     hasFailed: (error) => error === failure,
   }
 }

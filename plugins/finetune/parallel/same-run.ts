@@ -43,6 +43,7 @@ function factsOf(run: Run): Facts {
     zero_stage: config.zero_stage,
     shard_base: config.shard_base,
     'way of sharing gradients': run.divided?.sumSquares ? 'in parts' : 'whole',
+    'diloco.exchange': config.diloco?.exchange ?? null,
     'set of trained weights': [...parameters]
       .map(([name, { shape }]) => `${name} ${shape.join('×')}`)
       .join(' '),

@@ -55,7 +55,9 @@ function sumTensor(world: World, tensor: Tensor): void {
     throw new TrituneError('E_DTYPE', `gradients are f32, this one is ${tensor.dtype}`)
   const { host } = tensor.storage
   if (host) return world.sum(new Float32Array(host, tensor.offset, tensor.size))
-  // The memory of a GPU goes through the host.
+  const onDevice = world.onDevice(tensor.device)
+  if (onDevice) return onDevice.sum(tensor)
+  // Without NCCL the memory of a GPU goes through the host.
   const values = new Float32Array(tensor.size)
   const bytes = new Uint8Array(values.buffer)
   let start = 0

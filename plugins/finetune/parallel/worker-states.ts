@@ -103,6 +103,19 @@ export function expectSameWorkers(
   )
 }
 
+/** E_RESUME for a checkpoint of the other way of exchanging: what was not sent lies elsewhere. */
+export function expectSameExchange(
+  saved: Readonly<Record<string, JsonValue>>,
+  own: Readonly<Record<string, JsonValue>>,
+): void {
+  const was = exchangeIn(saved)
+  const is = exchangeIn(own)
+  if (was === is) return
+  throw new TrituneError('E_RESUME', `the checkpoint is of diloco.exchange ${was}, this run is of ${is}`, {
+    remedy: `set diloco.exchange: ${was}`,
+  })
+}
+
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 const KEY = 'workers'
@@ -129,4 +142,11 @@ function copyOut(tensor: Tensor, into: Uint8Array): void {
     into.set(piece, start)
     start += piece.length
   }
+}
+
+/** Checkpoints of earlier versions are of `gather`. */
+function exchangeIn(parts: Readonly<Record<string, JsonValue>>): string {
+  const name = Object.keys(parts).find((key) => key.endsWith('.diloco'))
+  const part = name === undefined ? null : parts[name]
+  return String(Reflect.get(Object(part), 'exchange') ?? 'gather')
 }

@@ -1,7 +1,7 @@
 /**
  * The rollouts of a run with `rl: grpo`: what they need, from what the run has.
  */
-import { leadLength, type Model, TrituneError } from '../../../core/mod.ts'
+import { leadLength, type Model, TrituneError, type World } from '../../../core/mod.ts'
 import { lengthOf, type TokenizedExample } from '../../data/mod.ts'
 import { createRollouts, promptRecords, type Rollouts } from '../../grpo/mod.ts'
 import type { FinetuneConfig } from '../config/config.ts'
@@ -12,6 +12,7 @@ export async function openRollouts(
   config: FinetuneConfig,
   { rewards, tokenizer, data }: Pick<RunInputs, 'rewards' | 'tokenizer' | 'data'>,
   model: Model,
+  world: World | null,
 ): Promise<Rollouts | null> {
   const { grpo: options, adapter, lora_model_dir } = config
   if (options === null || rewards === null) return null
@@ -23,6 +24,7 @@ export async function openRollouts(
     rewards,
     seed: config.seed,
     stopIds: [...new Set([...(eosId === null ? [] : [eosId]), ...inner.eosIds])],
+    world,
     microBatchSize: config.micro_batch_size,
     hasReference: adapter !== null && lora_model_dir === null,
     decode: (ids) => tokenizer.decode(ids),

@@ -15,13 +15,14 @@ export function planOf(
   options: Pick<PlanOptions, 'stream' | 'ranks'> = {},
 ): Plan {
   if (config.grpo === null) return createPlan(config, train, sampler, options)
-  if (options.ranks !== undefined && options.ranks > 1)
-    throw new TrituneError('E_UNSUPPORTED', 'rl: grpo runs on one process', {
+  const { ranks = 1 } = options
+  if (ranks > 1 && config.diloco !== null)
+    throw new TrituneError('E_UNSUPPORTED', 'rl: grpo with diloco runs on one process', {
       place: 'rl',
-      remedy: 'start it without mpirun',
+      remedy: 'take diloco out: then the processes share the completions of every step',
     })
   const { num_generations, num_iterations } = config.grpo
-  const prompts = (config.micro_batch_size * config.gradient_accumulation_steps) / num_generations
+  const prompts = (ranks * (config.micro_batch_size * config.gradient_accumulation_steps)) / num_generations
   if (train.length < prompts)
     throw new TrituneError(
       'E_DATA',

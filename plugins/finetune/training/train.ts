@@ -98,7 +98,11 @@ async function trainSteps(
 ): Promise<RunResult> {
   const { config, plan } = run
   const isWriter = writes(run.world)
-  if (run.world !== null) expectSameRun(run.world, run)
+  if (run.world !== null) {
+    expectSameRun(run.world, run)
+    // Before the first step, so that what connects GPUs is known by then; messages of diloco are of the host.
+    if (run.config.diloco === null) run.world.onDevice(run.device)
+  }
   if (isWriter) await checkPublishing(config)
   const publisher = createPublisher(run, { emit, ...(signal ? { signal } : {}) })
   const keeper = createProgressKeeper(run, emit)

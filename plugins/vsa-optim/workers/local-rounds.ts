@@ -6,8 +6,8 @@
  *
  * With one step a round it is the optimizer's update that is sent, and not the gradient.
  */
-import { expectNumber, expectInteger } from '../../../core/tensor/expect.ts'
-import { TrituneError } from '../../../core/mod.ts'
+import { expectInteger } from '../../../core/tensor/expect.ts'
+import { type LocalRoundsOptions, outerStep } from './outer-step.ts'
 import type { SendKind } from './send-kind.ts'
 import type { UpdateWorker } from './update-worker.ts'
 
@@ -46,18 +46,6 @@ export interface LocalRounds {
   receive(messages: readonly Uint8Array[], kind: SendKind): Float32Array
 }
 
-/** How the mean is taken. */
-export interface LocalRoundsOptions {
-  /** Of the mean, how much is taken; default 1. */
-  readonly rate?: number
-  /** Nesterov's, over the rounds; default 0. DiLoCo has a rate of 0.7 and a momentum of 0.9. */
-  readonly momentum?: number
-  /** Where `shared` is kept; default: an array of its own. */
-  readonly memory?: Float32Array
-  /** Where the velocity of the momentum is kept, from what is in it on; default: an array of its own. */
-  readonly velocity?: Float32Array
-}
-
 /**
  * Rounds from shared weights on. Where messages are exact, weights are sent and not differences, so one worker alone has its own weights again to the
  * bit.
@@ -79,35 +67,12 @@ export interface LocalRoundsOptions {
 export function localRounds(
   worker: UpdateWorker,
   start: Float32Array,
-  {
-    rate = 1,
-    momentum = 0,
-    memory: shared = new Float32Array(start.length),
-    velocity = new Float32Array(momentum === 0 ? 0 : start.length),
-  }: LocalRoundsOptions = {},
+  options: LocalRoundsOptions = {},
 ): LocalRounds {
-  expectNumber('localRounds', 'rate', rate, { min: 0, above: true })
-  expectNumber('localRounds', 'momentum', momentum, { min: 0, max: 1, below: true })
-  shared.set(start)
+  const outer = outerStep(worker.isExact, start, options)
   return {
-    shared,
-    send(weights, kind) {
-      if (weights.length !== shared.length)
-        throw new TrituneError('E_SHAPE', `the rounds are of ${shared.length} weights, got ${weights.length}`)
-      return worker.send(worker.isExact ? weights : shared.map((value, i) => value - weights[i]), kind)
-    },
-    receive(messages, kind) {
-      const mean = worker.receive(messages, kind)
-      if (worker.isExact && rate === 1 && momentum === 0) {
-        shared.set(mean)
-        return shared
-      }
-      for (let i = 0; i < shared.length; i++) {
-        const way = worker.isExact ? shared[i] - mean[i] : mean[i]
-        if (momentum > 0) velocity[i] = momentum * velocity[i] + way
-        shared[i] -= rate * (momentum > 0 ? way + momentum * velocity[i] : way)
-      }
-      return shared
-    },
+    shared: outer.shared,
+    send: (weights, kind) => worker.send(outer.way(weights), kind),
+    receive: (messages, kind) => outer.take(worker.receive(messages, kind)),
   }
 }

@@ -8,17 +8,10 @@ import type { CodecOptions } from '../codecs/create-compressor.ts'
 import { crc32c } from '../wire/crc32c.ts'
 import { readInto, updateLayout, writeFrom } from '../wire/update-layout.ts'
 import { keptNumbers } from './kept-numbers.ts'
-import { localRounds, sentAfter } from './local-rounds.ts'
+import { sentAfter } from './local-rounds.ts'
+import { outerStep } from './outer-step.ts'
 import { updateMetrics } from './update-stats.ts'
-import { updateWorker } from './update-worker.ts'
-
-/** What brings the messages of all workers to all. Every worker makes the same calls. */
-export interface Exchange {
-  readonly rank: number
-  readonly size: number
-  /** What each gives, all of one length, one after the other in the order of the ranks. */
-  collect(own: Uint8Array, all: Uint8Array): void
-}
+import { type Exchange, exchangeOf, type ExchangeWay, workerMean } from './worker-mean.ts'
 
 /** When workers meet, and what they send. */
 export interface LocalStepsOptions extends CodecOptions {
@@ -30,6 +23,8 @@ export interface LocalStepsOptions extends CodecOptions {
   readonly momentum?: number
   /** A checkpoint of another number of workers is taken, and what those had not sent is lost. */
   readonly allowOtherWorkers?: boolean
+  /** How messages go; default `auto`: two hops above four workers, where each can own a tensor. */
+  readonly exchange?: ExchangeWay
 }
 
 /**
@@ -45,15 +40,23 @@ export interface LocalStepsOptions extends CodecOptions {
  * using model = loadModel('my-model')
  * using adapter = attachLora(model, { targetModules: 'all-linear' })
  * const run = { model, parameters: adapter.parameters, totalSteps: 100, seed: 1 }
- * const alone = { rank: 0, size: 1, collect: (own: Uint8Array, all: Uint8Array) => all.set(own) }
+ * const copy = (own: Uint8Array, all: Uint8Array): void => all.set(own)
+ * const alone = { rank: 0, size: 1, collect: copy, exchange: copy }
  * using strategy = localSteps({ every: 5, codec: 'ternary' }, run, alone)
  * console.log([...strategy.tensors().keys()].join(' ')) // → error shared
  * ```
  */
 export function localSteps(
-  { every = 5, rate = 1, momentum = 0, allowOtherWorkers = false, ...codec }: LocalStepsOptions,
+  {
+    every = 5,
+    rate = 1,
+    momentum = 0,
+    allowOtherWorkers = false,
+    exchange = 'auto',
+    ...codec
+  }: LocalStepsOptions,
   { parameters, seed }: Pick<StrategyRun, 'parameters' | 'seed'>,
-  { rank, size, collect }: Exchange,
+  others: Exchange,
 ): Strategy & Disposable & Required<Pick<Strategy, 'tensors' | 'saveState' | 'loadState'>> {
   for (const [name, { dtype }] of parameters)
     if (dtype !== 'f32')
@@ -61,12 +64,15 @@ export function localSteps(
         remedy: 'train an adapter, whose weights are f32, or load the model in f32',
       })
   const layout = updateLayout(parameters)
-  const worker = updateWorker({ ...codec, layout, worker: rank, workers: size, seed, allowOtherWorkers })
+  const { rank, size } = others
+  const way = exchangeOf(exchange, { layout, workers: size })
+  const options = { ...codec, layout, worker: rank, workers: size, seed, allowOtherWorkers }
+  const worker = workerMean(way, options, others)
   const weights = new Float32Array(layout.length)
   readInto(weights, layout, parameters)
   const shared = keptNumbers(layout.length)
   const velocity = momentum > 0 ? keptNumbers(layout.length) : null
-  const rounds = localRounds(worker, weights, {
+  const outer = outerStep(worker.isExact, weights, {
     rate,
     momentum,
     memory: shared.numbers,
@@ -78,15 +84,9 @@ export function localSteps(
       const kind = sentAfter(step + 1, { every, totalSteps })
       if (kind === null) return result
       readInto(weights, layout, parameters)
-      const own = rounds.send(weights, kind)
-      const all = new Uint8Array(size * own.length)
-      collect(own, all)
-      const messages = Array.from({ length: size }, (_, i) =>
-        all.subarray(i * own.length, (i + 1) * own.length),
-      )
-      writeFrom(rounds.receive(messages, kind), layout, parameters)
+      writeFrom(outer.take(worker.mean(outer.way(weights), kind)), layout, parameters)
       if (kind === 'last' || worker.round % COMPARED_ROUNDS === 0)
-        expectSame(shared.numbers, { rank, size, collect }, step + 1)
+        expectSame(shared.numbers, others, step + 1)
       return { ...result, metrics: { ...result.metrics, ...updateMetrics(worker.stats) } }
     },
     tensors: () =>
@@ -95,7 +95,7 @@ export function localSteps(
         ['shared', shared.tensor],
         ...(velocity ? [['velocity', velocity.tensor] as const] : []),
       ]),
-    saveState: () => ({ every, worker: worker.saveState?.() ?? null }),
+    saveState: () => ({ every, exchange: way, worker: worker.saveState?.() ?? null }),
     loadState(saved) {
       const was = jsonField(saved, 'every')
       if (was !== every)
@@ -118,7 +118,11 @@ export function localSteps(
 const COMPARED_ROUNDS = 50
 
 /** All take the same mean of the same bytes, so it is a fault of memory, or of what brings the messages. */
-function expectSame(shared: Float32Array, { size, collect }: Exchange, step: number): void {
+function expectSame(
+  shared: Float32Array,
+  { size, collect }: Pick<Exchange, 'size' | 'collect'>,
+  step: number,
+): void {
   const { buffer, byteOffset, byteLength } = shared
   const own = new Uint8Array(4)
   new DataView(own.buffer).setUint32(0, crc32c(new Uint8Array(buffer, byteOffset, byteLength)))

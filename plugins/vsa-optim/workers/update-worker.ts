@@ -6,12 +6,13 @@
  * How messages travel is not here: they are bytes, of one length for all workers of a round. All workers decode the same bytes in the same order,
  * so all have the same mean to the bit.
  */
-import { jsonField, type JsonValue, type Stateful, TrituneError } from '../../../core/mod.ts'
+import { jsonField, type Stateful, TrituneError } from '../../../core/mod.ts'
 import { expectInteger } from '../../../core/tensor/expect.ts'
 import type { CodecOptions } from '../codecs/create-compressor.ts'
 import type { UpdateLayout } from '../wire/update-layout.ts'
 import { type Compresses, withErrorFeedback } from './error-feedback.ts'
 import { keptNumbers } from './kept-numbers.ts'
+import { savedNumber } from './saved-number.ts'
 import { codecsOf, type SendKind } from './send-kind.ts'
 import type { UpdateStats } from './update-stats.ts'
 
@@ -25,6 +26,8 @@ export interface UpdateWorkerOptions extends CodecOptions {
   readonly seed?: number
   /** A checkpoint of another number of workers is taken, and what those had not sent is lost. */
   readonly allowOtherWorkers?: boolean
+  /** Where what is not sent is kept, for whoever saves it; default: a tensor of its own. */
+  readonly memory?: Float32Array
 }
 
 /** One worker. Its memory is part of a run's state. */
@@ -62,6 +65,7 @@ export function updateWorker({
   worker,
   workers,
   allowOtherWorkers = false,
+  memory: given,
   ...options
 }: UpdateWorkerOptions): UpdateWorker {
   expectInteger('updateWorker', 'workers', workers, { min: 1, max: 0xffff })
@@ -71,8 +75,9 @@ export function updateWorker({
     compress: (update, round = 0) => codecOf(kind).encode(update, { round, worker, isLast: kind === 'last' }),
     decompress: (message) => codecOf(kind).decode(message, feedback.round).update,
   })
-  const memory = keptNumbers(layout.length)
-  const feedback = withErrorFeedback(by('compressed'), layout.length, memory.numbers)
+  const own = given === undefined ? keptNumbers(layout.length) : null
+  const memory = own?.numbers ?? given ?? new Float32Array(layout.length)
+  const feedback = withErrorFeedback(by('compressed'), layout.length, memory)
   const counts = { sentBytes: 0, receivedBytes: 0, growing: 0 }
   let lastBacklog: number | null = null
   return {
@@ -107,7 +112,7 @@ export function updateWorker({
       counts.receivedBytes += messages.reduce((sum, { length }) => sum + length, -codecOf(kind).bytes)
       return mean
     },
-    tensors: () => new Map([['error', memory.tensor]]),
+    tensors: () => new Map(own ? [['error', own.tensor]] : []),
     saveState: () => ({
       round: feedback.round,
       worker,
@@ -117,14 +122,14 @@ export function updateWorker({
       lastBacklog,
     }),
     loadState(saved) {
-      for (const [name, own] of Object.entries({ worker, workers, codec: options.codec })) {
+      for (const [name, is] of Object.entries({ worker, workers, codec: options.codec })) {
         const was = jsonField(saved, name)
-        if (was === own) continue
-        if (allowOtherWorkers && name !== 'codec') memory.numbers.fill(0)
+        if (was === is) continue
+        if (allowOtherWorkers && name !== 'codec') memory.fill(0)
         else
           throw new TrituneError(
             'E_RESUME',
-            `the checkpoint is of ${name} ${String(was)}, this is ${name} ${own}`,
+            `the checkpoint is of ${name} ${String(was)}, this is ${name} ${is}`,
             {
               remedy: `what each worker had not yet sent is its own: resume with ${name} ${String(was)}${name === 'codec' ? '' : ', or set allowOtherWorkers and lose that'}`,
             },
@@ -135,17 +140,11 @@ export function updateWorker({
         counts[name] = savedNumber(saved, name)
       lastBacklog = jsonField(saved, 'lastBacklog') === null ? null : savedNumber(saved, 'lastBacklog')
     },
-    [Symbol.dispose]: () => memory.tensor.dispose(),
+    [Symbol.dispose]: () => own?.tensor.dispose(),
   }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
-
-function savedNumber(saved: JsonValue, name: string): number {
-  const value = jsonField(saved, name)
-  if (typeof value === 'number') return value
-  throw new TrituneError('E_RESUME', `the checkpoint of a worker has no ${name}`)
-}
 
 function expectAll(updates: readonly { readonly worker: number }[], workers: number): void {
   const seen = new Set<number>()

@@ -10,7 +10,10 @@ const TASKS: Readonly<Record<string, (world: World) => void>> = {
   collectives(world) {
     const wrong = [...sums(world), ...parts(world), ...bytes(world), ...texts(world)]
     const all = world.gather(wrong.join(', '))
-    if (world.rank === 0) console.log(`wrong: ${all.filter((text) => text !== '').join('; ') || 'nothing'}`)
+    if (world.rank === 0) {
+      console.log(`wrong: ${all.filter((text) => text !== '').join('; ') || 'nothing'}`)
+      console.log(`connected by ${world.description}`)
+    }
     world[Symbol.dispose]()
   },
   /** The second one comes too late. */
@@ -61,7 +64,17 @@ function bytes(world: World): string[] {
   world.broadcast(sent, last)
   const all = new Uint8Array(3 * world.size)
   world.collect(Uint8Array.of(world.rank, 1, 2), all)
+  // Process r has 100 r + s for process s, in rows of 5000.
+  const rows = Uint8Array.from(
+    { length: 5000 * world.size },
+    (_, i) => 100 * world.rank + Math.floor(i / 5000),
+  )
+  const received = new Uint8Array(rows.length)
+  world.exchange(rows, received)
   return [
+    ...(received.every((value, i) => value === ((100 * Math.floor(i / 5000) + world.rank) & 255))
+      ? []
+      : ['exchange']),
     ...(sent.every((value, i) => value === ((i * 7) & 255)) ? [] : ['broadcast']),
     ...(all.every((value, i) => value === (i % 3 === 0 ? i / 3 : i % 3)) ? [] : ['collect']),
   ]

@@ -129,6 +129,41 @@ for (const mpi of INSTALLED) {
       MINUTE,
     )
 
+    // The other library is asked for the same bytes by the tests of collectives.
+    test.skipIf(mpi !== INSTALLED[0])(
+      'two hops: interrupted is uninterrupted, the way is kept, and above four processes it is taken',
+      async () => {
+        const [whole, rest] = [name('hops'), name('hops-rest')]
+        const hops = 'diloco={"every":2,"codec":"int8","exchange":"two-hop"}'
+        const settings = ['max_steps=5', 'save_strategy=steps', 'save_steps=2']
+        const first = await job(mpi, 3, whole, ...settings, hops)
+        expect([first.code, first.output]).toEqual([0, expect.stringContaining('processes')])
+        const from = `resume_from_checkpoint=${join(folder.path, whole, 'checkpoint-2')}`
+        const second = await job(mpi, 3, rest, ...settings, hops, from)
+        expect([second.code, second.output]).toEqual([0, expect.stringContaining('resumed from')])
+        expect(adapterBytes(rest)).toEqual(adapterBytes(whole))
+        const other = await job(
+          mpi,
+          3,
+          name('hops-other'),
+          ...settings,
+          hops.replace('two-hop', 'gather'),
+          from,
+        )
+        expect(other.output).toContain('the checkpoint is of diloco.exchange two-hop, this run is of gather')
+        expect(other.code).not.toBe(0)
+        const five = await job(mpi, 5, name('five'), 'max_steps=2', 'diloco={"every":2,"codec":"int8"}')
+        expect([five.code, five.output]).toEqual([0, expect.stringContaining('processes')])
+        const told = JSON.stringify(metricsOf(join(folder.path, name('five'))).at(-1))
+        const dense = JSON.stringify(metricsOf(join(folder.path, name('hops'))).at(-1))
+        expect([told, dense]).toEqual([
+          expect.stringContaining('received_bytes'),
+          expect.stringContaining('received_bytes'),
+        ])
+      },
+      MINUTE,
+    )
+
     test(
       'a process that does not answer any more is gone without, where that is asked for, and what was saved goes on',
       async () => {

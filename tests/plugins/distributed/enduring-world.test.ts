@@ -36,9 +36,11 @@ function losingWorld(rank: number, fault: Error = new TrituneError('E_PEER', 'a 
       reached(all.set(own))
       all.set(own, own.length)
     },
+    exchange: (rows, received) => reached(received.set(rows)),
     // The other process has another number, so that this one waits for nobody.
     gather: (text) => reached([text.replace(`\n${process.pid}`, '\n4194304'), text]),
     broadcast: () => reached(undefined),
+    onDevice: () => null,
     abort() {
       throw new Error('nobody is to be ended')
     },
@@ -73,6 +75,7 @@ describe('the first process', () => {
     const world = enduringWorld(inner)
     inner.isLost = true
     expect(thrownBy(() => world.collect(Uint8Array.of(1), new Uint8Array(2)))[0]).toBe('E_PEER')
+    expect(thrownBy(() => world.exchange(new Uint8Array(2), new Uint8Array(2)))[0]).toBe('E_PEER')
     expect(world.size).toBe(1)
   })
   test('does not take a fault of its own for that', () => {

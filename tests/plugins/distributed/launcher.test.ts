@@ -3,7 +3,8 @@
  */
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
-import { detectLauncher } from '../../../plugins/distributed/mod.ts'
+import { detectLauncher, environmentPlace } from '../../../plugins/distributed/mod.ts'
+import { thrownBy } from '../vsa-optim/_thrown.ts'
 import { DIST_ABI_VERSION, DIST_SYMBOLS, STATUS } from '../../../plugins/distributed/native/symbols.ts'
 
 test('launchers are known by what they set', () => {
@@ -22,6 +23,27 @@ test('a script of a batch job, and what torchrun sets, are no job of MPI', () =>
   expect(detectLauncher({ SLURM_PROCID: '0', SLURM_STEP_NUM_TASKS: '1' })).toBeNull()
   expect(detectLauncher({ RANK: '0', WORLD_SIZE: '2' })).toBeNull()
   expect(detectLauncher({ PMI_RANK: '0' })).toBeNull()
+})
+
+test('without MPI a process is what the environment says, torchrun’s names first', () => {
+  const torchrun = { RANK: '3', WORLD_SIZE: '4', LOCAL_RANK: '1', LOCAL_WORLD_SIZE: '2', MASTER_ADDR: 'a' }
+  expect(environmentPlace({ ...torchrun, MASTER_PORT: '1234', SLURM_PROCID: '9' })).toEqual({
+    rank: 3,
+    size: 4,
+    localRank: 1,
+    localSize: 2,
+    meeting: 'a:1235',
+  })
+  const slurm = { SLURM_PROCID: '1', SLURM_NTASKS: '2', SLURM_LOCALID: '1', NCCL_COMM_ID: 'b:7' }
+  expect(environmentPlace(slurm)).toEqual({ rank: 1, size: 2, localRank: 1, localSize: 2, meeting: 'b:7' })
+  expect(thrownBy(() => environmentPlace({ ...torchrun, RANK: '4' }))[1]).toContain(
+    'there is no process 4 of 4',
+  )
+  expect(thrownBy(() => environmentPlace({ ...torchrun, LOCAL_RANK: '-1' }))[1]).toContain('LOCAL_RANK')
+  expect(thrownBy(() => environmentPlace({ RANK: '0' }))).toEqual(['E_CONFIG', 'WORLD_SIZE is not set'])
+  expect(thrownBy(() => environmentPlace({ RANK: '0', WORLD_SIZE: '2' }))[1]).toContain(
+    'MASTER_ADDR is not set',
+  )
 })
 
 const HEADER = readFileSync(new URL('../../../native/include/tritune_dist.h', import.meta.url), 'utf8')

@@ -22,7 +22,12 @@ import {
 import { thrownBy } from '../_thrown.ts'
 
 const SIZE = 40
-const ALONE: Exchange = { rank: 0, size: 1, collect: (own, all) => all.set(own) }
+const copied = (own: Uint8Array, all: Uint8Array): void => all.set(own)
+const ALONE: Exchange = { rank: 0, size: 1, collect: copied, exchange: copied }
+/** What a gather does not call. */
+const exchange = (): never => {
+  throw new Error('these messages go to all')
+}
 
 function weightsOf(value: number): Parameters {
   return new Map([['w', parameter(tensor(new Float32Array(SIZE).fill(value), { shape: [8, 5] }))]])
@@ -137,15 +142,16 @@ test('two workers meet in the mean of where they went', () => {
     seed: 1,
   })
   const message = other.send(new Float32Array(SIZE).fill(-0.3), 'dense')
-  const exchange: Exchange = {
+  const others: Exchange = {
     rank: 0,
     size: 2,
+    exchange,
     collect(own, all) {
       all.set(own)
       all.set(message, own.length)
     },
   }
-  using strategy = localSteps({ codec: 'int8' }, { parameters, seed: 1 }, exchange)
+  using strategy = localSteps({ codec: 'int8' }, { parameters, seed: 1 }, others)
   const { metrics } = strategy.step(contextOf(0, 9, parameters), () => towards(parameters, 1))
   for (const x of parameters.get('w')?.toArray() ?? []) expect(x).toBeCloseTo(0.2, 3)
   expect(metrics['received_bytes']).toBe(message.length)
@@ -163,16 +169,17 @@ describe('refused', () => {
       seed: 1,
     })
     const message = other.send(new Float32Array(SIZE), 'last')
-    const exchange: Exchange = {
+    const others: Exchange = {
       rank: 0,
       size: 2,
+      exchange,
       collect(own, all) {
         all.set(own)
         // A bit of its hash is another.
         all.set(own.length === 4 ? own.with(2, own[2] ^ 1) : message, own.length)
       },
     }
-    using strategy = localSteps({ codec: 'int8' }, { parameters, seed: 1 }, exchange)
+    using strategy = localSteps({ codec: 'int8' }, { parameters, seed: 1 }, others)
     expect(thrownBy(() => strategy.step(contextOf(0, 1, parameters), () => towards(parameters, 1)))).toEqual([
       'E_PEER',
       'worker 1 has other weights than worker 0 after step 1',

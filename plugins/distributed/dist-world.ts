@@ -2,20 +2,24 @@
  * A `World` over libtritune_dist. A call posts a collective to the thread of the library and waits for it, up to a limit: whoever is
  * late or dead is an error and not a wait without end.
  */
-import { TrituneError, type World } from '../../core/mod.ts'
+import { type Device, type DeviceCollectives, TrituneError, type World } from '../../core/mod.ts'
 import { endLauncherLater } from './end-launcher.ts'
+import { ncclCollectives } from './nccl-collectives.ts'
 import type { DistLibrary } from './native/library.ts'
 import { type DistFunctions, STATUS, SUM_TYPE } from './native/symbols.ts'
 
-export interface MpiWorldOptions {
+export interface DistWorldOptions {
   /** How long a call waits for the other processes. */
   readonly timeoutMs: number
+  /** Whether GPUs talk to each other by NCCL: `auto` where all have it. */
+  readonly nccl: 'auto' | 'never'
 }
 
 /** The job has been joined; disposing the world leaves it. */
-export function mpiWorld({ functions }: DistLibrary, { timeoutMs }: MpiWorldOptions): World {
+export function distWorld({ functions }: DistLibrary, { timeoutMs, nccl }: DistWorldOptions): World {
   const size = functions.tt_dist_size()
   const rank = functions.tt_dist_rank()
+  const localRank = functions.tt_dist_local_rank()
   let isJoined = true
   let isForsaken = false
   let patience = timeoutMs
@@ -37,10 +41,23 @@ export function mpiWorld({ functions }: DistLibrary, { timeoutMs }: MpiWorldOpti
   }
   process.on('exit', atExit)
 
+  const gather = (text: string): string[] => gatherTexts(text, size, gatherBytes)
+  let ofGpus: string | null = null
+  const opened = new WeakMap<Device, DeviceCollectives | null>()
+  const onDevice = (device: Device): DeviceCollectives | null => {
+    const known = opened.get(device)
+    if (known !== undefined) return known
+    const found =
+      nccl === 'never' ? null : ncclCollectives(functions, device, { size, localRank, gather, wait })
+    opened.set(device, found)
+    ofGpus = found?.description ?? ofGpus
+    return found
+  }
+
   return {
     rank,
     size,
-    localRank: functions.tt_dist_local_rank(),
+    localRank,
     localSize: functions.tt_dist_local_size(),
     get patience() {
       return patience
@@ -48,7 +65,10 @@ export function mpiWorld({ functions }: DistLibrary, { timeoutMs }: MpiWorldOpti
     set patience(milliseconds) {
       patience = milliseconds
     },
-    description: functions.tt_dist_library().slice(0, DESCRIPTION).trim(),
+    get description() {
+      const library = functions.tt_dist_library().slice(0, DESCRIPTION).trim()
+      return ofGpus === null || ofGpus === library ? library : `${ofGpus}, ${library}`
+    },
     sum: (values) =>
       wait('a sum', functions.tt_dist_sum(pinned(values), values.length, SUM_TYPE.f32), values),
     sumPart(values, part) {
@@ -72,7 +92,17 @@ export function mpiWorld({ functions }: DistLibrary, { timeoutMs }: MpiWorldOpti
       const ticket = functions.tt_dist_gather(pinned(own), own.length, pinned(all))
       return { wait: () => wait('a gather', ticket, own, all) }
     },
-    gather: (text) => gatherTexts(text, size, gatherBytes),
+    exchange(rows, received) {
+      if (rows.length !== received.length || rows.length % size !== 0)
+        throw new TrituneError(
+          'E_SHAPE',
+          `${rows.length} and ${received.length} bytes are not ${size} rows each of one length`,
+        )
+      const bytes = rows.length / size
+      wait('an exchange', functions.tt_dist_exchange(pinned(rows), bytes, pinned(received)), rows, received)
+    },
+    gather,
+    onDevice,
     broadcast: (bytes, from = 0) =>
       wait('a broadcast', functions.tt_dist_broadcast(pinned(bytes), bytes.length, from), bytes),
     forsake() {
