@@ -37,9 +37,10 @@ import { decayEnd } from './training/schedules.ts'
 import { decayUntil, weightDecays } from './training/weight-decay.ts'
 
 /** Opens everything; when something fails, what was opened before is closed and the error goes on. */
-export async function openRun(config: FinetuneConfig, options: PrepareOptions): Promise<Run> {
+export async function openRun(asked: FinetuneConfig, options: PrepareOptions): Promise<Run> {
   using open = new Disposables()
-  const inputs = await openInputs(config, options)
+  const inputs = await openInputs(asked, options)
+  const { config } = inputs
   const host = open.use(inputs.host)
   const sampler = disposing(open, inputs.sampler)
   const base = disposing(open, inputs.base)

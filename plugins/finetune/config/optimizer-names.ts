@@ -117,6 +117,14 @@ const READS: Readonly<Record<Canonical, FromKeys>> = {
   soap: ADAM,
 }
 
+/** Of the key `adam_beta2`. */
+export const DEFAULT_BETA2 = 0.999
+
+/** Whether `adam_beta2` is the decay of a second moment: of Lion it is that of the first. */
+export function hasSecondMoment(name: string): boolean {
+  return Object.hasOwn(OPTIMIZERS, name) && READS[OPTIMIZERS[name]].includes('eps')
+}
+
 /** The optimizer of a run with its options. */
 export function optimizerOf(config: FinetuneOptions): Named {
   const { optimizer, optim_args } = config

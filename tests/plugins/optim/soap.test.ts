@@ -136,7 +136,7 @@ describe('parameters together', () => {
       setGradient(second, numbers([3, 4, 40], step).slice(160, 320))
       one.apply({ step, learningRate: 0.01, gradScale: 1, metrics: {} })
     }
-    expect(together.get('stack')?.toArray().slice(160, 320)).toEqual(second.toArray())
+    expect([...(together.get('stack')?.toArray().slice(160, 320) ?? [])]).toEqual([...second.toArray()])
   })
 
   test('a gradient of zeros gives no basis: the first one that is not begins', () => {
