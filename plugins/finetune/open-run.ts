@@ -138,6 +138,7 @@ export async function openRun(asked: FinetuneConfig, options: PrepareOptions): P
     adapter,
     optimizer,
     paged,
+    strategies,
     memory: KEEP_ALL,
   }
   const needed = Object.values(estimateMemory(estimated)).reduce((sum, bytes) => sum + bytes, 0)

@@ -14,7 +14,7 @@ import { isOwn } from './share-gradients.ts'
 /** The part of a run that local steps are. */
 export type LocalWorker = Strategy &
   Disposable &
-  Required<Pick<Strategy, 'tensors' | 'saveState' | 'loadState'>>
+  Required<Pick<Strategy, 'tensors' | 'saveState' | 'loadState' | 'scratchBytes'>>
 
 /** The worker of this process; without a world it is the only one. */
 export function localWorker(
@@ -47,6 +47,7 @@ export function localWorker(
         })
       }
     },
+    scratchBytes: inner.scratchBytes,
     tensors: (): ReadonlyMap<string, Tensor> => inner.tensors(),
     saveState: (): JsonValue => inner.saveState(),
     loadState: (saved) => inner.loadState(saved),

@@ -10,7 +10,7 @@ import { readInto, updateLayout, writeFrom } from '../wire/update-layout.ts'
 import { keptNumbers } from './kept-numbers.ts'
 import { localRounds, sentAfter } from './local-rounds.ts'
 import { updateMetrics } from './update-stats.ts'
-import { updateWorker } from './update-worker.ts'
+import { updateWorker, type UpdateWorker } from './update-worker.ts'
 
 /** What brings the messages of all workers to all. Every worker makes the same calls. */
 export interface Exchange {
@@ -54,7 +54,7 @@ export function localSteps(
   { every = 5, rate = 1, momentum = 0, allowOtherWorkers = false, ...codec }: LocalStepsOptions,
   { parameters, seed }: Pick<StrategyRun, 'parameters' | 'seed'>,
   { rank, size, collect }: Exchange,
-): Strategy & Disposable & Required<Pick<Strategy, 'tensors' | 'saveState' | 'loadState'>> {
+): Strategy & Disposable & Required<Pick<Strategy, 'tensors' | 'saveState' | 'loadState' | 'scratchBytes'>> {
   for (const [name, { dtype }] of parameters)
     if (dtype !== 'f32')
       throw new TrituneError('E_DTYPE', `local steps are for f32 weights, ${name} is ${dtype}`, {
@@ -73,6 +73,7 @@ export function localSteps(
     ...(velocity && { velocity: velocity.numbers }),
   })
   return {
+    scratchBytes: weights.byteLength + roundBytes(worker, weights.byteLength, size),
     step({ step, totalSteps }, next) {
       const result = next()
       const kind = sentAfter(step + 1, { every, totalSteps })
@@ -116,6 +117,15 @@ export function localSteps(
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 const COMPARED_ROUNDS = 50
+
+/**
+ * A round: the way, the way with what was not yet sent, the message, and what it says of it; then the messages of all workers, what each of them says, and
+ * their mean. All of it counts, as what a round leaves is collected later.
+ */
+function roundBytes({ messageBytes }: UpdateWorker, bytes: number, workers: number): number {
+  const message = Math.max(messageBytes('compressed'), messageBytes('dense'))
+  return 3 * bytes + message + workers * (message + bytes) + bytes
+}
 
 /** All take the same mean of the same bytes, so it is a fault of memory, or of what brings the messages. */
 function expectSame(shared: Float32Array, { size, collect }: Exchange, step: number): void {
