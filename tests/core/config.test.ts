@@ -117,12 +117,10 @@ describe('defineConfig()', () => {
       'mode: is too slow',
     ])
     // What is known once; what is near each time.
-    expect(messages({ base_model: 1, learning_rate: 2, rnk: 3, mod: 4, datasets: 5 })).toEqual([
-      'base_model: unknown key "base_model"; known: rank, mode, parts',
-      'learning_rate: unknown key "learning_rate"',
+    expect(messages({ rank: 4, datasets: 1, rnk: 2, seed_of_all: 3 })).toEqual([
+      'datasets: unknown key "datasets"; known: rank, mode, parts',
       'rnk: unknown key "rnk"; did you mean "rank"?',
-      'mod: unknown key "mod"; did you mean "mode"?',
-      'datasets: unknown key "datasets"',
+      'seed_of_all: unknown key "seed_of_all"',
     ])
     expect(messages({ rank: 9, mode: 'wild' })).toHaveLength(1)
     expect(messages('text')).toHaveLength(1)

@@ -8,7 +8,7 @@ import { basename, join } from 'node:path'
 import { differentSettings } from '../../scripts/runs/compare.ts'
 import { chosenRuns, needlessCheckpoints } from '../../scripts/runs/prune.ts'
 import { sparkline } from '../../scripts/runs/table.ts'
-import { parseRunRecord, readRun, readRunLines } from '../../plugins/runs/mod.ts'
+import { parseRunRecord, readRun, readRunLines, type RunRecord } from '../../plugins/runs/mod.ts'
 import { temporaryFolder } from '../_golden.ts'
 import { countingTexts } from '../plugins/finetune/_run.ts'
 import { writeRunFolder } from '../plugins/runs/_folder.ts'
@@ -93,7 +93,12 @@ test('list: newest first, by status, as JSON', () => {
 
 test('list: those of other folders only with --all', () => {
   using elsewhere = temporaryFolder()
-  const away = { run_id: '20260103-cc', run_name: 'away', status: 'completed', started_at: '2026-01-03T00:00:00Z' }
+  const away: Partial<RunRecord> = {
+    run_id: '20260103-cc',
+    run_name: 'away',
+    status: 'completed',
+    started_at: '2026-01-03T00:00:00Z',
+  }
   writeRunFolder(join(elsewhere.path, 'away'), away, { 'metrics.jsonl': [{ step: 1, loss: 1 }] })
   const names = (...args: readonly string[]): string[] =>
     parsed('list', ...args).runs.map(({ run_name }: { readonly run_name: string }) => run_name)
