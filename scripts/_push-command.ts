@@ -1,7 +1,10 @@
 /**
  * The body of commands/push.ts, loaded only when there is something to do.
  */
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { counted } from '../core/counted.ts'
+import { TrituneError } from '../core/errors.ts'
 import { formatBytes, readRunFacts } from '../plugins/finetune/mod.ts'
 import {
   cardFacts,
@@ -26,7 +29,9 @@ export interface PushCommand {
 
 export async function pushCommand({ folder, repo, license, dryRun, options }: PushCommand): Promise<void> {
   const { kind } = planPush(folder, repo)
-  const own = factsOfFolder(folder)
+  const told = factsOfFolder(folder)
+  const base = kind === 'gguf' && told.baseModel === undefined ? await baseOfFiles(folder) : null
+  const own = base === null ? told : { ...told, baseModel: base }
   const facts = cardFacts(own, readRunFacts(folder))
   const card = modelCard({
     ...facts,
@@ -52,6 +57,25 @@ export async function pushCommand({ folder, repo, license, dryRun, options }: Pu
   out.write(
     `${created ? 'new repository; ' : ''}${counted(files.length, 'file')}, ${formatBytes(bytes)}, checked; commit ${commit.slice(0, 8)}\n${url}\n`,
   )
+}
+
+/** Of GGUF files that say it, such as an exported LoRA; null where none does, or they do not say the same. */
+async function baseOfFiles(folder: string): Promise<string | null> {
+  const { ggufBase, openGguf } = await import('../plugins/gguf/mod.ts')
+  const files = readdirSync(folder).filter((name) => name.endsWith('.gguf'))
+  const bases = new Set(
+    files.map((name) => {
+      try {
+        return ggufBase(openGguf(join(folder, name)))
+      } catch (error) {
+        // One that tritune does not read can be given away all the same.
+        if (error instanceof TrituneError) return null
+        throw error
+      }
+    }),
+  )
+  const [base] = bases
+  return bases.size === 1 ? base : null
 }
 
 function tell({ files, left, bytes, repo }: PushPlan): void {

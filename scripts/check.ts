@@ -8,6 +8,7 @@ import { ensureInstalled, ROOT } from './_setup.ts'
 import type { Verdict } from './checks/_files.ts'
 import { checkLayers } from './checks/layers.ts'
 import { checkNative } from './checks/native.ts'
+import { checkPageTypes } from './checks/page-types.ts'
 import { checkWords } from './checks/words.ts'
 import { checkSize } from './size.ts'
 
@@ -35,7 +36,7 @@ function checkPages(): Verdict {
   const all = globSync('plugins/*/page/tsconfig.json', { cwd: ROOT }).map((settings) =>
     tool('typescript/bin/tsc', ['-p', settings], 'nor of the scripts of pages'),
   )
-  return all.find(({ ok }) => !ok) ?? all[0]
+  return [...all, checkPageTypes()].find(({ ok }) => !ok) ?? all[0]
 }
 
 const CHECKS: Readonly<Record<string, () => Verdict | Promise<Verdict>>> = {

@@ -3,7 +3,7 @@
  */
 import { getMetadata, safeParse } from 'valibot'
 import type { BaseIssue, GenericSchema } from 'valibot'
-import { didYouMean } from '../errors.ts'
+import { didYouMean, nearestNames } from '../errors.ts'
 import type { ConfigFailure, ConfigPath } from './config-failure.ts'
 import { shortText, showValue } from './show-value.ts'
 
@@ -87,11 +87,20 @@ function unknownKeys(schema: GenericSchema, issue: Issue): ConfigFailure[] {
   const holder = issue.path?.at(-1)?.input
   const known = new Set(keysAt(schema, path, holder))
   const names = typeof holder === 'object' && holder !== null ? Object.keys(holder) : []
+  // Of the wrong file every key is unknown: what is known is listed once.
+  let isListed = false
+  const suggestion = (name: string, index: number): string => {
+    if (index >= SUGGESTED) return ''
+    const isList = nearestNames(name, known).length === 0
+    if (isList && isListed) return ''
+    isListed ||= isList
+    return `; ${didYouMean(name, known)}`
+  }
   return names
     .filter((name) => !known.has(name))
     .map((name, index) => ({
       path: [...path, name],
-      what: `unknown key "${shortText(name)}"${index < SUGGESTED ? `; ${didYouMean(name, known)}` : ''}`,
+      what: `unknown key "${shortText(name)}"${suggestion(name, index)}`,
       code: 'E_CONFIG_KEY',
     }))
 }

@@ -46,6 +46,8 @@ export interface StepResult {
 
 /** Wraps the training step: calls `next()` for the step as it is, or makes one of the parts in `context`. */
 export interface Strategy extends Stateful, Partial<Disposable> {
+  /** Bytes of the host that it takes at its highest beside `tensors()`, for the estimate of a run; default: 0. */
+  readonly scratchBytes?: number
   step(context: StepContext, next: () => StepResult): StepResult
 }
 

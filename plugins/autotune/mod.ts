@@ -3,7 +3,8 @@
  *
  * @module
  */
-export { chooseMicroBatch, type MicroBatchSpeed } from './choose-micro-batch.ts'
+export { betaOfBatch, betaOfHalfLife } from './batch-beta.ts'
+export { chooseMicroBatch, type ChooseMicroBatchOptions, type MicroBatchSpeed } from './choose-micro-batch.ts'
 export { type GradientLengths, noiseScale } from './noise-scale.ts'
 export {
   type LearningRateSearch,

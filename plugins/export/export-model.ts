@@ -21,6 +21,7 @@ import { cpu } from '../cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../cuda/mod.ts'
 import { saveModel, saveTokenizer } from '../finetune/mod.ts'
 import { type GgufFileType, ggufFileType, openGguf } from '../gguf/mod.ts'
+import { isHubName } from '../hub/mod.ts'
 import { loadModel, models } from '../models/mod.ts'
 import {
   adapterVocabulary,
@@ -251,7 +252,7 @@ function writeLora(path: string, found: ExportSource, { model, adapter }: Opened
   if (folder.endsWith('.gguf'))
     throw new TrituneError('E_USAGE', 'the adapter is a GGUF file already', { place: folder })
   const { tensorCount } = withPlainFiles(path, folder, { adapter, baseModel: found.modelRef }, (plain) =>
-    exportGgufAdapter(path, plain, model, found.name),
+    exportGgufAdapter(path, plain, model, { name: found.name, base: nameOfBase(found.modelRef) }),
   )
   return {
     tensors: tensorCount,
@@ -260,6 +261,11 @@ function writeLora(path: string, found: ExportSource, { model, adapter }: Opened
     found: openGguf(path).tensors.size,
     reopen: { path: found.modelPath, adapter: path },
   }
+}
+
+/** Of a model on this machine the last part of its path: a file that is given away tells no folders. */
+function nameOfBase(ref: string): string {
+  return isHubName(ref) ? ref : basename(resolve(ref)).replace(/\.gguf$/, '')
 }
 
 /** An adapter of mlx-lm, or one that took a part of its base over, is written as a plain LoRA of PEFT first; that is gone afterwards. */

@@ -10,6 +10,13 @@ import { type AdapterFiles, headCounts, openAdapterFiles, patternValue } from '.
 
 type Json = Readonly<Record<string, unknown>>
 
+/** How the adapter and its base are called. */
+export interface GgufAdapterNames {
+  readonly name: string
+  /** `org/name` of the hub, or a name alone, by which a model card links it; default: it is not told. */
+  readonly base?: string
+}
+
 /**
  * Writes the adapter in `folder` for llama.cpp; the model says what its base looks like.
  * @throws E_UNSUPPORTED for what is no plain LoRA; E_ADAPTER; E_FILE; E_FORMAT
@@ -18,7 +25,7 @@ export function exportGgufAdapter(
   path: string,
   folder: string,
   model: Model,
-  name: string,
+  { name, base }: GgufAdapterNames,
 ): { readonly tensorCount: number } {
   const files = openAdapterFiles(folder)
   const { config } = files
@@ -42,6 +49,7 @@ export function exportGgufAdapter(
       ...headCounts(model),
       family,
       name,
+      base,
       nameOf: (hf) => ggufName(family, model.info.written?.nameOf(hf) ?? hf),
     },
   )

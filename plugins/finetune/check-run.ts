@@ -48,7 +48,7 @@ export async function checkRun(
     const notes = [...(opened.note ? [opened.note] : []), ...config.notes, ...earlierNotes(config)]
     return { device: opened.device.description, data: null, totalSteps: null, notes }
   }
-  const { host, early, base, data, plan, sampler } = await openInputs(config, options)
+  const { config: settled, host, early, base, data, plan, sampler } = await openInputs(config, options)
   using _host = host
   using _data = data
   base[Symbol.dispose]?.()
@@ -60,7 +60,7 @@ export async function checkRun(
     totalSteps: plan.totalSteps,
     notes: [
       ...(note ? [note] : []),
-      ...config.notes,
+      ...settled.notes,
       ...plan.notes,
       ...data.report.notes,
       ...earlierNotes(config),

@@ -45,9 +45,10 @@ import { decayEnd } from './training/schedules.ts'
 import { decayUntil, weightDecays } from './training/weight-decay.ts'
 
 /** Opens everything; when something fails, what was opened before is closed and the error goes on. */
-export async function openRun(config: FinetuneConfig, options: PrepareOptions): Promise<Run> {
+export async function openRun(asked: FinetuneConfig, options: PrepareOptions): Promise<Run> {
   using open = new Disposables()
-  const inputs = await openInputs(config, options)
+  const inputs = await openInputs(asked, options)
+  const { config } = inputs
   const host = open.use(inputs.host)
   const sampler = disposing(open, inputs.sampler)
   const base = disposing(open, inputs.base)
@@ -158,7 +159,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
   const { diloco } = config
   const strategies = [
     ...(diloco
-      ? [{ name: 'diloco', part: atKey(['diloco'], () => localWorker(diloco, { parameters, seed }, world)) }]
+      ? [{ name: 'diloco', part: atKey(['diloco'], () => localWorker(diloco, { parameters, seed }, world, processes)) }]
       : []),
     ...parts.strategies({ model, parameters, totalSteps: plan.totalSteps, seed }),
   ]
@@ -178,6 +179,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
     optimizer,
     paged,
     sharded,
+    strategies,
     memory: KEEP_ALL,
   }
   const needed = Object.values(estimateMemory(estimated)).reduce((sum, bytes) => sum + bytes, 0)

@@ -21,7 +21,8 @@ import type { FinetuneConfig } from './config/config.ts'
 import { checkEarly, type EarlyChecks } from './early-checks.ts'
 import { checkContextLength, writtenContextLength } from './model/context-length.ts'
 import { newModelFiles } from './model/new-model-files.ts'
-import { exampleKind } from './training/parts.ts'
+import { withHalfLife } from './training/half-life.ts'
+import { exampleKind, findParts } from './training/parts.ts'
 import type { Plan } from './training/plan.ts'
 import { planOf } from './training/plan-of.ts'
 import { keyOfObjective } from './config/preference-options.ts'
@@ -55,6 +56,8 @@ export interface PrepareOptions {
 }
 
 export interface RunInputs {
+  /** With what depends on the examples filled in. */
+  readonly config: FinetuneConfig
   /** Given away with `base`, `data` and `sampler`: whoever asked disposes them. */
   readonly host: Host
   readonly early: EarlyChecks
@@ -83,8 +86,8 @@ export async function openInputs(
     processes = world?.size ?? 1,
   }: PrepareOptions,
 ): Promise<RunInputs> {
-  const early = await checkEarly(config, { plugins, device, process: world?.localRank ?? 0 })
-  const { host, parts } = early
+  const checked = await checkEarly(config, { plugins, device, process: world?.localRank ?? 0 })
+  const { host, parts } = checked
   using open = new Disposables()
   open.use(host)
   const rewards = config.grpo
@@ -118,8 +121,10 @@ export async function openInputs(
     planOf(config, data.train, sampler, { stream: data.stream, ranks: world?.size ?? 1 }),
   )
   if (config.autoLearningRate) atKey(['learning_rate'], () => searchOf({ plan, data, config }))
+  const settled = withHalfLife(config, { plan, data })
+  const early = settled === config ? checked : { ...checked, parts: findParts(settled, host) }
   open.move()
-  return { host, early, base, modelPath, tokenizer, data, sampler, plan, rewards }
+  return { config: settled, host, early, base, modelPath, tokenizer, data, sampler, plan, rewards }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import { quantize } from './quantize.ts'
 import type { GgufFile, GgufTensor } from './read.ts'
 import { ggufNumber, ggufString } from './read.ts'
 import { readGgufTensor } from './tensor.ts'
-import { f32, type GgufTypedValue, text } from './typed-values.ts'
+import { f32, type GgufTypedValue, text, u32 } from './typed-values.ts'
 import { ggmlType } from './types.ts'
 import { type GgufTensorSource, writeGguf } from './write.ts'
 
@@ -52,14 +52,22 @@ export function writeGgufLora(
   {
     family,
     name,
+    base,
     nameOf,
     ...counts
-  }: HeadCounts & { readonly family: GgufFamily; readonly name: string; nameOf(hf: string): string },
+  }: HeadCounts & {
+    readonly family: GgufFamily
+    readonly name: string
+    /** The base model: `org/name` of the hub, or a name alone. */
+    readonly base?: string | undefined
+    nameOf(hf: string): string
+  },
 ): void {
   const metadata = new Map<string, GgufTypedValue>([
     ['general.architecture', text(family.architecture)],
     ['general.type', text('adapter')],
     ['general.name', text(name)],
+    ...baseMetadata(base),
     ['adapter.type', text('lora')],
     ['adapter.lora.alpha', f32(alpha)],
   ])
@@ -92,6 +100,32 @@ export function writeGgufLora(
     ]
   })
   writeGguf(path, { metadata, tensors })
+}
+
+const HUB = 'https://huggingface.co/'
+
+/** As llama.cpp's converter tells it. */
+function baseMetadata(base: string | undefined): (readonly [string, GgufTypedValue])[] {
+  if (base === undefined || base === '') return []
+  const [organization, name] = base.split('/')
+  return [
+    ['general.base_model.count', u32(1)],
+    ['general.base_model.0.name', text(name ?? base)],
+    ...(name === undefined
+      ? []
+      : ([
+          ['general.base_model.0.organization', text(organization)],
+          ['general.base_model.0.repo_url', text(`${HUB}${base}`)],
+        ] as const)),
+  ]
+}
+
+/** What a file says of the model that it was made from: `org/name` of the hub, or a name alone; null: nothing. */
+export function ggufBase(file: GgufFile): string | null {
+  const url = ggufString(file, 'general.base_model.0.repo_url', '')
+  if (url.startsWith(HUB)) return url.slice(HUB.length)
+  const name = ggufString(file, 'general.base_model.0.name', '')
+  return name === '' ? null : name
 }
 
 /** True for a file that holds an adapter, not a model. */

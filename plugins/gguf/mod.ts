@@ -17,6 +17,7 @@ export {
   isGgufLora,
   type LoraPair,
   readGgufLora,
+  ggufBase,
   writeGgufLora,
 } from './lora.ts'
 export { quantize } from './quantize.ts'

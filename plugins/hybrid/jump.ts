@@ -17,6 +17,8 @@ export interface Jump extends Disposable {
   putBack(): void
   /** It is taken out for good. */
   forget(): void
+  /** Bytes beside `tensors()`. */
+  readonly scratchBytes: number
   tensors(): readonly (readonly [string, Tensor])[]
 }
 
@@ -55,6 +57,7 @@ export function createJump(weights: FlatWeights): Jump {
     forget() {
       at = null
     },
+    scratchBytes: kept.byteLength + moved.byteLength,
     tensors: () => [['jump', tensor]],
     [Symbol.dispose]: () => tensor.dispose(),
   }

@@ -133,6 +133,8 @@ export function createHybrid(options: HybridOptions, run: StrategyRun, watch: Hy
       if (phases.now === 'warmup' && context.step + 1 >= warmup) phases.enter('full')
       return result
     },
+    // Before the last move, and after it.
+    scratchBytes: jump.scratchBytes,
     tensors: () => new Map([['snapshots', snapshots.tensor], ...jump.tensors()]),
     saveState: () => ({
       phase: phases.now,

@@ -1,5 +1,5 @@
 /**
- * Optimizers besides AdamW, which is in core: Lion, Adafactor, Muon, schedule-free AdamW, SGD, RMSprop.
+ * Optimizers besides AdamW, which is in core: Lion, Adafactor, Muon, SOAP, schedule-free AdamW, SGD, RMSprop.
  *
  * @module
  */
@@ -11,3 +11,4 @@ export { optimizers, type ProvidedOptimizer } from './optimizers.ts'
 export { rmsprop, type RmspropOptions } from './rmsprop.ts'
 export { scheduleFreeAdamw, type ScheduleFreeOptions } from './schedule-free.ts'
 export { sgd, type SgdOptions } from './sgd.ts'
+export { soap, type SoapOptions, type SoapSides } from './soap.ts'

@@ -8,6 +8,7 @@ import { muonDefinition } from './muon.ts'
 import { rmspropDefinition } from './rmsprop.ts'
 import { scheduleFreeDefinition } from './schedule-free.ts'
 import { sgdDefinition } from './sgd.ts'
+import { soapDefinition } from './soap.ts'
 
 /** Names of the optimizers that `optimizers` provides. */
 export type ProvidedOptimizer =
@@ -18,8 +19,9 @@ export type ProvidedOptimizer =
   | 'rmsprop'
   | 'schedule_free_adamw'
   | 'sgd'
+  | 'soap'
 
-/** The plugin of `adafactor`, `lion`, `lion_8bit`, `muon`, `rmsprop`, `schedule_free_adamw` and `sgd`. */
+/** The plugin of `adafactor`, `lion`, `lion_8bit`, `muon`, `rmsprop`, `schedule_free_adamw`, `sgd` and `soap`. */
 export const optimizers: Plugin & {
   readonly provides: { readonly optimizer: Readonly<Record<ProvidedOptimizer, Capabilities['optimizer']>> }
 } = /* @__PURE__ */ definePlugin({
@@ -33,6 +35,7 @@ export const optimizers: Plugin & {
       rmsprop: rmspropDefinition,
       schedule_free_adamw: scheduleFreeDefinition,
       sgd: sgdDefinition,
+      soap: soapDefinition,
     },
   },
 })

@@ -15,6 +15,7 @@ export {
 export { type ControlInbox, openControlInbox } from './control/control-inbox.ts'
 export { sendControl } from './control/send-control.ts'
 export { type FollowOptions, followLines, type LineFollower, type NewLines } from './files/line-follower.ts'
+export { type LooseObject, looseObject } from './files/loose-object.ts'
 export { type StepLines, stepLines } from './files/step-lines.ts'
 export {
   createIndexMonitor,

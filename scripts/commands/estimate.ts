@@ -93,6 +93,7 @@ const PARTS: Readonly<Record<keyof ConfigEstimate['parts'], string>> = {
   adapter: 'adapter',
   gradients: 'gradients',
   optimizer: 'state of the optimizer',
+  strategies: 'copies of what is trained, of strategies and diloco',
   activations: 'activations',
 }
 

@@ -11,17 +11,17 @@ const STATUSES = ['initializing', 'running', 'paused', 'completed', 'failed', 'c
 
 const help = (): string => `List, show, compare, prune and steer runs.
 
-  ${invocation('runs')} [list] [folder]…                    runs at or below the folders; without one: all that are known, and those below here
+  ${invocation('runs')} [list] [folder]…                    runs at or below the folders (default: here)
   ${invocation('runs')} show <run>                          one run: settings, numbers, what happened
   ${invocation('runs')} compare <run> <run>…                where settings differ, numbers, curves
   ${invocation('runs')} prune [folder]…                     remove runs at or below the folders (default: here), or their checkpoints; tells what, until --yes
   ${invocation('runs')} pause|resume|save|stop <run>        ask a run that is at work; it answers after its step
   ${invocation('runs')} set-learning-rate <run> <rate>      as if the file had said so from here on
 
-  A <run> is a folder, or a name or the beginning of an id that the list has; of several that have the name the one below here is meant.
+  A <run> is a folder, or a name or the beginning of an id that list --all has; of several that have the name the one below here is meant.
 
   --status <names>      list, prune: only these, separated by commas: ${STATUSES.join(', ')}
-  --all                 prune: runs of all folders that are known, not only of those below here
+  --all                 list, prune: runs of all folders that are known, not only of those below here
   --keep <n>            prune: the newest n stay, of those that have ended
   --older-than <days>   prune: only runs that began before so many days
   --checkpoints         prune: only checkpoints; results stay, and so does what a run that did not come to its end is resumed from
@@ -72,7 +72,7 @@ export const runs: Command<typeof OPTIONS> = {
       })
     if (all && rest.length > 0)
       throw new TrituneError('E_USAGE', '--all and a folder do not go together', {
-        remedy: 'name folders to prune the runs below them, or give --all for those of all folders',
+        remedy: 'name folders for the runs below them, or give --all for those of all folders',
       })
     await ensureInstalled()
     const { openRunIndex } = await import('../../plugins/runs/mod.ts')
@@ -81,7 +81,7 @@ export const runs: Command<typeof OPTIONS> = {
     if (action !== 'list' && action !== 'prune') index.refresh(['.'])
     switch (action) {
       case 'list':
-        return (await import('../runs/list.ts')).listRunsCommand(index, { folders: rest, status, json })
+        return (await import('../runs/list.ts')).listRunsCommand(index, { folders: rest, all, status, json })
       case 'show':
         return (await import('../runs/show.ts')).showRunCommand(index, findRun(rest[0], index), json)
       case 'compare': {
@@ -153,7 +153,7 @@ const COUNTS: Readonly<Record<Action, readonly [min: number, max: number, what: 
 /** Options that are for some of them only. */
 const OWN: Readonly<Record<string, readonly Action[]>> = {
   status: ['list', 'prune'],
-  all: ['prune'],
+  all: ['list', 'prune'],
   keep: ['prune'],
   'older-than': ['prune'],
   checkpoints: ['prune'],

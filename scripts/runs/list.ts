@@ -1,31 +1,34 @@
 /**
- * `runs list`: the runs of this machine, or of some folders, the newest first.
+ * `runs list`: the runs of a project, of some folders, or of this machine, the newest first.
  */
 import { relative } from 'node:path'
 import type { ListedRun, RunIndex } from '../../plugins/runs/mod.ts'
 import { writeJson } from '../_json-lines.ts'
 import { out } from '../_streams.ts'
-import { expectFolders, runsBelow } from './below.ts'
+import { distinctRuns, expectFolders, runsBelow } from './below.ts'
 import { numberText, textTable } from './table.ts'
 
 export interface ListOptions {
-  /** Only the runs at or below these; none: all that are known, and those below the current folder. */
+  /** Only the runs at or below these; none: the current folder. */
   readonly folders: readonly string[]
+  /** Every run that is known, wherever it lies. */
+  readonly all: boolean
   /** Only those with one of these; none: all. */
   readonly status: readonly string[]
   readonly json: boolean
 }
 
-export function listRunsCommand(index: RunIndex, { folders, status, json }: ListOptions): void {
+export function listRunsCommand(index: RunIndex, { folders, all, status, json }: ListOptions): void {
   expectFolders(folders)
-  index.refresh(folders.length === 0 ? ['.'] : folders)
-  const all = folders.length === 0 ? index.runs() : runsBelow(index.runs(), folders)
-  const found = all.filter(({ run }) => status.length === 0 || status.includes(run.status))
+  const below = folders.length === 0 ? ['.'] : folders
+  index.refresh(below)
+  const known = all ? distinctRuns(index.runs()) : runsBelow(index.runs(), below)
+  const found = known.filter(({ run }) => status.length === 0 || status.includes(run.status))
   if (json) {
     writeJson({ type: 'runs', index: index.path, runs: found.map(({ folder, run }) => ({ folder, ...run })) })
     return
   }
-  if (found.length === 0) return void out.write(`${noneText(folders, status)}\n`)
+  if (found.length === 0) return void out.write(`${noneText({ folders, all, status })}\n`)
   const rows = [
     ['run', 'status', 'step', 'loss', 'best eval', 'tokens/s', 'started', 'folder'],
     ...found.map(row),
@@ -35,10 +38,11 @@ export function listRunsCommand(index: RunIndex, { folders, status, json }: List
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-function noneText(folders: readonly string[], status: readonly string[]): string {
+function noneText({ folders, all, status }: Omit<ListOptions, 'json'>): string {
   const what = status.length === 0 ? 'runs' : `runs that are ${status.join(' or ')}`
+  if (all) return `no ${what} are known`
   return folders.length === 0
-    ? `no ${what} are known, nor are there any below this folder`
+    ? `there are no ${what} below this folder; --all lists those of other folders`
     : `there are no ${what} below ${folders.join(', ')}`
 }
 

@@ -88,6 +88,11 @@ const SUITES: Readonly<Record<string, readonly ContractCheck[]>> = {
     options: { momentum: 0.5, centered: true },
     learningRate: 0.001,
   }),
+  // A Gram matrix of fewer rows than it has columns leaves directions that no gradient has told apart: any basis of them is right.
+  soap: optimizerContract(host.find('optimizer', 'soap'), {
+    options: { sides: 'smaller', precondition_frequency: 2 },
+    wrongOptions: [{ sides: 'left' }, { precondition_frequency: 0 }, { max_precond_dim: 0 }],
+  }),
   'momentum-sgd': optimizerContract(host.find('optimizer', 'momentum-sgd'), {
     wrongOptions: [{ momentum: 1 }],
   }),

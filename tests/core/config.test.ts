@@ -116,6 +116,12 @@ describe('defineConfig()', () => {
       'other: unknown key "other"; known: rank, mode, parts',
       'mode: is too slow',
     ])
+    // What is known once; what is near each time.
+    expect(messages({ rank: 4, datasets: 1, rnk: 2, seed_of_all: 3 })).toEqual([
+      'datasets: unknown key "datasets"; known: rank, mode, parts',
+      'rnk: unknown key "rnk"; did you mean "rank"?',
+      'seed_of_all: unknown key "seed_of_all"',
+    ])
     expect(messages({ rank: 9, mode: 'wild' })).toHaveLength(1)
     expect(messages('text')).toHaveLength(1)
   })

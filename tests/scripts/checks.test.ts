@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { readElf } from '../../scripts/checks/_elf.ts'
 import { codeOnly } from '../../scripts/checks/_files.ts'
 import { circles, layerProblems } from '../../scripts/checks/layers.ts'
+import { untypedComments } from '../../scripts/checks/page-types.ts'
 import { wordProblems } from '../../scripts/checks/words.ts'
 import { overlooked } from '../../scripts/size.ts'
 
@@ -38,6 +39,25 @@ describe('layerProblems()', () => {
   })
   test('`layerProblems()` refuses Bun.* and default exports', () => {
     expect(layerProblems('plugins/a/b.ts', "const f = Bun.file('x')\nexport default f\n")).toHaveLength(2)
+  })
+})
+
+describe('untypedComments()', () => {
+  test('`untypedComments()` finds any in types, and not in texts', () => {
+    const found = (line: string): number => untypedComments('a.js', `let a\n/**\n * ${line}\n */\n`).length
+    for (const bad of ['@param {any} x', '@returns {Promise<any>}', '@typedef {{ a: any }} A', '@type {*}'])
+      expect(found(bad), bad).toBe(1)
+    for (const good of [
+      'any text',
+      '@param {string} x any one',
+      '@type {{ many: number }}',
+      '@param {Company} x',
+    ])
+      expect(found(good), good).toBe(0)
+    expect(untypedComments('a.js', "el({ step: 'any' })")).toEqual([])
+    expect(untypedComments('a.js', '\n/** @type {any} */')).toEqual([
+      'a.js:2: a type of any: /** @type {any} */',
+    ])
   })
 })
 

@@ -4,6 +4,7 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { ggufFamily, writeGgufLora } from '../../plugins/gguf/mod.ts'
 import { ROOT } from '../../scripts/_setup.ts'
 import { emptyRepo, type PushServer, pushServer } from '../plugins/hub/_push-server.ts'
 import { large } from '../plugins/hub/_server.ts'
@@ -90,6 +91,25 @@ test('a run on a base model of this machine: no link, a note, its rank once, and
   expect(card).toContain('| lora_r | 8 |')
   expect(card).not.toContain('| r |')
   expect(card).not.toMatch(/base_model:|huggingface\.co\/org/)
+})
+
+test('a LoRA as GGUF: the card names the base that the file tells', async () => {
+  const cardOf = async (name: string, base: string | undefined): Promise<string> => {
+    const lora = space.folder(name)
+    writeGgufLora(
+      join(lora, 'lora.gguf'),
+      { alpha: 1, pairs: [] },
+      { family: ggufFamily('llama', 'a test'), name, base, nameOf: (hf) => hf, heads: 1, kvHeads: 1 },
+    )
+    const { code } = await tritune('push', lora, `me/${name}`, '--token-file', join(root, 'token'))
+    expect(code).toBe(0)
+    return Buffer.from(hub.files(`me/${name}`).get('README.md')?.content ?? []).toString()
+  }
+  const card = await cardOf('of-hub', 'org/base')
+  expect(card).toContain('base_model: "org/base"')
+  expect(card).toContain('GGUF files of [org/base](https://huggingface.co/org/base)')
+  expect(await cardOf('of-name', 'poems')).toContain('GGUF files of `poems`')
+  expect(await cardOf('of-none', undefined)).toContain('GGUF files, made with')
 })
 
 test('--dry-run lists and asks nobody', async () => {

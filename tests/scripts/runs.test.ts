@@ -8,7 +8,7 @@ import { basename, join } from 'node:path'
 import { differentSettings } from '../../scripts/runs/compare.ts'
 import { chosenRuns, needlessCheckpoints } from '../../scripts/runs/prune.ts'
 import { sparkline } from '../../scripts/runs/table.ts'
-import { parseRunRecord, readRun, readRunLines } from '../../plugins/runs/mod.ts'
+import { parseRunRecord, readRun, readRunLines, type RunRecord } from '../../plugins/runs/mod.ts'
 import { temporaryFolder } from '../_golden.ts'
 import { countingTexts } from '../plugins/finetune/_run.ts'
 import { writeRunFolder } from '../plugins/runs/_folder.ts'
@@ -91,6 +91,27 @@ test('list: newest first, by status, as JSON', () => {
   })
 }, 60_000)
 
+test('list: those of other folders only with --all', () => {
+  using elsewhere = temporaryFolder()
+  const away: Partial<RunRecord> = {
+    run_id: '20260103-cc',
+    run_name: 'away',
+    status: 'completed',
+    started_at: '2026-01-03T00:00:00Z',
+  }
+  writeRunFolder(join(elsewhere.path, 'away'), away, { 'metrics.jsonl': [{ step: 1, loss: 1 }] })
+  const names = (...args: readonly string[]): string[] =>
+    parsed('list', ...args).runs.map(({ run_name }: { readonly run_name: string }) => run_name)
+  expect(names(elsewhere.path)).toEqual(['away'])
+  expect(names()).toEqual(['high', 'low'])
+  expect(names('--all')).toEqual(['away', 'high', 'low'])
+  expect(runs('list', '--all', outputs)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--all and a folder'),
+  })
+  expect(tritune(['runs'], { cwd: elsewhere.path }).stdout).toContain('away')
+}, 60_000)
+
 test('the index is one for Bun and Deno', () => {
   runs('list', outputs)
   const { stdout, code } = tritune(['runs', 'show', 'low', '--json'], { cwd: place.path, runtime: 'deno' })
@@ -149,10 +170,11 @@ test('prune: tells what would go, and removes what runs wrote and nothing else',
   runs('prune', outputs, '--status', 'failed', '--yes')
   expect(readdirSync(join(outputs, 'high'))).toEqual(['notes.txt'])
   expect(runs('list', outputs).stdout).toBe(`there are no runs below ${outputs}\n`)
-  expect(runs('list').stdout).toContain('no runs are known')
+  expect(runs('list').stdout).toContain('there are no runs below this folder; --all')
+  expect(runs('list', '--all').stdout).toBe('no runs are known\n')
 }, 60_000)
 
-test('list, prune: of the folders that are named, else prune of those below here; a name is that of the run below here', () => {
+test('list, prune: of the folders that are named, else of those below here; a name is that of the run below here', () => {
   using other = temporaryFolder()
   const far = (name: string, run_id: string): string =>
     writeRunFolder(join(other.path, name), {
@@ -168,7 +190,7 @@ test('list, prune: of the folders that are named, else prune of those below here
   runs('list', outputs, other.path)
   const ids = (...args: readonly string[]): string[] =>
     parsed(...args).runs.map(({ run_id: id }: { readonly run_id: string }) => id)
-  expect(ids('list')).toHaveLength(4)
+  expect(ids('list', '--all')).toHaveLength(4)
   expect(ids('list', outputs)).toEqual(['20260102-bb', '20260101-aa'])
   expect(ids('list', join(other.path, 'two'))).toEqual(['far-2'])
   expect(runs('list', outputs, '--status', 'paused').stdout).toBe(

@@ -4,6 +4,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrituneError } from '../../../core/mod.ts'
+import { looseObject } from '../../runs/mod.ts'
 import type { ModelEvaluation, TaskEvaluation } from '../evaluate-model.ts'
 import type { Measure } from '../measures/statistics.ts'
 
@@ -60,25 +61,21 @@ function parsed(path: string): unknown {
 }
 
 function isEvaluation(value: unknown): value is ModelEvaluation {
-  return isObject(value) && Array.isArray(value['tasks']) && value['tasks'].every(isTask)
+  const { tasks } = looseObject(value).fields
+  return Array.isArray(tasks) && tasks.every(isTask)
 }
 
 function isTask(value: unknown): value is TaskEvaluation {
+  const { task, items, measures, before } = looseObject(value).fields
   return (
-    isObject(value) &&
-    typeof value['task'] === 'string' &&
-    typeof value['items'] === 'number' &&
-    isMeasures(value['measures']) &&
-    (value['before'] === null || isMeasures(value['before']))
+    typeof task === 'string' &&
+    typeof items === 'number' &&
+    isMeasures(measures) &&
+    (before === null || isMeasures(before))
   )
 }
 
 function isMeasures(value: unknown): boolean {
-  return (
-    isObject(value) && Object.values(value).every((one) => isObject(one) && typeof one['value'] === 'number')
-  )
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  return Object.values(value).every((one) => looseObject(one).number('value', null) !== null)
 }

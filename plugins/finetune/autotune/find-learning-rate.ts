@@ -7,9 +7,10 @@ import { TrituneError } from '../../../core/mod.ts'
 import { earlierSetting } from '../checkpoints/earlier-setting.ts'
 import { atKeyAsync } from '../config/at-key.ts'
 import type { FinetuneConfig, TunedRate } from '../config/config.ts'
-import { withMicroBatch } from '../memory/fit-micro-batch.ts'
+import { withBatch, withMicroBatch } from '../memory/fit-micro-batch.ts'
 import { formatCount, formatDuration } from '../reports/format.ts'
 import { openRun } from '../open-run.ts'
+import type { Run } from '../run.ts'
 import type { PrepareOptions } from '../run-inputs.ts'
 import { createBranches } from './branches.ts'
 import { type MeasuredMicroBatch, measureMicroBatch } from './measure-micro-batch.ts'
@@ -52,18 +53,41 @@ async function search(
   options: PrepareOptions,
   find: FindOptions,
 ): Promise<FinetuneConfig> {
-  using run = await openRun(config, options)
   const began = performance.now()
-  const measured = find.withMicroBatch ? measureMicroBatch(run) : null
-  const spent = measured?.steps ?? 0
+  let sized = config
+  let spent = 0
+  {
+    using run = await openRun(config, options)
+    if (find.withMicroBatch) {
+      const measured = measureMicroBatch(run)
+      sized = withSpeed(config, measured)
+      // Steps of another batch are so many of this one.
+      spent = (measured.steps * documentsOf(config)) / documentsOf(sized)
+    }
+    if (documentsOf(sized) === documentsOf(config)) return await searchIn(run, sized, { began, spent })
+  }
+  using run = await openRun(sized, options)
+  return await searchIn(run, sized, { began, spent })
+}
+
+/** What was done before: since when, and steps of this run. */
+interface Before {
+  readonly began: number
+  readonly spent: number
+}
+
+async function searchIn(run: Run, config: FinetuneConfig, { began, spent }: Before): Promise<FinetuneConfig> {
   const { plan, probe } = searchOf(run, spent)
   const branches = createBranches(run, probe)
   const center = config.adapter === null ? CENTER.whole : CENTER.adapter
   const found = await searchLearningRate({ center, ...plan, ...branches })
   const made = spent + branches.steps() + MEASUREMENT * probe.windows * (1 + found.trials.length)
   const tuned = { ...found, share: made / run.plan.totalSteps, seconds: (performance.now() - began) / 1000 }
-  const sized = measured === null ? config : withSpeed(config, measured)
-  return noted({ ...sized, learning_rate: tuned.rate, tunedRate: tuned }, [described(tuned)])
+  return noted({ ...config, learning_rate: tuned.rate, tunedRate: tuned }, [described(tuned)])
+}
+
+function documentsOf(config: FinetuneConfig): number {
+  return config.micro_batch_size * config.gradient_accumulation_steps
 }
 
 function noted(config: FinetuneConfig, notes: readonly string[]): FinetuneConfig {
@@ -80,17 +104,19 @@ function described({ rate, start, trials, share, seconds, atEdge }: TunedRate): 
 
 /** What the memory allowed is no news any more. */
 function withSpeed(config: FinetuneConfig, { size, speeds, noise }: MeasuredMicroBatch): FinetuneConfig {
-  const documents = config.micro_batch_size * config.gradient_accumulation_steps
-  const sized = withMicroBatch(config, size, documents)
+  const documents = documentsOf(config)
+  const sized = config.autoBatch
+    ? withBatch(config, size, documents)
+    : withMicroBatch(config, size, documents)
   const told = speeds.map(
     ({ size: one, tokensPerSecond }) => `${one} → ${Math.round(tokensPerSecond)} tokens/s`,
   )
   const scale =
     noise === null
       ? ''
-      : `; the noise scale of the gradients is about ${formatCount(Math.max(1, Math.round(noise)))} at the start, of ${documents} in a step`
-  const note = `${SIZE} ${size} × ${documents / size}, by speed: ${told.join(', ')}${scale}`
-  return { ...sized, notes: [...config.notes.filter((text) => !text.startsWith(SIZE)), note] }
+      : `; the noise scale of the gradients is about ${formatCount(Math.max(1, Math.round(noise)))} at the start, of ${documentsOf(sized)} in a step`
+  const note = `${SIZE} ${size} × ${sized.gradient_accumulation_steps}, by speed${config.autoBatch && noise !== null ? ' and noise' : ''}: ${told.join(', ')}${scale}`
+  return { ...sized, notes: [...sized.notes.filter((text) => !text.startsWith(SIZE)), note] }
 }
 
 function severalProcesses(): TrituneError {

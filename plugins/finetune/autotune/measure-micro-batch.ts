@@ -1,6 +1,7 @@
 /**
  * `micro_batch_size: auto` beside `learning_rate: auto`: of the sizes that fit in the memory the smallest that is nearly as fast as the fastest. As many documents
- * as before make a step; the noise scale of the gradients says whether fewer would do.
+ * as before make a step, and the noise scale of the gradients says whether fewer would do; or, with `gradient_accumulation_steps: auto`, the size is the batch, and
+ * the noise scale says what its documents are worth.
  */
 import type { Parameters } from '../../../core/mod.ts'
 import type { Batch } from '../../data/mod.ts'
@@ -38,20 +39,20 @@ export interface MeasuredMicroBatch {
 export function measureMicroBatch(run: Run, now: () => number = () => performance.now()): MeasuredMicroBatch {
   const { config } = run
   const documents = config.micro_batch_size * config.gradient_accumulation_steps
-  const planFor = (size: number): Plan =>
-    createPlan(withMicroBatch(config, size, documents), run.data.train, run.sampler)
+  const planFor = (size: number, inStep = documents): Plan =>
+    createPlan(withMicroBatch(config, size, inStep), run.data.train, run.sampler)
   const restore = initialState(run)
   using activations = openActivationStore(run)
   const context = trialContext(run, activations)
   let steps = 0
   const speedOf = (size: number): MicroBatchSpeed => {
-    const window = windowOf(planFor(size), 0)
+    const windows = windowsOf(planFor(size, config.autoBatch ? size : documents), documents)
     const at = { step: 0, learningRate: 0 }
-    trainStep(context, window, at)
+    for (const window of windows) trainStep(context, window, at)
     const began = now()
-    trainStep(context, window, at)
+    for (const window of windows) trainStep(context, window, at)
     steps += 2
-    const tokens = window.reduce((sum, { ids }) => sum + ids.length, 0)
+    const tokens = windows.flat().reduce((sum, { ids }) => sum + ids.length, 0)
     return { size, tokensPerSecond: (1000 * tokens) / Math.max(now() - began, 1e-3) }
   }
   const lengthsOf = (index: number): GradientLengths => {
@@ -74,7 +75,8 @@ export function measureMicroBatch(run: Run, now: () => number = () => performanc
     const windows = Math.min(WINDOWS, run.plan.batches(0).windows.length)
     const noise =
       documents < 2 ? null : noiseScale(Array.from({ length: windows }, (_, index) => lengthsOf(index)))
-    return { size: chooseMicroBatch(speeds), speeds, noise, steps }
+    const size = chooseMicroBatch(speeds, config.autoBatch ? { noise } : {})
+    return { size, speeds, noise, steps }
   } finally {
     restore()
   }
@@ -90,6 +92,18 @@ function sizesUpTo(most: number, documents: number): number[] {
   for (let size = most; size >= 1 && sizes.length < MOST_SIZES; size--)
     if (documents % size === 0 && (sizes.length === 0 || 2 * size <= (sizes.at(-1) ?? 0))) sizes.push(size)
   return sizes
+}
+
+/** As many of the first ones as have `documents` documents, or all. */
+function windowsOf(plan: Plan, documents: number): Window[] {
+  const windows: Window[] = []
+  let found = 0
+  for (let i = 0; i < plan.stepsPerEpoch && found < documents; i++) {
+    const window = windowOf(plan, i)
+    windows.push(window)
+    found += window.reduce((sum, { examples }) => sum + examples.length, 0)
+  }
+  return windows
 }
 
 function windowOf(plan: Plan, index: number): Window {

@@ -43,6 +43,8 @@ export interface FinetuneConfig extends FinetuneOptions {
   readonly pagedOptimizer: boolean
   /** `micro_batch_size: auto`: 1 until the memory is known (`fit-micro-batch.ts`). */
   readonly autoMicroBatch: boolean
+  /** `gradient_accumulation_steps: auto`: the micro-batch that is chosen is all of a step. */
+  readonly autoBatch: boolean
   /** `learning_rate: auto`: a number that stands for it until it is found (`find-learning-rate.ts`). */
   readonly autoLearningRate: boolean
   /** What was tried for it; null: nothing was searched for. */
@@ -205,6 +207,7 @@ function withDefaultOf(tool: ForeignTool | undefined, failure: ConfigFailure): C
 function complete(input: FinetuneFields, keyNotes: readonly string[], kept: unknown): FinetuneConfig {
   const { load_in_4bit: _four, load_in_8bit: _eight, batch_size, ...rest } = input
   const microBatch = input.micro_batch_size === 'auto' ? 1 : input.micro_batch_size
+  const accumulation = input.gradient_accumulation_steps === 'auto' ? null : input.gradient_accumulation_steps
   const bestAsked = input.load_best_model_at_end ?? input.early_stopping_patience !== null
   return {
     ...rest,
@@ -212,11 +215,11 @@ function complete(input: FinetuneFields, keyNotes: readonly string[], kept: unkn
     quantizer: quantizerOf(input),
     grpo: grpoOf(input),
     objective: preferenceObjective(input) ?? input.objective,
-    gradient_accumulation_steps:
-      input.gradient_accumulation_steps ?? (batch_size === null ? 1 : batch_size / microBatch),
+    gradient_accumulation_steps: accumulation ?? (batch_size === null ? 1 : batch_size / microBatch),
     eval_batch_size: input.eval_batch_size ?? microBatch,
     micro_batch_size: microBatch,
     autoMicroBatch: input.micro_batch_size === 'auto',
+    autoBatch: input.gradient_accumulation_steps === 'auto',
     learning_rate: input.learning_rate === 'auto' ? UNTUNED_RATE : input.learning_rate,
     autoLearningRate: input.learning_rate === 'auto',
     tunedRate: null,

@@ -292,8 +292,12 @@ export interface FinetuneInput extends DataInput, PreferenceInput, SavingInput, 
    * estimate, of those that `batch_size` (or `gradient_accumulation_steps`) gives to a step. Default: `1`
    */
   readonly micro_batch_size?: number | 'auto' | null | undefined
-  /** micro-batches of a step; not set: 1, or what `batch_size` gives */
-  readonly gradient_accumulation_steps?: number | null | undefined
+  /**
+   * micro-batches of a step; not set: 1, or what `batch_size` gives. `auto`, beside `micro_batch_size: auto`
+   * and `learning_rate: auto`: none are accumulated, the micro-batch that learns fastest is the batch, and
+   * `batch_size` is the one that `adam_beta2` is for (optimizers.md)
+   */
+  readonly gradient_accumulation_steps?: number | 'auto' | null | undefined
   /** documents of a step: `micro_batch_size` × accumulation */
   readonly batch_size?: number | null | undefined
   /** as `micro_batch_size` */
@@ -304,8 +308,8 @@ export interface FinetuneInput extends DataInput, PreferenceInput, SavingInput, 
    * as bitsandbytes does, for tensors from 4096 elements, and so do torchao’s `adamw_torch_8bit`
    * (`ao_adamw_8bit`, `ao_adamw_fp8`, `adamw_torch_4bit`, `ao_adamw_4bit`) with a note; `paged_…` keep their
    * state in a file; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit`
-   * (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` (optimizers.md); or the
-   * name of a plugin's. Default: `adamw_torch_fused`
+   * (`paged_lion_8bit`), `adafactor`, `muon`, `soap`, `schedule_free_adamw`, `sgd`, `rmsprop`
+   * (optimizers.md); or the name of a plugin's. Default: `adamw_torch_fused`
    */
   readonly optimizer?: OpenName<OptimizerName> | null | undefined
   /**
@@ -334,10 +338,17 @@ export interface FinetuneInput extends DataInput, PreferenceInput, SavingInput, 
   readonly strategy?: OneOrMore<NamedInput<'lisa'>> | null | undefined
   /** the order of the examples: a plugin's name or mapping; not set: a shuffle by `seed` and epoch */
   readonly sampler?: NamedInput | null | undefined
-  /** decay of the first moment of AdamW; also of Lion, Muon and schedule-free AdamW. Default: `0.9` */
+  /** decay of the first moment of AdamW; also of Lion, Muon, SOAP and schedule-free AdamW. Default: `0.9` */
   readonly adam_beta1?: number | null | undefined
-  /** decay of the second moment of AdamW; also of Lion, Muon and schedule-free AdamW. Default: `0.999` */
+  /**
+   * decay of the second moment of AdamW; also of Lion, Muon, SOAP and schedule-free AdamW. Default: `0.999`
+   */
   readonly adam_beta2?: number | null | undefined
+  /**
+   * instead of `adam_beta2`: the tokens in which the second moment forgets half, whatever the batch is
+   * (optimizers.md); `1e7` is usual
+   */
+  readonly adam_beta2_half_life?: number | null | undefined
   /** added to the root of the second moment, so that nothing is divided by 0. Default: `1e-8` */
   readonly adam_epsilon?: number | null | undefined
   /**

@@ -234,6 +234,8 @@ export interface FinetuneOptions extends PreferenceKeys, TrackerKeys {
   readonly bnb_config_kwargs: BnbOptions | null
   readonly adam_beta1: number
   readonly adam_beta2: number
+  /** In tokens; not null: what `adam_beta2` comes from when the examples are there. */
+  readonly adam_beta2_half_life: number | null
   readonly adam_epsilon: number
   readonly weight_decay: number
   readonly lr_scheduler: LrScheduler
@@ -373,7 +375,7 @@ export interface FinetuneFields extends Omit<
   /** What they ask for is in `quantizer` of the options. */
   readonly load_in_4bit: boolean
   readonly load_in_8bit: boolean
-  readonly gradient_accumulation_steps: number | null
+  readonly gradient_accumulation_steps: number | 'auto' | null
   readonly batch_size: number | null
   readonly eval_batch_size: number | null
   readonly eval_sample_packing: boolean | null

@@ -15,7 +15,7 @@ import type { FinetuneFields } from './finetune-options.ts'
 import { grpoRules } from './grpo-rules.ts'
 import { LATER_ADAPTERS } from './later-names.ts'
 import { newModelFailures } from '../model/new-model.ts'
-import { OPTIMIZERS } from './optimizer-names.ts'
+import { DEFAULT_BETA2, hasSecondMoment, OPTIMIZERS } from './optimizer-names.ts'
 import { preferenceFailures } from './preference-options.ts'
 import { kwargsOf, SCHEDULERS } from '../training/schedules.ts'
 
@@ -62,6 +62,7 @@ export const finetuneRules: readonly ConfigRule<FinetuneFields>[] = [
   adapterOptions,
   bnbFailures,
   optimizerOptions,
+  halfLife,
   smoothing,
   preferenceFailures,
   lora,
@@ -186,6 +187,7 @@ function strategyFailure(
 
 function batchSize(input: FinetuneFields): ConfigFailure | undefined {
   const { batch_size, micro_batch_size, gradient_accumulation_steps } = input
+  if (gradient_accumulation_steps === 'auto') return autoBatch(input)
   if (batch_size === null) return undefined
   if (gradient_accumulation_steps !== null) {
     return { path: ['batch_size'], what: 'give either gradient_accumulation_steps or batch_size, not both' }
@@ -195,6 +197,23 @@ function batchSize(input: FinetuneFields): ConfigFailure | undefined {
     path: ['batch_size'],
     what: `expected a multiple of micro_batch_size (${micro_batch_size}), got ${batch_size}`,
   }
+}
+
+/** A batch is chosen with the rate that fits it, from a largest one. */
+function autoBatch({
+  batch_size,
+  micro_batch_size,
+  learning_rate,
+}: FinetuneFields): ConfigFailure | undefined {
+  const missing = [
+    ...(micro_batch_size === 'auto' ? [] : ['micro_batch_size: auto']),
+    ...(learning_rate === 'auto' ? [] : ['learning_rate: auto']),
+    ...(batch_size === null
+      ? ['batch_size, the most documents of a step and those that adam_beta2 is for']
+      : []),
+  ]
+  if (missing.length === 0) return undefined
+  return { path: ['gradient_accumulation_steps'], what: `auto needs ${missing.join(', and ')}` }
 }
 
 function validation(input: FinetuneFields): ConfigFailure | undefined {
@@ -265,6 +284,23 @@ function optimizerOptions({ optimizer, optim_args }: FinetuneFields): ConfigFail
     what: `is not for ${optimizer}`,
     remedy: 'the options of AdamW are the adam_* keys and weight_decay',
   }
+}
+
+/** Tokens of a step are known where all examples are. */
+function halfLife(input: FinetuneFields): ConfigFailure | undefined {
+  const { adam_beta2_half_life, adam_beta2, optimizer, optim_args, rl, streaming, diloco } = input
+  if (adam_beta2_half_life === null) return undefined
+  const path = ['adam_beta2_half_life']
+  if (adam_beta2 !== DEFAULT_BETA2 || 'beta2' in optim_args)
+    return { path, what: 'give either adam_beta2_half_life or adam_beta2, not both' }
+  if (!hasSecondMoment(optimizer))
+    return { path, what: `is for optimizers that read adam_beta2 and adam_epsilon, not for ${optimizer}` }
+  const why = [
+    ...(rl === 'grpo' ? ['rl: grpo makes its texts while it trains'] : []),
+    ...(streaming ? ['of streamed data nobody knows how many tokens a step has'] : []),
+    ...(diloco === null ? [] : ['with diloco every process makes steps of its own']),
+  ]
+  return why.length === 0 ? undefined : { path, what: `cannot be kept: ${why[0]}`, remedy: 'set adam_beta2' }
 }
 
 function smoothing({ label_smoothing_factor: factor, objective }: FinetuneFields): ConfigFailure | undefined {

@@ -49,7 +49,7 @@ import { dilocoOptions } from './diloco-options.ts'
 import { LATER_OPTIMIZERS, LATER_SCHEDULERS, LATER_TEMPLATES } from './later-names.ts'
 import { BYTES, trainTokenizer } from '../model/new-model.ts'
 import { named, namedList, type OpenName, openNames } from './named.ts'
-import { type OptimizerName, OPTIMIZERS } from './optimizer-names.ts'
+import { DEFAULT_BETA2, type OptimizerName, OPTIMIZERS } from './optimizer-names.ts'
 import { OBJECTIVES, preferenceFields } from './preference-options.ts'
 import { trackerFields } from './tracker-keys.ts'
 import { SCHEDULERS } from '../training/schedules.ts'
@@ -375,7 +375,7 @@ const schema = v.strictObject(
     dataloader_drop_last: optional(flag(), false),
 
     micro_batch_size: optional(microBatch, 1),
-    gradient_accumulation_steps: nullable(integer({ min: 1 })),
+    gradient_accumulation_steps: nullable(microBatch),
     batch_size: nullable(integer({ min: 1 })),
     eval_batch_size: nullable(integer({ min: 1 })),
     num_epochs: optional(decimal({ above: 0 }), 1),
@@ -402,7 +402,8 @@ const schema = v.strictObject(
     load_in_8bit: optional(flag(), false),
     bnb_config_kwargs: nullable(bnbOptions),
     adam_beta1: optional(decimal({ min: 0, below: 1 }), 0.9),
-    adam_beta2: optional(decimal({ min: 0, below: 1 }), 0.999),
+    adam_beta2: optional(decimal({ min: 0, below: 1 }), DEFAULT_BETA2),
+    adam_beta2_half_life: nullable(above),
     adam_epsilon: optional(decimal({ above: 0 }), 1e-8),
     weight_decay: optional(decimal({ min: 0 }), 0),
     lr_scheduler: optional(oneOf([...SCHEDULERS, 'wsd'], { later: LATER_SCHEDULERS }), 'cosine'),

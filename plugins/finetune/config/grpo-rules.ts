@@ -78,6 +78,7 @@ function wholeGroups({
   const { num_generations: each } = grpoOptions.validate(sortTrl(trl ?? {}).kept)
   if (micro_batch_size === 'auto')
     return { path: ['micro_batch_size'], what: 'rl: grpo counts completions: auto cannot decide how many' }
+  if (gradient_accumulation_steps === 'auto') return undefined
   const completions = batch_size ?? micro_batch_size * (gradient_accumulation_steps ?? 1)
   if (completions % each === 0) return undefined
   return {

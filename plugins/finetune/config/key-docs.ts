@@ -144,11 +144,12 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   max_steps: 'instead of what the epochs take; 0 and -1 are as if not set',
   micro_batch_size:
     'documents, or packed rows, that are computed at once; `auto`: as many as fit in the memory by the [estimate](command.md#estimate), of those that `batch_size` (or `gradient_accumulation_steps`) gives to a step',
-  gradient_accumulation_steps: 'micro-batches of a step; not set: 1, or what `batch_size` gives',
+  gradient_accumulation_steps:
+    'micro-batches of a step; not set: 1, or what `batch_size` gives. `auto`, beside `micro_batch_size: auto` and `learning_rate: auto`: none are accumulated, the micro-batch that learns fastest is the batch, and `batch_size` is the one that `adam_beta2` is for ([optimizers.md](optimizers.md#a-batch-that-is-chosen))',
   batch_size: 'documents of a step: `micro_batch_size` × accumulation',
   eval_batch_size: 'as `micro_batch_size`',
   optimizer:
-    "`adamw_torch_fused`, `adamw_torch`, `adamw`, `adamw_apex_fused`, `optimi_adamw` and `paged_adamw_32bit` are the same AdamW here; `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does, for tensors from 4096 elements, and so do torchao’s `adamw_torch_8bit` (`ao_adamw_8bit`, `ao_adamw_fp8`, `adamw_torch_4bit`, `ao_adamw_4bit`) with a note; `paged_…` keep their state in a file; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit` (`paged_lion_8bit`), `adafactor`, `muon`, `schedule_free_adamw`, `sgd`, `rmsprop` ([optimizers.md](optimizers.md)); or the name of a plugin's",
+    "`adamw_torch_fused`, `adamw_torch`, `adamw`, `adamw_apex_fused`, `optimi_adamw` and `paged_adamw_32bit` are the same AdamW here; `adamw_8bit`, `adamw_bnb_8bit` and `paged_adamw_8bit` keep its moments in 8 bits as bitsandbytes does, for tensors from 4096 elements, and so do torchao’s `adamw_torch_8bit` (`ao_adamw_8bit`, `ao_adamw_fp8`, `adamw_torch_4bit`, `ao_adamw_4bit`) with a note; `paged_…` keep their state in a file; `lion` (`lion_pytorch`, `lion_32bit`, `paged_lion_32bit`), `lion_8bit` (`paged_lion_8bit`), `adafactor`, `muon`, `soap`, `schedule_free_adamw`, `sgd`, `rmsprop` ([optimizers.md](optimizers.md)); or the name of a plugin's",
   optim_args:
     "options of the optimizer, which checks them itself ([optimizers.md](optimizers.md)); AdamW's are the `adam_*` keys",
   transforms:
@@ -181,8 +182,10 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   kd_beta: '0: KL(teacher ‖ student), 1: the other way round, between them a mixture. Not set: 0',
   strategy: 'what wraps the training step: one or a list of names or mappings, the first is the outermost',
   sampler: "the order of the examples: a plugin's name or mapping; not set: a shuffle by `seed` and epoch",
-  adam_beta1: 'decay of the first moment of AdamW; also of Lion, Muon and schedule-free AdamW',
-  adam_beta2: 'decay of the second moment of AdamW; also of Lion, Muon and schedule-free AdamW',
+  adam_beta1: 'decay of the first moment of AdamW; also of Lion, Muon, SOAP and schedule-free AdamW',
+  adam_beta2: 'decay of the second moment of AdamW; also of Lion, Muon, SOAP and schedule-free AdamW',
+  adam_beta2_half_life:
+    'instead of `adam_beta2`: the tokens in which the second moment forgets half, whatever the batch is ([optimizers.md](optimizers.md#a-second-moment-by-tokens)); `1e7` is usual',
   adam_epsilon: 'added to the root of the second moment, so that nothing is divided by 0',
   weight_decay:
     'decoupled; biases and the weights of norms do not decay, as with transformers. Embeddings do',

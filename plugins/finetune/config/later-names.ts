@@ -30,7 +30,9 @@ export const LATER_OPTIMIZERS: readonly string[] = [
   'apollo_adamw',
   'stable_adamw',
   'shampoo',
-  'soap',
+  'soap_8bit',
+  'paged_soap',
+  'paged_soap_8bit',
 ]
 export const LATER_SCHEDULERS: readonly string[] = ['greedy']
 export const LATER_TEMPLATES: readonly string[] = [

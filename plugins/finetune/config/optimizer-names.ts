@@ -35,6 +35,7 @@ export type OptimizerName =
   | 'schedule_free_adamw'
   | 'sgd'
   | 'rmsprop'
+  | 'soap'
 
 type Canonical = 'adamw' | 'adamw_8bit' | ProvidedOptimizer
 
@@ -66,6 +67,7 @@ const NAMES: Readonly<Record<OptimizerName, Canonical>> = {
   schedule_free_adamw: 'schedule_free_adamw',
   sgd: 'sgd',
   rmsprop: 'rmsprop',
+  soap: 'soap',
 }
 
 /** Name → what is trained with. */
@@ -112,6 +114,15 @@ const READS: Readonly<Record<Canonical, FromKeys>> = {
   schedule_free_adamw: [...ADAM, 'warmup_steps'],
   sgd: [],
   rmsprop: [],
+  soap: ADAM,
+}
+
+/** Of the key `adam_beta2`. */
+export const DEFAULT_BETA2 = 0.999
+
+/** Whether `adam_beta2` is the decay of a second moment: of Lion it is that of the first. */
+export function hasSecondMoment(name: string): boolean {
+  return Object.hasOwn(OPTIMIZERS, name) && READS[OPTIMIZERS[name]].includes('eps')
 }
 
 /** The optimizer of a run with its options. */

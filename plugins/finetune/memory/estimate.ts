@@ -39,6 +39,8 @@ export interface MemoryParts {
   readonly gradients: number
   /** Moments, and master copies of bf16 weights. */
   readonly optimizer: number
+  /** Copies of what is trained that strategies keep on the host, `diloco` among them; 0 where the device has memory of its own. */
+  readonly strategies: number
   /** Of one micro-batch. */
   readonly activations: number
 }
@@ -56,6 +58,7 @@ export type Estimated = Pick<
   | 'optimizer'
   | 'paged'
   | 'sharded'
+  | 'strategies'
   | 'memory'
 >
 
@@ -72,6 +75,7 @@ export function estimateMemory(run: Estimated): MemoryParts {
     adapter: adapter ? sum(trained.map(({ bytes }) => bytes)) : 0,
     gradients: sum(trained.map(({ size }) => 4 * size)),
     optimizer: stateBytes(run),
+    strategies: strategyBytes(run),
     activations: activationBytes(run, microTokens),
   }
 }
@@ -156,6 +160,18 @@ function stateBytes({
     [...optimizer.tensors().values()].map(({ storage, bytes }) => (weights.has(storage) ? 0 : bytes)),
   )
   return paged ? Math.max(0, all - paged.bytes) + paged.resident : all
+}
+
+/** What a strategy saves, and what it says that it takes beside. */
+function strategyBytes({ strategies, device }: Pick<Run, 'strategies' | 'device'>): number {
+  if (device.kind === 'cuda') return 0
+  return sum(
+    strategies.map(
+      ({ part }) =>
+        (part.scratchBytes ?? 0) +
+        sum([...(part.tensors?.() ?? new Map()).values()].map(({ bytes }) => bytes)),
+    ),
+  )
 }
 
 function microTokensOf(run: Pick<Run, 'config' | 'data'>): number {

@@ -5,7 +5,9 @@
 import { availableMemory } from '../../../core/native/available-memory.ts'
 import { type Device, TrituneError } from '../../../core/mod.ts'
 import { earlierSetting } from '../checkpoints/earlier-setting.ts'
+import { betaOfBatch } from '../../autotune/mod.ts'
 import type { FinetuneConfig } from '../config/config.ts'
+import { hasSecondMoment } from '../config/optimizer-names.ts'
 import { openDevice, isDeviceName } from '../../cuda/mod.ts'
 import { formatBytes } from '../reports/format.ts'
 import type { PrepareOptions } from '../run-inputs.ts'
@@ -24,7 +26,10 @@ export async function fitMicroBatch(
   const documents = config.gradient_accumulation_steps
   const before = options.startsAnew ? null : sizeBefore(config, documents)
   if (before !== null)
-    return told(withMicroBatch(config, before, documents), 'as in the checkpoint of output_dir')
+    return told(
+      config.autoBatch ? withBatch(config, before, documents) : withMicroBatch(config, before, documents),
+      'as in the checkpoint of output_dir',
+    )
   const sizes = divisorsOf(documents)
   let fits: { readonly size: number; readonly memory: number } | null = null
   let [low, high] = [0, sizes.length - 1]
@@ -72,6 +77,16 @@ export function withMicroBatch(config: FinetuneConfig, size: number, documents: 
     gradient_accumulation_steps: documents / size,
     eval_batch_size: evaluated === before ? size : evaluated,
   }
+}
+
+/** So many documents at once, and no more in a step; β₂ keeps the half-life in tokens that it has with `documents`. */
+export function withBatch(config: FinetuneConfig, size: number, documents: number): FinetuneConfig {
+  const sized = withMicroBatch(config, size, size)
+  if (size === documents || config.adam_beta2_half_life !== null || !hasSecondMoment(config.optimizer))
+    return sized
+  const beta2 = betaOfBatch(config.adam_beta2, size / documents)
+  const note = `adam_beta2 is ${beta2.toPrecision(6)} for ${size} documents in a step, as ${config.adam_beta2} is for ${documents}`
+  return { ...sized, adam_beta2: beta2, notes: [...config.notes, note] }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

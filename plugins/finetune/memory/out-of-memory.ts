@@ -10,7 +10,15 @@ import type { Run } from '../run.ts'
 export function explainOutOfMemory(error: unknown, run: Run, when: string): unknown {
   if (!(error instanceof TrituneError) || error.code !== 'E_MEMORY') return error
   const { config, model, dtype, device } = run
-  const { program, model: weights, adapter, gradients, optimizer, activations } = estimateMemory(run)
+  const {
+    program,
+    model: weights,
+    adapter,
+    gradients,
+    optimizer,
+    strategies,
+    activations,
+  } = estimateMemory(run)
   const { live, peak } = device.memory()
   const rows = [
     ['program', program, 'the runtime, and the scratch of kernels'],
@@ -18,6 +26,7 @@ export function explainOutOfMemory(error: unknown, run: Run, when: string): unkn
     ['adapter', adapter, config.adapter ?? ''],
     ['gradients', gradients, 'f32'],
     ['optimizer', optimizer, config.optimizer],
+    ['strategies', strategies, 'their copies of what is trained'],
     ['activations', activations, `about, of ${config.micro_batch_size} × ${config.sequence_len} tokens`],
   ] as const
   const lines = rows

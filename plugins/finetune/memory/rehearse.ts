@@ -93,8 +93,9 @@ function rehearseStep(run: Run, device: ShapeDevice, { parts, isLean, changed }:
   const lengths = [...batch.offsets].slice(1).map((end, i) => end - batch.offsets[i])
   const program = (device.kind === 'cuda' ? 0 : process.memoryUsage().rss) + scratchBytes(run, lengths)
   return {
+    // Of the strategies' copies only those with numbers in them are part of this process too: two at most, counted twice.
     parts: { ...parts, program, activations: Math.max(0, device.resident() - state) },
-    memory: program + resident,
+    memory: program + resident + parts.strategies,
     tokens: batch.ids.length,
   }
 }

@@ -14,17 +14,18 @@ import { isOwn } from './share-gradients.ts'
 /** The part of a run that local steps are. */
 export type LocalWorker = Strategy &
   Disposable &
-  Required<Pick<Strategy, 'tensors' | 'saveState' | 'loadState'>>
+  Required<Pick<Strategy, 'tensors' | 'saveState' | 'loadState' | 'scratchBytes'>>
 
-/** The worker of this process; without a world it is the only one. */
+/** The worker of this process. Without a world it is the only one, or, for an estimate, one of `processes` that makes no rounds. */
 export function localWorker(
   options: DilocoOptions,
   { parameters, seed }: { readonly parameters: Parameters; readonly seed: number },
   world: World | null,
+  processes = 1,
 ): LocalWorker {
   const { every, rate, momentum, exchange: way, allow_other_workers: allowOtherWorkers } = options
   const workers = world?.size ?? 1
-  const exchange = world === null ? ALONE : checkedExchange(world)
+  const exchange = world === null ? { ...ALONE, size: processes } : checkedExchange(world)
   const inner = localSteps(
     { ...codecOf(options), every, rate, momentum, allowOtherWorkers, exchange: way },
     { parameters, seed },
@@ -33,7 +34,7 @@ export function localWorker(
   const isForsaken = (): boolean => world !== null && world.size < workers
   return {
     step(context, next) {
-      if (world === null) return inner.step(context, next)
+      if (world === null) return processes === 1 ? inner.step(context, next) : next()
       if (isForsaken()) return next()
       let own: StepResult | null = null
       try {
@@ -47,6 +48,7 @@ export function localWorker(
         })
       }
     },
+    scratchBytes: inner.scratchBytes,
     tensors: (): ReadonlyMap<string, Tensor> => inner.tensors(),
     saveState: (): JsonValue => inner.saveState(),
     loadState: (saved) => inner.loadState(saved),

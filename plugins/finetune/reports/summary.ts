@@ -119,10 +119,19 @@ function tooLarge(run: Run, memory: number): string[] {
     : [`that is more than ${run.device.name} has: ${whatHelps(run)}`]
 }
 
-function describeParts({ program, model, adapter, gradients, optimizer, activations }: MemoryParts): string {
+function describeParts({
+  program,
+  model,
+  adapter,
+  gradients,
+  optimizer,
+  strategies,
+  activations,
+}: MemoryParts): string {
   const state = formatBytes(adapter + gradients + optimizer)
   const own = program > 0 ? `program ${formatBytes(program)}, ` : ''
-  return `${own}model ${formatBytes(model)}, ${adapter > 0 ? 'adapter, ' : ''}gradients and optimizer ${state}, activations ${formatBytes(activations)}`
+  const copies = strategies > 0 ? `strategies ${formatBytes(strategies)}, ` : ''
+  return `${own}model ${formatBytes(model)}, ${adapter > 0 ? 'adapter, ' : ''}gradients and optimizer ${state}, ${copies}activations ${formatBytes(activations)}`
 }
 
 function describeAdapter({ adapter, config }: Run): string {

@@ -29,9 +29,12 @@ export function setToken(token) {
 }
 
 /**
+ * What the server answers, of the type that who asks says.
+ *
+ * @template T
  * @param {string} path
  * @param {{ body?: unknown, signal?: AbortSignal }} [options] with a body it is a POST, of JSON or of a file
- * @returns {Promise<any>}
+ * @returns {Promise<T>}
  */
 export async function ask(path, { body, signal } = {}) {
   const response = await request(path, { body, signal })
@@ -39,10 +42,16 @@ export async function ask(path, { body, signal } = {}) {
 }
 
 /**
+ * @typedef {{ kind: 'runs', data: import('./store.js').ListedRun[] }
+ *   | { kind: 'jobs', data: import('./app.js').Job[] }
+ *   | { kind: 'change', data: import('./store.js').RunChange & { id: string } }} StreamEvent
+ */
+
+/**
  * Follows a stream of events until it is aborted, and opens it again when it ends. Throws when the server refuses.
  *
  * @param {() => string} path asked anew each time
- * @param {{ signal: AbortSignal, onEvent: (kind: string, data: any) => void, onLink: (isUp: boolean) => void }} options
+ * @param {{ signal: AbortSignal, onEvent: (event: StreamEvent) => void, onLink: (isUp: boolean) => void }} options
  */
 export async function follow(path, { signal, onEvent, onLink }) {
   for (let wait = 500; !signal.aborted; wait = Math.min(8000, 2 * wait)) {
@@ -51,8 +60,8 @@ export async function follow(path, { signal, onEvent, onLink }) {
       onLink(true)
       wait = 500
       if (body)
-        await readEvents(body, (kind, data) => {
-          if (!signal.aborted) onEvent(kind, data)
+        await readEvents(body, (event) => {
+          if (!signal.aborted) onEvent(event)
         })
     } catch (error) {
       if (error instanceof Refused) throw error
@@ -83,7 +92,7 @@ async function request(path, { body, signal }) {
 
 /**
  * @param {ReadableStream<Uint8Array<ArrayBuffer>>} body
- * @param {(kind: string, data: any) => void} onEvent
+ * @param {(event: StreamEvent) => void} onEvent
  */
 async function readEvents(body, onEvent) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader()
@@ -97,11 +106,13 @@ async function readEvents(body, onEvent) {
   }
 }
 
-/** @param {string} block @param {(kind: string, data: any) => void} onEvent */
+/** @param {string} block @param {(event: StreamEvent) => void} onEvent */
 function readEvent(block, onEvent) {
   const lines = block.split('\n')
   const all = (/** @type {string} */ name) =>
     lines.flatMap((line) => (line.startsWith(`${name}: `) ? [line.slice(name.length + 2)] : []))
   const data = all('data')
-  if (data.length > 0) onEvent(all('event')[0] ?? 'message', JSON.parse(data.join('\n')))
+  if (data.length === 0) return
+  const event = { kind: all('event')[0] ?? 'message', data: JSON.parse(data.join('\n')) }
+  onEvent(/** @type {StreamEvent} */ (event))
 }

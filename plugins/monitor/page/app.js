@@ -8,7 +8,8 @@ import { emptyRun, knownOf, takeIn } from './store.js'
 /**
  * @typedef {import('./store.js').ListedRun} ListedRun
  * @typedef {import('./store.js').RunData} RunData
- * @typedef {{ id: string, name: string, run: string, state: string, text: string, error: any, command: string | null }} Job
+ * @typedef {{ message?: string, faults?: { what: string, where: string | null, remedy: string | null }[] }} Fault
+ * @typedef {{ id: string, name: string, run: string, state: string, text: string, error: Fault | null, command: string | null }} Job
  * @typedef {{ list: ListedRun[], chosen: string[], main: string | null, runs: Map<string, RunData>, jobs: Job[] }} State
  * @typedef {{ element: HTMLElement, draw(): void, restyle?(): void }} View
  */
@@ -58,13 +59,14 @@ function watch() {
       if (link) link.textContent = isUp ? 'live' : 'connection lost, trying again …'
       link?.classList.toggle('lost', !isUp)
     },
-    onEvent(kind, data) {
-      if (kind === 'runs') takeList(data)
-      if (kind === 'jobs') state.jobs = data
-      if (kind === 'change') {
-        const run = state.runs.get(data.id) ?? emptyRun()
-        takeIn(run, data)
-        state.runs.set(data.id, run)
+    onEvent(event) {
+      if (event.kind === 'runs') takeList(event.data)
+      if (event.kind === 'jobs') state.jobs = event.data
+      if (event.kind === 'change') {
+        const { id } = event.data
+        const run = state.runs.get(id) ?? emptyRun()
+        takeIn(run, event.data)
+        state.runs.set(id, run)
       }
       draw()
     },
@@ -146,7 +148,7 @@ function setTheme(/** @type {string} */ name) {
 
 function start() {
   ask('./api/runs')
-    .then(({ runs }) => {
+    .then((/** @type {{ runs: ListedRun[] }} */ { runs }) => {
       takeList(runs)
       if (state.chosen.length === 0) watch()
       show()

@@ -13,6 +13,7 @@ export function openControls(mainRun) {
     const run = mainRun()
     if (run === null) return
     try {
+      /** @type {{ id: string }} */
       const { id } = await ask(`./api/runs/${run}/control`, { body: control })
       asked.set(id, { run, what })
       drawWaiting()
@@ -74,22 +75,22 @@ export function openControls(mainRun) {
   return {
     element,
     draw(data) {
-      const status = data?.run.status
+      const status = data?.run?.status
       const isGoing = status === 'running' || status === 'initializing'
       element.hidden = !isGoing && status !== 'paused'
       pause.hidden = !isGoing
       resume.hidden = status !== 'paused'
-      const now = data?.run.base_learning_rate ?? null
-      if (now !== null && (data?.run.run_id !== filledFor || now !== filled)) {
+      const now = data?.run?.base_learning_rate ?? null
+      if (now !== null && (data?.run?.run_id !== filledFor || now !== filled)) {
         rate.value = String(now)
-        filledFor = data?.run.run_id
+        filledFor = data?.run?.run_id ?? ''
         filled = now
       }
       for (const event of data?.events ?? []) {
-        const answered = event.type === 'control' ? asked.get(event.id) : undefined
+        const answered = event.type === 'control' ? asked.get(event.id ?? '') : undefined
         if (answered === undefined) continue
         const { what } = answered
-        asked.delete(event.id)
+        asked.delete(event.id ?? '')
         toast(event.ok ? `${what}: done` : `${what}: ${event.reason}`, !event.ok)
       }
       for (const [id, { run, what }] of element.hidden && data ? asked : []) {

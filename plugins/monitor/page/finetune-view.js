@@ -3,7 +3,13 @@ import { ask, Refused } from './api.js'
 import { el, refresh, toast } from './dom.js'
 import { bytes, duration, number } from './format.js'
 
-/** @typedef {import('./app.js').State} State */
+/**
+ * @typedef {import('./app.js').State} State
+ * @typedef {import('./app.js').Job} Job
+ * @typedef {{ name: string, bytes: number | null }} Choice
+ * @typedef {{ file: string, line: number, count: number, trained: number, tokens: { text: string, ids: number[], trained: boolean, special: boolean }[] }} Example
+ * @typedef {{ device: string, memory: number, parts: Record<string, number>, budget: number, fits: boolean, instead: { change: string, memory: number } | null, steps: number, secondsPerEpoch: number | null, stepsPerEpoch: number, trainableParameters: number, notes: string[] }} Estimate
+ */
 
 /** Keys of the file that have a field of their own; the text and the fields are two views of one thing. */
 const NUMBERS = [
@@ -66,6 +72,7 @@ export function openFinetuneView(state, { show, draw }) {
   }
   const body = () => ({ name: name.value, text: text.value })
   const makeFile = async () => {
+    /** @type {{ text: string }} */
     const made = await ask('./api/finetune/draft', {
       body: { model: model.value, data: data.value, name: name.value, adapter: adapter.value },
     })
@@ -79,6 +86,7 @@ export function openFinetuneView(state, { show, draw }) {
     'click',
     () =>
       void busy(look, async () => {
+        /** @type {{ examples: Example[] }} */
         const { examples } = await ask('./api/finetune/preview', { body: body() })
         tokens.hidden = false
         tokens.replaceChildren(...tokensOf(examples))
@@ -89,6 +97,7 @@ export function openFinetuneView(state, { show, draw }) {
     'click',
     () =>
       void busy(count, async () => {
+        /** @type {Estimate} */
         const found = await ask('./api/finetune/estimate', { body: body() })
         estimate.hidden = false
         estimate.replaceChildren(...estimateOf(found))
@@ -99,6 +108,7 @@ export function openFinetuneView(state, { show, draw }) {
     'click',
     () =>
       void busy(start, async () => {
+        /** @type {Job} */
         const job = await ask('./api/finetune/start', { body: body() })
         toast(`${job.name} starts`)
         draw()
@@ -128,6 +138,7 @@ export function openFinetuneView(state, { show, draw }) {
     if (file === undefined) return
     void busy(next, async () => {
       data.value = ''
+      /** @type {{ path: string }} */
       const { path } = await ask(`./api/finetune/data/${encodeURIComponent(file.name)}`, { body: file })
       data.value = path
     })
@@ -162,8 +173,9 @@ function field(text, input) {
  */
 async function offer({ model, data, models, files, known }) {
   try {
+    /** @type {{ models: Choice[], files: Choice[], notes: string[] }} */
     const found = await ask('./api/finetune/choices')
-    const options = (/** @type {{ name: string, bytes: number | null }[]} */ all) =>
+    const options = (/** @type {Choice[]} */ all) =>
       all.map(({ name, bytes: size }) => el('option', { value: name }, size === null ? '' : bytes(size)))
     models.replaceChildren(...options(found.models))
     files.replaceChildren(...options(found.files))
@@ -220,7 +232,7 @@ const visible = (/** @type {string} */ text) =>
     String.fromCodePoint(0x2400 + Math.min(0x21, one.charCodeAt(0))),
   )
 
-/** @param {{ file: string, line: number, count: number, trained: number, tokens: { text: string, ids: number[], trained: boolean, special: boolean }[] }[]} examples */
+/** @param {Example[]} examples */
 function tokensOf(examples) {
   return [
     el('h2', {}, 'What of the data is learnt'),
@@ -249,7 +261,7 @@ function tokensOf(examples) {
   ]
 }
 
-/** @param {any} found */
+/** @param {Estimate} found */
 function estimateOf({
   device,
   memory,
@@ -281,29 +293,37 @@ function estimateOf({
         el('tr', {}, el('td', {}, part), el('td', {}, bytes(Number(size)))),
       ),
     ),
-    ...notes.map((/** @type {string} */ note) => el('p', { class: 'small soft' }, note)),
+    ...notes.map((note) => el('p', { class: 'small soft' }, note)),
   ]
 }
 
-/** @param {HTMLElement} place @param {State} state @param {(run: string) => void} show */
+/**
+ * A card for each job. It stays while its text changes, so that what is selected or has the focus in it does, too.
+ *
+ * @param {HTMLElement} place @param {State} state @param {(run: string) => void} show
+ */
 function drawJobs(place, { jobs, list }, show) {
-  const stamp = JSON.stringify([jobs, jobs.map(({ run }) => list.some(({ id }) => id === run))])
-  refresh(place, stamp, () =>
-    jobs.map(({ name, run, state: now, text, error, command }) =>
-      el(
-        'section',
-        { class: 'card', 'data-job': name, 'data-state': now },
-        el(
-          'div',
-          { class: 'row' },
-          el('h1', {}, name),
-          el('span', { class: `status ${now}` }, now),
-          el('span', { class: 'soft small grow' }, text),
-        ),
-        error ? el('pre', { class: 'notice bad' }, faultText(new Refused(400, error))) : '',
-        now === 'completed' ? el('p', { class: 'notice good' }, `Finished. Try it:\n${command ?? ''}`) : '',
-        list.some(({ id }) => id === run) ? el('button', { onclick: () => show(run) }, 'Watch it') : '',
-      ),
-    ),
-  )
+  const there = new Map([...place.children].map((card) => [card.getAttribute('data-id'), card]))
+  for (const [id, card] of there) if (!jobs.some((job) => job.id === id)) card.remove()
+  for (const [i, job] of jobs.entries()) {
+    const card =
+      there.get(job.id) ?? el('section', { class: 'card', 'data-id': job.id, 'data-job': job.name })
+    drawJob(card, job, list.some(({ id }) => id === job.run) ? () => show(job.run) : null)
+    if (place.children[i] !== card) place.insertBefore(card, place.children[i] ?? null)
+  }
+}
+
+/** @param {Element} card @param {Job} job @param {(() => void) | null} watch */
+function drawJob(card, { name, state: now, text, error, command }, watch) {
+  card.setAttribute('data-state', now)
+  const said = el('span', { class: 'soft small grow' })
+  // What is said changes with each step, the rest seldom.
+  refresh(card, JSON.stringify([now, error, command, watch !== null]), () => [
+    el('div', { class: 'row' }, el('h1', {}, name), el('span', { class: `status ${now}` }, now), said),
+    error ? el('pre', { class: 'notice bad' }, faultText(new Refused(400, error))) : '',
+    now === 'completed' ? el('p', { class: 'notice good' }, `Finished. Try it:\n${command ?? ''}`) : '',
+    watch === null ? '' : el('button', { onclick: watch }, 'Watch it'),
+  ])
+  const line = card.querySelector('.grow')
+  if (line && line.textContent !== text) line.textContent = text
 }

@@ -27,7 +27,7 @@ export function openHistograms() {
     const ofKind = all.filter((line) => line.of === kind.value)
     fill(name, [...new Set(ofKind.map((line) => line.name))])
     const shown = ofKind.filter((line) => line.name === name.value)
-    const stamp = `${data?.run.run_id} ${kind.value} ${name.value} ${shown.length} ${getComputedStyle(document.body).color}`
+    const stamp = `${data?.run?.run_id} ${kind.value} ${name.value} ${shown.length} ${getComputedStyle(document.body).color}`
     if (canvas.dataset.stamp === stamp) return
     canvas.dataset.stamp = stamp
     const [low, high] = paint(canvas, shown)

@@ -17,8 +17,8 @@ export function openFacts() {
     element,
     /** @param {import('./store.js').RunData | undefined} data */
     draw(data) {
-      element.hidden = !data
-      if (!data) return
+      element.hidden = !data?.run
+      if (!data?.run) return
       const { run } = data
       refresh(checkpoints, `${run.run_id} ${JSON.stringify(run.checkpoints)}`, () => [
         listOf(run.checkpoints),

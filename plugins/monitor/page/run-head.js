@@ -4,7 +4,7 @@ import { bytes, clock, duration, number } from './format.js'
 
 /** @param {HTMLElement} head @param {import('./store.js').RunData | undefined} data @param {boolean} isNone */
 export function drawHead(head, data, isNone) {
-  if (!data) {
+  if (!data?.run) {
     const text = isNone ? 'There are no runs here yet. Start one on the page “Fine-tune”.' : 'Reading …'
     refresh(head, text, () => [el('p', { class: 'soft' }, text)])
     return
@@ -30,7 +30,7 @@ export function drawHead(head, data, isNone) {
   ])
 }
 
-/** @param {any} run */
+/** @param {import('./store.js').RunRecord} run */
 function progressBar({ current_step: step, total_steps: total }) {
   const done = el('i')
   done.style.width = `${total > 0 ? (100 * step) / total : 0}%`
@@ -47,7 +47,7 @@ function progressBar({ current_step: step, total_steps: total }) {
   )
 }
 
-/** @param {any} run */
+/** @param {import('./store.js').RunRecord} run */
 function tilesOf(run) {
   const left = run.steps_per_second ? (run.total_steps - run.current_step) / run.steps_per_second : NaN
   const isGoing = run.status === 'running'

@@ -7,7 +7,7 @@ const MOST_EVENTS = 300
 /** @param {HTMLElement} list @param {import('./store.js').RunData | undefined} data */
 export function drawEvents(list, data) {
   const all = data?.events.filter(({ type }) => type !== 'sample') ?? []
-  refresh(list, `${data?.run.run_id} ${all.length}`, () =>
+  refresh(list, `${data?.run?.run_id} ${all.length}`, () =>
     all
       .slice(-MOST_EVENTS)
       .toReversed()

@@ -3,10 +3,14 @@
 /**
  * @typedef {{ id: string, name: string, folder: string, status: string, step: number, totalSteps: number, loss: number | null, model: string, startedAt: string }} ListedRun
  * @typedef {{ step: number, [name: string]: number | null }} MetricsLine
- * @typedef {{ time: string, step: number, type: string, said?: string, [field: string]: any }} EventLine
+ * @typedef {{ time: string, step: number, type: string, said?: string, severity?: string, id?: string, ok?: boolean, reason?: string, prompt?: string, completion?: string }} EventLine
  * @typedef {{ step: number, name: string, of: string, edges: number[], counts: number[], min: number, max: number, mean: number, std: number }} HistogramLine
  * @typedef {{ xs: number[], ys: (number | null)[] }} Column
- * @typedef {{ run: any, columns: Map<string, Column>, at: Map<number, { tokens: number, seconds: number }>, events: EventLine[], histograms: HistogramLine[], tokens: number, seconds: number, lines: number, lastStep: number }} RunData
+ * @typedef {{ path: string, step: number, loss: number | null }} Checkpoint
+ * @typedef {{ resident: number | null, device: number | null }} Memory
+ * @typedef {{ run_id: string, run_name: string, status: string, model: string, adapter: string | null, dataset: string[], device: string, command: string | null, config: Record<string, unknown>, ended_at: string | null, current_step: number, total_steps: number, current_loss: number | null, best_loss: number | null, best_step: number | null, learning_rate: number | null, base_learning_rate: number | null, error_message: string | null, checkpoints: Checkpoint[], total_tokens_trained: number, tokens_per_second: number | null, steps_per_second: number | null, memory: Memory }} RunRecord
+ * @typedef {{ run: RunRecord, metrics: MetricsLine[], events: EventLine[], histograms: HistogramLine[], anew: string[] }} RunChange
+ * @typedef {{ run: RunRecord | null, columns: Map<string, Column>, at: Map<number, { tokens: number, seconds: number }>, events: EventLine[], histograms: HistogramLine[], tokens: number, seconds: number, lines: number, lastStep: number }} RunData
  */
 
 /** @returns {RunData} */
@@ -28,7 +32,7 @@ export function emptyRun() {
  * Takes in what is new.
  *
  * @param {RunData} data
- * @param {{ run: any, metrics: MetricsLine[], events: EventLine[], histograms: HistogramLine[], anew: string[] }} change
+ * @param {RunChange} change
  */
 export function takeIn(data, { run, metrics, events, histograms, anew }) {
   if (anew.includes('metrics')) {

@@ -1,6 +1,7 @@
 /**
  * Runs that were started from the page: each is `tritune finetune` as a process of its own, and stops cleanly when the server does.
  */
+import { randomUUID } from 'node:crypto'
 import { isRun, isUnfinished, readRun, sendControl } from '../../runs/mod.ts'
 import { type CommandLine, failure, type StartedCommand, startCommand } from './json-command.ts'
 import { runIdOf } from './run-catalogue.ts'
@@ -10,6 +11,8 @@ export type JobState = 'initializing' | 'running' | 'completed' | 'cancelled' | 
 
 /** A run that was started here. */
 export interface Job {
+  /** Of this start: names come again. */
+  readonly id: string
   readonly name: string
   /** The id of its run in the list. */
   readonly run: string
@@ -74,6 +77,7 @@ export function openJobs(tritune: readonly string[]): JobList {
 
 function startJob(tritune: readonly string[], { name, file, outputDir, onEnd }: JobStart): Running {
   const job: Job = {
+    id: randomUUID(),
     name,
     run: runIdOf(outputDir),
     state: 'initializing',

@@ -14,7 +14,17 @@ export interface LooseObject {
   readonly fields: Readonly<Record<string, unknown>>
 }
 
-/** Of what is no object: one without fields. */
+/**
+ * Of what is no object: one without fields.
+ *
+ * @example
+ * ```ts
+ * import { looseObject } from 'tritune/plugins/runs'
+ *
+ * const { text, number } = looseObject({ name: 'low', steps: 'many' })
+ * console.log(text('name', ''), number('steps', null)) // → low null
+ * ```
+ */
 export function looseObject(value: unknown): LooseObject {
   const fields: Readonly<Record<string, unknown>> =
     typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {}

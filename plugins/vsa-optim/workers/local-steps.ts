@@ -57,7 +57,7 @@ export function localSteps(
   }: LocalStepsOptions,
   { parameters, seed }: Pick<StrategyRun, 'parameters' | 'seed'>,
   others: Exchange,
-): Strategy & Disposable & Required<Pick<Strategy, 'tensors' | 'saveState' | 'loadState'>> {
+): Strategy & Disposable & Required<Pick<Strategy, 'tensors' | 'saveState' | 'loadState' | 'scratchBytes'>> {
   for (const [name, { dtype }] of parameters)
     if (dtype !== 'f32')
       throw new TrituneError('E_DTYPE', `local steps are for f32 weights, ${name} is ${dtype}`, {
@@ -79,6 +79,8 @@ export function localSteps(
     ...(velocity && { velocity: velocity.numbers }),
   })
   return {
+    // The way of a round, beside the weights and what the workers need for a mean.
+    scratchBytes: 2 * weights.byteLength + worker.scratchBytes,
     step({ step, totalSteps }, next) {
       const result = next()
       const kind = sentAfter(step + 1, { every, totalSteps })

@@ -39,6 +39,8 @@ export interface WorkerMean extends Stateful, Disposable {
   /** Of the next mean. */
   readonly round: number
   readonly stats: UpdateStats
+  /** Of the arrays of one mean, all of which count: what a round leaves is collected later. */
+  readonly scratchBytes: number
   /** The same bits on all workers. */
   mean(update: Float32Array, kind: SendKind): Float32Array
 }
@@ -56,14 +58,23 @@ export function workerMean(
 
 function gatheredMean(options: UpdateWorkerOptions, exchange: Exchange): WorkerMean {
   const worker = updateWorker(options)
-  return meanBy(worker, (update, kind) =>
+  const { layout, workers } = options
+  const message = Math.max(worker.messageBytes('compressed'), worker.messageBytes('dense'))
+  // The update with what was not yet sent, what the own message says of it, their mean; of each worker its message and what that says.
+  const scratchBytes = (3 + workers) * 4 * layout.length + (1 + workers) * message
+  return meanBy(worker, scratchBytes, (update, kind) =>
     worker.receive(collected(worker.send(update, kind), exchange), kind),
   )
 }
 
 function twoHopMean(options: UpdateWorkerOptions, exchange: Exchange): WorkerMean {
   const worker = twoHopWorker(options)
-  return meanBy(worker, (update, kind) => {
+  const { layout, workers } = options
+  const row = Math.max(worker.rowBytes('compressed'), worker.rowBytes('dense'))
+  // The update in parts, with what was not yet sent and as messages say it; this worker's part from each worker is as much again; the averages, and the mean. Rows
+  // are sent, received, passed on and collected.
+  const scratchBytes = 6 * 4 * layout.length + (3 * workers + 1) * row
+  return meanBy(worker, scratchBytes, (update, kind) => {
     const bytes = worker.rowBytes(kind)
     const rows = new Uint8Array(options.workers * bytes)
     for (const [i, message] of worker.scatter(update, kind).entries()) rows.set(message, i * bytes)
@@ -75,8 +86,13 @@ function twoHopMean(options: UpdateWorkerOptions, exchange: Exchange): WorkerMea
   })
 }
 
-function meanBy(worker: Omit<WorkerMean, 'mean'>, mean: WorkerMean['mean']): WorkerMean {
+function meanBy(
+  worker: Omit<WorkerMean, 'mean' | 'scratchBytes'>,
+  scratchBytes: number,
+  mean: WorkerMean['mean'],
+): WorkerMean {
   return {
+    scratchBytes,
     isExact: worker.isExact,
     get round() {
       return worker.round

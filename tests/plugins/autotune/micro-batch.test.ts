@@ -3,7 +3,13 @@
  */
 import { describe, expect, test } from 'bun:test'
 import { createRandom } from '../../../core/mod.ts'
-import { chooseMicroBatch, type GradientLengths, noiseScale } from '../../../plugins/autotune/mod.ts'
+import {
+  betaOfBatch,
+  betaOfHalfLife,
+  chooseMicroBatch,
+  type GradientLengths,
+  noiseScale,
+} from '../../../plugins/autotune/mod.ts'
 
 test('the smallest size that is nearly as fast as the fastest', () => {
   const of = (...speeds: readonly number[]): number =>
@@ -12,6 +18,29 @@ test('the smallest size that is nearly as fast as the fastest', () => {
   expect(of(89, 100, 80)).toBe(2)
   expect(of(10, 20, 40, 80)).toBe(8)
   expect(of(10, 90, 40, 100)).toBe(2)
+})
+
+test('where a size is the batch, the smallest that learns nearly as fast as the fastest', () => {
+  const speeds = [1, 2, 4, 8].map((size) => ({ size, tokensPerSecond: 100 * size ** 0.5 }))
+  // Speed over (1 + size / noise): 100·√size·noise / (noise + size), which is highest at size = noise.
+  expect(chooseMicroBatch(speeds, { noise: 2 })).toBe(1)
+  expect(chooseMicroBatch(speeds, { noise: 8 })).toBe(4)
+  expect(chooseMicroBatch(speeds, { noise: 1e6 })).toBe(8)
+  expect(chooseMicroBatch(speeds, { noise: null })).toBe(8)
+  expect(chooseMicroBatch(speeds)).toBe(8)
+})
+
+test('β₂ keeps its half-life in tokens', () => {
+  const halfLifeOf = (beta2: number, stepTokens: number): number =>
+    (stepTokens * Math.log(0.5)) / Math.log(beta2)
+  // 512 × 1024 tokens with 0.95, and one of 512 documents.
+  const before = halfLifeOf(0.95, 512 * 1024)
+  const after = betaOfBatch(0.95, 1 / 512)
+  expect(after).toBeCloseTo(0.95 ** (1 / 512), 15)
+  expect(halfLifeOf(after, 1024) / before).toBeCloseTo(1, 9)
+  expect(betaOfHalfLife(before, 512 * 1024)).toBeCloseTo(0.95, 12)
+  expect(betaOfHalfLife(before, 1024)).toBeCloseTo(after, 12)
+  expect(betaOfHalfLife(1000, 1000)).toBe(0.5)
 })
 
 describe('noiseScale()', () => {

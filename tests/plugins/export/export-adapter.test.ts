@@ -4,8 +4,8 @@
 import { expect, test } from 'bun:test'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { exportModel, promptLogits } from '../../../plugins/export/mod.ts'
-import { openGguf } from '../../../plugins/gguf/mod.ts'
+import { exportGgufAdapter, exportModel, promptLogits } from '../../../plugins/export/mod.ts'
+import { ggufBase, openGguf } from '../../../plugins/gguf/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
 import { attachLora, loadAdapter, type LoraModelOptions, saveAdapter } from '../../../plugins/peft/mod.ts'
 import { saveTokenizer } from '../../../plugins/finetune/mod.ts'
@@ -73,6 +73,8 @@ test.each(KINDS)('a LoRA, %s, alone as GGUF and back as PEFT', async (_name, opt
   const { difference } = await exportModel(adapter, { to: 'gguf', output: file, lora: true })
   expect((difference?.most ?? 1) / (difference?.largest ?? 0)).toBeLessThan(1e-5)
   expect(openGguf(file).metadata.get('general.type')).toBe('adapter')
+  // Not where the model lies.
+  expect(ggufBase(openGguf(file))).toBe('model')
   expect(relativeError(logits(model, file), expected)).toBeLessThan(1e-5)
   const back = join(folder.path, 'back')
   await exportModel(file, { to: 'peft', output: back, base: model })
@@ -81,6 +83,22 @@ test.each(KINDS)('a LoRA, %s, alone as GGUF and back as PEFT', async (_name, opt
     peft_type: 'LORA',
     base_model_name_or_path: model,
   })
+})
+
+test('a LoRA alone as GGUF tells its base as llama.cpp’s converter does', () => {
+  using folder = temporaryFolder()
+  const { model, adapter } = written(folder.path)
+  using open = loadModel(model, { device })
+  const file = join(folder.path, 'lora.gguf')
+  exportGgufAdapter(file, adapter, open, { name: 'poems', base: 'org/base' })
+  const gguf = openGguf(file)
+  const told = ['count', '0.name', '0.organization', '0.repo_url'].map((key) =>
+    gguf.metadata.get(`general.base_model.${key}`),
+  )
+  expect(told).toEqual([1, 'base', 'org', 'https://huggingface.co/org/base'])
+  expect(ggufBase(gguf)).toBe('org/base')
+  exportGgufAdapter(file, adapter, open, { name: 'poems' })
+  expect(ggufBase(openGguf(file))).toBe(null)
 })
 
 test('folded in, as GGUF and as a model folder', async () => {

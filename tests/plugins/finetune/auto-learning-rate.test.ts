@@ -13,6 +13,8 @@ import {
   TrituneError,
 } from '../../../core/mod.ts'
 import { createBranches } from '../../../plugins/finetune/autotune/branches.ts'
+import { chooseMicroBatch } from '../../../plugins/autotune/mod.ts'
+import { openRun } from '../../../plugins/finetune/open-run.ts'
 import { measureMicroBatch } from '../../../plugins/finetune/autotune/measure-micro-batch.ts'
 import { probeOf } from '../../../plugins/finetune/autotune/probe.ts'
 import { crossEntropyObjective } from '../../../plugins/finetune/training/cross-entropy.ts'
@@ -135,6 +137,63 @@ describe('with micro_batch_size: auto', () => {
     expect(tunedRate?.share).toBeLessThanOrEqual(0.15)
   })
 
+  test('and gradient_accumulation_steps: auto, a size is the batch, and β₂ is for it; a run that goes on keeps both', async () => {
+    using space = workspace()
+    const changes = {
+      ...manyTexts(space),
+      max_steps: 400,
+      val_set_size: 0.2,
+      micro_batch_size: 'auto',
+      gradient_accumulation_steps: 'auto',
+      batch_size: 8,
+      adam_beta2: 0.95,
+    }
+    const config = space.config(changes)
+    using run = await prepareRun(config, { device: cpu })
+    const { micro_batch_size: size, gradient_accumulation_steps: accumulated, notes, adam_beta2 } = run.config
+    expect(accumulated).toBe(1)
+    expect(adam_beta2).toBeCloseTo(0.95 ** (size / 8), 12)
+    expect(
+      notes.filter((note) => note.startsWith(`micro_batch_size: auto is ${size} × 1, by speed`)).length,
+    ).toBe(1)
+    expect(run.config.tunedRate?.share).toBeLessThanOrEqual(0.15)
+    const stop = new AbortController()
+    await train(run, { signal: stop.signal, onEvent: ({ type }) => type === 'step' && stop.abort() })
+    using again = await prepareRun(config, { device: cpu })
+    expect(again.config).toMatchObject({
+      micro_batch_size: size,
+      gradient_accumulation_steps: 1,
+      adam_beta2,
+      tunedRate: null,
+    })
+  })
+
+  test('and gradient_accumulation_steps: auto, the clock and the noise decide', async () => {
+    using space = workspace()
+    const changes = {
+      ...manyTexts(space),
+      learning_rate: 'auto',
+      micro_batch_size: 'auto',
+      gradient_accumulation_steps: 'auto',
+      batch_size: 8,
+    }
+    // As the memory leaves it: all 8 at once.
+    const config = {
+      ...space.config(changes),
+      autoLearningRate: false,
+      micro_batch_size: 8,
+      gradient_accumulation_steps: 1,
+    }
+    using run = await openRun(config, { device: cpu })
+    // Begin and end of the same 8 documents as 1, 2, 4 and 8 steps: 2 of 4 take little longer.
+    const times = [0, 100, 100, 205, 300, 500, 600, 1000]
+    const measured = measureMicroBatch(run, () => times.shift() ?? Number.NaN)
+    expect(measured.speeds.map(({ size }) => size)).toEqual([8, 4, 2, 1])
+    const [eight, four] = measured.speeds.map(({ tokensPerSecond }) => tokensPerSecond)
+    expect(four / eight).toBeCloseTo(100 / 105, 9)
+    expect(measured.size).toBe(chooseMicroBatch(measured.speeds, { noise: measured.noise }))
+  })
+
   test('the clock decides, and the run stays as it was', async () => {
     using space = workspace()
     const changes = {
@@ -223,6 +282,8 @@ describe('refused', () => {
     [{ embedding_lr: 1e-4 }, 'embedding_lr'],
     [{ lr_groups: [{ name: 'a', modules: ['q_proj'], lr: 1e-4 }] }, 'lr_groups'],
     [{ learning_rate: 'fast' }, 'expected a number above 0, or auto'],
+    [{ gradient_accumulation_steps: 'auto' }, 'auto needs micro_batch_size: auto, and batch_size'],
+    [{ gradient_accumulation_steps: 'some' }, 'expected an integer ≥ 1, or auto'],
   ])('%o', (changes, told) => {
     using space = workspace()
     expect(() => space.config({ learning_rate: 'auto', ...changes })).toThrow(told)

@@ -318,7 +318,13 @@ describe.skipIf(executablePath === '')('in Chromium', () => {
     await page.locator('#estimate').click()
     await page.locator('.notice.good', { hasText: 'it fits' }).waitFor()
     await page.locator('#start').click()
+    const card = page.locator('[data-job="by-page"]')
+    await card.waitFor()
+    expect(await card.getAttribute('data-state')).not.toBe('completed')
+    await card.evaluate((element) => element.setAttribute('data-seen', 'yes'))
     await page.locator('[data-job="by-page"][data-state="completed"]').waitFor({ timeout: 60_000 })
+    // The card is the one that was there from the start.
+    expect(await card.getAttribute('data-seen')).toBe('yes')
     expect(await page.locator('[data-job="by-page"]').innerText()).toContain('generate')
     expect(existsSync(join(root, 'by-page/adapter_model.safetensors'))).toBeTrue()
     expect(readFileSync(join(root, 'by-page.yaml'), 'utf8')).toContain('num_epochs: 2')

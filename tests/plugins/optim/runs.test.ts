@@ -17,6 +17,7 @@ const RUNS: Readonly<Record<string, Changes>> = {
   lion_8bit: { learning_rate: 1e-3, adapter: 'none' },
   adafactor: { learning_rate: 1e-2, optim_args: { scale_parameter: false, beta1: 0.9 } },
   muon: { learning_rate: 1e-2, adapter: 'none', bf16: true, weight_decay: 0.1 },
+  soap: { learning_rate: 3e-3, optim_args: { precondition_frequency: 2 } },
   schedule_free_adamw: { learning_rate: 2e-2, lr_scheduler: 'constant', optim_args: { warmup_steps: 2 } },
   sgd: { learning_rate: 0.5, optim_args: { momentum: 0.9, nesterov: true } },
   rmsprop: { learning_rate: 1e-3, weight_decay: 0.01 },
