@@ -4,7 +4,7 @@
 import { expect, test } from 'bun:test'
 import { openCpu } from '../../plugins/cpu/mod.ts'
 import { type Batch, concatenate } from '../../plugins/data/mod.ts'
-import { bootstrap, unitsFor } from '../../scripts/bench/predictive/frontier.ts'
+import { bootstrap, needed } from '../../scripts/bench/predictive/frontier.ts'
 import { ADAMW, METHODS } from '../../scripts/bench/predictive/methods.ts'
 import { trainOnce, unitsOf } from '../../scripts/bench/predictive/train-once.ts'
 import { createTask, type Rows } from '../../scripts/bench/compression/task.ts'
@@ -26,14 +26,14 @@ const POINTS = [
 
 test('what AdamW needs for a loss', () => {
   for (const { units, loss } of POINTS) {
-    const found = unitsFor(POINTS, loss)
+    const found = needed(POINTS, loss)
     expect(found.units).toBeCloseTo(units, 6)
     expect(found.isOutside).toBe(false)
   }
-  expect(unitsFor(POINTS, 2.25).units).toBeCloseTo(Math.sqrt(200 * 400), 6)
-  expect(unitsFor(POINTS, 2.75).units).toBeCloseTo(Math.sqrt(100 * 200), 6)
-  expect(unitsFor(POINTS, 1.5)).toEqual({ units: expect.closeTo(800, 6), isOutside: true })
-  expect(unitsFor(POINTS, 3.5)).toEqual({ units: expect.closeTo(50, 6), isOutside: true })
+  expect(needed(POINTS, 2.25).units).toBeCloseTo(Math.sqrt(200 * 400), 6)
+  expect(needed(POINTS, 2.75).units).toBeCloseTo(Math.sqrt(100 * 200), 6)
+  expect(needed(POINTS, 1.5)).toEqual({ units: expect.closeTo(800, 6), isOutside: true })
+  expect(needed(POINTS, 3.5)).toEqual({ units: expect.closeTo(50, 6), isOutside: true })
 })
 
 test('an interval holds the mean, and nothing else where all are alike', () => {

@@ -13,7 +13,7 @@ export interface FrontierPoint {
  * What the frontier needs for a loss, along straight lines over the logarithm of the units. Outside of the budgets it goes on as at its end; `isOutside` says
  * so.
  */
-export function unitsFor(
+export function needed(
   points: readonly FrontierPoint[],
   loss: number,
 ): { readonly units: number; readonly isOutside: boolean } {

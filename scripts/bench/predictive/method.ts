@@ -12,6 +12,8 @@ export interface Method {
   readonly sources: readonly string[]
   readonly optimizer?: () => GradientTransform
   readonly strategy?: (run: StrategyRun) => Strategy
+  /** Where its search for a rate begins, beside that of AdamW: what is known of it. */
+  readonly rateFactor?: number
   /** Into so many steps the rows of a step are divided. */
   readonly parts?: number
   /** Steps in which a method has as many backward passes as AdamW in `steps`. */

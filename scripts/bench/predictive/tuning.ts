@@ -34,7 +34,7 @@ export interface Tuned {
 /** The best rate of the first seed, and with it all seeds. */
 export function tuned(setting: Setting, method: Method, steps: number): Tuned {
   const { seeds, tries, firstRate } = setting
-  const rateAt = (power: number): number => firstRate * 2 ** power
+  const rateAt = (power: number): number => firstRate * (method.rateFactor ?? 1) * 2 ** power
   const found = new Map<number, number>()
   const at = (power: number): number => {
     const known =
