@@ -52,6 +52,8 @@ export interface BenchContext {
   readonly isa: number
   /** Where finished runs are kept; null: the user's cache. */
   readonly cache: string | null
+  /** Nothing is run: only what is kept. */
+  readonly finished: boolean
   /** For people, on stderr: what runs now. */
   progress(text: string): void
   /** For --json, beside the rows: everything that ran, failed or not. */

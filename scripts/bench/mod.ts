@@ -55,6 +55,7 @@ const help =
   --only <text>     only cases whose name contains this, such as "rope, bf16"
   --quick           fewer repetitions
   --cache <dir>     where predictive keeps finished runs, and finds them again; default: the user's cache
+  --finished        runs nothing: the rows of predictive whose runs are all there
   --json            one JSON object on stdout instead of the table
   --help            this text
 
@@ -137,6 +138,7 @@ const OPTIONS = {
   quick: { type: 'boolean' },
   json: { type: 'boolean' },
   cache: { type: 'string' },
+  finished: { type: 'boolean' },
   before: { type: 'string' },
   after: { type: 'string' },
   isa: { type: 'string' },
@@ -178,6 +180,7 @@ export const bench: Command<typeof OPTIONS> = {
       after: values.after ?? null,
       isa: numberOption('isa', values.isa, 0),
       cache: values.cache ?? null,
+      finished: values.finished ?? false,
       list: (entry) => void listed.push(entry),
       progress: (text) => void process.stderr.write(`${text}\n`),
     }

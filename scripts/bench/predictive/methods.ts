@@ -65,7 +65,7 @@ export const METHODS: readonly Method[] = [
     rateFactor: 1 / 4,
   },
   {
-    name: 'hybrid, eager, LinUCB (hybrid-predict-trainer-rs)',
+    name: 'LinUCB for Thompson sampling, eager (hybrid-predict-trainer-rs)',
     settings: { strategy: 'hybrid', options: { ...EAGER }, bandit: 'lin-ucb' },
     sources: [pathOf('baselines/lin-ucb.ts')],
     strategy: (run) => linUcbHybrid(hybridOptions.validate(EAGER), run),

@@ -12,7 +12,7 @@ import { autotuned, DEFAULT_RATE } from './autotune.ts'
 import { equalSeconds, longerSteps } from './controls.ts'
 import { forecastRows } from './forecast-rows.ts'
 import { ADAMW, EAGER_HYBRID, GRADIENT_LINE, HYBRID, METHODS, NO_OP } from './methods.ts'
-import { createRunCache } from './run-cache.ts'
+import { createRunCache, MissingRun } from './run-cache.ts'
 import { compare, type Compared, comparedRow, frontierOf, frontierRows, type TunedBudget } from './rows.ts'
 import { versionOfModel, versionOfRows } from './sources.ts'
 import { unitsOf } from './train-once.ts'
@@ -22,7 +22,7 @@ import { sentence, withdrawn } from './verdict.ts'
 /** Tokens of a row, steps of the frontier, of the methods and of what is searched for, and how often. */
 const FULL = {
   tokens: 32,
-  frontier: [25, 50, 100, 200],
+  frontier: [25, 50, 100, 200, 400],
   steps: 100,
   searched: 208,
   seeds: [1, 2, 3],
@@ -39,32 +39,50 @@ export const predictive: Topic = {
   async run(context) {
     const { frontier: budgets, steps, searched, ...plan } = context.quick ? QUICK : FULL
     const setting = settingOf(context, plan)
-    const frozen = budgets.map((budget): TunedBudget => ({ steps: budget, ...tuned(setting, ADAMW, budget) }))
+    const missing: string[] = []
+    const ifThere = async <T>(name: string, work: () => T | Promise<T>): Promise<T | null> => {
+      try {
+        return await work()
+      } catch (error) {
+        if (!(error instanceof MissingRun)) throw error
+        missing.push(name)
+        return null
+      }
+    }
+    const frozen: TunedBudget[] = []
+    for (const budget of budgets) {
+      const found = await ifThere(`adamw, ${budget} steps`, () => tuned(setting, ADAMW, budget))
+      if (found !== null) frozen.push({ steps: budget, ...found })
+    }
     const frontier = frontierOf(frozen)
-    const isAsked = ({ name }: { readonly name: string }): boolean =>
-      context.only === null || name.includes(context.only)
     const compared = new Map<string, Compared>()
     const rows: Row[] = []
-    for (const method of METHODS.filter(isAsked)) {
-      const one = compare(method.name, tuned(setting, method, steps), frontier)
+    for (const method of METHODS) {
+      if (context.only !== null && !method.name.includes(context.only)) continue
+      const found = await ifThere(method.name, () => tuned(setting, method, steps))
+      if (found === null) continue
+      const one = compare(method.name, found, frontier)
       compared.set(method.name, one)
       rows.push(comparedRow(one, method))
       context.progress(sentence(one))
     }
     const plain = frozen.find((budget) => budget.steps === steps)
-    for (const name of [EAGER_HYBRID, GRADIENT_LINE]) {
-      const of = compared.get(name)
-      if (of === undefined || plain === undefined) continue
-      const longer = longerSteps(setting, { plain, of, steps })
-      rows.push(comparedRow(compare(longer.name, longer.tuned, frontier)))
-      const equal = equalSeconds(setting, { plain, of, steps })
-      rows.push(comparedRow(compare(equal.name, equal.tuned, frontier)))
-    }
+    for (const name of [EAGER_HYBRID, GRADIENT_LINE])
+      for (const control of [longerSteps, equalSeconds]) {
+        const of = compared.get(name)
+        if (of === undefined || plain === undefined) continue
+        const found = await ifThere(`a control of ${name}`, () => control(setting, { plain, of, steps }))
+        if (found !== null) rows.push(comparedRow(compare(found.name, found.tuned, frontier)))
+      }
     if (context.only === null) {
-      if (searched !== null) rows.push(...(await autotuneRows(setting, searched, frontier)))
+      if (searched !== null)
+        rows.push(
+          ...((await ifThere('learning_rate: auto', () => autotuneRows(setting, searched, frontier))) ?? []),
+        )
       if (plain !== undefined) rows.push(...forecastRows(plain.outcomes))
       rows.push(...verdictRows(compared))
     }
+    if (missing.length > 0) rows.push(missingRow(missing))
     for (const { settings, version, isNew, outcome } of setting.cache.runs) {
       const { losses: _losses, gradNorms: _norms, ...told } = outcome
       context.list({ ...settings, version, isNew, ...told })
@@ -96,7 +114,23 @@ function settingOf(
     firstRate: context.model === null ? RATES.bundled : RATES.given,
     seeds,
     tries,
-    cache: createRunCache(context.cache ?? join(cacheFolder(), 'bench-predictive')),
+    cache: createRunCache(context.cache ?? join(cacheFolder(), 'bench-predictive'), {
+      isComplete: context.finished,
+    }),
+  }
+}
+
+function missingRow(missing: readonly string[]): Row {
+  return {
+    name: 'not run yet',
+    ours: missing.length,
+    peer: null,
+    unit: 'rows',
+    ratio: null,
+    floor: null,
+    goal: null,
+    better: 'lower',
+    note: missing.join('; '),
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * The rows of `bench predictive`: what a tuned AdamW needs for the loss that a way reached, over what that way took, in passes and in seconds of the processor.
  */
+import { TrituneError } from '../../../core/errors.ts'
 import { mean } from '../_measure.ts'
 import type { Row } from '../_topic.ts'
 import { bootstrap, type FrontierPoint, type Interval, needed } from './frontier.ts'
@@ -25,31 +26,42 @@ export interface Compared {
   readonly tuned: Tuned
 }
 
-/** Frozen: points of the mean loss over the seeds, in passes and in seconds. */
+/** Frozen: what AdamW reached with each seed, in passes and in seconds. */
 export interface Frontier {
-  readonly passes: readonly FrontierPoint[]
-  readonly seconds: readonly FrontierPoint[]
+  readonly passes: readonly (readonly FrontierPoint[])[]
+  readonly seconds: readonly (readonly FrontierPoint[])[]
 }
 
+/** Throws E_NAN where a budget has no rate that AdamW survives, E_USAGE for fewer than two budgets. */
 export function frontierOf(budgets: readonly TunedBudget[]): Frontier {
-  const points = (cost: (outcome: Outcome) => number): FrontierPoint[] =>
-    budgets.map(({ outcomes }) => ({
-      units: mean(outcomes.map(cost)),
-      loss: mean(outcomes.map(({ reported }) => reported)),
-    }))
+  if (budgets.length < 2)
+    throw new TrituneError('E_USAGE', 'the runs of a tuned AdamW are not there, which all others are beside', {
+      remedy: 'leave out --finished',
+    })
+  for (const { steps, outcomes } of budgets)
+    for (const { failure } of outcomes)
+      if (failure !== null)
+        throw new TrituneError(
+          'E_NAN',
+          `adamw diverges at every learning rate that was tried for ${steps} steps: ${failure}`,
+          { remedy: 'look at the model: its search begins at a rate that adapters of other models take' },
+        )
+  const points = (cost: (outcome: Outcome) => number): FrontierPoint[][] =>
+    budgets[0].outcomes.map((_, seed) =>
+      budgets.map(({ outcomes }) => ({ units: cost(outcomes[seed]), loss: outcomes[seed].reported })),
+    )
   return { passes: points(unitsOf), seconds: points(({ cpuSeconds }) => cpuSeconds) }
 }
 
-/** By seed: each has the order of its data from it. */
+/** In pairs: AdamW with the same seed has begun with the same weights and seen the same rows in the same order. */
 export function compare(name: string, own: Tuned, { passes, seconds }: Frontier): Compared {
-  const inPasses = own.outcomes.map(({ reported }) => needed(passes, reported))
-  const speedsIn = own.outcomes.map(
-    ({ reported, cpuSeconds }) => needed(seconds, reported).units / cpuSeconds,
-  )
+  const inPasses = own.outcomes.map(({ reported }, i) => needed(passes[i], reported))
   return {
     name,
     speed: bootstrap(own.outcomes.map((one, i) => inPasses[i].units / unitsOf(one))),
-    inSeconds: bootstrap(speedsIn),
+    inSeconds: bootstrap(
+      own.outcomes.map(({ reported, cpuSeconds }, i) => needed(seconds[i], reported).units / cpuSeconds),
+    ),
     isOutside: inPasses.some(({ isOutside }) => isOutside),
     loss: mean(own.outcomes.map(({ reported }) => reported)),
     tuned: own,

@@ -30,7 +30,14 @@ export interface RunCache {
   readonly runs: readonly ListedRun[]
 }
 
-export function createRunCache(folder: string): RunCache {
+/** Nothing is made here, and it is not there. */
+export class MissingRun extends Error {}
+
+/** `isComplete`: what is not there is not made but a MissingRun. */
+export function createRunCache(
+  folder: string,
+  { isComplete = false }: { readonly isComplete?: boolean } = {},
+): RunCache {
   const runs: ListedRun[] = []
   const seen = new Set<string>()
   return {
@@ -39,6 +46,7 @@ export function createRunCache(folder: string): RunCache {
       const name = fileName(settings, version)
       const path = join(folder, name)
       const found = existsSync(path) ? readRun(path) : null
+      if (found === null && isComplete) throw new MissingRun(JSON.stringify(settings))
       const outcome = found ?? make()
       if (found === null)
         writeFileAtomic(path, `${JSON.stringify({ settings, version, outcome: written(outcome) })}\n`)
