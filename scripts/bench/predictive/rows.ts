@@ -35,9 +35,13 @@ export interface Frontier {
 /** Throws E_NAN where a budget has no rate that AdamW survives, E_USAGE for fewer than two budgets. */
 export function frontierOf(budgets: readonly TunedBudget[]): Frontier {
   if (budgets.length < 2)
-    throw new TrituneError('E_USAGE', 'the runs of a tuned AdamW are not there, which all others are beside', {
-      remedy: 'leave out --finished',
-    })
+    throw new TrituneError(
+      'E_USAGE',
+      'the runs of a tuned AdamW are not there, which all others are beside',
+      {
+        remedy: 'leave out --finished',
+      },
+    )
   for (const { steps, outcomes } of budgets)
     for (const { failure } of outcomes)
       if (failure !== null)
