@@ -2,8 +2,8 @@
  * Which sources a run depends on: whatever its modules import, without types and comments, and the native library. A run that was made from the same
  * sources need not be made again.
  */
-import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { createHash, type Hash } from 'node:crypto'
+import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { openLibrary } from '../../../core/native/library.ts'
 import type { Rows } from '../compression/task.ts'
@@ -33,7 +33,7 @@ export function versionOf(modules: readonly string[]): string {
 export function versionOfModel(path: string): string {
   const hash = createHash('sha256')
   const files = statSync(path).isDirectory() ? readdirSync(path).map((name) => join(path, name)) : [path]
-  for (const file of files.toSorted()) if (statSync(file).isFile()) hash.update(readFileSync(file))
+  for (const file of files.toSorted()) if (statSync(file).isFile()) hashInto(hash, file)
   return hash.digest('hex').slice(0, 16)
 }
 
@@ -42,4 +42,18 @@ export function versionOfRows({ train, heldOut }: Rows): string {
   const hash = createHash('sha256')
   for (const { ids } of [...train, ...heldOut].flat()) hash.update(ids)
   return hash.digest('hex').slice(0, 16)
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Piece by piece: weights may be larger than one buffer. */
+function hashInto(hash: Hash, path: string): void {
+  const piece = new Uint8Array(2 ** 24)
+  const file = openSync(path, 'r')
+  try {
+    for (let read = readSync(file, piece); read > 0; read = readSync(file, piece))
+      hash.update(piece.subarray(0, read))
+  } finally {
+    closeSync(file)
+  }
 }
