@@ -116,13 +116,17 @@ export function createHybrid(options: HybridOptions, run: StrategyRun, watch: Hy
 
   /** The step after a move; where it gives NaN, the move was wrong, and the step is made without it. */
   const correct = (next: () => StepResult): StepResult => {
+    const undoing = (): StepResult => {
+      try {
+        return next()
+      } catch (error) {
+        if (!(error instanceof TrituneError) || error.code !== 'E_NAN' || jump.at === null) throw error
+        jump.undo()
+        return withMetrics({ hybrid_taken_back: 1 }, next())
+      }
+    }
     try {
-      return next()
-    } catch (error) {
-      if (!(error instanceof TrituneError) || error.code !== 'E_NAN') throw error
-      jump.undo()
-      const result = guard.make(next)
-      return { ...result, metrics: { ...result.metrics, hybrid_taken_back: 1 } }
+      return guard.make(undoing)
     } finally {
       phases.enter('full')
     }

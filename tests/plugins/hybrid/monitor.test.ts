@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import {
   createRandom,
   parameter,
+  type StepContext,
   type Strategy,
   tensor,
   type TrituneError,
@@ -14,6 +15,7 @@ import {
 import { prepareRun, type Run, train } from '../../../plugins/finetune/mod.ts'
 import { flatWeights, numbersIn } from '../../../plugins/hybrid/flat-weights.ts'
 import { createGuard } from '../../../plugins/hybrid/guard.ts'
+import { createHybrid } from '../../../plugins/hybrid/strategy.ts'
 import { createMonitor } from '../../../plugins/hybrid/monitor.ts'
 import { setTensorBytes } from '../../../core/tensor/tensor-bytes.ts'
 import { type Changes, cpu, fileBytes, type Workspace, workspace } from '../finetune/_run.ts'
@@ -195,6 +197,50 @@ describe('a run that is watched', () => {
     expect(losses[120]).toBeGreaterThan(1000)
     expect(losses[121]).toBeLessThan(3.3)
     expect(descent(jump, false).losses[121]).toBeGreaterThan(1000)
+  })
+
+  test('what comes right after a guess that was kept is told too', () => {
+    using w = parameter(tensor([0, 0]))
+    const unused = (): never => {
+      throw new Error('not of this strategy')
+    }
+    const options = { arm: 'reuse', warmup: 24, every: 1, exploration: 1, confidence: 0 } as const
+    const run = {
+      get model() {
+        return unused()
+      },
+      parameters: new Map([['w', w]]),
+      totalSteps: 60,
+      seed: 1,
+    }
+    const strategy = createHybrid(options, run)
+    const told: Metrics[] = []
+    for (let step = 0; step < 26; step++) {
+      const checks: UpdateCheck[] = []
+      let asked = 0
+      const context: StepContext = {
+        parameters: run.parameters,
+        totalSteps: 60,
+        step,
+        learningRate: 1,
+        get model() {
+          return unused()
+        },
+        evaluate: unused,
+        evaluateEach: () => [1, 2, 3].map((loss, i) => loss - asked++ - i / 10),
+        backward: unused,
+        update: unused,
+        beforeUpdate: (check) => void checks.push(check),
+      }
+      const { metrics } = strategy.step(context, () => {
+        const loss = step === 24 ? 900 : 5 - step / 100
+        for (const check of checks) check({ loss, gradNorm: 1 })
+        return { loss, metrics: {} }
+      })
+      told.push(metrics)
+    }
+    expect(told[24]).toMatchObject({ hybrid_accepted: 1, hybrid_rolled_back: 1 })
+    strategy[Symbol.dispose]?.()
   })
 
   test('a loss that stays high is taken for what it is: it goes back once in 20 steps at most', () => {
