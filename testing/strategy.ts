@@ -86,12 +86,13 @@ export function strategyContract(
     let alive = 0
     let grown = 0
     for (let at = resume?.step ?? 0; at < to; at++) {
+      const which = { step: at, learningRate, checks: [] }
       const next = (): StepResult => {
         called++
         if (failing) throw failing
-        return trainStep(context, TINY_BATCHES, { step: at, learningRate })
+        return trainStep(context, TINY_BATCHES, which)
       }
-      const parts = stepParts(context, TINY_BATCHES, { step: at, learningRate }, STEPS)
+      const parts = stepParts(context, TINY_BATCHES, which, STEPS)
       const result: unknown = strategy.step(parts, next)
       results.push(expectResult(result, step))
       if (at > 1) grown = Math.max(grown, countLiveTensors() - alive)

@@ -15,6 +15,17 @@ import type { ValidatableConfig } from './config.ts'
 import type { Model } from './model.ts'
 import type { Stateful } from './stateful.ts'
 
+/** What a step has found out before it changes anything. */
+export interface BeforeUpdate {
+  /** Mean loss over the trained tokens of the window, in nats. */
+  readonly loss: number
+  /** Global norm of the gradients before clipping. */
+  readonly gradNorm: number
+}
+
+/** What the learning rate of this step is multiplied by; 0: weights and moments stay as they are. */
+export type UpdateCheck = (found: BeforeUpdate) => number
+
 /** One training step, in parts: what a strategy can look at and call. */
 export interface StepContext {
   /** 0-based number of the step. */
@@ -35,6 +46,11 @@ export interface StepContext {
   backward(): number
   /** Transforms and optimizer on the gradients that are there; what they report. E_NAN when the norm is not finite. */
   update(): Readonly<Record<string, number>>
+  /**
+   * Asks `check` before the update of this step, whoever makes it, for a factor on its learning rate. It may change weights itself. Not asked
+   * where the loss or the norm is not finite: that is E_NAN.
+   */
+  beforeUpdate(check: UpdateCheck): void
 }
 
 /** What a step reports. */

@@ -2,7 +2,7 @@
  * Clipping by the global norm, as torch.nn.utils.clip_grad_norm_ does it: scale = min(1, max / (‖g‖ + 1e-6)).
  */
 import { TrituneError } from '../errors.ts'
-import type { GradientTransform } from './transform.ts'
+import type { GradientTransform, Parameters } from './transform.ts'
 import type { Readback } from '../tensor/readback.ts'
 import { readSumSquares, sumSquares } from '../ops/sum-squares.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -29,11 +29,9 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransform {
     init(parameters) {
       return {
         apply(step) {
-          const grads: Tensor[] = []
-          for (const parameter of parameters.values()) if (parameter.grad) grads.push(parameter.grad)
           const own = step.sumSquares
             ? Math.sqrt(step.sumSquares())
-            : normOf(together(grads, step.gradients), step.readback)
+            : gradientNorm(parameters, step.gradients, step.readback)
           const norm = own * step.gradScale
           step.metrics.grad_norm = norm
           if (!Number.isFinite(norm))
@@ -46,6 +44,15 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransform {
     },
   }
 }
+
+/** ‖g‖ of what gradients there are, which waits for the device. `all`: where they lie together. */
+export function gradientNorm(parameters: Parameters, all?: Tensor, readback?: Readback): number {
+  const grads: Tensor[] = []
+  for (const parameter of parameters.values()) if (parameter.grad) grads.push(parameter.grad)
+  return normOf(together(grads, all), readback)
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** One tensor for all of them, unless an earlier link has put other gradients in their place. */
 function together(grads: readonly Tensor[], all: Tensor | undefined): readonly Tensor[] {

@@ -16,6 +16,8 @@ export interface Arm {
   readonly name: string
   /** Snapshots that it needs. */
   readonly needs: number
+  /** Plain steps that its move stands for. */
+  readonly steps: number
   /** Fills `into` with the move. */
   propose(snapshots: Snapshots, into: Float32Array): void
 }
@@ -44,6 +46,7 @@ function windowArm(steps: number): Arm {
   return {
     name: `window ${steps}`,
     needs: WINDOW + 1,
+    steps,
     propose: (snapshots, into) =>
       difference(snapshots, { newer: 0, older: WINDOW, factor: steps / (WINDOW * SPACING) }, into),
   }
@@ -53,6 +56,7 @@ function windowArm(steps: number): Arm {
 const reuseArm: Arm = {
   name: 'reuse',
   needs: 2,
+  steps: 1,
   propose: (snapshots, into) => difference(snapshots, { newer: 0, older: 1, factor: 1 / SPACING }, into),
 }
 
@@ -76,6 +80,7 @@ function linearArm({ ranges }: Pick<FlatWeights, 'ranges'>): Arm {
   return {
     name: 'linear',
     needs: KEPT,
+    steps: LINEAR * SPACING,
     propose(snapshots, into) {
       const [s0, s1, s2, s3] = [0, 1, 2, 3].map((i) => snapshots.row(i * LINEAR))
       for (const parts of classes.values()) {

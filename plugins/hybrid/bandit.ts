@@ -14,8 +14,16 @@ const WORTH = 1.05
 
 const ENOUGH_TRIALS = 5
 
+/** Below this part of what was predicted a gain is a wrong prediction; above it, it is none. */
+const SHORTFALL = 0.5
+
+/** Wrong predictions in a row that switch an arm off. */
+const MOST_WRONG = 3
+
 interface Belief {
   trials: number
+  /** Wrong predictions in a row. */
+  wrong: number
   weight: number
   sum: number
 }
@@ -26,18 +34,30 @@ export interface Bandit {
   choose(ready: readonly string[], episode: number): string
   /** 1: as good as plain steps for what it cost. */
   reward(name: string, value: number): void
+  /** What the loss was to fall by, and what it fell by. */
+  compare(name: string, predicted: number, measured: number): void
+  /** Its predictions are wrong. */
+  isOff(name: string): boolean
   /** The best mean is above what it costs. */
   readonly pays: boolean
-  /** Every arm was tried often enough, and none pays. */
+  /** Every arm is off or was tried often enough, and none pays. */
   readonly hopeless: boolean
   saveState(): JsonValue
   loadState(saved: JsonValue): void
 }
 
 export function createBandit(names: readonly string[], seed: number): Bandit {
-  const beliefs = new Map(names.map((name): [string, Belief] => [name, { trials: 0, weight: 0, sum: 0 }]))
+  const beliefs = new Map(
+    names.map((name): [string, Belief] => [name, { trials: 0, wrong: 0, weight: 0, sum: 0 }]),
+  )
   const meanOf = ({ weight, sum }: Belief): number => (PRIOR.mean + sum) / (1 + weight)
-  const pays = (): boolean => [...beliefs.values()].some((belief) => meanOf(belief) > WORTH)
+  const isOff = ({ wrong }: Belief): boolean => wrong >= MOST_WRONG
+  const pays = (): boolean => [...beliefs.values()].some((belief) => !isOff(belief) && meanOf(belief) > WORTH)
+  const beliefIn = (name: string): Belief => {
+    const belief = beliefs.get(name)
+    if (belief === undefined) throw new Error(`there is no arm ${name}`)
+    return belief
+  }
   return {
     choose(ready, episode) {
       const random = createRandom(seed, `hybrid ${episode}`)
@@ -55,22 +75,30 @@ export function createBandit(names: readonly string[], seed: number): Bandit {
         belief.weight *= DISCOUNT
         belief.sum *= DISCOUNT
       }
-      const belief = beliefs.get(name)
-      if (belief === undefined) throw new Error(`there is no arm ${name}`)
+      const belief = beliefIn(name)
       belief.trials++
       belief.weight++
       belief.sum += value
     },
+    compare(name, predicted, measured) {
+      // Where plain steps give nothing, nothing is predicted.
+      if (!(predicted > 0)) return
+      const belief = beliefIn(name)
+      belief.wrong = measured >= SHORTFALL * predicted ? 0 : belief.wrong + 1
+    },
+    isOff: (name) => isOff(beliefIn(name)),
     get pays() {
       return pays()
     },
     get hopeless() {
-      return !pays() && [...beliefs.values()].every(({ trials }) => trials >= ENOUGH_TRIALS)
+      return (
+        !pays() && [...beliefs.values()].every((belief) => isOff(belief) || belief.trials >= ENOUGH_TRIALS)
+      )
     },
     saveState: () => Object.fromEntries(Array.from(beliefs, ([name, belief]) => [name, { ...belief }])),
     loadState(saved) {
       for (const [name, belief] of beliefs)
-        for (const field of ['trials', 'weight', 'sum'] as const) {
+        for (const field of ['trials', 'wrong', 'weight', 'sum'] as const) {
           const value = jsonField(jsonField(saved, name), field)
           if (typeof value !== 'number')
             throw new TrituneError('E_RESUME', `the checkpoint has no ${field} of the arm ${name}`, {

@@ -13,9 +13,10 @@ import {
   TrituneError,
 } from '../../core/mod.ts'
 import { type Arm, HYBRID_ARMS, armsOf } from './arms.ts'
-import { createBandit } from './bandit.ts'
+import { type Bandit, createBandit } from './bandit.ts'
 import { type FlatWeights, flatWeights } from './flat-weights.ts'
 import { pairedGate } from './gate.ts'
+import { createGuard } from './guard.ts'
 import { createJump } from './jump.ts'
 import { createLedger, GATE_COST, STEP_COST } from './ledger.ts'
 import { type HybridOptions, hybridOptions } from './options.ts'
@@ -31,33 +32,38 @@ const HIGHEST_REWARD = 3
 /** Steps after which an accepted move is measured once more. */
 const CHECK_AFTER = 3
 
-/** Who watches a hybrid run, and what it guesses instead of its own arms: for tests and comparisons. */
+/** Who watches a hybrid run, what it guesses instead of its own arms, and how it chooses: for tests and comparisons. */
 export interface HybridWatch {
   onPhase?(from: Phase, to: Phase): void
   arms?(weights: FlatWeights): readonly Arm[]
+  bandit?(names: readonly string[]): Bandit
 }
 
 /** A strategy of plain steps and measured guesses. */
 export function createHybrid(options: HybridOptions, run: StrategyRun, watch: HybridWatch = {}): Strategy {
   const { arm: asked, every, exploration, confidence } = options
-  if (asked === 'none') return { step: (_context, next) => next() }
-  const warmup = options.warmup ?? Math.max(20, Math.ceil(0.03 * run.totalSteps))
   const weights = flatWeights(run.parameters)
+  if (asked === 'none') return guardedSteps(weights)
+  const warmup = options.warmup ?? Math.max(20, Math.ceil(0.03 * run.totalSteps))
   const arms = watch.arms?.(weights) ?? armsOf(asked === 'auto' ? HYBRID_ARMS : [asked], weights)
   const phases = createPhases((from, to) => watch.onPhase?.(from, to))
-  const bandit = createBandit(
-    arms.map(({ name }) => name),
-    run.seed,
-  )
+  const names = arms.map(({ name }) => name)
+  const bandit = watch.bandit?.(names) ?? createBandit(names, run.seed)
   const ledger = createLedger()
   const snapshots = createSnapshots(weights.size)
   const jump = createJump(weights)
+  const guard = createGuard(weights, () => {
+    // What went before led away from here.
+    snapshots.taken = 0
+    jump.forget()
+  })
   let highestRate = 0
   let episodes = 0
   let lastEpisode = -every
   let isOff = false
 
-  const ready = (): string[] => arms.flatMap(({ name, needs }) => (needs <= snapshots.count ? [name] : []))
+  const ready = (): string[] =>
+    arms.flatMap(({ name, needs }) => (needs <= snapshots.count && !bandit.isOff(name) ? [name] : []))
   const proposes = ({ step, learningRate }: StepContext): boolean =>
     phases.now === 'full' &&
     !isOff &&
@@ -71,10 +77,12 @@ export function createHybrid(options: HybridOptions, run: StrategyRun, watch: Hy
   const predict = (context: StepContext): Record<string, number> => {
     phases.enter('predict')
     const name = bandit.choose(ready(), episodes++)
+    const arm = arms.find((one) => one.name === name)
+    if (arm === undefined) throw new Error(`there is no arm ${name}`)
     lastEpisode = context.step
     const plain = ledger.plainGain()
     const before = measured(context)
-    jump.make(context.step, (move) => arms.find((arm) => arm.name === name)?.propose(snapshots, move))
+    jump.make(context.step, (move) => arm.propose(snapshots, move))
     const { accepted, gain } = pairedGate(before, context.evaluateEach(), {
       confidence,
       plainGain: GATE_COST * plain,
@@ -83,11 +91,14 @@ export function createHybrid(options: HybridOptions, run: StrategyRun, watch: Hy
     if (!accepted) jump.undo()
     const steps = (accepted ? gain / Math.max(plain, 1e-12) : 0) + STEP_COST
     bandit.reward(name, Math.min(HIGHEST_REWARD, steps / (STEP_COST + GATE_COST)))
+    bandit.compare(name, arm.steps * STEP_COST * plain, gain)
     isOff ||= bandit.hopeless
     phases.enter(accepted ? 'correct' : 'full')
     return {
       hybrid_accepted: accepted ? 1 : 0,
+      hybrid_moved: accepted ? arm.steps : 0,
       hybrid_gain: Number.isFinite(gain) ? gain : 0,
+      hybrid_arms_off: arms.filter((one) => bandit.isOff(one.name)).length,
       hybrid_off: isOff ? 1 : 0,
     }
   }
@@ -105,37 +116,43 @@ export function createHybrid(options: HybridOptions, run: StrategyRun, watch: Hy
 
   /** The step after a move; where it gives NaN, the move was wrong, and the step is made without it. */
   const correct = (next: () => StepResult): StepResult => {
+    const undoing = (): StepResult => {
+      try {
+        return next()
+      } catch (error) {
+        if (!(error instanceof TrituneError) || error.code !== 'E_NAN' || jump.at === null) throw error
+        jump.undo()
+        return withMetrics({ hybrid_taken_back: 1 }, next())
+      }
+    }
     try {
-      return next()
-    } catch (error) {
-      if (!(error instanceof TrituneError) || error.code !== 'E_NAN') throw error
-      jump.undo()
-      const result = next()
-      return { ...result, metrics: { ...result.metrics, hybrid_taken_back: 1 } }
+      return guard.make(undoing)
     } finally {
       phases.enter('full')
     }
   }
 
   const around = (context: StepContext, next: () => StepResult): StepResult => {
-    if (jump.at !== null && context.step - jump.at >= CHECK_AFTER) return withMetrics(check(context), next())
-    if (!proposes(context)) return next()
+    if (jump.at !== null && context.step - jump.at >= CHECK_AFTER)
+      return withMetrics(check(context), guard.make(next))
+    if (!proposes(context)) return guard.make(next)
     const metrics = predict(context)
-    return withMetrics(metrics, phases.now === 'correct' ? correct(next) : next())
+    return withMetrics(metrics, phases.now === 'correct' ? correct(next) : guard.make(next))
   }
 
   return {
     step(context, next) {
       highestRate = Math.max(highestRate, context.learningRate)
+      guard.watch(context)
       const result = around(context, next)
       ledger.step(result.loss)
       if ((context.step + 1) % SPACING === 0) weights.read(snapshots.next())
       if (phases.now === 'warmup' && context.step + 1 >= warmup) phases.enter('full')
       return result
     },
-    // Before the last move, and after it.
-    scratchBytes: jump.scratchBytes,
-    tensors: () => new Map([['snapshots', snapshots.tensor], ...jump.tensors()]),
+    // Before the last move, and after it; and before the last steps.
+    scratchBytes: jump.scratchBytes + guard.scratchBytes,
+    tensors: () => new Map([['snapshots', snapshots.tensor], ...jump.tensors(), ['fine', guard.tensor]]),
     saveState: () => ({
       phase: phases.now,
       taken: snapshots.taken,
@@ -146,6 +163,7 @@ export function createHybrid(options: HybridOptions, run: StrategyRun, watch: Hy
       jump: jump.at,
       bandit: bandit.saveState(),
       ledger: ledger.saveState(),
+      guard: guard.saveState(),
     }),
     loadState(saved) {
       phases.restore(phaseOf(jsonField(saved, 'phase')))
@@ -158,11 +176,29 @@ export function createHybrid(options: HybridOptions, run: StrategyRun, watch: Hy
       jump.at = typeof at === 'number' ? at : null
       bandit.loadState(jsonField(saved, 'bandit'))
       ledger.loadState(jsonField(saved, 'ledger'))
+      guard.loadState(jsonField(saved, 'guard'))
     },
     [Symbol.dispose]() {
       snapshots[Symbol.dispose]()
       jump[Symbol.dispose]()
+      guard[Symbol.dispose]()
     },
+  }
+}
+
+/** Plain steps, watched. */
+function guardedSteps(weights: FlatWeights): Strategy {
+  const guard = createGuard(weights, () => {})
+  return {
+    step(context, next) {
+      guard.watch(context)
+      return guard.make(next)
+    },
+    scratchBytes: guard.scratchBytes,
+    tensors: () => new Map([['fine', guard.tensor]]),
+    saveState: () => ({ guard: guard.saveState() }),
+    loadState: (saved) => guard.loadState(jsonField(saved, 'guard')),
+    [Symbol.dispose]: () => guard[Symbol.dispose](),
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * A speed claim is a command, so a floor that is missed makes `bun run bench` fail; a goal is what we aim at.
  */
+import type { JsonValue } from '../../core/mod.ts'
 
 export interface Row {
   readonly name: string
@@ -49,8 +50,14 @@ export interface BenchContext {
   readonly after: string | null
   /** Their instruction set, as tt_init counts them; 0: the best. */
   readonly isa: number
+  /** Where finished runs are kept; null: the user's cache. */
+  readonly cache: string | null
+  /** Nothing is run: only what is kept. */
+  readonly finished: boolean
   /** For people, on stderr: what runs now. */
   progress(text: string): void
+  /** For --json, beside the rows: everything that ran, failed or not. */
+  list(run: JsonValue): void
 }
 
 export interface Topic {

@@ -31,6 +31,7 @@
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'
+import type { JsonValue } from '../../core/contracts/stateful.ts'
 import { didYouMean, TrituneError } from '../../core/errors.ts'
 import { installCommand } from '../../core/install-command.ts'
 import { invocation, isCheckout } from '../../core/invocation.ts'
@@ -53,6 +54,8 @@ const help =
   --threads <n>     threads of both sides; default: all cores
   --only <text>     only cases whose name contains this, such as "rope, bf16"
   --quick           fewer repetitions
+  --cache <dir>     where predictive keeps finished runs, and finds them again; default: the user's cache
+  --finished        runs nothing: the rows of predictive whose runs are all there
   --json            one JSON object on stdout instead of the table
   --help            this text
 
@@ -134,6 +137,8 @@ const OPTIONS = {
   only: { type: 'string' },
   quick: { type: 'boolean' },
   json: { type: 'boolean' },
+  cache: { type: 'string' },
+  finished: { type: 'boolean' },
   before: { type: 'string' },
   after: { type: 'string' },
   isa: { type: 'string' },
@@ -163,6 +168,7 @@ export const bench: Command<typeof OPTIONS> = {
     if (!Number.isInteger(threads) || threads < 1)
       throw new TrituneError('E_USAGE', '--threads: expected a whole number from 1')
     await ensureInstalled()
+    const listed: JsonValue[] = []
     const context: BenchContext = {
       quick: values.quick ?? false,
       threads,
@@ -173,6 +179,9 @@ export const bench: Command<typeof OPTIONS> = {
       before: values.before ?? null,
       after: values.after ?? null,
       isa: numberOption('isa', values.isa, 0),
+      cache: values.cache ?? null,
+      finished: values.finished ?? false,
+      list: (entry) => void listed.push(entry),
       progress: (text) => void process.stderr.write(`${text}\n`),
     }
     if (positionals[0] === 'ops') {
@@ -180,7 +189,7 @@ export const bench: Command<typeof OPTIONS> = {
       return
     }
     expectNone(values)
-    if (!(await measure(positionals, context, values.json ?? false))) process.exitCode = 1
+    if (!(await measure(positionals, context, values.json ? listed : null))) process.exitCode = 1
   },
 }
 
@@ -234,8 +243,13 @@ async function benchWithMitata(values: Values, context: BenchContext): Promise<v
   await benchOps({ filter, format: known, reference, table }, context)
 }
 
-/** Runs the topics and prints; false when a floor was missed. */
-async function measure(names: readonly string[], context: BenchContext, json: boolean): Promise<boolean> {
+/** Runs the topics and prints, as JSON where runs are `listed`; false when a floor was missed. */
+async function measure(
+  names: readonly string[],
+  context: BenchContext,
+  listed: readonly JsonValue[] | null,
+): Promise<boolean> {
+  const json = listed !== null
   const machine = describeMachine(typed())
   if (!json) console.log(formatMachine(machine))
   const results: Record<string, Row[]> = {}
@@ -249,8 +263,10 @@ async function measure(names: readonly string[], context: BenchContext, json: bo
     .flat()
     .filter((row) => judge(row) === 'MISSED')
     .map((row) => row.name)
-  if (json) console.log(JSON.stringify({ machine, results, missed }, null, 2))
-  else if (missed.length > 0)
+  if (json) {
+    const runs = listed.length > 0 ? { runs: listed } : {}
+    console.log(JSON.stringify({ machine, results, ...runs, missed }, null, 2))
+  } else if (missed.length > 0)
     console.log(
       `\n${missed.length} below the floor (and below ${ROOFLINE_SHARE} of the roofline, where there is one): ${missed.join('; ')}`,
     )

@@ -35,7 +35,7 @@ export function createBranches(run: Run, probe: Probe): Branches {
     const factor = branchSchedule(steps)
     for (let step = 0; step < steps; step++) {
       const { micro } = await windowOf(run, step)
-      const at = { step, learningRate: rate * factor(step) }
+      const at = { step, learningRate: rate * factor(step), checks: [] }
       const { loss } = runStrategies(strategies, stepParts(context, micro, at, plan.totalSteps), () =>
         trainStep(context, micro, at),
       )

@@ -29,11 +29,13 @@ import {
   tensorScope,
   type TransformState,
   TrituneError,
+  type UpdateCheck,
   withLeanMemory,
   withNoise,
   withOffload,
   type World,
 } from '../../../core/mod.ts'
+import { gradientNorm } from '../../../core/optim/clip.ts'
 import { type Batch, concatenate } from '../../data/mod.ts'
 import type { DividedOptimizer } from '../parallel/divided-optimizer.ts'
 import { hasEqualShare, isOwn, shareGradients, shareNumbers } from '../parallel/share-gradients.ts'
@@ -75,6 +77,8 @@ export interface TrainStep {
   /** 0-based number of this step. */
   readonly step: number
   readonly learningRate: number
+  /** Asked before weights and moments are changed. */
+  readonly checks?: readonly UpdateCheck[]
 }
 
 /**
@@ -105,20 +109,23 @@ export function trainStep(context: TrainContext, window: readonly Batch[], at: T
   using readback = createReadback()
   return locatingNaN(context, window, () => {
     const pending = windowGradients(context, window, at, readback)
-    const metrics = applyUpdate(context, at, readback)
+    const metrics = checkedUpdate(context, at, pending.loss, readback)
     return { loss: pending.loss(), metrics: { ...metrics, ...pending.log() } }
   })
 }
 
-/** The parts of one step, as a strategy is given them. */
+/** The parts of one step, as a strategy is given them; where `next()` is `trainStep()` both have the same `checks`. */
 export function stepParts(
   context: TrainContext,
   window: readonly Batch[],
-  at: TrainStep,
+  at: TrainStep & { readonly checks?: UpdateCheck[] },
   totalSteps: number,
 ): StepContext {
+  const checks = at.checks ?? []
+  let found = { loss: Number.NaN, log: {} }
   return {
-    ...at,
+    step: at.step,
+    learningRate: at.learningRate,
     totalSteps,
     model: context.model,
     parameters: context.parameters,
@@ -131,9 +138,16 @@ export function stepParts(
     backward: () =>
       locatingNaN(context, window, () => {
         using readback = createReadback()
-        return windowGradients(context, window, at, readback).loss()
+        const pending = windowGradients(context, window, at, readback)
+        found = { loss: pending.loss(), log: pending.log() }
+        return found.loss
       }),
-    update: () => locatingNaN(context, window, () => applyUpdate(context, at)),
+    update: () =>
+      locatingNaN(context, window, () => {
+        const metrics = checkedUpdate(context, { ...at, checks }, () => found.loss)
+        return { ...metrics, ...found.log }
+      }),
+    beforeUpdate: (check) => void checks.push(check),
   }
 }
 
@@ -247,6 +261,25 @@ function readLater(readback: Readback, value: ObjectiveResult['loss'], what?: st
       throw new TrituneError('E_NAN', `${what} is ${number}`)
   })
   return () => read()[0]
+}
+
+function checkedUpdate(
+  context: TrainContext,
+  { checks = [], ...at }: TrainStep,
+  loss: () => number,
+  readback?: Readback,
+): Record<string, number> {
+  if (checks.length === 0) return applyUpdate(context, at, readback)
+  const { parameters, gradients = null, divided = null } = context
+  const gradNorm = divided?.sumSquares
+    ? Math.sqrt(divided.sumSquares(gradients))
+    : gradientNorm(parameters, gradients?.all)
+  const found = { loss: loss(), gradNorm }
+  // A norm that is not finite is an error of the update.
+  if (!Number.isFinite(found.gradNorm)) return applyUpdate(context, at, readback)
+  const factor = checks.reduce((product, check) => product * check(found), 1)
+  if (factor === 0) return { grad_norm: found.gradNorm }
+  return applyUpdate(context, { ...at, learningRate: factor * at.learningRate }, readback)
 }
 
 function applyUpdate(

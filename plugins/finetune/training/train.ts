@@ -247,7 +247,7 @@ async function oneStep(
   const { micro: window, metrics: found, samples } = await windowOf(run, step)
   const micro = ownBatches(context.worker, window)
   const trainedTokens = micro.reduce((sum, batch) => sum + batch.trainedTokens, 0)
-  const at = { step, learningRate: plan.learningRate(step) }
+  const at = { step, learningRate: plan.learningRate(step), checks: [] }
   const { loss, metrics } = runStrategies(strategies, stepParts(context, micro, at, plan.totalSteps), () =>
     trainStep(context, micro, at),
   )

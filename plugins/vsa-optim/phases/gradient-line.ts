@@ -25,10 +25,15 @@ export interface GradientLineOptions {
   readonly window: number
   /** Above 0, at most 1. */
   readonly decay: number
+  /** The weighted mean instead of a line: v = 0. */
+  readonly isFlat?: boolean
 }
 
 /** A line for gradients of `length` numbers, with none of them seen yet. */
-export function gradientLine(length: number, { window, decay }: GradientLineOptions): GradientLine {
+export function gradientLine(
+  length: number,
+  { window, decay, isFlat = false }: GradientLineOptions,
+): GradientLine {
   const history: { readonly gradient: Float32Array; readonly at: number }[] = []
   let level = new Float32Array(length)
   let slope = new Float32Array(length)
@@ -61,7 +66,7 @@ export function gradientLine(length: number, { window, decay }: GradientLineOpti
       const isLine = determinant > 1e-10
       level = last.gradient.slice()
       slope = new Float32Array(length)
-      if (!isLine) return
+      if (!isLine && !isFlat) return
       for (let i = 0; i < length; i++) {
         let y = 0
         let ty = 0
@@ -69,8 +74,8 @@ export function gradientLine(length: number, { window, decay }: GradientLineOpti
           y += weight * gradient[i]
           ty += weight * t * gradient[i]
         }
-        level[i] = (s2 * y - s1 * ty) / determinant
-        slope[i] = (s0 * ty - s1 * y) / determinant
+        level[i] = isFlat ? y / s0 : (s2 * y - s1 * ty) / determinant
+        if (!isFlat) slope[i] = (s0 * ty - s1 * y) / determinant
       }
     },
     predict,

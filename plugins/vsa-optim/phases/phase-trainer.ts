@@ -28,6 +28,8 @@ export interface PhaseTrainerOptions {
   readonly window?: number
   /** Above 0, at most 1; default 0.95. */
   readonly decay?: number
+  /** Predicts the weighted mean of those gradients instead of going on along a line; default false. */
+  readonly isFlat?: boolean
 }
 
 /** What was counted and measured. */
@@ -90,7 +92,15 @@ export interface PhaseTrainer {
  * ```
  */
 export function phaseTrainer(length: number, options: PhaseTrainerOptions = {}): PhaseTrainer {
-  const { warmup = 10, full = 5, predict = 20, correctEvery = 5, window = 8, decay = 0.95 } = options
+  const {
+    warmup = 10,
+    full = 5,
+    predict = 20,
+    correctEvery = 5,
+    window = 8,
+    decay = 0.95,
+    isFlat = false,
+  } = options
   expectInteger('phaseTrainer', 'length', length, { min: 1 })
   for (const [name, value] of Object.entries({ warmup, full, correctEvery, window }))
     expectInteger('phaseTrainer', name, value, { min: 1 })
@@ -109,7 +119,7 @@ export function phaseTrainer(length: number, options: PhaseTrainerOptions = {}):
       cycles: 0,
       compared: { count: 0, error: 0, cosine: 0 },
       lastLoss: null,
-      line: gradientLine(length, { window, decay }),
+      line: gradientLine(length, { window, decay, isFlat }),
     }
   }
 

@@ -29,18 +29,18 @@ export interface Rows {
   readonly heldOut: readonly [Batch[], Batch[]]
 }
 
-/** As the tokenizer of a model reads them. */
-export function readRows(model: string): Rows {
+/** As the tokenizer of a model reads them, so many tokens in each. */
+export function readRows(model: string, tokens: number = TOKENS): Rows {
   const { train, eval: held, pretrain, pretrainEval } = quickstartTexts()
   const tokenizer = loadTokenizer(model)
   const rowsOf = (texts: readonly string[], most: number): Batch[] => {
     const ids: number[] = []
     for (const text of texts) {
-      if (ids.length >= most * TOKENS) break
+      if (ids.length >= most * tokens) break
       ids.push(...tokenizer.encode(text))
     }
-    return Array.from({ length: Math.min(most, Math.floor(ids.length / TOKENS)) }, (_, row) => {
-      const own = Int32Array.from(ids.slice(row * TOKENS, (row + 1) * TOKENS))
+    return Array.from({ length: Math.min(most, Math.floor(ids.length / tokens)) }, (_, row) => {
+      const own = Int32Array.from(ids.slice(row * tokens, (row + 1) * tokens))
       return concatenate([{ ids: own, labels: own, source: { file: 'quickstart', line: row + 1 } }])
     })
   }

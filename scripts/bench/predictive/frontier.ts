@@ -1,7 +1,7 @@
 /**
  * What a tuned AdamW reaches for what it costs, frozen before anything is compared with it; and how sure a ratio is.
  */
-import { createRandom } from '../../../core/mod.ts'
+import { createRandom, TrituneError } from '../../../core/mod.ts'
 
 /** A budget and the loss that it ends at. */
 export interface FrontierPoint {
@@ -10,14 +10,26 @@ export interface FrontierPoint {
 }
 
 /**
- * What the frontier needs for a loss, along straight lines over the logarithm of the units. Outside of the budgets it goes on as at its end; `isOutside` says
+ * Throws E_NAN where longer runs are no better. What the frontier needs for a loss, along straight lines over the logarithm of the units. Outside of the budgets it goes on as at its end; `isOutside` says
  * so.
  */
-export function unitsFor(
+export function needed(
   points: readonly FrontierPoint[],
   loss: number,
 ): { readonly units: number; readonly isOutside: boolean } {
-  const sorted = points.toSorted((a, b) => a.units - b.units)
+  const inOrder = points.toSorted((a, b) => a.units - b.units)
+  // A longer run that came to no less is not what anybody would make.
+  const sorted = inOrder.filter(({ loss: own }, i) =>
+    inOrder.slice(0, i).every((shorter) => shorter.loss > own),
+  )
+  if (sorted.length < 2)
+    throw new TrituneError(
+      'E_NAN',
+      'longer runs of adamw do not make the loss smaller: there is no frontier',
+      {
+        remedy: 'look at the model: it may have learnt what is in the data before',
+      },
+    )
   const last = sorted.length - 2
   const found = sorted.findIndex((_, i) => i <= last && loss >= sorted[i + 1].loss)
   const at = found < 0 ? last : found

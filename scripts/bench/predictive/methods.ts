@@ -1,57 +1,99 @@
 /**
- * What is compared with a tuned AdamW: the guesses of `strategy: hybrid`, and what a sceptic would ask for beside them.
+ * What is compared with a tuned AdamW: the guesses of `strategy: hybrid`, what a sceptic would ask for beside them, and what others have built.
  */
-import { createRandom } from '../../../core/mod.ts'
-import type { Arm } from '../../../plugins/hybrid/arms.ts'
 import type { HybridOptions } from '../../../plugins/hybrid/mod.ts'
-import type { Snapshots } from '../../../plugins/hybrid/snapshots.ts'
+import { hybridOptions } from '../../../plugins/hybrid/options.ts'
+import { createHybrid } from '../../../plugins/hybrid/strategy.ts'
+import { lion, muon } from '../../../plugins/optim/mod.ts'
+import { gradientLineStrategy, stepsForBackwards } from './baselines/gradient-line.ts'
+import { linUcbHybrid } from './baselines/lin-ucb.ts'
+import { placeboArm } from './baselines/placebo.ts'
+import type { Method } from './method.ts'
 
-/** A way to train. `hybrid: null` is AdamW by itself. */
-export interface Method {
-  readonly name: string
-  readonly hybrid: Partial<HybridOptions> | null
-  /** A move in a random direction, as long as that of `window 8`, behind the same gate. */
-  readonly isPlacebo?: boolean
-  /** Speed beside the tuned AdamW that must not be missed. */
-  readonly floor: number | null
-}
+export { ADAMW } from './method.ts'
 
-/** Measures all the time, and needs no proof that it helps. */
-const EAGER = { every: 8, exploration: 1 } as const
+/** Measures from early on and all the time, and needs no proof that it helps. */
+const EAGER = { warmup: 12, every: 8, exploration: 1 } as const
 
-/** The control of all. */
-export const ADAMW: Method = { name: 'adamw', hybrid: null, floor: null }
+const STRATEGY = pathOf('../../../plugins/hybrid/strategy.ts')
 
-export const METHODS: readonly Method[] = [
-  { name: 'hybrid', hybrid: {}, floor: 0.98 },
-  { name: 'hybrid, all guesses refused', hybrid: { confidence: 1e9 }, floor: null },
-  { name: 'hybrid, eager', hybrid: EAGER, floor: null },
-  { name: 'window, eager', hybrid: { ...EAGER, arm: 'window' }, floor: null },
-  { name: 'last update again, eager', hybrid: { ...EAGER, arm: 'reuse' }, floor: null },
-  { name: 'linear, eager', hybrid: { ...EAGER, arm: 'linear' }, floor: null },
-  { name: 'placebo, eager', hybrid: EAGER, isPlacebo: true, floor: null },
+/** The name of the no-op: it is what hybrid is withdrawn for where it does as well. */
+export const NO_OP = 'hybrid, all guesses refused'
+export const HYBRID = 'hybrid'
+export const EAGER_HYBRID = 'hybrid, eager'
+export const GRADIENT_LINE = 'gradient line, 5 + 20 (vsa-optim-rs)'
+
+/** Of the optimizers each is one line. */
+const OPTIMIZERS: readonly Method[] = [
+  optimizer('muon', muon),
+  optimizer('lion', lion, { rateFactor: 1 / 8 }),
 ]
 
-/** Snapshots between the ends of the move whose length the placebo has, and steps that it stands for. */
-const AGE = 5
-const FACTOR = 0.8
+export const METHODS: readonly Method[] = [
+  hybrid(EAGER_HYBRID, EAGER),
+  {
+    name: 'batch / 4',
+    settings: { optimizer: 'adamw', parts: 4 },
+    sources: [],
+    parts: 4,
+  },
+  { ...hybrid(HYBRID, {}), floor: 0.98 },
+  hybrid(NO_OP, { ...EAGER, confidence: 1e9 }),
+  {
+    name: 'placebo, eager',
+    settings: { strategy: 'hybrid', options: { ...EAGER }, arms: 'placebo' },
+    sources: [pathOf('baselines/placebo.ts'), STRATEGY],
+    strategy: (run) =>
+      createHybrid(hybridOptions.validate(EAGER), run, { arms: () => [placeboArm(run.seed)] }),
+  },
+  hybrid('last update again, eager', { ...EAGER, arm: 'reuse' }),
+  ...OPTIMIZERS,
+  {
+    name: GRADIENT_LINE,
+    settings: { strategy: 'gradient line' },
+    sources: [pathOf('baselines/gradient-line.ts')],
+    strategy: (run) => gradientLineStrategy(run),
+    stepsFor: stepsForBackwards,
+    rateFactor: 1 / 8,
+  },
+  {
+    name: 'gradient line, slope 0',
+    settings: { strategy: 'gradient line', isFlat: true },
+    sources: [pathOf('baselines/gradient-line.ts')],
+    strategy: (run) => gradientLineStrategy(run, { isFlat: true }),
+    stepsFor: stepsForBackwards,
+    rateFactor: 1 / 4,
+  },
+  {
+    name: 'LinUCB for Thompson sampling, eager (hybrid-predict-trainer-rs)',
+    settings: { strategy: 'hybrid', options: { ...EAGER }, bandit: 'lin-ucb' },
+    sources: [pathOf('baselines/lin-ucb.ts')],
+    strategy: (run) => linUcbHybrid(hybridOptions.validate(EAGER), run),
+  },
+  hybrid('window, eager', { ...EAGER, arm: 'window' }),
+  hybrid('linear, eager', { ...EAGER, arm: 'linear' }),
+]
 
-/** Drawn by the seed and where the run is, so that the same run is made twice. */
-export function placeboArm(seed: number): Arm {
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function pathOf(relative: string): string {
+  return new URL(relative, import.meta.url).pathname
+}
+
+function optimizer(
+  name: string,
+  create: NonNullable<Method['optimizer']>,
+  more: Pick<Method, 'rateFactor'> = {},
+): Method {
+  const sources = [pathOf(`../../../plugins/optim/${name}.ts`)]
+  return { name, settings: { optimizer: name }, sources, optimizer: () => create(), ...more }
+}
+
+function hybrid(name: string, options: Partial<HybridOptions>): Method {
   return {
-    name: 'placebo',
-    needs: AGE + 1,
-    propose(snapshots: Snapshots, into) {
-      const random = createRandom(seed, `placebo ${snapshots.taken}`)
-      const [newer, older] = [snapshots.row(0), snapshots.row(AGE)]
-      let [wanted, drawn] = [0, 0]
-      for (let i = 0; i < into.length; i++) {
-        wanted += (FACTOR * (newer[i] - older[i])) ** 2
-        into[i] = random.normal()
-        drawn += into[i] ** 2
-      }
-      const factor = Math.sqrt(wanted / drawn)
-      for (let i = 0; i < into.length; i++) into[i] *= factor
-    },
+    name,
+    settings: { strategy: 'hybrid', options: { ...options } },
+    sources: [STRATEGY],
+    strategy: (run) => createHybrid(hybridOptions.validate(options), run),
   }
 }

@@ -1,43 +1,94 @@
 /**
- * `bench predictive`: guessed steps and searched learning rates beside a tuned AdamW. The frontier of AdamW comes first: at each budget its learning rate is chosen
- * by rows that are not reported. Then every method has as many tries, and is judged by what AdamW needs for the loss that it reaches, on annealed runs alone.
+ * `bench predictive`: guessed steps, searched learning rates and what others have built, beside a tuned AdamW. The frontier of AdamW comes first: at each budget its
+ * learning rate is chosen by rows that are not reported. Then every method has as many tries, and is judged by what AdamW needs for the loss that it reaches, on
+ * annealed runs alone. Finished runs are kept, so that a bench can be cut and continued.
  */
-import { openCpu } from '../../../plugins/cpu/mod.ts'
-import { branchSchedule, planSearch, searchLearningRate } from '../../../plugins/autotune/mod.ts'
+import { join } from 'node:path'
+import { cacheFolder } from '../../../core/files/cache-folder.ts'
 import { MODEL } from '../../recipes/tiny-llama/paths.ts'
-import { mean } from '../_measure.ts'
 import type { BenchContext, Row, Topic } from '../_topic.ts'
-import { createTask, readRows, type Rows } from '../compression/task.ts'
-import { bootstrap, type FrontierPoint, unitsFor } from './frontier.ts'
-import { ADAMW, type Method, METHODS } from './methods.ts'
-import { type Outcome, type TrainedRun, trainOnce, unitsOf } from './train-once.ts'
+import { readRows } from '../compression/task.ts'
+import { autotuned, DEFAULT_RATE } from './autotune.ts'
+import { equalSeconds, longerSteps } from './controls.ts'
+import { forecastRows } from './forecast-rows.ts'
+import { ADAMW, EAGER_HYBRID, GRADIENT_LINE, HYBRID, METHODS, NO_OP } from './methods.ts'
+import { createRunCache, MissingRun } from './run-cache.ts'
+import { compare, type Compared, comparedRow, frontierOf, frontierRows, type TunedBudget } from './rows.ts'
+import { versionOfModel, versionOfRows } from './sources.ts'
+import { unitsOf } from './train-once.ts'
+import { type Setting, tuned } from './tuning.ts'
+import { sentence, withdrawn } from './verdict.ts'
 
-/** Steps of the frontier, of the methods, and how often. */
-const FULL = { frontier: [50, 100, 200, 400, 800], steps: 200, seeds: [1, 2, 3], tries: 5 }
+/** Tokens of a row, steps of the frontier, of the methods and of what is searched for, and how often. */
+const FULL = {
+  tokens: 32,
+  frontier: [25, 50, 100, 200, 400],
+  steps: 100,
+  searched: 208,
+  seeds: [1, 2, 3],
+  tries: 4,
+}
 /** Long enough that something is guessed. */
-const QUICK = { frontier: [8, 28], steps: 28, seeds: [1], tries: 1 }
+const QUICK = { tokens: 32, frontier: [8, 32], steps: 32, searched: null, seeds: [1], tries: 1 }
 
 /** Where the search for a rate begins; larger models take lower ones. */
 const RATES = { bundled: 4e-3, given: 1e-3 }
 
-/** The rate of `tritune init`. */
-const DEFAULT_RATE = 2e-4
-
 export const predictive: Topic = {
   name: 'predictive',
   async run(context) {
-    const plan = context.quick ? QUICK : FULL
-    const base = context.model ?? MODEL
-    const setting: Setting = { ...plan, context, base, rows: readRows(base) }
-    const frontier = plan.frontier.map((steps): FrontierPoint => {
-      const { outcomes } = tuned(setting, ADAMW, steps)
-      return { units: unitsOf(outcomes[0]), loss: mean(outcomes.map(({ reported }) => reported)) }
-    })
-    const asked = METHODS.filter(({ name }) => context.only === null || name.includes(context.only))
-    const rows = asked.map((method) => methodRow(method, tuned(setting, method, plan.steps), frontier))
-    const more = context.only === null && !context.quick ? await autotuneRows(setting, frontier) : []
+    const { frontier: budgets, steps, searched, ...plan } = context.quick ? QUICK : FULL
+    const setting = settingOf(context, plan)
+    const missing: string[] = []
+    const ifThere = async <T>(name: string, work: () => T | Promise<T>): Promise<T | null> => {
+      try {
+        return await work()
+      } catch (error) {
+        if (!(error instanceof MissingRun)) throw error
+        missing.push(name)
+        return null
+      }
+    }
+    const frozen: TunedBudget[] = []
+    for (const budget of budgets) {
+      const found = await ifThere(`adamw, ${budget} steps`, () => tuned(setting, ADAMW, budget))
+      if (found !== null) frozen.push({ steps: budget, ...found })
+    }
+    const frontier = frontierOf(frozen)
+    const compared = new Map<string, Compared>()
+    const rows: Row[] = []
+    for (const method of METHODS) {
+      if (context.only !== null && !method.name.includes(context.only)) continue
+      const found = await ifThere(method.name, () => tuned(setting, method, steps))
+      if (found === null) continue
+      const one = compare(method.name, found, frontier)
+      compared.set(method.name, one)
+      rows.push(comparedRow(one, method))
+      context.progress(sentence(one))
+    }
+    const plain = frozen.find((budget) => budget.steps === steps)
+    for (const name of [EAGER_HYBRID, GRADIENT_LINE])
+      for (const control of [longerSteps, equalSeconds]) {
+        const of = compared.get(name)
+        if (of === undefined || plain === undefined) continue
+        const found = await ifThere(`a control of ${name}`, () => control(setting, { plain, of, steps }))
+        if (found !== null) rows.push(comparedRow(compare(found.name, found.tuned, frontier)))
+      }
+    if (context.only === null) {
+      if (searched !== null)
+        rows.push(
+          ...((await ifThere('learning_rate: auto', () => autotuneRows(setting, searched, frontier))) ?? []),
+        )
+      if (plain !== undefined) rows.push(...forecastRows(plain.outcomes))
+      rows.push(...verdictRows(compared))
+    }
+    if (missing.length > 0) rows.push(missingRow(missing))
+    for (const { settings, version, isNew, outcome } of setting.cache.runs) {
+      const { losses: _losses, gradNorms: _norms, ...told } = outcome
+      context.list({ ...settings, version, isNew, ...told })
+    }
     // After so few steps as of --quick nothing is judged.
-    return [...frontierRows(frontier), ...rows, ...more].map((row): Row =>
+    return [...frontierRows(frozen), ...rows].map((row): Row =>
       context.quick ? { ...row, floor: null, goal: null } : row,
     )
   },
@@ -45,84 +96,64 @@ export const predictive: Topic = {
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-interface Setting {
-  readonly context: BenchContext
-  readonly base: string
-  readonly rows: Rows
-  readonly steps: number
-  readonly seeds: readonly number[]
-  readonly tries: number
-}
-
-interface Tuned {
-  readonly rate: number
-  readonly outcomes: readonly Outcome[]
-}
-
-function frontierRows(frontier: readonly FrontierPoint[]): Row[] {
-  return frontier.map(({ units, loss }) => ({
-    ...INFORMS,
-    name: `adamw, tuned, ${units} passes`,
-    ours: loss,
-    unit: 'nats',
-    better: 'lower',
-  }))
-}
-
-const INFORMS = { peer: null, ratio: null, floor: null, goal: null } as const
-
-function methodRow(
-  { name, floor }: Pick<Method, 'name' | 'floor'>,
-  { rate, outcomes }: Tuned,
-  frontier: readonly FrontierPoint[],
-): Row {
-  const needed = outcomes.map(({ reported }) => unitsFor(frontier, reported))
-  const { mean: speed, low, high } = bootstrap(outcomes.map((one, i) => needed[i].units / unitsOf(one)))
-  const [first] = outcomes
-  const outside = needed.some(({ isOutside }) => isOutside) ? '; outside of the frontier' : ''
+function settingOf(
+  context: BenchContext,
+  {
+    tokens,
+    seeds,
+    tries,
+  }: { readonly tokens: number; readonly seeds: readonly number[]; readonly tries: number },
+): Setting {
+  const base = context.model ?? MODEL
+  const rows = readRows(base, tokens)
   return {
-    name,
-    ours: speed,
-    peer: null,
-    unit: '× tuned adamw',
-    ratio: null,
-    floor,
-    goal: null,
-    better: 'higher',
-    note: `${low.toFixed(2)} … ${high.toFixed(2)} of 95 %; rate ${rate}, ${first.forwards} forward, ${first.backwards} backward, ${first.kept} kept, ${first.seconds.toFixed(0)} s, loss ${mean(outcomes.map(({ reported }) => reported)).toFixed(4)}${outside}`,
+    context,
+    base,
+    rows,
+    versions: { model: versionOfModel(base), data: versionOfRows(rows) },
+    firstRate: context.model === null ? RATES.bundled : RATES.given,
+    seeds,
+    tries,
+    cache: createRunCache(context.cache ?? join(cacheFolder(), 'bench-predictive'), {
+      isComplete: context.finished,
+    }),
   }
 }
 
-/** The rate that a search finds, its passes counted, beside the rate of a file that nobody tuned. */
-async function autotuneRows(setting: Setting, frontier: readonly FrontierPoint[]): Promise<Row[]> {
-  const { seeds, steps } = setting
-  const plain = seeds.map((seed) => once(setting, ADAMW, { steps, learningRate: DEFAULT_RATE, seed }))
-  const searched: Outcome[] = []
-  let rate = 0
-  for (const seed of seeds) {
-    const { found, cost } = await search(setting, seed)
-    rate = found
-    const run = once(setting, ADAMW, { steps, learningRate: found, seed })
-    searched.push({
-      ...run,
-      forwards: run.forwards + cost.forwards,
-      backwards: run.backwards + cost.backwards,
-      seconds: run.seconds + cost.seconds,
-    })
+function missingRow(missing: readonly string[]): Row {
+  return {
+    name: 'not run yet',
+    ours: missing.length,
+    peer: null,
+    unit: 'rows',
+    ratio: null,
+    floor: null,
+    goal: null,
+    better: 'lower',
+    note: missing.join('; '),
   }
-  const untuned = methodRow(
-    { name: `adamw at ${DEFAULT_RATE}`, floor: null },
-    { rate: DEFAULT_RATE, outcomes: plain },
-    frontier,
-  )
-  const auto = methodRow({ name: 'learning_rate: auto', floor: null }, { rate, outcomes: searched }, frontier)
+}
+
+async function autotuneRows(
+  setting: Setting,
+  steps: number,
+  frontier: ReturnType<typeof frontierOf>,
+): Promise<Row[]> {
+  const { untuned, searched, rates } = await autotuned(setting, steps)
+  const plain = compare(`adamw at ${DEFAULT_RATE}, ${steps} steps`, untuned, frontier)
+  const auto = compare(`learning_rate: auto, ${steps} steps and its search`, searched, frontier)
+  const row = comparedRow(auto)
+  const share = searched.outcomes.map((one, i) => unitsOf(one) / unitsOf(untuned.outcomes[i]) - 1)
   return [
-    untuned,
-    auto,
+    comparedRow(plain),
     {
-      ...auto,
+      ...row,
+      note: `${row.note}; found ${rates.join(', ')}; the search is ${(100 * Math.max(...share)).toFixed(1)} % more passes`,
+    },
+    {
+      ...row,
       name: 'learning_rate: auto, beside a rate that nobody tuned',
-      ours: auto.ours / untuned.ours,
+      ours: auto.speed.mean / plain.speed.mean,
       unit: '× adamw',
       floor: 2,
       goal: 3,
@@ -131,73 +162,24 @@ async function autotuneRows(setting: Setting, frontier: readonly FrontierPoint[]
   ]
 }
 
-/** As a run does it, on rows of steps that it has not come to. */
-async function search(
-  setting: Setting,
-  seed: number,
-): Promise<{ readonly found: number; readonly cost: Pick<Outcome, 'forwards' | 'backwards' | 'seconds'> }> {
-  const { rows, steps } = setting
-  const task = createTask(rows, 'iid', seed)
-  const probe = [task.rowsOf(steps, 0, 1), task.rowsOf(steps + 1, 0, 1)]
-  const cost = { forwards: 0, backwards: 0, seconds: 0 }
-  const branch = (learningRate: number, length: number): number => {
-    const one = once(setting, ADAMW, {
-      steps: length,
-      learningRate,
-      seed,
-      schedule: branchSchedule(length),
-      probe,
-    })
-    cost.forwards += one.forwards + probe.length
-    cost.backwards += one.backwards
-    cost.seconds += one.seconds
-    return one.probed
-  }
-  const start = branch(0, 1)
-  const plan = planSearch({ totalSteps: steps, measurement: 0.5 * probe.length })
-  const { rate } = await searchLearningRate({
-    ...plan,
-    center: 1e-3,
-    start,
-    branch: async (...of) => branch(...of),
+/** 1: it stands. */
+function verdictRows(compared: ReadonlyMap<string, Compared>): Row[] {
+  const [hybrid, noOp] = [HYBRID, NO_OP].map((name) => compared.get(name))
+  if (hybrid === undefined || noOp === undefined) return []
+  const floor = METHODS.find(({ name }) => name === HYBRID)?.floor ?? 0
+  const eager = compared.get(EAGER_HYBRID) ?? hybrid
+  const reasons = withdrawn({ hybrid, noOp, floor })
+  const ofEager = withdrawn({ hybrid: eager, noOp, floor })
+  const row = (name: string, why: readonly string[]): Row => ({
+    name,
+    ours: why.length === 0 ? 1 : 0,
+    peer: null,
+    unit: 'stands',
+    ratio: null,
+    floor: null,
+    goal: null,
+    better: 'higher',
+    note: why.join('; '),
   })
-  return { found: rate, cost }
-}
-
-/** The best rate of the first seed, and with it all seeds. */
-function tuned(setting: Setting, method: Method, steps: number): Tuned {
-  const { seeds, tries, context } = setting
-  const rateAt = (power: number): number =>
-    (context.model === null ? RATES.bundled : RATES.given) * 2 ** power
-  const found = new Map<number, Outcome>()
-  const at = (power: number): number => {
-    const known =
-      found.get(power) ?? once(setting, method, { steps, learningRate: rateAt(power), seed: seeds[0] })
-    found.set(power, known)
-    return known.chosenBy
-  }
-  let best = 0
-  at(0)
-  for (const side of [1, -1]) while (found.size < tries && at(best + side) < at(best)) best += side
-  const learningRate = rateAt(best)
-  const outcomes = seeds.map((seed, i) =>
-    i === 0
-      ? (found.get(best) ?? once(setting, method, { steps, learningRate, seed }))
-      : once(setting, method, { steps, learningRate, seed }),
-  )
-  return { rate: learningRate, outcomes }
-}
-
-function once(
-  { context, base, rows }: Setting,
-  method: Method,
-  run: Pick<TrainedRun, 'steps' | 'learningRate' | 'seed' | 'schedule' | 'probe'>,
-): Outcome {
-  const device = openCpu({ threads: context.threads })
-  const outcome = trainOnce({ base, method, device, task: createTask(rows, 'iid', run.seed), ...run })
-  const { chosenBy, reported, seconds, kept } = outcome
-  context.progress(
-    `${method.name}, ${run.steps} steps, rate ${run.learningRate}, seed ${run.seed}: ${chosenBy.toFixed(4)} ${reported.toFixed(4)} (${seconds.toFixed(0)} s, ${kept} kept)`,
-  )
-  return outcome
+  return [row(`${HYBRID} as an accelerator`, reasons), row(`${EAGER_HYBRID} as an accelerator`, ofEager)]
 }

@@ -63,6 +63,29 @@ describe('the bandit', () => {
     expect(episode).toBeLessThan(100)
   })
 
+  test('an arm whose gain falls short of what was predicted three times in a row is off', () => {
+    const bandit = createBandit(NAMES, 1)
+    const compare = (name: string, ...gains: readonly number[]): void => {
+      for (const gain of gains) bandit.compare(name, 1, gain)
+    }
+    // More than half of it is no wrong prediction, nor is more than all of it.
+    compare('a', 0.4, -1, 0.6, 0.4, Number.NaN)
+    compare('b', 3, 9, 2)
+    bandit.compare('c', 0, -1)
+    bandit.compare('c', 0, -1)
+    bandit.compare('c', 0, -1)
+    expect(NAMES.map((name) => bandit.isOff(name))).toEqual([false, false, false])
+    compare('a', 0.49)
+    for (let i = 0; i < 9; i++) bandit.reward('a', 3)
+    expect(bandit.isOff('a')).toBe(true)
+    expect(bandit.pays).toBe(false)
+    const again = createBandit(NAMES, 1)
+    again.loadState(JSON.parse(JSON.stringify(bandit.saveState())))
+    expect(again.isOff('a')).toBe(true)
+    for (const name of ['b', 'c']) compare(name, 0, 0, 0)
+    expect(bandit.hopeless).toBe(true)
+  })
+
   test('chooses only what is ready, and goes on as it was saved', () => {
     const bandit = createBandit(NAMES, 7)
     for (let episode = 0; episode < 9; episode++) {

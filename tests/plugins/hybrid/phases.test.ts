@@ -77,6 +77,7 @@ test('a run goes through legal phases, whatever losses and failures it meets', (
         },
         backward: unused,
         update: unused,
+        beforeUpdate: () => {},
       }
       let failed = false
       const result = strategy.step(context, () => {

@@ -108,6 +108,8 @@ test('a step of one example is refused when the first guess is to be measured', 
 
 test('weights that are not f32 are refused', async () => {
   using space = workspace()
-  const whole = { adapter: 'none', bf16: true, strategy: EAGER }
-  await expect(space.train(whole)).rejects.toThrow('moves weights in f32')
+  for (const strategy of [EAGER, { name: 'hybrid', arm: 'none' }]) {
+    const whole = { adapter: 'none', bf16: true, strategy }
+    await expect(space.train(whole)).rejects.toThrow('moves weights in f32')
+  }
 })

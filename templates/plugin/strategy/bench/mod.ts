@@ -9,7 +9,13 @@ import { myStrategy } from '../src/mod.ts'
 
 const model = loadModel('node_modules/tritune/quickstart/model', { device: referenceDevice })
 const parameters = new Map([['weight', parameter(zeros([4, 4]))]])
-const parts = { evaluate: () => 1, evaluateEach: () => [1], backward: () => 1, update: () => ({}) }
+const parts = {
+  evaluate: () => 1,
+  evaluateEach: () => [1],
+  backward: () => 1,
+  update: () => ({}),
+  beforeUpdate() {},
+}
 const context: StepContext = { step: 0, totalSteps: 8, learningRate: 1e-3, model, parameters, ...parts }
 benchOp('my-strategy: a step', {
   open() {

@@ -54,6 +54,7 @@ function contextOf(step: number, totalSteps: number, parameters: Parameters): St
     },
     evaluate: unused,
     evaluateEach: unused,
+    beforeUpdate: unused,
     backward: unused,
     update: unused,
   }

@@ -1,0 +1,47 @@
+/**
+ * What may be said of the rows, by rules that were there before them: faster where the whole interval is above 1, and no accelerator where the no-op does as well.
+ */
+import type { Interval } from './frontier.ts'
+import type { Compared } from './rows.ts'
+
+/** `faster` and `slower`: the whole interval lies on one side of 1. */
+export type Claim = 'faster' | 'slower' | 'within what seeds differ by'
+
+export function claimOf({ low, high }: Interval): Claim {
+  return low > 1 ? 'faster' : high < 1 ? 'slower' : 'within what seeds differ by'
+}
+
+/** Beside a tuned AdamW. */
+export function sentence({ name, speed, isOutside }: Compared): string {
+  const { mean, low, high } = speed
+  const range = `${low.toFixed(2)} … ${high.toFixed(2)}`
+  const claim = claimOf(speed)
+  const said =
+    claim === 'faster'
+      ? `${mean.toFixed(2)} × as fast as a tuned AdamW`
+      : claim === 'slower'
+        ? `${(100 * (1 - mean)).toFixed(0)} % slower than a tuned AdamW`
+        : 'not told from a tuned AdamW'
+  return `${name}: ${said} (${range})${isOutside ? ', partly outside of the frontier' : ''}`
+}
+
+/** Stated before anything ran: hybrid is no accelerator where it misses the floor, or where its no-op lies within its interval. */
+export function withdrawn({
+  hybrid,
+  noOp,
+  floor,
+}: {
+  readonly hybrid: Compared
+  readonly noOp: Compared
+  readonly floor: number
+}): readonly string[] {
+  const { low, high, mean } = hybrid.speed
+  return [
+    ...(mean < floor ? [`it is below ${floor} × a tuned AdamW`] : []),
+    ...(noOp.speed.mean >= low && noOp.speed.mean <= high
+      ? ['refusing all guesses does as well']
+      : noOp.speed.mean > high
+        ? ['refusing all guesses does better']
+        : []),
+  ]
+}
