@@ -49,6 +49,10 @@ export interface BenchContext {
   readonly after: string | null
   /** Their instruction set, as tt_init counts them; 0: the best. */
   readonly isa: number
+  /** Folder of finished runs, which are not made again; null: none is kept. */
+  readonly cache: string | null
+  /** How often, with other random numbers; null: as the topic has it. */
+  readonly seeds: number | null
   /** For people, on stderr: what runs now. */
   progress(text: string): void
 }

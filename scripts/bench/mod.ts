@@ -61,6 +61,10 @@ of libraries:
   --after <file>    another
   --isa <n>         instruction set of both: 0 the best, 1 AVX2, 2 AVX-512, 3 AMX
 
+of compression:
+  --cache <folder>  keeps finished runs there, so that what was cut goes on; runs of other sources or settings are made anew
+  --seeds <n>       seeds of every row; default: 3
+
 of ops:
   --filter <regex>  only groups whose name fits, such as "^rms_norm"
   --format <name>   mitata (default), json, markdown or quiet
@@ -137,6 +141,8 @@ const OPTIONS = {
   before: { type: 'string' },
   after: { type: 'string' },
   isa: { type: 'string' },
+  cache: { type: 'string' },
+  seeds: { type: 'string' },
   filter: { type: 'string' },
   format: { type: 'string' },
   table: { type: 'boolean' },
@@ -159,9 +165,7 @@ export const bench: Command<typeof OPTIONS> = {
       })
     }
     if (values.python !== undefined && !isCheckout()) throw onlyInCheckout('--python')
-    const threads = numberOption('threads', values.threads, availableParallelism())
-    if (!Number.isInteger(threads) || threads < 1)
-      throw new TrituneError('E_USAGE', '--threads: expected a whole number from 1')
+    const threads = wholeNumber('threads', values.threads ?? String(availableParallelism()))
     await ensureInstalled()
     const context: BenchContext = {
       quick: values.quick ?? false,
@@ -173,6 +177,8 @@ export const bench: Command<typeof OPTIONS> = {
       before: values.before ?? null,
       after: values.after ?? null,
       isa: numberOption('isa', values.isa, 0),
+      cache: values.cache ?? null,
+      seeds: values.seeds === undefined ? null : wholeNumber('seeds', values.seeds),
       progress: (text) => void process.stderr.write(`${text}\n`),
     }
     if (positionals[0] === 'ops') {
@@ -180,8 +186,16 @@ export const bench: Command<typeof OPTIONS> = {
       return
     }
     expectNone(values)
+    if (!positionals.includes('compression') && (values.cache ?? values.seeds) !== undefined)
+      throw new TrituneError('E_USAGE', '--cache and --seeds are for compression')
     if (!(await measure(positionals, context, values.json ?? false))) process.exitCode = 1
   },
+}
+
+function wholeNumber(name: string, value: string): number {
+  const number = numberOption(name, value, 1)
+  if (Number.isInteger(number) && number >= 1) return number
+  throw new TrituneError('E_USAGE', `--${name}: expected a whole number from 1`)
 }
 
 function onlyInCheckout(what: string): TrituneError {

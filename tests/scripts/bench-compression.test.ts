@@ -54,6 +54,7 @@ test('one worker that sends its weights densely each step is plain training, to 
   const run = {
     base: MODEL,
     device,
+    threads: 1,
     workers: 1,
     steps: 3,
     learningRate: 8e-3,
@@ -71,6 +72,7 @@ test('workers that send ternary weights and gradients learn, and their bytes are
   const run = {
     base: MODEL,
     device,
+    threads: 1,
     workers: 2,
     steps: 3,
     learningRate: 8e-3,
@@ -95,6 +97,7 @@ describe('rows', () => {
     sentBytes: 1e6,
     receivedBytes: 3e6,
     denseBytes: 2e7,
+    stepSeconds: 0.1,
     codecSeconds: 2,
     kept: 0.8,
     backlog: 0.5,
@@ -102,6 +105,7 @@ describe('rows', () => {
   const tuned = (...losses: number[]): Tuned => ({
     rate: 0.01,
     isInterior: true,
+    tries: 3,
     outcomes: losses.map(outcome),
   })
   const [, method] = METHODS

@@ -3,6 +3,7 @@
  */
 import { mean } from '../_measure.ts'
 import type { Row } from '../_topic.ts'
+import { meanInterval } from './interval.ts'
 import type { Method } from './methods.ts'
 import type { Outcome } from './simulate.ts'
 
@@ -11,6 +12,8 @@ export interface Tuned {
   readonly rate: number
   /** Both neighbours were tried. */
   readonly isInterior: boolean
+  /** Rates that were tried. */
+  readonly tries: number
   readonly outcomes: readonly Outcome[]
 }
 
@@ -31,21 +34,34 @@ export function compressionRows(all: readonly Measured[]): Row[] {
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** ratio: the loss over that of plain training, mean over the seeds. */
-function gapRow({ name, method: { goal }, dense, own }: Measured): Row {
+function gapRow({ name, method: { goal }, steps, dense, own }: Measured): Row {
   const ratios = own.outcomes.map(({ reported }, i) => reported / dense.outcomes[i].reported)
-  const percent = ratios.map((ratio) => `${(100 * (ratio - 1)).toFixed(2)} %`).join(', ')
+  const { mean: ratio, low, high } = meanInterval(ratios)
+  const interval = ratios.length < 2 ? '' : ` (${percent(low)} … ${percent(high)} of 95 %)`
   const [{ kept, backlog }] = own.outcomes
   return {
     name: `${name}: loss`,
     ours: mean(own.outcomes.map(({ reported }) => reported)),
     peer: mean(dense.outcomes.map(({ reported }) => reported)),
     unit: 'nats',
-    ratio: mean(ratios),
+    ratio,
     floor: goal && 1 + 1.5 * goal.gap,
     goal: goal && 1 + goal.gap,
     better: 'lower',
-    note: `gaps ${percent}; rate ${rate(own)}, of dense ${rate(dense)}; δ ${kept.toFixed(2)}, backlog ${backlog.toFixed(1)}`,
+    note: `gaps ${ratios.map(percent).join(', ')}${interval}${goal ? verdict(high, goal.gap, steps) : ''}; rate ${rate(own)}, of dense ${rate(dense)}; δ ${kept.toFixed(2)}, backlog ${backlog.toFixed(1)}`,
   }
+}
+
+/** Said in advance: after so many steps a claim stands by the upper end of its interval, or not at all. */
+const STEPS_OF_CLAIMS = 1000
+
+function verdict(high: number, gap: number, steps: number): string {
+  if (steps < STEPS_OF_CLAIMS) return ''
+  return high <= 1 + gap ? `, so ≤ ${100 * gap} % stands` : `, so ≤ ${100 * gap} % is not shown`
+}
+
+function percent(ratio: number): string {
+  return `${(100 * (ratio - 1)).toFixed(2)} %`
 }
 
 /** ratio: f32 of every step over what a worker sent. */
@@ -90,6 +106,6 @@ function receivedRow({ name, workers, steps, own: { outcomes } }: Measured): Row
   }
 }
 
-function rate({ rate: value, isInterior }: Tuned): string {
-  return `${value}${isInterior ? '' : ' (at the edge of what was tried)'}`
+function rate({ rate: value, isInterior, tries }: Tuned): string {
+  return `${value} of ${tries} tried${isInterior ? '' : ' (at their edge)'}`
 }
