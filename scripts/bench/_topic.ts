@@ -51,6 +51,8 @@ export interface BenchContext {
   readonly isa: number
   /** Folder of finished runs, which are not made again; null: none is kept. */
   readonly cache: string | null
+  /** Folder of a run whose times of steps are played; null: one that was recorded. */
+  readonly trace: string | null
   /** How often, with other random numbers; null: as the topic has it. */
   readonly seeds: number | null
   /** For people, on stderr: what runs now. */

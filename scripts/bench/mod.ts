@@ -27,7 +27,8 @@
  *   runs       what monitors cost the trainer, and the index over 1,000 runs of 10,000 steps
  *   compression  workers that send less beside workers that send all, simulated: loss, bytes, learning rates chosen for each; more than a day, so --only   (--model)
  *   predictive  guessed steps and searched learning rates beside a tuned AdamW: what it needs for the loss that they reach; an hour or two   (--model)
- *   links      sums of two processes by MPI, over shared memory and over cables of 0.1, 1 and 10 Gb/s, beside the cost model
+ *   links      sums of two processes by MPI, over shared memory and over cables of 0.1, 1 and 10 Gb/s, beside the cost model; steps of runs over those, and below which rate sending less is faster
+ *   distributed  a job on up to 1024 processes, played from the times of steps of a run, beside the formula of the cost model   --trace
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'
@@ -65,6 +66,9 @@ of compression:
   --cache <folder>  keeps finished runs there, so that what was cut goes on; runs of other sources or settings are made anew
   --seeds <n>       seeds of every row; default: 3
 
+of distributed:
+  --trace <folder>  a run whose steps are played; default: one of the bundled model that was recorded
+
 of ops:
   --filter <regex>  only groups whose name fits, such as "^rms_norm"
   --format <name>   mitata (default), json, markdown or quiet
@@ -98,6 +102,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   runs: async () => (await import('./product/runs.ts')).runsTopic,
   compression: async () => (await import('./compression/mod.ts')).compression,
   predictive: async () => (await import('./predictive/mod.ts')).predictive,
+  distributed: async () => (await import('./distributed/mod.ts')).distributed,
   links: async () => (await import('./links/links.ts')).links,
   wasm: async () => (await import('./wasm.ts')).wasm,
 }
@@ -123,6 +128,7 @@ const OF_CHECKOUT: readonly string[] = [
   'serve',
   'runs',
   'compression',
+  'distributed',
   'predictive',
 ]
 
@@ -143,6 +149,7 @@ const OPTIONS = {
   isa: { type: 'string' },
   cache: { type: 'string' },
   seeds: { type: 'string' },
+  trace: { type: 'string' },
   filter: { type: 'string' },
   format: { type: 'string' },
   table: { type: 'boolean' },
@@ -178,6 +185,7 @@ export const bench: Command<typeof OPTIONS> = {
       after: values.after ?? null,
       isa: numberOption('isa', values.isa, 0),
       cache: values.cache ?? null,
+      trace: values.trace ?? null,
       seeds: values.seeds === undefined ? null : wholeNumber('seeds', values.seeds),
       progress: (text) => void process.stderr.write(`${text}\n`),
     }
@@ -188,6 +196,8 @@ export const bench: Command<typeof OPTIONS> = {
     expectNone(values)
     if (!positionals.includes('compression') && (values.cache ?? values.seeds) !== undefined)
       throw new TrituneError('E_USAGE', '--cache and --seeds are for compression')
+    if (!positionals.includes('distributed') && values.trace !== undefined)
+      throw new TrituneError('E_USAGE', '--trace is for distributed')
     if (!(await measure(positionals, context, values.json ?? false))) process.exitCode = 1
   },
 }
