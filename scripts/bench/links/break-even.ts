@@ -15,8 +15,10 @@ export function breakEven(dense: readonly StepAtRate[], own: readonly StepAtRate
   const [all, less] = [fitted(dense), fitted(own)]
   const saved = all.perRate - less.perRate
   const more = less.base - all.base
+  // A billionth is what rounding leaves.
+  const isDearer = more > 1e-9 * all.base
   if (saved <= 0) return more < 0 ? Infinity : 0
-  return more <= 0 ? Infinity : saved / more
+  return isDearer ? saved / more : Infinity
 }
 
 /** For people. */
