@@ -42,7 +42,13 @@ export function openRunner(context: BenchContext, base: string, rows: Rows): Run
       const { name: _, goal: __, ...way } = asked.method
       const { sharding, workers, steps, learningRate, seed } = asked
       const settings: RunSettings = {
-        ...{ model, threads, sharding, workers, steps, learningRate, seed },
+        model,
+        threads,
+        sharding,
+        workers,
+        steps,
+        learningRate,
+        seed,
         method: JSON.stringify(Object.entries(way).toSorted()),
       }
       const name = nameOf(asked)

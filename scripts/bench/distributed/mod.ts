@@ -25,7 +25,11 @@ export const distributed: Topic = {
     const jobs = Object.entries(LINKS).flatMap(([rate, link]) =>
       WAYS.flatMap((way) =>
         PROCESSES.map((processes) => ({
-          ...{ processes, way, link, trace, coding },
+          processes,
+          way,
+          link,
+          trace,
+          coding,
           name: `${processes} processes, ${rate}, ${way.name}`,
         })),
       ),
@@ -74,14 +78,22 @@ function jobRow({ name, processes, way, link, trace, coding }: Job, { quick }: B
   const random = createRandom(1, name)
   const played = (stretch: number): ReturnType<typeof playJobs> => {
     const job: PlayedJob = {
-      ...{ trace: trace.seconds, processes, every, steps: STEPS, stretch, random },
+      trace: trace.seconds,
+      processes,
+      every,
+      steps: STEPS,
+      stretch,
+      random,
       exchangeSeconds: exchange,
     }
     return playJobs(job, times)
   }
   const { mean: ours, low, high } = played(STRETCH)
   const { computing, waiting } = stepCost({
-    ...{ processes, every, link, stepSeconds: trace.seconds },
+    processes,
+    every,
+    link,
+    stepSeconds: trace.seconds,
     gradientBytes: 0,
   })
   const formula = computing / (computing + waiting + exchange / every)

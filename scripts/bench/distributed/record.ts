@@ -21,7 +21,8 @@ try {
   const { status, stderr } = spawnSync(
     process.execPath,
     [
-      ...['scripts/finetune.ts', 'quickstart/distributed.yaml'],
+      'scripts/finetune.ts',
+      'quickstart/distributed.yaml',
       ...settings.flatMap((setting) => ['--set', setting]),
     ],
     { cwd: ROOT, encoding: 'utf8' },

@@ -54,7 +54,11 @@ const INFORMS = { better: 'lower', floor: null, goal: null } as const
 function rowOf(name: string, { milliseconds, sent }: Outcome, together: number): Row {
   return {
     ...INFORMS,
-    ...{ name, unit: 'ms', ours: milliseconds, peer: together, ratio: milliseconds / together },
+    name,
+    unit: 'ms',
+    ours: milliseconds,
+    peer: together,
+    ratio: milliseconds / together,
     ...(sent !== null && { note: `${(sent / 1000).toFixed(1)} KB sent a step` }),
   }
 }
