@@ -23,27 +23,23 @@ export const compression: Topic = {
   name: 'compression',
   async run(context) {
     const plan = context.quick ? QUICK : FULL
-    const base = context.model ?? MODEL
-    const runner = openRunner(context, base, readRows(base))
-    const { tries } = plan
-    const seeds = Array.from({ length: context.seeds ?? plan.seeds }, (_, i) => i + 1)
-    const measured: Measured[] = []
-    for (const steps of plan.steps)
-      for (const sharding of ['iid', 'domain'] as const)
-        for (const workers of plan.workers)
-          for (const method of METHODS) {
-            const name = `${workers} workers, ${sharding}, ${method.name}, ${steps} steps`
-            if (context.only !== null && !name.includes(context.only)) continue
-            const setting = { context, runner, sharding, seeds, tries, plan: plan.steps, steps }
-            const dense = tuned({ ...setting, method: DENSE, workers: 1 })
-            const own = tuned({ ...setting, method, workers })
-            measured.push({ name, method, workers, steps, dense, own })
-          }
-    const bundling = bundlingRows().filter(({ name }) => context.only === null || name.includes(context.only))
-    if (measured.length === 0 && bundling.length === 0)
+    const isAsked = ({ name }: { readonly name: string }): boolean =>
+      context.only === null || name.includes(context.only)
+    const cells = cellsOf(plan).filter(isAsked)
+    const bundling = bundlingRows().filter(isAsked)
+    if (cells.length === 0 && bundling.length === 0)
       throw new TrituneError('E_USAGE', `--only: nothing has "${context.only}" in its name`, {
         remedy: `names are such as "4 workers, iid, ${METHODS[0].name}, ${plan.steps[0]} steps"`,
       })
+    if (cells.length === 0) return bundling
+    const base = context.model ?? MODEL
+    const runner = openRunner(context, base, readRows(base))
+    const seeds = Array.from({ length: context.seeds ?? plan.seeds }, (_, i) => i + 1)
+    const measured = cells.map((cell): Measured => {
+      const setting = { ...cell, context, runner, seeds, plan: plan.steps, tries: plan.tries }
+      const dense = tuned({ ...setting, method: DENSE, workers: 1 })
+      return { ...cell, dense, own: tuned(setting) }
+    })
     const rows = [...bundling, ...compressionRows(measured), ...linkRows(measured), ...runner.rows()]
     // After so few steps as of --quick nothing is judged.
     return await Promise.resolve(
@@ -54,17 +50,35 @@ export const compression: Topic = {
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-interface Setting {
+/** What is compared with sending everything. */
+interface Cell {
+  readonly name: string
+  readonly method: Method
+  readonly workers: number
+  readonly sharding: Sharding
+  readonly steps: number
+}
+
+function cellsOf({ steps: lengths, workers: worlds }: typeof FULL): Cell[] {
+  return lengths.flatMap((steps) =>
+    (['iid', 'domain'] as const).flatMap((sharding) =>
+      worlds.flatMap((workers) =>
+        METHODS.map((method) => {
+          const name = `${workers} workers, ${sharding}, ${method.name}, ${steps} steps`
+          return { name, method, workers, sharding, steps }
+        }),
+      ),
+    ),
+  )
+}
+
+interface Setting extends Omit<Cell, 'name'> {
   readonly context: BenchContext
   readonly runner: Runner
-  readonly sharding: Sharding
   readonly seeds: readonly number[]
   readonly tries: number
   /** All lengths of runs, the shortest first. */
   readonly plan: readonly number[]
-  readonly steps: number
-  readonly method: Method
-  readonly workers: number
 }
 
 function rateAt({ context }: Setting, power: number): number {

@@ -102,7 +102,7 @@ function receivedRow({ name, workers, steps, own: { outcomes } }: Measured): Row
     floor: null,
     goal: null,
     better: 'higher',
-    note: `in two hops ${(ring / hops).toFixed(1)}; beside a ring of bf16 ${breakEven}`,
+    note: `${(ring / 2 / receivedBytes).toFixed(1)} × fewer than a ring of bf16; in two hops ${(ring / hops).toFixed(1)} × fewer than f32; beside a ring of bf16 ${breakEven}`,
   }
 }
 

@@ -30,7 +30,11 @@ export interface Runner {
 const SIMULATE = fileURLToPath(new URL('./simulate.ts', import.meta.url))
 const TASK = fileURLToPath(new URL('./task.ts', import.meta.url))
 
-export function openRunner(context: BenchContext, base: string, rows: Rows): Runner {
+export function openRunner(
+  context: Pick<BenchContext, 'threads' | 'cache' | 'progress'>,
+  base: string,
+  rows: Rows,
+): Runner {
   const { threads, progress } = context
   const { sources, isa } = openLibrary('cpu').info
   const version = sourceVersion([SIMULATE, TASK], [String(sources), String(isa)])
