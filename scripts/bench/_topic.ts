@@ -55,6 +55,8 @@ export interface BenchContext {
   readonly trace: string | null
   /** How often, with other random numbers; null: as the topic has it. */
   readonly seeds: number | null
+  /** Learning rates that are tried of every way; null: as the topic has it. */
+  readonly tries: number | null
   /** For people, on stderr: what runs now. */
   progress(text: string): void
 }

@@ -65,6 +65,7 @@ of libraries:
 of compression:
   --cache <folder>  keeps finished runs there, so that what was cut goes on; runs of other sources or settings are made anew
   --seeds <n>       seeds of every row; default: 3
+  --tries <n>       learning rates of runs that begin where the search over shorter ones ended; default: 5
 
 of distributed:
   --trace <folder>  a run whose steps are played; default: one of the bundled model that was recorded
@@ -149,6 +150,7 @@ const OPTIONS = {
   isa: { type: 'string' },
   cache: { type: 'string' },
   seeds: { type: 'string' },
+  tries: { type: 'string' },
   trace: { type: 'string' },
   filter: { type: 'string' },
   format: { type: 'string' },
@@ -185,6 +187,7 @@ export const bench: Command<typeof OPTIONS> = {
       after: values.after ?? null,
       isa: numberOption('isa', values.isa, 0),
       cache: values.cache ?? null,
+      tries: values.tries === undefined ? null : wholeNumber('tries', values.tries),
       trace: values.trace ?? null,
       seeds: values.seeds === undefined ? null : wholeNumber('seeds', values.seeds),
       progress: (text) => void process.stderr.write(`${text}\n`),
@@ -194,8 +197,8 @@ export const bench: Command<typeof OPTIONS> = {
       return
     }
     expectNone(values)
-    if (!positionals.includes('compression') && (values.cache ?? values.seeds) !== undefined)
-      throw new TrituneError('E_USAGE', '--cache and --seeds are for compression')
+    if (!positionals.includes('compression') && (values.cache ?? values.seeds ?? values.tries) !== undefined)
+      throw new TrituneError('E_USAGE', '--cache, --seeds and --tries are for compression')
     if (!positionals.includes('distributed') && values.trace !== undefined)
       throw new TrituneError('E_USAGE', '--trace is for distributed')
     if (!(await measure(positionals, context, values.json ?? false))) process.exitCode = 1

@@ -117,7 +117,7 @@ describe('rows', () => {
   })
   const [, method] = METHODS
   const rows = compressionRows([
-    { name: 'x', method, workers: 4, steps: 100, dense: tuned(2, 4), own: tuned(2.02, 4.12) },
+    { name: 'x', method, workers: 4, steps: 100, dense: tuned(2, 4), own: tuned(2.02, 4.12), untrained: 5 },
   ])
   test('the gap is the mean over seeds of each beside its own', () => {
     expect(rows[0]).toMatchObject({ name: 'x: loss', ratio: (1.01 + 1.03) / 2, goal: 1.02, better: 'lower' })
@@ -126,10 +126,12 @@ describe('rows', () => {
   test('the gap has its interval, and after 1000 steps a claim stands by its upper end', () => {
     const gapOf = (steps: number, ...losses: number[]): string | undefined =>
       compressionRows([
-        { name: 'x', method, workers: 4, steps, dense: tuned(2, 2), own: tuned(...losses) },
+        { name: 'x', method, workers: 4, steps, dense: tuned(2, 2), own: tuned(...losses), untrained: 5 },
       ])[0].note
     // A mean of 1 %, and half a percent either way times 12.7 / √2 · √2 of two values.
-    expect(gapOf(300, 2.01, 2.03)).toContain('(-5.35 % … 7.35 % of 95 %); rate')
+    expect(gapOf(300, 2.01, 2.03)).toContain(
+      '(-5.35 % … 7.35 % of 95 %); 0.7 % of what training gains from 5.000; rate',
+    )
     expect(gapOf(1000, 2.01, 2.03)).toContain('of 95 %), so ≤ 2 % is not shown')
     expect(gapOf(1000, 2.02, 2.02)).toContain('so ≤ 2 % stands')
     expect(gapOf(1000, 2.02)).toContain('gaps 1.00 %, so ≤ 2 % is not shown')
@@ -165,6 +167,7 @@ describe('rows', () => {
         workers: 8,
         steps: 100,
         dense: tuned(2),
+        untrained: 5,
         own: { ...tuned(2), outcomes: [{ ...outcome(2), receivedBytes: 3e7 }] },
       },
     ])
@@ -210,8 +213,8 @@ describe('runs of the benchmark', () => {
 })
 
 test.each([
-  [['links', '--cache', 'x'], '--cache and --seeds are for compression'],
-  [['links', '--seeds', '2'], '--cache and --seeds are for compression'],
+  [['links', '--cache', 'x'], '--cache, --seeds and --tries are for compression'],
+  [['links', '--seeds', '2'], '--cache, --seeds and --tries are for compression'],
   [['links', '--trace', 'x'], '--trace is for distributed'],
   [['compression', '--seeds', '0'], '--seeds: expected a whole number from 1'],
   [['compression', '--quick', '--only', '3 workers'], 'nothing has "3 workers" in its name'],

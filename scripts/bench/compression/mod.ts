@@ -38,7 +38,7 @@ export const compression: Topic = {
     const measured = cells.map((cell): Measured => {
       const setting = { ...cell, context, runner, seeds, plan: plan.steps, tries: plan.tries }
       const dense = tuned({ ...setting, method: DENSE, workers: 1 })
-      return { ...cell, dense, own: tuned(setting) }
+      return { ...cell, dense, own: tuned(setting), untrained: untrained(setting) }
     })
     const rows = [...bundling, ...compressionRows(measured), ...linkRows(measured), ...runner.rows()]
     // After so few steps as of --quick nothing is judged.
@@ -81,6 +81,11 @@ interface Setting extends Omit<Cell, 'name'> {
   readonly plan: readonly number[]
 }
 
+/** The loss before anything is learnt. */
+function untrained({ runner, sharding, seeds: [seed] }: Setting): number {
+  return runner.run({ method: DENSE, workers: 1, sharding, steps: 1, learningRate: 0, seed }).reported
+}
+
 function rateAt({ context }: Setting, power: number): number {
   return (context.model === null ? RATES.bundled : RATES.given) * 2 ** power
 }
@@ -88,10 +93,14 @@ function rateAt({ context }: Setting, power: number): number {
 /** The best rate of the first seed. Runs of other lengths begin where the search over the shortest ended: that is cheaper, for all ways alike. */
 function searched(setting: Setting): ReturnType<typeof searchRate<ReturnType<Runner['run']>>> {
   const { runner, seeds, tries, plan, steps } = setting
-  const start = steps === plan[0] ? 0 : searched({ ...setting, steps: plan[0] }).power
+  const isFirst = steps === plan[0]
+  const start = isFirst ? 0 : searched({ ...setting, steps: plan[0] }).power
   const run = (power: number): ReturnType<Runner['run']> =>
     runner.run({ ...setting, learningRate: rateAt(setting, power), seed: seeds[0] })
-  return searchRate(run, ({ chosenBy }) => chosenBy, { start, tries })
+  return searchRate(run, ({ chosenBy }) => chosenBy, {
+    start,
+    tries: isFirst ? tries : (setting.context.tries ?? tries),
+  })
 }
 
 function tuned(setting: Setting): Tuned {

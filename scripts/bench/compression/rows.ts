@@ -25,6 +25,8 @@ export interface Measured {
   readonly steps: number
   readonly dense: Tuned
   readonly own: Tuned
+  /** The loss before training. */
+  readonly untrained: number
 }
 
 export function compressionRows(all: readonly Measured[]): Row[] {
@@ -34,21 +36,24 @@ export function compressionRows(all: readonly Measured[]): Row[] {
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** ratio: the loss over that of plain training, mean over the seeds. */
-function gapRow({ name, method: { goal }, steps, dense, own }: Measured): Row {
+function gapRow({ name, method: { goal }, steps, dense, own, untrained }: Measured): Row {
   const ratios = own.outcomes.map(({ reported }, i) => reported / dense.outcomes[i].reported)
   const { mean: ratio, low, high } = meanInterval(ratios)
   const interval = ratios.length < 2 ? '' : ` (${percent(low)} … ${percent(high)} of 95 %)`
   const [{ kept, backlog }] = own.outcomes
+  const ours = mean(own.outcomes.map(({ reported }) => reported))
+  const peer = mean(dense.outcomes.map(({ reported }) => reported))
+  const lost = (100 * (ours - peer)) / (untrained - peer)
   return {
     name: `${name}: loss`,
-    ours: mean(own.outcomes.map(({ reported }) => reported)),
-    peer: mean(dense.outcomes.map(({ reported }) => reported)),
+    ours,
+    peer,
     unit: 'nats',
     ratio,
     floor: goal && 1 + 1.5 * goal.gap,
     goal: goal && 1 + goal.gap,
     better: 'lower',
-    note: `gaps ${ratios.map(percent).join(', ')}${interval}${goal ? verdict(high, goal.gap, steps) : ''}; rate ${rate(own)}, of dense ${rate(dense)}; δ ${kept.toFixed(2)}, backlog ${backlog.toFixed(1)}`,
+    note: `gaps ${ratios.map(percent).join(', ')}${interval}${goal ? verdict(high, goal.gap, steps) : ''}; ${lost.toFixed(1)} % of what training gains from ${untrained.toFixed(3)}; rate ${rate(own)}, of dense ${rate(dense)}; δ ${kept.toFixed(2)}, backlog ${backlog.toFixed(1)}`,
   }
 }
 
