@@ -169,6 +169,7 @@ describe('rows', () => {
         dense: tuned(2),
         untrained: 5,
         own: { ...tuned(2), outcomes: [{ ...outcome(2), receivedBytes: 3e7 }] },
+        untrained: 5,
       },
     ])
     expect(received.note).toContain('never worth it')
