@@ -138,7 +138,9 @@ describe('rows', () => {
     expect(gapOf(300, 2.02)).toContain('rate 0.01 of 3 tried, of dense 0.01 of 3 tried')
   })
   test('a step over a link is computing, coding and what is received', () => {
-    const over = linkRows([{ name: 'x', method, workers: 4, steps: 100, dense: tuned(2), own: tuned(2) }])
+    const over = linkRows([
+      { name: 'x', method, workers: 4, steps: 100, dense: tuned(2), own: tuned(2), untrained: 5 },
+    ])
     expect(over.map(({ name }) => name)).toEqual(
       ['100 Mb/s', '1 Gb/s', '10 Gb/s'].map((rate) => `x: a step over ${rate}`),
     )
@@ -167,7 +169,6 @@ describe('rows', () => {
         workers: 8,
         steps: 100,
         dense: tuned(2),
-        untrained: 5,
         own: { ...tuned(2), outcomes: [{ ...outcome(2), receivedBytes: 3e7 }] },
         untrained: 5,
       },
