@@ -50,10 +50,16 @@ export interface BenchContext {
   readonly after: string | null
   /** Their instruction set, as tt_init counts them; 0: the best. */
   readonly isa: number
-  /** Where finished runs are kept; null: the user's cache. */
+  /** Folder of finished runs, which are not made again; null: as the topic has it. */
   readonly cache: string | null
   /** Nothing is run: only what is kept. */
   readonly finished: boolean
+  /** Folder of a run whose times of steps are played; null: one that was recorded. */
+  readonly trace: string | null
+  /** How often, with other random numbers; null: as the topic has it. */
+  readonly seeds: number | null
+  /** Learning rates that are tried of every way; null: as the topic has it. */
+  readonly tries: number | null
   /** For people, on stderr: what runs now. */
   progress(text: string): void
   /** For --json, beside the rows: everything that ran, failed or not. */

@@ -27,7 +27,8 @@
  *   runs       what monitors cost the trainer, and the index over 1,000 runs of 10,000 steps
  *   compression  workers that send less beside workers that send all, simulated: loss, bytes, learning rates chosen for each; more than a day, so --only   (--model)
  *   predictive  guessed steps and searched learning rates beside a tuned AdamW: what it needs for the loss that they reach; an hour or two   (--model)
- *   links      sums of two processes by MPI, over shared memory and over cables of 0.1, 1 and 10 Gb/s, beside the cost model
+ *   links      sums of two processes by MPI, over shared memory and over cables of 0.1, 1 and 10 Gb/s, beside the cost model; steps of runs over those, and below which rate sending less is faster
+ *   distributed  a job on up to 1024 processes, played from the times of steps of a run, beside the formula of the cost model   --trace
  *   wasm       WebAssembly on one thread against AVX2 on one thread, and against the TypeScript reference
  */
 import { availableParallelism } from 'node:os'
@@ -64,6 +65,14 @@ of libraries:
   --after <file>    another
   --isa <n>         instruction set of both: 0 the best, 1 AVX2, 2 AVX-512, 3 AMX
 
+of compression:
+  --cache <folder>  keeps finished runs there, so that what was cut goes on; runs of other sources or settings are made anew
+  --seeds <n>       seeds of every row; default: 3
+  --tries <n>       learning rates of runs that begin where the search over shorter ones ended; default: 5
+
+of distributed:
+  --trace <folder>  a run whose steps are played; default: one of the bundled model that was recorded
+
 of ops:
   --filter <regex>  only groups whose name fits, such as "^rms_norm"
   --format <name>   mitata (default), json, markdown or quiet
@@ -97,6 +106,7 @@ const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
   runs: async () => (await import('./product/runs.ts')).runsTopic,
   compression: async () => (await import('./compression/mod.ts')).compression,
   predictive: async () => (await import('./predictive/mod.ts')).predictive,
+  distributed: async () => (await import('./distributed/mod.ts')).distributed,
   links: async () => (await import('./links/links.ts')).links,
   wasm: async () => (await import('./wasm.ts')).wasm,
 }
@@ -122,6 +132,7 @@ const OF_CHECKOUT: readonly string[] = [
   'serve',
   'runs',
   'compression',
+  'distributed',
   'predictive',
 ]
 
@@ -142,6 +153,10 @@ const OPTIONS = {
   before: { type: 'string' },
   after: { type: 'string' },
   isa: { type: 'string' },
+  cache: { type: 'string' },
+  seeds: { type: 'string' },
+  tries: { type: 'string' },
+  trace: { type: 'string' },
   filter: { type: 'string' },
   format: { type: 'string' },
   table: { type: 'boolean' },
@@ -164,9 +179,7 @@ export const bench: Command<typeof OPTIONS> = {
       })
     }
     if (values.python !== undefined && !isCheckout()) throw onlyInCheckout('--python')
-    const threads = numberOption('threads', values.threads, availableParallelism())
-    if (!Number.isInteger(threads) || threads < 1)
-      throw new TrituneError('E_USAGE', '--threads: expected a whole number from 1')
+    const threads = wholeNumber('threads', values.threads ?? String(availableParallelism()))
     await ensureInstalled()
     const listed: JsonValue[] = []
     const context: BenchContext = {
@@ -182,6 +195,9 @@ export const bench: Command<typeof OPTIONS> = {
       cache: values.cache ?? null,
       finished: values.finished ?? false,
       list: (entry) => void listed.push(entry),
+      tries: values.tries === undefined ? null : wholeNumber('tries', values.tries),
+      trace: values.trace ?? null,
+      seeds: values.seeds === undefined ? null : wholeNumber('seeds', values.seeds),
       progress: (text) => void process.stderr.write(`${text}\n`),
     }
     if (positionals[0] === 'ops') {
@@ -189,8 +205,23 @@ export const bench: Command<typeof OPTIONS> = {
       return
     }
     expectNone(values)
+    if (
+      !positionals.some((name) => name === 'compression' || name === 'predictive') &&
+      values.cache !== undefined
+    )
+      throw new TrituneError('E_USAGE', '--cache is for compression and predictive')
+    if (!positionals.includes('compression') && (values.seeds ?? values.tries) !== undefined)
+      throw new TrituneError('E_USAGE', '--seeds and --tries are for compression')
+    if (!positionals.includes('distributed') && values.trace !== undefined)
+      throw new TrituneError('E_USAGE', '--trace is for distributed')
     if (!(await measure(positionals, context, values.json ? listed : null))) process.exitCode = 1
   },
+}
+
+function wholeNumber(name: string, value: string): number {
+  const number = numberOption(name, value, 1)
+  if (Number.isInteger(number) && number >= 1) return number
+  throw new TrituneError('E_USAGE', `--${name}: expected a whole number from 1`)
 }
 
 function onlyInCheckout(what: string): TrituneError {

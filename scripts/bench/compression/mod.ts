@@ -1,19 +1,21 @@
 /**
  * `bench compression`: workers that send less, beside workers that send all. Of every way the learning rate is chosen by rows that are not reported, with as
- * many tries at most; then other seeds with that rate. What is claimed is the mean gap over the seeds and bytes that were counted.
+ * many tries at most; then other seeds with that rate. What is claimed is the gap over the seeds with its interval, and bytes that were counted.
  */
-import { openCpu } from '../../../plugins/cpu/mod.ts'
+import { TrituneError } from '../../../core/mod.ts'
 import type { BenchContext, Row, Topic } from '../_topic.ts'
 import { MODEL } from '../../recipes/tiny-llama/paths.ts'
 import { bundlingRows } from './bundling.ts'
+import { linkRows } from './link-rows.ts'
 import { DENSE, type Method, METHODS } from './methods.ts'
-import { compressionRows, type Measured } from './rows.ts'
-import { type Outcome, simulate } from './simulate.ts'
-import { createTask, readRows, type Rows, type Sharding } from './task.ts'
+import { compressionRows, type Measured, type Tuned } from './rows.ts'
+import { openRunner, type Runner } from './runner.ts'
+import { readRows, type Sharding } from './task.ts'
+import { searchRate } from './tune.ts'
 
 /** `--only "4 workers, iid, local 5"`: names are number of workers, sharding, method. */
-const FULL = { steps: [300, 1000], seeds: [1, 2, 3], workers: [2, 4, 8], tries: 5 }
-const QUICK = { steps: [24], seeds: [1], workers: [2], tries: 1 }
+const FULL = { steps: [300, 1000], seeds: 3, workers: [2, 4, 8], tries: 5 }
+const QUICK = { steps: [24], seeds: 1, workers: [2], tries: 1 }
 /** Where the search for a rate begins, of the bundled model and of one that is given: larger models take lower ones. */
 const RATES = { bundled: 4e-3, given: 1e-3 }
 
@@ -21,81 +23,89 @@ export const compression: Topic = {
   name: 'compression',
   async run(context) {
     const plan = context.quick ? QUICK : FULL
+    const isAsked = ({ name }: { readonly name: string }): boolean =>
+      context.only === null || name.includes(context.only)
+    const cells = cellsOf(plan).filter(isAsked)
+    const bundling = bundlingRows().filter(isAsked)
+    if (cells.length === 0 && bundling.length === 0)
+      throw new TrituneError('E_USAGE', `--only: nothing has "${context.only}" in its name`, {
+        remedy: `names are such as "4 workers, iid, ${METHODS[0].name}, ${plan.steps[0]} steps"`,
+      })
+    if (cells.length === 0) return bundling
     const base = context.model ?? MODEL
-    const rows = readRows(base)
-    const measured: Measured[] = []
-    for (const steps of plan.steps)
-      for (const sharding of ['iid', 'domain'] as const) {
-        const methods = plan.workers.flatMap((workers) =>
-          METHODS.map((method) => ({ workers, method, name: nameOf({ workers, sharding, method, steps }) })),
-        )
-        const asked = methods.filter(({ name }) => context.only === null || name.includes(context.only))
-        if (asked.length === 0) continue
-        const { seeds, tries } = plan
-        const setting = { context, base, rows, sharding, steps, seeds, tries }
-        const dense = tuned({ ...setting, method: DENSE, workers: 1 })
-        for (const { name, ...one } of asked)
-          measured.push({ name, ...one, steps, dense, own: tuned({ ...setting, ...one }) })
-      }
-    const bundling = bundlingRows().filter(({ name }) => context.only === null || name.includes(context.only))
+    const runner = openRunner(context, base, readRows(base))
+    const seeds = Array.from({ length: context.seeds ?? plan.seeds }, (_, i) => i + 1)
+    const measured = cells.map((cell): Measured => {
+      const setting = { ...cell, context, runner, seeds, plan: plan.steps, tries: plan.tries }
+      const dense = tuned({ ...setting, method: DENSE, workers: 1 })
+      return { ...cell, dense, own: tuned(setting), untrained: untrained(setting) }
+    })
+    const rows = [...bundling, ...compressionRows(measured), ...linkRows(measured), ...runner.rows()]
     // After so few steps as of --quick nothing is judged.
-    return [...bundling, ...compressionRows(measured)].map((row): Row =>
-      context.quick ? { ...row, floor: null, goal: null } : row,
+    return await Promise.resolve(
+      rows.map((row): Row => (context.quick ? { ...row, floor: null, goal: null } : row)),
     )
   },
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-interface Setting {
-  readonly context: BenchContext
-  readonly base: string
-  readonly rows: Rows
-  readonly sharding: Sharding
-  readonly steps: number
-  readonly seeds: readonly number[]
-  readonly tries: number
+/** What is compared with sending everything. */
+interface Cell {
+  readonly name: string
   readonly method: Method
   readonly workers: number
+  readonly sharding: Sharding
+  readonly steps: number
 }
 
-function nameOf({
-  workers,
-  sharding,
-  method,
-  steps,
-}: Pick<Setting, 'workers' | 'sharding' | 'method' | 'steps'>): string {
-  return `${workers} workers, ${sharding}, ${method.name}, ${steps} steps`
-}
-
-/** The best rate of the first seed, and with it all seeds. */
-function tuned(setting: Setting): Measured['own'] {
-  const { seeds, tries, context } = setting
-  const rateAt = (power: number): number =>
-    (context.model === null ? RATES.bundled : RATES.given) * 2 ** power
-  const found = new Map<number, Outcome>()
-  const at = (power: number): number => {
-    const known = found.get(power) ?? once(setting, rateAt(power), seeds[0])
-    found.set(power, known)
-    return known.chosenBy
-  }
-  let best = 0
-  at(0)
-  for (const side of [1, -1]) while (found.size < tries && at(best + side) < at(best)) best += side
-  const isInterior = found.has(best - 1) && found.has(best + 1)
-  const first = found.get(best) ?? once(setting, rateAt(best), seeds[0])
-  const others = seeds.slice(1).map((seed) => once(setting, rateAt(best), seed))
-  return { rate: rateAt(best), isInterior, outcomes: [first, ...others] }
-}
-
-function once(setting: Setting, learningRate: number, seed: number): Outcome {
-  const { context, rows, sharding, ...run } = setting
-  const device = openCpu({ threads: context.threads })
-  const started = performance.now()
-  const outcome = simulate({ ...run, device, task: createTask(rows, sharding, seed), learningRate, seed })
-  const seconds = ((performance.now() - started) / 1000).toFixed(0)
-  context.progress(
-    `${nameOf(setting)}, rate ${learningRate}, seed ${seed}: ${outcome.chosenBy.toFixed(4)} ${outcome.reported.toFixed(4)} (${seconds} s, δ ${outcome.kept.toFixed(3)}, backlog ${outcome.backlog.toFixed(2)})`,
+function cellsOf({ steps: lengths, workers: worlds }: typeof FULL): Cell[] {
+  return lengths.flatMap((steps) =>
+    (['iid', 'domain'] as const).flatMap((sharding) =>
+      worlds.flatMap((workers) =>
+        METHODS.map((method) => {
+          const name = `${workers} workers, ${sharding}, ${method.name}, ${steps} steps`
+          return { name, method, workers, sharding, steps }
+        }),
+      ),
+    ),
   )
-  return outcome
+}
+
+interface Setting extends Omit<Cell, 'name'> {
+  readonly context: BenchContext
+  readonly runner: Runner
+  readonly seeds: readonly number[]
+  readonly tries: number
+  /** All lengths of runs, the shortest first. */
+  readonly plan: readonly number[]
+}
+
+/** The loss before anything is learnt. */
+function untrained({ runner, sharding, seeds: [seed] }: Setting): number {
+  return runner.run({ method: DENSE, workers: 1, sharding, steps: 1, learningRate: 0, seed }).reported
+}
+
+function rateAt({ context }: Setting, power: number): number {
+  return (context.model === null ? RATES.bundled : RATES.given) * 2 ** power
+}
+
+/** The best rate of the first seed. Runs of other lengths begin where the search over the shortest ended: that is cheaper, for all ways alike. */
+function searched(setting: Setting): ReturnType<typeof searchRate<ReturnType<Runner['run']>>> {
+  const { runner, seeds, tries, plan, steps } = setting
+  const isFirst = steps === plan[0]
+  const start = isFirst ? 0 : searched({ ...setting, steps: plan[0] }).power
+  const run = (power: number): ReturnType<Runner['run']> =>
+    runner.run({ ...setting, learningRate: rateAt(setting, power), seed: seeds[0] })
+  return searchRate(run, ({ chosenBy }) => chosenBy, {
+    start,
+    tries: isFirst ? tries : (setting.context.tries ?? tries),
+  })
+}
+
+function tuned(setting: Setting): Tuned {
+  const { best, power, isInterior, tries } = searched(setting)
+  const learningRate = rateAt(setting, power)
+  const others = setting.seeds.slice(1).map((seed) => setting.runner.run({ ...setting, learningRate, seed }))
+  return { rate: learningRate, isInterior, tries, outcomes: [best, ...others] }
 }

@@ -3,6 +3,7 @@
  */
 import { mean } from '../_measure.ts'
 import type { Row } from '../_topic.ts'
+import { meanInterval } from './interval.ts'
 import type { Method } from './methods.ts'
 import type { Outcome } from './simulate.ts'
 
@@ -11,6 +12,8 @@ export interface Tuned {
   readonly rate: number
   /** Both neighbours were tried. */
   readonly isInterior: boolean
+  /** Rates that were tried. */
+  readonly tries: number
   readonly outcomes: readonly Outcome[]
 }
 
@@ -22,6 +25,8 @@ export interface Measured {
   readonly steps: number
   readonly dense: Tuned
   readonly own: Tuned
+  /** The loss before training. */
+  readonly untrained: number
 }
 
 export function compressionRows(all: readonly Measured[]): Row[] {
@@ -31,21 +36,37 @@ export function compressionRows(all: readonly Measured[]): Row[] {
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** ratio: the loss over that of plain training, mean over the seeds. */
-function gapRow({ name, method: { goal }, dense, own }: Measured): Row {
+function gapRow({ name, method: { goal }, steps, dense, own, untrained }: Measured): Row {
   const ratios = own.outcomes.map(({ reported }, i) => reported / dense.outcomes[i].reported)
-  const percent = ratios.map((ratio) => `${(100 * (ratio - 1)).toFixed(2)} %`).join(', ')
+  const { mean: ratio, low, high } = meanInterval(ratios)
+  const interval = ratios.length < 2 ? '' : ` (${percent(low)} … ${percent(high)} of 95 %)`
   const [{ kept, backlog }] = own.outcomes
+  const ours = mean(own.outcomes.map(({ reported }) => reported))
+  const peer = mean(dense.outcomes.map(({ reported }) => reported))
+  const lost = (100 * (ours - peer)) / (untrained - peer)
   return {
     name: `${name}: loss`,
-    ours: mean(own.outcomes.map(({ reported }) => reported)),
-    peer: mean(dense.outcomes.map(({ reported }) => reported)),
+    ours,
+    peer,
     unit: 'nats',
-    ratio: mean(ratios),
+    ratio,
     floor: goal && 1 + 1.5 * goal.gap,
     goal: goal && 1 + goal.gap,
     better: 'lower',
-    note: `gaps ${percent}; rate ${rate(own)}, of dense ${rate(dense)}; δ ${kept.toFixed(2)}, backlog ${backlog.toFixed(1)}`,
+    note: `gaps ${ratios.map(percent).join(', ')}${interval}${goal ? verdict(high, goal.gap, steps) : ''}; ${lost.toFixed(1)} % of what training gains from ${untrained.toFixed(3)}; rate ${rate(own)}, of dense ${rate(dense)}; δ ${kept.toFixed(2)}, backlog ${backlog.toFixed(1)}`,
   }
+}
+
+/** Said in advance: after so many steps a claim stands by the upper end of its interval, or not at all. */
+const STEPS_OF_CLAIMS = 1000
+
+function verdict(high: number, gap: number, steps: number): string {
+  if (steps < STEPS_OF_CLAIMS) return ''
+  return high <= 1 + gap ? `, so ≤ ${100 * gap} % stands` : `, so ≤ ${100 * gap} % is not shown`
+}
+
+function percent(ratio: number): string {
+  return `${(100 * (ratio - 1)).toFixed(2)} %`
 }
 
 /** ratio: f32 of every step over what a worker sent. */
@@ -86,10 +107,10 @@ function receivedRow({ name, workers, steps, own: { outcomes } }: Measured): Row
     floor: null,
     goal: null,
     better: 'higher',
-    note: `in two hops ${(ring / hops).toFixed(1)}; beside a ring of bf16 ${breakEven}`,
+    note: `${(ring / 2 / receivedBytes).toFixed(1)} × fewer than a ring of bf16; in two hops ${(ring / hops).toFixed(1)} × fewer than f32; beside a ring of bf16 ${breakEven}`,
   }
 }
 
-function rate({ rate: value, isInterior }: Tuned): string {
-  return `${value}${isInterior ? '' : ' (at the edge of what was tried)'}`
+function rate({ rate: value, isInterior, tries }: Tuned): string {
+  return `${value} of ${tries} tried${isInterior ? '' : ' (at their edge)'}`
 }

@@ -41,6 +41,8 @@ export interface SimulatedRun {
   readonly learningRate: number
   readonly seed: number
   readonly device: Device
+  /** Of the device. */
+  readonly threads: number
 }
 
 /** What came of a run; bytes of one worker over the whole of it. */
@@ -52,7 +54,9 @@ export interface Outcome {
   readonly receivedBytes: number
   /** f32 of everything each step. */
   readonly denseBytes: number
-  /** Of coding and decoding, of one worker. */
+  /** Of a step of one worker, without coding; of its processor where there is one thread, as the machine may have other work. */
+  readonly stepSeconds: number
+  /** Of coding and decoding, of one worker over the whole run; of its processor, too. */
   readonly codecSeconds: number
   /** δ of its last message that was compressed, and ‖e‖ / ‖update‖ after it. */
   readonly kept: number
@@ -75,13 +79,15 @@ export function simulate(run: SimulatedRun): Outcome {
     layout,
     parameters,
     all,
-    clock: { seconds: 0 },
+    clock: openClock(run.threads),
     told: { kept: 1, backlog: 0 },
     context: { model, device, parameters, gradients, checkpointing: false, seed },
   }
   try {
     const way = method.sends === 'weights' ? shareWeights : method === DENSE ? trainPlain : shareGradients
+    const began = team.clock.now()
     const isFinite = finished(() => way(team))
+    const spent = team.clock.now() - began - team.clock.coding
     const loss = (rows: Task['reported']): number =>
       isFinite ? evaluateLoss({ model, device }, rows).loss : Infinity
     const { sentBytes, receivedBytes } = all[0].stats
@@ -91,7 +97,8 @@ export function simulate(run: SimulatedRun): Outcome {
       sentBytes,
       receivedBytes,
       denseBytes: 4 * layout.length * run.steps,
-      codecSeconds: team.clock.seconds / workers,
+      stepSeconds: spent / (workers * run.steps),
+      codecSeconds: team.clock.ofAll / workers,
       ...team.told,
     }
   } finally {
@@ -106,7 +113,7 @@ interface Team extends SimulatedRun {
   readonly parameters: Parameters
   readonly all: readonly UpdateWorker[]
   readonly context: Omit<TrainContext, 'optimizer'>
-  readonly clock: { seconds: number }
+  readonly clock: Clock
   readonly told: { kept: number; backlog: number }
 }
 
@@ -192,11 +199,31 @@ function gradientsOf(parameters: Parameters): ReadonlyMap<string, Tensor> {
   return new Map([...parameters].flatMap(([name, { grad }]) => (grad ? [[name, grad]] : [])))
 }
 
+interface Clock {
+  /** Seconds. */
+  now(): number
+  /** Seconds of coding that went by. */
+  coding: number
+  /** And those of all workers, had each done its own. */
+  ofAll: number
+}
+
+/** Of the processor where one thread works, else of the wall. */
+function openClock(threads: number): Clock {
+  const ofProcessor = (): number => {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1e6
+  }
+  return { now: threads === 1 ? ofProcessor : () => performance.now() / 1000, coding: 0, ofAll: 0 }
+}
+
 /** `times`: of how many workers it is the work. */
-function timed<T>(clock: { seconds: number }, work: () => T, times = 1): T {
-  const started = performance.now()
+function timed<T>(clock: Clock, work: () => T, times = 1): T {
+  const started = clock.now()
   const result = work()
-  clock.seconds += (times * (performance.now() - started)) / 1000
+  const seconds = clock.now() - started
+  clock.coding += seconds
+  clock.ofAll += times * seconds
   return result
 }
 

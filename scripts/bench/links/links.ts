@@ -18,14 +18,15 @@ const LARGEST = 2 ** 24
 export const links: Topic = {
   name: 'links',
   async run(context) {
-    context.progress('sums over shared memory')
-    const shared = rowsOf('shared memory', null, measure(['mpirun.openmpi'], [], context))
+    const asks = (name: string): boolean => context.only === null || `a sum, ${name}`.includes(context.only)
+    const shared = asks('shared memory') ? sharedRows(context) : []
     const why = noMachines()
     if (why !== null) {
       context.progress(`no cables: ${why}`)
       return await Promise.resolve(shared)
     }
     const cables = Object.entries(RATES).flatMap(([name, rate]) => {
+      if (!asks(name)) return []
       context.progress(`sums over ${name}`)
       using machines = twoMachines(rate)
       const [first] = machines.names
@@ -37,6 +38,11 @@ export const links: Topic = {
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+function sharedRows(context: BenchContext): Row[] {
+  context.progress('sums over shared memory')
+  return rowsOf('shared memory', null, measure(['mpirun.openmpi'], [], context))
+}
 
 interface Times {
   readonly times: readonly { readonly bytes: number; readonly seconds: number }[]

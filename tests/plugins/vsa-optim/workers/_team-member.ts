@@ -113,6 +113,7 @@ function contextOf(step: number, totalSteps: number, parameters: Parameters): St
     evaluateEach: unused,
     backward: unused,
     update: unused,
+    beforeUpdate: unused,
   }
 }
 
