@@ -2,22 +2,11 @@
  * Everything a run needs, opened and checked before the first step: device, model, tokenizer, data, adapter, plan.
  */
 import { Disposables } from '../../core/disposables.ts'
-import {
-  type Device,
-  flatGradients,
-  type FloatDType,
-  leadLength,
-  type Model,
-  TrituneError,
-} from '../../core/mod.ts'
-import { IGNORE, type TokenizedExample } from '../data/mod.ts'
+import { type Device, flatGradients, type FloatDType, leadLength, type Model } from '../../core/mod.ts'
 import { createGrpoObjective } from '../grpo/mod.ts'
-import { loadModel, storedDType } from '../models/mod.ts'
-import { packLayers } from '../qlora/mod.ts'
-import { ofBaseModel } from './model/base-model-files.ts'
 import type { FinetuneConfig } from './config/config.ts'
-import { configOverrides } from './model/config-overrides.ts'
 import { checkContextLength } from './model/context-length.ts'
+import { checkTokenIds, loadBase } from './model/load-base.ts'
 import { startEva } from './model/start-eva.ts'
 import { estimateMemory } from './memory/estimate.ts'
 import { atKey } from './config/at-key.ts'
@@ -28,7 +17,7 @@ import { optimizerPages } from './memory/paged-optimizer.ts'
 import { trainedWeights } from './model/trained-weights.ts'
 import { type PagedState, pagedState } from './memory/paged-state.ts'
 import { fitting } from './memory/out-of-memory.ts'
-import { newRows, newTokenNotes, vocabularyOptions } from './model/new-rows.ts'
+import { newRows, newTokenNotes } from './model/new-rows.ts'
 import type { Run } from './run.ts'
 import { openRollouts } from './training/open-rollouts.ts'
 import { openInputs, type PrepareOptions } from './run-inputs.ts'
@@ -45,32 +34,12 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
   const base = disposing(open, inputs.base)
   const data = open.use(inputs.data)
   const { modelPath, tokenizer, plan } = inputs
-  const { plugins: loaded, parts, openAdapter, opened } = inputs.early
+  const { plugins, parts, openAdapter, opened } = inputs.early
   const { device, reason, note } = opened
   const weightsPath = await base.whole()
-  const dtype = computeDType(config, weightsPath)
-  const quantizer = parts.quantizer()
-  const forms = parts.forms()
-  const model = open.use(
-    ofBaseModel(modelPath, () =>
-      fitting('the model', () =>
-        loadModel(weightsPath, {
-          device,
-          dtype,
-          writable: config.adapter === null,
-          models: host.all('model'),
-          ...(config.reward_model ? { labels: 1 } : {}),
-          ...(config.reinit_weights && { reinit: { seed: config.seed } }),
-          ...configOverrides(config, modelPath),
-          ...vocabularyOptions(config, tokenizer, host),
-          pack: quantizer
-            ? packLayers(quantizer, dtype, { skip: config.bnb_config_kwargs?.llm_int8_skip_modules ?? [] })
-            : undefined,
-          ...(forms ? { forms } : {}),
-        }),
-      ),
-    ),
-  )
+  const loaded = loadBase(config, { modelPath, weightsPath, tokenizer, host, parts, device })
+  const { dtype } = loaded
+  const model = open.use(loaded.model)
   checkTokenIds([...data.train, ...data.validation], model)
   data.stream?.watch((examples) => checkTokenIds(examples, model))
   checkContext(config, model)
@@ -144,7 +113,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
   return {
     config,
     host,
-    plugins: loaded,
+    plugins,
     device,
     noGpu: reason,
     modelPath,
@@ -194,32 +163,6 @@ function checkContext(config: FinetuneConfig, model: Model): void {
   checkContextLength(config, model.info.contextLength, leadLength(model))
 }
 
-/** A tokenizer can have more tokens than the model, and tokenized data can come from any tokenizer. */
-function checkTokenIds(examples: readonly TokenizedExample[], { info: { vocabSize } }: Model): void {
-  for (const { ids, labels, source } of examples) {
-    const bad =
-      ids.find((id) => id < 0 || id >= vocabSize) ??
-      labels.find((id) => id !== IGNORE && (id < 0 || id >= vocabSize))
-    if (bad === undefined) continue
-    throw new TrituneError(
-      'E_DATA',
-      `token id ${bad} is not one of the model, which knows 0 to ${vocabSize - 1}`,
-      {
-        place: `${source.file}:${source.line}`,
-        remedy: 'use the tokenizer that belongs to the model',
-      },
-    )
-  }
-}
-
 function slowDType({ kind }: Device, dtype: FloatDType): string[] {
   return kind === 'cuda' && dtype === 'f32' ? ['f32 on a GPU: bf16: true is several times faster'] : []
-}
-
-/** `bf16: auto` computes as the checkpoint is stored (f16 and quantized ones in bf16 and f32); what starts anew in f32. */
-function computeDType(config: FinetuneConfig, modelPath: string): FloatDType {
-  if (config.bf16 === true) return 'bf16'
-  if (config.reinit_weights) return 'f32'
-  if (config.bf16 === false || modelPath.endsWith('.gguf')) return 'f32'
-  return storedDType(modelPath) === 'f32' ? 'f32' : 'bf16'
 }
