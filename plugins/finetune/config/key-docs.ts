@@ -85,7 +85,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
     'the largest part of the records of an entry that may have nothing to learn; more stops the run',
   shuffle_merged_datasets: 'shuffle the examples of all datasets once, by `seed`',
   dataset_prepared_path:
-    'a folder in which tokens are kept for the next run; those of preferences and of types of plugins are made anew',
+    'a folder in which tokens are kept for the next run; those of types of plugins only where the type has a `recipe` ([plugins.md](plugins.md))',
   dataset_processes:
     'threads that tokenise JSON Lines and Parquet; not set: one for each processor, where there is enough to do; `0`: none. The examples are the same',
   dataset_exact_deduplication: 'of examples with the same tokens and labels the first one stays',
