@@ -53,13 +53,14 @@ export async function checkRun(
     return { device: opened.device.description, data: null, totalSteps: null, notes }
   }
   const inputs = await openInputs(config, options)
-  const { host, early, base, data, plan, sampler } = inputs
+  const { host, early, base, data, plan, sampler, teacher } = inputs
   using _host = host
   using _data = data
   try {
     checkShapes(config, inputs)
   } finally {
     base[Symbol.dispose]?.()
+    teacher?.[Symbol.dispose]?.()
     sampler?.[Symbol.dispose]?.()
   }
   const { device, note } = early.opened

@@ -32,11 +32,13 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
   const host = open.use(inputs.host)
   const sampler = disposing(open, inputs.sampler)
   const base = disposing(open, inputs.base)
+  const teacher = disposing(open, inputs.teacher)
   const data = open.use(inputs.data)
   const { modelPath, tokenizer, plan } = inputs
   const { plugins, parts, openAdapter, opened } = inputs.early
   const { device, reason, note } = opened
   const weightsPath = await base.whole()
+  const teacherPath = (await teacher?.whole()) ?? null
   const loaded = loadBase(config, { modelPath, weightsPath, tokenizer, host, parts, device })
   const { dtype } = loaded
   const model = open.use(loaded.model)
@@ -62,6 +64,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
     config,
     model,
     modelPath: weightsPath,
+    teacherPath,
     dtype,
     host,
     data,

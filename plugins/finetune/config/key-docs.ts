@@ -169,7 +169,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   center_rewards_coefficient: 'of a reward model: weight of what keeps its scores around 0; 0.01 is usual',
   num_labels: 'scores of a reward model: 1',
   kd_teacher:
-    'learn from a larger model: its folder or .gguf file; it has the tokenizer of `base_model` ([preferences.md](preferences.md#distillation))',
+    'learn from a larger model: its folder, its .gguf file or its name on the hub; it has the tokenizer of `base_model` ([preferences.md](preferences.md#distillation))',
   kd_trainer: 'what axolotl asks for distillation with; needs `kd_teacher`',
   kd_temperature: 'by which the logits of both models are divided. Not set: 1',
   kd_alpha: 'weight of the divergence from the larger model. Not set: 0.5',
