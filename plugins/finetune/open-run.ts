@@ -20,7 +20,7 @@ import { fitting } from './memory/out-of-memory.ts'
 import { newRows, newTokenNotes } from './model/new-rows.ts'
 import type { Run } from './run.ts'
 import { openRollouts } from './training/open-rollouts.ts'
-import { openInputs, type PrepareOptions } from './run-inputs.ts'
+import { openInputs, type PrepareOptions, type RunOrigin } from './run-inputs.ts'
 import { startObjective } from './training/objective-start.ts'
 import { decayEnd } from './training/schedules.ts'
 import { decayUntil, weightDecays } from './training/weight-decay.ts'
@@ -29,16 +29,31 @@ import { decayUntil, weightDecays } from './training/weight-decay.ts'
 export async function openRun(config: FinetuneConfig, options: PrepareOptions): Promise<Run> {
   using open = new Disposables()
   const inputs = await openInputs(config, options)
-  const host = open.use(inputs.host)
-  const sampler = disposing(open, inputs.sampler)
+  open.use(inputs.host)
+  disposing(open, inputs.sampler)
   const base = disposing(open, inputs.base)
   const teacher = disposing(open, inputs.teacher)
-  const data = open.use(inputs.data)
-  const { modelPath, tokenizer, plan } = inputs
-  const { plugins, parts, openAdapter, opened } = inputs.early
-  const { device, reason, note } = opened
+  open.use(inputs.data)
   const weightsPath = await base.whole()
   const teacherPath = (await teacher?.whole()) ?? null
+  const from = { inputs, weightsPath, teacherPath, programBytes: process.memoryUsage().rss }
+  const built = open.use(buildRun(config, from, options))
+  const rollouts = await openRollouts(config, inputs, built.model)
+  const owned = open.move()
+  return { ...built, rollouts, [Symbol.dispose]: () => owned.dispose() }
+}
+
+/** A run whose files are all here. It does not own what it is built from. */
+export function buildRun(
+  config: FinetuneConfig,
+  from: RunOrigin,
+  options: PrepareOptions,
+): Omit<Run, 'rollouts'> {
+  using open = new Disposables()
+  const { inputs, weightsPath, teacherPath } = from
+  const { host, sampler, data, modelPath, tokenizer, plan } = inputs
+  const { plugins, parts, openAdapter, opened } = inputs.early
+  const { device, reason, note } = opened
   const loaded = loadBase(config, { modelPath, weightsPath, tokenizer, host, parts, device })
   const { dtype } = loaded
   const model = open.use(loaded.model)
@@ -58,7 +73,6 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
   const started = adapter ? startEva(config, model, adapter, data) : []
   const parameters = adapter ? adapter.parameters : trainedWeights(model, config.unfrozen_parameters)
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters)))
-  const rollouts = await openRollouts(config, inputs, model)
   const objective = disposing(open, config.grpo ? createGrpoObjective(config.grpo) : parts.objective())
   const objectiveNotes = startObjective(objective, {
     config,
@@ -134,7 +148,7 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
     monitors,
     sampler,
     plan,
-    rollouts,
+    origin: from,
     world,
     memory: memoryMode(config.memory, device, needed),
     notes: [

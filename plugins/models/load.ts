@@ -143,18 +143,14 @@ export interface HollowModelOptions
 }
 
 /**
- * The built-in model of a folder or a GGUF file from its config alone, of weights that have a shape and no memory: whether it can be built. null: its
+ * The built-in model of a folder from its config.json alone, of weights that have a shape and no memory: whether it can be built. null: its
  * family is not built in. Throws as `loadModel()` for what config.json says.
  */
 export function openHollowModel(
   path: string,
   { models = MODELS, labels, config: overrides = {}, device, ...vocabulary }: HollowModelOptions,
 ): Model | null {
-  const isGguf = path.endsWith('.gguf')
-  const config: ConfigJson = {
-    ...(isGguf ? ggufToHf(openGguf(path)).config : readConfig(path)),
-    ...overrides,
-  }
+  const config: ConfigJson = { ...readConfig(path), ...overrides }
   const definition = definitionOf(String(config.model_type), models, path)
   if (!Object.values<ModelDefinition>(MODELS).includes(definition)) return null
   const source = openShapeSource({ place: path, device })

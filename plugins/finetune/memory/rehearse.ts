@@ -5,7 +5,8 @@
 import { type ActivationStore, type Device, empty, type StoredActivation } from '../../../core/mod.ts'
 import type { Batch } from '../../data/mod.ts'
 import type { FinetuneConfig } from '../config/config.ts'
-import { openRun } from '../open-run.ts'
+import { chooseAdapter } from '../model/open-adapter.ts'
+import { buildRun, openRun } from '../open-run.ts'
 import type { Run } from '../run.ts'
 import type { PrepareOptions } from '../run-inputs.ts'
 import { trainStep } from '../training/train-step.ts'
@@ -40,32 +41,78 @@ export async function rehearseRun(
   { device: { kind, name, capacity }, onRun, ...options }: RehearseOptions,
 ): Promise<Rehearsal> {
   const device = shapeDevice({ kind, name })
-  // Factors that start from the weights, which are not there, have the same shapes as others.
-  const shaped: FinetuneConfig = {
+  using run = await openRun(onShapes(config), { ...options, device, weights: 'headers' })
+  onRun?.(run)
+  return rehearsed(run, config, { device, capacity, programBytes: process.memoryUsage().rss })
+}
+
+/**
+ * The same for a run that is open and has not begun: its files and examples are not read again. null: the run is streamed, and its examples come but
+ * once; or plugins of the file have a part in it, which may look at numbers.
+ */
+export function rehearseOpened({ config, origin, device, data, plugins }: Run): Rehearsal | null {
+  if (data.stream !== null || plugins.length > 0) return null
+  const { inputs, programBytes } = origin
+  const { kind, name, capacity } = device
+  const shapes = shapeDevice({ kind: kind === 'cuda' ? 'cuda' : 'cpu', name })
+  const shaped = onShapes(config)
+  const early = {
+    ...inputs.early,
+    parts: { ...inputs.early.parts, strategies: () => [], monitors: () => [] },
+    openAdapter: chooseAdapter(shaped, inputs.host),
+    opened: { device: shapes, reason: null, note: null },
+  }
+  using run = buildRun(shaped, { ...origin, inputs: { ...inputs, early } }, { weights: 'headers' })
+  return rehearsed(run, config, { device: shapes, capacity, programBytes })
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+type Opened = Omit<Run, 'rollouts'>
+
+/** Factors that start from the weights, which are not there, have the same shapes as others. */
+function onShapes(config: FinetuneConfig): FinetuneConfig {
+  return {
     ...config,
     ...(config.memory === 'auto' ? { memory: 'fast' } : {}),
     peft_init_lora_weights: true,
     peft: null,
     pagedOptimizer: false,
   }
-  using run = await openRun(shaped, { ...options, device, weights: 'headers' })
-  onRun?.(run)
-  const parts = estimateMemory(run)
-  const { isLean } = memoryMode(config.memory, { capacity }, sum(Object.values(parts)))
-  const changed = kind === 'cpu' && startsFromBase(config) ? adaptedBytes(run) : 0
-  return rehearseStep(run, device, { parts: { ...parts, model: parts.model + changed }, isLean, changed })
 }
 
-// ---- helpers ----------------------------------------------------------------------------------------------------
+interface OnDevice {
+  readonly device: ShapeDevice
+  readonly capacity: number | undefined
+  /** Of the process without tensors. */
+  readonly programBytes: number
+}
+
+function rehearsed(
+  run: Opened,
+  config: FinetuneConfig,
+  { device, capacity, programBytes }: OnDevice,
+): Rehearsal {
+  const parts = estimateMemory(run)
+  const { isLean } = memoryMode(config.memory, { capacity }, sum(Object.values(parts)))
+  const changed = device.kind === 'cpu' && startsFromBase(config) ? adaptedBytes(run) : 0
+  const known = { parts: { ...parts, model: parts.model + changed }, isLean, changed, programBytes }
+  return rehearseStep(run, device, known)
+}
 
 interface Known {
+  readonly programBytes: number
   readonly parts: MemoryParts
   readonly isLean: boolean
   /** Bytes of weights of which there is a second copy. */
   readonly changed: number
 }
 
-function rehearseStep(run: Run, device: ShapeDevice, { parts, isLean, changed }: Known): Rehearsal {
+function rehearseStep(
+  run: Opened,
+  device: ShapeDevice,
+  { parts, isLean, changed, programBytes }: Known,
+): Rehearsal {
   const state = device.memory().live
   const batch = longestBatch(run)
   const { model, parameters, optimizer, objective, gradients, config } = run
@@ -91,7 +138,7 @@ function rehearseStep(run: Run, device: ShapeDevice, { parts, isLean, changed }:
   const resident = device.resident() + mapped + changed
   // This process holds what the other one will, but for the tensors and the scratch of the kernels.
   const lengths = [...batch.offsets].slice(1).map((end, i) => end - batch.offsets[i])
-  const program = (device.kind === 'cuda' ? 0 : process.memoryUsage().rss) + scratchBytes(run, lengths)
+  const program = (device.kind === 'cuda' ? 0 : programBytes) + scratchBytes(run, lengths)
   return {
     parts: { ...parts, program, activations: Math.max(0, device.resident() - state) },
     memory: program + resident,
@@ -109,14 +156,14 @@ function startsFromBase({ peft_init_lora_weights: init, peft, quantizer }: Finet
   return typeof peft?.loftq_config.loftq_bits === 'number' || /^(pissa|olora|loftq)/.test(String(init))
 }
 
-function adaptedBytes({ model }: Run): number {
+function adaptedBytes({ model }: Opened): number {
   return sum(
     [...model.layers.values()].map(({ adapters, weight }) => (adapters.length === 0 ? 0 : weight.bytes)),
   )
 }
 
 /** Micro-batches differ in length. */
-function longestBatch({ plan }: Run): Batch {
+function longestBatch({ plan }: Opened): Batch {
   const batches = plan.batches(0)
   let longest: Batch | null = null
   for (const { start, end } of batches.windows)

@@ -61,13 +61,14 @@ export function loadBase(
 }
 
 /**
- * The base model without its weights, on a device that computes nothing: of a folder on this machine from the headers of its weights, else from
- * config.json. null: a model of a plugin that is not here, which may look at its weights. Throws as `loadBase()`.
+ * The base model without its weights, on a device that computes nothing: of a file or folder on this machine from the headers of its weights, else
+ * from config.json. null: a model of a plugin that is not here, which may look at its weights. Throws as `loadBase()`.
  */
 export function hollowBase(config: FinetuneConfig, inputs: BaseInputs): Model | null {
   const { modelPath, tokenizer, host } = inputs
   const device = shapeDevice({ kind: 'cpu', name: 'cpu' })
-  if (!config.reinit_weights && !modelPath.endsWith('.gguf') && existsSync(config.base_model))
+  const isHere = modelPath.endsWith('.gguf') || existsSync(config.base_model)
+  if (!config.reinit_weights && isHere)
     return loadBase(config, { ...inputs, weightsPath: modelPath, device }).model
   return built(config, modelPath, () =>
     openHollowModel(modelPath, {
