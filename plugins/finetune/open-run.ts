@@ -9,6 +9,10 @@ import { checkContextLength } from './model/context-length.ts'
 import { checkTokenIds, loadBase } from './model/load-base.ts'
 import { startEva } from './model/start-eva.ts'
 import { estimateMemory } from './memory/estimate.ts'
+import type { Rehearsal } from './memory/memory-parts.ts'
+import { onShapes, rehearsed, type Rehearsed } from './memory/rehearse-step.ts'
+import { shapeDevice } from './memory/shape-device.ts'
+import { chooseAdapter } from './model/open-adapter.ts'
 import { atKey } from './config/at-key.ts'
 import { localWorker } from './parallel/local-worker.ts'
 import { learningRates } from './training/learning-rates.ts'
@@ -20,7 +24,7 @@ import { fitting } from './memory/out-of-memory.ts'
 import { newRows, newTokenNotes } from './model/new-rows.ts'
 import type { Run } from './run.ts'
 import { openRollouts } from './training/open-rollouts.ts'
-import { openInputs, type PrepareOptions, type RunOrigin } from './run-inputs.ts'
+import { openInputs, type PrepareOptions, type RunInputs } from './run-inputs.ts'
 import { startObjective } from './training/objective-start.ts'
 import { decayEnd } from './training/schedules.ts'
 import { decayUntil, weightDecays } from './training/weight-decay.ts'
@@ -40,17 +44,52 @@ export async function openRun(config: FinetuneConfig, options: PrepareOptions): 
   const built = open.use(buildRun(config, from, options))
   const rollouts = await openRollouts(config, inputs, built.model)
   const owned = open.move()
-  return { ...built, rollouts, [Symbol.dispose]: () => owned.dispose() }
+  return {
+    ...built,
+    rollouts,
+    rehearse: () => rehearseAgain(config, from, built),
+    [Symbol.dispose]: () => owned.dispose(),
+  }
+}
+
+/** What a run is built from. */
+interface RunOrigin {
+  readonly inputs: RunInputs
+  /** Folder or .gguf file of the weights. */
+  readonly weightsPath: string
+  /** Of the model that is distilled from; null: there is none. */
+  readonly teacherPath: string | null
+  /** What the process took before there was a model. */
+  readonly programBytes: number
+}
+
+/** On shapes, from the same files and examples. */
+function rehearseAgain(
+  config: FinetuneConfig,
+  from: RunOrigin,
+  { data, plugins, paged, device: { kind, name, capacity } }: Rehearsed,
+): Rehearsal | null {
+  if (data.stream !== null || plugins.length > 0 || paged !== null) return null
+  const { inputs, programBytes } = from
+  const device = shapeDevice({ kind: kind === 'cuda' ? 'cuda' : 'cpu', name })
+  const shaped = onShapes(config)
+  const early = {
+    ...inputs.early,
+    parts: { ...inputs.early.parts, strategies: () => [], monitors: () => [] },
+    openAdapter: chooseAdapter(shaped, inputs.host),
+    opened: { device, reason: null, note: null },
+  }
+  using run = buildRun(shaped, { ...from, inputs: { ...inputs, early } }, { weights: 'headers' })
+  return rehearsed(run, config, { device, capacity, programBytes })
 }
 
 /** A run whose files are all here. It does not own what it is built from. */
-export function buildRun(
+function buildRun(
   config: FinetuneConfig,
-  from: RunOrigin,
+  { inputs, weightsPath, teacherPath }: RunOrigin,
   options: PrepareOptions,
-): Omit<Run, 'rollouts'> {
+): Rehearsed {
   using open = new Disposables()
-  const { inputs, weightsPath, teacherPath } = from
   const { host, sampler, data, modelPath, tokenizer, plan } = inputs
   const { plugins, parts, openAdapter, opened } = inputs.early
   const { device, reason, note } = opened
@@ -148,7 +187,6 @@ export function buildRun(
     monitors,
     sampler,
     plan,
-    origin: from,
     world,
     memory: memoryMode(config.memory, device, needed),
     notes: [

@@ -69,17 +69,6 @@ export interface RunInputs {
   readonly rewards: readonly RunReward[] | null
 }
 
-/** What a run was built from, for whoever builds it again on shapes. */
-export interface RunOrigin {
-  readonly inputs: RunInputs
-  /** Folder or .gguf file of the weights. */
-  readonly weightsPath: string
-  /** Of the model that is distilled from; null: there is none. */
-  readonly teacherPath: string | null
-  /** What the process took before there was a model. */
-  readonly programBytes: number
-}
-
 /** Downloads config.json and the tokenizer of a model on the hub, no weights. Throws a `ConfigError` with all faults that are known. */
 export async function openInputs(
   config: FinetuneConfig,

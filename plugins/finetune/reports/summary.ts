@@ -2,8 +2,8 @@
  * The lines that a run prints before its first step.
  */
 import { givenOptions } from '../model/adapter-options.ts'
-import { estimateMemory, estimateRun, type MemoryParts } from '../memory/estimate.ts'
-import { rehearseOpened } from '../memory/rehearse.ts'
+import { estimateMemory, estimateRun } from '../memory/estimate.ts'
+import type { MemoryParts } from '../memory/memory-parts.ts'
 import { type Monitor, showValue } from '../../../core/mod.ts'
 import { countActiveWeights } from '../model/active-weights.ts'
 import { countWeights } from '../model/count-weights.ts'
@@ -75,7 +75,7 @@ interface NeededMemory {
 /** As `estimate` tells it, by a step on shapes; by a formula where there can be none. */
 function neededMemory(run: Run): NeededMemory {
   try {
-    const found = rehearseOpened(run)
+    const found = run.rehearse()
     if (found) return { ...found, note: [] }
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error)

@@ -13,7 +13,6 @@ import {
   summarize,
   train,
 } from '../../../plugins/finetune/mod.ts'
-import { rehearseOpened } from '../../../plugins/finetune/memory/rehearse.ts'
 import { sizeClassPool } from '../../../plugins/finetune/memory/size-class-pool.ts'
 import { type Changes, cpu, workspace } from './_run.ts'
 
@@ -156,7 +155,7 @@ describe('the summary of a run', () => {
     const { parts, tokens } = await rehearseRun(config, { device: CPU })
     using run = await prepareRun(config, { device: cpu })
     const before = cpu.memory().live
-    const opened = rehearseOpened(run)
+    const opened = run.rehearse()
     expect(opened?.tokens).toBe(tokens)
     // The process is not the same one.
     expect({ ...opened?.parts, program: 0 }).toEqual({ ...parts, program: 0 })
@@ -180,12 +179,10 @@ describe('the summary of a run', () => {
   test('says where a step on shapes fails, and tells the formula', async () => {
     using space = workspace(WIDE)
     using run = await prepareRun(space.config(), { device: cpu })
-    const { inputs } = run.origin
-    const broken = (): never => {
+    const rehearse = (): never => {
       throw new Error('no objective')
     }
-    const early = { ...inputs.early, parts: { ...inputs.early.parts, objective: broken } }
-    const lines = summarize({ ...run, origin: { ...run.origin, inputs: { ...inputs, early } } })
+    const lines = summarize({ ...run, rehearse })
     expect(lines.join('\n')).toContain('memory is estimated roughly: a step on shapes failed (no objective)')
     const activations = formatBytes(estimateMemory(run).activations)
     expect(lines.find((line) => line.startsWith('estimate'))).toContain(`activations ${activations}`)
