@@ -225,6 +225,18 @@ describe('a model of the hub', () => {
     expect(run.modelPath).toContain('cache')
   })
 
+  test('is checked by its config.json, without its weights', async () => {
+    start()
+    const config = readFinetuneConfig(yaml({ base_model: REPO }), 'f.yaml')
+    expect((await checkRun(config, { device: cpu })).totalSteps).toBeGreaterThan(0)
+    const wrong = yaml({ base_model: REPO, lora_target_linear: false, lora_target_modules: ['q_porj'] })
+    await expect(checkRun(readFinetuneConfig(wrong, 'f.yaml'), { device: cpu })).rejects.toThrow('q_porj')
+    // New tokens make the vocabulary longer there too.
+    const grown = yaml({ base_model: REPO, tokens: ['<new>'] })
+    await checkRun(readFinetuneConfig(grown, 'f.yaml'), { device: cpu })
+    expect(asked().filter((name) => name.endsWith('.safetensors'))).toEqual([])
+  })
+
   test('can be a teacher, of which the weights come last', async () => {
     start()
     const distilled = { kd_teacher: REPO, kd_alpha: 1, kd_ce_alpha: 0, max_steps: 1 }
