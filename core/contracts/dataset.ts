@@ -74,6 +74,19 @@ export interface TokenizerRecipe {
   readonly args: readonly unknown[]
 }
 
+/**
+ * How another thread finds the same dataset type, and how long what it made may be kept: an exported object of types by name. What such a type
+ * makes of a record depends on the record and its context alone.
+ */
+export interface DatasetRecipe {
+  /** The URL of the module. */
+  readonly module: string
+  /** The export: types by the names that `type:` takes. */
+  readonly name: string
+  /** Counts up whenever the same record would give other tokens or labels. */
+  readonly version: number
+}
+
 /** What dataset types need of a tokenizer. */
 export interface TokenizerLike {
   /** `addSpecialTokens` puts BOS (and whatever the tokenizer is set to) around the text. */
@@ -119,6 +132,8 @@ export interface DatasetDefinition<C = never> {
   readonly splitsLongText?: boolean
   /** What its examples can be; not given: documents. */
   readonly makes?: readonly ExampleKind[]
+  /** Without it records are tokenised in this thread, and anew in every run. */
+  readonly recipe?: DatasetRecipe
   /** Throws E_DATA with `file:line` when the record does not fit the type. */
   tokenize(record: DataRecord, context: C): TokenizedExample
 }

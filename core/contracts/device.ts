@@ -87,6 +87,8 @@ export interface Device {
   readonly description: string
   /** Bytes of memory that it has, where that is a limit of its own. */
   readonly capacity?: number
+  /** False of a device that holds shapes alone: what is to be written there need not be read. Not given: it computes. */
+  readonly computes?: boolean
   allocate(bytes: number): Allocation
   /** Maps a file read-only for tensors to live in, or null where the device cannot. */
   mapFile?(path: string): Allocation & { readonly bytes: number }

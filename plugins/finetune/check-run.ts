@@ -1,12 +1,16 @@
 /**
  * A run checked without its weights: the file, plugins and parts, device and folders, the base model's architecture and
- * tokenizer, every record of the datasets. What needs weights is left to the run: the layers that an adapter is put on, and memory.
+ * tokenizer, every record of the datasets, and whether model and adapter can be built of their shapes. Memory is left to `estimate`.
  */
+import type { Host, Model } from '../../core/mod.ts'
 import type { DatasetReport } from '../data/mod.ts'
 import type { FinetuneConfig } from './config/config.ts'
 import { findEarlierRun } from './checkpoints/earlier-run.ts'
 import { checkEarly } from './early-checks.ts'
-import { openInputs, type PrepareOptions } from './run-inputs.ts'
+import { checkTokenIds, hollowBase } from './model/load-base.ts'
+import { newRows } from './model/new-rows.ts'
+import { chooseAdapter } from './model/open-adapter.ts'
+import { openInputs, type PrepareOptions, type RunInputs } from './run-inputs.ts'
 
 /** What `checkRun()` found of a run that can start. */
 export interface CheckedRun {
@@ -48,11 +52,18 @@ export async function checkRun(
     const notes = [...(opened.note ? [opened.note] : []), ...config.notes, ...earlierNotes(config)]
     return { device: opened.device.description, data: null, totalSteps: null, notes }
   }
-  const { config: settled, host, early, base, data, plan, sampler } = await openInputs(config, options)
+  const inputs = await openInputs(config, options)
+  const { host, early, base, data, plan, sampler, teacher } = inputs
+  const { config: settled } = inputs
   using _host = host
   using _data = data
-  base[Symbol.dispose]?.()
-  sampler?.[Symbol.dispose]?.()
+  try {
+    checkShapes(config, inputs)
+  } finally {
+    base[Symbol.dispose]?.()
+    teacher?.[Symbol.dispose]?.()
+    sampler?.[Symbol.dispose]?.()
+  }
   const { device, note } = early.opened
   return {
     device: device.description,
@@ -69,6 +80,27 @@ export async function checkRun(
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** What the sizes of the model forbid: experts that do not fit, scores of a family that has none, ids and layers that it has not. */
+function checkShapes(config: FinetuneConfig, { host, early: { parts }, ...inputs }: RunInputs): void {
+  const { modelPath, tokenizer, data } = inputs
+  using model = hollowBase(config, { modelPath, tokenizer, host, parts })
+  if (model === null) return
+  checkTokenIds([...data.train, ...data.validation], model)
+  checkAdapter(config, model, host, inputs)
+}
+
+function checkAdapter(
+  config: FinetuneConfig,
+  model: Model,
+  host: Host,
+  { modelPath, tokenizer, plan: { totalSteps } }: Pick<RunInputs, 'modelPath' | 'tokenizer' | 'plan'>,
+): void {
+  // Factors that start from the weights, which are not there, have the same shapes as others.
+  const shaped = { ...config, peft_init_lora_weights: true, peft: null } as const
+  const rows = newRows(model, modelPath, tokenizer)
+  using _adapter = chooseAdapter(shaped, host)(model, { tokenizer, rows, totalSteps })
+}
 
 function earlierNotes({
   output_dir,

@@ -37,8 +37,9 @@ export {
   type ConvertedTool,
 } from './convert/convert-config.ts'
 export { type ConfigEstimate, estimateConfig, type EstimateConfigOptions } from './estimate-config.ts'
-export { type Rehearsal, type RehearsedDevice, rehearseRun, type RehearseOptions } from './memory/rehearse.ts'
-export { type Estimate, estimateMemory, estimateRun, type MemoryParts } from './memory/estimate.ts'
+export { type RehearsedDevice, rehearseRun, type RehearseOptions } from './memory/rehearse.ts'
+export { type Estimate, estimateMemory, estimateRun } from './memory/estimate.ts'
+export type { MemoryParts, Rehearsal } from './memory/memory-parts.ts'
 export { type CheckedRun, checkRun, type CheckRunOptions } from './check-run.ts'
 export { countActiveWeights } from './model/active-weights.ts'
 export { countWeights } from './model/count-weights.ts'

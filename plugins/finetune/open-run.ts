@@ -10,19 +10,18 @@ import {
   leadLength,
   type Model,
   type Parameters,
-  TrituneError,
 } from '../../core/mod.ts'
-import { IGNORE, type TokenizedExample } from '../data/mod.ts'
 import { createGrpoObjective } from '../grpo/mod.ts'
-import { loadModel, storedDType } from '../models/mod.ts'
-import { packLayers } from '../qlora/mod.ts'
 import type { AttachedAdapter } from '../peft/mod.ts'
-import { ofBaseModel } from './model/base-model-files.ts'
 import type { FinetuneConfig } from './config/config.ts'
-import { configOverrides } from './model/config-overrides.ts'
 import { checkContextLength } from './model/context-length.ts'
+import { checkTokenIds, loadBase } from './model/load-base.ts'
 import { startEva } from './model/start-eva.ts'
 import { estimateMemory } from './memory/estimate.ts'
+import type { Rehearsal } from './memory/memory-parts.ts'
+import { onShapes, rehearsed, type Rehearsed } from './memory/rehearse-step.ts'
+import { shapeDevice } from './memory/shape-device.ts'
+import { chooseAdapter } from './model/open-adapter.ts'
 import { atKey } from './config/at-key.ts'
 import { type DividedOptimizer, divideOptimizer } from './parallel/divided-optimizer.ts'
 import { divideWeights } from './parallel/divided-weights.ts'
@@ -36,10 +35,10 @@ import { optimizerPages } from './memory/paged-optimizer.ts'
 import { trainedWeights } from './model/trained-weights.ts'
 import { type PagedState, pagedState } from './memory/paged-state.ts'
 import { fitting } from './memory/out-of-memory.ts'
-import { newRows, newTokenNotes, vocabularyOptions } from './model/new-rows.ts'
+import { newRows, newTokenNotes } from './model/new-rows.ts'
 import type { Run } from './run.ts'
 import { openRollouts } from './training/open-rollouts.ts'
-import { openInputs, type PrepareOptions } from './run-inputs.ts'
+import { openInputs, type PrepareOptions, type RunInputs } from './run-inputs.ts'
 import { startObjective } from './training/objective-start.ts'
 import { decayEnd } from './training/schedules.ts'
 import { decayUntil, weightDecays } from './training/weight-decay.ts'
@@ -49,43 +48,76 @@ export async function openRun(asked: FinetuneConfig, options: PrepareOptions): P
   using open = new Disposables()
   const inputs = await openInputs(asked, options)
   const { config } = inputs
-  const host = open.use(inputs.host)
-  const sampler = disposing(open, inputs.sampler)
+  open.use(inputs.host)
+  disposing(open, inputs.sampler)
   const base = disposing(open, inputs.base)
-  const data = open.use(inputs.data)
-  const { modelPath, tokenizer, plan } = inputs
-  const { plugins: loaded, parts, openAdapter, opened } = inputs.early
-  const { device, reason, note } = opened
+  const teacher = disposing(open, inputs.teacher)
+  open.use(inputs.data)
   const weightsPath = await base.whole()
-  const dtype = computeDType(config, weightsPath)
-  const quantizer = parts.quantizer()
-  const forms = parts.forms()
+  const teacherPath = (await teacher?.whole()) ?? null
+  const from = { inputs, weightsPath, teacherPath, programBytes: process.memoryUsage().rss }
+  const built = open.use(buildRun(config, from, options))
+  const rollouts = await openRollouts(config, inputs, built.model, options.world ?? null)
+  const owned = open.move()
+  return {
+    ...built,
+    rollouts,
+    rehearse: () => rehearseAgain(config, from, built, options.world?.size),
+    [Symbol.dispose]: () => owned.dispose(),
+  }
+}
+
+/** What a run is built from. */
+interface RunOrigin {
+  readonly inputs: RunInputs
+  /** Folder or .gguf file of the weights. */
+  readonly weightsPath: string
+  /** Of the model that is distilled from; null: there is none. */
+  readonly teacherPath: string | null
+  /** What the process took before there was a model. */
+  readonly programBytes: number
+}
+
+/** On shapes, from the same files and examples. */
+function rehearseAgain(
+  config: FinetuneConfig,
+  from: RunOrigin,
+  { data, plugins, paged, device: { kind, name, capacity } }: Rehearsed,
+  processes = 1,
+): Rehearsal | null {
+  if (data.stream !== null || plugins.length > 0 || paged !== null) return null
+  const { inputs, programBytes } = from
+  const device = shapeDevice({ kind: kind === 'cuda' ? 'cuda' : 'cpu', name })
+  const shaped = onShapes(config)
+  const early = {
+    ...inputs.early,
+    parts: { ...inputs.early.parts, monitors: () => [] },
+    openAdapter: chooseAdapter(shaped, inputs.host),
+    opened: { device, reason: null, note: null },
+  }
+  using run = buildRun(shaped, { ...from, inputs: { ...inputs, early } }, { weights: 'headers', processes })
+  return rehearsed(run, config, { device, capacity, programBytes })
+}
+
+/** A run whose files are all here. It does not own what it is built from. */
+function buildRun(
+  config: FinetuneConfig,
+  { inputs, weightsPath, teacherPath }: RunOrigin,
+  options: PrepareOptions,
+): Rehearsed {
+  using open = new Disposables()
+  const { host, sampler, data, modelPath, tokenizer, plan } = inputs
+  const { plugins, parts, openAdapter, opened } = inputs.early
+  const { device, reason, note } = opened
   const { world = null, processes = world?.size ?? 1 } = options
   const loading =
     config.shard_base && world !== null && world.size > 1
       ? open.use(atKey(['shard_base'], () => openShardedBase({ device, world })))
       : null
-  const model = open.use(
-    ofBaseModel(modelPath, () =>
-      fitting('the model', () =>
-        loadModel(weightsPath, {
-          device,
-          dtype,
-          writable: config.adapter === null,
-          models: host.all('model'),
-          ...(config.reward_model ? { labels: 1 } : {}),
-          ...(config.reinit_weights && { reinit: { seed: config.seed } }),
-          ...configOverrides(config, modelPath),
-          ...vocabularyOptions(config, tokenizer, host),
-          pack: quantizer
-            ? packLayers(quantizer, dtype, { skip: config.bnb_config_kwargs?.llm_int8_skip_modules ?? [] })
-            : undefined,
-          ...(forms ? { forms } : {}),
-          ...(loading && { onLayer: loading.add }),
-        }),
-      ),
-    ),
-  )
+  const onLayer = loading?.add
+  const loaded = loadBase(config, { modelPath, weightsPath, tokenizer, host, parts, device, onLayer })
+  const { dtype } = loaded
+  const model = open.use(loaded.model)
   loading?.end(model.layers.values())
   const together = <T>(work: () => T): T => (loading ? loading.together(work) : work())
   checkTokenIds([...data.train, ...data.validation], model)
@@ -111,13 +143,13 @@ export async function openRun(asked: FinetuneConfig, options: PrepareOptions): P
       : null
   const room = weights?.stretch ? weights.stretch * processes : 0
   const gradients = open.use(fitting('the gradients', () => flatGradients(parameters, { room })))
-  const rollouts = await openRollouts(config, inputs, model, options.world ?? null)
   const objective = disposing(open, config.grpo ? createGrpoObjective(config.grpo) : parts.objective())
   const objectiveNotes = together(() =>
     startObjective(objective, {
       config,
       model,
       modelPath: weightsPath,
+      teacherPath,
       dtype,
       host,
       data,
@@ -187,7 +219,7 @@ export async function openRun(asked: FinetuneConfig, options: PrepareOptions): P
   return {
     config,
     host,
-    plugins: loaded,
+    plugins,
     device,
     noGpu: reason,
     modelPath,
@@ -207,7 +239,6 @@ export async function openRun(asked: FinetuneConfig, options: PrepareOptions): P
     monitors,
     sampler,
     plan,
-    rollouts,
     world,
     memory: memoryMode(config.memory, device, needed),
     notes: [
@@ -269,32 +300,6 @@ function checkContext(config: FinetuneConfig, model: Model): void {
   checkContextLength(config, model.info.contextLength, leadLength(model))
 }
 
-/** A tokenizer can have more tokens than the model, and tokenized data can come from any tokenizer. */
-function checkTokenIds(examples: readonly TokenizedExample[], { info: { vocabSize } }: Model): void {
-  for (const { ids, labels, source } of examples) {
-    const bad =
-      ids.find((id) => id < 0 || id >= vocabSize) ??
-      labels.find((id) => id !== IGNORE && (id < 0 || id >= vocabSize))
-    if (bad === undefined) continue
-    throw new TrituneError(
-      'E_DATA',
-      `token id ${bad} is not one of the model, which knows 0 to ${vocabSize - 1}`,
-      {
-        place: `${source.file}:${source.line}`,
-        remedy: 'use the tokenizer that belongs to the model',
-      },
-    )
-  }
-}
-
 function slowDType({ kind }: Device, dtype: FloatDType): string[] {
   return kind === 'cuda' && dtype === 'f32' ? ['f32 on a GPU: bf16: true is several times faster'] : []
-}
-
-/** `bf16: auto` computes as the checkpoint is stored (f16 and quantized ones in bf16 and f32); what starts anew in f32. */
-function computeDType(config: FinetuneConfig, modelPath: string): FloatDType {
-  if (config.bf16 === true) return 'bf16'
-  if (config.reinit_weights) return 'f32'
-  if (config.bf16 === false || modelPath.endsWith('.gguf')) return 'f32'
-  return storedDType(modelPath) === 'f32' ? 'f32' : 'bf16'
 }

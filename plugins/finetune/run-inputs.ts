@@ -58,7 +58,7 @@ export interface PrepareOptions {
 export interface RunInputs {
   /** With what depends on the examples filled in. */
   readonly config: FinetuneConfig
-  /** Given away with `base`, `data` and `sampler`: whoever asked disposes them. */
+  /** Given away with `base`, `data`, `sampler` and `teacher`: whoever asked disposes them. */
   readonly host: Host
   readonly early: EarlyChecks
   /** Waits for the weights when it is asked to. */
@@ -68,6 +68,8 @@ export interface RunInputs {
   readonly data: LoadedDataset
   readonly sampler: Sampler | null
   readonly plan: Plan
+  /** Of the model that is distilled from; null: none is. Given away too. */
+  readonly teacher: BaseModelFiles | null
   /** Of `rl: grpo`; null: none are asked for. */
   readonly rewards: readonly RunReward[] | null
 }
@@ -106,7 +108,9 @@ export async function openInputs(
   if (known !== null) checkContextLength(config, known)
   const tokenizer = atKey(['base_model'], () => openTokenizer(modelPath, config))
   expectChatTemplate(tokenizer, config)
-  checkTeacher(config, tokenizer)
+  const teacher = teacherFiles(config, host, tell)
+  open.defer(() => teacher?.[Symbol.dispose]?.())
+  if (teacher) await checkTeacher(config, teacher, tokenizer)
   const loading = {
     types: host.all('dataset'),
     kind: exampleKind(config, host),
@@ -124,19 +128,32 @@ export async function openInputs(
   const settled = withHalfLife(config, { plan, data })
   const early = settled === config ? checked : { ...checked, parts: findParts(settled, host) }
   open.move()
-  return { config: settled, host, early, base, modelPath, tokenizer, data, sampler, plan, rewards }
+  return { config: settled, host, early, base, modelPath, tokenizer, data, sampler, plan, teacher, rewards }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-/** Before weights are downloaded; the weights of the teacher are looked at when the objective is prepared. */
-function checkTeacher(config: FinetuneConfig, tokenizer: RunTokenizer): void {
-  const {
-    objective: { name, options },
-  } = config
+/** Found as `base_model` is: a folder, a .gguf file, or a model on the hub. */
+function teacherFiles(
+  config: FinetuneConfig,
+  host: Host,
+  tell: Parameters<typeof baseModelFiles>[2],
+): BaseModelFiles | null {
+  const { name, options } = config.objective
   const teacher: unknown = Reflect.get(options, 'teacher')
-  if (name !== 'distillation' || typeof teacher !== 'string') return
-  atKey(keyOfObjective(config, ['teacher']), () => expectSameTokens(teacher, tokenizer))
+  if (name !== 'distillation' || typeof teacher !== 'string') return null
+  const key = keyOfObjective(config, ['teacher'])
+  return baseModelFiles({ ...config, base_model: teacher, revision_of_model: null }, host, { ...tell, key })
+}
+
+/** Before weights are downloaded; the weights of the teacher are looked at when the objective is prepared. */
+async function checkTeacher(
+  config: FinetuneConfig,
+  teacher: BaseModelFiles,
+  tokenizer: RunTokenizer,
+): Promise<void> {
+  const path = await teacher.small()
+  atKey(keyOfObjective(config, ['teacher']), () => expectSameTokens(path, tokenizer))
 }
 
 /** Datasets of the hub as files on this machine. */

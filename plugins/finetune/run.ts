@@ -24,6 +24,7 @@ import type { ShardedBase } from './parallel/sharded-base.ts'
 import type { LoadedPlugin } from './plugins/load-plugins.ts'
 import type { PagedState } from './memory/paged-state.ts'
 import type { MemoryMode } from './memory/memory-mode.ts'
+import type { Rehearsal } from './memory/memory-parts.ts'
 import type { Plan } from './training/plan.ts'
 import type { RunTokenizer } from './model/run-tokenizer.ts'
 
@@ -74,6 +75,11 @@ export interface Run extends Disposable {
   /** What makes the examples of each step, from the prompts that the plan gives; null: the plan gives the examples. */
   readonly rollouts: Rollouts | null
   readonly memory: MemoryMode
+  /**
+   * The memory that it takes, by one step on shapes. null: the run is streamed, and its examples come but once; plugins of the file have a part in
+   * it, which may look at numbers; or the state of its optimizer lies in a file.
+   */
+  readonly rehearse: () => Rehearsal | null
   /** The processes that train it together; null: this one alone. */
   readonly world: World | null
   /** Things worth saying before the start. */

@@ -23,6 +23,7 @@ import { expectRoom } from './_room.ts'
 import { readStoredWeights, type StoredWeights } from './_stored.ts'
 import { type ScoreOptions, withScores } from './_score.ts'
 import { type VocabularyOptions, withVocabulary } from './_vocabulary.ts'
+import { openShapeSource } from './_shape-source.ts'
 import { MODELS } from './built-in.ts'
 import { textOfGemma3 } from './families/_gemma3-text-config.ts'
 import { openInitialSource } from './initial-weights.ts'
@@ -136,6 +137,29 @@ export function loadModel(
     const scoring = withScores(own, from, { labels, seed: vocabulary.seed, device, dtype: type })
     return expectScores(definition.create(...withVocabulary(...scoring, vocabulary)), labels, path)
   }
+}
+
+/** Options of `openHollowModel()`: those of `loadModel()` that say which shapes there are. */
+export interface HollowModelOptions
+  extends Pick<LoadModelOptions, 'models' | 'config'>, VocabularyOptions, ScoreOptions {
+  /** One that computes nothing. */
+  readonly device: Device
+}
+
+/**
+ * The built-in model of a folder from its config.json alone, of weights that have a shape and no memory: whether it can be built. null: its
+ * family is not built in. Throws as `loadModel()` for what config.json says.
+ */
+export function openHollowModel(
+  path: string,
+  { models = MODELS, labels, config: overrides = {}, device, ...vocabulary }: HollowModelOptions,
+): Model | null {
+  const config: ConfigJson = { ...readConfig(path), ...overrides }
+  const definition = definitionOf(String(config.model_type), models, path)
+  if (!Object.values<ModelDefinition>(MODELS).includes(definition)) return null
+  const source = openShapeSource({ place: path, device })
+  const scoring = withScores(config, source, { labels, device, dtype: 'bf16' })
+  return expectScores(definition.create(...withVocabulary(...scoring, vocabulary)), labels, path)
 }
 
 /** E_UNSUPPORTED for a family whose models cannot score texts. */

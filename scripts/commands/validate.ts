@@ -21,8 +21,9 @@ const help = (): string => `Check the file of a run: all that can be told withou
   --help            this text
 
 Looked at are the keys and values, what goes together, plugins and what they provide, the device, folders and files, the
-architecture and tokenizer of the base model (downloaded when they are on the hub), and every record of the data.
-Not looked at: the weights, the layers that an adapter is put on, and memory. The exit code is 1 when the run would not start.
+architecture and tokenizer of the base model (downloaded when they are on the hub), every record of the data, and whether the
+model and its adapter can be built: of a folder on this machine by the headers of its weights, else by its config.json.
+Not looked at: the numbers of the weights, and memory (${invocation('estimate')}). The exit code is 1 when the run would not start.
 `
 
 const OPTIONS = {

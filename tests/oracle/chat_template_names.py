@@ -19,8 +19,8 @@ from transformers.utils import chat_template_utils
 
 OUT = Path(__file__).parent.parent / "golden" / "data" / "chat-templates.json"
 NAMES = (
-    "alpaca aya chatml cohere deepseek_v2 deepseek_v3 exaone exaone4 falcon_h1 gemma gemma3 gemma3n jamba llama3 llama3_2_vision "
-    "llama4 llava metharme mistral_v1 mistral_v2v3 mistral_v3_tekken mistral_v7_tekken nemotron_h phi_3 phi_35 phi_4 pixtral qwen2_vl "
+    "alpaca aya chatml cohere deepseek_v2 deepseek_v3 exaone exaone4 falcon_h1 gemma gemma3 gemma3n gemma4 gemma4_unified jamba llama3 "
+    "llama3_2_vision llama4 llava metharme mistral_v1 mistral_v2v3 mistral_v3_tekken mistral_v7_tekken nemotron_h phi_3 phi_35 phi_4 pixtral qwen2_vl "
     "qwen3 qwen3_5 qwen_25"
 ).split()
 WORDS = ["whale", " sea ", "Schiff ü", "日本", "\n", "{{x}}", "<|im_end|>", "2.50", '"quoted"', "it's", "  ", "</s>", "end."]
@@ -82,6 +82,18 @@ class Day(datetime.datetime):
         return cls(2026, 3, 7, 15, 4, 9)
 
 
+# Tools with parameters of every kind.
+PARTS = {"type": "array", "items": {"type": "object", "properties": {"x": {"type": "string", "enum": ["p", "q"]}}, "required": ["x"], "minItems": 2}}
+PLACE = {"type": "object", "properties": {"n": {"type": "integer", "nullable": True}}, "required": ["n"]}
+PARAMETERS = {"type": "object", "properties": {"parts": PARTS, "Place": PLACE, "name": {"type": ["string", "null"]}}, "required": ["parts"]}
+FULL = {"name": "full", "description": "All", "parameters": PARAMETERS, "response": {"description": "Some", "type": "object"}}
+TOOLS = {
+    "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes"}],
+    "tools": [{"type": "function", "function": FULL}, {"type": "function", "function": {"name": "none", "description": "No parameters", "parameters": {}}}],
+    "add_generation_prompt": True,
+}
+
+
 def render(template: str, given: dict):
     compiled = chat_template_utils._compile_jinja_template(template)
     try:
@@ -96,7 +108,7 @@ def render(template: str, given: dict):
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     chat_template_utils.datetime = Day
-    conversations = [conversation(seed) for seed in range(40)]
+    conversations = [*(conversation(seed) for seed in range(40)), TOOLS]
     texts = {}
     for name in NAMES:
         template = (folder / f"{name}.jinja").read_text()

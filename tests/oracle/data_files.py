@@ -1,10 +1,11 @@
-"""Small data files as pyarrow writes them: Parquet by each of its compressions, Arrow as a file and as a stream.
+"""Small data files as pyarrow writes them: Parquet by each of its compressions, Arrow as a file and as a stream, and blocks of LZ4.
 
 Writes tests/golden/data/files/: the same seven records in each, rows.json says which.
 
     python tests/oracle/data_files.py
 """
 
+import base64
 import json
 from pathlib import Path
 
@@ -35,9 +36,17 @@ if __name__ == "__main__":
     rows = [record(i) for i in range(7)]
     table = pa.Table.from_pylist(rows)
     (OUT / "rows.json").write_text(json.dumps(rows) + "\n")
-    for codec in ("none", "snappy", "gzip", "zstd", "brotli"):
+    for codec in ("none", "snappy", "gzip", "zstd", "brotli", "lz4"):
         pq.write_table(table, OUT / f"{codec}.parquet", compression=codec, row_group_size=3)
     for name, writer in (("file", pa.ipc.new_file), ("stream", pa.ipc.new_stream)):
         with pa.OSFile(str(OUT / f"{name}.arrow"), "wb") as sink, writer(sink, table.schema) as out:
             for batch in table.to_batches(3):
                 out.write_batch(batch)
+    for codec in ("zstd", "lz4"):
+        options = pa.ipc.IpcWriteOptions(compression=codec)
+        with pa.OSFile(str(OUT / f"{codec}.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema, options=options) as out:
+            out.write_table(table)
+    texts = ["", "a", "whale " * 200, "".join(chr(97 + i * i % 23) for i in range(700)), "ü" * 5000 + "end"]
+    raw = pa.Codec("lz4_raw")
+    blocks = [{"text": text, "packed": base64.b64encode(raw.compress(text.encode(), asbytes=True)).decode()} for text in texts]
+    (OUT / "lz4-blocks.json").write_text(json.dumps({"blocks": blocks}) + "\n")

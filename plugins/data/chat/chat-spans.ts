@@ -134,6 +134,31 @@ export function locateTurns(
   })
 }
 
+/**
+ * Where the text of one field of a message stands, by other words in its place; undefined: no rendering tells. An empty span where the template
+ * leaves the field out.
+ */
+export function locateField(
+  messages: readonly ChatMessage[],
+  text: string,
+  render: RenderChat,
+  index: number,
+  field: string,
+): CharSpan | undefined {
+  let [start, end] = [text.length, 0]
+  for (const word of sentinels(messages)) {
+    try {
+      const other = render(messages.map((one, i) => (i === index ? { ...one, [field]: word } : one)))
+      const span = difference(text, other)
+      start = Math.min(start, span.start)
+      end = Math.max(end, span.end)
+    } catch {
+      return undefined
+    }
+  }
+  return { start, end: Math.max(start, end) }
+}
+
 /** Two words that no message has, with no character in common at their ends. */
 function sentinels(messages: readonly ChatMessage[]): [string, string] {
   const all = JSON.stringify(messages, (_key, value: unknown) => (typeof value === 'bigint' ? '' : value))

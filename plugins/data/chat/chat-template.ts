@@ -12,6 +12,7 @@ import type { CharSpan, ChatMessage, TokenizerLike } from '../../../core/mod.ts'
 import { assignGenerations } from './chat-generations.ts'
 import { hasToolCalls, locateTurns } from './chat-spans.ts'
 import type { TurnPlace } from './chat-spans.ts'
+import { tokensOfParts, trainedParts, type TrainedParts } from './chat-parts.ts'
 import { labelTurnEnds } from './chat-turn-ends.ts'
 import { readConversation } from './chat-turns.ts'
 import type { ChatTurn } from './chat-turns.ts'
@@ -55,9 +56,13 @@ export function tokenizeChat(
   const trained = assignGenerations(turns, places, generations)
   turns.forEach((turn, i) => {
     if (turn.isTrained && trained[i] === undefined) throw notFound(turn, i, source)
-    if (turn.isTrained) noteChanges(messages[i], places[i].spans, text, context)
+    if (turn.isTrained && !turn.details) noteChanges(messages[i], places[i].spans, text, context)
   })
-  return label(text, turns, places, trained, context, source)
+  const parts = turns.flatMap((turn, i) =>
+    turn.isTrained ? trainedParts(turn, i, { messages, text, render, context, source }) : [],
+  )
+  const whole = trained.map((spans, i) => (turns[i].details ? [] : spans))
+  return label(text, turns, places, whole, parts, context, source)
 }
 
 /** Tokens, and the labels of the spans that are trained. */
@@ -66,6 +71,7 @@ function label(
   turns: readonly ChatTurn[],
   places: readonly TurnPlace[],
   trained: readonly (readonly CharSpan[] | undefined)[],
+  parts: readonly TrainedParts[],
   context: TokenizeContext,
   source: RecordSource,
 ): TokenizedExample {
@@ -95,6 +101,7 @@ function label(
   for (const { start, end } of tokens) {
     for (let i = start; i < end; i++) labels[i] = ids[i]
   }
+  for (const part of parts) for (const i of tokensOfParts(text, ids, part, context)) labels[i] = ids[i]
   labelTurnEnds(
     ids,
     labels,

@@ -7,6 +7,7 @@ import type { ChatMessage } from '../../../core/mod.ts'
 import { parseExactJson } from '../../jinja/mod.ts'
 import { readContent, splitThinking } from './chat-content.ts'
 import { isMapping, parseJson, readFunctionCall, readToolCalls, readTools } from './chat-tools.ts'
+import { readTrainDetails, type TrainDetail } from './train-details.ts'
 import type { DatasetOptions } from '../options/dataset-options.ts'
 import { recordError } from '../types/dataset-type.ts'
 import type { DataRecord, RecordSource } from '../types/dataset-type.ts'
@@ -14,7 +15,12 @@ import type { DataRecord, RecordSource } from '../types/dataset-type.ts'
 export interface ChatTurn {
   readonly message: ChatMessage
   readonly isTrained: boolean
+  /** Which parts of which fields of the message are trained; undefined: all that is written for it. */
+  readonly details?: TurnDetails | undefined
 }
+
+/** Parts of fields of a message, by the names of the fields. */
+export type TurnDetails = Readonly<Record<string, readonly TrainDetail[]>>
 
 export interface Conversation {
   readonly turns: readonly ChatTurn[]
@@ -51,9 +57,11 @@ export function readConversation(
   const roles = roleMap(options.roles ?? DEFAULT_ROLES)
   const trained = new Set(options.roles_to_train.map((role) => roles.get(role) ?? role))
   const turns = messages.map((raw: unknown, index): ChatTurn => {
-    const message = readMessage(raw, `${key}[${index}]`, options, roles, source)
+    const { message, details } = readMessage(raw, `${key}[${index}]`, options, roles, source)
     const flag = isMapping(raw) ? trainingFlag(raw, `${key}[${index}]`, options, source) : undefined
-    return { message, isTrained: flag ?? (trainOnInputs || trained.has(message.role)) }
+    // As in axolotl, a list without parts says no.
+    const some = details && Object.values(details).some((parts) => parts.length > 0)
+    return { message, details, isTrained: flag ?? some ?? (trainOnInputs || trained.has(message.role)) }
   })
   const system = value[options.field_system]
   if (turns[0].message.role !== 'system' && typeof system === 'string' && system !== '') {
@@ -105,26 +113,31 @@ function readMessage(
   options: DatasetOptions,
   roles: ReadonlyMap<string, string>,
   source: RecordSource,
-): ChatMessage {
+): Pick<ChatTurn, 'message' | 'details'> {
   if (!isMapping(raw)) throw recordError(source, `expected ${place} to be a message, got ${showValue(raw)}`)
   const { template_thinking_key: thinkingKey, message_field_training: flag } = options
+  const { message_field_training_detail: detailKey } = options
   const names: Readonly<Record<string, string>> = {
     role: 'role',
     content: 'content',
     [thinkingKey]: options.field_thinking,
     ...options.message_property_mappings,
   }
-  const { role, content, ...rest } = mapped(raw, names, flag)
+  const { role, content, ...rest } = mapped(raw, names, [flag, detailKey])
   if (typeof role !== 'string') throw missing(raw, place, names.role, 'role', source)
-  const text = readContent(content, `${place}.${names.content}`, source)
+  const { text, details: parts } = readContent(content, `${place}.${names.content}`, source)
   if (role === FUNCTION_CALL && !roles.has(role)) {
     const call = readFunctionCall(text ?? '', `${place}.${names.content}`, source)
-    return { ...rest, role: 'assistant', ...call }
+    return { message: { ...rest, role: 'assistant', ...call } }
   }
   if (rest['tool_calls'] !== undefined) {
     rest['tool_calls'] = readToolCalls(rest['tool_calls'], `${place}.tool_calls`, source)
   }
-  const thinking = readContent(rest[thinkingKey], `${place}.${names[thinkingKey]}`, source)
+  const { text: thinking, details: thoughts } = readContent(
+    rest[thinkingKey],
+    `${place}.${names[thinkingKey]}`,
+    source,
+  )
   if (thinking !== undefined) rest[thinkingKey] = thinking
   const message: ChatMessage = {
     ...rest,
@@ -137,20 +150,29 @@ function readMessage(
     options.split_thinking && message.role === 'assistant' && text !== undefined
       ? splitThinking(text)
       : undefined
-  return split === undefined ? message : { ...message, [thinkingKey]: split.reasoning, content: split.answer }
+  const written =
+    split === undefined ? message : { ...message, [thinkingKey]: split.reasoning, content: split.answer }
+  const given = detailKey === null ? undefined : raw[detailKey]
+  const own =
+    given === undefined || given === null
+      ? parts
+      : (parts ?? readTrainDetails(given, String(written.content ?? ''), `${place}.${detailKey}`, source))
+  if (own === undefined && thoughts === undefined) return { message: written }
+  const details = { ...(own && { content: own }), ...(thoughts && { [thinkingKey]: thoughts }) }
+  return { message: written, details }
 }
 
 /** The fields under the names that the template knows; null is as good as not there. */
 function mapped(
   raw: Readonly<Record<string, unknown>>,
   names: Readonly<Record<string, string>>,
-  flag: string | null,
+  flags: readonly (string | null)[],
 ): Record<string, unknown> {
   const fields: Record<string, unknown> = {}
   for (const [property, key] of Object.entries(names)) {
     if (raw[key] !== undefined && raw[key] !== null) fields[property] = raw[key]
   }
-  const used = new Set([...Object.values(names), flag])
+  const used = new Set([...Object.values(names), ...flags])
   for (const [key, item] of Object.entries(raw)) {
     if (!used.has(key) && !(key in fields) && item !== null && item !== undefined) fields[key] = item
   }

@@ -7,7 +7,7 @@ import { extname, join, relative, sep } from 'node:path'
 import { didYouMean, TrituneError } from '../../../core/errors.ts'
 import type { DatasetOptions } from '../options/dataset-options.ts'
 import { splitFiles } from './dataset-splits.ts'
-import { formatOf, READABLE } from './file-format.ts'
+import { formatOf, packedEnding, READABLE } from './file-format.ts'
 import { globbed, isGlob } from './glob.ts'
 import { splitName } from './record-slice.ts'
 
@@ -45,9 +45,13 @@ function filesOf({ path, data_files, split }: Entry): string[] {
   const files = splits.get(name)
   if (files !== undefined) return files.map((file) => join(path, file))
   if (splits.size > 0) throw noSplit(path, name, [...splits.keys()])
+  const packed = filesIn(path).find((file) => packedEnding(file) !== undefined)
   throw new TrituneError('E_DATA', `there is no file to read in the folder (${READABLE.join(', ')})`, {
     place: path,
-    remedy: 'name the files in data_files and set ds_type',
+    remedy:
+      packed === undefined
+        ? 'name the files in data_files and set ds_type'
+        : `its files are packed: unpack them (${packed})`,
   })
 }
 

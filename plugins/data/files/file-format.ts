@@ -21,13 +21,22 @@ const ENDINGS: Readonly<Record<string, FileFormat>> = {
   '.arrow': 'arrow',
 }
 
-/** Endings of packed files, and what unpacks them. */
-const PACKED: Readonly<Record<string, string>> = {
-  '.gz': 'gunzip -k',
-  '.zst': 'zstd -d',
-  '.xz': 'xz -dk',
-  '.bz2': 'bunzip2 -k',
-  '.zip': 'unzip',
+interface Packing {
+  /** What its files begin with, as Latin-1. */
+  readonly start: string
+  /** Puts what it holds beside it; it needs the ending. */
+  readonly beside: string
+  /** Writes what it holds to stdout, whatever its name is. */
+  readonly out: string
+}
+
+/** Packed files by their endings, and what unpacks them. */
+const PACKED: Readonly<Record<string, Packing>> = {
+  '.gz': { start: '\x1f\x8b', beside: 'gunzip -k', out: 'gzip -dc' },
+  '.zst': { start: '\x28\xb5\x2f\xfd', beside: 'zstd -d', out: 'zstd -dc' },
+  '.xz': { start: '\xfd7zXZ\0', beside: 'xz -dk', out: 'xz -dc' },
+  '.bz2': { start: 'BZh', beside: 'bunzip2 -k', out: 'bzip2 -dc' },
+  '.zip': { start: 'PK\x03\x04', beside: 'unzip', out: 'unzip -p' },
 }
 
 /** File name endings that can be read. */
@@ -48,12 +57,7 @@ export function formatOf(path: string, dsType: FileFormat | null): FileFormat {
       remedy: 'fetch the file itself: git lfs pull',
     })
   }
-  const unpack = PACKED[extname(path).toLowerCase()]
-  if (said === undefined && unpack !== undefined)
-    throw new TrituneError('E_DATA', 'this file is packed', {
-      place: path,
-      remedy: `unpack it and name what comes out: ${unpack} ${path}`,
-    })
+  expectUnpacked(path, said)
   if (said === undefined && found === undefined) {
     throw new TrituneError('E_DATA', `cannot tell how to read a "${extname(path)}" file`, {
       place: path,
@@ -88,7 +92,32 @@ export function firstBytes(path: string, count: number): Uint8Array {
   }
 }
 
+/** The ending of a packed file by its name; undefined: it is not packed. */
+export function packedEnding(path: string): string | undefined {
+  const ending = extname(path).toLowerCase()
+  return Object.hasOwn(PACKED, ending) ? ending : undefined
+}
+
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** By the name where nothing else tells, and by the first bytes of what is to be text. */
+function expectUnpacked(path: string, said: FileFormat | undefined): void {
+  const named = packedEnding(path)
+  const start = Buffer.from(firstBytes(path, 6)).toString('latin1')
+  const found = Object.entries(PACKED).find(([, packing]) => start.startsWith(packing.start))
+  const isText = said === 'json' || said === 'text' || said === 'csv'
+  const ending = said === undefined ? (named ?? found?.[0]) : isText ? found?.[0] : undefined
+  if (ending === undefined) return
+  const { beside, out } = PACKED[ending]
+  const name = path.slice(0, -ending.length)
+  throw new TrituneError('E_DATA', `this file is packed (${ending})`, {
+    place: path,
+    remedy:
+      named === ending && ending !== '.zip'
+        ? `unpack it and name what comes out: ${beside} ${path}, then ${name}`
+        : `unpack it and name what comes out: ${out} ${path} > another name`,
+  })
+}
 
 const LFS = 'version https://git-lfs'
 

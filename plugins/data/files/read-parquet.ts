@@ -6,6 +6,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { TrituneError } from '../../../core/errors.ts'
 import { fileError } from '../../../core/files/files.ts'
 import type { DataRecord } from '../types/dataset-type.ts'
+import { lz4Hadoop, lz4Raw } from './lz4.ts'
 import { plainValue } from './plain-value.ts'
 import type { RecordBlock, RecordReader } from './record-block.ts'
 
@@ -40,7 +41,8 @@ export const parquetReader: RecordReader = {
     using file = openFile(path)
     const parquet = await import('hyparquet')
     const { compressors } = await import('hyparquet-compressors')
-    const rows = await decoding(path, () => readRows(parquet, file, start, end, compressors))
+    const own = { ...compressors, LZ4: lz4Hadoop, LZ4_RAW: lz4Raw }
+    const rows = await decoding(path, () => readRows(parquet, file, start, end, own))
     yield rows.map((row, i): DataRecord => ({
       value: plainRow(row),
       source: { file: path, line: start + i + 1 },

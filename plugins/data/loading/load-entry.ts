@@ -11,7 +11,7 @@ import type { RecordBlock } from '../files/record-block.ts'
 import { isPart, recordSlice } from '../files/record-slice.ts'
 import type { DatasetOptions } from '../options/dataset-options.ts'
 import type { TokenizedExample } from '../types/dataset-type.ts'
-import { atKey, type FoundType, untrainedReason } from '../types/dataset-types.ts'
+import { atKey, type FoundType, isKeepable, untrainedReason } from '../types/dataset-types.ts'
 import { applyLengthPolicy, type LengthPolicy, type LengthResult } from './length-policy.ts'
 import type { DataConfig } from './data-config.ts'
 import { type EntryTokenizer, recordTokenizer, tokenizeBlock } from './tokenize-blocks.ts'
@@ -126,16 +126,18 @@ function noteOthers(options: DatasetOptions, note: (text: string) => void): void
 }
 
 async function tokenizeCached(entry: EntryToLoad, files: readonly string[]): Promise<CachedDataset> {
-  const { config, options, type, tokenizer } = entry
+  const { config, options, type, kind, tokenizer } = entry
   const folder = config.dataset_prepared_path
-  // What a plugin's type does can change without a sign in the key. What is streamed may not fit in memory.
-  if (folder === null || !type.isBuiltIn || options.streaming) return await tokenizeFiles(entry, files)
+  // What a plugin's type does can change without a sign in the key, unless it has a version. What is streamed may not fit in memory.
+  if (folder === null || !isKeepable(type) || options.streaming) return await tokenizeFiles(entry, files)
   const key = cacheKey({
     files,
     options,
     trainOnInputs: config.train_on_inputs,
     eotTokens: config.eot_tokens,
     tokenizer,
+    kind,
+    recipe: type.isBuiltIn ? undefined : type.type.recipe,
   })
   const file = cachePath(folder, key)
   const cached = readCache(file, key, files)

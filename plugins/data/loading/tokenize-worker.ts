@@ -3,13 +3,19 @@
  * examples, packed into arrays that change hands without a copy. Its import runs it; nothing else imports it.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import type { TokenizerLike, TokenizerRecipe } from '../../../core/contracts/dataset.ts'
+import type {
+  DatasetRecipe,
+  ExampleKind,
+  TokenizerLike,
+  TokenizerRecipe,
+} from '../../../core/contracts/dataset.ts'
 import { type ErrorCode, TrituneError } from '../../../core/errors.ts'
 import type { RecordBlock } from '../files/record-block.ts'
 import type { DatasetOptions } from '../options/dataset-options.ts'
-import { datasetTypeOf } from '../types/dataset-types.ts'
+import { datasetTypeOf, type DatasetTypes } from '../types/dataset-types.ts'
 import type { TokenizedExample } from '../types/dataset-type.ts'
 import { type Mask, maskOf, SHORT_ID } from '../types/stored-example.ts'
+import { packExtras, type PackedExtras } from './packed-extras.ts'
 import { tokenizeBlock } from './tokenize-blocks.ts'
 
 /** What a worker is told when it starts. */
@@ -18,6 +24,10 @@ export interface WorkerEntry {
   readonly trainOnInputs: boolean
   readonly eotTokens: readonly string[] | null
   readonly recipe: TokenizerRecipe
+  /** What its examples have to be; undefined: documents. */
+  readonly kind: ExampleKind | undefined
+  /** Where its type comes from; undefined: it is built in. */
+  readonly types: DatasetRecipe | undefined
 }
 
 /** The examples of a block one after the other, or why there are none. */
@@ -30,6 +40,8 @@ export type Answer =
       /** For each example how many spans are trained, then their starts and ends; null: as the labels say. */
       readonly spans: Int32Array<ArrayBuffer> | null
       readonly labels: Int32Array<ArrayBuffer> | null
+      /** null: the examples are no more than tokens and labels. */
+      readonly extras: PackedExtras | null
       readonly notes: readonly string[]
     }
   | {
@@ -47,7 +59,7 @@ if (parentPort !== null) serve(parentPort, workerData)
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 function serve(port: NonNullable<typeof parentPort>, entry: WorkerEntry): void {
-  const opened = openTokenizer(entry.recipe)
+  const opened = Promise.all([openTokenizer(entry.recipe), openTypes(entry.types)])
   let turn: Promise<void> = Promise.resolve()
   port.on('message', (block: RecordBlock) => {
     turn = turn.then(async () => {
@@ -62,19 +74,25 @@ async function openTokenizer({ module, name, args }: TokenizerRecipe): Promise<T
   return made[name](...args)
 }
 
+async function openTypes(recipe: DatasetRecipe | undefined): Promise<DatasetTypes> {
+  if (recipe === undefined) return {}
+  const exported: Record<string, DatasetTypes> = await import(recipe.module)
+  return exported[recipe.name]
+}
+
 async function answerTo(
   block: RecordBlock,
-  { options, trainOnInputs, eotTokens }: WorkerEntry,
-  opened: Promise<TokenizerLike>,
+  { options, trainOnInputs, eotTokens, kind }: WorkerEntry,
+  opened: Promise<readonly [TokenizerLike, DatasetTypes]>,
 ): Promise<Answer> {
   try {
     const notes = new Set<string>()
     const note = (text: string): void => void notes.add(text)
-    const tokenizer = await opened
+    const [tokenizer, types] = await opened
     const entry = {
       options,
-      type: datasetTypeOf(options),
-      kind: undefined,
+      type: datasetTypeOf(options, types, kind),
+      kind,
       tokenizer,
       trainOnInputs,
       eotTokens,
@@ -113,7 +131,8 @@ function packed(file: string, examples: readonly TokenizedExample[]): Packed {
     ? Int32Array.from(masks.flatMap((mask, i) => spansAsNumbers(mask, lengths[i])))
     : null
   const labels = spans ? null : Int32Array.from(examples.flatMap((example) => [...example.labels]))
-  return { file, lengths, lines: Int32Array.from(examples, ({ source }) => source.line), ids, spans, labels }
+  const lines = Int32Array.from(examples, ({ source }) => source.line)
+  return { file, lengths, lines, ids, spans, labels, extras: packExtras(examples) }
 }
 
 function spansAsNumbers(mask: Mask, length: number): number[] {
@@ -122,7 +141,8 @@ function spansAsNumbers(mask: Mask, length: number): number[] {
   return [mask.length, ...mask.flat()]
 }
 
-function buffersOf({ lengths, lines, ids, spans, labels }: Packed): ArrayBuffer[] {
-  const arrays = [lengths, lines, ids, ...(spans ? [spans] : []), ...(labels ? [labels] : [])]
+function buffersOf({ lengths, lines, ids, spans, labels, extras }: Packed): ArrayBuffer[] {
+  const more = extras ? [extras.documents, extras.untrained, extras.values] : []
+  const arrays = [lengths, lines, ids, ...(spans ? [spans] : []), ...(labels ? [labels] : []), ...more]
   return arrays.map(({ buffer }) => buffer)
 }

@@ -4,7 +4,8 @@
  * checksum.
  *
  * Layout (little endian): `TTDATA01`, u32 length of a JSON header, the header padded with spaces to 4 bytes, then i32
- * lengths (n), i32 file numbers (n), i32 lines (n), i32 ids (tokens), i32 labels (tokens), SHA-256 of everything before.
+ * lengths (n), i32 file numbers (n), i32 lines (n), i32 ids (tokens), i32 labels (tokens), and where the header has `extras` those of
+ * packed-extras.ts (i32 documents, i32 untrained, f64 values); SHA-256 of everything before.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs'
@@ -15,7 +16,8 @@ import { rename } from '../../../core/files/rename.ts'
 import type { DatasetOptions } from '../options/dataset-options.ts'
 import type { TokenizedExample } from '../types/dataset-type.ts'
 import { lengthOf, maskOf, StoredExample } from '../types/stored-example.ts'
-import type { TokenizerLike } from '../../../core/contracts/dataset.ts'
+import type { DatasetRecipe, ExampleKind, TokenizerLike } from '../../../core/contracts/dataset.ts'
+import { packExtras, type PackedExtras, withExtras } from './packed-extras.ts'
 
 /** Counts up whenever the same input would give other tokens or labels. */
 const VERSION = 3
@@ -23,7 +25,7 @@ const MAGIC = 'TTDATA01'
 const DIGEST = 32
 
 export interface CachedDataset {
-  readonly examples: TokenizedExample[]
+  readonly examples: readonly TokenizedExample[]
   /** Notes that came up while tokenising. */
   readonly notes: readonly string[]
 }
@@ -34,10 +36,22 @@ export interface CacheKeyOptions {
   readonly trainOnInputs: boolean
   readonly eotTokens: readonly string[] | null
   readonly tokenizer: TokenizerLike
+  /** What the examples have to be; not given: documents. */
+  readonly kind?: ExampleKind | undefined
+  /** Of a type that is not built in. */
+  readonly recipe?: DatasetRecipe | undefined
 }
 
 /** What the tokens depend on, as 64 hex digits. Where the files lie, and how often their examples come, is not part of it. */
-export function cacheKey({ files, options, trainOnInputs, eotTokens, tokenizer }: CacheKeyOptions): string {
+export function cacheKey({
+  files,
+  options,
+  trainOnInputs,
+  eotTokens,
+  tokenizer,
+  kind,
+  recipe,
+}: CacheKeyOptions): string {
   const {
     path: _path,
     data_files: _files,
@@ -50,6 +64,7 @@ export function cacheKey({ files, options, trainOnInputs, eotTokens, tokenizer }
   // The special tokens may be set by the configuration, beside what the tokenizer itself says.
   const { id, bosId, eosId } = tokenizer
   hash.update(JSON.stringify([VERSION, id, bosId, eosId, trainOnInputs, eotTokens, sortedEntries(rest)]))
+  if (recipe) hash.update(JSON.stringify([kind ?? 'document', recipe.name, recipe.version]))
   for (const file of files) hash.update(hashFile(file))
   return hash.digest('hex')
 }
@@ -66,7 +81,8 @@ export function writeCache(
   { examples, notes }: CachedDataset,
 ): void {
   const number = new Map(files.map((file, index) => [file, index]))
-  const header = padded(JSON.stringify({ key, count: examples.length, notes }))
+  const packed = packExtras(examples)
+  const header = padded(JSON.stringify({ key, count: examples.length, notes, extras: headerOf(packed) }))
   const start = new Uint8Array(MAGIC.length + 4)
   start.set(new TextEncoder().encode(MAGIC))
   new DataView(start.buffer).setUint32(MAGIC.length, header.length, true)
@@ -78,6 +94,7 @@ export function writeCache(
     bytesOf(Int32Array.from(examples, ({ source }) => source.line)),
     ...examples.map(({ ids }) => bytesOf(ids)),
     ...examples.map(({ labels }) => bytesOf(labels)),
+    ...(packed ? [packed.documents, packed.untrained, packed.values].map(bytesOf) : []),
   ]
   const hash = createHash('sha256')
   for (const part of parts) hash.update(part)
@@ -106,29 +123,61 @@ export function readCache(
   if (!isHeader(header) || header.key !== key) return 'damaged'
   // A copy is aligned; the bytes of a file need not be. (`Buffer.slice` would not copy.)
   const numbers = new Int32Array(Uint8Array.prototype.slice.call(bytes, headerEnd, end).buffer)
-  return { examples: unpack(numbers, header.count, files), notes: header.notes }
+  return { examples: unpack(numbers, header, files), notes: header.notes }
 }
 
 interface Header {
   readonly key: string
   readonly count: number
   readonly notes: readonly string[]
+  /** null, or not there: no example has any. */
+  readonly extras?: ExtrasHeader | null
+}
+
+interface ExtrasHeader extends Pick<PackedExtras, 'names' | 'reasons'> {
+  /** Numbers of the list of documents. */
+  readonly documents: number
+}
+
+function headerOf(packed: PackedExtras | null): ExtrasHeader | null {
+  return packed && { names: packed.names, reasons: packed.reasons, documents: packed.documents.length }
 }
 
 /** Files are known by number: the same content may lie elsewhere by now, and the names of today are the ones to show. */
-function unpack(numbers: Int32Array, count: number, files: readonly string[]): TokenizedExample[] {
+function unpack(
+  numbers: Int32Array<ArrayBuffer>,
+  { count, extras = null }: Header,
+  files: readonly string[],
+): readonly TokenizedExample[] {
   const lengths = numbers.subarray(0, count)
   const total = lengths.reduce((sum, length) => sum + length, 0)
   const tokens = numbers.slice(3 * count, 3 * count + total)
   const area = { read: (start: number, length: number): Int32Array => tokens.subarray(start, start + length) }
   let offset = 0
-  return Array.from(lengths, (length, i) => {
+  const examples = Array.from(lengths, (length, i) => {
     const start = offset
     offset += length
     const labels = numbers.subarray(3 * count + total + start, 3 * count + total + offset)
     const source = { file: files[numbers[count + i]], line: numbers[2 * count + i] }
     return new StoredExample(area, start, length, maskOf({ ids: area.read(start, length), labels }), source)
   })
+  return withExtras(examples, extras && readExtras(numbers.subarray(3 * count + 2 * total), count, extras))
+}
+
+function readExtras(
+  numbers: Int32Array<ArrayBuffer>,
+  count: number,
+  { names, reasons, documents }: ExtrasHeader,
+): PackedExtras {
+  const end = documents + count
+  return {
+    documents: numbers.slice(0, documents),
+    untrained: numbers.slice(documents, end),
+    reasons,
+    // A copy is aligned.
+    values: new Float64Array(numbers.slice(end, end + 2 * count * names.length).buffer),
+    names,
+  }
 }
 
 function isHeader(value: unknown): value is Header {
@@ -146,7 +195,7 @@ function padded(text: string): Uint8Array {
   return result
 }
 
-function bytesOf(numbers: Int32Array): Uint8Array {
+function bytesOf(numbers: Int32Array | Float64Array): Uint8Array {
   return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength)
 }
 

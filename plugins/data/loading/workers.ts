@@ -9,6 +9,9 @@ import { TrituneError } from '../../../core/errors.ts'
 import type { FileFormat } from '../options/dataset-words.ts'
 import type { RecordBlock } from '../files/record-block.ts'
 import { areaOf, type Mask, StoredExample } from '../types/stored-example.ts'
+import type { TokenizedExample } from '../types/dataset-type.ts'
+import { isKeepable } from '../types/dataset-types.ts'
+import { withExtras } from './packed-extras.ts'
 import type { EntryTokenizer } from './tokenize-blocks.ts'
 import type { Answer, WorkerEntry } from './tokenize-worker.ts'
 
@@ -17,17 +20,17 @@ const CUT: readonly FileFormat[] = ['json', 'parquet']
 const WORTH_IT = 4
 
 /**
- * The examples of each block, in order; null where they are better made here: few blocks, a type of a plugin, or a tokenizer that no
- * worker can open. `processes`: null: one for each processor.
+ * The examples of each block, in order; null where they are better made here: few blocks, or a type or a tokenizer that no worker can
+ * open. `processes`: null: one for each processor.
  */
 export function tokenizeInWorkers(
   blocks: readonly RecordBlock[],
   entry: EntryTokenizer,
   processes: number | null,
-): AsyncGenerator<StoredExample[]> | null {
+): AsyncGenerator<readonly TokenizedExample[]> | null {
   const { recipe } = entry.tokenizer
   const isCut = blocks.length > 1 && blocks.every(({ format }) => CUT.includes(format))
-  if (!isCut || !entry.type.isBuiltIn || recipe === undefined) return null
+  if (!isCut || !isKeepable(entry.type) || recipe === undefined) return null
   const count = Math.min(processes ?? availableParallelism(), blocks.length)
   if (processes === null && (blocks.length < WORTH_IT || count < 2)) return null
   return count < 1 ? null : inOrder(blocks, entry, recipe, count)
@@ -37,11 +40,12 @@ export function tokenizeInWorkers(
 
 async function* inOrder(
   blocks: readonly RecordBlock[],
-  { options, trainOnInputs, eotTokens, note }: EntryTokenizer,
+  { options, trainOnInputs, eotTokens, kind, type, note }: EntryTokenizer,
   recipe: TokenizerRecipe,
   count: number,
-): AsyncGenerator<StoredExample[]> {
-  const workerData: WorkerEntry = { options, trainOnInputs, eotTokens, recipe }
+): AsyncGenerator<readonly TokenizedExample[]> {
+  const types = type.isBuiltIn ? undefined : type.type.recipe
+  const workerData: WorkerEntry = { options, trainOnInputs, eotTokens, recipe, kind, types }
   const workers = Array.from({ length: count }, () => startWorker(workerData))
   const running: Promise<Answer>[] = []
   let next = 0
@@ -103,7 +107,8 @@ function unpacked({
   ids,
   spans,
   labels,
-}: Extract<Answer, { ids: object }>): StoredExample[] {
+  extras,
+}: Extract<Answer, { ids: object }>): readonly TokenizedExample[] {
   const area = areaOf(ids)
   let start = 0
   let at = 0
@@ -117,11 +122,12 @@ function unpacked({
     at += 1 + 2 * count
     return count === 1 && found[0][1] === length ? found[0][0] : found
   }
-  return Array.from(lengths, (length, i) => {
+  const examples = Array.from(lengths, (length, i) => {
     const example = new StoredExample(area, start, length, maskAt(length), { file, line: lines[i] })
     start += length
     return example
   })
+  return withExtras(examples, extras)
 }
 
 function revived({ code, what, place, remedy }: Extract<Answer, { error: object }>['error']): Error {

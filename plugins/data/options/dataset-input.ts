@@ -92,6 +92,11 @@ export interface DatasetInput {
   readonly train_on_eot?: TrainOnEos | null | undefined
   /** a boolean of each message (or 1 and 0, as the `weight` of OpenAI) that overrules `roles_to_train` */
   readonly message_field_training?: string | null | undefined
+  /**
+   * a list of each message, `{ begin_offset, end_offset, train }`: which characters of its content are
+   * learned, the last one included
+   */
+  readonly message_field_training_detail?: string | null | undefined
   /** another chat template for this entry */
   readonly chat_template?: ChatTemplateChoice | null | undefined
   /** the same as Jinja, or the path of a file with it */

@@ -75,6 +75,8 @@ export interface DatasetOptions {
   readonly train_on_eot: TrainOnEos | null
   /** Name of a boolean of each message that overrules `roles_to_train`. */
   readonly message_field_training: string | null
+  /** Name of a list of each message, `{ begin_offset, end_offset, train }`: which characters of its content are trained. */
+  readonly message_field_training_detail: string | null
   readonly drop_system_message: boolean
   /** The template of this entry; null: that of the run. */
   readonly chat_template: ChatTemplateChoice | null
@@ -199,6 +201,7 @@ const schema = v.strictObject(
     train_on_eos: optional(eosField, 'turn'),
     train_on_eot: nullable(eosField),
     message_field_training: nullable(text()),
+    message_field_training_detail: nullable(text()),
     drop_system_message: optional(flag(), false),
     chat_template: nullable(oneOf(CHAT_TEMPLATE_CHOICES)),
     chat_template_jinja: nullable(text('a Jinja template or the path of one')),

@@ -34,6 +34,8 @@ export const DATASET_KEY_DOCS: Readonly<Record<keyof DatasetInput, string>> = {
   train_on_eot: 'the same for `eot_tokens`; not set: as `train_on_eos`',
   message_field_training:
     'a boolean of each message (or 1 and 0, as the `weight` of OpenAI) that overrules `roles_to_train`',
+  message_field_training_detail:
+    'a list of each message, `{ begin_offset, end_offset, train }`: which characters of its content are learned, the last one included',
   chat_template: 'another chat template for this entry',
   chat_template_jinja: 'the same as Jinja, or the path of a file with it',
   drop_system_message: 'leave a leading system message out',

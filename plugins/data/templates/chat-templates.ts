@@ -6,7 +6,7 @@ import { CHATML, FALCON_H1, NEMOTRON_H, QWEN2_VL } from './chatml.ts'
 import { COHERE } from './cohere.ts'
 import { DEEPSEEK_V2, DEEPSEEK_V3 } from './deepseek.ts'
 import { EXAONE, EXAONE4 } from './exaone.ts'
-import { GEMMA, GEMMA3 } from './gemma.ts'
+import { GEMMA, GEMMA3, GEMMA4 } from './gemma.ts'
 import { JAMBA } from './jamba.ts'
 import { LLAMA3, LLAMA3_2_VISION, LLAMA4 } from './llama.ts'
 import { MISTRAL_V1, MISTRAL_V2V3, MISTRAL_V3_TEKKEN, MISTRAL_V7_TEKKEN, PIXTRAL } from './mistral.ts'
@@ -28,6 +28,8 @@ export const CHAT_TEMPLATE_NAMES = [
   'gemma',
   'gemma3',
   'gemma3n',
+  'gemma4',
+  'gemma4_unified',
   'jamba',
   'llama3',
   'llama3_2_vision',
@@ -65,6 +67,8 @@ const CHAT_TEMPLATES: Readonly<Record<ChatTemplateName, string>> = {
   gemma: GEMMA,
   gemma3: GEMMA3,
   gemma3n: GEMMA3,
+  gemma4: GEMMA4,
+  gemma4_unified: GEMMA4,
   jamba: JAMBA,
   llama3: LLAMA3,
   llama3_2_vision: LLAMA3_2_VISION,

@@ -68,6 +68,11 @@ export interface FoundType {
   readonly isBuiltIn: boolean
 }
 
+/** Whether other threads can make its examples too, and whether these may be kept for other runs. */
+export function isKeepable({ isBuiltIn, type }: FoundType): boolean {
+  return isBuiltIn || type.recipe !== undefined
+}
+
 /** What a mapping without a name is, in training from preferences. */
 const OWN_PREFERENCES = 'user_defined.default'
 /** What an entry without a type is, in training from preferences. */

@@ -24,8 +24,8 @@ export interface DataInput {
   /** shuffle the examples of all datasets once, by `seed`. Default: `true` */
   readonly shuffle_merged_datasets?: boolean | null | undefined
   /**
-   * a folder in which tokens are kept for the next run; those of preferences and of types of plugins are made
-   * anew
+   * a folder in which tokens are kept for the next run; those of types of plugins only where the type has a
+   * `recipe` (plugins.md)
    */
   readonly dataset_prepared_path?: string | null | undefined
   /**

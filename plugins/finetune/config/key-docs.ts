@@ -89,7 +89,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
     'the largest part of the records of an entry that may have nothing to learn; more stops the run',
   shuffle_merged_datasets: 'shuffle the examples of all datasets once, by `seed`',
   dataset_prepared_path:
-    'a folder in which tokens are kept for the next run; those of preferences and of types of plugins are made anew',
+    'a folder in which tokens are kept for the next run; those of types of plugins only where the type has a `recipe` ([plugins.md](plugins.md))',
   dataset_processes:
     'threads that tokenise JSON Lines and Parquet; not set: one for each processor, where there is enough to do; `0`: none. The examples are the same',
   dataset_exact_deduplication: 'of examples with the same tokens and labels the first one stays',
@@ -174,7 +174,7 @@ export const KEY_DOCS: Readonly<Record<keyof FinetuneInput, string>> = {
   center_rewards_coefficient: 'of a reward model: weight of what keeps its scores around 0; 0.01 is usual',
   num_labels: 'scores of a reward model: 1',
   kd_teacher:
-    'learn from a larger model: its folder or .gguf file; it has the tokenizer of `base_model` ([preferences.md](preferences.md#distillation))',
+    'learn from a larger model: its folder, its .gguf file or its name on the hub; it has the tokenizer of `base_model` ([preferences.md](preferences.md#distillation))',
   kd_trainer: 'what axolotl asks for distillation with; needs `kd_teacher`',
   kd_temperature: 'by which the logits of both models are divided. Not set: 1',
   kd_alpha: 'weight of the divergence from the larger model. Not set: 0.5',

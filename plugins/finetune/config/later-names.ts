@@ -35,11 +35,4 @@ export const LATER_OPTIMIZERS: readonly string[] = [
   'paged_soap_8bit',
 ]
 export const LATER_SCHEDULERS: readonly string[] = ['greedy']
-export const LATER_TEMPLATES: readonly string[] = [
-  'command_a',
-  'command_a_rag',
-  'command_a_tool_use',
-  'gemma4',
-  'gemma4_unified',
-  'inst',
-]
+export const LATER_TEMPLATES: readonly string[] = ['command_a', 'command_a_rag', 'command_a_tool_use', 'inst']

@@ -39,8 +39,8 @@ export interface PreferenceInput {
   /** scores of a reward model: 1 */
   readonly num_labels?: number | null | undefined
   /**
-   * learn from a larger model: its folder or .gguf file; it has the tokenizer of `base_model`
-   * (preferences.md)
+   * learn from a larger model: its folder, its .gguf file or its name on the hub; it has the tokenizer of
+   * `base_model` (preferences.md)
    */
   readonly kd_teacher?: string | null | undefined
   /** what axolotl asks for distillation with; needs `kd_teacher` */

@@ -82,7 +82,7 @@ export const preferenceFields: {
   reward_model: nullable(flag()),
   center_rewards_coefficient: nullable(decimal({ min: 0 })),
   num_labels: nullable(integer({ min: 1 })),
-  kd_teacher: nullable(text('the folder or .gguf file of a larger model')),
+  kd_teacher: nullable(text('the folder or .gguf file of a larger model, or its name on the hub')),
   kd_trainer: nullable(flag()),
   kd_temperature: nullable(decimal({ above: 0 })),
   kd_alpha: nullable(decimal({ min: 0 })),

@@ -16,6 +16,7 @@ import {
 } from '../../../core/mod.ts'
 import { rerunBlocks } from '../../models/mod.ts'
 import { expertShares } from '../model/active-weights.ts'
+import type { MemoryParts } from './memory-parts.ts'
 import type { Run } from '../run.ts'
 
 /** What a run will take: bytes, and seconds. */
@@ -25,24 +26,6 @@ export interface Estimate {
   readonly parts: MemoryParts
   /** Seconds for all steps, evaluation and saving left out. */
   readonly seconds: number
-}
-
-/** Bytes of the process, or on the device where that has memory of its own, by what they are for. */
-export interface MemoryParts {
-  /** The runtime, its heap, and the scratch of the kernels; 0 where the device has memory of its own. */
-  readonly program: number
-  /** The base model. */
-  readonly model: number
-  /** Weights of the adapter; 0 when the model itself is trained. */
-  readonly adapter: number
-  /** f32 gradients of what is trained. */
-  readonly gradients: number
-  /** Moments, and master copies of bf16 weights. */
-  readonly optimizer: number
-  /** Copies of what is trained that strategies keep on the host, `diloco` among them; 0 where the device has memory of its own. */
-  readonly strategies: number
-  /** Of one micro-batch. */
-  readonly activations: number
 }
 
 /** What the memory of a run depends on. */

@@ -60,6 +60,7 @@ export function shapeDevice({ kind, name, capacity }: ShapeDeviceOptions): Shape
     kind,
     description: `${name}, of which only the shapes are looked at`,
     ...(capacity === undefined ? {} : { capacity }),
+    computes: false,
     allocate,
     ...(kind === 'cpu' ? { mapFile } : {}),
     openFile: (path) => ({ bytes: statSync(path).size, copyTo() {}, free() {} }),

@@ -1,9 +1,9 @@
 /**
- * The files of the base model in the order in which they are needed: config.json and the tokenizer, and the weights when all
- * else has been found right.
+ * The files of the base model, or of another one that the run's file names, in the order in which they are needed: config.json and the tokenizer,
+ * and the weights when all else has been found right.
  */
 import { existsSync, realpathSync } from 'node:fs'
-import { ConfigError, type Host, TrituneError } from '../../../core/mod.ts'
+import { ConfigError, type ConfigPath, type Host, TrituneError } from '../../../core/mod.ts'
 import {
   type HubOptions,
   type ModelHeaders,
@@ -25,27 +25,34 @@ export interface BaseModelFiles extends Partial<Disposable> {
 export interface BaseModelOptions extends Pick<HubOptions, 'onProgress' | 'onNote'> {
   /** `headers`: files as long as the weights, with their headers alone. */
   readonly weights: 'all' | 'headers'
+  /** The key that names the model; default: `base_model`. */
+  readonly key?: ConfigPath
 }
 
-/** Errors are those of `base_model` in the file. */
+/** Errors are those of the key that names the model. */
 export function baseModelFiles(
-  { base_model, revision_of_model, offline, output_dir }: FinetuneConfig,
+  {
+    base_model,
+    revision_of_model,
+    offline,
+    output_dir,
+  }: Pick<FinetuneConfig, 'base_model' | 'revision_of_model' | 'offline' | 'output_dir'>,
   host: Host,
-  { weights, ...tell }: BaseModelOptions,
+  { weights, key = ['base_model'], ...tell }: BaseModelOptions,
 ): BaseModelFiles {
   const options = { revision: revision_of_model ?? undefined, offline: offline ?? undefined, ...tell }
   let folder: string | null = null
   let headers: ModelHeaders | null = null
 
   const checked = (path: string): string => {
-    atKey(['output_dir'], () => checkApart(output_dir, path))
+    atKey(['output_dir'], () => checkApart(output_dir, path, key))
     if (!path.endsWith('.gguf')) modelDefinition(path, host.all('model'))
     return path
   }
 
   return {
     async small() {
-      return await atKeyAsync(['base_model'], async () => {
+      return await atKeyAsync(key, async () => {
         const config = await resolveModelPart(base_model, 'config', options)
         // One file of a repository has everything in it.
         if (config === null) return (folder = checked(await resolveModel(base_model, options)))
@@ -55,7 +62,7 @@ export function baseModelFiles(
       })
     },
     async whole() {
-      return await atKeyAsync(['base_model'], async () => {
+      return await atKeyAsync(key, async () => {
         if (weights === 'headers') {
           headers ??= await resolveModelHeaders(base_model, options)
           return headers.path
@@ -90,10 +97,11 @@ export function ofBaseModel<T>(folder: string, run: () => T): T {
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** What a run writes must not land on what it was made from. */
-function checkApart(outputDir: string, modelPath: string): void {
+function checkApart(outputDir: string, modelPath: string, key: ConfigPath): void {
   if (!existsSync(outputDir) || realpathSync(outputDir) !== realpathSync(modelPath)) return
-  throw new TrituneError('E_CONFIG', 'output_dir is the folder of the base model', {
+  const which = key[0] === 'base_model' ? 'the base model' : String(key[0])
+  throw new TrituneError('E_CONFIG', `output_dir is the folder of ${which}`, {
     place: outputDir,
-    remedy: 'name another folder, or the base model would be overwritten',
+    remedy: `name another folder, or ${which === 'the base model' ? which : 'the model there'} would be overwritten`,
   })
 }

@@ -2,7 +2,8 @@
  * The lines that a run prints before its first step.
  */
 import { givenOptions } from '../model/adapter-options.ts'
-import { estimateRun, type MemoryParts } from '../memory/estimate.ts'
+import { estimateMemory, estimateRun } from '../memory/estimate.ts'
+import type { MemoryParts } from '../memory/memory-parts.ts'
 import { type Monitor, showValue } from '../../../core/mod.ts'
 import { countActiveWeights } from '../model/active-weights.ts'
 import { countWeights } from '../model/count-weights.ts'
@@ -41,7 +42,8 @@ export function summarize(run: Run): string[] {
   const trainable = sum([...parameters.values()].map(({ size }) => size))
   const all = adapter ? total + trainable : total
   const { train, validation } = data.report
-  const { memory, parts, seconds } = estimateRun(run)
+  const { seconds } = estimateRun(run)
+  const { memory, parts, note: aboutMemory } = neededMemory(run)
   const dropped = data.report.tooLong + data.report.tooShort
   return [
     `model      ${config.base_model} (${model.info.type}, ${formatCount(total)} parameters, ${active === total ? '' : `${formatCount(active)} of them for each token, `}${dtype})`,
@@ -57,11 +59,35 @@ export function summarize(run: Run): string[] {
     `estimate   ${formatBytes(memory)} of memory${device.capacity ? ` of ${formatBytes(device.capacity)}` : ''} (${describeParts(parts)}), ${formatDuration(seconds)}`,
     ...[
       ...notes,
+      ...aboutMemory,
       ...tooLarge(run, memory),
       ...untrainedLines(data.report.untrained),
       ...data.report.notes,
     ].map((note) => `note       ${note}`),
   ]
+}
+
+interface NeededMemory {
+  readonly memory: number
+  readonly parts: MemoryParts
+  readonly note: readonly string[]
+}
+
+/** As `estimate` tells it, by a step on shapes; by a formula where there can be none. */
+function neededMemory(run: Run): NeededMemory {
+  try {
+    const found = run.rehearse()
+    if (found) return { ...found, note: [] }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error)
+    return { ...byFormula(run), note: [`memory is estimated roughly: a step on shapes failed (${reason})`] }
+  }
+  return { ...byFormula(run), note: [] }
+}
+
+function byFormula(run: Run): Pick<NeededMemory, 'memory' | 'parts'> {
+  const parts = estimateMemory(run)
+  return { parts, memory: sum(Object.values(parts)) }
 }
 
 /** How many layers each pattern matched; whole paths, of which there can be thousands, by their last names. */

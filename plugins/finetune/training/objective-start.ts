@@ -27,6 +27,8 @@ export interface StartedRun {
   readonly model: Model
   /** Folder or file of its weights. */
   readonly modelPath: string
+  /** Of the model that the file names as teacher; null: it names none. */
+  readonly teacherPath: string | null
   readonly dtype: FloatDType
   readonly host: Host
   readonly data: Pick<LoadedDataset, 'train' | 'validation'>
@@ -55,9 +57,10 @@ export function startObjective(objective: Objective, run: StartedRun): readonly 
         remembered: (name, examples, compute) =>
           rememberedNumbers({ config, modelPath: run.modelPath, dtype, device }, name, examples, compute),
         // A teacher is the one kind of other model there is.
-        openModel: (path) =>
+        openModel: (named) =>
           atKey(keyOfObjective(config, ['teacher']), () => {
-            expectSameTokens(path, run.tokenizer)
+            const path = run.teacherPath ?? named
+            if (run.teacherPath === null) expectSameTokens(path, run.tokenizer)
             return fitting('the other model', () =>
               loadModel(path, { device, dtype, models: host.all('model'), writable: false }),
             )

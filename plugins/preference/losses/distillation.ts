@@ -39,7 +39,7 @@ import { prepared } from '../answers/reference-log-probs.ts'
 
 /** Options of `distillation`. */
 export interface DistillationOptions {
-  /** Folder or .gguf file of the larger model, which has the same tokenizer. */
+  /** Folder or .gguf file of the larger model, or its name on the hub; it has the same tokenizer. */
   readonly teacher: string
   readonly temperature: number
   /** Weight of the divergence. */
@@ -55,7 +55,7 @@ export const distillation: ObjectiveDefinition<DistillationOptions> = {
   name: 'distillation',
   options: defineOptions<DistillationOptions>(
     {
-      teacher: text('the folder or .gguf file of a larger model'),
+      teacher: text('the folder or .gguf file of a larger model, or its name on the hub'),
       temperature: optional(decimal({ above: 0 }), 1),
       alpha: optional(decimal({ min: 0 }), 0.5),
       ce_alpha: optional(decimal({ min: 0 }), 0.5),

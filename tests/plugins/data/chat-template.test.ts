@@ -243,8 +243,8 @@ describe('chatTemplate', () => {
     expect(message({ messages: image })).toContain(
       'messages[0].content[0] is image_url; only texts can be trained on',
     )
-    const weighted = [{ role: 'assistant', content: [{ text: 'a', weight: 0 }] }]
-    expect(message({ messages: weighted })).toContain('training parts of a message is not supported yet')
+    const weighted = [{ role: 'assistant', content: [{ text: 'a', weight: 'x' }] }]
+    expect(message({ messages: weighted })).toContain('content[0].weight to be a number, got "x"')
     const call = { function: { name: 'f', arguments: '{' } }
     expect(message({ messages: [{ role: 'assistant', tool_calls: [call] }] })).toContain(
       'messages[0].tool_calls[0].function.arguments is a text that is not valid JSON',

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
 import { readRecords } from '../../../plugins/data/mod.ts'
+import { lz4Hadoop, lz4Raw } from '../../../plugins/data/files/lz4.ts'
 import { temporaryFolder } from '../../_golden.ts'
 import { failureOf, options } from './_options.ts'
 
@@ -31,6 +32,7 @@ const COLUMNAR = [
   'gzip.parquet',
   'zstd.parquet',
   'brotli.parquet',
+  'lz4.parquet',
   'file.arrow',
   'stream.arrow',
 ]
@@ -58,6 +60,8 @@ describe('columnar files', () => {
         `${path}: this ${name.endsWith('arrow') ? 'Arrow' : 'Parquet'} file cannot be read`,
       )
       expect(error.remedy).toContain('cut short')
+      // Nothing of the inside of a library.
+      expect(error.message).not.toMatch(/Expected to read|schema\.|"position"/)
     }
   })
 
@@ -68,8 +72,52 @@ describe('columnar files', () => {
   })
 
   test('a packed file says how to unpack it', async () => {
-    const path = file('data.jsonl.gz', '\u001f\u008b')
-    expect((await failureOf(() => read(path))).message).toContain(`gunzip -k ${path}`)
+    const path = file('data.jsonl.gz', Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0))
+    const { message } = await failureOf(() => read(path))
+    expect(message).toContain(`gunzip -k ${path}, then ${path.slice(0, -3)}`)
+    expect((await failureOf(() => read(path, { ds_type: 'json' }))).message).toContain(`gunzip -k ${path}`)
+    const unnamed = file('packed.jsonl', Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0, 0))
+    const zstd = await failureOf(() => read(unnamed))
+    expect(zstd.message).toContain(`${unnamed}: this file is packed (.zst)`)
+    expect(zstd.remedy).toContain(`zstd -dc ${unnamed}`)
+  })
+
+  test.each(['zstd', 'lz4'])(
+    'an Arrow file with batches packed by %s says how to write it',
+    async (codec) => {
+      const error = await failureOf(() => read(join(GOLDEN_FILES, `${codec}.arrow`)))
+      expect(error.message).toContain('its batches are compressed')
+      expect(error.remedy).toContain('write it again uncompressed')
+    },
+  )
+
+  test('blocks of LZ4 stand alone, or behind the lengths of Hadoop, and damaged ones are told', () => {
+    const { blocks }: { blocks: readonly { readonly text: string; readonly packed: string }[] } = JSON.parse(
+      readFileSync(join(GOLDEN_FILES, 'lz4-blocks.json'), 'utf8'),
+    )
+    const parts = blocks.map(({ text, packed }) => ({
+      plain: Buffer.from(text),
+      packed: Buffer.from(packed, 'base64'),
+    }))
+    for (const { plain, packed } of parts) {
+      expect(Buffer.from(lz4Raw(packed, plain.length))).toEqual(plain)
+      // What has no lengths in front of it is a block alone.
+      expect(Buffer.from(lz4Hadoop(packed, plain.length))).toEqual(plain)
+    }
+    const framed = Buffer.concat(
+      parts.flatMap(({ plain, packed }) => {
+        const lengths = Buffer.alloc(8)
+        lengths.writeUInt32BE(plain.length, 0)
+        lengths.writeUInt32BE(packed.length, 4)
+        return [lengths, packed]
+      }),
+    )
+    const whole = Buffer.concat(parts.map(({ plain }) => plain))
+    expect(Buffer.from(lz4Hadoop(framed, whole.length))).toEqual(whole)
+    const { plain, packed } = parts[parts.length - 1]
+    expect(() => lz4Raw(packed.subarray(0, packed.length - 3), plain.length)).toThrow('LZ4 is damaged')
+    expect(() => lz4Raw(packed, plain.length - 1)).toThrow('LZ4 is damaged')
+    expect(() => lz4Raw(packed, plain.length + 1)).toThrow('LZ4 is damaged')
   })
 
   test('a pointer of Git LFS says so', async () => {

@@ -5,7 +5,14 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openDevice } from '../../../plugins/cuda/mod.ts'
-import { placeInConfig, prepareRun, readFinetuneConfig, summarize } from '../../../plugins/finetune/mod.ts'
+import {
+  checkRun,
+  placeInConfig,
+  prepareRun,
+  readFinetuneConfig,
+  summarize,
+  train,
+} from '../../../plugins/finetune/mod.ts'
 import { temporaryFolder } from '../../_golden.ts'
 import { writeTinyModel } from '../../_tiny.ts'
 import { type FakeFile, type FakeHub, fakeHub } from '../hub/_server.ts'
@@ -216,5 +223,37 @@ describe('a model of the hub', () => {
     const offline = readFinetuneConfig(yaml({ base_model: REPO, offline: true }), 'f.yaml')
     using run = await prepareRun(offline, { device: cpu })
     expect(run.modelPath).toContain('cache')
+  })
+
+  test('is checked by its config.json, without its weights', async () => {
+    start()
+    const config = readFinetuneConfig(yaml({ base_model: REPO }), 'f.yaml')
+    expect((await checkRun(config, { device: cpu })).totalSteps).toBeGreaterThan(0)
+    const wrong = yaml({ base_model: REPO, lora_target_linear: false, lora_target_modules: ['q_porj'] })
+    await expect(checkRun(readFinetuneConfig(wrong, 'f.yaml'), { device: cpu })).rejects.toThrow('q_porj')
+    // New tokens make the vocabulary longer there too.
+    const grown = yaml({ base_model: REPO, tokens: ['<new>'] })
+    await checkRun(readFinetuneConfig(grown, 'f.yaml'), { device: cpu })
+    expect(asked().filter((name) => name.endsWith('.safetensors'))).toEqual([])
+  })
+
+  test('can be a teacher, of which the weights come last', async () => {
+    start()
+    const distilled = { kd_teacher: REPO, kd_alpha: 1, kd_ce_alpha: 0, max_steps: 1 }
+    await checkRun(readFinetuneConfig(yaml(distilled), 'f.yaml'), { device: cpu })
+    expect(asked()).toContain('tokenizer.json')
+    expect(asked().filter((name) => name.endsWith('.safetensors'))).toEqual([])
+    using run = await prepareRun(readFinetuneConfig(yaml(distilled), 'f.yaml'), { device: cpu })
+    expect(asked()).toContain('model.safetensors')
+    // It is the model itself, so there is nothing to learn at first.
+    const kept: number[] = []
+    await train(run, {
+      onEvent(event) {
+        if (event.type === 'step') kept.push(event.report.metrics['kd_loss'])
+      },
+    })
+    expect(kept[0]).toBeCloseTo(0, 6)
+    // A repository that is not there is a fault of its line.
+    expect(await complaint(yaml({ kd_teacher: 'org/none' }))).toContain('f.yaml:8:1 kd_teacher: ')
   })
 })

@@ -4,11 +4,13 @@ import { join } from 'node:path'
 import type { Device } from '../../../core/mod.ts'
 import {
   estimateConfig,
+  estimateMemory,
   finetuneConfig,
   formatBytes,
   prepareRun,
   type Rehearsal,
   rehearseRun,
+  summarize,
   train,
 } from '../../../plugins/finetune/mod.ts'
 import { sizeClassPool } from '../../../plugins/finetune/memory/size-class-pool.ts'
@@ -139,4 +141,50 @@ test('an estimate says what would fit where the file does not', async () => {
   expect(less.instead?.change).toStartWith('micro_batch_size: 1')
   expect(less.instead?.memory).toBeLessThan(whole.memory)
   expect((await estimateConfig(config, { vram: 1000 })).instead).toBeNull()
+})
+
+describe('the summary of a run', () => {
+  const cases: readonly Changes[] = [
+    { sample_packing: true },
+    { adapter: 'none', optimizer: 'adamw_8bit', gradient_checkpointing: true },
+    { adapter: 'qlora', bf16: true },
+  ]
+  test.each(cases)('tells the memory that estimate tells: %o', async (changes) => {
+    using space = workspace(WIDE)
+    const config = space.config({ memory: 'fast', micro_batch_size: 4, ...changes })
+    const { parts, tokens } = await rehearseRun(config, { device: CPU })
+    using run = await prepareRun(config, { device: cpu })
+    const before = cpu.memory().live
+    const opened = run.rehearse()
+    expect(opened?.tokens).toBe(tokens)
+    // The process is not the same one.
+    expect({ ...opened?.parts, program: 0 }).toEqual({ ...parts, program: 0 })
+    const estimate = summarize(run).find((line) => line.startsWith('estimate'))
+    expect(estimate).toContain(`activations ${formatBytes(parts.activations)}`)
+    expect(cpu.memory().live).toBe(before)
+  })
+
+  test('changes nothing of the run', async () => {
+    using space = workspace(WIDE)
+    const quiet = await space.train({ output_dir: join(space.path, 'quiet') })
+    const told: string[] = []
+    const loud = await space.train(
+      { output_dir: join(space.path, 'loud') },
+      { onEvent: (event) => void (event.type === 'start' && told.push(...event.summary)) },
+    )
+    expect(told.join()).toContain('estimate')
+    expect(loud.losses).toEqual(quiet.losses)
+  })
+
+  test('says where a step on shapes fails, and tells the formula', async () => {
+    using space = workspace(WIDE)
+    using run = await prepareRun(space.config(), { device: cpu })
+    const rehearse = (): never => {
+      throw new Error('no objective')
+    }
+    const lines = summarize({ ...run, rehearse })
+    expect(lines.join('\n')).toContain('memory is estimated roughly: a step on shapes failed (no objective)')
+    const activations = formatBytes(estimateMemory(run).activations)
+    expect(lines.find((line) => line.startsWith('estimate'))).toContain(`activations ${activations}`)
+  })
 })

@@ -34,6 +34,5 @@ export const DATASET_KEYS: KeyFacts = {
       'max_input_id',
       'seed',
     ]),
-    message_field_training_detail: { what: 'training parts of a message' },
   },
 }
