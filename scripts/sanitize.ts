@@ -23,9 +23,11 @@ const PLANTED: { readonly [S in Sanitizer]: string } = {
 function testFiles(): string[] {
   const native = readdirSync(join(ROOT, 'tests/native')).filter((name) => name.endsWith('.test.ts'))
   const runs = ['equalities', 'full', 'guards', 'peft-golden', 'resume', 'stopping']
+  const packed = ['bitnet/bit-linear', 'bitnet/spans', 'cpu/packed-few-rows', 'ternary/batch']
   return [
     'tests/core/op-devices.test.ts',
     ...native.map((name) => `tests/native/${name}`),
+    ...packed.map((name) => `tests/plugins/${name}.test.ts`),
     ...runs.map((name) => `tests/plugins/finetune/${name}.test.ts`),
   ]
 }

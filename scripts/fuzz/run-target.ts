@@ -10,7 +10,7 @@ export interface FuzzOptions {
   readonly cases: number
   readonly seconds: number
   readonly environment: Readonly<Record<string, string>>
-  /** Seconds after which a case counts as hanging. */
+  /** Seconds after which a case counts as hanging; those in which this process stands still do not count. */
   readonly patience: number
   readonly onFinding?: (finding: FuzzFinding) => void
 }
@@ -70,16 +70,16 @@ async function runChild(
   let reached = first
   let isDone = false
   let hung = false
-  // Opening the fuzzer counts too, and takes longer.
-  let watchdog = setTimeout(stop, 1000 * (patience + 60))
-  function stop(): void {
+  // Opening the fuzzer counts too, and takes longer. Seconds are ticks: while both processes are stopped there are none.
+  let left = patience + 60
+  const watchdog = setInterval(() => {
+    if (left-- > 0) return
     hung = true
     child.kill('SIGKILL')
-  }
+  }, 1000)
   const errors = new Response(child.stderr).text()
   for await (const line of linesOf(child.stdout)) {
-    clearTimeout(watchdog)
-    watchdog = setTimeout(stop, 1000 * patience)
+    left = patience
     if (line.startsWith('@')) reached = Number(line.slice(1))
     else if (line === '.') isDone = true
     else if (line.startsWith('!')) {
@@ -91,7 +91,7 @@ async function runChild(
       break
     }
   }
-  clearTimeout(watchdog)
+  clearInterval(watchdog)
   await child.exited
   // Lines with a # say what was done; the last one is what it died of.
   const lines = (await errors).split('\n')

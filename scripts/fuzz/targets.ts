@@ -13,11 +13,12 @@ export const TARGETS: Readonly<Record<string, () => Promise<Fuzzer>>> = {
   checkpoints: async () => (await import('./files/checkpoints.ts')).checkpointsFuzzer(),
   gguf: async () => (await import('./files/gguf.ts')).ggufFuzzer(),
   adapters: async () => (await import('./files/adapters.ts')).adaptersFuzzer(),
+  ternary: async () => (await import('./files/ternary.ts')).ternaryFuzzer(),
   hub: async () => (await import('./hub/mod.ts')).hubFuzzer(),
 }
 
 /** Those that call native code. */
-export const SANITIZED: ReadonlySet<string> = new Set(['ops', 'native', 'checkpoints', 'adapters'])
+export const SANITIZED: ReadonlySet<string> = new Set(['ops', 'native', 'checkpoints', 'adapters', 'ternary'])
 
 /** Seconds that one case may take; most take a millisecond, and the machine may be busy. */
 export const PATIENCE = 60
