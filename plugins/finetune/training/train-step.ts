@@ -34,6 +34,7 @@ import {
   withOffload,
   type World,
 } from '../../../core/mod.ts'
+import { agree } from '../../../core/agree.ts'
 import { type Batch, concatenate } from '../../data/mod.ts'
 import type { DividedOptimizer } from '../parallel/divided-optimizer.ts'
 import { hasEqualShare, isOwn, shareGradients, shareNumbers } from '../parallel/share-gradients.ts'
@@ -250,7 +251,7 @@ function readLater(readback: Readback, value: ObjectiveResult['loss'], what?: st
 }
 
 function applyUpdate(
-  { optimizer, gradients, divided }: TrainContext,
+  { optimizer, gradients, divided, world }: TrainContext,
   { step, learningRate }: TrainStep,
   readback?: Readback,
 ): Record<string, number> {
@@ -263,8 +264,20 @@ function applyUpdate(
     readback,
     metrics: {},
   }
-  noGrad(() => optimizer.apply(update))
+  tellingOnce(world ?? null, () => noGrad(() => optimizer.apply(update)))
   return update.metrics
+}
+
+/** All processes measure the same gradients: a norm that is no number is found by all, and told by the first. */
+function tellingOnce(world: World | null, work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    if (!(error instanceof TrituneError && error.code === 'E_NAN')) throw error
+    agree(world, () => {
+      throw error
+    })
+  }
 }
 
 function locatingNaN<T>(context: TrainContext, window: readonly Batch[], work: () => T): T {
