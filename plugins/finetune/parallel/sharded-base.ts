@@ -42,7 +42,7 @@ export interface ShardedLoading extends ShardedBase {
   end(layers: Iterable<Layer>): void
 }
 
-/** Nothing is divided yet. E_UNSUPPORTED where the device has memory of its own. */
+/** Nothing is divided yet. E_UNSUPPORTED for any device but the native CPU. */
 export function openShardedBase({
   device,
   world,
@@ -50,7 +50,8 @@ export function openShardedBase({
   readonly device: Device
   readonly world: World
 }): ShardedLoading {
-  if (device.kind !== 'cpu')
+  // What a call of others writes to must stay where it is, which memory of WebAssembly does not.
+  if (device.name !== 'cpu')
     throw new TrituneError('E_UNSUPPORTED', `shard_base is for the CPU, this is ${device.name}`, {
       remedy: 'leave out shard_base, or set device: cpu',
     })
