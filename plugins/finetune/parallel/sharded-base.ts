@@ -42,6 +42,14 @@ export interface ShardedLoading extends ShardedBase {
   end(layers: Iterable<Layer>): void
 }
 
+/** What a call of others writes to must stay where it is, which memory of WebAssembly does not. */
+export function expectShardable({ name }: Pick<Device, 'name'>): void {
+  if (name === 'cpu') return
+  throw new TrituneError('E_UNSUPPORTED', `shard_base is for the CPU, this is ${name}`, {
+    remedy: 'leave out shard_base, or set device: cpu',
+  })
+}
+
 /** Nothing is divided yet. E_UNSUPPORTED for any device but the native CPU. */
 export function openShardedBase({
   device,
@@ -50,11 +58,7 @@ export function openShardedBase({
   readonly device: Device
   readonly world: World
 }): ShardedLoading {
-  // What a call of others writes to must stay where it is, which memory of WebAssembly does not.
-  if (device.name !== 'cpu')
-    throw new TrituneError('E_UNSUPPORTED', `shard_base is for the CPU, this is ${device.name}`, {
-      remedy: 'leave out shard_base, or set device: cpu',
-    })
+  expectShardable(device)
   const blocks: Part[] = []
   const owned: Tensor[] = []
   const slots: Slot[] = []

@@ -185,6 +185,14 @@ describe('shard_base', () => {
     expect(resident).toBeLessThan(0.6 * whole)
   })
 
+  test('a GPU is refused, in an estimate too', async () => {
+    const config = folder.config({ base_model: model, shard_base: true })
+    const error = await estimateConfig(config, { vram: 2 ** 33, processes: 2 }).catch(
+      (thrown: unknown) => thrown,
+    )
+    expect(String(error)).toContain('shard_base is for the CPU, this is cuda')
+  })
+
   test('with one process nothing is divided, and a note says so', async () => {
     using run = await prepareRun(folder.config({ shard_base: true }), { device: cpu })
     expect(run.sharded).toBeNull()
