@@ -28,7 +28,7 @@ import { divideWeights } from './parallel/divided-weights.ts'
 import { linkNotes } from './parallel/link-notes.ts'
 import { localWorker } from './parallel/local-worker.ts'
 import { shardLayout } from './parallel/shard-layout.ts'
-import { openShardedBase } from './parallel/sharded-base.ts'
+import { expectShardable, openShardedBase } from './parallel/sharded-base.ts'
 import { learningRates } from './training/learning-rates.ts'
 import { type MemoryMode, memoryMode } from './memory/memory-mode.ts'
 import { optimizerPages } from './memory/paged-optimizer.ts'
@@ -110,9 +110,10 @@ function buildRun(
   const { plugins, parts, openAdapter, opened } = inputs.early
   const { device, reason, note } = opened
   const { world = null, processes = world?.size ?? 1 } = options
+  if (config.shard_base) atKey(['shard_base'], () => expectShardable(device))
   const loading =
     config.shard_base && world !== null && world.size > 1
-      ? open.use(atKey(['shard_base'], () => openShardedBase({ device, world })))
+      ? open.use(openShardedBase({ device, world }))
       : null
   const onLayer = loading?.add
   const loaded = loadBase(config, { modelPath, weightsPath, tokenizer, host, parts, device, onLayer })

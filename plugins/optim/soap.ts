@@ -138,6 +138,7 @@ export interface SoapFields {
 
 export const soapDefinition: TransformDefinition<SoapFields> = {
   name: 'soap',
+  divides: 'tensors',
   options: defineOptions({
     beta1: optional(decimal({ min: 0, below: 1 }), 0.95),
     beta2: optional(decimal({ min: 0, below: 1 }), 0.95),

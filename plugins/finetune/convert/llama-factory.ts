@@ -30,6 +30,7 @@ const LOADER = none('there is no loader process to tune')
 const ATTENTION = none('attention is chosen by the device, always exact')
 const KERNELS = none('fused kernels are always on where the device has them')
 const ONE_DEVICE = none('one device needs no sharding')
+const IN_PARTS = none('what is divided over processes is said by zero_stage: 1 and shard_base: true')
 const FROM_MODEL = none('read from the files of the model')
 const OTHER_WAY = refusedUnlessEmpty('this way to train is not there')
 
@@ -226,9 +227,9 @@ function rulesOf(info: DatasetInfo | null): Readonly<Record<string, Rule>> {
     resume_from_checkpoint: as('resume_from_checkpoint'),
     predict_with_generate: refusedUnlessEmpty('an evaluation is the loss'),
     ddp_timeout: ONE_DEVICE,
-    deepspeed: ONE_DEVICE,
-    fsdp: ONE_DEVICE,
-    fsdp_transformer_layer_cls_to_wrap: ONE_DEVICE,
+    deepspeed: IN_PARTS,
+    fsdp: IN_PARTS,
+    fsdp_transformer_layer_cls_to_wrap: IN_PARTS,
     ray_num_workers: ONE_DEVICE,
     cp_size: ONE_DEVICE,
     cp_mode: ONE_DEVICE,

@@ -42,7 +42,15 @@ export interface ShardedLoading extends ShardedBase {
   end(layers: Iterable<Layer>): void
 }
 
-/** Nothing is divided yet. E_UNSUPPORTED where the device has memory of its own. */
+/** What a call of others writes to must stay where it is, which memory of WebAssembly does not. */
+export function expectShardable({ name }: Pick<Device, 'name'>): void {
+  if (name === 'cpu') return
+  throw new TrituneError('E_UNSUPPORTED', `shard_base is for the CPU, this is ${name}`, {
+    remedy: 'leave out shard_base, or set device: cpu',
+  })
+}
+
+/** Nothing is divided yet. E_UNSUPPORTED for any device but the native CPU. */
 export function openShardedBase({
   device,
   world,
@@ -50,10 +58,7 @@ export function openShardedBase({
   readonly device: Device
   readonly world: World
 }): ShardedLoading {
-  if (device.kind !== 'cpu')
-    throw new TrituneError('E_UNSUPPORTED', `shard_base is for the CPU, this is ${device.name}`, {
-      remedy: 'leave out shard_base, or set device: cpu',
-    })
+  expectShardable(device)
   const blocks: Part[] = []
   const owned: Tensor[] = []
   const slots: Slot[] = []

@@ -35,6 +35,7 @@ import {
   withOffload,
   type World,
 } from '../../../core/mod.ts'
+import { agree } from '../../../core/agree.ts'
 import { gradientNorm } from '../../../core/optim/clip.ts'
 import { type Batch, concatenate } from '../../data/mod.ts'
 import type { DividedOptimizer } from '../parallel/divided-optimizer.ts'
@@ -283,7 +284,7 @@ function checkedUpdate(
 }
 
 function applyUpdate(
-  { optimizer, gradients, divided }: TrainContext,
+  { optimizer, gradients, divided, world }: TrainContext,
   { step, learningRate }: TrainStep,
   readback?: Readback,
 ): Record<string, number> {
@@ -296,8 +297,20 @@ function applyUpdate(
     readback,
     metrics: {},
   }
-  noGrad(() => optimizer.apply(update))
+  tellingOnce(world ?? null, () => noGrad(() => optimizer.apply(update)))
   return update.metrics
+}
+
+/** All processes measure the same gradients: a norm that is no number is found by all, and told by the first. */
+function tellingOnce(world: World | null, work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    if (!(error instanceof TrituneError && error.code === 'E_NAN')) throw error
+    agree(world, () => {
+      throw error
+    })
+  }
 }
 
 function locatingNaN<T>(context: TrainContext, window: readonly Batch[], work: () => T): T {

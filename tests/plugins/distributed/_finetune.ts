@@ -16,6 +16,20 @@ export function finetuneProgram(yaml: string, outputDir: string, settings: reado
   ]
 }
 
+/** A module whose objective `nan_on_second` has a loss, and only its gradient is NaN there. */
+export function nanGradient(): string {
+  return NAN_ON_SECOND.replace(
+    '{ add, definePlugin, tensor }',
+    '{ add, definePlugin, mul, reshape, sqrt, sum, zeros }',
+  ).replace(
+    /return \{ loss: add.*/,
+    `if (rank !== '1') return { loss }
+        const { weight } = all[0].layers.get('model.norm')
+        const nothing = sqrt(sum(mul(weight, zeros(weight.shape, { device: weight.device }))))
+        return { loss: add(loss, reshape(nothing, loss.shape)) }`,
+  )
+}
+
 /** A module with the objective `nan_on_second`. */
 export const NAN_ON_SECOND: string = `
 import { crossEntropy } from '${at('plugins/finetune/mod.ts')}'

@@ -11,8 +11,8 @@ function read(text: string): FinetuneConfig {
 describe('a note', () => {
   test.each([
     ['swanlab_mode: cloud\ncomet_workspace: w\nuse_trackio: true\n', 'this tracker is not there'],
-    ['fsdp: [full_shard]\nfsdp_config: { offload_params: false }\n', 'every process has the whole model'],
-    ['deepspeed: zero3.json\n', 'every process has the whole model'],
+    ['fsdp: [full_shard]\nfsdp_config: { offload_params: false }\n', 'shard_base: true'],
+    ['deepspeed: zero3.json\n', 'zero_stage: 1'],
     ['liger_rms_norm_gated: true\n', 'fused kernels'],
     ['context_parallel_size: 4\n', 'every process has the whole model'],
     ['bfloat16: true\n', 'bfloat16 is read as bf16: true'],

@@ -2,11 +2,12 @@
  * What `zero_stage` and `shard_base` divide: pieces that are all there, none twice, and no block of 8 bits cut; what each process keeps; what is refused.
  */
 import { afterAll, describe, expect, test } from 'bun:test'
-import { type Tensor, tensorScope, TrituneError, type World, zeros } from '../../../core/mod.ts'
+import { adamw8bit, type Tensor, tensorScope, TrituneError, type World, zeros } from '../../../core/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
 import { estimateConfig, finetuneConfig, prepareRun, summarize } from '../../../plugins/finetune/mod.ts'
 import { divideWeights, STRETCH } from '../../../plugins/finetune/parallel/divided-weights.ts'
 import { linkNotes } from '../../../plugins/finetune/parallel/link-notes.ts'
+import { lion } from '../../../plugins/optim/mod.ts'
 import { openShardedBase } from '../../../plugins/finetune/parallel/sharded-base.ts'
 import { shardLayout } from '../../../plugins/finetune/parallel/shard-layout.ts'
 import { nf4, packLayers } from '../../../plugins/qlora/mod.ts'
@@ -63,6 +64,22 @@ describe('zero_stage', () => {
     expect(four.parts.optimizer).toBeGreaterThanOrEqual(one.parts.optimizer / 4)
   })
 
+  test.each([adamw8bit, (options: object) => lion({ ...options, states: '8bit' })])(
+    'eight bits: a small piece of a large tensor keeps them, a small tensor does not',
+    (optimizer) => {
+      using _scope = tensorScope()
+      const parameters = new Map([
+        ['piece', zeros([904])],
+        ['whole', zeros([904])],
+      ])
+      const sizeOf = (name: string): number | undefined => (name === 'piece' ? 5000 : undefined)
+      using state = optimizer({ sizeOf }).init(parameters)
+      const kept = [...state.tensors().keys()]
+      expect(kept).toContain('m8.piece')
+      expect(kept).toContain('m.whole')
+    },
+  )
+
   test('eight bits: small pieces of large tensors keep 8 bits', async () => {
     const config = folder.config({
       adapter: 'none',
@@ -117,8 +134,11 @@ describe('shard_base', () => {
     '%s: a process keeps its part, and the rest is freed while it is loaded',
     (form) => {
       const pack = form === 'nf4' ? packLayers(nf4.create(nf4.options.validate({})), 'f32') : undefined
-      const liveOf = (processes: World | null): { readonly live: number; readonly whole: number } => {
+      const liveOf = (
+        processes: World | null,
+      ): { readonly live: number; readonly peak: number; readonly whole: number } => {
         const before = cpu.memory().live
+        cpu.resetPeak()
         using loading = processes && openShardedBase({ device: cpu, world: processes })
         using loaded = loadModel(model, {
           device: cpu,
@@ -138,7 +158,8 @@ describe('shard_base', () => {
             expect.stringContaining('wants to read them alone'),
           ])
         }
-        return { live: cpu.memory().live - before, whole }
+        const { live, peak } = cpu.memory()
+        return { live: live - before, peak: peak - before, whole }
       }
       const whole = liveOf(null)
       const parts = liveOf({ ...FAKE, ...world })
@@ -147,6 +168,8 @@ describe('shard_base', () => {
       // Three quarters, less what is rounded up to 64 bytes.
       expect(saved / whole.whole).toBeGreaterThan(0.73)
       expect(saved / whole.whole).toBeLessThan(0.751)
+      // While it is loaded: one block of six, and a weight in f32 on its way.
+      expect(parts.peak - parts.live).toBeLessThan(whole.whole / 5 + 4 * 128 * 256)
     },
   )
 
@@ -160,6 +183,14 @@ describe('shard_base', () => {
     const { whole, resident } = shardLayout(loaded, 4)
     expect(one.parts.model - four.parts.model).toBe(whole - resident)
     expect(resident).toBeLessThan(0.6 * whole)
+  })
+
+  test('a GPU is refused, in an estimate too', async () => {
+    const config = folder.config({ base_model: model, shard_base: true })
+    const error = await estimateConfig(config, { vram: 2 ** 33, processes: 2 }).catch(
+      (thrown: unknown) => thrown,
+    )
+    expect(String(error)).toContain('shard_base is for the CPU, this is cuda')
   })
 
   test('with one process nothing is divided, and a note says so', async () => {
