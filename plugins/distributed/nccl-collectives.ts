@@ -6,6 +6,19 @@ import type { ArrayView, Device, DeviceCollectives, DType } from '../../core/mod
 import { TrituneError } from '../../core/mod.ts'
 import { type DistFunctions, STATUS, SUM_TYPE } from './native/symbols.ts'
 
+/** What of the library they call. */
+export type NcclFunctions = Pick<
+  DistFunctions,
+  | 'tt_dist_open_nccl'
+  | 'tt_dist_nccl_library'
+  | 'tt_dist_last_error'
+  | 'tt_dist_join_nccl'
+  | 'tt_dist_gpu_sum'
+  | 'tt_dist_gpu_sum_part'
+  | 'tt_dist_gpu_gather'
+  | 'tt_dist_gpu_broadcast'
+>
+
 /** What of a world they are made with. */
 export interface NcclPeers {
   readonly size: number
@@ -19,7 +32,7 @@ export interface NcclPeers {
  * @throws E_PEER where they have different versions of it, or it cannot connect them
  */
 export function ncclCollectives(
-  functions: DistFunctions,
+  functions: NcclFunctions,
   device: Device,
   { size, localRank, gather, wait }: NcclPeers,
 ): DeviceCollectives | null {
@@ -64,7 +77,9 @@ export function ncclCollectives(
 }
 
 /** Opens NCCL, or RCCL; null, or why not. */
-export function openNccl(functions: DistFunctions): string | null {
+export function openNccl(
+  functions: Pick<DistFunctions, 'tt_dist_open_nccl' | 'tt_dist_last_error'>,
+): string | null {
   const name = process.env['TRITUNE_NCCL_LIBRARY'] ?? ''
   const status = functions.tt_dist_open_nccl(new TextEncoder().encode(`${name}\0`))
   return status === STATUS.ok ? null : functions.tt_dist_last_error()
@@ -87,7 +102,7 @@ interface Told {
   readonly gpu: string
 }
 
-function whatIsHere(functions: DistFunctions, device: Device, ordinal: number): Told {
+function whatIsHere(functions: NcclFunctions, device: Device, ordinal: number): Told {
   // The memory of an emulated GPU is that of the host: only a library that was named for it can know that.
   const mayOpen = !isEmulated(device) || Boolean(process.env['TRITUNE_NCCL_LIBRARY'])
   return {

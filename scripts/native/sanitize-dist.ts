@@ -96,6 +96,7 @@ async function runJob(
           FAKE_MPI_RANK: String(rank),
           FAKE_MPI_SIZE: String(processes),
           NCCL_COMM_ID: name.slice(1),
+          FAKE_NCCL_FOLDER: folder,
         },
         stdout: 'pipe',
         stderr: 'pipe',

@@ -126,12 +126,12 @@ for (const mpi of INSTALLED) {
         const three = await job(mpi, 3, name('allowed'), ...allowed, from)
         expect([three.code, three.output]).toEqual([0, expect.stringContaining('resumed from')])
       },
-      MINUTE,
+      2 * MINUTE,
     )
 
     // The other library is asked for the same bytes by the tests of collectives.
     test.skipIf(mpi !== INSTALLED[0])(
-      'two hops: interrupted is uninterrupted, the way is kept, and above four processes it is taken',
+      'two hops: interrupted is uninterrupted, and above four processes they are taken',
       async () => {
         const [whole, rest] = [name('hops'), name('hops-rest')]
         const hops = 'diloco={"every":2,"codec":"int8","exchange":"two-hop"}'
@@ -142,26 +142,14 @@ for (const mpi of INSTALLED) {
         const second = await job(mpi, 3, rest, ...settings, hops, from)
         expect([second.code, second.output]).toEqual([0, expect.stringContaining('resumed from')])
         expect(adapterBytes(rest)).toEqual(adapterBytes(whole))
-        const other = await job(
-          mpi,
-          3,
-          name('hops-other'),
-          ...settings,
-          hops.replace('two-hop', 'gather'),
-          from,
-        )
-        expect(other.output).toContain('the checkpoint is of diloco.exchange two-hop, this run is of gather')
-        expect(other.code).not.toBe(0)
         const five = await job(mpi, 5, name('five'), 'max_steps=2', 'diloco={"every":2,"codec":"int8"}')
         expect([five.code, five.output]).toEqual([0, expect.stringContaining('processes')])
-        const told = JSON.stringify(metricsOf(join(folder.path, name('five'))).at(-1))
-        const dense = JSON.stringify(metricsOf(join(folder.path, name('hops'))).at(-1))
-        expect([told, dense]).toEqual([
-          expect.stringContaining('received_bytes'),
-          expect.stringContaining('received_bytes'),
-        ])
+        const last: unknown = metricsOf(join(folder.path, name('five'))).at(-1)
+        const of = (key: string): number => Number(Reflect.get(Object(last), key))
+        // In two hops five rows are sent and eight received, in a gather one and four.
+        expect(of('received_bytes') / of('sent_bytes')).toBeCloseTo(8 / 5, 6)
       },
-      MINUTE,
+      2 * MINUTE,
     )
 
     test(

@@ -8,21 +8,24 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { leftOut } from '../../_tools.ts'
 import { fileBytes, metricsOf, tinyRun, workspace } from '../finetune/_run.ts'
-import { fakeNccl, NO_COMPILER } from './_fake-nccl.ts'
+import { type FakeNccl, fakeNccl, NO_COMPILER } from './_fake-nccl.ts'
 import { distLibrary, INSTALLED, type Job, runJob } from './_mpi.ts'
 
 const MEMBER = fileURLToPath(new URL('./_gpu-member.ts', import.meta.url))
 const FINETUNE = fileURLToPath(new URL('../../../scripts/finetune.ts', import.meta.url))
 const MINUTE = 60_000
 const folder = workspace()
-let fake: Readonly<Record<string, string>> = {}
+let fake: FakeNccl | null = null
 let library = ''
 beforeAll(async () => {
   if (NO_COMPILER !== null) return
   fake = fakeNccl()
   library = await distLibrary()
 }, MINUTE)
-afterAll(() => folder[Symbol.dispose]())
+afterAll(() => {
+  fake?.[Symbol.dispose]()
+  folder[Symbol.dispose]()
+})
 
 interface Ended {
   readonly code: number
@@ -41,7 +44,7 @@ async function byEnvironment(
       const child = Bun.spawn([process.execPath, ...command], {
         env: {
           ...process.env,
-          ...fake,
+          ...fake?.env,
           TRITUNE_DIST_LIBRARY: library,
           RANK: String(rank),
           WORLD_SIZE: String(size),
@@ -65,7 +68,7 @@ async function byEnvironment(
 
 function byMpi(command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Job> {
   const [mpi] = INSTALLED
-  return runJob(mpi, [[2, [process.execPath, ...command]]], { library, env: { ...fake, ...env } })
+  return runJob(mpi, [[2, [process.execPath, ...command]]], { library, env: { ...fake?.env, ...env } })
 }
 
 test.skipIf(NO_COMPILER === null)(leftOut('NCCL', NO_COMPILER), () => {})
@@ -95,7 +98,7 @@ withMpi(
 )
 
 withMpi(
-  'where one has it not, or it is not wanted, or two share a GPU it is not taken; another version is refused',
+  'where one has it not, or it is not wanted, it is not taken; another version is refused',
   async () => {
     const unwanted = await byMpi([MEMBER, 'collectives'], { TRITUNE_ENGINE: 'mpi' })
     expect(unwanted.output).toContain('wrong: no NCCL')
@@ -107,7 +110,7 @@ withMpi(
         [1, [process.execPath, MEMBER, 'collectives']],
         [1, ['env', 'FAKE_NCCL_VERSION=22805', process.execPath, MEMBER, 'collectives']],
       ],
-      { library, env: fake },
+      { library, env: { ...fake?.env } },
     )
     expect(odd.output).toContain('process 1 of 2 has NCCL 2.28.5 where process 0 has NCCL 2.27.3')
     expect(odd.code).not.toBe(0)

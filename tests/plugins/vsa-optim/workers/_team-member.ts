@@ -75,7 +75,9 @@ function sharedMemory(memory: SharedArrayBuffer, rank: number, size: number): Ex
       Atomics.notify(counts, 1)
     } else
       while (Atomics.load(counts, 1) === round) {
-        if (Atomics.wait(counts, 1, round, 5000) === 'timed-out' || Atomics.load(counts, 2) === 1)
+        const isLate = Atomics.wait(counts, 1, round, 20_000) === 'timed-out'
+        // Whoever came to this and failed later is no matter here.
+        if (Atomics.load(counts, 1) === round && (isLate || Atomics.load(counts, 2) === 1))
           throw new Error('another worker is not there')
       }
   }
