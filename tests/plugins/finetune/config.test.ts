@@ -163,6 +163,8 @@ describe('finetuneConfig', () => {
 
   test('refuses values that do not exist here yet', () => {
     expect(errorOf({ optimizer: 'dion' }).message).toContain('"dion" is not supported yet')
+    for (const optimizer of ['soap_8bit', 'paged_soap'])
+      expect(errorOf({ optimizer }).message).toContain(`"${optimizer}" is not supported yet`)
     expect(errorOf({ lr_scheduler: 'greedy' }).message).toContain('"greedy" is not supported yet')
     expect(errorOf({ peft_init_lora_weights: 'corda' }).message).toContain('"corda" is not supported yet')
     expect(errorOf({ relora: true }).code).toBe('E_CONFIG_KEY')
@@ -188,6 +190,7 @@ describe('finetuneConfig', () => {
       lion_8bit: 'lion_8bit',
       muon: 'muon',
       adafactor: 'adafactor',
+      soap: 'soap',
     }
     for (const [optimizer, ours] of Object.entries(names))
       expect(finetuneConfig.validate({ ...MINIMAL, optimizer })).toMatchObject({ optimizer: ours, notes: [] })

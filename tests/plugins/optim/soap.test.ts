@@ -147,7 +147,10 @@ describe('parameters together', () => {
     const weight = late.get('w')
     if (!weight) throw new Error('no weight')
     for (let step = 1; step <= 2; step++) {
-      setGradient(weight, new Array<number>(160).fill(0))
+      setGradient(
+        weight,
+        Array.from({ length: 160 }, () => 0),
+      )
       lateState.apply({ step, learningRate: 0.01, gradScale: 1, metrics: {} })
     }
     expect(lateState.saveState?.()).toEqual({ w: -1 })
