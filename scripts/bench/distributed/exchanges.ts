@@ -11,7 +11,7 @@ export interface Way {
   readonly name: string
   /** Steps between two exchanges. */
   readonly every: number
-  /** `ring`: f32 sums. `all`: ternary, every message to every process, as `diloco` has it. `hops`: ternary in two hops, as `twoHopWorker` has it. */
+  /** `ring`: f32 sums. `all`: ternary, every message to every process. `hops`: ternary in two hops, as `twoHopWorker` has it. */
   readonly by: 'ring' | 'all' | 'hops'
 }
 

@@ -70,7 +70,7 @@ const CASES: readonly Case[] = [
   {
     what: 'an optimizer of whole matrices after a transform',
     processes: 2,
-    settings: [...LORA, 'optimizer=muon', 'transforms=[{"name":"clip","max_norm":0.4}]'],
+    settings: [...LORA, 'optimizer=soap', 'transforms=[{"name":"clip","max_norm":0.4}]'],
     says: 'stage 1, the state of the optimizer in whole tensors',
     once: true,
   },
