@@ -2,7 +2,7 @@
  * A run checked without its weights: the file, plugins and parts, device and folders, the base model's architecture and
  * tokenizer, every record of the datasets, and whether model and adapter can be built of their shapes. Memory is left to `estimate`.
  */
-import type { Host, Model } from '../../core/mod.ts'
+import type { Host, Model, Plugin } from '../../core/mod.ts'
 import type { DatasetReport } from '../data/mod.ts'
 import type { FinetuneConfig } from './config/config.ts'
 import { findEarlierRun } from './checkpoints/earlier-run.ts'
@@ -58,7 +58,8 @@ export async function checkRun(
   using _host = host
   using _data = data
   try {
-    checkShapes(config, inputs)
+    if (!looksAtWeights([...(options.plugins ?? []), ...early.plugins.map(({ plugin }) => plugin)]))
+      checkShapes(config, inputs)
   } finally {
     base[Symbol.dispose]?.()
     teacher?.[Symbol.dispose]?.()
@@ -80,6 +81,13 @@ export async function checkRun(
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Models, quantizers and adapters of plugins may want the numbers of the weights, which are not there. */
+function looksAtWeights(plugins: readonly Plugin[]): boolean {
+  return plugins.some(({ provides = {} }) =>
+    (['model', 'quantizer', 'adapter'] as const).some((kind) => Object.keys(provides[kind] ?? {}).length > 0),
+  )
+}
 
 /** What the sizes of the model forbid: experts that do not fit, scores of a family that has none, ids and layers that it has not. */
 function checkShapes(config: FinetuneConfig, { host, early: { parts }, ...inputs }: RunInputs): void {

@@ -2,7 +2,9 @@
  * What choices of the scales of nf4 cost, before any training: the error of the weights, and the held-out loss of `qlora_loss.ts`. All of them are
  * bytes that bitsandbytes reads: an absmax need not be the largest magnitude. A line for each.
  *
- *   bun scripts/bench/qlora_scales.ts --model <folder or .gguf> [--only 'block 32']
+ *   bun scripts/bench/qlora_scales.ts --model <folder or .gguf> [--only 'block 32'] [--layers 3,17]
+ *
+ * `--layers`: the weights of these blocks alone, and no loss.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -49,8 +51,14 @@ const NESTED_BLOCK = 256
 const SHARES = Float64Array.from({ length: 19 }, (_, i) => 0.7 + 0.025 * i)
 
 const { values } = parseArgs({
-  options: { model: { type: 'string' }, only: { type: 'string' }, threads: { type: 'string', default: '0' } },
+  options: {
+    model: { type: 'string' },
+    only: { type: 'string' },
+    layers: { type: 'string' },
+    threads: { type: 'string', default: '0' },
+  },
 })
+const layers = values.layers?.split(',').map(Number)
 if (!values.model) throw new Error('--model is missing')
 const folder = mkdtempSync(join(tmpdir(), 'tritune-scales-'))
 try {
@@ -79,7 +87,9 @@ try {
     using model = loadModel(run.modelPath, {
       device,
       dtype: 'bf16',
-      pack(_path, weight) {
+      pack(place, weight) {
+        const block = Number(/\.(\d+)\./.exec(place)?.[1])
+        if (layers !== undefined && !layers.includes(block)) return null
         const plain = Float32Array.from(weight.toArray())
         const rounded = roundedBy(plain, choice)
         for (let i = 0; i < plain.length; i++) {
@@ -90,9 +100,9 @@ try {
       },
     })
     const bits = 4 + (choice.nested ? 8 + 32 / NESTED_BLOCK : 32) / choice.block
-    const { loss } = evaluateLoss({ model, device }, batches)
+    const loss = layers ? '' : `  loss ${evaluateLoss({ model, device }, batches).loss.toFixed(4)}`
     console.log(
-      `${choice.name.padEnd(46)} ${bits.toFixed(2)} bits  error ${(error.squares / error.of).toFixed(5)}  loss ${loss.toFixed(4)}`,
+      `${choice.name.padEnd(46)} ${bits.toFixed(2)} bits  error ${(error.squares / error.of).toFixed(5)}${loss}`,
     )
   }
 } finally {

@@ -1,6 +1,7 @@
 """Small data files as pyarrow writes them: Parquet by each of its compressions, Arrow as a file and as a stream, and blocks of LZ4.
 
-Writes tests/golden/data/files/: the same seven records in each, rows.json says which.
+Writes tests/golden/data/files/: the same seven records in each, rows.json says which; and what is refused to
+tests/golden/data/packed/.
 
     python tests/oracle/data_files.py
 """
@@ -13,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 OUT = Path(__file__).parent.parent / "golden" / "data" / "files"
+# What is refused, and parts of files.
+PACKED = OUT.parent / "packed"
 
 
 def record(i: int) -> dict:
@@ -33,6 +36,7 @@ def record(i: int) -> dict:
 
 if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
+    PACKED.mkdir(exist_ok=True)
     rows = [record(i) for i in range(7)]
     table = pa.Table.from_pylist(rows)
     (OUT / "rows.json").write_text(json.dumps(rows) + "\n")
@@ -44,9 +48,9 @@ if __name__ == "__main__":
                 out.write_batch(batch)
     for codec in ("zstd", "lz4"):
         options = pa.ipc.IpcWriteOptions(compression=codec)
-        with pa.OSFile(str(OUT / f"{codec}.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema, options=options) as out:
+        with pa.OSFile(str(PACKED / f"{codec}.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema, options=options) as out:
             out.write_table(table)
     texts = ["", "a", "whale " * 200, "".join(chr(97 + i * i % 23) for i in range(700)), "ü" * 5000 + "end"]
     raw = pa.Codec("lz4_raw")
     blocks = [{"text": text, "packed": base64.b64encode(raw.compress(text.encode(), asbytes=True)).decode()} for text in texts]
-    (OUT / "lz4-blocks.json").write_text(json.dumps({"blocks": blocks}) + "\n")
+    (PACKED / "lz4-blocks.json").write_text(json.dumps({"blocks": blocks}) + "\n")

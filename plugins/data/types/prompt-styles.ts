@@ -2,6 +2,7 @@
  * How the instruction types of axolotl lay out a prompt: the words of Stanford Alpaca, of a chat, of ChatML, of Phi and of OpenOrca, and
  * what stands before them. Which fields go into them is in `prompt-types.ts`.
  */
+import { oneTurn, TURN_STYLES } from './turn-styles.ts'
 
 /** A prompt with an input, one without, and what comes before both. */
 export interface PromptStyle {
@@ -25,11 +26,12 @@ export const CHAT: PromptStyle = {
   alone: (instruction) => `USER: ${instruction}\nASSISTANT:`,
 }
 
+const { chatml } = TURN_STYLES
+
 export const CHATML_STYLE: PromptStyle = {
-  system: (text) => `<|im_start|>system\n${text}<|im_end|>\n`,
-  withInput: (instruction, input) =>
-    `<|im_start|>user\n${instruction}\n${input}<|im_end|>\n<|im_start|>assistant\n`,
-  alone: (instruction) => `<|im_start|>user\n${instruction}<|im_end|>\n<|im_start|>assistant\n`,
+  system: (text) => chatml.turn('system', text),
+  withInput: (instruction, input) => oneTurn(chatml, `${instruction}\n${input}`, ''),
+  alone: (instruction) => oneTurn(chatml, instruction, ''),
 }
 
 export const PHI: PromptStyle = {

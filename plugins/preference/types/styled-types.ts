@@ -9,8 +9,8 @@ import type {
   ExampleKind,
   TokenizedExample,
 } from '../../../core/mod.ts'
+import { oneTurn, TURN_STYLES, type TurnStyle } from '../../data/mod.ts'
 import { labelledExample, pairExample, recordError } from './answers-example.ts'
-import { oneTurn, TURN_STYLES, type TurnStyle } from './turn-styles.ts'
 import { contentOf, messagesOf, optionalTextOf, textOf, valueOf } from './record-fields.ts'
 
 /** Prompt and answers, before the style's end of a turn. */

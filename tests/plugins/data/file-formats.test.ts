@@ -9,6 +9,7 @@ import { temporaryFolder } from '../../_golden.ts'
 import { failureOf, options } from './_options.ts'
 
 const GOLDEN_FILES = fileURLToPath(new URL('../../golden/data/files/', import.meta.url))
+const PACKED_FILES = fileURLToPath(new URL('../../golden/data/packed/', import.meta.url))
 const temporary = temporaryFolder()
 afterAll(() => temporary[Symbol.dispose]())
 
@@ -85,7 +86,7 @@ describe('columnar files', () => {
   test.each(['zstd', 'lz4'])(
     'an Arrow file with batches packed by %s says how to write it',
     async (codec) => {
-      const error = await failureOf(() => read(join(GOLDEN_FILES, `${codec}.arrow`)))
+      const error = await failureOf(() => read(join(PACKED_FILES, `${codec}.arrow`)))
       expect(error.message).toContain('its batches are compressed')
       expect(error.remedy).toContain('write it again uncompressed')
     },
@@ -93,7 +94,7 @@ describe('columnar files', () => {
 
   test('blocks of LZ4 stand alone, or behind the lengths of Hadoop, and damaged ones are told', () => {
     const { blocks }: { blocks: readonly { readonly text: string; readonly packed: string }[] } = JSON.parse(
-      readFileSync(join(GOLDEN_FILES, 'lz4-blocks.json'), 'utf8'),
+      readFileSync(join(PACKED_FILES, 'lz4-blocks.json'), 'utf8'),
     )
     const parts = blocks.map(({ text, packed }) => ({
       plain: Buffer.from(text),

@@ -46,6 +46,7 @@ test('are read by every runtime, and tokenised in threads', async () => {
       'gzip.parquet',
       'zstd.parquet',
       'brotli.parquet',
+      'lz4.parquet',
       'file.arrow',
       'stream.arrow',
     ])

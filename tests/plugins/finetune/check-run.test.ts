@@ -4,7 +4,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ConfigError } from '../../../core/mod.ts'
+import { ConfigError, defineOptions, definePlugin, type Plugin } from '../../../core/mod.ts'
 import { checkRun, prepareRun } from '../../../plugins/finetune/mod.ts'
 import { GOLDEN } from '../../_golden.ts'
 import { type Changes, cpu, type Workspace, workspace } from './_run.ts'
@@ -77,4 +77,29 @@ test('layers and tokens that the model has not', async () => {
   const rows = '{"input_ids": [1, 61, 2], "labels": [1, 61, 2]}\n'
   writeFileSync(join(space.path, 'ids.jsonl'), rows)
   await expect(checkRun(space.config(ids()), { device: cpu })).rejects.toThrow('token id 61')
+})
+
+test('what a plugin makes of weights is left to the run', async () => {
+  const numbers: Plugin = definePlugin({
+    name: 'numbers',
+    provides: {
+      quantizer: {
+        numbers: {
+          name: 'numbers',
+          options: defineOptions({}),
+          create: () => ({
+            quantize(): never {
+              throw new Error('every number is 0')
+            },
+            dequantize(): never {
+              throw new Error('nothing was made')
+            },
+          }),
+        },
+      },
+    },
+  })
+  const config = space.config({ quantizer: 'numbers' })
+  const { totalSteps } = await checkRun(config, { device: cpu, plugins: [numbers] })
+  expect(totalSteps).toBe(6)
 })
