@@ -16,11 +16,6 @@ constexpr int MOST_ROWS = 2;
 /// Bytes that the first rows of x ask memory for ahead.
 constexpr size_t AHEAD = 4096;
 
-inline float block_scale(const PackedWeight& w, size_t b) {
-  if (!w.nested) return static_cast<const float*>(w.scale)[b];
-  return SIGNED_MAP.value[static_cast<const uint8_t*>(w.scale)[b]] * w.nested[b / 256] + w.offset;
-}
-
 /// M rows of x by P rows of the weight, from row `first` on.
 template <int M, int P> void block(const BlockwiseProduct& t, int row, int first) {
   const PackedWeight& w = *t.weight;

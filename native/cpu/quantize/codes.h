@@ -1,7 +1,8 @@
-// Vectors of codes: parts of vectors, the largest magnitude of a block, and the nearest value of a dynamic map.
+// Vectors of codes: parts of vectors, the largest magnitude of a block, the scale of one, and the nearest value of a dynamic map.
 #pragma once
 #include "codebooks.h"
 #include "map_cells.h"
+#include "quantize.h"
 #include "../vectors/vectors.h"
 
 namespace tt::TT_ISA {
@@ -31,6 +32,12 @@ template <class T> static inline float largest(const T* x, size_t n) {
   for (; i + W <= n; i += W) most = max_or_second(abs_v(load(x + i)), most);
   if (i < n) most = max_or_second(abs_v(load_n(x + i, n - i)), most);
   return max_lanes_finite(most);
+}
+
+/// The scale of block b of a blockwise weight.
+static inline float block_scale(const PackedWeight& w, size_t b) {
+  if (!w.nested) return static_cast<const float*>(w.scale)[b];
+  return SIGNED_MAP.value[static_cast<const uint8_t*>(w.scale)[b]] * w.nested[b / 256] + w.offset;
 }
 
 /// The code of the nearest value: the number of midpoints below x, so the lower one between two and 0 for NaN; |x| ≤ 1.

@@ -6,11 +6,6 @@
 
 namespace tt::TT_ISA {
 
-static inline float block_scale(const PackedWeight& w, size_t b) {
-  if (!w.nested) return static_cast<const float*>(w.scale)[b];
-  return SIGNED_MAP.value[static_cast<const uint8_t*>(w.scale)[b]] * w.nested[b / 256] + w.offset;
-}
-
 static inline vf load(const int8_t* p) { return to_float(load_codes(reinterpret_cast<const uint8_t*>(p)) << 24 >> 24); }
 template <class T> static inline void place(T* to, vf v, bool past_caches) { past_caches ? stream(to, v) : store(to, v); }
 
