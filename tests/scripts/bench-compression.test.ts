@@ -215,8 +215,8 @@ describe('runs of the benchmark', () => {
 })
 
 test.each([
-  [['links', '--cache', 'x'], '--cache, --seeds and --tries are for compression'],
-  [['links', '--seeds', '2'], '--cache, --seeds and --tries are for compression'],
+  [['links', '--cache', 'x'], '--cache is for compression and predictive'],
+  [['links', '--seeds', '2'], '--seeds and --tries are for compression'],
   [['links', '--trace', 'x'], '--trace is for distributed'],
   [['compression', '--seeds', '0'], '--seeds: expected a whole number from 1'],
   [['compression', '--quick', '--only', '3 workers'], 'nothing has "3 workers" in its name'],

@@ -11,7 +11,7 @@ import { DENSE, type Method, METHODS } from './methods.ts'
 import { compressionRows, type Measured, type Tuned } from './rows.ts'
 import { openRunner, type Runner } from './runner.ts'
 import { readRows, type Sharding } from './task.ts'
-import { searchRate } from './tune.ts'
+import { searchRate } from '../runs/search-rate.ts'
 
 /** `--only "4 workers, iid, local 5"`: names are number of workers, sharding, method. */
 const FULL = { steps: [300, 1000], seeds: 3, workers: [2, 4, 8], tries: 5 }

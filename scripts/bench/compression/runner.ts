@@ -1,15 +1,12 @@
 /**
  * Makes the runs of `bench compression`, one after the other, each once; with `--cache` those that an earlier benchmark finished are not made again.
  */
-import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { join } from 'node:path'
-import { openLibrary } from '../../../core/native/library.ts'
+import * as v from 'valibot'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import type { BenchContext, Row } from '../_topic.ts'
-import { sourceVersion } from './_source-version.ts'
-import { openRunCache, type RunSettings } from './run-cache.ts'
+import { createRunCache, maybeInfinite, type RunSettings } from '../runs/run-cache.ts'
+import { versionOf, versionOfModel } from '../runs/source-version.ts'
 import { type Outcome, simulate, type SimulatedRun } from './simulate.ts'
 import { createTask, type Rows, type Sharding } from './task.ts'
 
@@ -36,10 +33,9 @@ export function openRunner(
   rows: Rows,
 ): Runner {
   const { threads, progress } = context
-  const { sources, isa } = openLibrary('cpu').info
-  const version = sourceVersion([SIMULATE, TASK], [String(sources), String(isa)])
-  const cache = openRunCache(context.cache, version)
-  const model = context.cache === null ? '' : hashOf(base)
+  const version = versionOf([SIMULATE, TASK])
+  const cache = createRunCache(context.cache, { outcome: OUTCOME })
+  const model = context.cache === null ? '' : versionOfModel(base)
   const made = new Map<string, Outcome>()
   return {
     run(asked) {
@@ -59,12 +55,12 @@ export function openRunner(
       const known = made.get(name)
       if (known !== undefined) return known
       const started = performance.now()
-      const { outcome, isKept } = cache.outcomeOf(settings, () => {
+      const { outcome, isNew } = cache.run(settings, version, () => {
         const device = openCpu({ threads })
         return simulate({ ...asked, base, threads, device, task: createTask(rows, sharding, seed) })
       })
       const seconds = ((performance.now() - started) / 1000).toFixed(0)
-      progress(`${name}: ${toldOf(outcome)} (${isKept ? 'kept' : `${seconds} s`})`)
+      progress(`${name}: ${toldOf(outcome)} (${isNew ? `${seconds} s` : 'kept'})`)
       made.set(name, outcome)
       return outcome
     },
@@ -85,6 +81,18 @@ export function openRunner(
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
+const OUTCOME: v.GenericSchema<unknown, Outcome> = v.object({
+  chosenBy: maybeInfinite,
+  reported: maybeInfinite,
+  sentBytes: v.number(),
+  receivedBytes: v.number(),
+  denseBytes: v.number(),
+  stepSeconds: v.number(),
+  codecSeconds: v.number(),
+  kept: maybeInfinite,
+  backlog: maybeInfinite,
+})
+
 /** Training that sends everything is the same for every number of workers. */
 function nameOf({ workers, sharding, method, steps, learningRate, seed }: AskedRun): string {
   const who = method.codec === 'dense' && method.sends === 'gradient' ? '' : `${workers} workers, `
@@ -93,16 +101,4 @@ function nameOf({ workers, sharding, method, steps, learningRate, seed }: AskedR
 
 function toldOf({ chosenBy, reported, stepSeconds, codecSeconds, kept, backlog }: Outcome): string {
   return `chosen by ${chosenBy.toFixed(4)}, reported ${reported.toFixed(4)}; ${(1000 * stepSeconds).toFixed(0)} ms a step, ${codecSeconds.toFixed(1)} s coding, δ ${kept.toFixed(3)}, backlog ${backlog.toFixed(2)}`
-}
-
-/** Of a file, or of the files of a folder. */
-function hashOf(model: string): string {
-  const hash = createHash('sha256')
-  const paths = statSync(model).isDirectory()
-    ? readdirSync(model)
-        .toSorted()
-        .map((name) => join(model, name))
-    : [model]
-  for (const path of paths) if (statSync(path).isFile()) hash.update(readFileSync(path))
-  return hash.digest('hex')
 }

@@ -12,10 +12,10 @@ import { autotuned, DEFAULT_RATE } from './autotune.ts'
 import { equalSeconds, longerSteps } from './controls.ts'
 import { forecastRows } from './forecast-rows.ts'
 import { ADAMW, EAGER_HYBRID, GRADIENT_LINE, HYBRID, METHODS, NO_OP } from './methods.ts'
-import { createRunCache, MissingRun } from './run-cache.ts'
+import { createRunCache, MissingRun } from '../runs/run-cache.ts'
 import { compare, type Compared, comparedRow, frontierOf, frontierRows, type TunedBudget } from './rows.ts'
-import { versionOfModel, versionOfRows } from './sources.ts'
-import { unitsOf } from './train-once.ts'
+import { versionOfModel, versionOfRows } from '../runs/source-version.ts'
+import { OUTCOME, unitsOf } from './train-once.ts'
 import { type Setting, tuned } from './tuning.ts'
 import { sentence, withdrawn } from './verdict.ts'
 
@@ -115,6 +115,7 @@ function settingOf(
     seeds,
     tries,
     cache: createRunCache(context.cache ?? join(cacheFolder(), 'bench-predictive'), {
+      outcome: OUTCOME,
       isComplete: context.finished,
     }),
   }

@@ -1,6 +1,7 @@
 /**
  * One annealed run of a LoRA on a model, and what it took: passes and seconds are counted, not assumed.
  */
+import * as v from 'valibot'
 import {
   adamw,
   chain,
@@ -18,6 +19,7 @@ import { loadModel } from '../../../plugins/models/mod.ts'
 import { attachLora } from '../../../plugins/peft/mod.ts'
 import type { Batch } from '../../../plugins/data/mod.ts'
 import type { Task } from '../compression/task.ts'
+import { maybeInfinite } from '../runs/run-cache.ts'
 import type { Method } from './method.ts'
 
 /** What is trained. */
@@ -56,6 +58,22 @@ export interface Outcome {
   /** Why the run ended early. */
   readonly failure: string | null
 }
+
+/** An `Outcome` in a file. */
+export const OUTCOME: v.GenericSchema<unknown, Outcome> = v.object({
+  chosenBy: maybeInfinite,
+  reported: maybeInfinite,
+  probed: maybeInfinite,
+  forwards: v.number(),
+  backwards: v.number(),
+  seconds: v.number(),
+  cpuSeconds: v.number(),
+  kept: v.number(),
+  predicted: v.number(),
+  losses: v.array(maybeInfinite),
+  gradNorms: v.array(maybeInfinite),
+  failure: v.nullable(v.string()),
+})
 
 /** In forward passes; backward costs as much where the frozen weights need no gradient. */
 export function unitsOf({ forwards, backwards }: Pick<Outcome, 'forwards' | 'backwards'>): number {

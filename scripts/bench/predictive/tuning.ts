@@ -5,8 +5,9 @@ import { openCpu } from '../../../plugins/cpu/mod.ts'
 import type { BenchContext } from '../_topic.ts'
 import { createTask, type Rows } from '../compression/task.ts'
 import type { Method } from './method.ts'
-import type { RunCache, RunSettings } from './run-cache.ts'
-import { versionOf } from './sources.ts'
+import type { RunCache, RunSettings } from '../runs/run-cache.ts'
+import { searchRate } from '../runs/search-rate.ts'
+import { versionOf } from '../runs/source-version.ts'
 import { type Outcome, type TrainedRun, trainOnce } from './train-once.ts'
 
 /** What all runs of a bench have in common. */
@@ -20,7 +21,7 @@ export interface Setting {
   readonly firstRate: number
   readonly seeds: readonly number[]
   readonly tries: number
-  readonly cache: RunCache
+  readonly cache: RunCache<Outcome>
 }
 
 /** A way with its best rate; outcomes by seed. */
@@ -35,21 +36,15 @@ export interface Tuned {
 export function tuned(setting: Setting, method: Method, steps: number): Tuned {
   const { seeds, tries, firstRate } = setting
   const rateAt = (power: number): number => firstRate * (method.rateFactor ?? 1) * 2 ** power
-  const found = new Map<number, number>()
-  const at = (power: number): number => {
-    const known =
-      found.get(power) ??
-      once(setting, method, { steps, learningRate: rateAt(power), seed: seeds[0] }).chosenBy
-    found.set(power, known)
-    return known
-  }
-  let best = 0
-  at(0)
-  for (const side of [1, -1]) while (found.size < tries && at(best + side) < at(best)) best += side
-  const learningRate = rateAt(best)
+  const { power, isInterior } = searchRate(
+    (at) => once(setting, method, { steps, learningRate: rateAt(at), seed: seeds[0] }),
+    ({ chosenBy }) => chosenBy,
+    { tries },
+  )
+  const learningRate = rateAt(power)
   return {
     rate: learningRate,
-    isInterior: found.has(best - 1) && found.has(best + 1),
+    isInterior,
     outcomes: atRate(setting, method, steps, learningRate),
   }
 }
@@ -75,16 +70,17 @@ export function once(setting: Setting, method: Method, { branch, ...run }: OneRu
     threads: context.threads,
     ...(branch ? { branch: branch.name } : {}),
   }
-  return cache.outcome(settings, versionOfMethod(method), () => {
+  const { outcome } = cache.run(settings, versionOfMethod(method), () => {
     const device = openCpu({ threads: context.threads })
     const task = createTask(rows, 'iid', run.seed)
-    const outcome = trainOnce({ base, method, device, task, ...run, ...branch })
-    const { chosenBy, reported, seconds, cpuSeconds, kept, failure } = outcome
+    const trained = trainOnce({ base, method, device, task, ...run, ...branch })
+    const { chosenBy, reported, seconds, cpuSeconds, kept, failure } = trained
     context.progress(
       `${method.name}, ${run.steps} steps, rate ${run.learningRate}, seed ${run.seed}: ${failure ?? `${chosenBy.toFixed(4)} ${reported.toFixed(4)}`} (${seconds.toFixed(0)} s, ${cpuSeconds.toFixed(1)} s of the processor, ${kept} kept)`,
     )
-    return outcome
+    return trained
   })
+  return outcome
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
