@@ -17,8 +17,8 @@ const EAGER = { warmup: 12, every: 8, exploration: 1 } as const
 
 const STRATEGY = pathOf('../../../plugins/hybrid/strategy.ts')
 
-/** The name of the no-op: it is what hybrid is withdrawn for where it does as well. */
-export const NO_OP = 'hybrid, all guesses refused'
+/** The no-op of the eager one: what hybrid is withdrawn for where it does as well. */
+export const NO_OP = 'hybrid, eager, all guesses refused'
 export const HYBRID = 'hybrid'
 export const EAGER_HYBRID = 'hybrid, eager'
 export const GRADIENT_LINE = 'gradient line, 5 + 20 (vsa-optim-rs)'

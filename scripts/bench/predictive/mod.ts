@@ -165,12 +165,7 @@ async function autotuneRows(
 
 /** 1: it stands. */
 function verdictRows(compared: ReadonlyMap<string, Compared>): Row[] {
-  const [hybrid, noOp] = [HYBRID, NO_OP].map((name) => compared.get(name))
-  if (hybrid === undefined || noOp === undefined) return []
   const floor = METHODS.find(({ name }) => name === HYBRID)?.floor ?? 0
-  const eager = compared.get(EAGER_HYBRID) ?? hybrid
-  const reasons = withdrawn({ hybrid, noOp, floor })
-  const ofEager = withdrawn({ hybrid: eager, noOp, floor })
   const row = (name: string, why: readonly string[]): Row => ({
     name,
     ours: why.length === 0 ? 1 : 0,
@@ -182,5 +177,9 @@ function verdictRows(compared: ReadonlyMap<string, Compared>): Row[] {
     better: 'higher',
     note: why.join('; '),
   })
-  return [row(`${HYBRID} as an accelerator`, reasons), row(`${EAGER_HYBRID} as an accelerator`, ofEager)]
+  return [HYBRID, EAGER_HYBRID].flatMap((name) => {
+    const hybrid = compared.get(name)
+    const noOp = name === EAGER_HYBRID ? (compared.get(NO_OP) ?? null) : null
+    return hybrid ? [row(`${name} as an accelerator`, withdrawn({ hybrid, noOp, floor }))] : []
+  })
 }

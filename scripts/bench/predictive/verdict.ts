@@ -25,23 +25,27 @@ export function sentence({ name, speed, isOutside }: Compared): string {
   return `${name}: ${said} (${range})${isOutside ? ', partly outside of the frontier' : ''}`
 }
 
-/** Stated before anything ran: hybrid is no accelerator where it misses the floor, or where its no-op lies within its interval. */
+/**
+ * Why it is no accelerator: it misses the floor, it is not faster by its whole interval, it has kept no guess, or it does no better when all guesses are refused. None of
+ * them: it stands. `noOp` is the same with all guesses refused; null: it was not run.
+ */
 export function withdrawn({
   hybrid,
   noOp,
   floor,
 }: {
   readonly hybrid: Compared
-  readonly noOp: Compared
+  readonly noOp: Compared | null
   readonly floor: number
 }): readonly string[] {
   const { low, high, mean } = hybrid.speed
+  const { outcomes } = hybrid.tuned
+  const refused = noOp?.speed.mean ?? Number.NaN
   return [
     ...(mean < floor ? [`it is below ${floor} × a tuned AdamW`] : []),
-    ...(noOp.speed.mean >= low && noOp.speed.mean <= high
-      ? ['refusing all guesses does as well']
-      : noOp.speed.mean > high
-        ? ['refusing all guesses does better']
-        : []),
+    ...(claimOf(hybrid.speed) === 'faster' ? [] : ['it is not faster']),
+    ...(outcomes.every(({ kept }) => kept === 0) ? ['it kept no guess'] : []),
+    ...(refused >= low && refused <= high ? ['refusing all guesses does as well'] : []),
+    ...(refused > high ? ['refusing all guesses does better'] : []),
   ]
 }

@@ -9,13 +9,13 @@ test('what may be said: faster only where the whole interval is, and nothing whe
   expect(claimOf({ mean: 1.2, low: 1.01, high: 1.4 })).toBe('faster')
   expect(claimOf({ mean: 1.2, low: 0.99, high: 1.4 })).toBe('within what seeds differ by')
   expect(claimOf({ mean: 0.8, low: 0.7, high: 0.9 })).toBe('slower')
-  const compared = (mean: number, low: number, high: number): Compared => ({
+  const compared = (mean: number, low: number, high: number, kept = 3): Compared => ({
     name: 'x',
     speed: { mean, low, high },
     inSeconds: { mean, low, high },
     isOutside: false,
     loss: 2,
-    tuned: { rate: 1, isInterior: true, outcomes: [] },
+    tuned: { rate: 1, isInterior: true, outcomes: [{ ...OUTCOME, kept }] },
   })
   expect(sentence(compared(0.8, 0.7, 0.9))).toBe('x: 20 % slower than a tuned AdamW (0.70 … 0.90)')
   expect(sentence(compared(1.2, 1.1, 1.3))).toBe('x: 1.20 × as fast as a tuned AdamW (1.10 … 1.30)')
@@ -23,10 +23,16 @@ test('what may be said: faster only where the whole interval is, and nothing whe
     withdrawn({ hybrid, noOp, floor: 0.98 })
   expect(judged(compared(1.3, 1.2, 1.4), compared(0.99, 0.98, 1))).toEqual([])
   expect(judged(compared(1, 0.98, 1.02), compared(0.99, 0.98, 1))).toEqual([
+    'it is not faster',
     'refusing all guesses does as well',
   ])
   expect(judged(compared(0.9, 0.88, 0.92), compared(0.99, 0.98, 1))).toEqual([
     'it is below 0.98 × a tuned AdamW',
+    'it is not faster',
     'refusing all guesses does better',
+  ])
+  expect(withdrawn({ hybrid: compared(0.99, 0.99, 0.99, 0), noOp: null, floor: 0.98 })).toEqual([
+    'it is not faster',
+    'it kept no guess',
   ])
 })
