@@ -34,14 +34,6 @@ export interface Frontier {
 
 /** Throws E_NAN where a budget has no rate that AdamW survives, E_USAGE for fewer than two budgets. */
 export function frontierOf(budgets: readonly TunedBudget[]): Frontier {
-  if (budgets.length < 2)
-    throw new TrituneError(
-      'E_USAGE',
-      'the runs of a tuned AdamW are not there, which all others are beside',
-      {
-        remedy: 'leave out --finished',
-      },
-    )
   for (const { steps, outcomes } of budgets)
     for (const { failure } of outcomes)
       if (failure !== null)
@@ -50,6 +42,14 @@ export function frontierOf(budgets: readonly TunedBudget[]): Frontier {
           `adamw diverges at every learning rate that was tried for ${steps} steps: ${failure}`,
           { remedy: 'look at the model: its search begins at a rate that adapters of other models take' },
         )
+  if (budgets.length < 2)
+    throw new TrituneError(
+      'E_USAGE',
+      'the runs of a tuned AdamW are not there, which all others are beside',
+      {
+        remedy: 'leave out --finished',
+      },
+    )
   const points = (cost: (outcome: Outcome) => number): FrontierPoint[][] =>
     budgets[0].outcomes.map((_, seed) =>
       budgets.map(({ outcomes }) => ({ units: cost(outcomes[seed]), loss: outcomes[seed].reported })),

@@ -4,6 +4,22 @@
 import { expect, test } from 'bun:test'
 import type { Compared } from '../../../scripts/bench/predictive/rows.ts'
 import { claimOf, sentence, withdrawn } from '../../../scripts/bench/predictive/verdict.ts'
+import type { Outcome } from '../../../scripts/bench/predictive/train-once.ts'
+
+const OUTCOME: Outcome = {
+  chosenBy: 2,
+  reported: 2.5,
+  probed: Infinity,
+  forwards: 10,
+  backwards: 10,
+  seconds: 1,
+  cpuSeconds: 0.5,
+  kept: 0,
+  predicted: 0,
+  losses: [3, 2],
+  gradNorms: [1, 1],
+  failure: null,
+}
 
 test('what may be said: faster only where the whole interval is, and nothing where the no-op does as well', () => {
   expect(claimOf({ mean: 1.2, low: 1.01, high: 1.4 })).toBe('faster')
