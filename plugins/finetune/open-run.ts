@@ -192,7 +192,12 @@ function buildRun(
   const { diloco } = config
   const strategies = [
     ...(diloco
-      ? [{ name: 'diloco', part: atKey(['diloco'], () => localWorker(diloco, { parameters, seed }, world, processes)) }]
+      ? [
+          {
+            name: 'diloco',
+            part: atKey(['diloco'], () => localWorker(diloco, { parameters, seed }, world, processes)),
+          },
+        ]
       : []),
     ...parts.strategies({ model, parameters, totalSteps: plan.totalSteps, seed }),
   ]

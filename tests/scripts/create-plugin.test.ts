@@ -111,7 +111,11 @@ describe.each([...KIND_NAMES])('a new %s', (kind) => {
 
     mkdirSync(join(folder, 'node_modules'))
     symlinkSync(ROOT, join(folder, 'node_modules/tritune'))
-    const child = Bun.spawnSync([process.execPath, 'test', '--timeout', '60000'], { cwd: folder, stdout: 'pipe', stderr: 'pipe' })
+    const child = Bun.spawnSync([process.execPath, 'test', '--timeout', '60000'], {
+      cwd: folder,
+      stdout: 'pipe',
+      stderr: 'pipe',
+    })
     const said = child.stdout.toString() + child.stderr.toString()
     expect(child.exitCode, said).toBe(0)
     expect(said).toMatch(/^ *[1-9]\d* pass$/m)

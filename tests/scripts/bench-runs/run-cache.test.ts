@@ -6,7 +6,12 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as v from 'valibot'
-import { createRunCache, maybeInfinite, MissingRun, type RunCache } from '../../../scripts/bench/runs/run-cache.ts'
+import {
+  createRunCache,
+  maybeInfinite,
+  MissingRun,
+  type RunCache,
+} from '../../../scripts/bench/runs/run-cache.ts'
 import { versionOf } from '../../../scripts/bench/runs/source-version.ts'
 
 interface Outcome {
@@ -28,7 +33,10 @@ const never = (): Outcome => {
 }
 
 test('a run is made once for its settings and sources, in whatever order they are', () => {
-  expect(open().run({ seed: 1, steps: 10 }, 'v1', () => OUTCOME)).toMatchObject({ isNew: true, outcome: OUTCOME })
+  expect(open().run({ seed: 1, steps: 10 }, 'v1', () => OUTCOME)).toMatchObject({
+    isNew: true,
+    outcome: OUTCOME,
+  })
   const again = open()
   expect(again.run({ steps: 10, seed: 1 }, 'v1', never)).toMatchObject({ isNew: false, outcome: OUTCOME })
   again.run({ seed: 1, steps: 10 }, 'v1', never)
@@ -68,9 +76,12 @@ test.each(['{"outcome":', '{"outcome":{"loss":1}}', '{}', '[]', 'null'])(
 test('the version of sources is of all that is imported, without types and comments, and of nothing else', () => {
   const write = (name: string, text: string): void => writeFileSync(join(folder, name), text)
   mkdirSync(join(folder, 'deep'))
-  write('a.ts', "import { b } from './deep/b.ts'\nimport type { T } from './types.ts'\nimport 'elsewhere'\nb()\n")
+  write(
+    'a.ts',
+    "import { b } from './deep/b.ts'\nimport type { T } from './types.ts'\nimport 'elsewhere'\nb()\n",
+  )
   write('deep/b.ts', "export * from '../c.ts'\nexport const b = () => import('./d.ts')\n")
-  write('c.ts', "export const c = 1\n")
+  write('c.ts', 'export const c = 1\n')
   write('deep/d.ts', 'export const d = 1\n')
   write('types.ts', 'export type T = 1\n')
   const version = (): string => versionOf([join(folder, 'a.ts')])
