@@ -39,7 +39,7 @@ function tensorBytes(strategy: Strategy): number {
 }
 
 describe('what is alive between steps', () => {
-  test('hybrid: thirteen copies', () => {
+  test('hybrid: fifteen copies', () => {
     using _scope = tensorScope()
     const parameters = new Map([['w', parameter(zeros([ELEMENTS], { device: cpu }))]])
     const run = {
@@ -57,7 +57,8 @@ describe('what is alive between steps', () => {
       return strategy
     }, plain)
     expect(said).toBe(15 * COPY)
-    expect(taken / said).toBeCloseTo(1, 2)
+    // Others may be collected in between.
+    expect(taken / said).toBeCloseTo(1, 1)
   })
 
   test.each([
