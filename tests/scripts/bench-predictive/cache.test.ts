@@ -5,7 +5,7 @@ import { expect, test } from 'bun:test'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createRunCache } from '../../../scripts/bench/predictive/run-cache.ts'
+import { createRunCache, MissingRun } from '../../../scripts/bench/predictive/run-cache.ts'
 import { claimOf, sentence, withdrawn } from '../../../scripts/bench/predictive/verdict.ts'
 import { versionOf } from '../../../scripts/bench/predictive/sources.ts'
 import type { Compared } from '../../../scripts/bench/predictive/rows.ts'
@@ -59,6 +59,18 @@ test('a run that failed is listed and not made again', () => {
   })
   expect(found).toEqual(lost)
   expect(cache.runs.map(({ outcome }) => outcome.failure)).toEqual(['the loss of step 3 is NaN'])
+})
+
+test('a complete cache makes nothing: what is not there is missing', () => {
+  using space = folder()
+  createRunCache(space.path).outcome({ seed: 1 }, 'v', () => OUTCOME)
+  const cache = createRunCache(space.path, { isComplete: true })
+  const make = (): Outcome => {
+    throw new Error('nothing is made')
+  }
+  expect(cache.outcome({ seed: 1 }, 'v', make)).toEqual(OUTCOME)
+  expect(() => cache.outcome({ seed: 2 }, 'v', make)).toThrow(MissingRun)
+  expect(cache.runs.length).toBe(1)
 })
 
 test('a file that is no run is one clear error, and stays as it is', () => {
