@@ -1,5 +1,5 @@
 /**
- * What may be said of the rows, by rules that were there before them: faster where the whole interval is above 1, and no accelerator where the no-op does as well.
+ * What may be said of the rows: faster where the whole interval is above 1, and no accelerator where the no-op does as well.
  */
 import type { Interval } from './frontier.ts'
 import type { Compared } from './rows.ts'

@@ -179,7 +179,8 @@ test('there is a control for what a method could be mistaken for', () => {
 test('a frontier of runs that all diverged is one clear error', () => {
   const outcome = { ...trainedNothing, failure: 'the loss of step 1 is NaN' }
   const budget = { steps: 10, rate: 1, isInterior: false, outcomes: [outcome] }
-  expect(() => frontierOf([budget])).toThrow(
+  expect(() => frontierOf([budget])).toThrow('the runs of a tuned AdamW are not there')
+  expect(() => frontierOf([budget, budget])).toThrow(
     'adamw diverges at every learning rate that was tried for 10 steps: the loss of step 1 is NaN',
   )
 })
