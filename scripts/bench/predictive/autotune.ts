@@ -71,7 +71,8 @@ async function search(
     return one.probed
   }
   const start = branch(0, 1)
-  const plan = planSearch({ totalSteps: steps, measurement: 0.5 * probe.length })
+  // The start is a step here, of which only the measurement is needed.
+  const plan = planSearch({ totalSteps: steps, measurement: 0.5 * probe.length, spent: 1 })
   const { rate } = await searchLearningRate({
     ...plan,
     center: CENTER,

@@ -4,7 +4,7 @@
 import type { HybridOptions } from '../../../plugins/hybrid/mod.ts'
 import { hybridOptions } from '../../../plugins/hybrid/options.ts'
 import { createHybrid } from '../../../plugins/hybrid/strategy.ts'
-import { lion, muon } from '../../../plugins/optim/mod.ts'
+import { lion, muon, soap } from '../../../plugins/optim/mod.ts'
 import { gradientLineStrategy, stepsForBackwards } from './baselines/gradient-line.ts'
 import { linUcbHybrid } from './baselines/lin-ucb.ts'
 import { placeboArm } from './baselines/placebo.ts'
@@ -26,6 +26,7 @@ export const GRADIENT_LINE = 'gradient line, 5 + 20 (vsa-optim-rs)'
 /** Of the optimizers each is one line. */
 const OPTIMIZERS: readonly Method[] = [
   optimizer('muon', muon),
+  optimizer('soap', soap),
   optimizer('lion', lion, { rateFactor: 1 / 8 }),
 ]
 
