@@ -148,6 +148,8 @@ describe('validate', () => {
     expect(run('validate', 'lora.yaml', '--set', 'sequence_len=4096').stderr).toContain(
       'sequence_len 4096 is longer than the 256 tokens that the model knows',
     )
+    writeFileSync(weights, 'no weights at all')
+    expect(run('validate', 'lora.yaml').stderr).toContain('model.safetensors: the header claims')
     writeFileSync(join(space.path, 'data.jsonl'), '{"text":"1 2 3"}\n{"text":5}\n')
     expect(run('validate', 'lora.yaml')).toMatchObject({
       code: 1,
@@ -157,8 +159,6 @@ describe('validate', () => {
       code: 0,
       stdout: expect.stringContaining('the base model and the data were not looked at'),
     })
-    writeFileSync(weights, 'no weights at all')
-    expect(run('validate', 'lora.yaml').stderr).toContain('model.safetensors: the header claims')
   }, 60_000)
 
   test('tells an earlier run in output_dir', () => {
