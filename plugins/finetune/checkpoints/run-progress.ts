@@ -325,12 +325,7 @@ function watchLoss(
 
 /** By the first process alone, so that others only hear of it: with `diloco` links are slow. */
 function evaluateByFirst(run: Run): Evaluation {
-  const { loss, ...others } = decide(run.world, () => {
-    const found = evaluateLoss({ ...run, world: null }, validationBatches(run))
-    // JSON has no NaN.
-    return { ...found, loss: Number.isFinite(found.loss) ? found.loss : null }
-  })
-  return { ...others, loss: loss ?? Number.NaN }
+  return decide(run.world, () => evaluateLoss({ ...run, world: null }, validationBatches(run)))
 }
 
 function* validationBatches({

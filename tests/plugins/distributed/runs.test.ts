@@ -166,6 +166,39 @@ for (const mpi of INSTALLED) {
     )
 
     test(
+      'a strategy that goes on from NaN of one process does so on all',
+      async () => {
+        const output = name('goes-on')
+        const plugin = join(folder.path, 'nan-once.ts')
+        writeFileSync(
+          plugin,
+          NAN_ON_SECOND.replace("rank === '1' ?", "rank === '1' && ++calls === 3 ?").replace(
+            'const nan =',
+            'let calls = 0\nconst nan =',
+          ),
+        )
+        const { code, output: told } = await job(mpi, [
+          [
+            2,
+            finetune(
+              output,
+              `plugins=[${JSON.stringify(plugin)}]`,
+              'objective=nan_on_second',
+              'strategy=[{"name":"hybrid","arm":"none"}]',
+              'max_steps=4',
+              'ddp_timeout=20',
+            ),
+          ],
+        ])
+        expect([code, told]).toEqual([0, expect.not.stringContaining('error: ')])
+        expect(metricsOf(join(folder.path, output))).toContainEqual(
+          expect.objectContaining({ step: 3, hybrid_rolled_back: 1, hybrid_rate_factor: 0.5 }),
+        )
+      },
+      MINUTE,
+    )
+
+    test(
       'NaN on all processes is told once',
       async () => {
         const output = name('nan')
