@@ -120,7 +120,8 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
         }),
       )
     else if (world !== null && divided)
-      withWholeState(world, divided, (whole) => write(folder, [...sourcesOf(divided.common), ...whole], { optimizer }),
+      withWholeState(world, divided, (whole) =>
+        write(folder, [...sourcesOf(divided.common), ...whole], { optimizer }),
       )
     else write(folder, sourcesOf(state.tensors()))
   }

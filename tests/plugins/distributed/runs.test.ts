@@ -103,6 +103,23 @@ for (const mpi of INSTALLED) {
     )
 
     test(
+      'a process that leaves to the machine what the others were told is refused',
+      async () => {
+        const output = name('other-auto')
+        const { code, output: told } = await job(mpi, [
+          [1, finetune(output)],
+          [1, finetune(output, 'micro_batch_size=auto')],
+        ])
+        expect(told).toContain(
+          'error: process 1 of 2 has another micro_batch_size: auto where process 0 has 1',
+        )
+        expect(told.match(/error: /g)).toHaveLength(1)
+        expect(code).not.toBe(0)
+      },
+      MINUTE,
+    )
+
+    test(
       'a process with other data is refused, one that cannot read its file tells it for all',
       async () => {
         const output = name('data')

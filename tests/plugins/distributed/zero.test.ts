@@ -136,7 +136,10 @@ for (const [index, mpi] of INSTALLED.entries()) {
         const all = name('all an optimizer of whole matrices after a transform')
         const parts = name('parts an optimizer of whole matrices after a transform')
         const told = (output: string): unknown =>
-          Reflect.get(JSON.parse(readFileSync(pathOf(output, 'checkpoint-2/training_state.json'), 'utf8')), 'parts')
+          Reflect.get(
+            JSON.parse(readFileSync(pathOf(output, 'checkpoint-2/training_state.json'), 'utf8')),
+            'parts',
+          )
         expect(told(parts)).toEqual(told(all))
         const resumed = [...from, `resume_from_checkpoint=${pathOf(parts, 'checkpoint-2')}`]
         const again = await run(mpi, 2, name('soap again'), [...resumed, 'zero_stage=1'])
