@@ -4,6 +4,7 @@
  */
 import type { World } from './contracts/world.ts'
 import { TrituneError } from './errors.ts'
+import { exactJson, fromExactJson } from './exact-json.ts'
 
 /** What `work` gives, once it worked everywhere. Throws the error of this process where it is the first that failed, else E_PEER. */
 export function agree<T>(world: World | null, work: () => T): T {
@@ -31,8 +32,8 @@ export function decide<T>(world: World | null, work: () => T): T {
   if (world === null) return work()
   const outcome: Outcome<T> | null = world.rank === 0 ? attempt(work) : null
   settle(world, outcome?.error ?? null)
-  const [text] = world.gather(outcome === null ? '' : JSON.stringify(valueOf(outcome)))
-  return outcome === null ? (JSON.parse(text) as T) : valueOf(outcome)
+  const [text] = world.gather(outcome === null ? '' : exactJson(valueOf(outcome)))
+  return outcome === null ? fromExactJson<T>(text) : valueOf(outcome)
 }
 
 /** The news that process `rank` failed, which that one tells: for calls that all make, and that end for all with it. */

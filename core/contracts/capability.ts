@@ -101,7 +101,8 @@ export interface TransformDefinition<O = unknown> {
   readonly options: ValidatableConfig<O>
   /**
    * Of an optimizer: how its work can be divided over processes (`zero_stage: 1`). `elements`: each element is a matter of its own, and what is kept is a number
-   * for each or for each block of 256, so parameters may come in pieces of one axis; `tensors`: each parameter is. Not given: it cannot.
+   * for each or for each block of 256, so parameters may come in pieces of one axis; `tensors`: each parameter is. `saveState()` gives what all processes have alike, or
+   * numbers by the name of the parameter. Not given: it cannot.
    */
   readonly divides?: 'elements' | 'tensors'
   create(options: O, context: TransformContext): GradientTransform

@@ -63,7 +63,7 @@ export async function estimateConfig(
   const budget = device.capacity ?? availableMemory()
   const settled = config.autoMicroBatch ? await fitMicroBatch(config, options, device) : config
   const facts: Facts[] = []
-  const onRun = (run: Run): void => void facts.push(factsOf(run, own))
+  const onRun = (run: Run): void => void facts.push(factsOf(run, own, options.processes))
   const found = await rehearseRun(settled, { ...options, device, onRun })
   const fits = found.memory <= budget
   return {
@@ -88,9 +88,10 @@ function ownDevice({ device, threads }: FinetuneConfig, given: Device | undefine
   return isDeviceName(device) ? openDevice(device, { threads: threads ?? 0 }).device : null
 }
 
-function factsOf(run: Run, own: Device | null): Facts {
+function factsOf(run: Run, own: Device | null, processes?: number): Facts {
   const { plan, parameters, config } = run
-  const seconds = own === null ? null : secondsOf(run, flopsOn(own, run, config.micro_batch_size * 256))
+  const seconds =
+    own === null ? null : secondsOf(run, flopsOn(own, run, config.micro_batch_size * 256), processes)
   return {
     steps: plan.totalSteps,
     stepsPerEpoch: plan.stepsPerEpoch,

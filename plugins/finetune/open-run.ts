@@ -246,7 +246,7 @@ function buildRun(
     sampler,
     plan,
     world,
-    memory: memoryMode(config.memory, device, needed),
+    memory: memoryMode(config.memory, device, needed, world?.localSize),
     notes: [
       ...(note ? [note] : []),
       ...slowDType(device, dtype),

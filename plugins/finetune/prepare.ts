@@ -1,6 +1,8 @@
 /**
  * A run that is ready to train: what the file leaves to the machine is decided (`micro_batch_size: auto`, `learning_rate: auto`), then everything is opened and checked.
  */
+import { agree } from '../../core/agree.ts'
+import { TrituneError, type World } from '../../core/mod.ts'
 import { findLearningRate } from './autotune/find-learning-rate.ts'
 import type { FinetuneConfig } from './config/config.ts'
 import { fitMicroBatch } from './memory/fit-micro-batch.ts'
@@ -31,6 +33,7 @@ import type { PrepareOptions } from './run-inputs.ts'
  * ```
  */
 export async function prepareRun(config: FinetuneConfig, options: PrepareOptions = {}): Promise<Run> {
+  if (options.world) expectAllAuto(options.world, config)
   const sized = config.autoMicroBatch ? await fitMicroBatch(config, options) : config
   return await openRun(
     sized.autoLearningRate
@@ -38,4 +41,20 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
       : sized,
     options,
   )
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** What is decided together is asked for by all; everything else that differs shows when all runs are open. */
+function expectAllAuto(world: World, { autoMicroBatch, micro_batch_size: size }: FinetuneConfig): void {
+  agree(world, () => {
+    const told = world.gather(autoMicroBatch ? 'auto' : String(size))
+    const odd = told.findIndex((text) => (text === 'auto') !== (told[0] === 'auto'))
+    if (odd < 0) return
+    throw new TrituneError(
+      'E_PEER',
+      `process ${odd} of ${world.size} has another micro_batch_size: ${told[odd]} where process 0 has ${told[0]}`,
+      { remedy: 'give all processes the same tritune, file, data and base model' },
+    )
+  })
 }

@@ -122,7 +122,7 @@ export async function openInputs(
   const sampler = parts.sampler({ lengths, seed: config.seed })
   open.defer(() => sampler?.[Symbol.dispose]?.())
   const plan = atNamedKey(() =>
-    planOf(config, data.train, sampler, { stream: data.stream, ranks: world?.size ?? 1 }),
+    planOf(config, data.train, sampler, { stream: data.stream, ranks: processes }),
   )
   if (config.autoLearningRate) atKey(['learning_rate'], () => searchOf({ plan, data, config }))
   const settled = withHalfLife(config, { plan, data })

@@ -17,6 +17,7 @@ import {
   type WrittenSample,
 } from '../../core/mod.ts'
 import { agreeAsync } from '../../core/agree.ts'
+import { exactJson, fromExactJson } from '../../core/exact-json.ts'
 import type { TokenizedExample } from '../data/mod.ts'
 import { advantagesOf, deviation, mean } from './advantages.ts'
 import { checkTemperature, measuredLogProbs } from './completion-log-probs.ts'
@@ -197,7 +198,7 @@ async function judged(
 
 /** The rows of all processes in the order of the prompts, which went round. */
 function inOrder(world: World, own: readonly JudgedRow[], groupSize: number): JudgedRow[] {
-  const told = world.gather(JSON.stringify(own)).map((text): JudgedRow[] => JSON.parse(text))
+  const told = world.gather(exactJson(own)).map((text) => fromExactJson<JudgedRow[]>(text))
   const groups = told.reduce((sum, rows) => sum + rows.length, 0) / groupSize
   return Array.from({ length: groups }, (_, number) => {
     const start = Math.floor(number / world.size) * groupSize

@@ -63,6 +63,56 @@ export interface SoapOptions extends WeightDecay {
  * ```
  */
 export function soap(options: SoapOptions = {}): GradientTransform {
+  return soapOf(options, { isPart: false })
+}
+
+/** Options of `optimizer: soap` in a run's file: the `adam_*` keys, and `optim_args` with the names of the authors' code. */
+export interface SoapFields {
+  readonly beta1: number
+  readonly beta2: number
+  readonly eps: number
+  readonly shampoo_beta: number
+  readonly precondition_frequency: number
+  readonly max_precond_dim: number
+  readonly sides: SoapSides
+  readonly correct_bias: boolean
+}
+
+export const soapDefinition: TransformDefinition<SoapFields> = {
+  name: 'soap',
+  divides: 'tensors',
+  options: defineOptions({
+    beta1: optional(decimal({ min: 0, below: 1 }), 0.95),
+    beta2: optional(decimal({ min: 0, below: 1 }), 0.95),
+    eps: optional(decimal({ above: 0 }), 1e-8),
+    shampoo_beta: optional(decimal({ min: 0, below: 1 }), 0.95),
+    precondition_frequency: optional(integer({ min: 1 }), 10),
+    max_precond_dim: optional(integer({ min: 1 }), 256),
+    sides: optional(oneOf(['auto', 'smaller', 'both']), 'auto'),
+    correct_bias: optional(flag(), true),
+  }),
+  create: ({ beta1, beta2, eps, sides, ...fields }, { weightDecay, decays, sizeOf }) =>
+    soapOf(
+      {
+        beta1,
+        beta2,
+        eps,
+        sides,
+        shampooBeta: fields.shampoo_beta,
+        preconditionFrequency: fields.precondition_frequency,
+        maxPrecondDim: fields.max_precond_dim,
+        correctBias: fields.correct_bias,
+        weightDecay,
+        decays,
+      },
+      { isPart: sizeOf !== undefined },
+    ),
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** `isPart`: of what a run trains; other processes have the rest, and this one may have no matrix. */
+function soapOf(options: SoapOptions, { isPart }: { readonly isPart: boolean }): GradientTransform {
   const { beta1 = 0.95, beta2 = 0.95, eps = 1e-8, weightDecay = 0, decays = () => true } = options
   const { maxPrecondDim = 256, sides = 'auto' } = options
   const numbers: BlockOptions = {
@@ -91,7 +141,7 @@ export function soap(options: SoapOptions = {}): GradientTransform {
         group.members.push({ name, weight })
         alike.set(key, group)
       }
-      if (alike.size === 0 && parameters.size > 0)
+      if (alike.size === 0 && parameters.size > 0 && !isPart)
         throw new TrituneError(
           'E_VALUE',
           `soap: nothing that is trained is a matrix with a side of at most ${maxPrecondDim}: this would be AdamW`,
@@ -123,48 +173,6 @@ export function soap(options: SoapOptions = {}): GradientTransform {
     },
   }
 }
-
-/** Options of `optimizer: soap` in a run's file: the `adam_*` keys, and `optim_args` with the names of the authors' code. */
-export interface SoapFields {
-  readonly beta1: number
-  readonly beta2: number
-  readonly eps: number
-  readonly shampoo_beta: number
-  readonly precondition_frequency: number
-  readonly max_precond_dim: number
-  readonly sides: SoapSides
-  readonly correct_bias: boolean
-}
-
-export const soapDefinition: TransformDefinition<SoapFields> = {
-  name: 'soap',
-  divides: 'tensors',
-  options: defineOptions({
-    beta1: optional(decimal({ min: 0, below: 1 }), 0.95),
-    beta2: optional(decimal({ min: 0, below: 1 }), 0.95),
-    eps: optional(decimal({ above: 0 }), 1e-8),
-    shampoo_beta: optional(decimal({ min: 0, below: 1 }), 0.95),
-    precondition_frequency: optional(integer({ min: 1 }), 10),
-    max_precond_dim: optional(integer({ min: 1 }), 256),
-    sides: optional(oneOf(['auto', 'smaller', 'both']), 'auto'),
-    correct_bias: optional(flag(), true),
-  }),
-  create: ({ beta1, beta2, eps, sides, ...fields }, { weightDecay, decays }) =>
-    soap({
-      beta1,
-      beta2,
-      eps,
-      sides,
-      shampooBeta: fields.shampoo_beta,
-      preconditionFrequency: fields.precondition_frequency,
-      maxPrecondDim: fields.max_precond_dim,
-      correctBias: fields.correct_bias,
-      weightDecay,
-      decays,
-    }),
-}
-
-// ---- helpers ----------------------------------------------------------------------------------------------------
 
 interface Alike {
   readonly sides: readonly Side[]

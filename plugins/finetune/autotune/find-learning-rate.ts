@@ -120,7 +120,7 @@ function withSpeed(config: FinetuneConfig, { size, speeds, noise }: MeasuredMicr
 }
 
 function severalProcesses(): TrituneError {
-  return new TrituneError('E_CONFIG', 'learning_rate: auto is searched for by one process', {
+  return new TrituneError('E_CONFIG', 'auto is searched for by one process', {
     place: 'learning_rate',
     remedy: 'start the run once without mpirun, and give the number that it notes',
   })

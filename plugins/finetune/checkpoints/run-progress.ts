@@ -4,6 +4,8 @@
 import { counted } from '../../../core/counted.ts'
 import { basename, join } from 'node:path'
 import {
+  jsonField,
+  type JsonValue,
   type RunResult,
   type StepReport,
   type Tensor,
@@ -19,6 +21,7 @@ import { listCheckpoints } from '../../../core/files/checkpoint-folders.ts'
 import { pruneCheckpoints } from './checkpoints.ts'
 import { agree, decide } from '../../../core/agree.ts'
 import { type DividedState, dividedState, restoreParts, withWholeState } from '../parallel/whole-state.ts'
+import { mergedState } from '../parallel/merged-state.ts'
 import { expectSameWeights } from '../parallel/same-weights.ts'
 import { shareJson, shareTensors } from '../parallel/share-state.ts'
 import {
@@ -27,7 +30,6 @@ import {
   restoreWorkers,
   type SavedWorkers,
   withWorkerStates,
-  type WorkerStates,
 } from '../parallel/worker-states.ts'
 import { namingOlder } from './older-checkpoint.ts'
 import { type Evaluation, evaluateLoss } from '../training/evaluate.ts'
@@ -110,19 +112,25 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
     const folder = join(outputDir, `checkpoint-${step}`)
     checkpoint = folder
     const divided = divide(state)
+    const optimizer = world && divided ? mergedState(world, jsonField(ofWorker.save(), 'optimizer')) : null
     if (config.diloco)
       withWorkerStates(world, ofWorker, (workers) =>
-        write(folder, sourcesOf(new Map([...state.tensors(), ...workers.tensors])), workers),
+        write(folder, sourcesOf(new Map([...state.tensors(), ...workers.tensors])), {
+          workers: workers.json,
+        }),
       )
     else if (world !== null && divided)
-      withWholeState(world, divided, (whole) => write(folder, [...sourcesOf(divided.common), ...whole]))
+      withWholeState(world, divided, (whole) =>
+        write(folder, [...sourcesOf(divided.common), ...whole], { optimizer }),
+      )
     else write(folder, sourcesOf(state.tensors()))
   }
 
   const write = (
     folder: string,
     tensors: readonly TensorSource[],
-    workers: WorkerStates | null = null,
+    /** Instead of what this process has by itself, and beside it. */
+    ofAll: Readonly<Record<string, JsonValue>> = {},
   ): void => {
     if (!isWriter) return
     saveTrainingState({
@@ -135,7 +143,7 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
         stale,
         watchdog,
         settings,
-        parts: { ...state.save(), ...(workers && { workers: workers.json }) },
+        parts: { ...state.save(), ...ofAll },
         base: run.adapter ? base() : null,
         plugins: savedPlugins(run.plugins),
       },
@@ -215,7 +223,14 @@ export function createProgressKeeper(run: Run, emit: Emit): ProgressKeeper {
       best: best === null ? null : { ...best },
       stale,
       watchdog,
-      parts: step === 0 || isOwn ? null : ofWorker.save(),
+      parts:
+        step === 0 || isOwn
+          ? null
+          : {
+              ...ofWorker.save(),
+              // Of a divided one, this process has only its part of what was read.
+              ...(divided && restored && { optimizer: jsonField(restored.parts, 'optimizer') }),
+            },
     })
     if (isWriter) return
     if (saved.parts !== null) ofWorker.load(saved.parts)
@@ -325,12 +340,7 @@ function watchLoss(
 
 /** By the first process alone, so that others only hear of it: with `diloco` links are slow. */
 function evaluateByFirst(run: Run): Evaluation {
-  const { loss, ...others } = decide(run.world, () => {
-    const found = evaluateLoss({ ...run, world: null }, validationBatches(run))
-    // JSON has no NaN.
-    return { ...found, loss: Number.isFinite(found.loss) ? found.loss : null }
-  })
-  return { ...others, loss: loss ?? Number.NaN }
+  return decide(run.world, () => evaluateLoss({ ...run, world: null }, validationBatches(run)))
 }
 
 function* validationBatches({

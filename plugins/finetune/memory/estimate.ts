@@ -81,14 +81,15 @@ export function estimateRun(run: Run): Estimate {
   return {
     memory: sum(Object.values(parts)),
     parts,
-    seconds: secondsOf(run, measuredFlops(run, microTokensOf(run))),
+    seconds: secondsOf(run, measuredFlops(run, microTokensOf(run)), run.world?.size),
   }
 }
 
-/** Seconds for all steps of a run on a machine of so many operations a second. */
+/** Seconds for all steps of a run where each of its processes makes so many operations a second; what they tell each other is not counted. */
 export function secondsOf(
   { model, config, plan, data, adapter }: Pick<Run, 'model' | 'config' | 'plan' | 'data' | 'adapter'>,
   flops: number,
+  processes = 1,
 ): number {
   const epochTokens = data.report.train.tokens
   const matrices = linearParameters(model)
@@ -101,7 +102,7 @@ export function secondsOf(
     return ((flopsPerToken + 2 * matrices) * completions * each) / flops
   }
   const totalTokens = (epochTokens * plan.totalSteps) / plan.stepsPerEpoch
-  return (flopsPerToken * totalTokens) / flops
+  return (flopsPerToken * totalTokens) / (flops * processes)
 }
 
 /** What a device reaches on the largest product of this model, which may be of another device; with plain weights. */

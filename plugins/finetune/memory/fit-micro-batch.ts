@@ -3,6 +3,7 @@
  * step as the file asks for. What a step learns stays the same.
  */
 import { availableMemory } from '../../../core/native/available-memory.ts'
+import { agreeAsync, decide } from '../../../core/agree.ts'
 import { type Device, TrituneError } from '../../../core/mod.ts'
 import { earlierSetting } from '../checkpoints/earlier-setting.ts'
 import { betaOfBatch } from '../../autotune/mod.ts'
@@ -11,7 +12,7 @@ import { hasSecondMoment } from '../config/optimizer-names.ts'
 import { openDevice, isDeviceName } from '../../cuda/mod.ts'
 import { formatBytes } from '../reports/format.ts'
 import type { PrepareOptions } from '../run-inputs.ts'
-import { type RehearsedDevice, rehearseRun } from './rehearse.ts'
+import { type RehearsedDevice, type RehearseOptions, rehearseRun } from './rehearse.ts'
 
 /** An estimate is an estimate, and the machine has other things to do. */
 const FILL = 0.9
@@ -22,43 +23,21 @@ export async function fitMicroBatch(
   options: PrepareOptions,
   device: RehearsedDevice = deviceOf(config, options),
 ): Promise<FinetuneConfig> {
-  const budget = device.capacity ?? availableMemory()
+  const { world = null, startsAnew } = options
   const documents = config.gradient_accumulation_steps
-  const before = options.startsAnew ? null : sizeBefore(config, documents)
+  // Checkpoints are where the first process is.
+  const before = startsAnew ? null : decide(world, () => sizeBefore(config, documents))
   if (before !== null)
     return told(
       config.autoBatch ? withBatch(config, before, documents) : withMicroBatch(config, before, documents),
       'as in the checkpoint of output_dir',
     )
-  const sizes = divisorsOf(documents)
-  let fits: { readonly size: number; readonly memory: number } | null = null
-  let [low, high] = [0, sizes.length - 1]
-  while (low <= high) {
-    const middle = (low + high) >> 1
-    const size = sizes[middle]
-    const { memory } = await rehearseRun(withMicroBatch(config, size, documents), { ...options, device })
-    if (memory > FILL * budget) high = middle - 1
-    else {
-      fits = { size, memory }
-      low = middle + 1
-    }
-    if (fits === null && middle === 0)
-      throw new TrituneError(
-        'E_MEMORY',
-        `a micro-batch of 1 takes about ${formatBytes(memory)}, and ${formatBytes(budget)} are there`,
-        {
-          place: 'micro_batch_size',
-          remedy:
-            'set gradient_checkpointing: true, a smaller sequence_len, or load_in_4bit: true with an adapter',
-        },
-      )
-  }
-  if (fits === null) throw new Error('no size was tried')
-  const { size, memory } = fits
-  return told(
-    withMicroBatch(config, size, documents),
-    `about ${formatBytes(memory)} of ${formatBytes(budget)}`,
-  )
+  const budget = device.capacity ?? availableMemory() / (world?.localSize ?? 1)
+  const own = await agreeAsync(world, () => largestFit(config, { ...options, device }, budget))
+  // Where machines differ, what fits on all of them.
+  const all = world === null ? [own] : world.gather(JSON.stringify(own)).map((text): Fit => JSON.parse(text))
+  const { size, why } = all.reduce((least, one) => (one.size < least.size ? one : least))
+  return told(withMicroBatch(config, size, documents), why)
 }
 
 /** What a device is for a rehearsal. */
@@ -90,6 +69,47 @@ export function withBatch(config: FinetuneConfig, size: number, documents: numbe
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** A size, and what it takes of what is there. */
+interface Fit {
+  readonly size: number
+  readonly why: string
+}
+
+/** On this process; what it holds in parts is counted, and nobody else is asked. */
+async function largestFit(
+  config: FinetuneConfig,
+  { world, ...options }: RehearseOptions,
+  budget: number,
+): Promise<Fit> {
+  const documents = config.gradient_accumulation_steps
+  const { processes = world?.size ?? 1 } = options
+  const sizes = divisorsOf(documents)
+  let fits: Fit | null = null
+  let [low, high] = [0, sizes.length - 1]
+  while (low <= high) {
+    const middle = (low + high) >> 1
+    const size = sizes[middle]
+    const { memory } = await rehearseRun(withMicroBatch(config, size, documents), { ...options, processes })
+    if (memory > FILL * budget) high = middle - 1
+    else {
+      fits = { size, why: `about ${formatBytes(memory)} of ${formatBytes(budget)}` }
+      low = middle + 1
+    }
+    if (fits === null && middle === 0)
+      throw new TrituneError(
+        'E_MEMORY',
+        `a micro-batch of 1 takes about ${formatBytes(memory)}, and ${formatBytes(budget)} are there`,
+        {
+          place: 'micro_batch_size',
+          remedy:
+            'set gradient_checkpointing: true, a smaller sequence_len, or load_in_4bit: true with an adapter',
+        },
+      )
+  }
+  if (fits === null) throw new Error('no size was tried')
+  return fits
+}
 
 /** A run that goes on does so with the same batches, whatever memory there is now. */
 function sizeBefore(config: FinetuneConfig, documents: number): number | null {

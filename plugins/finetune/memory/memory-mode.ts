@@ -16,20 +16,18 @@ export interface MemoryMode {
 /** An estimate is an estimate, and the machine has other things to do. */
 const FILL = 0.7
 
-/** `needed`: bytes that the run takes when it keeps everything. */
+/** `needed`: bytes that the run takes when it keeps everything; `sharers`: processes that share the memory of this machine. */
 export function memoryMode(
   asked: 'auto' | 'lean' | 'fast',
   device: Pick<Device, 'capacity'>,
   needed: number,
+  sharers = 1,
 ): MemoryMode {
   if (asked !== 'auto') return { isLean: asked === 'lean', reason: 'as the file says' }
-  const free = freeBytes(device)
+  // All of a device that has a limit of its own (what is there already is the run's), else what the machine has left.
+  const free = device.capacity ?? availableMemory() / sharers
   const isLean = needed > FILL * free
-  const what = `keeping everything takes about ${formatBytes(needed)}, ${formatBytes(free)} are free`
-  return { isLean, reason: what }
-}
-
-/** All of a device that has a limit of its own (what is there already is the run's), else what the machine has left. */
-function freeBytes(device: Pick<Device, 'capacity'>): number {
-  return device.capacity ?? availableMemory()
+  const each = device.capacity === undefined && sharers > 1 ? ' for each process' : ''
+  const reason = `keeping everything takes about ${formatBytes(needed)}, ${formatBytes(free)} are free${each}`
+  return { isLean, reason }
 }

@@ -10,6 +10,8 @@ import {
 } from '../../../core/mod.ts'
 import { setTensorBytes, tensorBytes } from '../../../core/tensor/tensor-bytes.ts'
 import { agree } from '../../../core/agree.ts'
+import { exactJson, fromExactJson } from '../../../core/exact-json.ts'
+import { nanElsewhere } from './nan-of-all.ts'
 
 /** The loss of a window, and what the objective reports beside, by name. */
 export interface WindowNumbers {
@@ -27,14 +29,19 @@ export function hasEqualShare(world: Pick<World, 'rank' | 'size'> | null, count:
   return world === null || count % world.size === 0 || world.rank < count % world.size
 }
 
-/** The numbers of all processes together. `read` may throw, which ends all of them. */
+/** The numbers of all processes together. `read` may throw, which ends all of them; E_NAN is thrown by all. */
 export function shareNumbers(world: World, read: () => WindowNumbers): WindowNumbers {
-  const own = agree(world, read)
-  const all = world.gather(JSON.stringify(own)).map((text): WindowNumbers => JSON.parse(text))
+  const own = agree(world, () => withoutNaN(read))
+  const all = world
+    .gather(exactJson(own instanceof TrituneError ? null : own))
+    .map((text) => fromExactJson<WindowNumbers | null>(text))
+  if (own instanceof TrituneError) throw own
+  const there = all.filter((numbers) => numbers !== null)
+  if (there.length < all.length) throw nanElsewhere(all.indexOf(null))
   const log: Record<string, number> = {}
-  for (const numbers of all)
+  for (const numbers of there)
     for (const [name, value] of Object.entries(numbers.log)) log[name] = (log[name] ?? 0) + value
-  return { loss: all.reduce((sum, { loss }) => sum + loss, 0), log }
+  return { loss: there.reduce((sum, { loss }) => sum + loss, 0), log }
 }
 
 /** Every gradient as the sum over all processes. */
@@ -49,6 +56,16 @@ export function shareGradients(world: World, parameters: Parameters, flat: FlatG
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** E_NAN as a value. */
+function withoutNaN(read: () => WindowNumbers): WindowNumbers | TrituneError {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof TrituneError && error.code === 'E_NAN') return error
+    throw error
+  }
+}
 
 function sumTensor(world: World, tensor: Tensor): void {
   if (tensor.dtype !== 'f32')

@@ -35,10 +35,10 @@ import {
   withOffload,
   type World,
 } from '../../../core/mod.ts'
-import { agree } from '../../../core/agree.ts'
 import { gradientNorm } from '../../../core/optim/clip.ts'
 import { type Batch, concatenate } from '../../data/mod.ts'
 import type { DividedOptimizer } from '../parallel/divided-optimizer.ts'
+import { isNaNElsewhere } from '../parallel/nan-of-all.ts'
 import { hasEqualShare, isOwn, shareGradients, shareNumbers } from '../parallel/share-gradients.ts'
 import type { ShardedBase } from '../parallel/sharded-base.ts'
 import { crossEntropyObjective } from './cross-entropy.ts'
@@ -284,7 +284,7 @@ function checkedUpdate(
 }
 
 function applyUpdate(
-  { optimizer, gradients, divided, world }: TrainContext,
+  { optimizer, gradients, divided }: TrainContext,
   { step, learningRate }: TrainStep,
   readback?: Readback,
 ): Record<string, number> {
@@ -297,27 +297,15 @@ function applyUpdate(
     readback,
     metrics: {},
   }
-  tellingOnce(world ?? null, () => noGrad(() => optimizer.apply(update)))
+  noGrad(() => optimizer.apply(update))
   return update.metrics
-}
-
-/** All processes measure the same gradients: a norm that is no number is found by all, and told by the first. */
-function tellingOnce(world: World | null, work: () => void): void {
-  try {
-    work()
-  } catch (error) {
-    if (!(error instanceof TrituneError && error.code === 'E_NAN')) throw error
-    agree(world, () => {
-      throw error
-    })
-  }
 }
 
 function locatingNaN<T>(context: TrainContext, window: readonly Batch[], work: () => T): T {
   try {
     return work()
   } catch (error) {
-    if (error instanceof TrituneError && error.code === 'E_NAN')
+    if (error instanceof TrituneError && error.code === 'E_NAN' && !isNaNElsewhere(error))
       // Where it came from is found by a pass, which one process cannot make alone.
       throw context.sharded ? stoppedByNaN(error.message) : findNonFinite(context, window, error.message)
     throw error

@@ -17,6 +17,7 @@ import { agree } from '../../../core/agree.ts'
 import { openActivationStore } from '../memory/activation-offloading.ts'
 import { markFinished, unmarkFinished } from '../checkpoints/earlier-run.ts'
 import { isRoundEnd, ownBatches } from '../parallel/local-worker.ts'
+import { tellingNaNOnce } from '../parallel/nan-of-all.ts'
 import { expectSameRun } from '../parallel/same-run.ts'
 import { checkPublishing, createPublisher, type Publisher } from '../output/publish.ts'
 import { checkMetricNames } from '../reports/metric-names.ts'
@@ -248,8 +249,9 @@ async function oneStep(
   const micro = ownBatches(context.worker, window)
   const trainedTokens = micro.reduce((sum, batch) => sum + batch.trainedTokens, 0)
   const at = { step, learningRate: plan.learningRate(step), checks: [] }
-  const { loss, metrics } = runStrategies(strategies, stepParts(context, micro, at, plan.totalSteps), () =>
-    trainStep(context, micro, at),
+  const parts = stepParts(context, micro, at, plan.totalSteps)
+  const { loss, metrics } = tellingNaNOnce(context.world ?? null, () =>
+    runStrategies(strategies, parts, () => trainStep(context, micro, at)),
   )
   const { grad_norm: gradNorm = Number.NaN, ...others } = metrics
   checkMetricNames(others)

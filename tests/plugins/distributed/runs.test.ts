@@ -103,6 +103,23 @@ for (const mpi of INSTALLED) {
     )
 
     test(
+      'a process that leaves to the machine what the others were told is refused',
+      async () => {
+        const output = name('other-auto')
+        const { code, output: told } = await job(mpi, [
+          [1, finetune(output)],
+          [1, finetune(output, 'micro_batch_size=auto')],
+        ])
+        expect(told).toContain(
+          'error: process 1 of 2 has another micro_batch_size: auto where process 0 has 1',
+        )
+        expect(told.match(/error: /g)).toHaveLength(1)
+        expect(code).not.toBe(0)
+      },
+      MINUTE,
+    )
+
+    test(
       'a process with other data is refused, one that cannot read its file tells it for all',
       async () => {
         const output = name('data')
@@ -161,6 +178,39 @@ for (const mpi of INSTALLED) {
         expect(told).toMatch(/\[process 1 of 2 on \S+\] error: training stopped: the loss of step 1 is NaN/)
         expect(told.match(/error: /g)).toHaveLength(1)
         expect(code).not.toBe(0)
+      },
+      MINUTE,
+    )
+
+    test(
+      'a strategy that goes on from NaN of one process does so on all',
+      async () => {
+        const output = name('goes-on')
+        const plugin = join(folder.path, 'nan-once.ts')
+        writeFileSync(
+          plugin,
+          NAN_ON_SECOND.replace("rank === '1' ?", "rank === '1' && ++calls === 3 ?").replace(
+            'const nan =',
+            'let calls = 0\nconst nan =',
+          ),
+        )
+        const { code, output: told } = await job(mpi, [
+          [
+            2,
+            finetune(
+              output,
+              `plugins=[${JSON.stringify(plugin)}]`,
+              'objective=nan_on_second',
+              'strategy=[{"name":"hybrid","arm":"none"}]',
+              'max_steps=4',
+              'ddp_timeout=20',
+            ),
+          ],
+        ])
+        expect([code, told]).toEqual([0, expect.not.stringContaining('error: ')])
+        expect(metricsOf(join(folder.path, output))).toContainEqual(
+          expect.objectContaining({ step: 3, hybrid_rolled_back: 1, hybrid_rate_factor: 0.5 }),
+        )
       },
       MINUTE,
     )

@@ -83,6 +83,21 @@ for (const [index, mpi] of INSTALLED.entries()) {
 
     if (index > 0) return
     test(
+      'micro_batch_size: auto is one size for all, found without the others',
+      async () => {
+        const { code, output } = await run(mpi, 2, name('sized'), [
+          'shard_base=true',
+          'zero_stage=1',
+          'micro_batch_size=auto',
+          'gradient_accumulation_steps=2',
+          'max_steps=1',
+        ])
+        expect([code, output]).toEqual([0, expect.stringContaining('micro_batch_size: auto is 2 × 1')])
+      },
+      MINUTE,
+    )
+
+    test(
       'NaN on one process ends all, and is told by that one',
       async () => {
         const plugin = join(folder.path, 'nan.ts')

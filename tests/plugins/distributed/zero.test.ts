@@ -130,6 +130,29 @@ for (const [index, mpi] of INSTALLED.entries()) {
     )
 
     test(
+      'a checkpoint of an optimizer that counts steps by parameter goes on to the same bits, in one process too',
+      async () => {
+        const from = [...LORA, 'optimizer=soap', 'transforms=[{"name":"clip","max_norm":0.4}]']
+        const all = name('all an optimizer of whole matrices after a transform')
+        const parts = name('parts an optimizer of whole matrices after a transform')
+        const told = (output: string): unknown =>
+          Reflect.get(
+            JSON.parse(readFileSync(pathOf(output, 'checkpoint-2/training_state.json'), 'utf8')),
+            'parts',
+          )
+        expect(told(parts)).toEqual(told(all))
+        const resumed = [...from, `resume_from_checkpoint=${pathOf(parts, 'checkpoint-2')}`]
+        const again = await run(mpi, 2, name('soap again'), [...resumed, 'zero_stage=1'])
+        expect([again.code, again.output]).toEqual([0, expect.stringContaining('resumed from')])
+        const adapter = (output: string): Buffer => readFileSync(pathOf(output, 'adapter_model.safetensors'))
+        expect(adapter(name('soap again')).equals(adapter(all))).toBe(true)
+        const alone = await run(mpi, 1, name('soap alone'), [...resumed, 'gradient_accumulation_steps=4'])
+        expect([alone.code, alone.output]).toEqual([0, expect.stringContaining('resumed from')])
+      },
+      MINUTE,
+    )
+
+    test(
       'a gradient that is NaN on one process is told once, and nothing is written',
       async () => {
         const output = name('nan')

@@ -57,6 +57,8 @@ describe('zero_stage', () => {
     const four = await estimateConfig(config, { device: cpu, processes: 4 })
     expect(one.notes.join()).toContain('zero_stage: 1 divides nothing')
     expect(four.notes.join()).not.toContain('zero_stage')
+    // A step takes what all four have.
+    expect(four.stepsPerEpoch).toBe(Math.ceil(one.stepsPerEpoch / 4))
     // Stretches of 32768 elements are as even as it gets.
     expect(four.parts.optimizer).toBeLessThanOrEqual(
       8 * STRETCH * Math.ceil(one.parts.optimizer / 8 / STRETCH / 4),

@@ -3,6 +3,7 @@
  */
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
+import { availableMemory } from '../../../core/native/available-memory.ts'
 import { prepareRun, summarize, train } from '../../../plugins/finetune/mod.ts'
 import { memoryMode } from '../../../plugins/finetune/memory/memory-mode.ts'
 import { createHostlessDevice } from '../../cases/hostless-device.ts'
@@ -55,5 +56,19 @@ describe('memory', () => {
     expect(memoryMode('auto', device, 701)).toMatchObject({ isLean: true })
     expect(memoryMode('auto', device, 699)).toMatchObject({ isLean: false })
     expect(memoryMode('fast', device, 5000)).toMatchObject({ isLean: false })
+  })
+
+  test('processes of one machine share what is free, and each has its own GPU', () => {
+    const host = { ...cpu, capacity: undefined }
+    const free = availableMemory()
+    expect(memoryMode('auto', host, 0.5 * free)).toMatchObject({ isLean: false })
+    expect(memoryMode('auto', host, 0.5 * free, 2)).toMatchObject({
+      isLean: true,
+      reason: expect.stringMatching(/ are free for each process$/),
+    })
+    expect(memoryMode('auto', { capacity: 1000 }, 699, 2)).toMatchObject({
+      isLean: false,
+      reason: expect.stringMatching(/ are free$/),
+    })
   })
 })

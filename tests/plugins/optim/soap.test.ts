@@ -17,6 +17,7 @@ import {
 } from '../../../core/mod.ts'
 import { openCpuOrReference } from '../../../plugins/cpu/mod.ts'
 import { soap, type SoapOptions } from '../../../plugins/optim/mod.ts'
+import { soapDefinition } from '../../../plugins/optim/soap.ts'
 import { goldenJson, relativeError } from '../../_golden.ts'
 
 interface Case {
@@ -100,6 +101,16 @@ describe('what has a basis', () => {
     expect(partsOf([300])).toEqual(['m', 'v'])
     using _scope = tensorScope()
     expect(() => soap().init(weightsOf({ w: [300, 300], b: [7] }))).toThrow('this would be AdamW')
+  })
+
+  test('the part of one process may have no such side: the others have the rest', () => {
+    using _scope = tensorScope()
+    const options = soapDefinition.options.validate({})
+    const whole = { weightDecay: 0, decays: () => true }
+    const vectors = weightsOf({ b: [7] })
+    expect(() => soapDefinition.create(options, whole).init(vectors)).toThrow('this would be AdamW')
+    using state = soapDefinition.create(options, { ...whole, sizeOf: () => 7 }).init(vectors)
+    expect([...state.tensors().keys()]).toEqual(['m.b', 'v.b'])
   })
 
   test('a state of s × s numbers, twice', () => {
