@@ -27,6 +27,7 @@ import {
 } from '../plugins/peft/mod.ts'
 import { wasm } from '../plugins/wasm/mod.ts'
 import { expectNew } from './_cli.ts'
+import { quoted } from './_quoted.ts'
 import { err, out } from './_streams.ts'
 
 export function listCommand(folder: string, json: boolean): void {
@@ -182,7 +183,7 @@ export async function mergeAdaptersCommand({
   say(
     `${counted(parts.length, 'adapter')} merged by ${result.method}: rank ${String(result.rank)} on ${counted(result.layers, 'layer')}, in ${output}
 try it:
-  ${invocation('generate')} ${ref} --adapter ${output} --prompt "Once upon a time"`,
+  ${invocation('generate')} ${quoted(ref)} --adapter ${quoted(output)} --prompt "Once upon a time"`,
   )
 }
 

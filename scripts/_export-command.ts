@@ -7,6 +7,7 @@ import { exportModel, type ExportReport, type ExportTarget } from '../plugins/ex
 import type { DeviceName } from '../plugins/cuda/mod.ts'
 import { formatBytes, loadPlugins } from '../plugins/finetune/mod.ts'
 import { writeJson } from './_json-lines.ts'
+import { quoted } from './_quoted.ts'
 import { err, out } from './_streams.ts'
 
 export interface ExportCommand {
@@ -42,7 +43,7 @@ export async function runExport(
     ...(offline === undefined ? {} : { offline }),
   })
   if (json) writeJson({ type: 'exported', ...report })
-  else out.write(`${formatReport(report).join('\n')}\n`)
+  else out.write(`${[...formatReport(report), ...next(report, rest.lora)].join('\n')}\n`)
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -60,7 +61,6 @@ function formatReport(report: ExportReport): string[] {
     `wrote ${output}: ${counted(files.length, 'file')}, ${formatBytes(bytes)}`,
     `opened again: ${counted(tensors, 'tensor')}${kinds}; ${formatDifference(report)}`,
     ...notes.map((note) => `note: ${note}`),
-    ...next(report),
   ]
 }
 
@@ -70,16 +70,18 @@ function formatDifference({ difference }: ExportReport): string {
   return `on ${counted(tokens, 'token')} max |Δ logit| ${most.toPrecision(2)} of ${largest.toPrecision(3)}, KL ${divergence.toPrecision(2)}, most likely token the same after ${sameTop}`
 }
 
-function next({ to, output, files }: ExportReport): string[] {
+/** `isLora`: the LoRA alone, which llama.cpp takes beside its base. */
+function next({ to, output, files }: ExportReport, isLora: boolean): string[] {
+  const it = quoted(output)
   switch (to) {
     case 'gguf':
       return files[0]?.name.endsWith('.gguf')
-        ? [`try it:\n  llama-cli -m ${output} -p "Once upon a time"`]
+        ? [`try it:\n  llama-cli -m ${isLora ? `base.gguf --lora ${it}` : it} -p "Once upon a time"`]
         : []
     case 'ollama':
-      return [`try it:\n  ollama create my-model -f ${output}/Modelfile && ollama run my-model`]
+      return [`try it:\n  ollama create my-model -f ${quoted(`${output}/Modelfile`)} && ollama run my-model`]
     case 'hf':
-      return [`try it:\n  ${invocation('generate')} ${output} --prompt "Once upon a time"`]
+      return [`try it:\n  ${invocation('generate')} ${it} --prompt "Once upon a time"`]
     default:
       return []
   }

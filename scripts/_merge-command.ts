@@ -15,6 +15,7 @@ import { adapterLabels, adapterVocabulary, loadAdapter, peft } from '../plugins/
 import { openQuantizer, packLayers, qlora } from '../plugins/qlora/mod.ts'
 import { readTokenizerFiles } from '../plugins/tokenizer/mod.ts'
 import { wasm } from '../plugins/wasm/mod.ts'
+import { quoted } from './_quoted.ts'
 import { err, out } from './_streams.ts'
 
 export interface MergeCommand {
@@ -87,7 +88,7 @@ export async function mergeCommand({
   }
   const merged = attached ? `${attached.adapters.size} layers merged` : 'nothing to merge'
   out.write(
-    `${merged}; model in ${output}\ntry it:\n  ${invocation('generate')} ${output} --prompt "Once upon a time"\n`,
+    `${merged}; model in ${output}\ntry it:\n  ${invocation('generate')} ${quoted(output)} --prompt "Once upon a time"\n`,
   )
 }
 

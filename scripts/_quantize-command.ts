@@ -20,6 +20,7 @@ import {
 } from '../plugins/models/mod.ts'
 import { openQuantizer, packLayers, qlora } from '../plugins/qlora/mod.ts'
 import { wasm } from '../plugins/wasm/mod.ts'
+import { quoted } from './_quoted.ts'
 import { err, out } from './_streams.ts'
 
 export interface QuantizeCommand {
@@ -68,7 +69,7 @@ export async function quantizeCommand(command: QuantizeCommand): Promise<void> {
   )
   const packed = [...model.layers.values()].filter(({ weight }) => isQuantized(weight)).length
   out.write(
-    `${packed} layers packed as ${kind}, ${formatBytes(openCheckpoint(output).bytes)} in ${output}\ntry it:\n  ${invocation('generate')} ${output} --prompt "Once upon a time"\n`,
+    `${packed} layers packed as ${kind}, ${formatBytes(openCheckpoint(output).bytes)} in ${output}\ntry it:\n  ${invocation('generate')} ${quoted(output)} --prompt "Once upon a time"\n`,
   )
 }
 

@@ -4,11 +4,12 @@ const LENGTH = 60
 
 /**
  * A value of a configuration as it appears in a message: JSON on one line, cut where it is long; `nothing` for
- * undefined.
+ * undefined, the count of bytes.
  */
 export function showValue(value: unknown): string {
   if (value === undefined) return 'nothing'
   if (typeof value === 'number' || typeof value === 'bigint') return String(value)
+  if (value instanceof Uint8Array) return `${value.length} bytes`
   return shortText(jsonOf(value))
 }
 

@@ -10,6 +10,7 @@ import { checkEarly } from './early-checks.ts'
 import { checkTokenIds, hollowBase } from './model/load-base.ts'
 import { newRows } from './model/new-rows.ts'
 import { chooseAdapter } from './model/open-adapter.ts'
+import { checkTeacherShapes } from './model/teacher.ts'
 import { openInputs, type PrepareOptions, type RunInputs } from './run-inputs.ts'
 
 /** What `checkRun()` found of a run that can start. */
@@ -59,7 +60,7 @@ export async function checkRun(
   using _data = data
   try {
     if (!looksAtWeights([...(options.plugins ?? []), ...early.plugins.map(({ plugin }) => plugin)]))
-      checkShapes(config, inputs)
+      checkShapes(config, inputs, (await teacher?.small()) ?? null)
   } finally {
     base[Symbol.dispose]?.()
     teacher?.[Symbol.dispose]?.()
@@ -90,12 +91,17 @@ function looksAtWeights(plugins: readonly Plugin[]): boolean {
 }
 
 /** What the sizes of the model forbid: experts that do not fit, scores of a family that has none, ids and layers that it has not. */
-function checkShapes(config: FinetuneConfig, { host, early: { parts }, ...inputs }: RunInputs): void {
+function checkShapes(
+  config: FinetuneConfig,
+  { host, early: { parts }, ...inputs }: RunInputs,
+  teacherPath: string | null,
+): void {
   const { modelPath, tokenizer, data } = inputs
   using model = hollowBase(config, { modelPath, tokenizer, host, parts })
   if (model === null) return
   checkTokenIds([...data.train, ...data.validation], model)
   checkAdapter(config, model, host, inputs)
+  if (teacherPath !== null) checkTeacherShapes(config, model, { path: teacherPath, host })
 }
 
 function checkAdapter(

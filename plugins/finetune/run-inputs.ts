@@ -27,6 +27,7 @@ import type { Plan } from './training/plan.ts'
 import { planOf } from './training/plan-of.ts'
 import { keyOfObjective } from './config/preference-options.ts'
 import { expectSameTokens } from './model/same-tokens.ts'
+import { teacherOf } from './model/teacher.ts'
 import { expectChatTemplate, openTokenizer, type RunTokenizer } from './model/run-tokenizer.ts'
 
 /** Options of `prepareRun()`: what no file says. */
@@ -139,9 +140,8 @@ function teacherFiles(
   host: Host,
   tell: Parameters<typeof baseModelFiles>[2],
 ): BaseModelFiles | null {
-  const { name, options } = config.objective
-  const teacher: unknown = Reflect.get(options, 'teacher')
-  if (name !== 'distillation' || typeof teacher !== 'string') return null
+  const teacher = teacherOf(config)
+  if (teacher === null) return null
   const key = keyOfObjective(config, ['teacher'])
   return baseModelFiles({ ...config, base_model: teacher, revision_of_model: null }, host, { ...tell, key })
 }

@@ -5,7 +5,7 @@ import {
   cast,
   didYouMean,
   empty,
-  expectShape,
+  formatShape,
   firstNonFinite,
   type FloatDType,
   isFloat,
@@ -15,6 +15,7 @@ import {
   type Tensor,
   TrituneError,
 } from '../../core/mod.ts'
+import { sameShape } from '../../core/tensor/shape.ts'
 import { copyElements } from '../../core/tensor/tensor-bytes.ts'
 
 export interface Finish {
@@ -29,7 +30,15 @@ export interface Finish {
 export function finish(raw: Tensor, { place, name, shape, dtype, copy }: Finish): Tensor {
   let converted = raw
   try {
-    expectShape(`${place}: tensor "${name}"`, raw.shape, shape)
+    if (!sameShape(raw.shape, shape))
+      throw new TrituneError(
+        'E_SHAPE',
+        `tensor "${name}": expected shape ${formatShape(shape)}, got ${formatShape(raw.shape)}`,
+        {
+          place,
+          remedy: 'its configuration and its weights are not of one model: download or copy both again',
+        },
+      )
     if (!isFloat(raw.dtype))
       throw new TrituneError('E_DTYPE', `tensor "${name}" is ${raw.dtype}, expected f32, f16 or bf16`, {
         place,

@@ -12,6 +12,10 @@ import { WEIGHTS_FILE } from './save.ts'
 import { PREFIX } from './tensor-names.ts'
 import { blocksOf, otherBaseRemedy } from './trained-base.ts'
 
+/** What to do where adapter_config.json and the tensors beside it contradict each other. */
+export const NOT_OF_ONE =
+  'the configuration and the tensors are not of one adapter: copy both again from where it was trained'
+
 /** Throws E_ADAPTER. Files without `target_modules` have nothing to check: their tensors say where they belong. */
 export function checkTargets(
   model: Pick<Model, 'layers' | 'head'>,
@@ -37,7 +41,7 @@ export function checkTargets(
     throw new TrituneError(
       'E_ADAPTER',
       `${WEIGHTS_FILE} has tensors for ${listed(untargeted)}, which target_modules does not name${without}`,
-      { remedy: REMEDY },
+      { remedy: NOT_OF_ONE },
     )
   const missing = [...matched, ...parameters].filter((path) => !hasTensors(path))
   const [own, wanted] = [blocksOf(names), blocksOf([...matched, ...parameters])]
@@ -53,15 +57,12 @@ export function checkTargets(
       'E_ADAPTER',
       `${matched.includes(missing[0]) ? 'target_modules' : 'target_parameters'} names ${listed(missing)}, for which ${WEIGHTS_FILE} has no tensors`,
       {
-        remedy: REMEDY,
+        remedy: NOT_OF_ONE,
       },
     )
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
-
-const REMEDY =
-  'the configuration and the tensors are not of one adapter: copy both again from where it was trained'
 
 function readTargets(fields: Readonly<Record<string, unknown>>): TargetOptions | null {
   const targetModules = namesOf(fields, 'target_modules')

@@ -13,6 +13,7 @@ import {
   type ExpertParameter,
   formatShape,
   type Model,
+  type Tensor,
   TrituneError,
 } from '../../core/mod.ts'
 import {
@@ -46,7 +47,7 @@ import type { LoraOptions } from './lora-options.ts'
 import { lora } from './lora.ts'
 import { METHODS } from './methods.ts'
 import { isMlxConfig, mlxFields } from './mlx/mod.ts'
-import { checkTargets } from './check-targets.ts'
+import { checkTargets, NOT_OF_ONE } from './check-targets.ts'
 import { factorNames, matchExperts, partsOf, withExperts } from './experts/with-experts.ts'
 import { otherBaseRemedy } from './trained-base.ts'
 import { layerTensors, PREFIX, SHARED_PREFIX } from './tensor-names.ts'
@@ -354,11 +355,19 @@ function fill(
       throw new TrituneError(
         'E_ADAPTER',
         `tensor "${entry.name}" has shape ${formatShape(entry.shape)}; ${CONFIG_FILE} and this model ask for ${formatShape(tensor.shape)}`,
-        { place: file, remedy: otherBaseRemedy(config) },
+        { place: file, remedy: isOtherRank(name, entry, tensor) ? NOT_OF_ONE : otherBaseRemedy(config) },
       )
     }
     fillParameter(tensor, entry, checkpoint, file)
   }
+}
+
+/** A factor of LoRA that fits the layer: only its rank is not that of the configuration. */
+function isOtherRank(name: string, { shape: got }: TensorEntry, { shape: wanted }: Tensor): boolean {
+  const [, factor] = /\.lora_(?:embedding_)?([AB])(?:\.weight)?$/.exec(name) ?? []
+  if (factor === undefined || got.length !== 2 || wanted.length !== 2) return false
+  const layer = factor === 'A' ? 1 : 0
+  return got[layer] === wanted[layer]
 }
 
 /** Says in which file it is wrong. */

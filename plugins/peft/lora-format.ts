@@ -25,14 +25,18 @@ export const loraFormat: PeftFormat<LoraOptions> = {
     const init = initOf(fields)
     const key = isTargetParameter(targetParametersOf(fields), path) ? weightName(path) : path
     return {
-      rank: patternValue(key, patternOf(fields, 'rank_pattern'), rankOf(fields.r ?? 8)),
+      rank: patternValue(
+        key,
+        patternOf(fields, 'rank_pattern'),
+        rankOf(fields.r === undefined ? 8 : fields.r),
+      ),
       alpha: patternValue(
         key,
         patternOf(fields, 'alpha_pattern'),
         numberOf('lora_alpha', fields.lora_alpha, 8),
       ),
       dropout: numberOf('lora_dropout', fields.lora_dropout, 0),
-      rsLora: fields.use_rslora === true,
+      rsLora: booleanOf('use_rslora', fields.use_rslora),
       init,
       dora: fields.use_dora === true,
       loraBias: fields.lora_bias === true,
@@ -196,9 +200,16 @@ function rankOf(value: unknown): number {
 
 /** A text among the numbers would give an adapter that is NaN everywhere. */
 function numberOf(key: string, value: unknown, fallback?: number): number {
-  const given = value ?? fallback
+  const given = value === undefined ? fallback : value
   if (typeof given === 'number' && Number.isFinite(given)) return given
   throw new TrituneError('E_ADAPTER', `${key}: expected a number, got ${JSON.stringify(value)}`)
+}
+
+/** Whether it holds decides the scale: `"yes"` is neither. */
+function booleanOf(key: string, value: unknown): boolean {
+  if (value === undefined || value === null) return false
+  if (typeof value === 'boolean') return value
+  throw new TrituneError('E_ADAPTER', `${key}: expected true or false, got ${JSON.stringify(value)}`)
 }
 
 function patternOf(fields: Readonly<Record<string, unknown>>, key: string): Record<string, number> {

@@ -4,7 +4,7 @@
  * @module
  */
 export { cpo, type CpoOptions } from './losses/cpo.ts'
-export { distillation, type DistillationOptions } from './losses/distillation.ts'
+export { distillation, type DistillationOptions, expectSameVocabulary } from './losses/distillation.ts'
 export { dpo, type DpoOptions } from './losses/dpo.ts'
 export { DPO_LOSSES, type DpoLossName, LATER_DPO_LOSSES } from './losses/dpo-losses.ts'
 export { kto, type KtoOptions } from './losses/kto.ts'

@@ -4,6 +4,7 @@
 import { invocation } from '../../core/invocation.ts'
 import { IGNORE } from '../../plugins/data/mod.ts'
 import { modulesToLoad, type Run } from '../../plugins/finetune/mod.ts'
+import { quoted } from '../_quoted.ts'
 
 /** A prompt in the form that was trained: a chat message, the masked part of the first example, or its first words. */
 export function tryCommand({
@@ -27,19 +28,4 @@ export function tryCommand({
   const start = ids.subarray(0, masked > 0 ? masked : 8)
   const opening = tokenizer.inner.decode(start, { skipSpecialTokens: true }) || 'Once upon a time'
   return `${invocation('generate')} ${model}${plugins} ${chat ? '--chat --prompt "Hello"' : `--prompt ${quoted(opening)}`}`
-}
-
-/** As a shell reads it: `$'…'` where there are line breaks or quotes. Shells of Windows know double quotes only, and no line breaks. */
-export function quoted(text: string, platform: string = process.platform): string {
-  if (/^[\w@%+=:,./-]+$/.test(text)) return text
-  if (platform === 'win32') return quotedOnWindows(text)
-  if (!/[\n'\\]/.test(text)) return `'${text}'`
-  return `$'${text.replace(/[\\']/g, '\\$&').replaceAll('\n', '\\n')}'`
-}
-
-/** https://learn.microsoft.com/en-us/cpp/c-language/parsing-c-command-line-arguments: backslashes count before a quote only. */
-function quotedOnWindows(text: string): string {
-  if (/^[\w@+=:,./\\-]+$/.test(text)) return text
-  const line = text.replace(/\s*[\r\n]+\s*/g, ' ')
-  return `"${line.replace(/(\\*)"/g, String.raw`$1$1\"`).replace(/\\+$/, '$&$&')}"`
 }

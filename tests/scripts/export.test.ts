@@ -68,6 +68,13 @@ test('--json is one object on stdout', () => {
   })
 }, 60_000)
 
+test('a LoRA alone is tried beside its base, and a name with a space as the shell reads it', () => {
+  const { code, stdout } = run(['adapter', 'its lora.gguf', '--to', 'gguf', '--lora'])
+  expect(code).toBe(0)
+  const name = process.platform === 'win32' ? '"its lora.gguf"' : "'its lora.gguf'"
+  expect(stdout).toEndWith(`try it:\n  llama-cli -m base.gguf --lora ${name} -p "Once upon a time"\n`)
+})
+
 const wrong: [string, string[], number, RegExp][] = [
   ['no --to', ['model', 'x.gguf'], 2, /--to is missing\n {2}→ one of hf, peft, gguf, ollama, mlx/],
   [

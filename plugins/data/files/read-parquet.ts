@@ -67,10 +67,22 @@ async function readRows(
     rowEnd,
     compressors,
     useOffsetIndex: true,
+    parsers: { stringFromBytes: textOrBytes },
   })
   if (rows.length !== rowEnd - rowStart) throw new Error(`${rows.length} of ${rowEnd - rowStart} rows came`)
   return rows
 }
+
+/** What is not UTF-8 stays bytes: an error of the record where a text is asked for, and else of no account. */
+function textOrBytes(bytes: Uint8Array | undefined): unknown {
+  try {
+    return bytes && UTF8.decode(bytes)
+  } catch {
+    return bytes
+  }
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true })
 
 function plainRow(row: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const plain: Record<string, unknown> = {}

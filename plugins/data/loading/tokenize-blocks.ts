@@ -8,7 +8,7 @@ import { inPlugin } from '../../../core/plugin-guard.ts'
 import { readBlock } from '../files/read-records.ts'
 import type { RecordBlock } from '../files/record-block.ts'
 import type { DatasetOptions } from '../options/dataset-options.ts'
-import { placeOfRecord } from '../types/dataset-type.ts'
+import { placeOfRecord, recordError } from '../types/dataset-type.ts'
 import type { DataRecord, DatasetType, TokenizeContext, TokenizedExample } from '../types/dataset-type.ts'
 import type { FoundType } from '../types/dataset-types.ts'
 import { refusePreferences } from './skipped-records.ts'
@@ -40,8 +40,26 @@ export function recordTokenizer(entry: EntryTokenizer): (record: DataRecord) => 
   const context = { tokenizer, options, typeOptions, kind, trainOnInputs, eotTokens, note }
   return (record) => {
     refusePreferences(record, type.name)
-    return isBuiltIn ? type.tokenize(record, context) : tokenizeByPlugin(type, record, context)
+    return ofRecord(record, () =>
+      isBuiltIn ? type.tokenize(record, context) : tokenizeByPlugin(type, record, context),
+    )
   }
+}
+
+/** A text that no tokenizer takes is a fault of its record, not of the tokenizer that says so. */
+function ofRecord<T>(record: DataRecord, run: () => T): T {
+  try {
+    return run()
+  } catch (error) {
+    if (!(error instanceof TrituneError) || error.code !== 'E_TOKENIZER' || isWellFormed(record.value))
+      throw error
+    throw recordError(record.source, error.what, error.remedy)
+  }
+}
+
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed()
+  return typeof value !== 'object' || value === null || Object.values(value).every(isWellFormed)
 }
 
 /** What a plugin's type makes of a record, checked: E_PLUGIN with the record's place. */

@@ -1,7 +1,7 @@
 /**
  * One step of the longest micro-batch of a run that was built on shapes: its peak is what the real run takes.
  */
-import { type ActivationStore, empty, type StoredActivation } from '../../../core/mod.ts'
+import { type ActivationStore, empty, type StoredActivation, TrituneError } from '../../../core/mod.ts'
 import type { Batch } from '../../data/mod.ts'
 import type { FinetuneConfig } from '../config/config.ts'
 import type { Run } from '../run.ts'
@@ -33,12 +33,23 @@ export interface RehearsalPlace {
   readonly programBytes: number
 }
 
-/** What it takes; `config` is the run's own, before it was put on shapes. */
+/**
+ * What it takes; `config` is the run's own, before it was put on shapes. E_UNSUPPORTED where the examples of a step are made by the model, which computes
+ * nothing there.
+ */
 export function rehearsed(
   run: Rehearsed,
   config: FinetuneConfig,
   { device, capacity, programBytes }: RehearsalPlace,
 ): Rehearsal {
+  if (config.grpo !== null)
+    throw new TrituneError(
+      'E_UNSUPPORTED',
+      'completions of rl: grpo cannot be estimated: the run makes them itself',
+      {
+        remedy: 'run it with --set max_steps=1: it tells its peak at the end',
+      },
+    )
   const parts = estimateMemory(run)
   const { isLean } = memoryMode(config.memory, { capacity }, sum(Object.values(parts)))
   const changed = device.kind === 'cpu' && startsFromBase(config) ? adaptedBytes(run) : 0

@@ -86,7 +86,7 @@ export function ofBaseModel<T>(folder: string, run: () => T): T {
   } catch (error) {
     // One that knows its key is no fault of this one.
     if (error instanceof ConfigError || !(error instanceof TrituneError)) throw error
-    if (!['E_MODEL', 'E_FORMAT', 'E_FILE'].includes(error.code)) throw error
+    if (!['E_MODEL', 'E_FORMAT', 'E_FILE', 'E_SHAPE'].includes(error.code)) throw error
     const failures = failuresAtKey(['base_model'], error).map((failure) =>
       failure.what.includes(folder) ? failure : { ...failure, what: `${folder}: ${failure.what}` },
     )

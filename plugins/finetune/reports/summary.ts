@@ -80,7 +80,7 @@ function neededMemory(run: Run): NeededMemory {
     if (found) return { ...found, note: [] }
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error)
-    return { ...byFormula(run), note: [`memory is estimated roughly: a step on shapes failed (${reason})`] }
+    return { ...byFormula(run), note: [`memory is estimated roughly, without a step on shapes: ${reason}`] }
   }
   return { ...byFormula(run), note: [] }
 }

@@ -85,7 +85,7 @@ function createDistillation(options: DistillationOptions): Objective {
     prepare({ model, openModel }) {
       close()
       teacher = openModel(options.teacher)
-      expectAlike(model, teacher, options.teacher)
+      expectSameVocabulary(model, teacher, options.teacher)
       return []
     },
     loss(model, { tokens, targets, trainedTokens }, { scale, checkpointing }) {
@@ -173,8 +173,11 @@ function logSoftmax(logits: Tensor): Tensor {
   return sub(shifted, log(sum(exp(shifted), { axis: 1, keepDims: true })))
 }
 
-/** Tables of models of one family are padded to different lengths; the ids beyond the shorter one are never used. */
-function expectAlike(model: Model, teacher: Model, place: string): void {
+/**
+ * Whether predictions of two models can be compared token by token; `place` names the teacher. Tables of models of one family are padded to different
+ * lengths; the ids beyond the shorter one are never used. E_CONFIG.
+ */
+export function expectSameVocabulary(model: Model, teacher: Model, place: string): void {
   const [ours, theirs] = [model.info.vocabSize, teacher.info.vocabSize]
   if (Math.abs(ours - theirs) <= PADDING) return
   throw new TrituneError(

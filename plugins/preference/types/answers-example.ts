@@ -5,6 +5,7 @@
 import {
   type DataRecord,
   type DatasetContext,
+  showValue,
   type TokenizedExample,
   type TokenizerLike,
   TrituneError,
@@ -39,9 +40,8 @@ export function pairExample(
 ): TokenizedExample {
   const wholes = isRendered ? [chosen, rejected] : [prompt + chosen, prompt + rejected]
   const documents = tokenizeAnswers(record, { prompt, wholes, isRendered }, context)
-  const { margin } = record.value
   return joinDocuments(documents, record.source, {
-    ...(typeof margin === 'number' ? { values: { margin } } : {}),
+    ...marginOf(record),
     untrained: untrainedReason(documents, isRendered ? [] : [chosen, rejected]),
   })
 }
@@ -109,6 +109,18 @@ function untrainedReason(
   const [better, worse] = documents
   const isSame = better.ids.length === worse.ids.length && better.ids.every((id, i) => id === worse.ids[i])
   return isSame ? 'both answers are the same' : undefined
+}
+
+/** By how much a reward model tells the answers apart; null is none, as a column of a file has it where others have one. */
+function marginOf(record: DataRecord): Pick<TokenizedExample, 'values'> {
+  const { margin } = record.value
+  if (margin === undefined || margin === null) return {}
+  if (typeof margin === 'number' && Number.isFinite(margin)) return { values: { margin } }
+  throw recordError(
+    record,
+    `expected "margin" to be a number, got ${showValue(margin)}`,
+    'write by how much the better answer is better, or leave it out',
+  )
 }
 
 function labelOf(record: DataRecord, label: unknown): number {

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { readRecords } from '../../../plugins/data/mod.ts'
 import { lz4Hadoop, lz4Raw } from '../../../plugins/data/files/lz4.ts'
 import { temporaryFolder } from '../../_golden.ts'
-import { failureOf, options } from './_options.ts'
+import { textField } from '../../../plugins/data/types/dataset-type.ts'
+import { errorOf, failureOf, options } from './_options.ts'
 
 const GOLDEN_FILES = fileURLToPath(new URL('../../golden/data/files/', import.meta.url))
 const PACKED_FILES = fileURLToPath(new URL('../../golden/data/packed/', import.meta.url))
@@ -70,6 +71,24 @@ describe('columnar files', () => {
     const bytes = Uint8Array.from(readFileSync(join(GOLDEN_FILES, 'gzip.parquet')))
     bytes.fill(0x55, 40, 90)
     expect((await failureOf(() => read(file('damaged.parquet', bytes)))).code).toBe('E_DATA')
+  })
+
+  test('texts that are not UTF-8 are bytes, which no text is made of', async () => {
+    const bytes = readFileSync(join(GOLDEN_FILES, 'none.parquet'))
+    const at = bytes.indexOf('line\n1')
+    expect(at).toBeGreaterThan(0)
+    bytes[at] = 0xff
+    const path = file('latin.parquet', bytes)
+    const records = await Array.fromAsync(readRecords(path, options({})))
+    const { value, source } = records[1]
+    expect(value['text']).toEqual(Buffer.from([0xff, ...Buffer.from('ine\n1')]))
+    expect(errorOf(() => textField({ value, source }, 'text')).message).toBe(
+      `${path}:2: expected "text" to be a text, got 6 bytes`,
+    )
+    // The others are what they were.
+    expect(records.filter((_, i) => i !== 1).map((one) => one.value)).toEqual(
+      rows.filter((_, i) => i !== 1).map((row) => Object(row)),
+    )
   })
 
   test('a packed file says how to unpack it', async () => {

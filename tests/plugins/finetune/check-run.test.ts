@@ -2,7 +2,7 @@
  * What `validate` sees of a base model without its weights: experts, scores, tokens and layers that it has not.
  */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigError, defineOptions, definePlugin, type Plugin } from '../../../core/mod.ts'
 import { checkRun, prepareRun } from '../../../plugins/finetune/mod.ts'
@@ -25,6 +25,13 @@ function put(model: string, fields: Readonly<Record<string, unknown>> = {}): voi
   const config: unknown = JSON.parse(readFileSync(join(GOLDEN, model, 'config.json'), 'utf8'))
   writeFileSync(join(to, 'config.json'), JSON.stringify({ ...Object(config), ...fields }))
   copyFileSync(join(GOLDEN, model, 'model.safetensors'), join(to, 'model.safetensors'))
+}
+
+/** The config.json of a model no longer is that of its weights. */
+function widen(name: string): void {
+  const path = join(space.path, name, 'config.json')
+  const { intermediate_size, ...rest } = Object(JSON.parse(readFileSync(path, 'utf8')))
+  writeFileSync(path, JSON.stringify({ ...rest, intermediate_size: Number(intermediate_size) + 1 }))
 }
 
 function ids(changes: Changes = {}): Changes {
@@ -102,4 +109,37 @@ test('what a plugin makes of weights is left to the run', async () => {
   const config = space.config({ quantizer: 'numbers' })
   const { totalSteps } = await checkRun(config, { device: cpu, plugins: [numbers] })
   expect(totalSteps).toBe(6)
+})
+
+test('a teacher that cannot be built, or has other token ids', async () => {
+  const teacher = join(space.path, 'teacher')
+  cpSync(join(space.path, 'model'), teacher, { recursive: true })
+  const taught = (): Changes => ({ kd_teacher: teacher })
+  expect((await checkRun(space.config(taught()), { device: cpu })).totalSteps).toBeGreaterThan(0)
+  widen('teacher')
+  const [misfit, ...more] = await failures(checkRun(space.config(taught()), { device: cpu }))
+  expect(misfit).toEqual({ key: 'kd_teacher', what: expect.stringContaining('expected shape') })
+  expect(more).toEqual([])
+  rmSync(join(teacher, 'model.safetensors'))
+  const [none] = await failures(checkRun(space.config(taught()), { device: cpu }))
+  expect(none).toEqual({ key: 'kd_teacher', what: expect.stringContaining('neither model.safetensors') })
+})
+
+test('a checkpoint of other shapes is a fault of base_model, with a remedy', async () => {
+  widen('model')
+  const error: unknown = await checkRun(space.config(), { device: cpu }).catch((thrown: unknown) => thrown)
+  expect(error).toBeInstanceOf(ConfigError)
+  expect(String(error)).toMatch(/base_model: .*expected shape .*\n.*not of one model/)
+})
+
+test('half a character is a fault of its record, whatever the record is of', async () => {
+  const half = '{"prompt": "1", "chosen": "2 \\ud800", "rejected": "2 1", "text": "1 \\ud800"}\n'
+  const path = join(space.path, 'half.jsonl')
+  writeFileSync(path, half)
+  for (const changes of [{ datasets: [{ path, type: 'completion' }] }, { rl: 'dpo', datasets: [{ path }] }])
+    await expect(checkRun(space.config(changes), { device: cpu })).rejects.toMatchObject({
+      code: 'E_DATA',
+      place: `${path}:1`,
+      what: expect.stringContaining('lone surrogate'),
+    })
 })

@@ -5,8 +5,10 @@ import { expect, test } from 'bun:test'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TrituneError } from '../../../core/mod.ts'
+import { estimateConfig, prepareRun, summarize } from '../../../plugins/finetune/mod.ts'
 import {
   type Changes,
+  cpu,
   fileBytes,
   metricsOf,
   type Trained,
@@ -209,4 +211,18 @@ test('keys of trl that change nothing are noted', () => {
   })
   expect(config.notes.join('\n')).toContain('trl.use_vllm is ignored')
   expect(config.grpo).toMatchObject({ num_generations: 4, epsilon_high: 0.2, loss_type: 'dapo' })
+})
+
+test('the memory of completions is not estimated, and that is said', async () => {
+  using space = grpoSpace()
+  const config = space.config(space.keys)
+  await expect(estimateConfig(config, { device: cpu })).rejects.toMatchObject({
+    code: 'E_UNSUPPORTED',
+    what: expect.stringContaining('rl: grpo cannot be estimated'),
+    remedy: expect.stringContaining('max_steps=1'),
+  })
+  using run = await prepareRun(config, { device: cpu })
+  expect(summarize(run).join('\n')).toContain(
+    'estimated roughly, without a step on shapes: completions of rl: grpo',
+  )
 })

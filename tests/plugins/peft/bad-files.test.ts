@@ -236,3 +236,22 @@ test('a rank of 0 is refused by every method whose rank is r', () => {
     expect(CODES, one.name).toContain(error.code)
   }
 })
+
+test('a LoRA of another rank than its configuration, and values of no meaning, are faults of that file', () => {
+  const [lora] = CASES.filter(({ name }) => name === 'lora')
+  for (const config of [{ r: 7 }, { rank_pattern: { '.*': 7 } }]) {
+    const error = errorOf(lora, { config: (fields) => ({ ...fields, ...config }) })
+    expect(error.code).toBe('E_ADAPTER')
+    expect(error.message).toContain('has shape')
+    expect(error.remedy).toContain('are not of one adapter')
+  }
+  for (const [key, value] of [
+    ['use_rslora', 'yes'],
+    ['lora_alpha', null],
+    ['r', null],
+  ] as const) {
+    const error = errorOf(lora, { config: (fields) => ({ ...fields, [key]: value }) })
+    expect(error.code).toBe('E_ADAPTER')
+    expect(error.message).toContain(`${key}: expected`)
+  }
+})

@@ -168,6 +168,11 @@ describe('plain records', () => {
       'expected "chosen" to be a list of messages',
     ],
     [
+      'a margin that is no number',
+      { prompt: 'a', chosen: 'b', rejected: 'c', margin: 'big' },
+      'expected "margin" to be a number, got "big"',
+    ],
+    [
       'a message without a role',
       { prompt: 'a', chosen: [{ content: 'b' }], rejected: [five] },
       'with a role',
