@@ -13,7 +13,7 @@ import {
   type TokenizeProgress,
 } from '../data/mod.ts'
 import type { HubOptions } from '../hub/mod.ts'
-import { searchOf } from './autotune/search-of.ts'
+import { MEASURED_STEPS, searchOf } from './autotune/search-of.ts'
 import { atKey, atKeyAsync, atNamedKey, atNamedKeyAsync } from './config/at-key.ts'
 import { loadRewards, type RunReward } from '../grpo/mod.ts'
 import { type BaseModelFiles, baseModelFiles } from './model/base-model-files.ts'
@@ -125,7 +125,10 @@ export async function openInputs(
   const plan = atNamedKey(() =>
     planOf(config, data.train, sampler, { stream: data.stream, ranks: processes }),
   )
-  if (config.autoLearningRate) atKey(['learning_rate'], () => searchOf({ plan, data, config }))
+  if (config.autoLearningRate)
+    atKey(['learning_rate'], () =>
+      searchOf({ plan, data, config }, config.autoMicroBatch ? MEASURED_STEPS : 0),
+    )
   const settled = withHalfLife(config, { plan, data })
   const early = settled === config ? checked : { ...checked, parts: findParts(settled, host) }
   open.move()

@@ -54,20 +54,49 @@ async function search(
   find: FindOptions,
 ): Promise<FinetuneConfig> {
   const began = performance.now()
-  let sized = config
-  let spent = 0
+  let measured: MeasuredMicroBatch
   {
     using run = await openRun(config, options)
-    if (find.withMicroBatch) {
-      const measured = measureMicroBatch(run)
-      sized = withSpeed(config, measured)
-      // Steps of another batch are so many of this one.
-      spent = (measured.steps * documentsOf(config)) / documentsOf(sized)
-    }
-    if (documentsOf(sized) === documentsOf(config)) return await searchIn(run, sized, { began, spent })
+    if (!find.withMicroBatch) return await searchIn(run, config, { began, spent: 0 })
+    measured = measureMicroBatch(run)
+    const sized = withSpeed(config, measured)
+    if (documentsOf(sized) === documentsOf(config))
+      return await searchIn(run, sized, { began, spent: measured.steps })
   }
-  using run = await openRun(sized, options)
-  return await searchIn(run, sized, { began, spent })
+  const larger = measured.speeds.map(({ size }) => size).filter((size) => size > measured.size)
+  return await searchAt([measured.size, ...larger.toSorted((a, b) => a - b)], config, {
+    options,
+    measured,
+    began,
+  })
+}
+
+/** With the first of the sizes whose run has enough steps for what was measured and for the search; the last one says so where it has not. */
+async function searchAt(
+  [size, ...larger]: readonly number[],
+  config: FinetuneConfig,
+  from: { readonly options: PrepareOptions; readonly measured: MeasuredMicroBatch; readonly began: number },
+): Promise<FinetuneConfig> {
+  const { options, measured, began } = from
+  const sized = withSpeed(config, { ...measured, size })
+  // Steps of another batch are so many of this one.
+  const spent = (measured.steps * documentsOf(config)) / documentsOf(sized)
+  {
+    using run = await openRun(sized, options)
+    if (larger.length === 0 || affords(run, spent)) return await searchIn(run, sized, { began, spent })
+  }
+  const note = `steps of ${size} would be fast enough, but the run has too few of them for the search of a rate`
+  return await searchAt(larger, { ...config, notes: [...config.notes, note] }, from)
+}
+
+function affords(run: Run, spent: number): boolean {
+  try {
+    searchOf(run, spent)
+    return true
+  } catch (error) {
+    if (error instanceof TrituneError && error.code === 'E_CONFIG') return false
+    throw error
+  }
 }
 
 /** What was done before: since when, and steps of this run. */
