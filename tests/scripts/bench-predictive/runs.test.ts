@@ -176,11 +176,12 @@ test('there is a control for what a method could be mistaken for', () => {
   expect(new Set(settings).size).toBe(settings.length)
 })
 
-test('a frontier of runs that all diverged is one clear error', () => {
+test('a frontier of runs that diverged, or that are not there, is one clear error', () => {
   const outcome = { ...trainedNothing, failure: 'the loss of step 1 is NaN' }
   const budget = { steps: 10, rate: 1, isInterior: false, outcomes: [outcome] }
-  expect(() => frontierOf([budget])).toThrow('the runs of a tuned AdamW are not there')
-  expect(() => frontierOf([budget, budget])).toThrow(
+  const fine = { ...budget, outcomes: [trainedNothing] }
+  expect(() => frontierOf([fine])).toThrow('the runs of a tuned AdamW are not there')
+  expect(() => frontierOf([fine, budget])).toThrow(
     'adamw diverges at every learning rate that was tried for 10 steps: the loss of step 1 is NaN',
   )
 })
