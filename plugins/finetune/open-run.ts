@@ -82,11 +82,15 @@ interface RunOrigin {
 function rehearseAgain(
   config: FinetuneConfig,
   from: RunOrigin,
-  { data, plugins, paged, device: { kind, name, capacity } }: Rehearsed,
+  { data, plugins, paged, device: own }: Rehearsed,
   processes = 1,
 ): Rehearsal | null {
   if (data.stream !== null || plugins.length > 0 || paged !== null) return null
-  const { inputs, programBytes } = from
+  const { inputs } = from
+  const { kind, name, capacity } = own
+  // Loading takes memory beside tensors, too; but not all tensors are in memory yet.
+  const programBytes = (): number =>
+    Math.max(from.programBytes, process.memoryUsage().rss - own.memory().live)
   const device = shapeDevice({ kind: kind === 'cuda' ? 'cuda' : 'cpu', name })
   const shaped = onShapes(config)
   const early = {

@@ -29,8 +29,8 @@ export function onShapes(config: FinetuneConfig): FinetuneConfig {
 export interface RehearsalPlace {
   readonly device: ShapeDevice
   readonly capacity: number | undefined
-  /** Of the process without tensors. */
-  readonly programBytes: number
+  /** Of the process without tensors, asked after the step: what its code and its objects take is part of the program. */
+  readonly programBytes: () => number
 }
 
 /**
@@ -60,7 +60,7 @@ export function rehearsed(
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 interface Known {
-  readonly programBytes: number
+  readonly programBytes: () => number
   readonly parts: MemoryParts
   readonly isLean: boolean
   /** Bytes of weights of which there is a second copy. */
@@ -97,7 +97,7 @@ function rehearseStep(
   const resident = device.resident() + mapped + changed + savedBySharding(run.sharded)
   // This process holds what the other one will, but for the tensors and the scratch of the kernels.
   const lengths = [...batch.offsets].slice(1).map((end, i) => end - batch.offsets[i])
-  const program = (device.kind === 'cuda' ? 0 : programBytes) + scratchBytes(run, lengths)
+  const program = (device.kind === 'cuda' ? 0 : programBytes()) + scratchBytes(run, lengths)
   return {
     // Of the strategies' copies only those with numbers in them are part of this process too: two at most, counted twice.
     parts: { ...parts, program, activations: Math.max(0, device.resident() - state) },

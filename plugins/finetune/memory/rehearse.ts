@@ -31,5 +31,5 @@ export async function rehearseRun(
   const device = shapeDevice({ kind, name })
   using run = await openRun(onShapes(config), { ...options, device, weights: 'headers' })
   onRun?.(run)
-  return rehearsed(run, config, { device, capacity, programBytes: process.memoryUsage().rss })
+  return rehearsed(run, config, { device, capacity, programBytes: () => process.memoryUsage().rss })
 }
