@@ -1,7 +1,7 @@
 /**
  * What `zero_stage` and `shard_base` divide: pieces that are all there, none twice, and no block of 8 bits cut; what each process keeps; what is refused.
  */
-import { afterAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeEach, describe, expect, test } from 'bun:test'
 import { adamw8bit, type Tensor, tensorScope, TrituneError, type World, zeros } from '../../../core/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
 import { estimateConfig, finetuneConfig, prepareRun, summarize } from '../../../plugins/finetune/mod.ts'
@@ -131,6 +131,12 @@ describe('shard_base', () => {
   writeTinyModel(model, { num_hidden_layers: 6, hidden_size: 128, intermediate_size: 256 })
   /** Process 2 of 4; nobody is asked. */
   const world: Pick<World, 'rank' | 'size'> = { rank: 2, size: 4 }
+
+  // What tests of other files have left is not to go meanwhile: memory is counted over the whole library.
+  beforeEach(async () => {
+    Bun.gc(true)
+    await Bun.sleep(10)
+  })
 
   test.each(['f32', 'nf4'])(
     '%s: a process keeps its part, and the rest is freed while it is loaded',
