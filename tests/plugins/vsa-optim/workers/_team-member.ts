@@ -2,9 +2,10 @@
  * One worker of a team, in a thread: makes local steps with the others over shared memory, and tells where it came to.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { parameter, type Parameters, type StepContext, tensor, tensorScope } from '../../../../core/mod.ts'
+import { parameter, type Parameters, tensor, tensorScope } from '../../../../core/mod.ts'
 import { type Exchange, localSteps } from '../../../../plugins/vsa-optim/mod.ts'
 import type { TeamRun, TeamTask, Told } from './_team.ts'
+import { contextOf } from './_step-context.ts'
 
 /** As much as a message of a test may have. */
 const ROOM = 1 << 16
@@ -96,26 +97,6 @@ function sharedMemory(memory: SharedArrayBuffer, rank: number, size: number): Ex
       const bytes = rows.length / size
       shown(rows, (slot, from) => received.set(slot.subarray(rank * bytes, (rank + 1) * bytes), from * bytes))
     },
-  }
-}
-
-function contextOf(step: number, totalSteps: number, parameters: Parameters): StepContext {
-  const unused = (): never => {
-    throw new Error('not of this strategy')
-  }
-  return {
-    step,
-    totalSteps,
-    parameters,
-    learningRate: 1,
-    get model() {
-      return unused()
-    },
-    evaluate: unused,
-    evaluateEach: unused,
-    backward: unused,
-    update: unused,
-    beforeUpdate: unused,
   }
 }
 

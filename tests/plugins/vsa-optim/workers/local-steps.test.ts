@@ -6,7 +6,6 @@ import {
   cast,
   parameter,
   type Parameters,
-  type StepContext,
   type StepResult,
   tensor,
   type Tensor,
@@ -20,6 +19,7 @@ import {
   updateWorker,
 } from '../../../../plugins/vsa-optim/mod.ts'
 import { thrownBy } from '../_thrown.ts'
+import { contextOf } from './_step-context.ts'
 
 const SIZE = 40
 const copied = (own: Uint8Array, all: Uint8Array): void => all.set(own)
@@ -37,27 +37,6 @@ function weightsOf(value: number): Parameters {
 function towards(parameters: Parameters, goal: number): StepResult {
   for (const weight of parameters.values()) weight.set(weight.toArray().map((x) => x + 0.1 * (goal - x)))
   return { loss: 1, metrics: { grad_norm: 2 } }
-}
-
-/** What of the context of a step the strategy looks at. */
-function contextOf(step: number, totalSteps: number, parameters: Parameters): StepContext {
-  const unused = (): never => {
-    throw new Error('not of this strategy')
-  }
-  return {
-    step,
-    totalSteps,
-    parameters,
-    learningRate: 1,
-    get model() {
-      return unused()
-    },
-    evaluate: unused,
-    evaluateEach: unused,
-    beforeUpdate: unused,
-    backward: unused,
-    update: unused,
-  }
 }
 
 describe('alone', () => {
