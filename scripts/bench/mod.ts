@@ -82,33 +82,33 @@ of ops:
 `
 
 const TOPICS: Readonly<Record<string, () => Promise<Topic>>> = {
-  finetune: async () => (await import('./finetune.ts')).finetune,
-  adapters: async () => (await import('./adapters.ts')).adapters,
-  data: async () => (await import('./data.ts')).data,
-  generate: async () => (await import('./generate.ts')).generateTopic,
+  finetune: async () => (await import('./finetune/finetune.ts')).finetune,
+  adapters: async () => (await import('./adapters/adapters.ts')).adapters,
+  data: async () => (await import('./data/data.ts')).data,
+  generate: async () => (await import('./product/generate.ts')).generateTopic,
   serve: async () => (await import('../serve/throughput.ts')).serveTopic,
   product: async () => (await import('./product/mod.ts')).product,
-  moe: async () => (await import('./moe.ts')).moe,
-  kernels: async () => (await import('./kernels.ts')).kernels,
-  optimizers: async () => (await import('./optimizers.ts')).optimizers,
-  startup: async () => (await import('./startup.ts')).startup,
-  blas: async () => (await import('./blas.ts')).blas,
-  models: async () => (await import('./models.ts')).models,
-  libraries: async () => (await import('./libraries.ts')).libraries,
-  qlora: async () => (await import('./qlora.ts')).qlora,
-  ternary: async () => (await import('./ternary.ts')).ternary,
-  'bitnet-train': async () => (await import('./bitnet-train.ts')).bitnetTrain,
-  'bitnet-planes': async () => (await import('./bitnet-planes.ts')).bitnetPlanes,
-  quant: async () => (await import('./quant.ts')).quant,
-  memory: async () => (await import('./memory.ts')).memory,
-  estimate: async () => (await import('./estimate.ts')).estimate,
-  tritter: async () => (await import('./tritter.ts')).tritter,
+  moe: async () => (await import('./adapters/moe.ts')).moe,
+  kernels: async () => (await import('./kernels/kernels.ts')).kernels,
+  optimizers: async () => (await import('./adapters/optimizers.ts')).optimizers,
+  startup: async () => (await import('./finetune/startup.ts')).startup,
+  blas: async () => (await import('./kernels/blas.ts')).blas,
+  models: async () => (await import('./kernels/models.ts')).models,
+  libraries: async () => (await import('./kernels/libraries.ts')).libraries,
+  qlora: async () => (await import('./quant/qlora.ts')).qlora,
+  ternary: async () => (await import('./ternary/ternary.ts')).ternary,
+  'bitnet-train': async () => (await import('./ternary/bitnet-train.ts')).bitnetTrain,
+  'bitnet-planes': async () => (await import('./ternary/bitnet-planes.ts')).bitnetPlanes,
+  quant: async () => (await import('./quant/quant.ts')).quant,
+  memory: async () => (await import('./memory/memory.ts')).memory,
+  estimate: async () => (await import('./memory/estimate.ts')).estimate,
+  tritter: async () => (await import('./ternary/tritter.ts')).tritter,
   runs: async () => (await import('./product/runs.ts')).runsTopic,
   compression: async () => (await import('./compression/mod.ts')).compression,
   predictive: async () => (await import('./predictive/mod.ts')).predictive,
   distributed: async () => (await import('./distributed/mod.ts')).distributed,
   links: async () => (await import('./links/links.ts')).links,
-  wasm: async () => (await import('./wasm.ts')).wasm,
+  wasm: async () => (await import('./kernels/wasm.ts')).wasm,
 }
 
 /** Those start scripts, compilers or builds of the repository, which no package has. */
@@ -259,7 +259,7 @@ async function expectMitata(): Promise<void> {
 
 async function benchWithMitata(values: Values, context: BenchContext): Promise<void> {
   await expectMitata()
-  const { agree, benchOps, FORMATS } = await import('./ops.ts')
+  const { agree, benchOps, FORMATS } = await import('./kernels/ops.ts')
   const { filter = null, format = values.json ? 'json' : 'mitata' } = values
   const known = FORMATS.find((one) => one === format)
   if (!known)

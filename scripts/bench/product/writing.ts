@@ -73,7 +73,7 @@ async function besideLlamaCpp(
 ): Promise<Row[]> {
   await using peer = await startChild('llama.cpp', [
     'node',
-    fileURLToPath(new URL('../llama_decode.mjs', import.meta.url)),
+    fileURLToPath(new URL('../ternary/llama_decode.mjs', import.meta.url)),
     findLlamaCpp(),
     file,
     String(context.threads || 2),
