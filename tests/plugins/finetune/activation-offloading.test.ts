@@ -10,6 +10,7 @@ import { openActivationStore } from '../../../plugins/finetune/memory/activation
 import { storeInFile } from '../../../plugins/finetune/memory/store-in-file.ts'
 import { storeInMemory } from '../../../plugins/finetune/memory/store-in-memory.ts'
 import { temporaryFolder } from '../../_golden.ts'
+import { emptyPool } from '../../_memory.ts'
 import { createHostlessDevice } from '../../cases/hostless-device.ts'
 import { ROOT } from '../../../scripts/_setup.ts'
 import { type Changes, cpu, fileBytes, tinyRun, workspace } from './_run.ts'
@@ -80,6 +81,7 @@ test('they leave the memory of the device, as the estimate says', async () => {
       max_steps: 2,
     })
     using run = await prepareRun(config, { device: cpu })
+    emptyPool()
     cpu.resetPeak()
     const before = cpu.memory().live
     await train(run)

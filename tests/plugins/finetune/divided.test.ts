@@ -1,7 +1,7 @@
 /**
  * What `zero_stage` and `shard_base` divide: pieces that are all there, none twice, and no block of 8 bits cut; what each process keeps; what is refused.
  */
-import { afterAll, beforeEach, describe, expect, test } from 'bun:test'
+import { afterAll, describe, expect, test } from 'bun:test'
 import { adamw8bit, type Tensor, tensorScope, TrituneError, type World, zeros } from '../../../core/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
 import { estimateConfig, finetuneConfig, prepareRun, summarize } from '../../../plugins/finetune/mod.ts'
@@ -12,6 +12,7 @@ import { openShardedBase } from '../../../plugins/finetune/parallel/sharded-base
 import { shardLayout } from '../../../plugins/finetune/parallel/shard-layout.ts'
 import { nf4, packLayers } from '../../../plugins/qlora/mod.ts'
 import { join } from 'node:path'
+import { emptyPool } from '../../_memory.ts'
 import { writeTinyModel } from '../../_tiny.ts'
 import { thrownBy } from '../vsa-optim/_thrown.ts'
 import { cpu, tinyRun, workspace } from './_run.ts'
@@ -132,12 +133,6 @@ describe('shard_base', () => {
   /** Process 2 of 4; nobody is asked. */
   const world: Pick<World, 'rank' | 'size'> = { rank: 2, size: 4 }
 
-  // What tests of other files have left is not to go meanwhile: memory is counted over the whole library.
-  beforeEach(async () => {
-    Bun.gc(true)
-    await Bun.sleep(10)
-  })
-
   test.each(['f32', 'nf4'])(
     '%s: a process keeps its part, and the rest is freed while it is loaded',
     (form) => {
@@ -145,6 +140,7 @@ describe('shard_base', () => {
       const liveOf = (
         processes: World | null,
       ): { readonly live: number; readonly peak: number; readonly whole: number } => {
+        emptyPool()
         const before = cpu.memory().live
         cpu.resetPeak()
         using loading = processes && openShardedBase({ device: cpu, world: processes })

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { formatBytes, estimateRun, finetuneConfig, prepareRun, train } from '../../../plugins/finetune/mod.ts'
 import { ROOT } from '../../../scripts/_setup.ts'
 import { temporaryFolder } from '../../_golden.ts'
+import { emptyPool } from '../../_memory.ts'
 import { cpu } from './_run.ts'
 
 interface Case {
@@ -51,6 +52,7 @@ const CASES: readonly Case[] = [
 
 test.each(CASES)('tensors are estimated within a quarter: %o', async (changes) => {
   using folder = temporaryFolder()
+  emptyPool()
   const before = cpu.memory().live
   using run = await prepareRun(finetuneConfig.validate(keys(join(folder.path, 'out'), changes)), {
     device: cpu,

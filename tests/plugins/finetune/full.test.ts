@@ -9,6 +9,7 @@ import { estimateRun, prepareRun, summarize, train } from '../../../plugins/fine
 import { loadModel } from '../../../plugins/models/mod.ts'
 import { loadTokenizer } from '../../../plugins/tokenizer/mod.ts'
 import { logitsOf, readFloats, relativeError } from '../../_golden.ts'
+import { emptyPool } from '../../_memory.ts'
 import { type Changes, cpu, fileBytes, workspace } from './_run.ts'
 
 const PROBE = { ids: Int32Array.from([5, 9, 42, 7, 300, 11]), rows: 1, length: 6 }
@@ -80,6 +81,7 @@ test('the memory of a run is near its estimate', async () => {
     using run = await prepareRun(space.config({ max_steps: 2, ...changes }), { device: cpu })
     const { parts } = estimateRun(run)
     const memory = parts.model + parts.adapter + parts.gradients + parts.optimizer + parts.activations
+    emptyPool()
     cpu.resetPeak()
     await train(run)
     expect(cpu.memory().peak / memory).toBeGreaterThan(1 / 3)

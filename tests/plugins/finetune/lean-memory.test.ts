@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { availableMemory } from '../../../core/native/available-memory.ts'
 import { prepareRun, summarize, train } from '../../../plugins/finetune/mod.ts'
 import { memoryMode } from '../../../plugins/finetune/memory/memory-mode.ts'
+import { emptyPool } from '../../_memory.ts'
 import { createHostlessDevice } from '../../cases/hostless-device.ts'
 import { type Changes, cpu, fileBytes, workspace } from './_run.ts'
 
@@ -36,6 +37,7 @@ describe('memory', () => {
       using run = await prepareRun(space.config({ memory, micro_batch_size: 12, max_steps: 2 }), {
         device: cpu,
       })
+      emptyPool()
       cpu.resetPeak()
       const before = cpu.memory().live
       await train(run)

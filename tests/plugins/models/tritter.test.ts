@@ -17,6 +17,7 @@ import {
 } from '../../../plugins/models/mod.ts'
 import { trainAllWeights } from '../../../plugins/peft/mod.ts'
 import { logitsOf, lossAndGradients, measureModel, openGoldenModel, relativeRms } from '../../_golden.ts'
+import { emptyPool } from '../../_memory.ts'
 
 const device = openCpu()
 const SMALLEST = TRITTER_PRESETS['tritter-test']
@@ -103,6 +104,7 @@ test('twelve blocks that run again hold at most 0.35 of the memory, to the same 
   const parameters = trainAllWeights(model)
   const ids = Int32Array.from({ length: 512 }, (_, i) => (i * 7) % 256)
   const pass = (checkpointing: boolean): { readonly held: number; readonly gradient: Float32Array } => {
+    emptyPool()
     device.resetPeak()
     const before = device.memory().live
     lossAndGradients(model, { ids, rows: 1, length: 512 }, { checkpointing })
