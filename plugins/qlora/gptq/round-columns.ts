@@ -10,7 +10,8 @@ import type { CodeTable } from './code-table.ts'
 /** Columns between two products on the device. */
 const STRIDE = 32
 
-export interface RoundOptions {
+/** What the columns of a weight are rounded to, and in which order. */
+export interface RoundColumnsOptions {
   readonly block: number
   readonly table: CodeTable
   /** One for each block, as they are read from the file. */
@@ -25,7 +26,7 @@ export interface RoundOptions {
 /** The code of each element of the flat weight (out·in). */
 export function roundColumns(
   weight: Float32Array,
-  { block, table, scales, order, factor, device }: RoundOptions,
+  { block, table, scales, order, factor, device }: RoundColumnsOptions,
 ): Uint8Array {
   const n = order.length
   const rows = weight.length / n

@@ -1,78 +1,61 @@
 /**
- * One weight rounded by what goes into its layer, as bytes of bitsandbytes.
+ * One weight rounded by what goes into its layer, packed as bitsandbytes packs it.
  */
 import {
-  matmul, matrixTensor, noGrad, scoped, type Matrix, matrix, quantizedWeight, type QuantizedWeight, tensor, type Tensor, tensorScope,
+  add,
+  cast,
+  firstNonFinite,
+  matmul,
+  noGrad,
+  quantizedWeight,
+  type QuantizedWeight,
+  tensor,
+  tensorScope,
+  type Tensor,
+  TrituneError,
 } from '../../../core/mod.ts'
 import { searchScales, storeScales } from './block-scales.ts'
 import { codeTable } from './code-table.ts'
-import { inverseFactor } from './inverse-factor.ts'
+import type { LayerInputs } from './layer-inputs.ts'
 import { roundColumns } from './round-columns.ts'
 
-export interface RoundWeightOptions {
+/** The form of the packed weights: as of `quantize4bit()`. */
+export interface FourBitForm {
   readonly kind: 'nf4' | 'fp4'
+  /** Elements that share a scale: a power of two from 32 to 4096. */
   readonly block: number
+  /** The scales as 8-bit codes. */
   readonly doubleQuant: boolean
 }
 
-/** H of a layer, made ready. */
-export interface Prepared {
-  readonly importance: Float64Array
-  readonly order: Int32Array
-  /** In that order. */
-  readonly factor: Matrix
-}
-
-export const KNOBS = { damping: 0.01, actOrder: true, importance: 'diag' as 'diag' | 'inverse' }
-
-export function prepare(h: Float32Array, n: number): Prepared {
-  const diagonal = Float64Array.from({ length: n }, (_, i) => h[i * n + i])
-  const mean = diagonal.reduce((a, b) => a + b, 0) / n
-  const order = Int32Array.from({ length: n }, (_, i) => i)
-  if (KNOBS.actOrder) order.sort((a, b) => diagonal[b] - diagonal[a])
-  const damped = matrix(n, n)
-  for (let i = 0; i < n; i++)
-    for (let j = 0; j < n; j++) {
-      const [a, b] = [order[i], order[j]]
-      damped.data[i * n + j] = (h[a * n + b] + h[b * n + a]) / 2 + (a === b ? KNOBS.damping * mean : 0)
-    }
-  const factor = inverseFactor(damped)
-  const importance = diagonal.slice()
-  if (KNOBS.importance === 'inverse')
-    for (let i = 0; i < n; i++) {
-      let sum = 0
-      for (let k = 0; k <= i; k++) sum += factor.data[k * n + i] ** 2
-      importance[order[i]] = 1 / sum
-    }
-  return { order, factor, importance }
-}
-
-/** The Rᵀ·R product with difference: W + W·G·H⁻¹ */
-export function aimed(weight: Tensor, gap: Tensor, { order, factor }: Prepared): Tensor {
-  const n = order.length
-  const unsorted = matrix(n, n)
-  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) unsorted.data[i * n + order[j]] = factor.data[i * n + j]
-  using _scope = tensorScope()
-  return noGrad(() => scoped(() => {
-    const r = matrixTensor(unsorted, weight.device)
-    const d = matmul(matmul(weight, gap), r, { transposeB: true })
-    return matmul(d, r)
-  })).alias()
-}
-
+/** weight (out, in) → packed; the caller owns it. E_VALUE for a weight that is not finite; `place` is for errors. */
 export function roundWeight(
   weight: Tensor,
-  { importance, order, factor }: Prepared,
-  { kind, block, doubleQuant }: RoundWeightOptions,
+  { order, factor, importance, shift }: LayerInputs,
+  { kind, block, doubleQuant, place }: FourBitForm & { readonly place: string },
 ): QuantizedWeight {
   const { device, shape } = weight
-  const flat = weight.toArray()
   const table = codeTable(kind)
-  const { values: scales, parts, offset } = storeScales(searchScales(flat, importance, { block, table }), doubleQuant, device)
-  const codes = roundColumns(flat, { block, table, scales, order, factor, device })
-  const packed = new Uint8Array(Math.ceil(codes.length / 2))
-  for (let i = 0; i < codes.length; i++) packed[i >> 1] |= i % 2 === 0 ? codes[i] << 4 : codes[i]
-  const data = tensor(packed, { dtype: 'u8', device })
-  for (const part of [data, parts.scale, parts.nested]) part?.adopt(null)
-  return quantizedWeight({ kind, shape, parts: { data, ...parts }, block, offset })
+  using _scope = tensorScope()
+  return noGrad(() => {
+      const wide = cast(weight, 'f32')
+      if (firstNonFinite(wide) >= 0) throw new TrituneError('E_VALUE', `${place} has NaN or Inf in its weight`)
+      const wanted = add(wide, matmul(wide, shift)).toArray()
+      const scales = storeScales(searchScales(wanted, importance, { block, table }), doubleQuant, device)
+      const options = { block, table, scales: scales.values, order, factor, device }
+      const data = tensor(packed(roundColumns(wanted, options)), { dtype: 'u8', device })
+      const { offset, parts } = scales
+      const made = quantizedWeight({ kind, shape, parts: { data, ...parts }, block, offset })
+      for (const part of [data, parts.scale, parts.nested]) part?.adopt(null)
+      return made
+  })
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Two codes a byte, the even element in the high half. */
+function packed(codes: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(Math.ceil(codes.length / 2))
+  for (let i = 0; i < codes.length; i++) bytes[i >> 1] |= i % 2 === 0 ? codes[i] << 4 : codes[i]
+  return bytes
 }
