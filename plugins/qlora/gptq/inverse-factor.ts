@@ -17,16 +17,13 @@ export function inverseFactor({ rows: n, data }: Matrix): Matrix {
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-/** Rows that one is reduced by at once, so that it is read once for all of them. */
-const TILE = 4
-
-type Rows = readonly Float64Array[]
+type Row = Float64Array
 
 /** L of A = L·Lᵀ, in the place of A. */
-function lowerFactor(rows: Rows): Rows {
+function lowerFactor(rows: readonly Row[]): readonly Row[] {
   for (const [i, row] of rows.entries()) {
     let j = 0
-    for (; j + TILE <= i; j += TILE) solveFour(row, rows.slice(j, j + TILE), j)
+    for (; j + 4 <= i; j += 4) solveFour(row, j, rows[j], rows[j + 1], rows[j + 2], rows[j + 3])
     for (; j < i; j++) row[j] = (row[j] - dot(row, rows[j], j)) / rows[j][j]
     const rest = row[i] - dot(row, row, i)
     if (!(rest > 0)) throw new TrituneError('E_VALUE', 'the matrix is not positive definite')
@@ -37,29 +34,40 @@ function lowerFactor(rows: Rows): Rows {
 }
 
 /** L⁻¹, row by row. */
-function inverseRows(lower: Rows): Rows {
-  const found: Float64Array[] = []
+function inverseRows(lower: readonly Row[]): readonly Row[] {
+  const found: Row[] = []
   for (const [i, row] of lower.entries()) {
     const own = new Float64Array(lower.length)
     own[i] = 1
     let k = 0
-    for (; k + TILE <= i; k += TILE) subtractFour(own, found.slice(k, k + TILE), row, k)
-    for (; k < i; k++) for (let j = 0; j <= k; j++) own[j] -= row[k] * found[k][j]
-    for (let j = 0; j <= i; j++) own[j] /= row[i]
+    for (; k + 4 <= i; k += 4) subtractFour(own, row, k, found[k], found[k + 1], found[k + 2], found[k + 3])
+    for (; k < i; k++) subtract(own, row[k], found[k], k + 1)
+    const scale = 1 / row[i]
+    for (let j = 0; j <= i; j++) own[j] *= scale
     found.push(own)
   }
   return found
 }
 
-function dot(a: Float64Array, b: Float64Array, count: number): number {
+function dot(a: Row, b: Row, count: number): number {
   let sum = 0
   for (let k = 0; k < count; k++) sum += a[k] * b[k]
   return sum
 }
 
+/** own −= factor·of, of the first `count` numbers. */
+function subtract(own: Row, factor: number, of: Row, count: number): void {
+  for (let j = 0; j < count; j++) own[j] -= factor * of[j]
+}
+
+// Four rows at once, so that the one that changes is read once for all of them. Plain variables: destructuring makes them three times as slow.
+
 /** Elements j to j + 3 of a row of L, by the four rows of L that start there. */
-function solveFour(row: Float64Array, [a, b, c, d]: Rows, j: number): void {
-  let [s, t, u, v] = [row[j], row[j + 1], row[j + 2], row[j + 3]]
+function solveFour(row: Row, j: number, a: Row, b: Row, c: Row, d: Row): void {
+  let s = row[j]
+  let t = row[j + 1]
+  let u = row[j + 2]
+  let v = row[j + 3]
   for (let k = 0; k < j; k++) {
     const x = row[k]
     s -= x * a[k]
@@ -77,9 +85,12 @@ function solveFour(row: Float64Array, [a, b, c, d]: Rows, j: number): void {
   row[j + 3] = v
 }
 
-/** own −= Σ factor·row, of the rows k to k + 3 of a lower triangle. */
-function subtractFour(own: Float64Array, [a, b, c, d]: Rows, factors: Float64Array, k: number): void {
-  const [s, t, u, v] = [factors[k], factors[k + 1], factors[k + 2], factors[k + 3]]
-  const count = k + TILE
+/** own −= Σ of[k + i]·row, of the rows k to k + 3 of a lower triangle. */
+function subtractFour(own: Row, of: Row, k: number, a: Row, b: Row, c: Row, d: Row): void {
+  const s = of[k]
+  const t = of[k + 1]
+  const u = of[k + 2]
+  const v = of[k + 3]
+  const count = k + 4
   for (let j = 0; j < count; j++) own[j] -= s * a[j] + t * b[j] + u * c[j] + v * d[j]
 }
