@@ -23,6 +23,7 @@ import {
   type WeightSource,
   withAdapters,
 } from '../../../core/mod.ts'
+import { expectBlock } from '../../../core/tensor/quantized-weight.ts'
 import { type LayerInputs, layerInputs } from './layer-inputs.ts'
 import { type FourBitForm, roundWeight } from './round-weight.ts'
 
@@ -60,6 +61,7 @@ export interface GptqWeights extends Disposable {
  */
 export function gptq(model: Model, texts: readonly ArrayLike<number>[], options: GptqOptions = {}): GptqWeights {
   const { kind = 'nf4', block = 64, doubleQuant = true, onLayer } = options
+  expectBlock('gptq', block)
   const layers = layersOf(model, options)
   expectFits(model, layers, texts)
   const weights = new Map<string, QuantizedWeight>()

@@ -41,7 +41,8 @@ export interface LayerInputs extends Disposable {
  */
 export function layerInputs(rounded: Tensor, plain: Tensor, place: string): LayerInputs {
   return noGrad(() => {
-    const hessian = scoped(() => innerProduct(rounded, rounded)).toArray()
+    using product = innerProduct(rounded, rounded)
+    const hessian = product.toArray()
     const [, n] = rounded.shape
     const order = orderOf(hessian, n, place)
     const factor = inverseFactor(damped(hessian, order))
