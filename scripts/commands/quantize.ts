@@ -4,7 +4,16 @@
  */
 import { TrituneError } from '../../core/errors.ts'
 import { invocation } from '../../core/invocation.ts'
-import { ABOVE_0, type Command, deviceOption, dtypeOption, expectNew, FROM_0, INTEGER_FROM_1, numberOption } from '../_cli.ts'
+import {
+  ABOVE_0,
+  type Command,
+  deviceOption,
+  dtypeOption,
+  expectNew,
+  FROM_0,
+  INTEGER_FROM_1,
+  numberOption,
+} from '../_cli.ts'
 import type { Calibration } from '../_quantize-command.ts'
 import { ensureInstalled } from '../_setup.ts'
 

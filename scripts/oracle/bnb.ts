@@ -222,7 +222,9 @@ function* checkpointRows(python: string, folder: string, device: Device): Genera
   const plain = join(theirs, 'plain')
   const packedBy = (...made: Parameters<typeof openQuantizer>): Model =>
     loadModel(plain, { device, pack: packLayers(openQuantizer(...made), 'f32') })
-  const texts = Array.from({ length: 16 }, (_, row) => Array.from({ length: 32 }, (_, i) => (row * 41 + i * i) % 96))
+  const texts = Array.from({ length: 16 }, (_, row) =>
+    Array.from({ length: 32 }, (_, i) => (row * 41 + i * i) % 96),
+  )
   for (const [name, make] of [
     ['nf4', () => packedBy(nf4)],
     ['fp4', () => packedBy(fp4, { double_quant: false })],

@@ -1,7 +1,13 @@
 /**
  * A model in 4 bits that are rounded by texts: it is loaded plain, rounded (plugins/qlora), and loaded again with the rounded weights.
  */
-import { type Device, defaultDevice, type FloatDType, type Model, type ModelDefinition } from '../../../core/mod.ts'
+import {
+  type Device,
+  defaultDevice,
+  type FloatDType,
+  type Model,
+  type ModelDefinition,
+} from '../../../core/mod.ts'
 import { loadModel } from '../../models/mod.ts'
 import { gptq, type GptqOptions, isSkipped } from '../../qlora/mod.ts'
 

@@ -1,15 +1,7 @@
 /**
  * Scales of 4-bit blocks that need not be the largest magnitude, and what is left of them in the file.
  */
-import {
-  affine,
-  type Device,
-  noGrad,
-  quantize8bit,
-  scoped,
-  tensor,
-  type Tensor,
-} from '../../../core/mod.ts'
+import { affine, type Device, noGrad, quantize8bit, scoped, tensor, type Tensor } from '../../../core/mod.ts'
 import { dynamicMap } from '../../../core/ops/_codebooks.ts'
 import { NESTED_BLOCK } from '../../../core/tensor/quantized-weight.ts'
 import type { CodeTable } from './code-table.ts'

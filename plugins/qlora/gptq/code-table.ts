@@ -26,7 +26,9 @@ export function codeTable(kind: 'nf4' | 'fp4'): CodeTable {
 function tableOf(byCode: readonly number[]): CodeTable {
   const order = byCode.map((_, code) => code).toSorted((a, b) => byCode[a] - byCode[b])
   const values = Float64Array.from(order, (code) => byCode[code])
-  const middles = Float64Array.from({ length: 16 }, (_, i) => (i < 15 ? (values[i] + values[i + 1]) / 2 : Infinity))
+  const middles = Float64Array.from({ length: 16 }, (_, i) =>
+    i < 15 ? (values[i] + values[i + 1]) / 2 : Infinity,
+  )
   const indexOf = (x: number): number => {
     // Halving: the number of midpoints below x.
     let i = x > middles[7] ? 8 : 0

@@ -59,7 +59,11 @@ export interface GptqWeights extends Disposable {
  * console.log(model.layers.get('model.layers.0.self_attn.q_proj')?.weight.kind) // → nf4
  * ```
  */
-export function gptq(model: Model, texts: readonly ArrayLike<number>[], options: GptqOptions = {}): GptqWeights {
+export function gptq(
+  model: Model,
+  texts: readonly ArrayLike<number>[],
+  options: GptqOptions = {},
+): GptqWeights {
   const { kind = 'nf4', block = 64, doubleQuant = true, onLayer } = options
   expectBlock('gptq', block)
   const layers = layersOf(model, options)
@@ -98,7 +102,9 @@ export function gptq(model: Model, texts: readonly ArrayLike<number>[], options:
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 function layersOf(model: Model, { layers }: GptqOptions): Layer[] {
-  return [...model.layers.values()].filter(({ kind, path }) => kind === 'linear' && (layers?.has(path) ?? true))
+  return [...model.layers.values()].filter(
+    ({ kind, path }) => kind === 'linear' && (layers?.has(path) ?? true),
+  )
 }
 
 function expectFits(model: Model, layers: readonly Layer[], texts: readonly ArrayLike<number>[]): void {

@@ -12,7 +12,7 @@ export function inverseFactor({ rows: n, data }: Matrix): Matrix {
   const rows = Array.from({ length: n }, (_, i) => turned.subarray(i * n, (i + 1) * n))
   const inverse = inverseRows(lowerFactor(rows))
   for (const [i, row] of inverse.entries()) turned.set(row, i * n)
-  return matrix(n, n, turned.reverse())
+  return matrix(n, n, turned.toReversed())
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------

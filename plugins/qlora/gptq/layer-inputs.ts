@@ -76,7 +76,7 @@ function orderOf(hessian: Float32Array, n: number, place: string): Int32Array {
     throw new TrituneError('E_VALUE', `what goes into ${place} is not finite`, {
       remedy: 'the model gives NaN or Inf for this text: check its weights',
     })
-  return Int32Array.from({ length: n }, (_, i) => i).sort((a, b) => diagonal[b] - diagonal[a] || a - b)
+  return Int32Array.from({ length: n }, (_, i) => i).toSorted((a, b) => diagonal[b] - diagonal[a] || a - b)
 }
 
 /** In that order. Where nothing at all went in, all columns count alike. */

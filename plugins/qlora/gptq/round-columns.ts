@@ -4,7 +4,16 @@
  *
  *   eⱼ = (wⱼ − qⱼ)/Rⱼⱼ,   wₖ −= eⱼ·Rⱼₖ for all k > j,   where H⁻¹ = Rᵀ·R
  */
-import { type Device, type Matrix, matmul, noGrad, scoped, tensor, tensorScope, zeros } from '../../../core/mod.ts'
+import {
+  type Device,
+  type Matrix,
+  matmul,
+  noGrad,
+  scoped,
+  tensor,
+  tensorScope,
+  zeros,
+} from '../../../core/mod.ts'
 import type { CodeTable } from './code-table.ts'
 
 /** Columns between two products on the device. */

@@ -38,16 +38,16 @@ export function roundWeight(
   const table = codeTable(kind)
   using _scope = tensorScope()
   return noGrad(() => {
-      const wide = cast(weight, 'f32')
-      if (firstNonFinite(wide) >= 0) throw new TrituneError('E_VALUE', `${place} has NaN or Inf in its weight`)
-      const wanted = add(wide, matmul(wide, shift)).toArray()
-      const scales = storeScales(searchScales(wanted, importance, { block, table }), doubleQuant, device)
-      const options = { block, table, scales: scales.values, order, factor, device }
-      const data = tensor(packed(roundColumns(wanted, options)), { dtype: 'u8', device })
-      const { offset, parts } = scales
-      const made = quantizedWeight({ kind, shape, parts: { data, ...parts }, block, offset })
-      for (const part of [data, parts.scale, parts.nested]) part?.adopt(null)
-      return made
+    const wide = cast(weight, 'f32')
+    if (firstNonFinite(wide) >= 0) throw new TrituneError('E_VALUE', `${place} has NaN or Inf in its weight`)
+    const wanted = add(wide, matmul(wide, shift)).toArray()
+    const scales = storeScales(searchScales(wanted, importance, { block, table }), doubleQuant, device)
+    const options = { block, table, scales: scales.values, order, factor, device }
+    const data = tensor(packed(roundColumns(wanted, options)), { dtype: 'u8', device })
+    const { offset, parts } = scales
+    const made = quantizedWeight({ kind, shape, parts: { data, ...parts }, block, offset })
+    for (const part of [data, parts.scale, parts.nested]) part?.adopt(null)
+    return made
   })
 }
 

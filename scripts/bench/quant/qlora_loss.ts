@@ -1,17 +1,19 @@
 /**
  * The held-out loss after a LoRA run on plain or packed weights, for `bench qlora`; one line of JSON at the end.
  *
- *   bun scripts/bench/quant/qlora_loss.ts --model <folder or .gguf> [--quantizer nf4] [--gptq 64] [--loftq 1] [--steps 200] [--rank 16] [--rate 2e-4]
+ *   bun scripts/bench/quant/qlora_loss.ts --model <folder or .gguf> [--quantizer nf4] [--gptq 64 [--texts <data>]] [--loftq 1] [--steps 200] [--rank 16] [--rate 2e-4]
  *
- * `--gptq`: the base is packed as nf4 in blocks of so many, rounded by 128 examples of the training data (none of the held-out ones).
+ * `--gptq`: the base is packed as nf4 in blocks of so many, rounded by 128 examples of the training data (none of the held-out ones), or of `--texts`.
+ * `--steps 0`: the loss before training alone.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import type { Device } from '../../../core/mod.ts'
+import type { Device, RunEvent } from '../../../core/mod.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import {
+  calibrationTexts,
   evaluateLoss,
   type FinetuneConfig,
   finetuneConfig,
@@ -31,6 +33,7 @@ const { values } = parseArgs({
     model: { type: 'string' },
     quantizer: { type: 'string', default: 'none' },
     gptq: { type: 'string' },
+    texts: { type: 'string' },
     loftq: { type: 'string', default: '0' },
     steps: { type: 'string', default: '200' },
     length: { type: 'string', default: '256' },
@@ -41,6 +44,7 @@ const { values } = parseArgs({
   },
 })
 const loftq = Number(values.loftq)
+const steps = Number(values.steps)
 if (!values.model) throw new Error('--model is missing')
 const folder = mkdtempSync(join(tmpdir(), 'tritune-qlora-'))
 try {
@@ -57,7 +61,7 @@ try {
     sequence_len: Number(values.length),
     sample_packing: true,
     micro_batch_size: Number(values.batch),
-    max_steps: Number(values.steps),
+    max_steps: Math.max(1, steps),
     learning_rate: Number(values.rate),
     datasets: [{ path: join(folder, 'data.jsonl'), type: 'completion' }],
     val_set_size: HELD_OUT,
@@ -75,14 +79,12 @@ try {
   const before = loss()
   const losses: number[] = []
   const started = performance.now()
-  await train(run, {
-    onEvent(event) {
-      if (event.type !== 'step') return
-      losses.push(event.report.loss)
-      if (losses.length % 20 === 0)
-        process.stderr.write(`${losses.length}: ${event.report.loss.toFixed(4)}\n`)
-    },
-  })
+  const onEvent = (event: RunEvent): void => {
+    if (event.type !== 'step') return
+    losses.push(event.report.loss)
+    if (losses.length % 20 === 0) process.stderr.write(`${losses.length}: ${event.report.loss.toFixed(4)}\n`)
+  }
+  if (steps > 0) await train(run, { onEvent })
   const seconds = (performance.now() - started) / 1000
   const done = { ready: true, before, after: loss(), steps: losses.length, seconds }
   console.log(JSON.stringify({ ...done, roundingSeconds: base?.seconds ?? 0 }))
@@ -97,7 +99,9 @@ async function roundedBase(
   block: number,
 ): Promise<{ readonly folder: string; readonly seconds: number }> {
   using run = await prepareRun(config, { device })
-  const texts = run.data.train.slice(0, CALIBRATION).map((example) => concatenate([example]).ids)
+  const texts = values.texts
+    ? await calibrationTexts(values.texts, run.modelPath, { rows: CALIBRATION })
+    : run.data.train.slice(0, CALIBRATION).map((example) => concatenate([example]).ids)
   const started = performance.now()
   using model = loadGptq(run.modelPath, texts, { device, dtype: 'bf16', block })
   const seconds = (performance.now() - started) / 1000

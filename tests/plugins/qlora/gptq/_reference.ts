@@ -38,8 +38,7 @@ export function inverseOf(matrix: Float64Array, n: number): Float64Array {
     let pivot = p
     for (let i = p; i < n; i++) if (Math.abs(a[i * n + p]) > Math.abs(a[pivot * n + p])) pivot = i
     for (const m of [a, inverse])
-      for (let j = 0; j < n; j++)
-        [m[p * n + j], m[pivot * n + j]] = [m[pivot * n + j], m[p * n + j]]
+      for (let j = 0; j < n; j++) [m[p * n + j], m[pivot * n + j]] = [m[pivot * n + j], m[p * n + j]]
     const scale = a[p * n + p]
     for (const m of [a, inverse]) for (let j = 0; j < n; j++) m[p * n + j] /= scale
     for (let i = 0; i < n; i++) {
@@ -54,7 +53,11 @@ export function inverseOf(matrix: Float64Array, n: number): Float64Array {
 export function lostOutputs(
   plain: Float64Array,
   rounded: Float64Array,
-  { weight, made, columns }: { readonly weight: ArrayLike<number>; readonly made: ArrayLike<number>; readonly columns: number },
+  {
+    weight,
+    made,
+    columns,
+  }: { readonly weight: ArrayLike<number>; readonly made: ArrayLike<number>; readonly columns: number },
 ): number {
   let sum = 0
   for (let t = 0; t < plain.length; t += columns)

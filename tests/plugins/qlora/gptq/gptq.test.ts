@@ -45,28 +45,36 @@ describe('loadGptq()', () => {
     ['f32', 64],
     ['f32', 32],
     ['bf16', 64],
-  ] as const)('in %s and blocks of %i: nearer to the plain model, the same from its folder', (dtype, block) => {
-    using temporary = temporaryFolder()
-    const [folder, written] = [join(temporary.path, 'plain'), join(temporary.path, 'packed')]
-    writeTinyModel(folder, SIZES)
-    using plain = openTiny(folder)
-    using nearest = loadModel(folder, { device: cpu, dtype, pack: packLayers(openQuantizer(nf4, { block }), dtype) })
-    const seen: string[] = []
-    using rounded = loadGptq(folder, TEXTS, {
-      device: cpu,
-      dtype,
-      block,
-      onLayer: (done, of) => void seen.push(`${done}/${of}`),
-    })
-    expect(seen.length).toBe(14)
-    expect(seen.at(-1)).toBe('14/14')
-    for (const layer of rounded.layers.values()) expect(isQuantized(layer.weight)).toBe(layer.kind === 'linear')
-    const wanted = logitsOf(plain)
-    expect(distance(logitsOf(rounded), wanted)).toBeLessThan(0.7 * distance(logitsOf(nearest), wanted))
-    saveQuantized(rounded, folder, written)
-    using again = openTiny(written, { dtype })
-    expect(logitsOf(again)).toEqual(logitsOf(rounded))
-  })
+  ] as const)(
+    'in %s and blocks of %i: nearer to the plain model, the same from its folder',
+    (dtype, block) => {
+      using temporary = temporaryFolder()
+      const [folder, written] = [join(temporary.path, 'plain'), join(temporary.path, 'packed')]
+      writeTinyModel(folder, SIZES)
+      using plain = openTiny(folder)
+      using nearest = loadModel(folder, {
+        device: cpu,
+        dtype,
+        pack: packLayers(openQuantizer(nf4, { block }), dtype),
+      })
+      const seen: string[] = []
+      using rounded = loadGptq(folder, TEXTS, {
+        device: cpu,
+        dtype,
+        block,
+        onLayer: (done, of) => void seen.push(`${done}/${of}`),
+      })
+      expect(seen.length).toBe(14)
+      expect(seen.at(-1)).toBe('14/14')
+      for (const layer of rounded.layers.values())
+        expect(isQuantized(layer.weight)).toBe(layer.kind === 'linear')
+      const wanted = logitsOf(plain)
+      expect(distance(logitsOf(rounded), wanted)).toBeLessThan(0.7 * distance(logitsOf(nearest), wanted))
+      saveQuantized(rounded, folder, written)
+      using again = openTiny(written, { dtype })
+      expect(logitsOf(again)).toEqual(logitsOf(rounded))
+    },
+  )
 
   test('the same texts give the same bytes; what is skipped stays plain; fp4 with plain scales', () => {
     using temporary = temporaryFolder()

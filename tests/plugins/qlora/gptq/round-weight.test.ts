@@ -2,7 +2,14 @@
  * The arithmetic of GPTQ against plain f64: factors, scales as they are stored, the walk over the columns, and what it is for.
  */
 import { describe, expect, test } from 'bun:test'
-import { dequantizeWeight, matrix, quantize4bit, type QuantizedWeight, tensor, TrituneError } from '../../../../core/mod.ts'
+import {
+  dequantizeWeight,
+  matrix,
+  quantize4bit,
+  type QuantizedWeight,
+  tensor,
+  TrituneError,
+} from '../../../../core/mod.ts'
 import { nf4Code, fp4Code, FP4, NF4 } from '../../../../core/ops/_codebooks.ts'
 import { searchScales, storeScales } from '../../../../plugins/qlora/gptq/block-scales.ts'
 import { codeTable } from '../../../../plugins/qlora/gptq/code-table.ts'
@@ -45,18 +52,22 @@ describe('inverseFactor()', () => {
 })
 
 describe('codeTable()', () => {
-  test.each(['nf4', 'fp4'] as const)('%s: every value is its own nearest, and between two the nearer one wins', (kind) => {
-    const { values, codes, indexOf } = codeTable(kind)
-    const byCode = kind === 'nf4' ? NF4 : FP4
-    expect([...values]).toEqual(byCode.toSorted((a, b) => a - b))
-    const codeOf = kind === 'nf4' ? nf4Code : fp4Code
-    for (let x = -1.2; x < 1.2; x += 0.0037) {
-      const index = indexOf(x)
-      for (const value of values) expect(Math.abs(values[index] - x)).toBeLessThanOrEqual(Math.abs(value - x))
-      // bitsandbytes' borders are rounded to some digits.
-      expect(Math.abs(byCode[codes[index]] - x)).toBeCloseTo(Math.abs(byCode[codeOf(x)] - x), 3)
-    }
-  })
+  test.each(['nf4', 'fp4'] as const)(
+    '%s: every value is its own nearest, and between two the nearer one wins',
+    (kind) => {
+      const { values, codes, indexOf } = codeTable(kind)
+      const byCode = kind === 'nf4' ? NF4 : FP4
+      expect([...values]).toEqual(byCode.toSorted((a, b) => a - b))
+      const codeOf = kind === 'nf4' ? nf4Code : fp4Code
+      for (let x = -1.2; x < 1.2; x += 0.0037) {
+        const index = indexOf(x)
+        for (const value of values)
+          expect(Math.abs(values[index] - x)).toBeLessThanOrEqual(Math.abs(value - x))
+        // bitsandbytes' borders are rounded to some digits.
+        expect(Math.abs(byCode[codes[index]] - x)).toBeCloseTo(Math.abs(byCode[codeOf(x)] - x), 3)
+      }
+    },
+  )
 })
 
 describe('searchScales()', () => {
@@ -70,12 +81,16 @@ describe('searchScales()', () => {
       weight
         .subarray(b * 64, (b + 1) * 64)
         .reduce(
-          (sum, w, i) => sum + importance[(b * 64 + i) % COLUMNS] * (w - scale * table.values[table.indexOf(w / scale)]) ** 2,
+          (sum, w, i) =>
+            sum +
+            importance[(b * 64 + i) % COLUMNS] * (w - scale * table.values[table.indexOf(w / scale)]) ** 2,
           0,
         )
     let lower = 0
     for (const [b, scale] of scales.entries()) {
-      const largest = weight.subarray(b * 64, (b + 1) * 64).reduce((most, w) => Math.max(most, Math.abs(w)), 0)
+      const largest = weight
+        .subarray(b * 64, (b + 1) * 64)
+        .reduce((most, w) => Math.max(most, Math.abs(w)), 0)
       expect(cost(b, scale)).toBeLessThanOrEqual(cost(b, largest) * (1 + 1e-6))
       if (cost(b, scale) < 0.9 * cost(b, largest)) lower++
     }
@@ -99,10 +114,17 @@ describe('roundColumns()', () => {
     const h = innerProduct(x, x, TOKENS)
     for (let j = 0; j < COLUMNS; j++) h[j * COLUMNS + j] += 1
     const table = codeTable(kind)
-    const scales = searchScales(Float32Array.from(weight), new Float64Array(COLUMNS).fill(1), { block, table })
+    const scales = searchScales(Float32Array.from(weight), new Float64Array(COLUMNS).fill(1), {
+      block,
+      table,
+    })
     const order = Int32Array.from({ length: COLUMNS }, (_, i) => (i * 7) % COLUMNS)
     expect(new Set(order).size).toBe(COLUMNS)
-    const sorted = matrix(COLUMNS, COLUMNS, h.map((_, at) => h[order[Math.floor(at / COLUMNS)] * COLUMNS + order[at % COLUMNS]]))
+    const sorted = matrix(
+      COLUMNS,
+      COLUMNS,
+      h.map((_, at) => h[order[Math.floor(at / COLUMNS)] * COLUMNS + order[at % COLUMNS]]),
+    )
     const codes = roundColumns(Float32Array.from(weight), {
       block,
       table,
@@ -234,13 +256,18 @@ function walked(weight: Float64Array, { h, order, scales, block, values }: Walk)
   for (const [step, column] of order.entries()) {
     const left = order.slice(step)
     const inverse = inverseOf(
-      Float64Array.from({ length: left.length ** 2 }, (_, at) => h[left[Math.floor(at / left.length)] * COLUMNS + left[at % left.length]]),
+      Float64Array.from(
+        { length: left.length ** 2 },
+        (_, at) => h[left[Math.floor(at / left.length)] * COLUMNS + left[at % left.length]],
+      ),
       left.length,
     )
     for (let r = 0; r < ROWS; r++) {
       const i = r * COLUMNS + column
       const scale = scales[Math.floor(i / block)]
-      const near = values.reduce((best, value) => (Math.abs(value * scale - rest[i]) < Math.abs(best * scale - rest[i]) ? value : best))
+      const near = values.reduce((best, value) =>
+        Math.abs(value * scale - rest[i]) < Math.abs(best * scale - rest[i]) ? value : best,
+      )
       made[i] = near
       const error = (rest[i] - near * scale) / inverse[0]
       for (const [k, other] of left.entries()) rest[r * COLUMNS + other] -= error * inverse[k]
