@@ -1,14 +1,22 @@
 /**
  * The body of quantize.ts, loaded only when there is something to do.
  */
+import { counted } from '../core/counted.ts'
 import { writeFolderAtomicSync } from '../core/files/atomic.ts'
 import { openCheckpoint } from '../core/files/checkpoint.ts'
 import { invocation } from '../core/invocation.ts'
-import { createHost, type FloatDType, isQuantized, TrituneError } from '../core/mod.ts'
+import { createHost, type FloatDType, isQuantized, type Model, TrituneError } from '../core/mod.ts'
 import { bitnet, type BitnetFormat } from '../plugins/bitnet/mod.ts'
 import { cpu } from '../plugins/cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../plugins/cuda/mod.ts'
-import { formatBytes, saveQuantized } from '../plugins/finetune/mod.ts'
+import {
+  calibrationTexts,
+  formatBytes,
+  formatDuration,
+  loadGptq,
+  type LoadGptqOptions,
+  saveQuantized,
+} from '../plugins/finetune/mod.ts'
 import { resolveModel } from '../plugins/hub/mod.ts'
 import {
   loadModel,
@@ -18,16 +26,31 @@ import {
   storedDType,
   type StoredWeights,
 } from '../plugins/models/mod.ts'
-import { openQuantizer, packLayers, qlora } from '../plugins/qlora/mod.ts'
+import { type FourBitForm, openQuantizer, packLayers, qlora } from '../plugins/qlora/mod.ts'
 import { wasm } from '../plugins/wasm/mod.ts'
 import { quoted } from './_quoted.ts'
 import { err, out } from './_streams.ts'
+
+/** The texts that weights are rounded by. */
+export interface Calibration {
+  /** A file or a folder of data. */
+  readonly path: string
+  readonly rows: number
+  /** Tokens of a text at most. */
+  readonly length: number
+  readonly form: FourBitForm
+}
+
+/** How often a rounding says how far it is. */
+const TELLINGS = 10
 
 export interface QuantizeCommand {
   readonly ref: string
   readonly output: string
   readonly kind: 'nf4' | 'fp4' | 'int8' | 'bitnet'
   readonly options: Readonly<Record<string, unknown>>
+  /** Of `nf4` and `fp4`; null: each weight goes to its nearest code. */
+  readonly calibration: Calibration | null
   /** Of `bitnet`. */
   readonly linearClass?: BitnetFormat['linearClass']
   readonly skip: readonly string[]
@@ -56,14 +79,12 @@ export async function quantizeCommand(command: QuantizeCommand): Promise<void> {
   const { device, note } = openDevice(command.device)
   if (note !== null) err.write(`${note}\n`)
   using host = createHost({ plugins: [cpu, cuda, wasm, models, qlora, bitnet] })
-  const quantizer = openQuantizer(host.find('quantizer', kind), options)
   const dtype = command.dtype ?? (isGguf || storedDType(path) === 'f32' ? 'f32' : 'bf16')
-  using model = loadModel(path, {
-    device,
-    dtype,
-    models: host.all('model'),
-    pack: packLayers(quantizer, dtype, { skip }),
-  })
+  const how = { device, dtype, models: host.all('model') }
+  const quantizer = openQuantizer(host.find('quantizer', kind), options)
+  using model = command.calibration
+    ? await loadRounded(command, command.calibration, path, how)
+    : loadModel(path, { ...how, pack: packLayers(quantizer, dtype, { skip }) })
   writeFolderAtomicSync(output, (temporary) =>
     saveQuantized(model, path, temporary, { maxShardBytes, ...(linearClass ? { linearClass } : {}) }),
   )
@@ -71,6 +92,30 @@ export async function quantizeCommand(command: QuantizeCommand): Promise<void> {
   out.write(
     `${packed} layers packed as ${kind}, ${formatBytes(openCheckpoint(output).bytes)} in ${output}\ntry it:\n  ${invocation('generate')} ${quoted(output)} --prompt "Once upon a time"\n`,
   )
+}
+
+/** Texts are read before any weight is. */
+async function loadRounded(
+  { skip }: QuantizeCommand,
+  { form, path: data, ...drawn }: Calibration,
+  path: string,
+  how: Pick<LoadGptqOptions, 'device' | 'dtype' | 'models'>,
+): Promise<Model> {
+  const texts = await calibrationTexts(data, path, drawn)
+  const tokens = texts.reduce((sum, { length }) => sum + length, 0)
+  err.write(`rounding by ${counted(texts.length, 'text')} of ${counted(tokens, 'token')} together\n`)
+  const started = performance.now()
+  let said = 0
+  return loadGptq(path, texts, {
+    ...how,
+    ...form,
+    skip,
+    onLayer(done, of) {
+      if (done < of && done < said + of / TELLINGS) return
+      said = done
+      err.write(`${done} of ${of} layers, ${formatDuration((performance.now() - started) / 1000)}\n`)
+    },
+  })
 }
 
 /** As it is, without anything to round. */

@@ -4,7 +4,17 @@
  */
 import { TrituneError } from '../../core/errors.ts'
 import { invocation } from '../../core/invocation.ts'
-import { ABOVE_0, type Command, deviceOption, dtypeOption, expectNew, FROM_0, numberOption } from '../_cli.ts'
+import {
+  ABOVE_0,
+  type Command,
+  deviceOption,
+  dtypeOption,
+  expectNew,
+  FROM_0,
+  INTEGER_FROM_1,
+  numberOption,
+} from '../_cli.ts'
+import type { Calibration } from '../_quantize-command.ts'
 import { ensureInstalled } from '../_setup.ts'
 
 const KINDS = ['nf4', 'fp4', 'int8', 'bitnet'] as const
@@ -17,8 +27,11 @@ const help =
 
   <model>               a hub name, a folder or a .gguf file
   --to <kind>           nf4 (default), fp4, int8, or bitnet: for models that were trained as one
-  --block <n>           of nf4 and fp4: numbers that share a scale, 64 (default) to 4096
+  --block <n>           of nf4 and fp4: numbers that share a scale, 32 to 4096, default 64
   --plain-scales        of nf4 and fp4: without double quantization
+  --calibrate <data>    of nf4 and fp4: rounds by what the texts of this file send into each layer (GPTQ), and loses less
+  --rows <n>            with --calibrate: texts at most, default 128
+  --length <n>          with --calibrate: tokens of a text at most, default 256
   --threshold <x>       of int8: columns from this magnitude on are not rounded, default 6
   --linear-class <one>  of bitnet, in transformers: autobitlinear (default) or bitlinear
   --skip <module>       a module that stays as it is; may be repeated
@@ -33,6 +46,9 @@ const OPTIONS = {
   to: { type: 'string' },
   block: { type: 'string' },
   'plain-scales': { type: 'boolean' },
+  calibrate: { type: 'string' },
+  rows: { type: 'string' },
+  length: { type: 'string' },
   threshold: { type: 'string' },
   'linear-class': { type: 'string' },
   skip: { type: 'string', multiple: true },
@@ -69,6 +85,9 @@ export const quantize: Command<typeof OPTIONS> = {
         `--block: expected a power of two from 32 to 4096, got "${values.block}"`,
       )
     const threshold = numberOption('threshold', values.threshold, 6, FROM_0)
+    const form =
+      kind === 'nf4' || kind === 'fp4' ? { kind, block, doubleQuant: !values['plain-scales'] } : null
+    const calibration = form && calibrationOf(values, form)
     expectNew(output)
     const device = deviceOption(values.device, 'cpu')
     await ensureInstalled()
@@ -80,6 +99,7 @@ export const quantize: Command<typeof OPTIONS> = {
       output,
       kind,
       options,
+      calibration,
       ...(linearClass ? { linearClass } : {}),
       skip,
       dtype,
@@ -90,11 +110,32 @@ export const quantize: Command<typeof OPTIONS> = {
   },
 }
 
+/** What weights are rounded by; null: each to its nearest code. */
+function calibrationOf(
+  { calibrate: path, rows, length }: Readonly<Partial<Record<'calibrate' | 'rows' | 'length', string>>>,
+  form: Calibration['form'],
+): Calibration | null {
+  if (path === undefined) {
+    if (rows !== undefined || length !== undefined)
+      throw new TrituneError('E_USAGE', `--${rows === undefined ? 'length' : 'rows'} belongs to --calibrate`)
+    return null
+  }
+  return {
+    path,
+    rows: numberOption('rows', rows, 128, INTEGER_FROM_1),
+    length: numberOption('length', length, 256, INTEGER_FROM_1),
+    form,
+  }
+}
+
 /** Options of one kind that are given to another. */
 function expectFits(kind: (typeof KINDS)[number], values: Readonly<Record<string, unknown>>): void {
   const owners = {
     block: ['nf4', 'fp4'],
     'plain-scales': ['nf4', 'fp4'],
+    calibrate: ['nf4', 'fp4'],
+    rows: ['nf4', 'fp4'],
+    length: ['nf4', 'fp4'],
     threshold: ['int8'],
     'linear-class': ['bitnet'],
   }

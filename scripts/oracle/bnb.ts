@@ -12,6 +12,7 @@ import {
   type Device,
   empty,
   headLogits,
+  type Model,
   noGrad,
   quantize4bitOp,
   quantize8bit,
@@ -27,7 +28,7 @@ import { quantizedWeight } from '../../core/tensor/quantized-weight.ts'
 import { FP4, NF4 } from '../../core/ops/_codebooks.ts'
 import { setTensorBytes } from '../../core/tensor/tensor-bytes.ts'
 import { openCpu } from '../../plugins/cpu/mod.ts'
-import { saveQuantized } from '../../plugins/finetune/mod.ts'
+import { loadGptq, saveQuantized } from '../../plugins/finetune/mod.ts'
 import { createBatch, loadModel } from '../../plugins/models/mod.ts'
 import { fp4, int8, nf4, openQuantizer, packLayers } from '../../plugins/qlora/mod.ts'
 import { relativeError, temporaryFolder } from '../../tests/_golden.ts'
@@ -218,16 +219,21 @@ function* checkpointRows(python: string, folder: string, device: Device): Genera
       TOLERANCE[name] ?? EXACT,
     )
   }
-  for (const [name, definition, options] of [
-    ['nf4', nf4, {}],
-    ['fp4', fp4, { double_quant: false }],
-    ['int8', int8, {}],
+  const plain = join(theirs, 'plain')
+  const packedBy = (...made: Parameters<typeof openQuantizer>): Model =>
+    loadModel(plain, { device, pack: packLayers(openQuantizer(...made), 'f32') })
+  const texts = Array.from({ length: 16 }, (_, row) =>
+    Array.from({ length: 32 }, (_, i) => (row * 41 + i * i) % 96),
+  )
+  for (const [name, make] of [
+    ['nf4', () => packedBy(nf4)],
+    ['fp4', () => packedBy(fp4, { double_quant: false })],
+    ['nf4 by GPTQ', () => loadGptq(plain, texts, { device, block: 32 })],
+    ['int8', () => packedBy(int8)],
   ] as const) {
-    const written = join(folder, `ours-${name}`)
-    const plain = join(theirs, 'plain')
+    const written = join(folder, `ours-${name.replaceAll(' ', '-')}`)
     {
-      const quantizer = openQuantizer(definition, options)
-      using model = loadModel(plain, { device, pack: packLayers(quantizer, 'f32') })
+      using model = make()
       saveQuantized(model, plain, written, { maxShardBytes: 2e5 })
     }
     const answer = ask<{ logits: number[]; packed: number }>(python, ['logits', written])

@@ -3,7 +3,7 @@
  * anything is written.
  */
 import { describe, expect, test } from 'bun:test'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openCheckpoint } from '../../core/files/checkpoint.ts'
 import { denseWeight, isQuantized, type Model } from '../../core/mod.ts'
@@ -23,6 +23,14 @@ function weightsOf(model: Model): Map<string, Float32Array> {
       return [path, weight.toArray()]
     }),
   )
+}
+
+/** Records `{ text }` that are longer than the lengths that the tests ask for. */
+function textLines(count: number): string {
+  return Array.from(
+    { length: count },
+    (_, i) => `${JSON.stringify({ text: `${i} and ${i * 7} and ${i * i}, then ${1000 - i * 3}.` })}\n`,
+  ).join('')
 }
 
 describe('quantize', () => {
@@ -85,6 +93,64 @@ describe('quantize', () => {
     expect(existsSync(at('nf4'))).toBe(false)
   })
 
+  test('--calibrate: rounds by texts, says how far it is, and writes what loads packed', () => {
+    using temporary = temporaryFolder()
+    const at = (name: string): string => join(temporary.path, name)
+    writeTinyModel(at('plain'), BIG)
+    writeFileSync(at('data.jsonl'), textLines(40))
+    const said = tritune([
+      'quantize',
+      at('plain'),
+      at('packed'),
+      '--calibrate',
+      at('data.jsonl'),
+      '--rows',
+      '30',
+      '--length',
+      '24',
+      '--block',
+      '32',
+      '--skip',
+      'o_proj',
+    ])
+    expect(said.code).toBe(0)
+    expect(said.stderr).toMatch(/rounding by 30 texts of \d+ tokens together/)
+    expect(said.stderr).toContain('12 of 12 layers')
+    expect(said.stdout).toContain('12 layers packed as nf4')
+    using model = loadModel(at('packed'))
+    using nearest = loadModel(at('plain'), { pack: packLayers(openQuantizer(nf4, { block: 32 }), 'f32') })
+    for (const [path, { weight, kind }] of model.layers) {
+      expect(isQuantized(weight)).toBe(kind === 'linear' && !path.endsWith('o_proj'))
+      const other = nearest.layers.get(path)?.weight
+      if (isQuantized(weight) && other && isQuantized(other)) expect(weight.bytes).toBe(other.bytes)
+    }
+  })
+
+  test('--calibrate: bad data is told before weights are read, and nothing is written', () => {
+    using temporary = temporaryFolder()
+    const at = (name: string): string => join(temporary.path, name)
+    writeTinyModel(at('plain'), BIG)
+    writeFileSync(at('empty.jsonl'), '')
+    writeFileSync(at('few.jsonl'), textLines(1))
+    writeFileSync(at('pairs.jsonl'), '{"prompt":"a","chosen":"b","rejected":"c"}\n')
+    for (const [file, message] of [
+      ['none.jsonl', 'none.jsonl'],
+      ['empty.jsonl', 'there is no record'],
+      ['pairs.jsonl', 'round by the texts alone'],
+      ['few.jsonl', 'tokens are too few to round by: model.layers.0.mlp.down_proj has 128 inputs'],
+    ]) {
+      const said = tritune(['quantize', at('plain'), at('out'), '--calibrate', at(file)])
+      expect(said.code).toBe(1)
+      expect(said.stderr).toContain(message)
+    }
+    expect(readdirSync(temporary.path).toSorted()).toEqual([
+      'empty.jsonl',
+      'few.jsonl',
+      'pairs.jsonl',
+      'plain',
+    ])
+  })
+
   test('refuses what it cannot do, and writes nothing', () => {
     using temporary = temporaryFolder()
     const [plain, output] = [join(temporary.path, 'plain'), join(temporary.path, 'out')]
@@ -96,6 +162,9 @@ describe('quantize', () => {
       [['--to', 'int8', '--block', '64'], '--block is for nf4 and fp4'],
       [['--threshold', '6'], '--threshold is for int8'],
       [['--to', 'bitnet', '--plain-scales'], '--plain-scales is for nf4 and fp4'],
+      [['--to', 'int8', '--calibrate', 'data.jsonl'], '--calibrate is for nf4 and fp4'],
+      [['--rows', '8'], '--rows belongs to --calibrate'],
+      [['--calibrate', 'data.jsonl', '--length', '0'], '--length'],
       [['--linear-class', 'bitlinear'], '--linear-class is for bitnet'],
       [['--to', 'bitnet', '--linear-class', 'other'], 'autobitlinear'],
     ] as const) {

@@ -13,6 +13,13 @@ import type { BenchContext, Row, Topic } from '../_topic.ts'
 const BATCH = 4
 const LENGTH = 512
 const LOSS_STEPS = 200
+/** Bases whose loss is compared, as qlora_loss.ts is asked for them. */
+const PACKED: Readonly<Record<string, readonly string[]>> = {
+  nf4: ['--quantizer', 'nf4'],
+  'nf4 by GPTQ': ['--gptq', '64'],
+  'nf4 by GPTQ, blocks of 32': ['--gptq', '32'],
+  int8: ['--quantizer', 'int8'],
+}
 
 export const qlora: Topic = {
   name: 'qlora',
@@ -134,22 +141,19 @@ function loadRow(memory: Answer): Row {
 
 function losses(context: BenchContext): Row[] {
   const model = expectModel(context, 'qlora')
-  const after = (quantizer: string): number => {
-    context.progress(
-      `held-out loss after ${LOSS_STEPS} steps on ${quantizer === 'none' ? 'bf16' : quantizer}`,
-    )
-    const command = [script('qlora_loss.ts'), '--model', model, '--quantizer', quantizer]
+  const after = (name: string, options: readonly string[]): number => {
+    context.progress(`held-out loss after ${LOSS_STEPS} steps on ${name}`)
+    const command = [script('qlora_loss.ts'), '--model', model, ...options]
     command.push('--steps', String(LOSS_STEPS), '--threads', String(context.threads))
     const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' })
-    if (status !== 0)
-      throw new TrituneError('E_NATIVE', `the run on ${quantizer} failed: ${stderr.slice(-600)}`)
+    if (status !== 0) throw new TrituneError('E_NATIVE', `the run on ${name} failed: ${stderr.slice(-600)}`)
     return numberIn(JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}'), 'after')
   }
-  const plain = after('none')
-  return ['nf4', 'int8'].map((quantizer): Row => {
-    const ours = after(quantizer)
+  const plain = after('bf16', [])
+  return Object.entries(PACKED).map(([name, options]): Row => {
+    const ours = after(name, options)
     return {
-      name: `held-out loss after ${LOSS_STEPS} steps, ${quantizer} over bf16`,
+      name: `held-out loss after ${LOSS_STEPS} steps, ${name} over bf16`,
       ours,
       peer: plain,
       unit: '',

@@ -1,0 +1,212 @@
+/**
+ * The linear layers of a model in 4 bits of bitsandbytes, rounded by what goes into them (GPTQ, Frantar et al. 2022, arXiv 2210.17323).
+ *
+ * One pass over all texts at once: each layer is rounded as soon as its inputs are there, and computes on with the rounded weight. Beside it the
+ * same texts go through the plain weights, so that every layer also makes up for what was lost before it.
+ */
+import { Disposables } from '../../../core/disposables.ts'
+import {
+  type Adapter,
+  type BaseLayer,
+  baseForward,
+  concat,
+  isQuantized,
+  type Layer,
+  type Model,
+  noGrad,
+  type QuantizedWeight,
+  tensor,
+  type Tensor,
+  tensorScope,
+  type TokenBatch,
+  TrituneError,
+  type WeightSource,
+  withAdapters,
+} from '../../../core/mod.ts'
+import { expectBlock } from '../../../core/tensor/quantized-weight.ts'
+import { type LayerInputs, layerInputs } from './layer-inputs.ts'
+import { type FourBitForm, roundWeight } from './round-weight.ts'
+
+/** Options of `gptq()`. */
+export interface GptqOptions extends Partial<FourBitForm> {
+  /** Module paths of the layers to round; default: all linear ones but the head. */
+  readonly layers?: ReadonlySet<string>
+  /** Told of each layer that is done. */
+  readonly onLayer?: (done: number, of: number) => void
+}
+
+/** Rounded weights by module path. They are freed with it, except those that `pack` has given away. */
+export interface GptqWeights extends Disposable {
+  readonly weights: ReadonlyMap<string, QuantizedWeight>
+  /** For `loadModel()`: gives each weight to the layer of its path, once; null for other layers. */
+  readonly pack: NonNullable<WeightSource['pack']>
+}
+
+/**
+ * Rounds the layers of a plain model, which is as before afterwards. `texts`: token ids of each. Memory: the activations of one block for all
+ * tokens twice; time: n³/3 on the host for a layer of n inputs, besides the passes. E_DATA for fewer tokens than a layer has inputs, E_UNSUPPORTED
+ * for packed models and mixtures of experts, E_VALUE for activations or weights that are not finite.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from 'tritune/plugins/models'
+ * import { gptq } from 'tritune/plugins/qlora'
+ *
+ * using plain = loadModel('my-model')
+ * const text = Array.from({ length: 256 }, (_, i) => 5 + (i % 24)) // tokens of what it will be used on
+ * using rounded = gptq(plain, [text], { block: 32 })
+ * using model = loadModel('my-model', { pack: rounded.pack })
+ * console.log(model.layers.get('model.layers.0.self_attn.q_proj')?.weight.kind) // → nf4
+ * ```
+ */
+export function gptq(
+  model: Model,
+  texts: readonly ArrayLike<number>[],
+  options: GptqOptions = {},
+): GptqWeights {
+  const { kind = 'nf4', block = 64, doubleQuant = true, onLayer } = options
+  expectBlock('gptq', block)
+  const layers = layersOf(model, options)
+  expectFits(model, layers, texts)
+  const weights = new Map<string, QuantizedWeight>()
+  using made = new Disposables()
+  using shared = new SharedInputs()
+  using _scope = tensorScope()
+  noGrad(() =>
+    withAdapters(model, [], () => {
+      using watched = new Disposables()
+      for (const layer of layers)
+        watched.use(
+          watch(layer, (base, x) => {
+            if (weights.has(base.path))
+              throw new TrituneError('E_UNSUPPORTED', `${base.path} is met twice in one pass`)
+            const inputs = shared.of(x, base.path)
+            const weight = roundWeight(weightOf(base), inputs, { kind, block, doubleQuant, place: base.path })
+            weights.set(base.path, made.use(weight))
+            onLayer?.(weights.size, layers.length)
+            return weight
+          }),
+        )
+      model.hidden(twice(texts, model))
+    }),
+  )
+  const missed = layers.find(({ path }) => !weights.has(path))
+  if (missed)
+    throw new TrituneError('E_UNSUPPORTED', `${missed.path}: nothing goes through it`, {
+      remedy: `leave it as it is: skip ${missed.path}`,
+    })
+  made.move()
+  return given(weights)
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function layersOf(model: Model, { layers }: GptqOptions): Layer[] {
+  return [...model.layers.values()].filter(
+    ({ kind, path }) => kind === 'linear' && (layers?.has(path) ?? true),
+  )
+}
+
+function expectFits(model: Model, layers: readonly Layer[], texts: readonly ArrayLike<number>[]): void {
+  if (model.expertParameters?.size)
+    throw new TrituneError(
+      'E_UNSUPPORTED',
+      `a ${model.info.type} has experts, which see too little of any text to be rounded by it`,
+    )
+  for (const layer of layers) weightOf(layer)
+  if (layers.length === 0) throw new TrituneError('E_VALUE', 'there is no layer to round')
+  const tokens = texts.reduce((sum, { length }) => sum + length, 0)
+  const widest = layers.reduce((most, one) => (one.inputs > most.inputs ? one : most))
+  if (tokens < widest.inputs)
+    throw new TrituneError(
+      'E_DATA',
+      `${tokens} tokens are too few to round by: ${widest.path} has ${widest.inputs} inputs`,
+      { remedy: 'give more or longer texts: ten times as many tokens are better' },
+    )
+}
+
+function weightOf({ weight, form, path }: BaseLayer): Tensor {
+  if (isQuantized(weight)) throw new TrituneError('E_UNSUPPORTED', `${path} is packed already`)
+  if (form) throw new TrituneError('E_UNSUPPORTED', `${path}: a layer of the form ${form.name} has no 4 bits`)
+  return weight
+}
+
+/** All texts, and then all of them again. */
+function twice(texts: readonly ArrayLike<number>[], { head: { device } }: Model): TokenBatch {
+  const ids: number[] = []
+  const positions: number[] = []
+  const offsets = [0]
+  for (const text of [...texts, ...texts]) {
+    for (let i = 0; i < text.length; i++) {
+      ids.push(text[i])
+      positions.push(i)
+    }
+    offsets.push(ids.length)
+  }
+  const options = { dtype: 'i32', device } as const
+  return {
+    ids: tensor(ids, options),
+    positions: tensor(positions, options),
+    offsets: tensor(offsets, options),
+    positionCount: texts.reduce((most, { length }) => Math.max(most, length), 0),
+    host: { positions, offsets, ids },
+  }
+}
+
+/** Until it is disposed, the second half of what goes through the layer meets the weight that `round` makes. */
+function watch(layer: Layer, round: (base: BaseLayer, x: Tensor) => QuantizedWeight): Disposable {
+  const adapter: Adapter = {
+    kind: 'gptq',
+    forward(x, base) {
+      const weight = round(base, x)
+      const [plain, rounded] = halves(x)
+      return concat([baseForward(base, plain), baseForward({ ...base, weight }, rounded)])
+    },
+    parameters: () => ({}),
+    [Symbol.dispose]() {},
+  }
+  const slot = { name: 'gptq', adapter, weight: 1 }
+  layer.adapters.push(slot)
+  return { [Symbol.dispose]: () => void layer.adapters.splice(layer.adapters.indexOf(slot), 1) }
+}
+
+/** x (2T, in) → (T, in) of the plain weights, (T, in) of the rounded ones. */
+function halves(x: Tensor): readonly [Tensor, Tensor] {
+  const half = x.shape[0] / 2
+  return [x.rowsView(0, half), x.rowsView(half, half)]
+}
+
+/** Layers that get the same tensor one after the other (query, key and value) share what is made of it. */
+class SharedInputs implements Disposable {
+  #known: { readonly x: Tensor; readonly inputs: LayerInputs } | null = null
+
+  of(x: Tensor, place: string): LayerInputs {
+    if (this.#known?.x === x) return this.#known.inputs
+    this[Symbol.dispose]()
+    const [plain, rounded] = halves(x)
+    const inputs = layerInputs(rounded, plain, place)
+    this.#known = { x, inputs }
+    return inputs
+  }
+
+  [Symbol.dispose](): void {
+    this.#known?.inputs[Symbol.dispose]()
+    this.#known = null
+  }
+}
+
+/** Each weight has one owner: this map, or the layer that it was given to. */
+function given(weights: Map<string, QuantizedWeight>): GptqWeights {
+  return {
+    weights,
+    pack(path) {
+      const weight = weights.get(path) ?? null
+      weights.delete(path)
+      return weight
+    },
+    [Symbol.dispose]() {
+      for (const weight of weights.values()) weight[Symbol.dispose]()
+      weights.clear()
+    },
+  }
+}
