@@ -56,7 +56,7 @@ export interface GptqWeights extends Disposable {
  * const text = Array.from({ length: 256 }, (_, i) => 5 + (i % 24)) // tokens of what it will be used on
  * using rounded = gptq(plain, [text], { block: 32 })
  * using model = loadModel('my-model', { pack: rounded.pack })
- * console.log(model.layers.get('model.layers.0.self_attn.q_proj')?.weight.kind) // → nf4
+ * console.log(rounded.weights.size) // → 0: the layers of the model have them all
  * ```
  */
 export function gptq(
