@@ -55,8 +55,8 @@ export interface GptqWeights extends Disposable {
  * using plain = loadModel('my-model')
  * const text = Array.from({ length: 256 }, (_, i) => 5 + (i % 24)) // tokens of what it will be used on
  * using rounded = gptq(plain, [text], { block: 32 })
- * using model = loadModel('my-model', { pack: rounded.pack })
- * console.log(model.layers.get('model.layers.0.self_attn.q_proj')?.weight.kind) // → nf4
+ * using model = loadModel('my-model', { pack: rounded.pack }) // its layers have the weights now
+ * console.log(rounded.weights.size) // → 0
  * ```
  */
 export function gptq(
