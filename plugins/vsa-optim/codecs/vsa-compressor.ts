@@ -6,9 +6,10 @@
  * gradient; bundling several into one vector, as vsa-optim-rs does, mixes them up.
  */
 import type { GradientCompressor } from './compressor.ts'
-import { type CompressorOptions, tritCompressor } from './trit-form.ts'
+import type { Block } from './block-compressor.ts'
 import { hadamard } from './hadamard.ts'
-import { flipSigns, hashedWords } from './hashed-words.ts'
+import { hashedWords } from './hashed-words.ts'
+import { type BlockRotation, type CompressorOptions, tritCompressor } from './trit-form.ts'
 
 /** Options of `vsaCompressor()`. */
 export interface VsaCompressorOptions extends CompressorOptions {
@@ -34,17 +35,41 @@ export interface VsaCompressorOptions extends CompressorOptions {
  */
 export function vsaCompressor({ ratio = 1, ...options }: VsaCompressorOptions = {}): GradientCompressor {
   const { seed = 0 } = options
-  const signs = (x: Float64Array, block: number): Uint32Array =>
-    hashedWords({ seed, purpose: 'signs', round: 0, block }, Math.ceil(x.length / 32))
-  const rotation = {
-    forward(x: Float64Array, block: number) {
-      flipSigns(x, signs(x, block))
+  const signs = blockSigns(seed)
+  const rotation: BlockRotation = {
+    forward(gradient, x, block) {
+      const { start, count } = block
+      const own = signs(block)
+      for (let i = 0; i < count; i++) x[i] = own[i] * gradient[start + i]
+      for (let i = count; i < x.length; i++) x[i] = own[i] * 0
       hadamard(x)
     },
-    back(x: Float64Array, block: number) {
+    back(x, into, block) {
+      const { start, count } = block
+      const own = signs(block)
       hadamard(x)
-      flipSigns(x, signs(x, block))
+      for (let i = 0; i < count; i++) into[start + i] = own[i] * x[i]
     },
   }
   return tritCompressor({ codec: 'vsa', ratio, rotation }, options)
 }
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** What the numbers of a block are multiplied by: 1, and −1 where the bit of a word is set. The same in all rounds; those of the last blocks are kept. */
+function blockSigns(seed: number): (block: Pick<Block, 'index' | 'size'>) => Int8Array {
+  const known = new Map<number, Int8Array>()
+  return ({ index, size }) => {
+    const found = known.get(index)
+    if (found?.length === size) return found
+    const words = hashedWords({ seed, purpose: 'signs', round: 0, block: index }, Math.ceil(size / 32))
+    const signs = new Int8Array(size)
+    for (let i = 0; i < size; i++) signs[i] = 1 - 2 * ((words[i >> 5] >>> (i & 31)) & 1)
+    if (known.size >= KEPT_BLOCKS) known.clear()
+    known.set(index, signs)
+    return signs
+  }
+}
+
+/** A byte a number: not of tensors of any size. */
+const KEPT_BLOCKS = 64

@@ -8,7 +8,6 @@
  */
 import { expectInteger } from '../../../core/tensor/expect.ts'
 import { TrituneError } from '../../../core/mod.ts'
-import { compareGradients } from '../compare-gradients.ts'
 import type { GradientMessage } from '../codecs/gradient-message.ts'
 
 /** What of a compressor error feedback needs. */
@@ -68,11 +67,20 @@ export function withErrorFeedback<M>(
       for (let i = 0; i < length; i++) u[i] = gradient[i] + memory[i]
       const message = by.compress(u, state.round)
       const sent = by.decompress(message)
-      for (let i = 0; i < length; i++) memory[i] = u[i] - sent[i]
+      let [wanted, missed, left, given] = [0, 0, 0, 0]
+      for (let i = 0; i < length; i++) {
+        const difference = u[i] - sent[i]
+        memory[i] = difference
+        wanted += u[i] * u[i]
+        missed += difference * difference
+        left += memory[i] * memory[i]
+        given += gradient[i] * gradient[i]
+      }
       state = {
         round: state.round + 1,
-        kept: 1 - compareGradients(u, sent).error ** 2,
-        backlog: norm(memory) / norm(gradient),
+        // As `keptShare` has it.
+        kept: 1 - (missed === 0 ? 0 : Math.sqrt(missed / wanted)) ** 2,
+        backlog: Math.sqrt(left) / Math.sqrt(given),
       }
       return message
     },
@@ -110,10 +118,4 @@ interface Told {
 
 function fresh(): Told {
   return { round: 0, kept: null, backlog: null }
-}
-
-function norm(x: Float32Array): number {
-  let sum = 0
-  for (let i = 0; i < x.length; i++) sum += x[i] ** 2
-  return Math.sqrt(sum)
 }

@@ -9,6 +9,7 @@
 import { jsonField, type Stateful, TrituneError } from '../../../core/mod.ts'
 import { expectInteger } from '../../../core/tensor/expect.ts'
 import type { CodecOptions } from '../codecs/create-compressor.ts'
+import type { OpenUpdate } from '../wire/update-codec.ts'
 import type { UpdateLayout } from '../wire/update-layout.ts'
 import { type Compresses, withErrorFeedback } from './error-feedback.ts'
 import { keptNumbers } from './kept-numbers.ts'
@@ -100,15 +101,12 @@ export function updateWorker({
     },
     receive(messages, kind = 'compressed') {
       const round = feedback.round - 1
-      const updates = messages.map((message) => codecOf(kind).decode(message, round))
-      expectAll(updates, workers)
-      const ordered = updates.toSorted((a, b) => a.worker - b.worker)
-      const mean = new Float32Array(layout.length)
-      for (let i = 0; i < mean.length; i++) {
-        let sum = 0
-        for (const { update } of ordered) sum += update[i]
-        mean[i] = sum / workers
-      }
+      const opened = messages.map((message) => codecOf(kind).open(message, round))
+      expectAll(opened, workers)
+      const mean = meanOf(
+        opened.toSorted((a, b) => a.worker - b.worker),
+        layout,
+      )
       counts.receivedBytes += messages.reduce((sum, { length }) => sum + length, -codecOf(kind).bytes)
       return mean
     },
@@ -145,6 +143,24 @@ export function updateWorker({
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Tensor by tensor, in f64 and in the order of the workers. */
+function meanOf(updates: readonly OpenUpdate[], { tensors, length }: UpdateLayout): Float32Array<ArrayBuffer> {
+  const mean = new Float32Array(length)
+  const largest = tensors.reduce((most, { size }) => Math.max(most, size), 0)
+  const sums = new Float64Array(largest)
+  const numbers = new Float32Array(largest)
+  for (const [id, { start, size }] of tensors.entries()) {
+    const own = numbers.subarray(0, size)
+    for (const [i, update] of updates.entries()) {
+      update.read(id, own)
+      if (i === 0) sums.fill(0, 0, size)
+      for (let n = 0; n < size; n++) sums[n] += own[n]
+    }
+    for (let n = 0; n < size; n++) mean[start + n] = sums[n] / updates.length
+  }
+  return mean
+}
 
 function expectAll(updates: readonly { readonly worker: number }[], workers: number): void {
   const seen = new Set<number>()
