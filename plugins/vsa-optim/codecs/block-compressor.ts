@@ -64,12 +64,15 @@ export function blockCompressor(settings: CodecSettings, form: BlockForm): Gradi
       })
     },
     decode(from, into, round) {
+      let largest = 0
       eachBlock(into.length, round, (block) => {
         const scale = bf16ToNumber(from[block.at - 2] | (from[block.at - 1] << 8))
         if (!(scale >= 0 && scale <= LARGEST_BF16) || Object.is(scale, -0))
           throw new TrituneError('E_FORMAT', `${codec}: the scale of block ${block.index} is ${scale}`)
+        largest = Math.max(largest, scale)
         form.decode(from, scale, into, block)
       })
+      return largest < SMALL_SCALE
     },
   })
 }
@@ -85,6 +88,8 @@ export function illegalBlock(codec: string, { index }: Block, what: string): Tri
 const SCALE = 2
 const LARGEST_BF16 = bf16ToNumber(0x7f7f)
 const LARGEST_BLOCK = 2 ** 20
+/** No number of a block is above its scale times 2¹⁰ (turned ones: the root of its size), so below this scale all are finite. */
+const SMALL_SCALE = 2 ** 117
 
 function expectSettings({ codec, block, ratio, seed }: CodecSettings): void {
   if (!(Number.isInteger(Math.log2(block)) && block >= 1 && block <= LARGEST_BLOCK))

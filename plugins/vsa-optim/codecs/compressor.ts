@@ -4,7 +4,7 @@
  */
 import { expectInteger } from '../../../core/tensor/expect.ts'
 import { TrituneError } from '../../../core/mod.ts'
-import { bitsOf } from './float-bits.ts'
+import { bitsOf, MAGNITUDE } from './float-bits.ts'
 import { type CodecSettings, expectMessage, type GradientMessage } from './gradient-message.ts'
 
 /** Gradients to messages and back. Holds nothing between calls: the same gradient and round give the same message on every machine. */
@@ -28,10 +28,10 @@ export interface Coding {
   /** The numbers are finite, `into` is of the right size and zeros. */
   encode(gradient: Float32Array, into: Uint8Array, round: number): void
   /**
-   * `from` is of the right size; all of `into` is overwritten. E_FORMAT for bytes that `encode` never writes; numbers that are not finite are refused
-   * afterwards.
+   * `from` is of the right size; all of `into` is overwritten. E_FORMAT for bytes that `encode` never writes. true: the numbers are finite; false: that is to be
+   * seen, and those that are not are refused.
    */
-  decode(from: Uint8Array, into: Float32Array, round: number): void
+  decode(from: Uint8Array, into: Float32Array, round: number): boolean
 }
 
 /** A compressor out of its coding: what all of them check. */
@@ -43,8 +43,7 @@ export function compressorOf({ settings, bytesOf, encode, decode }: Coding): Gra
     encode(gradient, into, round)
   }
   const read = (payload: Uint8Array, into: Float32Array, round: number): void => {
-    decode(payload, into, round)
-    const bad = firstNotFinite(into)
+    const bad = decode(payload, into, round) ? -1 : firstNotFinite(into)
     if (bad >= 0) throw new TrituneError('E_FORMAT', `${codec}: number ${bad} is ${into[bad]}`)
   }
   return {
@@ -80,9 +79,18 @@ export function expectFinite(gradient: Float32Array): void {
 /** −1: all are. */
 function firstNotFinite(gradient: Float32Array): number {
   const bits = bitsOf(gradient)
-  for (let i = 0; i < bits.length; i++) if ((bits[i] & EXPONENT) === EXPONENT) return i
-  return -1
+  // An exponent of ones, and one more, is carried into the sign.
+  let seen = 0
+  let i = 0
+  for (; i + 4 <= bits.length; i += 4)
+    seen |=
+      ((bits[i] & MAGNITUDE) + ONE) |
+      ((bits[i + 1] & MAGNITUDE) + ONE) |
+      ((bits[i + 2] & MAGNITUDE) + ONE) |
+      ((bits[i + 3] & MAGNITUDE) + ONE)
+  for (; i < bits.length; i++) seen |= (bits[i] & MAGNITUDE) + ONE
+  return seen < 0 ? gradient.findIndex((value) => !Number.isFinite(value)) : -1
 }
 
-/** Of an f32, all ones: Infinity or NaN. */
-const EXPONENT = 0x7f800000
+/** The lowest bit of the exponent of an f32. */
+const ONE = 0x00800000

@@ -32,7 +32,11 @@ export function denseCompressor(dtype: 'f32' | 'bf16' = 'f32'): GradientCompress
     settings,
     bytesOf: (length) => width * length,
     encode: dtype === 'f32' ? (gradient, into) => into.set(bytesOf(gradient)) : writeBf16,
-    decode: dtype === 'f32' ? (from, into) => bytesOf(into).set(from) : readBf16,
+    decode(from, into) {
+      if (dtype === 'f32') bytesOf(into).set(from)
+      else readBf16(from, into)
+      return false
+    },
   })
 }
 

@@ -9,21 +9,38 @@ export function hadamard(x: Float64Array): void {
   const n = x.length
   let half = 1
   for (; 8 * half <= n; half *= 8) threeStages(x, half)
-  for (; half < n; half *= 2) stage(x, half)
+  if (4 * half === n) twoStages(x, half)
+  else if (2 * half === n) stage(x, half)
   const norm = 1 / Math.sqrt(n)
   for (let i = 0; i < n; i++) x[i] *= norm
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
+/** The last one. */
 function stage(x: Float64Array, half: number): void {
-  for (let start = 0; start < x.length; start += 2 * half) {
-    for (let i = start; i < start + half; i++) {
-      const a = x[i]
-      const b = x[i + half]
-      x[i] = a + b
-      x[i + half] = a - b
-    }
+  for (let i = 0; i < half; i++) {
+    const a = x[i]
+    const b = x[i + half]
+    x[i] = a + b
+    x[i + half] = a - b
+  }
+}
+
+/** The last two. */
+function twoStages(x: Float64Array, half: number): void {
+  for (let i = 0; i < half; i++) {
+    const i1 = i + half
+    const i2 = i1 + half
+    const i3 = i2 + half
+    const a0 = x[i] + x[i1]
+    const a1 = x[i] - x[i1]
+    const a2 = x[i2] + x[i3]
+    const a3 = x[i2] - x[i3]
+    x[i] = a0 + a2
+    x[i1] = a1 + a3
+    x[i2] = a0 - a2
+    x[i3] = a1 - a3
   }
 }
 
@@ -31,8 +48,13 @@ function stage(x: Float64Array, half: number): void {
 function threeStages(x: Float64Array, half: number): void {
   for (let start = 0; start < x.length; start += 8 * half) {
     for (let i = start; i < start + half; i++) {
-      const [i1, i2, i3] = [i + half, i + 2 * half, i + 3 * half]
-      const [i4, i5, i6, i7] = [i + 4 * half, i + 5 * half, i + 6 * half, i + 7 * half]
+      const i1 = i + half
+      const i2 = i1 + half
+      const i3 = i2 + half
+      const i4 = i3 + half
+      const i5 = i4 + half
+      const i6 = i5 + half
+      const i7 = i6 + half
       const a0 = x[i] + x[i1]
       const a1 = x[i] - x[i1]
       const a2 = x[i2] + x[i3]

@@ -31,10 +31,7 @@ export function integerCompressor({
   block = bits === 8 ? 4096 : 256,
 }: IntegerCompressorOptions = {}): GradientCompressor {
   const codec = bits === 8 ? 'int8' : 'int4'
-  return blockCompressor(
-    { codec, seed: 0, block, ratio: 1, rank: 0 },
-    bits === 8 ? BYTES : NIBBLES,
-  )
+  return blockCompressor({ codec, seed: 0, block, ratio: 1, rank: 0 }, bits === 8 ? BYTES : NIBBLES)
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
@@ -67,20 +64,26 @@ const BYTES: BlockForm = {
     const { start, count, at } = block
     const scale = integerScale(bitsOf(gradient), block, 127)
     if (scale === 0) return 0
+    const x = gradient.subarray(start, start + count)
+    const bytes = into.subarray(at, at + count)
     const inverse = 1 / scale
     for (let i = 0; i < count; i++) {
-      const value = nearest(gradient[start + i] * inverse)
-      into[at + i] = value > 127 ? 127 : value < -127 ? -127 : value
+      const value = nearest(x[i] * inverse)
+      bytes[i] = value > 127 ? 127 : value < -127 ? -127 : value
     }
     return scale
   },
   decode(from, scale, into, block) {
     const { start, count, at } = block
+    const values = new Int8Array(from.buffer, from.byteOffset + at, count)
+    const x = into.subarray(start, start + count)
+    let seen = 0
     for (let i = 0; i < count; i++) {
-      const value = (from[at + i] << 24) >> 24
-      if (value === -128) throw illegalBlock('int8', block, 'has -128, at most ±127 is sent')
-      into[start + i] = value * scale
+      const value = values[i]
+      seen |= value + 127
+      x[i] = value * scale
     }
+    if (seen < 0) throw illegalBlock('int8', block, 'has -128, at most ±127 is sent')
   },
 }
 
@@ -93,21 +96,38 @@ const NIBBLES: BlockForm = {
     const scale = integerScale(bitsOf(gradient), block, 7)
     if (scale === 0) return 0
     const inverse = 1 / scale
-    for (let i = 0; i < count; i++) {
-      const value = nearest(gradient[start + i] * inverse)
-      const sent = value > 7 ? 7 : value < -7 ? -7 : value
-      into[at + (i >> 1)] |= (sent & 15) << (4 * (i & 1))
-    }
+    const even = count & ~1
+    for (let i = 0; i < even; i += 2)
+      into[at + (i >> 1)] =
+        nibble(gradient[start + i] * inverse) | (nibble(gradient[start + i + 1] * inverse) << 4)
+    if (even < count) into[at + (even >> 1)] = nibble(gradient[start + even] * inverse)
     return scale
   },
   decode(from, scale, into, block) {
     const { start, count, at } = block
-    for (let i = 0; i < count; i++) {
-      const value = (((from[at + (i >> 1)] >> (4 * (i & 1))) & 15) << 28) >> 28
-      if (value === -8) throw illegalBlock('int4', block, 'has -8, at most ±7 is sent')
-      into[start + i] = value * scale
+    const x = into.subarray(start, start + count)
+    const even = count & ~1
+    let seen = 0
+    for (let i = 0; i < even; i += 2) {
+      const byte = from[at + (i >> 1)]
+      const low = (byte << 28) >> 28
+      const high = (byte << 24) >> 28
+      seen |= (low + 7) | (high + 7)
+      x[i] = low * scale
+      x[i + 1] = high * scale
     }
+    if (even < count) {
+      const low = (from[at + (even >> 1)] << 28) >> 28
+      seen |= low + 7
+      x[even] = low * scale
+    }
+    if (seen < 0) throw illegalBlock('int4', block, 'has -8, at most ±7 is sent')
   },
+}
+
+function nibble(quotient: number): number {
+  const value = nearest(quotient)
+  return (value > 7 ? 7 : value < -7 ? -7 : value) & 15
 }
 
 function nearest(quotient: number): number {

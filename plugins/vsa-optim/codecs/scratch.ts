@@ -10,7 +10,14 @@ export function scratchNumbers(length: number): Float64Array {
   return view
 }
 
+/** The same in f32, of other memory. */
+export function scratchFloats(length: number): Float32Array {
+  if (floats.length < length) floats = new Float32Array(length)
+  return floats.subarray(0, length)
+}
+
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 let room = new Float64Array(0)
 let view = room
+let floats = new Float32Array(0)

@@ -102,7 +102,17 @@ function largestPlaces(bits: Int32Array, count: number): Uint32Array {
 
 /** The smallest of the `count` largest magnitudes, and how many of those are equal to it. */
 function leastOf(bits: Int32Array, count: number): { readonly least: number; readonly ties: number } {
-  // Sorting is for the numbers of one bin alone: exponent and three bits of the rest.
+  const { within, wanted } =
+    bits.length < BINS ? { within: bits.map((one) => one & MAGNITUDE), wanted: count } : binOf(bits, count)
+  const sorted = within.sort()
+  const from = sorted.length - wanted
+  let ties = 0
+  while (from + ties < sorted.length && sorted[from + ties] === sorted[from]) ties++
+  return { least: sorted[from], ties }
+}
+
+/** The bin in which the smallest of the `count` largest magnitudes is, so that few are to be sorted, and how many of the bin are among those. */
+function binOf(bits: Int32Array, count: number): { readonly within: Int32Array; readonly wanted: number } {
   const bins = new Uint32Array(BINS)
   for (let i = 0; i < bits.length; i++) bins[(bits[i] & MAGNITUDE) >>> BIN_SHIFT]++
   let bin = BINS - 1
@@ -114,13 +124,9 @@ function leastOf(bits: Int32Array, count: number): { readonly least: number; rea
     const size = bits[i] & MAGNITUDE
     if (size >>> BIN_SHIFT === bin) within[found++] = size
   }
-  const wanted = count - above
-  const sorted = within.sort()
-  const least = sorted[found - wanted]
-  let ties = 0
-  for (let i = found - wanted; i < found && sorted[i] === least; i++) ties++
-  return { least, ties }
+  return { within, wanted: count - above }
 }
 
+/** By exponent and three bits of the rest. */
 const BIN_SHIFT = 20
 const BINS = 2 ** (31 - BIN_SHIFT)

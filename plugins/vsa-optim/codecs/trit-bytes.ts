@@ -51,7 +51,7 @@ export function readTrits(
   from: Uint8Array,
   at: number,
   scale: number,
-  x: Float32Array | Float64Array,
+  x: Float32Array,
   { start, count }: { readonly start: number; readonly count: number },
 ): void {
   const whole = Math.floor(count / TRITS)

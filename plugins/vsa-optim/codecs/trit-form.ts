@@ -7,7 +7,7 @@ import { type Block, blockCompressor, scaleOf } from './block-compressor.ts'
 import type { GradientCompressor } from './compressor.ts'
 import type { CodecSettings } from './gradient-message.ts'
 import { hashedWords } from './hashed-words.ts'
-import { scratchNumbers } from './scratch.ts'
+import { scratchFloats, scratchNumbers } from './scratch.ts'
 import { packNearest, packTrits, readTrits } from './trit-bytes.ts'
 
 /** What `ternaryCompressor` and `vsaCompressor` can be told. */
@@ -70,10 +70,10 @@ export function tritCompressor(
         return
       }
       const x = scratchNumbers(size)
-      if (sent === size) readTrits(from, at, scale, x, { start: 0, count: size })
+      const part = scratchFloats(sent)
+      readTrits(from, at, scale, part, { start: 0, count: sent })
+      if (sent === size) x.set(part)
       else {
-        const part = new Float64Array(sent)
-        readTrits(from, at, scale, part, { start: 0, count: sent })
         const first = windowStart(seed, block, sent)
         x.fill(0)
         for (let i = 0; i < sent; i++) x[(first + i) % size] = part[i]

@@ -39,16 +39,13 @@ export function vsaCompressor({ ratio = 1, ...options }: VsaCompressorOptions = 
   const rotation: BlockRotation = {
     forward(gradient, x, block) {
       const { start, count } = block
-      const own = signs(block)
-      for (let i = 0; i < count; i++) x[i] = own[i] * gradient[start + i]
-      for (let i = count; i < x.length; i++) x[i] = own[i] * 0
+      turn(x, gradient.subarray(start, start + count), signs(block))
       hadamard(x)
     },
     back(x, into, block) {
       const { start, count } = block
-      const own = signs(block)
       hadamard(x)
-      for (let i = 0; i < count; i++) into[start + i] = own[i] * x[i]
+      turnBack(into.subarray(start, start + count), x, signs(block))
     },
   }
   return tritCompressor({ codec: 'vsa', ratio, rotation }, options)
@@ -69,6 +66,16 @@ function blockSigns(seed: number): (block: Pick<Block, 'index' | 'size'>) => Int
     known.set(index, signs)
     return signs
   }
+}
+
+/** Zeros behind the numbers. */
+function turn(x: Float64Array, numbers: Float32Array, signs: Int8Array): void {
+  for (let i = 0; i < numbers.length; i++) x[i] = signs[i] * numbers[i]
+  for (let i = numbers.length; i < x.length; i++) x[i] = signs[i] * 0
+}
+
+function turnBack(numbers: Float32Array, x: Float64Array, signs: Int8Array): void {
+  for (let i = 0; i < numbers.length; i++) numbers[i] = signs[i] * x[i]
 }
 
 /** A byte a number: not of tensors of any size. */

@@ -51,8 +51,8 @@ export interface UpdateCodec {
   readonly options: CodecOptions
   /** Of every message, headers included. */
   readonly bytes: number
-  /** Throws E_SHAPE for another length, E_NAN for a number that is not finite, with the name of its tensor. */
-  encode(update: Float32Array, place: UpdatePlace): Uint8Array<ArrayBuffer>
+  /** Throws E_SHAPE for another length, E_NAN for a number that is not finite, with the name of its tensor. `said`: where to put what the message says. */
+  encode(update: Float32Array, place: UpdatePlace, said?: Float32Array): Uint8Array<ArrayBuffer>
   /** Throws E_FORMAT for damaged bytes, E_VALUE for a message of another round, codec, seed or set of tensors. */
   open(message: Uint8Array, round: number): OpenUpdate
   /** All of it, with the errors of `open()` and of what is read. */
@@ -115,7 +115,7 @@ export function updateCodec(layout: UpdateLayout, options: CodecOptions, seed = 
     layout,
     options,
     bytes,
-    encode(update, { round, worker, isLast = false }) {
+    encode(update, { round, worker, isLast = false }, said) {
       expectInteger('updateCodec', 'round', round, { max: 0xffffffff })
       expectInteger('updateCodec', 'worker', worker, { max: 0xffff })
       if (update.length !== layout.length)
@@ -130,7 +130,10 @@ export function updateCodec(layout: UpdateLayout, options: CodecOptions, seed = 
       for (const [id, { name, start, size, compressor, bytes: length }] of parts.entries()) {
         writeTensorHeader(view, at, { id, length })
         const payload = message.subarray(at + TENSOR_HEADER, at + TENSOR_HEADER + length)
-        placing(name, () => compressor.write(update.subarray(start, start + size), payload, round))
+        placing(name, () => {
+          compressor.write(update.subarray(start, start + size), payload, round)
+          if (said) compressor.read(payload, said.subarray(start, start + size), round)
+        })
         at += TENSOR_HEADER + length
       }
       return seal(message)

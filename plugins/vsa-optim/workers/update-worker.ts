@@ -75,6 +75,8 @@ export function updateWorker({
   const by = (kind: SendKind): Compresses<Uint8Array<ArrayBuffer>> => ({
     compress: (update, round = 0) => codecOf(kind).encode(update, { round, worker, isLast: kind === 'last' }),
     decompress: (message) => codecOf(kind).decode(message, feedback.round).update,
+    compressAndRead: (update, round, said) =>
+      codecOf(kind).encode(update, { round, worker, isLast: kind === 'last' }, said),
   })
   const own = given === undefined ? keptNumbers(layout.length) : null
   const memory = own?.numbers ?? given ?? new Float32Array(layout.length)
@@ -145,21 +147,40 @@ export function updateWorker({
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** Tensor by tensor, in f64 and in the order of the workers. */
-function meanOf(updates: readonly OpenUpdate[], { tensors, length }: UpdateLayout): Float32Array<ArrayBuffer> {
+function meanOf(
+  updates: readonly OpenUpdate[],
+  { tensors, length }: UpdateLayout,
+): Float32Array<ArrayBuffer> {
   const mean = new Float32Array(length)
   const largest = tensors.reduce((most, { size }) => Math.max(most, size), 0)
   const sums = new Float64Array(largest)
-  const numbers = new Float32Array(largest)
+  const rooms = [new Float32Array(largest), new Float32Array(largest)]
   for (const [id, { start, size }] of tensors.entries()) {
-    const own = numbers.subarray(0, size)
-    for (const [i, update] of updates.entries()) {
-      update.read(id, own)
-      if (i === 0) sums.fill(0, 0, size)
-      for (let n = 0; n < size; n++) sums[n] += own[n]
+    const sum = sums.subarray(0, size).fill(0)
+    const [one, other] = rooms.map((room) => room.subarray(0, size))
+    for (let i = 0; i < updates.length; i += 2) {
+      updates[i].read(id, one)
+      if (i + 1 < updates.length) {
+        updates[i + 1].read(id, other)
+        addBoth(sum, one, other)
+      } else addOne(sum, one)
     }
-    for (let n = 0; n < size; n++) mean[start + n] = sums[n] / updates.length
+    divide(mean.subarray(start, start + size), sum, updates.length)
   }
   return mean
+}
+
+/** One after the other, as if each were added by itself. */
+function addBoth(sum: Float64Array, one: Float32Array, other: Float32Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i] = sum[i] + one[i] + other[i]
+}
+
+function addOne(sum: Float64Array, one: Float32Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i] += one[i]
+}
+
+function divide(mean: Float32Array, sum: Float64Array, count: number): void {
+  for (let i = 0; i < mean.length; i++) mean[i] = sum[i] / count
 }
 
 function expectAll(updates: readonly { readonly worker: number }[], workers: number): void {

@@ -22,7 +22,11 @@ const WARM_UP = { quick: 1, full: 12 }
 const ROUNDS = { quick: 1, full: 25 }
 
 /** Names are `coding, ternary: write`, `: read` and `: a round of 4 workers`. */
-export function codingRows(base: string, isAsked: (row: { readonly name: string }) => boolean, quick = false): Row[] {
+export function codingRows(
+  base: string,
+  isAsked: (row: { readonly name: string }) => boolean,
+  quick = false,
+): Row[] {
   const asked = CODEC_NAMES.filter((codec) => PARTS.some((part) => isAsked({ name: nameOf(codec, part) })))
   if (asked.length === 0) return []
   const layout = layoutOf(base)

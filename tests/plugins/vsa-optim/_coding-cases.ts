@@ -114,7 +114,11 @@ function compressed(compressor: GradientCompressor, lengths: readonly number[]):
 }
 
 const LAYOUT = updateLayout(
-  new Map(Object.entries({ a: [96, 100], b: [24, 32], c: [40, 100], d: [7], e: [1], f: [64, 64] }).map(([name, shape]) => [name, { shape }])),
+  new Map(
+    Object.entries({ a: [96, 100], b: [24, 32], c: [40, 100], d: [7], e: [1], f: [64, 64] }).map(
+      ([name, shape]) => [name, { shape }],
+    ),
+  ),
 )
 
 function teamCases(): Case[] {
@@ -129,18 +133,23 @@ function teamCases(): Case[] {
 /** Messages, means, what is left, and statistics of three workers. */
 function team(options: CodecOptions): string {
   const hash = createHash('sha256')
-  const workers = [0, 1, 2].map((worker) => updateWorker({ layout: LAYOUT, worker, workers: 3, seed: 5, ...options }))
+  const workers = [0, 1, 2].map((worker) =>
+    updateWorker({ layout: LAYOUT, worker, workers: 3, seed: 5, ...options }),
+  )
   const start = drawn(LAYOUT.length, 'heavy', 1)
   const rounds = workers.map((worker) => localRounds(worker, start, { rate: 0.7, momentum: 0.9 }))
   const plain = workers.map((worker) => localRounds(worker, start))
   const kinds: readonly SendKind[] = ['dense', 'compressed', 'compressed', 'compressed', 'compressed', 'last']
   for (const [round, kind] of kinds.entries()) {
     const ways = round % 2 === 0 ? rounds : plain
-    const messages = ways.map((one, worker) => one.send(drawn(LAYOUT.length, 'heavy', 10 * round + worker), kind))
+    const messages = ways.map((one, worker) =>
+      one.send(drawn(LAYOUT.length, 'heavy', 10 * round + worker), kind),
+    )
     for (const message of messages) hash.update(message)
     for (const one of ways) hash.update(bytesOf(one.receive(messages.toReversed(), kind)))
     for (const worker of workers) {
-      for (const tensor of worker.tensors?.().values() ?? []) hash.update(bytesOf(Float32Array.from(tensor.toArray())))
+      for (const tensor of worker.tensors?.().values() ?? [])
+        hash.update(bytesOf(Float32Array.from(tensor.toArray())))
       hash.update(JSON.stringify(worker.stats))
     }
   }
@@ -150,7 +159,9 @@ function team(options: CodecOptions): string {
 
 function twoHops(codec: 'ternary' | 'int8'): string {
   const hash = createHash('sha256')
-  const workers = [0, 1, 2].map((worker) => twoHopWorker({ layout: LAYOUT, worker, workers: 3, seed: 5, codec }))
+  const workers = [0, 1, 2].map((worker) =>
+    twoHopWorker({ layout: LAYOUT, worker, workers: 3, seed: 5, codec }),
+  )
   for (const [round, kind] of (['dense', 'compressed', 'compressed', 'last'] as const).entries()) {
     const sent = workers.map((one, i) => one.scatter(drawn(LAYOUT.length, 'heavy', 10 * round + i), kind))
     const averages = workers.map((one, i) =>
@@ -162,7 +173,8 @@ function twoHops(codec: 'ternary' | 'int8'): string {
     for (const message of [...sent.flat(), ...averages]) hash.update(message)
     for (const worker of workers) {
       hash.update(bytesOf(worker.receive(averages, kind)))
-      for (const tensor of worker.tensors?.().values() ?? []) hash.update(bytesOf(Float32Array.from(tensor.toArray())))
+      for (const tensor of worker.tensors?.().values() ?? [])
+        hash.update(bytesOf(Float32Array.from(tensor.toArray())))
       hash.update(JSON.stringify(worker.stats))
     }
   }
