@@ -104,7 +104,7 @@ function largestPlaces(bits: Int32Array, count: number): Uint32Array {
 function leastOf(bits: Int32Array, count: number): { readonly least: number; readonly ties: number } {
   const { within, wanted } =
     bits.length < BINS ? { within: bits.map((one) => one & MAGNITUDE), wanted: count } : binOf(bits, count)
-  const sorted = within.sort()
+  const sorted = within.toSorted()
   const from = sorted.length - wanted
   let ties = 0
   while (from + ties < sorted.length && sorted[from + ties] === sorted[from]) ties++

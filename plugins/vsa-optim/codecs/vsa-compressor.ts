@@ -71,7 +71,7 @@ function blockSigns(seed: number): (block: Pick<Block, 'index' | 'size'>) => Int
 /** Zeros behind the numbers. */
 function turn(x: Float64Array, numbers: Float32Array, signs: Int8Array): void {
   for (let i = 0; i < numbers.length; i++) x[i] = signs[i] * numbers[i]
-  for (let i = numbers.length; i < x.length; i++) x[i] = signs[i] * 0
+  for (let i = numbers.length; i < x.length; i++) x[i] = signs[i] < 0 ? -0 : 0
 }
 
 function turnBack(numbers: Float32Array, x: Float64Array, signs: Int8Array): void {

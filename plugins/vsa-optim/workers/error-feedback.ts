@@ -70,7 +70,7 @@ export function withErrorFeedback<M>(
         throw new TrituneError('E_SHAPE', `this compressor is for ${length} numbers, got ${gradient.length}`)
       addTo(u, gradient, memory)
       let message: M
-      let said = room
+      let said: Float32Array = room
       if (by.compressAndRead) message = by.compressAndRead(u, state.round, said)
       else {
         message = by.compress(u, state.round)
