@@ -7,10 +7,17 @@ import { bf16ToNumber, numberToBf16, TrituneError } from '../../../core/mod.ts'
 import { compressorOf, type GradientCompressor } from './compressor.ts'
 import type { CodecSettings } from './gradient-message.ts'
 
-/** Which block of a gradient, and which round. */
-export interface BlockPlace {
+/** A block: which, of which round, and where it lies among the numbers and the bytes of a gradient. */
+export interface Block {
   readonly index: number
   readonly round: number
+  /** Its first number, and how many there are. */
+  readonly start: number
+  readonly count: number
+  /** With the zeros that it is filled up with: `count` where it is not. */
+  readonly size: number
+  /** Its first byte after the scale. */
+  readonly at: number
 }
 
 /** How one block is written. */
@@ -19,10 +26,10 @@ export interface BlockForm {
   readonly isPadded: boolean
   /** Bytes of a block of so many numbers, without its scale. */
   bytes(size: number): number
-  /** Writes what the numbers are of the scale, and returns the scale, which is one of `scaleOf`. x may be changed. */
-  encode(x: Float64Array, into: Uint8Array, place: BlockPlace): number
-  /** Puts the numbers into x, which is zeros. */
-  decode(from: Uint8Array, scale: number, x: Float64Array, place: BlockPlace): void
+  /** Writes what the numbers are of the scale into bytes that are zeros, and returns the scale, which is one of `scaleOf`. */
+  encode(gradient: Float32Array, into: Uint8Array, block: Block): number
+  /** Puts the numbers over what is in `into`. */
+  decode(from: Uint8Array, scale: number, into: Float32Array, block: Block): void
 }
 
 /** What of `value` a message can hold as a scale: bf16, and finite. */
@@ -33,40 +40,45 @@ export function scaleOf(value: number): number {
 /** Throws E_VALUE for a block or ratio or seed out of its range. */
 export function blockCompressor(settings: CodecSettings, form: BlockForm): GradientCompressor {
   expectSettings(settings)
+  const { codec, block: most } = settings
+  const { isPadded } = form
+  const eachBlock = (length: number, round: number, visit: (block: Block) => void): number => {
+    let at = 0
+    for (let start = 0, index = 0; start < length; start += most, index++) {
+      const count = Math.min(most, length - start)
+      const size = isPadded && count < most ? 2 ** Math.ceil(Math.log2(count)) : count
+      at += SCALE
+      visit({ index, round, start, count, size, at })
+      at += form.bytes(size)
+    }
+    return at
+  }
   return compressorOf({
     settings,
-    bytesOf: (length) =>
-      blocksOf(length, settings.block, form).reduce((sum, { size }) => sum + SCALE + form.bytes(size), 0),
+    bytesOf: (length) => eachBlock(length, 0, () => undefined),
     encode(gradient, into, round) {
-      let at = 0
-      for (const [index, { start, size }] of blocksOf(gradient.length, settings.block, form).entries()) {
-        const x = new Float64Array(size)
-        x.set(gradient.subarray(start, start + size))
-        const end = at + SCALE + form.bytes(size)
-        const bits = numberToBf16(form.encode(x, into.subarray(at + SCALE, end), { index, round }))
-        into[at] = bits & 0xff
-        into[at + 1] = bits >> 8
-        at = end
-      }
+      eachBlock(gradient.length, round, (block) => {
+        const bits = numberToBf16(form.encode(gradient, into, block))
+        into[block.at - 2] = bits & 0xff
+        into[block.at - 1] = bits >> 8
+      })
     },
     decode(from, into, round) {
-      let at = 0
-      for (const [index, { start, size }] of blocksOf(into.length, settings.block, form).entries()) {
-        const scale = bf16ToNumber(from[at] | (from[at + 1] << 8))
+      let largest = 0
+      eachBlock(into.length, round, (block) => {
+        const scale = bf16ToNumber(from[block.at - 2] | (from[block.at - 1] << 8))
         if (!(scale >= 0 && scale <= LARGEST_BF16) || Object.is(scale, -0))
-          throw new TrituneError('E_FORMAT', `${settings.codec}: the scale of block ${index} is ${scale}`)
-        const x = new Float64Array(size)
-        const end = at + SCALE + form.bytes(size)
-        form.decode(from.subarray(at + SCALE, end), scale, x, { index, round })
-        into.set(x.subarray(0, Math.min(size, into.length - start)), start)
-        at = end
-      }
+          throw new TrituneError('E_FORMAT', `${codec}: the scale of block ${block.index} is ${scale}`)
+        largest = Math.max(largest, scale)
+        form.decode(from, scale, into, block)
+      })
+      return largest < SMALL_SCALE
     },
   })
 }
 
 /** Throws E_FORMAT for bits of a block that are never written. */
-export function illegalBlock(codec: string, { index }: BlockPlace, what: string): TrituneError {
+export function illegalBlock(codec: string, { index }: Block, what: string): TrituneError {
   return new TrituneError('E_FORMAT', `${codec}: block ${index} ${what}`)
 }
 
@@ -76,20 +88,8 @@ export function illegalBlock(codec: string, { index }: BlockPlace, what: string)
 const SCALE = 2
 const LARGEST_BF16 = bf16ToNumber(0x7f7f)
 const LARGEST_BLOCK = 2 ** 20
-
-interface Block {
-  readonly start: number
-  readonly size: number
-}
-
-function blocksOf(length: number, block: number, { isPadded }: BlockForm): Block[] {
-  const blocks: Block[] = []
-  for (let start = 0; start < length; start += block) {
-    const left = length - start
-    blocks.push({ start, size: Math.min(block, isPadded ? 2 ** Math.ceil(Math.log2(left)) : left) })
-  }
-  return blocks
-}
+/** No number of a block is above its scale times 2¹⁰ (turned ones: the root of its size), so below this scale all are finite. */
+const SMALL_SCALE = 2 ** 117
 
 function expectSettings({ codec, block, ratio, seed }: CodecSettings): void {
   if (!(Number.isInteger(Math.log2(block)) && block >= 1 && block <= LARGEST_BLOCK))

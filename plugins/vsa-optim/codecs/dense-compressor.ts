@@ -1,8 +1,8 @@
 /**
  * All numbers as they are, in f32 or bf16: what the other codecs are compared with, and what the first and last rounds of local steps send.
  */
-import { bf16ToNumber, numberToBf16 } from '../../../core/mod.ts'
 import { compressorOf, type GradientCompressor } from './compressor.ts'
+import { bitsOf, bytesOf, MAGNITUDE } from './float-bits.ts'
 
 /**
  * `f32` loses nothing, `bf16` all but 8 bits of each number.
@@ -31,21 +31,33 @@ export function denseCompressor(dtype: 'f32' | 'bf16' = 'f32'): GradientCompress
   return compressorOf({
     settings,
     bytesOf: (length) => width * length,
-    encode(gradient, into) {
-      const view = new DataView(into.buffer, into.byteOffset)
-      for (let i = 0; i < gradient.length; i++)
-        if (dtype === 'f32') view.setFloat32(4 * i, gradient[i], true)
-        else view.setUint16(2 * i, numberToBf16(Math.max(-LARGEST, Math.min(LARGEST, gradient[i]))), true)
-    },
+    encode: dtype === 'f32' ? (gradient, into) => into.set(bytesOf(gradient)) : writeBf16,
     decode(from, into) {
-      const view = new DataView(from.buffer, from.byteOffset)
-      for (let i = 0; i < into.length; i++)
-        into[i] = dtype === 'f32' ? view.getFloat32(4 * i, true) : bf16ToNumber(view.getUint16(2 * i, true))
+      if (dtype === 'f32') bytesOf(into).set(from)
+      else readBf16(from, into)
+      return false
     },
   })
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-/** Above it bf16 rounds to Infinity. */
-const LARGEST = bf16ToNumber(0x7f7f)
+/** The bits of the largest bf16, as an f32: above it bf16 rounds to Infinity. */
+const LARGEST = 0x7f7f0000
+
+/** To the nearest, of two to the even one. */
+function writeBf16(gradient: Float32Array, into: Uint8Array): void {
+  const numbers = bitsOf(gradient)
+  for (let i = 0; i < numbers.length; i++) {
+    const bits = numbers[i]
+    const size = Math.min(bits & MAGNITUDE, LARGEST)
+    const half = (size + 0x7fff + ((size >>> 16) & 1)) >>> 16
+    into[2 * i] = half
+    into[2 * i + 1] = (half >>> 8) | ((bits >>> 24) & 0x80)
+  }
+}
+
+function readBf16(from: Uint8Array, into: Float32Array): void {
+  const numbers = bitsOf(into)
+  for (let i = 0; i < numbers.length; i++) numbers[i] = (from[2 * i] << 16) | (from[2 * i + 1] << 24)
+}

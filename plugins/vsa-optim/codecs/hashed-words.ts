@@ -19,12 +19,11 @@ export interface WordPlace {
 export function hashedWords({ seed, purpose, round, block }: WordPlace, count: number): Uint32Array {
   const words = new Uint32Array(count)
   const key = [seed >>> 0, Math.floor(seed / 2 ** 32)] as const
-  for (let i = 0; i < count; i += 4)
-    words.set(philox4x32(key, [i / 4, block, round, PURPOSES[purpose]]).subarray(0, count - i), i)
+  const four = new Uint32Array(4)
+  for (let i = 0; i < count; i += 4) {
+    philox4x32(key, [i / 4, block, round, PURPOSES[purpose]], four)
+    const end = Math.min(4, count - i)
+    for (let k = 0; k < end; k++) words[i + k] = four[k]
+  }
   return words
-}
-
-/** Turns the sign of each x[i] whose bit is set; twice gives x again. */
-export function flipSigns(x: Float64Array, words: Uint32Array): void {
-  for (let i = 0; i < x.length; i++) if ((words[i >> 5] >>> (i & 31)) & 1) x[i] = -x[i]
 }

@@ -8,7 +8,6 @@ import { expectInteger } from '../../../core/tensor/expect.ts'
 import {
   bf16ToNumber,
   createRandom,
-  linearMap,
   matrix,
   type Matrix,
   numberToBf16,
@@ -17,6 +16,8 @@ import {
   TrituneError,
 } from '../../../core/mod.ts'
 import { compressorOf, type GradientCompressor } from './compressor.ts'
+import { scratchNumbers } from './scratch.ts'
+import { thinMap } from './thin-map.ts'
 
 /** What `powersgdCompressor` can be told. */
 export interface PowersgdCompressorOptions {
@@ -64,16 +65,13 @@ export function powersgdCompressor(
       return split + 2 * columns * rank
     },
     encode(gradient, into, round) {
-      // Without it squares of small numbers vanish, and those of large ones overflow.
-      const most = gradient.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0)
+      let most = 0
+      for (let i = 0; i < gradient.length; i++) most = Math.max(most, Math.abs(gradient[i]))
       if (most === 0) return
-      const map = linearMap(
-        matrix(
-          rows,
-          columns,
-          Float64Array.from(gradient, (value) => value / most),
-        ),
-      )
+      // Without it squares of small numbers vanish, and those of large ones overflow.
+      const scaled = matrix(rows, columns)
+      for (let i = 0; i < gradient.length; i++) scaled.data[i] = gradient[i] / most
+      const map = thinMap(scaled)
       const { u, s, v } = roughSingular(map, rank, 2, createRandom(seed, `powersgd ${round}`))
       writeBf16(into.subarray(0, split), u, () => 1)
       writeBf16(into.subarray(split), v, (column) => s[column] * most)
@@ -81,17 +79,26 @@ export function powersgdCompressor(
     decode(from, into) {
       const p = readBf16(from.subarray(0, split), rows, rank)
       const q = readBf16(from.subarray(split), columns, rank)
-      for (let i = 0; i < rows; i++)
-        for (let j = 0; j < columns; j++) {
-          let sum = 0
-          for (let k = 0; k < rank; k++) sum += p.data[i * rank + k] * q.data[j * rank + k]
-          into[i * columns + j] = sum
-        }
+      const across = new Float64Array(rank * columns)
+      for (let j = 0; j < columns; j++)
+        for (let k = 0; k < rank; k++) across[k * columns + j] = q.data[j * rank + k]
+      const row = scratchNumbers(columns)
+      for (let i = 0; i < rows; i++) {
+        row.fill(0)
+        for (let k = 0; k < rank; k++) addTimes(row, p.data[i * rank + k], across, k * columns)
+        into.set(row, i * columns)
+      }
+      return false
     },
   })
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** row ← row + factor · x[from …] */
+function addTimes(row: Float64Array, factor: number, x: Float64Array, from: number): void {
+  for (let j = 0; j < row.length; j++) row[j] += factor * x[from + j]
+}
 
 function writeBf16(into: Uint8Array, { columns, data }: Matrix, scale: (column: number) => number): void {
   for (let i = 0; i < data.length; i++) {

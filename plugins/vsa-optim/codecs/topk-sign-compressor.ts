@@ -4,6 +4,7 @@
  */
 import { blockCompressor, illegalBlock, scaleOf } from './block-compressor.ts'
 import type { GradientCompressor } from './compressor.ts'
+import { bitsOf, MAGNITUDE } from './float-bits.ts'
 
 /** What `topkSignCompressor` can be told. */
 export interface TopkSignCompressorOptions {
@@ -36,26 +37,43 @@ export function topkSignCompressor({
     {
       isPadded: false,
       bytes: (size) => Math.ceil((sentOf(size) * (placeBits(size) + 1)) / 8),
-      encode(x, into) {
-        const places = largestPlaces(x, sentOf(x.length))
-        const width = placeBits(x.length) + 1
+      encode(gradient, into, { start, count, at }) {
+        const places = largestPlaces(bitsOf(gradient).subarray(start, start + count), sentOf(count))
         let sum = 0
-        for (const [n, place] of places.entries()) {
-          sum += Math.abs(x[place])
-          putBits(into, n * width, width, place * 2 + Number(x[place] < 0))
+        for (const place of places) sum += Math.abs(gradient[start + place])
+        const width = placeBits(count) + 1
+        let bits = 0
+        let waiting = 0
+        let byte = at
+        for (const place of places) {
+          bits |= (place * 2 + Number(gradient[start + place] < 0)) << waiting
+          for (waiting += width; waiting >= 8; waiting -= 8) {
+            into[byte++] = bits
+            bits >>>= 8
+          }
         }
+        if (waiting > 0) into[byte] = bits
         return scaleOf(sum / places.length)
       },
-      decode(from, scale, x, place) {
-        const width = placeBits(x.length) + 1
+      decode(from, scale, into, block) {
+        const { start, count, at } = block
+        into.fill(0, start, start + count)
+        const width = placeBits(count) + 1
+        const mask = 2 ** width - 1
+        const sent = sentOf(count)
+        let bits = 0
+        let known = 0
+        let byte = at
         let last = -1
-        for (let n = 0; n < sentOf(x.length); n++) {
-          const bits = takeBits(from, n * width, width)
-          const at = bits >> 1
-          if (at <= last || at >= x.length)
-            throw illegalBlock(codec, place, `names number ${at} after ${last}, of ${x.length}`)
-          x[at] = (bits & 1) === 1 ? -scale : scale
-          last = at
+        for (let n = 0; n < sent; n++) {
+          for (; known < width; known += 8) bits |= from[byte++] << known
+          const place = (bits & mask) >> 1
+          if (place <= last || place >= count)
+            throw illegalBlock(codec, block, `names number ${place} after ${last}, of ${count}`)
+          into[start + place] = (bits & 1) === 1 ? -scale : scale
+          last = place
+          bits >>>= width
+          known -= width
         }
       },
     },
@@ -68,26 +86,47 @@ function placeBits(size: number): number {
   return Math.ceil(Math.log2(size))
 }
 
-/** Of equal numbers the first ones; in ascending order. */
-function largestPlaces(x: Float64Array, count: number): Uint32Array {
-  const sizes = x.map(Math.abs)
-  const least = sizes.toSorted()[x.length - count]
+/** Of equal magnitudes the first ones; in ascending order. `bits` are those of f32 numbers. */
+function largestPlaces(bits: Int32Array, count: number): Uint32Array {
+  const { least, ties } = leastOf(bits, count)
   const places = new Uint32Array(count)
-  let ties = count
-  for (let i = 0; i < sizes.length; i++) if (sizes[i] > least) ties--
+  let left = ties
   let at = 0
-  for (let i = 0; i < sizes.length; i++)
-    if (sizes[i] > least || (sizes[i] === least && ties-- > 0)) places[at++] = i
+  for (let i = 0; i < bits.length; i++) {
+    const size = bits[i] & MAGNITUDE
+    if (size < least || (size === least && left-- <= 0)) continue
+    places[at++] = i
+  }
   return places
 }
 
-/** The lowest bit first. */
-function putBits(into: Uint8Array, at: number, width: number, value: number): void {
-  for (let bit = 0; bit < width; bit++) if ((value >> bit) & 1) into[(at + bit) >> 3] |= 1 << ((at + bit) & 7)
+/** The smallest of the `count` largest magnitudes, and how many of those are equal to it. */
+function leastOf(bits: Int32Array, count: number): { readonly least: number; readonly ties: number } {
+  const { within, wanted } =
+    bits.length < BINS ? { within: bits.map((one) => one & MAGNITUDE), wanted: count } : binOf(bits, count)
+  const sorted = within.toSorted()
+  const from = sorted.length - wanted
+  let ties = 0
+  while (from + ties < sorted.length && sorted[from + ties] === sorted[from]) ties++
+  return { least: sorted[from], ties }
 }
 
-function takeBits(from: Uint8Array, at: number, width: number): number {
-  let value = 0
-  for (let bit = 0; bit < width; bit++) value |= ((from[(at + bit) >> 3] >> ((at + bit) & 7)) & 1) << bit
-  return value
+/** The bin in which the smallest of the `count` largest magnitudes is, so that few are to be sorted, and how many of the bin are among those. */
+function binOf(bits: Int32Array, count: number): { readonly within: Int32Array; readonly wanted: number } {
+  const bins = new Uint32Array(BINS)
+  for (let i = 0; i < bits.length; i++) bins[(bits[i] & MAGNITUDE) >>> BIN_SHIFT]++
+  let bin = BINS - 1
+  let above = 0
+  while (above + bins[bin] < count) above += bins[bin--]
+  const within = new Int32Array(bins[bin])
+  let found = 0
+  for (let i = 0; i < bits.length; i++) {
+    const size = bits[i] & MAGNITUDE
+    if (size >>> BIN_SHIFT === bin) within[found++] = size
+  }
+  return { within, wanted: count - above }
 }
+
+/** By exponent and three bits of the rest. */
+const BIN_SHIFT = 20
+const BINS = 2 ** (31 - BIN_SHIFT)

@@ -3,10 +3,12 @@
  */
 import { expectNumber } from '../../../core/tensor/expect.ts'
 import { tritCodecs } from '../../ternary/mod.ts'
-import { blockCompressor, type BlockPlace, scaleOf } from './block-compressor.ts'
+import { type Block, blockCompressor, scaleOf } from './block-compressor.ts'
 import type { GradientCompressor } from './compressor.ts'
 import type { CodecSettings } from './gradient-message.ts'
 import { hashedWords } from './hashed-words.ts'
+import { scratchFloats, scratchNumbers } from './scratch.ts'
+import { packNearest, packTrits, readTrits } from './trit-bytes.ts'
 
 /** What `ternaryCompressor` and `vsaCompressor` can be told. */
 export interface CompressorOptions {
@@ -23,10 +25,12 @@ export interface CompressorOptions {
   readonly seed?: number
 }
 
-/** The coordinates in which a block is looked at. Both change it in place, and the second undoes the first. */
+/** The coordinates in which a block is looked at. The second undoes the first. */
 export interface BlockRotation {
-  forward(x: Float64Array, block: number): void
-  back(x: Float64Array, block: number): void
+  /** The block's numbers, and the zeros behind them, to coordinates in x. */
+  forward(gradient: Float32Array, x: Float64Array, block: Block): void
+  /** Coordinates in x, which may be changed, to the block's numbers. */
+  back(x: Float64Array, into: Float32Array, block: Block): void
 }
 
 /** A compressor to trits, out of its rotation; without one the numbers are taken as they lie. */
@@ -44,31 +48,38 @@ export function tritCompressor(
   return blockCompressor(settings, {
     isPadded: rotation !== null,
     bytes: (size) => tritCodecs.base3.bytes({ rows: 1, cols: sentOf(size) }),
-    encode(x, into, place) {
-      const { length: size } = x
+    encode(gradient, into, block) {
+      const { size, at } = block
+      const x = scratchNumbers(size)
+      if (rotation === null) x.set(gradient.subarray(block.start, block.start + block.count))
+      else rotation.forward(gradient, x, block)
       const sent = sentOf(size)
-      rotation?.forward(x, place.index)
-      const seen = sentPart(x, windowStart(seed, place, { size, sent }), sent)
+      const seen = sentPart(x, windowStart(seed, block, sent), sent)
+      if (rounding === 'nearest') return scaleOf(packNearest(seen, leastOf(seen, threshold), into, at))
+      const words = hashedWords({ seed, purpose: 'rounding', round: block.round, block: block.index }, sent)
       const trits = new Int8Array(sent)
-      const scale =
-        rounding === 'nearest'
-          ? roundNearest(trits, seen, threshold)
-          : (size / sent) *
-            drawUnbiased(
-              trits,
-              seen,
-              hashedWords({ seed, purpose: 'rounding', round: place.round, block: place.index }, sent),
-            )
-      into.set(tritCodecs.base3.encode(trits, { rows: 1, cols: sent }))
-      return scaleOf(scale)
+      const largest = drawUnbiased(trits, seen, words)
+      packTrits(trits, into, at)
+      return scaleOf((size / sent) * largest)
     },
-    decode(from, scale, x, place) {
-      const { length: size } = x
+    decode(from, scale, into, block) {
+      const { size, start, count, at } = block
       const sent = sentOf(size)
-      const { trits } = tritCodecs.base3.decode(from, { rows: 1, cols: sent })
-      const first = windowStart(seed, place, { size, sent })
-      for (let i = 0; i < sent; i++) x[(first + i) % size] = trits[i] * scale
-      rotation?.back(x, place.index)
+      if (rotation === null && sent === count) {
+        readTrits(from, at, scale, into, { start, count })
+        return
+      }
+      const x = scratchNumbers(size)
+      const part = scratchFloats(sent)
+      readTrits(from, at, scale, part, { start: 0, count: sent })
+      if (sent === size) x.set(part)
+      else {
+        const first = windowStart(seed, block, sent)
+        x.fill(0)
+        for (let i = 0; i < sent; i++) x[(first + i) % size] = part[i]
+      }
+      if (rotation === null) into.set(x.subarray(0, count), start)
+      else rotation.back(x, into, block)
     },
   })
 }
@@ -76,11 +87,7 @@ export function tritCompressor(
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** Moves on by what was sent, so that 1/ratio rounds send all of it. Where it begins is of the seed. */
-function windowStart(
-  seed: number,
-  { index, round }: BlockPlace,
-  { size, sent }: { readonly size: number; readonly sent: number },
-): number {
+function windowStart(seed: number, { index, round, size }: Block, sent: number): number {
   if (sent === size) return 0
   const [first] = hashedWords({ seed, purpose: 'window', round: 0, block: index }, 1)
   return (first + round * sent) % size
@@ -93,21 +100,11 @@ function sentPart(x: Float64Array, first: number, sent: number): Float64Array {
   return part
 }
 
-/** sign(v) where |v| > threshold · mean |v|; returns the mean magnitude of those, which is ⟨v, t⟩ / ‖t‖². */
-function roundNearest(into: Int8Array, seen: Float64Array, threshold: number): number {
+/** threshold · mean |v| */
+function leastOf(seen: Float64Array, threshold: number): number {
   let all = 0
   for (let i = 0; i < seen.length; i++) all += Math.abs(seen[i])
-  const least = (threshold * all) / seen.length
-  let kept = 0
-  let count = 0
-  for (let i = 0; i < seen.length; i++) {
-    // Without branches: of numbers that are noise none would be foreseen.
-    const trit = Number(seen[i] > least) - Number(seen[i] < -least)
-    into[i] = trit
-    kept += trit * seen[i]
-    count += trit * trit
-  }
-  return count === 0 ? 0 : kept / count
+  return (threshold * all) / seen.length
 }
 
 /** sign(v) with probability |v| / max |v| (TernGrad, Wen et al. 2017, arXiv 1705.07878); returns the maximum. */

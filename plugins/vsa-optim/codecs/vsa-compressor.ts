@@ -6,9 +6,10 @@
  * gradient; bundling several into one vector, as vsa-optim-rs does, mixes them up.
  */
 import type { GradientCompressor } from './compressor.ts'
-import { type CompressorOptions, tritCompressor } from './trit-form.ts'
+import type { Block } from './block-compressor.ts'
 import { hadamard } from './hadamard.ts'
-import { flipSigns, hashedWords } from './hashed-words.ts'
+import { hashedWords } from './hashed-words.ts'
+import { type BlockRotation, type CompressorOptions, tritCompressor } from './trit-form.ts'
 
 /** Options of `vsaCompressor()`. */
 export interface VsaCompressorOptions extends CompressorOptions {
@@ -34,17 +35,48 @@ export interface VsaCompressorOptions extends CompressorOptions {
  */
 export function vsaCompressor({ ratio = 1, ...options }: VsaCompressorOptions = {}): GradientCompressor {
   const { seed = 0 } = options
-  const signs = (x: Float64Array, block: number): Uint32Array =>
-    hashedWords({ seed, purpose: 'signs', round: 0, block }, Math.ceil(x.length / 32))
-  const rotation = {
-    forward(x: Float64Array, block: number) {
-      flipSigns(x, signs(x, block))
+  const signs = blockSigns(seed)
+  const rotation: BlockRotation = {
+    forward(gradient, x, block) {
+      const { start, count } = block
+      turn(x, gradient.subarray(start, start + count), signs(block))
       hadamard(x)
     },
-    back(x: Float64Array, block: number) {
+    back(x, into, block) {
+      const { start, count } = block
       hadamard(x)
-      flipSigns(x, signs(x, block))
+      turnBack(into.subarray(start, start + count), x, signs(block))
     },
   }
   return tritCompressor({ codec: 'vsa', ratio, rotation }, options)
 }
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** What the numbers of a block are multiplied by: 1, and −1 where the bit of a word is set. The same in all rounds; those of the last blocks are kept. */
+function blockSigns(seed: number): (block: Pick<Block, 'index' | 'size'>) => Int8Array {
+  const known = new Map<number, Int8Array>()
+  return ({ index, size }) => {
+    const found = known.get(index)
+    if (found?.length === size) return found
+    const words = hashedWords({ seed, purpose: 'signs', round: 0, block: index }, Math.ceil(size / 32))
+    const signs = new Int8Array(size)
+    for (let i = 0; i < size; i++) signs[i] = 1 - 2 * ((words[i >> 5] >>> (i & 31)) & 1)
+    if (known.size >= KEPT_BLOCKS) known.clear()
+    known.set(index, signs)
+    return signs
+  }
+}
+
+/** Zeros behind the numbers. */
+function turn(x: Float64Array, numbers: Float32Array, signs: Int8Array): void {
+  for (let i = 0; i < numbers.length; i++) x[i] = signs[i] * numbers[i]
+  for (let i = numbers.length; i < x.length; i++) x[i] = signs[i] < 0 ? -0 : 0
+}
+
+function turnBack(numbers: Float32Array, x: Float64Array, signs: Int8Array): void {
+  for (let i = 0; i < numbers.length; i++) numbers[i] = signs[i] * x[i]
+}
+
+/** A byte a number: not of tensors of any size. */
+const KEPT_BLOCKS = 64

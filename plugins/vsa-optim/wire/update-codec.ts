@@ -37,15 +37,25 @@ export interface ReceivedUpdate {
   readonly update: Float32Array<ArrayBuffer>
 }
 
+/** A message that is undamaged and of this round, and whose numbers have not been read. */
+export interface OpenUpdate {
+  readonly worker: number
+  readonly isLast: boolean
+  /** The numbers of a tensor, by its place in the layout, over what is in `into`. Throws E_FORMAT for numbers that are never written. */
+  read(id: number, into: Float32Array): void
+}
+
 /** Updates to messages and back, the same bytes for the same update and place. */
 export interface UpdateCodec {
   readonly layout: UpdateLayout
   readonly options: CodecOptions
   /** Of every message, headers included. */
   readonly bytes: number
-  /** Throws E_SHAPE for another length, E_NAN for a number that is not finite, with the name of its tensor. */
-  encode(update: Float32Array, place: UpdatePlace): Uint8Array<ArrayBuffer>
+  /** Throws E_SHAPE for another length, E_NAN for a number that is not finite, with the name of its tensor. `said`: where to put what the message says. */
+  encode(update: Float32Array, place: UpdatePlace, said?: Float32Array): Uint8Array<ArrayBuffer>
   /** Throws E_FORMAT for damaged bytes, E_VALUE for a message of another round, codec, seed or set of tensors. */
+  open(message: Uint8Array, round: number): OpenUpdate
+  /** All of it, with the errors of `open()` and of what is read. */
   decode(message: Uint8Array, round: number): ReceivedUpdate
 }
 
@@ -82,11 +92,30 @@ export function updateCodec(layout: UpdateLayout, options: CodecOptions, seed = 
     hash: hashOf(parts),
   }
   const bytes = parts.reduce((sum, part) => sum + TENSOR_HEADER + part.bytes, HEADER)
+  const open = (message: Uint8Array, round: number): OpenUpdate => {
+    const view = expectUndamaged(message)
+    const { worker, isLast } = expectHeader(view, header, round)
+    let at = HEADER
+    const payloads = parts.map(({ name, bytes: length }, id) => {
+      expectTensorHeader(view, at, { id, name, length })
+      at += TENSOR_HEADER + length
+      return message.subarray(at - length, at)
+    })
+    if (at !== message.length) throw damaged(`has ${message.length - at} bytes behind its last tensor`)
+    return {
+      worker,
+      isLast,
+      read(id, into) {
+        const { name, compressor } = parts[id]
+        placing(name, () => compressor.read(payloads[id], into, round))
+      },
+    }
+  }
   return {
     layout,
     options,
     bytes,
-    encode(update, { round, worker, isLast = false }) {
+    encode(update, { round, worker, isLast = false }, said) {
       expectInteger('updateCodec', 'round', round, { max: 0xffffffff })
       expectInteger('updateCodec', 'worker', worker, { max: 0xffff })
       if (update.length !== layout.length)
@@ -100,31 +129,20 @@ export function updateCodec(layout: UpdateLayout, options: CodecOptions, seed = 
       let at = HEADER
       for (const [id, { name, start, size, compressor, bytes: length }] of parts.entries()) {
         writeTensorHeader(view, at, { id, length })
-        const { payload } = placing(name, () =>
-          compressor.compress(update.subarray(start, start + size), round),
-        )
-        message.set(payload, at + TENSOR_HEADER)
+        const payload = message.subarray(at + TENSOR_HEADER, at + TENSOR_HEADER + length)
+        placing(name, () => {
+          compressor.write(update.subarray(start, start + size), payload, round)
+          if (said) compressor.read(payload, said.subarray(start, start + size), round)
+        })
         at += TENSOR_HEADER + length
       }
       return seal(message)
     },
+    open,
     decode(message, round) {
-      const view = expectUndamaged(message)
-      const { worker, isLast } = expectHeader(view, header, round)
+      const { worker, isLast, read } = open(message, round)
       const update = new Float32Array(layout.length)
-      let at = HEADER
-      for (const [id, { name, start, size, compressor, bytes: length }] of parts.entries()) {
-        expectTensorHeader(view, at, { id, name, length })
-        const payload = message.subarray(at + TENSOR_HEADER, at + TENSOR_HEADER + length)
-        const { codec, seed: own, block, ratio, rank } = compressor
-        const said = { codec, seed: own, block, ratio, rank, length: size, round, payload, bytes: length }
-        update.set(
-          placing(name, () => compressor.decompress(said)),
-          start,
-        )
-        at += TENSOR_HEADER + length
-      }
-      if (at !== message.length) throw damaged(`has ${message.length - at} bytes behind its last tensor`)
+      for (const [id, { start, size }] of parts.entries()) read(id, update.subarray(start, start + size))
       return { worker, isLast, update }
     },
   }

@@ -8,13 +8,14 @@
  */
 import { expectInteger } from '../../../core/tensor/expect.ts'
 import { TrituneError } from '../../../core/mod.ts'
-import { compareGradients } from '../compare-gradients.ts'
 import type { GradientMessage } from '../codecs/gradient-message.ts'
 
 /** What of a compressor error feedback needs. */
 export interface Compresses<M> {
   compress(gradient: Float32Array, round?: number): M
   decompress(message: M): Float32Array
+  /** Both, where that is quicker than one after the other; what the message says is put into `said`. */
+  compressAndRead?(gradient: Float32Array, round: number, said: Float32Array): M
 }
 
 /** A compressor with a memory, for gradients of one length. */
@@ -60,20 +61,22 @@ export function withErrorFeedback<M>(
   if (memory.length !== length)
     throw new TrituneError('E_SHAPE', `the memory is of ${memory.length} numbers, the gradients of ${length}`)
   let state = fresh()
+  // Kept from one message to the next: memory that is new is dear.
+  const u = new Float32Array(length)
+  const room = new Float32Array(length)
   return {
     compress(gradient, by = compressor) {
       if (gradient.length !== length)
         throw new TrituneError('E_SHAPE', `this compressor is for ${length} numbers, got ${gradient.length}`)
-      const u = new Float32Array(length)
-      for (let i = 0; i < length; i++) u[i] = gradient[i] + memory[i]
-      const message = by.compress(u, state.round)
-      const sent = by.decompress(message)
-      for (let i = 0; i < length; i++) memory[i] = u[i] - sent[i]
-      state = {
-        round: state.round + 1,
-        kept: 1 - compareGradients(u, sent).error ** 2,
-        backlog: norm(memory) / norm(gradient),
+      addTo(u, gradient, memory)
+      let message: M
+      let said: Float32Array = room
+      if (by.compressAndRead) message = by.compressAndRead(u, state.round, said)
+      else {
+        message = by.compress(u, state.round)
+        said = by.decompress(message)
       }
+      state = { round: state.round + 1, ...keepRest(memory, { gradient, u, said }) }
       return message
     },
     decompress: (message) => compressor.decompress(message),
@@ -112,8 +115,34 @@ function fresh(): Told {
   return { round: 0, kept: null, backlog: null }
 }
 
-function norm(x: Float32Array): number {
-  let sum = 0
-  for (let i = 0; i < x.length; i++) sum += x[i] ** 2
-  return Math.sqrt(sum)
+/** u = a + b */
+function addTo(u: Float32Array, a: Float32Array, b: Float32Array): void {
+  for (let i = 0; i < u.length; i++) u[i] = a[i] + b[i]
+}
+
+/** memory ← u − said, and how much that is; sums are f64. */
+function keepRest(
+  memory: Float32Array,
+  { gradient, u, said }: Readonly<Record<'gradient' | 'u' | 'said', Float32Array>>,
+): Pick<Told, 'kept' | 'backlog'> {
+  let wanted = 0
+  let missed = 0
+  let left = 0
+  let given = 0
+  for (let i = 0; i < memory.length; i++) {
+    const value = u[i]
+    const rest = value - said[i]
+    const kept = Math.fround(rest)
+    const own = gradient[i]
+    memory[i] = kept
+    wanted += value * value
+    missed += rest * rest
+    left += kept * kept
+    given += own * own
+  }
+  return {
+    // As `keptShare` has it.
+    kept: 1 - (missed === 0 ? 0 : Math.sqrt(missed / wanted)) ** 2,
+    backlog: Math.sqrt(left) / Math.sqrt(given),
+  }
 }

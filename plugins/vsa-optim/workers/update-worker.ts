@@ -9,6 +9,7 @@
 import { jsonField, type Stateful, TrituneError } from '../../../core/mod.ts'
 import { expectInteger } from '../../../core/tensor/expect.ts'
 import type { CodecOptions } from '../codecs/create-compressor.ts'
+import type { OpenUpdate } from '../wire/update-codec.ts'
 import type { UpdateLayout } from '../wire/update-layout.ts'
 import { type Compresses, withErrorFeedback } from './error-feedback.ts'
 import { keptNumbers } from './kept-numbers.ts'
@@ -74,6 +75,8 @@ export function updateWorker({
   const by = (kind: SendKind): Compresses<Uint8Array<ArrayBuffer>> => ({
     compress: (update, round = 0) => codecOf(kind).encode(update, { round, worker, isLast: kind === 'last' }),
     decompress: (message) => codecOf(kind).decode(message, feedback.round).update,
+    compressAndRead: (update, round, said) =>
+      codecOf(kind).encode(update, { round, worker, isLast: kind === 'last' }, said),
   })
   const own = given === undefined ? keptNumbers(layout.length) : null
   const memory = own?.numbers ?? given ?? new Float32Array(layout.length)
@@ -100,15 +103,12 @@ export function updateWorker({
     },
     receive(messages, kind = 'compressed') {
       const round = feedback.round - 1
-      const updates = messages.map((message) => codecOf(kind).decode(message, round))
-      expectAll(updates, workers)
-      const ordered = updates.toSorted((a, b) => a.worker - b.worker)
-      const mean = new Float32Array(layout.length)
-      for (let i = 0; i < mean.length; i++) {
-        let sum = 0
-        for (const { update } of ordered) sum += update[i]
-        mean[i] = sum / workers
-      }
+      const opened = messages.map((message) => codecOf(kind).open(message, round))
+      expectAll(opened, workers)
+      const mean = meanOf(
+        opened.toSorted((a, b) => a.worker - b.worker),
+        layout,
+      )
       counts.receivedBytes += messages.reduce((sum, { length }) => sum + length, -codecOf(kind).bytes)
       return mean
     },
@@ -145,6 +145,43 @@ export function updateWorker({
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Tensor by tensor, in f64 and in the order of the workers. */
+function meanOf(
+  updates: readonly OpenUpdate[],
+  { tensors, length }: UpdateLayout,
+): Float32Array<ArrayBuffer> {
+  const mean = new Float32Array(length)
+  const largest = tensors.reduce((most, { size }) => Math.max(most, size), 0)
+  const sums = new Float64Array(largest)
+  const rooms = [new Float32Array(largest), new Float32Array(largest)]
+  for (const [id, { start, size }] of tensors.entries()) {
+    const sum = sums.subarray(0, size).fill(0)
+    const [one, other] = rooms.map((room) => room.subarray(0, size))
+    for (let i = 0; i < updates.length; i += 2) {
+      updates[i].read(id, one)
+      if (i + 1 < updates.length) {
+        updates[i + 1].read(id, other)
+        addBoth(sum, one, other)
+      } else addOne(sum, one)
+    }
+    divide(mean.subarray(start, start + size), sum, updates.length)
+  }
+  return mean
+}
+
+/** One after the other, as if each were added by itself. */
+function addBoth(sum: Float64Array, one: Float32Array, other: Float32Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i] = sum[i] + one[i] + other[i]
+}
+
+function addOne(sum: Float64Array, one: Float32Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i] += one[i]
+}
+
+function divide(mean: Float32Array, sum: Float64Array, count: number): void {
+  for (let i = 0; i < mean.length; i++) mean[i] = sum[i] / count
+}
 
 function expectAll(updates: readonly { readonly worker: number }[], workers: number): void {
   const seen = new Set<number>()

@@ -60,8 +60,8 @@ function gatheredMean(options: UpdateWorkerOptions, exchange: Exchange): WorkerM
   const worker = updateWorker(options)
   const { layout, workers } = options
   const message = Math.max(worker.messageBytes('compressed'), worker.messageBytes('dense'))
-  // The update with what was not yet sent, what the own message says of it, their mean; of each worker its message and what that says.
-  const scratchBytes = (3 + workers) * 4 * layout.length + (1 + workers) * message
+  // The update with what was not yet sent, what the own message says of it, the mean; at most as much again, four times, while a tensor is read; and messages.
+  const scratchBytes = 7 * 4 * layout.length + (1 + workers) * message
   return meanBy(worker, scratchBytes, (update, kind) =>
     worker.receive(collected(worker.send(update, kind), exchange), kind),
   )

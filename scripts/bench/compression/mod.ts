@@ -6,6 +6,7 @@ import { TrituneError } from '../../../core/mod.ts'
 import type { BenchContext, Row, Topic } from '../_topic.ts'
 import { MODEL } from '../../recipes/tiny-llama/paths.ts'
 import { bundlingRows } from './bundling.ts'
+import { codingRows } from './coding.ts'
 import { linkRows } from './link-rows.ts'
 import { DENSE, type Method, METHODS } from './methods.ts'
 import { compressionRows, type Measured, type Tuned } from './rows.ts'
@@ -26,13 +27,13 @@ export const compression: Topic = {
     const isAsked = ({ name }: { readonly name: string }): boolean =>
       context.only === null || name.includes(context.only)
     const cells = cellsOf(plan).filter(isAsked)
-    const bundling = bundlingRows().filter(isAsked)
-    if (cells.length === 0 && bundling.length === 0)
+    const base = context.model ?? MODEL
+    const others = [...bundlingRows().filter(isAsked), ...codingRows(base, isAsked, context.quick)]
+    if (cells.length === 0 && others.length === 0)
       throw new TrituneError('E_USAGE', `--only: nothing has "${context.only}" in its name`, {
         remedy: `names are such as "4 workers, iid, ${METHODS[0].name}, ${plan.steps[0]} steps"`,
       })
-    if (cells.length === 0) return bundling
-    const base = context.model ?? MODEL
+    if (cells.length === 0) return others
     const runner = openRunner(context, base, readRows(base))
     const seeds = Array.from({ length: context.seeds ?? plan.seeds }, (_, i) => i + 1)
     const measured = cells.map((cell): Measured => {
@@ -40,7 +41,7 @@ export const compression: Topic = {
       const dense = tuned({ ...setting, method: DENSE, workers: 1 })
       return { ...cell, dense, own: tuned(setting), untrained: untrained(setting) }
     })
-    const rows = [...bundling, ...compressionRows(measured), ...linkRows(measured), ...runner.rows()]
+    const rows = [...others, ...compressionRows(measured), ...linkRows(measured), ...runner.rows()]
     // After so few steps as of --quick nothing is judged.
     return await Promise.resolve(
       rows.map((row): Row => (context.quick ? { ...row, floor: null, goal: null } : row)),
