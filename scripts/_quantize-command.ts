@@ -20,8 +20,8 @@ import {
 } from '../plugins/models/mod.ts'
 import { openQuantizer, packLayers, qlora } from '../plugins/qlora/mod.ts'
 import { wasm } from '../plugins/wasm/mod.ts'
-import { quoted } from './_quoted.ts'
-import { err, out } from './_streams.ts'
+import { quoted } from './terminal/quoted.ts'
+import { err, out } from './terminal/streams.ts'
 
 export interface QuantizeCommand {
   readonly ref: string

@@ -1,17 +1,17 @@
 /**
- * The body of commands/adapter.ts, loaded only when there is something to do.
+ * The body of ../adapter.ts, loaded only when there is something to do.
  */
-import { Disposables } from '../core/disposables.ts'
+import { Disposables } from '../../../core/disposables.ts'
 import { existsSync } from 'node:fs'
-import { writeFolderAtomicSync } from '../core/files/atomic.ts'
-import { counted } from '../core/counted.ts'
-import { invocation } from '../core/invocation.ts'
-import { createHost, didYouMean, TrituneError } from '../core/mod.ts'
-import { cpu } from '../plugins/cpu/mod.ts'
-import { cuda, type DeviceName, openDevice } from '../plugins/cuda/mod.ts'
-import { formatBytes, loadPlugins } from '../plugins/finetune/mod.ts'
-import { resolveModel } from '../plugins/hub/mod.ts'
-import { loadModel, models } from '../plugins/models/mod.ts'
+import { writeFolderAtomicSync } from '../../../core/files/atomic.ts'
+import { counted } from '../../../core/counted.ts'
+import { invocation } from '../../../core/invocation.ts'
+import { createHost, didYouMean, TrituneError } from '../../../core/mod.ts'
+import { cpu } from '../../../plugins/cpu/mod.ts'
+import { cuda, type DeviceName, openDevice } from '../../../plugins/cuda/mod.ts'
+import { formatBytes, loadPlugins } from '../../../plugins/finetune/mod.ts'
+import { resolveModel } from '../../../plugins/hub/mod.ts'
+import { loadModel, models } from '../../../plugins/models/mod.ts'
 import {
   type AdapterFormat,
   addWeightedAdapter,
@@ -24,11 +24,11 @@ import {
   loadAdapter,
   peft,
   saveAdapter,
-} from '../plugins/peft/mod.ts'
-import { wasm } from '../plugins/wasm/mod.ts'
-import { expectNew } from './_cli.ts'
-import { quoted } from './_quoted.ts'
-import { err, out } from './_streams.ts'
+} from '../../../plugins/peft/mod.ts'
+import { wasm } from '../../../plugins/wasm/mod.ts'
+import { expectNew } from '../../_cli.ts'
+import { quoted } from '../../terminal/quoted.ts'
+import { err, out } from '../../terminal/streams.ts'
 
 export function listCommand(folder: string, json: boolean): void {
   const found = listAdapters(folder)
@@ -86,7 +86,7 @@ export async function convertCommand(
         : `${counted(done.tensors, 'tensor')} of ${done.from} in the files of ${done.to}: ${output}`,
     )
   }
-  const { exportModel } = await import('../plugins/export/mod.ts')
+  const { exportModel } = await import('../../../plugins/export/mod.ts')
   const { tensors, difference } = await exportModel(source, {
     to,
     output,
