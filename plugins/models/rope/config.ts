@@ -46,11 +46,7 @@ interface RopeSizes {
   readonly dim: number
 }
 
-function readScaling(
-  parameters: Mapping,
-  whole: Mapping,
-  { maxPositions, dim }: RopeSizes,
-): RopeScaling {
+function readScaling(parameters: Mapping, whole: Mapping, { maxPositions, dim }: RopeSizes): RopeScaling {
   const { at, fields } = parameters
   const typeKey = fields.rope_type == null && fields.type != null ? 'type' : 'rope_type'
   const type: unknown = fields[typeKey] ?? 'default'

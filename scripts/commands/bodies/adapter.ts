@@ -14,6 +14,7 @@ import { resolveModel } from '../../../plugins/hub/mod.ts'
 import { loadModel, models } from '../../../plugins/models/mod.ts'
 import {
   type AdapterFormat,
+  adapterVocabulary,
   addWeightedAdapter,
   COMBINE_METHODS,
   type CombineMethod,
@@ -148,18 +149,21 @@ export async function mergeAdaptersCommand({
       place: first.folder,
       remedy: 'name it with --base',
     })
-  const path = await resolveModel(ref, { offline, onNote: (text) => err.write(`${text}\n`) })
-  const { device, note } = openDevice(on)
-  if (note !== null) err.write(`${note}\n`)
+  const note = (text: string): unknown => err.write(`${text}\n`)
+  const path = await resolveModel(ref, { offline, onNote: note })
+  const { device, note: ofDevice } = openDevice(on)
+  if (ofDevice !== null) note(ofDevice)
   using host = createHost({
     plugins: [cpu, cuda, wasm, models, peft, ...(await loadPlugins(plugins)).map(({ plugin }) => plugin)],
   })
-  using model = loadModel(path, { device, models: host.all('model') })
+  const definitions = host.all('adapter')
+  const vocabSize = Math.max(...parts.map(({ folder }) => adapterVocabulary(folder, definitions)))
+  using model = loadModel(path, { device, models: host.all('model'), vocabSize })
   using opened = new Disposables()
   const weights: Record<string, number> = {}
   for (const [i, { folder, weight }] of parts.entries()) {
     const name = `${i + 1}: ${folder}`
-    opened.use(loadAdapter(model, folder, { name, definitions: host.all('adapter') }))
+    opened.use(loadAdapter(model, folder, { name, definitions, onNote: note }))
     weights[name] = weight
   }
   using made = addWeightedAdapter(model, 'merged', weights, {

@@ -45,9 +45,10 @@ export async function mergeCommand({
   maxShardBytes,
   offline,
 }: MergeCommand): Promise<void> {
-  const path = await resolveModel(ref, { offline, onNote: (text) => err.write(`${text}\n`) })
+  const onNote = (text: string): unknown => err.write(`${text}\n`)
+  const path = await resolveModel(ref, { offline, onNote })
   const { device, note } = openDevice(on)
-  if (note !== null) err.write(`${note}\n`)
+  if (note !== null) onNote(note)
   using host = createHost({
     plugins: [
       cpu,
@@ -71,7 +72,7 @@ export async function mergeCommand({
     labels: adapter === 'none' ? undefined : adapterLabels(adapter, definitions),
     pack: packs === undefined ? undefined : packed(host, packs, dtype ?? storedAs(path)),
   })
-  using attached = adapter === 'none' ? null : loadAdapter(model, adapter, { definitions })
+  using attached = adapter === 'none' ? null : loadAdapter(model, adapter, { definitions, onNote })
   const tokenizerPath = adapter !== 'none' && hasTokenizer(adapter) ? adapter : path
   writeFolderAtomicSync(output, (temporary) =>
     saveModel(model, path, temporary, { maxShardBytes, tokenizerPath }),
