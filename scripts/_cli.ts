@@ -8,9 +8,9 @@ import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
 import { counted } from '../core/counted.ts'
 import { didYouMean, TrituneError } from '../core/errors.ts'
 import type { DeviceName } from '../plugins/cuda/mod.ts'
-import { errorLine, exitCodeOf } from './_error-line.ts'
-import { closeJson, writeJson } from './_json-lines.ts'
-import { err, type Output, out, survive } from './_streams.ts'
+import { errorLine, exitCodeOf } from './terminal/error-line.ts'
+import { closeJson, writeJson } from './terminal/json-lines.ts'
+import { err, type Output, out, survive } from './terminal/streams.ts'
 
 export interface Command<O extends ParseArgsOptionsConfig> {
   /** The whole help text. An option of it is a line `  --name <value>   what it does`; completions are made from these. */

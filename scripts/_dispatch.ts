@@ -8,7 +8,7 @@ import { reportError, runCommand, showHelp } from './_cli.ts'
 import { COMMANDS, findCommand, TOPICS, type Topic } from './commands/table.ts'
 import { ownFile } from './init/own-file.ts'
 import { ROOT } from './_setup.ts'
-import { out, survive } from './_streams.ts'
+import { out, survive } from './terminal/streams.ts'
 
 export async function dispatch(argv: readonly string[]): Promise<void> {
   const [first, ...rest] = argv

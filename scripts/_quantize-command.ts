@@ -28,8 +28,8 @@ import {
 } from '../plugins/models/mod.ts'
 import { type FourBitForm, openQuantizer, packLayers, qlora } from '../plugins/qlora/mod.ts'
 import { wasm } from '../plugins/wasm/mod.ts'
-import { quoted } from './_quoted.ts'
-import { err, out } from './_streams.ts'
+import { quoted } from './terminal/quoted.ts'
+import { err, out } from './terminal/streams.ts'
 
 /** The texts that weights are rounded by. */
 export interface Calibration {

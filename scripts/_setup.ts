@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { TrituneError } from '../core/errors.ts'
 import { isCheckout } from '../core/invocation.ts'
 import { describeHolder, withLock } from '../core/files/lock.ts'
-import { startAgain } from './_start-again.ts'
+import { startAgain } from './terminal/start-again.ts'
 
 /** The folder of the repository, with a slash at its end. */
 export const ROOT: string = fileURLToPath(new URL('../', import.meta.url))

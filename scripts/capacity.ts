@@ -8,7 +8,7 @@ import { drawRecall, type RecallPanel } from './capacity/draw.ts'
 import { measureRecall } from './capacity/measure.ts'
 import { capacityOf, recallOf } from './capacity/theory.ts'
 import { ROOT } from './_setup.ts'
-import { out } from './_streams.ts'
+import { out } from './terminal/streams.ts'
 
 const DIMS = [64, 128]
 const NOISES = [0, 0.1, 0.2, 0.3, 0.4]

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { TrituneError } from '../core/errors.ts'
 import { INTEGER_FROM_0, numberOption, runCommand } from './_cli.ts'
 import { ensureInstalled } from './_setup.ts'
-import { out } from './_streams.ts'
+import { out } from './terminal/streams.ts'
 
 /** Of the quickstart. Wine is as fast as this machine, qemu is not. */
 const SIZES = {

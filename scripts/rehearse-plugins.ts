@@ -9,7 +9,7 @@ import { didYouMean, TrituneError } from '../core/errors.ts'
 import { runCommand } from './_cli.ts'
 import { isPluginKind, KIND_NAMES } from './create-plugin/kinds.ts'
 import { ensureInstalled } from './_setup.ts'
-import { out } from './_streams.ts'
+import { out } from './terminal/streams.ts'
 
 await runCommand({
   help: `Make, test, publish and use a plugin of each kind.

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runCommand } from './_cli.ts'
 import { ensureInstalled } from './_setup.ts'
-import { out } from './_streams.ts'
+import { out } from './terminal/streams.ts'
 
 await runCommand({
   help: `Use the package on Windows under Wine.

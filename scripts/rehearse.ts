@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { TrituneError } from '../core/errors.ts'
 import { runCommand } from './_cli.ts'
 import { ensureInstalled } from './_setup.ts'
-import { out } from './_streams.ts'
+import { out } from './terminal/streams.ts'
 
 const OPTIONS = {
   keep: { type: 'boolean' },

@@ -5,7 +5,7 @@
 import { TrituneError } from '../core/errors.ts'
 import { ABOVE_0, numberOption, runCommand } from './_cli.ts'
 import { ensureInstalled } from './_setup.ts'
-import { out } from './_streams.ts'
+import { out } from './terminal/streams.ts'
 
 const HELP = `Disturb training runs, or a server, and look at what comes of them.
 

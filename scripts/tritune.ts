@@ -11,7 +11,7 @@ if (advice.kind === 'refuse') {
   process.stderr.write(`error: ${advice.message}\n`)
   process.exitCode = 1
 } else if (advice.kind === 'start-bun') {
-  const { startAgain } = await import('./_start-again.ts')
+  const { startAgain } = await import('./terminal/start-again.ts')
   await startAgain(advice.executable, process.argv.slice(1))
 } else {
   const { dispatch } = await import('./_dispatch.ts')

@@ -112,6 +112,8 @@ export interface PeftFormat<O> {
    * used, `target_modules` lists what was matched.
    */
   readonly lacks?: readonly ('exclude_modules' | 'layers_to_transform' | 'layers_pattern')[]
+  /** Every field of its own that a file may have; what else a file says is told and left out. Not given: all are taken. */
+  readonly fields?: readonly string[]
   /** The options of one layer. Throws E_ADAPTER, and E_UNSUPPORTED for what would give another model. */
   read(fields: Readonly<Record<string, unknown>>, path: string): O
 }

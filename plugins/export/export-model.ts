@@ -121,7 +121,7 @@ export async function exportModel(source: string, options: ExportOptions): Promi
     const definitions = host.all('adapter')
     const vocabSize = adapter === null ? 0 : adapterVocabulary(adapter, definitions)
     const model = parts.use(loadModel(path, { device, dtype, models: host.all('model'), vocabSize }))
-    const attached = adapter === null ? null : parts.use(loadAdapter(model, adapter, { definitions }))
+    const attached = adapter === null ? null : parts.use(loadAdapter(model, adapter, { definitions, onNote }))
     const owned = parts.move()
     return { model, adapter: attached, [Symbol.dispose]: () => owned.dispose() }
   }

@@ -128,6 +128,7 @@ function buildRun(
   checkTokenIds([...data.train, ...data.validation], model)
   data.stream?.watch((examples) => checkTokenIds(examples, model))
   checkContext(config, model)
+  const adapterNotes: string[] = []
   const adapter = open.use(
     fitting('the adapter', () =>
       together(() =>
@@ -135,6 +136,7 @@ function buildRun(
           tokenizer,
           rows: newRows(model, modelPath, tokenizer),
           totalSteps: plan.totalSteps,
+          onNote: (text) => adapterNotes.push(text),
         }),
       ),
     ),
@@ -255,6 +257,7 @@ function buildRun(
       ...(note ? [note] : []),
       ...slowDType(device, dtype),
       ...newTokenNotes(tokenizer, config.adapter),
+      ...adapterNotes,
       ...config.notes,
       ...pagingNotes,
       ...undividedNotes(config, processes),

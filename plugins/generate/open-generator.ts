@@ -83,7 +83,7 @@ export async function openGenerator(
   const model = open.use(
     loadModel(path, { device: on, dtype, models: host.all('model'), vocabSize, ...packedWeights(quantizer) }),
   )
-  if (adapter !== undefined) open.use(loadAdapter(model, adapter, { definitions }))
+  if (adapter !== undefined) open.use(loadAdapter(model, adapter, { definitions, onNote }))
   const owned = open.move()
   return {
     model,

@@ -172,7 +172,11 @@ function ropeEntries(
   const entries: [string, GgufTypedValue][] = [[key('rope.freq_base'), theta]]
   // The frequencies of llama3 are a tensor, those of longrope two.
   if (type === 'default' || type === 'llama3' || type === 'longrope') return entries
-  if (type !== 'linear' && type !== 'yarn') throw unsupported(`rope scaling ${JSON.stringify(type)}`, place)
+  if (type !== 'linear' && type !== 'yarn')
+    throw unsupported(
+      `${objectOf(config['rope_parameters']) ? 'rope_parameters' : 'rope_scaling'}: rope scaling ${JSON.stringify(type)}`,
+      place,
+    )
   entries.push([key('rope.scaling.type'), text(type)], [key('rope.scaling.factor'), f32(read('factor'))])
   if (type === 'linear') return entries
   if (parameters['truncate'] === false && !yarnWhole)

@@ -53,6 +53,7 @@ import { otherBaseRemedy } from './trained-base.ts'
 import { layerTensors, PREFIX, SHARED_PREFIX } from './tensor-names.ts'
 import { remedyFromRecords } from './plugin-records.ts'
 import { CONFIG_FILE } from './save.ts'
+import { unknownFields, unknownFieldsNote, withoutFields } from './unknown-fields.ts'
 
 /** Definitions by name: `host.all('adapter')`, or `{ [mine.name]: mine }`. */
 export type AdapterDefinitions = Readonly<Record<string, AnyAdapterDefinition>>
@@ -65,6 +66,8 @@ export interface LoadAdapterOptions {
   readonly dropout?: number
   /** Adapters of plugins by name, for folders that were trained with them. */
   readonly definitions?: AdapterDefinitions
+  /** Hears which fields of adapter_config.json are not known and left out. */
+  readonly onNote?: (text: string) => void
 }
 
 /**
@@ -84,15 +87,17 @@ export interface LoadAdapterOptions {
 export function loadAdapter(
   model: Model,
   folder: string,
-  { name = DEFAULT_NAME, dropout, definitions = {} }: LoadAdapterOptions = {},
+  { name = DEFAULT_NAME, dropout, definitions = {}, onNote }: LoadAdapterOptions = {},
 ): AttachedAdapter {
   if (folder.endsWith('.gguf')) return loadGgufAdapter(model, folder, { name, dropout })
-  const config = readAdapterConfig(folder, definitions)
+  const given = readAdapterConfig(folder, definitions)
   expectFree(model, name)
   const { checkpoint, entries: stored, file } = openAdapterFiles(folder)
   const entries = withoutBaseWeights(model, checkpoint, stored)
   const place = join(folder, CONFIG_FILE)
-  const definition = definitionOf(config, definitions, folder)
+  const definition = definitionOf(given, definitions, folder)
+  const unknown = unknownFields(definition, given)
+  const config = withoutFields(given, unknown)
   const optionsFor = (path: string): unknown => {
     const options = placed(place, () => optionsOf(definition, config, path))
     placed(place, () => expectStored(definition, options, entries))
@@ -127,6 +132,7 @@ export function loadAdapter(
     const matched = [...made.adapters.keys()]
     const match = { matched, counts: new Map([[file, matched.length]]) }
     const tied = config.ensure_weight_tying === true ? tieLoaded(model, made.adapters) : made.adapters
+    if (unknown.length > 0) onNote?.(unknownFieldsNote(place, unknown, config))
     return install(
       model,
       { ...made, adapters: tied },

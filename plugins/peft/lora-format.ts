@@ -12,15 +12,21 @@ import {
 } from './lora-options.ts'
 import { isTargetParameter, weightName } from './target-parameters.ts'
 import { patternValue } from './targets.ts'
+import { OTHER_MATHS } from './unknown-fields.ts'
 
 export const loraFormat: PeftFormat<LoraOptions> = {
   type: 'LORA',
+  get fields() {
+    return [...Object.keys(DEFAULTS), ...OWN]
+  },
   write: (options, { layers }) => loraFields(options, layers),
   read(fields, path) {
     for (const [key, plain] of Object.entries(PLAIN)) {
       const value = fields[key] ?? null
       if (!plain.some((allowed) => JSON.stringify(allowed) === JSON.stringify(value)))
-        throw new TrituneError('E_UNSUPPORTED', `${key}: ${JSON.stringify(value)} is not supported yet`)
+        throw new TrituneError('E_UNSUPPORTED', `${key}: ${JSON.stringify(value)} is not supported yet`, {
+          remedy: OTHER_MATHS,
+        })
     }
     const init = initOf(fields)
     const key = isTargetParameter(targetParametersOf(fields), path) ? weightName(path) : path
@@ -108,7 +114,23 @@ const PLAIN: Readonly<Record<string, readonly unknown[]>> = {
   use_bdlora: [false, null],
   layer_replication: [null],
   alora_invocation_tokens: [null],
+  arrow_config: [null],
+  kasa_config: [null],
+  monteclora_config: [null],
 }
+
+/** Fields that options become. */
+const OWN = [
+  'eva_config',
+  'init_lora_weights',
+  'loftq_config',
+  'lora_alpha',
+  'lora_bias',
+  'lora_dropout',
+  'r',
+  'use_dora',
+  'use_rslora',
+]
 
 function fieldsOf(options: LoraOptions, layers: readonly BaseLayer[]): Record<string, unknown> {
   const { alpha, dropout, rank, rsLora, init, dora = false, loraBias = false } = options

@@ -32,6 +32,7 @@ import { type DenseLeaves, denseLeaves, normalLeaf } from './virtual/leaves.ts'
 import { createLstm } from './virtual/lstm.ts'
 import {
   expectShapes,
+  SHAPE_FIELDS,
   shapeFields,
   shapesFor,
   shapesFromFile,
@@ -58,6 +59,14 @@ const pTuningOptions: ValidatableConfig<PTuningOptions> = defineOptions({
   encoder_dropout: optional(decimal({ min: 0, below: 1 }), 0),
 })
 
+const FIELDS = [
+  ...SHAPE_FIELDS,
+  'encoder_dropout',
+  'encoder_hidden_size',
+  'encoder_num_layers',
+  'encoder_reparameterization_type',
+]
+
 // ---- definition -------------------------------------------------------------------------------------------------
 
 /** P-tuning, for plugins and YAML: `adapter: p-tuning`. */
@@ -65,7 +74,7 @@ export const pTuning: ModelAdapterDefinition<PTuningOptions> = {
   name: 'p-tuning',
   options: pTuningOptions,
   createForModel: createPTuning,
-  peft: { type: 'P_TUNING', write: fieldsOf, read: optionsOf },
+  peft: { type: 'P_TUNING', fields: FIELDS, write: fieldsOf, read: optionsOf },
 }
 
 // ---- layer ------------------------------------------------------------------------------------------------------

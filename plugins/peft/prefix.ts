@@ -29,6 +29,7 @@ import { type Encoded, encodedTensor, plainTensor } from './virtual/encoded.ts'
 import { denseLeaves, normalLeaf, zeroLeaf } from './virtual/leaves.ts'
 import {
   expectShapes,
+  SHAPE_FIELDS,
   shapeFields,
   shapesFor,
   shapesFromFile,
@@ -53,6 +54,8 @@ const prefixOptions: ValidatableConfig<PrefixOptions> = defineOptions({
   encoder_hidden_size: nullable(integer({ min: 1 })),
 })
 
+const FIELDS = [...SHAPE_FIELDS, 'encoder_hidden_size', 'init_weights', 'prefix_projection']
+
 // ---- definition -------------------------------------------------------------------------------------------------
 
 /** Prefix tuning, for plugins and YAML: `adapter: prefix`. */
@@ -60,7 +63,7 @@ export const prefix: ModelAdapterDefinition<PrefixOptions> = {
   name: 'prefix',
   options: prefixOptions,
   createForModel: createPrefix,
-  peft: { type: 'PREFIX_TUNING', write: fieldsOf, read: optionsOf },
+  peft: { type: 'PREFIX_TUNING', fields: FIELDS, write: fieldsOf, read: optionsOf },
 }
 
 // ---- layer ------------------------------------------------------------------------------------------------------

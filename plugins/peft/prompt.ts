@@ -32,6 +32,7 @@ import { plainTensor } from './virtual/encoded.ts'
 import { normalLeaf } from './virtual/leaves.ts'
 import {
   expectShapes,
+  SHAPE_FIELDS,
   shapeFields,
   shapesFor,
   shapesFromFile,
@@ -79,6 +80,14 @@ const promptOptions: ValidatableConfig<PromptOptions> = defineConfig(
   ],
 )
 
+const FIELDS = [
+  ...SHAPE_FIELDS,
+  'prompt_tuning_init',
+  'prompt_tuning_init_text',
+  'tokenizer_kwargs',
+  'tokenizer_name_or_path',
+]
+
 // ---- definition -------------------------------------------------------------------------------------------------
 
 /** Prompt tuning, for plugins and YAML: `adapter: prompt`. */
@@ -86,7 +95,7 @@ export const prompt: ModelAdapterDefinition<PromptOptions> = {
   name: 'prompt',
   options: promptOptions,
   createForModel: createPrompt,
-  peft: { type: 'PROMPT_TUNING', write: fieldsOf, read: optionsOf },
+  peft: { type: 'PROMPT_TUNING', fields: FIELDS, write: fieldsOf, read: optionsOf },
 }
 
 // ---- layer ------------------------------------------------------------------------------------------------------

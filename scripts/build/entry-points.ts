@@ -23,6 +23,6 @@ export function entryPoints(): Readonly<Record<string, string>> {
 /** The command, and the threads of commands, which are started by their address. */
 export const STARTED: readonly string[] = [
   'scripts/tritune.ts',
-  'scripts/_signal-watcher.ts',
-  'scripts/_json-writer.ts',
+  'scripts/terminal/signal-watcher.ts',
+  'scripts/terminal/json-writer.ts',
 ]

@@ -72,7 +72,7 @@ export const adapter: Command<typeof OPTIONS> = {
     const { convertCommand, inspectCommand, listCommand, mergeAdaptersCommand } = await (async () => {
       expectCount(action, rest)
       await ensureInstalled()
-      return await import('../_adapter-command.ts')
+      return await import('./bodies/adapter.ts')
     })()
     const [first = '.', second = ''] = rest
     switch (action) {

@@ -4,7 +4,7 @@
 import { invocation } from '../../core/invocation.ts'
 import type { Command } from '../_cli.ts'
 import { ensureInstalled } from '../_setup.ts'
-import { err, out } from '../_streams.ts'
+import { err, out } from '../terminal/streams.ts'
 
 const help = (): string => `List the models in the cache of the Hugging Face hub, the largest first.
 

@@ -4,7 +4,7 @@
 import { didYouMean, TrituneError } from '../../core/errors.ts'
 import { invocation } from '../../core/invocation.ts'
 import type { Command } from '../_cli.ts'
-import { out } from '../_streams.ts'
+import { out } from '../terminal/streams.ts'
 import { bashCompletions } from '../completions/bash.ts'
 import { describeCommands, type CommandWords } from '../completions/command-words.ts'
 import { fishCompletions } from '../completions/fish.ts'

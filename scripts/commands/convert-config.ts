@@ -6,9 +6,9 @@ import { writeFileAtomic } from '../../core/files/atomic.ts'
 import { readTextFile } from '../../core/files/text-file.ts'
 import { invocation } from '../../core/invocation.ts'
 import { type Command, expectNew } from '../_cli.ts'
-import { writeJson } from '../_json-lines.ts'
+import { writeJson } from '../terminal/json-lines.ts'
 import { ensureInstalled } from '../_setup.ts'
-import { err, out } from '../_streams.ts'
+import { err, out } from '../terminal/streams.ts'
 
 const TOOLS = ['mlx-lm', 'LLaMA-Factory'] as const
 

@@ -6,7 +6,7 @@ import { invocation } from '../../core/invocation.ts'
 import type { Command } from '../_cli.ts'
 import { createPlugin } from '../create-plugin/create-plugin.ts'
 import { isPluginKind, KIND_NAMES, KINDS } from '../create-plugin/kinds.ts'
-import { out } from '../_streams.ts'
+import { out } from '../terminal/streams.ts'
 
 const help = (): string => `Make a package with a plugin that works: code, tests, bench, example, README, CI.
 

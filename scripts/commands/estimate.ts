@@ -6,9 +6,9 @@ import { readTextFile } from '../../core/files/text-file.ts'
 import { invocation } from '../../core/invocation.ts'
 import type { ConfigEstimate } from '../../plugins/finetune/mod.ts'
 import type { Command } from '../_cli.ts'
-import { writeJson } from '../_json-lines.ts'
+import { writeJson } from '../terminal/json-lines.ts'
 import { ensureInstalled } from '../_setup.ts'
-import { err, out } from '../_streams.ts'
+import { err, out } from '../terminal/streams.ts'
 
 const help =
   (): string => `What the file of a run will take: memory by part, and the time of an epoch on this machine.

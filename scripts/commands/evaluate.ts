@@ -16,9 +16,9 @@ import {
   numberOption,
   type ParsedArguments,
 } from '../_cli.ts'
-import { writeJson } from '../_json-lines.ts'
+import { writeJson } from '../terminal/json-lines.ts'
 import { ensureInstalled } from '../_setup.ts'
-import { err, out } from '../_streams.ts'
+import { err, out } from '../terminal/streams.ts'
 
 const help =
   (): string => `Measure a model by tasks with known answers: how good it is, and whether a fine-tune made it better.

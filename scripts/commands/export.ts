@@ -71,7 +71,7 @@ export const exportCommand: Command<typeof OPTIONS> = {
     expectNew(output, 'file or folder')
     const device = deviceOption(values.device, 'cpu')
     await ensureInstalled()
-    const { runExport } = await import('../_export-command.ts')
+    const { runExport } = await import('./bodies/export.ts')
     await runExport(source, {
       to,
       output,

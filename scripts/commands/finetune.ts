@@ -54,7 +54,7 @@ export const finetune: Command<typeof OPTIONS> = {
       remedy: `name a YAML file; paths start at ${process.cwd()}`,
     })
     await ensureInstalled()
-    const { finetuneCommand } = await import('../_finetune-command.ts')
+    const { finetuneCommand } = await import('./bodies/finetune.ts')
     await finetuneCommand({
       file,
       text,

@@ -15,7 +15,7 @@ import {
   PROBABILITY,
 } from '../_cli.ts'
 import { ensureInstalled } from '../_setup.ts'
-import { err, out } from '../_streams.ts'
+import { err, out } from '../terminal/streams.ts'
 
 const help = (): string => `Generate text.
 

@@ -8,7 +8,7 @@ import { invocation } from '../../core/invocation.ts'
 import type { Command } from '../_cli.ts'
 import { ADAPTERS, type Answers, askAll } from '../init/questions.ts'
 import { ensureInstalled } from '../_setup.ts'
-import { out } from '../_streams.ts'
+import { out } from '../terminal/streams.ts'
 
 const help = (): string => `Write the file of a run, with comments, ready to be changed.
 

@@ -41,7 +41,7 @@ export const merge: Command<typeof OPTIONS> = {
     expectNew(output)
     const device = deviceOption(values.device, 'cpu')
     await ensureInstalled()
-    const { mergeCommand } = await import('../_merge-command.ts')
+    const { mergeCommand } = await import('./bodies/merge.ts')
     await mergeCommand({
       ref,
       adapter,

@@ -5,7 +5,7 @@ import { readTextFile } from '../../core/files/text-file.ts'
 import { invocation } from '../../core/invocation.ts'
 import { type Command, deviceOption } from '../_cli.ts'
 import { ensureInstalled } from '../_setup.ts'
-import { out } from '../_streams.ts'
+import { out } from '../terminal/streams.ts'
 
 const help = (): string => `List what is provided by whom, from where, and why.
 
@@ -40,7 +40,7 @@ export const plugins: Command<typeof OPTIONS> = {
           })
     const on = deviceOption(values.device, 'cpu')
     await ensureInstalled()
-    const { explainPlugins, formatExplanation } = await import('../_plugins-command.ts')
+    const { explainPlugins, formatExplanation } = await import('./bodies/plugins.ts')
     const explained = await explainPlugins({
       file: file === undefined || text === null ? null : { path: file, text },
       modules: values.plugin ?? [],

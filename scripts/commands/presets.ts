@@ -5,7 +5,7 @@ import { invocation } from '../../core/invocation.ts'
 import type { Command } from '../_cli.ts'
 import { ownFile } from '../init/own-file.ts'
 import { ensureInstalled } from '../_setup.ts'
-import { out } from '../_streams.ts'
+import { out } from '../terminal/streams.ts'
 
 const help = (): string => `The models that a run can train from the start by name (preset:), smallest first.
 

@@ -54,7 +54,7 @@ export const push: Command<typeof OPTIONS> = {
     const file = values['token-file']
     const token = file === undefined ? undefined : readToken(file)
     await ensureInstalled()
-    const { pushCommand } = await import('../_push-command.ts')
+    const { pushCommand } = await import('./bodies/push.ts')
     await pushCommand({
       folder,
       repo,

@@ -10,7 +10,7 @@ import { invocation, isCheckout } from '../../core/invocation.ts'
 import type { Command } from '../_cli.ts'
 import { ownFile } from '../init/own-file.ts'
 import { ensureInstalled, ROOT } from '../_setup.ts'
-import { out } from '../_streams.ts'
+import { out } from '../terminal/streams.ts'
 
 const help =
   (): string => `Fine-tune the bundled model on the bundled text: the settings are in quickstart/quickstart.yaml.

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { writeFileAtomic } from '../../core/files/atomic.ts'
 import { invocation } from '../../core/invocation.ts'
 import type { Command } from '../_cli.ts'
-import { writeJson } from '../_json-lines.ts'
+import { writeJson } from '../terminal/json-lines.ts'
 import { ensureInstalled } from '../_setup.ts'
-import { out } from '../_streams.ts'
+import { out } from '../terminal/streams.ts'
 
 const help =
   (): string => `Write the report of a run: curves, samples, evaluation, settings, the command to repeat it. One HTML file that needs no network.

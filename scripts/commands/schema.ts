@@ -5,7 +5,7 @@ import { writeFileAtomic } from '../../core/files/atomic.ts'
 import { invocation } from '../../core/invocation.ts'
 import type { Command } from '../_cli.ts'
 import { ensureInstalled } from '../_setup.ts'
-import { out } from '../_streams.ts'
+import { out } from '../terminal/streams.ts'
 
 const help =
   (): string => `The JSON Schema of a run's file: every key with its values, ranges and default, for editors.

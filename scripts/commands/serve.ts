@@ -16,7 +16,7 @@ import {
 } from '../_cli.ts'
 import { ensureInstalled } from '../_setup.ts'
 import { stopSignal } from '../serve/stop-signal.ts'
-import { err, out } from '../_streams.ts'
+import { err, out } from '../terminal/streams.ts'
 
 const help = (): string => `Serve a model: for clients of OpenAI and Anthropic, and with a page to chat on.
 

@@ -6,10 +6,10 @@ import { readTextFile } from '../../core/files/text-file.ts'
 import { invocation } from '../../core/invocation.ts'
 import type { CheckedRun } from '../../plugins/finetune/mod.ts'
 import type { Command } from '../_cli.ts'
-import { writeJson } from '../_json-lines.ts'
+import { writeJson } from '../terminal/json-lines.ts'
 import { ownFile } from '../init/own-file.ts'
 import { ensureInstalled } from '../_setup.ts'
-import { err, out } from '../_streams.ts'
+import { err, out } from '../terminal/streams.ts'
 
 const help = (): string => `Check the file of a run: all that can be told without loading weights.
 

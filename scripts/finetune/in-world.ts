@@ -7,8 +7,8 @@ import { haveAgreedToEnd, isOfOther } from '../../core/agree.ts'
 import { TrituneError } from '../../core/errors.ts'
 import type { World } from '../../core/mod.ts'
 import { joinWorld } from '../../plugins/distributed/mod.ts'
-import { exitCodeOf } from '../_error-line.ts'
-import { err } from '../_streams.ts'
+import { exitCodeOf } from '../terminal/error-line.ts'
+import { err } from '../terminal/streams.ts'
 
 export async function inWorld(work: (world: World | null) => Promise<void>): Promise<void> {
   const world = joinWorld()

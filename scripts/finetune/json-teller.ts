@@ -4,8 +4,8 @@
 import type { RunEvent, RunResult } from '../../core/mod.ts'
 import { colourTokens } from '../../plugins/data/mod.ts'
 import { countWeights, type Run, summarize } from '../../plugins/finetune/mod.ts'
-import type { ErrorLine } from '../_error-line.ts'
-import { jsonLines } from '../_json-lines.ts'
+import type { ErrorLine } from '../terminal/error-line.ts'
+import { jsonLines } from '../terminal/json-lines.ts'
 import type { Teller } from './teller.ts'
 
 /** Every line also has `time`, as an ISO date. Numbers that are NaN or infinite are null. */

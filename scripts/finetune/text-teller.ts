@@ -10,7 +10,7 @@ import {
   type Run,
   summarize,
 } from '../../plugins/finetune/mod.ts'
-import { err, out } from '../_streams.ts'
+import { err, out } from '../terminal/streams.ts'
 import type { Teller } from './teller.ts'
 
 export function createTextTeller(): Teller {

@@ -4,7 +4,7 @@
 import { invocation } from '../../core/invocation.ts'
 import { IGNORE } from '../../plugins/data/mod.ts'
 import { modulesToLoad, type Run } from '../../plugins/finetune/mod.ts'
-import { quoted } from '../_quoted.ts'
+import { quoted } from '../terminal/quoted.ts'
 
 /** A prompt in the form that was trained: a chat message, the masked part of the first example, or its first words. */
 export function tryCommand({

@@ -2,7 +2,7 @@
 import { type Job, type JobState, openWebMonitor, type WebMonitorOptions } from '../../plugins/monitor/mod.ts'
 import { ownFile } from '../init/own-file.ts'
 import { stopSignal } from '../serve/stop-signal.ts'
-import { err, out } from '../_streams.ts'
+import { err, out } from '../terminal/streams.ts'
 import { ownCommand } from './own-command.ts'
 
 export async function serveMonitor(

@@ -1,8 +1,8 @@
 /** The body of `tritune monitor` without --web: takes over the terminal until q, Ctrl-C or a signal. */
 import { TrituneError } from '../../core/errors.ts'
 import { openTerminalMonitor, type Terminal } from '../../plugins/monitor/mod.ts'
-import { stopNames } from '../_stop-signals.ts'
-import { out } from '../_streams.ts'
+import { stopNames } from '../terminal/stop-signals.ts'
+import { out } from '../terminal/streams.ts'
 import { listenToKeys } from './listen-to-keys.ts'
 
 export async function terminalMonitor(roots: readonly string[]): Promise<void> {

@@ -10,8 +10,8 @@ import {
   sendControl,
   watchRun,
 } from '../../plugins/runs/mod.ts'
-import { writeJson } from '../_json-lines.ts'
-import { out } from '../_streams.ts'
+import { writeJson } from '../terminal/json-lines.ts'
+import { out } from '../terminal/streams.ts'
 
 export interface AskOptions {
   /** How long to wait for the answer. */

@@ -3,8 +3,8 @@
  */
 import { formatCount, formatDuration } from '../../plugins/finetune/mod.ts'
 import { type ListedRun, rateChangesText, type RunIndex, type RunRecord } from '../../plugins/runs/mod.ts'
-import { writeJson } from '../_json-lines.ts'
-import { out } from '../_streams.ts'
+import { writeJson } from '../terminal/json-lines.ts'
+import { out } from '../terminal/streams.ts'
 import { numberText, sparkline, textTable } from './table.ts'
 
 export function compareRunsCommand(index: RunIndex, runs: readonly ListedRun[], json: boolean): void {

@@ -3,8 +3,8 @@
  */
 import { relative } from 'node:path'
 import type { ListedRun, RunIndex } from '../../plugins/runs/mod.ts'
-import { writeJson } from '../_json-lines.ts'
-import { out } from '../_streams.ts'
+import { writeJson } from '../terminal/json-lines.ts'
+import { out } from '../terminal/streams.ts'
 import { distinctRuns, expectFolders, runsBelow } from './below.ts'
 import { numberText, textTable } from './table.ts'
 

@@ -15,8 +15,8 @@ import {
   runFilesIn,
 } from '../../plugins/finetune/mod.ts'
 import { isUnfinished, type ListedRun, readRun, type RunIndex } from '../../plugins/runs/mod.ts'
-import { writeJson } from '../_json-lines.ts'
-import { err, out } from '../_streams.ts'
+import { writeJson } from '../terminal/json-lines.ts'
+import { err, out } from '../terminal/streams.ts'
 import { distinctRuns, expectFolders, runsBelow } from './below.ts'
 import { nearPath } from './list.ts'
 

@@ -10,8 +10,8 @@ import {
   readRunLines,
   type RunIndex,
 } from '../../plugins/runs/mod.ts'
-import { writeJson } from '../_json-lines.ts'
-import { out } from '../_streams.ts'
+import { writeJson } from '../terminal/json-lines.ts'
+import { out } from '../terminal/streams.ts'
 import { nearPath } from './list.ts'
 import { numberText, sparkline } from './table.ts'
 

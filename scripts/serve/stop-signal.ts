@@ -1,5 +1,5 @@
 /** Servers run until somebody ends them. */
-import { stopNames } from '../_stop-signals.ts'
+import { stopNames } from '../terminal/stop-signals.ts'
 
 /** Resolves at the first signal that asks for an end; a second one ends the process as ever. */
 export async function stopSignal(): Promise<void> {

@@ -150,6 +150,18 @@ describe('merge', () => {
     expect(goldenJson<{ base: string }>('peft-several', 'expected.json').base).toBe('../peft-train/base')
   })
 
+  test('an adapter with new tokens: what the error tells to do works', () => {
+    using temporary = temporaryFolder()
+    const [model, output] = ['model', 'merged'].map((name) => join(temporary.path, name))
+    const folded = tritune(['merge', BASE, join(GOLDEN, 'peft-beside/resized-tokens'), model])
+    expect([folded.code, folded.stderr]).toEqual([0, ''])
+    const { code, stderr } = adapter('merge', output, A, B, '--base', model)
+    expect([code, stderr]).toEqual([0, ''])
+    using base = loadModel(model, { device: referenceDevice })
+    using merged = loadAdapter(base, output)
+    expect([base.info.vocabSize, merged.adapters.size]).toEqual([104, 9])
+  })
+
   test.each<[string, readonly string[], number, string]>([
     ['a weight that is no number', [`${A}=x`, B], 2, 'my-adapter=0.5'],
     ['an unknown method', [A, B, '--method', 'tis'], 2, 'did you mean "ties"'],
@@ -157,6 +169,24 @@ describe('merge', () => {
     ['ranks that differ', [A, join(SEVERAL, 'c'), '--method', 'linear'], 1, '4 and 3'],
     ['a folder that is not there', [A, `${B}x`], 1, 'no adapter here'],
     ['an adapter for another model', [A, join(GOLDEN, 'mlx-adapters/gpt2')], 1, 'which the model lacks'],
+    [
+      'an adapter with rows of new tokens',
+      [A, join(GOLDEN, 'peft-beside/resized-tokens')],
+      1,
+      'trainable_token_indices, which cannot be combined',
+    ],
+    [
+      'an adapter whose embeddings had grown',
+      [A, join(GOLDEN, 'peft-beside/resized-plain')],
+      1,
+      'has a table of its own for model.embed_tokens, which cannot be combined',
+    ],
+    [
+      'an adapter with modules of its own',
+      [A, join(GOLDEN, 'peft-beside/resized-modules'), '--method', 'svd'],
+      1,
+      'fold it into a model of its own (',
+    ],
     ['no adapters', [], 2, 'an output folder and adapters'],
     ['an option of another action', [A, '--to', 'mlx'], 2, 'adapter convert'],
   ])('%s is refused and nothing is written', (_, args, code, said) => {

@@ -24,6 +24,8 @@ export interface AdapterInputs {
   readonly totalSteps: number
   /** Tokens whose rows were never trained. */
   readonly rows: readonly number[]
+  /** Hears what of the files of an adapter is left out. */
+  readonly onNote?: (text: string) => void
 }
 
 /** Puts the adapter on the model; null: `adapter: none`. E_ADAPTER when it does not fit. */
@@ -39,11 +41,11 @@ export function chooseAdapter(config: FinetuneConfig, host: Host): OpenAdapter {
   const options = adapterOptions(definition, config)
   const { lora_model_dir: folder } = config
   if (folder !== null)
-    return (model, { rows }) =>
+    return (model, { rows, onNote }) =>
       covering(
         config,
         rows,
-        atKey(['lora_model_dir'], () => goOn(model, folder, definition)),
+        atKey(['lora_model_dir'], () => goOn(model, folder, definition, onNote)),
       )
   if ('createForModel' in definition) {
     refuseTargets(config, adapter)
@@ -76,8 +78,13 @@ function findAdapter(host: Host, name: string): Capabilities['adapter'] {
 }
 
 /** The adapter of a folder, which must be of the method that the file names. */
-function goOn(model: Model, folder: string, definition: Capabilities['adapter']): AttachedAdapter {
-  const adapter = loadAdapter(model, folder, { definitions: { [definition.name]: definition } })
+function goOn(
+  model: Model,
+  folder: string,
+  definition: Capabilities['adapter'],
+  onNote: AdapterInputs['onNote'],
+): AttachedAdapter {
+  const adapter = loadAdapter(model, folder, { definitions: { [definition.name]: definition }, onNote })
   if (adapter.kind === definition.name) return adapter
   adapter[Symbol.dispose]()
   throw new TrituneError('E_ADAPTER', `the folder has an adapter of the kind ${adapter.kind}`, {
@@ -97,13 +104,13 @@ function covering(
   throw new Error('there are no new rows')
 }
 
-function openLora(config: FinetuneConfig, model: Model, { rows }: AdapterInputs): AttachedAdapter {
+function openLora(config: FinetuneConfig, model: Model, { rows, onNote }: AdapterInputs): AttachedAdapter {
   const { lora_model_dir, lora_dropout } = config
   if (lora_model_dir !== null) {
     return covering(
       config,
       rows,
-      atKey(['lora_model_dir'], () => loadAdapter(model, lora_model_dir, { dropout: lora_dropout })),
+      atKey(['lora_model_dir'], () => loadAdapter(model, lora_model_dir, { dropout: lora_dropout, onNote })),
     )
   }
   return attachLora(model, {

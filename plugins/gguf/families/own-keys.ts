@@ -68,9 +68,13 @@ export function expectPattern(config: Json, each: number, { layers, place }: Own
   const pattern = config['sliding_window_pattern'] ?? each
   const slides = (layer: number): boolean =>
     Array.isArray(types) ? types[layer] === 'sliding_attention' : (layer + 1) % Number(pattern) !== 0
-  for (let layer = 0; layer < layers; layer++)
+  for (let layer = 0; layer < layers; layer++) {
+    const type: unknown = Array.isArray(types) ? types[layer] : null
+    if (type !== null && type !== 'sliding_attention' && type !== 'full_attention')
+      throw unsupported(`layer_types: layer ${layer} is of type ${JSON.stringify(type)}`, place)
     if (slides(layer) !== ((layer + 1) % each !== 0))
       throw unsupported(`layer ${layer}: llama.cpp has a window on all layers but each ${each}th`, place)
+  }
 }
 
 /** `layer_types` of that pattern. */

@@ -15,12 +15,20 @@ export function slidingLayers(
   return (layer) => (layer + 1) % each !== 0
 }
 
-/** `layer_types`, one for each layer; null: it is not there. E_MODEL for what is no such list. */
+/** `layer_types`, one for each layer; null: it is not there. E_MODEL for what is no such list, E_UNSUPPORTED for a type that is not there. */
 export function layerTypes(config: ConfigJson): readonly string[] | null {
   const value: unknown = config.layer_types ?? null
   if (value === null) return null
   const layers = integerField(config, 'num_hidden_layers', undefined, { max: MOST_LAYERS })
-  if (Array.isArray(value) && value.length >= layers && value.every(isType)) return value
+  if (Array.isArray(value) && value.length >= layers && value.every((one) => typeof one === 'string')) {
+    const other = value.findIndex((one) => !isType(one))
+    if (other === -1) return value
+    throw new TrituneError(
+      'E_UNSUPPORTED',
+      `config.json: layer_types: layer ${other} is of type "${value[other]}", which is not supported`,
+      { remedy: 'supported: full_attention, sliding_attention' },
+    )
+  }
   throw new TrituneError(
     'E_MODEL',
     `config.json: layer_types: expected ${layers} of full_attention and sliding_attention, got ${showValue(value)}`,
@@ -30,6 +38,6 @@ export function layerTypes(config: ConfigJson): readonly string[] | null {
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
-function isType(type: unknown): type is string {
+function isType(type: string): boolean {
   return type === 'full_attention' || type === 'sliding_attention'
 }

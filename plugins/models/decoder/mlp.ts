@@ -33,8 +33,8 @@ export interface GatedMlpOptions {
   readonly bias?: boolean
   /** RMSNorm before the last linear layer (bitnet). */
   readonly subNorm?: boolean
-  /** The name of f in f(gate)·up; default: `hidden_act` of config.json, and silu where that is not said. */
-  readonly activation?: string
+  /** f(gate)·up; default: by `hidden_act` of config.json, and silu where that is not said. */
+  readonly activation?: Gated
 }
 
 /** down(f(gate(x))·up(x)) with `gate_proj`, `up_proj` and `down_proj`. */
@@ -77,5 +77,5 @@ export function fusedGatedMlp(config: ConfigJson, options: GatedMlpOptions = {})
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 function activationOf(config: ConfigJson, { activation }: GatedMlpOptions): Gated {
-  return gatedActivation(activation ?? stringField(config, 'hidden_act', 'silu'))
+  return activation ?? gatedActivation(stringField(config, 'hidden_act', 'silu'))
 }

@@ -4,6 +4,7 @@
 import { TrituneError } from '../../../core/mod.ts'
 import { booleanField, type ConfigJson, integerField, stringField } from '../_config.ts'
 import type { DecoderTraits } from '../decoder/decoder.ts'
+import { gatedActivation } from '../decoder/gated.ts'
 import { gatedMlp } from '../decoder/mlp.ts'
 
 /** What a config.json that does not say means. */
@@ -26,6 +27,8 @@ export function gemmaTraits(
     outputBias: bias,
     embeddingScale: Math.sqrt(integerField(config, 'hidden_size')),
     // The first files of Google say gelu and mean its approximation.
-    mlp: gatedMlp(config, { activation: name === 'gelu' ? 'gelu_pytorch_tanh' : name }),
+    mlp: gatedMlp(config, {
+      activation: gatedActivation(name === 'gelu' ? 'gelu_pytorch_tanh' : name, activationKey),
+    }),
   }
 }

@@ -88,7 +88,9 @@ function ropesOf(config: ConfigJson): { readonly local: RopeConfig; readonly glo
     ...newer,
   }
   const read = (type: string): RopeConfig =>
-    readRopeConfig({ ...others, rope_scaling: null, rope_parameters: mapping(byType, type) }, headDim)
+    readRopeConfig({ ...others, rope_scaling: null, rope_parameters: mapping(byType, type) }, headDim, {
+      key: isMapping(given) ? `rope_parameters.${type}` : 'rope_scaling',
+    })
   return { local: read('sliding_attention'), global: read('full_attention') }
 }
 

@@ -7,13 +7,20 @@ import type { RopeConfig, RopeScaling } from './scaling.ts'
 
 /**
  * Reads `rope_scaling` / `rope_parameters` and friends of a Hugging Face config.json. E_UNSUPPORTED for other types, E_MODEL for
- * values that cannot be meant.
+ * values that cannot be meant; both name the key. `key`: how config.json calls the mapping, where a family has taken it out of another.
  */
-export function readRopeConfig(config: ConfigJson, headDim: number): RopeConfig {
-  const parameters = record(config, 'rope_parameters') ?? record(config, 'rope_scaling') ?? {}
-  const theta = positive(parameters, 'rope_theta') ?? positive(config, 'rope_theta') ?? 10000
+export function readRopeConfig(
+  config: ConfigJson,
+  headDim: number,
+  { key }: { readonly key?: string } = {},
+): RopeConfig {
+  const whole: Mapping = { at: '', fields: config }
+  const { at, fields } = mappingAt(config, 'rope_parameters') ??
+    mappingAt(config, 'rope_scaling') ?? { at: 'rope_scaling', fields: {} }
+  const parameters: Mapping = { at: `${key ?? at}.`, fields }
+  const theta = positive(parameters, 'rope_theta') ?? positive(whole, 'rope_theta') ?? 10000
   const partial =
-    positive(parameters, 'partial_rotary_factor') ?? positive(config, 'partial_rotary_factor') ?? 1
+    positive(parameters, 'partial_rotary_factor') ?? positive(whole, 'partial_rotary_factor') ?? 1
   if (partial > 1) throw wrong('partial_rotary_factor', 'a number up to 1', partial)
   const dim = Math.floor(headDim * partial)
   if (dim < 2 || dim % 2 !== 0)
@@ -22,32 +29,36 @@ export function readRopeConfig(config: ConfigJson, headDim: number): RopeConfig 
       `config.json: ${dim} of ${headDim} channels of a head would turn, which are no pairs`,
       { remedy: 'check head_dim and partial_rotary_factor against the original model' },
     )
-  const maxPositions = positive(config, 'max_position_embeddings') ?? 2048
-  return { theta, dim, scaling: readScaling(parameters, config, { maxPositions, dim }), maxPositions }
+  const maxPositions = positive(whole, 'max_position_embeddings') ?? 2048
+  return { theta, dim, scaling: readScaling(parameters, whole, { maxPositions, dim }), maxPositions }
 }
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
+
+/** Fields of config.json; `at`: what stands before their keys in an error. */
+interface Mapping {
+  readonly at: string
+  readonly fields: ConfigJson
+}
 
 interface RopeSizes {
   readonly maxPositions: number
   readonly dim: number
 }
 
-function readScaling(
-  parameters: ConfigJson,
-  config: ConfigJson,
-  { maxPositions, dim }: RopeSizes,
-): RopeScaling {
-  const type: unknown = parameters.rope_type ?? parameters.type ?? 'default'
+function readScaling(parameters: Mapping, whole: Mapping, { maxPositions, dim }: RopeSizes): RopeScaling {
+  const { at, fields } = parameters
+  const typeKey = fields.rope_type == null && fields.type != null ? 'type' : 'rope_type'
+  const type: unknown = fields[typeKey] ?? 'default'
   const factor = positive(parameters, 'factor') ?? 1
   const originalPositions =
     positive(parameters, 'original_max_position_embeddings') ??
-    positive(config, 'original_max_position_embeddings') ??
+    positive(whole, 'original_max_position_embeddings') ??
     maxPositions
   switch (type) {
     case 'default':
-      return Array.isArray(config.rope_freq_factors)
-        ? { type: 'factors', factors: config.rope_freq_factors.map(Number) }
+      return Array.isArray(whole.fields.rope_freq_factors)
+        ? { type: 'factors', factors: whole.fields.rope_freq_factors.map(Number) }
         : { type: 'default' }
     case 'linear':
       return { type: 'linear', factor }
@@ -81,37 +92,38 @@ function readScaling(
         attentionFactor: positive(parameters, 'attention_factor'),
         mscale: positive(parameters, 'mscale', { orZero: true }),
         mscaleAllDim: positive(parameters, 'mscale_all_dim', { orZero: true }),
-        truncate: parameters.truncate !== false,
+        truncate: fields.truncate !== false,
       }
     default:
-      throw new TrituneError('E_UNSUPPORTED', `rope scaling "${String(type)}" is not supported`, {
-        place: 'config.json',
-        remedy: 'supported: default, linear, dynamic, llama3, yarn, longrope',
-      })
+      throw new TrituneError(
+        'E_UNSUPPORTED',
+        `config.json: ${at}${typeKey}: rope scaling ${showValue(type)} is not supported`,
+        { remedy: 'supported: default, linear, dynamic, llama3, yarn, longrope' },
+      )
   }
 }
 
 /** What longrope puts on cos and sin where config.json does not say (Ding et al. 2024, arXiv 2402.13753, 3.3). */
-function longFactor(maxPositions: number, originalPositions: number, parameters: ConfigJson): number {
+function longFactor(maxPositions: number, originalPositions: number, parameters: Mapping): number {
   const factor = positive(parameters, 'factor') ?? maxPositions / originalPositions
   return factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(originalPositions))
 }
 
 /** A list of so many divisors. */
-function factors(parameters: ConfigJson, key: string, count: number): number[] {
-  const value: unknown = parameters[key]
+function factors({ at, fields }: Mapping, key: string, count: number): number[] {
+  const value: unknown = fields[key]
   if (
     !Array.isArray(value) ||
     value.length !== count ||
     !value.every((one) => typeof one === 'number' && one > 0)
   )
-    throw wrong(key, `a list of ${count} numbers above 0`, value)
+    throw wrong(at + key, `a list of ${count} numbers above 0`, value)
   return value.map(Number)
 }
 
 /** A number above 0, or null when the key is absent or null. */
 function positive(
-  fields: ConfigJson,
+  { at, fields }: Mapping,
   key: string,
   { orZero = false }: { readonly orZero?: boolean } = {},
 ): number | null {
@@ -119,13 +131,13 @@ function positive(
   if (value === null) return null
   if (typeof value === 'number' && Number.isFinite(value) && (value > 0 || (orZero && value === 0)))
     return value
-  throw wrong(key, orZero ? 'a number of at least 0' : 'a number above 0', value)
+  throw wrong(at + key, orZero ? 'a number of at least 0' : 'a number above 0', value)
 }
 
-function record(config: ConfigJson, key: string): ConfigJson | null {
+function mappingAt(config: ConfigJson, key: string): Mapping | null {
   const value = config[key] ?? null
-  if (value === null || (typeof value === 'object' && !Array.isArray(value)))
-    return value as ConfigJson | null
+  if (value === null) return null
+  if (typeof value === 'object' && !Array.isArray(value)) return { at: key, fields: { ...value } }
   throw wrong(key, 'a mapping', value)
 }
 

@@ -95,7 +95,10 @@ export function expectVocabulary(model: Model, entries: Entries, options: Beside
   throw new TrituneError(
     'E_ADAPTER',
     `the adapter is of a vocabulary of ${needed} tokens, the model has ${vocabSize}`,
-    { remedy: 'open the model with as many: loadModel(path, { vocabSize: adapterVocabulary(folder) })' },
+    {
+      remedy:
+        'open the model with as many, as all commands do: loadModel(path, { vocabSize: adapterVocabulary(folder) })',
+    },
   )
 }
 

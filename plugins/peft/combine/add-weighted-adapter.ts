@@ -20,6 +20,7 @@ import {
   transpose,
   TrituneError,
 } from '../../../core/mod.ts'
+import { invocation } from '../../../core/invocation.ts'
 import { attachAdapter } from '../attach.ts'
 import { attachedAdapter, type AttachedAdapter, expectFree } from '../attached-adapter.ts'
 import { lora } from '../lora.ts'
@@ -132,8 +133,15 @@ function expectCombinable(
   for (const field of ['modules_to_save', 'trainable_token_indices'])
     if (JSON.stringify(config[field] ?? []) !== '[]')
       throw new TrituneError('E_UNSUPPORTED', `adapter "${name}" has ${field}, which cannot be combined`, {
-        remedy: 'merge it into a model of its own',
+        remedy: ofItsOwn(),
       })
+  const table = [...adapters].find(([, one]) => hasOwnTable(one))
+  if (table)
+    throw new TrituneError(
+      'E_UNSUPPORTED',
+      `adapter "${name}" has a table of its own for ${table[0]}, which cannot be combined`,
+      { remedy: ofItsOwn() },
+    )
   const all = [...adapters.values()]
   if (all.length > 0 && (isSvd ? all.every((one) => one.merge && !one.mergeBias) : all.every(isPlainLora)))
     return
@@ -145,6 +153,18 @@ function expectCombinable(
   throw new TrituneError('E_UNSUPPORTED', `adapter "${name}" (${kind}) cannot be combined by ${method}`, {
     remedy,
   })
+}
+
+/** Embeddings or a head that came with the adapter: there can be one only. */
+function hasOwnTable(adapter: Adapter): boolean {
+  return (
+    adapter.kind === 'modules_to_save' ||
+    Object.keys(adapter.parameters()).some((key) => key.endsWith('base_layer.weight'))
+  )
+}
+
+function ofItsOwn(): string {
+  return `fold it into a model of its own (${invocation('merge')} <model> <adapter> <output folder>), and combine the others on that as base`
 }
 
 /** As PEFT: of the factors all have one rank, cat adds them up, svd takes the largest. */

@@ -3,6 +3,7 @@
  *
  * Targets and what every method has are not here: attach.ts and save.ts write them.
  */
+import { OTHER_MATHS } from '../unknown-fields.ts'
 import {
   ConfigError,
   formatPath,
@@ -26,7 +27,6 @@ export interface FieldsOf<O> {
   readonly lacks?: PeftFormat<O>['lacks']
 }
 
-/** A field that says something and is not known is refused: the adapter would be another one than it says. */
 export function peftFields<O extends object>({
   type,
   options,
@@ -35,10 +35,10 @@ export function peftFields<O extends object>({
   derived,
   lacks,
 }: FieldsOf<O>): PeftFormat<O> {
-  const known = new Set<string>([...names, ...Object.keys(fixed), ...EVERYWHERE])
   return {
     type,
     lacks,
+    fields: [...names, ...Object.keys(fixed)],
     write: (own, on) => ({
       ...Object.fromEntries(Object.entries(fixed).map(([key, [written]]) => [key, written])),
       ...own,
@@ -48,14 +48,10 @@ export function peftFields<O extends object>({
       for (const [key, plain] of Object.entries(fixed)) {
         const value = fields[key] ?? null
         if (value !== null && !plain.some((one) => JSON.stringify(one) === JSON.stringify(value)))
-          throw new TrituneError('E_UNSUPPORTED', `${key}: ${JSON.stringify(value)} is not supported yet`)
+          throw new TrituneError('E_UNSUPPORTED', `${key}: ${JSON.stringify(value)} is not supported yet`, {
+            remedy: OTHER_MATHS,
+          })
       }
-      for (const [key, value] of Object.entries(fields))
-        if (!known.has(key) && saysSomething(value))
-          throw new TrituneError(
-            'E_UNSUPPORTED',
-            `${key}: ${JSON.stringify(value)} is no field of ${type} that is known here`,
-          )
       const given = names.flatMap((name) => (fields[name] == null ? [] : [[name, fields[name]] as const]))
       return checked(options, Object.fromEntries(given))
     },
@@ -68,26 +64,6 @@ export const NO_BIAS: readonly [string] = ['none']
 export const NO_MODULES: readonly [null, readonly never[]] = [null, []]
 
 // ---- helpers ----------------------------------------------------------------------------------------------------
-
-const EVERYWHERE = [
-  'auto_mapping',
-  'base_model_name_or_path',
-  'exclude_modules',
-  'fan_in_fan_out',
-  'inference_mode',
-  'layers_pattern',
-  'layers_to_transform',
-  'peft_type',
-  'peft_version',
-  'revision',
-  'target_modules',
-  'task_type',
-]
-
-function saysSomething(value: unknown): boolean {
-  if (value === null || value === undefined || value === false || value === '') return false
-  return typeof value !== 'object' || Object.keys(value).length > 0
-}
 
 function checked<O>(options: ValidatableConfig<O>, given: Readonly<Record<string, unknown>>): O {
   try {

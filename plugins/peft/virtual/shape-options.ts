@@ -56,6 +56,9 @@ export function expectShapes(name: string, options: VirtualTokenOptions, shapes:
   }
 }
 
+/** Their names in adapter_config.json. */
+export const SHAPE_FIELDS: readonly string[] = Object.keys(shapeFields)
+
 /** The fields as adapter_config.json has them. */
 export function shapesToWrite(
   { num_virtual_tokens }: VirtualTokenOptions,

@@ -112,7 +112,7 @@ export async function openServedModel(
     throw new TrituneError('E_MODEL', 'the model scores texts, it writes none', { place: path })
   const voices: ServedVoice[] = [{ name: base, parent: null, adapters: BASE_MODEL, tokenizer }]
   for (const [own, folder] of adapters) {
-    open.use(loadAdapter(model, folder, { name: own, definitions }))
+    open.use(loadAdapter(model, folder, { name: own, definitions, onNote }))
     const other = otherBase(folder, ref)
     if (other !== null) onNote?.(`the adapter ${own} was made for ${other}, and is served on ${ref}`)
     const tokenizer = openTokenizerFor(path, folder, chatTemplate)

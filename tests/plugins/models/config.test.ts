@@ -97,3 +97,42 @@ test.each([
   })
   expect(() => loadModel(to, { device: openCpu() })).toThrow(message)
 })
+
+test.each([
+  ['llama', { hidden_act: 'relu6' }, 'config.json: hidden_act "relu6"'],
+  ['gemma2', { hidden_activation: 'relu6' }, 'config.json: hidden_activation "relu6"'],
+  ['gpt2', { activation_function: 'relu6' }, 'config.json: activation_function "relu6"'],
+  [
+    'gemma3',
+    {
+      rope_parameters: {
+        full_attention: { rope_type: 'twisted' },
+        sliding_attention: { rope_type: 'default' },
+      },
+    },
+    'config.json: rope_parameters.full_attention.rope_type: rope scaling "twisted"',
+  ],
+  [
+    'gemma2',
+    { layer_types: ['full_attention', 'linear_attention'] },
+    'config.json: layer_types: layer 1 is of type "linear_attention"',
+  ],
+  [
+    'qwen2-sliding',
+    { layer_types: ['chunked_attention', 'full_attention'] },
+    'config.json: layer_types: layer 0 is of type "chunked_attention"',
+  ],
+  [
+    'qwen3',
+    { use_sliding_window: false, layer_types: ['full_attention', 'linear_attention'] },
+    'config.json: layer_types: layer 1 is of type "linear_attention"',
+  ],
+  ['llama', { quantization_config: { quant_method: 'hqq' } }, 'quant_method "hqq"'],
+])('%s with %p: a name that is not there is E_UNSUPPORTED with its key', (family, config, message) => {
+  using folder = temporaryFolder()
+  const to = join(folder.path, 'model')
+  writeDamaged(join(GOLDEN, 'models', family), to, { config })
+  const failing = (): void => loadModel(to, { device: openCpu() })[Symbol.dispose]()
+  expect(failing).toThrow(expect.objectContaining({ code: 'E_UNSUPPORTED' }))
+  expect(failing).toThrow(message)
+})

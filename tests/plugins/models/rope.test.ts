@@ -55,6 +55,16 @@ test('another scaling is refused, with those that there are', () => {
   )
 })
 
+test.each([
+  [{ rope_scaling: { rope_type: 'twisted' } }, 'rope_scaling.rope_type: rope scaling "twisted"'],
+  [{ rope_scaling: { type: 'twisted' } }, 'rope_scaling.type: rope scaling "twisted"'],
+  [{ rope_parameters: { rope_type: 7 } }, 'rope_parameters.rope_type: rope scaling 7'],
+  [{ rope_parameters: { factor: -1 } }, 'rope_parameters.factor: expected a number above 0, got -1'],
+  [{ rope_theta: -1 }, 'config.json: rope_theta: expected a number above 0, got -1'],
+])('%p: the error has the key as config.json has it', (config, message) => {
+  expect(() => readRopeConfig(config, 8)).toThrow(message)
+})
+
 test('createRopeTables() holds cos and sin of position · frequency and grows', () => {
   const config = readRopeConfig({ rope_theta: 100, max_position_embeddings: 64 }, 8)
   using tables = createRopeTables(config, referenceDevice)

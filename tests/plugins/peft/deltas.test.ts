@@ -364,7 +364,6 @@ describe('a folder that is not right', () => {
     ['loha', { alpha: 'NaN' }, 'alpha: '],
     ['loha', { alpha: -1 }, 'alpha: '],
     ['loha', { r: 4 }, 'has shape'],
-    ['loha', { use_more: true }, 'use_more: true is no field of LOHA that is known here'],
     ['loha', { rank_pattern: { q_proj: 0 } }, 'rank_pattern'],
     ['lokr', { decompose_both: true, r: 1 }, 'lokr_w1'],
     ['lokr', { decompose_factor: 0 }, 'decompose_factor: '],

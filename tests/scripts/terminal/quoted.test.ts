@@ -3,7 +3,7 @@
  */
 import { expect, test } from 'bun:test'
 import { spawnSync } from 'node:child_process'
-import { quoted } from '../../scripts/_quoted.ts'
+import { quoted } from '../../../scripts/terminal/quoted.ts'
 
 const TEXTS = [
   'plain/path.yaml',

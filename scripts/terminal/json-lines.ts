@@ -1,12 +1,13 @@
 /**
  * One JSON object a line on stdout, for programs, and nothing else there.
  *
- * The lines are written by a thread (_json-writer.ts): a reader that is slow or stands still never holds up the work, and one
+ * The lines are written by a thread (json-writer.ts): a reader that is slow or stands still never holds up the work, and one
  * that went away is nobody to tell. What waits for a slow reader is limited; beyond that, lines that may be missed are, and
  * a line says how many. Other output of this process (a plugin's `console.log`) goes to stderr meanwhile.
  */
 import { Worker } from 'node:worker_threads'
-import { err, out } from './_streams.ts'
+import { siblingModule } from '../_sibling.ts'
+import { err, out } from './streams.ts'
 
 export interface JsonLines {
   /** `droppable`: may be left out when too much waits already. */
@@ -52,8 +53,7 @@ function openJsonLines(): JsonLines {
   claimStdout()
   const shared = new Int32Array(new SharedArrayBuffer(4))
   const data: WriterData = { shared }
-  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  const worker = new Worker(new URL(`_json-writer.${ending}`, import.meta.url), { workerData: data })
+  const worker = new Worker(siblingModule('./json-writer', import.meta.url), { workerData: data })
   // The work does not last longer for it; close() waits.
   worker.unref()
   const ended = new Promise<void>((resolve) => {

@@ -1,19 +1,20 @@
 /**
- * The body of commands/adapter.ts, loaded only when there is something to do.
+ * The body of ../adapter.ts, loaded only when there is something to do.
  */
-import { Disposables } from '../core/disposables.ts'
+import { Disposables } from '../../../core/disposables.ts'
 import { existsSync } from 'node:fs'
-import { writeFolderAtomicSync } from '../core/files/atomic.ts'
-import { counted } from '../core/counted.ts'
-import { invocation } from '../core/invocation.ts'
-import { createHost, didYouMean, TrituneError } from '../core/mod.ts'
-import { cpu } from '../plugins/cpu/mod.ts'
-import { cuda, type DeviceName, openDevice } from '../plugins/cuda/mod.ts'
-import { formatBytes, loadPlugins } from '../plugins/finetune/mod.ts'
-import { resolveModel } from '../plugins/hub/mod.ts'
-import { loadModel, models } from '../plugins/models/mod.ts'
+import { writeFolderAtomicSync } from '../../../core/files/atomic.ts'
+import { counted } from '../../../core/counted.ts'
+import { invocation } from '../../../core/invocation.ts'
+import { createHost, didYouMean, TrituneError } from '../../../core/mod.ts'
+import { cpu } from '../../../plugins/cpu/mod.ts'
+import { cuda, type DeviceName, openDevice } from '../../../plugins/cuda/mod.ts'
+import { formatBytes, loadPlugins } from '../../../plugins/finetune/mod.ts'
+import { resolveModel } from '../../../plugins/hub/mod.ts'
+import { loadModel, models } from '../../../plugins/models/mod.ts'
 import {
   type AdapterFormat,
+  adapterVocabulary,
   addWeightedAdapter,
   COMBINE_METHODS,
   type CombineMethod,
@@ -24,11 +25,11 @@ import {
   loadAdapter,
   peft,
   saveAdapter,
-} from '../plugins/peft/mod.ts'
-import { wasm } from '../plugins/wasm/mod.ts'
-import { expectNew } from './_cli.ts'
-import { quoted } from './_quoted.ts'
-import { err, out } from './_streams.ts'
+} from '../../../plugins/peft/mod.ts'
+import { wasm } from '../../../plugins/wasm/mod.ts'
+import { expectNew } from '../../_cli.ts'
+import { quoted } from '../../terminal/quoted.ts'
+import { err, out } from '../../terminal/streams.ts'
 
 export function listCommand(folder: string, json: boolean): void {
   const found = listAdapters(folder)
@@ -86,7 +87,7 @@ export async function convertCommand(
         : `${counted(done.tensors, 'tensor')} of ${done.from} in the files of ${done.to}: ${output}`,
     )
   }
-  const { exportModel } = await import('../plugins/export/mod.ts')
+  const { exportModel } = await import('../../../plugins/export/mod.ts')
   const { tensors, difference } = await exportModel(source, {
     to,
     output,
@@ -148,18 +149,21 @@ export async function mergeAdaptersCommand({
       place: first.folder,
       remedy: 'name it with --base',
     })
-  const path = await resolveModel(ref, { offline, onNote: (text) => err.write(`${text}\n`) })
-  const { device, note } = openDevice(on)
-  if (note !== null) err.write(`${note}\n`)
+  const note = (text: string): unknown => err.write(`${text}\n`)
+  const path = await resolveModel(ref, { offline, onNote: note })
+  const { device, note: ofDevice } = openDevice(on)
+  if (ofDevice !== null) note(ofDevice)
   using host = createHost({
     plugins: [cpu, cuda, wasm, models, peft, ...(await loadPlugins(plugins)).map(({ plugin }) => plugin)],
   })
-  using model = loadModel(path, { device, models: host.all('model') })
+  const definitions = host.all('adapter')
+  const vocabSize = Math.max(...parts.map(({ folder }) => adapterVocabulary(folder, definitions)))
+  using model = loadModel(path, { device, models: host.all('model'), vocabSize })
   using opened = new Disposables()
   const weights: Record<string, number> = {}
   for (const [i, { folder, weight }] of parts.entries()) {
     const name = `${i + 1}: ${folder}`
-    opened.use(loadAdapter(model, folder, { name, definitions: host.all('adapter') }))
+    opened.use(loadAdapter(model, folder, { name, definitions, onNote: note }))
     weights[name] = weight
   }
   using made = addWeightedAdapter(model, 'merged', weights, {

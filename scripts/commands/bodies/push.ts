@@ -1,11 +1,11 @@
 /**
- * The body of commands/push.ts, loaded only when there is something to do.
+ * The body of ../push.ts, loaded only when there is something to do.
  */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { counted } from '../core/counted.ts'
-import { TrituneError } from '../core/errors.ts'
-import { formatBytes, readRunFacts } from '../plugins/finetune/mod.ts'
+import { counted } from '../../../core/counted.ts'
+import { TrituneError } from '../../../core/errors.ts'
+import { formatBytes, readRunFacts } from '../../../plugins/finetune/mod.ts'
 import {
   cardFacts,
   factsOfFolder,
@@ -15,9 +15,9 @@ import {
   pushFolder,
   type PushOptions,
   type PushPlan,
-} from '../plugins/hub/mod.ts'
-import { stopOnSignals } from './_stop-signals.ts'
-import { err, out } from './_streams.ts'
+} from '../../../plugins/hub/mod.ts'
+import { stopOnSignals } from '../../terminal/stop-signals.ts'
+import { err, out } from '../../terminal/streams.ts'
 
 export interface PushCommand {
   readonly folder: string
@@ -61,7 +61,7 @@ export async function pushCommand({ folder, repo, license, dryRun, options }: Pu
 
 /** Of GGUF files that say it, such as an exported LoRA; null where none does, or they do not say the same. */
 async function baseOfFiles(folder: string): Promise<string | null> {
-  const { ggufBase, openGguf } = await import('../plugins/gguf/mod.ts')
+  const { ggufBase, openGguf } = await import('../../../plugins/gguf/mod.ts')
   const files = readdirSync(folder).filter((name) => name.endsWith('.gguf'))
   const bases = new Set(
     files.map((name) => {

@@ -1,8 +1,8 @@
 /**
  * An error as an object for programs: what `--json` prints for any command.
  */
-import { ConfigError, formatPath } from '../core/contracts/config.ts'
-import { TrituneError } from '../core/errors.ts'
+import { ConfigError, formatPath } from '../../core/contracts/config.ts'
+import { TrituneError } from '../../core/errors.ts'
 
 export interface ErrorLine {
   readonly type: 'error'

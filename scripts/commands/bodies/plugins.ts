@@ -1,9 +1,9 @@
 /**
- * The body of the command `plugins`, loaded only when there is something to do.
+ * The body of ../plugins.ts, loaded only when there is something to do.
  */
 import { dirname, resolve } from 'node:path'
-import { createHost, type HostExplanation } from '../core/mod.ts'
-import { type DeviceName, openDevice } from '../plugins/cuda/mod.ts'
+import { createHost, type HostExplanation } from '../../../core/mod.ts'
+import { type DeviceName, openDevice } from '../../../plugins/cuda/mod.ts'
 import {
   atKeyAsync,
   builtInPlugins,
@@ -11,7 +11,7 @@ import {
   originsOf,
   placeInConfig,
   readFinetuneConfig,
-} from '../plugins/finetune/mod.ts'
+} from '../../../plugins/finetune/mod.ts'
 
 export interface ExplainPlugins {
   readonly file: { readonly path: string; readonly text: string } | null

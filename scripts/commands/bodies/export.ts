@@ -1,14 +1,14 @@
 /**
- * The body of commands/export.ts, loaded only when there is something to do.
+ * The body of ../export.ts, loaded only when there is something to do.
  */
-import { counted } from '../core/counted.ts'
-import { invocation } from '../core/invocation.ts'
-import { exportModel, type ExportReport, type ExportTarget } from '../plugins/export/mod.ts'
-import type { DeviceName } from '../plugins/cuda/mod.ts'
-import { formatBytes, loadPlugins } from '../plugins/finetune/mod.ts'
-import { writeJson } from './_json-lines.ts'
-import { quoted } from './_quoted.ts'
-import { err, out } from './_streams.ts'
+import { counted } from '../../../core/counted.ts'
+import { invocation } from '../../../core/invocation.ts'
+import { exportModel, type ExportReport, type ExportTarget } from '../../../plugins/export/mod.ts'
+import type { DeviceName } from '../../../plugins/cuda/mod.ts'
+import { formatBytes, loadPlugins } from '../../../plugins/finetune/mod.ts'
+import { writeJson } from '../../terminal/json-lines.ts'
+import { quoted } from '../../terminal/quoted.ts'
+import { err, out } from '../../terminal/streams.ts'
 
 export interface ExportCommand {
   readonly to: ExportTarget

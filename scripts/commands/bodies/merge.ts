@@ -1,22 +1,22 @@
 /**
- * The body of merge.ts, loaded only when there is something to do.
+ * The body of ../merge.ts, loaded only when there is something to do.
  */
-import { writeFolderAtomicSync } from '../core/files/atomic.ts'
-import { invocation } from '../core/invocation.ts'
-import { createHost, type FloatDType, type Host, isQuantized, type WeightSource } from '../core/mod.ts'
-import { bitnet } from '../plugins/bitnet/mod.ts'
-import { cpu } from '../plugins/cpu/mod.ts'
-import { cuda, type DeviceName, openDevice } from '../plugins/cuda/mod.ts'
-import { compareLogits, promptIds, promptLogits } from '../plugins/export/mod.ts'
-import { hasTokenizer, loadPlugins, saveModel } from '../plugins/finetune/mod.ts'
-import { resolveModel } from '../plugins/hub/mod.ts'
-import { loadModel, models, storedDType } from '../plugins/models/mod.ts'
-import { adapterLabels, adapterVocabulary, loadAdapter, peft } from '../plugins/peft/mod.ts'
-import { openQuantizer, packLayers, qlora } from '../plugins/qlora/mod.ts'
-import { readTokenizerFiles } from '../plugins/tokenizer/mod.ts'
-import { wasm } from '../plugins/wasm/mod.ts'
-import { quoted } from './_quoted.ts'
-import { err, out } from './_streams.ts'
+import { writeFolderAtomicSync } from '../../../core/files/atomic.ts'
+import { invocation } from '../../../core/invocation.ts'
+import { createHost, type FloatDType, type Host, isQuantized, type WeightSource } from '../../../core/mod.ts'
+import { bitnet } from '../../../plugins/bitnet/mod.ts'
+import { cpu } from '../../../plugins/cpu/mod.ts'
+import { cuda, type DeviceName, openDevice } from '../../../plugins/cuda/mod.ts'
+import { compareLogits, promptIds, promptLogits } from '../../../plugins/export/mod.ts'
+import { hasTokenizer, loadPlugins, saveModel } from '../../../plugins/finetune/mod.ts'
+import { resolveModel } from '../../../plugins/hub/mod.ts'
+import { loadModel, models, storedDType } from '../../../plugins/models/mod.ts'
+import { adapterLabels, adapterVocabulary, loadAdapter, peft } from '../../../plugins/peft/mod.ts'
+import { openQuantizer, packLayers, qlora } from '../../../plugins/qlora/mod.ts'
+import { readTokenizerFiles } from '../../../plugins/tokenizer/mod.ts'
+import { wasm } from '../../../plugins/wasm/mod.ts'
+import { quoted } from '../../terminal/quoted.ts'
+import { err, out } from '../../terminal/streams.ts'
 
 export interface MergeCommand {
   readonly ref: string
@@ -45,9 +45,10 @@ export async function mergeCommand({
   maxShardBytes,
   offline,
 }: MergeCommand): Promise<void> {
-  const path = await resolveModel(ref, { offline, onNote: (text) => err.write(`${text}\n`) })
+  const onNote = (text: string): unknown => err.write(`${text}\n`)
+  const path = await resolveModel(ref, { offline, onNote })
   const { device, note } = openDevice(on)
-  if (note !== null) err.write(`${note}\n`)
+  if (note !== null) onNote(note)
   using host = createHost({
     plugins: [
       cpu,
@@ -71,7 +72,7 @@ export async function mergeCommand({
     labels: adapter === 'none' ? undefined : adapterLabels(adapter, definitions),
     pack: packs === undefined ? undefined : packed(host, packs, dtype ?? storedAs(path)),
   })
-  using attached = adapter === 'none' ? null : loadAdapter(model, adapter, { definitions })
+  using attached = adapter === 'none' ? null : loadAdapter(model, adapter, { definitions, onNote })
   const tokenizerPath = adapter !== 'none' && hasTokenizer(adapter) ? adapter : path
   writeFolderAtomicSync(output, (temporary) =>
     saveModel(model, path, temporary, { maxShardBytes, tokenizerPath }),

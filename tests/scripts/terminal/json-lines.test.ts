@@ -4,9 +4,9 @@
 import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { contents, createSpace, type Space } from '../stress/space.ts'
-import { ROOT } from '../../scripts/_setup.ts'
-import { commandLine, RUNTIMES, type TestedRuntime, tritune } from './_command.ts'
+import { contents, createSpace, type Space } from '../../stress/space.ts'
+import { ROOT } from '../../../scripts/_setup.ts'
+import { commandLine, RUNTIMES, type TestedRuntime, tritune } from '../_command.ts'
 
 type Line = Readonly<Record<string, unknown>> & { readonly type: string }
 

@@ -5,8 +5,8 @@
 import { describe, expect, test } from 'bun:test'
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { denoCommand } from '../../scripts/_deno.ts'
-import { stopNames } from '../../scripts/_stop-signals.ts'
+import { denoCommand } from '../../../scripts/_deno.ts'
+import { stopNames } from '../../../scripts/terminal/stop-signals.ts'
 
 const SCRIPT = fileURLToPath(new URL('_blocked.ts', import.meta.url))
 

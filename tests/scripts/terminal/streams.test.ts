@@ -5,12 +5,12 @@ import { describe, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { callersFolder } from '../../scripts/_cli.ts'
-import { ROOT } from '../../scripts/_setup.ts'
-import { contents, createSpace, type Space } from '../stress/space.ts'
+import { callersFolder } from '../../../scripts/_cli.ts'
+import { ROOT } from '../../../scripts/_setup.ts'
+import { contents, createSpace, type Space } from '../../stress/space.ts'
 
-const FINETUNE = fileURLToPath(new URL('../../scripts/finetune.ts', import.meta.url))
-const GENERATE = fileURLToPath(new URL('../../scripts/generate.ts', import.meta.url))
+const FINETUNE = fileURLToPath(new URL('../../../scripts/finetune.ts', import.meta.url))
+const GENERATE = fileURLToPath(new URL('../../../scripts/generate.ts', import.meta.url))
 
 interface Shell {
   readonly code: number

@@ -4,13 +4,19 @@
  * one never ends it; and it stays ignored where the process was started so (`nohup`). Windows has Ctrl-C, Ctrl-Break and the window
  * that is closed (a SIGHUP, after which the system ends the process within seconds); no SIGTERM reaches a process there.
  */
-import { Disposables } from '../core/disposables.ts'
+import { Disposables } from '../../core/disposables.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { DEFAULT_HANDLER, IGNORE, setSignalHandler, signalHandler, SIGNALS } from '../core/native/signals.ts'
-import { siblingModule } from './_sibling.ts'
-import { err } from './_streams.ts'
-import { SEEN, STATE, UNABLE, type WatcherData } from './_signal-watcher.ts'
+import {
+  DEFAULT_HANDLER,
+  IGNORE,
+  setSignalHandler,
+  signalHandler,
+  SIGNALS,
+} from '../../core/native/signals.ts'
+import { siblingModule } from '../_sibling.ts'
+import { err } from './streams.ts'
+import { SEEN, STATE, UNABLE, type WatcherData } from './signal-watcher.ts'
 
 export interface StopSignals extends Disposable {
   readonly signal: AbortSignal
@@ -50,7 +56,7 @@ export async function stopOnSignals(): Promise<StopSignals> {
 async function watchFromThread(shared: WatcherData['shared']): Promise<Disposable | undefined> {
   if (signalHandler(SIGNALS.SIGINT) === undefined) return undefined
   const data: WatcherData = { shared }
-  const worker = new Worker(siblingModule('./_signal-watcher', import.meta.url), { workerData: data })
+  const worker = new Worker(siblingModule('./signal-watcher', import.meta.url), { workerData: data })
   const failed = new Promise<never>((_, reject) => worker.once('error', reject))
   while (Atomics.load(shared, STATE) === 0) await Promise.race([sleep(2), failed])
   if (Atomics.load(shared, STATE) === UNABLE) {

@@ -1,6 +1,6 @@
 /** A process for the tests of signals: its main thread is in native code for seconds, as in a long step. */
-import { openModule } from '../../core/native/ffi.ts'
-import { stopOnSignals } from '../../scripts/_stop-signals.ts'
+import { openModule } from '../../../core/native/ffi.ts'
+import { stopOnSignals } from '../../../scripts/terminal/stop-signals.ts'
 
 const libc = openModule<{ usleep(microseconds: number): number }>('libc.so.6', {
   usleep: { args: ['i32'], returns: 'i32' },

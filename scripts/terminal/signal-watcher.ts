@@ -9,8 +9,8 @@
  */
 import { writeSync } from 'node:fs'
 import { isMainThread, workerData } from 'node:worker_threads'
-import { libc, type Libc, libcAddress } from '../core/native/libc.ts'
-import { DEFAULT_HANDLER, setSignalHandler, SIGNALS } from '../core/native/signals.ts'
+import { libc, type Libc, libcAddress } from '../../core/native/libc.ts'
+import { DEFAULT_HANDLER, setSignalHandler, SIGNALS } from '../../core/native/signals.ts'
 
 export interface WatcherData {
   /** At SEEN and STATE. */

@@ -1,5 +1,5 @@
 /**
- * The body of finetune.ts, loaded only when there is something to do, so that --help is instant.
+ * The body of ../finetune.ts, loaded only when there is something to do, so that --help is instant.
  */
 import {
   atKeyAsync,
@@ -16,24 +16,24 @@ import {
   type Run,
   train,
   withOtherFaults,
-} from '../plugins/finetune/mod.ts'
-import { createIndexMonitor } from '../plugins/runs/mod.ts'
+} from '../../../plugins/finetune/mod.ts'
+import { createIndexMonitor } from '../../../plugins/runs/mod.ts'
 import { availableParallelism } from 'node:os'
-import { enduringWorld } from '../plugins/distributed/mod.ts'
-import { counted } from '../core/counted.ts'
-import { agreeAsync, decide } from '../core/agree.ts'
-import { TrituneError } from '../core/errors.ts'
-import type { World } from '../core/mod.ts'
-import { invocation } from '../core/invocation.ts'
-import { createJsonTeller } from './finetune/json-teller.ts'
-import { inWorld } from './finetune/in-world.ts'
-import { createSilentTeller } from './finetune/silent-teller.ts'
-import type { Teller } from './finetune/teller.ts'
-import { createTextTeller } from './finetune/text-teller.ts'
-import { tryCommand } from './finetune/try-command.ts'
-import { quoted } from './_quoted.ts'
-import { stopOnSignals } from './_stop-signals.ts'
-import { err } from './_streams.ts'
+import { enduringWorld } from '../../../plugins/distributed/mod.ts'
+import { counted } from '../../../core/counted.ts'
+import { agreeAsync, decide } from '../../../core/agree.ts'
+import { TrituneError } from '../../../core/errors.ts'
+import type { World } from '../../../core/mod.ts'
+import { invocation } from '../../../core/invocation.ts'
+import { createJsonTeller } from '../../finetune/json-teller.ts'
+import { inWorld } from '../../finetune/in-world.ts'
+import { createSilentTeller } from '../../finetune/silent-teller.ts'
+import type { Teller } from '../../finetune/teller.ts'
+import { createTextTeller } from '../../finetune/text-teller.ts'
+import { tryCommand } from '../../finetune/try-command.ts'
+import { quoted } from '../../terminal/quoted.ts'
+import { stopOnSignals } from '../../terminal/stop-signals.ts'
+import { err } from '../../terminal/streams.ts'
 
 export interface FinetuneCommand {
   readonly file: string

@@ -3,7 +3,7 @@
  * descriptors. Writing never throws and never ends a command by itself.
  */
 import { styleText } from 'node:util'
-import { detectLauncher } from '../plugins/distributed/launcher.ts'
+import { detectLauncher } from '../../plugins/distributed/launcher.ts'
 
 /** What a command does when nobody takes its output any more. */
 export type Output =

@@ -1,9 +1,9 @@
 /**
- * The thread that writes lines to stdout, and waits for the reader so that nobody else has to: see _json-lines.ts.
+ * The thread that writes lines to stdout, and waits for the reader so that nobody else has to: see json-lines.ts.
  */
 import { writeSync } from 'node:fs'
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
-import { END, WAITING, type WriterData } from './_json-lines.ts'
+import { END, WAITING, type WriterData } from './json-lines.ts'
 
 const STDOUT = 1
 const RETRY_MS = 5
