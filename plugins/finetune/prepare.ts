@@ -46,15 +46,22 @@ export async function prepareRun(config: FinetuneConfig, options: PrepareOptions
 // ---- helpers ----------------------------------------------------------------------------------------------------
 
 /** What is decided together is asked for by all; everything else that differs shows when all runs are open. */
-function expectAllAuto(world: World, { autoMicroBatch, micro_batch_size: size }: FinetuneConfig): void {
+function expectAllAuto(world: World, config: FinetuneConfig): void {
+  const { autoMicroBatch, micro_batch_size: size, autoLearningRate, learning_rate: rate } = config
+  const own = {
+    micro_batch_size: autoMicroBatch ? 'auto' : String(size),
+    learning_rate: autoLearningRate ? 'auto' : String(rate),
+  }
   agree(world, () => {
-    const told = world.gather(autoMicroBatch ? 'auto' : String(size))
-    const odd = told.findIndex((text) => (text === 'auto') !== (told[0] === 'auto'))
-    if (odd < 0) return
-    throw new TrituneError(
-      'E_PEER',
-      `process ${odd} of ${world.size} has another micro_batch_size: ${told[odd]} where process 0 has ${told[0]}`,
-      { remedy: 'give all processes the same tritune, file, data and base model' },
-    )
+    const told: (typeof own)[] = world.gather(JSON.stringify(own)).map((text) => JSON.parse(text))
+    for (const key of ['micro_batch_size', 'learning_rate'] as const) {
+      const odd = told.findIndex((one) => (one[key] === 'auto') !== (told[0][key] === 'auto'))
+      if (odd < 0) continue
+      throw new TrituneError(
+        'E_PEER',
+        `process ${odd} of ${world.size} has another ${key}: ${told[odd][key]} where process 0 has ${told[0][key]}`,
+        { remedy: 'give all processes the same tritune, file, data and base model' },
+      )
+    }
   })
 }

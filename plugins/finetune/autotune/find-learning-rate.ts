@@ -3,6 +3,7 @@
  * their own: the real one is opened afterwards as if its file had said the number.
  */
 import { searchLearningRate } from '../../autotune/mod.ts'
+import { decide } from '../../../core/agree.ts'
 import { TrituneError } from '../../../core/mod.ts'
 import { earlierSetting } from '../checkpoints/earlier-setting.ts'
 import { atKeyAsync } from '../config/at-key.ts'
@@ -31,8 +32,11 @@ export async function findLearningRate(
   options: PrepareOptions,
   find: FindOptions = { withMicroBatch: false },
 ): Promise<FinetuneConfig> {
-  if (options.world) throw severalProcesses()
-  const before = options.startsAnew ? undefined : earlierSetting(config, 'learning_rate')
+  const { world = null } = options
+  if (world !== null) expectSearchable(config, find)
+  const before = decide(world, () =>
+    options.startsAnew ? null : (earlierSetting(config, 'learning_rate') ?? null),
+  )
   if (typeof before === 'number' && before > 0)
     return noted({ ...config, learning_rate: before }, [
       `${RATE} ${before}: as in the checkpoint of output_dir`,
@@ -148,9 +152,14 @@ function withSpeed(config: FinetuneConfig, { size, speeds, noise }: MeasuredMicr
   return { ...sized, notes: [...sized.notes.filter((text) => !text.startsWith(SIZE)), note] }
 }
 
-function severalProcesses(): TrituneError {
-  return new TrituneError('E_CONFIG', 'auto is searched for by one process', {
-    place: 'learning_rate',
-    remedy: 'start the run once without mpirun, and give the number that it notes',
-  })
+/** Of several processes, which make the steps of a branch together and hear the same losses. */
+function expectSearchable({ diloco }: FinetuneConfig, { withMicroBatch: bySpeed }: FindOptions): void {
+  if (diloco)
+    throw new TrituneError('E_CONFIG', 'auto does not go with diloco: each process makes steps of its own', {
+      remedy: 'give learning_rate as a number',
+    })
+  if (bySpeed)
+    throw new TrituneError('E_CONFIG', 'auto beside micro_batch_size: auto is for one process', {
+      remedy: 'give micro_batch_size as a number',
+    })
 }
