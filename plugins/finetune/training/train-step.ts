@@ -36,13 +36,14 @@ import {
   type World,
 } from '../../../core/mod.ts'
 import { gradientNorm } from '../../../core/optim/clip.ts'
-import { type Batch, concatenate } from '../../data/mod.ts'
+import type { Batch } from '../../data/mod.ts'
 import type { DividedOptimizer } from '../parallel/divided-optimizer.ts'
 import { isNaNElsewhere } from '../parallel/nan-of-all.ts'
 import { hasEqualShare, isOwn, shareGradients, shareNumbers } from '../parallel/share-gradients.ts'
 import type { ShardedBase } from '../parallel/sharded-base.ts'
 import { crossEntropyObjective } from './cross-entropy.ts'
 import { type EmbeddingNoise, withEmbeddingNoise } from './embedding-noise.ts'
+import { evaluateEach } from './evaluate-each.ts'
 import { evaluateLoss } from './evaluate.ts'
 import { findNonFinite, stoppedByNaN } from './nonfinite.ts'
 import { objectiveBatch } from './objective-batch.ts'
@@ -131,11 +132,7 @@ export function stepParts(
     model: context.model,
     parameters: context.parameters,
     evaluate: () => evaluateLoss(context, window).loss,
-    evaluateEach: () =>
-      window
-        .flatMap(({ examples }) => examples.map((example) => concatenate([example])))
-        .filter(({ trainedTokens }) => trainedTokens > 0)
-        .map((alone) => evaluateLoss(context, [alone]).loss),
+    evaluateEach: () => evaluateEach(context, window),
     backward: () =>
       locatingNaN(context, window, () => {
         using readback = createReadback()

@@ -216,6 +216,26 @@ for (const mpi of INSTALLED) {
     )
 
     test(
+      'losses of single examples are found in parts, and all judge a guess by all of them',
+      async () => {
+        const eager = '{"name":"hybrid","warmup":3,"every":1,"exploration":1}'
+        const set = ['max_steps=24', `strategy=[${eager}]`]
+        const [one, two] = [name('each-one'), name('each-two')]
+        const alone = await job(mpi, [[1, finetune(one, 'gradient_accumulation_steps=4', ...set)]])
+        const both = await job(mpi, [[2, finetune(two, 'gradient_accumulation_steps=2', ...set)]])
+        for (const { code, output } of [alone, both])
+          expect([code, output]).toEqual([0, expect.not.stringContaining('error: ')])
+        const judged = (output: string): unknown[] =>
+          metricsOf(join(folder.path, output)).map((line) => Reflect.get(Object(line), 'hybrid_accepted'))
+        expect(judged(one).filter((value) => value !== undefined).length).toBeGreaterThan(2)
+        expect(judged(two)).toEqual(judged(one))
+        for (const [i, loss] of losses(two).entries())
+          expect(Math.abs(loss - losses(one)[i]) / losses(one)[i]).toBeLessThan(1e-5)
+      },
+      MINUTE,
+    )
+
+    test(
       'NaN on all processes is told once',
       async () => {
         const output = name('nan')
