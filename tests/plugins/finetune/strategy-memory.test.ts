@@ -127,8 +127,8 @@ describe('the estimate of a run', () => {
     expect(guessed.strategies).toBe(15 * guessed.trained)
     expect(guessed.text).toContain('strategies ')
     const dense = await partOf({ diloco: { codec: 'dense' } })
-    // Three that are kept; in a round three, the message, that of each process, what each says, and the mean.
-    expect(dense.strategies / dense.trained).toBeCloseTo(3 + 3 + 1 + 2 + 1, 1)
+    // Three that are kept, and the mean; in a round the update, what its message says, the sum and four while a tensor is read; its message and that of each process.
+    expect(dense.strategies / dense.trained).toBeCloseTo(3 + 1 + 7 + 1 + 1, 1)
     const momentum = await partOf({ diloco: { codec: 'dense', momentum: 0.5 } })
     expect(momentum.strategies - dense.strategies).toBe(momentum.trained)
   })
