@@ -14,7 +14,7 @@ import {
   INTEGER_FROM_1,
   numberOption,
 } from '../_cli.ts'
-import type { Calibration } from '../_quantize-command.ts'
+import type { Calibration } from './bodies/quantize.ts'
 import { ensureInstalled } from '../_setup.ts'
 
 const KINDS = ['nf4', 'fp4', 'int8', 'bitnet'] as const
@@ -91,7 +91,7 @@ export const quantize: Command<typeof OPTIONS> = {
     expectNew(output)
     const device = deviceOption(values.device, 'cpu')
     await ensureInstalled()
-    const { quantizeCommand } = await import('../_quantize-command.ts')
+    const { quantizeCommand } = await import('./bodies/quantize.ts')
     const fourBit = { block, double_quant: !values['plain-scales'] }
     const options = kind === 'bitnet' ? {} : kind === 'int8' ? { threshold } : fourBit
     await quantizeCommand({

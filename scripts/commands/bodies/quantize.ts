@@ -1,14 +1,14 @@
 /**
  * The body of quantize.ts, loaded only when there is something to do.
  */
-import { counted } from '../core/counted.ts'
-import { writeFolderAtomicSync } from '../core/files/atomic.ts'
-import { openCheckpoint } from '../core/files/checkpoint.ts'
-import { invocation } from '../core/invocation.ts'
-import { createHost, type FloatDType, isQuantized, type Model, TrituneError } from '../core/mod.ts'
-import { bitnet, type BitnetFormat } from '../plugins/bitnet/mod.ts'
-import { cpu } from '../plugins/cpu/mod.ts'
-import { cuda, type DeviceName, openDevice } from '../plugins/cuda/mod.ts'
+import { counted } from '../../../core/counted.ts'
+import { writeFolderAtomicSync } from '../../../core/files/atomic.ts'
+import { openCheckpoint } from '../../../core/files/checkpoint.ts'
+import { invocation } from '../../../core/invocation.ts'
+import { createHost, type FloatDType, isQuantized, type Model, TrituneError } from '../../../core/mod.ts'
+import { bitnet, type BitnetFormat } from '../../../plugins/bitnet/mod.ts'
+import { cpu } from '../../../plugins/cpu/mod.ts'
+import { cuda, type DeviceName, openDevice } from '../../../plugins/cuda/mod.ts'
 import {
   calibrationTexts,
   formatBytes,
@@ -16,8 +16,8 @@ import {
   loadGptq,
   type LoadGptqOptions,
   saveQuantized,
-} from '../plugins/finetune/mod.ts'
-import { resolveModel } from '../plugins/hub/mod.ts'
+} from '../../../plugins/finetune/mod.ts'
+import { resolveModel } from '../../../plugins/hub/mod.ts'
 import {
   loadModel,
   models,
@@ -25,11 +25,11 @@ import {
   readStoredWeights,
   storedDType,
   type StoredWeights,
-} from '../plugins/models/mod.ts'
-import { type FourBitForm, openQuantizer, packLayers, qlora } from '../plugins/qlora/mod.ts'
-import { wasm } from '../plugins/wasm/mod.ts'
-import { quoted } from './terminal/quoted.ts'
-import { err, out } from './terminal/streams.ts'
+} from '../../../plugins/models/mod.ts'
+import { type FourBitForm, openQuantizer, packLayers, qlora } from '../../../plugins/qlora/mod.ts'
+import { wasm } from '../../../plugins/wasm/mod.ts'
+import { quoted } from '../../terminal/quoted.ts'
+import { err, out } from '../../terminal/streams.ts'
 
 /** The texts that weights are rounded by. */
 export interface Calibration {
