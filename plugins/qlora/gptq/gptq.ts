@@ -112,16 +112,18 @@ function expectFits(model: Model, layers: readonly Layer[], texts: readonly Arra
     throw new TrituneError(
       'E_UNSUPPORTED',
       `a ${model.info.type} has experts, which see too little of any text to be rounded by it`,
+      { remedy: 'pack it without texts' },
     )
   for (const layer of layers) weightOf(layer)
-  if (layers.length === 0) throw new TrituneError('E_VALUE', 'there is no layer to round')
+  if (layers.length === 0)
+    throw new TrituneError('E_VALUE', 'there is no layer to round', { remedy: 'skip fewer layers' })
   const tokens = texts.reduce((sum, { length }) => sum + length, 0)
   const widest = layers.reduce((most, one) => (one.inputs > most.inputs ? one : most))
   if (tokens < widest.inputs)
     throw new TrituneError(
       'E_DATA',
       `${tokens} tokens are too few to round by: ${widest.path} has ${widest.inputs} inputs`,
-      { remedy: 'give more or longer texts: ten times as many tokens are better' },
+      { remedy: 'give more or longer texts (rows, length): ten times as many tokens are better' },
     )
 }
 
