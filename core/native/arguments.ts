@@ -35,7 +35,14 @@ export function expectArguments(name: string, { args }: FfiFunction, values: rea
     if (FITS[args[i]](values[i])) continue
     throw new TrituneError(
       'E_SHAPE',
-      `${name}: argument ${i + 1} is ${String(values[i])}, must be ${NAMES[args[i]]}`,
+      `${name}: argument ${i + 1} is ${told(values[i])}, must be ${NAMES[args[i]]}`,
     )
   }
+}
+
+/** A value for a message: never the numbers of an array. */
+function told(value: unknown): string {
+  return typeof value === 'object' && value !== null
+    ? `a ${value.constructor?.name ?? 'object'}`
+    : String(value)
 }

@@ -25,7 +25,7 @@ export {
 } from './quantizers.ts'
 export { type FakeFormat, fakeQuantize } from './qat/fake-quantize.ts'
 export { qat, type QatOptions } from './qat/qat-quantizer.ts'
-export { isSkipped } from './skip-modules.ts'
+export { expectSkips, isSkipped } from './skip-modules.ts'
 export {
   type GroupedQuantization,
   readStoredQuantization,

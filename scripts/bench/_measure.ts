@@ -50,3 +50,16 @@ export function seconds(body: () => void): number {
   body()
   return (performance.now() - started) / 1000
 }
+
+/** Seconds of one call of `body` among calls that go on for `atLeast` seconds: what ran before has left the caches. */
+export function steadySeconds(body: () => void, atLeast: number): number {
+  body()
+  const started = performance.now()
+  let [calls, elapsed] = [0, 0]
+  do {
+    body()
+    calls++
+    elapsed = (performance.now() - started) / 1000
+  } while (elapsed < atLeast)
+  return elapsed / calls
+}

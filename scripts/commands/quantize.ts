@@ -88,6 +88,7 @@ export const quantize: Command<typeof OPTIONS> = {
     const form =
       kind === 'nf4' || kind === 'fp4' ? { kind, block, doubleQuant: !values['plain-scales'] } : null
     const calibration = form && calibrationOf(values, form)
+    if (skip.includes('')) throw new TrituneError('E_USAGE', '--skip: expected the name of a module, got ""')
     expectNew(output)
     const device = deviceOption(values.device, 'cpu')
     await ensureInstalled()

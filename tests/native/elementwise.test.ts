@@ -184,6 +184,21 @@ describe('tt_cast', () => {
 })
 
 describe('tt_fill, tt_affine, tt_add_to', () => {
+  test('tt_fill() of more than the caches hold, from any element on, writes all of it and nothing beside it', () => {
+    onEveryMachine(() => {
+      for (const dtype of DTYPES)
+        for (const start of [0, 1, 16, 17]) {
+          const n = 600_001
+          const y = blank(start + n + 5, dtype)
+          run('tt_fill', y.subarray(start, start + n), n, -0.3, dtype)
+          const filled = unpack(y)
+          expectClose(filled.subarray(start, start + n), new Float64Array(n).fill(-0.3), rounding(dtype))
+          const beside = [...filled.subarray(0, start), ...filled.subarray(start + n)]
+          expect(beside.every(Number.isNaN)).toBe(true)
+        }
+    })
+  })
+
   test('they agree with f64 at every size', () => {
     onEveryMachine(() => {
       for (const n of SIZES) {

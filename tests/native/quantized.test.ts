@@ -43,6 +43,12 @@ function quantize4bit(
   return { packed: packed.slice(0, -3), absmax: absmax.slice(0, -1) }
 }
 
+/** The nearest whole number; of two the even one. */
+function roundEven(x: number): number {
+  const near = Math.round(x)
+  return Math.abs(x % 1) === 0.5 && near % 2 !== 0 ? near - 1 : near
+}
+
 /** The floats next to the middle of each two values, times the largest magnitude of the block. */
 function aroundBorders(values: readonly number[], most: number): Float64Array {
   const rising = values.toSorted((a, b) => a - b)
@@ -225,6 +231,34 @@ describe('tt_quantize_int8 and tt_quantize_ternary', () => {
       expect([...q.subarray(24)]).toEqual([127, -127, 0, 0, 0, 0])
       expect([...absmax.subarray(0, 4)]).toEqual([63.5, 0, Number.NaN, Number.POSITIVE_INFINITY])
     })
+  })
+
+  test('tt_quantize_int8() of rows longer than a vector gives the codes of one number at a time', () => {
+    const cols = 101
+    const x = normal(7 * cols, 5)
+    x[cols + 40] = Number.NaN
+    x[2 * cols + 99] = Number.NEGATIVE_INFINITY
+    x.fill(0, 3 * cols, 4 * cols)
+    for (let i = 4 * cols; i < 5 * cols; i++) x[i] *= 1e-40
+    for (let i = 5 * cols; i < 6 * cols; i++) x[i] *= 1e38
+    x.fill(-0.3, 6 * cols)
+    for (const dtype of DTYPES) {
+      const packed = pack(x, dtype)
+      const numbers = unpack(packed)
+      const codes = Array.from(numbers, (value, i) => {
+        const row = numbers.subarray(i - (i % cols), i - (i % cols) + cols)
+        const most = row.some(Number.isNaN) ? Number.NaN : Math.max(...row.map(Math.abs))
+        const code = Math.fround(value * Math.fround(127 * Math.fround(1 / most)))
+        return Number.isFinite(most) && !Number.isNaN(code)
+          ? Math.max(-127, Math.min(127, roundEven(code))) + 0
+          : 0
+      })
+      onEveryMachine(() => {
+        const q = new Int8Array(x.length)
+        run('tt_quantize_int8', q, new Float32Array(7), packed, 7, cols, dtype)
+        expect([...q]).toEqual(codes)
+      })
+    }
   })
 
   test('tt_quantize_ternary() packs four quarters of the rows and rounds half to 0', () => {

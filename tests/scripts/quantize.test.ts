@@ -164,6 +164,7 @@ describe('quantize', () => {
       [['--to', 'bitnet', '--plain-scales'], '--plain-scales is for nf4 and fp4'],
       [['--to', 'int8', '--calibrate', 'data.jsonl'], '--calibrate is for nf4 and fp4'],
       [['--rows', '8'], '--rows belongs to --calibrate'],
+      [['--skip', ''], '--skip: expected the name of a module, got ""'],
       [['--calibrate', 'data.jsonl', '--length', '0'], '--length'],
       [['--linear-class', 'bitlinear'], '--linear-class is for bitnet'],
       [['--to', 'bitnet', '--linear-class', 'other'], 'autobitlinear'],
@@ -172,6 +173,20 @@ describe('quantize', () => {
       expect(said.code).toBe(2)
       expect(said.stderr).toContain(message)
     }
+    for (const more of [[], ['--to', 'int8']]) {
+      const unknown = tritune(['quantize', plain, output, '--skip', 'o_proj', '--skip', 'o_prj', ...more])
+      expect(unknown.code).toBe(1)
+      expect(unknown.stderr).toContain('there is no module "o_prj" to skip')
+      expect(unknown.stderr).toContain('model.layers.0.self_attn.q_proj')
+    }
+    const nowhere = tritune([
+      'quantize',
+      join(temporary.path, 'no-model'),
+      output,
+      '--calibrate',
+      'no-data.jsonl',
+    ])
+    expect(nowhere.stderr).toContain('no-data.jsonl')
     expect(existsSync(output)).toBe(false)
   })
 })

@@ -29,8 +29,9 @@ extern "C" tt_status tt_fill(void* y, size_t n, float value, tt_dtype dtype, tt_
   TT_REQUIRE_HOLD("tt_fill", n);
   if (n == 0) return TT_OK;
   TT_REQUIRE_POINTER("tt_fill", y);
+  const bool past = worth_streaming(n * dtype_bytes(dtype));
   for_ranges(n, dtype_bytes(dtype), [&](size_t begin, size_t end, int) {
-    TT_DISPATCH(fill_range, at(y, begin, dtype), end - begin, value, dtype);
+    TT_DISPATCH(fill_range, at(y, begin, dtype), end - begin, value, dtype, past);
   });
   return TT_OK;
 }

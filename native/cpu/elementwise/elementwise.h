@@ -5,7 +5,7 @@
 namespace tt {
 
 TT_KERNEL(void, cast_range, void* y, const void* x, size_t n, tt_dtype y_dtype, tt_dtype x_dtype)
-TT_KERNEL(void, fill_range, void* y, size_t n, float value, tt_dtype dtype)
+TT_KERNEL(void, fill_range, void* y, size_t n, float value, tt_dtype dtype, bool past_caches)
 TT_KERNEL(void, affine_range, void* y, const void* x, size_t n, float scale, float shift, tt_dtype dtype)
 TT_KERNEL(void, add_to_range, void* y, const void* x, size_t n, tt_dtype y_dtype, tt_dtype x_dtype)
 TT_KERNEL_BF16(void, unary_forward_range, void* y, const void* x, size_t n, int op, tt_dtype dtype)

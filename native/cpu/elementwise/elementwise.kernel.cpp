@@ -43,12 +43,26 @@ void cast_range(void* y, const void* x, size_t n, tt_dtype y_dtype, tt_dtype x_d
   }
 }
 
-void fill_range(void* y, size_t n, float value, tt_dtype dtype) {
+/// The same four bytes over and over: whole vectors of them may go past the caches.
+static size_t fill_streamed(void* y, size_t bytes, float pattern) {
+  auto* to = static_cast<float*>(y);
+  if (!streamable(to)) return 0;
+  size_t i = 0;
+  for (; (i + W) * sizeof(float) <= bytes; i += W) stream(to + i, set1(pattern));
+  stream_fence();
+  return i * sizeof(float);
+}
+
+void fill_range(void* y, size_t n, float value, tt_dtype dtype, bool past_caches) {
   TT_BY_DTYPE(dtype, T, {
-    T one;
-    put(&one, value);
+    T one[2];
+    put(one, value);
+    one[1] = one[0];
+    float pattern;
+    memcpy(&pattern, one, sizeof pattern);
     auto* to = static_cast<T*>(y);
-    for (size_t i = 0; i < n; i++) to[i] = one;
+    const size_t done = past_caches ? fill_streamed(to, n * sizeof(T), pattern) / sizeof(T) : 0;
+    for (size_t i = done; i < n; i++) to[i] = one[0];
   });
 }
 

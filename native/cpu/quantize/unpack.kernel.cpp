@@ -6,7 +6,7 @@
 
 namespace tt::TT_ISA {
 
-static inline vf load(const int8_t* p) { return to_float(load_codes(reinterpret_cast<const uint8_t*>(p)) << 24 >> 24); }
+static inline vf load(const int8_t* p) { return to_float(load_codes(p)); }
 template <class T> static inline void place(T* to, vf v, bool past_caches) { past_caches ? stream(to, v) : store(to, v); }
 
 #if TT_HALF_TABLES

@@ -120,6 +120,7 @@ TT_INLINE vf look_up16(const float* table, vi index) {
 }
 /// W bytes as lanes.
 TT_INLINE vi load_codes(const uint8_t* p) { return vi(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)))); }
+TT_INLINE vi load_codes(const int8_t* p) { return vi(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)))); }
 /// The low byte of each lane.
 TT_INLINE void store_codes(uint8_t* p, vi codes) {
   const __m256i ends = _mm256_shuffle_epi8(__m256i(codes), _mm256_set_epi8(-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 12, 8, 4, 0, -1, -1, -1, -1, -1,

@@ -124,6 +124,7 @@ TT_INLINE vf gather(const float* table, vi index) { return vf(_mm512_i32gather_p
 TT_INLINE vf look_up16(const float* table, vi index) { return vf(_mm512_permutexvar_ps(__m512i(index), _mm512_loadu_ps(table))); }
 /// W bytes as lanes.
 TT_INLINE vi load_codes(const uint8_t* p) { return vi(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))); }
+TT_INLINE vi load_codes(const int8_t* p) { return vi(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))); }
 /// The low byte of each lane.
 TT_INLINE void store_codes(uint8_t* p, vi codes) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(__m512i(codes))); }
 /// The W codes in W/2 bytes, the high nibble first.

@@ -111,6 +111,10 @@ TT_INLINE vf gather(const float* table, vi index) {
 }
 /// W bytes as lanes.
 TT_INLINE vi load_codes(const uint8_t* p) { return __builtin_convertvector(load_bits<vb>(p), vi); }
+TT_INLINE vi load_codes(const int8_t* p) {
+  typedef int8_t signed_bytes __attribute__((vector_size(W)));
+  return __builtin_convertvector(load_bits<signed_bytes>(p), vi);
+}
 /// The low byte of each lane.
 TT_INLINE void store_codes(uint8_t* p, vi codes) { store_bits(p, __builtin_convertvector(codes, vb)); }
 /// The W codes in W/2 bytes, the high nibble first.

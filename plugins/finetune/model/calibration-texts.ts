@@ -33,10 +33,7 @@ export async function calibrationTexts(
   modelPath: string,
   { rows = 128, length = 256, seed = 0 }: CalibrationTextsOptions = {},
 ): Promise<Int32Array[]> {
-  const type = await tellDatasetType(path, {
-    preferences: 'round by the texts alone: a file of { text } or { messages }',
-    unknown: 'round by a file of { text } or { messages }',
-  })
+  const type = await calibrationType(path)
   const config = finetuneConfig.validate({
     base_model: modelPath,
     datasets: [{ path, type }],
@@ -47,6 +44,18 @@ export async function calibrationTexts(
   })
   using data = await loadDataset(config, openTokenizer(modelPath, config))
   const texts = data.train.flatMap((example) => documentsOf(example).map(({ ids }) => Int32Array.from(ids)))
-  if (texts.length === 0) throw new TrituneError('E_DATA', 'there is no text to round by', { place: path })
+  if (texts.length === 0)
+    throw new TrituneError('E_DATA', 'there is no text to round by', {
+      place: path,
+      remedy: 'every record was left out: give texts that have something to learn',
+    })
   return texts.slice(0, rows)
+}
+
+/** The type of data that a model is to be rounded by, by the first record of its first file: a glance before anything is loaded. E_FILE, E_DATA. */
+export function calibrationType(path: string): Promise<string> {
+  return tellDatasetType(path, {
+    preferences: 'round by the texts alone: a file of { text } or { messages }',
+    unknown: 'round by a file of { text } or { messages }',
+  })
 }

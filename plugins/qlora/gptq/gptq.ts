@@ -27,6 +27,9 @@ import { expectBlock } from '../../../core/tensor/quantized-weight.ts'
 import { type LayerInputs, layerInputs } from './layer-inputs.ts'
 import { type FourBitForm, roundWeight } from './round-weight.ts'
 
+/** The f64 matrix of a layer is one array, which holds 4 GiB. */
+const MOST_INPUTS = 23_170
+
 /** Options of `gptq()`. */
 export interface GptqOptions extends Partial<FourBitForm> {
   /** Module paths of the layers to round; default: all linear ones but the head. */
@@ -45,7 +48,7 @@ export interface GptqWeights extends Disposable {
 /**
  * Rounds the layers of a plain model, which is as before afterwards. `texts`: token ids of each. Memory: the activations of one block for all
  * tokens twice; time: n³/3 on the host for a layer of n inputs, besides the passes. E_DATA for fewer tokens than a layer has inputs, E_UNSUPPORTED
- * for packed models and mixtures of experts, E_VALUE for activations or weights that are not finite.
+ * for packed models, mixtures of experts and layers of more than 23,170 inputs, E_VALUE for activations or weights that are not finite.
  *
  * @example
  * ```ts
@@ -79,7 +82,9 @@ export function gptq(
         watched.use(
           watch(layer, (base, x) => {
             if (weights.has(base.path))
-              throw new TrituneError('E_UNSUPPORTED', `${base.path} is met twice in one pass`)
+              throw new TrituneError('E_UNSUPPORTED', `${base.path} is met twice in one pass`, {
+                remedy: `leave it as it is: skip ${base.path}`,
+              })
             const inputs = shared.of(x, base.path)
             const weight = roundWeight(weightOf(base), inputs, { kind, block, doubleQuant, place: base.path })
             weights.set(base.path, made.use(weight))
@@ -118,6 +123,13 @@ function expectFits(model: Model, layers: readonly Layer[], texts: readonly Arra
   if (layers.length === 0)
     throw new TrituneError('E_VALUE', 'there is no layer to round', { remedy: 'skip fewer layers' })
   const tokens = texts.reduce((sum, { length }) => sum + length, 0)
+  const tooWide = layers.find(({ inputs }) => inputs > MOST_INPUTS)
+  if (tooWide)
+    throw new TrituneError(
+      'E_UNSUPPORTED',
+      `${tooWide.path} has ${tooWide.inputs} inputs, and texts round at most ${MOST_INPUTS}: a matrix of them squared is on the host`,
+      { remedy: `leave it as it is: skip ${tooWide.path}` },
+    )
   const widest = layers.reduce((most, one) => (one.inputs > most.inputs ? one : most))
   if (tokens < widest.inputs)
     throw new TrituneError(
@@ -128,8 +140,14 @@ function expectFits(model: Model, layers: readonly Layer[], texts: readonly Arra
 }
 
 function weightOf({ weight, form, path }: BaseLayer): Tensor {
-  if (isQuantized(weight)) throw new TrituneError('E_UNSUPPORTED', `${path} is packed already`)
-  if (form) throw new TrituneError('E_UNSUPPORTED', `${path}: a layer of the form ${form.name} has no 4 bits`)
+  const refused = (what: string, remedy: string): TrituneError =>
+    new TrituneError('E_UNSUPPORTED', what, { remedy })
+  if (isQuantized(weight)) throw refused(`${path} is packed already`, 'round the plain model')
+  if (form)
+    throw refused(
+      `${path}: a layer of the form ${form.name} has no 4 bits`,
+      `leave it as it is: skip ${path}`,
+    )
   return weight
 }
 

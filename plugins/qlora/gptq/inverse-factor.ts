@@ -26,7 +26,10 @@ function lowerFactor(rows: readonly Row[]): readonly Row[] {
     for (; j + 4 <= i; j += 4) solveFour(row, j, rows[j], rows[j + 1], rows[j + 2], rows[j + 3])
     for (; j < i; j++) row[j] = (row[j] - dot(row, rows[j], j)) / rows[j][j]
     const rest = row[i] - dot(row, row, i)
-    if (!(rest > 0)) throw new TrituneError('E_VALUE', 'the matrix is not positive definite')
+    if (!(rest > 0))
+      throw new TrituneError('E_VALUE', 'the matrix is not positive definite', {
+        remedy: 'give more and more different texts',
+      })
     row[i] = Math.sqrt(rest)
     row.fill(0, i + 1)
   }

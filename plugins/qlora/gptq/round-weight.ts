@@ -39,7 +39,10 @@ export function roundWeight(
   using _scope = tensorScope()
   return noGrad(() => {
     const wide = cast(weight, 'f32')
-    if (firstNonFinite(wide) >= 0) throw new TrituneError('E_VALUE', `${place} has NaN or Inf in its weight`)
+    if (firstNonFinite(wide) >= 0)
+      throw new TrituneError('E_VALUE', `${place} has NaN or Inf in its weight`, {
+        remedy: `the model is damaged there: repair it, or skip ${place}`,
+      })
     const wanted = add(wide, matmul(wide, shift)).toArray()
     const scales = storeScales(searchScales(wanted, importance, { block, table }), doubleQuant, device)
     const options = { block, table, scales: scales.values, order, factor, device }

@@ -1,10 +1,10 @@
 /**
  * The held-out loss after a LoRA run on plain or packed weights, for `bench qlora`; one line of JSON at the end.
  *
- *   bun scripts/bench/quant/qlora_loss.ts --model <folder or .gguf> [--quantizer nf4] [--gptq 64 [--texts <data>]] [--loftq 1] [--steps 200] [--rank 16] [--rate 2e-4]
+ *   bun scripts/bench/quant/qlora_loss.ts --model <folder or .gguf> [--quantizer nf4] [--gptq 64 [--texts <data>]] [--loftq 1] [--steps 200] [--rank 16] [--rate 2e-4] [--seed 7]
  *
  * `--gptq`: the base is packed as nf4 in blocks of so many, rounded by 128 examples of the training data (none of the held-out ones), or of `--texts`.
- * `--steps 0`: the loss before training alone.
+ * `--seed`: of the order of the data, of what is held out and of the adapter. `--steps 0`: the loss before training alone.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -41,6 +41,7 @@ const { values } = parseArgs({
     rank: { type: 'string', default: '16' },
     rate: { type: 'string', default: '2e-4' },
     threads: { type: 'string', default: '0' },
+    seed: { type: 'string', default: '7' },
   },
 })
 const loftq = Number(values.loftq)
@@ -67,7 +68,7 @@ try {
     val_set_size: HELD_OUT,
     eval_strategy: 'no',
     save_strategy: 'no',
-    seed: 7,
+    seed: Number(values.seed),
     output_dir: join(folder, 'out'),
   })
   const cpu = openCpu({ threads: Number(values.threads) })

@@ -1,5 +1,8 @@
 /**
  * Packing and unpacking against a copy of as many bytes, in turn in one process: bytes that are read and written in a second.
+ *
+ * Unpacking writes two to eight times what it reads, a copy as much as it reads. Where a machine writes no faster than it copies,
+ * that is what limits it: a fill of the result's size, in the same turns, is the roofline.
  */
 import {
   type Device,
@@ -16,14 +19,16 @@ import {
 import { openLibrary } from '../../../core/native/library.ts'
 import { openCpu } from '../../../plugins/cpu/device.ts'
 import { createMaker } from '../kernels/_kernel-cases.ts'
-import { inTurn, median, medianRatio, seconds } from '../_measure.ts'
-import type { BenchContext, Row, Topic } from '../_topic.ts'
+import { inTurn, median, medianRatio, steadySeconds } from '../_measure.ts'
+import { type BenchContext, formatNumber, type Roofline, type Row, type Topic } from '../_topic.ts'
 
 /** A layer of a 7B model: more than the caches hold. */
 const ROWS = 4096
 const COLS = 4096
 /** TT_PEAK_MEMCPY of tritune.h */
 const PEAK_MEMCPY = 2
+/** TT_F32 of tritune.h */
+const DTYPE_F32 = 0
 const PEAK_SECONDS = 0.02
 
 interface Packing {
@@ -78,13 +83,21 @@ async function measure(name: string, { packing, direction, dtype, device, contex
       else packing.quantize(weight)[Symbol.dispose]()
     })
   }
+  const { call } = openLibrary('cpu')
   const rate = new Float64Array(1)
   const copy = (): number => {
-    openLibrary('cpu').call.tt_bench_peak(rate, PEAK_MEMCPY, weight.bytes, PEAK_SECONDS)
+    call.tt_bench_peak(rate, PEAK_MEMCPY, weight.bytes, PEAK_SECONDS)
     return rate[0]
   }
+  const target = device.allocate(weight.bytes)
+  using memory = new DisposableStack()
+  memory.defer(() => target.free())
+  const fillOnce = (): void => {
+    call.tt_fill(target.address, weight.bytes / 4, 1, DTYPE_F32, 0)
+  }
+  const fill = (): number => weight.bytes / steadySeconds(fillOnce, PEAK_SECONDS)
   const rates = await inTurn(
-    { ours: () => bytes / seconds(once), copy },
+    { fill, ours: () => bytes / steadySeconds(once, PEAK_SECONDS), copy },
     { repeat: context.quick ? 7 : 21, warmup: 2, maxSeconds: context.quick ? 3 : 8 },
   )
   return {
@@ -97,5 +110,18 @@ async function measure(name: string, { packing, direction, dtype, device, contex
     goal: null,
     better: 'higher',
     note: 'a copy',
+    ...(direction === 'dequantize' ? { roofline: writeLimit(weight.bytes, bytes, rates) } : {}),
+  }
+}
+
+/** What is left where only the writing takes time. `rates` in bytes a second, of the same turns. */
+function writeLimit(
+  written: number,
+  bytes: number,
+  { fill, copy }: { readonly fill: readonly number[]; readonly copy: readonly number[] },
+): Roofline {
+  return {
+    share: (bytes / written) * medianRatio(fill, copy),
+    why: `writing the ${formatNumber(written / 1e6)} MB of the result alone, at the ${formatNumber(median(fill) / 1e9)} GB/s of a fill`,
   }
 }

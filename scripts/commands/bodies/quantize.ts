@@ -11,10 +11,12 @@ import { cpu } from '../../../plugins/cpu/mod.ts'
 import { cuda, type DeviceName, openDevice } from '../../../plugins/cuda/mod.ts'
 import {
   calibrationTexts,
+  calibrationType,
   formatBytes,
   formatDuration,
   loadGptq,
   type LoadGptqOptions,
+  modulePaths,
   saveQuantized,
 } from '../../../plugins/finetune/mod.ts'
 import { resolveModel } from '../../../plugins/hub/mod.ts'
@@ -26,7 +28,13 @@ import {
   storedDType,
   type StoredWeights,
 } from '../../../plugins/models/mod.ts'
-import { type FourBitForm, openQuantizer, packLayers, qlora } from '../../../plugins/qlora/mod.ts'
+import {
+  expectSkips,
+  type FourBitForm,
+  openQuantizer,
+  packLayers,
+  qlora,
+} from '../../../plugins/qlora/mod.ts'
 import { wasm } from '../../../plugins/wasm/mod.ts'
 import { quoted } from '../../terminal/quoted.ts'
 import { err, out } from '../../terminal/streams.ts'
@@ -63,6 +71,8 @@ export interface QuantizeCommand {
 
 export async function quantizeCommand(command: QuantizeCommand): Promise<void> {
   const { ref, output, kind, options, skip, offline, maxShardBytes, linearClass } = command
+  // Before a model is downloaded.
+  if (command.calibration) await calibrationType(command.calibration.path)
   const path = await resolveModel(ref, { offline, onNote: (text) => err.write(`${text}\n`) })
   const isGguf = path.endsWith('.gguf')
   const stored = isGguf ? null : readStoredWeights(readConfig(path), path)
@@ -82,6 +92,7 @@ export async function quantizeCommand(command: QuantizeCommand): Promise<void> {
   const dtype = command.dtype ?? (isGguf || storedDType(path) === 'f32' ? 'f32' : 'bf16')
   const how = { device, dtype, models: host.all('model') }
   const quantizer = openQuantizer(host.find('quantizer', kind), options)
+  if (skip.length > 0) expectSkips(modulePaths(path, how.models), skip)
   using model = command.calibration
     ? await loadRounded(command, command.calibration, path, how)
     : loadModel(path, { ...how, pack: packLayers(quantizer, dtype, { skip }) })
