@@ -76,6 +76,26 @@ describe('loadGptq()', () => {
     },
   )
 
+  test.each(['gpt2', 'phi3', 'gemma2', 'glm4', 'stablelm-parallel', 'cohere', 'qwen2', 'olmo2'])(
+    'of %s: nearer to the plain model, the same from its folder',
+    (family) => {
+      using temporary = temporaryFolder()
+      const [folder, written] = [join(GOLDEN, 'models', family), join(temporary.path, 'packed')]
+      const how = { device: cpu, dtype: 'f32', block: 32 } as const
+      using plain = openTiny(folder, { dtype: 'f32' })
+      using nearest = loadModel(folder, {
+        ...how,
+        pack: packLayers(openQuantizer(nf4, { block: 32 }), 'f32'),
+      })
+      using rounded = loadGptq(folder, TEXTS, how)
+      const wanted = logitsOf(plain)
+      expect(distance(logitsOf(rounded), wanted)).toBeLessThan(0.6 * distance(logitsOf(nearest), wanted))
+      saveQuantized(rounded, folder, written)
+      using again = openTiny(written, { dtype: 'f32' })
+      expect(logitsOf(again)).toEqual(logitsOf(rounded))
+    },
+  )
+
   test('the same texts give the same bytes; what is skipped stays plain; fp4 with plain scales', () => {
     using temporary = temporaryFolder()
     writeTinyModel(temporary.path, SIZES)
