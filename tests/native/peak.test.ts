@@ -1,9 +1,11 @@
 import { expect, test } from 'bun:test'
-import { BAD_ARGUMENT, call, reachableIsas, run } from './_library.ts'
+import { BAD_ARGUMENT, call, lastError, reachableIsas, run } from './_library.ts'
 
 const FMA = 0
 const AMX_LOAD_FED = 1
 const MEMCPY = 2
+const MMA_BF16 = 3
+const UNSUPPORTED = -4
 const DOT_INT8 = 4
 const READ = 5
 
@@ -20,6 +22,17 @@ test('tt_bench_peak() measures each kind the machine has', () => {
     run('tt_bench_peak', out, kind, 1 << 22, 0.01)
     expect(out[0]).toBeGreaterThan(1e8)
   }
+})
+
+test('tt_bench_peak() of pairs of bf16 is above that of floats, or says that there are none', () => {
+  run('tt_init', 0, 0, 0)
+  const out = new Float64Array(1)
+  const status = call('tt_bench_peak', out, MMA_BF16, 0, 0.05)
+  if (status === UNSUPPORTED) return expect(lastError()).toContain('not made in pairs here')
+  expect(status).toBe(0)
+  const [pairs] = out
+  run('tt_bench_peak', out, FMA, 0, 0.05)
+  expect(pairs).toBeGreaterThan(1.2 * out[0])
 })
 
 test('tt_bench_peak() refuses what it does not know', () => {

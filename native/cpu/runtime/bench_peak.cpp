@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "../gemm/gemm.h"
 #include "../platform/platform.h"
 #include "../quantize/ternary.h"
 #include "peak.h"
@@ -54,6 +55,13 @@ extern "C" tt_status tt_bench_peak(double* rate, int32_t kind, size_t bytes, dou
     }
     return fail(TT_UNSUPPORTED, "tt_bench_peak: AMX is not there or not chosen");
   }
+#if TT_X64
+  if (kind == TT_PEAK_MMA_BF16 && gemm_in_pairs(TT_BF16)) {
+    *rate = measure(seconds, [](size_t) { return avx512_bf16::pair_loop(2000); });
+    return TT_OK;
+  }
+#endif
+  if (kind == TT_PEAK_MMA_BF16) return fail(TT_UNSUPPORTED, "tt_bench_peak: products of bf16 are not made in pairs here");
   if (kind == TT_PEAK_DOT_INT8) {
     if (TT_DISPATCH_BYTES(dot_loop, 1) == 0) return fail(TT_UNSUPPORTED, "tt_bench_peak: there is no loop of byte products for this machine");
     *rate = measure(seconds, [](size_t) { return TT_DISPATCH_BYTES(dot_loop, 2000); });

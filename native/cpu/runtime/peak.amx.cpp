@@ -1,4 +1,4 @@
-// The AMX loop that bf16 matrix products are measured against.
+// The loops that bf16 matrix products are measured against: of AMX, and of AVX-512's products of pairs.
 #include "peak.h"
 #include "../gemm/amx_tiles.h"
 
@@ -35,4 +35,20 @@ double load_fed_loop(int64_t rounds) {
 }
 
 }  // namespace amx
+
+namespace avx512_bf16 {
+
+double pair_loop(int64_t rounds) {
+  int64_t left = rounds;
+#define TT_PAIR(i) "vdpbf16ps %%zmm12, %%zmm13, %%zmm" #i "\n"
+  // vzeroall: as in fma_loop.
+  __asm__ volatile("vzeroall\n1:\n" TT_PAIR(0) TT_PAIR(1) TT_PAIR(2) TT_PAIR(3) TT_PAIR(4) TT_PAIR(5) TT_PAIR(6) TT_PAIR(7) TT_PAIR(8) TT_PAIR(9) TT_PAIR(10)
+                       TT_PAIR(11) "dec %0\njnz 1b\n"
+                   : "+r"(left)
+                   :
+                   : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "cc");
+  return double(rounds) * 12 * 2 * 32;
+}
+
+}  // namespace avx512_bf16
 }  // namespace tt

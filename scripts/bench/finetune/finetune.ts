@@ -139,7 +139,7 @@ async function compare(one: Case, context: BenchContext): Promise<Row[]> {
       : peakRows(`${name}: share of the peak`, steps, {
           frozen: numberIn(ours.ready, 'flop'),
           limits: amx ? PEAK_LIMITS.amx : PEAK_LIMITS[dtype],
-          of: amx ? 'AMX, fed from memory' : 'FMA',
+          of: String(ours.ready.peakOf),
         })),
     ...whereRows(name, steps),
   ]

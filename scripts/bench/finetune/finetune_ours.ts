@@ -13,7 +13,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
-import { adamw, chain, clipByGlobalNorm, isQuantized, type Model } from '../../../core/mod.ts'
+import { adamw, chain, clipByGlobalNorm, isQuantized, type Model, TrituneError } from '../../../core/mod.ts'
 import { openLibrary } from '../../../core/native/library.ts'
 import { openCpu } from '../../../plugins/cpu/device.ts'
 import { trainStep } from '../../../plugins/finetune/training/train-step.ts'
@@ -78,10 +78,30 @@ function onAmx(): boolean {
   return openLibrary('cpu').info.isa === 'amx'
 }
 
-/** What the step's products could reach now: TT_PEAK_FMA_F32 or TT_PEAK_AMX_BF16_LOAD_FED of tritune.h. */
-function measurePeak(dtype: 'f32' | 'bf16'): number {
+/** A loop that the products of the step are measured against: its number in tritune.h, and its name. */
+interface Peak {
+  readonly kind: number
+  readonly name: string
+}
+
+function peakOf(dtype: 'f32' | 'bf16'): Peak {
+  const fma = { kind: 0, name: 'FMA' }
+  if (dtype === 'f32') return fma
+  if (onAmx()) return { kind: 1, name: 'AMX, fed from memory' }
+  const pairs = { kind: 3, name: 'products of bf16 in pairs' }
+  try {
+    measurePeak(pairs)
+    return pairs
+  } catch (error) {
+    if (error instanceof TrituneError && error.what.includes('not made in pairs')) return fma
+    throw error
+  }
+}
+
+/** Operations a second. */
+function measurePeak({ kind }: Peak): number {
   const rate = new Float64Array(1)
-  openLibrary('cpu').call.tt_bench_peak(rate, dtype === 'bf16' && onAmx() ? 1 : 0, 0, 0.05)
+  openLibrary('cpu').call.tt_bench_peak(rate, kind, 0, 0.05)
   return rate[0]
 }
 
@@ -142,6 +162,7 @@ async function main(): Promise<void> {
   } catch {
     // Without it "trainPeakRssBytes" includes loading, which is the stricter number.
   }
+  const loop = peakOf(dtype)
   const flop = productFlop(model, { tokens: batch * length, trained: batch * (length - 1) })
   say({
     ready: true,
@@ -149,6 +170,7 @@ async function main(): Promise<void> {
     checkpointing,
     device: device.description,
     amx: onAmx(),
+    peakOf: loop.name,
     flop,
     ...weightBytes(model),
     tokensPerStep: batch * length,
@@ -160,7 +182,7 @@ async function main(): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
     const command = line.trim().replaceAll('"', '')
     if (command === 'step') {
-      const before = measurePeak(dtype)
+      const before = measurePeak(loop)
       timed.takeByOp()
       parts = []
       const started = performance.now()
@@ -170,7 +192,7 @@ async function main(): Promise<void> {
       })
       const seconds = (performance.now() - started) / 1000
       const ops = Object.fromEntries(timed.takeByOp())
-      const peak = (before + measurePeak(dtype)) / 2
+      const peak = (before + measurePeak(loop)) / 2
       const all = parts.reduce((sum, part) => sum + part.flop, 0)
       const limit = roofline(parts, all, { flop: peak, bytes: measureCopy() })
       say({ seconds, loss, gradNorm: metrics.grad_norm, flop: all, ops, peak, roofline: limit })

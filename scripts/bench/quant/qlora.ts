@@ -8,7 +8,8 @@ import { TrituneError } from '../../../core/errors.ts'
 import { expectModel } from '../_expect-model.ts'
 import { type Answer, type Child, numberIn, startChild } from '../_child.ts'
 import { inTurn, median, medianRatio } from '../_measure.ts'
-import type { BenchContext, Row, Topic } from '../_topic.ts'
+import { type OurStep, readOurStep } from '../finetune/_finetune-rows.ts'
+import { type BenchContext, formatNumber, type Row, type Topic } from '../_topic.ts'
 
 const BATCH = 4
 const LENGTH = 512
@@ -57,10 +58,12 @@ async function steps(context: BenchContext): Promise<Row[]> {
   const peer = python
     ? await start('PEFT', [python, script('../finetune/finetune_peer.py'), ...options, '--quantizer', 'nf4'])
     : null
+  const shortest: number[] = []
   const timed = (name: string, child: Child) => async (): Promise<number> => {
     const answer = await child.ask('step')
     const seconds = numberIn(answer, 'seconds')
     progress(`${name}: ${seconds.toFixed(2)} s, loss ${numberIn(answer, 'loss').toFixed(3)}`)
+    if (name === 'nf4') shortest.push(shortestStep(readOurStep(answer)))
     return seconds
   }
   const programs: Record<string, () => Promise<number>> = {
@@ -74,7 +77,7 @@ async function steps(context: BenchContext): Promise<Row[]> {
   return [
     timeRow('nf4 step over a step on bf16', times.nf4, times.bf16, 1.25),
     timeRow('int8 step over a step on bf16', times.int8, times.bf16, null),
-    ...(peer ? [speedRow(times.nf4, times.peer)] : []),
+    ...(peer ? [speedRow(times.nf4, times.peer, shortest.slice(-times.peer.length))] : []),
     ...weightRows(packed.ready, plain.ready),
     loadRow(memory),
   ]
@@ -93,7 +96,12 @@ function timeRow(name: string, ours: readonly number[], plain: readonly number[]
   }
 }
 
-function speedRow(ours: readonly number[], peer: readonly number[]): Row {
+/** Seconds of a step whose products all run at the peak measured around it, and whose bytes move at the speed of a copy. */
+function shortestStep({ flop, peak, roofline }: OurStep): number {
+  return flop / peak / roofline.share
+}
+
+function speedRow(ours: readonly number[], peer: readonly number[], shortest: readonly number[]): Row {
   const tokens = BATCH * LENGTH
   return {
     name: 'nf4: speed, PEFT on bitsandbytes',
@@ -104,6 +112,10 @@ function speedRow(ours: readonly number[], peer: readonly number[]): Row {
     floor: 3,
     goal: 5,
     better: 'higher',
+    roofline: {
+      share: medianRatio(peer, shortest),
+      why: `all products at the peak of this machine and all bytes at the speed of a copy: ${formatNumber(tokens / median(shortest))} tokens/s`,
+    },
   }
 }
 
