@@ -56,19 +56,23 @@ export function workOf(op: string, inputs: ArrayInputs, outputs: ArrayOutputs): 
   return { flop: flopOf(op, inputs, outputs), bytes: read + written }
 }
 
+const LINEAR = new Set(['linear', 'linear_backward', 'linear_quantized', 'linear_quantized_backward'])
+
 function flopOf(op: string, inputs: ArrayInputs, outputs: ArrayOutputs): number {
   const { weight, loraA, q, offsetsQ, h } = inputs
-  if (weight && (op === 'linear' || op === 'linear_backward')) {
-    const [outs, ins] = weight.shape
+  if (LINEAR.has(op)) {
+    // The parts of a packed weight have shapes of their own.
+    const isForward = !inputs.dy
+    const [y, x] = [inputs.dy ?? outputs.y, inputs.x ?? outputs.dx ?? loraA]
+    const [outs, ins] = [y?.shape.at(-1) ?? 0, x?.shape.at(-1) ?? 0]
     const rank = loraA?.shape[0] ?? 0
-    const rows = ((op === 'linear' ? outputs.y?.size : inputs.dy?.size) ?? 0) / outs
-    const perRow =
-      op === 'linear'
-        ? ins * outs + rank * (ins + outs)
-        : (outputs.dx ? ins * outs + rank * (ins + outs) : 0) +
-          (outputs.dw ? ins * outs : 0) +
-          (outputs.da ? rank * ins : 0) +
-          (outputs.db ? rank * outs : 0)
+    const rows = (y?.size ?? 0) / outs
+    const perRow = isForward
+      ? ins * outs + rank * (ins + outs)
+      : (outputs.dx ? ins * outs + rank * (ins + outs) : 0) +
+        (outputs.dw ? ins * outs : 0) +
+        (outputs.da ? rank * ins : 0) +
+        (outputs.db ? rank * outs : 0)
     return 2 * rows * perRow
   }
   if (weight && h && op === 'linear_cross_entropy') {

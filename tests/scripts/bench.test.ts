@@ -5,7 +5,18 @@ import { randomBatch } from '../../scripts/bench/_random-step.ts'
 import { timeDevice } from '../../scripts/bench/_timed-device.ts'
 import { formatRooflines, roofline, workOf } from '../../scripts/bench/_roofline.ts'
 import { formatRows, judge, type Row } from '../../scripts/bench/_topic.ts'
-import { linear, referenceDevice, rmsNorm, tensor, tensorScope, zeros } from '../../core/mod.ts'
+import {
+  backward,
+  linear,
+  linearQuantized,
+  quantize4bit,
+  referenceDevice,
+  rmsNorm,
+  sum,
+  tensor,
+  tensorScope,
+  zeros,
+} from '../../core/mod.ts'
 import { openCpu } from '../../plugins/cpu/mod.ts'
 
 const row: Row = { name: 'x', ours: 3, peer: 2, unit: 's', ratio: 1.5, floor: 1, goal: 2, better: 'higher' }
@@ -77,6 +88,18 @@ describe('roofline()', () => {
     // x, weight, a, b, y, xa
     const bytes = 4 * (24 + 32 + 16 + 8 + 12 + 6)
     expect(seen.filter(([op]) => op === 'linear')).toEqual([['linear', 2 * 3 * (8 * 4 + 2 * (8 + 4)), bytes]])
+
+    // A packed weight counts as many: forward, and back to x, a and b.
+    seen.length = 0
+    const [x, a, b] = [make(3, 64), make(2, 64), make(4, 2)]
+    for (const one of [x, a, b]) one.requiresGrad = true
+    using packed = quantize4bit(make(4, 64), { kind: 'nf4' })
+    backward(sum(linearQuantized(x, packed, { lora: { a, b, scale: 1 } })))
+    const rank = 2 * (64 + 4)
+    expect(seen.filter(([op]) => op.startsWith('linear')).map(([op, flop]) => [op, flop])).toEqual([
+      ['linear_quantized', 2 * 3 * (64 * 4 + rank)],
+      ['linear_quantized_backward', 2 * 3 * (64 * 4 + rank + rank)],
+    ])
   })
 })
 
