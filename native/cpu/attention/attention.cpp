@@ -11,6 +11,7 @@
 
 #include <atomic>
 
+#include "../gemm/gemm.h"
 #include "../runtime/ranges.h"
 
 using namespace tt;
@@ -84,8 +85,15 @@ constexpr int SPLIT_KEYS = 256;   // keys of a task then
 constexpr int BLOCK_ROWS = 112;   // rows of a block of queries: eight strips
 constexpr size_t PACK_KEYS = 256;
 
+#if TT_X64
+/// AMX has tiles, and products of pairs are made as if there were some. Not of few rows: without AMX those that are empty cost as much.
+bool has_tiles(bool few) { return on_amx() || (!few && gemm_in_pairs(TT_BF16)); }
+#else
+constexpr bool has_tiles(bool) { return false; }
+#endif
 /// Tiles hold up to 128 rows of a group; the scores' maximum is taken before the scale, so that must not be negative.
-bool on_tiles(const Attention& a) { return on_amx() && a.dtype == TT_BF16 && a.group <= 128 && a.scale > 0; }
+bool fits_tiles(const Attention& a) { return a.dtype == TT_BF16 && a.group <= 128 && a.scale > 0; }
+bool on_tiles(const Attention& a) { return has_tiles(false) && fits_tiles(a); }
 
 int queries_per_block(const Attention& a) {
   const int rows = on_tiles(a) ? 128 : BLOCK_ROWS;
@@ -122,12 +130,12 @@ tt_status forward_few(const Call& c, void* o, float* lse) {
     const size_t first_row = rows_before.first[i] + (size_t(kv_head) * parts + size_t(part)) * rows;
     AttentionResult result{o, lse, c.total_q(), partial + first_row * width, stats + first_row * 2};
     bool done;
-    if (on_amx() && on_tiles(a)) {
+    if (has_tiles(true) && fits_tiles(a)) {
       auto *k = reinterpret_cast<uint16_t*>(packed), *v = k + SPLIT_KEYS * width;
-      const bool in_place = amx::readable_in_place(a, begin, end);
-      amx::attention_pack(a, d, kv_head, begin, end, in_place ? nullptr : k, v);
-      amx::KeyTiles keys = in_place ? amx::tiles_in_place(a, d, kv_head, begin) : amx::packed_tiles(a, k);
-      done = amx::attention_forward_block(a, d, kv_head, 0, d.nq, begin, end, keys, v, result, thread);
+      const bool in_place = readable_in_place(a, begin, end);
+      TT_DISPATCH_TILES(attention_pack, a, d, kv_head, begin, end, in_place ? nullptr : k, v);
+      const KeyTiles keys = in_place ? tiles_in_place(a, d, kv_head, begin) : packed_tiles(a, k);
+      done = TT_DISPATCH_TILES(attention_forward_block, a, d, kv_head, 0, d.nq, begin, end, keys, v, result, thread);
     } else {
       // These kernels count keys from the document's start.
       const size_t size = size_t(a.head_dim), stride = size_t(a.kv_heads) * size;
@@ -180,7 +188,7 @@ tt_status forward_many(const Call& c, void* o, float* lse) {
     int end = begin + int(PACK_KEYS) < d.nk ? begin + int(PACK_KEYS) : d.nk;
     char *k = k_of(i, kv_head), *v = v_of(i, kv_head);
     const size_t skipped = size_t(begin) * width;
-    if (on_amx() && tiles) amx::attention_pack(a, d, kv_head, begin, end, as_bf16(k) + skipped, as_bf16(v) + skipped);
+    if (has_tiles(false) && tiles) TT_DISPATCH_TILES(attention_pack, a, d, kv_head, begin, end, as_bf16(k) + skipped, as_bf16(v) + skipped);
     else TT_DISPATCH(attention_pack, a, d, kv_head, begin, end, as_f32(k), as_f32(v), padded_keys(i));
   });
   std::atomic<bool> failed{false};
@@ -194,10 +202,10 @@ tt_status forward_many(const Call& c, void* o, float* lse) {
     int kv_head = int(within % size_t(a.kv_heads)), begin = int(within / size_t(a.kv_heads)) * per_block;
     int end = begin + per_block < d.nq ? begin + per_block : d.nq;
     char *k = k_of(i, kv_head), *v = v_of(i, kv_head);
-    bool done = on_amx() && tiles ? amx::attention_forward_block(a, d, kv_head, begin, end, 0, d.nk, amx::packed_tiles(a, as_bf16(k)), as_bf16(v), result,
-                                                     thread)
-                      : TT_DISPATCH(attention_forward_block, a, d, kv_head, begin, end, 0, d.nk, as_f32(k),
-                                    packed_values(as_f32(v), padded_keys(i)), result, thread);
+    bool done = has_tiles(false) && tiles ? TT_DISPATCH_TILES(attention_forward_block, a, d, kv_head, begin, end, 0, d.nk, packed_tiles(a, as_bf16(k)),
+                                                              as_bf16(v), result, thread)
+                                          : TT_DISPATCH(attention_forward_block, a, d, kv_head, begin, end, 0, d.nk, as_f32(k),
+                                                        packed_values(as_f32(v), padded_keys(i)), result, thread);
     if (!done) failed.store(true);
   });
   return failed.load() ? out_of_memory(c.name) : TT_OK;
@@ -275,8 +283,9 @@ static tt_status backward(const Call& c, const AttentionGradients& given) {
     int parts = parts_of(d), kv_head = int(within / size_t(parts));
     Part p = part_of(a, d, int(within % size_t(parts)));
     float* dq = partial + first_row[task] * width;
-    bool done = on_amx() && on_tiles(a) ? amx::attention_backward_keys(a, d, g, kv_head, p.key_begin, p.key_end, p.q_begin, p.q_end, dq, thread)
-                            : TT_DISPATCH(attention_backward_keys, a, d, g, kv_head, p.key_begin, p.key_end, p.q_begin, p.q_end, dq, thread);
+    bool done = has_tiles(false) && on_tiles(a)
+                    ? TT_DISPATCH_TILES(attention_backward_keys, a, d, g, kv_head, p.key_begin, p.key_end, p.q_begin, p.q_end, dq, thread)
+                    : TT_DISPATCH(attention_backward_keys, a, d, g, kv_head, p.key_begin, p.key_end, p.q_begin, p.q_end, dq, thread);
     if (!done) failed.store(true);
   });
   if (failed.load()) return out_of_memory(c.name);

@@ -69,20 +69,34 @@ TT_KERNEL(bool, attention_forward_block, const Attention& a, const Document& d, 
 /// Joins the partial results of `parts` key ranges (stride: rows) into the output.
 TT_KERNEL(void, attention_join, const Attention& a, const Document& d, int kv_head, size_t parts, size_t rows, const AttentionResult& result)
 
-/// Packed and computed in bf16 on AMX (amx/): k and v tiles of `round_up(keys, KEY_STEP)·padded_dim` elements each, the first
-/// for key `begin` (key_begin when they are read), a multiple of KEY_STEP.
-namespace amx {
+// Packed and computed in bf16 on tiles: of AMX, or by products of pairs. Tiles of k and v have round_up(keys, KEY_STEP)·padded_dim elements each, the
+// first for key `begin` (key_begin when they are read), a multiple of KEY_STEP.
+#if TT_X64
+#define TT_KERNEL_TILES(result, name, ...)     \
+  namespace amx { result name(__VA_ARGS__); } \
+  namespace avx512_bf16 { result name(__VA_ARGS__); }
+#define TT_DISPATCH_TILES(name, ...) (tt::on_amx() ? tt::amx::name(__VA_ARGS__) : tt::avx512_bf16::name(__VA_ARGS__))
+#else
+// Declared, so that calls compile that are never reached.
+#define TT_KERNEL_TILES(result, name, ...) namespace amx { result name(__VA_ARGS__); }
+#define TT_DISPATCH_TILES(name, ...) tt::amx::name(__VA_ARGS__)
+#endif
+
+constexpr size_t TILE_ELEMENTS = 512;
 /// Left tiles of 16 keys × 32 channels, which may also lie in the tensor itself. Distances in elements.
 struct KeyTiles { const uint16_t* data; size_t per_key_tile, per_channel_tile, row; };
 /// Whether keys [begin, end) can be read where they are.
 inline bool readable_in_place(const Attention& a, int begin, int end) { return a.head_dim % 32 == 0 && (end - begin) % int(KEY_STEP) == 0; }
-KeyTiles tiles_in_place(const Attention& a, const Document& d, int kv_head, int begin);
-KeyTiles packed_tiles(const Attention& a, const uint16_t* k_tiles);
+inline KeyTiles tiles_in_place(const Attention& a, const Document& d, int kv_head, int begin) {
+  const size_t size = size_t(a.head_dim), stride = size_t(a.kv_heads) * size;
+  auto* first = static_cast<const uint16_t*>(a.k) + size_t(d.k_begin + begin) * stride + size_t(kv_head) * size;
+  return {first, 16 * stride, 32, stride};
+}
+inline KeyTiles packed_tiles(const Attention& a, const uint16_t* k_tiles) { return {k_tiles, 16 * padded_dim(a.head_dim), TILE_ELEMENTS, 32}; }
 /// k_tiles may be NULL: then only v is packed.
-void attention_pack(const Attention& a, const Document& d, int kv_head, int begin, int end, uint16_t* k_tiles, uint16_t* v_tiles);
-bool attention_forward_block(const Attention& a, const Document& d, int kv_head, int q_begin, int q_end, int key_begin, int key_end,
-                             const KeyTiles& keys, const uint16_t* v_tiles, const AttentionResult& result, int thread);
-}  // namespace amx
+TT_KERNEL_TILES(void, attention_pack, const Attention& a, const Document& d, int kv_head, int begin, int end, uint16_t* k_tiles, uint16_t* v_tiles)
+TT_KERNEL_TILES(bool, attention_forward_block, const Attention& a, const Document& d, int kv_head, int q_begin, int q_end, int key_begin, int key_end,
+                const KeyTiles& keys, const uint16_t* v_tiles, const AttentionResult& result, int thread)
 
 struct AttentionGradients { void *dq, *dk, *dv; const void *d_o, *o; const float* lse; float* delta; size_t total_q; };
 /// delta[h·total_q + t] = Σ do∘o for tokens [begin, end).
@@ -91,10 +105,8 @@ TT_KERNEL(void, attention_delta, const Attention& a, const AttentionGradients& g
 /// queries [q_begin, q_end), which are all that see one of the keys. false: out of memory.
 TT_KERNEL(bool, attention_backward_keys, const Attention& a, const Document& d, const AttentionGradients& g, int kv_head, int key_begin,
           int key_end, int q_begin, int q_end, float* partial_dq, int thread)
-namespace amx {
-bool attention_backward_keys(const Attention& a, const Document& d, const AttentionGradients& g, int kv_head, int key_begin, int key_end,
-                             int q_begin, int q_end, float* partial_dq, int thread);
-}  // namespace amx
+TT_KERNEL_TILES(bool, attention_backward_keys, const Attention& a, const Document& d, const AttentionGradients& g, int kv_head, int key_begin,
+                int key_end, int q_begin, int q_end, float* partial_dq, int thread)
 /// One task's share of dq.
 struct PartialQuery { int q_begin, q_end; const float* rows; };
 /// dq of queries [q_begin, q_end) = scale·Σ parts, in order.

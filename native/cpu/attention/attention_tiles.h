@@ -1,4 +1,5 @@
-// What the two halves of bf16 attention on AMX share: tile instructions and packing into tiles.
+// What the two halves of bf16 attention on tiles share: packing into them. Products of tiles are those of tile_sums.h on AMX, of pair_sums.h
+// without: which of them was included before this.
 //
 // Everything is computed transposed: a block of scores has a row for each key and a column for each query row (see
 // ../attention.h for query rows). Maxima and sums over keys are then plain vector operations, and the probabilities are
@@ -7,67 +8,17 @@
 // A tile is 16 rows of 64 bytes, stored as 512 bf16: a left tile is [16 rows][32 of k], a right tile [16 pairs of k]
 // [16 columns][2].
 #pragma once
-#define TT_ISA amx
-#define TT_AVX512 1
 #include "attention.h"
 #include "../vectors/vector-math.h"
 #include "../gemm/amx_transpose.h"
 
 namespace tt {
-namespace amx {
+namespace TT_ISA {
 
-constexpr size_t TILE_ELEMENTS = 512;
+using amx::transpose16;
+
 constexpr int GROUP = 32;      // columns of a group
 constexpr float LOG2_E = 1.44269504088896341f;
-
-// The compiler must not move loads and stores over these, hence the clobber, which the intrinsics of GCC 12 lack.
-#define TILE_ZERO(t) __asm__ volatile("tilezero %%tmm" #t ::)
-#define TILE_LOAD(t, p, bytes) __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t ::"r"(p), "r"(size_t(bytes)) : "memory")
-#define TILE_STORE(t, p, bytes) __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"(p), "r"(size_t(bytes)) : "memory")
-#define TILE_MULTIPLY(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
-
-struct alignas(64) AttentionTileConfig {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t bytes_per_row[16] = {};
-  uint8_t rows[16] = {};
-};
-/// Eight full tiles for the life of this object.
-struct TileSession {
-  TileSession() {
-    AttentionTileConfig config;
-    for (int i = 0; i < 8; i++) config.bytes_per_row[i] = 64, config.rows[i] = 16;
-    __asm__ volatile("ldtilecfg %0" ::"m"(config) : "memory");
-  }
-  ~TileSession() { __asm__ volatile("tilerelease" ::); }
-};
-
-/// Four sums: rows 0–15 and 16–31 by columns 0–15 and 16–31. Tiles 0–3 hold them, 4–7 the factors.
-static inline void zero_sums() { TILE_ZERO(0); TILE_ZERO(1); TILE_ZERO(2); TILE_ZERO(3); }
-static inline void load_sums(const float* c, size_t row) {
-  TILE_LOAD(0, c, row * 4);
-  TILE_LOAD(1, c + 16, row * 4);
-  TILE_LOAD(2, c + 16 * row, row * 4);
-  TILE_LOAD(3, c + 16 * row + 16, row * 4);
-}
-static inline void store_sums(float* c, size_t row) {
-  TILE_STORE(0, c, row * 4);
-  TILE_STORE(1, c + 16, row * 4);
-  TILE_STORE(2, c + 16 * row, row * 4);
-  TILE_STORE(3, c + 16 * row + 16, row * 4);
-}
-/// a_row: bytes from row to row of the left tiles.
-static inline void multiply(const uint16_t* a0, const uint16_t* a1, const uint16_t* b0, const uint16_t* b1, size_t a_row = 64) {
-  TILE_LOAD(4, a0, a_row);
-  TILE_LOAD(6, b0, 64);
-  TILE_LOAD(7, b1, 64);
-  TILE_LOAD(5, a1, a_row);
-  TILE_MULTIPLY(0, 4, 6);
-  TILE_MULTIPLY(1, 4, 7);
-  TILE_MULTIPLY(2, 5, 6);
-  TILE_MULTIPLY(3, 5, 7);
-}
-
-static inline size_t tile_dim(int head_dim) { return round_up(size_t(head_dim), 32); }
 
 // ---- packing ------------------------------------------------------------------------------------------------------
 
@@ -167,5 +118,5 @@ struct QueryRows {
   int query(size_t row) const { return q_begin + int(row / size_t(a.group)); }
 };
 
-}  // namespace amx
+}  // namespace TT_ISA
 }  // namespace tt

@@ -19,6 +19,12 @@ interface Buffers {
   readonly b: number
   readonly c: number
   readonly d: number
+  readonly e: number
+  readonly f: number
+  /** The numbers of a in bf16. */
+  readonly halves: number
+  /** Borders of DOCUMENTS texts. */
+  readonly offsets: number
   readonly rng: Uint32Array
 }
 
@@ -30,6 +36,18 @@ function product(m: number, n: number, k: number, transA: number, transB: number
 }
 
 const [F32, BF16] = [0, 1]
+const [DOCUMENTS, TOKENS] = [4, 2048]
+
+/** Forward and backward, causal, heads as SmolLM2 has them. */
+function attention(dtype: number): Call {
+  return ({ call }, { a, b, c, d, e, f, halves, offsets }) => {
+    const x = dtype === BF16 ? halves : a
+    const sizes = [DOCUMENTS, TOKENS, TOKENS, 9, 3, 64] as const
+    const rest = [0.125, 1, 0, 0, dtype, 0] as const
+    call.tt_attention_forward(c, f, x, x, x, offsets, offsets, ...sizes, ...rest)
+    call.tt_attention_backward(b, d, e, x, c, f, x, x, x, offsets, offsets, ...sizes, ...rest)
+  }
+}
 
 const CASES: Readonly<Record<string, Call>> = {
   'matmul 2048×576×576, f32': product(2048, 576, 576, 0, 1, F32),
@@ -38,6 +56,8 @@ const CASES: Readonly<Record<string, Call>> = {
   'matmul 576×1536×2048, f32': product(576, 1536, 2048, 1, 0, F32),
   'matmul 2048×1536×576, bf16': product(2048, 1536, 576, 0, 1, BF16),
   'matmul 4×1536×576, f32': product(4, 1536, 576, 0, 1, F32),
+  'attention 4 × 512, f32': attention(F32),
+  'attention 4 × 512, bf16': attention(BF16),
   'rms_norm, f32': ({ call }, { a, b, c, d }) =>
     call.tt_rms_norm_forward(c, 0, d, a, 0, b, 2048, 576, 1e-5, F32, 0),
   'rms_norm, bf16': ({ call }, { a, b, c, d }) =>
@@ -91,13 +111,21 @@ async function compare({ before, after, threads, isa, quick, only, progress }: B
 /** Numbers between −0.5 and 0.5 in every buffer. */
 function allocate({ call, view }: NativeLibrary): Buffers {
   const bytes = ELEMENTS * 4
-  const make = (): number => {
+  const take = (): number => {
     const out = new BigInt64Array(1)
     call.tt_alloc(out, bytes)
-    const address = Number(out[0])
+    return Number(out[0])
+  }
+  const make = (): number => {
+    const address = take()
     const values = new Float32Array(view(address, bytes))
     for (let i = 0; i < ELEMENTS; i++) values[i] = ((Math.imul(i, 2654435761) >>> 0) % 1000) / 1000 - 0.5
     return address
   }
-  return { a: make(), b: make(), c: make(), d: make(), rng: Uint32Array.of(1, 2, 3, 4, 0, 0) }
+  const [a, halves, offsets] = [make(), take(), take()]
+  call.tt_cast(halves, a, ELEMENTS, BF16, F32, 0)
+  const borders = new Int32Array(view(offsets, 4 * (DOCUMENTS + 1)))
+  for (let i = 0; i <= DOCUMENTS; i++) borders[i] = (i * TOKENS) / DOCUMENTS
+  const rng = Uint32Array.of(1, 2, 3, 4, 0, 0)
+  return { a, b: make(), c: make(), d: make(), e: make(), f: make(), halves, offsets, rng }
 }
