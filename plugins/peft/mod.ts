@@ -4,18 +4,18 @@
  * @module
  */
 import { definePlugin, type Plugin } from '../../core/mod.ts'
-import { METHODS } from './methods.ts'
+import { METHODS } from './methods/methods.ts'
 
-export { type AdapterFiles, type AdapterFormat, noAdapter, openAdapterFiles } from './adapter-files.ts'
-export { attachAdapter, type AttachOptions, trainAllWeights } from './attach.ts'
+export { type AdapterFiles, type AdapterFormat, noAdapter, openAdapterFiles } from './files/adapter-files.ts'
+export { attachAdapter, type AttachOptions, trainAllWeights } from './attach/attach.ts'
 export {
   type AttachedAdapter,
   attachedAdapter,
   attachedAdapters,
   deleteAdapter,
   renameAdapter,
-} from './attached-adapter.ts'
-export { attachLora, type LoraModelOptions } from './attach-lora.ts'
+} from './attach/attached-adapter.ts'
+export { attachLora, type LoraModelOptions } from './attach/attach-lora.ts'
 export {
   addWeightedAdapter,
   COMBINE_METHODS,
@@ -24,32 +24,32 @@ export {
   type MajoritySign,
   type VectorMethod,
 } from './combine/mod.ts'
-export { adalora, type AdaLoraAdapter, type AdaLoraOptions, createAdaLora } from './adalora.ts'
-export { boft, type BoftAdapter, type BoftOptions, createBoft } from './boft.ts'
-export { dora } from './dora.ts'
+export { adalora, type AdaLoraAdapter, type AdaLoraOptions, createAdaLora } from './methods/adalora.ts'
+export { boft, type BoftAdapter, type BoftOptions, createBoft } from './methods/boft.ts'
+export { dora } from './methods/dora.ts'
 export { type EvaBatch, type EvaOptions, type EvaReport, startByData } from './init/eva.ts'
-export { createLora, lora } from './lora.ts'
-export type { LoraAdapter } from './lora-factors.ts'
-export { loraPlus, type LoraPlusOptions } from './lora-plus.ts'
-export type { LoftqOptions, LoraInit, LoraOptions } from './lora-options.ts'
-export { ia3, type Ia3Options } from './ia3.ts'
-export { loha, type LohaOptions } from './loha.ts'
-export { lokr, type LokrOptions } from './lokr.ts'
+export { createLora, lora } from './methods/lora.ts'
+export type { LoraAdapter } from './lora/lora-factors.ts'
+export { loraPlus, type LoraPlusOptions } from './lora/lora-plus.ts'
+export type { LoftqOptions, LoraInit, LoraOptions } from './lora/lora-options.ts'
+export { ia3, type Ia3Options } from './methods/ia3.ts'
+export { loha, type LohaOptions } from './methods/loha.ts'
+export { lokr, type LokrOptions } from './methods/lokr.ts'
 export type { LycorisOptions } from './delta/lycoris-options.ts'
-export { METHOD_NAMES, type MethodName } from './methods.ts'
-export { miss, type MissOptions } from './miss.ts'
-export { headCounts, loadGgufAdapter, type LoadGgufOptions } from './load-gguf.ts'
-export { formConfig, mergedConfig, mergedSources, writtenSources } from './merge.ts'
-export { type ConvertedAdapter, convertAdapter } from './convert-adapter.ts'
+export { METHOD_NAMES, type MethodName } from './methods/methods.ts'
+export { miss, type MissOptions } from './methods/miss.ts'
+export { headCounts, loadGgufAdapter, type LoadGgufOptions } from './files/load-gguf.ts'
+export { formConfig, mergedConfig, mergedSources, writtenSources } from './files/merge.ts'
+export { type ConvertedAdapter, convertAdapter } from './files/convert-adapter.ts'
 export {
   inspectAdapter,
   type InspectedAdapter,
   type InspectedModule,
   type InspectOptions,
-} from './inspect-adapter.ts'
-export { listAdapters, type ListedAdapter } from './list-adapters.ts'
+} from './files/inspect-adapter.ts'
+export { listAdapters, type ListedAdapter } from './files/list-adapters.ts'
 export { type PeftTensors, saveMlxAdapter, type SaveMlxOptions } from './mlx/mod.ts'
-export { createOft, oft, type OftAdapter, type OftOptions } from './oft.ts'
+export { createOft, oft, type OftAdapter, type OftOptions } from './methods/oft.ts'
 export type { BesideOptions, TrainableTokens } from './beside/beside.ts'
 export {
   adapterLabels,
@@ -58,15 +58,15 @@ export {
   loadAdapter,
   type LoadAdapterOptions,
   readAdapterConfig,
-} from './load.ts'
-export { pTuning, type PTuningOptions } from './p-tuning.ts'
-export { prefix, type PrefixOptions } from './prefix.ts'
-export { prompt, type PromptOptions } from './prompt.ts'
-export { trainableTokens, type TrainableTokensOptions } from './trainable-tokens.ts'
+} from './files/load.ts'
+export { pTuning, type PTuningOptions } from './methods/p-tuning.ts'
+export { prefix, type PrefixOptions } from './methods/prefix.ts'
+export { prompt, type PromptOptions } from './methods/prompt.ts'
+export { trainableTokens, type TrainableTokensOptions } from './attach/trainable-tokens.ts'
 export type { VirtualTokenOptions } from './virtual/shape-options.ts'
-export { type PluginRecord, readPluginRecords, RECORDS_FILE } from './plugin-records.ts'
-export { saveAdapter, type SaveAdapterOptions } from './save.ts'
-export { type StoredTensors, storedTensors } from './stored.ts'
+export { type PluginRecord, readPluginRecords, RECORDS_FILE } from './attach/plugin-records.ts'
+export { saveAdapter, type SaveAdapterOptions } from './files/save.ts'
+export { type StoredTensors, storedTensors } from './files/stored.ts'
 export {
   checkPatterns,
   DEFAULT_TARGETS,
@@ -75,8 +75,8 @@ export {
   patternValue,
   type TargetMatch,
   type TargetOptions,
-} from './targets.ts'
-export { vera, type VeraOptions } from './vera.ts'
+} from './attach/targets.ts'
+export { vera, type VeraOptions } from './methods/vera.ts'
 
 /** The plugin that provides the methods of PEFT as adapters. */
 export const peft: Plugin & { readonly provides: { readonly adapter: typeof METHODS } } =

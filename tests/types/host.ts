@@ -12,7 +12,7 @@ import {
   type Plugin,
 } from '../../core/mod.ts'
 import { models } from '../../plugins/models/mod.ts'
-import type { METHODS } from '../../plugins/peft/methods.ts'
+import type { METHODS } from '../../plugins/peft/methods/methods.ts'
 import { peft } from '../../plugins/peft/mod.ts'
 
 /** Compiles only when both types are the same. */

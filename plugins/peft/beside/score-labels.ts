@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { openCheckpoint } from '../../../core/files/checkpoint.ts'
-import { PREFIX } from '../tensor-names.ts'
+import { PREFIX } from '../files/tensor-names.ts'
 
 /** Rows of the head in the file of an adapter; undefined: it has none. */
 export function labelsInFolder(

@@ -21,9 +21,9 @@ import {
   TrituneError,
 } from '../../../core/mod.ts'
 import { invocation } from '../../../core/invocation.ts'
-import { attachAdapter } from '../attach.ts'
-import { attachedAdapter, type AttachedAdapter, expectFree } from '../attached-adapter.ts'
-import { lora } from '../lora.ts'
+import { attachAdapter } from '../attach/attach.ts'
+import { attachedAdapter, type AttachedAdapter, expectFree } from '../attach/attached-adapter.ts'
+import { lora } from '../methods/lora.ts'
 import { jointTargets } from './joint-targets.ts'
 import { isPlainLora, type LoraParts, loraParts, rankOf } from './lora-parts.ts'
 import { denseFactors, type Factors, productFactors } from './low-rank.ts'

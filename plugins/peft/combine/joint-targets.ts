@@ -2,8 +2,8 @@
  * The layers that any of several adapters is on, as targets of one adapter.
  */
 import type { Model } from '../../../core/mod.ts'
-import type { AttachedAdapter } from '../attached-adapter.ts'
-import { layersOfTargets } from '../targets.ts'
+import type { AttachedAdapter } from '../attach/attached-adapter.ts'
+import { layersOfTargets } from '../attach/targets.ts'
 
 /** Lists of names are joined where that gives these layers and no others; else the layers are named one by one. */
 export function jointTargets(

@@ -3,7 +3,7 @@
  */
 import { Disposables } from '../../../core/disposables.ts'
 import type { Adapter } from '../../../core/mod.ts'
-import type { LoraAdapter } from '../lora-factors.ts'
+import type { LoraAdapter } from '../lora/lora-factors.ts'
 
 /** B·A·scale is what the adapter adds. A (rank, inputs), B (outputs, rank). */
 export interface LoraParts {

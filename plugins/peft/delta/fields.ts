@@ -3,7 +3,7 @@
  *
  * Targets and what every method has are not here: attach.ts and save.ts write them.
  */
-import { OTHER_MATHS } from '../unknown-fields.ts'
+import { OTHER_MATHS } from '../files/unknown-fields.ts'
 import {
   ConfigError,
   formatPath,

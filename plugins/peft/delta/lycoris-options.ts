@@ -2,7 +2,7 @@
  * The options that LoHa and LoKr have in common, with PEFT's names and defaults.
  */
 import { decimal, type Field, integer, mapOf, optional } from '../../../core/mod.ts'
-import { patternValue } from '../targets.ts'
+import { patternValue } from '../attach/targets.ts'
 
 /** Rank and strength of a change, what is dropped of it in training, and modules with another rank or strength. */
 export interface LycorisOptions {

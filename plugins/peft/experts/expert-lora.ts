@@ -30,8 +30,8 @@ import {
   zeros,
 } from '../../../core/mod.ts'
 import { folded } from '../delta/fold.ts'
-import { expectUsefulRank, type Factors, leaf, scaleOf } from '../lora-factors.ts'
-import type { LoraOptions } from '../lora-options.ts'
+import { expectUsefulRank, type Factors, leaf, scaleOf } from '../lora/lora-factors.ts'
+import type { LoraOptions } from '../lora/lora-options.ts'
 
 /** What the adapter of one layer is: it has no factors of its own, as a LoRA has. */
 export const EXPERT_LORA = 'lora of experts'

@@ -12,7 +12,7 @@ import {
   type SharedAdapterDefinition,
   type Tensor,
 } from '../../../core/mod.ts'
-import type { LoraOptions } from '../lora-options.ts'
+import type { LoraOptions } from '../lora/lora-options.ts'
 import { type ExpertLora, expertLora } from './expert-lora.ts'
 
 /** The weights of experts that have one of these names, in the order of the model. */

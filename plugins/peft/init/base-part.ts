@@ -27,8 +27,8 @@ import {
   topSingular,
 } from '../../../core/mod.ts'
 import { lasting } from '../delta/leaves.ts'
-import { factorPair, type Factors, leaf, type LoraFactorPair } from '../lora-factors.ts'
-import { type LoraOptions, PISSA_ROUNDS } from '../lora-options.ts'
+import { factorPair, type Factors, leaf, type LoraFactorPair } from '../lora/lora-factors.ts'
+import { type LoraOptions, PISSA_ROUNDS } from '../lora/lora-options.ts'
 import type { InitContext } from './init-context.ts'
 
 export function baseFactors(

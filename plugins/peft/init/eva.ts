@@ -22,8 +22,8 @@ import {
   TrituneError,
   withAdapters,
 } from '../../../core/mod.ts'
-import type { AttachedAdapter } from '../attached-adapter.ts'
-import type { LoraAdapter } from '../lora-factors.ts'
+import type { AttachedAdapter } from '../attach/attached-adapter.ts'
+import type { LoraAdapter } from '../lora/lora-factors.ts'
 
 /** Text to look at, and which of its tokens count; without `counts` all do. */
 export interface EvaBatch {

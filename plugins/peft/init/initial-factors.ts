@@ -7,8 +7,8 @@
  *   eva         as true; eva.ts then puts in what it finds in data
  */
 import { type BaseLayer, tensor, type Tensor, zeros } from '../../../core/mod.ts'
-import { factorPair, leaf, type LoraFactorPair } from '../lora-factors.ts'
-import { changesBase, type LoraOptions } from '../lora-options.ts'
+import { factorPair, leaf, type LoraFactorPair } from '../lora/lora-factors.ts'
+import { changesBase, type LoraOptions } from '../lora/lora-options.ts'
 import { baseFactors } from './base-part.ts'
 import type { InitContext } from './init-context.ts'
 import { loftqFactors } from './loftq.ts'

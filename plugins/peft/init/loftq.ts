@@ -27,8 +27,8 @@ import {
   topSingular,
   TrituneError,
 } from '../../../core/mod.ts'
-import { factorPair, leaf, type LoraFactorPair } from '../lora-factors.ts'
-import type { LoraOptions } from '../lora-options.ts'
+import { factorPair, leaf, type LoraFactorPair } from '../lora/lora-factors.ts'
+import type { LoraOptions } from '../lora/lora-options.ts'
 import { splitSingular } from './base-part.ts'
 import { TINY } from '../weight-product.ts'
 import type { InitContext } from './init-context.ts'

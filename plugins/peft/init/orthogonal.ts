@@ -12,7 +12,7 @@ import {
   thinQr,
   TrituneError,
 } from '../../../core/mod.ts'
-import { factorPair, leaf, type LoraFactorPair } from '../lora-factors.ts'
+import { factorPair, leaf, type LoraFactorPair } from '../lora/lora-factors.ts'
 
 export function orthogonalFactors(
   { path, inputs, outputs, device }: BaseLayer,

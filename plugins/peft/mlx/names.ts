@@ -5,7 +5,7 @@
  *   model.layers.0.mlp.up_proj.lora_b (r, out)   base_model.model.model.layers.0.mlp.up_proj.lora_B.weight (out, r)
  *   model.layers.0.mlp.up_proj.m (out)           base_model.model.model.layers.0.mlp.up_proj.lora_magnitude_vector (out)
  */
-import { PREFIX } from '../tensor-names.ts'
+import { PREFIX } from '../files/tensor-names.ts'
 
 /** The files of a folder that mlx-lm wrote. */
 export const MLX_WEIGHTS = 'adapters.safetensors'

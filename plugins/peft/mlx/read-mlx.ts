@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { type Checkpoint, openCheckpoint } from '../../../core/files/checkpoint.ts'
 import { type TensorEntry, tensorDType } from '../../../core/files/safetensors.ts'
 import { DTYPES, TrituneError } from '../../../core/mod.ts'
-import { loraFields } from '../lora-format.ts'
-import { loraOptions } from '../lora-options.ts'
+import { loraFields } from '../lora/lora-format.ts'
+import { loraOptions } from '../lora/lora-options.ts'
 import { MLX_WEIGHTS, type NamedPart, partOfMlx, peftName } from './names.ts'
 
 /** Whether the configuration is one of mlx-lm: it has no `peft_type` and says how it was fine-tuned. */

@@ -10,9 +10,9 @@ import { writeFileAtomic } from '../../../core/files/atomic.ts'
 import { writeSafetensors } from '../../../core/files/safetensors-write.ts'
 import { openSafetensors } from '../../../core/files/safetensors.ts'
 import { type Adapter, type Tensor, TrituneError } from '../../../core/mod.ts'
-import { METHODS } from '../methods.ts'
-import { CONFIG_FILE, WEIGHTS_FILE } from '../save.ts'
-import { storedTensors } from '../stored.ts'
+import { METHODS } from '../methods/methods.ts'
+import { CONFIG_FILE, WEIGHTS_FILE } from '../files/save.ts'
+import { storedTensors } from '../files/stored.ts'
 import { MLX_WEIGHTS, mlxName, mlxPath, partOfPeft } from './names.ts'
 
 /** An adapter as PEFT has it: fields of adapter_config.json, and tensors by the names of its file. */

@@ -3,7 +3,7 @@
  *
  * The model is a llama of SmolLM2-135M's shape with random weights, f32, the adapter on all linear layers, a step 4 × 512 tokens
  * (--quick: a fifth of the model, 2 × 512 tokens).
- * The methods are those of plugins/peft/methods.ts, with rank 16 or else their defaults.
+ * The methods are those of plugins/peft/methods/methods.ts, with rank 16 or else their defaults.
  */
 import { fileURLToPath } from 'node:url'
 import { Disposables } from '../../../core/disposables.ts'

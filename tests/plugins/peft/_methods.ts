@@ -27,7 +27,7 @@ import {
   peft,
 } from '../../../plugins/peft/mod.ts'
 import { besideOf, withoutBeside } from '../../../plugins/peft/beside/from-file.ts'
-import { loraFormat } from '../../../plugins/peft/lora-format.ts'
+import { loraFormat } from '../../../plugins/peft/lora/lora-format.ts'
 import {
   logitsOf,
   lossAndGradients,

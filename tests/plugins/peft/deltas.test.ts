@@ -30,7 +30,7 @@ import {
 } from '../../../core/mod.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import { mersenneTwister } from '../../../plugins/peft/delta/mersenne.ts'
-import { splitDimension } from '../../../plugins/peft/lokr.ts'
+import { splitDimension } from '../../../plugins/peft/methods/lokr.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
 import {
   adalora,

@@ -8,8 +8,8 @@ import { TrituneError } from '../../../core/mod.ts'
 import { openCpu } from '../../../plugins/cpu/mod.ts'
 import { loadModel } from '../../../plugins/models/mod.ts'
 import { loadAdapter, saveAdapter } from '../../../plugins/peft/mod.ts'
-import { METHODS } from '../../../plugins/peft/methods.ts'
-import { unknownFields } from '../../../plugins/peft/unknown-fields.ts'
+import { METHODS } from '../../../plugins/peft/methods/methods.ts'
+import { unknownFields } from '../../../plugins/peft/files/unknown-fields.ts'
 import { GOLDEN, goldenJson, temporaryFolder } from '../../_golden.ts'
 
 const BASE = join(GOLDEN, 'peft-train/base')
