@@ -113,7 +113,7 @@ function decoderConfig(
     throw new TrituneError(
       'E_UNSUPPORTED',
       `heads of ${headDim} of which ${rotated} are rotated are not supported`,
-      { place: file.path },
+      { place: file.path, remedy: 'use the safetensors folder of the model' },
     )
   }
   const window = number('attention.sliding_window', 0)
@@ -206,7 +206,10 @@ function readRopeScaling(file: GgufFile, architecture: string): Record<string, s
   // Its lists are tensors.
   if (type === 'longrope' && file.tensors.has('rope_factors_long.weight')) return null
   if (type !== 'linear' && type !== 'yarn') {
-    throw new TrituneError('E_UNSUPPORTED', `rope scaling "${type}" is not supported`, { place: file.path })
+    throw new TrituneError('E_UNSUPPORTED', `rope scaling "${type}" is not supported`, {
+      place: file.path,
+      remedy: 'use the safetensors folder of the model',
+    })
   }
   const scaling: Record<string, string | number> = {
     rope_type: type,

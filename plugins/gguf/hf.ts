@@ -53,7 +53,7 @@ export function ggufToHf(file: GgufFile): GgufHfModel {
   const tensors = new Map<string, GgufHfTensor>()
   for (const tensor of file.tensors.values()) {
     if (family.experts && STACK.test(tensor.name)) continue
-    const name = plainName(hfName(family, tensor.name))
+    const name = plainName(hfName(family, tensor.name, file.path))
     if (name !== undefined) tensors.set(name, hfTensor(file, tensor, name, family, config))
   }
   for (const one of family.experts ? expertTensors(file, family.experts, family.blocks) : [])
@@ -102,6 +102,7 @@ function* expertTensors(file: GgufFile, experts: GgufExperts, blocks: string): G
 }
 
 /** Families whose tensors are all known here. */
+const WHOLE = 'take the file again: it is not whole, or not of the model that it names'
 const CHECKED = new Set(['llama', 'mistral', 'qwen2', 'qwen3', 'gpt2'])
 
 function hfTensor(
@@ -179,10 +180,14 @@ function checkTensors(
   for (const [name, shape] of config.model_type === 'gpt2' ? gpt2Shapes(config) : decoderShapes(config)) {
     const tensor = tensors.get(name)
     if (tensor === undefined)
-      throw new TrituneError('E_FORMAT', `the weight ${name} is missing`, { place: file.path })
+      throw new TrituneError('E_FORMAT', `the weight ${name} is missing`, {
+        place: file.path,
+        remedy: WHOLE,
+      })
     if (tensor.shape.join() !== shape.join()) {
       throw new TrituneError('E_FORMAT', `${name} has shape [${tensor.shape}], expected [${shape}]`, {
         place: file.path,
+        remedy: WHOLE,
       })
     }
   }

@@ -39,6 +39,7 @@ export interface HeadCounts {
   readonly kvHeads: number
 }
 
+const AGAIN = 'write it again from the folder of the adapter'
 const EMBEDDING = 'token_embd.weight'
 
 /**
@@ -157,7 +158,7 @@ export function readGgufLora(file: GgufFile, family: GgufFamily, counts: HeadCou
     )
   const alpha = ggufNumber(file, 'adapter.lora.alpha')
   if (!Number.isFinite(alpha))
-    throw new TrituneError('E_FORMAT', `adapter.lora.alpha is ${alpha}`, { place: file.path })
+    throw new TrituneError('E_FORMAT', `adapter.lora.alpha is ${alpha}`, { place: file.path, remedy: AGAIN })
   const pairs: LoraPair[] = []
   for (const tensor of file.tensors.values()) {
     const target = /^(.+)\.lora_a$/.exec(tensor.name)?.[1]
@@ -165,10 +166,11 @@ export function readGgufLora(file: GgufFile, family: GgufFamily, counts: HeadCou
     else if (!tensor.name.endsWith('.lora_b') || !file.tensors.has(tensor.name.replace(/b$/, 'a')))
       throw new TrituneError('E_FORMAT', `the tensor "${tensor.name}" is not part of a pair`, {
         place: file.path,
+        remedy: AGAIN,
       })
   }
   if (pairs.length === 0)
-    throw new TrituneError('E_FORMAT', 'the adapter has no tensors', { place: file.path })
+    throw new TrituneError('E_FORMAT', 'the adapter has no tensors', { place: file.path, remedy: AGAIN })
   return { alpha, pairs }
 }
 
@@ -183,16 +185,23 @@ function readPair(
   const place = `${file.path}: tensor "${a.name}"`
   const b = file.tensors.get(`${target}.lora_b`)
   if (b === undefined)
-    throw new TrituneError('E_FORMAT', `there is no "${target}.lora_b" beside it`, { place })
+    throw new TrituneError('E_FORMAT', `there is no "${target}.lora_b" beside it`, { place, remedy: AGAIN })
   const isEmbedding = target === EMBEDDING
   const [rank] = isEmbedding ? a.shape.slice(1) : a.shape
   if (a.shape.length !== 2 || b.shape.length !== 2 || b.shape[1] !== rank || rank === 0)
-    throw new TrituneError('E_FORMAT', `shapes [${a.shape}] and [${b.shape}] are no pair`, { place })
-  const name = hfName(family, target)
-  if (name === undefined) throw new TrituneError('E_UNSUPPORTED', 'no LoRA can be there', { place })
+    throw new TrituneError('E_FORMAT', `shapes [${a.shape}] and [${b.shape}] are no pair`, {
+      place,
+      remedy: AGAIN,
+    })
+  const name = hfName(family, target, place)
+  if (name === undefined)
+    throw new TrituneError('E_UNSUPPORTED', 'no LoRA can be there', { place, remedy: AGAIN })
   const heads = permutedHeads(family, target, counts)
   if (heads !== undefined && b.shape[0] % (2 * heads) !== 0)
-    throw new TrituneError('E_ADAPTER', `${b.shape[0]} rows are not ${heads} heads`, { place })
+    throw new TrituneError('E_ADAPTER', `${b.shape[0]} rows are not ${heads} heads`, {
+      place,
+      remedy: 'give the model that the adapter was trained on',
+    })
   const storedA = readGgufTensor(file, a)
   const storedB = readGgufTensor(file, b)
   return {

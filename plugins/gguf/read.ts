@@ -201,7 +201,10 @@ function readInfo(path: string, cursor: Cursor): GgufTensor {
   const typeId = cursor.u32()
   const type = GGML_TYPES.get(typeId)
   if (type === undefined)
-    throw new TrituneError('E_UNSUPPORTED', `it has the unknown ggml type ${typeId}`, { place })
+    throw new TrituneError('E_UNSUPPORTED', `it has the unknown ggml type ${typeId}`, {
+      place,
+      remedy: 'take a file of another type, such as Q8_0 or F16',
+    })
   const elements = shape.reduce((product, size) => product * size, 1)
   if (dims > 0 && shape[dims - 1] % type.blockElements !== 0) {
     throw malformed(

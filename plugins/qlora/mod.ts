@@ -7,7 +7,7 @@ import { type Capabilities, definePlugin, type Plugin } from '../../core/mod.ts'
 import { qat } from './qat/qat-quantizer.ts'
 import { fp4, int8, nf4, ternary } from './quantizers.ts'
 
-export { gptq, type GptqOptions, type GptqWeights } from './gptq/gptq.ts'
+export { expectRoundable, gptq, type GptqOptions, type GptqWeights } from './gptq/gptq.ts'
 export type { FourBitForm } from './gptq/round-weight.ts'
 export { packLayers, type PackLayersOptions } from './pack-layers.ts'
 export { damaged, expectEntry, type PackedFile } from './packed-file.ts'

@@ -1,7 +1,7 @@
 /**
  * The roofline of a row: the share of the peak that is reachable when every part takes at least the time of its
  * multiply-adds and at least that of a copy of the bytes it must move. It says which floors the machine forbids; what
- * stands between a kernel and its roofline is the kernel's.
+ * stands between a kernel and its roofline is the kernel's. Results that stay in the caches can beat it, as bytes count at the speed of memory.
  */
 import type { ArrayInputs, ArrayOutputs, ArrayView } from '../../core/contracts/device.ts'
 import { formatNumber, type Row, type Roofline } from './_topic.ts'

@@ -35,7 +35,7 @@ const help =
   --threshold <x>       of int8: columns from this magnitude on are not rounded, default 6
   --linear-class <one>  of bitnet, in transformers: autobitlinear (default) or bitlinear
   --skip <module>       a module that stays as it is; may be repeated
-  --dtype <f32|bf16>    of what is not packed; default: as the model is stored (f32 for .gguf)
+  --dtype <f32|bf16>    of what is not packed; default: as the model is stored, f16 as bf16 (f32 for .gguf)
   --device <name>       cpu (default), auto, cuda, cuda:<number>
   --max-shard <GB>      size of a file, default 5
   --offline             use the local cache of the hub only

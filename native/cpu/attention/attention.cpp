@@ -86,7 +86,8 @@ constexpr int BLOCK_ROWS = 112;   // rows of a block of queries: eight strips
 constexpr size_t PACK_KEYS = 256;
 
 #if TT_X64
-/// AMX has tiles, and products of pairs are made as if there were some. Not of few rows: without AMX those that are empty cost as much.
+/// AMX has tiles, and products of pairs are made as if there were some. Not of few rows: without AMX those that are empty cost as much. So
+/// probabilities of few rows are f32 there, of more rows bf16.
 bool has_tiles(bool few) { return on_amx() || (!few && gemm_in_pairs(TT_BF16)); }
 #else
 constexpr bool has_tiles(bool) { return false; }

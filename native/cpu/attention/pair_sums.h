@@ -4,6 +4,7 @@
 #define TT_AVX512 1
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "../vectors/vectors.h"
 

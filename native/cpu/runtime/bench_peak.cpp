@@ -55,9 +55,13 @@ extern "C" tt_status tt_bench_peak(double* rate, int32_t kind, size_t bytes, dou
     }
     return fail(TT_UNSUPPORTED, "tt_bench_peak: AMX is not there or not chosen");
   }
-#if TT_X64
+#if TT_X64 || defined(__aarch64__)
   if (kind == TT_PEAK_MMA_BF16 && gemm_in_pairs(TT_BF16)) {
+#if TT_X64
     *rate = measure(seconds, [](size_t) { return avx512_bf16::pair_loop(2000); });
+#else
+    *rate = measure(seconds, [](size_t) { return neon_bf16::pair_loop(2000); });
+#endif
     return TT_OK;
   }
 #endif

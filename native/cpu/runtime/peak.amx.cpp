@@ -41,11 +41,12 @@ namespace avx512_bf16 {
 double pair_loop(int64_t rounds) {
   int64_t left = rounds;
 #define TT_PAIR(i) "vdpbf16ps %%zmm12, %%zmm13, %%zmm" #i "\n"
-  // vzeroall: as in fma_loop.
-  __asm__ volatile("vzeroall\n1:\n" TT_PAIR(0) TT_PAIR(1) TT_PAIR(2) TT_PAIR(3) TT_PAIR(4) TT_PAIR(5) TT_PAIR(6) TT_PAIR(7) TT_PAIR(8) TT_PAIR(9) TT_PAIR(10)
+  // Small non-zero numbers, as above.
+  const uint32_t pair = 0x3a013a02;
+  __asm__ volatile("vzeroall\nvpbroadcastd %1, %%zmm12\nvpbroadcastd %1, %%zmm13\n1:\n" TT_PAIR(0) TT_PAIR(1) TT_PAIR(2) TT_PAIR(3) TT_PAIR(4) TT_PAIR(5) TT_PAIR(6) TT_PAIR(7) TT_PAIR(8) TT_PAIR(9) TT_PAIR(10)
                        TT_PAIR(11) "dec %0\njnz 1b\n"
                    : "+r"(left)
-                   :
+                   : "r"(pair)
                    : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "cc");
   return double(rounds) * 12 * 2 * 32;
 }

@@ -11,5 +11,6 @@ TT_KERNEL(void, read_loop, const char* from, size_t bytes)
 namespace amx { double load_fed_loop(int64_t rounds); }
 /// Products of pairs of bf16 added to floats, independent accumulators, no memory.
 namespace avx512_bf16 { double pair_loop(int64_t rounds); }
+namespace neon_bf16 { double pair_loop(int64_t rounds); }
 
 }  // namespace tt

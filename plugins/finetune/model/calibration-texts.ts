@@ -18,7 +18,7 @@ export interface CalibrationTextsOptions {
 
 /**
  * Token ids of texts from a file or folder of data, by the tokenizer of the model in `modelPath`. Its first record tells the type of the data, and
- * what has nothing to learn is left out, as in a run. E_FILE, E_DATA, E_TOKENIZER.
+ * what has nothing to learn is left out, as in a run. E_FILE, E_DATA, E_TOKENIZER, E_VALUE.
  *
  * @example
  * ```ts
@@ -33,6 +33,9 @@ export async function calibrationTexts(
   modelPath: string,
   { rows = 128, length = 256, seed = 0 }: CalibrationTextsOptions = {},
 ): Promise<Int32Array[]> {
+  for (const [name, value] of Object.entries({ rows, length }))
+    if (!Number.isInteger(value) || value < 1)
+      throw new TrituneError('E_VALUE', `${name}: expected a whole number from 1, got ${value}`)
   const type = await calibrationType(path)
   const config = finetuneConfig.validate({
     base_model: modelPath,
@@ -47,7 +50,7 @@ export async function calibrationTexts(
   if (texts.length === 0)
     throw new TrituneError('E_DATA', 'there is no text to round by', {
       place: path,
-      remedy: 'every record was left out: give texts that have something to learn',
+      remedy: 'every record was left out: give texts that have something to learn, or a larger length',
     })
   return texts.slice(0, rows)
 }

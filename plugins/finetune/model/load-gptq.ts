@@ -9,7 +9,8 @@ import {
   type ModelDefinition,
 } from '../../../core/mod.ts'
 import { loadModel } from '../../models/mod.ts'
-import { gptq, type GptqOptions, isSkipped } from '../../qlora/mod.ts'
+import { expectRoundable, gptq, type GptqOptions, isSkipped } from '../../qlora/mod.ts'
+import { shapeDevice } from '../memory/shape-device.ts'
 
 /** Options of `loadGptq()`: those of `gptq()`, and how the model is loaded. */
 export interface LoadGptqOptions extends Omit<GptqOptions, 'layers'> {
@@ -40,8 +41,16 @@ export function loadGptq(
   { device = defaultDevice(), dtype, skip = [], models, ...form }: LoadGptqOptions = {},
 ): Model {
   const how = { device, ...(dtype ? { dtype } : {}), ...(models ? { models } : {}) }
+  expectFit()
   using rounded = roundedWeights()
   return loadModel(path, { ...how, pack: rounded.pack })
+
+  /** Before a weight is read. */
+  function expectFit(): void {
+    using hollow = loadModel(path, { ...how, device: shapeDevice({ kind: 'cpu', name: 'cpu' }) })
+    const layers = new Set([...hollow.layers.keys()].filter((place) => !isSkipped(place, skip)))
+    expectRoundable(hollow, texts, { layers })
+  }
 
   /** The plain weights are gone before the model is loaded again. */
   function roundedWeights(): ReturnType<typeof gptq> {

@@ -83,15 +83,19 @@ export const DECODER: Pick<GgufFamily, 'transposed' | 'permuted' | 'outer' | 'la
 
 /**
  * `blk.0.attn_q.weight` → `model.layers.0.self_attn.q_proj.weight`; undefined for what transformers does not store.
+ * `place`: where the tensor is, for the error.
  * @throws E_UNSUPPORTED for a name that the family has not
  */
-export function hfName(family: GgufFamily, name: string): string | undefined {
+export function hfName(family: GgufFamily, name: string, place?: string): string | undefined {
   if (/^rope_(freqs|factors_long|factors_short)\.weight$/.test(name)) return undefined
   const [stem, ending] = splitEnding(name)
   const block = /^blk\.(\d+)\.(\w+)$/.exec(stem)
   const inner = block === null ? own(family.outer, stem) : own(family.layer, block[2])
   if (inner === undefined || ending === undefined)
-    throw new TrituneError('E_UNSUPPORTED', `the tensor "${name}" belongs to no supported architecture`)
+    throw new TrituneError('E_UNSUPPORTED', `the tensor "${name}" belongs to no supported architecture`, {
+      place,
+      remedy: 'update tritune, or use the safetensors folder of the model',
+    })
   return block === null ? `${inner}.${ending}` : `${family.blocks}.${block[1]}.${inner}.${ending}`
 }
 

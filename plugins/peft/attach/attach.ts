@@ -159,6 +159,7 @@ export function makeForModel<O>(
     throw new TrituneError(
       'E_ADAPTER',
       `${definition.name} takes ${whole.length} positions of the ${contextLength} that the model knows`,
+      { remedy: `give fewer num_virtual_tokens: less than ${contextLength}` },
     )
   }
   return { kind: definition.name, adapters: new Map(), shared: null, whole }

@@ -233,7 +233,7 @@ function regex(source: string, shown: string, field: string): RegExp {
     throw new TrituneError(
       'E_ADAPTER',
       `${field}: "${shown}" is not a regular expression: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
+      { cause, remedy: 'a backslash makes a special character plain; a list holds names' },
     )
   }
 }
@@ -273,7 +273,13 @@ function requirePattern({ layersToTransform, layersPattern }: TargetOptions, pat
   if (layersPattern == null || layersPattern.length === 0) return
   const shown = typeof layersPattern === 'string' ? layersPattern : layersPattern.join(', ')
   if (!layersToTransform?.length)
-    throw new TrituneError('E_ADAPTER', 'layers_pattern needs layers_to_transform, the numbers of the layers')
+    throw new TrituneError(
+      'E_ADAPTER',
+      'layers_pattern needs layers_to_transform, the numbers of the layers',
+      {
+        remedy: 'add layers_to_transform: [0, 1], or leave layers_pattern out',
+      },
+    )
   if (paths.some(layerFilter(layersToTransform, layersPattern))) return
   throw new TrituneError('E_ADAPTER', `layers_pattern: "${shown}" stands before the number of no layer`, {
     remedy: `a path of the model is ${paths.find((path) => LAYER_INDEX.test(path)) ?? paths[0]}`,

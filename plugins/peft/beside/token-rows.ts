@@ -54,7 +54,7 @@ export function takeTokenRows(
       { remedy: 'new tokens need rows: open the model with vocabSize, or name them under tokens:' },
     )
   if (new Set(indices).size < indices.length)
-    throw new TrituneError('E_ADAPTER', `${what} names a token twice`)
+    throw new TrituneError('E_ADAPTER', `${what} names a token twice`, { remedy: 'name each token once' })
   const rows = random
     ? tensor(random(indices.length * tableOf(layer).shape[1]), {
         shape: [indices.length, tableOf(layer).shape[1]],
@@ -154,7 +154,9 @@ function tokensOf({ kind, inputs, outputs }: BaseLayer): number {
 
 function tableOf({ weight, path }: BaseLayer): Tensor {
   if (isQuantized(weight))
-    throw new TrituneError('E_UNSUPPORTED', `${path}: single rows of a packed weight cannot be trained`)
+    throw new TrituneError('E_UNSUPPORTED', `${path}: single rows of a packed weight cannot be trained`, {
+      remedy: `leave it unpacked: llm_int8_skip_modules: [${path}] under bnb_config_kwargs`,
+    })
   return weight
 }
 

@@ -74,11 +74,16 @@ export function combine(
   expectFree(model, name)
   const parts = Object.entries(weights).map(([from, weight]): Part => {
     if (!Number.isFinite(weight))
-      throw new TrituneError('E_ADAPTER', `the weight of adapter "${from}" is ${weight}`)
+      throw new TrituneError('E_ADAPTER', `the weight of adapter "${from}" is ${weight}`, {
+        remedy: 'give a finite number',
+      })
     return { weight, adapter: attachedAdapter(model, from) }
   })
   const [first] = parts
-  if (!first) throw new TrituneError('E_ADAPTER', 'no adapters are named that could be combined')
+  if (!first)
+    throw new TrituneError('E_ADAPTER', 'no adapters are named that could be combined', {
+      remedy: 'give weights by the names of attached adapters: { first: 0.5, second: 0.5 }',
+    })
   const plan = combinePlan(options, parts.length)
   for (const { adapter } of parts) expectCombinable(adapter, plan)
   const rank = jointRank(parts, plan)
@@ -176,7 +181,9 @@ function jointRank(parts: readonly Part[], { method, isSvd, rank }: CombinePlan)
   if (isSvd) {
     const largest = rank ?? Math.max(0, ...ranks)
     if (largest > 0) return largest
-    throw new TrituneError('E_CONFIG', 'rank: expected a number, as no LoRA is among the adapters')
+    throw new TrituneError('E_CONFIG', 'rank: expected a number, as no LoRA is among the adapters', {
+      remedy: 'give the rank of the result',
+    })
   }
   if (method === 'cat') return ranks.reduce((sum, own) => sum + own, 0)
   const [first] = ranks
@@ -288,7 +295,10 @@ function changeOf(layer: Layer, adapter: Adapter): Float32Array {
     }
     const weight = cast(denseWeight(layer), 'f32')
     const merged = adapter.merge?.(weight)
-    if (!merged) throw new TrituneError('E_UNSUPPORTED', `${adapter.kind} cannot be merged into weights`)
+    if (!merged)
+      throw new TrituneError('E_UNSUPPORTED', `${adapter.kind} cannot be merged into weights`, {
+        remedy: 'leave it out of what is combined',
+      })
     const change = sub(merged, weight)
     return (kind === 'embedding' ? transpose(change) : change).toArray()
   })

@@ -80,7 +80,10 @@ export function combinePlan(
 function vectorMethod(method: Exclude<CombineMethod, 'cat' | 'svd'>): VectorMethod {
   const plain = method.replace(/_svd$/, '')
   const found = VECTOR_METHODS.find((name) => name === plain)
-  if (!found) throw new TrituneError('E_CONFIG', `method: there is no "${method}"`)
+  if (!found)
+    throw new TrituneError('E_CONFIG', `method: there is no "${method}"`, {
+      remedy: didYouMean(method, ['cat', 'svd', ...VECTOR_METHODS]),
+    })
   return found
 }
 

@@ -80,6 +80,9 @@ export function headCounts({ info }: Model): { heads: number; kvHeads: number } 
 }
 
 function fill(tensor: Tensor | undefined, values: Float32Array, module: string): void {
-  if (!tensor) throw new TrituneError('E_UNSUPPORTED', `a LoRA on ${module} cannot be read from a GGUF file`)
+  if (!tensor)
+    throw new TrituneError('E_UNSUPPORTED', `a LoRA on ${module} cannot be read from a GGUF file`, {
+      remedy: 'load the folder of the adapter instead',
+    })
   setTensorBytes(tensor, new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
 }

@@ -352,11 +352,16 @@ function fill(
     if (!names.has(name))
       throw new TrituneError('E_UNSUPPORTED', `tensor "${name}" is not part of a plain ${made.kind}`, {
         place: file,
+        remedy: NOT_OF_ONE,
       })
   }
   for (const { file: name, tensor } of wanted) {
     const entry = entries.get(name)
-    if (!entry) throw new TrituneError('E_ADAPTER', `there is no tensor "${name}"`, { place: file })
+    if (!entry)
+      throw new TrituneError('E_ADAPTER', `there is no tensor "${name}"`, {
+        place: file,
+        remedy: NOT_OF_ONE,
+      })
     if (entry.shape.join() !== tensor.shape.join()) {
       throw new TrituneError(
         'E_ADAPTER',

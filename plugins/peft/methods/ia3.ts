@@ -124,6 +124,7 @@ function isFeedforward(path: string, modules: readonly string[] | string | null)
   } catch (cause) {
     throw new TrituneError('E_ADAPTER', `feedforward_modules: "${modules}" is not a regular expression`, {
       cause,
+      remedy: 'a backslash makes a special character plain; a list holds names',
     })
   }
 }

@@ -150,7 +150,9 @@ function sizesOf({ path, inputs, outputs }: BaseLayer, factor: number): Sizes {
   const [m, n] = splitDimension(inputs, factor)
   const [l, k] = splitDimension(outputs, factor)
   if (l * k !== outputs || m * n !== inputs)
-    throw new TrituneError('E_ADAPTER', `${path}: ${outputs} × ${inputs} cannot be split by ${factor}`)
+    throw new TrituneError('E_ADAPTER', `${path}: ${outputs} × ${inputs} cannot be split by ${factor}`, {
+      remedy: 'give another decompose_factor, or −1: the nearest two divisors',
+    })
   return { l, k, m, n }
 }
 

@@ -98,7 +98,9 @@ function createBalance(
 ): Adapter {
   const columns = init_weights === 'mini' ? mini_r : outputs
   if (outputs % columns !== 0)
-    throw new TrituneError('E_ADAPTER', `${path}: mini_r ${mini_r} does not divide the ${outputs} outputs`)
+    throw new TrituneError('E_ADAPTER', `${path}: mini_r ${mini_r} does not divide the ${outputs} outputs`, {
+      remedy: `give a mini_r that divides the outputs of all targets, or target fewer`,
+    })
   const site = siteOf(path)
   const block =
     init_weights === false

@@ -232,6 +232,7 @@ function oftFormat(): PeftFormat<OftOptions> {
         throw new TrituneError(
           'E_UNSUPPORTED',
           'an OFT of PEFT before 0.14 is another method: oft_block_size is missing',
+          { remedy: 'train it again with PEFT 0.14 or later' },
         )
       return format.read(fields, path)
     },

@@ -154,6 +154,9 @@ function initialIds(
       ids.length === 0
         ? 'prompt_tuning_init_text has no tokens'
         : `prompt_tuning_init_text: token id ${beyond} is not one of the model, which knows 0 to ${inputs - 1}`,
+      {
+        remedy: "give words of the model's own tokenizer, or prompt_tuning_init: RANDOM",
+      },
     )
   return Array.from({ length }, (_, i) => ids[i % ids.length])
 }

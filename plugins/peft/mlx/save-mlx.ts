@@ -24,6 +24,7 @@ export interface PeftTensors {
 }
 
 /** A factor of all experts of a block, as PEFT names it. */
+const AGAIN = 'save the adapter again: its files do not belong together'
 const ALL_EXPERTS = /\.experts\.(base_layer\.)*lora_[AB]\.weight$/
 
 /** Options of `saveMlxAdapter()`. */
@@ -147,7 +148,8 @@ function modulesOf({ config, tensors }: PeftTensors): Modules {
   let dropout = 0
   const modules = [...parts].map(([path, all]): Module => {
     const [a, b] = [all.get('lora_A.weight'), all.get('lora_B.weight')]
-    if (!a || !b) throw new TrituneError('E_ADAPTER', `${path} has one of lora_A and lora_B only`)
+    if (!a || !b)
+      throw new TrituneError('E_ADAPTER', `${path} has one of lora_A and lora_B only`, { remedy: AGAIN })
     const options = METHODS.lora.options.validate(METHODS.lora.peft?.read(config, path))
     dropout = options.dropout
     const { rank, alpha, rsLora } = options
@@ -155,15 +157,22 @@ function modulesOf({ config, tensors }: PeftTensors): Modules {
       throw new TrituneError(
         'E_ADAPTER',
         `${path}: the factors have rank ${a.shape[0]} and ${b.shape[1]}, the configuration says ${rank}`,
+        { remedy: AGAIN },
       )
     const scale = rsLora ? alpha / Math.sqrt(rank) : alpha / rank
     return { path, a, b, magnitude: all.get('lora_magnitude_vector') ?? null, own: { rank, scale } }
   })
   const [first] = modules
-  if (!first) throw new TrituneError('E_ADAPTER', 'the adapter has no tensors')
+  if (!first) throw new TrituneError('E_ADAPTER', 'the adapter has no tensors', { remedy: AGAIN })
   const isDora = first.magnitude !== null
   if (modules.some(({ magnitude }) => (magnitude !== null) !== isDora))
-    throw new TrituneError('E_UNSUPPORTED', 'some modules are DoRA and some are not; mlx-lm has one for all')
+    throw new TrituneError(
+      'E_UNSUPPORTED',
+      'some modules are DoRA and some are not; mlx-lm has one for all',
+      {
+        remedy: 'train all modules with use_dora, or none',
+      },
+    )
   return {
     modules,
     rank: Math.max(...modules.map(({ own }) => own.rank)),

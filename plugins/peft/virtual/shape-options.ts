@@ -71,6 +71,8 @@ export function shapesToWrite(
 export function shapesFromFile(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const saved = fields['modules_to_save'] ?? null
   if (Array.isArray(saved) ? saved.length > 0 : saved !== null)
-    throw new TrituneError('E_UNSUPPORTED', 'modules_to_save beside virtual tokens is not supported')
+    throw new TrituneError('E_UNSUPPORTED', 'modules_to_save beside virtual tokens is not supported', {
+      remedy: 'train virtual tokens alone, or modules_to_save beside another method',
+    })
   return Object.fromEntries(Object.keys(shapeFields).map((key) => [key, fields[key]]))
 }

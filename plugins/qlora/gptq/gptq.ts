@@ -69,8 +69,8 @@ export function gptq(
 ): GptqWeights {
   const { kind = 'nf4', block = 64, doubleQuant = true, onLayer } = options
   expectBlock('gptq', block)
+  expectRoundable(model, texts, options)
   const layers = layersOf(model, options)
-  expectFits(model, layers, texts)
   const weights = new Map<string, QuantizedWeight>()
   using made = new Disposables()
   using shared = new SharedInputs()
@@ -104,15 +104,16 @@ export function gptq(
   return given(weights)
 }
 
-// ---- helpers ----------------------------------------------------------------------------------------------------
-
-function layersOf(model: Model, { layers }: GptqOptions): Layer[] {
-  return [...model.layers.values()].filter(
-    ({ kind, path }) => kind === 'linear' && (layers?.has(path) ?? true),
-  )
-}
-
-function expectFits(model: Model, layers: readonly Layer[], texts: readonly ArrayLike<number>[]): void {
+/**
+ * Whether `gptq()` can round the model by the texts; nothing is computed, so a model on a device of shapes alone will do. Throws as `gptq()` but for
+ * numbers that are not finite.
+ */
+export function expectRoundable(
+  model: Model,
+  texts: readonly ArrayLike<number>[],
+  options: Pick<GptqOptions, 'layers'> = {},
+): void {
+  const layers = layersOf(model, options)
   if (model.expertParameters?.size)
     throw new TrituneError(
       'E_UNSUPPORTED',
@@ -137,6 +138,14 @@ function expectFits(model: Model, layers: readonly Layer[], texts: readonly Arra
       `${tokens} tokens are too few to round by: ${widest.path} has ${widest.inputs} inputs`,
       { remedy: 'give more or longer texts (rows, length): ten times as many tokens are better' },
     )
+}
+
+// ---- helpers ----------------------------------------------------------------------------------------------------
+
+function layersOf(model: Model, { layers }: Pick<GptqOptions, 'layers'>): Layer[] {
+  return [...model.layers.values()].filter(
+    ({ kind, path }) => kind === 'linear' && (layers?.has(path) ?? true),
+  )
 }
 
 function weightOf({ weight, form, path }: BaseLayer): Tensor {

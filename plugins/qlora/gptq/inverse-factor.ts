@@ -5,12 +5,12 @@
  */
 import { type Matrix, matrix, TrituneError } from '../../../core/mod.ts'
 
-/** R (n, n) of H (n, n), symmetric and positive definite; n³/3 multiplications. E_VALUE where H is not. */
-export function inverseFactor({ rows: n, data }: Matrix): Matrix {
+/** R (n, n) of H (n, n), symmetric and positive definite; n³/3 multiplications. E_VALUE where H is not; `place` is for that. */
+export function inverseFactor({ rows: n, data }: Matrix, place?: string): Matrix {
   // Turned by half, U is the lower triangular factor of H turned by half: rows of both are then read from the start.
   const turned = data.toReversed()
   const rows = Array.from({ length: n }, (_, i) => turned.subarray(i * n, (i + 1) * n))
-  const inverse = inverseRows(lowerFactor(rows))
+  const inverse = inverseRows(lowerFactor(rows, place))
   for (const [i, row] of inverse.entries()) turned.set(row, i * n)
   return matrix(n, n, turned.toReversed())
 }
@@ -20,7 +20,7 @@ export function inverseFactor({ rows: n, data }: Matrix): Matrix {
 type Row = Float64Array
 
 /** L of A = L·Lᵀ, in the place of A. */
-function lowerFactor(rows: readonly Row[]): readonly Row[] {
+function lowerFactor(rows: readonly Row[], place: string | undefined): readonly Row[] {
   for (const [i, row] of rows.entries()) {
     let j = 0
     for (; j + 4 <= i; j += 4) solveFour(row, j, rows[j], rows[j + 1], rows[j + 2], rows[j + 3])
@@ -28,7 +28,8 @@ function lowerFactor(rows: readonly Row[]): readonly Row[] {
     const rest = row[i] - dot(row, row, i)
     if (!(rest > 0))
       throw new TrituneError('E_VALUE', 'the matrix is not positive definite', {
-        remedy: 'give more and more different texts',
+        ...(place === undefined ? {} : { place }),
+        remedy: 'round by more and more different texts, or skip the layer',
       })
     row[i] = Math.sqrt(rest)
     row.fill(0, i + 1)

@@ -45,7 +45,7 @@ export function layerInputs(rounded: Tensor, plain: Tensor, place: string): Laye
     const hessian = product.toArray()
     const [, n] = rounded.shape
     const order = orderOf(hessian, n, place)
-    const factor = inverseFactor(damped(hessian, order))
+    const factor = inverseFactor(damped(hessian, order), place)
     const shift = scoped(() => {
       const r = matrixTensor(inOriginalOrder(factor, order), rounded.device)
       const gap = innerProduct(sub(plain, rounded), rounded)

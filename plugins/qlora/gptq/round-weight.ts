@@ -28,7 +28,7 @@ export interface FourBitForm {
   readonly doubleQuant: boolean
 }
 
-/** weight (out, in) → packed; the caller owns it. E_VALUE for a weight that is not finite; `place` is for errors. */
+/** weight (out, in) → packed; the caller owns it. E_VALUE for a weight, or inputs, that are not finite; `place` is for errors. */
 export function roundWeight(
   weight: Tensor,
   { order, factor, importance, shift }: LayerInputs,
@@ -43,7 +43,12 @@ export function roundWeight(
       throw new TrituneError('E_VALUE', `${place} has NaN or Inf in its weight`, {
         remedy: `the model is damaged there: repair it, or skip ${place}`,
       })
-    const wanted = add(wide, matmul(wide, shift)).toArray()
+    const moved = add(wide, matmul(wide, shift))
+    if (firstNonFinite(moved) >= 0)
+      throw new TrituneError('E_VALUE', `what goes into ${place} is not finite`, {
+        remedy: 'the model gives NaN or Inf for one of the texts: check its weights',
+      })
+    const wanted = moved.toArray()
     const scales = storeScales(searchScales(wanted, importance, { block, table }), doubleQuant, device)
     const options = { block, table, scales: scales.values, order, factor, device }
     const data = tensor(packed(roundColumns(wanted, options)), { dtype: 'u8', device })

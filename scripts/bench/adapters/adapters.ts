@@ -42,7 +42,11 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   loha: { r: 16, alpha: 16 },
   lokr: { r: 16, alpha: 16 },
   miss: { r: 16 },
+  'trainable-tokens': { token_indices: Array.from({ length: 16 }, (_, i) => i) },
 }
+
+/** What is no method of linear layers. */
+const TARGETS: Readonly<Record<string, readonly string[]>> = { 'trainable-tokens': ['embed_tokens'] }
 
 /** How many LoRA steps one step may take. */
 const LIMITS: Readonly<Record<string, number>> = {
@@ -68,6 +72,8 @@ export const adapters: Topic = {
     const lora = open.use(startMethod(side, 'lora', peft.provides.adapter.lora))
     const rows: Row[] = []
     const methods: Readonly<Record<string, AnyAdapterDefinition>> = peft.provides.adapter
+    // Before an hour is spent on those that come first.
+    for (const [name, { options }] of Object.entries(methods)) options.validate(OPTIONS[name] ?? {})
     for (const [name, definition] of Object.entries(methods)) {
       if (only !== null && name !== only && (Object.hasOwn(methods, only) || !name.includes(only))) continue
       progress(name)
@@ -97,7 +103,8 @@ interface Method extends Disposable {
 function startMethod({ model, timed, batch }: Side, name: string, definition: AnyAdapterDefinition): Method {
   const open = new Disposables()
   const options = definition.options.validate(OPTIONS[name] ?? {})
-  const targets = 'createForModel' in definition ? {} : { targetModules: 'all-linear' }
+  const targetModules = TARGETS[name] ?? 'all-linear'
+  const targets = 'createForModel' in definition ? {} : { targetModules }
   const adapter = open.use(attachAdapter(model, definition, options, { ...targets, name }))
   const { parameters } = adapter
   const optimizer = open.use(adapter.around(chain(clipByGlobalNorm(1), adamw())).init(parameters))

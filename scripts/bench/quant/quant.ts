@@ -1,5 +1,5 @@
 /**
- * Packing and unpacking against a copy of as many bytes, in turn in one process: bytes that are read and written in a second.
+ * Packing and unpacking against a copy of the plain weight, in turn in one process: bytes that are read and written in a second.
  *
  * Unpacking writes two to eight times what it reads, a copy as much as it reads. Where a machine writes no faster than it copies,
  * that is what limits it: a fill of the result's size, in the same turns, is the roofline.

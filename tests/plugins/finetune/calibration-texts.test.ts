@@ -55,6 +55,14 @@ describe('calibrationTexts()', () => {
     writeTinyModel(model)
     writeFileSync(data, lines([{ instruction: 'nobody answers', output: '' }]))
     await expect(calibrationTexts(data, model)).rejects.toMatchObject({ code: 'E_DATA' })
+    for (const bad of [0, -1, 1.5, Number.NaN]) {
+      await expect(calibrationTexts(data, model, { rows: bad })).rejects.toThrow(
+        `rows: expected a whole number from 1, got ${bad}`,
+      )
+      await expect(calibrationTexts(data, model, { length: bad })).rejects.toThrow(
+        'length: expected a whole number',
+      )
+    }
     await expect(calibrationTexts(join(temporary.path, 'none.jsonl'), model)).rejects.toThrow('none.jsonl')
   })
 })

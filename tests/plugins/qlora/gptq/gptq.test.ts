@@ -14,8 +14,9 @@ import {
   tensorScope,
 } from '../../../../core/mod.ts'
 import { loadGptq, saveQuantized } from '../../../../plugins/finetune/mod.ts'
-import { createBatch, loadModel } from '../../../../plugins/models/mod.ts'
-import { gptq, nf4, openQuantizer, packLayers } from '../../../../plugins/qlora/mod.ts'
+import { shapeDevice } from '../../../../plugins/finetune/memory/shape-device.ts'
+import { createBatch, loadModel, openHollowModel } from '../../../../plugins/models/mod.ts'
+import { expectRoundable, gptq, nf4, openQuantizer, packLayers } from '../../../../plugins/qlora/mod.ts'
 import { GOLDEN, temporaryFolder } from '../../../_golden.ts'
 import { TINY_VOCABULARY, writeTinyModel } from '../../../_tiny.ts'
 import { cpu } from '../../finetune/_run.ts'
@@ -150,6 +151,7 @@ describe('gptq()', () => {
     expect(() => gptq(plain, TEXTS, { layers: new Set() })).toThrow('there is no layer to round')
     expect(() => gptq(plain, TEXTS, { block: 48 })).toThrow('block must be a power of two')
     expect(() => gptq(packed, TEXTS)).toThrow('is packed already')
+    expect(() => loadGptq(temporary.path, [TEXTS[0]], { device: cpu })).toThrow('down_proj has 96 inputs')
     expect(() => gptq(plain, [...TEXTS, [TINY_VOCABULARY + 5]])).toThrow()
     const layer = plain.layers.get('model.layers.1.mlp.up_proj')
     if (!layer || isQuantized(layer.weight)) throw new Error('there is no such layer')
@@ -163,8 +165,21 @@ describe('gptq()', () => {
     for (const { adapters } of plain.layers.values()) expect(adapters).toEqual([])
   })
 
-  test('refuses experts', () => {
+  test('refuses experts, and layers whose matrix no array holds, without weights', () => {
     using model = openTiny(join(GOLDEN, 'moe-models/mixtral'))
     expect(() => gptq(model, TEXTS)).toThrow('a mixtral has experts')
+    using temporary = temporaryFolder()
+    writeTinyModel(temporary.path, SIZES)
+    const wide = { intermediate_size: 23_171 }
+    using hollow = openHollowModel(temporary.path, {
+      device: shapeDevice({ kind: 'cpu', name: 'cpu' }),
+      config: wide,
+    })
+    if (!hollow) throw new Error('it is built in')
+    expect(() => expectRoundable(hollow, TEXTS)).toThrow(
+      'down_proj has 23171 inputs, and texts round at most 23170',
+    )
+    const layers = new Set([...hollow.layers.keys()].filter((path) => !path.endsWith('down_proj')))
+    expect(() => expectRoundable(hollow, TEXTS, { layers })).not.toThrow()
   })
 })

@@ -47,6 +47,7 @@ describe('inverseFactor()', () => {
 
   test('refuses what is not positive definite', () => {
     expect(() => inverseFactor(matrix(2, 2, Float64Array.of(1, 2, 2, 1)))).toThrow('not positive definite')
+    expect(() => inverseFactor(matrix(1, 1, Float64Array.of(-1)), 'a.b')).toThrow('a.b: the matrix')
     expect(() => inverseFactor(matrix(1, 1, Float64Array.of(NaN)))).toThrow(TrituneError)
   })
 })
@@ -231,8 +232,14 @@ describe('roundWeight()', () => {
     x[100] = NaN
     using bad = tensor(x, { shape: [TOKENS, COLUMNS], device: cpu })
     expect(() => layerInputs(bad, bad, 'a.b')).toThrow('what goes into a.b is not finite')
-    using known = layerInputs(good, good, 'a.b')
+    // Of the plain model alone, which is seen when its numbers meet a weight.
+    using half = layerInputs(good, bad, 'a.b')
     const weight = randomWeight(15)
+    using whole = tensor(weight, { shape: [ROWS, COLUMNS], device: cpu })
+    expect(() => roundWeight(whole, half, { ...form, place: 'a.b' })).toThrow(
+      'what goes into a.b is not finite',
+    )
+    using known = layerInputs(good, good, 'a.b')
     weight[3] = Infinity
     using broken = tensor(weight, { shape: [ROWS, COLUMNS], device: cpu })
     expect(() => roundWeight(broken, known, { ...form, place: 'a.b' })).toThrow('a.b has NaN or Inf')
