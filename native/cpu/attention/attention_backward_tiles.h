@@ -30,7 +30,7 @@ struct Memory {
 size_t lay_out(Memory& m, char* start, size_t keys, size_t dim) {
   size_t used = 0;
   auto take = [&](auto*& pointer, size_t count) {
-    pointer = reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(start + used);
+    pointer = reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(uintptr_t(start) + used);
     used += round_up(count * sizeof(*pointer), 64);
   };
   take(m.k, keys * dim), take(m.v, keys * dim), take(m.k_channels, keys * dim);
@@ -179,7 +179,7 @@ void block_step(Sums& sums, const Memory& m, const Attention& a, int key_begin, 
 
 bool attention_backward_keys(const Attention& a, const Document& d, const AttentionGradients& g, int kv_head, int key_begin, int key_end,
                              int q_begin, int q_end, float* partial_dq, int thread) {
-  const size_t size = size_t(a.head_dim), dim = padded_dim(a.head_dim), width = padded_dim(a.head_dim);
+  const size_t size = size_t(a.head_dim), dim = padded_dim(a.head_dim);
   const size_t keys = size_t(key_end - key_begin), padded_keys = round_up(keys, 32);
   Memory m;
   const size_t bytes = lay_out(m, nullptr, padded_keys, dim);
@@ -220,8 +220,8 @@ bool attention_backward_keys(const Attention& a, const Document& d, const Attent
         __m512i v[16];
         for (size_t k = 0; k < 16; k++) v[k] = _mm512_loadu_si512(m.dq + (c + k) * COLUMNS + i);
         transpose16(v);
-        float* to = partial_dq + (size_t(j - q_begin) * size_t(a.group) + i) * width + c;
-        for (size_t k = 0; k < 16 && i + k < rows.count; k++) _mm512_storeu_si512(to + k * width, v[k]);
+        float* to = partial_dq + (size_t(j - q_begin) * size_t(a.group) + i) * dim + c;
+        for (size_t k = 0; k < 16 && i + k < rows.count; k++) _mm512_storeu_si512(to + k * dim, v[k]);
       }
   }
   for (size_t key = 0; key < keys; key++) {

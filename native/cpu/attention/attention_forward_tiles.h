@@ -105,10 +105,10 @@ void finish(const Group& g, const float* o, const QueryRows& rows, size_t first_
 }
 
 /// The same without the division, for a range of keys.
-void leave_partial(const Group& g, const float* o, size_t first_row, size_t count, size_t dim, size_t width, const AttentionResult& result) {
+void leave_partial(const Group& g, const float* o, size_t first_row, size_t count, size_t dim, const AttentionResult& result) {
   for (size_t i = 0; i < GROUP && first_row + i < count; i++) {
     const bool empty = g.highest[i] == -INFINITY && g.total[i] == g.total[i];
-    float* to = result.partial + (first_row + i) * width;
+    float* to = result.partial + (first_row + i) * dim;
     for (size_t c = 0; c < dim; c++) to[c] = empty ? 0 : o[c * GROUP + i];
     result.stats[2 * (first_row + i)] = g.highest[i] * 0.69314718055994531f;
     result.stats[2 * (first_row + i) + 1] = empty ? 0 : g.total[i];
@@ -176,7 +176,7 @@ bool attention_forward_block(const Attention& a, const Document& d, int kv_head,
         sums.finish();
       }
     }
-    if (result.partial) leave_partial(g, o, row, rows.count, dim, padded_dim(a.head_dim), result);
+    if (result.partial) leave_partial(g, o, row, rows.count, dim, result);
     else finish(g, o, rows, row, result);
   }
   return true;
