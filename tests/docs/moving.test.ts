@@ -20,7 +20,7 @@ describe('moving from another tool', () => {
   })
 
   test('PEFT: the keys are keys of the file, the options those of attachLora', () => {
-    const lora = readFileSync(join(import.meta.dir, '../../plugins/peft/attach-lora.ts'), 'utf8')
+    const lora = readFileSync(join(import.meta.dir, '../../plugins/peft/attach/attach-lora.ts'), 'utf8')
     const targets = ['targets', 'lora', 'lora-options', 'attach']
       .map((file) => readFileSync(join(import.meta.dir, `../../plugins/peft/${file}.ts`), 'utf8'))
       .join('')
