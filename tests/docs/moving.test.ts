@@ -21,7 +21,7 @@ describe('moving from another tool', () => {
 
   test('PEFT: the keys are keys of the file, the options those of attachLora', () => {
     const lora = readFileSync(join(import.meta.dir, '../../plugins/peft/attach/attach-lora.ts'), 'utf8')
-    const targets = ['targets', 'lora', 'lora-options', 'attach']
+    const targets = ['attach/targets', 'methods/lora', 'lora/lora-options', 'attach/attach']
       .map((file) => readFileSync(join(import.meta.dir, `../../plugins/peft/${file}.ts`), 'utf8'))
       .join('')
     const rows = rowsOf('moving-from-peft.md')
