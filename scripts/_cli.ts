@@ -68,9 +68,15 @@ export function showHelp({ help }: Pick<AnyCommand, 'help'>): string {
 
 /** Tells a `TrituneError` and sets the exit code; any other error is a bug and thrown. */
 export function reportError(error: unknown): void {
-  if (!(error instanceof TrituneError)) throw error
-  err.write(`error: ${error.message}\n`)
-  process.exitCode = exitCodeOf(error)
+  const first = firstOf(error)
+  if (!(first instanceof TrituneError)) throw first
+  err.write(`error: ${first.message}\n`)
+  process.exitCode = exitCodeOf(first)
+}
+
+/** Of errors while something was cleaned up after an error: that one. */
+function firstOf(error: unknown): unknown {
+  return error instanceof Error && 'suppressed' in error ? firstOf(error.suppressed) : error
 }
 
 /**
@@ -105,6 +111,10 @@ export const INTEGER_FROM_0: NumberRange = {
 export const INTEGER_FROM_1: NumberRange = {
   what: 'an integer from 1',
   fits: (value) => Number.isSafeInteger(value) && value >= 1,
+}
+export const INTEGER_FROM_2: NumberRange = {
+  what: 'an integer from 2',
+  fits: (value) => Number.isSafeInteger(value) && value >= 2,
 }
 export const PORT: NumberRange = {
   what: 'a port from 0 to 65535',

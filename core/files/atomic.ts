@@ -10,7 +10,7 @@ import {
   discard,
   fileError,
   openFile,
-  removeStale,
+  removeStaleIn,
   removeTree,
   syncPath,
   syncTree,
@@ -134,7 +134,8 @@ function prepareFolder(target: string): string {
   const temporary = temporaryName(target)
   guard(target, () => {
     createFolder(dirname(target))
-    removeStale(target)
+    // Of folders with other names too: a command that is stopped while it writes may never write this one again.
+    removeStaleIn(dirname(target))
     mkdirSync(temporary)
   })
   return temporary

@@ -93,18 +93,30 @@ function tridiagonal({ rows: n, data }: Matrix, diagonal: Float64Array, off: Flo
 }
 
 const SWEEPS = 60
+/** Sweeps after which what is small beside the largest number counts as 0: zeros of a matrix of low rank are that far off anyway. */
+const RELATIVE_SWEEPS = 20
 
 /** QL with implicit shifts; turns the rows of `vectors` along. */
 function diagonalize(d: Float64Array, e: Float64Array, vectors: Float64Array): void {
   const n = d.length
   for (let i = 1; i < n; i++) e[i - 1] = e[i]
   if (n > 0) e[n - 1] = 0
+  let largest = 0
+  for (let i = 0; i < n; i++) largest = Math.max(largest, Math.abs(d[i]) + Math.abs(e[i]))
   for (let l = 0; l < n; l++) {
     for (let sweep = 0; ; sweep++) {
+      const least = sweep < RELATIVE_SWEEPS ? 0 : largest
       let m = l
-      while (m < n - 1 && Math.abs(e[m]) > Number.EPSILON * (Math.abs(d[m]) + Math.abs(d[m + 1]))) m++
+      while (
+        m < n - 1 &&
+        Math.abs(e[m]) > Number.EPSILON * Math.max(least, Math.abs(d[m]) + Math.abs(d[m + 1]))
+      )
+        m++
       if (m === l) break
-      if (sweep === SWEEPS) throw new TrituneError('E_NAN', 'the eigenvalues of a matrix did not converge')
+      if (sweep === SWEEPS)
+        throw new TrituneError('E_NAN', 'the eigenvalues of a matrix did not converge', {
+          remedy: 'look for NaN or Inf in what it was made of',
+        })
       let g = (d[l + 1] - d[l]) / (2 * e[l])
       let r = Math.hypot(g, 1)
       g = d[m] - d[l] + e[l] / (g + (g < 0 ? -r : r))

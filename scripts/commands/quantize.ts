@@ -12,6 +12,7 @@ import {
   expectNew,
   FROM_0,
   INTEGER_FROM_1,
+  INTEGER_FROM_2,
   numberOption,
 } from '../_cli.ts'
 import type { Calibration } from './bodies/quantize.ts'
@@ -124,7 +125,7 @@ function calibrationOf(
   return {
     path,
     rows: numberOption('rows', rows, 128, INTEGER_FROM_1),
-    length: numberOption('length', length, 256, INTEGER_FROM_1),
+    length: numberOption('length', length, 256, INTEGER_FROM_2),
     form,
   }
 }

@@ -153,7 +153,7 @@ function expectCombinable(
   const remedy = isSvd
     ? 'it cannot be merged into weights, or changes biases too'
     : all.every((one) => one.merge) && all.length > 0
-      ? 'methods on factors are for LoRA: use svd, or one that ends with _svd'
+      ? 'methods on factors are for LoRA: use svd, or one that ends with _svd, with a rank'
       : undefined
   throw new TrituneError('E_UNSUPPORTED', `adapter "${name}" (${kind}) cannot be combined by ${method}`, {
     remedy,

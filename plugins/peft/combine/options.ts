@@ -7,7 +7,7 @@ import type { MajoritySign, VectorMethod } from './vectors.ts'
 
 /** Options of `addWeightedAdapter()`. */
 export interface CombineOptions {
-  /** Default: svd, as in PEFT. Of one adapter: linear. */
+  /** Default: svd, as in PEFT. Of one adapter without `rank`: linear. */
   readonly method?: CombineMethod
   /** Of ties, dare and magnitude_prune: the share of numbers that is kept, from 0 to 1. */
   readonly density?: number
@@ -44,7 +44,8 @@ export function combinePlan(
     throw new TrituneError('E_CONFIG', `method: there is no "${String(method)}"`, {
       remedy: didYouMean(String(method), COMBINE_METHODS),
     })
-  const used = count === 1 ? 'linear' : method
+  // As PEFT has it; with a rank it is wanted otherwise.
+  const used = count === 1 && rank === undefined ? 'linear' : method
   const vectors = used === 'cat' ? null : used === 'svd' ? 'linear' : vectorMethod(used)
   if (vectors !== null && vectors !== 'linear')
     expectRange(

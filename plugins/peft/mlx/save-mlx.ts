@@ -133,7 +133,7 @@ function modulesOf({ config, tensors }: PeftTensors): Modules {
       'E_UNSUPPORTED',
       `mlx-lm has LoRA and DoRA, not ${JSON.stringify(config['peft_type'] ?? null)}`,
       {
-        remedy: 'make a LoRA of it: addWeightedAdapter with method svd',
+        remedy: 'make a LoRA of it: tritune adapter merge <folder> <adapter> --rank 16',
       },
     )
   const parts = new Map<string, Map<string, Tensor>>()

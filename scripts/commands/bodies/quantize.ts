@@ -1,6 +1,7 @@
 /**
  * The body of quantize.ts, loaded only when there is something to do.
  */
+import { existsSync } from 'node:fs'
 import { counted } from '../../../core/counted.ts'
 import { writeFolderAtomicSync } from '../../../core/files/atomic.ts'
 import { openCheckpoint } from '../../../core/files/checkpoint.ts'
@@ -72,7 +73,7 @@ export interface QuantizeCommand {
 export async function quantizeCommand(command: QuantizeCommand): Promise<void> {
   const { ref, output, kind, options, skip, offline, maxShardBytes, linearClass } = command
   // Before a model is downloaded.
-  if (command.calibration) await calibrationType(command.calibration.path)
+  if (command.calibration) await expectTexts(command.calibration.path)
   const path = await resolveModel(ref, { offline, onNote: (text) => err.write(`${text}\n`) })
   const isGguf = path.endsWith('.gguf')
   const stored = isGguf ? null : readStoredWeights(readConfig(path), path)
@@ -127,6 +128,14 @@ async function loadRounded(
       err.write(`${done} of ${of} layers, ${formatDuration((performance.now() - started) / 1000)}\n`)
     },
   })
+}
+
+async function expectTexts(path: string): Promise<void> {
+  if (!existsSync(path))
+    throw new TrituneError('E_FILE', `--calibrate: there is no file or folder ${path}`, {
+      remedy: 'name a file of records { text } or { messages }, or a folder of such files',
+    })
+  await calibrationType(path)
 }
 
 /** As it is, without anything to round. */

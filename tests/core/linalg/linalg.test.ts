@@ -98,6 +98,20 @@ test.each([1, 2, 3, 30, 101])('symmetricEigen() of %i rows: A·V = V·Λ, V orth
   expect([...values]).toEqual([...values].toSorted((x, y) => y - x))
 })
 
+test('symmetricEigen() of low rank but for the rounding of f32, which comes back with every rotation', () => {
+  const [n, rank] = [256, 24]
+  for (const seed of [1, 2, 3]) {
+    const [left, right] = [randomMatrix(n, rank, seed), randomMatrix(rank, n, seed + 10)]
+    left.data.forEach((value, i) => void (left.data[i] = value * (i % rank < 8 ? 1 : 0.02)))
+    const change = product(left, right)
+    const rounded = matrix(n, n, Float64Array.from(change.data, Math.fround))
+    const { values, vectors } = symmetricEigen(innerProduct(rounded, rounded))
+    expect(largest(innerProduct(vectors, vectors), identity(n))).toBeLessThan(1e-12 * n)
+    for (const value of values.slice(rank)) expect(Math.abs(value)).toBeLessThan(1e-12 * values[0])
+    expect(values[rank - 1]).toBeGreaterThan(1e-6 * values[0])
+  }
+})
+
 test('symmetricEigen() of a diagonal and of zeros', () => {
   const diagonal = matrix(3, 3, Float64Array.of(1, 0, 0, 0, 5, 0, 0, 0, -2))
   expect([...symmetricEigen(diagonal).values]).toEqual([5, 1, -2])
