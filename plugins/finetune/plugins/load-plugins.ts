@@ -17,6 +17,7 @@ import {
   TrituneError,
 } from '../../../core/mod.ts'
 import { installCommand } from '../../../core/install-command.ts'
+import { isCheckout } from '../../../core/invocation.ts'
 import { describeImportError } from './import-error.ts'
 import { moduleIntegrity, packageIntegrity } from './plugin-integrity.ts'
 import { entryOf, expectFitsTritune, findPackage, OWN_FOLDER, packageAbove } from './plugin-package.ts'
@@ -161,7 +162,10 @@ function mendRemedy(package_: string | null): string {
 function missingPackage(cause: unknown): string | undefined {
   const message = cause instanceof Error ? cause.message : String(cause)
   const name = /Cannot find (?:package|module) ["']((?:@[\w.-]+\/)?[\w-][\w.-]*)/.exec(message)?.[1]
-  return name === undefined ? undefined : `it needs a package that is not installed: ${installCommand(name)}`
+  if (name === undefined) return undefined
+  if (name === 'tritune' && isCheckout())
+    return `it does not find this checkout: \`bun link\` in ${fileURLToPath(new URL('../../..', import.meta.url))}, then \`bun link tritune\` beside the plugin`
+  return `it needs a package that is not installed: ${installCommand(name)}`
 }
 
 interface Located {

@@ -65,9 +65,19 @@ export function readConfigJson(folder: string): Readonly<Record<string, unknown>
   const place = join(folder, CONFIG_FILE)
   if (!existsSync(place)) throw noAdapter(folder)
   let config: unknown
+  let text = ''
   try {
-    config = JSON.parse(readFileSync(place, 'utf8'))
+    text = readFileSync(place, 'utf8')
+    config = JSON.parse(text)
   } catch (cause) {
+    // Python writes them, and no JSON has them.
+    const [, key, number] = /"(\w+)"\s*:\s*(NaN|-?Infinity)\b/.exec(text) ?? []
+    if (key !== undefined)
+      throw new TrituneError('E_FORMAT', `${key} is ${number}, which is no number of JSON`, {
+        place,
+        remedy: `write the ${key} that the adapter was trained with`,
+        cause,
+      })
     throw new TrituneError(
       'E_FORMAT',
       `not valid JSON: ${cause instanceof Error ? cause.message : String(cause)}`,

@@ -221,7 +221,7 @@ function methodOf(method: string | undefined): CombineMethod | undefined {
 }
 
 function titleOf({ method, isDora, rank, format }: InspectedAdapter): string {
-  return `${isDora ? 'DoRA' : method}${rank === null ? '' : ` of rank ${rank}`}${format === 'mlx' ? ' (mlx-lm)' : ''}`
+  return `${isDora ? 'DoRA' : method}${rank === null || rank === 0 ? '' : ` of rank ${rank}`}${format === 'mlx' ? ' (mlx-lm)' : ''}`
 }
 
 function summary({ modules, ...rest }: InspectedAdapter): Record<string, unknown> {

@@ -180,6 +180,8 @@ describe('plugins: one error for', () => {
     expect((await refusal('./needs.js')).message).toContain(
       'it needs a package that is not installed: bun add of-nobody',
     )
+    put('runs/far.js', `import 'tritune/core'\n${pluginSource('far')}`)
+    expect((await refusal('./far.js')).message).toContain('then `bun link tritune` beside the plugin')
   })
 })
 

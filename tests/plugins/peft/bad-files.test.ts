@@ -197,7 +197,9 @@ describe.each(CASES.map((one) => [one.name, one] as const))('%s', (_, one) => {
     expect(unknown.code).toBe('E_UNSUPPORTED')
     expect(unknown.message).toContain('"NOPE"')
     expect(unknown.remedy).toContain('supported')
-    expect(errorOf(one, { config: () => '{"peft_type": "LORA", "lora_alpha": NaN}' }).code).toBe('E_FORMAT')
+    const odd = errorOf(one, { config: () => '{"peft_type": "LORA", "lora_alpha": NaN}' })
+    expect(odd.code).toBe('E_FORMAT')
+    expect(odd.message).toContain('lora_alpha is NaN, which is no number of JSON')
     for (const peft_type of [null, 7, '__proto__', 'toString'])
       expect(errorOf({ ...one, weights: one.weights }, { config: () => ({ peft_type }) }).code).toBe(
         'E_UNSUPPORTED',
