@@ -19,6 +19,7 @@ import { type AttachedAdapter, expectFree, forgetAttached, rememberAttached } fr
 import { attachOptions } from './attach-options.ts'
 import { addBeside, besideFields, type BesideOptions, savedPaths } from '../beside/beside.ts'
 import { taskFields, withScoreHead } from '../beside/score-head.ts'
+import { expectParameters } from './expect-parameters.ts'
 import { hooked } from './hooked.ts'
 import { disposeMade, type MadeAdapter } from './made-adapter.ts'
 import { layerTensors, trainedOf } from '../files/tensor-names.ts'
@@ -137,8 +138,11 @@ export function makeForLayers<O>(
     return { ...made, shared }
   }
   try {
-    for (const layer of layers)
-      adapters.set(layer.path, definition.create(layer, optionsFor(layer.path), { seed }))
+    for (const layer of layers) {
+      const adapter = definition.create(layer, optionsFor(layer.path), { seed })
+      expectParameters(definition.name, adapter.parameters())
+      adapters.set(layer.path, adapter)
+    }
     return { ...made, shared: null }
   } catch (error) {
     for (const adapter of adapters.values()) adapter[Symbol.dispose]()

@@ -99,3 +99,21 @@ describe('where it goes', () => {
     expect(refused(model, () => loraOf(model, options)).message).toContain(said)
   })
 })
+
+describe('what a plugin says that it trains', () => {
+  test.each<[string, unknown, string]>([
+    ['a Map', new Map(), 'mine: parameters() gives'],
+    ['nothing', undefined, 'mine: parameters() gives undefined'],
+    [
+      'what is no tensor',
+      { shift: undefined },
+      'mine: parameters() has shift, which is no tensor, but undefined',
+    ],
+  ])('%s is an error, and nothing stays on the model', (_, parameters, message) => {
+    using model = llama()
+    const adapter = { forward: () => null, parameters: () => parameters, [Symbol.dispose]() {} }
+    const mine = { ...METHODS['ia3'], name: 'mine', create: () => adapter }
+    expect(() => attachAny([model, mine, {}, { targetModules: ['q_proj'] }])).toThrow(message)
+    for (const { adapters } of model.layers.values()) expect(adapters).toEqual([])
+  })
+})
