@@ -3,6 +3,7 @@
  */
 import { describe, expect, test } from 'bun:test'
 import { appendFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { TrituneError } from '../../core/errors.ts'
 import { copyFileAtomic, writeFileAtomic, writeFolderAtomicSync } from '../../core/files/atomic.ts'
@@ -92,6 +93,19 @@ describe('fileError()', () => {
     )
     expect(failure(() => copyFileAtomic(path, join(path, 'to'))).message).toContain('it is a folder')
     expect(failure(() => writeFileAtomic('/proc/version', '')).code).toBe('E_FILE')
+  })
+})
+
+describe('writeFolderAtomicSync()', () => {
+  test('removes what dead processes of this host left beside it, under any name, and nothing else', () => {
+    using folder = temporaryFolder()
+    const { path } = folder
+    const dead = Bun.spawnSync([process.execPath, '-e', ''])
+    const leftover = (host: string, pid: number): string => `.other.tmp-${host}-${pid}-x1`
+    const kept = [leftover(hostname(), process.pid), leftover('elsewhere', dead.pid), '.git', 'other']
+    for (const name of [leftover(hostname(), dead.pid), ...kept]) mkdirSync(join(path, name))
+    writeFolderAtomicSync(join(path, 'mine'), (temporary) => writeFileSync(join(temporary, 'a'), ''))
+    expect(readdirSync(path).toSorted()).toEqual([...kept, 'mine'].toSorted())
   })
 })
 
