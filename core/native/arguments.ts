@@ -3,6 +3,7 @@
  * earlier and better; this is what no forgotten check gets past.
  */
 import { TrituneError } from '../errors.ts'
+import { showKind } from '../tensor/expect.ts'
 import type { FfiFunction, FfiType } from './ffi.ts'
 
 type Fits = (value: unknown) => boolean
@@ -35,14 +36,7 @@ export function expectArguments(name: string, { args }: FfiFunction, values: rea
     if (FITS[args[i]](values[i])) continue
     throw new TrituneError(
       'E_SHAPE',
-      `${name}: argument ${i + 1} is ${told(values[i])}, must be ${NAMES[args[i]]}`,
+      `${name}: argument ${i + 1} is ${showKind(values[i])}, must be ${NAMES[args[i]]}`,
     )
   }
-}
-
-/** A value for a message: never the numbers of an array. */
-function told(value: unknown): string {
-  return typeof value === 'object' && value !== null
-    ? `a ${value.constructor?.name ?? 'object'}`
-    : String(value)
 }

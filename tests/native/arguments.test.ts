@@ -125,6 +125,9 @@ test('numbers that C would cut are refused before the call', () => {
     expect(() => expectArguments('tt_softmax_forward', rope, values.with(2, bad as number))).toThrow(
       'argument 3',
     )
+  expect(() => expectArguments('tt_zero', SYMBOLS.tt_zero, [new Float32Array(9), 1, 0])).toThrow(
+    'argument 1 is an object, must be an address',
+  )
   expect(() => expectArguments('tt_zero', SYMBOLS.tt_zero, [0, -1, 0])).toThrow(
     'argument 2 is -1, must be a size',
   )

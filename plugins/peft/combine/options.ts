@@ -83,7 +83,7 @@ function vectorMethod(method: Exclude<CombineMethod, 'cat' | 'svd'>): VectorMeth
   const found = VECTOR_METHODS.find((name) => name === plain)
   if (!found)
     throw new TrituneError('E_CONFIG', `method: there is no "${method}"`, {
-      remedy: didYouMean(method, ['cat', 'svd', ...VECTOR_METHODS]),
+      remedy: didYouMean(method, COMBINE_METHODS),
     })
   return found
 }

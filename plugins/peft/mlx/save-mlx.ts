@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { writeFileAtomic } from '../../../core/files/atomic.ts'
 import { writeSafetensors } from '../../../core/files/safetensors-write.ts'
 import { openSafetensors } from '../../../core/files/safetensors.ts'
+import { invocation } from '../../../core/invocation.ts'
 import { type Adapter, type Tensor, TrituneError } from '../../../core/mod.ts'
 import { METHODS } from '../methods/methods.ts'
 import { CONFIG_FILE, WEIGHTS_FILE } from '../files/save.ts'
@@ -133,7 +134,7 @@ function modulesOf({ config, tensors }: PeftTensors): Modules {
       'E_UNSUPPORTED',
       `mlx-lm has LoRA and DoRA, not ${JSON.stringify(config['peft_type'] ?? null)}`,
       {
-        remedy: 'make a LoRA of it: tritune adapter merge <folder> <adapter> --rank 16',
+        remedy: `make a LoRA of it: ${invocation('adapter')} merge <folder> <adapter> --rank 16`,
       },
     )
   const parts = new Map<string, Map<string, Tensor>>()

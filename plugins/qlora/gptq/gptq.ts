@@ -136,7 +136,7 @@ export function expectRoundable(
     throw new TrituneError(
       'E_DATA',
       `${tokens} tokens are too few to round by: ${widest.path} has ${widest.inputs} inputs`,
-      { remedy: 'give more or longer texts (--rows, --length): ten times as many tokens are better' },
+      { remedy: 'give more or longer texts (rows and length): ten times as many tokens are better' },
     )
 }
 
